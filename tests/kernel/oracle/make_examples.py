@@ -439,8 +439,9 @@ def ex04():
     # TTL 1: the router answers itself; redirect; timestamp; unknown type
     p += [udp(A, 5001, SRV, 33434, b"ttl", ttl=1)]
     p += [err(hop, 5, 1, inner, gw="203.0.113.9")]
-    p += [E() / IP(src=A, dst=SRV) / ICMP(type=13, id=9, seq=1),
-          E() / IP(src=SRV, dst=GW) / ICMP(type=14, id=9, seq=1),
+    clock = {"ts_ori": 27593830, "ts_rx": 27593830, "ts_tx": 27593830}
+    p += [E() / IP(src=A, dst=SRV) / ICMP(type=13, id=9, seq=1, **clock),
+          E() / IP(src=SRV, dst=GW) / ICMP(type=14, id=9, seq=1, **clock),
           E() / IP(src=A, dst=SRV) / ICMP(type=42, id=9, seq=1),
           E() / IP(src=A, dst=SRV) / ICMP(type=9, code=0)]
     # echo to the router itself from both sides
