@@ -1,0 +1,171 @@
+//! The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
+//!
+//! Sums here are ones' complement sums of big-endian 16-bit words, folded to 16 bits and *not* complemented, unless a
+//! name says `checksum`.
+
+use core::net::Ipv4Addr;
+
+use super::ipv4::Protocol;
+
+/// What a machine can do better than portable code; handed to the engine at construction.
+#[derive(Clone, Copy, Debug)]
+pub struct Routines {
+    /// The sum of some bytes, an odd last one padded with zero.
+    pub sum: fn(&[u8]) -> u16,
+    /// Copies the second slice over the first and sums it on the way. The slices have the same length.
+    pub copy_and_sum: fn(&mut [u8], &[u8]) -> u16,
+}
+
+impl Routines {
+    /// Safe code that runs everywhere.
+    pub const PORTABLE: Self = Self { sum, copy_and_sum };
+}
+
+impl Default for Routines {
+    fn default() -> Self {
+        Self::PORTABLE
+    }
+}
+
+/// The sum of `bytes`, an odd last one padded with zero.
+#[must_use]
+pub fn sum(bytes: &[u8]) -> u16 {
+    let mut wide = 0_u64;
+    let (chunks, rest) = bytes.as_chunks::<32>();
+    for chunk in chunks {
+        let (words, _) = chunk.as_chunks::<4>();
+        for word in words {
+            wide += u64::from(u32::from_ne_bytes(*word));
+        }
+    }
+    let (words, rest) = rest.as_chunks::<4>();
+    for word in words {
+        wide += u64::from(u32::from_ne_bytes(*word));
+    }
+    if !rest.is_empty() {
+        let mut last = [0; 4];
+        last[..rest.len()].copy_from_slice(rest);
+        wide += u64::from(u32::from_ne_bytes(last));
+    }
+    u16::from_be(fold(wide))
+}
+
+/// Copies `from` over `to` and sums it.
+///
+/// # Panics
+/// When the lengths differ.
+#[must_use]
+pub fn copy_and_sum(to: &mut [u8], from: &[u8]) -> u16 {
+    to.copy_from_slice(from);
+    sum(to)
+}
+
+/// The sum of two sums.
+#[must_use]
+pub const fn add(one: u16, other: u16) -> u16 {
+    let (sum, carry) = one.overflowing_add(other);
+    sum + carry as u16
+}
+
+/// The sum of `bytes` when they start at an odd offset of what is summed.
+#[must_use]
+pub const fn at_odd_offset(sum: u16) -> u16 {
+    sum.swap_bytes()
+}
+
+/// The sum of the pseudo-header of TCP and UDP over IPv4 (RFC 9293, section 3.1).
+#[must_use]
+pub fn pseudo_header_v4(source: Ipv4Addr, destination: Ipv4Addr, protocol: Protocol, transport_len: u16) -> u16 {
+    let addresses = add(sum(&source.octets()), sum(&destination.octets()));
+    add(add(addresses, u16::from(protocol.0)), transport_len)
+}
+
+/// The checksum field after a 16-bit aligned part of what it covers has changed (RFC 1624, equation 3).
+///
+/// `before` and `after` have the same, even length.
+#[must_use]
+pub fn update<const N: usize>(checksum: [u8; 2], before: [u8; N], after: [u8; N]) -> [u8; 2] {
+    let old = !u16::from_be_bytes(checksum);
+    let sum = add(add(old, !sum(&before)), sum(&after));
+    (!sum).to_be_bytes()
+}
+
+/// The same for a checksum of UDP, where 0 stands for "none" and stays, and a computed 0 is sent as 0xffff.
+#[must_use]
+pub fn update_udp<const N: usize>(checksum: [u8; 2], before: [u8; N], after: [u8; N]) -> [u8; 2] {
+    match checksum {
+        [0, 0] => checksum,
+        _ => match update(checksum, before, after) {
+            [0, 0] => [0xff, 0xff],
+            changed => changed,
+        },
+    }
+}
+
+/// Folds a wide sum to 16 bits.
+const fn fold(wide: u64) -> u16 {
+    let wide = (wide & 0xffff_ffff) + (wide >> 32);
+    let wide = (wide & 0xffff) + ((wide >> 16) & 0xffff) + (wide >> 32);
+    let wide = (wide & 0xffff) + (wide >> 16);
+    let wide = (wide & 0xffff) + (wide >> 16);
+    wide as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The definition, word by word.
+    fn reference(bytes: &[u8]) -> u16 {
+        bytes.chunks(2).fold(0, |total, pair| add(total, u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)])))
+    }
+
+    #[test]
+    fn the_example_of_rfc_1071_sums_to_ddf2() {
+        assert_eq!(sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), 0xddf2);
+    }
+
+    #[test]
+    fn a_udp_checksum_of_none_stays_none_and_a_computed_zero_is_sent_as_ones() {
+        assert_eq!(update_udp([0, 0], [1, 2], [3, 4]), [0, 0]);
+        assert_eq!(update_udp([0x00, 0x01], [0x00, 0x00], [0x00, 0x01]), [0xff, 0xff]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_wide_sum_equals_the_definition(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            let (ours, theirs) = (sum(&bytes), reference(&bytes));
+            prop_assert!(ours == theirs || (ours % 0xffff == 0 && theirs % 0xffff == 0));
+        }
+
+        #[test]
+        fn an_updated_checksum_equals_a_recomputed_one(
+            mut bytes in proptest::collection::vec(any::<u8>(), 40..=40), at in 0_usize..18, after: [u8; 4],
+        ) {
+            let checksum = (!sum(&bytes)).to_be_bytes();
+            let place = at * 2..at * 2 + 4;
+            let before: [u8; 4] = bytes[place.clone()].try_into().unwrap_or_default();
+            bytes[place].copy_from_slice(&after);
+            let updated = u16::from_be_bytes(update(checksum, before, after));
+            prop_assert_eq!(add(sum(&bytes), updated) % 0xffff, 0);
+        }
+
+        #[test]
+        fn parts_add_up_to_the_whole(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
+            let (head, tail) = bytes.split_at(cut.min(bytes.len()));
+            let tail_sum = if head.len() % 2 == 1 { at_odd_offset(sum(tail)) } else { sum(tail) };
+            prop_assert_eq!(add(sum(head), tail_sum) % 0xffff, sum(&bytes) % 0xffff);
+        }
+
+        #[test]
+        fn copying_and_summing_does_both(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut copy = Vec::from_iter(bytes.iter().map(|byte| !byte));
+            prop_assert_eq!(copy_and_sum(&mut copy, &bytes), sum(&bytes));
+            prop_assert_eq!(copy, bytes);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Headers and checksums: one file a protocol, no state. Every header is a `zerocopy` struct that reads like the RFC's
+//! figure, so that view, builder and size are one thing.
+
+pub mod arp;
+pub mod checksum;
+pub mod ethernet;
+pub mod icmp;
+pub mod ipv4;
+pub mod seq;
+pub mod tcp;
+pub mod tcp_options;
+pub mod udp;
+
+pub use arp::ArpPacket;
+pub use ethernet::{EtherType, EthernetHeader, MacAddr};
+pub use icmp::IcmpHeader;
+pub use ipv4::{Ipv4Header, Protocol};
+pub use seq::SeqNum;
+pub use tcp::{TcpFlags, TcpHeader};
+pub use udp::UdpHeader;
