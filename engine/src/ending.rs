@@ -1,0 +1,165 @@
+//! How packets end: [`End`] for those that found their place, [`Dropped`] with one named [`DropReason`] for the rest.
+
+use crate::{frame::DeviceId, packet::Packet};
+
+/// Where a packet's way ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It waits to leave by a device.
+    Transmitted(DeviceId),
+    /// It was for this host.
+    Delivered,
+    /// Somebody keeps it and will give it back.
+    Held(Holder),
+    /// The engine itself answered or absorbed it (ARP).
+    Consumed,
+}
+
+/// Who keeps a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A neighbour whose address is being asked for.
+    Neighbour,
+    /// A datagram that is being put together.
+    Defrag,
+}
+
+/// A packet that goes no further, and why. The data path's only error.
+#[derive(Debug)]
+pub struct Dropped {
+    /// The packet as it was when it ended.
+    pub packet: Packet,
+    /// Why.
+    pub reason: DropReason,
+}
+
+macro_rules! drop_reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $linux:literal,)+) => {
+        /// Why a packet goes no further. The same names stand in counters, records, captures and docs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum DropReason {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl DropReason {
+            /// All of them, in the order of their counters.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// The nearest `SKB_DROP_REASON_*` of Linux v6.18 (`include/net/dropreason-core.h`), without the prefix.
+            #[must_use]
+            pub const fn linux(self) -> &'static str {
+                match self { $(Self::$name => $linux,)+ }
+            }
+
+            /// One sentence on what it means.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc,)+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    /// The frame is longer than 64 KB and a link header.
+    FrameTooLong = "PKT_TOO_BIG",
+    /// The frame ends inside its link header.
+    LinkTruncated = "HDR_TRUNC",
+    /// The frame's type is none that is read here.
+    LinkProtocolUnknown = "UNHANDLED_PROTO",
+    /// The frame is for another station.
+    LinkOtherHost = "OTHERHOST",
+    /// The frame carries a VLAN tag that belongs to no device.
+    VlanUnknown = "OTHERHOST",
+    /// The frame names a device that does not exist or is down.
+    DeviceDown = "DEV_READY",
+    /// The capture does not hold the headers that are needed to judge the packet.
+    CaptureCut = "HDR_TRUNC",
+    /// The ARP packet ends early or is not for IPv4 over Ethernet.
+    ArpMalformed = "UNHANDLED_PROTO",
+    /// The packet is shorter than its IP header says.
+    IpTruncated = "PKT_TOO_SMALL",
+    /// The IP header's version or lengths cannot be right.
+    IpHeaderMalformed = "IP_INHDR",
+    /// The IP header's checksum is wrong.
+    IpChecksum = "IP_CSUM",
+    /// The source address cannot be one of a sender (multicast, broadcast, zero, loopback).
+    IpSourceInvalid = "IP_INVALID_SOURCE",
+    /// The destination address cannot be one of a packet on a wire (zero, loopback).
+    IpDestinationInvalid = "IP_INVALID_DEST",
+    /// The packet is for a host, but its frame was for everybody.
+    IpLinkBroadcast = "UNICAST_IN_L2_MULTICAST",
+    /// The packet is a fragment, and no reassembler is there.
+    IpFragment = "FRAG_REASM_TIMEOUT",
+    /// The time to live would reach zero here.
+    TtlExpired = "IP_INHDR",
+    /// No route leads to the destination.
+    NoRoute = "IP_OUTNOROUTES",
+    /// A route says that the destination cannot be reached, is prohibited or shall be ignored.
+    RouteRefused = "IP_OUTNOROUTES",
+    /// The device does not forward (`net.ipv4.conf.*.forwarding` is 0).
+    ForwardingOff = "IP_OUTNOROUTES",
+    /// The packet is larger than the next link takes and must not be cut.
+    PacketTooBig = "PKT_TOO_BIG",
+    /// The neighbour did not answer.
+    NeighbourFailed = "NEIGH_FAILED",
+    /// Too many packets wait for the neighbour.
+    NeighbourQueueFull = "NEIGH_QUEUEFULL",
+    /// A rule said DROP.
+    FilterRule = "NETFILTER_DROP",
+    /// No rule decided and the chain's policy is DROP.
+    FilterPolicy = "NETFILTER_DROP",
+    /// A rule said REJECT.
+    FilterReject = "NETFILTER_DROP",
+    /// Chains call each other too deep.
+    ChainTooDeep = "NETFILTER_DROP",
+    /// The connection table is full and nothing could be dropped early.
+    ConntrackFull = "NOMEM",
+    /// Another connection has the same tuple already.
+    ConntrackClash = "NETFILTER_DROP",
+    /// The packet cannot be translated: an ICMP error that quotes too little, or a redirect about a translated flow.
+    NatUntranslatable = "NETFILTER_DROP",
+    /// No free port or address is left in the translation's range.
+    NatExhausted = "NETFILTER_DROP",
+    /// The masquerading device has no address.
+    NatNoAddress = "NETFILTER_DROP",
+    /// The payload ends inside a command that a helper must see whole.
+    HelperIncomplete = "NETFILTER_DROP",
+    /// The payload holds a command that cannot be right.
+    HelperMalformed = "NETFILTER_DROP",
+    /// The helper failed, and its manifest says that its packet is dropped.
+    HelperFailed = "NETFILTER_DROP",
+    /// A rewritten payload would not fit the packet.
+    RewriteTooLong = "NETFILTER_DROP",
+    /// The packet is for this host, but nobody here takes it.
+    NoSocket = "NO_SOCKET",
+    /// The transport checksum of a packet for this host is wrong.
+    TransportChecksum = "TCP_CSUM",
+    /// Too many frames wait to leave.
+    TransmitQueueFull = "FULL_RING",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_its_own_index_among_all() {
+        for (index, reason) in DropReason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, index, "{}", reason.name());
+        }
+    }
+
+    #[test]
+    fn a_reason_tells_its_meaning_in_one_sentence() {
+        for reason in DropReason::ALL {
+            assert!(reason.meaning().ends_with('.'), "{}: {}", reason.name(), reason.meaning());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What crosses the border between a device and the engine: [`Frame`] comes in, [`Transmit`] goes out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::packet::{Checksum, Gso, Packet, VlanTag};
+
+/// A device of the engine: its index in the order of [`crate::Command::AddDevice`], from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DeviceId(pub u16);
+
+/// What a device hands over: bytes and what it knows about them, as AF_PACKET with a vnet header does.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Where it arrived.
+    pub device: DeviceId,
+    /// The receive queue it arrived on, from 0.
+    pub queue: u16,
+    /// The Ethernet frame from the destination address on, without FCS and without a stripped VLAN tag.
+    pub bytes: &'a [u8],
+    /// Length on the wire in bytes; greater than `bytes.len()` when a capture cut it.
+    pub wire_len: u32,
+    /// What is known about the transport checksum.
+    pub checksum: Checksum,
+    /// Set on a super-packet.
+    pub gso: Option<Gso>,
+    /// The tag that the device has stripped.
+    pub vlan: Option<VlanTag>,
+}
+
+impl<'a> Frame<'a> {
+    /// A whole frame about which nothing is known but its bytes.
+    #[must_use]
+    pub const fn new(device: DeviceId, bytes: &'a [u8]) -> Self {
+        let wire_len = bytes.len() as u32;
+        Self { device, queue: 0, bytes, wire_len, checksum: Checksum::None, gso: None, vlan: None }
+    }
+}
+
+/// A frame that leaves by a device. It carries what [`Frame`] carries, and owns its bytes until it is given back with
+/// [`crate::Engine::recycle`] (or dropped, which costs the next packet an allocation).
+#[derive(Debug)]
+pub struct Transmit {
+    /// Where it leaves.
+    pub device: DeviceId,
+    /// The packet, from its Ethernet header on.
+    pub packet: Packet,
+}
+
+impl Transmit {
+    /// The linear bytes: all headers, and the payload as far as it is not in [`Transmit::fragments`].
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        self.packet.linear()
+    }
+
+    /// The rest of the payload, in order.
+    pub fn fragments(&self) -> impl Iterator<Item = &[u8]> {
+        self.packet.fragments()
+    }
+
+    /// Length of the whole frame in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.packet.len()
+    }
+
+    /// Whether the frame has no bytes; never so for what the engine hands out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What is known about the transport checksum: `Partial` means the device or the host has to fill it.
+    #[must_use]
+    pub fn checksum(&self) -> Checksum {
+        self.packet.meta().checksum
+    }
+
+    /// Set on a super-packet that the device or the host has to cut.
+    #[must_use]
+    pub fn gso(&self) -> Option<Gso> {
+        self.packet.meta().gso
+    }
+
+    /// The tag that the device or the host has to insert.
+    #[must_use]
+    pub fn vlan(&self) -> Option<VlanTag> {
+        self.packet.meta().vlan
+    }
+}

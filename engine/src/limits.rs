@@ -1,0 +1,70 @@
+//! Every bound of the engine, with its arithmetic.
+
+/// Bytes of a packet block: 128 of headroom and 1920 of linear data, so that block and bookkeeping fill few pages.
+pub const BLOCK_BYTES: usize = 2048;
+
+/// Room kept free before the first byte for headers pushed later (Linux: `LL_MAX_HEADER`).
+pub const HEADROOM_BYTES: usize = 128;
+
+/// Linear bytes a fresh packet can hold: an Ethernet frame of MTU 1500 with two tags fits with room to grow.
+pub const LINEAR_BYTES_MAX: usize = BLOCK_BYTES - HEADROOM_BYTES;
+
+/// Linear bytes of a packet whose payload goes to fragments: Ethernet, two tags, IP and TCP with all options fit.
+pub const HEADER_BYTES_MAX: usize = 256;
+
+/// The largest frame taken: an IPv4 datagram of 64 KB and its link header.
+pub const FRAME_BYTES_MAX: usize = 65_535 + 18;
+
+/// Packet blocks kept for reuse. 4096 · 2 KB = 8 MB; more are in flight only while a batch is handled.
+pub const POOL_BLOCKS_MAX: usize = 4096;
+
+/// Fragment buffers kept for reuse: 64 · 64 KB = 4 MB.
+pub const POOL_FRAGMENTS_MAX: usize = 64;
+
+/// Devices of one engine.
+pub const DEVICES_MAX: usize = 256;
+
+/// Addresses of one device.
+pub const ADDRESSES_MAX: usize = 64;
+
+/// Routes of one engine.
+pub const ROUTES_MAX: usize = 65_536;
+
+/// Neighbours remembered (Linux: `net.ipv4.neigh.default.gc_thresh3`).
+pub const NEIGHBOURS_MAX: usize = 1024;
+
+/// Packets that wait for one neighbour's address (Linux: `unres_qlen_bytes`, 212 992 bytes, about 101 full packets).
+pub const NEIGHBOUR_QUEUE_MAX: usize = 101;
+
+/// Frames that wait for [`crate::Engine::poll_transmit`]; a further one is dropped with `TransmitQueueFull`.
+pub const TRANSMIT_QUEUE_MAX: usize = 8192;
+
+/// Events that wait for [`crate::Engine::poll_event`]; a further one is lost and counted.
+pub const EVENT_QUEUE_MAX: usize = 65_536;
+
+/// Tracked connections by default (`net.netfilter.nf_conntrack_max` on a machine with 4 GB or more).
+pub const CONNECTIONS_MAX: u32 = 262_144;
+
+/// Expectations of one engine by default (`net.netfilter.nf_conntrack_expect_max`).
+pub const EXPECTATIONS_MAX: u32 = 4096;
+
+/// Rules of one rule set, all tables together.
+pub const RULES_MAX: usize = 1_000_000;
+
+/// User chains a packet may be inside of at once (Linux: the jump stack, at most the number of user chains).
+pub const CHAIN_DEPTH_MAX: usize = 64;
+
+/// Bytes of rules text taken.
+pub const RULES_TEXT_BYTES_MAX: usize = 256 << 20;
+
+/// Helpers loaded at once.
+pub const HELPERS_MAX: usize = 64;
+
+/// State bytes a helper may keep per connection, whatever its manifest says.
+pub const HELPER_STATE_BYTES_MAX: u16 = 1024;
+
+/// Failed calls after which a helper is quarantined.
+pub const HELPER_FAILURES_MAX: u32 = 16;
+
+/// Steps one packet's trace may have.
+pub const TRACE_STEPS_MAX: usize = 4096;

@@ -1,0 +1,98 @@
+//! Verifying and filling transport checksums, whatever state the device left them in.
+
+use crate::{
+    packet::{Checksum, Packet, Transport},
+    wire::{
+        Protocol,
+        checksum::{self, Routines},
+    },
+};
+
+/// Whether the transport checksum is right. True where nothing can be said against it: a device has verified or will
+/// fill it, the capture has cut the payload, UDP carries none, or the protocol has none that is read here.
+///
+/// Linux v6.18: `net/netfilter/utils.c`, `nf_ip_checksum()`.
+#[must_use]
+pub fn is_right(packet: &Packet, routines: &Routines) -> bool {
+    match packet.meta().checksum {
+        Checksum::Unnecessary | Checksum::Partial { .. } => return true,
+        Checksum::None | Checksum::Complete(_) => {}
+    }
+    if packet.meta().cut_bytes > 0 {
+        return true;
+    }
+    match packet.transport() {
+        Transport::Udp if packet.udp().is_some_and(|udp| udp.checksum == [0, 0]) => true,
+        Transport::Tcp | Transport::Udp | Transport::Icmp => {
+            checksum::add(pseudo_header(packet), transport_sum(packet, routines)) == 0xffff
+        }
+        Transport::Other | Transport::Broken => true,
+    }
+}
+
+/// Computes the transport checksum anew and writes it. A packet whose device will fill it gets the pseudo-header's
+/// sum only; a UDP packet without checksum stays without.
+pub fn fill(packet: &mut Packet, routines: &Routines) {
+    let Some(at) = field_offset(packet) else { return };
+    if packet.udp().is_some_and(|udp| udp.checksum == [0, 0]) && !is_partial(packet) {
+        return;
+    }
+    write(packet, at, 0);
+    let pseudo = pseudo_header(packet);
+    if is_partial(packet) {
+        return write(packet, at, pseudo);
+    }
+    let sum = checksum::add(pseudo, transport_sum(packet, routines));
+    let udp = packet.transport() == Transport::Udp;
+    write(packet, at, if udp && sum == 0xffff { 0xffff } else { !sum });
+}
+
+/// Whether the device that sends the packet has to fill its checksum.
+#[must_use]
+pub fn is_partial(packet: &Packet) -> bool {
+    matches!(packet.meta().checksum, Checksum::Partial { .. })
+}
+
+/// The sum of what precedes the transport header in the checksum; zero for ICMP, which has no pseudo-header.
+fn pseudo_header(packet: &Packet) -> u16 {
+    match (packet.ipv4(), packet.protocol()) {
+        (Some(_), Protocol::ICMP) | (None, _) => 0,
+        (Some(ip), protocol) => {
+            // UDP's own length field counts where the two differ (RFC 768).
+            let len = packet.udp().map_or(packet.transport_len() as u16, |udp| udp.len.get());
+            checksum::pseudo_header_v4(ip.source(), ip.destination(), protocol, len)
+        }
+    }
+}
+
+fn transport_sum(packet: &Packet, routines: &Routines) -> u16 {
+    let covered = packet.udp().map_or(usize::MAX, |udp| usize::from(udp.len.get()));
+    let head = packet.transport_bytes();
+    let head = &head[..head.len().min(covered)];
+    let (mut total, mut len) = ((routines.sum)(head), head.len());
+    for part in packet.fragments() {
+        let part = &part[..part.len().min(covered - len)];
+        let sum = (routines.sum)(part);
+        total = checksum::add(total, if len % 2 == 1 { checksum::at_odd_offset(sum) } else { sum });
+        len += part.len();
+    }
+    total
+}
+
+/// Where the checksum stands in the transport header.
+const fn field(transport: Transport) -> Option<usize> {
+    match transport {
+        Transport::Tcp => Some(16),
+        Transport::Udp => Some(6),
+        Transport::Icmp => Some(2),
+        Transport::Other | Transport::Broken => None,
+    }
+}
+
+fn field_offset(packet: &Packet) -> Option<usize> {
+    field(packet.transport())
+}
+
+fn write(packet: &mut Packet, at: usize, value: u16) {
+    packet.transport_bytes_mut()[at..at + 2].copy_from_slice(&value.to_be_bytes());
+}

@@ -1,0 +1,135 @@
+//! Where a packet's bytes lie: a pooled block, and shared fragments for what does not fit into it.
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+use super::{meta::Meta, parse::Layers};
+use crate::limits::{BLOCK_BYTES, HEADROOM_BYTES, POOL_BLOCKS_MAX, POOL_FRAGMENTS_MAX};
+
+/// What a packet owns, side by side, so that touching one touches few cache lines.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) meta: Meta,
+    pub(super) layers: Layers,
+    /// First linear byte in `bytes`.
+    pub(super) data: u16,
+    /// Behind the last linear byte in `bytes`.
+    pub(super) tail: u16,
+    /// Payload that follows the linear bytes.
+    pub(super) fragments: Vec<Fragment>,
+    pub(super) bytes: [u8; BLOCK_BYTES],
+}
+
+impl Block {
+    /// Bytes present from offset `from` of the block to the packet's end, fragments included.
+    pub(super) fn present_from(&self, from: u16) -> u32 {
+        u32::from(self.tail - from) + self.fragments.iter().map(|part| part.end - part.start).sum::<u32>()
+    }
+
+    /// Bytes of the transport header and payload, as the network header promises.
+    pub(super) fn transport_len(&self) -> usize {
+        self.layers.network_len as usize - usize::from(self.layers.l4 - self.layers.l3)
+    }
+
+    /// Takes off what lies behind the network packet (Ethernet's padding).
+    pub(super) fn trim_padding(&mut self) {
+        let surplus = self.present_from(self.layers.l3).saturating_sub(self.layers.network_len);
+        if surplus > 0 {
+            self.truncate_by(surplus);
+            self.meta.cut_bytes = 0;
+        } else {
+            // The cut may have taken padding only.
+            self.meta.cut_bytes = self.layers.network_len - self.present_from(self.layers.l3);
+        }
+    }
+
+    /// Takes `surplus` bytes off the end; at most as many as there are.
+    pub(super) fn truncate_by(&mut self, mut surplus: u32) {
+        while surplus > 0 {
+            let Some(last) = self.fragments.last_mut() else {
+                self.tail -= surplus.min(u32::from(self.tail - self.data)) as u16;
+                return;
+            };
+            let taken = surplus.min(last.end - last.start);
+            last.end -= taken;
+            surplus -= taken;
+            if last.end == last.start {
+                self.fragments.pop();
+            }
+        }
+    }
+}
+
+/// A part of a shared buffer.
+#[derive(Clone, Debug)]
+pub(super) struct Fragment {
+    pub(super) buffer: Arc<Vec<u8>>,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Fragment {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start as usize..self.end as usize]
+    }
+}
+
+/// Blocks and fragment buffers kept for reuse, so that the path does not allocate.
+#[derive(Debug, Default)]
+pub struct Pool {
+    // A block is handed on by its pointer; unboxing it into the list would copy 2 KB.
+    #[expect(clippy::vec_box, reason = "blocks move between list and packet by pointer")]
+    blocks: Vec<Box<Block>>,
+    buffers: Vec<Arc<Vec<u8>>>,
+}
+
+impl Pool {
+    /// An empty pool; it fills as packets are given back.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { blocks: Vec::new(), buffers: Vec::new() }
+    }
+
+    pub(super) fn block(&mut self) -> Box<Block> {
+        match self.blocks.pop() {
+            Some(mut block) => {
+                block.meta = Meta::default();
+                block.layers = Layers::default();
+                block.data = HEADROOM_BYTES as u16;
+                block.tail = HEADROOM_BYTES as u16;
+                block
+            }
+            None => Box::new(Block {
+                meta: Meta::default(),
+                layers: Layers::default(),
+                data: HEADROOM_BYTES as u16,
+                tail: HEADROOM_BYTES as u16,
+                fragments: Vec::new(),
+                bytes: [0; BLOCK_BYTES],
+            }),
+        }
+    }
+
+    /// A fragment that holds a copy of `bytes`.
+    pub(super) fn fragment(&mut self, bytes: &[u8]) -> Fragment {
+        let mut buffer = self.buffers.pop().unwrap_or_default();
+        match Arc::get_mut(&mut buffer) {
+            Some(free) => {
+                free.clear();
+                free.extend_from_slice(bytes);
+            }
+            None => buffer = Arc::new(bytes.to_vec()),
+        }
+        Fragment { buffer, start: 0, end: bytes.len() as u32 }
+    }
+
+    pub(super) fn give_back(&mut self, mut block: Box<Block>) {
+        for fragment in block.fragments.drain(..) {
+            if self.buffers.len() < POOL_FRAGMENTS_MAX && Arc::strong_count(&fragment.buffer) == 1 {
+                self.buffers.push(fragment.buffer);
+            }
+        }
+        if self.blocks.len() < POOL_BLOCKS_MAX {
+            self.blocks.push(block);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Making packets, and changing their size.
+
+use zerocopy::IntoBytes;
+
+use super::{Packet, Pool, meta::Meta};
+use crate::{
+    ending::DropReason,
+    limits::LINEAR_BYTES_MAX,
+    wire::{EtherType, EthernetHeader, Ipv4Header, MacAddr, checksum},
+};
+
+/// What a packet made here consists of, network layer and up.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// The IPv4 header; its length and checksum are filled in.
+    pub ip: Ipv4Header,
+    /// What follows it, checksum included; at most 1900 bytes.
+    pub transport: &'a [u8],
+}
+
+impl Packet {
+    /// A packet of this host, without a link header yet.
+    ///
+    /// # Panics
+    /// When `transport` is longer than a block's linear part; callers build bounded packets.
+    #[must_use]
+    pub fn compose(pool: &mut Pool, draft: &Draft<'_>) -> Self {
+        let mut block = pool.block();
+        let total = Ipv4Header::LEN + draft.transport.len();
+        assert!(total <= LINEAR_BYTES_MAX, "a composed packet of {total} bytes fits a block");
+        let mut ip = draft.ip;
+        ip.version_ihl = 0x45;
+        ip.total_len.set(total as u16);
+        ip.checksum = [0; 2];
+        ip.checksum = (!checksum::sum(ip.as_bytes())).to_be_bytes();
+        let start = usize::from(block.data);
+        block.bytes[start..start + Ipv4Header::LEN].copy_from_slice(ip.as_bytes());
+        block.bytes[start + Ipv4Header::LEN..start + total].copy_from_slice(draft.transport);
+        block.tail += total as u16;
+        let mut packet = Self(block);
+        let found = packet.find_network(EtherType::IPV4, packet.0.data);
+        assert!(found.is_ok(), "a composed packet has a right header: {found:?}");
+        packet
+    }
+
+    /// A packet of this host from its IPv4 header on, without a link header.
+    ///
+    /// # Errors
+    /// As [`Packet::parse`], and [`DropReason::FrameTooLong`] beyond one block.
+    pub fn from_network_bytes(pool: &mut Pool, bytes: &[u8]) -> Result<Self, DropReason> {
+        if bytes.len() > LINEAR_BYTES_MAX {
+            return Err(DropReason::FrameTooLong);
+        }
+        let mut block = pool.block();
+        let start = usize::from(block.data);
+        block.bytes[start..start + bytes.len()].copy_from_slice(bytes);
+        block.tail += bytes.len() as u16;
+        let mut packet = Self(block);
+        let found = packet.find_network(EtherType::IPV4, packet.0.data);
+        match found {
+            Ok(()) => Ok(packet),
+            Err(reason) => {
+                packet.recycle(pool);
+                Err(reason)
+            }
+        }
+    }
+
+    /// Finds its layers again, after the transport header or lengths were changed.
+    ///
+    /// # Errors
+    /// As [`Packet::parse`].
+    pub fn reparse(&mut self) -> Result<(), DropReason> {
+        self.find_network(EtherType::IPV4, self.0.layers.l3)
+    }
+
+    /// A second packet with the same bytes, layers and facts; fragments are shared.
+    #[must_use]
+    pub fn copy(&self, pool: &mut Pool) -> Self {
+        let mut block = pool.block();
+        block.meta = self.0.meta;
+        block.layers = self.0.layers;
+        block.data = self.0.data;
+        block.tail = self.0.tail;
+        block.bytes.copy_from_slice(&self.0.bytes);
+        block.fragments.extend_from_slice(&self.0.fragments);
+        Self(block)
+    }
+
+    /// Forgets everything known about it but its bytes.
+    pub fn scrub(&mut self) {
+        self.0.meta = Meta::default();
+    }
+
+    /// Puts an Ethernet header before the network header, over the one it had.
+    pub fn set_ethernet(&mut self, destination: MacAddr, source: MacAddr, ether_type: EtherType) {
+        let block = &mut *self.0;
+        let header = EthernetHeader { destination, source, ether_type: ether_type.0.into() };
+        let start = usize::from(block.layers.l3) - EthernetHeader::LEN;
+        block.bytes[start..start + EthernetHeader::LEN].copy_from_slice(header.as_bytes());
+        block.data = start as u16;
+    }
+
+    /// Replaces `range` of the payload, counted from its first byte, by `with`. Adjusts the IP (and UDP) length and
+    /// the IP checksum; the transport checksum is recomputed by the caller.
+    ///
+    /// # Errors
+    /// [`DropReason::RewriteTooLong`] when the packet would not fit a block or an IP length, or its payload is not
+    /// linear; the packet is unchanged then.
+    pub fn splice_payload(&mut self, range: core::ops::Range<usize>, with: &[u8]) -> Result<(), DropReason> {
+        let block = &mut *self.0;
+        let payload = usize::from(block.layers.payload);
+        let (start, end, tail) = (payload + range.start, payload + range.end, usize::from(block.tail));
+        let new_tail = (tail + with.len()).saturating_sub(range.len());
+        let network_len = (block.layers.network_len as usize + with.len()).saturating_sub(range.len());
+        let fits = block.fragments.is_empty() && start <= end && end <= tail && new_tail <= block.bytes.len();
+        if !fits || network_len > usize::from(u16::MAX) {
+            return Err(DropReason::RewriteTooLong);
+        }
+        block.bytes.copy_within(end..tail, start + with.len());
+        block.bytes[start..start + with.len()].copy_from_slice(with);
+        block.tail = new_tail as u16;
+        block.layers.network_len = network_len as u32;
+        let transport_len = block.transport_len() as u16;
+        if let Some(udp) = self.udp_mut() {
+            udp.len.set(transport_len);
+        }
+        if let Some(ip) = self.ipv4_mut() {
+            ip.set_total_len(network_len as u16);
+        }
+        Ok(())
+    }
+}

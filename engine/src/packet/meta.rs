@@ -1,0 +1,96 @@
+//! What is known about a packet beside its bytes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{conntrack::Tracking, frame::DeviceId};
+
+/// What is known about a packet beside its bytes (Linux: the fields of `struct sk_buff` that Netfilter reads).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Meta {
+    /// Where it arrived; `None` for a packet made here.
+    pub device: Option<DeviceId>,
+    /// The receive queue it arrived on.
+    pub queue: u16,
+    /// Whom the link layer addressed.
+    pub addressed: Addressed,
+    /// What is known about the transport checksum.
+    pub checksum: Checksum,
+    /// Set on a super-packet.
+    pub gso: Option<Gso>,
+    /// The VLAN tag that travels beside the bytes.
+    pub vlan: Option<VlanTag>,
+    /// The packet mark (`-j MARK`, `-m mark`).
+    pub mark: u32,
+    /// How many bytes of the frame a capture has cut off its end.
+    pub cut_bytes: u32,
+    /// What connection tracking says of it.
+    pub tracking: Tracking,
+}
+
+/// Whom the link layer addressed (Linux v6.18: `include/uapi/linux/if_packet.h`, `PACKET_*`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Addressed {
+    /// This host.
+    #[default]
+    Host,
+    /// Everybody.
+    Broadcast,
+    /// A group.
+    Multicast,
+    /// Another station.
+    Other,
+}
+
+/// What is known about the transport checksum (Linux v6.18: `include/linux/skbuff.h`, `CHECKSUM_*`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Checksum {
+    /// Nothing: whoever needs it right verifies it.
+    #[default]
+    None,
+    /// The device has verified it.
+    Unnecessary,
+    /// The device has summed all bytes after the Ethernet header; folded, not complemented.
+    Complete(u16),
+    /// Not filled in yet: the field holds the pseudo-header's sum only.
+    Partial {
+        /// First byte that the sum covers, from the start of the frame.
+        start: u16,
+        /// Where the sum goes, from `start`.
+        offset: u16,
+    },
+}
+
+/// Present while the packet is a super-packet that the wire must not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gso {
+    /// How it is to be cut.
+    pub kind: GsoKind,
+    /// Payload bytes of every segment but the last; at least 1.
+    pub size: u16,
+    /// How many segments it stands for; 0 when the device did not say.
+    pub segments: u16,
+}
+
+/// How a super-packet is cut (Linux v6.18: `include/uapi/linux/virtio_net.h`, `VIRTIO_NET_HDR_GSO_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GsoKind {
+    /// TCP over IPv4.
+    Tcp4,
+    /// TCP over IPv4, CWR on the first segment only (RFC 3168).
+    Tcp4Ecn,
+    /// TCP over IPv6.
+    Tcp6,
+    /// TCP over IPv6, CWR on the first segment only.
+    Tcp6Ecn,
+    /// UDP datagrams of one size.
+    Udp,
+}
+
+/// An 802.1Q or 802.1ad tag that travels beside the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VlanTag {
+    /// The tag protocol identifier: 0x8100 or 0x88a8.
+    pub tpid: u16,
+    /// Priority, drop eligibility and the VLAN's number in the low 12 bits.
+    pub tci: u16,
+}

@@ -1,0 +1,202 @@
+//! Finds the layers of a packet, once. After this, views cannot fail and nothing is validated again.
+
+use zerocopy::FromBytes;
+
+use super::{Packet, Pool, buf::Block, meta::Addressed};
+use crate::{
+    ending::{DropReason, Dropped},
+    frame::Frame,
+    limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, LINEAR_BYTES_MAX},
+    wire::{ArpPacket, EtherType, EthernetHeader, IcmpHeader, Ipv4Header, Protocol, TcpHeader, UdpHeader, checksum},
+};
+
+/// Where the layers of a packet lie, as offsets into its block.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Layers {
+    pub(super) network: Network,
+    pub(super) transport: Transport,
+    /// What follows the network header, as its protocol field says.
+    pub(super) protocol: u8,
+    /// First byte of the network header.
+    pub(super) l3: u16,
+    /// First byte behind the network header.
+    pub(super) l4: u16,
+    /// First byte behind the transport header; `l4` when there is none.
+    pub(super) payload: u16,
+    /// Bytes of the network packet from `l3` on, as its length field promises; they may be cut off.
+    pub(super) network_len: u32,
+}
+
+/// The network header of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// None that the engine reads.
+    #[default]
+    Other,
+    /// IPv4, whole.
+    Ipv4,
+    /// ARP for IPv4 over Ethernet, whole.
+    Arp,
+}
+
+/// The transport header of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// None that the engine reads: another protocol, or a fragment that is not the first.
+    #[default]
+    Other,
+    /// TCP, whole with its options.
+    Tcp,
+    /// UDP, whole.
+    Udp,
+    /// ICMP, whole.
+    Icmp,
+    /// One of those three, but the packet ends inside it or its lengths cannot be right.
+    Broken,
+}
+
+impl Packet {
+    /// Takes a frame's bytes over, the only copy on the path, and finds its layers.
+    ///
+    /// # Errors
+    /// With a reason when the frame is longer than [`FRAME_BYTES_MAX`], ends inside a link or network header, or has
+    /// a network header that a host must not take (RFC 1122, 3.2.1; Linux v6.18: `net/ipv4/ip_input.c`,
+    /// `ip_rcv_core()`). Transport headers that are not right are no error here: conntrack calls such packets INVALID.
+    pub fn parse(pool: &mut Pool, frame: &Frame<'_>) -> Result<Self, Dropped> {
+        let mut block = pool.block();
+        block.meta.device = Some(frame.device);
+        block.meta.queue = frame.queue;
+        block.meta.checksum = frame.checksum;
+        block.meta.gso = frame.gso;
+        block.meta.vlan = frame.vlan;
+        block.meta.cut_bytes = frame.wire_len.saturating_sub(frame.bytes.len() as u32);
+        let bytes = &frame.bytes[..frame.bytes.len().min(FRAME_BYTES_MAX)];
+        let linear = if bytes.len() <= LINEAR_BYTES_MAX { bytes.len() } else { HEADER_BYTES_MAX };
+        let start = usize::from(block.data);
+        block.bytes[start..start + linear].copy_from_slice(&bytes[..linear]);
+        block.tail += linear as u16;
+        if linear < bytes.len() {
+            let rest = pool.fragment(&bytes[linear..]);
+            block.fragments.push(rest);
+        }
+        let mut packet = Self(block);
+        if frame.bytes.len() > FRAME_BYTES_MAX {
+            return Err(packet.drop_for(DropReason::FrameTooLong));
+        }
+        match packet.find_link() {
+            Ok(()) => Ok(packet),
+            Err(reason) => Err(packet.drop_for(reason)),
+        }
+    }
+
+    fn find_link(&mut self) -> Result<(), DropReason> {
+        let block = &mut *self.0;
+        let Ok((ethernet, _)) = EthernetHeader::ref_from_prefix(linear(block, block.data)) else {
+            return Err(DropReason::LinkTruncated);
+        };
+        let ether_type = EtherType(ethernet.ether_type.get());
+        block.meta.addressed = match ethernet.destination {
+            mac if mac.is_broadcast() => Addressed::Broadcast,
+            mac if mac.is_group() => Addressed::Multicast,
+            _ => Addressed::Host,
+        };
+        let l3 = block.data + EthernetHeader::LEN as u16;
+        self.find_network(ether_type, l3)
+    }
+
+    /// Finds the layers of a network packet of type `ether_type` that starts at `l3` of the block.
+    pub(super) fn find_network(&mut self, ether_type: EtherType, l3: u16) -> Result<(), DropReason> {
+        let block = &mut *self.0;
+        block.layers = Layers { l3, l4: l3, payload: l3, ..Layers::default() };
+        match ether_type {
+            EtherType::IPV4 => find_ipv4(block),
+            EtherType::ARP => find_arp(block),
+            EtherType::VLAN | EtherType::SERVICE_VLAN => Err(DropReason::VlanUnknown),
+            _ => Err(DropReason::LinkProtocolUnknown),
+        }
+    }
+}
+
+fn find_arp(block: &mut Block) -> Result<(), DropReason> {
+    match ArpPacket::ref_from_prefix(linear(block, block.layers.l3)) {
+        Ok((arp, _)) if arp.is_ipv4_over_ethernet() => {
+            block.layers.network = Network::Arp;
+            block.layers.network_len = ArpPacket::LEN as u32;
+            Ok(())
+        }
+        Ok(_) | Err(_) => Err(DropReason::ArpMalformed),
+    }
+}
+
+fn find_ipv4(block: &mut Block) -> Result<(), DropReason> {
+    let l3 = block.layers.l3;
+    let bytes = linear(block, l3);
+    let Ok((ip, _)) = Ipv4Header::ref_from_prefix(bytes) else {
+        return Err(cut_or(block, DropReason::IpTruncated));
+    };
+    let header_len = ip.header_len();
+    if ip.version() != 4 || header_len < Ipv4Header::LEN {
+        return Err(DropReason::IpHeaderMalformed);
+    }
+    let Some(header) = bytes.get(..header_len) else {
+        return Err(cut_or(block, DropReason::IpTruncated));
+    };
+    if checksum::sum(header) != 0xffff {
+        return Err(DropReason::IpChecksum);
+    }
+    let network_len = u32::from(ip.total_len.get());
+    if block.present_from(l3) + block.meta.cut_bytes < network_len {
+        return Err(DropReason::IpTruncated);
+    }
+    if (network_len as usize) < header_len {
+        return Err(DropReason::IpHeaderMalformed);
+    }
+    let (protocol, offset) = (ip.protocol(), ip.fragment_offset());
+    block.layers.network = Network::Ipv4;
+    block.layers.protocol = protocol.0;
+    block.layers.l4 = l3 + header_len as u16;
+    block.layers.payload = block.layers.l4;
+    block.layers.network_len = network_len;
+    block.trim_padding();
+    if offset == 0 { find_transport(block, protocol) } else { Ok(()) }
+}
+
+/// Finds the transport header; one that is broken is noted, one that the capture has cut off is an error.
+fn find_transport(block: &mut Block, protocol: Protocol) -> Result<(), DropReason> {
+    let bytes = linear(block, block.layers.l4);
+    let (transport, len) = match protocol {
+        Protocol::TCP => match TcpHeader::ref_from_prefix(bytes) {
+            Ok((tcp, _)) if (TcpHeader::LEN..=bytes.len()).contains(&tcp.header_len()) => {
+                (Transport::Tcp, tcp.header_len())
+            }
+            Ok(_) | Err(_) => (Transport::Broken, 0),
+        },
+        Protocol::UDP => match UdpHeader::ref_from_prefix(bytes) {
+            Ok((udp, _)) if (UdpHeader::LEN..=block.transport_len()).contains(&usize::from(udp.len.get())) => {
+                (Transport::Udp, UdpHeader::LEN)
+            }
+            Ok(_) | Err(_) => (Transport::Broken, 0),
+        },
+        Protocol::ICMP => match IcmpHeader::ref_from_prefix(bytes) {
+            Ok(_) => (Transport::Icmp, IcmpHeader::LEN),
+            Err(_) => (Transport::Broken, 0),
+        },
+        _ => (Transport::Other, 0),
+    };
+    if transport == Transport::Broken && block.present_from(block.layers.l4) < block.transport_len() as u32 {
+        return Err(DropReason::CaptureCut);
+    }
+    block.layers.transport = transport;
+    block.layers.payload = block.layers.l4 + len as u16;
+    Ok(())
+}
+
+/// The linear bytes from offset `from` of the block on.
+fn linear(block: &Block, from: u16) -> &[u8] {
+    &block.bytes[usize::from(from)..usize::from(block.tail)]
+}
+
+/// The reason for a header that ends too early: the capture's cut, when there was one.
+fn cut_or(block: &Block, reason: DropReason) -> DropReason {
+    if block.meta.cut_bytes > 0 { DropReason::CaptureCut } else { reason }
+}

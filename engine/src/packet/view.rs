@@ -1,0 +1,180 @@
+//! Views of a packet's layers. They cannot fail beyond "there is none": parsing has found them.
+
+use zerocopy::FromBytes;
+
+use super::{Network, Packet, Transport};
+use crate::wire::{
+    ArpPacket, EthernetHeader, IcmpHeader, Ipv4Header, Protocol, TcpHeader, UdpHeader, tcp_options::TcpOptions,
+};
+
+impl Packet {
+    /// The linear bytes from the first header on.
+    #[must_use]
+    pub fn linear(&self) -> &[u8] {
+        &self.0.bytes[usize::from(self.0.data)..usize::from(self.0.tail)]
+    }
+
+    /// The payload behind the linear bytes, in order.
+    pub fn fragments(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.fragments.iter().map(super::buf::Fragment::bytes)
+    }
+
+    /// Bytes present, from the first header to the end.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.present_from(self.0.data) as usize
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Which network header it has.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        self.0.layers.network
+    }
+
+    /// Which transport header it has.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.0.layers.transport
+    }
+
+    /// What follows the network header, as its protocol field says, whether or not it is whole.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        Protocol(self.0.layers.protocol)
+    }
+
+    /// Bytes from the network header to the network packet's end, as its length field says; a capture may have cut some.
+    #[must_use]
+    pub fn network_len(&self) -> usize {
+        self.0.layers.network_len as usize
+    }
+
+    /// Bytes of the transport header and payload, as the network header promises.
+    #[must_use]
+    pub fn transport_len(&self) -> usize {
+        self.0.transport_len()
+    }
+
+    /// Bytes behind the transport header, as the length fields promise.
+    #[must_use]
+    pub fn payload_len(&self) -> usize {
+        self.transport_len() - usize::from(self.0.layers.payload - self.0.layers.l4)
+    }
+
+    /// The Ethernet header; `None` on a packet made here that has not been given one yet.
+    #[must_use]
+    pub fn ethernet(&self) -> Option<&EthernetHeader> {
+        let len = usize::from(self.0.layers.l3.saturating_sub(self.0.data));
+        let (header, _) = EthernetHeader::ref_from_prefix(self.linear().get(..len)?).ok()?;
+        Some(header)
+    }
+
+    /// The ARP packet.
+    #[must_use]
+    pub fn arp(&self) -> Option<&ArpPacket> {
+        (self.0.layers.network == Network::Arp).then(|| self.view(self.0.layers.l3))?
+    }
+
+    /// The IPv4 header.
+    #[must_use]
+    pub fn ipv4(&self) -> Option<&Ipv4Header> {
+        (self.0.layers.network == Network::Ipv4).then(|| self.view(self.0.layers.l3))?
+    }
+
+    /// The IPv4 header, to change. Whoever changes it mends its checksum.
+    pub fn ipv4_mut(&mut self) -> Option<&mut Ipv4Header> {
+        (self.0.layers.network == Network::Ipv4).then(|| self.view_mut(self.0.layers.l3))?
+    }
+
+    /// The network header with its options.
+    #[must_use]
+    pub fn network_header(&self) -> &[u8] {
+        &self.0.bytes[usize::from(self.0.layers.l3)..usize::from(self.0.layers.l4)]
+    }
+
+    /// The linear bytes from the network header on: headers and, unless it lies in fragments, the payload.
+    #[must_use]
+    pub fn network_bytes(&self) -> &[u8] {
+        &self.0.bytes[usize::from(self.0.layers.l3)..usize::from(self.0.tail)]
+    }
+
+    /// The linear bytes from the transport header on.
+    #[must_use]
+    pub fn transport_bytes(&self) -> &[u8] {
+        &self.0.bytes[usize::from(self.0.layers.l4)..usize::from(self.0.tail)]
+    }
+
+    /// The same, to change. Whoever changes them mends the checksums.
+    pub fn transport_bytes_mut(&mut self) -> &mut [u8] {
+        let block = &mut *self.0;
+        &mut block.bytes[usize::from(block.layers.l4)..usize::from(block.tail)]
+    }
+
+    /// The TCP header.
+    #[must_use]
+    pub fn tcp(&self) -> Option<&TcpHeader> {
+        (self.0.layers.transport == Transport::Tcp).then(|| self.view(self.0.layers.l4))?
+    }
+
+    /// The TCP header, to change. Whoever changes it mends its checksum.
+    pub fn tcp_mut(&mut self) -> Option<&mut TcpHeader> {
+        (self.0.layers.transport == Transport::Tcp).then(|| self.view_mut(self.0.layers.l4))?
+    }
+
+    /// The TCP options; none on another packet.
+    #[must_use]
+    pub fn tcp_options(&self) -> TcpOptions<'_> {
+        let layers = &self.0.layers;
+        match layers.transport {
+            Transport::Tcp => {
+                TcpOptions::new(&self.0.bytes[usize::from(layers.l4) + TcpHeader::LEN..usize::from(layers.payload)])
+            }
+            Transport::Other | Transport::Udp | Transport::Icmp | Transport::Broken => TcpOptions::new(&[]),
+        }
+    }
+
+    /// The UDP header.
+    #[must_use]
+    pub fn udp(&self) -> Option<&UdpHeader> {
+        (self.0.layers.transport == Transport::Udp).then(|| self.view(self.0.layers.l4))?
+    }
+
+    /// The UDP header, to change. Whoever changes it mends its checksum.
+    pub fn udp_mut(&mut self) -> Option<&mut UdpHeader> {
+        (self.0.layers.transport == Transport::Udp).then(|| self.view_mut(self.0.layers.l4))?
+    }
+
+    /// The ICMP header.
+    #[must_use]
+    pub fn icmp(&self) -> Option<&IcmpHeader> {
+        (self.0.layers.transport == Transport::Icmp).then(|| self.view(self.0.layers.l4))?
+    }
+
+    /// The ICMP header, to change. Whoever changes it mends its checksum.
+    pub fn icmp_mut(&mut self) -> Option<&mut IcmpHeader> {
+        (self.0.layers.transport == Transport::Icmp).then(|| self.view_mut(self.0.layers.l4))?
+    }
+
+    /// The payload behind the transport header when all of it is linear; `None` when some lies in fragments.
+    #[must_use]
+    pub fn linear_payload(&self) -> Option<&[u8]> {
+        let start = usize::from(self.0.layers.payload);
+        self.0.fragments.is_empty().then(|| &self.0.bytes[start..usize::from(self.0.tail)])
+    }
+
+    fn view<T: FromBytes + zerocopy::KnownLayout + zerocopy::Immutable>(&self, at: u16) -> Option<&T> {
+        T::ref_from_prefix(&self.0.bytes[usize::from(at)..usize::from(self.0.tail)]).ok().map(|(header, _)| header)
+    }
+
+    fn view_mut<T: FromBytes + zerocopy::IntoBytes + zerocopy::KnownLayout>(&mut self, at: u16) -> Option<&mut T> {
+        let block = &mut *self.0;
+        let bytes = &mut block.bytes[usize::from(at)..usize::from(block.tail)];
+        T::mut_from_prefix(bytes).ok().map(|(header, _)| header)
+    }
+}
