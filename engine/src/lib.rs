@@ -1,3 +1,55 @@
-//! stub
+//! The Linux packet path as a sans-IO engine.
+//!
+//! ```text
+//!  frames, now                                                       frames, events, next deadline
+//!      │                                                                          ▲
+//!      ▼                                                                          │
+//!  packet::parse ─► PREROUTING ─► route ─┬─► FORWARD ──┬─► POSTROUTING ─► neighbour ─► transmit
+//!                   raw conntrack        │  mangle     │   mangle nat
+//!                   mangle nat           │  filter     │   helper confirm
+//!                                        ▼             │
+//!                                      INPUT ─► local ─► OUTPUT
+//! ```
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`path`] | the packet's way, hook by hook: read it first |
+//! | [`engine`] | the interface: `handle_*` in, `poll_*` out |
+//! | [`packet`] | one packet: bytes, layers, facts, notation |
+//! | [`wire`] | headers and checksums |
+//! | [`netfilter`] | hooks, tables, rules |
+//! | [`conntrack`] | connections, expectations, the helper trait |
+//! | [`nat`] | translations |
+//! | [`ip`] | routes, neighbours, ICMP errors |
+//! | [`device`], [`offload`] | interfaces; checksums in software |
+//! | [`ending`], [`event`], [`trace`], [`stats`] | how packets end and what is told about it |
+//! | [`sysctl`], [`limits`] | tunables and bounds |
+//! | [`time`], [`random`] | what comes in from outside |
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod conntrack;
+pub mod device;
+pub mod ending;
+pub mod event;
+pub mod frame;
+pub mod limits;
+pub mod nat;
+pub mod netfilter;
+pub mod offload;
+pub mod packet;
+pub mod random;
+pub mod sysctl;
+pub mod time;
+pub mod trace;
+pub mod wire;
+
+pub use ending::{DropReason, Dropped, End};
+pub use event::{Change, Event, Subscription};
+pub use frame::{DeviceId, Frame, Transmit};
+pub use packet::{Checksum, Gso, GsoKind, Packet, VlanTag};
+pub use time::Instant;

@@ -1,0 +1,206 @@
+//! A tracked connection.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    tcp_window::TcpTracking,
+    tuple::{Direction, Tuple},
+};
+use crate::{nat::SequenceAdjustment, time::Instant};
+
+/// A connection's place in the table. A place that is used again gets a new generation, so that an old identifier
+/// finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ConnId {
+    /// Which slot.
+    pub slot: u32,
+    /// Which use of it.
+    pub generation: u32,
+}
+
+/// A tracked connection (Linux: `struct nf_conn`).
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The way of the first packet, as it was before any translation.
+    pub original: Tuple,
+    /// The way back, as the answers arrive here.
+    pub reply: Tuple,
+    /// What has happened to it.
+    pub status: Status,
+    /// The connection mark.
+    pub mark: u32,
+    /// The zone; connections of different zones do not know of each other.
+    pub zone: u16,
+    /// When it is forgotten if nothing refreshes it. Of an unconfirmed one: meaningless, see [`Self::lifetime_secs`].
+    pub expires: Instant,
+    /// The timeout set last, in seconds.
+    pub lifetime_secs: u32,
+    /// What its protocol's tracker remembers.
+    pub protocol: ProtocolState,
+    /// Packets and bytes, original and reply.
+    pub counters: [Counter; 2],
+    /// When its first packet was seen.
+    pub started: Instant,
+    /// A number that no other connection of this engine ever has, from 1 in order of confirmation.
+    pub serial: u64,
+    /// What few connections have.
+    pub extension: Option<Box<Extension>>,
+}
+
+/// What a protocol's tracker remembers of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProtocolState {
+    /// TCP.
+    Tcp(TcpTracking),
+    /// UDP.
+    Udp {
+        /// When the flow becomes a stream if it is still talking then (2 s after its start); `None`: it is one, or
+        /// no answer was seen.
+        stream_at: Option<Instant>,
+    },
+    /// ICMP queries.
+    Icmp,
+    /// Anything else: addresses only.
+    Generic,
+}
+
+/// Packets and bytes of one direction (`net.netfilter.nf_conntrack_acct`); wraps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes from the network header on.
+    pub bytes: u64,
+}
+
+/// What few connections have: helpers, masters, payload rewriting (Linux: `struct nf_ct_ext`).
+#[derive(Clone, Debug, Default)]
+pub struct Extension {
+    /// The helper that reads its payload.
+    pub helper: Option<super::HelperId>,
+    /// What that helper remembers; the engine only keeps it.
+    pub helper_state: Vec<u8>,
+    /// Where lines start that the helper may read, original and reply: sequence numbers right after the newlines
+    /// seen last.
+    pub line_starts: [super::LineStarts; 2],
+    /// Who announced this connection.
+    pub master: Option<ConnId>,
+    /// Expectations that wait for it, oldest first.
+    pub expectations: Vec<super::ExpectationId>,
+    /// How rewriting has moved its sequence numbers, original and reply.
+    pub adjustments: [SequenceAdjustment; 2],
+}
+
+/// What has happened to a connection: the bits of `IPS_*` (Linux v6.18:
+/// `include/uapi/linux/netfilter/nf_conntrack_common.h`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status(pub u32);
+
+impl Status {
+    /// It was announced by another connection.
+    pub const EXPECTED: Self = Self(1 << 0);
+    /// Both directions have been heard.
+    pub const SEEN_REPLY: Self = Self(1 << 1);
+    /// It is not dropped early.
+    pub const ASSURED: Self = Self(1 << 2);
+    /// It stands in the table.
+    pub const CONFIRMED: Self = Self(1 << 3);
+    /// Its source is translated.
+    pub const SRC_NAT: Self = Self(1 << 4);
+    /// Its destination is translated.
+    pub const DST_NAT: Self = Self(1 << 5);
+    /// Its sequence numbers have moved.
+    pub const SEQ_ADJUST: Self = Self(1 << 6);
+    /// Its source's translation is settled, even if there is none.
+    pub const SRC_NAT_DONE: Self = Self(1 << 7);
+    /// Its destination's translation is settled, even if there is none.
+    pub const DST_NAT_DONE: Self = Self(1 << 8);
+    /// It is leaving the table.
+    pub const DYING: Self = Self(1 << 9);
+    /// Its timeout is fixed.
+    pub const FIXED_TIMEOUT: Self = Self(1 << 10);
+    /// A helper was attached by a rule.
+    pub const HELPER: Self = Self(1 << 13);
+
+    /// Source or destination is translated.
+    pub const NAT: Self = Self(Self::SRC_NAT.0 | Self::DST_NAT.0);
+
+    /// Whether all bits of `other` are set.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any bit of `other` is set.
+    #[must_use]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Sets the bits of `other`.
+    pub const fn insert(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Clears the bits of `other`.
+    pub const fn remove(&mut self, other: Self) {
+        self.0 &= !other.0;
+    }
+
+    /// The names of the bits that are set, as conntrack's events and records write them, lowest first.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        STATUS_NAMES.iter().filter(move |(bit, _)| self.contains(*bit)).map(|(_, name)| *name)
+    }
+}
+
+#[rustfmt::skip]
+static STATUS_NAMES: [(Status, &str); 12] = [
+    (Status::EXPECTED,      "EXPECTED"),
+    (Status::SEEN_REPLY,    "SEEN_REPLY"),
+    (Status::ASSURED,       "ASSURED"),
+    (Status::CONFIRMED,     "CONFIRMED"),
+    (Status::SRC_NAT,       "SRC_NAT"),
+    (Status::DST_NAT,       "DST_NAT"),
+    (Status::SEQ_ADJUST,    "SEQ_ADJUST"),
+    (Status::SRC_NAT_DONE,  "SRC_NAT_DONE"),
+    (Status::DST_NAT_DONE,  "DST_NAT_DONE"),
+    (Status::DYING,         "DYING"),
+    (Status::FIXED_TIMEOUT, "FIXED_TIMEOUT"),
+    (Status::HELPER,        "HELPER"),
+];
+
+impl Connection {
+    /// The tuple of one direction.
+    #[must_use]
+    pub const fn tuple(&self, direction: Direction) -> &Tuple {
+        match direction {
+            Direction::Original => &self.original,
+            Direction::Reply => &self.reply,
+        }
+    }
+
+    /// Whether it stands in the table.
+    #[must_use]
+    pub const fn is_confirmed(&self) -> bool {
+        self.status.contains(Status::CONFIRMED)
+    }
+
+    /// Who announced it.
+    #[must_use]
+    pub fn master(&self) -> Option<ConnId> {
+        self.extension.as_ref()?.master
+    }
+
+    /// The helper that reads its payload.
+    #[must_use]
+    pub fn helper(&self) -> Option<super::HelperId> {
+        self.extension.as_ref()?.helper
+    }
+
+    /// What few connections have, made when it is not there yet.
+    pub fn extension_mut(&mut self) -> &mut Extension {
+        self.extension.get_or_insert_default()
+    }
+}

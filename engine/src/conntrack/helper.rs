@@ -1,0 +1,233 @@
+//! The trait a helper plugin stands behind, and the manifest that binds it.
+//!
+//! A helper reads the payload of a connection and says which further connections it announces ("wishes"). It owns
+//! nothing: the engine keeps its state as bytes, picks translated endpoints, books length changes and enforces the
+//! manifest at every call. The engine knows nothing of WebAssembly; the host wraps a component in this trait.
+
+use alloc::{string::String, vec::Vec};
+use core::{net::IpAddr, ops::RangeInclusive, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::tuple::Direction;
+use crate::wire::ipv4::Protocol;
+
+/// A conntrack helper (Linux: `struct nf_conntrack_helper`).
+///
+/// Calls are pure: the same arguments give the same answer, and nothing is remembered between them but what the
+/// answer puts into `state`.
+pub trait Helper {
+    /// What the helper is, where it may be attached and what it may do. Constant over its life.
+    fn manifest(&self) -> &Manifest;
+
+    /// SHA-256 of the component, or zeros for one that is compiled in. Records name it, because what a helper answers
+    /// is an input of a replay.
+    fn component_hash(&self) -> [u8; 32];
+
+    /// Reads a payload that holds one of the manifest's triggers (or any, when it declares none).
+    ///
+    /// # Errors
+    /// When the helper trapped, ran out of fuel or memory, or answered nonsense; the manifest's trap policy follows.
+    fn inspect(&mut self, context: &HelperContext, state: &[u8], payload: &[u8]) -> Result<Inspection, HelperFailure>;
+
+    /// Gives the bytes to put at `site` so that the payload names `translated` instead of what it named.
+    ///
+    /// # Errors
+    /// As for [`Helper::inspect`].
+    fn render(
+        &mut self,
+        context: &HelperContext,
+        site: Site,
+        translated: HelperEndpoint,
+    ) -> Result<Vec<u8>, HelperFailure>;
+}
+
+/// What a helper is told about the packet whose payload it reads: the master's tuple in the packet's direction, as its
+/// sender wrote it, before any translation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HelperContext {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The packet's direction in the master connection.
+    pub direction: Direction,
+    /// Who sends.
+    pub source: HelperEndpoint,
+    /// Whom the sender addresses.
+    pub destination: HelperEndpoint,
+}
+
+/// An address and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HelperEndpoint {
+    /// The address; its family is the master's.
+    pub address: IpAddr,
+    /// The port, 0 to 65535.
+    pub port: u16,
+}
+
+/// What [`Helper::inspect`] answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// What becomes of the packet.
+    pub verdict: HelperVerdict,
+    /// The connections that the payload announces, in payload order.
+    pub wishes: Vec<Wish>,
+    /// The new state, at most [`Manifest::state_bytes_max`] bytes; `None` leaves it as it was.
+    pub state: Option<Vec<u8>>,
+}
+
+/// A helper's verdict on the packet it has read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HelperVerdict {
+    /// The packet goes on, with what the wishes ask for.
+    #[default]
+    Accept,
+    /// The payload ends inside a command. Linux drops such a packet ("partial matching").
+    Incomplete,
+    /// A command that cannot be right; the packet is dropped.
+    Malformed,
+}
+
+/// A connection that the payload announces (Linux: what a helper hands to `nf_ct_expect_related()`).
+///
+/// Addresses are as the payload and the context name them; the engine turns the master's own endpoints into what the
+/// opener of the expected connection will see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Index into [`Manifest::classes`].
+    pub class: u8,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Who opens it.
+    pub source: Pattern,
+    /// Whom it is opened to. The address must be an endpoint of the master unless the manifest is `loose`.
+    pub destination: Pattern,
+    /// The direction of the expected connection's first packet, relative to the master.
+    pub direction: Direction,
+    /// Stays after its first use (Linux: `NF_CT_EXPECT_PERMANENT`).
+    pub permanent: bool,
+    /// Where the payload names `destination`; `None` when nothing names it and so nothing is rewritten.
+    pub site: Option<Site>,
+}
+
+/// One side of an expected tuple; what is `None` may be anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pattern {
+    /// The address, or its first `prefix` bits.
+    pub address: Option<IpAddr>,
+    /// Length of the address's mask in bits; the whole address when `None`.
+    pub prefix: Option<u8>,
+    /// The port.
+    pub port: Option<u16>,
+}
+
+/// Where a payload names an endpoint, and in which of the helper's notations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Offset of its first byte from the start of the payload.
+    pub offset: u32,
+    /// Its length in bytes; `offset + length` must not exceed the payload's length.
+    pub length: u32,
+    /// The helper's own mark (for FTP: PORT, EPRT, 227 or 229); comes back in [`Helper::render`].
+    pub token: u32,
+}
+
+/// Why a call of a helper failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HelperFailure {
+    /// The code trapped (unreachable, out of bounds, stack overflow).
+    Trap,
+    /// The call used up [`Manifest::fuel_per_call`].
+    Fuel,
+    /// The call wanted more than [`Manifest::memory_bytes_max`].
+    Memory,
+    /// The answer breaks the contract (a site outside the payload, an unknown class, too much state).
+    Contract,
+}
+
+/// What a helper may do. Declared by the helper, tightened by the operator, enforced by the engine at every call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The name rules use in `-j CT --helper NAME`: 1 to 15 bytes (Linux: `NF_CT_HELPER_NAME_LEN`).
+    pub name: String,
+    /// Where it may be attached; replay without configuration attaches it exactly there.
+    pub attach: Vec<AttachPoint>,
+    /// How payloads are cut before they are shown to it.
+    pub framing: Framing,
+    /// Byte strings, one of which a payload must hold to be shown at all. Empty: every payload is shown.
+    pub triggers: Vec<Trigger>,
+    /// Kinds of expectations with their bounds; at least one.
+    pub classes: Vec<ExpectClass>,
+    /// Destination ports it may expect.
+    pub expect_ports: RangeInclusive<u16>,
+    /// Whether it may expect connections to hosts that are no endpoint of the master.
+    pub loose: bool,
+    /// How many bytes one rewrite may add or remove; 0 forbids rewriting.
+    pub rewrite_bytes_max: u16,
+    /// Bound of the state it may keep per connection.
+    pub state_bytes_max: u16,
+    /// Fuel for one call, in the runtime's units (wasmtime: about one a wasm instruction).
+    pub fuel_per_call: u64,
+    /// Bound of its linear memory.
+    pub memory_bytes_max: u32,
+    /// What happens to the packet and the connection when a call fails.
+    pub on_failure: FailurePolicy,
+}
+
+/// A place a helper may be attached to: a protocol and the master's destination ports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachPoint {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The responder's ports.
+    pub ports: RangeInclusive<u16>,
+}
+
+/// How payloads are cut for a helper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Framing {
+    /// Each packet stands for itself (UDP; also TCP helpers that search anywhere).
+    Packet,
+    /// A TCP stream of lines: a payload is shown only when it starts where a line starts.
+    Lines,
+}
+
+/// A byte string that a payload must hold for the helper to be called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// The bytes, compared without regard to ASCII case; 1 to 16 of them.
+    pub bytes: Vec<u8>,
+    /// Where they must stand.
+    pub anchor: Anchor,
+}
+
+/// Where a trigger must stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Anchor {
+    /// At the start of the payload or right after a newline. A payload that ends inside the trigger counts as a hit.
+    LineStart,
+    /// Anywhere.
+    Anywhere,
+}
+
+/// A kind of expectation and its bounds (Linux: `struct nf_conntrack_expect_policy`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectClass {
+    /// Its name, for listings.
+    pub name: String,
+    /// How many may wait at once for one master; a further one replaces the oldest.
+    pub expected_max: u16,
+    /// How long one waits.
+    pub timeout: Duration,
+}
+
+/// What a failed call costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailurePolicy {
+    /// The packet goes on unread.
+    Pass,
+    /// The packet is dropped.
+    Drop,
+    /// The packet goes on and the connection loses its helper.
+    Detach,
+}

@@ -1,0 +1,102 @@
+//! Devices: what the engine knows of the interfaces its frames come from and go to.
+
+use alloc::{string::String, vec::Vec};
+use core::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{frame::DeviceId, wire::MacAddr};
+
+/// An interface (Linux: `struct net_device`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its name in rules, 1 to 15 bytes.
+    pub name: String,
+    /// Its own Ethernet address.
+    pub mac: MacAddr,
+    /// The largest network packet it sends, in bytes, 68 to 65535. It does not bound what it receives.
+    pub mtu_bytes: u32,
+    /// Its addresses, the primary one first.
+    pub addresses: Vec<InterfaceAddress>,
+    /// Takes frames addressed to other stations as if they were its own: in a replay the capture's addresses are not
+    /// the gateway's.
+    pub any_destination: bool,
+}
+
+/// An IPv4 address of an interface and its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Length of the network's prefix, 0 to 32.
+    pub prefix: u8,
+}
+
+impl InterfaceAddress {
+    /// The network's mask.
+    #[must_use]
+    pub const fn mask(self) -> u32 {
+        match self.prefix {
+            0 => 0,
+            prefix => u32::MAX << (32 - prefix as u32 % 33),
+        }
+    }
+
+    /// Whether `address` lies in the network.
+    #[must_use]
+    pub fn contains(self, address: Ipv4Addr) -> bool {
+        (self.address.to_bits() ^ address.to_bits()) & self.mask() == 0
+    }
+
+    /// The network's broadcast address; `None` for prefixes of 31 and 32 bits (RFC 3021).
+    #[must_use]
+    pub fn broadcast(self) -> Option<Ipv4Addr> {
+        (self.prefix < 31).then(|| Ipv4Addr::from_bits(self.address.to_bits() | !self.mask()))
+    }
+}
+
+/// All devices of an engine, by number.
+#[derive(Clone, Debug, Default)]
+pub struct Devices(Vec<Device>);
+
+impl Devices {
+    /// Adds a device behind the others.
+    pub fn add(&mut self, device: Device) -> DeviceId {
+        self.0.push(device);
+        DeviceId(self.0.len() as u16 - 1)
+    }
+
+    /// The device of that number.
+    #[must_use]
+    pub fn find(&self, id: DeviceId) -> Option<&Device> {
+        self.0.get(usize::from(id.0))
+    }
+
+    /// The device of that number, to change.
+    pub fn find_mut(&mut self, id: DeviceId) -> Option<&mut Device> {
+        self.0.get_mut(usize::from(id.0))
+    }
+
+    /// The device of that name.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<DeviceId> {
+        self.0.iter().position(|device| device.name == name).map(|index| DeviceId(index as u16))
+    }
+
+    /// All devices with their numbers, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
+        self.0.iter().enumerate().map(|(index, device)| (DeviceId(index as u16), device))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

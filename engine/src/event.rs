@@ -1,0 +1,90 @@
+//! What the host is told.
+
+use alloc::{boxed::Box, collections::VecDeque, string::String};
+
+use crate::{
+    conntrack::{Entry, ExpectationEntry, HelperEvent},
+    limits::EVENT_QUEUE_MAX,
+    time::Instant,
+};
+
+/// Something the host may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A connection came, changed or went (conntrack -E).
+    Connection(Change, Box<Entry>),
+    /// An expectation came or went (conntrack -E expect).
+    Expectation(Change, Box<ExpectationEntry>),
+    /// A LOG rule's line, as the kernel log shows it, without the time.
+    Log {
+        /// `--log-level`, 0 (emerg) to 7 (debug).
+        level: u8,
+        /// The line.
+        line: String,
+    },
+    /// A helper failed, asked for too much or was quarantined.
+    Helper(HelperEvent),
+}
+
+/// What happened to a connection or expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Change {
+    /// It is new.
+    New,
+    /// It changed.
+    Update,
+    /// It is gone.
+    Destroy,
+}
+
+/// Which events are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Subscription {
+    /// Connections and expectations.
+    pub conntrack: bool,
+    /// LOG lines.
+    pub log: bool,
+    /// Helpers.
+    pub helper: bool,
+}
+
+/// Events that wait for [`crate::Engine::poll_event`].
+#[derive(Debug, Default)]
+pub struct Events {
+    subscription: Subscription,
+    queue: VecDeque<(Instant, Event)>,
+    lost: u64,
+}
+
+impl Events {
+    /// What is wanted from now on; what waits already stays.
+    pub fn subscribe(&mut self, subscription: Subscription) {
+        self.subscription = subscription;
+    }
+
+    /// What is wanted. Whoever makes an event asks first, so that nothing is formatted for nobody.
+    #[must_use]
+    pub const fn wanted(&self) -> Subscription {
+        self.subscription
+    }
+
+    /// Puts an event behind the others; when [`EVENT_QUEUE_MAX`] wait, it is lost and counted.
+    pub fn push(&mut self, now: Instant, event: Event) {
+        if self.queue.len() < EVENT_QUEUE_MAX {
+            self.queue.push_back((now, event));
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    /// The oldest event and when it happened.
+    pub fn pop(&mut self) -> Option<(Instant, Event)> {
+        self.queue.pop_front()
+    }
+
+    /// How many were lost so far.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+}

@@ -1,0 +1,89 @@
+//! What a rule sees, and what a table answers.
+
+use crate::{
+    conntrack::{Conntrack, TemplateId},
+    device::Devices,
+    event::Events,
+    frame::DeviceId,
+    nat::NatRange,
+    netfilter::hooks::Hook,
+    packet::Packet,
+    random::Random,
+    time::Instant,
+    trace::Trace,
+};
+
+/// What a rule sees and may touch while a packet is at a hook.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// When.
+    pub now: Instant,
+    /// Where on the path.
+    pub hook: Hook,
+    /// The packet; its connection is found by `packet.meta().tracking`.
+    pub packet: &'a mut Packet,
+    /// Where it came in; `None` in OUTPUT and for packets made here.
+    pub input: Option<DeviceId>,
+    /// Where it goes out; `None` in PREROUTING and INPUT.
+    pub output: Option<DeviceId>,
+    /// All devices, for names and local addresses.
+    pub devices: &'a Devices,
+    /// All connections.
+    pub conntrack: &'a mut Conntrack,
+    /// The engine's source of chance.
+    pub random: &'a mut Random,
+    /// Where LOG and its like go.
+    pub events: &'a mut Events,
+    /// What is written down for `explain`.
+    pub trace: &'a mut Trace,
+}
+
+/// What a table answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The packet goes on. In the raw table `template` carries what `-j CT` said.
+    Accept,
+    /// A rule drops it.
+    Drop(RuleId),
+    /// The policy of a built-in chain drops it.
+    DropByPolicy,
+    /// Chains call each other too deep.
+    TooDeep(RuleId),
+    /// A rule drops it and an answer is sent.
+    Reject(RejectWith, RuleId),
+    /// A rule of the nat table translates the connection.
+    Translate(NatRange, RuleId),
+    /// A rule of the nat table translates the source to the address of the device the packet leaves by.
+    Masquerade(NatRange, RuleId),
+    /// A rule of the nat table translates the destination to the address of the device the packet came in by.
+    Redirect(NatRange, RuleId),
+    /// `-j CT`: how the packet is to be tracked.
+    Template(TemplateId, RuleId),
+    /// `-j CT --notrack` or `-j NOTRACK`.
+    Untracked(RuleId),
+}
+
+/// A rule's number within its rule set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct RuleId(pub u32);
+
+/// What a REJECT rule answers with (Linux v6.18: `include/uapi/linux/netfilter_ipv4/ipt_REJECT.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum RejectWith {
+    /// `icmp-net-unreachable`
+    NetUnreachable,
+    /// `icmp-host-unreachable`
+    HostUnreachable,
+    /// `icmp-proto-unreachable`
+    ProtocolUnreachable,
+    /// `icmp-port-unreachable`, the default
+    PortUnreachable,
+    /// `icmp-net-prohibited`
+    NetProhibited,
+    /// `icmp-host-prohibited`
+    HostProhibited,
+    /// `icmp-admin-prohibited`
+    AdminProhibited,
+    /// `tcp-reset`
+    TcpReset,
+}

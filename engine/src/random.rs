@@ -1,0 +1,105 @@
+//! The seeded generator: the engine's only source of chance.
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+/// What a number is drawn for. A script names the kinds it holds values of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Draw {
+    /// A translated port or ICMP identifier.
+    Port,
+    /// The identification of an IPv4 packet made here.
+    IpId,
+}
+
+/// SplitMix64 with an optional script: values that somebody else drew, taken in order where the engine would draw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Random {
+    state: u64,
+    script: Option<Script>,
+}
+
+/// What somebody else drew, and what was asked of it in vain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Script {
+    values: VecDeque<(Draw, u32)>,
+    missing: Vec<Draw>,
+}
+
+impl Random {
+    /// A generator that gives the same numbers for the same seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self { state: seed, script: None }
+    }
+
+    /// The next 64 bits (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014).
+    pub const fn next_u64(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`, or 0 when `bound` is 0. The bias is below `bound` / 2^32.
+    pub const fn below(&mut self, bound: u32) -> u32 {
+        let high = self.next_u64() >> 32;
+        ((high * bound as u64) >> 32) as u32
+    }
+
+    /// Where a search among `candidates` values from `first` on starts, for `draw`. With a script it is the script's next
+    /// value that `admits`; when there is none, [`Self::missing`] says so and the generator decides.
+    pub fn draw(&mut self, draw: Draw, first: u32, candidates: u32, admits: impl Fn(u32) -> bool) -> u32 {
+        if let Some(script) = &mut self.script {
+            let range = first..=first.saturating_add(candidates.saturating_sub(1));
+            let found =
+                script.values.iter().position(|&(kind, value)| kind == draw && range.contains(&value) && admits(value));
+            if let Some((_, value)) = found.and_then(|index| script.values.remove(index)) {
+                return value;
+            }
+            script.missing.push(draw);
+        }
+        first.saturating_add(self.below(candidates))
+    }
+
+    /// Takes these values from now on where the engine would draw; `None` ends it. What was missing is forgotten.
+    pub fn set_script(&mut self, values: Option<Vec<(Draw, u32)>>) {
+        self.script = values.map(|values| Script { values: values.into(), missing: Vec::new() });
+    }
+
+    /// Draws since [`Self::set_script`] for which the script held no admissible value.
+    #[must_use]
+    pub fn missing(&self) -> &[Draw] {
+        self.script.as_ref().map_or(&[], |script| &script.missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_script_gives_the_next_admissible_value_of_its_kind() {
+        let mut random = Random::new(1);
+        random.set_script(Some(vec![(Draw::IpId, 7), (Draw::Port, 80), (Draw::Port, 5000), (Draw::Port, 5001)]));
+        assert_eq!(random.draw(Draw::Port, 1024, 64_512, |port| port != 5000), 5001);
+        assert_eq!(random.draw(Draw::IpId, 0, 65_536, |_| true), 7);
+        assert!(random.missing().is_empty());
+        random.draw(Draw::IpId, 0, 65_536, |_| true);
+        assert_eq!(random.missing(), [Draw::IpId]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_draw_lies_in_its_range(seed: u64, first in 0_u32..65_536, candidates in 1_u32..65_536) {
+            let value = Random::new(seed).draw(Draw::Port, first, candidates, |_| true);
+            prop_assert!((first..first + candidates).contains(&value));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Every tunable under its `/proc/sys` name.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! sysctls {
+    ($($(#[doc = $doc:literal])+ $field:ident: $name:literal = $default:literal, $min:literal ..= $max:literal;)+) => {
+        /// The tunables, with mainline Linux's defaults.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct Sysctls {
+            $($(#[doc = $doc])+ pub $field: u32,)+
+        }
+
+        impl Default for Sysctls {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+
+        impl Sysctls {
+            /// All names, in the order of the documentation.
+            pub const NAMES: &[&str] = &[$($name,)+];
+
+            /// The value of a name such as `net.netfilter.nf_conntrack_tcp_loose`; slashes may stand for dots.
+            #[must_use]
+            pub fn find(&self, name: &str) -> Option<u32> {
+                $(if same_name(name, $name) { return Some(self.$field); })+
+                None
+            }
+
+            /// Sets a value by name.
+            ///
+            /// # Errors
+            /// When there is no such name, or the value lies outside its range.
+            pub fn set(&mut self, name: &str, value: u32) -> Result<(), SysctlError> {
+                $(if same_name(name, $name) {
+                    return match value {
+                        $min..=$max => { self.$field = value; Ok(()) }
+                        #[allow(unreachable_patterns, reason = "some ranges hold every number")]
+                        _ => Err(SysctlError::OutOfRange { min: $min, max: $max }),
+                    };
+                })+
+                Err(SysctlError::Unknown)
+            }
+        }
+    };
+}
+
+sysctls! {
+    /// Whether packets between devices are forwarded. Linux's default is 0; a gateway's is 1.
+    ip_forward: "net.ipv4.ip_forward" = 1, 0..=1;
+    /// The TTL of packets made here.
+    ip_default_ttl: "net.ipv4.ip_default_ttl" = 64, 1..=255;
+    /// Whether echo requests are ignored.
+    icmp_echo_ignore_all: "net.ipv4.icmp_echo_ignore_all" = 0, 0..=1;
+    /// Least milliseconds between two ICMP errors to one destination; 0 means no limit.
+    icmp_ratelimit: "net.ipv4.icmp_ratelimit" = 1000, 0..=4_294_967_295;
+    /// The ICMP types that `icmp_ratelimit` holds for, one bit a type.
+    icmp_ratemask: "net.ipv4.icmp_ratemask" = 6168, 0..=4_294_967_295;
+    /// How many connections are tracked at most.
+    conntrack_max: "net.netfilter.nf_conntrack_max" = 262_144, 0..=4_294_967_295;
+    /// How many expectations wait at most.
+    conntrack_expect_max: "net.netfilter.nf_conntrack_expect_max" = 4096, 1..=4_294_967_295;
+    /// Whether transport checksums are verified before tracking.
+    conntrack_checksum: "net.netfilter.nf_conntrack_checksum" = 1, 0..=1;
+    /// Whether packets and bytes of connections are counted. Linux's default is 0.
+    conntrack_acct: "net.netfilter.nf_conntrack_acct" = 1, 0..=1;
+    /// Whether everything but RSTs outside the window is accepted.
+    conntrack_tcp_be_liberal: "net.netfilter.nf_conntrack_tcp_be_liberal" = 0, 0..=1;
+    /// Whether connections are picked up in mid-stream.
+    conntrack_tcp_loose: "net.netfilter.nf_conntrack_tcp_loose" = 1, 0..=1;
+    /// Whether RSTs outside the window are let through without ending the connection.
+    conntrack_tcp_ignore_invalid_rst: "net.netfilter.nf_conntrack_tcp_ignore_invalid_rst" = 0, 0..=1;
+    /// Retransmissions without an answer after which the timeout shrinks to `..._timeout_max_retrans`.
+    conntrack_tcp_max_retrans: "net.netfilter.nf_conntrack_tcp_max_retrans" = 3, 0..=255;
+    /// Seconds.
+    conntrack_tcp_timeout_syn_sent: "net.netfilter.nf_conntrack_tcp_timeout_syn_sent" = 120, 0..=2_147_483;
+    /// Seconds.
+    conntrack_tcp_timeout_syn_recv: "net.netfilter.nf_conntrack_tcp_timeout_syn_recv" = 60, 0..=2_147_483;
+    /// Seconds.
+    conntrack_tcp_timeout_established: "net.netfilter.nf_conntrack_tcp_timeout_established" = 432_000, 0..=2_147_483;
+    /// Seconds.
+    conntrack_tcp_timeout_fin_wait: "net.netfilter.nf_conntrack_tcp_timeout_fin_wait" = 120, 0..=2_147_483;
+    /// Seconds.
+    conntrack_tcp_timeout_close_wait: "net.netfilter.nf_conntrack_tcp_timeout_close_wait" = 60, 0..=2_147_483;
+    /// Seconds.
+    conntrack_tcp_timeout_last_ack: "net.netfilter.nf_conntrack_tcp_timeout_last_ack" = 30, 0..=2_147_483;
+    /// Seconds.
+    conntrack_tcp_timeout_time_wait: "net.netfilter.nf_conntrack_tcp_timeout_time_wait" = 120, 0..=2_147_483;
+    /// Seconds.
+    conntrack_tcp_timeout_close: "net.netfilter.nf_conntrack_tcp_timeout_close" = 10, 0..=2_147_483;
+    /// Seconds; the most a connection gets whose data is retransmitted in vain, or whose window is zero.
+    conntrack_tcp_timeout_max_retrans: "net.netfilter.nf_conntrack_tcp_timeout_max_retrans" = 300, 0..=2_147_483;
+    /// Seconds; the most a connection gets that has unacknowledged data.
+    conntrack_tcp_timeout_unacknowledged: "net.netfilter.nf_conntrack_tcp_timeout_unacknowledged" = 300, 0..=2_147_483;
+    /// Seconds.
+    conntrack_udp_timeout: "net.netfilter.nf_conntrack_udp_timeout" = 30, 0..=2_147_483;
+    /// Seconds.
+    conntrack_udp_timeout_stream: "net.netfilter.nf_conntrack_udp_timeout_stream" = 120, 0..=2_147_483;
+    /// Seconds.
+    conntrack_icmp_timeout: "net.netfilter.nf_conntrack_icmp_timeout" = 30, 0..=2_147_483;
+    /// Seconds.
+    conntrack_generic_timeout: "net.netfilter.nf_conntrack_generic_timeout" = 600, 0..=2_147_483;
+}
+
+/// Why a tunable could not be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SysctlError {
+    /// There is no tunable of that name.
+    Unknown,
+    /// The value lies outside of its range.
+    OutOfRange {
+        /// Least value taken.
+        min: u32,
+        /// Greatest value taken.
+        max: u32,
+    },
+}
+
+fn same_name(asked: &str, name: &str) -> bool {
+    asked.len() == name.len() && asked.bytes().zip(name.bytes()).all(|(a, b)| a == b || (a == b'/' && b == b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_can_be_read_and_set_to_its_own_value() {
+        let mut sysctls = Sysctls::default();
+        for name in Sysctls::NAMES {
+            let value = sysctls.find(name).expect(name);
+            assert_eq!(sysctls.set(name, value), Ok(()), "{name}");
+        }
+        assert_eq!(sysctls, Sysctls::default());
+    }
+
+    #[test]
+    fn slashes_stand_for_dots_and_ranges_hold() {
+        let mut sysctls = Sysctls::default();
+        assert_eq!(sysctls.set("net/netfilter/nf_conntrack_tcp_loose", 0), Ok(()));
+        assert_eq!(sysctls.find("net.netfilter.nf_conntrack_tcp_loose"), Some(0));
+        assert_eq!(sysctls.set("net.ipv4.ip_default_ttl", 0), Err(SysctlError::OutOfRange { min: 1, max: 255 }));
+        assert_eq!(sysctls.set("net.ipv4.nonsense", 0), Err(SysctlError::Unknown));
+    }
+}

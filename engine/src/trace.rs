@@ -1,0 +1,89 @@
+//! What is written down about one packet's way, for `explain` and for records. Costs one branch a step when off.
+
+use alloc::{string::String, vec::Vec};
+
+use crate::{
+    conntrack::{Direction, Reasoning, State, Tuple},
+    ending::DropReason,
+    frame::DeviceId,
+    limits::TRACE_STEPS_MAX,
+    nat::Manip,
+    netfilter::{Hook, RuleId, TableName},
+};
+
+/// How much is written down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TraceLevel {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Hooks, decisions and the rules that matched.
+    Path,
+    /// Also every rule that was tried and did not match, and why.
+    Full,
+}
+
+/// One step on a packet's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A packet enters a hook; it is written down in the one notation. Packets that this host makes on the way
+    /// (a REJECT's answer) enter hooks of their own.
+    Hook(Hook, String),
+    /// Connection tracking has spoken.
+    Conntrack(Option<(State, Direction)>, Reasoning),
+    /// A rule was tried and did not match; the number counts its matches from 0.
+    Missed(TableName, RuleId, u16),
+    /// A rule matched.
+    Matched(TableName, RuleId),
+    /// No rule of a built-in chain decided; its policy did. True: ACCEPT.
+    Policy(TableName, Hook, bool),
+    /// An end of the connection has been translated: what the packet's tuple was and what it is.
+    Translated(Manip, Tuple, Tuple),
+    /// The packet is for this host.
+    RoutedLocal,
+    /// The packet leaves by a device.
+    Routed(DeviceId),
+    /// Something a helper did, as a sentence.
+    Helper(String),
+    /// The packet's way ended.
+    Dropped(DropReason),
+}
+
+/// The steps of the packet that is being handled.
+#[derive(Debug, Default)]
+pub struct Trace {
+    level: TraceLevel,
+    steps: Vec<Step>,
+}
+
+impl Trace {
+    /// How much is written down from now on.
+    pub fn set_level(&mut self, level: TraceLevel) {
+        self.level = level;
+        self.steps.clear();
+    }
+
+    /// Whether anything is written down.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        !matches!(self.level, TraceLevel::Off)
+    }
+
+    /// Whether rules that did not match are written down too.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        matches!(self.level, TraceLevel::Full)
+    }
+
+    /// Writes a step down. It is made only when it will be kept: never when off, and not beyond `TRACE_STEPS_MAX`.
+    pub fn push(&mut self, step: impl FnOnce() -> Step) {
+        if self.is_on() && self.steps.len() < TRACE_STEPS_MAX {
+            self.steps.push(step());
+        }
+    }
+
+    /// The steps so far; what follows starts anew.
+    pub fn take(&mut self) -> Vec<Step> {
+        core::mem::take(&mut self.steps)
+    }
+}
