@@ -1,1 +1,10 @@
-//! stub
+//! Capture bytes in, one record a packet out: the engine on a capture.
+//!
+//! This crate does no I/O of its own: it takes a capture as a slice or a stream, a configuration as text, and hands
+//! records to its caller. The program, the tests and the page all use it.
+//!
+//! - [`capture`] reads pcap and pcapng
+//! - [`limits`] has every bound
+
+pub mod capture;
+pub mod limits;

@@ -1,0 +1,189 @@
+//! Where a capture's bytes come from: a slice, which is read in place, or a stream, of which a window is held.
+
+use std::io::{self, Read};
+
+use flate2::read::MultiGzDecoder;
+
+use crate::limits::WINDOW_BYTES;
+
+/// A capture's bytes with a position in them.
+///
+/// Positions handed out stay good until the next [`Input::refill`], which moves what is left to the front.
+pub(super) struct Input<'a> {
+    source: Source<'a>,
+    /// First byte that is not used up, as an index into [`Input::buffer`].
+    position: usize,
+    /// Bytes that have left the buffer at its front.
+    gone: u64,
+    /// Whether the bytes are the content of a gzip file.
+    compressed: bool,
+}
+
+enum Source<'a> {
+    Slice(&'a [u8]),
+    Stream { reader: Box<dyn Read + 'a>, buffer: Vec<u8>, filled: usize },
+}
+
+impl<'a> Input<'a> {
+    /// Reads a slice in place, or its content when it is a gzip file.
+    pub(super) fn from_bytes(bytes: &'a [u8]) -> Self {
+        if bytes.starts_with(&GZIP_MAGIC) {
+            return Self::stream(Box::new(MultiGzDecoder::new(bytes)), true);
+        }
+        Self { source: Source::Slice(bytes), position: 0, gone: 0, compressed: false }
+    }
+
+    /// Reads a stream, or its content when it is a gzip file.
+    ///
+    /// # Errors
+    /// What `reader` says.
+    pub(super) fn from_reader(mut reader: impl Read + 'a) -> io::Result<Self> {
+        let mut start = Vec::with_capacity(GZIP_MAGIC.len());
+        reader.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
+        let compressed = start.starts_with(&GZIP_MAGIC);
+        let whole = io::Cursor::new(start).chain(reader);
+        Ok(if compressed {
+            Self::stream(Box::new(MultiGzDecoder::new(whole)), true)
+        } else {
+            Self::stream(Box::new(whole), false)
+        })
+    }
+
+    fn stream(reader: Box<dyn Read + 'a>, compressed: bool) -> Self {
+        Self { source: Source::Stream { reader, buffer: Vec::new(), filled: 0 }, position: 0, gone: 0, compressed }
+    }
+
+    /// All bytes at hand, also those used up since the last refill.
+    pub(super) fn buffer(&self) -> &[u8] {
+        match &self.source {
+            Source::Slice(bytes) => bytes,
+            Source::Stream { buffer, filled, .. } => buffer.get(..*filled).unwrap_or_default(),
+        }
+    }
+
+    /// The bytes at hand that are not used up.
+    pub(super) fn rest(&self) -> &[u8] {
+        self.buffer().get(self.position..).unwrap_or_default()
+    }
+
+    /// Index of the first byte of [`Input::rest`] in [`Input::buffer`].
+    pub(super) fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Index of the first byte of [`Input::rest`] in the whole capture (after decompression).
+    pub(super) fn offset(&self) -> u64 {
+        self.gone.saturating_add(self.position as u64)
+    }
+
+    /// Whether the bytes are the content of a gzip file.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// Uses up `count` bytes; no more than are at hand.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.position = self.position.saturating_add(count).min(self.buffer().len());
+    }
+
+    /// Fetches bytes until `needed` are at hand or the capture ends, and says whether they are.
+    ///
+    /// # Errors
+    /// What the stream says; the bytes that came before the error stay at hand.
+    pub(super) fn refill(&mut self, needed: usize) -> io::Result<bool> {
+        let Source::Stream { reader, buffer, filled } = &mut self.source else {
+            return Ok(self.rest().len() >= needed);
+        };
+        buffer.copy_within(self.position..*filled, 0);
+        self.gone = self.gone.saturating_add(self.position as u64);
+        *filled -= self.position;
+        self.position = 0;
+        let size = needed.max(WINDOW_BYTES);
+        if buffer.len() < size {
+            buffer.resize(size, 0);
+        }
+        while *filled < needed {
+            match reader.read(buffer.get_mut(*filled..).unwrap_or_default()) {
+                Ok(0) => return Ok(false),
+                Ok(count) => *filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+}
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    /// Gives one byte a call, and now and then an interruption, as a slow pipe does.
+    struct Drip<'a>(&'a [u8], bool);
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let (Some(slot), Some((first, rest))) = (into.first_mut(), self.0.split_first()) else {
+                return Ok(0);
+            };
+            *slot = *first;
+            self.0 = rest;
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn a_slow_stream_gives_the_same_bytes_and_offsets_as_a_slice() {
+        let bytes: Vec<u8> = (0..200u8).collect();
+        let mut slice = Input::from_bytes(&bytes);
+        let mut stream = Input::from_reader(Drip(&bytes, false)).unwrap();
+        for step in [1usize, 7, 30, 2, 90, 70] {
+            for input in [&mut slice, &mut stream] {
+                assert!(input.refill(step).unwrap());
+                let from = usize::try_from(input.offset()).unwrap();
+                assert_eq!(input.rest()[..step], bytes[from..from + step]);
+                input.consume(step);
+            }
+        }
+        assert!(!slice.refill(1).unwrap());
+        assert!(!stream.refill(1).unwrap());
+        assert_eq!(stream.offset(), 200);
+    }
+
+    #[test]
+    fn a_gzip_file_of_two_members_is_read_as_one_content() {
+        let mut file = Vec::new();
+        for part in [&b"tow"[..], b"path"] {
+            let mut encoder = GzEncoder::new(&mut file, Compression::fast());
+            encoder.write_all(part).unwrap();
+            encoder.finish().unwrap();
+        }
+        let mut slice = Input::from_bytes(&file);
+        let mut stream = Input::from_reader(&file[..]).unwrap();
+        for input in [&mut slice, &mut stream] {
+            assert!(input.refill(7).unwrap());
+            assert_eq!(input.rest(), b"towpath");
+            assert!(input.is_compressed());
+        }
+    }
+
+    #[test]
+    fn a_window_does_not_grow_with_the_stream() {
+        let mut stream = Input::from_reader(io::repeat(7).take(64 * WINDOW_BYTES as u64)).unwrap();
+        while stream.refill(1000).unwrap() {
+            stream.consume(1000);
+            assert!(stream.buffer().len() <= WINDOW_BYTES);
+        }
+        assert_eq!(stream.offset() + stream.rest().len() as u64, 64 * WINDOW_BYTES as u64);
+    }
+}

@@ -1,0 +1,22 @@
+//! Every bound of this crate, with its arithmetic.
+
+/// Captured bytes of one packet. Linux's largest super-packet is 512 KiB (v6.18: `include/linux/netdevice.h`,
+/// `GSO_MAX_SIZE`: 8 × 65535), and Wireshark writes up to 256 KiB; more than this is a damaged length field.
+pub const CAPTURED_BYTES_MAX: u32 = 1 << 20;
+
+/// A pcapng block: a packet, its options (64 KiB each at most), and what other programs keep in blocks of their own.
+/// Wireshark's bound is the same 16 MiB.
+pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
+
+/// Different interfaces in one capture, over all its sections. Each costs about 200 bytes and its names.
+pub const INTERFACES_MAX: usize = 1024;
+
+/// Bytes of an interface's name or description that are kept.
+pub const INTERFACE_TEXT_BYTES_MAX: usize = 1024;
+
+/// How much of a capture stream is held at once; one larger record makes it grow, up to [`BLOCK_BYTES_MAX`].
+pub const WINDOW_BYTES: usize = 256 << 10;
+
+/// Packets that are read at once. Few enough for their first cache lines to stay in the first-level cache
+/// (64 × 3 lines × 64 bytes = 12 KiB), many enough to overlap the misses.
+pub const BATCH_PACKETS: usize = 64;
