@@ -1,6 +1,11 @@
 //! How packets end: [`End`] for those that found their place, [`Dropped`] with one named [`DropReason`] for the rest.
 
-use crate::{frame::DeviceId, packet::Packet};
+use crate::{
+    conntrack::Tracking,
+    frame::DeviceId,
+    netfilter::{Hook, RuleId, Stage},
+    packet::Packet,
+};
 
 /// Where a packet's way ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +27,29 @@ pub enum Holder {
     Neighbour,
     /// A datagram that is being put together.
     Defrag,
+}
+
+/// How a packet ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Well.
+    Ended(End),
+    /// It was dropped.
+    Dropped(DropReason),
+}
+
+/// How the packet of one frame (or of one [`crate::Command::SendIpv4`]) ended, for those who asked
+/// ([`crate::Subscription::endings`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// How.
+    pub outcome: Outcome,
+    /// What connection tracking said of it; of an answer made here, when it said nothing of the packet itself.
+    pub tracking: Tracking,
+    /// At which stage of which hook it was dropped; `None` when that was between hooks, or not at all.
+    pub place: Option<(Hook, Stage)>,
+    /// The rule that dropped it.
+    pub rule: Option<RuleId>,
 }
 
 /// A packet that goes no further, and why. The data path's only error.
@@ -101,8 +129,12 @@ drop_reasons! {
     TtlExpired = "IP_INHDR",
     /// No route leads to the destination.
     NoRoute = "IP_OUTNOROUTES",
-    /// A route says that the destination cannot be reached, is prohibited or shall be ignored.
-    RouteRefused = "IP_OUTNOROUTES",
+    /// A route says that the destination cannot be reached.
+    RouteUnreachable = "IP_OUTNOROUTES",
+    /// A route says that the destination is prohibited.
+    RouteProhibits = "IP_OUTNOROUTES",
+    /// A route says to drop without a word.
+    RouteIgnores = "IP_OUTNOROUTES",
     /// The device does not forward (`net.ipv4.conf.*.forwarding` is 0).
     ForwardingOff = "IP_OUTNOROUTES",
     /// The packet is larger than the next link takes and must not be cut.
@@ -137,8 +169,12 @@ drop_reasons! {
     HelperFailed = "NETFILTER_DROP",
     /// A rewritten payload would not fit the packet.
     RewriteTooLong = "NETFILTER_DROP",
-    /// The packet is for this host, but nobody here takes it.
+    /// The packet is for this host, but nobody here listens on its port.
     NoSocket = "NO_SOCKET",
+    /// The packet is for this host, but its protocol is none that is spoken here.
+    NoProtocol = "IP_NOPROTO",
+    /// The packet is for this host, but its transport header cannot be right.
+    TransportMalformed = "PKT_TOO_SMALL",
     /// The transport checksum of a packet for this host is wrong.
     TransportChecksum = "TCP_CSUM",
     /// Too many frames wait to leave.

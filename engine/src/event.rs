@@ -46,6 +46,8 @@ pub struct Subscription {
     pub log: bool,
     /// Helpers.
     pub helper: bool,
+    /// How each frame's packet ended ([`crate::Engine::poll_ending`]).
+    pub endings: bool,
 }
 
 /// Events that wait for [`crate::Engine::poll_event`].

@@ -13,7 +13,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`path`] | the packet's way, hook by hook: read it first |
+//! | `path` | the packet's way, hook by hook: read it first |
 //! | [`engine`] | the interface: `handle_*` in, `poll_*` out |
 //! | [`packet`] | one packet: bytes, layers, facts, notation |
 //! | [`wire`] | headers and checksums |
@@ -32,23 +32,34 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod command;
 pub mod conntrack;
 pub mod device;
 pub mod ending;
+pub mod engine;
 pub mod event;
 pub mod frame;
+pub mod ip;
 pub mod limits;
+mod link;
 pub mod nat;
 pub mod netfilter;
 pub mod offload;
+mod operator;
 pub mod packet;
+mod path;
 pub mod random;
+mod settle;
+mod stages;
+pub mod stats;
 pub mod sysctl;
 pub mod time;
 pub mod trace;
 pub mod wire;
 
-pub use ending::{DropReason, Dropped, End};
+pub use command::{Command, CommandError, Reply};
+pub use ending::{DropReason, Dropped, End, Ending, Outcome};
+pub use engine::{Engine, TimerId};
 pub use event::{Change, Event, Subscription};
 pub use frame::{DeviceId, Frame, Transmit};
 pub use packet::{Checksum, Gso, GsoKind, Packet, VlanTag};

@@ -21,6 +21,9 @@ pub const POOL_BLOCKS_MAX: usize = 4096;
 /// Fragment buffers kept for reuse: 64 · 64 KB = 4 MB.
 pub const POOL_FRAGMENTS_MAX: usize = 64;
 
+/// Frames parsed before the first of them goes its way: as many as a NAPI poll takes (Linux: `NAPI_POLL_WEIGHT`).
+pub const BATCH_FRAMES_MAX: usize = 64;
+
 /// Devices of one engine.
 pub const DEVICES_MAX: usize = 256;
 

@@ -64,6 +64,12 @@ impl Random {
         first.saturating_add(self.below(candidates))
     }
 
+    /// The identification of an IPv4 packet made here. It is drawn, so that nobody learns from it how much is sent
+    /// (RFC 7739, section 5.3 says so of IPv6; Linux v6.18: `net/ipv4/route.c`, `__ip_select_ident()`).
+    pub fn ip_id(&mut self) -> u16 {
+        self.draw(Draw::IpId, 0, 1 << 16, |_| true) as u16
+    }
+
     /// Takes these values from now on where the engine would draw; `None` ends it. What was missing is forgotten.
     pub fn set_script(&mut self, values: Option<Vec<(Draw, u32)>>) {
         self.script = values.map(|values| Script { values: values.into(), missing: Vec::new() });

@@ -18,6 +18,9 @@ pub struct Device {
     pub mtu_bytes: u32,
     /// Its addresses, the primary one first.
     pub addresses: Vec<InterfaceAddress>,
+    /// Whether stations are asked for their Ethernet address. Without, a station that is not a permanent neighbour is
+    /// sent to at the zero address (Linux: `IFF_NOARP`).
+    pub arp: bool,
     /// Takes frames addressed to other stations as if they were its own: in a replay the capture's addresses are not
     /// the gateway's.
     pub any_destination: bool,
@@ -81,6 +84,33 @@ impl Devices {
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<DeviceId> {
         self.0.iter().position(|device| device.name == name).map(|index| DeviceId(index as u16))
+    }
+
+    /// Whether an interface has this address.
+    #[must_use]
+    pub fn has_address(&self, address: Ipv4Addr) -> bool {
+        self.addresses().any(|own| own.address == address)
+    }
+
+    /// Whether packets for this address are for this host: an interface's own or its network's broadcast address.
+    #[must_use]
+    pub fn is_local(&self, address: Ipv4Addr) -> bool {
+        self.addresses().any(|own| own.address == address || (own.broadcast() == Some(address)))
+    }
+
+    /// All addresses of all interfaces, in order.
+    pub fn addresses(&self) -> impl Iterator<Item = InterfaceAddress> {
+        self.0.iter().flat_map(|device| device.addresses.iter().copied())
+    }
+
+    /// The address this host uses as its own on `device` when it talks to `peer`: the first one whose network holds
+    /// the peer, else the primary one, else that of any device (Linux v6.18: `net/ipv4/devinet.c`,
+    /// `inet_select_addr()`).
+    #[must_use]
+    pub fn source_address(&self, device: DeviceId, peer: Ipv4Addr) -> Option<Ipv4Addr> {
+        let own = self.find(device).map(|device| device.addresses.as_slice()).unwrap_or_default();
+        let near = own.iter().find(|address| address.contains(peer)).or(own.first()).copied();
+        near.or_else(|| self.addresses().next()).map(|address| address.address)
     }
 
     /// All devices with their numbers, in order.

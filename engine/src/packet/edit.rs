@@ -43,6 +43,19 @@ impl Packet {
         packet
     }
 
+    /// An ARP packet of this host, without a link header yet.
+    #[must_use]
+    pub fn compose_arp(pool: &mut Pool, arp: &[u8]) -> Self {
+        let mut block = pool.block();
+        let start = usize::from(block.data);
+        block.bytes[start..start + arp.len()].copy_from_slice(arp);
+        block.tail += arp.len() as u16;
+        let mut packet = Self(block);
+        let found = packet.find_network(EtherType::ARP, packet.0.data);
+        assert!(found.is_ok(), "a composed ARP packet is right: {found:?}");
+        packet
+    }
+
     /// A packet of this host from its IPv4 header on, without a link header.
     ///
     /// # Errors
@@ -90,6 +103,22 @@ impl Packet {
     /// Forgets everything known about it but its bytes.
     pub fn scrub(&mut self) {
         self.0.meta = Meta::default();
+    }
+
+    /// Takes the link header off.
+    pub fn strip_link(&mut self) {
+        self.0.data = self.0.layers.l3;
+    }
+
+    /// Computes the IPv4 header's checksum anew, options included.
+    pub fn fill_ip_checksum(&mut self) {
+        if let Some(ip) = self.ipv4_mut() {
+            ip.checksum = [0; 2];
+        }
+        let checksum = !checksum::sum(self.network_header());
+        if let Some(ip) = self.ipv4_mut() {
+            ip.checksum = checksum.to_be_bytes();
+        }
     }
 
     /// Puts an Ethernet header before the network header, over the one it had.

@@ -55,6 +55,16 @@ impl Packet {
         self.0.layers.network_len as usize
     }
 
+    /// Whether it can be sent over a link with that MTU: as it is, or by the device's segmentation.
+    #[must_use]
+    pub fn fits(&self, mtu_bytes: u32) -> bool {
+        let len = match self.0.meta.gso {
+            None => self.network_len(),
+            Some(gso) => usize::from(self.0.layers.payload - self.0.layers.l3) + usize::from(gso.size),
+        };
+        len <= mtu_bytes as usize
+    }
+
     /// Bytes of the transport header and payload, as the network header promises.
     #[must_use]
     pub fn transport_len(&self) -> usize {
@@ -102,6 +112,17 @@ impl Packet {
     #[must_use]
     pub fn network_bytes(&self) -> &[u8] {
         &self.0.bytes[usize::from(self.0.layers.l3)..usize::from(self.0.tail)]
+    }
+
+    /// Copies the network packet's first bytes, wherever they lie, and tells how many there were.
+    pub fn copy_network(&self, to: &mut [u8]) -> usize {
+        let mut copied = 0;
+        for part in core::iter::once(self.network_bytes()).chain(self.fragments()) {
+            let len = part.len().min(to.len() - copied);
+            to[copied..copied + len].copy_from_slice(&part[..len]);
+            copied += len;
+        }
+        copied
     }
 
     /// The linear bytes from the transport header on.

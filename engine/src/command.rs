@@ -1,0 +1,138 @@
+//! What an operator asks of the engine.
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+use core::{fmt, net::Ipv4Addr};
+
+use crate::{
+    conntrack::{HelperId, helper::Helper},
+    device::{Device, InterfaceAddress},
+    event::Subscription,
+    frame::DeviceId,
+    ip::{Route, local::UdpService},
+    netfilter::RuleSet,
+    random::Draw,
+    sysctl::SysctlError,
+    trace::TraceLevel,
+    wire::MacAddr,
+};
+
+/// Something an operator asks. Commands are inputs like frames: the same ones give the same state.
+pub enum Command {
+    /// Adds a device behind the others.
+    AddDevice(Device),
+    /// Adds an address to a device, and the route to its network.
+    AddAddress(DeviceId, InterfaceAddress),
+    /// Adds a route.
+    AddRoute(Route),
+    /// Sets a neighbour's address for good.
+    AddNeighbour {
+        /// On which link.
+        device: DeviceId,
+        /// Its IPv4 address.
+        address: Ipv4Addr,
+        /// Its Ethernet address.
+        mac: MacAddr,
+    },
+    /// Replaces all rules at once. Connections stay.
+    ReplaceRules(Box<RuleSet>),
+    /// Loads a helper. One of the same name is replaced; its connections and their state stay.
+    LoadHelper(Box<dyn Helper>),
+    /// Attaches helpers to the ports their manifests name, without a rule.
+    AttachHelpersByPort(bool),
+    /// Sets a tunable by its `/proc/sys` name.
+    SetSysctl(String, u32),
+    /// Offers a datagram service on this host.
+    OfferUdp(UdpService),
+    /// Says which events are wanted.
+    Subscribe(Subscription),
+    /// Says how much is written down about each packet.
+    Trace(TraceLevel),
+    /// Takes these values where the engine would draw by lot; `None` ends it.
+    Script(Option<Vec<(Draw, u32)>>),
+    /// Sends an IPv4 packet of this host: bytes from its IP header on.
+    SendIpv4(Vec<u8>),
+    /// Forgets all connections and expectations.
+    FlushConntrack,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddDevice(device) => f.debug_tuple("AddDevice").field(device).finish(),
+            Self::AddAddress(device, address) => f.debug_tuple("AddAddress").field(device).field(address).finish(),
+            Self::AddRoute(route) => f.debug_tuple("AddRoute").field(route).finish(),
+            Self::AddNeighbour { device, address, mac } => {
+                f.debug_tuple("AddNeighbour").field(device).field(address).field(mac).finish()
+            }
+            Self::ReplaceRules(_) => f.write_str("ReplaceRules"),
+            Self::LoadHelper(helper) => f.debug_tuple("LoadHelper").field(&helper.manifest().name).finish(),
+            Self::AttachHelpersByPort(on) => f.debug_tuple("AttachHelpersByPort").field(on).finish(),
+            Self::SetSysctl(name, value) => f.debug_tuple("SetSysctl").field(name).field(value).finish(),
+            Self::OfferUdp(service) => f.debug_tuple("OfferUdp").field(service).finish(),
+            Self::Subscribe(subscription) => f.debug_tuple("Subscribe").field(subscription).finish(),
+            Self::Trace(level) => f.debug_tuple("Trace").field(level).finish(),
+            Self::Script(values) => f.debug_tuple("Script").field(values).finish(),
+            Self::SendIpv4(bytes) => f.debug_tuple("SendIpv4").field(&bytes.len()).finish(),
+            Self::FlushConntrack => f.write_str("FlushConntrack"),
+        }
+    }
+}
+
+/// What a command that was carried out answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Nothing but that it is done.
+    Done,
+    /// The number of the device that was added.
+    Device(DeviceId),
+    /// The number of the helper that was loaded.
+    Helper(HelperId),
+}
+
+/// Why a command was not carried out; nothing has changed then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// There is no room for another device; the number is the most there can be.
+    TooManyDevices(usize),
+    /// A device's name is empty, longer than 15 bytes, or taken.
+    DeviceName(String),
+    /// A device's MTU is not within 68 to 65535 bytes.
+    DeviceMtu(u32),
+    /// There is no device of that number.
+    NoDevice(DeviceId),
+    /// The device has that address already, its prefix is longer than 32 bits, or there is no room for another.
+    Address(InterfaceAddress),
+    /// The route is there already, its prefix is longer than 32 bits, or there is no room for another.
+    Route(Route),
+    /// There is no room for another helper; the number is the most there can be.
+    TooManyHelpers(usize),
+    /// A tunable has no such name, or the value lies outside its range.
+    Sysctl(String, SysctlError),
+    /// The bytes are no IPv4 packet that this host could send.
+    Packet(crate::DropReason),
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyDevices(most) => write!(f, "there can be {most} devices at most"),
+            Self::DeviceName(name) => write!(f, "device name '{name}' must be new and 1 to 15 bytes long"),
+            Self::DeviceMtu(mtu) => write!(f, "MTU {mtu} must be within 68 to 65535"),
+            Self::NoDevice(device) => write!(f, "there is no device number {}", device.0),
+            Self::Address(address) => {
+                write!(f, "address {}/{} must be new and its prefix 0 to 32", address.address, address.prefix)
+            }
+            Self::Route(route) => {
+                write!(f, "route to {}/{} must be new and its prefix 0 to 32", route.destination, route.prefix)
+            }
+            Self::TooManyHelpers(most) => write!(f, "there can be {most} helpers at most"),
+            Self::Sysctl(name, SysctlError::Unknown) => write!(f, "there is no sysctl '{name}'"),
+            Self::Sysctl(name, SysctlError::OutOfRange { min, max }) => {
+                write!(f, "sysctl '{name}' must be within {min} to {max}")
+            }
+            Self::Packet(reason) => write!(f, "not an IPv4 packet this host could send: {}", reason.meaning()),
+        }
+    }
+}
+
+impl core::error::Error for CommandError {}

@@ -1,0 +1,294 @@
+//! The engine's interface: `handle_*` in, `poll_*` out.
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use crate::{
+    command::{Command, CommandError, Reply},
+    conntrack::{Conntrack, Context, Tracking, calling::Helpers},
+    device::Devices,
+    ending::{Dropped, End, Ending, Outcome},
+    event::{Event, Events},
+    frame::{Frame, Transmit},
+    ip::{Neighbours, Routes, icmp_limit::IcmpLimit, local::Services},
+    limits::BATCH_FRAMES_MAX,
+    netfilter::{Hook, RuleId, RuleSet, Stage},
+    packet::{Packet, Pool},
+    random::Random,
+    stats::Stats,
+    sysctl::Sysctls,
+    time::Instant,
+    trace::{Step, Trace},
+    wire::checksum::Routines,
+};
+
+/// The Linux packet path, without any I/O of its own.
+///
+/// The loop: *handle one thing, drain the queues, sleep until [`Engine::poll_timeout`] or input*.
+///
+/// ```
+/// use towpath_engine::{Engine, Instant};
+///
+/// let mut engine = Engine::new(42);
+/// let now = Instant::from_secs(0);
+/// engine.handle_frames(now, &[]);
+/// while let Some(transmit) = engine.poll_transmit() {
+///     // hand it to a device, then give its buffers back
+///     engine.recycle(transmit);
+/// }
+/// while let Some((_when, _event)) = engine.poll_event() {}
+/// assert_eq!(engine.poll_timeout(), None);
+/// ```
+///
+/// Same seed and same inputs give the same outputs, byte for byte, on every machine. A `now` earlier than the latest
+/// one seen counts as the latest. Everything that waits is bounded (`limits.rs`): a frame that finds the transmit queue
+/// full is dropped with a reason, an event that finds the event queue full is lost and counted.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) devices: Devices,
+    pub(crate) routes: Routes,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) services: Services,
+    pub(crate) icmp_limit: IcmpLimit,
+    pub(crate) rules: RuleSet,
+    pub(crate) conntrack: Conntrack,
+    pub(crate) helpers: Helpers,
+    /// Whether helpers are attached by the ports of their manifests.
+    pub(crate) helpers_by_port: bool,
+    pub(crate) sysctls: Sysctls,
+    pub(crate) routines: Routines,
+    pub(crate) random: Random,
+    pub(crate) pool: Pool,
+    pub(crate) events: Events,
+    pub(crate) trace: Trace,
+    pub(crate) stats: Stats,
+    pub(crate) transmits: VecDeque<Transmit>,
+    pub(crate) endings: VecDeque<Ending>,
+    /// The stage that has the packet.
+    pub(crate) place: Option<(Hook, Stage)>,
+    /// The rule that has dropped the packet.
+    pub(crate) rule: Option<RuleId>,
+    /// What connection tracking has said of the packet first.
+    pub(crate) tracked: Tracking,
+    /// The MTU that a packet found too small.
+    pub(crate) mtu_told: u32,
+    /// Packets of the batch that is being handled, kept for its room.
+    batch: Vec<Packet>,
+    latest: Instant,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimerId {
+    /// A connection or expectation may run out.
+    Conntrack,
+    /// A neighbour has to be asked, or given up.
+    Neighbour,
+}
+
+impl Engine {
+    /// An engine without devices, routes or rules, that draws from `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::with_routines(seed, Routines::PORTABLE)
+    }
+
+    /// The same, with checksum routines that are better than the portable ones. They must give the same results.
+    #[must_use]
+    pub fn with_routines(seed: u64, routines: Routines) -> Self {
+        let mut random = Random::new(seed);
+        Self {
+            devices: Devices::default(),
+            routes: Routes::default(),
+            neighbours: Neighbours::default(),
+            services: Services::default(),
+            icmp_limit: IcmpLimit::default(),
+            rules: RuleSet::default(),
+            conntrack: Conntrack::new(random.next_u64()),
+            helpers: Helpers::default(),
+            helpers_by_port: false,
+            sysctls: Sysctls::default(),
+            routines,
+            random,
+            pool: Pool::new(),
+            events: Events::default(),
+            trace: Trace::default(),
+            stats: Stats::default(),
+            transmits: VecDeque::new(),
+            endings: VecDeque::new(),
+            place: None,
+            rule: None,
+            tracked: Tracking::Unseen,
+            mtu_told: 0,
+            batch: Vec::new(),
+            latest: Instant::ZERO,
+        }
+    }
+
+    /// Takes a batch of frames, as one poll of a device hands them over; a batch of one is a frame.
+    ///
+    /// All are parsed and their connections' cache lines touched before the first one goes its way, so that cache
+    /// misses overlap. What comes out is what single frames would have given.
+    pub fn handle_frames(&mut self, now: Instant, frames: &[Frame<'_>]) {
+        let now = self.advance(now);
+        for frames in frames.chunks(BATCH_FRAMES_MAX) {
+            let mut batch = core::mem::take(&mut self.batch);
+            let mut malformed = Vec::new();
+            for (index, frame) in frames.iter().enumerate() {
+                self.stats.received += 1;
+                self.stats.received_bytes += u64::from(frame.wire_len);
+                match Packet::parse(&mut self.pool, frame) {
+                    Ok(packet) => batch.push(packet),
+                    Err(dropped) => malformed.push((index, dropped)),
+                }
+            }
+            self.conntrack.prefetch(&mut batch);
+            let mut malformed = malformed.into_iter().peekable();
+            let mut packets = batch.drain(..);
+            for index in 0..frames.len() {
+                self.begin_walk();
+                let result = match malformed.next_if(|(at, _)| *at == index) {
+                    Some((_, dropped)) => Err(dropped),
+                    None => match packets.next() {
+                        Some(packet) => self.receive(now, packet),
+                        None => continue,
+                    },
+                };
+                self.end_walk(now, result);
+            }
+            drop(packets);
+            self.batch = batch;
+        }
+    }
+
+    /// Carries a command out.
+    ///
+    /// # Errors
+    /// When it cannot be carried out; nothing has changed then.
+    pub fn handle_command(&mut self, now: Instant, command: Command) -> Result<Reply, CommandError> {
+        let now = self.advance(now);
+        self.carry_out(now, command)
+    }
+
+    /// Does what is due. Called early or twice it does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.advance(now);
+        self.handle_neighbours_overdue(now);
+        let mut context = Context {
+            sysctls: &self.sysctls,
+            routines: &self.routines,
+            random: &mut self.random,
+            events: &mut self.events,
+            trace: &mut self.trace,
+        };
+        self.conntrack.handle_timeout(now, &mut context);
+    }
+
+    /// The next frame that leaves.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        let transmit = self.transmits.pop_front()?;
+        self.stats.transmitted += 1;
+        self.stats.transmitted_bytes += transmit.len() as u64;
+        Some(transmit)
+    }
+
+    /// The oldest event, and when it happened.
+    pub fn poll_event(&mut self) -> Option<(Instant, Event)> {
+        self.events.pop()
+    }
+
+    /// How the next frame's packet ended; one for each frame, in order, for those who subscribed to endings.
+    pub fn poll_ending(&mut self) -> Option<Ending> {
+        self.endings.pop_front()
+    }
+
+    /// When [`Engine::handle_timeout`] has something to do, and what for; `None`: never, unless something comes in.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, TimerId)> {
+        let conntrack = self.conntrack.next_timeout().map(|when| (when, TimerId::Conntrack));
+        let neighbour = self.neighbours.next_timeout().map(|when| (when, TimerId::Neighbour));
+        [conntrack, neighbour].into_iter().flatten().min()
+    }
+
+    /// Gives the buffers of a frame back that has left, so that the next one finds them.
+    pub fn recycle(&mut self, transmit: Transmit) {
+        transmit.packet.recycle(&mut self.pool);
+    }
+
+    /// What was written down since the last call, when [`Command::Trace`] asked for it.
+    pub fn take_trace(&mut self) -> Vec<Step> {
+        self.trace.take()
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats.clone();
+        stats.events_lost = self.events.lost();
+        stats
+    }
+
+    /// The devices.
+    #[must_use]
+    pub const fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub const fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// The connections and expectations.
+    #[must_use]
+    pub const fn conntrack(&self) -> &Conntrack {
+        &self.conntrack
+    }
+
+    /// The helpers that are loaded.
+    #[must_use]
+    pub const fn helpers(&self) -> &Helpers {
+        &self.helpers
+    }
+
+    /// The tunables.
+    #[must_use]
+    pub const fn sysctls(&self) -> &Sysctls {
+        &self.sysctls
+    }
+
+    /// The generator: what a script of draws has left open.
+    #[must_use]
+    pub const fn random(&self) -> &Random {
+        &self.random
+    }
+
+    /// The latest time seen.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.latest
+    }
+
+    /// Starts the walk of one packet.
+    pub(crate) fn begin_walk(&mut self) {
+        self.place = None;
+        self.rule = None;
+        self.tracked = Tracking::Unseen;
+    }
+
+    /// Ends the walk of one packet.
+    pub(crate) fn end_walk(&mut self, now: Instant, result: Result<End, Dropped>) -> Outcome {
+        let outcome = self.settle(now, result);
+        self.note_ending(outcome);
+        outcome
+    }
+
+    /// The time that counts: `now`, or the latest seen when that is later.
+    fn advance(&mut self, now: Instant) -> Instant {
+        if now < self.latest {
+            self.stats.time_stepped_back += 1;
+        }
+        self.latest = self.latest.max(now);
+        self.latest
+    }
+}

@@ -1,0 +1,11 @@
+//! IP: where packets go next, who is there, and what is answered to those that cannot go on.
+
+pub mod fragment;
+pub mod icmp_error;
+pub mod icmp_limit;
+pub mod local;
+pub mod neighbour;
+pub mod route;
+
+pub use neighbour::Neighbours;
+pub use route::{Fate, NextHop, Route, RouteKind, Routes};

@@ -1,0 +1,283 @@
+//! Neighbours: the Ethernet addresses of stations on the link, asked for by ARP (RFC 826).
+//!
+//! ```text
+//!             request ×3, 1 s apart                    unused for 30 s
+//!  (none) ──► Incomplete ──────────► failed   Reachable ─────────────► Stale
+//!                 │ answer                      ▲  ▲                     │ used
+//!                 └─────────────────────────────┘  │ answer              ▼ 5 s
+//!                                                  └──────────────── Probing ×3 ──► failed
+//! ```
+//! The states and times are those of Linux v6.18 (`net/core/neighbour.c`), without its random spread.
+
+use alloc::{collections::VecDeque, vec::Vec};
+use core::{net::Ipv4Addr, time::Duration};
+
+use crate::{
+    ending::{DropReason, Dropped},
+    frame::DeviceId,
+    limits::{NEIGHBOUR_QUEUE_MAX, NEIGHBOURS_MAX},
+    packet::Packet,
+    time::Instant,
+    wire::MacAddr,
+};
+
+/// What is known about stations on the links, and the packets that wait for them.
+#[derive(Debug, Default)]
+pub struct Neighbours {
+    /// Sorted by device and address.
+    entries: Vec<Neighbour>,
+    /// No deadline of an entry is earlier.
+    next: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Neighbour {
+    key: Key,
+    mac: MacAddr,
+    state: Reachability,
+    /// When the state changes if nothing happens; never, for a permanent one.
+    deadline: Instant,
+    used: Instant,
+    waiting: VecDeque<Packet>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    device: DeviceId,
+    address: Ipv4Addr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reachability {
+    Permanent,
+    Incomplete {
+        asked: u8,
+    },
+    Reachable,
+    Stale,
+    /// Used while stale; asked in person from the deadline on.
+    Probing {
+        asked: u8,
+    },
+}
+
+/// What became of a packet that was handed over.
+#[derive(Debug)]
+pub enum Resolved {
+    /// Its neighbour's address is known.
+    Known(Packet, MacAddr),
+    /// It waits. True: the neighbour has to be asked now.
+    Waits(bool),
+}
+
+/// What has to be done because time has passed.
+#[derive(Debug)]
+pub enum Overdue {
+    /// Ask for an address: everybody, or the station in person.
+    Ask(DeviceId, Ipv4Addr, Option<MacAddr>),
+    /// The neighbour did not answer; this packet waited for it.
+    Failed(Packet),
+}
+
+impl Neighbours {
+    /// Sets an address that never changes.
+    pub fn set_permanent(&mut self, device: DeviceId, address: Ipv4Addr, mac: MacAddr) {
+        let key = Key { device, address };
+        let entry = Neighbour::new(key, mac, Reachability::Permanent, Instant::FAR_FUTURE, Instant::ZERO);
+        match self.find(key) {
+            Ok(index) => self.entries[index] = entry,
+            Err(index) => self.entries.insert(index, entry),
+        }
+    }
+
+    /// The address set for good for a neighbour.
+    #[must_use]
+    pub fn permanent(&self, device: DeviceId, address: Ipv4Addr) -> Option<MacAddr> {
+        let entry = &self.entries[self.find(Key { device, address }).ok()?];
+        (entry.state == Reachability::Permanent).then_some(entry.mac)
+    }
+
+    /// Finds the neighbour's address for a packet, or keeps the packet until it is known.
+    ///
+    /// # Errors
+    /// [`DropReason::NeighbourQueueFull`] when too many packets or neighbours wait; the kernel drops the oldest
+    /// packet instead, which here would end a packet that the caller does not hold.
+    pub fn resolve(
+        &mut self,
+        now: Instant,
+        device: DeviceId,
+        address: Ipv4Addr,
+        packet: Packet,
+    ) -> Result<Resolved, Dropped> {
+        let key = Key { device, address };
+        let index = match self.find(key) {
+            Ok(index) => index,
+            Err(_) if self.entries.len() >= NEIGHBOURS_MAX && !self.forget_oldest() => {
+                return Err(packet.drop_for(DropReason::NeighbourQueueFull));
+            }
+            Err(_) => {
+                let state = Reachability::Incomplete { asked: 1 };
+                let mut entry = Neighbour::new(key, MacAddr::UNSPECIFIED, state, now + RETRANSMIT, now);
+                entry.waiting.push_back(packet);
+                let index = self.find(key).unwrap_or_else(|index| index);
+                self.entries.insert(index, entry);
+                self.wake_by(now + RETRANSMIT);
+                return Ok(Resolved::Waits(true));
+            }
+        };
+        let entry = &mut self.entries[index];
+        entry.used = now;
+        match entry.state {
+            Reachability::Incomplete { .. } if entry.waiting.len() >= NEIGHBOUR_QUEUE_MAX => {
+                Err(packet.drop_for(DropReason::NeighbourQueueFull))
+            }
+            Reachability::Incomplete { .. } => {
+                entry.waiting.push_back(packet);
+                Ok(Resolved::Waits(false))
+            }
+            Reachability::Stale => {
+                entry.state = Reachability::Probing { asked: 0 };
+                entry.deadline = now + FIRST_PROBE_DELAY;
+                let (mac, deadline) = (entry.mac, entry.deadline);
+                self.wake_by(deadline);
+                Ok(Resolved::Known(packet, mac))
+            }
+            Reachability::Permanent | Reachability::Reachable | Reachability::Probing { .. } => {
+                Ok(Resolved::Known(packet, entry.mac))
+            }
+        }
+    }
+
+    /// Learns from an ARP packet; `confirmed` when it answers what was asked. Gives the packets that waited.
+    ///
+    /// Only an entry that is there is changed, or one that `create` allows (RFC 826, "Packet Reception").
+    pub fn learn(
+        &mut self,
+        now: Instant,
+        device: DeviceId,
+        address: Ipv4Addr,
+        mac: MacAddr,
+        how: Lesson,
+    ) -> VecDeque<Packet> {
+        let key = Key { device, address };
+        let (state, deadline) = match how {
+            Lesson::Answer => (Reachability::Reachable, now + REACHABLE),
+            Lesson::Seen { .. } => (Reachability::Stale, Instant::FAR_FUTURE),
+        };
+        match self.find(key) {
+            Ok(index) => {
+                let entry = &mut self.entries[index];
+                let news = matches!(how, Lesson::Answer) || entry.mac != mac;
+                if entry.state != Reachability::Permanent && news {
+                    entry.mac = mac;
+                    entry.state = state;
+                    entry.deadline = deadline;
+                    self.wake_by(deadline);
+                    return core::mem::take(&mut self.entries[index].waiting);
+                }
+            }
+            Err(_) if how == (Lesson::Seen { create: true }) => {
+                if self.entries.len() < NEIGHBOURS_MAX || self.forget_oldest() {
+                    let index = self.find(key).unwrap_or_else(|index| index);
+                    self.entries.insert(index, Neighbour::new(key, mac, state, deadline, now));
+                }
+            }
+            Err(_) => {}
+        }
+        VecDeque::new()
+    }
+
+    /// When something may be overdue next.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// Does what is overdue and gives what the caller has to do about it.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Overdue> {
+        let mut todo = Vec::new();
+        if self.next.is_none_or(|next| now < next) {
+            return todo;
+        }
+        self.entries.retain_mut(|entry| entry.deadline > now || entry.grow_old(now, &mut todo));
+        self.next = self.entries.iter().map(|entry| entry.deadline).min().filter(|&next| next < Instant::FAR_FUTURE);
+        todo
+    }
+
+    fn find(&self, key: Key) -> Result<usize, usize> {
+        self.entries.binary_search_by_key(&key, |entry| entry.key)
+    }
+
+    fn wake_by(&mut self, deadline: Instant) {
+        if deadline < Instant::FAR_FUTURE {
+            self.next = Some(self.next.map_or(deadline, |next| next.min(deadline)));
+        }
+    }
+
+    /// Forgets the stale neighbour that has been used least recently; false when none is stale.
+    fn forget_oldest(&mut self) -> bool {
+        let stale = self.entries.iter().enumerate().filter(|(_, entry)| entry.state == Reachability::Stale);
+        let Some(index) = stale.min_by_key(|(_, entry)| entry.used).map(|(index, _)| index) else { return false };
+        self.entries.remove(index);
+        true
+    }
+}
+
+/// How an address was learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lesson {
+    /// It answers what was asked.
+    Answer,
+    /// It stood in a packet that came by.
+    Seen {
+        /// Whether a neighbour not known yet is remembered: the packet was for this host.
+        create: bool,
+    },
+}
+
+impl Neighbour {
+    const fn new(key: Key, mac: MacAddr, state: Reachability, deadline: Instant, used: Instant) -> Self {
+        Self { key, mac, state, deadline, used, waiting: VecDeque::new() }
+    }
+
+    /// Goes to the next state; false when the entry is done with.
+    fn grow_old(&mut self, now: Instant, todo: &mut Vec<Overdue>) -> bool {
+        match self.state {
+            Reachability::Incomplete { asked } if asked < PROBES => {
+                self.state = Reachability::Incomplete { asked: asked + 1 };
+                self.deadline = now + RETRANSMIT;
+                todo.push(Overdue::Ask(self.key.device, self.key.address, None));
+                true
+            }
+            Reachability::Incomplete { .. } => {
+                todo.extend(self.waiting.drain(..).map(Overdue::Failed));
+                false
+            }
+            Reachability::Reachable => {
+                self.state = Reachability::Stale;
+                self.deadline = Instant::FAR_FUTURE;
+                true
+            }
+            Reachability::Probing { asked } if asked < PROBES => {
+                self.state = Reachability::Probing { asked: asked + 1 };
+                self.deadline = now + RETRANSMIT;
+                todo.push(Overdue::Ask(self.key.device, self.key.address, Some(self.mac)));
+                true
+            }
+            Reachability::Probing { .. } => false,
+            Reachability::Permanent | Reachability::Stale => true,
+        }
+    }
+}
+
+/// How often a neighbour is asked (Linux: `mcast_solicit`, `ucast_solicit`).
+const PROBES: u8 = 3;
+/// Between two requests (Linux: `retrans_time_ms`).
+const RETRANSMIT: Duration = Duration::from_secs(1);
+/// How long an answer holds (Linux: `base_reachable_time_ms`).
+const REACHABLE: Duration = Duration::from_secs(30);
+/// Between the use of a stale neighbour and the first request (Linux: `delay_first_probe_time`).
+const FIRST_PROBE_DELAY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

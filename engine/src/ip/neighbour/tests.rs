@@ -1,0 +1,83 @@
+use crate::packet::Pool;
+
+use super::*;
+
+const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
+const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
+const LAN: DeviceId = DeviceId(0);
+
+fn packet() -> Packet {
+    let bytes = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 99, 0x66, 0x85, 10, 0, 0, 1, 10, 0, 0, 2];
+    Packet::from_network_bytes(&mut Pool::new(), &bytes).expect("a right header")
+}
+
+fn at(secs: u64) -> Instant {
+    Instant::from_secs(secs)
+}
+
+fn waits(neighbours: &mut Neighbours, now: Instant) -> bool {
+    match neighbours.resolve(now, LAN, ROUTER, packet()) {
+        Ok(Resolved::Waits(ask)) => ask,
+        other => panic!("does not wait: {other:?}"),
+    }
+}
+
+fn known(neighbours: &mut Neighbours, now: Instant) -> MacAddr {
+    match neighbours.resolve(now, LAN, ROUTER, packet()) {
+        Ok(Resolved::Known(_, mac)) => mac,
+        other => panic!("not known: {other:?}"),
+    }
+}
+
+#[test]
+fn a_packet_waits_until_its_neighbour_answers() {
+    let mut neighbours = Neighbours::default();
+    assert!(waits(&mut neighbours, at(0)), "the first packet asks");
+    assert!(!waits(&mut neighbours, at(0)), "the second does not");
+    assert_eq!(neighbours.learn(at(0), LAN, ROUTER, MAC, Lesson::Answer).len(), 2);
+    assert_eq!(known(&mut neighbours, at(1)), MAC);
+}
+
+#[test]
+fn a_silent_neighbour_is_asked_three_times_and_then_fails_its_packets() {
+    let mut neighbours = Neighbours::default();
+    waits(&mut neighbours, at(0));
+    for second in 1..=2 {
+        assert_eq!(neighbours.next_timeout(), Some(at(second)));
+        assert!(matches!(neighbours.handle_timeout(at(second))[..], [Overdue::Ask(LAN, ROUTER, None)]));
+    }
+    assert!(matches!(neighbours.handle_timeout(at(3))[..], [Overdue::Failed(_)]));
+    assert!(waits(&mut neighbours, at(4)), "it is asked anew");
+}
+
+#[test]
+fn a_stale_neighbour_is_used_and_probed_in_person() {
+    let mut neighbours = Neighbours::default();
+    waits(&mut neighbours, at(0));
+    neighbours.learn(at(0), LAN, ROUTER, MAC, Lesson::Answer);
+    assert!(neighbours.handle_timeout(at(30)).is_empty());
+    assert_eq!(neighbours.next_timeout(), None, "a stale neighbour that nobody uses is left alone");
+    assert_eq!(known(&mut neighbours, at(100)), MAC);
+    assert!(matches!(neighbours.handle_timeout(at(105))[..], [Overdue::Ask(LAN, ROUTER, Some(MAC))]));
+    neighbours.learn(at(105), LAN, ROUTER, MAC, Lesson::Answer);
+    assert_eq!(neighbours.next_timeout(), Some(at(135)));
+}
+
+#[test]
+fn too_many_packets_do_not_wait() {
+    let mut neighbours = Neighbours::default();
+    for _ in 0..NEIGHBOUR_QUEUE_MAX {
+        waits(&mut neighbours, at(0));
+    }
+    let full = neighbours.resolve(at(0), LAN, ROUTER, packet()).expect_err("no room");
+    assert_eq!(full.reason, DropReason::NeighbourQueueFull);
+}
+
+#[test]
+fn a_permanent_neighbour_learns_nothing() {
+    let mut neighbours = Neighbours::default();
+    neighbours.set_permanent(LAN, ROUTER, MAC);
+    neighbours.learn(at(0), LAN, ROUTER, MacAddr::BROADCAST, Lesson::Answer);
+    assert_eq!(known(&mut neighbours, at(1_000_000)), MAC);
+    assert_eq!(neighbours.next_timeout(), None);
+}

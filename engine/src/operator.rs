@@ -1,0 +1,138 @@
+//! Carries out what an operator asks.
+
+use alloc::{string::String, vec::Vec};
+use core::net::Ipv4Addr;
+
+use crate::{
+    command::{Command, CommandError, Reply},
+    conntrack::Context,
+    device::{Device, InterfaceAddress},
+    engine::Engine,
+    frame::DeviceId,
+    ip::{Route, RouteKind},
+    limits::{ADDRESSES_MAX, DEVICES_MAX},
+    packet::Packet,
+    time::Instant,
+};
+
+impl Engine {
+    pub(crate) fn carry_out(&mut self, now: Instant, command: Command) -> Result<Reply, CommandError> {
+        match command {
+            Command::AddDevice(device) => self.add_device(device).map(Reply::Device),
+            Command::AddAddress(device, address) => self.add_address(device, address).map(|()| Reply::Done),
+            Command::AddRoute(route) => self.add_route(route).map(|()| Reply::Done),
+            Command::AddNeighbour { device, address, mac } => {
+                self.known_device(device)?;
+                self.neighbours.set_permanent(device, address, mac);
+                Ok(Reply::Done)
+            }
+            Command::ReplaceRules(rules) => {
+                self.rules = *rules;
+                Ok(Reply::Done)
+            }
+            Command::LoadHelper(helper) => self.helpers.load(helper).map(Reply::Helper),
+            Command::AttachHelpersByPort(on) => {
+                self.helpers_by_port = on;
+                Ok(Reply::Done)
+            }
+            Command::SetSysctl(name, value) => match self.sysctls.set(&name, value) {
+                Ok(()) => Ok(Reply::Done),
+                Err(error) => Err(CommandError::Sysctl(name, error)),
+            },
+            Command::OfferUdp(service) => {
+                self.services.offer(service);
+                Ok(Reply::Done)
+            }
+            Command::Subscribe(subscription) => {
+                self.events.subscribe(subscription);
+                Ok(Reply::Done)
+            }
+            Command::Trace(level) => {
+                self.trace.set_level(level);
+                Ok(Reply::Done)
+            }
+            Command::Script(values) => {
+                self.random.set_script(values);
+                Ok(Reply::Done)
+            }
+            Command::SendIpv4(bytes) => self.send_ipv4(now, &bytes),
+            Command::FlushConntrack => {
+                let mut context = Context {
+                    sysctls: &self.sysctls,
+                    routines: &self.routines,
+                    random: &mut self.random,
+                    events: &mut self.events,
+                    trace: &mut self.trace,
+                };
+                self.conntrack.flush(now, &mut context);
+                Ok(Reply::Done)
+            }
+        }
+    }
+
+    fn add_device(&mut self, device: Device) -> Result<DeviceId, CommandError> {
+        if self.devices.len() >= DEVICES_MAX {
+            return Err(CommandError::TooManyDevices(DEVICES_MAX));
+        }
+        if !(1..=DEVICE_NAME_BYTES_MAX).contains(&device.name.len()) || self.devices.by_name(&device.name).is_some() {
+            return Err(CommandError::DeviceName(device.name));
+        }
+        if !(68..=65_535).contains(&device.mtu_bytes) {
+            return Err(CommandError::DeviceMtu(device.mtu_bytes));
+        }
+        let bare = Device { addresses: Vec::new(), name: String::from(&device.name), ..device };
+        let addresses = device.addresses;
+        for (index, address) in addresses.iter().enumerate() {
+            may_be_added(&addresses[..index], *address)?;
+        }
+        let id = self.devices.add(bare);
+        addresses.into_iter().try_for_each(|address| self.add_address(id, address))?;
+        Ok(id)
+    }
+
+    fn add_address(&mut self, id: DeviceId, address: InterfaceAddress) -> Result<(), CommandError> {
+        let Some(device) = self.devices.find_mut(id) else { return Err(CommandError::NoDevice(id)) };
+        may_be_added(&device.addresses, address)?;
+        device.addresses.push(address);
+        // Two addresses of one network give one route to it.
+        self.routes.add(Route {
+            destination: Ipv4Addr::from_bits(address.address.to_bits() & address.mask()),
+            prefix: address.prefix,
+            kind: RouteKind::Unicast { device: id, via: None },
+            metric: 0,
+            mtu_bytes: None,
+        });
+        Ok(())
+    }
+
+    fn add_route(&mut self, route: Route) -> Result<(), CommandError> {
+        if let RouteKind::Unicast { device, .. } = route.kind {
+            self.known_device(device)?;
+        }
+        if route.prefix > 32 || !self.routes.add(route) { Err(CommandError::Route(route)) } else { Ok(()) }
+    }
+
+    fn known_device(&self, device: DeviceId) -> Result<(), CommandError> {
+        self.devices.find(device).map(|_| ()).ok_or(CommandError::NoDevice(device))
+    }
+
+    fn send_ipv4(&mut self, now: Instant, bytes: &[u8]) -> Result<Reply, CommandError> {
+        let packet = Packet::from_network_bytes(&mut self.pool, bytes).map_err(CommandError::Packet)?;
+        self.stats.originated += 1;
+        self.begin_walk();
+        let result = self.send_own(now, packet);
+        self.end_walk(now, result);
+        Ok(Reply::Done)
+    }
+}
+
+fn may_be_added(known: &[InterfaceAddress], address: InterfaceAddress) -> Result<(), CommandError> {
+    let is_known = known.iter().any(|other| other.address == address.address);
+    if is_known || address.prefix > 32 || known.len() >= ADDRESSES_MAX {
+        return Err(CommandError::Address(address));
+    }
+    Ok(())
+}
+
+/// The longest device name (Linux: `IFNAMSIZ` less its terminator).
+const DEVICE_NAME_BYTES_MAX: usize = 15;

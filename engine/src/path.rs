@@ -1,0 +1,130 @@
+//! The packet's whole way, top-down. Read after `lib.rs`, before anything else.
+//!
+//! ```text
+//!  receive ─► PREROUTING ─► fate? ─┬─► forward ─► FORWARD ─► transmit ─► POSTROUTING ─► send
+//!                                  └─► deliver ─► INPUT ─► local ──► originate ─► OUTPUT ─► transmit
+//! ```
+//!
+//! Rooms do not know the engine; only this file, `stages.rs` (what each stage of a hook asks of its room) and `link.rs`
+//! (Ethernet and ARP at both ends) know the rooms. Every stage takes the packet by value and gives it back; `?` is the
+//! way to drop it. `settle.rs` alone decides what an ending means.
+
+use alloc::string::ToString;
+
+use crate::{
+    ending::{DropReason, Dropped, End},
+    engine::Engine,
+    frame::DeviceId,
+    ip::{Fate, NextHop, local::Delivery},
+    netfilter::{Hook, Stage, TableName},
+    packet::{Network, Packet, Summary},
+    time::Instant,
+    trace::Step,
+};
+
+/// Where a packet comes from and goes to, as far as that is known at a hook.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Way {
+    pub(crate) input: Option<DeviceId>,
+    pub(crate) hop: Option<NextHop>,
+}
+
+impl Way {
+    pub(crate) fn output(self) -> Option<DeviceId> {
+        self.hop.map(|hop| hop.device)
+    }
+}
+
+impl Engine {
+    /// A packet has arrived.
+    pub(crate) fn receive(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
+        let packet = self.accept_link(packet)?;
+        if packet.network() == Network::Arp {
+            return self.answer_arp(now, packet);
+        }
+        let way = Way { input: packet.meta().device, hop: None };
+        let packet = self.at(Hook::Prerouting, now, packet, way)?;
+        match self.routes.fate(&self.devices, &packet) {
+            Fate::Local => self.deliver(now, packet, way),
+            Fate::Forward(hop) => self.forward(now, packet, Way { hop: Some(hop), ..way }, hop),
+            Fate::Nowhere(reason) => Err(packet.drop_for(reason)),
+        }
+    }
+
+    /// A packet passes through.
+    fn forward(&mut self, now: Instant, packet: Packet, way: Way, hop: NextHop) -> Result<End, Dropped> {
+        let packet = self.may_forward(packet, hop)?;
+        self.trace.push(|| Step::Routed(hop.device));
+        let packet = self.at(Hook::Forward, now, packet, way)?;
+        self.stats.forwarded += 1;
+        self.transmit(now, packet, way, hop)
+    }
+
+    /// A packet is for this host.
+    fn deliver(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
+        self.trace.push(|| Step::RoutedLocal);
+        let packet = self.at(Hook::Input, now, packet, way)?;
+        let random = &mut self.random;
+        let delivery = self.services.deliver(packet, &self.sysctls, &self.routines, || random.ip_id())?;
+        self.stats.delivered += 1;
+        match delivery {
+            Delivery::Taken(packet) => packet.recycle(&mut self.pool),
+            Delivery::Answered(answer) => self.originate(now, answer),
+        }
+        Ok(End::Delivered)
+    }
+
+    /// A packet of this host sets out.
+    pub(crate) fn send_own(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
+        let (packet, hop) = self.route_own(packet)?;
+        let packet = self.at(Hook::Output, now, packet, Way { input: None, hop: Some(hop) })?;
+        // DNAT in OUTPUT may have changed where it goes (Linux: `ip_route_me_harder()`).
+        let (packet, hop) = self.route_own(packet)?;
+        self.transmit(now, packet, Way { input: None, hop: Some(hop) }, hop)
+    }
+
+    fn route_own(&self, packet: Packet) -> Result<(Packet, NextHop), Dropped> {
+        let fate = packet.ipv4().map(|ip| self.routes.from_here(&self.devices, ip.destination()));
+        match fate {
+            Some(Fate::Forward(hop)) => Ok((packet, hop)),
+            Some(Fate::Nowhere(reason)) => Err(packet.drop_for(reason)),
+            Some(Fate::Local) | None => Err(packet.drop_for(DropReason::NoRoute)),
+        }
+    }
+
+    /// A packet leaves by a device.
+    fn transmit(&mut self, now: Instant, packet: Packet, way: Way, hop: NextHop) -> Result<End, Dropped> {
+        let packet = self.at(Hook::Postrouting, now, packet, way)?;
+        if packet.fits(hop.mtu_bytes) {
+            return self.resolve(now, packet, hop);
+        }
+        if packet.ipv4().is_some_and(|ip| ip.dont_fragment()) || packet.meta().gso.is_some() {
+            return Err(packet.drop_for(DropReason::PacketTooBig));
+        }
+        let mut end = End::Transmitted(hop.device);
+        for part in crate::ip::fragment::cut(&mut self.pool, &packet, hop.mtu_bytes) {
+            end = self.resolve(now, part, hop)?;
+        }
+        packet.recycle(&mut self.pool);
+        Ok(end)
+    }
+
+    /// Calls everybody at a hook, in order.
+    fn at(&mut self, hook: Hook, now: Instant, mut packet: Packet, way: Way) -> Result<Packet, Dropped> {
+        self.trace.push(|| Step::Hook(hook, Summary(&packet).to_string()));
+        for &stage in hook.stages() {
+            self.place = Some((hook, stage));
+            packet = match stage {
+                Stage::Raw => self.table(TableName::Raw, hook, now, packet, way)?,
+                Stage::Conntrack => self.track(now, packet)?,
+                Stage::Mangle => self.table(TableName::Mangle, hook, now, packet, way)?,
+                Stage::Filter => self.table(TableName::Filter, hook, now, packet, way)?,
+                Stage::DestinationNat | Stage::SourceNat => self.translate(hook, now, packet, way)?,
+                Stage::Helper => self.help(now, packet)?,
+                Stage::Confirm => self.confirm(now, packet)?,
+            };
+        }
+        self.place = None;
+        Ok(packet)
+    }
+}

@@ -1,0 +1,116 @@
+//! What an ending means: counting, tracing, answering, giving back.
+
+use core::net::Ipv4Addr;
+
+use crate::{
+    conntrack::{State, Tracking},
+    ending::{DropReason, Dropped, End, Ending, Outcome},
+    engine::Engine,
+    ip::{
+        Fate,
+        icmp_error::{self, IcmpError},
+    },
+    limits::EVENT_QUEUE_MAX,
+    packet::Packet,
+    time::Instant,
+    trace::Step,
+};
+
+impl Engine {
+    /// Ends a packet's way; nobody else does.
+    pub(crate) fn settle(&mut self, now: Instant, result: Result<End, Dropped>) -> Outcome {
+        let Dropped { packet, reason } = match result {
+            Ok(end) => return Outcome::Ended(end),
+            Err(dropped) => dropped,
+        };
+        self.stats.count_drop(reason);
+        self.trace.push(|| Step::Dropped(reason));
+        let (place, rule) = (self.place, self.rule);
+        self.answer_drop(now, &packet, reason);
+        (self.place, self.rule) = (place, rule);
+        self.conntrack.release(&packet);
+        packet.recycle(&mut self.pool);
+        Outcome::Dropped(reason)
+    }
+
+    /// Notes how the packet of a frame has ended, when somebody wants to know.
+    pub(crate) fn note_ending(&mut self, outcome: Outcome) {
+        if self.events.wanted().endings && self.endings.len() < EVENT_QUEUE_MAX {
+            self.endings.push_back(Ending { outcome, tracking: self.tracked, place: self.place, rule: self.rule });
+        }
+    }
+
+    /// Tells the sender of a dropped packet, as the table of `ip/icmp_error.rs` says.
+    fn answer_drop(&mut self, now: Instant, packet: &Packet, reason: DropReason) {
+        match reason {
+            DropReason::PacketTooBig => {
+                let mtu = u16::try_from(self.mtu_told).unwrap_or(u16::MAX);
+                self.send_error(now, packet, IcmpError::too_big(mtu));
+            }
+            DropReason::NoSocket if packet.tcp().is_some() => self.send_reset(now, packet),
+            _ => {
+                if let Some(error) = IcmpError::for_reason(reason) {
+                    self.send_error(now, packet, error);
+                }
+            }
+        }
+    }
+
+    /// Sends an ICMP error about a packet, if one may be sent (RFC 1812, 4.3.2).
+    pub(crate) fn send_error(&mut self, now: Instant, about: &Packet, error: IcmpError) {
+        let Some((to, asked)) = about.ipv4().map(|ip| (ip.source(), ip.destination())) else { return };
+        if !icmp_error::may_answer(about) || about.meta().device.is_none() {
+            return;
+        }
+        if !self.icmp_limit.allows(now, to, error.kind, &self.sysctls) {
+            self.stats.icmp_limited += 1;
+            return;
+        }
+        let Some(source) = self.address_towards(to, asked) else { return };
+        let id = self.random.ip_id();
+        let ttl = self.sysctls.ip_default_ttl as u8;
+        let mut answer = icmp_error::icmp_error(&mut self.pool, about, error, source, id, ttl);
+        answer.meta_mut().tracking = attached(about.meta().tracking);
+        self.originate(now, answer);
+    }
+
+    /// Resets the TCP connection of a packet in the name of its receiver.
+    pub(crate) fn send_reset(&mut self, now: Instant, about: &Packet) {
+        let ttl = self.sysctls.ip_default_ttl as u8;
+        let Some(mut answer) = icmp_error::tcp_reset(&mut self.pool, about, &self.routines, ttl) else { return };
+        answer.meta_mut().tracking = attached(about.meta().tracking);
+        if let Some(connection) = about.meta().tracking.connection() {
+            self.conntrack.set_closing(now, connection, &self.sysctls);
+        }
+        self.originate(now, answer);
+    }
+
+    /// Sends a packet of this host.
+    pub(crate) fn originate(&mut self, now: Instant, packet: Packet) {
+        self.stats.originated += 1;
+        let result = self.send_own(now, packet);
+        self.settle(now, result);
+    }
+
+    /// This host's address for an answer to `to`: the one that was asked, else that of the device on the way back.
+    fn address_towards(&self, to: Ipv4Addr, asked: Ipv4Addr) -> Option<Ipv4Addr> {
+        if self.devices.has_address(asked) {
+            return Some(asked);
+        }
+        match self.routes.from_here(&self.devices, to) {
+            Fate::Forward(hop) => self.devices.source_address(hop.device, hop.neighbour),
+            Fate::Local | Fate::Nowhere(_) => None,
+        }
+    }
+}
+
+/// What an answer is to the connection of the packet it is about: related, the other way (Linux v6.18:
+/// `net/netfilter/nf_conntrack_core.c`, `nf_conntrack_attach()`).
+fn attached(about: Tracking) -> Tracking {
+    match about {
+        Tracking::Tracked { connection, direction, .. } => {
+            Tracking::Tracked { connection, state: State::Related, direction: direction.opposite() }
+        }
+        Tracking::Unseen | Tracking::Template(_) | Tracking::Untracked | Tracking::Invalid => Tracking::Unseen,
+    }
+}

@@ -1,0 +1,154 @@
+//! The stages of a hook: what each asks of its room, and what the room's answer does to the packet.
+
+use crate::{
+    conntrack::{Context, Template, Tracking},
+    ending::{DropReason, Dropped},
+    engine::Engine,
+    ip::{NextHop, icmp_error},
+    netfilter::{Hook, RejectWith, RuleId, TableName, Verdict, View},
+    packet::Packet,
+    path::Way,
+    time::Instant,
+};
+
+impl Engine {
+    /// Whether a packet may be forwarded, and one hop less (Linux v6.18: `net/ipv4/ip_forward.c`, `ip_forward()`).
+    pub(crate) fn may_forward(&mut self, mut packet: Packet, hop: NextHop) -> Result<Packet, Dropped> {
+        let ttl = packet.ipv4().map_or(0, |ip| ip.ttl);
+        let may_be_cut = packet.ipv4().is_some_and(|ip| !ip.dont_fragment());
+        if self.sysctls.ip_forward == 0 {
+            return Err(packet.drop_for(DropReason::ForwardingOff));
+        }
+        if ttl <= 1 {
+            return Err(packet.drop_for(DropReason::TtlExpired));
+        }
+        if !may_be_cut && !packet.fits(hop.mtu_bytes) {
+            self.mtu_told = hop.mtu_bytes;
+            return Err(packet.drop_for(DropReason::PacketTooBig));
+        }
+        if let Some(ip) = packet.ipv4_mut() {
+            ip.decrement_ttl();
+        }
+        Ok(packet)
+    }
+
+    /// Asks a table.
+    pub(crate) fn table(
+        &mut self,
+        table: TableName,
+        hook: Hook,
+        now: Instant,
+        mut packet: Packet,
+        way: Way,
+    ) -> Result<Packet, Dropped> {
+        match self.ask(table, hook, now, &mut packet, way) {
+            Verdict::Accept | Verdict::Translate(..) | Verdict::Masquerade(..) | Verdict::Redirect(..) => Ok(packet),
+            Verdict::Template(template, _) => {
+                packet.meta_mut().tracking = Tracking::Template(template);
+                Ok(packet)
+            }
+            Verdict::Untracked(_) => {
+                packet.meta_mut().tracking = Tracking::Untracked;
+                Ok(packet)
+            }
+            Verdict::Drop(rule) => Err(self.dropped_by(rule, packet, DropReason::FilterRule)),
+            Verdict::TooDeep(rule) => Err(self.dropped_by(rule, packet, DropReason::ChainTooDeep)),
+            Verdict::DropByPolicy => Err(packet.drop_for(DropReason::FilterPolicy)),
+            Verdict::Reject(with, rule) => {
+                self.reject(now, &packet, with);
+                Err(self.dropped_by(rule, packet, DropReason::FilterReject))
+            }
+        }
+    }
+
+    fn ask(&mut self, table: TableName, hook: Hook, now: Instant, packet: &mut Packet, way: Way) -> Verdict {
+        if !self.rules.has_table(table) {
+            return Verdict::Accept;
+        }
+        let mut view = View {
+            now,
+            hook,
+            packet,
+            input: way.input,
+            output: way.output(),
+            devices: &self.devices,
+            conntrack: &mut self.conntrack,
+            random: &mut self.random,
+            events: &mut self.events,
+            trace: &mut self.trace,
+        };
+        self.rules.evaluate(table, &mut view)
+    }
+
+    fn dropped_by(&mut self, rule: RuleId, packet: Packet, reason: DropReason) -> Dropped {
+        self.rule = Some(rule);
+        packet.drop_for(reason)
+    }
+
+    /// Answers a packet that a REJECT rule is about to drop.
+    fn reject(&mut self, now: Instant, packet: &Packet, with: RejectWith) {
+        let (place, rule) = (self.place, self.rule);
+        match icmp_error::IcmpError::for_reject(with) {
+            Some(error) => {
+                if crate::offload::checksum::is_right(packet, &self.routines) {
+                    self.send_error(now, packet, error);
+                }
+            }
+            None => self.send_reset(now, packet),
+        }
+        (self.place, self.rule) = (place, rule);
+    }
+
+    /// Asks connection tracking what the packet is.
+    pub(crate) fn track(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
+        let template = match packet.meta().tracking {
+            Tracking::Untracked | Tracking::Tracked { .. } => return Ok(packet),
+            Tracking::Template(id) => self.rules.template(id),
+            Tracking::Unseen | Tracking::Invalid => Template::default(),
+        };
+        let template = match template.helper {
+            None if self.helpers_by_port => Template { helper: self.helpers.attached_to(&packet), ..template },
+            Some(_) | None => template,
+        };
+        let mut context = Context {
+            sysctls: &self.sysctls,
+            routines: &self.routines,
+            random: &mut self.random,
+            events: &mut self.events,
+            trace: &mut self.trace,
+        };
+        let judged = self.conntrack.track(now, &mut packet, template, &mut context);
+        if self.tracked == Tracking::Unseen {
+            self.tracked = packet.meta().tracking;
+        }
+        match judged {
+            Ok(_) => Ok(packet),
+            Err(reason) => Err(packet.drop_for(reason)),
+        }
+    }
+
+    /// Settles a new connection's translation, and translates the packet.
+    pub(crate) fn translate(&mut self, _: Hook, _: Instant, packet: Packet, _: Way) -> Result<Packet, Dropped> {
+        Ok(packet)
+    }
+
+    /// Shows the payload to the connection's helper.
+    pub(crate) fn help(&mut self, _: Instant, packet: Packet) -> Result<Packet, Dropped> {
+        Ok(packet)
+    }
+
+    /// Enters a new connection into the table.
+    pub(crate) fn confirm(&mut self, now: Instant, packet: Packet) -> Result<Packet, Dropped> {
+        let mut context = Context {
+            sysctls: &self.sysctls,
+            routines: &self.routines,
+            random: &mut self.random,
+            events: &mut self.events,
+            trace: &mut self.trace,
+        };
+        match self.conntrack.confirm(now, &packet, &mut context) {
+            Ok(()) => Ok(packet),
+            Err(reason) => Err(packet.drop_for(reason)),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Counters: of drops by reason, and of what passed.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ending::DropReason;
+
+/// What the engine has counted since it was made. All counters wrap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Frames taken.
+    pub received: u64,
+    /// Bytes of frames taken.
+    pub received_bytes: u64,
+    /// Frames handed out.
+    pub transmitted: u64,
+    /// Bytes of frames handed out.
+    pub transmitted_bytes: u64,
+    /// Packets between devices.
+    pub forwarded: u64,
+    /// Packets taken by this host.
+    pub delivered: u64,
+    /// Packets this host made.
+    pub originated: u64,
+    /// ICMP errors not sent because of the rate limit.
+    pub icmp_limited: u64,
+    /// Events lost because nobody fetched them.
+    pub events_lost: u64,
+    /// Calls whose time lay before the time of an earlier call.
+    pub time_stepped_back: u64,
+    drops: Vec<u64>,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            received: 0,
+            received_bytes: 0,
+            transmitted: 0,
+            transmitted_bytes: 0,
+            forwarded: 0,
+            delivered: 0,
+            originated: 0,
+            icmp_limited: 0,
+            events_lost: 0,
+            time_stepped_back: 0,
+            drops: DropReason::ALL.iter().map(|_| 0).collect(),
+        }
+    }
+}
+
+impl Stats {
+    /// Counts a drop.
+    pub fn count_drop(&mut self, reason: DropReason) {
+        self.drops[reason as usize] += 1;
+    }
+
+    /// Drops for one reason.
+    #[must_use]
+    pub fn drops(&self, reason: DropReason) -> u64 {
+        self.drops[reason as usize]
+    }
+
+    /// Every reason that has dropped something, with its count, in the reasons' order.
+    pub fn all_drops(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL.iter().map(|&reason| (reason, self.drops(reason))).filter(|&(_, count)| count > 0)
+    }
+}
