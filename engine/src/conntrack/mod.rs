@@ -6,6 +6,7 @@ pub mod entry;
 pub mod expect;
 pub mod helper;
 pub mod reasoning;
+pub mod sources;
 pub mod tcp_window;
 pub mod tuple;
 

@@ -1,4 +1,18 @@
 //! Network address translation: which addresses and ports a connection gets, and how its packets are rewritten.
+//!
+//! [`address`] and [`ports`] are chosen when a connection is new; [`mod@rewrite`] and [`icmp_error`] write a translation
+//! into packets; [`sequence`] follows payloads whose length has changed.
+
+pub mod address;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod icmp_error;
+pub mod ports;
+pub mod rewrite;
+pub mod sequence;
+
+pub use icmp_error::rewrite_icmp_error;
+pub use rewrite::rewrite;
 
 use serde::{Deserialize, Serialize};
 

@@ -17,10 +17,7 @@ const WORDS: usize = 8;
 ///
 /// `delimiter` comes first: where it is a letter, that letter (in that case) is no digit.
 pub(crate) fn ipv6(text: &[u8], delimiter: u8) -> Option<(Ipv6Addr, usize)> {
-    let text = Text {
-        bytes: text,
-        delimiter,
-    };
+    let text = Text { bytes: text, delimiter };
     let mut words = Words::default();
     let mut at = 0;
     if text.has_colon(0) && text.has_colon(1) {
@@ -96,11 +93,7 @@ struct Text<'a> {
 impl Text<'_> {
     /// The byte at `at`, or NUL at the end and in place of the delimiter.
     fn byte(&self, at: usize) -> u8 {
-        self.bytes
-            .get(at)
-            .copied()
-            .filter(|&byte| byte != self.delimiter)
-            .unwrap_or(0)
+        self.bytes.get(at).copied().filter(|&byte| byte != self.delimiter).unwrap_or(0)
     }
 
     fn has_end(&self, at: usize) -> bool {
@@ -167,10 +160,7 @@ mod tests {
 
     #[test]
     fn an_address_ends_at_its_delimiter_a_nul_or_the_end() {
-        assert_eq!(
-            ipv6(b"2001:db8::5|51210|", b'|'),
-            Some(("2001:db8::5".parse().unwrap(), 11))
-        );
+        assert_eq!(ipv6(b"2001:db8::5|51210|", b'|'), Some(("2001:db8::5".parse().unwrap(), 11)));
         assert_eq!(ipv6(b"::1\0 1|", b'|'), Some((Ipv6Addr::LOCALHOST, 3)));
         assert_eq!(ipv6(b"::1", b'|'), Some((Ipv6Addr::LOCALHOST, 3)));
         assert_eq!(ipv6(b"::1 |", b'|'), None);
@@ -178,18 +168,12 @@ mod tests {
 
     #[test]
     fn a_letter_as_delimiter_is_no_digit_in_its_own_case() {
-        assert_eq!(
-            ipv6(b"::Aa", b'a'),
-            Some((Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 10), 3))
-        );
+        assert_eq!(ipv6(b"::Aa", b'a'), Some((Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 10), 3)));
     }
 
     #[test]
     fn an_ipv4_tail_may_also_end_at_a_colon() {
-        assert_eq!(
-            ipv6(b"::ffff:10.0.0.5:1|", b'|'),
-            Some(("::ffff:10.0.0.5".parse().unwrap(), 15))
-        );
+        assert_eq!(ipv6(b"::ffff:10.0.0.5:1|", b'|'), Some(("::ffff:10.0.0.5".parse().unwrap(), 15)));
     }
 
     #[test]

@@ -168,11 +168,7 @@ fn octets(source: IpAddr, text: &[u8], terminator: Option<u8>) -> Option<Named> 
     let ([a, b, c, d, high, low], length) = number::list(text, b',', terminator)?;
     let address = in_front_of(source, a << 24 | b << 16 | c << 8 | d);
     let [.., port_high, port_low] = (high << 8 | low).to_be_bytes();
-    Some(Named {
-        address,
-        port: u16::from_be_bytes([port_high, port_low]),
-        length,
-    })
+    Some(Named { address, port: u16::from_be_bytes([port_high, port_low]), length })
 }
 
 /// `source` with its first four octets replaced.
@@ -197,10 +193,7 @@ fn extended_port(source: IpAddr, text: &[u8]) -> Option<Named> {
     let (address, length) = match (source, family) {
         (IpAddr::V4(_), b'1') => {
             let ([a, b, c, d], length) = number::list(rest, b'.', Some(delimiter))?;
-            (
-                Ipv4Addr::from(a << 24 | b << 16 | c << 8 | d).into(),
-                length,
-            )
+            (Ipv4Addr::from(a << 24 | b << 16 | c << 8 | d).into(), length)
         }
         (IpAddr::V6(_), b'2') => {
             let (address, length) = address::ipv6(rest, delimiter)?;
@@ -210,11 +203,7 @@ fn extended_port(source: IpAddr, text: &[u8]) -> Option<Named> {
     };
     let after_address = length + 1;
     let (port, port_length) = number::port(rest.get(after_address..)?, delimiter)?;
-    Some(Named {
-        address,
-        port,
-        length: 3 + after_address + port_length,
-    })
+    Some(Named { address, port, length: 3 + after_address + port_length })
 }
 
 /// `|||51210|`, on the sender's own address.
@@ -226,11 +215,7 @@ fn extended_passive(source: IpAddr, text: &[u8]) -> Option<Named> {
         return None;
     }
     let (port, length) = number::port(rest, delimiter)?;
-    Some(Named {
-        address: source,
-        port,
-        length: 3 + length,
-    })
+    Some(Named { address: source, port, length: 3 + length })
 }
 
 /// RFC 2428, 2: a printable ASCII character, not a space; and no digit, which could not delimit numbers.

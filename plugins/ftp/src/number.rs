@@ -7,11 +7,7 @@
 /// they take, terminator excluded.
 ///
 /// Source: Linux v6.18: net/netfilter/nf_conntrack_ftp.c, `try_number()`.
-pub(crate) fn list<const N: usize>(
-    text: &[u8],
-    separator: u8,
-    terminator: Option<u8>,
-) -> Option<([u32; N], usize)> {
+pub(crate) fn list<const N: usize>(text: &[u8], separator: u8, terminator: Option<u8>) -> Option<([u32; N], usize)> {
     let mut numbers = [0_u32; N];
     let mut current = 0;
     for (length, &byte) in text.iter().enumerate() {
@@ -24,8 +20,7 @@ pub(crate) fn list<const N: usize>(
                 return None;
             }
         } else {
-            let finished =
-                current + 1 == N && terminator.is_none_or(|terminator| byte == terminator);
+            let finished = current + 1 == N && terminator.is_none_or(|terminator| byte == terminator);
             return finished.then_some((numbers, length));
         }
     }
@@ -40,8 +35,7 @@ pub(crate) fn list<const N: usize>(
 pub(crate) fn port(text: &[u8], delimiter: u8) -> Option<(u16, usize)> {
     let digits = text.iter().position(|&byte| byte == delimiter)?;
     let port = text[..digits].iter().try_fold(0_u16, |port, &byte| {
-        byte.is_ascii_digit()
-            .then(|| port.wrapping_mul(10).wrapping_add(u16::from(byte - b'0')))
+        byte.is_ascii_digit().then(|| port.wrapping_mul(10).wrapping_add(u16::from(byte - b'0')))
     })?;
     (port != 0).then_some((port, digits + 1))
 }
@@ -52,10 +46,7 @@ mod tests {
 
     #[test]
     fn a_list_ends_at_its_terminator() {
-        assert_eq!(
-            list(b"10,0,0,5\rx", b',', Some(b'\r')),
-            Some(([10, 0, 0, 5], 8))
-        );
+        assert_eq!(list(b"10,0,0,5\rx", b',', Some(b'\r')), Some(([10, 0, 0, 5], 8)));
         assert_eq!(list::<4>(b"10,0,0,5 \r", b',', Some(b'\r')), None);
         assert_eq!(list(b"10,0,0,5)", b',', None), Some(([10, 0, 0, 5], 8)));
     }
@@ -75,10 +66,7 @@ mod tests {
     #[test]
     fn numbers_may_be_empty_padded_and_overlong() {
         assert_eq!(list(b",,,\r", b',', Some(b'\r')), Some(([0, 0, 0, 0], 3)));
-        assert_eq!(
-            list(b"010,4294967297,0,0\r", b',', Some(b'\r')),
-            Some(([10, 1, 0, 0], 18))
-        );
+        assert_eq!(list(b"010,4294967297,0,0\r", b',', Some(b'\r')), Some(([10, 1, 0, 0], 18)));
     }
 
     #[test]

@@ -25,9 +25,7 @@ pub fn render(notation: Notation, address: IpAddr, port: u16) -> String {
             IpAddr::V4(address) => format!("|1|{address}|{port}|"),
             IpAddr::V6(address) => {
                 let [a, b, c, d, e, f, g, h] = address.segments();
-                format!(
-                    "|2|{a:04x}:{b:04x}:{c:04x}:{d:04x}:{e:04x}:{f:04x}:{g:04x}:{h:04x}|{port}|"
-                )
+                format!("|2|{a:04x}:{b:04x}:{c:04x}:{d:04x}:{e:04x}:{f:04x}:{g:04x}:{h:04x}|{port}|")
             }
         },
         Notation::Epsv => format!("|||{port}|"),
@@ -57,10 +55,7 @@ mod tests {
         assert_eq!(render(Notation::Port, four, 51210), "203,0,113,1,200,10");
         assert_eq!(render(Notation::Pasv, four, 255), "203,0,113,1,0,255");
         assert_eq!(render(Notation::Eprt, four, 51210), "|1|203.0.113.1|51210|");
-        assert_eq!(
-            render(Notation::Eprt, six, 21),
-            "|2|2001:0db8:0000:0000:0000:0000:0000:000a|21|"
-        );
+        assert_eq!(render(Notation::Eprt, six, 21), "|2|2001:0db8:0000:0000:0000:0000:0000:000a|21|");
         assert_eq!(render(Notation::Epsv, six, 1), "|||1|");
         assert_eq!(render(Notation::Port, six, 256), "32,1,13,184,1,0");
     }

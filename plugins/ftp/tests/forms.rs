@@ -8,66 +8,16 @@ use towpath_helper_ftp::{Announcement, Notation, Outcome, Sender, inspect, manif
 #[test]
 fn the_four_notations_name_their_endpoint_and_its_place() {
     for (sender, source, payload, notation, port, place) in [
-        (
-            Sender::Client,
-            "10.0.0.5",
-            "PORT 10,0,0,5,200,10\r\n",
-            Notation::Port,
-            51210,
-            "10,0,0,5,200,10",
-        ),
-        (
-            Sender::Client,
-            "10.0.0.5",
-            "EPRT |1|10.0.0.5|51210|\r\n",
-            Notation::Eprt,
-            51210,
-            "|1|10.0.0.5|51210|",
-        ),
-        (
-            Sender::Client,
-            "fd00::5",
-            "EPRT |2|fd00::5|51210|\r\n",
-            Notation::Eprt,
-            51210,
-            "|2|fd00::5|51210|",
-        ),
-        (
-            Sender::Server,
-            "10.0.0.21",
-            "227 Ok (10,0,0,21,195,80).\r\n",
-            Notation::Pasv,
-            50000,
-            "10,0,0,21,195,80",
-        ),
-        (
-            Sender::Server,
-            "10.0.0.21",
-            "229 Ok (|||50001|)\r\n",
-            Notation::Epsv,
-            50001,
-            "|||50001|",
-        ),
-        (
-            Sender::Server,
-            "fd00::21",
-            "229 Ok (|||50001|)\r\n",
-            Notation::Epsv,
-            50001,
-            "|||50001|",
-        ),
+        (Sender::Client, "10.0.0.5", "PORT 10,0,0,5,200,10\r\n", Notation::Port, 51210, "10,0,0,5,200,10"),
+        (Sender::Client, "10.0.0.5", "EPRT |1|10.0.0.5|51210|\r\n", Notation::Eprt, 51210, "|1|10.0.0.5|51210|"),
+        (Sender::Client, "fd00::5", "EPRT |2|fd00::5|51210|\r\n", Notation::Eprt, 51210, "|2|fd00::5|51210|"),
+        (Sender::Server, "10.0.0.21", "227 Ok (10,0,0,21,195,80).\r\n", Notation::Pasv, 50000, "10,0,0,21,195,80"),
+        (Sender::Server, "10.0.0.21", "229 Ok (|||50001|)\r\n", Notation::Epsv, 50001, "|||50001|"),
+        (Sender::Server, "fd00::21", "229 Ok (|||50001|)\r\n", Notation::Epsv, 50001, "|||50001|"),
     ] {
         let found = announced(sender, source, payload);
-        assert_eq!(
-            (found.notation, found.address, found.port),
-            (notation, address(source), port),
-            "{payload}"
-        );
-        assert_eq!(
-            &payload[found.offset..found.offset + found.length],
-            place,
-            "{payload}"
-        );
+        assert_eq!((found.notation, found.address, found.port), (notation, address(source), port), "{payload}");
+        assert_eq!(&payload[found.offset..found.offset + found.length], place, "{payload}");
     }
 }
 
@@ -89,57 +39,26 @@ fn each_side_has_its_own_commands() {
 
 #[test]
 fn an_endpoint_on_another_host_is_nothing() {
-    assert_eq!(
-        read(Sender::Client, "10.0.0.5", "PORT 10,0,0,6,200,10\r\n"),
-        Outcome::Nothing
-    );
-    assert_eq!(
-        read(Sender::Client, "fd00::5", "EPRT |2|fd00::6|51210|\r\n"),
-        Outcome::Nothing
-    );
-    assert_eq!(
-        read(Sender::Server, "10.0.0.21", "227 (10,0,0,5,195,80)\r\n"),
-        Outcome::Nothing
-    );
+    assert_eq!(read(Sender::Client, "10.0.0.5", "PORT 10,0,0,6,200,10\r\n"), Outcome::Nothing);
+    assert_eq!(read(Sender::Client, "fd00::5", "EPRT |2|fd00::6|51210|\r\n"), Outcome::Nothing);
+    assert_eq!(read(Sender::Server, "10.0.0.21", "227 (10,0,0,5,195,80)\r\n"), Outcome::Nothing);
 }
 
 #[test]
 fn only_the_first_line_counts() {
-    assert_eq!(
-        read(
-            Sender::Client,
-            "10.0.0.5",
-            "NOOP\r\nPORT 10,0,0,5,200,10\r\n"
-        ),
-        Outcome::Nothing
-    );
+    assert_eq!(read(Sender::Client, "10.0.0.5", "NOOP\r\nPORT 10,0,0,5,200,10\r\n"), Outcome::Nothing);
 }
 
 #[test]
 fn every_cut_of_a_command_is_incomplete() {
     for (sender, source, payload, needed) in [
         (Sender::Client, "10.0.0.5", "PORT 10,0,0,5,200,10\r\n", 21),
-        (
-            Sender::Client,
-            "10.0.0.5",
-            "EPRT |1|10.0.0.5|51210|\r\n",
-            23,
-        ),
-        (
-            Sender::Server,
-            "10.0.0.21",
-            "227 Ok (10,0,0,21,195,80)\r\n",
-            25,
-        ),
+        (Sender::Client, "10.0.0.5", "EPRT |1|10.0.0.5|51210|\r\n", 23),
+        (Sender::Server, "10.0.0.21", "227 Ok (10,0,0,21,195,80)\r\n", 25),
         (Sender::Server, "10.0.0.21", "229 Ok (|||50001|)\r\n", 17),
     ] {
         for cut in 1..needed {
-            assert_eq!(
-                read(sender, source, &payload[..cut]),
-                Outcome::Incomplete,
-                "{}",
-                &payload[..cut]
-            );
+            assert_eq!(read(sender, source, &payload[..cut]), Outcome::Incomplete, "{}", &payload[..cut]);
         }
         announced(sender, source, &payload[..needed]);
     }
@@ -147,29 +66,11 @@ fn every_cut_of_a_command_is_incomplete() {
 
 #[test]
 fn a_whole_line_without_endpoint_is_malformed() {
-    for payload in [
-        "PORT 10,0,0,5,200\r\n",
-        "PORT ten\r\n",
-        "EPRT |1|10.0.0.5|0|\r\n",
-        "EPRT |2|fd00::5|51210|\r\n",
-    ] {
-        assert_eq!(
-            read(Sender::Client, "10.0.0.5", payload),
-            Outcome::Malformed,
-            "{payload}"
-        );
+    for payload in ["PORT 10,0,0,5,200\r\n", "PORT ten\r\n", "EPRT |1|10.0.0.5|0|\r\n", "EPRT |2|fd00::5|51210|\r\n"] {
+        assert_eq!(read(Sender::Client, "10.0.0.5", payload), Outcome::Malformed, "{payload}");
     }
-    for payload in [
-        "227 no digits\r\n",
-        "227 10,0,0,21,195\r\n",
-        "229 |||50001|\r\n",
-        "229 (||50001|)\r\n",
-    ] {
-        assert_eq!(
-            read(Sender::Server, "10.0.0.21", payload),
-            Outcome::Malformed,
-            "{payload}"
-        );
+    for payload in ["227 no digits\r\n", "227 10,0,0,21,195\r\n", "229 |||50001|\r\n", "229 (||50001|)\r\n"] {
+        assert_eq!(read(Sender::Server, "10.0.0.21", payload), Outcome::Malformed, "{payload}");
     }
 }
 
@@ -182,20 +83,12 @@ fn an_empty_payload_is_nothing() {
 fn octets_on_an_ipv6_connection_replace_the_first_four() {
     let found = announced(Sender::Client, "2001:db8::5", "PORT 32,1,13,184,200,10\r\n");
     assert_eq!(found.address, address("2001:db8::5"));
-    assert_eq!(
-        read(Sender::Client, "2001:db8::5", "PORT 10,0,0,5,200,10\r\n"),
-        Outcome::Nothing
-    );
+    assert_eq!(read(Sender::Client, "2001:db8::5", "PORT 10,0,0,5,200,10\r\n"), Outcome::Nothing);
 }
 
 #[test]
 fn tokens_are_read_back() {
-    for notation in [
-        Notation::Port,
-        Notation::Pasv,
-        Notation::Eprt,
-        Notation::Epsv,
-    ] {
+    for notation in [Notation::Port, Notation::Pasv, Notation::Eprt, Notation::Epsv] {
         assert_eq!(Notation::from_token(notation.token()), Some(notation));
     }
     assert_eq!(Notation::from_token(4), None);
@@ -255,9 +148,7 @@ fn announced(sender: Sender, source: &str, payload: &str) -> Announcement {
 
 fn expect_announced(sender: Sender, source: IpAddr, payload: &[u8]) -> Announcement {
     let outcome = inspect(sender, source, payload);
-    let Outcome::Announced(found) = outcome else {
-        panic!("{outcome:?}: {}", String::from_utf8_lossy(payload))
-    };
+    let Outcome::Announced(found) = outcome else { panic!("{outcome:?}: {}", String::from_utf8_lossy(payload)) };
     found
 }
 
@@ -272,14 +163,8 @@ fn sender(notation: Notation) -> Sender {
 fn written(notation: Notation, before: &str, address: IpAddr, port: u16, after: &str) -> String {
     match notation {
         Notation::Port => format!("PORT {}\r\n{after}", render(notation, address, port)),
-        Notation::Eprt => format!(
-            "EPRT |{}|{address}|{port}|\r\n{after}",
-            if address.is_ipv4() { 1 } else { 2 }
-        ),
-        Notation::Pasv => format!(
-            "227 {before}({})\r\n{after}",
-            render(notation, address, port)
-        ),
+        Notation::Eprt => format!("EPRT |{}|{address}|{port}|\r\n{after}", if address.is_ipv4() { 1 } else { 2 }),
+        Notation::Pasv => format!("227 {before}({})\r\n{after}", render(notation, address, port)),
         Notation::Epsv => format!("229 {before}(|||{port}|)\r\n{after}"),
     }
 }
@@ -289,12 +174,7 @@ fn written(notation: Notation, before: &str, address: IpAddr, port: u16, after: 
 fn notation_and_addresses() -> impl Strategy<Value = (Notation, IpAddr, IpAddr)> {
     let four = || any::<[u8; 4]>().prop_map(IpAddr::from);
     let six = || any::<[u8; 16]>().prop_map(IpAddr::from);
-    let octets = prop::sample::select(vec![
-        Notation::Port,
-        Notation::Pasv,
-        Notation::Eprt,
-        Notation::Epsv,
-    ]);
+    let octets = prop::sample::select(vec![Notation::Port, Notation::Pasv, Notation::Eprt, Notation::Epsv]);
     let extended = prop::sample::select(vec![Notation::Eprt, Notation::Epsv]);
     prop_oneof![(octets, four(), four()), (extended, six(), six())]
 }

@@ -19,12 +19,7 @@ fn every_recorded_payload_gets_the_kernels_answer() {
         count += 1;
     }
     assert!(count > 1000, "kernel.txt is cut: {count} payloads");
-    assert!(
-        wrong.is_empty(),
-        "{} of {count} differ:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} of {count} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// Our answer in the columns of `kernel.txt`.
@@ -38,10 +33,7 @@ fn answer(line: &str) -> String {
         Outcome::Announced(found) if found.port == 0 => "expect\t0\t0\t".to_owned(),
         Outcome::Announced(found) => {
             // The engine picks the translated port; here it is what the kernel picked.
-            let translated: u16 = columns
-                .get(4)
-                .and_then(|port| port.parse().ok())
-                .unwrap_or(found.port);
+            let translated: u16 = columns.get(4).and_then(|port| port.parse().ok()).unwrap_or(found.port);
             let mut out = payload[..found.offset].to_vec();
             out.extend(render(found.notation, router, translated).bytes());
             out.extend(&payload[found.offset + found.length..]);
@@ -59,11 +51,7 @@ fn who(kind: &str) -> (Sender, IpAddr, IpAddr) {
         "server6" => (Sender::Server, "2001:db8:1::21", "3fff:ff::1"),
         _ => panic!("no such kind: {kind}"),
     };
-    (
-        sender,
-        source.parse().expect("an address"),
-        router.parse().expect("an address"),
-    )
+    (sender, source.parse().expect("an address"), router.parse().expect("an address"))
 }
 
 /// Python's escapes: `\\ \n \r \t \xNN`.
@@ -100,8 +88,7 @@ fn unescaped(text: &str) -> Vec<u8> {
             b'x' => {
                 let (digits, tail) = rest.split_at(2);
                 rest = tail;
-                u8::from_str_radix(&String::from_utf8_lossy(digits), 16)
-                    .expect("two hexadecimal digits")
+                u8::from_str_radix(&String::from_utf8_lossy(digits), 16).expect("two hexadecimal digits")
             }
             _ => panic!("unknown escape in {text}"),
         });

@@ -1,0 +1,195 @@
+//! Who already sends from where: all connections whose source translation is settled, by their original source.
+//!
+//! A new connection from the same address and port is translated as the ones before it, so that peers see one mapping
+//! (Linux v6.18: `net/netfilter/nf_nat_core.c`, `nf_nat_bysource` and `find_appropriate_src()`).
+//!
+//! ```text
+//!  heads: source ──► newest slot        links, by slot:   newest ⇄ older ⇄ oldest
+//! ```
+//!
+//! Why not a list in each entry of the map: one resolver with a fixed port makes thousands of connections; a link costs
+//! eight bytes, and entering and leaving touch two of them.
+
+use alloc::vec::Vec;
+
+use hashbrown::HashTable;
+
+use super::tuple::{Address, Family, Tuple};
+
+/// Connections by their original source, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    seed: u64,
+    heads: HashTable<Head>,
+    links: Vec<Link>,
+}
+
+impl Sources {
+    /// An empty index whose order of hashing depends on `seed`, so that nobody can choose sources that collide.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    /// Enters the connection at `slot`. It must not be in the index already.
+    pub fn add(&mut self, slot: u32, zone: u16, original: &Tuple) {
+        let (source, seed) = (Source::of(zone, original), self.seed);
+        let index = slot as usize;
+        if self.links.len() <= index {
+            self.links.resize(index + 1, Link::ALONE);
+        }
+        let entry = self.heads.entry(source.hash(seed), |head| head.source == source, |head| head.source.hash(seed));
+        let head = entry.or_insert(Head { source, newest: NONE }).into_mut();
+        let older = core::mem::replace(&mut head.newest, slot);
+        self.links[index] = Link { newer: NONE, older };
+        if let Some(link) = self.links.get_mut(older as usize) {
+            link.newer = slot;
+        }
+    }
+
+    /// Takes the connection at `slot` out. It must have been entered with the same zone and source.
+    pub fn remove(&mut self, slot: u32, zone: u16, original: &Tuple) {
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        let Link { newer, older } = core::mem::replace(link, Link::ALONE);
+        if let Some(link) = self.links.get_mut(older as usize) {
+            link.newer = newer;
+        }
+        if let Some(link) = self.links.get_mut(newer as usize) {
+            link.older = older;
+            return;
+        }
+        let source = Source::of(zone, original);
+        let Ok(mut head) = self.heads.find_entry(source.hash(self.seed), |head| head.source == source) else { return };
+        if head.get().newest != slot {
+            return;
+        }
+        if older == NONE {
+            head.remove();
+        } else {
+            head.get_mut().newest = older;
+        }
+    }
+
+    /// The slots of the connections whose original source is that of `tuple`, newest first.
+    pub fn of(&self, zone: u16, tuple: &Tuple) -> impl Iterator<Item = u32> {
+        let source = Source::of(zone, tuple);
+        let head = self.heads.find(source.hash(self.seed), |head| head.source == source);
+        core::iter::successors(head.map(|head| head.newest), |&slot| {
+            self.links.get(slot as usize).map(|link| link.older)
+        })
+        .take_while(|&slot| slot != NONE)
+    }
+}
+
+/// What connections of one mapping share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Source {
+    address: Address,
+    port: u16,
+    zone: u16,
+    protocol: u8,
+    family: Family,
+}
+
+impl Source {
+    const fn of(zone: u16, tuple: &Tuple) -> Self {
+        Self { address: tuple.source, port: tuple.source_port, zone, protocol: tuple.protocol, family: tuple.family }
+    }
+
+    /// A keyed hash by folded multiplication.
+    fn hash(&self, seed: u64) -> u64 {
+        let address = u128::from_le_bytes(self.address.0);
+        let rest = u64::from(self.port)
+            | u64::from(self.zone) << 16
+            | u64::from(self.protocol) << 32
+            | (self.family as u64) << 40;
+        let state = fold(seed ^ 0x243f_6a88_85a3_08d3 ^ rest, address as u64 ^ 0x1319_8a2e_0370_7344);
+        fold(state ^ (address >> 64) as u64, seed.rotate_left(32) ^ 0xa409_3822_299f_31d0)
+    }
+}
+
+/// The halves of the product of two numbers, mixed.
+const fn fold(one: u64, other: u64) -> u64 {
+    let product = one as u128 * other as u128;
+    (product >> 64) as u64 ^ product as u64
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    source: Source,
+    newest: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    newer: u32,
+    older: u32,
+}
+
+impl Link {
+    const ALONE: Self = Self { newer: NONE, older: NONE };
+}
+
+/// No slot; slots are bounded by `nf_conntrack_max`, far below.
+const NONE: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tuple(source_port: u16) -> Tuple {
+        Tuple { source: Address::v4([192, 168, 1, 10]), source_port, protocol: 17, ..Tuple::default() }
+    }
+
+    #[test]
+    fn sources_of_other_zones_and_protocols_are_others() {
+        let mut sources = Sources::new(7);
+        sources.add(0, 0, &tuple(5000));
+        sources.add(1, 1, &tuple(5000));
+        sources.add(2, 0, &Tuple { protocol: 6, ..tuple(5000) });
+        assert_eq!(Vec::from_iter(sources.of(0, &tuple(5000))), [0]);
+        assert_eq!(Vec::from_iter(sources.of(1, &tuple(5000))), [1]);
+        assert_eq!(Vec::from_iter(sources.of(2, &tuple(5000))), [0_u32; 0]);
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Deed {
+        Add(u32, u16),
+        Remove(u32),
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_holds_what_was_entered_and_not_taken_out_newest_first(
+            seed: u64,
+            deeds in proptest::collection::vec(
+                prop_oneof![(0_u32..12, 0_u16..3).prop_map(|(slot, port)| Deed::Add(slot, port)), (0_u32..12).prop_map(Deed::Remove)],
+                0..60,
+            ),
+        ) {
+            let mut sources = Sources::new(seed);
+            let mut model: Vec<(u32, u16)> = Vec::new();
+            for deed in deeds {
+                match deed {
+                    Deed::Add(slot, _) if model.iter().any(|entry| entry.0 == slot) => {}
+                    Deed::Add(slot, port) => {
+                        sources.add(slot, 0, &tuple(port));
+                        model.insert(0, (slot, port));
+                    }
+                    Deed::Remove(slot) => {
+                        if let Some(at) = model.iter().position(|entry| entry.0 == slot) {
+                            let (_, port) = model.remove(at);
+                            sources.remove(slot, 0, &tuple(port));
+                        }
+                    }
+                }
+                for port in 0..3 {
+                    let expected = Vec::from_iter(model.iter().filter(|entry| entry.1 == port).map(|entry| entry.0));
+                    prop_assert_eq!(Vec::from_iter(sources.of(0, &tuple(port))), expected);
+                }
+            }
+        }
+    }
+}

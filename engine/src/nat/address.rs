@@ -1,0 +1,204 @@
+//! Which address a translation chooses: in a rule's range, and of a device.
+
+use core::net::Ipv4Addr;
+
+use super::{Manip, NatRange};
+use crate::{
+    conntrack::{Address, Family, Tuple},
+    device::{Device, Devices, InterfaceAddress},
+    frame::DeviceId,
+};
+
+/// The tuple with the translated end moved to the address that the range gives it; the same end of the same two
+/// addresses always gets the same one.
+///
+/// Linux v6.18: `net/netfilter/nf_nat_core.c`, `find_best_ips_proto()`, on a little-endian machine.
+#[must_use]
+pub fn in_range(tuple: &Tuple, zone: u16, range: &NatRange, manip: Manip) -> Tuple {
+    let Some((first, last)) = range.addresses else { return *tuple };
+    let address = if first == last { first } else { spread(tuple, zone, (first, last), range.persistent) };
+    match manip {
+        Manip::Source => Tuple { source: address, ..*tuple },
+        Manip::Destination => Tuple { destination: address, ..*tuple },
+    }
+}
+
+/// An address between two, chosen by a hash of the tuple's addresses; of the source only when `persistent`.
+fn spread(tuple: &Tuple, zone: u16, (first, last): (Address, Address), persistent: bool) -> Address {
+    let len = match tuple.family {
+        Family::Ipv4 => 1,
+        Family::Ipv6 => 4,
+    };
+    let destination = words(tuple.destination);
+    let seed = if persistent { 0 } else { destination[len - 1] ^ u32::from(zone) };
+    let mut hash = jenkins(words(tuple.source), seed);
+    let (first, last) = (words(first), words(last));
+    let mut chosen = [0; 16];
+    let mut whole = false;
+    for index in 0..len {
+        // Behind a word that is below the range's end, all values lie in the range.
+        let (low, count) = if whole {
+            (0, u32::MAX)
+        } else {
+            let (low, high) = (u32::from_be(first[index]), u32::from_be(last[index]));
+            (low, high.wrapping_sub(low).wrapping_add(1))
+        };
+        let word = low.wrapping_add(((u64::from(hash) * u64::from(count)) >> 32) as u32);
+        whole |= word.to_be() != last[index];
+        chosen[index * 4..index * 4 + 4].copy_from_slice(&word.to_be_bytes());
+        if !persistent {
+            hash ^= destination[index];
+        }
+    }
+    Address(chosen)
+}
+
+/// The address's words as a little-endian machine reads them.
+fn words(address: Address) -> [u32; 4] {
+    let (words, _) = address.0.as_chunks::<4>();
+    core::array::from_fn(|index| words.get(index).map_or(0, |word| u32::from_le_bytes(*word)))
+}
+
+/// Bob Jenkins' hash of four words (`lookup3.c`, May 2006, public domain: `hashword()`), with Linux's start value.
+fn jenkins([one, two, three, four]: [u32; 4], seed: u32) -> u32 {
+    let start = 0xdead_beef_u32.wrapping_add(4 << 2).wrapping_add(seed);
+    let (mut a, mut b, mut c) = (start.wrapping_add(one), start.wrapping_add(two), start.wrapping_add(three));
+    for [first, second, third] in [[4, 6, 8], [16, 19, 4]] {
+        a = a.wrapping_sub(c) ^ c.rotate_left(first);
+        c = c.wrapping_add(b);
+        b = b.wrapping_sub(a) ^ a.rotate_left(second);
+        a = a.wrapping_add(c);
+        c = c.wrapping_sub(b) ^ b.rotate_left(third);
+        b = b.wrapping_add(a);
+    }
+    a = a.wrapping_add(four);
+    c = (c ^ b).wrapping_sub(b.rotate_left(14));
+    a = (a ^ c).wrapping_sub(c.rotate_left(11));
+    b = (b ^ a).wrapping_sub(a.rotate_left(25));
+    c = (c ^ b).wrapping_sub(b.rotate_left(16));
+    a = (a ^ c).wrapping_sub(c.rotate_left(4));
+    b = (b ^ a).wrapping_sub(a.rotate_left(14));
+    (c ^ b).wrapping_sub(b.rotate_left(24))
+}
+
+/// The source address for packets that leave by a device towards a next hop: the primary address whose network holds
+/// the next hop, else the device's first, else the first of any device.
+///
+/// Linux v6.18: `net/ipv4/devinet.c`, `inet_select_addr()`.
+#[must_use]
+pub fn towards(devices: &Devices, output: DeviceId, next_hop: Ipv4Addr) -> Option<Ipv4Addr> {
+    let own = devices.find(output).and_then(|device| {
+        let on_link = primary(device).find(|own| own.contains(next_hop));
+        on_link.or_else(|| primary(device).next())
+    });
+    let any = || devices.iter().find_map(|(_, device)| primary(device).next());
+    own.or_else(any).map(|own| own.address)
+}
+
+/// The first address of the device a packet came in by; what REDIRECT sends it to.
+///
+/// Linux v6.18: `net/netfilter/nf_nat_redirect.c`, `nf_nat_redirect_ipv4()`.
+#[must_use]
+pub fn first_of(devices: &Devices, input: DeviceId) -> Option<Ipv4Addr> {
+    devices.find(input)?.addresses.first().map(|own| own.address)
+}
+
+/// The addresses that stand for the device: the first of each network, and none that is valid on this host only.
+fn primary(device: &Device) -> impl Iterator<Item = InterfaceAddress> {
+    device.addresses.iter().enumerate().filter_map(|(index, own)| {
+        let secondary = device.addresses[..index]
+            .iter()
+            .any(|earlier| earlier.prefix == own.prefix && earlier.contains(own.address));
+        (!secondary && !own.address.is_loopback()).then_some(*own)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{string::String, vec, vec::Vec};
+    use core::net::IpAddr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::MacAddr;
+
+    fn device(name: &str, addresses: &[([u8; 4], u8)]) -> Device {
+        let addresses = addresses
+            .iter()
+            .map(|&(address, prefix)| InterfaceAddress { address: Ipv4Addr::from(address), prefix })
+            .collect();
+        Device {
+            name: String::from(name),
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            mtu_bytes: 1500,
+            addresses,
+            any_destination: false,
+        }
+    }
+
+    #[test]
+    fn the_source_address_is_the_one_whose_network_holds_the_next_hop() {
+        let mut devices = Devices::default();
+        let lan = devices.add(device("lan", &[([192, 168, 1, 1], 24)]));
+        let wan = devices.add(device("wan", &[([127, 1, 1, 1], 8), ([203, 0, 113, 9], 24), ([198, 51, 100, 5], 30)]));
+        let bare = devices.add(device("bare", &[]));
+        let at = |octets: [u8; 4]| Some(Ipv4Addr::from(octets));
+        assert_eq!(towards(&devices, wan, Ipv4Addr::new(203, 0, 113, 254)), at([203, 0, 113, 9]));
+        assert_eq!(towards(&devices, wan, Ipv4Addr::new(198, 51, 100, 6)), at([198, 51, 100, 5]));
+        assert_eq!(towards(&devices, wan, Ipv4Addr::new(10, 0, 0, 1)), at([203, 0, 113, 9]));
+        assert_eq!(towards(&devices, bare, Ipv4Addr::new(10, 0, 0, 1)), at([192, 168, 1, 1]));
+        assert_eq!(first_of(&devices, lan), at([192, 168, 1, 1]));
+        assert_eq!(first_of(&devices, bare), None);
+    }
+
+    #[test]
+    fn a_second_address_of_the_same_network_does_not_stand_for_the_device() {
+        let device = device("wan", &[([10, 0, 0, 1], 24), ([10, 0, 0, 2], 24), ([10, 0, 0, 3], 16)]);
+        let primary = Vec::from_iter(primary(&device).map(|own| own.address.octets()[3]));
+        assert_eq!(primary, vec![1, 3]);
+    }
+
+    #[test]
+    fn one_end_of_a_range_is_kept_when_it_is_the_only_choice() {
+        let range = NatRange { addresses: Some((v4([203, 0, 113, 1]), v4([203, 0, 113, 1]))), ..NatRange::default() };
+        let tuple = Tuple { source: v4([10, 0, 0, 1]), ..Tuple::default() };
+        assert_eq!(in_range(&tuple, 0, &range, Manip::Source).source, v4([203, 0, 113, 1]));
+        assert_eq!(in_range(&tuple, 0, &range, Manip::Destination).destination, v4([203, 0, 113, 1]));
+        assert_eq!(in_range(&tuple, 0, &NatRange::default(), Manip::Source), tuple);
+    }
+
+    proptest! {
+        #[test]
+        fn a_chosen_address_lies_in_the_range(source: u32, destination: u32, low: u32, span in 0_u32..5000, zone: u16) {
+            let high = low.saturating_add(span);
+            let ends = (v4(low.to_be_bytes()), v4(high.to_be_bytes()));
+            let tuple = Tuple {
+                source: v4(source.to_be_bytes()), destination: v4(destination.to_be_bytes()), ..Tuple::default()
+            };
+            for persistent in [false, true] {
+                let range = NatRange { addresses: Some(ends), persistent, ..NatRange::default() };
+                let chosen = in_range(&tuple, zone, &range, Manip::Source).source;
+                prop_assert!((low..=high).contains(&u32::from_be_bytes(chosen.as_v4())));
+                prop_assert_eq!(chosen.0[4..].iter().sum::<u8>(), 0);
+            }
+        }
+
+        #[test]
+        fn a_persistent_choice_depends_on_the_source_only(source: u32, one: u32, other: u32) {
+            let ends = (v4([203, 0, 113, 1]), v4([203, 0, 113, 200]));
+            let range = NatRange { addresses: Some(ends), persistent: true, ..NatRange::default() };
+            let chosen = |destination: u32| {
+                let tuple = Tuple {
+                    source: v4(source.to_be_bytes()), destination: v4(destination.to_be_bytes()), ..Tuple::default()
+                };
+                in_range(&tuple, 0, &range, Manip::Source).source
+            };
+            prop_assert_eq!(chosen(one), chosen(other));
+        }
+    }
+
+    fn v4(octets: [u8; 4]) -> Address {
+        Address::from(IpAddr::from(octets))
+    }
+}
