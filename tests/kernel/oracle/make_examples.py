@@ -976,12 +976,12 @@ def ex12():
             nat("-A POSTROUTING -o outside -p tcp -j MASQUERADE")}, p
 
 
-def run(d, out, text):
+def run(d, out, text, extra=()):
     r = subprocess.run(
         [sys.executable, os.path.join(HERE, "kernel_oracle.py"),
          "--scenario", os.path.join(d, "scenario.json"),
          "--in", os.path.join(d, "in.pcap"), "--text", "--stable",
-         "--json", out], stdout=subprocess.PIPE, text=True)
+         "--json", out, *extra], stdout=subprocess.PIPE, text=True)
     if text:
         with open(text, "w") as f:
             f.write(r.stdout)
@@ -1003,9 +1003,9 @@ def essence(path, drawn):
                r.get("ct_log"))
 
 
-def check(d):
+def check(d, extra=()):
     new = os.path.join("/tmp", "kernel-oracle-check-%d.json" % os.getpid())
-    rc = run(d, new, None)
+    rc = run(d, new, None, extra)
     if rc:
         return rc
     with open(os.path.join(d, "scenario.json")) as f:
