@@ -4,7 +4,9 @@
 //! records to its caller. The program, the tests and the page all use it.
 //!
 //! - [`capture`] reads pcap and pcapng
+//! - [`config`] reads a gateway from its file
 //! - [`limits`] has every bound
 
 pub mod capture;
+pub mod config;
 pub mod limits;

@@ -1,0 +1,55 @@
+//! From [`Config`] to what an engine is told.
+
+use towpath_engine::{Command, DeviceId, device::Device, wire::MacAddr};
+
+use super::{Config, Interface};
+
+/// What an interface is where the configuration does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hardware {
+    /// Its Ethernet address.
+    pub mac: MacAddr,
+    /// The largest packet it sends, in bytes.
+    pub mtu_bytes: u32,
+    /// Whether its neighbours are asked for their addresses.
+    pub arp: bool,
+    /// Whether it takes frames for other stations as its own; never so when the configuration gives its address.
+    pub any_destination: bool,
+}
+
+impl Hardware {
+    /// What an interface is in a replay: an address made up from its number, 1500 bytes, nobody to be asked, and
+    /// taking every frame, since the capture's stations do not know the made-up address.
+    #[must_use]
+    pub const fn in_replay(device: DeviceId) -> Self {
+        let [high, low] = (0x10 + device.0).to_be_bytes();
+        Self { mac: MacAddr([2, 0, 0, 0, high, low]), mtu_bytes: 1500, arp: false, any_destination: true }
+    }
+}
+
+impl Config {
+    /// The commands that make an engine this gateway, but for rules and helpers, which lie in files of their own.
+    /// They have to be carried out in order, by an engine without devices.
+    pub fn commands(&self, mut hardware: impl FnMut(DeviceId, &Interface) -> Hardware) -> Vec<Command> {
+        let sysctls = self.sysctls.iter().map(|(name, value)| Command::SetSysctl(name.clone(), *value));
+        let devices = (0u16..).zip(&self.interfaces).map(|(number, interface)| {
+            let found = hardware(DeviceId(number), interface);
+            Command::AddDevice(Device {
+                name: interface.name.clone(),
+                mac: interface.mac.unwrap_or(found.mac),
+                mtu_bytes: interface.mtu_bytes.unwrap_or(found.mtu_bytes),
+                addresses: interface.addresses.clone(),
+                arp: interface.arp.unwrap_or(found.arp),
+                any_destination: found.any_destination && interface.mac.is_none(),
+            })
+        });
+        let mut commands: Vec<Command> = sysctls.chain(devices).collect();
+        commands.extend(self.routes.iter().copied().map(Command::AddRoute));
+        commands.extend(self.neighbours.iter().map(|neighbour| Command::AddNeighbour {
+            device: neighbour.device,
+            address: neighbour.address,
+            mac: neighbour.mac,
+        }));
+        commands
+    }
+}

@@ -1,0 +1,159 @@
+//! What can be wrong with a configuration, and where.
+
+use core::fmt;
+
+/// Why a configuration cannot be used: one mistake, the first that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file, as its reader named it.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+    /// What is wrong there.
+    pub mistake: Mistake,
+}
+
+/// A mistake in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// It is not TOML; the text is the TOML parser's.
+    Syntax(String),
+    /// A key that its table does not have.
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// Where it stands: a table's name.
+        table: &'static str,
+        /// What may stand there.
+        known: &'static [&'static str],
+    },
+    /// A key that a later version will know.
+    NotYet(String),
+    /// A key without which its table means nothing.
+    Missing {
+        /// The key.
+        key: &'static str,
+        /// The table's name.
+        table: &'static str,
+    },
+    /// A value that is not what its key needs.
+    Expected {
+        /// The key.
+        key: &'static str,
+        /// What it needs.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// A number that lies outside its range.
+    Range {
+        /// The key.
+        key: String,
+        /// The least it may be.
+        min: u64,
+        /// The most it may be.
+        max: u64,
+        /// What is there.
+        found: String,
+    },
+    /// Something that is there twice and must not be.
+    Twice {
+        /// What it is.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// An interface that is not described.
+    NoInterface(String),
+    /// A next hop that lies in no interface's network.
+    NextHop(String),
+    /// A sysctl that is not known.
+    NoSysctl(String),
+    /// A limit that is looser than the plugin's own.
+    Looser {
+        /// The key.
+        key: &'static str,
+        /// What the plugin allows itself.
+        own: u64,
+    },
+    /// A file that the configuration names cannot be used; the text says which and why.
+    File(String),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}:{}: {}", self.file, self.line, self.column, self.mistake)
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(text) => out.write_str(text),
+            Self::UnknownKey { key, table, known } => {
+                write!(out, "{table} has no key '{key}'")?;
+                match nearest(key, known) {
+                    Some(meant) => write!(out, "; did you mean '{meant}'?"),
+                    None => write!(out, "; it has {}", known.join(", ")),
+                }
+            }
+            Self::NotYet(key) => write!(out, "'{key}' is not supported by this version"),
+            Self::Missing { key, table } => write!(out, "{table} needs '{key}'"),
+            Self::Expected { key, expected, found } => write!(out, "'{key}' must be {expected}, not {found}"),
+            Self::Range { key, min, max, found } => {
+                write!(out, "'{key}' must be a number from {min} to {max}, not {found}")
+            }
+            Self::Twice { what, name } => write!(out, "{what} '{name}' is there already"),
+            Self::NoInterface(name) => write!(out, "there is no [[interface]] named '{name}'"),
+            Self::NextHop(via) => {
+                write!(out, "{via} lies in no interface's network; say which one with 'interface'")
+            }
+            Self::NoSysctl(name) => write!(out, "there is no sysctl '{name}'"),
+            Self::Looser { key, own } => {
+                write!(out, "'{key}' can only tighten what the plugin's manifest says, and that is {own}")
+            }
+            Self::File(text) => out.write_str(text),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// The known key that differs from `key` in one letter: one more, one less, another one, or two that changed places.
+fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
+    known.iter().copied().find(|candidate| {
+        let (key, candidate) = (key.as_bytes(), candidate.as_bytes());
+        let same_start = key.iter().zip(candidate).take_while(|(a, b)| a == b).count();
+        let (key, candidate) =
+            (key.get(same_start..).unwrap_or_default(), candidate.get(same_start..).unwrap_or_default());
+        match (key, candidate) {
+            ([a, b, key @ ..], [c, d, candidate @ ..]) if a == d && b == c => key == candidate,
+            ([_, key @ ..], [_, candidate @ ..]) if key == candidate => true,
+            ([_, longer @ ..], shorter) | (shorter, [_, longer @ ..]) if longer == shorter => true,
+            ([_, ..] | [], _) => false,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_one_letter_is_recognised() {
+        let known = &["addresses", "mtu", "name"];
+        for (key, meant) in [
+            ("adresses", Some("addresses")),
+            ("addressess", Some("addresses")),
+            ("addrseses", Some("addresses")),
+            ("mtv", Some("mtu")),
+            ("nam", Some("name")),
+            ("names", Some("name")),
+            ("ip", None),
+        ] {
+            assert_eq!(nearest(key, known), meant, "{key}");
+        }
+    }
+}

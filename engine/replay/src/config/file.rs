@@ -1,0 +1,270 @@
+//! From text to [`Config`].
+
+use core::{net::Ipv4Addr, ops::RangeInclusive, time::Duration};
+
+use toml::de::DeTable;
+use towpath_engine::{
+    DeviceId,
+    device::InterfaceAddress,
+    ip::{Route, RouteKind},
+    sysctl::{SysctlError, Sysctls},
+};
+
+use super::{
+    CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour,
+    reader::{Fault, Table, Value, line_and_column},
+    words::{DeviceName, Network, Ports},
+};
+
+pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
+    let document = DeTable::parse(text).map_err(|error| Fault {
+        at: error.span().map_or(0, |span| span.start),
+        mistake: Mistake::Syntax(error.message().replace('\n', ", ")),
+    })?;
+    let top = Table::open("the configuration", 0, document.get_ref(), TOP, LATER)?;
+    let text = Text(text);
+    let mut config = Config { file: file.to_owned(), ..Config::default() };
+    config.seed = top.find("seed").map(|value| value.number(0..=u64::MAX)).transpose()?;
+    for value in top.list("interface")? {
+        let interface = text.interface(value.table("[[interface]]", INTERFACE, INTERFACE_LATER)?, &config)?;
+        config.interfaces.push(interface);
+    }
+    for value in top.list("route")? {
+        config.routes.push(route(value.table("[[route]]", ROUTE, &[])?, &config)?);
+    }
+    for value in top.list("neighbour")? {
+        let neighbour = neighbour(value.table("[[neighbour]]", NEIGHBOUR, &[])?, &config)?;
+        config.neighbours.push(neighbour);
+    }
+    if let Some(value) = top.find("rules") {
+        let rules = value.table("[rules]", RULES, &["v6"])?;
+        config.rules_v4 = rules.find("v4").map(|value| text.name(value)).transpose()?;
+    }
+    for value in top.list("helper")? {
+        let helper = text.helper(value.table("[[helper]]", HELPER, &[])?)?;
+        if config.helpers.iter().any(|known| known.name.value == helper.name.value) {
+            return Err(value.fault(Mistake::Twice { what: "[[helper]]", name: helper.name.value }));
+        }
+        config.helpers.push(helper);
+    }
+    if let Some(value) = top.find("sysctl") {
+        value.leaves("", &mut |name, value| sysctl(name, value, &mut config.sysctls))?;
+    }
+    if let Some(value) = top.find("capture") {
+        let capture = value.table("[capture]", CAPTURE, &[])?;
+        config.taken_at = capture.find("taken_at").map(Value::word).transpose()?;
+    }
+    Ok(config)
+}
+
+/// The text, for the places of what is looked at again later.
+struct Text<'t>(&'t str);
+
+impl Text<'_> {
+    fn locate<T>(&self, at: usize, value: T) -> Located<T> {
+        let (line, column) = line_and_column(self.0, at);
+        Located { value, line, column }
+    }
+
+    fn name(&self, value: Value<'_>) -> Result<Located<String>, Fault> {
+        Ok(self.locate(value.at(), value.text()?.to_owned()))
+    }
+
+    fn interface(&self, table: Table<'_>, config: &Config) -> Result<Interface, Fault> {
+        let name_value = table.need("name")?;
+        let DeviceName(name) = name_value.word()?;
+        if config.interfaces.iter().any(|known| known.name == name) {
+            return Err(name_value.fault(Mistake::Twice { what: "[[interface]]", name }));
+        }
+        let mut addresses: Vec<InterfaceAddress> = Vec::new();
+        for value in table.list("addresses")? {
+            let address: InterfaceAddress = value.word()?;
+            let all = config.interfaces.iter().flat_map(|interface| &interface.addresses).chain(&addresses);
+            if all.into_iter().any(|known| known.address == address.address) {
+                let name = address.address.to_string();
+                return Err(value.fault(Mistake::Twice { what: "the address", name }));
+            }
+            addresses.push(address);
+        }
+        let device = match table.find("device") {
+            Some(value) => {
+                let DeviceName(device) = value.word()?;
+                self.locate(value.at(), device)
+            }
+            None => self.locate(name_value.at(), name.clone()),
+        };
+        Ok(Interface {
+            name,
+            addresses,
+            mac: table.find("mac").map(Value::word).transpose()?,
+            mtu_bytes: table.find("mtu").map(|value| value.number(68..=65_535)).transpose()?.map(|mtu| mtu as u32),
+            arp: table.find("arp").map(Value::boolean).transpose()?,
+            device,
+            captures: table.list("capture")?.into_iter().map(capture_name).collect::<Result<_, _>>()?,
+            networks: table.list("networks")?.into_iter().map(Value::word).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn helper(&self, table: Table<'_>) -> Result<HelperConfig, Fault> {
+        let number = |key, range: RangeInclusive<u64>| {
+            let value: Option<Value<'_>> = table.find(key);
+            value.map(|value| Ok(self.locate(value.at(), value.number(range)?))).transpose()
+        };
+        let ports = |value: Value<'_>| match value.integer() {
+            Some(port @ 1..=65_535) => Ok(port as u16..=port as u16),
+            Some(_) | None => value.word().map(|Ports(ports)| ports),
+        };
+        let place = |key| table.find(key).map(|value| (value, value.at()));
+        Ok(HelperConfig {
+            name: self.name(table.need("name")?)?,
+            component: table.find("component").map(|value| self.name(value)).transpose()?,
+            ports: match table.find("ports") {
+                Some(value) => Some(value.list()?.into_iter().map(ports).collect::<Result<_, _>>()?),
+                None => None,
+            },
+            expect_ports: match place("expect_ports") {
+                Some((value, at)) => Some(self.locate(at, ports(value)?)),
+                None => None,
+            },
+            expectations: number("expectations", 0..=65_535)?.map(|found| found.map(|count| count as u16)),
+            timeout: match place("timeout") {
+                Some((value, at)) => Some(self.locate(at, value.word::<Duration>()?)),
+                None => None,
+            },
+            rewrite_bytes: number("rewrite_bytes", 0..=65_535)?.map(|found| found.map(|bytes| bytes as u16)),
+            fuel: number("fuel", 1..=u64::MAX)?,
+            memory_bytes: number("memory_bytes", 65_536..=u64::from(u32::MAX))?
+                .map(|found| found.map(|bytes| bytes as u32)),
+            loose: match place("loose") {
+                Some((value, at)) => Some(self.locate(at, value.boolean()?)),
+                None => None,
+            },
+            on_failure: table.find("on_failure").map(Value::word).transpose()?,
+        })
+    }
+}
+
+impl<T> Located<T> {
+    /// The same place with another value.
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Located<U> {
+        Located { value: change(self.value), line: self.line, column: self.column }
+    }
+}
+
+fn capture_name(value: Value<'_>) -> Result<CaptureName, Fault> {
+    const EXPECTED: &str = "an interface of the capture: its name, its number from 0, or \"ifindex:N\"";
+    if let Some(number) = value.integer() {
+        return u16::try_from(number).map(CaptureName::Number).map_err(|_| value.expected(EXPECTED));
+    }
+    let text = value.text().map_err(|_| value.expected(EXPECTED))?;
+    match text.strip_prefix("ifindex:") {
+        Some(number) => match number.parse() {
+            Ok(number @ 1..) => Ok(CaptureName::Ifindex(number)),
+            Ok(0) | Err(_) => Err(value.expected(EXPECTED)),
+        },
+        None => Ok(CaptureName::Name(text.to_owned())),
+    }
+}
+
+fn route(table: Table<'_>, config: &Config) -> Result<Route, Fault> {
+    let Network { address, prefix } = table.need("to")?.word()?;
+    let (via, interface) = (table.find("via"), table.find("interface"));
+    let kind = match (table.find("kind"), via, interface) {
+        (Some(kind), None, None) => refusing(kind)?,
+        (Some(kind), Some(_), _) | (Some(kind), _, Some(_)) => {
+            return Err(kind.expected("left out where there is 'via' or 'interface'"));
+        }
+        (None, via, Some(interface)) => {
+            RouteKind::Unicast { device: device(interface, config)?, via: via.map(Value::word).transpose()? }
+        }
+        (None, Some(via), None) => next_hop(via, config)?,
+        (None, None, None) => {
+            let mistake = Mistake::Missing { key: "via", table: table.name };
+            return Err(Fault { at: table.at, mistake });
+        }
+    };
+    let metric = table.find("metric").map_or(Ok(0), |value| value.number(0..=u64::from(u32::MAX)))?;
+    let mtu = table.find("mtu").map(|value| value.number(68..=65_535)).transpose()?;
+    let route =
+        Route { destination: address, prefix, kind, metric: metric as u32, mtu_bytes: mtu.map(|mtu| mtu as u32) };
+    let same = |known: &&Route| (known.destination, known.prefix, known.metric) == (address, prefix, route.metric);
+    match config.routes.iter().find(same) {
+        Some(_) => {
+            let mistake = Mistake::Twice { what: "a [[route]] of that metric to", name: format!("{address}/{prefix}") };
+            Err(Fault { at: table.at, mistake })
+        }
+        None => Ok(route),
+    }
+}
+
+fn refusing(kind: Value<'_>) -> Result<RouteKind, Fault> {
+    const EXPECTED: &str = "\"blackhole\", \"unreachable\" or \"prohibit\"";
+    match kind.text().map_err(|_| kind.expected(EXPECTED))? {
+        "blackhole" => Ok(RouteKind::Blackhole),
+        "unreachable" => Ok(RouteKind::Unreachable),
+        "prohibit" => Ok(RouteKind::Prohibit),
+        _ => Err(kind.expected(EXPECTED)),
+    }
+}
+
+fn next_hop(via: Value<'_>, config: &Config) -> Result<RouteKind, Fault> {
+    let address: Ipv4Addr = via.word()?;
+    let on_link = |interface: &Interface| interface.addresses.iter().any(|own| own.contains(address));
+    match config.interfaces.iter().position(on_link) {
+        Some(index) => Ok(RouteKind::Unicast { device: DeviceId(index as u16), via: Some(address) }),
+        None => Err(via.fault(Mistake::NextHop(address.to_string()))),
+    }
+}
+
+fn neighbour(table: Table<'_>, config: &Config) -> Result<Neighbour, Fault> {
+    let device = device(table.need("interface")?, config)?;
+    Ok(Neighbour { device, address: table.need("address")?.word()?, mac: table.need("mac")?.word()? })
+}
+
+fn device(value: Value<'_>, config: &Config) -> Result<DeviceId, Fault> {
+    let name = value.text()?;
+    match config.interfaces.iter().position(|interface| interface.name == name) {
+        Some(index) => Ok(DeviceId(index as u16)),
+        None => Err(value.fault(Mistake::NoInterface(name.to_owned()))),
+    }
+}
+
+fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Result<(), Fault> {
+    let number = value.integer().and_then(|number| u32::try_from(number).ok());
+    let mut known = Sysctls::default();
+    let (min, max) = match known.set(&name, number.unwrap_or(u32::MAX)) {
+        Err(SysctlError::Unknown) => return Err(value.fault(Mistake::NoSysctl(name))),
+        Err(SysctlError::OutOfRange { min, max }) => (min, max),
+        Ok(()) => (0, u32::MAX),
+    };
+    match number.filter(|number| (min..=max).contains(number)) {
+        Some(number) => into.push((name, number)),
+        None => {
+            let found = value.shown();
+            return Err(value.fault(Mistake::Range { key: name, min: min.into(), max: max.into(), found }));
+        }
+    }
+    Ok(())
+}
+
+const TOP: &[&str] = &["seed", "interface", "route", "neighbour", "rules", "helper", "sysctl", "capture"];
+const LATER: &[&str] = &["bond", "vlan", "bridge", "service"];
+const INTERFACE: &[&str] = &["name", "addresses", "mac", "mtu", "arp", "device", "capture", "networks"];
+const INTERFACE_LATER: &[&str] = &["features", "queues"];
+const ROUTE: &[&str] = &["to", "via", "interface", "kind", "metric", "mtu"];
+const NEIGHBOUR: &[&str] = &["interface", "address", "mac"];
+const RULES: &[&str] = &["v4"];
+const HELPER: &[&str] = &[
+    "name",
+    "component",
+    "ports",
+    "expect_ports",
+    "expectations",
+    "timeout",
+    "rewrite_bytes",
+    "fuel",
+    "memory_bytes",
+    "loose",
+    "on_failure",
+];
+const CAPTURE: &[&str] = &["taken_at"];

@@ -1,0 +1,215 @@
+//! `gateway.toml`: one file that describes a gateway for the wire and for a capture.
+//!
+//! [`Config::read`] takes the text and gives plain data or one [`ConfigError`] with file, line and column;
+//! [`Config::commands`] turns the data into what an engine is told. Reading the files that a configuration names is
+//! its caller's part.
+//!
+//! # Reference
+//!
+//! Every table may be missing. `host-linux/examples/gateway.toml` is a whole one with comments.
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `seed` | number; what the engine draws its lots from. On a wire the default is drawn, in a replay it is 0 |
+//!
+//! `[[interface]]`, one for each of the gateway's interfaces, in the order of their numbers:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `name` | as rules name it (`-i`, `-o`): 1 to 15 bytes |
+//! | `addresses` | list of IPv4 addresses with prefix lengths, the primary one first; each makes a route to its network |
+//! | `mac` | its Ethernet address. Default on a wire: the device's own; in a replay `02:00:00:00:00:N` with N from 0x10 |
+//! | `mtu` | 68 to 65535 bytes. Default on a wire: the device's own; in a replay 1500 |
+//! | `arp` | false: its neighbours are not asked for their addresses, as on a device with NOARP. Default: true on a wire, false in a replay, where nobody would answer |
+//! | `device` | the device that `towpath run` opens for it. Default: its name |
+//! | `capture` | in a replay: the capture's interface that stands for it, by name or by number from 0; `"ifindex:N"` is the kernel's number N in a Linux cooked v2 capture. Also a list |
+//! | `networks` | in a replay: list of networks whose hosts lie behind it, beside those of addresses and routes |
+//!
+//! `[[route]]`:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `to` | a network, an address, or `"default"` |
+//! | `via` | the next hop |
+//! | `interface` | the interface it leaves by; may be left out when `via` lies in an interface's network |
+//! | `kind` | `"blackhole"`, `"unreachable"` or `"prohibit"` instead of the two before |
+//! | `metric`, `mtu` | numbers; default 0, and the interface's MTU |
+//!
+//! `[[neighbour]]`: `interface`, `address`, `mac`: a neighbour that is known for good.
+//!
+//! `[rules]`: `v4`: a file in the format of `iptables-save`. Relative paths start at the configuration's folder.
+//!
+//! `[[helper]]`, a conntrack helper that is attached to its ports without a rule:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `name` | as `-j CT --helper` names it |
+//! | `component` | a file with the component; without it, the one that comes with the program |
+//! | `ports` | list of ports and ranges it is attached to, instead of the manifest's; `[]`: only by rules |
+//! | `expect_ports` | range of ports it may expect |
+//! | `expectations`, `timeout` | how many expectations may wait for one connection, and how long |
+//! | `rewrite_bytes` | how many bytes a rewrite may add or remove; 0 forbids it |
+//! | `fuel`, `memory_bytes` | bounds of one call |
+//! | `loose` | false: it may expect only endpoints of its connection |
+//! | `on_failure` | `"pass"`, `"drop"` or `"detach"` |
+//!
+//! All but `ports` and `on_failure` only tighten what the plugin's manifest says: anything looser is an error.
+//! The ports are the operator's choice, as they are in a rule.
+//!
+//! `[sysctl]`: tunables by their `/proc/sys` names, such as `net.netfilter.nf_conntrack_tcp_loose = 0`.
+//!
+//! `[capture]`, for replays only: `taken_at` is `"gateway"` when the capture was taken on the gateway itself, so that
+//! what its host sent is the gateway's own output, or `"elsewhere"` (a client, a mirror port), so that every packet is
+//! somebody's input. Default: `"gateway"` when an interface has `capture`, else `"elsewhere"`.
+
+mod commands;
+mod error;
+mod file;
+mod helper;
+mod reader;
+mod words;
+
+use core::{net::Ipv4Addr, ops::RangeInclusive, time::Duration};
+
+use towpath_engine::{DeviceId, conntrack::helper::FailurePolicy, device::InterfaceAddress, ip::Route, wire::MacAddr};
+
+pub use self::{
+    commands::Hardware,
+    error::{ConfigError, Mistake},
+    words::Network,
+};
+
+/// A gateway, as its configuration describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The file it was read from, as messages name it.
+    pub file: String,
+    /// What the engine draws its lots from.
+    pub seed: Option<u64>,
+    /// The interfaces; the first one becomes device 0.
+    pub interfaces: Vec<Interface>,
+    /// Routes beside those to the interfaces' own networks.
+    pub routes: Vec<Route>,
+    /// Neighbours that are known for good.
+    pub neighbours: Vec<Neighbour>,
+    /// The file with IPv4 rules, as the configuration names it.
+    pub rules_v4: Option<Located<String>>,
+    /// Helpers to load.
+    pub helpers: Vec<HelperConfig>,
+    /// Tunables to set; names and values have been checked.
+    pub sysctls: Vec<(String, u32)>,
+    /// Where a capture of this gateway was taken.
+    pub taken_at: Option<TakenAt>,
+}
+
+/// An interface of the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name in rules.
+    pub name: String,
+    /// Its addresses, the primary one first.
+    pub addresses: Vec<InterfaceAddress>,
+    /// Its Ethernet address.
+    pub mac: Option<MacAddr>,
+    /// The largest packet it sends, in bytes.
+    pub mtu_bytes: Option<u32>,
+    /// Whether its neighbours are asked for their addresses.
+    pub arp: Option<bool>,
+    /// The device that stands for it on a wire.
+    pub device: Located<String>,
+    /// The interfaces of a capture that stand for it.
+    pub captures: Vec<CaptureName>,
+    /// Networks that lie behind it, for splitting a capture by address.
+    pub networks: Vec<Network>,
+}
+
+/// How a configuration names an interface of a capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaptureName {
+    /// By its name on the capturing host.
+    Name(String),
+    /// By its number in the capture, from 0.
+    Number(u16),
+    /// By the kernel's number, which Linux cooked v2 captures tell.
+    Ifindex(u32),
+}
+
+/// A neighbour that is known for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// On which link.
+    pub device: DeviceId,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its Ethernet address.
+    pub mac: MacAddr,
+}
+
+/// A helper to load, and how its manifest is tightened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HelperConfig {
+    /// Its name.
+    pub name: Located<String>,
+    /// The file with its component.
+    pub component: Option<Located<String>>,
+    /// Ports it is attached to.
+    pub ports: Option<Vec<RangeInclusive<u16>>>,
+    /// Ports it may expect.
+    pub expect_ports: Option<Located<RangeInclusive<u16>>>,
+    /// Expectations that may wait for one connection.
+    pub expectations: Option<Located<u16>>,
+    /// How long they may wait.
+    pub timeout: Option<Located<Duration>>,
+    /// Bytes a rewrite may add or remove.
+    pub rewrite_bytes: Option<Located<u16>>,
+    /// Fuel of one call.
+    pub fuel: Option<Located<u64>>,
+    /// Memory of one call.
+    pub memory_bytes: Option<Located<u32>>,
+    /// Whether it may expect hosts that are no endpoint of its connection.
+    pub loose: Option<Located<bool>>,
+    /// What a failed call costs.
+    pub on_failure: Option<FailurePolicy>,
+}
+
+/// Where a capture was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenAt {
+    /// On the gateway: what its host sent is the gateway's own output.
+    Gateway,
+    /// Anywhere else: every packet is somebody's input.
+    Elsewhere,
+}
+
+/// A value and where it stands, for mistakes that show only later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+}
+
+impl Config {
+    /// Reads a configuration. `file` is what messages call it.
+    ///
+    /// # Errors
+    /// The first mistake in the text.
+    pub fn read(file: &str, text: &str) -> Result<Self, ConfigError> {
+        file::read(file, text).map_err(|fault| {
+            let (line, column) = reader::line_and_column(text, fault.at);
+            ConfigError { file: file.to_owned(), line, column, mistake: fault.mistake }
+        })
+    }
+
+    /// A mistake that showed later, at something the configuration says.
+    #[must_use]
+    pub fn mistake_at<T>(&self, place: &Located<T>, mistake: Mistake) -> ConfigError {
+        ConfigError { file: self.file.clone(), line: place.line, column: place.column, mistake }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! Whole configurations, and what is said about wrong ones.
+
+use proptest::prelude::*;
+use towpath_engine::{
+    Command, Engine, Instant,
+    conntrack::helper::{ExpectClass, Framing, Manifest},
+    ip::RouteKind,
+};
+
+use super::*;
+
+const WHOLE: &str = include_str!("../../../../host-linux/examples/gateway.toml");
+
+#[test]
+fn the_example_is_read_in_full_and_an_engine_takes_it() {
+    let config = Config::read("gateway.toml", WHOLE).unwrap();
+    assert_eq!(config.seed, Some(7));
+    let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
+    assert_eq!(names, ["lan", "wan"]);
+    assert_eq!(config.interfaces[0].device.value, "eth0");
+    assert_eq!(config.interfaces[0].captures, [CaptureName::Name("eth0".into()), CaptureName::Number(0)]);
+    assert_eq!(config.interfaces[0].networks, [Network { address: Ipv4Addr::new(10, 0, 0, 0), prefix: 8 }]);
+    let via = Some(Ipv4Addr::new(203, 0, 113, 254));
+    assert_eq!(config.routes[0].kind, RouteKind::Unicast { device: DeviceId(1), via });
+    assert_eq!(config.rules_v4.as_ref().map(|rules| rules.value.as_str()), Some("rules.v4"));
+    assert_eq!(config.helpers[0].ports, Some(vec![21..=21, 2121..=2121]));
+    assert_eq!(config.sysctls, [("net.netfilter.nf_conntrack_tcp_loose".into(), 0)]);
+    assert_eq!(config.taken_at, Some(TakenAt::Elsewhere));
+
+    let mut engine = Engine::new(0);
+    for command in config.commands(|device, _| Hardware::in_replay(device)) {
+        engine.handle_command(Instant::ZERO, command).unwrap();
+    }
+    assert_eq!(engine.devices().len(), 2);
+    assert_eq!(engine.sysctls().find("net.netfilter.nf_conntrack_tcp_loose"), Some(0));
+}
+
+#[test]
+fn what_the_configuration_says_of_an_interface_goes_before_what_its_device_says() {
+    let config =
+        Config::read("f", "[[interface]]\nname='a'\nmac='02:00:00:00:00:99'\n[[interface]]\nname='b'").unwrap();
+    let commands = config.commands(|device, _| Hardware::in_replay(device));
+    let devices: Vec<_> = commands
+        .into_iter()
+        .filter_map(|command| if let Command::AddDevice(device) = command { Some(device) } else { None })
+        .collect();
+    assert_eq!((devices[0].mac.0[5], devices[0].any_destination), (0x99, false));
+    assert_eq!((devices[1].mac.0[5], devices[1].any_destination), (0x11, true));
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place() {
+    let start = "[[interface]]\nname = 'lan'\naddresses = ['10.0.0.1/24']\n";
+    #[rustfmt::skip]
+    let cases = [
+        ("mtu 1500", "1:5: key with no value, expected `=`"),
+        ("[[interface]]\nname = 'lan'\nadresses = []", "3:1: [[interface]] has no key 'adresses'; did you mean 'addresses'?"),
+        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, route, neighbour, rules, helper, sysctl, capture"),
+        ("[[bond]]\nname = 'b'", "1:3: 'bond' is not supported by this version"),
+        ("[rules]\nv6 = 'x'", "2:1: 'v6' is not supported by this version"),
+        ("[[interface]]\nmtu = 1500", "1:1: [[interface]] needs 'name'"),
+        ("[[interface]]\nname = 'far too long a name'", "2:8: 'name' must be a device's name: 1 to 15 bytes without spaces or '/', not \"far too long a name\""),
+        ("[[interface]]\nname = 'é'\naddresses = ['10.0.0.1/24', '10.0.0.300/24']", "3:29: 'addresses' must be an IPv4 address with its prefix length, such as \"10.0.0.1/24\", not \"10.0.0.300/24\""),
+        ("[[interface]]\nname = 'a'\nmtu = 60", "3:7: 'mtu' must be a number from 68 to 65535, not 60"),
+        ("[[interface]]\nname = 'a'\nmtu = '1500'", "3:7: 'mtu' must be a number from 68 to 65535, not \"1500\""),
+        ("[[interface]]\nname = 'a'\nmac = '01:00:5e:00:00:01'", "3:7: 'mac' must be an Ethernet address of one station, such as \"02:00:00:00:00:01\", not \"01:00:5e:00:00:01\""),
+        ("[[interface]]\nname = 'a'\n[[interface]]\nname = 'a'", "4:8: [[interface]] 'a' is there already"),
+        ("[[interface]]\nname = 'a'\narp = 1", "3:7: 'arp' must be true or false, not 1"),
+        ("[[interface]]\nname = 'a'\ncapture = 'ifindex:0'", "3:11: 'capture' must be an interface of the capture: its name, its number from 0, or \"ifindex:N\", not \"ifindex:0\""),
+        ("interface = 3", "1:13: 'interface' must be a table, not 3"),
+        ("[[route]]\nto = '10.0.0.1/8'\nvia = '10.0.0.2'", "2:6: 'to' must be an IPv4 network, such as \"10.0.0.0/8\", an address or \"default\", not \"10.0.0.1/8\""),
+        ("[[route]]\nto = 'default'", "1:1: [[route]] needs 'via'"),
+        ("[[route]]\nto = 'default'\nvia = '192.0.2.1'", "3:7: 192.0.2.1 lies in no interface's network; say which one with 'interface'"),
+        ("[[route]]\nto = 'default'\ninterface = 'wan'", "3:13: there is no [[interface]] named 'wan'"),
+        ("[[route]]\nto = 'default'\nkind = 'black'", "3:8: 'kind' must be \"blackhole\", \"unreachable\" or \"prohibit\", not \"black\""),
+        ("[[route]]\nto = 'default'\nkind = 'prohibit'\nvia = '10.0.0.1'", "3:8: 'kind' must be left out where there is 'via' or 'interface', not \"prohibit\""),
+        ("[[route]]\nto = 'default'\nkind = 'prohibit'\n[[route]]\nto = 'default'\nkind = 'prohibit'", "4:1: a [[route]] of that metric to '0.0.0.0/0' is there already"),
+        ("[[helper]]\nname = 'ftp'\nports = [0]", "3:10: 'ports' must be a port from 1 to 65535 or a range, such as \"2000-2010\", not 0"),
+        ("[[helper]]\nname = 'ftp'\ntimeout = 300", "3:11: 'timeout' must be a time from 1 ms to 24 days, such as \"300s\" or \"500ms\", not 300"),
+        ("[[helper]]\nname = 'ftp'\n[[helper]]\nname = 'ftp'", "3:1: [[helper]] 'ftp' is there already"),
+        ("[sysctl]\nnet.netfilter.nf_conntrack_tcp_lose = 0", "2:39: there is no sysctl 'net.netfilter.nf_conntrack_tcp_lose'"),
+        ("[sysctl]\nnet.netfilter.nf_conntrack_tcp_loose = 2", "2:40: 'net.netfilter.nf_conntrack_tcp_loose' must be a number from 0 to 1, not 2"),
+        ("[sysctl]\n'net.netfilter.nf_conntrack_max' = true", "2:36: 'net.netfilter.nf_conntrack_max' must be a number from 0 to 4294967295, not true"),
+        ("[capture]\ntaken_at = 'here'", "2:12: 'taken_at' must be \"gateway\" or \"elsewhere\", not \"here\""),
+        ("a = 1\nname = 2\na = 1", "3:1: duplicate key"),
+    ];
+    for (text, message) in cases {
+        let error = Config::read("g.toml", text).unwrap_err();
+        assert_eq!(error.to_string(), format!("g.toml:{message}"), "{text}");
+    }
+    let twice = format!("{start}[[interface]]\nname = 'b'\naddresses = ['10.0.0.1/16']");
+    let error = Config::read("g.toml", &twice).unwrap_err();
+    assert_eq!(error.to_string(), "g.toml:6:14: the address '10.0.0.1' is there already");
+}
+
+#[test]
+fn a_long_value_is_shown_short() {
+    let text = format!("[[interface]]\nname = '{}'", "x".repeat(5_000));
+    assert!(Config::read("f", &text).unwrap_err().to_string().len() < 250);
+}
+
+#[test]
+fn a_configuration_tightens_a_manifest_and_cannot_loosen_it() {
+    let read = |line: &str| Config::read("f", &format!("[[helper]]\nname = 'ftp'\n{line}")).unwrap();
+    let tighten = |line: &str| {
+        let config = read(line);
+        config.tighten(&config.helpers[0], &manifest()).map_err(|error| error.to_string())
+    };
+    assert_eq!(tighten(""), Ok(manifest()));
+    let ports = tighten("ports = [21, '2000-2010']").unwrap().attach;
+    assert_eq!(ports.iter().map(|point| point.ports.clone()).collect::<Vec<_>>(), [21..=21, 2000..=2010]);
+    assert_eq!(tighten("ports = []").unwrap().attach, []);
+    assert_eq!(tighten("expectations = 0").unwrap().classes[0].expected_max, 0);
+    assert_eq!(tighten("timeout = '10s'").unwrap().classes[0].timeout, Duration::from_secs(10));
+    assert_eq!(tighten("expect_ports = '2000-3000'").unwrap().expect_ports, 2000..=3000);
+    assert_eq!(tighten("on_failure = 'detach'").unwrap().on_failure, FailurePolicy::Detach);
+
+    let looser = |key: &str, own: u64| {
+        Err(format!(
+            "f:3:{}: '{key}' can only tighten what the plugin's manifest says, and that is {own}",
+            key.len() + 4
+        ))
+    };
+    assert_eq!(tighten("expectations = 2"), looser("expectations", 1));
+    assert_eq!(tighten("timeout = '301s'"), looser("timeout", 300));
+    assert_eq!(tighten("expect_ports = '80-3000'"), looser("expect_ports", 1024));
+    assert_eq!(tighten("rewrite_bytes = 33"), looser("rewrite_bytes", 32));
+    assert_eq!(tighten("fuel = 100001"), looser("fuel", 100_000));
+    assert_eq!(tighten("memory_bytes = 1048577"), looser("memory_bytes", 1_048_576));
+    assert_eq!(tighten("loose = true"), looser("loose", 0));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text: String) {
+        let _ = Config::read("f", &text);
+    }
+
+    #[test]
+    fn a_cut_or_changed_example_is_read_or_refused_with_a_place_in_it(at in 0..WHOLE.len(), with: char) {
+        let changed: String = WHOLE.char_indices().map(|(index, old)| if index == at { with } else { old }).collect();
+        let cut: String = WHOLE.chars().take(at).collect();
+        for text in [changed, cut] {
+            if let Err(error) = Config::read("f", &text) {
+                prop_assert!(error.line as usize <= text.matches('\n').count() + 1, "{error}");
+            }
+        }
+    }
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        name: "ftp".into(),
+        attach: vec![towpath_engine::conntrack::helper::AttachPoint {
+            protocol: towpath_engine::wire::Protocol::TCP,
+            ports: 21..=21,
+        }],
+        framing: Framing::Lines,
+        triggers: Vec::new(),
+        classes: vec![ExpectClass { name: "data".into(), expected_max: 1, timeout: Duration::from_secs(300) }],
+        expect_ports: 1024..=65_535,
+        loose: false,
+        rewrite_bytes_max: 32,
+        state_bytes_max: 16,
+        fuel_per_call: 100_000,
+        memory_bytes_max: 1_048_576,
+        on_failure: FailurePolicy::Drop,
+    }
+}

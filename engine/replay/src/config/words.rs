@@ -1,0 +1,210 @@
+//! Values that are written as text with a form of their own.
+
+use core::{net::Ipv4Addr, ops::RangeInclusive, time::Duration};
+
+use towpath_engine::{conntrack::helper::FailurePolicy, device::InterfaceAddress, wire::MacAddr};
+
+use super::{TakenAt, reader::Word};
+
+/// A network: an address whose bits behind the prefix are zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The network's address.
+    pub address: Ipv4Addr,
+    /// Length of its prefix, 0 to 32.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether an address lies in it.
+    #[must_use]
+    pub fn contains(self, address: Ipv4Addr) -> bool {
+        InterfaceAddress { address: self.address, prefix: self.prefix }.contains(address)
+    }
+}
+
+impl Word for InterfaceAddress {
+    const EXPECTED: &'static str = "an IPv4 address with its prefix length, such as \"10.0.0.1/24\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let (address, prefix) = text.split_once('/')?;
+        Some(Self { address: address.parse().ok()?, prefix: prefix.parse().ok().filter(|prefix| *prefix <= 32)? })
+    }
+}
+
+impl Word for Network {
+    const EXPECTED: &'static str = "an IPv4 network, such as \"10.0.0.0/8\", an address or \"default\"";
+
+    fn read(text: &str) -> Option<Self> {
+        if text == "default" {
+            return Some(Self { address: Ipv4Addr::UNSPECIFIED, prefix: 0 });
+        }
+        let InterfaceAddress { address, prefix } = if text.contains('/') {
+            InterfaceAddress::read(text)?
+        } else {
+            InterfaceAddress { address: text.parse().ok()?, prefix: 32 }
+        };
+        // An address inside a network is more often a slip than meant.
+        let network = InterfaceAddress { address, prefix };
+        (address.to_bits() & !network.mask() == 0).then_some(Self { address, prefix })
+    }
+}
+
+impl Word for Ipv4Addr {
+    const EXPECTED: &'static str = "an IPv4 address, such as \"10.0.0.1\"";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Word for MacAddr {
+    const EXPECTED: &'static str = "an Ethernet address of one station, such as \"02:00:00:00:00:01\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let mut octets = [0; 6];
+        let mut parts = text.split(':');
+        for octet in &mut octets {
+            let part =
+                parts.next().filter(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+            *octet = u8::from_str_radix(part, 16).ok()?;
+        }
+        // The lowest bit of the first byte makes it a group's address.
+        (parts.next().is_none() && octets[0] & 1 == 0 && octets != [0; 6]).then_some(Self(octets))
+    }
+}
+
+/// A name that Linux would take for a device.
+pub(super) struct DeviceName(pub(super) String);
+
+impl Word for DeviceName {
+    const EXPECTED: &'static str = "a device's name: 1 to 15 bytes without spaces or '/'";
+
+    fn read(text: &str) -> Option<Self> {
+        let fits = (1..=15).contains(&text.len()) && text != "." && text != "..";
+        let plain = !text.contains(|symbol: char| symbol.is_whitespace() || matches!(symbol, '/' | ':' | '\0'));
+        (fits && plain).then(|| Self(text.to_owned()))
+    }
+}
+
+/// A range of ports.
+pub(super) struct Ports(pub(super) RangeInclusive<u16>);
+
+impl Word for Ports {
+    const EXPECTED: &'static str = "a port from 1 to 65535 or a range, such as \"2000-2010\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+        let (first, last) = (port(first)?, port(last)?);
+        (first <= last).then_some(Self(first..=last))
+    }
+}
+
+impl Word for Duration {
+    const EXPECTED: &'static str = "a time from 1 ms to 24 days, such as \"300s\" or \"500ms\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let digits = text.trim_end_matches(|symbol: char| symbol.is_ascii_alphabetic());
+        let number: u64 = digits.parse().ok()?;
+        let millis = match text.get(digits.len()..)? {
+            "ms" => number,
+            "s" => number.checked_mul(1_000)?,
+            "m" => number.checked_mul(60_000)?,
+            "h" => number.checked_mul(3_600_000)?,
+            _ => return None,
+        };
+        // What the kernel's seconds in an int can hold in milliseconds.
+        (1..=0x7fff_ffff).contains(&millis).then(|| Self::from_millis(millis))
+    }
+}
+
+impl Word for FailurePolicy {
+    const EXPECTED: &'static str = "\"pass\", \"drop\" or \"detach\"";
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "pass" => Some(Self::Pass),
+            "drop" => Some(Self::Drop),
+            "detach" => Some(Self::Detach),
+            _ => None,
+        }
+    }
+}
+
+impl Word for TakenAt {
+    const EXPECTED: &'static str = "\"gateway\" or \"elsewhere\"";
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "gateway" => Some(Self::Gateway),
+            "elsewhere" => Some(Self::Elsewhere),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn networks_have_no_bits_behind_their_prefix() {
+        let network = |text| Network::read(text).map(|network| (network.address.octets(), network.prefix));
+        assert_eq!(network("10.0.0.0/8"), Some(([10, 0, 0, 0], 8)));
+        assert_eq!(network("default"), Some(([0; 4], 0)));
+        assert_eq!(network("192.0.2.7"), Some(([192, 0, 2, 7], 32)));
+        for wrong in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0/8", "fe80::/64", "", "/", "0.0.0.0/-1"] {
+            assert_eq!(network(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_a_single_station_has_an_ethernet_address() {
+        assert_eq!(MacAddr::read("02:00:00:00:AB:01"), Some(MacAddr([2, 0, 0, 0, 0xab, 1])));
+        for wrong in ["01:00:5e:00:00:01", "00:00:00:00:00:00", "2:0:0:0:0:1", "02:00:00:00:00", "02:00:00:00:00:01:02"]
+        {
+            assert_eq!(MacAddr::read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ports_times_and_names_have_bounds() {
+        assert_eq!(Ports::read("2000-2010").map(|ports| ports.0), Some(2000..=2010));
+        assert_eq!(Ports::read("21").map(|ports| ports.0), Some(21..=21));
+        for wrong in ["0", "5-4", "65536", "1-", "a"] {
+            assert!(Ports::read(wrong).is_none(), "{wrong}");
+        }
+        assert_eq!(Duration::read("5m"), Some(Duration::from_secs(300)));
+        assert_eq!(Duration::read("500ms"), Some(Duration::from_millis(500)));
+        for wrong in ["5", "0s", "s", "25d", "600h", "18446744073709551615h", "-1s"] {
+            assert_eq!(Duration::read(wrong), None, "{wrong}");
+        }
+        assert!(DeviceName::read("eth0.100").is_some());
+        for wrong in ["", "sixteen-bytes-16", "a b", "a/b", ".."] {
+            assert!(DeviceName::read(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_word_panic(text: String) {
+            Network::read(&text);
+            MacAddr::read(&text);
+            Duration::read(&text);
+            Ports::read(&text);
+            DeviceName::read(&text);
+        }
+
+        #[test]
+        fn an_address_in_its_network_is_contained(bits: u32, prefix in 0u8..=32, other: u32) {
+            let address = InterfaceAddress { address: Ipv4Addr::from_bits(bits), prefix };
+            let network = Network { address: Ipv4Addr::from_bits(bits & address.mask()), prefix };
+            prop_assert!(network.contains(address.address));
+            let same = (u64::from(bits ^ other)) >> (32 - u32::from(prefix)) == 0;
+            prop_assert_eq!(network.contains(Ipv4Addr::from_bits(other)), same);
+        }
+    }
+}
