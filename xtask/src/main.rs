@@ -1,2 +1,47 @@
-//! stub
-fn main() {}
+//! `cargo xtask COMMAND`: everything that takes more than `cargo build`.
+//!
+//! A file per command; `toolchain/` finds or makes a compiler for WebAssembly, `places.rs` knows where things lie,
+//! `run.rs` starts other programs. Each command says what it is doing, and in one line what is missing.
+#![expect(clippy::print_stderr, reason = "a command-line program")]
+
+mod places;
+mod plugins;
+mod run;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Builds the wasm components, runs the demo and the tests.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds the helper plugins to WebAssembly components, in target/wasm/plugins
+    Plugins,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Some(Command::Plugins) => plugins::build().map(drop),
+        None => Arguments::command().print_help().map_err(Into::into),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says what is being done.
+fn say(what: impl std::fmt::Display) {
+    eprintln!("xtask: {what}");
+}

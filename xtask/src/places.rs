@@ -1,0 +1,32 @@
+//! Where things lie.
+
+use std::{env, path::PathBuf};
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root
+}
+
+/// Where built components go, whatever cargo's target folder is: `target/wasm/plugins` in the repository. The program
+/// `towpath` takes them in from there (`host-linux/build.rs`).
+pub(crate) fn components() -> PathBuf {
+    root().join("target/wasm/plugins")
+}
+
+/// Cargo's target folder: the one that this program was built in, so that its own builds land beside it.
+fn target() -> PathBuf {
+    let built_in = env::current_exe().ok().and_then(|program| Some(program.parent()?.parent()?.to_owned()));
+    built_in.unwrap_or_else(|| root().join("target"))
+}
+
+/// Target folder of the WebAssembly builds. A second one, because their compiler may be another one.
+pub(crate) fn wasm_target() -> PathBuf {
+    target().join("wasm-build")
+}
+
+/// Where a standard library for WebAssembly is made when the compiler has none; `WASM_SYSROOT_DIR` overrides.
+pub(crate) fn wasm_sysroots() -> PathBuf {
+    env::var_os("WASM_SYSROOT_DIR").map_or_else(|| target().join("wasm-sysroot"), PathBuf::from)
+}
