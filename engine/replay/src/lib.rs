@@ -5,8 +5,10 @@
 //!
 //! - [`capture`] reads pcap and pcapng
 //! - [`config`] reads a gateway from its file
+//! - [`write`] writes what became of a capture as a capture
 //! - [`limits`] has every bound
 
 pub mod capture;
 pub mod config;
 pub mod limits;
+pub mod write;
