@@ -180,6 +180,14 @@ drop_reasons! {
     TransportChecksum = "TCP_CSUM",
     /// Too many frames wait to leave.
     TransmitQueueFull = "FULL_RING",
+    /// The device's receive ring was full; the kernel dropped the frame.
+    ReceiveRingFull = "FULL_RING",
+    /// The frame fits no slot of the receive ring, and the socket had no memory left for it (`net.core.rmem_max`).
+    ReceiveMemory = "SOCKET_RCVBUFF",
+    /// The frame came with a segmentation or checksum offload that is not known here.
+    OffloadUnknown = "SKB_GSO_SEG",
+    /// The device did not take the frame: it is longer than its MTU, or asks for an offload that it cannot do.
+    TransmitRefused = "DEV_READY",
 }
 
 #[cfg(test)]
