@@ -1,0 +1,67 @@
+//! Network devices through AF_PACKET: frames in from a mapped ring, frames out in batches, with vnet headers both ways, so
+//! that unfilled checksums, super-packets and stripped VLAN tags are what they are.
+//!
+//! ```text
+//!   device ─► slots of the ring ──────────► Frame (borrowed) ─► engine
+//!             longer ones: socket queue ─┘
+//!   device ◄─ sendmmsg ◄── vnet header, tag, head, fragments ◄─ Transmit
+//! ```
+//!
+//! The kernel's own network stack sees every frame too. A gateway's devices therefore carry no addresses and do not
+//! forward; [`Interface::warnings`] tells where that is not so.
+//!
+//! Why not TPACKET_V3: it packs frames into blocks and hands over whole blocks, when full or after a timeout of at least
+//! 1 ms, which every packet of a quiet link waits for, and every ACK of a TCP transfer. Why not slots of 64 KB for
+//! super-packets: each small packet then costs a page's worth of cache and TLB misses. Why not a transmit ring: the
+//! engine's buffers would have to be copied into it, the kernel copies again for a local receiver, and `sendmmsg` takes
+//! them from where they lie. The figures are in `tests/bench/README.md`.
+
+mod counters;
+mod device;
+mod error;
+mod interface;
+mod mapping;
+mod receive;
+mod sys;
+mod transmit;
+mod vnet;
+
+use std::{io, os::fd::AsFd};
+
+use towpath_engine::{DeviceId, Frame};
+
+pub use counters::{Counters, Drops};
+pub use device::{PacketDevice, RingOptions};
+pub use error::{DeviceError, DeviceErrorCause};
+pub use interface::{Interface, Intrusion};
+pub use transmit::Outgoing;
+
+/// What a ring gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Frames taken off the ring, the dropped ones included.
+    pub frames: usize,
+    /// Whether nothing was left behind them.
+    pub is_drained: bool,
+}
+
+/// A device's two rings, as the poll loop sees them. Its file is readable while frames wait, and writable while frames
+/// can be sent.
+pub trait Ring: AsFd {
+    /// The engine's number of the device.
+    fn device(&self) -> DeviceId;
+
+    /// Takes up to `weight` frames off the receive ring, lets `handle` see the good ones as one batch, if any, and frees
+    /// their places.
+    fn receive(&mut self, weight: usize, handle: impl FnOnce(&[Frame<'_>])) -> Received;
+
+    /// Sends `frames` in order as far as the device takes them now. Returns how many are dealt with, sent or dropped
+    /// and counted; the rest is to be offered again once the file is writable.
+    fn send<T: Outgoing>(&mut self, frames: &[T]) -> usize;
+
+    /// The error that waits at the device's file (it went down, it was removed), if any. Taking it clears it.
+    fn take_error(&mut self) -> Option<io::Error>;
+
+    /// What has been counted so far.
+    fn counters(&mut self) -> &Counters;
+}

@@ -1,0 +1,163 @@
+//! The system calls around packet sockets for which no library has a safe face.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// Opens a packet socket that receives nothing until it is bound. It never blocks and is not inherited.
+///
+/// # Errors
+/// `EPERM` without CAP_NET_RAW in the network namespace; `EAFNOSUPPORT` on a kernel without AF_PACKET.
+pub(super) fn open() -> io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)?)
+}
+
+/// Sets an option of the level SOL_PACKET.
+///
+/// # Errors
+/// What setsockopt(2) says.
+pub(super) fn set_packet_option<T: IntoBytes + Immutable>(
+    socket: BorrowedFd<'_>,
+    option: i32,
+    value: &T,
+) -> io::Result<()> {
+    set_option(socket, libc::SOL_PACKET, option, value.as_bytes())
+}
+
+/// Asks for `bytes` of receive or send memory (`SO_RCVBUF`, `SO_SNDBUF`), beyond the system's limit where that is
+/// allowed; else as much as `net.core.rmem_max` or `wmem_max` grants.
+///
+/// # Errors
+/// What setsockopt(2) says.
+pub(super) fn set_buffer_bytes(socket: BorrowedFd<'_>, buffer: Buffer, bytes: i32) -> io::Result<()> {
+    let (forced, limited) = match buffer {
+        Buffer::Receive => (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
+        Buffer::Send => (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
+    };
+    set_option(socket, libc::SOL_SOCKET, forced, bytes.as_bytes())
+        .or_else(|_| set_option(socket, libc::SOL_SOCKET, limited, bytes.as_bytes()))
+}
+
+/// Which of a socket's two memories.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Buffer {
+    /// What waits to be read.
+    Receive,
+    /// What waits to be sent.
+    Send,
+}
+
+/// Packets and drops since the last call (PACKET_STATISTICS; reading clears them).
+///
+/// # Errors
+/// What getsockopt(2) says.
+pub(super) fn take_statistics(socket: BorrowedFd<'_>) -> io::Result<Statistics> {
+    let mut statistics = Statistics::default();
+    let buffer = statistics.as_mut_bytes();
+    let mut len = buffer.len() as libc::socklen_t;
+    #[expect(unsafe_code, reason = "no library has PACKET_STATISTICS")]
+    // SAFETY: `buffer` is writable for `len` bytes, and the kernel writes no more than `len`.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            buffer.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    checked(result).map(|()| statistics)
+}
+
+/// Linux v6.18: `include/uapi/linux/if_packet.h`, `struct tpacket_stats`.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(super) struct Statistics {
+    /// Frames that came, the dropped ones included.
+    pub(super) packets: u32,
+    /// Frames for which the ring had no room.
+    pub(super) drops: u32,
+}
+
+/// Binds to a device for frames of all protocols; from here on frames arrive.
+///
+/// # Errors
+/// `ENODEV` when the device is gone.
+pub(super) fn bind(socket: BorrowedFd<'_>, device_index: u32) -> io::Result<()> {
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+        sll_ifindex: device_index as i32,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    #[expect(unsafe_code, reason = "no library has sockaddr_ll")]
+    // SAFETY: the pointer and the length are those of `address`, which lives through the call.
+    let result = unsafe {
+        libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as libc::socklen_t)
+    };
+    checked(result)
+}
+
+/// What a network device says about itself (netdevice(7)).
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Query {
+    Flags,
+    HardwareAddress,
+    Mtu,
+    Ipv4Address,
+}
+
+/// The answer to a [`Query`]: the first bytes of the union in `struct ifreq`.
+pub(super) type Answer = [u8; 16];
+
+/// Asks the device `name`.
+///
+/// # Errors
+/// `ENODEV` when there is none of that name, `EADDRNOTAVAIL` when it has no address, `EINVAL` when the name is longer
+/// than 15 bytes.
+pub(super) fn query_device(socket: impl AsFd, name: &str, query: Query) -> io::Result<Answer> {
+    let request = match query {
+        Query::Flags => libc::SIOCGIFFLAGS,
+        Query::HardwareAddress => libc::SIOCGIFHWADDR,
+        Query::Mtu => libc::SIOCGIFMTU,
+        Query::Ipv4Address => libc::SIOCGIFADDR,
+    };
+    let mut device = DeviceRequest { name: [0; 16], answer: [0; 16], rest: [0; 8] };
+    let room = &mut device.name[..15];
+    room.get_mut(..name.len()).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(name.as_bytes());
+    #[expect(unsafe_code, reason = "no library has these requests")]
+    // SAFETY: these requests read and write one `struct ifreq`; `DeviceRequest` is as large.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), request, &raw mut device) };
+    checked(result).map(|()| device.answer)
+}
+
+/// `struct ifreq`: a name and a union.
+#[repr(C, align(8))]
+struct DeviceRequest {
+    name: [u8; 16],
+    answer: Answer,
+    rest: [u8; 8],
+}
+
+const _: () = assert!(size_of::<DeviceRequest>() >= size_of::<libc::ifreq>());
+
+fn set_option(socket: BorrowedFd<'_>, level: i32, option: i32, value: &[u8]) -> io::Result<()> {
+    #[expect(unsafe_code, reason = "no library has the options of packet sockets")]
+    // SAFETY: the kernel reads at most `value.len()` bytes at `value`.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, option, value.as_ptr().cast(), value.len() as libc::socklen_t)
+    };
+    checked(result)
+}
+
+fn checked(result: i32) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

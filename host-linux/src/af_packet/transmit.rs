@@ -1,0 +1,175 @@
+//! The way out: batches of frames in one system call each, gathered from where they lie.
+
+use std::{io::IoSlice, os::fd::BorrowedFd};
+
+use arrayvec::ArrayVec;
+use rustix::{
+    io::Errno,
+    net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg},
+};
+use towpath_engine::{Checksum, DropReason, Frame, Gso, Transmit, VlanTag};
+use zerocopy::IntoBytes;
+
+use super::{counters::Counters, vnet::VnetHeader};
+use crate::limits::BATCH_FRAMES_MAX;
+
+/// A frame as the way out needs it.
+pub trait Outgoing {
+    /// All headers and perhaps more, from the Ethernet header on.
+    fn head(&self) -> &[u8];
+    /// What follows the head, in order.
+    fn fragments(&self) -> impl Iterator<Item = &[u8]>;
+    /// What is known about the transport checksum.
+    fn checksum(&self) -> Checksum;
+    /// Set on a super-packet.
+    fn gso(&self) -> Option<Gso>;
+    /// The tag to insert.
+    fn vlan(&self) -> Option<VlanTag>;
+}
+
+impl Outgoing for Transmit {
+    fn head(&self) -> &[u8] {
+        self.head()
+    }
+
+    fn fragments(&self) -> impl Iterator<Item = &[u8]> {
+        self.fragments()
+    }
+
+    fn checksum(&self) -> Checksum {
+        self.checksum()
+    }
+
+    fn gso(&self) -> Option<Gso> {
+        self.gso()
+    }
+
+    fn vlan(&self) -> Option<VlanTag> {
+        self.vlan()
+    }
+}
+
+impl Outgoing for Frame<'_> {
+    fn head(&self) -> &[u8] {
+        self.bytes
+    }
+
+    fn fragments(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::empty()
+    }
+
+    fn checksum(&self) -> Checksum {
+        self.checksum
+    }
+
+    fn gso(&self) -> Option<Gso> {
+        self.gso
+    }
+
+    fn vlan(&self) -> Option<VlanTag> {
+        self.vlan
+    }
+}
+
+/// Hands `frames` to the kernel in order, as far as it takes them now. Returns how many are dealt with: sent, or dropped
+/// and counted because the kernel refused them. The rest waits for the socket to become writable.
+pub(super) fn send<T: Outgoing>(socket: BorrowedFd<'_>, frames: &[T], counters: &mut Counters) -> usize {
+    let mut done = 0;
+    while done < frames.len() {
+        let batch = &frames[done..frames.len().min(done + BATCH_FRAMES_MAX)];
+        match send_batch(socket, batch) {
+            Ok(sent) => {
+                counters.sent_frames += sent as u64;
+                counters.sent_bytes += batch[..sent].iter().map(frame_len).sum::<u64>();
+                done += sent;
+            }
+            Err(Errno::AGAIN | Errno::INTR) => break,
+            // The error is that of the first frame; those behind it have not been tried.
+            Err(error) => {
+                counters.send_drops.add(refusal(error), 1);
+                done += 1;
+            }
+        }
+    }
+    done
+}
+
+/// Why a frame did not leave (Linux v6.18: `net/packet/af_packet.c`, `packet_snd()`).
+fn refusal(error: Errno) -> DropReason {
+    match error {
+        // The device's queue is full, or there is no memory for one more frame.
+        Errno::NOBUFS | Errno::NOMEM => DropReason::TransmitQueueFull,
+        // It is down, or gone.
+        Errno::NETDOWN | Errno::NXIO | Errno::NODEV => DropReason::DeviceDown,
+        // EMSGSIZE: longer than the device's MTU; EINVAL: an offload it cannot do.
+        _ => DropReason::TransmitRefused,
+    }
+}
+
+/// Hands over as many of `frames` as one call takes: at least one, or the error of the first.
+fn send_batch<T: Outgoing>(socket: BorrowedFd<'_>, frames: &[T]) -> Result<usize, Errno> {
+    let mut headers = ArrayVec::<Prefix, BATCH_FRAMES_MAX>::new();
+    headers.extend(frames.iter().map(Prefix::new));
+    let mut slices = ArrayVec::<IoSlice<'_>, SLICES_MAX>::new();
+    let mut ends = ArrayVec::<usize, BATCH_FRAMES_MAX>::new();
+    for (frame, header) in frames.iter().zip(&headers) {
+        if !gather(&mut slices, frame, header) {
+            slices.truncate(ends.last().copied().unwrap_or(0));
+            break;
+        }
+        ends.push(slices.len());
+    }
+    if ends.is_empty() {
+        return Err(Errno::MSGSIZE);
+    }
+    let mut control: [SendAncillaryBuffer<'_, '_, '_>; BATCH_FRAMES_MAX] =
+        std::array::from_fn(|_| SendAncillaryBuffer::default());
+    let mut messages = ArrayVec::<MMsgHdr<'_>, BATCH_FRAMES_MAX>::new();
+    let mut start = 0;
+    for (end, control) in ends.iter().zip(&mut control) {
+        messages.push(MMsgHdr::new(&slices[start..*end], control));
+        start = *end;
+    }
+    sendmmsg(socket, &mut messages, SendFlags::DONTWAIT)
+}
+
+/// Slices of one call: a common frame takes two, a super-packet as many more as it has fragments, a tag two more.
+const SLICES_MAX: usize = 4 * BATCH_FRAMES_MAX;
+
+/// Bytes before the VLAN tag: two Ethernet addresses.
+const ADDRESSES_BYTES: usize = 12;
+
+/// What is sent before and within the head.
+struct Prefix {
+    vnet: VnetHeader,
+    tag: Option<[u8; 4]>,
+}
+
+impl Prefix {
+    fn new<T: Outgoing>(frame: &T) -> Self {
+        let tag = frame.vlan().map(|tag| {
+            let ([a, b], [c, d]) = (tag.tpid.to_be_bytes(), tag.tci.to_be_bytes());
+            [a, b, c, d]
+        });
+        let tag_bytes = tag.map_or(0, |tag| tag.len() as u16);
+        Self { vnet: VnetHeader::emit(frame.head(), tag_bytes, frame.checksum(), frame.gso()), tag }
+    }
+}
+
+/// Lists what is to be sent of a frame; false when not all of it fits the list.
+fn gather<'a, T: Outgoing>(slices: &mut ArrayVec<IoSlice<'a>, SLICES_MAX>, frame: &'a T, prefix: &'a Prefix) -> bool {
+    let (addresses, rest) = match &prefix.tag {
+        Some(_) => frame.head().split_at(ADDRESSES_BYTES.min(frame.head().len())),
+        None => (&[][..], frame.head()),
+    };
+    let tag = prefix.tag.as_ref().map_or(&[][..], |tag| &tag[..]);
+    [prefix.vnet.as_bytes(), addresses, tag, rest]
+        .into_iter()
+        .filter(|slice| !slice.is_empty())
+        .chain(frame.fragments())
+        .all(|slice| slices.try_push(IoSlice::new(slice)).is_ok())
+}
+
+fn frame_len<T: Outgoing>(frame: &T) -> u64 {
+    (frame.head().len() + frame.fragments().map(<[u8]>::len).sum::<usize>()) as u64
+}

@@ -1,0 +1,48 @@
+//! Every bound of the host, with its arithmetic.
+
+use std::time::Duration;
+
+/// Frames of one batch: the weight of a poll (Linux: `NAPI_POLL_WEIGHT`, `net.core.dev_weight`).
+pub const BATCH_FRAMES_MAX: usize = 64;
+
+/// Frames of one batch that are longer than a slot. 16 · 64 KB = 1 MB a device, which still fits a second-level cache.
+pub const LONG_FRAMES_MAX: usize = 16;
+
+/// The longest frame, without its link header, that a slot is made for; longer ones take the way of super-packets.
+pub const SLOT_FRAME_BYTES_MAX: u32 = 9216;
+
+/// Slots of a receive ring, unless asked otherwise: 4096 · 1600 bytes = 6.25 MB, 2.5 ms of 60-byte frames at 1.6 M/s.
+pub const RING_SLOTS_DEFAULT: u32 = 4096;
+
+/// The fewest slots of a receive ring: two batches.
+pub const RING_SLOTS_MIN: u32 = 128;
+
+/// The most slots of a receive ring: 65 536 · 1600 bytes = 100 MB of memory that cannot be swapped.
+pub const RING_SLOTS_MAX: u32 = 65_536;
+
+/// Receive and send memory asked for a device's socket, in bytes; the kernel doubles it for its own bookkeeping. About 200
+/// super-packets of 64 KB wait in it. The kernel grants no more than `net.core.rmem_max` and `wmem_max` without CAP_NET_ADMIN.
+pub const SOCKET_MEMORY_BYTES: i32 = 8 << 20;
+
+/// Frames that wait for a device to take more (Linux: `txqueuelen` 1000); a further one is dropped with
+/// `TransmitQueueFull`.
+pub const SEND_QUEUE_FRAMES_MAX: usize = 1000;
+
+/// Clients of the control socket at once; a further one is sent away. 16 · (256 KB out + 64 KB in) = 5 MB.
+pub const CONTROL_CLIENTS_MAX: usize = 16;
+
+/// The longest request at the control socket.
+pub const CONTROL_REQUEST_BYTES_MAX: usize = 64 << 10;
+
+/// The longest reply that a client of the control socket takes.
+pub const CONTROL_REPLY_BYTES_MAX: usize = 16 << 20;
+
+/// What waits for a client that does not read: some hundred connections. A watcher that lets more wait is cut off.
+pub const CONTROL_OUTBOX_BYTES_MAX: usize = 256 << 10;
+
+/// Places of the connection table that are looked at for one page of a listing, before the path has its turn again: about
+/// 0.1 ms.
+pub const CONTROL_PAGE_PLACES: u32 = 64;
+
+/// How long a client may keep the gateway waiting, for its request or for room to send, before it is cut off.
+pub const CONTROL_SILENCE_MAX: Duration = Duration::from_secs(10);
