@@ -1,0 +1,133 @@
+//! The gateway's end of the control socket: a few clients, each with bounded memory, none of which the path waits for.
+
+use std::os::{
+    fd::{AsFd, BorrowedFd},
+    unix::net::UnixStream,
+};
+
+use towpath_engine::Instant;
+
+use super::{
+    codec,
+    listener::Listener,
+    message::Reply,
+    outbox::Outbox,
+    peer::{Gone, Peer},
+};
+use crate::{limits::CONTROL_CLIENTS_MAX, stats::Report};
+
+/// Where the server gets its answers.
+pub trait Answers {
+    /// A place in the list of connections.
+    type Cursor: Copy;
+
+    /// All counters.
+    fn report(&mut self) -> Report;
+
+    /// A page of connections, those behind `after` or the first ones, each told to `tell`. Answers where the page ends;
+    /// `None` when there are no more. The server asks for one page at a time and lets the path have its turn between.
+    fn connections(&mut self, after: Option<Self::Cursor>, tell: &mut dyn FnMut(&Reply)) -> Option<Self::Cursor>;
+}
+
+/// What the server has counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    /// Clients that connected.
+    pub clients: u64,
+    /// Clients sent away because there were too many.
+    pub clients_refused: u64,
+    /// Clients cut off because they did not read, or did not say what they want.
+    pub clients_cut_off: u64,
+    /// Replies that watchers lost because they did not read.
+    pub replies_lost: u64,
+}
+
+impl Counters {
+    const NONE: Self = Self { clients: 0, clients_refused: 0, clients_cut_off: 0, replies_lost: 0 };
+}
+
+/// The gateway's end of the control socket. `C` is [`Answers::Cursor`].
+#[derive(Debug)]
+pub struct Server<C> {
+    listener: Listener,
+    peers: Vec<Peer<C>>,
+    counters: Counters,
+    /// What is being told, encoded.
+    message: Vec<u8>,
+}
+
+impl<C: Copy> Server<C> {
+    /// Serves the clients of `listener`.
+    #[must_use]
+    pub const fn new(listener: Listener) -> Self {
+        Self { listener, peers: Vec::new(), counters: Counters::NONE, message: Vec::new() }
+    }
+
+    /// The files to sleep on until they are readable, and whether until they are writable too.
+    pub fn files(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
+        let peers = self.peers.iter().map(|peer| (peer.as_fd(), peer.has_more()));
+        std::iter::once((self.listener.as_fd(), false)).chain(peers)
+    }
+
+    /// When [`Server::serve`] has something to do even if no file moves.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.peers.iter().filter_map(Peer::deadline).min()
+    }
+
+    /// Does for each client what can be done without waiting.
+    pub fn serve(&mut self, now: Instant, answers: &mut impl Answers<Cursor = C>) {
+        while let Some(stream) = self.listener.accept() {
+            if self.peers.len() < CONTROL_CLIENTS_MAX {
+                self.counters.clients += 1;
+                self.peers.push(Peer::new(now, stream));
+            } else {
+                self.counters.clients_refused += 1;
+                turn_away(stream);
+            }
+        }
+        let counters = &mut self.counters;
+        self.peers.retain_mut(|peer| match peer.serve(now, answers) {
+            Ok(()) => true,
+            Err(Gone::Served) => false,
+            Err(Gone::Silent) => {
+                counters.clients_cut_off += 1;
+                false
+            }
+        });
+    }
+
+    /// Whether somebody watches connections.
+    #[must_use]
+    pub fn has_watchers(&self) -> bool {
+        self.peers.iter().any(Peer::is_watching)
+    }
+
+    /// Tells something to all who watch. Who does not read is cut off rather than waited for.
+    pub fn tell(&mut self, reply: &Reply) {
+        self.message.clear();
+        if codec::append(&mut self.message, reply).is_err() {
+            return;
+        }
+        for peer in &mut self.peers {
+            let was_watching = peer.is_watching();
+            if !peer.tell(&self.message) {
+                self.counters.replies_lost += 1;
+                self.counters.clients_cut_off += u64::from(was_watching);
+            }
+        }
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+/// Says why, as far as that can be done without waiting.
+fn turn_away(stream: UnixStream) {
+    let mut outbox = Outbox::default();
+    outbox.push(&Reply::Refused(format!("{CONTROL_CLIENTS_MAX} clients are being served; try again")));
+    let _ = outbox.write_to(stream);
+}
