@@ -1,0 +1,228 @@
+//! A running gateway: the engine between its devices, the control socket and the signals, in one thread and one loop.
+
+use std::{io, time::Duration};
+
+use arrayvec::ArrayVec;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+use towpath_engine::{Command, DeviceId, Engine, Event, Instant, Subscription, limits::DEVICES_MAX};
+
+use crate::{
+    af_packet::Ring,
+    clock::Clock,
+    control::{Answers, Reply, Server},
+    limits::{CONTROL_CLIENTS_MAX, CONTROL_PAGE_PLACES},
+    napi::{Budget, Napi, Round},
+    signals::Signals,
+    stats::{ControlReport, DeviceReport, Report, by_name},
+};
+
+/// A gateway that is ready to run.
+#[derive(Debug)]
+pub struct Host<R, K> {
+    engine: Engine,
+    napi: Napi<R>,
+    server: Option<Server<Place>>,
+    signals: Signals,
+    clock: K,
+    started: Instant,
+    has_watchers: bool,
+}
+
+/// A place in the connection table.
+pub type Place = u32;
+
+/// Something that an operator should see while the gateway runs.
+#[derive(Debug)]
+pub enum Notice {
+    /// A LOG rule's line, or something that happened with a helper.
+    Event(Instant, Event),
+    /// A device went down or was removed.
+    Device(String, io::Error),
+}
+
+/// Why the loop has woken up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Wakeup {
+    signal: bool,
+    control: bool,
+    /// Rings that have become readable.
+    rings: usize,
+    device_error: bool,
+}
+
+impl<R: Ring, K: Clock> Host<R, K> {
+    /// A gateway whose engine has the devices of these rings. `server` answers those who ask, if anybody may.
+    #[must_use]
+    pub fn new(
+        engine: Engine,
+        rings: Vec<R>,
+        budget: Budget,
+        server: Option<Server<Place>>,
+        signals: Signals,
+        mut clock: K,
+    ) -> Self {
+        let started = clock.now();
+        Self { engine, napi: Napi::new(rings, budget), server, signals, clock, started, has_watchers: false }
+    }
+
+    /// Runs until a signal asks it to stop; then tells what was counted.
+    ///
+    /// # Errors
+    /// When the kernel refuses to let it sleep.
+    pub fn run(mut self, mut notify: impl FnMut(Notice)) -> io::Result<Report> {
+        self.subscribe(false);
+        let mut round = Round::Idle;
+        loop {
+            let wakeup = self.sleep(round)?;
+            if wakeup.signal && self.signals.take_stop() {
+                return Ok(self.report());
+            }
+            if wakeup.device_error {
+                for (device, error) in self.napi.take_errors() {
+                    notify(Notice::Device(device_name(&self.engine, device), error));
+                }
+            }
+            if round == Round::Idle {
+                self.napi.note_interrupts(wakeup.rings);
+            }
+            let now = self.clock.now();
+            self.serve(now, wakeup.control);
+            if self.engine.poll_timeout().is_some_and(|(when, _)| when <= now) {
+                self.engine.handle_timeout(now);
+            }
+            let Self { engine, napi, server, clock, .. } = &mut self;
+            let mut watch = |when, event| tell(server.as_mut(), when, event, &mut notify);
+            napi.drain(engine, &mut watch);
+            round = napi.poll(clock, engine, &mut watch);
+        }
+    }
+
+    /// Sleeps until something happens or is due; after a squeezed round it only looks.
+    fn sleep(&mut self, round: Round) -> io::Result<Wakeup> {
+        let timeout = match round {
+            Round::Squeezed => Some(Duration::ZERO),
+            Round::Idle => {
+                let now = self.clock.now();
+                self.deadline().map(|deadline| deadline.since(now))
+            }
+        };
+        let timeout = timeout.map(|timeout| Timespec {
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: timeout.subsec_nanos().into(),
+        });
+        let mut files = ArrayVec::<PollFd<'_>, FILES_MAX>::new();
+        let events = |wants_room| if wants_room { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+        files.push(PollFd::new(&self.signals, PollFlags::IN));
+        files.extend(
+            self.napi.rings().map(|(ring, wants_room)| PollFd::from_borrowed_fd(ring.as_fd(), events(wants_room))),
+        );
+        let control_from = files.len();
+        let control = self.server.iter().flat_map(Server::files);
+        files.extend(control.map(|(file, wants_room)| PollFd::from_borrowed_fd(file, events(wants_room))));
+        match poll(&mut files, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let (others, control) = files.split_at(control_from);
+        let (signals, rings) = others.split_at(1);
+        let is_ready = |file: &PollFd<'_>| !file.revents().is_empty();
+        Ok(Wakeup {
+            signal: signals.iter().any(is_ready),
+            control: control.iter().any(is_ready),
+            rings: rings.iter().filter(|file| file.revents().contains(PollFlags::IN)).count(),
+            device_error: rings.iter().any(|file| file.revents().contains(PollFlags::ERR)),
+        })
+    }
+
+    /// When the next thing is due.
+    fn deadline(&self) -> Option<Instant> {
+        let engine = self.engine.poll_timeout().map(|(when, _)| when);
+        let control = self.server.as_ref().and_then(Server::deadline);
+        [engine, control].into_iter().flatten().min()
+    }
+
+    /// Answers those at the control socket, when one of them has moved or is overdue.
+    fn serve(&mut self, now: Instant, has_moved: bool) {
+        let Self { engine, napi, server, started, .. } = self;
+        let Some(server) = server else { return };
+        if !has_moved && server.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        let control = server.counters().into();
+        server.serve(now, &mut View { engine, napi, control, started: *started, now });
+        let has_watchers = server.has_watchers();
+        if has_watchers != self.has_watchers {
+            self.has_watchers = has_watchers;
+            self.subscribe(has_watchers);
+        }
+    }
+
+    /// Asks the engine for the events that somebody wants; LOG lines and helpers' failures go to the operator always.
+    fn subscribe(&mut self, conntrack: bool) {
+        let now = self.clock.now();
+        let subscription = Subscription { conntrack, log: true, helper: true, ..Subscription::default() };
+        let answer = self.engine.handle_command(now, Command::Subscribe(subscription));
+        debug_assert!(answer.is_ok(), "{answer:?}");
+    }
+
+    fn report(&mut self) -> Report {
+        let now = self.clock.now();
+        let Self { engine, napi, server, started, .. } = self;
+        let control = server.as_ref().map(|server| server.counters().into()).unwrap_or_default();
+        View { engine, napi, control, started: *started, now }.report()
+    }
+}
+
+/// Signals, all devices, and the control socket with its clients.
+const FILES_MAX: usize = 1 + DEVICES_MAX + 1 + CONTROL_CLIENTS_MAX;
+
+/// What may be seen of a running gateway.
+struct View<'a, R> {
+    engine: &'a Engine,
+    napi: &'a mut Napi<R>,
+    control: ControlReport,
+    started: Instant,
+    now: Instant,
+}
+
+impl<R: Ring> Answers for View<'_, R> {
+    type Cursor = Place;
+
+    fn report(&mut self) -> Report {
+        let Self { engine, napi, control, started, now } = self;
+        Report {
+            uptime_ns: u64::try_from(now.since(*started).as_nanos()).unwrap_or(u64::MAX),
+            engine: (&engine.stats()).into(),
+            poll: napi.counters().into(),
+            devices: napi
+                .device_counters()
+                .map(|(device, counters)| DeviceReport::new(device.0, device_name(engine, device), &counters))
+                .collect(),
+            strays: by_name(napi.strays().iter()),
+            control: control.clone(),
+        }
+    }
+
+    fn connections(&mut self, after: Option<Place>, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
+        let _ = (after, tell, CONTROL_PAGE_PLACES);
+        None
+    }
+}
+
+fn tell(server: Option<&mut Server<Place>>, when: Instant, event: Event, notify: &mut impl FnMut(Notice)) {
+    match event {
+        Event::Connection(..) | Event::Expectation(..) => {
+            if let Some(server) = server {
+                server.tell(&Reply::Line(format!("{event:?}")));
+            }
+        }
+        Event::Log { .. } | Event::Helper(_) => notify(Notice::Event(when, event)),
+    }
+}
+
+fn device_name(engine: &Engine, device: DeviceId) -> String {
+    engine.devices().find(device).map_or_else(|| device.0.to_string(), |device| device.name.clone())
+}

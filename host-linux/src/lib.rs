@@ -1,0 +1,22 @@
+//! Towpath on Linux: everything around the engine that touches the machine.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`host`] | a running gateway: one loop around the rest |
+//! | [`napi`] | polling devices with weight and budget |
+//! | [`af_packet`] | devices: mapped rings, batches out |
+//! | [`control`] | the control socket: how a running gateway is asked |
+//! | [`stats`] | what has been counted, as text and JSON |
+//! | [`clock`], [`signals`], [`privileges`] | time, the wish to stop, giving up what is not needed |
+//! | [`limits`] | every bound |
+#![cfg(target_os = "linux")]
+
+pub mod af_packet;
+pub mod clock;
+pub mod control;
+pub mod host;
+pub mod limits;
+pub mod napi;
+pub mod privileges;
+pub mod signals;
+pub mod stats;

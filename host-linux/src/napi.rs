@@ -1,0 +1,226 @@
+//! The poll loop's heart: devices are polled in turn with a weight, all together with a budget, until they are empty
+//! (Linux v6.18: `net/core/dev.c`, `net_rx_action()`, `napi_poll()`).
+//!
+//! ```text
+//!   wake-up ─► poll each device, `weight` frames at a time ─► all empty?  ─ yes ─► re-arm: sleep until a ring signals
+//!                 ▲                                              │ no
+//!                 └──────────── budget and time left? ── yes ────┘
+//!                                     │ no: squeezed
+//!                                     └─► look after signals, control socket and timers, then poll on
+//! ```
+//!
+//! A mapped ring needs no arming by itself: its file is readable while a frame waits. What the kernel calls an interrupt
+//! is here a return from sleep because a ring has become readable.
+
+use std::{io, time::Duration};
+
+use towpath_engine::{DeviceId, DropReason, Engine, Event, Instant, Transmit};
+
+use crate::{
+    af_packet::{Counters, Drops, Received, Ring},
+    clock::Clock,
+    limits::{BATCH_FRAMES_MAX, SEND_QUEUE_FRAMES_MAX},
+};
+
+/// How much is done before others have their turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Frames of one poll of a device (`net.core.dev_weight`), 1 to [`BATCH_FRAMES_MAX`].
+    pub weight: usize,
+    /// Frames of one round of polls (`net.core.netdev_budget`); the last poll may overshoot it by `weight`.
+    pub frames: usize,
+    /// Time of one round of polls (`net.core.netdev_budget_usecs`); looked at after each poll.
+    pub time: Duration,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { weight: BATCH_FRAMES_MAX, frames: 300, time: Duration::from_millis(2) }
+    }
+}
+
+/// How a round of polls ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Round {
+    /// All rings are empty: sleep until one signals.
+    Idle,
+    /// The budget or the time is spent, and frames wait: go on without sleeping.
+    Squeezed,
+}
+
+/// What the poll loop has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PollCounters {
+    /// Times a ring woke the gateway.
+    pub interrupts: u64,
+    /// Polls that found frames.
+    pub polls: u64,
+    /// Frames found by them.
+    pub frames: u64,
+    /// Rounds that ended because the budget was spent (Linux: `time_squeeze` in `/proc/net/softnet_stat`).
+    pub budget_spent: u64,
+    /// Rounds that ended because the time was spent.
+    pub time_spent: u64,
+}
+
+/// All devices of a gateway, and whose turn it is.
+#[derive(Debug)]
+pub struct Napi<R> {
+    ports: Vec<Port<R>>,
+    /// The place in `ports` of a device, by its number.
+    port_of: Vec<Option<usize>>,
+    budget: Budget,
+    counters: PollCounters,
+    /// Who is polled first in the next round.
+    turn: usize,
+    /// Frames for devices that have no ring.
+    strays: Drops,
+}
+
+/// A device and the frames that wait to leave by it.
+#[derive(Debug)]
+struct Port<R> {
+    ring: R,
+    /// Waits for the device to take frames again (Linux: a queueing discipline with `txqueuelen` packets).
+    queue: Vec<Transmit>,
+    drops: Drops,
+}
+
+impl<R: Ring> Napi<R> {
+    /// Polls these rings.
+    #[must_use]
+    pub fn new(rings: impl IntoIterator<Item = R>, budget: Budget) -> Self {
+        let new_port = |ring| Port { ring, queue: Vec::new(), drops: Drops::default() };
+        let ports: Vec<_> = rings.into_iter().map(new_port).collect();
+        let mut port_of = Vec::new();
+        for (place, port) in ports.iter().enumerate() {
+            let device = usize::from(port.ring.device().0);
+            port_of.resize(port_of.len().max(device + 1), None);
+            port_of[device] = Some(place);
+        }
+        Self { ports, port_of, budget, counters: PollCounters::default(), turn: 0, strays: Drops::default() }
+    }
+
+    /// The rings with whether frames wait to leave by them, to sleep on: until they are readable, and writable where
+    /// frames wait.
+    pub fn rings(&self) -> impl Iterator<Item = (&R, bool)> {
+        self.ports.iter().map(|port| (&port.ring, !port.queue.is_empty()))
+    }
+
+    /// Says that the gateway slept and `rings` of them have become readable.
+    pub const fn note_interrupts(&mut self, rings: usize) {
+        self.counters.interrupts += rings as u64;
+    }
+
+    /// Polls until all rings are empty or the budget is spent. What the engine hands out leaves after each poll; events
+    /// go to `watch`.
+    pub fn poll(
+        &mut self,
+        clock: &mut impl Clock,
+        engine: &mut Engine,
+        watch: &mut impl FnMut(Instant, Event),
+    ) -> Round {
+        let (mut left, start) = (self.budget.frames, clock.now());
+        let mut empty_in_a_row = 0;
+        while empty_in_a_row < self.ports.len() {
+            let now = clock.now();
+            if left == 0 || now.since(start) >= self.budget.time {
+                return self.squeeze(left);
+            }
+            let Received { frames, is_drained } = self.poll_one(now, engine);
+            left = left.saturating_sub(frames);
+            empty_in_a_row = if is_drained { empty_in_a_row + 1 } else { 0 };
+            if frames > 0 {
+                self.counters.polls += 1;
+                self.counters.frames += frames as u64;
+                self.drain(engine, watch);
+            }
+        }
+        Round::Idle
+    }
+
+    /// Sends what the engine has handed out, as far as the devices take it, and tells its events to `watch`.
+    pub fn drain(&mut self, engine: &mut Engine, watch: &mut impl FnMut(Instant, Event)) {
+        while let Some(transmit) = engine.poll_transmit() {
+            self.enqueue(engine, transmit);
+        }
+        for port in &mut self.ports {
+            port.flush(engine);
+        }
+        while let Some((when, event)) = engine.poll_event() {
+            watch(when, event);
+        }
+    }
+
+    /// The errors that wait at the devices' files. Taking them clears them.
+    pub fn take_errors(&mut self) -> impl Iterator<Item = (DeviceId, io::Error)> {
+        self.ports.iter_mut().filter_map(|port| Some((port.ring.device(), port.ring.take_error()?)))
+    }
+
+    /// What the loop has counted.
+    #[must_use]
+    pub const fn counters(&self) -> PollCounters {
+        self.counters
+    }
+
+    /// What each device has counted.
+    pub fn device_counters(&mut self) -> impl Iterator<Item = (DeviceId, Counters)> {
+        self.ports.iter_mut().map(|port| {
+            let mut counters = port.ring.counters().clone();
+            for (reason, frames) in port.drops.iter() {
+                counters.send_drops.add(reason, frames);
+            }
+            (port.ring.device(), counters)
+        })
+    }
+
+    /// Frames that the engine handed out for devices without a ring.
+    #[must_use]
+    pub const fn strays(&self) -> &Drops {
+        &self.strays
+    }
+
+    fn squeeze(&mut self, frames_left: usize) -> Round {
+        match frames_left {
+            0 => self.counters.budget_spent += 1,
+            _ => self.counters.time_spent += 1,
+        }
+        Round::Squeezed
+    }
+
+    /// Polls the device whose turn it is.
+    fn poll_one(&mut self, now: Instant, engine: &mut Engine) -> Received {
+        let place = self.turn;
+        self.turn = (self.turn + 1) % self.ports.len();
+        self.ports[place].ring.receive(self.budget.weight, |frames| engine.handle_frames(now, frames))
+    }
+
+    fn enqueue(&mut self, engine: &mut Engine, transmit: Transmit) {
+        let Some(Some(place)) = self.port_of.get(usize::from(transmit.device.0)) else {
+            self.strays.add(DropReason::DeviceDown, 1);
+            return engine.recycle(transmit);
+        };
+        let port = &mut self.ports[*place];
+        if port.queue.len() >= SEND_QUEUE_FRAMES_MAX {
+            // The device may have taken nothing for a while, or this is more than one batch makes.
+            port.flush(engine);
+        }
+        if port.queue.len() >= SEND_QUEUE_FRAMES_MAX {
+            port.drops.add(DropReason::TransmitQueueFull, 1);
+            return engine.recycle(transmit);
+        }
+        port.queue.push(transmit);
+    }
+}
+
+impl<R: Ring> Port<R> {
+    fn flush(&mut self, engine: &mut Engine) {
+        if self.queue.is_empty() {
+            return;
+        }
+        let dealt_with = self.ring.send(&self.queue);
+        for transmit in self.queue.drain(..dealt_with) {
+            engine.recycle(transmit);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What a running gateway has counted, as `towpath stats` and the end of `towpath run` show it.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use towpath_engine::{DropReason, stats::Stats};
+
+use crate::{af_packet, control, napi::PollCounters};
+
+/// Everything that a gateway has counted since it started. `towpath.stats/1`: fields are added, never changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// How long it has been running, in nanoseconds.
+    pub uptime_ns: u64,
+    /// The packet path.
+    pub engine: EngineReport,
+    /// The poll loop.
+    pub poll: PollReport,
+    /// The devices, by the engine's numbers.
+    pub devices: Vec<DeviceReport>,
+    /// Frames that the engine handed out for devices that are bound to none here, by reason.
+    pub strays: DropCounts,
+    /// The control socket.
+    pub control: ControlReport,
+}
+
+/// Counts by the names of drop reasons.
+pub type DropCounts = BTreeMap<String, u64>;
+
+/// What the packet path has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EngineReport {
+    /// Frames taken.
+    pub received_frames: u64,
+    /// Frames handed out.
+    pub transmitted_frames: u64,
+    /// Packets between devices.
+    pub forwarded_packets: u64,
+    /// Packets for the gateway itself.
+    pub delivered_packets: u64,
+    /// Packets the gateway made.
+    pub originated_packets: u64,
+    /// Events that nobody fetched in time.
+    pub events_lost: u64,
+    /// Dropped packets by reason.
+    pub drops: DropCounts,
+}
+
+/// What the poll loop has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PollReport {
+    /// Times a ring woke the gateway.
+    pub interrupts: u64,
+    /// Polls that found frames.
+    pub polls: u64,
+    /// Frames found by them.
+    pub frames: u64,
+    /// Rounds that ended because the budget of frames was spent.
+    pub budget_spent: u64,
+    /// Rounds that ended because the time was spent.
+    pub time_spent: u64,
+}
+
+/// What one device has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceReport {
+    /// The engine's number.
+    pub device: u16,
+    /// Its name in the engine.
+    pub name: String,
+    /// Frames handed to the engine.
+    pub received_frames: u64,
+    /// Their bytes.
+    pub received_bytes: u64,
+    /// Frames that left.
+    pub sent_frames: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+    /// Frames that came and did not reach the engine, by reason.
+    pub receive_drops: DropCounts,
+    /// Frames that the engine handed out and that did not leave, by reason.
+    pub send_drops: DropCounts,
+}
+
+/// What the control socket has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ControlReport {
+    /// Clients that connected.
+    pub clients: u64,
+    /// Clients sent away because there were too many.
+    pub clients_refused: u64,
+    /// Clients cut off because they did not read, or did not say what they want.
+    pub clients_cut_off: u64,
+    /// Replies that watchers lost because they did not read.
+    pub replies_lost: u64,
+}
+
+impl From<&Stats> for EngineReport {
+    fn from(stats: &Stats) -> Self {
+        Self {
+            received_frames: stats.received,
+            transmitted_frames: stats.transmitted,
+            forwarded_packets: stats.forwarded,
+            delivered_packets: stats.delivered,
+            originated_packets: stats.originated,
+            events_lost: stats.events_lost,
+            drops: by_name(stats.all_drops()),
+        }
+    }
+}
+
+impl From<PollCounters> for PollReport {
+    fn from(counters: PollCounters) -> Self {
+        let PollCounters { interrupts, polls, frames, budget_spent, time_spent } = counters;
+        Self { interrupts, polls, frames, budget_spent, time_spent }
+    }
+}
+
+impl DeviceReport {
+    /// The report of one device.
+    #[must_use]
+    pub fn new(device: u16, name: String, counters: &af_packet::Counters) -> Self {
+        Self {
+            device,
+            name,
+            received_frames: counters.received_frames,
+            received_bytes: counters.received_bytes,
+            sent_frames: counters.sent_frames,
+            sent_bytes: counters.sent_bytes,
+            receive_drops: by_name(counters.receive_drops.iter()),
+            send_drops: by_name(counters.send_drops.iter()),
+        }
+    }
+}
+
+impl From<&control::Counters> for ControlReport {
+    fn from(counters: &control::Counters) -> Self {
+        Self {
+            clients: counters.clients,
+            clients_refused: counters.clients_refused,
+            clients_cut_off: counters.clients_cut_off,
+            replies_lost: counters.replies_lost,
+        }
+    }
+}
+
+/// Text for people: one fact a line, zero counts of rare things left out.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { uptime_ns, engine, poll, devices, strays, control } = self;
+        writeln!(f, "up          {}.{:03} s", uptime_ns / 1_000_000_000, uptime_ns / 1_000_000 % 1000)?;
+        writeln!(
+            f,
+            "packets     {} received, {} forwarded, {} delivered, {} originated, {} transmitted",
+            engine.received_frames,
+            engine.forwarded_packets,
+            engine.delivered_packets,
+            engine.originated_packets,
+            engine.transmitted_frames
+        )?;
+        write_drops(f, "dropped", &engine.drops)?;
+        if engine.events_lost > 0 {
+            writeln!(f, "events      {} lost", engine.events_lost)?;
+        }
+        let tenths = (poll.frames * 10).checked_div(poll.polls).unwrap_or(0);
+        writeln!(
+            f,
+            "polling     {} interrupts, {} polls, {}.{} frames a poll, budget spent {} times, time spent {} times",
+            poll.interrupts,
+            poll.polls,
+            tenths / 10,
+            tenths % 10,
+            poll.budget_spent,
+            poll.time_spent
+        )?;
+        for device in devices {
+            writeln!(
+                f,
+                "device      {}: in {} frames, {} bytes; out {} frames, {} bytes",
+                device.name, device.received_frames, device.received_bytes, device.sent_frames, device.sent_bytes
+            )?;
+            write_drops(f, "  lost in", &device.receive_drops)?;
+            write_drops(f, "  lost out", &device.send_drops)?;
+        }
+        write_drops(f, "astray", strays)?;
+        let ControlReport { clients, clients_refused, clients_cut_off, replies_lost } = control;
+        if *clients + *clients_refused > 0 {
+            writeln!(
+                f,
+                "control     {clients} clients, {clients_refused} refused, {clients_cut_off} cut off, {replies_lost} replies lost"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn write_drops(f: &mut fmt::Formatter<'_>, label: &str, drops: &DropCounts) -> fmt::Result {
+    drops.iter().try_for_each(|(reason, frames)| writeln!(f, "{label:<11} {frames} {reason}"))
+}
+
+pub(crate) fn by_name(drops: impl Iterator<Item = (DropReason, u64)>) -> DropCounts {
+    drops.map(|(reason, frames)| (reason.name().to_owned(), frames)).collect()
+}
