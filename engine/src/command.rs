@@ -4,7 +4,7 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{fmt, net::Ipv4Addr};
 
 use crate::{
-    conntrack::{HelperId, helper::Helper},
+    conntrack::{HelperId, calling::LoadError, helper::Helper},
     device::{Device, InterfaceAddress},
     event::Subscription,
     frame::DeviceId,
@@ -104,8 +104,8 @@ pub enum CommandError {
     Address(InterfaceAddress),
     /// The route is there already, its prefix is longer than 32 bits, or there is no room for another.
     Route(Route),
-    /// There is no room for another helper; the number is the most there can be.
-    TooManyHelpers(usize),
+    /// A helper was not loaded.
+    Helper(LoadError),
     /// A tunable has no such name, or the value lies outside its range.
     Sysctl(String, SysctlError),
     /// The bytes are no IPv4 packet that this host could send.
@@ -125,7 +125,7 @@ impl fmt::Display for CommandError {
             Self::Route(route) => {
                 write!(f, "route to {}/{} must be new and its prefix 0 to 32", route.destination, route.prefix)
             }
-            Self::TooManyHelpers(most) => write!(f, "there can be {most} helpers at most"),
+            Self::Helper(error) => write!(f, "{error}"),
             Self::Sysctl(name, SysctlError::Unknown) => write!(f, "there is no sysctl '{name}'"),
             Self::Sysctl(name, SysctlError::OutOfRange { min, max }) => {
                 write!(f, "sysctl '{name}' must be within {min} to {max}")

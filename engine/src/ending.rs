@@ -166,8 +166,10 @@ drop_reasons! {
     HelperIncomplete = "NETFILTER_DROP",
     /// The payload holds a command that cannot be right.
     HelperMalformed = "NETFILTER_DROP",
-    /// The helper failed, and its manifest says that its packet is dropped.
+    /// The helper failed, or its manifest forbids what it wished for, and says that the packet is dropped then.
     HelperFailed = "NETFILTER_DROP",
+    /// The connection that the payload announces cannot be expected: too many are, or the same in another class.
+    ExpectationRefused = "NETFILTER_DROP",
     /// A rewritten payload would not fit the packet.
     RewriteTooLong = "NETFILTER_DROP",
     /// The packet is for this host, but nobody here listens on its port.

@@ -51,6 +51,12 @@ pub const CONNECTIONS_MAX: u32 = 262_144;
 /// Expectations of one engine by default (`net.netfilter.nf_conntrack_expect_max`).
 pub const EXPECTATIONS_MAX: u32 = 4096;
 
+/// Expectations of one engine, whatever the tunable says: 65 536 of about 400 bytes are 26 MB.
+pub const EXPECTATIONS_BOUND: u32 = 65_536;
+
+/// Expectations of one class that may wait for one master (Linux: `NF_CT_EXPECT_MAX_CNT`).
+pub const EXPECTATIONS_PER_MASTER_MAX: u16 = 255;
+
 /// Rules of one rule set, all tables together.
 pub const RULES_MAX: usize = 1_000_000;
 
@@ -62,6 +68,21 @@ pub const RULES_TEXT_BYTES_MAX: usize = 256 << 20;
 
 /// Helpers loaded at once.
 pub const HELPERS_MAX: usize = 64;
+
+/// Places a helper may be attached to.
+pub const HELPER_ATTACH_POINTS_MAX: usize = 16;
+
+/// Triggers of one helper.
+pub const HELPER_TRIGGERS_MAX: usize = 32;
+
+/// Bytes of one trigger.
+pub const HELPER_TRIGGER_BYTES_MAX: usize = 16;
+
+/// Classes of expectations of one helper.
+pub const HELPER_CLASSES_MAX: usize = 8;
+
+/// Connections a helper may announce for one payload.
+pub const HELPER_WISHES_MAX: usize = 16;
 
 /// State bytes a helper may keep per connection, whatever its manifest says.
 pub const HELPER_STATE_BYTES_MAX: u16 = 1024;

@@ -30,7 +30,7 @@ impl Engine {
                 self.rules = *rules;
                 Ok(Reply::Done)
             }
-            Command::LoadHelper(helper) => self.helpers.load(helper).map(Reply::Helper),
+            Command::LoadHelper(helper) => self.helpers.load(helper).map(Reply::Helper).map_err(CommandError::Helper),
             Command::AttachHelpersByPort(on) => {
                 self.helpers_by_port = on;
                 Ok(Reply::Done)

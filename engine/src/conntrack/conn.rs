@@ -87,8 +87,6 @@ pub struct Extension {
     pub line_starts: [super::LineStarts; 2],
     /// Who announced this connection.
     pub master: Option<ConnId>,
-    /// Expectations that wait for it, oldest first.
-    pub expectations: Vec<super::ExpectationId>,
     /// How rewriting has moved its sequence numbers, original and reply.
     pub adjustments: [SequenceAdjustment; 2],
 }

@@ -3,7 +3,3 @@
 /// A connection as it was at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {}
-
-/// An expectation as it was at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExpectationEntry {}

@@ -10,9 +10,10 @@ pub mod sources;
 pub mod tcp_window;
 pub mod tuple;
 
+pub use calling::{HelperEvent, LineStarts};
 pub use conn::{ConnId, Connection, Counter, Status};
-pub use entry::{Entry, ExpectationEntry};
-pub use expect::{Expectation, ExpectationId, HelperEvent, HelperId, LineStarts};
+pub use entry::Entry;
+pub use expect::{Expectation, ExpectationEntry, ExpectationId, Expectations, HelperId};
 pub use reasoning::Reasoning;
 pub use tuple::{Address, Direction, Family, Tuple};
 
@@ -120,14 +121,27 @@ pub struct Context<'a> {
 
 /// All connections and expectations.
 #[derive(Debug, Default)]
-pub struct Conntrack {}
+pub struct Conntrack {
+    expectations: Expectations,
+}
 
 impl Conntrack {
     /// An empty table whose hash is keyed by `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let _ = seed;
-        Self {}
+        Self { expectations: Expectations::default() }
+    }
+
+    /// What is expected.
+    #[must_use]
+    pub const fn expectations(&self) -> &Expectations {
+        &self.expectations
+    }
+
+    /// What is expected, to change.
+    pub(crate) const fn expectations_mut(&mut self) -> &mut Expectations {
+        &mut self.expectations
     }
 
     /// Touches what the packets of a batch will need, so that cache misses overlap.

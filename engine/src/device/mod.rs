@@ -26,6 +26,19 @@ pub struct Device {
     pub any_destination: bool,
 }
 
+impl Device {
+    /// The addresses that stand for the device in packets it sends: the first of each network, and none that is valid on
+    /// this host only.
+    pub fn primary_addresses(&self) -> impl Iterator<Item = InterfaceAddress> {
+        self.addresses.iter().enumerate().filter_map(|(index, own)| {
+            let same_network =
+                |earlier: &InterfaceAddress| earlier.prefix == own.prefix && earlier.contains(own.address);
+            let secondary = self.addresses[..index].iter().any(same_network);
+            (!secondary && !own.address.is_loopback()).then_some(*own)
+        })
+    }
+}
+
 /// An IPv4 address of an interface and its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceAddress {
@@ -103,14 +116,16 @@ impl Devices {
         self.0.iter().flat_map(|device| device.addresses.iter().copied())
     }
 
-    /// The address this host uses as its own on `device` when it talks to `peer`: the first one whose network holds
-    /// the peer, else the primary one, else that of any device (Linux v6.18: `net/ipv4/devinet.c`,
-    /// `inet_select_addr()`).
+    /// The address this host uses as its own on `device` when it talks to `peer`: the primary one whose network holds
+    /// the peer, else the first, else that of any device (Linux v6.18: `net/ipv4/devinet.c`, `inet_select_addr()`).
     #[must_use]
     pub fn source_address(&self, device: DeviceId, peer: Ipv4Addr) -> Option<Ipv4Addr> {
-        let own = self.find(device).map(|device| device.addresses.as_slice()).unwrap_or_default();
-        let near = own.iter().find(|address| address.contains(peer)).or(own.first()).copied();
-        near.or_else(|| self.addresses().next()).map(|address| address.address)
+        let own = self.find(device).and_then(|device| {
+            let near = device.primary_addresses().find(|own| own.contains(peer));
+            near.or_else(|| device.primary_addresses().next())
+        });
+        let any = || self.0.iter().find_map(|device| device.primary_addresses().next());
+        own.or_else(any).map(|own| own.address)
     }
 
     /// All devices with their numbers, in order.
@@ -128,5 +143,43 @@ impl Devices {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+
+    fn device(name: &str, addresses: &[([u8; 4], u8)]) -> Device {
+        let address = |&(address, prefix): &([u8; 4], u8)| InterfaceAddress { address: address.into(), prefix };
+        Device {
+            name: String::from(name),
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            mtu_bytes: 1500,
+            addresses: addresses.iter().map(address).collect(),
+            any_destination: false,
+            arp: true,
+        }
+    }
+
+    #[test]
+    fn the_source_address_is_the_one_whose_network_holds_the_peer() {
+        let mut devices = Devices::default();
+        devices.add(device("lan", &[([192, 168, 1, 1], 24)]));
+        let wan = devices.add(device("wan", &[([127, 1, 1, 1], 8), ([203, 0, 113, 9], 24), ([198, 51, 100, 5], 30)]));
+        let bare = devices.add(device("bare", &[]));
+        let at = |octets: [u8; 4]| Some(Ipv4Addr::from(octets));
+        assert_eq!(devices.source_address(wan, Ipv4Addr::new(203, 0, 113, 254)), at([203, 0, 113, 9]));
+        assert_eq!(devices.source_address(wan, Ipv4Addr::new(198, 51, 100, 6)), at([198, 51, 100, 5]));
+        assert_eq!(devices.source_address(wan, Ipv4Addr::new(10, 0, 0, 1)), at([203, 0, 113, 9]));
+        assert_eq!(devices.source_address(bare, Ipv4Addr::new(10, 0, 0, 1)), at([192, 168, 1, 1]));
+    }
+
+    #[test]
+    fn a_second_address_of_the_same_network_does_not_stand_for_the_device() {
+        let device = device("wan", &[([10, 0, 0, 1], 24), ([10, 0, 0, 2], 24), ([10, 0, 0, 3], 16)]);
+        assert!(device.primary_addresses().map(|own| own.address.octets()[3]).eq([1, 3]));
     }
 }

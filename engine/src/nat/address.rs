@@ -1,13 +1,7 @@
-//! Which address a translation chooses: in a rule's range, and of a device.
-
-use core::net::Ipv4Addr;
+//! Which address of a rule's range a translation chooses.
 
 use super::{Manip, NatRange};
-use crate::{
-    conntrack::{Address, Family, Tuple},
-    device::{Device, Devices, InterfaceAddress},
-    frame::DeviceId,
-};
+use crate::conntrack::{Address, Family, Tuple};
 
 /// The tuple with the translated end moved to the address that the range gives it; the same end of the same two
 /// addresses always gets the same one.
@@ -81,83 +75,13 @@ fn jenkins([one, two, three, four]: [u32; 4], seed: u32) -> u32 {
     (c ^ b).wrapping_sub(b.rotate_left(24))
 }
 
-/// The source address for packets that leave by a device towards a next hop: the primary address whose network holds
-/// the next hop, else the device's first, else the first of any device.
-///
-/// Linux v6.18: `net/ipv4/devinet.c`, `inet_select_addr()`.
-#[must_use]
-pub fn towards(devices: &Devices, output: DeviceId, next_hop: Ipv4Addr) -> Option<Ipv4Addr> {
-    let own = devices.find(output).and_then(|device| {
-        let on_link = primary(device).find(|own| own.contains(next_hop));
-        on_link.or_else(|| primary(device).next())
-    });
-    let any = || devices.iter().find_map(|(_, device)| primary(device).next());
-    own.or_else(any).map(|own| own.address)
-}
-
-/// The first address of the device a packet came in by; what REDIRECT sends it to.
-///
-/// Linux v6.18: `net/netfilter/nf_nat_redirect.c`, `nf_nat_redirect_ipv4()`.
-#[must_use]
-pub fn first_of(devices: &Devices, input: DeviceId) -> Option<Ipv4Addr> {
-    devices.find(input)?.addresses.first().map(|own| own.address)
-}
-
-/// The addresses that stand for the device: the first of each network, and none that is valid on this host only.
-fn primary(device: &Device) -> impl Iterator<Item = InterfaceAddress> {
-    device.addresses.iter().enumerate().filter_map(|(index, own)| {
-        let secondary = device.addresses[..index]
-            .iter()
-            .any(|earlier| earlier.prefix == own.prefix && earlier.contains(own.address));
-        (!secondary && !own.address.is_loopback()).then_some(*own)
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use alloc::{string::String, vec, vec::Vec};
     use core::net::IpAddr;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::MacAddr;
-
-    fn device(name: &str, addresses: &[([u8; 4], u8)]) -> Device {
-        let addresses = addresses
-            .iter()
-            .map(|&(address, prefix)| InterfaceAddress { address: Ipv4Addr::from(address), prefix })
-            .collect();
-        Device {
-            name: String::from(name),
-            mac: MacAddr([2, 0, 0, 0, 0, 1]),
-            mtu_bytes: 1500,
-            addresses,
-            any_destination: false,
-        }
-    }
-
-    #[test]
-    fn the_source_address_is_the_one_whose_network_holds_the_next_hop() {
-        let mut devices = Devices::default();
-        let lan = devices.add(device("lan", &[([192, 168, 1, 1], 24)]));
-        let wan = devices.add(device("wan", &[([127, 1, 1, 1], 8), ([203, 0, 113, 9], 24), ([198, 51, 100, 5], 30)]));
-        let bare = devices.add(device("bare", &[]));
-        let at = |octets: [u8; 4]| Some(Ipv4Addr::from(octets));
-        assert_eq!(towards(&devices, wan, Ipv4Addr::new(203, 0, 113, 254)), at([203, 0, 113, 9]));
-        assert_eq!(towards(&devices, wan, Ipv4Addr::new(198, 51, 100, 6)), at([198, 51, 100, 5]));
-        assert_eq!(towards(&devices, wan, Ipv4Addr::new(10, 0, 0, 1)), at([203, 0, 113, 9]));
-        assert_eq!(towards(&devices, bare, Ipv4Addr::new(10, 0, 0, 1)), at([192, 168, 1, 1]));
-        assert_eq!(first_of(&devices, lan), at([192, 168, 1, 1]));
-        assert_eq!(first_of(&devices, bare), None);
-    }
-
-    #[test]
-    fn a_second_address_of_the_same_network_does_not_stand_for_the_device() {
-        let device = device("wan", &[([10, 0, 0, 1], 24), ([10, 0, 0, 2], 24), ([10, 0, 0, 3], 16)]);
-        let primary = Vec::from_iter(primary(&device).map(|own| own.address.octets()[3]));
-        assert_eq!(primary, vec![1, 3]);
-    }
 
     #[test]
     fn one_end_of_a_range_is_kept_when_it_is_the_only_choice() {

@@ -1,0 +1,155 @@
+//! Calls of helpers: which payloads they are shown, what becomes of their answers.
+//!
+//! ```text
+//!  packet at the end of POSTROUTING or INPUT
+//!    │  a helper is attached, and TCP has been answered
+//!    ▼
+//!  line starts here? trigger? ──no──────────────────────────────────────────────┐
+//!    │ yes                                                                      │
+//!    ▼                                                                          ▼
+//!  inspect ─► verdict ─► wishes: manifest ─► expectation ─► render ─► splice ─► adjust sequence numbers ─► confirm
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | [`registry`] | the helpers that are loaded |
+//! | `lines`, `trigger` | whether a payload is shown |
+//! | `consult` | one payload shown, and what a failure costs |
+//! | `wish` | a wish held against the manifest, and what it means in the opener's eyes |
+//! | `announce` | the expectation, the port it gets under NAT, the payload that names it |
+//! | [`event`] | what is told |
+
+mod announce;
+mod consult;
+pub mod event;
+pub mod lines;
+pub mod registry;
+mod trigger;
+mod wish;
+
+pub use event::{HelperEvent, Refusal};
+pub use lines::LineStarts;
+pub use registry::{HelperStatus, Helpers, LoadError, ManifestFlaw};
+
+use alloc::vec::Vec;
+
+use consult::Call;
+use registry::Loaded;
+
+use super::{Connection, Conntrack, Context, Direction, State, Status, Tracking, helper::Framing};
+use crate::{
+    ending::DropReason,
+    nat::sequence,
+    packet::{Packet, Transport},
+    time::Instant,
+    wire::SeqNum,
+};
+
+/// Shows a packet's payload to the helper of its connection, and moves its sequence numbers as earlier rewriting asks.
+///
+/// Costs a connection without helper one look. ICMP errors are nothing for helpers.
+///
+/// # Errors
+/// When the packet must be dropped: it ends inside a command ([`DropReason::HelperIncomplete`]), holds a wrong one
+/// ([`DropReason::HelperMalformed`]), the helper failed and its manifest says so ([`DropReason::HelperFailed`]), what it
+/// announces cannot be expected ([`DropReason::ExpectationRefused`], [`DropReason::NatExhausted`]), or it cannot be
+/// rewritten ([`DropReason::RewriteTooLong`], [`DropReason::NatUntranslatable`]).
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_proto.c`, `nf_confirm()`.
+pub fn call(
+    now: Instant,
+    conntrack: &mut Conntrack,
+    helpers: &mut Helpers,
+    packet: &mut Packet,
+    context: &mut Context<'_>,
+) -> Result<(), DropReason> {
+    let Tracking::Tracked { connection: id, state, direction } = packet.meta().tracking else { return Ok(()) };
+    let Some(connection) = conntrack.connection(id) else { return Ok(()) };
+    let Some(extension) = &connection.extension else { return Ok(()) };
+    if packet.transport() == Transport::Icmp {
+        return Ok(());
+    }
+    // The segment that is rewritten now keeps its number: only what was booked before counts.
+    let moves = connection.status.contains(Status::SEQ_ADJUST);
+    if let Some(helper) = extension.helper
+        && let Some(loaded) = helpers.callable(helper)
+        && is_readable(packet, state)
+    {
+        let mut call = Call { now, id, helper, direction, conntrack, loaded, context };
+        show(&mut call, packet)?;
+    }
+    match conntrack.connection(id) {
+        Some(connection) if moves => sequence::adjust(connection, direction, packet),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether helpers read such packets: those with a payload, of TCP not before it was answered.
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_ftp.c`, `help()`; the helpers for UDP take first packets too.
+fn is_readable(packet: &Packet, state: State) -> bool {
+    let answered = state == State::Established;
+    let readable = match packet.transport() {
+        Transport::Tcp => answered,
+        Transport::Udp => true,
+        Transport::Icmp | Transport::Other | Transport::Broken => false,
+    };
+    readable && packet.payload_len() > 0
+}
+
+/// Shows a payload, if it is one that the helper wants to see.
+fn show(call: &mut Call<'_, '_>, packet: &mut Packet) -> Result<(), DropReason> {
+    let seq = packet.tcp().map(|tcp| tcp.seq());
+    match (call.loaded.manifest.framing, seq) {
+        (Framing::Lines, Some(seq)) => show_line(call, packet, seq),
+        (Framing::Lines | Framing::Packet, _) => {
+            let whole = packet.meta().cut_bytes == 0;
+            if whole && is_hit(call.loaded, packet) { call.consult(packet) } else { Ok(()) }
+        }
+    }
+}
+
+/// Shows a segment that starts where a line starts, and remembers where the next line starts.
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_ftp.c`, `help()`.
+fn show_line(call: &mut Call<'_, '_>, packet: &mut Packet, seq: SeqNum) -> Result<(), DropReason> {
+    let next = seq + packet.payload_len() as u32;
+    // Of a payload that the capture has cut, the end is unknown: taking it for a line's loses nothing, since a line that
+    // does not start there is no command. It is read as far as its lines are whole.
+    let is_cut = packet.meta().cut_bytes > 0;
+    let ends_line = is_cut || last_byte(packet) == Some(b'\n');
+    let starts_line = call.lines().is_some_and(|lines| lines.contains(seq));
+    let readable = !is_cut || packet.linear_payload().is_some_and(|payload| trigger::find(payload, b'\n').is_some());
+    let result = if starts_line && readable && is_hit(call.loaded, packet) { call.consult(packet) } else { Ok(()) };
+    let comes_again = matches!(result, Err(DropReason::HelperIncomplete | DropReason::HelperMalformed));
+    if ends_line && !comes_again {
+        call.note_line(next);
+    }
+    result
+}
+
+fn is_hit(loaded: &Loaded, packet: &Packet) -> bool {
+    with_payload(packet, |payload| loaded.triggers.hit(payload))
+}
+
+/// Reads the payload, put together first when it lies in fragments.
+fn with_payload<T>(packet: &Packet, read: impl FnOnce(&[u8]) -> T) -> T {
+    match packet.linear_payload() {
+        Some(payload) => read(payload),
+        None => {
+            let header_len = packet.transport_len() - packet.payload_len();
+            let mut payload = Vec::from(packet.transport_bytes().get(header_len..).unwrap_or_default());
+            packet.fragments().for_each(|part| payload.extend_from_slice(part));
+            read(&payload)
+        }
+    }
+}
+
+fn last_byte(packet: &Packet) -> Option<u8> {
+    packet.fragments().last().unwrap_or_else(|| packet.transport_bytes()).last().copied()
+}
+
+/// The connection's lines in one direction.
+fn lines(connection: &Connection, direction: Direction) -> Option<&LineStarts> {
+    connection.extension.as_ref().map(|extension| &extension.line_starts[direction.index()])
+}

@@ -1,0 +1,225 @@
+//! The helpers that are loaded.
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+use core::fmt;
+
+use super::trigger::Triggers;
+use crate::{
+    conntrack::{
+        HelperId,
+        helper::{Helper, Manifest},
+    },
+    limits::{
+        EXPECTATIONS_PER_MASTER_MAX, HELPER_ATTACH_POINTS_MAX, HELPER_CLASSES_MAX, HELPER_STATE_BYTES_MAX,
+        HELPER_TRIGGER_BYTES_MAX, HELPER_TRIGGERS_MAX, HELPERS_MAX,
+    },
+    packet::Packet,
+    wire::Protocol,
+};
+
+/// The helpers that are loaded, by number.
+#[derive(Debug, Default)]
+pub struct Helpers {
+    loaded: Vec<Loaded>,
+}
+
+impl Helpers {
+    /// Loads a helper behind its manifest, which the host may have tightened. One of the same name is replaced: its number, its
+    /// connections and what it remembers of them stay, its failures are forgotten.
+    ///
+    /// # Errors
+    /// When its manifest cannot be right, or there is no room for another.
+    pub fn load(&mut self, helper: Box<dyn Helper>) -> Result<HelperId, LoadError> {
+        let manifest = helper.manifest().clone();
+        check(&manifest).map_err(|flaw| LoadError::Manifest(manifest.name.clone(), flaw))?;
+        let number = self.loaded.iter().position(|other| other.manifest.name == manifest.name);
+        let loaded = Loaded::new(helper, manifest);
+        let number = match number {
+            Some(number) => {
+                self.loaded[number] = loaded;
+                number
+            }
+            None if self.loaded.len() < HELPERS_MAX => {
+                self.loaded.push(loaded);
+                self.loaded.len() - 1
+            }
+            None => return Err(LoadError::TooMany(HELPERS_MAX)),
+        };
+        Ok(HelperId(number as u16))
+    }
+
+    /// The helper of that name.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<HelperId> {
+        self.loaded.iter().position(|loaded| loaded.manifest.name == name).map(|number| HelperId(number as u16))
+    }
+
+    /// A helper's name.
+    #[must_use]
+    pub fn name(&self, id: HelperId) -> Option<&str> {
+        self.loaded.get(usize::from(id.0)).map(|loaded| loaded.manifest.name.as_str())
+    }
+
+    /// The helper whose manifest names the port that a first packet is sent to.
+    #[must_use]
+    pub fn attached_to(&self, packet: &Packet) -> Option<HelperId> {
+        let (protocol, port) = match (packet.tcp(), packet.udp()) {
+            (Some(tcp), _) => (Protocol::TCP, tcp.destination_port.get()),
+            (None, Some(udp)) => (Protocol::UDP, udp.destination_port.get()),
+            (None, None) => return None,
+        };
+        let attached = |loaded: &Loaded| {
+            loaded.manifest.attach.iter().any(|point| point.protocol == protocol && point.ports.contains(&port))
+        };
+        self.loaded.iter().position(attached).map(|number| HelperId(number as u16))
+    }
+
+    /// All of them, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = HelperStatus<'_>> {
+        self.loaded.iter().enumerate().map(|(number, loaded)| HelperStatus {
+            id: HelperId(number as u16),
+            manifest: &loaded.manifest,
+            component_hash: loaded.helper.component_hash(),
+            calls: loaded.calls,
+            failures: loaded.failures,
+            refusals: loaded.refusals,
+            is_quarantined: loaded.is_quarantined,
+        })
+    }
+
+    /// One that may be called.
+    pub(super) fn callable(&mut self, id: HelperId) -> Option<&mut Loaded> {
+        self.loaded.get_mut(usize::from(id.0)).filter(|loaded| !loaded.is_quarantined)
+    }
+}
+
+/// A helper as listings show it.
+#[derive(Clone, Debug)]
+pub struct HelperStatus<'a> {
+    /// Its number.
+    pub id: HelperId,
+    /// What it may do.
+    pub manifest: &'a Manifest,
+    /// SHA-256 of its component.
+    pub component_hash: [u8; 32],
+    /// How often it was shown a payload or asked to write.
+    pub calls: u64,
+    /// How often that failed.
+    pub failures: u32,
+    /// How often it wished for what its manifest forbids.
+    pub refusals: u64,
+    /// Whether it failed too often and is not called any more.
+    pub is_quarantined: bool,
+}
+
+/// Why a helper was not loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// There can be so many at most.
+    TooMany(usize),
+    /// The manifest of the helper of that name cannot be right.
+    Manifest(String, ManifestFlaw),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany(most) => write!(f, "there can be {most} helpers at most"),
+            Self::Manifest(name, flaw) => write!(f, "helper '{name}': its manifest must have {flaw}"),
+        }
+    }
+}
+
+impl core::error::Error for LoadError {}
+
+/// What is wrong with a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManifestFlaw {
+    /// The name.
+    Name,
+    /// The places to attach it to.
+    Attach,
+    /// The triggers.
+    Triggers,
+    /// The classes.
+    Classes,
+    /// The ports it may expect.
+    Ports,
+    /// The bound of its state.
+    State,
+}
+
+/// What a manifest must have instead.
+impl fmt::Display for ManifestFlaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name => f.write_str("a name of 1 to 15 characters out of a-z, 0-9, '-' and '_'"),
+            Self::Attach => write!(
+                f,
+                "1 to {HELPER_ATTACH_POINTS_MAX} places to attach it to, of TCP or UDP, each with a port range that goes up"
+            ),
+            Self::Triggers => {
+                write!(f, "at most {HELPER_TRIGGERS_MAX} triggers, each of 1 to {HELPER_TRIGGER_BYTES_MAX} bytes")
+            }
+            Self::Classes => write!(
+                f,
+                "1 to {HELPER_CLASSES_MAX} classes, each of 1 to {EXPECTATIONS_PER_MASTER_MAX} expectations that wait a \
+                 second to a day"
+            ),
+            Self::Ports => f.write_str("a range of expected ports that goes up"),
+            Self::State => write!(f, "a bound of its state of at most {HELPER_STATE_BYTES_MAX} bytes"),
+        }
+    }
+}
+
+fn check(manifest: &Manifest) -> Result<(), ManifestFlaw> {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    let name_is_right = (1..=15).contains(&manifest.name.len()) && manifest.name.bytes().all(letter);
+    let attach_is_right = (1..=HELPER_ATTACH_POINTS_MAX).contains(&manifest.attach.len())
+        && manifest.attach.iter().all(|point| is_transport(point.protocol) && !point.ports.is_empty());
+    let triggers_are_right = manifest.triggers.len() <= HELPER_TRIGGERS_MAX
+        && manifest.triggers.iter().all(|trigger| (1..=HELPER_TRIGGER_BYTES_MAX).contains(&trigger.bytes.len()));
+    let classes_are_right = (1..=HELPER_CLASSES_MAX).contains(&manifest.classes.len())
+        && manifest.classes.iter().all(|class| {
+            (1..=EXPECTATIONS_PER_MASTER_MAX).contains(&class.expected_max)
+                && (1..=86_400).contains(&class.timeout.as_secs())
+        });
+    let checks = [
+        (name_is_right, ManifestFlaw::Name),
+        (attach_is_right, ManifestFlaw::Attach),
+        (triggers_are_right, ManifestFlaw::Triggers),
+        (classes_are_right, ManifestFlaw::Classes),
+        (!manifest.expect_ports.is_empty(), ManifestFlaw::Ports),
+        (manifest.state_bytes_max <= HELPER_STATE_BYTES_MAX, ManifestFlaw::State),
+    ];
+    checks.into_iter().find(|(is_right, _)| !is_right).map_or(Ok(()), |(_, flaw)| Err(flaw))
+}
+
+/// Whether a helper can read it.
+pub(super) fn is_transport(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::TCP | Protocol::UDP)
+}
+
+/// A helper that is loaded.
+pub(super) struct Loaded {
+    pub(super) helper: Box<dyn Helper>,
+    pub(super) manifest: Manifest,
+    pub(super) triggers: Triggers,
+    pub(super) calls: u64,
+    pub(super) failures: u32,
+    pub(super) refusals: u64,
+    pub(super) is_quarantined: bool,
+}
+
+impl Loaded {
+    fn new(helper: Box<dyn Helper>, manifest: Manifest) -> Self {
+        let triggers = Triggers::new(&manifest.triggers);
+        Self { helper, manifest, triggers, calls: 0, failures: 0, refusals: 0, is_quarantined: false }
+    }
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").field("manifest", &self.manifest).finish_non_exhaustive()
+    }
+}

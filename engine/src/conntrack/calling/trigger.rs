@@ -1,0 +1,177 @@
+//! The look that decides whether a payload is worth a helper's time.
+
+use alloc::vec::Vec;
+
+use crate::conntrack::helper::{Anchor, Trigger};
+
+/// A manifest's triggers, made ready.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Triggers {
+    at_line_starts: Vec<Vec<u8>>,
+    anywhere: Vec<Vec<u8>>,
+    /// One bit for each byte, of either case, that a trigger at a line start begins with.
+    first_bytes: [u64; 4],
+    /// There are none, so that everything is worth a look.
+    none: bool,
+}
+
+impl Triggers {
+    pub(super) fn new(triggers: &[Trigger]) -> Self {
+        let mut ready = Self { none: triggers.is_empty(), ..Self::default() };
+        for trigger in triggers {
+            let bytes = trigger.bytes.to_ascii_lowercase();
+            match (trigger.anchor, bytes.first()) {
+                (_, None) => {}
+                (Anchor::LineStart, Some(&first)) => {
+                    for byte in [first, first.to_ascii_uppercase()] {
+                        ready.first_bytes[usize::from(byte / 64)] |= 1 << (byte % 64);
+                    }
+                    ready.at_line_starts.push(bytes);
+                }
+                (Anchor::Anywhere, Some(_)) => ready.anywhere.push(bytes),
+            }
+        }
+        ready
+    }
+
+    /// Whether the payload holds one of them. A line that the payload's end cuts inside a trigger counts.
+    pub(super) fn hit(&self, payload: &[u8]) -> bool {
+        self.none || self.hit_at_line_start(payload) || self.anywhere.iter().any(|bytes| holds(payload, bytes))
+    }
+
+    fn hit_at_line_start(&self, payload: &[u8]) -> bool {
+        if self.at_line_starts.is_empty() {
+            return false;
+        }
+        let mut line = payload;
+        loop {
+            if self.starts(line) {
+                return true;
+            }
+            match find(line, b'\n') {
+                Some(end) => line = &line[end + 1..],
+                None => return false,
+            }
+        }
+    }
+
+    fn starts(&self, line: &[u8]) -> bool {
+        let Some(&first) = line.first() else { return false };
+        self.first_bytes[usize::from(first / 64)] >> (first % 64) & 1 == 1
+            && self.at_line_starts.iter().any(|bytes| {
+                let compared = bytes.len().min(line.len());
+                line[..compared].eq_ignore_ascii_case(&bytes[..compared])
+            })
+    }
+}
+
+/// Whether `bytes`, which are in lower case, stand somewhere in the payload.
+fn holds(payload: &[u8], bytes: &[u8]) -> bool {
+    let Some(&first) = bytes.first() else { return true };
+    let other = first.to_ascii_uppercase();
+    let mut rest = payload;
+    loop {
+        let found = if first == other {
+            find(rest, first)
+        } else {
+            rest.iter().position(|byte| byte.to_ascii_lowercase() == first)
+        };
+        let Some(at) = found else { return false };
+        if rest.get(at..at + bytes.len()).is_some_and(|here| here.eq_ignore_ascii_case(bytes)) {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+}
+
+/// Where a byte stands first, eight bytes at a time.
+pub(super) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, _) = bytes.as_chunks::<8>();
+    let pattern = LOW * u64::from(wanted);
+    // A byte that is zero is the only one below it that borrows from its high bit.
+    let before = words
+        .iter()
+        .position(|word| {
+            let differing = u64::from_le_bytes(*word) ^ pattern;
+            differing.wrapping_sub(LOW) & !differing & HIGH != 0
+        })
+        .unwrap_or(words.len());
+    let from = before * 8;
+    bytes[from..].iter().position(|byte| *byte == wanted).map(|at| from + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn triggers(anchor: Anchor, all: &[&[u8]]) -> Triggers {
+        let all = Vec::from_iter(all.iter().map(|bytes| Trigger { bytes: bytes.to_vec(), anchor }));
+        Triggers::new(&all)
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn a_line_start_is_the_payloads_or_follows_a_newline() {
+        let ftp = triggers(Anchor::LineStart, &[b"PORT", b"227 "]);
+        let cases: [(&[u8], bool); 12] = [
+            (b"PORT 10,0,0,5,200,10\r\n",   true),
+            (b"port 10,0,0,5,200,10\r\n",   true),
+            (b"227 Entering\r\n",           true),
+            (b"NOOP\r\nPORT 1\r\n",         true),
+            (b"a\n\n\nb\nPort",             true),
+            (b"PO",                         true),
+            (b"NOOP\r\n22",                 true),
+            (b"",                           false),
+            (b"NOOP\r\n",                   false),
+            (b"XPORT 1\r\n",                false),
+            (b"POST /\r\n",                 false),
+            (b"2270\r\n",                   false),
+        ];
+        for (payload, hit) in cases {
+            assert_eq!(ftp.hit(payload), hit, "{}", payload.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn anywhere_is_anywhere() {
+        let irc = triggers(Anchor::Anywhere, &[b"\x01dcc "]);
+        assert!(irc.hit(b"PRIVMSG bob :\x01DCC SEND x 1 2\x01\r\n"));
+        assert!(irc.hit(b"\x01\x01dcc "));
+        assert!(!irc.hit(b"PRIVMSG bob :\x01DCC"));
+        assert!(!irc.hit(b"dcc "));
+        let words = triggers(Anchor::Anywhere, &[b"Abc"]);
+        assert!(words.hit(b"xxaabC") && !words.hit(b"ababab"));
+    }
+
+    #[test]
+    fn without_triggers_everything_is_worth_a_look() {
+        assert!(triggers(Anchor::LineStart, &[]).hit(b""));
+    }
+
+    proptest! {
+        #[test]
+        fn a_byte_is_found_where_it_stands_first(bytes in proptest::collection::vec(0_u8..4, 0..100), wanted in 0_u8..5) {
+            prop_assert_eq!(find(&bytes, wanted), bytes.iter().position(|byte| *byte == wanted));
+            let high = Vec::from_iter(bytes.iter().map(|byte| byte | 0x80));
+            prop_assert_eq!(find(&high, wanted | 0x80), bytes.iter().position(|byte| *byte == wanted));
+        }
+
+        #[test]
+        fn every_line_is_looked_at(lines in proptest::collection::vec("[a-z]{0,12}", 0..8), at in 0_usize..8) {
+            let ftp = triggers(Anchor::LineStart, &[b"0port"]);
+            let mut payload = vec![];
+            for (index, line) in lines.iter().enumerate() {
+                payload.extend(if index == at { b"0PoRt" } else { &b""[..] });
+                payload.extend(line.as_bytes());
+                payload.push(b'\n');
+            }
+            prop_assert_eq!(ftp.hit(&payload), at < lines.len());
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What a helper wishes for: whether its manifest allows it, and what it means in the eyes of whoever opens the
+//! connection.
+
+use core::net::IpAddr;
+
+use super::{Refusal, consult::Unfulfilled, registry::is_transport};
+use crate::conntrack::{
+    Address, Connection, Family, Status, Tuple,
+    expect::{ExpectedNat, SourceMask},
+    helper::{HelperContext, HelperEndpoint, HelperFailure, Manifest, Pattern, Wish},
+};
+
+/// Checks that all sites lie within the payload, in its order, and apart.
+pub(super) fn check_sites(wishes: &[Wish], payload_len: usize) -> Result<(), Unfulfilled> {
+    let mut free_from = 0;
+    for site in wishes.iter().filter_map(|wish| wish.site) {
+        let end = u64::from(site.offset) + u64::from(site.length);
+        if u64::from(site.offset) < free_from || end > payload_len as u64 {
+            return Err(Unfulfilled::Failed(HelperFailure::Contract));
+        }
+        free_from = end;
+    }
+    Ok(())
+}
+
+/// Holds a wish against the contract, which every helper can keep, and the manifest, which a payload may make it break.
+pub(super) fn check(wish: &Wish, told: &HelperContext, manifest: &Manifest) -> Result<(), Unfulfilled> {
+    let contract = Err(Unfulfilled::Failed(HelperFailure::Contract));
+    let Pattern { address: Some(address), prefix: None, port: Some(port) } = wish.destination else { return contract };
+    let family = |address: IpAddr| address.is_ipv4() == told.source.address.is_ipv4();
+    let families_match = family(address) && wish.source.address.is_none_or(family);
+    let class_exists = manifest.classes.len() > usize::from(wish.class);
+    if !is_transport(wish.protocol) || !class_exists || !families_match {
+        return contract;
+    }
+    if !manifest.expect_ports.contains(&port) {
+        return Err(Unfulfilled::Refused(Refusal::Port(port)));
+    }
+    let is_masters = address == told.source.address || address == told.destination.address;
+    if !manifest.loose && !is_masters {
+        return Err(Unfulfilled::Refused(Refusal::ThirdParty(address.into())));
+    }
+    Ok(())
+}
+
+/// A wish in the eyes of the opener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Opened {
+    /// The first packet as its opener sends it.
+    pub(super) tuple: Tuple,
+    /// Which part of its source counts.
+    pub(super) mask: SourceMask,
+    /// How it follows its master, when that is translated.
+    pub(super) nat: Option<ExpectedNat>,
+}
+
+/// What a wish, which speaks as the sender of the payload sees the world, means in the eyes of the opener: a connection
+/// that comes from the other side names the master's endpoints as that side knows them. An endpoint that a site names
+/// stands for an address and keeps its own port; one that nothing names is the master's with its port.
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_ftp.c`, `help()`; `nf_conntrack_tftp.c`, `tftp_help()`.
+pub(super) fn opened(wish: &Wish, told: &HelperContext, connection: &Connection) -> Opened {
+    let family = connection.original.family;
+    let from_other_side = wish.direction == told.direction.opposite();
+    let seen = connection.tuple(told.direction.opposite());
+    // What the sender calls itself and its peer, and what the other side calls them.
+    let own = (told.source, HelperEndpoint { address: seen.destination_ip(), port: seen.destination_port });
+    let peer = (told.destination, HelperEndpoint { address: seen.source_ip(), port: seen.source_port });
+    let known = |end: Named, names| if from_other_side { end.renamed(names) } else { end };
+    let source = known(Named::of(&wish.source, false), [peer, own]);
+    let destination = known(Named::of(&wish.destination, wish.site.is_some()), [own, peer]);
+    let prefix = match (wish.source.address, wish.source.prefix) {
+        (None, _) => 0,
+        (Some(_), None) => 128,
+        (Some(_), Some(prefix)) => prefix,
+    };
+    let mask = SourceMask::new(family, prefix, wish.source.port.is_some());
+    let tuple = Tuple {
+        source: Address::from(source.address.unwrap_or_else(|| nobody(family))),
+        destination: Address::from(destination.address.unwrap_or_else(|| nobody(family))),
+        source_port: source.port.unwrap_or_default(),
+        destination_port: destination.port.unwrap_or_default(),
+        protocol: wish.protocol.0,
+        family,
+    };
+    let is_translated = connection.status.intersects(Status::NAT);
+    let nat = is_translated
+        .then_some(ExpectedNat { direction: wish.direction, port: wish.destination.port.unwrap_or_default() });
+    Opened { tuple, mask, nat }
+}
+
+/// One end of a wish.
+#[derive(Clone, Copy)]
+struct Named {
+    address: Option<IpAddr>,
+    port: Option<u16>,
+    /// The port stands in the payload and is none of the master's, even where the numbers are equal.
+    has_own_port: bool,
+}
+
+impl Named {
+    const fn of(pattern: &Pattern, has_own_port: bool) -> Self {
+        Self { address: pattern.address, port: pattern.port, has_own_port }
+    }
+
+    /// The same end under another name, if it is one of those that have one.
+    fn renamed(self, names: [(HelperEndpoint, HelperEndpoint); 2]) -> Self {
+        let Some((before, after)) = names.into_iter().find(|(before, _)| self.address == Some(before.address)) else {
+            return self;
+        };
+        let port = match self.port {
+            Some(port) if port == before.port && !self.has_own_port => Some(after.port),
+            port => port,
+        };
+        Self { address: Some(after.address), port, ..self }
+    }
+}
+
+const fn nobody(family: Family) -> IpAddr {
+    match family {
+        Family::Ipv4 => IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
+        Family::Ipv6 => IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED),
+    }
+}

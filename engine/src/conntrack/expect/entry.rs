@@ -1,0 +1,98 @@
+//! Expectations as listings, events and snapshots show them: plain data, copied out.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Expectation, ExpectationId, ExpectedNat, HelperId, SourceMask};
+use crate::{conntrack::Tuple, time::Instant};
+
+/// An expectation as it was at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectationEntry {
+    /// Its number.
+    pub id: ExpectationId,
+    /// The way of the master's first packet.
+    pub master: Tuple,
+    /// The master's zone.
+    pub zone: u16,
+    /// What its first packet will look like.
+    pub tuple: Tuple,
+    /// Which part of the tuple's source counts.
+    pub mask: SourceMask,
+    /// Which of the helper's classes it belongs to.
+    pub class: u8,
+    /// The name of the helper that has read the announcement.
+    pub helper: Box<str>,
+    /// How its connection is to be translated.
+    pub nat: Option<ExpectedNat>,
+    /// It stays when a connection has fulfilled it.
+    pub permanent: bool,
+    /// It fulfils nothing yet.
+    pub inactive: bool,
+    /// Whole seconds until it is forgotten.
+    pub timeout_secs: u32,
+}
+
+impl ExpectationEntry {
+    /// The expectation as it is now.
+    #[must_use]
+    pub fn of(now: Instant, expectation: &Expectation) -> Self {
+        Self {
+            id: expectation.id,
+            master: expectation.master_tuple,
+            zone: expectation.zone,
+            tuple: expectation.tuple,
+            mask: expectation.mask,
+            class: expectation.class,
+            helper: expectation.helper_name.clone(),
+            nat: expectation.nat,
+            permanent: expectation.permanent,
+            inactive: expectation.inactive,
+            timeout_secs: expectation.expires.since(now).as_secs().min(u64::from(u32::MAX)) as u32,
+        }
+    }
+
+    /// The names of its flags, as conntrack's events and records write them.
+    pub fn flags(&self) -> impl Iterator<Item = &'static str> {
+        [(self.permanent, "PERMANENT"), (self.inactive, "INACTIVE")]
+            .into_iter()
+            .filter_map(|(set, name)| set.then_some(name))
+    }
+}
+
+/// All expectations in a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedExpectations {
+    /// The number given last.
+    pub latest: ExpectationId,
+    /// Those that wait, in the order of their numbers.
+    pub waiting: Vec<SavedExpectation>,
+}
+
+/// An expectation in a snapshot. Its master is named by serial number, since places in the table are given anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedExpectation {
+    /// Its number.
+    pub id: ExpectationId,
+    /// The master's serial number.
+    pub master: u64,
+    /// What its first packet will look like.
+    pub tuple: Tuple,
+    /// Which part of the tuple's source counts.
+    pub mask: SourceMask,
+    /// Which of the helper's classes it belongs to.
+    pub class: u8,
+    /// The helper that has read the announcement.
+    pub helper: HelperId,
+    /// That helper's name.
+    pub helper_name: Box<str>,
+    /// How its connection is to be translated.
+    pub nat: Option<ExpectedNat>,
+    /// It stays when a connection has fulfilled it.
+    pub permanent: bool,
+    /// It fulfils nothing yet.
+    pub inactive: bool,
+    /// When it is forgotten.
+    pub expires: Instant,
+}
