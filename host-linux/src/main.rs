@@ -1,2 +1,9 @@
-//! stub
-fn main() {}
+//! The program `towpath`.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -59,7 +59,7 @@ impl PacketDevice {
     pub fn open(name: &str, id: DeviceId, options: RingOptions) -> Result<Self, DeviceError> {
         let failed = |cause| DeviceError::new(name, cause);
         let socket = sys::open().map_err(|error| failed(open_failure(error)))?;
-        let interface = Interface::find(&socket, name)?;
+        let interface = Interface::find(name)?;
         let geometry = geometry(interface.mtu_bytes, options.slots);
         set_options(socket.as_fd(), options).map_err(failed)?;
         let ring = |error| failed(DeviceErrorCause::RingMemory(error));

@@ -1,8 +1,8 @@
 //! What the kernel says about a network device, and how it might get in a gateway's way.
 
-use std::{fs, io, os::fd::AsFd};
+use std::{fs, io};
 
-use rustix::net::netdevice;
+use rustix::net::{AddressFamily, SocketType, netdevice};
 use towpath_engine::wire::MacAddr;
 
 use super::{
@@ -39,12 +39,13 @@ pub enum Intrusion {
 }
 
 impl Interface {
-    /// Asks the kernel about the device `name` of this network namespace, through any `socket`.
+    /// Asks the kernel about the device `name` of this network namespace. Anybody may.
     ///
     /// # Errors
     /// [`DeviceError`] when there is none of that name, or its frames are no Ethernet frames.
-    pub fn find(socket: impl AsFd, name: &str) -> Result<Self, DeviceError> {
-        let socket = socket.as_fd();
+    pub fn find(name: &str) -> Result<Self, DeviceError> {
+        let socket = &rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)
+            .map_err(|error| DeviceError::new(name, DeviceErrorCause::Call("opening a socket", error.into())))?;
         let missing = |_| DeviceError::new(name, DeviceErrorCause::Missing);
         let index = netdevice::name_to_index(socket, name).map_err(missing)?;
         let query = |query| sys::query_device(socket, name, query);

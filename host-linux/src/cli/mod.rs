@@ -1,0 +1,77 @@
+//! The command line: one file a subcommand.
+//!
+//! Exit codes: 0 fine, 1 the answer is "no", 2 the question was wrong. What was asked for goes to standard output, what
+//! went wrong to standard error in one line.
+
+mod conntrack;
+mod run;
+mod stats;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+/// The Linux packet path in a box: run it on a wire or on a capture.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Conntrack(conntrack::Conntrack),
+    Stats(stats::Stats),
+}
+
+/// What a subcommand answers when the question was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Exit code 0.
+    Fine,
+}
+
+/// Where the control socket of a running gateway is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Control {
+    /// The gateway's control socket [default: towpath.sock in $XDG_RUNTIME_DIR or /run].
+    #[arg(long, value_name = "PATH", env = "TOWPATH_CONTROL")]
+    control: Option<PathBuf>,
+}
+
+impl Control {
+    /// The path that was given, or the default.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.control.clone().unwrap_or_else(towpath::control::default_path)
+    }
+}
+
+/// Does what the command line says.
+pub(crate) fn main() -> ExitCode {
+    let answer = match Cli::parse().command {
+        Command::Run(run) => run.main(),
+        Command::Conntrack(conntrack) => conntrack.main(),
+        Command::Stats(stats) => stats.main(),
+    };
+    match answer {
+        Ok(Answer::Fine) => ExitCode::SUCCESS,
+        // Whoever reads has read enough: `towpath conntrack -L | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "towpath: {error:#}");
+            ExitCode::from(QUESTION_WRONG)
+        }
+    }
+}
+
+const QUESTION_WRONG: u8 = 2;
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,151 @@
+//! `towpath run`: the gateway on a wire.
+
+use std::{
+    fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use towpath::{
+    af_packet::{DeviceError, Interface, PacketDevice, RingOptions},
+    clock::SystemClock,
+    control::{Listener, Server},
+    host::{Host, Notice},
+    limits::{RING_SLOTS_DEFAULT, RING_SLOTS_MAX, RING_SLOTS_MIN},
+    napi::Budget,
+    privileges::{User, drop_privileges},
+    signals::Signals,
+};
+use towpath_engine::{DeviceId, Engine, Instant};
+use towpath_replay::config::{Config, Hardware, Interface as InterfaceConfig};
+
+use super::{Answer, Control};
+
+/// Run a gateway on the devices of this network namespace.
+///
+/// The devices should have no addresses and not forward: the gateway does both. SIGINT and SIGTERM stop it; then it shows
+/// what it has counted.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// What the gateway is.
+    #[arg(short, long, value_name = "gateway.toml")]
+    config: PathBuf,
+    /// Become this user once everything is open (only as root outside of a user namespace).
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Frames that may wait in each device's receive ring.
+    #[arg(long, value_name = "N", default_value_t = RING_SLOTS_DEFAULT,
+        value_parser = clap::value_parser!(u32).range(i64::from(RING_SLOTS_MIN)..=i64::from(RING_SLOTS_MAX)))]
+    ring_slots: u32,
+    /// Send through the devices' queueing disciplines (tc) instead of past them.
+    #[arg(long)]
+    qdisc: bool,
+    /// Show the counts as one JSON object (towpath.stats/1) at the end.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    control: Control,
+}
+
+impl Run {
+    pub(crate) fn main(self) -> Result<Answer> {
+        let signals = Signals::listen().context("listening to signals")?;
+        let config = self.read_config()?;
+        let user = self.user.as_deref().map(User::find).transpose()?;
+        let found = find_interfaces(&config)?;
+        let listener = Listener::bind(&self.control.path())?;
+        let engine = engine_of(&config, &found)?;
+        // Last, since frames arrive from here on.
+        let rings = self.open_devices(&config, &found)?;
+        drop_privileges(user).context("dropping privileges")?;
+        announce(&found, &self.control)?;
+        let host =
+            Host::new(engine, rings, Budget::default(), Some(Server::new(listener)), signals, SystemClock::start());
+        let report = host.run(|notice| {
+            // Nobody to tell when standard error is gone.
+            let _ = write_notice(&mut io::stderr(), &notice);
+        })?;
+        let mut out = io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&report)?)?;
+        } else {
+            write!(out, "{report}")?;
+        }
+        Ok(Answer::Fine)
+    }
+
+    fn read_config(&self) -> Result<Config> {
+        let name = self.config.display();
+        let text = fs::read_to_string(&self.config).map_err(|error| anyhow!("{name}: {error}"))?;
+        Ok(Config::read(&name.to_string(), &text)?)
+    }
+
+    fn open_devices(&self, config: &Config, found: &[Interface]) -> Result<Vec<PacketDevice>> {
+        let ids = (0..).map(DeviceId);
+        let wanted = config.interfaces.iter().zip(found).zip(ids);
+        wanted
+            .map(|((interface, found), id)| {
+                let options = RingOptions {
+                    slots: self.ring_slots,
+                    // The device takes only what is sent to its own address.
+                    promiscuous: interface.mac.is_some_and(|mac| mac != found.mac),
+                    qdisc_bypass: !self.qdisc,
+                };
+                PacketDevice::open(&found.name, id, options).map_err(|error| at_interface(config, interface, error))
+            })
+            .collect()
+    }
+}
+
+/// The devices that stand for the interfaces, in their order.
+fn find_interfaces(config: &Config) -> Result<Vec<Interface>> {
+    let found = config.interfaces.iter().map(|interface| {
+        Interface::find(&interface.device.value).map_err(|error| at_interface(config, interface, error))
+    });
+    found.collect()
+}
+
+/// The engine that the configuration describes.
+fn engine_of(config: &Config, found: &[Interface]) -> Result<Engine> {
+    let mut engine = Engine::new(config.seed.unwrap_or_else(random_seed));
+    let commands = config.commands(|device, _| {
+        let interface = &found[usize::from(device.0)];
+        Hardware { mac: interface.mac, mtu_bytes: interface.mtu_bytes, arp: true, any_destination: false }
+    });
+    for command in commands {
+        engine.handle_command(Instant::ZERO, command).map_err(|error| anyhow!("{}: {error}", config.file))?;
+    }
+    Ok(engine)
+}
+
+/// Drawn from the system's generator, which the standard library's hasher is keyed with.
+fn random_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+fn at_interface(config: &Config, interface: &InterfaceConfig, error: DeviceError) -> anyhow::Error {
+    let place = &interface.device;
+    anyhow!("{}:{}:{}: {error}", config.file, place.line, place.column)
+}
+
+/// Says that the gateway runs, and what will keep it from running as meant.
+fn announce(found: &[Interface], control: &Control) -> io::Result<()> {
+    let mut err = io::stderr().lock();
+    for warning in found.iter().flat_map(Interface::warnings) {
+        writeln!(err, "towpath: warning: {warning}")?;
+    }
+    let devices: Vec<_> = found.iter().map(|interface| interface.name.as_str()).collect();
+    writeln!(err, "towpath: running on {}; control socket {}", devices.join(", "), control.path().display())
+}
+
+fn write_notice(mut out: impl Write, notice: &Notice) -> io::Result<()> {
+    match notice {
+        Notice::Event(when, event) => {
+            writeln!(out, "towpath: {}.{:09} {event:?}", when.as_secs(), when.as_nanos() % 1_000_000_000)
+        }
+        Notice::Device(device, error) => writeln!(out, "towpath: device {device}: {error}"),
+    }
+}
