@@ -48,6 +48,12 @@ pub const EVENT_QUEUE_MAX: usize = 65_536;
 /// Tracked connections by default (`net.netfilter.nf_conntrack_max` on a machine with 4 GB or more).
 pub const CONNECTIONS_MAX: u32 = 262_144;
 
+/// Tracked connections whatever `nf_conntrack_max` says: 2^24 · 256 bytes = 4 GB.
+pub const CONNECTIONS_BOUND: u32 = 1 << 24;
+
+/// Buckets searched for a connection that can be dropped early (Linux: `NF_CT_EVICTION_RANGE`).
+pub const EVICTION_BUCKETS: usize = 8;
+
 /// Expectations of one engine by default (`net.netfilter.nf_conntrack_expect_max`).
 pub const EXPECTATIONS_MAX: u32 = 4096;
 
@@ -56,6 +62,9 @@ pub const EXPECTATIONS_BOUND: u32 = 65_536;
 
 /// Expectations of one class that may wait for one master (Linux: `NF_CT_EXPECT_MAX_CNT`).
 pub const EXPECTATIONS_PER_MASTER_MAX: u16 = 255;
+
+/// Timers looked at in one go, so that many that run out together hold nobody up; the rest follows at once.
+pub const TIMER_MOVES_MAX: usize = 8192;
 
 /// Rules of one rule set, all tables together.
 pub const RULES_MAX: usize = 1_000_000;

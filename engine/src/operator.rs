@@ -30,7 +30,11 @@ impl Engine {
                 self.rules = *rules;
                 Ok(Reply::Done)
             }
-            Command::LoadHelper(helper) => self.helpers.load(helper).map(Reply::Helper).map_err(CommandError::Helper),
+            Command::LoadHelper(helper) => {
+                let id = self.helpers.load(helper).map_err(CommandError::Helper)?;
+                self.conntrack.set_helper_name(id, self.helpers.name(id).unwrap_or_default());
+                Ok(Reply::Helper(id))
+            }
             Command::AttachHelpersByPort(on) => {
                 self.helpers_by_port = on;
                 Ok(Reply::Done)

@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use crate::{
-    conntrack::{State, Tracking},
+    conntrack::{Context, State, Tracking},
     ending::{DropReason, Dropped, End, Ending, Outcome},
     engine::Engine,
     ip::{
@@ -28,7 +28,14 @@ impl Engine {
         let (place, rule) = (self.place, self.rule);
         self.answer_drop(now, &packet, reason);
         (self.place, self.rule) = (place, rule);
-        self.conntrack.release(&packet);
+        let mut context = Context {
+            sysctls: &self.sysctls,
+            routines: &self.routines,
+            random: &mut self.random,
+            events: &mut self.events,
+            trace: &mut self.trace,
+        };
+        self.conntrack.release(now, &packet, &mut context);
         packet.recycle(&mut self.pool);
         Outcome::Dropped(reason)
     }

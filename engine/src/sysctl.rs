@@ -99,6 +99,10 @@ sysctls! {
     /// Seconds.
     conntrack_icmp_timeout: "net.netfilter.nf_conntrack_icmp_timeout" = 30, 0..=2_147_483;
     /// Seconds.
+    conntrack_gre_timeout: "net.netfilter.nf_conntrack_gre_timeout" = 30, 0..=2_147_483;
+    /// Seconds.
+    conntrack_gre_timeout_stream: "net.netfilter.nf_conntrack_gre_timeout_stream" = 180, 0..=2_147_483;
+    /// Seconds.
     conntrack_generic_timeout: "net.netfilter.nf_conntrack_generic_timeout" = 600, 0..=2_147_483;
 }
 

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    slab::Links,
     tcp_window::TcpTracking,
     tuple::{Direction, Tuple},
 };
@@ -21,49 +22,97 @@ pub struct ConnId {
 }
 
 /// A tracked connection (Linux: `struct nf_conn`).
+///
+/// What every packet needs stands first, so that it touches few cache lines; 224 bytes in all.
 #[derive(Clone, Debug)]
+#[repr(C, align(32))]
 pub struct Connection {
     /// The way of the first packet, as it was before any translation.
     pub original: Tuple,
     /// The way back, as the answers arrive here.
     pub reply: Tuple,
-    /// What has happened to it.
-    pub status: Status,
-    /// The connection mark.
-    pub mark: u32,
     /// The zone; connections of different zones do not know of each other.
     pub zone: u16,
-    /// When it is forgotten if nothing refreshes it. Of an unconfirmed one: meaningless, see [`Self::lifetime_secs`].
+    /// What has changed and was not told yet.
+    pub changes: Changes,
+    /// What has happened to it.
+    pub status: Status,
+    /// The connection mark; [`Self::set_mark`] changes it.
+    pub mark: u32,
+    /// When it is forgotten if nothing refreshes it. Of an unconfirmed one: its timeout, counted from
+    /// [`Instant::ZERO`].
     pub expires: Instant,
-    /// The timeout set last, in seconds.
-    pub lifetime_secs: u32,
     /// What its protocol's tracker remembers.
     pub protocol: ProtocolState,
     /// Packets and bytes, original and reply.
     pub counters: [Counter; 2],
-    /// When its first packet was seen.
-    pub started: Instant,
-    /// A number that no other connection of this engine ever has, from 1 in order of confirmation.
-    pub serial: u64,
     /// What few connections have.
     pub extension: Option<Box<Extension>>,
+    /// A number that no other connection of this engine ever has, from 1 in order of confirmation; 0 before.
+    pub serial: u64,
+    /// Which lists of slots it stands in.
+    pub(super) links: Links,
 }
+
+const _: () = assert!(size_of::<Connection>() == 224);
 
 /// What a protocol's tracker remembers of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProtocolState {
     /// TCP.
     Tcp(TcpTracking),
-    /// UDP.
+    /// UDP and UDP-Lite.
     Udp {
-        /// When the flow becomes a stream if it is still talking then (2 s after its start); `None`: it is one, or
-        /// no answer was seen.
-        stream_at: Option<Instant>,
+        /// When a flow that is answered and still talks becomes a stream: 2 s after its start.
+        stream_at: Instant,
     },
     /// ICMP queries.
     Icmp,
+    /// GRE.
+    Gre,
     /// Anything else: addresses only.
     Generic,
+}
+
+/// What has changed about a connection since it was told last: the bits of `IPCT_*` (Linux v6.18:
+/// `include/uapi/linux/netfilter/nf_conntrack_common.h`, `enum ip_conntrack_events`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes(pub u16);
+
+impl Changes {
+    /// It is new.
+    pub const NEW: Self = Self(1 << 0);
+    /// It is new, and another one has announced it.
+    pub const RELATED: Self = Self(1 << 1);
+    /// It has been answered.
+    pub const REPLY: Self = Self(1 << 3);
+    /// It has become one that is not dropped early.
+    pub const ASSURED: Self = Self(1 << 4);
+    /// What its protocol's tracker remembers.
+    pub const PROTOCOL: Self = Self(1 << 5);
+    /// Its helper.
+    pub const HELPER: Self = Self(1 << 6);
+    /// Its mark.
+    pub const MARK: Self = Self(1 << 7);
+    /// Its sequence adjustment.
+    pub const SEQUENCE: Self = Self(1 << 8);
+
+    /// Whether any bit of `other` is set.
+    #[must_use]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Sets the bits of `other`.
+    pub const fn insert(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Whether nothing has changed.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
 }
 
 /// Packets and bytes of one direction (`net.netfilter.nf_conntrack_acct`); wraps.
@@ -87,6 +136,8 @@ pub struct Extension {
     pub line_starts: [super::LineStarts; 2],
     /// Who announced this connection.
     pub master: Option<ConnId>,
+    /// The original tuple of the one who announced it, which listings show even after that one is gone.
+    pub master_tuple: Option<Tuple>,
     /// How rewriting has moved its sequence numbers, original and reply.
     pub adjustments: [SequenceAdjustment; 2],
 }
@@ -170,6 +221,24 @@ static STATUS_NAMES: [(Status, &str); 12] = [
 ];
 
 impl Connection {
+    /// A connection that nothing is known of but its ends.
+    pub(crate) fn new(original: Tuple, reply: Tuple, zone: u16) -> Self {
+        Self {
+            original,
+            reply,
+            zone,
+            changes: Changes::default(),
+            status: Status::default(),
+            mark: 0,
+            expires: Instant::ZERO,
+            protocol: ProtocolState::Generic,
+            counters: [Counter::default(); 2],
+            extension: None,
+            serial: 0,
+            links: Links::default(),
+        }
+    }
+
     /// The tuple of one direction.
     #[must_use]
     pub const fn tuple(&self, direction: Direction) -> &Tuple {
@@ -183,6 +252,20 @@ impl Connection {
     #[must_use]
     pub const fn is_confirmed(&self) -> bool {
         self.status.contains(Status::CONFIRMED)
+    }
+
+    /// Whether its time is over: it is treated as gone, though it may still stand in the table.
+    #[must_use]
+    pub fn is_expired(&self, now: Instant) -> bool {
+        self.is_confirmed() && self.expires <= now
+    }
+
+    /// Sets the connection mark, and remembers to tell if that changes it.
+    pub const fn set_mark(&mut self, mark: u32) {
+        if self.mark != mark {
+            self.mark = mark;
+            self.changes.insert(Changes::MARK);
+        }
     }
 
     /// Who announced it.

@@ -1,5 +1,167 @@
-//! Connections and expectations as listings and events show them: plain data, copied out.
+//! Connections as listings and events show them: plain data, copied out.
 
-/// A connection as it was at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {}
+use alloc::{boxed::Box, string::String};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    HelperId,
+    conn::{Changes, Connection, Counter, ProtocolState, Status},
+    tcp_states::TcpState,
+    tcp_window::{Side, SideFlags},
+    tuple::Tuple,
+};
+use crate::{nat::SequenceAdjustment, time::Instant};
+
+/// A connection as it was at one moment. An event holds only what Linux puts into it (v6.18:
+/// `net/netfilter/nf_conntrack_netlink.c`, `ctnetlink_conntrack_event()`); a listing holds all there is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// [`Connection::serial`].
+    pub serial: u64,
+    /// The way of the first packet, before any translation.
+    pub original: Tuple,
+    /// The way back.
+    pub reply: Tuple,
+    /// What has happened to it.
+    pub status: Status,
+    /// Its zone.
+    pub zone: u16,
+    /// Whole seconds until it is forgotten.
+    pub timeout_secs: Option<u32>,
+    /// What the TCP tracker remembers.
+    pub tcp: Option<TcpEntry>,
+    /// The name of its helper.
+    pub helper: Option<String>,
+    /// Its mark, when it has one or has lost it.
+    pub mark: Option<u32>,
+    /// The original tuple of the connection that has announced it.
+    pub master: Option<Tuple>,
+    /// How its sequence numbers have moved, original and reply.
+    pub adjustments: Option<[SequenceAdjustment; 2]>,
+    /// Packets and bytes, original and reply.
+    pub counters: Option<[Counter; 2]>,
+}
+
+/// What is shown of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpEntry {
+    /// Its state.
+    pub state: TcpState,
+    /// Of both ends, original and reply.
+    pub sides: Option<[TcpSideEntry; 2]>,
+}
+
+/// What is shown of an end of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpSideEntry {
+    /// By how many bits its window is shifted.
+    pub scale: u8,
+    /// What it does.
+    pub flags: SideFlags,
+}
+
+impl Entry {
+    /// All there is.
+    #[must_use]
+    pub(super) fn listed(connection: &Connection, now: Instant, helpers: &HelperNames) -> Self {
+        let has_moved = connection.status.contains(Status::SEQ_ADJUST);
+        Self {
+            timeout_secs: Some(seconds_left(connection, now)),
+            tcp: tcp(connection),
+            helper: helpers.of(connection),
+            master: master(connection),
+            adjustments: adjustments(connection).filter(|_| has_moved),
+            counters: Some(connection.counters),
+            ..Self::common(connection)
+        }
+    }
+
+    /// What is told when a connection is new or has changed.
+    pub(super) fn changed(connection: &Connection, now: Instant, changes: Changes, helpers: &HelperNames) -> Self {
+        let has_moved = connection.status.contains(Status::SEQ_ADJUST) && changes.intersects(Changes::SEQUENCE);
+        let common = Self::common(connection);
+        Self {
+            timeout_secs: Some(seconds_left(connection, now)),
+            tcp: tcp(connection).filter(|_| changes.intersects(Changes::PROTOCOL)),
+            helper: helpers.of(connection),
+            mark: common.mark.or_else(|| changes.intersects(Changes::MARK).then_some(0)),
+            master: master(connection).filter(|_| changes.intersects(Changes::RELATED)),
+            adjustments: adjustments(connection).filter(|_| has_moved),
+            ..common
+        }
+    }
+
+    /// What is told when a connection is gone.
+    pub(super) fn destroyed(connection: &Connection, now: Instant) -> Self {
+        Self {
+            timeout_secs: Some(seconds_left(connection, now)).filter(|&secs| secs > 0),
+            tcp: tcp(connection).map(|tcp| TcpEntry { sides: None, ..tcp }),
+            counters: Some(connection.counters),
+            ..Self::common(connection)
+        }
+    }
+
+    fn common(connection: &Connection) -> Self {
+        Self {
+            serial: connection.serial,
+            original: connection.original,
+            reply: connection.reply,
+            status: connection.status,
+            zone: connection.zone,
+            timeout_secs: None,
+            tcp: None,
+            helper: None,
+            mark: Some(connection.mark).filter(|&mark| mark != 0),
+            master: None,
+            adjustments: None,
+            counters: None,
+        }
+    }
+}
+
+/// The names of the helpers, by number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HelperNames(alloc::vec::Vec<Box<str>>);
+
+impl HelperNames {
+    pub(super) fn set(&mut self, helper: HelperId, name: &str) {
+        let index = usize::from(helper.0);
+        if self.0.len() <= index {
+            self.0.resize(index + 1, Box::default());
+        }
+        self.0[index] = name.into();
+    }
+
+    fn of(&self, connection: &Connection) -> Option<String> {
+        let helper = connection.helper()?;
+        self.0.get(usize::from(helper.0)).map(|name| String::from(&**name))
+    }
+}
+
+/// Whole seconds until a connection is forgotten; for an unconfirmed one, from its confirmation on.
+fn seconds_left(connection: &Connection, now: Instant) -> u32 {
+    let from = if connection.is_confirmed() { now } else { Instant::ZERO };
+    u32::try_from(connection.expires.since(from).as_secs()).unwrap_or(u32::MAX)
+}
+
+const fn tcp(connection: &Connection) -> Option<TcpEntry> {
+    const fn side(side: &Side) -> TcpSideEntry {
+        TcpSideEntry { scale: side.scale, flags: side.flags }
+    }
+    match &connection.protocol {
+        ProtocolState::Tcp(tcp) => {
+            let [original, reply] = &tcp.seen;
+            Some(TcpEntry { state: tcp.state, sides: Some([side(original), side(reply)]) })
+        }
+        ProtocolState::Udp { .. } | ProtocolState::Icmp | ProtocolState::Gre | ProtocolState::Generic => None,
+    }
+}
+
+fn master(connection: &Connection) -> Option<Tuple> {
+    connection.extension.as_ref()?.master_tuple
+}
+
+fn adjustments(connection: &Connection) -> Option<[SequenceAdjustment; 2]> {
+    connection.extension.as_ref().map(|extension| extension.adjustments)
+}

@@ -1,26 +1,64 @@
 //! Connection tracking: which flow a packet belongs to, and what that says of it.
+//!
+//! ```text
+//!             track                        …  rules, NAT …                    confirm
+//!  packet ──► key ─► table ─┬─ found ────► tcp · tracker ──► judged ──────► enters the table, tells
+//!                           └─ creation ─► unconfirmed ┘            └─ dropped: release
+//!  wheel ───► removal: tells, leaves the table, is freed with the next packet
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `track` | a packet's way through all of it: read it first |
+//! | `key`, `tuple` | which flow a packet belongs to |
+//! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `tracker`, `timeouts` | what a protocol says of it |
+//! | `creation`, `confirm`, `removal`, `lookup` | a connection's life |
+//! | `table`: `hash`, `index`, `slab`, `wheel` | where connections are found, lie, and run out |
+//! | `entry`, `reasoning`, `statistics` | what is told |
+//! | `expect`, `helper`, `calling` | connections that are announced by others |
 
 pub mod calling;
+mod confirm;
 pub mod conn;
+mod creation;
 pub mod entry;
 pub mod expect;
+mod hash;
 pub mod helper;
+mod index;
+mod key;
+mod lookup;
 pub mod reasoning;
+mod removal;
+mod segment;
+mod slab;
 pub mod sources;
+mod statistics;
+mod table;
+mod tcp;
+pub mod tcp_states;
 pub mod tcp_window;
+mod timeouts;
+mod track;
+mod tracker;
 pub mod tuple;
+mod wheel;
 
 pub use calling::{HelperEvent, LineStarts};
-pub use conn::{ConnId, Connection, Counter, Status};
-pub use entry::Entry;
+pub use conn::{Changes, ConnId, Connection, Counter, ProtocolState, Status};
+pub use entry::{Entry, TcpEntry, TcpSideEntry};
 pub use expect::{Expectation, ExpectationEntry, ExpectationId, Expectations, HelperId};
 pub use reasoning::Reasoning;
+pub use statistics::Statistics;
+pub use tcp_states::TcpState;
 pub use tuple::{Address, Direction, Family, Tuple};
 
-use crate::{
-    ending::DropReason, event::Events, packet::Packet, random::Random, sysctl::Sysctls, time::Instant, trace::Trace,
-    wire::checksum::Routines,
-};
+use alloc::vec::Vec;
+
+use entry::HelperNames;
+use table::Table;
+
+use crate::{event::Events, random::Random, sysctl::Sysctls, trace::Trace, wire::checksum::Routines};
 
 /// What connection tracking says of a packet (Linux: `skb->_nfct`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,92 +158,14 @@ pub struct Context<'a> {
 }
 
 /// All connections and expectations.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Conntrack {
+    table: Table,
     expectations: Expectations,
-}
-
-impl Conntrack {
-    /// An empty table whose hash is keyed by `seed`.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        let _ = seed;
-        Self { expectations: Expectations::default() }
-    }
-
-    /// What is expected.
-    #[must_use]
-    pub const fn expectations(&self) -> &Expectations {
-        &self.expectations
-    }
-
-    /// What is expected, to change.
-    pub(crate) const fn expectations_mut(&mut self) -> &mut Expectations {
-        &mut self.expectations
-    }
-
-    /// Touches what the packets of a batch will need, so that cache misses overlap.
-    pub fn prefetch(&mut self, batch: &mut [Packet]) {}
-
-    /// Takes a TCP connection as closed, because this host has reset it.
-    pub fn set_closing(&mut self, now: Instant, id: ConnId, sysctls: &Sysctls) {}
-
-    /// Forgets all connections and expectations, and tells so.
-    pub fn flush(&mut self, now: Instant, context: &mut Context<'_>) {}
-
-    /// Finds or makes the packet's connection and judges the packet; the answer is in `packet.meta().tracking`.
-    ///
-    /// Gives the expectation that a new connection fulfils, for NAT to follow.
-    ///
-    /// # Errors
-    /// When the packet must be dropped: the table is full.
-    pub fn track(
-        &mut self,
-        now: Instant,
-        packet: &mut Packet,
-        template: Template,
-        context: &mut Context<'_>,
-    ) -> Result<Option<Expectation>, DropReason> {
-        Ok(None)
-    }
-
-    /// Puts the packet's connection into the table if it is not there yet, and tells what changed.
-    ///
-    /// # Errors
-    /// [`DropReason::ConntrackClash`] when another connection has one of its tuples by now.
-    pub fn confirm(&mut self, now: Instant, packet: &Packet, context: &mut Context<'_>) -> Result<(), DropReason> {
-        Ok(())
-    }
-
-    /// Forgets the connection of a packet that was dropped, unless it stands in the table.
-    pub fn release(&mut self, packet: &Packet) {}
-
-    /// The connection of that identifier; `None` when it is gone.
-    #[must_use]
-    pub fn connection(&self, id: ConnId) -> Option<&Connection> {
-        None
-    }
-
-    /// The same, to change.
-    pub fn connection_mut(&mut self, id: ConnId) -> Option<&mut Connection> {
-        None
-    }
-
-    /// The connection in the table that has this tuple, and in which direction.
-    #[must_use]
-    pub fn find(&self, now: Instant, zone: u16, tuple: &Tuple) -> Option<(ConnId, Direction)> {
-        None
-    }
-
-    /// Takes a connection out of the table, with its expectations, and tells so.
-    pub fn kill(&mut self, now: Instant, id: ConnId, context: &mut Context<'_>) {}
-
-    /// Forgets what has run out.
-    pub fn handle_timeout(&mut self, now: Instant, context: &mut Context<'_>) {}
-
-    /// When something may run out next.
-    #[must_use]
-    pub fn next_timeout(&self) -> Option<Instant> {
-        None
-    }
+    /// Slots of connections that have left the table and can still be read.
+    dying: Vec<u32>,
+    /// The number given to a connection last.
+    serials: u64,
+    statistics: Statistics,
+    helper_names: HelperNames,
 }

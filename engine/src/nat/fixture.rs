@@ -8,10 +8,9 @@ use alloc::{
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::{
-    conntrack::{Address, Connection, Family, Status, Tuple, conn::ProtocolState},
+    conntrack::{Address, Connection, Family, Status, Tuple},
     offload,
     packet::{Draft, Packet, Pool, Summary},
-    time::Instant,
     wire::{IcmpHeader, Ipv4Header, Protocol, TcpFlags, TcpHeader, UdpHeader, checksum::Routines},
 };
 
@@ -41,20 +40,8 @@ pub(crate) fn ping(source: [u8; 4], destination: [u8; 4], id: u16) -> Tuple {
 
 /// A connection that is not translated.
 pub(crate) fn connection(original: Tuple) -> Connection {
-    Connection {
-        original,
-        reply: original.inverted().expect("it has answers"),
-        status: Status::default(),
-        mark: 0,
-        zone: 0,
-        expires: Instant::ZERO,
-        lifetime_secs: 0,
-        protocol: ProtocolState::Generic,
-        counters: Default::default(),
-        started: Instant::ZERO,
-        serial: 0,
-        extension: None,
-    }
+    let reply = original.inverted().expect("it has answers");
+    Connection::new(original, reply, 0)
 }
 
 pub(crate) fn packet(protocol: Protocol, source: [u8; 4], destination: [u8; 4], transport: &[u8]) -> Packet {

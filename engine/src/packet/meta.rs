@@ -25,6 +25,8 @@ pub struct Meta {
     pub cut_bytes: u32,
     /// What connection tracking says of it.
     pub tracking: Tracking,
+    /// The keyed hash of the tuple it came with, so that it is computed once; 0: not yet.
+    pub flow_hash: u64,
 }
 
 /// Whom the link layer addressed (Linux v6.18: `include/uapi/linux/if_packet.h`, `PACKET_*`).

@@ -1,0 +1,100 @@
+//! Entry into the table, and telling what has changed.
+//!
+//! Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `__nf_conntrack_confirm()`.
+
+use alloc::boxed::Box;
+
+use super::{
+    Conntrack, Context, Tracking,
+    conn::{Changes, Connection, Status},
+    entry::Entry,
+    table::Found,
+    tuple::{Direction, Tuple},
+};
+use crate::{
+    ending::DropReason,
+    event::{Change, Event},
+    packet::Packet,
+    time::Instant,
+};
+
+impl Conntrack {
+    /// Puts the packet's connection into the table if it is not there yet, and tells what changed.
+    ///
+    /// # Errors
+    /// [`DropReason::ConntrackClash`] when another connection has one of its tuples by now.
+    pub fn confirm(&mut self, now: Instant, packet: &Packet, context: &mut Context<'_>) -> Result<(), DropReason> {
+        let Tracking::Tracked { connection: id, direction, .. } = packet.meta().tracking else { return Ok(()) };
+        let Some(connection) = self.table.slab.get(id) else { return Ok(()) };
+        if !connection.is_confirmed() {
+            // An answer that this host gives in place of somebody else does not make the connection real.
+            if direction == Direction::Reply {
+                return Ok(());
+            }
+            let hash = self.known_hash(packet, &connection.original);
+            if connection.status.contains(Status::DYING) || self.clashes(now, id.slot, hash, context) {
+                self.statistics.insert_failed += 1;
+                self.statistics.drop += 1;
+                return Err(DropReason::ConntrackClash);
+            }
+            self.enter(now, id.slot, hash);
+        }
+        self.tell_changes(now, id.slot, context);
+        Ok(())
+    }
+
+    /// The hash of the connection's original tuple: the packet's own, unless this is not the packet that has started it.
+    fn known_hash(&self, packet: &Packet, original: &Tuple) -> u64 {
+        match packet.meta().flow_hash {
+            0 => self.table.hash(original),
+            hash => hash,
+        }
+    }
+
+    /// Whether another connection has a tuple of this one. Those whose time is over do not count.
+    fn clashes(&mut self, now: Instant, slot: u32, hash: u64, context: &mut Context<'_>) -> bool {
+        let Connection { original, reply, zone, .. } = self.table.slab[slot];
+        let reply_hash = self.table.hash(&reply);
+        [(original, hash), (reply, reply_hash)].iter().any(|(tuple, hash)| {
+            loop {
+                match self.table.find(now, zone, tuple, *hash) {
+                    Some(Found::Alive(..)) => return true,
+                    Some(Found::Expired(other)) => self.destroy(now, other, context),
+                    None => return false,
+                }
+            }
+        })
+    }
+
+    fn enter(&mut self, now: Instant, slot: u32, hash: u64) {
+        self.serials += 1;
+        let connection = &mut self.table.slab[slot];
+        connection.serial = self.serials;
+        connection.expires = now + connection.expires.since(Instant::ZERO);
+        connection.status.insert(Status::CONFIRMED);
+        if connection.helper().is_some() {
+            connection.changes.insert(Changes::HELPER);
+        }
+        let is_expected = connection.master().is_some();
+        connection.changes.insert(if is_expected { Changes::RELATED } else { Changes::NEW });
+        self.table.enter(now, slot, hash);
+        self.statistics.insert += 1;
+    }
+
+    /// Tells what has changed about a connection since it was told last.
+    #[inline]
+    fn tell_changes(&mut self, now: Instant, slot: u32, context: &mut Context<'_>) {
+        let connection = &mut self.table.slab[slot];
+        if connection.changes.is_empty() || connection.status.contains(Status::DYING) {
+            return;
+        }
+        let changes = core::mem::take(&mut connection.changes);
+        if !context.events.wanted().conntrack {
+            return;
+        }
+        let is_new = changes.intersects(Changes(Changes::NEW.0 | Changes::RELATED.0));
+        let change = if is_new { Change::New } else { Change::Update };
+        let entry = Entry::changed(connection, now, changes, &self.helper_names);
+        context.events.push(now, Event::Connection(change, Box::new(entry)));
+    }
+}

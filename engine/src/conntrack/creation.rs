@@ -1,0 +1,90 @@
+//! New connections: room for them, and what they inherit.
+
+use super::{
+    Conntrack, Context, Expectation, Template,
+    conn::{Connection, Status},
+    table::is_entered,
+    tuple::Tuple,
+};
+use crate::{
+    limits::{CONNECTIONS_BOUND, EVICTION_BUCKETS},
+    time::Instant,
+};
+
+impl Conntrack {
+    /// Makes an unconfirmed connection; `None` when there is no room and nothing could be dropped early.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `__nf_conntrack_alloc()`.
+    pub(super) fn create(
+        &mut self,
+        now: Instant,
+        (original, reply): (&Tuple, &Tuple),
+        hash: u64,
+        zone: u16,
+        context: &mut Context<'_>,
+    ) -> Option<u32> {
+        let max = match context.sysctls.conntrack_max {
+            0 => CONNECTIONS_BOUND,
+            max => max.min(CONNECTIONS_BOUND),
+        };
+        self.table.reserve(max);
+        if self.len() >= max && !self.drop_early(now, zone, hash, context) {
+            return None;
+        }
+        Some(self.table.slab.insert(Connection::new(*original, *reply, zone)).slot)
+    }
+
+    /// Drops connections that nobody has answered, near where the new one belongs: all of the first bucket that has any.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `early_drop()`.
+    fn drop_early(&mut self, now: Instant, zone: u16, hash: u64, context: &mut Context<'_>) -> bool {
+        for bucket in 0..EVICTION_BUCKETS.min(self.table.buckets()) {
+            let mut dropped = 0;
+            for slot in self.table.neighbours(zone, hash, bucket) {
+                let status = self.table.slab[slot].status;
+                if !status.intersects(Status(Status::ASSURED.0 | Status::DYING.0)) {
+                    self.destroy(now, slot, context);
+                    dropped += 1;
+                }
+            }
+            if dropped > 0 {
+                self.statistics.early_drop += dropped;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Gives a new connection what others have said of it: an announcement, or else the helper that a rule attaches.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `init_conntrack()`.
+    pub(super) fn welcome(
+        &mut self,
+        now: Instant,
+        slot: u32,
+        template: Template,
+        context: &mut Context<'_>,
+    ) -> Option<Expectation> {
+        let original = self.table.slab[slot].original;
+        let slab = &self.table.slab;
+        let is_alive = |master| slab.get(master).is_some_and(is_entered);
+        let expectation = self.expectations.take(now, template.zone, &original, is_alive, context.events);
+        let Some(expectation) = expectation else {
+            if let Some(helper) = template.helper {
+                let connection = &mut self.table.slab[slot];
+                connection.extension_mut().helper = Some(helper);
+                connection.status.insert(Status::HELPER);
+            }
+            return None;
+        };
+        self.statistics.expect_new += 1;
+        let mark = self.table.slab.get(expectation.master).map_or(0, |master| master.mark);
+        let connection = &mut self.table.slab[slot];
+        connection.status.insert(Status::EXPECTED);
+        connection.mark = mark;
+        let extension = connection.extension_mut();
+        extension.master = Some(expectation.master);
+        extension.master_tuple = Some(expectation.master_tuple);
+        Some(expectation)
+    }
+}

@@ -1,0 +1,274 @@
+//! From hashes to connections: buckets of one cache line, each with ten places.
+//!
+//! ```text
+//!  bucket   | ten tags of 16 bits | ten references: slot and direction | next |
+//! ```
+//!
+//! A tag is the low end of the hash, so that all but one in 65 536 of the connections that a look-up must not find are
+//! passed over without being read. Both directions of a connection have a place of their own. A bucket that is full goes
+//! on in another one; at 5.5 places taken of ten one bucket in forty does.
+//!
+//! Why not a table that grows: `nf_conntrack_max` says how large it gets, memory that is never touched is never given,
+//! and nothing has to move while packets wait.
+
+use alloc::{vec, vec::Vec};
+
+use super::tuple::Direction;
+
+/// Where connections are found.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    buckets: Vec<Bucket>,
+    /// Buckets that full ones go on in; number 0 is never used.
+    overflow: Vec<Bucket>,
+    /// First unused bucket of `overflow`, chained by `next`; 0: none.
+    unused: u32,
+}
+
+/// One cache line. Places are taken from the first on without a gap.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
+struct Bucket {
+    tags: [u16; PLACES],
+    references: [Reference; PLACES],
+    next: u32,
+}
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+/// A connection's slot and one of its directions; the default refers to nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+struct Reference(u32);
+
+impl Reference {
+    const fn new(slot: u32, direction: Direction) -> Self {
+        Self((slot + 1) << 1 | direction.index() as u32)
+    }
+
+    const fn get(self) -> Option<(u32, Direction)> {
+        let direction = if self.0 & 1 == 0 { Direction::Original } else { Direction::Reply };
+        match (self.0 >> 1).checked_sub(1) {
+            Some(slot) => Some((slot, direction)),
+            None => None,
+        }
+    }
+}
+
+impl Index {
+    /// An index for at most `connections` connections; more fit, but are found more slowly.
+    pub(super) fn new(connections: u32) -> Self {
+        let buckets = (connections as usize * 2 * 2).div_ceil(FILL_TIMES_2).max(BUCKETS_MIN);
+        Self { buckets: vec![Bucket::default(); buckets], overflow: Vec::new(), unused: 0 }
+    }
+
+    /// Bytes taken.
+    pub(super) fn bytes(&self) -> usize {
+        (self.buckets.len() + self.overflow.capacity()) * size_of::<Bucket>()
+    }
+
+    /// How many buckets there are, without those that full ones go on in.
+    pub(super) fn len(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// Reads the bucket's line, so that it is near when it is looked at. What it gives says nothing.
+    pub(super) fn touch(&self, hash: u64) -> u32 {
+        self.buckets[self.bucket(hash)].next
+    }
+
+    /// The connections whose tag is that of `hash`.
+    #[inline]
+    pub(super) fn candidates(&self, hash: u64) -> impl Iterator<Item = (u32, Direction)> {
+        let tag = hash as u16;
+        self.chain(self.bucket(hash)).flat_map(move |bucket| {
+            let mut hits = bucket.hits(tag);
+            core::iter::from_fn(move || {
+                let place = hits.trailing_zeros() as usize;
+                hits &= hits.wrapping_sub(1);
+                bucket.references.get(place)?.get()
+            })
+        })
+    }
+
+    /// All connections of the `number`th bucket after that of `hash`, going round.
+    pub(super) fn neighbours(&self, hash: u64, number: usize) -> impl Iterator<Item = (u32, Direction)> {
+        let bucket = (self.bucket(hash) + number) % self.buckets.len();
+        self.chain(bucket).flat_map(|bucket| bucket.references.iter().filter_map(|reference| reference.get()))
+    }
+
+    /// Enters one direction of a connection.
+    pub(super) fn insert(&mut self, hash: u64, slot: u32, direction: Direction) {
+        let mut at = Place::Home(self.bucket(hash));
+        loop {
+            let bucket = self.at_mut(at);
+            if let Some(place) = bucket.references.iter().position(|other| other.get().is_none()) {
+                bucket.tags[place] = hash as u16;
+                bucket.references[place] = Reference::new(slot, direction);
+                return;
+            }
+            at = match bucket.next {
+                0 => {
+                    let fresh = self.fresh();
+                    self.at_mut(at).next = fresh;
+                    Place::Overflow(fresh)
+                }
+                next => Place::Overflow(next),
+            };
+        }
+    }
+
+    /// An unused bucket that a full one can go on in.
+    fn fresh(&mut self) -> u32 {
+        match self.unused {
+            0 => {
+                let fresh = self.overflow.len().max(1);
+                self.overflow.resize(fresh + 1, Bucket::default());
+                fresh as u32
+            }
+            unused => {
+                self.unused = core::mem::take(&mut self.at_mut(Place::Overflow(unused)).next);
+                unused
+            }
+        }
+    }
+
+    /// Takes one direction of a connection out; the last place of the chain moves into the gap.
+    pub(super) fn remove(&mut self, hash: u64, slot: u32, direction: Direction) {
+        let home = self.bucket(hash);
+        let reference = Reference::new(slot, direction);
+        let (mut at, mut gap) = (Place::Home(home), None);
+        let mut before_last = None;
+        let last = loop {
+            let bucket = self.at(at);
+            if let Some(place) = bucket.references.iter().position(|&other| other == reference) {
+                gap = Some((at, place));
+            }
+            if bucket.next == 0 {
+                break at;
+            }
+            before_last = Some(at);
+            at = Place::Overflow(bucket.next);
+        };
+        let Some((gap, place)) = gap else { return };
+        let end = self.at(last).taken() - 1;
+        let (tag, moved) = (self.at(last).tags[end], self.at(last).references[end]);
+        let bucket = self.at_mut(gap);
+        (bucket.tags[place], bucket.references[place]) = (tag, moved);
+        let bucket = self.at_mut(last);
+        (bucket.tags[end], bucket.references[end]) = (0, Reference::default());
+        if let (0, Place::Overflow(number), Some(before)) = (end, last, before_last) {
+            self.at_mut(before).next = 0;
+            self.at_mut(last).next = core::mem::replace(&mut self.unused, number);
+        }
+    }
+
+    fn chain(&self, bucket: usize) -> impl Iterator<Item = &Bucket> {
+        core::iter::successors(self.buckets.get(bucket), |bucket| match bucket.next {
+            0 => None,
+            next => self.overflow.get(next as usize),
+        })
+    }
+
+    fn bucket(&self, hash: u64) -> usize {
+        bucket_of(hash, self.buckets.len())
+    }
+
+    fn at(&self, place: Place) -> &Bucket {
+        match place {
+            Place::Home(bucket) => &self.buckets[bucket],
+            Place::Overflow(bucket) => &self.overflow[bucket as usize],
+        }
+    }
+
+    fn at_mut(&mut self, place: Place) -> &mut Bucket {
+        match place {
+            Place::Home(bucket) => &mut self.buckets[bucket],
+            Place::Overflow(bucket) => &mut self.overflow[bucket as usize],
+        }
+    }
+}
+
+impl Bucket {
+    /// One bit for each place with that tag; empty places may be among them.
+    #[inline]
+    fn hits(&self, tag: u16) -> u32 {
+        self.tags.iter().enumerate().fold(0, |hits, (place, &other)| hits | u32::from(other == tag) << place)
+    }
+
+    fn taken(&self) -> usize {
+        self.references.iter().filter(|reference| reference.get().is_some()).count()
+    }
+}
+
+/// Where a bucket lies.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Home(usize),
+    Overflow(u32),
+}
+
+/// The high half of the hash, scaled to the number of buckets; the low end is the tag.
+const fn bucket_of(hash: u64, buckets: usize) -> usize {
+    (((hash >> 32) * buckets as u64) >> 32) as usize
+}
+
+/// Places of one bucket.
+const PLACES: usize = 10;
+
+/// Twice the places of a bucket that are taken on average when the table is full: 5.5 of ten.
+const FILL_TIMES_2: usize = 11;
+
+/// Buckets of the smallest index.
+const BUCKETS_MIN: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Deed {
+        Insert(u64),
+        Remove(usize),
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_entered_and_not_taken_out_is_found(
+            deeds in proptest::collection::vec(
+                prop_oneof![
+                    // Few hashes, so that buckets run over.
+                    3 => (0_u64..3).prop_map(|hash| Deed::Insert(hash << 33 | hash)),
+                    1 => (0_usize..200).prop_map(Deed::Remove),
+                ],
+                0..200,
+            )
+        ) {
+            let mut index = Index::new(1);
+            let mut model: Vec<(u64, u32)> = Vec::new();
+            for (slot, deed) in (0..).zip(deeds) {
+                match deed {
+                    Deed::Insert(hash) => {
+                        index.insert(hash, slot, Direction::Reply);
+                        model.push((hash, slot));
+                    }
+                    Deed::Remove(at) if at < model.len() => {
+                        let (hash, slot) = model.swap_remove(at);
+                        index.remove(hash, slot, Direction::Reply);
+                    }
+                    Deed::Remove(_) => {}
+                }
+                for hash in (0_u64..3).map(|hash| hash << 33 | hash) {
+                    let mut found: Vec<u32> = index.candidates(hash).map(|(slot, _)| slot).collect();
+                    let mut expected: Vec<u32> =
+                        model.iter().filter(|entry| entry.0 == hash).map(|entry| entry.1).collect();
+                    found.sort_unstable();
+                    expected.sort_unstable();
+                    prop_assert_eq!(found, expected);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Which tuple a packet belongs to.
+
+use zerocopy::FromBytes;
+
+use super::tuple::{Address, Family, Tuple};
+use crate::{
+    packet::{Network, Packet},
+    wire::{IcmpHeader, Ipv4Header, Protocol},
+};
+
+impl Tuple {
+    /// The tuple of a packet, in the direction in which it travels; `None` when it ends before what makes one up, is a
+    /// fragment that is not the first, or is no IP at all.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_ct_get_tuple()`.
+    #[must_use]
+    pub fn of(packet: &Packet) -> Option<Self> {
+        match packet.network() {
+            Network::Ipv4 => Self::of_ipv4(packet.ipv4()?, packet.transport_bytes()),
+            Network::Other | Network::Arp => None,
+        }
+    }
+
+    /// The tuple of the packet that an ICMP error quotes: `bytes` start with its IPv4 header and may end early.
+    #[must_use]
+    pub fn quoted(bytes: &[u8]) -> Option<Self> {
+        let (ip, _) = Ipv4Header::ref_from_prefix(bytes).ok()?;
+        Self::of_ipv4(ip, bytes.get(ip.header_len()..)?)
+    }
+
+    fn of_ipv4(ip: &Ipv4Header, transport: &[u8]) -> Option<Self> {
+        if ip.fragment_offset() > 0 {
+            return None;
+        }
+        let (source_port, destination_port) = ends(ip.protocol(), transport)?;
+        Some(Self {
+            source: Address::v4(ip.source),
+            destination: Address::v4(ip.destination),
+            source_port,
+            destination_port,
+            protocol: ip.protocol,
+            family: Family::Ipv4,
+        })
+    }
+}
+
+/// What tells flows between two addresses apart.
+fn ends(protocol: Protocol, transport: &[u8]) -> Option<(u16, u16)> {
+    match protocol {
+        Protocol::TCP | Protocol::UDP | Protocol::UDPLITE | Protocol::SCTP => {
+            let &[a, b, c, d] = transport.first_chunk()?;
+            Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+        }
+        Protocol::ICMP => {
+            let (icmp, _) = IcmpHeader::ref_from_prefix(transport).ok()?;
+            Some((icmp.id(), u16::from_be_bytes([icmp.kind, icmp.code])))
+        }
+        Protocol::GRE => gre(transport),
+        _ => Some((0, 0)),
+    }
+}
+
+/// GRE has no ports, but version 1 (RFC 2637) carries a call identifier. Nothing here learns which one the other side has
+/// chosen, so that both directions of a call are flows of their own.
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_proto_gre.c`, `gre_pkt_to_tuple()`.
+fn gre(transport: &[u8]) -> Option<(u16, u16)> {
+    match *transport {
+        [_, flags, kind_high, kind_low, _, _, call_high, call_low, ..] if flags & GRE_VERSION == GRE_VERSION_1 => {
+            let is_ppp = u16::from_be_bytes([kind_high, kind_low]) == GRE_PROTOCOL_PPP;
+            is_ppp.then(|| (0, u16::from_be_bytes([call_high, call_low])))
+        }
+        _ => Some((0, 0)),
+    }
+}
+
+const GRE_VERSION: u8 = 0x07;
+const GRE_VERSION_1: u8 = 1;
+const GRE_PROTOCOL_PPP: u16 = 0x880b;

@@ -1,0 +1,153 @@
+//! Finding connections, and listing them.
+
+use alloc::vec::Vec;
+
+use super::{
+    Conntrack, Expectations, HelperId,
+    conn::{ConnId, Connection, Status},
+    entry::{Entry, HelperNames},
+    statistics::Statistics,
+    table::{Found, Table},
+    tuple::{Direction, Tuple},
+};
+use crate::{limits::CONNECTIONS_MAX, packet::Packet, random::Random, time::Instant};
+
+impl Conntrack {
+    /// An empty table whose hash is keyed by `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            table: Table::new(&mut Random::new(seed), CONNECTIONS_MAX),
+            expectations: Expectations::default(),
+            dying: Vec::new(),
+            serials: 0,
+            statistics: Statistics::default(),
+            helper_names: HelperNames::default(),
+        }
+    }
+
+    /// Touches what the packets of a batch will need, so that cache misses overlap: first all buckets, then all
+    /// connections. Each packet's hash is kept for later.
+    pub fn prefetch(&mut self, batch: &mut [Packet]) {
+        let mut read = 0;
+        for packet in batch.iter_mut() {
+            if let Some(tuple) = Tuple::of(packet) {
+                let hash = self.table.hash(&tuple);
+                packet.meta_mut().flow_hash = hash;
+                read ^= u64::from(self.table.touch_bucket(hash));
+            }
+        }
+        if let [_, _, ..] = batch {
+            for packet in batch.iter() {
+                read ^= self.table.touch_connection(packet.meta().flow_hash);
+            }
+        }
+        core::hint::black_box(read);
+    }
+
+    /// The connection of that identifier; `None` when it is gone.
+    #[must_use]
+    pub fn connection(&self, id: ConnId) -> Option<&Connection> {
+        self.table.slab.get(id)
+    }
+
+    /// The same, to change.
+    pub fn connection_mut(&mut self, id: ConnId) -> Option<&mut Connection> {
+        self.table.slab.get_mut(id)
+    }
+
+    /// The connection in the table that has this tuple, and in which direction.
+    #[must_use]
+    pub fn find(&self, now: Instant, zone: u16, tuple: &Tuple) -> Option<(ConnId, Direction)> {
+        match self.table.find(now, zone, tuple, self.table.hash(tuple))? {
+            Found::Alive(slot, direction) => Some((self.table.id(slot), direction)),
+            Found::Expired(_) => None,
+        }
+    }
+
+    /// Whether another connection than `ignoring` has this tuple, unless it is the same flow. Counts those that have.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_conntrack_tuple_taken()`.
+    pub fn is_taken(&mut self, now: Instant, tuple: &Tuple, ignoring: ConnId) -> bool {
+        let Some(ignored) = self.connection(ignoring) else { return false };
+        let taken = self.find(now, ignored.zone, tuple).is_some_and(|(id, _)| {
+            id != ignoring && self.connection(id).is_some_and(|other| other.original != ignored.original)
+        });
+        self.statistics.found += u64::from(taken);
+        taken
+    }
+
+    /// The connection in that slot, if it is in use.
+    #[must_use]
+    pub fn in_slot(&self, slot: u32) -> Option<(ConnId, &Connection)> {
+        let id = self.table.slab.try_id(slot)?;
+        Some((id, self.connection(id)?))
+    }
+
+    /// A connection of the table, with all there is to show.
+    #[must_use]
+    pub fn entry(&self, now: Instant, id: ConnId) -> Option<Entry> {
+        let connection = self.connection(id).filter(|connection| is_listed(connection, now))?;
+        Some(Entry::listed(connection, now, &self.helper_names))
+    }
+
+    /// All connections of the table, in the order in which they came.
+    #[must_use]
+    pub fn entries(&self, now: Instant) -> Vec<Entry> {
+        let listed = self.table.slab.iter().filter(|(_, connection)| is_listed(connection, now));
+        let mut entries: Vec<Entry> =
+            listed.map(|(_, connection)| Entry::listed(connection, now, &self.helper_names)).collect();
+        entries.sort_unstable_by_key(|entry| entry.serial);
+        entries
+    }
+
+    /// What is expected.
+    #[must_use]
+    pub const fn expectations(&self) -> &Expectations {
+        &self.expectations
+    }
+
+    /// What is expected, to change.
+    pub(crate) const fn expectations_mut(&mut self) -> &mut Expectations {
+        &mut self.expectations
+    }
+
+    /// How many connections there are, unconfirmed ones included.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.table.slab.live() - self.dying.len() as u32
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes taken by connections and the table, extensions aside.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.table.bytes()
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub const fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// Says what a helper is called in listings and events.
+    pub fn set_helper_name(&mut self, helper: HelperId, name: &str) {
+        self.helper_names.set(helper, name);
+    }
+
+    /// When something may run out next.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        [self.table.next_timeout(), self.expectations.next_timeout()].into_iter().flatten().min()
+    }
+}
+
+fn is_listed(connection: &Connection, now: Instant) -> bool {
+    connection.is_confirmed() && !connection.status.contains(Status::DYING) && connection.expires > now
+}

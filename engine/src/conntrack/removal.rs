@@ -1,0 +1,132 @@
+//! The end of connections.
+//!
+//! A connection that leaves the table can still be read by its identifier until the next packet is tracked: the packet
+//! that has ended it still has to be translated.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{
+    ConnId, Conntrack, Context,
+    conn::{Changes, Connection, ProtocolState, Status},
+    entry::Entry,
+    tcp_states::TcpState,
+};
+use crate::{
+    event::{Change, Event},
+    packet::Packet,
+    sysctl::Sysctls,
+    time::Instant,
+};
+
+impl Conntrack {
+    /// Forgets the connection of a packet that goes no further, unless it stands in the table.
+    pub fn release(&mut self, now: Instant, packet: &Packet, context: &mut Context<'_>) {
+        let Some(id) = packet.meta().tracking.connection() else { return };
+        if self.table.slab.get(id).is_some() {
+            self.forget_unconfirmed(now, id.slot, context);
+        }
+    }
+
+    /// Takes a connection out of the table, with its expectations, and tells so.
+    pub fn kill(&mut self, now: Instant, id: ConnId, context: &mut Context<'_>) {
+        if self.table.slab.get(id).is_some() {
+            self.destroy(now, id.slot, context);
+        }
+    }
+
+    /// Takes all connections out of the table for which `condemned` is true, in the order in which they came, and says how
+    /// many.
+    pub fn kill_all(
+        &mut self,
+        now: Instant,
+        condemned: impl Fn(&Connection) -> bool,
+        context: &mut Context<'_>,
+    ) -> usize {
+        self.bury();
+        let confirmed = self.table.slab.iter().filter(|(_, connection)| connection.is_confirmed());
+        let mut slots: Vec<(u64, u32)> = confirmed
+            .filter(|(_, connection)| condemned(connection))
+            .map(|(slot, connection)| (connection.serial, slot))
+            .collect();
+        slots.sort_unstable();
+        for &(_, slot) in &slots {
+            self.destroy(now, slot, context);
+        }
+        slots.len()
+    }
+
+    /// Forgets all connections and expectations, and tells so.
+    pub fn flush(&mut self, now: Instant, context: &mut Context<'_>) {
+        self.kill_all(now, |_| true, context);
+        self.bury();
+    }
+
+    /// Takes a TCP connection as closed, because this host has reset it.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_proto_tcp.c`, `nf_conntrack_tcp_set_closing()`.
+    pub fn set_closing(&mut self, now: Instant, id: ConnId, sysctls: &Sysctls) {
+        let Some(connection) = self.table.slab.get_mut(id) else { return };
+        let ProtocolState::Tcp(tcp) = &mut connection.protocol else { return };
+        if !connection.status.contains(Status::CONFIRMED) {
+            return;
+        }
+        let before = core::mem::replace(&mut tcp.state, TcpState::Close);
+        if before != TcpState::Close && !connection.status.contains(Status::FIXED_TIMEOUT) {
+            connection.changes.insert(Changes::PROTOCOL);
+            self.table.refresh(now, id.slot, sysctls.conntrack_tcp_timeout_close);
+        }
+    }
+
+    /// Forgets what has run out.
+    pub fn handle_timeout(&mut self, now: Instant, context: &mut Context<'_>) {
+        self.bury();
+        for slot in self.table.expired(now) {
+            self.destroy(now, slot, context);
+        }
+        self.expectations.handle_timeout(now, context.events);
+        self.bury();
+    }
+
+    /// Takes a connection out of the table and tells so; the rest of it goes with [`Self::bury`].
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_ct_delete()`.
+    pub(super) fn destroy(&mut self, now: Instant, slot: u32, context: &mut Context<'_>) {
+        let connection = &mut self.table.slab[slot];
+        if connection.status.contains(Status::DYING) {
+            return;
+        }
+        connection.status.insert(Status::DYING);
+        if !connection.is_confirmed() {
+            return;
+        }
+        if context.events.wanted().conntrack {
+            let entry = Entry::destroyed(connection, now);
+            context.events.push(now, Event::Connection(Change::Destroy, Box::new(entry)));
+        }
+        self.table.leave(slot);
+        self.expectations.remove_of(now, self.table.id(slot), context.events);
+        self.dying.push(slot);
+    }
+
+    /// Frees a connection that was never confirmed; another one is left alone.
+    pub(super) fn forget_unconfirmed(&mut self, now: Instant, slot: u32, context: &mut Context<'_>) {
+        if !self.table.slab[slot].is_confirmed() {
+            // A helper may have announced something on the very first packet.
+            self.expectations.remove_of(now, self.table.id(slot), context.events);
+            self.free(slot);
+        }
+    }
+
+    /// Frees the connections that have left the table.
+    #[inline]
+    pub(super) fn bury(&mut self) {
+        while let Some(slot) = self.dying.pop() {
+            self.free(slot);
+        }
+    }
+
+    /// The one place where connections end.
+    fn free(&mut self, slot: u32) {
+        self.table.slab.remove(slot);
+    }
+}

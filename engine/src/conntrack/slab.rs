@@ -1,0 +1,137 @@
+//! Where connections lie: chunks that never move, so that growing costs no copy and an identifier stays good.
+
+use alloc::vec::Vec;
+
+use super::conn::{ConnId, Connection};
+
+/// Connections by slot. A slot's generation is odd while it is taken.
+#[derive(Debug, Default)]
+pub(super) struct Slab {
+    chunks: Vec<Vec<Connection>>,
+    /// First free slot, chained by [`Links::next`]; `NONE`: none.
+    free: Option<u32>,
+    live: u32,
+}
+
+/// What ties a connection into lists of slots, and how often its slot was used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Links {
+    pub(super) generation: u32,
+    /// The next slot of the wheel's list, or of the free slots.
+    pub(super) next: u32,
+    /// The slot before in the wheel's list.
+    pub(super) previous: u32,
+    /// Which of the wheel's lists; `PLACE_NONE`: none.
+    pub(super) place: u16,
+}
+
+/// No slot.
+pub(super) const NONE: u32 = u32::MAX;
+/// None of the wheel's lists.
+pub(super) const PLACE_NONE: u16 = u16::MAX;
+
+impl Default for Links {
+    fn default() -> Self {
+        Self { generation: 0, next: NONE, previous: NONE, place: PLACE_NONE }
+    }
+}
+
+impl Slab {
+    /// How many slots are taken.
+    pub(super) const fn live(&self) -> u32 {
+        self.live
+    }
+
+    /// Bytes taken.
+    pub(super) fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK * size_of::<Connection>()
+    }
+
+    /// Puts a connection into a slot.
+    pub(super) fn insert(&mut self, mut connection: Connection) -> ConnId {
+        self.live += 1;
+        let slot = match self.free {
+            Some(slot) => {
+                let links = self[slot].links;
+                self.free = (links.next != NONE).then_some(links.next);
+                connection.links = Links { generation: links.generation.wrapping_add(1), ..Links::default() };
+                self[slot] = connection;
+                slot
+            }
+            None => {
+                connection.links = Links { generation: 1, ..Links::default() };
+                self.push(connection)
+            }
+        };
+        self.id(slot)
+    }
+
+    fn push(&mut self, connection: Connection) -> u32 {
+        let full = self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK);
+        if full {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let before = (self.chunks.len() - 1) * CHUNK;
+        let chunk = &mut self.chunks[before / CHUNK];
+        chunk.push(connection);
+        (before + chunk.len() - 1) as u32
+    }
+
+    /// Frees a slot. What the connection held is given back.
+    pub(super) fn remove(&mut self, slot: u32) {
+        let free = self.free.replace(slot).unwrap_or(NONE);
+        let connection = &mut self[slot];
+        connection.extension = None;
+        connection.links =
+            Links { generation: connection.links.generation.wrapping_add(1), next: free, ..Links::default() };
+        self.live -= 1;
+    }
+
+    /// The identifier of the connection in that slot.
+    pub(super) fn id(&self, slot: u32) -> ConnId {
+        ConnId { slot, generation: self[slot].links.generation }
+    }
+
+    /// The identifier of the connection in that slot, if there is one.
+    pub(super) fn try_id(&self, slot: u32) -> Option<ConnId> {
+        let connection = self.chunks.get(slot as usize / CHUNK)?.get(slot as usize % CHUNK)?;
+        let generation = connection.links.generation;
+        (generation % 2 == 1).then_some(ConnId { slot, generation })
+    }
+
+    /// The connection, unless its slot was freed since.
+    pub(super) fn get(&self, id: ConnId) -> Option<&Connection> {
+        let connection = self.chunks.get(id.slot as usize / CHUNK)?.get(id.slot as usize % CHUNK)?;
+        (connection.links.generation == id.generation).then_some(connection)
+    }
+
+    /// The same, to change.
+    pub(super) fn get_mut(&mut self, id: ConnId) -> Option<&mut Connection> {
+        let connection = self.chunks.get_mut(id.slot as usize / CHUNK)?.get_mut(id.slot as usize % CHUNK)?;
+        (connection.links.generation == id.generation).then_some(connection)
+    }
+
+    /// All connections, by slot.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
+        let slots = self.chunks.iter().flatten().enumerate();
+        slots.filter(|(_, connection)| connection.links.generation % 2 == 1).map(|(slot, entry)| (slot as u32, entry))
+    }
+}
+
+/// A slot that is known to exist.
+impl core::ops::Index<u32> for Slab {
+    type Output = Connection;
+
+    fn index(&self, slot: u32) -> &Connection {
+        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+}
+
+impl core::ops::IndexMut<u32> for Slab {
+    fn index_mut(&mut self, slot: u32) -> &mut Connection {
+        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+}
+
+/// Connections of one chunk: about 448 KB.
+const CHUNK: usize = 2048;

@@ -1,0 +1,38 @@
+//! How long connections are remembered, in seconds.
+
+use super::tcp_states::TcpState;
+use crate::sysctl::Sysctls;
+
+/// A TCP connection that is in `state` (Linux v6.18: `net/netfilter/nf_conntrack_proto_tcp.c`, `tcp_timeouts`).
+pub(super) const fn tcp(state: TcpState, sysctls: &Sysctls) -> u32 {
+    match state {
+        TcpState::None => 0,
+        TcpState::SynSent => sysctls.conntrack_tcp_timeout_syn_sent,
+        TcpState::SynRecv => sysctls.conntrack_tcp_timeout_syn_recv,
+        TcpState::Established => sysctls.conntrack_tcp_timeout_established,
+        TcpState::FinWait => sysctls.conntrack_tcp_timeout_fin_wait,
+        TcpState::CloseWait => sysctls.conntrack_tcp_timeout_close_wait,
+        TcpState::LastAck => sysctls.conntrack_tcp_timeout_last_ack,
+        TcpState::TimeWait => sysctls.conntrack_tcp_timeout_time_wait,
+        TcpState::Close => sysctls.conntrack_tcp_timeout_close,
+        // It has no tunable in Linux either.
+        TcpState::SynSent2 => SYN_SENT2,
+    }
+}
+
+/// A connection of any other protocol, by whether it has been answered, or for UDP become a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pair {
+    pub(super) unreplied: u32,
+    pub(super) replied: u32,
+}
+
+pub(super) const fn udp(sysctls: &Sysctls) -> Pair {
+    Pair { unreplied: sysctls.conntrack_udp_timeout, replied: sysctls.conntrack_udp_timeout_stream }
+}
+
+pub(super) const fn gre(sysctls: &Sysctls) -> Pair {
+    Pair { unreplied: sysctls.conntrack_gre_timeout, replied: sysctls.conntrack_gre_timeout_stream }
+}
+
+const SYN_SENT2: u32 = 120;

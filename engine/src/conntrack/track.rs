@@ -1,0 +1,260 @@
+//! Finding or making a packet's connection, and judging the packet.
+//!
+//! Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_conntrack_in()`.
+
+use super::{
+    Conntrack, Context, Expectation, State, Template, Tracking,
+    conn::{Changes, Connection, Status},
+    reasoning::{Invalid, Reasoning},
+    segment::Segment,
+    table::Found,
+    tcp, tcp_states,
+    tracker::{self, Outcome},
+    tuple::{Direction, Family, Tuple},
+};
+use crate::{
+    ending::DropReason,
+    offload,
+    packet::{Packet, Transport},
+    time::Instant,
+    trace::Step,
+    wire::{IcmpHeader, Protocol, icmp::IcmpType},
+};
+
+impl Conntrack {
+    /// Finds or makes the packet's connection and judges the packet; the answer is in `packet.meta().tracking`. A packet
+    /// that has been judged already, or shall not be, is left alone.
+    ///
+    /// Gives the expectation that a new connection fulfils, for NAT to follow.
+    ///
+    /// # Errors
+    /// [`DropReason::ConntrackFull`] when there is no room for another connection.
+    pub fn track(
+        &mut self,
+        now: Instant,
+        packet: &mut Packet,
+        template: Template,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Expectation>, DropReason> {
+        match packet.meta().tracking {
+            Tracking::Tracked { .. } | Tracking::Untracked => return Ok(None),
+            Tracking::Unseen | Tracking::Template(_) | Tracking::Invalid => {}
+        }
+        self.bury();
+        if packet.protocol() == Protocol::ICMP
+            && let Some(verdict) = self.judge_icmp(now, packet, template.zone, context)
+        {
+            conclude(packet, verdict, context);
+            return Ok(None);
+        }
+        let Some(tuple) = Tuple::of(packet) else {
+            self.statistics.invalid += 1;
+            conclude(packet, Err(Invalid::NoTuple), context);
+            return Ok(None);
+        };
+        if packet.meta().flow_hash == 0 {
+            packet.meta_mut().flow_hash = self.table.hash(&tuple);
+        }
+        self.track_flow(now, packet, &tuple, template, context)
+    }
+
+    fn track_flow(
+        &mut self,
+        now: Instant,
+        packet: &mut Packet,
+        tuple: &Tuple,
+        template: Template,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Expectation>, DropReason> {
+        loop {
+            let resolved = self.resolve(now, packet, tuple, template, context)?;
+            let Some((slot, direction, expectation)) = resolved else {
+                self.statistics.invalid += 1;
+                let (kind, _) = tuple.icmp_type_code().unwrap_or_default();
+                conclude(packet, Err(Invalid::IcmpUnasked(kind)), context);
+                return Ok(None);
+            };
+            let connection = &mut self.table.slab[slot];
+            let state = state_of(connection, direction);
+            let is_new = !connection.is_confirmed();
+            let outcome = judge(connection, now, packet, direction, context);
+            let reasoning = match outcome {
+                Outcome::Taken { secs, reason } => {
+                    self.table.refresh(now, slot, secs);
+                    self.count(slot, direction, packet, context);
+                    let master = self.table.slab[slot].extension.as_ref().and_then(|extension| extension.master_tuple);
+                    match (is_new, master) {
+                        (true, Some(master)) => Reasoning::Announced(master),
+                        (true, None) => Reasoning::Starts(reason),
+                        (false, _) => Reasoning::Belongs(reason),
+                    }
+                }
+                Outcome::Ignored(ignored) => Reasoning::Ignored(ignored),
+                Outcome::Refused => {
+                    self.count(slot, direction, packet, context);
+                    self.destroy(now, slot, context);
+                    Reasoning::Refused
+                }
+                Outcome::Reopen => {
+                    self.destroy(now, slot, context);
+                    continue;
+                }
+                Outcome::Invalid { reason, refresh } => {
+                    if let Some(secs) = refresh {
+                        self.table.refresh(now, slot, secs);
+                    }
+                    self.forget_unconfirmed(now, slot, context);
+                    self.statistics.invalid += 1;
+                    conclude(packet, Err(reason), context);
+                    return Ok(None);
+                }
+            };
+            let connection = &mut self.table.slab[slot];
+            if direction == Direction::Reply && !connection.status.contains(Status::SEEN_REPLY) {
+                connection.status.insert(Status::SEEN_REPLY);
+                connection.changes.insert(Changes::REPLY);
+            }
+            let connection = self.table.id(slot);
+            conclude(packet, Ok((Tracking::Tracked { connection, state, direction }, reasoning)), context);
+            return Ok(expectation);
+        }
+    }
+
+    /// The connection at a tuple, made when there is none; `None` when there cannot be one.
+    fn resolve(
+        &mut self,
+        now: Instant,
+        packet: &Packet,
+        tuple: &Tuple,
+        template: Template,
+        context: &mut Context<'_>,
+    ) -> Result<Option<(u32, Direction, Option<Expectation>)>, DropReason> {
+        let hash = packet.meta().flow_hash;
+        loop {
+            match self.table.find(now, template.zone, tuple, hash) {
+                Some(Found::Alive(slot, direction)) => return Ok(Some((slot, direction, None))),
+                Some(Found::Expired(slot)) => self.destroy(now, slot, context),
+                None => break,
+            }
+        }
+        let Some(reply) = tuple.inverted() else { return Ok(None) };
+        let Some(slot) = self.create(now, (tuple, &reply), hash, template.zone, context) else {
+            self.statistics.drop += 1;
+            context.trace.push(|| Step::Conntrack(None, Reasoning::Full));
+            return Err(DropReason::ConntrackFull);
+        };
+        let expectation = self.welcome(now, slot, template, context);
+        Ok(Some((slot, Direction::Original, expectation)))
+    }
+
+    fn count(&mut self, slot: u32, direction: Direction, packet: &Packet, context: &Context<'_>) {
+        if context.sysctls.conntrack_acct != 0 {
+            let counter = &mut self.table.slab[slot].counters[direction.index()];
+            counter.packets = counter.packets.wrapping_add(1);
+            counter.bytes = counter.bytes.wrapping_add(packet.network_len() as u64);
+        }
+    }
+
+    /// Judges an ICMP message as far as it needs no flow of its own; `None` for queries and their answers.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmp.c`, `nf_conntrack_icmpv4_error()`.
+    fn judge_icmp(
+        &mut self,
+        now: Instant,
+        packet: &Packet,
+        zone: u16,
+        context: &Context<'_>,
+    ) -> Option<Result<(Tracking, Reasoning), Invalid>> {
+        let verdict = match packet.icmp() {
+            None if packet.ipv4().is_some_and(|ip| ip.fragment_offset() > 0) => return None,
+            None => Err(Invalid::Broken),
+            Some(_) if !has_right_checksum(packet, context) => Err(Invalid::Checksum),
+            Some(icmp) if icmp.kind > ICMP_TYPE_MAX => Err(Invalid::IcmpType(icmp.kind)),
+            Some(icmp) if !IcmpType(icmp.kind).is_error() => return None,
+            Some(_) => self.judge_icmp_error(now, packet, zone),
+        };
+        if verdict.is_err() {
+            self.statistics.error += 1;
+        }
+        Some(verdict)
+    }
+
+    /// An ICMP error is RELATED to the connection of the packet that it quotes, in the direction in which it travels, if
+    /// it goes to the end that sent that packet.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmp.c`, `nf_conntrack_inet_error()`.
+    fn judge_icmp_error(&self, now: Instant, packet: &Packet, zone: u16) -> Result<(Tracking, Reasoning), Invalid> {
+        let quoted = packet.transport_bytes().get(IcmpHeader::LEN..).and_then(Tuple::quoted);
+        let quoted = quoted.ok_or(Invalid::ErrorUnreadable)?;
+        let answer = quoted.inverted().ok_or(Invalid::ErrorUnreadable)?;
+        let (connection, direction) = self.find(now, zone, &answer).ok_or(Invalid::ErrorUnknown(quoted))?;
+        let goes_to = packet.ipv4().map(|ip| ip.destination);
+        let is_to_sender = goes_to == Some(answer.destination.as_v4()) && answer.family == Family::Ipv4;
+        if !is_to_sender {
+            return Err(Invalid::ErrorMisaddressed(quoted));
+        }
+        let tracking = Tracking::Tracked { connection, state: State::Related, direction };
+        Ok((tracking, Reasoning::ErrorAbout(quoted)))
+    }
+}
+
+/// What a packet in this direction is to the connection (Linux: `resolve_normal_ct()`).
+const fn state_of(connection: &Connection, direction: Direction) -> State {
+    match direction {
+        Direction::Reply => State::Established,
+        Direction::Original if connection.status.contains(Status::SEEN_REPLY) => State::Established,
+        Direction::Original if connection.status.contains(Status::EXPECTED) => State::Related,
+        Direction::Original => State::New,
+    }
+}
+
+/// Asks the protocol's tracker.
+#[inline]
+fn judge(
+    connection: &mut Connection,
+    now: Instant,
+    packet: &Packet,
+    direction: Direction,
+    context: &Context<'_>,
+) -> Outcome {
+    let sysctls = context.sysctls;
+    let invalid = |reason| Outcome::Invalid { reason, refresh: None };
+    match packet.protocol() {
+        Protocol::TCP | Protocol::UDP if packet.transport() == Transport::Broken => invalid(Invalid::Broken),
+        Protocol::TCP => match Segment::of(packet) {
+            None => invalid(Invalid::Broken),
+            Some(_) if !has_right_checksum(packet, context) => invalid(Invalid::Checksum),
+            Some(segment) if tcp_states::is_nonsense(segment.flags) => invalid(Invalid::Flags(segment.flags)),
+            Some(segment) => tcp::track(connection, now, &segment, direction, sysctls),
+        },
+        Protocol::UDP if !has_right_checksum(packet, context) => invalid(Invalid::Checksum),
+        Protocol::UDP | Protocol::UDPLITE => tracker::udp(connection, now, sysctls),
+        Protocol::ICMP => tracker::icmp(connection, sysctls),
+        Protocol::GRE => tracker::gre(connection, sysctls),
+        _ => tracker::generic(connection, sysctls),
+    }
+}
+
+/// Only what comes from outside is verified: this host's own packets may still lack their checksum.
+fn has_right_checksum(packet: &Packet, context: &Context<'_>) -> bool {
+    let is_verified = context.sysctls.conntrack_checksum != 0 && packet.meta().device.is_some();
+    !is_verified || offload::checksum::is_right(packet, context.routines)
+}
+
+fn conclude(packet: &mut Packet, verdict: Result<(Tracking, Reasoning), Invalid>, context: &mut Context<'_>) {
+    let (tracking, reasoning) = match verdict {
+        Ok(verdict) => verdict,
+        Err(reason) => (Tracking::Invalid, Reasoning::Invalid(reason)),
+    };
+    packet.meta_mut().tracking = tracking;
+    context.trace.push(|| {
+        let what = match tracking {
+            Tracking::Tracked { state, direction, .. } => Some((state, direction)),
+            Tracking::Unseen | Tracking::Template(_) | Tracking::Untracked | Tracking::Invalid => None,
+        };
+        Step::Conntrack(what, reasoning)
+    });
+}
+
+/// Linux: `NR_ICMP_TYPES`.
+const ICMP_TYPE_MAX: u8 = 18;

@@ -1,0 +1,87 @@
+//! What a protocol's tracker answers, and the trackers of the simple protocols.
+
+use super::{
+    conn::{Changes, Connection, ProtocolState, Status},
+    reasoning::{Ignored, Invalid, Taken},
+    timeouts,
+};
+use crate::{sysctl::Sysctls, time::Instant};
+
+/// What a tracker says of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It belongs to the connection, which is remembered for so long from now on.
+    Taken { secs: u32, reason: Taken },
+    /// It passes as one of the connection, but changes, refreshes and counts nothing.
+    Ignored(Ignored),
+    /// A RST answers the connection's first packet: it passes, and the connection is gone.
+    Refused,
+    /// The connection is over, and the packet starts another one with the same ends.
+    Reopen,
+    /// It does not belong to the connection.
+    Invalid {
+        reason: Invalid,
+        /// How long the connection is remembered, if that changes.
+        refresh: Option<u32>,
+    },
+}
+
+/// UDP: a flow that is answered and still talks two seconds after its start is a stream, and worth keeping.
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_proto_udp.c`, `nf_conntrack_udp_packet()`.
+pub(super) fn udp(connection: &mut Connection, now: Instant, sysctls: &Sysctls) -> Outcome {
+    let secs = timeouts::udp(sysctls);
+    if !connection.is_confirmed() {
+        connection.protocol = ProtocolState::Udp { stream_at: now + STREAM_AFTER };
+    }
+    let is_late = matches!(connection.protocol, ProtocolState::Udp { stream_at } if now > stream_at);
+    let is_stream = connection.status.contains(Status::SEEN_REPLY) && is_late;
+    if is_stream {
+        assure(connection);
+    }
+    let reason = Taken::Udp { is_stream };
+    Outcome::Taken { secs: if is_stream { secs.replied } else { secs.unreplied }, reason }
+}
+
+/// ICMP queries: only a query starts a flow.
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmp.c`, `nf_conntrack_icmp_packet()`.
+pub(super) fn icmp(connection: &mut Connection, sysctls: &Sysctls) -> Outcome {
+    let kind = connection.original.icmp_type_code().map_or(0, |(kind, _)| kind);
+    if !crate::wire::icmp::IcmpType(kind).is_query() {
+        return Outcome::Invalid { reason: Invalid::IcmpUnasked(kind), refresh: None };
+    }
+    connection.protocol = ProtocolState::Icmp;
+    Outcome::Taken { secs: sysctls.conntrack_icmp_timeout, reason: Taken::Icmp }
+}
+
+/// GRE: a flow that is answered is worth keeping.
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_proto_gre.c`, `nf_conntrack_gre_packet()`.
+pub(super) fn gre(connection: &mut Connection, sysctls: &Sysctls) -> Outcome {
+    let secs = timeouts::gre(sysctls);
+    connection.protocol = ProtocolState::Gre;
+    let is_answered = connection.status.contains(Status::SEEN_REPLY);
+    if is_answered {
+        assure(connection);
+    }
+    Outcome::Taken { secs: if is_answered { secs.replied } else { secs.unreplied }, reason: Taken::Other }
+}
+
+/// Any other protocol: two addresses that talk.
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `generic_packet()`.
+pub(super) fn generic(connection: &mut Connection, sysctls: &Sysctls) -> Outcome {
+    connection.protocol = ProtocolState::Generic;
+    Outcome::Taken { secs: sysctls.conntrack_generic_timeout, reason: Taken::Other }
+}
+
+fn assure(connection: &mut Connection) {
+    if !connection.status.contains(Status::ASSURED) {
+        connection.status.insert(Status::ASSURED);
+        connection.changes.insert(Changes::ASSURED);
+    }
+}
+
+/// Linux: `stream_ts`.
+const STREAM_AFTER: core::time::Duration = core::time::Duration::from_secs(2);
