@@ -6,6 +6,7 @@ use super::{
     Conntrack, Expectations, HelperId,
     conn::{ConnId, Connection, Status},
     entry::{Entry, HelperNames},
+    sources::Sources,
     statistics::Statistics,
     table::{Found, Table},
     tuple::{Direction, Tuple},
@@ -16,9 +17,11 @@ impl Conntrack {
     /// An empty table whose hash is keyed by `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
         Self {
-            table: Table::new(&mut Random::new(seed), CONNECTIONS_MAX),
+            table: Table::new(&mut random, CONNECTIONS_MAX),
             expectations: Expectations::default(),
+            sources: Sources::new(&mut random),
             dying: Vec::new(),
             serials: 0,
             statistics: Statistics::default(),

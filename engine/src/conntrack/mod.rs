@@ -14,6 +14,7 @@
 //! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `tracker`, `timeouts` | what a protocol says of it |
 //! | `creation`, `confirm`, `removal`, `lookup` | a connection's life |
 //! | `table`: `hash`, `index`, `slab`, `wheel` | where connections are found, lie, and run out |
+//! | `sources` | who already sends from where, for NAT |
 //! | `entry`, `reasoning`, `statistics` | what is told |
 //! | `expect`, `helper`, `calling` | connections that are announced by others |
 
@@ -32,7 +33,7 @@ pub mod reasoning;
 mod removal;
 mod segment;
 mod slab;
-pub mod sources;
+mod sources;
 mod statistics;
 mod table;
 mod tcp;
@@ -56,6 +57,7 @@ pub use tuple::{Address, Direction, Family, Tuple};
 use alloc::vec::Vec;
 
 use entry::HelperNames;
+use sources::Sources;
 use table::Table;
 
 use crate::{event::Events, random::Random, sysctl::Sysctls, trace::Trace, wire::checksum::Routines};
@@ -162,6 +164,7 @@ pub struct Context<'a> {
 pub struct Conntrack {
     table: Table,
     expectations: Expectations,
+    sources: Sources,
     /// Slots of connections that have left the table and can still be read.
     dying: Vec<u32>,
     /// The number given to a connection last.

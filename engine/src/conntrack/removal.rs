@@ -104,6 +104,7 @@ impl Conntrack {
             context.events.push(now, Event::Connection(Change::Destroy, Box::new(entry)));
         }
         self.table.leave(slot);
+        self.forget_source(slot);
         self.expectations.remove_of(now, self.table.id(slot), context.events);
         self.dying.push(slot);
     }
@@ -113,6 +114,7 @@ impl Conntrack {
         if !self.table.slab[slot].is_confirmed() {
             // A helper may have announced something on the very first packet.
             self.expectations.remove_of(now, self.table.id(slot), context.events);
+            self.forget_source(slot);
             self.free(slot);
         }
     }

@@ -14,31 +14,37 @@ use alloc::vec::Vec;
 
 use hashbrown::HashTable;
 
-use super::tuple::{Address, Family, Tuple};
+use super::{
+    Conntrack,
+    conn::{ConnId, Connection, Status},
+    hash::Hasher,
+    tuple::{Address, Family, Tuple},
+};
+use crate::random::Random;
 
 /// Connections by their original source, newest first.
-#[derive(Clone, Debug, Default)]
-pub struct Sources {
-    seed: u64,
+#[derive(Clone, Debug)]
+pub(super) struct Sources {
+    hasher: Hasher,
     heads: HashTable<Head>,
     links: Vec<Link>,
 }
 
 impl Sources {
-    /// An empty index whose order of hashing depends on `seed`, so that nobody can choose sources that collide.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self { seed, ..Self::default() }
+    pub(super) const fn new(random: &mut Random) -> Self {
+        Self { hasher: Hasher::new(random), heads: HashTable::new(), links: Vec::new() }
     }
 
     /// Enters the connection at `slot`. It must not be in the index already.
-    pub fn add(&mut self, slot: u32, zone: u16, original: &Tuple) {
-        let (source, seed) = (Source::of(zone, original), self.seed);
+    pub(super) fn add(&mut self, slot: u32, zone: u16, original: &Tuple) {
+        let source = Source::of(zone, original);
         let index = slot as usize;
         if self.links.len() <= index {
             self.links.resize(index + 1, Link::ALONE);
         }
-        let entry = self.heads.entry(source.hash(seed), |head| head.source == source, |head| head.source.hash(seed));
+        let hasher = self.hasher;
+        let hash = |head: &Head| head.source.hash(&hasher);
+        let entry = self.heads.entry(source.hash(&hasher), |head| head.source == source, hash);
         let head = entry.or_insert(Head { source, newest: NONE }).into_mut();
         let older = core::mem::replace(&mut head.newest, slot);
         self.links[index] = Link { newer: NONE, older };
@@ -48,7 +54,7 @@ impl Sources {
     }
 
     /// Takes the connection at `slot` out. It must have been entered with the same zone and source.
-    pub fn remove(&mut self, slot: u32, zone: u16, original: &Tuple) {
+    pub(super) fn remove(&mut self, slot: u32, zone: u16, original: &Tuple) {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         let Link { newer, older } = core::mem::replace(link, Link::ALONE);
         if let Some(link) = self.links.get_mut(older as usize) {
@@ -59,7 +65,9 @@ impl Sources {
             return;
         }
         let source = Source::of(zone, original);
-        let Ok(mut head) = self.heads.find_entry(source.hash(self.seed), |head| head.source == source) else { return };
+        let Ok(mut head) = self.heads.find_entry(source.hash(&self.hasher), |head| head.source == source) else {
+            return;
+        };
         if head.get().newest != slot {
             return;
         }
@@ -71,13 +79,37 @@ impl Sources {
     }
 
     /// The slots of the connections whose original source is that of `tuple`, newest first.
-    pub fn of(&self, zone: u16, tuple: &Tuple) -> impl Iterator<Item = u32> {
+    pub(super) fn of(&self, zone: u16, tuple: &Tuple) -> impl Iterator<Item = u32> {
         let source = Source::of(zone, tuple);
-        let head = self.heads.find(source.hash(self.seed), |head| head.source == source);
+        let head = self.heads.find(source.hash(&self.hasher), |head| head.source == source);
         core::iter::successors(head.map(|head| head.newest), |&slot| {
             self.links.get(slot as usize).map(|link| link.older)
         })
         .take_while(|&slot| slot != NONE)
+    }
+}
+
+impl Conntrack {
+    /// Remembers where a connection comes from, now that its source's translation is settled.
+    pub(crate) fn source_settled(&mut self, id: ConnId) {
+        let Some(connection) = self.table.slab.get_mut(id) else { return };
+        if !connection.status.contains(Status::SRC_NAT_DONE) {
+            connection.status.insert(Status::SRC_NAT_DONE);
+            self.sources.add(id.slot, connection.zone, &connection.original);
+        }
+    }
+
+    /// The connections whose source is settled and that come from where `tuple` does, newest first.
+    pub(crate) fn coming_from(&self, zone: u16, tuple: &Tuple) -> impl Iterator<Item = &Connection> {
+        self.sources.of(zone, tuple).map(|slot| &self.table.slab[slot])
+    }
+
+    /// Forgets where a connection came from.
+    pub(super) fn forget_source(&mut self, slot: u32) {
+        let connection = &self.table.slab[slot];
+        if connection.status.contains(Status::SRC_NAT_DONE) {
+            self.sources.remove(slot, connection.zone, &connection.original);
+        }
     }
 }
 
@@ -96,22 +128,16 @@ impl Source {
         Self { address: tuple.source, port: tuple.source_port, zone, protocol: tuple.protocol, family: tuple.family }
     }
 
-    /// A keyed hash by folded multiplication.
-    fn hash(&self, seed: u64) -> u64 {
-        let address = u128::from_le_bytes(self.address.0);
-        let rest = u64::from(self.port)
-            | u64::from(self.zone) << 16
-            | u64::from(self.protocol) << 32
-            | (self.family as u64) << 40;
-        let state = fold(seed ^ 0x243f_6a88_85a3_08d3 ^ rest, address as u64 ^ 0x1319_8a2e_0370_7344);
-        fold(state ^ (address >> 64) as u64, seed.rotate_left(32) ^ 0xa409_3822_299f_31d0)
+    fn hash(&self, hasher: &Hasher) -> u64 {
+        hasher.hash(&Tuple {
+            source: self.address,
+            source_port: self.port,
+            destination_port: self.zone,
+            protocol: self.protocol,
+            family: self.family,
+            destination: Address::default(),
+        })
     }
-}
-
-/// The halves of the product of two numbers, mixed.
-const fn fold(one: u64, other: u64) -> u64 {
-    let product = one as u128 * other as u128;
-    (product >> 64) as u64 ^ product as u64
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +171,7 @@ mod tests {
 
     #[test]
     fn sources_of_other_zones_and_protocols_are_others() {
-        let mut sources = Sources::new(7);
+        let mut sources = Sources::new(&mut Random::new(7));
         sources.add(0, 0, &tuple(5000));
         sources.add(1, 1, &tuple(5000));
         sources.add(2, 0, &Tuple { protocol: 6, ..tuple(5000) });
@@ -169,7 +195,7 @@ mod tests {
                 0..60,
             ),
         ) {
-            let mut sources = Sources::new(seed);
+            let mut sources = Sources::new(&mut Random::new(seed));
             let mut model: Vec<(u32, u16)> = Vec::new();
             for deed in deeds {
                 match deed {

@@ -115,3 +115,11 @@ pub(crate) fn settled(mut connection: Connection) -> Connection {
     connection.status.insert(Status::DST_NAT_DONE);
     connection
 }
+
+/// The packet with its checksums filled in again, as after its headers were changed.
+pub(crate) fn remade(packet: &Packet) -> Packet {
+    let ip = *packet.ipv4().expect("it is IPv4");
+    let mut made = Packet::compose(&mut Pool::new(), &Draft { ip, transport: packet.transport_bytes() });
+    offload::checksum::fill(&mut made, &Routines::PORTABLE);
+    made
+}

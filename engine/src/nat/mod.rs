@@ -1,16 +1,20 @@
 //! Network address translation: which addresses and ports a connection gets, and how its packets are rewritten.
 //!
-//! [`address`] and [`ports`] are chosen when a connection is new; [`mod@rewrite`] and [`icmp_error`] write a translation
-//! into packets; [`sequence`] follows payloads whose length has changed.
+//! [`binding`] settles a new connection's translation, with the choice of [`address`] and [`ports`]; [`mod@rewrite`] and
+//! [`icmp_error`] write it into packets; [`sequence`] follows payloads whose length has changed.
 
 pub mod address;
+pub mod binding;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod icmp_error;
+#[cfg(test)]
+pub(crate) mod lab;
 pub mod ports;
 pub mod rewrite;
 pub mod sequence;
 
+pub use binding::{Way, bind, follow_master, keep, masquerade, needs_binding, redirect};
 pub use icmp_error::rewrite_icmp_error;
 pub use rewrite::rewrite;
 

@@ -72,7 +72,7 @@ impl Call<'_, '_> {
         if !state_fits || inspection.wishes.len() > HELPER_WISHES_MAX {
             return Err(Unfulfilled::Failed(HelperFailure::Contract));
         }
-        wish::check_sites(&inspection.wishes, packet.payload_len())?;
+        wish::check_sites(&inspection.wishes, with_payload(packet, <[u8]>::len))?;
         for wish in &inspection.wishes {
             wish::check(wish, told, &self.loaded.manifest)?;
         }

@@ -27,6 +27,9 @@ pub mod registry;
 mod trigger;
 mod wish;
 
+#[cfg(test)]
+mod tests;
+
 pub use event::{HelperEvent, Refusal};
 pub use lines::LineStarts;
 pub use registry::{HelperStatus, Helpers, LoadError, ManifestFlaw};
@@ -132,9 +135,13 @@ fn is_hit(loaded: &Loaded, packet: &Packet) -> bool {
     with_payload(packet, |payload| loaded.triggers.hit(payload))
 }
 
-/// Reads the payload, put together first when it lies in fragments.
+/// Reads the payload, put together first when it lies in fragments; of one that the capture has cut, its whole lines.
 fn with_payload<T>(packet: &Packet, read: impl FnOnce(&[u8]) -> T) -> T {
     match packet.linear_payload() {
+        Some(payload) if packet.meta().cut_bytes > 0 => {
+            let whole = payload.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            read(&payload[..whole])
+        }
         Some(payload) => read(payload),
         None => {
             let header_len = packet.transport_len() - packet.payload_len();

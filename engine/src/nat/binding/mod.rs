@@ -1,0 +1,318 @@
+//! What a new connection is translated to (Linux v6.18: `net/netfilter/nf_nat_core.c`, `nf_nat_setup_info()`).
+//!
+//! ```text
+//!  source:  keep, when allowed and free ─► the mapping its source already has ─┐
+//!  destination: ──────────────────────────────────────────────────────────────┴► an address of the range,
+//!           its port if allowed and free, else one that is searched
+//! ```
+//!
+//! Why not Linux's second look at clashes (`nf_nat_used_tuple_new()`): it tells two halves of one flow that two CPUs
+//! have taken for two; one engine is one CPU.
+
+use core::net::Ipv4Addr;
+
+use super::{
+    Manip, NatRange, address,
+    ports::{self, Candidates, Key, Occupancy, Start},
+};
+use crate::{
+    conntrack::{
+        Address, ConnId, Connection, Conntrack, Context, Direction, Expectation, ProtocolState, State, Status,
+        TcpState, Tuple,
+    },
+    device::Devices,
+    ending::DropReason,
+    frame::DeviceId,
+    time::Instant,
+    wire::Protocol,
+};
+
+/// Whether the nat table is to be asked what becomes of this end of the packet's connection: only as long as no answer
+/// was seen, and nothing is settled.
+///
+/// Linux v6.18: `net/netfilter/nf_nat_core.c`, `nf_nat_inet_fn()`.
+#[must_use]
+pub fn needs_binding(connection: &Connection, state: State, manip: Manip) -> bool {
+    match state {
+        State::New | State::Related => !connection.status.contains(done_bit(manip)),
+        State::Established => false,
+    }
+}
+
+/// Settles what one end of an unconfirmed connection is translated to; a confirmed one stays as it is.
+///
+/// When nothing in the range is free, the connection gets a tuple that is taken, and fails when it is confirmed.
+pub fn bind(
+    now: Instant,
+    conntrack: &mut Conntrack,
+    id: ConnId,
+    manip: Manip,
+    range: &NatRange,
+    context: &mut Context<'_>,
+) {
+    settle(now, conntrack, id, manip, range, true, context);
+}
+
+/// Settles that one end of a connection keeps its address, and its port where that is free (Linux: a null binding).
+pub fn keep(now: Instant, conntrack: &mut Conntrack, id: ConnId, manip: Manip, context: &mut Context<'_>) {
+    let Some(connection) = conntrack.connection(id) else { return };
+    // As translated so far: an earlier hook may have moved it.
+    let address = match manip {
+        Manip::Source => connection.reply.destination,
+        Manip::Destination => connection.reply.source,
+    };
+    bind(now, conntrack, id, manip, &only(address), context);
+}
+
+/// Settles that a connection's source becomes the address of the device its packets leave by, towards `next_hop`.
+///
+/// # Errors
+/// [`DropReason::NatNoAddress`] when no device has an address.
+///
+/// Linux v6.18: `net/netfilter/nf_nat_masquerade.c`, `nf_nat_masquerade_ipv4()`.
+pub fn masquerade(
+    now: Instant,
+    conntrack: &mut Conntrack,
+    id: ConnId,
+    range: &NatRange,
+    way: Way<'_>,
+    context: &mut Context<'_>,
+) -> Result<(), DropReason> {
+    let Some(connection) = conntrack.connection(id) else { return Ok(()) };
+    if connection.original.source == Address::default() {
+        // A packet without a source address looks for one (DHCP) and is not to be given another's.
+        keep(now, conntrack, id, Manip::Source, context);
+        return Ok(());
+    }
+    let source = way.devices.source_address(way.output, way.next_hop).ok_or(DropReason::NatNoAddress)?;
+    bind(now, conntrack, id, Manip::Source, &onto(range, source), context);
+    Ok(())
+}
+
+/// The way a packet leaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
+    /// All devices.
+    pub devices: &'a Devices,
+    /// The one it leaves by.
+    pub output: DeviceId,
+    /// The gateway, or its destination when that is on the link.
+    pub next_hop: Ipv4Addr,
+}
+
+/// Settles that a connection's destination becomes this host: the first address of the device the packet came in by,
+/// or the loopback address for a packet made here (`input` is `None`).
+///
+/// # Errors
+/// [`DropReason::NatNoAddress`] when the device has no address.
+///
+/// Linux v6.18: `net/netfilter/nf_nat_redirect.c`, `nf_nat_redirect_ipv4()`.
+pub fn redirect(
+    now: Instant,
+    conntrack: &mut Conntrack,
+    id: ConnId,
+    range: &NatRange,
+    devices: &Devices,
+    input: Option<DeviceId>,
+    context: &mut Context<'_>,
+) -> Result<(), DropReason> {
+    let destination = match input {
+        Some(input) => {
+            let device = devices.find(input).ok_or(DropReason::NatNoAddress)?;
+            device.addresses.first().ok_or(DropReason::NatNoAddress)?.address
+        }
+        None => Ipv4Addr::LOCALHOST,
+    };
+    bind(now, conntrack, id, Manip::Destination, &onto(range, destination), context);
+    Ok(())
+}
+
+/// Settles both ends of a connection that its translated master has announced: it comes from where the master goes to,
+/// and goes to where the announcement meant.
+///
+/// Linux v6.18: `net/netfilter/nf_nat_helper.c`, `nf_nat_follow_master()`.
+pub fn follow_master(
+    now: Instant,
+    conntrack: &mut Conntrack,
+    id: ConnId,
+    expectation: &Expectation,
+    context: &mut Context<'_>,
+) {
+    let Some(nat) = expectation.nat else { return };
+    let Some(master) = conntrack.connection(expectation.master) else { return };
+    let seen = *master.tuple(nat.direction.opposite());
+    settle(now, conntrack, id, Manip::Source, &only(seen.destination), false, context);
+    let range = NatRange { ports: Some((nat.port, nat.port)), ..only(seen.source) };
+    settle(now, conntrack, id, Manip::Destination, &range, false, context);
+}
+
+/// A range of one address.
+fn only(address: Address) -> NatRange {
+    NatRange { addresses: Some((address, address)), ..NatRange::default() }
+}
+
+/// A rule's range, on one address of this host.
+fn onto(range: &NatRange, address: Ipv4Addr) -> NatRange {
+    let address = Address::v4(address.octets());
+    NatRange { addresses: Some((address, address)), ..*range }
+}
+
+/// Does what [`bind`] says; `evicting` allows to throw out a closed connection.
+fn settle(
+    now: Instant,
+    conntrack: &mut Conntrack,
+    id: ConnId,
+    manip: Manip,
+    range: &NatRange,
+    evicting: bool,
+    context: &mut Context<'_>,
+) {
+    let Some(connection) = conntrack.connection(id) else { return };
+    if connection.is_confirmed() || connection.status.contains(done_bit(manip)) {
+        return;
+    }
+    let Some(current) = connection.reply.inverted() else { return };
+    let place = Place { now, conntrack, id, zone: connection.zone, evicting };
+    let (chosen, occupancy) = place.unique(&current, manip, range, context);
+    if let Occupancy::Evictable(old) = occupancy {
+        conntrack.kill(now, old, context);
+    }
+    if let (true, Some(reply), Some(connection)) = (chosen != current, chosen.inverted(), conntrack.connection_mut(id))
+    {
+        connection.reply = reply;
+        connection.status.insert(nat_bit(manip));
+    }
+    if manip == Manip::Source {
+        conntrack.source_settled(id);
+    }
+    if let Some(connection) = conntrack.connection_mut(id) {
+        connection.status.insert(done_bit(manip));
+    }
+}
+
+/// Where a tuple is searched.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    now: Instant,
+    conntrack: &'a Conntrack,
+    id: ConnId,
+    zone: u16,
+    evicting: bool,
+}
+
+impl Place<'_> {
+    /// The tuple that `current` is translated to, and what stands there.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_nat_core.c`, `get_unique_tuple()`.
+    fn unique(self, current: &Tuple, manip: Manip, range: &NatRange, context: &mut Context<'_>) -> (Tuple, Occupancy) {
+        let drawn = range.random || range.random_fully;
+        if manip == Manip::Source && !drawn {
+            if is_in_range(current, range) {
+                if self.is_free(current) {
+                    return (*current, Occupancy::Free);
+                }
+            } else if let Some(mapped) = self.mapped(current, range).filter(|mapped| self.is_free(mapped)) {
+                return (mapped, Occupancy::Free);
+            }
+        }
+        let moved = address::in_range(current, self.zone, range, manip);
+        if !drawn && self.keeps_port(&moved, manip, range) {
+            return (moved, Occupancy::Free);
+        }
+        let (Some(key), Some(candidates)) = (Key::of(&moved, manip), Candidates::of(&moved, manip, range)) else {
+            return (moved, Occupancy::Taken);
+        };
+        let start = if drawn || manip == Manip::Source { Start::Drawn } else { Start::First };
+        let choice = ports::search(candidates, start, context.random, |value| self.occupancy(&key.with(&moved, value)));
+        (key.with(&moved, choice.value), choice.occupancy)
+    }
+
+    /// Whether the tuple may keep its port: it is free, or the rule leaves no other.
+    fn keeps_port(self, moved: &Tuple, manip: Manip, range: &NatRange) -> bool {
+        match (range.ports, Key::of(moved, manip)) {
+            (Some((low, high)), Some(key)) => {
+                (low..=high).contains(&key.value(moved)) && (low == high || self.is_free(moved))
+            }
+            (Some((low, high)), None) => low == high || self.is_free(moved),
+            (None, _) => self.is_free(moved),
+        }
+    }
+
+    /// How the newest connection that comes from the same source, and fits the range, is translated.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_nat_core.c`, `find_appropriate_src()`.
+    fn mapped(self, current: &Tuple, range: &NatRange) -> Option<Tuple> {
+        self.conntrack.coming_from(self.zone, current).find_map(|other| {
+            let Tuple { source, source_port, .. } = other.reply.inverted()?;
+            let mapped = Tuple { source, source_port, ..*current };
+            is_in_range(&mapped, range).then_some(mapped)
+        })
+    }
+
+    fn is_free(self, translated: &Tuple) -> bool {
+        self.standing(translated).is_none()
+    }
+
+    /// The connection that has the answers to this tuple.
+    fn standing(self, translated: &Tuple) -> Option<(ConnId, Direction)> {
+        let reply = translated.inverted()?;
+        self.conntrack.find(self.now, self.zone, &reply).filter(|(other, _)| *other != self.id)
+    }
+
+    /// What stands at a tuple: a closed TCP connection may go when the new one's sequence numbers lie behind its own, so
+    /// that late packets of the old one cannot be taken for the new one's.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_nat_core.c`, `nf_nat_used_tuple_harder()`.
+    fn occupancy(self, translated: &Tuple) -> Occupancy {
+        let Some((other, direction)) = self.standing(translated) else { return Occupancy::Free };
+        let evictable = self.evicting
+            && direction == Direction::Reply
+            && translated.protocol() == Protocol::TCP
+            && self.gives_way(other);
+        if evictable { Occupancy::Evictable(other) } else { Occupancy::Taken }
+    }
+
+    fn gives_way(self, other: ConnId) -> bool {
+        let (Some(old), Some(new)) = (self.conntrack.connection(other), self.conntrack.connection(self.id)) else {
+            return false;
+        };
+        let (ProtocolState::Tcp(old_tcp), ProtocolState::Tcp(new_tcp)) = (&old.protocol, &new.protocol) else {
+            return false;
+        };
+        let kept = Status(Status::FIXED_TIMEOUT.0 | Status::DYING.0);
+        new_tcp.state == TcpState::SynSent
+            && matches!(old_tcp.state, TcpState::TimeWait | TcpState::Close | TcpState::SynSent2)
+            && old.status.contains(Status::SRC_NAT)
+            && !old.status.intersects(kept)
+            && new_tcp.seen[0].end.after(old_tcp.seen[0].end)
+    }
+}
+
+/// Whether the source already is what the range allows.
+///
+/// Linux v6.18: `net/netfilter/nf_nat_core.c`, `nf_in_range()`.
+fn is_in_range(tuple: &Tuple, range: &NatRange) -> bool {
+    let in_addresses = range.addresses.is_none_or(|(first, last)| (first..=last).contains(&tuple.source));
+    let in_ports = match (range.ports, Key::of(tuple, Manip::Source)) {
+        (Some((low, high)), Some(_)) => (low..=high).contains(&tuple.source_port),
+        (Some(_), None) | (None, _) => true,
+    };
+    in_addresses && in_ports
+}
+
+const fn done_bit(manip: Manip) -> Status {
+    match manip {
+        Manip::Source => Status::SRC_NAT_DONE,
+        Manip::Destination => Status::DST_NAT_DONE,
+    }
+}
+
+const fn nat_bit(manip: Manip) -> Status {
+    match manip {
+        Manip::Source => Status::SRC_NAT,
+        Manip::Destination => Status::DST_NAT,
+    }
+}
+
+#[cfg(test)]
+mod tests;
