@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `track` | a packet's way through all of it: read it first |
 //! | `key`, `tuple` | which flow a packet belongs to |
-//! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `tracker`, `timeouts` | what a protocol says of it |
+//! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `udplite`, `tracker`, `timeouts` | what a protocol says of it |
 //! | `creation`, `confirm`, `removal`, `lookup` | a connection's life |
 //! | `table`: `hash`, `index`, `slab`, `wheel` | where connections are found, lie, and run out |
 //! | `sources` | who already sends from where, for NAT |
@@ -43,6 +43,7 @@ mod timeouts;
 mod track;
 mod tracker;
 pub mod tuple;
+mod udplite;
 mod wheel;
 
 pub use calling::{HelperEvent, LineStarts};

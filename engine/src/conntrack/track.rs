@@ -11,6 +11,7 @@ use super::{
     tcp, tcp_states,
     tracker::{self, Outcome},
     tuple::{Direction, Family, Tuple},
+    udplite,
 };
 use crate::{
     ending::DropReason,
@@ -228,7 +229,11 @@ fn judge(
             Some(segment) => tcp::track(connection, now, &segment, direction, sysctls),
         },
         Protocol::UDP if !has_right_checksum(packet, context) => invalid(Invalid::Checksum),
-        Protocol::UDP | Protocol::UDPLITE => tracker::udp(connection, now, sysctls),
+        Protocol::UDP => tracker::udp(connection, now, sysctls),
+        Protocol::UDPLITE => match udplite::flaw(packet, is_verified(packet, context).then_some(context.routines)) {
+            Some(reason) => invalid(reason),
+            None => tracker::udp(connection, now, sysctls),
+        },
         Protocol::ICMP => tracker::icmp(connection, sysctls),
         Protocol::GRE => tracker::gre(connection, sysctls),
         _ => tracker::generic(connection, sysctls),
@@ -236,9 +241,12 @@ fn judge(
 }
 
 /// Only what comes from outside is verified: this host's own packets may still lack their checksum.
+fn is_verified(packet: &Packet, context: &Context<'_>) -> bool {
+    context.sysctls.conntrack_checksum != 0 && packet.meta().device.is_some()
+}
+
 fn has_right_checksum(packet: &Packet, context: &Context<'_>) -> bool {
-    let is_verified = context.sysctls.conntrack_checksum != 0 && packet.meta().device.is_some();
-    !is_verified || offload::checksum::is_right(packet, context.routines)
+    !is_verified(packet, context) || offload::checksum::is_right(packet, context.routines)
 }
 
 fn conclude(packet: &mut Packet, verdict: Result<(Tracking, Reasoning), Invalid>, context: &mut Context<'_>) {

@@ -1,0 +1,52 @@
+//! UDP-Lite (RFC 3828): what is wrong with a datagram. Its flows are those of UDP.
+
+use super::reasoning::Invalid;
+use crate::{
+    packet::Packet,
+    wire::{
+        Protocol,
+        checksum::{self, Routines},
+    },
+};
+
+/// What is wrong with a datagram's header; `routines` are given when its checksum is to be verified.
+///
+/// The pseudo-header is summed with the protocol number of UDP instead of UDP-Lite, as Linux does: no checksum that a
+/// sender computes by RFC 3828 fits, and while `nf_conntrack_checksum` is 1 UDP-Lite from outside is INVALID.
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_proto_udp.c`, `udplite_error()`.
+pub(super) fn flaw(packet: &Packet, routines: Option<&Routines>) -> Option<Invalid> {
+    let len = packet.transport_len();
+    let Some(&[_, _, _, _, high, low, check_high, check_low]) = packet.transport_bytes().first_chunk() else {
+        return Some(Invalid::Broken);
+    };
+    let covered = match u16::from_be_bytes([high, low]) {
+        0 => len,
+        covered => usize::from(covered),
+    };
+    if !(HEADER_LEN..=len).contains(&covered) {
+        return Some(Invalid::Broken);
+    }
+    if [check_high, check_low] == [0, 0] {
+        return Some(Invalid::Checksum);
+    }
+    let is_whole = packet.meta().cut_bytes == 0;
+    let routines = routines.filter(|_| is_whole)?;
+    let ip = packet.ipv4()?;
+    let pseudo = checksum::pseudo_header_v4(ip.source(), ip.destination(), Protocol::UDP, len as u16);
+    (checksum::add(pseudo, sum(packet, covered, routines)) != 0xffff).then_some(Invalid::Checksum)
+}
+
+/// The sum over the first `covered` bytes.
+fn sum(packet: &Packet, covered: usize, routines: &Routines) -> u16 {
+    let (mut total, mut len) = (0, 0);
+    for part in core::iter::once(packet.transport_bytes()).chain(packet.fragments()) {
+        let part = &part[..part.len().min(covered - len)];
+        let sum = (routines.sum)(part);
+        total = checksum::add(total, if len % 2 == 1 { checksum::at_odd_offset(sum) } else { sum });
+        len += part.len();
+    }
+    total
+}
+
+const HEADER_LEN: usize = 8;
