@@ -41,6 +41,8 @@ pub struct Entry {
     pub adjustments: Option<[SequenceAdjustment; 2]>,
     /// Packets and bytes, original and reply.
     pub counters: Option<[Counter; 2]>,
+    /// How many hold it: the table, and each connection that it has announced. Known in full listings only.
+    pub uses: Option<u32>,
 }
 
 /// What is shown of a TCP connection.
@@ -116,6 +118,7 @@ impl Entry {
             master: None,
             adjustments: None,
             counters: None,
+            uses: None,
         }
     }
 }

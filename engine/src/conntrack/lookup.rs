@@ -1,6 +1,6 @@
 //! Finding connections, and listing them.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{
     Conntrack, Expectations, HelperId,
@@ -97,9 +97,19 @@ impl Conntrack {
     /// All connections of the table, in the order in which they came.
     #[must_use]
     pub fn entries(&self, now: Instant) -> Vec<Entry> {
+        let mut announced: BTreeMap<u32, u32> = BTreeMap::new();
+        for (_, connection) in self.table.slab.iter() {
+            if let Some(master) = connection.master().filter(|&master| self.connection(master).is_some()) {
+                *announced.entry(master.slot).or_default() += 1;
+            }
+        }
         let listed = self.table.slab.iter().filter(|(_, connection)| is_listed(connection, now));
-        let mut entries: Vec<Entry> =
-            listed.map(|(_, connection)| Entry::listed(connection, now, &self.helper_names)).collect();
+        let mut entries: Vec<Entry> = listed
+            .map(|(slot, connection)| Entry {
+                uses: Some(1 + announced.get(&slot).copied().unwrap_or_default()),
+                ..Entry::listed(connection, now, &self.helper_names)
+            })
+            .collect();
         entries.sort_unstable_by_key(|entry| entry.serial);
         entries
     }

@@ -15,7 +15,7 @@
 //! | `creation`, `confirm`, `removal`, `lookup` | a connection's life |
 //! | `table`: `hash`, `index`, `slab`, `wheel` | where connections are found, lie, and run out |
 //! | `sources` | who already sends from where, for NAT |
-//! | `entry`, `reasoning`, `statistics` | what is told |
+//! | `entry`, `text`, `reasoning`, `statistics` | what is told |
 //! | `expect`, `helper`, `calling` | connections that are announced by others |
 
 pub mod calling;
@@ -39,6 +39,7 @@ mod table;
 mod tcp;
 pub mod tcp_states;
 pub mod tcp_window;
+pub mod text;
 mod timeouts;
 mod track;
 mod tracker;
