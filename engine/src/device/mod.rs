@@ -73,30 +73,35 @@ impl InterfaceAddress {
 
 /// All devices of an engine, by number.
 #[derive(Clone, Debug, Default)]
-pub struct Devices(Vec<Device>);
+pub struct Devices {
+    all: Vec<Device>,
+    version: u32,
+}
 
 impl Devices {
     /// Adds a device behind the others.
     pub fn add(&mut self, device: Device) -> DeviceId {
-        self.0.push(device);
-        DeviceId(self.0.len() as u16 - 1)
+        self.version = self.version.wrapping_add(1);
+        self.all.push(device);
+        DeviceId(self.all.len() as u16 - 1)
     }
 
     /// The device of that number.
     #[must_use]
     pub fn find(&self, id: DeviceId) -> Option<&Device> {
-        self.0.get(usize::from(id.0))
+        self.all.get(usize::from(id.0))
     }
 
     /// The device of that number, to change.
     pub fn find_mut(&mut self, id: DeviceId) -> Option<&mut Device> {
-        self.0.get_mut(usize::from(id.0))
+        self.version = self.version.wrapping_add(1);
+        self.all.get_mut(usize::from(id.0))
     }
 
     /// The device of that name.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<DeviceId> {
-        self.0.iter().position(|device| device.name == name).map(|index| DeviceId(index as u16))
+        self.all.iter().position(|device| device.name == name).map(|index| DeviceId(index as u16))
     }
 
     /// Whether an interface has this address.
@@ -113,7 +118,7 @@ impl Devices {
 
     /// All addresses of all interfaces, in order.
     pub fn addresses(&self) -> impl Iterator<Item = InterfaceAddress> {
-        self.0.iter().flat_map(|device| device.addresses.iter().copied())
+        self.all.iter().flat_map(|device| device.addresses.iter().copied())
     }
 
     /// The address this host uses as its own on `device` when it talks to `peer`: the primary one whose network holds
@@ -124,25 +129,31 @@ impl Devices {
             let near = device.primary_addresses().find(|own| own.contains(peer));
             near.or_else(|| device.primary_addresses().next())
         });
-        let any = || self.0.iter().find_map(|device| device.primary_addresses().next());
+        let any = || self.all.iter().find_map(|device| device.primary_addresses().next());
         own.or_else(any).map(|own| own.address)
     }
 
     /// All devices with their numbers, in order.
     pub fn iter(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
-        self.0.iter().enumerate().map(|(index, device)| (DeviceId(index as u16), device))
+        self.all.iter().enumerate().map(|(index, device)| (DeviceId(index as u16), device))
+    }
+
+    /// A number that changes whenever a device was added or may have been changed.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 }
 
