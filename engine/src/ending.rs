@@ -149,8 +149,6 @@ drop_reasons! {
     FilterPolicy = "NETFILTER_DROP",
     /// A rule said REJECT.
     FilterReject = "NETFILTER_DROP",
-    /// Chains call each other too deep.
-    ChainTooDeep = "NETFILTER_DROP",
     /// The connection table is full and nothing could be dropped early.
     ConntrackFull = "NOMEM",
     /// Another connection has the same tuple already.

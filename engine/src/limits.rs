@@ -69,8 +69,14 @@ pub const TIMER_MOVES_MAX: usize = 8192;
 /// Rules of one rule set, all tables together.
 pub const RULES_MAX: usize = 1_000_000;
 
-/// User chains a packet may be inside of at once (Linux: the jump stack, at most the number of user chains).
-pub const CHAIN_DEPTH_MAX: usize = 64;
+/// Chains of one table. A packet is inside of each at most once, since circles are refused.
+pub const CHAINS_MAX: usize = 65_536;
+
+/// Recorded walks of one rule set: flows of a gateway share few; each holds at most 256 bytes, 16 MB in all.
+pub const WALKS_MAX: usize = 65_536;
+
+/// Rules and policies that a recorded walk may have counted.
+pub const WALK_RULES_MAX: usize = 30;
 
 /// Bytes of rules text taken.
 pub const RULES_TEXT_BYTES_MAX: usize = 256 << 20;

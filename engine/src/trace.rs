@@ -31,8 +31,10 @@ pub enum Step {
     Hook(Hook, String),
     /// Connection tracking has spoken.
     Conntrack(Option<(State, Direction)>, Reasoning),
-    /// A rule was tried and did not match; the number counts its matches from 0.
-    Missed(TableName, RuleId, u16),
+    /// A rule was tried and did not match. The number counts its conditions from 0, header first (see
+    /// [`crate::netfilter::RuleSet::part`]); the text says what was found instead and ends a sentence that starts with
+    /// "packet".
+    Missed(TableName, RuleId, u16, String),
     /// A rule matched.
     Matched(TableName, RuleId),
     /// No rule of a built-in chain decided; its policy did. True: ACCEPT.

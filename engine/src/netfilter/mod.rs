@@ -1,32 +1,40 @@
 //! Netfilter: hooks, tables, rules.
+//!
+//! | file or folder | what lives there |
+//! |---|---|
+//! | [`hooks`] | the five hooks, who is called at each, the tables |
+//! | [`view`] | what a rule sees, what a table answers |
+//! | [`ruleset`] | [`RuleSet`]: the room's front door |
+//! | `save/` | the rule language: text to tables and back |
+//! | `table.rs`, `rule.rs`, `header.rs` | rules as they were written |
+//! | `matches/`, `targets/` | one file each |
+//! | `program/` | rules in the form in which packets walk them |
+//! | [`walk`] | how an established flow goes the same way without asking again |
+//! | [`explain`], [`error`] | rules in words, and what is wrong with them |
+//!
+//! Why rules are kept twice, as written and flat: printing and explaining need the order and the words of the text,
+//! walking needs cache lines.
 
+pub mod error;
+pub mod explain;
+mod header;
 pub mod hooks;
+mod matches;
+mod program;
+mod rule;
+pub mod ruleset;
+mod save;
+mod table;
+mod targets;
+#[cfg(test)]
+mod tests;
 pub mod view;
+pub mod walk;
 
+pub use error::{Fault, Noun, RuleError};
+pub use explain::RuleInfo;
 pub use hooks::{Hook, Stage, TableName};
+pub use ruleset::RuleSet;
+pub use save::{Loading, Source};
 pub use view::{RejectWith, RuleId, Verdict, View};
-
-use crate::conntrack::{Template, TemplateId};
-
-/// The rules of all tables.
-#[derive(Clone, Debug, Default)]
-pub struct RuleSet {}
-
-impl RuleSet {
-    /// Walks the built-in chain of `table` at the view's hook.
-    pub fn evaluate(&mut self, table: TableName, view: &mut View<'_>) -> Verdict {
-        Verdict::Accept
-    }
-
-    /// Whether the table has been named in the rules at all; the nat table changes connections by its mere presence.
-    #[must_use]
-    pub fn has_table(&self, table: TableName) -> bool {
-        false
-    }
-
-    /// What a `-j CT` rule said.
-    #[must_use]
-    pub fn template(&self, id: TemplateId) -> Template {
-        Template::default()
-    }
-}
+pub use walk::{Fingerprint, Walk, WalkId};

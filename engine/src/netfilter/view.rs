@@ -6,7 +6,7 @@ use crate::{
     event::Events,
     frame::DeviceId,
     nat::NatRange,
-    netfilter::hooks::Hook,
+    netfilter::{hooks::Hook, walk::Walk},
     packet::Packet,
     random::Random,
     time::Instant,
@@ -36,6 +36,8 @@ pub struct View<'a> {
     pub events: &'a mut Events,
     /// What is written down for `explain`.
     pub trace: &'a mut Trace,
+    /// What rules did with this packet so far, at all hooks.
+    pub walk: &'a mut Walk,
 }
 
 /// What a table answers.
@@ -47,8 +49,6 @@ pub enum Verdict {
     Drop(RuleId),
     /// The policy of a built-in chain drops it.
     DropByPolicy,
-    /// Chains call each other too deep.
-    TooDeep(RuleId),
     /// A rule drops it and an answer is sent.
     Reject(RejectWith, RuleId),
     /// A rule of the nat table translates the connection.

@@ -1,0 +1,112 @@
+//! What rules ask of a packet most often, read once for each walk through a table.
+
+use super::interfaces::{Interfaces, Row};
+use crate::{
+    conntrack::{State, Tracking},
+    netfilter::view::View,
+    packet::Packet,
+    wire::{Protocol, TcpHeader, UdpHeader},
+};
+
+/// A packet's facts.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::netfilter) struct Facts {
+    pub(in crate::netfilter) source: u32,
+    pub(in crate::netfilter) destination: u32,
+    pub(in crate::netfilter) protocol: Protocol,
+    /// In units of 8 bytes.
+    pub(in crate::netfilter) fragment_offset: u16,
+    pub(in crate::netfilter) ports: Ports,
+    pub(in crate::netfilter) source_port: u16,
+    pub(in crate::netfilter) destination_port: u16,
+    pub(in crate::netfilter) state: StateSet,
+    pub(super) input: Row,
+    pub(super) output: Row,
+}
+
+/// Whether a packet's ports can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::netfilter) enum Ports {
+    /// TCP or UDP with its whole fixed header.
+    Here,
+    /// Another protocol, or a fragment that is not the first.
+    None,
+    /// TCP or UDP whose fixed header is cut short, or a TCP fragment that would overwrite flags. A rule that asks for
+    /// its ports drops it (Linux v6.18: `net/netfilter/xt_tcpudp.c`, `tcp_mt()`, `udp_mt()`: `hotdrop`).
+    Evil,
+}
+
+/// A set of the words that `--ctstate` knows, but for SNAT and DNAT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::netfilter) struct StateSet(pub(in crate::netfilter) u8);
+
+impl StateSet {
+    pub(in crate::netfilter) const INVALID: Self = Self(1 << 0);
+    pub(in crate::netfilter) const NEW: Self = Self(1 << 1);
+    pub(in crate::netfilter) const RELATED: Self = Self(1 << 2);
+    pub(in crate::netfilter) const ESTABLISHED: Self = Self(1 << 3);
+    pub(in crate::netfilter) const UNTRACKED: Self = Self(1 << 4);
+    pub(in crate::netfilter) const ALL: Self = Self(0x1f);
+
+    pub(in crate::netfilter) const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(in crate::netfilter) const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The others.
+    pub(in crate::netfilter) const fn inverted(self) -> Self {
+        Self(!self.0 & Self::ALL.0)
+    }
+
+    /// The state of a packet. Before tracking has been asked it is INVALID, with a template NEW (Linux v6.18:
+    /// `net/netfilter/xt_conntrack.c`, `conntrack_mt()`).
+    pub(in crate::netfilter) const fn of(tracking: Tracking) -> Self {
+        match tracking {
+            Tracking::Unseen | Tracking::Invalid => Self::INVALID,
+            Tracking::Template(_) | Tracking::Tracked { state: State::New, .. } => Self::NEW,
+            Tracking::Untracked => Self::UNTRACKED,
+            Tracking::Tracked { state: State::Established, .. } => Self::ESTABLISHED,
+            Tracking::Tracked { state: State::Related, .. } => Self::RELATED,
+        }
+    }
+}
+
+impl Facts {
+    /// Reads a packet; `None` when it is not IPv4.
+    pub(super) fn of(view: &View<'_>, interfaces: &Interfaces) -> Option<Self> {
+        let ip = view.packet.ipv4()?;
+        let fragment_offset = (ip.fragment_offset() / 8) as u16;
+        let (ports, source_port, destination_port) = read_ports(view.packet, ip.protocol(), fragment_offset);
+        Some(Self {
+            source: ip.source().to_bits(),
+            destination: ip.destination().to_bits(),
+            protocol: ip.protocol(),
+            fragment_offset,
+            ports,
+            source_port,
+            destination_port,
+            state: StateSet::of(view.packet.meta().tracking),
+            input: interfaces.row(view.input),
+            output: interfaces.row(view.output),
+        })
+    }
+}
+
+fn read_ports(packet: &Packet, protocol: Protocol, fragment_offset: u16) -> (Ports, u16, u16) {
+    let header_len = match protocol {
+        Protocol::TCP => TcpHeader::LEN,
+        Protocol::UDP => UdpHeader::LEN,
+        _ => return (Ports::None, 0, 0),
+    };
+    match (fragment_offset, packet.transport_bytes()) {
+        (0, bytes @ &[a, b, c, d, ..]) if bytes.len() >= header_len => {
+            (Ports::Here, u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
+        }
+        (0, _) => (Ports::Evil, 0, 0),
+        (1, _) if protocol == Protocol::TCP => (Ports::Evil, 0, 0),
+        _ => (Ports::None, 0, 0),
+    }
+}

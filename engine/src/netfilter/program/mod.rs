@@ -1,0 +1,77 @@
+//! Rules in the form in which packets walk them: flat, chain behind chain, one cache line a rule.
+//!
+//! The rules of each chain lie in order, a built-in chain ends with an entry for its policy, a user chain with one that
+//! returns, so that a walk is an index that goes up or jumps. A rule's index is its [`RuleId`]. What most rules ask for
+//! stands in the [`Selector`](selector::Selector) itself; only what is left is a match that has to be run.
+//!
+//! Why the cost of a walk can later stop growing with the number of rules without a new form: selectors hold
+//! everything that a classifier needs (masks, port spans, device numbers, states), rules stay numbered in order, and an
+//! established flow asks no rule at all (see [`super::walk`]).
+
+pub(super) mod compile;
+pub(super) mod facts;
+mod interfaces;
+mod run;
+mod selector;
+
+use alloc::vec::Vec;
+
+use super::{Hook, RuleId, TableName, matches::Match, targets::Target};
+use crate::{
+    conntrack::{Counter, Template},
+    device::Devices,
+};
+use interfaces::Interfaces;
+use selector::Selector;
+
+/// All tables, flat.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Program {
+    selectors: Vec<Selector>,
+    /// What each entry has counted, but for recorded walks.
+    pub(super) counters: Vec<Counter>,
+    /// Where each entry comes from; of a policy or a chain's end the rule's index is the number of rules.
+    places: Vec<Place>,
+    matches: Vec<Match>,
+    targets: Vec<Target>,
+    /// The first entry and the policy's of each table's chain at each hook.
+    entries: [[Option<Entry>; Hook::ALL.len()]; TableName::ALL.len()],
+    pub(super) templates: Vec<Template>,
+    interfaces: Interfaces,
+    /// Entries to come back to; at most one a user chain.
+    stack: Vec<u32>,
+}
+
+/// Where a built-in chain starts and where its policy stands.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    first: u32,
+    policy: u32,
+}
+
+/// Where an entry of the program was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) table: TableName,
+    /// Index of the chain in its table.
+    pub(super) chain: u32,
+    /// Index of the rule in its chain.
+    pub(super) rule: u32,
+}
+
+impl Program {
+    /// Learns how these devices fit the rules' names. True: they are not the devices of the last time.
+    pub(super) fn bind(&mut self, devices: &Devices) -> bool {
+        self.interfaces.bind(devices)
+    }
+
+    /// Where an entry was written.
+    pub(super) fn place(&self, rule: RuleId) -> Option<Place> {
+        self.places.get(rule.0 as usize).copied()
+    }
+
+    /// All entries with their places.
+    pub(super) fn places(&self) -> impl Iterator<Item = (RuleId, Place)> {
+        (0..).map(RuleId).zip(self.places.iter().copied())
+    }
+}

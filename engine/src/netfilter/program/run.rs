@@ -1,0 +1,194 @@
+//! A packet's walk through a table (Linux v6.18: `net/ipv4/netfilter/ip_tables.c`, `ipt_do_table()`).
+
+use alloc::string::String;
+
+use super::{
+    Entry, Program,
+    facts::{Facts, StateSet},
+    selector::{Action, Fit},
+};
+use crate::{
+    netfilter::{
+        RuleId, TableName, Verdict, View,
+        explain::found_in_header,
+        matches::Answer,
+        save::Tables,
+        targets::Next,
+        walk::{Depends, Fingerprint},
+    },
+    trace::Step,
+};
+
+impl Program {
+    /// Walks the chain of `table` at the view's hook. A packet that is not IPv4, and a table that has no chain there,
+    /// accept.
+    pub(in crate::netfilter) fn evaluate(&mut self, tables: &Tables, table: TableName, view: &mut View<'_>) -> Verdict {
+        let Some(entry) = self.entries[table as usize][view.hook as usize] else { return Verdict::Accept };
+        let Some(mut facts) = Facts::of(view, &self.interfaces) else { return Verdict::Accept };
+        view.walk.start_table(view.output, view.packet.meta().tracking);
+        self.stack.clear();
+        let mut noted = Verdict::Accept;
+        let mut at = entry.first;
+        loop {
+            match self.asks_for(at, &facts, view) {
+                Asked::Yes => {}
+                Asked::No(part) => {
+                    if view.trace.is_full() {
+                        self.explain_miss(tables, table, at, part, &facts, view);
+                    }
+                    at += 1;
+                    continue;
+                }
+                Asked::Drop => return Verdict::Drop(RuleId(at)),
+            }
+            match self.act(table, at, entry, view) {
+                Then::To(next) => at = next,
+                Then::Noted(verdict) => {
+                    noted = verdict;
+                    facts.state = StateSet::of(view.packet.meta().tracking);
+                    at += 1;
+                }
+                Then::Done(Verdict::Accept) => return noted,
+                Then::Done(verdict) => return verdict,
+            }
+        }
+    }
+
+    /// Whether the packet is what an entry asks for.
+    #[inline]
+    fn asks_for(&mut self, at: u32, facts: &Facts, view: &mut View<'_>) -> Asked {
+        let selector = &self.selectors[at as usize];
+        let matches = match selector.fit(facts, &self.interfaces) {
+            Fit::Never => return Asked::No(None),
+            Fit::NotNow => {
+                look(view, selector.looks_at);
+                return Asked::No(None);
+            }
+            Fit::Yes => selector.matches_to_run(),
+            Fit::Unsure => selector.all_matches(),
+        };
+        look(view, selector.looks_at);
+        for index in matches {
+            let condition = &mut self.matches[index];
+            let depends = condition.depends();
+            look_all(view, depends);
+            match condition.test(facts, view) {
+                Answer::Yes => {}
+                Answer::No => return Asked::No(Some(index - self.selectors[at as usize].all_matches().start)),
+                Answer::Drop => return Asked::Drop,
+            }
+        }
+        Asked::Yes
+    }
+
+    /// Counts and does what the entry says.
+    #[inline]
+    fn act(&mut self, table: TableName, at: u32, entry: Entry, view: &mut View<'_>) -> Then {
+        let action = self.selectors[at as usize].action;
+        if action == Action::End {
+            return Then::To(self.come_back(entry));
+        }
+        let counter = &mut self.counters[at as usize];
+        counter.packets += 1;
+        counter.bytes += view.packet.network_len() as u64;
+        view.walk.count(at);
+        if let Action::Policy(accept) = action {
+            let hook = view.hook;
+            view.trace.push(|| Step::Policy(table, hook, accept));
+            return Then::Done(if accept { Verdict::Accept } else { Verdict::DropByPolicy });
+        }
+        view.trace.push(|| Step::Matched(table, RuleId(at)));
+        match action {
+            Action::Continue => Then::To(at + 1),
+            Action::Accept => Then::Done(Verdict::Accept),
+            Action::Drop => Then::Done(Verdict::Drop(RuleId(at))),
+            Action::Return | Action::End | Action::Policy(_) => Then::To(self.come_back(entry)),
+            Action::Jump(chain) => {
+                self.stack.push(at + 1);
+                Then::To(chain)
+            }
+            Action::Goto(chain) => Then::To(chain),
+            Action::Run(target) => {
+                let target = &mut self.targets[target as usize];
+                if !target.is_repeatable() {
+                    view.walk.spoil();
+                }
+                match target.apply(RuleId(at), view) {
+                    Next::Rule => Then::To(at + 1),
+                    Next::Noted(verdict) => Then::Noted(verdict),
+                    Next::Done(verdict) => Then::Done(verdict),
+                }
+            }
+        }
+    }
+
+    /// Where a chain that ends comes back to: behind the jump, or to the policy.
+    fn come_back(&mut self, entry: Entry) -> u32 {
+        self.stack.pop().unwrap_or(entry.policy)
+    }
+
+    /// Writes down which part of a rule the packet did not match, and what it is instead. `failed` is the match that
+    /// said so; without one a field of the header did, or a match that the selector has asked instead.
+    #[cold]
+    fn explain_miss(
+        &mut self,
+        tables: &Tables,
+        table: TableName,
+        at: u32,
+        failed: Option<usize>,
+        facts: &Facts,
+        view: &mut View<'_>,
+    ) {
+        let Some(rule) = self.place(RuleId(at)).and_then(|place| tables.rule(place)) else { return };
+        let fields = rule.header.fields();
+        let (part, found) = match failed {
+            Some(index) => (fields.len() + index, self.found(at, index, facts, view)),
+            None => match found_in_header(&rule.header, &fields, facts, view) {
+                Some(miss) => miss,
+                None => self.found_in_folded(at, fields.len(), facts, view),
+            },
+        };
+        view.trace.push(|| Step::Missed(table, RuleId(at), part as u16, found));
+    }
+
+    fn found(&self, at: u32, index: usize, facts: &Facts, view: &View<'_>) -> String {
+        let all = self.selectors[at as usize].all_matches();
+        self.matches[all][index].found(facts, view)
+    }
+
+    /// The first match, among those that the selector asks instead, that says no.
+    fn found_in_folded(&mut self, at: u32, before: usize, facts: &Facts, view: &mut View<'_>) -> (usize, String) {
+        let all = self.selectors[at as usize].all_matches();
+        let failed = self.matches[all].iter_mut().position(|condition| condition.test(facts, view) != Answer::Yes);
+        let index = failed.unwrap_or_default();
+        (before + index, self.found(at, index, facts, view))
+    }
+}
+
+/// Whether a packet is what an entry asks for.
+enum Asked {
+    Yes,
+    /// The match that said so, counted from the rule's first; `None`: the selector did.
+    No(Option<usize>),
+    Drop,
+}
+
+/// What follows an entry.
+enum Then {
+    To(u32),
+    Noted(Verdict),
+    Done(Verdict),
+}
+
+fn look(view: &mut View<'_>, bits: Fingerprint) {
+    look_all(view, Depends::On(bits));
+}
+
+fn look_all(view: &mut View<'_>, depends: Depends) {
+    let View { walk, packet, conntrack, input, output, .. } = view;
+    walk.look(depends, || {
+        let connection = packet.meta().tracking.connection().and_then(|id| conntrack.connection(id));
+        let mark = connection.map_or(0, |connection| connection.mark);
+        Fingerprint::of(packet, mark, *input, *output)
+    });
+}

@@ -1,0 +1,132 @@
+//! The rules of all tables, as written and as walked.
+
+use alloc::{string::String, vec::Vec};
+
+use super::{
+    RuleError, RuleId, TableName, Verdict, View,
+    explain::RuleInfo,
+    program::{Program, compile::compile},
+    save::{self, Loading, Source, Tables},
+    walk::{Fingerprint, Walk, WalkId, Walks},
+};
+use crate::conntrack::{Counter, Template, TemplateId};
+
+/// The rules of all tables.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    tables: Tables,
+    program: Program,
+    walks: Walks,
+    generation: u32,
+}
+
+impl RuleSet {
+    /// Reads texts, one after the other. What a text says of a table with `*table` replaces what earlier ones said.
+    ///
+    /// # Errors
+    /// With the first thing that is wrong: what `iptables-restore` would refuse, and what is not supported here.
+    pub fn parse(sources: &[Source<'_>], loading: &Loading<'_>) -> Result<Self, RuleError> {
+        let tables = save::restore(sources, loading)?;
+        let program = compile(&tables)?;
+        Ok(Self { tables, program, walks: Walks::default(), generation: 0 })
+    }
+
+    /// Puts `new` in its place. Counters are those of `new`; recorded walks are forgotten, and their numbers find
+    /// nothing in `new`.
+    pub fn replace(&mut self, new: Self) {
+        let former = core::mem::replace(self, new);
+        self.walks.follow(&former.walks);
+        self.generation = former.generation.wrapping_add(1);
+    }
+
+    /// How often rules have been replaced.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Walks the built-in chain of `table` at the view's hook, and notes in the view's walk what it did.
+    pub fn evaluate(&mut self, table: TableName, view: &mut View<'_>) -> Verdict {
+        if self.program.bind(view.devices) {
+            // What a device's name meant to recorded walks is over.
+            self.walks.forget(&mut self.program.counters);
+        }
+        self.program.evaluate(&self.tables, table, view)
+    }
+
+    /// Gives the walk of a packet that got through all tables a number, under which later packets of the same direction
+    /// of the same connection can [`repeat`](Self::repeat) it. `None`: each packet has to be asked about.
+    ///
+    /// Only for packets whose state is ESTABLISHED and whose every table was asked with this walk.
+    pub fn record(&mut self, walk: &Walk) -> Option<WalkId> {
+        self.walks.record(walk)
+    }
+
+    /// Lets a packet go the way of a recorded walk: it is accepted by all tables, and counted by every rule and policy
+    /// that counted then. False: it has other bits than the recorded packet had where rules looked, or the number is of
+    /// former rules; the tables must be asked.
+    ///
+    /// `bytes` is the length of the network packet. To be called when the packet's ways in and out are known.
+    pub fn repeat(&mut self, id: WalkId, fingerprint: Fingerprint, bytes: u64) -> bool {
+        self.walks.repeat(id, fingerprint, bytes)
+    }
+
+    /// Forgets recorded walks, for when something else than rules has changed what they rest on: routes, addresses.
+    pub fn forget_walks(&mut self) {
+        self.walks.forget(&mut self.program.counters);
+    }
+
+    /// Whether the table has been named in the rules at all; the nat table changes connections by its mere presence.
+    #[must_use]
+    pub const fn has_table(&self, table: TableName) -> bool {
+        self.tables.tables[table as usize].is_some()
+    }
+
+    /// What a `-j CT` rule said.
+    #[must_use]
+    pub fn template(&self, id: TemplateId) -> Template {
+        self.program.templates.get(usize::from(id.0)).copied().unwrap_or_default()
+    }
+
+    /// All rules in order, with what they have counted.
+    #[must_use]
+    pub fn rules(&self) -> Vec<RuleInfo> {
+        let counters = self.counters();
+        let describe = |(id, place)| self.tables.describe(id, place, counters[id.0 as usize]);
+        self.program.places().filter_map(describe).collect()
+    }
+
+    /// One rule in words.
+    #[must_use]
+    pub fn find(&self, id: RuleId) -> Option<RuleInfo> {
+        let counter = self.counters().get(id.0 as usize).copied()?;
+        self.tables.describe(id, self.program.place(id)?, counter)
+    }
+
+    /// One condition of a rule, such as `-p udp` or `-m tcp --dport 80`, counted from 0 as in
+    /// [`Step::Missed`](crate::trace::Step::Missed).
+    #[must_use]
+    pub fn part(&self, id: RuleId, part: u16) -> Option<String> {
+        let mut text = String::new();
+        self.tables.rule(self.program.place(id)?)?.print_part(usize::from(part), &mut text);
+        (!text.is_empty()).then(|| text.trim_start().into())
+    }
+
+    /// The rules as `iptables-save` prints them, with each rule's counters as `iptables-save --counters` does.
+    #[must_use]
+    pub fn save(&self, counters: bool) -> String {
+        let counted = self.counters();
+        let mut places: Vec<_> = self.program.places().map(|(id, place)| (place, counted[id.0 as usize])).collect();
+        places.sort_unstable_by_key(|(place, _)| *place);
+        save::print(&self.tables, counters, |place| {
+            let found = places.binary_search_by_key(&place, |(place, _)| *place);
+            found.map(|index| places[index].1).unwrap_or_default()
+        })
+    }
+
+    fn counters(&self) -> Vec<Counter> {
+        let mut counters = self.program.counters.clone();
+        self.walks.add_to(&mut counters);
+        counters
+    }
+}

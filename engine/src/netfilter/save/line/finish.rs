@@ -1,0 +1,148 @@
+//! From a draft to rules.
+
+use alloc::{borrow::ToOwned, vec::Vec};
+
+use super::draft::{Destination, Draft, Part};
+use crate::{
+    conntrack::HelperId,
+    netfilter::{
+        Hook, TableName,
+        error::{Fault, Flaw, Noun},
+        header::{Header, Network, Not},
+        matches::{self, Match},
+        rule::Jump,
+        save::{options::Given, text::Word},
+        targets,
+    },
+};
+
+/// What a finished line needs to know to become rules.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::netfilter::save) struct Surroundings<'a> {
+    pub(in crate::netfilter::save) table: TableName,
+    pub(in crate::netfilter::save) helpers: &'a [(&'a str, HelperId)],
+}
+
+/// The rules that a draft stands for: headers, and what they share.
+#[derive(Debug)]
+pub(in crate::netfilter::save) struct Finished {
+    pub(in crate::netfilter::save) headers: Vec<Header>,
+    pub(in crate::netfilter::save) matches: Vec<Match>,
+    pub(in crate::netfilter::save) jump: Jump,
+    /// Where the target stands.
+    pub(in crate::netfilter::save) column: u32,
+}
+
+impl Draft {
+    /// Whether nothing but a command has been given.
+    pub(in crate::netfilter::save) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+            && self.jump.is_none()
+            && self.sources.is_none()
+            && self.destinations.is_none()
+            && self.header == Header::default()
+    }
+
+    /// Refuses devices that a packet at a built-in chain does not have yet or any more. Like the tool it looks at the
+    /// chain's name only.
+    pub(in crate::netfilter::save) fn check_devices(&self, chain: &str) -> Result<(), Flaw> {
+        let (option, hook, allowed): (_, _, &'static [Hook]) = match chain {
+            "PREROUTING" | "INPUT" if self.header.output.is_some() => ("-o", chain, &OUTGOING),
+            "OUTPUT" | "POSTROUTING" if self.header.input.is_some() => ("-i", chain, &INCOMING),
+            _ => return Ok(()),
+        };
+        match Hook::ALL.iter().find(|known| known.chain() == hook) {
+            Some(&hook) => Err(Fault::WrongHook { name: option.to_owned(), hook, allowed }.at(self.column)),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes matches and target, and the headers of all pairs of source and destination.
+    pub(in crate::netfilter::save) fn finish(
+        &self,
+        around: Surroundings<'_>,
+        is_chain: impl Fn(&str) -> bool,
+    ) -> Result<Finished, Flaw> {
+        let mut found = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            // Every part's declaration was found in the same table that makes it.
+            found.extend(matches::parse(&self.given(part, around))?);
+        }
+        let jump = match (&self.jump, &self.target) {
+            (None, _) => Jump::Nothing,
+            (Some(_), Some(part)) => match targets::parse(&self.given(part, around))? {
+                Some(target) => {
+                    let (name, table, allowed) = (part.spec.name.to_owned(), around.table, target.tables());
+                    if !allowed.contains(&table) {
+                        return Err(Fault::WrongTable { name, table, allowed }.at(part.column));
+                    }
+                    Jump::Target(target)
+                }
+                None => Jump::Nothing,
+            },
+            (Some(destination), None) => destination.resolve(around.table, is_chain)?,
+        };
+        Ok(Finished {
+            headers: self.headers(),
+            matches: found,
+            jump,
+            column: self.jump.as_ref().map_or(self.column, |destination| destination.name.column),
+        })
+    }
+
+    fn given<'a>(&'a self, part: &'a Part, around: Surroundings<'a>) -> Given<'a> {
+        Given {
+            name: part.spec.name,
+            column: part.column,
+            items: &part.items,
+            header: &self.header,
+            table: around.table,
+            matches: &self.parts,
+            helpers: around.helpers,
+        }
+    }
+
+    fn headers(&self) -> Vec<Header> {
+        let each = |list: &Option<Not<Vec<Network>>>| -> Vec<Option<Not<Network>>> {
+            match list {
+                None => alloc::vec![None],
+                Some(list) => list.what.iter().map(|&what| network(list.inverted, what)).collect(),
+            }
+        };
+        let (sources, destinations) = (each(&self.sources), each(&self.destinations));
+        let pairs = sources.iter().flat_map(|source| destinations.iter().map(move |destination| (source, destination)));
+        pairs.map(|(&source, &destination)| Header { source, destination, ..self.header.clone() }).collect()
+    }
+}
+
+/// A network as a header holds it: all addresses are the same as none given, unless inverted.
+fn network(inverted: bool, what: Network) -> Option<Not<Network>> {
+    (inverted || !what.is_all()).then_some(Not { inverted, what })
+}
+
+impl Destination {
+    fn resolve(&self, table: TableName, is_chain: impl Fn(&str) -> bool) -> Result<Jump, Flaw> {
+        let Self { name: Word { text, column, .. }, goto } = self;
+        let jump = match (text.as_str(), goto) {
+            ("ACCEPT", false) => Jump::Accept,
+            ("DROP", false) if table == TableName::Nat => return Err(Fault::NatDrop.at(*column)),
+            ("DROP", false) => Jump::Drop,
+            ("RETURN", false) => Jump::Return,
+            (chain, false) if is_chain(chain) => Jump::Chain(chain.to_owned()),
+            (chain, true) if is_chain(chain) => Jump::Goto(chain.to_owned()),
+            (name, _) => {
+                let why = targets::UNSUPPORTED.iter().find(|(known, _)| *known == name);
+                return Err(match why {
+                    Some((_, why)) => Fault::Unsupported { noun: Noun::Target, name: name.to_owned(), why },
+                    None => Fault::unknown(Noun::Target, name, targets::names()),
+                }
+                .at(*column));
+            }
+        };
+        Ok(jump)
+    }
+}
+
+/// Where a packet has a device to leave by, and where it has one that it came in by, as the tool sees it.
+const OUTGOING: [Hook; 3] = [Hook::Forward, Hook::Output, Hook::Postrouting];
+const INCOMING: [Hook; 3] = [Hook::Prerouting, Hook::Input, Hook::Forward];

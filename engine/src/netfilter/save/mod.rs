@@ -1,0 +1,41 @@
+//! The rule language: `iptables-save` text, in and out.
+//!
+//! A text is read as `iptables-restore` reads it: `*table`, `:CHAIN POLICY [packets:bytes]`, rules, `COMMIT`; a table's
+//! lines replace what the table held. Lines outside of a table are read as if typed after `iptables`, so that a rules
+//! file may also be written by hand (`-P INPUT DROP`, `-t nat -A POSTROUTING -j MASQUERADE`). Nothing is ignored: what
+//! is not understood is an error with file, line and column.
+//!
+//! Printing gives what `iptables-save` (1.8.9, legacy) prints, but for the two comment lines that hold the time.
+
+mod line;
+pub(super) mod names;
+mod nearest;
+pub(super) mod options;
+mod print;
+mod restore;
+pub(super) mod text;
+pub(super) mod values;
+
+pub(super) use nearest::nearest;
+pub(super) use print::{print, print_rule};
+pub(super) use restore::{Tables, restore};
+
+use crate::conntrack::HelperId;
+
+/// A rules text.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// What errors call it: a file's name.
+    pub name: &'a str,
+    /// Its lines, at most [`crate::limits::RULES_TEXT_BYTES_MAX`] bytes.
+    pub text: &'a str,
+}
+
+/// What is needed to load rules.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loading<'a> {
+    /// Whether counters in the text are taken (`iptables-restore --counters`); else all start at zero.
+    pub counters: bool,
+    /// The helpers that `-j CT --helper NAME` can name.
+    pub helpers: &'a [(&'a str, HelperId)],
+}

@@ -1,0 +1,168 @@
+//! Values of options: numbers, addresses, ports, protocols, marks.
+
+use core::net::Ipv4Addr;
+
+use super::{names, text::Word};
+use crate::{netfilter::error::Flaw, wire::Protocol};
+
+/// A number in decimal, `0x` hexadecimal or `0` octal notation, as the tool reads it (`strtoul` with base 0).
+pub(in crate::netfilter) fn number(text: &str) -> Option<u64> {
+    let (digits, radix) = match text.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (&text[2..], 16),
+        [b'0', _, ..] => (&text[1..], 8),
+        _ => (text, 10),
+    };
+    // `from_str_radix` takes a sign.
+    if digits.starts_with(['+', '-']) {
+        return None;
+    }
+    u64::from_str_radix(digits, radix).ok()
+}
+
+/// A number from `min` to `max`.
+pub(in crate::netfilter) fn ranged(word: &Word, min: u64, max: u64, wants: &'static str) -> Result<u64, Flaw> {
+    number(&word.text).filter(|value| (min..=max).contains(value)).ok_or_else(|| word.bad(wants))
+}
+
+/// `low:high` or one number; a missing end stands for the least or greatest number of 32 bits.
+pub(in crate::netfilter) fn range(word: &Word, wants: &'static str) -> Result<(u32, u32), Flaw> {
+    let part = |text: &str, missing| match text {
+        "" => Some(missing),
+        text => number(text).and_then(|value| u32::try_from(value).ok()),
+    };
+    let found = match word.text.split_once(':') {
+        None => number(&word.text).and_then(|only| u32::try_from(only).ok()).map(|only| (only, only)),
+        Some((low, high)) => part(low, 0).zip(part(high, u32::MAX)),
+    };
+    found.ok_or_else(|| word.bad(wants))
+}
+
+/// A number of 8 bits.
+pub(in crate::netfilter) fn byte(word: &Word, wants: &'static str) -> Result<u8, Flaw> {
+    Ok(ranged(word, 0, 0xff, wants)? as u8)
+}
+
+/// A number of 16 bits.
+pub(in crate::netfilter) fn short(word: &Word, wants: &'static str) -> Result<u16, Flaw> {
+    Ok(ranged(word, 0, 0xffff, wants)? as u16)
+}
+
+/// `value` or `value/mask` of 32 bits; without a mask all bits count.
+pub(in crate::netfilter) fn masked(word: &Word, wants: &'static str) -> Result<(u32, u32), Flaw> {
+    let (value, mask) = word.text.split_once('/').unwrap_or((&word.text, "0xffffffff"));
+    let part = |text| number(text).and_then(|value| u32::try_from(value).ok()).ok_or_else(|| word.bad(wants));
+    Ok((part(value)?, part(mask)?))
+}
+
+/// A port by number or service name.
+pub(in crate::netfilter) fn port(text: &str) -> Option<u16> {
+    match number(text) {
+        Some(value) => u16::try_from(value).ok(),
+        None => names::service(text),
+    }
+}
+
+/// `port` or `port:port`, where a missing end stands for the least or greatest port.
+pub(in crate::netfilter) fn ports(word: &Word) -> Result<(u16, u16), Flaw> {
+    let wants = "a port, a service's name or a range `low:high`";
+    let range = match word.text.split_once(':') {
+        None => port(&word.text).map(|only| (only, only)),
+        Some((low, high)) => {
+            let low = if low.is_empty() { Some(0) } else { port(low) };
+            let high = if high.is_empty() { Some(u16::MAX) } else { port(high) };
+            low.zip(high)
+        }
+    };
+    range.filter(|(low, high)| low <= high).ok_or_else(|| word.bad(wants))
+}
+
+/// A protocol by number or name; `None` for `all` and 0.
+pub(in crate::netfilter) fn protocol(word: &Word) -> Result<Option<Protocol>, Flaw> {
+    let found = match number(&word.text) {
+        Some(value) => u8::try_from(value).ok(),
+        None => names::protocol(&word.text.to_ascii_lowercase()),
+    };
+    match found {
+        Some(0) => Ok(None),
+        Some(value) => Ok(Some(Protocol(value))),
+        None => Err(word.bad("a protocol's name or number from 0 to 255")),
+    }
+}
+
+/// A whole IPv4 address.
+pub(in crate::netfilter) fn ipv4(text: &str) -> Option<Ipv4Addr> {
+    text.parse().ok()
+}
+
+/// An IPv4 address of which trailing bytes may be missing and are zero then: `10` is 10.0.0.0.
+pub(in crate::netfilter) fn short_ipv4(text: &str) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut parts = text.split('.');
+    for octet in &mut octets {
+        let Some(part) = parts.next() else { break };
+        *octet = u8::try_from(number(part)?).ok()?;
+    }
+    parts.next().is_none().then(|| Ipv4Addr::from_octets(octets))
+}
+
+/// A mask as a prefix length or as four bytes.
+pub(in crate::netfilter) fn ipv4_mask(text: &str) -> Option<u32> {
+    if text.contains('.') {
+        return (text.split('.').count() == 4).then(|| short_ipv4(text).map(Ipv4Addr::to_bits))?;
+    }
+    match number(text)? {
+        0 => Some(0),
+        length @ 1..=32 => Some(u32::MAX << (32 - length)),
+        _ => None,
+    }
+}
+
+/// A mask that is a prefix: its length, or four bytes.
+pub(in crate::netfilter) fn ipv4_prefix(text: &str) -> Option<u32> {
+    ipv4_mask(text).filter(|mask| mask.leading_ones() == mask.count_ones())
+}
+
+/// Whether `text` is the start of a word, in any case; the empty text is not.
+pub(in crate::netfilter) fn starts(word: &str, text: &str) -> bool {
+    !text.is_empty() && word.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(text: &str) -> Word {
+        Word { text: text.into(), column: 1, quoted: false }
+    }
+
+    #[test]
+    fn numbers_are_read_in_three_notations() {
+        assert_eq!(number("0x1F"), Some(31));
+        assert_eq!(number("017"), Some(15));
+        assert_eq!(number("0"), Some(0));
+        for wrong in ["", "08", "0x", "-1", "+1", "0x-1", "1 ", "1a"] {
+            assert_eq!(number(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn port_ranges_may_be_open_and_must_rise() {
+        assert_eq!(ports(&word("1024:")), Ok((1024, 65_535)));
+        assert_eq!(ports(&word(":http")), Ok((0, 80)));
+        assert_eq!(ports(&word("022")), Ok((18, 18)));
+        assert!(ports(&word("2:1")).is_err());
+        assert!(ports(&word("65536")).is_err());
+        assert!(ports(&word("nonsense")).is_err());
+    }
+
+    #[test]
+    fn masks_are_lengths_or_addresses() {
+        assert_eq!(ipv4_mask("24"), Some(0xffff_ff00));
+        assert_eq!(ipv4_mask("0"), Some(0));
+        assert_eq!(ipv4_mask("255.0.255.0"), Some(0xff00_ff00));
+        assert_eq!(ipv4_mask("33"), None);
+        assert_eq!(ipv4_mask("255.0"), None);
+        assert_eq!(short_ipv4("10"), Some(Ipv4Addr::new(10, 0, 0, 0)));
+        assert_eq!(short_ipv4("1.2.3.4.5"), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! Targets: what a rule may do with a packet. One file each.
+
+mod ct;
+mod nat;
+mod notrack;
+
+use alloc::string::String;
+use core::fmt::Debug;
+
+use super::{
+    Hook, RuleId, TableName, Verdict, View,
+    error::Flaw,
+    save::options::{Given, Spec},
+};
+
+/// What a target is.
+pub(super) trait Targeting: Sized + Clone + Debug + PartialEq {
+    /// Its name and options.
+    const SPEC: &'static Spec;
+    /// The tables it may stand in.
+    const TABLES: &'static [TableName] = &TableName::ALL;
+    /// The hooks its rule may be reached from.
+    const HOOKS: &'static [Hook] = &Hook::ALL;
+
+    /// Makes it from the options that were given.
+    fn parse(given: &Given<'_>) -> Result<Self, Flaw>;
+
+    /// Writes its options as the tool prints them, each with a blank before it.
+    fn print(&self, out: &mut String);
+
+    /// Does it.
+    fn apply(&mut self, rule: RuleId, view: &mut View<'_>) -> Next;
+
+    /// Whether it does nothing to the packets of an established flow that a recorded walk would leave out.
+    fn is_repeatable(&self) -> bool;
+}
+
+/// What follows a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The next rule.
+    Rule,
+    /// The next rule; if the packet gets through the table in the end, the table's answer is this one.
+    Noted(Verdict),
+    /// The table's answer.
+    Done(Verdict),
+}
+
+macro_rules! all_targets {
+    ($($name:ident = $module:ident::$kind:ident,)+) => {
+        /// A target of a rule.
+        #[derive(Clone, Debug, PartialEq)]
+        pub(super) enum Target {
+            $($name($module::$kind),)+
+        }
+
+        /// How each target is declared and made.
+        static ALL: &[(&Spec, fn(&Given<'_>) -> Result<Target, Flaw>)] = &[
+            $(($module::$kind::SPEC, |given| Ok(Target::$name($module::$kind::parse(given)?))),)+
+        ];
+
+        impl Target {
+            /// Its name after `-j`.
+            pub(super) fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $module::$kind::SPEC.name,)+ }
+            }
+
+            /// Writes its options as the tool prints them, each with a blank before it.
+            pub(super) fn print(&self, out: &mut String) {
+                match self { $(Self::$name(inner) => inner.print(out),)+ }
+            }
+
+            /// The tables it may stand in.
+            pub(super) fn tables(&self) -> &'static [TableName] {
+                match self { $(Self::$name(_) => $module::$kind::TABLES,)+ }
+            }
+
+            /// The hooks its rule may be reached from.
+            pub(super) fn hooks(&self) -> &'static [Hook] {
+                match self { $(Self::$name(_) => $module::$kind::HOOKS,)+ }
+            }
+
+            /// Does it.
+            pub(super) fn apply(&mut self, rule: RuleId, view: &mut View<'_>) -> Next {
+                match self { $(Self::$name(inner) => inner.apply(rule, view),)+ }
+            }
+
+            /// Whether it does nothing to the packets of an established flow that a recorded walk would leave out.
+            pub(super) fn is_repeatable(&self) -> bool {
+                match self { $(Self::$name(inner) => inner.is_repeatable(),)+ }
+            }
+        }
+    };
+}
+
+all_targets! {
+    Ct = ct::Ct,
+    Dnat = nat::Dnat,
+    Masquerade = nat::Masquerade,
+    Notrack = notrack::Notrack,
+    Redirect = nat::Redirect,
+    Snat = nat::Snat,
+}
+
+/// The declaration of a target.
+pub(super) fn find(name: &str) -> Option<&'static Spec> {
+    ALL.iter().map(|(spec, _)| *spec).find(|spec| spec.name == name)
+}
+
+/// All names, the built-in verdicts included.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    ["ACCEPT", "DROP", "RETURN"].into_iter().chain(ALL.iter().map(|(spec, _)| spec.name))
+}
+
+/// Makes the target that `given` names.
+pub(super) fn parse(given: &Given<'_>) -> Result<Option<Target>, Flaw> {
+    ALL.iter().find(|(spec, _)| spec.name == given.name).map(|(_, parse)| parse(given)).transpose()
+}
+
+/// Why a target that Linux knows is not supported, for names that users may try.
+pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
+    ("QUEUE", "no program waits for packets here"),
+    ("NFQUEUE", "no program waits for packets here"),
+    ("SECMARK", "there are no security labels here"),
+    ("CONNSECMARK", "there are no security labels here"),
+];

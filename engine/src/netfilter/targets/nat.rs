@@ -1,0 +1,180 @@
+//! `-j SNAT`, `DNAT`, `MASQUERADE`, `REDIRECT`: translations of a connection. They differ in where they stand and in
+//! the name of the option; the translation itself is the nat room's.
+
+use alloc::{format, string::String};
+
+use super::{Next, Targeting};
+use crate::{
+    conntrack::Address,
+    nat::NatRange,
+    netfilter::{
+        Hook, RuleId, TableName, Verdict, View,
+        error::{Fault, Flaw, Noun},
+        save::{
+            options::{Given, Item, Opt, Spec},
+            text::Word,
+            values,
+        },
+    },
+    wire::Protocol,
+};
+
+macro_rules! translation {
+    ($(#[doc = $doc:literal])+ $kind:ident, $name:literal, $hooks:expr, $option:literal, $options:expr, $parse:ident, $verdict:ident) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, PartialEq)]
+        pub(in crate::netfilter) struct $kind(NatRange);
+
+        impl Targeting for $kind {
+            const SPEC: &'static Spec = &Spec { name: $name, options: $options };
+            const TABLES: &'static [TableName] = &[TableName::Nat];
+            const HOOKS: &'static [Hook] = $hooks;
+
+            fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
+                Ok(Self($parse(given, $option)?))
+            }
+
+            fn print(&self, out: &mut String) {
+                print_range(&self.0, $option, out);
+            }
+
+            fn apply(&mut self, rule: RuleId, _: &mut View<'_>) -> Next {
+                Next::Done(Verdict::$verdict(self.0, rule))
+            }
+
+            fn is_repeatable(&self) -> bool {
+                // Asked about first packets only, whose walks are not recorded.
+                false
+            }
+        }
+    };
+}
+
+translation! {
+    /// Another source.
+    Snat, "SNAT", &[Hook::Input, Hook::Postrouting], "to-source",
+    &[Opt::value(&["to-source"]), Opt::flag(&["random"]), Opt::flag(&["random-fully"]), Opt::flag(&["persistent"])],
+    parse_endpoint, Translate
+}
+
+translation! {
+    /// Another destination.
+    Dnat, "DNAT", &[Hook::Prerouting, Hook::Output], "to-destination",
+    &[Opt::value(&["to-destination"]), Opt::flag(&["random"]), Opt::flag(&["persistent"])],
+    parse_endpoint, Translate
+}
+
+translation! {
+    /// The source becomes the address of the device that the packet leaves by.
+    Masquerade, "MASQUERADE", &[Hook::Postrouting], "to-ports",
+    &[Opt::value(&["to-ports"]), Opt::flag(&["random"]), Opt::flag(&["random-fully"])],
+    parse_own, Masquerade
+}
+
+translation! {
+    /// The destination becomes the address of the device that the packet came in by.
+    Redirect, "REDIRECT", &[Hook::Prerouting, Hook::Output], "to-ports",
+    &[Opt::value(&["to-ports"]), Opt::flag(&["random"])],
+    parse_own, Redirect
+}
+
+/// Reads `[address[-address]][:port[-port]]` and the flags.
+fn parse_endpoint(given: &Given<'_>, option: &str) -> Result<NatRange, Flaw> {
+    let item = given.need(option, "where to: `--to-source` or `--to-destination` with an address or a port")?;
+    let word = item.value();
+    let (addresses, ports) = match word.text.split_once(':') {
+        Some((addresses, ports)) => (addresses, Some(ports)),
+        None => (word.text.as_str(), None),
+    };
+    let mut range = parse_flags(given);
+    if let Some(ports) = ports {
+        need_ports(given, item)?;
+        range.ports = Some(parse_ports(ports, word)?);
+    }
+    if ports.is_none() || !addresses.is_empty() {
+        range.addresses = Some(parse_addresses(addresses).ok_or_else(|| word.bad(ENDPOINT))?);
+    }
+    Ok(range)
+}
+
+/// Reads `--to-ports` and the flags.
+fn parse_own(given: &Given<'_>, option: &str) -> Result<NatRange, Flaw> {
+    let mut range = parse_flags(given);
+    if let Some(item) = given.find(option) {
+        need_ports(given, item)?;
+        range.ports = Some(parse_ports(&item.value().text, item.value())?);
+    }
+    Ok(range)
+}
+
+fn parse_flags(given: &Given<'_>) -> NatRange {
+    NatRange {
+        addresses: None,
+        ports: None,
+        random: given.has("random"),
+        random_fully: given.has("random-fully"),
+        persistent: given.has("persistent"),
+    }
+}
+
+fn parse_addresses(text: &str) -> Option<(Address, Address)> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (values::ipv4(first)?, values::ipv4(last)?);
+    (first <= last).then_some((Address::v4(first.octets()), Address::v4(last.octets())))
+}
+
+/// Reads `port` or `port-port`; a service's name can only stand alone, as in the tool.
+fn parse_ports(text: &str, word: &Word) -> Result<(u16, u16), Flaw> {
+    if text.contains('/') {
+        let why = "shifted port ranges (`low-high/base`) are not translated yet";
+        return Err(Fault::Unsupported { noun: Noun::Option, name: word.text.clone(), why }.at(word.column));
+    }
+    let number = |text| values::number(text).and_then(|port| u16::try_from(port).ok());
+    let found = match text.split_once('-') {
+        Some((first, last)) => number(first).zip(number(last)),
+        None => values::port(text).map(|port| (port, port)),
+    };
+    found.filter(|(first, last)| first <= last).ok_or_else(|| word.bad(ENDPOINT))
+}
+
+/// Ports exist in some protocols only (iptables 1.8.9: `extensions/libxt_NAT.c`, `__NAT_parse()`).
+fn need_ports(given: &Given<'_>, item: &Item) -> Result<(), Flaw> {
+    match given.header.protocol {
+        Some(protocol) if WITH_PORTS.contains(&protocol.what) => Ok(()),
+        Some(_) | None => {
+            let needed = "`-p` with tcp, udp, sctp, dccp or icmp to change ports";
+            Err(Fault::Needs { what: item.name(), needed }.at(item.column))
+        }
+    }
+}
+
+fn print_range(range: &NatRange, option: &str, out: &mut String) {
+    let with_address = matches!(option, "to-source" | "to-destination");
+    if range.addresses.is_some() || range.ports.is_some() {
+        out.push_str(&format!(" --{option} "));
+    }
+    if let Some((first, last)) = range.addresses {
+        out.push_str(&format!("{}", first.to_ip(crate::conntrack::Family::Ipv4)));
+        if first != last {
+            out.push_str(&format!("-{}", last.to_ip(crate::conntrack::Family::Ipv4)));
+        }
+    }
+    if let Some((first, last)) = range.ports {
+        let colon = if with_address { ":" } else { "" };
+        out.push_str(&format!("{colon}{first}"));
+        if first != last {
+            out.push_str(&format!("-{last}"));
+        }
+    }
+    for (flag, set) in
+        [("random", range.random), ("random-fully", range.random_fully), ("persistent", range.persistent)]
+    {
+        if set {
+            out.push_str(&format!(" --{flag}"));
+        }
+    }
+}
+
+const ENDPOINT: &str = "`address[-address][:port[-port]]`, or for `--to-ports` `port[-port]`, rising";
+
+const WITH_PORTS: [Protocol; 5] = [Protocol::TCP, Protocol::UDP, Protocol::SCTP, Protocol(33), Protocol::ICMP];

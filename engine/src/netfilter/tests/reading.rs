@@ -1,0 +1,193 @@
+//! Texts that are taken, texts that are refused, and with which words.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn lines_outside_of_a_table_are_read_as_if_typed() {
+    let rules = parse(
+        "# by hand\n\n-P INPUT DROP\n-N web\n-A web -p tcp --dport 80 -j ACCEPT\n-I INPUT -j web\n\
+         -t nat -A POSTROUTING -o wan -j MASQUERADE\n",
+    );
+    assert_eq!(
+        rules.expect("rules").save(false),
+        "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n\
+         -A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n\
+         *filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:web - [0:0]\n\
+         -A INPUT -j web\n-A web -p tcp -m tcp --dport 80 -j ACCEPT\nCOMMIT\n"
+    );
+}
+
+#[test]
+fn a_table_in_a_later_text_replaces_the_earlier_one_and_leaves_the_others() {
+    let sources = [
+        Source {
+            name: "a",
+            text: "*filter\n:INPUT DROP [0:0]\n:x - [0:0]\n-A INPUT -j x\nCOMMIT\n-t raw -A OUTPUT -j NOTRACK",
+        },
+        Source { name: "b", text: "*filter\n-A OUTPUT -j ACCEPT\nCOMMIT\n" },
+    ];
+    let saved = RuleSet::parse(&sources, &Loading::default()).expect("rules").save(false);
+    assert!(saved.contains("-A OUTPUT -j NOTRACK") && saved.contains("-A OUTPUT -j ACCEPT"), "{saved}");
+    assert!(saved.contains(":INPUT DROP") && !saved.contains("x"), "policies stay, chains go: {saved}");
+}
+
+#[test]
+fn counters_are_taken_only_when_asked_for() {
+    let sources = [Source { name: "a", text: "*filter\n:INPUT DROP [1:2]\n[3:4] -A INPUT -j DROP\nCOMMIT" }];
+    let saved = RuleSet::parse(&sources, &Loading::default()).expect("rules").save(true);
+    assert!(saved.contains(":INPUT DROP [0:0]") && saved.contains("[0:0] -A INPUT"), "{saved}");
+}
+
+#[test]
+fn a_rule_knows_its_file_its_line_and_its_place() {
+    let rules = parse("-A FORWARD -s 1.2.3.4,5.6.7.8\n\n*mangle\n-A FORWARD -p tcp\nCOMMIT").expect("rules");
+    let found: Vec<_> = rules
+        .rules()
+        .into_iter()
+        .map(|rule| {
+            format!("{}:{} {} {} {}: {}", rule.file, rule.line, rule.table.name(), rule.chain, rule.position, rule.text)
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "rules.v4:4 mangle FORWARD 1: -A FORWARD -p tcp",
+            "rules.v4:1 filter FORWARD 1: -A FORWARD -s 1.2.3.4/32",
+            "rules.v4:1 filter FORWARD 2: -A FORWARD -s 5.6.7.8/32",
+        ]
+    );
+}
+
+#[rustfmt::skip]
+#[test]
+fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
+    for (text, error) in [
+        ("-A INPUT -m tpc", "1:13: there is no match `tpc`; did you mean `tcp`?"),
+        ("*filter\n\n  -A INPUT -j MASKERADE\nCOMMIT", "3:15: there is no target or chain `MASKERADE`; did you mean `MASQUERADE`?"),
+        ("-A INPUT -p tcp --dprot 80", "1:17: there is no option `--dprot`; did you mean `--dport`?"),
+        ("-A INPTU -j DROP", "1:4: there is no chain `INPTU`; did you mean `INPUT`?"),
+        ("*fliter\nCOMMIT", "1:2: there is no table `fliter`; did you mean `filter`?"),
+        ("*security\nCOMMIT", "1:2: the table `security` is not supported: there are no security labels here"),
+        ("-A INPUT -m owner", "1:13: the match `owner` is not supported: there are no processes here"),
+        ("-A INPUT -j NFQUEUE", "1:13: the target or chain `NFQUEUE` is not supported: no program waits for packets here"),
+        ("-D INPUT 1", "1:1: the option `-D` is not supported: a rules file says what is, not what to change or to show"),
+        ("-t raw -A PREROUTING -p tcp -j CT --helper http", "1:44: there is no helper `http`; there are: ftp, tftp"),
+        ("-t raw -A PREROUTING -j CT --helper ftp", "1:28: `--helper` needs `-p tcp` or `-p udp` in the same rule"),
+        ("-A INPUT -s example.org", "1:13: `example.org` is not an IPv4 address, a network such as 10.0.0.0/8 or a list of them; names are not looked up"),
+        ("-A INPUT -p tcp --dport 80 --dport 81", "1:28: `--dport` stands here a second time or excludes another; keep one"),
+        ("-A INPUT -p tcp --dport", "1:17: `--dport` needs a value"),
+        ("-A INPUT -p tcp --s 80", "1:17: `--s` could be `--source` or `--set-counters`; write it in full"),
+        ("-A INPUT ! -j DROP", "1:12: `-j` cannot be inverted; remove the `!`"),
+        ("-A INPUT ! -p all", "1:15: the rule can never match: no packet is of no protocol"),
+        ("-A INPUT accept", "1:10: `accept` belongs to no option; remove it or quote it"),
+        ("-A INPUT -m comment --comment \"x", "1:31: the quotation mark is not closed on this line"),
+        ("-A INPUT -o lan", "1:1: `-o` is not allowed at INPUT, from where this rule is reached; use it at FORWARD, OUTPUT or POSTROUTING"),
+        ("-t nat -A PREROUTING -j MASQUERADE", "1:25: `MASQUERADE` is not allowed at PREROUTING, from where this rule is reached; use it at POSTROUTING"),
+        ("-A INPUT -j MASQUERADE", "1:13: `MASQUERADE` is not allowed in table filter; use it in nat"),
+        ("-t nat -A INPUT -j DROP", "1:20: the nat table sees first packets only and must not DROP; use filter"),
+        ("-N a\n-N b\n-A a -j b\n-A b -g a\n-A INPUT -j a", "4:9: chain `a` leads back to itself; remove a jump of the circle"),
+        ("-N a\n-N a", "2:4: `a` is already the name of a chain or target; choose another"),
+        ("-N DNAT", "1:4: `DNAT` is already the name of a chain or target; choose another"),
+        ("-N -x", "1:4: `-x` cannot name a chain: 1 to 28 characters, not starting with `-` or `!`"),
+        ("-N a\n-P a DROP", "2:4: cannot set the policy of `a`: it is not a built-in chain"),
+        ("-X INPUT", "1:4: cannot delete `INPUT`: it is a built-in chain"),
+        ("-P INPUT REJECT", "1:10: there is no policy `REJECT`"),
+        ("*filter\n-A INPUT -j DROP\n", "3:1: the lines of table filter end without `COMMIT`; without it they have no effect"),
+        ("*filter\n*nat\nCOMMIT", "2:1: a table is open already; write `COMMIT` before another one"),
+        ("*filter\n-t nat -A INPUT\nCOMMIT", "2:1: a table is open already; write `COMMIT` before another one"),
+        ("COMMIT", "1:1: this line belongs between `*table` and `COMMIT`"),
+        (":INPUT DROP", "1:1: this line belongs between `*table` and `COMMIT`"),
+        ("-s 1.2.3.4", "1:1: the line has no command; rules start with `-A CHAIN`"),
+        ("[1:x] -A INPUT", "1:1: counters are written `[packets:bytes]`"),
+        ("-I INPUT 2 -j DROP", "1:4: there is no such position; give one from 1 to 1"),
+        ("-t nat -A POSTROUTING -j SNAT --to-source :80", "1:31: `--to-source` needs `-p` with tcp, udp, sctp, dccp or icmp to change ports"),
+    ] {
+        assert_eq!(refusal(text), format!("rules.v4:{error}"), "{text}");
+    }
+}
+
+#[test]
+fn a_target_in_a_user_chain_is_judged_by_the_hooks_that_reach_it() {
+    let chains = "*nat\n:x - [0:0]\n-A x -j MASQUERADE\n";
+    assert!(parse(&format!("{chains}COMMIT")).is_ok());
+    assert!(parse(&format!("{chains}-A POSTROUTING -j x\nCOMMIT")).is_ok());
+    assert!(parse(&format!("{chains}-A PREROUTING -j ACCEPT\n-A PREROUTING -j x\nCOMMIT")).is_ok(), "never reached");
+    assert!(refusal(&format!("{chains}-A PREROUTING -j x\nCOMMIT")).contains("not allowed at PREROUTING"));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_taken_or_refused(text in any::<String>()) {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn any_words_are_taken_or_refused_and_what_is_taken_prints_as_itself(
+        words in proptest::collection::vec(proptest::sample::select(WORDS), 0..12),
+        table in proptest::sample::select(&["filter", "nat", "mangle", "raw"][..]),
+        chain in proptest::sample::select(&["INPUT", "FORWARD", "OUTPUT", "PREROUTING", "POSTROUTING", "x"][..]),
+    ) {
+        let line = words.join(" ");
+        if let Ok(rules) = parse(&format!("*{table}\n:x - [0:0]\n-A {chain} {line}\nCOMMIT\n")) {
+            let saved = rules.save(true);
+            let again = parse(&saved).unwrap_or_else(|error| panic!("{error}\n{saved}"));
+            prop_assert_eq!(again.save(true), saved);
+        }
+    }
+}
+
+/// Words of rules, right and wrong, so that chance makes rules of them.
+static WORDS: &[&str] = &[
+    "!",
+    "-s 10.0.0.0/8",
+    "-d 1.2.3.4,5.6.7.8",
+    "-d 10.1.2.3/255.0.255.0",
+    "-i lan",
+    "-o w+",
+    "-p tcp",
+    "-p udp",
+    "-p 89",
+    "-f",
+    "-m tcp",
+    "-m udp",
+    "--dport 80",
+    "--sport 1:2",
+    "--dport :9",
+    "--syn",
+    "--tcp-flags ALL SYN,ACK",
+    "--tcp-option 3",
+    "-m state",
+    "--state NEW,REL",
+    "-m conntrack",
+    "--ctstate DNAT,INVALID",
+    "--ctdir REPLY",
+    "--ctorigsrc 1.2.3.4/24",
+    "--ctexpire 1:5",
+    "--ctstatus ASSURED",
+    "--ctproto 6",
+    "-m comment",
+    "--comment \"a \\\" b\"",
+    "-j ACCEPT",
+    "-j DROP",
+    "-j x",
+    "-g x",
+    "-j RETURN",
+    "-j MASQUERADE",
+    "--to-ports 5-9",
+    "--random",
+    "-j SNAT",
+    "--to-source 1.2.3.4-1.2.3.9:5",
+    "-j DNAT",
+    "--to-destination :80",
+    "--persistent",
+    "-j REDIRECT",
+    "-j CT",
+    "--notrack",
+    "--zone 7",
+    "--helper ftp",
+    "-j NOTRACK",
+    "-c 1 2",
+    "--dport=7",
+];
