@@ -1,14 +1,17 @@
 //! The stages of a hook: what each asks of its room, and what the room's answer does to the packet.
 
 use crate::{
-    conntrack::{Context, Template, Tracking},
+    conntrack::{ConnId, Connection, Context, State, Template, Tracking, Tuple, calling},
     ending::{DropReason, Dropped},
     engine::Engine,
     ip::{NextHop, icmp_error},
+    nat::{self, Manip},
     netfilter::{Hook, RejectWith, RuleId, TableName, Verdict, View, Walk},
     packet::Packet,
     path::Way,
     time::Instant,
+    trace::Step,
+    wire::Protocol,
 };
 
 impl Engine {
@@ -122,20 +125,110 @@ impl Engine {
         if self.tracked == Tracking::Unseen {
             self.tracked = packet.meta().tracking;
         }
-        match judged {
-            Ok(_) => Ok(packet),
+        let expectation = match judged {
+            Ok(expectation) => expectation,
+            Err(reason) => return Err(packet.drop_for(reason)),
+        };
+        if let (Some(expectation), Some(id)) = (expectation, packet.meta().tracking.connection()) {
+            nat::follow_master(now, &mut self.conntrack, id, &expectation, &mut context);
+        }
+        Ok(packet)
+    }
+
+    /// Settles a new connection's translation, and translates the packet.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_nat_proto.c`, `nf_nat_ipv4_fn()`; without a nat table nobody is asked and nothing is
+    /// translated.
+    pub(crate) fn translate(
+        &mut self,
+        hook: Hook,
+        now: Instant,
+        mut packet: Packet,
+        way: Way,
+    ) -> Result<Packet, Dropped> {
+        let Tracking::Tracked { connection: id, state, direction } = packet.meta().tracking else { return Ok(packet) };
+        let manip = Manip::at(hook);
+        let is_error = state == State::Related && packet.protocol() == Protocol::ICMP;
+        let unsettled = |connection: &Connection| nat::needs_binding(connection, state, manip);
+        if !self.rules.has_table(TableName::Nat) {
+            return Ok(packet);
+        }
+        if !is_error && self.conntrack.connection(id).is_some_and(unsettled) {
+            packet = self.bind(hook, now, packet, way, id)?;
+        }
+        let Some(connection) = self.conntrack.connection(id) else { return Ok(packet) };
+        let before = self.trace.is_on().then(|| Tuple::of(&packet)).flatten();
+        if is_error {
+            let rewritten = nat::rewrite_icmp_error(connection, direction, manip, &mut packet, &self.routines);
+            if let Err(reason) = rewritten {
+                return Err(packet.drop_for(reason));
+            }
+        } else {
+            nat::rewrite(connection, direction, manip, &mut packet);
+        }
+        if let (Some(before), Some(after)) = (before, Tuple::of(&packet))
+            && before != after
+        {
+            self.trace.push(|| Step::Translated(manip, before, after));
+        }
+        Ok(packet)
+    }
+
+    /// Asks the nat table what one end of a connection becomes.
+    fn bind(&mut self, hook: Hook, now: Instant, mut packet: Packet, way: Way, id: ConnId) -> Result<Packet, Dropped> {
+        let verdict = self.ask(TableName::Nat, hook, now, &mut packet, way);
+        let manip = Manip::at(hook);
+        let mut context = Context {
+            sysctls: &self.sysctls,
+            routines: &self.routines,
+            random: &mut self.random,
+            events: &mut self.events,
+            trace: &mut self.trace,
+        };
+        let (conntrack, devices) = (&mut self.conntrack, &self.devices);
+        let bound = match verdict {
+            Verdict::Translate(range, _) => {
+                nat::bind(now, conntrack, id, manip, &range, &mut context);
+                Ok(())
+            }
+            Verdict::Masquerade(range, _) => match way.hop {
+                Some(hop) => {
+                    let way = nat::Way { devices, output: hop.device, next_hop: hop.neighbour };
+                    nat::masquerade(now, conntrack, id, &range, way, &mut context)
+                }
+                None => Err(DropReason::NatNoAddress),
+            },
+            Verdict::Redirect(range, _) => nat::redirect(now, conntrack, id, &range, devices, way.input, &mut context),
+            Verdict::Accept | Verdict::Template(..) | Verdict::Untracked(_) => {
+                nat::keep(now, conntrack, id, manip, &mut context);
+                Ok(())
+            }
+            Verdict::DropByPolicy => Err(DropReason::FilterPolicy),
+            Verdict::Drop(rule) | Verdict::Reject(_, rule) => {
+                self.rule = Some(rule);
+                Err(DropReason::FilterRule)
+            }
+        };
+        match bound {
+            Ok(()) => Ok(packet),
             Err(reason) => Err(packet.drop_for(reason)),
         }
     }
 
-    /// Settles a new connection's translation, and translates the packet.
-    pub(crate) fn translate(&mut self, _: Hook, _: Instant, packet: Packet, _: Way) -> Result<Packet, Dropped> {
-        Ok(packet)
-    }
-
-    /// Shows the payload to the connection's helper.
-    pub(crate) fn help(&mut self, _: Instant, packet: Packet) -> Result<Packet, Dropped> {
-        Ok(packet)
+    /// Shows the payload to the connection's helper, and moves sequence numbers that it has moved before.
+    pub(crate) fn help(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
+        let mut context = Context {
+            sysctls: &self.sysctls,
+            routines: &self.routines,
+            random: &mut self.random,
+            events: &mut self.events,
+            trace: &mut self.trace,
+        };
+        let (conntrack, helpers) = (&mut self.conntrack, &mut self.helpers);
+        match calling::call(now, conntrack, helpers, &mut packet, &mut context) {
+            Ok(()) => Ok(packet),
+            Err(reason) => Err(packet.drop_for(reason)),
+        }
     }
 
     /// Enters a new connection into the table.
