@@ -92,6 +92,37 @@ mod tests {
         assert_eq!(in_range(&tuple, 0, &NatRange::default(), Manip::Source), tuple);
     }
 
+    #[test]
+    #[rustfmt::skip]
+    fn linux_chooses_the_same_addresses() {
+        // What Linux 6.18 made of these under SNAT to .10-.50, and to .60-.99 with --persistent.
+        let cases = [
+            // 192.168.1. 198.51.100. persistent 203.0.113.
+            (161, 190, true, 81),
+            (178, 190, false, 32),
+            (121,  64, false, 22),
+            ( 42,  96, true, 94),
+            ( 65, 140, false, 22),
+            (148,   4, false, 44),
+            (106,  47, true, 70),
+            ( 42,  19, false, 44),
+            (160, 114, false, 21),
+            ( 35,   2, false, 18),
+            (200,  43, false, 16),
+            ( 76,  51, false, 37),
+        ];
+        for (source, destination, persistent, chosen) in cases {
+            let (low, high) = if persistent { (60, 99) } else { (10, 50) };
+            let ends = (v4([203, 0, 113, low]), v4([203, 0, 113, high]));
+            let range = NatRange { addresses: Some(ends), persistent, ..NatRange::default() };
+            let tuple = Tuple {
+                source: v4([192, 168, 1, source]), destination: v4([198, 51, 100, destination]), ..Tuple::default()
+            };
+            let found = in_range(&tuple, 0, &range, Manip::Source).source;
+            assert_eq!(found, v4([203, 0, 113, chosen]), "{source} to {destination}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_chosen_address_lies_in_the_range(source: u32, destination: u32, low: u32, span in 0_u32..5000, zone: u16) {

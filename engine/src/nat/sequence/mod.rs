@@ -58,7 +58,8 @@ pub fn book(connection: &mut Connection, direction: Direction, seq: SeqNum, byte
 
 /// Moves a segment's sequence number, acknowledgement and SACK blocks; does nothing to what is no TCP.
 ///
-/// Why ICMP errors are left alone: Linux reads those of the original direction as if they were TCP, which damages them.
+/// Why ICMP errors are left alone: Linux reads those of the original direction as if they were TCP, which damages them
+/// (6.18 makes an MTU of 1400 in such an error 1403 when the flow has grown by 3).
 ///
 /// # Errors
 /// [`DropReason::NatUntranslatable`] when an option ends too early, so that SACK blocks may be hidden.
