@@ -160,6 +160,8 @@ drop_reasons! {
     NatExhausted = "NETFILTER_DROP",
     /// The masquerading device has no address.
     NatNoAddress = "NETFILTER_DROP",
+    /// The device that masquerades the connection is not the one its packets leave by now; the connection is forgotten.
+    NatDeviceChanged = "NETFILTER_DROP",
     /// The payload ends inside a command that a helper must see whole.
     HelperIncomplete = "NETFILTER_DROP",
     /// The payload holds a command that cannot be right.

@@ -157,6 +157,11 @@ impl Engine {
             packet = self.bind(hook, now, packet, way, id)?;
         }
         let Some(connection) = self.conntrack.connection(id) else { return Ok(packet) };
+        let output = || way.output().and_then(|output| self.devices.find(output));
+        if hook == Hook::Postrouting && !is_error && nat::has_lost_its_device(connection, direction, output()) {
+            self.forget(now, id);
+            return Err(packet.drop_for(DropReason::NatDeviceChanged));
+        }
         let before = self.trace.is_on().then(|| Tuple::of(&packet)).flatten();
         if is_error {
             let rewritten = nat::rewrite_icmp_error(connection, direction, manip, &mut packet, &self.routines);
@@ -172,6 +177,17 @@ impl Engine {
             self.trace.push(|| Step::Translated(manip, before, after));
         }
         Ok(packet)
+    }
+
+    fn forget(&mut self, now: Instant, id: ConnId) {
+        let mut context = Context {
+            sysctls: &self.sysctls,
+            routines: &self.routines,
+            random: &mut self.random,
+            events: &mut self.events,
+            trace: &mut self.trace,
+        };
+        self.conntrack.kill(now, id, &mut context);
     }
 
     /// Asks the nat table what one end of a connection becomes.

@@ -173,6 +173,10 @@ impl Status {
     /// A helper was attached by a rule.
     pub const HELPER: Self = Self(1 << 13);
 
+    /// Its source is the address of the device it leaves by. Our own: Linux keeps the device's index
+    /// (`struct nf_conn_nat`).
+    pub const MASQUERADED: Self = Self(1 << 31);
+
     /// Source or destination is translated.
     pub const NAT: Self = Self(Self::SRC_NAT.0 | Self::DST_NAT.0);
 

@@ -2,7 +2,7 @@ use alloc::{string::String, vec, vec::Vec};
 
 use super::*;
 use crate::{
-    conntrack::{ConnId, Tracking},
+    conntrack::{ConnId, Tracking, Tuple},
     device::{Device, InterfaceAddress},
     nat::{
         fixture,
@@ -10,7 +10,7 @@ use crate::{
     },
     packet::Packet,
     random::Draw,
-    wire::{MacAddr, TcpFlags},
+    wire::{MacAddr, Protocol, TcpFlags},
 };
 
 const A: [u8; 4] = [192, 168, 1, 10];
@@ -229,6 +229,24 @@ fn masquerading_takes_the_address_that_is_near_the_next_hop() {
         let connection = lab.conntrack.connection(id).expect("it is there");
         assert_eq!(connection.reply.destination, Address::v4(address));
     }
+}
+
+#[test]
+fn a_masqueraded_connection_belongs_to_the_device_whose_address_it_has() {
+    let (devices, wan, bare) = gateway();
+    let mut lab = Lab::new();
+    let id = started(&mut lab, udp(A, 5000, SERVER));
+    let way = Way { devices: &devices, output: wan, next_hop: SERVER.into() };
+    let now = lab.now;
+    let (conntrack, _, mut context) = lab.parts();
+    masquerade(now, conntrack, id, &NatRange::default(), way, &mut context).expect("it has an address");
+    let connection = conntrack.connection(id).expect("it is there");
+    let lost = |direction, output| has_lost_its_device(connection, direction, devices.find(output));
+    assert!(!lost(Direction::Original, wan));
+    assert!(lost(Direction::Original, bare));
+    assert!(!lost(Direction::Reply, bare));
+    let plain = fixture::connection(fixture::tuple(Protocol::UDP));
+    assert!(!has_lost_its_device(&plain, Direction::Original, None));
 }
 
 #[test]
