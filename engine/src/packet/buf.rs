@@ -68,6 +68,12 @@ pub(super) struct Fragment {
 }
 
 impl Fragment {
+    /// A buffer of its own.
+    pub(super) fn of(bytes: Vec<u8>) -> Self {
+        let end = bytes.len() as u32;
+        Self { buffer: Arc::new(bytes), start: 0, end }
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start as usize..self.end as usize]
     }

@@ -1,8 +1,11 @@
 //! Making packets, and changing their size.
 
+use alloc::vec::Vec;
+use core::ops::Range;
+
 use zerocopy::IntoBytes;
 
-use super::{Packet, Pool, meta::Meta};
+use super::{Packet, Pool, buf::Fragment, meta::Meta};
 use crate::{
     ending::DropReason,
     limits::LINEAR_BYTES_MAX,
@@ -131,24 +134,34 @@ impl Packet {
     }
 
     /// Replaces `range` of the payload, counted from its first byte, by `with`. Adjusts the IP (and UDP) length and
-    /// the IP checksum; the transport checksum is recomputed by the caller.
+    /// the IP checksum; the transport checksum is recomputed by the caller. A payload that does not fit the block, or
+    /// lay in fragments already, lies in one fragment afterwards.
     ///
     /// # Errors
-    /// [`DropReason::RewriteTooLong`] when the packet would not fit a block or an IP length, or its payload is not
-    /// linear; the packet is unchanged then.
-    pub fn splice_payload(&mut self, range: core::ops::Range<usize>, with: &[u8]) -> Result<(), DropReason> {
+    /// [`DropReason::RewriteTooLong`] when the packet would not fit an IP length, or the range ends behind what is
+    /// there; the packet is unchanged then.
+    pub fn splice_payload(&mut self, range: Range<usize>, with: &[u8]) -> Result<(), DropReason> {
         let block = &mut *self.0;
         let payload = usize::from(block.layers.payload);
-        let (start, end, tail) = (payload + range.start, payload + range.end, usize::from(block.tail));
-        let new_tail = (tail + with.len()).saturating_sub(range.len());
+        let present = block.present_from(block.layers.payload) as usize;
         let network_len = (block.layers.network_len as usize + with.len()).saturating_sub(range.len());
-        let fits = block.fragments.is_empty() && start <= end && end <= tail && new_tail <= block.bytes.len();
-        if !fits || network_len > usize::from(u16::MAX) {
+        if range.start > range.end || range.end > present || network_len > usize::from(u16::MAX) {
             return Err(DropReason::RewriteTooLong);
         }
-        block.bytes.copy_within(end..tail, start + with.len());
-        block.bytes[start..start + with.len()].copy_from_slice(with);
-        block.tail = new_tail as u16;
+        let (start, end, tail) = (payload + range.start, payload + range.end, usize::from(block.tail));
+        let new_tail = (tail + with.len()).saturating_sub(range.len());
+        if block.fragments.is_empty() && new_tail <= block.bytes.len() {
+            block.bytes.copy_within(end..tail, start + with.len());
+            block.bytes[start..start + with.len()].copy_from_slice(with);
+            block.tail = new_tail as u16;
+        } else {
+            let mut whole = Vec::with_capacity(present + with.len());
+            whole.extend_from_slice(&block.bytes[payload..tail]);
+            block.fragments.drain(..).for_each(|part| whole.extend_from_slice(part.bytes()));
+            drop(whole.splice(range, with.iter().copied()));
+            block.tail = block.layers.payload;
+            block.fragments.push(Fragment::of(whole));
+        }
         block.layers.network_len = network_len as u32;
         let transport_len = block.transport_len() as u16;
         if let Some(udp) = self.udp_mut() {
@@ -158,5 +171,75 @@ impl Packet {
             ip.set_total_len(network_len as u16);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use proptest::prelude::*;
+    use zerocopy::FromZeros;
+
+    use super::*;
+    use crate::{
+        frame::{DeviceId, Frame},
+        wire::{Protocol, UdpHeader},
+    };
+
+    /// A received UDP packet; a long one lies in fragments.
+    fn received(payload: &[u8]) -> Packet {
+        let len = UdpHeader::LEN + payload.len();
+        let udp = UdpHeader { len: (len as u16).into(), ..UdpHeader::new_zeroed() };
+        let mut ip = Ipv4Header::new_zeroed();
+        ip.version_ihl = 0x45;
+        ip.total_len.set((Ipv4Header::LEN + len) as u16);
+        ip.protocol = Protocol::UDP.0;
+        ip.checksum = (!checksum::sum(ip.as_bytes())).to_be_bytes();
+        let mut bytes = vec![0; EthernetHeader::LEN - 2];
+        bytes.extend(EtherType::IPV4.0.to_be_bytes());
+        bytes.extend([ip.as_bytes(), udp.as_bytes(), payload].concat());
+        Packet::parse(&mut Pool::new(), &Frame::new(DeviceId(0), &bytes)).expect("it is right")
+    }
+
+    fn payload(packet: &Packet) -> Vec<u8> {
+        let mut bytes = Vec::from(&packet.transport_bytes()[UdpHeader::LEN..]);
+        packet.fragments().for_each(|part| bytes.extend_from_slice(part));
+        bytes
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_changes_nothing() {
+        let mut packet = received(&[7; 100]);
+        let before = Vec::from(packet.network_bytes());
+        for (range, len) in [(0..101, 1), (101..101, 1), (0..0, 65_500)] {
+            assert_eq!(packet.splice_payload(range, &vec![0; len]), Err(DropReason::RewriteTooLong));
+        }
+        assert_eq!(packet.network_bytes(), before);
+        assert_eq!(packet.splice_payload(100..100, &[]), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn splicing_is_what_a_vector_does_wherever_the_bytes_lie(
+            len in prop_oneof![0_usize..200, 1700_usize..2100, 3000_usize..3010],
+            start in 0_usize..4000, taken in 0_usize..300, with in proptest::collection::vec(any::<u8>(), 0..300),
+            twice: bool,
+        ) {
+            let mut model = Vec::from_iter((0..len).map(|index| index as u8));
+            let mut packet = received(&model);
+            for _ in 0..=usize::from(twice) {
+                let start = start.min(model.len());
+                let range = start..(start + taken).min(model.len());
+                prop_assert_eq!(packet.splice_payload(range.clone(), &with), Ok(()));
+                drop(model.splice(range, with.iter().copied()));
+                prop_assert_eq!(payload(&packet), &model[..]);
+                prop_assert_eq!(packet.payload_len(), model.len());
+                prop_assert_eq!(packet.udp().map(|udp| usize::from(udp.len.get())), Some(UdpHeader::LEN + model.len()));
+                prop_assert_eq!(packet.network_len(), Ipv4Header::LEN + UdpHeader::LEN + model.len());
+                prop_assert_eq!(packet.len(), EthernetHeader::LEN + packet.network_len());
+                prop_assert_eq!(checksum::sum(packet.network_header()), 0xffff);
+            }
+        }
     }
 }

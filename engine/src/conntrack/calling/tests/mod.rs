@@ -178,6 +178,22 @@ fn a_retransmission_is_rewritten_again_and_replaces_its_expectation() {
 }
 
 #[test]
+fn a_payload_in_fragments_is_read_and_rewritten_like_any_other() {
+    let (mut lab, mut flow) = helped(Announcer::new());
+    let line = alloc::format!("OPEN 10.0.0.5:51210{}\r\n", " ".repeat(4000));
+    let mut segment = flow.segment(Direction::Original, TcpFlags::ACK, b"");
+    segment.splice_payload(0..0, line.as_bytes()).expect("it is short enough");
+    crate::offload::checksum::fill(&mut segment, &Routines::PORTABLE);
+    assert_eq!(segment.linear_payload(), None);
+    let said = lab.pass(segment).expect("it passes");
+    flow.next[0] += line.len() as u32;
+    assert!(with_payload(&said, |payload| payload.starts_with(b"OPEN 203.0.113.1:51210  ")));
+    assert!(is_right(&said, &Routines::PORTABLE));
+    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51211\r\n").expect("a line started behind it");
+    assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51211 tcp"]);
+}
+
+#[test]
 fn without_translation_the_payload_stays_and_rules_will_decide() {
     let (mut lab, mut flow) = helped_without_nat(Announcer::new());
     let said = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("it passes");
