@@ -60,6 +60,7 @@ fn a_stale_neighbour_is_used_and_probed_in_person() {
     assert_eq!(known(&mut neighbours, at(100)), MAC);
     assert!(matches!(neighbours.handle_timeout(at(105))[..], [Overdue::Ask(LAN, ROUTER, Some(MAC))]));
     neighbours.learn(at(105), LAN, ROUTER, MAC, Lesson::Answer);
+    assert!(neighbours.handle_timeout(at(134)).is_empty(), "an answer ends the probing");
     assert_eq!(neighbours.next_timeout(), Some(at(135)));
 }
 
