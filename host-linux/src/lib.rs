@@ -7,11 +7,13 @@
 //! | [`af_packet`] | devices: mapped rings, batches out |
 //! | [`control`] | the control socket: how a running gateway is asked |
 //! | [`stats`] | what has been counted, as text and JSON |
+//! | [`checksum`] | checksums with this processor's vector instructions |
 //! | [`clock`], [`signals`], [`privileges`] | time, the wish to stop, giving up what is not needed |
 //! | [`limits`] | every bound |
 #![cfg(target_os = "linux")]
 
 pub mod af_packet;
+pub mod checksum;
 pub mod clock;
 pub mod control;
 pub mod host;

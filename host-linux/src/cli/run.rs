@@ -11,6 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use towpath::{
     af_packet::{DeviceError, Interface, PacketDevice, RingOptions},
+    checksum,
     clock::SystemClock,
     control::{Listener, Server},
     host::{Host, Notice},
@@ -110,7 +111,7 @@ fn find_interfaces(config: &Config) -> Result<Vec<Interface>> {
 
 /// The engine that the configuration describes.
 fn engine_of(config: &Config, found: &[Interface]) -> Result<Engine> {
-    let mut engine = Engine::new(config.seed.unwrap_or_else(random_seed));
+    let mut engine = Engine::with_routines(config.seed.unwrap_or_else(random_seed), checksum::routines());
     let commands = config.commands(|device, _| {
         let interface = &found[usize::from(device.0)];
         Hardware { mac: interface.mac, mtu_bytes: interface.mtu_bytes, arp: true, any_destination: false }
