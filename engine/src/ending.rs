@@ -46,7 +46,7 @@ pub struct Ending {
     pub outcome: Outcome,
     /// What connection tracking said of it; of an answer made here, when it said nothing of the packet itself.
     pub tracking: Tracking,
-    /// At which stage of which hook it was dropped; `None` when that was between hooks, or not at all.
+    /// The last stage it came to: the one that dropped it, or the one after which it ended; `None` before any hook.
     pub place: Option<(Hook, Stage)>,
     /// The rule that dropped it.
     pub rule: Option<RuleId>,

@@ -63,7 +63,7 @@ pub struct Engine {
     pub(crate) stats: Stats,
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) endings: VecDeque<Ending>,
-    /// The stage that has the packet.
+    /// The last stage that the packet came to.
     pub(crate) place: Option<(Hook, Stage)>,
     /// The rule that has dropped the packet.
     pub(crate) rule: Option<RuleId>,

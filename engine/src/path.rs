@@ -124,7 +124,6 @@ impl Engine {
                 Stage::Confirm => self.confirm(now, packet)?,
             };
         }
-        self.place = None;
         Ok(packet)
     }
 }

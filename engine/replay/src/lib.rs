@@ -6,9 +6,11 @@
 //! - [`capture`] reads pcap and pcapng
 //! - [`config`] reads a gateway from its file
 //! - [`write`] writes what became of a capture as a capture
+//! - [`schema`] shows connections and events as JSON
 //! - [`limits`] has every bound
 
 pub mod capture;
 pub mod config;
 pub mod limits;
+pub mod schema;
 pub mod write;

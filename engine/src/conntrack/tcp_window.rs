@@ -74,6 +74,11 @@ impl SideFlags {
     /// Of the last segment only: both ends have sent SYNs.
     pub const SIMULTANEOUS_OPEN: Self = Self(0x80);
 
+    /// The names of the bits that are set, as records write them.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        SIDE_FLAG_NAMES.iter().filter(move |(bit, _)| self.intersects(*bit)).map(|(_, name)| *name)
+    }
+
     /// Whether any bit of `other` is set.
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
@@ -401,3 +406,15 @@ const SCALE_MAX: u8 = 14;
 
 /// Linux: `MAXACKWINCONST`.
 const ACK_WINDOW_MIN: u32 = 66_000;
+
+#[rustfmt::skip]
+static SIDE_FLAG_NAMES: [(SideFlags, &str); 8] = [
+    (SideFlags::WINDOW_SCALE,        "WSCALE"),
+    (SideFlags::SACK_PERMITTED,      "SACK"),
+    (SideFlags::CLOSE_INITIATED,     "CLOSE_INIT"),
+    (SideFlags::BE_LIBERAL,          "BE_LIBERAL"),
+    (SideFlags::DATA_UNACKNOWLEDGED, "DATA_UNACK"),
+    (SideFlags::MAX_ACK_KNOWN,       "MAXACK_SET"),
+    (SideFlags::CHALLENGE_ACK,       "CHALLENGE_ACK"),
+    (SideFlags::SIMULTANEOUS_OPEN,   "SIMULT_OPEN"),
+];
