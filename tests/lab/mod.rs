@@ -1,1 +1,3 @@
-//! stub
+//! What Towpath's suites share.
+
+pub mod kernel;

@@ -1,0 +1,324 @@
+//! Plays a scenario and writes down what the engine did with each frame.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use towpath_engine::{
+    Command, DeviceId, DropReason, Ending, Engine, Event, Frame, Instant, Outcome, Packet,
+    conntrack::{Direction, ExpectationEntry, Tracking, Tuple},
+    netfilter::{Hook, Stage},
+    packet::{Pool, Summary},
+    random::Draw,
+    wire::IcmpHeader,
+};
+use towpath_replay::schema::{Connection, ConntrackEvent, Expectation};
+
+use super::{
+    frames::{self, Input},
+    router::{self, SIDES},
+    scenario::{Draws, Scenario, Step},
+};
+
+/// An answer in the schema `kernel-oracle/1`.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    schema: &'static str,
+    scenario: String,
+    frames: Vec<FrameAnswer>,
+    after: After,
+    #[serde(rename = "final")]
+    last: Last,
+}
+
+/// What became of one frame.
+#[derive(Debug, Serialize)]
+struct FrameAnswer {
+    n: usize,
+    ts: f64,
+    side: &'static str,
+    pkt: String,
+    state: Option<&'static str>,
+    dir: Option<&'static str>,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    events: Vec<ConntrackEvent>,
+    out: Vec<Out>,
+    in_hex: String,
+    ct: Option<Connection>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kmsg: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    expired: Vec<ConntrackEvent>,
+}
+
+/// A frame that came out.
+#[derive(Debug, Serialize)]
+struct Out {
+    side: &'static str,
+    pkt: String,
+    hex: String,
+}
+
+/// What came after the last frame.
+#[derive(Debug, Serialize)]
+struct After {
+    events: Vec<ConntrackEvent>,
+    out: Vec<Out>,
+}
+
+/// What is left at the end.
+#[derive(Debug, Serialize)]
+struct Last {
+    conntrack: Vec<Connection>,
+    expectations: Vec<Expectation>,
+    iptables_save: Vec<String>,
+}
+
+/// What the engine gave for one input.
+#[derive(Default)]
+struct Given {
+    out: Vec<(DeviceId, Vec<u8>)>,
+    events: Vec<ConntrackEvent>,
+    log: Vec<String>,
+}
+
+/// Plays the scenario in `folder` and gives the answer.
+///
+/// # Errors
+/// When the scenario cannot be read, asks for something that is not supported, or when the engine draws a value that
+/// the kernel's draws do not admit.
+pub fn answer(folder: &Path) -> Result<Answer> {
+    let scenario = Scenario::read(folder)?;
+    let draws = Draws::read(folder)?;
+    let inputs = frames::read(&scenario, folder)?;
+    let now = START;
+    let engine = router::build(&scenario, folder, &frames::addresses(&inputs), now)?;
+    let mut play = Play { scenario, draws, engine, now, pool: Pool::new(), outputs: Vec::new() };
+    let frames = inputs.iter().enumerate().map(|(n, input)| play.frame(n, input)).collect::<Result<_>>()?;
+    Ok(play.finish(frames))
+}
+
+/// A scenario in play.
+struct Play {
+    scenario: Scenario,
+    draws: Draws,
+    engine: Engine,
+    now: Instant,
+    pool: Pool,
+    /// What came out for each frame so far.
+    outputs: Vec<Vec<(DeviceId, Vec<u8>)>>,
+}
+
+impl Play {
+    fn frame(&mut self, n: usize, input: &Input) -> Result<FrameAnswer> {
+        let expired = self.steps_before(n)?;
+        let input = self.addressed(n, input)?;
+        let script = script(self.draws.frames.get(&n))?;
+        self.engine.handle_command(self.now, Command::Script(Some(script)))?;
+        match input.side {
+            Some(device) => self.engine.handle_frames(self.now, &[Frame::new(device, &input.bytes)]),
+            None => {
+                self.engine.handle_command(self.now, Command::SendIpv4(input.bytes.clone()))?;
+            }
+        }
+        if let Some(missing) = self.engine.random().missing().first() {
+            bail!("frame {n}: the engine draws ({missing:?}) where draws.json holds no admissible value");
+        }
+        let ending = self.engine.poll_ending().with_context(|| format!("frame {n} did not end"))?;
+        let given = self.drain();
+        let (state, dir) = state_and_direction(ending.tracking);
+        let answer = FrameAnswer {
+            n,
+            ts: input.nanos as f64 / 1e9,
+            side: input.side.map_or("local", |device| SIDES[usize::from(device.0)]),
+            pkt: self.summary(&input),
+            state,
+            dir,
+            verdict: verdict(&ending, input.side.is_none()),
+            reason: match ending.outcome {
+                Outcome::Dropped(reason) => Some(reason.name()),
+                Outcome::Ended(_) => None,
+            },
+            events: given.events,
+            out: given.out.iter().map(|(device, bytes)| self.out(*device, bytes)).collect(),
+            in_hex: hex(&input.bytes),
+            ct: self.entry_of(&input),
+            kmsg: given.log,
+            expired,
+        };
+        self.outputs.push(given.out);
+        Ok(answer)
+    }
+
+    /// What the scenario does before a frame.
+    fn steps_before(&mut self, n: usize) -> Result<Vec<ConntrackEvent>> {
+        let mut expired = Vec::new();
+        let steps: Vec<&Step> = self.scenario.steps.iter().filter(|step| step.before == n).collect();
+        for step in steps {
+            let passed = Duration::from_secs(step.advance) + Duration::from_secs_f64(step.sleep);
+            self.now = self.now + passed;
+            self.engine.handle_timeout(self.now);
+            for (name, value) in &step.sysctl {
+                self.engine.handle_command(self.now, Command::SetSysctl(name.clone(), *value))?;
+            }
+            if step.flush {
+                self.engine.handle_command(self.now, Command::FlushConntrack)?;
+            }
+            expired.extend(drain(&mut self.engine).events);
+        }
+        Ok(expired)
+    }
+
+    /// The input with the destination it gets when it answers an earlier output.
+    fn addressed(&mut self, n: usize, input: &Input) -> Result<Input> {
+        let Some(answer) = self.scenario.answers.get(&n) else { return Ok(input.clone()) };
+        match frames::answered(answer, &self.outputs)? {
+            Some(answered) => {
+                let bytes = frames::answering(input, answered, &mut self.pool)?;
+                Ok(Input { bytes, ..input.clone() })
+            }
+            None => Ok(input.clone()),
+        }
+    }
+
+    fn drain(&mut self) -> Given {
+        drain(&mut self.engine)
+    }
+
+    /// The connection that the input's tuple belongs to now.
+    fn entry_of(&mut self, input: &Input) -> Option<Connection> {
+        let packet = parse(&mut self.pool, input)?;
+        let tuple = tuple_of(&packet);
+        packet.recycle(&mut self.pool);
+        let (id, _) = self.engine.conntrack().find(self.now, 0, &tuple?)?;
+        let entry = self.engine.conntrack().entry(self.now, id)?;
+        Some(Connection::from(&entry))
+    }
+
+    fn summary(&mut self, input: &Input) -> String {
+        match parse(&mut self.pool, input) {
+            Some(packet) => {
+                let text = Summary(&packet).to_string();
+                packet.recycle(&mut self.pool);
+                text
+            }
+            None => String::from("?"),
+        }
+    }
+
+    fn out(&mut self, device: DeviceId, bytes: &[u8]) -> Out {
+        let input = Input { nanos: 0, side: Some(device), bytes: bytes.to_vec() };
+        Out { side: SIDES[usize::from(device.0)], pkt: self.summary(&input), hex: hex(bytes) }
+    }
+
+    fn finish(mut self, frames: Vec<FrameAnswer>) -> Answer {
+        let late = self.drain();
+        let out = late.out.iter().map(|(device, bytes)| self.out(*device, bytes)).collect();
+        let conntrack = self.engine.conntrack();
+        let expectations: Vec<_> =
+            conntrack.expectations().iter().map(|known| ExpectationEntry::of(self.now, known)).collect();
+        Answer {
+            schema: "kernel-oracle/1",
+            scenario: self.scenario.name.clone(),
+            frames,
+            after: After { events: late.events, out },
+            last: Last {
+                conntrack: conntrack.entries(self.now).iter().map(Connection::from).collect(),
+                expectations: expectations.iter().map(Expectation::from).collect(),
+                iptables_save: self.engine.rules().save(true).lines().map(String::from).collect(),
+            },
+        }
+    }
+}
+
+/// Takes everything that the engine has to give.
+fn drain(engine: &mut Engine) -> Given {
+    let mut given = Given::default();
+    while let Some(transmit) = engine.poll_transmit() {
+        let mut bytes = transmit.head().to_vec();
+        transmit.fragments().for_each(|part| bytes.extend_from_slice(part));
+        given.out.push((transmit.device, bytes));
+        engine.recycle(transmit);
+    }
+    while let Some((_, event)) = engine.poll_event() {
+        match event {
+            Event::Log { line, .. } => given.log.push(line),
+            Event::Connection(..) | Event::Expectation(..) | Event::Helper(_) => {
+                given.events.extend(ConntrackEvent::of(&event));
+            }
+        }
+    }
+    given
+}
+
+/// The kernel's draws for one frame, for the engine to take.
+fn script(draws: Option<&BTreeMap<String, Vec<u32>>>) -> Result<Vec<(Draw, u32)>> {
+    let mut script = Vec::new();
+    for (kind, values) in draws.into_iter().flatten() {
+        let draw = match kind.as_str() {
+            "port" => Draw::Port,
+            "ip_id" => Draw::IpId,
+            other => bail!("draws.json: draws of kind '{other}' are not supported"),
+        };
+        script.extend(values.iter().map(|&value| (draw, value)));
+    }
+    Ok(script)
+}
+
+/// The tuple under which a packet's connection is found: of an ICMP error, that of answers to what it quotes.
+fn tuple_of(packet: &Packet) -> Option<Tuple> {
+    match packet.icmp() {
+        Some(icmp) if icmp.icmp_type().inverse().is_none() => {
+            Tuple::quoted(packet.transport_bytes().get(IcmpHeader::LEN..)?)?.inverted()
+        }
+        Some(_) | None => Tuple::of(packet),
+    }
+}
+
+fn parse(pool: &mut Pool, input: &Input) -> Option<Packet> {
+    match input.side {
+        Some(device) => Packet::parse(pool, &Frame::new(device, &input.bytes)).ok(),
+        None => Packet::from_network_bytes(pool, &input.bytes).ok(),
+    }
+}
+
+fn state_and_direction(tracking: Tracking) -> (Option<&'static str>, Option<&'static str>) {
+    let direction = match tracking {
+        Tracking::Tracked { direction: Direction::Original, .. } => Some("ORIGINAL"),
+        Tracking::Tracked { direction: Direction::Reply, .. } => Some("REPLY"),
+        Tracking::Unseen | Tracking::Template(_) | Tracking::Untracked | Tracking::Invalid => None,
+    };
+    (tracking.word(), direction)
+}
+
+/// The oracle's word for an ending: it saw the packet at certain hooks, and from the last one tells what became of it.
+fn verdict(ending: &Ending, is_local: bool) -> &'static str {
+    match (ending.outcome, ending.place) {
+        (_, place) if is_local => match place {
+            Some((Hook::Postrouting, Stage::Helper | Stage::Confirm)) => "SENT",
+            Some((Hook::Output, Stage::Raw | Stage::Conntrack)) | None => "DROPPED_BEFORE_OUTPUT",
+            Some(_) => "DROPPED_POSTROUTING",
+        },
+        (Outcome::Dropped(DropReason::IpFragment), _) => "HELD_FRAGMENT",
+        (_, None) => "NO_HOOK",
+        (_, Some((Hook::Input, Stage::Helper | Stage::Confirm))) => "LOCAL_IN",
+        (Outcome::Ended(_), Some(_)) => "FORWARDED",
+        (Outcome::Dropped(_), Some((hook, stage))) => match (hook, stage) {
+            (Hook::Prerouting, Stage::Raw | Stage::Conntrack) => "DROPPED_CONNTRACK",
+            (Hook::Prerouting | Hook::Output, _) => "DROPPED_BEFORE_FORWARD",
+            (Hook::Input, _) => "DROPPED_INPUT",
+            (Hook::Forward, _) => "DROPPED_FORWARD",
+            (Hook::Postrouting, Stage::Helper | Stage::Confirm) => "DROPPED_LATE",
+            (Hook::Postrouting, _) => "DROPPED_POSTROUTING",
+        },
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// When scenarios start: late enough that nothing is older than the clock.
+const START: Instant = Instant::from_secs(1_000_000);

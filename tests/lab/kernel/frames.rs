@@ -1,0 +1,146 @@
+//! The scenario's frames: where each is injected, and with which link header.
+
+use std::{collections::BTreeSet, net::Ipv4Addr, path::Path};
+
+use anyhow::{Context, Result, bail};
+use towpath_engine::{
+    DeviceId, Frame, Packet,
+    offload::checksum,
+    packet::{Pool, Transport},
+    wire::checksum::Routines,
+};
+use towpath_replay::capture::{Capture, Content};
+
+use super::{
+    router::{HOST_MAC, ROUTER_MAC, parse_network, side},
+    scenario::{Answer, Scenario, Sides},
+};
+
+/// A frame of the scenario.
+#[derive(Clone, Debug)]
+pub(super) struct Input {
+    /// Nanoseconds since the first.
+    pub(super) nanos: u64,
+    /// Where it is injected; `None`: sent by the router itself.
+    pub(super) side: Option<DeviceId>,
+    /// With a link header, unless the router itself sends it.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Bytes of an Ethernet header.
+const LINK: usize = 14;
+
+/// Reads the frames of a folder's `in.pcap`.
+///
+/// # Errors
+/// When it cannot be read, or a frame is injected nowhere.
+pub(super) fn read(scenario: &Scenario, folder: &Path) -> Result<Vec<Input>> {
+    let path = folder.join("in.pcap");
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut capture = Capture::from_bytes(&bytes).with_context(|| format!("{}", path.display()))?;
+    let mut inputs = Vec::new();
+    let mut first = None;
+    loop {
+        let batch = capture.next_batch(64).with_context(|| format!("{}", path.display()))?;
+        if batch.is_empty() {
+            return Ok(inputs);
+        }
+        for packet in batch.packets() {
+            let Content::Ethernet(frame) = packet.content else { bail!("{}: a packet cannot be read", path.display()) };
+            let start = *first.get_or_insert(packet.time.as_nanos());
+            let side = injected(scenario, inputs.len(), frame)?;
+            let bytes = match side {
+                None => frame[LINK..].to_vec(),
+                Some(_) if scenario.l2.as_deref() == Some("keep") => frame.to_vec(),
+                Some(device) => readdressed(frame, device),
+            };
+            inputs.push(Input { nanos: packet.time.as_nanos().saturating_sub(start), side, bytes });
+        }
+    }
+}
+
+/// Every IPv4 address that the frames mention.
+pub(super) fn addresses(inputs: &[Input]) -> BTreeSet<Ipv4Addr> {
+    let headers = inputs.iter().filter_map(|input| {
+        let start = if input.side.is_some() { LINK } else { 0 };
+        input.bytes.get(start..)?.first_chunk::<20>()
+    });
+    headers
+        .filter(|header| header[0] >> 4 == 4)
+        .flat_map(|h| [Ipv4Addr::new(h[12], h[13], h[14], h[15]), Ipv4Addr::new(h[16], h[17], h[18], h[19])])
+        .collect()
+}
+
+/// The frame with the destination of `answered`'s source: address, and port or ICMP identifier.
+pub(super) fn answering(input: &Input, answered: &[u8], pool: &mut Pool) -> Result<Vec<u8>> {
+    let device = input.side.context("a frame of the router itself answers nothing")?;
+    let earlier = parse(pool, device, answered)?;
+    let mut frame = parse(pool, device, &input.bytes)?;
+    let source = earlier.ipv4().context("the answered frame is not IPv4")?.source;
+    if let Some(ip) = frame.ipv4_mut() {
+        ip.destination = source;
+    }
+    frame.fill_ip_checksum();
+    let (from, to) = match frame.transport() {
+        Transport::Tcp | Transport::Udp => (0..2, 2..4),
+        Transport::Icmp => (4..6, 4..6),
+        Transport::Other | Transport::Broken => bail!("a frame without ports answers nothing"),
+    };
+    let port: [u8; 2] = earlier.transport_bytes()[from].try_into()?;
+    frame.transport_bytes_mut()[to].copy_from_slice(&port);
+    checksum::fill(&mut frame, &Routines::PORTABLE);
+    Ok(frame.linear().to_vec())
+}
+
+/// What a scenario says of an `answers` entry: which earlier output is answered.
+pub(super) fn answered<'a>(answer: &Answer, outputs: &'a [Vec<(DeviceId, Vec<u8>)>]) -> Result<Option<&'a [u8]>> {
+    let device = side(&answer.side)?;
+    let earlier = outputs.get(answer.frame).context("an answer comes before what it answers")?;
+    Ok(earlier.iter().filter(|(out, _)| *out == device).map(|(_, bytes)| &bytes[..]).nth(answer.index))
+}
+
+fn parse(pool: &mut Pool, device: DeviceId, bytes: &[u8]) -> Result<Packet> {
+    Packet::parse(pool, &Frame::new(device, bytes)).map_err(|dropped| anyhow::anyhow!(dropped.reason.meaning()))
+}
+
+/// Where a frame is injected.
+fn injected(scenario: &Scenario, n: usize, frame: &[u8]) -> Result<Option<DeviceId>> {
+    let named = match &scenario.sides {
+        Some(Sides::Letters(letters)) => letters.get(n..=n),
+        Some(Sides::Names(names)) => names.get(n).map(String::as_str),
+        None => return by_source(scenario, frame),
+    };
+    match named.with_context(|| format!("frame {n} has no side"))? {
+        "l" | "local" => Ok(None),
+        name => side(name).map(Some),
+    }
+}
+
+fn by_source(scenario: &Scenario, frame: &[u8]) -> Result<Option<DeviceId>> {
+    let source = match frame.get(LINK..LINK + 20) {
+        Some(ip) if ip[0] >> 4 == 4 => Some(Ipv4Addr::new(ip[12], ip[13], ip[14], ip[15])),
+        Some(_) | None => None,
+    };
+    let rules: Vec<(&str, &str)> = if scenario.side_rules.is_empty() {
+        scenario.inside.addrs.iter().map(|network| (&network[..], "inside")).collect()
+    } else {
+        scenario.side_rules.iter().map(|rule| (&rule.src[..], &rule.side[..])).collect()
+    };
+    for (network, name) in rules {
+        if source.is_some_and(|source| parse_network(network).is_ok_and(|network| network.contains(source))) {
+            return side(name).map(Some);
+        }
+    }
+    side(scenario.default_side.as_deref().unwrap_or("outside")).map(Some)
+}
+
+/// The frame as the router's neighbour sends it; group addresses stay.
+fn readdressed(frame: &[u8], device: DeviceId) -> Vec<u8> {
+    let index = usize::from(device.0);
+    let mut bytes = frame.to_vec();
+    if bytes[0] & 1 == 0 {
+        bytes[..6].copy_from_slice(&ROUTER_MAC[index].0);
+    }
+    bytes[6..12].copy_from_slice(&HOST_MAC[index].0);
+    bytes
+}

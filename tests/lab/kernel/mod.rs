@@ -1,0 +1,11 @@
+//! A scenario of the kernel oracle, played through the engine.
+//!
+//! The answer has the oracle's schema, `kernel-oracle/1`, so that one can be compared with the other. What the kernel
+//! drew by lot is taken from `draws.json`; `result.json` is never opened.
+
+mod answer;
+mod frames;
+mod router;
+mod scenario;
+
+pub use answer::answer;

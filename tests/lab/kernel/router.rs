@@ -1,0 +1,206 @@
+//! The scenario's router as an engine: two devices without ARP, permanent neighbours, rules, services.
+
+use std::{collections::BTreeSet, net::Ipv4Addr, path::Path};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use towpath_engine::{
+    Command, DeviceId, Engine, Instant, Subscription,
+    device::{Device, InterfaceAddress},
+    ip::{
+        Route, RouteKind,
+        local::{ServiceAnswer, UdpService},
+    },
+    netfilter::{Loading, RuleSet, Source},
+    trace::TraceLevel,
+    wire::MacAddr,
+};
+
+use super::scenario::{CommandLine, RouteLine, Scenario, Side};
+/// The sides, in the order of their devices.
+pub const SIDES: [&str; 2] = ["inside", "outside"];
+/// The router's Ethernet addresses.
+pub const ROUTER_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 1]), MacAddr([2, 0, 0, 0, 2, 1])];
+/// The Ethernet addresses of everybody else.
+pub const HOST_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 2]), MacAddr([2, 0, 0, 0, 2, 2])];
+
+/// Tunables that the oracle sets before the scenario's own.
+const BASE_SYSCTLS: [(&str, u32); 3] =
+    [("net.ipv4.ip_forward", 1), ("net.ipv4.icmp_ratelimit", 0), ("net.netfilter.nf_conntrack_acct", 1)];
+
+/// Builds the router. `seen` are the addresses that the capture mentions: those on a link become neighbours.
+///
+/// # Errors
+/// When the scenario asks for something that cannot be built.
+pub fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<Ipv4Addr>, now: Instant) -> Result<Engine> {
+    let mut engine = Engine::new(0);
+    let mut give = |command: Command| engine.handle_command(now, command).map_err(anyhow::Error::from);
+    for (index, side) in [&scenario.inside, &scenario.outside].into_iter().enumerate() {
+        give(Command::AddDevice(device(index, side)?))?;
+    }
+    for route in &scenario.routes {
+        give(Command::AddRoute(parse_route(route)?))?;
+    }
+    for command in neighbours(scenario, seen)? {
+        give(command)?;
+    }
+    for helper in towpath_helpers_native::all() {
+        give(Command::LoadHelper(helper))?;
+    }
+    for (name, value) in BASE_SYSCTLS {
+        give(Command::SetSysctl(name.into(), value))?;
+    }
+    for command in &scenario.setup {
+        for command in set_up(command)? {
+            give(command)?;
+        }
+    }
+    for (name, value) in &scenario.sysctls {
+        give(Command::SetSysctl(name.clone(), *value))?;
+    }
+    for service in &scenario.local_services {
+        ensure!(
+            service.proto == "udp" && service.reply.is_none(),
+            "only UDP services that echo or discard: {service:?}"
+        );
+        let answer = if service.echo.unwrap_or(true) { ServiceAnswer::Echo } else { ServiceAnswer::Discard };
+        give(Command::OfferUdp(UdpService { port: service.port, answer }))?;
+    }
+    give(Command::Subscribe(Subscription { conntrack: true, log: true, helper: true, endings: true }))?;
+    give(Command::Trace(TraceLevel::Path))?;
+    let text = scenario.rules(folder)?;
+    let helpers: Vec<_> = engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
+    let loading = Loading { helpers: &helpers, ..Loading::default() };
+    let rules = RuleSet::parse(&[Source { name: "scenario.json", text: &text }], &loading)?;
+    engine.handle_command(now, Command::ReplaceRules(Box::new(rules)))?;
+    Ok(engine)
+}
+
+/// The number of a side.
+///
+/// # Errors
+/// When there is no such side.
+pub fn side(name: &str) -> Result<DeviceId> {
+    let index = SIDES.iter().position(|known| *known == name || known[..1] == *name);
+    index.map(|index| DeviceId(index as u16)).with_context(|| format!("'{name}' is no side"))
+}
+
+fn device(index: usize, side: &Side) -> Result<Device> {
+    Ok(Device {
+        name: SIDES[index].into(),
+        mac: ROUTER_MAC[index],
+        mtu_bytes: side.mtu.unwrap_or(1500),
+        addresses: side.addrs.iter().map(|text| parse_network(text)).collect::<Result<_>>()?,
+        any_destination: false,
+        arp: false,
+    })
+}
+
+/// An address with its prefix length; without one, that is 32.
+///
+/// # Errors
+/// When it is no IPv4 network.
+pub fn parse_network(text: &str) -> Result<InterfaceAddress> {
+    let (address, prefix) = text.split_once('/').unwrap_or((text, "32"));
+    let address = address.parse().with_context(|| format!("'{text}' is no IPv4 address"))?;
+    let prefix = prefix.parse().with_context(|| format!("'{text}' has no right prefix length"))?;
+    ensure!(prefix <= 32, "'{text}' has no right prefix length");
+    Ok(InterfaceAddress { address, prefix })
+}
+
+fn parse_route(line: &RouteLine) -> Result<Route> {
+    let network = if line.dst == "default" { "0.0.0.0/0" } else { &line.dst };
+    let (kind, network) = match network.split_once(' ') {
+        Some((kind, rest)) => (kind, rest),
+        None => ("unicast", network),
+    };
+    let InterfaceAddress { address: destination, prefix } = parse_network(network)?;
+    let kind = match kind {
+        "unicast" => RouteKind::Unicast {
+            device: side(line.dev.as_deref().context("a route needs a device")?)?,
+            via: line.via.as_deref().map(str::parse).transpose()?,
+        },
+        "blackhole" => RouteKind::Blackhole,
+        "unreachable" => RouteKind::Unreachable,
+        "prohibit" => RouteKind::Prohibit,
+        other => bail!("route type '{other}' is not supported"),
+    };
+    let mut route = Route { destination, prefix, kind, metric: 0, mtu_bytes: None };
+    for pair in line.extra.chunks(2) {
+        match pair {
+            [name, value] if name == "mtu" => route.mtu_bytes = Some(value.parse()?),
+            [name, value] if name == "metric" => route.metric = value.parse()?,
+            other => bail!("route option {other:?} is not supported"),
+        }
+    }
+    Ok(route)
+}
+
+/// Every address on a link that the scenario or the capture mentions becomes a permanent neighbour.
+fn neighbours(scenario: &Scenario, seen: &BTreeSet<Ipv4Addr>) -> Result<Vec<Command>> {
+    let mut wanted = seen.clone();
+    for text in scenario.routes.iter().filter_map(|route| route.via.as_ref()).chain(&scenario.neighbours) {
+        wanted.insert(text.parse().with_context(|| format!("'{text}' is no IPv4 address"))?);
+    }
+    let mut commands = Vec::new();
+    for (index, side) in [&scenario.inside, &scenario.outside].into_iter().enumerate() {
+        let device = DeviceId(index as u16);
+        for text in &side.addrs {
+            let own = parse_network(text)?;
+            let on_link = wanted.iter().filter(|address| own.contains(**address) && **address != own.address);
+            commands.extend(on_link.map(|&address| Command::AddNeighbour { device, address, mac: HOST_MAC[index] }));
+        }
+        for (address, mac) in &side.neigh {
+            let address = address.parse().with_context(|| format!("'{address}' is no IPv4 address"))?;
+            commands.push(Command::AddNeighbour { device, address, mac: parse_mac(mac)? });
+        }
+    }
+    Ok(commands)
+}
+
+fn parse_mac(text: &str) -> Result<MacAddr> {
+    let bytes: Vec<u8> = text.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>()?;
+    let octets = bytes.try_into().map_err(|_| anyhow!("'{text}' is no Ethernet address"))?;
+    Ok(MacAddr(octets))
+}
+
+/// What a command of `setup` means here; one that is not understood is an error.
+fn set_up(line: &CommandLine) -> Result<Vec<Command>> {
+    let words = line.words();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["ip", "route", "add", ref rest @ ..] => Ok(vec![Command::AddRoute(parse_ip_route(rest)?)]),
+        ["ip", "addr" | "address", "add", network, .., "dev", device] => {
+            Ok(vec![Command::AddAddress(side(device)?, parse_network(network)?)])
+        }
+        ["sysctl", ref rest @ ..] => {
+            let settings = rest.iter().filter(|word| !word.starts_with('-'));
+            settings
+                .map(|setting| {
+                    let (name, value) = setting.split_once('=').with_context(|| format!("no '=' in '{setting}'"))?;
+                    Ok(Command::SetSysctl(name.into(), value.parse()?))
+                })
+                .collect()
+        }
+        _ => bail!("setup command '{}' is not supported", words.join(" ")),
+    }
+}
+
+/// The words behind `ip route add`.
+fn parse_ip_route(words: &[&str]) -> Result<Route> {
+    let (kind, words) = match words {
+        [kind @ ("unicast" | "blackhole" | "unreachable" | "prohibit"), rest @ ..] => (Some(*kind), rest),
+        _ => (None, words),
+    };
+    let [network, options @ ..] = words else { bail!("'ip route add' names no network") };
+    let dst = kind.map_or_else(|| (*network).into(), |kind| format!("{kind} {network}"));
+    let mut line = RouteLine { dst, via: None, dev: None, extra: Vec::new() };
+    for pair in options.chunks(2) {
+        match *pair {
+            ["via", address] => line.via = Some(address.into()),
+            ["dev", device] => line.dev = Some(device.into()),
+            [name, value] => line.extra.extend([name.into(), value.into()]),
+            _ => bail!("'ip route add' ends inside an option"),
+        }
+    }
+    parse_route(&line)
+}
