@@ -29,3 +29,6 @@ pub fn default_path() -> PathBuf {
     let folder = env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
     PathBuf::from(folder.unwrap_or_else(|| "/run".into())).join("towpath.sock")
 }
+
+#[cfg(test)]
+mod tests;

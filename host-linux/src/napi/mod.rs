@@ -224,3 +224,6 @@ impl<R: Ring> Port<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+use std::{
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use towpath_engine::Instant;
+
+use super::{codec, *};
+use crate::{
+    limits::{CONTROL_CLIENTS_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX},
+    stats::Report,
+};
+
+#[test]
+fn a_listing_comes_page_by_page_and_ends() {
+    let mut gateway = Gateway::new(1000);
+    let mut client = gateway.client(Request::ConntrackList);
+    let mut lines = Vec::new();
+    // One page of ten lines a turn.
+    for turn in 1..=100 {
+        gateway.serve();
+        assert_eq!(gateway.answers.pages, turn);
+        lines.extend((0..10).map(|_| client.next_reply().unwrap()));
+    }
+    assert_eq!(lines, (0..1000).map(|number| Some(line(number))).collect::<Vec<_>>());
+    gateway.serve();
+    assert_eq!(client.next_reply().unwrap(), None);
+}
+
+#[test]
+fn a_client_that_does_not_read_its_listing_holds_up_nobody_and_is_cut_off() {
+    let mut gateway = Gateway::new(1_000_000);
+    let _slow = gateway.client(Request::ConntrackList);
+    for _ in 0..10_000 {
+        gateway.serve();
+    }
+    assert!(gateway.answers.pages < 2000, "{} pages were made for nobody", gateway.answers.pages);
+    let mut other = gateway.client(Request::Stats);
+    gateway.serve();
+    assert!(matches!(other.next_reply().unwrap(), Some(Reply::Stats(_))));
+    gateway.now = gateway.now + CONTROL_SILENCE_MAX;
+    gateway.serve();
+    assert_eq!(gateway.server.counters().clients_cut_off, 1);
+}
+
+#[test]
+fn statistics_are_what_the_gateway_reports() {
+    let mut gateway = Gateway::new(0);
+    let mut client = gateway.client(Request::Stats);
+    gateway.serve();
+    assert_eq!(client.next_reply().unwrap(), Some(Reply::Stats(Box::new(gateway.answers.report()))));
+    assert_eq!(client.next_reply().unwrap(), None);
+}
+
+#[test]
+fn watchers_are_told_what_happens_after_they_came_and_others_are_not() {
+    let mut gateway = Gateway::new(0);
+    assert!(!gateway.server.has_watchers());
+    gateway.server.tell(&line(1));
+    let mut watchers = [gateway.client(Request::ConntrackWatch), gateway.client(Request::ConntrackWatch)];
+    gateway.serve();
+    assert!(gateway.server.has_watchers());
+    gateway.server.tell(&line(2));
+    gateway.server.tell(&line(3));
+    gateway.serve();
+    for watcher in &mut watchers {
+        assert_eq!(watcher.next_reply().unwrap(), Some(line(2)));
+        assert_eq!(watcher.next_reply().unwrap(), Some(line(3)));
+    }
+    assert_eq!(gateway.server.deadline(), None, "a watcher may be silent for ever");
+    drop(watchers);
+    gateway.serve();
+    assert!(!gateway.server.has_watchers());
+}
+
+#[test]
+fn a_watcher_that_does_not_read_is_cut_off_and_told_how_much_it_lost() {
+    let mut gateway = Gateway::new(0);
+    let mut client = gateway.client(Request::ConntrackWatch);
+    gateway.serve();
+    let mut told = 0;
+    while gateway.server.counters().replies_lost < 7 {
+        gateway.server.tell(&line(told));
+        gateway.serve();
+        told += 1;
+        assert!(told < 1_000_000, "memory has no bound");
+    }
+    assert!(!gateway.server.has_watchers());
+    assert_eq!(gateway.server.counters().clients_cut_off, 1);
+    for number in 0..told - 7 {
+        // What the socket does not hold is written while the client reads.
+        gateway.serve();
+        assert_eq!(client.next_reply().unwrap(), Some(line(number)));
+    }
+    gateway.serve();
+    let error = client.next_reply().unwrap_err().to_string();
+    assert!(error.contains("7 replies were lost"), "{error}");
+}
+
+#[test]
+fn a_client_of_another_version_is_told_so() {
+    let mut gateway = Gateway::new(0);
+    let error = gateway.say(br#"{"version":2,"request":{"something":"new"}}"#);
+    assert!(error.contains("speaks version 1 of the control messages, not 2"), "{error}");
+}
+
+#[test]
+fn what_is_no_request_is_refused_with_a_reason() {
+    let mut gateway = Gateway::new(0);
+    for message in [&b"hello"[..], b"{}", br#"{"version":1}"#, br#"{"version":1,"request":"make-coffee"}"#, b"\xff"] {
+        let error = gateway.say(message);
+        assert!(error.contains("not understood"), "{error}");
+    }
+}
+
+#[test]
+fn a_request_longer_than_the_bound_is_refused_before_it_is_read() {
+    let mut gateway = Gateway::new(0);
+    let mut stream = UnixStream::connect(&gateway.path).unwrap();
+    let too_long = CONTROL_REQUEST_BYTES_MAX as u32 + 1;
+    stream.write_all(&too_long.to_le_bytes()).unwrap();
+    gateway.serve();
+    assert!(refusal(&mut stream).contains("longer than 65536"));
+}
+
+#[test]
+fn a_client_that_says_nothing_is_cut_off() {
+    let mut gateway = Gateway::new(0);
+    let mut stream = UnixStream::connect(&gateway.path).unwrap();
+    stream.write_all(&[10, 0]).unwrap();
+    gateway.serve();
+    assert_eq!(gateway.server.deadline(), Some(gateway.now + CONTROL_SILENCE_MAX));
+    gateway.now = gateway.now + CONTROL_SILENCE_MAX;
+    gateway.serve();
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+    assert_eq!(gateway.server.counters().clients_cut_off, 1);
+}
+
+#[test]
+fn more_clients_than_there_is_room_for_are_turned_away_with_a_reason() {
+    let mut gateway = Gateway::new(0);
+    let _served: Vec<_> = (0..CONTROL_CLIENTS_MAX).map(|_| gateway.client(Request::ConntrackWatch)).collect();
+    let mut late = gateway.client(Request::Stats);
+    let error = late.next_reply().unwrap_err().to_string();
+    assert!(error.contains("16 clients are being served"), "{error}");
+    assert_eq!(gateway.server.counters().clients_refused, 1);
+}
+
+#[test]
+fn a_gateway_that_stops_is_not_mistaken_for_the_end_of_a_listing() {
+    let mut gateway = Gateway::new(1000);
+    let mut client = gateway.client(Request::ConntrackList);
+    gateway.serve();
+    drop(gateway);
+    let error = std::iter::repeat_with(|| client.next_reply()).find_map(Result::err).unwrap();
+    assert!(error.to_string().contains("stopped"), "{error}");
+}
+
+#[test]
+fn without_a_gateway_the_client_says_how_to_start_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Client::ask(&folder.path().join("control"), Request::Stats).unwrap_err();
+    assert!(error.to_string().contains("towpath run"), "{error}");
+}
+
+/// A gateway without packets: a server and what it answers, at a time of our choice.
+struct Gateway {
+    path: PathBuf,
+    server: Server<u32>,
+    answers: Numbers,
+    now: Instant,
+    _folder: TempDir,
+}
+
+/// Lists numbers.
+struct Numbers {
+    count: u32,
+    pages: u32,
+}
+
+impl Gateway {
+    fn new(count: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control");
+        let server = Server::new(Listener::bind(&path).unwrap());
+        let now = Instant::from_secs(1000);
+        Self { path, server, answers: Numbers { count, pages: 0 }, now, _folder: folder }
+    }
+
+    fn serve(&mut self) {
+        self.server.serve(self.now, &mut self.answers);
+    }
+
+    /// A client that is taken in, but for a listing, which starts with the first page.
+    fn client(&mut self, request: Request) -> Client {
+        let client = Client::ask(&self.path, request).unwrap();
+        if request != Request::ConntrackList {
+            self.serve();
+        }
+        client
+    }
+
+    /// Says something and returns why it was refused.
+    fn say(&mut self, message: &[u8]) -> String {
+        let mut stream = UnixStream::connect(&self.path).unwrap();
+        stream.write_all(&(message.len() as u32).to_le_bytes()).unwrap();
+        stream.write_all(message).unwrap();
+        self.serve();
+        refusal(&mut stream)
+    }
+}
+
+impl Answers for Numbers {
+    type Cursor = u32;
+
+    fn report(&mut self) -> Report {
+        Report { uptime_ns: Duration::from_secs(7).as_nanos() as u64, ..Report::default() }
+    }
+
+    fn connections(&mut self, after: Option<u32>, tell: &mut dyn FnMut(&Reply)) -> Option<u32> {
+        let from = after.map_or(0, |last| last + 1);
+        if from == self.count {
+            return None;
+        }
+        self.pages += 1;
+        let to = self.count.min(from + 10);
+        (from..to).for_each(|number| tell(&line(number)));
+        Some(to - 1)
+    }
+}
+
+fn line(number: u32) -> Reply {
+    Reply::Line(format!("number {number}"))
+}
+
+fn refusal(stream: &mut UnixStream) -> String {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    match codec::decode(codec::first(&bytes, CONTROL_OUTBOX_BYTES_MAX).unwrap().unwrap()).unwrap() {
+        Reply::Refused(why) => why,
+        other => panic!("not refused: {other:?}"),
+    }
+}
