@@ -52,6 +52,10 @@ pub(super) struct Mapping {
     geometry: Geometry,
 }
 
+#[expect(unsafe_code, reason = "the ring is memory shared with the kernel")]
+// SAFETY: the memory is the mapping's alone on our side, and no thread's in particular.
+unsafe impl Send for Mapping {}
+
 impl Mapping {
     /// Maps the ring that the socket was given before.
     ///

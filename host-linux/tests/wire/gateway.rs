@@ -1,0 +1,288 @@
+//! The program on a wire: `towpath run` and those who ask it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::{Ipv4Addr, UdpSocket},
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Child, ChildStderr, Command, Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use towpath::stats::{DeviceReport, Report};
+
+use crate::{
+    link::{PATIENCE, Station},
+    namespace::{in_namespace, quieten},
+    skip::skip,
+};
+
+const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
+#[test]
+fn a_gateway_forwards_between_its_devices_and_says_what_it_did_when_it_is_interrupted() {
+    in_namespace(|| {
+        let network = Network::new();
+        let gateway = Gateway::start(&network.folder());
+        network.exchange(b"ping");
+        let output = gateway.stop(Signal::INT);
+        assert!(output.status.success(), "{output:?}");
+        let report = String::from_utf8(output.stdout).unwrap();
+        assert!(report.contains(" 2 forwarded,"), "{report}");
+        assert!(report.contains("device      lan: in "), "{report}");
+    });
+}
+
+#[test]
+fn a_gateway_stops_cleanly_when_it_is_terminated_and_leaves_nothing_behind() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let gateway = Gateway::start(&folder);
+        assert!(folder.socket().exists());
+        let output = gateway.stop(Signal::TERM);
+        assert!(output.status.success(), "{output:?}");
+        let left: Vec<_> = fs::read_dir(folder.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["gateway.toml"]);
+    });
+}
+
+#[test]
+fn a_gateway_outlives_the_terminal_it_was_started_from() {
+    in_namespace(|| {
+        let network = Network::new();
+        let gateway = Gateway::start(&network.folder());
+        kill_process(gateway.pid(), Signal::HUP).unwrap();
+        network.exchange(b"still there");
+        assert!(gateway.stop(Signal::INT).status.success());
+    });
+}
+
+#[test]
+fn a_running_gateway_has_no_privileges_left() {
+    in_namespace(|| {
+        let network = Network::new();
+        let gateway = Gateway::start(&network.folder());
+        let status = fs::read_to_string(format!("/proc/{}/status", gateway.process.id())).unwrap();
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert!(status.contains(&format!("{set}:\t0000000000000000\n")), "{set}: {status}");
+        }
+        assert!(status.contains("NoNewPrivs:\t1\n"), "{status}");
+        network.exchange(b"without privileges");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn a_running_gateway_tells_its_statistics_as_text_and_as_json() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let gateway = Gateway::start(&folder);
+        network.exchange(b"count me");
+        let text = folder.towpath(&["stats"]);
+        assert!(String::from_utf8(text.stdout).unwrap().contains(" 2 forwarded,"));
+        let json = folder.towpath(&["stats", "--json"]);
+        let report: Report = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(report.engine.forwarded_packets, 2);
+        let [lan, wan] = &report.devices[..] else { panic!("{report:?}") };
+        assert_eq!((lan.name.as_str(), wan.name.as_str()), ("lan", "wan"));
+        let DeviceReport { received_frames, sent_frames, .. } = lan;
+        assert!(*received_frames >= 1 && *sent_frames >= 1, "{report:?}");
+        assert!(report.poll.polls >= 2 && report.poll.interrupts >= 2, "{report:?}");
+        assert_eq!(report.control.clients, 2);
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn the_control_socket_of_a_gateway_is_for_its_owner_alone() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let gateway = Gateway::start(&folder);
+        assert_eq!(fs::metadata(folder.socket()).unwrap().permissions().mode() & 0o7777, 0o600);
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn a_second_gateway_on_the_same_control_socket_is_refused() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let gateway = Gateway::start(&folder);
+        let error = question_wrong(&folder.towpath(&["run", "-c", folder.config_name()]));
+        assert!(error.contains("another gateway is listening there"), "{error}");
+        network.exchange(b"the first one is not disturbed");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn a_device_that_does_not_exist_is_named_with_file_and_line() {
+    in_namespace(|| {
+        let folder = Folder::new();
+        let error = question_wrong(&folder.towpath(&["run", "-c", folder.config_name()]));
+        assert!(error.contains("gateway.toml:3:10: device ga: there is none of that name"), "{error}");
+    });
+}
+
+#[test]
+fn without_permission_a_gateway_says_what_it_needs() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        // A user namespace of its own gives no rights in the network namespace it stays in.
+        let mut command = Command::new("unshare");
+        command.args(["--user", env!("CARGO_BIN_EXE_towpath"), "run", "-c", folder.config_name(), "--control"]);
+        let output = command.arg(folder.socket()).output().unwrap();
+        if String::from_utf8_lossy(&output.stderr).starts_with("unshare:") {
+            return skip("gateway::without_permission_a_gateway_says_what_it_needs", "user namespaces are forbidden");
+        }
+        let error = question_wrong(&output);
+        assert!(error.contains("device ga: no permission") && error.contains("unshare -Urn"), "{error}");
+        drop(network);
+    });
+}
+
+#[test]
+fn a_user_that_cannot_be_become_is_an_error() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let run = |user| question_wrong(&folder.towpath(&["run", "-c", folder.config_name(), "--user", user]));
+        assert!(run("no-such-user").contains("not in /etc/passwd"));
+        let users = fs::read_to_string("/proc/self/uid_map").unwrap();
+        if users.contains("4294967295") {
+            return skip("gateway::a_user_that_cannot_be_become_is_an_error", "this root can become anybody");
+        }
+        assert!(run("nobody").contains("only root outside of a user namespace"));
+    });
+}
+
+#[test]
+fn without_a_gateway_those_who_ask_it_say_so() {
+    let folder = Folder::new();
+    for question in [&["stats"][..], &["conntrack", "-L"], &["conntrack", "-E"]] {
+        let error = question_wrong(&folder.towpath(question));
+        assert!(error.contains("no gateway listens at"), "{error}");
+    }
+}
+
+/// A client and a server, each at a device of the gateway.
+struct Network {
+    client: Station,
+    server: Station,
+}
+
+impl Network {
+    fn new() -> Self {
+        quieten();
+        let (client, server) = (Station::new("ga", CLIENT), Station::new("gb", SERVER));
+        client.namespace.ip("route add default via 10.0.0.1");
+        server.namespace.ip("route add default via 192.0.2.1");
+        Self { client, server }
+    }
+
+    fn folder(&self) -> Folder {
+        Folder::new()
+    }
+
+    /// Sends a datagram to the server and back; both must arrive.
+    fn exchange(&self, payload: &[u8]) {
+        let (client, server) = (self.client.udp(4000), self.server.udp(4001));
+        client.send_to(payload, (SERVER, 4001)).unwrap();
+        let receive = |socket: &UdpSocket| {
+            let mut bytes = [0; 100];
+            let (len, from) =
+                socket.recv_from(&mut bytes).unwrap_or_else(|error| panic!("within {PATIENCE:?}: {error}"));
+            assert_eq!(&bytes[..len], payload);
+            from
+        };
+        let from = receive(&server);
+        server.send_to(payload, from).unwrap();
+        receive(&client);
+    }
+}
+
+/// Where a gateway has its configuration and its control socket.
+struct Folder(TempDir, String);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("gateway.toml");
+        fs::write(&config, CONFIG).unwrap();
+        Self(folder, config.to_str().unwrap().to_owned())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.path().join("control")
+    }
+
+    fn config_name(&self) -> &str {
+        &self.1
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+        command.args(words).arg("--control").arg(self.socket());
+        command
+    }
+
+    fn towpath(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+}
+
+const CONFIG: &str = r#"[[interface]]
+name = "lan"
+device = "ga"
+addresses = ["10.0.0.1/24"]
+
+[[interface]]
+name = "wan"
+device = "gb"
+addresses = ["192.0.2.1/24"]
+"#;
+
+/// A running gateway.
+struct Gateway {
+    process: Child,
+    _stderr: BufReader<ChildStderr>,
+}
+
+impl Gateway {
+    /// Starts it and waits until it says that it runs.
+    fn start(folder: &Folder) -> Self {
+        let mut command = folder.command(&["run", "-c", folder.config_name()]);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        assert!(line.starts_with("towpath: running on ga, gb;"), "{line}");
+        Self { process, _stderr: stderr }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    fn stop(self, signal: Signal) -> Output {
+        kill_process(self.pid(), signal).unwrap();
+        self.process.wait_with_output().unwrap()
+    }
+}
+
+/// The one line that says why a question was wrong.
+fn question_wrong(output: &Output) -> String {
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error
+}

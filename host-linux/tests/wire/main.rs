@@ -1,0 +1,9 @@
+//! The host on real devices: veth pairs between network namespaces inside a user namespace of their own, so that no
+//! test needs root and none touches the machine's network.
+
+mod device;
+mod gateway;
+mod link;
+mod namespace;
+mod ring;
+mod skip;
