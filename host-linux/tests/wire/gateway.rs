@@ -11,7 +11,11 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use towpath::stats::{DeviceReport, Report};
+use towpath::{
+    control::{Client, Reply, Request, Topic},
+    stats::{DeviceReport, Report},
+};
+use towpath_engine::Change;
 
 use crate::{
     link::{PATIENCE, Station},
@@ -95,6 +99,49 @@ fn a_running_gateway_tells_its_statistics_as_text_and_as_json() {
         assert!(report.poll.polls >= 2 && report.poll.interrupts >= 2, "{report:?}");
         assert_eq!(report.control.clients, 2);
         gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn connections_of_a_running_gateway_are_listed_as_conntrack_lists_them() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let gateway = Gateway::start(&folder);
+        network.exchange(b"track me");
+        let output = folder.towpath(&["conntrack", "-L"]);
+        assert!(output.status.success(), "{output:?}");
+        let listing = String::from_utf8(output.stdout).unwrap();
+        let [line] = listing.lines().collect::<Vec<_>>()[..] else { panic!("one connection, not:\n{listing}") };
+        let (start, rest) = line.split_once(" src=").unwrap();
+        assert!(matches!(start, "udp      17 29" | "udp      17 30"), "{line}");
+        let tuples = "10.0.0.2 dst=192.0.2.2 sport=4000 dport=4001 src=192.0.2.2 dst=10.0.0.2 sport=4001 dport=4000";
+        assert_eq!(without_counters(rest), format!("{tuples} mark=0 use=1"));
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "towpath: 1 flow entries have been shown.\n");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn who_watches_sees_a_connection_come_and_change() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let gateway = Gateway::start(&folder);
+        let mut watcher = Client::ask(&folder.socket(), Request::Watch(Topic::Connections)).unwrap();
+        // Requests are served in the order in which they came: with this answer the watcher is there.
+        Client::ask(&folder.socket(), Request::Stats).unwrap().next_reply().unwrap().unwrap();
+        network.exchange(b"watch me");
+        let mut next = || {
+            let reply = watcher.next_reply().unwrap().unwrap();
+            let Reply::ConnectionEvent(_, change, entry) = reply else { panic!("{reply:?}") };
+            (change, entry.original.to_string())
+        };
+        let tuple = "10.0.0.2:4000 > 192.0.2.2:4001 udp".to_owned();
+        assert_eq!(next(), (Change::New, tuple.clone()));
+        assert_eq!(next(), (Change::Update, tuple));
+        gateway.stop(Signal::INT);
+        assert!(watcher.next_reply().unwrap_err().to_string().contains("stopped"));
     });
 }
 
@@ -276,6 +323,12 @@ impl Gateway {
         kill_process(self.pid(), signal).unwrap();
         self.process.wait_with_output().unwrap()
     }
+}
+
+/// The line without packet and byte counts.
+fn without_counters(line: &str) -> String {
+    let words = line.split(' ').filter(|word| !word.starts_with("packets=") && !word.starts_with("bytes="));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The one line that says why a question was wrong.

@@ -1,6 +1,8 @@
 //! The host on real devices: veth pairs between network namespaces inside a user namespace of their own, so that no
 //! test needs root and none touches the machine's network.
 
+#![expect(clippy::unwrap_used, reason = "in a test, also in its helpers")]
+
 mod device;
 mod gateway;
 mod link;
