@@ -80,6 +80,12 @@ impl Conntrack {
         taken
     }
 
+    /// One more than the highest slot that was ever in use: where a walk over all slots ends.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.table.slab.slots()
+    }
+
     /// The connection in that slot, if it is in use.
     #[must_use]
     pub fn in_slot(&self, slot: u32) -> Option<(ConnId, &Connection)> {

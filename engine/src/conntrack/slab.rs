@@ -111,6 +111,11 @@ impl Slab {
         (connection.links.generation == id.generation).then_some(connection)
     }
 
+    /// One more than the highest slot that was ever taken.
+    pub(super) fn slots(&self) -> u32 {
+        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len()) as u32
+    }
+
     /// All connections, by slot.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
         let slots = self.chunks.iter().flatten().enumerate();

@@ -8,7 +8,7 @@ use super::{Expectation, ExpectationId, ExpectedNat, HelperId, SourceMask};
 use crate::{conntrack::Tuple, time::Instant};
 
 /// An expectation as it was at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectationEntry {
     /// Its number.
     pub id: ExpectationId,
