@@ -7,16 +7,18 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
-use towpath_engine::{Command, DeviceId, Engine, Event, Instant, Subscription, limits::DEVICES_MAX};
+use towpath_engine::{
+    Command, DeviceId, Engine, Event, Instant, Subscription, conntrack::ExpectationEntry, limits::DEVICES_MAX,
+};
 
 use crate::{
     af_packet::Ring,
     clock::Clock,
-    control::{Answers, Reply, Server},
+    control::{Answers, Reply, Server, Topic},
     limits::{CONTROL_CLIENTS_MAX, CONTROL_PAGE_PLACES},
     napi::{Budget, Napi, Round},
     signals::Signals,
-    stats::{ControlReport, DeviceReport, Report, by_name},
+    stats::{DeviceReport, Report, by_name},
 };
 
 /// A gateway that is ready to run.
@@ -31,8 +33,8 @@ pub struct Host<R, K> {
     has_watchers: bool,
 }
 
-/// A place in the connection table.
-pub type Place = u32;
+/// A place in a listing: a slot of the connection table, or an expectation's number.
+pub type Place = u64;
 
 /// Something that an operator should see while the gateway runs.
 #[derive(Debug)]
@@ -151,8 +153,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
         if !has_moved && server.deadline().is_none_or(|deadline| deadline > now) {
             return;
         }
-        let control = server.counters().into();
-        server.serve(now, &mut View { engine, napi, control, started: *started, now });
+        server.serve(now, &mut View { engine, napi, started: *started, now });
         let has_watchers = server.has_watchers();
         if has_watchers != self.has_watchers {
             self.has_watchers = has_watchers;
@@ -172,7 +173,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
         let now = self.clock.now();
         let Self { engine, napi, server, started, .. } = self;
         let control = server.as_ref().map(|server| server.counters().into()).unwrap_or_default();
-        View { engine, napi, control, started: *started, now }.report()
+        Report { control, ..View { engine, napi, started: *started, now }.report() }
     }
 }
 
@@ -183,7 +184,6 @@ const FILES_MAX: usize = 1 + DEVICES_MAX + 1 + CONTROL_CLIENTS_MAX;
 struct View<'a, R> {
     engine: &'a Engine,
     napi: &'a mut Napi<R>,
-    control: ControlReport,
     started: Instant,
     now: Instant,
 }
@@ -192,7 +192,7 @@ impl<R: Ring> Answers for View<'_, R> {
     type Cursor = Place;
 
     fn report(&mut self) -> Report {
-        let Self { engine, napi, control, started, now } = self;
+        let Self { engine, napi, started, now } = self;
         Report {
             uptime_ns: u64::try_from(now.since(*started).as_nanos()).unwrap_or(u64::MAX),
             engine: (&engine.stats()).into(),
@@ -202,24 +202,52 @@ impl<R: Ring> Answers for View<'_, R> {
                 .map(|(device, counters)| DeviceReport::new(device.0, device_name(engine, device), &counters))
                 .collect(),
             strays: by_name(napi.strays().iter()),
-            control: control.clone(),
+            ..Report::default()
         }
     }
 
-    fn connections(&mut self, after: Option<Place>, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
-        let _ = (after, tell, CONTROL_PAGE_PLACES);
-        None
+    fn page(&mut self, topic: Topic, after: Option<Place>, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
+        let from = after.map_or(0, |last| last + 1);
+        match topic {
+            Topic::Connections => self.page_of_connections(from, tell),
+            Topic::Expectations => self.page_of_expectations(from, tell),
+        }
+    }
+}
+
+impl<R> View<'_, R> {
+    fn page_of_connections(&self, from: Place, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
+        let conntrack = self.engine.conntrack();
+        let slots = u64::from(conntrack.slots());
+        let to = slots.min(from + CONTROL_PAGE_PLACES);
+        for slot in from..to {
+            let id = u32::try_from(slot).ok().and_then(|slot| conntrack.in_slot(slot));
+            if let Some(entry) = id.and_then(|(id, _)| conntrack.entry(self.now, id)) {
+                tell(&Reply::Connection(Box::new(entry)));
+            }
+        }
+        (to < slots).then(|| to - 1)
+    }
+
+    fn page_of_expectations(&self, from: Place, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
+        let mut waiting = self.engine.conntrack().expectations().iter().skip_while(|one| one.id.0 < from).peekable();
+        let mut last = from;
+        for expectation in waiting.by_ref().take(CONTROL_PAGE_PLACES as usize) {
+            tell(&Reply::Expectation(Box::new(ExpectationEntry::of(self.now, expectation))));
+            last = expectation.id.0;
+        }
+        waiting.peek().map(|_| last)
     }
 }
 
 fn tell(server: Option<&mut Server<Place>>, when: Instant, event: Event, notify: &mut impl FnMut(Notice)) {
-    match event {
-        Event::Connection(..) | Event::Expectation(..) => {
-            if let Some(server) = server {
-                server.tell(&Reply::Line(format!("{event:?}")));
-            }
-        }
-        Event::Log { .. } | Event::Helper(_) => notify(Notice::Event(when, event)),
+    let (topic, reply) = match event {
+        Event::Connection(change, entry) => (Topic::Connections, Reply::ConnectionEvent(when, change, entry)),
+        Event::Expectation(change, entry) => (Topic::Expectations, Reply::ExpectationEvent(when, change, entry)),
+        Event::Log { .. } | Event::Helper(_) => return notify(Notice::Event(when, event)),
+    };
+    if let Some(server) = server {
+        server.tell(topic, &reply);
     }
 }
 

@@ -42,7 +42,7 @@ pub const CONTROL_OUTBOX_BYTES_MAX: usize = 256 << 10;
 
 /// Places of the connection table that are looked at for one page of a listing, before the path has its turn again: about
 /// 0.1 ms.
-pub const CONTROL_PAGE_PLACES: u32 = 64;
+pub const CONTROL_PAGE_PLACES: u64 = 64;
 
 /// How long a client may keep the gateway waiting, for its request or for room to send, before it is cut off.
 pub const CONTROL_SILENCE_MAX: Duration = Duration::from_secs(10);

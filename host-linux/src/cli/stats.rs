@@ -26,8 +26,13 @@ impl Stats {
             match reply {
                 Reply::Stats(report) if self.json => writeln!(out, "{}", serde_json::to_string(&report)?)?,
                 Reply::Stats(report) => write!(out, "{report}")?,
-                Reply::Line(line) => writeln!(out, "{line}")?,
-                Reply::Done | Reply::Refused(_) | Reply::CutOff(_) => {}
+                Reply::Connection(_)
+                | Reply::ConnectionEvent(..)
+                | Reply::Expectation(_)
+                | Reply::ExpectationEvent(..)
+                | Reply::Done
+                | Reply::Refused(_)
+                | Reply::CutOff(_) => {}
             }
         }
         Ok(Answer::Fine)

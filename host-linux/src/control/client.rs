@@ -77,7 +77,13 @@ impl Client {
             Ok(Reply::Done) => return Ok(None),
             Ok(Reply::Refused(why)) => ClientErrorCause::Refused(why),
             Ok(Reply::CutOff(lost)) => ClientErrorCause::CutOff(lost),
-            Ok(reply @ (Reply::Line(_) | Reply::Stats(_))) => return Ok(Some(reply)),
+            Ok(
+                reply @ (Reply::Connection(_)
+                | Reply::ConnectionEvent(..)
+                | Reply::Expectation(_)
+                | Reply::ExpectationEvent(..)
+                | Reply::Stats(_)),
+            ) => return Ok(Some(reply)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ClientErrorCause::Ended,
             Err(error) => ClientErrorCause::Io(error),
         };

@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_message_is_there_only_when_its_last_byte_is() {
-        let hello = Hello { version: VERSION, request: Request::ConntrackList };
+        let hello = Hello { version: VERSION, request: Request::Stats };
         let mut stream = Vec::new();
         append(&mut stream, &hello).unwrap();
         for len in 0..stream.len() {
@@ -97,8 +97,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lines_come_out_as_they_went_in(lines in prop::collection::vec(".*", 0..8)) {
-            let replies: Vec<_> = lines.into_iter().map(Reply::Line).collect();
+        fn messages_come_out_as_they_went_in(lines in prop::collection::vec(".*", 0..8)) {
+            let replies: Vec<_> = lines.into_iter().map(Reply::Refused).collect();
             let mut stream = Vec::new();
             for reply in &replies {
                 append(&mut stream, reply).unwrap();

@@ -1,6 +1,10 @@
 //! What is said at the control socket.
 
 use serde::{Deserialize, Serialize};
+use towpath_engine::{
+    Change, Instant,
+    conntrack::{Entry, ExpectationEntry},
+};
 
 use crate::stats::Report;
 
@@ -20,20 +24,36 @@ pub struct Hello {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
-    /// All connections: a [`Reply::Line`] each, then [`Reply::Done`].
-    ConntrackList,
-    /// A [`Reply::Line`] for each thing that happens to a connection or expectation, until the client leaves.
-    ConntrackWatch,
+    /// All there is of something, then [`Reply::Done`].
+    List(Topic),
+    /// Each thing that happens to something, until the client leaves.
+    Watch(Topic),
     /// One [`Reply::Stats`], then [`Reply::Done`].
     Stats,
 }
 
-/// What the gateway answers. A request is answered by any number of lines or items and one of the last three.
+/// What can be listed and watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// Connections: [`Reply::Connection`], [`Reply::ConnectionEvent`].
+    Connections,
+    /// Expectations: [`Reply::Expectation`], [`Reply::ExpectationEvent`].
+    Expectations,
+}
+
+/// What the gateway answers: any number of the first ones, then one of the last three.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// A line of text, without its end.
-    Line(String),
+    /// A connection as it is.
+    Connection(Box<Entry>),
+    /// What happened to a connection, and when.
+    ConnectionEvent(Instant, Change, Box<Entry>),
+    /// An expectation as it is.
+    Expectation(Box<ExpectationEntry>),
+    /// What happened to an expectation, and when.
+    ExpectationEvent(Instant, Change, Box<ExpectationEntry>),
     /// All counters.
     Stats(Box<Report>),
     /// That was all.

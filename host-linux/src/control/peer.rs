@@ -12,12 +12,15 @@ use serde::Deserialize;
 use towpath_engine::Instant;
 
 use super::{
-    Answers,
+    Answers, Counters,
     codec::{self, CodecError},
-    message::{Hello, Reply, Request, VERSION},
+    message::{Hello, Reply, Request, Topic, VERSION},
     outbox::Outbox,
 };
-use crate::limits::{CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX};
+use crate::{
+    limits::{CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX},
+    stats::Report,
+};
 
 /// A client that has connected.
 #[derive(Debug)]
@@ -35,12 +38,12 @@ pub(super) struct Peer<C> {
 enum Task<C> {
     /// Nothing yet: its request is not all there.
     Asking,
-    /// The connections behind this one.
-    Listing(Option<C>),
-    /// Connections as they change.
-    Watching,
-    /// What is in its outbox, and then how many replies it has lost.
-    CutOff(u64),
+    /// What comes behind this place.
+    Listing(Topic, Option<C>),
+    /// What happens.
+    Watching(Topic),
+    /// What is in its outbox, and then how much of what it watched it has lost.
+    CutOff(Topic, u64),
     /// What is in its outbox.
     Leaving,
 }
@@ -60,14 +63,17 @@ impl<C: Copy> Peer<C> {
         Self { stream, inbox: Vec::new(), outbox: Outbox::default(), task: Task::Asking, deadline }
     }
 
-    /// Whether it watches connections.
-    pub(super) const fn is_watching(&self) -> bool {
-        matches!(self.task, Task::Watching)
+    /// What it watches, if it does.
+    pub(super) const fn watched(&self) -> Option<Topic> {
+        match self.task {
+            Task::Watching(topic) => Some(topic),
+            Task::Asking | Task::Listing(..) | Task::CutOff(..) | Task::Leaving => None,
+        }
     }
 
     /// Whether it has something to be written when there is room.
     pub(super) const fn has_more(&self) -> bool {
-        !self.outbox.is_empty() || matches!(self.task, Task::Listing(_))
+        !self.outbox.is_empty() || matches!(self.task, Task::Listing(..))
     }
 
     /// When it is cut off unless something moves.
@@ -76,14 +82,19 @@ impl<C: Copy> Peer<C> {
     }
 
     /// Does what can be done now without waiting: at most one page of a listing.
-    pub(super) fn serve(&mut self, now: Instant, answers: &mut impl Answers<Cursor = C>) -> Result<(), Gone> {
-        self.read(answers)?;
-        if let Task::Listing(after) = self.task
+    pub(super) fn serve(
+        &mut self,
+        now: Instant,
+        counters: &Counters,
+        answers: &mut impl Answers<Cursor = C>,
+    ) -> Result<(), Gone> {
+        self.read(counters, answers)?;
+        if let Task::Listing(topic, after) = self.task
             && self.outbox.len() < CONTROL_OUTBOX_BYTES_MAX
         {
-            self.list(after, answers);
+            self.list(topic, after, answers);
         }
-        if let Task::CutOff(lost) = self.task
+        if let Task::CutOff(_, lost) = self.task
             && self.outbox.is_empty()
         {
             self.outbox.push(&Reply::CutOff(lost));
@@ -93,7 +104,7 @@ impl<C: Copy> Peer<C> {
         if matches!(self.task, Task::Leaving) && self.outbox.is_empty() {
             return Err(Gone::Served);
         }
-        if self.is_watching() && self.outbox.is_empty() {
+        if self.watched().is_some() && self.outbox.is_empty() {
             self.deadline = None;
         } else if written > 0 || self.deadline.is_none() {
             self.deadline = Some(now + CONTROL_SILENCE_MAX);
@@ -101,27 +112,28 @@ impl<C: Copy> Peer<C> {
         if self.deadline.is_some_and(|deadline| deadline <= now) { Err(Gone::Silent) } else { Ok(()) }
     }
 
-    /// Gives a watcher a reply, encoded already. Returns whether it got it; one that reads too slowly is cut off.
-    pub(super) fn tell(&mut self, reply: &[u8]) -> bool {
+    /// Gives a watcher of `topic` a reply, encoded already. Returns false when it is lost; who reads too slowly is cut off.
+    pub(super) fn tell(&mut self, topic: Topic, reply: &[u8]) -> bool {
         match &mut self.task {
-            Task::Watching if self.outbox.len() + reply.len() <= CONTROL_OUTBOX_BYTES_MAX => {
+            Task::Watching(watched) | Task::CutOff(watched, _) if *watched != topic => true,
+            Task::Watching(_) if self.outbox.len() + reply.len() <= CONTROL_OUTBOX_BYTES_MAX => {
                 self.outbox.push_bytes(reply);
                 true
             }
-            Task::Watching => {
-                self.task = Task::CutOff(1);
+            Task::Watching(_) => {
+                self.task = Task::CutOff(topic, 1);
                 false
             }
-            Task::CutOff(lost) => {
+            Task::CutOff(_, lost) => {
                 *lost += 1;
                 false
             }
-            Task::Asking | Task::Listing(_) | Task::Leaving => true,
+            Task::Asking | Task::Listing(..) | Task::Leaving => true,
         }
     }
 
     /// Reads what has come: the request, or that the client has left.
-    fn read(&mut self, answers: &mut impl Answers<Cursor = C>) -> Result<(), Gone> {
+    fn read(&mut self, counters: &Counters, answers: &mut impl Answers<Cursor = C>) -> Result<(), Gone> {
         let mut bytes = [0; 4096];
         loop {
             match self.stream.read(&mut bytes) {
@@ -132,7 +144,7 @@ impl<C: Copy> Peer<C> {
                         .and_then(|message| message.map(parse_hello).transpose())
                     {
                         Ok(None) => {}
-                        Ok(Some(hello)) => self.begin(hello, answers),
+                        Ok(Some(hello)) => self.begin(hello, counters, answers),
                         Err(error) => self.refuse(error.to_string()),
                     }
                 }
@@ -145,15 +157,16 @@ impl<C: Copy> Peer<C> {
         }
     }
 
-    fn begin(&mut self, hello: Result<Request, u32>, answers: &mut impl Answers<Cursor = C>) {
+    fn begin(&mut self, hello: Result<Request, u32>, counters: &Counters, answers: &mut impl Answers<Cursor = C>) {
         match hello {
             Err(version) => self.refuse(format!(
                 "the gateway speaks version {VERSION} of the control messages, not {version}; use the same towpath for both"
             )),
-            Ok(Request::ConntrackList) => self.task = Task::Listing(None),
-            Ok(Request::ConntrackWatch) => self.task = Task::Watching,
+            Ok(Request::List(topic)) => self.task = Task::Listing(topic, None),
+            Ok(Request::Watch(topic)) => self.task = Task::Watching(topic),
             Ok(Request::Stats) => {
-                self.outbox.push(&Reply::Stats(Box::new(answers.report())));
+                let report = Report { control: counters.into(), ..answers.report() };
+                self.outbox.push(&Reply::Stats(Box::new(report)));
                 self.outbox.push(&Reply::Done);
                 self.task = Task::Leaving;
             }
@@ -167,11 +180,11 @@ impl<C: Copy> Peer<C> {
         }
     }
 
-    fn list(&mut self, after: Option<C>, answers: &mut impl Answers<Cursor = C>) {
+    fn list(&mut self, topic: Topic, after: Option<C>, answers: &mut impl Answers<Cursor = C>) {
         let outbox = &mut self.outbox;
-        let last = answers.connections(after, &mut |reply| outbox.push(reply));
+        let last = answers.page(topic, after, &mut |reply| outbox.push(reply));
         if last.is_some() {
-            self.task = Task::Listing(last);
+            self.task = Task::Listing(topic, last);
         } else {
             self.outbox.push(&Reply::Done);
             self.task = Task::Leaving;

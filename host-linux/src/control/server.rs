@@ -10,7 +10,7 @@ use towpath_engine::Instant;
 use super::{
     codec,
     listener::Listener,
-    message::Reply,
+    message::{Reply, Topic},
     outbox::Outbox,
     peer::{Gone, Peer},
 };
@@ -18,15 +18,16 @@ use crate::{limits::CONTROL_CLIENTS_MAX, stats::Report};
 
 /// Where the server gets its answers.
 pub trait Answers {
-    /// A place in the list of connections.
+    /// A place in a list.
     type Cursor: Copy;
 
-    /// All counters.
+    /// All counters but the server's own.
     fn report(&mut self) -> Report;
 
-    /// A page of connections, those behind `after` or the first ones, each told to `tell`. Answers where the page ends;
-    /// `None` when there are no more. The server asks for one page at a time and lets the path have its turn between.
-    fn connections(&mut self, after: Option<Self::Cursor>, tell: &mut dyn FnMut(&Reply)) -> Option<Self::Cursor>;
+    /// A page of a list, what comes behind `after` or first, each entry told to `tell`. Answers where the page ends; `None`
+    /// when nothing comes behind it. The server asks for one page at a time and lets the path have its turn between.
+    fn page(&mut self, topic: Topic, after: Option<Self::Cursor>, tell: &mut dyn FnMut(&Reply))
+    -> Option<Self::Cursor>;
 }
 
 /// What the server has counted.
@@ -87,7 +88,7 @@ impl<C: Copy> Server<C> {
             }
         }
         let counters = &mut self.counters;
-        self.peers.retain_mut(|peer| match peer.serve(now, answers) {
+        self.peers.retain_mut(|peer| match peer.serve(now, counters, answers) {
             Ok(()) => true,
             Err(Gone::Served) => false,
             Err(Gone::Silent) => {
@@ -97,21 +98,24 @@ impl<C: Copy> Server<C> {
         });
     }
 
-    /// Whether somebody watches connections.
+    /// Whether somebody watches something.
     #[must_use]
     pub fn has_watchers(&self) -> bool {
-        self.peers.iter().any(Peer::is_watching)
+        self.peers.iter().any(|peer| peer.watched().is_some())
     }
 
-    /// Tells something to all who watch. Who does not read is cut off rather than waited for.
-    pub fn tell(&mut self, reply: &Reply) {
+    /// Tells something to all who watch the topic. Who does not read is cut off rather than waited for.
+    pub fn tell(&mut self, topic: Topic, reply: &Reply) {
+        if self.peers.is_empty() {
+            return;
+        }
         self.message.clear();
         if codec::append(&mut self.message, reply).is_err() {
             return;
         }
         for peer in &mut self.peers {
-            let was_watching = peer.is_watching();
-            if !peer.tell(&self.message) {
+            let was_watching = peer.watched().is_some();
+            if !peer.tell(topic, &self.message) {
                 self.counters.replies_lost += 1;
                 self.counters.clients_cut_off += u64::from(was_watching);
             }

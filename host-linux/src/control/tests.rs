@@ -6,18 +6,21 @@ use std::{
 };
 
 use tempfile::TempDir;
-use towpath_engine::Instant;
+use towpath_engine::{
+    Instant,
+    conntrack::{Entry, Status, Tuple},
+};
 
 use super::{codec, *};
 use crate::{
     limits::{CONTROL_CLIENTS_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX},
-    stats::Report,
+    stats::{ControlReport, Report},
 };
 
 #[test]
 fn a_listing_comes_page_by_page_and_ends() {
     let mut gateway = Gateway::new(1000);
-    let mut client = gateway.client(Request::ConntrackList);
+    let mut client = gateway.client(Request::List(Topic::Connections));
     let mut lines = Vec::new();
     // One page of ten lines a turn.
     for turn in 1..=100 {
@@ -25,7 +28,7 @@ fn a_listing_comes_page_by_page_and_ends() {
         assert_eq!(gateway.answers.pages, turn);
         lines.extend((0..10).map(|_| client.next_reply().unwrap()));
     }
-    assert_eq!(lines, (0..1000).map(|number| Some(line(number))).collect::<Vec<_>>());
+    assert_eq!(lines, (0..1000).map(|number| Some(connection(number))).collect::<Vec<_>>());
     gateway.serve();
     assert_eq!(client.next_reply().unwrap(), None);
 }
@@ -33,7 +36,7 @@ fn a_listing_comes_page_by_page_and_ends() {
 #[test]
 fn a_client_that_does_not_read_its_listing_holds_up_nobody_and_is_cut_off() {
     let mut gateway = Gateway::new(1_000_000);
-    let _slow = gateway.client(Request::ConntrackList);
+    let _slow = gateway.client(Request::List(Topic::Connections));
     for _ in 0..10_000 {
         gateway.serve();
     }
@@ -51,7 +54,9 @@ fn statistics_are_what_the_gateway_reports() {
     let mut gateway = Gateway::new(0);
     let mut client = gateway.client(Request::Stats);
     gateway.serve();
-    assert_eq!(client.next_reply().unwrap(), Some(Reply::Stats(Box::new(gateway.answers.report()))));
+    let control = ControlReport { clients: 1, ..ControlReport::default() };
+    let report = Report { control, ..gateway.answers.report() };
+    assert_eq!(client.next_reply().unwrap(), Some(Reply::Stats(Box::new(report))));
     assert_eq!(client.next_reply().unwrap(), None);
 }
 
@@ -59,18 +64,25 @@ fn statistics_are_what_the_gateway_reports() {
 fn watchers_are_told_what_happens_after_they_came_and_others_are_not() {
     let mut gateway = Gateway::new(0);
     assert!(!gateway.server.has_watchers());
-    gateway.server.tell(&line(1));
-    let mut watchers = [gateway.client(Request::ConntrackWatch), gateway.client(Request::ConntrackWatch)];
+    gateway.server.tell(Topic::Connections, &connection(1));
+    let mut watchers =
+        [gateway.client(Request::Watch(Topic::Connections)), gateway.client(Request::Watch(Topic::Connections))];
     gateway.serve();
     assert!(gateway.server.has_watchers());
-    gateway.server.tell(&line(2));
-    gateway.server.tell(&line(3));
+    gateway.server.tell(Topic::Connections, &connection(2));
+    gateway.server.tell(Topic::Connections, &connection(3));
     gateway.serve();
     for watcher in &mut watchers {
-        assert_eq!(watcher.next_reply().unwrap(), Some(line(2)));
-        assert_eq!(watcher.next_reply().unwrap(), Some(line(3)));
+        assert_eq!(watcher.next_reply().unwrap(), Some(connection(2)));
+        assert_eq!(watcher.next_reply().unwrap(), Some(connection(3)));
     }
     assert_eq!(gateway.server.deadline(), None, "a watcher may be silent for ever");
+    gateway.server.tell(Topic::Expectations, &connection(4));
+    gateway.server.tell(Topic::Connections, &connection(5));
+    gateway.serve();
+    for watcher in &mut watchers {
+        assert_eq!(watcher.next_reply().unwrap(), Some(connection(5)), "not what others watch");
+    }
     drop(watchers);
     gateway.serve();
     assert!(!gateway.server.has_watchers());
@@ -79,11 +91,11 @@ fn watchers_are_told_what_happens_after_they_came_and_others_are_not() {
 #[test]
 fn a_watcher_that_does_not_read_is_cut_off_and_told_how_much_it_lost() {
     let mut gateway = Gateway::new(0);
-    let mut client = gateway.client(Request::ConntrackWatch);
+    let mut client = gateway.client(Request::Watch(Topic::Connections));
     gateway.serve();
     let mut told = 0;
     while gateway.server.counters().replies_lost < 7 {
-        gateway.server.tell(&line(told));
+        gateway.server.tell(Topic::Connections, &connection(told));
         gateway.serve();
         told += 1;
         assert!(told < 1_000_000, "memory has no bound");
@@ -93,7 +105,7 @@ fn a_watcher_that_does_not_read_is_cut_off_and_told_how_much_it_lost() {
     for number in 0..told - 7 {
         // What the socket does not hold is written while the client reads.
         gateway.serve();
-        assert_eq!(client.next_reply().unwrap(), Some(line(number)));
+        assert_eq!(client.next_reply().unwrap(), Some(connection(number)));
     }
     gateway.serve();
     let error = client.next_reply().unwrap_err().to_string();
@@ -142,7 +154,8 @@ fn a_client_that_says_nothing_is_cut_off() {
 #[test]
 fn more_clients_than_there_is_room_for_are_turned_away_with_a_reason() {
     let mut gateway = Gateway::new(0);
-    let _served: Vec<_> = (0..CONTROL_CLIENTS_MAX).map(|_| gateway.client(Request::ConntrackWatch)).collect();
+    let _served: Vec<_> =
+        (0..CONTROL_CLIENTS_MAX).map(|_| gateway.client(Request::Watch(Topic::Connections))).collect();
     let mut late = gateway.client(Request::Stats);
     let error = late.next_reply().unwrap_err().to_string();
     assert!(error.contains("16 clients are being served"), "{error}");
@@ -152,7 +165,7 @@ fn more_clients_than_there_is_room_for_are_turned_away_with_a_reason() {
 #[test]
 fn a_gateway_that_stops_is_not_mistaken_for_the_end_of_a_listing() {
     let mut gateway = Gateway::new(1000);
-    let mut client = gateway.client(Request::ConntrackList);
+    let mut client = gateway.client(Request::List(Topic::Connections));
     gateway.serve();
     drop(gateway);
     let error = std::iter::repeat_with(|| client.next_reply()).find_map(Result::err).unwrap();
@@ -197,7 +210,7 @@ impl Gateway {
     /// A client that is taken in, but for a listing, which starts with the first page.
     fn client(&mut self, request: Request) -> Client {
         let client = Client::ask(&self.path, request).unwrap();
-        if request != Request::ConntrackList {
+        if request != Request::List(Topic::Connections) {
             self.serve();
         }
         client
@@ -220,27 +233,41 @@ impl Answers for Numbers {
         Report { uptime_ns: Duration::from_secs(7).as_nanos() as u64, ..Report::default() }
     }
 
-    fn connections(&mut self, after: Option<u32>, tell: &mut dyn FnMut(&Reply)) -> Option<u32> {
+    fn page(&mut self, topic: Topic, after: Option<u32>, tell: &mut dyn FnMut(&Reply)) -> Option<u32> {
+        assert_eq!(topic, Topic::Connections);
         let from = after.map_or(0, |last| last + 1);
         if from == self.count {
             return None;
         }
         self.pages += 1;
         let to = self.count.min(from + 10);
-        (from..to).for_each(|number| tell(&line(number)));
+        (from..to).for_each(|number| tell(&connection(number)));
         Some(to - 1)
     }
 }
 
-fn line(number: u32) -> Reply {
-    Reply::Line(format!("number {number}"))
+/// A connection with that number.
+fn connection(number: u32) -> Reply {
+    Reply::Connection(Box::new(Entry {
+        serial: number.into(),
+        original: Tuple::default(),
+        reply: Tuple::default(),
+        status: Status::default(),
+        zone: 0,
+        timeout_secs: Some(30),
+        tcp: None,
+        helper: None,
+        mark: None,
+        master: None,
+        adjustments: None,
+        counters: None,
+    }))
 }
 
 fn refusal(stream: &mut UnixStream) -> String {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
-    match codec::decode(codec::first(&bytes, CONTROL_OUTBOX_BYTES_MAX).unwrap().unwrap()).unwrap() {
-        Reply::Refused(why) => why,
-        other => panic!("not refused: {other:?}"),
-    }
+    let reply = codec::decode(codec::first(&bytes, CONTROL_OUTBOX_BYTES_MAX).unwrap().unwrap()).unwrap();
+    let Reply::Refused(why) = reply else { panic!("not refused: {reply:?}") };
+    why
 }
