@@ -8,7 +8,9 @@ use rustix::{
     io::Errno,
 };
 use towpath_engine::{
-    Command, DeviceId, Engine, Event, Instant, Subscription, conntrack::ExpectationEntry, limits::DEVICES_MAX,
+    Command, DeviceId, Engine, Event, Instant, Subscription,
+    conntrack::{Entry, ExpectationEntry},
+    limits::DEVICES_MAX,
 };
 
 use crate::{
@@ -223,6 +225,8 @@ impl<R> View<'_, R> {
         for slot in from..to {
             let id = u32::try_from(slot).ok().and_then(|slot| conntrack.in_slot(slot));
             if let Some(entry) = id.and_then(|(id, _)| conntrack.entry(self.now, id)) {
+                // Linux lists a mark of 0 too. The table holds the connection; who else does would take a walk over all.
+                let entry = Entry { mark: Some(entry.mark.unwrap_or(0)), uses: Some(1), ..entry };
                 tell(&Reply::Connection(Box::new(entry)));
             }
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use towpath::control::{Client, Reply, Request, Topic};
-use towpath_replay::listing::{ConnectionEventLine, ConnectionLine, ExpectationEventLine, ExpectationLine};
+use towpath_engine::conntrack::text::{ConnectionLine, ExpectationLine};
 
 use super::{Answer, Control};
 
@@ -58,10 +58,12 @@ impl Conntrack {
 
 fn write_line(out: &mut impl Write, reply: &Reply) -> io::Result<()> {
     match reply {
-        Reply::Connection(entry) => writeln!(out, "{}", ConnectionLine(entry)),
-        Reply::ConnectionEvent(_, change, entry) => writeln!(out, "{}", ConnectionEventLine(*change, entry)),
-        Reply::Expectation(entry) => writeln!(out, "{}", ExpectationLine(entry)),
-        Reply::ExpectationEvent(_, change, entry) => writeln!(out, "{}", ExpectationEventLine(*change, entry)),
+        Reply::Connection(entry) => writeln!(out, "{}", ConnectionLine::listed(entry)),
+        Reply::ConnectionEvent(_, change, entry) => writeln!(out, "{}", ConnectionLine::told(*change, entry)),
+        Reply::Expectation(entry) => writeln!(out, "{}", ExpectationLine { entry, change: None }),
+        Reply::ExpectationEvent(_, change, entry) => {
+            writeln!(out, "{}", ExpectationLine { entry, change: Some(*change) })
+        }
         Reply::Stats(_) | Reply::Done | Reply::Refused(_) | Reply::CutOff(_) => Ok(()),
     }
 }

@@ -261,6 +261,7 @@ fn connection(number: u32) -> Reply {
         master: None,
         adjustments: None,
         counters: None,
+        uses: None,
     }))
 }
 
