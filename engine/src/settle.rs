@@ -25,9 +25,7 @@ impl Engine {
         };
         self.stats.count_drop(reason);
         self.trace.push(|| Step::Dropped(reason));
-        let (place, rule) = (self.place, self.rule);
         self.answer_drop(now, &packet, reason);
-        (self.place, self.rule) = (place, rule);
         let mut context = Context {
             sysctls: &self.sysctls,
             routines: &self.routines,
@@ -54,7 +52,12 @@ impl Engine {
                 let mtu = u16::try_from(self.mtu_told).unwrap_or(u16::MAX);
                 self.send_error(now, packet, IcmpError::too_big(mtu));
             }
-            DropReason::NoSocket if packet.tcp().is_some() => self.send_reset(now, packet),
+            // This host's own answer is tracked as any packet of its own (Linux: `tcp_v4_send_reset()`).
+            DropReason::NoSocket if packet.tcp().is_some() => {
+                if let Some(answer) = self.reset_of(packet) {
+                    self.originate(now, answer);
+                }
+            }
             _ => {
                 if let Some(error) = IcmpError::for_reason(reason) {
                     self.send_error(now, packet, error);
@@ -81,10 +84,12 @@ impl Engine {
         self.originate(now, answer);
     }
 
-    /// Resets the TCP connection of a packet in the name of its receiver.
+    /// Resets the TCP connection of a packet that a REJECT rule drops, in the name of its receiver.
+    ///
+    /// Linux v6.18: `net/ipv4/netfilter/nf_reject_ipv4.c`, `nf_send_reset()`: the answer belongs to the packet's
+    /// connection, which is taken as closed.
     pub(crate) fn send_reset(&mut self, now: Instant, about: &Packet) {
-        let ttl = self.sysctls.ip_default_ttl as u8;
-        let Some(mut answer) = icmp_error::tcp_reset(&mut self.pool, about, &self.routines, ttl) else { return };
+        let Some(mut answer) = self.reset_of(about) else { return };
         answer.meta_mut().tracking = attached(about.meta().tracking);
         if let Some(connection) = about.meta().tracking.connection() {
             self.conntrack.set_closing(now, connection, &self.sysctls);
@@ -92,11 +97,18 @@ impl Engine {
         self.originate(now, answer);
     }
 
-    /// Sends a packet of this host.
+    fn reset_of(&mut self, about: &Packet) -> Option<Packet> {
+        let ttl = self.sysctls.ip_default_ttl as u8;
+        icmp_error::tcp_reset(&mut self.pool, about, &self.routines, ttl)
+    }
+
+    /// Sends a packet of this host, while another one's walk goes on.
     pub(crate) fn originate(&mut self, now: Instant, packet: Packet) {
         self.stats.originated += 1;
+        let (place, rule) = (self.place, self.rule);
         let result = self.send_own(now, packet);
         self.settle(now, result);
+        (self.place, self.rule) = (place, rule);
     }
 
     /// This host's address for an answer to `to`: the one that was asked, else that of the device on the way back.

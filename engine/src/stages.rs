@@ -91,7 +91,6 @@ impl Engine {
 
     /// Answers a packet that a REJECT rule is about to drop.
     fn reject(&mut self, now: Instant, packet: &Packet, with: RejectWith) {
-        let (place, rule) = (self.place, self.rule);
         match icmp_error::IcmpError::for_reject(with) {
             Some(error) => {
                 if crate::offload::checksum::is_right(packet, &self.routines) {
@@ -100,7 +99,6 @@ impl Engine {
             }
             None => self.send_reset(now, packet),
         }
-        (self.place, self.rule) = (place, rule);
     }
 
     /// Asks connection tracking what the packet is.
