@@ -47,22 +47,16 @@ impl Engine {
 
     /// Tells the sender of a dropped packet, as the table of `ip/icmp_error.rs` says.
     fn answer_drop(&mut self, now: Instant, packet: &Packet, reason: DropReason) {
-        match reason {
-            DropReason::PacketTooBig => {
-                let mtu = u16::try_from(self.mtu_told).unwrap_or(u16::MAX);
-                self.send_error(now, packet, IcmpError::too_big(mtu));
-            }
+        if reason == DropReason::PacketTooBig {
+            let mtu = u16::try_from(self.mtu_told).unwrap_or(u16::MAX);
+            self.send_error(now, packet, IcmpError::too_big(mtu));
+        } else if reason == DropReason::NoSocket && packet.tcp().is_some() {
             // This host's own answer is tracked as any packet of its own (Linux: `tcp_v4_send_reset()`).
-            DropReason::NoSocket if packet.tcp().is_some() => {
-                if let Some(answer) = self.reset_of(packet) {
-                    self.originate(now, answer);
-                }
+            if let Some(answer) = self.reset_of(packet) {
+                self.originate(now, answer);
             }
-            _ => {
-                if let Some(error) = IcmpError::for_reason(reason) {
-                    self.send_error(now, packet, error);
-                }
-            }
+        } else if let Some(error) = IcmpError::for_reason(reason) {
+            self.send_error(now, packet, error);
         }
     }
 

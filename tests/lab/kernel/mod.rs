@@ -4,8 +4,10 @@
 //! drew by lot is taken from `draws.json`; `result.json` is never opened.
 
 mod answer;
+mod compare;
 mod frames;
 mod router;
 mod scenario;
 
-pub use answer::answer;
+pub use answer::{Answer, answer};
+pub use compare::differences;

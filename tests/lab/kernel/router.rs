@@ -17,11 +17,11 @@ use towpath_engine::{
 
 use super::scenario::{CommandLine, RouteLine, Scenario, Side};
 /// The sides, in the order of their devices.
-pub const SIDES: [&str; 2] = ["inside", "outside"];
+pub(super) const SIDES: [&str; 2] = ["inside", "outside"];
 /// The router's Ethernet addresses.
-pub const ROUTER_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 1]), MacAddr([2, 0, 0, 0, 2, 1])];
+pub(super) const ROUTER_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 1]), MacAddr([2, 0, 0, 0, 2, 1])];
 /// The Ethernet addresses of everybody else.
-pub const HOST_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 2]), MacAddr([2, 0, 0, 0, 2, 2])];
+pub(super) const HOST_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 2]), MacAddr([2, 0, 0, 0, 2, 2])];
 
 /// Tunables that the oracle sets before the scenario's own.
 const BASE_SYSCTLS: [(&str, u32); 3] =
@@ -31,7 +31,7 @@ const BASE_SYSCTLS: [(&str, u32); 3] =
 ///
 /// # Errors
 /// When the scenario asks for something that cannot be built.
-pub fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<Ipv4Addr>, now: Instant) -> Result<Engine> {
+pub(super) fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<Ipv4Addr>, now: Instant) -> Result<Engine> {
     let mut engine = Engine::new(0);
     let mut give = |command: Command| engine.handle_command(now, command).map_err(anyhow::Error::from);
     for (index, side) in [&scenario.inside, &scenario.outside].into_iter().enumerate() {
@@ -79,7 +79,7 @@ pub fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<Ipv4Addr>, now:
 ///
 /// # Errors
 /// When there is no such side.
-pub fn side(name: &str) -> Result<DeviceId> {
+pub(super) fn side(name: &str) -> Result<DeviceId> {
     let index = SIDES.iter().position(|known| *known == name || known[..1] == *name);
     index.map(|index| DeviceId(index as u16)).with_context(|| format!("'{name}' is no side"))
 }
@@ -99,7 +99,7 @@ fn device(index: usize, side: &Side) -> Result<Device> {
 ///
 /// # Errors
 /// When it is no IPv4 network.
-pub fn parse_network(text: &str) -> Result<InterfaceAddress> {
+pub(super) fn parse_network(text: &str) -> Result<InterfaceAddress> {
     let (address, prefix) = text.split_once('/').unwrap_or((text, "32"));
     let address = address.parse().with_context(|| format!("'{text}' is no IPv4 address"))?;
     let prefix = prefix.parse().with_context(|| format!("'{text}' has no right prefix length"))?;

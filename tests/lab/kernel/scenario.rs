@@ -3,99 +3,100 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 /// A scenario: the router, its rules, and what happens between frames.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scenario {
+pub(super) struct Scenario {
     /// What it is about.
-    pub name: String,
+    pub(super) name: String,
     /// The router's side towards the inside.
     #[serde(default)]
-    pub inside: Side,
+    pub(super) inside: Side,
     /// The router's side towards the outside.
     #[serde(default)]
-    pub outside: Side,
+    pub(super) outside: Side,
     /// Routes beside those to the sides' own networks.
     #[serde(default)]
-    pub routes: Vec<RouteLine>,
+    pub(super) routes: Vec<RouteLine>,
     /// Further addresses that are neighbours.
     #[serde(default)]
-    pub neighbours: Vec<String>,
+    pub(super) neighbours: Vec<String>,
     /// IPv4 rules.
     #[serde(default)]
-    pub iptables: Text,
+    pub(super) iptables: Text,
     /// A file with IPv4 rules, beside the scenario.
-    pub iptables_file: Option<String>,
+    pub(super) iptables_file: Option<String>,
     /// IPv6 rules.
     #[serde(default)]
     pub ip6tables: Text,
     /// Which iptables the kernel was asked through; makes no difference here.
-    pub iptables_backend: Option<String>,
+    #[serde(default, rename = "iptables_backend")]
+    _iptables_backend: IgnoredAny,
     /// Tunables.
     #[serde(default)]
-    pub sysctls: BTreeMap<String, u32>,
+    pub(super) sysctls: BTreeMap<String, u32>,
     /// Commands run before the rules are loaded.
     #[serde(default)]
-    pub setup: Vec<CommandLine>,
+    pub(super) setup: Vec<CommandLine>,
     /// Where each frame is injected.
-    pub sides: Option<Sides>,
+    pub(super) sides: Option<Sides>,
     /// Where frames are injected, by source.
     #[serde(default)]
-    pub side_rules: Vec<SideRule>,
+    pub(super) side_rules: Vec<SideRule>,
     /// Where all others are injected.
-    pub default_side: Option<String>,
+    pub(super) default_side: Option<String>,
     /// `rewrite` (the default) or `keep`.
     pub l2: Option<String>,
     /// What the router itself offers.
     #[serde(default)]
-    pub local_services: Vec<Service>,
+    pub(super) local_services: Vec<Service>,
     /// Frames that answer an earlier frame's output.
     #[serde(default)]
-    pub answers: BTreeMap<usize, Answer>,
+    pub(super) answers: BTreeMap<usize, Answer>,
     /// What happens before frames.
     #[serde(default)]
-    pub steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     /// Groups that NFLOG rules of the scenario use; nothing to do here.
-    #[serde(default)]
-    pub nflog_groups: Vec<u16>,
+    #[serde(default, rename = "nflog_groups")]
+    _nflog_groups: IgnoredAny,
     /// Frames in which the kernel draws; nothing to do here.
-    #[serde(default)]
-    pub drawn: serde_json::Value,
+    #[serde(default, rename = "drawn")]
+    _drawn: IgnoredAny,
     /// Free text.
-    #[serde(default)]
-    pub notes: serde_json::Value,
+    #[serde(default, rename = "notes")]
+    _notes: IgnoredAny,
 }
 
 /// One side of the router.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Side {
+pub(super) struct Side {
     /// Its addresses with prefix lengths.
     #[serde(default)]
-    pub addrs: Vec<String>,
+    pub(super) addrs: Vec<String>,
     /// Its MTU.
-    pub mtu: Option<u32>,
+    pub(super) mtu: Option<u32>,
     /// Neighbours with an Ethernet address of their own.
     #[serde(default)]
-    pub neigh: BTreeMap<String, String>,
+    pub(super) neigh: BTreeMap<String, String>,
 }
 
 /// A route.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RouteLine {
+pub(super) struct RouteLine {
     /// The network, or `default`.
     #[serde(default = "default_route")]
-    pub dst: String,
+    pub(super) dst: String,
     /// The next router.
-    pub via: Option<String>,
+    pub(super) via: Option<String>,
     /// The side.
-    pub dev: Option<String>,
+    pub(super) dev: Option<String>,
     /// Further words of `ip route add`.
     #[serde(default)]
-    pub extra: Vec<String>,
+    pub(super) extra: Vec<String>,
 }
 
 fn default_route() -> String {
@@ -105,7 +106,7 @@ fn default_route() -> String {
 /// Text: one string, or a list of lines.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub enum Text {
+pub(super) enum Text {
     /// One string.
     Whole(String),
     /// Lines without their ends.
@@ -121,7 +122,7 @@ impl Default for Text {
 impl Text {
     /// The text, each line ended.
     #[must_use]
-    pub fn joined(&self) -> String {
+    pub(super) fn joined(&self) -> String {
         match self {
             Self::Whole(text) => text.clone(),
             Self::Lines(lines) => lines.iter().map(|line| format!("{line}\n")).collect(),
@@ -132,7 +133,7 @@ impl Text {
 /// A command: words, or a line.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub enum CommandLine {
+pub(super) enum CommandLine {
     /// A line for a shell.
     Line(String),
     /// Its words.
@@ -142,7 +143,7 @@ pub enum CommandLine {
 impl CommandLine {
     /// Its words. Quotes of a shell are not understood and not used.
     #[must_use]
-    pub fn words(&self) -> Vec<String> {
+    pub(super) fn words(&self) -> Vec<String> {
         match self {
             Self::Line(line) => line.split_whitespace().map(String::from).collect(),
             Self::Words(words) => words.clone(),
@@ -153,7 +154,7 @@ impl CommandLine {
 /// Where frames are injected: a list of names, or a string of first letters.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub enum Sides {
+pub(super) enum Sides {
     /// One letter a frame.
     Letters(String),
     /// One name a frame.
@@ -163,42 +164,42 @@ pub enum Sides {
 /// Where frames of a source are injected.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SideRule {
+pub(super) struct SideRule {
     /// The source network.
-    pub src: String,
+    pub(super) src: String,
     /// The side.
-    pub side: String,
+    pub(super) side: String,
 }
 
 /// A service of the router.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Service {
+pub(super) struct Service {
     /// `udp`; `tcp` is not offered here yet.
-    pub proto: String,
+    pub(super) proto: String,
     /// Its port.
-    pub port: u16,
+    pub(super) port: u16,
     /// Its address; empty for all.
     #[serde(default)]
-    pub addr: String,
+    pub(super) addr: String,
     /// Whether it sends datagrams back.
-    pub echo: Option<bool>,
+    pub(super) echo: Option<bool>,
     /// What it sends instead.
-    pub reply: Option<String>,
+    pub(super) reply: Option<String>,
 }
 
 /// Whose source a frame answers.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Answer {
+pub(super) struct Answer {
     /// The earlier frame.
-    pub frame: usize,
+    pub(super) frame: usize,
     /// On which side its output left.
     #[serde(default = "outside")]
-    pub side: String,
+    pub(super) side: String,
     /// Which of its outputs there.
     #[serde(default)]
-    pub index: usize,
+    pub(super) index: usize,
 }
 
 fn outside() -> String {
@@ -208,29 +209,29 @@ fn outside() -> String {
 /// What happens before a frame.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Step {
+pub(super) struct Step {
     /// The frame.
-    pub before: usize,
+    pub(super) before: usize,
     /// Seconds that pass.
     #[serde(default)]
-    pub sleep: f64,
+    pub(super) sleep: f64,
     /// Seconds taken off all timeouts.
     #[serde(default)]
-    pub advance: u64,
+    pub(super) advance: u64,
     /// Tunables to set.
     #[serde(default)]
-    pub sysctl: BTreeMap<String, u32>,
+    pub(super) sysctl: BTreeMap<String, u32>,
     /// Whether all connections are forgotten.
     #[serde(default)]
-    pub flush: bool,
+    pub(super) flush: bool,
 }
 
 /// Draws of the kernel, by frame and kind (`draws.json`).
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Draws {
+pub(super) struct Draws {
     /// By the frame's number, then by kind.
-    pub frames: BTreeMap<usize, BTreeMap<String, Vec<u32>>>,
+    pub(super) frames: BTreeMap<usize, BTreeMap<String, Vec<u32>>>,
 }
 
 impl Scenario {
@@ -238,7 +239,7 @@ impl Scenario {
     ///
     /// # Errors
     /// When it is not there, is no JSON, or holds a key that is not understood.
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub(super) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("scenario.json");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let scenario: Self = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
@@ -252,7 +253,7 @@ impl Scenario {
     ///
     /// # Errors
     /// When they stand in a file that cannot be read.
-    pub fn rules(&self, folder: &Path) -> Result<String> {
+    pub(super) fn rules(&self, folder: &Path) -> Result<String> {
         match &self.iptables_file {
             Some(file) => {
                 let path = folder.join(file);
@@ -268,7 +269,7 @@ impl Draws {
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub(super) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("draws.json");
         if !path.exists() {
             return Ok(Self::default());

@@ -1,0 +1,76 @@
+//! The kernel is the referee: its answers to scenarios, and ours.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+
+/// Folders on which we agree with the kernel in everything that is compared.
+const AGREED: &[&str] = &[
+    "examples/01-tcp-masquerade",
+    "examples/02-tcp-odd",
+    "examples/02b-tcp-strict",
+    "examples/02c-tcp-liberal",
+    "examples/02d-tcp-refresh",
+    "examples/03-udp-nat",
+    "examples/04-icmp",
+    "examples/05-ftp-client-inside",
+    "examples/05b-ftp-server-inside",
+    "examples/05c-ftp-expectation-life",
+    "examples/11-nat-clash",
+    "scenarios/filter-addresses",
+    "scenarios/ftp-both-lengths",
+    "scenarios/ftp-server-dnat",
+    "scenarios/nat-hairpin",
+    "scenarios/nat-source",
+    "scenarios/pmtu",
+    "scenarios/tcp-close",
+    "scenarios/tcp-retransmission",
+    "scenarios/udp-timers",
+];
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("kernel").join(name)
+}
+
+#[test]
+fn the_engine_answers_every_agreed_scenario_as_the_kernel_does() {
+    for name in AGREED {
+        let folder = folder(name);
+        let text = fs::read_to_string(folder.join("result.json")).expect("the kernel has answered");
+        let kernel: Value = serde_json::from_str(&text).expect("the kernel's answer is JSON");
+        let ours = lab::kernel::answer(&folder).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        let ours = serde_json::to_value(ours).expect("our answer is JSON");
+        let differences = lab::kernel::differences(&kernel, &ours);
+        assert!(differences.is_empty(), "{name}:\n{}", differences.join("\n"));
+    }
+}
+
+#[test]
+fn a_difference_in_any_compared_field_is_found() {
+    let folder = folder(AGREED[0]);
+    let ours = lab::kernel::answer(&folder).expect("the scenario can be played");
+    let ours = serde_json::to_value(ours).expect("our answer is JSON");
+    for pointer in [
+        "/frames/3/state",
+        "/frames/3/verdict",
+        "/frames/0/events/0/timeout",
+        "/frames/3/out/0/hex",
+        "/frames/3/ct/state",
+    ] {
+        let mut changed = ours.clone();
+        *changed.pointer_mut(pointer).expect(pointer) = Value::from("something else");
+        assert_eq!(lab::kernel::differences(&ours, &changed).len(), 1, "{pointer}");
+    }
+}
+
+#[test]
+fn a_draw_that_the_kernel_did_not_make_is_an_error() {
+    let source = folder("examples/11-nat-clash");
+    let copy = tempfile::tempdir().expect("a folder can be made");
+    for file in ["scenario.json", "in.pcap"] {
+        fs::copy(source.join(file), copy.path().join(file)).expect("the scenario can be copied");
+    }
+    fs::write(copy.path().join("draws.json"), r#"{"frames": {"2": {"port": [5000]}}}"#).expect("draws can be written");
+    let error = lab::kernel::answer(copy.path()).expect_err("port 5000 is taken");
+    assert!(format!("{error:#}").contains("frame 2: the engine draws (Port)"), "{error:#}");
+}

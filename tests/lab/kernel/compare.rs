@@ -1,0 +1,104 @@
+//! How far an answer agrees with the kernel's: what `tests/kernel/oracle/compare.py` compares, in Rust.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+const CONNECTION: &[&str] =
+    &["orig", "reply", "status", "flags", "state", "timeout", "helper", "mark", "zone", "seqadj_orig", "seqadj_reply"];
+const EXPECTATION: &[&str] = &["tuple", "mask", "flags", "class", "helper"];
+
+/// Every difference between the kernel's answer and ours, one line each.
+#[must_use]
+pub fn differences(kernel: &Value, ours: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let (mut kernel_ids, mut our_ids) = (Ids::default(), Ids::default());
+    let frames: BTreeMap<u64, &Value> = list(&ours["frames"]).filter_map(|f| Some((f["n"].as_u64()?, f))).collect();
+    for frame in list(&kernel["frames"]) {
+        let n = frame["n"].as_u64().unwrap_or(u64::MAX);
+        let Some(our) = frames.get(&n) else {
+            found.push(format!("frame {n} is missing"));
+            continue;
+        };
+        let (want, have) = (facts(frame, &mut kernel_ids), facts(our, &mut our_ids));
+        for (field, want) in &want {
+            if have.get(field) != Some(want) {
+                let have = have.get(field).unwrap_or(&Value::Null);
+                found.push(format!("frame {n} {}: {field}: kernel {want}, ours {have}", frame["pkt"]));
+            }
+        }
+    }
+    if frames.len() != list(&kernel["frames"]).count() {
+        found.push(format!("we have {} frames", frames.len()));
+    }
+    for (field, names) in [("conntrack", CONNECTION), ("expectations", EXPECTATION)] {
+        let table = |answer: &Value| {
+            let mut rows: Vec<String> =
+                list(&answer["final"][field]).map(|row| entry(row, names).to_string()).collect();
+            rows.sort();
+            rows
+        };
+        let (want, have) = (table(kernel), table(ours));
+        if want != have {
+            found.push(format!("final {field}: kernel {want:?}, ours {have:?}"));
+        }
+    }
+    if out(&kernel["after"]) != out(&ours["after"]) {
+        found.push(String::from("after the last frame other frames came out"));
+    }
+    found
+}
+
+/// Identifiers by order of first appearance.
+#[derive(Default)]
+struct Ids(BTreeMap<(bool, u64), usize>);
+
+impl Ids {
+    fn of(&mut self, is_expectation: bool, id: u64) -> usize {
+        let next = self.0.len();
+        *self.0.entry((is_expectation, id)).or_insert(next)
+    }
+}
+
+/// What is compared of a frame, by name.
+fn facts(frame: &Value, ids: &mut Ids) -> BTreeMap<&'static str, Value> {
+    let events: Vec<Value> = list(&frame["events"]).map(|record| event(record, ids)).collect();
+    let ct = if frame["ct"].is_null() { Value::Null } else { entry(&frame["ct"], CONNECTION) };
+    BTreeMap::from([
+        ("state", json!([frame["state"], frame["dir"]])),
+        ("verdict", frame["verdict"].clone()),
+        ("out", out(frame)),
+        ("events", Value::Array(events)),
+        ("ct", ct),
+    ])
+}
+
+fn out(record: &Value) -> Value {
+    list(&record["out"]).map(|out| json!([out["side"], out["hex"]])).collect()
+}
+
+fn event(record: &Value, ids: &mut Ids) -> Value {
+    let kind = record["event"].as_str().unwrap_or_default();
+    let is_expectation = kind.starts_with("EXP_");
+    let mut kept = entry(record, if is_expectation { EXPECTATION } else { CONNECTION });
+    kept["event"] = json!(kind);
+    kept["id"] = json!(ids.of(is_expectation, record["id"].as_u64().unwrap_or_default()));
+    kept
+}
+
+/// The named fields; lists of words in the alphabet's order.
+fn entry(record: &Value, names: &[&str]) -> Value {
+    let mut kept = json!({});
+    for name in names {
+        let mut value = record[*name].clone();
+        if let ("status" | "flags", Some(words)) = (*name, value.as_array_mut()) {
+            words.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+        }
+        kept[*name] = value;
+    }
+    kept
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
