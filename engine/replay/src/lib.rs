@@ -5,6 +5,8 @@
 //!
 //! - [`capture`] reads pcap and pcapng
 //! - [`config`] reads a gateway from its file
+//! - [`replay`] leads a capture's packets through a gateway
+//! - [`record`] tells what became of each, as JSON and for people
 //! - [`write`] writes what became of a capture as a capture
 //! - [`schema`] shows connections and events as JSON
 //! - [`limits`] has every bound
@@ -12,5 +14,7 @@
 pub mod capture;
 pub mod config;
 pub mod limits;
+pub mod record;
+pub mod replay;
 pub mod schema;
 pub mod write;

@@ -20,3 +20,6 @@ pub const WINDOW_BYTES: usize = 256 << 10;
 /// Packets that are read at once. Few enough for their first cache lines to stay in the first-level cache
 /// (64 × 3 lines × 64 bytes = 12 KiB), many enough to overlap the misses.
 pub const BATCH_PACKETS: usize = 64;
+
+/// Connections, and expectations, that a listing for people holds. About 400 bytes each.
+pub const FLOWS_LISTED_MAX: usize = 10_000;

@@ -25,6 +25,15 @@ pub struct Interface {
     pub(super) clock: Clock,
 }
 
+impl Interface {
+    /// An interface of which nothing is told but its name and link type.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str, link: LinkType) -> Self {
+        let name = Some(name.to_owned());
+        Self { name, description: None, link, mac: None, snap_len: 0, fcs_len: 0, clock: Clock::MICROS }
+    }
+}
+
 /// How an interface's time stamps count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Clock {
@@ -174,22 +183,13 @@ mod tests {
 
     #[test]
     fn a_second_section_with_the_same_description_means_the_same_interface() {
-        let eth = |name: &str| Interface {
-            name: Some(name.into()),
-            description: None,
-            link: LinkType::ETHERNET,
-            mac: None,
-            snap_len: 0,
-            fcs_len: 0,
-            clock: Clock::MICROS,
-        };
         let mut interfaces = Interfaces::default();
         for name in ["a", "b", "a"] {
-            interfaces.add(eth(name)).unwrap();
+            interfaces.add(Interface::named(name, LinkType::ETHERNET)).unwrap();
         }
         interfaces.start_section();
         for name in ["b", "a", "a"] {
-            interfaces.add(eth(name)).unwrap();
+            interfaces.add(Interface::named(name, LinkType::ETHERNET)).unwrap();
         }
         let ids: Vec<_> = (0..3).filter_map(|number| interfaces.in_section(number)).map(|(id, _)| id.0).collect();
         assert_eq!(ids, [1, 0, 2]);

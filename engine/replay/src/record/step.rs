@@ -1,0 +1,217 @@
+//! The steps of a packet's path, as JSON and in words.
+//!
+//! | `step` | what it is | fields |
+//! |---|---|---|
+//! | `hook` | the packet enters a hook | `hook`, `pkt` |
+//! | `conntrack` | connection tracking has spoken | `state`, `dir`, `why` |
+//! | `missed` | a rule did not match | `rule`, `part` (the condition), `why` (what the packet is instead) |
+//! | `matched` | a rule matched | `rule` |
+//! | `policy` | no rule decided, the chain's policy did | `table`, `chain`, `policy` |
+//! | `translated` | an end of the connection was translated | `end` (`source` or `destination`), `from`, `to` |
+//! | `local` | routing: the packet is for the gateway itself | |
+//! | `routed` | routing: the packet leaves by a device | `dev` |
+//! | `helper` | a helper did something | `text` |
+//! | `dropped` | the packet's way ended | `reason`, `meaning` |
+
+use serde::Serialize;
+use towpath_engine::{
+    Engine,
+    conntrack::{Direction, HelperEvent, HelperId, State, calling::Refusal, helper::HelperFailure},
+    nat::Manip,
+    netfilter::{RuleId, RuleInfo, TableName},
+    trace,
+};
+
+/// A step as JSON.
+#[derive(Debug, Serialize)]
+#[serde(tag = "step", rename_all = "lowercase")]
+pub enum Step<'r> {
+    /// The packet enters a hook.
+    Hook {
+        /// The hook's name.
+        hook: &'static str,
+        /// The packet there.
+        pkt: &'r str,
+    },
+    /// Connection tracking has spoken.
+    Conntrack {
+        /// The packet's state.
+        state: Option<&'static str>,
+        /// Its direction.
+        dir: Option<&'static str>,
+        /// The reasoning.
+        why: String,
+    },
+    /// A rule did not match.
+    Missed {
+        /// The rule.
+        rule: Option<Rule>,
+        /// Which of its conditions.
+        part: Option<String>,
+        /// What the packet is instead.
+        why: &'r str,
+    },
+    /// A rule matched.
+    Matched {
+        /// The rule.
+        rule: Option<Rule>,
+    },
+    /// A chain's policy has decided.
+    Policy {
+        /// The table.
+        table: &'static str,
+        /// The chain.
+        chain: &'static str,
+        /// `ACCEPT` or `DROP`.
+        policy: &'static str,
+    },
+    /// An end of the connection was translated.
+    Translated {
+        /// `source` or `destination`.
+        end: &'static str,
+        /// The packet's tuple before.
+        from: String,
+        /// And after.
+        to: String,
+    },
+    /// The packet is for the gateway itself.
+    Local,
+    /// The packet leaves by a device.
+    Routed {
+        /// The device's name.
+        dev: Option<&'r str>,
+    },
+    /// A helper did something.
+    Helper {
+        /// What.
+        text: &'r str,
+    },
+    /// The packet's way ended.
+    Dropped {
+        /// The drop reason.
+        reason: &'static str,
+        /// What it means.
+        meaning: &'static str,
+    },
+}
+
+/// A rule as JSON.
+#[derive(Debug, Serialize)]
+pub struct Rule {
+    /// The file.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: u32,
+    /// The table.
+    pub table: &'static str,
+    /// The chain.
+    pub chain: String,
+    /// The rule as `iptables-save` prints it.
+    pub text: String,
+}
+
+impl From<RuleInfo> for Rule {
+    fn from(info: RuleInfo) -> Self {
+        Self { file: info.file, line: info.line, table: info.table.name(), chain: info.chain, text: info.text }
+    }
+}
+
+impl<'r> Step<'r> {
+    /// A step that the engine has written down.
+    #[must_use]
+    pub fn new(engine: &'r Engine, step: &'r trace::Step) -> Self {
+        let rule = |id: RuleId| engine.rules().find(id).map(Rule::from);
+        match step {
+            trace::Step::Hook(hook, packet) => Self::Hook { hook: hook.chain(), pkt: packet },
+            trace::Step::Conntrack(said, why) => Self::Conntrack {
+                state: said.map(|(state, _)| State::word(state)),
+                dir: said.map(|(_, direction)| direction_word(direction)),
+                why: why.to_string(),
+            },
+            trace::Step::Missed(_, id, part, why) => {
+                Self::Missed { rule: rule(*id), part: engine.rules().part(*id, *part), why }
+            }
+            trace::Step::Matched(_, id) => Self::Matched { rule: rule(*id) },
+            trace::Step::Policy(table, hook, accepts) => Self::Policy {
+                table: TableName::name(*table),
+                chain: hook.chain(),
+                policy: if *accepts { "ACCEPT" } else { "DROP" },
+            },
+            trace::Step::Translated(manip, from, to) => Self::Translated {
+                end: match manip {
+                    Manip::Source => "source",
+                    Manip::Destination => "destination",
+                },
+                from: from.to_string(),
+                to: to.to_string(),
+            },
+            trace::Step::RoutedLocal => Self::Local,
+            trace::Step::Routed(device) => {
+                Self::Routed { dev: engine.devices().find(*device).map(|device| device.name.as_str()) }
+            }
+            trace::Step::Helper(text) => Self::Helper { text },
+            trace::Step::Dropped(reason) => Self::Dropped { reason: reason.name(), meaning: reason.meaning() },
+        }
+    }
+
+    /// The step as a line for people; what happens within a hook is indented.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let place = |rule: &Option<Rule>| match rule {
+            Some(rule) => format!("{}:{} {} {}", rule.file, rule.line, rule.table, rule.text),
+            None => "a rule that is gone".to_owned(),
+        };
+        match self {
+            Self::Hook { hook, pkt } => format!("{hook:<12} {pkt}"),
+            Self::Conntrack { state, dir, why } => {
+                format!("  conntrack  {} {}: {why}", state.unwrap_or("-"), dir.unwrap_or_default()).replace(" :", ":")
+            }
+            Self::Missed { rule, part, why } => {
+                let part = part.as_deref().unwrap_or("?");
+                format!("  missed     {}\n               {part}: the packet {why}", place(rule))
+            }
+            Self::Matched { rule } => format!("  matched    {}", place(rule)),
+            Self::Policy { table, chain, policy } => format!("  policy     {table} {chain} {policy}"),
+            Self::Translated { end, from, to } => format!("  translated {end}: {from} is now {to}"),
+            Self::Local => "  routed     to this host".to_owned(),
+            Self::Routed { dev } => format!("  routed     out by {}", dev.unwrap_or("?")),
+            Self::Helper { text } => format!("  helper     {text}"),
+            Self::Dropped { reason, meaning } => format!("  dropped    {reason}: {meaning}"),
+        }
+    }
+}
+
+/// The word for a direction.
+pub(super) const fn direction_word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Original => "ORIGINAL",
+        Direction::Reply => "REPLY",
+    }
+}
+
+/// What happened with a helper: which one, and a sentence.
+pub(super) fn helper_event(event: &HelperEvent) -> (HelperId, String) {
+    match event {
+        HelperEvent::Failed { helper, connection, failure } => {
+            let how = match failure {
+                HelperFailure::Trap => "trapped",
+                HelperFailure::Fuel => "used up its fuel",
+                HelperFailure::Memory => "wanted more memory than it may have",
+                HelperFailure::Contract => "gave an answer that breaks its contract",
+            };
+            (*helper, format!("{how} while it read {connection}"))
+        }
+        HelperEvent::Refused { helper, connection, refusal } => {
+            let what = match refusal {
+                Refusal::Port(port) => format!("to expect port {port}"),
+                Refusal::ThirdParty(address) => {
+                    format!("to expect {}, which is no end of the connection", address.to_ip(connection.family))
+                }
+                Refusal::Rewriting => "to rewrite a payload".to_owned(),
+                Refusal::RewriteSize(bytes) => format!("to change a payload's length by {bytes} bytes"),
+            };
+            (*helper, format!("is not allowed {what}, as it wished while it read {connection}"))
+        }
+        HelperEvent::Quarantined(helper) => (*helper, "failed too often and is not called any more".to_owned()),
+    }
+}

@@ -1,0 +1,103 @@
+//! What became of all packets of a replay, counted.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use towpath_engine::{DropReason, netfilter::RuleId};
+
+use super::{Fate, Record, Verdict};
+use crate::replay::Replay;
+
+/// Counts records. Its size is bounded by the number of rules.
+#[derive(Debug, Default)]
+pub struct Summary {
+    verdicts: BTreeMap<Verdict, u64>,
+    states: BTreeMap<&'static str, u64>,
+    drops: BTreeMap<(DropReason, Option<RuleId>), u64>,
+    not_fed: BTreeMap<&'static str, u64>,
+}
+
+impl Summary {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts a record.
+    pub fn note(&mut self, record: &Record<'_>) {
+        *self.verdicts.entry(record.verdict()).or_default() += 1;
+        match record.fate {
+            Fate::Fed(_, ending) => {
+                if let Some(state) = ending.tracking.word() {
+                    *self.states.entry(state).or_default() += 1;
+                }
+                if let Some(reason) = record.drop_reason() {
+                    *self.drops.entry((reason, ending.rule)).or_default() += 1;
+                }
+            }
+            Fate::NotFed(why) => *self.not_fed.entry(why.name()).or_default() += 1,
+        }
+    }
+
+    /// The counts in words, with what the replay itself knows.
+    #[must_use]
+    pub fn in_words<'s>(&'s self, replay: &'s Replay) -> impl fmt::Display + 's {
+        Words { summary: self, replay }
+    }
+}
+
+struct Words<'s> {
+    summary: &'s Summary,
+    replay: &'s Replay,
+}
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { summary, replay } = self;
+        let totals = replay.totals();
+        let span = match (totals.first, totals.last) {
+            (Some(first), Some(last)) => super::text::seconds(last, first),
+            (Some(_) | None, _) => "0".to_owned(),
+        };
+        write!(out, "{} packets in {span} s", totals.packets)?;
+        for (verdict, count) in &summary.verdicts {
+            write!(
+                out,
+                "{} {count} {}",
+                if Some(verdict) == summary.verdicts.keys().next() { ":" } else { "," },
+                verdict.word()
+            )?;
+        }
+        writeln!(out)?;
+        if !summary.states.is_empty() {
+            let states: Vec<_> = summary.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+            writeln!(out, "of those {}", states.join(", "))?;
+        }
+        for ((reason, rule), count) in &summary.drops {
+            write!(out, "{count:>8} dropped: {} ({})", reason.name(), reason.meaning().trim_end_matches('.'))?;
+            match rule.and_then(|rule| replay.engine().rules().find(rule)) {
+                Some(rule) => writeln!(out, " by {}:{}: {}", rule.file, rule.line, rule.text)?,
+                None => writeln!(out)?,
+            }
+        }
+        for (why, count) in &summary.not_fed {
+            writeln!(out, "{count:>8} not fed in: {why}")?;
+        }
+        if totals.readdressed > 0 {
+            writeln!(
+                out,
+                "{:>8} fed in with the addresses that the gateway gave their connections",
+                totals.readdressed
+            )?;
+        }
+        if totals.unknown > 0 {
+            writeln!(
+                out,
+                "{:>8} of connections whose start is not in the capture, fed in as they are",
+                totals.unknown
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! Records as lines for people.
+
+use core::fmt::Write;
+
+use towpath_engine::{Event, Instant};
+
+use super::{Fate, NotFed, Record, Seen, notation::Notation, step::helper_event};
+
+/// Writes a record as a line.
+pub struct TextRecords {
+    notation: Notation,
+    start: Option<Instant>,
+}
+
+impl Default for TextRecords {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TextRecords {
+    /// Times are told from the first record on.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { notation: Notation::new(), start: None }
+    }
+
+    /// A packet's line, and one more for each log line and each event of a helper; without the last end.
+    ///
+    /// ```text
+    ///    7   0.012345  inside  10.0.0.5:42000 > 198.51.100.21:21 tcp A seq 1 ack 1  ESTABLISHED  FORWARDED
+    /// ```
+    pub fn line(&mut self, record: &Record<'_>) -> String {
+        let start = *self.start.get_or_insert(record.time);
+        let mut line = format!("{:>6} {:>12}  {:<8}", record.number, seconds(record.time, start), self.place(record));
+        // Writing to a string cannot fail.
+        if !record.frame.is_empty() {
+            let _ = write!(line, "  {}", self.notation.of(record.frame, record.wire_len));
+        }
+        match record.seen {
+            Seen::AsCaptured => {}
+            Seen::Readdressed => {
+                let _ = write!(line, "  (captured as {})", self.notation.of(record.captured, record.wire_len));
+            }
+            Seen::Unknown => line.push_str("  (its connection's start is not in the capture)"),
+        }
+        if let Some(state) = record.state() {
+            let _ = write!(line, "  {state}");
+        }
+        let _ = write!(line, "  {}", decision(record));
+        for (_, event) in record.events {
+            match event {
+                Event::Log { line: logged, .. } => {
+                    let _ = write!(line, "\n{:>19}  log: {logged}", "");
+                }
+                Event::Helper(event) => {
+                    let (id, text) = helper_event(event);
+                    let name = record.engine.helpers().name(id).unwrap_or("?");
+                    let _ = write!(line, "\n{:>19}  helper {name} {text}", "");
+                }
+                Event::Connection(..) | Event::Expectation(..) => {}
+            }
+        }
+        line
+    }
+
+    fn place<'r>(&self, record: &'r Record<'_>) -> &'r str {
+        record.device().unwrap_or("-")
+    }
+}
+
+/// Verdict, reason and rule.
+#[must_use]
+pub(super) fn decision(record: &Record<'_>) -> String {
+    let mut text = record.verdict().word().to_owned();
+    match record.fate {
+        Fate::NotFed(NotFed::Unreadable(why)) => {
+            let _ = write!(text, " {}: {why}", NotFed::Unreadable(why).name());
+        }
+        Fate::NotFed(_) | Fate::Fed(..) => {
+            if let Some(reason) = record.reason() {
+                let _ = write!(text, " {reason}");
+            }
+        }
+    }
+    if let Some(rule) = record.rule() {
+        let _ = write!(text, " {}:{}", rule.file, rule.line);
+    }
+    text
+}
+
+/// Seconds with microseconds between two times.
+pub(super) fn seconds(time: Instant, start: Instant) -> String {
+    let (sign, span) = if time < start { ("-", start.since(time)) } else { ("", time.since(start)) };
+    format!("{sign}{}.{:06}", span.as_secs(), span.subsec_micros())
+}

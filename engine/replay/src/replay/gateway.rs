@@ -1,0 +1,285 @@
+//! A gateway that is fed with a capture.
+
+use towpath_engine::{Ending, Engine, Event, Frame, Instant, Transmit, trace::Step};
+
+use super::{
+    ChecksumTrust, Setup, SetupError, offload,
+    peek::Peek,
+    setup::engine_of,
+    side::{Side, Sides, Sources},
+    tags,
+    translation::{self, Found, Translation},
+    transparent,
+};
+use crate::{
+    capture::{Capture, CaptureError, CapturedPacket, Content, Interface},
+    limits::BATCH_PACKETS,
+    record::{Fate, NotFed, Record, Seen},
+};
+
+/// A gateway that is fed with a capture.
+pub struct Replay {
+    engine: Engine,
+    sides: Sides,
+    checksums: ChecksumTrust,
+    /// By device.
+    mtus: Vec<u32>,
+    /// Whether rules translate at all.
+    translates: bool,
+    /// Room for a frame that is not replayed as it was captured.
+    scratch: Vec<u8>,
+    out: Vec<Transmit>,
+    events: Vec<(Instant, Event)>,
+    path: Vec<Step>,
+    totals: Totals,
+}
+
+/// What a replay has counted, beside what its engine counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Packets of the capture.
+    pub packets: u64,
+    /// Of those, not fed in: the gateway's own output.
+    pub own_output: u64,
+    /// Not fed in: of a link layer that is not read.
+    pub unreadable: u64,
+    /// Not fed in: no interface leads to their source.
+    pub nowhere: u64,
+    /// Fed in with other addresses.
+    pub readdressed: u64,
+    /// Fed in as they were, although the gateway may have seen something else.
+    pub unknown: u64,
+    /// The first packet's time.
+    pub first: Option<Instant>,
+    /// The latest time.
+    pub last: Option<Instant>,
+}
+
+/// What a captured packet has become on its way to the engine.
+#[derive(Clone, Copy, Debug)]
+struct Fed {
+    fate: Fate,
+    seen: Seen,
+    /// Whether the frame lies in the scratch room.
+    changed: bool,
+    wire_len: u32,
+}
+
+impl Replay {
+    /// Sets a gateway up.
+    ///
+    /// # Errors
+    /// When rules or configuration are not right.
+    pub fn new(setup: Setup<'_>) -> Result<Self, SetupError> {
+        let config = setup.config.clone().unwrap_or_else(transparent::config);
+        let checksums = setup.checksums;
+        let engine = engine_of(setup, &config)?;
+        Ok(Self {
+            mtus: engine.devices().iter().map(|(_, device)| device.mtu_bytes).collect(),
+            translates: translation::is_possible(&engine),
+            sides: Sides::new(&config),
+            engine,
+            checksums,
+            scratch: Vec::new(),
+            out: Vec::new(),
+            events: Vec::new(),
+            path: Vec::new(),
+            totals: Totals::default(),
+        })
+    }
+
+    /// The gateway.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Replays a capture to its end, or until `each` says false about a record.
+    ///
+    /// # Errors
+    /// When the capture is damaged; everything before the damage has been replayed.
+    pub fn run(
+        &mut self,
+        capture: &mut Capture<'_>,
+        mut each: impl FnMut(&Record<'_>) -> bool,
+    ) -> Result<(), CaptureError> {
+        loop {
+            let batch = capture.next_batch(BATCH_PACKETS)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.learn(batch.interfaces());
+            for packet in batch.packets() {
+                if !each(&self.handle(&packet)) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Takes note of the interfaces that the capture has described by now.
+    pub fn learn(&mut self, interfaces: &[Interface]) {
+        self.sides.learn(interfaces);
+    }
+
+    /// Replays one packet.
+    pub fn handle<'r>(&'r mut self, packet: &CapturedPacket<'r>) -> Record<'r> {
+        self.forget_last();
+        self.totals.packets += 1;
+        self.totals.first.get_or_insert(packet.time);
+        self.totals.last = self.totals.last.max(Some(packet.time));
+        self.pass_time(packet.time);
+        let captured = match packet.content {
+            Content::Ethernet(frame) => frame,
+            Content::Unreadable(_) => &[],
+        };
+        let fed = match packet.content {
+            Content::Ethernet(frame) => self.feed(packet, frame),
+            Content::Unreadable(why) => Fed::refused(NotFed::Unreadable(why), packet.wire_len),
+        };
+        self.drain();
+        self.path = self.engine.take_trace();
+        self.count(&fed);
+        Record {
+            number: packet.number,
+            time: packet.time,
+            fate: fed.fate,
+            seen: fed.seen,
+            captured,
+            frame: if fed.changed { &self.scratch } else { captured },
+            wire_len: fed.wire_len,
+            out: &self.out,
+            events: &self.events,
+            path: &self.path,
+            engine: &self.engine,
+        }
+    }
+
+    /// Gives back what the last record has shown.
+    fn forget_last(&mut self) {
+        for transmit in self.out.drain(..) {
+            self.engine.recycle(transmit);
+        }
+        self.events.clear();
+        self.path.clear();
+    }
+
+    /// Lets happen what is due before `now`. What comes out belongs to the next packet's record.
+    fn pass_time(&mut self, now: Instant) {
+        let mut last = None;
+        while let Some((when, _)) = self.engine.poll_timeout()
+            && when <= now
+        {
+            // A deadline that stays although its time has come would be asked for without end.
+            let due = if last.is_some_and(|last| last >= when) { now } else { when };
+            self.engine.handle_timeout(due);
+            self.drain();
+            if due == now {
+                return;
+            }
+            last = Some(when);
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(transmit) = self.engine.poll_transmit() {
+            self.out.push(transmit);
+        }
+        while let Some(event) = self.engine.poll_event() {
+            self.events.push(event);
+        }
+    }
+
+    fn feed(&mut self, packet: &CapturedPacket<'_>, captured: &[u8]) -> Fed {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        scratch.clear();
+        let tags = tags::strip(captured, &mut scratch).unwrap_or_default();
+        let fed = self.feed_untagged(packet, captured, &mut scratch, packet.wire_len.saturating_sub(tags));
+        self.scratch = scratch;
+        fed
+    }
+
+    /// Feeds a frame that lies in `scratch`, or in `captured` when that is empty.
+    fn feed_untagged(
+        &mut self,
+        packet: &CapturedPacket<'_>,
+        captured: &[u8],
+        scratch: &mut Vec<u8>,
+        wire_len: u32,
+    ) -> Fed {
+        let frame = if scratch.is_empty() { captured } else { &scratch[..] };
+        let peek = Peek::frame(frame);
+        let found = match &peek {
+            Some(peek) if self.translates => translation::find(&self.engine, packet.time, frame, peek),
+            Some(_) | None => Found::UNTRANSLATED,
+        };
+        let seen = match found.translation {
+            Translation::Readdressed(tuple) => Some(tuple.source.as_v4().into()),
+            Translation::AsCaptured | Translation::ErrorReaddressed { .. } | Translation::Unknown => None,
+        };
+        let sources = peek.map(|peek| Sources { captured: peek.source, seen: seen.unwrap_or(peek.source) });
+        let device = match self.sides.of(packet, frame, sources) {
+            Side::Input(device) => device,
+            Side::OwnOutput => {
+                return Fed { changed: !scratch.is_empty(), ..Fed::refused(NotFed::OwnOutput, wire_len) };
+            }
+            Side::Nowhere => return Fed { changed: !scratch.is_empty(), ..Fed::refused(NotFed::Nowhere, wire_len) },
+        };
+        let mtu = self.mtus.get(usize::from(device.0)).copied().unwrap_or(u32::MAX);
+        let judgement =
+            peek.map(|peek| offload::judge(self.checksums, frame, wire_len, &peek, mtu)).unwrap_or_default();
+        let moves = translation::changes(&self.engine, &found);
+        if let Some(peek) = &peek
+            && (moves || judgement.repair.is_some())
+        {
+            if scratch.is_empty() {
+                scratch.extend_from_slice(captured);
+            }
+            if let Some(repair) = judgement.repair {
+                offload::finish(scratch, peek, repair);
+            }
+            translation::apply(&self.engine, scratch, peek, &found, judgement.checksum);
+        }
+        let bytes = if scratch.is_empty() { captured } else { &scratch[..] };
+        let frame =
+            Frame { device, queue: 0, bytes, wire_len, checksum: judgement.checksum, gso: judgement.gso, vlan: None };
+        self.engine.handle_frames(packet.time, &[frame]);
+        let ending: Option<Ending> = self.engine.poll_ending();
+        Fed {
+            fate: ending.map_or(Fate::NotFed(NotFed::Nowhere), |ending| Fate::Fed(device, ending)),
+            seen: match found.translation {
+                Translation::AsCaptured => Seen::AsCaptured,
+                Translation::Readdressed(_) | Translation::ErrorReaddressed { .. } => Seen::Readdressed,
+                Translation::Unknown => Seen::Unknown,
+            },
+            changed: !scratch.is_empty(),
+            wire_len,
+        }
+    }
+
+    fn count(&mut self, fed: &Fed) {
+        let totals = &mut self.totals;
+        match fed.fate {
+            Fate::NotFed(NotFed::OwnOutput) => totals.own_output += 1,
+            Fate::NotFed(NotFed::Unreadable(_)) => totals.unreadable += 1,
+            Fate::NotFed(NotFed::Nowhere) => totals.nowhere += 1,
+            Fate::Fed(..) => match fed.seen {
+                Seen::AsCaptured => {}
+                Seen::Readdressed => totals.readdressed += 1,
+                Seen::Unknown => totals.unknown += 1,
+            },
+        }
+    }
+}
+
+impl Fed {
+    const fn refused(why: NotFed, wire_len: u32) -> Self {
+        Self { fate: Fate::NotFed(why), seen: Seen::AsCaptured, changed: false, wire_len }
+    }
+}

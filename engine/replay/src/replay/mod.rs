@@ -1,0 +1,33 @@
+//! The closed loop: a capture's packets through a gateway.
+//!
+//! ```text
+//!  captured packet ─► seen translated? ─► whose side? ─► finished by a card? ─► engine ─► record
+//!                     `translation`       `side`         `offload`
+//! ```
+//!
+//! A capture holds what crossed *its* network, not what crosses the gateway's. So for each packet it is found out where
+//! the gateway would meet it, if at all, and what it would look like there. Time is the capture's: before a packet,
+//! everything happens that was due.
+//!
+//! VLAN tags are taken off: the gateway's interfaces are told apart by addresses, directions and names.
+
+#[cfg(test)]
+pub(crate) mod craft;
+mod gateway;
+mod offload;
+mod peek;
+mod readdress;
+mod setup;
+mod side;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod translation;
+mod transparent;
+
+pub(crate) use self::offload::fill;
+pub use self::{
+    gateway::{Replay, Totals},
+    offload::ChecksumTrust,
+    setup::{Detail, Setup, SetupError},
+};

@@ -1,0 +1,100 @@
+//! What a replay is made of.
+
+use core::fmt;
+
+use towpath_engine::{
+    Command, CommandError, Engine, Instant, Reply, Subscription,
+    conntrack::{HelperId, helper::Helper},
+    netfilter::{Loading, RuleError, RuleSet, Source},
+    trace::TraceLevel,
+};
+
+use super::ChecksumTrust;
+use crate::config::{Config, Hardware};
+
+/// A gateway and how it is watched.
+#[derive(Default)]
+pub struct Setup<'a> {
+    /// The gateway; without one, a transparent gateway stands in the capture's way.
+    pub config: Option<Config>,
+    /// The texts of rules files, with the names that errors and records call them.
+    pub rules: Vec<Source<'a>>,
+    /// Helpers, behind their manifests as the configuration tightens them.
+    pub helpers: Vec<Box<dyn Helper>>,
+    /// What is believed about transport checksums.
+    pub checksums: ChecksumTrust,
+    /// How much records tell.
+    pub detail: Detail,
+}
+
+/// How much records tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// What became of each packet. No events, no path: nothing is formatted, and the path is at its fastest.
+    #[default]
+    Verdicts,
+    /// Also what happened to connections, expectations and helpers, and what rules log.
+    Events,
+    /// Also each packet's path.
+    Path,
+    /// Also every rule that did not match, and why.
+    Full,
+}
+
+/// Why a replay could not be set up.
+#[derive(Debug)]
+pub enum SetupError {
+    /// Rules that are not right.
+    Rules(RuleError),
+    /// Something the configuration asks for that cannot be.
+    Command(CommandError),
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rules(error) => error.fmt(out),
+            Self::Command(error) => error.fmt(out),
+        }
+    }
+}
+
+impl core::error::Error for SetupError {}
+
+impl From<CommandError> for SetupError {
+    fn from(error: CommandError) -> Self {
+        Self::Command(error)
+    }
+}
+
+/// An engine that is the gateway of `setup`, as `config` describes it.
+pub(super) fn engine_of(setup: Setup<'_>, config: &Config) -> Result<Engine, SetupError> {
+    let mut engine = Engine::new(config.seed.unwrap_or_default());
+    let mut command = |command| engine.handle_command(Instant::ZERO, command);
+    for step in config.commands(|device, _| Hardware::in_replay(device)) {
+        command(step)?;
+    }
+    let mut known: Vec<(String, HelperId)> = Vec::new();
+    for helper in setup.helpers {
+        let name = helper.manifest().name.clone();
+        if let Reply::Helper(id) = command(Command::LoadHelper(helper))? {
+            known.push((name, id));
+        }
+    }
+    // Without a configuration, helpers are attached where their manifests say; with one, where it says.
+    command(Command::AttachHelpersByPort(setup.config.is_none() || !config.helpers.is_empty()))?;
+    if !setup.rules.is_empty() {
+        let helpers: Vec<_> = known.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+        let loading = Loading { counters: false, helpers: &helpers };
+        let rules = RuleSet::parse(&setup.rules, &loading).map_err(SetupError::Rules)?;
+        command(Command::ReplaceRules(Box::new(rules)))?;
+    }
+    let told = setup.detail >= Detail::Events;
+    command(Command::Subscribe(Subscription { conntrack: told, log: told, helper: told, endings: true }))?;
+    command(Command::Trace(match setup.detail {
+        Detail::Verdicts | Detail::Events => TraceLevel::Off,
+        Detail::Path => TraceLevel::Path,
+        Detail::Full => TraceLevel::Full,
+    }))?;
+    Ok(engine)
+}

@@ -1,0 +1,225 @@
+//! Small captures, packet by packet through a gateway.
+
+use towpath_engine::netfilter::Source;
+
+use super::{Detail, Replay, Setup, craft};
+use crate::{
+    capture::Capture,
+    config::Config,
+    record::{Fate, JsonRecords, NotFed, Seen, TextRecords},
+};
+
+const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 2], 40_000);
+const SERVER: ([u8; 4], u16) = ([198, 51, 100, 7], 80);
+const SYN: u8 = 0x02;
+const SYN_ACK: u8 = 0x12;
+const ACK: u8 = 0x10;
+const MASQUERADE: &str = "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n*filter\n:FORWARD DROP\n-A FORWARD -i lan -j ACCEPT\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n";
+const GATEWAY: &str = "[[interface]]\nname='lan'\naddresses=['10.0.0.1/24']\n[[interface]]\nname='wan'\naddresses=['203.0.113.1/24']\n[[route]]\nto='default'\nvia='203.0.113.254'\n";
+
+#[test]
+fn answers_captured_at_the_client_come_back_through_masquerade() {
+    let handshake = handshake(0);
+    let lines = json(GATEWAY, MASQUERADE, &handshake, Detail::Verdicts);
+    let told: Vec<_> =
+        lines.iter().map(|line| (&line["dev"], &line["pkt"], &line["state"], &line["verdict"])).collect();
+    assert_eq!(told[0].0, "lan");
+    assert_eq!(
+        (told[1].0, told[1].1),
+        (&"wan".into(), &"198.51.100.7:80 > 203.0.113.1:40000 tcp SA seq 9000 ack 1001".into())
+    );
+    assert_eq!(lines[1]["was"], "198.51.100.7:80 > 10.0.0.2:40000 tcp SA seq 9000 ack 1001");
+    assert_eq!(lines[1]["out"][0]["pkt"], lines[1]["was"], "and is to the client what it was");
+    assert!(told.iter().all(|told| told.3 == "FORWARDED"), "{told:?}");
+    assert_eq!(
+        told.iter().map(|told| told.2.as_str().unwrap()).collect::<Vec<_>>(),
+        ["NEW", "ESTABLISHED", "ESTABLISHED"]
+    );
+}
+
+#[test]
+fn an_error_about_a_masqueraded_packet_comes_back_through_masquerade() {
+    let query = craft::udp(CLIENT, (SERVER.0, 53), b"query");
+    let error = craft::icmp_error([192, 0, 2, 9], CLIENT.0, 3, 3, &query[14..]);
+    let lines = json(GATEWAY, MASQUERADE, &[(0, query), (1, error)], Detail::Verdicts);
+    assert_eq!(lines[1]["state"], "RELATED");
+    assert_eq!(lines[1]["pkt"], "192.0.2.9 > 203.0.113.1 icmp type 3 code 3 [203.0.113.1:40000 > 198.51.100.7:53 udp]");
+    assert_eq!(
+        lines[1]["out"][0]["pkt"],
+        "192.0.2.9 > 10.0.0.2 icmp type 3 code 3 [10.0.0.2:40000 > 198.51.100.7:53 udp]"
+    );
+}
+
+#[test]
+fn the_middle_of_a_connection_whose_start_is_missing_is_marked() {
+    let middle = craft::segment(SERVER, CLIENT, ACK, (5, 6), &[], b"data");
+    let lines = json(GATEWAY, MASQUERADE, &[(0, middle.clone())], Detail::Verdicts);
+    assert_eq!(lines[0]["unknown"], true);
+    let lines = json(GATEWAY, "", &[(0, middle)], Detail::Verdicts);
+    assert!(lines[0].get("unknown").is_none(), "nothing is translated, and so it is what the gateway sees");
+}
+
+#[test]
+fn what_the_gateway_has_sent_itself_is_not_fed_in() {
+    let own = craft::tcp([203, 0, 113, 1], 40_000, SERVER.0, 80);
+    let lines = json(GATEWAY, MASQUERADE, &[(0, own)], Detail::Verdicts);
+    assert_eq!((&lines[0]["verdict"], &lines[0]["reason"]), (&"NOT_INJECTED".into(), &"OwnOutput".into()));
+    assert_eq!(lines[0]["dev"], serde_json::Value::Null);
+}
+
+#[test]
+fn what_ran_out_between_two_packets_is_told_with_its_own_time() {
+    let query = |port| craft::udp(CLIENT, (SERVER.0, port), b"query");
+    let lines = json("", "", &[(0, query(53)), (40_000_000_000, query(54))], Detail::Events);
+    let events = lines[1]["events"].as_array().unwrap();
+    assert_eq!(events[0]["event"], "DESTROY");
+    let when = events[0]["ts"].as_u64().unwrap();
+    assert!((30_000_000_000..30_100_000_000).contains(&when), "{when}");
+    assert_eq!((&events[1]["event"], events[1].get("ts")), (&"NEW".into(), None));
+}
+
+#[test]
+fn a_dropped_packet_names_its_rule_and_path() {
+    let rules =
+        "*filter\n:FORWARD ACCEPT\n-A FORWARD -p tcp -m tcp --dport 443 -j ACCEPT\n-A FORWARD -p tcp -j DROP\nCOMMIT\n";
+    let lines = json(GATEWAY, rules, &handshake(0)[..1], Detail::Full);
+    let line = &lines[0];
+    assert_eq!((&line["verdict"], &line["reason"]), (&"DROPPED_FORWARD".into(), &"FilterRule".into()));
+    assert_eq!((&line["rule"]["file"], &line["rule"]["line"]), (&"test.v4".into(), &4.into()));
+    let steps: Vec<_> = line["path"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["hook", "conntrack", "routed", "hook", "missed", "matched", "dropped"]);
+    assert_eq!(line["path"][4]["rule"]["line"], 3);
+}
+
+#[test]
+fn without_a_configuration_private_addresses_are_inside_and_all_is_forwarded() {
+    let lines = json("", "", &handshake(0), Detail::Verdicts);
+    let ways: Vec<_> = lines.iter().map(|line| (line["dev"].as_str(), line["out"][0]["dev"].as_str())).collect();
+    let (inside, outside) = (Some("inside"), Some("outside"));
+    assert_eq!(ways, [(inside, outside), (outside, inside), (inside, outside)]);
+    assert_eq!(lines[2]["ct"]["state"], "ESTABLISHED");
+}
+
+#[test]
+fn a_tagged_frame_is_replayed_without_its_tag() {
+    let mut frame = craft::tcp(CLIENT.0, CLIENT.1, SERVER.0, SERVER.1);
+    frame.splice(12..12, [0x81, 0, 0, 42]);
+    let lines = json("", "", &[(0, frame)], Detail::Verdicts);
+    assert_eq!(lines[0]["verdict"], "FORWARDED");
+}
+
+#[test]
+fn a_cut_packet_is_not_invalid_for_the_cut_alone() {
+    let whole = craft::segment(CLIENT, SERVER, SYN, (1000, 0), &[], &[7; 500]);
+    let mut file = craft::pcap(&[(0, whole)]);
+    file.truncate(file.len() - 480);
+    let captured = (file.len() - 24 - 16) as u32;
+    file[32..36].copy_from_slice(&captured.to_le_bytes());
+    let lines = json_of(setup("", "", Detail::Verdicts), &file).0;
+    assert_eq!((&lines[0]["state"], &lines[0]["verdict"]), (&"NEW".into(), &"FORWARDED".into()));
+}
+
+#[test]
+fn a_packet_from_nowhere_is_told_and_harms_nobody() {
+    let config = "[[interface]]\nname='lan'\naddresses=['10.0.0.1/24']\n";
+    let stray = craft::tcp(SERVER.0, SERVER.1, CLIENT.0, CLIENT.1);
+    let lines = json(config, "", &[(0, stray)], Detail::Verdicts);
+    assert_eq!(lines[0]["reason"], "NoInterface");
+}
+
+#[test]
+fn everything_before_a_damage_is_replayed_and_then_the_damage_is_told() {
+    let mut file = craft::pcap(&handshake(0));
+    file.truncate(file.len() - 10);
+    let (lines, error) = json_of(setup("", "", Detail::Verdicts), &file);
+    assert_eq!(lines.len(), 2);
+    assert_eq!(error.unwrap().packet, Some(3));
+}
+
+#[test]
+fn a_second_replay_gives_the_same_bytes() {
+    let file = craft::pcap(&handshake(7));
+    let once = || {
+        let mut replay =
+            Replay::new(setup(GATEWAY, MASQUERADE, Detail::Full)).map_err(|error| error.to_string()).unwrap();
+        let mut records = JsonRecords::new(true);
+        let mut text = records.head(replay.engine());
+        replay
+            .run(&mut Capture::from_bytes(&file).unwrap(), |record| {
+                text += &records.line(record);
+                true
+            })
+            .unwrap();
+        text
+    };
+    let first = once();
+    assert!(first.starts_with(
+        r#"{"schema":"towpath.record/1","devices":["lan","wan"],"helpers":[]}{"n":1,"ts":7,"dev":"lan","#
+    ));
+    assert_eq!(first, once());
+}
+
+#[test]
+fn a_replay_stops_where_its_caller_wants() {
+    let file = craft::pcap(&handshake(0));
+    let mut replay = Replay::new(setup("", "", Detail::Verdicts)).map_err(|error| error.to_string()).unwrap();
+    replay.run(&mut Capture::from_bytes(&file).unwrap(), |record| record.number < 2).unwrap();
+    assert_eq!(replay.totals().packets, 2);
+}
+
+#[test]
+fn a_line_for_people_says_where_what_and_why() {
+    let file = craft::pcap(&handshake(1_000_000));
+    let rules = "*filter\n-A FORWARD -p tcp -j DROP\nCOMMIT\n";
+    let mut replay = Replay::new(setup(GATEWAY, rules, Detail::Events)).map_err(|error| error.to_string()).unwrap();
+    let mut text = TextRecords::new();
+    let mut lines = Vec::new();
+    replay
+        .run(&mut Capture::from_bytes(&file).unwrap(), |record| {
+            assert_ne!(record.fate, Fate::NotFed(NotFed::OwnOutput));
+            assert_eq!(record.seen, Seen::AsCaptured);
+            lines.push(text.line(record));
+            true
+        })
+        .unwrap();
+    assert_eq!(
+        lines[0],
+        "     1     0.000000  lan       10.0.0.2:40000 > 198.51.100.7:80 tcp S seq 1000 ack 0  NEW  DROPPED_FORWARD FilterRule test.v4:2"
+    );
+    assert!(lines[1].starts_with("     2     0.001000  wan  "), "{}", lines[1]);
+}
+
+/// Three segments, a millisecond apart.
+fn handshake(start: u64) -> Vec<(u64, Vec<u8>)> {
+    vec![
+        (start, craft::segment(CLIENT, SERVER, SYN, (1000, 0), &[], b"")),
+        (start + 1_000_000, craft::segment(SERVER, CLIENT, SYN_ACK, (9000, 1001), &[], b"")),
+        (start + 2_000_000, craft::segment(CLIENT, SERVER, ACK, (1001, 9001), &[], b"")),
+    ]
+}
+
+fn setup<'a>(config: &str, rules: &'a str, detail: Detail) -> Setup<'a> {
+    Setup {
+        config: (!config.is_empty()).then(|| Config::read("test.toml", config).unwrap()),
+        rules: if rules.is_empty() { Vec::new() } else { vec![Source { name: "test.v4", text: rules }] },
+        detail,
+        ..Setup::default()
+    }
+}
+
+fn json(config: &str, rules: &str, frames: &[(u64, Vec<u8>)], detail: Detail) -> Vec<serde_json::Value> {
+    let (lines, error) = json_of(setup(config, rules, detail), &craft::pcap(frames));
+    assert_eq!(error, None);
+    lines
+}
+
+fn json_of(setup: Setup<'_>, file: &[u8]) -> (Vec<serde_json::Value>, Option<crate::capture::CaptureError>) {
+    let mut replay = Replay::new(setup).map_err(|error| error.to_string()).unwrap();
+    let mut records = JsonRecords::new(false);
+    let mut lines = Vec::new();
+    let result = replay.run(&mut Capture::from_bytes(file).unwrap(), |record| {
+        lines.push(serde_json::from_str(&records.line(record)).unwrap());
+        true
+    });
+    (lines, result.err())
+}

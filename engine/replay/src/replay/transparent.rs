@@ -1,0 +1,47 @@
+//! The gateway that stands in a capture's way when nothing is said about it.
+//!
+//! It lets everything pass: private addresses are inside, all others outside, nothing is translated, no packet is too
+//! large. What remains is what the capture's own packets are to connection tracking and to helpers.
+
+use core::net::Ipv4Addr;
+
+use towpath_engine::{
+    DeviceId,
+    ip::{Route, RouteKind},
+};
+
+use crate::config::{Config, Interface, Located, Network};
+
+/// The transparent gateway's configuration.
+pub(super) fn config() -> Config {
+    let interface = |name: &str, networks: Vec<Network>| Interface {
+        name: name.to_owned(),
+        addresses: Vec::new(),
+        mac: None,
+        mtu_bytes: Some(65_535),
+        arp: Some(false),
+        device: Located { value: String::new(), line: 0, column: 0 },
+        captures: Vec::new(),
+        networks,
+    };
+    let inside = PRIVATE.map(|(address, prefix)| Network { address: Ipv4Addr::from(address), prefix });
+    let towards = |device: u16, network: Network| Route {
+        destination: network.address,
+        prefix: network.prefix,
+        kind: RouteKind::Unicast { device: DeviceId(device), via: None },
+        metric: 0,
+        mtu_bytes: None,
+    };
+    let mut routes: Vec<Route> = inside.iter().map(|network| towards(0, *network)).collect();
+    routes.push(towards(1, Network { address: Ipv4Addr::UNSPECIFIED, prefix: 0 }));
+    Config {
+        file: "the default".to_owned(),
+        interfaces: vec![interface("inside", Vec::new()), interface("outside", Vec::new())],
+        routes,
+        ..Config::default()
+    }
+}
+
+/// Addresses that are not routed in the Internet: RFC 1918, RFC 6598 (shared), RFC 3927 (link-local).
+const PRIVATE: [([u8; 4], u8); 5] =
+    [([10, 0, 0, 0], 8), ([172, 16, 0, 0], 12), ([192, 168, 0, 0], 16), ([100, 64, 0, 0], 10), ([169, 254, 0, 0], 16)];
