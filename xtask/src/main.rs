@@ -4,6 +4,7 @@
 //! `run.rs` starts other programs. Each command says what it is doing, and in one line what is missing.
 #![expect(clippy::print_stderr, reason = "a command-line program")]
 
+mod kernel_answer;
 mod places;
 mod plugins;
 mod run;
@@ -23,12 +24,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Plays a scenario of the kernel oracle through the engine and writes down its answer
+    KernelAnswer(kernel_answer::Arguments),
     /// Builds the helper plugins to WebAssembly components, in target/wasm/plugins
     Plugins,
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Some(Command::KernelAnswer(arguments)) => kernel_answer::answer(&arguments),
         Some(Command::Plugins) => plugins::build().map(drop),
         None => Arguments::command().print_help().map_err(Into::into),
     };
