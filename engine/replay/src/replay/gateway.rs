@@ -8,7 +8,7 @@ use super::{
     setup::engine_of,
     side::{Side, Sides, Sources},
     tags,
-    translation::{self, Found, Translation},
+    translation::{self, Translation},
     transparent,
 };
 use crate::{
@@ -215,12 +215,12 @@ impl Replay {
     ) -> Fed {
         let frame = if scratch.is_empty() { captured } else { &scratch[..] };
         let peek = Peek::frame(frame);
-        let found = match &peek {
+        let translation = match &peek {
             Some(peek) if self.translates => translation::find(&self.engine, packet.time, frame, peek),
-            Some(_) | None => Found::UNTRANSLATED,
+            Some(_) | None => Translation::AsCaptured,
         };
-        let seen = match found.translation {
-            Translation::Readdressed(tuple) => Some(tuple.source.as_v4().into()),
+        let seen = match translation {
+            Translation::Readdressed(tuple, _) => Some(tuple.source.as_v4().into()),
             Translation::AsCaptured | Translation::ErrorReaddressed { .. } | Translation::Unknown => None,
         };
         let sources = peek.map(|peek| Sources { captured: peek.source, seen: seen.unwrap_or(peek.source) });
@@ -234,9 +234,8 @@ impl Replay {
         let mtu = self.mtus.get(usize::from(device.0)).copied().unwrap_or(u32::MAX);
         let judgement =
             peek.map(|peek| offload::judge(self.checksums, frame, wire_len, &peek, mtu)).unwrap_or_default();
-        let moves = translation::changes(&self.engine, &found);
         if let Some(peek) = &peek
-            && (moves || judgement.repair.is_some())
+            && (translation.changes() || judgement.repair.is_some())
         {
             if scratch.is_empty() {
                 scratch.extend_from_slice(captured);
@@ -244,7 +243,7 @@ impl Replay {
             if let Some(repair) = judgement.repair {
                 offload::finish(scratch, peek, repair);
             }
-            translation::apply(&self.engine, scratch, peek, &found, judgement.checksum);
+            translation::apply(&self.engine, scratch, peek, &translation, judgement.checksum);
         }
         let bytes = if scratch.is_empty() { captured } else { &scratch[..] };
         let frame =
@@ -253,9 +252,9 @@ impl Replay {
         let ending: Option<Ending> = self.engine.poll_ending();
         Fed {
             fate: ending.map_or(Fate::NotFed(NotFed::Nowhere), |ending| Fate::Fed(device, ending)),
-            seen: match found.translation {
+            seen: match translation {
                 Translation::AsCaptured => Seen::AsCaptured,
-                Translation::Readdressed(_) | Translation::ErrorReaddressed { .. } => Seen::Readdressed,
+                Translation::Readdressed(..) | Translation::ErrorReaddressed { .. } => Seen::Readdressed,
                 Translation::Unknown => Seen::Unknown,
             },
             changed: !scratch.is_empty(),

@@ -11,8 +11,10 @@
 //!  server:20 > 10.0.0.2:5000     expected as ... > 203.0.113.1:7  server:20 > 203.0.113.1:7
 //! ```
 //!
-//! Each sender's own sequence numbers are as it sent them. Its acknowledgements speak of numbers that the gateway may
-//! have moved on the way to it (a helper has made a payload longer), and so they move with them.
+//! Each sender's own sequence numbers are as it sent them. But the acknowledgements of a packet that is re-addressed
+//! speak of numbers that the gateway may have moved on the way to its sender (a helper has made a payload longer), and
+//! so they move with them. A packet that the gateway sees as it was captured was captured on its sender's side, where
+//! its acknowledgements are what they are.
 
 use towpath_engine::{
     Checksum, Engine, Instant,
@@ -30,8 +32,8 @@ use super::{
 pub(super) enum Translation {
     /// The gateway sees it as it was captured.
     AsCaptured,
-    /// The gateway sees it with this tuple.
-    Readdressed(Tuple),
+    /// The gateway sees it with this tuple. It belongs to a connection in a direction, unless it is its first packet.
+    Readdressed(Tuple, Option<(ConnId, Direction)>),
     /// It is an ICMP error; the gateway sees the packet that it quotes with this tuple.
     ErrorReaddressed {
         /// The quoted packet's tuple.
@@ -43,80 +45,66 @@ pub(super) enum Translation {
     Unknown,
 }
 
-/// A packet's translation, and the connection whose moved sequence numbers its acknowledgements speak of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) translation: Translation,
-    /// The connection, and the packet's direction in it.
-    pub(super) connection: Option<(ConnId, Direction)>,
-}
-
-impl Found {
-    /// What there is to say when nothing is translated.
-    pub(super) const UNTRANSLATED: Self = Self { translation: Translation::AsCaptured, connection: None };
-}
-
 /// Whether anything can be translated at all: rules have a nat table, or a helper's rewriting has moved something.
 pub(super) fn is_possible(engine: &Engine) -> bool {
     engine.rules().has_table(TableName::Nat)
 }
 
 /// Finds out what the gateway sees instead of a captured packet.
-pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek) -> Found {
-    let nothing = |translation| Found { translation, connection: None };
+pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek) -> Translation {
     if let Some(quoted) = peek.quoted(frame) {
-        return nothing(error(engine, now, frame, peek, &quoted));
+        return error(engine, now, frame, peek, &quoted);
     }
-    let Some(tuple) = peek.tuple(frame) else { return nothing(Translation::AsCaptured) };
+    let Some(tuple) = peek.tuple(frame) else { return Translation::AsCaptured };
     let conntrack = engine.conntrack();
-    if let Some((id, direction)) = conntrack.find(now, 0, &tuple) {
-        return Found { translation: Translation::AsCaptured, connection: Some((id, direction)) };
+    if conntrack.find(now, 0, &tuple).is_some() {
+        return Translation::AsCaptured;
     }
     let opposite = tuple.inverted().and_then(|inverse| conntrack.find(now, 0, &inverse));
     if let Some((id, direction)) = opposite
         && let Some(connection) = conntrack.connection(id)
     {
         let direction = direction.opposite();
-        let seen = *connection.tuple(direction);
-        return Found { translation: Translation::Readdressed(seen), connection: Some((id, direction)) };
+        return Translation::Readdressed(*connection.tuple(direction), Some((id, direction)));
     }
-    let expected = conntrack.expectations().iter().find_map(|expectation| expected(expectation, &tuple));
-    nothing(match expected {
-        Some(seen) => Translation::Readdressed(seen),
+    match conntrack.expectations().iter().find_map(|expectation| expected(expectation, &tuple)) {
+        Some(seen) => Translation::Readdressed(seen, None),
         None if starts(frame, peek) => Translation::AsCaptured,
         None => Translation::Unknown,
-    })
+    }
 }
 
 /// Writes a translation into a frame.
-pub(super) fn apply(engine: &Engine, frame: &mut [u8], peek: &Peek, found: &Found, checksum: Checksum) {
-    match &found.translation {
+pub(super) fn apply(engine: &Engine, frame: &mut [u8], peek: &Peek, translation: &Translation, checksum: Checksum) {
+    match translation {
         Translation::AsCaptured | Translation::Unknown => {}
-        Translation::Readdressed(tuple) => readdress(frame, peek, tuple, checksum),
+        Translation::Readdressed(tuple, place) => {
+            readdress(frame, peek, tuple, checksum);
+            if let Some((id, direction)) = *place
+                && let Some(connection) = engine.conntrack().connection(id)
+                && connection.status.contains(Status::SEQ_ADJUST)
+                && let Some(extension) = &connection.extension
+                && let Some(other_way) = extension.adjustments.get(direction.opposite().index())
+            {
+                move_acknowledgements(frame, peek, other_way, checksum);
+            }
+        }
         Translation::ErrorReaddressed { quoted, outer } => {
             if let Some(inner) = peek.quoted(frame) {
                 readdress_error(frame, peek, &inner, quoted, outer);
             }
         }
     }
-    if let Some((id, direction)) = found.connection
-        && let Some(connection) = engine.conntrack().connection(id)
-        && connection.status.contains(Status::SEQ_ADJUST)
-        && let Some(extension) = &connection.extension
-        && let Some(other_way) = extension.adjustments.get(direction.opposite().index())
-    {
-        move_acknowledgements(frame, peek, other_way, checksum);
-    }
 }
 
-/// Whether writing `found` changes the frame at all.
-pub(super) fn changes(engine: &Engine, found: &Found) -> bool {
-    let readdressed = match found.translation {
-        Translation::AsCaptured | Translation::Unknown => false,
-        Translation::Readdressed(_) | Translation::ErrorReaddressed { .. } => true,
-    };
-    let connection = found.connection.and_then(|(id, _)| engine.conntrack().connection(id));
-    readdressed || connection.is_some_and(|connection| connection.status.contains(Status::SEQ_ADJUST))
+impl Translation {
+    /// Whether writing it changes a frame.
+    pub(super) const fn changes(&self) -> bool {
+        match self {
+            Self::AsCaptured | Self::Unknown => false,
+            Self::Readdressed(..) | Self::ErrorReaddressed { .. } => true,
+        }
+    }
 }
 
 /// What the first packet of an announced connection is to the gateway, if `tuple` is one as the announcer's peer sees
