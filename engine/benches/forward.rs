@@ -10,7 +10,7 @@ use towpath_engine::{
     Command, DeviceId, Engine, Frame, Instant,
     device::{Device, InterfaceAddress},
     ip::{Route, RouteKind},
-    netfilter::RuleSet,
+    netfilter::{Loading, RuleSet, Source},
     random::Random,
     wire::{MacAddr, checksum},
 };
@@ -148,7 +148,8 @@ fn router(rules: usize) -> Engine {
         text.push_str(&format!("-A FORWARD -s 192.168.{third}.0/24 -p tcp -m tcp --dport {port} -j DROP\n"));
     }
     text.push_str("-A FORWARD -j ACCEPT\nCOMMIT\n");
-    let parsed = RuleSet::parse(&[("bench.v4", &text)], &|_| None).expect("right rules");
+    let source = Source { name: "bench.v4", text: &text };
+    let parsed = RuleSet::parse(&[source], &Loading::default()).expect("right rules");
     give(Command::ReplaceRules(Box::new(parsed)));
     engine
 }
