@@ -64,12 +64,6 @@ impl Network {
         self.mask.is_unspecified()
     }
 
-    /// Reads one network.
-    pub(super) fn parse(word: &Word) -> Result<Self, Flaw> {
-        Self::parse_text(&word.text)
-            .ok_or_else(|| word.bad("an IPv4 address or network such as 10.0.0.0/8; names are not looked up"))
-    }
-
     /// Reads a list of networks separated by commas.
     pub(super) fn parse_list(word: &Word) -> Result<Vec<Self>, Flaw> {
         let wants = "an IPv4 address, a network such as 10.0.0.0/8 or a list of them; names are not looked up";

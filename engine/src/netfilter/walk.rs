@@ -33,18 +33,26 @@ pub struct Fingerprint([u64; 2]);
 impl Fingerprint {
     /// No bits.
     pub(super) const NOTHING: Self = Self([0; 2]);
-    /// The packet mark.
-    pub(super) const MARK: Self = Self([0xffff_ffff, 0]);
     /// What the packet is to its connection.
     pub(super) const STATE: Self = Self([0xff << 48, 0]);
     /// The device it came in by.
     pub(super) const INPUT: Self = Self([0, 0xffff << 32]);
     /// The device it goes out by.
     pub(super) const OUTPUT: Self = Self([0, 0xffff << 48]);
-    /// The connection mark.
-    pub(super) const CONNECTION_MARK: Self = Self([0, 0xffff_ffff]);
     /// Whether the packet is a fragment or has a broken transport header.
-    pub(super) const SHAPE: Self = Self([0xff << 56, 0]);
+    pub(super) const SHAPE: Self = Self([0x03 << 56, 0]);
+    /// Whom the link layer addressed.
+    pub(super) const ADDRESSED: Self = Self([0x0c << 56, 0]);
+
+    /// The packet mark.
+    pub(super) const fn mark(mask: u32) -> Self {
+        Self([mask as u64, 0])
+    }
+
+    /// The connection mark.
+    pub(super) const fn connection_mark(mask: u32) -> Self {
+        Self([0, mask as u64])
+    }
 
     /// TCP flags.
     pub(super) const fn tcp_flags(mask: u8) -> Self {
@@ -69,7 +77,8 @@ impl Fingerprint {
                 | u64::from(flags) << 32
                 | u64::from(tos) << 40
                 | state_bits(meta.tracking) << 48
-                | shape << 56,
+                | shape << 56
+                | (meta.addressed as u64) << 58,
             u64::from(connection_mark) | device(input) << 32 | device(output) << 48,
         ])
     }
@@ -177,7 +186,7 @@ impl Walk {
             self.constant = self.constant.or(Fingerprint::OUTPUT);
         }
         if matches!(tracking, Tracking::Unseen | Tracking::Template(_)) {
-            self.constant = self.constant.or(Fingerprint::STATE).or(Fingerprint::CONNECTION_MARK);
+            self.constant = self.constant.or(Fingerprint::STATE).or(Fingerprint::connection_mark(u32::MAX));
         }
     }
 
@@ -312,7 +321,7 @@ mod tests {
         let mut walks = Walks::default();
         let one = walks.record(&walk(&[0, 2], Depends::FLOW, Fingerprint::default())).expect("repeatable");
         assert_eq!(walks.record(&walk(&[0, 2], Depends::FLOW, Fingerprint::default())), Some(one));
-        assert!(walks.repeat(one, Fingerprint::MARK, 100));
+        assert!(walks.repeat(one, Fingerprint::mark(u32::MAX), 100));
         assert!(walks.repeat(one, Fingerprint::default(), 60));
         let mut counters = vec![Counter::default(); 3];
         walks.add_to(&mut counters);
@@ -326,7 +335,7 @@ mod tests {
         let (syn, ack) = (Fingerprint::tcp_flags(0x02), Fingerprint::tcp_flags(0x10));
         let looked = Depends::On(Fingerprint::tcp_flags(0x06));
         let id = walks.record(&walk(&[1], looked, ack)).expect("repeatable");
-        assert!(walks.repeat(id, ack.or(Fingerprint::MARK), 1));
+        assert!(walks.repeat(id, ack.or(Fingerprint::mark(u32::MAX)), 1));
         assert!(!walks.repeat(id, syn, 1));
     }
 

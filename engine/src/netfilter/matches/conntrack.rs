@@ -4,7 +4,7 @@
 use alloc::{format, string::String};
 use core::{fmt::Write, net::Ipv4Addr};
 
-use super::{Answer, Fold, Matching, state::found_state, states::States, tcp::print_not};
+use super::{Answer, Fold, Matching, state::found_state, states::States};
 use crate::{
     conntrack::{Connection, Direction, Status, Tracking, Tuple},
     netfilter::{
@@ -14,7 +14,7 @@ use crate::{
         program::facts::Facts,
         save::{
             options::{Given, Item, Opt, Spec},
-            text::Word,
+            text::{Word, print_not},
             values,
         },
         walk::{Depends, Fingerprint},
@@ -280,7 +280,7 @@ fn parse_status(word: &Word) -> Result<Status, Flaw> {
 }
 
 fn parse_seconds(word: &Word) -> Result<(u32, u32), Flaw> {
-    values::range(word, "seconds or a range `least:most`")
+    values::range(word, u32::MAX, "seconds or a range `least:most`")
 }
 
 fn parse_direction(item: &Item) -> Result<Direction, Flaw> {

@@ -3,18 +3,36 @@
 //! A match knows its options, reads and prints them, and answers for a packet. It also says what its answer depends on,
 //! so that an established flow need not ask again (see [`super::walk`]).
 
+mod addrtype;
 mod comment;
+mod connmark;
 mod conntrack;
+mod dscp;
+mod helper;
+mod icmp;
+mod iprange;
+mod length;
+mod limit;
+mod mac;
+mod mark;
+mod multiport;
+mod pkttype;
 mod state;
 mod states;
+mod statistic;
 mod tcp;
+mod tos;
+mod ttl;
 mod udp;
+
+pub(super) use dscp::parse_codepoint;
+pub(super) use tos::parse_tos;
 
 use alloc::string::String;
 use core::fmt::Debug;
 
 use super::{
-    View,
+    Hook, View,
     error::Flaw,
     program::facts::Facts,
     save::options::{Given, Spec},
@@ -25,6 +43,11 @@ use super::{
 pub(super) trait Matching: Sized + Clone + Debug + PartialEq {
     /// Its name and options.
     const SPEC: &'static Spec;
+
+    /// The hooks its rule may be reached from.
+    fn hooks(&self) -> &'static [Hook] {
+        &Hook::ALL
+    }
 
     /// Makes it from the options that were given.
     fn parse(given: &Given<'_>) -> Result<Self, Flaw>;
@@ -99,6 +122,11 @@ macro_rules! all_matches {
                 match self { $(Self::$name(inner) => inner.print(out),)+ }
             }
 
+            /// The hooks its rule may be reached from.
+            pub(super) fn hooks(&self) -> &'static [Hook] {
+                match self { $(Self::$name(inner) => inner.hooks(),)+ }
+            }
+
             /// Asks it about a packet.
             pub(super) fn test(&mut self, facts: &Facts, view: &mut View<'_>) -> Answer {
                 match self { $(Self::$name(inner) => inner.test(facts, view),)+ }
@@ -123,10 +151,25 @@ macro_rules! all_matches {
 }
 
 all_matches! {
+    Addrtype = addrtype::Addrtype,
     Comment = comment::Comment,
+    Connmark = connmark::Connmark,
     Conntrack = conntrack::Conntrack,
+    Dscp = dscp::Dscp,
+    Helper = helper::Helper,
+    Icmp = icmp::Icmp,
+    Iprange = iprange::Iprange,
+    Length = length::Length,
+    Limit = limit::Limit,
+    Mac = mac::Mac,
+    Mark = mark::Mark,
+    Multiport = multiport::Multiport,
+    Pkttype = pkttype::Pkttype,
     State = state::StateMatch,
+    Statistic = statistic::Statistic,
     Tcp = tcp::Tcp,
+    Tos = tos::Tos,
+    Ttl = ttl::Ttl,
     Udp = udp::Udp,
 }
 
@@ -156,9 +199,28 @@ pub(super) fn parse(given: &Given<'_>) -> Result<Option<Match>, Flaw> {
 
 /// Why a match that Linux knows is not supported, for names that users may try.
 pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
+    ("ah", NOT_YET),
     ("bpf", "it runs a program inside the kernel"),
     ("cgroup", "there are no processes here"),
+    ("connbytes", NOT_YET),
+    ("connlimit", NOT_YET),
     ("cpu", "there is one engine, not CPUs"),
+    ("dccp", NOT_YET),
+    ("ecn", NOT_YET),
+    ("esp", NOT_YET),
+    ("hashlimit", NOT_YET),
+    ("icmp6", "it asks for IPv6"),
     ("owner", "there are no processes here"),
     ("physdev", "there is no bridge here"),
+    ("recent", NOT_YET),
+    ("rpfilter", NOT_YET),
+    ("sctp", NOT_YET),
+    ("set", NOT_YET),
+    ("socket", NOT_YET),
+    ("string", NOT_YET),
+    ("tcpmss", NOT_YET),
+    ("time", NOT_YET),
+    ("u32", NOT_YET),
 ];
+
+const NOT_YET: &str = "nobody has built it here yet; take the rule out or ask otherwise";

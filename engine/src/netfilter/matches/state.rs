@@ -2,12 +2,15 @@
 
 use alloc::{format, string::String};
 
-use super::{Answer, Fold, Matching, states::States, tcp::print_not};
+use super::{Answer, Fold, Matching, states::States};
 use crate::netfilter::{
     View,
     error::Flaw,
     program::facts::Facts,
-    save::options::{Given, Opt, Spec},
+    save::{
+        options::{Given, Opt, Spec},
+        text::print_not,
+    },
     walk::{Depends, Fingerprint},
 };
 

@@ -12,7 +12,7 @@ use crate::{
         program::facts::{Facts, Ports},
         save::{
             options::{Given, Opt, Spec},
-            text::Word,
+            text::{Word, print_not},
             values,
         },
         walk::{Depends, Fingerprint},
@@ -135,6 +135,14 @@ impl Matching for Tcp {
     }
 }
 
+impl Tcp {
+    /// Whether only segments with SYN get by, as far as `-j TCPMSS` asks (Linux v6.18: `net/netfilter/xt_TCPMSS.c`,
+    /// `find_syn_match()`).
+    pub(in crate::netfilter) fn asks_for_syn(&self) -> bool {
+        self.flags.is_some_and(|flags| !flags.inverted && flags.what.1 & 0x02 != 0)
+    }
+}
+
 impl PortPair {
     /// Reads `--source-port` and `--destination-port`.
     pub(super) fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
@@ -223,13 +231,6 @@ fn print_flags(out: &mut String, flags: u8) {
     for (name, _) in FLAGS.iter().filter(|(_, bit)| bit.count_ones() == 1 && flags & bit != 0) {
         let _ = write!(out, "{separator}{name}");
         separator = ",";
-    }
-}
-
-/// Writes ` !` before an option that is inverted.
-pub(super) fn print_not(out: &mut String, inverted: bool) {
-    if inverted {
-        out.push_str(" !");
     }
 }
 

@@ -139,7 +139,7 @@ fn check(tables: &Tables, table: &Table) -> Result<(), RuleError> {
         // The chains that are being walked, and how many of their jumps have been.
         let mut path = vec![(index, 0)];
         state[index] = Visit::Open;
-        check_targets(tables, chain, policy.hook)?;
+        check_hooks(tables, chain, policy.hook)?;
         while let Some((at, done)) = path.last_mut() {
             let Some(edge) = edges[*at].get(*done) else {
                 state[*at] = Visit::Done;
@@ -155,7 +155,7 @@ fn check(tables: &Tables, table: &Table) -> Result<(), RuleError> {
                 }
                 Visit::Unseen => {
                     state[edge.to] = Visit::Open;
-                    check_targets(tables, &table.chains[edge.to], policy.hook)?;
+                    check_hooks(tables, &table.chains[edge.to], policy.hook)?;
                     path.push((edge.to, 0));
                 }
             }
@@ -187,14 +187,16 @@ fn live(chain: &Chain) -> impl Iterator<Item = &Rule> {
     chain.rules[..end].iter()
 }
 
-fn check_targets(tables: &Tables, chain: &Chain, hook: Hook) -> Result<(), RuleError> {
+fn check_hooks(tables: &Tables, chain: &Chain, hook: Hook) -> Result<(), RuleError> {
     for rule in live(chain) {
-        if let Jump::Target(target) = &rule.jump {
-            let allowed = target.hooks();
-            if !allowed.contains(&hook) {
-                let fault = Fault::WrongHook { name: target.name().to_owned(), hook, allowed };
-                return Err(tables.error(rule.origin, fault));
-            }
+        let target = match &rule.jump {
+            Jump::Target(target) => Some((target.name(), target.hooks())),
+            Jump::Nothing | Jump::Accept | Jump::Drop | Jump::Return | Jump::Chain(_) | Jump::Goto(_) => None,
+        };
+        let matches = rule.matches.iter().map(|condition| (condition.name(), condition.hooks()));
+        if let Some((name, allowed)) = matches.chain(target).find(|(_, allowed)| !allowed.contains(&hook)) {
+            let fault = Fault::WrongHook { name: name.to_owned(), hook, allowed };
+            return Err(tables.error(rule.origin, fault));
         }
     }
     Ok(())

@@ -52,10 +52,6 @@ impl StateSet {
         self.0 & other.0 != 0
     }
 
-    pub(in crate::netfilter) const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
     /// The others.
     pub(in crate::netfilter) const fn inverted(self) -> Self {
         Self(!self.0 & Self::ALL.0)

@@ -6,9 +6,9 @@ use super::text::Word;
 use crate::{
     conntrack::HelperId,
     netfilter::{
-        TableName,
         error::{Fault, Flaw},
         header::Header,
+        matches::Match,
     },
 };
 
@@ -91,6 +91,11 @@ impl Item {
         Self { option, inverted, values, column }
     }
 
+    /// The option as code asks for it.
+    pub(in crate::netfilter) const fn id(&self) -> &'static str {
+        self.option.names[0]
+    }
+
     /// Its first value.
     ///
     /// # Panics
@@ -109,7 +114,7 @@ impl Item {
 
     /// The option as it is named in errors.
     pub(in crate::netfilter) fn name(&self) -> String {
-        alloc::format!("--{}", self.option.names[0])
+        alloc::format!("--{}", self.id())
     }
 }
 
@@ -123,9 +128,8 @@ pub(in crate::netfilter) struct Given<'a> {
     pub(in crate::netfilter) items: &'a [Item],
     /// The rest of the rule, as far as it is known by all.
     pub(in crate::netfilter) header: &'a Header,
-    pub(in crate::netfilter) table: TableName,
-    /// Matches that stand in the rule, by name.
-    pub(in crate::netfilter) matches: &'a [super::line::Part],
+    /// The rule's matches, as far as they are made: for a target all of them.
+    pub(in crate::netfilter) matches: &'a [Match],
     /// The helpers that are loaded.
     pub(in crate::netfilter) helpers: &'a [(&'a str, HelperId)],
 }
@@ -133,7 +137,7 @@ pub(in crate::netfilter) struct Given<'a> {
 impl<'a> Given<'a> {
     /// The option, when it was given. It is given once at most, which collecting has seen to.
     pub(in crate::netfilter) fn find(&self, name: &str) -> Option<&'a Item> {
-        self.items.iter().find(|item| item.option.names[0] == name)
+        self.items.iter().find(|item| item.id() == name)
     }
 
     /// Whether the option was given.
@@ -162,7 +166,7 @@ impl<'a> Given<'a> {
     /// # Errors
     /// At the second one.
     pub(in crate::netfilter) fn exclusive(&self, names: &[&str]) -> Result<(), Flaw> {
-        let mut among = self.items.iter().filter(|item| names.contains(&item.option.names[0]));
+        let mut among = self.items.iter().filter(|item| names.contains(&item.id()));
         match (among.next(), among.next()) {
             (Some(_), Some(second)) => Err(Fault::Twice { option: second.name() }.at(second.column)),
             (Some(_) | None, None) | (None, Some(_)) => Ok(()),

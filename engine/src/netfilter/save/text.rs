@@ -2,6 +2,7 @@
 //! quotes takes the next character as it is. A closing quote ends the word.
 
 use alloc::{string::String, vec::Vec};
+use core::fmt::Write;
 
 use crate::netfilter::error::{Fault, Flaw};
 
@@ -80,6 +81,21 @@ pub(in crate::netfilter) fn print_text(out: &mut String, text: &str) {
         out.push(letter);
     }
     out.push('"');
+}
+
+/// Writes ` !` before an option that is inverted.
+pub(in crate::netfilter) fn print_not(out: &mut String, inverted: bool) {
+    if inverted {
+        out.push_str(" !");
+    }
+}
+
+/// Writes a blank, and a number and its mask as the tool writes marks: without a mask when all bits count.
+pub(in crate::netfilter) fn print_mark(out: &mut String, value: u32, mask: u32) {
+    let _ = match mask {
+        u32::MAX => write!(out, " {value:#x}"),
+        mask => write!(out, " {value:#x}/{mask:#x}"),
+    };
 }
 
 #[cfg(test)]

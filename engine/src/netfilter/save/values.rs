@@ -24,15 +24,13 @@ pub(in crate::netfilter) fn ranged(word: &Word, min: u64, max: u64, wants: &'sta
     number(&word.text).filter(|value| (min..=max).contains(value)).ok_or_else(|| word.bad(wants))
 }
 
-/// `low:high` or one number; a missing end stands for the least or greatest number of 32 bits.
-pub(in crate::netfilter) fn range(word: &Word, wants: &'static str) -> Result<(u32, u32), Flaw> {
-    let part = |text: &str, missing| match text {
-        "" => Some(missing),
-        text => number(text).and_then(|value| u32::try_from(value).ok()),
-    };
+/// `low:high` or one number, up to `max`; a missing end stands for 0 or `max`.
+pub(in crate::netfilter) fn range(word: &Word, max: u32, wants: &'static str) -> Result<(u32, u32), Flaw> {
+    let number = |text: &str| number(text).and_then(|value| u32::try_from(value).ok()).filter(|value| *value <= max);
+    let part = |text: &str, missing| if text.is_empty() { Some(missing) } else { number(text) };
     let found = match word.text.split_once(':') {
-        None => number(&word.text).and_then(|only| u32::try_from(only).ok()).map(|only| (only, only)),
-        Some((low, high)) => part(low, 0).zip(part(high, u32::MAX)),
+        None => number(&word.text).map(|only| (only, only)),
+        Some((low, high)) => part(low, 0).zip(part(high, max)),
     };
     found.ok_or_else(|| word.bad(wants))
 }
@@ -47,11 +45,16 @@ pub(in crate::netfilter) fn short(word: &Word, wants: &'static str) -> Result<u1
     Ok(ranged(word, 0, 0xffff, wants)? as u16)
 }
 
-/// `value` or `value/mask` of 32 bits; without a mask all bits count.
-pub(in crate::netfilter) fn masked(word: &Word, wants: &'static str) -> Result<(u32, u32), Flaw> {
+/// `value` or `value/mask` of 32 bits, as marks are written; without a mask all bits count.
+pub(in crate::netfilter) fn masked(word: &Word) -> Result<(u32, u32), Flaw> {
     let (value, mask) = word.text.split_once('/').unwrap_or((&word.text, "0xffffffff"));
-    let part = |text| number(text).and_then(|value| u32::try_from(value).ok()).ok_or_else(|| word.bad(wants));
-    Ok((part(value)?, part(mask)?))
+    let part = |text| number(text).and_then(|value| u32::try_from(value).ok());
+    part(value).zip(part(mask)).ok_or_else(|| word.bad("a mark of 32 bits, or a mark and a mask `value/mask`"))
+}
+
+/// A mark of 32 bits.
+pub(in crate::netfilter) fn mark(word: &Word) -> Result<u32, Flaw> {
+    Ok(ranged(word, 0, u64::from(u32::MAX), "a number of 32 bits")? as u32)
 }
 
 /// A port by number or service name.

@@ -1,8 +1,17 @@
 //! Targets: what a rule may do with a packet. One file each.
 
+mod connmark;
 mod ct;
+mod dscp;
+mod log;
+mod log_line;
+mod mark;
 mod nat;
 mod notrack;
+mod reject;
+mod tcpmss;
+mod tos;
+mod ttl;
 
 use alloc::string::String;
 use core::fmt::Debug;
@@ -21,6 +30,11 @@ pub(super) trait Targeting: Sized + Clone + Debug + PartialEq {
     const TABLES: &'static [TableName] = &TableName::ALL;
     /// The hooks its rule may be reached from.
     const HOOKS: &'static [Hook] = &Hook::ALL;
+
+    /// The hooks its rule may be reached from, when its options have a say.
+    fn hooks(&self) -> &'static [Hook] {
+        Self::HOOKS
+    }
 
     /// Makes it from the options that were given.
     fn parse(given: &Given<'_>) -> Result<Self, Flaw>;
@@ -77,7 +91,7 @@ macro_rules! all_targets {
 
             /// The hooks its rule may be reached from.
             pub(super) fn hooks(&self) -> &'static [Hook] {
-                match self { $(Self::$name(_) => $module::$kind::HOOKS,)+ }
+                match self { $(Self::$name(inner) => inner.hooks(),)+ }
             }
 
             /// Does it.
@@ -94,12 +108,20 @@ macro_rules! all_targets {
 }
 
 all_targets! {
+    Connmark = connmark::Connmark,
     Ct = ct::Ct,
     Dnat = nat::Dnat,
+    Dscp = dscp::Dscp,
+    Log = log::Log,
+    Mark = mark::Mark,
     Masquerade = nat::Masquerade,
     Notrack = notrack::Notrack,
     Redirect = nat::Redirect,
+    Reject = reject::Reject,
     Snat = nat::Snat,
+    Tcpmss = tcpmss::Tcpmss,
+    Tos = tos::Tos,
+    Ttl = ttl::Ttl,
 }
 
 /// The declaration of a target.
@@ -119,8 +141,20 @@ pub(super) fn parse(given: &Given<'_>) -> Result<Option<Target>, Flaw> {
 
 /// Why a target that Linux knows is not supported, for names that users may try.
 pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
-    ("QUEUE", "no program waits for packets here"),
-    ("NFQUEUE", "no program waits for packets here"),
-    ("SECMARK", "there are no security labels here"),
+    ("AUDIT", NOT_YET),
+    ("CHECKSUM", NOT_YET),
+    ("CLASSIFY", NOT_YET),
     ("CONNSECMARK", "there are no security labels here"),
+    ("HL", "it changes IPv6; for IPv4 there is TTL"),
+    ("NETMAP", NOT_YET),
+    ("NFLOG", NOT_YET),
+    ("NFQUEUE", "no program waits for packets here"),
+    ("QUEUE", "no program waits for packets here"),
+    ("SECMARK", "there are no security labels here"),
+    ("SET", NOT_YET),
+    ("TEE", NOT_YET),
+    ("TPROXY", NOT_YET),
+    ("TRACE", NOT_YET),
 ];
+
+const NOT_YET: &str = "nobody has built it here yet; take the rule out or do otherwise";

@@ -125,7 +125,7 @@ proptest! {
 
     #[test]
     fn any_words_are_taken_or_refused_and_what_is_taken_prints_as_itself(
-        words in proptest::collection::vec(proptest::sample::select(WORDS), 0..12),
+        words in proptest::collection::vec(proptest::sample::select(WORDS), 0..9),
         table in proptest::sample::select(&["filter", "nat", "mangle", "raw"][..]),
         chain in proptest::sample::select(&["INPUT", "FORWARD", "OUTPUT", "PREROUTING", "POSTROUTING", "x"][..]),
     ) {

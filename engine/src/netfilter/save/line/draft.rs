@@ -34,9 +34,9 @@ pub(in crate::netfilter::save) struct Draft {
 
 /// A match or target with its options.
 #[derive(Debug)]
-pub(in crate::netfilter) struct Part {
-    pub(in crate::netfilter) spec: &'static Spec,
-    pub(in crate::netfilter) items: Vec<Item>,
+pub(super) struct Part {
+    pub(super) spec: &'static Spec,
+    pub(super) items: Vec<Item>,
     /// Where its name stands.
     pub(super) column: u32,
 }

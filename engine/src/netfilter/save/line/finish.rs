@@ -66,11 +66,12 @@ impl Draft {
         let mut found = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
             // Every part's declaration was found in the same table that makes it.
-            found.extend(matches::parse(&self.given(part, around))?);
+            let next = matches::parse(&self.given(part, around, &found))?;
+            found.extend(next);
         }
         let jump = match (&self.jump, &self.target) {
             (None, _) => Jump::Nothing,
-            (Some(_), Some(part)) => match targets::parse(&self.given(part, around))? {
+            (Some(_), Some(part)) => match targets::parse(&self.given(part, around, &found))? {
                 Some(target) => {
                     let (name, table, allowed) = (part.spec.name.to_owned(), around.table, target.tables());
                     if !allowed.contains(&table) {
@@ -90,14 +91,13 @@ impl Draft {
         })
     }
 
-    fn given<'a>(&'a self, part: &'a Part, around: Surroundings<'a>) -> Given<'a> {
+    fn given<'a>(&'a self, part: &'a Part, around: Surroundings<'a>, matches: &'a [Match]) -> Given<'a> {
         Given {
             name: part.spec.name,
             column: part.column,
             items: &part.items,
             header: &self.header,
-            table: around.table,
-            matches: &self.parts,
+            matches,
             helpers: around.helpers,
         }
     }

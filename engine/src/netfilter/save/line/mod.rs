@@ -11,7 +11,6 @@ mod finish;
 
 pub(super) use base::table;
 pub(super) use draft::Draft;
-pub(in crate::netfilter) use draft::Part;
 pub(super) use finish::Surroundings;
 
 use super::text::Word;

@@ -1,0 +1,242 @@
+//! The line that `-j LOG` writes, field by field as the kernel does (format: Linux v6.18:
+//! `net/netfilter/nf_log_syslog.c`, `nf_log_ip_packet()`).
+
+use alloc::string::String;
+use core::{
+    fmt::{self, Write},
+    net::Ipv4Addr,
+};
+
+use zerocopy::FromBytes;
+
+use crate::{
+    netfilter::View,
+    wire::{IcmpHeader, Ipv4Header, Protocol, TcpFlags, TcpHeader, UdpHeader, icmp::IcmpType},
+};
+
+/// What a line tells beside the usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Details {
+    pub(super) tcp_sequence: bool,
+    pub(super) tcp_options: bool,
+    pub(super) ip_options: bool,
+    /// The owner of a local packet's socket; there are no users here, and nothing is written.
+    pub(super) uid: bool,
+    /// The link header's addresses by name instead of its bytes.
+    pub(super) mac_decode: bool,
+}
+
+/// The line for the view's packet, with the blank that the kernel leaves at its end.
+pub(super) fn line(prefix: &str, details: Details, view: &View<'_>) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_line(&mut out, prefix, details, view);
+    out
+}
+
+fn write_line(out: &mut String, prefix: &str, details: Details, view: &View<'_>) -> fmt::Result {
+    let name = |id| view.devices.find(id).map_or("", |device| device.name.as_str());
+    let (input, output) = (view.input.map_or("", name), view.output.map_or("", name));
+    write!(out, "{prefix}IN={input} OUT={output} ")?;
+    if view.input.is_some() {
+        write_link(out, details, view)?;
+    }
+    let network = view.packet.network_bytes();
+    // Behind the linear bytes nothing is looked at, but lengths count everything.
+    let present = network.len() + view.packet.fragments().map(<[u8]>::len).sum::<usize>();
+    write_ipv4(out, details, Part { bytes: network, present }, false)?;
+    match view.packet.meta().mark {
+        0 => Ok(()),
+        mark => write!(out, "MARK={mark:#x} "),
+    }
+}
+
+fn write_link(out: &mut String, details: Details, view: &View<'_>) -> fmt::Result {
+    let Some(ethernet) = view.packet.ethernet() else { return out.write_str("MAC= ") };
+    if details.mac_decode {
+        write!(out, "MACSRC={} MACDST={} ", ethernet.source, ethernet.destination)?;
+        if let Some(tag) = view.packet.meta().vlan {
+            write!(out, "VPROTO={:04x} VID={} ", tag.tpid, tag.tci & 0x0fff)?;
+        }
+        return write!(out, "MACPROTO={:04x} ", ethernet.ether_type.get());
+    }
+    let [high, low] = ethernet.ether_type.get().to_be_bytes();
+    write!(out, "MAC={}:{}:{high:02x}:{low:02x} ", ethernet.destination, ethernet.source)
+}
+
+/// Bytes of a packet from some header on, and how many there are with those that lie elsewhere.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    bytes: &'a [u8],
+    present: usize,
+}
+
+impl<'a> Part<'a> {
+    fn after(self, len: usize) -> Self {
+        Part { bytes: self.bytes.get(len..).unwrap_or_default(), present: self.present.saturating_sub(len) }
+    }
+
+    fn incomplete(self, out: &mut String) -> fmt::Result {
+        write!(out, "INCOMPLETE [{} bytes] ", self.present)
+    }
+
+    /// The header at its start, when all of it is there.
+    fn header<T: FromBytes + zerocopy::KnownLayout + zerocopy::Immutable>(self) -> Option<&'a T> {
+        T::ref_from_prefix(self.bytes).ok().map(|(header, _)| header)
+    }
+}
+
+/// Writes an IP header and what follows it. `quoted`: it stands inside an ICMP error.
+fn write_ipv4(out: &mut String, details: Details, part: Part<'_>, quoted: bool) -> fmt::Result {
+    let Some(ip) = part.header::<Ipv4Header>() else { return out.write_str("TRUNCATED") };
+    let fragment = ip.flags_fragment.get();
+    write!(out, "SRC={} DST={} ", ip.source(), ip.destination())?;
+    write!(out, "LEN={} TOS=0x{:02X} PREC=0x{:02X} ", ip.total_len, ip.tos & 0x1e, ip.tos & 0xe0)?;
+    write!(out, "TTL={} ID={} ", ip.ttl, ip.id)?;
+    for (bit, name) in [(0x8000, "CE "), (Ipv4Header::DONT_FRAGMENT, "DF "), (Ipv4Header::MORE_FRAGMENTS, "MF ")] {
+        if fragment & bit != 0 {
+            out.write_str(name)?;
+        }
+    }
+    let offset = fragment & Ipv4Header::FRAGMENT_OFFSET;
+    if offset != 0 {
+        write!(out, "FRAG:{offset} ")?;
+    }
+    if details.ip_options && ip.header_len() > Ipv4Header::LEN {
+        match part.bytes.get(Ipv4Header::LEN..ip.header_len()) {
+            Some(options) => write_options(out, options)?,
+            None => return out.write_str("TRUNCATED"),
+        }
+    }
+    let transport = part.after(ip.header_len());
+    match ip.protocol() {
+        Protocol::TCP => write_tcp(out, details, transport, offset != 0),
+        Protocol::UDP => write_udp(out, "UDP", transport, offset != 0),
+        Protocol::UDPLITE => write_udp(out, "UDPLITE", transport, offset != 0),
+        Protocol::ICMP => write_icmp(out, details, transport, offset != 0, quoted),
+        Protocol::AH if offset != 0 => Ok(()),
+        Protocol::AH => write_spi(out, "AH", transport, AH_LEN, 4),
+        Protocol::ESP if offset != 0 => out.write_str("PROTO=ESP "),
+        Protocol::ESP => write_spi(out, "ESP", transport, ESP_LEN, 0),
+        Protocol(number) => write!(out, "PROTO={number} "),
+    }
+}
+
+fn write_options(out: &mut String, options: &[u8]) -> fmt::Result {
+    out.write_str("OPT (")?;
+    options.iter().try_for_each(|byte| write!(out, "{byte:02X}"))?;
+    out.write_str(") ")
+}
+
+fn write_tcp(out: &mut String, details: Details, part: Part<'_>, fragment: bool) -> fmt::Result {
+    out.write_str("PROTO=TCP ")?;
+    if fragment {
+        return Ok(());
+    }
+    let Some(tcp) = part.header::<TcpHeader>() else { return part.incomplete(out) };
+    write!(out, "SPT={} DPT={} ", tcp.source_port, tcp.destination_port)?;
+    if details.tcp_sequence {
+        write!(out, "SEQ={} ACK={} ", tcp.seq, tcp.ack)?;
+    }
+    write!(out, "WINDOW={} RES={:#04x} ", tcp.window, (tcp.data_offset & 0x0f) << 2)?;
+    for (flag, name) in FLAGS {
+        if tcp.flags.contains(flag) {
+            out.write_str(name)?;
+        }
+    }
+    write!(out, "URGP={} ", tcp.urgent)?;
+    if details.tcp_options && tcp.header_len() > TcpHeader::LEN {
+        return match part.bytes.get(TcpHeader::LEN..tcp.header_len()) {
+            Some(options) => write_options(out, options),
+            None => out.write_str("OPT (TRUNCATED)"),
+        };
+    }
+    Ok(())
+}
+
+fn write_udp(out: &mut String, name: &str, part: Part<'_>, fragment: bool) -> fmt::Result {
+    write!(out, "PROTO={name} ")?;
+    if fragment {
+        return Ok(());
+    }
+    match part.header::<UdpHeader>() {
+        Some(udp) => write!(out, "SPT={} DPT={} LEN={} ", udp.source_port, udp.destination_port, udp.len),
+        None => part.incomplete(out),
+    }
+}
+
+fn write_icmp(out: &mut String, details: Details, part: Part<'_>, fragment: bool, quoted: bool) -> fmt::Result {
+    out.write_str("PROTO=ICMP ")?;
+    if fragment {
+        return Ok(());
+    }
+    let Some(icmp) = part.header::<IcmpHeader>() else { return part.incomplete(out) };
+    write!(out, "TYPE={} CODE={} ", icmp.kind, icmp.code)?;
+    let needed = NEEDED.iter().find(|(kind, _)| *kind == icmp.icmp_type()).map_or(0, |(_, bytes)| *bytes);
+    if part.present < needed {
+        return part.incomplete(out);
+    }
+    match icmp.icmp_type() {
+        IcmpType::ECHO_REPLY | IcmpType::ECHO_REQUEST => write!(out, "ID={} SEQ={} ", icmp.id(), icmp.sequence()),
+        IcmpType::PARAMETER_PROBLEM => write!(out, "PARAMETER={} ", icmp.rest[0]),
+        kind if kind.is_error() => {
+            if kind == IcmpType::REDIRECT {
+                write!(out, "GATEWAY={} ", Ipv4Addr::from_octets(icmp.rest))?;
+            }
+            if !quoted {
+                out.write_char('[')?;
+                write_ipv4(out, details, part.after(IcmpHeader::LEN), true)?;
+                out.write_str("] ")?;
+            }
+            match (kind, icmp.code) {
+                (IcmpType::UNREACHABLE, FRAGMENTATION_NEEDED) => write!(out, "MTU={} ", icmp.sequence()),
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the security parameter index that stands `at` bytes into a header of `len` bytes.
+fn write_spi(out: &mut String, name: &str, part: Part<'_>, len: usize, at: usize) -> fmt::Result {
+    write!(out, "PROTO={name} ")?;
+    let spi = part.bytes.get(..len).and_then(|header| header.get(at..)?.first_chunk::<4>());
+    match spi {
+        Some(spi) => write!(out, "SPI={:#x} ", u32::from_be_bytes(*spi)),
+        None => part.incomplete(out),
+    }
+}
+
+/// Bytes of the fixed parts of AH (RFC 4302) and ESP (RFC 4303).
+const AH_LEN: usize = 12;
+const ESP_LEN: usize = 8;
+
+const FRAGMENTATION_NEEDED: u8 = 4;
+
+/// In the order of writing.
+static FLAGS: [(TcpFlags, &str); 8] = [
+    (TcpFlags::CWR, "CWR "),
+    (TcpFlags::ECE, "ECE "),
+    (TcpFlags::URG, "URG "),
+    (TcpFlags::ACK, "ACK "),
+    (TcpFlags::PSH, "PSH "),
+    (TcpFlags::RST, "RST "),
+    (TcpFlags::SYN, "SYN "),
+    (TcpFlags::FIN, "FIN "),
+];
+
+/// Bytes that a message must have for the kernel to say more than its type.
+#[rustfmt::skip]
+static NEEDED: [(IcmpType, usize); 11] = [
+    (IcmpType::ECHO_REPLY,          4),
+    (IcmpType::UNREACHABLE,        28),
+    (IcmpType::SOURCE_QUENCH,      28),
+    (IcmpType::REDIRECT,           28),
+    (IcmpType::ECHO_REQUEST,        4),
+    (IcmpType::TIME_EXCEEDED,      28),
+    (IcmpType::PARAMETER_PROBLEM,  28),
+    (IcmpType::TIMESTAMP,          20),
+    (IcmpType::TIMESTAMP_REPLY,    20),
+    (IcmpType::ADDRESS_MASK,       12),
+    (IcmpType::ADDRESS_MASK_REPLY, 12),
+];
