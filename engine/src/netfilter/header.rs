@@ -127,11 +127,6 @@ impl Interface {
         if self.prefix { name.starts_with(&self.name) } else { name == self.name }
     }
 
-    /// Whether every device that `other` means is meant.
-    pub(super) fn covers(&self, other: &Self) -> bool {
-        if self.prefix { other.name.starts_with(&self.name) } else { self == other }
-    }
-
     fn print(&self, out: &mut String) {
         out.push_str(&self.name);
         if self.prefix {

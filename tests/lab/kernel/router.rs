@@ -58,10 +58,8 @@ pub(super) fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<Ipv4Addr
         give(Command::SetSysctl(name.clone(), *value))?;
     }
     for service in &scenario.local_services {
-        ensure!(
-            service.proto == "udp" && service.reply.is_none(),
-            "only UDP services that echo or discard: {service:?}"
-        );
+        let is_known = service.proto == "udp" && service.addr.is_empty() && service.reply.is_none();
+        ensure!(is_known, "only UDP services on all addresses that echo or discard: {service:?}");
         let answer = if service.echo.unwrap_or(true) { ServiceAnswer::Echo } else { ServiceAnswer::Discard };
         give(Command::OfferUdp(UdpService { port: service.port, answer }))?;
     }
