@@ -1,9 +1,9 @@
 //! A gateway that is fed with a capture.
 
-use towpath_engine::{Ending, Engine, Event, Frame, Instant, Transmit, trace::Step};
+use towpath_engine::{CommandError, Ending, Engine, Event, Frame, Instant, Transmit, trace::Step};
 
 use super::{
-    ChecksumTrust, Setup, SetupError, offload,
+    ChecksumTrust, Detail, Setup, SetupError, offload,
     peek::Peek,
     setup::engine_of,
     side::{Side, Sides, Sources},
@@ -121,6 +121,15 @@ impl Replay {
                 }
             }
         }
+    }
+
+    /// Changes how much records tell, from the next packet on.
+    ///
+    /// # Errors
+    /// None that an engine gives today.
+    pub fn set_detail(&mut self, detail: Detail) -> Result<(), CommandError> {
+        let now = self.engine.now();
+        detail.commands().into_iter().try_for_each(|command| self.engine.handle_command(now, command).map(drop))
     }
 
     /// Takes note of the interfaces that the capture has described by now.

@@ -41,6 +41,20 @@ pub enum Detail {
     Full,
 }
 
+impl Detail {
+    /// What an engine is told so that records can tell that much.
+    pub(super) fn commands(self) -> [Command; 2] {
+        let told = self >= Self::Events;
+        let trace = match self {
+            Self::Verdicts | Self::Events => TraceLevel::Off,
+            Self::Path => TraceLevel::Path,
+            Self::Full => TraceLevel::Full,
+        };
+        let events = Subscription { conntrack: told, log: told, helper: told, endings: true };
+        [Command::Subscribe(events), Command::Trace(trace)]
+    }
+}
+
 /// Why a replay could not be set up.
 #[derive(Debug)]
 pub enum SetupError {
@@ -89,12 +103,6 @@ pub(super) fn engine_of(setup: Setup<'_>, config: &Config) -> Result<Engine, Set
         let rules = RuleSet::parse(&setup.rules, &loading).map_err(SetupError::Rules)?;
         command(Command::ReplaceRules(Box::new(rules)))?;
     }
-    let told = setup.detail >= Detail::Events;
-    command(Command::Subscribe(Subscription { conntrack: told, log: told, helper: told, endings: true }))?;
-    command(Command::Trace(match setup.detail {
-        Detail::Verdicts | Detail::Events => TraceLevel::Off,
-        Detail::Path => TraceLevel::Path,
-        Detail::Full => TraceLevel::Full,
-    }))?;
+    setup.detail.commands().into_iter().try_for_each(|detail| command(detail).map(drop))?;
     Ok(engine)
 }
