@@ -4,11 +4,13 @@
 //! `run.rs` starts other programs. Each command says what it is doing, and in one line what is missing.
 #![expect(clippy::print_stderr, reason = "a command-line program")]
 
+mod host;
 mod kernel_answer;
 mod places;
 mod plugins;
 mod run;
 mod toolchain;
+mod web;
 
 use std::process::ExitCode;
 
@@ -28,12 +30,15 @@ enum Command {
     KernelAnswer(kernel_answer::Arguments),
     /// Builds the helper plugins to WebAssembly components, in target/wasm/plugins
     Plugins,
+    /// Builds the page with the engine in it and serves it on 127.0.0.1
+    Web(web::Web),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Some(Command::KernelAnswer(arguments)) => kernel_answer::answer(&arguments),
         Some(Command::Plugins) => plugins::build().map(drop),
+        Some(Command::Web(web)) => web.run(),
         None => Arguments::command().print_help().map_err(Into::into),
     };
     match done {

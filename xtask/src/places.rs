@@ -15,10 +15,20 @@ pub(crate) fn components() -> PathBuf {
     root().join("target/wasm/plugins")
 }
 
+/// The page.
+pub(crate) fn page() -> PathBuf {
+    root().join("web-demo")
+}
+
 /// Cargo's target folder: the one that this program was built in, so that its own builds land beside it.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let built_in = env::current_exe().ok().and_then(|program| Some(program.parent()?.parent()?.to_owned()));
     built_in.unwrap_or_else(|| root().join("target"))
+}
+
+/// A program of this workspace, built for this machine.
+pub(crate) fn program(name: &str) -> PathBuf {
+    target().join("debug").join(name)
 }
 
 /// Target folder of the WebAssembly builds. A second one, because their compiler may be another one.

@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsStr,
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
@@ -50,6 +50,11 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("{} failed ({status})", shown(command));
     }
     Ok(())
+}
+
+/// Becomes a command, so that it alone answers Ctrl-C. Returns only when that is not possible.
+pub(crate) fn become_command(command: &mut Command) -> anyhow::Error {
+    anyhow::anyhow!("cannot run {}: {}", shown(command), command.exec())
 }
 
 /// Runs a command and gives what it printed, or `None` when it cannot be run or fails.

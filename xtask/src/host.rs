@@ -1,0 +1,13 @@
+//! Builds for this machine, with the cargo that runs us.
+
+use std::{env, process::Command};
+
+use crate::places;
+
+/// `cargo SUBCOMMAND` with the same compiler, flags and target folder that built this program, so that what is built
+/// already is used. The caller adds the rest.
+pub(crate) fn cargo(subcommand: &str) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.arg(subcommand).arg("--target-dir").arg(places::target()).current_dir(places::root());
+    command
+}
