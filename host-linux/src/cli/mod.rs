@@ -4,6 +4,7 @@
 //! went wrong to standard error in one line.
 
 mod conntrack;
+mod demo;
 mod run;
 mod stats;
 
@@ -28,6 +29,7 @@ enum Command {
     Run(run::Run),
     Conntrack(conntrack::Conntrack),
     Stats(stats::Stats),
+    Demo(demo::Demo),
 }
 
 /// What a subcommand answers when the question was right.
@@ -58,6 +60,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(run) => run.main(),
         Command::Conntrack(conntrack) => conntrack.main(),
         Command::Stats(stats) => stats.main(),
+        Command::Demo(demo) => demo.main(),
     };
     match answer {
         Ok(Answer::Fine) => ExitCode::SUCCESS,
