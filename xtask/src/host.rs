@@ -11,3 +11,8 @@ pub(crate) fn cargo(subcommand: &str) -> Command {
     command.arg(subcommand).arg("--target-dir").arg(places::target()).current_dir(places::root());
     command
 }
+
+/// Cargo's word for colour on this terminal, for output that goes through a pipe of ours.
+pub(crate) fn color(is_terminal: bool) -> &'static str {
+    if is_terminal { "--color=always" } else { "--color=never" }
+}

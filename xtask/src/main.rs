@@ -4,15 +4,17 @@
 //! `run.rs` starts other programs. Each command says what it is doing, and in one line what is missing.
 #![expect(clippy::print_stderr, reason = "a command-line program")]
 
+mod demo;
 mod host;
 mod kernel_answer;
 mod places;
 mod plugins;
 mod run;
+mod test;
 mod toolchain;
 mod web;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -30,19 +32,29 @@ enum Command {
     KernelAnswer(kernel_answer::Arguments),
     /// Builds the helper plugins to WebAssembly components, in target/wasm/plugins
     Plugins,
+    /// Sends a file by FTP through a gateway, between network namespaces: builds what that takes, needs no root
+    Demo {
+        /// What `towpath demo` is told
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Runs all tests
+    Test(test::Test),
     /// Builds the page with the engine in it and serves it on 127.0.0.1
     Web(web::Web),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Some(Command::KernelAnswer(arguments)) => kernel_answer::answer(&arguments),
-        Some(Command::Plugins) => plugins::build().map(drop),
-        Some(Command::Web(web)) => web.run(),
-        None => Arguments::command().print_help().map_err(Into::into),
+        Some(Command::KernelAnswer(arguments)) => kernel_answer::answer(&arguments).map(|()| ExitCode::SUCCESS),
+        Some(Command::Plugins) => plugins::build().map(|_| ExitCode::SUCCESS),
+        Some(Command::Demo { arguments }) => demo::demo(&arguments).map(|never| match never {}),
+        Some(Command::Test(test)) => test.run(),
+        Some(Command::Web(web)) => web.run().map(|()| ExitCode::SUCCESS),
+        None => Arguments::command().print_help().map(|()| ExitCode::SUCCESS).map_err(Into::into),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE

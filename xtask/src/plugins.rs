@@ -38,7 +38,7 @@ pub(crate) fn build() -> Result<Vec<PathBuf>> {
 }
 
 /// The plugins: folders that hold a `component` crate, in alphabetical order.
-fn names() -> Result<Vec<String>> {
+pub(crate) fn names() -> Result<Vec<String>> {
     let plugins = places::root().join("plugins");
     let mut names = Vec::new();
     for folder in fs::read_dir(&plugins).with_context(|| format!("cannot read {}", plugins.display()))? {
@@ -52,7 +52,7 @@ fn names() -> Result<Vec<String>> {
 }
 
 /// The package in `plugins/NAME/component`.
-fn package(name: &str) -> String {
+pub(crate) fn package(name: &str) -> String {
     format!("towpath-helper-{name}-component")
 }
 
