@@ -2,7 +2,9 @@
 
 use std::{env, process::Command};
 
-use crate::places;
+use anyhow::Result;
+
+use crate::{places, plugins};
 
 /// `cargo SUBCOMMAND` with the same compiler, flags and target folder that built this program, so that what is built
 /// already is used. The caller adds the rest.
@@ -10,6 +12,20 @@ pub(crate) fn cargo(subcommand: &str) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.arg(subcommand).arg("--target-dir").arg(places::target()).current_dir(places::root());
     command
+}
+
+/// The same for all packages that can be built for this machine. The demo's programs and the tests are chosen from this
+/// one set: which features a library is built with depends on the set, and wasmtime shall be built once.
+///
+/// # Errors
+/// When the plugins' folder cannot be read.
+pub(crate) fn workspace(subcommand: &str) -> Result<Command> {
+    let mut command = cargo(subcommand);
+    command.arg("--workspace");
+    for name in plugins::names()? {
+        command.args(["--exclude", &plugins::package(&name)]);
+    }
+    Ok(command)
 }
 
 /// Cargo's word for colour on this terminal, for output that goes through a pipe of ours.
