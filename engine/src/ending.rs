@@ -153,8 +153,8 @@ drop_reasons! {
     ConntrackFull = "NOMEM",
     /// Another connection has the same tuple already.
     ConntrackClash = "NETFILTER_DROP",
-    /// The packet cannot be translated: an ICMP error that quotes too little, a redirect about a translated flow, or TCP
-    /// options that end too early in a flow whose sequence numbers have moved.
+    /// The packet cannot be translated: an ICMP error that quotes too little, a redirect about a translated flow, GRE that
+    /// is too short or of an unknown version, or TCP options that end too early where sequence numbers have moved.
     NatUntranslatable = "NETFILTER_DROP",
     /// No free port or address is left in the translation's range.
     NatExhausted = "NETFILTER_DROP",

@@ -161,13 +161,13 @@ impl Engine {
             return Err(packet.drop_for(DropReason::NatDeviceChanged));
         }
         let before = self.trace.is_on().then(|| Tuple::of(&packet)).flatten();
-        if is_error {
-            let rewritten = nat::rewrite_icmp_error(connection, direction, manip, &mut packet, &self.routines);
-            if let Err(reason) = rewritten {
-                return Err(packet.drop_for(reason));
-            }
+        let rewritten = if is_error {
+            nat::rewrite_icmp_error(connection, direction, manip, &mut packet, &self.routines)
         } else {
-            nat::rewrite(connection, direction, manip, &mut packet);
+            nat::rewrite(connection, direction, manip, &mut packet)
+        };
+        if let Err(reason) = rewritten {
+            return Err(packet.drop_for(reason));
         }
         if let (Some(before), Some(after)) = (before, Tuple::of(&packet))
             && before != after

@@ -90,7 +90,7 @@ impl Lab {
                     }
                 }
                 let connection = conntrack.connection(id).expect("it is tracked");
-                rewrite(connection, direction, manip, &mut packet);
+                rewrite(connection, direction, manip, &mut packet)?;
             }
             calling::call(now, conntrack, helpers, &mut packet, &mut context)?;
             conntrack.confirm(now, &packet, &mut context)?;

@@ -3,6 +3,7 @@
 
 pub mod arp;
 pub mod checksum;
+pub mod crc32c;
 pub mod ethernet;
 pub mod icmp;
 pub mod ipv4;

@@ -4,7 +4,7 @@ use zerocopy::FromBytes;
 
 use super::{
     Manip,
-    rewrite::{Change, mend, mend_udp, rewrite_to, set_address, set_port, translates},
+    rewrite::{Filling, SCTP_CHECKSUM, address_change, rewrite_to, rewrite_transport, set_address, translates},
 };
 use crate::{
     conntrack::{Connection, Direction, Family, Status, Tuple},
@@ -12,8 +12,9 @@ use crate::{
     offload,
     packet::Packet,
     wire::{
-        IcmpHeader, Ipv4Header, Protocol, TcpHeader, UdpHeader,
+        IcmpHeader, Ipv4Header, Protocol, TcpHeader,
         checksum::{self, Routines, update},
+        crc32c::crc32c,
         icmp::IcmpType,
     },
 };
@@ -58,79 +59,41 @@ pub fn rewrite_icmp_error(
     let partial = offload::checksum::is_partial(packet);
     let bytes = packet.transport_bytes_mut();
     let (header, quoted) = bytes.split_at_mut(IcmpHeader::LEN);
-    let before = checksum::sum(head_of(quoted));
+    let headers = QUOTED_HEADERS_MAX.min(quoted.len());
+    let before = checksum::sum(&quoted[..headers]);
     rewrite_quoted(other, inner_manip, quoted).ok_or(DropReason::NatUntranslatable)?;
-    let after = checksum::sum(head_of(quoted));
+    let after = checksum::sum(&quoted[..headers]);
     if let (Ok((icmp, _)), false) = (IcmpHeader::mut_from_prefix(header), partial) {
         icmp.checksum = update(icmp.checksum, before.to_be_bytes(), after.to_be_bytes());
     }
-    if let Some(outer) = other.inverted() {
-        rewrite_to(&outer, manip, packet);
-    }
-    Ok(())
+    // The error itself has nothing but addresses to translate.
+    let outer = other.inverted().map(|outer| Tuple { protocol: Protocol::ICMP.0, ..outer });
+    outer.map_or(Some(()), |outer| rewrite_to(&outer, manip, packet)).ok_or(DropReason::NatUntranslatable)
 }
 
 /// Both ends are settled.
 const SETTLED: Status = Status(Status::SRC_NAT_DONE.0 | Status::DST_NAT_DONE.0);
 
-/// The headers of a quoted packet, beyond which nothing is rewritten.
-fn head_of(quoted: &[u8]) -> &[u8] {
-    &quoted[..quoted.len().min(QUOTED_HEADERS_MAX)]
-}
-
 /// An IPv4 header with all options and the fixed part of a TCP header.
 const QUOTED_HEADERS_MAX: usize = 60 + TcpHeader::LEN;
 
-/// Rewrites one end of the quoted packet to that end of `target`; `None` when its transport header ends too early.
-///
-/// What is quoted of TCP may end before its checksum, which then stays.
+/// Rewrites one end of the quoted packet to that end of `target`; `None`, with nothing changed, when its transport header
+/// ends too early.
 fn rewrite_quoted(target: &Tuple, manip: Manip, quoted: &mut [u8]) -> Option<()> {
     let (ip, _) = Ipv4Header::ref_from_prefix(quoted).ok()?;
+    let address = address_change(ip, target, manip);
     let (head, transport) = quoted.split_at_mut_checked(ip.header_len())?;
-    let (ip, _) = Ipv4Header::mut_from_prefix(head).ok()?;
-    let old = match manip {
-        Manip::Source => ip.source,
-        Manip::Destination => ip.destination,
-    };
-    let new = match manip {
-        Manip::Source => target.source.as_v4(),
-        Manip::Destination => target.destination.as_v4(),
-    };
-    rewrite_quoted_transport(target, manip, Change { before: old, after: new }, transport)?;
-    if target.family == Family::Ipv4 {
-        set_address(ip, target, manip);
+    rewrite_transport(target, manip, address, Filling::Whole, transport)?;
+    if target.protocol() == Protocol::SCTP
+        && let Some(field) = transport.get_mut(SCTP_CHECKSUM)
+    {
+        // As Linux does, over what is quoted, which is seldom all that it covered.
+        field.fill(0);
+        let crc = crc32c([&*transport]);
+        transport[SCTP_CHECKSUM].copy_from_slice(&crc.to_le_bytes());
     }
-    Some(())
-}
-
-fn rewrite_quoted_transport(target: &Tuple, manip: Manip, address: Change<4>, transport: &mut [u8]) -> Option<()> {
-    match target.protocol() {
-        Protocol::TCP => match TcpHeader::mut_from_prefix(transport) {
-            Ok((tcp, _)) => {
-                let port = set_port([&mut tcp.source_port, &mut tcp.destination_port], target, manip);
-                tcp.checksum = mend(tcp.checksum, address, port);
-            }
-            // The ports stand where UDP's do, and the first 8 bytes are all that must be quoted (RFC 792).
-            Err(_) => {
-                let (ports, _) = UdpHeader::mut_from_prefix(transport).ok()?;
-                set_port([&mut ports.source_port, &mut ports.destination_port], target, manip);
-            }
-        },
-        Protocol::UDP => {
-            let (udp, _) = UdpHeader::mut_from_prefix(transport).ok()?;
-            let port = set_port([&mut udp.source_port, &mut udp.destination_port], target, manip);
-            udp.checksum = mend_udp(udp.checksum, address, port);
-        }
-        Protocol::ICMP => {
-            let (icmp, _) = IcmpHeader::mut_from_prefix(transport).ok()?;
-            if icmp.icmp_type().inverse().is_some() {
-                let before = icmp.rest;
-                let [high, low] = target.source_port.to_be_bytes();
-                icmp.rest = [high, low, before[2], before[3]];
-                icmp.checksum = update(icmp.checksum, before, icmp.rest);
-            }
-        }
-        _ => {}
+    if let (Ok((ip, _)), Family::Ipv4) = (Ipv4Header::mut_from_prefix(head), target.family) {
+        set_address(ip, manip, address);
     }
     Some(())
 }

@@ -1,16 +1,17 @@
 //! Writes a connection's translation into its packets: addresses, ports, identifiers, and what of the checksums they
 //! change.
 
-use zerocopy::byteorder::big_endian::U16;
+mod transport;
+
+pub(super) use transport::{Change, Filling, rewrite_transport};
 
 use super::Manip;
 use crate::{
     conntrack::{Connection, Direction, Family, Status, Tuple},
+    ending::DropReason,
+    offload::checksum::is_partial,
     packet::{Checksum, Network, Packet},
-    wire::{
-        Ipv4Header,
-        checksum::{update, update_udp},
-    },
+    wire::{Ipv4Header, Protocol, checksum::update, crc32c::crc32c},
 };
 
 /// Rewrites one end of a packet as its connection's translation says; does nothing when that end is not translated.
@@ -18,13 +19,22 @@ use crate::{
 /// Checksums change by the difference (RFC 1624), so that one that was wrong stays wrong and a super-packet costs no
 /// more than a small one. Where the device fills the checksum, only the pseudo-header's part of it is there to change.
 ///
+/// # Errors
+/// [`DropReason::NatUntranslatable`] when the transport header is too short, or GRE of an unknown version.
+///
 /// Linux v6.18: `net/netfilter/nf_nat_core.c`, `nf_nat_packet()`; `net/netfilter/nf_nat_proto.c`, `nf_nat_manip_pkt()`.
-pub fn rewrite(connection: &Connection, direction: Direction, manip: Manip, packet: &mut Packet) {
+pub fn rewrite(
+    connection: &Connection,
+    direction: Direction,
+    manip: Manip,
+    packet: &mut Packet,
+) -> Result<(), DropReason> {
     if !translates(connection, direction, manip) {
-        return;
+        return Ok(());
     }
-    if let Some(target) = connection.tuple(direction.opposite()).inverted() {
-        rewrite_to(&target, manip, packet);
+    match connection.tuple(direction.opposite()).inverted() {
+        Some(target) => rewrite_to(&target, manip, packet).ok_or(DropReason::NatUntranslatable),
+        None => Ok(()),
     }
 }
 
@@ -37,91 +47,56 @@ pub const fn translates(connection: &Connection, direction: Direction, manip: Ma
     })
 }
 
-/// Rewrites one end of a packet to that end of `target`.
-pub(super) fn rewrite_to(target: &Tuple, manip: Manip, packet: &mut Packet) {
+/// Rewrites one end of a packet to that end of `target`; `None`, with nothing changed, when that cannot be.
+pub(super) fn rewrite_to(target: &Tuple, manip: Manip, packet: &mut Packet) -> Option<()> {
     if target.family != Family::Ipv4 || packet.network() != Network::Ipv4 {
-        return;
+        return Some(());
     }
-    let address = rewrite_address(target, manip, packet);
-    rewrite_transport(target, manip, address, packet);
+    let filling = if is_partial(packet) { Filling::PseudoHeader } else { Filling::Whole };
+    let address = address_change(packet.ipv4()?, target, manip);
+    rewrite_transport(target, manip, address, filling, packet.transport_bytes_mut())?;
+    if let Some(ip) = packet.ipv4_mut() {
+        set_address(ip, manip, address);
+    }
+    if target.protocol() == Protocol::SCTP && filling == Filling::Whole {
+        fill_sctp(packet);
+    }
     if matches!(packet.meta().checksum, Checksum::Complete(_)) {
         // The device's sum covers the old bytes.
         packet.meta_mut().checksum = Checksum::None;
     }
+    Some(())
 }
 
-/// A part of a packet, before and after.
-#[derive(Clone, Copy)]
-pub(super) struct Change<const N: usize> {
-    pub(super) before: [u8; N],
-    pub(super) after: [u8; N],
-}
-
-fn rewrite_address(target: &Tuple, manip: Manip, packet: &mut Packet) -> Change<4> {
-    packet.ipv4_mut().map_or(Change { before: [0; 4], after: [0; 4] }, |ip| set_address(ip, target, manip))
-}
-
-/// Sets one address of a header and mends the header's checksum.
-pub(super) fn set_address(ip: &mut Ipv4Header, target: &Tuple, manip: Manip) -> Change<4> {
-    let (field, after) = match manip {
-        Manip::Source => (&mut ip.source, target.source.as_v4()),
-        Manip::Destination => (&mut ip.destination, target.destination.as_v4()),
-    };
-    let before = core::mem::replace(field, after);
-    ip.checksum = update(ip.checksum, before, after);
-    Change { before, after }
-}
-
-fn rewrite_transport(target: &Tuple, manip: Manip, address: Change<4>, packet: &mut Packet) {
-    let partial = matches!(packet.meta().checksum, Checksum::Partial { .. });
-    if let Some(tcp) = packet.tcp_mut() {
-        let port = set_port([&mut tcp.source_port, &mut tcp.destination_port], target, manip);
-        tcp.checksum = if partial { refill(tcp.checksum, address) } else { mend(tcp.checksum, address, port) };
-    } else if let Some(udp) = packet.udp_mut() {
-        let port = set_port([&mut udp.source_port, &mut udp.destination_port], target, manip);
-        udp.checksum = if partial { refill(udp.checksum, address) } else { mend_udp(udp.checksum, address, port) };
-    } else if let Some(icmp) = packet.icmp_mut()
-        && icmp.icmp_type().inverse().is_some()
-    {
-        let [high, low] = target.source_port.to_be_bytes();
-        let before = icmp.rest;
-        icmp.rest = [high, low, before[2], before[3]];
-        if !partial {
-            icmp.checksum = update(icmp.checksum, before, icmp.rest);
-        }
+/// How one address of a header will change.
+pub(super) const fn address_change(ip: &Ipv4Header, target: &Tuple, manip: Manip) -> Change<4> {
+    match manip {
+        Manip::Source => Change { before: ip.source, after: target.source.as_v4() },
+        Manip::Destination => Change { before: ip.destination, after: target.destination.as_v4() },
     }
 }
 
-/// Sets the source's or destination's port.
-pub(super) fn set_port(ports: [&mut U16; 2], target: &Tuple, manip: Manip) -> Change<2> {
-    let [source, destination] = ports;
-    let (field, after) = match manip {
-        Manip::Source => (source, target.source_port),
-        Manip::Destination => (destination, target.destination_port),
-    };
-    let before = field.get().to_be_bytes();
-    field.set(after);
-    Change { before, after: after.to_be_bytes() }
+/// Changes one address of a header and mends the header's checksum.
+pub(super) fn set_address(ip: &mut Ipv4Header, manip: Manip, change: Change<4>) {
+    match manip {
+        Manip::Source => ip.source = change.after,
+        Manip::Destination => ip.destination = change.after,
+    }
+    ip.checksum = update(ip.checksum, change.before, change.after);
 }
 
-/// A TCP checksum after its packet's address and port have changed.
-pub(super) fn mend(checksum: [u8; 2], address: Change<4>, port: Change<2>) -> [u8; 2] {
-    update(update(checksum, address.before, address.after), port.before, port.after)
-}
-
-/// The same for UDP: none stays none.
-pub(super) fn mend_udp(checksum: [u8; 2], address: Change<4>, port: Change<2>) -> [u8; 2] {
-    match checksum {
-        [0, 0] => checksum,
-        _ => update_udp(update(checksum, address.before, address.after), port.before, port.after),
+/// Computes SCTP's checksum anew, which does not change by differences.
+fn fill_sctp(packet: &mut Packet) {
+    let Some(field) = packet.transport_bytes_mut().get_mut(SCTP_CHECKSUM) else { return };
+    field.fill(0);
+    let crc = crc32c(core::iter::once(packet.transport_bytes()).chain(packet.fragments()));
+    if let Some(field) = packet.transport_bytes_mut().get_mut(SCTP_CHECKSUM) {
+        field.copy_from_slice(&crc.to_le_bytes());
     }
 }
 
-/// A checksum field that holds the pseudo-header's sum only, not complemented.
-fn refill(sum: [u8; 2], address: Change<4>) -> [u8; 2] {
-    let complement = |sum: [u8; 2]| (!u16::from_be_bytes(sum)).to_be_bytes();
-    complement(update(complement(sum), address.before, address.after))
-}
+/// Where SCTP's checksum stands (RFC 9260, section 3.1).
+pub(super) const SCTP_CHECKSUM: core::ops::Range<usize> = 8..12;
 
 #[cfg(test)]
 mod tests;

@@ -27,15 +27,15 @@ fn both_ways(protocol: Protocol) -> Connection {
 fn a_packet_is_rewritten_at_both_ends_and_its_answer_back() {
     let connection = both_ways(Protocol::UDP);
     let mut there = fixture::udp([192, 168, 1, 10], 5000, [198, 51, 100, 7], 53, b"who");
-    rewrite(&connection, Direction::Original, Manip::Destination, &mut there);
-    rewrite(&connection, Direction::Original, Manip::Source, &mut there);
+    rewrite(&connection, Direction::Original, Manip::Destination, &mut there).expect("it can be rewritten");
+    rewrite(&connection, Direction::Original, Manip::Source, &mut there).expect("it can be rewritten");
     assert_eq!(fixture::summary(&there), "203.0.113.1:19308 > 10.9.8.7:8080 udp");
     assert!(is_right(&there, &Routines::PORTABLE));
 
     let mut back = fixture::udp([10, 9, 8, 7], 8080, [203, 0, 113, 1], 19_308, b"you");
-    rewrite(&connection, Direction::Reply, Manip::Destination, &mut back);
+    rewrite(&connection, Direction::Reply, Manip::Destination, &mut back).expect("it can be rewritten");
     assert_eq!(fixture::summary(&back), "10.9.8.7:8080 > 192.168.1.10:5000 udp");
-    rewrite(&connection, Direction::Reply, Manip::Source, &mut back);
+    rewrite(&connection, Direction::Reply, Manip::Source, &mut back).expect("it can be rewritten");
     assert_eq!(fixture::summary(&back), "198.51.100.7:53 > 192.168.1.10:5000 udp");
     assert!(is_right(&back, &Routines::PORTABLE));
 }
@@ -46,7 +46,7 @@ fn a_connection_that_is_not_translated_keeps_every_byte() {
     let mut packet = fixture::tcp([192, 168, 1, 10], 5000, [198, 51, 100, 7], 53, &[], b"data");
     let before = Vec::from(packet.network_bytes());
     for (direction, manip) in [(Direction::Original, Manip::Source), (Direction::Reply, Manip::Destination)] {
-        rewrite(&connection, direction, manip, &mut packet);
+        rewrite(&connection, direction, manip, &mut packet).expect("it can be rewritten");
     }
     assert_eq!(packet.network_bytes(), before);
 }
@@ -55,7 +55,7 @@ fn a_connection_that_is_not_translated_keeps_every_byte() {
 fn a_udp_packet_without_checksum_stays_without() {
     let mut packet = fixture::udp([192, 168, 1, 10], 5000, [198, 51, 100, 7], 53, b"who");
     packet.udp_mut().expect("it is UDP").checksum = [0, 0];
-    rewrite(&both_ways(Protocol::UDP), Direction::Original, Manip::Source, &mut packet);
+    rewrite(&both_ways(Protocol::UDP), Direction::Original, Manip::Source, &mut packet).expect("it can be rewritten");
     assert_eq!(fixture::summary(&packet), "203.0.113.1:19308 > 198.51.100.7:53 udp");
     assert_eq!(packet.udp().map(|udp| udp.checksum), Some([0, 0]));
 }
@@ -67,11 +67,11 @@ fn a_query_gets_its_identifier_and_an_answer_gets_it_back() {
     connection.reply.source_port = 52_763;
     connection.status.insert(Status::SRC_NAT);
     let mut query = fixture::icmp([192, 168, 1, 20], [198, 51, 100, 7], 8, 0, [0, 77, 0, 1], b"echo");
-    rewrite(&connection, Direction::Original, Manip::Source, &mut query);
+    rewrite(&connection, Direction::Original, Manip::Source, &mut query).expect("it can be rewritten");
     assert_eq!(fixture::summary(&query), "203.0.113.1 > 198.51.100.7 icmp type 8 code 0 id 52763");
     assert!(is_right(&query, &Routines::PORTABLE));
     let mut answer = fixture::icmp([198, 51, 100, 7], [203, 0, 113, 1], 0, 0, [0xce, 0x1b, 0, 1], b"echo");
-    rewrite(&connection, Direction::Reply, Manip::Destination, &mut answer);
+    rewrite(&connection, Direction::Reply, Manip::Destination, &mut answer).expect("it can be rewritten");
     assert_eq!(fixture::summary(&answer), "198.51.100.7 > 192.168.1.20 icmp type 0 code 0 id 77");
     assert!(is_right(&answer, &Routines::PORTABLE));
 }
@@ -83,10 +83,50 @@ fn of_a_protocol_without_ports_only_the_address_changes() {
     connection.reply.destination = Address::v4([203, 0, 113, 1]);
     connection.status.insert(Status::SRC_NAT);
     let mut packet = fixture::packet(Protocol::GRE, [192, 168, 1, 10], [198, 51, 100, 7], &[0, 0, 8, 0, 1, 2, 3, 4]);
-    rewrite(&connection, Direction::Original, Manip::Source, &mut packet);
+    rewrite(&connection, Direction::Original, Manip::Source, &mut packet).expect("it can be rewritten");
     assert_eq!(packet.ipv4().map(|ip| ip.source), Some([203, 0, 113, 1]));
     assert_eq!(packet.transport_bytes(), [0, 0, 8, 0, 1, 2, 3, 4]);
     assert_eq!(crate::wire::checksum::sum(packet.network_header()), 0xffff);
+}
+
+#[test]
+#[rustfmt::skip]
+fn gre_is_translated_by_its_version() {
+    let connection = both_ways(Protocol::GRE);
+    let cases: [(&[u8], Result<(), DropReason>, &[u8]); 5] = [
+        // as it comes                          what becomes of it                   as it goes, to port 8080 = 0x1f90
+        (&[0, 0x00, 8, 0, 1, 2, 3, 4],          Ok(()),                              &[0, 0x00, 8, 0, 1, 2, 3, 4]),
+        (&[0, 0x01, 0x88, 0x0b, 0, 4, 0, 53],   Ok(()),                              &[0, 0x01, 0x88, 0x0b, 0, 4, 0x1f, 0x90]),
+        (&[0, 0x81, 0x88, 0x0b, 0, 4, 0, 53],   Ok(()),                              &[0, 0x81, 0x88, 0x0b, 0, 4, 0x1f, 0x90]),
+        (&[0, 0x02, 8, 0, 1, 2, 3, 4],          Err(DropReason::NatUntranslatable),  &[0, 0x02, 8, 0, 1, 2, 3, 4]),
+        (&[0, 0x00, 8, 0, 1, 2, 3],             Err(DropReason::NatUntranslatable),  &[0, 0x00, 8, 0, 1, 2, 3]),
+    ];
+    for (before, result, after) in cases {
+        let mut packet = fixture::packet(Protocol::GRE, [192, 168, 1, 10], [198, 51, 100, 7], before);
+        assert_eq!(rewrite(&connection, Direction::Original, Manip::Destination, &mut packet), result, "{before:?}");
+        assert_eq!(packet.transport_bytes(), after);
+        let address = if result.is_ok() { [10, 9, 8, 7] } else { [198, 51, 100, 7] };
+        assert_eq!(packet.ipv4().map(|ip| ip.destination), Some(address));
+    }
+}
+
+#[test]
+fn sctp_gets_a_new_crc_and_udp_lite_a_mended_checksum_that_is_never_none() {
+    let mut sctp = alloc::vec![0x13, 0x88, 0, 53, 1, 2, 3, 4, 0, 0, 0, 0, 9, 9, 9];
+    let mut packet = fixture::packet(Protocol::SCTP, [192, 168, 1, 10], [198, 51, 100, 7], &sctp);
+    rewrite(&both_ways(Protocol::SCTP), Direction::Original, Manip::Source, &mut packet).expect("it can be rewritten");
+    sctp[..2].copy_from_slice(&19_308_u16.to_be_bytes());
+    let crc = crc32c([&sctp[..]]).to_le_bytes();
+    sctp[8..12].copy_from_slice(&crc);
+    assert_eq!(packet.transport_bytes(), sctp);
+
+    let lite = [0x13, 0x88, 0, 53, 0, 8, 0, 0, 1, 2];
+    let mut packet = fixture::packet(Protocol::UDPLITE, [192, 168, 1, 10], [198, 51, 100, 7], &lite);
+    rewrite(&both_ways(Protocol::UDPLITE), Direction::Original, Manip::Source, &mut packet)
+        .expect("it can be rewritten");
+    let bytes = packet.transport_bytes();
+    assert_eq!(bytes[..2], 19_308_u16.to_be_bytes());
+    assert_ne!(bytes[6..8], [0, 0]);
 }
 
 #[test]
@@ -94,7 +134,7 @@ fn a_wrong_checksum_stays_wrong() {
     let mut packet = fixture::udp([192, 168, 1, 10], 5000, [198, 51, 100, 7], 53, b"who");
     let udp = packet.udp_mut().expect("it is UDP");
     udp.checksum = (u16::from_be_bytes(udp.checksum) ^ 0x0101).to_be_bytes();
-    rewrite(&both_ways(Protocol::UDP), Direction::Original, Manip::Source, &mut packet);
+    rewrite(&both_ways(Protocol::UDP), Direction::Original, Manip::Source, &mut packet).expect("it can be rewritten");
     assert!(!is_right(&packet, &Routines::PORTABLE));
 }
 
@@ -104,7 +144,7 @@ fn an_unfilled_checksum_of_a_super_packet_gets_the_new_pseudo_header_only() {
     packet.meta_mut().checksum = Checksum::Partial { start: 34, offset: 16 };
     packet.meta_mut().gso = Some(Gso { kind: GsoKind::Tcp4, size: 700, segments: 2 });
     crate::offload::checksum::fill(&mut packet, &Routines::PORTABLE);
-    rewrite(&both_ways(Protocol::TCP), Direction::Original, Manip::Source, &mut packet);
+    rewrite(&both_ways(Protocol::TCP), Direction::Original, Manip::Source, &mut packet).expect("it can be rewritten");
     let unfilled = packet.tcp().map(|tcp| tcp.checksum);
     crate::offload::checksum::fill(&mut packet, &Routines::PORTABLE);
     assert_eq!(packet.tcp().map(|tcp| tcp.checksum), unfilled);
@@ -117,7 +157,7 @@ fn an_unfilled_checksum_of_a_super_packet_gets_the_new_pseudo_header_only() {
 fn what_a_device_has_summed_is_forgotten_with_the_bytes_it_summed() {
     let mut packet = fixture::udp([192, 168, 1, 10], 5000, [198, 51, 100, 7], 53, b"who");
     packet.meta_mut().checksum = Checksum::Complete(0x1234);
-    rewrite(&both_ways(Protocol::UDP), Direction::Original, Manip::Source, &mut packet);
+    rewrite(&both_ways(Protocol::UDP), Direction::Original, Manip::Source, &mut packet).expect("it can be rewritten");
     assert_eq!(packet.meta().checksum, Checksum::None);
 }
 
@@ -145,7 +185,7 @@ proptest! {
     ) {
         let there = translated(protocol, manip, address, port);
         let before = Vec::from(packet.network_bytes());
-        rewrite(&there, Direction::Original, manip, &mut packet);
+        rewrite(&there, Direction::Original, manip, &mut packet).expect("it can be rewritten");
         prop_assert!(is_right(&packet, &Routines::PORTABLE));
         // The mirror of the connection translates what the first has written to what it was.
         let mut back = there.clone();
@@ -153,7 +193,7 @@ proptest! {
             there.reply.inverted().expect("it has answers"),
             there.original.inverted().expect("it has answers"),
         );
-        rewrite(&back, Direction::Original, manip, &mut packet);
+        rewrite(&back, Direction::Original, manip, &mut packet).expect("it can be rewritten");
         prop_assert_eq!(packet.network_bytes(), before);
     }
 
@@ -161,7 +201,7 @@ proptest! {
     fn a_mended_checksum_equals_a_recomputed_one(
         (protocol, mut packet) in any_packet(), address: [u8; 4], port: u16, manip in manips(),
     ) {
-        rewrite(&translated(protocol, manip, address, port), Direction::Original, manip, &mut packet);
+        rewrite(&translated(protocol, manip, address, port), Direction::Original, manip, &mut packet).expect("it can be rewritten");
         let mended = Vec::from(packet.transport_bytes());
         crate::offload::checksum::fill(&mut packet, &Routines::PORTABLE);
         prop_assert_eq!(packet.transport_bytes(), mended);

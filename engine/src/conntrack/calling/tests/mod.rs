@@ -183,7 +183,7 @@ fn a_payload_in_fragments_is_read_and_rewritten_like_any_other() {
     let line = alloc::format!("OPEN 10.0.0.5:51210{}\r\n", " ".repeat(4000));
     let mut segment = flow.segment(Direction::Original, TcpFlags::ACK, b"");
     segment.splice_payload(0..0, line.as_bytes()).expect("it is short enough");
-    crate::offload::checksum::fill(&mut segment, &Routines::PORTABLE);
+    offload::checksum::fill(&mut segment, &Routines::PORTABLE);
     assert_eq!(segment.linear_payload(), None);
     let said = lab.pass(segment).expect("it passes");
     flow.next[0] += line.len() as u32;
