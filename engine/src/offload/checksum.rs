@@ -31,7 +31,8 @@ pub fn is_right(packet: &Packet, routines: &Routines) -> bool {
 }
 
 /// Computes the transport checksum anew and writes it. A packet whose device will fill it gets the pseudo-header's
-/// sum only; a UDP packet without checksum stays without.
+/// sum only; a UDP packet without checksum stays without. What comes out as 0 is written as 0xffff, of TCP too, since 0
+/// stands for "none" (Linux v6.18: `net/core/dev.c`, `skb_checksum_help()`); an ICMP checksum of 0 is one.
 pub fn fill(packet: &mut Packet, routines: &Routines) {
     let Some(at) = field_offset(packet) else { return };
     if packet.udp().is_some_and(|udp| udp.checksum == [0, 0]) && !is_partial(packet) {
@@ -43,8 +44,8 @@ pub fn fill(packet: &mut Packet, routines: &Routines) {
         return write(packet, at, pseudo);
     }
     let sum = checksum::add(pseudo, transport_sum(packet, routines));
-    let udp = packet.transport() == Transport::Udp;
-    write(packet, at, if udp && sum == 0xffff { 0xffff } else { !sum });
+    let zero_is_none = packet.transport() != Transport::Icmp;
+    write(packet, at, if zero_is_none && sum == 0xffff { 0xffff } else { !sum });
 }
 
 /// Whether the device that sends the packet has to fill its checksum.

@@ -16,11 +16,9 @@ use crate::{
     ending::DropReason,
     limits::EXPECTATIONS_BOUND,
     nat::sequence,
-    offload,
     packet::Packet,
     random::Draw,
     time::Instant,
-    wire::checksum::Routines,
 };
 
 /// Lets what the wishes announce be expected, and under NAT writes into the payload what the opener is to see. Either all
@@ -40,9 +38,10 @@ pub(super) fn announce(
             break;
         }
     }
-    let written = result.and_then(|()| write(packet, &texts, call.context.routines));
+    let written = result.and_then(|()| write(packet, &texts));
     match written {
         Ok(grown) => {
+            call.has_written |= !texts.is_empty();
             let seq = packet.tcp().map(|tcp| tcp.seq());
             if let (Some(seq), Some(connection)) = (seq, call.conntrack.connection_mut(call.id)) {
                 sequence::book(connection, told.direction, seq, grown);
@@ -157,7 +156,7 @@ struct Text {
 /// Writes texts, which are in payload order, and gives by how many bytes the payload has grown.
 ///
 /// Linux v6.18: `net/netfilter/nf_nat_helper.c`, `__nf_nat_mangle_tcp_packet()`, `nf_nat_mangle_udp_packet()`.
-fn write(packet: &mut Packet, texts: &[Text], routines: &Routines) -> Result<i32, Unfulfilled> {
+fn write(packet: &mut Packet, texts: &[Text]) -> Result<i32, Unfulfilled> {
     let mut grown = 0;
     for Text { site, bytes } in texts {
         // Texts before this one have moved it.
@@ -165,10 +164,6 @@ fn write(packet: &mut Packet, texts: &[Text], routines: &Routines) -> Result<i32
         let range = start..start + site.length as usize;
         packet.splice_payload(range, bytes).map_err(Unfulfilled::Dropped)?;
         grown += (bytes.len() as i64 - i64::from(site.length)) as i32;
-    }
-    // Of a payload that the capture has cut, nobody can say what its checksum should be.
-    if !texts.is_empty() && packet.meta().cut_bytes == 0 {
-        offload::checksum::fill(packet, routines);
     }
     Ok(grown)
 }

@@ -26,6 +26,8 @@ pub(super) struct Call<'a, 'c> {
     pub(super) conntrack: &'a mut Conntrack,
     pub(super) loaded: &'a mut Loaded,
     pub(super) context: &'a mut Context<'c>,
+    /// The payload has changed, and the checksum has not.
+    pub(super) has_written: bool,
 }
 
 /// Why a wish was not fulfilled.

@@ -43,6 +43,7 @@ use super::{Connection, Conntrack, Context, Direction, State, Status, Tracking, 
 use crate::{
     ending::DropReason,
     nat::sequence,
+    offload,
     packet::{Packet, Transport},
     time::Instant,
     wire::SeqNum,
@@ -74,17 +75,23 @@ pub fn call(
     }
     // The segment that is rewritten now keeps its number: only what was booked before counts.
     let moves = connection.status.contains(Status::SEQ_ADJUST);
+    let mut has_written = false;
     if let Some(helper) = extension.helper
         && let Some(loaded) = helpers.callable(helper)
         && is_readable(packet, state)
     {
-        let mut call = Call { now, id, helper, direction, conntrack, loaded, context };
+        let mut call = Call { now, id, helper, direction, conntrack, loaded, context, has_written };
         show(&mut call, packet)?;
+        has_written = call.has_written;
     }
-    match conntrack.connection(id) {
-        Some(connection) if moves => sequence::adjust(connection, direction, packet),
-        Some(_) | None => Ok(()),
+    if let (Some(connection), true) = (conntrack.connection(id), moves) {
+        sequence::adjust(connection, direction, packet)?;
     }
+    // Of a payload that the capture has cut, nobody can say what its checksum should be.
+    if has_written && packet.meta().cut_bytes == 0 {
+        offload::checksum::fill(packet, context.routines);
+    }
+    Ok(())
 }
 
 /// Whether helpers read such packets: those with a payload, of TCP not before it was answered.
