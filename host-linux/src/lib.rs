@@ -6,6 +6,7 @@
 //! | [`napi`] | polling devices with weight and budget |
 //! | [`af_packet`] | devices: mapped rings, batches out |
 //! | [`control`] | the control socket: how a running gateway is asked |
+//! | [`plugin`] | helper plugins: WebAssembly behind the engine's trait |
 //! | [`stats`] | what has been counted, as text and JSON |
 //! | [`checksum`] | checksums with this processor's vector instructions |
 //! | [`clock`], [`signals`], [`privileges`] | time, the wish to stop, giving up what is not needed |
@@ -19,6 +20,7 @@ pub mod control;
 pub mod host;
 pub mod limits;
 pub mod napi;
+pub mod plugin;
 pub mod privileges;
 pub mod signals;
 pub mod stats;

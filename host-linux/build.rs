@@ -1,0 +1,52 @@
+//! Takes the helper plugins that `cargo xtask plugins` has built into the program (`src/plugin/shipped.rs`).
+//!
+//! They are looked for in `target/wasm/plugins` of the repository, or where `TOWPATH_PLUGINS` says. The configuration
+//! flag `shipped_helpers` tells the tests that they are there.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+fn main() -> Result<()> {
+    println!("cargo::rustc-check-cfg=cfg(shipped_helpers)");
+    println!("cargo::rerun-if-env-changed=TOWPATH_PLUGINS");
+    let folder = folder();
+    // Cargo can only watch a folder that is there.
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let components = components(&folder)?;
+    if components.is_empty() {
+        println!("cargo::warning=towpath is built without its helper plugins; `cargo xtask plugins` builds them");
+    } else {
+        println!("cargo::rustc-cfg=shipped_helpers");
+    }
+    let mut list = String::from("&[\n");
+    for (name, file) in &components {
+        list.push_str(&format!("    Shipped {{ name: {name:?}, component: include_bytes!({file:?}) }},\n"));
+    }
+    list.push(']');
+    let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?).join("shipped.rs");
+    fs::write(&out, list).with_context(|| format!("cannot write {}", out.display()))
+}
+
+fn folder() -> PathBuf {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/wasm/plugins");
+    env::var_os("TOWPATH_PLUGINS").map_or_else(default, PathBuf::from)
+}
+
+/// Names and files, in the order of the names.
+fn components(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut components = Vec::new();
+    for file in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let file = fs::canonicalize(file?.path())?;
+        let name = file.file_stem().and_then(|name| name.to_str());
+        if let Some(name) = name.filter(|_| file.extension().is_some_and(|extension| extension == "wasm")) {
+            components.push((name.to_owned(), file.clone()));
+        }
+    }
+    components.sort();
+    Ok(components)
+}

@@ -1,0 +1,114 @@
+//! `wit/helper.wit` in Rust, and between its types and the engine's.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use towpath_engine::{
+    conntrack::{
+        helper::{HelperContext, HelperEndpoint, HelperVerdict, Inspection, Pattern, Site, Wish},
+        tuple::Direction,
+    },
+    wire::ipv4::Protocol,
+};
+
+pub use generated::{ConntrackHelper, ConntrackHelperPre, exports::towpath::helper::conntrack as wit};
+
+/// What wasmtime makes of the contract.
+mod generated {
+    #![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated from wit/helper.wit")]
+
+    wasmtime::component::bindgen!({ path: "../wit/helper.wit", world: "conntrack-helper" });
+}
+
+/// The interface that a helper exports.
+pub const INTERFACE: &str = "towpath:helper/conntrack@0.1.0";
+
+/// Its functions.
+pub const FUNCTIONS: [&str; 3] = ["manifest", "inspect", "render"];
+
+/// The context in the contract's words; `None` for a protocol that it has no word for.
+#[must_use]
+pub fn context(context: &HelperContext) -> Option<wit::Context> {
+    Some(wit::Context {
+        protocol: match context.protocol {
+            Protocol::TCP => wit::Protocol::Tcp,
+            Protocol::UDP => wit::Protocol::Udp,
+            _ => return None,
+        },
+        direction: match context.direction {
+            Direction::Original => wit::Direction::Original,
+            Direction::Reply => wit::Direction::Reply,
+        },
+        source: endpoint(context.source),
+        destination: endpoint(context.destination),
+    })
+}
+
+/// An endpoint in the contract's words.
+#[must_use]
+pub fn endpoint(endpoint: HelperEndpoint) -> wit::Endpoint {
+    let address = match endpoint.address {
+        IpAddr::V4(address) => wit::IpAddress::Ipv4(address.to_bits()),
+        IpAddr::V6(address) => {
+            let [high, low] = [64, 0].map(|shift| (address.to_bits() >> shift) as u64);
+            wit::IpAddress::Ipv6(wit::Ipv6Address { high, low })
+        }
+    };
+    wit::Endpoint { address, port: endpoint.port }
+}
+
+/// A site in the contract's words.
+#[must_use]
+pub fn site(site: Site) -> wit::Site {
+    wit::Site { offset: site.offset, length: site.length, token: site.token }
+}
+
+/// What a helper found, in the engine's words. Whether it keeps to the manifest is for the engine to judge.
+#[must_use]
+pub fn inspection(inspection: wit::Inspection) -> Inspection {
+    Inspection {
+        verdict: match inspection.verdict {
+            wit::Verdict::Accept => HelperVerdict::Accept,
+            wit::Verdict::Incomplete => HelperVerdict::Incomplete,
+            wit::Verdict::Malformed => HelperVerdict::Malformed,
+        },
+        wishes: inspection.wishes.iter().map(wish).collect(),
+        state: inspection.state,
+    }
+}
+
+fn wish(wish: &wit::Wish) -> Wish {
+    Wish {
+        class: wish.class,
+        protocol: protocol(wish.protocol),
+        source: pattern(wish.source),
+        destination: pattern(wish.destination),
+        direction: match wish.direction {
+            wit::Direction::Original => Direction::Original,
+            wit::Direction::Reply => Direction::Reply,
+        },
+        permanent: wish.permanent,
+        site: wish.site.map(|site| Site { offset: site.offset, length: site.length, token: site.token }),
+    }
+}
+
+fn pattern(pattern: wit::Pattern) -> Pattern {
+    Pattern { address: pattern.address.map(address), prefix: pattern.prefix, port: pattern.port }
+}
+
+fn address(address: wit::IpAddress) -> IpAddr {
+    match address {
+        wit::IpAddress::Ipv4(bits) => Ipv4Addr::from_bits(bits).into(),
+        wit::IpAddress::Ipv6(wit::Ipv6Address { high, low }) => {
+            Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into()
+        }
+    }
+}
+
+/// The protocol's number.
+#[must_use]
+pub fn protocol(protocol: wit::Protocol) -> Protocol {
+    match protocol {
+        wit::Protocol::Tcp => Protocol::TCP,
+        wit::Protocol::Udp => Protocol::UDP,
+    }
+}

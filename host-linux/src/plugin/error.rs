@@ -1,0 +1,118 @@
+//! What can be wrong with a component.
+
+use std::{error, fmt, io};
+
+use towpath_engine::conntrack::helper::HelperFailure;
+
+use super::limits::COMPONENT_BYTES_MAX;
+
+/// A component that cannot be loaded: which, and why.
+#[derive(Debug)]
+pub struct PluginError {
+    /// The file, or the name of one that this program brings along.
+    pub component: String,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// Why a component cannot be loaded.
+#[derive(Debug)]
+pub enum Problem {
+    /// The file cannot be read.
+    Unreadable(io::Error),
+    /// It is larger than [`COMPONENT_BYTES_MAX`].
+    TooLarge,
+    /// It does not start as WebAssembly does.
+    NotWebAssembly,
+    /// It is a core module.
+    CoreModule,
+    /// It starts as a component, but is damaged or uses what is not enabled. What the compiler says.
+    Invalid(String),
+    /// It asks for something from outside, by this name.
+    ExtraImport(String),
+    /// It exports the interface in another version.
+    OtherVersion(String),
+    /// It does not export this interface or function.
+    MissingExport(String),
+    /// It exports something else under the name of a function of the contract. What differs.
+    WrongType(String),
+    /// It fails when it is started, or when its manifest is asked.
+    DoesNotStart(HelperFailure),
+    /// Its manifest breaks a bound.
+    BadManifest(BadManifest),
+    /// This program was built without the component.
+    NotShipped,
+    /// WebAssembly cannot be run on this machine. What wasmtime says.
+    NoRuntime(String),
+}
+
+/// A field of a manifest and what it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadManifest {
+    /// The field, as in `wit/helper.wit`.
+    pub field: &'static str,
+    /// The rule that it breaks.
+    pub rule: &'static str,
+}
+
+impl fmt::Display for PluginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.component, self.problem)
+    }
+}
+
+impl error::Error for PluginError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match &self.problem {
+            Problem::Unreadable(error) => Some(error),
+            Problem::TooLarge
+            | Problem::NotWebAssembly
+            | Problem::CoreModule
+            | Problem::Invalid(_)
+            | Problem::ExtraImport(_)
+            | Problem::OtherVersion(_)
+            | Problem::MissingExport(_)
+            | Problem::WrongType(_)
+            | Problem::DoesNotStart(_)
+            | Problem::BadManifest(_)
+            | Problem::NotShipped
+            | Problem::NoRuntime(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
+            Self::TooLarge => write!(f, "is larger than a component may be ({COMPONENT_BYTES_MAX} bytes)"),
+            Self::NotWebAssembly => f.write_str("is no WebAssembly component (it does not start with \\0asm)"),
+            Self::CoreModule => {
+                f.write_str("is a core WebAssembly module, not a component; `wasm-tools component new` makes one of it")
+            }
+            Self::Invalid(why) => write!(f, "is no valid component: {why}"),
+            Self::ExtraImport(name) => {
+                write!(f, "imports `{name}`, but a helper may import nothing (wit/helper.wit)")
+            }
+            Self::OtherVersion(name) => {
+                write!(f, "exports `{name}`, and this program needs `{}`", super::contract::INTERFACE)
+            }
+            Self::MissingExport(name) => write!(f, "does not export `{name}`, which a helper must (wit/helper.wit)"),
+            Self::WrongType(why) => write!(f, "exports something else than wit/helper.wit says: {why}"),
+            Self::DoesNotStart(HelperFailure::Trap) => {
+                f.write_str("traps when it is started or asked for its manifest")
+            }
+            Self::DoesNotStart(HelperFailure::Fuel) => f.write_str("does not come to an end when it is started"),
+            Self::DoesNotStart(HelperFailure::Memory) => {
+                f.write_str("wants more memory when it is started than its manifest asks for, or more than 16 MB")
+            }
+            Self::DoesNotStart(HelperFailure::Contract) => f.write_str("answers nonsense when asked for its manifest"),
+            Self::BadManifest(BadManifest { field, rule }) => write!(f, "its manifest is wrong: {field} {rule}"),
+            Self::NotShipped => f.write_str(
+                "is a helper that this program was built without: build with `cargo xtask plugins` first, \
+                 or name a component's file",
+            ),
+            Self::NoRuntime(why) => write!(f, "WebAssembly cannot be run here: {why}"),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Runs a component, call by call.
+
+use towpath_engine::conntrack::helper::{
+    Helper, HelperContext, HelperEndpoint, HelperFailure, Inspection, Manifest, Site,
+};
+use wasmtime::{Store, Trap};
+
+use super::{
+    contract::{self, ConntrackHelper, ConntrackHelperPre},
+    error::Problem,
+    limiter::Limiter,
+    limits::{MEMORY_BYTES, START_FUEL},
+    manifest,
+};
+
+/// A helper plugin.
+pub struct Plugin {
+    linked: ConntrackHelperPre<Limiter>,
+    manifest: Manifest,
+    hash: [u8; 32],
+    /// `None` after a failed call, until the next one.
+    running: Option<Running>,
+}
+
+/// An instance and the store it lives in.
+struct Running {
+    store: Store<Limiter>,
+    helper: ConntrackHelper,
+}
+
+impl Plugin {
+    /// Starts a linked component and asks for its manifest.
+    pub(super) fn start(linked: ConntrackHelperPre<Limiter>, hash: [u8; 32]) -> Result<Self, Problem> {
+        let mut running = Running::start(&linked, *MEMORY_BYTES.end()).map_err(|error| match error.failure {
+            // No trap, and memory enough: what is exported is not what the contract says.
+            HelperFailure::Contract => Problem::WrongType(error.why),
+            failure @ (HelperFailure::Trap | HelperFailure::Fuel | HelperFailure::Memory) => {
+                Problem::DoesNotStart(failure)
+            }
+        })?;
+        let declared = running
+            .call(START_FUEL, |helper, store| helper.towpath_helper_conntrack().call_manifest(store))
+            .map_err(Problem::DoesNotStart)?;
+        let manifest = manifest::checked(declared).map_err(Problem::BadManifest)?;
+        // Once more, now within its own bound.
+        let running =
+            Running::start(&linked, manifest.memory_bytes_max).map_err(|error| Problem::DoesNotStart(error.failure))?;
+        Ok(Self { linked, manifest, hash, running: Some(running) })
+    }
+
+    /// What the instance's memories take, in bytes; 0 when there is no instance, after a failed call.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.running.as_ref().map_or(0, |running| running.store.data().memory_bytes())
+    }
+
+    /// What the last call took of its fuel; 0 after a failed call.
+    #[must_use]
+    pub fn fuel_spent(&self) -> u64 {
+        let left = self.running.as_ref().and_then(|running| running.store.get_fuel().ok());
+        left.map_or(0, |left| self.manifest.fuel_per_call.saturating_sub(left))
+    }
+
+    /// Makes a call, in a new instance if the last call failed.
+    fn call<T>(
+        &mut self,
+        call: impl FnOnce(&ConntrackHelper, &mut Store<Limiter>) -> wasmtime::Result<T>,
+    ) -> Result<T, HelperFailure> {
+        let running = match &mut self.running {
+            Some(running) => running,
+            none => {
+                let started = Running::start(&self.linked, self.manifest.memory_bytes_max);
+                none.insert(started.map_err(|error| error.failure)?)
+            }
+        };
+        let answer = running.call(self.manifest.fuel_per_call, call);
+        if answer.is_err() {
+            self.running = None;
+        }
+        answer
+    }
+}
+
+impl Helper for Plugin {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn component_hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    fn inspect(&mut self, context: &HelperContext, state: &[u8], payload: &[u8]) -> Result<Inspection, HelperFailure> {
+        let context = contract::context(context).ok_or(HelperFailure::Contract)?;
+        let state = (!state.is_empty()).then_some(state);
+        let answer =
+            self.call(|helper, store| helper.towpath_helper_conntrack().call_inspect(store, context, state, payload))?;
+        Ok(answer.map_or_else(Inspection::default, contract::inspection))
+    }
+
+    fn render(
+        &mut self,
+        context: &HelperContext,
+        site: Site,
+        translated: HelperEndpoint,
+    ) -> Result<Vec<u8>, HelperFailure> {
+        let context = contract::context(context).ok_or(HelperFailure::Contract)?;
+        let (site, translated) = (contract::site(site), contract::endpoint(translated));
+        self.call(|helper, store| helper.towpath_helper_conntrack().call_render(store, context, site, translated))
+    }
+}
+
+/// Why there is no instance.
+struct StartError {
+    failure: HelperFailure,
+    /// What wasmtime says.
+    why: String,
+}
+
+impl Running {
+    fn start(linked: &ConntrackHelperPre<Limiter>, memory_bytes_max: u32) -> Result<Self, StartError> {
+        let mut store = Store::new(linked.engine(), Limiter::new(memory_bytes_max));
+        store.limiter(|limiter| limiter);
+        // An answer lies in the helper's memory, so it cannot rightly be larger.
+        store.set_hostcall_fuel(usize::try_from(memory_bytes_max).unwrap_or(usize::MAX));
+        let started = store.set_fuel(START_FUEL).and_then(|()| linked.instantiate(&mut store));
+        match started {
+            Ok(helper) => Ok(Self { store, helper }),
+            Err(error) => Err(StartError { failure: failure(&error, store.data()), why: format!("{error:#}") }),
+        }
+    }
+
+    fn call<T>(
+        &mut self,
+        fuel: u64,
+        call: impl FnOnce(&ConntrackHelper, &mut Store<Limiter>) -> wasmtime::Result<T>,
+    ) -> Result<T, HelperFailure> {
+        self.store.data_mut().forget_denials();
+        let answer = self.store.set_fuel(fuel).and_then(|()| call(&self.helper, &mut self.store));
+        answer.map_err(|error| failure(&error, self.store.data()))
+    }
+}
+
+/// What kind of failure it was. A helper that is denied memory traps, so that comes first; what is no trap at all is an
+/// answer that wasmtime could not read.
+fn failure(error: &wasmtime::Error, limiter: &Limiter) -> HelperFailure {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => HelperFailure::Fuel,
+        Some(_) | None if limiter.has_denied() => HelperFailure::Memory,
+        Some(_) => HelperFailure::Trap,
+        None => HelperFailure::Contract,
+    }
+}

@@ -1,0 +1,93 @@
+//! The bound of a helper's memory.
+
+use wasmtime::ResourceLimiter;
+
+use super::limits::{PARTS_MAX, TABLE_ELEMENTS_MAX};
+
+/// Counts what an instance's memories and tables take together, and notes when more was asked for than allowed: a
+/// module that is denied memory just traps, and nothing else would tell why.
+#[derive(Debug)]
+pub struct Limiter {
+    memory_bytes_max: usize,
+    memory_bytes: usize,
+    table_elements: usize,
+    denied: bool,
+}
+
+impl Limiter {
+    /// A limiter for an instance that has nothing yet.
+    #[must_use]
+    pub fn new(memory_bytes_max: u32) -> Self {
+        let memory_bytes_max = usize::try_from(memory_bytes_max).unwrap_or(usize::MAX);
+        Self { memory_bytes_max, memory_bytes: 0, table_elements: 0, denied: false }
+    }
+
+    /// Forgets what was denied before; called before each call.
+    pub const fn forget_denials(&mut self) {
+        self.denied = false;
+    }
+
+    /// Whether anything was denied.
+    #[must_use]
+    pub const fn has_denied(&self) -> bool {
+        self.denied
+    }
+
+    /// What the memories take, in bytes.
+    #[must_use]
+    pub const fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// Takes `desired` instead of `current` into the sum if it stays within `max`.
+    fn grow(sum: &mut usize, denied: &mut bool, current: usize, desired: usize, max: usize) -> bool {
+        let grown = (*sum - current).saturating_add(desired);
+        if grown > max {
+            *denied = true;
+            return false;
+        }
+        *sum = grown;
+        true
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(Self::grow(&mut self.memory_bytes, &mut self.denied, current, desired, self.memory_bytes_max))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(Self::grow(&mut self.table_elements, &mut self.denied, current, desired, TABLE_ELEMENTS_MAX))
+    }
+
+    fn instances(&self) -> usize {
+        PARTS_MAX
+    }
+
+    fn tables(&self) -> usize {
+        PARTS_MAX
+    }
+
+    fn memories(&self) -> usize {
+        PARTS_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::ResourceLimiter;
+
+    use super::Limiter;
+
+    #[test]
+    fn all_memories_together_stay_within_the_bound() {
+        let mut limiter = Limiter::new(300);
+        assert!(limiter.memory_growing(0, 100, None).unwrap());
+        assert!(limiter.memory_growing(0, 100, None).unwrap());
+        assert!(limiter.memory_growing(100, 200, None).unwrap());
+        assert!(!limiter.has_denied());
+        assert!(!limiter.memory_growing(200, 201, None).unwrap());
+        assert!(limiter.has_denied());
+        assert_eq!(limiter.memory_bytes(), 300);
+    }
+}

@@ -1,0 +1,51 @@
+//! Every bound of helper plugins, with its arithmetic. `wit/helper.wit` tells authors the same figures.
+
+use std::ops::RangeInclusive;
+
+/// The largest component taken. A helper is 30 to 100 KB; compiling 4 MB takes seconds, not minutes.
+pub const COMPONENT_BYTES_MAX: usize = 4 << 20;
+
+/// The largest compiled component taken from the cache: machine code is 4 to 8 times the size of WebAssembly.
+pub const COMPILED_BYTES_MAX: u64 = 64 << 20;
+
+/// Compiled components kept on disk; the oldest goes when there are more.
+pub const CACHED_COMPONENTS_MAX: usize = 32;
+
+/// Fuel for making an instance, and for asking its manifest.
+pub const START_FUEL: u64 = 10_000_000;
+
+/// Fuel that a manifest may ask for a call. 100 million instructions are about 0.1 s.
+pub const FUEL_PER_CALL: RangeInclusive<u64> = 1000..=100_000_000;
+
+/// Memory that a manifest may ask for, in bytes: one page of WebAssembly to 16 MB.
+pub const MEMORY_BYTES: RangeInclusive<u32> = 64 << 10..=16 << 20;
+
+/// Linear memories, tables and core instances that a component may be made of. One module and its adapters need fewer.
+pub const PARTS_MAX: usize = 16;
+
+/// Elements of all tables of a component: function pointers, for the most part.
+pub const TABLE_ELEMENTS_MAX: usize = 10_000;
+
+/// Native stack that WebAssembly may use.
+pub const STACK_BYTES: usize = 256 << 10;
+
+/// Bytes of a helper's name (Linux: `NF_CT_HELPER_NAME_LEN`, 16 with the NUL).
+pub const NAME_BYTES_MAX: usize = 15;
+
+/// Places that a manifest may name to be attached to.
+pub const ATTACH_POINTS: RangeInclusive<usize> = 1..=16;
+
+/// Triggers that a manifest may name.
+pub const TRIGGERS_MAX: usize = 32;
+
+/// Bytes of a trigger.
+pub const TRIGGER_BYTES: RangeInclusive<usize> = 1..=16;
+
+/// Classes of expectations (Linux: `NF_CT_MAX_EXPECT_CLASSES` is 4; there is no need to be that tight).
+pub const CLASSES: RangeInclusive<usize> = 1..=8;
+
+/// Expectations of one class that may wait for one master (Linux: `NF_CT_EXPECT_MAX_CNT`).
+pub const EXPECTED: RangeInclusive<u16> = 1..=255;
+
+/// How long an expectation may wait, in seconds: up to a day.
+pub const EXPECT_SECONDS: RangeInclusive<u32> = 1..=86_400;

@@ -1,0 +1,41 @@
+//! Helper plugins: WebAssembly components behind the engine's [`Helper`] trait.
+//!
+//! ```text
+//!  component (bytes) ─► compiled (Cache) ─► checked: imports, exports, manifest ─► Plugin: Helper
+//!                                                                                    │ inspect, render
+//!                                                          one store, one instance ◄─┘ fuel, memory bound
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | [`runtime`] | [`Runtime`]: compiles and checks components |
+//! | [`instance`] | [`Plugin`]: runs one, call by call |
+//! | [`contract`] | `wit/helper.wit` in Rust, and to the engine's types and back |
+//! | [`manifest`] | the bounds of a manifest |
+//! | [`limiter`] | the bound of a helper's memory |
+//! | [`cache`] | compiled components on disk |
+//! | [`shipped`] | the components inside this program |
+//! | [`error`] | what can be wrong with a component |
+//!
+//! A component has no way out: it imports nothing, every call has fuel, and memory is bounded. After a failed call its
+//! instance is thrown away, and the next call gets a new one; so a trap costs its own packet at most.
+//!
+//! Why fuel and not epochs: fuel is deterministic, so that a replay fails where the first run failed, and costs no more.
+//! Why not the pooling allocator: there is one instance a helper, made once.
+//!
+//! [`Helper`]: towpath_engine::conntrack::helper::Helper
+
+pub mod cache;
+pub mod contract;
+pub mod error;
+pub mod instance;
+pub mod limiter;
+pub mod limits;
+pub mod manifest;
+pub mod runtime;
+pub mod shipped;
+
+pub use cache::{Cache, CacheError};
+pub use error::{PluginError, Problem};
+pub use instance::Plugin;
+pub use runtime::Runtime;

@@ -1,0 +1,184 @@
+//! Compiles components and checks what they are.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    hash::{Hash, Hasher},
+    io::Read,
+    path::Path,
+};
+
+use sha2::{Digest, Sha256};
+use wasmtime::{
+    Config, Engine,
+    component::{Component, Linker, types::ComponentItem},
+};
+
+use super::{
+    cache::Cache,
+    contract::{ConntrackHelperPre, FUNCTIONS, INTERFACE},
+    error::{PluginError, Problem},
+    instance::Plugin,
+    limiter::Limiter,
+    limits::{COMPONENT_BYTES_MAX, STACK_BYTES},
+    shipped,
+};
+
+/// What runs components: wasmtime with our settings, and the cache.
+pub struct Runtime {
+    engine: Engine,
+    cache: Option<Cache>,
+}
+
+impl Runtime {
+    /// A runtime; without a cache each component is compiled anew, which takes about a tenth of a second.
+    ///
+    /// # Errors
+    /// When wasmtime does not work on this machine.
+    pub fn new(cache: Option<Cache>) -> Result<Self, PluginError> {
+        let engine = Engine::new(&settings()).map_err(|error| PluginError {
+            component: "helper plugins".to_owned(),
+            problem: Problem::NoRuntime(format!("{error:#}")),
+        })?;
+        Ok(Self { engine, cache })
+    }
+
+    /// Loads the component in a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or what is in it is no helper: the error names the file and says why.
+    pub fn load_file(&self, file: &Path) -> Result<Plugin, PluginError> {
+        let error = |problem| PluginError { component: file.display().to_string(), problem };
+        let mut component = Vec::new();
+        fs::File::open(file)
+            .and_then(|file| file.take(COMPONENT_BYTES_MAX as u64 + 1).read_to_end(&mut component))
+            .map_err(|problem| error(Problem::Unreadable(problem)))?;
+        self.load_bytes(&component).map_err(error)
+    }
+
+    /// Loads a component that this program brings along.
+    ///
+    /// # Errors
+    /// When it was built without that one.
+    pub fn load_shipped(&self, name: &str) -> Result<Plugin, PluginError> {
+        let found = shipped::COMPONENTS.iter().find(|shipped| shipped.name == name).ok_or(Problem::NotShipped);
+        found
+            .and_then(|shipped| self.load_bytes(shipped.component))
+            .map_err(|problem| PluginError { component: name.to_owned(), problem })
+    }
+
+    /// Loads a component.
+    ///
+    /// # Errors
+    /// When it is no helper.
+    pub fn load_bytes(&self, component: &[u8]) -> Result<Plugin, Problem> {
+        check_start(component)?;
+        let hash = Sha256::digest(component).into();
+        let component = self.compiled(component, hash)?;
+        check_contract(&self.engine, &component)?;
+        let linked = Linker::<Limiter>::new(&self.engine)
+            .instantiate_pre(&component)
+            .and_then(ConntrackHelperPre::new)
+            .map_err(|error| Problem::WrongType(format!("{error:#}")))?;
+        Plugin::start(linked, hash)
+    }
+
+    /// The compiled component, from the cache if it is there.
+    fn compiled(&self, component: &[u8], hash: [u8; 32]) -> Result<Component, Problem> {
+        let key = self.key(hash);
+        if let Some(compiled) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, &key)) {
+            return Ok(compiled);
+        }
+        let compiled =
+            Component::from_binary(&self.engine, component).map_err(|error| Problem::Invalid(format!("{error:#}")))?;
+        if let Some(cache) = &self.cache {
+            // A full disk costs the next start a tenth of a second, and nothing now.
+            let _ = cache.store(&key, &compiled);
+        }
+        Ok(compiled)
+    }
+
+    /// Component, and all that its machine code depends on: wasmtime's version, its settings, the processor.
+    fn key(&self, hash: [u8; 32]) -> String {
+        let mut settings = Digesting(Sha256::new());
+        self.engine.precompile_compatibility_hash().hash(&mut settings);
+        let mut key = hex(&hash);
+        key.push('-');
+        key.push_str(&hex(&settings.0.finalize()[..16]));
+        key
+    }
+}
+
+/// Deterministic (no threads, no relaxed arithmetic, one NaN), metered, without what helpers have no use for.
+fn settings() -> Config {
+    let mut config = Config::new();
+    config
+        .consume_fuel(true)
+        .max_wasm_stack(STACK_BYTES)
+        .cranelift_nan_canonicalization(true)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .concurrency_support(false)
+        .generate_address_map(false)
+        .native_unwind_info(false);
+    config
+}
+
+/// Whether the first bytes are a component's (Component model, Binary.md: magic, version 13, layer 1).
+fn check_start(component: &[u8]) -> Result<(), Problem> {
+    if component.len() > COMPONENT_BYTES_MAX {
+        return Err(Problem::TooLarge);
+    }
+    match component.split_at_checked(8) {
+        Some((b"\0asm\x01\0\0\0", _)) => Err(Problem::CoreModule),
+        Some(([0, b'a', b's', b'm', ..], _)) => Ok(()),
+        Some(_) | None => Err(Problem::NotWebAssembly),
+    }
+}
+
+/// Whether it imports nothing and exports the interface with its functions. Their types are checked when it is linked.
+fn check_contract(engine: &Engine, component: &Component) -> Result<(), Problem> {
+    let shape = component.component_type();
+    if let Some((name, _)) = shape.imports(engine).next() {
+        return Err(Problem::ExtraImport(name.to_owned()));
+    }
+    // Asked by index, because that look-up also takes a compatible version.
+    let Some(interface) = component.get_export_index(None, INTERFACE) else {
+        let package = INTERFACE.split_once('@').map_or(INTERFACE, |(name, _)| name);
+        let other = shape.exports(engine).find(|(name, _)| name.split('@').next() == Some(package));
+        return Err(match other {
+            Some((name, _)) => Problem::OtherVersion(name.to_owned()),
+            None => Problem::MissingExport(INTERFACE.to_owned()),
+        });
+    };
+    for function in FUNCTIONS {
+        match component.get_export(Some(&interface), function) {
+            Some((ComponentItem::ComponentFunc(_), _)) => {}
+            Some(_) => return Err(Problem::WrongType(format!("`{function}` is no function"))),
+            None => return Err(Problem::MissingExport(format!("{INTERFACE}#{function}"))),
+        }
+    }
+    Ok(())
+}
+
+/// Hashes with SHA-256, which is the same on every run.
+struct Digesting(Sha256);
+
+impl Hasher for Digesting {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest = self.0.clone().finalize();
+        digest.iter().take(8).fold(0, |bits, &byte| bits << 8 | u64::from(byte))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,125 @@
+//! Calls that fail: of what kind, and that the next one works.
+
+use towpath::plugin::Plugin;
+use towpath_engine::conntrack::{
+    helper::{Helper, HelperFailure, HelperVerdict, Inspection},
+    tuple::Direction,
+};
+
+use crate::{context, made::Made, runtime};
+
+/// Answers by the payload's first letter.
+static MOODY: &str = r#"
+    (local $mood i32)
+    (local.set $mood (i32.load8_u (local.get $payload)))
+    (if (i32.eq (local.get $mood) (i32.const 0x4c)) (then (loop $forever (br $forever))))              ;; L
+    (if (i32.eq (local.get $mood) (i32.const 0x54)) (then unreachable))                                ;; T
+    (if (i32.eq (local.get $mood) (i32.const 0x53)) (then (call $deeper)))                             ;; S
+    (if (i32.eq (local.get $mood) (i32.const 0x58)) (then (drop (i32.load (i32.const 0x7fffffff)))))   ;; X
+    (if (i32.eq (local.get $mood) (i32.const 0x4d)) (then                                              ;; M
+      (if (i32.eq (memory.grow (i32.const 1000)) (i32.const -1)) (then unreachable))))
+    (if (i32.eq (local.get $mood) (i32.const 0x44)) (then                                              ;; D
+      (i32.store8 (i32.const 4096) (i32.const 1)) (i32.store8 (i32.const 4100) (i32.const 99))
+      (return (i32.const 4096))))
+    (if (i32.eq (local.get $mood) (i32.const 0x4f)) (then                                              ;; O
+      (i32.store8 (i32.const 4096) (i32.const 1)) (i32.store8 (i32.const 4100) (i32.const 0))
+      (i32.store (i32.const 4104) (i32.const 4096)) (i32.store (i32.const 4108) (i32.const 0x7fffff))
+      (return (i32.const 4096))))
+    (if (i32.eq (local.get $mood) (i32.const 0x50)) (then (return (i32.const -8))))                    ;; P
+    (if (i32.eq (local.get $mood) (i32.const 0x43)) (then                                              ;; C
+      (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+      (i32.store8 (i32.const 4096) (i32.const 1)) (i32.store8 (i32.const 4100) (i32.const 0))
+      (i32.store (i32.const 4104) (i32.const 0)) (i32.store (i32.const 4108) (i32.const 0))
+      (i32.store8 (i32.const 4116) (i32.const 1))
+      (i32.store (i32.const 4120) (i32.const 4128)) (i32.store (i32.const 4124) (i32.const 1))
+      (i32.store8 (i32.const 4128) (global.get $calls))
+      (return (i32.const 4096))))
+    i32.const 512"#;
+
+static MORE: &str = "(global $calls (mut i32) (i32.const 0)) (func $deeper (call $deeper) (call $deeper))";
+
+#[test]
+fn an_endless_loop_spends_its_fuel() {
+    fails_and_recovers(b"L", HelperFailure::Fuel);
+}
+
+#[test]
+fn a_memory_bomb_is_denied_and_says_so() {
+    fails_and_recovers(b"M", HelperFailure::Memory);
+}
+
+#[test]
+fn a_trap_is_a_trap() {
+    fails_and_recovers(b"T", HelperFailure::Trap);
+    fails_and_recovers(b"X", HelperFailure::Trap);
+}
+
+#[test]
+fn an_endless_recursion_is_stopped_by_fuel_or_stack() {
+    let failure = inspect(&mut moody(), b"S").unwrap_err();
+    assert!(matches!(failure, HelperFailure::Fuel | HelperFailure::Trap), "{failure:?}");
+    fails_and_recovers(b"S", failure);
+}
+
+#[test]
+fn an_answer_that_is_none_breaks_the_contract() {
+    fails_and_recovers(b"D", HelperFailure::Contract);
+    fails_and_recovers(b"O", HelperFailure::Contract);
+    fails_and_recovers(b"P", HelperFailure::Contract);
+}
+
+#[test]
+fn an_instance_is_kept_until_a_call_fails() {
+    let mut plugin = moody();
+    assert_eq!(counted(&mut plugin), 1);
+    assert_eq!(counted(&mut plugin), 2);
+    assert_eq!(inspect(&mut plugin, b"T"), Err(HelperFailure::Trap));
+    assert_eq!(plugin.memory_bytes(), 0);
+    assert_eq!(counted(&mut plugin), 1);
+    assert_eq!(plugin.memory_bytes(), 2 << 16);
+}
+
+#[test]
+fn the_same_payload_fails_at_the_same_fuel() {
+    let spent: Vec<_> = (0..2)
+        .map(|_| {
+            let mut plugin = moody();
+            inspect(&mut plugin, b"quiet").unwrap();
+            plugin.fuel_spent()
+        })
+        .collect();
+    assert!(spent[0] > 0 && spent[0] == spent[1], "{spent:?}");
+}
+
+#[test]
+fn failing_a_thousand_times_leaks_nothing_that_stops_the_next() {
+    let mut plugin = moody();
+    for _ in 0..1000 {
+        assert_eq!(inspect(&mut plugin, b"T"), Err(HelperFailure::Trap));
+    }
+    assert_eq!(counted(&mut plugin), 1);
+}
+
+fn moody() -> Plugin {
+    let made = Made { name: "moody", inspect: MOODY, more: MORE, ..Made::default() };
+    runtime().load_bytes(&made.component()).expect("it keeps to the contract")
+}
+
+fn inspect(plugin: &mut Plugin, payload: &[u8]) -> Result<Inspection, HelperFailure> {
+    plugin.inspect(&context(Direction::Original, "10.0.0.5", "198.51.100.21"), &[], payload)
+}
+
+fn fails_and_recovers(payload: &[u8], failure: HelperFailure) {
+    let mut plugin = moody();
+    for _ in 0..2 {
+        assert_eq!(inspect(&mut plugin, payload), Err(failure), "{}", String::from_utf8_lossy(payload));
+        assert_eq!(inspect(&mut plugin, b"quiet"), Ok(Inspection::default()));
+    }
+}
+
+/// How many calls this instance has counted.
+fn counted(plugin: &mut Plugin) -> u8 {
+    let answer = inspect(plugin, b"C").expect("counting does not fail");
+    assert_eq!((answer.verdict, answer.wishes.len()), (HelperVerdict::Accept, 0));
+    answer.state.expect("the count")[0]
+}
