@@ -7,7 +7,7 @@
 //! - [`config`] reads a gateway from its file
 //! - [`replay`] leads a capture's packets through a gateway
 //! - [`record`] tells what became of each, as JSON and for people
-//! - [`write`] writes what became of a capture as a capture
+//! - [`mod@write`] writes what became of a capture as a capture
 //! - [`schema`] shows connections and events as JSON
 //! - [`limits`] has every bound
 
