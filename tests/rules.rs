@@ -1,0 +1,161 @@
+//! Rules text, against what iptables itself makes of it: recorded in `rules/`, and asked again where the tool can run.
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use towpath_engine::{
+    conntrack::HelperId,
+    netfilter::{Loading, RuleError, RuleSet, Source},
+};
+
+/// Sets of rules as tools and people write them; each with what the tool saves after it has read them.
+const FILES: [&str; 4] = ["docker", "gateway", "kube-proxy", "ufw"];
+
+/// One rule, or a few lines, and what becomes of it.
+#[derive(Debug)]
+struct Pair {
+    table: String,
+    lines: String,
+    saved: Saved,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Saved {
+    Rules(Vec<String>),
+    /// Nobody takes it.
+    Refused,
+    /// The tool takes it, we do not.
+    RefusedHere,
+}
+
+#[test]
+fn every_recorded_rule_is_printed_or_refused_as_the_tool_does() {
+    for pair in pairs() {
+        match (parse("pair", &pair.text(), false), &pair.saved) {
+            (Ok(rules), Saved::Rules(saved)) => assert_eq!(rules_of(&rules.save(false)), *saved, "{}", pair.lines),
+            (Err(_), Saved::Refused | Saved::RefusedHere) => {}
+            (Ok(rules), _) => panic!("taken: {}\n{}", pair.lines, rules.save(false)),
+            (Err(error), _) => panic!("{}: {error}", pair.lines),
+        }
+    }
+}
+
+#[test]
+fn whole_files_come_out_as_the_tool_saves_them_and_stay_so() {
+    for name in FILES {
+        let saved = read(&format!("files/{name}.saved"));
+        let rules = parse(name, &read(&format!("files/{name}.v4")), true).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(rules.save(true), saved, "{name}");
+        let again = parse(name, &saved, true).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(again.save(true), saved, "{name}");
+    }
+}
+
+#[test]
+fn the_recordings_are_what_the_tool_here_makes_of_them() {
+    if !tool_runs() {
+        eprintln!("skipped: iptables-legacy-restore cannot run in a network namespace here");
+        return;
+    }
+    let pairs = pairs();
+    let mut script = String::from("ask() { iptables-legacy-restore 2>/dev/null && iptables-legacy-save -t $1; }\n");
+    for pair in &pairs {
+        script.push_str(&format!("ask {} <<'RULES' || echo refused\n{}RULES\necho ----\n", pair.table, pair.text()));
+    }
+    let answer = in_namespace(&script);
+    let answers: Vec<&str> = answer.split("----\n").collect();
+    assert_eq!(answers.len(), pairs.len() + 1, "one answer a pair:\n{answer}");
+    for (pair, answer) in pairs.iter().zip(answers) {
+        let refused = answer.lines().last() == Some("refused");
+        match &pair.saved {
+            Saved::Rules(saved) => assert_eq!(rules_of(answer), *saved, "{}", pair.lines),
+            Saved::Refused => assert!(refused, "{}: {answer}", pair.lines),
+            Saved::RefusedHere => assert!(!refused, "{}: the tool refuses it too", pair.lines),
+        }
+    }
+}
+
+#[test]
+fn the_tool_here_saves_whole_files_as_recorded() {
+    if !tool_runs() {
+        eprintln!("skipped: iptables-legacy-restore cannot run in a network namespace here");
+        return;
+    }
+    for name in FILES {
+        let text = read(&format!("files/{name}.v4"));
+        let tables = ["raw", "mangle", "nat", "filter"].iter().filter(|table| text.contains(&format!("*{table}\n")));
+        let save: String = tables.map(|table| format!("iptables-legacy-save -c -t {table}\n")).collect();
+        let answer = in_namespace(&format!("iptables-legacy-restore -c <<'RULES'\n{text}RULES\n{save}"));
+        let lines: String =
+            answer.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        assert_eq!(lines, read(&format!("files/{name}.saved")), "{name}");
+    }
+}
+
+impl Pair {
+    fn text(&self) -> String {
+        format!("*{}\n:foo - [0:0]\n{}\nCOMMIT\n", self.table, self.lines)
+    }
+}
+
+fn pairs() -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    for line in read("pairs.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        if let Some((table, lines)) = line.split_once(" < ") {
+            let (table, lines) = (table.to_owned(), lines.replace(" ; ", "\n"));
+            pairs.push(Pair { table, lines, saved: Saved::Rules(Vec::new()) });
+            continue;
+        }
+        let Some(pair) = pairs.last_mut() else { panic!("{line} belongs to nothing") };
+        match (line, &mut pair.saved) {
+            ("!", saved) => *saved = Saved::Refused,
+            ("~", saved) => *saved = Saved::RefusedHere,
+            (rule, Saved::Rules(rules)) => rules.extend(rule.strip_prefix("> ").map(str::to_owned)),
+            (line, _) => panic!("{line} after a refusal"),
+        }
+    }
+    assert!(pairs.len() > 400, "only {} pairs", pairs.len());
+    pairs
+}
+
+/// The rules among the lines that the tool or we print.
+fn rules_of(saved: &str) -> Vec<String> {
+    saved.lines().filter(|line| line.starts_with("-A")).map(str::to_owned).collect()
+}
+
+fn parse(name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
+    let helpers = [("ftp", HelperId(0)), ("tftp", HelperId(1))];
+    RuleSet::parse(&[Source { name, text }], &Loading { counters, helpers: &helpers })
+}
+
+fn read(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("rules").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn tool_runs() -> bool {
+    let mut tool = Command::new("unshare");
+    tool.args(["-n", "iptables-legacy-save"]).stdout(Stdio::null()).stderr(Stdio::null());
+    matches!(tool.status(), Ok(status) if status.success())
+}
+
+/// What a shell script prints in a network namespace of its own.
+fn in_namespace(script: &str) -> String {
+    let mut command = Command::new("unshare");
+    let mut shell = command
+        .args(["-n", "sh"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("unshare has just been run");
+    let mut input = shell.stdin.take().expect("stdin is piped");
+    let script = script.to_owned();
+    let writer = std::thread::spawn(move || input.write_all(script.as_bytes()));
+    let output = shell.wait_with_output().expect("the shell ends");
+    writer.join().expect("the writer ends").expect("the script is read");
+    String::from_utf8(output.stdout).expect("rules are text")
+}
