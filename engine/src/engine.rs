@@ -4,10 +4,10 @@ use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::{
     command::{Command, CommandError, Reply},
-    conntrack::{Conntrack, Context, Tracking, calling::Helpers},
+    conntrack::{Conntrack, Tracking, calling::Helpers},
     device::Devices,
     ending::{Dropped, End, Ending, Outcome},
-    event::{Event, Events},
+    event::Event,
     frame::{Frame, Transmit},
     ip::{Neighbours, Routes, icmp_limit::IcmpLimit, local::Services},
     limits::BATCH_FRAMES_MAX,
@@ -15,9 +15,10 @@ use crate::{
     packet::{Packet, Pool},
     random::Random,
     stats::Stats,
+    surroundings::Surroundings,
     sysctl::Sysctls,
     time::Instant,
-    trace::{Step, Trace},
+    trace::Step,
     wire::checksum::Routines,
 };
 
@@ -54,12 +55,9 @@ pub struct Engine {
     pub(crate) helpers: Helpers,
     /// Whether helpers are attached by the ports of their manifests.
     pub(crate) helpers_by_port: bool,
-    pub(crate) sysctls: Sysctls,
-    pub(crate) routines: Routines,
-    pub(crate) random: Random,
+    /// What every room is lent.
+    pub(crate) around: Surroundings,
     pub(crate) pool: Pool,
-    pub(crate) events: Events,
-    pub(crate) trace: Trace,
     pub(crate) stats: Stats,
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) endings: VecDeque<Ending>,
@@ -95,7 +93,7 @@ impl Engine {
     /// The same, with checksum routines that are better than the portable ones. They must give the same results.
     #[must_use]
     pub fn with_routines(seed: u64, routines: Routines) -> Self {
-        let mut random = Random::new(seed);
+        let mut around = Surroundings::new(seed, routines);
         Self {
             devices: Devices::default(),
             routes: Routes::default(),
@@ -103,15 +101,11 @@ impl Engine {
             services: Services::default(),
             icmp_limit: IcmpLimit::default(),
             rules: RuleSet::default(),
-            conntrack: Conntrack::new(random.next_u64()),
+            conntrack: Conntrack::new(around.random.next_u64()),
             helpers: Helpers::default(),
             helpers_by_port: false,
-            sysctls: Sysctls::default(),
-            routines,
-            random,
+            around,
             pool: Pool::new(),
-            events: Events::default(),
-            trace: Trace::default(),
             stats: Stats::default(),
             transmits: VecDeque::new(),
             endings: VecDeque::new(),
@@ -173,14 +167,7 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
         self.handle_neighbours_overdue(now);
-        let mut context = Context {
-            sysctls: &self.sysctls,
-            routines: &self.routines,
-            random: &mut self.random,
-            events: &mut self.events,
-            trace: &mut self.trace,
-        };
-        self.conntrack.handle_timeout(now, &mut context);
+        self.conntrack.handle_timeout(now, &mut self.around);
     }
 
     /// The next frame that leaves.
@@ -193,7 +180,7 @@ impl Engine {
 
     /// The oldest event, and when it happened.
     pub fn poll_event(&mut self) -> Option<(Instant, Event)> {
-        self.events.pop()
+        self.around.events.pop()
     }
 
     /// How the next frame's packet ended; one for each frame, in order, for those who subscribed to endings.
@@ -216,14 +203,14 @@ impl Engine {
 
     /// What was written down since the last call, when [`Command::Trace`] asked for it.
     pub fn take_trace(&mut self) -> Vec<Step> {
-        self.trace.take()
+        self.around.trace.take()
     }
 
     /// What has been counted.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats.clone();
-        stats.events_lost = self.events.lost();
+        stats.events_lost = self.around.events.lost();
         stats
     }
 
@@ -254,13 +241,13 @@ impl Engine {
     /// The tunables.
     #[must_use]
     pub const fn sysctls(&self) -> &Sysctls {
-        &self.sysctls
+        &self.around.sysctls
     }
 
     /// The generator: what a script of draws has left open.
     #[must_use]
     pub const fn random(&self) -> &Random {
-        &self.random
+        &self.around.random
     }
 
     /// The latest time seen.

@@ -24,6 +24,7 @@
 //! | [`device`], [`offload`] | interfaces; checksums in software |
 //! | [`ending`], [`event`], [`trace`], [`stats`] | how packets end and what is told about it |
 //! | [`sysctl`], [`limits`] | tunables and bounds |
+//! | [`surroundings`] | what every room is lent |
 //! | [`time`], [`random`] | what comes in from outside |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -52,6 +53,7 @@ pub mod random;
 mod settle;
 mod stages;
 pub mod stats;
+pub mod surroundings;
 pub mod sysctl;
 pub mod time;
 pub mod trace;

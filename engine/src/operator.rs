@@ -5,7 +5,6 @@ use core::net::Ipv4Addr;
 
 use crate::{
     command::{Command, CommandError, Reply},
-    conntrack::Context,
     device::{Device, InterfaceAddress},
     engine::Engine,
     frame::DeviceId,
@@ -39,7 +38,7 @@ impl Engine {
                 self.helpers_by_port = on;
                 Ok(Reply::Done)
             }
-            Command::SetSysctl(name, value) => match self.sysctls.set(&name, value) {
+            Command::SetSysctl(name, value) => match self.around.sysctls.set(&name, value) {
                 Ok(()) => Ok(Reply::Done),
                 Err(error) => Err(CommandError::Sysctl(name, error)),
             },
@@ -48,27 +47,20 @@ impl Engine {
                 Ok(Reply::Done)
             }
             Command::Subscribe(subscription) => {
-                self.events.subscribe(subscription);
+                self.around.events.subscribe(subscription);
                 Ok(Reply::Done)
             }
             Command::Trace(level) => {
-                self.trace.set_level(level);
+                self.around.trace.set_level(level);
                 Ok(Reply::Done)
             }
             Command::Script(values) => {
-                self.random.set_script(values);
+                self.around.random.set_script(values);
                 Ok(Reply::Done)
             }
             Command::SendIpv4(bytes) => self.send_ipv4(now, &bytes),
             Command::FlushConntrack => {
-                let mut context = Context {
-                    sysctls: &self.sysctls,
-                    routines: &self.routines,
-                    random: &mut self.random,
-                    events: &mut self.events,
-                    trace: &mut self.trace,
-                };
-                self.conntrack.flush(now, &mut context);
+                self.conntrack.flush(now, &mut self.around);
                 Ok(Reply::Done)
             }
         }

@@ -54,7 +54,7 @@ impl Engine {
     /// A packet passes through.
     fn forward(&mut self, now: Instant, packet: Packet, way: Way, hop: NextHop) -> Result<End, Dropped> {
         let packet = self.may_forward(packet, hop)?;
-        self.trace.push(|| Step::Routed(hop.device));
+        self.around.trace.push(|| Step::Routed(hop.device));
         let packet = self.at(Hook::Forward, now, packet, way)?;
         self.stats.forwarded += 1;
         self.transmit(now, packet, way, hop)
@@ -62,10 +62,10 @@ impl Engine {
 
     /// A packet is for this host.
     fn deliver(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
-        self.trace.push(|| Step::RoutedLocal);
+        self.around.trace.push(|| Step::RoutedLocal);
         let packet = self.at(Hook::Input, now, packet, way)?;
-        let random = &mut self.random;
-        let delivery = self.services.deliver(packet, &self.sysctls, &self.routines, || random.ip_id())?;
+        let random = &mut self.around.random;
+        let delivery = self.services.deliver(packet, &self.around.sysctls, &self.around.routines, || random.ip_id())?;
         self.stats.delivered += 1;
         match delivery {
             Delivery::Taken(packet) => packet.recycle(&mut self.pool),
@@ -111,7 +111,7 @@ impl Engine {
 
     /// Calls everybody at a hook, in order.
     fn at(&mut self, hook: Hook, now: Instant, mut packet: Packet, way: Way) -> Result<Packet, Dropped> {
-        self.trace.push(|| Step::Hook(hook, Summary(&packet).to_string()));
+        self.around.trace.push(|| Step::Hook(hook, Summary(&packet).to_string()));
         for &stage in hook.stages() {
             self.place = Some((hook, stage));
             packet = match stage {

@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use crate::{
-    conntrack::{Context, State, Tracking},
+    conntrack::{State, Tracking},
     ending::{DropReason, Dropped, End, Ending, Outcome},
     engine::Engine,
     ip::{
@@ -24,23 +24,16 @@ impl Engine {
             Err(dropped) => dropped,
         };
         self.stats.count_drop(reason);
-        self.trace.push(|| Step::Dropped(reason));
+        self.around.trace.push(|| Step::Dropped(reason));
         self.answer_drop(now, &packet, reason);
-        let mut context = Context {
-            sysctls: &self.sysctls,
-            routines: &self.routines,
-            random: &mut self.random,
-            events: &mut self.events,
-            trace: &mut self.trace,
-        };
-        self.conntrack.release(now, &packet, &mut context);
+        self.conntrack.release(now, &packet, &mut self.around);
         packet.recycle(&mut self.pool);
         Outcome::Dropped(reason)
     }
 
     /// Notes how the packet of a frame has ended, when somebody wants to know.
     pub(crate) fn note_ending(&mut self, outcome: Outcome) {
-        if self.events.wanted().endings && self.endings.len() < EVENT_QUEUE_MAX {
+        if self.around.events.wanted().endings && self.endings.len() < EVENT_QUEUE_MAX {
             self.endings.push_back(Ending { outcome, tracking: self.tracked, place: self.place, rule: self.rule });
         }
     }
@@ -66,13 +59,13 @@ impl Engine {
         if !icmp_error::may_answer(about) || about.meta().device.is_none() {
             return;
         }
-        if !self.icmp_limit.allows(now, to, error.kind, &self.sysctls) {
+        if !self.icmp_limit.allows(now, to, error.kind, &self.around.sysctls) {
             self.stats.icmp_limited += 1;
             return;
         }
         let Some(source) = self.address_towards(to, asked) else { return };
-        let id = self.random.ip_id();
-        let ttl = self.sysctls.ip_default_ttl as u8;
+        let id = self.around.random.ip_id();
+        let ttl = self.around.sysctls.ip_default_ttl as u8;
         let mut answer = icmp_error::icmp_error(&mut self.pool, about, error, source, id, ttl);
         answer.meta_mut().tracking = attached(about.meta().tracking);
         self.originate(now, answer);
@@ -86,14 +79,14 @@ impl Engine {
         let Some(mut answer) = self.reset_of(about) else { return };
         answer.meta_mut().tracking = attached(about.meta().tracking);
         if let Some(connection) = about.meta().tracking.connection() {
-            self.conntrack.set_closing(now, connection, &self.sysctls);
+            self.conntrack.set_closing(now, connection, &self.around.sysctls);
         }
         self.originate(now, answer);
     }
 
     fn reset_of(&mut self, about: &Packet) -> Option<Packet> {
-        let ttl = self.sysctls.ip_default_ttl as u8;
-        icmp_error::tcp_reset(&mut self.pool, about, &self.routines, ttl)
+        let ttl = self.around.sysctls.ip_default_ttl as u8;
+        icmp_error::tcp_reset(&mut self.pool, about, &self.around.routines, ttl)
     }
 
     /// Sends a packet of this host, while another one's walk goes on.

@@ -1,7 +1,7 @@
 //! The stages of a hook: what each asks of its room, and what the room's answer does to the packet.
 
 use crate::{
-    conntrack::{ConnId, Connection, Context, State, Template, Tracking, Tuple, calling},
+    conntrack::{ConnId, Connection, State, Template, Tracking, Tuple, calling},
     ending::{DropReason, Dropped},
     engine::Engine,
     ip::{NextHop, icmp_error},
@@ -19,7 +19,7 @@ impl Engine {
     pub(crate) fn may_forward(&mut self, mut packet: Packet, hop: NextHop) -> Result<Packet, Dropped> {
         let ttl = packet.ipv4().map_or(0, |ip| ip.ttl);
         let may_be_cut = packet.ipv4().is_some_and(|ip| !ip.dont_fragment());
-        if self.sysctls.ip_forward == 0 {
+        if self.around.sysctls.ip_forward == 0 {
             return Err(packet.drop_for(DropReason::ForwardingOff));
         }
         if ttl <= 1 {
@@ -76,9 +76,7 @@ impl Engine {
             output: way.output(),
             devices: &self.devices,
             conntrack: &mut self.conntrack,
-            random: &mut self.random,
-            events: &mut self.events,
-            trace: &mut self.trace,
+            around: &mut self.around,
             walk: &mut walk,
         };
         self.rules.evaluate(table, &mut view)
@@ -93,7 +91,7 @@ impl Engine {
     fn reject(&mut self, now: Instant, packet: &Packet, with: RejectWith) {
         match icmp_error::IcmpError::for_reject(with) {
             Some(error) => {
-                if crate::offload::checksum::is_right(packet, &self.routines) {
+                if crate::offload::checksum::is_right(packet, &self.around.routines) {
                     self.send_error(now, packet, error);
                 }
             }
@@ -112,14 +110,7 @@ impl Engine {
             None if self.helpers_by_port => Template { helper: self.helpers.attached_to(&packet), ..template },
             Some(_) | None => template,
         };
-        let mut context = Context {
-            sysctls: &self.sysctls,
-            routines: &self.routines,
-            random: &mut self.random,
-            events: &mut self.events,
-            trace: &mut self.trace,
-        };
-        let judged = self.conntrack.track(now, &mut packet, template, &mut context);
+        let judged = self.conntrack.track(now, &mut packet, template, &mut self.around);
         if self.tracked == Tracking::Unseen {
             self.tracked = packet.meta().tracking;
         }
@@ -128,7 +119,7 @@ impl Engine {
             Err(reason) => return Err(packet.drop_for(reason)),
         };
         if let (Some(expectation), Some(id)) = (expectation, packet.meta().tracking.connection()) {
-            nat::follow_master(now, &mut self.conntrack, id, &expectation, &mut context);
+            nat::follow_master(now, &mut self.conntrack, id, &expectation, &mut self.around);
         }
         Ok(packet)
     }
@@ -160,9 +151,9 @@ impl Engine {
             self.forget(now, id);
             return Err(packet.drop_for(DropReason::NatDeviceChanged));
         }
-        let before = self.trace.is_on().then(|| Tuple::of(&packet)).flatten();
+        let before = self.around.trace.is_on().then(|| Tuple::of(&packet)).flatten();
         let rewritten = if is_error {
-            nat::rewrite_icmp_error(connection, direction, manip, &mut packet, &self.routines)
+            nat::rewrite_icmp_error(connection, direction, manip, &mut packet, &self.around.routines)
         } else {
             nat::rewrite(connection, direction, manip, &mut packet)
         };
@@ -172,49 +163,37 @@ impl Engine {
         if let (Some(before), Some(after)) = (before, Tuple::of(&packet))
             && before != after
         {
-            self.trace.push(|| Step::Translated(manip, before, after));
+            self.around.trace.push(|| Step::Translated(manip, before, after));
         }
         Ok(packet)
     }
 
     fn forget(&mut self, now: Instant, id: ConnId) {
-        let mut context = Context {
-            sysctls: &self.sysctls,
-            routines: &self.routines,
-            random: &mut self.random,
-            events: &mut self.events,
-            trace: &mut self.trace,
-        };
-        self.conntrack.kill(now, id, &mut context);
+        self.conntrack.kill(now, id, &mut self.around);
     }
 
     /// Asks the nat table what one end of a connection becomes.
     fn bind(&mut self, hook: Hook, now: Instant, mut packet: Packet, way: Way, id: ConnId) -> Result<Packet, Dropped> {
         let verdict = self.ask(TableName::Nat, hook, now, &mut packet, way);
         let manip = Manip::at(hook);
-        let mut context = Context {
-            sysctls: &self.sysctls,
-            routines: &self.routines,
-            random: &mut self.random,
-            events: &mut self.events,
-            trace: &mut self.trace,
-        };
         let (conntrack, devices) = (&mut self.conntrack, &self.devices);
         let bound = match verdict {
             Verdict::Translate(range, _) => {
-                nat::bind(now, conntrack, id, manip, &range, &mut context);
+                nat::bind(now, conntrack, id, manip, &range, &mut self.around);
                 Ok(())
             }
             Verdict::Masquerade(range, _) => match way.hop {
                 Some(hop) => {
                     let way = nat::Way { devices, output: hop.device, next_hop: hop.neighbour };
-                    nat::masquerade(now, conntrack, id, &range, way, &mut context)
+                    nat::masquerade(now, conntrack, id, &range, way, &mut self.around)
                 }
                 None => Err(DropReason::NatNoAddress),
             },
-            Verdict::Redirect(range, _) => nat::redirect(now, conntrack, id, &range, devices, way.input, &mut context),
+            Verdict::Redirect(range, _) => {
+                nat::redirect(now, conntrack, id, &range, devices, way.input, &mut self.around)
+            }
             Verdict::Accept | Verdict::Template(..) | Verdict::Untracked(_) => {
-                nat::keep(now, conntrack, id, manip, &mut context);
+                nat::keep(now, conntrack, id, manip, &mut self.around);
                 Ok(())
             }
             Verdict::DropByPolicy => Err(DropReason::FilterPolicy),
@@ -231,15 +210,8 @@ impl Engine {
 
     /// Shows the payload to the connection's helper, and moves sequence numbers that it has moved before.
     pub(crate) fn help(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
-        let mut context = Context {
-            sysctls: &self.sysctls,
-            routines: &self.routines,
-            random: &mut self.random,
-            events: &mut self.events,
-            trace: &mut self.trace,
-        };
         let (conntrack, helpers) = (&mut self.conntrack, &mut self.helpers);
-        match calling::call(now, conntrack, helpers, &mut packet, &mut context) {
+        match calling::call(now, conntrack, helpers, &mut packet, &mut self.around) {
             Ok(()) => Ok(packet),
             Err(reason) => Err(packet.drop_for(reason)),
         }
@@ -247,14 +219,7 @@ impl Engine {
 
     /// Enters a new connection into the table.
     pub(crate) fn confirm(&mut self, now: Instant, packet: Packet) -> Result<Packet, Dropped> {
-        let mut context = Context {
-            sysctls: &self.sysctls,
-            routines: &self.routines,
-            random: &mut self.random,
-            events: &mut self.events,
-            trace: &mut self.trace,
-        };
-        match self.conntrack.confirm(now, &packet, &mut context) {
+        match self.conntrack.confirm(now, &packet, &mut self.around) {
             Ok(()) => Ok(packet),
             Err(reason) => Err(packet.drop_for(reason)),
         }

@@ -5,7 +5,7 @@
 use alloc::boxed::Box;
 
 use super::{
-    Conntrack, Context, Tracking,
+    Conntrack, Tracking,
     conn::{Changes, Connection, Status},
     entry::Entry,
     table::Found,
@@ -15,6 +15,7 @@ use crate::{
     ending::DropReason,
     event::{Change, Event},
     packet::Packet,
+    surroundings::Surroundings,
     time::Instant,
 };
 
@@ -23,7 +24,7 @@ impl Conntrack {
     ///
     /// # Errors
     /// [`DropReason::ConntrackClash`] when another connection has one of its tuples by now.
-    pub fn confirm(&mut self, now: Instant, packet: &Packet, context: &mut Context<'_>) -> Result<(), DropReason> {
+    pub fn confirm(&mut self, now: Instant, packet: &Packet, around: &mut Surroundings) -> Result<(), DropReason> {
         let Tracking::Tracked { connection: id, direction, .. } = packet.meta().tracking else { return Ok(()) };
         let Some(connection) = self.table.slab.get(id) else { return Ok(()) };
         if !connection.is_confirmed() {
@@ -32,14 +33,14 @@ impl Conntrack {
                 return Ok(());
             }
             let hash = self.known_hash(packet, &connection.original);
-            if connection.status.contains(Status::DYING) || self.clashes(now, id.slot, hash, context) {
+            if connection.status.contains(Status::DYING) || self.clashes(now, id.slot, hash, around) {
                 self.statistics.insert_failed += 1;
                 self.statistics.drop += 1;
                 return Err(DropReason::ConntrackClash);
             }
             self.enter(now, id.slot, hash);
         }
-        self.tell_changes(now, id.slot, context);
+        self.tell_changes(now, id.slot, around);
         Ok(())
     }
 
@@ -52,14 +53,14 @@ impl Conntrack {
     }
 
     /// Whether another connection has a tuple of this one. Those whose time is over do not count.
-    fn clashes(&mut self, now: Instant, slot: u32, hash: u64, context: &mut Context<'_>) -> bool {
+    fn clashes(&mut self, now: Instant, slot: u32, hash: u64, around: &mut Surroundings) -> bool {
         let Connection { original, reply, zone, .. } = self.table.slab[slot];
         let reply_hash = self.table.hash(&reply);
         [(original, hash), (reply, reply_hash)].iter().any(|(tuple, hash)| {
             loop {
                 match self.table.find(now, zone, tuple, *hash) {
                     Some(Found::Alive(..)) => return true,
-                    Some(Found::Expired(other)) => self.destroy(now, other, context),
+                    Some(Found::Expired(other)) => self.destroy(now, other, around),
                     None => return false,
                 }
             }
@@ -83,18 +84,18 @@ impl Conntrack {
 
     /// Tells what has changed about a connection since it was told last.
     #[inline]
-    fn tell_changes(&mut self, now: Instant, slot: u32, context: &mut Context<'_>) {
+    fn tell_changes(&mut self, now: Instant, slot: u32, around: &mut Surroundings) {
         let connection = &mut self.table.slab[slot];
         if connection.changes.is_empty() || connection.status.contains(Status::DYING) {
             return;
         }
         let changes = core::mem::take(&mut connection.changes);
-        if !context.events.wanted().conntrack {
+        if !around.events.wanted().conntrack {
             return;
         }
         let is_new = changes.intersects(Changes(Changes::NEW.0 | Changes::RELATED.0));
         let change = if is_new { Change::New } else { Change::Update };
         let entry = Entry::changed(connection, now, changes, &self.helper_names);
-        context.events.push(now, Event::Connection(change, Box::new(entry)));
+        around.events.push(now, Event::Connection(change, Box::new(entry)));
     }
 }

@@ -1,13 +1,14 @@
 //! New connections: room for them, and what they inherit.
 
 use super::{
-    Conntrack, Context, Expectation, Template,
+    Conntrack, Expectation, Template,
     conn::{Connection, Status},
     table::is_entered,
     tuple::Tuple,
 };
 use crate::{
     limits::{CONNECTIONS_BOUND, EVICTION_BUCKETS},
+    surroundings::Surroundings,
     time::Instant,
 };
 
@@ -21,14 +22,14 @@ impl Conntrack {
         (original, reply): (&Tuple, &Tuple),
         hash: u64,
         zone: u16,
-        context: &mut Context<'_>,
+        around: &mut Surroundings,
     ) -> Option<u32> {
-        let max = match context.sysctls.conntrack_max {
+        let max = match around.sysctls.conntrack_max {
             0 => CONNECTIONS_BOUND,
             max => max.min(CONNECTIONS_BOUND),
         };
         self.table.reserve(max);
-        if self.len() >= max && !self.drop_early(now, zone, hash, context) {
+        if self.len() >= max && !self.drop_early(now, zone, hash, around) {
             return None;
         }
         Some(self.table.slab.insert(Connection::new(*original, *reply, zone)).slot)
@@ -37,13 +38,13 @@ impl Conntrack {
     /// Drops connections that nobody has answered, near where the new one belongs: all of the first bucket that has any.
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `early_drop()`.
-    fn drop_early(&mut self, now: Instant, zone: u16, hash: u64, context: &mut Context<'_>) -> bool {
+    fn drop_early(&mut self, now: Instant, zone: u16, hash: u64, around: &mut Surroundings) -> bool {
         for bucket in 0..EVICTION_BUCKETS.min(self.table.buckets()) {
             let mut dropped = 0;
             for slot in self.table.neighbours(zone, hash, bucket) {
                 let status = self.table.slab[slot].status;
                 if !status.intersects(Status(Status::ASSURED.0 | Status::DYING.0)) {
-                    self.destroy(now, slot, context);
+                    self.destroy(now, slot, around);
                     dropped += 1;
                 }
             }
@@ -63,12 +64,12 @@ impl Conntrack {
         now: Instant,
         slot: u32,
         template: Template,
-        context: &mut Context<'_>,
+        around: &mut Surroundings,
     ) -> Option<Expectation> {
         let original = self.table.slab[slot].original;
         let slab = &self.table.slab;
         let is_alive = |master| slab.get(master).is_some_and(is_entered);
-        let expectation = self.expectations.take(now, template.zone, &original, is_alive, context.events);
+        let expectation = self.expectations.take(now, template.zone, &original, is_alive, &mut around.events);
         let Some(expectation) = expectation else {
             if let Some(helper) = template.helper {
                 let connection = &mut self.table.slab[slot];

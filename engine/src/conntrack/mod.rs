@@ -62,8 +62,6 @@ use entry::HelperNames;
 use sources::Sources;
 use table::Table;
 
-use crate::{event::Events, random::Random, sysctl::Sysctls, trace::Trace, wire::checksum::Routines};
-
 /// What connection tracking says of a packet (Linux: `skb->_nfct`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tracking {
@@ -144,21 +142,6 @@ pub struct Template {
     pub helper: Option<HelperId>,
     /// The zone to look in.
     pub zone: u16,
-}
-
-/// What tracking needs from the rest of the engine.
-#[derive(Debug)]
-pub struct Context<'a> {
-    /// The tunables.
-    pub sysctls: &'a Sysctls,
-    /// Checksum routines.
-    pub routines: &'a Routines,
-    /// The engine's source of chance.
-    pub random: &'a mut Random,
-    /// Where changes are told.
-    pub events: &'a mut Events,
-    /// What is written down for `explain`.
-    pub trace: &'a mut Trace,
 }
 
 /// All connections and expectations.

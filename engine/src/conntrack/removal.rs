@@ -6,7 +6,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    ConnId, Conntrack, Context,
+    ConnId, Conntrack,
     conn::{Changes, Connection, ProtocolState, Status},
     entry::Entry,
     tcp_states::TcpState,
@@ -14,23 +14,24 @@ use super::{
 use crate::{
     event::{Change, Event},
     packet::Packet,
+    surroundings::Surroundings,
     sysctl::Sysctls,
     time::Instant,
 };
 
 impl Conntrack {
     /// Forgets the connection of a packet that goes no further, unless it stands in the table.
-    pub fn release(&mut self, now: Instant, packet: &Packet, context: &mut Context<'_>) {
+    pub fn release(&mut self, now: Instant, packet: &Packet, around: &mut Surroundings) {
         let Some(id) = packet.meta().tracking.connection() else { return };
         if self.table.slab.get(id).is_some() {
-            self.forget_unconfirmed(now, id.slot, context);
+            self.forget_unconfirmed(now, id.slot, around);
         }
     }
 
     /// Takes a connection out of the table, with its expectations, and tells so.
-    pub fn kill(&mut self, now: Instant, id: ConnId, context: &mut Context<'_>) {
+    pub fn kill(&mut self, now: Instant, id: ConnId, around: &mut Surroundings) {
         if self.table.slab.get(id).is_some() {
-            self.destroy(now, id.slot, context);
+            self.destroy(now, id.slot, around);
         }
     }
 
@@ -40,7 +41,7 @@ impl Conntrack {
         &mut self,
         now: Instant,
         condemned: impl Fn(&Connection) -> bool,
-        context: &mut Context<'_>,
+        around: &mut Surroundings,
     ) -> usize {
         self.bury();
         let confirmed = self.table.slab.iter().filter(|(_, connection)| connection.is_confirmed());
@@ -50,14 +51,14 @@ impl Conntrack {
             .collect();
         slots.sort_unstable();
         for &(_, slot) in &slots {
-            self.destroy(now, slot, context);
+            self.destroy(now, slot, around);
         }
         slots.len()
     }
 
     /// Forgets all connections and expectations, and tells so.
-    pub fn flush(&mut self, now: Instant, context: &mut Context<'_>) {
-        self.kill_all(now, |_| true, context);
+    pub fn flush(&mut self, now: Instant, around: &mut Surroundings) {
+        self.kill_all(now, |_| true, around);
         self.bury();
     }
 
@@ -78,19 +79,19 @@ impl Conntrack {
     }
 
     /// Forgets what has run out.
-    pub fn handle_timeout(&mut self, now: Instant, context: &mut Context<'_>) {
+    pub fn handle_timeout(&mut self, now: Instant, around: &mut Surroundings) {
         self.bury();
         for slot in self.table.expired(now) {
-            self.destroy(now, slot, context);
+            self.destroy(now, slot, around);
         }
-        self.expectations.handle_timeout(now, context.events);
+        self.expectations.handle_timeout(now, &mut around.events);
         self.bury();
     }
 
     /// Takes a connection out of the table and tells so; the rest of it goes with [`Self::bury`].
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_ct_delete()`.
-    pub(super) fn destroy(&mut self, now: Instant, slot: u32, context: &mut Context<'_>) {
+    pub(super) fn destroy(&mut self, now: Instant, slot: u32, around: &mut Surroundings) {
         let connection = &mut self.table.slab[slot];
         if connection.status.contains(Status::DYING) {
             return;
@@ -99,21 +100,21 @@ impl Conntrack {
         if !connection.is_confirmed() {
             return;
         }
-        if context.events.wanted().conntrack {
+        if around.events.wanted().conntrack {
             let entry = Entry::destroyed(connection, now);
-            context.events.push(now, Event::Connection(Change::Destroy, Box::new(entry)));
+            around.events.push(now, Event::Connection(Change::Destroy, Box::new(entry)));
         }
         self.table.leave(slot);
         self.forget_source(slot);
-        self.expectations.remove_of(now, self.table.id(slot), context.events);
+        self.expectations.remove_of(now, self.table.id(slot), &mut around.events);
         self.dying.push(slot);
     }
 
     /// Frees a connection that was never confirmed; another one is left alone.
-    pub(super) fn forget_unconfirmed(&mut self, now: Instant, slot: u32, context: &mut Context<'_>) {
+    pub(super) fn forget_unconfirmed(&mut self, now: Instant, slot: u32, around: &mut Surroundings) {
         if !self.table.slab[slot].is_confirmed() {
             // A helper may have announced something on the very first packet.
-            self.expectations.remove_of(now, self.table.id(slot), context.events);
+            self.expectations.remove_of(now, self.table.id(slot), &mut around.events);
             self.forget_source(slot);
             self.free(slot);
         }

@@ -3,7 +3,7 @@
 //! Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_conntrack_in()`.
 
 use super::{
-    Conntrack, Context, Expectation, State, Template, Tracking,
+    Conntrack, Expectation, State, Template, Tracking,
     conn::{Changes, Connection, Status},
     reasoning::{Invalid, Reasoning},
     segment::Segment,
@@ -17,6 +17,7 @@ use crate::{
     ending::DropReason,
     offload,
     packet::{Packet, Transport},
+    surroundings::Surroundings,
     time::Instant,
     trace::Step,
     wire::{IcmpHeader, Protocol, icmp::IcmpType},
@@ -35,7 +36,7 @@ impl Conntrack {
         now: Instant,
         packet: &mut Packet,
         template: Template,
-        context: &mut Context<'_>,
+        around: &mut Surroundings,
     ) -> Result<Option<Expectation>, DropReason> {
         match packet.meta().tracking {
             Tracking::Tracked { .. } | Tracking::Untracked => return Ok(None),
@@ -43,20 +44,20 @@ impl Conntrack {
         }
         self.bury();
         if packet.protocol() == Protocol::ICMP
-            && let Some(verdict) = self.judge_icmp(now, packet, template.zone, context)
+            && let Some(verdict) = self.judge_icmp(now, packet, template.zone, around)
         {
-            conclude(packet, verdict, context);
+            conclude(packet, verdict, around);
             return Ok(None);
         }
         let Some(tuple) = Tuple::of(packet) else {
             self.statistics.invalid += 1;
-            conclude(packet, Err(Invalid::NoTuple), context);
+            conclude(packet, Err(Invalid::NoTuple), around);
             return Ok(None);
         };
         if packet.meta().flow_hash == 0 {
             packet.meta_mut().flow_hash = self.table.hash(&tuple);
         }
-        self.track_flow(now, packet, &tuple, template, context)
+        self.track_flow(now, packet, &tuple, template, around)
     }
 
     fn track_flow(
@@ -65,24 +66,24 @@ impl Conntrack {
         packet: &mut Packet,
         tuple: &Tuple,
         template: Template,
-        context: &mut Context<'_>,
+        around: &mut Surroundings,
     ) -> Result<Option<Expectation>, DropReason> {
         loop {
-            let resolved = self.resolve(now, packet, tuple, template, context)?;
+            let resolved = self.resolve(now, packet, tuple, template, around)?;
             let Some((slot, direction, expectation)) = resolved else {
                 self.statistics.invalid += 1;
                 let (kind, _) = tuple.icmp_type_code().unwrap_or_default();
-                conclude(packet, Err(Invalid::IcmpUnasked(kind)), context);
+                conclude(packet, Err(Invalid::IcmpUnasked(kind)), around);
                 return Ok(None);
             };
             let connection = &mut self.table.slab[slot];
             let state = state_of(connection, direction);
             let is_new = !connection.is_confirmed();
-            let outcome = judge(connection, now, packet, direction, context);
+            let outcome = judge(connection, now, packet, direction, around);
             let reasoning = match outcome {
                 Outcome::Taken { secs, reason } => {
                     self.table.refresh(now, slot, secs);
-                    self.count(slot, direction, packet, context);
+                    self.count(slot, direction, packet, around);
                     let master = self.table.slab[slot].extension.as_ref().and_then(|extension| extension.master_tuple);
                     match (is_new, master) {
                         (true, Some(master)) => Reasoning::Announced(master),
@@ -92,21 +93,21 @@ impl Conntrack {
                 }
                 Outcome::Ignored(ignored) => Reasoning::Ignored(ignored),
                 Outcome::Refused => {
-                    self.count(slot, direction, packet, context);
-                    self.destroy(now, slot, context);
+                    self.count(slot, direction, packet, around);
+                    self.destroy(now, slot, around);
                     Reasoning::Refused
                 }
                 Outcome::Reopen => {
-                    self.destroy(now, slot, context);
+                    self.destroy(now, slot, around);
                     continue;
                 }
                 Outcome::Invalid { reason, refresh } => {
                     if let Some(secs) = refresh {
                         self.table.refresh(now, slot, secs);
                     }
-                    self.forget_unconfirmed(now, slot, context);
+                    self.forget_unconfirmed(now, slot, around);
                     self.statistics.invalid += 1;
-                    conclude(packet, Err(reason), context);
+                    conclude(packet, Err(reason), around);
                     return Ok(None);
                 }
             };
@@ -116,7 +117,7 @@ impl Conntrack {
                 connection.changes.insert(Changes::REPLY);
             }
             let connection = self.table.id(slot);
-            conclude(packet, Ok((Tracking::Tracked { connection, state, direction }, reasoning)), context);
+            conclude(packet, Ok((Tracking::Tracked { connection, state, direction }, reasoning)), around);
             return Ok(expectation);
         }
     }
@@ -128,28 +129,28 @@ impl Conntrack {
         packet: &Packet,
         tuple: &Tuple,
         template: Template,
-        context: &mut Context<'_>,
+        around: &mut Surroundings,
     ) -> Result<Option<(u32, Direction, Option<Expectation>)>, DropReason> {
         let hash = packet.meta().flow_hash;
         loop {
             match self.table.find(now, template.zone, tuple, hash) {
                 Some(Found::Alive(slot, direction)) => return Ok(Some((slot, direction, None))),
-                Some(Found::Expired(slot)) => self.destroy(now, slot, context),
+                Some(Found::Expired(slot)) => self.destroy(now, slot, around),
                 None => break,
             }
         }
         let Some(reply) = tuple.inverted() else { return Ok(None) };
-        let Some(slot) = self.create(now, (tuple, &reply), hash, template.zone, context) else {
+        let Some(slot) = self.create(now, (tuple, &reply), hash, template.zone, around) else {
             self.statistics.drop += 1;
-            context.trace.push(|| Step::Conntrack(None, Reasoning::Full));
+            around.trace.push(|| Step::Conntrack(None, Reasoning::Full));
             return Err(DropReason::ConntrackFull);
         };
-        let expectation = self.welcome(now, slot, template, context);
+        let expectation = self.welcome(now, slot, template, around);
         Ok(Some((slot, Direction::Original, expectation)))
     }
 
-    fn count(&mut self, slot: u32, direction: Direction, packet: &Packet, context: &Context<'_>) {
-        if context.sysctls.conntrack_acct != 0 {
+    fn count(&mut self, slot: u32, direction: Direction, packet: &Packet, around: &Surroundings) {
+        if around.sysctls.conntrack_acct != 0 {
             let counter = &mut self.table.slab[slot].counters[direction.index()];
             counter.packets = counter.packets.wrapping_add(1);
             counter.bytes = counter.bytes.wrapping_add(packet.network_len() as u64);
@@ -164,12 +165,12 @@ impl Conntrack {
         now: Instant,
         packet: &Packet,
         zone: u16,
-        context: &Context<'_>,
+        around: &Surroundings,
     ) -> Option<Result<(Tracking, Reasoning), Invalid>> {
         let verdict = match packet.icmp() {
             None if packet.ipv4().is_some_and(|ip| ip.fragment_offset() > 0) => return None,
             None => Err(Invalid::Broken),
-            Some(_) if !has_right_checksum(packet, context) => Err(Invalid::Checksum),
+            Some(_) if !has_right_checksum(packet, around) => Err(Invalid::Checksum),
             Some(icmp) if icmp.kind > ICMP_TYPE_MAX => Err(Invalid::IcmpType(icmp.kind)),
             Some(icmp) if !IcmpType(icmp.kind).is_error() => return None,
             Some(_) => self.judge_icmp_error(now, packet, zone),
@@ -216,21 +217,21 @@ fn judge(
     now: Instant,
     packet: &Packet,
     direction: Direction,
-    context: &Context<'_>,
+    around: &Surroundings,
 ) -> Outcome {
-    let sysctls = context.sysctls;
+    let sysctls = &around.sysctls;
     let invalid = |reason| Outcome::Invalid { reason, refresh: None };
     match packet.protocol() {
         Protocol::TCP | Protocol::UDP if packet.transport() == Transport::Broken => invalid(Invalid::Broken),
         Protocol::TCP => match Segment::of(packet) {
             None => invalid(Invalid::Broken),
-            Some(_) if !has_right_checksum(packet, context) => invalid(Invalid::Checksum),
+            Some(_) if !has_right_checksum(packet, around) => invalid(Invalid::Checksum),
             Some(segment) if tcp_states::is_nonsense(segment.flags) => invalid(Invalid::Flags(segment.flags)),
             Some(segment) => tcp::track(connection, now, &segment, direction, sysctls),
         },
-        Protocol::UDP if !has_right_checksum(packet, context) => invalid(Invalid::Checksum),
+        Protocol::UDP if !has_right_checksum(packet, around) => invalid(Invalid::Checksum),
         Protocol::UDP => tracker::udp(connection, now, sysctls),
-        Protocol::UDPLITE => match udplite::flaw(packet, is_verified(packet, context).then_some(context.routines)) {
+        Protocol::UDPLITE => match udplite::flaw(packet, is_verified(packet, around).then_some(&around.routines)) {
             Some(reason) => invalid(reason),
             None => tracker::udp(connection, now, sysctls),
         },
@@ -241,21 +242,21 @@ fn judge(
 }
 
 /// Only what comes from outside is verified: this host's own packets may still lack their checksum.
-fn is_verified(packet: &Packet, context: &Context<'_>) -> bool {
-    context.sysctls.conntrack_checksum != 0 && packet.meta().device.is_some()
+fn is_verified(packet: &Packet, around: &Surroundings) -> bool {
+    around.sysctls.conntrack_checksum != 0 && packet.meta().device.is_some()
 }
 
-fn has_right_checksum(packet: &Packet, context: &Context<'_>) -> bool {
-    !is_verified(packet, context) || offload::checksum::is_right(packet, context.routines)
+fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool {
+    !is_verified(packet, around) || offload::checksum::is_right(packet, &around.routines)
 }
 
-fn conclude(packet: &mut Packet, verdict: Result<(Tracking, Reasoning), Invalid>, context: &mut Context<'_>) {
+fn conclude(packet: &mut Packet, verdict: Result<(Tracking, Reasoning), Invalid>, around: &mut Surroundings) {
     let (tracking, reasoning) = match verdict {
         Ok(verdict) => verdict,
         Err(reason) => (Tracking::Invalid, Reasoning::Invalid(reason)),
     };
     packet.meta_mut().tracking = tracking;
-    context.trace.push(|| {
+    around.trace.push(|| {
         let what = match tracking {
             Tracking::Tracked { state, direction, .. } => Some((state, direction)),
             Tracking::Unseen | Tracking::Template(_) | Tracking::Untracked | Tracking::Invalid => None,

@@ -6,27 +6,23 @@ use alloc::vec::Vec;
 use super::{Manip, NatRange, binding, fixture, rewrite};
 use crate::{
     conntrack::{
-        Address, ConnId, Connection, Conntrack, Context, Direction, Expectation, State, Template, Tracking,
+        Address, ConnId, Connection, Conntrack, Direction, Expectation, State, Template, Tracking,
         calling::{self, Helpers},
     },
     ending::DropReason,
-    event::{Event, Events, Subscription},
+    event::{Event, Subscription},
     offload,
     packet::Packet,
-    random::Random,
-    sysctl::Sysctls,
+    surroundings::Surroundings,
     time::Instant,
-    trace::{Trace, TraceLevel},
+    trace::TraceLevel,
     wire::{TcpFlags, checksum::Routines},
 };
 
 pub(crate) struct Lab {
     pub(crate) conntrack: Conntrack,
     pub(crate) helpers: Helpers,
-    pub(crate) sysctls: Sysctls,
-    pub(crate) random: Random,
-    pub(crate) events: Events,
-    pub(crate) trace: Trace,
+    pub(crate) around: Surroundings,
     pub(crate) now: Instant,
     /// What every new connection's source becomes.
     pub(crate) source: NatRange,
@@ -36,17 +32,13 @@ pub(crate) struct Lab {
 impl Lab {
     /// Masquerades behind 203.0.113.1.
     pub(crate) fn new() -> Self {
-        let mut events = Events::default();
-        events.subscribe(Subscription { conntrack: true, helper: true, ..Subscription::default() });
-        let mut trace = Trace::default();
-        trace.set_level(TraceLevel::Path);
+        let mut around = Surroundings::new(1, Routines::PORTABLE);
+        around.events.subscribe(Subscription { conntrack: true, helper: true, ..Subscription::default() });
+        around.trace.set_level(TraceLevel::Path);
         Self {
             conntrack: Conntrack::new(1),
             helpers: Helpers::default(),
-            sysctls: Sysctls::default(),
-            random: Random::new(1),
-            events,
-            trace,
+            around,
             now: Instant::from_secs(1000),
             source: only(GATEWAY),
             template: Template::default(),
@@ -54,21 +46,14 @@ impl Lab {
     }
 
     /// The tables, and what their functions need.
-    pub(crate) fn parts(&mut self) -> (&mut Conntrack, &mut Helpers, Context<'_>) {
-        let context = Context {
-            sysctls: &self.sysctls,
-            routines: &Routines::PORTABLE,
-            random: &mut self.random,
-            events: &mut self.events,
-            trace: &mut self.trace,
-        };
-        (&mut self.conntrack, &mut self.helpers, context)
+    pub(crate) fn parts(&mut self) -> (&mut Conntrack, &mut Helpers, &mut Surroundings) {
+        (&mut self.conntrack, &mut self.helpers, &mut self.around)
     }
 
     pub(crate) fn track(&mut self, packet: &mut Packet) -> Option<Expectation> {
         let (now, template) = (self.now, self.template);
-        let (conntrack, _, mut context) = self.parts();
-        conntrack.track(now, packet, template, &mut context).expect("the table has room")
+        let (conntrack, _, around) = self.parts();
+        conntrack.track(now, packet, template, around).expect("the table has room")
     }
 
     /// Takes a packet all the way: tracked, translated, read by its helper, confirmed.
@@ -77,23 +62,23 @@ impl Lab {
         let now = self.now;
         if let Tracking::Tracked { connection: id, state, direction } = packet.meta().tracking {
             let range = self.source;
-            let (conntrack, helpers, mut context) = self.parts();
+            let (conntrack, helpers, around) = self.parts();
             if let Some(expectation) = expectation {
-                binding::follow_master(now, conntrack, id, &expectation, &mut context);
+                binding::follow_master(now, conntrack, id, &expectation, around);
             }
             for manip in [Manip::Destination, Manip::Source] {
                 let connection = conntrack.connection(id).expect("it is tracked");
                 if binding::needs_binding(connection, state, manip) {
                     match manip {
-                        Manip::Destination => binding::keep(now, conntrack, id, manip, &mut context),
-                        Manip::Source => binding::bind(now, conntrack, id, manip, &range, &mut context),
+                        Manip::Destination => binding::keep(now, conntrack, id, manip, around),
+                        Manip::Source => binding::bind(now, conntrack, id, manip, &range, around),
                     }
                 }
                 let connection = conntrack.connection(id).expect("it is tracked");
                 rewrite(connection, direction, manip, &mut packet)?;
             }
-            calling::call(now, conntrack, helpers, &mut packet, &mut context)?;
-            conntrack.confirm(now, &packet, &mut context)?;
+            calling::call(now, conntrack, helpers, &mut packet, around)?;
+            conntrack.confirm(now, &packet, around)?;
         }
         Ok(packet)
     }
@@ -105,7 +90,7 @@ impl Lab {
     }
 
     pub(crate) fn told(&mut self) -> Vec<Event> {
-        core::iter::from_fn(|| self.events.pop()).map(|(_, event)| event).collect()
+        core::iter::from_fn(|| self.around.events.pop()).map(|(_, event)| event).collect()
     }
 }
 

@@ -3,14 +3,12 @@
 use crate::{
     conntrack::{Conntrack, TemplateId},
     device::Devices,
-    event::Events,
     frame::DeviceId,
     nat::NatRange,
     netfilter::{hooks::Hook, walk::Walk},
     packet::Packet,
-    random::Random,
+    surroundings::Surroundings,
     time::Instant,
-    trace::Trace,
 };
 
 /// What a rule sees and may touch while a packet is at a hook.
@@ -30,12 +28,8 @@ pub struct View<'a> {
     pub devices: &'a Devices,
     /// All connections.
     pub conntrack: &'a mut Conntrack,
-    /// The engine's source of chance.
-    pub random: &'a mut Random,
-    /// Where LOG and its like go.
-    pub events: &'a mut Events,
-    /// What is written down for `explain`.
-    pub trace: &'a mut Trace,
+    /// Chance, where LOG and its like go, what is written down for `explain`.
+    pub around: &'a mut Surroundings,
     /// What rules did with this packet so far, at all hooks.
     pub walk: &'a mut Walk,
 }

@@ -24,7 +24,7 @@ use crate::{
 /// Lets what the wishes announce be expected, and under NAT writes into the payload what the opener is to see. Either all
 /// wishes come true, or none waits and the payload is as it was.
 pub(super) fn announce(
-    call: &mut Call<'_, '_>,
+    call: &mut Call<'_>,
     told: &HelperContext,
     wishes: &[Wish],
     packet: &mut Packet,
@@ -51,7 +51,7 @@ pub(super) fn announce(
         Err(unfulfilled) => {
             let now = call.now;
             for id in waiting {
-                call.conntrack.expectations_mut().remove(now, id, call.context.events);
+                call.conntrack.expectations_mut().remove(now, id, &mut call.around.events);
             }
             Err(unfulfilled)
         }
@@ -60,7 +60,7 @@ pub(super) fn announce(
 
 /// Lets one connection be expected; gives what is to be written at its site.
 fn fulfil(
-    call: &mut Call<'_, '_>,
+    call: &mut Call<'_>,
     told: &HelperContext,
     wish: &Wish,
     waiting: &mut Vec<ExpectationId>,
@@ -111,23 +111,23 @@ const fn with_port(tuple: &Tuple, port: u16) -> Tuple {
     Tuple { destination_port: port, ..*tuple }
 }
 
-fn expect(call: &mut Call<'_, '_>, draft: Expectation) -> Result<ExpectationId, CannotExpect> {
+fn expect(call: &mut Call<'_>, draft: Expectation) -> Result<ExpectationId, CannotExpect> {
     let Some(class) = call.loaded.manifest.classes.get(usize::from(draft.class)) else {
         return Err(CannotExpect::OtherClass);
     };
     let room = Room {
         class_max: class.expected_max,
-        table_max: call.context.sysctls.conntrack_expect_max.min(EXPECTATIONS_BOUND),
+        table_max: call.around.sysctls.conntrack_expect_max.min(EXPECTATIONS_BOUND),
         timeout: class.timeout,
     };
-    call.conntrack.expectations_mut().insert(call.now, draft, room, call.context.events)
+    call.conntrack.expectations_mut().insert(call.now, draft, room, &mut call.around.events)
 }
 
 /// Lets a connection be expected at the port that was announced, or at a drawn one above it when another expectation is
 /// in the way there.
 ///
 /// Linux v6.18: `net/netfilter/nf_nat_helper.c`, `nf_nat_exp_find_port()`.
-fn expect_at_some_port(call: &mut Call<'_, '_>, draft: Expectation) -> Result<(ExpectationId, u16), Unfulfilled> {
+fn expect_at_some_port(call: &mut Call<'_>, draft: Expectation) -> Result<(ExpectationId, u16), Unfulfilled> {
     let announced = draft.tuple.destination_port;
     let above = u32::from(u16::MAX - announced);
     let mut port = announced;
@@ -143,7 +143,7 @@ fn expect_at_some_port(call: &mut Call<'_, '_>, draft: Expectation) -> Result<(E
         }
         let expectations = call.conntrack.expectations();
         let free = |port: u32| !expectations.is_in_the_way(&draft, &with_port(&draft.tuple, port as u16));
-        port = call.context.random.draw(Draw::Port, u32::from(announced), above, free) as u16;
+        port = call.around.random.draw(Draw::Port, u32::from(announced), above, free) as u16;
     }
 }
 

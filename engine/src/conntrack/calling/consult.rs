@@ -5,27 +5,28 @@ use alloc::{format, string::ToString, vec::Vec};
 use super::{HelperEvent, LineStarts, Refusal, announce, lines, registry::Loaded, wish, with_payload};
 use crate::{
     conntrack::{
-        ConnId, Connection, Conntrack, Context, Direction, HelperId,
+        ConnId, Connection, Conntrack, Direction, HelperId,
         helper::{FailurePolicy, HelperContext, HelperEndpoint, HelperFailure, HelperVerdict, Inspection},
     },
     ending::DropReason,
     event::Event,
     limits::{HELPER_FAILURES_MAX, HELPER_WISHES_MAX},
     packet::Packet,
+    surroundings::Surroundings,
     time::Instant,
     trace::Step,
     wire::SeqNum,
 };
 
 /// A helper, a connection of its, and all that a call needs.
-pub(super) struct Call<'a, 'c> {
+pub(super) struct Call<'a> {
     pub(super) now: Instant,
     pub(super) id: ConnId,
     pub(super) helper: HelperId,
     pub(super) direction: Direction,
     pub(super) conntrack: &'a mut Conntrack,
     pub(super) loaded: &'a mut Loaded,
-    pub(super) context: &'a mut Context<'c>,
+    pub(super) around: &'a mut Surroundings,
     /// The payload has changed, and the checksum has not.
     pub(super) has_written: bool,
 }
@@ -41,7 +42,7 @@ pub(super) enum Unfulfilled {
     Dropped(DropReason),
 }
 
-impl Call<'_, '_> {
+impl Call<'_> {
     /// Shows the payload and does what the answer asks for.
     pub(super) fn consult(&mut self, packet: &mut Packet) -> Result<(), DropReason> {
         let Some(connection) = self.conntrack.connection(self.id) else { return Ok(()) };
@@ -145,15 +146,15 @@ impl Call<'_, '_> {
     }
 
     fn tell(&mut self, event: HelperEvent) {
-        if self.context.events.wanted().helper {
-            self.context.events.push(self.now, Event::Helper(event));
+        if self.around.events.wanted().helper {
+            self.around.events.push(self.now, Event::Helper(event));
         }
     }
 
     /// Writes down what the helper did.
     pub(super) fn note(&mut self, what: impl FnOnce() -> alloc::string::String) {
         let name = &self.loaded.manifest.name;
-        self.context.trace.push(|| Step::Helper(format!("{name}: {}", what())));
+        self.around.trace.push(|| Step::Helper(format!("{name}: {}", what())));
     }
 }
 

@@ -39,12 +39,13 @@ use alloc::vec::Vec;
 use consult::Call;
 use registry::Loaded;
 
-use super::{Connection, Conntrack, Context, Direction, State, Status, Tracking, helper::Framing};
+use super::{Connection, Conntrack, Direction, State, Status, Tracking, helper::Framing};
 use crate::{
     ending::DropReason,
     nat::sequence,
     offload,
     packet::{Packet, Transport},
+    surroundings::Surroundings,
     time::Instant,
     wire::SeqNum,
 };
@@ -65,7 +66,7 @@ pub fn call(
     conntrack: &mut Conntrack,
     helpers: &mut Helpers,
     packet: &mut Packet,
-    context: &mut Context<'_>,
+    around: &mut Surroundings,
 ) -> Result<(), DropReason> {
     let Tracking::Tracked { connection: id, state, direction } = packet.meta().tracking else { return Ok(()) };
     let Some(connection) = conntrack.connection(id) else { return Ok(()) };
@@ -80,7 +81,7 @@ pub fn call(
         && let Some(loaded) = helpers.callable(helper)
         && is_readable(packet, state)
     {
-        let mut call = Call { now, id, helper, direction, conntrack, loaded, context, has_written };
+        let mut call = Call { now, id, helper, direction, conntrack, loaded, around, has_written };
         show(&mut call, packet)?;
         has_written = call.has_written;
     }
@@ -89,7 +90,7 @@ pub fn call(
     }
     // Of a payload that the capture has cut, nobody can say what its checksum should be.
     if has_written && packet.meta().cut_bytes == 0 {
-        offload::checksum::fill(packet, context.routines);
+        offload::checksum::fill(packet, &around.routines);
     }
     Ok(())
 }
@@ -108,7 +109,7 @@ fn is_readable(packet: &Packet, state: State) -> bool {
 }
 
 /// Shows a payload, if it is one that the helper wants to see.
-fn show(call: &mut Call<'_, '_>, packet: &mut Packet) -> Result<(), DropReason> {
+fn show(call: &mut Call<'_>, packet: &mut Packet) -> Result<(), DropReason> {
     let seq = packet.tcp().map(|tcp| tcp.seq());
     match (call.loaded.manifest.framing, seq) {
         (Framing::Lines, Some(seq)) => show_line(call, packet, seq),
@@ -122,7 +123,7 @@ fn show(call: &mut Call<'_, '_>, packet: &mut Packet) -> Result<(), DropReason> 
 /// Shows a segment that starts where a line starts, and remembers where the next line starts.
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_ftp.c`, `help()`.
-fn show_line(call: &mut Call<'_, '_>, packet: &mut Packet, seq: SeqNum) -> Result<(), DropReason> {
+fn show_line(call: &mut Call<'_>, packet: &mut Packet, seq: SeqNum) -> Result<(), DropReason> {
     let next = seq + packet.payload_len() as u32;
     // Of a payload that the capture has cut, the end is unknown: taking it for a line's loses nothing, since a line that
     // does not start there is no command. It is read as far as its lines are whole.

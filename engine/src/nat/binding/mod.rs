@@ -17,10 +17,11 @@ use place::Place;
 
 use super::{Manip, NatRange, ports::Occupancy};
 use crate::{
-    conntrack::{Address, ConnId, Connection, Conntrack, Context, Direction, Expectation, State, Status},
+    conntrack::{Address, ConnId, Connection, Conntrack, Direction, Expectation, State, Status},
     device::{Device, Devices},
     ending::DropReason,
     frame::DeviceId,
+    surroundings::Surroundings,
     time::Instant,
 };
 
@@ -45,20 +46,20 @@ pub fn bind(
     id: ConnId,
     manip: Manip,
     range: &NatRange,
-    context: &mut Context<'_>,
+    around: &mut Surroundings,
 ) {
-    settle(now, conntrack, id, manip, range, true, context);
+    settle(now, conntrack, id, manip, range, true, around);
 }
 
 /// Settles that one end of a connection keeps its address, and its port where that is free (Linux: a null binding).
-pub fn keep(now: Instant, conntrack: &mut Conntrack, id: ConnId, manip: Manip, context: &mut Context<'_>) {
+pub fn keep(now: Instant, conntrack: &mut Conntrack, id: ConnId, manip: Manip, around: &mut Surroundings) {
     let Some(connection) = conntrack.connection(id) else { return };
     // As translated so far: an earlier hook may have moved it.
     let address = match manip {
         Manip::Source => connection.reply.destination,
         Manip::Destination => connection.reply.source,
     };
-    bind(now, conntrack, id, manip, &only(address), context);
+    bind(now, conntrack, id, manip, &only(address), around);
 }
 
 /// Settles that a connection's source becomes the address of the device its packets leave by, towards `next_hop`.
@@ -73,16 +74,16 @@ pub fn masquerade(
     id: ConnId,
     range: &NatRange,
     way: Way<'_>,
-    context: &mut Context<'_>,
+    around: &mut Surroundings,
 ) -> Result<(), DropReason> {
     let Some(connection) = conntrack.connection(id) else { return Ok(()) };
     if connection.original.source == Address::default() {
         // A packet without a source address looks for one (DHCP) and is not to be given another's.
-        keep(now, conntrack, id, Manip::Source, context);
+        keep(now, conntrack, id, Manip::Source, around);
         return Ok(());
     }
     let source = way.devices.source_address(way.output, way.next_hop).ok_or(DropReason::NatNoAddress)?;
-    bind(now, conntrack, id, Manip::Source, &onto(range, source), context);
+    bind(now, conntrack, id, Manip::Source, &onto(range, source), around);
     if let Some(connection) = conntrack.connection_mut(id) {
         connection.status.insert(Status::MASQUERADED);
     }
@@ -129,7 +130,7 @@ pub fn redirect(
     range: &NatRange,
     devices: &Devices,
     input: Option<DeviceId>,
-    context: &mut Context<'_>,
+    around: &mut Surroundings,
 ) -> Result<(), DropReason> {
     let destination = match input {
         Some(input) => {
@@ -138,7 +139,7 @@ pub fn redirect(
         }
         None => Ipv4Addr::LOCALHOST,
     };
-    bind(now, conntrack, id, Manip::Destination, &onto(range, destination), context);
+    bind(now, conntrack, id, Manip::Destination, &onto(range, destination), around);
     Ok(())
 }
 
@@ -151,14 +152,14 @@ pub fn follow_master(
     conntrack: &mut Conntrack,
     id: ConnId,
     expectation: &Expectation,
-    context: &mut Context<'_>,
+    around: &mut Surroundings,
 ) {
     let Some(nat) = expectation.nat else { return };
     let Some(master) = conntrack.connection(expectation.master) else { return };
     let seen = *master.tuple(nat.direction.opposite());
-    settle(now, conntrack, id, Manip::Source, &only(seen.destination), false, context);
+    settle(now, conntrack, id, Manip::Source, &only(seen.destination), false, around);
     let range = NatRange { ports: Some((nat.port, nat.port)), ..only(seen.source) };
-    settle(now, conntrack, id, Manip::Destination, &range, false, context);
+    settle(now, conntrack, id, Manip::Destination, &range, false, around);
 }
 
 /// A range of one address.
@@ -180,7 +181,7 @@ fn settle(
     manip: Manip,
     range: &NatRange,
     evicting: bool,
-    context: &mut Context<'_>,
+    around: &mut Surroundings,
 ) {
     let Some(connection) = conntrack.connection(id) else { return };
     if connection.is_confirmed() || connection.status.contains(done_bit(manip)) {
@@ -188,9 +189,9 @@ fn settle(
     }
     let Some(current) = connection.reply.inverted() else { return };
     let place = Place { now, conntrack, id, zone: connection.zone, evicting };
-    let (chosen, occupancy) = place.unique(&current, manip, range, context);
+    let (chosen, occupancy) = place.unique(&current, manip, range, around);
     if let Occupancy::Evictable(old) = occupancy {
-        conntrack.kill(now, old, context);
+        conntrack.kill(now, old, around);
     }
     if let (true, Some(reply), Some(connection)) = (chosen != current, chosen.inverted(), conntrack.connection_mut(id))
     {

@@ -1,11 +1,12 @@
 //! The search for a tuple whose answers are nobody else's.
 
 use crate::{
-    conntrack::{ConnId, Conntrack, Context, Direction, ProtocolState, Status, TcpState, Tuple},
+    conntrack::{ConnId, Conntrack, Direction, ProtocolState, Status, TcpState, Tuple},
     nat::{
         Manip, NatRange, address,
         ports::{self, Candidates, Key, Occupancy, Start},
     },
+    surroundings::Surroundings,
     time::Instant,
     wire::Protocol,
 };
@@ -30,7 +31,7 @@ impl Place<'_> {
         current: &Tuple,
         manip: Manip,
         range: &NatRange,
-        context: &mut Context<'_>,
+        around: &mut Surroundings,
     ) -> (Tuple, Occupancy) {
         let drawn = range.random || range.random_fully;
         if manip == Manip::Source && !drawn {
@@ -50,7 +51,8 @@ impl Place<'_> {
             return (moved, Occupancy::Taken);
         };
         let start = if drawn || manip == Manip::Source { Start::Drawn } else { Start::First };
-        let choice = ports::search(candidates, start, context.random, |value| self.occupancy(&key.with(&moved, value)));
+        let choice =
+            ports::search(candidates, start, &mut around.random, |value| self.occupancy(&key.with(&moved, value)));
         (key.with(&moved, choice.value), choice.occupancy)
     }
 

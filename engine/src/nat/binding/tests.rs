@@ -28,7 +28,7 @@ fn out(lab: &mut Lab, packet: Packet) -> String {
 }
 
 fn draws(lab: &mut Lab, ports: &[u32]) {
-    lab.random.set_script(Some(ports.iter().map(|&port| (Draw::Port, port)).collect()));
+    lab.around.random.set_script(Some(ports.iter().map(|&port| (Draw::Port, port)).collect()));
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_port_is_kept_where_nobody_has_it_also_a_low_one() {
     for port in [5000, 700, 53, 1] {
         assert_eq!(out(&mut lab, udp(A, port, SERVER)), alloc::format!("203.0.113.1:{port} > 198.51.100.7:53 udp"));
     }
-    assert!(lab.random.missing().is_empty());
+    assert!(lab.around.random.missing().is_empty());
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_clash_is_one_of_the_whole_reply_tuple_and_is_settled_by_lot_in_the_ports_cl
     assert_eq!(out(&mut lab, udp(B, 300, SERVER)), "203.0.113.1:442 > 198.51.100.7:53 udp");
     let tcp = fixture::tcp(B, 5000, SERVER, 53, &[], b"");
     assert!(out(&mut lab, tcp).starts_with("203.0.113.1:5000 > 198.51.100.7:53 tcp"));
-    assert!(lab.random.missing().is_empty());
+    assert!(lab.around.random.missing().is_empty());
 }
 
 #[test]
@@ -65,11 +65,11 @@ fn a_source_that_has_a_mapping_keeps_it_to_everybody() {
     lab.pass(udp(B, 5000, SERVER)).expect("it passes");
     assert_eq!(out(&mut lab, udp(B, 5000, OTHER)), "203.0.113.1:19308 > 198.51.100.8:53 udp");
     assert_eq!(out(&mut lab, udp(A, 5000, OTHER)), "203.0.113.1:5000 > 198.51.100.8:53 udp");
-    assert!(lab.random.missing().is_empty());
+    assert!(lab.around.random.missing().is_empty());
     // The mapping is forgotten with the last connection that has it.
     let now = lab.now;
-    let (conntrack, _, mut context) = lab.parts();
-    conntrack.flush(now, &mut context);
+    let (conntrack, _, around) = lab.parts();
+    conntrack.flush(now, around);
     assert_eq!(out(&mut lab, udp(B, 5000, OTHER)), "203.0.113.1:5000 > 198.51.100.8:53 udp");
 }
 
@@ -104,7 +104,7 @@ fn a_range_of_ports_keeps_what_is_inside_draws_the_rest_and_fails_late_when_it_i
         );
     }
     assert_eq!(lab.pass(udp(host(103), 7000, SERVER)).err(), Some(DropReason::ConntrackClash));
-    assert!(lab.random.missing().is_empty());
+    assert!(lab.around.random.missing().is_empty());
 }
 
 #[test]
@@ -184,9 +184,9 @@ fn what_is_kept_may_still_lose_its_port_to_another() {
     let id = started(&mut lab, packet);
     draws(&mut lab, &[1024]);
     let now = lab.now;
-    let (conntrack, _, mut context) = lab.parts();
-    keep(now, conntrack, id, Manip::Destination, &mut context);
-    keep(now, conntrack, id, Manip::Source, &mut context);
+    let (conntrack, _, around) = lab.parts();
+    keep(now, conntrack, id, Manip::Destination, around);
+    keep(now, conntrack, id, Manip::Source, around);
     let connection = lab.conntrack.connection(id).expect("it is there");
     assert_eq!((connection.reply.destination, connection.reply.destination_port), (Address::v4(GATEWAY), 1024));
     assert!(connection.status.contains(Status::SRC_NAT) && !connection.status.contains(Status::DST_NAT));
@@ -224,8 +224,8 @@ fn masquerading_takes_the_address_that_is_near_the_next_hop() {
         let id = started(&mut lab, udp(A, 5000, SERVER));
         let way = Way { devices: &devices, output: wan, next_hop: next_hop.into() };
         let now = lab.now;
-        let (conntrack, _, mut context) = lab.parts();
-        assert_eq!(masquerade(now, conntrack, id, &NatRange::default(), way, &mut context), Ok(()));
+        let (conntrack, _, around) = lab.parts();
+        assert_eq!(masquerade(now, conntrack, id, &NatRange::default(), way, around), Ok(()));
         let connection = lab.conntrack.connection(id).expect("it is there");
         assert_eq!(connection.reply.destination, Address::v4(address));
     }
@@ -238,8 +238,8 @@ fn a_masqueraded_connection_belongs_to_the_device_whose_address_it_has() {
     let id = started(&mut lab, udp(A, 5000, SERVER));
     let way = Way { devices: &devices, output: wan, next_hop: SERVER.into() };
     let now = lab.now;
-    let (conntrack, _, mut context) = lab.parts();
-    masquerade(now, conntrack, id, &NatRange::default(), way, &mut context).expect("it has an address");
+    let (conntrack, _, around) = lab.parts();
+    masquerade(now, conntrack, id, &NatRange::default(), way, around).expect("it has an address");
     let connection = conntrack.connection(id).expect("it is there");
     let lost = |direction, output| has_lost_its_device(connection, direction, devices.find(output));
     assert!(!lost(Direction::Original, wan));
@@ -255,12 +255,12 @@ fn masquerading_without_an_address_drops_and_leaves_a_packet_without_source_alon
         (Way { devices: &Devices::default(), output: DeviceId(0), next_hop: SERVER.into() }, Instant::from_secs(1000));
     let mut lab = Lab::new();
     let id = started(&mut lab, udp(A, 5000, SERVER));
-    let (conntrack, _, mut context) = lab.parts();
-    let refused = masquerade(now, conntrack, id, &NatRange::default(), way, &mut context);
+    let (conntrack, _, around) = lab.parts();
+    let refused = masquerade(now, conntrack, id, &NatRange::default(), way, around);
     assert_eq!(refused, Err(DropReason::NatNoAddress));
     let id = started(&mut lab, udp([0; 4], 68, SERVER));
-    let (conntrack, _, mut context) = lab.parts();
-    assert_eq!(masquerade(now, conntrack, id, &NatRange::default(), way, &mut context), Ok(()));
+    let (conntrack, _, around) = lab.parts();
+    assert_eq!(masquerade(now, conntrack, id, &NatRange::default(), way, around), Ok(()));
     let connection = lab.conntrack.connection(id).expect("it is there");
     assert_eq!(connection.reply.destination, Address::default());
     assert!(connection.status.contains(Status::SRC_NAT_DONE) && !connection.status.contains(Status::SRC_NAT));
@@ -279,8 +279,8 @@ fn a_redirected_connection_goes_to_the_first_address_of_the_device_it_came_in_by
         let mut lab = Lab::new();
         let id = started(&mut lab, udp(A, 5000, SERVER));
         let now = lab.now;
-        let (conntrack, _, mut context) = lab.parts();
-        assert_eq!(redirect(now, conntrack, id, &range, &devices, input, &mut context), result);
+        let (conntrack, _, around) = lab.parts();
+        assert_eq!(redirect(now, conntrack, id, &range, &devices, input, around), result);
         let connection = lab.conntrack.connection(id).expect("it is there");
         assert_eq!((connection.reply.source, connection.reply.source_port), (address, port));
     }
@@ -295,11 +295,11 @@ fn a_destination_keeps_its_port_without_a_range_even_where_that_is_taken() {
     lab.source = only(A);
     let id = started(&mut lab, udp(A, 5000, SERVER));
     let now = lab.now;
-    let (conntrack, _, mut context) = lab.parts();
-    bind(now, conntrack, id, Manip::Destination, &only(target), &mut context);
+    let (conntrack, _, around) = lab.parts();
+    bind(now, conntrack, id, Manip::Destination, &only(target), around);
     let connection = lab.conntrack.connection(id).expect("it is there");
     assert_eq!((connection.reply.source, connection.reply.source_port), (Address::v4(target), 53));
-    assert!(lab.random.missing().is_empty());
+    assert!(lab.around.random.missing().is_empty());
 }
 
 #[test]
@@ -313,10 +313,10 @@ fn a_destination_range_is_tried_from_its_first_port_on() {
         let mut packet = udp(A, 5000, server);
         lab.track(&mut packet);
         let (id, now) = (packet.meta().tracking.connection().expect("it starts"), lab.now);
-        let (conntrack, _, mut context) = lab.parts();
-        bind(now, conntrack, id, Manip::Destination, &range, &mut context);
-        keep(now, conntrack, id, Manip::Source, &mut context);
-        conntrack.confirm(now, &packet, &mut context).expect("it is free");
+        let (conntrack, _, around) = lab.parts();
+        bind(now, conntrack, id, Manip::Destination, &range, around);
+        keep(now, conntrack, id, Manip::Source, around);
+        conntrack.confirm(now, &packet, around).expect("it is free");
         ports.push(conntrack.connection(id).expect("it is there").reply.source_port);
     }
     assert_eq!(ports, vec![8080, 8081]);
@@ -329,8 +329,8 @@ fn what_is_settled_or_confirmed_stays() {
     let Tracking::Tracked { connection: id, .. } = passed.meta().tracking else { panic!("it is tracked") };
     let before = lab.conntrack.connection(id).expect("it is there").reply;
     let now = lab.now;
-    let (conntrack, _, mut context) = lab.parts();
-    bind(now, conntrack, id, Manip::Source, &only([9, 9, 9, 9]), &mut context);
+    let (conntrack, _, around) = lab.parts();
+    bind(now, conntrack, id, Manip::Source, &only([9, 9, 9, 9]), around);
     let connection = conntrack.connection(id).expect("it is there");
     assert_eq!(connection.reply, before);
     for manip in [Manip::Source, Manip::Destination] {
@@ -350,11 +350,11 @@ fn a_connection_that_is_dropped_before_it_is_confirmed_leaves_no_mapping() {
     let mut packet = udp(B, 7000, SERVER);
     lab.track(&mut packet);
     let (id, now, range) = (packet.meta().tracking.connection().expect("it starts"), lab.now, lab.source);
-    let (conntrack, _, mut context) = lab.parts();
-    bind(now, conntrack, id, Manip::Source, &range, &mut context);
+    let (conntrack, _, around) = lab.parts();
+    bind(now, conntrack, id, Manip::Source, &range, around);
     assert_eq!(conntrack.coming_from(0, &fixture::tuple(Protocol::UDP)).count(), 0);
     let mine = Tuple { source: Address::v4(B), source_port: 7000, ..fixture::tuple(Protocol::UDP) };
     assert_eq!(conntrack.coming_from(0, &mine).count(), 1);
-    conntrack.release(now, &packet, &mut context);
+    conntrack.release(now, &packet, around);
     assert_eq!(conntrack.coming_from(0, &mine).count(), 0);
 }

@@ -96,7 +96,7 @@ impl Matching for Statistic {
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
         let found = match &mut self.mode {
-            Mode::Random { probability } => view.random.below(1 << 31) < *probability,
+            Mode::Random { probability } => view.around.random.below(1 << 31) < *probability,
             Mode::Nth { every, count, .. } => {
                 *count = if *count == *every - 1 { 0 } else { *count + 1 };
                 *count == 0

@@ -33,7 +33,7 @@ impl Program {
             match self.asks_for(at, &facts, view) {
                 Asked::Yes => {}
                 Asked::No(part) => {
-                    if view.trace.is_full() {
+                    if view.around.trace.is_full() {
                         self.explain_miss(tables, table, at, part, &facts, view);
                     }
                     at += 1;
@@ -94,10 +94,10 @@ impl Program {
         view.walk.count(at);
         if let Action::Policy(accept) = action {
             let hook = view.hook;
-            view.trace.push(|| Step::Policy(table, hook, accept));
+            view.around.trace.push(|| Step::Policy(table, hook, accept));
             return Then::Done(if accept { Verdict::Accept } else { Verdict::DropByPolicy });
         }
-        view.trace.push(|| Step::Matched(table, RuleId(at)));
+        view.around.trace.push(|| Step::Matched(table, RuleId(at)));
         match action {
             Action::Continue => Then::To(at + 1),
             Action::Accept => Then::Done(Verdict::Accept),
@@ -148,7 +148,7 @@ impl Program {
                 None => self.found_in_folded(at, fields.len(), facts, view),
             },
         };
-        view.trace.push(|| Step::Missed(table, RuleId(at), part as u16, found));
+        view.around.trace.push(|| Step::Missed(table, RuleId(at), part as u16, found));
     }
 
     fn found(&self, at: u32, index: usize, facts: &Facts, view: &View<'_>) -> String {

@@ -85,9 +85,9 @@ impl Targeting for Log {
     }
 
     fn apply(&mut self, _: RuleId, view: &mut View<'_>) -> Next {
-        if view.events.wanted().log {
+        if view.around.events.wanted().log {
             let line = line(&self.prefix, self.details, view);
-            view.events.push(view.now, Event::Log { level: self.level, line });
+            view.around.events.push(view.now, Event::Log { level: self.level, line });
         }
         Next::Rule
     }

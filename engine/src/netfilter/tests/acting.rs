@@ -94,11 +94,11 @@ fn a_syn_offers_no_more_than_it_may() {
 fn a_log_line_tells_the_packet_as_the_kernel_does() {
     let log = |options: &str, sample: &Sample| {
         let mut lab = Lab::new(&format!("-A FORWARD -j LOG {options}"));
-        lab.events.subscribe(Subscription { log: true, ..Subscription::default() });
+        lab.around.events.subscribe(Subscription { log: true, ..Subscription::default() });
         let mut packet = lab.packet(sample);
         packet.meta_mut().mark = 0x1f;
         assert_eq!(lab.forward(&mut packet), Verdict::Accept);
-        let Some((_, Event::Log { level, line })) = lab.events.pop() else { panic!("no line") };
+        let Some((_, Event::Log { level, line })) = lab.around.events.pop() else { panic!("no line") };
         (level, line)
     };
     let mut web = tcp(80, SYN | 0x40);
@@ -138,6 +138,6 @@ fn nobody_formats_a_line_that_nobody_wants() {
     let mut lab = Lab::new("-A FORWARD -j LOG");
     let mut packet = lab.packet(&udp(53, 0));
     lab.forward(&mut packet);
-    assert!(lab.events.pop().is_none());
+    assert!(lab.around.events.pop().is_none());
     assert_eq!(lab.matched().len(), 2);
 }

@@ -13,13 +13,12 @@ use super::{Hook, Loading, RuleError, RuleId, RuleSet, Source, TableName, Verdic
 use crate::{
     conntrack::{Conntrack, HelperId},
     device::{Device, Devices, InterfaceAddress},
-    event::Events,
     frame::DeviceId,
     packet::{Draft, Packet, Pool},
-    random::Random,
+    surroundings::Surroundings,
     time::Instant,
-    trace::{Step, Trace, TraceLevel},
-    wire::{Ipv4Header, MacAddr, Protocol},
+    trace::{Step, TraceLevel},
+    wire::{Ipv4Header, MacAddr, Protocol, checksum::Routines},
 };
 
 /// Rules and what they look at: devices `lan` (10.0.0.1/24) and `wan` (203.0.113.1/24).
@@ -27,9 +26,7 @@ pub(super) struct Lab {
     pub(super) rules: RuleSet,
     pub(super) devices: Devices,
     pub(super) conntrack: Conntrack,
-    pub(super) random: Random,
-    pub(super) events: Events,
-    pub(super) trace: Trace,
+    pub(super) around: Surroundings,
     pub(super) pool: Pool,
     pub(super) walk: Walk,
     pub(super) now: Instant,
@@ -65,15 +62,13 @@ impl Lab {
         let mut devices = Devices::default();
         devices.add(device("lan", [10, 0, 0, 1], 1));
         devices.add(device("wan", [203, 0, 113, 1], 2));
-        let mut trace = Trace::default();
-        trace.set_level(TraceLevel::Full);
+        let mut around = Surroundings::new(1, Routines::PORTABLE);
+        around.trace.set_level(TraceLevel::Full);
         Self {
             rules: parse(text).unwrap_or_else(|error| panic!("{error}")),
             devices,
             conntrack: Conntrack::new(1),
-            random: Random::new(1),
-            events: Events::default(),
-            trace,
+            around,
             pool: Pool::new(),
             walk: Walk::new(),
             now: Instant::from_secs(1000),
@@ -96,9 +91,7 @@ impl Lab {
             output,
             devices: &self.devices,
             conntrack: &mut self.conntrack,
-            random: &mut self.random,
-            events: &mut self.events,
-            trace: &mut self.trace,
+            around: &mut self.around,
             walk: &mut self.walk,
         };
         self.rules.evaluate(table, &mut view)
@@ -111,7 +104,7 @@ impl Lab {
 
     /// The texts of the rules that matched since the last time, `policy` for a policy.
     pub(super) fn matched(&mut self) -> Vec<String> {
-        let steps = self.trace.take();
+        let steps = self.around.trace.take();
         let name = |step: &Step| {
             if let Step::Matched(_, id) = step { Some(self.text(*id)) } else { policy(step).then(|| "policy".into()) }
         };
@@ -120,7 +113,7 @@ impl Lab {
 
     /// Why rules did not match since the last time: `condition: packet …`.
     pub(super) fn missed(&mut self) -> Vec<String> {
-        let steps = self.trace.take();
+        let steps = self.around.trace.take();
         let sentence = |step: &Step| {
             let Step::Missed(_, id, part, found) = step else { return None };
             Some(format!("{}: packet {found}", self.rules.part(*id, *part).unwrap_or_default()))

@@ -127,10 +127,10 @@ fn a_port_that_is_expected_already_is_replaced_by_a_drawn_one_above_it() {
     other.next[1] += 1;
     pass(&mut lab, &other, Direction::Original, TcpFlags::ACK, b"hello\n").expect("nothing is read");
     other.next[0] += 6;
-    lab.random.set_script(Some(alloc::vec![(Draw::Port, 51_210), (Draw::Port, 1024), (Draw::Port, 60_775)]));
+    lab.around.random.set_script(Some(alloc::vec![(Draw::Port, 51_210), (Draw::Port, 1024), (Draw::Port, 60_775)]));
     let said = pass(&mut lab, &other, Direction::Original, TcpFlags::ACK, b"OPEN 10.0.0.5:51210\n").expect("it passes");
     assert_eq!(payload(&said), "OPEN 203.0.113.1:60775\n");
-    assert!(lab.random.missing().is_empty());
+    assert!(lab.around.random.missing().is_empty());
     let waiting = lab.conntrack.expectations().iter().last().expect("two wait");
     assert_eq!(waiting.nat.map(|nat| nat.port), Some(51_210));
 }
@@ -369,7 +369,7 @@ fn port_zero_means_none_is_free_as_in_linux() {
 fn a_full_table_of_expectations_drops_what_announces_another() {
     let (mut lab, mut flow) =
         helped_without_nat(Announcer::new().with(|manifest| manifest.classes[0].expected_max = 9));
-    lab.sysctls.conntrack_expect_max = 1;
+    lab.around.sysctls.conntrack_expect_max = 1;
     flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:1\r\n").expect("it passes");
     let refused = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:2\r\n");
     assert_eq!(refused.err(), Some(DropReason::ExpectationRefused));
