@@ -90,7 +90,7 @@ impl Conntrack {
             return;
         }
         let changes = core::mem::take(&mut connection.changes);
-        if !around.events.wanted().conntrack {
+        if !around.events.wanted().conntrack || !connection.tells(changes) {
             return;
         }
         let is_new = changes.intersects(Changes(Changes::NEW.0 | Changes::RELATED.0));

@@ -84,6 +84,8 @@ impl Changes {
     pub const NEW: Self = Self(1 << 0);
     /// It is new, and another one has announced it.
     pub const RELATED: Self = Self(1 << 1);
+    /// It is gone.
+    pub const DESTROY: Self = Self(1 << 2);
     /// It has been answered.
     pub const REPLY: Self = Self(1 << 3);
     /// It has become one that is not dropped early.
@@ -96,6 +98,8 @@ impl Changes {
     pub const MARK: Self = Self(1 << 7);
     /// Its sequence adjustment.
     pub const SEQUENCE: Self = Self(1 << 8);
+    /// Its security mark; there are none here.
+    pub const SECURITY_MARK: Self = Self(1 << 9);
 
     /// Whether any bit of `other` is set.
     #[must_use]
@@ -127,6 +131,8 @@ pub struct Counter {
 /// What few connections have: helpers, masters, payload rewriting (Linux: `struct nf_ct_ext`).
 #[derive(Clone, Debug, Default)]
 pub struct Extension {
+    /// Which events it tells, when not all.
+    pub events: Option<super::EventMask>,
     /// The helper that reads its payload.
     pub helper: Option<super::HelperId>,
     /// What that helper remembers; the engine only keeps it.
@@ -270,6 +276,13 @@ impl Connection {
             self.mark = mark;
             self.changes.insert(Changes::MARK);
         }
+    }
+
+    /// Whether an event with these changes is told.
+    #[must_use]
+    pub fn tells(&self, changes: Changes) -> bool {
+        let mask = self.extension.as_ref().and_then(|extension| extension.events);
+        mask.is_none_or(|mask| changes.intersects(mask.connection))
     }
 
     /// Who announced it.

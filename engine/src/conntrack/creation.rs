@@ -66,6 +66,9 @@ impl Conntrack {
         template: Template,
         around: &mut Surroundings,
     ) -> Option<Expectation> {
+        if template.events.is_some() {
+            self.table.slab[slot].extension_mut().events = template.events;
+        }
         let original = self.table.slab[slot].original;
         let slab = &self.table.slab;
         let is_alive = |master| slab.get(master).is_some_and(is_entered);

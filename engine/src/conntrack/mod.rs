@@ -142,6 +142,17 @@ pub struct Template {
     pub helper: Option<HelperId>,
     /// The zone to look in.
     pub zone: u16,
+    /// Which events the connection tells, when not all.
+    pub events: Option<EventMask>,
+}
+
+/// Which events a connection and its expectations tell (Linux: `struct nf_conntrack_ecache`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EventMask {
+    /// Of the connection: an event is told when it holds one of these changes.
+    pub connection: Changes,
+    /// Whether new expectations are told.
+    pub new_expectations: bool,
 }
 
 /// All connections and expectations.

@@ -100,7 +100,7 @@ impl Conntrack {
         if !connection.is_confirmed() {
             return;
         }
-        if around.events.wanted().conntrack {
+        if around.events.wanted().conntrack && connection.tells(Changes::DESTROY) {
             let entry = Entry::destroyed(connection, now);
             around.events.push(now, Event::Connection(Change::Destroy, Box::new(entry)));
         }

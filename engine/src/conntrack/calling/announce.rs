@@ -10,7 +10,7 @@ use super::{
 use crate::{
     conntrack::{
         ExpectationId, Tuple,
-        expect::{CannotExpect, Expectation, Room},
+        expect::{CannotExpect, Expectation, Room, Told},
         helper::{HelperContext, HelperEndpoint, Site, Wish},
     },
     ending::DropReason,
@@ -80,6 +80,7 @@ fn fulfil(
         nat,
         permanent: wish.permanent,
         inactive: false,
+        told: Told::by(connection.extension.as_ref().and_then(|extension| extension.events)),
         expires: Instant::ZERO,
     };
     let Some((site, _)) = wish.site.zip(nat) else {

@@ -17,7 +17,7 @@ use super::{
     ConnId,
     tuple::{Address, Direction, Family, Tuple},
 };
-use crate::time::Instant;
+use crate::{event::Change, time::Instant};
 
 /// A helper's number, in the order of loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,8 +54,42 @@ pub struct Expectation {
     pub permanent: bool,
     /// It fulfils nothing yet (Linux: `NF_CT_EXPECT_INACTIVE`).
     pub inactive: bool,
+    /// What is told of it: as its master's [`super::EventMask`] says.
+    pub told: Told,
     /// When it is forgotten.
     pub expires: Instant,
+}
+
+/// What is told of an expectation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Told {
+    /// That it is there, and that it is gone.
+    #[default]
+    All,
+    /// Only that it is there.
+    New,
+    /// Nothing.
+    Nothing,
+}
+
+impl Told {
+    /// What a master's mask allows.
+    #[must_use]
+    pub const fn by(mask: Option<super::EventMask>) -> Self {
+        match mask {
+            None => Self::All,
+            Some(mask) if mask.new_expectations => Self::New,
+            Some(_) => Self::Nothing,
+        }
+    }
+
+    const fn tells(self, change: Change) -> bool {
+        match self {
+            Self::All => true,
+            Self::New => matches!(change, Change::New),
+            Self::Nothing => false,
+        }
+    }
 }
 
 /// Which part of an expected source counts (Linux: `struct nf_conntrack_tuple_mask`).

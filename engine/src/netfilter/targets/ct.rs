@@ -3,16 +3,18 @@
 use alloc::{
     format,
     string::{String, ToString},
+    vec::Vec,
 };
 
 use super::{Next, Targeting};
 use crate::{
-    conntrack::{Template, TemplateId, Tracking},
+    conntrack::{Changes, EventMask, Template, TemplateId, Tracking},
     netfilter::{
         RuleId, TableName, Verdict, View,
         error::{Fault, Flaw, Noun},
         save::{
             options::{Given, Opt, Spec},
+            text::Word,
             values,
         },
     },
@@ -29,8 +31,16 @@ pub(in crate::netfilter) struct Ct {
 }
 
 impl Targeting for Ct {
-    const SPEC: &'static Spec =
-        &Spec { name: "CT", options: &[Opt::flag(&["notrack"]), Opt::value(&["helper"]), Opt::value(&["zone"])] };
+    const SPEC: &'static Spec = &Spec {
+        name: "CT",
+        options: &[
+            Opt::flag(&["notrack"]),
+            Opt::value(&["helper"]),
+            Opt::value(&["ctevents"]),
+            Opt::value(&["expevents"]),
+            Opt::value(&["zone"]),
+        ],
+    };
     const TABLES: &'static [TableName] = &[TableName::Raw];
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
@@ -50,6 +60,12 @@ impl Targeting for Ct {
             template.helper = Some(*helper);
             helper_name = Some(name.to_string());
         }
+        let events = given.find("ctevents").map(|item| parse_events(item.value(), &EVENTS)).transpose()?;
+        let expected = given.find("expevents").map(|item| parse_events(item.value(), &EXPECTED_EVENTS)).transpose()?;
+        if events.is_some() || expected.is_some() {
+            template.events =
+                Some(EventMask { connection: events.unwrap_or_default(), new_expectations: expected.is_some() });
+        }
         if let Some(item) = given.find("zone") {
             template.zone = values::short(item.value(), "a zone's number from 0 to 65535")?;
         }
@@ -62,6 +78,11 @@ impl Targeting for Ct {
         }
         if let Some(name) = &self.helper_name {
             out.push_str(&format!(" --helper {name}"));
+        }
+        if let Some(mask) = self.template.events {
+            print_events(out, "ctevents", mask.connection, &EVENTS);
+            let expected = if mask.new_expectations { Changes::NEW } else { Changes::default() };
+            print_events(out, "expevents", expected, &EXPECTED_EVENTS);
         }
         if self.template.zone != 0 {
             out.push_str(&format!(" --zone {}", self.template.zone));
@@ -88,9 +109,46 @@ impl Targeting for Ct {
 
     fn is_repeatable(&self) -> bool {
         // A helper is attached when a connection starts; in another zone the connection itself would be another.
-        !self.notrack && self.template.zone == 0
+        !self.notrack && self.template.zone == 0 && self.template.events.is_none()
     }
 }
+
+/// Reads names of events, with commas between them.
+fn parse_events(word: &Word, names: &[(&str, Changes)]) -> Result<Changes, Flaw> {
+    let mut events = Changes::default();
+    for text in word.text.split(',') {
+        match names.iter().find(|(name, _)| *name == text) {
+            Some((_, event)) => events.insert(*event),
+            None => return Err(Fault::unknown(Noun::Flag, text, names.iter().map(|(name, _)| *name)).at(word.column)),
+        }
+    }
+    Ok(events)
+}
+
+fn print_events(out: &mut String, option: &str, events: Changes, names: &[(&str, Changes)]) {
+    if events.is_empty() {
+        return;
+    }
+    let set: Vec<&str> = names.iter().filter(|(_, event)| events.intersects(*event)).map(|(name, _)| *name).collect();
+    out.push_str(&format!(" --{option} {}", set.join(",")));
+}
+
+/// In the order in which they are printed (iptables: `extensions/libxt_CT.c`).
+#[rustfmt::skip]
+static EVENTS: [(&str, Changes); 10] = [
+    ("new",        Changes::NEW),
+    ("related",    Changes::RELATED),
+    ("destroy",    Changes::DESTROY),
+    ("reply",      Changes::REPLY),
+    ("assured",    Changes::ASSURED),
+    ("protoinfo",  Changes::PROTOCOL),
+    ("helper",     Changes::HELPER),
+    ("mark",       Changes::MARK),
+    ("natseqinfo", Changes::SEQUENCE),
+    ("secmark",    Changes::SECURITY_MARK),
+];
+
+static EXPECTED_EVENTS: [(&str, Changes); 1] = [("new", Changes::NEW)];
 
 impl Ct {
     /// What it asks for, unless that is not to be tracked.

@@ -7,7 +7,7 @@ use alloc::{
 };
 use core::time::Duration;
 
-use super::{Expectation, ExpectationEntry, ExpectationId, SavedExpectation, SavedExpectations};
+use super::{Expectation, ExpectationEntry, ExpectationId, SavedExpectation, SavedExpectations, Told};
 use crate::{
     conntrack::{Address, ConnId, Connection, Family, Tuple},
     event::{Change, Event, Events},
@@ -252,6 +252,7 @@ impl Expectations {
                 nat: saved.nat,
                 permanent: saved.permanent,
                 inactive: saved.inactive,
+                told: Told::by(master.extension.as_ref().and_then(|extension| extension.events)),
                 expires: saved.expires,
             });
         }
@@ -298,7 +299,7 @@ fn unlink<K: Ord>(lists: &mut BTreeMap<K, Vec<ExpectationId>>, key: &K, id: Expe
 }
 
 fn tell(now: Instant, change: Change, expectation: &Expectation, events: &mut Events) {
-    if events.wanted().conntrack {
+    if events.wanted().conntrack && expectation.told.tells(change) {
         let entry = Box::new(ExpectationEntry::of(now, expectation));
         events.push(now, Event::Expectation(change, entry));
     }

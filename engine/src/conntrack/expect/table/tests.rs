@@ -35,6 +35,7 @@ fn data(master: ConnId, port: u16) -> Expectation {
         nat: None,
         permanent: false,
         inactive: false,
+        told: Told::All,
         expires: Instant::ZERO,
     }
 }
