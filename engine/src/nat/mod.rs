@@ -49,6 +49,9 @@ pub struct NatRange {
     pub addresses: Option<(Address, Address)>,
     /// First and last port or ICMP identifier; `None` keeps it where that is free.
     pub ports: Option<(u16, u16)>,
+    /// What the original port is counted from: the one that lies so far behind it lies as far behind the first port of
+    /// the range (`first-last/base`).
+    pub base: Option<u16>,
     /// `--random`: the port is drawn, not kept.
     pub random: bool,
     /// `--random-fully`: every port that is tried is drawn.

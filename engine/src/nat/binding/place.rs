@@ -50,7 +50,11 @@ impl Place<'_> {
         let (Some(key), Some(candidates)) = (Key::of(&moved, manip), Candidates::of(&moved, manip, range)) else {
             return (moved, Occupancy::Taken);
         };
-        let start = if drawn || manip == Manip::Source { Start::Drawn } else { Start::First };
+        let start = match range.base {
+            Some(base) => Start::Behind(key.value(&moved).wrapping_sub(base)),
+            None if drawn || manip == Manip::Source => Start::Drawn,
+            None => Start::First,
+        };
         let choice =
             ports::search(candidates, start, &mut around.random, |value| self.occupancy(&key.with(&moved, value)));
         (key.with(&moved, choice.value), choice.occupancy)
@@ -59,6 +63,7 @@ impl Place<'_> {
     /// Whether the tuple may keep its port: it is free, or the rule leaves no other.
     fn keeps_port(self, moved: &Tuple, manip: Manip, range: &NatRange) -> bool {
         match (range.ports, Key::of(moved, manip)) {
+            (Some(_), _) if range.base.is_some() => false,
             (Some((low, high)), Some(key)) => {
                 (low..=high).contains(&key.value(moved)) && (low == high || self.is_free(moved))
             }

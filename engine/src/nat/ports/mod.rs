@@ -133,6 +133,8 @@ pub struct Choice {
 pub enum Start {
     /// At the first candidate.
     First,
+    /// So far behind the first candidate, going round.
+    Behind(u16),
     /// Anywhere.
     Drawn,
 }
@@ -157,6 +159,7 @@ pub fn search(
     let mut draw = || random.draw(Draw::Port, u32::from(candidates.first), candidates.count, usable) as u16;
     let mut first = match start {
         Start::First => candidates.first,
+        Start::Behind(offset) => candidates.at(offset.into()),
         Start::Drawn => draw(),
     };
     loop {

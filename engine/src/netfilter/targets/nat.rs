@@ -9,7 +9,7 @@ use crate::{
     nat::NatRange,
     netfilter::{
         Hook, RuleId, TableName, Verdict, View,
-        error::{Fault, Flaw, Noun},
+        error::{Fault, Flaw},
         save::{
             options::{Given, Item, Opt, Spec},
             text::Word,
@@ -89,7 +89,8 @@ fn parse_endpoint(given: &Given<'_>, option: &str) -> Result<NatRange, Flaw> {
     let mut range = parse_flags(given);
     if let Some(ports) = ports {
         need_ports(given, item)?;
-        range.ports = Some(parse_ports(ports, word)?);
+        let (ports, base) = split_base(ports, option, word)?;
+        (range.ports, range.base) = (Some(parse_ports(ports, word)?), base);
     }
     if ports.is_none() || !addresses.is_empty() {
         range.addresses = Some(parse_addresses(addresses).ok_or_else(|| word.bad(ENDPOINT))?);
@@ -111,6 +112,7 @@ fn parse_flags(given: &Given<'_>) -> NatRange {
     NatRange {
         addresses: None,
         ports: None,
+        base: None,
         random: given.has("random"),
         random_fully: given.has("random-fully"),
         persistent: given.has("persistent"),
@@ -123,12 +125,20 @@ fn parse_addresses(text: &str) -> Option<(Address, Address)> {
     (first <= last).then_some((Address::v4(first.octets()), Address::v4(last.octets())))
 }
 
+/// Splits `/base` off a range of ports, which only DNAT understands.
+fn split_base<'a>(text: &'a str, option: &str, word: &Word) -> Result<(&'a str, Option<u16>), Flaw> {
+    match text.split_once('/') {
+        None => Ok((text, None)),
+        Some((ports, base)) if option == "to-destination" && ports.contains('-') => match values::port(base) {
+            Some(base) => Ok((ports, Some(base))),
+            None => Err(word.bad(ENDPOINT)),
+        },
+        Some(_) => Err(word.bad(ENDPOINT)),
+    }
+}
+
 /// Reads `port` or `port-port`; a service's name can only stand alone, as in the tool.
 fn parse_ports(text: &str, word: &Word) -> Result<(u16, u16), Flaw> {
-    if text.contains('/') {
-        let why = "shifted port ranges (`low-high/base`) are not translated yet";
-        return Err(Fault::Unsupported { noun: Noun::Option, name: word.text.clone(), why }.at(word.column));
-    }
     let number = |text| values::number(text).and_then(|port| u16::try_from(port).ok());
     let found = match text.split_once('-') {
         Some((first, last)) => number(first).zip(number(last)),
@@ -164,6 +174,9 @@ fn print_range(range: &NatRange, option: &str, out: &mut String) {
         out.push_str(&format!("{colon}{first}"));
         if first != last {
             out.push_str(&format!("-{last}"));
+        }
+        if let Some(base) = range.base {
+            out.push_str(&format!("/{base}"));
         }
     }
     for (flag, set) in
