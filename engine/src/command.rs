@@ -49,7 +49,7 @@ pub enum Command {
     Trace(TraceLevel),
     /// Takes these values where the engine would draw by lot; `None` ends it.
     Script(Option<Vec<(Draw, u32)>>),
-    /// Sends an IPv4 packet of this host: bytes from its IP header on.
+    /// Sends an IPv4 packet of this host's superuser: bytes from its IP header on, as into a raw socket.
     SendIpv4(Vec<u8>),
     /// Forgets all connections and expectations.
     FlushConntrack,

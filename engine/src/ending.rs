@@ -123,8 +123,19 @@ drop_reasons! {
     IpDestinationInvalid = "IP_INVALID_DEST",
     /// The packet is for a host, but its frame was for everybody.
     IpLinkBroadcast = "UNICAST_IN_L2_MULTICAST",
-    /// The packet is a fragment, and no reassembler is there.
-    IpFragment = "FRAG_REASM_TIMEOUT",
+    /// Too many fragments wait to be put together (`net.ipv4.ipfrag_high_thresh`).
+    FragmentMemory = "NOMEM",
+    /// The fragment's bytes are there already.
+    FragmentDuplicate = "DUP_FRAG",
+    /// The fragment overlaps another one of its datagram, which is dropped with it.
+    FragmentOverlap = "DUP_FRAG",
+    /// The fragment does not fit its datagram, which is dropped with it: it is empty, ends elsewhere than another one said,
+    /// contradicts others in its congestion marks, or makes the whole longer than 65535 bytes.
+    FragmentMalformed = "NOT_SPECIFIED",
+    /// Too many other fragments of the sender have come in between (`net.ipv4.ipfrag_max_dist`).
+    FragmentTooFar = "FRAG_TOO_FAR",
+    /// The rest of the datagram has not come in time (`net.ipv4.ipfrag_time`).
+    FragmentTimeout = "FRAG_REASM_TIMEOUT",
     /// The time to live would reach zero here.
     TtlExpired = "IP_INHDR",
     /// No route leads to the destination.
@@ -180,6 +191,8 @@ drop_reasons! {
     TransportMalformed = "PKT_TOO_SMALL",
     /// The transport checksum of a packet for this host is wrong.
     TransportChecksum = "TCP_CSUM",
+    /// Too many packets of this host to itself wait, or answer each other without end.
+    LoopbackQueueFull = "CPU_BACKLOG",
     /// Too many frames wait to leave.
     TransmitQueueFull = "FULL_RING",
     /// The device's receive ring was full; the kernel dropped the frame.
@@ -190,6 +203,28 @@ drop_reasons! {
     OffloadUnknown = "SKB_GSO_SEG",
     /// The device did not take the frame: it is longer than its MTU, or asks for an offload that it cannot do.
     TransmitRefused = "DEV_READY",
+}
+
+impl DropReason {
+    /// Whether the routing knows no way for it, or refuses one.
+    #[must_use]
+    pub const fn is_of_routing(self) -> bool {
+        matches!(self, Self::NoRoute | Self::RouteUnreachable | Self::RouteProhibits | Self::ForwardingOff)
+    }
+
+    /// Whether a fragment that cannot be put together with others was dropped for it.
+    #[must_use]
+    pub const fn is_of_fragment(self) -> bool {
+        matches!(
+            self,
+            Self::FragmentMemory
+                | Self::FragmentDuplicate
+                | Self::FragmentOverlap
+                | Self::FragmentMalformed
+                | Self::FragmentTooFar
+                | Self::FragmentTimeout
+        )
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
     ending::{Dropped, End, Ending, Outcome},
     event::Event,
     frame::{Frame, Transmit},
-    ip::{Neighbours, Routes, icmp_limit::IcmpLimit, local::Services},
+    ip::{Defrag, Neighbours, Routes, icmp_limit::IcmpLimit, local::Services},
     limits::BATCH_FRAMES_MAX,
     netfilter::{Hook, RuleId, RuleSet, Stage},
     packet::{Packet, Pool},
@@ -48,6 +48,7 @@ pub struct Engine {
     pub(crate) devices: Devices,
     pub(crate) routes: Routes,
     pub(crate) neighbours: Neighbours,
+    pub(crate) defrag: Defrag,
     pub(crate) services: Services,
     pub(crate) icmp_limit: IcmpLimit,
     pub(crate) rules: RuleSet,
@@ -61,6 +62,8 @@ pub struct Engine {
     pub(crate) stats: Stats,
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) endings: VecDeque<Ending>,
+    /// What this host has sent to itself.
+    pub(crate) looped: VecDeque<Packet>,
     /// The last stage that the packet came to.
     pub(crate) place: Option<(Hook, Stage)>,
     /// The rule that has dropped the packet.
@@ -81,6 +84,8 @@ pub enum TimerId {
     Conntrack,
     /// A neighbour has to be asked, or given up.
     Neighbour,
+    /// Fragments are given up.
+    Defrag,
 }
 
 impl Engine {
@@ -98,6 +103,7 @@ impl Engine {
             devices: Devices::default(),
             routes: Routes::default(),
             neighbours: Neighbours::default(),
+            defrag: Defrag::default(),
             services: Services::default(),
             icmp_limit: IcmpLimit::default(),
             rules: RuleSet::default(),
@@ -109,6 +115,7 @@ impl Engine {
             stats: Stats::default(),
             transmits: VecDeque::new(),
             endings: VecDeque::new(),
+            looped: VecDeque::new(),
             place: None,
             rule: None,
             tracked: Tracking::Unseen,
@@ -167,6 +174,8 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
         self.handle_neighbours_overdue(now);
+        self.handle_fragments_overdue(now);
+        self.drain_loopback(now);
         self.conntrack.handle_timeout(now, &mut self.around);
     }
 
@@ -193,7 +202,8 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<(Instant, TimerId)> {
         let conntrack = self.conntrack.next_timeout().map(|when| (when, TimerId::Conntrack));
         let neighbour = self.neighbours.next_timeout().map(|when| (when, TimerId::Neighbour));
-        [conntrack, neighbour].into_iter().flatten().min()
+        let defrag = self.defrag.next_timeout().map(|when| (when, TimerId::Defrag));
+        [conntrack, neighbour, defrag].into_iter().flatten().min()
     }
 
     /// Gives the buffers of a frame back that has left, so that the next one finds them.
@@ -232,6 +242,12 @@ impl Engine {
         &self.conntrack
     }
 
+    /// The datagrams that are being put together.
+    #[must_use]
+    pub const fn defrag(&self) -> &Defrag {
+        &self.defrag
+    }
+
     /// The helpers that are loaded.
     #[must_use]
     pub const fn helpers(&self) -> &Helpers {
@@ -267,6 +283,9 @@ impl Engine {
     pub(crate) fn end_walk(&mut self, now: Instant, result: Result<End, Dropped>) -> Outcome {
         let outcome = self.settle(now, result);
         self.note_ending(outcome);
+        if !self.looped.is_empty() {
+            self.drain_loopback(now);
+        }
         outcome
     }
 

@@ -8,6 +8,11 @@ use crate::packet::{Checksum, Gso, Packet, VlanTag};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeviceId(pub u16);
 
+impl DeviceId {
+    /// `lo`, over which this host sends to itself. It is always there; no frame comes or leaves by it.
+    pub const LOOPBACK: Self = Self(u16::MAX);
+}
+
 /// What a device hands over: bytes and what it knows about them, as AF_PACKET with a vnet header does.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {

@@ -42,6 +42,12 @@ pub const NEIGHBOUR_QUEUE_MAX: usize = 101;
 /// Frames that wait for [`crate::Engine::poll_transmit`]; a further one is dropped with `TransmitQueueFull`.
 pub const TRANSMIT_QUEUE_MAX: usize = 8192;
 
+/// Packets that this host has sent to itself and not taken yet (Linux: `net.core.netdev_max_backlog`).
+pub const LOOPBACK_QUEUE_MAX: usize = 1000;
+
+/// Packets to itself that one input may cause, one after the other: services that answer each other would never stop.
+pub const LOOPBACK_ROUNDS_MAX: usize = 1000;
+
 /// Events that wait for [`crate::Engine::poll_event`]; a further one is lost and counted.
 pub const EVENT_QUEUE_MAX: usize = 65_536;
 

@@ -67,6 +67,9 @@ impl Engine {
 
     /// Finds the next station's Ethernet address, or lets the packet wait for it.
     pub(crate) fn resolve(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
+        if hop.device == DeviceId::LOOPBACK {
+            return self.loop_back(packet);
+        }
         let Some(device) = self.devices.find(hop.device) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
         let is_broadcast = hop.neighbour.is_broadcast()
             || device.addresses.iter().any(|address| address.broadcast() == Some(hop.neighbour));
@@ -74,7 +77,7 @@ impl Engine {
             return self.send(packet, hop.device, MacAddr::BROADCAST, EtherType::IPV4);
         }
         if !device.arp {
-            let mac = self.neighbours.permanent(hop.device, hop.neighbour).unwrap_or(MacAddr::UNSPECIFIED);
+            let mac = self.neighbours.permanent(hop.device, hop.neighbour).unwrap_or(device.mac);
             return self.send(packet, hop.device, mac, EtherType::IPV4);
         }
         match self.neighbours.resolve(now, hop.device, hop.neighbour, packet)? {

@@ -3,15 +3,19 @@
 use alloc::{string::String, vec::Vec};
 use core::net::Ipv4Addr;
 
+use zerocopy::FromBytes;
+
 use crate::{
     command::{Command, CommandError, Reply},
     device::{Device, InterfaceAddress},
+    ending::DropReason,
     engine::Engine,
     frame::DeviceId,
     ip::{Route, RouteKind},
     limits::{ADDRESSES_MAX, DEVICES_MAX},
-    packet::Packet,
+    packet::{Owner, Packet},
     time::Instant,
+    wire::{Ipv4Header, checksum},
 };
 
 impl Engine {
@@ -58,7 +62,7 @@ impl Engine {
                 self.around.random.set_script(values);
                 Ok(Reply::Done)
             }
-            Command::SendIpv4(bytes) => self.send_ipv4(now, &bytes),
+            Command::SendIpv4(bytes) => self.send_ipv4(now, bytes),
             Command::FlushConntrack => {
                 self.conntrack.flush(now, &mut self.around);
                 Ok(Reply::Done)
@@ -112,8 +116,25 @@ impl Engine {
         self.devices.find(device).map(|_| ()).ok_or(CommandError::NoDevice(device))
     }
 
-    fn send_ipv4(&mut self, now: Instant, bytes: &[u8]) -> Result<Reply, CommandError> {
-        let packet = Packet::from_network_bytes(&mut self.pool, bytes).map_err(CommandError::Packet)?;
+    /// Sends bytes as they are, but for what a raw socket fills in: total length, header checksum, and an identification
+    /// where there is none (Linux v6.18: `net/ipv4/raw.c`, `raw_send_hdrinc()`).
+    fn send_ipv4(&mut self, now: Instant, mut bytes: Vec<u8>) -> Result<Reply, CommandError> {
+        let total = u16::try_from(bytes.len()).map_err(|_| CommandError::Packet(DropReason::FrameTooLong))?;
+        let Ok((ip, _)) = Ipv4Header::mut_from_prefix(&mut bytes) else {
+            return Err(CommandError::Packet(DropReason::IpTruncated));
+        };
+        ip.total_len.set(total);
+        if ip.id.get() == 0 && !ip.dont_fragment() {
+            ip.id.set(self.around.random.ip_id());
+        }
+        ip.checksum = [0; 2];
+        let header_len = ip.header_len();
+        if let Some(header) = bytes.get(..header_len) {
+            let checksum = !checksum::sum(header);
+            bytes[10..12].copy_from_slice(&checksum.to_be_bytes());
+        }
+        let mut packet = Packet::from_network_bytes(&mut self.pool, &bytes).map_err(CommandError::Packet)?;
+        packet.meta_mut().owner = Some(Owner::ROOT);
         self.stats.originated += 1;
         self.begin_walk();
         let result = self.send_own(now, packet);

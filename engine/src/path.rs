@@ -10,14 +10,21 @@
 //! way to drop it. `settle.rs` alone decides what an ending means.
 
 use alloc::string::ToString;
+use core::net::Ipv4Addr;
 
 use crate::{
+    device::LOOPBACK_MTU_BYTES,
     ending::{DropReason, Dropped, End},
     engine::Engine,
     frame::DeviceId,
-    ip::{Fate, NextHop, local::Delivery},
+    ip::{
+        Fate, NextHop,
+        fragment::Need,
+        local::{self, Delivery},
+    },
     netfilter::{Hook, Stage, TableName},
     packet::{Network, Packet, Summary},
+    settle::own_address,
     time::Instant,
     trace::Step,
 };
@@ -42,13 +49,19 @@ impl Engine {
         if packet.network() == Network::Arp {
             return self.answer_arp(now, packet);
         }
+        let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
         let way = Way { input: packet.meta().device, hop: None };
-        let packet = self.at(Hook::Prerouting, now, packet, way)?;
+        let packet = self.at_prerouting(now, packet, way)?;
         match self.routes.fate(&self.devices, &packet) {
             Fate::Local => self.deliver(now, packet, way),
             Fate::Forward(hop) => self.forward(now, packet, Way { hop: Some(hop), ..way }, hop),
             Fate::Nowhere(reason) => Err(packet.drop_for(reason)),
         }
+    }
+
+    /// The path's first hook.
+    pub(crate) fn at_prerouting(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Packet, Dropped> {
+        self.at(Hook::Prerouting, now, packet, way)
     }
 
     /// A packet passes through.
@@ -61,15 +74,34 @@ impl Engine {
     }
 
     /// A packet is for this host.
-    fn deliver(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
+    pub(crate) fn deliver(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
         self.around.trace.push(|| Step::RoutedLocal);
         let packet = self.at(Hook::Input, now, packet, way)?;
-        let random = &mut self.around.random;
-        let delivery = self.services.deliver(packet, &self.around.sysctls, &self.around.routines, || random.ip_id())?;
+        let delivery = self.services.deliver(packet, &self.around.sysctls, &self.around.routines)?;
         self.stats.delivered += 1;
+        let ttl = self.around.sysctls.ip_default_ttl as u8;
         match delivery {
             Delivery::Taken(packet) => packet.recycle(&mut self.pool),
-            Delivery::Answered(answer) => self.originate(now, answer),
+            Delivery::Echo(packet) => {
+                let to = packet.ipv4().map_or(Ipv4Addr::UNSPECIFIED, |ip| ip.source());
+                let answer = local::echo_reply(packet, self.ip_id_towards(to), ttl);
+                self.originate(now, answer);
+            }
+            Delivery::Datagram(packet, answer) => {
+                let to = packet.ipv4().map_or(Ipv4Addr::UNSPECIFIED, |ip| ip.source());
+                let source = own_address(&self.routes, &self.devices, to);
+                let id = match source == Some(to) {
+                    true => self.around.random.ip_id_to_self(),
+                    false => self.around.random.ip_id(),
+                };
+                let (pool, routines) = (&mut self.pool, &self.around.routines);
+                let answer =
+                    source.and_then(|source| local::datagram_reply(pool, &packet, answer, source, (id, ttl), routines));
+                packet.recycle(&mut self.pool);
+                if let Some(answer) = answer {
+                    self.originate(now, answer);
+                }
+            }
         }
         Ok(End::Delivered)
     }
@@ -77,6 +109,7 @@ impl Engine {
     /// A packet of this host sets out.
     pub(crate) fn send_own(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
         let (packet, hop) = self.route_own(packet)?;
+        let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
         let packet = self.at(Hook::Output, now, packet, Way { input: None, hop: Some(hop) })?;
         // DNAT in OUTPUT may have changed where it goes (Linux: `ip_route_me_harder()`).
         let (packet, hop) = self.route_own(packet)?;
@@ -88,18 +121,24 @@ impl Engine {
         match fate {
             Some(Fate::Forward(hop)) => Ok((packet, hop)),
             Some(Fate::Nowhere(reason)) => Err(packet.drop_for(reason)),
-            Some(Fate::Local) | None => Err(packet.drop_for(DropReason::NoRoute)),
+            Some(Fate::Local) => {
+                let neighbour = packet.ipv4().map_or(Ipv4Addr::LOCALHOST, |ip| ip.destination());
+                Ok((packet, NextHop { device: DeviceId::LOOPBACK, neighbour, mtu_bytes: LOOPBACK_MTU_BYTES }))
+            }
+            None => Err(packet.drop_for(DropReason::NoRoute)),
         }
     }
 
     /// A packet leaves by a device.
     fn transmit(&mut self, now: Instant, packet: Packet, way: Way, hop: NextHop) -> Result<End, Dropped> {
         let packet = self.at(Hook::Postrouting, now, packet, way)?;
-        if packet.fits(hop.mtu_bytes) {
-            return self.resolve(now, packet, hop);
-        }
-        if packet.ipv4().is_some_and(|ip| ip.dont_fragment()) || packet.meta().gso.is_some() {
-            return Err(packet.drop_for(DropReason::PacketTooBig));
+        match crate::ip::fragment::need(&packet, hop.mtu_bytes) {
+            Need::None => return self.resolve(now, packet, hop),
+            Need::Refused => {
+                self.mtu_told = hop.mtu_bytes;
+                return Err(packet.drop_for(DropReason::PacketTooBig));
+            }
+            Need::Cut => {}
         }
         let mut end = End::Transmitted(hop.device);
         for part in crate::ip::fragment::cut(&mut self.pool, &packet, hop.mtu_bytes) {

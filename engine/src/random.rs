@@ -70,6 +70,11 @@ impl Random {
         self.draw(Draw::IpId, 0, 1 << 16, |_| true) as u16
     }
 
+    /// The same for a packet that this host sends to itself: nobody else ever sees it, and no script holds it.
+    pub const fn ip_id_to_self(&mut self) -> u16 {
+        self.below(1 << 16) as u16
+    }
+
     /// Takes these values from now on where the engine would draw; `None` ends it. What was missing is forgotten.
     pub fn set_script(&mut self, values: Option<Vec<(Draw, u32)>>) {
         self.script = values.map(|values| Script { values: values.into(), missing: Vec::new() });

@@ -4,10 +4,11 @@ use core::net::Ipv4Addr;
 
 use crate::{
     conntrack::{State, Tracking},
+    device::Devices,
     ending::{DropReason, Dropped, End, Ending, Outcome},
     engine::Engine,
     ip::{
-        Fate,
+        Fate, Routes,
         icmp_error::{self, IcmpError},
     },
     limits::EVENT_QUEUE_MAX,
@@ -48,7 +49,13 @@ impl Engine {
             if let Some(answer) = self.reset_of(packet) {
                 self.originate(now, answer);
             }
-        } else if let Some(error) = IcmpError::for_reason(reason) {
+        } else if let Some(error) = IcmpError::for_reason(reason).filter(|_| packet.meta().device.is_some()) {
+            // A sender on this host is told by its own system call.
+            let sender = packet.ipv4().map_or(Ipv4Addr::UNSPECIFIED, |ip| ip.source());
+            if reason.is_of_routing() && !self.icmp_limit.allows_route_error(now, sender, &self.around.sysctls) {
+                self.stats.icmp_limited += 1;
+                return;
+            }
             self.send_error(now, packet, error);
         }
     }
@@ -56,19 +63,29 @@ impl Engine {
     /// Sends an ICMP error about a packet, if one may be sent (RFC 1812, 4.3.2).
     pub(crate) fn send_error(&mut self, now: Instant, about: &Packet, error: IcmpError) {
         let Some((to, asked)) = about.ipv4().map(|ip| (ip.source(), ip.destination())) else { return };
-        if !icmp_error::may_answer(about) || about.meta().device.is_none() {
+        if !icmp_error::may_answer(about) {
             return;
         }
-        if !self.icmp_limit.allows(now, to, error.kind, &self.around.sysctls) {
+        let to_self = self.routes.from_here(&self.devices, to) == Fate::Local;
+        let (sysctls, random) = (&self.around.sysctls, &mut self.around.random);
+        if !self.icmp_limit.allows(now, to, error, to_self, sysctls, random) {
             self.stats.icmp_limited += 1;
             return;
         }
         let Some(source) = self.address_towards(to, asked) else { return };
-        let id = self.around.random.ip_id();
+        let id = self.ip_id_towards(to);
         let ttl = self.around.sysctls.ip_default_ttl as u8;
         let mut answer = icmp_error::icmp_error(&mut self.pool, about, error, source, id, ttl);
         answer.meta_mut().tracking = attached(about.meta().tracking);
         self.originate(now, answer);
+    }
+
+    /// The identification of a packet made here.
+    pub(crate) fn ip_id_towards(&mut self, to: Ipv4Addr) -> u16 {
+        match self.routes.from_here(&self.devices, to) {
+            Fate::Local => self.around.random.ip_id_to_self(),
+            Fate::Forward(_) | Fate::Nowhere(_) => self.around.random.ip_id(),
+        }
     }
 
     /// Resets the TCP connection of a packet that a REJECT rule drops, in the name of its receiver.
@@ -98,15 +115,21 @@ impl Engine {
         (self.place, self.rule) = (place, rule);
     }
 
-    /// This host's address for an answer to `to`: the one that was asked, else that of the device on the way back.
+    /// This host's address for an answer to `to`: the one that was asked, else the one that it uses on the way back.
     fn address_towards(&self, to: Ipv4Addr, asked: Ipv4Addr) -> Option<Ipv4Addr> {
-        if self.devices.has_address(asked) {
+        if self.routes.from_here(&self.devices, asked) == Fate::Local {
             return Some(asked);
         }
-        match self.routes.from_here(&self.devices, to) {
-            Fate::Forward(hop) => self.devices.source_address(hop.device, hop.neighbour),
-            Fate::Local | Fate::Nowhere(_) => None,
-        }
+        own_address(&self.routes, &self.devices, to)
+    }
+}
+
+/// The address that this host uses as its own when it talks to `to`; to itself, it is that very address.
+pub(crate) fn own_address(routes: &Routes, devices: &Devices, to: Ipv4Addr) -> Option<Ipv4Addr> {
+    match routes.from_here(devices, to) {
+        Fate::Forward(hop) => devices.source_address(hop.device, hop.neighbour),
+        Fate::Local => Some(to),
+        Fate::Nowhere(_) => None,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     conntrack::{ConnId, Connection, State, Template, Tracking, Tuple, calling},
     ending::{DropReason, Dropped},
     engine::Engine,
-    ip::{NextHop, icmp_error},
+    ip::{NextHop, fragment, icmp_error, reject},
     nat::{self, Manip},
     netfilter::{Hook, RejectWith, RuleId, TableName, Verdict, View, Walk},
     packet::Packet,
@@ -18,14 +18,13 @@ impl Engine {
     /// Whether a packet may be forwarded, and one hop less (Linux v6.18: `net/ipv4/ip_forward.c`, `ip_forward()`).
     pub(crate) fn may_forward(&mut self, mut packet: Packet, hop: NextHop) -> Result<Packet, Dropped> {
         let ttl = packet.ipv4().map_or(0, |ip| ip.ttl);
-        let may_be_cut = packet.ipv4().is_some_and(|ip| !ip.dont_fragment());
         if self.around.sysctls.ip_forward == 0 {
             return Err(packet.drop_for(DropReason::ForwardingOff));
         }
         if ttl <= 1 {
             return Err(packet.drop_for(DropReason::TtlExpired));
         }
-        if !may_be_cut && !packet.fits(hop.mtu_bytes) {
+        if fragment::exceeds(&packet, hop.mtu_bytes) {
             self.mtu_told = hop.mtu_bytes;
             return Err(packet.drop_for(DropReason::PacketTooBig));
         }
@@ -89,20 +88,23 @@ impl Engine {
 
     /// Answers a packet that a REJECT rule is about to drop.
     fn reject(&mut self, now: Instant, packet: &Packet, with: RejectWith) {
+        let routines = &self.around.routines;
         match icmp_error::IcmpError::for_reject(with) {
-            Some(error) => {
-                if crate::offload::checksum::is_right(packet, &self.around.routines) {
-                    self.send_error(now, packet, error);
-                }
-            }
-            None => self.send_reset(now, packet),
+            Some(error) if reject::may_tell(packet, routines) => self.send_error(now, packet, error),
+            None if reject::may_reset(packet, routines) => self.send_reset(now, packet),
+            Some(_) | None => {}
         }
     }
 
     /// Asks connection tracking what the packet is.
     pub(crate) fn track(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
         let template = match packet.meta().tracking {
-            Tracking::Untracked | Tracking::Tracked { .. } => return Ok(packet),
+            Tracking::Untracked | Tracking::Tracked { .. } => {
+                if self.tracked == Tracking::Unseen {
+                    self.tracked = packet.meta().tracking;
+                }
+                return Ok(packet);
+            }
             Tracking::Template(id) => self.rules.template(id),
             Tracking::Unseen | Tracking::Invalid => Template::default(),
         };
@@ -159,6 +161,9 @@ impl Engine {
         };
         if let Err(reason) = rewritten {
             return Err(packet.drop_for(reason));
+        }
+        if nat::rewrite::translates(connection, direction, manip) {
+            nat::rewrite::lay_together(&mut packet, is_error);
         }
         if let (Some(before), Some(after)) = (before, Tuple::of(&packet))
             && before != after

@@ -56,6 +56,22 @@ sysctls! {
     icmp_ratelimit: "net.ipv4.icmp_ratelimit" = 1000, 0..=4_294_967_295;
     /// The ICMP types that `icmp_ratelimit` holds for, one bit a type.
     icmp_ratemask: "net.ipv4.icmp_ratemask" = 6168, 0..=4_294_967_295;
+    /// Bytes of memory that fragments may take while they wait; beyond it, none is taken. 0: none is taken at all.
+    ipfrag_high_thresh: "net.ipv4.ipfrag_high_thresh" = 4_194_304, 0..=2_147_483_647;
+    /// Without effect, as in Linux since v4.17.
+    ipfrag_low_thresh: "net.ipv4.ipfrag_low_thresh" = 3_145_728, 0..=2_147_483_647;
+    /// Seconds that a fragment waits for the others.
+    ipfrag_time: "net.ipv4.ipfrag_time" = 30, 0..=2_147_483;
+    /// Fragments of one sender that may come between two of one datagram; 0: any number.
+    ipfrag_max_dist: "net.ipv4.ipfrag_max_dist" = 64, 0..=2_147_483_647;
+    /// What an error of the routing costs its receiver, in ticks of 4 ms (`CONFIG_HZ` of 250).
+    route_error_cost: "net.ipv4.route.error_cost" = 250, 0..=2_147_483_647;
+    /// Ticks that a receiver of routing errors may have saved.
+    route_error_burst: "net.ipv4.route.error_burst" = 1250, 0..=2_147_483_647;
+    /// ICMP messages of limited types a second, to all destinations together.
+    icmp_msgs_per_sec: "net.ipv4.icmp_msgs_per_sec" = 1000, 0..=2_147_483_647;
+    /// How many of them may follow each other at once.
+    icmp_msgs_burst: "net.ipv4.icmp_msgs_burst" = 50, 0..=2_147_483_647;
     /// How many connections are tracked at most.
     conntrack_max: "net.netfilter.nf_conntrack_max" = 262_144, 0..=4_294_967_295;
     /// How many expectations wait at most.

@@ -247,7 +247,7 @@ fn is_verified(packet: &Packet, around: &Surroundings) -> bool {
 }
 
 fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool {
-    !is_verified(packet, around) || offload::checksum::is_right(packet, &around.routines)
+    !is_verified(packet, around) || offload::checksum::is_right_to_netfilter(packet, &around.routines)
 }
 
 fn conclude(packet: &mut Packet, verdict: Result<(Tracking, Reasoning), Invalid>, around: &mut Surroundings) {

@@ -19,7 +19,7 @@ pub struct Device {
     /// Its addresses, the primary one first.
     pub addresses: Vec<InterfaceAddress>,
     /// Whether stations are asked for their Ethernet address. Without, a station that is not a permanent neighbour is
-    /// sent to at the zero address (Linux: `IFF_NOARP`).
+    /// sent to at the device's own address (Linux: `IFF_NOARP`; v6.18: `net/ipv4/arp.c`, `arp_constructor()`).
     pub arp: bool,
     /// Takes frames addressed to other stations as if they were its own: in a replay the capture's addresses are not
     /// the gateway's.
@@ -72,10 +72,32 @@ impl InterfaceAddress {
 }
 
 /// All devices of an engine, by number.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Devices {
     all: Vec<Device>,
+    loopback: Device,
     version: u32,
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self { all: Vec::new(), loopback: loopback(), version: 0 }
+    }
+}
+
+/// The largest packet that this host sends to itself.
+pub const LOOPBACK_MTU_BYTES: u32 = 65_536;
+
+/// `lo` (Linux v6.18: `drivers/net/loopback.c`).
+fn loopback() -> Device {
+    Device {
+        name: String::from("lo"),
+        mac: MacAddr::UNSPECIFIED,
+        mtu_bytes: LOOPBACK_MTU_BYTES,
+        addresses: Vec::from([InterfaceAddress { address: Ipv4Addr::LOCALHOST, prefix: 8 }]),
+        arp: false,
+        any_destination: true,
+    }
 }
 
 impl Devices {
@@ -86,10 +108,10 @@ impl Devices {
         DeviceId(self.all.len() as u16 - 1)
     }
 
-    /// The device of that number.
+    /// The device of that number; `lo` is one, though it is not among [`Self::iter`].
     #[must_use]
     pub fn find(&self, id: DeviceId) -> Option<&Device> {
-        self.all.get(usize::from(id.0))
+        self.all.get(usize::from(id.0)).or_else(|| (id == DeviceId::LOOPBACK).then_some(&self.loopback))
     }
 
     /// The device of that number, to change.
@@ -101,7 +123,8 @@ impl Devices {
     /// The device of that name.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<DeviceId> {
-        self.all.iter().position(|device| device.name == name).map(|index| DeviceId(index as u16))
+        let loopback = || (self.loopback.name == name).then_some(DeviceId::LOOPBACK);
+        self.all.iter().position(|device| device.name == name).map(|index| DeviceId(index as u16)).or_else(loopback)
     }
 
     /// Whether an interface has this address.

@@ -8,9 +8,45 @@ use crate::{
     wire::{Ipv4Header, checksum},
 };
 
-/// The parts of `packet`, none longer than `mtu_bytes`. The caller has made sure that it may be cut.
+/// Whether a packet has to be cut before it leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// It leaves as it is.
+    None,
+    /// It has to.
+    Cut,
+    /// It has to, but must not be.
+    Refused,
+}
+
+/// Whether a packet has to be cut before it leaves by a link of that MTU. A datagram that was put together here always
+/// is, even if it would fit: its sender has chosen the size of its parts.
 ///
-/// Options stay on the first part; later parts keep those that say so (RFC 791: the copied flag).
+/// Linux v6.18: `net/ipv4/ip_output.c`, `__ip_finish_output()` and `ip_fragment()`.
+#[must_use]
+pub fn need(packet: &Packet, mtu_bytes: u32) -> Need {
+    let must_not = packet.ipv4().is_some_and(|ip| ip.dont_fragment()) || packet.meta().gso.is_some();
+    match packet.pieces() {
+        None if packet.fits(mtu_bytes) => Need::None,
+        None if must_not => Need::Refused,
+        Some(pieces) if must_not && u32::from(pieces.largest_bytes) > mtu_bytes => Need::Refused,
+        None | Some(_) => Need::Cut,
+    }
+}
+
+/// Whether a packet is too large to be forwarded over a link of that MTU.
+///
+/// Linux v6.18: `net/ipv4/ip_forward.c`, `ip_exceeds_mtu()`.
+#[must_use]
+pub fn exceeds(packet: &Packet, mtu_bytes: u32) -> bool {
+    !packet.fits(mtu_bytes) && need(packet, mtu_bytes) == Need::Refused
+}
+
+/// The parts of `packet`, none longer than `mtu_bytes` nor than the largest fragment in which it came. The caller has made
+/// sure that it may be cut.
+///
+/// A datagram that was put together here leaves in the fragments in which it came, if they fit. Options stay where they
+/// are; in later parts, those that are not for every fragment become "no operation" (RFC 791: the copied flag).
 #[must_use]
 pub fn cut(pool: &mut Pool, packet: &Packet, mtu_bytes: u32) -> Vec<Packet> {
     let mut bytes = vec![0; packet.network_len()];
@@ -20,18 +56,17 @@ pub fn cut(pool: &mut Pool, packet: &Packet, mtu_bytes: u32) -> Vec<Packet> {
     let later = later_header(header);
     let whole_offset = packet.ipv4().map_or(0, Ipv4Header::fragment_offset);
     let more = packet.ipv4().is_some_and(|ip| ip.flags_fragment.get() & Ipv4Header::MORE_FRAGMENTS != 0);
+    let Plan { lens, flags } = Plan::of(packet, data.len(), mtu_bytes as usize, header_len);
     let mut parts = Vec::new();
     let mut offset = 0;
-    while offset < data.len() {
+    for len in lens {
         let header = if offset == 0 { header } else { &later[..] };
-        let room = (mtu_bytes as usize).saturating_sub(header.len()) & !7;
-        let end = data.len().min(offset + room.max(8));
+        let end = data.len().min(offset + len);
         let mut part = header.to_vec();
         part.extend_from_slice(&data[offset..end]);
         let is_last = end == data.len() && !more;
-        let flags = if is_last { 0 } else { Ipv4Header::MORE_FRAGMENTS };
-        let header_len = header.len();
-        finish_header(&mut part, header_len, flags | ((whole_offset + offset) / 8) as u16);
+        let more = if is_last { 0 } else { Ipv4Header::MORE_FRAGMENTS };
+        finish_header(&mut part, header_len, flags | more | ((whole_offset + offset) / 8) as u16);
         if let Ok(mut made) = Packet::from_network_bytes(pool, &part) {
             *made.meta_mut() = *packet.meta();
             parts.push(made);
@@ -41,23 +76,60 @@ pub fn cut(pool: &mut Pool, packet: &Packet, mtu_bytes: u32) -> Vec<Packet> {
     parts
 }
 
-/// The header of every part but the first: the fixed part and the options that are copied, padded to a word.
-fn later_header(header: &[u8]) -> Vec<u8> {
-    let (fixed, mut options) = header.split_at(Ipv4Header::LEN);
-    let mut later = fixed.to_vec();
-    while let [kind, rest @ ..] = options {
-        let len = match (*kind, rest.first()) {
-            (END, _) | (_, None) => break,
-            (NOP, _) => 1,
-            (_, Some(&len)) if len >= 2 && usize::from(len) <= options.len() => usize::from(len),
-            (_, Some(_)) => break,
+/// How a packet's data is cut.
+struct Plan {
+    /// Bytes of data in each part.
+    lens: Vec<usize>,
+    /// What every part says beside its offset.
+    flags: u16,
+}
+
+impl Plan {
+    fn of(packet: &Packet, data_len: usize, mtu: usize, header_len: usize) -> Self {
+        let Some(pieces) = packet.pieces() else {
+            return Self { lens: even(data_len, mtu.saturating_sub(header_len)), flags: 0 };
         };
-        if kind & COPIED != 0 {
-            later.extend_from_slice(&options[..len]);
+        let room = mtu.min(pieces.largest_bytes.into()).saturating_sub(header_len);
+        let lens: Vec<usize> = pieces.lens.iter().copied().map(usize::from).collect();
+        let fits = |(index, len): (usize, &usize)| *len <= room && (index + 1 == lens.len() || len % 8 == 0);
+        if lens.len() > 1 && lens.iter().sum::<usize>() == data_len && lens.iter().enumerate().all(fits) {
+            return Self { lens, flags: 0 };
         }
-        options = &options[len..];
+        let flags = if pieces.dont_fragment { Ipv4Header::DONT_FRAGMENT } else { 0 };
+        Self { lens: even(data_len, room), flags }
     }
-    later.resize(later.len().next_multiple_of(4), END);
+}
+
+/// Parts of at most `room` bytes: whole units of 8, but for the last one.
+fn even(data_len: usize, room: usize) -> Vec<usize> {
+    let mut left = data_len;
+    let mut lens = Vec::new();
+    while left > 0 {
+        let len = if left <= room { left } else { (room & !7).max(8).min(left) };
+        lens.push(len);
+        left -= len;
+    }
+    lens
+}
+
+/// The header of every part but the first: options that are not copied do nothing there.
+///
+/// Linux v6.18: `net/ipv4/ip_options.c`, `ip_options_fragment()`.
+fn later_header(header: &[u8]) -> Vec<u8> {
+    let mut later = header.to_vec();
+    let mut at = Ipv4Header::LEN;
+    while let [kind, rest @ ..] = &header[at..] {
+        let len = match (*kind, rest.first()) {
+            (END, _) => break,
+            (NOP, _) => 1,
+            (_, Some(&len)) if len >= 2 && at + usize::from(len) <= header.len() => usize::from(len),
+            (_, _) => break,
+        };
+        if kind & COPIED == 0 {
+            later[at..at + len].fill(NOP);
+        }
+        at += len;
+    }
     later
 }
 
@@ -84,6 +156,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::packet::Pieces;
 
     fn packet(pool: &mut Pool, len: usize) -> Packet {
         let transport: Vec<u8> = (0..len).map(|byte| byte as u8).collect();
@@ -113,9 +186,25 @@ mod tests {
     }
 
     #[test]
-    fn only_options_that_say_so_are_copied() {
+    fn options_that_are_not_copied_do_nothing_in_later_parts() {
         let mut header = vec![0; 20];
         header.extend_from_slice(&[1, 0x94, 4, 0, 0, 7, 3, 4]);
-        assert_eq!(later_header(&header)[20..], [0x94, 4, 0, 0]);
+        assert_eq!(later_header(&header)[20..], [1, 0x94, 4, 0, 0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn a_datagram_leaves_in_the_pieces_in_which_it_came_if_they_fit() {
+        let lens = |lens: &[u16], mtu: u32| -> Vec<(usize, bool)> {
+            let mut pool = Pool::new();
+            let mut whole = packet(&mut pool, lens.iter().copied().map(usize::from).sum());
+            let largest = lens.iter().max().map_or(0, |most| most + 20);
+            whole.set_pieces(Pieces { largest_bytes: largest, dont_fragment: true, lens: lens.to_vec() });
+            let parts = cut(&mut pool, &whole, mtu);
+            parts.iter().map(|part| (part.transport_len(), part.ipv4().is_some_and(|ip| ip.dont_fragment()))).collect()
+        };
+        assert_eq!(lens(&[8, 800, 40, 5], 1500), [(8, false), (800, false), (40, false), (5, false)]);
+        assert_eq!(lens(&[8, 800, 40], 500), [(480, true), (368, true)]);
+        assert_eq!(lens(&[20, 800, 40], 1500), [(800, true), (60, true)]);
+        assert_eq!(lens(&[1008], 1500), [(1008, true)]);
     }
 }

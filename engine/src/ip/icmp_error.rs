@@ -41,6 +41,9 @@ impl IcmpError {
         Self { mtu_bytes, ..Self::new(IcmpType::UNREACHABLE, 4) }
     }
 
+    /// "Fragment reassembly time exceeded".
+    pub const FRAGMENTS_MISSING: Self = Self::new(IcmpType::TIME_EXCEEDED, 1);
+
     /// What a sender is told whose packet ended for `reason`; `None` where it is told nothing.
     #[must_use]
     pub fn for_reason(reason: DropReason) -> Option<Self> {
@@ -84,8 +87,8 @@ pub fn may_answer(packet: &Packet) -> bool {
     let Some(ip) = packet.ipv4() else { return false };
     let for_one = packet.meta().addressed == Addressed::Host && is_one_host(ip.destination());
     let from_one = is_one_host(ip.source());
-    let about_error = packet.protocol() == Protocol::ICMP
-        && packet.icmp().is_none_or(|icmp| icmp.icmp_type().is_error() || icmp.icmp_type().0 > LAST_KNOWN_TYPE);
+    let about_error =
+        packet.protocol() == Protocol::ICMP && packet.icmp().is_none_or(|icmp| !HARMLESS_TYPES.contains(&icmp.kind));
     for_one && from_one && ip.fragment_offset() == 0 && !about_error
 }
 
@@ -106,13 +109,12 @@ pub fn icmp_error(pool: &mut Pool, about: &Packet, error: IcmpError, source: Ipv
     Packet::compose(pool, &Draft { ip, transport: message })
 }
 
-/// The reset that answers a TCP segment in the name of its receiver; `None` when it must not be answered: it is a
-/// reset, a fragment, or its checksum is wrong.
+/// The reset that answers a TCP segment in the name of its receiver; `None` when it must not be answered: it is a reset or
+/// a fragment. Whether its checksum is right, the caller has seen.
 #[must_use]
 pub fn tcp_reset(pool: &mut Pool, about: &Packet, routines: &Routines, ttl: u8) -> Option<Packet> {
     let (ip, tcp) = (about.ipv4()?, about.tcp()?);
-    let wrong = ip.is_fragment() || tcp.flags.contains(TcpFlags::RST) || !checksum::is_right(about, routines);
-    if wrong {
+    if ip.is_fragment() || tcp.flags.contains(TcpFlags::RST) {
         return None;
     }
     let mut reset = TcpHeader {
@@ -171,5 +173,5 @@ const QUOTED_BYTES_MAX: usize = 576 - Ipv4Header::LEN - IcmpHeader::LEN;
 const INTERNETWORK_CONTROL: u8 = 0xc0;
 /// The type-of-service bits that an error takes over (Linux: `IPTOS_TOS_MASK`).
 const TOS_BITS: u8 = 0x1e;
-/// Types above may be errors that are not known yet (Linux: `NR_ICMP_TYPES`).
-const LAST_KNOWN_TYPE: u8 = 18;
+/// The types that are no errors; what is not known may be one (Linux: `icmp_pointers`).
+const HARMLESS_TYPES: [u8; 8] = [0, 8, 13, 14, 15, 16, 17, 18];

@@ -1,11 +1,14 @@
 //! IP: where packets go next, who is there, and what is answered to those that cannot go on.
 
+pub mod defrag;
 pub mod fragment;
 pub mod icmp_error;
 pub mod icmp_limit;
 pub mod local;
 pub mod neighbour;
+pub mod reject;
 pub mod route;
 
+pub use defrag::Defrag;
 pub use neighbour::Neighbours;
 pub use route::{Fate, NextHop, Route, RouteKind, Routes};

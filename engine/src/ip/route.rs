@@ -47,6 +47,8 @@ pub enum RouteKind {
     Unreachable,
     /// They are dropped, and the sender is told that this is prohibited.
     Prohibit,
+    /// They are treated as if there were no route at all; a shorter prefix is not tried.
+    Throw,
 }
 
 /// How a packet goes on.
@@ -112,10 +114,10 @@ impl Routes {
         if destination.is_broadcast() || (source.is_unspecified() && destination.is_unspecified()) {
             return Fate::Local;
         }
-        if source.is_multicast() || source.is_broadcast() || is_zero_net(source) || source.is_loopback() {
+        if source.is_multicast() || source.is_broadcast() || source.is_unspecified() || source.is_loopback() {
             return Fate::Nowhere(DropReason::IpSourceInvalid);
         }
-        if is_zero_net(destination) || destination.is_loopback() {
+        if destination.is_unspecified() || destination.is_loopback() {
             return Fate::Nowhere(DropReason::IpDestinationInvalid);
         }
         if devices.has_address(source) {
@@ -155,6 +157,7 @@ impl Routes {
             RouteKind::Blackhole => Fate::Nowhere(DropReason::RouteIgnores),
             RouteKind::Unreachable => Fate::Nowhere(DropReason::RouteUnreachable),
             RouteKind::Prohibit => Fate::Nowhere(DropReason::RouteProhibits),
+            RouteKind::Throw => Fate::Nowhere(DropReason::NoRoute),
         }
     }
 
@@ -176,11 +179,6 @@ impl Routes {
             }
         }
     }
-}
-
-/// Whether the address lies in 0.0.0.0/8 ("this network", RFC 1122, 3.2.1.3).
-const fn is_zero_net(address: Ipv4Addr) -> bool {
-    address.octets()[0] == 0
 }
 
 fn masked(address: Ipv4Addr, prefix: u8) -> Ipv4Addr {

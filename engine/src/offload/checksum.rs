@@ -30,6 +30,27 @@ pub fn is_right(packet: &Packet, routines: &Routines) -> bool {
     }
 }
 
+/// Whether Netfilter takes the transport checksum for right: as [`is_right`], but a UDP datagram counts as long as the IP
+/// packet is, whatever its own length field says.
+///
+/// Linux v6.18: `net/netfilter/utils.c`, `nf_ip_checksum()`.
+#[must_use]
+pub fn is_right_to_netfilter(packet: &Packet, routines: &Routines) -> bool {
+    let (Some(ip), Some(udp)) = (packet.ipv4(), packet.udp()) else { return is_right(packet, routines) };
+    let len = packet.transport_len();
+    if usize::from(udp.len.get()) == len || packet.meta().checksum != Checksum::None || packet.meta().cut_bytes > 0 {
+        return is_right(packet, routines);
+    }
+    let pseudo = checksum::pseudo_header_v4(ip.source(), ip.destination(), Protocol::UDP, len as u16);
+    udp.checksum == [0, 0] || checksum::add(pseudo, sum_of(packet, usize::MAX, routines)) == 0xffff
+}
+
+/// The sum over all that follows the network header.
+#[must_use]
+pub fn payload_sum(packet: &Packet, routines: &Routines) -> u16 {
+    sum_of(packet, usize::MAX, routines)
+}
+
 /// Computes the transport checksum anew and writes it. A packet whose device will fill it gets the pseudo-header's
 /// sum only; a UDP packet without checksum stays without. What comes out as 0 is written as 0xffff, of TCP too, since 0
 /// stands for "none" (Linux v6.18: `net/core/dev.c`, `skb_checksum_help()`); an ICMP checksum of 0 is one.
@@ -67,7 +88,10 @@ fn pseudo_header(packet: &Packet) -> u16 {
 }
 
 fn transport_sum(packet: &Packet, routines: &Routines) -> u16 {
-    let covered = packet.udp().map_or(usize::MAX, |udp| usize::from(udp.len.get()));
+    sum_of(packet, packet.udp().map_or(usize::MAX, |udp| usize::from(udp.len.get())), routines)
+}
+
+fn sum_of(packet: &Packet, covered: usize, routines: &Routines) -> u16 {
     let head = packet.transport_bytes();
     let head = &head[..head.len().min(covered)];
     let (mut total, mut len) = ((routines.sum)(head), head.len());

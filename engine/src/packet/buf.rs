@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
-use super::{meta::Meta, parse::Layers};
+use super::{meta::Meta, parse::Layers, pieces::Pieces};
 use crate::limits::{BLOCK_BYTES, HEADROOM_BYTES, POOL_BLOCKS_MAX, POOL_FRAGMENTS_MAX};
 
 /// What a packet owns, side by side, so that touching one touches few cache lines.
@@ -16,6 +16,8 @@ pub(super) struct Block {
     pub(super) tail: u16,
     /// Payload that follows the linear bytes.
     pub(super) fragments: Vec<Fragment>,
+    /// Set on a datagram that was put together here.
+    pub(super) pieces: Option<Box<Pieces>>,
     pub(super) bytes: [u8; BLOCK_BYTES],
 }
 
@@ -100,6 +102,7 @@ impl Pool {
             Some(mut block) => {
                 block.meta = Meta::default();
                 block.layers = Layers::default();
+                block.pieces = None;
                 block.data = HEADROOM_BYTES as u16;
                 block.tail = HEADROOM_BYTES as u16;
                 block
@@ -110,6 +113,7 @@ impl Pool {
                 data: HEADROOM_BYTES as u16,
                 tail: HEADROOM_BYTES as u16,
                 fragments: Vec::new(),
+                pieces: None,
                 bytes: [0; BLOCK_BYTES],
             }),
         }

@@ -62,16 +62,13 @@ impl Packet {
     /// A packet of this host from its IPv4 header on, without a link header.
     ///
     /// # Errors
-    /// As [`Packet::parse`], and [`DropReason::FrameTooLong`] beyond one block.
+    /// As [`Packet::parse`], and [`DropReason::FrameTooLong`] beyond 64 KB.
     pub fn from_network_bytes(pool: &mut Pool, bytes: &[u8]) -> Result<Self, DropReason> {
-        if bytes.len() > LINEAR_BYTES_MAX {
+        if bytes.len() > usize::from(u16::MAX) {
             return Err(DropReason::FrameTooLong);
         }
-        let mut block = pool.block();
-        let start = usize::from(block.data);
-        block.bytes[start..start + bytes.len()].copy_from_slice(bytes);
-        block.tail += bytes.len() as u16;
-        let mut packet = Self(block);
+        let mut packet = Self(pool.block());
+        packet.append(bytes);
         let found = packet.find_network(EtherType::IPV4, packet.0.data);
         match found {
             Ok(()) => Ok(packet),
@@ -100,12 +97,14 @@ impl Packet {
         block.tail = self.0.tail;
         block.bytes.copy_from_slice(&self.0.bytes);
         block.fragments.extend_from_slice(&self.0.fragments);
+        block.pieces.clone_from(&self.0.pieces);
         Self(block)
     }
 
     /// Forgets everything known about it but its bytes.
     pub fn scrub(&mut self) {
         self.0.meta = Meta::default();
+        self.0.pieces = None;
     }
 
     /// Takes the link header off.
@@ -142,6 +141,10 @@ impl Packet {
     /// there; the packet is unchanged then.
     pub fn splice_payload(&mut self, range: Range<usize>, with: &[u8]) -> Result<(), DropReason> {
         let block = &mut *self.0;
+        // Whoever rewrites a payload lays it together first (Linux: `skb_linearize()`).
+        if let Some(pieces) = &mut block.pieces {
+            pieces.pull(usize::MAX);
+        }
         let payload = usize::from(block.layers.payload);
         let present = block.present_from(block.layers.payload) as usize;
         let network_len = (block.layers.network_len as usize + with.len()).saturating_sub(range.len());

@@ -19,6 +19,8 @@ pub struct Meta {
     pub gso: Option<Gso>,
     /// The VLAN tag that travels beside the bytes.
     pub vlan: Option<VlanTag>,
+    /// Whose socket has sent it, when one of this host has.
+    pub owner: Option<Owner>,
     /// The packet mark (`-j MARK`, `-m mark`).
     pub mark: u32,
     /// How many bytes of the frame a capture has cut off its end.
@@ -27,6 +29,20 @@ pub struct Meta {
     pub tracking: Tracking,
     /// The keyed hash of the tuple it came with, so that it is computed once; 0: not yet.
     pub flow_hash: u64,
+}
+
+/// Who owns the socket that a packet was sent from (Linux: `struct file`, `f_cred`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The user's number.
+    pub user: u32,
+    /// The group's number.
+    pub group: u32,
+}
+
+impl Owner {
+    /// Who may do everything.
+    pub const ROOT: Self = Self { user: 0, group: 0 };
 }
 
 /// Whom the link layer addressed (Linux v6.18: `include/uapi/linux/if_packet.h`, `PACKET_*`).

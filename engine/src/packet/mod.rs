@@ -7,13 +7,15 @@ mod buf;
 mod edit;
 mod meta;
 mod parse;
+mod pieces;
 mod text;
 mod view;
 
 pub use buf::Pool;
 pub use edit::Draft;
-pub use meta::{Addressed, Checksum, Gso, GsoKind, Meta, VlanTag};
+pub use meta::{Addressed, Checksum, Gso, GsoKind, Meta, Owner, VlanTag};
 pub use parse::{Network, Transport};
+pub use pieces::Pieces;
 pub use text::Summary;
 
 use alloc::boxed::Box;

@@ -137,6 +137,8 @@ impl Protocol {
     pub const GRE: Self = Self(47);
     /// IPsec ESP (RFC 4303).
     pub const ESP: Self = Self(50);
+    /// DCCP (RFC 4340).
+    pub const DCCP: Self = Self(33);
     /// IPsec AH (RFC 4302).
     pub const AH: Self = Self(51);
     /// ICMPv6 (RFC 4443).

@@ -1,12 +1,17 @@
 //! Plays a scenario and writes down what the engine did with each frame.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use towpath_engine::{
-    Command, DeviceId, DropReason, Ending, Engine, Event, Frame, Instant, Outcome, Packet,
+    Command, DeviceId, DropReason, End, Ending, Engine, Event, Frame, Instant, Outcome, Packet,
     conntrack::{Direction, ExpectationEntry, Tracking, Tuple},
+    ending::Holder,
     netfilter::{Hook, Stage},
     packet::{Pool, Summary},
     random::Draw,
@@ -81,6 +86,8 @@ struct Last {
 struct Given {
     out: Vec<(DeviceId, Vec<u8>)>,
     events: Vec<ConntrackEvent>,
+    /// The zones of the events' connections.
+    zones: Vec<u16>,
     log: Vec<String>,
 }
 
@@ -95,7 +102,9 @@ pub fn answer(folder: &Path) -> Result<Answer> {
     let inputs = frames::read(&scenario, folder)?;
     let now = START;
     let engine = router::build(&scenario, folder, &frames::addresses(&inputs), now)?;
-    let mut play = Play { scenario, draws, engine, now, pool: Pool::new(), outputs: Vec::new() };
+    let zones = BTreeSet::from([0]);
+    let mut play =
+        Play { scenario, draws, engine, now, pool: Pool::new(), outputs: Vec::new(), zones, early: Given::default() };
     let frames = inputs.iter().enumerate().map(|(n, input)| play.frame(n, input)).collect::<Result<_>>()?;
     Ok(play.finish(frames))
 }
@@ -109,6 +118,10 @@ struct Play {
     pool: Pool,
     /// What came out for each frame so far.
     outputs: Vec<Vec<(DeviceId, Vec<u8>)>>,
+    /// The zones that were seen in events: where a connection is looked for.
+    zones: BTreeSet<u16>,
+    /// What came out while time passed before the next frame.
+    early: Given,
 }
 
 impl Play {
@@ -117,16 +130,22 @@ impl Play {
         let input = self.addressed(n, input)?;
         let script = script(self.draws.frames.get(&n))?;
         self.engine.handle_command(self.now, Command::Script(Some(script)))?;
-        match input.side {
-            Some(device) => self.engine.handle_frames(self.now, &[Frame::new(device, &input.bytes)]),
-            None => {
-                self.engine.handle_command(self.now, Command::SendIpv4(input.bytes.clone()))?;
+        let taken = match input.side {
+            Some(device) => {
+                self.engine.handle_frames(self.now, &[Frame::new(device, &input.bytes)]);
+                true
             }
-        }
+            None => self.engine.handle_command(self.now, Command::SendIpv4(input.bytes.clone())).is_ok(),
+        };
         if let Some(missing) = self.engine.random().missing().first() {
             bail!("frame {n}: the engine draws ({missing:?}) where draws.json holds no admissible value");
         }
-        let ending = self.engine.poll_ending().with_context(|| format!("frame {n} did not end"))?;
+        let ending = match self.engine.poll_ending() {
+            Some(ending) => ending,
+            None if taken => bail!("frame {n} did not end"),
+            None => REFUSED,
+        };
+        self.meets_a_listener(&input, &ending).with_context(|| format!("frame {n}"))?;
         let given = self.drain();
         let (state, dir) = state_and_direction(ending.tracking);
         let answer = FrameAnswer {
@@ -144,7 +163,7 @@ impl Play {
             events: given.events,
             out: given.out.iter().map(|(device, bytes)| self.out(*device, bytes)).collect(),
             in_hex: hex(&input.bytes),
-            ct: self.entry_of(&input),
+            ct: self.entry_of(&input, &ending),
             kmsg: given.log,
             expired,
         };
@@ -166,7 +185,10 @@ impl Play {
             if step.flush {
                 self.engine.handle_command(self.now, Command::FlushConntrack)?;
             }
-            expired.extend(drain(&mut self.engine).events);
+            let given = drain(&mut self.engine);
+            expired.extend(given.events);
+            self.early.out.extend(given.out);
+            self.early.log.extend(given.log);
         }
         Ok(expired)
     }
@@ -184,17 +206,49 @@ impl Play {
     }
 
     fn drain(&mut self) -> Given {
-        drain(&mut self.engine)
+        let given = drain(&mut self.engine);
+        let early = std::mem::take(&mut self.early);
+        let given = Given {
+            out: early.out.into_iter().chain(given.out).collect(),
+            log: early.log.into_iter().chain(given.log).collect(),
+            events: given.events,
+            zones: given.zones,
+        };
+        self.zones.extend(&given.zones);
+        given
     }
 
-    /// The connection that the input's tuple belongs to now.
-    fn entry_of(&mut self, input: &Input) -> Option<Connection> {
+    /// There is no TCP endpoint here yet: a segment that reaches a listener of the scenario cannot be answered.
+    fn meets_a_listener(&mut self, input: &Input, ending: &Ending) -> Result<()> {
+        let listeners = self.scenario.local_services.iter().filter(|service| service.proto == "tcp");
+        let ports: Vec<u16> = listeners.map(|service| service.port).collect();
+        if ports.is_empty() || ending.outcome != Outcome::Dropped(DropReason::NoSocket) {
+            return Ok(());
+        }
+        let Some(packet) = parse(&mut self.pool, input) else { return Ok(()) };
+        let port = packet.tcp().map(|tcp| tcp.destination_port.get());
+        packet.recycle(&mut self.pool);
+        match port.filter(|port| ports.contains(port)) {
+            Some(port) => bail!("a segment reaches the listener on port {port}: the engine has no TCP endpoint yet"),
+            None => Ok(()),
+        }
+    }
+
+    /// The connection that the input's tuple belongs to now; of a fragment, the one that its datagram belongs to.
+    fn entry_of(&mut self, input: &Input, ending: &Ending) -> Option<Connection> {
         let packet = parse(&mut self.pool, input)?;
+        let is_fragment = packet.ipv4().is_some_and(|ip| ip.is_fragment());
         let tuple = tuple_of(&packet);
         packet.recycle(&mut self.pool);
-        let (id, _) = self.engine.conntrack().find(self.now, 0, &tuple?)?;
-        let entry = self.engine.conntrack().entry(self.now, id)?;
-        Some(Connection::from(&entry))
+        let conntrack = self.engine.conntrack();
+        let id = match ending.tracking.connection().filter(|_| is_fragment) {
+            Some(id) => id,
+            None => {
+                let tuple = tuple?;
+                self.zones.iter().find_map(|&zone| conntrack.find(self.now, zone, &tuple))?.0
+            }
+        };
+        Some(Connection::from(&conntrack.entry(self.now, id)?))
     }
 
     fn summary(&mut self, input: &Input) -> String {
@@ -246,6 +300,9 @@ fn drain(engine: &mut Engine) -> Given {
         match event {
             Event::Log { line, .. } => given.log.push(line),
             Event::Connection(..) | Event::Expectation(..) | Event::Helper(_) => {
+                if let Event::Connection(_, entry) = &event {
+                    given.zones.push(entry.zone);
+                }
                 given.events.extend(ConntrackEvent::of(&event));
             }
         }
@@ -260,6 +317,8 @@ fn script(draws: Option<&BTreeMap<String, Vec<u32>>>) -> Result<Vec<(Draw, u32)>
         let draw = match kind.as_str() {
             "port" => Draw::Port,
             "ip_id" => Draw::IpId,
+            // The kernel's own TCP drew these, or a frame of the scenario brought them; the engine has none.
+            "isn" | "tsval" => continue,
             other => bail!("draws.json: draws of kind '{other}' are not supported"),
         };
         script.extend(values.iter().map(|&value| (draw, value)));
@@ -296,12 +355,12 @@ fn state_and_direction(tracking: Tracking) -> (Option<&'static str>, Option<&'st
 /// The oracle's word for an ending: it saw the packet at certain hooks, and from the last one tells what became of it.
 fn verdict(ending: &Ending, is_local: bool) -> &'static str {
     match (ending.outcome, ending.place) {
-        (_, place) if is_local => match place {
-            Some((Hook::Postrouting, Stage::Helper | Stage::Confirm)) => "SENT",
-            Some((Hook::Output, Stage::Raw | Stage::Conntrack)) | None => "DROPPED_BEFORE_OUTPUT",
-            Some(_) => "DROPPED_POSTROUTING",
-        },
-        (Outcome::Dropped(DropReason::IpFragment), _) => "HELD_FRAGMENT",
+        (Outcome::Ended(End::Held(Holder::Defrag)), _) if is_local => "NO_HOOK",
+        (Outcome::Ended(_), _) if is_local => "SENT",
+        // Whoever sends by a socket is told that it was in vain.
+        (Outcome::Dropped(_), _) if is_local => "NOT_INJECTED",
+        (Outcome::Ended(End::Held(Holder::Defrag)), _) => "HELD_FRAGMENT",
+        (Outcome::Dropped(reason), None) if reason.is_of_fragment() => "HELD_FRAGMENT",
         (_, None) => "NO_HOOK",
         (_, Some((Hook::Input, Stage::Helper | Stage::Confirm))) => "LOCAL_IN",
         (Outcome::Ended(_), Some(_)) => "FORWARDED",
@@ -319,6 +378,14 @@ fn verdict(ending: &Ending, is_local: bool) -> &'static str {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// How a packet of the router itself ends that cannot be sent at all.
+const REFUSED: Ending = Ending {
+    outcome: Outcome::Dropped(DropReason::IpHeaderMalformed),
+    tracking: Tracking::Unseen,
+    place: None,
+    rule: None,
+};
 
 /// When scenarios start: late enough that nothing is older than the clock.
 const START: Instant = Instant::from_secs(1_000_000);

@@ -24,8 +24,14 @@ pub(super) const ROUTER_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 1]), MacAdd
 pub(super) const HOST_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 2]), MacAddr([2, 0, 0, 0, 2, 2])];
 
 /// Tunables that the oracle sets before the scenario's own.
-const BASE_SYSCTLS: [(&str, u32); 3] =
-    [("net.ipv4.ip_forward", 1), ("net.ipv4.icmp_ratelimit", 0), ("net.netfilter.nf_conntrack_acct", 1)];
+const BASE_SYSCTLS: [(&str, u32); 6] = [
+    ("net.ipv4.ip_forward", 1),
+    ("net.ipv4.icmp_ratelimit", 0),
+    ("net.ipv4.icmp_ratemask", 0),
+    ("net.ipv4.icmp_msgs_per_sec", 1_000_000),
+    ("net.ipv4.icmp_msgs_burst", 1_000_000),
+    ("net.netfilter.nf_conntrack_acct", 1),
+];
 
 /// Builds the router. `seen` are the addresses that the capture mentions: those on a link become neighbours.
 ///
@@ -58,9 +64,15 @@ pub(super) fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<Ipv4Addr
         give(Command::SetSysctl(name.clone(), *value))?;
     }
     for service in &scenario.local_services {
-        let is_known = service.proto == "udp" && service.addr.is_empty() && service.reply.is_none();
-        ensure!(is_known, "only UDP services on all addresses that echo or discard: {service:?}");
-        let answer = if service.echo.unwrap_or(true) { ServiceAnswer::Echo } else { ServiceAnswer::Discard };
+        ensure!(service.addr.is_empty(), "only services on all addresses: {service:?}");
+        let answer = match (&service.proto[..], &service.reply, service.echo) {
+            ("udp", Some(text), _) => ServiceAnswer::Text(text.clone().into_bytes()),
+            ("udp", None, Some(false)) => ServiceAnswer::Discard,
+            ("udp", None, _) => ServiceAnswer::Echo,
+            // What reaches a listener ends the play: see `answer.rs`.
+            ("tcp", ..) => continue,
+            _ => bail!("only UDP and TCP services: {service:?}"),
+        };
         give(Command::OfferUdp(UdpService { port: service.port, answer }))?;
     }
     give(Command::Subscribe(Subscription { conntrack: true, log: true, helper: true, endings: true }))?;
@@ -120,6 +132,7 @@ fn parse_route(line: &RouteLine) -> Result<Route> {
         "blackhole" => RouteKind::Blackhole,
         "unreachable" => RouteKind::Unreachable,
         "prohibit" => RouteKind::Prohibit,
+        "throw" => RouteKind::Throw,
         other => bail!("route type '{other}' is not supported"),
     };
     let mut route = Route { destination, prefix, kind, metric: 0, mtu_bytes: None };
@@ -144,7 +157,13 @@ fn neighbours(scenario: &Scenario, seen: &BTreeSet<Ipv4Addr>) -> Result<Vec<Comm
         let device = DeviceId(index as u16);
         for text in &side.addrs {
             let own = parse_network(text)?;
-            let on_link = wanted.iter().filter(|address| own.contains(**address) && **address != own.address);
+            let network = Ipv4Addr::from_bits(own.address.to_bits() & own.mask());
+            let is_host = |address: &Ipv4Addr| {
+                // Of a network of one or two addresses, the tool leaves out both ends, too.
+                let last = Ipv4Addr::from_bits(own.address.to_bits() | !own.mask());
+                *address != own.address && *address != network && *address != last
+            };
+            let on_link = wanted.iter().filter(|address| own.contains(**address) && is_host(address));
             commands.extend(on_link.map(|&address| Command::AddNeighbour { device, address, mac: HOST_MAC[index] }));
         }
         for (address, mac) in &side.neigh {
@@ -186,7 +205,7 @@ fn set_up(line: &CommandLine) -> Result<Vec<Command>> {
 /// The words behind `ip route add`.
 fn parse_ip_route(words: &[&str]) -> Result<Route> {
     let (kind, words) = match words {
-        [kind @ ("unicast" | "blackhole" | "unreachable" | "prohibit"), rest @ ..] => (Some(*kind), rest),
+        [kind @ ("unicast" | "blackhole" | "unreachable" | "prohibit" | "throw"), rest @ ..] => (Some(*kind), rest),
         _ => (None, words),
     };
     let [network, options @ ..] = words else { bail!("'ip route add' names no network") };

@@ -175,7 +175,7 @@ pub(super) struct SideRule {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Service {
-    /// `udp`; `tcp` is not offered here yet.
+    /// `udp` or `tcp`.
     pub(super) proto: String,
     /// Its port.
     pub(super) port: u16,

@@ -57,9 +57,8 @@ impl Verdict {
             (Outcome::Ended(End::Transmitted(_) | End::Held(Holder::Neighbour)), _) => Self::Forwarded,
             (Outcome::Ended(End::Delivered), _)
             | (Outcome::Dropped(DropReason::NoSocket | DropReason::TransportChecksum), _) => Self::LocalIn,
-            (Outcome::Ended(End::Held(Holder::Defrag)) | Outcome::Dropped(DropReason::IpFragment), _) => {
-                Self::HeldFragment
-            }
+            (Outcome::Ended(End::Held(Holder::Defrag)), _) => Self::HeldFragment,
+            (Outcome::Dropped(reason), None) if reason.is_of_fragment() => Self::HeldFragment,
             (Outcome::Ended(End::Consumed), _) => Self::NoHook,
             (Outcome::Dropped(_), None) if ending.tracking == Tracking::Unseen => Self::NoHook,
             (Outcome::Dropped(_), None) => Self::DroppedBeforeForward,

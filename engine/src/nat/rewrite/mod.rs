@@ -11,7 +11,7 @@ use crate::{
     ending::DropReason,
     offload::checksum::is_partial,
     packet::{Checksum, Network, Packet},
-    wire::{Ipv4Header, Protocol, checksum::update, crc32c::crc32c},
+    wire::{IcmpHeader, Ipv4Header, Protocol, TcpHeader, checksum::update, crc32c::crc32c},
 };
 
 /// Rewrites one end of a packet as its connection's translation says; does nothing when that end is not translated.
@@ -68,6 +68,21 @@ pub(super) fn rewrite_to(target: &Tuple, manip: Manip, packet: &mut Packet) -> O
     Some(())
 }
 
+/// What is rewritten of a datagram that was put together here lies in its first piece from now on, which shows when it is
+/// cut again (Linux v6.18: `net/core/skbuff.c`, `skb_ensure_writable()`).
+pub(crate) fn lay_together(packet: &mut Packet, is_error: bool) {
+    let len = match packet.protocol() {
+        Protocol::ICMP if is_error => IcmpHeader::LEN + Ipv4Header::LEN,
+        Protocol::TCP if packet.transport_len() >= TcpHeader::LEN => TcpHeader::LEN,
+        Protocol::SCTP if packet.transport_len() >= SCTP_HEADER_LEN => SCTP_HEADER_LEN,
+        Protocol::TCP | Protocol::UDP | Protocol::UDPLITE | Protocol::ICMP | Protocol::GRE | Protocol::SCTP => 8,
+        _ => 0,
+    };
+    if let Some(pieces) = packet.pieces_mut() {
+        pieces.pull(len);
+    }
+}
+
 /// How one address of a header will change.
 pub(super) const fn address_change(ip: &Ipv4Header, target: &Tuple, manip: Manip) -> Change<4> {
     match manip {
@@ -94,6 +109,9 @@ fn fill_sctp(packet: &mut Packet) {
         field.copy_from_slice(&crc.to_le_bytes());
     }
 }
+
+/// Bytes of SCTP's common header (RFC 9260, section 3.1).
+const SCTP_HEADER_LEN: usize = 12;
 
 /// Where SCTP's checksum stands (RFC 9260, section 3.1).
 pub(super) const SCTP_CHECKSUM: core::ops::Range<usize> = 8..12;

@@ -11,7 +11,7 @@ pub(in crate::netfilter) struct Interfaces {
     patterns: Vec<Interface>,
     /// 64-bit words a row.
     words: usize,
-    /// One row for "no device", then one a device.
+    /// One row for "no device", one for `lo`, then one a device.
     rows: Vec<u64>,
     /// Which devices the rows were made for.
     version: Option<u32>,
@@ -51,8 +51,9 @@ impl Interfaces {
         }
         self.version = Some(devices.version());
         self.words = self.patterns.len() / 64 + 1;
-        self.rows = vec![0; self.words * (devices.len() + 1)];
-        let names = core::iter::once(None).chain(devices.iter().map(|(_, device)| Some(device.name.as_str())));
+        self.rows = vec![0; self.words * (devices.len() + 2)];
+        let loopback = devices.find(DeviceId::LOOPBACK).map(|device| device.name.as_str());
+        let names = [None, loopback].into_iter().chain(devices.iter().map(|(_, device)| Some(device.name.as_str())));
         for (row, name) in self.rows.chunks_exact_mut(self.words).zip(names) {
             row[0] = 1;
             for (index, pattern) in (1..).zip(&self.patterns) {
@@ -65,7 +66,12 @@ impl Interfaces {
 
     /// The row of a device, or of none.
     pub(super) fn row(&self, device: Option<DeviceId>) -> Row {
-        Row(device.map_or(0, |id| usize::from(id.0) + 1) * self.words)
+        let row = match device {
+            None => 0,
+            Some(DeviceId::LOOPBACK) => 1,
+            Some(id) => usize::from(id.0) + 2,
+        };
+        Row(row * self.words)
     }
 
     /// Whether the device of a row fits name number `pattern`.

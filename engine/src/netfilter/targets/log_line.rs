@@ -20,7 +20,7 @@ pub(super) struct Details {
     pub(super) tcp_sequence: bool,
     pub(super) tcp_options: bool,
     pub(super) ip_options: bool,
-    /// The owner of a local packet's socket; there are no users here, and nothing is written.
+    /// The owner of the socket that a packet was sent from.
     pub(super) uid: bool,
     /// The link header's addresses by name instead of its bytes.
     pub(super) mac_decode: bool,
@@ -45,6 +45,9 @@ fn write_line(out: &mut String, prefix: &str, details: Details, view: &View<'_>)
     // Behind the linear bytes nothing is looked at, but lengths count everything.
     let present = network.len() + view.packet.fragments().map(<[u8]>::len).sum::<usize>();
     write_ipv4(out, details, Part { bytes: network, present }, false)?;
+    if let Some(owner) = view.packet.meta().owner.filter(|_| details.uid) {
+        write!(out, "UID={} GID={} ", owner.user, owner.group)?;
+    }
     match view.packet.meta().mark {
         0 => Ok(()),
         mark => write!(out, "MARK={mark:#x} "),

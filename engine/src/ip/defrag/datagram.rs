@@ -1,0 +1,243 @@
+//! One datagram in the making: which bytes are there, and what a further fragment is to them.
+//!
+//! Linux v6.18: `net/ipv4/ip_fragment.c`, `ip_frag_queue()`; `net/ipv4/inet_fragment.c`, `inet_frag_queue_insert()`.
+
+use alloc::vec::Vec;
+
+use super::ecn;
+use crate::{
+    frame::DeviceId,
+    packet::{Packet, Pieces},
+    time::Instant,
+    wire::Ipv4Header,
+};
+
+/// A datagram of which not all is there yet.
+#[derive(Debug)]
+pub(super) struct Datagram {
+    /// When it is given up.
+    pub(super) deadline: Instant,
+    /// What its sender's counter of fragments showed with the last one.
+    pub(super) seen: u32,
+    /// Its fragments, by offset.
+    fragments: Vec<Fragment>,
+    /// Bytes that lie next to each other because they came in order, by offset. Runs that touch are not joined: an
+    /// exact copy of two of them is no copy of one.
+    runs: Vec<(u32, u32)>,
+    /// Whether the last fragment is there, so that the length is known.
+    has_last: bool,
+    /// The greatest end so far.
+    len: u32,
+    /// Bytes that are there.
+    present: u32,
+    /// Bytes of the largest fragment, header included, and of the largest that must not be fragmented.
+    largest: u32,
+    largest_whole: u32,
+    /// The congestion marks of all fragments, one bit each.
+    marks: u8,
+    /// Where the latest fragment arrived.
+    pub(super) device: Option<DeviceId>,
+    /// Memory it takes.
+    pub(super) bytes: usize,
+}
+
+/// A fragment that waits.
+#[derive(Debug)]
+struct Fragment {
+    offset: u32,
+    len: u32,
+    packet: Packet,
+}
+
+/// Why a fragment is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// All of it is there already; the datagram stays.
+    Duplicate,
+    /// It overlaps another one: nobody can say which is right, and all goes (RFC 5722; RFC 8900, section 3.7).
+    Overlap,
+    /// It is empty, or ends where the datagram cannot: all goes.
+    Malformed,
+}
+
+impl Datagram {
+    pub(super) fn new(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            seen: 0,
+            fragments: Vec::new(),
+            runs: Vec::new(),
+            has_last: false,
+            len: 0,
+            present: 0,
+            largest: 0,
+            largest_whole: 0,
+            marks: 0,
+            device: None,
+            bytes: size_of::<Self>(),
+        }
+    }
+
+    /// Whether nothing waits.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.fragments.is_empty()
+    }
+
+    /// Takes a fragment.
+    ///
+    /// # Errors
+    /// Gives it back with the reason why it is not taken.
+    pub(super) fn insert(&mut self, mut packet: Packet) -> Result<(), (Packet, Refusal)> {
+        let Some(ip) = packet.ipv4() else { return Err((packet, Refusal::Malformed)) };
+        let (header_len, tos) = (ip.header_len() as u32, ip.tos);
+        let (dont_fragment, more) = (ip.dont_fragment(), ip.flags_fragment.get() & Ipv4Header::MORE_FRAGMENTS != 0);
+        let offset = ip.fragment_offset() as u32;
+        let end = offset + packet.transport_len() as u32;
+        // Only the last one may end within a unit of 8 bytes.
+        let end = if more { end & !7 } else { end };
+        if let Err(refusal) = self.stretch(offset, end, more).and_then(|()| self.lay(offset, end)) {
+            return Err((packet, refusal));
+        }
+        let len = end - offset;
+        packet.truncate_transport(len as usize);
+        self.device = packet.meta().device;
+        self.present += len;
+        self.marks |= ecn::mark(tos);
+        self.bytes += packet.memory_bytes();
+        self.largest = self.largest.max(len + header_len);
+        if dont_fragment {
+            self.largest_whole = self.largest_whole.max(len + header_len);
+        }
+        let index = self.fragments.partition_point(|known| known.offset < offset);
+        self.fragments.insert(index, Fragment { offset, len, packet });
+        Ok(())
+    }
+
+    /// Whether the datagram can end where this fragment says.
+    fn stretch(&mut self, offset: u32, end: u32, more: bool) -> Result<(), Refusal> {
+        let fits = match (more, self.has_last) {
+            (false, false) => end >= self.len,
+            (false, true) => end == self.len,
+            (true, has_last) => end <= self.len || !has_last,
+        };
+        if !fits {
+            return Err(Refusal::Malformed);
+        }
+        self.has_last |= !more;
+        self.len = self.len.max(end);
+        if end == offset { Err(Refusal::Malformed) } else { Ok(()) }
+    }
+
+    /// Enters the bytes from `offset` to `end`.
+    fn lay(&mut self, offset: u32, end: u32) -> Result<(), Refusal> {
+        match self.runs.last_mut() {
+            None => self.runs.push((offset, end)),
+            Some((_, last_end)) if *last_end < end => match offset.cmp(last_end) {
+                core::cmp::Ordering::Less => return Err(Refusal::Overlap),
+                core::cmp::Ordering::Equal => *last_end = end,
+                core::cmp::Ordering::Greater => self.runs.push((offset, end)),
+            },
+            Some(_) => {
+                let index = self.runs.partition_point(|&(_, known_end)| known_end <= offset);
+                match self.runs.get(index) {
+                    Some(&(start, known_end)) if start <= offset && end <= known_end => return Err(Refusal::Duplicate),
+                    Some(&(start, _)) if start < end => return Err(Refusal::Overlap),
+                    Some(_) | None => self.runs.insert(index, (offset, end)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all is there.
+    pub(super) fn is_complete(&self) -> bool {
+        self.has_last && self.present == self.len
+    }
+
+    /// Whether its beginning is there.
+    pub(super) fn has_first(&self) -> bool {
+        self.fragments.first().is_some_and(|first| first.offset == 0)
+    }
+
+    /// Forgets what is there, and goes on as if it had just begun; what it said of sizes stays said.
+    pub(super) fn restart(&mut self, deadline: Instant) -> Vec<Packet> {
+        let (largest, largest_whole, seen) = (self.largest, self.largest_whole, self.seen);
+        let before = core::mem::replace(self, Self { largest, largest_whole, seen, ..Self::new(deadline) });
+        before.into_packets()
+    }
+
+    /// Its fragments, by offset.
+    pub(super) fn into_packets(self) -> Vec<Packet> {
+        self.fragments.into_iter().map(|fragment| fragment.packet).collect()
+    }
+
+    /// Puts the fragments together, which are complete. Gives the datagram with the header of its first fragment, and the
+    /// packets whose bytes were copied.
+    ///
+    /// # Errors
+    /// When their congestion marks contradict each other, or the whole is longer than 65535 bytes: all fragments.
+    ///
+    /// Linux v6.18: `net/ipv4/ip_fragment.c`, `ip_frag_reasm()`.
+    pub(super) fn join(self) -> Result<(Packet, Vec<Packet>), Vec<Packet>> {
+        let header_len = self.fragments.first().map_or(0, |first| first.packet.network_header().len());
+        let total = header_len + self.len as usize;
+        let (Some(mark), Ok(total)) = (ecn::joined(self.marks), u16::try_from(total)) else {
+            return Err(self.into_packets());
+        };
+        let pieces = Pieces {
+            largest_bytes: self.largest.max(self.largest_whole) as u16,
+            dont_fragment: self.largest == self.largest_whole,
+            lens: self.fragments.iter().map(|fragment| fragment.len as u16).collect(),
+        };
+        let (device, has_one) = (self.device, self.fragments.len() == 1);
+        let is_cut = self.fragments.iter().any(|fragment| fragment.packet.meta().cut_bytes > 0);
+        let mut fragments = self.fragments.into_iter();
+        let Some(Fragment { len, packet: mut whole, .. }) = fragments.next() else { return Err(Vec::new()) };
+        debug_assert!(!has_one || len == self.len, "one fragment is all");
+        let rest: Vec<Fragment> = fragments.collect();
+        fill_cut(&mut whole, len);
+        whole.append(&gathered(&rest));
+        let flags = if pieces.dont_fragment { Ipv4Header::DONT_FRAGMENT } else { 0 };
+        if let Some(ip) = whole.ipv4_mut() {
+            ip.total_len.set(total);
+            ip.flags_fragment.set(flags);
+            ip.tos |= mark;
+        }
+        whole.fill_ip_checksum();
+        let meta = whole.meta_mut();
+        meta.device = device;
+        if is_cut {
+            (meta.cut_bytes, meta.checksum) = (0, crate::packet::Checksum::Unnecessary);
+        }
+        whole.set_pieces(pieces);
+        let mut spent: Vec<Packet> = rest.into_iter().map(|fragment| fragment.packet).collect();
+        match whole.reparse() {
+            Ok(()) => Ok((whole, spent)),
+            Err(_) => {
+                spent.push(whole);
+                Err(spent)
+            }
+        }
+    }
+}
+
+/// The data of fragments behind the first, in one piece; what a capture has cut off is zero.
+fn gathered(fragments: &[Fragment]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(fragments.iter().map(|fragment| fragment.len as usize).sum());
+    for Fragment { len, packet, .. } in fragments {
+        let end = data.len() + *len as usize;
+        data.extend_from_slice(packet.transport_bytes());
+        packet.fragments().for_each(|part| data.extend_from_slice(part));
+        data.resize(end, 0);
+    }
+    data
+}
+
+/// Fills what a capture has cut off the first fragment with zeros.
+fn fill_cut(packet: &mut Packet, len: u32) {
+    let present = packet.transport_bytes().len() + packet.fragments().map(<[u8]>::len).sum::<usize>();
+    let missing = (len as usize).saturating_sub(present);
+    if missing > 0 {
+        packet.append(&alloc::vec![0; missing]);
+    }
+}

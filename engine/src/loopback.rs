@@ -1,0 +1,55 @@
+//! What this host sends to itself: over `lo`, back to the path's beginning.
+//!
+//! Why a queue and not a call: a packet that answers a packet that answers one … would never come back. Linux puts it
+//! behind the others, too (v6.18: `drivers/net/loopback.c`, `loopback_xmit()`; `net/core/dev.c`, `netif_rx()`).
+
+use crate::{
+    ending::{DropReason, Dropped, End},
+    engine::Engine,
+    frame::DeviceId,
+    ip::Fate,
+    limits::{LOOPBACK_QUEUE_MAX, LOOPBACK_ROUNDS_MAX},
+    packet::{Addressed, Packet},
+    path::Way,
+    time::Instant,
+    wire::{EtherType, MacAddr},
+};
+
+impl Engine {
+    /// Sends a packet to this host itself. It keeps its mark and what connection tracking has said of it.
+    pub(crate) fn loop_back(&mut self, mut packet: Packet) -> Result<End, Dropped> {
+        if self.looped.len() >= LOOPBACK_QUEUE_MAX {
+            return Err(packet.drop_for(DropReason::LoopbackQueueFull));
+        }
+        packet.set_ethernet(MacAddr::UNSPECIFIED, MacAddr::UNSPECIFIED, EtherType::IPV4);
+        let meta = packet.meta_mut();
+        (meta.device, meta.addressed) = (Some(DeviceId::LOOPBACK), Addressed::Host);
+        self.looped.push_back(packet);
+        Ok(End::Transmitted(DeviceId::LOOPBACK))
+    }
+
+    /// Takes what this host has sent to itself, and what comes of it. Who answers himself for ever is stopped.
+    pub(crate) fn drain_loopback(&mut self, now: Instant) {
+        for _ in 0..LOOPBACK_ROUNDS_MAX {
+            let Some(packet) = self.looped.pop_front() else { return };
+            self.begin_walk();
+            let result = self.receive_looped(now, packet);
+            self.settle(now, result);
+        }
+        while let Some(packet) = self.looped.pop_front() {
+            self.settle(now, Err(packet.drop_for(DropReason::LoopbackQueueFull)));
+        }
+    }
+
+    /// A packet of this host has arrived where it was sent to.
+    fn receive_looped(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
+        let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
+        let way = Way { input: Some(DeviceId::LOOPBACK), hop: None };
+        let packet = self.at_prerouting(now, packet, way)?;
+        match packet.ipv4().map(|ip| self.routes.from_here(&self.devices, ip.destination())) {
+            Some(Fate::Local) => self.deliver(now, packet, way),
+            Some(Fate::Forward(_)) | None => Err(packet.drop_for(DropReason::IpSourceInvalid)),
+            Some(Fate::Nowhere(reason)) => Err(packet.drop_for(reason)),
+        }
+    }
+}

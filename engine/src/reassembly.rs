@@ -1,0 +1,49 @@
+//! Fragments on the path: where they are put together, and what is told when the rest never comes.
+
+use crate::{
+    ending::{DropReason, Dropped, End},
+    engine::Engine,
+    ip::{Fate, defrag::GivenUp, icmp_error::IcmpError},
+    packet::Packet,
+    time::Instant,
+};
+
+impl Engine {
+    /// Puts fragments together, before any rule or tracker sees them; `None` while others are missing.
+    ///
+    /// Linux v6.18: `net/ipv4/netfilter/nf_defrag_ipv4.c`, `ipv4_conntrack_defrag()`.
+    pub(crate) fn gather(&mut self, now: Instant, packet: Packet) -> Result<Option<Packet>, Dropped> {
+        if !packet.ipv4().is_some_and(|ip| ip.is_fragment()) {
+            return Ok(Some(packet));
+        }
+        let gathered = self.defrag.gather(now, packet, &self.around.sysctls);
+        for spent in gathered.spent {
+            spent.recycle(&mut self.pool);
+        }
+        for lost in gathered.lost {
+            self.settle(now, Err(lost));
+        }
+        gathered.result
+    }
+
+    /// Gives up datagrams whose fragments have not all come. The sender of one for this host is told, if its first fragment
+    /// is there (RFC 792, "Time exceeded"; RFC 1122, 3.3.2).
+    ///
+    /// Linux v6.18: `net/ipv4/ip_fragment.c`, `ip_expire()`.
+    pub(crate) fn handle_fragments_overdue(&mut self, now: Instant) {
+        for GivenUp { fragments, has_first } in self.defrag.handle_timeout(now) {
+            for (index, packet) in fragments.into_iter().enumerate() {
+                let is_told = has_first && index == 0 && packet.meta().device.is_some();
+                if is_told && self.routes.fate(&self.devices, &packet) == Fate::Local {
+                    self.send_error(now, &packet, IcmpError::FRAGMENTS_MISSING);
+                }
+                self.settle(now, Err(packet.drop_for(DropReason::FragmentTimeout)));
+            }
+        }
+    }
+
+    /// How a fragment ends that waits for others.
+    pub(crate) const fn waits_for_fragments() -> Result<End, Dropped> {
+        Ok(End::Held(crate::ending::Holder::Defrag))
+    }
+}
