@@ -151,6 +151,7 @@ pub struct Manifest {
     /// The name rules use in `-j CT --helper NAME`: 1 to 15 bytes (Linux: `NF_CT_HELPER_NAME_LEN`).
     pub name: String,
     /// Where it may be attached; replay without configuration attaches it exactly there.
+    /// Empty: by rules alone.
     pub attach: Vec<AttachPoint>,
     /// How payloads are cut before they are shown to it.
     pub framing: Framing,

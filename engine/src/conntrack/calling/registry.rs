@@ -156,7 +156,7 @@ impl fmt::Display for ManifestFlaw {
             Self::Name => f.write_str("a name of 1 to 15 characters out of a-z, 0-9, '-' and '_'"),
             Self::Attach => write!(
                 f,
-                "1 to {HELPER_ATTACH_POINTS_MAX} places to attach it to, of TCP or UDP, each with a port range that goes up"
+                "at most {HELPER_ATTACH_POINTS_MAX} places to attach it to, of TCP or UDP, each with a port range that goes up"
             ),
             Self::Triggers => {
                 write!(f, "at most {HELPER_TRIGGERS_MAX} triggers, each of 1 to {HELPER_TRIGGER_BYTES_MAX} bytes")
@@ -175,7 +175,7 @@ impl fmt::Display for ManifestFlaw {
 fn check(manifest: &Manifest) -> Result<(), ManifestFlaw> {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     let name_is_right = (1..=15).contains(&manifest.name.len()) && manifest.name.bytes().all(letter);
-    let attach_is_right = (1..=HELPER_ATTACH_POINTS_MAX).contains(&manifest.attach.len())
+    let attach_is_right = (0..=HELPER_ATTACH_POINTS_MAX).contains(&manifest.attach.len())
         && manifest.attach.iter().all(|point| is_transport(point.protocol) && !point.ports.is_empty());
     let triggers_are_right = manifest.triggers.len() <= HELPER_TRIGGERS_MAX
         && manifest.triggers.iter().all(|trigger| (1..=HELPER_TRIGGER_BYTES_MAX).contains(&trigger.bytes.len()));

@@ -399,7 +399,7 @@ fn a_manifest_that_cannot_be_right_is_refused_by_what_is_wrong() {
         (|manifest| manifest.name.clear(),                                      ManifestFlaw::Name),
         (|manifest| manifest.name = "sixteen-letters-".into(),                  ManifestFlaw::Name),
         (|manifest| manifest.name = "FTP".into(),                               ManifestFlaw::Name),
-        (|manifest| manifest.attach.clear(),                                    ManifestFlaw::Attach),
+        (|manifest| manifest.attach = alloc::vec![manifest.attach[0].clone(); 17], ManifestFlaw::Attach),
         (|manifest| manifest.attach[0].protocol = crate::wire::Protocol::ICMP,  ManifestFlaw::Attach),
         (|manifest| manifest.attach[0].ports = core::ops::RangeInclusive::new(2, 1), ManifestFlaw::Attach),
         (|manifest| manifest.triggers[0].bytes.clear(),                         ManifestFlaw::Triggers),
