@@ -29,5 +29,5 @@ pub(crate) use self::offload::fill;
 pub use self::{
     gateway::{Replay, Totals},
     offload::ChecksumTrust,
-    setup::{Detail, Setup, SetupError},
+    setup::{Detail, Setup, SetupError, furnish},
 };

@@ -84,25 +84,42 @@ impl From<CommandError> for SetupError {
 /// An engine that is the gateway of `setup`, as `config` describes it.
 pub(super) fn engine_of(setup: Setup<'_>, config: &Config) -> Result<Engine, SetupError> {
     let mut engine = Engine::new(config.seed.unwrap_or_default());
-    let mut command = |command| engine.handle_command(Instant::ZERO, command);
     for step in config.commands(|device, _| Hardware::in_replay(device)) {
-        command(step)?;
+        engine.handle_command(Instant::ZERO, step)?;
     }
+    // Without a configuration, helpers are attached where their manifests say; with one, where it says.
+    let by_port = setup.config.is_none() || !config.helpers.is_empty();
+    furnish(&mut engine, setup.helpers, by_port, &setup.rules)?;
+    let mut command = |command| engine.handle_command(Instant::ZERO, command);
+    setup.detail.commands().into_iter().try_for_each(|detail| command(detail).map(drop))?;
+    Ok(engine)
+}
+
+/// Gives an engine its helpers and its rules, which may name the helpers. `by_port`: the helpers are also attached to the
+/// ports that their manifests name.
+///
+/// # Errors
+/// When a helper or a rule cannot be taken.
+pub fn furnish(
+    engine: &mut Engine,
+    helpers: Vec<Box<dyn Helper>>,
+    by_port: bool,
+    rules: &[Source<'_>],
+) -> Result<(), SetupError> {
+    let mut command = |command| engine.handle_command(Instant::ZERO, command);
     let mut known: Vec<(String, HelperId)> = Vec::new();
-    for helper in setup.helpers {
+    for helper in helpers {
         let name = helper.manifest().name.clone();
         if let Reply::Helper(id) = command(Command::LoadHelper(helper))? {
             known.push((name, id));
         }
     }
-    // Without a configuration, helpers are attached where their manifests say; with one, where it says.
-    command(Command::AttachHelpersByPort(setup.config.is_none() || !config.helpers.is_empty()))?;
-    if !setup.rules.is_empty() {
+    command(Command::AttachHelpersByPort(by_port))?;
+    if !rules.is_empty() {
         let helpers: Vec<_> = known.iter().map(|(name, id)| (name.as_str(), *id)).collect();
         let loading = Loading { counters: false, helpers: &helpers };
-        let rules = RuleSet::parse(&setup.rules, &loading).map_err(SetupError::Rules)?;
+        let rules = RuleSet::parse(rules, &loading).map_err(SetupError::Rules)?;
         command(Command::ReplaceRules(Box::new(rules)))?;
     }
-    setup.detail.commands().into_iter().try_for_each(|detail| command(detail).map(drop))?;
-    Ok(engine)
+    Ok(())
 }
