@@ -9,7 +9,7 @@ use rustix::{
 };
 use towpath_engine::{
     Command, DeviceId, Engine, Event, Instant, Subscription,
-    conntrack::{Entry, ExpectationEntry},
+    conntrack::{Entry, ExpectationEntry, HelperEvent},
     limits::DEVICES_MAX,
 };
 
@@ -19,6 +19,7 @@ use crate::{
     control::{Answers, Reply, Server, Topic},
     limits::{CONTROL_CLIENTS_MAX, CONTROL_PAGE_PLACES},
     napi::{Budget, Napi, Round},
+    notice::Notice,
     signals::Signals,
     stats::{DeviceReport, Report, by_name},
 };
@@ -37,15 +38,6 @@ pub struct Host<R, K> {
 
 /// A place in a listing: a slot of the connection table, or an expectation's number.
 pub type Place = u64;
-
-/// Something that an operator should see while the gateway runs.
-#[derive(Debug)]
-pub enum Notice {
-    /// A LOG rule's line, or something that happened with a helper.
-    Event(Instant, Event),
-    /// A device went down or was removed.
-    Device(String, io::Error),
-}
 
 /// Why the loop has woken up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,9 +90,13 @@ impl<R: Ring, K: Clock> Host<R, K> {
                 self.engine.handle_timeout(now);
             }
             let Self { engine, napi, server, clock, .. } = &mut self;
-            let mut watch = |when, event| tell(server.as_mut(), when, event, &mut notify);
+            let mut troubles = Vec::new();
+            let mut watch = |when, event| tell(server.as_mut(), when, event, &mut notify, &mut troubles);
             napi.drain(engine, &mut watch);
             round = napi.poll(clock, engine, &mut watch);
+            for (when, trouble) in troubles {
+                notify(Notice::of_helper(engine, when, trouble));
+            }
         }
     }
 
@@ -244,11 +240,20 @@ impl<R> View<'_, R> {
     }
 }
 
-fn tell(server: Option<&mut Server<Place>>, when: Instant, event: Event, notify: &mut impl FnMut(Notice)) {
+/// Tells an event to those who watch, and what is for the operator to `notify`; what happened with helpers waits in
+/// `troubles` until the engine can be asked for their names.
+fn tell(
+    server: Option<&mut Server<Place>>,
+    when: Instant,
+    event: Event,
+    notify: &mut impl FnMut(Notice),
+    troubles: &mut Vec<(Instant, HelperEvent)>,
+) {
     let (topic, reply) = match event {
         Event::Connection(change, entry) => (Topic::Connections, Reply::ConnectionEvent(when, change, entry)),
         Event::Expectation(change, entry) => (Topic::Expectations, Reply::ExpectationEvent(when, change, entry)),
-        Event::Log { .. } | Event::Helper(_) => return notify(Notice::Event(when, event)),
+        Event::Log { level, line } => return notify(Notice::Log { when, level, line }),
+        Event::Helper(trouble) => return troubles.push((when, trouble)),
     };
     if let Some(server) = server {
         server.tell(topic, &reply);

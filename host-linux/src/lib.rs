@@ -2,6 +2,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
+//! | [`gateway`] | what a gateway is made of: configuration, rules, helpers |
 //! | [`host`] | a running gateway: one loop around the rest |
 //! | [`napi`] | polling devices with weight and budget |
 //! | [`af_packet`] | devices: mapped rings, batches out |
@@ -9,6 +10,7 @@
 //! | [`plugin`] | helper plugins: WebAssembly behind the engine's trait |
 //! | [`stats`] | what has been counted, as text and JSON |
 //! | [`checksum`] | checksums with this processor's vector instructions |
+//! | [`notice`] | what an operator sees while a gateway runs |
 //! | [`clock`], [`signals`], [`privileges`] | time, the wish to stop, giving up what is not needed |
 //! | [`limits`] | every bound |
 #![cfg(target_os = "linux")]
@@ -17,9 +19,11 @@ pub mod af_packet;
 pub mod checksum;
 pub mod clock;
 pub mod control;
+pub mod gateway;
 pub mod host;
 pub mod limits;
 pub mod napi;
+pub mod notice;
 pub mod plugin;
 pub mod privileges;
 pub mod signals;

@@ -1,7 +1,6 @@
 //! `towpath run`: the gateway on a wire.
 
 use std::{
-    fs,
     hash::{BuildHasher, Hasher, RandomState},
     io::{self, Write},
     path::PathBuf,
@@ -14,13 +13,14 @@ use towpath::{
     checksum,
     clock::SystemClock,
     control::{Listener, Server},
-    host::{Host, Notice},
+    gateway::Gateway,
+    host::Host,
     limits::{RING_SLOTS_DEFAULT, RING_SLOTS_MAX, RING_SLOTS_MIN},
     napi::Budget,
     privileges::{User, drop_privileges},
     signals::Signals,
 };
-use towpath_engine::{DeviceId, Engine, Instant};
+use towpath_engine::DeviceId;
 use towpath_replay::config::{Config, Hardware, Interface as InterfaceConfig};
 
 use super::{Answer, Control};
@@ -54,11 +54,15 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn main(self) -> Result<Answer> {
         let signals = Signals::listen().context("listening to signals")?;
-        let config = self.read_config()?;
+        let gateway = Gateway::read(Some(&self.config), NO_RULES)?;
+        let config = gateway.config.clone().unwrap_or_default();
         let user = self.user.as_deref().map(User::find).transpose()?;
         let found = find_interfaces(&config)?;
+        let engine = gateway.engine(random_seed(), checksum::routines(), |device, _| {
+            let interface = &found[usize::from(device.0)];
+            Hardware { mac: interface.mac, mtu_bytes: interface.mtu_bytes, arp: true, any_destination: false }
+        })?;
         let listener = Listener::bind(&self.control.path())?;
-        let engine = engine_of(&config, &found)?;
         // Last, since frames arrive from here on.
         let rings = self.open_devices(&config, &found)?;
         drop_privileges(user).context("dropping privileges")?;
@@ -67,7 +71,7 @@ impl Run {
             Host::new(engine, rings, Budget::default(), Some(Server::new(listener)), signals, SystemClock::start());
         let report = host.run(|notice| {
             // Nobody to tell when standard error is gone.
-            let _ = write_notice(&mut io::stderr(), &notice);
+            let _ = writeln!(io::stderr(), "towpath: {notice}");
         })?;
         let mut out = io::stdout().lock();
         if self.json {
@@ -76,12 +80,6 @@ impl Run {
             write!(out, "{report}")?;
         }
         Ok(Answer::Fine)
-    }
-
-    fn read_config(&self) -> Result<Config> {
-        let name = self.config.display();
-        let text = fs::read_to_string(&self.config).map_err(|error| anyhow!("{name}: {error}"))?;
-        Ok(Config::read(&name.to_string(), &text)?)
     }
 
     fn open_devices(&self, config: &Config, found: &[Interface]) -> Result<Vec<PacketDevice>> {
@@ -101,25 +99,15 @@ impl Run {
     }
 }
 
+/// The configuration's own rules.
+const NO_RULES: &[PathBuf] = &[];
+
 /// The devices that stand for the interfaces, in their order.
 fn find_interfaces(config: &Config) -> Result<Vec<Interface>> {
     let found = config.interfaces.iter().map(|interface| {
         Interface::find(&interface.device.value).map_err(|error| at_interface(config, interface, error))
     });
     found.collect()
-}
-
-/// The engine that the configuration describes.
-fn engine_of(config: &Config, found: &[Interface]) -> Result<Engine> {
-    let mut engine = Engine::with_routines(config.seed.unwrap_or_else(random_seed), checksum::routines());
-    let commands = config.commands(|device, _| {
-        let interface = &found[usize::from(device.0)];
-        Hardware { mac: interface.mac, mtu_bytes: interface.mtu_bytes, arp: true, any_destination: false }
-    });
-    for command in commands {
-        engine.handle_command(Instant::ZERO, command).map_err(|error| anyhow!("{}: {error}", config.file))?;
-    }
-    Ok(engine)
 }
 
 /// Drawn from the system's generator, which the standard library's hasher is keyed with.
@@ -140,13 +128,4 @@ fn announce(found: &[Interface], control: &Control) -> io::Result<()> {
     }
     let devices: Vec<_> = found.iter().map(|interface| interface.name.as_str()).collect();
     writeln!(err, "towpath: running on {}; control socket {}", devices.join(", "), control.path().display())
-}
-
-fn write_notice(mut out: impl Write, notice: &Notice) -> io::Result<()> {
-    match notice {
-        Notice::Event(when, event) => {
-            writeln!(out, "towpath: {}.{:09} {event:?}", when.as_secs(), when.as_nanos() % 1_000_000_000)
-        }
-        Notice::Device(device, error) => writeln!(out, "towpath: device {device}: {error}"),
-    }
 }

@@ -48,6 +48,21 @@ impl Plugin {
         Ok(Self { linked, manifest, hash, running: Some(running) })
     }
 
+    /// Holds it to a manifest that its operator has tightened: the engine reads that one, and calls have its fuel and
+    /// memory.
+    ///
+    /// # Errors
+    /// When the memory that is left is too little to start in.
+    pub fn held_to(mut self, manifest: Manifest) -> Result<Self, Problem> {
+        if manifest.memory_bytes_max != self.manifest.memory_bytes_max {
+            let running = Running::start(&self.linked, manifest.memory_bytes_max)
+                .map_err(|error| Problem::DoesNotStart(error.failure))?;
+            self.running = Some(running);
+        }
+        self.manifest = manifest;
+        Ok(self)
+    }
+
     /// What the instance's memories take, in bytes; 0 when there is no instance, after a failed call.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {

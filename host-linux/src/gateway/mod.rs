@@ -1,0 +1,104 @@
+//! A gateway as its files describe it: `gateway.toml`, the rules and the helpers that it names.
+//!
+//! ```text
+//!  gateway.toml ─► Config ─┬─► rules files ─► texts ──┬─► Gateway ─► Engine (on a wire)
+//!                          └─► components ─► plugins ─┘          └─► Setup (on a capture)
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `rules` | rules files, as texts with the names that errors call them |
+//! | `helpers` | the components that are wanted, each behind its tightened manifest |
+//! | [`error`] | what can be wrong with all this, and where |
+//!
+//! All that `towpath run` loads, `towpath replay` loads by the same way, so that both are the same gateway.
+
+pub mod error;
+mod helpers;
+mod rules;
+
+use std::{fs, path::Path};
+
+use towpath_engine::{
+    DeviceId, Engine, Instant, conntrack::helper::Helper, netfilter::Source, wire::checksum::Routines,
+};
+use towpath_replay::{
+    config::{Config, Hardware, Interface},
+    replay::furnish,
+};
+
+pub use error::GatewayError;
+pub use rules::RulesText;
+
+/// A gateway, with all that its configuration names at hand.
+#[derive(Default)]
+pub struct Gateway {
+    /// The configuration; `None` when only rules were named.
+    pub config: Option<Config>,
+    /// The rules.
+    pub rules: Vec<RulesText>,
+    /// The helpers, behind their manifests as the configuration tightens them.
+    pub helpers: Vec<Box<dyn Helper>>,
+}
+
+impl Gateway {
+    /// Reads a configuration and all that it names. Rules files that are named beside it stand in place of its own.
+    ///
+    /// Without a configuration every helper of this program is attached where its manifest says. With one, those are
+    /// that it lists, and further ones that rules name (`-j CT --helper NAME`) and this program brings along: attached
+    /// by those rules alone.
+    ///
+    /// # Errors
+    /// The first file that cannot be read or used, and where that shows.
+    pub fn read(config: Option<&Path>, rules: &[impl AsRef<Path>]) -> Result<Self, GatewayError> {
+        let config = config.map(read_config).transpose()?;
+        let rules = if rules.is_empty() {
+            config.as_ref().map_or(Ok(Vec::new()), rules::of_config)?
+        } else {
+            rules.iter().map(|file| rules::read(file.as_ref())).collect::<Result<_, _>>()?
+        };
+        let helpers = match &config {
+            Some(config) => helpers::of_config(config, &rules)?,
+            None => helpers::all()?,
+        };
+        Ok(Self { config, rules, helpers })
+    }
+
+    /// The rules as the engine takes them.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Source<'_>> {
+        self.rules.iter().map(RulesText::source).collect()
+    }
+
+    /// The engine that is this gateway, with `seed` unless the configuration has one. `hardware` says what the
+    /// interfaces are where the configuration does not.
+    ///
+    /// # Errors
+    /// When rules are wrong, or the configuration asks for what the engine cannot do.
+    pub fn engine(
+        self,
+        seed: u64,
+        routines: Routines,
+        hardware: impl FnMut(DeviceId, &Interface) -> Hardware,
+    ) -> Result<Engine, GatewayError> {
+        let Self { config, rules, helpers } = self;
+        let by_port = config.as_ref().is_none_or(|config| !config.helpers.is_empty());
+        let config = config.unwrap_or_default();
+        let mut engine = Engine::with_routines(config.seed.unwrap_or(seed), routines);
+        for command in config.commands(hardware) {
+            engine
+                .handle_command(Instant::ZERO, command)
+                .map_err(|error| GatewayError::Command(config.file.clone(), error))?;
+        }
+        let sources: Vec<_> = rules.iter().map(RulesText::source).collect();
+        furnish(&mut engine, helpers, by_port, &sources)
+            .map_err(|error| GatewayError::of_setup(&config.file, error))?;
+        Ok(engine)
+    }
+}
+
+fn read_config(file: &Path) -> Result<Config, GatewayError> {
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file).map_err(|error| GatewayError::Unreadable(name.clone(), error))?;
+    Ok(Config::read(&name, &text)?)
+}

@@ -1,0 +1,83 @@
+//! Rules files, as texts with the names that errors call them.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use towpath_engine::{limits::RULES_TEXT_BYTES_MAX, netfilter::Source};
+use towpath_replay::config::{Config, Mistake};
+
+use super::error::GatewayError;
+
+/// The text of a rules file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RulesText {
+    /// The file, as it was named.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+}
+
+impl RulesText {
+    /// As the engine takes it.
+    #[must_use]
+    pub fn source(&self) -> Source<'_> {
+        Source { name: &self.name, text: &self.text }
+    }
+
+    /// The helpers that its lines name after `--helper`; who cannot be found among helpers is found by the parser.
+    pub(super) fn helpers(&self) -> impl Iterator<Item = &str> {
+        let words = self.text.split_ascii_whitespace();
+        let next = words.clone().skip(1);
+        words.zip(next).filter(|(word, _)| *word == "--helper").map(|(_, name)| name.trim_matches(['"', '\'']))
+    }
+}
+
+/// Reads a file that was named on the command line.
+pub(super) fn read(file: &Path) -> Result<RulesText, GatewayError> {
+    text_of(file).map_err(|error| GatewayError::Unreadable(file.display().to_string(), error))
+}
+
+/// Reads the rules that a configuration names. Relative paths start at its folder.
+pub(super) fn of_config(config: &Config) -> Result<Vec<RulesText>, GatewayError> {
+    let wanted = config.rules_v4.iter().map(|place| {
+        let file = beside(config, &place.value);
+        text_of(&file)
+            .map_err(|error| config.mistake_at(place, Mistake::File(format!("{}: {error}", file.display()))).into())
+    });
+    wanted.collect()
+}
+
+/// A file that a configuration names.
+pub(super) fn beside(config: &Config, name: &str) -> PathBuf {
+    Path::new(&config.file).parent().unwrap_or(Path::new("")).join(name)
+}
+
+fn text_of(file: &Path) -> io::Result<RulesText> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(RULES_TEXT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > RULES_TEXT_BYTES_MAX {
+        return Err(io::Error::other(format!("is larger than a rules file may be ({RULES_TEXT_BYTES_MAX} bytes)")));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        io::Error::other(format!("line {line} is not UTF-8 text"))
+    })?;
+    Ok(RulesText { name: file.display().to_string(), text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RulesText;
+
+    #[test]
+    fn helpers_that_rules_name_are_found_in_any_quotes() {
+        let text =
+            "*raw\n-A PREROUTING -j CT --helper ftp\n-A PREROUTING -j CT --helper \"tftp\"\n# --helper\nCOMMIT\n";
+        let rules = RulesText { name: "rules.v4".to_owned(), text: text.to_owned() };
+        assert_eq!(rules.helpers().collect::<Vec<_>>(), ["ftp", "tftp", "COMMIT"]);
+    }
+}
