@@ -8,6 +8,7 @@ mod edit;
 mod meta;
 mod parse;
 mod pieces;
+pub mod sketch;
 mod text;
 mod view;
 
@@ -16,6 +17,7 @@ pub use edit::Draft;
 pub use meta::{Addressed, Checksum, Gso, GsoKind, Meta, Owner, VlanTag};
 pub use parse::{Network, Transport};
 pub use pieces::Pieces;
+pub use sketch::Sketch;
 pub use text::Summary;
 
 use alloc::boxed::Box;
