@@ -1,6 +1,12 @@
 //! What Towpath's suites share.
 
 pub mod kernel;
+pub mod play;
+mod scripted;
 mod skip;
 
-pub use self::skip::skip;
+pub use self::{
+    play::{Lab, frame, lab, lab_with_arp},
+    scripted::Scripted,
+    skip::skip,
+};

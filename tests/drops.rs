@@ -1,0 +1,303 @@
+//! Every drop reason is produced by a play: here is one for each.
+//!
+//! Reasons that only the host on a wire can give are produced by its own tests; [`BY_THE_HOST`] says by which.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use lab::{Scripted, frame, lab, lab_with_arp};
+use towpath_engine::{
+    Command, DeviceId, DropReason as Why, Engine, Frame, Instant,
+    device::Device,
+    ip::{Route, RouteKind},
+    limits::{FRAME_BYTES_MAX, NEIGHBOUR_QUEUE_MAX, TRANSMIT_QUEUE_MAX},
+    netfilter::{Loading, RuleSet, Source},
+    wire::MacAddr,
+};
+
+type Play = fn() -> Vec<Why>;
+
+#[rustfmt::skip]
+static PRODUCED: &[(Why, Play)] = &[
+    // Frames that are not right.
+    (Why::FrameTooLong,         || given(&[0; FRAME_BYTES_MAX + 1])),
+    (Why::LinkTruncated,        || given(&[0; 13])),
+    (Why::LinkProtocolUnknown,  || changed(12, &[0x88, 0xcc])),
+    (Why::LinkOtherHost,        || changed(5, &[0x99])),
+    (Why::VlanUnknown,          || changed(12, &[0x81, 0x00, 0x00, 0x2a, 0x08, 0x00])),
+    (Why::DeviceDown,           || by_device(9)),
+    (Why::CaptureCut,           cut),
+    (Why::ArpMalformed,         || altered(&frame("lan", "arp who-has 10.0.0.1 tell 10.0.0.2"), 14, &[0, 6])),
+    (Why::IpTruncated,          || given(&frame("lan", UDP)[..40])),
+    (Why::IpHeaderMalformed,    || changed(14, &[0x44])),
+    (Why::IpChecksum,           || changed(24, &[0xaa, 0xaa])),
+    (Why::IpLinkBroadcast,      || changed(0, &[0xff; 6])),
+    // Fragments.
+    (Why::FragmentMalformed,    || parts(&["0 more len 7"])),
+    (Why::FragmentDuplicate,    || parts(&["0 more len 8", "0 more len 8"])),
+    (Why::FragmentOverlap,      || parts(&["0 more len 16", "8 more len 16"])),
+    (Why::FragmentMemory,       || lab("").sysctl("net.ipv4.ipfrag_high_thresh", 0).drops_of("lan", &part("0 more len 8"))),
+    (Why::FragmentTooFar,       overtaken),
+    (Why::FragmentTimeout,      unfinished),
+    // Addresses and routes.
+    (Why::IpSourceInvalid,      || sent("", "127.0.0.1:1 > 198.51.100.7:9 udp")),
+    (Why::IpDestinationInvalid, || sent("", "10.0.0.2:1 > 127.0.0.1:9 udp")),
+    (Why::TtlExpired,           || sent("", "10.0.0.2:1 > 198.51.100.7:9 udp ttl 1")),
+    (Why::NoRoute,              || alone("")),
+    (Why::RouteUnreachable,     || routed(RouteKind::Unreachable)),
+    (Why::RouteProhibits,       || routed(RouteKind::Prohibit)),
+    (Why::RouteIgnores,         || routed(RouteKind::Blackhole)),
+    (Why::ForwardingOff,        || lab("").sysctl("net.ipv4.ip_forward", 0).drops_of("lan", &frame("lan", UDP))),
+    (Why::PacketTooBig,         || sent("", "10.0.0.2:1 > 198.51.100.7:9 udp df len 1473")),
+    (Why::NeighbourFailed,      unanswered),
+    (Why::NeighbourQueueFull,   crowded),
+    // Rules.
+    (Why::FilterRule,           || sent("-A FORWARD -j DROP", UDP)),
+    (Why::FilterPolicy,         || sent("-P FORWARD DROP", UDP)),
+    (Why::FilterReject,         || sent("-A FORWARD -j REJECT", UDP)),
+    // Connections and their translation.
+    (Why::ConntrackFull,        full),
+    (Why::ConntrackClash,       clash),
+    (Why::NatUntranslatable,    || masqueraded("wan", "203.0.113.254 > 203.0.113.1 icmp type 5 code 1 [203.0.113.1:1 > 198.51.100.7:9 udp]")),
+    (Why::NatExhausted,         || helped("OPEN 0")),
+    (Why::NatNoAddress,         || alone("-t nat -A PREROUTING -j REDIRECT")),
+    (Why::NatDeviceChanged,     rerouted),
+    // Helpers.
+    (Why::HelperIncomplete,     || helped("PART")),
+    (Why::HelperMalformed,      || helped("WRONG")),
+    (Why::HelperFailed,         || helped("TRAP")),
+    (Why::ExpectationRefused,   || helped("TWICE")),
+    (Why::RewriteTooLong,       || helped("LONG")),
+    // This host.
+    (Why::NoSocket,             || sent("", "10.0.0.2:1 > 10.0.0.1:9 udp")),
+    (Why::NoProtocol,           || sent("", "10.0.0.2 > 10.0.0.1 gre")),
+    (Why::TransportMalformed,   || sent("", "10.0.0.2 > 10.0.0.1 tcp len 8")),
+    (Why::TransportChecksum,    || altered(&frame("lan", "10.0.0.2:1 > 10.0.0.1:9 udp"), 40, &[0xaa, 0xaa])),
+    (Why::LoopbackQueueFull,    echoing),
+    (Why::TransmitQueueFull,    || by_batch(TRANSMIT_QUEUE_MAX + 1)),
+];
+
+/// Reasons of the host, and the test file below `host-linux` that produces them.
+#[rustfmt::skip]
+static BY_THE_HOST: &[(Why, &str)] = &[
+    (Why::ReceiveRingFull,  "tests/wire/ring.rs"),
+    (Why::ReceiveMemory,    "tests/wire/ring.rs"),
+    (Why::TransmitRefused,  "tests/wire/ring.rs"),
+];
+
+/// Reasons that nothing produces so far. It may only shrink.
+#[rustfmt::skip]
+static BY_NOBODY: &[Why] = &[
+    Why::OffloadUnknown,    // no kernel at hand gives a header that is not known
+];
+
+#[test]
+fn every_drop_reason_is_produced_by_somebody() {
+    let told: Vec<Why> = PRODUCED
+        .iter()
+        .map(|(why, _)| *why)
+        .chain(BY_THE_HOST.iter().map(|(why, _)| *why))
+        .chain(BY_NOBODY.iter().copied())
+        .collect();
+    let different: BTreeSet<Why> = told.iter().copied().collect();
+    assert_eq!(different.len(), told.len(), "a reason is told twice");
+    let untold: Vec<_> = Why::ALL.iter().filter(|why| !different.contains(why)).collect();
+    assert!(untold.is_empty(), "no play produces {untold:?}: add one");
+}
+
+#[test]
+fn each_play_ends_packets_for_its_reason_and_no_other() {
+    let played = PRODUCED.iter().map(|(why, play)| (why, play()));
+    let wrong: Vec<_> = played.filter(|(why, got)| got.is_empty() || got.iter().any(|reason| reason != *why)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_hosts_tests_name_the_hosts_reasons() {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host-linux");
+    for (why, file) in BY_THE_HOST {
+        let text = fs::read_to_string(host.join(file)).expect(file);
+        assert!(text.contains(&format!("DropReason::{}", why.name())), "{file} does not name {why:?}");
+    }
+}
+
+const UDP: &str = "10.0.0.2:1 > 198.51.100.7:9 udp";
+const NOW: Instant = Instant::from_secs(1);
+
+/// A packet from inside.
+fn sent(rules: &str, line: &str) -> Vec<Why> {
+    lab(rules).drops_of("lan", &frame("lan", line))
+}
+
+/// A frame from inside.
+fn given(frame: &[u8]) -> Vec<Why> {
+    lab("").drops_of("lan", frame)
+}
+
+/// A right frame from inside, with other bytes from `at` on.
+fn changed(at: usize, bytes: &[u8]) -> Vec<Why> {
+    altered(&frame("lan", UDP), at, bytes)
+}
+
+fn altered(frame: &[u8], at: usize, bytes: &[u8]) -> Vec<Why> {
+    let mut frame = frame.to_vec();
+    frame[at..at + bytes.len()].copy_from_slice(bytes);
+    given(&frame)
+}
+
+fn part(text: &str) -> Vec<u8> {
+    frame("lan", &format!("10.0.0.2 > 198.51.100.7 udp fragment {text}"))
+}
+
+fn parts(texts: &[&str]) -> Vec<Why> {
+    let mut lab = lab("");
+    texts.iter().flat_map(|text| lab.drops_of("lan", &part(text))).collect()
+}
+
+/// A part of a datagram, after so many of others that it can only be of a later one with the same number.
+fn overtaken() -> Vec<Why> {
+    let mut lab = lab("").sysctl("net.ipv4.ipfrag_max_dist", 1);
+    let texts = ["0 more len 8 ipid 1", "0 more len 8 ipid 2", "0 more len 8 ipid 3", "8 more len 8 ipid 1"];
+    texts.iter().flat_map(|text| lab.drops_of("lan", &part(text))).collect()
+}
+
+/// The rest of a datagram does not come.
+fn unfinished() -> Vec<Why> {
+    let mut lab = lab("");
+    lab.drops_of("lan", &part("8 more len 8"));
+    lab.drops_within(31)
+}
+
+/// A service that answers itself without end.
+fn echoing() -> Vec<Why> {
+    let mut lab = lab("").echo(7);
+    lab.drops_while(|lab| {
+        let packet = frame("lan", "10.0.0.1:7 > 10.0.0.1:7 udp").split_off(14);
+        lab.command(Command::SendIpv4(packet));
+    })
+}
+
+fn routed(kind: RouteKind) -> Vec<Why> {
+    lab("").route("198.51.100.0/24", kind, None).drops_of("lan", &frame("lan", UDP))
+}
+
+/// The gateway's neighbour does not answer.
+fn unanswered() -> Vec<Why> {
+    let mut lab = lab_with_arp("");
+    // The sender is known, so that the error about its packet does not wait as well.
+    lab.drops_of("lan", &frame("lan", "arp who-has 10.0.0.1 tell 10.0.0.2"));
+    lab.drops_of("lan", &frame("lan", UDP));
+    lab.drops_within(4)
+}
+
+/// More packets wait for a neighbour than may.
+fn crowded() -> Vec<Why> {
+    let mut lab = lab_with_arp("");
+    (0..=NEIGHBOUR_QUEUE_MAX).flat_map(|_| lab.drops_of("lan", &frame("lan", UDP))).collect()
+}
+
+/// Another connection, while the table is full of one that is established.
+fn full() -> Vec<Why> {
+    let mut lab = lab("").sysctl("net.netfilter.nf_conntrack_max", 1);
+    lab.play(
+        "
+        0.000  lan <  10.0.0.3:1 > 198.51.100.7:9  udp
+        0.000  wan >  10.0.0.3:1 > 198.51.100.7:9  udp
+        3.000  wan <  198.51.100.7:9 > 10.0.0.3:1  udp
+        3.000  lan >  198.51.100.7:9 > 10.0.0.3:1  udp
+        6.000  lan <  10.0.0.3:1 > 198.51.100.7:9  udp
+        6.000  wan >  10.0.0.3:1 > 198.51.100.7:9  udp
+        ",
+    );
+    lab.drops_of("lan", &frame("lan", UDP))
+}
+
+/// Two connections that can only be translated to the same one.
+fn clash() -> Vec<Why> {
+    let mut lab = lab("-t nat -A POSTROUTING -p udp -j SNAT --to-source 203.0.113.9:5000-5000");
+    let first = lab.drops_of("lan", &frame("lan", "10.0.0.3:1 > 198.51.100.7:9 udp"));
+    [first, lab.drops_of("lan", &frame("lan", UDP))].concat()
+}
+
+/// A packet after a masqueraded one.
+fn masqueraded(device: &str, line: &str) -> Vec<Why> {
+    let mut lab = lab("-t nat -A POSTROUTING -o wan -j MASQUERADE");
+    let first = lab.drops_of("lan", &frame("lan", UDP));
+    [first, lab.drops_of(device, &frame(device, line))].concat()
+}
+
+/// A masqueraded connection whose packets leave by another device now.
+fn rerouted() -> Vec<Why> {
+    let mut lab = lab("-t nat -A POSTROUTING -j MASQUERADE");
+    let first = lab.drops_of("lan", &frame("lan", UDP));
+    let kind = RouteKind::Unicast { device: DeviceId(0), via: None };
+    let route = Route { destination: [198, 51, 100, 0].into(), prefix: 24, kind, metric: 0, mtu_bytes: None };
+    lab.command(Command::AddRoute(route));
+    [first, lab.drops_of("lan", &frame("lan", UDP))].concat()
+}
+
+/// A payload that the helper of [`Scripted`] reads.
+fn helped(payload: &str) -> Vec<Why> {
+    let mut lab = lab("-t nat -A POSTROUTING -o wan -j MASQUERADE").helpers();
+    lab.command(Command::LoadHelper(Box::new(Scripted::default())));
+    lab.play(
+        "
+        0.000  lan <  10.0.0.2:1 > 198.51.100.7:7000     S  seq 100
+        0.000  wan >  203.0.113.1:1 > 198.51.100.7:7000  S  seq 100
+        0.000  lan =  helper=scripted
+        0.010  wan <  198.51.100.7:7000 > 203.0.113.1:1  SA seq 500 ack 101
+        0.010  lan >  198.51.100.7:7000 > 10.0.0.2:1     SA seq 500 ack 101
+        ",
+    );
+    let line = format!("10.0.0.2:1 > 198.51.100.7:7000 PA seq 101 ack 501 data \"{payload}\\n\"");
+    lab.drops_of("lan", &frame("lan", &line))
+}
+
+/// A gateway with one device and neither address nor route.
+fn bare(rules: &str) -> Engine {
+    let mut engine = Engine::new(1);
+    let mac = MacAddr([2, 0, 0, 0, 1, 1]);
+    let device =
+        Device { name: "lan".into(), mac, mtu_bytes: 1500, addresses: Vec::new(), any_destination: true, arp: false };
+    let rules = RuleSet::parse(&[Source { name: "rules", text: rules }], &Loading::default()).expect("right rules");
+    for command in [Command::AddDevice(device), Command::ReplaceRules(Box::new(rules))] {
+        engine.handle_command(NOW, command).expect("a bare gateway");
+    }
+    engine
+}
+
+fn drops(engine: &Engine) -> Vec<Why> {
+    engine.stats().all_drops().flat_map(|(why, count)| (0..count).map(move |_| why)).collect()
+}
+
+fn alone(rules: &str) -> Vec<Why> {
+    let mut engine = bare(rules);
+    engine.handle_frames(NOW, &[Frame::new(DeviceId(0), &frame("lan", UDP))]);
+    drops(&engine)
+}
+
+/// A frame by a device that does not exist.
+fn by_device(number: u16) -> Vec<Why> {
+    let mut engine = bare("");
+    engine.handle_frames(NOW, &[Frame::new(DeviceId(number), &frame("lan", UDP))]);
+    drops(&engine)
+}
+
+/// A frame of which the capture holds 30 bytes.
+fn cut() -> Vec<Why> {
+    let mut engine = bare("");
+    let whole = frame("lan", UDP);
+    let cut = Frame { wire_len: whole.len() as u32, ..Frame::new(DeviceId(0), &whole[..30]) };
+    engine.handle_frames(NOW, &[cut]);
+    drops(&engine)
+}
+
+/// So many frames before any is fetched.
+fn by_batch(count: usize) -> Vec<Why> {
+    let mut engine = bare("-t raw -A PREROUTING -j NOTRACK");
+    let kind = RouteKind::Unicast { device: DeviceId(0), via: None };
+    let route = Route { destination: [0; 4].into(), prefix: 0, kind, metric: 0, mtu_bytes: None };
+    engine.handle_command(NOW, Command::AddRoute(route)).expect("a route");
+    let bytes = frame("lan", UDP);
+    engine.handle_frames(NOW, &vec![Frame::new(DeviceId(0), &bytes); count]);
+    drops(&engine)
+}

@@ -1,0 +1,321 @@
+//! Plays: a gateway between two networks, and what goes in and must come out of it, in the one notation.
+//!
+//! ```
+//! lab::lab("-P INPUT DROP\n-t nat -A POSTROUTING -o wan -j MASQUERADE").play("
+//!     0.000  lan <  10.0.0.2:40000 > 198.51.100.7:80     S  seq 1000 win 64240
+//!     0.000  wan >  203.0.113.1:40000 > 198.51.100.7:80  S  seq 1000 win 64240
+//!     0.000  lan =  NEW ORIGINAL SYN_SENT [UNREPLIED]
+//!     0.020  wan <  198.51.100.7:80 > 203.0.113.1:40000  SA seq 9000 ack 1001
+//!     0.020  lan >  198.51.100.7:80 > 10.0.0.2:40000     SA seq 9000 ack 1001
+//!     0.500  wan <  198.51.100.7:81 > 203.0.113.1:40000  S  seq 1
+//!     0.500  wan x  FilterPolicy
+//! ");
+//! ```
+//!
+//! | sign | what it says |
+//! |---|---|
+//! | `<` | the packet goes in by the device; with `-` for the device the gateway itself sends it |
+//! | `>` | the packet must come out by the device, its checksums right |
+//! | `x` | a packet must end for that reason; the device is that of the packet before, `-` for what waited |
+//! | `=` | words that must be said of the packet before: its state and direction, how it ended (`FORWARDED`, `DELIVERED`, `HELD`, `ABSORBED`), and the words of its connection's line in `conntrack -L` |
+//! | `!` | the text must be in something that is told: an event as `conntrack -E` prints it, or `log: ` and a rule's line |
+//! | `#` | a remark |
+//!
+//! Nothing may come out or end that is not written. Times are seconds from the play's start and never step back; what
+//! was due between two lines happens between them.
+//!
+//! The gateway is 10.0.0.1/24 on `lan` and 203.0.113.1/24 on `wan`, with the default route to 203.0.113.254; without ARP,
+//! unless made by [`lab_with_arp`].
+
+mod compare;
+mod happening;
+mod script;
+#[cfg(test)]
+mod tests;
+
+use std::net::Ipv4Addr;
+
+use towpath_engine::{
+    Command, DeviceId, DropReason, Engine, Frame, Instant, Reply, Subscription,
+    conntrack::HelperId,
+    device::{Device, InterfaceAddress},
+    ip::{
+        Route, RouteKind,
+        local::{ServiceAnswer, UdpService},
+    },
+    netfilter::{Loading, RuleSet, Source},
+    packet::Sketch,
+    random::Draw,
+    wire::MacAddr,
+};
+
+use self::{
+    happening::{Happening, Watch},
+    script::{Line, Sign},
+};
+
+/// A gateway, ready to play.
+pub struct Lab {
+    engine: Engine,
+    watch: Watch,
+    helpers: Vec<(String, HelperId)>,
+    now: Instant,
+}
+
+/// A gateway with these rules, one a line as one would type them after `iptables`, or as `iptables-save` prints them.
+///
+/// # Panics
+/// When the rules are not right.
+#[must_use]
+#[track_caller]
+pub fn lab(rules: &str) -> Lab {
+    let mut lab = Lab::new(false);
+    lab.replace_rules(rules);
+    lab
+}
+
+/// The same gateway on links with ARP: stations have to be asked for their Ethernet addresses.
+///
+/// # Panics
+/// When the rules are not right.
+#[must_use]
+#[track_caller]
+pub fn lab_with_arp(rules: &str) -> Lab {
+    let mut lab = Lab::new(true);
+    lab.replace_rules(rules);
+    lab
+}
+
+impl Lab {
+    fn new(arp: bool) -> Self {
+        let mut lab = Self { engine: Engine::new(1), watch: Watch::default(), helpers: Vec::new(), now: START };
+        for (index, (name, address)) in DEVICES.into_iter().enumerate() {
+            let address = InterfaceAddress { address, prefix: 24 };
+            lab.give(Command::AddDevice(Device {
+                name: name.into(),
+                mac: gateway_mac(index),
+                mtu_bytes: 1500,
+                addresses: vec![address],
+                any_destination: false,
+                arp,
+            }));
+        }
+        for helper in towpath_helpers_native::all() {
+            let name = helper.manifest().name.clone();
+            if let Reply::Helper(id) = lab.give(Command::LoadHelper(helper)) {
+                lab.helpers.push((name, id));
+            }
+        }
+        let all = Subscription { conntrack: true, log: true, helper: true, endings: true };
+        lab.give(Command::Subscribe(all));
+        lab.unicast("0.0.0.0/0", "wan", Some([203, 0, 113, 254].into()))
+    }
+
+    fn give(&mut self, command: Command) -> Reply {
+        let told = format!("{command:?}");
+        self.engine.handle_command(self.now, command).unwrap_or_else(|error| panic!("{told}: {error}"))
+    }
+
+    /// Replaces the rules.
+    ///
+    /// # Panics
+    /// When they are not right.
+    #[track_caller]
+    pub fn replace_rules(&mut self, text: &str) {
+        let helpers: Vec<_> = self.helpers.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+        let loading = Loading { counters: false, helpers: &helpers };
+        match RuleSet::parse(&[Source { name: "rules", text }], &loading) {
+            Ok(rules) => self.give(Command::ReplaceRules(Box::new(rules))),
+            Err(error) => panic!("{error}"),
+        };
+    }
+
+    /// With a tunable set.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    #[must_use]
+    pub fn sysctl(mut self, name: &str, value: u32) -> Self {
+        self.give(Command::SetSysctl(name.into(), value));
+        self
+    }
+
+    /// With a route to a network (`"10.1.0.0/16"`) by a device, through a router or not.
+    ///
+    /// # Panics
+    /// When the network or the device is none.
+    #[must_use]
+    pub fn unicast(self, network: &str, device: &str, via: Option<Ipv4Addr>) -> Self {
+        let kind = RouteKind::Unicast { device: device_of(device), via };
+        self.route(network, kind, None)
+    }
+
+    /// With a route to a network.
+    ///
+    /// # Panics
+    /// When the network is none.
+    #[must_use]
+    pub fn route(mut self, network: &str, kind: RouteKind, mtu_bytes: Option<u32>) -> Self {
+        let (destination, prefix) = network.split_once('/').expect("a network is ADDRESS/PREFIX");
+        let destination = destination.parse().expect("an IPv4 address");
+        let prefix = prefix.parse().expect("a prefix length");
+        self.give(Command::AddRoute(Route { destination, prefix, kind, metric: 0, mtu_bytes }));
+        self
+    }
+
+    /// With another address on a device.
+    #[must_use]
+    pub fn address(mut self, device: &str, address: [u8; 4], prefix: u8) -> Self {
+        let address = InterfaceAddress { address: address.into(), prefix };
+        self.give(Command::AddAddress(device_of(device), address));
+        self
+    }
+
+    /// With a service on the gateway that sends datagrams back.
+    #[must_use]
+    pub fn echo(mut self, port: u16) -> Self {
+        self.give(Command::OfferUdp(UdpService { port, answer: ServiceAnswer::Echo }));
+        self
+    }
+
+    /// With helpers attached to their standard ports.
+    #[must_use]
+    pub fn helpers(mut self) -> Self {
+        self.give(Command::AttachHelpersByPort(true));
+        self
+    }
+
+    /// With these values where the engine draws by lot.
+    #[must_use]
+    pub fn draws(mut self, draws: &[(Draw, u32)]) -> Self {
+        self.give(Command::Script(Some(draws.to_vec())));
+        self
+    }
+
+    /// Asks something of the gateway.
+    pub fn command(&mut self, command: Command) -> &mut Self {
+        self.give(command);
+        self
+    }
+
+    /// The engine.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Plays. A second play goes on where the first has ended; its times count from there.
+    ///
+    /// # Panics
+    /// When something else happens than is written.
+    #[track_caller]
+    pub fn play(&mut self, text: &str) -> &mut Self {
+        let lines = script::read(text).unwrap_or_else(|error| panic!("{error}"));
+        let start = self.now;
+        let mut acts: Vec<Vec<Happening>> = Vec::new();
+        for line in &lines {
+            let at = start + line.time;
+            if let Sign::In(sketch) = &line.sign {
+                acts.push(self.until(at));
+                acts.push(self.take_in(&line.device, sketch));
+            }
+        }
+        let end = start + lines.last().map_or_else(Default::default, |line| line.time);
+        acts.push(self.until(end));
+        self.now = end;
+        if let Err(told) = compare::compare(&lines, &merged(acts), start) {
+            panic!("the play went otherwise (- written, + happened):\n{told}");
+        }
+        self
+    }
+
+    /// A frame as it is goes in by a device, now: the reasons for which packets end. See [`frame`].
+    pub fn drops_of(&mut self, device: &str, frame: &[u8]) -> Vec<DropReason> {
+        self.receive(device, frame).iter().filter_map(Happening::drop_reason).collect()
+    }
+
+    /// The reasons for which packets end while something is done.
+    pub fn drops_while(&mut self, act: impl FnOnce(&mut Self)) -> Vec<DropReason> {
+        act(self);
+        self.watch.after_timer(&mut self.engine, self.now).iter().filter_map(Happening::drop_reason).collect()
+    }
+
+    /// The reasons for which packets end while `seconds` go by.
+    pub fn drops_within(&mut self, seconds: u64) -> Vec<DropReason> {
+        let end = self.now + std::time::Duration::from_secs(seconds);
+        let drops = self.until(end).iter().filter_map(Happening::drop_reason).collect();
+        self.now = end;
+        drops
+    }
+
+    fn take_in(&mut self, device: &str, sketch: &Sketch) -> Vec<Happening> {
+        if device != "-" {
+            let index = usize::from(device_of(device).0);
+            return self.receive(device, &sketch.frame(host_mac(index), gateway_mac(index)));
+        }
+        let Sketch::Ipv4(sketch) = sketch else { panic!("the gateway sends ARP packets by itself") };
+        self.give(Command::SendIpv4(sketch.packet()));
+        self.watch.after_packet(&mut self.engine, self.now, device)
+    }
+
+    fn receive(&mut self, device: &str, frame: &[u8]) -> Vec<Happening> {
+        let id = device_of(device);
+        self.engine.handle_frames(self.now, &[Frame::new(id, frame)]);
+        self.watch.after_packet(&mut self.engine, self.now, device)
+    }
+
+    /// Lets happen what is due.
+    fn until(&mut self, end: Instant) -> Vec<Happening> {
+        let mut happened = Vec::new();
+        while let Some((when, _)) = self.engine.poll_timeout().filter(|(when, _)| *when <= end) {
+            self.now = self.now.max(when);
+            self.engine.handle_timeout(self.now);
+            happened.extend(self.watch.after_timer(&mut self.engine, self.now));
+        }
+        self.now = self.now.max(end);
+        happened
+    }
+}
+
+/// The frame with which somebody on a device's link sends a packet to the gateway.
+///
+/// # Panics
+/// When the line is no packet.
+#[must_use]
+#[track_caller]
+pub fn frame(device: &str, line: &str) -> Vec<u8> {
+    let sketch: Sketch = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+    let index = usize::from(device_of(device).0);
+    sketch.frame(host_mac(index), gateway_mac(index))
+}
+
+/// What happened because of one packet and then of time, for each packet; first what happened before any.
+fn merged(acts: Vec<Vec<Happening>>) -> Vec<Vec<Happening>> {
+    let mut acts = acts.into_iter();
+    let mut merged = vec![acts.next().unwrap_or_default()];
+    while let Some(mut act) = acts.next() {
+        act.extend(acts.next().unwrap_or_default());
+        merged.push(act);
+    }
+    merged
+}
+
+/// The device of that name.
+fn device_of(name: &str) -> DeviceId {
+    let index = DEVICES.iter().position(|(known, _)| *known == name);
+    DeviceId(index.unwrap_or_else(|| panic!("there is no device '{name}', only lan and wan")) as u16)
+}
+
+/// The gateway's Ethernet address on a device.
+const fn gateway_mac(device: usize) -> MacAddr {
+    MacAddr([2, 0, 0, 0, device as u8 + 1, 1])
+}
+
+/// The Ethernet address of whoever sends to a device.
+const fn host_mac(device: usize) -> MacAddr {
+    MacAddr([2, 0, 0, 0, device as u8 + 1, 2])
+}
+
+const DEVICES: [(&str, Ipv4Addr); 2] = [("lan", Ipv4Addr::new(10, 0, 0, 1)), ("wan", Ipv4Addr::new(203, 0, 113, 1))];
+/// When plays start: late enough that nothing is older than the clock.
+const START: Instant = Instant::from_secs(1_000_000);
