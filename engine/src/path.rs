@@ -82,9 +82,13 @@ impl Engine {
         let ttl = self.around.sysctls.ip_default_ttl as u8;
         match delivery {
             Delivery::Taken(packet) => packet.recycle(&mut self.pool),
+            // RFC 1122, 3.2.2.6; Linux's default (`net.ipv4.icmp_echo_ignore_broadcasts`).
+            Delivery::Echo(packet) if packet.ipv4().is_some_and(|ip| self.devices.is_broadcast(ip.destination())) => {
+                packet.recycle(&mut self.pool);
+            }
             Delivery::Echo(packet) => {
                 let to = packet.ipv4().map_or(Ipv4Addr::UNSPECIFIED, |ip| ip.source());
-                let answer = local::echo_reply(packet, self.ip_id_towards(to), ttl);
+                let answer = local::echo_reply(packet, self.ip_id_towards(to), ttl, &self.around.routines);
                 self.originate(now, answer);
             }
             Delivery::Datagram(packet, answer) => {

@@ -63,7 +63,7 @@ impl Engine {
     /// Sends an ICMP error about a packet, if one may be sent (RFC 1812, 4.3.2).
     pub(crate) fn send_error(&mut self, now: Instant, about: &Packet, error: IcmpError) {
         let Some((to, asked)) = about.ipv4().map(|ip| (ip.source(), ip.destination())) else { return };
-        if !icmp_error::may_answer(about) {
+        if !icmp_error::may_answer(about) || self.devices.is_broadcast(asked) {
             return;
         }
         let to_self = self.routes.from_here(&self.devices, to) == Fate::Local;
@@ -101,7 +101,11 @@ impl Engine {
         self.originate(now, answer);
     }
 
+    /// The reset that answers a segment; none for what was sent to everybody (RFC 1122, 4.2.3.10).
     fn reset_of(&mut self, about: &Packet) -> Option<Packet> {
+        if about.ipv4().is_some_and(|ip| self.devices.is_broadcast(ip.destination())) {
+            return None;
+        }
         let ttl = self.around.sysctls.ip_default_ttl as u8;
         icmp_error::tcp_reset(&mut self.pool, about, &self.around.routines, ttl)
     }

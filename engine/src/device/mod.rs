@@ -139,6 +139,12 @@ impl Devices {
         self.addresses().any(|own| own.address == address || (own.broadcast() == Some(address)))
     }
 
+    /// Whether an interface's network has this broadcast address.
+    #[must_use]
+    pub fn is_broadcast(&self, address: Ipv4Addr) -> bool {
+        self.addresses().any(|own| own.broadcast() == Some(address))
+    }
+
     /// All addresses of all interfaces, in order.
     pub fn addresses(&self) -> impl Iterator<Item = InterfaceAddress> {
         self.all.iter().flat_map(|device| device.addresses.iter().copied())

@@ -148,15 +148,19 @@ pub fn datagram_reply(
     Some(made)
 }
 
-/// The reply to an echo request (RFC 792).
+/// The reply to an echo request (RFC 792). Its checksum is computed anew, as Linux does: updated incrementally, that of a
+/// message of zeros would come out as the other zero. Only that of a message which a capture has cut has to be updated.
 #[must_use]
-pub fn echo_reply(packet: Packet, id: u16, ttl: u8) -> Packet {
+pub fn echo_reply(packet: Packet, id: u16, ttl: u8, routines: &Routines) -> Packet {
     let tos = packet.ipv4().map_or(0, |ip| ip.tos);
     let mut answer = turned_around(packet, id, 0, tos, ttl);
     if let Some(icmp) = answer.icmp_mut() {
         let before = [icmp.kind, icmp.code];
         icmp.kind = IcmpType::ECHO_REPLY.0;
         icmp.checksum = crate::wire::checksum::update(icmp.checksum, before, [icmp.kind, icmp.code]);
+    }
+    if answer.meta().cut_bytes == 0 {
+        checksum::fill(&mut answer, routines);
     }
     answer
 }
