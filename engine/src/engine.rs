@@ -11,7 +11,7 @@ use crate::{
     frame::{Frame, Transmit},
     ip::{Defrag, Neighbours, Routes, icmp_limit::IcmpLimit, local::Services},
     limits::BATCH_FRAMES_MAX,
-    netfilter::{Hook, RuleId, RuleSet, Stage},
+    netfilter::{Hook, Lists, RuleId, RuleSet, Stage},
     packet::{Packet, Pool},
     random::Random,
     stats::Stats,
@@ -52,6 +52,8 @@ pub struct Engine {
     pub(crate) services: Services,
     pub(crate) icmp_limit: IcmpLimit,
     pub(crate) rules: RuleSet,
+    /// What rules remember under a name.
+    pub(crate) lists: Lists,
     pub(crate) conntrack: Conntrack,
     pub(crate) helpers: Helpers,
     /// Whether helpers are attached by the ports of their manifests.
@@ -107,6 +109,7 @@ impl Engine {
             services: Services::default(),
             icmp_limit: IcmpLimit::default(),
             rules: RuleSet::default(),
+            lists: Lists::default(),
             conntrack: Conntrack::new(around.random.next_u64()),
             helpers: Helpers::default(),
             helpers_by_port: false,

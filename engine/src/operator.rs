@@ -31,6 +31,7 @@ impl Engine {
             }
             Command::ReplaceRules(rules) => {
                 self.rules = *rules;
+                self.rules.claim(&mut self.lists);
                 Ok(Reply::Done)
             }
             Command::LoadHelper(helper) => {

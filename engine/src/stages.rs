@@ -74,7 +74,10 @@ impl Engine {
             input: way.input,
             output: way.output(),
             devices: &self.devices,
+            routes: &self.routes,
+            services: &self.services,
             conntrack: &mut self.conntrack,
+            lists: &mut self.lists,
             around: &mut self.around,
             walk: &mut walk,
         };

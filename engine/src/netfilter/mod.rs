@@ -6,6 +6,8 @@
 //! | [`view`] | what a rule sees, what a table answers |
 //! | [`ruleset`] | [`RuleSet`]: the room's front door |
 //! | `save/` | the rule language: text to tables and back |
+//! | `lists/` | what rules remember under a name: recent, hashlimit, sets |
+//! | `ends.rs` | addresses and hops of a packet of either family |
 //! | `table.rs`, `rule.rs`, `header.rs` | rules as they were written |
 //! | `matches/`, `targets/` | one file each |
 //! | `program/` | rules in the form in which packets walk them |
@@ -15,10 +17,12 @@
 //! Why rules are kept twice, as written and flat: printing and explaining need the order and the words of the text,
 //! walking needs cache lines.
 
+mod ends;
 pub mod error;
 pub mod explain;
 mod header;
 pub mod hooks;
+pub mod lists;
 mod matches;
 mod program;
 mod rule;
@@ -34,6 +38,7 @@ pub mod walk;
 pub use error::{Fault, Noun, RuleError};
 pub use explain::RuleInfo;
 pub use hooks::{Hook, Stage, TableName};
+pub use lists::Lists;
 pub use ruleset::RuleSet;
 pub use save::{Loading, Source};
 pub use view::{RejectWith, RuleId, Verdict, View};

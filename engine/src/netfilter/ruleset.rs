@@ -3,8 +3,9 @@
 use alloc::{string::String, vec::Vec};
 
 use super::{
-    RuleError, RuleId, TableName, Verdict, View,
+    Lists, RuleError, RuleId, TableName, Verdict, View,
     explain::RuleInfo,
+    lists::Claims,
     program::{Program, compile::compile},
     save::{self, Loading, Source, Tables},
     walk::{Fingerprint, Walk, WalkId, Walks},
@@ -37,6 +38,16 @@ impl RuleSet {
         let former = core::mem::replace(self, new);
         self.walks.follow(&former.walks);
         self.generation = former.generation.wrapping_add(1);
+    }
+
+    /// Makes what its rules remember under a name, as far as `lists` do not have it; forgets there what no rule names.
+    pub(crate) fn claim(&self, lists: &mut Lists) {
+        let mut claims = Claims::default();
+        let chains = self.tables.iter().flat_map(|table| &table.chains);
+        for condition in chains.flat_map(|chain| &chain.rules).flat_map(|rule| &rule.matches) {
+            condition.claims(&mut claims);
+        }
+        lists.claim(&claims);
     }
 
     /// How often rules have been replaced.

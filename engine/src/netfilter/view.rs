@@ -4,8 +4,9 @@ use crate::{
     conntrack::{Conntrack, TemplateId},
     device::Devices,
     frame::DeviceId,
+    ip::{Routes, local::Services},
     nat::NatRange,
-    netfilter::{hooks::Hook, walk::Walk},
+    netfilter::{hooks::Hook, lists::Lists, walk::Walk},
     packet::Packet,
     surroundings::Surroundings,
     time::Instant,
@@ -26,8 +27,14 @@ pub struct View<'a> {
     pub output: Option<DeviceId>,
     /// All devices, for names and local addresses.
     pub devices: &'a Devices,
+    /// All routes, for the way back.
+    pub routes: &'a Routes,
+    /// Who listens on this host.
+    pub services: &'a Services,
     /// All connections.
     pub conntrack: &'a mut Conntrack,
+    /// What rules remember under a name.
+    pub lists: &'a mut Lists,
     /// Chance, where LOG and its like go, what is written down for `explain`.
     pub around: &'a mut Surroundings,
     /// What rules did with this packet so far, at all hooks.

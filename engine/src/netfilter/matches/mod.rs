@@ -8,6 +8,7 @@ mod comment;
 mod connmark;
 mod conntrack;
 mod dscp;
+mod hashlimit;
 mod helper;
 mod icmp;
 mod iprange;
@@ -17,6 +18,7 @@ mod mac;
 mod mark;
 mod multiport;
 mod pkttype;
+mod recent;
 mod state;
 mod states;
 mod statistic;
@@ -34,6 +36,7 @@ use core::fmt::Debug;
 use super::{
     Hook, View,
     error::Flaw,
+    lists::Claims,
     program::facts::Facts,
     save::options::{Given, Spec},
     walk::Depends,
@@ -63,6 +66,9 @@ pub(super) trait Matching: Sized + Clone + Debug + PartialEq {
 
     /// What it found in a packet that it did not match, as the end of a sentence that starts with "packet".
     fn found(&self, facts: &Facts, view: &View<'_>) -> String;
+
+    /// Adds what it remembers under a name.
+    fn claims<'a>(&'a self, _: &mut Claims<'a>) {}
 
     /// What of it a selector can ask instead; then it need not be run.
     fn fold(&self) -> Fold {
@@ -142,6 +148,11 @@ macro_rules! all_matches {
                 match self { $(Self::$name(inner) => inner.found(facts, view),)+ }
             }
 
+            /// Adds what it remembers under a name.
+            pub(super) fn claims<'a>(&'a self, claims: &mut Claims<'a>) {
+                match self { $(Self::$name(inner) => inner.claims(claims),)+ }
+            }
+
             /// What of it a selector can ask instead.
             pub(super) fn fold(&self) -> Fold {
                 match self { $(Self::$name(inner) => inner.fold(),)+ }
@@ -156,6 +167,7 @@ all_matches! {
     Connmark = connmark::Connmark,
     Conntrack = conntrack::Conntrack,
     Dscp = dscp::Dscp,
+    Hashlimit = hashlimit::Hashlimit,
     Helper = helper::Helper,
     Icmp = icmp::Icmp,
     Iprange = iprange::Iprange,
@@ -165,6 +177,7 @@ all_matches! {
     Mark = mark::Mark,
     Multiport = multiport::Multiport,
     Pkttype = pkttype::Pkttype,
+    Recent = recent::Recent,
     State = state::StateMatch,
     Statistic = statistic::Statistic,
     Tcp = tcp::Tcp,
@@ -208,11 +221,9 @@ pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
     ("dccp", NOT_YET),
     ("ecn", NOT_YET),
     ("esp", NOT_YET),
-    ("hashlimit", NOT_YET),
     ("icmp6", "it asks for IPv6"),
     ("owner", "there are no processes here"),
     ("physdev", "there is no bridge here"),
-    ("recent", NOT_YET),
     ("rpfilter", NOT_YET),
     ("sctp", NOT_YET),
     ("set", NOT_YET),

@@ -4,16 +4,18 @@ mod acting;
 mod matching;
 mod reading;
 mod recording;
+mod remembering;
 mod walking;
 
 use alloc::{format, string::String, vec, vec::Vec};
 use core::net::Ipv4Addr;
 
-use super::{Hook, Loading, RuleError, RuleId, RuleSet, Source, TableName, Verdict, View, Walk};
+use super::{Hook, Lists, Loading, RuleError, RuleId, RuleSet, Source, TableName, Verdict, View, Walk};
 use crate::{
     conntrack::{Conntrack, HelperId},
     device::{Device, Devices, InterfaceAddress},
     frame::DeviceId,
+    ip::{Routes, local::Services},
     packet::{Draft, Packet, Pool},
     surroundings::Surroundings,
     time::Instant,
@@ -25,7 +27,10 @@ use crate::{
 pub(super) struct Lab {
     pub(super) rules: RuleSet,
     pub(super) devices: Devices,
+    pub(super) routes: Routes,
+    pub(super) services: Services,
     pub(super) conntrack: Conntrack,
+    pub(super) lists: Lists,
     pub(super) around: Surroundings,
     pub(super) pool: Pool,
     pub(super) walk: Walk,
@@ -64,10 +69,16 @@ impl Lab {
         devices.add(device("wan", [203, 0, 113, 1], 2));
         let mut around = Surroundings::new(1, Routines::PORTABLE);
         around.trace.set_level(TraceLevel::Full);
+        let rules = parse(text).unwrap_or_else(|error| panic!("{error}"));
+        let mut lists = Lists::default();
+        rules.claim(&mut lists);
         Self {
-            rules: parse(text).unwrap_or_else(|error| panic!("{error}")),
+            rules,
             devices,
+            routes: Routes::default(),
+            services: Services::default(),
             conntrack: Conntrack::new(1),
+            lists,
             around,
             pool: Pool::new(),
             walk: Walk::new(),
@@ -90,7 +101,10 @@ impl Lab {
             input,
             output,
             devices: &self.devices,
+            routes: &self.routes,
+            services: &self.services,
             conntrack: &mut self.conntrack,
+            lists: &mut self.lists,
             around: &mut self.around,
             walk: &mut self.walk,
         };

@@ -1,0 +1,98 @@
+//! What rules remember under a name, beside the rules: it outlives them when new ones name it again, and rules that name
+//! the same share it.
+//!
+//! | file | what remembers |
+//! |---|---|
+//! | `recent.rs` | `-m recent`: who was seen when |
+//! | `hashlimit.rs` | `-m hashlimit`: a bucket for each group of packets |
+//!
+//! Everything here is plain data that serde can write, and bounded by `limits.rs`.
+
+pub mod hashlimit;
+pub mod recent;
+
+use alloc::{string::String, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use super::{error::Flaw, save::text::Word};
+
+/// What rules remember under a name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lists {
+    /// Of `-m recent`.
+    pub recent: Named<recent::Recent>,
+    /// Of `-m hashlimit`.
+    pub hashlimit: Named<hashlimit::Buckets>,
+}
+
+/// Things by name, in the order in which they came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Named<T>(Vec<(String, T)>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Named<T> {
+    /// What has that name. `hint` is where it was found last, and is set to where it is now.
+    pub(super) fn find_mut(&mut self, name: &str, hint: &mut usize) -> Option<&mut T> {
+        if self.0.get(*hint).is_none_or(|(known, _)| known != name) {
+            *hint = self.0.iter().position(|(known, _)| known == name)?;
+        }
+        self.0.get_mut(*hint).map(|(_, thing)| thing)
+    }
+
+    /// What has that name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&T> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, thing)| thing)
+    }
+
+    /// All of them with their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.0.iter().map(|(name, thing)| (name.as_str(), thing))
+    }
+
+    /// Keeps what `wanted` names, and makes what it names and is not there.
+    fn claim(&mut self, wanted: &[(&str, T)])
+    where
+        T: Clone,
+    {
+        self.0.retain(|(name, _)| wanted.iter().any(|(known, _)| known == name));
+        for (name, thing) in wanted {
+            if self.find(name).is_none() {
+                self.0.push((String::from(*name), thing.clone()));
+            }
+        }
+    }
+}
+
+/// What the rules of a set remember, as they have it when nobody has remembered anything yet.
+#[derive(Debug, Default)]
+pub(super) struct Claims<'a> {
+    pub(super) recent: Vec<(&'a str, recent::Recent)>,
+    pub(super) hashlimit: Vec<(&'a str, hashlimit::Buckets)>,
+}
+
+impl Lists {
+    /// Keeps and makes what rules name, and forgets the rest: what Linux does when rules come and go.
+    pub(super) fn claim(&mut self, claims: &Claims<'_>) {
+        self.recent.claim(&claims.recent);
+        for (name, fresh) in &claims.recent {
+            if let Some(known) = self.recent.find_mut(name, &mut 0) {
+                known.remember_hits(fresh.hits_max());
+            }
+        }
+        self.hashlimit.claim(&claims.hashlimit);
+    }
+}
+
+/// A name that the kernel takes for a file in `/proc`: 1 to `max` bytes, no slash, neither `.` nor `..`.
+pub(super) fn checked_name(word: &Word, max: usize) -> Result<String, Flaw> {
+    let text = &word.text;
+    let fits = (1..=max).contains(&text.len()) && !text.contains('/') && text != "." && text != "..";
+    if fits { Ok(text.clone()) } else { Err(word.bad("a name of 1 to 199 bytes without a slash")) }
+}

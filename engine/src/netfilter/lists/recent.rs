@@ -1,0 +1,182 @@
+//! Who was seen when: the lists of `-m recent` (Linux v6.18: `net/netfilter/xt_recent.c`).
+
+use alloc::{collections::BTreeMap, vec, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    conntrack::{Address, Family},
+    limits::{RECENT_ENTRIES_MAX, RECENT_STAMPS_MAX},
+    time::Instant,
+};
+
+/// A list: addresses, and when each was seen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recent {
+    entries: BTreeMap<(Family, Address), Entry>,
+    /// How many sightings of an address are kept: a power of two.
+    stamps_max: u16,
+    /// Counts what has been touched, so that the entry that nobody has touched for longest can be told.
+    touches: u64,
+}
+
+/// What is remembered of an address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// TTL or hop limit when it was seen last.
+    ttl: u8,
+    /// When it was seen, a ring.
+    stamps: Vec<Instant>,
+    /// Where in the ring the next sighting goes.
+    next: u16,
+    touched: u64,
+}
+
+impl Entry {
+    /// When it was seen, in no order.
+    #[must_use]
+    pub fn stamps(&self) -> &[Instant] {
+        &self.stamps
+    }
+
+    /// When it was seen last.
+    #[must_use]
+    pub fn last_seen(&self) -> Instant {
+        let last = usize::from(self.next).checked_sub(1).unwrap_or(self.stamps.len() - 1);
+        self.stamps[last]
+    }
+}
+
+impl Recent {
+    /// A list for rules that ask for as many as `hits` sightings; 0: none asks for a number.
+    pub(in crate::netfilter) fn new(hits: u16) -> Self {
+        Self { stamps_max: stamps_for(hits), ..Self::default() }
+    }
+
+    /// How many sightings of an address are kept.
+    pub(in crate::netfilter) const fn hits_max(&self) -> u16 {
+        self.stamps_max
+    }
+
+    /// Sees to it that as many sightings are kept; what is remembered is lost when there was room for fewer.
+    pub(super) fn remember_hits(&mut self, hits: u16) {
+        if hits > self.stamps_max {
+            self.entries.clear();
+            self.stamps_max = hits;
+        }
+    }
+
+    /// What is remembered of an address. With a `ttl` that is not 0, only when it was seen with that one.
+    pub(in crate::netfilter) fn find(&self, key: (Family, Address), ttl: u8) -> Option<&Entry> {
+        self.entries.get(&key).filter(|entry| ttl == 0 || entry.ttl == 0 || entry.ttl == ttl)
+    }
+
+    /// Notes that an address was seen now. The one not seen for longest makes room.
+    pub(in crate::netfilter) fn see(&mut self, now: Instant, key: (Family, Address), ttl: u8) {
+        self.touches += 1;
+        let touched = self.touches;
+        if let Some(entry) = self.entries.get_mut(&key) {
+            let next = entry.next % self.stamps_max.max(1);
+            match entry.stamps.get_mut(usize::from(next)) {
+                Some(stamp) => *stamp = now,
+                None => entry.stamps.push(now),
+            }
+            entry.next = next + 1;
+            (entry.ttl, entry.touched) = (ttl, touched);
+            return;
+        }
+        if self.entries.len() >= RECENT_ENTRIES_MAX
+            && let Some(oldest) = self.oldest()
+        {
+            self.entries.remove(&oldest);
+        }
+        self.entries.insert(key, Entry { ttl, stamps: vec![now], next: 1, touched });
+    }
+
+    /// Forgets an address.
+    pub(in crate::netfilter) fn forget(&mut self, key: (Family, Address)) {
+        self.entries.remove(&key);
+    }
+
+    /// Forgets the address that nobody has seen for longest, if that was before `since`; not `spared`.
+    pub(in crate::netfilter) fn reap(&mut self, since: Instant, spared: Option<(Family, Address)>) {
+        let Some(oldest) = self.oldest().filter(|oldest| Some(*oldest) != spared) else { return };
+        if self.entries.get(&oldest).is_some_and(|entry| entry.last_seen() < since) {
+            self.entries.remove(&oldest);
+        }
+    }
+
+    /// All addresses, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&(Family, Address), &Entry)> {
+        self.entries.iter()
+    }
+
+    fn oldest(&self) -> Option<(Family, Address)> {
+        self.entries.iter().min_by_key(|(_, entry)| entry.touched).map(|(key, _)| *key)
+    }
+}
+
+/// How many sightings are kept for rules that ask for `hits` of them.
+fn stamps_for(hits: u16) -> u16 {
+    hits.clamp(1, RECENT_STAMPS_MAX).next_power_of_two()
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    const fn key(last: u8) -> (Family, Address) {
+        (Family::Ipv4, Address::v4([10, 0, 0, last]))
+    }
+
+    #[test]
+    fn the_ring_keeps_the_latest_sightings() {
+        let mut recent = Recent::new(3);
+        let start = Instant::from_secs(100);
+        for second in 0..6 {
+            recent.see(start + Duration::from_secs(second), key(1), 64);
+        }
+        let entry = recent.find(key(1), 0).expect("seen");
+        let mut seconds: Vec<u64> = entry.stamps().iter().map(|stamp| stamp.since(start).as_secs()).collect();
+        seconds.sort_unstable();
+        assert_eq!(seconds, [2, 3, 4, 5]);
+        assert_eq!(entry.last_seen(), start + Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_full_list_forgets_whom_it_has_not_seen_for_longest() {
+        let mut recent = Recent::new(0);
+        for last in 0..RECENT_ENTRIES_MAX as u8 {
+            recent.see(Instant::from_secs(1), key(last), 64);
+        }
+        recent.see(Instant::from_secs(2), key(0), 64);
+        recent.see(Instant::from_secs(3), key(200), 64);
+        assert_eq!(recent.iter().count(), RECENT_ENTRIES_MAX);
+        assert!(recent.find(key(0), 0).is_some());
+        assert!(recent.find(key(1), 0).is_none());
+    }
+
+    #[test]
+    fn reaping_takes_the_oldest_one_that_is_old_enough_and_spares_one() {
+        let mut recent = Recent::new(0);
+        recent.see(Instant::from_secs(1), key(1), 64);
+        recent.see(Instant::from_secs(5), key(2), 64);
+        recent.reap(Instant::from_secs(1), None);
+        recent.reap(Instant::from_secs(9), Some(key(1)));
+        assert_eq!(recent.iter().count(), 2);
+        recent.reap(Instant::from_secs(9), None);
+        assert!(recent.find(key(1), 0).is_none());
+        assert!(recent.find(key(2), 0).is_some());
+    }
+
+    #[test]
+    fn another_hop_count_is_another_sender_when_asked_for() {
+        let mut recent = Recent::new(0);
+        recent.see(Instant::from_secs(1), key(1), 64);
+        assert!(recent.find(key(1), 64).is_some());
+        assert!(recent.find(key(1), 63).is_none());
+        assert!(recent.find(key(1), 0).is_some());
+    }
+}

@@ -1,0 +1,385 @@
+//! `-m hashlimit`: a rate for each group of packets (Linux v6.18: `net/netfilter/xt_hashlimit.c`, revision 3; reading and
+//! printing as iptables 1.8.9 does, `extensions/libxt_hashlimit.c`).
+
+use alloc::{format, string::String};
+use core::{fmt::Write, time::Duration};
+
+use super::{Answer, Matching};
+use crate::netfilter::{
+    View,
+    ends::{Ends, PortBytes, masked, ports, prefix_mask},
+    error::{Fault, Flaw, Noun},
+    lists::{
+        Claims, checked_name,
+        hashlimit::{Buckets, CHUNK_SHIFT, Group, Level, SCALE, Shape, credits},
+    },
+    program::facts::Facts,
+    save::{
+        options::{Given, Item, Opt, Spec},
+        text::Word,
+        values,
+    },
+    walk::Depends,
+};
+
+/// A rate, a table by name, and what makes a group.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::netfilter) struct Hashlimit {
+    above: bool,
+    rate: Rate,
+    mode: Mode,
+    name: String,
+    source_prefix: u8,
+    destination_prefix: u8,
+    /// 0 when not given.
+    size: u32,
+    max: u32,
+    sweep_millis: u32,
+    keep_millis: u32,
+    rate_match: bool,
+    interval_secs: u32,
+    /// Where the table was found last.
+    hint: usize,
+}
+
+/// How much, as the kernel counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rate {
+    bytes: bool,
+    average: u64,
+    burst: u64,
+}
+
+/// What of a packet makes its group: bits in the order of [`MODES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mode(u8);
+
+impl Matching for Hashlimit {
+    const SPEC: &'static Spec = &Spec {
+        name: "hashlimit",
+        options: &[
+            Opt::value(&["hashlimit-upto", "hashlimit"]).inverting(),
+            Opt::value(&["hashlimit-above"]).inverting(),
+            Opt::value(&["hashlimit-burst"]),
+            Opt::value(&["hashlimit-mode"]),
+            Opt::value(&["hashlimit-name"]),
+            Opt::value(&["hashlimit-srcmask"]),
+            Opt::value(&["hashlimit-dstmask"]),
+            Opt::value(&["hashlimit-htable-size"]),
+            Opt::value(&["hashlimit-htable-max"]),
+            Opt::value(&["hashlimit-htable-gcinterval"]),
+            Opt::value(&["hashlimit-htable-expire"]),
+            Opt::flag(&["hashlimit-rate-match"]),
+            Opt::value(&["hashlimit-rate-interval"]),
+        ],
+    };
+
+    fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
+        given.exclusive(&["hashlimit-upto", "hashlimit-above"])?;
+        let (item, above) = match (given.find("hashlimit-upto"), given.find("hashlimit-above")) {
+            (Some(item), _) => (item, item.inverted),
+            (None, Some(item)) => (item, !item.inverted),
+            (None, None) => return Err(given.needs("`--hashlimit-upto` or `--hashlimit-above` with a rate")),
+        };
+        let (rate, keep_millis) = Rate::parse(item, given.find("hashlimit-burst"))?;
+        let name = checked_name(given.need("hashlimit-name", "`--hashlimit-name`")?.value(), NAME_BYTES_MAX)?;
+        let number = |option: &str, min: u32, default: u32| match given.find(option) {
+            Some(item) => values::ranged(item.value(), u64::from(min), u64::from(u32::MAX), "a number of 32 bits")
+                .map(|value| value as u32),
+            None => Ok(default),
+        };
+        let prefix = |option: &str| match given.find(option) {
+            Some(item) => values::ranged(item.value(), 0, 32, "a prefix length from 0 to 32").map(|value| value as u8),
+            None => Ok(32),
+        };
+        Ok(Self {
+            above,
+            rate,
+            mode: given.find("hashlimit-mode").map_or(Ok(Mode(0)), |item| Mode::parse(item.value()))?,
+            name,
+            source_prefix: prefix("hashlimit-srcmask")?,
+            destination_prefix: prefix("hashlimit-dstmask")?,
+            size: number("hashlimit-htable-size", 0, 0)?,
+            max: number("hashlimit-htable-max", 0, 0)?,
+            sweep_millis: number("hashlimit-htable-gcinterval", 1, SWEEP_MILLIS)?,
+            keep_millis: number("hashlimit-htable-expire", 1, keep_millis)?,
+            rate_match: given.has("hashlimit-rate-match"),
+            interval_secs: number("hashlimit-rate-interval", 1, 1)?,
+            hint: 0,
+        })
+    }
+
+    fn print(&self, out: &mut String) {
+        out.push_str(if self.above { " --hashlimit-above" } else { " --hashlimit-upto" });
+        let keep_millis = self.rate.print(out);
+        if self.mode.0 != 0 {
+            out.push_str(" --hashlimit-mode ");
+            self.mode.print(out);
+        }
+        let _ = write!(out, " --hashlimit-name {}", self.name);
+        let mut option = |name: &str, value: u32, default: u32| {
+            if value != default {
+                let _ = write!(out, " --hashlimit-{name} {value}");
+            }
+        };
+        option("htable-size", self.size, 0);
+        option("htable-max", self.max, 0);
+        option("htable-gcinterval", self.sweep_millis, SWEEP_MILLIS);
+        option("htable-expire", self.keep_millis, keep_millis);
+        option("srcmask", u32::from(self.source_prefix), 32);
+        option("dstmask", u32::from(self.destination_prefix), 32);
+        if self.rate_match {
+            out.push_str(" --hashlimit-rate-match");
+            if self.interval_secs != 1 {
+                let _ = write!(out, " --hashlimit-rate-interval {}", self.interval_secs);
+            }
+        }
+    }
+
+    fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
+        let Some(ends) = Ends::of(view.packet) else { return Answer::No };
+        let Some(group) = self.group(&ends, view) else { return Answer::Drop };
+        let bytes = view.packet.network_len() as u32;
+        let Some(buckets) = view.lists.hashlimit.find_mut(&self.name, &mut self.hint) else { return Answer::No };
+        match buckets.take(view.now, group, bytes) {
+            Level::Within => Answer::from(!self.above),
+            Level::Above => Answer::from(self.above),
+            Level::Full => Answer::Drop,
+        }
+    }
+
+    fn depends(&self) -> Depends {
+        Depends::Anything
+    }
+
+    fn found(&self, _: &Facts, _: &View<'_>) -> String {
+        let level = if self.above { "is within" } else { "is above" };
+        format!("{level} the rate of its group in table {}", self.name)
+    }
+
+    fn claims<'a>(&'a self, claims: &mut Claims<'a>) {
+        if !claims.hashlimit.iter().any(|(name, _)| *name == self.name) {
+            claims.hashlimit.push((&self.name, Buckets::new(self.shape())));
+        }
+    }
+}
+
+impl Hashlimit {
+    fn shape(&self) -> Shape {
+        let size = if self.size == 0 { SIZE } else { self.size };
+        Shape {
+            bytes: self.rate.bytes,
+            rate_match: self.rate_match,
+            average: self.rate.average,
+            burst: self.rate.burst,
+            interval_secs: self.interval_secs,
+            max: if self.max == 0 { size.saturating_mul(8) } else { self.max.max(size) },
+            sweep: Duration::from_millis(u64::from(self.sweep_millis)),
+            keep: Duration::from_millis(u64::from(self.keep_millis)),
+        }
+    }
+
+    /// The packet's group; `None` when its ports are asked for and cut off.
+    fn group(&self, ends: &Ends, view: &View<'_>) -> Option<Group> {
+        let mut group = Group { family: ends.family, ..Group::default() };
+        if self.mode.has(SOURCE) {
+            group.source = masked(ends.source, prefix_mask(self.source_prefix));
+        }
+        if self.mode.has(DESTINATION) {
+            group.destination = masked(ends.destination, prefix_mask(self.destination_prefix));
+        }
+        if !self.mode.has(SOURCE_PORT | DESTINATION_PORT) {
+            return Some(group);
+        }
+        let (source, destination) = match ports(view.packet) {
+            PortBytes::Here(source, destination) => (source, destination),
+            PortBytes::None => (0, 0),
+            PortBytes::Cut => return None,
+        };
+        if self.mode.has(SOURCE_PORT) {
+            group.source_port = source;
+        }
+        if self.mode.has(DESTINATION_PORT) {
+            group.destination_port = destination;
+        }
+        Some(group)
+    }
+}
+
+impl Rate {
+    /// Reads a rate and a burst; also gives how long a bucket is kept by default, in milliseconds.
+    fn parse(item: &Item, burst: Option<&Item>) -> Result<(Self, u32), Flaw> {
+        let word = item.value();
+        match parse_bytes_per_second(word)? {
+            Some(average) => Self::in_bytes(average, burst),
+            None => Self::in_packets(word, burst),
+        }
+    }
+
+    fn in_packets(word: &Word, burst: Option<&Item>) -> Result<(Self, u32), Flaw> {
+        let (average, seconds) = parse_packets(word)?;
+        let burst = match burst {
+            Some(item) => values::ranged(item.value(), 1, BURST_MAX, "a number of packets from 1 to 1000000")?,
+            None => BURST,
+        };
+        if credits(average.wrapping_mul(burst)) < credits(average) {
+            let needed = "a smaller `--hashlimit-burst` or a higher rate: together they overflow, in Linux too";
+            return Err(Fault::Needs { what: "-m hashlimit".into(), needed }.at(word.column));
+        }
+        Ok((Self { bytes: false, average, burst }, seconds as u32 * 1000))
+    }
+
+    fn in_bytes(average: u64, burst: Option<&Item>) -> Result<(Self, u32), Flaw> {
+        let Some(item) = burst else { return Ok((Self { bytes: true, average, burst: 0 }, KEEP_BYTES_MILLIS)) };
+        let (word, rate) = (item.value(), bytes_of(average));
+        let wants = "a number of bytes such as 64kb, not less than the rate of one second";
+        let bytes =
+            parse_bytes(&word.text).filter(|bytes| *bytes >= rate && rate > 0).ok_or_else(|| word.bad(wants))?;
+        Ok((Self { bytes: true, average, burst: bytes.div_ceil(rate) }, KEEP_BURST_MILLIS))
+    }
+
+    /// Writes it; gives how long a bucket is kept by default, in milliseconds.
+    fn print(self, out: &mut String) -> u32 {
+        if !self.bytes {
+            // The longest unit in which the rate comes out nearly whole.
+            let mut unit = &UNITS[0];
+            for next in &UNITS[1..] {
+                let period = SCALE * next.1;
+                if self.average > period || period / self.average < period % self.average {
+                    break;
+                }
+                unit = next;
+            }
+            let _ = write!(out, " {}/{} --hashlimit-burst {}", SCALE * unit.1 / self.average, unit.0, self.burst);
+            return unit.1 as u32 * 1000;
+        }
+        let rate = bytes_of(self.average);
+        let fits = |unit: u64| rate >= unit && cost_of(rate & !(unit - 1)) == self.average;
+        let (name, unit) = BYTE_UNITS.iter().find(|(_, unit)| fits(*unit)).unwrap_or(&BYTE_UNITS[2]);
+        let _ = write!(out, " {}{name}b/s", rate / unit);
+        if self.burst == 0 {
+            return KEEP_BYTES_MILLIS;
+        }
+        let burst = rate * self.burst;
+        let (name, unit) = BYTE_UNITS.iter().find(|(_, unit)| burst >= *unit).unwrap_or(&BYTE_UNITS[2]);
+        let _ = write!(out, " --hashlimit-burst {}{name}b", burst / unit);
+        KEEP_BURST_MILLIS
+    }
+}
+
+impl Mode {
+    fn parse(word: &Word) -> Result<Self, Flaw> {
+        let mut bits = 0;
+        for name in word.text.split(',') {
+            match MODES.iter().find(|(known, _)| *known == name) {
+                Some((_, bit)) => bits |= bit,
+                None => {
+                    let names = MODES.iter().map(|(name, _)| *name);
+                    return Err(Fault::unknown(Noun::Flag, name, names).at(word.column));
+                }
+            }
+        }
+        Ok(Self(bits))
+    }
+
+    const fn has(self, bits: u8) -> bool {
+        self.0 & bits != 0
+    }
+
+    fn print(self, out: &mut String) {
+        let mut separator = "";
+        for (name, _) in MODES.iter().filter(|(_, bit)| self.has(*bit)) {
+            let _ = write!(out, "{separator}{name}");
+            separator = ",";
+        }
+    }
+}
+
+/// Reads `packets[/unit]`; the start of a unit's name suffices. Gives millionths of a second a packet, and the unit's
+/// seconds.
+fn parse_packets(word: &Word) -> Result<(u64, u64), Flaw> {
+    let wants = "a rate such as 5/minute or 512kb/s; at most 1000000/second";
+    let (count, seconds) = match word.text.split_once('/') {
+        Some((count, unit)) => {
+            let unit = LONG_UNITS.iter().find(|(name, _)| values::starts(name, unit));
+            (count, unit.ok_or_else(|| word.bad(wants))?.1)
+        }
+        None => (word.text.as_str(), 1),
+    };
+    let count = count.parse::<u64>().ok().filter(|count| *count > 0 && *count <= SCALE * seconds);
+    Ok((SCALE * seconds / count.ok_or_else(|| word.bad(wants))?, seconds))
+}
+
+/// Reads `512kb/s`; `None` when it is not a rate in bytes.
+fn parse_bytes_per_second(word: &Word) -> Result<Option<u64>, Flaw> {
+    let Some(bytes) = word.text.strip_suffix("/s").filter(|text| text.ends_with('b')) else { return Ok(None) };
+    let bytes = parse_bytes(bytes).filter(|bytes| bytes >> CHUNK_SHIFT < u64::from(u32::MAX));
+    bytes.map(cost_of).map(Some).ok_or_else(|| word.bad("a rate such as 512kb/s, in b, kb or mb"))
+}
+
+/// Reads `64kb`, `2mb`, `100b` or `100`.
+fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.strip_suffix('b').unwrap_or(text);
+    let found = BYTE_UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
+    let (digits, unit) = found?;
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// The share of a second that a chunk costs, in 2^32nds (iptables: `bytes_to_cost()`).
+const fn cost_of(bytes: u64) -> u64 {
+    u32::MAX as u64 / ((bytes >> CHUNK_SHIFT) + 1)
+}
+
+/// Bytes a second (iptables: `cost_to_bytes()`).
+const fn bytes_of(cost: u64) -> u64 {
+    match cost {
+        0 => (u32::MAX as u64 - 1) << CHUNK_SHIFT,
+        cost => (u32::MAX as u64 / cost - 1) << CHUNK_SHIFT,
+    }
+}
+
+const NAME_BYTES_MAX: usize = 254;
+const BURST: u64 = 5;
+const BURST_MAX: u64 = 1_000_000;
+const SWEEP_MILLIS: u32 = 1000;
+const KEEP_BYTES_MILLIS: u32 = 15_000;
+const KEEP_BURST_MILLIS: u32 = 60_000;
+/// Buckets of the kernel's hash on a machine with more than 1 GB.
+const SIZE: u32 = 8192;
+
+const SOURCE: u8 = 1 << 0;
+const SOURCE_PORT: u8 = 1 << 1;
+const DESTINATION: u8 = 1 << 2;
+const DESTINATION_PORT: u8 = 1 << 3;
+
+#[rustfmt::skip]
+static MODES: [(&str, u8); 4] = [
+    ("srcip",   SOURCE),
+    ("srcport", SOURCE_PORT),
+    ("dstip",   DESTINATION),
+    ("dstport", DESTINATION_PORT),
+];
+
+#[rustfmt::skip]
+static LONG_UNITS: [(&str, u64); 4] = [
+    ("second", 1),
+    ("minute", 60),
+    ("hour",   60 * 60),
+    ("day",    24 * 60 * 60),
+];
+
+/// As they are printed, the longest first.
+#[rustfmt::skip]
+static UNITS: [(&str, u64); 4] = [
+    ("day",  24 * 60 * 60),
+    ("hour", 60 * 60),
+    ("min",  60),
+    ("sec",  1),
+];
+
+#[rustfmt::skip]
+static BYTE_UNITS: [(&str, u64); 3] = [
+    ("m", 1 << 20),
+    ("k", 1 << 10),
+    ("",  1),
+];
