@@ -11,7 +11,7 @@ use crate::{
     frame::{Frame, Transmit},
     ip::{Defrag, Neighbours, Routes, icmp_limit::IcmpLimit, local::Services},
     limits::BATCH_FRAMES_MAX,
-    netfilter::{Hook, Lists, RuleId, RuleSet, Stage},
+    netfilter::{Copied, Hook, Lists, RuleId, RuleSet, Stage},
     packet::{Packet, Pool},
     random::Random,
     stats::Stats,
@@ -54,6 +54,8 @@ pub struct Engine {
     pub(crate) rules: RuleSet,
     /// What rules remember under a name.
     pub(crate) lists: Lists,
+    /// Copies that rules have made and that have not left yet.
+    pub(crate) copies: Vec<Copied>,
     pub(crate) conntrack: Conntrack,
     pub(crate) helpers: Helpers,
     /// Whether helpers are attached by the ports of their manifests.
@@ -110,6 +112,7 @@ impl Engine {
             icmp_limit: IcmpLimit::default(),
             rules: RuleSet::default(),
             lists: Lists::default(),
+            copies: Vec::new(),
             conntrack: Conntrack::new(around.random.next_u64()),
             helpers: Helpers::default(),
             helpers_by_port: false,

@@ -1,11 +1,14 @@
 //! What the host is told.
 
-use alloc::{boxed::Box, collections::VecDeque, string::String};
+use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 
 use crate::{
     conntrack::{Entry, ExpectationEntry, HelperEvent},
+    frame::DeviceId,
     limits::EVENT_QUEUE_MAX,
+    netfilter::Hook,
     time::Instant,
+    wire::MacAddr,
 };
 
 /// Something the host may want to know.
@@ -22,8 +25,36 @@ pub enum Event {
         /// The line.
         line: String,
     },
+    /// A packet that an NFLOG rule hands to whoever listens to its group.
+    Nflog(Box<LoggedPacket>),
+    /// An AUDIT rule's record, without its time and number (`type=NETFILTER_PKT`).
+    Audit {
+        /// The record.
+        record: String,
+    },
     /// A helper failed, asked for too much or was quarantined.
     Helper(HelperEvent),
+}
+
+/// A packet as an NFLOG rule hands it out (Linux: `struct nfulnl_msg_packet_hdr` and its attributes).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedPacket {
+    /// `--nflog-group`.
+    pub group: u16,
+    /// `--nflog-prefix`, at most 63 bytes.
+    pub prefix: String,
+    /// Where the packet was.
+    pub hook: Hook,
+    /// Where it came in.
+    pub input: Option<DeviceId>,
+    /// Where it goes out.
+    pub output: Option<DeviceId>,
+    /// Its mark.
+    pub mark: u32,
+    /// Who sent the frame, of packets that came in one.
+    pub source: Option<MacAddr>,
+    /// From the network header on, `--nflog-size` bytes at most.
+    pub bytes: Vec<u8>,
 }
 
 /// What happened to a connection or expectation.
@@ -42,7 +73,7 @@ pub enum Change {
 pub struct Subscription {
     /// Connections and expectations.
     pub conntrack: bool,
-    /// LOG lines.
+    /// LOG lines, and what NFLOG, AUDIT and TRACE tell.
     pub log: bool,
     /// Helpers.
     pub helper: bool,

@@ -87,6 +87,12 @@ impl Transmit {
         self.packet.meta().gso
     }
 
+    /// The class that `-j CLASSIFY` gave it, for the host's queueing discipline (Linux: `skb->priority`); 0: none.
+    #[must_use]
+    pub fn priority(&self) -> u32 {
+        self.packet.meta().priority
+    }
+
     /// The tag that the device or the host has to insert.
     #[must_use]
     pub fn vlan(&self) -> Option<VlanTag> {

@@ -123,3 +123,19 @@ pub const RECENT_STAMPS_MAX: u16 = 256;
 
 /// Groups of packets of one `-m hashlimit` table, whatever its rule says: 65 536 of about 150 bytes are 10 MB.
 pub const HASHLIMIT_ENTRIES_MAX: u32 = 65_536;
+
+/// Connections that one `-m connlimit` rule remembers: 65 536 of 42 bytes are 3 MB. A packet that would be one more is
+/// dropped.
+pub const CONNLIMIT_CONNECTIONS_MAX: usize = 65_536;
+
+/// Sets (Linux: `CONFIG_IP_SET_MAX`).
+pub const SETS_MAX: usize = 256;
+
+/// Elements of one set, whatever its `maxelem` says: 1 048 576 of about 250 bytes are 250 MB.
+pub const SET_ELEMENTS_MAX: u32 = 1 << 20;
+
+/// Elements that one line of a sets text may stand for.
+pub const SET_EXPANSION_MAX: usize = 65_536;
+
+/// Copies that one packet's walk through a table may make (`-j TEE`).
+pub const COPIES_MAX: usize = 16;

@@ -31,7 +31,11 @@ impl Engine {
             }
             Command::ReplaceRules(rules) => {
                 self.rules = *rules;
-                self.rules.claim(&mut self.lists);
+                self.rules.claim(now, &mut self.lists);
+                if self.rules.wants_accounting() {
+                    // As Linux does when a rule asks what connections have carried.
+                    self.around.sysctls.conntrack_acct = 1;
+                }
                 Ok(Reply::Done)
             }
             Command::LoadHelper(helper) => {

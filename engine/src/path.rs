@@ -120,6 +120,16 @@ impl Engine {
         self.transmit(now, packet, Way { input: None, hop: Some(hop) }, hop)
     }
 
+    /// A copy that a TEE rule has made sets out to its router.
+    pub(crate) fn send_copy(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
+        let asked = |packet: &Packet| (packet.meta().mark, packet.ipv4().map(|ip| (ip.source, ip.destination, ip.tos)));
+        let before = asked(&packet);
+        let packet = self.at(Hook::Output, now, packet, Way { input: None, hop: Some(hop) })?;
+        // A copy whose mark or header rules have changed goes where its destination is (Linux: `ip_route_me_harder()`).
+        let (packet, hop) = if asked(&packet) == before { (packet, hop) } else { self.route_own(packet)? };
+        self.transmit(now, packet, Way { input: None, hop: Some(hop) }, hop)
+    }
+
     fn route_own(&self, packet: Packet) -> Result<(Packet, NextHop), Dropped> {
         let fate = packet.ipv4().map(|ip| self.routes.from_here(&self.devices, ip.destination()));
         match fate {

@@ -4,9 +4,9 @@ use crate::{
     conntrack::{ConnId, Connection, State, Template, Tracking, Tuple, calling},
     ending::{DropReason, Dropped},
     engine::Engine,
-    ip::{NextHop, fragment, icmp_error, reject},
+    ip::{Fate, NextHop, fragment, icmp_error, reject},
     nat::{self, Manip},
-    netfilter::{Hook, RejectWith, RuleId, TableName, Verdict, View, Walk},
+    netfilter::{Copied, Hook, RejectWith, RuleId, TableName, Verdict, View, Walk},
     packet::Packet,
     path::Way,
     time::Instant,
@@ -78,10 +78,40 @@ impl Engine {
             services: &self.services,
             conntrack: &mut self.conntrack,
             lists: &mut self.lists,
+            pool: &mut self.pool,
+            copies: &mut self.copies,
             around: &mut self.around,
             walk: &mut walk,
         };
-        self.rules.evaluate(table, &mut view)
+        let verdict = self.rules.evaluate(table, &mut view);
+        if !self.copies.is_empty() {
+            self.send_copies(now);
+        }
+        verdict
+    }
+
+    /// Sends what TEE rules have copied; each copy goes its way before the original goes on.
+    ///
+    /// Linux v6.18: `net/ipv4/netfilter/nf_dup_ipv4.c`, `nf_dup_ipv4_route()`.
+    #[cold]
+    fn send_copies(&mut self, now: Instant) {
+        let (place, tracked) = (self.place, self.tracked);
+        for Copied { packet, gateway, output } in core::mem::take(&mut self.copies) {
+            let hop = match self.routes.from_here(&self.devices, gateway) {
+                Fate::Forward(hop) if output.is_none_or(|output| output == hop.device) => Some(hop),
+                // The named device leads to the router though no route says so.
+                Fate::Forward(_) | Fate::Nowhere(_) => output
+                    .and_then(|device| Some((device, self.devices.find(device)?.mtu_bytes)))
+                    .map(|(device, mtu_bytes)| NextHop { device, neighbour: gateway, mtu_bytes }),
+                Fate::Local => None,
+            };
+            let result = match hop {
+                Some(hop) => self.send_copy(now, packet, hop),
+                None => Err(packet.drop_for(DropReason::NoRoute)),
+            };
+            self.settle(now, result);
+        }
+        (self.place, self.tracked) = (place, tracked);
     }
 
     fn dropped_by(&mut self, rule: RuleId, packet: Packet, reason: DropReason) -> Dropped {

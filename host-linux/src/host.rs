@@ -254,6 +254,8 @@ fn tell(
         Event::Expectation(change, entry) => (Topic::Expectations, Reply::ExpectationEvent(when, change, entry)),
         Event::Log { level, line } => return notify(Notice::Log { when, level, line }),
         Event::Helper(trouble) => return troubles.push((when, trouble)),
+        // What NFLOG and AUDIT rules tell is for programs, and none can listen to it yet.
+        Event::Nflog(_) | Event::Audit { .. } => return,
     };
     if let Some(server) = server {
         server.tell(topic, &reply);

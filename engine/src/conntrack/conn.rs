@@ -100,6 +100,8 @@ impl Changes {
     pub const SEQUENCE: Self = Self(1 << 8);
     /// Its security mark; there are none here.
     pub const SECURITY_MARK: Self = Self(1 << 9);
+    /// Its labels.
+    pub const LABELS: Self = Self(1 << 10);
 
     /// Whether any bit of `other` is set.
     #[must_use]
@@ -144,6 +146,8 @@ pub struct Extension {
     pub master: Option<ConnId>,
     /// The original tuple of the one who announced it, which listings show even after that one is gone.
     pub master_tuple: Option<Tuple>,
+    /// Bits that rules have set (`-m connlabel`), the lowest one is label 0.
+    pub labels: u128,
     /// How rewriting has moved its sequence numbers, original and reply.
     pub adjustments: [SequenceAdjustment; 2],
 }
@@ -283,6 +287,12 @@ impl Connection {
     pub fn tells(&self, changes: Changes) -> bool {
         let mask = self.extension.as_ref().and_then(|extension| extension.events);
         mask.is_none_or(|mask| changes.intersects(mask.connection))
+    }
+
+    /// Bits that rules have set (`-m connlabel`).
+    #[must_use]
+    pub fn labels(&self) -> u128 {
+        self.extension.as_ref().map_or(0, |extension| extension.labels)
     }
 
     /// Who announced it.

@@ -62,6 +62,12 @@ impl Services {
         self.udp.push(service);
     }
 
+    /// Whether somebody listens on a port, on every address of this host.
+    #[must_use]
+    pub fn has_socket(&self, protocol: Protocol, port: u16) -> bool {
+        protocol == Protocol::UDP && self.udp.iter().any(|service| service.port == port)
+    }
+
     /// Gives a packet to whoever takes it.
     ///
     /// # Errors

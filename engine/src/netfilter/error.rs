@@ -52,6 +52,8 @@ pub enum Noun {
     Flag,
     /// A chain's policy.
     Policy,
+    /// A set (ipset), or a kind of set.
+    Set,
 }
 
 impl Noun {
@@ -65,6 +67,7 @@ impl Noun {
             Self::Helper => "helper",
             Self::Flag => "word",
             Self::Policy => "policy",
+            Self::Set => "set",
         }
     }
 }

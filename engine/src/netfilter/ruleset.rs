@@ -3,14 +3,18 @@
 use alloc::{string::String, vec::Vec};
 
 use super::{
-    Lists, RuleError, RuleId, TableName, Verdict, View,
+    Lists, MatchState, RuleError, RuleId, TableName, Verdict, View,
     explain::RuleInfo,
     lists::Claims,
+    matches::Match,
     program::{Program, compile::compile},
     save::{self, Loading, Source, Tables},
     walk::{Fingerprint, Walk, WalkId, Walks},
 };
-use crate::conntrack::{Counter, Template, TemplateId};
+use crate::{
+    conntrack::{Counter, Template, TemplateId},
+    time::Instant,
+};
 
 /// The rules of all tables.
 #[derive(Clone, Debug, Default)]
@@ -41,13 +45,33 @@ impl RuleSet {
     }
 
     /// Makes what its rules remember under a name, as far as `lists` do not have it; forgets there what no rule names.
-    pub(crate) fn claim(&self, lists: &mut Lists) {
+    /// Sets that came with the rules take the place of those of their names, and their timeouts begin `now`.
+    pub(crate) fn claim(&mut self, now: Instant, lists: &mut Lists) {
+        lists.sets.take(now, core::mem::take(&mut self.tables.sets));
         let mut claims = Claims::default();
         let chains = self.tables.iter().flat_map(|table| &table.chains);
         for condition in chains.flat_map(|chain| &chain.rules).flat_map(|rule| &rule.matches) {
             condition.claims(&mut claims);
         }
         lists.claim(&claims);
+    }
+
+    /// Whether a rule asks what connections have carried, which has to be counted then.
+    pub(crate) fn wants_accounting(&self) -> bool {
+        let chains = self.tables.iter().flat_map(|table| &table.chains);
+        chains.flat_map(|chain| &chain.rules).flat_map(|rule| &rule.matches).any(Match::wants_accounting)
+    }
+
+    /// What matches remember of the packets before (`limit`, `statistic`, `connlimit`), for snapshots; what they remember
+    /// under a name is in [`Lists`].
+    #[must_use]
+    pub fn states(&self) -> Vec<(u32, MatchState)> {
+        self.program.states()
+    }
+
+    /// Takes what [`Self::states`] gave of a rule set that was made of the same text; what does not fit is left out.
+    pub fn set_states(&mut self, states: Vec<(u32, MatchState)>) {
+        self.program.set_states(states);
     }
 
     /// How often rules have been replaced.

@@ -1,13 +1,16 @@
 //! What a rule sees, and what a table answers.
 
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+
 use crate::{
-    conntrack::{Conntrack, TemplateId},
+    conntrack::{Connection, Conntrack, Direction, TemplateId, Tracking},
     device::Devices,
     frame::DeviceId,
     ip::{Routes, local::Services},
     nat::NatRange,
     netfilter::{hooks::Hook, lists::Lists, walk::Walk},
-    packet::Packet,
+    packet::{Packet, Pool},
     surroundings::Surroundings,
     time::Instant,
 };
@@ -37,8 +40,35 @@ pub struct View<'a> {
     pub lists: &'a mut Lists,
     /// Chance, where LOG and its like go, what is written down for `explain`.
     pub around: &'a mut Surroundings,
+    /// Where copies are made.
+    pub pool: &'a mut Pool,
+    /// Copies that go their own way when the table has been asked.
+    pub copies: &'a mut Vec<Copied>,
     /// What rules did with this packet so far, at all hooks.
     pub walk: &'a mut Walk,
+}
+
+impl View<'_> {
+    /// The packet's connection and its direction in it.
+    pub(super) fn connection(&self) -> Option<(&Connection, Direction)> {
+        match self.packet.meta().tracking {
+            Tracking::Tracked { connection, direction, .. } => {
+                Some((self.conntrack.connection(connection)?, direction))
+            }
+            Tracking::Unseen | Tracking::Template(_) | Tracking::Untracked | Tracking::Invalid => None,
+        }
+    }
+}
+
+/// A copy of a packet that goes its own way (`-j TEE`).
+#[derive(Debug)]
+pub struct Copied {
+    /// The copy, untracked, from its network header on.
+    pub packet: Packet,
+    /// To which router.
+    pub gateway: Ipv4Addr,
+    /// By which device; by the one that leads to the router when `None`.
+    pub output: Option<DeviceId>,
 }
 
 /// What a table answers.

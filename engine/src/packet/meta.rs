@@ -25,6 +25,12 @@ pub struct Meta {
     pub mark: u32,
     /// How many bytes of the frame a capture has cut off its end.
     pub cut_bytes: u32,
+    /// The queueing discipline's class (`-j CLASSIFY`): major number in the high half, minor in the low.
+    pub priority: u32,
+    /// It tells every rule that it matches (`-j TRACE`).
+    pub traced: bool,
+    /// It is a copy that `-j TEE` has made; it is not copied again.
+    pub is_copy: bool,
     /// What connection tracking says of it.
     pub tracking: Tracking,
     /// The keyed hash of the tuple it came with, so that it is computed once; 0: not yet.

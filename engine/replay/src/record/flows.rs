@@ -45,7 +45,11 @@ impl Flows {
                 Event::Expectation(Change::New, entry) if self.expected.len() < FLOWS_LISTED_MAX => {
                     self.expected.push((**entry).clone());
                 }
-                Event::Expectation(..) | Event::Log { .. } | Event::Helper(_) => {}
+                Event::Expectation(..)
+                | Event::Log { .. }
+                | Event::Helper(_)
+                | Event::Nflog(_)
+                | Event::Audit { .. } => {}
             }
         }
     }

@@ -73,6 +73,8 @@ struct TimedEvent {
 #[serde(untagged)]
 enum AnyEvent {
     Conntrack(ConntrackEvent),
+    Nflog { event: &'static str, group: u16, prefix: String, len: usize, hex: String },
+    Audit { event: &'static str, record: String },
     Log { event: &'static str, level: u8, line: String },
     Helper { event: &'static str, helper: Option<String>, text: String },
 }
@@ -140,6 +142,11 @@ impl AnyEvent {
     fn new(engine: &Engine, event: &Event) -> Option<Self> {
         match event {
             Event::Log { level, line } => Some(Self::Log { event: "LOG", level: *level, line: line.clone() }),
+            Event::Nflog(packet) => {
+                let (group, prefix) = (packet.group, packet.prefix.clone());
+                Some(Self::Nflog { event: "NFLOG", group, prefix, len: packet.bytes.len(), hex: hex(&packet.bytes) })
+            }
+            Event::Audit { record } => Some(Self::Audit { event: "AUDIT", record: record.clone() }),
             Event::Helper(event) => {
                 let (id, text) = helper_event(event);
                 let helper = engine.helpers().name(id).map(str::to_owned);

@@ -53,6 +53,13 @@ impl TextRecords {
                 Event::Log { line: logged, .. } => {
                     let _ = write!(line, "\n{:>19}  log: {logged}", "");
                 }
+                Event::Nflog(packet) => {
+                    let (group, prefix) = (packet.group, &packet.prefix);
+                    let _ = write!(line, "\n{:>19}  nflog {group}: {prefix}{} bytes", "", packet.bytes.len());
+                }
+                Event::Audit { record } => {
+                    let _ = write!(line, "\n{:>19}  audit: {record}", "");
+                }
                 Event::Helper(event) => {
                     let (id, text) = helper_event(event);
                     let name = record.engine.helpers().name(id).unwrap_or("?");

@@ -38,7 +38,7 @@ impl ConntrackEvent {
                 let subject = Subject::Expectation(Box::new(Expectation::from(&**entry)));
                 Some(Self { event: word(*change, ["EXP_NEW", "EXP_UPDATE", "EXP_DESTROY"]), subject })
             }
-            Event::Log { .. } | Event::Helper(_) => None,
+            Event::Log { .. } | Event::Helper(_) | Event::Nflog(_) | Event::Audit { .. } => None,
         }
     }
 }

@@ -5,11 +5,13 @@
 //! |---|---|
 //! | `recent.rs` | `-m recent`: who was seen when |
 //! | `hashlimit.rs` | `-m hashlimit`: a bucket for each group of packets |
+//! | `sets/` | `-m set`, `-j SET`: sets of addresses and the like |
 //!
 //! Everything here is plain data that serde can write, and bounded by `limits.rs`.
 
 pub mod hashlimit;
 pub mod recent;
+pub mod sets;
 
 use alloc::{string::String, vec::Vec};
 
@@ -24,6 +26,8 @@ pub struct Lists {
     pub recent: Named<recent::Recent>,
     /// Of `-m hashlimit`.
     pub hashlimit: Named<hashlimit::Buckets>,
+    /// Of `-m set` and `-j SET`.
+    pub sets: sets::Sets,
 }
 
 /// Things by name, in the order in which they came.
@@ -49,6 +53,21 @@ impl<T> Named<T> {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&T> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, thing)| thing)
+    }
+
+    /// Adds something under a name that is not there yet.
+    pub(super) fn push(&mut self, name: String, thing: T) {
+        self.0.push((name, thing));
+    }
+
+    /// Takes all of them out.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (String, T)> {
+        self.0.drain(..)
+    }
+
+    /// Keeps those whose names are wanted.
+    pub(super) fn retain(&mut self, mut wanted: impl FnMut(&str) -> bool) {
+        self.0.retain(|(name, _)| wanted(name));
     }
 
     /// All of them with their names.

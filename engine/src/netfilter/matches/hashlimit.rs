@@ -254,7 +254,8 @@ impl Rate {
             return unit.1 as u32 * 1000;
         }
         let rate = bytes_of(self.average);
-        let fits = |unit: u64| rate >= unit && cost_of(rate & !(unit - 1)) == self.average;
+        // The tool's mask has 32 bits, so that greater rates are printed in bytes.
+        let fits = |unit: u64| rate >= unit && cost_of(rate & u64::from(!(unit as u32 - 1))) == self.average;
         let (name, unit) = BYTE_UNITS.iter().find(|(_, unit)| fits(*unit)).unwrap_or(&BYTE_UNITS[2]);
         let _ = write!(out, " {}{name}b/s", rate / unit);
         if self.burst == 0 {

@@ -3,7 +3,7 @@
 
 use alloc::{format, string::String};
 
-use super::{Answer, Matching};
+use super::{Answer, MatchState, Matching};
 use crate::{
     netfilter::{
         View,
@@ -81,6 +81,16 @@ impl Matching for Limit {
 
     fn depends(&self) -> Depends {
         Depends::Anything
+    }
+
+    fn state(&self) -> Option<MatchState> {
+        Some(MatchState::Limit(self.bucket.credit, self.bucket.filled))
+    }
+
+    fn set_state(&mut self, state: MatchState) {
+        if let MatchState::Limit(credit, filled) = state {
+            (self.bucket.credit, self.bucket.filled) = (credit.min(self.bucket.cap), filled);
+        }
     }
 
     fn found(&self, _: &Facts, _: &View<'_>) -> String {

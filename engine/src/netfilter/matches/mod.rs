@@ -5,9 +5,13 @@
 
 mod addrtype;
 mod comment;
+mod connbytes;
+mod connlabel;
+mod connlimit;
 mod connmark;
 mod conntrack;
 mod dscp;
+mod ecn;
 mod hashlimit;
 mod helper;
 mod icmp;
@@ -19,28 +23,40 @@ mod mark;
 mod multiport;
 mod pkttype;
 mod recent;
+mod rpfilter;
+mod sctp;
+mod set;
+mod socket;
 mod state;
 mod states;
 mod statistic;
+mod string;
 mod tcp;
+mod tcpmss;
+mod time;
 mod tos;
 mod ttl;
+mod u32;
 mod udp;
 
 pub(super) use dscp::parse_codepoint;
+pub(super) use icmp::{icmp_names, icmp_number};
 pub(super) use tos::parse_tos;
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::fmt::Debug;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    Hook, View,
+    Hook, TableName, View,
     error::Flaw,
     lists::Claims,
     program::facts::Facts,
     save::options::{Given, Spec},
     walk::Depends,
 };
+use crate::conntrack::{Address, Tuple};
 
 /// What a match is.
 pub(super) trait Matching: Sized + Clone + Debug + PartialEq {
@@ -67,6 +83,24 @@ pub(super) trait Matching: Sized + Clone + Debug + PartialEq {
     /// What it found in a packet that it did not match, as the end of a sentence that starts with "packet".
     fn found(&self, facts: &Facts, view: &View<'_>) -> String;
 
+    /// The tables its rule may stand in.
+    fn tables(&self) -> &'static [TableName] {
+        &TableName::ALL
+    }
+
+    /// Whether it needs connections to be counted.
+    fn wants_accounting(&self) -> bool {
+        false
+    }
+
+    /// What it remembers of the packets before; `None`: nothing.
+    fn state(&self) -> Option<MatchState> {
+        None
+    }
+
+    /// Takes what [`Self::state`] gave; of another kind of match it takes nothing.
+    fn set_state(&mut self, _: MatchState) {}
+
     /// Adds what it remembers under a name.
     fn claims<'a>(&'a self, _: &mut Claims<'a>) {}
 
@@ -89,6 +123,17 @@ impl From<bool> for Answer {
     fn from(matches: bool) -> Self {
         if matches { Self::Yes } else { Self::No }
     }
+}
+
+/// What a match remembers of the packets before, for snapshots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MatchState {
+    /// Of `-m limit`: credit left, and the tick of the last filling.
+    Limit(u32, Option<u64>),
+    /// Of `-m statistic`: packets since the last one that matched.
+    Statistic(u32),
+    /// Of `-m connlimit`: the connections seen, by zone and address.
+    Connlimit(Vec<((u16, Address), Vec<Tuple>)>),
 }
 
 /// What a selector can ask instead of a match.
@@ -148,6 +193,26 @@ macro_rules! all_matches {
                 match self { $(Self::$name(inner) => inner.found(facts, view),)+ }
             }
 
+            /// The tables its rule may stand in.
+            pub(super) fn tables(&self) -> &'static [TableName] {
+                match self { $(Self::$name(inner) => inner.tables(),)+ }
+            }
+
+            /// Whether it needs connections to be counted.
+            pub(super) fn wants_accounting(&self) -> bool {
+                match self { $(Self::$name(inner) => inner.wants_accounting(),)+ }
+            }
+
+            /// What it remembers of the packets before; `None`: nothing.
+            pub(super) fn state(&self) -> Option<MatchState> {
+                match self { $(Self::$name(inner) => inner.state(),)+ }
+            }
+
+            /// Takes what `state` gave.
+            pub(super) fn set_state(&mut self, state: MatchState) {
+                match self { $(Self::$name(inner) => inner.set_state(state),)+ }
+            }
+
             /// Adds what it remembers under a name.
             pub(super) fn claims<'a>(&'a self, claims: &mut Claims<'a>) {
                 match self { $(Self::$name(inner) => inner.claims(claims),)+ }
@@ -164,9 +229,13 @@ macro_rules! all_matches {
 all_matches! {
     Addrtype = addrtype::Addrtype,
     Comment = comment::Comment,
+    Connbytes = connbytes::Connbytes,
+    Connlabel = connlabel::Connlabel,
+    Connlimit = connlimit::Connlimit,
     Connmark = connmark::Connmark,
     Conntrack = conntrack::Conntrack,
     Dscp = dscp::Dscp,
+    Ecn = ecn::Ecn,
     Hashlimit = hashlimit::Hashlimit,
     Helper = helper::Helper,
     Icmp = icmp::Icmp,
@@ -178,11 +247,19 @@ all_matches! {
     Multiport = multiport::Multiport,
     Pkttype = pkttype::Pkttype,
     Recent = recent::Recent,
+    Rpfilter = rpfilter::Rpfilter,
+    Sctp = sctp::Sctp,
+    Set = set::Set,
+    Socket = socket::Socket,
     State = state::StateMatch,
     Statistic = statistic::Statistic,
+    StringMatch = string::StringMatch,
     Tcp = tcp::Tcp,
+    Tcpmss = tcpmss::Tcpmss,
+    Time = time::Time,
     Tos = tos::Tos,
     Ttl = ttl::Ttl,
+    U32 = u32::U32,
     Udp = udp::Udp,
 }
 
@@ -212,26 +289,25 @@ pub(super) fn parse(given: &Given<'_>) -> Result<Option<Match>, Flaw> {
 
 /// Why a match that Linux knows is not supported, for names that users may try.
 pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
-    ("ah", NOT_YET),
+    ("ah", NOT_HERE),
     ("bpf", "it runs a program inside the kernel"),
     ("cgroup", "there are no processes here"),
-    ("connbytes", NOT_YET),
-    ("connlimit", NOT_YET),
+    ("cluster", NOT_HERE),
     ("cpu", "there is one engine, not CPUs"),
-    ("dccp", NOT_YET),
-    ("ecn", NOT_YET),
-    ("esp", NOT_YET),
-    ("icmp6", "it asks for IPv6"),
+    ("dccp", NOT_HERE),
+    ("devgroup", "devices have no groups here; name them, or use `-i NAME+`"),
+    ("esp", NOT_HERE),
+    ("ipcomp", NOT_HERE),
+    ("ipvs", "there are no virtual services here"),
+    ("l2tp", NOT_HERE),
+    ("nfacct", "there are no accounting objects here; rules count by themselves"),
+    ("osf", "there are no fingerprints of systems here"),
     ("owner", "there are no processes here"),
     ("physdev", "there is no bridge here"),
-    ("rpfilter", NOT_YET),
-    ("sctp", NOT_YET),
-    ("set", NOT_YET),
-    ("socket", NOT_YET),
-    ("string", NOT_YET),
-    ("tcpmss", NOT_YET),
-    ("time", NOT_YET),
-    ("u32", NOT_YET),
+    ("policy", "there is no IPsec here"),
+    ("quota", NOT_HERE),
+    ("rateest", NOT_HERE),
+    ("realm", "routes have no realms here"),
 ];
 
-const NOT_YET: &str = "nobody has built it here yet; take the rule out or ask otherwise";
+const NOT_HERE: &str = "nobody has built it; take the rule out or ask otherwise";

@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String};
 
-use super::{Answer, Matching};
+use super::{Answer, MatchState, Matching};
 use crate::netfilter::{
     View,
     error::{Fault, Flaw},
@@ -107,6 +107,19 @@ impl Matching for Statistic {
 
     fn depends(&self) -> Depends {
         Depends::Anything
+    }
+
+    fn state(&self) -> Option<MatchState> {
+        match self.mode {
+            Mode::Random { .. } => None,
+            Mode::Nth { count, .. } => Some(MatchState::Statistic(count)),
+        }
+    }
+
+    fn set_state(&mut self, state: MatchState) {
+        if let (MatchState::Statistic(seen), Mode::Nth { count, every, .. }) = (state, &mut self.mode) {
+            *count = seen % (*every).max(1);
+        }
     }
 
     fn found(&self, _: &Facts, _: &View<'_>) -> String {

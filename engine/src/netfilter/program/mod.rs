@@ -16,7 +16,7 @@ mod selector;
 
 use alloc::vec::Vec;
 
-use super::{Hook, RuleId, TableName, matches::Match, targets::Target};
+use super::{Hook, MatchState, RuleId, TableName, matches::Match, targets::Target};
 use crate::{
     conntrack::{Counter, Template},
     device::Devices,
@@ -63,6 +63,21 @@ impl Program {
     /// Learns how these devices fit the rules' names. True: they are not the devices of the last time.
     pub(super) fn bind(&mut self, devices: &Devices) -> bool {
         self.interfaces.bind(devices)
+    }
+
+    /// What matches remember of the packets before, by their places in the program.
+    pub(super) fn states(&self) -> Vec<(u32, MatchState)> {
+        let states = (0..).zip(&self.matches).filter_map(|(index, condition)| Some((index, condition.state()?)));
+        states.collect()
+    }
+
+    /// Takes what [`Self::states`] gave of a program made of the same rules.
+    pub(super) fn set_states(&mut self, states: Vec<(u32, MatchState)>) {
+        for (index, state) in states {
+            if let Some(condition) = self.matches.get_mut(index as usize) {
+                condition.set_state(state);
+            }
+        }
     }
 
     /// Where an entry was written.

@@ -12,8 +12,12 @@ use crate::{
         RuleId, TableName, Verdict, View,
         explain::found_in_header,
         matches::Answer,
+        rule::Rule,
         save::Tables,
-        targets::Next,
+        targets::{
+            Next,
+            trace::{self, Station},
+        },
         walk::{Depends, Fingerprint},
     },
     trace::Step,
@@ -41,7 +45,7 @@ impl Program {
                 }
                 Asked::Drop => return Verdict::Drop(RuleId(at)),
             }
-            match self.act(table, at, entry, view) {
+            match self.act(tables, table, at, entry, view) {
                 Then::To(next) => at = next,
                 Then::Noted(verdict) => {
                     noted = verdict;
@@ -83,10 +87,16 @@ impl Program {
 
     /// Counts and does what the entry says.
     #[inline]
-    fn act(&mut self, table: TableName, at: u32, entry: Entry, view: &mut View<'_>) -> Then {
+    fn act(&mut self, tables: &Tables, table: TableName, at: u32, entry: Entry, view: &mut View<'_>) -> Then {
         let action = self.selectors[at as usize].action;
         if action == Action::End {
+            if view.packet.meta().traced {
+                self.tell_station(tables, table, at, view);
+            }
             return Then::To(self.come_back(entry));
+        }
+        if view.packet.meta().traced {
+            self.tell_station(tables, table, at, view);
         }
         let counter = &mut self.counters[at as usize];
         counter.packets += 1;
@@ -125,6 +135,25 @@ impl Program {
     /// Where a chain that ends comes back to: behind the jump, or to the policy.
     fn come_back(&mut self, entry: Entry) -> u32 {
         self.stack.pop().unwrap_or(entry.policy)
+    }
+
+    /// Lets a traced packet tell where it is (Linux v6.18: `net/ipv4/netfilter/ip_tables.c`, `get_chainname_rulenum()`:
+    /// a rule that asks for nothing and ends the chain counts as the chain's end).
+    #[cold]
+    fn tell_station(&self, tables: &Tables, table: TableName, at: u32, view: &mut View<'_>) {
+        let Some(place) = self.place(RuleId(at)) else { return };
+        let Some(chain) =
+            tables.iter().find(|known| known.name == table).map(|known| &known.chains[place.chain as usize])
+        else {
+            return;
+        };
+        let is_end = chain.rules.get(place.rule as usize).is_none_or(Rule::is_end);
+        let kind = match (is_end, chain.policy) {
+            (false, _) => "rule",
+            (true, Some(_)) => "policy",
+            (true, None) => "return",
+        };
+        trace::tell(Station { table, chain: &chain.name, kind, number: place.rule as usize + 1 }, view);
     }
 
     /// Writes down which part of a rule the packet did not match, and what it is instead. `failed` is the match that

@@ -5,6 +5,8 @@
 //! file may also be written by hand (`-P INPUT DROP`, `-t nat -A POSTROUTING -j MASQUERADE`). Nothing is ignored: what
 //! is not understood is an error with file, line and column.
 //!
+//! A text of ipset (`create NAME hash:ip …`, as `ipset save` writes it) may stand among the texts; sets are read first.
+//!
 //! Printing gives what `iptables-save` (1.8.9, legacy) prints, but for the two comment lines that hold the time.
 
 mod line;
@@ -36,6 +38,8 @@ pub struct Source<'a> {
 pub struct Loading<'a> {
     /// Whether counters in the text are taken (`iptables-restore --counters`); else all start at zero.
     pub counters: bool,
+    /// Sets that are there already and that rules may name, beside those of the texts.
+    pub sets: &'a [&'a str],
     /// The helpers that `-j CT --helper NAME` can name.
     pub helpers: &'a [(&'a str, HelperId)],
 }

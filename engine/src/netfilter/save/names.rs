@@ -5,7 +5,7 @@
 //! registries "Protocol Numbers" and "Service Name and Transport Protocol Port Number").
 
 /// The number of a protocol's name in lower case; 0 stands for "all".
-pub(super) fn protocol(name: &str) -> Option<u8> {
+pub(in crate::netfilter) fn protocol(name: &str) -> Option<u8> {
     PROTOCOLS.iter().chain(&PROTOCOL_ALIASES).find(|(_, known)| *known == name).map(|(number, _)| *number)
 }
 

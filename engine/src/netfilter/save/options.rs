@@ -130,6 +130,8 @@ pub(in crate::netfilter) struct Given<'a> {
     pub(in crate::netfilter) header: &'a Header,
     /// The rule's matches, as far as they are made: for a target all of them.
     pub(in crate::netfilter) matches: &'a [Match],
+    /// The sets that are there.
+    pub(in crate::netfilter) sets: &'a [&'a str],
     /// The helpers that are loaded.
     pub(in crate::netfilter) helpers: &'a [(&'a str, HelperId)],
 }

@@ -13,6 +13,7 @@ use crate::{
     netfilter::{
         TableName,
         error::{Fault, Flaw, Noun, RuleError},
+        lists::sets::{self, Sets, read::is_sets},
         rule::{Origin, Rule},
         table::Table,
         targets,
@@ -27,6 +28,8 @@ pub(in crate::netfilter) struct Tables {
     /// Names of the texts.
     pub(in crate::netfilter) files: Vec<String>,
     rule_count: usize,
+    /// Sets that came with the rules.
+    pub(in crate::netfilter) sets: Sets,
 }
 
 impl Tables {
@@ -44,13 +47,14 @@ impl Tables {
 
 /// Reads texts one after the other, each as `iptables-restore` would.
 pub(in crate::netfilter) fn restore(sources: &[Source<'_>], loading: &Loading<'_>) -> Result<Tables, RuleError> {
-    let mut reader = Reader { tables: Tables::default(), open: None, loading, file: 0, line: 0 };
-    for source in sources {
-        reader.file = reader.tables.files.len() as u32;
-        reader.tables.files.push(source.name.to_owned());
+    let sets = read_sets(sources)?;
+    let known: Vec<&str> = sets.names().chain(loading.sets.iter().copied()).collect();
+    let mut reader = Reader { tables: Tables::default(), open: None, loading, sets: &known, file: 0, line: 0 };
+    reader.tables.files = sources.iter().map(|source| source.name.to_owned()).collect();
+    for (index, source) in (0..).zip(sources).filter(|(_, source)| !is_sets(source.text)) {
+        reader.file = index;
         reader.line = 1;
-        let located =
-            |line: u32, Flaw { column, fault }: Flaw| RuleError { file: source.name.to_owned(), line, column, fault };
+        let located = |line: u32, flaw: Flaw| located(source, line, flaw);
         if source.text.len() > RULES_TEXT_BYTES_MAX {
             let fault = Fault::TooMany { what: "bytes of rules text", max: RULES_TEXT_BYTES_MAX };
             return Err(located(1, fault.at(1)));
@@ -63,7 +67,27 @@ pub(in crate::netfilter) fn restore(sources: &[Source<'_>], loading: &Loading<'_
             return Err(located(reader.line, Fault::CommitMissing { table }.at(1)));
         }
     }
-    Ok(reader.tables)
+    let tables = reader.tables;
+    Ok(Tables { sets, ..tables })
+}
+
+/// Reads those texts that are about sets.
+fn read_sets(sources: &[Source<'_>]) -> Result<Sets, RuleError> {
+    let mut sets = Sets::default();
+    for source in sources.iter().filter(|source| is_sets(source.text)) {
+        if source.text.len() > RULES_TEXT_BYTES_MAX {
+            let fault = Fault::TooMany { what: "bytes of sets text", max: RULES_TEXT_BYTES_MAX };
+            return Err(located(source, 1, fault.at(1)));
+        }
+        for (line, text) in (1..).zip(source.text.lines()) {
+            sets::read::take_line(&mut sets, text).map_err(|flaw| located(source, line, flaw))?;
+        }
+    }
+    Ok(sets)
+}
+
+fn located(source: &Source<'_>, line: u32, Flaw { column, fault }: Flaw) -> RuleError {
+    RuleError { file: source.name.to_owned(), line, column, fault }
 }
 
 struct Reader<'a> {
@@ -71,6 +95,8 @@ struct Reader<'a> {
     /// The table between `*table` and `COMMIT`.
     open: Option<TableName>,
     loading: &'a Loading<'a>,
+    /// Names of sets that rules may use.
+    sets: &'a [&'a str],
     file: u32,
     line: u32,
 }
@@ -228,7 +254,7 @@ impl Reader<'_> {
     ) -> Result<(), Flaw> {
         let at = self.chain(table, chain)?;
         draft.check_devices(&chain.text)?;
-        let around = Surroundings { table, helpers: self.loading.helpers };
+        let around = Surroundings { table, sets: self.sets, helpers: self.loading.helpers };
         let known = self.table(table);
         let finished = draft.finish(around, |name| known.find(name).is_some_and(|at| at >= table.hooks().len()))?;
         let rules = &mut known.chains[at].rules;

@@ -34,7 +34,7 @@ impl Word {
 }
 
 /// Splits a line into words. `first` is the column of its first character.
-pub(super) fn words(line: &str, first: u32) -> Result<Vec<Word>, Flaw> {
+pub(in crate::netfilter) fn words(line: &str, first: u32) -> Result<Vec<Word>, Flaw> {
     let mut words = Vec::new();
     let mut open: Option<Word> = None;
     let mut quote_at = None;

@@ -26,6 +26,12 @@ pub(super) struct Details {
     pub(super) mac_decode: bool,
 }
 
+impl Details {
+    /// What the kernel tells of traced packets (Linux: `NF_LOG_DEFAULT_MASK`).
+    pub(super) const TRACE: Self =
+        Self { tcp_sequence: true, tcp_options: true, ip_options: true, uid: true, mac_decode: false };
+}
+
 /// The line for the view's packet, with the blank that the kernel leaves at its end.
 pub(super) fn line(prefix: &str, details: Details, view: &View<'_>) -> String {
     let mut out = String::new();

@@ -1,5 +1,8 @@
 //! Targets: what a rule may do with a packet. One file each.
 
+mod audit;
+mod checksum;
+mod classify;
 mod connmark;
 mod ct;
 mod dscp;
@@ -7,10 +10,14 @@ mod log;
 mod log_line;
 mod mark;
 mod nat;
+mod nflog;
 mod notrack;
 mod reject;
+mod set;
 mod tcpmss;
+mod tee;
 mod tos;
+pub(super) mod trace;
 mod ttl;
 
 use alloc::string::String;
@@ -108,6 +115,9 @@ macro_rules! all_targets {
 }
 
 all_targets! {
+    Audit = audit::Audit,
+    ChecksumFill = checksum::ChecksumFill,
+    Classify = classify::Classify,
     Connmark = connmark::Connmark,
     Ct = ct::Ct,
     Dnat = nat::Dnat,
@@ -115,12 +125,17 @@ all_targets! {
     Log = log::Log,
     Mark = mark::Mark,
     Masquerade = nat::Masquerade,
+    Netmap = nat::Netmap,
+    Nflog = nflog::Nflog,
     Notrack = notrack::Notrack,
     Redirect = nat::Redirect,
     Reject = reject::Reject,
+    SetTarget = set::SetTarget,
     Snat = nat::Snat,
     Tcpmss = tcpmss::Tcpmss,
+    Tee = tee::Tee,
     Tos = tos::Tos,
+    Trace = trace::Trace,
     Ttl = ttl::Ttl,
 }
 
@@ -141,20 +156,21 @@ pub(super) fn parse(given: &Given<'_>) -> Result<Option<Target>, Flaw> {
 
 /// Why a target that Linux knows is not supported, for names that users may try.
 pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
-    ("AUDIT", NOT_YET),
-    ("CHECKSUM", NOT_YET),
-    ("CLASSIFY", NOT_YET),
+    ("CLUSTERIP", "there is no cluster here"),
     ("CONNSECMARK", "there are no security labels here"),
+    ("ECN", NOT_HERE),
     ("HL", "it changes IPv6; for IPv4 there is TTL"),
-    ("NETMAP", NOT_YET),
-    ("NFLOG", NOT_YET),
+    ("HMARK", NOT_HERE),
+    ("IDLETIMER", "there is nobody to be told that a device idles"),
+    ("LED", "there are no lamps here"),
     ("NFQUEUE", "no program waits for packets here"),
     ("QUEUE", "no program waits for packets here"),
+    ("RATEEST", NOT_HERE),
     ("SECMARK", "there are no security labels here"),
-    ("SET", NOT_YET),
-    ("TEE", NOT_YET),
-    ("TPROXY", NOT_YET),
-    ("TRACE", NOT_YET),
+    ("SYNPROXY", NOT_HERE),
+    ("TCPOPTSTRIP", NOT_HERE),
+    ("TPROXY", "there are no transparent sockets here"),
+    ("ULOG", "Linux has it no more; use NFLOG"),
 ];
 
-const NOT_YET: &str = "nobody has built it here yet; take the rule out or do otherwise";
+const NOT_HERE: &str = "nobody has built it; take the rule out or do otherwise";

@@ -78,6 +78,56 @@ translation! {
     parse_own, Redirect
 }
 
+/// Another network, in which each address keeps its place (Linux v6.18: `net/netfilter/xt_NETMAP.c`, `netmap_tg4()`).
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::netfilter) struct Netmap {
+    /// Zero where the mask is.
+    network: u32,
+    mask: u32,
+}
+
+impl Targeting for Netmap {
+    const SPEC: &'static Spec = &Spec { name: "NETMAP", options: &[Opt::value(&["to"])] };
+    const TABLES: &'static [TableName] = &[TableName::Nat];
+    const HOOKS: &'static [Hook] = &[Hook::Prerouting, Hook::Input, Hook::Output, Hook::Postrouting];
+
+    fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
+        let word = given.need("to", "`--to NETWORK`")?.value();
+        let (address, mask) = word.text.split_once('/').unwrap_or((&word.text, "32"));
+        let found = values::ipv4(address).zip(values::ipv4_prefix(mask));
+        let (address, mask) = found.ok_or_else(|| word.bad("an IPv4 network such as 10.0.0.0/24"))?;
+        Ok(Self { network: address.to_bits() & mask, mask })
+    }
+
+    fn print(&self, out: &mut String) {
+        let network = core::net::Ipv4Addr::from_bits(self.network);
+        out.push_str(&format!(" --to {network}/{}", self.mask.leading_ones()));
+    }
+
+    fn apply(&mut self, rule: RuleId, view: &mut View<'_>) -> Next {
+        let Some(ip) = view.packet.ipv4() else { return Next::Rule };
+        let old = match view.hook {
+            Hook::Prerouting | Hook::Output => ip.destination(),
+            Hook::Input | Hook::Forward | Hook::Postrouting => ip.source(),
+        };
+        let address = Address::v4((old.to_bits() & !self.mask | self.network).to_be_bytes());
+        let range = NatRange {
+            addresses: Some((address, address)),
+            ports: None,
+            base: None,
+            random: false,
+            random_fully: false,
+            persistent: false,
+        };
+        Next::Done(Verdict::Translate(range, rule))
+    }
+
+    fn is_repeatable(&self) -> bool {
+        // Asked about first packets only, whose walks are not recorded.
+        false
+    }
+}
+
 /// Reads `[address[-address]][:port[-port]]` and the flags.
 fn parse_endpoint(given: &Given<'_>, option: &str) -> Result<NatRange, Flaw> {
     let item = given.need(option, "where to: `--to-source` or `--to-destination` with an address or a port")?;

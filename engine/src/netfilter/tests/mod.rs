@@ -10,7 +10,7 @@ mod walking;
 use alloc::{format, string::String, vec, vec::Vec};
 use core::net::Ipv4Addr;
 
-use super::{Hook, Lists, Loading, RuleError, RuleId, RuleSet, Source, TableName, Verdict, View, Walk};
+use super::{Copied, Hook, Lists, Loading, RuleError, RuleId, RuleSet, Source, TableName, Verdict, View, Walk};
 use crate::{
     conntrack::{Conntrack, HelperId},
     device::{Device, Devices, InterfaceAddress},
@@ -31,6 +31,7 @@ pub(super) struct Lab {
     pub(super) services: Services,
     pub(super) conntrack: Conntrack,
     pub(super) lists: Lists,
+    pub(super) copies: Vec<Copied>,
     pub(super) around: Surroundings,
     pub(super) pool: Pool,
     pub(super) walk: Walk,
@@ -43,7 +44,10 @@ pub(super) const WAN: Option<DeviceId> = Some(DeviceId(1));
 /// Reads one text with the helpers `ftp` and `tftp`.
 pub(super) fn parse(text: &str) -> Result<RuleSet, RuleError> {
     let helpers = [("ftp", HelperId(0)), ("tftp", HelperId(1))];
-    RuleSet::parse(&[Source { name: "rules.v4", text }], &Loading { counters: true, helpers: &helpers })
+    RuleSet::parse(
+        &[Source { name: "rules.v4", text }],
+        &Loading { counters: true, helpers: &helpers, ..Loading::default() },
+    )
 }
 
 /// The error of a text that must be refused.
@@ -69,9 +73,9 @@ impl Lab {
         devices.add(device("wan", [203, 0, 113, 1], 2));
         let mut around = Surroundings::new(1, Routines::PORTABLE);
         around.trace.set_level(TraceLevel::Full);
-        let rules = parse(text).unwrap_or_else(|error| panic!("{error}"));
+        let mut rules = parse(text).unwrap_or_else(|error| panic!("{error}"));
         let mut lists = Lists::default();
-        rules.claim(&mut lists);
+        rules.claim(Instant::from_secs(1000), &mut lists);
         Self {
             rules,
             devices,
@@ -79,6 +83,7 @@ impl Lab {
             services: Services::default(),
             conntrack: Conntrack::new(1),
             lists,
+            copies: Vec::new(),
             around,
             pool: Pool::new(),
             walk: Walk::new(),
@@ -105,6 +110,8 @@ impl Lab {
             services: &self.services,
             conntrack: &mut self.conntrack,
             lists: &mut self.lists,
+            pool: &mut self.pool,
+            copies: &mut self.copies,
             around: &mut self.around,
             walk: &mut self.walk,
         };

@@ -85,12 +85,12 @@ fn rules_that_name_the_same_table_share_it() {
 fn what_is_remembered_outlives_rules_that_name_it_again() {
     let mut lab = Lab::new("-A FORWARD -m recent --name a --set\n-A FORWARD -m recent --name b --set");
     assert!(lab.passes(0, ONE, 80));
-    let next = super::parse("-A FORWARD -m recent --name b --rcheck -j DROP").expect("rules");
-    next.claim(&mut lab.lists);
+    let mut next = super::parse("-A FORWARD -m recent --name b --rcheck -j DROP").expect("rules");
+    next.claim(lab.now, &mut lab.lists);
     lab.rules.replace(next);
     assert!(lab.lists.recent.find("a").is_none());
     assert!(!lab.passes(0, ONE, 80));
-    let none = super::parse("-A FORWARD -j ACCEPT").expect("rules");
-    none.claim(&mut lab.lists);
+    let mut none = super::parse("-A FORWARD -j ACCEPT").expect("rules");
+    none.claim(lab.now, &mut lab.lists);
     assert_eq!(lab.lists, Lists::default());
 }

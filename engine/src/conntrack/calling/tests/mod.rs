@@ -73,7 +73,9 @@ fn expected(lab: &Lab) -> Vec<String> {
 fn happened(lab: &mut Lab) -> Vec<HelperEvent> {
     let helpers = |event| match event {
         Event::Helper(event) => Some(event),
-        Event::Connection(..) | Event::Expectation(..) | Event::Log { .. } => None,
+        Event::Connection(..) | Event::Expectation(..) | Event::Log { .. } | Event::Nflog(_) | Event::Audit { .. } => {
+            None
+        }
     };
     lab.told().into_iter().filter_map(helpers).collect()
 }
@@ -170,7 +172,9 @@ fn a_retransmission_is_rewritten_again_and_replaces_its_expectation() {
         .into_iter()
         .filter_map(|event| match event {
             Event::Expectation(change, entry) => Some((change, entry.id.0)),
-            Event::Connection(..) | Event::Helper(_) | Event::Log { .. } => None,
+            Event::Connection(..) | Event::Helper(_) | Event::Log { .. } | Event::Nflog(_) | Event::Audit { .. } => {
+                None
+            }
         })
         .collect();
     assert_eq!(changes, [(Change::Destroy, 1), (Change::New, 2)]);

@@ -55,7 +55,9 @@ fn told(events: &mut Events) -> Vec<(Change, u64)> {
     core::iter::from_fn(|| events.pop())
         .filter_map(|(_, event)| match event {
             Event::Expectation(change, entry) => Some((change, entry.id.0)),
-            Event::Connection(..) | Event::Log { .. } | Event::Helper(_) => None,
+            Event::Connection(..) | Event::Log { .. } | Event::Helper(_) | Event::Nflog(_) | Event::Audit { .. } => {
+                None
+            }
         })
         .collect()
 }

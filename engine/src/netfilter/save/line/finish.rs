@@ -20,6 +20,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(in crate::netfilter::save) struct Surroundings<'a> {
     pub(in crate::netfilter::save) table: TableName,
+    pub(in crate::netfilter::save) sets: &'a [&'a str],
     pub(in crate::netfilter::save) helpers: &'a [(&'a str, HelperId)],
 }
 
@@ -67,6 +68,10 @@ impl Draft {
         for part in &self.parts {
             // Every part's declaration was found in the same table that makes it.
             let next = matches::parse(&self.given(part, around, &found))?;
+            if let Some(allowed) = next.as_ref().map(Match::tables).filter(|allowed| !allowed.contains(&around.table)) {
+                let (name, table) = (part.spec.name.to_owned(), around.table);
+                return Err(Fault::WrongTable { name, table, allowed }.at(part.column));
+            }
             found.extend(next);
         }
         let jump = match (&self.jump, &self.target) {
@@ -98,6 +103,7 @@ impl Draft {
             items: &part.items,
             header: &self.header,
             matches,
+            sets: around.sets,
             helpers: around.helpers,
         }
     }

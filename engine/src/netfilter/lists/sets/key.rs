@@ -1,0 +1,304 @@
+//! An element of a set: what it consists of, as text in and out.
+
+use alloc::{format, string::String, vec::Vec};
+use core::{
+    fmt::Write,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::kind::{Kind, Part};
+use crate::{
+    conntrack::{Address, Family},
+    limits::SET_EXPANSION_MAX,
+    netfilter::{
+        ends::{masked, prefix_mask},
+        matches::{icmp_names, icmp_number},
+        save::{names, values},
+    },
+    wire::Protocol,
+};
+
+/// An element. Parts that its kind does not have are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Key {
+    pub(super) family: Family,
+    pub(super) nets: [Net; 2],
+    pub(super) protocol: u8,
+    pub(super) port: u16,
+    pub(super) interface: String,
+    /// The interface is a port of a bridge.
+    pub(super) physical: bool,
+    pub(super) mac: [u8; 6],
+    pub(super) mark: u32,
+}
+
+/// An address and how many of its bits count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Net {
+    pub(super) address: Address,
+    pub(super) prefix: u8,
+}
+
+impl Net {
+    /// One address.
+    pub(super) const fn whole(address: Address, family: Family) -> Self {
+        Self { address, prefix: bits(family) }
+    }
+
+    /// The network of that prefix that it lies in.
+    pub(super) fn within(self, prefix: u8) -> Self {
+        Self { address: masked(self.address, prefix_mask(prefix)), prefix }
+    }
+}
+
+/// Bits of an address.
+pub(super) const fn bits(family: Family) -> u8 {
+    match family {
+        Family::Ipv4 => 32,
+        Family::Ipv6 => 128,
+    }
+}
+
+/// Reads an element, or all that a range in it stands for: at most [`SET_EXPANSION_MAX`].
+pub(super) fn parse(kind: Kind, family: Family, text: &str) -> Option<Vec<Key>> {
+    let parts: Vec<&str> = text.split(',').collect();
+    if parts.len() != kind.parts().len() {
+        return None;
+    }
+    let mut keys = alloc::vec![Key { family, ..Key::default() }];
+    let mut nets = 0;
+    for (part, text) in kind.parts().iter().zip(parts) {
+        let choices: Vec<Key> = match part {
+            Part::Address => each(addresses(text, family)?, |key, net| key.nets[nets] = net),
+            Part::Network => each(networks(text, family)?, |key, net| key.nets[nets] = net),
+            Part::Port => each(ports(text)?, |key, (protocol, port)| (key.protocol, key.port) = (protocol, port)),
+            Part::BarePort => each(bare_ports(text)?, |key, port| key.port = port),
+            Part::Interface => {
+                let (name, physical) = match text.strip_prefix("physdev:") {
+                    Some(name) => (name, true),
+                    None => (text, false),
+                };
+                let name = Some(name).filter(|name| (1..=15).contains(&name.len()))?;
+                let one = Key { interface: name.into(), physical, ..Key::default() };
+                alloc::vec![one]
+            }
+            Part::Mac => alloc::vec![Key { mac: mac(text)?, ..Key::default() }],
+            Part::Mark => {
+                let mark = values::number(text).and_then(|mark| u32::try_from(mark).ok())?;
+                alloc::vec![Key { mark, ..Key::default() }]
+            }
+        };
+        if keys.len().saturating_mul(choices.len()) > SET_EXPANSION_MAX {
+            return None;
+        }
+        keys = keys.iter().flat_map(|key| choices.iter().map(|choice| key.merged(choice, *part, nets))).collect();
+        nets += usize::from(matches!(part, Part::Address | Part::Network));
+    }
+    Some(keys)
+}
+
+fn each<T>(values: Vec<T>, put: impl Fn(&mut Key, T)) -> Vec<Key> {
+    let make = |value| {
+        let mut key = Key::default();
+        put(&mut key, value);
+        key
+    };
+    values.into_iter().map(make).collect()
+}
+
+impl Key {
+    fn merged(&self, other: &Self, part: Part, net: usize) -> Self {
+        let mut key = self.clone();
+        match part {
+            Part::Address | Part::Network => key.nets[net] = other.nets[net],
+            Part::Port | Part::BarePort => (key.protocol, key.port) = (other.protocol, other.port),
+            Part::Interface => (key.interface, key.physical) = (other.interface.clone(), other.physical),
+            Part::Mac => key.mac = other.mac,
+            Part::Mark => key.mark = other.mark,
+        }
+        key
+    }
+
+    /// Writes it as `ipset save` does.
+    pub(super) fn print(&self, kind: Kind, out: &mut String) {
+        let mut nets = self.nets.iter();
+        for (index, part) in kind.parts().iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            // Writing to a String cannot fail.
+            let _ = match part {
+                Part::Address | Part::Network => match nets.next() {
+                    Some(net) if net.prefix == bits(self.family) => write!(out, "{}", net.address.to_ip(self.family)),
+                    Some(net) => write!(out, "{}/{}", net.address.to_ip(self.family), net.prefix),
+                    None => Ok(()),
+                },
+                Part::Port => write!(out, "{}", self.port_text()),
+                Part::BarePort => write!(out, "{}", self.port),
+                Part::Interface => write!(out, "{}{}", if self.physical { "physdev:" } else { "" }, self.interface),
+                Part::Mac => {
+                    let [a, b, c, d, e, f] = self.mac;
+                    write!(out, "{a:02X}:{b:02X}:{c:02X}:{d:02X}:{e:02X}:{f:02X}")
+                }
+                Part::Mark => write!(out, "{:#010x}", self.mark),
+            };
+        }
+    }
+
+    fn port_text(&self) -> String {
+        let name = names::protocol_name(self.protocol).map_or_else(|| format!("{}", self.protocol), String::from);
+        if Protocol(self.protocol) == Protocol::ICMP {
+            let [kind, code] = self.port.to_be_bytes();
+            return match icmp_names(kind, code) {
+                Some(known) => format!("{name}:{known}"),
+                None => format!("{name}:{kind}/{code}"),
+            };
+        }
+        format!("{name}:{}", self.port)
+    }
+}
+
+/// `A`, `A/prefix` (all of them) or `A-B`.
+fn addresses(text: &str, family: Family) -> Option<Vec<Net>> {
+    if let Some((first, last)) = text.split_once('-') {
+        let (first, last) = (values::ipv4(first)?.to_bits(), values::ipv4(last)?.to_bits());
+        return numbered(first, last);
+    }
+    match text.split_once('/') {
+        Some((address, prefix)) if family == Family::Ipv4 => {
+            let mask =
+                prefix_of(prefix, family).map(|prefix| u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0))?;
+            let first = values::ipv4(address)?.to_bits() & mask;
+            numbered(first, first | !mask)
+        }
+        Some((address, prefix)) => (prefix_of(prefix, family)? == bits(family))
+            .then(|| address_of(address, family))?
+            .map(|net| alloc::vec![net]),
+        None => address_of(text, family).map(|net| alloc::vec![net]),
+    }
+}
+
+fn numbered(first: u32, last: u32) -> Option<Vec<Net>> {
+    let count = usize::try_from(last.checked_sub(first)?).ok()?;
+    let net = |bits: u32| Net::whole(Address::v4(Ipv4Addr::from_bits(bits).octets()), Family::Ipv4);
+    (count < SET_EXPANSION_MAX).then(|| (first..=last).map(net).collect())
+}
+
+/// `A`, `A/prefix`, or the networks that `A-B` consists of.
+fn networks(text: &str, family: Family) -> Option<Vec<Net>> {
+    if let Some((first, last)) = text.split_once('-') {
+        let (first, last) = (values::ipv4(first)?.to_bits(), values::ipv4(last)?.to_bits());
+        return (first <= last).then(|| cover(first, last));
+    }
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, prefix_of(prefix, family)?),
+        None => (text, bits(family)),
+    };
+    Some(alloc::vec![address_of(address, family)?.within(prefix)])
+}
+
+/// The fewest networks that a range consists of, in order.
+fn cover(first: u32, last: u32) -> Vec<Net> {
+    let mut nets = Vec::new();
+    let mut next = Some(first);
+    while let Some(start) = next.filter(|start| *start <= last) {
+        let mut size = start.trailing_zeros().min(32);
+        while size > 0 && u64::from(start) + (1 << size) - 1 > u64::from(last) {
+            size -= 1;
+        }
+        nets.push(Net { address: Address::v4(Ipv4Addr::from_bits(start).octets()), prefix: 32 - size as u8 });
+        next = u32::try_from(u64::from(start) + (1 << size)).ok();
+    }
+    nets
+}
+
+fn address_of(text: &str, family: Family) -> Option<Net> {
+    let address: IpAddr = text.parse().ok()?;
+    let fits = address.is_ipv4() == (family == Family::Ipv4);
+    fits.then(|| Net::whole(Address::from(address), family))
+}
+
+fn prefix_of(text: &str, family: Family) -> Option<u8> {
+    text.parse::<u8>().ok().filter(|prefix| *prefix <= bits(family))
+}
+
+/// `[protocol:]port[-port]`, or `icmp:type/code` and `icmp:name`; without a protocol TCP.
+fn ports(text: &str) -> Option<Vec<(u8, u16)>> {
+    let (protocol, text) = text.split_once(':').unwrap_or(("tcp", text));
+    let protocol = match values::number(protocol) {
+        Some(number) => u8::try_from(number).ok()?,
+        None => names::protocol(&protocol.to_ascii_lowercase())?,
+    };
+    match Protocol(protocol) {
+        Protocol::ICMP | Protocol::ICMPV6 => {
+            let (kind, code) = match text.split_once('/') {
+                Some((kind, code)) => (kind.parse().ok()?, code.parse().ok()?),
+                None => icmp_number(text)?,
+            };
+            Some(alloc::vec![(protocol, u16::from_be_bytes([kind, code]))])
+        }
+        Protocol::TCP | Protocol::UDP | Protocol::SCTP | Protocol(136) => {
+            Some(bare_ports(text)?.into_iter().map(|port| (protocol, port)).collect())
+        }
+        // Other protocols have no ports.
+        _ => (text == "0").then(|| alloc::vec![(protocol, 0)]),
+    }
+}
+
+/// `port` or `port-port`.
+fn bare_ports(text: &str) -> Option<Vec<u16>> {
+    let text = text.strip_prefix("tcp:").or_else(|| text.strip_prefix("udp:")).unwrap_or(text);
+    let found = match text.split_once('-') {
+        Some((first, last)) => values::port(first).zip(values::port(last)),
+        None => values::port(text).map(|port| (port, port)),
+    };
+    found.filter(|(first, last)| first <= last).map(|(first, last)| (first..=last).collect())
+}
+
+fn mac(text: &str) -> Option<[u8; 6]> {
+    let mut bytes = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut bytes {
+        let part = parts.next().filter(|part| (1..=2).contains(&part.len()))?;
+        *byte = u8::from_str_radix(part, 16).ok()?;
+    }
+    parts.next().is_none().then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(kind: &str, text: &str) -> Option<Vec<String>> {
+        let kind = Kind::find(kind).expect("known");
+        let keys = parse(kind, Family::Ipv4, text)?;
+        let print = |key: &Key| {
+            let mut out = String::new();
+            key.print(kind, &mut out);
+            out
+        };
+        Some(keys.iter().map(print).collect())
+    }
+
+    #[test]
+    fn ranges_stand_for_all_that_they_hold() {
+        let all = |texts: &[&str]| Some(texts.iter().map(|text| String::from(*text)).collect::<Vec<_>>());
+        assert_eq!(texts("hash:ip", "10.0.0.0/31"), all(&["10.0.0.0", "10.0.0.1"]));
+        assert_eq!(texts("hash:net", "1.2.3.4-1.2.3.9"), all(&["1.2.3.4/30", "1.2.3.8/31"]));
+        assert_eq!(texts("hash:net", "0.0.0.0-255.255.255.255"), all(&["0.0.0.0/0"]));
+        assert_eq!(texts("hash:ip,port", "1.2.3.4,udp:5-6"), all(&["1.2.3.4,udp:5", "1.2.3.4,udp:6"]));
+        assert_eq!(texts("hash:ip,port,net", "1.2.3.4,80,5.6.7.8/16"), all(&["1.2.3.4,tcp:80,5.6.0.0/16"]));
+        assert_eq!(texts("hash:ip", "10.0.0.0/1"), None);
+        assert_eq!(texts("hash:ip,port", "1.2.3.4"), None);
+    }
+
+    #[test]
+    fn icmp_types_have_names() {
+        let one = |text: &str| Some(alloc::vec![String::from(text)]);
+        assert_eq!(texts("hash:ip,port", "1.2.3.4,icmp:8/0"), one("1.2.3.4,icmp:echo-request"));
+        assert_eq!(texts("hash:ip,port", "1.2.3.4,icmp:host-unreachable"), one("1.2.3.4,icmp:host-unreachable"));
+        assert_eq!(texts("hash:ip,port", "1.2.3.4,vrrp:0"), one("1.2.3.4,vrrp:0"));
+    }
+}

@@ -1,0 +1,123 @@
+//! What a packet shows to sets.
+
+use alloc::string::String;
+
+use super::{
+    key::{Key, Net},
+    kind::{Kind, Part},
+};
+use crate::{
+    conntrack::{Address, Family},
+    netfilter::{View, ends::Ends},
+    packet::Packet,
+    wire::Protocol,
+};
+
+/// What a packet shows to sets.
+#[derive(Clone, Debug)]
+pub(in crate::netfilter) struct Probe<'a> {
+    pub(super) family: Family,
+    source: Address,
+    destination: Address,
+    ports: Ports,
+    /// Devices' names; empty when there is none.
+    input: &'a str,
+    output: &'a str,
+    macs: Option<([u8; 6], [u8; 6])>,
+    mark: u32,
+    /// For counters.
+    pub(super) bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ports {
+    Here {
+        protocol: u8,
+        source: u16,
+        destination: u16,
+    },
+    /// They should be here, but this is a later fragment or the packet ends before.
+    Missing,
+}
+
+impl<'a> Probe<'a> {
+    /// Reads the view's packet; `None` when it has no addresses.
+    pub(in crate::netfilter) fn of<'v: 'a>(view: &'a View<'v>) -> Option<Self> {
+        let ends = Ends::of(view.packet)?;
+        let name = |id| view.devices.find(id).map_or("", |device| device.name.as_str());
+        Some(Self {
+            family: ends.family,
+            source: ends.source,
+            destination: ends.destination,
+            ports: ports(view.packet),
+            input: view.input.map_or("", name),
+            output: view.output.map_or("", name),
+            macs: view.packet.ethernet().map(|header| (header.source.0, header.destination.0)),
+            mark: view.packet.meta().mark,
+            bytes: view.packet.network_len() as u64,
+        })
+    }
+
+    /// The element that the packet would be in a set of this kind, with whole addresses; `from_source` says which end each
+    /// part is taken from. `None`: it shows no such thing.
+    pub(super) fn key(&self, kind: Kind, from_source: &[bool]) -> Option<Key> {
+        let mut key = Key { family: self.family, ..Key::default() };
+        let mut nets = 0;
+        for (part, &source) in kind.parts().iter().zip(from_source) {
+            match part {
+                Part::Address | Part::Network => {
+                    let address = if source { self.source } else { self.destination };
+                    key.nets[nets] = Net::whole(address, self.family);
+                    nets += 1;
+                }
+                Part::Port | Part::BarePort => {
+                    let Ports::Here { protocol, source: from, destination } = self.ports else { return None };
+                    if *part == Part::BarePort && !matches!(Protocol(protocol), Protocol::TCP | Protocol::UDP) {
+                        return None;
+                    }
+                    key.port = if source { from } else { destination };
+                    key.protocol = if *part == Part::Port { protocol } else { 0 };
+                }
+                Part::Interface => {
+                    let name = if source { self.input } else { self.output };
+                    key.interface = (!name.is_empty()).then(|| String::from(name))?;
+                }
+                Part::Mac => {
+                    let (from, to) = self.macs?;
+                    key.mac = Some(if source { from } else { to }).filter(|mac| *mac != [0; 6])?;
+                }
+                Part::Mark => key.mark = self.mark,
+            }
+        }
+        Some(key)
+    }
+}
+
+/// Linux v6.18: `net/netfilter/ipset/ip_set_getport.c`, `ip_set_get_ip4_port()`.
+fn ports(packet: &Packet) -> Ports {
+    let protocol = packet.protocol();
+    let is_later_fragment = packet.ipv4().is_some_and(|ip| ip.fragment_offset() != 0);
+    let none = Ports::Here { protocol: protocol.0, source: 0, destination: 0 };
+    match (protocol, packet.transport_bytes()) {
+        (Protocol::TCP | Protocol::UDP | Protocol::SCTP | UDPLITE | Protocol::ICMP | Protocol::ICMPV6, _)
+            if is_later_fragment =>
+        {
+            Ports::Missing
+        }
+        (Protocol::TCP | Protocol::UDP | Protocol::SCTP | UDPLITE, &[a, b, c, d, ..]) => Ports::Here {
+            protocol: protocol.0,
+            source: u16::from_be_bytes([a, b]),
+            destination: u16::from_be_bytes([c, d]),
+        },
+        (Protocol::ICMP | Protocol::ICMPV6, &[kind, code, ..]) => {
+            let both = u16::from_be_bytes([kind, code]);
+            Ports::Here { protocol: protocol.0, source: both, destination: both }
+        }
+        (Protocol::TCP | Protocol::UDP | Protocol::SCTP | UDPLITE | Protocol::ICMP | Protocol::ICMPV6, _) => {
+            Ports::Missing
+        }
+        _ => none,
+    }
+}
+
+const UDPLITE: Protocol = Protocol(136);
