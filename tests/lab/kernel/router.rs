@@ -80,7 +80,10 @@ pub(super) fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<Ipv4Addr
     let text = scenario.rules(folder)?;
     let helpers: Vec<_> = engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
     let loading = Loading { helpers: &helpers, ..Loading::default() };
-    let rules = RuleSet::parse(&[Source { name: "scenario.json", text: &text }], &loading)?;
+    let sets = sets(scenario);
+    let mut sources = vec![Source { name: "scenario.json", text: &text }];
+    sources.extend((!sets.is_empty()).then_some(Source { name: "setup", text: &sets }));
+    let rules = RuleSet::parse(&sources, &loading)?;
     engine.handle_command(now, Command::ReplaceRules(Box::new(rules)))?;
     Ok(engine)
 }
@@ -180,6 +183,13 @@ fn parse_mac(text: &str) -> Result<MacAddr> {
     Ok(MacAddr(octets))
 }
 
+/// The sets that `ipset` commands of `setup` make, as text of `ipset restore`.
+fn sets(scenario: &Scenario) -> String {
+    let lines =
+        scenario.setup.iter().map(CommandLine::words).filter(|words| words.first().is_some_and(|word| word == "ipset"));
+    lines.map(|words| words[1..].join(" ") + "\n").collect()
+}
+
 /// What a command of `setup` means here; one that is not understood is an error.
 fn set_up(line: &CommandLine) -> Result<Vec<Command>> {
     let words = line.words();
@@ -189,6 +199,8 @@ fn set_up(line: &CommandLine) -> Result<Vec<Command>> {
         ["ip", "addr" | "address", "add", network, .., "dev", device] => {
             Ok(vec![Command::AddAddress(side(device)?, parse_network(network)?)])
         }
+        // Sets go into the text that rules come from: see `sets`.
+        ["ipset", ..] => Ok(Vec::new()),
         ["sysctl", ref rest @ ..] => {
             let settings = rest.iter().filter(|word| !word.starts_with('-'));
             settings

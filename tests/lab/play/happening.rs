@@ -135,5 +135,7 @@ fn told(event: &Event) -> String {
         Event::Expectation(change, entry) => ExpectationLine { entry, change: Some(*change) }.to_string(),
         Event::Log { line, .. } => format!("log: {line}"),
         Event::Helper(event) => format!("helper: {event:?}"),
+        Event::Nflog(packet) => format!("nflog {}: {}{} bytes", packet.group, packet.prefix, packet.bytes.len()),
+        Event::Audit { record } => format!("audit: {record}"),
     }
 }

@@ -123,7 +123,7 @@ impl Lab {
     #[track_caller]
     pub fn replace_rules(&mut self, text: &str) {
         let helpers: Vec<_> = self.helpers.iter().map(|(name, id)| (name.as_str(), *id)).collect();
-        let loading = Loading { counters: false, helpers: &helpers };
+        let loading = Loading { counters: false, helpers: &helpers, ..Loading::default() };
         match RuleSet::parse(&[Source { name: "rules", text }], &loading) {
             Ok(rules) => self.give(Command::ReplaceRules(Box::new(rules))),
             Err(error) => panic!("{error}"),

@@ -1,0 +1,121 @@
+"""Matches that remember packets: recent, hashlimit, connlimit."""
+from parts.builder import A, B, SRV, masquerade, scenario, table, tcp, udp
+
+
+@scenario("rules-recent")
+def recent(s):
+    """recent: set, rcheck, update, remove, seconds, hitcount, rttl, masks, both ends, negation."""
+    s.keys["iptables"] = table(
+        "filter",
+        "-A FORWARD -p udp --dport 1 -m recent --name ssh --update --seconds 5 --hitcount 3 -j DROP",
+        "-A FORWARD -p udp --dport 1 -m recent --name ssh --set -j ACCEPT",
+        "-A FORWARD -p udp --dport 2 -m recent --name ssh --rcheck --seconds 2 -j ACCEPT",
+        "-A FORWARD -p udp --dport 3 -m recent --name ssh --remove -j ACCEPT",
+        "-A FORWARD -p udp --dport 4 -m recent --name nets --mask 255.255.255.0 --set -j ACCEPT",
+        "-A FORWARD -p udp --dport 5 -m recent --name nets --mask 255.255.255.0 --rcheck -j ACCEPT",
+        "-A FORWARD -p udp --dport 6 -m recent --name to --rdest --set -j ACCEPT",
+        "-A FORWARD -p udp --dport 7 -m recent --name to --rdest ! --rcheck -j ACCEPT",
+        "-A FORWARD -p udp --dport 8 -m recent --name ttl --set -j ACCEPT",
+        "-A FORWARD -p udp --dport 9 -m recent --name ttl --rcheck --rttl -j ACCEPT",
+        "-A FORWARD -p udp --dport 10 -m recent --name reap --set -j ACCEPT",
+        "-A FORWARD -p udp --dport 11 -m recent --name reap --rcheck --seconds 1 --reap -j ACCEPT",
+        "-A FORWARD -p udp --dport 12 -m recent --name reap --rcheck -j ACCEPT",
+        "-A FORWARD -p udp --dport 13 -m recent --name reap ! --set -j ACCEPT",
+        FORWARD="DROP")
+    s.note("two are noted, the third and fourth are too many; another source has its own count")
+    s.put(*[udp(A, 5000 + n, SRV, 1) for n in range(4)], udp(B, 5004, SRV, 1))
+    s.note("checked, forgotten, checked again")
+    s.put(udp(A, 5010, SRV, 2), udp(A, 5011, SRV, 3), udp(A, 5012, SRV, 3), udp(A, 5013, SRV, 2))
+    s.note("masked: the neighbour in the same network is known too; negated, by destination")
+    s.put(udp(B, 5020, SRV, 5), udp(A, 5021, SRV, 4), udp(B, 5022, SRV, 5))
+    s.put(udp(A, 5030, SRV, 7), udp(A, 5031, SRV, 6), udp(B, 5032, SRV, 7), udp(B, 5033, "198.51.100.8", 7))
+    s.note("another TTL is somebody else")
+    other = udp(A, 5042, SRV, 9)
+    other.ttl = 33
+    s.put(udp(A, 5040, SRV, 8), udp(A, 5041, SRV, 9), other)
+    s.note("too old to count, and reaped")
+    s.put(udp(A, 5050, SRV, 10), udp(B, 5051, SRV, 1))
+    s.step(sleep=2.5)
+    s.put(udp(B, 5052, SRV, 2), udp(A, 5053, SRV, 11), udp(A, 5054, SRV, 12), udp(A, 5055, SRV, 13))
+    s.note("after the ban has run out")
+    s.step(sleep=5.2)
+    s.put(*[udp(A, 5060 + n, SRV, 1) for n in range(3)])
+
+
+@scenario("rules-hashlimit")
+def hashlimit(s):
+    """hashlimit: groups by both ends and ports, masks, above and upto, bytes, a full table, running out, rate-match."""
+    s.keys["iptables"] = table(
+        "filter",
+        "-A FORWARD -p udp --dport 1 -m hashlimit --hashlimit-upto 1/sec --hashlimit-burst 2 --hashlimit-mode srcip"
+        " --hashlimit-name one -j ACCEPT",
+        "-A FORWARD -p udp --dport 2:3 -m hashlimit --hashlimit-above 1/min --hashlimit-burst 1"
+        " --hashlimit-mode dstip,dstport --hashlimit-name two -j DROP",
+        "-A FORWARD -p udp --dport 2:3 -j ACCEPT",
+        "-A FORWARD -p udp --dport 4 -m hashlimit --hashlimit-upto 1/min --hashlimit-burst 1 --hashlimit-mode srcip"
+        " --hashlimit-srcmask 24 --hashlimit-name three -j ACCEPT",
+        "-A FORWARD -p udp --dport 5 -m hashlimit --hashlimit-upto 1kb/s --hashlimit-mode srcip --hashlimit-name four"
+        " -j ACCEPT",
+        "-A FORWARD -p udp --dport 6 -m hashlimit --hashlimit-upto 1kb/s --hashlimit-burst 2kb --hashlimit-mode srcip"
+        " --hashlimit-name five -j ACCEPT",
+        "-A FORWARD -p udp --dport 7 -m hashlimit --hashlimit-upto 10/sec --hashlimit-mode srcport --hashlimit-htable-size 1"
+        " --hashlimit-htable-max 2 --hashlimit-htable-expire 900 --hashlimit-htable-gcinterval 300 --hashlimit-name six"
+        " -j ACCEPT",
+        "-A FORWARD -p udp --dport 8 -m hashlimit --hashlimit-upto 2/sec --hashlimit-burst 1 --hashlimit-rate-match"
+        " --hashlimit-rate-interval 1 --hashlimit-name seven -j ACCEPT",
+        FORWARD="DROP")
+    s.note("two at once, one a second, each source alone")
+    s.put(*[udp(A, 5000 + n, SRV, 1) for n in range(3)], udp(B, 5003, SRV, 1))
+    s.note("one for each destination and port")
+    s.put(udp(A, 5010, SRV, 2), udp(B, 5011, SRV, 2), udp(A, 5012, SRV, 3), udp(A, 5013, "198.51.100.8", 2))
+    s.note("a whole network is one source")
+    s.put(udp(A, 5020, SRV, 4), udp(B, 5021, SRV, 4))
+    s.note("bytes of a second; a burst is a second second")
+    s.put(*[udp(A, 5030 + n, SRV, 5, bytes(272)) for n in range(5)])
+    s.put(*[udp(A, 5040 + n, SRV, 6, bytes(472)) for n in range(7)])
+    s.note("a table for two; the third is dropped at once")
+    s.put(udp(A, 5050, SRV, 7), udp(A, 5051, SRV, 7), udp(A, 5052, SRV, 7), udp(A, 5050, SRV, 7))
+    s.note("a rate by intervals")
+    s.put(*[udp(A, 5060 + n, SRV, 8) for n in range(5)])
+    s.step(sleep=1.6)
+    s.put(*[udp(A, 5070 + n, SRV, 1) for n in range(3)], udp(A, 5080, SRV, 5, bytes(272)), udp(A, 5052, SRV, 7))
+    s.put(udp(A, 5065, SRV, 8), udp(A, 5066, SRV, 8))
+
+
+@scenario("rules-connlimit")
+def connlimit(s):
+    """connlimit: by source, by destination, by network; closed connections do not count."""
+    s.keys["iptables"] = table(
+        "filter",
+        "-A FORWARD -p tcp --dport 80 --syn -m connlimit --connlimit-above 2 -j REJECT --reject-with tcp-reset",
+        "-A FORWARD -p udp --dport 1 -m connlimit --connlimit-upto 2 --connlimit-daddr -j ACCEPT",
+        "-A FORWARD -p udp --dport 2 -m connlimit --connlimit-above 1 --connlimit-mask 24 -j DROP",
+        "-A FORWARD -p tcp -j ACCEPT",
+        "-A FORWARD -p udp --dport 2 -j ACCEPT",
+        FORWARD="DROP")
+    s.note("three from one source: the third is refused; another source has its own")
+    for n in range(3):
+        s.step(sleep=0.03)
+        s.put(tcp(A, 4000 + n, SRV, 80))
+    s.step(sleep=0.03)
+    s.put(tcp(B, 4010, SRV, 80))
+    s.note("one is closed: there is room again")
+    s.put(tcp(SRV, 80, A, 4000, "SA", seq=0, ack=1001), tcp(A, 4000, SRV, 80, "A", seq=1001, ack=1))
+    s.put(tcp(SRV, 80, A, 4000, "R", seq=1, ack=1001))
+    s.step(sleep=0.03)
+    s.put(tcp(A, 4005, SRV, 80))
+    s.note("by destination, whoever asks")
+    for n, source in enumerate((A, B, A)):
+        s.step(sleep=0.03)
+        s.put(udp(source, 5000 + n, SRV, 1))
+    s.step(sleep=0.03)
+    s.put(udp(A, 5000, SRV, 1), udp(A, 5004, "198.51.100.8", 1))
+    s.note("a network")
+    s.step(sleep=0.03)
+    s.put(udp(A, 5010, SRV, 2))
+    s.step(sleep=0.03)
+    s.put(udp(B, 5011, SRV, 2))
+    s.step(sleep=0.03)
+    s.put(udp(A, 5010, SRV, 2))
+    s.step(sleep=1.6)
+    s.put(udp(A, 5099, SRV, 99))

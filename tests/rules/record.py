@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Asks iptables-legacy what it makes of rules, and writes pairs.txt anew.
+
+    record.py < old.txt > new.txt
+    record.py real                    asks about the files in real/ and writes what is saved beside them
+
+Reads text in the form of pairs.txt. Answers that stand there are thrown away and asked for again; `~` (the tool takes the
+rule, Towpath refuses it) stays when the tool still takes it. Needs root; each question is asked in a network namespace of
+its own, which is gone afterwards.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SETUP = """
+ipset create here hash:ip && ipset create there hash:ip,port && ipset create where hash:net && ipset create lists list:set
+"""
+
+
+def ask(table, lines, six):
+    """The rules that the tool saves, or None when it refuses the text."""
+    tool = "ip6tables-legacy" if six else "iptables-legacy"
+    text = f"*{table}\n:foo - [0:0]\n" + lines.replace(" ; ", "\n") + "\nCOMMIT\n"
+    script = f"{SETUP}\n{tool}-restore 2>/dev/null <<'RULES' && {tool}-save -t {table}\n{text}RULES\n"
+    answer = subprocess.run(["unshare", "-n", "sh", "-c", script], capture_output=True, text=True)
+    if answer.returncode != 0:
+        return None
+    return [line for line in answer.stdout.splitlines() if line.startswith("-A")]
+
+
+def record_real():
+    """Writes NAME.saved for each NAME.v4; a NAME.ipset is restored first."""
+    for rules in sorted((Path(__file__).parent / "real").glob("*.v4")):
+        sets = rules.with_suffix(".ipset")
+        script = f"ipset restore < {sets}\n" if sets.exists() else ""
+        script += f"iptables-legacy-restore -c < {rules} || exit 1\n"
+        tables = [line.lstrip("* ") for line in rules.read_text().splitlines() if line.startswith("*")]
+        for table in ("raw", "mangle", "nat", "filter"):
+            script += f"iptables-legacy-save -c -t {table}\n" if table in tables else ""
+        answer = subprocess.run(["unshare", "-n", "sh", "-c", script], capture_output=True, text=True, check=True)
+        lines = [line for line in answer.stdout.splitlines() if not line.startswith("#")]
+        rules.with_suffix(".saved").write_text("\n".join(lines) + "\n")
+        print(rules.name)
+
+
+def main():
+    if sys.argv[1:] == ["real"]:
+        return record_real()
+    source = sys.stdin.read().splitlines()
+    out, question, refused_here = [], None, False
+    asked = []
+    for line in source:
+        if line.startswith("#") or not line:
+            asked.append(("text", line, False))
+        elif " < " in line and not line.startswith(">"):
+            asked.append(("question", line, False))
+        elif line == "~":
+            asked[-1] = (asked[-1][0], asked[-1][1], True)
+    for kind, line, refused_here in asked:
+        out.append(line)
+        if kind == "text":
+            continue
+        table, lines = line.split(" < ", 1)
+        six = table.startswith("6")
+        answer = ask(table.removeprefix("6"), lines, six)
+        if answer is None:
+            out.append("!")
+        elif refused_here:
+            out.append("~")
+        else:
+            out.extend(f"> {rule}" for rule in answer)
+    print("\n".join(out))
+
+
+main()
