@@ -29,7 +29,7 @@ use crate::{
 pub(crate) struct Gateway {
     program: PathBuf,
     process: Tied,
-    /// Shows connections and expectations as they come and go.
+    /// Shows expectations as they come and go.
     _watcher: Tied,
     /// What it shows.
     events: Receiver<String>,
@@ -69,11 +69,26 @@ impl Gateway {
         let process = Tied(process);
         await_running(&says)?;
         let mut watcher = tied_command(program)?;
-        watcher.args(["conntrack", "-E", "--control"]).arg(folder.path().join(CONTROL));
+        watcher.args(["conntrack", "-E", "expect", "--control"]).arg(folder.path().join(CONTROL));
         let watcher = watcher.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut watcher = Tied(watcher.context("cannot watch the gateway's events")?);
         let events = lines(watcher.0.stdout.take())?;
-        Ok(Self { program: program.to_owned(), process, _watcher: watcher, events, says, prints, folder })
+        let gateway = Self { program: program.to_owned(), process, _watcher: watcher, events, says, prints, folder };
+        gateway.await_watcher()?;
+        Ok(gateway)
+    }
+
+    /// Waits until the watcher is connected, so that it misses nothing.
+    fn await_watcher(&self) -> Result<()> {
+        // Each question is a client too.
+        for asked in 1..=WATCHER_QUESTIONS {
+            let clients = self.report()?["control"]["clients"].as_u64();
+            if clients.is_some_and(|clients| clients > asked) {
+                return Ok(());
+            }
+            thread::sleep(WATCHER_PAUSE);
+        }
+        bail!("towpath conntrack -E does not reach the gateway")
     }
 
     /// The connection table, as `towpath conntrack -L` shows it.
@@ -83,17 +98,30 @@ impl Gateway {
 
     /// What it has counted.
     pub(crate) fn counts(&self) -> Result<Counts> {
-        let text = self.ask(&["stats", "--json"])?;
-        let report: Value = serde_json::from_str(&text).context("the gateway's statistics are not JSON")?;
+        let report = self.report()?;
         let engine = &report["engine"];
         let forwarded = engine["forwarded_packets"].as_u64().context("the statistics lack forwarded_packets")?;
         let drops = engine["drops"].as_object().context("the statistics lack drops")?;
         Ok(Counts { forwarded, dropped: drops.values().filter_map(Value::as_u64).sum() })
     }
 
-    /// What happened to expectations since this was asked last, as `towpath conntrack -E` shows it.
-    pub(crate) fn expectations(&self) -> Vec<String> {
-        self.events.try_iter().filter(|event| is_expectation(event)).collect()
+    fn report(&self) -> Result<Value> {
+        let text = self.ask(&["stats", "--json"])?;
+        serde_json::from_str(&text).context("the gateway's statistics are not JSON")
+    }
+
+    /// What happened to the expectation of the data connection that has just been opened, as `towpath conntrack -E
+    /// expect` shows it: it came, and went when the connection did come.
+    pub(crate) fn expectations(&self) -> Result<Vec<String>> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.events.recv_timeout(EVENT).context("the helper has not expected the data connection")?;
+            let is_last = event.contains(GONE);
+            events.push(event);
+            if is_last {
+                return Ok(events);
+            }
+        }
     }
 
     /// Stops it as Ctrl-C does, and gives the statistics that it prints.
@@ -184,6 +212,13 @@ pub(crate) fn rules() -> String {
     )
 }
 
+/// How often it is asked whether the watcher is there, and how long it is left alone between.
+const WATCHER_QUESTIONS: u64 = 200;
+const WATCHER_PAUSE: Duration = Duration::from_millis(25);
+/// How long an event may take to be shown.
+const EVENT: Duration = Duration::from_secs(5);
+/// How the line of an expectation that is gone starts (conntrack(8)).
+const GONE: &str = "[DESTROY]";
 /// What the gateway writes when its devices and its socket are open.
 const RUNNING: &str = "running on";
 /// How long it may take to start, and to stop; compiling a helper takes most of it.
@@ -209,8 +244,4 @@ fn lines(pipe: Option<impl Read + Send + 'static>) -> Result<Receiver<String>> {
     let read = move || BufReader::new(pipe).lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
     thread::Builder::new().name("lines".to_owned()).spawn(read).context("cannot read a pipe")?;
     Ok(receiver)
-}
-
-fn is_expectation(event: &str) -> bool {
-    event.contains("mask-src=")
 }

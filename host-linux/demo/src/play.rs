@@ -134,8 +134,8 @@ impl Stage {
     }
 
     fn show_expectations(&self, screen: &mut Screen) -> Result<()> {
-        screen.say(format_args!("the helper's expectations, towpath conntrack -E:"))?;
-        self.gateway.expectations().iter().try_for_each(|event| screen.quote(event))
+        screen.say(format_args!("the helper's expectation, towpath conntrack -E expect:"))?;
+        self.gateway.expectations()?.iter().try_for_each(|event| screen.quote(event))
     }
 
     fn show_speed(&self, screen: &mut Screen, bytes: usize, took: Took, before: Counts) -> Result<()> {
