@@ -1,16 +1,8 @@
 //! The program on a wire: `towpath run` and those who ask it.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    net::{Ipv4Addr, UdpSocket},
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    process::{Child, ChildStderr, Command, Output, Stdio},
-};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use rustix::process::{Signal, kill_process};
 use towpath::{
     control::{Client, Reply, Request, Topic},
     stats::{DeviceReport, Report},
@@ -18,13 +10,10 @@ use towpath::{
 use towpath_engine::Change;
 
 use crate::{
-    link::{PATIENCE, Station},
-    namespace::{in_namespace, quieten},
+    namespace::in_namespace,
+    running::{Folder, Gateway, Network, question_wrong},
     skip::skip,
 };
-
-const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
-const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
 #[test]
 fn a_gateway_forwards_between_its_devices_and_says_what_it_did_when_it_is_interrupted() {
@@ -49,7 +38,7 @@ fn a_gateway_stops_cleanly_when_it_is_terminated_and_leaves_nothing_behind() {
         assert!(folder.socket().exists());
         let output = gateway.stop(Signal::TERM);
         assert!(output.status.success(), "{output:?}");
-        let left: Vec<_> = fs::read_dir(folder.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["gateway.toml"]);
     });
 }
@@ -220,122 +209,8 @@ fn without_a_gateway_those_who_ask_it_say_so() {
     }
 }
 
-/// A client and a server, each at a device of the gateway.
-struct Network {
-    client: Station,
-    server: Station,
-}
-
-impl Network {
-    fn new() -> Self {
-        quieten();
-        let (client, server) = (Station::new("ga", CLIENT), Station::new("gb", SERVER));
-        client.namespace.ip("route add default via 10.0.0.1");
-        server.namespace.ip("route add default via 192.0.2.1");
-        Self { client, server }
-    }
-
-    fn folder(&self) -> Folder {
-        Folder::new()
-    }
-
-    /// Sends a datagram to the server and back; both must arrive.
-    fn exchange(&self, payload: &[u8]) {
-        let (client, server) = (self.client.udp(4000), self.server.udp(4001));
-        client.send_to(payload, (SERVER, 4001)).unwrap();
-        let receive = |socket: &UdpSocket| {
-            let mut bytes = [0; 100];
-            let (len, from) =
-                socket.recv_from(&mut bytes).unwrap_or_else(|error| panic!("within {PATIENCE:?}: {error}"));
-            assert_eq!(&bytes[..len], payload);
-            from
-        };
-        let from = receive(&server);
-        server.send_to(payload, from).unwrap();
-        receive(&client);
-    }
-}
-
-/// Where a gateway has its configuration and its control socket.
-struct Folder(TempDir, String);
-
-impl Folder {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("gateway.toml");
-        fs::write(&config, CONFIG).unwrap();
-        Self(folder, config.to_str().unwrap().to_owned())
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.0.path().join("control")
-    }
-
-    fn config_name(&self) -> &str {
-        &self.1
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
-        command.args(words).arg("--control").arg(self.socket());
-        command
-    }
-
-    fn towpath(&self, words: &[&str]) -> Output {
-        self.command(words).output().unwrap()
-    }
-}
-
-const CONFIG: &str = r#"[[interface]]
-name = "lan"
-device = "ga"
-addresses = ["10.0.0.1/24"]
-
-[[interface]]
-name = "wan"
-device = "gb"
-addresses = ["192.0.2.1/24"]
-"#;
-
-/// A running gateway.
-struct Gateway {
-    process: Child,
-    _stderr: BufReader<ChildStderr>,
-}
-
-impl Gateway {
-    /// Starts it and waits until it says that it runs.
-    fn start(folder: &Folder) -> Self {
-        let mut command = folder.command(&["run", "-c", folder.config_name()]);
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = BufReader::new(process.stderr.take().unwrap());
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
-        assert!(line.starts_with("towpath: running on ga, gb;"), "{line}");
-        Self { process, _stderr: stderr }
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.process)
-    }
-
-    fn stop(self, signal: Signal) -> Output {
-        kill_process(self.pid(), signal).unwrap();
-        self.process.wait_with_output().unwrap()
-    }
-}
-
 /// The line without packet and byte counts.
 fn without_counters(line: &str) -> String {
     let words = line.split(' ').filter(|word| !word.starts_with("packets=") && !word.starts_with("bytes="));
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// The one line that says why a question was wrong.
-fn question_wrong(output: &Output) -> String {
-    let error = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(output.stdout.is_empty());
-    assert_eq!(error.lines().count(), 1, "{error}");
-    error
 }

@@ -4,8 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test, also in its helpers")]
 
 mod device;
+mod ftp;
 mod gateway;
 mod link;
 mod namespace;
+mod refused;
 mod ring;
+mod running;
 mod skip;

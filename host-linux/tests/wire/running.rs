@@ -1,0 +1,156 @@
+//! A running program with its network around it, and the questions that it is asked.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::{Ipv4Addr, UdpSocket},
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, Command, Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{
+    link::{PATIENCE, Station},
+    namespace::quieten,
+};
+
+pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
+/// A client and a server, each at a device of the gateway.
+pub(crate) struct Network {
+    pub(crate) client: Station,
+    pub(crate) server: Station,
+}
+
+impl Network {
+    pub(crate) fn new() -> Self {
+        quieten();
+        let (client, server) = (Station::new("ga", CLIENT), Station::new("gb", SERVER));
+        client.namespace.ip("route add default via 10.0.0.1");
+        server.namespace.ip("route add default via 192.0.2.1");
+        Self { client, server }
+    }
+
+    pub(crate) fn folder(&self) -> Folder {
+        Folder::new()
+    }
+
+    /// Sends a datagram to the server and back; both must arrive.
+    pub(crate) fn exchange(&self, payload: &[u8]) {
+        let (client, server) = (self.client.udp(4000), self.server.udp(4001));
+        client.send_to(payload, (SERVER, 4001)).unwrap();
+        let receive = |socket: &UdpSocket| {
+            let mut bytes = [0; 100];
+            let (len, from) =
+                socket.recv_from(&mut bytes).unwrap_or_else(|error| panic!("within {PATIENCE:?}: {error}"));
+            assert_eq!(&bytes[..len], payload);
+            from
+        };
+        let from = receive(&server);
+        server.send_to(payload, from).unwrap();
+        receive(&client);
+    }
+}
+
+/// Where a gateway has its configuration and its control socket.
+pub(crate) struct Folder(TempDir, String);
+
+impl Folder {
+    /// One with a gateway that routes between its two devices.
+    pub(crate) fn new() -> Self {
+        Self::with(CONFIG, &[])
+    }
+
+    /// One with this configuration, and with the files that it names.
+    pub(crate) fn with(config: &str, files: &[(&str, &[u8])]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in [("gateway.toml", config.as_bytes())].iter().chain(files) {
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let config = folder.path().join("gateway.toml");
+        Self(folder, config.to_str().unwrap().to_owned())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.0.path().join("control")
+    }
+
+    pub(crate) fn config_name(&self) -> &str {
+        &self.1
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+        command.args(words).arg("--control").arg(self.socket());
+        command
+    }
+
+    pub(crate) fn towpath(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+}
+
+/// A gateway that routes between its two devices.
+pub(crate) const CONFIG: &str = r#"[[interface]]
+name = "lan"
+device = "ga"
+addresses = ["10.0.0.1/24"]
+
+[[interface]]
+name = "wan"
+device = "gb"
+addresses = ["192.0.2.1/24"]
+"#;
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    pub(crate) process: Child,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Gateway {
+    /// Starts it and waits until it says that it runs.
+    pub(crate) fn start(folder: &Folder) -> Self {
+        let mut command = folder.command(&["run", "-c", folder.config_name()]);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        assert!(line.starts_with("towpath: running on ga, gb;"), "{line}");
+        Self { process, stderr }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    pub(crate) fn stop(self, signal: Signal) -> Output {
+        kill_process(self.pid(), signal).unwrap();
+        self.process.wait_with_output().unwrap()
+    }
+
+    /// Interrupts it; gives what it has said since it was running.
+    pub(crate) fn last_words(mut self) -> String {
+        kill_process(self.pid(), Signal::INT).unwrap();
+        let mut words = String::new();
+        self.stderr.read_to_string(&mut words).unwrap();
+        self.process.wait().unwrap();
+        words
+    }
+}
+
+/// The one line that says why a question was wrong.
+pub(crate) fn question_wrong(output: &Output) -> String {
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error
+}
