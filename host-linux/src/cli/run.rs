@@ -60,7 +60,13 @@ impl Run {
         let found = find_interfaces(&config)?;
         let engine = gateway.engine(random_seed(), checksum::routines(), |device, _| {
             let interface = &found[usize::from(device.0)];
-            Hardware { mac: interface.mac, mtu_bytes: interface.mtu_bytes, arp: true, any_destination: false }
+            Hardware {
+                mac: interface.mac,
+                // The loopback device has one more than fits into a packet's length field.
+                mtu_bytes: interface.mtu_bytes.min(u16::MAX.into()),
+                arp: true,
+                any_destination: false,
+            }
         })?;
         let listener = Listener::bind(&self.control.path())?;
         // Last, since frames arrive from here on.
