@@ -6,7 +6,7 @@ use towpath_engine::conntrack::helper::{
 use wasmtime::{Store, Trap};
 
 use super::{
-    contract::{self, ConntrackHelper, ConntrackHelperPre},
+    contract::{self, ConntrackHelper, ConntrackHelperPre, FUNCTIONS, INTERFACE, wit},
     error::Problem,
     limiter::Limiter,
     limits::{MEMORY_BYTES, START_FUEL},
@@ -33,7 +33,10 @@ impl Plugin {
     pub(super) fn start(linked: ConntrackHelperPre<Limiter>, hash: [u8; 32]) -> Result<Self, Problem> {
         let mut running = Running::start(&linked, *MEMORY_BYTES.end()).map_err(|error| match error.failure {
             // No trap, and memory enough: what is exported is not what the contract says.
-            HelperFailure::Contract => Problem::WrongType(error.why),
+            HelperFailure::Contract => Problem::WrongType(match odd_function(&linked) {
+                Some(function) => format!("`{function}`: {}", error.why),
+                None => error.why,
+            }),
             failure @ (HelperFailure::Trap | HelperFailure::Fuel | HelperFailure::Memory) => {
                 Problem::DoesNotStart(failure)
             }
@@ -154,6 +157,26 @@ impl Running {
         let answer = self.store.set_fuel(fuel).and_then(|()| call(&self.helper, &mut self.store));
         answer.map_err(|error| failure(&error, self.store.data()))
     }
+}
+
+/// The first function that has another type than the contract's; wasmtime's own error tells only the difference.
+fn odd_function(linked: &ConntrackHelperPre<Limiter>) -> Option<&'static str> {
+    let mut store = Store::new(linked.engine(), Limiter::new(*MEMORY_BYTES.end()));
+    store.limiter(|limiter| limiter);
+    store.set_fuel(START_FUEL).ok()?;
+    let instance = linked.instance_pre().instantiate(&mut store).ok()?;
+    let interface = instance.get_export_index(&mut store, None, INTERFACE)?;
+    FUNCTIONS.into_iter().find(|name| {
+        let function = instance.get_export_index(&mut store, Some(&interface), name);
+        let function = function.and_then(|index| instance.get_func(&mut store, index));
+        function.is_some_and(|function| !match *name {
+            "manifest" => function.typed::<(), (wit::HelperManifest,)>(&store).is_ok(),
+            "inspect" => {
+                function.typed::<(wit::Context, Option<&[u8]>, &[u8]), (Option<wit::Inspection>,)>(&store).is_ok()
+            }
+            _ => function.typed::<(wit::Context, wit::Site, wit::Endpoint), (Vec<u8>,)>(&store).is_ok(),
+        })
+    })
 }
 
 /// What kind of failure it was. A helper that is denied memory traps, so that comes first; what is no trap at all is an

@@ -30,8 +30,8 @@ static MOODY: &str = r#"
       (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
       (i32.store8 (i32.const 4096) (i32.const 1)) (i32.store8 (i32.const 4100) (i32.const 0))
       (i32.store (i32.const 4104) (i32.const 0)) (i32.store (i32.const 4108) (i32.const 0))
-      (i32.store8 (i32.const 4116) (i32.const 1))
-      (i32.store (i32.const 4120) (i32.const 4128)) (i32.store (i32.const 4124) (i32.const 1))
+      (i32.store8 (i32.const 4112) (i32.const 1))
+      (i32.store (i32.const 4116) (i32.const 4128)) (i32.store (i32.const 4120) (i32.const 1))
       (i32.store8 (i32.const 4128) (global.get $calls))
       (return (i32.const 4096))))
     i32.const 512"#;
