@@ -25,8 +25,8 @@ pub const EXPECT_SECONDS: u32 = 300;
 /// a command must carry dozens of leading zeros, which no client writes.
 pub const REWRITE_BYTES_MAX: u16 = 64;
 
-/// Fuel for one call: more than twice what the worst payload of 64 KB takes.
-pub const FUEL_PER_CALL: u64 = 2_000_000;
+/// Fuel for one call: twice what the worst payload of 64 KB takes, some 90 a byte.
+pub const FUEL_PER_CALL: u64 = 12_000_000;
 
 /// Linear memory: the payload of 64 KB, the stack and the code's data, twice over.
 pub const MEMORY_BYTES_MAX: u32 = 512 * 1024;
