@@ -1,5 +1,6 @@
 //! What Towpath's suites share.
 
+pub mod fuzz;
 pub mod kernel;
 pub mod play;
 mod scripted;

@@ -1,0 +1,238 @@
+//! What is fuzzed: each function takes any bytes and must neither panic nor hang. `tests/corpora.rs` feeds the corpora to
+//! them; `tests/fuzz` lets cargo-fuzz search for more.
+
+use towpath_engine::{
+    Command, DeviceId, Engine, Frame, Instant, Subscription,
+    device::{Device, InterfaceAddress},
+    ip::{
+        Route, RouteKind,
+        local::{ServiceAnswer, UdpService},
+    },
+    netfilter::{Loading, RuleSet, Source},
+    packet::Sketch,
+    sysctl::Sysctls,
+    trace::TraceLevel,
+    wire::MacAddr,
+};
+use towpath_replay::{
+    capture::Capture,
+    config::Config,
+    record::JsonRecords,
+    replay::{Detail, Replay, Setup},
+};
+
+/// A target: takes any bytes.
+pub type Target = fn(&[u8]);
+
+/// All targets, by the names of their corpora.
+pub const TARGETS: [(&str, Target); 6] = [
+    ("capture", capture),
+    ("commands", commands),
+    ("config", config),
+    ("notation", notation),
+    ("packets", packets),
+    ("rules", rules),
+];
+
+/// Rules as text: what is read is written as a text that reads as the same.
+///
+/// # Panics
+/// When it is not so.
+pub fn rules(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    let read = |text: &str| RuleSet::parse(&[Source { name: "rules", text }], &Loading::default());
+    match read(text) {
+        Ok(rules) => {
+            let saved = rules.save(false);
+            match read(&saved) {
+                Ok(again) => assert_eq!(again.save(false), saved),
+                Err(error) => panic!("what was written cannot be read: {error}\n{saved}"),
+            }
+        }
+        Err(error) => assert_one_line(&error.to_string()),
+    }
+}
+
+/// A `gateway.toml`.
+///
+/// # Panics
+/// When its error is not one line.
+pub fn config(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    match Config::read("gateway.toml", text) {
+        Ok(config) => {
+            if let Err(error) = Replay::new(Setup { config: Some(config), ..Setup::default() }) {
+                assert_one_line(&error.to_string());
+            }
+        }
+        Err(error) => assert_one_line(&error.to_string()),
+    }
+}
+
+/// The bytes of a capture, replayed with everything told.
+///
+/// # Panics
+/// When a record is no line of JSON.
+pub fn capture(data: &[u8]) {
+    let Ok(mut capture) = Capture::from_bytes(data) else { return };
+    let rules = vec![Source { name: "rules", text: RULES }];
+    let setup = Setup { rules, helpers: towpath_helpers_native::all(), detail: Detail::Full, ..Setup::default() };
+    let mut replay = Replay::new(setup).unwrap_or_else(|error| panic!("{error}"));
+    let mut json = JsonRecords::new(true);
+    while let Ok(batch) = capture.next_batch(64) {
+        if batch.is_empty() {
+            return;
+        }
+        replay.learn(batch.interfaces());
+        for packet in batch.packets() {
+            assert_one_line(&json.line(&replay.handle(&packet)));
+        }
+    }
+}
+
+/// A line of the notation: what is read is written as a line that reads as the same, and makes a frame.
+///
+/// # Panics
+/// When it is not so.
+pub fn notation(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    if let Ok(sketch) = text.parse::<Sketch>() {
+        let line = sketch.to_string();
+        let again: Sketch = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(again.to_string(), line);
+        feed(&mut gateway(), Instant::from_secs(1), 0, &sketch.frame(MacAddr([2; 6]), MacAddr::BROADCAST));
+    }
+}
+
+/// Frames: each has a byte for device and time, two for its length, and its bytes.
+///
+/// # Panics
+/// When a frame has no ending.
+pub fn packets(data: &[u8]) {
+    let mut engine = gateway();
+    let mut now = Instant::from_secs(1);
+    let mut rest = data;
+    while let [how, high, low, tail @ ..] = rest {
+        let len = usize::from(u16::from_be_bytes([*high, *low])).min(tail.len());
+        let (frame, others) = tail.split_at(len);
+        now = now + core::time::Duration::from_millis(u64::from(how >> 1) * 100);
+        feed(&mut engine, now, u16::from(how & 1), frame);
+        rest = others;
+    }
+}
+
+/// Commands between frames: a byte says which, the next ones what.
+///
+/// # Panics
+/// When a frame has no ending.
+pub fn commands(data: &[u8]) {
+    let mut engine = gateway();
+    let mut now = Instant::from_secs(1);
+    for words in data.chunks(8) {
+        let mut word = [0; 8];
+        word[..words.len()].copy_from_slice(words);
+        now = now + core::time::Duration::from_millis(u64::from(word[7]) * 50);
+        match command(&engine, word) {
+            // Whether it can be carried out does not matter: it must not break anything.
+            Some(command) => drop(engine.handle_command(now, command)),
+            None => engine.handle_timeout(now),
+        }
+        let sketch = format!(
+            "10.0.0.{}:{} > 198.51.100.{}:{} {} seq {}",
+            word[1] % 4,
+            word[2],
+            word[3] % 4,
+            word[4],
+            ["S", "SA", "A", "PA", "FA", "R", "udp", "udp"][usize::from(word[5] % 8)],
+            word[6],
+        );
+        let sketch = sketch.strip_suffix(&format!(" seq {}", word[6])).filter(|_| word[5] % 8 > 5).unwrap_or(&sketch);
+        let sketch: Sketch = sketch.parse().unwrap_or_else(|error| panic!("{sketch}: {error}"));
+        feed(&mut engine, now, u16::from(word[0] & 1), &sketch.frame(MacAddr([2; 6]), MacAddr::BROADCAST));
+    }
+}
+
+fn command(engine: &Engine, word: [u8; 8]) -> Option<Command> {
+    let [which, a, b, c, d, ..] = word;
+    let address = [10, 0, a, b].into();
+    let device = DeviceId(u16::from(c % 4));
+    let number = u32::from_be_bytes([a, b, c, d]);
+    Some(match which % 12 {
+        0 => Command::AddAddress(device, InterfaceAddress { address, prefix: d }),
+        1 => Command::AddNeighbour { device, address, mac: MacAddr([a, b, c, d, 0, 0]) },
+        2 => {
+            let kind = RouteKind::Unicast { device, via: Some(address) };
+            Command::AddRoute(Route {
+                destination: address,
+                prefix: d,
+                kind,
+                metric: 0,
+                mtu_bytes: Some(u32::from(c) * 8),
+            })
+        }
+        3 => Command::SetSysctl(Sysctls::NAMES[usize::from(a) % Sysctls::NAMES.len()].into(), number >> (b % 32)),
+        4 => Command::FlushConntrack,
+        5 => Command::ReplaceRules(Box::new(engine.rules().clone())),
+        6 => Command::ReplaceRules(Box::default()),
+        7 => Command::AttachHelpersByPort(a % 2 == 0),
+        8 => Command::OfferUdp(UdpService { port: u16::from(a), answer: ServiceAnswer::Echo }),
+        9 => Command::SendIpv4(word.to_vec()),
+        10 => Command::Trace(if a % 2 == 0 { TraceLevel::Full } else { TraceLevel::Off }),
+        _ => return None,
+    })
+}
+
+/// A gateway with rules, helpers, translation and a service.
+fn gateway() -> Engine {
+    let mut engine = Engine::new(1);
+    let mut give = |command| {
+        let done = engine.handle_command(Instant::from_secs(1), command);
+        done.unwrap_or_else(|error| panic!("{error}"));
+    };
+    for (index, (name, address)) in [("lan", [10, 0, 0, 1]), ("wan", [203, 0, 113, 1])].into_iter().enumerate() {
+        give(Command::AddDevice(Device {
+            name: name.into(),
+            mac: MacAddr([2, 0, 0, 0, 0, index as u8]),
+            mtu_bytes: 576,
+            addresses: vec![InterfaceAddress { address: address.into(), prefix: 24 }],
+            any_destination: true,
+            arp: index == 1,
+        }));
+    }
+    let kind = RouteKind::Unicast { device: DeviceId(1), via: Some([203, 0, 113, 254].into()) };
+    give(Command::AddRoute(Route { destination: [0; 4].into(), prefix: 0, kind, metric: 0, mtu_bytes: None }));
+    towpath_helpers_native::all().into_iter().for_each(|helper| give(Command::LoadHelper(helper)));
+    give(Command::AttachHelpersByPort(true));
+    give(Command::OfferUdp(UdpService { port: 7, answer: ServiceAnswer::Echo }));
+    give(Command::Subscribe(Subscription { conntrack: true, log: true, helper: true, endings: true }));
+    give(Command::Trace(TraceLevel::Full));
+    let rules = RuleSet::parse(&[Source { name: "rules", text: RULES }], &Loading::default());
+    give(Command::ReplaceRules(Box::new(rules.unwrap_or_else(|error| panic!("{error}")))));
+    engine
+}
+
+/// A frame goes in, time passes, and everything is fetched.
+fn feed(engine: &mut Engine, now: Instant, device: u16, frame: &[u8]) {
+    engine.handle_frames(now, &[Frame::new(DeviceId(device), frame)]);
+    assert!(engine.poll_ending().is_some(), "a frame has ended somehow");
+    while let Some(transmit) = engine.poll_transmit() {
+        engine.recycle(transmit);
+    }
+    while engine.poll_event().is_some() {}
+    while engine.poll_ending().is_some() {}
+    engine.take_trace();
+    engine.handle_timeout(now);
+}
+
+fn assert_one_line(text: &str) {
+    assert!(!text.is_empty() && !text.contains('\n'), "one line: {text:?}");
+}
+
+const RULES: &str = "-t nat -A POSTROUTING -o wan -j MASQUERADE
+-t nat -A PREROUTING -i wan -p tcp --dport 80 -j DNAT --to-destination 10.0.0.80:8080
+-t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+-A FORWARD -m conntrack --ctstate INVALID -j LOG --log-prefix \"invalid \"
+-A FORWARD -m conntrack --ctstate INVALID -j DROP
+-A FORWARD -p udp --dport 9 -j REJECT
+-A FORWARD -p tcp --dport 9 -j REJECT --reject-with tcp-reset
+";
