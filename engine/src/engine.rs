@@ -4,7 +4,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::{
     command::{Command, CommandError, Reply},
-    conntrack::{Conntrack, Tracking, calling::Helpers},
+    conntrack::{Conntrack, Tracking, Tuple, calling::Helpers},
     device::Devices,
     ending::{Dropped, End, Ending, Outcome},
     event::Event,
@@ -74,6 +74,8 @@ pub struct Engine {
     pub(crate) rule: Option<RuleId>,
     /// What connection tracking has said of the packet first.
     pub(crate) tracked: Tracking,
+    /// The tuple with which the packet came to connection tracking first, when somebody wants to know.
+    pub(crate) tuple: Option<Tuple>,
     /// The MTU that a packet found too small.
     pub(crate) mtu_told: u32,
     /// Packets of the batch that is being handled, kept for its room.
@@ -125,6 +127,7 @@ impl Engine {
             place: None,
             rule: None,
             tracked: Tracking::Unseen,
+            tuple: None,
             mtu_told: 0,
             batch: Vec::new(),
             latest: Instant::ZERO,
@@ -283,6 +286,7 @@ impl Engine {
         self.place = None;
         self.rule = None;
         self.tracked = Tracking::Unseen;
+        self.tuple = None;
     }
 
     /// Ends the walk of one packet.

@@ -11,7 +11,7 @@ use crate::{
     ending::DropReason,
     engine::Engine,
     frame::DeviceId,
-    ip::{Route, RouteKind},
+    ip::{Fate, Route, RouteKind},
     limits::{ADDRESSES_MAX, DEVICES_MAX},
     packet::{Owner, Packet},
     time::Instant,
@@ -140,6 +140,12 @@ impl Engine {
         }
         let mut packet = Packet::from_network_bytes(&mut self.pool, &bytes).map_err(CommandError::Packet)?;
         packet.meta_mut().owner = Some(Owner::ROOT);
+        if let Some(Fate::Forward(hop)) = packet.ipv4().map(|ip| self.routes.from_here(&self.devices, ip.destination()))
+            && self.devices.find(hop.device).is_some_and(|device| packet.network_len() > device.mtu_bytes as usize)
+        {
+            packet.recycle(&mut self.pool);
+            return Err(CommandError::Packet(DropReason::PacketTooBig));
+        }
         self.stats.originated += 1;
         self.begin_walk();
         let result = self.send_own(now, packet);

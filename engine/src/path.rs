@@ -51,7 +51,8 @@ impl Engine {
         }
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
         let way = Way { input: packet.meta().device, hop: None };
-        let packet = self.at_prerouting(now, packet, way)?;
+        let mut packet = self.at_prerouting(now, packet, way)?;
+        Self::look_at_transport(&mut packet);
         match self.routes.fate(&self.devices, &packet) {
             Fate::Local => self.deliver(now, packet, way),
             Fate::Forward(hop) => self.forward(now, packet, Way { hop: Some(hop), ..way }, hop),

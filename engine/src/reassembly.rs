@@ -1,11 +1,13 @@
 //! Fragments on the path: where they are put together, and what is told when the rest never comes.
 
 use crate::{
+    conntrack::Tracking,
     ending::{DropReason, Dropped, End},
     engine::Engine,
     ip::{Fate, defrag::GivenUp, icmp_error::IcmpError},
     packet::Packet,
     time::Instant,
+    wire::{Protocol, TcpHeader, UdpHeader},
 };
 
 impl Engine {
@@ -35,10 +37,25 @@ impl Engine {
             for (index, packet) in fragments.into_iter().enumerate() {
                 let is_told = has_first && index == 0 && packet.meta().device.is_some();
                 if is_told && self.routes.fate(&self.devices, &packet) == Fate::Local {
-                    self.send_error(now, &packet, IcmpError::FRAGMENTS_MISSING);
+                    self.send_error(now, &packet, IcmpError::FRAGMENTS_MISSING, Tracking::Unseen);
                 }
                 self.settle(now, Err(packet.drop_for(DropReason::FragmentTimeout)));
             }
+        }
+    }
+
+    /// Looks at the transport header of a packet that has arrived, to find a socket early; what a datagram's first piece lacks
+    /// of it lies there from now on, which shows when it is cut again.
+    ///
+    /// Linux v6.18: `net/ipv4/tcp_ipv4.c`, `tcp_v4_early_demux()`; `net/ipv4/udp.c`, `udp_v4_early_demux()`.
+    pub(crate) fn look_at_transport(packet: &mut Packet) {
+        let len = match packet.protocol() {
+            Protocol::TCP if packet.transport_len() >= TcpHeader::LEN => TcpHeader::LEN,
+            Protocol::UDP => UdpHeader::LEN,
+            _ => return,
+        };
+        if let Some(pieces) = packet.pieces_mut() {
+            pieces.pull(len);
         }
     }
 

@@ -15,6 +15,7 @@ use crate::{
     packet::Packet,
     time::Instant,
     trace::Step,
+    wire::Protocol,
 };
 
 impl Engine {
@@ -35,7 +36,8 @@ impl Engine {
     /// Notes how the packet of a frame has ended, when somebody wants to know.
     pub(crate) fn note_ending(&mut self, outcome: Outcome) {
         if self.around.events.wanted().endings && self.endings.len() < EVENT_QUEUE_MAX {
-            self.endings.push_back(Ending { outcome, tracking: self.tracked, place: self.place, rule: self.rule });
+            let Self { tracked: tracking, tuple, place, rule, .. } = *self;
+            self.endings.push_back(Ending { outcome, tracking, tuple, place, rule });
         }
     }
 
@@ -43,10 +45,14 @@ impl Engine {
     fn answer_drop(&mut self, now: Instant, packet: &Packet, reason: DropReason) {
         if reason == DropReason::PacketTooBig {
             let mtu = u16::try_from(self.mtu_told).unwrap_or(u16::MAX);
-            self.send_error(now, packet, IcmpError::too_big(mtu));
+            self.send_error(now, packet, IcmpError::too_big(mtu), attached(packet.meta().tracking));
         } else if reason == DropReason::NoSocket && packet.tcp().is_some() {
             // This host's own answer is tracked as any packet of its own (Linux: `tcp_v4_send_reset()`).
-            if let Some(answer) = self.reset_of(packet) {
+            if let Some(mut answer) = self.reset_of(packet) {
+                let tos = packet.ipv4().map_or(0, |ip| ip.tos & !CONGESTION_BITS);
+                if let Some(ip) = answer.ipv4_mut() {
+                    ip.set_tos(tos);
+                }
                 self.originate(now, answer);
             }
         } else if let Some(error) = IcmpError::for_reason(reason).filter(|_| packet.meta().device.is_some()) {
@@ -56,14 +62,21 @@ impl Engine {
                 self.stats.icmp_limited += 1;
                 return;
             }
-            self.send_error(now, packet, error);
+            // What has come to a protocol of this host has lost its connection by then (Linux: `nf_reset_ct()`).
+            let is_lost = matches!(reason, DropReason::NoSocket | DropReason::NoProtocol);
+            let tracking = if is_lost { Tracking::Unseen } else { attached(packet.meta().tracking) };
+            self.send_error(now, packet, error, tracking);
         }
     }
 
-    /// Sends an ICMP error about a packet, if one may be sent (RFC 1812, 4.3.2).
-    pub(crate) fn send_error(&mut self, now: Instant, about: &Packet, error: IcmpError) {
+    /// Sends an ICMP error about a packet, if one may be sent (RFC 1812, 4.3.2). `tracking` is what it is to connection
+    /// tracking.
+    pub(crate) fn send_error(&mut self, now: Instant, about: &Packet, error: IcmpError, tracking: Tracking) {
         let Some((to, asked)) = about.ipv4().map(|ip| (ip.source(), ip.destination())) else { return };
-        if !icmp_error::may_answer(about) || self.devices.is_broadcast(asked) {
+        // While this host sends a message of its own, it makes no other (Linux v6.18: `icmp_xmit_lock()`).
+        let is_own_message =
+            about.meta().device.is_none() && about.meta().owner.is_none() && about.protocol() == Protocol::ICMP;
+        if !icmp_error::may_answer(about) || is_own_message || self.devices.is_broadcast(asked) {
             return;
         }
         let to_self = self.routes.from_here(&self.devices, to) == Fate::Local;
@@ -76,7 +89,7 @@ impl Engine {
         let id = self.ip_id_towards(to);
         let ttl = self.around.sysctls.ip_default_ttl as u8;
         let mut answer = icmp_error::icmp_error(&mut self.pool, about, error, source, id, ttl);
-        answer.meta_mut().tracking = attached(about.meta().tracking);
+        answer.meta_mut().tracking = tracking;
         self.originate(now, answer);
     }
 
@@ -137,9 +150,12 @@ pub(crate) fn own_address(routes: &Routes, devices: &Devices, to: Ipv4Addr) -> O
     }
 }
 
+/// The bits of a type of service that tell of congestion (RFC 3168).
+const CONGESTION_BITS: u8 = 3;
+
 /// What an answer is to the connection of the packet it is about: related, the other way (Linux v6.18:
 /// `net/netfilter/nf_conntrack_core.c`, `nf_conntrack_attach()`).
-fn attached(about: Tracking) -> Tracking {
+pub(crate) const fn attached(about: Tracking) -> Tracking {
     match about {
         Tracking::Tracked { connection, direction, .. } => {
             Tracking::Tracked { connection, state: State::Related, direction: direction.opposite() }

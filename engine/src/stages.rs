@@ -9,6 +9,7 @@ use crate::{
     netfilter::{Copied, Hook, RejectWith, RuleId, TableName, Verdict, View, Walk},
     packet::Packet,
     path::Way,
+    settle::attached,
     time::Instant,
     trace::Step,
     wire::Protocol,
@@ -123,7 +124,9 @@ impl Engine {
     fn reject(&mut self, now: Instant, packet: &Packet, with: RejectWith) {
         let routines = &self.around.routines;
         match icmp_error::IcmpError::for_reject(with) {
-            Some(error) if reject::may_tell(packet, routines) => self.send_error(now, packet, error),
+            Some(error) if reject::may_tell(packet, routines) => {
+                self.send_error(now, packet, error, attached(packet.meta().tracking));
+            }
             None if reject::may_reset(packet, routines) => self.send_reset(now, packet),
             Some(_) | None => {}
         }
@@ -131,6 +134,9 @@ impl Engine {
 
     /// Asks connection tracking what the packet is.
     pub(crate) fn track(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
+        if self.tracked == Tracking::Unseen && self.around.events.wanted().endings {
+            self.tuple = Tuple::about(&packet);
+        }
         let template = match packet.meta().tracking {
             Tracking::Untracked | Tracking::Tracked { .. } => {
                 if self.tracked == Tracking::Unseen {

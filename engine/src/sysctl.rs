@@ -113,6 +113,22 @@ sysctls! {
     /// Seconds.
     conntrack_udp_timeout_stream: "net.netfilter.nf_conntrack_udp_timeout_stream" = 120, 0..=2_147_483;
     /// Seconds.
+    conntrack_sctp_timeout_closed: "net.netfilter.nf_conntrack_sctp_timeout_closed" = 10, 0..=2_147_483;
+    /// Seconds.
+    conntrack_sctp_timeout_cookie_wait: "net.netfilter.nf_conntrack_sctp_timeout_cookie_wait" = 3, 0..=2_147_483;
+    /// Seconds.
+    conntrack_sctp_timeout_cookie_echoed: "net.netfilter.nf_conntrack_sctp_timeout_cookie_echoed" = 3, 0..=2_147_483;
+    /// Seconds.
+    conntrack_sctp_timeout_established: "net.netfilter.nf_conntrack_sctp_timeout_established" = 210, 0..=2_147_483;
+    /// Seconds.
+    conntrack_sctp_timeout_shutdown_sent: "net.netfilter.nf_conntrack_sctp_timeout_shutdown_sent" = 3, 0..=2_147_483;
+    /// Seconds.
+    conntrack_sctp_timeout_shutdown_recd: "net.netfilter.nf_conntrack_sctp_timeout_shutdown_recd" = 3, 0..=2_147_483;
+    /// Seconds.
+    conntrack_sctp_timeout_shutdown_ack_sent: "net.netfilter.nf_conntrack_sctp_timeout_shutdown_ack_sent" = 3, 0..=2_147_483;
+    /// Seconds.
+    conntrack_sctp_timeout_heartbeat_sent: "net.netfilter.nf_conntrack_sctp_timeout_heartbeat_sent" = 30, 0..=2_147_483;
+    /// Seconds.
     conntrack_icmp_timeout: "net.netfilter.nf_conntrack_icmp_timeout" = 30, 0..=2_147_483;
     /// Seconds.
     conntrack_gre_timeout: "net.netfilter.nf_conntrack_gre_timeout" = 30, 0..=2_147_483;

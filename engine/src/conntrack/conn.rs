@@ -66,6 +66,8 @@ pub enum ProtocolState {
         /// When a flow that is answered and still talks becomes a stream: 2 s after its start.
         stream_at: Instant,
     },
+    /// SCTP.
+    Sctp(super::sctp::SctpTracking),
     /// ICMP queries.
     Icmp,
     /// GRE.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     HelperId,
     conn::{Changes, Connection, Counter, ProtocolState, Status},
+    sctp_states::SctpState,
     tcp_states::TcpState,
     tcp_window::{Side, SideFlags},
     tuple::Tuple,
@@ -31,6 +32,8 @@ pub struct Entry {
     pub timeout_secs: Option<u32>,
     /// What the TCP tracker remembers.
     pub tcp: Option<TcpEntry>,
+    /// The state of an SCTP association.
+    pub sctp: Option<SctpState>,
     /// The name of its helper.
     pub helper: Option<String>,
     /// Its mark, when it has one or has lost it.
@@ -71,6 +74,7 @@ impl Entry {
         Self {
             timeout_secs: Some(seconds_left(connection, now)),
             tcp: tcp(connection),
+            sctp: sctp(connection),
             helper: helpers.of(connection),
             master: master(connection),
             adjustments: adjustments(connection).filter(|_| has_moved),
@@ -86,6 +90,7 @@ impl Entry {
         Self {
             timeout_secs: Some(seconds_left(connection, now)),
             tcp: tcp(connection).filter(|_| changes.intersects(Changes::PROTOCOL)),
+            sctp: sctp(connection).filter(|_| changes.intersects(Changes::PROTOCOL)),
             helper: helpers.of(connection),
             mark: common.mark.or_else(|| changes.intersects(Changes::MARK).then_some(0)),
             master: master(connection).filter(|_| changes.intersects(Changes::RELATED)),
@@ -99,6 +104,7 @@ impl Entry {
         Self {
             timeout_secs: Some(seconds_left(connection, now)).filter(|&secs| secs > 0),
             tcp: tcp(connection).map(|tcp| TcpEntry { sides: None, ..tcp }),
+            sctp: sctp(connection),
             counters: Some(connection.counters),
             ..Self::common(connection)
         }
@@ -113,6 +119,7 @@ impl Entry {
             zone: connection.zone,
             timeout_secs: None,
             tcp: None,
+            sctp: None,
             helper: None,
             mark: Some(connection.mark).filter(|&mark| mark != 0),
             master: None,
@@ -157,7 +164,22 @@ const fn tcp(connection: &Connection) -> Option<TcpEntry> {
             let [original, reply] = &tcp.seen;
             Some(TcpEntry { state: tcp.state, sides: Some([side(original), side(reply)]) })
         }
-        ProtocolState::Udp { .. } | ProtocolState::Icmp | ProtocolState::Gre | ProtocolState::Generic => None,
+        ProtocolState::Udp { .. }
+        | ProtocolState::Sctp(_)
+        | ProtocolState::Icmp
+        | ProtocolState::Gre
+        | ProtocolState::Generic => None,
+    }
+}
+
+const fn sctp(connection: &Connection) -> Option<SctpState> {
+    match &connection.protocol {
+        ProtocolState::Sctp(sctp) => Some(sctp.state),
+        ProtocolState::Tcp(_)
+        | ProtocolState::Udp { .. }
+        | ProtocolState::Icmp
+        | ProtocolState::Gre
+        | ProtocolState::Generic => None,
     }
 }
 

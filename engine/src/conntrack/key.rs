@@ -28,6 +28,18 @@ impl Tuple {
         Self::of_ipv4(ip, bytes.get(ip.header_len()..)?)
     }
 
+    /// The tuple under which the connection that a packet is about stands: of an ICMP error, that of answers to the packet
+    /// that it quotes.
+    #[must_use]
+    pub fn about(packet: &Packet) -> Option<Self> {
+        match packet.icmp() {
+            Some(icmp) if icmp.icmp_type().inverse().is_none() => {
+                Self::quoted(packet.transport_bytes().get(IcmpHeader::LEN..)?)?.inverted()
+            }
+            Some(_) | None => Self::of(packet),
+        }
+    }
+
     fn of_ipv4(ip: &Ipv4Header, transport: &[u8]) -> Option<Self> {
         if ip.fragment_offset() > 0 {
             return None;

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `track` | a packet's way through all of it: read it first |
 //! | `key`, `tuple` | which flow a packet belongs to |
-//! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `udplite`, `tracker`, `timeouts` | what a protocol says of it |
+//! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `sctp`, `sctp_states`; `udplite`, `tracker`, `timeouts` | what a protocol says of it |
 //! | `creation`, `confirm`, `removal`, `lookup` | a connection's life |
 //! | `table`: `hash`, `index`, `slab`, `wheel` | where connections are found, lie, and run out |
 //! | `sources` | who already sends from where, for NAT |
@@ -31,6 +31,8 @@ mod key;
 mod lookup;
 pub mod reasoning;
 mod removal;
+pub mod sctp;
+pub mod sctp_states;
 mod segment;
 mod slab;
 mod sources;
@@ -44,7 +46,7 @@ mod timeouts;
 mod track;
 mod tracker;
 pub mod tuple;
-mod udplite;
+pub(crate) mod udplite;
 mod wheel;
 
 pub use calling::{HelperEvent, LineStarts};
@@ -52,6 +54,7 @@ pub use conn::{Changes, ConnId, Connection, Counter, ProtocolState, Status};
 pub use entry::{Entry, TcpEntry, TcpSideEntry};
 pub use expect::{Expectation, ExpectationEntry, ExpectationId, Expectations, HelperId};
 pub use reasoning::Reasoning;
+pub use sctp_states::SctpState;
 pub use statistics::Statistics;
 pub use tcp_states::TcpState;
 pub use tuple::{Address, Direction, Family, Tuple};

@@ -62,6 +62,8 @@ pub enum Ignored {
     ChallengeAck,
     /// It repeats the SYN that started the connection.
     SynAgain,
+    /// An SCTP INIT that repeats the one that started the association, or a heartbeat with another tag.
+    SctpRepeated,
 }
 
 /// Why a packet is INVALID.
@@ -90,6 +92,14 @@ pub enum Invalid {
     },
     /// It lies outside the window.
     Window(Miss),
+    /// SCTP chunks that cannot be right: none, one of no length, or one that does not stand first or alone as it must.
+    SctpChunks,
+    /// SCTP chunks that start no association.
+    SctpStart,
+    /// The SCTP verification tag is not the association's.
+    SctpTag,
+    /// An SCTP chunk that cannot come in this state.
+    SctpState,
     /// There is no ICMP message of this type.
     IcmpType(u8),
     /// An ICMP message of this type starts no flow.
@@ -144,6 +154,9 @@ impl fmt::Display for Ignored {
                 f.write_str("an ACK that answers a stray SYN is ignored: it does not acknowledge the FIN")
             }
             Self::SynAgain => f.write_str("repeats the SYN, which does not prolong the connection"),
+            Self::SctpRepeated => {
+                f.write_str("a repeated INIT or strange heartbeat, which does not prolong the association")
+            }
         }
     }
 }
@@ -167,6 +180,10 @@ impl fmt::Display for Invalid {
                 *limit - *number
             ),
             Self::Window(miss) => write!(f, "outside the window: {miss}"),
+            Self::SctpChunks => f.write_str("the SCTP chunks cannot be right, or do not stand where they must"),
+            Self::SctpStart => f.write_str("the SCTP chunks start no association"),
+            Self::SctpTag => f.write_str("the SCTP verification tag is not the association's"),
+            Self::SctpState => f.write_str("an SCTP chunk that cannot come in this state"),
             Self::IcmpType(kind) => write!(f, "there is no ICMP message of type {kind}"),
             Self::IcmpUnasked(kind) => write!(f, "an ICMP message of type {kind} that nobody asked for"),
             Self::ErrorUnreadable => f.write_str("an ICMP error that quotes too little to say which flow it is about"),

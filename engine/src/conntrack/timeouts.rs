@@ -1,6 +1,6 @@
 //! How long connections are remembered, in seconds.
 
-use super::tcp_states::TcpState;
+use super::{sctp_states::SctpState, tcp_states::TcpState};
 use crate::sysctl::Sysctls;
 
 /// A TCP connection that is in `state` (Linux v6.18: `net/netfilter/nf_conntrack_proto_tcp.c`, `tcp_timeouts`).
@@ -17,6 +17,21 @@ pub(super) const fn tcp(state: TcpState, sysctls: &Sysctls) -> u32 {
         TcpState::Close => sysctls.conntrack_tcp_timeout_close,
         // It has no tunable in Linux either.
         TcpState::SynSent2 => SYN_SENT2,
+    }
+}
+
+/// An SCTP association that is in `state` (Linux v6.18: `net/netfilter/nf_conntrack_proto_sctp.c`, `sctp_timeouts`).
+pub(super) const fn sctp(state: SctpState, sysctls: &Sysctls) -> u32 {
+    match state {
+        SctpState::None => 0,
+        SctpState::Closed => sysctls.conntrack_sctp_timeout_closed,
+        SctpState::CookieWait => sysctls.conntrack_sctp_timeout_cookie_wait,
+        SctpState::CookieEchoed => sysctls.conntrack_sctp_timeout_cookie_echoed,
+        SctpState::Established => sysctls.conntrack_sctp_timeout_established,
+        SctpState::ShutdownSent => sysctls.conntrack_sctp_timeout_shutdown_sent,
+        SctpState::ShutdownReceived => sysctls.conntrack_sctp_timeout_shutdown_recd,
+        SctpState::ShutdownAckSent => sysctls.conntrack_sctp_timeout_shutdown_ack_sent,
+        SctpState::HeartbeatSent => sysctls.conntrack_sctp_timeout_heartbeat_sent,
     }
 }
 

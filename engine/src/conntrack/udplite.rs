@@ -16,6 +16,16 @@ use crate::{
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_proto_udp.c`, `udplite_error()`.
 pub(super) fn flaw(packet: &Packet, routines: Option<&Routines>) -> Option<Invalid> {
+    flaw_as(packet, Protocol::UDP, routines)
+}
+
+/// Whether a datagram for this host is right (Linux v6.18: `include/net/udplite.h`, `udplite_checksum_init()`).
+pub(crate) fn is_right(packet: &Packet, routines: &Routines) -> bool {
+    flaw_as(packet, Protocol::UDPLITE, Some(routines)).is_none()
+}
+
+/// The same with the protocol number that stands in the pseudo-header.
+fn flaw_as(packet: &Packet, protocol: Protocol, routines: Option<&Routines>) -> Option<Invalid> {
     let len = packet.transport_len();
     let Some(&[_, _, _, _, high, low, check_high, check_low]) = packet.transport_bytes().first_chunk() else {
         return Some(Invalid::Broken);
@@ -33,7 +43,7 @@ pub(super) fn flaw(packet: &Packet, routines: Option<&Routines>) -> Option<Inval
     let is_whole = packet.meta().cut_bytes == 0;
     let routines = routines.filter(|_| is_whole)?;
     let ip = packet.ipv4()?;
-    let pseudo = checksum::pseudo_header_v4(ip.source(), ip.destination(), Protocol::UDP, len as u16);
+    let pseudo = checksum::pseudo_header_v4(ip.source(), ip.destination(), protocol, len as u16);
     (checksum::add(pseudo, sum(packet, covered, routines)) != 0xffff).then_some(Invalid::Checksum)
 }
 

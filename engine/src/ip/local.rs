@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use zerocopy::IntoBytes;
 
 use crate::{
+    conntrack::udplite,
     ending::{DropReason, Dropped},
     offload::checksum,
     packet::{Addressed, Owner, Packet, Pool, Transport},
@@ -94,6 +95,10 @@ impl Services {
                     Some(UdpService { answer, .. }) => Ok(Delivery::Datagram(packet, answer)),
                 }
             }
+            (Protocol::UDPLITE, _) if udplite::is_right(&packet, routines) => {
+                Err(packet.drop_for(DropReason::NoSocket))
+            }
+            (Protocol::UDPLITE, _) => Err(packet.drop_for(DropReason::TransportChecksum)),
             (_, Transport::Broken) => Err(packet.drop_for(DropReason::TransportMalformed)),
             (Protocol::TCP | Protocol::UDP, Transport::Tcp | Transport::Other) => {
                 Err(packet.drop_for(DropReason::NoSocket))
@@ -171,10 +176,12 @@ pub fn echo_reply(packet: Packet, id: u16, ttl: u8, routines: &Routines) -> Pack
     answer
 }
 
-/// The packet with its ends exchanged and a fresh header, as this host sends it; the transport header is as it was.
+/// The packet with its ends exchanged and a fresh header without options, as this host sends it; the transport header is
+/// as it was.
 fn turned_around(mut packet: Packet, id: u16, flags: u16, tos: u8, ttl: u8) -> Packet {
     packet.scrub();
     packet.strip_link();
+    packet.strip_options();
     if let Some(ip) = packet.ipv4_mut() {
         core::mem::swap(&mut ip.source, &mut ip.destination);
         ip.id.set(id);

@@ -31,18 +31,29 @@ pub fn is_right(packet: &Packet, routines: &Routines) -> bool {
 }
 
 /// Whether Netfilter takes the transport checksum for right: as [`is_right`], but a UDP datagram counts as long as the IP
-/// packet is, whatever its own length field says.
+/// packet is, whatever its own length field says, and a packet that ends inside its header is summed as it is.
 ///
 /// Linux v6.18: `net/netfilter/utils.c`, `nf_ip_checksum()`.
 #[must_use]
 pub fn is_right_to_netfilter(packet: &Packet, routines: &Routines) -> bool {
-    let (Some(ip), Some(udp)) = (packet.ipv4(), packet.udp()) else { return is_right(packet, routines) };
+    let Some(ip) = packet.ipv4() else { return is_right(packet, routines) };
     let len = packet.transport_len();
-    if usize::from(udp.len.get()) == len || packet.meta().checksum != Checksum::None || packet.meta().cut_bytes > 0 {
+    let is_odd = match packet.transport() {
+        Transport::Broken => true,
+        Transport::Udp => packet.udp().is_some_and(|udp| usize::from(udp.len.get()) != len),
+        Transport::Tcp | Transport::Icmp | Transport::Other => false,
+    };
+    if !is_odd || packet.meta().checksum != Checksum::None || packet.meta().cut_bytes > 0 {
         return is_right(packet, routines);
     }
-    let pseudo = checksum::pseudo_header_v4(ip.source(), ip.destination(), Protocol::UDP, len as u16);
-    udp.checksum == [0, 0] || checksum::add(pseudo, sum_of(packet, usize::MAX, routines)) == 0xffff
+    let is_left_out = packet.protocol() == Protocol::UDP && packet.transport_bytes().get(6..8) == Some(&[0, 0]);
+    let pseudo = match packet.protocol() {
+        Protocol::TCP | Protocol::UDP => {
+            checksum::pseudo_header_v4(ip.source(), ip.destination(), packet.protocol(), len as u16)
+        }
+        _ => 0,
+    };
+    is_left_out || checksum::add(pseudo, payload_sum(packet, routines)) == 0xffff
 }
 
 /// The sum over all that follows the network header.

@@ -112,6 +112,25 @@ impl Packet {
         self.0.data = self.0.layers.l3;
     }
 
+    /// Takes the options out of the IPv4 header, and the link header off; the caller fills the header's checksum.
+    pub fn strip_options(&mut self) {
+        let block = &mut *self.0;
+        let (l3, l4) = (usize::from(block.layers.l3), usize::from(block.layers.l4));
+        let surplus = (l4 - l3).saturating_sub(Ipv4Header::LEN);
+        if block.layers.network != super::Network::Ipv4 || surplus == 0 {
+            return;
+        }
+        block.bytes.copy_within(l3..l3 + Ipv4Header::LEN, l3 + surplus);
+        block.layers.l3 += surplus as u16;
+        block.layers.network_len -= surplus as u32;
+        block.data = block.layers.l3;
+        let total = block.layers.network_len as u16;
+        if let Some(ip) = self.ipv4_mut() {
+            ip.version_ihl = 0x45;
+            ip.total_len.set(total);
+        }
+    }
+
     /// Computes the IPv4 header's checksum anew, options included.
     pub fn fill_ip_checksum(&mut self) {
         if let Some(ip) = self.ipv4_mut() {

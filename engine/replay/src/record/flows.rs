@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use towpath_engine::{
     Change, Event, Instant,
-    conntrack::{Direction, Entry, ExpectationEntry, Status, Tuple},
+    conntrack::{Direction, Entry, ExpectationEntry, SctpState, Status, Tuple},
 };
 
 use super::{Record, text::seconds};
@@ -105,7 +105,11 @@ impl fmt::Display for FlowList {
 
 fn write_flow(out: &mut fmt::Formatter<'_>, flow: &Flow, start: Instant) -> fmt::Result {
     let entry = &flow.entry;
-    let state = entry.tcp.map_or_else(|| general_state(entry.status), |tcp| tcp.state.name());
+    let state = entry
+        .tcp
+        .map(|tcp| tcp.state.name())
+        .or(entry.sctp.map(SctpState::name))
+        .unwrap_or_else(|| general_state(entry.status));
     write!(out, "{:>12}  {:<56} {state:<11}", seconds(flow.began, start), entry.original.to_string())?;
     if let Some([original, reply]) = entry.counters {
         let counts = [original.packets, original.bytes, reply.packets, reply.bytes];

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use towpath_engine::{
-    conntrack::{Counter, Entry, Status},
+    conntrack::{Counter, Entry, SctpState, Status},
     nat::SequenceAdjustment,
 };
 
@@ -21,7 +21,7 @@ pub struct Connection {
     pub status: Vec<&'static str>,
     /// `UNREPLIED`, `ASSURED`.
     pub flags: Vec<&'static str>,
-    /// The TCP state.
+    /// The TCP or SCTP state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<&'static str>,
     /// Window scales, original and reply.
@@ -81,7 +81,7 @@ impl From<&Entry> for Connection {
             reply: Tuple::from(&entry.reply),
             status: entry.status.names().collect(),
             flags: flags(entry.status),
-            state: entry.tcp.map(|tcp| tcp.state.name()),
+            state: entry.tcp.map(|tcp| tcp.state.name()).or(entry.sctp.map(SctpState::name)),
             wscale: sides.map(|sides| sides.map(|side| side.scale)),
             tcp_flags: sides.map(|sides| sides.map(|side| side.flags.names().collect())),
             timeout: entry.timeout_secs,
