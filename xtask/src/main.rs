@@ -7,6 +7,7 @@
 mod demo;
 mod host;
 mod kernel_answer;
+mod kernel_fuzz;
 mod places;
 mod plugins;
 mod run;
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Plays a scenario of the kernel oracle through the engine and writes down its answer
     KernelAnswer(kernel_answer::Arguments),
+    /// Puts random rules and packets to the kernel and to the engine, and makes small what they answer differently
+    KernelFuzz(kernel_fuzz::Arguments),
     /// Builds the helper plugins to WebAssembly components, in target/wasm/plugins
     Plugins,
     /// Sends a file by FTP through a gateway, between network namespaces: builds what that takes, needs no root
@@ -47,6 +50,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Some(Command::KernelAnswer(arguments)) => kernel_answer::answer(&arguments).map(|()| ExitCode::SUCCESS),
+        Some(Command::KernelFuzz(arguments)) => kernel_fuzz::fuzz(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::Plugins) => plugins::build().map(|_| ExitCode::SUCCESS),
         Some(Command::Demo { arguments }) => demo::demo(&arguments).map(|never| match never {}),
         Some(Command::Test(test)) => test.run(),

@@ -6,6 +6,7 @@
 mod answer;
 mod compare;
 mod frames;
+pub mod fuzz;
 mod router;
 mod scenario;
 

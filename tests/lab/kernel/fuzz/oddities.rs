@@ -1,0 +1,112 @@
+//! What befalls packets on their way: they are broken, doubled, cut into fragments.
+
+use super::{case::Planned, craft::Ip, dice::Dice};
+
+/// The frames that come of one, mostly itself.
+pub(super) fn befall(dice: &mut Dice, frame: Planned) -> Vec<Planned> {
+    match dice.below(40) {
+        0 => vec![changed(frame, |packet| flip(dice, packet))],
+        1 => vec![changed(frame, |packet| with_header(packet, |ip| ip.ttl = 1))],
+        2 => vec![changed(frame, |packet| with_header(packet, |ip| ip.tos = dice.pick(&[0x10, 0xb8, 0x03, 0x09])))],
+        3 => vec![changed(frame, |packet| with_header(packet, |ip| ip.fragment = 0x4000))],
+        4 => vec![frame.clone(), Planned { answers: None, ..frame }],
+        5 => vec![changed(frame, |packet| shortened(dice, packet))],
+        6 => vec![changed(frame, |packet| {
+            // Routes and times that hosts write into options are left out: the engine does not write them.
+            let options = dice.pick(&[vec![1, 1, 1, 0], vec![0x94, 4, 0, 0]]);
+            with_header(packet, |ip| ip.options = options);
+        })],
+        7..=9 => fragments(dice, frame),
+        _ => vec![frame],
+    }
+}
+
+/// The type that answers an ICMP query.
+pub(super) const fn reply_to(query: u8) -> u8 {
+    match query {
+        8 => 0,
+        other => other + 1,
+    }
+}
+
+fn changed(mut frame: Planned, change: impl FnOnce(&mut Vec<u8>)) -> Planned {
+    change(&mut frame.packet);
+    // Whoever patches its destination would mend its checksums.
+    frame.answers = None;
+    frame
+}
+
+fn parts(packet: &[u8]) -> (Ip, Vec<u8>) {
+    let header_len = usize::from(packet[0] & 15) * 4;
+    let array = |at: usize| [packet[at], packet[at + 1], packet[at + 2], packet[at + 3]];
+    let ip = Ip {
+        tos: packet[1],
+        id: u16::from_be_bytes([packet[4], packet[5]]),
+        fragment: u16::from_be_bytes([packet[6], packet[7]]),
+        ttl: packet[8],
+        options: packet[20..header_len].to_vec(),
+        ..Ip::new(array(12), array(16), packet[9])
+    };
+    (ip, packet[header_len..].to_vec())
+}
+
+fn with_header(packet: &mut Vec<u8>, change: impl FnOnce(&mut Ip)) {
+    let (mut ip, transport) = parts(packet);
+    change(&mut ip);
+    *packet = ip.packet(&transport);
+}
+
+/// One bit behind the IP header turns.
+fn flip(dice: &mut Dice, packet: &mut [u8]) {
+    let start = usize::from(packet[0] & 15) * 4;
+    if packet.len() > start {
+        let at = start + dice.below((packet.len() - start).min(24) as u32) as usize;
+        packet[at] ^= 1 << dice.below(8);
+    }
+}
+
+/// The packet ends early, and its header says so.
+fn shortened(dice: &mut Dice, packet: &mut Vec<u8>) {
+    let (ip, mut transport) = parts(packet);
+    transport.truncate(dice.below(24) as usize);
+    *packet = ip.packet(&transport);
+}
+
+/// The packet in fragments: in order or not, doubled, overlapping, incomplete.
+fn fragments(dice: &mut Dice, frame: Planned) -> Vec<Planned> {
+    let (ip, transport) = parts(&frame.packet);
+    if frame.answers.is_some() || transport.len() < 16 || ip.fragment & 0x3fff != 0 {
+        return vec![frame];
+    }
+    let mut edges = vec![0];
+    while edges.len() < 5 {
+        let next = edges.last().copied().unwrap_or(0) + 8 * dice.between(1, 1 + transport.len() as u32 / 16) as usize;
+        if next >= transport.len() {
+            break;
+        }
+        edges.push(next);
+    }
+    edges.push(transport.len());
+    let mut made: Vec<Planned> = Vec::new();
+    for pair in edges.windows(2) {
+        let (mut start, mut end) = (pair[0], pair[1]);
+        match dice.below(30) {
+            0 if start >= 8 => start -= 8,
+            1 => end = (end + 8).min(transport.len()),
+            2 => continue,
+            _ => {}
+        }
+        let more = u16::from(end < transport.len()) * 0x2000;
+        let header = Ip { fragment: ip.fragment | more | (start / 8) as u16, ..ip.clone() };
+        let part = Planned { packet: header.packet(&transport[start..end]), ..frame.clone() };
+        if dice.one_in(12) {
+            made.push(part.clone());
+        }
+        made.push(part);
+    }
+    if dice.one_in(2) && made.len() > 1 {
+        let (one, other) = (dice.below(made.len() as u32) as usize, dice.below(made.len() as u32) as usize);
+        made.swap(one, other);
+    }
+    made
+}

@@ -1,0 +1,220 @@
+//! Random traffic: conversations that are mostly right, and what the net does to them.
+
+use super::{
+    case::{Planned, Side},
+    craft::{self, Ip, Tcp},
+    dice::Dice,
+    oddities,
+};
+
+const HOSTS: [[u8; 4]; 2] = [[192, 168, 1, 10], [192, 168, 1, 20]];
+const SERVERS: [[u8; 4]; 3] = [[198, 51, 100, 7], [198, 51, 100, 8], [198, 51, 100, 9]];
+const GATEWAY: [u8; 4] = [203, 0, 113, 1];
+const GATEWAY_INSIDE: [u8; 4] = [192, 168, 1, 1];
+
+/// Both ends of a conversation.
+#[derive(Clone, Debug)]
+struct Talk {
+    kind: Kind,
+    client: [u8; 4],
+    server: [u8; 4],
+    ports: (u16, u16),
+    /// Where the client is.
+    side: Side,
+    /// The key of the first frame, whose source the answers go to.
+    first: Option<usize>,
+    /// Next sequence numbers of client and server.
+    seq: [u32; 2],
+    turn: u32,
+    last: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Tcp,
+    Udp,
+    Echo,
+    Other(u8),
+}
+
+/// Draws a sequence of frames.
+pub(super) fn draw(dice: &mut Dice, frames: u32) -> Vec<Planned> {
+    let mut talks: Vec<Talk> = (0..dice.between(2, 8)).map(|_| talk(dice)).collect();
+    let mut planned = Vec::new();
+    while (planned.len() as u32) < frames {
+        let index = dice.below(talks.len() as u32) as usize;
+        let next = step(dice, &mut talks[index], planned.len());
+        for mut frame in oddities::befall(dice, next) {
+            frame.key = planned.len();
+            talks[index].first.get_or_insert(frame.key);
+            planned.push(frame);
+        }
+        if dice.one_in(25) {
+            talks[index] = talk(dice);
+        }
+    }
+    planned
+}
+
+fn talk(dice: &mut Dice) -> Talk {
+    let kind = match dice.below(10) {
+        0..=4 => Kind::Tcp,
+        5 | 6 => Kind::Udp,
+        7 | 8 => Kind::Echo,
+        _ => Kind::Other(dice.pick(&[47, 99, 132, 136])),
+    };
+    let (side, client, server) = match dice.below(10) {
+        0 => (Side::Outside, dice.pick(&SERVERS), GATEWAY),
+        1 => (Side::Inside, dice.pick(&HOSTS), dice.pick(&[GATEWAY, GATEWAY_INSIDE])),
+        2 => (Side::Local, dice.pick(&[GATEWAY, GATEWAY_INSIDE]), dice.pick(&[SERVERS[0], HOSTS[0]])),
+        3 => (Side::Outside, dice.pick(&SERVERS), dice.pick(&HOSTS)),
+        _ => (Side::Inside, dice.pick(&HOSTS), dice.pick(&SERVERS)),
+    };
+    let ports = (dice.pick(&[5000, 5001, 5002, 1023, 511, 6000]), dice.pick(&[53, 80, 7, 9, 5000, 81]));
+    let seq = [dice.below(u32::MAX), dice.below(u32::MAX)];
+    Talk { kind, client, server, ports, side, first: None, seq, turn: 0, last: Vec::new() }
+}
+
+/// The conversation's next frame.
+fn step(dice: &mut Dice, talk: &mut Talk, key: usize) -> Planned {
+    let from_client = match talk.turn {
+        0 => !dice.one_in(30),
+        1 => dice.one_in(4),
+        _ => dice.one_in(2),
+    };
+    talk.turn += 1;
+    if !talk.last.is_empty() && dice.one_in(14) {
+        return error_about(dice, talk, key);
+    }
+    let (source, destination) = if from_client { (talk.client, talk.server) } else { (talk.server, talk.client) };
+    let ports = if from_client { talk.ports } else { (talk.ports.1, talk.ports.0) };
+    let mut ip = Ip::new(source, destination, protocol(talk.kind));
+    ip.id = (key as u16).wrapping_mul(7).wrapping_add(3);
+    let payload: Vec<u8> = (0..size(dice)).map(|byte| byte as u8).collect();
+    let transport = match talk.kind {
+        Kind::Tcp => {
+            let segment = segment(dice, talk, from_client, ports, &payload);
+            ip.summed(segment, 16)
+        }
+        Kind::Udp => ip.summed(craft::udp(ports, &payload), 6),
+        Kind::Echo => {
+            let [high, low] = talk.ports.0.to_be_bytes();
+            // The gateway's own answer to a time stamp request tells the time.
+            let query = if talk.server[0] == 198 { dice.pick(&[8, 8, 13, 17, 15]) } else { 8 };
+            let kind = if from_client { query } else { oddities::reply_to(query) };
+            craft::icmp(kind, 0, [high, low, 0, talk.turn as u8], &payload[..payload.len().max(12).min(payload.len())])
+        }
+        Kind::Other(47) => [&[0, 0, 8, 0][..], &payload].concat(),
+        Kind::Other(_) => [&ports.0.to_be_bytes()[..], &ports.1.to_be_bytes(), &[0, 0, 0, 0], &payload].concat(),
+    };
+    let packet = ip.packet(&transport);
+    if from_client {
+        talk.last.clone_from(&packet);
+    }
+    place(talk, packet, from_client, key)
+}
+
+/// Where a packet of the conversation is injected, and whom it answers.
+fn place(talk: &Talk, packet: Vec<u8>, from_client: bool, key: usize) -> Planned {
+    let other = match talk.server {
+        [192, 168, 1, 1] | GATEWAY => Side::Local,
+        [192, 168, 1, _] => Side::Inside,
+        _ => Side::Outside,
+    };
+    let side = if from_client { talk.side } else { other };
+    let has_ports = matches!(talk.kind, Kind::Tcp | Kind::Udp | Kind::Echo);
+    let answered = talk.first.filter(|_| !from_client && has_ports && side != Side::Local);
+    Planned { key, side, packet, answers: answered.map(|first| (first, side)), broadcast: false }
+}
+
+const fn protocol(kind: Kind) -> u8 {
+    match kind {
+        Kind::Tcp => 6,
+        Kind::Udp => 17,
+        Kind::Echo => 1,
+        Kind::Other(number) => number,
+    }
+}
+
+fn size(dice: &mut Dice) -> u32 {
+    match dice.below(8) {
+        0..=3 => dice.below(20),
+        4 | 5 => dice.below(200),
+        6 => dice.between(1000, 1460),
+        _ => 0,
+    }
+}
+
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
+
+fn segment(dice: &mut Dice, talk: &mut Talk, from_client: bool, ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
+    let (own, other) = if from_client { (0, 1) } else { (1, 0) };
+    let (flags, data): (u8, &[u8]) = match (talk.turn, from_client) {
+        (1, true) => (SYN, &[]),
+        (2, false) => (SYN | ACK, &[]),
+        (3, true) => (ACK, &[]),
+        _ => match dice.below(16) {
+            0 => (FIN | ACK, &[]),
+            1 => (RST, &[]),
+            2 => (RST | ACK, &[]),
+            3 => (SYN, &[]),
+            4 => (SYN | ACK, &[]),
+            5 => (ACK, &[]),
+            6 => (dice.below(64) as u8, payload),
+            7 => (FIN | ACK, payload),
+            _ => (ACK, payload),
+        },
+    };
+    let mut tcp = Tcp {
+        ports,
+        seq: talk.seq[own],
+        ack: if flags & ACK != 0 { talk.seq[other] } else { 0 },
+        flags,
+        window: dice.pick(&[64240, 64240, 64240, 1000, 0, 65535, 10]),
+        options: Vec::new(),
+    };
+    let advance = data.len() as u32 + u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
+    match dice.below(12) {
+        0 => tcp.seq = tcp.seq.wrapping_sub(dice.below(100_000)),
+        1 => tcp.seq = tcp.seq.wrapping_add(dice.below(100_000)),
+        2 => tcp.ack = tcp.ack.wrapping_add(dice.below(100_000)),
+        3 => tcp.ack = tcp.ack.wrapping_sub(dice.below(100_000)),
+        // A repetition: the number does not move.
+        4 => {}
+        _ => talk.seq[own] = talk.seq[own].wrapping_add(advance),
+    }
+    if flags & SYN != 0 && !dice.one_in(3) {
+        tcp.options = dice.pick(&[
+            vec![2, 4, 5, 180],
+            vec![2, 4, 5, 180, 1, 3, 3, 7, 4, 2, 1, 1],
+            vec![1, 3, 3, 14],
+            vec![3, 3, 15, 0],
+            vec![4, 2, 1, 1],
+            vec![8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1],
+            vec![2, 0, 0, 0],
+        ]);
+    } else if dice.one_in(8) {
+        let left = talk.seq[other].to_be_bytes();
+        let right = talk.seq[other].wrapping_add(10).to_be_bytes();
+        tcp.options = [&[1, 1, 5, 10][..], &left, &right].concat();
+    }
+    tcp.segment(data)
+}
+
+/// An ICMP error about the conversation's last packet, from its receiver, a hop, or somebody who cannot know.
+fn error_about(dice: &mut Dice, talk: &Talk, key: usize) -> Planned {
+    let quoted = &talk.last[..talk.last.len().min(dice.pick(&[28, 48, 576, 24, 20, 36]))];
+    let sender = dice.pick(&[talk.server, [203, 0, 113, 77], [198, 51, 100, 99]]);
+    let (kind, code) = dice.pick(&[(3, 3), (3, 1), (3, 4), (11, 0), (5, 1), (4, 0), (12, 0), (3, 13)]);
+    let ip = Ip { id: 9, ..Ip::new(sender, talk.client, 1) };
+    let packet = ip.packet(&craft::icmp(kind, code, [0, 0, 5, 120], quoted));
+    let side = match (talk.side, talk.server) {
+        (Side::Outside, _) => Side::Inside,
+        (Side::Inside | Side::Local, [192, 168, 1, _]) => Side::Inside,
+        (Side::Inside | Side::Local, _) => Side::Outside,
+    };
+    Planned { key, side, packet, answers: None, broadcast: false }
+}
