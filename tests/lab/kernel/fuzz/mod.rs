@@ -10,10 +10,7 @@ mod rules;
 mod shrink;
 mod traffic;
 
-use std::{
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -22,11 +19,9 @@ use case::Case;
 use dice::Dice;
 use shrink::Shrinker;
 
-/// What to do, and for how long.
+/// What to do.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// For how long cases are drawn. A case that has begun is finished, and a difference made small.
-    pub time: Duration,
     /// The first case's seed; the next ones follow.
     pub seed: u64,
     /// Where cases that differ are kept.
@@ -46,16 +41,16 @@ pub struct Found {
     pub differing: u32,
 }
 
-/// Draws cases and asks them, `tell` is given a line about each that matters.
+/// Draws cases and asks them as long as `goes_on`; one that has begun is finished, and a difference made small. `tell` is
+/// given a line about each that matters.
 ///
 /// # Errors
 /// When the tools do not run, or files cannot be written.
-pub fn run(plan: &Plan, tell: &mut dyn FnMut(String)) -> Result<Found> {
+pub fn run(plan: &Plan, goes_on: &mut dyn FnMut() -> bool, tell: &mut dyn FnMut(String)) -> Result<Found> {
     let kernel = Kernel::new();
-    let begun = Instant::now();
     let mut found = Found::default();
     for seed in plan.seed.. {
-        if begun.elapsed() >= plan.time {
+        if !goes_on() {
             break;
         }
         let case = draw(seed);
