@@ -17,6 +17,7 @@ const AGREED: &[&str] = &[
     "examples/05b-ftp-server-inside",
     "examples/05c-ftp-expectation-life",
     "examples/09-fragments",
+    "examples/10-reject-log",
     "examples/11-nat-clash",
     "examples/13-notrack-mark-zone",
     "scenarios/filter-addresses",
