@@ -256,6 +256,7 @@ fn connection(number: u32) -> Reply {
         zone: 0,
         timeout_secs: Some(30),
         tcp: None,
+        sctp: None,
         helper: None,
         mark: None,
         master: None,
