@@ -9,7 +9,7 @@ use std::{
 
 use towpath_engine::{
     conntrack::HelperId,
-    netfilter::{Loading, RuleError, RuleSet, Source},
+    netfilter::{ListOptions, Loading, RuleError, RuleSet, Source, TableName},
 };
 
 /// Sets of rules as tools and people write them; each with what the tool saves after it has read them.
@@ -73,6 +73,47 @@ fn what_real_tools_write_comes_out_as_iptables_saves_it() {
         let rules = parse_real(name, &read(&format!("real/{name}.v4")));
         assert_eq!(rules.save(true), saved, "{name}");
         assert_eq!(parse_real(name, &saved).save(true), saved, "{name}");
+    }
+}
+
+#[test]
+fn every_rule_is_listed_as_the_tool_lists_it() {
+    let text = read("listed.txt");
+    let mut lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    while let (Some(question), Some(answer)) = (lines.next(), lines.next()) {
+        let (table, rule) = question.split_once(" < ").expect("a table and a rule");
+        let rules = parse("rule", &format!("*{table}\n:foo - [0:0]\n{rule}\nCOMMIT\n"), false)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let table = *TableName::ALL.iter().find(|known| known.name() == table).expect("a table");
+        let listed = rules.list(table, ListOptions { verbose: true, ..ListOptions::default() });
+        let is_rule = |line: &&str| !line.starts_with("Chain") && !line.starts_with(" pkts") && !line.is_empty();
+        let ours = listed.lines().find(is_rule).unwrap_or_default();
+        if Some(ours) != answer.strip_prefix("= ") {
+            wrong.push(format!("{rule}\n{answer}|\n  {ours}|"));
+        }
+        count += 1;
+    }
+    assert!(count > 400, "only {count} rules");
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn whole_tables_are_listed_as_the_tool_lists_them() {
+    for name in REAL {
+        for options in ["-v", "-v -x", "", "--line-numbers", "-v -x --line-numbers"] {
+            if !tool_runs() {
+                eprintln!("skipped: iptables-legacy-restore cannot run in a network namespace here");
+                return;
+            }
+            let text = read(&format!("real/{name}.v4"));
+            let sets = sets_of(name).map(|sets| format!("ipset restore <<'SETS'\n{sets}SETS\n")).unwrap_or_default();
+            let list = format!("iptables-legacy -L -n {options}");
+            let answer = in_namespace(&format!("{sets}iptables-legacy-restore -c <<'RULES'\n{text}RULES\n{list}\n"));
+            let has = |word: &str| options.contains(word);
+            let shown = ListOptions { verbose: has("-v"), exact: has("-x"), numbers: has("--line-numbers") };
+            assert_eq!(parse_real(name, &text).list(TableName::Filter, shown), answer, "{name} {options}");
+        }
     }
 }
 

@@ -127,7 +127,7 @@ impl Interface {
         if self.prefix { name.starts_with(&self.name) } else { name == self.name }
     }
 
-    fn print(&self, out: &mut String) {
+    pub(super) fn print(&self, out: &mut String) {
         out.push_str(&self.name);
         if self.prefix {
             out.push('+');

@@ -41,6 +41,6 @@ pub use hooks::{Hook, Stage, TableName};
 pub use lists::Lists;
 pub use matches::MatchState;
 pub use ruleset::RuleSet;
-pub use save::{Loading, Source};
+pub use save::{ListOptions, Loading, Source};
 pub use view::{Copied, RejectWith, RuleId, Verdict, View};
 pub use walk::{Fingerprint, Walk, WalkId};

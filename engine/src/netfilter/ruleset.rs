@@ -7,8 +7,8 @@ use super::{
     explain::RuleInfo,
     lists::Claims,
     matches::Match,
-    program::{Program, compile::compile},
-    save::{self, Loading, Source, Tables},
+    program::{Place, Program, compile::compile},
+    save::{self, ListOptions, Loading, Source, Tables},
     walk::{Fingerprint, Walk, WalkId, Walks},
 };
 use crate::{
@@ -150,13 +150,24 @@ impl RuleSet {
     /// The rules as `iptables-save` prints them, with each rule's counters as `iptables-save --counters` does.
     #[must_use]
     pub fn save(&self, counters: bool) -> String {
+        save::print(&self.tables, counters, self.count_by_place())
+    }
+
+    /// A table as `iptables -L -n` lists it.
+    #[must_use]
+    pub fn list(&self, table: TableName, options: ListOptions) -> String {
+        save::list(&self.tables, table, options, self.count_by_place())
+    }
+
+    /// What the rule or policy at a place has counted.
+    fn count_by_place(&self) -> impl Fn(Place) -> Counter {
         let counted = self.counters();
         let mut places: Vec<_> = self.program.places().map(|(id, place)| (place, counted[id.0 as usize])).collect();
         places.sort_unstable_by_key(|(place, _)| *place);
-        save::print(&self.tables, counters, |place| {
+        move |place| {
             let found = places.binary_search_by_key(&place, |(place, _)| *place);
             found.map(|index| places[index].1).unwrap_or_default()
-        })
+        }
     }
 
     fn counters(&self) -> Vec<Counter> {

@@ -5,6 +5,7 @@
 
 mod conntrack;
 mod demo;
+mod rules;
 mod run;
 mod stats;
 
@@ -28,6 +29,7 @@ struct Cli {
 enum Command {
     Run(run::Run),
     Conntrack(conntrack::Conntrack),
+    Rules(Box<rules::Rules>),
     Stats(stats::Stats),
     Demo(demo::Demo),
 }
@@ -59,6 +61,7 @@ pub(crate) fn main() -> ExitCode {
     let answer = match Cli::parse().command {
         Command::Run(run) => run.main(),
         Command::Conntrack(conntrack) => conntrack.main(),
+        Command::Rules(rules) => rules.main(),
         Command::Stats(stats) => stats.main(),
         Command::Demo(demo) => demo.main(),
     };

@@ -41,6 +41,7 @@ mod udp;
 
 pub(super) use dscp::parse_codepoint;
 pub(super) use icmp::{icmp_names, icmp_number};
+pub(super) use sctp::chunk_number;
 pub(super) use tos::parse_tos;
 
 use alloc::{string::String, vec::Vec};

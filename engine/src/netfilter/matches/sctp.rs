@@ -274,6 +274,11 @@ fn walk(bytes: &[u8]) -> impl Iterator<Item = Option<(u8, u8)>> {
     })
 }
 
+/// The type that a name stands for.
+pub(in crate::netfilter) fn chunk_number(name: &str) -> Option<u8> {
+    CHUNKS.iter().find(|(known, ..)| *known == name).map(|(_, number, _)| *number)
+}
+
 /// Everything behind the network header.
 fn bytes(packet: &Packet) -> Vec<u8> {
     let mut bytes = packet.transport_bytes().to_vec();

@@ -9,7 +9,9 @@
 //!
 //! Printing gives what `iptables-save` (1.8.9, legacy) prints, but for the two comment lines that hold the time.
 
+mod describe;
 mod line;
+mod list;
 pub(super) mod names;
 mod nearest;
 pub(super) mod options;
@@ -18,6 +20,8 @@ mod restore;
 pub(super) mod text;
 pub(super) mod values;
 
+pub use list::ListOptions;
+pub(super) use list::list;
 pub(super) use nearest::nearest;
 pub(super) use print::{print, print_rule};
 pub(super) use restore::{Tables, restore};
