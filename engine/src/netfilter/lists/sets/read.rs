@@ -317,3 +317,99 @@ static CREATE_OPTIONS: [&str; 13] = [
 ];
 
 static ADD_OPTIONS: [&str; 8] = ["timeout", "packets", "bytes", "comment", "nomatch", "wildcard", "before", "after"];
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a text makes, printed; the line and the fault when it is refused.
+    fn read(text: &str) -> Result<String, (usize, Fault)> {
+        let mut sets = Sets::default();
+        for (index, line) in text.lines().enumerate() {
+            take_line(&mut sets, line).map_err(|flaw| (index + 1, flaw.fault))?;
+        }
+        Ok(sets.save(Instant::ZERO))
+    }
+
+    /// What `ipset -sorted save` (7.17) printed for the same commands, without `initval`.
+    #[test]
+    fn sets_of_all_kinds_come_out_as_ipset_saves_them() {
+        let text = "create a hash:ip\nadd a 10.0.1.1-10.0.1.2\nadd a 1.2.3.4\n\
+            create b hash:net timeout 300 counters comment\n\
+            add b 10.0.0.0/8 timeout 100 packets 5 bytes 6 comment \"my net\"\nadd b 10.1.0.0/16 nomatch\n\
+            create g hash:net,iface\nadd g 0.0.0.0/0,eth1\nadd g 1.2.3.0/24,physdev:eth2\nadd g 1.2.3.0/24,ppp wildcard\n\
+            create h bitmap:ip range 10.0.0.0/24\nadd h 10.0.0.8/31\n\
+            create i bitmap:port range 0-1000\nadd i 90-91\n\
+            create k hash:ip netmask 24 maxelem 100 hashsize 64\nadd k 1.2.3.4\n\
+            create m hash:net family inet6\nadd m 2001:db8::1/32\n\
+            create s hash:ip timeout 3\nadd s 9.9.9.9 timeout 0\n\
+            create j list:set\nadd j a\nadd j b\nadd j k before b\n";
+        let saved = "create a hash:ip family inet hashsize 1024 maxelem 65536\n\
+            add a 1.2.3.4\nadd a 10.0.1.1\nadd a 10.0.1.2\n\
+            create b hash:net family inet hashsize 1024 maxelem 65536 timeout 300 counters comment\n\
+            add b 10.0.0.0/8 timeout 100 packets 5 bytes 6 comment \"my net\"\n\
+            add b 10.1.0.0/16 timeout 300 nomatch packets 0 bytes 0\n\
+            create g hash:net,iface family inet hashsize 1024 maxelem 65536\n\
+            add g 0.0.0.0/0,eth1\nadd g 1.2.3.0/24,physdev:eth2\nadd g 1.2.3.0/24,ppp wildcard\n\
+            create h bitmap:ip range 10.0.0.0-10.0.0.255\nadd h 10.0.0.8\nadd h 10.0.0.9\n\
+            create i bitmap:port range 0-1000\nadd i 90\nadd i 91\n\
+            create k hash:ip family inet hashsize 64 maxelem 100 netmask 24\nadd k 1.2.3.0\n\
+            create m hash:net family inet6 hashsize 1024 maxelem 65536\nadd m 2001:db8::/32\n\
+            create s hash:ip family inet hashsize 1024 maxelem 65536 timeout 3\nadd s 9.9.9.9 timeout 0\n\
+            create j list:set size 8\nadd j a\nadd j k\nadd j b\n";
+        assert_eq!(read(text), Ok(saved.into()));
+        assert_eq!(read(saved), Ok(saved.into()));
+    }
+
+    #[test]
+    fn what_a_set_cannot_hold_is_refused_at_its_line() {
+        let refused = |line: &str| {
+            read(&format!("create a hash:ip maxelem 1\ncreate l list:set\n{line}")).map_err(|(line, _)| line)
+        };
+        for line in [
+            "add a 1.2.3.4,80",
+            "add a 10.0.0.0/7",
+            "add a 2001:db8::1",
+            "add a 1.2.3.4 timeout 5",
+            "add a 1.2.3.4 nomatch",
+            "add b 1.2.3.4",
+            "add l l",
+            "del a 1.2.3.4",
+            "create a hash:ip",
+            "create c hash:ipp",
+            "create c bitmap:ip,mac range 10.0.0.0/24",
+            "create c bitmap:ip",
+            "create c hash:ip skbinfo",
+            "swap a l",
+        ] {
+            assert_eq!(refused(line), Err(3), "{line}");
+        }
+        assert_eq!(refused("add a 1.2.3.4\nadd a 1.2.3.5"), Err(4), "there is no room");
+        assert_eq!(refused("add a 1.2.3.4\nadd a 1.2.3.4"), Err(4), "it is there");
+        assert!(refused("add a 1.2.3.4\nadd a 1.2.3.4 -exist").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_taken_or_refused(
+            words in proptest::collection::vec(
+                prop_oneof![
+                    "create|add|del|flush|a|b|hash:ip|hash:net|hash:net,iface|bitmap:port|list:set|range|timeout|nomatch",
+                    "[0-9./,:-]{0,20}",
+                    any::<String>(),
+                ],
+                0..7,
+            ),
+        ) {
+            let mut sets = Sets::default();
+            let _ = take_line(&mut sets, "create a hash:ip,port,net");
+            let _ = take_line(&mut sets, "create b bitmap:ip range 10.0.0.0/8 timeout 3");
+            let _ = take_line(&mut sets, &words.join(" "));
+            prop_assert!(sets.save(Instant::ZERO).starts_with("create"));
+        }
+    }
+}
