@@ -3,7 +3,7 @@
 //! Sums here are ones' complement sums of big-endian 16-bit words, folded to 16 bits and *not* complemented, unless a
 //! name says `checksum`.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::ipv4::Protocol;
 
@@ -90,6 +90,14 @@ pub const fn at_odd_offset(sum: u16) -> u16 {
 pub fn pseudo_header_v4(source: Ipv4Addr, destination: Ipv4Addr, protocol: Protocol, transport_len: u16) -> u16 {
     let addresses = add(sum(&source.octets()), sum(&destination.octets()));
     add(add(addresses, u16::from(protocol.0)), transport_len)
+}
+
+/// The sum of the pseudo-header of upper layers over IPv6 (RFC 8200, section 8.1).
+#[must_use]
+pub fn pseudo_header_v6(source: Ipv6Addr, destination: Ipv6Addr, protocol: Protocol, transport_len: u32) -> u16 {
+    let addresses = add(sum(&source.octets()), sum(&destination.octets()));
+    let len = add((transport_len >> 16) as u16, transport_len as u16);
+    add(add(addresses, u16::from(protocol.0)), len)
 }
 
 /// The checksum field after a 16-bit aligned part of what it covers has changed (RFC 1624, equation 3).

@@ -127,12 +127,18 @@ impl Ipv4Header {
 pub struct Protocol(pub u8);
 
 impl Protocol {
+    /// IPv6's hop-by-hop options (RFC 8200, section 4.3).
+    pub const HOP_BY_HOP: Self = Self(0);
     /// ICMP (RFC 792).
     pub const ICMP: Self = Self(1);
     /// TCP (RFC 9293).
     pub const TCP: Self = Self(6);
     /// UDP (RFC 768).
     pub const UDP: Self = Self(17);
+    /// IPv6's routing header (RFC 8200, section 4.4).
+    pub const ROUTING: Self = Self(43);
+    /// IPv6's fragment header (RFC 8200, section 4.5).
+    pub const FRAGMENT: Self = Self(44);
     /// GRE (RFC 2784).
     pub const GRE: Self = Self(47);
     /// IPsec ESP (RFC 4303).
@@ -143,6 +149,10 @@ impl Protocol {
     pub const AH: Self = Self(51);
     /// ICMPv6 (RFC 4443).
     pub const ICMPV6: Self = Self(58);
+    /// Nothing follows an IPv6 header (RFC 8200, section 4.7).
+    pub const NO_NEXT: Self = Self(59);
+    /// IPv6's destination options (RFC 8200, section 4.6).
+    pub const DESTINATION_OPTIONS: Self = Self(60);
     /// SCTP (RFC 9260).
     pub const SCTP: Self = Self(132);
     /// UDP-Lite (RFC 3828).

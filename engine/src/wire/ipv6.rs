@@ -1,0 +1,334 @@
+//! IPv6 (RFC 8200).
+
+use core::net::Ipv6Addr;
+
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    byteorder::big_endian::{U16, U32},
+};
+
+use super::{ethernet::MacAddr, ipv4::Protocol};
+
+/// An IPv6 header (RFC 8200, section 3). Extension headers may follow; see [`Chain`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Ipv6Header {
+    /// Version (6) in the high four bits, then eight of traffic class, then twenty of flow label.
+    pub version_class_label: U32,
+    /// Bytes behind this header, extension headers included.
+    pub payload_len: U16,
+    /// What follows: an extension header or the upper layer; see [`Protocol`].
+    pub next_header: u8,
+    /// Hops left.
+    pub hop_limit: u8,
+    /// From whom.
+    pub source: [u8; 16],
+    /// To whom.
+    pub destination: [u8; 16],
+}
+
+const _: () = assert!(size_of::<Ipv6Header>() == Ipv6Header::LEN);
+
+impl Ipv6Header {
+    /// Its length in bytes.
+    pub const LEN: usize = 40;
+    /// The least MTU of a link (RFC 8200, section 5).
+    pub const MTU_MIN: u32 = 1280;
+    /// The flow label's bits in [`Self::version_class_label`].
+    pub const FLOW_LABEL: u32 = 0x000f_ffff;
+
+    /// The version field; 6 in every header that a parsed packet holds.
+    #[must_use]
+    pub fn version(&self) -> u8 {
+        (self.version_class_label.get() >> 28) as u8
+    }
+
+    /// Traffic class: DSCP in the high six bits, ECN in the low two (RFC 2474, RFC 3168).
+    #[must_use]
+    pub fn traffic_class(&self) -> u8 {
+        (self.version_class_label.get() >> 20) as u8
+    }
+
+    /// The flow label (RFC 6437).
+    #[must_use]
+    pub fn flow_label(&self) -> u32 {
+        self.version_class_label.get() & Self::FLOW_LABEL
+    }
+
+    /// From whom.
+    #[must_use]
+    pub const fn source(&self) -> Ipv6Addr {
+        Ipv6Addr::from_octets(self.source)
+    }
+
+    /// To whom.
+    #[must_use]
+    pub const fn destination(&self) -> Ipv6Addr {
+        Ipv6Addr::from_octets(self.destination)
+    }
+
+    /// What follows this header.
+    #[must_use]
+    pub const fn next_header(&self) -> Protocol {
+        Protocol(self.next_header)
+    }
+
+    /// Sets traffic class and flow label, of which the low twenty bits count.
+    pub fn set_class_label(&mut self, class: u8, label: u32) {
+        self.version_class_label.set(6 << 28 | u32::from(class) << 20 | label & Self::FLOW_LABEL);
+    }
+
+    /// Sets the traffic class; the flow label stays.
+    pub fn set_traffic_class(&mut self, class: u8) {
+        self.set_class_label(class, self.flow_label());
+    }
+}
+
+/// A fragment header (RFC 8200, section 4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct FragmentHeader {
+    /// The first header of the part that is cut.
+    pub next_header: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// Offset in units of 8 bytes in the high thirteen bits, two reserved ones, "more fragments" in the lowest.
+    pub offset_more: U16,
+    /// Shared by the fragments of one packet.
+    pub id: U32,
+}
+
+const _: () = assert!(size_of::<FragmentHeader>() == FragmentHeader::LEN);
+
+impl FragmentHeader {
+    /// Its length in bytes.
+    pub const LEN: usize = 8;
+    /// "More fragments" in [`Self::offset_more`].
+    pub const MORE_FRAGMENTS: u16 = 0x0001;
+    /// The offset's bits in [`Self::offset_more`]; taken for a number of bytes, they are the offset.
+    pub const FRAGMENT_OFFSET: u16 = 0xfff8;
+
+    /// Where in the packet's fragmentable part this part starts, in bytes.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        usize::from(self.offset_more.get() & Self::FRAGMENT_OFFSET)
+    }
+
+    /// Whether others follow.
+    #[must_use]
+    pub fn more(&self) -> bool {
+        self.offset_more.get() & Self::MORE_FRAGMENTS != 0
+    }
+}
+
+/// What a walk over extension headers has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// The upper layer; behind a later fragment's header, what that header names; of a chain that is broken, the
+    /// extension header at which it breaks.
+    pub protocol: Protocol,
+    /// Bytes of all extension headers.
+    pub len: usize,
+    /// Where the fragment header stands among them.
+    pub fragment: Option<usize>,
+    /// Where the byte stands that names the upper layer, from the start of the IPv6 header.
+    pub named_at: usize,
+    /// How it ends.
+    pub end: ChainEnd,
+}
+
+/// How a chain of extension headers ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChainEnd {
+    /// At the upper layer.
+    Upper,
+    /// At a header that says that nothing follows.
+    Nothing,
+    /// At the header of a fragment that is not the first.
+    LaterFragment,
+    /// Inside an extension header: the packet ends too early.
+    Broken,
+}
+
+impl Chain {
+    /// Walks the extension headers at the start of `bytes`, of which the first one is of type `next`.
+    ///
+    /// Ends with the bytes, since every header takes 8 of them at least (Linux v6.18: `net/ipv6/exthdrs_core.c`,
+    /// `ipv6_skip_exthdr()`).
+    #[must_use]
+    pub fn walk(next: Protocol, bytes: &[u8]) -> Self {
+        let mut chain = Self { protocol: next, len: 0, fragment: None, named_at: NEXT_HEADER_AT, end: ChainEnd::Upper };
+        while is_extension(chain.protocol) {
+            if chain.protocol == Protocol::NO_NEXT {
+                return Self { end: ChainEnd::Nothing, ..chain };
+            }
+            let Some(&[next, len, offset_high, offset_low, ..]) = bytes.get(chain.len..) else {
+                return Self { end: ChainEnd::Broken, ..chain };
+            };
+            let header_len = match chain.protocol {
+                Protocol::FRAGMENT => FragmentHeader::LEN,
+                Protocol::AH => (usize::from(len) + 2) * 4,
+                _ => (usize::from(len) + 1) * 8,
+            };
+            if chain.len + header_len > bytes.len() {
+                return Self { end: ChainEnd::Broken, ..chain };
+            }
+            let is_fragment = chain.protocol == Protocol::FRAGMENT;
+            if is_fragment {
+                chain.fragment = Some(chain.len);
+            }
+            chain.named_at = Ipv6Header::LEN + chain.len;
+            chain.protocol = Protocol(next);
+            chain.len += header_len;
+            let offset = u16::from_be_bytes([offset_high, offset_low]) & FragmentHeader::FRAGMENT_OFFSET;
+            if is_fragment && offset != 0 {
+                return Self { end: ChainEnd::LaterFragment, ..chain };
+            }
+        }
+        chain
+    }
+}
+
+/// How many stations the routing header among the extension headers at the start of `bytes` still names; 0 without one.
+#[must_use]
+pub fn segments_left(next: Protocol, bytes: &[u8]) -> u8 {
+    let mut at = 0;
+    let mut protocol = next;
+    while let (true, Some(&[next, len, _, left, ..])) = (is_extension(protocol), bytes.get(at..)) {
+        match protocol {
+            Protocol::ROUTING => return left,
+            Protocol::NO_NEXT => return 0,
+            Protocol::FRAGMENT => at += FragmentHeader::LEN,
+            Protocol::AH => at += (usize::from(len) + 2) * 4,
+            _ => at += (usize::from(len) + 1) * 8,
+        }
+        protocol = Protocol(next);
+    }
+    0
+}
+
+/// Whether it is an extension header, which conntrack and rules look behind (Linux v6.18: `net/ipv6/exthdrs_core.c`,
+/// `ipv6_ext_hdr()`). ESP is none: what follows it cannot be read.
+#[must_use]
+pub const fn is_extension(protocol: Protocol) -> bool {
+    matches!(
+        protocol,
+        Protocol::HOP_BY_HOP
+            | Protocol::ROUTING
+            | Protocol::FRAGMENT
+            | Protocol::AH
+            | Protocol::NO_NEXT
+            | Protocol::DESTINATION_OPTIONS
+    )
+}
+
+/// The link-local address that an Ethernet address gives (RFC 4291, appendix A: modified EUI-64).
+#[must_use]
+pub const fn link_local(mac: MacAddr) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac.0;
+    Ipv6Addr::from_octets([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 0x02, b, c, 0xff, 0xfe, d, e, f])
+}
+
+/// The group that the owner of an address listens to for solicitations (RFC 4291, section 2.7.1).
+#[must_use]
+pub const fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
+    let [.., a, b, c] = address.octets();
+    Ipv6Addr::from_octets([0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
+}
+
+/// The Ethernet address of a group (RFC 2464, section 7).
+#[must_use]
+pub const fn group_mac(group: Ipv6Addr) -> MacAddr {
+    let [.., a, b, c, d] = group.octets();
+    MacAddr([0x33, 0x33, a, b, c, d])
+}
+
+/// Where [`Ipv6Header::next_header`] stands.
+const NEXT_HEADER_AT: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_is_walked_to_its_upper_layer() {
+        let hop_by_hop = [60, 0, 1, 4, 0, 0, 0, 0];
+        let destination = [44, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let first_fragment = [17, 0, 0, 1, 0, 0, 0, 9];
+        let bytes = [&hop_by_hop[..], &destination, &first_fragment, &[1, 2, 3, 4]].concat();
+        let chain = Chain::walk(Protocol::HOP_BY_HOP, &bytes);
+        let expected =
+            Chain { protocol: Protocol::UDP, len: 32, fragment: Some(24), named_at: 64, end: ChainEnd::Upper };
+        assert_eq!(chain, expected);
+    }
+
+    #[test]
+    fn a_chain_ends_at_a_later_fragment_at_nothing_and_where_the_bytes_end() {
+        let later = [6, 0, 0, 8, 0, 0, 0, 9];
+        let chain = Chain::walk(Protocol::FRAGMENT, &later);
+        assert_eq!((chain.end, chain.protocol, chain.len), (ChainEnd::LaterFragment, Protocol::TCP, 8));
+        assert_eq!(Chain::walk(Protocol::NO_NEXT, &later).end, ChainEnd::Nothing);
+        for bytes in [&later[..7], &later[..1], &[]] {
+            let chain = Chain::walk(Protocol::ROUTING, bytes);
+            assert_eq!((chain.end, chain.protocol), (ChainEnd::Broken, Protocol::ROUTING));
+        }
+        let authentication = [6, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1];
+        assert_eq!(Chain::walk(Protocol::AH, &authentication).len, 12);
+    }
+
+    #[test]
+    fn a_routing_header_is_found_behind_options() {
+        let options = [43, 0, 1, 4, 0, 0, 0, 0];
+        let routing = [17, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let bytes = [&options[..], &routing].concat();
+        assert_eq!(segments_left(Protocol::DESTINATION_OPTIONS, &bytes), 1);
+        assert_eq!(segments_left(Protocol::DESTINATION_OPTIONS, &bytes[..9]), 0);
+        assert_eq!(segments_left(Protocol::UDP, &bytes), 0);
+    }
+
+    #[test]
+    fn addresses_follow_from_addresses() {
+        let ip = |text: &str| text.parse::<Ipv6Addr>().expect("an address");
+        assert_eq!(link_local(MacAddr([2, 0, 0, 0, 1, 1])), ip("fe80::ff:fe00:101"));
+        let host = ip("2001:db8::abcd:ef01");
+        assert_eq!(solicited_node(host), ip("ff02::1:ffcd:ef01"));
+        assert_eq!(group_mac(solicited_node(host)), MacAddr([0x33, 0x33, 0xff, 0xcd, 0xef, 0x01]));
+    }
+
+    proptest! {
+        #[test]
+        fn class_and_label_are_told_apart(class: u8, other: u8, label in 0_u32..=Ipv6Header::FLOW_LABEL) {
+            let mut header = Ipv6Header::read_from_bytes(&[0; Ipv6Header::LEN]).expect("all zero");
+            header.set_class_label(class, label);
+            prop_assert_eq!((header.version(), header.traffic_class(), header.flow_label()), (6, class, label));
+            header.set_traffic_class(other);
+            prop_assert_eq!((header.version(), header.traffic_class(), header.flow_label()), (6, other, label));
+        }
+
+        #[test]
+        fn any_chain_is_walked_within_its_bytes(first: u8, bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let chain = Chain::walk(Protocol(first), &bytes);
+            prop_assert!(chain.len <= bytes.len());
+            prop_assert!(chain.fragment.is_none_or(|at| at + FragmentHeader::LEN <= chain.len));
+            prop_assert!(chain.named_at < Ipv6Header::LEN + chain.len.max(1));
+        }
+
+        #[test]
+        fn a_chain_of_whole_headers_reaches_the_upper_layer(lens in proptest::collection::vec(0_u8..4, 0..8)) {
+            let mut bytes = Vec::new();
+            for (index, len) in lens.iter().enumerate() {
+                let next = if index + 1 == lens.len() { Protocol::TCP } else { Protocol::DESTINATION_OPTIONS };
+                let start = bytes.len();
+                bytes.extend([next.0, *len]);
+                bytes.resize(start + (usize::from(*len) + 1) * 8, 0);
+            }
+            let first = if lens.is_empty() { Protocol::TCP } else { Protocol::DESTINATION_OPTIONS };
+            let chain = Chain::walk(first, &bytes);
+            prop_assert_eq!((chain.end, chain.protocol, chain.len), (ChainEnd::Upper, Protocol::TCP, bytes.len()));
+        }
+    }
+}
