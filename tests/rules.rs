@@ -213,7 +213,7 @@ fn rules_of(saved: &str) -> Vec<String> {
 
 fn parse(name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
     let helpers = [("ftp", HelperId(0)), ("tftp", HelperId(1))];
-    RuleSet::parse(&[Source { name, text }], &Loading { counters, helpers: &helpers, sets: SETS })
+    RuleSet::parse(&[Source { name, text }], &Loading { counters, helpers: &helpers, sets: SETS, ..Loading::default() })
 }
 
 /// Reads a file of `real/` with the sets that belong to it.

@@ -129,15 +129,15 @@ fn router(rules: usize) -> Engine {
             name: name.into(),
             mac: ROUTER[index],
             mtu_bytes: 1500,
-            addresses: vec![InterfaceAddress { address, prefix: if index == 0 { 8 } else { 24 } }],
+            addresses: vec![InterfaceAddress { address: address.into(), prefix: if index == 0 { 8 } else { 24 } }],
             any_destination: false,
             arp: false,
         }));
     }
     give(Command::AddRoute(Route {
-        destination: Ipv4Addr::UNSPECIFIED,
+        destination: Ipv4Addr::UNSPECIFIED.into(),
         prefix: 0,
-        kind: RouteKind::Unicast { device: WAN, via: Some(Ipv4Addr::new(203, 0, 113, 254)) },
+        kind: RouteKind::Unicast { device: WAN, via: Some(Ipv4Addr::new(203, 0, 113, 254).into()) },
         metric: 0,
         mtu_bytes: None,
     }));

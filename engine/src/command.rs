@@ -1,14 +1,14 @@
 //! What an operator asks of the engine.
 
 use alloc::{boxed::Box, string::String, vec::Vec};
-use core::{fmt, net::Ipv4Addr};
+use core::{fmt, net::IpAddr};
 
 use crate::{
     conntrack::{HelperId, calling::LoadError, helper::Helper},
     device::{Device, InterfaceAddress},
     event::Subscription,
     frame::DeviceId,
-    ip::{Route, local::UdpService},
+    ip::{Route, local::UdpService, prefix},
     netfilter::RuleSet,
     random::Draw,
     sysctl::SysctlError,
@@ -28,12 +28,12 @@ pub enum Command {
     AddNeighbour {
         /// On which link.
         device: DeviceId,
-        /// Its IPv4 address.
-        address: Ipv4Addr,
+        /// Its address.
+        address: IpAddr,
         /// Its Ethernet address.
         mac: MacAddr,
     },
-    /// Replaces all rules at once. Connections stay.
+    /// Replaces all rules of a family at once. Those of the other family, and connections, stay.
     ReplaceRules(Box<RuleSet>),
     /// Loads a helper. One of the same name is replaced; its connections and their state stay.
     LoadHelper(Box<dyn Helper>),
@@ -49,8 +49,8 @@ pub enum Command {
     Trace(TraceLevel),
     /// Takes these values where the engine would draw by lot; `None` ends it.
     Script(Option<Vec<(Draw, u32)>>),
-    /// Sends an IPv4 packet of this host's superuser: bytes from its IP header on, as into a raw socket.
-    SendIpv4(Vec<u8>),
+    /// Sends a packet of this host's superuser: bytes from its IPv4 or IPv6 header on, as into a raw socket.
+    SendPacket(Vec<u8>),
     /// Forgets all connections and expectations.
     FlushConntrack,
 }
@@ -72,7 +72,7 @@ impl fmt::Debug for Command {
             Self::Subscribe(subscription) => f.debug_tuple("Subscribe").field(subscription).finish(),
             Self::Trace(level) => f.debug_tuple("Trace").field(level).finish(),
             Self::Script(values) => f.debug_tuple("Script").field(values).finish(),
-            Self::SendIpv4(bytes) => f.debug_tuple("SendIpv4").field(&bytes.len()).finish(),
+            Self::SendPacket(bytes) => f.debug_tuple("SendPacket").field(&bytes.len()).finish(),
             Self::FlushConntrack => f.write_str("FlushConntrack"),
         }
     }
@@ -100,15 +100,16 @@ pub enum CommandError {
     DeviceMtu(u32),
     /// There is no device of that number.
     NoDevice(DeviceId),
-    /// The device has that address already, its prefix is longer than 32 bits, or there is no room for another.
+    /// The device has that address already, its prefix is longer than the address, or there is no room for another.
     Address(InterfaceAddress),
-    /// The route is there already, its prefix is longer than 32 bits, or there is no room for another.
+    /// The route is there already, its prefix is longer than an address, its router is of
+    /// the other family, or there is no room for another.
     Route(Route),
     /// A helper was not loaded.
     Helper(LoadError),
     /// A tunable has no such name, or the value lies outside its range.
     Sysctl(String, SysctlError),
-    /// The bytes are no IPv4 packet that this host could send.
+    /// The bytes are no packet that this host could send.
     Packet(crate::DropReason),
 }
 
@@ -120,17 +121,20 @@ impl fmt::Display for CommandError {
             Self::DeviceMtu(mtu) => write!(f, "MTU {mtu} must be within 68 to 65535"),
             Self::NoDevice(device) => write!(f, "there is no device number {}", device.0),
             Self::Address(address) => {
-                write!(f, "address {}/{} must be new and its prefix 0 to 32", address.address, address.prefix)
+                let longest = prefix::longest(address.address);
+                write!(f, "address {}/{} must be new and its prefix 0 to {longest}", address.address, address.prefix)
             }
             Self::Route(route) => {
-                write!(f, "route to {}/{} must be new and its prefix 0 to 32", route.destination, route.prefix)
+                let (destination, longest) = (route.destination, prefix::longest(route.destination));
+                write!(f, "route to {destination}/{} must be new, its prefix 0 to {longest} ", route.prefix)?;
+                f.write_str("and its router of the same address family")
             }
             Self::Helper(error) => write!(f, "{error}"),
             Self::Sysctl(name, SysctlError::Unknown) => write!(f, "there is no sysctl '{name}'"),
             Self::Sysctl(name, SysctlError::OutOfRange { min, max }) => {
                 write!(f, "sysctl '{name}' must be within {min} to {max}")
             }
-            Self::Packet(reason) => write!(f, "not an IPv4 packet this host could send: {}", reason.meaning()),
+            Self::Packet(reason) => write!(f, "not a packet this host could send: {}", reason.meaning()),
         }
     }
 }

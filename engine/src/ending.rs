@@ -38,7 +38,7 @@ pub enum Outcome {
     Dropped(DropReason),
 }
 
-/// How the packet of one frame (or of one [`crate::Command::SendIpv4`]) ended, for those who asked
+/// How the packet of one frame (or of one [`crate::Command::SendPacket`]) ended, for those who asked
 /// ([`crate::Subscription::endings`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
@@ -122,6 +122,12 @@ drop_reasons! {
     IpChecksum = "IP_CSUM",
     /// The source address cannot be one of a sender (multicast, broadcast, zero, loopback).
     IpSourceInvalid = "IP_INVALID_SOURCE",
+    /// The source address is valid on its link only, and the packet would leave that (IPv6).
+    IpSourceLinkLocal = "IP_INVALID_SOURCE",
+    /// The packet is for a group that this host has not joined (IPv6).
+    IpGroupUnknown = "IP_INVALID_DEST",
+    /// The packet asks to be sent on by a way of its own (a routing header that is not used up, IPv6).
+    IpSourceRoute = "IP_INHDR",
     /// The destination address cannot be one of a packet on a wire (zero, loopback).
     IpDestinationInvalid = "IP_INVALID_DEST",
     /// The packet is for a host, but its frame was for everybody.
@@ -139,7 +145,7 @@ drop_reasons! {
     FragmentTooFar = "FRAG_TOO_FAR",
     /// The rest of the datagram has not come in time (`net.ipv4.ipfrag_time`).
     FragmentTimeout = "FRAG_REASM_TIMEOUT",
-    /// The time to live would reach zero here.
+    /// The time to live, or hop limit, would reach zero here.
     TtlExpired = "IP_INHDR",
     /// No route leads to the destination.
     NoRoute = "IP_OUTNOROUTES",
@@ -149,7 +155,7 @@ drop_reasons! {
     RouteProhibits = "IP_OUTNOROUTES",
     /// A route says to drop without a word.
     RouteIgnores = "IP_OUTNOROUTES",
-    /// The device does not forward (`net.ipv4.conf.*.forwarding` is 0).
+    /// The device does not forward (`net.ipv4.ip_forward` or `net.ipv6.conf.all.forwarding` is 0).
     ForwardingOff = "IP_OUTNOROUTES",
     /// The packet is larger than the next link takes and must not be cut.
     PacketTooBig = "PKT_TOO_BIG",

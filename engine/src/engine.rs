@@ -11,7 +11,7 @@ use crate::{
     frame::{Frame, Transmit},
     ip::{Defrag, Neighbours, Routes, icmp_limit::IcmpLimit, local::Services},
     limits::BATCH_FRAMES_MAX,
-    netfilter::{Copied, Hook, Lists, RuleId, RuleSet, Stage},
+    netfilter::{Copied, Hook, Lists, RuleId, RuleSets, Stage},
     packet::{Packet, Pool},
     random::Random,
     stats::Stats,
@@ -51,9 +51,9 @@ pub struct Engine {
     pub(crate) defrag: Defrag,
     pub(crate) services: Services,
     pub(crate) icmp_limit: IcmpLimit,
-    pub(crate) rules: RuleSet,
-    /// What rules remember under a name.
-    pub(crate) lists: Lists,
+    pub(crate) rules: RuleSets,
+    /// What rules remember under a name, those of IPv4 and those of IPv6.
+    pub(crate) lists: [Lists; 2],
     /// Copies that rules have made and that have not left yet.
     pub(crate) copies: Vec<Copied>,
     pub(crate) conntrack: Conntrack,
@@ -112,8 +112,8 @@ impl Engine {
             defrag: Defrag::default(),
             services: Services::default(),
             icmp_limit: IcmpLimit::default(),
-            rules: RuleSet::default(),
-            lists: Lists::default(),
+            rules: RuleSets::default(),
+            lists: [Lists::default(), Lists::default()],
             copies: Vec::new(),
             conntrack: Conntrack::new(around.random.next_u64()),
             helpers: Helpers::default(),
@@ -241,7 +241,7 @@ impl Engine {
 
     /// The rules in force.
     #[must_use]
-    pub const fn rules(&self) -> &RuleSet {
+    pub const fn rules(&self) -> &RuleSets {
         &self.rules
     }
 

@@ -21,7 +21,8 @@ impl Engine {
         if self.looped.len() >= LOOPBACK_QUEUE_MAX {
             return Err(packet.drop_for(DropReason::LoopbackQueueFull));
         }
-        packet.set_ethernet(MacAddr::UNSPECIFIED, MacAddr::UNSPECIFIED, EtherType::IPV4);
+        let ether_type = if packet.ipv6().is_some() { EtherType::IPV6 } else { EtherType::IPV4 };
+        packet.set_ethernet(MacAddr::UNSPECIFIED, MacAddr::UNSPECIFIED, ether_type);
         let meta = packet.meta_mut();
         (meta.device, meta.addressed) = (Some(DeviceId::LOOPBACK), Addressed::Host);
         self.looped.push_back(packet);
@@ -46,7 +47,8 @@ impl Engine {
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
         let way = Way { input: Some(DeviceId::LOOPBACK), hop: None };
         let packet = self.at_prerouting(now, packet, way)?;
-        match packet.ipv4().map(|ip| self.routes.from_here(&self.devices, ip.destination())) {
+        let bound = packet.meta().bound;
+        match packet.ip().map(|ip| self.routes.from_here(&self.devices, ip.destination(), bound)) {
             Some(Fate::Local) => self.deliver(now, packet, way),
             Some(Fate::Forward(_)) | None => Err(packet.drop_for(DropReason::IpSourceInvalid)),
             Some(Fate::Nowhere(reason)) => Err(packet.drop_for(reason)),

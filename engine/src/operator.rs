@@ -1,7 +1,6 @@
 //! Carries out what an operator asks.
 
 use alloc::{string::String, vec::Vec};
-use core::net::Ipv4Addr;
 
 use zerocopy::FromBytes;
 
@@ -11,7 +10,7 @@ use crate::{
     ending::DropReason,
     engine::Engine,
     frame::DeviceId,
-    ip::{Fate, Route, RouteKind},
+    ip::{Fate, Route, RouteKind, prefix},
     limits::{ADDRESSES_MAX, DEVICES_MAX},
     packet::{Owner, Packet},
     time::Instant,
@@ -30,9 +29,11 @@ impl Engine {
                 Ok(Reply::Done)
             }
             Command::ReplaceRules(rules) => {
-                self.rules = *rules;
-                self.rules.claim(now, &mut self.lists);
-                if self.rules.wants_accounting() {
+                let family = rules.family();
+                self.rules.replace(*rules);
+                let rules = self.rules.of_mut(family);
+                rules.claim(now, &mut self.lists[family as usize]);
+                if rules.wants_accounting() {
                     // As Linux does when a rule asks what connections have carried.
                     self.around.sysctls.conntrack_acct = 1;
                 }
@@ -67,7 +68,7 @@ impl Engine {
                 self.around.random.set_script(values);
                 Ok(Reply::Done)
             }
-            Command::SendIpv4(bytes) => self.send_ipv4(now, bytes),
+            Command::SendPacket(bytes) => self.send_packet(now, bytes),
             Command::FlushConntrack => {
                 self.conntrack.flush(now, &mut self.around);
                 Ok(Reply::Done)
@@ -101,7 +102,7 @@ impl Engine {
         device.addresses.push(address);
         // Two addresses of one network give one route to it.
         self.routes.add(Route {
-            destination: Ipv4Addr::from_bits(address.address.to_bits() & address.mask()),
+            destination: address.network(),
             prefix: address.prefix,
             kind: RouteKind::Unicast { device: id, via: None },
             metric: 0,
@@ -111,21 +112,44 @@ impl Engine {
     }
 
     fn add_route(&mut self, route: Route) -> Result<(), CommandError> {
-        if let RouteKind::Unicast { device, .. } = route.kind {
+        let mut is_right = route.prefix <= prefix::longest(route.destination);
+        if let RouteKind::Unicast { device, via } = route.kind {
             self.known_device(device)?;
+            is_right &= via.is_none_or(|via| via.is_ipv4() == route.destination.is_ipv4());
         }
-        if route.prefix > 32 || !self.routes.add(route) { Err(CommandError::Route(route)) } else { Ok(()) }
+        if is_right && self.routes.add(route) { Ok(()) } else { Err(CommandError::Route(route)) }
     }
 
     fn known_device(&self, device: DeviceId) -> Result<(), CommandError> {
         self.devices.find(device).map(|_| ()).ok_or(CommandError::NoDevice(device))
     }
 
-    /// Sends bytes as they are, but for what a raw socket fills in: total length, header checksum, and an identification
-    /// where there is none (Linux v6.18: `net/ipv4/raw.c`, `raw_send_hdrinc()`).
-    fn send_ipv4(&mut self, now: Instant, mut bytes: Vec<u8>) -> Result<Reply, CommandError> {
+    /// Sends bytes as they are, but for what a raw socket fills in.
+    fn send_packet(&mut self, now: Instant, mut bytes: Vec<u8>) -> Result<Reply, CommandError> {
+        if bytes.first().is_none_or(|version| version >> 4 != 6) {
+            self.fill_raw_ipv4(&mut bytes)?;
+        }
+        let mut packet = Packet::from_network_bytes(&mut self.pool, &bytes).map_err(CommandError::Packet)?;
+        packet.meta_mut().owner = Some(Owner::ROOT);
+        let fate = packet.ip().map(|ip| self.routes.from_here(&self.devices, ip.destination(), None));
+        if let Some(Fate::Forward(hop)) = fate
+            && self.devices.find(hop.device).is_some_and(|device| packet.network_len() > device.mtu_bytes as usize)
+        {
+            packet.recycle(&mut self.pool);
+            return Err(CommandError::Packet(DropReason::PacketTooBig));
+        }
+        self.stats.originated += 1;
+        self.begin_walk();
+        let result = self.send_own(now, packet);
+        self.end_walk(now, result);
+        Ok(Reply::Done)
+    }
+
+    /// Fills in total length, header checksum, and an identification where there is none (Linux v6.18:
+    /// `net/ipv4/raw.c`, `raw_send_hdrinc()`); of IPv6 a raw socket fills in nothing (`net/ipv6/raw.c`, `rawv6_send_hdrinc()`).
+    fn fill_raw_ipv4(&mut self, bytes: &mut [u8]) -> Result<(), CommandError> {
         let total = u16::try_from(bytes.len()).map_err(|_| CommandError::Packet(DropReason::FrameTooLong))?;
-        let Ok((ip, _)) = Ipv4Header::mut_from_prefix(&mut bytes) else {
+        let Ok((ip, _)) = Ipv4Header::mut_from_prefix(bytes) else {
             return Err(CommandError::Packet(DropReason::IpTruncated));
         };
         ip.total_len.set(total);
@@ -138,25 +162,13 @@ impl Engine {
             let checksum = !checksum::sum(header);
             bytes[10..12].copy_from_slice(&checksum.to_be_bytes());
         }
-        let mut packet = Packet::from_network_bytes(&mut self.pool, &bytes).map_err(CommandError::Packet)?;
-        packet.meta_mut().owner = Some(Owner::ROOT);
-        if let Some(Fate::Forward(hop)) = packet.ipv4().map(|ip| self.routes.from_here(&self.devices, ip.destination()))
-            && self.devices.find(hop.device).is_some_and(|device| packet.network_len() > device.mtu_bytes as usize)
-        {
-            packet.recycle(&mut self.pool);
-            return Err(CommandError::Packet(DropReason::PacketTooBig));
-        }
-        self.stats.originated += 1;
-        self.begin_walk();
-        let result = self.send_own(now, packet);
-        self.end_walk(now, result);
-        Ok(Reply::Done)
+        Ok(())
     }
 }
 
 fn may_be_added(known: &[InterfaceAddress], address: InterfaceAddress) -> Result<(), CommandError> {
     let is_known = known.iter().any(|other| other.address == address.address);
-    if is_known || address.prefix > 32 || known.len() >= ADDRESSES_MAX {
+    if is_known || address.prefix > prefix::longest(address.address) || known.len() >= ADDRESSES_MAX {
         return Err(CommandError::Address(address));
     }
     Ok(())

@@ -5,12 +5,12 @@
 //!                                  └─► deliver ─► INPUT ─► local ──► originate ─► OUTPUT ─► transmit
 //! ```
 //!
-//! Rooms do not know the engine; only this file, `stages.rs` (what each stage of a hook asks of its room) and `link.rs`
-//! (Ethernet and ARP at both ends) know the rooms. Every stage takes the packet by value and gives it back; `?` is the
-//! way to drop it. `settle.rs` alone decides what an ending means.
+//! Rooms do not know the engine; only this file, `stages.rs` (what each stage of a hook asks of its room) and `link/`
+//! (Ethernet, ARP and neighbour discovery at both ends) know the rooms. Every stage takes the packet by value and gives it
+//! back; `?` is the way to drop it. `settle.rs` alone decides what an ending means. Both address families go this one way.
 
 use alloc::string::ToString;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use crate::{
     device::LOOPBACK_MTU_BYTES,
@@ -20,6 +20,7 @@ use crate::{
     ip::{
         Fate, NextHop,
         fragment::Need,
+        icmp_error::{Ends, Making},
         local::{self, Delivery},
     },
     netfilter::{Hook, Stage, TableName},
@@ -80,35 +81,44 @@ impl Engine {
         let packet = self.at(Hook::Input, now, packet, way)?;
         let delivery = self.services.deliver(packet, &self.around.sysctls, &self.around.routines)?;
         self.stats.delivered += 1;
-        let ttl = self.around.sysctls.ip_default_ttl as u8;
         match delivery {
             Delivery::Taken(packet) => packet.recycle(&mut self.pool),
             // RFC 1122, 3.2.2.6; Linux's default (`net.ipv4.icmp_echo_ignore_broadcasts`).
-            Delivery::Echo(packet) if packet.ipv4().is_some_and(|ip| self.devices.is_broadcast(ip.destination())) => {
+            Delivery::Echo(packet) if packet.ip().is_some_and(|ip| self.devices.is_broadcast(ip.destination())) => {
                 packet.recycle(&mut self.pool);
             }
             Delivery::Echo(packet) => {
-                let to = packet.ipv4().map_or(Ipv4Addr::UNSPECIFIED, |ip| ip.source());
-                let answer = local::echo_reply(packet, self.ip_id_towards(to), ttl, &self.around.routines);
+                let Some(ends) = self.ends_of_answer(&packet) else { return Ok(End::Delivered) };
+                let making = Making::towards(ends.destination, &self.routes, &self.devices, &mut self.around);
+                let mut answer = local::echo_reply(packet, ends, making, &self.around.routines);
+                answer.meta_mut().bound = way.input;
                 self.originate(now, answer);
             }
             Delivery::Datagram(packet, answer) => {
-                let to = packet.ipv4().map_or(Ipv4Addr::UNSPECIFIED, |ip| ip.source());
-                let source = own_address(&self.routes, &self.devices, to);
-                let id = match source == Some(to) {
-                    true => self.around.random.ip_id_to_self(),
-                    false => self.around.random.ip_id(),
-                };
-                let (pool, routines) = (&mut self.pool, &self.around.routines);
-                let answer =
-                    source.and_then(|source| local::datagram_reply(pool, &packet, answer, source, (id, ttl), routines));
+                // A socket that is bound to no address does not remember which one was asked.
+                let to = packet.ip().map(|ip| ip.source());
+                let source = to.and_then(|to| own_address(&self.routes, &self.devices, to, way.input));
+                let ends = source.zip(to).map(|(source, destination)| Ends { source, destination });
+                let answer = ends.and_then(|ends| {
+                    let making = Making::towards(ends.destination, &self.routes, &self.devices, &mut self.around);
+                    local::datagram_reply(&mut self.pool, &packet, answer, ends, making, &self.around.routines)
+                });
                 packet.recycle(&mut self.pool);
-                if let Some(answer) = answer {
+                if let Some(mut answer) = answer {
+                    answer.meta_mut().bound = way.input;
                     self.originate(now, answer);
                 }
             }
+            Delivery::Neighbour(packet) => return Ok(self.take_neighbour_message(now, packet)),
         }
         Ok(End::Delivered)
+    }
+
+    /// From whom to whom an answer to a delivered packet goes.
+    fn ends_of_answer(&self, packet: &Packet) -> Option<Ends> {
+        let ip = packet.ip()?;
+        let source = self.address_towards(ip.source(), ip.destination(), packet.meta().device)?;
+        Some(Ends { source, destination: ip.source() })
     }
 
     /// A packet of this host sets out.
@@ -123,7 +133,8 @@ impl Engine {
 
     /// A copy that a TEE rule has made sets out to its router.
     pub(crate) fn send_copy(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
-        let asked = |packet: &Packet| (packet.meta().mark, packet.ipv4().map(|ip| (ip.source, ip.destination, ip.tos)));
+        let asked =
+            |packet: &Packet| (packet.meta().mark, packet.ip().map(|ip| (ip.source(), ip.destination(), ip.tos())));
         let before = asked(&packet);
         let packet = self.at(Hook::Output, now, packet, Way { input: None, hop: Some(hop) })?;
         // A copy whose mark or header rules have changed goes where its destination is (Linux: `ip_route_me_harder()`).
@@ -132,12 +143,13 @@ impl Engine {
     }
 
     fn route_own(&self, packet: Packet) -> Result<(Packet, NextHop), Dropped> {
-        let fate = packet.ipv4().map(|ip| self.routes.from_here(&self.devices, ip.destination()));
+        let bound = packet.meta().bound;
+        let fate = packet.ip().map(|ip| self.routes.from_here(&self.devices, ip.destination(), bound));
         match fate {
             Some(Fate::Forward(hop)) => Ok((packet, hop)),
             Some(Fate::Nowhere(reason)) => Err(packet.drop_for(reason)),
             Some(Fate::Local) => {
-                let neighbour = packet.ipv4().map_or(Ipv4Addr::LOCALHOST, |ip| ip.destination());
+                let neighbour = packet.ip().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.destination());
                 Ok((packet, NextHop { device: DeviceId::LOOPBACK, neighbour, mtu_bytes: LOOPBACK_MTU_BYTES }))
             }
             None => Err(packet.drop_for(DropReason::NoRoute)),
@@ -156,7 +168,8 @@ impl Engine {
             Need::Cut => {}
         }
         let mut end = End::Transmitted(hop.device);
-        for part in crate::ip::fragment::cut(&mut self.pool, &packet, hop.mtu_bytes) {
+        let id = if packet.ipv6().is_some() { self.around.random.fragment_id() } else { 0 };
+        for part in crate::ip::fragment::cut(&mut self.pool, &packet, hop.mtu_bytes, id) {
             end = self.resolve(now, part, hop)?;
         }
         packet.recycle(&mut self.pool);

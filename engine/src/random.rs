@@ -11,6 +11,10 @@ pub enum Draw {
     Port,
     /// The identification of an IPv4 packet made here.
     IpId,
+    /// The flow label of an IPv6 packet made here.
+    FlowLabel,
+    /// The identification of an IPv6 packet that is cut here.
+    FragmentId,
 }
 
 /// SplitMix64 with an optional script: values that somebody else drew, taken in order where the engine would draw.
@@ -73,6 +77,18 @@ impl Random {
     /// The same for a packet that this host sends to itself: nobody else ever sees it, and no script holds it.
     pub const fn ip_id_to_self(&mut self) -> u16 {
         self.below(1 << 16) as u16
+    }
+
+    /// The flow label of an IPv6 packet made here (RFC 6437, section 3; Linux v6.18: `include/net/ipv6.h`,
+    /// `ip6_make_flowlabel()`, which hashes the flow with a secret that changes with each boot).
+    pub fn flow_label(&mut self) -> u32 {
+        self.draw(Draw::FlowLabel, 0, 1 << 20, |_| true)
+    }
+
+    /// The identification that fragments of an IPv6 packet share; not zero (RFC 7739; Linux v6.18:
+    /// `net/ipv6/output_core.c`, `ipv6_select_ident()`).
+    pub fn fragment_id(&mut self) -> u32 {
+        self.draw(Draw::FragmentId, 1, u32::MAX, |_| true)
     }
 
     /// Takes these values from now on where the engine would draw; `None` ends it. What was missing is forgotten.

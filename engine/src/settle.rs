@@ -1,21 +1,23 @@
 //! What an ending means: counting, tracing, answering, giving back.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use crate::{
-    conntrack::{State, Tracking},
+    conntrack::{Family, State, Tracking},
     device::Devices,
     ending::{DropReason, Dropped, End, Ending, Outcome},
     engine::Engine,
+    frame::DeviceId,
     ip::{
         Fate, Routes,
-        icmp_error::{self, IcmpError},
+        icmp_error::{self, IcmpError, Making},
+        icmp_limit,
     },
     limits::EVENT_QUEUE_MAX,
+    nat,
     packet::Packet,
     time::Instant,
     trace::Step,
-    wire::Protocol,
 };
 
 impl Engine {
@@ -43,21 +45,25 @@ impl Engine {
 
     /// Tells the sender of a dropped packet, as the table of `ip/icmp_error.rs` says.
     fn answer_drop(&mut self, now: Instant, packet: &Packet, reason: DropReason) {
+        let Some((family, sender)) = packet.ip().map(|ip| (ip.family(), ip.source())) else { return };
         if reason == DropReason::PacketTooBig {
-            let mtu = u16::try_from(self.mtu_told).unwrap_or(u16::MAX);
-            self.send_error(now, packet, IcmpError::too_big(mtu), attached(packet.meta().tracking));
+            let error = IcmpError::too_big(family, self.mtu_told);
+            self.send_error(now, packet, error, attached(packet.meta().tracking));
         } else if reason == DropReason::NoSocket && packet.tcp().is_some() {
             // This host's own answer is tracked as any packet of its own (Linux: `tcp_v4_send_reset()`).
-            if let Some(mut answer) = self.reset_of(packet) {
+            let flow_label = match family {
+                Family::Ipv4 => 0,
+                Family::Ipv6 => Making::towards(sender, &self.routes, &self.devices, &mut self.around).flow_label,
+            };
+            if let Some(mut answer) = self.reset_of(packet, flow_label) {
                 let tos = packet.ipv4().map_or(0, |ip| ip.tos & !CONGESTION_BITS);
                 if let Some(ip) = answer.ipv4_mut() {
                     ip.set_tos(tos);
                 }
                 self.originate(now, answer);
             }
-        } else if let Some(error) = IcmpError::for_reason(reason).filter(|_| packet.meta().device.is_some()) {
+        } else if let Some(error) = IcmpError::for_reason(reason, packet).filter(|_| packet.meta().device.is_some()) {
             // A sender on this host is told by its own system call.
-            let sender = packet.ipv4().map_or(Ipv4Addr::UNSPECIFIED, |ip| ip.source());
             if reason.is_of_routing() && !self.icmp_limit.allows_route_error(now, sender, &self.around.sysctls) {
                 self.stats.icmp_limited += 1;
                 return;
@@ -69,44 +75,41 @@ impl Engine {
         }
     }
 
-    /// Sends an ICMP error about a packet, if one may be sent (RFC 1812, 4.3.2). `tracking` is what it is to connection
-    /// tracking.
+    /// Sends an ICMP error about a packet, if one may be sent (RFC 1812, 4.3.2; RFC 4443, 2.4). `tracking` is what it is to
+    /// connection tracking.
     pub(crate) fn send_error(&mut self, now: Instant, about: &Packet, error: IcmpError, tracking: Tracking) {
-        let Some((to, asked)) = about.ipv4().map(|ip| (ip.source(), ip.destination())) else { return };
+        let Some((to, asked)) = about.ip().map(|ip| (ip.source(), ip.destination())) else { return };
         // While this host sends a message of its own, it makes no other (Linux v6.18: `icmp_xmit_lock()`).
-        let is_own_message =
-            about.meta().device.is_none() && about.meta().owner.is_none() && about.protocol() == Protocol::ICMP;
-        if !icmp_error::may_answer(about) || is_own_message || self.devices.is_broadcast(asked) {
+        let is_own_message = about.meta().device.is_none() && about.meta().owner.is_none() && nat::is_icmp(about);
+        if !icmp_error::may_answer(about, error) || is_own_message || self.devices.is_broadcast(asked) {
             return;
         }
-        let to_self = self.routes.from_here(&self.devices, to) == Fate::Local;
+        let arrived_at = about.meta().device;
+        let way = match self.routes.from_here(&self.devices, to, arrived_at) {
+            Fate::Local => icmp_limit::Way::ToSelf,
+            Fate::Forward(_) | Fate::Nowhere(_) => {
+                icmp_limit::Way::Routed { prefix: self.routes.longest(to).map_or(0, |route| route.prefix) }
+            }
+        };
         let (sysctls, random) = (&self.around.sysctls, &mut self.around.random);
-        if !self.icmp_limit.allows(now, to, error, to_self, sysctls, random) {
+        if !self.icmp_limit.allows(now, to, error, way, sysctls, random) {
             self.stats.icmp_limited += 1;
             return;
         }
-        let Some(source) = self.address_towards(to, asked) else { return };
-        let id = self.ip_id_towards(to);
-        let ttl = self.around.sysctls.ip_default_ttl as u8;
-        let mut answer = icmp_error::icmp_error(&mut self.pool, about, error, source, id, ttl);
+        let Some(source) = self.address_towards(to, asked, arrived_at) else { return };
+        let making = Making::towards(to, &self.routes, &self.devices, &mut self.around);
+        let mut answer = icmp_error::icmp_error(&mut self.pool, about, error, source, making);
         answer.meta_mut().tracking = tracking;
+        answer.meta_mut().bound = arrived_at;
         self.originate(now, answer);
-    }
-
-    /// The identification of a packet made here.
-    pub(crate) fn ip_id_towards(&mut self, to: Ipv4Addr) -> u16 {
-        match self.routes.from_here(&self.devices, to) {
-            Fate::Local => self.around.random.ip_id_to_self(),
-            Fate::Forward(_) | Fate::Nowhere(_) => self.around.random.ip_id(),
-        }
     }
 
     /// Resets the TCP connection of a packet that a REJECT rule drops, in the name of its receiver.
     ///
-    /// Linux v6.18: `net/ipv4/netfilter/nf_reject_ipv4.c`, `nf_send_reset()`: the answer belongs to the packet's
-    /// connection, which is taken as closed.
+    /// Linux v6.18: `net/ipv4/netfilter/nf_reject_ipv4.c`, `nf_send_reset()`; `net/ipv6/netfilter/nf_reject_ipv6.c`,
+    /// `nf_send_reset6()`: the answer belongs to the packet's connection, which is taken as closed.
     pub(crate) fn send_reset(&mut self, now: Instant, about: &Packet) {
-        let Some(mut answer) = self.reset_of(about) else { return };
+        let Some(mut answer) = self.reset_of(about, 0) else { return };
         answer.meta_mut().tracking = attached(about.meta().tracking);
         if let Some(connection) = about.meta().tracking.connection() {
             self.conntrack.set_closing(now, connection, &self.around.sysctls);
@@ -115,12 +118,18 @@ impl Engine {
     }
 
     /// The reset that answers a segment; none for what was sent to everybody (RFC 1122, 4.2.3.10).
-    fn reset_of(&mut self, about: &Packet) -> Option<Packet> {
-        if about.ipv4().is_some_and(|ip| self.devices.is_broadcast(ip.destination())) {
+    fn reset_of(&mut self, about: &Packet, flow_label: u32) -> Option<Packet> {
+        if about.ip().is_some_and(|ip| self.devices.is_broadcast(ip.destination())) {
             return None;
         }
-        let ttl = self.around.sysctls.ip_default_ttl as u8;
-        icmp_error::tcp_reset(&mut self.pool, about, &self.around.routines, ttl)
+        let hops = match about.family()? {
+            Family::Ipv4 => self.around.sysctls.ip_default_ttl,
+            Family::Ipv6 => self.around.sysctls.ipv6_hop_limit,
+        };
+        let making = Making { hops: hops as u8, id: 0, flow_label };
+        let mut reset = icmp_error::tcp_reset(&mut self.pool, about, &self.around.routines, making)?;
+        reset.meta_mut().bound = about.meta().device;
+        Some(reset)
     }
 
     /// Sends a packet of this host, while another one's walk goes on.
@@ -132,19 +141,19 @@ impl Engine {
         (self.place, self.rule) = (place, rule);
     }
 
-    /// This host's address for an answer to `to`: the one that was asked, else the one that it uses on the way back.
-    fn address_towards(&self, to: Ipv4Addr, asked: Ipv4Addr) -> Option<Ipv4Addr> {
-        if self.routes.from_here(&self.devices, asked) == Fate::Local {
-            return Some(asked);
-        }
-        own_address(&self.routes, &self.devices, to)
+    /// This host's address for an answer to `to`, whose packet arrived at a device: the one that was asked, else the one
+    /// that it uses on the way back.
+    pub(crate) fn address_towards(&self, to: IpAddr, asked: IpAddr, arrived_at: Option<DeviceId>) -> Option<IpAddr> {
+        let is_own = self.routes.from_here(&self.devices, asked, arrived_at) == Fate::Local;
+        if is_own { Some(asked) } else { own_address(&self.routes, &self.devices, to, arrived_at) }
     }
 }
 
-/// The address that this host uses as its own when it talks to `to`; to itself, it is that very address.
-pub(crate) fn own_address(routes: &Routes, devices: &Devices, to: Ipv4Addr) -> Option<Ipv4Addr> {
-    match routes.from_here(devices, to) {
-        Fate::Forward(hop) => devices.source_address(hop.device, hop.neighbour),
+/// The address that this host uses as its own when it talks to `to`; to itself, it is that very address. `bound` is the
+/// device of the link on which an address that means something on links only is meant.
+pub(crate) fn own_address(routes: &Routes, devices: &Devices, to: IpAddr, bound: Option<DeviceId>) -> Option<IpAddr> {
+    match routes.from_here(devices, to, bound) {
+        Fate::Forward(hop) => devices.source_address(hop.device, if to.is_ipv4() { hop.neighbour } else { to }),
         Fate::Local => Some(to),
         Fate::Nowhere(_) => None,
     }

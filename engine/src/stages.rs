@@ -7,30 +7,47 @@ use crate::{
     ip::{Fate, NextHop, fragment, icmp_error, reject},
     nat::{self, Manip},
     netfilter::{Copied, Hook, RejectWith, RuleId, TableName, Verdict, View, Walk},
-    packet::Packet,
+    packet::{Addressed, Packet},
     path::Way,
     settle::attached,
     time::Instant,
     trace::Step,
-    wire::Protocol,
+    wire::Ipv6Header,
 };
 
 impl Engine {
-    /// Whether a packet may be forwarded, and one hop less (Linux v6.18: `net/ipv4/ip_forward.c`, `ip_forward()`).
+    /// Whether a packet may be forwarded, and one hop less (Linux v6.18: `net/ipv4/ip_forward.c`, `ip_forward()`;
+    /// `net/ipv6/ip6_output.c`, `ip6_forward()`).
     pub(crate) fn may_forward(&mut self, mut packet: Packet, hop: NextHop) -> Result<Packet, Dropped> {
-        let ttl = packet.ipv4().map_or(0, |ip| ip.ttl);
-        if self.around.sysctls.ip_forward == 0 {
+        let hops = packet.ip().map_or(0, |ip| ip.hops());
+        let (forwards, mtu_bytes) = match packet.ipv6() {
+            None => (self.around.sysctls.ip_forward, hop.mtu_bytes),
+            Some(_) => (self.around.sysctls.ipv6_forwarding, hop.mtu_bytes.max(Ipv6Header::MTU_MIN)),
+        };
+        if forwards == 0 {
             return Err(packet.drop_for(DropReason::ForwardingOff));
         }
-        if ttl <= 1 {
+        if packet.meta().addressed != Addressed::Host {
+            return Err(packet.drop_for(DropReason::IpLinkBroadcast));
+        }
+        if hops <= 1 {
             return Err(packet.drop_for(DropReason::TtlExpired));
         }
-        if fragment::exceeds(&packet, hop.mtu_bytes) {
-            self.mtu_told = hop.mtu_bytes;
+        if let (Some(ip), false) = (packet.ipv6(), packet.meta().device == Some(hop.device)) {
+            let source = ip.source();
+            if source.is_unspecified() {
+                return Err(packet.drop_for(DropReason::IpSourceInvalid));
+            }
+            if source.is_unicast_link_local() {
+                return Err(packet.drop_for(DropReason::IpSourceLinkLocal));
+            }
+        }
+        if fragment::exceeds(&packet, mtu_bytes) {
+            self.mtu_told = mtu_bytes;
             return Err(packet.drop_for(DropReason::PacketTooBig));
         }
-        if let Some(ip) = packet.ipv4_mut() {
-            ip.decrement_ttl();
+        if let Some(mut ip) = packet.ip_mut() {
+            ip.decrement_hops();
         }
         Ok(packet)
     }
@@ -64,7 +81,8 @@ impl Engine {
     }
 
     fn ask(&mut self, table: TableName, hook: Hook, now: Instant, packet: &mut Packet, way: Way) -> Verdict {
-        if !self.rules.has_table(table) {
+        let Some(family) = packet.family() else { return Verdict::Accept };
+        if !self.rules.of(family).has_table(table) {
             return Verdict::Accept;
         }
         let mut walk = Walk::new();
@@ -78,13 +96,13 @@ impl Engine {
             routes: &self.routes,
             services: &self.services,
             conntrack: &mut self.conntrack,
-            lists: &mut self.lists,
+            lists: &mut self.lists[family as usize],
             pool: &mut self.pool,
             copies: &mut self.copies,
             around: &mut self.around,
             walk: &mut walk,
         };
-        let verdict = self.rules.evaluate(table, &mut view);
+        let verdict = self.rules.of_mut(family).evaluate(table, &mut view);
         if !self.copies.is_empty() {
             self.send_copies(now);
         }
@@ -98,7 +116,7 @@ impl Engine {
     fn send_copies(&mut self, now: Instant) {
         let (place, tracked) = (self.place, self.tracked);
         for Copied { packet, gateway, output } in core::mem::take(&mut self.copies) {
-            let hop = match self.routes.from_here(&self.devices, gateway) {
+            let hop = match self.routes.from_here(&self.devices, gateway, output) {
                 Fate::Forward(hop) if output.is_none_or(|output| output == hop.device) => Some(hop),
                 // The named device leads to the router though no route says so.
                 Fate::Forward(_) | Fate::Nowhere(_) => output
@@ -122,8 +140,9 @@ impl Engine {
 
     /// Answers a packet that a REJECT rule is about to drop.
     fn reject(&mut self, now: Instant, packet: &Packet, with: RejectWith) {
+        let Some(family) = packet.family() else { return };
         let routines = &self.around.routines;
-        match icmp_error::IcmpError::for_reject(with) {
+        match icmp_error::IcmpError::for_reject(with, family) {
             Some(error) if reject::may_tell(packet, routines) => {
                 self.send_error(now, packet, error, attached(packet.meta().tracking));
             }
@@ -144,7 +163,7 @@ impl Engine {
                 }
                 return Ok(packet);
             }
-            Tracking::Template(id) => self.rules.template(id),
+            Tracking::Template(id) => self.rules.of(packet.family().unwrap_or_default()).template(id),
             Tracking::Unseen | Tracking::Invalid => Template::default(),
         };
         let template = match template.helper {
@@ -167,7 +186,7 @@ impl Engine {
 
     /// Settles a new connection's translation, and translates the packet.
     ///
-    /// Linux v6.18: `net/netfilter/nf_nat_proto.c`, `nf_nat_ipv4_fn()`; without a nat table nobody is asked and nothing is
+    /// Linux v6.18: `net/netfilter/nf_nat_proto.c`, `nf_nat_ipv4_fn()`, `nf_nat_ipv6_fn()`; without a nat table nobody is asked and nothing is
     /// translated.
     pub(crate) fn translate(
         &mut self,
@@ -178,9 +197,9 @@ impl Engine {
     ) -> Result<Packet, Dropped> {
         let Tracking::Tracked { connection: id, state, direction } = packet.meta().tracking else { return Ok(packet) };
         let manip = Manip::at(hook);
-        let is_error = state == State::Related && packet.protocol() == Protocol::ICMP;
+        let is_error = state == State::Related && nat::is_icmp(&packet);
         let unsettled = |connection: &Connection| nat::needs_binding(connection, state, manip);
-        if !self.rules.has_table(TableName::Nat) {
+        if !self.rules.of(packet.family().unwrap_or_default()).has_table(TableName::Nat) {
             return Ok(packet);
         }
         if !is_error && self.conntrack.connection(id).is_some_and(unsettled) {

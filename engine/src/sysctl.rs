@@ -72,6 +72,19 @@ sysctls! {
     icmp_msgs_per_sec: "net.ipv4.icmp_msgs_per_sec" = 1000, 0..=2_147_483_647;
     /// How many of them may follow each other at once.
     icmp_msgs_burst: "net.ipv4.icmp_msgs_burst" = 50, 0..=2_147_483_647;
+    /// Whether IPv6 packets between devices are forwarded. Linux's default is 0; a gateway's is 1.
+    ipv6_forwarding: "net.ipv6.conf.all.forwarding" = 1, 0..=1;
+    /// The hop limit of IPv6 packets made here.
+    ipv6_hop_limit: "net.ipv6.conf.default.hop_limit" = 64, 1..=255;
+    /// Whether IPv6 packets made here carry a flow label drawn by lot (2 and 3, which leave it to sockets, mean the same).
+    ipv6_auto_flowlabels: "net.ipv6.auto_flowlabels" = 1, 0..=3;
+    /// Whether ICMPv6 echo requests are ignored.
+    icmpv6_echo_ignore_all: "net.ipv6.icmp.echo_ignore_all" = 0, 0..=1;
+    /// Whether ICMPv6 echo requests to a group are ignored.
+    icmpv6_echo_ignore_multicast: "net.ipv6.icmp.echo_ignore_multicast" = 0, 0..=1;
+    /// Least milliseconds between two ICMPv6 errors to one destination, less for wider routes; 0 means no limit. "Packet
+    /// too big" is never limited.
+    icmpv6_ratelimit: "net.ipv6.icmp.ratelimit" = 1000, 0..=2_147_483_647;
     /// How many connections are tracked at most.
     conntrack_max: "net.netfilter.nf_conntrack_max" = 262_144, 0..=4_294_967_295;
     /// How many expectations wait at most.
@@ -130,6 +143,8 @@ sysctls! {
     conntrack_sctp_timeout_heartbeat_sent: "net.netfilter.nf_conntrack_sctp_timeout_heartbeat_sent" = 30, 0..=2_147_483;
     /// Seconds.
     conntrack_icmp_timeout: "net.netfilter.nf_conntrack_icmp_timeout" = 30, 0..=2_147_483;
+    /// Seconds.
+    conntrack_icmpv6_timeout: "net.netfilter.nf_conntrack_icmpv6_timeout" = 30, 0..=2_147_483;
     /// Seconds.
     conntrack_gre_timeout: "net.netfilter.nf_conntrack_gre_timeout" = 30, 0..=2_147_483;
     /// Seconds.

@@ -5,7 +5,10 @@ use zerocopy::FromBytes;
 use super::tuple::{Address, Family, Tuple};
 use crate::{
     packet::{Network, Packet},
-    wire::{IcmpHeader, Ipv4Header, Protocol},
+    wire::{
+        IcmpHeader, Ipv4Header, Ipv6Header, Protocol,
+        ipv6::{self, Chain, ChainEnd},
+    },
 };
 
 impl Tuple {
@@ -17,27 +20,44 @@ impl Tuple {
     pub fn of(packet: &Packet) -> Option<Self> {
         match packet.network() {
             Network::Ipv4 => Self::of_ipv4(packet.ipv4()?, packet.transport_bytes()),
+            // Behind a broken chain, or one that says that nothing follows, there is no flow.
+            Network::Ipv6 if packet.fragment_offset() > 0 || ipv6::is_extension(packet.protocol()) => None,
+            Network::Ipv6 => Self::of_ipv6(packet.ipv6()?, packet.protocol(), packet.transport_bytes()),
             Network::Other | Network::Arp => None,
         }
     }
 
-    /// The tuple of the packet that an ICMP error quotes: `bytes` start with its IPv4 header and may end early.
+    /// The tuple of the packet that an ICMP error of that family quotes: `bytes` start with its IP header and may end
+    /// early.
     #[must_use]
-    pub fn quoted(bytes: &[u8]) -> Option<Self> {
-        let (ip, _) = Ipv4Header::ref_from_prefix(bytes).ok()?;
-        Self::of_ipv4(ip, bytes.get(ip.header_len()..)?)
+    pub fn quoted(family: Family, bytes: &[u8]) -> Option<Self> {
+        match family {
+            Family::Ipv4 => {
+                let (ip, _) = Ipv4Header::ref_from_prefix(bytes).ok()?;
+                Self::of_ipv4(ip, bytes.get(ip.header_len()..)?)
+            }
+            Family::Ipv6 => {
+                let (ip, rest) = Ipv6Header::ref_from_prefix(bytes).ok()?;
+                let chain = Chain::walk(ip.next_header(), rest);
+                let is_whole = chain.end == ChainEnd::Upper;
+                is_whole.then(|| Self::of_ipv6(ip, chain.protocol, &rest[chain.len..]))?
+            }
+        }
     }
 
     /// The tuple under which the connection that a packet is about stands: of an ICMP error, that of answers to the packet
     /// that it quotes.
     #[must_use]
     pub fn about(packet: &Packet) -> Option<Self> {
-        match packet.icmp() {
-            Some(icmp) if icmp.icmp_type().inverse().is_none() => {
-                Self::quoted(packet.transport_bytes().get(IcmpHeader::LEN..)?)?.inverted()
-            }
-            Some(_) | None => Self::of(packet),
+        let is_error = match (packet.icmp(), packet.icmpv6()) {
+            (Some(icmp), _) => icmp.icmp_type().inverse().is_none(),
+            (None, Some(icmp)) => icmp.icmp_type().is_error(),
+            (None, None) => false,
+        };
+        if !is_error {
+            return Self::of(packet);
         }
+        Self::quoted(packet.family()?, packet.transport_bytes().get(IcmpHeader::LEN..)?)?.inverted()
     }
 
     fn of_ipv4(ip: &Ipv4Header, transport: &[u8]) -> Option<Self> {
@@ -54,6 +74,18 @@ impl Tuple {
             family: Family::Ipv4,
         })
     }
+
+    fn of_ipv6(ip: &Ipv6Header, protocol: Protocol, transport: &[u8]) -> Option<Self> {
+        let (source_port, destination_port) = ends(protocol, transport)?;
+        Some(Self {
+            source: Address(ip.source),
+            destination: Address(ip.destination),
+            source_port,
+            destination_port,
+            protocol: protocol.0,
+            family: Family::Ipv6,
+        })
+    }
 }
 
 /// What tells flows between two addresses apart.
@@ -63,7 +95,8 @@ fn ends(protocol: Protocol, transport: &[u8]) -> Option<(u16, u16)> {
             let &[a, b, c, d] = transport.first_chunk()?;
             Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
         }
-        Protocol::ICMP => {
+        // ICMPv6 has the same fields in the same places.
+        Protocol::ICMP | Protocol::ICMPV6 => {
             let (icmp, _) = IcmpHeader::ref_from_prefix(transport).ok()?;
             Some((icmp.id(), u16::from_be_bytes([icmp.kind, icmp.code])))
         }

@@ -20,6 +20,8 @@ pub enum Reasoning {
     Belongs(Taken),
     /// It is an ICMP error about a packet of a connection; this is the quoted packet's tuple.
     ErrorAbout(Tuple),
+    /// It is about neighbours or group members on the link (ICMPv6): not tracked.
+    OfTheLink,
     /// It answers the connection's first packet with a RST, which ends the connection.
     Refused,
     /// It passes as one of its connection, but changes nothing.
@@ -122,6 +124,7 @@ impl fmt::Display for Reasoning {
             Self::Announced(master) => write!(f, "starts a connection that was announced by {master}"),
             Self::Belongs(taken) => fmt::Display::fmt(taken, f),
             Self::ErrorAbout(tuple) => write!(f, "an error about the connection's packet {tuple}"),
+            Self::OfTheLink => f.write_str("is the link's own business, which is not tracked"),
             Self::Refused => f.write_str("refuses the connection, which is forgotten"),
             Self::Ignored(ignored) => fmt::Display::fmt(ignored, f),
             Self::Invalid(invalid) => fmt::Display::fmt(invalid, f),

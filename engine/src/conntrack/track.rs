@@ -11,13 +11,13 @@ use super::{
     table::Found,
     tcp, tcp_states,
     tracker::{self, Outcome},
-    tuple::{Direction, Family, Tuple},
+    tuple::{Address, Direction, Tuple},
     udplite,
 };
 use crate::{
     ending::DropReason,
     offload,
-    packet::{Packet, Transport},
+    packet::{Network, Packet, Transport},
     surroundings::Surroundings,
     time::Instant,
     trace::Step,
@@ -44,9 +44,12 @@ impl Conntrack {
             Tracking::Unseen | Tracking::Template(_) | Tracking::Invalid => {}
         }
         self.bury();
-        if packet.protocol() == Protocol::ICMP
-            && let Some(verdict) = self.judge_icmp(now, packet, template.zone, around)
-        {
+        let judged = match (packet.network(), packet.protocol()) {
+            (Network::Ipv4, Protocol::ICMP) => self.judge_icmp(now, packet, template.zone, around),
+            (Network::Ipv6, Protocol::ICMPV6) => self.judge_icmpv6(now, packet, template.zone, around),
+            (Network::Ipv4 | Network::Ipv6 | Network::Arp | Network::Other, _) => None,
+        };
+        if let Some(verdict) = judged {
             conclude(packet, verdict, around);
             return Ok(None);
         }
@@ -182,18 +185,41 @@ impl Conntrack {
         Some(verdict)
     }
 
-    /// An ICMP error is RELATED to the connection of the packet that it quotes, in the direction in which it travels, if
+    /// The same for ICMPv6, of which the link's own business is not tracked at all.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmpv6.c`, `nf_conntrack_icmpv6_error()`.
+    fn judge_icmpv6(
+        &mut self,
+        now: Instant,
+        packet: &Packet,
+        zone: u16,
+        around: &Surroundings,
+    ) -> Option<Result<(Tracking, Reasoning), Invalid>> {
+        let verdict = match packet.icmpv6().map(|icmp| icmp.icmp_type()) {
+            None if packet.fragment_offset() > 0 => return None,
+            None => Err(Invalid::Broken),
+            Some(_) if !has_right_checksum(packet, around) => Err(Invalid::Checksum),
+            Some(kind) if kind.is_of_the_link() => Ok((Tracking::Untracked, Reasoning::OfTheLink)),
+            Some(kind) if !kind.is_error() => return None,
+            Some(_) => self.judge_icmp_error(now, packet, zone),
+        };
+        if verdict.is_err() {
+            self.statistics.error += 1;
+        }
+        Some(verdict)
+    }
+
+    /// An ICMP error, of either family, is RELATED to the connection of the packet that it quotes, in the direction in which it travels, if
     /// it goes to the end that sent that packet.
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmp.c`, `nf_conntrack_inet_error()`.
     fn judge_icmp_error(&self, now: Instant, packet: &Packet, zone: u16) -> Result<(Tracking, Reasoning), Invalid> {
-        let quoted = packet.transport_bytes().get(IcmpHeader::LEN..).and_then(Tuple::quoted);
-        let quoted = quoted.ok_or(Invalid::ErrorUnreadable)?;
+        let ip = packet.ip().ok_or(Invalid::ErrorUnreadable)?;
+        let quoted = packet.transport_bytes().get(IcmpHeader::LEN..);
+        let quoted = quoted.and_then(|bytes| Tuple::quoted(ip.family(), bytes)).ok_or(Invalid::ErrorUnreadable)?;
         let answer = quoted.inverted().ok_or(Invalid::ErrorUnreadable)?;
         let (connection, direction) = self.find(now, zone, &answer).ok_or(Invalid::ErrorUnknown(quoted))?;
-        let goes_to = packet.ipv4().map(|ip| ip.destination);
-        let is_to_sender = goes_to == Some(answer.destination.as_v4()) && answer.family == Family::Ipv4;
-        if !is_to_sender {
+        if Address::from(ip.destination()) != answer.destination {
             return Err(Invalid::ErrorMisaddressed(quoted));
         }
         let tracking = Tracking::Tracked { connection, state: State::Related, direction };
@@ -237,7 +263,7 @@ fn judge(
             None => tracker::udp(connection, now, sysctls),
         },
         Protocol::SCTP => sctp::track(connection, packet, direction, is_verified(packet, around), sysctls),
-        Protocol::ICMP => tracker::icmp(connection, sysctls),
+        Protocol::ICMP | Protocol::ICMPV6 => tracker::icmp(connection, sysctls),
         Protocol::GRE => tracker::gre(connection, sysctls),
         _ => tracker::generic(connection, sysctls),
     }

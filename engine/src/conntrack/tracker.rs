@@ -4,8 +4,13 @@ use super::{
     conn::{Changes, Connection, ProtocolState, Status},
     reasoning::{Ignored, Invalid, Taken},
     timeouts,
+    tuple::Family,
 };
-use crate::{sysctl::Sysctls, time::Instant};
+use crate::{
+    sysctl::Sysctls,
+    time::Instant,
+    wire::{Icmpv6Type, Protocol, icmp::IcmpType},
+};
 
 /// What a tracker says of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +48,22 @@ pub(super) fn udp(connection: &mut Connection, now: Instant, sysctls: &Sysctls) 
     Outcome::Taken { secs: if is_stream { secs.replied } else { secs.unreplied }, reason }
 }
 
-/// ICMP queries: only a query starts a flow.
+/// ICMP and ICMPv6 queries: only a query starts a flow, and neither goes in packets of the other family.
 ///
-/// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmp.c`, `nf_conntrack_icmp_packet()`.
+/// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmp.c`, `nf_conntrack_icmp_packet()`;
+/// `net/netfilter/nf_conntrack_proto_icmpv6.c`, `nf_conntrack_icmpv6_packet()`.
 pub(super) fn icmp(connection: &mut Connection, sysctls: &Sysctls) -> Outcome {
     let kind = connection.original.icmp_type_code().map_or(0, |(kind, _)| kind);
-    if !crate::wire::icmp::IcmpType(kind).is_query() {
+    let (is_query, secs) = match (connection.original.protocol(), connection.original.family) {
+        (Protocol::ICMP, Family::Ipv4) => (IcmpType(kind).is_query(), sysctls.conntrack_icmp_timeout),
+        (Protocol::ICMPV6, Family::Ipv6) => (Icmpv6Type(kind).is_query(), sysctls.conntrack_icmpv6_timeout),
+        _ => (false, 0),
+    };
+    if !is_query {
         return Outcome::Invalid { reason: Invalid::IcmpUnasked(kind), refresh: None };
     }
     connection.protocol = ProtocolState::Icmp;
-    Outcome::Taken { secs: sysctls.conntrack_icmp_timeout, reason: Taken::Icmp }
+    Outcome::Taken { secs, reason: Taken::Icmp }
 }
 
 /// GRE: a flow that is answered is worth keeping.

@@ -4,7 +4,7 @@ use core::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{Protocol, icmp::IcmpType};
+use crate::wire::{Icmpv6Type, Protocol, icmp::IcmpType};
 
 /// A direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,9 +83,20 @@ pub enum Family {
     Ipv6,
 }
 
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
+}
+
 /// Who talks to whom, in one direction.
 ///
-/// What the two ports are depends on the protocol: TCP and UDP ports; for ICMP the query's identifier is the source
+/// What the two ports are depends on the protocol: TCP and UDP ports; for ICMP and ICMPv6 the query's identifier is the source
 /// "port" and type and code are the destination's; zero for protocols without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Tuple {
@@ -110,9 +121,13 @@ impl Tuple {
     #[must_use]
     pub fn inverted(&self) -> Option<Self> {
         let (source_port, destination_port) = match self.protocol() {
-            Protocol::ICMP if self.family == Family::Ipv4 => {
+            Protocol::ICMP => {
                 let [kind, code] = self.destination_port.to_be_bytes();
                 (self.source_port, u16::from_be_bytes([IcmpType(kind).inverse()?.0, code]))
+            }
+            Protocol::ICMPV6 => {
+                let [kind, code] = self.destination_port.to_be_bytes();
+                (self.source_port, u16::from_be_bytes([Icmpv6Type(kind).inverse()?.0, code]))
             }
             _ => (self.destination_port, self.source_port),
         };
@@ -137,7 +152,7 @@ impl Tuple {
         self.destination.to_ip(self.family)
     }
 
-    /// Type and code, when this is ICMP.
+    /// Type and code, when this is ICMP or ICMPv6.
     #[must_use]
     pub fn icmp_type_code(&self) -> Option<(u8, u8)> {
         let [kind, code] = self.destination_port.to_be_bytes();

@@ -2,7 +2,7 @@
 
 use super::reasoning::Invalid;
 use crate::{
-    packet::Packet,
+    packet::{Ip, Packet},
     wire::{
         Protocol,
         checksum::{self, Routines},
@@ -42,8 +42,10 @@ fn flaw_as(packet: &Packet, protocol: Protocol, routines: Option<&Routines>) -> 
     }
     let is_whole = packet.meta().cut_bytes == 0;
     let routines = routines.filter(|_| is_whole)?;
-    let ip = packet.ipv4()?;
-    let pseudo = checksum::pseudo_header_v4(ip.source(), ip.destination(), protocol, len as u16);
+    let pseudo = match packet.ip()? {
+        Ip::V4(ip) => checksum::pseudo_header_v4(ip.source(), ip.destination(), protocol, len as u16),
+        Ip::V6(ip) => checksum::pseudo_header_v6(ip.source(), ip.destination(), protocol, len as u32),
+    };
     (checksum::add(pseudo, sum(packet, covered, routines)) != 0xffff).then_some(Invalid::Checksum)
 }
 

@@ -1,11 +1,18 @@
 //! Devices: what the engine knows of the interfaces its frames come from and go to.
 
+pub mod source;
+
 use alloc::{string::String, vec::Vec};
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{frame::DeviceId, wire::MacAddr};
+use crate::{
+    conntrack::Family,
+    frame::DeviceId,
+    ip::prefix,
+    wire::{MacAddr, ipv6::solicited_node},
+};
 
 /// An interface (Linux: `struct net_device`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,47 +34,96 @@ pub struct Device {
 }
 
 impl Device {
-    /// The addresses that stand for the device in packets it sends: the first of each network, and none that is valid on
-    /// this host only.
+    /// The IPv4 addresses that stand for the device in packets it sends: the first of each network, and none that is
+    /// valid on this host only. Of IPv6 all addresses do; see [`Devices::source_address`].
     pub fn primary_addresses(&self) -> impl Iterator<Item = InterfaceAddress> {
         self.addresses.iter().enumerate().filter_map(|(index, own)| {
             let same_network =
                 |earlier: &InterfaceAddress| earlier.prefix == own.prefix && earlier.contains(own.address);
             let secondary = self.addresses[..index].iter().any(same_network);
-            (!secondary && !own.address.is_loopback()).then_some(*own)
+            (own.address.is_ipv4() && !secondary && !own.address.is_loopback()).then_some(*own)
         })
+    }
+
+    /// Whether packets for an IPv6 group are for this host: all nodes, all routers, and the groups of its addresses (RFC
+    /// 4291, section 2.8). Without an IPv6 address it is in none.
+    #[must_use]
+    pub fn has_joined(&self, group: Ipv6Addr) -> bool {
+        let mut own = self.addresses.iter().filter_map(|own| match own.address {
+            IpAddr::V6(v6) => Some(v6),
+            IpAddr::V4(_) => None,
+        });
+        match GROUPS.contains(&group) {
+            true => own.next().is_some(),
+            false => own.any(|own| solicited_node(own) == group),
+        }
+    }
+
+    /// Its addresses of one family, in order.
+    pub fn addresses_of(&self, family: Family) -> impl Iterator<Item = InterfaceAddress> + Clone {
+        self.addresses.iter().filter(move |own| Family::of(own.address) == family).copied()
     }
 }
 
-/// An IPv4 address of an interface and its network.
+/// All nodes and all routers of a link, and all routers of a site.
+const GROUPS: [Ipv6Addr; 3] = [
+    Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1),
+    Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2),
+    Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 2),
+];
+
+/// An address of an interface and its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceAddress {
     /// The address.
-    pub address: Ipv4Addr,
-    /// Length of the network's prefix, 0 to 32.
+    pub address: IpAddr,
+    /// Length of the network's prefix: 0 to 32, or 128 for IPv6.
     pub prefix: u8,
 }
 
 impl InterfaceAddress {
-    /// The network's mask.
+    /// The network: the address without the bits behind the prefix.
     #[must_use]
-    pub const fn mask(self) -> u32 {
-        match self.prefix {
-            0 => 0,
-            prefix => u32::MAX << (32 - prefix as u32 % 33),
-        }
+    pub fn network(self) -> IpAddr {
+        prefix::network(self.address, self.prefix)
     }
 
     /// Whether `address` lies in the network.
     #[must_use]
-    pub fn contains(self, address: Ipv4Addr) -> bool {
-        (self.address.to_bits() ^ address.to_bits()) & self.mask() == 0
+    pub fn contains(self, address: IpAddr) -> bool {
+        prefix::agree(self.address, address, self.prefix)
     }
 
-    /// The network's broadcast address; `None` for prefixes of 31 and 32 bits (RFC 3021).
+    /// The network's broadcast address; `None` for prefixes of 31 and 32 bits (RFC 3021), and for IPv6, which has none.
     #[must_use]
     pub fn broadcast(self) -> Option<Ipv4Addr> {
-        (self.prefix < 31).then(|| Ipv4Addr::from_bits(self.address.to_bits() | !self.mask()))
+        match self.network() {
+            IpAddr::V4(network) if self.prefix < 31 => {
+                Some(Ipv4Addr::from_bits(network.to_bits() | (u32::MAX >> self.prefix)))
+            }
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        }
+    }
+
+    /// The anycast address of all routers of the network (RFC 4291, section 2.6.1); `None` for IPv4, and for prefixes of
+    /// 127 and 128 bits (RFC 6164).
+    #[must_use]
+    pub fn routers_anycast(self) -> Option<Ipv6Addr> {
+        match self.network() {
+            IpAddr::V6(network) if self.prefix < 127 => Some(network),
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        }
+    }
+
+    /// Whether packets for `address` are for this host because of this address: it is the address itself, its network's
+    /// broadcast or its routers' anycast address.
+    #[must_use]
+    pub fn takes(self, address: IpAddr) -> bool {
+        self.address == address
+            || match address {
+                IpAddr::V4(v4) => self.broadcast() == Some(v4),
+                IpAddr::V6(v6) => self.routers_anycast() == Some(v6),
+            }
     }
 }
 
@@ -94,7 +150,10 @@ fn loopback() -> Device {
         name: String::from("lo"),
         mac: MacAddr::UNSPECIFIED,
         mtu_bytes: LOOPBACK_MTU_BYTES,
-        addresses: Vec::from([InterfaceAddress { address: Ipv4Addr::LOCALHOST, prefix: 8 }]),
+        addresses: Vec::from([
+            InterfaceAddress { address: IpAddr::V4(Ipv4Addr::LOCALHOST), prefix: 8 },
+            InterfaceAddress { address: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 },
+        ]),
         arp: false,
         any_destination: true,
     }
@@ -129,20 +188,21 @@ impl Devices {
 
     /// Whether an interface has this address.
     #[must_use]
-    pub fn has_address(&self, address: Ipv4Addr) -> bool {
+    pub fn has_address(&self, address: IpAddr) -> bool {
         self.addresses().any(|own| own.address == address)
     }
 
-    /// Whether packets for this address are for this host: an interface's own or its network's broadcast address.
+    /// Whether packets for this address are for this host: an interface's own, its network's broadcast or its routers'
+    /// anycast address.
     #[must_use]
-    pub fn is_local(&self, address: Ipv4Addr) -> bool {
-        self.addresses().any(|own| own.address == address || (own.broadcast() == Some(address)))
+    pub fn is_local(&self, address: IpAddr) -> bool {
+        self.addresses().any(|own| own.takes(address))
     }
 
     /// Whether an interface's network has this broadcast address.
     #[must_use]
-    pub fn is_broadcast(&self, address: Ipv4Addr) -> bool {
-        self.addresses().any(|own| own.broadcast() == Some(address))
+    pub fn is_broadcast(&self, address: IpAddr) -> bool {
+        self.addresses().any(|own| own.broadcast().map(IpAddr::V4) == Some(address))
     }
 
     /// All addresses of all interfaces, in order.
@@ -150,16 +210,23 @@ impl Devices {
         self.all.iter().flat_map(|device| device.addresses.iter().copied())
     }
 
-    /// The address this host uses as its own on `device` when it talks to `peer`: the primary one whose network holds
-    /// the peer, else the first, else that of any device (Linux v6.18: `net/ipv4/devinet.c`, `inet_select_addr()`).
+    /// The address this host uses as its own on `device` when it talks to `peer`.
+    ///
+    /// For IPv4 the primary one whose network holds the peer, else the first, else that of any device (Linux v6.18:
+    /// `net/ipv4/devinet.c`, `inet_select_addr()`). For IPv6 see [`source`].
     #[must_use]
-    pub fn source_address(&self, device: DeviceId, peer: Ipv4Addr) -> Option<Ipv4Addr> {
-        let own = self.find(device).and_then(|device| {
-            let near = device.primary_addresses().find(|own| own.contains(peer));
-            near.or_else(|| device.primary_addresses().next())
-        });
-        let any = || self.all.iter().find_map(|device| device.primary_addresses().next());
-        own.or_else(any).map(|own| own.address)
+    pub fn source_address(&self, device: DeviceId, peer: IpAddr) -> Option<IpAddr> {
+        match peer {
+            IpAddr::V4(_) => {
+                let own = self.find(device).and_then(|device| {
+                    let near = device.primary_addresses().find(|own| own.contains(peer));
+                    near.or_else(|| device.primary_addresses().next())
+                });
+                let any = || self.all.iter().find_map(|device| device.primary_addresses().next());
+                own.or_else(any).map(|own| own.address)
+            }
+            IpAddr::V6(peer) => source::address(self, device, peer).map(IpAddr::V6),
+        }
     }
 
     /// All devices with their numbers, in order.
@@ -193,7 +260,7 @@ mod tests {
     use super::*;
 
     fn device(name: &str, addresses: &[([u8; 4], u8)]) -> Device {
-        let address = |&(address, prefix): &([u8; 4], u8)| InterfaceAddress { address: address.into(), prefix };
+        let address = |&(address, prefix): &([u8; 4], u8)| InterfaceAddress { address: IpAddr::from(address), prefix };
         Device {
             name: String::from(name),
             mac: MacAddr([2, 0, 0, 0, 0, 1]),
@@ -210,16 +277,16 @@ mod tests {
         devices.add(device("lan", &[([192, 168, 1, 1], 24)]));
         let wan = devices.add(device("wan", &[([127, 1, 1, 1], 8), ([203, 0, 113, 9], 24), ([198, 51, 100, 5], 30)]));
         let bare = devices.add(device("bare", &[]));
-        let at = |octets: [u8; 4]| Some(Ipv4Addr::from(octets));
-        assert_eq!(devices.source_address(wan, Ipv4Addr::new(203, 0, 113, 254)), at([203, 0, 113, 9]));
-        assert_eq!(devices.source_address(wan, Ipv4Addr::new(198, 51, 100, 6)), at([198, 51, 100, 5]));
-        assert_eq!(devices.source_address(wan, Ipv4Addr::new(10, 0, 0, 1)), at([203, 0, 113, 9]));
-        assert_eq!(devices.source_address(bare, Ipv4Addr::new(10, 0, 0, 1)), at([192, 168, 1, 1]));
+        let at = |octets: [u8; 4]| Some(IpAddr::from(octets));
+        assert_eq!(devices.source_address(wan, IpAddr::from([203, 0, 113, 254])), at([203, 0, 113, 9]));
+        assert_eq!(devices.source_address(wan, IpAddr::from([198, 51, 100, 6])), at([198, 51, 100, 5]));
+        assert_eq!(devices.source_address(wan, IpAddr::from([10, 0, 0, 1])), at([203, 0, 113, 9]));
+        assert_eq!(devices.source_address(bare, IpAddr::from([10, 0, 0, 1])), at([192, 168, 1, 1]));
     }
 
     #[test]
     fn a_second_address_of_the_same_network_does_not_stand_for_the_device() {
         let device = device("wan", &[([10, 0, 0, 1], 24), ([10, 0, 0, 2], 24), ([10, 0, 0, 3], 16)]);
-        assert!(device.primary_addresses().map(|own| own.address.octets()[3]).eq([1, 3]));
+        assert!(device.primary_addresses().map(|own| own.address).eq([[10, 0, 0, 1], [10, 0, 0, 3]].map(IpAddr::from)));
     }
 }

@@ -1,11 +1,13 @@
-//! Cutting packets that are too long for a link (RFC 791, section 3.2; Linux v6.18: `net/ipv4/ip_output.c`,
-//! `ip_do_fragment()`).
+//! Cutting packets that are too long for a link (RFC 791, section 3.2; RFC 8200, section 4.5; Linux v6.18:
+//! `net/ipv4/ip_output.c`, `ip_do_fragment()`; `net/ipv6/ip6_output.c`, `ip6_fragment()`).
 
 use alloc::{vec, vec::Vec};
 
+use zerocopy::{FromBytes, IntoBytes};
+
 use crate::{
     packet::{Packet, Pool},
-    wire::{Ipv4Header, checksum},
+    wire::{Ipv4Header, Ipv6Header, Protocol, checksum, ipv6::FragmentHeader},
 };
 
 /// Whether a packet has to be cut before it leaves.
@@ -25,7 +27,9 @@ pub enum Need {
 /// Linux v6.18: `net/ipv4/ip_output.c`, `__ip_finish_output()` and `ip_fragment()`.
 #[must_use]
 pub fn need(packet: &Packet, mtu_bytes: u32) -> Need {
-    let must_not = packet.ipv4().is_some_and(|ip| ip.dont_fragment()) || packet.meta().gso.is_some();
+    // Of IPv6 only the sender cuts (RFC 8200, section 5).
+    let is_own_v6 = packet.ipv6().is_some() && packet.meta().device.is_none();
+    let must_not = !(packet.may_be_cut() || is_own_v6) || packet.meta().gso.is_some();
     match packet.pieces() {
         None if packet.fits(mtu_bytes) => Need::None,
         None if must_not => Need::Refused,
@@ -43,16 +47,23 @@ pub fn exceeds(packet: &Packet, mtu_bytes: u32) -> bool {
 }
 
 /// The parts of `packet`, none longer than `mtu_bytes` nor than the largest fragment in which it came. The caller has made
-/// sure that it may be cut.
+/// sure that it may be cut. `id` is what the fragments of IPv6 share; those of IPv4 have the packet's own identification.
 ///
 /// A datagram that was put together here leaves in the fragments in which it came, if they fit. Options stay where they
 /// are; in later parts, those that are not for every fragment become "no operation" (RFC 791: the copied flag).
 #[must_use]
-pub fn cut(pool: &mut Pool, packet: &Packet, mtu_bytes: u32) -> Vec<Packet> {
+pub fn cut(pool: &mut Pool, packet: &Packet, mtu_bytes: u32, id: u32) -> Vec<Packet> {
     let mut bytes = vec![0; packet.network_len()];
     let present = packet.copy_network(&mut bytes);
+    match packet.ipv6() {
+        Some(_) => cut_v6(pool, packet, &bytes[..present], mtu_bytes, id),
+        None => cut_v4(pool, packet, &bytes[..present], mtu_bytes),
+    }
+}
+
+fn cut_v4(pool: &mut Pool, packet: &Packet, bytes: &[u8], mtu_bytes: u32) -> Vec<Packet> {
     let header_len = packet.network_header().len();
-    let (header, data) = bytes[..present].split_at(header_len);
+    let (header, data) = bytes.split_at(header_len);
     let later = later_header(header);
     let whole_offset = packet.ipv4().map_or(0, Ipv4Header::fragment_offset);
     let more = packet.ipv4().is_some_and(|ip| ip.flags_fragment.get() & Ipv4Header::MORE_FRAGMENTS != 0);
@@ -112,6 +123,71 @@ fn even(data_len: usize, room: usize) -> Vec<usize> {
     lens
 }
 
+/// Every part has the IPv6 header and the extension headers that stations on the way read, then a fragment header.
+fn cut_v6(pool: &mut Pool, packet: &Packet, bytes: &[u8], mtu_bytes: u32, id: u32) -> Vec<Packet> {
+    let Ok((ip, extensions)) = Ipv6Header::ref_from_prefix(bytes) else { return Vec::new() };
+    let Unfragmentable { len, named_at, next } = Unfragmentable::of(ip.next_header(), extensions);
+    let (header, data) = bytes.split_at(Ipv6Header::LEN + len);
+    let room = (mtu_bytes as usize).saturating_sub(header.len() + FragmentHeader::LEN) & !7;
+    let mut parts = Vec::new();
+    let mut offset = 0;
+    while offset < data.len() {
+        let end = data.len().min(offset + room.max(8));
+        let more = u16::from(end < data.len());
+        let fragment = FragmentHeader {
+            next_header: next.0,
+            reserved: 0,
+            offset_more: (offset as u16 | more).into(),
+            id: id.into(),
+        };
+        let mut part = header.to_vec();
+        part[named_at] = Protocol::FRAGMENT.0;
+        part.extend_from_slice(fragment.as_bytes());
+        part.extend_from_slice(&data[offset..end]);
+        let payload_len = (part.len() - Ipv6Header::LEN) as u16;
+        part[4..6].copy_from_slice(&payload_len.to_be_bytes());
+        if let Ok(mut made) = Packet::from_network_bytes(pool, &part) {
+            *made.meta_mut() = *packet.meta();
+            parts.push(made);
+        }
+        offset = end;
+    }
+    parts
+}
+
+/// The extension headers that every fragment carries: up to the last one that stations on the way read, which are
+/// hop-by-hop options, a routing header and what stands before it (RFC 8200, section 4.5).
+#[derive(Clone, Copy)]
+struct Unfragmentable {
+    /// Their bytes.
+    len: usize,
+    /// Where the byte stands that names what follows them, from the start of the IPv6 header.
+    named_at: usize,
+    /// What that is.
+    next: Protocol,
+}
+
+impl Unfragmentable {
+    fn of(first: Protocol, extensions: &[u8]) -> Self {
+        let mut walked = Self { len: 0, named_at: NEXT_HEADER_AT, next: first };
+        let mut found = walked;
+        while let (Protocol::HOP_BY_HOP | Protocol::ROUTING | Protocol::DESTINATION_OPTIONS, Some(&[next, len, ..])) =
+            (walked.next, extensions.get(walked.len..))
+        {
+            let on_the_way = walked.next != Protocol::DESTINATION_OPTIONS;
+            walked = Self {
+                named_at: Ipv6Header::LEN + walked.len,
+                len: walked.len + (usize::from(len) + 1) * 8,
+                next: Protocol(next),
+            };
+            if on_the_way && walked.len <= extensions.len() {
+                found = walked;
+            }
+        }
+        found
+    }
+}
+
 /// The header of every part but the first: options that are not copied do nothing there.
 ///
 /// Linux v6.18: `net/ipv4/ip_options.c`, `ip_options_fragment()`.
@@ -144,6 +220,8 @@ fn finish_header(part: &mut [u8], header_len: usize, flags_fragment: u16) {
     part[10..12].copy_from_slice(&checksum.to_be_bytes());
 }
 
+/// Where an IPv6 header names what follows it.
+const NEXT_HEADER_AT: usize = 6;
 /// "End of option list" (RFC 791, section 3.1).
 const END: u8 = 0;
 /// "No operation".
@@ -172,7 +250,7 @@ mod tests {
             let mut pool = Pool::new();
             let whole = packet(&mut pool, len);
             let mut data = Vec::new();
-            let parts = cut(&mut pool, &whole, mtu);
+            let parts = cut(&mut pool, &whole, mtu, 0);
             for (index, part) in parts.iter().enumerate() {
                 let ip = part.ipv4().expect("a part is IPv4");
                 prop_assert!(part.network_len() <= mtu as usize);
@@ -199,12 +277,44 @@ mod tests {
             let mut whole = packet(&mut pool, lens.iter().copied().map(usize::from).sum());
             let largest = lens.iter().max().map_or(0, |most| most + 20);
             whole.set_pieces(Pieces { largest_bytes: largest, dont_fragment: true, lens: lens.to_vec() });
-            let parts = cut(&mut pool, &whole, mtu);
+            let parts = cut(&mut pool, &whole, mtu, 0);
             parts.iter().map(|part| (part.transport_len(), part.ipv4().is_some_and(|ip| ip.dont_fragment()))).collect()
         };
         assert_eq!(lens(&[8, 800, 40, 5], 1500), [(8, false), (800, false), (40, false), (5, false)]);
         assert_eq!(lens(&[8, 800, 40], 500), [(480, true), (368, true)]);
         assert_eq!(lens(&[20, 800, 40], 1500), [(800, true), (60, true)]);
         assert_eq!(lens(&[1008], 1500), [(1008, true)]);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_of_ipv6_fit_the_link_and_hold_the_whole(
+            len in 1_usize..1700, mtu in 1280_u32..1500, options in 0_usize..3, id: u32,
+        ) {
+            let mut pool = Pool::new();
+            let next = if options > 0 { Protocol::HOP_BY_HOP } else { Protocol(99) };
+            let mut bytes = vec![0x60, 0, 0, 0];
+            bytes.extend(((options * 8 + len) as u16).to_be_bytes());
+            bytes.extend([next.0, 64]);
+            bytes.extend([[0xfd; 16], [0xfe; 16]].concat());
+            for option in 1..=options {
+                let next = if option == options { Protocol(99) } else { Protocol::DESTINATION_OPTIONS };
+                bytes.extend([next.0, 0, 1, 4, 0, 0, 0, 0]);
+            }
+            // Destination options that no routing header follows belong to what is cut.
+            let kept = Ipv6Header::LEN + options.min(1) * 8;
+            bytes.extend((0..len).map(|byte| byte as u8));
+            let whole = Packet::from_network_bytes(&mut pool, &bytes).expect("a right packet");
+            let mut data = Vec::new();
+            let parts = cut(&mut pool, &whole, mtu, id);
+            for (index, part) in parts.iter().enumerate() {
+                let fragment = part.fragment_header().expect("a fragment header");
+                prop_assert!(part.network_len() <= mtu as usize);
+                prop_assert_eq!((fragment.offset(), fragment.id.get()), (data.len(), id));
+                prop_assert_eq!(fragment.more(), index + 1 < parts.len());
+                data.extend_from_slice(&part.network_bytes()[kept + FragmentHeader::LEN..]);
+            }
+            prop_assert_eq!(&data[..], &whole.network_bytes()[kept..]);
+        }
     }
 }

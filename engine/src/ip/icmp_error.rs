@@ -1,120 +1,203 @@
-//! What is answered to packets that cannot go on: ICMP errors and TCP resets.
+//! What is answered to packets that cannot go on: ICMP and ICMPv6 errors and TCP resets.
 //!
-//! Sources: RFC 1122, 3.2.2; RFC 1812, 4.3; Linux v6.18: `net/ipv4/icmp.c`, `__icmp_send()`;
-//! `net/ipv4/netfilter/nf_reject_ipv4.c`.
+//! Sources: RFC 1122, 3.2.2; RFC 1812, 4.3; RFC 4443; Linux v6.18: `net/ipv4/icmp.c`, `__icmp_send()`;
+//! `net/ipv6/icmp.c`, `icmp6_send()`; `net/ipv4/netfilter/nf_reject_ipv4.c`; `net/ipv6/netfilter/nf_reject_ipv6.c`.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use zerocopy::IntoBytes;
 
+use super::{Fate, Routes};
 use crate::{
+    conntrack::Family,
+    device::Devices,
     ending::DropReason,
     netfilter::RejectWith,
     offload::checksum,
-    packet::{Addressed, Draft, Packet, Pool},
+    packet::{Addressed, Draft, Head, Ip, Packet, Pool, Transport},
+    surroundings::Surroundings,
     wire::{
-        IcmpHeader, Ipv4Header, Protocol, TcpFlags, TcpHeader,
-        checksum::{Routines, sum},
+        IcmpHeader, Icmpv6Header, Icmpv6Type, Ipv4Header, Ipv6Header, Protocol, TcpFlags, TcpHeader,
+        checksum::{Routines, pseudo_header_v6, sum},
         icmp::IcmpType,
+        ipv6::Chain,
     },
 };
 
-/// An ICMP error: its type, its code and what stands in the header's second half.
+/// An ICMP or ICMPv6 error: its type, its code and what stands in the header's second half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IcmpError {
-    /// The type.
-    pub kind: IcmpType,
+    /// The type, a number of the packet's family.
+    pub kind: u8,
     /// The code.
     pub code: u8,
-    /// The next link's MTU, for "fragmentation needed" (RFC 1191).
-    pub mtu_bytes: u16,
+    /// The second half: an MTU, a pointer, or nothing.
+    pub rest: [u8; 4],
 }
 
 impl IcmpError {
-    const fn new(kind: IcmpType, code: u8) -> Self {
-        Self { kind, code, mtu_bytes: 0 }
+    const fn new(kind: u8, code: u8) -> Self {
+        Self { kind, code, rest: [0; 4] }
     }
 
-    /// "Fragmentation needed and DF set" with the MTU that would do.
+    /// "Fragmentation needed and DF set" or "packet too big", with the MTU that would do.
     #[must_use]
-    pub const fn too_big(mtu_bytes: u16) -> Self {
-        Self { mtu_bytes, ..Self::new(IcmpType::UNREACHABLE, 4) }
+    pub fn too_big(family: Family, mtu_bytes: u32) -> Self {
+        match family {
+            Family::Ipv4 => {
+                let [high, low] = u16::try_from(mtu_bytes).unwrap_or(u16::MAX).to_be_bytes();
+                Self { rest: [0, 0, high, low], ..Self::new(IcmpType::UNREACHABLE.0, 4) }
+            }
+            Family::Ipv6 => Self { rest: mtu_bytes.to_be_bytes(), ..Self::new(Icmpv6Type::TOO_BIG.0, 0) },
+        }
     }
 
     /// "Fragment reassembly time exceeded".
-    pub const FRAGMENTS_MISSING: Self = Self::new(IcmpType::TIME_EXCEEDED, 1);
+    pub const FRAGMENTS_MISSING: Self = Self::new(IcmpType::TIME_EXCEEDED.0, 1);
 
-    /// What a sender is told whose packet ended for `reason`; `None` where it is told nothing.
+    /// What the sender of a packet is told that ended for `reason`; `None` where it is told nothing.
     #[must_use]
-    pub fn for_reason(reason: DropReason) -> Option<Self> {
-        ANSWERS.iter().find(|(answered, _)| *answered == reason).map(|(_, error)| *error)
+    pub fn for_reason(reason: DropReason, about: &Packet) -> Option<Self> {
+        let (_, v4, v6) = ANSWERS.iter().find(|(answered, ..)| *answered == reason)?;
+        match about.ip()? {
+            Ip::V4(_) => *v4,
+            Ip::V6(ip) if reason == DropReason::NoProtocol => {
+                // The pointer tells where the unknown protocol is named.
+                let chain = Chain::walk(ip.next_header(), about.network_header().get(Ipv6Header::LEN..)?);
+                v6.map(|error| Self { rest: (chain.named_at as u32).to_be_bytes(), ..error })
+            }
+            Ip::V6(_) => *v6,
+        }
     }
 
     /// What a REJECT rule tells the sender; `None` for a TCP reset.
     #[must_use]
-    pub const fn for_reject(with: RejectWith) -> Option<Self> {
-        let code = match with {
-            RejectWith::NetUnreachable => 0,
-            RejectWith::HostUnreachable => 1,
-            RejectWith::ProtocolUnreachable => 2,
-            RejectWith::PortUnreachable => 3,
-            RejectWith::NetProhibited => 9,
-            RejectWith::HostProhibited => 10,
-            RejectWith::AdminProhibited => 13,
-            RejectWith::TcpReset => return None,
-        };
-        Some(Self::new(IcmpType::UNREACHABLE, code))
+    pub const fn for_reject(with: RejectWith, family: Family) -> Option<Self> {
+        match (with, family) {
+            (RejectWith::TcpReset, _) => None,
+            (RejectWith::Unreachable(code), Family::Ipv4) => Some(Self::new(IcmpType::UNREACHABLE.0, code)),
+            (RejectWith::Unreachable(code), Family::Ipv6) => Some(Self::new(Icmpv6Type::UNREACHABLE.0, code)),
+        }
     }
 }
 
-#[rustfmt::skip]
-static ANSWERS: [(DropReason, IcmpError); 8] = [
-    // ended for                        told
-    (DropReason::TtlExpired,            IcmpError::new(IcmpType::TIME_EXCEEDED, 0)),
-    (DropReason::NoRoute,               IcmpError::new(IcmpType::UNREACHABLE, 0)),
-    (DropReason::RouteUnreachable,      IcmpError::new(IcmpType::UNREACHABLE, 1)),
-    (DropReason::RouteProhibits,        IcmpError::new(IcmpType::UNREACHABLE, 13)),
-    (DropReason::NeighbourFailed,       IcmpError::new(IcmpType::UNREACHABLE, 1)),
-    (DropReason::ForwardingOff,         IcmpError::new(IcmpType::UNREACHABLE, 1)),
-    (DropReason::NoProtocol,            IcmpError::new(IcmpType::UNREACHABLE, 2)),
-    (DropReason::NoSocket,              IcmpError::new(IcmpType::UNREACHABLE, 3)),
-];
-
-/// Whether a packet may be answered with an ICMP error at all: never one that was for everybody, a later fragment, or
-/// an ICMP error itself (RFC 1122, 3.2.2).
-#[must_use]
-pub fn may_answer(packet: &Packet) -> bool {
-    let Some(ip) = packet.ipv4() else { return false };
-    let for_one = packet.meta().addressed == Addressed::Host && is_one_host(ip.destination());
-    let from_one = is_one_host(ip.source());
-    let about_error =
-        packet.protocol() == Protocol::ICMP && packet.icmp().is_none_or(|icmp| !HARMLESS_TYPES.contains(&icmp.kind));
-    for_one && from_one && ip.fragment_offset() == 0 && !about_error
+const fn v4(kind: IcmpType, code: u8) -> Option<IcmpError> {
+    Some(IcmpError::new(kind.0, code))
 }
 
-/// The ICMP error about `about`, from `source`; the caller has asked [`may_answer`]. Its IP identification is `id`.
+const fn v6(kind: Icmpv6Type, code: u8) -> Option<IcmpError> {
+    Some(IcmpError::new(kind.0, code))
+}
+
+/// Linux has no ICMPv6 code of its own for a route that says "unreachable", and a router that does not forward IPv6 is
+/// silent (v6.18: `net/ipv6/route.c`, `ip6_pkt_discard()`; `net/ipv6/ip6_output.c`, `ip6_forward()`).
+#[rustfmt::skip]
+static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 9] = [
+    // ended for                        told over IPv4                      told over IPv6
+    (DropReason::TtlExpired,            v4(IcmpType::TIME_EXCEEDED, 0),     v6(Icmpv6Type::TIME_EXCEEDED, 0)),
+    (DropReason::NoRoute,               v4(IcmpType::UNREACHABLE, 0),       v6(Icmpv6Type::UNREACHABLE, 0)),
+    (DropReason::RouteUnreachable,      v4(IcmpType::UNREACHABLE, 1),       v6(Icmpv6Type::UNREACHABLE, 0)),
+    (DropReason::RouteProhibits,        v4(IcmpType::UNREACHABLE, 13),      v6(Icmpv6Type::UNREACHABLE, 1)),
+    (DropReason::NeighbourFailed,       v4(IcmpType::UNREACHABLE, 1),       v6(Icmpv6Type::UNREACHABLE, 3)),
+    (DropReason::ForwardingOff,         v4(IcmpType::UNREACHABLE, 1),       None),
+    (DropReason::IpSourceLinkLocal,     None,                               v6(Icmpv6Type::UNREACHABLE, 2)),
+    (DropReason::NoProtocol,            v4(IcmpType::UNREACHABLE, 2),       v6(Icmpv6Type::PARAMETER_PROBLEM, 1)),
+    (DropReason::NoSocket,              v4(IcmpType::UNREACHABLE, 3),       v6(Icmpv6Type::UNREACHABLE, 4)),
+];
+
+/// Whether a packet may be answered with an ICMP error at all: never one that was for everybody, or an error itself, or,
+/// of IPv4, a later fragment (RFC 1122, 3.2.2; RFC 4443, 2.4 (e)). "Packet too big" answers a packet for a group too.
 #[must_use]
-pub fn icmp_error(pool: &mut Pool, about: &Packet, error: IcmpError, source: Ipv4Addr, id: u16, ttl: u8) -> Packet {
-    let [high, low] = error.mtu_bytes.to_be_bytes();
-    let header = IcmpHeader { kind: error.kind.0, code: error.code, checksum: [0; 2], rest: [0, 0, high, low] };
-    let mut message = [0; IcmpHeader::LEN + QUOTED_BYTES_MAX];
+pub fn may_answer(packet: &Packet, error: IcmpError) -> bool {
+    let for_one = packet.meta().addressed == Addressed::Host;
+    match packet.ip() {
+        Some(Ip::V4(ip)) => {
+            let about_error = packet.protocol() == Protocol::ICMP
+                && packet.icmp().is_none_or(|icmp| !HARMLESS_TYPES.contains(&icmp.kind));
+            let ends = is_one_host(ip.source().into()) && is_one_host(ip.destination().into());
+            for_one && ends && ip.fragment_offset() == 0 && !about_error
+        }
+        Some(Ip::V6(ip)) => {
+            let about_error = packet.transport() != Transport::Other
+                && packet.protocol() == Protocol::ICMPV6
+                && packet.icmpv6().is_none_or(|icmp| icmp.icmp_type().is_error());
+            let to_one = for_one && !ip.destination().is_multicast();
+            let may_be_group = error.kind == Icmpv6Type::TOO_BIG.0;
+            is_one_host(ip.source().into()) && (to_one || may_be_group) && !about_error
+        }
+        None => false,
+    }
+}
+
+/// What a packet made here takes from around it.
+#[derive(Clone, Copy, Debug)]
+pub struct Making {
+    /// Hops it may take.
+    pub hops: u8,
+    /// IPv4's identification.
+    pub id: u16,
+    /// IPv6's flow label.
+    pub flow_label: u32,
+}
+
+impl Making {
+    /// Draws what a packet to `to` needs. What this host sends to itself nobody else ever sees, and no script holds it.
+    #[must_use]
+    pub fn towards(to: IpAddr, routes: &Routes, devices: &Devices, around: &mut Surroundings) -> Self {
+        let to_self = routes.from_here(devices, to, None) == Fate::Local;
+        let (sysctls, random) = (&around.sysctls, &mut around.random);
+        match (to, to_self) {
+            (IpAddr::V4(_), to_self) => Self {
+                hops: sysctls.ip_default_ttl as u8,
+                id: if to_self { random.ip_id_to_self() } else { random.ip_id() },
+                flow_label: 0,
+            },
+            (IpAddr::V6(_), to_self) => {
+                let flow_label = match (sysctls.ipv6_auto_flowlabels, to_self) {
+                    (0, _) => 0,
+                    (_, true) => random.below(1 << 20),
+                    (_, false) => random.flow_label(),
+                };
+                Self { hops: sysctls.ipv6_hop_limit as u8, id: 0, flow_label }
+            }
+        }
+    }
+}
+
+/// The error about `about`, from `source`, an address of its family; the caller has asked [`may_answer`].
+#[must_use]
+pub fn icmp_error(pool: &mut Pool, about: &Packet, error: IcmpError, source: IpAddr, making: Making) -> Packet {
+    let header = IcmpHeader { kind: error.kind, code: error.code, checksum: [0; 2], rest: error.rest };
+    let quoted_max = if source.is_ipv4() { QUOTED_BYTES_MAX } else { QUOTED_BYTES_MAX_V6 };
+    let mut message = [0; IcmpHeader::LEN + QUOTED_BYTES_MAX_V6];
     message[..IcmpHeader::LEN].copy_from_slice(header.as_bytes());
-    let quoted = about.copy_network(&mut message[IcmpHeader::LEN..]);
+    let quoted = about.copy_network(&mut message[IcmpHeader::LEN..IcmpHeader::LEN + quoted_max]);
     let message = &mut message[..IcmpHeader::LEN + quoted];
-    let checksum = !sum(message);
+    let (to, tos) = about.ip().map_or((source, 0), |ip| (ip.source(), ip.tos()));
+    let protocol = if source.is_ipv4() { Protocol::ICMP } else { Protocol::ICMPV6 };
+    let mut ip = head(Ends { source, destination: to }, protocol, making);
+    let pseudo = match (&mut ip, source, to) {
+        (Head::V4(ip), ..) => {
+            ip.tos = (tos & TOS_BITS) | INTERNETWORK_CONTROL;
+            0
+        }
+        (Head::V6(_), IpAddr::V6(source), IpAddr::V6(to)) => {
+            pseudo_header_v6(source, to, protocol, message.len() as u32)
+        }
+        (Head::V6(_), ..) => 0,
+    };
+    let checksum = !crate::wire::checksum::add(pseudo, sum(message));
     message[2..4].copy_from_slice(&checksum.to_be_bytes());
-    let (to, tos) = about.ipv4().map_or((Ipv4Addr::UNSPECIFIED, 0), |ip| (ip.source(), ip.tos));
-    let ip = ip_header(Ends { source, destination: to }, Protocol::ICMP, ttl);
-    let ip = Ipv4Header { tos: (tos & TOS_BITS) | INTERNETWORK_CONTROL, id: id.into(), ..ip };
     Packet::compose(pool, &Draft { ip, transport: message })
 }
 
-/// The reset that answers a TCP segment in the name of its receiver; `None` when it must not be answered: it is a reset or
-/// a fragment. Whether its checksum is right, the caller has seen.
+/// The reset that answers a TCP segment in the name of its receiver; `None` when it must not be answered: it is a reset, a
+/// fragment, or not between two hosts. Whether its checksum is right, the caller has seen.
 #[must_use]
-pub fn tcp_reset(pool: &mut Pool, about: &Packet, routines: &Routines, ttl: u8) -> Option<Packet> {
-    let (ip, tcp) = (about.ipv4()?, about.tcp()?);
-    if ip.is_fragment() || tcp.flags.contains(TcpFlags::RST) {
+pub fn tcp_reset(pool: &mut Pool, about: &Packet, routines: &Routines, making: Making) -> Option<Packet> {
+    let (ip, tcp) = (about.ip()?, about.tcp()?);
+    let between_hosts = ip.family() == Family::Ipv4 || (is_one_host(ip.source()) && is_one_host(ip.destination()));
+    if about.is_fragment() || tcp.flags.contains(TcpFlags::RST) || !between_hosts {
         return None;
     }
     let mut reset = TcpHeader {
@@ -135,40 +218,68 @@ pub fn tcp_reset(pool: &mut Pool, about: &Packet, routines: &Routines, ttl: u8) 
         reset.ack.set((tcp.seq() + control + about.payload_len() as u32).0);
         reset.flags = TcpFlags::RST.union(TcpFlags::ACK);
     }
-    let header = ip_header(Ends { source: ip.destination(), destination: ip.source() }, Protocol::TCP, ttl);
-    let header = Ipv4Header { flags_fragment: Ipv4Header::DONT_FRAGMENT.into(), ..header };
+    let mut header = head(Ends { source: ip.destination(), destination: ip.source() }, Protocol::TCP, making);
+    if let Head::V4(ip) = &mut header {
+        ip.flags_fragment = Ipv4Header::DONT_FRAGMENT.into();
+    }
     let mut answer = Packet::compose(pool, &Draft { ip: header, transport: reset.as_bytes() });
     checksum::fill(&mut answer, routines);
     Some(answer)
 }
 
-/// Who talks to whom.
-struct Ends {
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
+/// Who talks to whom, in one family.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// From whom.
+    pub source: IpAddr,
+    /// To whom, of the same family.
+    pub destination: IpAddr,
 }
 
-fn ip_header(ends: Ends, protocol: Protocol, ttl: u8) -> Ipv4Header {
-    Ipv4Header {
-        version_ihl: 0,
-        tos: 0,
-        total_len: 0.into(),
-        id: 0.into(),
-        flags_fragment: 0.into(),
-        ttl,
-        protocol: protocol.0,
-        checksum: [0; 2],
-        source: ends.source.octets(),
-        destination: ends.destination.octets(),
+/// The IP header of a packet made here.
+///
+/// # Panics
+/// When the ends are of two families, which no caller makes of one packet's addresses.
+#[must_use]
+pub fn head(ends: Ends, protocol: Protocol, making: Making) -> Head {
+    match (ends.source, ends.destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => Head::V4(Ipv4Header {
+            version_ihl: 0,
+            tos: 0,
+            total_len: 0.into(),
+            id: making.id.into(),
+            flags_fragment: 0.into(),
+            ttl: making.hops,
+            protocol: protocol.0,
+            checksum: [0; 2],
+            source: source.octets(),
+            destination: destination.octets(),
+        }),
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let mut ip = Ipv6Header {
+                version_class_label: 0.into(),
+                payload_len: 0.into(),
+                next_header: protocol.0,
+                hop_limit: making.hops,
+                source: source.octets(),
+                destination: destination.octets(),
+            };
+            ip.set_class_label(0, making.flow_label);
+            Head::V6(ip)
+        }
+        (source, destination) => unreachable!("{source} and {destination} are ends of one packet"),
     }
 }
 
-fn is_one_host(address: Ipv4Addr) -> bool {
-    !address.is_multicast() && !address.is_broadcast() && !address.is_unspecified()
+fn is_one_host(address: IpAddr) -> bool {
+    let is_broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    !address.is_multicast() && !is_broadcast && !address.is_unspecified()
 }
 
 /// An error is at most 576 bytes long (RFC 1812, 4.3.2.3).
 const QUOTED_BYTES_MAX: usize = 576 - Ipv4Header::LEN - IcmpHeader::LEN;
+/// Over IPv6 it is as long as every link can carry (RFC 4443, 2.4 (c)).
+const QUOTED_BYTES_MAX_V6: usize = Ipv6Header::MTU_MIN as usize - Ipv6Header::LEN - Icmpv6Header::LEN;
 /// Precedence "internetwork control" (RFC 1812, 4.3.2.5).
 const INTERNETWORK_CONTROL: u8 = 0xc0;
 /// The type-of-service bits that an error takes over (Linux: `IPTOS_TOS_MASK`).

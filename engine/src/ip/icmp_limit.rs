@@ -1,14 +1,21 @@
-//! The rate limits of ICMP errors (RFC 1812, 4.3.2.8; Linux v6.18: `net/ipv4/icmp.c`, `icmpv4_xrlim_allow()` and
-//! `icmp_global_allow()`; `net/ipv4/route.c`, `ip_error()`).
+//! The rate limits of ICMP errors (RFC 1812, 4.3.2.8; RFC 4443, 2.4 (f); Linux v6.18: `net/ipv4/icmp.c`,
+//! `icmpv4_xrlim_allow()` and `icmp_global_allow()`; `net/ipv6/icmp.c`, `icmpv6_xrlim_allow()`; `net/ipv4/route.c`,
+//! `ip_error()`).
 //!
 //! One bucket a destination, out of which errors of the routing are paid too, and one for all together. Why not a map:
 //! destinations are chosen by whoever sends to us. A fixed table, in which two destinations may share a bucket, cannot
 //! grow. Time is counted in ticks of 4 ms, as a kernel with `CONFIG_HZ` of 250 does.
 
 use alloc::{vec, vec::Vec};
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
-use crate::{ip::icmp_error::IcmpError, random::Random, sysctl::Sysctls, time::Instant, wire::icmp::IcmpType};
+use crate::{
+    ip::icmp_error::IcmpError,
+    random::Random,
+    sysctl::Sysctls,
+    time::Instant,
+    wire::{Icmpv6Type, icmp::IcmpType},
+};
 
 /// The buckets.
 #[derive(Clone, Debug)]
@@ -41,29 +48,33 @@ impl Default for IcmpLimit {
 
 impl IcmpLimit {
     /// Whether an error may be sent to `destination` now; if so, it is paid for. An error that goes to this host itself is
-    /// not limited by destination.
+    /// not limited by destination, and over IPv6 a wider route costs less.
     pub fn allows(
         &mut self,
         now: Instant,
-        destination: Ipv4Addr,
+        destination: IpAddr,
         error: IcmpError,
-        to_self: bool,
+        way: Way,
         sysctls: &Sysctls,
         random: &mut Random,
     ) -> bool {
-        // Without "fragmentation needed" nothing larger would ever arrive.
-        let is_mtu = error.kind == IcmpType::UNREACHABLE && error.code == FRAGMENTATION_NEEDED;
-        let is_limited = !is_mtu && error.kind.0 < 32 && sysctls.icmp_ratemask & (1 << error.kind.0) != 0;
-        if !is_limited {
+        if !is_limited(destination, error, sysctls) {
             return true;
         }
         let tick = tick(now);
         if !self.global.has_credit(tick, sysctls) {
             return false;
         }
-        let price = u64::from(sysctls.icmp_ratelimit) / MILLIS_PER_TICK;
-        if !to_self && !self.bucket(destination).take(tick, price, price * BURST) {
-            return false;
+        if let Way::Routed { prefix } = way {
+            let price = match destination {
+                IpAddr::V4(_) => u64::from(sysctls.icmp_ratelimit) / MILLIS_PER_TICK,
+                IpAddr::V6(_) => {
+                    (u64::from(sysctls.icmpv6_ratelimit) / MILLIS_PER_TICK) >> ((128 - prefix.min(128)) >> 5)
+                }
+            };
+            if !self.bucket(destination).take(tick, price, price * BURST) {
+                return false;
+            }
         }
         // Nobody shall learn from the limit how much others are sent (CVE-2020-25705).
         self.global.credit -= i64::from(random.below(3));
@@ -71,14 +82,46 @@ impl IcmpLimit {
     }
 
     /// Whether the routing may tell a sender that it does not know the way; if so, it is paid for.
-    pub fn allows_route_error(&mut self, now: Instant, sender: Ipv4Addr, sysctls: &Sysctls) -> bool {
+    pub fn allows_route_error(&mut self, now: Instant, sender: IpAddr, sysctls: &Sysctls) -> bool {
+        // Linux limits it over IPv4 only.
+        if sender.is_ipv6() {
+            return true;
+        }
         let (price, most) = (sysctls.route_error_cost.into(), sysctls.route_error_burst.into());
         self.bucket(sender).take(tick(now), price, most)
     }
 
-    fn bucket(&mut self, destination: Ipv4Addr) -> &mut Bucket {
-        let index = destination.to_bits().wrapping_mul(0x9e37_79b1) >> (32 - BUCKETS.ilog2());
+    fn bucket(&mut self, destination: IpAddr) -> &mut Bucket {
+        let bits = match destination {
+            IpAddr::V4(v4) => u64::from(v4.to_bits()),
+            IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64 ^ (v6.to_bits() as u64).rotate_left(23),
+        };
+        let index = bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - BUCKETS.ilog2());
         &mut self.buckets[index as usize]
+    }
+}
+
+/// Where an error goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To this host itself.
+    ToSelf,
+    /// To somebody else, by a route of this prefix length.
+    Routed {
+        /// 0 to 128.
+        prefix: u8,
+    },
+}
+
+/// Whether there is a limit at all. Not for those without which nothing larger would ever arrive: "fragmentation needed",
+/// "packet too big".
+const fn is_limited(destination: IpAddr, error: IcmpError, sysctls: &Sysctls) -> bool {
+    match destination {
+        IpAddr::V4(_) => {
+            let is_mtu = error.kind == IcmpType::UNREACHABLE.0 && error.code == FRAGMENTATION_NEEDED;
+            !is_mtu && error.kind < 32 && sysctls.icmp_ratemask & (1 << error.kind) != 0
+        }
+        IpAddr::V6(_) => error.kind != Icmpv6Type::TOO_BIG.0 && Icmpv6Type(error.kind).is_error(),
     }
 }
 
@@ -129,18 +172,20 @@ const BUCKETS: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conntrack::Family;
 
-    const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-    const PORT: IcmpError = IcmpError { kind: IcmpType::UNREACHABLE, code: 3, mtu_bytes: 0 };
+    const A: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(10, 0, 0, 1));
+    const PORT: IcmpError = IcmpError { kind: IcmpType::UNREACHABLE.0, code: 3, rest: [0; 4] };
+    const ROUTED: Way = Way::Routed { prefix: 64 };
 
     fn at(millis: u64) -> Instant {
         Instant::from_nanos(millis * 1_000_000)
     }
 
     /// How many of `tries` errors are sent.
-    fn sent(limit: &mut IcmpLimit, millis: u64, to: Ipv4Addr, error: IcmpError, tries: usize) -> usize {
+    fn sent(limit: &mut IcmpLimit, millis: u64, to: IpAddr, error: IcmpError, tries: usize) -> usize {
         let (sysctls, mut random) = (Sysctls::default(), Random::new(1));
-        (0..tries).filter(|_| limit.allows(at(millis), to, error, false, &sysctls, &mut random)).count()
+        (0..tries).filter(|_| limit.allows(at(millis), to, error, ROUTED, &sysctls, &mut random)).count()
     }
 
     #[test]
@@ -160,17 +205,30 @@ mod tests {
     }
 
     #[test]
+    fn over_ipv6_a_network_gets_four_errors_a_second_and_packets_too_big_are_free() {
+        let mut limit = IcmpLimit::default();
+        let to = IpAddr::from([0xfd; 16]);
+        let expired = IcmpError { kind: Icmpv6Type::TIME_EXCEEDED.0, ..PORT };
+        assert_eq!(sent(&mut limit, 100_000, to, expired, 10), 6);
+        assert_eq!(sent(&mut limit, 100_000, to, IcmpError::too_big(Family::Ipv6, 1280), 100), 100);
+        assert_eq!(sent(&mut limit, 100_240, to, expired, 1), 0);
+        assert_eq!(sent(&mut limit, 100_256, to, expired, 2), 1);
+    }
+
+    #[test]
     fn replies_and_path_mtu_are_not_limited() {
         let mut limit = IcmpLimit::default();
-        let reply = IcmpError { kind: IcmpType::ECHO_REPLY, code: 0, mtu_bytes: 0 };
+        let reply = IcmpError { kind: IcmpType::ECHO_REPLY.0, code: 0, rest: [0; 4] };
         assert_eq!(sent(&mut limit, 0, A, reply, 100), 100);
-        assert_eq!(sent(&mut limit, 0, A, IcmpError::too_big(1400), 100), 100);
+        assert_eq!(sent(&mut limit, 0, A, IcmpError::too_big(Family::Ipv4, 1400), 100), 100);
     }
 
     #[test]
     fn all_destinations_together_get_about_fifty_at_once() {
         let mut limit = IcmpLimit::default();
-        let all: usize = (0..200).map(|host| sent(&mut limit, 100_000, Ipv4Addr::from_bits(host << 24), PORT, 1)).sum();
+        let all: usize = (0..200)
+            .map(|host| sent(&mut limit, 100_000, IpAddr::V4(core::net::Ipv4Addr::from_bits(host << 24)), PORT, 1))
+            .sum();
         assert!((25..=100).contains(&all), "{all}");
     }
 }

@@ -1,22 +1,20 @@
-//! Packets for this host: echo requests and datagram services are answered here, everything else has nobody.
+//! Packets for this host: echo requests and datagram services are answered here, neighbours' messages go to the link,
+//! everything else has nobody.
 
 use alloc::{vec, vec::Vec};
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use zerocopy::IntoBytes;
 
+use super::icmp_error::{Ends, Making, head};
 use crate::{
     conntrack::udplite,
     ending::{DropReason, Dropped},
     offload::checksum,
-    packet::{Addressed, Owner, Packet, Pool, Transport},
+    packet::{Addressed, Head, IpMut, Owner, Packet, Pool, Transport},
     sysctl::Sysctls,
-    wire::{
-        Ipv4Header, Protocol, UdpHeader,
-        checksum::{Routines, sum},
-        icmp::IcmpType,
-    },
+    wire::{Icmpv6Type, Ipv4Header, Protocol, UdpHeader, checksum::Routines, icmp::IcmpType, ndp::NeighbourMessage},
 };
 
 /// What this host offers to others.
@@ -54,6 +52,8 @@ pub enum Delivery<'a> {
     Echo(Packet),
     /// A service has taken it, and answers.
     Datagram(Packet, &'a ServiceAnswer),
+    /// It is a neighbour's solicitation or advertisement (RFC 4861) that no router has forwarded.
+    Neighbour(Packet),
 }
 
 impl Services {
@@ -72,9 +72,12 @@ impl Services {
     /// Gives a packet to whoever takes it.
     ///
     /// # Errors
-    /// [`DropReason::TransportChecksum`], and [`DropReason::NoSocket`] or [`DropReason::NoProtocol`] when nobody
+    /// [`DropReason::TransportChecksum`], [`DropReason::IpSourceRoute`], and [`DropReason::NoSocket`] or [`DropReason::NoProtocol`] when nobody
     /// takes it.
     pub fn deliver(&self, packet: Packet, sysctls: &Sysctls, routines: &Routines) -> Result<Delivery<'_>, Dropped> {
+        if packet.has_route_left() {
+            return Err(packet.drop_for(DropReason::IpSourceRoute));
+        }
         if !checksum::is_right(&packet, routines) {
             return Err(packet.drop_for(DropReason::TransportChecksum));
         }
@@ -86,6 +89,10 @@ impl Services {
                     return Ok(Delivery::Echo(packet));
                 }
                 Ok(Delivery::Taken(packet))
+            }
+            (Protocol::ICMPV6, Transport::Icmpv6) => Ok(deliver_icmpv6(packet, sysctls)),
+            (Protocol::UDP, Transport::Udp) if is_unsummed_v6(&packet) => {
+                Err(packet.drop_for(DropReason::TransportChecksum))
             }
             (Protocol::UDP, Transport::Udp) => {
                 let port = packet.udp().map_or(0, |udp| udp.destination_port.get());
@@ -103,91 +110,125 @@ impl Services {
             (Protocol::TCP | Protocol::UDP, Transport::Tcp | Transport::Other) => {
                 Err(packet.drop_for(DropReason::NoSocket))
             }
-            (_, Transport::Tcp | Transport::Udp | Transport::Icmp | Transport::Other) => {
+            // Nothing follows, and nothing is wrong with that (RFC 8200, section 4.7).
+            (Protocol::NO_NEXT, _) => Ok(Delivery::Taken(packet)),
+            (_, Transport::Tcp | Transport::Udp | Transport::Icmp | Transport::Icmpv6 | Transport::Other) => {
                 Err(packet.drop_for(DropReason::NoProtocol))
             }
         }
     }
 }
 
-/// A service's answer to a datagram, from `source`: the address of the way back, which need not be the one that was asked,
-/// since a socket that is bound to no address answers as if it had never been asked (Linux v6.18: `net/ipv4/udp.c`,
-/// `udp_sendmsg()`).
+/// Linux v6.18: `net/ipv6/icmp.c`, `icmpv6_rcv()`. Routers are neither asked nor listened to, redirects are not followed
+/// and groups have no members here but this host.
+fn deliver_icmpv6<'a>(packet: Packet, sysctls: &Sysctls) -> Delivery<'a> {
+    let Some(icmp) = packet.icmpv6() else { return Delivery::Taken(packet) };
+    match icmp.icmp_type() {
+        Icmpv6Type::ECHO_REQUEST => {
+            let for_group = packet.ipv6().is_some_and(|ip| ip.destination().is_multicast());
+            let ignored =
+                sysctls.icmpv6_echo_ignore_all != 0 || (for_group && sysctls.icmpv6_echo_ignore_multicast != 0);
+            if ignored { Delivery::Taken(packet) } else { Delivery::Echo(packet) }
+        }
+        Icmpv6Type::NEIGHBOUR_SOLICITATION | Icmpv6Type::NEIGHBOUR_ADVERTISEMENT => {
+            let from_link = packet.ipv6().is_some_and(|ip| ip.hop_limit == NeighbourMessage::HOP_LIMIT);
+            if from_link && icmp.code == 0 { Delivery::Neighbour(packet) } else { Delivery::Taken(packet) }
+        }
+        _ => Delivery::Taken(packet),
+    }
+}
+
+/// Over IPv6 the checksum of UDP is no matter of choice (RFC 8200, section 8.1).
+fn is_unsummed_v6(packet: &Packet) -> bool {
+    packet.ipv6().is_some() && packet.udp().is_some_and(|udp| udp.checksum == [0, 0])
+}
+
+/// A service's answer to a datagram, between `ends`: its source is the address of the way back, which need not be the one
+/// that was asked, since a socket that is bound to no address answers as if it had never been asked (Linux v6.18:
+/// `net/ipv4/udp.c`, `udp_sendmsg()`).
 #[must_use]
 pub fn datagram_reply(
     pool: &mut Pool,
     asked: &Packet,
     answer: &ServiceAnswer,
-    source: Ipv4Addr,
-    (id, ttl): (u16, u8),
+    ends: Ends,
+    making: Making,
     routines: &Routines,
 ) -> Option<Packet> {
-    let (ip, udp) = (asked.ipv4()?, asked.udp()?);
+    let udp = asked.udp()?;
     let mut bytes = vec![0; asked.network_len()];
     let present = asked.copy_network(&mut bytes);
+    let header_len = asked.network_header().len();
     let payload = match answer {
         // The datagram ends where UDP says.
-        ServiceAnswer::Echo => bytes[..present]
-            .get(ip.header_len() + UdpHeader::LEN..present.min(ip.header_len() + usize::from(udp.len.get())))?,
+        ServiceAnswer::Echo => {
+            bytes[..present].get(header_len + UdpHeader::LEN..present.min(header_len + usize::from(udp.len.get())))?
+        }
         ServiceAnswer::Text(text) => &text[..text.len().min(TEXT_BYTES_MAX)],
         ServiceAnswer::Discard => return None,
     };
-    let len = (UdpHeader::LEN + payload.len()) as u16;
     let header = UdpHeader {
         source_port: udp.destination_port,
         destination_port: udp.source_port,
-        len: len.into(),
+        len: ((UdpHeader::LEN + payload.len()) as u16).into(),
         checksum: [0xff, 0xff],
     };
-    let mut ip = Ipv4Header {
-        version_ihl: 0x45,
-        tos: 0,
-        total_len: (Ipv4Header::LEN as u16 + len).into(),
-        id: id.into(),
-        flags_fragment: Ipv4Header::DONT_FRAGMENT.into(),
-        ttl,
-        protocol: Protocol::UDP.0,
-        checksum: [0; 2],
-        source: source.octets(),
-        destination: ip.source,
-    };
-    ip.checksum = (!sum(ip.as_bytes())).to_be_bytes();
-    let bytes = [ip.as_bytes(), header.as_bytes(), payload].concat();
+    let mut ip = head(ends, Protocol::UDP, making);
+    if let Head::V4(ip) = &mut ip {
+        ip.flags_fragment = Ipv4Header::DONT_FRAGMENT.into();
+    }
+    let bytes = ip.before(&[header.as_bytes(), payload].concat());
     let mut made = Packet::from_network_bytes(pool, &bytes).ok()?;
     checksum::fill(&mut made, routines);
     made.meta_mut().owner = Some(Owner::ROOT);
     Some(made)
 }
 
-/// The reply to an echo request (RFC 792). Its checksum is computed anew, as Linux does: updated incrementally, that of a
-/// message of zeros would come out as the other zero. Only that of a message which a capture has cut has to be updated.
+/// The reply to an echo request, between `ends` (RFC 792; RFC 4443, section 4.2). Its checksum is computed anew, as Linux
+/// does: updated incrementally, that of a message of zeros would come out as the other zero. Only that of a message which a
+/// capture has cut has to be updated.
 #[must_use]
-pub fn echo_reply(packet: Packet, id: u16, ttl: u8, routines: &Routines) -> Packet {
-    let tos = packet.ipv4().map_or(0, |ip| ip.tos);
-    let mut answer = turned_around(packet, id, 0, tos, ttl);
+pub fn echo_reply(packet: Packet, ends: Ends, making: Making, routines: &Routines) -> Packet {
+    let tos = packet.ip().map_or(0, |ip| ip.tos());
+    let mut answer = turned_around(packet, ends, making, tos);
     if let Some(icmp) = answer.icmp_mut() {
         let before = [icmp.kind, icmp.code];
         icmp.kind = IcmpType::ECHO_REPLY.0;
         icmp.checksum = crate::wire::checksum::update(icmp.checksum, before, [icmp.kind, icmp.code]);
     }
+    if let Some(icmp) = answer.icmpv6_mut() {
+        let before = [icmp.kind, icmp.code];
+        icmp.kind = Icmpv6Type::ECHO_REPLY.0;
+        icmp.checksum = crate::wire::checksum::update(icmp.checksum, before, [icmp.kind, icmp.code]);
+    }
+    // What was answered may have gone to a group: more than the type has changed.
     if answer.meta().cut_bytes == 0 {
         checksum::fill(&mut answer, routines);
     }
     answer
 }
 
-/// The packet with its ends exchanged and a fresh header without options, as this host sends it; the transport header is
-/// as it was.
-fn turned_around(mut packet: Packet, id: u16, flags: u16, tos: u8, ttl: u8) -> Packet {
+/// The packet with a fresh header without options or extension headers, as this host sends it between `ends`; the
+/// transport header is as it was.
+fn turned_around(mut packet: Packet, ends: Ends, making: Making, tos: u8) -> Packet {
     packet.scrub();
     packet.strip_link();
     packet.strip_options();
-    if let Some(ip) = packet.ipv4_mut() {
-        core::mem::swap(&mut ip.source, &mut ip.destination);
-        ip.id.set(id);
-        ip.flags_fragment.set(flags);
-        ip.tos = tos;
-        ip.ttl = ttl;
+    packet.strip_extensions();
+    match (packet.ip_mut(), ends) {
+        (Some(IpMut::V4(ip)), _) => {
+            core::mem::swap(&mut ip.source, &mut ip.destination);
+            ip.id.set(making.id);
+            ip.flags_fragment.set(0);
+            ip.tos = tos;
+            ip.ttl = making.hops;
+        }
+        (Some(IpMut::V6(ip)), Ends { source: IpAddr::V6(source), destination: IpAddr::V6(destination) }) => {
+            (ip.source, ip.destination) = (source.octets(), destination.octets());
+            ip.set_class_label(tos, making.flow_label);
+            ip.hop_limit = making.hops;
+        }
+        (Some(IpMut::V6(_)) | None, _) => {}
     }
     packet.fill_ip_checksum();
     packet

@@ -6,6 +6,7 @@ pub mod icmp_error;
 pub mod icmp_limit;
 pub mod local;
 pub mod neighbour;
+pub mod prefix;
 pub mod reject;
 pub mod route;
 

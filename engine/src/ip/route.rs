@@ -1,27 +1,29 @@
-//! Routes: the longest prefix wins (Linux v6.18: `net/ipv4/fib_trie.c`, `net/ipv4/route.c`).
+//! Routes: the longest prefix wins (Linux v6.18: `net/ipv4/fib_trie.c`, `net/ipv6/ip6_fib.c`).
 //!
 //! Why not a trie: gateways have tens of routes of a few prefix lengths. Routes are sorted by length, each length is
-//! searched by bisection, and lengths without routes cost nothing.
+//! searched by bisection, and lengths without routes cost nothing. Each family has a table of its own, so that a search
+//! compares plain numbers.
 
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use super::prefix::{self, Bits};
 use crate::{
     device::Devices,
     ending::DropReason,
     frame::DeviceId,
     limits::ROUTES_MAX,
-    packet::{Addressed, Packet},
+    packet::{Addressed, Ip, Packet},
 };
 
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The network; bits behind the prefix are zero.
-    pub destination: Ipv4Addr,
-    /// Length of its prefix, 0 to 32.
+    pub destination: IpAddr,
+    /// Length of its prefix: 0 to 32, or 128 for IPv6.
     pub prefix: u8,
     /// What becomes of packets for it.
     pub kind: RouteKind,
@@ -38,8 +40,8 @@ pub enum RouteKind {
     Unicast {
         /// Which.
         device: DeviceId,
-        /// To which router; the destination itself when `None`.
-        via: Option<Ipv4Addr>,
+        /// To which router, of the destination's family; the destination itself when `None`.
+        via: Option<IpAddr>,
     },
     /// They are dropped without a word.
     Blackhole,
@@ -57,7 +59,7 @@ pub struct NextHop {
     /// Through which device.
     pub device: DeviceId,
     /// To which station on its link.
-    pub neighbour: Ipv4Addr,
+    pub neighbour: IpAddr,
     /// The largest packet that fits, in bytes.
     pub mtu_bytes: u32,
 }
@@ -76,41 +78,110 @@ pub enum Fate {
 /// All routes.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    /// Sorted by descending prefix, then destination, then metric.
-    routes: Vec<Route>,
+    v4: Table<u32>,
+    v6: Table<u128>,
+}
+
+/// The routes of one family.
+#[derive(Clone, Debug)]
+struct Table<B> {
+    /// Sorted by descending prefix, then destination, then metric. The number is the destination.
+    routes: Vec<(B, Route)>,
     /// Where in `routes` each prefix length begins and ends, longest first.
     lengths: Vec<(u8, u32, u32)>,
 }
 
-impl Routes {
-    /// Adds a route; false when there is no room ([`ROUTES_MAX`]) or the same route is there already.
-    pub fn add(&mut self, route: Route) -> bool {
-        let route = Route { destination: masked(route.destination, route.prefix), ..route };
-        let key = |route: &Route| (u8::MAX - route.prefix, route.destination, route.metric);
-        match self.routes.binary_search_by_key(&key(&route), key) {
+impl<B> Default for Table<B> {
+    fn default() -> Self {
+        Self { routes: Vec::new(), lengths: Vec::new() }
+    }
+}
+
+impl<B: Bits> Table<B> {
+    fn add(&mut self, destination: B, route: Route) -> bool {
+        let key = |(destination, route): &(B, Route)| (u8::MAX - route.prefix, *destination, route.metric);
+        let new = (destination.leading(route.prefix), route);
+        match self.routes.binary_search_by_key(&key(&new), key) {
             Ok(_) => false,
             Err(_) if self.routes.len() >= ROUTES_MAX => false,
             Err(index) => {
-                self.routes.insert(index, route);
+                self.routes.insert(index, new);
                 self.index_lengths();
                 true
             }
         }
     }
 
-    /// All routes, longest prefix first.
-    #[must_use]
-    pub fn all(&self) -> &[Route] {
-        &self.routes
+    fn longest(&self, destination: B) -> Option<&Route> {
+        self.lengths.iter().find_map(|&(prefix, start, end)| {
+            let routes = &self.routes[start as usize..end as usize];
+            let network = destination.leading(prefix);
+            let first = routes.partition_point(|(destination, _)| *destination < network);
+            routes.get(first).filter(|(destination, _)| *destination == network).map(|(_, route)| route)
+        })
+    }
+
+    fn index_lengths(&mut self) {
+        self.lengths.clear();
+        for (index, (_, route)) in self.routes.iter().enumerate() {
+            match self.lengths.last_mut() {
+                Some((prefix, _, end)) if *prefix == route.prefix => *end = index as u32 + 1,
+                Some(_) | None => self.lengths.push((route.prefix, index as u32, index as u32 + 1)),
+            }
+        }
+    }
+}
+
+impl Routes {
+    /// Adds a route; false when there is no room ([`ROUTES_MAX`] of a family) or the same route is there already.
+    pub fn add(&mut self, route: Route) -> bool {
+        let route = Route { destination: prefix::network(route.destination, route.prefix), ..route };
+        match route.destination {
+            IpAddr::V4(v4) => self.v4.add(v4.to_bits(), route),
+            IpAddr::V6(v6) => self.v6.add(v6.to_bits(), route),
+        }
+    }
+
+    /// All routes, IPv4 first, the longest prefix first in each family.
+    pub fn all(&self) -> impl Iterator<Item = &Route> {
+        let v4 = self.v4.routes.iter().map(|(_, route)| route);
+        v4.chain(self.v6.routes.iter().map(|(_, route)| route))
     }
 
     /// What becomes of a packet that has arrived.
-    ///
-    /// Linux v6.18: `net/ipv4/route.c`, `ip_route_input_slow()`.
     #[must_use]
     pub fn fate(&self, devices: &Devices, packet: &Packet) -> Fate {
-        let Some(ip) = packet.ipv4() else { return Fate::Nowhere(DropReason::LinkProtocolUnknown) };
-        let (source, destination) = (ip.source(), ip.destination());
+        match packet.ip() {
+            Some(Ip::V4(ip)) => self.fate_v4(devices, packet, ip.source(), ip.destination()),
+            Some(Ip::V6(ip)) => self.fate_v6(devices, packet, ip.destination()),
+            None => Fate::Nowhere(DropReason::LinkProtocolUnknown),
+        }
+    }
+
+    /// Linux v6.18: `net/ipv6/route.c`, `ip6_route_input()`. Groups are not routed here; an address of a link is known on
+    /// its link only.
+    fn fate_v6(&self, devices: &Devices, packet: &Packet, destination: Ipv6Addr) -> Fate {
+        let device = packet.meta().device.and_then(|device| devices.find(device));
+        if destination.is_multicast() {
+            let joined = device.is_some_and(|device| device.has_joined(destination));
+            return if joined { Fate::Local } else { Fate::Nowhere(DropReason::IpGroupUnknown) };
+        }
+        if destination.is_unspecified() {
+            return Fate::Nowhere(DropReason::IpDestinationInvalid);
+        }
+        let destination = IpAddr::V6(destination);
+        if is_of_a_link(destination) {
+            let own = device.is_some_and(|device| device.addresses.iter().any(|own| own.takes(destination)));
+            return if own { Fate::Local } else { Fate::Nowhere(DropReason::IpDestinationInvalid) };
+        }
+        if devices.is_local(destination) {
+            return Fate::Local;
+        }
+        self.towards(devices, destination)
+    }
+
+    /// Linux v6.18: `net/ipv4/route.c`, `ip_route_input_slow()`.
+    fn fate_v4(&self, devices: &Devices, packet: &Packet, source: Ipv4Addr, destination: Ipv4Addr) -> Fate {
         if destination.is_broadcast() || (source.is_unspecified() && destination.is_unspecified()) {
             return Fate::Local;
         }
@@ -120,30 +191,50 @@ impl Routes {
         if destination.is_unspecified() || destination.is_loopback() {
             return Fate::Nowhere(DropReason::IpDestinationInvalid);
         }
-        if devices.has_address(source) {
+        if devices.has_address(source.into()) {
             return Fate::Nowhere(DropReason::IpSourceInvalid);
         }
-        if devices.is_local(destination) || destination.is_multicast() {
+        if devices.is_local(destination.into()) || destination.is_multicast() {
             return Fate::Local;
         }
         if packet.meta().addressed != Addressed::Host {
             return Fate::Nowhere(DropReason::IpLinkBroadcast);
         }
-        self.towards(devices, destination)
+        self.towards(devices, destination.into())
     }
 
-    /// How a packet of this host reaches `destination`; [`Fate::Local`] when that is this host.
+    /// How a packet of this host reaches `destination`; [`Fate::Local`] when that is this host. `bound` is the device of the
+    /// link on which an address that is valid on links only, or an IPv6 group, is meant.
     ///
-    /// Linux v6.18: `net/ipv4/route.c`, `ip_route_output_key_hash_rcu()`.
+    /// Linux v6.18: `net/ipv4/route.c`, `ip_route_output_key_hash_rcu()`; `net/ipv6/route.c`, `ip6_route_output_flags()`.
     #[must_use]
-    pub fn from_here(&self, devices: &Devices, destination: Ipv4Addr) -> Fate {
+    pub fn from_here(&self, devices: &Devices, destination: IpAddr, bound: Option<DeviceId>) -> Fate {
+        if is_of_a_link(destination) {
+            let known = bound.and_then(|device| Some((device, devices.find(device)?)));
+            return match known {
+                Some((_, known)) if known.addresses.iter().any(|own| own.address == destination) => Fate::Local,
+                Some((device, known)) => {
+                    Fate::Forward(NextHop { device, neighbour: destination, mtu_bytes: known.mtu_bytes })
+                }
+                None => Fate::Nowhere(DropReason::NoRoute),
+            };
+        }
         if devices.has_address(destination) || destination.is_loopback() {
             return Fate::Local;
         }
         self.towards(devices, destination)
     }
 
-    fn towards(&self, devices: &Devices, destination: Ipv4Addr) -> Fate {
+    /// The route for a destination that is not this host's.
+    #[must_use]
+    pub fn longest(&self, destination: IpAddr) -> Option<&Route> {
+        match destination {
+            IpAddr::V4(v4) => self.v4.longest(v4.to_bits()),
+            IpAddr::V6(v6) => self.v6.longest(v6.to_bits()),
+        }
+    }
+
+    fn towards(&self, devices: &Devices, destination: IpAddr) -> Fate {
         let Some(route) = self.longest(destination) else { return Fate::Nowhere(DropReason::NoRoute) };
         match route.kind {
             RouteKind::Unicast { device, via } => match devices.find(device) {
@@ -160,30 +251,12 @@ impl Routes {
             RouteKind::Throw => Fate::Nowhere(DropReason::NoRoute),
         }
     }
-
-    fn longest(&self, destination: Ipv4Addr) -> Option<&Route> {
-        self.lengths.iter().find_map(|&(prefix, start, end)| {
-            let routes = &self.routes[start as usize..end as usize];
-            let network = masked(destination, prefix);
-            let first = routes.partition_point(|route| route.destination < network);
-            routes.get(first).filter(|route| route.destination == network)
-        })
-    }
-
-    fn index_lengths(&mut self) {
-        self.lengths.clear();
-        for (index, route) in self.routes.iter().enumerate() {
-            match self.lengths.last_mut() {
-                Some((prefix, _, end)) if *prefix == route.prefix => *end = index as u32 + 1,
-                Some(_) | None => self.lengths.push((route.prefix, index as u32, index as u32 + 1)),
-            }
-        }
-    }
 }
 
-fn masked(address: Ipv4Addr, prefix: u8) -> Ipv4Addr {
-    let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
-    Ipv4Addr::from_bits(address.to_bits() & mask)
+/// Whether the address means something on one link only: an IPv6 group, or a link-local address.
+#[must_use]
+pub const fn is_of_a_link(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_multicast() || v6.is_unicast_link_local())
 }
 
 #[cfg(test)]
@@ -200,12 +273,12 @@ mod tests {
 
     fn devices() -> Devices {
         let mut devices = Devices::default();
-        for (name, address) in [("lan", Ipv4Addr::new(10, 0, 0, 1)), ("wan", Ipv4Addr::new(203, 0, 113, 1))] {
+        for (name, address) in [("lan", [10, 0, 0, 1]), ("wan", [203, 0, 113, 1])] {
             devices.add(Device {
                 name: String::from(name),
                 mac: MacAddr::UNSPECIFIED,
                 mtu_bytes: 1500,
-                addresses: vec![InterfaceAddress { address, prefix: 24 }],
+                addresses: vec![InterfaceAddress { address: IpAddr::from(address), prefix: 24 }],
                 any_destination: false,
                 arp: true,
             });
@@ -215,11 +288,11 @@ mod tests {
 
     fn route(destination: [u8; 4], prefix: u8, device: u16) -> Route {
         let kind = RouteKind::Unicast { device: DeviceId(device), via: None };
-        Route { destination: Ipv4Addr::from(destination), prefix, kind, metric: 0, mtu_bytes: None }
+        Route { destination: IpAddr::from(destination), prefix, kind, metric: 0, mtu_bytes: None }
     }
 
     fn way(routes: &Routes, destination: [u8; 4]) -> Option<u16> {
-        match routes.from_here(&devices(), Ipv4Addr::from(destination)) {
+        match routes.from_here(&devices(), IpAddr::from(destination), None) {
             Fate::Forward(hop) => Some(hop.device.0),
             Fate::Local | Fate::Nowhere(_) => None,
         }
@@ -251,7 +324,7 @@ mod tests {
         routes.add(Route { mtu_bytes: Some(1400), ..route([10, 0, 0, 0], 8, 0) });
         routes.add(Route { mtu_bytes: Some(9000), ..route([11, 0, 0, 0], 8, 0) });
         for (destination, expected) in [([10, 1, 1, 1], 1400), ([11, 1, 1, 1], 1500)] {
-            let Fate::Forward(hop) = routes.from_here(&devices(), Ipv4Addr::from(destination)) else {
+            let Fate::Forward(hop) = routes.from_here(&devices(), IpAddr::from(destination), None) else {
                 panic!("no way")
             };
             assert_eq!(hop.mtu_bytes, expected);
@@ -267,9 +340,19 @@ mod tests {
             for (index, (network, prefix)) in networks.iter().enumerate() {
                 routes.add(Route { metric: index as u32, ..route(*network, *prefix, 0) });
             }
-            let destination = Ipv4Addr::from(destination);
-            let walked = routes.all().iter().find(|route| masked(destination, route.prefix) == route.destination);
+            let destination = IpAddr::from(destination);
+            let walked = routes.all().find(|route| prefix::agree(destination, route.destination, route.prefix));
             prop_assert_eq!(routes.longest(destination), walked);
+        }
+
+        #[test]
+        fn a_search_in_one_family_never_finds_a_route_of_the_other(v4: [u8; 4], v6: [u8; 16], prefix in 0_u8..=32) {
+            let mut routes = Routes::default();
+            routes.add(route(v4, prefix, 0));
+            prop_assert_eq!(routes.longest(IpAddr::from(v6)), None);
+            routes.add(Route { destination: IpAddr::from(v6), ..route([0; 4], prefix * 4, 1) });
+            prop_assert_eq!(routes.longest(IpAddr::from(v6)).map(|found| found.prefix), Some(prefix * 4));
+            prop_assert_eq!(routes.longest(IpAddr::from(v4)).map(|found| found.prefix), Some(prefix));
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn packet(protocol: Protocol, source: [u8; 4], destination: [u8; 4], 
     ip.protocol = protocol.0;
     ip.source = source;
     ip.destination = destination;
-    let mut packet = Packet::compose(&mut Pool::new(), &Draft { ip, transport });
+    let mut packet = Packet::compose(&mut Pool::new(), &Draft { ip: ip.into(), transport });
     offload::checksum::fill(&mut packet, &Routines::PORTABLE);
     packet
 }
@@ -119,7 +119,7 @@ pub(crate) fn settled(mut connection: Connection) -> Connection {
 /// The packet with its checksums filled in again, as after its headers were changed.
 pub(crate) fn remade(packet: &Packet) -> Packet {
     let ip = *packet.ipv4().expect("it is IPv4");
-    let mut made = Packet::compose(&mut Pool::new(), &Draft { ip, transport: packet.transport_bytes() });
+    let mut made = Packet::compose(&mut Pool::new(), &Draft { ip: ip.into(), transport: packet.transport_bytes() });
     offload::checksum::fill(&mut made, &Routines::PORTABLE);
     made
 }

@@ -1,7 +1,6 @@
 //! Rules in words: for listings, for `explain`, for errors about packets.
 
 use alloc::{format, string::String};
-use core::net::Ipv4Addr;
 
 use super::{
     RuleId, TableName, View,
@@ -69,8 +68,8 @@ pub(super) fn found_in_header(
 ) -> Option<(usize, String)> {
     let index = fields.iter().position(|field| !fits(header, *field, facts, view))?;
     let found = match fields[index] {
-        Field::Source => format!("comes from {}", Ipv4Addr::from_bits(facts.source)),
-        Field::Destination => format!("goes to {}", Ipv4Addr::from_bits(facts.destination)),
+        Field::Source => format!("comes from {}", facts.source_ip()),
+        Field::Destination => format!("goes to {}", facts.destination_ip()),
         Field::Input => match device(view, view.input) {
             Some(name) => format!("came in by {name}"),
             None => "was made here".into(),
@@ -93,9 +92,9 @@ pub(super) fn found_in_header(
 fn fits(header: &Header, field: Field, facts: &Facts, view: &View<'_>) -> bool {
     let name = |id: Option<DeviceId>| device(view, id);
     match field {
-        Field::Source => header.source.is_none_or(|asked| asked.what.contains(facts.source) != asked.inverted),
+        Field::Source => header.source.is_none_or(|asked| asked.what.contains(facts.source_ip()) != asked.inverted),
         Field::Destination => {
-            header.destination.is_none_or(|asked| asked.what.contains(facts.destination) != asked.inverted)
+            header.destination.is_none_or(|asked| asked.what.contains(facts.destination_ip()) != asked.inverted)
         }
         Field::Input => header
             .input

@@ -1,16 +1,16 @@
-//! The part of a rule that needs no match: addresses, devices, protocol, fragments (Linux: `struct ipt_ip`).
+//! The part of a rule that needs no match: addresses, devices, protocol, fragments (Linux: `struct ipt_ip`, `struct ip6t_ip6`).
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::{
     fmt::Write,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use super::{
     error::{Fault, Flaw},
     save::{names, text::Word, values},
 };
-use crate::wire::Protocol;
+use crate::{conntrack::Family, ip::prefix, wire::Protocol};
 
 /// What a rule says of addresses, devices and protocol. `None` and `false` say nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,21 @@ pub(super) struct Network {
 }
 
 impl Network {
+    /// The network of an address and a mask of its family; bits outside the mask go. `None`: they are of two families.
+    pub(super) const fn new(address: IpAddr, mask: IpAddr) -> Option<Self> {
+        match (address, mask) {
+            (IpAddr::V4(address), IpAddr::V4(bits)) => {
+                let address = Ipv4Addr::from_bits(address.to_bits() & bits.to_bits());
+                Some(Self { address: IpAddr::V4(address), mask })
+            }
+            (IpAddr::V6(address), IpAddr::V6(bits)) => {
+                let address = Ipv6Addr::from_bits(address.to_bits() & bits.to_bits());
+                Some(Self { address: IpAddr::V6(address), mask })
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
+        }
+    }
+
     /// Address and mask of an IPv4 network; `None` for IPv6.
     pub(super) const fn ipv4(self) -> Option<(u32, u32)> {
         match (self.address, self.mask) {
@@ -48,15 +63,17 @@ impl Network {
         }
     }
 
-    /// The network of an IPv4 address and mask.
-    const fn new(address: Ipv4Addr, mask: u32) -> Self {
-        let address = Ipv4Addr::from_bits(address.to_bits() & mask);
-        Self { address: IpAddr::V4(address), mask: IpAddr::V4(Ipv4Addr::from_bits(mask)) }
+    /// Address and mask of an IPv6 network; `None` for IPv4.
+    pub(super) const fn ipv6(self) -> Option<(u128, u128)> {
+        match (self.address, self.mask) {
+            (IpAddr::V6(address), IpAddr::V6(mask)) => Some((address.to_bits(), mask.to_bits())),
+            (IpAddr::V4(_) | IpAddr::V6(_), _) => None,
+        }
     }
 
-    /// Whether an IPv4 address lies in it.
-    pub(super) fn contains(self, address: u32) -> bool {
-        self.ipv4().is_some_and(|(network, mask)| address & mask == network)
+    /// Whether an address lies in it; one of the other family does not.
+    pub(super) fn contains(self, address: IpAddr) -> bool {
+        Self::new(address, self.mask).is_some_and(|network| network.address == self.address)
     }
 
     /// Whether it holds every address.
@@ -65,37 +82,42 @@ impl Network {
     }
 
     /// Reads a list of networks separated by commas.
-    pub(super) fn parse_list(word: &Word) -> Result<Vec<Self>, Flaw> {
-        let wants = "an IPv4 address, a network such as 10.0.0.0/8 or a list of them; names are not looked up";
-        word.text.split(',').map(|text| Self::parse_text(text.trim()).ok_or_else(|| word.bad(wants))).collect()
+    pub(super) fn parse_list(word: &Word, family: Family) -> Result<Vec<Self>, Flaw> {
+        let wants = match family {
+            Family::Ipv4 => "an IPv4 address, a network such as 10.0.0.0/8 or a list of them; names are not looked up",
+            Family::Ipv6 => {
+                "an IPv6 address, a network such as 2001:db8::/32 or a list of them; names are not looked up"
+            }
+        };
+        let parse = |text: &str| Self::parse_text(text.trim(), family).ok_or_else(|| word.bad(wants));
+        word.text.split(',').map(parse).collect()
     }
 
-    fn parse_text(text: &str) -> Option<Self> {
+    fn parse_text(text: &str, family: Family) -> Option<Self> {
         let (address, mask) = match text.split_once('/') {
-            Some((address, mask)) => (address, values::ipv4_mask(mask)?),
-            None => (text, u32::MAX),
+            Some((address, mask)) => (address, values::mask(mask, family)?),
+            None => (text, values::whole_mask(family)),
         };
         // The tool does not read the name before a mask of zero, as in `any/0`.
-        let address = if mask == 0 { Ipv4Addr::UNSPECIFIED } else { values::short_ipv4(address)? };
-        Some(Self::new(address, mask))
+        let address = if mask.is_unspecified() { mask } else { values::short_address(address, family)? };
+        Self::new(address, mask)
     }
 
-    /// Writes it as the tool does: a prefix length, or a mask in four bytes when it is no prefix.
+    /// Writes it as the tool does: a prefix length, or a mask when it is no prefix.
     pub(super) fn print(self, out: &mut String) {
-        let Some((address, mask)) = self.ipv4() else { return };
         // Writing to a String cannot fail.
-        let _ = match mask.leading_ones() {
-            length if mask.count_ones() == length => write!(out, "{}/{length}", Ipv4Addr::from_bits(address)),
-            _ => write!(out, "{}/{}", Ipv4Addr::from_bits(address), Ipv4Addr::from_bits(mask)),
+        let _ = match values::prefix_of(self.mask) {
+            Some(length) => write!(out, "{}/{length}", self.address),
+            None => write!(out, "{}/{}", self.address, self.mask),
         };
     }
 
     /// Writes a mask behind an address as matches do: nothing when all bits count.
-    pub(super) fn print_mask(mask: u32, out: &mut String) {
-        let _ = match mask.leading_ones() {
-            32 => Ok(()),
-            length if mask.count_ones() == length => write!(out, "/{length}"),
-            _ => write!(out, "/{}", Ipv4Addr::from_bits(mask)),
+    pub(super) fn print_mask(mask: IpAddr, out: &mut String) {
+        let _ = match values::prefix_of(mask) {
+            Some(length) if length == prefix::longest(mask) => Ok(()),
+            Some(length) => write!(out, "/{length}"),
+            None => write!(out, "/{mask}"),
         };
     }
 }

@@ -40,7 +40,7 @@ pub use explain::RuleInfo;
 pub use hooks::{Hook, Stage, TableName};
 pub use lists::Lists;
 pub use matches::MatchState;
-pub use ruleset::RuleSet;
+pub use ruleset::{RuleSet, RuleSets};
 pub use save::{ListOptions, Loading, Source};
 pub use view::{Copied, RejectWith, RuleId, Verdict, View};
 pub use walk::{Fingerprint, Walk, WalkId};

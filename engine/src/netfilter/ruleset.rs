@@ -12,11 +12,11 @@ use super::{
     walk::{Fingerprint, Walk, WalkId, Walks},
 };
 use crate::{
-    conntrack::{Counter, Template, TemplateId},
+    conntrack::{Counter, Family, Template, TemplateId},
     time::Instant,
 };
 
-/// The rules of all tables.
+/// The rules of all tables of one family.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     tables: Tables,
@@ -74,6 +74,12 @@ impl RuleSet {
         self.program.set_states(states);
     }
 
+    /// Whose packets the rules are for.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        self.tables.family
+    }
+
     /// How often rules have been replaced.
     #[must_use]
     pub const fn generation(&self) -> u32 {
@@ -127,14 +133,14 @@ impl RuleSet {
     #[must_use]
     pub fn rules(&self) -> Vec<RuleInfo> {
         let counters = self.counters();
-        let describe = |(id, place)| self.tables.describe(id, place, counters[id.0 as usize]);
+        let describe = |(id, place)| self.tables.describe(id, place, counters[id.index()]);
         self.program.places().filter_map(describe).collect()
     }
 
     /// One rule in words.
     #[must_use]
     pub fn find(&self, id: RuleId) -> Option<RuleInfo> {
-        let counter = self.counters().get(id.0 as usize).copied()?;
+        let counter = self.counters().get(id.index()).copied()?;
         self.tables.describe(id, self.program.place(id)?, counter)
     }
 
@@ -147,7 +153,7 @@ impl RuleSet {
         (!text.is_empty()).then(|| text.trim_start().into())
     }
 
-    /// The rules as `iptables-save` prints them, with each rule's counters as `iptables-save --counters` does.
+    /// The rules as `iptables-save` or `ip6tables-save` prints them, with each rule's counters as `iptables-save --counters` does.
     #[must_use]
     pub fn save(&self, counters: bool) -> String {
         save::print(&self.tables, counters, self.count_by_place())
@@ -162,7 +168,7 @@ impl RuleSet {
     /// What the rule or policy at a place has counted.
     fn count_by_place(&self) -> impl Fn(Place) -> Counter {
         let counted = self.counters();
-        let mut places: Vec<_> = self.program.places().map(|(id, place)| (place, counted[id.0 as usize])).collect();
+        let mut places: Vec<_> = self.program.places().map(|(id, place)| (place, counted[id.index()])).collect();
         places.sort_unstable_by_key(|(place, _)| *place);
         move |place| {
             let found = places.binary_search_by_key(&place, |(place, _)| *place);
@@ -174,5 +180,61 @@ impl RuleSet {
         let mut counters = self.program.counters.clone();
         self.walks.add_to(&mut counters);
         counters
+    }
+}
+
+/// The rules of both families: those of `iptables` and those of `ip6tables`.
+#[derive(Clone, Debug)]
+pub struct RuleSets {
+    v4: RuleSet,
+    v6: RuleSet,
+}
+
+impl Default for RuleSets {
+    fn default() -> Self {
+        let v6 = RuleSet { tables: Tables::new(Family::Ipv6), ..RuleSet::default() };
+        Self { v4: RuleSet::default(), v6 }
+    }
+}
+
+impl RuleSets {
+    /// The rules for packets of a family.
+    #[must_use]
+    pub const fn of(&self, family: Family) -> &RuleSet {
+        match family {
+            Family::Ipv4 => &self.v4,
+            Family::Ipv6 => &self.v6,
+        }
+    }
+
+    /// The same, to ask or to change.
+    pub const fn of_mut(&mut self, family: Family) -> &mut RuleSet {
+        match family {
+            Family::Ipv4 => &mut self.v4,
+            Family::Ipv6 => &mut self.v6,
+        }
+    }
+
+    /// Puts rules in the place of those of their family.
+    pub fn replace(&mut self, new: RuleSet) {
+        self.of_mut(new.family()).replace(new);
+    }
+
+    /// One rule in words.
+    #[must_use]
+    pub fn find(&self, id: RuleId) -> Option<RuleInfo> {
+        self.of(id.family()).find(id)
+    }
+
+    /// One condition of a rule; see [`RuleSet::part`].
+    #[must_use]
+    pub fn part(&self, id: RuleId, part: u16) -> Option<String> {
+        self.of(id.family()).part(id, part)
+    }
+
+    /// Whether either family has the table.
+    #[must_use]
+    pub const fn has_table(&self, table: TableName) -> bool {
+        self.v4.has_table(table) || self.v6.has_table(table)
     }
 }

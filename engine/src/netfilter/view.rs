@@ -1,10 +1,10 @@
 //! What a rule sees, and what a table answers.
 
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use crate::{
-    conntrack::{Connection, Conntrack, Direction, TemplateId, Tracking},
+    conntrack::{Connection, Conntrack, Direction, Family, TemplateId, Tracking},
     device::Devices,
     frame::DeviceId,
     ip::{Routes, local::Services},
@@ -66,7 +66,7 @@ pub struct Copied {
     /// The copy, untracked, from its network header on.
     pub packet: Packet,
     /// To which router.
-    pub gateway: Ipv4Addr,
+    pub gateway: IpAddr,
     /// By which device; by the one that leads to the router when `None`.
     pub output: Option<DeviceId>,
 }
@@ -94,27 +94,43 @@ pub enum Verdict {
     Untracked(RuleId),
 }
 
-/// A rule's number within its rule set.
+/// A rule's number among the rules of an engine: the number within its set, and which of the two sets that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct RuleId(pub u32);
 
-/// What a REJECT rule answers with (Linux v6.18: `include/uapi/linux/netfilter_ipv4/ipt_REJECT.h`).
+impl RuleId {
+    /// What numbers of `ip6tables` rules start with.
+    const IPV6: u32 = 1 << 31;
+
+    /// The rule of that place in its family's set; there are at most [`crate::limits::RULES_MAX`] and two policies a
+    /// chain in a set.
+    #[must_use]
+    pub const fn new(family: Family, index: u32) -> Self {
+        match family {
+            Family::Ipv4 => Self(index),
+            Family::Ipv6 => Self(index | Self::IPV6),
+        }
+    }
+
+    /// Whose packets the rule is for.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        if self.0 & Self::IPV6 == 0 { Family::Ipv4 } else { Family::Ipv6 }
+    }
+
+    /// Its place in its set.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        (self.0 & !Self::IPV6) as usize
+    }
+}
+
+/// What a REJECT rule answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum RejectWith {
-    /// `icmp-net-unreachable`
-    NetUnreachable,
-    /// `icmp-host-unreachable`
-    HostUnreachable,
-    /// `icmp-proto-unreachable`
-    ProtocolUnreachable,
-    /// `icmp-port-unreachable`, the default
-    PortUnreachable,
-    /// `icmp-net-prohibited`
-    NetProhibited,
-    /// `icmp-host-prohibited`
-    HostProhibited,
-    /// `icmp-admin-prohibited`
-    AdminProhibited,
+    /// "Destination unreachable" of the packet's family, with this code. The rules' words for codes are in the target's
+    /// file.
+    Unreachable(u8),
     /// `tcp-reset`
     TcpReset,
 }

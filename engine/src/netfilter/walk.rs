@@ -69,7 +69,8 @@ impl Fingerprint {
     pub fn of(packet: &Packet, connection_mark: u32, input: Option<DeviceId>, output: Option<DeviceId>) -> Self {
         let meta = packet.meta();
         let flags = packet.tcp().map_or(0, |tcp| tcp.flags.0);
-        let (tos, fragment) = packet.ipv4().map_or((0, false), |ip| (ip.tos, ip.fragment_offset() != 0));
+        let tos = packet.ip().map_or(0, |ip| ip.tos());
+        let fragment = packet.fragment_offset() != 0;
         let shape = u64::from(fragment) | u64::from(packet.transport() == crate::packet::Transport::Broken) << 1;
         let device = |id: Option<DeviceId>| id.map_or(0, |id| u64::from(id.0) + 1);
         Self([

@@ -1,7 +1,7 @@
 //! Verifying and filling transport checksums, whatever state the device left them in.
 
 use crate::{
-    packet::{Checksum, Packet, Transport},
+    packet::{Checksum, Ip, Packet, Transport},
     wire::{
         Protocol,
         checksum::{self, Routines},
@@ -11,7 +11,7 @@ use crate::{
 /// Whether the transport checksum is right. True where nothing can be said against it: a device has verified or will
 /// fill it, the capture has cut the payload, UDP carries none, or the protocol has none that is read here.
 ///
-/// Linux v6.18: `net/netfilter/utils.c`, `nf_ip_checksum()`.
+/// Linux v6.18: `net/netfilter/utils.c`, `nf_ip_checksum()` and `nf_ip6_checksum()`.
 #[must_use]
 pub fn is_right(packet: &Packet, routines: &Routines) -> bool {
     match packet.meta().checksum {
@@ -23,7 +23,7 @@ pub fn is_right(packet: &Packet, routines: &Routines) -> bool {
     }
     match packet.transport() {
         Transport::Udp if packet.udp().is_some_and(|udp| udp.checksum == [0, 0]) => true,
-        Transport::Tcp | Transport::Udp | Transport::Icmp => {
+        Transport::Tcp | Transport::Udp | Transport::Icmp | Transport::Icmpv6 => {
             checksum::add(pseudo_header(packet), transport_sum(packet, routines)) == 0xffff
         }
         Transport::Other | Transport::Broken => true,
@@ -36,30 +36,40 @@ pub fn is_right(packet: &Packet, routines: &Routines) -> bool {
 /// Linux v6.18: `net/netfilter/utils.c`, `nf_ip_checksum()`.
 #[must_use]
 pub fn is_right_to_netfilter(packet: &Packet, routines: &Routines) -> bool {
-    let Some(ip) = packet.ipv4() else { return is_right(packet, routines) };
+    let Some(ip) = packet.ip() else { return is_right(packet, routines) };
     let len = packet.transport_len();
     let is_odd = match packet.transport() {
         Transport::Broken => true,
         Transport::Udp => packet.udp().is_some_and(|udp| usize::from(udp.len.get()) != len),
-        Transport::Tcp | Transport::Icmp | Transport::Other => false,
+        Transport::Tcp | Transport::Icmp | Transport::Icmpv6 | Transport::Other => false,
     };
     if !is_odd || packet.meta().checksum != Checksum::None || packet.meta().cut_bytes > 0 {
         return is_right(packet, routines);
     }
     let is_left_out = packet.protocol() == Protocol::UDP && packet.transport_bytes().get(6..8) == Some(&[0, 0]);
-    let pseudo = match packet.protocol() {
-        Protocol::TCP | Protocol::UDP => {
-            checksum::pseudo_header_v4(ip.source(), ip.destination(), packet.protocol(), len as u16)
-        }
-        _ => 0,
+    let pseudo = match (ip, packet.protocol()) {
+        (Ip::V4(_), protocol @ (Protocol::TCP | Protocol::UDP)) => pseudo_sum(ip, protocol, len as u32),
+        // Of IPv6 the sum of the payload has it already.
+        (Ip::V4(_) | Ip::V6(_), _) => 0,
     };
     is_left_out || checksum::add(pseudo, payload_sum(packet, routines)) == 0xffff
 }
 
-/// The sum over all that follows the network header.
+/// The sum over all that follows the network header, and over IPv6's pseudo-header.
 #[must_use]
 pub fn payload_sum(packet: &Packet, routines: &Routines) -> u16 {
-    sum_of(packet, usize::MAX, routines)
+    let pseudo = match packet.ip() {
+        Some(ip @ Ip::V6(_)) => pseudo_sum(ip, packet.protocol(), packet.transport_len() as u32),
+        Some(Ip::V4(_)) | None => 0,
+    };
+    checksum::add(pseudo, sum_of(packet, usize::MAX, routines))
+}
+
+fn pseudo_sum(ip: Ip<'_>, protocol: Protocol, len: u32) -> u16 {
+    match ip {
+        Ip::V4(ip) => checksum::pseudo_header_v4(ip.source(), ip.destination(), protocol, len as u16),
+        Ip::V6(ip) => checksum::pseudo_header_v6(ip.source(), ip.destination(), protocol, len),
+    }
 }
 
 /// Computes the transport checksum anew and writes it. A packet whose device will fill it gets the pseudo-header's
@@ -76,7 +86,7 @@ pub fn fill(packet: &mut Packet, routines: &Routines) {
         return write(packet, at, pseudo);
     }
     let sum = checksum::add(pseudo, transport_sum(packet, routines));
-    let zero_is_none = packet.transport() != Transport::Icmp;
+    let zero_is_none = !matches!(packet.transport(), Transport::Icmp | Transport::Icmpv6);
     write(packet, at, if zero_is_none && sum == 0xffff { 0xffff } else { !sum });
 }
 
@@ -88,13 +98,11 @@ pub fn is_partial(packet: &Packet) -> bool {
 
 /// The sum of what precedes the transport header in the checksum; zero for ICMP, which has no pseudo-header.
 fn pseudo_header(packet: &Packet) -> u16 {
-    match (packet.ipv4(), packet.protocol()) {
-        (Some(_), Protocol::ICMP) | (None, _) => 0,
-        (Some(ip), protocol) => {
-            // UDP's own length field counts where the two differ (RFC 768).
-            let len = packet.udp().map_or(packet.transport_len() as u16, |udp| udp.len.get());
-            checksum::pseudo_header_v4(ip.source(), ip.destination(), protocol, len)
-        }
+    // UDP's own length field counts where the two differ (RFC 768).
+    let len = || packet.udp().map_or(packet.transport_len() as u32, |udp| u32::from(udp.len.get()));
+    match (packet.ip(), packet.protocol()) {
+        (Some(Ip::V4(_)), Protocol::ICMP) | (None, _) => 0,
+        (Some(ip), protocol) => pseudo_sum(ip, protocol, len()),
     }
 }
 
@@ -120,7 +128,7 @@ const fn field(transport: Transport) -> Option<usize> {
     match transport {
         Transport::Tcp => Some(16),
         Transport::Udp => Some(6),
-        Transport::Icmp => Some(2),
+        Transport::Icmp | Transport::Icmpv6 => Some(2),
         Transport::Other | Transport::Broken => None,
     }
 }

@@ -5,20 +5,70 @@ use core::ops::Range;
 
 use zerocopy::IntoBytes;
 
-use super::{Packet, Pool, buf::Fragment, meta::Meta};
+use super::{IpMut, Network, Packet, Pool, buf::Fragment, meta::Meta};
 use crate::{
     ending::DropReason,
     limits::LINEAR_BYTES_MAX,
-    wire::{EtherType, EthernetHeader, Ipv4Header, MacAddr, checksum},
+    wire::{EtherType, EthernetHeader, Ipv4Header, Ipv6Header, MacAddr, checksum},
 };
 
 /// What a packet made here consists of, network layer and up.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
-    /// The IPv4 header; its length and checksum are filled in.
-    pub ip: Ipv4Header,
+    /// The IP header; its length, and IPv4's checksum, are filled in.
+    pub ip: Head,
     /// What follows it, checksum included; at most 1900 bytes.
     pub transport: &'a [u8],
+}
+
+/// An IP header of either family, without options or extension headers.
+#[derive(Clone, Copy, Debug)]
+pub enum Head {
+    /// IPv4.
+    V4(Ipv4Header),
+    /// IPv6.
+    V6(Ipv6Header),
+}
+
+impl From<Ipv4Header> for Head {
+    fn from(header: Ipv4Header) -> Self {
+        Self::V4(header)
+    }
+}
+
+impl From<Ipv6Header> for Head {
+    fn from(header: Ipv6Header) -> Self {
+        Self::V6(header)
+    }
+}
+
+impl Head {
+    /// The bytes of a packet with this header and what follows it.
+    #[must_use]
+    pub fn before(self, transport: &[u8]) -> Vec<u8> {
+        let (header, header_len, _) = self.finish(transport.len());
+        [&header[..header_len], transport].concat()
+    }
+
+    /// The header's bytes with the length of what follows filled in, and its type.
+    fn finish(self, transport_len: usize) -> ([u8; Ipv6Header::LEN], usize, EtherType) {
+        let mut bytes = [0; Ipv6Header::LEN];
+        match self {
+            Self::V4(mut ip) => {
+                ip.version_ihl = 0x45;
+                ip.total_len.set((Ipv4Header::LEN + transport_len) as u16);
+                ip.checksum = [0; 2];
+                ip.checksum = (!checksum::sum(ip.as_bytes())).to_be_bytes();
+                bytes[..Ipv4Header::LEN].copy_from_slice(ip.as_bytes());
+                (bytes, Ipv4Header::LEN, EtherType::IPV4)
+            }
+            Self::V6(mut ip) => {
+                ip.payload_len.set(transport_len as u16);
+                bytes.copy_from_slice(ip.as_bytes());
+                (bytes, Ipv6Header::LEN, EtherType::IPV6)
+            }
+        }
+    }
 }
 
 impl Packet {
@@ -29,19 +79,15 @@ impl Packet {
     #[must_use]
     pub fn compose(pool: &mut Pool, draft: &Draft<'_>) -> Self {
         let mut block = pool.block();
-        let total = Ipv4Header::LEN + draft.transport.len();
+        let (header, header_len, ether_type) = draft.ip.finish(draft.transport.len());
+        let total = header_len + draft.transport.len();
         assert!(total <= LINEAR_BYTES_MAX, "a composed packet of {total} bytes fits a block");
-        let mut ip = draft.ip;
-        ip.version_ihl = 0x45;
-        ip.total_len.set(total as u16);
-        ip.checksum = [0; 2];
-        ip.checksum = (!checksum::sum(ip.as_bytes())).to_be_bytes();
         let start = usize::from(block.data);
-        block.bytes[start..start + Ipv4Header::LEN].copy_from_slice(ip.as_bytes());
-        block.bytes[start + Ipv4Header::LEN..start + total].copy_from_slice(draft.transport);
+        block.bytes[start..start + header_len].copy_from_slice(&header[..header_len]);
+        block.bytes[start + header_len..start + total].copy_from_slice(draft.transport);
         block.tail += total as u16;
         let mut packet = Self(block);
-        let found = packet.find_network(EtherType::IPV4, packet.0.data);
+        let found = packet.find_network(ether_type, packet.0.data);
         assert!(found.is_ok(), "a composed packet has a right header: {found:?}");
         packet
     }
@@ -59,7 +105,7 @@ impl Packet {
         packet
     }
 
-    /// A packet of this host from its IPv4 header on, without a link header.
+    /// A packet of this host from its IPv4 or IPv6 header on, without a link header; its version says which.
     ///
     /// # Errors
     /// As [`Packet::parse`], and [`DropReason::FrameTooLong`] beyond 64 KB.
@@ -69,7 +115,11 @@ impl Packet {
         }
         let mut packet = Self(pool.block());
         packet.append(bytes);
-        let found = packet.find_network(EtherType::IPV4, packet.0.data);
+        let ether_type = match bytes.first() {
+            Some(version) if version >> 4 == 6 => EtherType::IPV6,
+            Some(_) | None => EtherType::IPV4,
+        };
+        let found = packet.find_network(ether_type, packet.0.data);
         match found {
             Ok(()) => Ok(packet),
             Err(reason) => {
@@ -84,7 +134,12 @@ impl Packet {
     /// # Errors
     /// As [`Packet::parse`].
     pub fn reparse(&mut self) -> Result<(), DropReason> {
-        self.find_network(EtherType::IPV4, self.0.layers.l3)
+        let ether_type = match self.0.layers.network {
+            Network::Ipv6 => EtherType::IPV6,
+            Network::Arp => EtherType::ARP,
+            Network::Ipv4 | Network::Other => EtherType::IPV4,
+        };
+        self.find_network(ether_type, self.0.layers.l3)
     }
 
     /// A second packet with the same bytes, layers and facts; fragments are shared.
@@ -107,6 +162,26 @@ impl Packet {
         self.0.pieces = None;
     }
 
+    /// Takes IPv6's extension headers out; the link header is off.
+    pub fn strip_extensions(&mut self) {
+        let block = &mut *self.0;
+        let (l3, l4) = (usize::from(block.layers.l3), usize::from(block.layers.l4));
+        let extensions = (l4 - l3).saturating_sub(Ipv6Header::LEN);
+        if block.layers.network != Network::Ipv6 || extensions == 0 {
+            return;
+        }
+        block.bytes.copy_within(l3..l3 + Ipv6Header::LEN, l3 + extensions);
+        block.layers.l3 += extensions as u16;
+        block.data = block.layers.l3;
+        block.layers.network_len -= extensions as u32;
+        block.layers.fragment = 0;
+        let (protocol, payload_len) = (block.layers.protocol, block.layers.network_len as usize - Ipv6Header::LEN);
+        if let Some(ip) = self.ipv6_mut() {
+            ip.next_header = protocol;
+            ip.payload_len.set(payload_len as u16);
+        }
+    }
+
     /// Takes the link header off.
     pub fn strip_link(&mut self) {
         self.0.data = self.0.layers.l3;
@@ -117,7 +192,7 @@ impl Packet {
         let block = &mut *self.0;
         let (l3, l4) = (usize::from(block.layers.l3), usize::from(block.layers.l4));
         let surplus = (l4 - l3).saturating_sub(Ipv4Header::LEN);
-        if block.layers.network != super::Network::Ipv4 || surplus == 0 {
+        if block.layers.network != Network::Ipv4 || surplus == 0 {
             return;
         }
         block.bytes.copy_within(l3..l3 + Ipv4Header::LEN, l3 + surplus);
@@ -133,9 +208,8 @@ impl Packet {
 
     /// Computes the IPv4 header's checksum anew, options included.
     pub fn fill_ip_checksum(&mut self) {
-        if let Some(ip) = self.ipv4_mut() {
-            ip.checksum = [0; 2];
-        }
+        let Some(ip) = self.ipv4_mut() else { return };
+        ip.checksum = [0; 2];
         let checksum = !checksum::sum(self.network_header());
         if let Some(ip) = self.ipv4_mut() {
             ip.checksum = checksum.to_be_bytes();
@@ -152,7 +226,7 @@ impl Packet {
     }
 
     /// Replaces `range` of the payload, counted from its first byte, by `with`. Adjusts the IP (and UDP) length and
-    /// the IP checksum; the transport checksum is recomputed by the caller. A payload that does not fit the block, or
+    /// IPv4's checksum; the transport checksum is recomputed by the caller. A payload that does not fit the block, or
     /// lay in fragments already, lies in one fragment afterwards.
     ///
     /// # Errors
@@ -189,8 +263,10 @@ impl Packet {
         if let Some(udp) = self.udp_mut() {
             udp.len.set(transport_len);
         }
-        if let Some(ip) = self.ipv4_mut() {
-            ip.set_total_len(network_len as u16);
+        match self.ip_mut() {
+            Some(IpMut::V4(ip)) => ip.set_total_len(network_len as u16),
+            Some(IpMut::V6(ip)) => ip.payload_len.set((network_len - Ipv6Header::LEN) as u16),
+            None => {}
         }
         Ok(())
     }

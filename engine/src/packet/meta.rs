@@ -31,6 +31,8 @@ pub struct Meta {
     pub traced: bool,
     /// It is a copy that `-j TEE` has made; it is not copied again.
     pub is_copy: bool,
+    /// The device that a packet made here has to leave by: its destination means something on that link only.
+    pub bound: Option<DeviceId>,
     /// What connection tracking says of it.
     pub tracking: Tracking,
     /// The keyed hash of the tuple it came with, so that it is computed once; 0: not yet.

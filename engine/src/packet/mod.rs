@@ -5,6 +5,7 @@
 
 mod buf;
 mod edit;
+mod ip;
 mod meta;
 mod parse;
 mod pieces;
@@ -13,7 +14,8 @@ mod text;
 mod view;
 
 pub use buf::Pool;
-pub use edit::Draft;
+pub use edit::{Draft, Head};
+pub use ip::{Ip, IpMut};
 pub use meta::{Addressed, Checksum, Gso, GsoKind, Meta, Owner, VlanTag};
 pub use parse::{Network, Transport};
 pub use pieces::Pieces;

@@ -7,7 +7,11 @@ use crate::{
     ending::{DropReason, Dropped},
     frame::Frame,
     limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, LINEAR_BYTES_MAX},
-    wire::{ArpPacket, EtherType, EthernetHeader, IcmpHeader, Ipv4Header, Protocol, TcpHeader, UdpHeader, checksum},
+    wire::{
+        ArpPacket, EtherType, EthernetHeader, IcmpHeader, Icmpv6Header, Ipv4Header, Ipv6Header, Protocol, TcpHeader,
+        UdpHeader, checksum,
+        ipv6::{Chain, ChainEnd},
+    },
 };
 
 /// Where the layers of a packet lie, as offsets into its block.
@@ -15,16 +19,18 @@ use crate::{
 pub(super) struct Layers {
     pub(super) network: Network,
     pub(super) transport: Transport,
-    /// What follows the network header, as its protocol field says.
+    /// What follows the network header and its extensions.
     pub(super) protocol: u8,
     /// First byte of the network header.
     pub(super) l3: u16,
-    /// First byte behind the network header.
+    /// First byte behind the network header and its extensions.
     pub(super) l4: u16,
     /// First byte behind the transport header; `l4` when there is none.
     pub(super) payload: u16,
     /// Bytes of the network packet from `l3` on, as its length field promises; they may be cut off.
     pub(super) network_len: u32,
+    /// IPv6's fragment header; 0: there is none.
+    pub(super) fragment: u16,
 }
 
 /// The network header of a packet.
@@ -35,6 +41,8 @@ pub enum Network {
     Other,
     /// IPv4, whole.
     Ipv4,
+    /// IPv6; the header is whole, its extensions may not be.
+    Ipv6,
     /// ARP for IPv4 over Ethernet, whole.
     Arp,
 }
@@ -51,7 +59,10 @@ pub enum Transport {
     Udp,
     /// ICMP, whole.
     Icmp,
-    /// One of those three, but the packet ends inside it or its lengths cannot be right.
+    /// ICMPv6, whole.
+    Icmpv6,
+    /// One of those four, but the packet ends inside it or its lengths cannot be right; or IPv6 that ends inside an
+    /// extension header.
     Broken,
 }
 
@@ -101,7 +112,8 @@ impl Packet {
             _ => Addressed::Host,
         };
         let l3 = block.data + EthernetHeader::LEN as u16;
-        self.find_network(ether_type, l3)
+        self.find_network(ether_type, l3)?;
+        self.ipv6().map_or(Ok(()), may_be_on_a_wire)
     }
 
     /// Finds the layers of a network packet of type `ether_type` that starts at `l3` of the block.
@@ -110,6 +122,7 @@ impl Packet {
         block.layers = Layers { l3, l4: l3, payload: l3, ..Layers::default() };
         match ether_type {
             EtherType::IPV4 => find_ipv4(block),
+            EtherType::IPV6 => find_ipv6(block),
             EtherType::ARP => find_arp(block),
             EtherType::VLAN | EtherType::SERVICE_VLAN => Err(DropReason::VlanUnknown),
             _ => Err(DropReason::LinkProtocolUnknown),
@@ -161,6 +174,56 @@ fn find_ipv4(block: &mut Block) -> Result<(), DropReason> {
     if offset == 0 { find_transport(block, protocol) } else { Ok(()) }
 }
 
+/// Why the walk over extension headers cannot take long: it goes forward by 8 bytes at least, and only over the linear
+/// bytes, which of a long packet are 256.
+fn find_ipv6(block: &mut Block) -> Result<(), DropReason> {
+    let l3 = block.layers.l3;
+    let Ok((ip, _)) = Ipv6Header::ref_from_prefix(linear(block, l3)) else {
+        return Err(cut_or(block, DropReason::IpTruncated));
+    };
+    if ip.version() != 6 {
+        return Err(DropReason::IpHeaderMalformed);
+    }
+    let next = ip.next_header();
+    let network_len = (Ipv6Header::LEN as u32) + u32::from(ip.payload_len.get());
+    if block.present_from(l3) + block.meta.cut_bytes < network_len {
+        return Err(DropReason::IpTruncated);
+    }
+    block.layers.network = Network::Ipv6;
+    block.layers.network_len = network_len;
+    block.trim_padding();
+    let extensions = l3 + Ipv6Header::LEN as u16;
+    let chain = Chain::walk(next, linear(block, extensions));
+    block.layers.protocol = chain.protocol.0;
+    block.layers.l4 = extensions + chain.len as u16;
+    block.layers.payload = block.layers.l4;
+    block.layers.fragment = chain.fragment.map_or(0, |at| extensions + at as u16);
+    match chain.end {
+        ChainEnd::Upper => find_transport(block, chain.protocol),
+        ChainEnd::Nothing | ChainEnd::LaterFragment => Ok(()),
+        ChainEnd::Broken if block.meta.cut_bytes > 0 => Err(DropReason::CaptureCut),
+        ChainEnd::Broken => {
+            block.layers.transport = Transport::Broken;
+            Ok(())
+        }
+    }
+}
+
+/// Addresses that no packet on a link may have (RFC 4291, sections 2.5.3 and 2.7; Linux v6.18: `net/ipv6/ip6_input.c`,
+/// `ip6_rcv_core()`).
+const fn may_be_on_a_wire(ip: &Ipv6Header) -> Result<(), DropReason> {
+    let (source, destination) = (ip.source(), ip.destination());
+    if source.is_loopback() || source.is_multicast() {
+        return Err(DropReason::IpSourceInvalid);
+    }
+    // Groups of the reserved scope and of the interface itself.
+    let scope = destination.octets()[1] & 0x0f;
+    if destination.is_loopback() || (destination.is_multicast() && scope <= 1) {
+        return Err(DropReason::IpDestinationInvalid);
+    }
+    Ok(())
+}
+
 /// Finds the transport header; one that is broken is noted, one that the capture has cut off is an error.
 fn find_transport(block: &mut Block, protocol: Protocol) -> Result<(), DropReason> {
     let bytes = linear(block, block.layers.l4);
@@ -177,8 +240,12 @@ fn find_transport(block: &mut Block, protocol: Protocol) -> Result<(), DropReaso
             }
             Ok(_) | Err(_) => (Transport::Broken, 0),
         },
-        Protocol::ICMP => match IcmpHeader::ref_from_prefix(bytes) {
+        Protocol::ICMP if block.layers.network == Network::Ipv4 => match IcmpHeader::ref_from_prefix(bytes) {
             Ok(_) => (Transport::Icmp, IcmpHeader::LEN),
+            Err(_) => (Transport::Broken, 0),
+        },
+        Protocol::ICMPV6 if block.layers.network == Network::Ipv6 => match Icmpv6Header::ref_from_prefix(bytes) {
+            Ok(_) => (Transport::Icmpv6, Icmpv6Header::LEN),
             Err(_) => (Transport::Broken, 0),
         },
         _ => (Transport::Other, 0),

@@ -1,20 +1,31 @@
 //! The one notation for packets, as tests, records, traces and the page print it.
 
-use core::{fmt, net::Ipv4Addr};
+use core::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use zerocopy::FromBytes;
 
 use super::{Network, Packet, Transport};
-use crate::wire::{ArpPacket, IcmpHeader, Ipv4Header, Protocol, TcpHeader, UdpHeader};
+use crate::wire::{
+    ArpPacket, IcmpHeader, Icmpv6Header, Ipv4Header, Ipv6Header, Protocol, TcpHeader, UdpHeader, icmp::IcmpType,
+    ipv6::Chain,
+};
 
-/// Writes a packet on one line, such as `10.0.0.2:40000 > 198.51.100.7:80 tcp S seq 1000 ack 0`.
+/// Writes a packet on one line, such as `10.0.0.2:40000 > 198.51.100.7:80 tcp S seq 1000 ack 0` or
+/// `2001:db8::2:40000 > 2001:db8:1::7:80 udp`.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary<'a>(pub &'a Packet);
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let broken = self.0.transport() == Transport::Broken;
         match self.0.network() {
-            Network::Ipv4 => ipv4(f, self.0.network_bytes(), self.0.transport() == Transport::Broken),
+            Network::Ipv4 | Network::Ipv6 => match Seen::of(self.0.network_bytes()) {
+                Some(seen) => seen.write(f, broken),
+                None => f.write_str("ip cut"),
+            },
             Network::Arp => self.0.arp().map_or(Ok(()), |packet| arp(f, packet)),
             Network::Other => match self.0.ethernet() {
                 Some(header) => {
@@ -35,60 +46,146 @@ fn arp(f: &mut fmt::Formatter<'_>, arp: &ArpPacket) -> fmt::Result {
     }
 }
 
-/// Writes the packet that starts at `bytes`; `broken` when its transport header is known not to be right.
-fn ipv4(f: &mut fmt::Formatter<'_>, bytes: &[u8], broken: bool) -> fmt::Result {
-    let Ok((ip, _)) = Ipv4Header::ref_from_prefix(bytes) else { return f.write_str("ip cut") };
-    let (source, destination, protocol) = (ip.source(), ip.destination(), ip.protocol());
-    let rest = bytes.get(ip.header_len()..).unwrap_or_default();
-    if ip.is_fragment() {
-        return write!(f, "{source} > {destination} {protocol} fragment {}", ip.fragment_offset());
-    }
-    match protocol {
-        Protocol::TCP if !broken => {
-            if let Ok((tcp, _)) = TcpHeader::ref_from_prefix(rest) {
-                let (from, to) = (tcp.source_port, tcp.destination_port);
-                let (flags, seq, ack) = (tcp.flags, tcp.seq, tcp.ack);
-                return write!(f, "{source}:{from} > {destination}:{to} tcp {flags} seq {seq} ack {ack}");
-            }
-        }
-        Protocol::UDP if !broken => {
-            if let Ok((udp, _)) = UdpHeader::ref_from_prefix(rest) {
-                return write!(f, "{source}:{} > {destination}:{} udp", udp.source_port, udp.destination_port);
-            }
-        }
-        Protocol::ICMP if !broken => {
-            if let Ok((icmp, inner)) = IcmpHeader::ref_from_prefix(rest) {
-                write!(f, "{source} > {destination} icmp type {} code {}", icmp.kind, icmp.code)?;
-                return match icmp.icmp_type() {
-                    kind if kind.inverse().is_some() => write!(f, " id {}", icmp.id()),
-                    kind if kind.is_error() => {
-                        f.write_str(" [")?;
-                        quoted(f, inner)?;
-                        f.write_str("]")
-                    }
-                    _ => Ok(()),
-                };
-            }
-        }
-        _ => {}
-    }
-    write!(f, "{source} > {destination} {protocol}")
+/// What an IP header says, and what follows it.
+struct Seen<'a> {
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: Protocol,
+    /// Where this part starts, when it is one.
+    fragment: Option<usize>,
+    rest: &'a [u8],
 }
 
-/// Writes what an ICMP error quotes: of TCP the first 8 bytes suffice, and an error in an error is not opened.
-fn quoted(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    let Ok((ip, _)) = Ipv4Header::ref_from_prefix(bytes) else { return f.write_str("cut") };
-    let (source, destination, protocol) = (ip.source(), ip.destination(), ip.protocol());
-    let rest = bytes.get(ip.header_len()..).unwrap_or_default();
-    match (protocol, rest.first_chunk::<8>()) {
-        (Protocol::TCP | Protocol::UDP, Some(&[a, b, c, d, ..])) => {
-            let (from, to) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-            write!(f, "{source}:{from} > {destination}:{to} {protocol}")
+impl<'a> Seen<'a> {
+    /// Reads the packet that starts at `bytes`; `None` when it ends inside its header.
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        match bytes.first()? >> 4 {
+            6 => {
+                let (ip, rest) = Ipv6Header::ref_from_prefix(bytes).ok()?;
+                let chain = Chain::walk(ip.next_header(), rest);
+                let offset = chain.fragment.and_then(|at| rest.get(at + 2..)?.first_chunk());
+                let offset = offset.map(|bytes| usize::from(u16::from_be_bytes(*bytes)));
+                Some(Self {
+                    source: IpAddr::V6(ip.source()),
+                    destination: IpAddr::V6(ip.destination()),
+                    protocol: chain.protocol,
+                    // The lowest bit says that others follow.
+                    fragment: offset.filter(|offset| offset & !6 != 0).map(|offset| offset & !7),
+                    rest: &rest[chain.len..],
+                })
+            }
+            _ => {
+                let (ip, _) = Ipv4Header::ref_from_prefix(bytes).ok()?;
+                Some(Self {
+                    source: IpAddr::V4(ip.source()),
+                    destination: IpAddr::V4(ip.destination()),
+                    protocol: ip.protocol(),
+                    fragment: ip.is_fragment().then(|| ip.fragment_offset()),
+                    rest: bytes.get(ip.header_len()..).unwrap_or_default(),
+                })
+            }
         }
-        (Protocol::ICMP, Some(&[kind, code, _, _, a, b, ..])) => {
-            let id = u16::from_be_bytes([a, b]);
-            write!(f, "{source} > {destination} icmp type {kind} code {code} id {id}")
+    }
+
+    /// Writes it; `broken` when its transport header is known not to be right.
+    fn write(&self, f: &mut fmt::Formatter<'_>, broken: bool) -> fmt::Result {
+        let Self { source, destination, protocol, fragment, rest } = *self;
+        if let Some(offset) = fragment {
+            return write!(f, "{source} > {destination} {protocol} fragment {offset}");
         }
-        _ => write!(f, "{source} > {destination} {protocol}"),
+        match protocol {
+            Protocol::TCP if !broken => {
+                if let Ok((tcp, _)) = TcpHeader::ref_from_prefix(rest) {
+                    let (from, to) = (tcp.source_port, tcp.destination_port);
+                    let (flags, seq, ack) = (tcp.flags, tcp.seq, tcp.ack);
+                    return write!(f, "{source}:{from} > {destination}:{to} tcp {flags} seq {seq} ack {ack}");
+                }
+            }
+            Protocol::UDP if !broken => {
+                if let Ok((udp, _)) = UdpHeader::ref_from_prefix(rest) {
+                    return write!(f, "{source}:{} > {destination}:{} udp", udp.source_port, udp.destination_port);
+                }
+            }
+            Protocol::ICMP | Protocol::ICMPV6 if !broken => {
+                if let Some((message, inner)) = Message::of(self) {
+                    write!(f, "{source} > {destination} ")?;
+                    return message.write(f, inner);
+                }
+            }
+            _ => {}
+        }
+        write!(f, "{source} > {destination} {protocol}")
+    }
+
+    /// Writes what an ICMP error quotes: of TCP the first 8 bytes suffice, and an error in an error is not opened.
+    fn write_quoted(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, destination, protocol, rest, .. } = *self;
+        match (protocol, rest.first_chunk::<8>()) {
+            (Protocol::TCP | Protocol::UDP, Some(&[a, b, c, d, ..])) => {
+                let (from, to) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+                write!(f, "{source}:{from} > {destination}:{to} {protocol}")
+            }
+            (Protocol::ICMP | Protocol::ICMPV6, Some(&[kind, code, _, _, a, b, ..])) => {
+                let (id, name) = (u16::from_be_bytes([a, b]), message_name(protocol));
+                write!(f, "{source} > {destination} {name} type {kind} code {code} id {id}")
+            }
+            _ => write!(f, "{source} > {destination} {protocol}"),
+        }
+    }
+}
+
+/// What a message of ICMP or ICMPv6 says.
+struct Message {
+    name: &'static str,
+    kind: u8,
+    code: u8,
+    /// The identifier of a query or its answer.
+    id: Option<u16>,
+    is_error: bool,
+}
+
+impl Message {
+    /// The message of a packet, and what follows its header; `None` when it ends early, or its family has other messages.
+    fn of<'a>(seen: &Seen<'a>) -> Option<(Self, &'a [u8])> {
+        let name = message_name(seen.protocol);
+        match (seen.source, seen.protocol) {
+            (IpAddr::V4(_), Protocol::ICMP) => {
+                let (icmp, inner) = IcmpHeader::ref_from_prefix(seen.rest).ok()?;
+                let kind: IcmpType = icmp.icmp_type();
+                let id = kind.inverse().map(|_| icmp.id());
+                Some((Self { name, kind: icmp.kind, code: icmp.code, id, is_error: kind.is_error() }, inner))
+            }
+            (IpAddr::V6(_), Protocol::ICMPV6) => {
+                let (icmp, inner) = Icmpv6Header::ref_from_prefix(seen.rest).ok()?;
+                let kind = icmp.icmp_type();
+                let id = kind.inverse().map(|_| icmp.id());
+                Some((Self { name, kind: icmp.kind, code: icmp.code, id, is_error: kind.is_error() }, inner))
+            }
+            _ => None,
+        }
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, inner: &[u8]) -> fmt::Result {
+        write!(f, "{} type {} code {}", self.name, self.kind, self.code)?;
+        match (self.id, self.is_error) {
+            (Some(id), _) => write!(f, " id {id}"),
+            (None, true) => {
+                f.write_str(" [")?;
+                match Seen::of(inner) {
+                    Some(seen) => seen.write_quoted(f)?,
+                    None => f.write_str("cut")?,
+                }
+                f.write_str("]")
+            }
+            (None, false) => Ok(()),
+        }
+    }
+}
+
+/// The name of a message's protocol. Why not `ipv6-icmp`, as rules write it: conntrack(8) and people do not.
+const fn message_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::ICMPV6 => "icmpv6",
+        _ => "icmp",
     }
 }

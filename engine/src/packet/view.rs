@@ -4,7 +4,8 @@ use zerocopy::FromBytes;
 
 use super::{Network, Packet, Transport};
 use crate::wire::{
-    ArpPacket, EthernetHeader, IcmpHeader, Ipv4Header, Protocol, TcpHeader, UdpHeader, tcp_options::TcpOptions,
+    ArpPacket, EthernetHeader, IcmpHeader, Icmpv6Header, Ipv4Header, Ipv6Header, Protocol, TcpHeader, UdpHeader,
+    ipv6::FragmentHeader, tcp_options::TcpOptions,
 };
 
 impl Packet {
@@ -43,7 +44,8 @@ impl Packet {
         self.0.layers.transport
     }
 
-    /// What follows the network header, as its protocol field says, whether or not it is whole.
+    /// What follows the network header and its extensions, whether or not it is whole. Of a later fragment of IPv6 what
+    /// its fragment header names; of IPv6 that ends inside an extension header, that header.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
         Protocol(self.0.layers.protocol)
@@ -102,7 +104,24 @@ impl Packet {
         (self.0.layers.network == Network::Ipv4).then(|| self.view_mut(self.0.layers.l3))?
     }
 
-    /// The network header with its options.
+    /// The IPv6 header.
+    #[must_use]
+    pub fn ipv6(&self) -> Option<&Ipv6Header> {
+        (self.0.layers.network == Network::Ipv6).then(|| self.view(self.0.layers.l3))?
+    }
+
+    /// The IPv6 header, to change. Whoever changes it keeps in mind that its addresses are part of transport checksums.
+    pub fn ipv6_mut(&mut self) -> Option<&mut Ipv6Header> {
+        (self.0.layers.network == Network::Ipv6).then(|| self.view_mut(self.0.layers.l3))?
+    }
+
+    /// IPv6's fragment header.
+    #[must_use]
+    pub fn fragment_header(&self) -> Option<&FragmentHeader> {
+        (self.0.layers.fragment != 0).then(|| self.view(self.0.layers.fragment))?
+    }
+
+    /// The network header with its options or extension headers.
     #[must_use]
     pub fn network_header(&self) -> &[u8] {
         &self.0.bytes[usize::from(self.0.layers.l3)..usize::from(self.0.layers.l4)]
@@ -156,7 +175,9 @@ impl Packet {
             Transport::Tcp => {
                 TcpOptions::new(&self.0.bytes[usize::from(layers.l4) + TcpHeader::LEN..usize::from(layers.payload)])
             }
-            Transport::Other | Transport::Udp | Transport::Icmp | Transport::Broken => TcpOptions::new(&[]),
+            Transport::Other | Transport::Udp | Transport::Icmp | Transport::Icmpv6 | Transport::Broken => {
+                TcpOptions::new(&[])
+            }
         }
     }
 
@@ -180,6 +201,17 @@ impl Packet {
     /// The ICMP header, to change. Whoever changes it mends its checksum.
     pub fn icmp_mut(&mut self) -> Option<&mut IcmpHeader> {
         (self.0.layers.transport == Transport::Icmp).then(|| self.view_mut(self.0.layers.l4))?
+    }
+
+    /// The ICMPv6 header.
+    #[must_use]
+    pub fn icmpv6(&self) -> Option<&Icmpv6Header> {
+        (self.0.layers.transport == Transport::Icmpv6).then(|| self.view(self.0.layers.l4))?
+    }
+
+    /// The ICMPv6 header, to change. Whoever changes it mends its checksum.
+    pub fn icmpv6_mut(&mut self) -> Option<&mut Icmpv6Header> {
+        (self.0.layers.transport == Transport::Icmpv6).then(|| self.view_mut(self.0.layers.l4))?
     }
 
     /// The payload behind the transport header when all of it is linear; `None` when some lies in fragments.

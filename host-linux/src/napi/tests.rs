@@ -204,7 +204,7 @@ fn engine() -> Engine {
     let now = Instant::from_secs(1);
     for (name, network) in [("lan", [10, 0, 0]), ("wan", [192, 0, 2])] {
         let [a, b, c] = network;
-        let address = InterfaceAddress { address: Ipv4Addr::new(a, b, c, 1), prefix: 24 };
+        let address = InterfaceAddress { address: Ipv4Addr::new(a, b, c, 1).into(), prefix: 24 };
         let device = Device {
             name: name.to_owned(),
             mac: MacAddr([2, 0, 0, 0, 0, a]),
@@ -216,7 +216,7 @@ fn engine() -> Engine {
         engine.handle_command(now, Command::AddDevice(device)).unwrap();
     }
     let mac = MacAddr([2, 0, 0, 0, 1, 192]);
-    let server = Command::AddNeighbour { device: WAN, address: Ipv4Addr::new(192, 0, 2, 2), mac };
+    let server = Command::AddNeighbour { device: WAN, address: Ipv4Addr::new(192, 0, 2, 2).into(), mac };
     engine.handle_command(now, server).unwrap();
     engine
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use towpath_engine::{
     Command, DeviceId, DropReason, End, Ending, Engine, Event, Frame, Instant, Outcome, Packet,
-    conntrack::{Direction, ExpectationEntry, Tracking, Tuple},
+    conntrack::{Direction, ExpectationEntry, Family, Tracking, Tuple},
     ending::Holder,
     netfilter::{Hook, Stage},
     packet::{Pool, Summary},
@@ -78,6 +78,7 @@ struct Last {
     conntrack: Vec<Connection>,
     expectations: Vec<Expectation>,
     iptables_save: Vec<String>,
+    ip6tables_save: Vec<String>,
 }
 
 /// What the engine gave for one input.
@@ -134,7 +135,7 @@ impl Play {
                 self.engine.handle_frames(self.now, &[Frame::new(device, &input.bytes)]);
                 true
             }
-            None => self.engine.handle_command(self.now, Command::SendIpv4(input.bytes.clone())).is_ok(),
+            None => self.engine.handle_command(self.now, Command::SendPacket(input.bytes.clone())).is_ok(),
         };
         let ending = match self.engine.poll_ending() {
             Some(ending) => ending,
@@ -276,10 +277,16 @@ impl Play {
             last: Last {
                 conntrack: conntrack.entries(self.now).iter().map(Connection::from).collect(),
                 expectations: expectations.iter().map(Expectation::from).collect(),
-                iptables_save: self.engine.rules().save(true).lines().map(String::from).collect(),
+                iptables_save: saved(&self.engine, Family::Ipv4),
+                ip6tables_save: saved(&self.engine, Family::Ipv6),
             },
         }
     }
+}
+
+/// The rules of a family with their counters.
+fn saved(engine: &Engine, family: Family) -> Vec<String> {
+    engine.rules().of(family).save(true).lines().map(String::from).collect()
 }
 
 /// Takes everything that the engine has to give.
@@ -316,6 +323,8 @@ fn script(draws: Option<&BTreeMap<String, Vec<u32>>>) -> Result<Vec<(Draw, u32)>
             "ip_id" => Draw::IpId,
             // The kernel's own TCP drew these, or a frame of the scenario brought them; the engine has none.
             "isn" | "tsval" => continue,
+            "flow_label" => Draw::FlowLabel,
+            "frag_id" => Draw::FragmentId,
             other => bail!("draws.json: draws of kind '{other}' are not supported"),
         };
         script.extend(values.iter().map(|&value| (draw, value)));
@@ -323,10 +332,11 @@ fn script(draws: Option<&BTreeMap<String, Vec<u32>>>) -> Result<Vec<(Draw, u32)>
     Ok(script)
 }
 
-/// Whether the frame holds a part of a datagram.
+/// Whether the frame holds a part of an IPv4 datagram.
 fn is_fragment(input: &Input) -> bool {
     let start = if input.side.is_some() { 14 } else { 0 };
-    input.bytes.get(start + 6..start + 8).is_some_and(|field| field[0] & 0x3f != 0 || field[1] != 0)
+    let is_v4 = input.bytes.get(start).is_some_and(|version| version >> 4 == 4);
+    is_v4 && input.bytes.get(start + 6..start + 8).is_some_and(|field| field[0] & 0x3f != 0 || field[1] != 0)
 }
 
 fn parse(pool: &mut Pool, input: &Input) -> Option<Packet> {

@@ -1,12 +1,16 @@
 //! The scenario's frames: where each is injected, and with which link header.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, path::Path};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::Path,
+};
 
 use anyhow::{Context, Result, bail};
 use towpath_engine::{
     DeviceId, Frame, Packet,
     offload::checksum,
-    packet::{Pool, Transport},
+    packet::{IpMut, Pool, Transport},
     wire::checksum::Routines,
 };
 use towpath_replay::capture::{Capture, Content};
@@ -59,16 +63,21 @@ pub(super) fn read(scenario: &Scenario, folder: &Path) -> Result<Vec<Input>> {
     }
 }
 
-/// Every IPv4 address that the frames mention.
-pub(super) fn addresses(inputs: &[Input]) -> BTreeSet<Ipv4Addr> {
-    let headers = inputs.iter().filter_map(|input| {
-        let start = if input.side.is_some() { LINK } else { 0 };
-        input.bytes.get(start..)?.first_chunk::<20>()
-    });
-    headers
-        .filter(|header| header[0] >> 4 == 4)
-        .flat_map(|h| [Ipv4Addr::new(h[12], h[13], h[14], h[15]), Ipv4Addr::new(h[16], h[17], h[18], h[19])])
-        .collect()
+/// Every address that the frames mention.
+pub(super) fn addresses(inputs: &[Input]) -> BTreeSet<IpAddr> {
+    let start = |input: &Input| if input.side.is_some() { LINK } else { 0 };
+    inputs.iter().filter_map(|input| ends(input.bytes.get(start(input)..)?)).flatten().collect()
+}
+
+/// Source and destination of the IP packet that starts at `bytes`.
+fn ends(bytes: &[u8]) -> Option<[IpAddr; 2]> {
+    let v4 = |at: usize| Some(IpAddr::V4(Ipv4Addr::from_octets(*bytes.get(at..)?.first_chunk()?)));
+    let v6 = |at: usize| Some(IpAddr::V6(Ipv6Addr::from_octets(*bytes.get(at..)?.first_chunk()?)));
+    match bytes.first()? >> 4 {
+        4 => Some([v4(12)?, v4(16)?]),
+        6 => Some([v6(8)?, v6(24)?]),
+        _ => None,
+    }
 }
 
 /// The frame with the destination of `answered`'s source: address, and port or ICMP identifier.
@@ -76,14 +85,15 @@ pub(super) fn answering(input: &Input, answered: &[u8], pool: &mut Pool) -> Resu
     let device = input.side.context("a frame of the router itself answers nothing")?;
     let earlier = parse(pool, device, answered)?;
     let mut frame = parse(pool, device, &input.bytes)?;
-    let source = earlier.ipv4().context("the answered frame is not IPv4")?.source;
-    if let Some(ip) = frame.ipv4_mut() {
-        ip.destination = source;
+    match (earlier.ip().context("the answered frame is no IP")?.source(), frame.ip_mut()) {
+        (IpAddr::V4(source), Some(IpMut::V4(ip))) => ip.destination = source.octets(),
+        (IpAddr::V6(source), Some(IpMut::V6(ip))) => ip.destination = source.octets(),
+        _ => bail!("a frame answers one of another family"),
     }
     frame.fill_ip_checksum();
     let (from, to) = match frame.transport() {
         Transport::Tcp | Transport::Udp => (0..2, 2..4),
-        Transport::Icmp => (4..6, 4..6),
+        Transport::Icmp | Transport::Icmpv6 => (4..6, 4..6),
         Transport::Other | Transport::Broken => bail!("a frame without ports answers nothing"),
     };
     let port: [u8; 2] = earlier.transport_bytes().get(from).context("the answered frame has no port")?.try_into()?;
@@ -117,10 +127,7 @@ fn injected(scenario: &Scenario, n: usize, frame: &[u8]) -> Result<Option<Device
 }
 
 fn by_source(scenario: &Scenario, frame: &[u8]) -> Result<Option<DeviceId>> {
-    let source = match frame.get(LINK..LINK + 20) {
-        Some(ip) if ip[0] >> 4 == 4 => Some(Ipv4Addr::new(ip[12], ip[13], ip[14], ip[15])),
-        Some(_) | None => None,
-    };
+    let source = frame.get(LINK..).and_then(ends).map(|[source, _]| source);
     let rules: Vec<(&str, &str)> = if scenario.side_rules.is_empty() {
         scenario.inside.addrs.iter().map(|network| (&network[..], "inside")).collect()
     } else {

@@ -1,14 +1,20 @@
 //! The scenario's router as an engine: two devices without ARP, permanent neighbours, rules, services.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, path::Path};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::Path,
+};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use towpath_engine::{
     Command, DeviceId, Engine, Instant, Subscription,
+    conntrack::Family,
     device::{Device, InterfaceAddress},
     ip::{
         Route, RouteKind,
         local::{ServiceAnswer, UdpService},
+        prefix,
     },
     netfilter::{Loading, RuleSet, Source},
     trace::TraceLevel,
@@ -24,12 +30,14 @@ pub(super) const ROUTER_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 1]), MacAdd
 pub(super) const HOST_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 2]), MacAddr([2, 0, 0, 0, 2, 2])];
 
 /// Tunables that the oracle sets before the scenario's own.
-const BASE_SYSCTLS: [(&str, u32); 6] = [
+const BASE_SYSCTLS: [(&str, u32); 8] = [
     ("net.ipv4.ip_forward", 1),
     ("net.ipv4.icmp_ratelimit", 0),
     ("net.ipv4.icmp_ratemask", 0),
     ("net.ipv4.icmp_msgs_per_sec", 1_000_000),
     ("net.ipv4.icmp_msgs_burst", 1_000_000),
+    ("net.ipv6.conf.all.forwarding", 1),
+    ("net.ipv6.icmp.ratelimit", 0),
     ("net.netfilter.nf_conntrack_acct", 1),
 ];
 
@@ -37,7 +45,7 @@ const BASE_SYSCTLS: [(&str, u32); 6] = [
 ///
 /// # Errors
 /// When the scenario asks for something that cannot be built.
-pub(super) fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<Ipv4Addr>, now: Instant) -> Result<Engine> {
+pub(super) fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<IpAddr>, now: Instant) -> Result<Engine> {
     let mut engine = Engine::new(0);
     let mut give = |command: Command| engine.handle_command(now, command).map_err(anyhow::Error::from);
     for (index, side) in [&scenario.inside, &scenario.outside].into_iter().enumerate() {
@@ -77,14 +85,19 @@ pub(super) fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<Ipv4Addr
     }
     give(Command::Subscribe(Subscription { conntrack: true, log: true, helper: true, endings: true }))?;
     give(Command::Trace(TraceLevel::Path))?;
-    let text = scenario.rules(folder)?;
+    let texts = [(Family::Ipv4, scenario.rules(folder)?), (Family::Ipv6, scenario.ip6tables.joined())];
     let helpers: Vec<_> = engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
-    let loading = Loading { helpers: &helpers, ..Loading::default() };
     let sets = sets(scenario);
-    let mut sources = vec![Source { name: "scenario.json", text: &text }];
-    sources.extend((!sets.is_empty()).then_some(Source { name: "setup", text: &sets }));
-    let rules = RuleSet::parse(&sources, &loading)?;
-    engine.handle_command(now, Command::ReplaceRules(Box::new(rules)))?;
+    let mut both = Vec::new();
+    for (family, text) in &texts {
+        let loading = Loading { family: *family, helpers: &helpers, ..Loading::default() };
+        let mut sources = vec![Source { name: "scenario.json", text }];
+        sources.extend((!sets.is_empty()).then_some(Source { name: "setup", text: &sets }));
+        both.push(RuleSet::parse(&sources, &loading)?);
+    }
+    for rules in both {
+        engine.handle_command(now, Command::ReplaceRules(Box::new(rules)))?;
+    }
     Ok(engine)
 }
 
@@ -108,20 +121,26 @@ fn device(index: usize, side: &Side) -> Result<Device> {
     })
 }
 
-/// An address with its prefix length; without one, that is 32.
+/// An address with its prefix length; without one, all bits count.
 ///
 /// # Errors
-/// When it is no IPv4 network.
+/// When it is no network.
 pub(super) fn parse_network(text: &str) -> Result<InterfaceAddress> {
-    let (address, prefix) = text.split_once('/').unwrap_or((text, "32"));
-    let address = address.parse().with_context(|| format!("'{text}' is no IPv4 address"))?;
-    let prefix = prefix.parse().with_context(|| format!("'{text}' has no right prefix length"))?;
-    ensure!(prefix <= 32, "'{text}' has no right prefix length");
+    let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+    let address: IpAddr = address.parse().with_context(|| format!("'{text}' is no address"))?;
+    let longest = prefix::longest(address);
+    let prefix = length.map_or(Ok(longest), str::parse).with_context(|| format!("'{text}' has no right length"))?;
+    ensure!(prefix <= longest, "'{text}' has no right prefix length");
     Ok(InterfaceAddress { address, prefix })
 }
 
 fn parse_route(line: &RouteLine) -> Result<Route> {
-    let network = if line.dst == "default" { "0.0.0.0/0" } else { &line.dst };
+    let is_v6 = line.via.as_ref().is_some_and(|via| via.contains(':'));
+    let network = match &line.dst[..] {
+        "default" if is_v6 => "::/0",
+        "default" => "0.0.0.0/0",
+        network => network,
+    };
     let (kind, network) = match network.split_once(' ') {
         Some((kind, rest)) => (kind, rest),
         None => ("unicast", network),
@@ -150,31 +169,36 @@ fn parse_route(line: &RouteLine) -> Result<Route> {
 }
 
 /// Every address on a link that the scenario or the capture mentions becomes a permanent neighbour.
-fn neighbours(scenario: &Scenario, seen: &BTreeSet<Ipv4Addr>) -> Result<Vec<Command>> {
+fn neighbours(scenario: &Scenario, seen: &BTreeSet<IpAddr>) -> Result<Vec<Command>> {
     let mut wanted = seen.clone();
     for text in scenario.routes.iter().filter_map(|route| route.via.as_ref()).chain(&scenario.neighbours) {
-        wanted.insert(text.parse().with_context(|| format!("'{text}' is no IPv4 address"))?);
+        wanted.insert(text.parse().with_context(|| format!("'{text}' is no address"))?);
     }
     let mut commands = Vec::new();
     for (index, side) in [&scenario.inside, &scenario.outside].into_iter().enumerate() {
         let device = DeviceId(index as u16);
         for text in &side.addrs {
             let own = parse_network(text)?;
-            let network = Ipv4Addr::from_bits(own.address.to_bits() & own.mask());
-            let is_host = |address: &Ipv4Addr| {
-                // Of a network of one or two addresses, the tool leaves out both ends, too.
-                let last = Ipv4Addr::from_bits(own.address.to_bits() | !own.mask());
-                *address != own.address && *address != network && *address != last
-            };
+            let (network, last) = (own.network(), last_of(own));
+            // Of a network of one or two addresses, the tool leaves out both ends, too.
+            let is_host = |address: &IpAddr| *address != own.address && *address != network && *address != last;
             let on_link = wanted.iter().filter(|address| own.contains(**address) && is_host(address));
             commands.extend(on_link.map(|&address| Command::AddNeighbour { device, address, mac: HOST_MAC[index] }));
         }
         for (address, mac) in &side.neigh {
-            let address = address.parse().with_context(|| format!("'{address}' is no IPv4 address"))?;
+            let address = address.parse().with_context(|| format!("'{address}' is no address"))?;
             commands.push(Command::AddNeighbour { device, address, mac: parse_mac(mac)? });
         }
     }
     Ok(commands)
+}
+
+/// The last address of a network.
+fn last_of(own: InterfaceAddress) -> IpAddr {
+    match own.network() {
+        IpAddr::V4(v4) => (v4 | Ipv4Addr::from_bits(u32::MAX.checked_shr(own.prefix.into()).unwrap_or(0))).into(),
+        IpAddr::V6(v6) => (v6 | Ipv6Addr::from_bits(u128::MAX.checked_shr(own.prefix.into()).unwrap_or(0))).into(),
+    }
 }
 
 fn parse_mac(text: &str) -> Result<MacAddr> {
@@ -195,7 +219,9 @@ fn set_up(line: &CommandLine) -> Result<Vec<Command>> {
     let words = line.words();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
-        ["ip", "route", "add", ref rest @ ..] => Ok(vec![Command::AddRoute(parse_ip_route(rest)?)]),
+        ["ip", "route", "add", ref rest @ ..] | ["ip", "-6", "route", "add", ref rest @ ..] => {
+            Ok(vec![Command::AddRoute(parse_ip_route(rest)?)])
+        }
         ["ip", "addr" | "address", "add", network, .., "dev", device] => {
             Ok(vec![Command::AddAddress(side(device)?, parse_network(network)?)])
         }

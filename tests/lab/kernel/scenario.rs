@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, de::IgnoredAny};
 
 /// A scenario: the router, its rules, and what happens between frames.
@@ -30,7 +30,7 @@ pub(super) struct Scenario {
     pub(super) iptables_file: Option<String>,
     /// IPv6 rules.
     #[serde(default)]
-    pub ip6tables: Text,
+    pub(super) ip6tables: Text,
     /// Which iptables the kernel was asked through; makes no difference here.
     #[serde(default, rename = "iptables_backend")]
     _iptables_backend: IgnoredAny,
@@ -242,11 +242,7 @@ impl Scenario {
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("scenario.json");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let scenario: Self = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
-        if !scenario.ip6tables.joined().trim().is_empty() {
-            bail!("{}: IPv6 rules are not supported yet", path.display());
-        }
-        Ok(scenario)
+        serde_json::from_str(&text).with_context(|| format!("{}", path.display()))
     }
 
     /// The IPv4 rules.

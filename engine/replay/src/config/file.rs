@@ -1,6 +1,10 @@
 //! From text to [`Config`].
 
-use core::{net::Ipv4Addr, ops::RangeInclusive, time::Duration};
+use core::{
+    net::{IpAddr, Ipv6Addr},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
 use toml::de::DeTable;
 use towpath_engine::{
@@ -167,8 +171,8 @@ fn capture_name(value: Value<'_>) -> Result<CaptureName, Fault> {
 }
 
 fn route(table: Table<'_>, config: &Config) -> Result<Route, Fault> {
-    let Network { address, prefix } = table.need("to")?.word()?;
     let (via, interface) = (table.find("via"), table.find("interface"));
+    let Network { address, prefix } = destination(table.need("to")?, via)?;
     let kind = match (table.find("kind"), via, interface) {
         (Some(kind), None, None) => refusing(kind)?,
         (Some(kind), Some(_), _) | (Some(kind), _, Some(_)) => {
@@ -197,6 +201,22 @@ fn route(table: Table<'_>, config: &Config) -> Result<Route, Fault> {
     }
 }
 
+/// A route's network; `default` is of its router's family.
+fn destination(to: Value<'_>, via: Option<Value<'_>>) -> Result<Network, Fault> {
+    let network: Network = to.word()?;
+    let Some(via) = via else { return Ok(network) };
+    let router: IpAddr = via.word()?;
+    match (network, router) {
+        (Network { address: IpAddr::V4(_), prefix: 0 }, IpAddr::V6(_)) if to.text()? == "default" => {
+            Ok(Network { address: Ipv6Addr::UNSPECIFIED.into(), prefix: 0 })
+        }
+        (Network { address, .. }, router) if address.is_ipv4() != router.is_ipv4() => {
+            Err(via.expected("an address of the family that 'to' has"))
+        }
+        (network, _) => Ok(network),
+    }
+}
+
 fn refusing(kind: Value<'_>) -> Result<RouteKind, Fault> {
     const EXPECTED: &str = "\"blackhole\", \"unreachable\" or \"prohibit\"";
     match kind.text().map_err(|_| kind.expected(EXPECTED))? {
@@ -208,7 +228,7 @@ fn refusing(kind: Value<'_>) -> Result<RouteKind, Fault> {
 }
 
 fn next_hop(via: Value<'_>, config: &Config) -> Result<RouteKind, Fault> {
-    let address: Ipv4Addr = via.word()?;
+    let address: IpAddr = via.word()?;
     let on_link = |interface: &Interface| interface.addresses.iter().any(|own| own.contains(address));
     match config.interfaces.iter().position(on_link) {
         Some(index) => Ok(RouteKind::Unicast { device: DeviceId(index as u16), via: Some(address) }),

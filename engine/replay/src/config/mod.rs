@@ -69,7 +69,7 @@ mod helper;
 mod reader;
 mod words;
 
-use core::{net::Ipv4Addr, ops::RangeInclusive, time::Duration};
+use core::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
 use towpath_engine::{DeviceId, conntrack::helper::FailurePolicy, device::InterfaceAddress, ip::Route, wire::MacAddr};
 
@@ -140,7 +140,7 @@ pub struct Neighbour {
     /// On which link.
     pub device: DeviceId,
     /// Its address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Its Ethernet address.
     pub mac: MacAddr,
 }

@@ -19,8 +19,8 @@ fn the_example_is_read_in_full_and_an_engine_takes_it() {
     assert_eq!(names, ["lan", "wan"]);
     assert_eq!(config.interfaces[0].device.value, "eth0");
     assert_eq!(config.interfaces[0].captures, [CaptureName::Name("eth0".into()), CaptureName::Number(0)]);
-    assert_eq!(config.interfaces[0].networks, [Network { address: Ipv4Addr::new(10, 0, 0, 0), prefix: 8 }]);
-    let via = Some(Ipv4Addr::new(203, 0, 113, 254));
+    assert_eq!(config.interfaces[0].networks, [Network { address: Ipv4Addr::new(10, 0, 0, 0).into(), prefix: 8 }]);
+    let via = Some(Ipv4Addr::new(203, 0, 113, 254).into());
     assert_eq!(config.routes[0].kind, RouteKind::Unicast { device: DeviceId(1), via });
     assert_eq!(config.rules_v4.as_ref().map(|rules| rules.value.as_str()), Some("rules.v4"));
     assert_eq!(config.helpers[0].ports, Some(vec![21..=21, 2121..=2121]));

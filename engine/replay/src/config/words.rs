@@ -1,8 +1,12 @@
 //! Values that are written as text with a form of their own.
 
-use core::{net::Ipv4Addr, ops::RangeInclusive, time::Duration};
+use core::{
+    net::{IpAddr, Ipv4Addr},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
-use towpath_engine::{conntrack::helper::FailurePolicy, device::InterfaceAddress, wire::MacAddr};
+use towpath_engine::{conntrack::helper::FailurePolicy, device::InterfaceAddress, ip::prefix, wire::MacAddr};
 
 use super::{TakenAt, reader::Word};
 
@@ -10,48 +14,50 @@ use super::{TakenAt, reader::Word};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     /// The network's address.
-    pub address: Ipv4Addr,
-    /// Length of its prefix, 0 to 32.
+    pub address: IpAddr,
+    /// Length of its prefix: 0 to 32, or 128 for IPv6.
     pub prefix: u8,
 }
 
 impl Network {
     /// Whether an address lies in it.
     #[must_use]
-    pub fn contains(self, address: Ipv4Addr) -> bool {
-        InterfaceAddress { address: self.address, prefix: self.prefix }.contains(address)
+    pub fn contains(self, address: IpAddr) -> bool {
+        prefix::agree(self.address, address, self.prefix)
     }
 }
 
 impl Word for InterfaceAddress {
-    const EXPECTED: &'static str = "an IPv4 address with its prefix length, such as \"10.0.0.1/24\"";
+    const EXPECTED: &'static str = "an address with its prefix length, such as \"10.0.0.1/24\" or \"2001:db8::1/64\"";
 
     fn read(text: &str) -> Option<Self> {
         let (address, prefix) = text.split_once('/')?;
-        Some(Self { address: address.parse().ok()?, prefix: prefix.parse().ok().filter(|prefix| *prefix <= 32)? })
+        let address = address.parse().ok()?;
+        let prefix = prefix.parse().ok().filter(|length| *length <= prefix::longest(address))?;
+        Some(Self { address, prefix })
     }
 }
 
 impl Word for Network {
-    const EXPECTED: &'static str = "an IPv4 network, such as \"10.0.0.0/8\", an address or \"default\"";
+    const EXPECTED: &'static str = "a network, such as \"10.0.0.0/8\" or \"2001:db8::/32\", an address or \"default\"";
 
     fn read(text: &str) -> Option<Self> {
         if text == "default" {
-            return Some(Self { address: Ipv4Addr::UNSPECIFIED, prefix: 0 });
+            return Some(Self { address: Ipv4Addr::UNSPECIFIED.into(), prefix: 0 });
         }
         let InterfaceAddress { address, prefix } = if text.contains('/') {
             InterfaceAddress::read(text)?
         } else {
-            InterfaceAddress { address: text.parse().ok()?, prefix: 32 }
+            let address = text.parse().ok()?;
+            InterfaceAddress { address, prefix: prefix::longest(address) }
         };
         // An address inside a network is more often a slip than meant.
-        let network = InterfaceAddress { address, prefix };
-        (address.to_bits() & !network.mask() == 0).then_some(Self { address, prefix })
+        (prefix::network(address, prefix) == address).then_some(Self { address, prefix })
     }
 }
 
-impl Word for Ipv4Addr {
-    const EXPECTED: &'static str = "an IPv4 address, such as \"10.0.0.1\"";
+impl Word for IpAddr {
+    const EXPECTED: &'static str = "an address, such as \"10.0.0.1\" or \"2001:db8::1\"";
 
     fn read(text: &str) -> Option<Self> {
         text.parse().ok()
@@ -152,11 +158,14 @@ mod tests {
 
     #[test]
     fn networks_have_no_bits_behind_their_prefix() {
-        let network = |text| Network::read(text).map(|network| (network.address.octets(), network.prefix));
-        assert_eq!(network("10.0.0.0/8"), Some(([10, 0, 0, 0], 8)));
-        assert_eq!(network("default"), Some(([0; 4], 0)));
-        assert_eq!(network("192.0.2.7"), Some(([192, 0, 2, 7], 32)));
-        for wrong in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0/8", "fe80::/64", "", "/", "0.0.0.0/-1"] {
+        let network = |text| Network::read(text).map(|network| (format!("{}", network.address), network.prefix));
+        let is = |address: &str, prefix| Some((address.to_owned(), prefix));
+        assert_eq!(network("10.0.0.0/8"), is("10.0.0.0", 8));
+        assert_eq!(network("default"), is("0.0.0.0", 0));
+        assert_eq!(network("192.0.2.7"), is("192.0.2.7", 32));
+        assert_eq!(network("fe80::/64"), is("fe80::", 64));
+        assert_eq!(network("2001:db8::7"), is("2001:db8::7", 128));
+        for wrong in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0/8", "fe80::1/64", "::/129", "", "/", "0.0.0.0/-1"] {
             assert_eq!(network(wrong), None, "{wrong}");
         }
     }
@@ -200,11 +209,11 @@ mod tests {
 
         #[test]
         fn an_address_in_its_network_is_contained(bits: u32, prefix in 0u8..=32, other: u32) {
-            let address = InterfaceAddress { address: Ipv4Addr::from_bits(bits), prefix };
-            let network = Network { address: Ipv4Addr::from_bits(bits & address.mask()), prefix };
+            let address = InterfaceAddress { address: Ipv4Addr::from_bits(bits).into(), prefix };
+            let network = Network { address: address.network(), prefix };
             prop_assert!(network.contains(address.address));
             let same = (u64::from(bits ^ other)) >> (32 - u32::from(prefix)) == 0;
-            prop_assert_eq!(network.contains(Ipv4Addr::from_bits(other)), same);
+            prop_assert_eq!(network.contains(Ipv4Addr::from_bits(other).into()), same);
         }
     }
 }

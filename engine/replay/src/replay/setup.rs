@@ -117,7 +117,7 @@ pub fn furnish(
     command(Command::AttachHelpersByPort(by_port))?;
     if !rules.is_empty() {
         let helpers: Vec<_> = known.iter().map(|(name, id)| (name.as_str(), *id)).collect();
-        let loading = Loading { counters: false, helpers: &helpers, ..Loading::default() };
+        let loading = Loading { helpers: &helpers, ..Loading::default() };
         let rules = RuleSet::parse(rules, &loading).map_err(SetupError::Rules)?;
         command(Command::ReplaceRules(Box::new(rules)))?;
     }

@@ -16,7 +16,7 @@
 //! Whether the capturing host is the gateway, the configuration says (`taken_at`); if it does not, a packet from one of
 //! the gateway's addresses that the capturing host has sent tells it from there on.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use towpath_engine::{
     DeviceId,
@@ -141,7 +141,7 @@ impl Sides {
         let bound = self.device_of(packet.interface, packet.ifindex);
         let source = sources.map(|sources| sources.seen);
         if packet.direction == Some(PacketDirection::Outbound) {
-            let is_own = sources.is_some_and(|sources| self.devices.has_address(sources.captured));
+            let is_own = sources.is_some_and(|sources| self.devices.has_address(sources.captured.into()));
             self.on_gateway |= is_own && !self.is_said;
             if self.on_gateway {
                 return Side::OwnOutput;
@@ -182,7 +182,8 @@ impl Sides {
     }
 
     fn origin(&self, source: Ipv4Addr) -> Side {
-        match self.routes.from_here(&self.devices, source) {
+        let source = source.into();
+        match self.routes.from_here(&self.devices, source, None) {
             Fate::Forward(hop) => Side::Input(hop.device),
             Fate::Local if self.devices.has_address(source) => Side::OwnOutput,
             Fate::Local | Fate::Nowhere(_) => Side::Nowhere,
@@ -196,7 +197,7 @@ impl Sides {
 }
 
 /// A route to a network on a device's own side.
-fn back(address: Ipv4Addr, prefix: u8, device: DeviceId) -> Route {
+fn back(address: IpAddr, prefix: u8, device: DeviceId) -> Route {
     let kind = RouteKind::Unicast { device, via: None };
     Route { destination: address, prefix, kind, metric: 0, mtu_bytes: None }
 }

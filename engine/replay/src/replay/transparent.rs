@@ -3,7 +3,7 @@
 //! It lets everything pass: private addresses are inside, all others outside, nothing is translated, no packet is too
 //! large. What remains is what the capture's own packets are to connection tracking and to helpers.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use towpath_engine::{
     DeviceId,
@@ -24,7 +24,7 @@ pub(super) fn config() -> Config {
         captures: Vec::new(),
         networks,
     };
-    let inside = PRIVATE.map(|(address, prefix)| Network { address: Ipv4Addr::from(address), prefix });
+    let inside = PRIVATE.map(|(address, prefix)| Network { address: IpAddr::from(address), prefix });
     let towards = |device: u16, network: Network| Route {
         destination: network.address,
         prefix: network.prefix,
@@ -33,7 +33,7 @@ pub(super) fn config() -> Config {
         mtu_bytes: None,
     };
     let mut routes: Vec<Route> = inside.iter().map(|network| towards(0, *network)).collect();
-    routes.push(towards(1, Network { address: Ipv4Addr::UNSPECIFIED, prefix: 0 }));
+    routes.push(towards(1, Network { address: Ipv4Addr::UNSPECIFIED.into(), prefix: 0 }));
     Config {
         file: "the default".to_owned(),
         interfaces: vec![interface("inside", Vec::new()), interface("outside", Vec::new())],

@@ -71,7 +71,7 @@ pub fn call(
     let Tracking::Tracked { connection: id, state, direction } = packet.meta().tracking else { return Ok(()) };
     let Some(connection) = conntrack.connection(id) else { return Ok(()) };
     let Some(extension) = &connection.extension else { return Ok(()) };
-    if packet.transport() == Transport::Icmp {
+    if matches!(packet.transport(), Transport::Icmp | Transport::Icmpv6) {
         return Ok(());
     }
     // The segment that is rewritten now keeps its number: only what was booked before counts.
@@ -103,7 +103,7 @@ fn is_readable(packet: &Packet, state: State) -> bool {
     let readable = match packet.transport() {
         Transport::Tcp => answered,
         Transport::Udp => true,
-        Transport::Icmp | Transport::Other | Transport::Broken => false,
+        Transport::Icmp | Transport::Icmpv6 | Transport::Other | Transport::Broken => false,
     };
     readable && packet.payload_len() > 0
 }

@@ -1,4 +1,5 @@
-//! Neighbours: the Ethernet addresses of stations on the link, asked for by ARP (RFC 826).
+//! Neighbours: the Ethernet addresses of stations on the link, asked for by ARP (RFC 826) or, of IPv6, by neighbour
+//! solicitations (RFC 4861). Both families share states and times.
 //!
 //! ```text
 //!             request ×3, 1 s apart                    unused for 30 s
@@ -10,7 +11,7 @@
 //! The states and times are those of Linux v6.18 (`net/core/neighbour.c`), without its random spread.
 
 use alloc::{collections::VecDeque, vec::Vec};
-use core::{net::Ipv4Addr, time::Duration};
+use core::{net::IpAddr, time::Duration};
 
 use crate::{
     ending::{DropReason, Dropped},
@@ -44,7 +45,7 @@ struct Neighbour {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     device: DeviceId,
-    address: Ipv4Addr,
+    address: IpAddr,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,14 +75,14 @@ pub enum Resolved {
 #[derive(Debug)]
 pub enum Overdue {
     /// Ask for an address: everybody, or the station in person.
-    Ask(DeviceId, Ipv4Addr, Option<MacAddr>),
+    Ask(DeviceId, IpAddr, Option<MacAddr>),
     /// The neighbour did not answer; this packet waited for it.
     Failed(Packet),
 }
 
 impl Neighbours {
     /// Sets an address that never changes.
-    pub fn set_permanent(&mut self, device: DeviceId, address: Ipv4Addr, mac: MacAddr) {
+    pub fn set_permanent(&mut self, device: DeviceId, address: IpAddr, mac: MacAddr) {
         let key = Key { device, address };
         let entry = Neighbour::new(key, mac, Reachability::Permanent, Instant::FAR_FUTURE, Instant::ZERO);
         match self.find(key) {
@@ -92,9 +93,16 @@ impl Neighbours {
 
     /// The address set for good for a neighbour.
     #[must_use]
-    pub fn permanent(&self, device: DeviceId, address: Ipv4Addr) -> Option<MacAddr> {
+    pub fn permanent(&self, device: DeviceId, address: IpAddr) -> Option<MacAddr> {
         let entry = &self.entries[self.find(Key { device, address }).ok()?];
         (entry.state == Reachability::Permanent).then_some(entry.mac)
+    }
+
+    /// The address that is known for a neighbour now, if any.
+    #[must_use]
+    pub fn known(&self, device: DeviceId, address: IpAddr) -> Option<MacAddr> {
+        let entry = &self.entries[self.find(Key { device, address }).ok()?];
+        (!matches!(entry.state, Reachability::Incomplete { .. })).then_some(entry.mac)
     }
 
     /// Finds the neighbour's address for a packet, or keeps the packet until it is known.
@@ -106,7 +114,7 @@ impl Neighbours {
         &mut self,
         now: Instant,
         device: DeviceId,
-        address: Ipv4Addr,
+        address: IpAddr,
         packet: Packet,
     ) -> Result<Resolved, Dropped> {
         let key = Key { device, address };
@@ -148,14 +156,14 @@ impl Neighbours {
         }
     }
 
-    /// Learns from an ARP packet; `confirmed` when it answers what was asked. Gives the packets that waited.
+    /// Learns from an ARP packet or a neighbour's message. Gives the packets that waited.
     ///
     /// Only an entry that is there is changed, or one that `create` allows (RFC 826, "Packet Reception").
     pub fn learn(
         &mut self,
         now: Instant,
         device: DeviceId,
-        address: Ipv4Addr,
+        address: IpAddr,
         mac: MacAddr,
         how: Lesson,
     ) -> VecDeque<Packet> {

@@ -2,7 +2,7 @@ use crate::packet::Pool;
 
 use super::*;
 
-const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
+const ROUTER: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(10, 0, 0, 254));
 const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
 const LAN: DeviceId = DeviceId(0);
 

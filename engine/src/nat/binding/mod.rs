@@ -11,13 +11,13 @@
 
 mod place;
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use place::Place;
 
 use super::{Manip, NatRange, ports::Occupancy};
 use crate::{
-    conntrack::{Address, ConnId, Connection, Conntrack, Direction, Expectation, State, Status},
+    conntrack::{Address, ConnId, Connection, Conntrack, Direction, Expectation, Family, State, Status},
     device::{Device, Devices},
     ending::DropReason,
     frame::DeviceId,
@@ -67,7 +67,7 @@ pub fn keep(now: Instant, conntrack: &mut Conntrack, id: ConnId, manip: Manip, a
 /// # Errors
 /// [`DropReason::NatNoAddress`] when no device has an address.
 ///
-/// Linux v6.18: `net/netfilter/nf_nat_masquerade.c`, `nf_nat_masquerade_ipv4()`.
+/// Linux v6.18: `net/netfilter/nf_nat_masquerade.c`, `nf_nat_masquerade_ipv4()`, `nf_nat_masquerade_ipv6()`.
 pub fn masquerade(
     now: Instant,
     conntrack: &mut Conntrack,
@@ -77,12 +77,17 @@ pub fn masquerade(
     around: &mut Surroundings,
 ) -> Result<(), DropReason> {
     let Some(connection) = conntrack.connection(id) else { return Ok(()) };
-    if connection.original.source == Address::default() {
+    if connection.original.source == Address::default() && connection.original.family == Family::Ipv4 {
         // A packet without a source address looks for one (DHCP) and is not to be given another's.
         keep(now, conntrack, id, Manip::Source, around);
         return Ok(());
     }
-    let source = way.devices.source_address(way.output, way.next_hop).ok_or(DropReason::NatNoAddress)?;
+    // Over IPv6 the address is chosen for the destination, over IPv4 for the next hop.
+    let peer = match connection.reply.source_ip() {
+        IpAddr::V4(_) => way.next_hop,
+        destination @ IpAddr::V6(_) => destination,
+    };
+    let source = way.devices.source_address(way.output, peer).ok_or(DropReason::NatNoAddress)?;
     bind(now, conntrack, id, Manip::Source, &onto(range, source), around);
     if let Some(connection) = conntrack.connection_mut(id) {
         connection.status.insert(Status::MASQUERADED);
@@ -97,8 +102,11 @@ pub fn masquerade(
 #[must_use]
 pub fn has_lost_its_device(connection: &Connection, direction: Direction, output: Option<&Device>) -> bool {
     let is_at_home = |device: &Device| {
-        let given = connection.reply.destination;
-        device.addresses.iter().any(|own| Address::v4(own.address.octets()) == given)
+        let given = connection.reply.destination_ip();
+        let mut own = device.addresses_of(connection.reply.family).map(|own| own.address);
+        // Over IPv6 a device without an address that is valid beyond its link has borrowed one.
+        let borrows = given.is_ipv6() && own.clone().all(is_of_link);
+        borrows || own.any(|own| own == given)
     };
     direction == Direction::Original
         && connection.status.contains(Status::MASQUERADED)
@@ -113,16 +121,16 @@ pub struct Way<'a> {
     /// The one it leaves by.
     pub output: DeviceId,
     /// The gateway, or its destination when that is on the link.
-    pub next_hop: Ipv4Addr,
+    pub next_hop: IpAddr,
 }
 
-/// Settles that a connection's destination becomes this host: the first address of the device the packet came in by,
-/// or the loopback address for a packet made here (`input` is `None`).
+/// Settles that a connection's destination becomes this host: the first address of the device the packet came in by (of
+/// IPv6 the newest one of the widest scope), or the loopback address for a packet made here (`input` is `None`).
 ///
 /// # Errors
 /// [`DropReason::NatNoAddress`] when the device has no address.
 ///
-/// Linux v6.18: `net/netfilter/nf_nat_redirect.c`, `nf_nat_redirect_ipv4()`.
+/// Linux v6.18: `net/netfilter/nf_nat_redirect.c`, `nf_nat_redirect_ipv4()`, `nf_nat_redirect_ipv6()`.
 pub fn redirect(
     now: Instant,
     conntrack: &mut Conntrack,
@@ -132,12 +140,16 @@ pub fn redirect(
     input: Option<DeviceId>,
     around: &mut Surroundings,
 ) -> Result<(), DropReason> {
-    let destination = match input {
-        Some(input) => {
+    let Some(asked) = conntrack.connection(id).map(|connection| connection.original.destination_ip()) else {
+        return Ok(());
+    };
+    let destination = match (input, asked) {
+        (Some(input), _) => {
             let device = devices.find(input).ok_or(DropReason::NatNoAddress)?;
-            device.addresses.first().ok_or(DropReason::NatNoAddress)?.address
+            own_address(device, asked).ok_or(DropReason::NatNoAddress)?
         }
-        None => Ipv4Addr::LOCALHOST,
+        (None, IpAddr::V4(_)) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        (None, IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::LOCALHOST),
     };
     bind(now, conntrack, id, Manip::Destination, &onto(range, destination), around);
     Ok(())
@@ -162,14 +174,29 @@ pub fn follow_master(
     settle(now, conntrack, id, Manip::Destination, &range, false, around);
 }
 
+/// The address of a device that stands for it towards those who asked for `asked`. Linux keeps a device's IPv6 addresses
+/// with the newest first among those of one scope, and gives an address of the link only to those who asked for one.
+fn own_address(device: &Device, asked: IpAddr) -> Option<IpAddr> {
+    let mut own = device.addresses_of(Family::of(asked)).map(|own| own.address);
+    match asked {
+        IpAddr::V4(_) => own.next(),
+        IpAddr::V6(_) if is_of_link(asked) => own.filter(|&own| is_of_link(own)).last(),
+        IpAddr::V6(_) => own.max_by_key(|&own| !is_of_link(own)),
+    }
+}
+
+const fn is_of_link(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
 /// A range of one address.
 fn only(address: Address) -> NatRange {
     NatRange { addresses: Some((address, address)), ..NatRange::default() }
 }
 
 /// A rule's range, on one address of this host.
-fn onto(range: &NatRange, address: Ipv4Addr) -> NatRange {
-    let address = Address::v4(address.octets());
+fn onto(range: &NatRange, address: IpAddr) -> NatRange {
+    let address = Address::from(address);
     NatRange { addresses: Some((address, address)), ..*range }
 }
 

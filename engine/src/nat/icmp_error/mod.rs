@@ -1,23 +1,35 @@
-//! ICMP errors about translated connections: the packet they quote is translated back, and their own address with it.
+//! ICMP and ICMPv6 errors about translated connections: the packet they quote is translated back, and their own address
+//! with it.
 
 use zerocopy::FromBytes;
 
 use super::{
     Manip,
-    rewrite::{Filling, SCTP_CHECKSUM, address_change, rewrite_to, rewrite_transport, set_address, translates},
+    rewrite::{AddressChange, Change, Filling, SCTP_CHECKSUM, rewrite_to, rewrite_transport, translates},
 };
 use crate::{
     conntrack::{Connection, Direction, Family, Status, Tuple},
     ending::DropReason,
     offload,
-    packet::Packet,
+    packet::{Ip, IpMut, Packet},
     wire::{
-        IcmpHeader, Ipv4Header, Protocol, TcpHeader,
+        IcmpHeader, Icmpv6Type, Ipv4Header, Ipv6Header, Protocol, TcpHeader,
         checksum::{self, Routines, update},
         crc32c::crc32c,
         icmp::IcmpType,
+        ipv6::{Chain, ChainEnd},
     },
 };
+
+/// Whether a packet is a message of its family's ICMP.
+#[must_use]
+pub fn is_icmp(packet: &Packet) -> bool {
+    match packet.ip() {
+        Some(Ip::V4(_)) => packet.protocol() == Protocol::ICMP,
+        Some(Ip::V6(_)) => packet.protocol() == Protocol::ICMPV6,
+        None => false,
+    }
+}
 
 /// Rewrites one end of an ICMP error, and the opposite end of the packet it quotes, which went the other way; all
 /// checksums change with them: the error's, the quoted header's, and the quoted transport's where it is there.
@@ -29,7 +41,7 @@ use crate::{
 /// [`DropReason::NatUntranslatable`] when the error's checksum is wrong, it quotes less than 8 transport bytes of a
 /// connection that has to be translated, or it is a redirect about a connection that is translated or may yet be.
 ///
-/// Linux v6.18: `net/netfilter/nf_nat_proto.c`, `nf_nat_icmp_reply_translation()`.
+/// Linux v6.18: `net/netfilter/nf_nat_proto.c`, `nf_nat_icmp_reply_translation()`, `nf_nat_icmpv6_reply_translation()`.
 pub fn rewrite_icmp_error(
     connection: &Connection,
     direction: Direction,
@@ -38,14 +50,16 @@ pub fn rewrite_icmp_error(
     routines: &Routines,
 ) -> Result<(), DropReason> {
     let long_enough = packet.transport_bytes().len() >= IcmpHeader::LEN + Ipv4Header::LEN;
-    let Some(kind) = packet.icmp().map(IcmpHeader::icmp_type).filter(|_| long_enough) else {
-        return Err(DropReason::NatUntranslatable);
+    let redirects = match (packet.icmp(), packet.icmpv6()) {
+        (Some(icmp), _) => icmp.icmp_type() == IcmpType::REDIRECT,
+        (None, Some(icmp)) => icmp.icmp_type() == Icmpv6Type::REDIRECT,
+        (None, None) => return Err(DropReason::NatUntranslatable),
     };
-    if !offload::checksum::is_right(packet, routines) {
+    if !long_enough || !offload::checksum::is_right(packet, routines) {
         return Err(DropReason::NatUntranslatable);
     }
     let settled = connection.status.contains(SETTLED);
-    if kind == IcmpType::REDIRECT && (!settled || connection.status.intersects(Status::NAT)) {
+    if redirects && (!settled || connection.status.intersects(Status::NAT)) {
         return Err(DropReason::NatUntranslatable);
     }
     if !translates(connection, direction, manip) {
@@ -57,33 +71,35 @@ pub fn rewrite_icmp_error(
         Manip::Destination => Manip::Source,
     };
     let partial = offload::checksum::is_partial(packet);
-    let bytes = packet.transport_bytes_mut();
-    let (header, quoted) = bytes.split_at_mut(IcmpHeader::LEN);
-    let headers = QUOTED_HEADERS_MAX.min(quoted.len());
-    let before = checksum::sum(&quoted[..headers]);
-    rewrite_quoted(other, inner_manip, quoted).ok_or(DropReason::NatUntranslatable)?;
-    let after = checksum::sum(&quoted[..headers]);
+    // Both ICMPs have their checksum in the same place.
+    let (header, quoted) = packet.transport_bytes_mut().split_at_mut(IcmpHeader::LEN);
+    let change = rewrite_quoted(other, inner_manip, quoted).ok_or(DropReason::NatUntranslatable)?;
     if let (Ok((icmp, _)), false) = (IcmpHeader::mut_from_prefix(header), partial) {
-        icmp.checksum = update(icmp.checksum, before.to_be_bytes(), after.to_be_bytes());
+        icmp.checksum = update(icmp.checksum, change.before, change.after);
     }
     // The error itself has nothing but addresses to translate.
-    let outer = other.inverted().map(|outer| Tuple { protocol: Protocol::ICMP.0, ..outer });
+    let protocol = match other.family {
+        Family::Ipv4 => Protocol::ICMP.0,
+        Family::Ipv6 => Protocol::ICMPV6.0,
+    };
+    let outer = other.inverted().map(|outer| Tuple { protocol, ..outer });
     outer.map_or(Some(()), |outer| rewrite_to(&outer, manip, packet)).ok_or(DropReason::NatUntranslatable)
 }
 
 /// Both ends are settled.
 const SETTLED: Status = Status(Status::SRC_NAT_DONE.0 | Status::DST_NAT_DONE.0);
 
-/// An IPv4 header with all options and the fixed part of a TCP header.
-const QUOTED_HEADERS_MAX: usize = 60 + TcpHeader::LEN;
-
-/// Rewrites one end of the quoted packet to that end of `target`; `None`, with nothing changed, when its transport header
-/// ends too early.
-fn rewrite_quoted(target: &Tuple, manip: Manip, quoted: &mut [u8]) -> Option<()> {
-    let (ip, _) = Ipv4Header::ref_from_prefix(quoted).ok()?;
-    let address = address_change(ip, target, manip);
-    let (head, transport) = quoted.split_at_mut_checked(ip.header_len())?;
-    rewrite_transport(target, manip, address, Filling::Whole, transport)?;
+/// Rewrites one end of the quoted packet to that end of `target`, and tells how the sum over its headers has changed;
+/// `None`, with nothing changed, when its transport header ends too early.
+fn rewrite_quoted(target: &Tuple, manip: Manip, quoted: &mut [u8]) -> Option<Change<2>> {
+    let head = Head::of(target.family, quoted)?;
+    let headers = quoted.len().min(head.len + TcpHeader::LEN);
+    let before = checksum::sum(&quoted[..headers]);
+    let address = AddressChange::of(head.ip(quoted)?, target, manip)?;
+    let (network, transport) = quoted.split_at_mut_checked(head.len)?;
+    if head.has_transport {
+        rewrite_transport(target, manip, address.summed(), Filling::Whole, transport)?;
+    }
     if target.protocol() == Protocol::SCTP
         && let Some(field) = transport.get_mut(SCTP_CHECKSUM)
     {
@@ -92,10 +108,47 @@ fn rewrite_quoted(target: &Tuple, manip: Manip, quoted: &mut [u8]) -> Option<()>
         let crc = crc32c([&*transport]);
         transport[SCTP_CHECKSUM].copy_from_slice(&crc.to_le_bytes());
     }
-    if let (Ok((ip, _)), Family::Ipv4) = (Ipv4Header::mut_from_prefix(head), target.family) {
-        set_address(ip, manip, address);
+    let ip = match target.family {
+        Family::Ipv4 => IpMut::V4(Ipv4Header::mut_from_prefix(network).ok()?.0),
+        Family::Ipv6 => IpMut::V6(Ipv6Header::mut_from_prefix(network).ok()?.0),
+    };
+    address.write(ip, manip);
+    let after = checksum::sum(&quoted[..headers]);
+    Some(Change { before: before.to_be_bytes(), after: after.to_be_bytes() })
+}
+
+/// The IP header of a quoted packet.
+#[derive(Clone, Copy)]
+struct Head {
+    family: Family,
+    /// Its bytes, with options or extension headers.
+    len: usize,
+    /// Whether a transport header follows.
+    has_transport: bool,
+}
+
+impl Head {
+    fn of(family: Family, quoted: &[u8]) -> Option<Self> {
+        match family {
+            Family::Ipv4 => {
+                let (ip, _) = Ipv4Header::ref_from_prefix(quoted).ok()?;
+                Some(Self { family, len: ip.header_len(), has_transport: true })
+            }
+            Family::Ipv6 => {
+                let (ip, rest) = Ipv6Header::ref_from_prefix(quoted).ok()?;
+                let chain = Chain::walk(ip.next_header(), rest);
+                let has_transport = chain.end == ChainEnd::Upper;
+                Some(Self { family, len: Ipv6Header::LEN + chain.len, has_transport })
+            }
+        }
     }
-    Some(())
+
+    fn ip(self, quoted: &[u8]) -> Option<Ip<'_>> {
+        match self.family {
+            Family::Ipv4 => Ipv4Header::ref_from_prefix(quoted).ok().map(|(ip, _)| Ip::V4(ip)),
+            Family::Ipv6 => Ipv6Header::ref_from_prefix(quoted).ok().map(|(ip, _)| Ip::V6(ip)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,10 @@ use crate::{
     conntrack::{Connection, Direction, Family, Status, Tuple},
     ending::DropReason,
     offload::checksum::is_partial,
-    packet::{Checksum, Network, Packet},
-    wire::{IcmpHeader, Ipv4Header, Protocol, TcpHeader, checksum::update, crc32c::crc32c},
+    packet::{Checksum, Ip, IpMut, Network, Packet},
+    wire::{
+        IcmpHeader, Icmpv6Header, Ipv4Header, Ipv6Header, Protocol, TcpHeader, checksum::update, crc32c::crc32c, ipv6,
+    },
 };
 
 /// Rewrites one end of a packet as its connection's translation says; does nothing when that end is not translated.
@@ -49,14 +51,16 @@ pub const fn translates(connection: &Connection, direction: Direction, manip: Ma
 
 /// Rewrites one end of a packet to that end of `target`; `None`, with nothing changed, when that cannot be.
 pub(super) fn rewrite_to(target: &Tuple, manip: Manip, packet: &mut Packet) -> Option<()> {
-    if target.family != Family::Ipv4 || packet.network() != Network::Ipv4 {
-        return Some(());
-    }
+    let Some(address) = packet.ip().and_then(|ip| AddressChange::of(ip, target, manip)) else { return Some(()) };
     let filling = if is_partial(packet) { Filling::PseudoHeader } else { Filling::Whole };
-    let address = address_change(packet.ipv4()?, target, manip);
-    rewrite_transport(target, manip, address, filling, packet.transport_bytes_mut())?;
-    if let Some(ip) = packet.ipv4_mut() {
-        set_address(ip, manip, address);
+    // Of IPv6 the transport may be out of reach (Linux: `nf_nat_ipv6_manip_pkt()`); the address is changed all the same.
+    let out_of_reach =
+        packet.network() == Network::Ipv6 && (packet.fragment_offset() > 0 || ipv6::is_extension(packet.protocol()));
+    if !out_of_reach {
+        rewrite_transport(target, manip, address.summed(), filling, packet.transport_bytes_mut())?;
+    }
+    if let Some(ip) = packet.ip_mut() {
+        address.write(ip, manip);
     }
     if target.protocol() == Protocol::SCTP && filling == Filling::Whole {
         fill_sctp(packet);
@@ -73,9 +77,16 @@ pub(super) fn rewrite_to(target: &Tuple, manip: Manip, packet: &mut Packet) -> O
 pub(crate) fn lay_together(packet: &mut Packet, is_error: bool) {
     let len = match packet.protocol() {
         Protocol::ICMP if is_error => IcmpHeader::LEN + Ipv4Header::LEN,
+        Protocol::ICMPV6 if is_error => Icmpv6Header::LEN + Ipv6Header::LEN,
         Protocol::TCP if packet.transport_len() >= TcpHeader::LEN => TcpHeader::LEN,
         Protocol::SCTP if packet.transport_len() >= SCTP_HEADER_LEN => SCTP_HEADER_LEN,
-        Protocol::TCP | Protocol::UDP | Protocol::UDPLITE | Protocol::ICMP | Protocol::GRE | Protocol::SCTP => 8,
+        Protocol::TCP
+        | Protocol::UDP
+        | Protocol::UDPLITE
+        | Protocol::ICMP
+        | Protocol::ICMPV6
+        | Protocol::GRE
+        | Protocol::SCTP => 8,
         _ => 0,
     };
     if let Some(pieces) = packet.pieces_mut() {
@@ -83,21 +94,58 @@ pub(crate) fn lay_together(packet: &mut Packet, is_error: bool) {
     }
 }
 
-/// How one address of a header will change.
-pub(super) const fn address_change(ip: &Ipv4Header, target: &Tuple, manip: Manip) -> Change<4> {
-    match manip {
-        Manip::Source => Change { before: ip.source, after: target.source.as_v4() },
-        Manip::Destination => Change { before: ip.destination, after: target.destination.as_v4() },
-    }
+/// How one address of a header changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AddressChange {
+    V4(Change<4>),
+    V6(Change<16>),
 }
 
-/// Changes one address of a header and mends the header's checksum.
-pub(super) fn set_address(ip: &mut Ipv4Header, manip: Manip, change: Change<4>) {
-    match manip {
-        Manip::Source => ip.source = change.after,
-        Manip::Destination => ip.destination = change.after,
+impl AddressChange {
+    /// How an address of `ip` becomes that of `target`; `None` when they are of two families.
+    pub(super) const fn of(ip: Ip<'_>, target: &Tuple, manip: Manip) -> Option<Self> {
+        let after = match manip {
+            Manip::Source => target.source,
+            Manip::Destination => target.destination,
+        };
+        match (ip, target.family, manip) {
+            (Ip::V4(ip), Family::Ipv4, Manip::Source) => {
+                Some(Self::V4(Change { before: ip.source, after: after.as_v4() }))
+            }
+            (Ip::V4(ip), Family::Ipv4, Manip::Destination) => {
+                Some(Self::V4(Change { before: ip.destination, after: after.as_v4() }))
+            }
+            (Ip::V6(ip), Family::Ipv6, Manip::Source) => Some(Self::V6(Change { before: ip.source, after: after.0 })),
+            (Ip::V6(ip), Family::Ipv6, Manip::Destination) => {
+                Some(Self::V6(Change { before: ip.destination, after: after.0 }))
+            }
+            (Ip::V4(_) | Ip::V6(_), Family::Ipv4 | Family::Ipv6, _) => None,
+        }
     }
-    ip.checksum = update(ip.checksum, change.before, change.after);
+
+    /// What transport checksums see of it.
+    pub(super) fn summed(self) -> Change<2> {
+        match self {
+            Self::V4(change) => change.summed(),
+            Self::V6(change) => change.summed(),
+        }
+    }
+
+    /// Writes it into a header of its family, and mends the header's checksum where there is one.
+    pub(super) fn write(self, ip: IpMut<'_>, manip: Manip) {
+        match (self, ip, manip) {
+            (Self::V4(change), IpMut::V4(ip), manip) => {
+                match manip {
+                    Manip::Source => ip.source = change.after,
+                    Manip::Destination => ip.destination = change.after,
+                }
+                ip.checksum = update(ip.checksum, change.before, change.after);
+            }
+            (Self::V6(change), IpMut::V6(ip), Manip::Source) => ip.source = change.after,
+            (Self::V6(change), IpMut::V6(ip), Manip::Destination) => ip.destination = change.after,
+            (Self::V4(_), IpMut::V6(_), _) | (Self::V6(_), IpMut::V4(_), _) => {}
+        }
+    }
 }
 
 /// Computes SCTP's checksum anew, which does not change by differences.

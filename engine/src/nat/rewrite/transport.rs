@@ -5,7 +5,10 @@ use zerocopy::{FromBytes, byteorder::big_endian::U16};
 use crate::{
     conntrack::Tuple,
     nat::Manip,
-    wire::{IcmpHeader, Protocol, TcpHeader, UdpHeader, checksum::update},
+    wire::{
+        IcmpHeader, Icmpv6Header, Icmpv6Type, Protocol, TcpHeader, UdpHeader,
+        checksum::{sum, update},
+    },
 };
 
 /// A part of a packet, before and after.
@@ -13,6 +16,13 @@ use crate::{
 pub(in crate::nat) struct Change<const N: usize> {
     pub(in crate::nat) before: [u8; N],
     pub(in crate::nat) after: [u8; N],
+}
+
+impl<const N: usize> Change<N> {
+    /// The change as a checksum sees it: of any number of bytes no more than their sum.
+    pub(in crate::nat) fn summed(self) -> Change<2> {
+        Change { before: sum(&self.before).to_be_bytes(), after: sum(&self.after).to_be_bytes() }
+    }
 }
 
 /// What is in the checksum field.
@@ -25,7 +35,8 @@ pub(in crate::nat) enum Filling {
 }
 
 /// Rewrites one end of the transport header at the start of `bytes` to that end of `target`; `None`, with nothing
-/// changed, when it ends before what has to be there. `address` is how the network header changes.
+/// changed, when it ends before what has to be there. `address` is how the sum over the network header's
+/// address changes.
 ///
 /// Of TCP, 8 bytes are enough: that much an ICMP error quotes at least (RFC 792), and the checksum stands behind them.
 /// SCTP's checksum is left to the caller, since it covers everything.
@@ -34,7 +45,7 @@ pub(in crate::nat) enum Filling {
 pub(in crate::nat) fn rewrite_transport(
     target: &Tuple,
     manip: Manip,
-    address: Change<4>,
+    address: Change<2>,
     filling: Filling,
     bytes: &mut [u8],
 ) -> Option<()> {
@@ -66,6 +77,15 @@ pub(in crate::nat) fn rewrite_transport(
                 }
             }
         }
+        // Unlike ICMP's, its checksum covers the addresses (RFC 4443, section 2.3).
+        Protocol::ICMPV6 => {
+            let (icmp, _) = Icmpv6Header::mut_from_prefix(bytes).ok()?;
+            let is_echo = matches!(icmp.icmp_type(), Icmpv6Type::ECHO_REQUEST | Icmpv6Type::ECHO_REPLY);
+            let before = icmp.id().to_be_bytes();
+            let after = if is_echo { target.source_port.to_be_bytes() } else { before };
+            [icmp.rest[0], icmp.rest[1]] = after;
+            icmp.checksum = filling.mend(icmp.checksum, address, Change { before, after });
+        }
         Protocol::GRE => rewrite_gre(target, manip, bytes)?,
         _ => {}
     }
@@ -74,7 +94,7 @@ pub(in crate::nat) fn rewrite_transport(
 
 impl Filling {
     /// The field after the packet's address and port have changed.
-    fn mend(self, checksum: [u8; 2], address: Change<4>, port: Change<2>) -> [u8; 2] {
+    fn mend(self, checksum: [u8; 2], address: Change<2>, port: Change<2>) -> [u8; 2] {
         match self {
             Self::Whole => update(update(checksum, address.before, address.after), port.before, port.after),
             Self::PseudoHeader => {
@@ -85,7 +105,7 @@ impl Filling {
     }
 
     /// The same for UDP, where a computed 0 is sent as 0xffff.
-    fn mend_udp(self, checksum: [u8; 2], address: Change<4>, port: Change<2>) -> [u8; 2] {
+    fn mend_udp(self, checksum: [u8; 2], address: Change<2>, port: Change<2>) -> [u8; 2] {
         match (self, self.mend(checksum, address, port)) {
             (Self::Whole, [0, 0]) => [0xff, 0xff],
             (Self::Whole | Self::PseudoHeader, mended) => mended,

@@ -48,6 +48,8 @@ impl Matching for Connlimit {
             Opt::flag(&["connlimit-daddr"]),
         ],
     };
+    // What its masks and tables hold is IPv4's.
+    const FAMILY: Option<crate::conntrack::Family> = Some(crate::conntrack::Family::Ipv4);
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         given.exclusive(&["connlimit-upto", "connlimit-above"])?;

@@ -2,11 +2,11 @@
 //! `net/netfilter/xt_conntrack.c`, `conntrack_mt()`).
 
 use alloc::{format, string::String};
-use core::{fmt::Write, net::Ipv4Addr};
+use core::{fmt::Write, net::IpAddr};
 
 use super::{Answer, Fold, Matching, state::found_state, states::States};
 use crate::{
-    conntrack::{Connection, Direction, Status, Tracking, Tuple},
+    conntrack::{Connection, Direction, Family, Status, Tracking, Tuple},
     netfilter::{
         View,
         error::{Fault, Flaw, Noun},
@@ -39,8 +39,8 @@ pub(in crate::netfilter) struct Conntrack {
 /// An address as it was written and the bits of it that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Masked {
-    address: u32,
-    mask: u32,
+    address: IpAddr,
+    mask: IpAddr,
 }
 
 impl Matching for Conntrack {
@@ -68,7 +68,7 @@ impl Matching for Conntrack {
         let mut addresses = [None; 4];
         let mut ports = [None; 4];
         for (index, end) in ENDS.iter().enumerate() {
-            addresses[index] = parse_not(given, end.address, Masked::parse)?;
+            addresses[index] = parse_not(given, end.address, |word| Masked::parse(word, given.family))?;
             ports[index] = parse_not(given, end.port, values::ports)?;
         }
         Ok(Self {
@@ -211,8 +211,8 @@ struct End {
     address: &'static str,
     port: &'static str,
     direction: Direction,
-    /// Gives the end's IPv4 address and port.
-    of: fn(&Tuple) -> (u32, u16),
+    /// Gives the end's address and port.
+    of: fn(&Tuple) -> (IpAddr, u16),
 }
 
 #[rustfmt::skip]
@@ -223,32 +223,33 @@ static ENDS: [End; 4] = [
     End { address: "ctrepldst", port: "ctrepldstport", direction: Direction::Reply,    of: destination },
 ];
 
-fn source(tuple: &Tuple) -> (u32, u16) {
-    (u32::from_be_bytes(tuple.source.as_v4()), tuple.source_port)
+fn source(tuple: &Tuple) -> (IpAddr, u16) {
+    (tuple.source_ip(), tuple.source_port)
 }
 
-fn destination(tuple: &Tuple) -> (u32, u16) {
-    (u32::from_be_bytes(tuple.destination.as_v4()), tuple.destination_port)
+fn destination(tuple: &Tuple) -> (IpAddr, u16) {
+    (tuple.destination_ip(), tuple.destination_port)
 }
 
 impl Masked {
-    fn parse(word: &Word) -> Result<Self, Flaw> {
+    fn parse(word: &Word, family: Family) -> Result<Self, Flaw> {
         let (address, mask) = match word.text.split_once('/') {
-            Some((address, mask)) => (values::ipv4(address), values::ipv4_prefix(mask)),
-            None => (values::ipv4(&word.text), Some(u32::MAX)),
+            Some((address, mask)) => (address, values::mask(mask, family)),
+            None => (word.text.as_str(), Some(values::whole_mask(family))),
         };
-        match address.zip(mask) {
-            Some((address, mask)) => Ok(Self { address: address.to_bits(), mask }),
-            None => Err(word.bad("an IPv4 address, with a mask or without; names are not looked up")),
+        let mask = mask.filter(|mask| values::prefix_of(*mask).is_some());
+        match values::address(address, family).zip(mask) {
+            Some((address, mask)) => Ok(Self { address, mask }),
+            None => Err(word.bad("an address, with a mask or without; names are not looked up")),
         }
     }
 
-    const fn holds(self, address: u32) -> bool {
-        (self.address ^ address) & self.mask == 0
+    fn holds(self, address: IpAddr) -> bool {
+        Network::new(self.address, self.mask) == Network::new(address, self.mask)
     }
 
     fn print(self, out: &mut String) {
-        let _ = write!(out, " {}", Ipv4Addr::from_bits(self.address));
+        let _ = write!(out, " {}", self.address);
         Network::print_mask(self.mask, out);
     }
 }

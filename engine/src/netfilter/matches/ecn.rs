@@ -74,7 +74,7 @@ impl Matching for Ecn {
     }
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
-        let Some(tos) = view.packet.ipv4().map(|ip| ip.tos) else { return Answer::No };
+        let Some(tos) = view.packet.ip().map(|ip| ip.tos()) else { return Answer::No };
         if self.codepoint.is_some_and(|asked| (tos & CODEPOINT == asked.what) == asked.inverted) {
             return Answer::No;
         }
@@ -99,7 +99,7 @@ impl Matching for Ecn {
     }
 
     fn found(&self, _: &Facts, view: &View<'_>) -> String {
-        let codepoint = view.packet.ipv4().map_or(0, |ip| ip.tos & CODEPOINT);
+        let codepoint = view.packet.ip().map_or(0, |ip| ip.tos() & CODEPOINT);
         match view.packet.tcp() {
             Some(tcp) => format!("has ECN codepoint {codepoint} and flags {}", tcp.flags),
             None => format!("has ECN codepoint {codepoint}"),

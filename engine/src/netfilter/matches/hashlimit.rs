@@ -73,6 +73,8 @@ impl Matching for Hashlimit {
             Opt::value(&["hashlimit-rate-interval"]),
         ],
     };
+    // What its masks and tables hold is IPv4's.
+    const FAMILY: Option<crate::conntrack::Family> = Some(crate::conntrack::Family::Ipv4);
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         given.exclusive(&["hashlimit-upto", "hashlimit-above"])?;

@@ -4,6 +4,7 @@ use alloc::{format, string::String};
 
 use super::{Answer, Matching};
 use crate::{
+    conntrack::Family,
     netfilter::{
         View,
         error::{Fault, Flaw, Noun},
@@ -35,6 +36,7 @@ enum Kind {
 
 impl Matching for Icmp {
     const SPEC: &'static Spec = &Spec { name: "icmp", options: &[Opt::value(&["icmp-type"]).inverting()] };
+    const FAMILY: Option<Family> = Some(Family::Ipv4);
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         given.header.need_protocol(&[Protocol::ICMP], "-m icmp", given.column, "`-p icmp`")?;

@@ -15,6 +15,7 @@ mod ecn;
 mod hashlimit;
 mod helper;
 mod icmp;
+mod icmp6;
 mod iprange;
 mod length;
 mod limit;
@@ -57,12 +58,14 @@ use super::{
     save::options::{Given, Spec},
     walk::Depends,
 };
-use crate::conntrack::{Address, Tuple};
+use crate::conntrack::{Address, Family, Tuple};
 
 /// What a match is.
 pub(super) trait Matching: Sized + Clone + Debug + PartialEq {
     /// Its name and options.
     const SPEC: &'static Spec;
+    /// The family that alone has it.
+    const FAMILY: Option<Family> = None;
 
     /// The hooks its rule may be reached from.
     fn hooks(&self) -> &'static [Hook] {
@@ -159,8 +162,12 @@ macro_rules! all_matches {
         }
 
         /// How each match is declared and made.
-        static ALL: &[(&Spec, fn(&Given<'_>) -> Result<Match, Flaw>)] = &[
-            $(($module::$kind::SPEC, |given| Ok(Match::$name($module::$kind::parse(given)?))),)+
+        static ALL: &[(&Spec, Option<Family>, fn(&Given<'_>) -> Result<Match, Flaw>)] = &[
+            $((
+                $module::$kind::SPEC,
+                <$module::$kind as Matching>::FAMILY,
+                |given| Ok(Match::$name($module::$kind::parse(given)?)),
+            ),)+
         ];
 
         impl Match {
@@ -239,7 +246,9 @@ all_matches! {
     Ecn = ecn::Ecn,
     Hashlimit = hashlimit::Hashlimit,
     Helper = helper::Helper,
+    Hl = ttl::Hl,
     Icmp = icmp::Icmp,
+    Icmp6 = icmp6::Icmp6,
     Iprange = iprange::Iprange,
     Length = length::Length,
     Limit = limit::Limit,
@@ -273,19 +282,23 @@ impl Match {
     }
 }
 
-/// The declaration of a match.
-pub(super) fn find(name: &str) -> Option<&'static Spec> {
-    ALL.iter().map(|(spec, _)| *spec).find(|spec| spec.name == name)
+/// The declaration of a match, if the family has it.
+pub(super) fn find(name: &str, family: Family) -> Option<&'static Spec> {
+    of(family).find(|spec| spec.name == name)
 }
 
-/// All names.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    ALL.iter().map(|(spec, _)| spec.name)
+/// All names of a family.
+pub(super) fn names(family: Family) -> impl Iterator<Item = &'static str> {
+    of(family).map(|spec| spec.name)
+}
+
+fn of(family: Family) -> impl Iterator<Item = &'static Spec> {
+    ALL.iter().filter(move |(_, only, _)| only.is_none_or(|only| only == family)).map(|(spec, ..)| *spec)
 }
 
 /// Makes the match that `given` names.
 pub(super) fn parse(given: &Given<'_>) -> Result<Option<Match>, Flaw> {
-    ALL.iter().find(|(spec, _)| spec.name == given.name).map(|(_, parse)| parse(given)).transpose()
+    ALL.iter().find(|(spec, ..)| spec.name == given.name).map(|(.., parse)| parse(given)).transpose()
 }
 
 /// Why a match that Linux knows is not supported, for names that users may try.
@@ -296,11 +309,20 @@ pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
     ("cluster", NOT_HERE),
     ("cpu", "there is one engine, not CPUs"),
     ("dccp", NOT_HERE),
+    ("dst", NOT_HERE),
     ("devgroup", "devices have no groups here; name them, or use `-i NAME+`"),
     ("esp", NOT_HERE),
+    ("eui64", NOT_HERE),
+    ("frag", "fragments are put together before rules see them"),
+    ("hbh", NOT_HERE),
+    ("hl", "it asks for IPv6; IPv4 has `ttl`"),
+    ("icmp", "it asks for IPv4; IPv6 has `icmp6`"),
+    ("icmp6", "it asks for IPv6; IPv4 has `icmp`"),
     ("ipcomp", NOT_HERE),
+    ("ipv6header", NOT_HERE),
     ("ipvs", "there are no virtual services here"),
     ("l2tp", NOT_HERE),
+    ("mh", NOT_HERE),
     ("nfacct", "there are no accounting objects here; rules count by themselves"),
     ("osf", "there are no fingerprints of systems here"),
     ("owner", "there are no processes here"),
@@ -309,6 +331,8 @@ pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
     ("quota", NOT_HERE),
     ("rateest", NOT_HERE),
     ("realm", "routes have no realms here"),
+    ("rt", NOT_HERE),
+    ("ttl", "it asks for IPv4; IPv6 has `hl`"),
 ];
 
 const NOT_HERE: &str = "nobody has built it; take the rule out or ask otherwise";

@@ -66,6 +66,8 @@ impl Matching for Recent {
             Opt::flag(&["rdest"]),
         ],
     };
+    // What its masks and tables hold is IPv4's.
+    const FAMILY: Option<Family> = Some(Family::Ipv4);
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         given.exclusive(&["set", "rcheck", "update", "remove"])?;

@@ -4,6 +4,7 @@
 //! Routes do not depend on marks here, so that `--validmark` changes nothing.
 
 use alloc::{format, string::String};
+use core::net::IpAddr;
 
 use super::{Answer, Matching};
 use crate::{
@@ -82,9 +83,9 @@ impl Matching for Rpfilter {
     }
 
     fn found(&self, _: &Facts, view: &View<'_>) -> String {
-        let source = view.packet.ipv4().map(|ip| ip.source());
+        let source = view.packet.ip().map(|ip| ip.source());
         let name = |id: DeviceId| view.devices.find(id).map_or("", |device| device.name.as_str());
-        match source.map(|source| view.routes.from_here(view.devices, source)) {
+        match source.map(|source| view.routes.from_here(view.devices, source, view.input)) {
             Some(Fate::Forward(hop)) => format!("would be answered through {}", name(hop.device)),
             Some(Fate::Local) => "comes from an address of this host".into(),
             Some(Fate::Nowhere(_)) | None => "cannot be answered: there is no route back".into(),
@@ -94,20 +95,25 @@ impl Matching for Rpfilter {
 
 impl Rpfilter {
     fn has_way_back(&self, view: &View<'_>) -> bool {
-        let Some((source, destination)) = view.packet.ipv4().map(|ip| (ip.source(), ip.destination())) else {
+        let Some((source, destination)) = view.packet.ip().map(|ip| (ip.source(), ip.destination())) else {
             return true;
         };
         if view.input == Some(DeviceId::LOOPBACK) {
             return true;
         }
         // Who has no address yet asks everybody.
-        let for_all = destination.is_broadcast() || is_local_group(destination.octets());
-        if source.octets()[0] == 0 && for_all {
+        let asks_everybody = match (source, destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                source.octets()[0] == 0 && (destination.is_broadcast() || is_local_group(destination.octets()))
+            }
+            (source, _) => source.is_unspecified(),
+        };
+        if asks_everybody {
             return true;
         }
         let device = view.input.and_then(|id| view.devices.find(id));
         let is_on = |device: &Device| device.addresses.iter().any(|own| own.address == source);
-        match view.routes.from_here(view.devices, source) {
+        match view.routes.from_here(view.devices, source, view.input) {
             Fate::Local => self.accept_local && (self.loose || device.is_some_and(is_on)),
             _ if view.devices.is_local(source) => false,
             Fate::Forward(hop) => self.loose || Some(hop.device) == view.input,

@@ -52,7 +52,7 @@ impl Matching for Tos {
 
 /// The packet's type of service.
 pub(super) fn tos(view: &View<'_>) -> u8 {
-    view.packet.ipv4().map_or(0, |ip| ip.tos)
+    view.packet.ip().map_or(0, |ip| ip.tos())
 }
 
 /// Reads `value`, `value/mask` or a name, which stands for its value under the mask 0x3f.

@@ -1,56 +1,73 @@
-//! `-m ttl`: hops left (Linux v6.18: `net/netfilter/xt_hl.c`, `ttl_mt()`).
+//! `-m ttl` and, of IPv6, `-m hl`: hops left (Linux v6.18: `net/netfilter/xt_hl.c`, `ttl_mt()`, `hl_mt6()`).
 
 use alloc::{format, string::String};
 
 use super::{Answer, Matching};
-use crate::netfilter::{
-    View,
-    error::Flaw,
-    program::facts::Facts,
-    save::{
-        options::{Given, Opt, Spec},
-        values,
+use crate::{
+    conntrack::Family,
+    netfilter::{
+        View,
+        error::Flaw,
+        program::facts::Facts,
+        save::{
+            options::{Given, Opt, Spec},
+            values,
+        },
+        walk::Depends,
     },
-    walk::Depends,
 };
 
-/// How many hops are asked for.
+/// `-m ttl`
+pub(in crate::netfilter) type Ttl = Hops<false>;
+/// `-m hl`
+pub(in crate::netfilter) type Hl = Hops<true>;
+
+/// How many hops are asked for, of IPv4 or of IPv6.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::netfilter) enum Ttl {
+pub(in crate::netfilter) enum Hops<const V6: bool> {
     Equal(u8),
     NotEqual(u8),
     Less(u8),
     Greater(u8),
 }
 
-impl Matching for Ttl {
-    const SPEC: &'static Spec = &Spec {
-        name: "ttl",
-        options: &[Opt::value(&["ttl-eq", "ttl"]).inverting(), Opt::value(&["ttl-lt"]), Opt::value(&["ttl-gt"])],
-    };
+static TTL: Spec = Spec {
+    name: "ttl",
+    options: &[Opt::value(&["ttl-eq", "ttl"]).inverting(), Opt::value(&["ttl-lt"]), Opt::value(&["ttl-gt"])],
+};
+static HL: Spec = Spec {
+    name: "hl",
+    options: &[Opt::value(&["hl-eq", "hl"]).inverting(), Opt::value(&["hl-lt"]), Opt::value(&["hl-gt"])],
+};
+
+impl<const V6: bool> Matching for Hops<V6> {
+    const SPEC: &'static Spec = if V6 { &HL } else { &TTL };
+    const FAMILY: Option<Family> = Some(if V6 { Family::Ipv6 } else { Family::Ipv4 });
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
-        given.exclusive(&["ttl-eq", "ttl-lt", "ttl-gt"])?;
+        let [equal, less, greater] = if V6 { ["hl-eq", "hl-lt", "hl-gt"] } else { ["ttl-eq", "ttl-lt", "ttl-gt"] };
+        given.exclusive(&[equal, less, greater])?;
         let value =
             |name| given.find(name).map(|item| Ok((item.inverted, values::byte(item.value(), HOPS)?))).transpose();
-        if let Some((inverted, hops)) = value("ttl-eq")? {
+        if let Some((inverted, hops)) = value(equal)? {
             return Ok(if inverted { Self::NotEqual(hops) } else { Self::Equal(hops) });
         }
-        if let Some((_, hops)) = value("ttl-lt")? {
+        if let Some((_, hops)) = value(less)? {
             return Ok(Self::Less(hops));
         }
-        match value("ttl-gt")? {
+        match value(greater)? {
             Some((_, hops)) => Ok(Self::Greater(hops)),
-            None => Err(given.needs("`--ttl-eq`, `--ttl-lt` or `--ttl-gt`")),
+            None => Err(given.needs("how many hops: `-eq`, `-lt` or `-gt` behind `--ttl` or `--hl`")),
         }
     }
 
     fn print(&self, out: &mut String) {
+        let name = if V6 { "hl" } else { "ttl" };
         let text = match self {
-            Self::Equal(hops) => format!(" --ttl-eq {hops}"),
-            Self::NotEqual(hops) => format!(" ! --ttl-eq {hops}"),
-            Self::Less(hops) => format!(" --ttl-lt {hops}"),
-            Self::Greater(hops) => format!(" --ttl-gt {hops}"),
+            Self::Equal(hops) => format!(" --{name}-eq {hops}"),
+            Self::NotEqual(hops) => format!(" ! --{name}-eq {hops}"),
+            Self::Less(hops) => format!(" --{name}-lt {hops}"),
+            Self::Greater(hops) => format!(" --{name}-gt {hops}"),
         };
         out.push_str(&text);
     }
@@ -71,12 +88,12 @@ impl Matching for Ttl {
     }
 
     fn found(&self, _: &Facts, view: &View<'_>) -> String {
-        format!("has TTL {}", hops(view))
+        format!("has {} {}", if V6 { "hop limit" } else { "TTL" }, hops(view))
     }
 }
 
 fn hops(view: &View<'_>) -> u8 {
-    view.packet.ipv4().map_or(0, |ip| ip.ttl)
+    view.packet.ip().map_or(0, |ip| ip.hops())
 }
 
 const HOPS: &str = "a number of hops from 0 to 255";

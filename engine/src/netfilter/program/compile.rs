@@ -2,9 +2,12 @@
 
 use alloc::{borrow::ToOwned, vec, vec::Vec};
 
-use super::{Entry, Place, Program, selector::Action, selector::Selector};
+use super::{
+    Entry, Place, Program,
+    selector::{Action, Ends, Selector},
+};
 use crate::{
-    conntrack::{Counter, TemplateId},
+    conntrack::{Counter, Family, TemplateId},
     netfilter::{
         Hook,
         error::{Fault, RuleError},
@@ -19,7 +22,7 @@ use crate::{
 
 /// Makes the flat form of all tables.
 pub(in crate::netfilter) fn compile(tables: &Tables) -> Result<Program, RuleError> {
-    let mut program = Program::default();
+    let mut program = Program { family: tables.family, ..Program::default() };
     for table in tables.iter() {
         check(tables, table)?;
         let mut starts = Vec::with_capacity(table.chains.len());
@@ -49,27 +52,31 @@ impl Program {
         for (number, rule) in (0..).zip(&chain.rules) {
             let start = |name: &str| table.find(name).and_then(|at| starts.get(at).copied());
             let selector = self.rule(rule, start).map_err(|fault| tables.error(rule.origin, fault))?;
-            self.push(selector, rule.counter, Place { table: table.name, chain: index, rule: number });
+            self.push(selector, rule.counter, Place { table: table.name, chain: index, rule: number }, &rule.header);
         }
-        let Some(mut end) = Selector::new(&Header::default(), &mut self.interfaces) else { return Ok(()) };
+        let header = Header::default();
+        let Some(mut end) = Selector::new(&header, &mut self.interfaces) else { return Ok(()) };
         let place = Place { table: table.name, chain: index, rule: chain.rules.len() as u32 };
         match chain.policy {
             Some(policy) => {
                 end.action = Action::Policy(policy.accept);
                 let entry = Entry { first, policy: self.selectors.len() as u32 };
                 self.entries[table.name as usize][policy.hook as usize] = Some(entry);
-                self.push(end, policy.counter, place);
+                self.push(end, policy.counter, place, &header);
             }
             None => {
                 end.action = Action::End;
-                self.push(end, Counter::default(), place);
+                self.push(end, Counter::default(), place, &header);
             }
         }
         Ok(())
     }
 
-    fn push(&mut self, selector: Selector, counter: Counter, place: Place) {
+    fn push(&mut self, selector: Selector, counter: Counter, place: Place, header: &Header) {
         self.selectors.push(selector);
+        if self.family == Family::Ipv6 {
+            self.ends.push(Ends::new(header));
+        }
         self.counters.push(counter);
         self.places.push(place);
     }

@@ -1,20 +1,26 @@
 //! What rules ask of a packet most often, read once for each walk through a table.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::interfaces::{Interfaces, Row};
 use crate::{
-    conntrack::{State, Tracking},
+    conntrack::{Family, State, Tracking},
     netfilter::view::View,
-    packet::Packet,
+    packet::{Ip, Packet},
     wire::{Protocol, TcpHeader, UdpHeader},
 };
 
 /// A packet's facts.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::netfilter) struct Facts {
-    pub(in crate::netfilter) source: u32,
-    pub(in crate::netfilter) destination: u32,
+    /// Of IPv6 the second of four words: a site and its networks differ there.
+    pub(super) source: u32,
+    pub(super) destination: u32,
+    /// Source and destination of IPv6; zero of IPv4.
+    pub(super) wide: [u128; 2],
+    pub(in crate::netfilter) family: Family,
     pub(in crate::netfilter) protocol: Protocol,
-    /// In units of 8 bytes.
+    /// In units of 8 bytes; not zero of a later fragment.
     pub(in crate::netfilter) fragment_offset: u16,
     pub(in crate::netfilter) ports: Ports,
     pub(in crate::netfilter) source_port: u16,
@@ -71,15 +77,25 @@ impl StateSet {
 }
 
 impl Facts {
-    /// Reads a packet; `None` when it is not IPv4.
-    pub(super) fn of(view: &View<'_>, interfaces: &Interfaces) -> Option<Self> {
-        let ip = view.packet.ipv4()?;
-        let fragment_offset = (ip.fragment_offset() / 8) as u16;
-        let (ports, source_port, destination_port) = read_ports(view.packet, ip.protocol(), fragment_offset);
+    /// Reads a packet; `None` when it is not of the family.
+    pub(super) fn of(view: &View<'_>, family: Family, interfaces: &Interfaces) -> Option<Self> {
+        let (source, destination, wide) = match (view.packet.ip()?, family) {
+            (Ip::V4(ip), Family::Ipv4) => (ip.source().to_bits(), ip.destination().to_bits(), [0; 2]),
+            (Ip::V6(ip), Family::Ipv6) => {
+                let wide = [ip.source().to_bits(), ip.destination().to_bits()];
+                (word(wide[0]), word(wide[1]), wide)
+            }
+            (Ip::V4(_), Family::Ipv6) | (Ip::V6(_), Family::Ipv4) => return None,
+        };
+        let protocol = view.packet.protocol();
+        let fragment_offset = (view.packet.fragment_offset() / 8) as u16;
+        let (ports, source_port, destination_port) = read_ports(view.packet, protocol, fragment_offset);
         Some(Self {
-            source: ip.source().to_bits(),
-            destination: ip.destination().to_bits(),
-            protocol: ip.protocol(),
+            source,
+            destination,
+            wide,
+            family,
+            protocol,
             fragment_offset,
             ports,
             source_port,
@@ -89,6 +105,27 @@ impl Facts {
             output: interfaces.row(view.output),
         })
     }
+
+    /// From whom.
+    pub(in crate::netfilter) fn source_ip(&self) -> IpAddr {
+        match self.family {
+            Family::Ipv4 => Ipv4Addr::from_bits(self.source).into(),
+            Family::Ipv6 => Ipv6Addr::from_bits(self.wide[0]).into(),
+        }
+    }
+
+    /// To whom.
+    pub(in crate::netfilter) fn destination_ip(&self) -> IpAddr {
+        match self.family {
+            Family::Ipv4 => Ipv4Addr::from_bits(self.destination).into(),
+            Family::Ipv6 => Ipv6Addr::from_bits(self.wide[1]).into(),
+        }
+    }
+}
+
+/// The word of an IPv6 address, or of its mask, that a selector looks at.
+pub(super) const fn word(bits: u128) -> u32 {
+    (bits >> 64) as u32
 }
 
 fn read_ports(packet: &Packet, protocol: Protocol, fragment_offset: u16) -> (Ports, u16, u16) {

@@ -18,16 +18,19 @@ use alloc::vec::Vec;
 
 use super::{Hook, MatchState, RuleId, TableName, matches::Match, targets::Target};
 use crate::{
-    conntrack::{Counter, Template},
+    conntrack::{Counter, Family, Template},
     device::Devices,
 };
 use interfaces::Interfaces;
-use selector::Selector;
+use selector::{Ends, Selector};
 
 /// All tables, flat.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Program {
+    family: Family,
     selectors: Vec<Selector>,
+    /// What each entry asks of IPv6 addresses; empty for IPv4, whose addresses selectors hold.
+    ends: Vec<Ends>,
     /// What each entry has counted, but for recorded walks.
     pub(super) counters: Vec<Counter>,
     /// Where each entry comes from; of a policy or a chain's end the rule's index is the number of rules.
@@ -82,11 +85,12 @@ impl Program {
 
     /// Where an entry was written.
     pub(super) fn place(&self, rule: RuleId) -> Option<Place> {
-        self.places.get(rule.0 as usize).copied()
+        self.places.get(rule.index()).copied()
     }
 
     /// All entries with their places.
     pub(super) fn places(&self) -> impl Iterator<Item = (RuleId, Place)> {
-        (0..).map(RuleId).zip(self.places.iter().copied())
+        let family = self.family;
+        (0..).map(move |index| RuleId::new(family, index)).zip(self.places.iter().copied())
     }
 }

@@ -24,11 +24,11 @@ use crate::{
 };
 
 impl Program {
-    /// Walks the chain of `table` at the view's hook. A packet that is not IPv4, and a table that has no chain there,
+    /// Walks the chain of `table` at the view's hook. A packet of another family, and a table that has no chain there,
     /// accept.
     pub(in crate::netfilter) fn evaluate(&mut self, tables: &Tables, table: TableName, view: &mut View<'_>) -> Verdict {
         let Some(entry) = self.entries[table as usize][view.hook as usize] else { return Verdict::Accept };
-        let Some(mut facts) = Facts::of(view, &self.interfaces) else { return Verdict::Accept };
+        let Some(mut facts) = Facts::of(view, self.family, &self.interfaces) else { return Verdict::Accept };
         view.walk.start_table(view.output, view.packet.meta().tracking);
         self.stack.clear();
         let mut noted = Verdict::Accept;
@@ -43,7 +43,7 @@ impl Program {
                     at += 1;
                     continue;
                 }
-                Asked::Drop => return Verdict::Drop(RuleId(at)),
+                Asked::Drop => return Verdict::Drop(self.id(at)),
             }
             match self.act(tables, table, at, entry, view) {
                 Then::To(next) => at = next,
@@ -58,11 +58,22 @@ impl Program {
         }
     }
 
+    /// The number by which others know an entry.
+    const fn id(&self, at: u32) -> RuleId {
+        RuleId::new(self.family, at)
+    }
+
     /// Whether the packet is what an entry asks for.
     #[inline]
     fn asks_for(&mut self, at: u32, facts: &Facts, view: &mut View<'_>) -> Asked {
         let selector = &self.selectors[at as usize];
-        let matches = match selector.fit(facts, &self.interfaces) {
+        let fit = selector.fit(facts, &self.interfaces);
+        if let (Some(ends), true) = (self.ends.get(at as usize), fit != Fit::Never)
+            && !ends.hold(facts)
+        {
+            return Asked::No(None);
+        }
+        let matches = match fit {
             Fit::Never => return Asked::No(None),
             Fit::NotNow => {
                 look(view, selector.looks_at);
@@ -107,11 +118,12 @@ impl Program {
             view.around.trace.push(|| Step::Policy(table, hook, accept));
             return Then::Done(if accept { Verdict::Accept } else { Verdict::DropByPolicy });
         }
-        view.around.trace.push(|| Step::Matched(table, RuleId(at)));
+        let id = self.id(at);
+        view.around.trace.push(|| Step::Matched(table, id));
         match action {
             Action::Continue => Then::To(at + 1),
             Action::Accept => Then::Done(Verdict::Accept),
-            Action::Drop => Then::Done(Verdict::Drop(RuleId(at))),
+            Action::Drop => Then::Done(Verdict::Drop(id)),
             Action::Return | Action::End | Action::Policy(_) => Then::To(self.come_back(entry)),
             Action::Jump(chain) => {
                 self.stack.push(at + 1);
@@ -123,7 +135,7 @@ impl Program {
                 if !target.is_repeatable() {
                     view.walk.spoil();
                 }
-                match target.apply(RuleId(at), view) {
+                match target.apply(id, view) {
                     Next::Rule => Then::To(at + 1),
                     Next::Noted(verdict) => Then::Noted(verdict),
                     Next::Done(verdict) => Then::Done(verdict),
@@ -168,7 +180,7 @@ impl Program {
         facts: &Facts,
         view: &mut View<'_>,
     ) {
-        let Some(rule) = self.place(RuleId(at)).and_then(|place| tables.rule(place)) else { return };
+        let Some(rule) = self.place(self.id(at)).and_then(|place| tables.rule(place)) else { return };
         let fields = rule.header.fields();
         let (part, found) = match failed {
             Some(index) => (fields.len() + index, self.found(at, index, facts, view)),
@@ -177,7 +189,8 @@ impl Program {
                 None => self.found_in_folded(at, fields.len(), facts, view),
             },
         };
-        view.around.trace.push(|| Step::Missed(table, RuleId(at), part as u16, found));
+        let id = self.id(at);
+        view.around.trace.push(|| Step::Missed(table, id, part as u16, found));
     }
 
     fn found(&self, at: u32, index: usize, facts: &Facts, view: &View<'_>) -> String {

@@ -1,11 +1,14 @@
 //! The flat form of what most rules ask for, one cache line a rule, checked without looking anywhere else.
 
 use super::{
-    facts::{Facts, Ports, StateSet},
+    facts::{Facts, Ports, StateSet, word},
     interfaces::Interfaces,
 };
 use crate::{
-    netfilter::{header::Header, walk::Fingerprint},
+    netfilter::{
+        header::{Header, Network, Not},
+        walk::Fingerprint,
+    },
     wire::Protocol,
 };
 
@@ -101,12 +104,16 @@ impl Selector {
             action: Action::Continue,
             looks_at: Fingerprint::NOTHING,
         };
-        if let Some(field) = header.source {
-            (selector.source, selector.source_mask) = field.what.ipv4()?;
+        if let Some(field) = header.source
+            && let Some((network, mask)) = narrow(field)
+        {
+            (selector.source, selector.source_mask) = (network, mask);
             selector.invert(SOURCE, field.inverted);
         }
-        if let Some(field) = header.destination {
-            (selector.destination, selector.destination_mask) = field.what.ipv4()?;
+        if let Some(field) = header.destination
+            && let Some((network, mask)) = narrow(field)
+        {
+            (selector.destination, selector.destination_mask) = (network, mask);
             selector.invert(DESTINATION, field.inverted);
         }
         if let Some(field) = header.protocol {
@@ -221,6 +228,50 @@ impl Selector {
             return if facts.ports == Ports::Evil { Fit::Unsure } else { Fit::NotNow };
         }
         if self.states.intersects(facts.state) { Fit::Yes } else { Fit::NotNow }
+    }
+}
+
+/// What a selector can look at of a network: all of IPv4's; of IPv6's one word, which rules most packets out, and of one
+/// that is not to match nothing. [`Ends`] looks at the rest.
+fn narrow(field: Not<Network>) -> Option<(u32, u32)> {
+    match field.what.ipv6() {
+        None => field.what.ipv4(),
+        Some(_) if field.inverted => None,
+        Some((network, mask)) => Some((word(network), word(mask))),
+    }
+}
+
+/// What a rule asks of IPv6 addresses.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ends {
+    source: Option<WideNetwork>,
+    destination: Option<WideNetwork>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct WideNetwork {
+    network: u128,
+    mask: u128,
+    inverted: bool,
+}
+
+impl Ends {
+    /// What a header asks for.
+    pub(super) fn new(header: &Header) -> Self {
+        let wide = |field: Option<Not<Network>>| {
+            let field = field?;
+            let (network, mask) = field.what.ipv6()?;
+            Some(WideNetwork { network, mask, inverted: field.inverted })
+        };
+        Self { source: wide(header.source), destination: wide(header.destination) }
+    }
+
+    /// Whether a packet's addresses are what is asked for.
+    pub(super) fn hold(&self, facts: &Facts) -> bool {
+        let holds = |asked: Option<WideNetwork>, address: u128| {
+            asked.is_none_or(|asked| (address & asked.mask == asked.network) != asked.inverted)
+        };
+        holds(self.source, facts.wide[0]) && holds(self.destination, facts.wide[1])
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) use nearest::nearest;
 pub(super) use print::{print, print_rule};
 pub(super) use restore::{Tables, restore};
 
-use crate::conntrack::HelperId;
+use crate::conntrack::{Family, HelperId};
 
 /// A rules text.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,8 @@ pub struct Source<'a> {
 /// What is needed to load rules.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Loading<'a> {
+    /// Whose packets the rules are for: `iptables` text or `ip6tables` text.
+    pub family: Family,
     /// Whether counters in the text are taken (`iptables-restore --counters`); else all start at zero.
     pub counters: bool,
     /// Sets that are there already and that rules may name, beside those of the texts.

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use super::text::Word;
 use crate::{
-    conntrack::HelperId,
+    conntrack::{Family, HelperId},
     netfilter::{
         error::{Fault, Flaw},
         header::Header,
@@ -132,6 +132,8 @@ pub(in crate::netfilter) struct Given<'a> {
     pub(in crate::netfilter) matches: &'a [Match],
     /// The sets that are there.
     pub(in crate::netfilter) sets: &'a [&'a str],
+    /// The family of the packets that the rule is asked about.
+    pub(in crate::netfilter) family: Family,
     /// The helpers that are loaded.
     pub(in crate::netfilter) helpers: &'a [(&'a str, HelperId)],
 }

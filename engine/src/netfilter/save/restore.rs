@@ -8,7 +8,7 @@ use super::{
     text::{Word, words},
 };
 use crate::{
-    conntrack::Counter,
+    conntrack::{Counter, Family},
     limits::{CHAINS_MAX, RULES_MAX, RULES_TEXT_BYTES_MAX},
     netfilter::{
         TableName,
@@ -23,6 +23,7 @@ use crate::{
 /// What has been read.
 #[derive(Clone, Debug, Default)]
 pub(in crate::netfilter) struct Tables {
+    pub(in crate::netfilter) family: Family,
     /// By their numbers; `None`: never named.
     pub(in crate::netfilter) tables: [Option<Table>; TableName::ALL.len()],
     /// Names of the texts.
@@ -33,6 +34,11 @@ pub(in crate::netfilter) struct Tables {
 }
 
 impl Tables {
+    /// No tables, for packets of a family.
+    pub(in crate::netfilter) fn new(family: Family) -> Self {
+        Self { family, ..Self::default() }
+    }
+
     /// The tables that were named, in order.
     pub(in crate::netfilter) fn iter(&self) -> impl Iterator<Item = &Table> {
         self.tables.iter().flatten()
@@ -49,7 +55,8 @@ impl Tables {
 pub(in crate::netfilter) fn restore(sources: &[Source<'_>], loading: &Loading<'_>) -> Result<Tables, RuleError> {
     let sets = read_sets(sources)?;
     let known: Vec<&str> = sets.names().chain(loading.sets.iter().copied()).collect();
-    let mut reader = Reader { tables: Tables::default(), open: None, loading, sets: &known, file: 0, line: 0 };
+    let tables = Tables::new(loading.family);
+    let mut reader = Reader { tables, open: None, loading, sets: &known, file: 0, line: 0 };
     reader.tables.files = sources.iter().map(|source| source.name.to_owned()).collect();
     for (index, source) in (0..).zip(sources).filter(|(_, source)| !is_sets(source.text)) {
         reader.file = index;
@@ -165,8 +172,9 @@ impl Reader<'_> {
         if !fits || text.contains(char::is_whitespace) {
             return Err(Fault::BadChainName { name: text.clone() }.at(name.column));
         }
+        let family = self.loading.family;
         let table = self.table(table);
-        if table.find(text).is_some() || targets::names().any(|known| known == text) {
+        if table.find(text).is_some() || targets::names(family).any(|known| known == text) {
             return Err(Fault::ChainExists { chain: text.clone() }.at(name.column));
         }
         if table.chains.len() >= CHAINS_MAX {
@@ -218,7 +226,7 @@ impl Reader<'_> {
             }
             None => (None, (text, column)),
         };
-        let line = line::parse(&words(rest.0, rest.1)?)?;
+        let line = line::parse(&words(rest.0, rest.1)?, self.loading.family)?;
         if line.other_family {
             return Ok(());
         }
@@ -254,7 +262,8 @@ impl Reader<'_> {
     ) -> Result<(), Flaw> {
         let at = self.chain(table, chain)?;
         draft.check_devices(&chain.text)?;
-        let around = Surroundings { table, sets: self.sets, helpers: self.loading.helpers };
+        let around =
+            Surroundings { table, sets: self.sets, family: self.loading.family, helpers: self.loading.helpers };
         let known = self.table(table);
         let finished = draft.finish(around, |name| known.find(name).is_some_and(|at| at >= table.hooks().len()))?;
         let rules = &mut known.chains[at].rules;

@@ -1,9 +1,9 @@
 //! Values of options: numbers, addresses, ports, protocols, marks.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{names, text::Word};
-use crate::{netfilter::error::Flaw, wire::Protocol};
+use crate::{conntrack::Family, ip::prefix, netfilter::error::Flaw, wire::Protocol};
 
 /// A number in decimal, `0x` hexadecimal or `0` octal notation, as the tool reads it (`strtoul` with base 0).
 pub(in crate::netfilter) fn number(text: &str) -> Option<u64> {
@@ -92,11 +92,6 @@ pub(in crate::netfilter) fn protocol(word: &Word) -> Result<Option<Protocol>, Fl
     }
 }
 
-/// A whole IPv4 address.
-pub(in crate::netfilter) fn ipv4(text: &str) -> Option<Ipv4Addr> {
-    text.parse().ok()
-}
-
 /// An IPv4 address of which trailing bytes may be missing and are zero then: `10` is 10.0.0.0.
 pub(in crate::netfilter) fn short_ipv4(text: &str) -> Option<Ipv4Addr> {
     let mut octets = [0; 4];
@@ -120,9 +115,56 @@ pub(in crate::netfilter) fn ipv4_mask(text: &str) -> Option<u32> {
     }
 }
 
-/// A mask that is a prefix: its length, or four bytes.
+/// A whole IPv4 address.
+pub(in crate::netfilter) fn ipv4(text: &str) -> Option<Ipv4Addr> {
+    text.parse().ok()
+}
+
+/// A mask of IPv4 that is a prefix: its length, or four bytes.
 pub(in crate::netfilter) fn ipv4_prefix(text: &str) -> Option<u32> {
     ipv4_mask(text).filter(|mask| mask.leading_ones() == mask.count_ones())
+}
+
+/// A whole address of a family.
+pub(in crate::netfilter) fn address(text: &str, family: Family) -> Option<IpAddr> {
+    text.parse().ok().filter(|address| Family::of(*address) == family)
+}
+
+/// An address of a family; of IPv4 trailing bytes may be missing.
+pub(in crate::netfilter) fn short_address(text: &str, family: Family) -> Option<IpAddr> {
+    match family {
+        Family::Ipv4 => short_ipv4(text).map(IpAddr::V4),
+        Family::Ipv6 => address(text, family),
+    }
+}
+
+/// A mask as a prefix length or as an address.
+pub(in crate::netfilter) fn mask(text: &str, family: Family) -> Option<IpAddr> {
+    match family {
+        Family::Ipv4 => ipv4_mask(text).map(|mask| Ipv4Addr::from_bits(mask).into()),
+        Family::Ipv6 if text.contains(':') => address(text, family),
+        Family::Ipv6 => match number(text)? {
+            length @ 0..=128 => Some(prefix::network(whole_mask(family), length as u8)),
+            _ => None,
+        },
+    }
+}
+
+/// The mask of which all bits count.
+pub(in crate::netfilter) const fn whole_mask(family: Family) -> IpAddr {
+    match family {
+        Family::Ipv4 => IpAddr::V4(Ipv4Addr::BROADCAST),
+        Family::Ipv6 => IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)),
+    }
+}
+
+/// The length of a mask that is a prefix.
+pub(in crate::netfilter) fn prefix_of(mask: IpAddr) -> Option<u8> {
+    let (ones, all) = match mask {
+        IpAddr::V4(v4) => (v4.to_bits().leading_ones(), v4.to_bits().count_ones()),
+        IpAddr::V6(v6) => (v6.to_bits().leading_ones(), v6.to_bits().count_ones()),
+    };
+    (ones == all).then_some(ones as u8)
 }
 
 /// Whether `text` is the start of a word, in any case; the empty text is not.

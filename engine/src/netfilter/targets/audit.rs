@@ -35,8 +35,11 @@ impl Targeting for Audit {
     fn apply(&mut self, _: RuleId, view: &mut View<'_>) -> Next {
         if view.around.events.wanted().log {
             let mark = view.packet.meta().mark;
-            let ends = match view.packet.ipv4() {
-                Some(ip) => format!("saddr={} daddr={} proto={}", ip.source(), ip.destination(), ip.protocol),
+            let ends = match view.packet.ip() {
+                Some(ip) => {
+                    let protocol = view.packet.protocol().0;
+                    format!("saddr={} daddr={} proto={protocol}", ip.source(), ip.destination())
+                }
                 None => "saddr=? daddr=? proto=-1".into(),
             };
             view.around.events.push(view.now, Event::Audit { record: format!("mark={mark:#x} {ends}") });

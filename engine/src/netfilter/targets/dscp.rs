@@ -29,8 +29,9 @@ impl Targeting for Dscp {
     }
 
     fn apply(&mut self, _: RuleId, view: &mut View<'_>) -> Next {
-        if let Some(ip) = view.packet.ipv4_mut() {
-            ip.set_tos(self.0 << 2 | ip.tos & 0x03);
+        let before = view.packet.ip().map_or(0, |ip| ip.tos());
+        if let Some(mut ip) = view.packet.ip_mut() {
+            ip.set_tos(self.0 << 2 | before & 0x03);
         }
         Next::Rule
     }

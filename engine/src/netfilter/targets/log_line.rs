@@ -1,5 +1,5 @@
 //! The line that `-j LOG` writes, field by field as the kernel does (format: Linux v6.18:
-//! `net/netfilter/nf_log_syslog.c`, `nf_log_ip_packet()`).
+//! `net/netfilter/nf_log_syslog.c`, `nf_log_ip_packet()`, `nf_log_ip6_packet()`).
 
 use alloc::string::String;
 use core::{
@@ -11,7 +11,11 @@ use zerocopy::FromBytes;
 
 use crate::{
     netfilter::View,
-    wire::{IcmpHeader, Ipv4Header, Protocol, TcpFlags, TcpHeader, UdpHeader, icmp::IcmpType},
+    wire::{
+        IcmpHeader, Icmpv6Header, Icmpv6Type, Ipv4Header, Ipv6Header, Protocol, TcpFlags, TcpHeader, UdpHeader,
+        icmp::IcmpType,
+        ipv6::{FragmentHeader, is_extension},
+    },
 };
 
 /// What a line tells beside the usual.
@@ -50,7 +54,11 @@ fn write_line(out: &mut String, prefix: &str, details: Details, view: &View<'_>)
     let network = view.packet.network_bytes();
     // Behind the linear bytes nothing is looked at, but lengths count everything.
     let present = network.len() + view.packet.fragments().map(<[u8]>::len).sum::<usize>();
-    write_ipv4(out, details, Part { bytes: network, present }, false)?;
+    let part = Part { bytes: network, present };
+    match view.packet.ipv6() {
+        Some(_) => write_ipv6(out, details, part, false)?,
+        None => write_ipv4(out, details, part, false)?,
+    }
     if let Some(owner) = view.packet.meta().owner.filter(|_| details.uid) {
         write!(out, "UID={} GID={} ", owner.user, owner.group)?;
     }
@@ -128,6 +136,145 @@ fn write_ipv4(out: &mut String, details: Details, part: Part<'_>, quoted: bool) 
         Protocol::ESP if offset != 0 => out.write_str("PROTO=ESP "),
         Protocol::ESP => write_spi(out, "ESP", transport, ESP_LEN, 0),
         Protocol(number) => write!(out, "PROTO={number} "),
+    }
+}
+
+/// Writes an IPv6 header, its extension headers and what follows them. `quoted`: it stands inside an ICMPv6 error.
+fn write_ipv6(out: &mut String, details: Details, part: Part<'_>, quoted: bool) -> fmt::Result {
+    let Some(ip) = part.header::<Ipv6Header>() else { return out.write_str("TRUNCATED") };
+    write!(out, "SRC={} DST={} ", Full(ip.source), Full(ip.destination))?;
+    let len = usize::from(ip.payload_len.get()) + Ipv6Header::LEN;
+    write!(out, "LEN={len} TC={} HOPLIMIT={} FLOWLBL={} ", ip.traffic_class(), ip.hop_limit, ip.flow_label())?;
+    let Some(Behind { protocol, part, fragment }) = write_extensions(out, details, ip.next_header(), part)? else {
+        return Ok(());
+    };
+    match protocol {
+        Protocol::TCP => write_tcp(out, details, part, fragment),
+        Protocol::UDP => write_udp(out, "UDP", part, fragment),
+        Protocol::UDPLITE => write_udp(out, "UDPLITE", part, fragment),
+        Protocol::ICMPV6 => write_icmpv6(out, details, part, fragment, quoted),
+        Protocol(number) => write!(out, "PROTO={number} "),
+    }
+}
+
+/// What follows extension headers.
+struct Behind<'a> {
+    protocol: Protocol,
+    part: Part<'a>,
+    /// It belongs to a fragment that is not the first.
+    fragment: bool,
+}
+
+/// Writes the extension headers behind the IPv6 header at the start of `part`; `None` when the line ends with them.
+fn write_extensions<'a>(
+    out: &mut String,
+    details: Details,
+    first: Protocol,
+    part: Part<'a>,
+) -> Result<Option<Behind<'a>>, fmt::Error> {
+    let mut behind = Behind { protocol: first, part: part.after(Ipv6Header::LEN), fragment: false };
+    while behind.protocol == Protocol::ESP || (is_extension(behind.protocol) && behind.protocol != Protocol::NO_NEXT) {
+        let rest = behind.part;
+        let Some(&[next, len]) = rest.bytes.first_chunk() else {
+            out.write_str("TRUNCATED")?;
+            return Ok(None);
+        };
+        let aloud = details.ip_options;
+        if aloud {
+            out.write_str("OPT ( ")?;
+        }
+        let header_len = match behind.protocol {
+            Protocol::FRAGMENT => {
+                let Some(header) = rest.header::<FragmentHeader>() else {
+                    out.write_str("FRAG:TRUNCATED ")?;
+                    return Ok(None);
+                };
+                write!(out, "FRAG:{} ", header.offset())?;
+                out.write_str(if header.more() { "INCOMPLETE " } else { "" })?;
+                write!(out, "ID:{:08x} ", header.id.get())?;
+                behind.fragment |= header.offset() > 0;
+                FragmentHeader::LEN
+            }
+            Protocol::AH | Protocol::ESP => {
+                let is_last = behind.protocol == Protocol::ESP;
+                if aloud && !write_security(out, is_last, rest, behind.fragment)? || is_last {
+                    return Ok(None);
+                }
+                (usize::from(len) + 2) * 4
+            }
+            _ if behind.fragment => {
+                out.write_str(if aloud { ")" } else { "" })?;
+                return Ok(None);
+            }
+            _ => (usize::from(len) + 1) * 8,
+        };
+        if aloud {
+            out.write_str(") ")?;
+        }
+        behind.protocol = Protocol(next);
+        behind.part = rest.after(header_len);
+    }
+    Ok(Some(behind))
+}
+
+/// Writes the security parameter index of AH or ESP; false when the line ends here.
+fn write_security(out: &mut String, is_esp: bool, part: Part<'_>, fragment: bool) -> Result<bool, fmt::Error> {
+    let (name, len, at) = if is_esp { ("ESP ", ESP_LEN, 0) } else { ("AH ", AH_LEN, 4) };
+    out.write_str(name)?;
+    if fragment {
+        out.write_char(')')?;
+        return Ok(false);
+    }
+    match part.bytes.get(..len).and_then(|header| header.get(at..)?.first_chunk::<4>()) {
+        Some(spi) => {
+            write!(out, "SPI={:#x} ", u32::from_be_bytes(*spi))?;
+            out.write_str(if is_esp { ")" } else { "" })?;
+            Ok(true)
+        }
+        None => {
+            write!(out, "INCOMPLETE [{} bytes] )", part.present)?;
+            Ok(false)
+        }
+    }
+}
+
+fn write_icmpv6(out: &mut String, details: Details, part: Part<'_>, fragment: bool, quoted: bool) -> fmt::Result {
+    out.write_str("PROTO=ICMPv6 ")?;
+    if fragment {
+        return Ok(());
+    }
+    let Some(icmp) = part.header::<Icmpv6Header>() else { return part.incomplete(out) };
+    write!(out, "TYPE={} CODE={} ", icmp.kind, icmp.code)?;
+    let number = u32::from_be_bytes(icmp.rest);
+    match icmp.icmp_type() {
+        Icmpv6Type::ECHO_REQUEST | Icmpv6Type::ECHO_REPLY => {
+            write!(out, "ID={} SEQ={} ", icmp.id(), icmp.sequence())
+        }
+        Icmpv6Type::UNREACHABLE | Icmpv6Type::TOO_BIG | Icmpv6Type::TIME_EXCEEDED | Icmpv6Type::PARAMETER_PROBLEM => {
+            if icmp.icmp_type() == Icmpv6Type::PARAMETER_PROBLEM {
+                write!(out, "POINTER={number:08x} ")?;
+            }
+            if !quoted {
+                out.write_char('[')?;
+                write_ipv6(out, details, part.after(Icmpv6Header::LEN), true)?;
+                out.write_str("] ")?;
+            }
+            if icmp.icmp_type() == Icmpv6Type::TOO_BIG { write!(out, "MTU={number} ") } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An IPv6 address in full, as the kernel writes it here: eight groups of four digits.
+struct Full([u8; 16]);
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (groups, _) = self.0.as_chunks::<2>();
+        for (index, [high, low]) in groups.iter().enumerate() {
+            write!(f, "{}{high:02x}{low:02x}", if index == 0 { "" } else { ":" })?;
+        }
+        Ok(())
     }
 }
 

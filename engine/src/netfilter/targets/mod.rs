@@ -28,11 +28,14 @@ use super::{
     error::Flaw,
     save::options::{Given, Spec},
 };
+use crate::conntrack::Family;
 
 /// What a target is.
 pub(super) trait Targeting: Sized + Clone + Debug + PartialEq {
     /// Its name and options.
     const SPEC: &'static Spec;
+    /// The family that alone has it.
+    const FAMILY: Option<Family> = None;
     /// The tables it may stand in.
     const TABLES: &'static [TableName] = &TableName::ALL;
     /// The hooks its rule may be reached from.
@@ -76,8 +79,12 @@ macro_rules! all_targets {
         }
 
         /// How each target is declared and made.
-        static ALL: &[(&Spec, fn(&Given<'_>) -> Result<Target, Flaw>)] = &[
-            $(($module::$kind::SPEC, |given| Ok(Target::$name($module::$kind::parse(given)?))),)+
+        static ALL: &[(&Spec, Option<Family>, fn(&Given<'_>) -> Result<Target, Flaw>)] = &[
+            $((
+                $module::$kind::SPEC,
+                <$module::$kind as Targeting>::FAMILY,
+                |given| Ok(Target::$name($module::$kind::parse(given)?)),
+            ),)+
         ];
 
         impl Target {
@@ -122,6 +129,7 @@ all_targets! {
     Ct = ct::Ct,
     Dnat = nat::Dnat,
     Dscp = dscp::Dscp,
+    Hl = ttl::Hl,
     Log = log::Log,
     Mark = mark::Mark,
     Masquerade = nat::Masquerade,
@@ -139,19 +147,23 @@ all_targets! {
     Ttl = ttl::Ttl,
 }
 
-/// The declaration of a target.
-pub(super) fn find(name: &str) -> Option<&'static Spec> {
-    ALL.iter().map(|(spec, _)| *spec).find(|spec| spec.name == name)
+/// The declaration of a target, if the family has it.
+pub(super) fn find(name: &str, family: Family) -> Option<&'static Spec> {
+    of(family).find(|spec| spec.name == name)
 }
 
-/// All names, the built-in verdicts included.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    ["ACCEPT", "DROP", "RETURN"].into_iter().chain(ALL.iter().map(|(spec, _)| spec.name))
+/// All names of a family, the built-in verdicts included.
+pub(super) fn names(family: Family) -> impl Iterator<Item = &'static str> {
+    ["ACCEPT", "DROP", "RETURN"].into_iter().chain(of(family).map(|spec| spec.name))
+}
+
+fn of(family: Family) -> impl Iterator<Item = &'static Spec> {
+    ALL.iter().filter(move |(_, only, _)| only.is_none_or(|only| only == family)).map(|(spec, ..)| *spec)
 }
 
 /// Makes the target that `given` names.
 pub(super) fn parse(given: &Given<'_>) -> Result<Option<Target>, Flaw> {
-    ALL.iter().find(|(spec, _)| spec.name == given.name).map(|(_, parse)| parse(given)).transpose()
+    ALL.iter().find(|(spec, ..)| spec.name == given.name).map(|(.., parse)| parse(given)).transpose()
 }
 
 /// Why a target that Linux knows is not supported, for names that users may try.
@@ -170,6 +182,7 @@ pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
     ("SYNPROXY", NOT_HERE),
     ("TCPOPTSTRIP", NOT_HERE),
     ("TPROXY", "there are no transparent sockets here"),
+    ("TTL", "it changes IPv4; for IPv6 there is HL"),
     ("ULOG", "Linux has it no more; use NFLOG"),
 ];
 

@@ -2,10 +2,12 @@
 //! the name of the option; the translation itself is the nat room's.
 
 use alloc::{format, string::String};
+use core::net::IpAddr;
 
 use super::{Next, Targeting};
 use crate::{
-    conntrack::Address,
+    conntrack::{Address, Family},
+    ip::prefix,
     nat::NatRange,
     netfilter::{
         Hook, RuleId, TableName, Verdict, View,
@@ -23,7 +25,7 @@ macro_rules! translation {
     ($(#[doc = $doc:literal])+ $kind:ident, $name:literal, $hooks:expr, $option:literal, $options:expr, $parse:ident, $verdict:ident) => {
         $(#[doc = $doc])+
         #[derive(Clone, Debug, PartialEq)]
-        pub(in crate::netfilter) struct $kind(NatRange);
+        pub(in crate::netfilter) struct $kind(NatRange, Family);
 
         impl Targeting for $kind {
             const SPEC: &'static Spec = &Spec { name: $name, options: $options };
@@ -31,11 +33,11 @@ macro_rules! translation {
             const HOOKS: &'static [Hook] = $hooks;
 
             fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
-                Ok(Self($parse(given, $option)?))
+                Ok(Self($parse(given, $option)?, given.family))
             }
 
             fn print(&self, out: &mut String) {
-                print_range(&self.0, $option, out);
+                print_range(&self.0, $option, self.1, out);
             }
 
             fn apply(&mut self, rule: RuleId, _: &mut View<'_>) -> Next {
@@ -78,12 +80,14 @@ translation! {
     parse_own, Redirect
 }
 
-/// Another network, in which each address keeps its place (Linux v6.18: `net/netfilter/xt_NETMAP.c`, `netmap_tg4()`).
+/// Another network, in which each address keeps its place (Linux v6.18: `net/netfilter/xt_NETMAP.c`, `netmap_tg4()`,
+/// `netmap_tg6()`).
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::netfilter) struct Netmap {
     /// Zero where the mask is.
-    network: u32,
-    mask: u32,
+    network: IpAddr,
+    /// Length of its prefix.
+    prefix: u8,
 }
 
 impl Targeting for Netmap {
@@ -93,32 +97,27 @@ impl Targeting for Netmap {
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         let word = given.need("to", "`--to NETWORK`")?.value();
-        let (address, mask) = word.text.split_once('/').unwrap_or((&word.text, "32"));
-        let found = values::ipv4(address).zip(values::ipv4_prefix(mask));
-        let (address, mask) = found.ok_or_else(|| word.bad("an IPv4 network such as 10.0.0.0/24"))?;
-        Ok(Self { network: address.to_bits() & mask, mask })
+        let (address, mask) = match word.text.split_once('/') {
+            Some((address, mask)) => (address, values::mask(mask, given.family)),
+            None => (word.text.as_str(), Some(values::whole_mask(given.family))),
+        };
+        let found = values::address(address, given.family).zip(mask.and_then(values::prefix_of));
+        let (address, prefix) = found.ok_or_else(|| word.bad("a network such as 10.0.0.0/24 or 2001:db8::/64"))?;
+        Ok(Self { network: prefix::network(address, prefix), prefix })
     }
 
     fn print(&self, out: &mut String) {
-        let network = core::net::Ipv4Addr::from_bits(self.network);
-        out.push_str(&format!(" --to {network}/{}", self.mask.leading_ones()));
+        out.push_str(&format!(" --to {}/{}", self.network, self.prefix));
     }
 
     fn apply(&mut self, rule: RuleId, view: &mut View<'_>) -> Next {
-        let Some(ip) = view.packet.ipv4() else { return Next::Rule };
+        let Some(ip) = view.packet.ip() else { return Next::Rule };
         let old = match view.hook {
             Hook::Prerouting | Hook::Output => ip.destination(),
             Hook::Input | Hook::Forward | Hook::Postrouting => ip.source(),
         };
-        let address = Address::v4((old.to_bits() & !self.mask | self.network).to_be_bytes());
-        let range = NatRange {
-            addresses: Some((address, address)),
-            ports: None,
-            base: None,
-            random: false,
-            random_fully: false,
-            persistent: false,
-        };
+        let Some(address) = prefix::moved(old, self.network, self.prefix).map(Address::from) else { return Next::Rule };
+        let range = NatRange { addresses: Some((address, address)), ..NatRange::default() };
         Next::Done(Verdict::Translate(range, rule))
     }
 
@@ -128,14 +127,11 @@ impl Targeting for Netmap {
     }
 }
 
-/// Reads `[address[-address]][:port[-port]]` and the flags.
+/// Reads `[address[-address]][:port[-port]]` and the flags. Around IPv6 addresses before a port stand brackets.
 fn parse_endpoint(given: &Given<'_>, option: &str) -> Result<NatRange, Flaw> {
     let item = given.need(option, "where to: `--to-source` or `--to-destination` with an address or a port")?;
     let word = item.value();
-    let (addresses, ports) = match word.text.split_once(':') {
-        Some((addresses, ports)) => (addresses, Some(ports)),
-        None => (word.text.as_str(), None),
-    };
+    let (addresses, ports) = split(&word.text, given.family).ok_or_else(|| word.bad(ENDPOINT))?;
     let mut range = parse_flags(given);
     if let Some(ports) = ports {
         need_ports(given, item)?;
@@ -143,7 +139,7 @@ fn parse_endpoint(given: &Given<'_>, option: &str) -> Result<NatRange, Flaw> {
         (range.ports, range.base) = (Some(parse_ports(ports, word)?), base);
     }
     if ports.is_none() || !addresses.is_empty() {
-        range.addresses = Some(parse_addresses(addresses).ok_or_else(|| word.bad(ENDPOINT))?);
+        range.addresses = Some(parse_addresses(addresses, given.family).ok_or_else(|| word.bad(ENDPOINT))?);
     }
     Ok(range)
 }
@@ -169,10 +165,27 @@ fn parse_flags(given: &Given<'_>) -> NatRange {
     }
 }
 
-fn parse_addresses(text: &str) -> Option<(Address, Address)> {
+/// Addresses and ports of an endpoint (iptables 1.8.9: `extensions/libxt_NAT.c`, `parse_to()`): of one that holds
+/// several colons and no brackets, all is an address.
+fn split(text: &str, family: Family) -> Option<(&str, Option<&str>)> {
+    if let Some(inner) = text.strip_prefix('[').filter(|_| family == Family::Ipv6) {
+        let (addresses, rest) = inner.split_once(']')?;
+        return match rest {
+            "" => Some((addresses, None)),
+            ports => Some((addresses, Some(ports.strip_prefix(':')?))),
+        };
+    }
+    match text.split_once(':') {
+        Some((_, rest)) if family == Family::Ipv6 && rest.contains(':') => Some((text, None)),
+        Some((addresses, ports)) => Some((addresses, Some(ports))),
+        None => Some((text, None)),
+    }
+}
+
+fn parse_addresses(text: &str, family: Family) -> Option<(Address, Address)> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (values::ipv4(first)?, values::ipv4(last)?);
-    (first <= last).then_some((Address::v4(first.octets()), Address::v4(last.octets())))
+    let (first, last) = (values::address(first, family)?, values::address(last, family)?);
+    (first <= last).then_some((Address::from(first), Address::from(last)))
 }
 
 /// Splits `/base` off a range of ports, which only DNAT understands.
@@ -208,16 +221,19 @@ fn need_ports(given: &Given<'_>, item: &Item) -> Result<(), Flaw> {
     }
 }
 
-fn print_range(range: &NatRange, option: &str, out: &mut String) {
+fn print_range(range: &NatRange, option: &str, family: Family, out: &mut String) {
     let with_address = matches!(option, "to-source" | "to-destination");
     if range.addresses.is_some() || range.ports.is_some() {
         out.push_str(&format!(" --{option} "));
     }
     if let Some((first, last)) = range.addresses {
-        out.push_str(&format!("{}", first.to_ip(crate::conntrack::Family::Ipv4)));
+        let brackets = family == Family::Ipv6 && range.ports.is_some();
+        let (open, close) = if brackets { ("[", "]") } else { ("", "") };
+        out.push_str(&format!("{open}{}", first.to_ip(family)));
         if first != last {
-            out.push_str(&format!("-{}", last.to_ip(crate::conntrack::Family::Ipv4)));
+            out.push_str(&format!("-{}", last.to_ip(family)));
         }
+        out.push_str(close);
     }
     if let Some((first, last)) = range.ports {
         let colon = if with_address { ":" } else { "" };
@@ -238,6 +254,7 @@ fn print_range(range: &NatRange, option: &str, out: &mut String) {
     }
 }
 
-const ENDPOINT: &str = "`address[-address][:port[-port]]`, or for `--to-ports` `port[-port]`, rising";
+const ENDPOINT: &str =
+    "`address[-address][:port[-port]]`, IPv6 in brackets before a port, or for `--to-ports` `port[-port]`, rising";
 
 const WITH_PORTS: [Protocol; 5] = [Protocol::TCP, Protocol::UDP, Protocol::SCTP, Protocol(33), Protocol::ICMP];

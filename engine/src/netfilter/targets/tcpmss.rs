@@ -15,7 +15,7 @@ use crate::{
         },
     },
     packet::{Checksum, Packet},
-    wire::{Ipv4Header, Protocol, TcpHeader, checksum, tcp_options::TcpOptions},
+    wire::{Ipv4Header, Ipv6Header, Protocol, TcpHeader, checksum, tcp_options::TcpOptions},
 };
 
 /// What is offered at most.
@@ -61,8 +61,7 @@ impl Targeting for Tcpmss {
     }
 
     fn apply(&mut self, rule: RuleId, view: &mut View<'_>) -> Next {
-        let is_fragment = view.packet.ipv4().is_some_and(|ip| ip.fragment_offset() != 0);
-        if is_fragment {
+        if view.packet.fragment_offset() != 0 {
             return Next::Rule;
         }
         let lowered = self.most(view).and_then(|most| lower(view.packet, most));
@@ -85,7 +84,7 @@ impl Tcpmss {
             Self::ClampToPathMtu => {
                 let mtu = |id| view.devices.find(id).map_or(u32::MAX, |device| device.mtu_bytes);
                 let least = view.output.map_or(u32::MAX, mtu).min(view.input.map_or(u32::MAX, mtu));
-                let room = least.checked_sub(HEADERS).filter(|room| *room > 0)?;
+                let room = least.checked_sub(headers(view.packet)).filter(|room| *room > 0)?;
                 Some(u16::try_from(room).unwrap_or(u16::MAX))
             }
         }
@@ -112,7 +111,7 @@ fn lower(packet: &mut Packet, most: u16) -> Option<()> {
         return Some(());
     }
     // What a sender who offers nothing means (RFC 9293, section 3.7.1).
-    let [high, low] = most.min(DEFAULT_MSS).to_be_bytes();
+    let [high, low] = most.min(default_mss(packet)).to_be_bytes();
     add(packet, [TcpOptions::MSS, OPTION_LEN, high, low], partial)
 }
 
@@ -155,8 +154,16 @@ fn add(packet: &mut Packet, option: [u8; 4], partial: bool) -> Option<()> {
 }
 
 /// Bytes of an IP and a TCP header without options.
-const HEADERS: u32 = (Ipv4Header::LEN + TcpHeader::LEN) as u32;
+fn headers(packet: &Packet) -> u32 {
+    let ip = if packet.ipv6().is_some() { Ipv6Header::LEN } else { Ipv4Header::LEN };
+    (ip + TcpHeader::LEN) as u32
+}
+
+/// What a sender means that offers nothing: what fits the least packet that every link carries (RFC 9293, 3.7.1).
+fn default_mss(packet: &Packet) -> u16 {
+    if packet.ipv6().is_some() { 1220 } else { 536 }
+}
+
 const MSS_MAX: u64 = u16::MAX as u64 - Ipv4Header::LEN as u64;
-const DEFAULT_MSS: u16 = 536;
 const HEADER_LEN_MAX: usize = 60;
 const OPTION_LEN: u8 = 4;

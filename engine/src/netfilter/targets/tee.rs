@@ -2,7 +2,7 @@
 //! `net/ipv4/netfilter/nf_dup_ipv4.c`, `nf_dup_ipv4()`).
 
 use alloc::{borrow::ToOwned, format, string::String};
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use super::{Next, Targeting};
 use crate::{
@@ -17,13 +17,14 @@ use crate::{
         },
         view::Copied,
     },
+    packet::IpMut,
     wire::Ipv4Header,
 };
 
 /// Where the copy goes.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::netfilter) struct Tee {
-    gateway: Ipv4Addr,
+    gateway: IpAddr,
     output: Option<String>,
 }
 
@@ -32,7 +33,7 @@ impl Targeting for Tee {
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         let word = given.need("gateway", "`--gateway ADDRESS`")?.value();
-        let gateway = values::ipv4(&word.text).filter(|address| !address.is_unspecified());
+        let gateway = values::address(&word.text, given.family).filter(|address| !address.is_unspecified());
         let gateway = gateway.ok_or_else(|| word.bad("the address of a router on a link of this host"))?;
         let output = match given.find("oif") {
             Some(item) if (1..=15).contains(&item.value().text.len()) => Some(item.value().text.to_owned()),
@@ -59,11 +60,14 @@ impl Targeting for Tee {
         packet.strip_link();
         let meta = packet.meta_mut();
         (meta.tracking, meta.is_copy) = (Tracking::Untracked, true);
-        if let Some(ip) = packet.ipv4_mut() {
-            ip.flags_fragment.set(ip.flags_fragment.get() | Ipv4Header::DONT_FRAGMENT);
-            if matches!(view.hook, Hook::Prerouting | Hook::Input) {
-                ip.ttl = ip.ttl.wrapping_sub(1);
+        let one_less = u8::from(matches!(view.hook, Hook::Prerouting | Hook::Input));
+        match packet.ip_mut() {
+            Some(IpMut::V4(ip)) => {
+                ip.flags_fragment.set(ip.flags_fragment.get() | Ipv4Header::DONT_FRAGMENT);
+                ip.ttl = ip.ttl.wrapping_sub(one_less);
             }
+            Some(IpMut::V6(ip)) => ip.hop_limit = ip.hop_limit.wrapping_sub(one_less),
+            None => {}
         }
         packet.fill_ip_checksum();
         view.copies.push(Copied { packet, gateway: self.gateway, output: output.flatten() });

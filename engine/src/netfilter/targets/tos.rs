@@ -52,8 +52,9 @@ impl Targeting for Tos {
     }
 
     fn apply(&mut self, _: RuleId, view: &mut View<'_>) -> Next {
-        if let Some(ip) = view.packet.ipv4_mut() {
-            ip.set_tos((ip.tos & !self.mask) ^ self.value);
+        let before = view.packet.ip().map_or(0, |ip| ip.tos());
+        if let Some(mut ip) = view.packet.ip_mut() {
+            ip.set_tos((before & !self.mask) ^ self.value);
         }
         Next::Rule
     }

@@ -1,63 +1,79 @@
-//! `-j TTL`: changes the hops left (Linux v6.18: `net/netfilter/xt_HL.c`, `ttl_tg()`).
+//! `-j TTL` and, of IPv6, `-j HL`: changes the hops left (Linux v6.18: `net/netfilter/xt_HL.c`, `ttl_tg()`, `hl_tg6()`).
 
 use alloc::{format, string::String};
 
 use super::{Next, Targeting};
-use crate::netfilter::{
-    RuleId, TableName, View,
-    error::Flaw,
-    save::{
-        options::{Given, Opt, Spec},
-        values,
+use crate::{
+    conntrack::Family,
+    netfilter::{
+        RuleId, TableName, View,
+        error::Flaw,
+        save::{
+            options::{Given, Opt, Spec},
+            values,
+        },
     },
 };
 
-/// What becomes of the TTL. It stays between 0 and 255.
+/// `-j TTL`
+pub(in crate::netfilter) type Ttl = Hops<false>;
+/// `-j HL`
+pub(in crate::netfilter) type Hl = Hops<true>;
+
+/// What becomes of the hops left, of IPv4 or of IPv6. They stay between 0 and 255.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::netfilter) enum Ttl {
+pub(in crate::netfilter) enum Hops<const V6: bool> {
     Set(u8),
     Less(u8),
     More(u8),
 }
 
-impl Targeting for Ttl {
-    const SPEC: &'static Spec =
-        &Spec { name: "TTL", options: &[Opt::value(&["ttl-set"]), Opt::value(&["ttl-dec"]), Opt::value(&["ttl-inc"])] };
+static TTL: Spec =
+    Spec { name: "TTL", options: &[Opt::value(&["ttl-set"]), Opt::value(&["ttl-dec"]), Opt::value(&["ttl-inc"])] };
+static HL: Spec =
+    Spec { name: "HL", options: &[Opt::value(&["hl-set"]), Opt::value(&["hl-dec"]), Opt::value(&["hl-inc"])] };
+
+impl<const V6: bool> Targeting for Hops<V6> {
+    const SPEC: &'static Spec = if V6 { &HL } else { &TTL };
+    const FAMILY: Option<Family> = Some(if V6 { Family::Ipv6 } else { Family::Ipv4 });
     const TABLES: &'static [TableName] = &[TableName::Mangle];
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
-        given.exclusive(&["ttl-set", "ttl-dec", "ttl-inc"])?;
+        let [set, less, more] = if V6 { ["hl-set", "hl-dec", "hl-inc"] } else { ["ttl-set", "ttl-dec", "ttl-inc"] };
+        given.exclusive(&[set, less, more])?;
         let hops = |name, least| match given.find(name) {
             Some(item) => {
                 values::ranged(item.value(), least, 255, "a number of hops up to 255").map(|hops| Some(hops as u8))
             }
             None => Ok(None),
         };
-        match (hops("ttl-set", 0)?, hops("ttl-dec", 1)?, hops("ttl-inc", 1)?) {
+        match (hops(set, 0)?, hops(less, 1)?, hops(more, 1)?) {
             (Some(hops), ..) => Ok(Self::Set(hops)),
             (_, Some(hops), _) => Ok(Self::Less(hops)),
             (.., Some(hops)) => Ok(Self::More(hops)),
-            (None, None, None) => Err(given.needs("`--ttl-set`, `--ttl-dec` or `--ttl-inc`")),
+            (None, None, None) => Err(given.needs("what to do: `-set`, `-dec` or `-inc` behind `--ttl` or `--hl`")),
         }
     }
 
     fn print(&self, out: &mut String) {
+        let name = if V6 { "hl" } else { "ttl" };
         let text = match self {
-            Self::Set(hops) => format!(" --ttl-set {hops}"),
-            Self::Less(hops) => format!(" --ttl-dec {hops}"),
-            Self::More(hops) => format!(" --ttl-inc {hops}"),
+            Self::Set(hops) => format!(" --{name}-set {hops}"),
+            Self::Less(hops) => format!(" --{name}-dec {hops}"),
+            Self::More(hops) => format!(" --{name}-inc {hops}"),
         };
         out.push_str(&text);
     }
 
     fn apply(&mut self, _: RuleId, view: &mut View<'_>) -> Next {
-        if let Some(ip) = view.packet.ipv4_mut() {
-            let hops = match *self {
-                Self::Set(hops) => hops,
-                Self::Less(hops) => ip.ttl.saturating_sub(hops),
-                Self::More(hops) => ip.ttl.saturating_add(hops),
-            };
-            ip.set_ttl(hops);
+        let before = view.packet.ip().map_or(0, |ip| ip.hops());
+        let hops = match *self {
+            Self::Set(hops) => hops,
+            Self::Less(hops) => before.saturating_sub(hops),
+            Self::More(hops) => before.saturating_add(hops),
+        };
+        if let Some(mut ip) = view.packet.ip_mut() {
+            ip.set_hops(hops);
         }
         Next::Rule
     }

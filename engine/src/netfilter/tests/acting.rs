@@ -62,7 +62,7 @@ fn reject_says_what_to_answer() {
     let mut lab = Lab::new("-A FORWARD -p tcp -j REJECT --reject-with tcp-reset\n-A FORWARD -j REJECT");
     let (mut web, mut dns) = (lab.packet(&tcp(80, SYN)), lab.packet(&udp(53, 0)));
     assert!(matches!(lab.forward(&mut web), Verdict::Reject(RejectWith::TcpReset, _)));
-    assert!(matches!(lab.forward(&mut dns), Verdict::Reject(RejectWith::PortUnreachable, _)));
+    assert!(matches!(lab.forward(&mut dns), Verdict::Reject(RejectWith::Unreachable(3), _)));
 }
 
 #[test]

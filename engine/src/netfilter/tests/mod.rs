@@ -64,7 +64,7 @@ impl Lab {
             name: name.into(),
             mac: MacAddr([2, 0, 0, 0, 0, last]),
             mtu_bytes: 1500,
-            addresses: vec![InterfaceAddress { address: Ipv4Addr::from_octets(address), prefix: 24 }],
+            addresses: vec![InterfaceAddress { address: Ipv4Addr::from_octets(address).into(), prefix: 24 }],
             any_destination: false,
             arp: true,
         };
@@ -204,7 +204,7 @@ pub(super) fn ip(protocol: Protocol) -> Ipv4Header {
 
 impl Sample {
     pub(super) fn packet(&self, pool: &mut Pool) -> Packet {
-        Packet::compose(pool, &Draft { ip: self.ip, transport: &self.transport })
+        Packet::compose(pool, &Draft { ip: self.ip.into(), transport: &self.transport })
     }
 
     pub(super) fn from(mut self, source: [u8; 4]) -> Self {

@@ -36,7 +36,7 @@ impl Sketch {
                     _ => None,
                 }
             }
-            Network::Other => None,
+            Network::Ipv6 | Network::Other => None,
         }
     }
 

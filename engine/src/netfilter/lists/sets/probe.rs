@@ -96,7 +96,7 @@ impl<'a> Probe<'a> {
 /// Linux v6.18: `net/netfilter/ipset/ip_set_getport.c`, `ip_set_get_ip4_port()`.
 fn ports(packet: &Packet) -> Ports {
     let protocol = packet.protocol();
-    let is_later_fragment = packet.ipv4().is_some_and(|ip| ip.fragment_offset() != 0);
+    let is_later_fragment = packet.fragment_offset() != 0;
     let none = Ports::Here { protocol: protocol.0, source: 0, destination: 0 };
     match (protocol, packet.transport_bytes()) {
         (Protocol::TCP | Protocol::UDP | Protocol::SCTP | UDPLITE | Protocol::ICMP | Protocol::ICMPV6, _)

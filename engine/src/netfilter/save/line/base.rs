@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned;
 
 use super::{Argument, Reader, Verb};
 use crate::{
-    conntrack::Counter,
+    conntrack::{Counter, Family},
     netfilter::{
         TableName,
         error::{Fault, Flaw, Noun},
@@ -23,8 +23,8 @@ pub(super) enum Base {
     Jump,
     Goto,
     Counters,
-    Ipv4,
-    Ipv6,
+    /// The line is for one family only.
+    Only(Family),
     /// Something that a rules file cannot ask for.
     Foreign,
 }
@@ -43,7 +43,7 @@ pub(super) enum VerbName {
 impl Base {
     /// Whether a value follows, or may.
     pub(super) const fn takes_value(self) -> bool {
-        !matches!(self, Self::Header(Field::Fragment) | Self::Ipv4 | Self::Ipv6)
+        !matches!(self, Self::Header(Field::Fragment) | Self::Only(_))
     }
 }
 
@@ -68,8 +68,8 @@ pub(super) static BASE: [(Base, char, &str); 32] = [
     (Base::Goto,                        'g', "goto"),
     (Base::Header(Field::Fragment),     'f', "fragments"),
     (Base::Counters,                    'c', "set-counters"),
-    (Base::Ipv4,                        '4', "ipv4"),
-    (Base::Ipv6,                        '6', "ipv6"),
+    (Base::Only(Family::Ipv4),          '4', "ipv4"),
+    (Base::Only(Family::Ipv6),          '6', "ipv6"),
     (Base::Foreign,                     'C', "check"),
     (Base::Foreign,                     'D', "delete"),
     (Base::Foreign,                     'E', "rename-chain"),

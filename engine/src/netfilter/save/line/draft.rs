@@ -6,22 +6,27 @@ use super::{
     Argument, Reader, Unfinished, Verb,
     base::{self, Base},
 };
-use crate::netfilter::{
-    error::{Fault, Flaw, Noun},
-    header::{Field, Header, Interface, Network, Not},
-    matches,
-    save::{
-        names,
-        options::{Item, Opt, Spec},
-        text::Word,
-        values,
+use crate::{
+    conntrack::Family,
+    netfilter::{
+        error::{Fault, Flaw, Noun},
+        header::{Field, Header, Interface, Network, Not},
+        matches,
+        save::{
+            names,
+            options::{Item, Opt, Spec},
+            text::Word,
+            values,
+        },
+        targets,
     },
-    targets,
+    wire::Protocol,
 };
 
 /// A rule that is being read.
 #[derive(Debug, Default)]
 pub(in crate::netfilter::save) struct Draft {
+    pub(super) family: Family,
     pub(super) header: Header,
     /// `-s` and `-d` may be lists; the rule stands for all pairs.
     pub(super) sources: Option<Not<Vec<Network>>>,
@@ -65,8 +70,7 @@ impl Draft {
             Base::Verb(name) => return base::take_verb(name, argument, reader).map(Some),
             Base::Table => argument.put(&mut line.table, base::table(&argument.value(reader)?)?)?,
             Base::Counters => argument.put(&mut line.counter, base::counters(argument, reader)?)?,
-            Base::Ipv4 => {}
-            Base::Ipv6 => line.other_family = true,
+            Base::Only(family) => line.other_family |= family != self.family,
             Base::Foreign => {
                 let why = "a rules file says what is, not what to change or to show";
                 let fault = Fault::Unsupported { noun: Noun::Option, name: argument.option.text.clone(), why };
@@ -87,8 +91,10 @@ impl Draft {
         inverted: bool,
     ) -> Result<(), Flaw> {
         match field {
-            Field::Source => argument.put(&mut self.sources, networks(argument, reader, inverted)?),
-            Field::Destination => argument.put(&mut self.destinations, networks(argument, reader, inverted)?),
+            Field::Source => argument.put(&mut self.sources, networks(argument, reader, inverted, self.family)?),
+            Field::Destination => {
+                argument.put(&mut self.destinations, networks(argument, reader, inverted, self.family)?)
+            }
             Field::Protocol => {
                 let word = argument.value(reader)?;
                 match values::protocol(&word)? {
@@ -97,6 +103,12 @@ impl Draft {
                     None => Ok(()),
                 }
             }
+            Field::Fragment if self.family == Family::Ipv6 => {
+                let (option, why) =
+                    (argument.option, "IPv6 has no `-f`; fragments are put together before rules see them");
+                let fault = Fault::Unsupported { noun: Noun::Option, name: option.text.clone(), why };
+                Err(fault.at(option.column))
+            }
             Field::Fragment => argument.put(&mut self.header.fragment, Not { inverted, what: () }),
             Field::Input => interface(argument, reader, inverted, &mut self.header.input),
             Field::Output => interface(argument, reader, inverted, &mut self.header.output),
@@ -104,7 +116,7 @@ impl Draft {
     }
 
     fn load_match(&mut self, word: &Word) -> Result<(), Flaw> {
-        let spec = matches::find(&word.text).ok_or_else(|| unknown_match(word))?;
+        let spec = matches::find(&word.text, self.family).ok_or_else(|| unknown_match(word, self.family))?;
         self.parts.push(Part { spec, items: Vec::new(), column: word.column });
         Ok(())
     }
@@ -112,7 +124,7 @@ impl Draft {
     fn load_target(&mut self, argument: &Argument<'_>, reader: &mut Reader<'_>) -> Result<(), Flaw> {
         let name = argument.value(reader)?;
         let goto = argument.base == Base::Goto;
-        if let Some(spec) = targets::find(&name.text).filter(|_| !goto) {
+        if let Some(spec) = targets::find(&name.text, self.family).filter(|_| !goto) {
             self.target = Some(Part { spec, items: Vec::new(), column: name.column });
         }
         argument.put(&mut self.jump, Destination { name, goto })
@@ -170,8 +182,11 @@ impl Draft {
 
     /// Loads the match of the rule's protocol, once. False: there is none, or it is there.
     pub(super) fn load_protocol_match(&mut self, column: u32) -> bool {
-        let name = self.header.protocol.and_then(|protocol| names::protocol_name(protocol.what.0));
-        let Some(spec) = name.and_then(matches::find) else { return false };
+        let name = self.header.protocol.and_then(|protocol| match protocol.what {
+            Protocol::ICMPV6 => Some("icmp6"),
+            other => names::protocol_name(other.0),
+        });
+        let Some(spec) = name.and_then(|name| matches::find(name, self.family)) else { return false };
         if self.parts.iter().any(|part| part.spec.name == spec.name) {
             return false;
         }
@@ -180,9 +195,14 @@ impl Draft {
     }
 }
 
-fn networks(argument: &Argument<'_>, reader: &mut Reader<'_>, inverted: bool) -> Result<Not<Vec<Network>>, Flaw> {
+fn networks(
+    argument: &Argument<'_>,
+    reader: &mut Reader<'_>,
+    inverted: bool,
+    family: Family,
+) -> Result<Not<Vec<Network>>, Flaw> {
     let word = argument.value(reader)?;
-    let what = Network::parse_list(&word)?;
+    let what = Network::parse_list(&word, family)?;
     if inverted && what.len() > 1 {
         return Err(Fault::NotInvertible { option: word.text }.at(word.column));
     }
@@ -203,11 +223,16 @@ fn interface(
     }
 }
 
-fn unknown_match(word: &Word) -> Flaw {
+fn unknown_match(word: &Word, family: Family) -> Flaw {
+    let other = if family == Family::Ipv4 { Family::Ipv6 } else { Family::Ipv4 };
     let why = matches::UNSUPPORTED.iter().find(|(known, _)| *known == word.text);
     match why {
+        None if matches::find(&word.text, other).is_some() => {
+            let why = "it is there for the other address family only";
+            Fault::Unsupported { noun: Noun::Match, name: word.text.clone(), why }
+        }
         Some((name, why)) => Fault::Unsupported { noun: Noun::Match, name: (*name).to_owned(), why },
-        None => Fault::unknown(Noun::Match, &word.text, matches::names()),
+        None => Fault::unknown(Noun::Match, &word.text, matches::names(family)),
     }
     .at(word.column)
 }

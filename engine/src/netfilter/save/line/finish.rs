@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, vec::Vec};
 
 use super::draft::{Destination, Draft, Part};
 use crate::{
-    conntrack::HelperId,
+    conntrack::{Family, HelperId},
     netfilter::{
         Hook, TableName,
         error::{Fault, Flaw, Noun},
@@ -21,6 +21,7 @@ use crate::{
 pub(in crate::netfilter::save) struct Surroundings<'a> {
     pub(in crate::netfilter::save) table: TableName,
     pub(in crate::netfilter::save) sets: &'a [&'a str],
+    pub(in crate::netfilter::save) family: Family,
     pub(in crate::netfilter::save) helpers: &'a [(&'a str, HelperId)],
 }
 
@@ -86,7 +87,7 @@ impl Draft {
                 }
                 None => Jump::Nothing,
             },
-            (Some(destination), None) => destination.resolve(around.table, is_chain)?,
+            (Some(destination), None) => destination.resolve(around, is_chain)?,
         };
         Ok(Finished {
             headers: self.headers(),
@@ -104,6 +105,7 @@ impl Draft {
             header: &self.header,
             matches,
             sets: around.sets,
+            family: around.family,
             helpers: around.helpers,
         }
     }
@@ -127,11 +129,11 @@ fn network(inverted: bool, what: Network) -> Option<Not<Network>> {
 }
 
 impl Destination {
-    fn resolve(&self, table: TableName, is_chain: impl Fn(&str) -> bool) -> Result<Jump, Flaw> {
+    fn resolve(&self, around: Surroundings<'_>, is_chain: impl Fn(&str) -> bool) -> Result<Jump, Flaw> {
         let Self { name: Word { text, column, .. }, goto } = self;
         let jump = match (text.as_str(), goto) {
             ("ACCEPT", false) => Jump::Accept,
-            ("DROP", false) if table == TableName::Nat => return Err(Fault::NatDrop.at(*column)),
+            ("DROP", false) if around.table == TableName::Nat => return Err(Fault::NatDrop.at(*column)),
             ("DROP", false) => Jump::Drop,
             ("RETURN", false) => Jump::Return,
             (chain, false) if is_chain(chain) => Jump::Chain(chain.to_owned()),
@@ -140,7 +142,7 @@ impl Destination {
                 let why = targets::UNSUPPORTED.iter().find(|(known, _)| *known == name);
                 return Err(match why {
                     Some((_, why)) => Fault::Unsupported { noun: Noun::Target, name: name.to_owned(), why },
-                    None => Fault::unknown(Noun::Target, name, targets::names()),
+                    None => Fault::unknown(Noun::Target, name, targets::names(around.family)),
                 }
                 .at(*column));
             }

@@ -15,7 +15,7 @@ pub(super) use finish::Surroundings;
 
 use super::text::Word;
 use crate::{
-    conntrack::Counter,
+    conntrack::{Counter, Family},
     netfilter::{
         TableName,
         error::{Fault, Flaw},
@@ -31,7 +31,7 @@ pub(super) struct Line {
     pub(super) table: Option<TableName>,
     pub(super) draft: Draft,
     pub(super) counter: Option<Counter>,
-    /// The line is for the other address family (`-6`).
+    /// The line is for the other address family (`-6`, or of ip6tables `-4`).
     pub(super) other_family: bool,
 }
 
@@ -48,12 +48,12 @@ pub(super) enum Verb {
 }
 
 /// Reads the words of a line.
-pub(super) fn parse(words: &[Word]) -> Result<Line, Flaw> {
+pub(super) fn parse(words: &[Word], family: Family) -> Result<Line, Flaw> {
     let mut reader = Reader { words, next: 0, inverted: false };
     let column = words.first().map_or(1, |word| word.column);
     let mut verb = None;
     let mut line = Unfinished { table: None, counter: None, other_family: false };
-    let mut draft = Draft { column, ..Draft::default() };
+    let mut draft = Draft { family, column, ..Draft::default() };
     while let Some(word) = reader.word() {
         if word.is_invert() && !reader.inverted {
             reader.inverted = true;

@@ -1,0 +1,119 @@
+//! The link layer at both ends of the path: Ethernet, and the neighbours on it.
+
+mod arp;
+mod ndp;
+
+use core::net::IpAddr;
+
+use crate::{
+    device::Device,
+    ending::{DropReason, Dropped, End, Holder},
+    engine::Engine,
+    frame::{DeviceId, Transmit},
+    ip::{
+        NextHop,
+        neighbour::{Overdue, Resolved},
+    },
+    limits::TRANSMIT_QUEUE_MAX,
+    packet::{Addressed, Network, Packet},
+    time::Instant,
+    wire::{ArpPacket, EtherType, MacAddr, ipv6::group_mac},
+};
+
+impl Engine {
+    /// Takes frames for this host, for everybody or for a group.
+    pub(crate) fn accept_link(&mut self, packet: Packet) -> Result<Packet, Dropped> {
+        let device = packet.meta().device.and_then(|device| self.devices.find(device));
+        let (Some(device), Some(ethernet)) = (device, packet.ethernet()) else {
+            return Err(packet.drop_for(DropReason::DeviceDown));
+        };
+        let for_other =
+            packet.meta().addressed == Addressed::Host && !device.any_destination && ethernet.destination != device.mac;
+        if for_other {
+            return Err(packet.drop_for(DropReason::LinkOtherHost));
+        }
+        if packet.meta().vlan.is_some_and(|tag| tag.tci & VLAN_ID != 0) {
+            return Err(packet.drop_for(DropReason::VlanUnknown));
+        }
+        Ok(packet)
+    }
+
+    /// Finds the next station's Ethernet address, or lets the packet wait for it.
+    pub(crate) fn resolve(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
+        if hop.device == DeviceId::LOOPBACK {
+            return self.loop_back(packet);
+        }
+        let Some(device) = self.devices.find(hop.device) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
+        if let Some(mac) = mac_of_many(device, hop.neighbour) {
+            return self.send(packet, hop.device, mac);
+        }
+        if !device.arp {
+            let mac = self.neighbours.permanent(hop.device, hop.neighbour).unwrap_or(device.mac);
+            return self.send(packet, hop.device, mac);
+        }
+        match self.neighbours.resolve(now, hop.device, hop.neighbour, packet)? {
+            Resolved::Known(packet, mac) => self.send(packet, hop.device, mac),
+            Resolved::Waits(ask) => {
+                if ask {
+                    self.ask_neighbour(now, hop.device, hop.neighbour, None);
+                }
+                Ok(End::Held(Holder::Neighbour))
+            }
+        }
+    }
+
+    /// Asks, or gives up, where time has run out.
+    pub(crate) fn handle_neighbours_overdue(&mut self, now: Instant) {
+        for overdue in self.neighbours.handle_timeout(now) {
+            match overdue {
+                Overdue::Ask(device, address, mac) => self.ask_neighbour(now, device, address, mac),
+                Overdue::Failed(packet) => {
+                    let failed = packet.drop_for(DropReason::NeighbourFailed);
+                    self.settle(now, Err(failed));
+                }
+            }
+        }
+    }
+
+    fn ask_neighbour(&mut self, now: Instant, device: DeviceId, address: IpAddr, mac: Option<MacAddr>) {
+        match (address, self.devices.source_address(device, address)) {
+            (IpAddr::V4(address), Some(IpAddr::V4(source))) => {
+                let to = mac.unwrap_or(MacAddr::BROADCAST);
+                self.send_arp(now, device, ArpPacket::REQUEST, source, (to, address));
+            }
+            (IpAddr::V6(address), _) => self.solicit(now, device, address, mac.is_some()),
+            (IpAddr::V4(_), _) => {}
+        }
+    }
+
+    /// Puts a packet behind those that wait to leave.
+    fn send(&mut self, mut packet: Packet, device: DeviceId, to: MacAddr) -> Result<End, Dropped> {
+        let Some(own) = self.devices.find(device) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
+        if self.transmits.len() >= TRANSMIT_QUEUE_MAX {
+            return Err(packet.drop_for(DropReason::TransmitQueueFull));
+        }
+        let ether_type = match packet.network() {
+            Network::Ipv6 => EtherType::IPV6,
+            Network::Arp => EtherType::ARP,
+            Network::Ipv4 | Network::Other => EtherType::IPV4,
+        };
+        packet.set_ethernet(to, own.mac, ether_type);
+        packet.meta_mut().vlan = None;
+        self.transmits.push_back(Transmit { device, packet });
+        Ok(End::Transmitted(device))
+    }
+}
+
+/// The Ethernet address of a next hop that is many stations: everybody, or an IPv6 group.
+fn mac_of_many(device: &Device, address: IpAddr) -> Option<MacAddr> {
+    match address {
+        IpAddr::V4(v4) => {
+            let is_broadcast = v4.is_broadcast() || device.addresses.iter().any(|own| own.broadcast() == Some(v4));
+            is_broadcast.then_some(MacAddr::BROADCAST)
+        }
+        IpAddr::V6(v6) => v6.is_multicast().then(|| group_mac(v6)),
+    }
+}
+
+/// The VLAN's number within a tag's control information; 0 means that the tag carries a priority only.
+const VLAN_ID: u16 = 0x0fff;

@@ -1,0 +1,147 @@
+//! Neighbour discovery: how IPv6's neighbours ask and answer (RFC 4861). Unlike ARP, these are packets that take the
+//! path, through INPUT and OUTPUT.
+//!
+//! Why no duplicate address detection (RFC 4862): an engine that is given an address is given it by somebody who knows the
+//! network. It answers those who ask for its own addresses so, and defends them by that.
+
+use core::net::{IpAddr, Ipv6Addr};
+
+use zerocopy::FromBytes;
+
+use crate::{
+    device::source,
+    ending::End,
+    engine::Engine,
+    frame::DeviceId,
+    ip::{
+        icmp_error::{Ends, Making, head},
+        neighbour::Lesson,
+    },
+    offload::checksum,
+    packet::{Draft, Packet},
+    time::Instant,
+    wire::{
+        Icmpv6Type, MacAddr, Protocol,
+        ipv6::solicited_node,
+        ndp::{NeighbourMessage, NeighbourOptions},
+    },
+};
+
+/// What a neighbour's message says.
+#[derive(Clone, Copy)]
+struct Heard {
+    device: DeviceId,
+    sender: Ipv6Addr,
+    to: Ipv6Addr,
+    message: NeighbourMessage,
+    options: NeighbourOptions,
+}
+
+impl Engine {
+    /// Learns from a solicitation or advertisement that was delivered, and answers it.
+    pub(crate) fn take_neighbour_message(&mut self, now: Instant, packet: Packet) -> End {
+        let heard = hear(&packet);
+        packet.recycle(&mut self.pool);
+        match heard {
+            Some(heard) if heard.message.kind == Icmpv6Type::NEIGHBOUR_SOLICITATION.0 => self.solicited(now, &heard),
+            Some(heard) => self.advertised(now, &heard),
+            None => {}
+        }
+        End::Delivered
+    }
+
+    /// Linux v6.18: `net/ipv6/ndisc.c`, `ndisc_recv_ns()`.
+    fn solicited(&mut self, now: Instant, heard: &Heard) {
+        let Heard { device, sender, to, message, options } = *heard;
+        let target = message.target();
+        let is_probe = sender.is_unspecified();
+        // Somebody who looks whether an address is free asks everybody, and says nothing of its own (RFC 4861, 7.1.1).
+        let probe_is_right = to == solicited_node(target) && options.source.is_none();
+        let is_ours =
+            self.devices.find(device).is_some_and(|own| own.addresses.iter().any(|own| own.address == target));
+        if target.is_multicast() || !is_ours || (is_probe && !probe_is_right) {
+            return;
+        }
+        let from_group = to.is_multicast();
+        if let (Some(mac), false) = (options.source, is_probe) {
+            self.learn_neighbour(now, device, sender.into(), mac, Lesson::Seen { create: true });
+        }
+        let router = if self.around.sysctls.ipv6_forwarding != 0 { NeighbourMessage::ROUTER } else { 0 };
+        let (receiver, flags) = match (is_probe, from_group) {
+            (true, _) => (ALL_NODES, NeighbourMessage::OVERRIDE),
+            (false, true) => (sender, NeighbourMessage::SOLICITED | NeighbourMessage::OVERRIDE),
+            (false, false) => (sender, NeighbourMessage::SOLICITED),
+        };
+        let Some(mac) = self.devices.find(device).map(|device| device.mac) else { return };
+        let advertisement = NeighbourMessage::advertisement(target, router | flags, mac);
+        self.send_neighbour_message(
+            now,
+            device,
+            Ends { source: target.into(), destination: receiver.into() },
+            &advertisement,
+        );
+    }
+
+    /// Linux v6.18: `net/ipv6/ndisc.c`, `ndisc_recv_na()`: an advertisement changes what is known, and makes nobody known.
+    fn advertised(&mut self, now: Instant, heard: &Heard) {
+        let Heard { device, to, message, options, .. } = *heard;
+        let is_solicited = message.flags & NeighbourMessage::SOLICITED != 0;
+        // An answer is for the one who asked (RFC 4861, 7.1.2).
+        if message.target().is_multicast() || (to.is_multicast() && is_solicited) {
+            return;
+        }
+        let how = if is_solicited { Lesson::Answer } else { Lesson::Seen { create: false } };
+        if let Some(mac) = options.target {
+            let overrides = message.flags & NeighbourMessage::OVERRIDE != 0;
+            let known = self.neighbours.known(device, message.target().into());
+            if overrides || known.is_none_or(|known| known == mac) {
+                self.learn_neighbour(now, device, message.target().into(), mac, how);
+            }
+        }
+    }
+
+    /// Asks who has an address: everybody who might, or the station in person (Linux v6.18: `net/ipv6/ndisc.c`,
+    /// `ndisc_solicit()`).
+    pub(super) fn solicit(&mut self, now: Instant, device: DeviceId, target: Ipv6Addr, in_person: bool) {
+        let Some(own) = self.devices.find(device).map(|device| device.mac) else { return };
+        let to = if in_person { target } else { solicited_node(target) };
+        let Some(from) = source::address(&self.devices, device, to) else { return };
+        let solicitation = NeighbourMessage::solicitation(target, own);
+        self.send_neighbour_message(now, device, Ends { source: from.into(), destination: to.into() }, &solicitation);
+    }
+
+    fn send_neighbour_message(&mut self, now: Instant, device: DeviceId, ends: Ends, message: &[u8]) {
+        let making = Making { hops: NeighbourMessage::HOP_LIMIT, id: 0, flow_label: 0 };
+        let ip = head(ends, Protocol::ICMPV6, making);
+        let mut packet = Packet::compose(&mut self.pool, &Draft { ip, transport: message });
+        packet.meta_mut().bound = Some(device);
+        checksum::fill(&mut packet, &self.around.routines);
+        self.originate(now, packet);
+    }
+
+    /// Notes a neighbour's Ethernet address, and sends what has waited for it.
+    pub(super) fn learn_neighbour(
+        &mut self,
+        now: Instant,
+        device: DeviceId,
+        address: IpAddr,
+        mac: MacAddr,
+        how: Lesson,
+    ) {
+        for waiting in self.neighbours.learn(now, device, address, mac, how) {
+            let sent = self.send(waiting, device, mac);
+            self.settle(now, sent);
+        }
+    }
+}
+
+fn hear(packet: &Packet) -> Option<Heard> {
+    let ip = packet.ipv6()?;
+    let (message, options) = NeighbourMessage::ref_from_prefix(packet.transport_bytes()).ok()?;
+    let options = NeighbourOptions::parse(options)?;
+    let (sender, to) = (ip.source(), ip.destination());
+    Some(Heard { device: packet.meta().device?, sender, to, message: *message, options })
+}
+
+/// Everybody on a link.
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
