@@ -9,10 +9,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "oracle"))
 
-from make_examples import A, B, DEFAULT, E, Flow, GW, SRV, udp  # noqa: E402,F401
-from scapy.all import ICMP, IP, IPOption, Raw, TCP, UDP  # noqa: E402,F401
+from make_examples import A, B, DEFAULT, E, E6, Flow, GW, SRV, udp  # noqa: E402,F401
+from scapy.all import ICMP, IP, IPOption, IPv6, Raw, TCP, UDP  # noqa: E402,F401
 
 IN_GW = "192.168.1.1"
+A6, B6, IN6_GW, GW6, S6 = "fd00:1::10", "fd00:1::20", "fd00:1::1", "2001:db8:1::1", "2001:db8:2::7"
 CHAINS = {"raw": "PREROUTING OUTPUT", "mangle": "PREROUTING INPUT FORWARD OUTPUT POSTROUTING",
           "nat": "PREROUTING INPUT OUTPUT POSTROUTING", "filter": "INPUT FORWARD OUTPUT"}
 SCENARIOS = {}
@@ -99,7 +100,7 @@ class Script:
         def of(number, packet):
             if number in self.explicit:
                 return self.explicit[number][0]
-            source = packet[IP].src
+            source = packet[IPv6 if IPv6 in packet else IP].src
             if source in own:
                 return "l"
             return "i" if any(ipaddress.ip_address(source) in net.network for net in inside) else "o"
