@@ -22,7 +22,11 @@ impl Engine {
         let hops = packet.ip().map_or(0, |ip| ip.hops());
         let (forwards, mtu_bytes) = match packet.ipv6() {
             None => (self.around.sysctls.ip_forward, hop.mtu_bytes),
-            Some(_) => (self.around.sysctls.ipv6_forwarding, hop.mtu_bytes.max(Ipv6Header::MTU_MIN)),
+            Some(_) => {
+                // Here the route's MTU does not count yet (Linux: `ip6_dst_mtu_maybe_forward()`).
+                let device = self.devices.find(hop.device).map_or(hop.mtu_bytes, |device| device.mtu_bytes);
+                (self.around.sysctls.ipv6_forwarding, device.max(Ipv6Header::MTU_MIN))
+            }
         };
         if forwards == 0 {
             return Err(packet.drop_for(DropReason::ForwardingOff));

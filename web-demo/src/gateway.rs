@@ -2,7 +2,7 @@
 
 use towpath_engine::{conntrack::helper::Helper, netfilter::Source as RulesText};
 use towpath_replay::{
-    config::Config,
+    config::{Config, Located},
     replay::{Detail, Setup},
 };
 use wasm_bindgen::prelude::*;
@@ -52,24 +52,37 @@ impl Gateway {
     /// The first mistake, in a line.
     pub(crate) fn setup(&self, detail: Detail) -> Result<Setup<'_>, String> {
         let Some(file) = &self.config else {
-            let rules = self.rules.iter().map(File::as_rules).collect();
-            return Ok(Setup { rules, helpers: towpath_helpers_native::all(), detail, ..Setup::default() });
+            let (rules, rules_v6) = self.all_rules();
+            return Ok(Setup { rules, rules_v6, helpers: towpath_helpers_native::all(), detail, ..Setup::default() });
         };
         let config = Config::read(&file.name, &file.text).map_err(|error| error.to_string())?;
-        let rules = self.rules_of(&config)?;
+        let (rules, rules_v6) = self.rules_of(&config)?;
         let helpers = helpers_of(&config)?;
-        Ok(Setup { config: Some(config), rules, helpers, detail, ..Setup::default() })
+        Ok(Setup { config: Some(config), rules, rules_v6, helpers, detail, ..Setup::default() })
     }
 
     /// The rules that a configuration names; all there are when it names none.
-    fn rules_of(&self, config: &Config) -> Result<Vec<RulesText<'_>>, String> {
-        let Some(wanted) = &config.rules_v4 else {
-            return Ok(self.rules.iter().map(File::as_rules).collect());
+    fn rules_of(&self, config: &Config) -> Result<(Vec<RulesText<'_>>, Vec<RulesText<'_>>), String> {
+        if config.rules_v4.is_none() && config.rules_v6.is_none() {
+            return Ok(self.all_rules());
+        }
+        let named = |wanted: &Option<Located<String>>| {
+            wanted.iter().map(|wanted| self.named(config, wanted)).collect::<Result<_, _>>()
         };
+        Ok((named(&config.rules_v4)?, named(&config.rules_v6)?))
+    }
+
+    /// All texts: those whose names end in `v6` hold rules of `ip6tables`.
+    fn all_rules(&self) -> (Vec<RulesText<'_>>, Vec<RulesText<'_>>) {
+        let (v6, v4): (Vec<_>, Vec<_>) = self.rules.iter().partition(|file| file.name.ends_with("v6"));
+        (v4.into_iter().map(File::as_rules).collect(), v6.into_iter().map(File::as_rules).collect())
+    }
+
+    fn named(&self, config: &Config, wanted: &Located<String>) -> Result<RulesText<'_>, String> {
         // A page knows files by their last names.
         let name = wanted.value.rsplit('/').next().unwrap_or_default();
         match self.rules.iter().find(|file| file.name == name) {
-            Some(file) => Ok(vec![file.as_rules()]),
+            Some(file) => Ok(file.as_rules()),
             None => Err(format!(
                 "{}:{}:{}: there is no text `{name}`: give that file to the page, too",
                 config.file, wanted.line, wanted.column

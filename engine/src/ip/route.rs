@@ -213,10 +213,13 @@ impl Routes {
             let known = bound.and_then(|device| Some((device, devices.find(device)?)));
             return match known {
                 Some((_, known)) if known.addresses.iter().any(|own| own.address == destination) => Fate::Local,
-                Some((device, known)) => {
+                // Without a link-local address of its own, a device has no way to those of others.
+                Some((device, known))
+                    if destination.is_multicast() || known.addresses.iter().any(|own| own.contains(destination)) =>
+                {
                     Fate::Forward(NextHop { device, neighbour: destination, mtu_bytes: known.mtu_bytes })
                 }
-                None => Fate::Nowhere(DropReason::NoRoute),
+                Some(_) | None => Fate::Nowhere(DropReason::NoRoute),
             };
         }
         if devices.has_address(destination) || destination.is_loopback() {

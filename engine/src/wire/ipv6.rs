@@ -146,7 +146,7 @@ pub enum ChainEnd {
     Nothing,
     /// At the header of a fragment that is not the first.
     LaterFragment,
-    /// Inside an extension header: the packet ends too early.
+    /// Before an extension header that is named: the packet ends too early.
     Broken,
 }
 
@@ -162,26 +162,28 @@ impl Chain {
             if chain.protocol == Protocol::NO_NEXT {
                 return Self { end: ChainEnd::Nothing, ..chain };
             }
-            let Some(&[next, len, offset_high, offset_low, ..]) = bytes.get(chain.len..) else {
-                return Self { end: ChainEnd::Broken, ..chain };
+            // Like Linux, a walk needs no more of a header than what leads on; what would follow behind the end is not there.
+            let is_fragment = chain.protocol == Protocol::FRAGMENT;
+            let (next, len, offset) = match *bytes.get(chain.len..).unwrap_or_default() {
+                [next, len, high, low, ..] => (next, len, u16::from_be_bytes([high, low])),
+                [next, len, ..] if !is_fragment => (next, len, 0),
+                _ => return Self { end: ChainEnd::Broken, ..chain },
             };
             let header_len = match chain.protocol {
                 Protocol::FRAGMENT => FragmentHeader::LEN,
                 Protocol::AH => (usize::from(len) + 2) * 4,
                 _ => (usize::from(len) + 1) * 8,
             };
-            if chain.len + header_len > bytes.len() {
+            if is_fragment && chain.len + header_len > bytes.len() {
                 return Self { end: ChainEnd::Broken, ..chain };
             }
-            let is_fragment = chain.protocol == Protocol::FRAGMENT;
             if is_fragment {
                 chain.fragment = Some(chain.len);
             }
             chain.named_at = Ipv6Header::LEN + chain.len;
             chain.protocol = Protocol(next);
-            chain.len += header_len;
-            let offset = u16::from_be_bytes([offset_high, offset_low]) & FragmentHeader::FRAGMENT_OFFSET;
-            if is_fragment && offset != 0 {
+            chain.len = bytes.len().min(chain.len + header_len);
+            if is_fragment && offset & FragmentHeader::FRAGMENT_OFFSET != 0 {
                 return Self { end: ChainEnd::LaterFragment, ..chain };
             }
         }
@@ -272,10 +274,14 @@ mod tests {
         let chain = Chain::walk(Protocol::FRAGMENT, &later);
         assert_eq!((chain.end, chain.protocol, chain.len), (ChainEnd::LaterFragment, Protocol::TCP, 8));
         assert_eq!(Chain::walk(Protocol::NO_NEXT, &later).end, ChainEnd::Nothing);
-        for bytes in [&later[..7], &later[..1], &[]] {
+        for bytes in [&later[..1], &[]] {
             let chain = Chain::walk(Protocol::ROUTING, bytes);
             assert_eq!((chain.end, chain.protocol), (ChainEnd::Broken, Protocol::ROUTING));
         }
+        assert_eq!(Chain::walk(Protocol::FRAGMENT, &later[..7]).end, ChainEnd::Broken);
+        // Of a header that is not all there, the upper layer is known, and nothing is left of it.
+        let chain = Chain::walk(Protocol::ROUTING, &[17, 4, 0, 0]);
+        assert_eq!((chain.end, chain.protocol, chain.len), (ChainEnd::Upper, Protocol::UDP, 4));
         let authentication = [6, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1];
         assert_eq!(Chain::walk(Protocol::AH, &authentication).len, 12);
     }

@@ -20,7 +20,10 @@ mod rules;
 use std::{fs, path::Path};
 
 use towpath_engine::{
-    DeviceId, Engine, Instant, conntrack::helper::Helper, netfilter::Source, wire::checksum::Routines,
+    DeviceId, Engine, Instant,
+    conntrack::{Family, helper::Helper},
+    netfilter::Source,
+    wire::checksum::Routines,
 };
 use towpath_replay::{
     config::{Config, Hardware, Interface},
@@ -64,10 +67,10 @@ impl Gateway {
         Ok(Self { config, rules, helpers })
     }
 
-    /// The rules as the engine takes them.
+    /// The rules for a family's packets as the engine takes them.
     #[must_use]
-    pub fn sources(&self) -> Vec<Source<'_>> {
-        self.rules.iter().map(RulesText::source).collect()
+    pub fn sources(&self, family: Family) -> Vec<Source<'_>> {
+        sources(&self.rules, family)
     }
 
     /// The engine that is this gateway, with `seed` unless the configuration has one. `hardware` says what the
@@ -90,11 +93,15 @@ impl Gateway {
                 .handle_command(Instant::ZERO, command)
                 .map_err(|error| GatewayError::Command(config.file.clone(), error))?;
         }
-        let sources: Vec<_> = rules.iter().map(RulesText::source).collect();
-        furnish(&mut engine, helpers, by_port, &sources)
+        let [v4, v6] = [Family::Ipv4, Family::Ipv6].map(|family| (family, sources(&rules, family)));
+        furnish(&mut engine, helpers, by_port, [(v4.0, &v4.1), (v6.0, &v6.1)])
             .map_err(|error| GatewayError::of_setup(&config.file, error))?;
         Ok(engine)
     }
+}
+
+fn sources(rules: &[RulesText], family: Family) -> Vec<Source<'_>> {
+    rules.iter().filter(|text| text.family == family).map(RulesText::source).collect()
 }
 
 fn read_config(file: &Path) -> Result<Config, GatewayError> {

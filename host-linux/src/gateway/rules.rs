@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use towpath_engine::{limits::RULES_TEXT_BYTES_MAX, netfilter::Source};
+use towpath_engine::{conntrack::Family, limits::RULES_TEXT_BYTES_MAX, netfilter::Source};
 use towpath_replay::config::{Config, Mistake};
 
 use super::error::GatewayError;
@@ -18,6 +18,8 @@ pub struct RulesText {
     pub name: String,
     /// What is in it.
     pub text: String,
+    /// Whose packets its rules are for.
+    pub family: Family,
 }
 
 impl RulesText {
@@ -35,16 +37,19 @@ impl RulesText {
     }
 }
 
-/// Reads a file that was named on the command line.
+/// Reads a file that was named on the command line. One whose name ends in `v6` holds rules of `ip6tables`.
 pub(super) fn read(file: &Path) -> Result<RulesText, GatewayError> {
-    text_of(file).map_err(|error| GatewayError::Unreadable(file.display().to_string(), error))
+    let is_v6 = file.as_os_str().to_string_lossy().ends_with("v6");
+    text_of(file, if is_v6 { Family::Ipv6 } else { Family::Ipv4 })
+        .map_err(|error| GatewayError::Unreadable(file.display().to_string(), error))
 }
 
 /// Reads the rules that a configuration names. Relative paths start at its folder.
 pub(super) fn of_config(config: &Config) -> Result<Vec<RulesText>, GatewayError> {
-    let wanted = config.rules_v4.iter().map(|place| {
+    let v4 = config.rules_v4.iter().map(|place| (Family::Ipv4, place));
+    let wanted = v4.chain(config.rules_v6.iter().map(|place| (Family::Ipv6, place))).map(|(family, place)| {
         let file = beside(config, &place.value);
-        text_of(&file)
+        text_of(&file, family)
             .map_err(|error| config.mistake_at(place, Mistake::File(format!("{}: {error}", file.display()))).into())
     });
     wanted.collect()
@@ -55,7 +60,7 @@ pub(super) fn beside(config: &Config, name: &str) -> PathBuf {
     Path::new(&config.file).parent().unwrap_or(Path::new("")).join(name)
 }
 
-fn text_of(file: &Path) -> io::Result<RulesText> {
+fn text_of(file: &Path, family: Family) -> io::Result<RulesText> {
     let mut bytes = Vec::new();
     File::open(file)?.take(RULES_TEXT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > RULES_TEXT_BYTES_MAX {
@@ -66,18 +71,18 @@ fn text_of(file: &Path) -> io::Result<RulesText> {
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
         io::Error::other(format!("line {line} is not UTF-8 text"))
     })?;
-    Ok(RulesText { name: file.display().to_string(), text })
+    Ok(RulesText { name: file.display().to_string(), text, family })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::RulesText;
+    use super::{Family, RulesText};
 
     #[test]
     fn helpers_that_rules_name_are_found_in_any_quotes() {
         let text =
             "*raw\n-A PREROUTING -j CT --helper ftp\n-A PREROUTING -j CT --helper \"tftp\"\n# --helper\nCOMMIT\n";
-        let rules = RulesText { name: "rules.v4".to_owned(), text: text.to_owned() };
+        let rules = RulesText { name: "rules.v4".to_owned(), text: text.to_owned(), family: Family::Ipv4 };
         assert_eq!(rules.helpers().collect::<Vec<_>>(), ["ftp", "tftp", "COMMIT"]);
     }
 }

@@ -133,7 +133,7 @@ def translation(s):
                "-A POSTROUTING -o outside -s fd00:1::30/128 -p udp -j SNAT --to-source [2001:db8:1::30]:3000-3001",
                "-A POSTROUTING -o outside -j MASQUERADE"),
         outside={"addrs": [f"{GW6}/64"]})
-    s.keys["local_services"] = [{"proto": "udp", "port": 53, "echo": True}]
+    s.keys["local_services"] = [{"proto": "udp", "port": 53, "addr": "::", "echo": True}]
     s.keys["neighbours"] = ["fd00:1::80", "fd00:1::53"]
     s.note("masqueraded, and its answer; TCP; ping with its identifier; a protocol without ports")
     s.put(udp6(A6, 5000, S6, 53), udp6(S6, 53, GW6, 5000, b"answer"), tcp6(A6, 6000, S6, 80), tcp6(S6, 80, GW6, 6000, "SA", 9, 1001),
@@ -210,7 +210,7 @@ def headers(s):
     route = IPv6ExtHdrRouting(addresses=["2001:db8:9::1"], segleft=0)
     s.note("hop-by-hop options, destination options, a routing header that is used up, all of them; authentication")
     s.put(behind(hop), behind(pad), behind(route), behind(hop, pad, route, pad),
-          behind(AH(spi=1, seq=1, icv=b"0123456789ab"), upper=UDP(sport=5001, dport=53) / Raw(b"data")))
+          behind(AH(nh=17, payloadlen=4, spi=1, seq=1, icv=b"0123456789ab"), upper=UDP(sport=5001, dport=53) / Raw(b"data")))
     s.note("a routing header with a station left; the answer to the first flow, with options")
     s.put(behind(IPv6ExtHdrRouting(addresses=["2001:db8:9::1"], segleft=1), upper=UDP(sport=5002, dport=53) / Raw(b"d")))
     s.put(behind(pad, src=S6, dst=A6, upper=UDP(sport=53, dport=5000) / Raw(b"answer")))
@@ -258,7 +258,7 @@ def routing(s):
 def local(s):
     """The router itself: ping in and out, services, closed ports, neighbours' questions, groups."""
     six(s, table("filter", "-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 128 -s 2001:db8:2::66/128 -j DROP"))
-    s.keys["local_services"] = [{"proto": "udp", "port": 7, "echo": True}, {"proto": "udp", "port": 9, "echo": False}]
+    s.keys["local_services"] = [{"proto": "udp", "port": 7, "addr": "::", "echo": True}, {"proto": "udp", "port": 9, "addr": "::", "echo": False}]
     s.note("ping to each address, from both sides, large, with traffic class; filtered; a reply nobody waits for")
     s.put(ping6(A6, IN6_GW), ping6(A6, GW6, 8), ping6(S6, GW6, 9), ping6(A6, IN6_GW, 10, data=b"p" * 1200, tc=0xb8, fl=0x777),
           ping6("2001:db8:2::66", GW6, 11), ping6(A6, IN6_GW, 12, reply=True))
@@ -297,7 +297,7 @@ def logs(s):
     hop, pad = IPv6ExtHdrHopByHop(options=[PadN(optdata=b"\0\0\0\0")]), IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0\0\0\0")])
     s.put(E6() / IPv6(src=A6, dst=S6) / hop / pad / UDP(sport=5001, dport=9) / Raw(b"d"),
           E6() / IPv6(src=A6, dst=S6) / pad / TCP(sport=5002, dport=9),
-          E6() / IPv6(src=A6, dst=S6) / AH(spi=7, seq=1, icv=b"0123456789ab") / UDP(sport=5001, dport=9) / Raw(b"d"),
+          E6() / IPv6(src=A6, dst=S6) / AH(nh=17, payloadlen=4, spi=7, seq=1, icv=b"0123456789ab") / UDP(sport=5001, dport=9) / Raw(b"d"),
           E6() / IPv6(src=A6, dst=S6) / ESP(spi=5, seq=1, data=b"encrypted"),
           E6() / IPv6(src=A6, dst=S6) / IPv6ExtHdrFragment(offset=0, m=0, id=7) / UDP(sport=5003, dport=9) / Raw(b"d"))
     s.note("in and out")
@@ -325,7 +325,7 @@ def timers(s):
     six(s, nat("-A POSTROUTING -o outside -j MASQUERADE"))
     s.keys["sysctls"] = {"net.netfilter.nf_conntrack_icmpv6_timeout": 11}
     s.put(ping6(A6, S6), udp6(A6, 5000, S6, 53), udp6(S6, 53, GW6, 5000))
-    s.step(advance=3)
+    s.step(sleep=2.2)
     s.note("a stream now; the ping is refreshed by its answer")
     s.put(udp6(A6, 5000, S6, 53), ping6(S6, GW6, reply=True))
     s.step(advance=12)

@@ -72,7 +72,7 @@ pub(super) fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<IpAddr>,
         give(Command::SetSysctl(name.clone(), *value))?;
     }
     for service in &scenario.local_services {
-        ensure!(service.addr.is_empty(), "only services on all addresses: {service:?}");
+        ensure!(["", "::"].contains(&&service.addr[..]), "only services on all addresses: {service:?}");
         let answer = match (&service.proto[..], &service.reply, service.echo) {
             ("udp", Some(text), _) => ServiceAnswer::Text(text.clone().into_bytes()),
             ("udp", None, Some(false)) => ServiceAnswer::Discard,

@@ -1,6 +1,12 @@
 //! From [`Config`] to what an engine is told.
 
-use towpath_engine::{Command, DeviceId, device::Device, wire::MacAddr};
+use std::net::IpAddr;
+
+use towpath_engine::{
+    Command, DeviceId,
+    device::{Device, InterfaceAddress},
+    wire::{MacAddr, ipv6::link_local},
+};
 
 use super::{Config, Interface};
 
@@ -38,7 +44,7 @@ impl Config {
                 name: interface.name.clone(),
                 mac: interface.mac.unwrap_or(found.mac),
                 mtu_bytes: interface.mtu_bytes.unwrap_or(found.mtu_bytes),
-                addresses: interface.addresses.clone(),
+                addresses: with_link_local(&interface.addresses, interface.mac.unwrap_or(found.mac)),
                 arp: interface.arp.unwrap_or(found.arp),
                 any_destination: found.any_destination && interface.mac.is_none(),
             })
@@ -52,4 +58,15 @@ impl Config {
         }));
         commands
     }
+}
+
+/// An interface's addresses; one with IPv6 addresses also has a link-local one, of which its neighbours' questions are
+/// asked (RFC 4291, section 2.8).
+fn with_link_local(addresses: &[InterfaceAddress], mac: MacAddr) -> Vec<InterfaceAddress> {
+    let mut all = addresses.to_vec();
+    let v6 = || addresses.iter().filter_map(|own| if let IpAddr::V6(v6) = own.address { Some(v6) } else { None });
+    if v6().next().is_some() && !v6().any(|own| own.is_unicast_link_local()) {
+        all.push(InterfaceAddress { address: link_local(mac).into(), prefix: 64 });
+    }
+    all
 }

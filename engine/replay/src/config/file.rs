@@ -41,8 +41,9 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
         config.neighbours.push(neighbour);
     }
     if let Some(value) = top.find("rules") {
-        let rules = value.table("[rules]", RULES, &["v6"])?;
+        let rules = value.table("[rules]", RULES, &[])?;
         config.rules_v4 = rules.find("v4").map(|value| text.name(value)).transpose()?;
+        config.rules_v6 = rules.find("v6").map(|value| text.name(value)).transpose()?;
     }
     for value in top.list("helper")? {
         let helper = text.helper(value.table("[[helper]]", HELPER, &[])?)?;
@@ -273,7 +274,7 @@ const INTERFACE: &[&str] = &["name", "addresses", "mac", "mtu", "arp", "device",
 const INTERFACE_LATER: &[&str] = &["features", "queues"];
 const ROUTE: &[&str] = &["to", "via", "interface", "kind", "metric", "mtu"];
 const NEIGHBOUR: &[&str] = &["interface", "address", "mac"];
-const RULES: &[&str] = &["v4"];
+const RULES: &[&str] = &["v4", "v6"];
 const HELPER: &[&str] = &[
     "name",
     "component",

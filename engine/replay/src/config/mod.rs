@@ -94,6 +94,8 @@ pub struct Config {
     pub neighbours: Vec<Neighbour>,
     /// The file with IPv4 rules, as the configuration names it.
     pub rules_v4: Option<Located<String>>,
+    /// The file with IPv6 rules.
+    pub rules_v6: Option<Located<String>>,
     /// Helpers to load.
     pub helpers: Vec<HelperConfig>,
     /// Tunables to set; names and values have been checked.

@@ -19,8 +19,8 @@ fn the_example_is_read_in_full_and_an_engine_takes_it() {
     assert_eq!(names, ["lan", "wan"]);
     assert_eq!(config.interfaces[0].device.value, "eth0");
     assert_eq!(config.interfaces[0].captures, [CaptureName::Name("eth0".into()), CaptureName::Number(0)]);
-    assert_eq!(config.interfaces[0].networks, [Network { address: Ipv4Addr::new(10, 0, 0, 0).into(), prefix: 8 }]);
-    let via = Some(Ipv4Addr::new(203, 0, 113, 254).into());
+    assert_eq!(config.interfaces[0].networks, [Network { address: [10, 0, 0, 0].into(), prefix: 8 }]);
+    let via = Some([203, 0, 113, 254].into());
     assert_eq!(config.routes[0].kind, RouteKind::Unicast { device: DeviceId(1), via });
     assert_eq!(config.rules_v4.as_ref().map(|rules| rules.value.as_str()), Some("rules.v4"));
     assert_eq!(config.helpers[0].ports, Some(vec![21..=21, 2121..=2121]));
@@ -57,10 +57,10 @@ fn every_mistake_is_told_with_its_place() {
         ("[[interface]]\nname = 'lan'\nadresses = []", "3:1: [[interface]] has no key 'adresses'; did you mean 'addresses'?"),
         ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, route, neighbour, rules, helper, sysctl, capture"),
         ("[[bond]]\nname = 'b'", "1:3: 'bond' is not supported by this version"),
-        ("[rules]\nv6 = 'x'", "2:1: 'v6' is not supported by this version"),
+        ("[rules]\nv5 = 'x'", "2:1: [rules] has no key 'v5'; did you mean 'v4'?"),
         ("[[interface]]\nmtu = 1500", "1:1: [[interface]] needs 'name'"),
         ("[[interface]]\nname = 'far too long a name'", "2:8: 'name' must be a device's name: 1 to 15 bytes without spaces or '/', not \"far too long a name\""),
-        ("[[interface]]\nname = 'é'\naddresses = ['10.0.0.1/24', '10.0.0.300/24']", "3:29: 'addresses' must be an IPv4 address with its prefix length, such as \"10.0.0.1/24\", not \"10.0.0.300/24\""),
+        ("[[interface]]\nname = 'é'\naddresses = ['10.0.0.1/24', '10.0.0.300/24']", "3:29: 'addresses' must be an address with its prefix length, such as \"10.0.0.1/24\" or \"2001:db8::1/64\", not \"10.0.0.300/24\""),
         ("[[interface]]\nname = 'a'\nmtu = 60", "3:7: 'mtu' must be a number from 68 to 65535, not 60"),
         ("[[interface]]\nname = 'a'\nmtu = '1500'", "3:7: 'mtu' must be a number from 68 to 65535, not \"1500\""),
         ("[[interface]]\nname = 'a'\nmac = '01:00:5e:00:00:01'", "3:7: 'mac' must be an Ethernet address of one station, such as \"02:00:00:00:00:01\", not \"01:00:5e:00:00:01\""),
@@ -68,7 +68,7 @@ fn every_mistake_is_told_with_its_place() {
         ("[[interface]]\nname = 'a'\narp = 1", "3:7: 'arp' must be true or false, not 1"),
         ("[[interface]]\nname = 'a'\ncapture = 'ifindex:0'", "3:11: 'capture' must be an interface of the capture: its name, its number from 0, or \"ifindex:N\", not \"ifindex:0\""),
         ("interface = 3", "1:13: 'interface' must be a table, not 3"),
-        ("[[route]]\nto = '10.0.0.1/8'\nvia = '10.0.0.2'", "2:6: 'to' must be an IPv4 network, such as \"10.0.0.0/8\", an address or \"default\", not \"10.0.0.1/8\""),
+        ("[[route]]\nto = '10.0.0.1/8'\nvia = '10.0.0.2'", "2:6: 'to' must be a network, such as \"10.0.0.0/8\" or \"2001:db8::/32\", an address or \"default\", not \"10.0.0.1/8\""),
         ("[[route]]\nto = 'default'", "1:1: [[route]] needs 'via'"),
         ("[[route]]\nto = 'default'\nvia = '192.0.2.1'", "3:7: 192.0.2.1 lies in no interface's network; say which one with 'interface'"),
         ("[[route]]\nto = 'default'\ninterface = 'wan'", "3:13: there is no [[interface]] named 'wan'"),
@@ -166,4 +166,36 @@ fn manifest() -> Manifest {
         memory_bytes_max: 1_048_576,
         on_failure: FailurePolicy::Drop,
     }
+}
+
+#[test]
+fn a_gateway_may_speak_ipv6() {
+    let text = "
+        [[interface]]
+        name = 'wan'
+        mac = '02:00:00:00:01:01'
+        addresses = ['192.0.2.1/24', '2001:db8:1::1/64']
+        [[route]]
+        to = 'default'
+        via = '2001:db8:1::fe'
+        [[neighbour]]
+        interface = 'wan'
+        address = '2001:db8:1::fe'
+        mac = '02:00:00:00:01:fe'
+        [rules]
+        v6 = 'rules.v6'
+    ";
+    let config = Config::read("f", text).unwrap();
+    let ip = |text: &str| text.parse::<core::net::IpAddr>().unwrap();
+    assert_eq!((config.routes[0].destination, config.routes[0].prefix), (ip("::"), 0));
+    assert_eq!(config.rules_v6.as_ref().map(|rules| rules.value.as_str()), Some("rules.v6"));
+    let mut engine = Engine::new(0);
+    for command in config.commands(|device, _| Hardware::in_replay(device)) {
+        engine.handle_command(Instant::ZERO, command).unwrap();
+    }
+    // Its neighbours know it by an address of the link, too.
+    assert!(engine.devices().has_address(ip("fe80::ff:fe00:101")));
+    let mixed =
+        "[[interface]]\nname = 'a'\naddresses = ['10.0.0.1/24']\n[[route]]\nto = '2001:db8::/32'\nvia = '10.0.0.9'";
+    assert!(Config::read("f", mixed).is_err());
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use towpath_engine::{
     Command, CommandError, Engine, Instant, Reply, Subscription,
-    conntrack::{HelperId, helper::Helper},
+    conntrack::{Family, HelperId, helper::Helper},
     netfilter::{Loading, RuleError, RuleSet, Source},
     trace::TraceLevel,
 };
@@ -17,8 +17,10 @@ use crate::config::{Config, Hardware};
 pub struct Setup<'a> {
     /// The gateway; without one, a transparent gateway stands in the capture's way.
     pub config: Option<Config>,
-    /// The texts of rules files, with the names that errors and records call them.
+    /// The texts of rules files for `iptables`, with the names that errors and records call them.
     pub rules: Vec<Source<'a>>,
+    /// Those for `ip6tables`.
+    pub rules_v6: Vec<Source<'a>>,
     /// Helpers, behind their manifests as the configuration tightens them.
     pub helpers: Vec<Box<dyn Helper>>,
     /// What is believed about transport checksums.
@@ -89,14 +91,14 @@ pub(super) fn engine_of(setup: Setup<'_>, config: &Config) -> Result<Engine, Set
     }
     // Without a configuration, helpers are attached where their manifests say; with one, where it says.
     let by_port = setup.config.is_none() || !config.helpers.is_empty();
-    furnish(&mut engine, setup.helpers, by_port, &setup.rules)?;
+    furnish(&mut engine, setup.helpers, by_port, [(Family::Ipv4, &setup.rules), (Family::Ipv6, &setup.rules_v6)])?;
     let mut command = |command| engine.handle_command(Instant::ZERO, command);
     setup.detail.commands().into_iter().try_for_each(|detail| command(detail).map(drop))?;
     Ok(engine)
 }
 
 /// Gives an engine its helpers and its rules, which may name the helpers. `by_port`: the helpers are also attached to the
-/// ports that their manifests name.
+/// ports that their manifests name. Of a family without texts the rules stay as they are.
 ///
 /// # Errors
 /// When a helper or a rule cannot be taken.
@@ -104,7 +106,7 @@ pub fn furnish(
     engine: &mut Engine,
     helpers: Vec<Box<dyn Helper>>,
     by_port: bool,
-    rules: &[Source<'_>],
+    rules: [(Family, &[Source<'_>]); 2],
 ) -> Result<(), SetupError> {
     let mut command = |command| engine.handle_command(Instant::ZERO, command);
     let mut known: Vec<(String, HelperId)> = Vec::new();
@@ -115,10 +117,10 @@ pub fn furnish(
         }
     }
     command(Command::AttachHelpersByPort(by_port))?;
-    if !rules.is_empty() {
-        let helpers: Vec<_> = known.iter().map(|(name, id)| (name.as_str(), *id)).collect();
-        let loading = Loading { helpers: &helpers, ..Loading::default() };
-        let rules = RuleSet::parse(rules, &loading).map_err(SetupError::Rules)?;
+    let helpers: Vec<_> = known.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+    for (family, texts) in rules.into_iter().filter(|(_, texts)| !texts.is_empty()) {
+        let loading = Loading { family, helpers: &helpers, ..Loading::default() };
+        let rules = RuleSet::parse(texts, &loading).map_err(SetupError::Rules)?;
         command(Command::ReplaceRules(Box::new(rules)))?;
     }
     Ok(())

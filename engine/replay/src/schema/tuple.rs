@@ -48,10 +48,11 @@ impl From<&conntrack::Tuple> for Tuple {
     }
 }
 
-/// The protocol's name as the oracle writes it.
+/// The protocol's name as the oracle writes it: those that are tracked have one.
 pub(super) fn name(protocol: Protocol) -> String {
     match protocol {
         Protocol::ICMPV6 => String::from("icmpv6"),
+        Protocol::ESP | Protocol::AH => protocol.0.to_string(),
         other => other.to_string(),
     }
 }
