@@ -2,12 +2,12 @@
 //!
 //! Reasons that only the host on a wire can give are produced by its own tests; [`BY_THE_HOST`] says by which.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, net::Ipv6Addr, path::Path};
 
 use lab::{Scripted, frame, lab, lab_with_arp};
 use towpath_engine::{
     Command, DeviceId, DropReason as Why, Engine, Frame, Instant,
-    device::Device,
+    device::{Device, InterfaceAddress},
     ip::{Route, RouteKind},
     limits::{FRAME_BYTES_MAX, NEIGHBOUR_QUEUE_MAX, TRANSMIT_QUEUE_MAX},
     netfilter::{Loading, RuleSet, Source},
@@ -41,6 +41,9 @@ static PRODUCED: &[(Why, Play)] = &[
     // Addresses and routes.
     (Why::IpSourceInvalid,      || sent("", "127.0.0.1:1 > 198.51.100.7:9 udp")),
     (Why::IpDestinationInvalid, || sent("", "10.0.0.2:1 > 127.0.0.1:9 udp")),
+    (Why::IpSourceLinkLocal,    || over_ipv6("fe80::2", "2001:db8::9", &[59, 64], &[])),
+    (Why::IpGroupUnknown,       || over_ipv6("fd00::2", "ff05::99", &[59, 64], &[])),
+    (Why::IpSourceRoute,        || over_ipv6("fd00::2", "fd00::1", &[43, 64], &[59, 0, 4, 1, 0, 0, 0, 0])),
     (Why::TtlExpired,           || sent("", "10.0.0.2:1 > 198.51.100.7:9 udp ttl 1")),
     (Why::NoRoute,              || alone("")),
     (Why::RouteUnreachable,     || routed(RouteKind::Unreachable)),
@@ -172,12 +175,29 @@ fn echoing() -> Vec<Why> {
     let mut lab = lab("").echo(7);
     lab.drops_while(|lab| {
         let packet = frame("lan", "10.0.0.1:7 > 10.0.0.1:7 udp").split_off(14);
-        lab.command(Command::SendIpv4(packet));
+        lab.command(Command::SendPacket(packet));
     })
 }
 
 fn routed(kind: RouteKind) -> Vec<Why> {
     lab("").route("198.51.100.0/24", kind, None).drops_of("lan", &frame("lan", UDP))
+}
+
+/// An IPv6 packet to a gateway that is fd00::1 and has a way everywhere; `next` is its next header and hop limit.
+fn over_ipv6(source: &str, destination: &str, next: &[u8; 2], payload: &[u8]) -> Vec<Why> {
+    let mut lab = lab("");
+    let ip = |text: &str| text.parse::<Ipv6Addr>().expect("an address");
+    lab.command(Command::AddAddress(DeviceId(0), InterfaceAddress { address: ip("fd00::1").into(), prefix: 64 }));
+    let kind = RouteKind::Unicast { device: DeviceId(1), via: None };
+    let destination_all = Ipv6Addr::UNSPECIFIED.into();
+    lab.command(Command::AddRoute(Route { destination: destination_all, prefix: 0, kind, metric: 0, mtu_bytes: None }));
+    let mut frame = frame("lan", UDP);
+    frame.truncate(12);
+    frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, payload.len() as u8]);
+    frame.extend(next);
+    frame.extend([ip(source).octets(), ip(destination).octets()].concat());
+    frame.extend(payload);
+    lab.drops_of("lan", &frame)
 }
 
 /// The gateway's neighbour does not answer.

@@ -172,11 +172,11 @@ fn command(engine: &Engine, word: [u8; 8]) -> Option<Command> {
         }
         3 => Command::SetSysctl(Sysctls::NAMES[usize::from(a) % Sysctls::NAMES.len()].into(), number >> (b % 32)),
         4 => Command::FlushConntrack,
-        5 => Command::ReplaceRules(Box::new(engine.rules().clone())),
+        5 => Command::ReplaceRules(Box::new(engine.rules().of(towpath_engine::conntrack::Family::Ipv4).clone())),
         6 => Command::ReplaceRules(Box::default()),
         7 => Command::AttachHelpersByPort(a % 2 == 0),
         8 => Command::OfferUdp(UdpService { port: u16::from(a), answer: ServiceAnswer::Echo }),
-        9 => Command::SendIpv4(word.to_vec()),
+        9 => Command::SendPacket(word.to_vec()),
         10 => Command::Trace(if a % 2 == 0 { TraceLevel::Full } else { TraceLevel::Off }),
         _ => return None,
     })

@@ -33,7 +33,7 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use towpath_engine::{
     Command, DeviceId, DropReason, Engine, Frame, Instant, Reply, Subscription,
@@ -90,7 +90,7 @@ impl Lab {
     fn new(arp: bool) -> Self {
         let mut lab = Self { engine: Engine::new(1), watch: Watch::default(), helpers: Vec::new(), now: START };
         for (index, (name, address)) in DEVICES.into_iter().enumerate() {
-            let address = InterfaceAddress { address, prefix: 24 };
+            let address = InterfaceAddress { address: address.into(), prefix: 24 };
             lab.give(Command::AddDevice(Device {
                 name: name.into(),
                 mac: gateway_mac(index),
@@ -146,7 +146,7 @@ impl Lab {
     /// When the network or the device is none.
     #[must_use]
     pub fn unicast(self, network: &str, device: &str, via: Option<Ipv4Addr>) -> Self {
-        let kind = RouteKind::Unicast { device: device_of(device), via };
+        let kind = RouteKind::Unicast { device: device_of(device), via: via.map(IpAddr::V4) };
         self.route(network, kind, None)
     }
 
@@ -254,7 +254,7 @@ impl Lab {
             return self.receive(device, &sketch.frame(host_mac(index), gateway_mac(index)));
         }
         let Sketch::Ipv4(sketch) = sketch else { panic!("the gateway sends ARP packets by itself") };
-        self.give(Command::SendIpv4(sketch.packet()));
+        self.give(Command::SendPacket(sketch.packet()));
         self.watch.after_packet(&mut self.engine, self.now, device)
     }
 

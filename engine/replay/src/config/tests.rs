@@ -1,6 +1,8 @@
 //! Whole configurations, and what is said about wrong ones.
 
+use core::net::IpAddr;
 use proptest::prelude::*;
+
 use towpath_engine::{
     Command, Engine, Instant,
     conntrack::helper::{ExpectClass, Framing, Manifest},
@@ -186,7 +188,7 @@ fn a_gateway_may_speak_ipv6() {
         v6 = 'rules.v6'
     ";
     let config = Config::read("f", text).unwrap();
-    let ip = |text: &str| text.parse::<core::net::IpAddr>().unwrap();
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap();
     assert_eq!((config.routes[0].destination, config.routes[0].prefix), (ip("::"), 0));
     assert_eq!(config.rules_v6.as_ref().map(|rules| rules.value.as_str()), Some("rules.v6"));
     let mut engine = Engine::new(0);

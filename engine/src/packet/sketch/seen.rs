@@ -15,8 +15,8 @@ use crate::{
 };
 
 impl Sketch {
-    /// All that the notation can tell of a packet; `None` where it has no words (see [`super::Summary`] for what is
-    /// printed then).
+    /// All that the notation can tell of a packet; `None` where it has no words, as for IPv6 (see [`super::Summary`] for
+    /// what is printed then).
     #[must_use]
     pub fn of(packet: &Packet) -> Option<Self> {
         match packet.network() {
