@@ -131,9 +131,12 @@ impl Gateway {
         Pid::from_child(&self.process)
     }
 
-    pub(crate) fn stop(self, signal: Signal) -> Output {
+    pub(crate) fn stop(mut self, signal: Signal) -> Output {
         kill_process(self.pid(), signal).unwrap();
-        self.process.wait_with_output().unwrap()
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        self.process.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+        self.stderr.read_to_end(&mut stderr).unwrap();
+        Output { status: self.process.wait().unwrap(), stdout, stderr }
     }
 
     /// Interrupts it; gives what it has said since it was running.
@@ -143,6 +146,15 @@ impl Gateway {
         self.stderr.read_to_string(&mut words).unwrap();
         self.process.wait().unwrap();
         words
+    }
+}
+
+/// Also when a test fails, no gateway stays behind.
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It has ended already, or ends now.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
