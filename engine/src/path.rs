@@ -5,9 +5,10 @@
 //!                                  └─► deliver ─► INPUT ─► local ──► originate ─► OUTPUT ─► transmit
 //! ```
 //!
-//! Rooms do not know the engine; only this file, `stages.rs` (what each stage of a hook asks of its room) and `link/`
-//! (Ethernet, ARP and neighbour discovery at both ends) know the rooms. Every stage takes the packet by value and gives it
-//! back; `?` is the way to drop it. `settle.rs` alone decides what an ending means. Both address families go this one way.
+//! Rooms do not know the engine; only this file, `stages.rs` (what each stage of a hook asks of its room), `link/`
+//! (Ethernet, ARP and neighbour discovery at both ends), `reassembly.rs` (fragments) and `loopback.rs` (what this host
+//! sends to itself) know the rooms. Every stage takes the packet by value and gives it back; `?` is the way to drop it.
+//! `settle.rs` alone decides what an ending means. Both address families go this one way.
 
 use alloc::string::ToString;
 use core::net::{IpAddr, Ipv4Addr};
