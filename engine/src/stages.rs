@@ -12,7 +12,7 @@ use crate::{
     settle::attached,
     time::Instant,
     trace::Step,
-    wire::Ipv6Header,
+    wire::{Ipv6Header, Protocol},
 };
 
 impl Engine {
@@ -170,6 +170,10 @@ impl Engine {
             Tracking::Template(id) => self.rules.of(packet.family().unwrap_or_default()).template(id),
             Tracking::Unseen | Tracking::Invalid => Template::default(),
         };
+        let is_verified = packet.meta().device.is_some() && self.around.sysctls.conntrack_checksum != 0;
+        if packet.protocol() == Protocol::SCTP && is_verified {
+            nat::rewrite::lay_together(&mut packet, false);
+        }
         let template = match template.helper {
             None if self.helpers_by_port => Template { helper: self.helpers.attached_to(&packet), ..template },
             Some(_) | None => template,
