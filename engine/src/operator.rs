@@ -51,7 +51,10 @@ impl Engine {
                 Ok(Reply::Done)
             }
             Command::SetSysctl(name, value) => match self.around.sysctls.set(&name, value) {
-                Ok(()) => Ok(Reply::Done),
+                Ok(()) => {
+                    self.conntrack.make_room(&self.around.sysctls);
+                    Ok(Reply::Done)
+                }
                 Err(error) => Err(CommandError::Sysctl(name, error)),
             },
             Command::OfferUdp(service) => {
