@@ -20,7 +20,7 @@
 //! | [`netfilter`] | hooks, tables, rules |
 //! | [`conntrack`] | connections, expectations, the helper trait |
 //! | [`nat`] | translations |
-//! | [`ip`] | routes, neighbours, fragments, ICMP errors |
+//! | [`ip`] | routes, neighbours, ICMP errors |
 //! | [`device`], [`offload`] | interfaces; checksums in software |
 //! | [`ending`], [`event`], [`trace`], [`stats`] | how packets end and what is told about it |
 //! | [`sysctl`], [`limits`] | tunables and bounds |

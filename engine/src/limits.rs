@@ -78,6 +78,10 @@ pub const RULES_MAX: usize = 1_000_000;
 /// Chains of one table. A packet is inside of each at most once, since circles are refused.
 pub const CHAINS_MAX: usize = 65_536;
 
+/// With how many rules before it a rule is compared when rules are reviewed: 10,000 rules take 40 million comparisons,
+/// about a second.
+pub const REVIEW_RULES_BACK_MAX: usize = 4096;
+
 /// Recorded walks of one rule set: flows of a gateway share few; each holds at most 256 bytes, 16 MB in all.
 pub const WALKS_MAX: usize = 65_536;
 

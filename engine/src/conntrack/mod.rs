@@ -53,7 +53,7 @@ pub use calling::{HelperEvent, LineStarts};
 pub use conn::{Changes, ConnId, Connection, Counter, ProtocolState, Status};
 pub use entry::{Entry, TcpEntry, TcpSideEntry};
 pub use expect::{Expectation, ExpectationEntry, ExpectationId, Expectations, HelperId};
-pub use reasoning::Reasoning;
+pub use reasoning::{Invalid, Reasoning};
 pub use sctp_states::SctpState;
 pub use statistics::Statistics;
 pub use tcp_states::TcpState;

@@ -76,6 +76,31 @@ impl Network {
         Self::new(address, self.mask).is_some_and(|network| network.address == self.address)
     }
 
+    /// Whether it holds every address of another one.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let ((address, mask), (other_address, narrower)) = (self.bits(), other.bits());
+        self.is_of_family(other) && mask & narrower == mask && other_address & mask == address
+    }
+
+    /// Whether no address lies in both.
+    pub(super) fn is_disjoint(&self, other: &Self) -> bool {
+        let ((address, mask), (other_address, other_mask)) = (self.bits(), other.bits());
+        !self.is_of_family(other) || (address ^ other_address) & mask & other_mask != 0
+    }
+
+    const fn is_of_family(&self, other: &Self) -> bool {
+        self.address.is_ipv4() == other.address.is_ipv4()
+    }
+
+    /// Address and mask as numbers of their family's length.
+    fn bits(&self) -> (u128, u128) {
+        let number = |address| match address {
+            IpAddr::V4(address) => u128::from(Ipv4Addr::to_bits(address)),
+            IpAddr::V6(address) => Ipv6Addr::to_bits(address),
+        };
+        (number(self.address), number(self.mask))
+    }
+
     /// Whether it holds every address.
     pub(super) fn is_all(self) -> bool {
         self.mask.is_unspecified()
@@ -149,6 +174,21 @@ impl Interface {
         if self.prefix { name.starts_with(&self.name) } else { name == self.name }
     }
 
+    /// Whether every device that `other` means is meant.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        if other.prefix { self.prefix && self.matches(&other.name) } else { self.matches(&other.name) }
+    }
+
+    /// Whether no device is meant by both.
+    pub(super) fn is_disjoint(&self, other: &Self) -> bool {
+        match (self.prefix, other.prefix) {
+            (_, false) => !self.matches(&other.name),
+            (false, true) => !other.matches(&self.name),
+            (true, true) => !self.name.starts_with(&other.name) && !other.name.starts_with(&self.name),
+        }
+    }
+
+    /// Writes the name, with a `+` behind the start of names.
     pub(super) fn print(&self, out: &mut String) {
         out.push_str(&self.name);
         if self.prefix {

@@ -13,6 +13,7 @@
 //! | `program/` | rules in the form in which packets walk them |
 //! | [`walk`] | how an established flow goes the same way without asking again |
 //! | [`explain`], [`error`] | rules in words, and what is wrong with them |
+//! | [`review`] | rules that no packet reaches, and what is most likely not meant |
 //!
 //! Why rules are kept twice, as written and flat: printing and explaining need the order and the words of the text,
 //! walking needs cache lines.
@@ -25,6 +26,7 @@ pub mod hooks;
 pub mod lists;
 mod matches;
 mod program;
+pub mod review;
 mod rule;
 pub mod ruleset;
 mod save;
@@ -40,6 +42,7 @@ pub use explain::RuleInfo;
 pub use hooks::{Hook, Stage, TableName};
 pub use lists::Lists;
 pub use matches::MatchState;
+pub use review::{Remark, Review};
 pub use ruleset::{RuleSet, RuleSets};
 pub use save::{ListOptions, Loading, Source};
 pub use view::{Copied, RejectWith, RuleId, Verdict, View};

@@ -176,6 +176,16 @@ impl RuleSet {
         }
     }
 
+    /// The rules as written.
+    pub(super) const fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Each rule's number and where it was written.
+    pub(super) fn places(&self) -> impl Iterator<Item = (RuleId, Place)> {
+        self.program.places()
+    }
+
     fn counters(&self) -> Vec<Counter> {
         let mut counters = self.program.counters.clone();
         self.walks.add_to(&mut counters);

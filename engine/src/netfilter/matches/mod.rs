@@ -274,6 +274,18 @@ all_matches! {
 }
 
 impl Match {
+    /// Ranges that hold the source and destination ports of all packets that match, where the match asks for ports.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others ask for no ports")]
+    pub(super) fn ports(&self) -> Option<((u16, u16), (u16, u16))> {
+        let fold = match self {
+            Self::Tcp(tcp) => tcp.ports(),
+            Self::Udp(udp) => udp.fold(),
+            Self::Multiport(multiport) => return multiport.span(),
+            _ => return None,
+        };
+        if let Fold::Ports(sources, destinations) = fold { Some((sources, destinations)) } else { None }
+    }
+
     /// Writes ` -m NAME` and its options.
     pub(super) fn print_named(&self, out: &mut String) {
         out.push_str(" -m ");

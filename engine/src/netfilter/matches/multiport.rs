@@ -98,6 +98,32 @@ impl Matching for Multiport {
     }
 }
 
+impl Multiport {
+    /// Whether all packets match whose ports lie in these ranges.
+    pub(in crate::netfilter) fn takes(&self, sources: (u16, u16), destinations: (u16, u16)) -> bool {
+        let holds = |(low, high)| self.ports.iter().any(|&(first, last)| first <= low && high <= last);
+        let all = match self.end {
+            End::Source => holds(sources),
+            End::Destination => holds(destinations),
+            End::Either => holds(sources) || holds(destinations),
+        };
+        all && !self.inverted
+    }
+
+    /// The narrowest ranges that hold the ports of all packets that match: sources and destinations.
+    pub(super) fn span(&self) -> Option<((u16, u16), (u16, u16))> {
+        let all = (0, u16::MAX);
+        let first = self.ports.iter().map(|(first, _)| *first).min()?;
+        let last = self.ports.iter().map(|(_, last)| *last).max()?;
+        match self.end {
+            _ if self.inverted => None,
+            End::Source => Some(((first, last), all)),
+            End::Destination => Some((all, (first, last))),
+            End::Either => None,
+        }
+    }
+}
+
 /// The first four bytes behind the network header: all that the kernel asks to be there.
 fn ports(view: &View<'_>) -> Option<(u16, u16)> {
     match *view.packet.transport_bytes() {

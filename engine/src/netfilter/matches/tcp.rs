@@ -136,6 +136,11 @@ impl Matching for Tcp {
 }
 
 impl Tcp {
+    /// What it asks of ports, whatever else it asks.
+    pub(super) const fn ports(&self) -> Fold {
+        self.ports.fold()
+    }
+
     /// Whether only segments with SYN get by, as far as `-j TCPMSS` asks (Linux v6.18: `net/netfilter/xt_TCPMSS.c`,
     /// `find_syn_match()`).
     pub(in crate::netfilter) fn asks_for_syn(&self) -> bool {

@@ -11,6 +11,7 @@ use crate::{
         save::options::{Given, Opt, Spec},
     },
     offload,
+    packet::Checksum,
 };
 
 /// There is nothing to choose.
@@ -31,8 +32,9 @@ impl Targeting for ChecksumFill {
     }
 
     fn apply(&mut self, _: RuleId, view: &mut View<'_>) -> Next {
-        if view.packet.meta().gso.is_none() {
-            offload::checksum::complete(view.packet, &view.around.routines);
+        let meta = view.packet.meta();
+        if matches!(meta.checksum, Checksum::Partial { .. }) && meta.gso.is_none() {
+            offload::checksum::fill(view.packet, &view.around.routines);
         }
         Next::Rule
     }

@@ -30,6 +30,13 @@ pub(in crate::netfilter) struct Ct {
     id: TemplateId,
 }
 
+impl Ct {
+    /// Whether it attaches a helper.
+    pub(in crate::netfilter) const fn names_helper(&self) -> bool {
+        self.helper_name.is_some()
+    }
+}
+
 impl Targeting for Ct {
     const SPEC: &'static Spec = &Spec {
         name: "CT",

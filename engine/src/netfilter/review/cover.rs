@@ -1,0 +1,126 @@
+//! Whether one rule asks for all that another one asks for.
+
+use crate::netfilter::{
+    header::{Header, Interface, Network, Not},
+    matches::{Fold, Match},
+    rule::Rule,
+};
+
+/// Whether every packet that `later` matches is one that `earlier` has matched before, in the same walk of a table.
+///
+/// `packet_stays`: no rule of the table changes the packet, its marks or its state on the way.
+pub(super) fn covers(earlier: &Rule, later: &Rule, packet_stays: bool) -> bool {
+    header_covers(&earlier.header, &later.header)
+        && earlier.matches.iter().all(|asked| is_implied(asked, later, packet_stays))
+}
+
+/// Whether a packet that matches `later` matches `asked` too.
+fn is_implied(asked: &Match, later: &Rule, packet_stays: bool) -> bool {
+    if asked.fold() == Fold::Nothing {
+        return true;
+    }
+    if !is_lasting(asked, packet_stays) {
+        return false;
+    }
+    later.matches.iter().any(|known| known == asked || is_narrower(known, asked))
+}
+
+/// Whether a match gives the same answer whenever it is asked about a packet in one walk.
+fn is_lasting(asked: &Match, packet_stays: bool) -> bool {
+    let fixed = matches!(
+        asked,
+        Match::Addrtype(_)
+            | Match::Icmp(_)
+            | Match::Iprange(_)
+            | Match::Mac(_)
+            | Match::Multiport(_)
+            | Match::Pkttype(_)
+            | Match::Tcp(_)
+            | Match::Udp(_)
+    );
+    let changeable = matches!(
+        asked,
+        Match::Connmark(_)
+            | Match::Conntrack(_)
+            | Match::Dscp(_)
+            | Match::Helper(_)
+            | Match::Length(_)
+            | Match::Mark(_)
+            | Match::State(_)
+            | Match::Tos(_)
+            | Match::Ttl(_)
+    );
+    // All others answer by chance, by count or by the clock.
+    fixed || changeable && packet_stays
+}
+
+/// Whether `known` asks for a part of what `asked` asks for. Both stand in rules for the same protocol.
+fn is_narrower(known: &Match, asked: &Match) -> bool {
+    match (known.fold(), asked.fold()) {
+        (Fold::States(known), Fold::States(asked)) => return known.0 & !asked.0 == 0,
+        (Fold::No | Fold::Nothing | Fold::Ports(..) | Fold::States(_), _) => {}
+    }
+    let Some((sources, destinations)) = known.ports() else { return false };
+    match (asked, asked.fold()) {
+        (Match::Multiport(asked), _) => asked.takes(sources, destinations),
+        (_, Fold::Ports(asked_sources, asked_destinations)) => {
+            within(sources, asked_sources) && within(destinations, asked_destinations)
+        }
+        (_, Fold::No | Fold::Nothing | Fold::States(_)) => false,
+    }
+}
+
+fn within(inner: (u16, u16), outer: (u16, u16)) -> bool {
+    outer.0 <= inner.0 && inner.1 <= outer.1
+}
+
+/// Whether every packet that fits `later` fits `earlier`.
+fn header_covers(earlier: &Header, later: &Header) -> bool {
+    field(earlier.source.as_ref(), later.source.as_ref(), Network::covers, Network::is_disjoint)
+        && field(earlier.destination.as_ref(), later.destination.as_ref(), Network::covers, Network::is_disjoint)
+        && field(earlier.input.as_ref(), later.input.as_ref(), Interface::covers, Interface::is_disjoint)
+        && field(earlier.output.as_ref(), later.output.as_ref(), Interface::covers, Interface::is_disjoint)
+        && field(earlier.protocol.as_ref(), later.protocol.as_ref(), PartialEq::eq, PartialEq::ne)
+        && field(earlier.fragment.as_ref(), later.fragment.as_ref(), PartialEq::eq, PartialEq::ne)
+}
+
+/// Whether what fits a field of the later rule fits the earlier one's.
+fn field<T>(
+    earlier: Option<&Not<T>>,
+    later: Option<&Not<T>>,
+    covers: impl Fn(&T, &T) -> bool,
+    is_disjoint: impl Fn(&T, &T) -> bool,
+) -> bool {
+    let Some(earlier) = earlier else { return true };
+    let Some(later) = later else { return false };
+    match (earlier.inverted, later.inverted) {
+        (false, false) => covers(&earlier.what, &later.what),
+        (false, true) => false,
+        (true, false) => is_disjoint(&earlier.what, &later.what),
+        (true, true) => covers(&later.what, &earlier.what),
+    }
+}
+
+/// Whether no packet fits both headers.
+pub(super) fn are_disjoint(a: &Header, b: &Header) -> bool {
+    apart(a.source.as_ref(), b.source.as_ref(), Network::covers, Network::is_disjoint)
+        || apart(a.destination.as_ref(), b.destination.as_ref(), Network::covers, Network::is_disjoint)
+        || apart(a.input.as_ref(), b.input.as_ref(), Interface::covers, Interface::is_disjoint)
+        || apart(a.output.as_ref(), b.output.as_ref(), Interface::covers, Interface::is_disjoint)
+        || apart(a.protocol.as_ref(), b.protocol.as_ref(), PartialEq::eq, PartialEq::ne)
+}
+
+fn apart<T>(
+    a: Option<&Not<T>>,
+    b: Option<&Not<T>>,
+    covers: impl Fn(&T, &T) -> bool,
+    is_disjoint: impl Fn(&T, &T) -> bool,
+) -> bool {
+    let (Some(a), Some(b)) = (a, b) else { return false };
+    match (a.inverted, b.inverted) {
+        (false, false) => is_disjoint(&a.what, &b.what),
+        (true, false) => covers(&a.what, &b.what),
+        (false, true) => covers(&b.what, &a.what),
+        (true, true) => false,
+    }
+}

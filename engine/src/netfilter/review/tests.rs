@@ -1,0 +1,172 @@
+//! Each test is a small set of rules and the remarks about it, in short.
+
+use alloc::{format, string::String, vec, vec::Vec};
+
+use super::*;
+use crate::{
+    conntrack::HelperId,
+    device::{Device, Devices},
+    netfilter::{Loading, Source},
+    wire::MacAddr,
+};
+
+#[test]
+fn a_rule_is_shadowed_by_an_earlier_one_that_takes_all_it_asks_for() {
+    #[rustfmt::skip]
+    let pairs = [
+        ("-s 10.0.0.0/8 -j DROP",                    "-s 10.1.0.0/16 -j ACCEPT"),
+        ("-p tcp -j DROP",                           "-p tcp --dport 22 -j ACCEPT"),
+        ("-p tcp --dport 20:25 -j DROP",             "-p tcp --dport 22 --syn -j ACCEPT"),
+        ("-p tcp -m multiport --dports 22,80 -j DROP", "-p tcp --dport 80 -j ACCEPT"),
+        ("-p tcp --dport 1:100 -j DROP",             "-p tcp -m multiport --dports 22,80 -j ACCEPT"),
+        ("-i l+ -j DROP",                            "-i lan -j ACCEPT"),
+        ("-m state --state NEW,INVALID -j DROP",     "-m conntrack --ctstate INVALID -p udp -j ACCEPT"),
+        ("! -s 10.0.0.0/8 -j DROP",                  "-s 192.168.0.0/16 -j ACCEPT"),
+        ("! -s 10.0.0.0/8 -j DROP",                  "! -s 10.0.0.0/7 -j ACCEPT"),
+        ("-p udp -m comment --comment x -j DROP",    "-p udp -j ACCEPT"),
+        ("-p tcp -j REJECT",                         "-p tcp -j LOG"),
+        ("-p tcp -g sink",                           "-p tcp -j ACCEPT"),
+        ("-p tcp -j sink",                           "-p tcp -j ACCEPT"),
+    ];
+    for (earlier, later) in pairs {
+        let rules = format!(
+            "-N sink\n-A sink -p tcp -j ACCEPT\n-A sink -j DROP\n-A FORWARD {earlier}\n-A FORWARD {later}\n-A FORWARD -i lan -j sink\n"
+        );
+        assert!(short(&rules).contains(&"5 shadowed by 4".into()), "{earlier} / {later}: {:?}", short(&rules));
+    }
+}
+
+#[test]
+fn a_rule_that_may_still_match_is_not_called_shadowed() {
+    #[rustfmt::skip]
+    let pairs = [
+        ("-s 10.1.0.0/16 -j DROP",                   "-s 10.0.0.0/8 -j ACCEPT"),
+        ("-p tcp --dport 22 -j DROP",                "-p tcp --dport 20:25 -j ACCEPT"),
+        ("-p tcp --syn -j DROP",                     "-p tcp -j ACCEPT"),
+        ("-p tcp -m multiport --dports 22,80 -j DROP", "-p tcp --dport 22:80 -j ACCEPT"),
+        ("-p tcp -m multiport ! --dports 80 -j DROP", "-p tcp --dport 80 -j ACCEPT"),
+        ("-i lan -j DROP",                           "-i l+ -j ACCEPT"),
+        ("-m state --state INVALID -j DROP",         "-m state --state NEW,INVALID -j ACCEPT"),
+        ("! -s 10.0.0.0/8 -j DROP",                  "-s 10.1.0.0/16 -j ACCEPT"),
+        ("-p udp -m limit --limit 1/s -j DROP",      "-p udp -m limit --limit 1/s -j ACCEPT"),
+        ("-m statistic --mode nth --every 2 --packet 0 -j DROP", "-m statistic --mode nth --every 2 --packet 0 -j ACCEPT"),
+        ("-p tcp -j LOG",                            "-p tcp -j ACCEPT"),
+        ("-p tcp",                                   "-p tcp -j ACCEPT"),
+        ("-p tcp -j open",                           "-p tcp -j ACCEPT"),
+    ];
+    for (earlier, later) in pairs {
+        let rules = format!(
+            "-N open\n-A open -p tcp -j ACCEPT\n-A open -s 10.9.9.9 -j RETURN\n-A FORWARD {earlier}\n-A FORWARD {later}\n-A FORWARD -i lan -j open\n"
+        );
+        assert!(!short(&rules).contains(&"5 shadowed by 4".into()), "{earlier} / {later}");
+    }
+}
+
+#[test]
+fn a_mark_that_changes_on_the_way_is_asked_again() {
+    let rules = "*mangle\n-A FORWARD -m mark --mark 1 -j ACCEPT\n-A FORWARD -j MARK --set-mark 1\n-A FORWARD -m mark --mark 1 -j DROP\nCOMMIT\n";
+    assert_eq!(short(rules), [""; 0]);
+    let without = "*mangle\n-A FORWARD -m mark --mark 1 -j ACCEPT\n-A FORWARD -m mark --mark 1 -j DROP\nCOMMIT\n";
+    assert_eq!(short(without), ["3 shadowed by 2"]);
+}
+
+#[test]
+fn rules_behind_one_that_takes_everything_are_told_once() {
+    let rules = "-A INPUT -p tcp -j ACCEPT\n-A INPUT -j DROP\n-A INPUT -p udp -j ACCEPT\n-A INPUT -p icmp -j ACCEPT\n";
+    assert!(short(rules).contains(&"3 and 1 more unreachable behind 2".into()), "{:?}", short(rules));
+}
+
+#[test]
+fn a_chain_to_which_nothing_leads_is_told_even_when_another_such_leads_to_it() {
+    let rules = "-N a\n-N b\n-N c\n-A a -j b\n-A b -j ACCEPT\n-A FORWARD -j c\n";
+    assert_eq!(short(rules), ["chain a unused", "chain b unused"]);
+}
+
+#[test]
+fn a_device_that_is_not_there_is_told_once() {
+    let rules = "-A FORWARD -i eth7 -j ACCEPT\n-A FORWARD -i eth7 -p tcp -j ACCEPT\n-A FORWARD -o ppp+ -j ACCEPT\n-A FORWARD -i wa+ -j ACCEPT\n-A INPUT -i lo -j ACCEPT\n";
+    assert_eq!(short(rules), ["2 shadowed by 1", "1 names eth7", "3 names ppp+"]);
+}
+
+#[test]
+fn what_is_accepted_without_its_answers_is_told() {
+    let open = "-P FORWARD DROP\n-A FORWARD -i lan -o wan -j ACCEPT\n";
+    assert_eq!(short(open), ["2: answers dropped in Forward"]);
+    for answered in [
+        "-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT\n",
+        "-A FORWARD -i wan -o lan -j ACCEPT\n",
+        "-N x\n-A x -i wan -j ACCEPT\n-A FORWARD -j x\n",
+    ] {
+        assert_eq!(short(&format!("{open}{answered}")), [""; 0], "{answered}");
+    }
+    let related_only = "-A FORWARD -m conntrack --ctstate RELATED -j ACCEPT\n";
+    assert_eq!(short(&format!("{open}{related_only}")), ["2: answers dropped in Forward"]);
+}
+
+#[test]
+fn a_host_whose_input_is_closed_gets_no_answers_to_what_it_sends() {
+    let closed = "-P INPUT DROP\n-A INPUT -i lan -m state --state NEW -j ACCEPT\n";
+    assert_eq!(short(closed), ["policy: answers dropped in Input"]);
+    assert_eq!(short(&format!("{closed}-A INPUT -m state --state ESTABLISHED -j ACCEPT\n")), [""; 0]);
+}
+
+#[test]
+fn invalid_packets_that_would_leave_untranslated_are_told() {
+    let nat = "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n";
+    let filter = |rules: &str| format!("{nat}*filter\n{rules}COMMIT\n");
+    assert_eq!(short(nat), ["policy: not translated by 2"]);
+    assert_eq!(short(&filter("-A FORWARD -i lan -j ACCEPT\n")), ["5: not translated by 2"]);
+    for safe in [
+        "-A FORWARD -m conntrack --ctstate INVALID -j DROP\n-A FORWARD -i lan -j ACCEPT\n",
+        ":FORWARD DROP\n-A FORWARD -o lan -j ACCEPT\n-A FORWARD -i lan -m state --state NEW,ESTABLISHED -j ACCEPT\n",
+        "-N bad\n-A bad -m state --state INVALID -j DROP\n-A FORWARD -j bad\n",
+    ] {
+        assert_eq!(short(&filter(safe)), [""; 0], "{safe}");
+    }
+    let early = "*mangle\n-A PREROUTING -m state --state INVALID -j DROP\nCOMMIT\n";
+    assert_eq!(short(&format!("{nat}{early}")), [""; 0]);
+}
+
+#[test]
+fn what_the_rules_do_at_all_is_found() {
+    let rules = "*raw\n-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\nCOMMIT\n*nat\n-A PREROUTING -p tcp -j REDIRECT --to-ports 80\nCOMMIT\n*filter\n-A FORWARD -m state --state RELATED -j ACCEPT\nCOMMIT\n";
+    let review = review(rules);
+    let line = |rule: Option<RuleInfo>| rule.map(|rule| rule.line);
+    assert_eq!((line(review.helper), line(review.translation), line(review.related)), (Some(2), Some(5), Some(8)));
+}
+
+fn review(text: &str) -> Review {
+    let helpers = [("ftp", HelperId(0))];
+    let loading = Loading { helpers: &helpers, ..Loading::default() };
+    let rules = RuleSet::parse(&[Source { name: "test", text }], &loading).expect(text);
+    let mut devices = Devices::default();
+    for name in ["lan", "wan"] {
+        devices.add(Device {
+            name: name.into(),
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            mtu_bytes: 1500,
+            addresses: vec![],
+            arp: false,
+            any_destination: true,
+        });
+    }
+    rules.review(&devices)
+}
+
+/// The remarks, with lines for rules.
+fn short(text: &str) -> Vec<String> {
+    let line = |rule: &Option<RuleInfo>| rule.as_ref().map_or("policy".into(), |rule| format!("{}", rule.line));
+    let told = |remark: &Remark| match remark {
+        Remark::Shadowed { rule, by } => format!("{} shadowed by {}", rule.line, by.line),
+        Remark::Unreachable { rule, count, by } => {
+            format!("{} and {} more unreachable behind {}", rule.line, count - 1, by.line)
+        }
+        Remark::Unused { chain, .. } => format!("chain {chain} unused"),
+        Remark::NoDevice { rule, device } => format!("{} names {device}", rule.line),
+        Remark::Unanswered { rule, answers, .. } => format!("{}: answers dropped in {answers:?}", line(rule)),
+        Remark::Untranslated { rule, translation } => {
+            format!("{}: not translated by {}", line(rule), translation.line)
+        }
+    };
+    review(text).remarks.iter().map(told).collect()
+}
