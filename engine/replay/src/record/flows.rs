@@ -8,7 +8,7 @@ use towpath_engine::{
     conntrack::{Direction, Entry, ExpectationEntry, SctpState, Status, Tuple},
 };
 
-use super::{Record, text::seconds};
+use super::{Colour, Record, Tint, text::seconds};
 use crate::limits::FLOWS_LISTED_MAX;
 
 /// Collects connections and what their helpers expected, up to [`FLOWS_LISTED_MAX`] of each.
@@ -73,25 +73,37 @@ impl Flows {
 
     /// The list, with those connections that are still there as `now` says.
     #[must_use]
-    pub fn list(mut self, now: Vec<Entry>) -> FlowList {
+    pub fn list(mut self, now: Vec<Entry>, colour: Colour) -> FlowList {
         for entry in now {
             if let Some(flow) = self.flows.get_mut(&entry.serial) {
                 flow.entry = entry;
             }
         }
-        FlowList(self)
+        FlowList(self, colour)
     }
 }
 
 /// A list of connections; `Display` gives a line each, in the order in which they came.
 #[derive(Debug)]
-pub struct FlowList(Flows);
+pub struct FlowList(Flows, Colour);
+
+impl FlowList {
+    /// Whether there was none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.flows.is_empty()
+    }
+}
 
 impl fmt::Display for FlowList {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let start = self.0.start.unwrap_or_default();
+        if !self.is_empty() {
+            let head = format!("{:>12}  {:<56} {:<11}  packets/bytes out, back", "seconds", "connection", "state");
+            writeln!(out, "{}", self.1.paint(Tint::Quiet, &head))?;
+        }
         for flow in self.0.flows.values() {
-            write_flow(out, flow, start)?;
+            write_flow(out, flow, start, self.1)?;
             for expected in self.0.expected.iter().filter(|expected| expected.master == flow.entry.original) {
                 write_expected(out, expected)?;
             }
@@ -103,17 +115,18 @@ impl fmt::Display for FlowList {
     }
 }
 
-fn write_flow(out: &mut fmt::Formatter<'_>, flow: &Flow, start: Instant) -> fmt::Result {
+fn write_flow(out: &mut fmt::Formatter<'_>, flow: &Flow, start: Instant, colour: Colour) -> fmt::Result {
     let entry = &flow.entry;
     let state = entry
         .tcp
         .map(|tcp| tcp.state.name())
         .or(entry.sctp.map(SctpState::name))
         .unwrap_or_else(|| general_state(entry.status));
-    write!(out, "{:>12}  {:<56} {state:<11}", seconds(flow.began, start), entry.original.to_string())?;
+    let original = colour.paint(Tint::Strong, &format!("{:<56}", entry.original.to_string()));
+    write!(out, "{:>12}  {original} {state:<11}", seconds(flow.began, start))?;
     if let Some([original, reply]) = entry.counters {
         let counts = [original.packets, original.bytes, reply.packets, reply.bytes];
-        write!(out, "  {}/{} > {}/{} <", counts[0], counts[1], counts[2], counts[3])?;
+        write!(out, "  {}/{}, {}/{}", counts[0], counts[1], counts[2], counts[3])?;
     }
     if let Some(ended) = flow.ended {
         write!(out, "  forgotten at {}", seconds(ended, start))?;

@@ -33,13 +33,17 @@
 //!
 //! Connections and expectations have the names and words of [`crate::schema`].
 
+mod colour;
 mod flows;
 mod json;
-mod notation;
+pub(crate) mod notation;
+mod pcapng;
 pub mod step;
 mod summary;
 mod text;
 mod verdict;
+
+use core::fmt;
 
 use towpath_engine::{
     DeviceId, DropReason, Ending, Engine, Event, Instant, Outcome, Transmit,
@@ -48,7 +52,16 @@ use towpath_engine::{
     trace::Step,
 };
 
-pub use self::{flows::Flows, json::JsonRecords, summary::Summary, text::TextRecords, verdict::Verdict};
+pub use self::{
+    colour::Colour,
+    flows::{FlowList, Flows},
+    json::JsonRecords,
+    pcapng::{ASIDE, PcapngRecords},
+    summary::Summary,
+    text::TextRecords,
+    verdict::Verdict,
+};
+pub(crate) use self::{colour::Tint, step::helper_event, text::seconds};
 use crate::{capture::Unreadable, replay};
 
 /// What became of one packet. Borrows from the replay until the next packet.
@@ -118,6 +131,16 @@ pub enum Seen {
     Readdressed,
     /// Nobody can tell: the connection's start is not in the capture.
     Unknown,
+}
+
+impl fmt::Display for NotFed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnOutput => out.write_str("The gateway itself has sent it."),
+            Self::Unreadable(why) => why.fmt(out),
+            Self::Nowhere => out.write_str("No interface leads to its source."),
+        }
+    }
 }
 
 impl Record<'_> {

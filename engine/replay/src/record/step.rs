@@ -16,11 +16,13 @@
 use serde::Serialize;
 use towpath_engine::{
     Engine,
-    conntrack::{Direction, HelperEvent, HelperId, State, calling::Refusal, helper::HelperFailure},
+    conntrack::{Direction, HelperEvent, HelperId, Reasoning, calling::Refusal, helper::HelperFailure},
     nat::Manip,
     netfilter::{RuleId, RuleInfo, TableName},
     trace,
 };
+
+use super::{Colour, Tint};
 
 /// A step as JSON.
 #[derive(Debug, Serialize)]
@@ -124,7 +126,11 @@ impl<'r> Step<'r> {
         match step {
             trace::Step::Hook(hook, packet) => Self::Hook { hook: hook.chain(), pkt: packet },
             trace::Step::Conntrack(said, why) => Self::Conntrack {
-                state: said.map(|(state, _)| State::word(state)),
+                state: match (said, why) {
+                    (Some((state, _)), _) => Some(state.word()),
+                    (None, Reasoning::Invalid(_)) => Some("INVALID"),
+                    (None, _) => None,
+                },
                 dir: said.map(|(_, direction)| direction_word(direction)),
                 why: why.to_string(),
             },
@@ -154,21 +160,22 @@ impl<'r> Step<'r> {
         }
     }
 
-    /// The step as a line for people; what happens within a hook is indented.
+    /// The step as lines for people; what happens within a hook is indented.
     #[must_use]
-    pub fn in_words(&self) -> String {
+    pub fn in_words(&self, colour: Colour) -> String {
         let place = |rule: &Option<Rule>| match rule {
             Some(rule) => format!("{}:{} {} {}", rule.file, rule.line, rule.table, rule.text),
             None => "a rule that is gone".to_owned(),
         };
         match self {
-            Self::Hook { hook, pkt } => format!("{hook:<12} {pkt}"),
+            Self::Hook { hook, pkt } => format!("{} {pkt}", colour.paint(Tint::Strong, &format!("{hook:<12}"))),
             Self::Conntrack { state, dir, why } => {
                 format!("  conntrack  {} {}: {why}", state.unwrap_or("-"), dir.unwrap_or_default()).replace(" :", ":")
             }
             Self::Missed { rule, part, why } => {
                 let part = part.as_deref().unwrap_or("?");
-                format!("  missed     {}\n               {part}: the packet {why}", place(rule))
+                let text = format!("  missed     {}\n               {part}: the packet {why}", place(rule));
+                colour.paint(Tint::Quiet, &text)
             }
             Self::Matched { rule } => format!("  matched    {}", place(rule)),
             Self::Policy { table, chain, policy } => format!("  policy     {table} {chain} {policy}"),
@@ -176,7 +183,9 @@ impl<'r> Step<'r> {
             Self::Local => "  routed     to this host".to_owned(),
             Self::Routed { dev } => format!("  routed     out by {}", dev.unwrap_or("?")),
             Self::Helper { text } => format!("  helper     {text}"),
-            Self::Dropped { reason, meaning } => format!("  dropped    {reason}: {meaning}"),
+            Self::Dropped { reason, meaning } => {
+                format!("  {}    {reason}: {meaning}", colour.paint(Tint::Bad, "dropped"))
+            }
         }
     }
 }
@@ -190,7 +199,7 @@ pub(super) const fn direction_word(direction: Direction) -> &'static str {
 }
 
 /// What happened with a helper: which one, and a sentence.
-pub(super) fn helper_event(event: &HelperEvent) -> (HelperId, String) {
+pub(crate) fn helper_event(event: &HelperEvent) -> (HelperId, String) {
     match event {
         HelperEvent::Failed { helper, connection, failure } => {
             let how = match failure {

@@ -4,25 +4,27 @@ use core::fmt::Write;
 
 use towpath_engine::{Event, Instant};
 
-use super::{Fate, NotFed, Record, Seen, notation::Notation, step::helper_event};
+use super::{Colour, Fate, NotFed, Record, Seen, Tint, notation::Notation, step::helper_event};
+use crate::replay::Peek;
 
 /// Writes a record as a line.
 pub struct TextRecords {
     notation: Notation,
     start: Option<Instant>,
+    colour: Colour,
 }
 
 impl Default for TextRecords {
     fn default() -> Self {
-        Self::new()
+        Self::new(Colour::Off)
     }
 }
 
 impl TextRecords {
     /// Times are told from the first record on.
     #[must_use]
-    pub fn new() -> Self {
-        Self { notation: Notation::new(), start: None }
+    pub fn new(colour: Colour) -> Self {
+        Self { notation: Notation::new(), start: None, colour }
     }
 
     /// A packet's line, and one more for each log line and each event of a helper; without the last end.
@@ -37,17 +39,16 @@ impl TextRecords {
         if !record.frame.is_empty() {
             let _ = write!(line, "  {}", self.notation.of(record.frame, record.wire_len));
         }
-        match record.seen {
-            Seen::AsCaptured => {}
-            Seen::Readdressed => {
-                let _ = write!(line, "  (captured as {})", self.notation.of(record.captured, record.wire_len));
-            }
-            Seen::Unknown => line.push_str("  (its connection's start is not in the capture)"),
+        match record.state() {
+            Some("INVALID") => line += &format!("  {}", self.colour.paint(Tint::Odd, "INVALID")),
+            Some(state) => line += &format!("  {state}"),
+            None => {}
         }
-        if let Some(state) = record.state() {
-            let _ = write!(line, "  {state}");
+        line.push_str("  ");
+        line += &self.colour.paint(record.verdict().tint(), &decision(record));
+        if let Some(aside) = self.aside(record) {
+            line += &format!("  {}", self.colour.paint(Tint::Quiet, &aside));
         }
-        let _ = write!(line, "  {}", decision(record));
         for (_, event) in record.events {
             match event {
                 Event::Log { line: logged, .. } => {
@@ -69,6 +70,21 @@ impl TextRecords {
             }
         }
         line
+    }
+
+    /// What has to be said of a packet that is not, or perhaps not, what was captured.
+    fn aside(&mut self, record: &Record<'_>) -> Option<String> {
+        match record.seen {
+            Seen::AsCaptured => None,
+            Seen::Readdressed => {
+                let captured = record.captured;
+                Some(match Peek::frame(captured).and_then(|peek| peek.tuple(captured)) {
+                    Some(tuple) => format!("(captured as {tuple})"),
+                    None => format!("(captured as {})", self.notation.of(captured, record.wire_len)),
+                })
+            }
+            Seen::Unknown => Some("(its connection's start is not in the capture)".to_owned()),
+        }
     }
 
     fn place<'r>(&self, record: &'r Record<'_>) -> &'r str {
@@ -97,7 +113,7 @@ pub(super) fn decision(record: &Record<'_>) -> String {
 }
 
 /// Seconds with microseconds between two times.
-pub(super) fn seconds(time: Instant, start: Instant) -> String {
+pub(crate) fn seconds(time: Instant, start: Instant) -> String {
     let (sign, span) = if time < start { ("-", start.since(time)) } else { ("", time.since(start)) };
     format!("{sign}{}.{:06}", span.as_secs(), span.subsec_micros())
 }

@@ -7,6 +7,8 @@ use towpath_engine::{
     netfilter::{Hook, Stage},
 };
 
+use super::Tint;
+
 /// What became of a packet, in the words of `kernel-oracle/1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
@@ -70,6 +72,26 @@ impl Verdict {
                 (Hook::Forward, _) => Self::DroppedForward,
                 (Hook::Postrouting, _) => Self::DroppedPostrouting,
             },
+        }
+    }
+
+    /// Whether the packet found its place: it left, was for the gateway, or is kept to be put together.
+    #[must_use]
+    pub const fn is_pass(self) -> bool {
+        matches!(self, Self::Forwarded | Self::LocalIn | Self::HeldFragment)
+    }
+
+    /// What it means to people.
+    pub(crate) const fn tint(self) -> Tint {
+        match self {
+            Self::Forwarded | Self::LocalIn => Tint::Good,
+            Self::HeldFragment | Self::NoHook | Self::NotInjected => Tint::Quiet,
+            Self::DroppedBeforeForward
+            | Self::DroppedForward
+            | Self::DroppedInput
+            | Self::DroppedPostrouting
+            | Self::DroppedLate
+            | Self::DroppedConntrack => Tint::Bad,
         }
     }
 

@@ -1,5 +1,7 @@
 //! A gateway that is fed with a capture.
 
+use core::net::Ipv4Addr;
+
 use towpath_engine::{CommandError, Ending, Engine, Event, Frame, Instant, Transmit, trace::Step};
 
 use super::{
@@ -229,10 +231,13 @@ impl Replay {
             Some(_) | None => Translation::AsCaptured,
         };
         let seen = match translation {
-            Translation::Readdressed(tuple, _) => Some(tuple.source.as_v4().into()),
+            Translation::Readdressed(tuple, _) => Some(Ipv4Addr::from(tuple.source.as_v4())),
             Translation::AsCaptured | Translation::ErrorReaddressed { .. } | Translation::Unknown => None,
         };
-        let sources = peek.map(|peek| Sources { captured: peek.source, seen: seen.unwrap_or(peek.source) });
+        let sources = match peek {
+            Some(peek) => Some(Sources { captured: peek.source.into(), seen: seen.unwrap_or(peek.source).into() }),
+            None => Sources::of_ipv6(frame),
+        };
         let device = match self.sides.of(packet, frame, sources) {
             Side::Input(device) => device,
             Side::OwnOutput => {

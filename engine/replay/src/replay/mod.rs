@@ -25,9 +25,9 @@ mod tests;
 mod translation;
 mod transparent;
 
-pub(crate) use self::offload::fill;
 pub use self::{
     gateway::{Replay, Totals},
     offload::ChecksumTrust,
     setup::{Detail, Setup, SetupError, furnish},
 };
+pub(crate) use self::{offload::fill, peek::Peek};

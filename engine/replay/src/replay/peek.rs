@@ -12,30 +12,30 @@ use towpath_engine::{
 
 /// Where an IPv4 packet and its transport header lie in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Peek {
+pub(crate) struct Peek {
     /// First byte of the IPv4 header.
-    pub(super) network: usize,
+    pub(crate) network: usize,
     /// First byte behind it.
-    pub(super) transport: usize,
-    pub(super) source: Ipv4Addr,
-    pub(super) destination: Ipv4Addr,
-    pub(super) protocol: Protocol,
+    pub(crate) transport: usize,
+    pub(crate) source: Ipv4Addr,
+    pub(crate) destination: Ipv4Addr,
+    pub(crate) protocol: Protocol,
     /// Length of the IPv4 packet, as it says itself.
-    pub(super) total_len: usize,
+    pub(crate) total_len: usize,
     /// The first 8 bytes behind the header belong to it: no later fragment, and not cut.
-    pub(super) has_ports: bool,
-    pub(super) is_fragment: bool,
+    pub(crate) has_ports: bool,
+    pub(crate) is_fragment: bool,
 }
 
 impl Peek {
     /// Finds the IPv4 packet of an Ethernet frame without tags.
-    pub(super) fn frame(frame: &[u8]) -> Option<Self> {
+    pub(crate) fn frame(frame: &[u8]) -> Option<Self> {
         let kind = frame.get(12..ETHERNET_BYTES)?;
         if kind == EtherType::IPV4.0.to_be_bytes() { Self::packet(frame, ETHERNET_BYTES) } else { None }
     }
 
     /// Finds the IPv4 packet that starts at `network`.
-    pub(super) fn packet(bytes: &[u8], network: usize) -> Option<Self> {
+    pub(crate) fn packet(bytes: &[u8], network: usize) -> Option<Self> {
         let header = bytes.get(network..)?.first_chunk::<20>()?;
         let header_len = usize::from(header[0] & 0xf) * 4;
         if header[0] >> 4 != 4 || header_len < header.len() {
@@ -58,7 +58,7 @@ impl Peek {
 
     /// Who talks to whom, as connection tracking will see it; `None` when that takes more than is here, or for an
     /// ICMP message that is neither query nor answer.
-    pub(super) fn tuple(&self, bytes: &[u8]) -> Option<Tuple> {
+    pub(crate) fn tuple(&self, bytes: &[u8]) -> Option<Tuple> {
         let tuple = Tuple {
             source: Address::v4(self.source.octets()),
             destination: Address::v4(self.destination.octets()),
@@ -88,14 +88,14 @@ impl Peek {
     }
 
     /// The packet that an ICMP error quotes.
-    pub(super) fn quoted(&self, bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn quoted(&self, bytes: &[u8]) -> Option<Self> {
         let kind = bytes.get(self.transport).filter(|_| self.protocol == Protocol::ICMP && self.has_ports)?;
         if ICMP_ERRORS.contains(kind) { Self::packet(bytes, self.transport + 8) } else { None }
     }
 }
 
 /// Length of an Ethernet header.
-pub(super) const ETHERNET_BYTES: usize = 14;
+pub(crate) const ETHERNET_BYTES: usize = 14;
 /// Unreachable, quench, redirect, time exceeded, parameter problem (RFC 792).
 const ICMP_ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
 

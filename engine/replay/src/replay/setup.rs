@@ -21,6 +21,8 @@ pub struct Setup<'a> {
     pub rules: Vec<Source<'a>>,
     /// Those for `ip6tables`.
     pub rules_v6: Vec<Source<'a>>,
+    /// Tunables to set beside those of the configuration.
+    pub sysctls: Vec<(String, u32)>,
     /// Helpers, behind their manifests as the configuration tightens them.
     pub helpers: Vec<Box<dyn Helper>>,
     /// What is believed about transport checksums.
@@ -88,6 +90,9 @@ pub(super) fn engine_of(setup: Setup<'_>, config: &Config) -> Result<Engine, Set
     let mut engine = Engine::new(config.seed.unwrap_or_default());
     for step in config.commands(|device, _| Hardware::in_replay(device)) {
         engine.handle_command(Instant::ZERO, step)?;
+    }
+    for (name, value) in setup.sysctls {
+        engine.handle_command(Instant::ZERO, Command::SetSysctl(name, value))?;
     }
     // Without a configuration, helpers are attached where their manifests say; with one, where it says.
     let by_port = setup.config.is_none() || !config.helpers.is_empty();

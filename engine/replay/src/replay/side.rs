@@ -7,7 +7,7 @@
 //! | the packet | is |
 //! |---|---|
 //! | was sent by the capturing host, which is the gateway | its own output |
-//! | has an Ethernet source or IPv4 source of the gateway's | its own output |
+//! | has an Ethernet source or IP source of the gateway's | its own output |
 //! | was received by the capturing host, which is the gateway, on an interface that stands for one of its | that one's input |
 //! | comes from behind another interface, whose link was captured too | its own output: the input is in the capture as well |
 //! | comes from behind another interface, whose link was not captured | that other one's input |
@@ -16,15 +16,16 @@
 //! Whether the capturing host is the gateway, the configuration says (`taken_at`); if it does not, a packet from one of
 //! the gateway's addresses that the capturing host has sent tells it from there on.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use towpath_engine::{
     DeviceId,
     device::{Device, Devices},
     ip::{Fate, Route, RouteKind, Routes},
-    wire::MacAddr,
+    wire::{EtherType, MacAddr},
 };
 
+use super::peek::ETHERNET_BYTES;
 use crate::{
     capture::{self, CapturedPacket, InterfaceId, PacketDirection},
     config::{CaptureName, Config, Hardware, TakenAt},
@@ -44,10 +45,27 @@ pub(super) enum Side {
 /// Where a packet comes from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sources {
-    /// The IPv4 source in the capture.
-    pub(super) captured: Ipv4Addr,
+    /// The source in the capture.
+    pub(super) captured: IpAddr,
     /// The one that the gateway sees.
-    pub(super) seen: Ipv4Addr,
+    pub(super) seen: IpAddr,
+}
+
+impl Sources {
+    /// A packet that the gateway sees as it was captured.
+    pub(super) const fn of(source: IpAddr) -> Self {
+        Self { captured: source, seen: source }
+    }
+
+    /// Those of an IPv6 packet in an Ethernet frame without tags; `None` too for addresses that say nothing about where
+    /// a packet comes from, because every link has them.
+    pub(super) fn of_ipv6(frame: &[u8]) -> Option<Self> {
+        let kind = frame.get(12..ETHERNET_BYTES)?;
+        let source = frame.get(ETHERNET_BYTES + 8..)?.first_chunk::<16>()?;
+        let source = Ipv6Addr::from(*source);
+        let is_of_a_link = source.is_unspecified() || source.is_unicast_link_local();
+        (kind == EtherType::IPV6.0.to_be_bytes() && !is_of_a_link).then(|| Self::of(source.into()))
+    }
 }
 
 /// Decides sides.
@@ -141,7 +159,7 @@ impl Sides {
         let bound = self.device_of(packet.interface, packet.ifindex);
         let source = sources.map(|sources| sources.seen);
         if packet.direction == Some(PacketDirection::Outbound) {
-            let is_own = sources.is_some_and(|sources| self.devices.has_address(sources.captured.into()));
+            let is_own = sources.is_some_and(|sources| self.devices.has_address(sources.captured));
             self.on_gateway |= is_own && !self.is_said;
             if self.on_gateway {
                 return Side::OwnOutput;
@@ -181,8 +199,7 @@ impl Sides {
         *self.bound.get(usize::from(interface.0))?
     }
 
-    fn origin(&self, source: Ipv4Addr) -> Side {
-        let source = source.into();
+    fn origin(&self, source: IpAddr) -> Side {
         match self.routes.from_here(&self.devices, source, None) {
             Fate::Forward(hop) => Side::Input(hop.device),
             Fate::Local if self.devices.has_address(source) => Side::OwnOutput,
@@ -249,7 +266,7 @@ mod tests {
             comment: None,
             offset: 0,
         };
-        let sources = Peek::frame(frame).map(|peek| Sources { captured: peek.source, seen: peek.source });
+        let sources = Peek::frame(frame).map(|peek| Sources::of(peek.source.into()));
         sides.of(&packet, frame, sources)
     }
 

@@ -101,6 +101,17 @@ fn without_a_configuration_private_addresses_are_inside_and_all_is_forwarded() {
 }
 
 #[test]
+fn without_a_configuration_unique_local_addresses_are_inside_and_other_ipv6_outside() {
+    let inside: [u8; 16] = core::array::from_fn(|at| if at == 0 { 0xfd } else { at as u8 });
+    let outside: [u8; 16] = core::array::from_fn(|at| if at == 0 { 0x20 } else { at as u8 });
+    let frames = [(0, ipv6(inside, outside)), (1, ipv6(outside, inside))];
+    let lines = json("", "", &frames, Detail::Verdicts);
+    let ways: Vec<_> = lines.iter().map(|line| (line["dev"].as_str(), line["out"][0]["dev"].as_str())).collect();
+    let (inside, outside) = (Some("inside"), Some("outside"));
+    assert_eq!(ways, [(inside, outside), (outside, inside)]);
+}
+
+#[test]
 fn a_tagged_frame_is_replayed_without_its_tag() {
     let mut frame = craft::tcp(CLIENT.0, CLIENT.1, SERVER.0, SERVER.1);
     frame.splice(12..12, [0x81, 0, 0, 42]);
@@ -172,7 +183,7 @@ fn a_line_for_people_says_where_what_and_why() {
     let file = craft::pcap(&handshake(1_000_000));
     let rules = "*filter\n-A FORWARD -p tcp -j DROP\nCOMMIT\n";
     let mut replay = Replay::new(setup(GATEWAY, rules, Detail::Events)).map_err(|error| error.to_string()).unwrap();
-    let mut text = TextRecords::new();
+    let mut text = TextRecords::default();
     let mut lines = Vec::new();
     replay
         .run(&mut Capture::from_bytes(&file).unwrap(), |record| {
@@ -222,4 +233,11 @@ fn json_of(setup: Setup<'_>, file: &[u8]) -> (Vec<serde_json::Value>, Option<cra
         true
     });
     (lines, result.err())
+}
+
+/// An IPv6 packet without an extension header, of a protocol for experiments (RFC 3692).
+fn ipv6(source: [u8; 16], destination: [u8; 16]) -> Vec<u8> {
+    let addresses = [2, 0, 0, 0, 0, 0xbb, 2, 0, 0, 0, 0, 0xaa];
+    let header = [0x86, 0xdd, 0x60, 0, 0, 0, 0, 4, 253, 64];
+    [&addresses[..], &header, &source, &destination, &[1, 2, 3, 4]].concat()
 }

@@ -3,7 +3,7 @@
 //! It lets everything pass: private addresses are inside, all others outside, nothing is translated, no packet is too
 //! large. What remains is what the capture's own packets are to connection tracking and to helpers.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use towpath_engine::{
     DeviceId,
@@ -25,6 +25,7 @@ pub(super) fn config() -> Config {
         networks,
     };
     let inside = PRIVATE.map(|(address, prefix)| Network { address: IpAddr::from(address), prefix });
+    let unique_local = Network { address: UNIQUE_LOCAL.0.into(), prefix: UNIQUE_LOCAL.1 };
     let towards = |device: u16, network: Network| Route {
         destination: network.address,
         prefix: network.prefix,
@@ -32,8 +33,9 @@ pub(super) fn config() -> Config {
         metric: 0,
         mtu_bytes: None,
     };
-    let mut routes: Vec<Route> = inside.iter().map(|network| towards(0, *network)).collect();
+    let mut routes: Vec<Route> = inside.into_iter().chain([unique_local]).map(|network| towards(0, network)).collect();
     routes.push(towards(1, Network { address: Ipv4Addr::UNSPECIFIED.into(), prefix: 0 }));
+    routes.push(towards(1, Network { address: Ipv6Addr::UNSPECIFIED.into(), prefix: 0 }));
     Config {
         file: "the default".to_owned(),
         interfaces: vec![interface("inside", Vec::new()), interface("outside", Vec::new())],
@@ -45,3 +47,6 @@ pub(super) fn config() -> Config {
 /// Addresses that are not routed in the Internet: RFC 1918, RFC 6598 (shared), RFC 3927 (link-local).
 const PRIVATE: [([u8; 4], u8); 5] =
     [([10, 0, 0, 0], 8), ([172, 16, 0, 0], 12), ([192, 168, 0, 0], 16), ([100, 64, 0, 0], 10), ([169, 254, 0, 0], 16)];
+
+/// The same for IPv6: RFC 4193.
+const UNIQUE_LOCAL: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7);

@@ -1,0 +1,96 @@
+//! Records as pcapng: each packet with its verdict as a comment, then what left the gateway because of it.
+
+use std::io::{self, Write};
+
+use towpath_engine::Engine;
+
+use super::{Fate, Record, Seen, bytes_out, text::decision};
+use crate::{
+    capture::PacketDirection,
+    write::{PacketWriter, WrittenPacket},
+};
+
+/// Writes records as pcapng.
+///
+/// The file's interfaces are the gateway's, in the order of their numbers, and one more, [`ASIDE`], for packets that
+/// were not fed in. What came in is flagged inbound, what left outbound. A packet is written as the gateway saw it.
+pub struct PcapngRecords<W: Write> {
+    writer: PacketWriter<W>,
+    aside: u32,
+    bytes: Vec<u8>,
+}
+
+/// The interface of packets that were not fed in.
+pub const ASIDE: &str = "not fed in";
+
+impl<W: Write> PcapngRecords<W> {
+    /// Starts a file.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn new(out: W, engine: &Engine) -> io::Result<Self> {
+        let devices: Vec<&str> = engine.devices().iter().map(|(_, device)| device.name.as_str()).collect();
+        let aside = u32::try_from(devices.len()).unwrap_or(u32::MAX);
+        let writer = PacketWriter::new(out, devices.into_iter().chain([ASIDE]))?;
+        Ok(Self { writer, aside, bytes: Vec::new() })
+    }
+
+    /// Writes a record: nothing for a packet whose link layer is not read and that brought nothing out.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
+        let (interface, direction) = match record.fate {
+            Fate::Fed(device, _) => (u32::from(device.0), Some(PacketDirection::Inbound)),
+            Fate::NotFed(_) => (self.aside, None),
+        };
+        if !record.frame.is_empty() {
+            self.writer.write(WrittenPacket {
+                interface,
+                time: record.time,
+                bytes: record.frame,
+                wire_len: record.wire_len,
+                direction,
+                comment: &comment(record),
+            })?;
+        }
+        for transmit in record.out {
+            bytes_out(transmit, &mut self.bytes);
+            let comment = format!("sent because of packet {}", record.number);
+            self.writer.write(WrittenPacket {
+                interface: u32::from(transmit.device.0),
+                time: record.time,
+                bytes: &self.bytes,
+                wire_len: 0,
+                direction: Some(PacketDirection::Outbound),
+                comment: &comment,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file and gives the output back.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn finish(self) -> io::Result<W> {
+        self.writer.finish()
+    }
+}
+
+/// `packet 3: DROPPED_FORWARD FilterRule rules.v4:7: -A FORWARD -j DROP, NEW`
+fn comment(record: &Record<'_>) -> String {
+    let mut text = format!("packet {}: {}", record.number, decision(record));
+    if let Some(rule) = record.rule() {
+        text = format!("{text}: {}", rule.text);
+    }
+    if let Some(state) = record.state() {
+        text = format!("{text}, {state}");
+    }
+    match record.seen {
+        Seen::AsCaptured => {}
+        Seen::Readdressed => text.push_str(", captured with other addresses"),
+        Seen::Unknown => text.push_str(", its connection's start is not in the capture"),
+    }
+    text
+}
