@@ -7,11 +7,13 @@
 //! - [`config`] reads a gateway from its file
 //! - [`replay`] leads a capture's packets through a gateway
 //! - [`record`] tells what became of each, as JSON and for people
+//! - [`check`] says what a careful reader would about a gateway before it runs
 //! - [`mod@write`] writes what became of a capture as a capture
 //! - [`schema`] shows connections and events as JSON
 //! - [`limits`] has every bound
 
 pub mod capture;
+pub mod check;
 pub mod config;
 pub mod limits;
 pub mod record;

@@ -1,0 +1,235 @@
+//! What a careful reader would say about a gateway before it runs.
+//!
+//! Rules are reviewed by the engine ([`towpath_engine::netfilter::review`]); here it is put together with the rest of the
+//! gateway and said in words.
+//!
+//! # As JSON
+//!
+//! `towpath check --json` writes a line with one object about the gateway, then one a finding.
+//!
+//! | field | what it is |
+//! |---|---|
+//! | `schema` | `"towpath.check/1"`, in the first line, with `interfaces`, `rules` and `helpers` counted |
+//! | `level` | `warning`: most likely wrong; `note`: worth knowing |
+//! | `kind` | `shadowed`, `unreachable`, `unused-chain`, `no-interface`, `answers-dropped`, `invalid-untranslated`, `not-forwarding`, `related-without-helper` |
+//! | `file`, `line` | where; `line` is null when it is about the whole file |
+//! | `rule` | the rule as `iptables-save` prints it; null: it is about none |
+//! | `text` | the finding in a sentence |
+
+use core::fmt;
+
+use serde::Serialize;
+use towpath_engine::{
+    Engine,
+    conntrack::Family,
+    netfilter::{Hook, Remark, RuleInfo},
+};
+
+use crate::config::Config;
+
+/// Something that a reader would say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What it is, in a word.
+    pub kind: &'static str,
+    /// The file that it is about.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: Option<u32>,
+    /// The rule that it is about.
+    pub rule: Option<String>,
+    /// A sentence.
+    pub text: String,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Worth knowing.
+    Note,
+    /// Most likely wrong.
+    Warning,
+}
+
+impl Level {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// `rules.v4:7: warning: ...`, then the rule on a line of its own.
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:", self.file)?;
+        if let Some(line) = self.line {
+            write!(out, "{line}:")?;
+        }
+        write!(out, " {}: {}", self.level.name(), self.text)?;
+        match &self.rule {
+            Some(rule) => write!(out, "\n    {rule}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What there is to say about a gateway that has been set up, by its files and lines. `config` is its configuration,
+/// if it has one.
+#[must_use]
+pub fn check(engine: &Engine, config: Option<&Config>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for family in [Family::Ipv4, Family::Ipv6] {
+        findings.extend(of_family(engine, config, family));
+    }
+    findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    findings
+}
+
+fn of_family(engine: &Engine, config: Option<&Config>, family: Family) -> Vec<Finding> {
+    let review = engine.rules().of(family).review(engine.devices());
+    let default_file = config.map_or("the rules", |config| config.file.as_str());
+    let mut findings: Vec<Finding> = review.remarks.iter().map(|remark| of_remark(remark, default_file)).collect();
+    let (forwards, switch) = match family {
+        Family::Ipv4 => (engine.sysctls().ip_forward, "net.ipv4.ip_forward"),
+        Family::Ipv6 => (engine.sysctls().ipv6_forwarding, "net.ipv6.conf.all.forwarding"),
+    };
+    if let Some(rule) = review.translation.as_ref().filter(|_| forwards == 0) {
+        let text = format!("it translates, but {switch} is 0: nothing is forwarded");
+        findings.push(Finding::about(rule, Level::Warning, "not-forwarding", text));
+    }
+    if let (Some(rule), None) = (&review.related, &review.helper)
+        && config.is_some_and(|config| config.helpers.is_empty())
+    {
+        let text = "no helper is attached, so only ICMP errors are RELATED; active FTP and its like need a [[helper]] or `-j CT --helper`";
+        findings.push(Finding::about(rule, Level::Note, "related-without-helper", text.to_owned()));
+    }
+    findings
+}
+
+impl Finding {
+    fn about(rule: &RuleInfo, level: Level, kind: &'static str, text: String) -> Self {
+        Self { level, kind, file: rule.file.clone(), line: Some(rule.line), rule: Some(rule.text.clone()), text }
+    }
+
+    /// About a rule, or about a chain's policy, which has no line.
+    fn about_either(rule: Option<&RuleInfo>, file: &str, kind: &'static str, text: String) -> Self {
+        match rule {
+            Some(rule) => Self::about(rule, Level::Warning, kind, text),
+            None => Self { level: Level::Warning, kind, file: file.to_owned(), line: None, rule: None, text },
+        }
+    }
+}
+
+fn of_remark(remark: &Remark, file: &str) -> Finding {
+    match remark {
+        Remark::Shadowed { rule, by } => {
+            let text = format!("no packet matches: {} takes all that it asks for (`{}`)", place(by), by.text);
+            Finding::about(rule, Level::Warning, "shadowed", text)
+        }
+        Remark::Unreachable { rule, count, by } => {
+            let what = match count {
+                1 => "no packet gets here".to_owned(),
+                _ => format!("no packet gets to this rule and the {} behind it", count - 1),
+            };
+            let text = format!("{what}: {} takes every packet (`{}`)", place(by), by.text);
+            Finding::about(rule, Level::Warning, "unreachable", text)
+        }
+        Remark::Unused { table, chain, rule } => {
+            let text = format!("no built-in chain of table {} leads to chain {chain}", table.name());
+            let found = Finding::about_either(rule.as_ref(), file, "unused-chain", text);
+            Finding { level: Level::Note, ..found }
+        }
+        Remark::NoDevice { rule, device } => {
+            let text = format!("the gateway has no interface '{device}', so this never matches");
+            Finding::about(rule, Level::Warning, "no-interface", text)
+        }
+        Remark::Unanswered { rule, hook, answers } => {
+            Finding::about_either(rule.as_ref(), file, "answers-dropped", unanswered(rule.is_some(), *hook, *answers))
+        }
+        Remark::Untranslated { rule, translation } => {
+            let what = if rule.is_some() { "this rule" } else { "the policy of FORWARD" };
+            let text = format!(
+                "{what} forwards INVALID packets too, and those leave untranslated past {} (`{}`); drop them before, with `-m conntrack --ctstate INVALID`",
+                place(translation),
+                translation.text
+            );
+            Finding::about_either(rule.as_ref(), file, "invalid-untranslated", text)
+        }
+    }
+}
+
+fn unanswered(is_rule: bool, hook: Hook, answers: Hook) -> String {
+    let what = if is_rule {
+        "this lets connections begin".to_owned()
+    } else {
+        format!("{} lets connections begin", hook.chain())
+    };
+    let chain = answers.chain();
+    format!("{what}, but {chain} drops their answers; accept `-m conntrack --ctstate ESTABLISHED,RELATED` there")
+}
+
+fn place(rule: &RuleInfo) -> String {
+    format!("{}:{}", rule.file, rule.line)
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_engine::netfilter::Source;
+
+    use super::*;
+    use crate::replay::{Replay, Setup};
+
+    const GATEWAY: &str = "[[interface]]\nname='lan'\n[[interface]]\nname='wan'\n";
+
+    fn findings(config: &str, rules: &str) -> Vec<String> {
+        let config = Config::read("gateway.toml", config).unwrap();
+        let rules = vec![Source { name: "rules.v4", text: rules }];
+        let setup = Setup { config: Some(config.clone()), rules, ..Setup::default() };
+        let replay = Replay::new(setup).map_err(|error| error.to_string()).unwrap();
+        check(replay.engine(), Some(&config)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_finding_says_where_what_and_by_which_rule() {
+        let rules = "-P FORWARD DROP\n-A FORWARD -m state --state ESTABLISHED -j ACCEPT\n-A FORWARD -p tcp -j ACCEPT\n-A FORWARD -p tcp --dport 22 -j DROP\n";
+        assert_eq!(
+            findings(GATEWAY, rules),
+            [
+                "rules.v4:4: warning: no packet matches: rules.v4:3 takes all that it asks for (`-A FORWARD -p tcp -j ACCEPT`)\n    -A FORWARD -p tcp -m tcp --dport 22 -j DROP"
+            ]
+        );
+    }
+
+    #[test]
+    fn translating_without_forwarding_is_found() {
+        let rules = "*nat\n-A PREROUTING -p tcp --dport 80 -j REDIRECT\nCOMMIT\n";
+        assert_eq!(findings(GATEWAY, rules), [""; 0]);
+        let off = format!("{GATEWAY}[sysctl]\nnet.ipv4.ip_forward = 0\n");
+        let found = findings(&off, rules);
+        assert!(found[0].starts_with("rules.v4:2: warning: it translates, but net.ipv4.ip_forward is 0"), "{found:?}");
+    }
+
+    #[test]
+    fn related_without_a_helper_is_only_a_note() {
+        let rules = "-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT\n";
+        assert!(findings(GATEWAY, rules)[0].starts_with("rules.v4:1: note: no helper is attached"));
+        let with = format!("{GATEWAY}[[helper]]\nname='ftp'\n");
+        assert_eq!(findings(&with, rules), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_about_a_policy_names_the_file_only() {
+        let found = findings(GATEWAY, "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n");
+        assert!(
+            found[0].starts_with("gateway.toml: warning: the policy of FORWARD forwards INVALID packets"),
+            "{found:?}"
+        );
+    }
+}
