@@ -8,6 +8,7 @@
 //! - [`replay`] leads a capture's packets through a gateway
 //! - [`record`] tells what became of each, as JSON and for people
 //! - [`check`] says what a careful reader would about a gateway before it runs
+//! - [`explain`] tells one packet's whole path, and what would have let it pass
 //! - [`mod@write`] writes what became of a capture as a capture
 //! - [`schema`] shows connections and events as JSON
 //! - [`limits`] has every bound
@@ -15,6 +16,7 @@
 pub mod capture;
 pub mod check;
 pub mod config;
+pub mod explain;
 pub mod limits;
 pub mod record;
 pub mod replay;

@@ -23,3 +23,6 @@ pub const BATCH_PACKETS: usize = 64;
 
 /// Connections, and expectations, that a listing for people holds. About 400 bytes each.
 pub const FLOWS_LISTED_MAX: usize = 10_000;
+
+/// Changes that are proposed for a packet that did not pass; trying each takes a replay up to that packet.
+pub const PROPOSALS_MAX: usize = 8;

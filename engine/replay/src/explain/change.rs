@@ -1,0 +1,232 @@
+//! Changes that might let a packet pass.
+
+use core::fmt;
+
+use towpath_engine::{
+    DropReason,
+    conntrack::{Family, Invalid, Reasoning},
+    netfilter::{RuleInfo, Source, TableName},
+    trace::Step,
+};
+
+use super::flow::Flow;
+use crate::{
+    limits::PROPOSALS_MAX,
+    record::{Fate, NotFed, Record},
+    replay::{ChecksumTrust, Setup},
+};
+
+/// Something about a gateway, or about how a capture is read, that could be otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A rule more, for a family's packets: a line as one would type it after `iptables` or `ip6tables`.
+    Rule(Family, String),
+    /// A tunable with another value.
+    Sysctl(&'static str, u32),
+    /// Transport checksums that are taken as right.
+    TrustChecksums,
+    /// Something that no setting does, as the end of a sentence that starts with "It would pass with".
+    Hint(String),
+}
+
+/// A change and the reason for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// What to change.
+    pub change: Change,
+    /// What that means.
+    pub why: String,
+}
+
+impl Change {
+    /// The word for what kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Rule(..) => "rule",
+            Self::Sysctl(..) => "sysctl",
+            Self::TrustChecksums => "checksums",
+            Self::Hint(_) => "hint",
+        }
+    }
+
+    /// Whether it is one that [`make`](Self::make) makes, and so can be tried.
+    #[must_use]
+    pub const fn can_be_made(&self) -> bool {
+        !matches!(self, Self::Hint(_))
+    }
+
+    /// Makes the change to a setup; a hint changes nothing.
+    ///
+    /// A rule is put behind the other texts, and so comes last, as if typed on the running gateway.
+    pub fn make<'a>(&'a self, setup: &mut Setup<'a>) {
+        match self {
+            Self::Rule(Family::Ipv4, text) => setup.rules.push(Source { name: CHANGE, text }),
+            Self::Rule(Family::Ipv6, text) => setup.rules_v6.push(Source { name: CHANGE, text }),
+            Self::Sysctl(name, value) => setup.sysctls.push(((*name).to_owned(), *value)),
+            Self::TrustChecksums => setup.checksums = ChecksumTrust::Trust,
+            Self::Hint(_) => {}
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(Family::Ipv4, text) => write!(out, "iptables {text}"),
+            Self::Rule(Family::Ipv6, text) => write!(out, "ip6tables {text}"),
+            Self::Sysctl(name, value) => write!(out, "{name} = {value}"),
+            Self::TrustChecksums => out.write_str("--checksums trust"),
+            Self::Hint(text) => out.write_str(text),
+        }
+    }
+}
+
+/// Changes that might let the packet of a record pass, the most telling ones first, at most [`PROPOSALS_MAX`](crate::limits::PROPOSALS_MAX).
+#[must_use]
+pub fn changes(record: &Record<'_>) -> Vec<Proposal> {
+    let mut proposals = Vec::new();
+    match (record.fate, record.drop_reason()) {
+        (Fate::NotFed(NotFed::Nowhere), _) => proposals.push(Proposal {
+            change: Change::Hint("an interface of the gateway that leads to its source".into()),
+            why: "`networks`, or a route, says who lives behind an interface".into(),
+        }),
+        (_, Some(DropReason::FilterRule | DropReason::FilterPolicy | DropReason::FilterReject)) => {
+            proposals.extend(of_tracking(record));
+            proposals.extend(near_misses(record));
+            proposals.extend(of_flow(record));
+        }
+        (_, Some(reason)) => proposals.extend(of_reason(record, reason)),
+        (_, None) => {}
+    }
+    proposals.truncate(PROPOSALS_MAX);
+    proposals
+}
+
+/// What would make an INVALID packet another one.
+fn of_tracking(record: &Record<'_>) -> Option<Proposal> {
+    let invalid = record.path.iter().find_map(|step| match step {
+        Step::Conntrack(_, Reasoning::Invalid(invalid)) => Some(*invalid),
+        Step::Conntrack(..)
+        | Step::Hook(..)
+        | Step::Missed(..)
+        | Step::Matched(..)
+        | Step::Policy(..)
+        | Step::Translated(..)
+        | Step::RoutedLocal
+        | Step::Routed(_)
+        | Step::Helper(_)
+        | Step::Dropped(_) => None,
+    })?;
+    let proposal = |change, why: &str| Some(Proposal { change, why: why.to_owned() });
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no setting changes what the others are")]
+    match invalid {
+        Invalid::Window(_) => proposal(
+            Change::Sysctl("net.netfilter.nf_conntrack_tcp_be_liberal", 1),
+            "only RSTs outside the window would be INVALID",
+        ),
+        Invalid::MidStream => proposal(
+            Change::Sysctl("net.netfilter.nf_conntrack_tcp_loose", 1),
+            "connections would be picked up in mid-stream",
+        ),
+        Invalid::Checksum => proposal(
+            Change::TrustChecksums,
+            "the capture's checksums would be taken as right, as for one from a host that leaves them to its card",
+        ),
+        _ => None,
+    }
+}
+
+/// Rules that accept, and that the packet missed on its way: without the condition that it did not meet.
+fn near_misses(record: &Record<'_>) -> Vec<Proposal> {
+    let rules = record.engine.rules();
+    let missed = last_hook(record.path).iter().filter_map(|step| {
+        let Step::Missed(TableName::Filter, id, part, found) = step else { return None };
+        let info = rules.find(*id).filter(|info| info.text.ends_with(" -j ACCEPT"))?;
+        let part = rules.part(*id, *part)?;
+        let without = info.text.replacen(&format!(" {part}"), "", 1);
+        // A rule that asks for nothing any more is no answer.
+        let conditions = conditions(&without, &info.chain).filter(|left| *left != " -j ACCEPT")?;
+        Some(Proposal {
+            change: Change::Rule(id.family(), format!("-I {} {}{conditions}", info.chain, info.position)),
+            why: format!("as {}:{}, but without `{part}`: the packet {found}", info.file, info.line),
+        })
+    });
+    missed.collect()
+}
+
+/// A rule for just this flow: before the one that drops it, or at the end of the chain whose policy does.
+fn of_flow(record: &Record<'_>) -> Option<Proposal> {
+    let flow = Flow::of(record)?;
+    match record.rule() {
+        Some(rule) => Some(Proposal {
+            change: Change::Rule(
+                Family::Ipv4,
+                format!("{}-I {} {}{flow} -j ACCEPT", table(&rule), rule.chain, rule.position),
+            ),
+            why: format!("the flow would be accepted before {}:{} is asked", rule.file, rule.line),
+        }),
+        None => {
+            let (table, hook) = record.path.iter().rev().find_map(|step| match step {
+                Step::Policy(table, hook, false) => Some((*table, *hook)),
+                Step::Policy(..)
+                | Step::Conntrack(..)
+                | Step::Hook(..)
+                | Step::Missed(..)
+                | Step::Matched(..)
+                | Step::Translated(..)
+                | Step::RoutedLocal
+                | Step::Routed(_)
+                | Step::Helper(_)
+                | Step::Dropped(_) => None,
+            })?;
+            let table = if table == TableName::Filter { String::new() } else { format!("-t {} ", table.name()) };
+            Some(Proposal {
+                change: Change::Rule(Family::Ipv4, format!("{table}-A {}{flow} -j ACCEPT", hook.chain())),
+                why: "the flow would be accepted before the policy decides".into(),
+            })
+        }
+    }
+}
+
+/// What helps against drops that no rule is behind.
+fn of_reason(record: &Record<'_>, reason: DropReason) -> Option<Proposal> {
+    let hint = |text: String| Some(Proposal { change: Change::Hint(text), why: reason.meaning().to_owned() });
+    let sysctl = |name, value| Some(Proposal { change: Change::Sysctl(name, value), why: reason.meaning().to_owned() });
+    let destination = || Flow::of(record).map(|flow| flow.destination());
+    #[expect(clippy::wildcard_enum_match_arm, reason = "for most reasons there is nothing to say")]
+    match reason {
+        DropReason::ForwardingOff => sysctl("net.ipv4.ip_forward", 1),
+        DropReason::ConntrackFull => {
+            sysctl("net.netfilter.nf_conntrack_max", record.engine.conntrack().len().saturating_mul(2))
+        }
+        DropReason::NoRoute => hint(format!("a route to {}", destination()?)),
+        DropReason::RouteUnreachable | DropReason::RouteProhibits | DropReason::RouteIgnores => {
+            hint(format!("another route to {}", destination()?))
+        }
+        DropReason::TtlExpired => hint("a TTL of at least 2".into()),
+        DropReason::PacketTooBig => hint("a larger MTU on its way out, or without DF".into()),
+        DropReason::NatNoAddress => hint("an address on the interface that masquerades it".into()),
+        _ => None,
+    }
+}
+
+/// The steps from the last hook on that the packet itself has entered: where it was dropped.
+fn last_hook(path: &[Step]) -> &[Step] {
+    let end = path.iter().position(|step| matches!(step, Step::Dropped(_))).unwrap_or(path.len());
+    let before = path.get(..end).unwrap_or_default();
+    let start = before.iter().rposition(|step| matches!(step, Step::Hook(..))).unwrap_or_default();
+    before.get(start..).unwrap_or_default()
+}
+
+/// What a rule that is tried calls its text.
+const CHANGE: &str = "the change";
+
+/// What follows `-A CHAIN` in a rule's text.
+fn conditions<'t>(text: &'t str, chain: &str) -> Option<&'t str> {
+    text.get("-A ".len() + chain.len()..)
+}
+
+fn table(rule: &RuleInfo) -> String {
+    if rule.table == TableName::Filter { String::new() } else { format!("-t {} ", rule.table.name()) }
+}

@@ -1,0 +1,142 @@
+use towpath_engine::{Instant, netfilter::Source};
+
+use super::*;
+use crate::{
+    capture::Capture,
+    config::Config,
+    record::{Colour, Verdict},
+    replay::{Detail, Replay, Setup, craft},
+};
+
+const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 2], 40_000);
+const SERVER: ([u8; 4], u16) = ([198, 51, 100, 7], 80);
+const GATEWAY: &str = "[[interface]]\nname='lan'\naddresses=['10.0.0.1/24']\n[[interface]]\nname='wan'\naddresses=['203.0.113.1/24']\n[[route]]\nto='default'\nvia='203.0.113.254'\n";
+
+#[test]
+fn the_rule_that_missed_by_one_condition_is_named_and_its_change_tried() {
+    let rules =
+        "-P FORWARD DROP\n-A FORWARD -i lan -p tcp -m tcp --dport 22 -j ACCEPT\n-A FORWARD -i wan -p udp -j ACCEPT\n";
+    let frames = [craft::segment(CLIENT, SERVER, SYN, (1000, 0), &[], b"")];
+    assert_eq!(
+        helping(rules, &frames),
+        [
+            "iptables -I FORWARD 1 -i lan -p tcp -j ACCEPT",
+            "iptables -A FORWARD -s 10.0.0.2/32 -d 198.51.100.7/32 -i lan -o wan -p tcp -m tcp --dport 80 -j ACCEPT",
+        ]
+    );
+}
+
+#[test]
+fn a_rule_for_the_flow_goes_before_the_rule_that_drops_it_and_names_the_translated_destination() {
+    let rules = "*nat\n-A PREROUTING -d 10.0.0.1 -j DNAT --to-destination 198.51.100.9\nCOMMIT\n*filter\n-A FORWARD -i wan -j DROP\n-A FORWARD -d 198.51.100.9 -j DROP\nCOMMIT\n";
+    let frames = [craft::segment(CLIENT, ([10, 0, 0, 1], 80), SYN, (1000, 0), &[], b"")];
+    assert_eq!(
+        helping(rules, &frames),
+        ["iptables -I FORWARD 2 -s 10.0.0.2/32 -d 198.51.100.9/32 -i lan -o wan -p tcp -m tcp --dport 80 -j ACCEPT"]
+    );
+}
+
+#[test]
+fn a_segment_outside_the_window_passes_when_tracking_is_liberal() {
+    let rules = "-A FORWARD -m conntrack --ctstate INVALID -j DROP\n";
+    let mut frames = handshake();
+    frames.push(craft::segment(SERVER, CLIENT, 0x18, (9_900_000, 1001), &[], b"far out"));
+    let told = explained(rules, &frames);
+    assert!(told.contains("conntrack  INVALID: outside the window: it starts at 9900000, "), "{told}");
+    assert!(told.contains("\nverdict      DROPPED_FORWARD FilterRule: A rule said DROP.\n"), "{told}");
+    assert!(
+        told.contains("\nrule         test.v4:1 filter -A FORWARD -m conntrack --ctstate INVALID -j DROP\n"),
+        "{told}"
+    );
+    let helping = helping(rules, &frames);
+    assert_eq!(helping.first().map(String::as_str), Some("net.netfilter.nf_conntrack_tcp_be_liberal = 1"));
+}
+
+#[test]
+fn what_no_setting_changes_is_said_as_a_hint() {
+    let mut frame = craft::segment(CLIENT, SERVER, SYN, (1000, 0), &[], b"");
+    frame[22] = 1;
+    frame[24..26].fill(0);
+    assert_eq!(proposals("", &[frame])[0].change, Change::Hint("a TTL of at least 2".into()));
+}
+
+#[test]
+fn a_packet_that_passes_needs_no_change() {
+    assert_eq!(proposals("", &handshake()), []);
+}
+
+#[test]
+fn every_part_of_the_way_is_told() {
+    let rules =
+        "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n*filter\n-A FORWARD -s 10.9.0.0/16 -j DROP\nCOMMIT\n";
+    let frames = [craft::segment(CLIENT, SERVER, SYN, (1000, 0), &[], b"")];
+    let told = explained(rules, &frames);
+    for part in [
+        "packet 1 at 0.000000 s, came in by lan\n",
+        "captured     10.0.0.2:40000 > 198.51.100.7:80 tcp S seq 1000 ack 0\n",
+        "PREROUTING   10.0.0.2:40000 > 198.51.100.7:80",
+        "  conntrack  NEW ORIGINAL: starts a connection\n",
+        "  routed     out by wan\n",
+        "  missed     test.v4:5 filter -A FORWARD -s 10.9.0.0/16 -j DROP\n               -s 10.9.0.0/16: the packet comes from 10.0.0.2\n",
+        "  policy     filter FORWARD ACCEPT\n",
+        "  matched    test.v4:2 nat -A POSTROUTING -o wan -j MASQUERADE\n",
+        "  translated source: 10.0.0.2:40000 > 198.51.100.7:80 tcp is now 203.0.113.1:40000 > 198.51.100.7:80 tcp\n",
+        "verdict      FORWARDED\n",
+        "connection   tcp      6 120 SYN_SENT src=10.0.0.2 dst=198.51.100.7 sport=40000 dport=80 ",
+        "sent         203.0.113.1:40000 > 198.51.100.7:80 tcp S seq 1000 ack 0, by wan\n",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
+    }
+}
+
+const SYN: u8 = 0x02;
+
+fn handshake() -> Vec<Vec<u8>> {
+    vec![
+        craft::segment(CLIENT, SERVER, SYN, (1000, 0), &[], b""),
+        craft::segment(SERVER, CLIENT, 0x12, (9000, 1001), &[], b""),
+        craft::segment(CLIENT, SERVER, 0x10, (1001, 9001), &[], b""),
+    ]
+}
+
+fn setup(rules: &str) -> Setup<'_> {
+    Setup {
+        config: Some(Config::read("test.toml", GATEWAY).unwrap()),
+        rules: vec![Source { name: "test.v4", text: rules }],
+        detail: Detail::Full,
+        ..Setup::default()
+    }
+}
+
+/// Replays frames and gives what `tell` says about the last one.
+fn last<T>(setup: Setup<'_>, frames: &[Vec<u8>], tell: impl Fn(&crate::record::Record<'_>) -> T) -> T {
+    let file = craft::pcap(&frames.iter().map(|frame| (0, frame.clone())).collect::<Vec<_>>());
+    let mut replay = Replay::new(setup).map_err(|error| error.to_string()).unwrap();
+    let mut told = None;
+    replay
+        .run(&mut Capture::from_bytes(&file).unwrap(), |record| {
+            told = Some(tell(record));
+            true
+        })
+        .unwrap();
+    told.unwrap()
+}
+
+fn explained(rules: &str, frames: &[Vec<u8>]) -> String {
+    last(setup(rules), frames, |record| Explanation::new(record, Instant::ZERO, Colour::Off).to_string())
+}
+
+fn proposals(rules: &str, frames: &[Vec<u8>]) -> Vec<Proposal> {
+    last(setup(rules), frames, changes)
+}
+
+/// The changes that let the last frame pass when they are tried.
+fn helping(rules: &str, frames: &[Vec<u8>]) -> Vec<String> {
+    let helps = |proposal: &Proposal| {
+        let mut changed = setup(rules);
+        proposal.change.make(&mut changed);
+        proposal.change.can_be_made() && last(changed, frames, |record| record.verdict() == Verdict::Forwarded)
+    };
+    let proposals = proposals(rules, frames);
+    proposals.iter().filter(|proposal| helps(proposal)).map(|proposal| proposal.change.to_string()).collect()
+}
