@@ -107,8 +107,9 @@ fn sent(file: &str, rules: &str) -> Sent {
     let text = fs::read_to_string(captures(&format!("rules/{rules}"))).unwrap();
     // There is no helper for TFTP yet.
     let text: String = text.lines().filter(|line| !line.contains("tftp")).map(|line| format!("{line}\n")).collect();
+    let router = fs::read_to_string(captures("rules/router.toml")).unwrap();
     let setup = Setup {
-        config: Some(Config::read("router.toml", ROUTER).unwrap()),
+        config: Some(Config::read("router.toml", &router).unwrap()),
         rules: vec![Source { name: rules, text: &text }],
         helpers: towpath_helpers_native::all(),
         detail: Detail::Verdicts,
@@ -171,14 +172,3 @@ fn captures(name: &str) -> String {
 }
 
 const ROUTERS: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 168, 1, 1), Ipv4Addr::new(203, 0, 113, 1)];
-const ROUTER: &str = "
-[[interface]]
-name = 'inside'
-addresses = ['192.168.1.1/24']
-[[interface]]
-name = 'outside'
-addresses = ['203.0.113.1/24']
-[[route]]
-to = 'default'
-via = '203.0.113.254'
-";

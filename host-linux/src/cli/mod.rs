@@ -3,11 +3,16 @@
 //! Exit codes: 0 fine, 1 the answer is "no", 2 the question was wrong. What was asked for goes to standard output, what
 //! went wrong to standard error in one line.
 
+mod capture;
+mod check;
 mod conntrack;
 mod demo;
+mod explain;
+mod replay;
 mod rules;
 mod run;
 mod stats;
+mod terminal;
 
 use std::{
     io::{self, Write},
@@ -27,6 +32,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Replay(replay::Replay),
+    Explain(explain::Explain),
+    Check(check::Check),
     Run(run::Run),
     Conntrack(conntrack::Conntrack),
     Rules(Box<rules::Rules>),
@@ -39,6 +47,8 @@ enum Command {
 pub(crate) enum Answer {
     /// Exit code 0.
     Fine,
+    /// Exit code 1.
+    No,
 }
 
 /// Where the control socket of a running gateway is.
@@ -59,6 +69,9 @@ impl Control {
 /// Does what the command line says.
 pub(crate) fn main() -> ExitCode {
     let answer = match Cli::parse().command {
+        Command::Replay(replay) => replay.main(),
+        Command::Explain(explain) => explain.main(),
+        Command::Check(check) => check.main(),
         Command::Run(run) => run.main(),
         Command::Conntrack(conntrack) => conntrack.main(),
         Command::Rules(rules) => rules.main(),
@@ -67,6 +80,7 @@ pub(crate) fn main() -> ExitCode {
     };
     match answer {
         Ok(Answer::Fine) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(ANSWER_IS_NO),
         // Whoever reads has read enough: `towpath conntrack -L | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -76,6 +90,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
+const ANSWER_IS_NO: u8 = 1;
 const QUESTION_WRONG: u8 = 2;
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -1,0 +1,41 @@
+use crate::program::{MASQUERADE, Place, router, towpath};
+
+#[test]
+fn a_sound_gateway_gives_no_warning() {
+    let told = router(MASQUERADE).towpath("check -c gateway.toml").fine();
+    assert!(told.ends_with("2 interfaces, 5 rules, 0 helpers: 1 note\n"), "{told}");
+    assert!(told.starts_with("rules.v4:7: note: no helper is attached"), "{told}");
+}
+
+#[test]
+fn a_shadowed_rule_is_named_with_the_one_that_shadows_it_and_the_answer_is_no() {
+    let rules = "-A FORWARD -m conntrack --ctstate INVALID -j DROP\n-A FORWARD -p tcp -j ACCEPT\n-A FORWARD -p tcp -m tcp --dport 22 -j DROP\n";
+    let said = router(rules).towpath("check -c gateway.toml");
+    assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
+    assert_eq!(
+        said.out,
+        "rules.v4:3: warning: no packet matches: rules.v4:2 takes all that it asks for (`-A FORWARD -p tcp -j ACCEPT`)\n    -A FORWARD -p tcp -m tcp --dport 22 -j DROP\n2 interfaces, 3 rules, 0 helpers: 1 warning\n"
+    );
+}
+
+#[test]
+fn json_is_a_head_and_then_an_object_a_finding() {
+    let rules = "-A FORWARD -i eth9 -j ACCEPT\n";
+    let said = router(rules).towpath("check -c gateway.toml --json");
+    assert_eq!(said.code, Some(1));
+    let lines: Vec<serde_json::Value> = said.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert_eq!(lines[0]["schema"], "towpath.check/1");
+    assert_eq!(lines[1]["kind"], "no-interface");
+    assert_eq!((&lines[1]["file"], &lines[1]["line"]), (&"rules.v4".into(), &1.into()));
+}
+
+#[test]
+fn rules_alone_can_be_checked_and_their_interfaces_are_taken_as_they_are() {
+    let place = Place::new(&[("rules.v4", "-A FORWARD -i eth9 -j ACCEPT\n")]);
+    assert_eq!(place.towpath("check -r rules.v4").fine().lines().count(), 1);
+}
+
+#[test]
+fn there_has_to_be_something_to_check() {
+    assert_eq!(towpath("check").wrong(), "towpath: name what to check: -c gateway.toml, -r rules.v4, or both");
+}

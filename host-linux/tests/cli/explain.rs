@@ -1,0 +1,58 @@
+use crate::program::{MASQUERADE, router, towpath};
+
+#[test]
+fn a_dropped_packet_is_told_hook_by_hook_with_what_would_have_let_it_pass() {
+    let told = router(MASQUERADE).towpath("explain @http-nat.pcapng -c gateway.toml -n 3").fine();
+    for part in [
+        "PREROUTING   192.168.1.10:",
+        "  conntrack  NEW ORIGINAL: starts a connection\n",
+        "  routed     out by outside\n",
+        "  missed     rules.v4:8 filter -A FORWARD -i inside -p tcp -m tcp --dport 21 -j ACCEPT\n",
+        "-m tcp --dport 21: the packet has ports 52222 > 80\n",
+        "  policy     filter FORWARD DROP\n",
+        "verdict      DROPPED_FORWARD FilterPolicy: ",
+        "FORWARDED with: iptables -I FORWARD 3 -i inside -p tcp -j ACCEPT\n    as rules.v4:8, but without `-m tcp --dport 21`: the packet",
+        "FORWARDED with: iptables -A FORWARD -s 192.168.1.10/32 -d 198.51.100.7/32 -i inside -o outside -p tcp -m tcp --dport 80 -j ACCEPT\n",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
+    }
+}
+
+#[test]
+fn a_packet_that_passes_is_told_with_its_translation() {
+    let told = router(MASQUERADE).towpath("explain @ftp-pasv-nat.pcapng -c gateway.toml -n 3").fine();
+    assert!(told.contains("  translated source: 192.168.1.10:"), "{told}");
+    assert!(told.contains("\nverdict      FORWARDED\n"), "{told}");
+    assert!(told.contains("\nsent         203.0.113.1:"), "{told}");
+    assert!(!told.contains("with: "), "{told}");
+}
+
+#[test]
+fn json_is_the_record_with_its_whole_path_and_the_changes_that_help() {
+    let lines = router(MASQUERADE).towpath("explain @http-nat.pcapng -c gateway.toml -n 3 --json").json();
+    assert_eq!(lines[0]["schema"], "towpath.record/1");
+    assert!(lines[1]["path"].as_array().expect("a path").iter().any(|step| step["step"] == "missed"));
+    assert_eq!(lines[2]["change"], "rule");
+    assert_eq!(lines[2]["verdict"], "FORWARDED");
+}
+
+#[test]
+fn a_packet_from_a_pipe_is_told_with_changes_that_were_not_tried() {
+    let place = router(MASQUERADE);
+    let told = place.towpath_from("http-nat.pcapng", "explain - -c gateway.toml -n 3").fine();
+    assert!(told.contains("might pass with: iptables -I FORWARD 3"), "{told}");
+}
+
+#[test]
+fn a_number_that_the_capture_does_not_reach_is_an_error() {
+    assert_eq!(
+        towpath("explain @http-short.pcap -n 19").wrong().split_once("http-short.pcap").expect("the file").1,
+        ": there is no packet 19: the capture has 18, numbered from 1"
+    );
+}
+
+#[test]
+fn the_gateways_own_output_is_told_as_such() {
+    let told = router(MASQUERADE).towpath("explain @ping-nat.pcapng -c gateway.toml -n 6").fine();
+    assert!(told.contains("verdict      NOT_INJECTED OwnOutput: The gateway itself has sent it.\n"), "{told}");
+}

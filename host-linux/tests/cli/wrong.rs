@@ -1,0 +1,98 @@
+//! What a user gets wrong: one clear line that says where, and exit code 2.
+
+use std::fs;
+
+use crate::program::{Place, captures, router};
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let place = Place::new(&[]);
+    assert_eq!(place.towpath("replay none.pcap").wrong(), "towpath: none.pcap: No such file or directory (os error 2)");
+    assert_eq!(
+        place.towpath("replay @ping.pcap -r none.v4").wrong(),
+        "towpath: none.v4: No such file or directory (os error 2)"
+    );
+    assert_eq!(
+        place.towpath("check -c none.toml").wrong(),
+        "towpath: none.toml: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn a_folder_is_no_capture() {
+    let said = Place::new(&[]).towpath("replay .").wrong();
+    assert!(said.starts_with("towpath: .: ") && said.contains("Is a directory"), "{said}");
+}
+
+#[test]
+fn what_is_no_capture_says_so() {
+    let place =
+        Place::new(&[("empty.pcap", ""), ("text.pcap", "This is a text, not a capture."), ("short.pcap", "ab")]);
+    assert_eq!(place.towpath("replay empty.pcap").wrong(), "towpath: empty.pcap: the file is empty");
+    assert_eq!(
+        place.towpath("explain text.pcap -n 1").wrong(),
+        "towpath: text.pcap: neither pcap nor pcapng: the file starts with 54 68 69 73"
+    );
+    assert!(place.towpath("replay short.pcap").wrong().starts_with("towpath: short.pcap: the capture is cut off"));
+}
+
+#[test]
+fn a_cut_capture_is_replayed_up_to_the_cut_and_then_told() {
+    let said = Place::new(&[]).towpath("replay @http-cut.pcap --show packets,counts");
+    assert_eq!(said.code, Some(2));
+    assert_eq!(said.out.matches("FORWARDED\n").count(), 9, "{}", said.out);
+    assert!(said.out.contains("11 packets in "), "{}", said.out);
+    assert!(said.err.contains("http-cut.pcap: packet 12, byte "), "{}", said.err);
+    assert!(said.err.contains("the capture is cut off: the record has "), "{}", said.err);
+}
+
+#[test]
+fn every_cut_of_a_capture_ends_well_or_with_one_line() {
+    let whole = fs::read(captures().join("dns-nat.pcapng")).expect("the capture");
+    let place = Place::new(&[]);
+    for length in (0..whole.len()).step_by(97) {
+        fs::write(place.path("cut.pcapng"), &whole[..length]).expect("a file can be written");
+        let said = place.towpath("replay cut.pcapng");
+        if said.code != Some(0) {
+            said.wrong();
+        }
+    }
+}
+
+#[test]
+fn an_unknown_match_is_named_by_line_and_column_with_what_was_most_likely_meant() {
+    let said = router("*filter\n-A FORWARD -m conntrak --ctstate NEW -j ACCEPT\nCOMMIT\n");
+    assert_eq!(
+        said.towpath("replay @ping.pcap -c gateway.toml").wrong(),
+        "towpath: rules.v4:2:15: there is no match `conntrak`; did you mean `conntrack`?"
+    );
+}
+
+#[test]
+fn a_wrong_address_in_the_configuration_is_named_by_line_and_column() {
+    let place = Place::new(&[("gateway.toml", "[[interface]]\nname = 'lan'\naddresses = ['10.0.0.300/24']\n")]);
+    let said = place.towpath("check -c gateway.toml").wrong();
+    assert!(said.starts_with("towpath: gateway.toml:3:14: "), "{said}");
+    assert!(said.contains("10.0.0.300/24"), "{said}");
+}
+
+#[test]
+fn a_rules_file_that_the_configuration_names_and_that_is_not_there_is_named_with_the_place_of_its_name() {
+    let place = router("");
+    fs::remove_file(place.path("rules.v4")).expect("the file is there");
+    let said = place.towpath("replay @ping.pcap -c gateway.toml").wrong();
+    assert!(said.starts_with("towpath: gateway.toml:") && said.contains("rules.v4: No such file"), "{said}");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_named() {
+    let said = Place::new(&[]).towpath("replay @ping.pcap -w nowhere/out.pcapng").wrong();
+    assert_eq!(said, "towpath: nowhere/out.pcapng: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_packet_number_is_at_least_one() {
+    let said = Place::new(&[]).towpath("explain @ping.pcap -n 0");
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("0 is not in 1.."), "{}", said.err);
+}

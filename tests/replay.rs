@@ -1,0 +1,155 @@
+//! Every capture in `captures/`, replayed: a snapshot each, a line a packet, then the connections and the counts.
+//!
+//! A capture is replayed with no configuration at all, and once more through the router's own configuration where it was
+//! taken at a router with rules. `cargo insta review` shows what a change to the engine does to them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use towpath_engine::netfilter::Source;
+use towpath_replay::{
+    capture::{Capture, CaptureError},
+    config::Config,
+    record::{Colour, Flows, JsonRecords, Record, Summary, TextRecords},
+    replay::{Detail, Replay, Setup},
+};
+
+/// Captures of a network behind a router, and the rules that the router had.
+#[rustfmt::skip]
+const ROUTED: &[(&str, &str)] = &[
+    ("any-sll.pcap",         "masquerade.v4"),
+    ("any-sll2.pcap",        "masquerade.v4"),
+    ("directions.pcapng",    "masquerade.v4"),
+    ("dns-nat.pcapng",       "masquerade.v4"),
+    ("ftp-dnat.pcapng",      "dnat-ftp.v4"),
+    ("ftp-eprt-inside.pcap", "masquerade.v4"),
+    ("ftp-eprt-nat.pcapng",  "masquerade.v4"),
+    ("ftp-epsv-inside.pcap", "masquerade.v4"),
+    ("ftp-epsv-nat.pcapng",  "masquerade.v4"),
+    ("ftp-pasv-inside.pcap", "masquerade.v4"),
+    ("ftp-pasv-nat.pcapng",  "masquerade.v4"),
+    ("ftp-port-inside.pcap", "masquerade.v4"),
+    ("ftp-port-nat.pcapng",  "masquerade.v4"),
+    ("http-nat.pcapng",      "masquerade.v4"),
+    ("offload-router.pcap",  "masquerade.v4"),
+    ("ping-nat.pcapng",      "masquerade.v4"),
+    ("pmtu-nat.pcapng",      "masquerade.v4"),
+    ("tftp-nat.pcapng",      "masquerade.v4"),
+    ("traceroute-nat.pcapng", "masquerade.v4"),
+    ("unasked.pcapng",       "masquerade.v4"),
+];
+
+#[test]
+fn every_capture_is_told_as_it_was_told_before() {
+    for file in all_captures() {
+        snapshot(&file, &told(&file, None));
+    }
+}
+
+#[test]
+fn every_capture_of_a_router_is_told_through_that_routers_rules_as_it_was_told_before() {
+    for (file, rules) in ROUTED {
+        snapshot(&format!("{file}.{rules}"), &told(file, Some(rules)));
+    }
+}
+
+#[test]
+fn a_second_replay_gives_the_same_records() {
+    let rules = |file: &str| ROUTED.iter().find(|(routed, _)| *routed == file).map(|(_, rules)| *rules);
+    for file in all_captures() {
+        for rules in [None, rules(&file)] {
+            assert_eq!(json(&file, rules), json(&file, rules), "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_compressed_capture_is_told_as_the_capture_in_it() {
+    assert_eq!(told("http-short.pcap.gz", None), told("http-short.pcap", None));
+}
+
+#[test]
+fn a_cut_capture_is_told_up_to_the_cut_as_the_whole_one() {
+    let (cut, whole) = (json("http-cut.pcap", None), json("http-short.pcap", None));
+    let (records, error) = cut.split_at(cut.len() - 1);
+    assert_eq!(records, &whole[..records.len()]);
+    assert!(error[0].contains("the capture is cut off"), "{error:?}");
+}
+
+/// What `towpath replay` shows of a capture.
+fn told(file: &str, rules: Option<&str>) -> String {
+    let (mut text, mut flows, mut counts) = (TextRecords::new(Colour::Off), Flows::new(), Summary::new());
+    let mut lines = String::new();
+    let (replay, ended) = replayed(file, rules, |record| {
+        flows.note(record);
+        counts.note(record);
+        lines += &text.line(record);
+        lines.push('\n');
+    });
+    if let Err(error) = ended {
+        lines += &format!("{error}\n");
+    }
+    let engine = replay.engine();
+    let flows = flows.list(engine.conntrack().entries(engine.now()), Colour::Off);
+    format!("{lines}\n{flows}\n{}", counts.in_words(&replay))
+}
+
+/// What `towpath replay --json --hex` shows of a capture.
+fn json(file: &str, rules: Option<&str>) -> Vec<String> {
+    let mut json = JsonRecords::new(true);
+    let mut lines = Vec::new();
+    let (_, ended) = replayed(file, rules, |record| lines.push(json.line(record)));
+    lines.extend(ended.err().map(|error| error.to_string()));
+    lines
+}
+
+fn replayed(file: &str, rules: Option<&str>, mut each: impl FnMut(&Record<'_>)) -> (Replay, Result<(), CaptureError>) {
+    let bytes = fs::read(captures().join(file)).expect("the capture");
+    let text = rules.map(|rules| (rules, without_tftp(&read(&format!("rules/{rules}")))));
+    let setup = Setup {
+        config: rules.map(|_| Config::read("router.toml", &read("rules/router.toml")).expect("the router")),
+        rules: text.iter().map(|(name, text)| Source { name, text }).collect(),
+        helpers: towpath_helpers_native::all(),
+        detail: Detail::Events,
+        ..Setup::default()
+    };
+    let mut replay = Replay::new(setup).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let mut capture = Capture::from_bytes(&bytes).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let ended = replay.run(&mut capture, |record| {
+        each(record);
+        true
+    });
+    (replay, ended)
+}
+
+/// There is no helper for TFTP yet.
+fn without_tftp(rules: &str) -> String {
+    rules.lines().filter(|line| !line.contains("tftp")).map(|line| format!("{line}\n")).collect()
+}
+
+fn snapshot(name: &str, told: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, told));
+}
+
+fn all_captures() -> Vec<String> {
+    let names = fs::read_dir(captures())
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name of our own"));
+    let mut names: Vec<_> = names.filter(|name| name.contains(".pcap")).collect();
+    names.sort();
+    assert!(names.len() > 40, "only {} captures were found", names.len());
+    names
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(captures().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn captures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../captures")
+}
