@@ -40,7 +40,7 @@ struct Heard {
 impl Engine {
     /// Learns from a solicitation or advertisement that was delivered, and answers it.
     pub(crate) fn take_neighbour_message(&mut self, now: Instant, packet: Packet) -> End {
-        let heard = hear(&packet);
+        let heard = packet.meta().device.and_then(|device| hear(&packet, device));
         packet.recycle(&mut self.pool);
         match heard {
             Some(heard) if heard.message.kind == Icmpv6Type::NEIGHBOUR_SOLICITATION.0 => self.solicited(now, &heard),
@@ -74,12 +74,10 @@ impl Engine {
         };
         let Some(mac) = self.devices.find(device).map(|device| device.mac) else { return };
         let advertisement = NeighbourMessage::advertisement(target, router | flags, mac);
-        self.send_neighbour_message(
-            now,
-            device,
-            Ends { source: target.into(), destination: receiver.into() },
-            &advertisement,
-        );
+        // Who asks in person knows the Ethernet address (RFC 4861, 7.2.4).
+        let len = if from_group { NeighbourMessage::WITH_ADDRESS_LEN } else { NeighbourMessage::LEN };
+        let ends = Ends { source: target.into(), destination: receiver.into() };
+        self.send_neighbour_message(now, device, ends, &advertisement[..len]);
     }
 
     /// Linux v6.18: `net/ipv6/ndisc.c`, `ndisc_recv_na()`: an advertisement changes what is known, and makes nobody known.
@@ -91,21 +89,23 @@ impl Engine {
             return;
         }
         let how = if is_solicited { Lesson::Answer } else { Lesson::Seen { create: false } };
-        if let Some(mac) = options.target {
-            let overrides = message.flags & NeighbourMessage::OVERRIDE != 0;
-            let known = self.neighbours.known(device, message.target().into());
-            if overrides || known.is_none_or(|known| known == mac) {
-                self.learn_neighbour(now, device, message.target().into(), mac, how);
-            }
+        let overrides = message.flags & NeighbourMessage::OVERRIDE != 0;
+        let known = self.neighbours.known(device, message.target().into());
+        // Who was asked in person need not repeat its address: it is there under the one that is known (RFC 4861, 7.2.5).
+        if let Some(mac) = options.target.or(known)
+            && (overrides || known.is_none_or(|known| known == mac))
+        {
+            self.learn_neighbour(now, device, message.target().into(), mac, how);
         }
     }
 
-    /// Asks who has an address: everybody who might, or the station in person (Linux v6.18: `net/ipv6/ndisc.c`,
-    /// `ndisc_solicit()`).
+    /// Asks who has an address: everybody who might, or the station in person; of the device's link-local address, if it
+    /// has one (Linux v6.18: `net/ipv6/ndisc.c`, `ndisc_solicit()` and `ndisc_send_ns()`).
     pub(super) fn solicit(&mut self, now: Instant, device: DeviceId, target: Ipv6Addr, in_person: bool) {
         let Some(own) = self.devices.find(device).map(|device| device.mac) else { return };
-        let to = if in_person { target } else { solicited_node(target) };
-        let Some(from) = source::address(&self.devices, device, to) else { return };
+        let group = solicited_node(target);
+        let Some(from) = source::address(&self.devices, device, group) else { return };
+        let to = if in_person { target } else { group };
         let solicitation = NeighbourMessage::solicitation(target, own);
         self.send_neighbour_message(now, device, Ends { source: from.into(), destination: to.into() }, &solicitation);
     }
@@ -135,13 +135,16 @@ impl Engine {
     }
 }
 
-fn hear(packet: &Packet) -> Option<Heard> {
+fn hear(packet: &Packet, device: DeviceId) -> Option<Heard> {
     let ip = packet.ipv6()?;
     let (message, options) = NeighbourMessage::ref_from_prefix(packet.transport_bytes()).ok()?;
     let options = NeighbourOptions::parse(options)?;
     let (sender, to) = (ip.source(), ip.destination());
-    Some(Heard { device: packet.meta().device?, sender, to, message: *message, options })
+    Some(Heard { device, sender, to, message: *message, options })
 }
 
 /// Everybody on a link.
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+#[cfg(test)]
+mod tests;
