@@ -6,6 +6,7 @@
 mod device;
 mod ftp;
 mod gateway;
+mod ipv6;
 mod link;
 mod namespace;
 mod refused;
