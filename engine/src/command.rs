@@ -94,6 +94,8 @@ pub enum Reply {
 pub enum CommandError {
     /// There is no room for another device; the number is the most there can be.
     TooManyDevices(usize),
+    /// There is no room for another permanent neighbour; the number is the most there can be.
+    TooManyNeighbours(usize),
     /// A device's name is empty, longer than 15 bytes, or taken.
     DeviceName(String),
     /// A device's MTU is not within 68 to 65535 bytes.
@@ -117,6 +119,7 @@ impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooManyDevices(most) => write!(f, "there can be {most} devices at most"),
+            Self::TooManyNeighbours(most) => write!(f, "there can be {most} neighbours at most"),
             Self::DeviceName(name) => write!(f, "device name '{name}' must be new and 1 to 15 bytes long"),
             Self::DeviceMtu(mtu) => write!(f, "MTU {mtu} must be within 68 to 65535"),
             Self::NoDevice(device) => write!(f, "there is no device number {}", device.0),

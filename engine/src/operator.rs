@@ -11,7 +11,7 @@ use crate::{
     engine::Engine,
     frame::DeviceId,
     ip::{Fate, Route, RouteKind, prefix},
-    limits::{ADDRESSES_MAX, DEVICES_MAX},
+    limits::{ADDRESSES_MAX, DEVICES_MAX, NEIGHBOURS_MAX},
     packet::{Owner, Packet},
     time::Instant,
     wire::{Ipv4Header, checksum},
@@ -25,7 +25,9 @@ impl Engine {
             Command::AddRoute(route) => self.add_route(route).map(|()| Reply::Done),
             Command::AddNeighbour { device, address, mac } => {
                 self.known_device(device)?;
-                self.neighbours.set_permanent(device, address, mac);
+                let waiting = self.neighbours.set_permanent(device, address, mac);
+                let waiting = waiting.ok_or(CommandError::TooManyNeighbours(NEIGHBOURS_MAX))?;
+                waiting.into_iter().for_each(|packet| self.release_waiting(now, packet, device, mac));
                 Ok(Reply::Done)
             }
             Command::ReplaceRules(rules) => {
@@ -49,7 +51,10 @@ impl Engine {
                 Ok(Reply::Done)
             }
             Command::SetSysctl(name, value) => match self.around.sysctls.set(&name, value) {
-                Ok(()) => Ok(Reply::Done),
+                Ok(()) => {
+                    self.conntrack.make_room(&self.around.sysctls);
+                    Ok(Reply::Done)
+                }
                 Err(error) => Err(CommandError::Sysctl(name, error)),
             },
             Command::OfferUdp(service) => {

@@ -5,9 +5,10 @@
 //!                                  └─► deliver ─► INPUT ─► local ──► originate ─► OUTPUT ─► transmit
 //! ```
 //!
-//! Rooms do not know the engine; only this file, `stages.rs` (what each stage of a hook asks of its room) and `link/`
-//! (Ethernet, ARP and neighbour discovery at both ends) know the rooms. Every stage takes the packet by value and gives it
-//! back; `?` is the way to drop it. `settle.rs` alone decides what an ending means. Both address families go this one way.
+//! Rooms do not know the engine; only this file, `stages.rs` (what each stage of a hook asks of its room), `link/`
+//! (Ethernet, ARP and neighbour discovery at both ends), `reassembly.rs` (fragments) and `loopback.rs` (what this host
+//! sends to itself) know the rooms. Every stage takes the packet by value and gives it back; `?` is the way to drop it.
+//! `settle.rs` alone decides what an ending means. Both address families go this one way.
 
 use alloc::string::ToString;
 use core::net::{IpAddr, Ipv4Addr};
@@ -19,11 +20,12 @@ use crate::{
     frame::DeviceId,
     ip::{
         Fate, NextHop,
-        fragment::Need,
+        fragment::{self, Need},
         icmp_error::{Ends, Making},
         local::{self, Delivery},
     },
     netfilter::{Hook, Stage, TableName},
+    offload,
     packet::{Network, Packet, Summary},
     settle::own_address,
     time::Instant,
@@ -158,8 +160,8 @@ impl Engine {
 
     /// A packet leaves by a device.
     fn transmit(&mut self, now: Instant, packet: Packet, way: Way, hop: NextHop) -> Result<End, Dropped> {
-        let packet = self.at(Hook::Postrouting, now, packet, way)?;
-        match crate::ip::fragment::need(&packet, hop.mtu_bytes) {
+        let mut packet = self.at(Hook::Postrouting, now, packet, way)?;
+        match fragment::need(&packet, hop.mtu_bytes) {
             Need::None => return self.resolve(now, packet, hop),
             Need::Refused => {
                 self.mtu_told = hop.mtu_bytes;
@@ -167,13 +169,18 @@ impl Engine {
             }
             Need::Cut => {}
         }
-        let mut end = End::Transmitted(hop.device);
+        // No device can sum what lies in several fragments.
+        offload::checksum::complete(&mut packet, &self.around.routines);
         let id = if packet.ipv6().is_some() { self.around.random.fragment_id() } else { 0 };
-        for part in crate::ip::fragment::cut(&mut self.pool, &packet, hop.mtu_bytes, id) {
-            end = self.resolve(now, part, hop)?;
-        }
+        let mut parts = fragment::cut(&mut self.pool, &packet, hop.mtu_bytes, id).into_iter();
         packet.recycle(&mut self.pool);
-        Ok(end)
+        let mut end = Ok(End::Transmitted(hop.device));
+        while let (Ok(_), Some(part)) = (&end, parts.next()) {
+            end = self.resolve(now, part, hop);
+        }
+        // Without one of them the others are worth nothing (Linux: `ip_do_fragment()`).
+        parts.for_each(|part| part.recycle(&mut self.pool));
+        end
     }
 
     /// Calls everybody at a hook, in order.

@@ -12,7 +12,7 @@ use crate::{
     settle::attached,
     time::Instant,
     trace::Step,
-    wire::Ipv6Header,
+    wire::{Ipv6Header, Protocol},
 };
 
 impl Engine {
@@ -170,6 +170,10 @@ impl Engine {
             Tracking::Template(id) => self.rules.of(packet.family().unwrap_or_default()).template(id),
             Tracking::Unseen | Tracking::Invalid => Template::default(),
         };
+        let is_verified = packet.meta().device.is_some() && self.around.sysctls.conntrack_checksum != 0;
+        if packet.protocol() == Protocol::SCTP && is_verified {
+            nat::rewrite::lay_together(&mut packet, false);
+        }
         let template = match template.helper {
             None if self.helpers_by_port => Template { helper: self.helpers.attached_to(&packet), ..template },
             Some(_) | None => template,
@@ -190,8 +194,9 @@ impl Engine {
 
     /// Settles a new connection's translation, and translates the packet.
     ///
-    /// Linux v6.18: `net/netfilter/nf_nat_proto.c`, `nf_nat_ipv4_fn()`, `nf_nat_ipv6_fn()`; without a nat table nobody is asked and nothing is
-    /// translated.
+    /// Without a nat table nobody is asked; connections that were translated before it went stay translated.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_nat_proto.c`, `nf_nat_ipv4_fn()`, `nf_nat_ipv6_fn()`.
     pub(crate) fn translate(
         &mut self,
         hook: Hook,
@@ -203,10 +208,8 @@ impl Engine {
         let manip = Manip::at(hook);
         let is_error = state == State::Related && nat::is_icmp(&packet);
         let unsettled = |connection: &Connection| nat::needs_binding(connection, state, manip);
-        if !self.rules.of(packet.family().unwrap_or_default()).has_table(TableName::Nat) {
-            return Ok(packet);
-        }
-        if !is_error && self.conntrack.connection(id).is_some_and(unsettled) {
+        let has_table = self.rules.of(packet.family().unwrap_or_default()).has_table(TableName::Nat);
+        if has_table && !is_error && self.conntrack.connection(id).is_some_and(unsettled) {
             packet = self.bind(hook, now, packet, way, id)?;
         }
         let Some(connection) = self.conntrack.connection(id) else { return Ok(packet) };

@@ -9,10 +9,16 @@ use super::{
 use crate::{
     limits::{CONNECTIONS_BOUND, EVICTION_BUCKETS},
     surroundings::Surroundings,
+    sysctl::Sysctls,
     time::Instant,
 };
 
 impl Conntrack {
+    /// Makes room for as many connections as there may be, so that no packet has to wait for it later.
+    pub fn make_room(&mut self, sysctls: &Sysctls) {
+        self.table.reserve(bound(sysctls));
+    }
+
     /// Makes an unconfirmed connection; `None` when there is no room and nothing could be dropped early.
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `__nf_conntrack_alloc()`.
@@ -24,11 +30,7 @@ impl Conntrack {
         zone: u16,
         around: &mut Surroundings,
     ) -> Option<u32> {
-        let max = match around.sysctls.conntrack_max {
-            0 => CONNECTIONS_BOUND,
-            max => max.min(CONNECTIONS_BOUND),
-        };
-        self.table.reserve(max);
+        let max = bound(&around.sysctls);
         if self.len() >= max && !self.drop_early(now, zone, hash, around) {
             return None;
         }
@@ -90,5 +92,13 @@ impl Conntrack {
         extension.master = Some(expectation.master);
         extension.master_tuple = Some(expectation.master_tuple);
         Some(expectation)
+    }
+}
+
+/// How many connections there may be (`net.netfilter.nf_conntrack_max`; 0: as many as ever fit).
+fn bound(sysctls: &Sysctls) -> u32 {
+    match sysctls.conntrack_max {
+        0 => CONNECTIONS_BOUND,
+        max => max.min(CONNECTIONS_BOUND),
     }
 }

@@ -211,7 +211,9 @@ pub fn echo_reply(packet: Packet, ends: Ends, making: Making, routines: &Routine
 /// The packet with a fresh header without options or extension headers, as this host sends it between `ends`; the
 /// transport header is as it was.
 fn turned_around(mut packet: Packet, ends: Ends, making: Making, tos: u8) -> Packet {
+    let cut_bytes = packet.meta().cut_bytes;
     packet.scrub();
+    packet.meta_mut().cut_bytes = cut_bytes;
     packet.strip_link();
     packet.strip_options();
     packet.strip_extensions();

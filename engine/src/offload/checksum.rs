@@ -80,11 +80,31 @@ pub fn fill(packet: &mut Packet, routines: &Routines) {
     if packet.udp().is_some_and(|udp| udp.checksum == [0, 0]) && !is_partial(packet) {
         return;
     }
+    if is_partial(packet) {
+        return write(packet, at, pseudo_header(packet));
+    }
+    write_sum(packet, at, routines);
+}
+
+/// Computes the transport checksum that was left to the device, for when no device will: before a packet is cut into
+/// fragments, or when a rule asks for it. Nothing happens to a packet whose checksum is filled in already, and to one that
+/// the capture has cut.
+///
+/// Linux v6.18: `net/core/dev.c`, `skb_checksum_help()`.
+pub fn complete(packet: &mut Packet, routines: &Routines) {
+    if !is_partial(packet) || packet.meta().cut_bytes > 0 {
+        return;
+    }
+    if let Some(at) = field_offset(packet) {
+        write_sum(packet, at, routines);
+    }
+    packet.meta_mut().checksum = Checksum::None;
+}
+
+/// Writes the sum over pseudo-header, header and payload.
+fn write_sum(packet: &mut Packet, at: usize, routines: &Routines) {
     write(packet, at, 0);
     let pseudo = pseudo_header(packet);
-    if is_partial(packet) {
-        return write(packet, at, pseudo);
-    }
     let sum = checksum::add(pseudo, transport_sum(packet, routines));
     let zero_is_none = !matches!(packet.transport(), Transport::Icmp | Transport::Icmpv6);
     write(packet, at, if zero_is_none && sum == 0xffff { 0xffff } else { !sum });
@@ -139,4 +159,58 @@ fn field_offset(packet: &Packet) -> Option<usize> {
 
 fn write(packet: &mut Packet, at: usize, value: u16) {
     packet.transport_bytes_mut()[at..at + 2].copy_from_slice(&value.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{vec, vec::Vec};
+
+    use super::*;
+    use crate::{
+        frame::{DeviceId, Frame},
+        packet::Pool,
+    };
+
+    /// A UDP datagram as a sender with checksum offload hands it over: the field holds the pseudo-header's sum.
+    fn unfilled(payload_len: usize) -> Vec<u8> {
+        let len = 8 + payload_len;
+        let mut bytes = vec![0; 12];
+        bytes.extend([8, 0, 0x45, 0]);
+        bytes.extend(((20 + len) as u16).to_be_bytes());
+        bytes.extend([0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x10, 0, 0x20, 0]);
+        let ip = !checksum::sum(&bytes[14..34]);
+        bytes[24..26].copy_from_slice(&ip.to_be_bytes());
+        bytes.extend((len as u16).to_be_bytes());
+        bytes.extend([0, 0]);
+        bytes.extend((0..payload_len).map(|at| at as u8));
+        bytes
+    }
+
+    fn received(bytes: &[u8]) -> Packet {
+        let frame = Frame { checksum: Checksum::Partial { start: 34, offset: 6 }, ..Frame::new(DeviceId(0), bytes) };
+        let mut packet = Packet::parse(&mut Pool::new(), &frame).expect("it is right");
+        fill(&mut packet, &Routines::PORTABLE);
+        packet
+    }
+
+    #[test]
+    fn what_was_left_to_the_device_is_right_once_it_is_completed() {
+        for payload_len in [0, 1, 500, 4001] {
+            let mut packet = received(&unfilled(payload_len));
+            assert!(is_partial(&packet));
+            complete(&mut packet, &Routines::PORTABLE);
+            assert_eq!(packet.meta().checksum, Checksum::None);
+            assert!(is_right(&packet, &Routines::PORTABLE), "{payload_len}");
+        }
+    }
+
+    #[test]
+    fn a_checksum_that_is_there_already_stays() {
+        let mut packet = received(&unfilled(5));
+        complete(&mut packet, &Routines::PORTABLE);
+        packet.transport_bytes_mut()[6] ^= 1;
+        let before = Vec::from(packet.transport_bytes());
+        complete(&mut packet, &Routines::PORTABLE);
+        assert_eq!(packet.transport_bytes(), before);
+    }
 }

@@ -81,14 +81,20 @@ pub enum Overdue {
 }
 
 impl Neighbours {
-    /// Sets an address that never changes.
-    pub fn set_permanent(&mut self, device: DeviceId, address: IpAddr, mac: MacAddr) {
+    /// Sets an address that never changes, and gives the packets that have waited for it. `None`: there is no room for
+    /// another neighbour.
+    #[must_use]
+    pub fn set_permanent(&mut self, device: DeviceId, address: IpAddr, mac: MacAddr) -> Option<VecDeque<Packet>> {
         let key = Key { device, address };
         let entry = Neighbour::new(key, mac, Reachability::Permanent, Instant::FAR_FUTURE, Instant::ZERO);
         match self.find(key) {
-            Ok(index) => self.entries[index] = entry,
-            Err(index) => self.entries.insert(index, entry),
+            Ok(index) => return Some(core::mem::replace(&mut self.entries[index], entry).waiting),
+            Err(_) if self.entries.len() >= NEIGHBOURS_MAX && !self.forget_oldest() => return None,
+            Err(_) => {}
         }
+        let index = self.find(key).unwrap_or_else(|index| index);
+        self.entries.insert(index, entry);
+        Some(VecDeque::new())
     }
 
     /// The address set for good for a neighbour.

@@ -77,8 +77,29 @@ fn too_many_packets_do_not_wait() {
 #[test]
 fn a_permanent_neighbour_learns_nothing() {
     let mut neighbours = Neighbours::default();
-    neighbours.set_permanent(LAN, ROUTER, MAC);
+    let waiting = neighbours.set_permanent(LAN, ROUTER, MAC);
+    assert!(waiting.is_some_and(|waiting| waiting.is_empty()));
     neighbours.learn(at(0), LAN, ROUTER, MacAddr::BROADCAST, Lesson::Answer);
     assert_eq!(known(&mut neighbours, at(1_000_000)), MAC);
     assert_eq!(neighbours.next_timeout(), None);
+}
+
+#[test]
+fn packets_that_wait_are_given_back_when_the_address_is_set_by_hand() {
+    let mut neighbours = Neighbours::default();
+    waits(&mut neighbours, at(0));
+    waits(&mut neighbours, at(0));
+    assert_eq!(neighbours.set_permanent(LAN, ROUTER, MAC).map(|waiting| waiting.len()), Some(2));
+    assert_eq!(known(&mut neighbours, at(1)), MAC);
+}
+
+#[test]
+fn permanent_neighbours_are_bounded_too() {
+    let mut neighbours = Neighbours::default();
+    let address = |number: usize| IpAddr::V4(core::net::Ipv4Addr::from_bits(0x0a00_0000 + number as u32));
+    for number in 0..NEIGHBOURS_MAX {
+        assert!(neighbours.set_permanent(LAN, address(number), MAC).is_some());
+    }
+    assert!(neighbours.set_permanent(LAN, address(NEIGHBOURS_MAX), MAC).is_none());
+    assert!(neighbours.set_permanent(LAN, address(0), MAC).is_some(), "one that is there can be set anew");
 }

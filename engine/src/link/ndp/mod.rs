@@ -129,9 +129,14 @@ impl Engine {
         how: Lesson,
     ) {
         for waiting in self.neighbours.learn(now, device, address, mac, how) {
-            let sent = self.send(waiting, device, mac);
-            self.settle(now, sent);
+            self.release_waiting(now, waiting, device, mac);
         }
+    }
+
+    /// Sends a packet that has waited for its neighbour's address.
+    pub(crate) fn release_waiting(&mut self, now: Instant, packet: Packet, device: DeviceId, mac: MacAddr) {
+        let sent = self.send(packet, device, mac);
+        self.settle(now, sent);
     }
 }
 

@@ -11,7 +11,6 @@ use crate::{
         save::options::{Given, Opt, Spec},
     },
     offload,
-    packet::Checksum,
 };
 
 /// There is nothing to choose.
@@ -32,9 +31,8 @@ impl Targeting for ChecksumFill {
     }
 
     fn apply(&mut self, _: RuleId, view: &mut View<'_>) -> Next {
-        let meta = view.packet.meta();
-        if matches!(meta.checksum, Checksum::Partial { .. }) && meta.gso.is_none() {
-            offload::checksum::fill(view.packet, &view.around.routines);
+        if view.packet.meta().gso.is_none() {
+            offload::checksum::complete(view.packet, &view.around.routines);
         }
         Next::Rule
     }
