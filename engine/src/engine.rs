@@ -4,14 +4,15 @@ use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::{
     command::{Command, CommandError, Reply},
-    conntrack::{Conntrack, Tracking, Tuple, calling::Helpers},
+    conntrack::{Conntrack, calling::Helpers},
     device::Devices,
     ending::{Dropped, End, Ending, Outcome},
     event::Event,
     frame::{Frame, Transmit},
     ip::{Defrag, Neighbours, Routes, icmp_limit::IcmpLimit, local::Services},
     limits::BATCH_FRAMES_MAX,
-    netfilter::{Copied, Hook, Lists, RuleId, RuleSets, Stage},
+    netfilter::{Copied, Lists, RuleSets},
+    noted::Noted,
     packet::{Packet, Pool},
     random::Random,
     stats::Stats,
@@ -68,16 +69,8 @@ pub struct Engine {
     pub(crate) endings: VecDeque<Ending>,
     /// What this host has sent to itself.
     pub(crate) looped: VecDeque<Packet>,
-    /// The last stage that the packet came to.
-    pub(crate) place: Option<(Hook, Stage)>,
-    /// The rule that has dropped the packet.
-    pub(crate) rule: Option<RuleId>,
-    /// What connection tracking has said of the packet first.
-    pub(crate) tracked: Tracking,
-    /// The tuple with which the packet came to connection tracking first, when somebody wants to know.
-    pub(crate) tuple: Option<Tuple>,
-    /// The MTU that a packet found too small.
-    pub(crate) mtu_told: u32,
+    /// What is noted about the packet at hand.
+    pub(crate) noted: Noted,
     /// Packets of the batch that is being handled, kept for its room.
     batch: Vec<Packet>,
     latest: Instant,
@@ -124,11 +117,7 @@ impl Engine {
             transmits: VecDeque::new(),
             endings: VecDeque::new(),
             looped: VecDeque::new(),
-            place: None,
-            rule: None,
-            tracked: Tracking::Unseen,
-            tuple: None,
-            mtu_told: 0,
+            noted: Noted::default(),
             batch: Vec::new(),
             latest: Instant::ZERO,
         }
@@ -283,10 +272,7 @@ impl Engine {
 
     /// Starts the walk of one packet.
     pub(crate) fn begin_walk(&mut self) {
-        self.place = None;
-        self.rule = None;
-        self.tracked = Tracking::Unseen;
-        self.tuple = None;
+        self.noted.restart();
     }
 
     /// Ends the walk of one packet.

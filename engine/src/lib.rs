@@ -46,6 +46,7 @@ mod link;
 mod loopback;
 pub mod nat;
 pub mod netfilter;
+mod noted;
 pub mod offload;
 mod operator;
 pub mod packet;

@@ -164,7 +164,7 @@ impl Engine {
         match fragment::need(&packet, hop.mtu_bytes) {
             Need::None => return self.resolve(now, packet, hop),
             Need::Refused => {
-                self.mtu_told = hop.mtu_bytes;
+                self.noted.mtu_told = hop.mtu_bytes;
                 return Err(packet.drop_for(DropReason::PacketTooBig));
             }
             Need::Cut => {}
@@ -187,7 +187,7 @@ impl Engine {
     fn at(&mut self, hook: Hook, now: Instant, mut packet: Packet, way: Way) -> Result<Packet, Dropped> {
         self.around.trace.push(|| Step::Hook(hook, Summary(&packet).to_string()));
         for &stage in hook.stages() {
-            self.place = Some((hook, stage));
+            self.noted.place = Some((hook, stage));
             packet = match stage {
                 Stage::Raw => self.table(TableName::Raw, hook, now, packet, way)?,
                 Stage::Conntrack => self.track(now, packet)?,

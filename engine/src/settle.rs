@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use crate::{
     conntrack::{Family, State, Tracking},
     device::Devices,
-    ending::{DropReason, Dropped, End, Ending, Outcome},
+    ending::{DropReason, Dropped, End, Outcome},
     engine::Engine,
     frame::DeviceId,
     ip::{
@@ -38,8 +38,7 @@ impl Engine {
     /// Notes how the packet of a frame has ended, when somebody wants to know.
     pub(crate) fn note_ending(&mut self, outcome: Outcome) {
         if self.around.events.wanted().endings && self.endings.len() < EVENT_QUEUE_MAX {
-            let Self { tracked: tracking, tuple, place, rule, .. } = *self;
-            self.endings.push_back(Ending { outcome, tracking, tuple, place, rule });
+            self.endings.push_back(self.noted.ending(outcome));
         }
     }
 
@@ -47,7 +46,7 @@ impl Engine {
     fn answer_drop(&mut self, now: Instant, packet: &Packet, reason: DropReason) {
         let Some((family, sender)) = packet.ip().map(|ip| (ip.family(), ip.source())) else { return };
         if reason == DropReason::PacketTooBig {
-            let error = IcmpError::too_big(family, self.mtu_told);
+            let error = IcmpError::too_big(family, self.noted.mtu_told);
             self.send_error(now, packet, error, attached(packet.meta().tracking));
         } else if reason == DropReason::NoSocket && packet.tcp().is_some() {
             // This host's own answer is tracked as any packet of its own (Linux: `tcp_v4_send_reset()`).
@@ -135,10 +134,11 @@ impl Engine {
     /// Sends a packet of this host, while another one's walk goes on.
     pub(crate) fn originate(&mut self, now: Instant, packet: Packet) {
         self.stats.originated += 1;
-        let (place, rule) = (self.place, self.rule);
+        let waiting = core::mem::take(&mut self.noted);
         let result = self.send_own(now, packet);
         self.settle(now, result);
-        (self.place, self.rule) = (place, rule);
+        let own = core::mem::replace(&mut self.noted, waiting);
+        self.noted.answered(&own);
     }
 
     /// This host's address for an answer to `to`, whose packet arrived at a device: the one that was asked, else the one

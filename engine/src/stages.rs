@@ -6,7 +6,7 @@ use crate::{
     engine::Engine,
     ip::{Fate, NextHop, fragment, icmp_error, reject},
     nat::{self, Manip},
-    netfilter::{Copied, Hook, RejectWith, RuleId, TableName, Verdict, View, Walk},
+    netfilter::{Copied, Hook, RejectWith, RuleId, TableName, Verdict, View},
     packet::{Addressed, Packet},
     path::Way,
     settle::attached,
@@ -47,7 +47,7 @@ impl Engine {
             }
         }
         if fragment::exceeds(&packet, mtu_bytes) {
-            self.mtu_told = mtu_bytes;
+            self.noted.mtu_told = mtu_bytes;
             return Err(packet.drop_for(DropReason::PacketTooBig));
         }
         if let Some(mut ip) = packet.ip_mut() {
@@ -89,7 +89,6 @@ impl Engine {
         if !self.rules.of(family).has_table(table) {
             return Verdict::Accept;
         }
-        let mut walk = Walk::new();
         let mut view = View {
             now,
             hook,
@@ -104,7 +103,7 @@ impl Engine {
             pool: &mut self.pool,
             copies: &mut self.copies,
             around: &mut self.around,
-            walk: &mut walk,
+            walk: &mut self.noted.walk,
         };
         let verdict = self.rules.of_mut(family).evaluate(table, &mut view);
         if !self.copies.is_empty() {
@@ -118,7 +117,7 @@ impl Engine {
     /// Linux v6.18: `net/ipv4/netfilter/nf_dup_ipv4.c`, `nf_dup_ipv4_route()`.
     #[cold]
     fn send_copies(&mut self, now: Instant) {
-        let (place, tracked) = (self.place, self.tracked);
+        let waiting = core::mem::take(&mut self.noted);
         for Copied { packet, gateway, output } in core::mem::take(&mut self.copies) {
             let hop = match self.routes.from_here(&self.devices, gateway, output) {
                 Fate::Forward(hop) if output.is_none_or(|output| output == hop.device) => Some(hop),
@@ -134,11 +133,11 @@ impl Engine {
             };
             self.settle(now, result);
         }
-        (self.place, self.tracked) = (place, tracked);
+        self.noted = waiting;
     }
 
     fn dropped_by(&mut self, rule: RuleId, packet: Packet, reason: DropReason) -> Dropped {
-        self.rule = Some(rule);
+        self.noted.rule = Some(rule);
         packet.drop_for(reason)
     }
 
@@ -157,14 +156,12 @@ impl Engine {
 
     /// Asks connection tracking what the packet is.
     pub(crate) fn track(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
-        if self.tracked == Tracking::Unseen && self.around.events.wanted().endings {
-            self.tuple = Tuple::about(&packet);
+        if self.noted.tracked == Tracking::Unseen && self.around.events.wanted().endings {
+            self.noted.tuple = Tuple::about(&packet);
         }
         let template = match packet.meta().tracking {
             Tracking::Untracked | Tracking::Tracked { .. } => {
-                if self.tracked == Tracking::Unseen {
-                    self.tracked = packet.meta().tracking;
-                }
+                self.noted.tracked_as(packet.meta().tracking);
                 return Ok(packet);
             }
             Tracking::Template(id) => self.rules.of(packet.family().unwrap_or_default()).template(id),
@@ -179,9 +176,7 @@ impl Engine {
             Some(_) | None => template,
         };
         let judged = self.conntrack.track(now, &mut packet, template, &mut self.around);
-        if self.tracked == Tracking::Unseen {
-            self.tracked = packet.meta().tracking;
-        }
+        self.noted.tracked_as(packet.meta().tracking);
         let expectation = match judged {
             Ok(expectation) => expectation,
             Err(reason) => return Err(packet.drop_for(reason)),
@@ -268,7 +263,7 @@ impl Engine {
             }
             Verdict::DropByPolicy => Err(DropReason::FilterPolicy),
             Verdict::Drop(rule) | Verdict::Reject(_, rule) => {
-                self.rule = Some(rule);
+                self.noted.rule = Some(rule);
                 Err(DropReason::FilterRule)
             }
         };

@@ -168,6 +168,12 @@ impl Walk {
         }
     }
 
+    /// Starts the walk of the next packet.
+    pub const fn restart(&mut self) {
+        (self.len, self.repeatable) = (0, true);
+        (self.looked_at, self.seen, self.constant) = (Fingerprint::NOTHING, Fingerprint::NOTHING, Fingerprint::NOTHING);
+    }
+
     /// Whether it can be recorded: everything that had a say so far is in the connection or in the fingerprint.
     #[must_use]
     pub const fn is_repeatable(&self) -> bool {

@@ -1,0 +1,58 @@
+//! What is noted about the packet at hand, beside what the packet carries itself.
+
+use crate::{
+    conntrack::{Tracking, Tuple},
+    ending::{Ending, Outcome},
+    netfilter::{Hook, RuleId, Stage, Walk},
+};
+
+/// What is noted about the packet at hand, from its arrival to its ending.
+///
+/// The engine holds one, since it takes one packet its whole way before it looks at the next. A packet that this host
+/// makes on the way has one of its own for as long as it is at hand.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    /// The last stage that it came to.
+    pub(crate) place: Option<(Hook, Stage)>,
+    /// The rule that has dropped it.
+    pub(crate) rule: Option<RuleId>,
+    /// What connection tracking has said of it first.
+    pub(crate) tracked: Tracking,
+    /// The tuple with which it came to connection tracking first, when somebody wants to know.
+    pub(crate) tuple: Option<Tuple>,
+    /// The MTU that it found too small, in bytes.
+    pub(crate) mtu_told: u32,
+    /// What rules did with it.
+    pub(crate) walk: Walk,
+}
+
+impl Noted {
+    /// Forgets the packet before.
+    pub(crate) fn restart(&mut self) {
+        let Self { place, rule, tracked, tuple, mtu_told, walk } = self;
+        (*place, *rule, *tracked, *tuple, *mtu_told) = (None, None, Tracking::Unseen, None, 0);
+        walk.restart();
+    }
+
+    /// Remembers what connection tracking says, unless it has spoken before.
+    pub(crate) const fn tracked_as(&mut self, tracking: Tracking) {
+        if matches!(self.tracked, Tracking::Unseen) {
+            self.tracked = tracking;
+        }
+    }
+
+    /// Remembers what connection tracking has said of the answer to it, if it said nothing of the packet itself.
+    pub(crate) const fn answered(&mut self, answer: &Self) {
+        if matches!(self.tracked, Tracking::Unseen) {
+            self.tracked = answer.tracked;
+            if answer.tuple.is_some() {
+                self.tuple = answer.tuple;
+            }
+        }
+    }
+
+    /// How the packet has ended, for those who asked.
+    pub(crate) const fn ending(&self, outcome: Outcome) -> Ending {
+        Ending { outcome, tracking: self.tracked, tuple: self.tuple, place: self.place, rule: self.rule }
+    }
+}
