@@ -22,7 +22,7 @@ pub(crate) struct Noted {
     pub(crate) tuple: Option<Tuple>,
     /// The MTU that it found too small, in bytes.
     pub(crate) mtu_told: u32,
-    /// What rules did with it.
+    /// What is to be repeated of an earlier packet's walk, or what rules did with this one.
     pub(crate) walk: Walk,
 }
 

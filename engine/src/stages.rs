@@ -1,7 +1,7 @@
 //! The stages of a hook: what each asks of its room, and what the room's answer does to the packet.
 
 use crate::{
-    conntrack::{ConnId, Connection, State, Template, Tracking, Tuple, calling},
+    conntrack::{ConnId, Connection, Direction, State, Template, Tracking, Tuple, calling},
     ending::{DropReason, Dropped},
     engine::Engine,
     ip::{Fate, NextHop, fragment, icmp_error, reject},
@@ -184,7 +184,28 @@ impl Engine {
         if let (Some(expectation), Some(id)) = (expectation, packet.meta().tracking.connection()) {
             nat::follow_master(now, &mut self.conntrack, id, &expectation, &mut self.around);
         }
+        self.plan_walk(&packet);
         Ok(packet)
+    }
+
+    /// Lets a packet of an established flow pass the tables as one before it did, unless every rule's answer is to be
+    /// written down.
+    fn plan_walk(&mut self, packet: &Packet) {
+        let Some((id, direction)) = established(packet) else { return };
+        let is_told = self.around.trace.is_on() || packet.meta().traced;
+        if let Some(connection) = self.conntrack.connection(id).filter(|_| !is_told) {
+            let rules = self.rules.of(connection.original.family);
+            rules.plan(connection.walks, direction, &mut self.noted.walk);
+        }
+    }
+
+    /// Remembers how the tables let a packet of an established flow pass.
+    fn record_walk(&mut self, packet: &Packet) {
+        let Some((id, direction)) = established(packet) else { return };
+        if let Some(connection) = self.conntrack.connection_mut(id) {
+            let rules = self.rules.of_mut(connection.original.family);
+            connection.walks = rules.record(connection.walks, direction, &self.noted.walk);
+        }
     }
 
     /// Settles a new connection's translation, and translates the packet.
@@ -282,11 +303,20 @@ impl Engine {
         }
     }
 
-    /// Enters a new connection into the table.
+    /// Enters a new connection into the table, or remembers how the tables let a packet of an established one pass.
     pub(crate) fn confirm(&mut self, now: Instant, packet: Packet) -> Result<Packet, Dropped> {
+        if self.noted.walk.is_news() {
+            self.record_walk(&packet);
+        }
         match self.conntrack.confirm(now, &packet, &mut self.around) {
             Ok(()) => Ok(packet),
             Err(reason) => Err(packet.drop_for(reason)),
         }
     }
+}
+
+/// The connection of a packet that belongs to an established flow, and its direction.
+fn established(packet: &Packet) -> Option<(ConnId, Direction)> {
+    let Tracking::Tracked { connection, state, direction } = packet.meta().tracking else { return None };
+    (state == State::Established).then_some((connection, direction))
 }

@@ -5,11 +5,11 @@ use alloc::{boxed::Box, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    slab::Links,
+    slab::{Links, PLACE_NONE},
     tcp_window::TcpTracking,
     tuple::{Direction, Tuple},
 };
-use crate::{nat::SequenceAdjustment, time::Instant};
+use crate::{nat::SequenceAdjustment, netfilter::WalkId, time::Instant};
 
 /// A connection's place in the table. A place that is used again gets a new generation, so that an old identifier
 /// finds nothing.
@@ -23,7 +23,8 @@ pub struct ConnId {
 
 /// A tracked connection (Linux: `struct nf_conn`).
 ///
-/// What every packet needs stands first, so that it touches few cache lines; 224 bytes in all.
+/// What every packet needs stands first, then what only TCP and accounting need, then what is needed at the start and the
+/// end; 224 bytes in all, which lie in four cache lines.
 #[derive(Clone, Debug)]
 #[repr(C, align(32))]
 pub struct Connection {
@@ -37,20 +38,26 @@ pub struct Connection {
     pub changes: Changes,
     /// What has happened to it.
     pub status: Status,
+    /// Which of the wheel's lists it stands in; `PLACE_NONE`: none.
+    pub(super) place: u16,
+    /// How often its slot was taken or freed.
+    pub(super) generation: u32,
     /// The connection mark; [`Self::set_mark`] changes it.
     pub mark: u32,
+    /// How rules let its packets through, each direction.
+    pub walks: WalkId,
     /// When it is forgotten if nothing refreshes it. Of an unconfirmed one: its timeout, counted from
     /// [`Instant::ZERO`].
     pub expires: Instant,
+    /// What few connections have.
+    pub extension: Option<Box<Extension>>,
     /// What its protocol's tracker remembers.
     pub protocol: ProtocolState,
     /// Packets and bytes, original and reply.
     pub counters: [Counter; 2],
-    /// What few connections have.
-    pub extension: Option<Box<Extension>>,
     /// A number that no other connection of this engine ever has, from 1 in order of confirmation; 0 before.
     pub serial: u64,
-    /// Which lists of slots it stands in.
+    /// Its neighbours in a list of slots.
     pub(super) links: Links,
 }
 
@@ -157,7 +164,7 @@ pub struct Extension {
 /// What has happened to a connection: the bits of `IPS_*` (Linux v6.18:
 /// `include/uapi/linux/netfilter/nf_conntrack_common.h`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status(pub u32);
+pub struct Status(pub u16);
 
 impl Status {
     /// It was announced by another connection.
@@ -187,7 +194,7 @@ impl Status {
 
     /// Its source is the address of the device it leaves by. Our own: Linux keeps the device's index
     /// (`struct nf_conn_nat`).
-    pub const MASQUERADED: Self = Self(1 << 31);
+    pub const MASQUERADED: Self = Self(1 << 15);
 
     /// Source or destination is translated.
     pub const NAT: Self = Self(Self::SRC_NAT.0 | Self::DST_NAT.0);
@@ -245,11 +252,14 @@ impl Connection {
             zone,
             changes: Changes::default(),
             status: Status::default(),
+            place: PLACE_NONE,
+            generation: 0,
             mark: 0,
+            walks: WalkId::NONE,
             expires: Instant::ZERO,
+            extension: None,
             protocol: ProtocolState::Generic,
             counters: [Counter::default(); 2],
-            extension: None,
             serial: 0,
             links: Links::default(),
         }

@@ -13,16 +13,13 @@ pub(super) struct Slab {
     live: u32,
 }
 
-/// What ties a connection into lists of slots, and how often its slot was used.
+/// What ties a connection into a list of slots.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Links {
-    pub(super) generation: u32,
     /// The next slot of the wheel's list, or of the free slots.
     pub(super) next: u32,
     /// The slot before in the wheel's list.
     pub(super) previous: u32,
-    /// Which of the wheel's lists; `PLACE_NONE`: none.
-    pub(super) place: u16,
 }
 
 /// No slot.
@@ -32,7 +29,7 @@ pub(super) const PLACE_NONE: u16 = u16::MAX;
 
 impl Default for Links {
     fn default() -> Self {
-        Self { generation: 0, next: NONE, previous: NONE, place: PLACE_NONE }
+        Self { next: NONE, previous: NONE }
     }
 }
 
@@ -52,14 +49,14 @@ impl Slab {
         self.live += 1;
         let slot = match self.free {
             Some(slot) => {
-                let links = self[slot].links;
-                self.free = (links.next != NONE).then_some(links.next);
-                connection.links = Links { generation: links.generation.wrapping_add(1), ..Links::default() };
+                let &Connection { links: Links { next, .. }, generation, .. } = &self[slot];
+                self.free = (next != NONE).then_some(next);
+                connection.generation = generation.wrapping_add(1);
                 self[slot] = connection;
                 slot
             }
             None => {
-                connection.links = Links { generation: 1, ..Links::default() };
+                connection.generation = 1;
                 self.push(connection)
             }
         };
@@ -82,33 +79,33 @@ impl Slab {
         let free = self.free.replace(slot).unwrap_or(NONE);
         let connection = &mut self[slot];
         connection.extension = None;
-        connection.links =
-            Links { generation: connection.links.generation.wrapping_add(1), next: free, ..Links::default() };
+        connection.generation = connection.generation.wrapping_add(1);
+        connection.links = Links { next: free, ..Links::default() };
         self.live -= 1;
     }
 
     /// The identifier of the connection in that slot.
     pub(super) fn id(&self, slot: u32) -> ConnId {
-        ConnId { slot, generation: self[slot].links.generation }
+        ConnId { slot, generation: self[slot].generation }
     }
 
     /// The identifier of the connection in that slot, if there is one.
     pub(super) fn try_id(&self, slot: u32) -> Option<ConnId> {
         let connection = self.chunks.get(slot as usize / CHUNK)?.get(slot as usize % CHUNK)?;
-        let generation = connection.links.generation;
+        let generation = connection.generation;
         (generation % 2 == 1).then_some(ConnId { slot, generation })
     }
 
     /// The connection, unless its slot was freed since.
     pub(super) fn get(&self, id: ConnId) -> Option<&Connection> {
         let connection = self.chunks.get(id.slot as usize / CHUNK)?.get(id.slot as usize % CHUNK)?;
-        (connection.links.generation == id.generation).then_some(connection)
+        (connection.generation == id.generation).then_some(connection)
     }
 
     /// The same, to change.
     pub(super) fn get_mut(&mut self, id: ConnId) -> Option<&mut Connection> {
         let connection = self.chunks.get_mut(id.slot as usize / CHUNK)?.get_mut(id.slot as usize % CHUNK)?;
-        (connection.links.generation == id.generation).then_some(connection)
+        (connection.generation == id.generation).then_some(connection)
     }
 
     /// One more than the highest slot that was ever taken.
@@ -119,7 +116,7 @@ impl Slab {
     /// All connections, by slot.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
         let slots = self.chunks.iter().flatten().enumerate();
-        slots.filter(|(_, connection)| connection.links.generation % 2 == 1).map(|(slot, entry)| (slot as u32, entry))
+        slots.filter(|(_, connection)| connection.generation % 2 == 1).map(|(slot, entry)| (slot as u32, entry))
     }
 }
 

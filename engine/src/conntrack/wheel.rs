@@ -11,7 +11,10 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::slab::{NONE, PLACE_NONE, Slab};
+use super::{
+    conn::Connection,
+    slab::{Links, NONE, PLACE_NONE, Slab},
+};
 use crate::{limits::TIMER_MOVES_MAX, time::Instant};
 
 /// Lists of slots by deadline.
@@ -43,33 +46,33 @@ impl Wheel {
         if first != NONE {
             slab[first].links.previous = slot;
         }
-        let links = &mut slab[slot].links;
-        (links.place, links.next, links.previous) = (place, first, NONE);
+        let connection = &mut slab[slot];
+        (connection.place, connection.links) = (place, Links { next: first, previous: NONE });
         let (level, list) = split(place);
         self.occupied[level][list / 64] |= 1 << (list % 64);
     }
 
     /// Takes a connection out, if it is in.
     pub(super) fn remove(&mut self, slab: &mut Slab, slot: u32) {
-        let links = slab[slot].links;
-        if links.place == PLACE_NONE {
+        let &Connection { place, links, .. } = &slab[slot];
+        if place == PLACE_NONE {
             return;
         }
         if links.next != NONE {
             slab[links.next].links.previous = links.previous;
         }
         match links.previous {
-            NONE => self.set_first(links.place, links.next),
+            NONE => self.set_first(place, links.next),
             previous => slab[previous].links.next = links.next,
         }
-        let links = &mut slab[slot].links;
-        (links.place, links.next, links.previous) = (PLACE_NONE, NONE, NONE);
+        let connection = &mut slab[slot];
+        (connection.place, connection.links) = (PLACE_NONE, Links::default());
     }
 
     /// Moves a connection whose deadline has become earlier, where that is needed.
     pub(super) fn lowered(&mut self, slab: &mut Slab, slot: u32, now: Instant) {
         let connection = &slab[slot];
-        let place = connection.links.place;
+        let place = connection.place;
         if place != PLACE_NONE && tick(connection.expires) < self.start(place) {
             self.remove(slab, slot);
             self.insert(slab, slot, now);
@@ -216,9 +219,9 @@ mod tests {
     fn a_later_deadline_moves_nothing_until_the_list_comes_up() {
         let (mut wheel, mut slab) = wheel(Instant::ZERO, &[30 * SECOND]);
         slab[0].expires = Instant::from_secs(432_000);
-        let place = slab[0].links.place;
+        let place = slab[0].place;
         wheel.lowered(&mut slab, 0, Instant::ZERO);
-        assert_eq!(slab[0].links.place, place);
+        assert_eq!(slab[0].place, place);
         assert_eq!(wheel.expired(&mut slab, Instant::from_secs(431_999)), [0_u32; 0]);
         assert_eq!(wheel.expired(&mut slab, Instant::from_secs(432_000)), [0]);
     }

@@ -9,10 +9,10 @@ use super::{
     matches::Match,
     program::{Place, Program, compile::compile},
     save::{self, ListOptions, Loading, Source, Tables},
-    walk::{Fingerprint, Walk, WalkId, Walks},
+    walk::{Walk, WalkId, Walks},
 };
 use crate::{
-    conntrack::{Counter, Family, Template, TemplateId},
+    conntrack::{Counter, Direction, Family, Template, TemplateId},
     time::Instant,
 };
 
@@ -86,35 +86,32 @@ impl RuleSet {
         self.generation
     }
 
-    /// Walks the built-in chain of `table` at the view's hook, and notes in the view's walk what it did.
+    /// Does what the built-in chain of `table` at the view's hook does: what the view's walk is to repeat, or else what
+    /// rules say.
     pub fn evaluate(&mut self, table: TableName, view: &mut View<'_>) -> Verdict {
         if self.program.bind(view.devices) {
             // What a device's name meant to recorded walks is over.
             self.walks.forget(&mut self.program.counters);
+            view.walk.lose_record();
+        }
+        if !self.program.has_chain(table, view.hook) || self.walks.repeat(table, view) {
+            return Verdict::Accept;
         }
         self.program.evaluate(&self.tables, table, view)
     }
 
-    /// Gives the walk of a packet that got through all tables a number, under which later packets of the same direction
-    /// of the same connection can [`repeat`](Self::repeat) it. `None`: each packet has to be asked about.
+    /// Prepares the walk of a packet that connection tracking calls ESTABLISHED: what a packet of the same direction of
+    /// its connection did before it is repeated, or else what this one does is noted. `walks` is the connection's number.
     ///
-    /// Only for packets whose state is ESTABLISHED and whose every table was asked with this walk.
-    pub fn record(&mut self, walk: &Walk) -> Option<WalkId> {
-        self.walks.record(walk)
+    /// Not for packets that are traced, which all rules are to be asked about, nor for ICMP errors about the connection.
+    pub fn plan(&self, walks: WalkId, direction: Direction, walk: &mut Walk) {
+        self.walks.plan(walks, direction, walk);
     }
 
-    /// Lets a packet go the way of a recorded walk: it is accepted by all tables, and counted by every rule and policy
-    /// that counted then. False: it has other bits than the recorded packet had where rules looked, or the number is of
-    /// former rules; the tables must be asked.
-    ///
-    /// `bytes` is the length of the network packet. To be called when the packet's ways in and out are known.
-    pub fn repeat(&mut self, id: WalkId, fingerprint: Fingerprint, bytes: u64) -> bool {
-        self.walks.repeat(id, fingerprint, bytes)
-    }
-
-    /// Forgets recorded walks, for when something else than rules has changed what they rest on: routes, addresses.
-    pub fn forget_walks(&mut self) {
-        self.walks.forget(&mut self.program.counters);
+    /// The number that a connection is to have from now on, after a packet that [`Self::plan`] has prepared got through
+    /// all tables; mostly the number that it had.
+    pub fn record(&mut self, walks: WalkId, direction: Direction, walk: &Walk) -> WalkId {
+        self.walks.record(walk, walks, direction)
     }
 
     /// Whether the table has been named in the rules at all; the nat table changes connections by its mere presence.

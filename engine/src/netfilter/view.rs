@@ -44,7 +44,7 @@ pub struct View<'a> {
     pub pool: &'a mut Pool,
     /// Copies that go their own way when the table has been asked.
     pub copies: &'a mut Vec<Copied>,
-    /// What rules did with this packet so far, at all hooks.
+    /// What is to be repeated of an earlier packet's walk, or what rules did with this packet so far.
     pub walk: &'a mut Walk,
 }
 

@@ -83,6 +83,11 @@ impl Program {
         }
     }
 
+    /// Whether the table has a chain at that hook.
+    pub(super) const fn has_chain(&self, table: TableName, hook: Hook) -> bool {
+        self.entries[table as usize][hook as usize].is_some()
+    }
+
     /// Where an entry was written.
     pub(super) fn place(&self, rule: RuleId) -> Option<Place> {
         self.places.get(rule.index()).copied()

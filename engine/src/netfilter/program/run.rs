@@ -29,7 +29,7 @@ impl Program {
     pub(in crate::netfilter) fn evaluate(&mut self, tables: &Tables, table: TableName, view: &mut View<'_>) -> Verdict {
         let Some(entry) = self.entries[table as usize][view.hook as usize] else { return Verdict::Accept };
         let Some(mut facts) = Facts::of(view, self.family, &self.interfaces) else { return Verdict::Accept };
-        view.walk.start_table(view.output, view.packet.meta().tracking);
+        view.walk.start_table((table, view.hook), view.output, view.packet.meta().tracking);
         self.stack.clear();
         let mut noted = Verdict::Accept;
         let mut at = entry.first;
@@ -222,15 +222,15 @@ enum Then {
     Done(Verdict),
 }
 
+#[inline]
 fn look(view: &mut View<'_>, bits: Fingerprint) {
     look_all(view, Depends::On(bits));
 }
 
+#[inline]
 fn look_all(view: &mut View<'_>, depends: Depends) {
-    let View { walk, packet, conntrack, input, output, .. } = view;
-    walk.look(depends, || {
-        let connection = packet.meta().tracking.connection().and_then(|id| conntrack.connection(id));
-        let mark = connection.map_or(0, |connection| connection.mark);
-        Fingerprint::of(packet, mark, *input, *output)
-    });
+    if let Some(bits) = view.walk.asks_for(depends) {
+        let seen = bits.read(view);
+        view.walk.note(bits, seen);
+    }
 }
