@@ -114,6 +114,18 @@ impl RuleSet {
         self.walks.record(walk, walks, direction)
     }
 
+    /// Asks every rule of every chain from now on, so that a test can compare.
+    #[cfg(test)]
+    pub(super) fn forget_classifier(&mut self) {
+        self.program.forget_classifier();
+    }
+
+    /// Bytes taken by what finds the rules of long chains that a packet may match.
+    #[must_use]
+    pub fn classifier_bytes(&self) -> usize {
+        self.program.classifier_bytes()
+    }
+
     /// Whether the table has been named in the rules at all; the nat table changes connections by its mere presence.
     #[must_use]
     pub const fn has_table(&self, table: TableName) -> bool {

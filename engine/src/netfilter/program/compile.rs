@@ -4,6 +4,7 @@ use alloc::{borrow::ToOwned, vec, vec::Vec};
 
 use super::{
     Entry, Place, Program,
+    classify::LONG_CHAIN_RULES,
     selector::{Action, Ends, Selector},
 };
 use crate::{
@@ -53,6 +54,10 @@ impl Program {
             let start = |name: &str| table.find(name).and_then(|at| starts.get(at).copied());
             let selector = self.rule(rule, start).map_err(|fault| tables.error(rule.origin, fault))?;
             self.push(selector, rule.counter, Place { table: table.name, chain: index, rule: number }, &rule.header);
+        }
+        let rules = &self.selectors[first as usize..];
+        if rules.len() >= LONG_CHAIN_RULES {
+            self.classifier.add(first, rules);
         }
         let header = Header::default();
         let Some(mut end) = Selector::new(&header, &mut self.interfaces) else { return Ok(()) };

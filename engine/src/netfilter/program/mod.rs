@@ -4,10 +4,10 @@
 //! returns, so that a walk is an index that goes up or jumps. A rule's index is its [`RuleId`]. What most rules ask for
 //! stands in the [`Selector`](selector::Selector) itself; only what is left is a match that has to be run.
 //!
-//! Why the cost of a walk can later stop growing with the number of rules without a new form: selectors hold
-//! everything that a classifier needs (masks, port spans, device numbers, states), rules stay numbered in order, and an
-//! established flow asks no rule at all (see [`super::walk`]).
+//! In a long chain a [`Classifier`](classify::Classifier) leaves out rules whose addresses, protocol or ports a packet
+//! cannot have; an established flow asks no rule at all (see [`super::walk`]).
 
+mod classify;
 pub(super) mod compile;
 pub(super) mod facts;
 mod interfaces;
@@ -21,6 +21,7 @@ use crate::{
     conntrack::{Counter, Family, Template},
     device::Devices,
 };
+use classify::Classifier;
 use interfaces::Interfaces;
 use selector::{Ends, Selector};
 
@@ -40,6 +41,7 @@ pub(super) struct Program {
     /// The first entry and the policy's of each table's chain at each hook.
     entries: [[Option<Entry>; Hook::ALL.len()]; TableName::ALL.len()],
     pub(super) templates: Vec<Template>,
+    classifier: Classifier,
     interfaces: Interfaces,
     /// Entries to come back to; at most one a user chain.
     stack: Vec<u32>,
@@ -81,6 +83,17 @@ impl Program {
                 condition.set_state(state);
             }
         }
+    }
+
+    /// Asks every rule of every chain from now on, so that a test can compare.
+    #[cfg(test)]
+    pub(super) fn forget_classifier(&mut self) {
+        self.classifier = Classifier::default();
+    }
+
+    /// Bytes that classifiers take.
+    pub(super) fn classifier_bytes(&self) -> usize {
+        self.classifier.bytes()
     }
 
     /// Whether the table has a chain at that hook.

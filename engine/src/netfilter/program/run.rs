@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use super::{
     Entry, Program,
+    classify::Candidates,
     facts::{Facts, StateSet},
     selector::{Action, Fit},
 };
@@ -32,7 +33,9 @@ impl Program {
         view.walk.start_table((table, view.hook), view.output, view.packet.meta().tracking);
         self.stack.clear();
         let mut noted = Verdict::Accept;
-        let mut at = entry.first;
+        let asks_all = view.around.trace.is_full();
+        let mut candidates = Candidates::ALL;
+        let mut at = self.seek(entry.first, &facts, asks_all, &mut candidates, view);
         loop {
             match self.asks_for(at, &facts, view) {
                 Asked::Yes => {}
@@ -40,17 +43,18 @@ impl Program {
                     if view.around.trace.is_full() {
                         self.explain_miss(tables, table, at, part, &facts, view);
                     }
-                    at += 1;
+                    at = self.classifier.after(at, &mut candidates);
                     continue;
                 }
                 Asked::Drop => return Verdict::Drop(self.id(at)),
             }
             match self.act(tables, table, at, entry, view) {
-                Then::To(next) => at = next,
+                Then::Next => at = self.classifier.after(at, &mut candidates),
+                Then::To(next) => at = self.seek(next, &facts, asks_all, &mut candidates, view),
                 Then::Noted(verdict) => {
                     noted = verdict;
                     facts.state = StateSet::of(view.packet.meta().tracking);
-                    at += 1;
+                    at = self.classifier.after(at, &mut candidates);
                 }
                 Then::Done(Verdict::Accept) => return noted,
                 Then::Done(verdict) => return verdict,
@@ -61,6 +65,16 @@ impl Program {
     /// The number by which others know an entry.
     const fn id(&self, at: u32) -> RuleId {
         RuleId::new(self.family, at)
+    }
+
+    /// Goes to an entry, and past the rules behind it that cannot match.
+    #[inline]
+    fn seek(&self, at: u32, facts: &Facts, asks_all: bool, candidates: &mut Candidates, view: &mut View<'_>) -> u32 {
+        let at = self.classifier.seek(at, facts, asks_all, candidates);
+        if candidates.missed_ports {
+            look(view, Fingerprint::SHAPE);
+        }
+        at
     }
 
     /// Whether the packet is what an entry asks for.
@@ -121,7 +135,7 @@ impl Program {
         let id = self.id(at);
         view.around.trace.push(|| Step::Matched(table, id));
         match action {
-            Action::Continue => Then::To(at + 1),
+            Action::Continue => Then::Next,
             Action::Accept => Then::Done(Verdict::Accept),
             Action::Drop => Then::Done(Verdict::Drop(id)),
             Action::Return | Action::End | Action::Policy(_) => Then::To(self.come_back(entry)),
@@ -136,7 +150,7 @@ impl Program {
                     view.walk.spoil();
                 }
                 match target.apply(id, view) {
-                    Next::Rule => Then::To(at + 1),
+                    Next::Rule => Then::Next,
                     Next::Noted(verdict) => Then::Noted(verdict),
                     Next::Done(verdict) => Then::Done(verdict),
                 }
@@ -217,6 +231,8 @@ enum Asked {
 
 /// What follows an entry.
 enum Then {
+    /// The next rule.
+    Next,
     To(u32),
     Noted(Verdict),
     Done(Verdict),

@@ -1,6 +1,7 @@
 //! The flat form of what most rules ask for, one cache line a rule, checked without looking anywhere else.
 
 use super::{
+    classify::Field,
     facts::{Facts, Ports, StateSet, word},
     interfaces::Interfaces,
 };
@@ -69,6 +70,27 @@ impl Span {
     const fn holds(self, port: u16) -> bool {
         port.wrapping_sub(self.low) <= self.width
     }
+
+    /// The leading bits that all of its ports have in common, and their mask. A span that goes beyond the highest port and
+    /// on from 0 has none.
+    fn common(self) -> (u32, u32) {
+        match self.low.checked_add(self.width) {
+            Some(high) => {
+                let open = u16::MAX.checked_shr((self.low ^ high).leading_zeros()).unwrap_or(0);
+                (u32::from(self.low & !open), u32::from(!open))
+            }
+            None => (0, 0),
+        }
+    }
+}
+
+/// The leading bits of a network and their mask; bits of the mask behind a gap are left open.
+const fn prefix(network: u32, mask: u32) -> (u32, u32) {
+    let mask = match mask.leading_ones() {
+        0 => 0,
+        length => u32::MAX << (32 - length),
+    };
+    (network & mask, mask)
 }
 
 /// How a packet fits a selector.
@@ -180,6 +202,21 @@ impl Selector {
     pub(super) const fn all_matches(&self) -> core::ops::Range<usize> {
         let (first, _, count) = self.matches;
         first as usize..first as usize + count as usize
+    }
+
+    /// The leading bits of a field that the rule fixes, and their value. A span of ports fixes what all of its ports have
+    /// in common.
+    pub(super) fn fixes(&self, field: Field) -> (u32, u32) {
+        match field {
+            Field::Source if self.inverted & SOURCE == 0 => prefix(self.source, self.source_mask),
+            Field::Destination if self.inverted & DESTINATION == 0 => prefix(self.destination, self.destination_mask),
+            Field::SourcePort if self.asks & PORTS != 0 => self.source_ports.common(),
+            Field::DestinationPort if self.asks & PORTS != 0 => self.destination_ports.common(),
+            Field::Protocol if self.asks & PROTOCOL != 0 && self.inverted & PROTOCOL == 0 => {
+                (u32::from(self.protocol), u32::from(u8::MAX))
+            }
+            Field::Source | Field::Destination | Field::SourcePort | Field::DestinationPort | Field::Protocol => (0, 0),
+        }
     }
 
     /// How a packet fits.

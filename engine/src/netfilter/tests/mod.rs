@@ -1,6 +1,7 @@
 //! Rules asked about packets, with nothing else of the engine around them.
 
 mod acting;
+mod classifying;
 mod matching;
 mod reading;
 mod recording;
