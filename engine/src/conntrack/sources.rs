@@ -9,6 +9,9 @@
 //!
 //! Why not a list in each entry of the map: one resolver with a fixed port makes thousands of connections; a link costs
 //! eight bytes, and entering and leaving touch two of them.
+//!
+//! Why the map holds hashes and not sources: a million sources would take 60 MB. Two that have the same hash share a list,
+//! and who reads it passes over the other's connections.
 
 use alloc::vec::Vec;
 
@@ -18,7 +21,7 @@ use super::{
     Conntrack,
     conn::{ConnId, Connection, Status},
     hash::Hasher,
-    tuple::{Address, Family, Tuple},
+    tuple::{Address, Tuple},
 };
 use crate::random::Random;
 
@@ -37,15 +40,13 @@ impl Sources {
 
     /// Enters the connection at `slot`. It must not be in the index already.
     pub(super) fn add(&mut self, slot: u32, zone: u16, original: &Tuple) {
-        let source = Source::of(zone, original);
+        let hash = self.hash(zone, original);
         let index = slot as usize;
         if self.links.len() <= index {
             self.links.resize(index + 1, Link::ALONE);
         }
-        let hasher = self.hasher;
-        let hash = |head: &Head| head.source.hash(&hasher);
-        let entry = self.heads.entry(source.hash(&hasher), |head| head.source == source, hash);
-        let head = entry.or_insert(Head { source, newest: NONE }).into_mut();
+        let entry = self.heads.entry(hash, |head| head.hash() == hash, Head::hash);
+        let head = entry.or_insert(Head { hash: [hash as u32, (hash >> 32) as u32], newest: NONE }).into_mut();
         let older = core::mem::replace(&mut head.newest, slot);
         self.links[index] = Link { newer: NONE, older };
         if let Some(link) = self.links.get_mut(older as usize) {
@@ -64,10 +65,8 @@ impl Sources {
             link.older = older;
             return;
         }
-        let source = Source::of(zone, original);
-        let Ok(mut head) = self.heads.find_entry(source.hash(&self.hasher), |head| head.source == source) else {
-            return;
-        };
+        let hash = self.hash(zone, original);
+        let Ok(mut head) = self.heads.find_entry(hash, |head| head.hash() == hash) else { return };
         if head.get().newest != slot {
             return;
         }
@@ -78,14 +77,24 @@ impl Sources {
         }
     }
 
-    /// The slots of the connections whose original source is that of `tuple`, newest first.
+    /// The slots of the connections whose original source is that of `tuple`, newest first; there may be others among
+    /// them.
     pub(super) fn of(&self, zone: u16, tuple: &Tuple) -> impl Iterator<Item = u32> {
-        let source = Source::of(zone, tuple);
-        let head = self.heads.find(source.hash(&self.hasher), |head| head.source == source);
+        let hash = self.hash(zone, tuple);
+        let head = self.heads.find(hash, |head| head.hash() == hash);
         core::iter::successors(head.map(|head| head.newest), |&slot| {
             self.links.get(slot as usize).map(|link| link.older)
         })
         .take_while(|&slot| slot != NONE)
+    }
+
+    /// Bytes taken.
+    pub(super) fn bytes(&self) -> usize {
+        self.heads.allocation_size() + self.links.capacity() * size_of::<Link>()
+    }
+
+    fn hash(&self, zone: u16, tuple: &Tuple) -> u64 {
+        self.hasher.hash(&Tuple { destination: Address::default(), destination_port: zone, ..*tuple })
     }
 }
 
@@ -101,7 +110,10 @@ impl Conntrack {
 
     /// The connections whose source is settled and that come from where `tuple` does, newest first.
     pub(crate) fn coming_from(&self, zone: u16, tuple: &Tuple) -> impl Iterator<Item = &Connection> {
-        self.sources.of(zone, tuple).map(|slot| &self.table.slab[slot])
+        let source = |zone, tuple: &Tuple| (zone, tuple.source, tuple.source_port, tuple.protocol, tuple.family);
+        let wanted = source(zone, tuple);
+        let connections = self.sources.of(zone, tuple).map(|slot| &self.table.slab[slot]);
+        connections.filter(move |connection| source(connection.zone, &connection.original) == wanted)
     }
 
     /// Forgets where a connection came from.
@@ -113,37 +125,18 @@ impl Conntrack {
     }
 }
 
-/// What connections of one mapping share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Source {
-    address: Address,
-    port: u16,
-    zone: u16,
-    protocol: u8,
-    family: Family,
-}
-
-impl Source {
-    const fn of(zone: u16, tuple: &Tuple) -> Self {
-        Self { address: tuple.source, port: tuple.source_port, zone, protocol: tuple.protocol, family: tuple.family }
-    }
-
-    fn hash(&self, hasher: &Hasher) -> u64 {
-        hasher.hash(&Tuple {
-            source: self.address,
-            source_port: self.port,
-            destination_port: self.zone,
-            protocol: self.protocol,
-            family: self.family,
-            destination: Address::default(),
-        })
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Head {
-    source: Source,
+    /// The low half and the high one, so that a head takes 12 bytes.
+    hash: [u32; 2],
     newest: u32,
+}
+
+impl Head {
+    fn hash(&self) -> u64 {
+        let [low, high] = self.hash;
+        u64::from(low) | u64::from(high) << 32
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
