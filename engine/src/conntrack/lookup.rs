@@ -41,8 +41,10 @@ impl Conntrack {
             }
         }
         if let [_, _, ..] = batch {
-            for packet in batch.iter() {
-                read ^= self.table.touch_connection(packet.meta().flow_hash);
+            for packet in batch.iter_mut() {
+                let hint = self.table.guess(packet.meta().flow_hash);
+                packet.meta_mut().flow_hint = hint;
+                read ^= hint.map_or(0, |hint| self.table.touch_connection(hint));
             }
         }
         core::hint::black_box(read);
@@ -143,10 +145,10 @@ impl Conntrack {
         self.len() == 0
     }
 
-    /// Bytes taken by connections and the table, extensions aside.
+    /// Bytes taken by connections, the table, and what NAT remembers of sources; extensions aside.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.table.bytes()
+        self.table.bytes() + self.sources.bytes()
     }
 
     /// What has been counted.

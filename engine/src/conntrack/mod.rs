@@ -134,6 +134,13 @@ impl State {
     }
 }
 
+/// Where a packet's connection probably lies: what was found by its hash alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowHint {
+    slot: u32,
+    direction: Direction,
+}
+
 /// A `-j CT` rule's settings: their index in the rule set that made them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TemplateId(pub u16);

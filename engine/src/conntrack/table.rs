@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
+    FlowHint,
     conn::{ConnId, Connection, Status},
     hash::{Hasher, in_zone},
     index::Index,
@@ -144,13 +145,28 @@ impl Table {
         self.index.touch(hash)
     }
 
-    /// Reads what it will read then, and what tracking needs after it.
-    pub(super) fn touch_connection(&self, hash: u64) -> u64 {
-        self.index.candidates(hash).next().map_or(0, |(slot, _)| {
-            let connection = &self.slab[slot];
-            let [original, reply] = &connection.counters;
-            u64::from(connection.original.source_port) ^ connection.expires.as_nanos() ^ original.packets ^ reply.bytes
-        })
+    /// What probably stands at a tuple of this hash in zone 0: the first connection with its tag.
+    pub(super) fn guess(&self, hash: u64) -> Option<FlowHint> {
+        self.index.candidates(hash).next().map(|(slot, direction)| FlowHint { slot, direction })
+    }
+
+    /// Reads what a look-up will read then, and what tracking needs after it.
+    pub(super) fn touch_connection(&self, hint: FlowHint) -> u64 {
+        let connection = &self.slab[hint.slot];
+        let [original, reply] = &connection.counters;
+        u64::from(connection.original.source_port) ^ connection.expires.as_nanos() ^ original.packets ^ reply.bytes
+    }
+
+    /// What [`Self::find`] finds, when that is what was guessed and its time is not over. A tuple stands in the table
+    /// once, so that whatever has it is what is found.
+    #[inline]
+    pub(super) fn check(&self, now: Instant, zone: u16, tuple: &Tuple, hint: FlowHint) -> Option<Found> {
+        let connection = &self.slab[hint.slot];
+        let fits = connection.tuple(hint.direction) == tuple
+            && connection.zone == zone
+            && connection.expires > now
+            && is_entered(connection);
+        fits.then_some(Found::Alive(hint.slot, hint.direction))
     }
 }
 

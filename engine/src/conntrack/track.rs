@@ -136,6 +136,10 @@ impl Conntrack {
         around: &mut Surroundings,
     ) -> Result<Option<(u32, Direction, Option<Expectation>)>, DropReason> {
         let hash = packet.meta().flow_hash;
+        let guessed = packet.meta().flow_hint.and_then(|hint| self.table.check(now, template.zone, tuple, hint));
+        if let Some(Found::Alive(slot, direction)) = guessed {
+            return Ok(Some((slot, direction, None)));
+        }
         loop {
             match self.table.find(now, template.zone, tuple, hash) {
                 Some(Found::Alive(slot, direction)) => return Ok(Some((slot, direction, None))),

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{conntrack::Tracking, frame::DeviceId};
+use crate::{
+    conntrack::{FlowHint, Tracking},
+    frame::DeviceId,
+};
 
 /// What is known about a packet beside its bytes (Linux: the fields of `struct sk_buff` that Netfilter reads).
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +40,8 @@ pub struct Meta {
     pub tracking: Tracking,
     /// The keyed hash of the tuple it came with, so that it is computed once; 0: not yet.
     pub flow_hash: u64,
+    /// Where its connection probably lies, so that it is looked up once.
+    pub flow_hint: Option<FlowHint>,
 }
 
 /// Who owns the socket that a packet was sent from (Linux: `struct file`, `f_cred`).
