@@ -154,7 +154,7 @@ fn find_ipv4(block: &mut Block) -> Result<(), DropReason> {
     let Some(header) = bytes.get(..header_len) else {
         return Err(cut_or(block, DropReason::IpTruncated));
     };
-    if checksum::sum(header) != 0xffff {
+    if checksum::sum_of_header(header) != 0xffff {
         return Err(DropReason::IpChecksum);
     }
     let network_len = u32::from(ip.total_len.get());
