@@ -186,8 +186,12 @@ impl Engine {
     /// Calls everybody at a hook, in order.
     fn at(&mut self, hook: Hook, now: Instant, mut packet: Packet, way: Way) -> Result<Packet, Dropped> {
         self.around.trace.push(|| Step::Hook(hook, Summary(&packet).to_string()));
+        let family = packet.family().unwrap_or_default();
         for &stage in hook.stages() {
             self.noted.place = Some((hook, stage));
+            if !self.rules.of(family).has_part_in(stage) {
+                continue;
+            }
             packet = match stage {
                 Stage::Raw => self.table(TableName::Raw, hook, now, packet, way)?,
                 Stage::Conntrack => self.track(now, packet)?,

@@ -86,9 +86,6 @@ impl Engine {
 
     fn ask(&mut self, table: TableName, hook: Hook, now: Instant, packet: &mut Packet, way: Way) -> Verdict {
         let Some(family) = packet.family() else { return Verdict::Accept };
-        if !self.rules.of(family).has_table(table) {
-            return Verdict::Accept;
-        }
         let mut view = View {
             now,
             hook,

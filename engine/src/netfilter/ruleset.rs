@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 
 use super::{
-    Lists, MatchState, RuleError, RuleId, TableName, Verdict, View,
+    Lists, MatchState, RuleError, RuleId, Stage, TableName, Verdict, View,
     explain::RuleInfo,
     lists::Claims,
     matches::Match,
@@ -130,6 +130,19 @@ impl RuleSet {
     #[must_use]
     pub const fn has_table(&self, table: TableName) -> bool {
         self.tables.tables[table as usize].is_some()
+    }
+
+    /// Whether there is anything to do at a stage: a table that has not been named passes over its own. NAT goes on
+    /// without one, for connections that are translated already.
+    #[must_use]
+    #[inline]
+    pub const fn has_part_in(&self, stage: Stage) -> bool {
+        match stage {
+            Stage::Raw => self.has_table(TableName::Raw),
+            Stage::Mangle => self.has_table(TableName::Mangle),
+            Stage::Filter => self.has_table(TableName::Filter),
+            Stage::Conntrack | Stage::DestinationNat | Stage::SourceNat | Stage::Helper | Stage::Confirm => true,
+        }
     }
 
     /// What a `-j CT` rule said.
