@@ -5,7 +5,7 @@ mod traffic;
 use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
-use towpath_engine::{Command, Engine, Instant, Subscription, trace::TraceLevel};
+use towpath_engine::{Command, Engine, Instant, Subscription, conntrack::Family, trace::TraceLevel};
 use traffic::{Header, LAN, WAN, frame, pass, router};
 
 /// Something that happens to both routers.
@@ -43,7 +43,7 @@ proptest! {
             prop_assert_eq!(&outcomes[0], &outcomes[1], "{:?} under\n{}", deed, text);
             asking.take_trace();
         }
-        prop_assert_eq!(repeating.rules().save(true), asking.rules().save(true));
+        prop_assert_eq!(repeating.rules().of(Family::Ipv4).save(true), asking.rules().of(Family::Ipv4).save(true));
         prop_assert_eq!(
             repeating.conntrack().entries(Instant::from_secs(80)),
             asking.conntrack().entries(Instant::from_secs(80))
@@ -72,7 +72,7 @@ fn carry_out(engine: &mut Engine, now: Instant, deed: Deed, text: &str) -> Vec<V
         }
         Deed::Address(last) => {
             let address =
-                towpath_engine::device::InterfaceAddress { address: Ipv4Addr::new(10, 0, 1, last), prefix: 8 };
+                towpath_engine::device::InterfaceAddress { address: Ipv4Addr::new(10, 0, 1, last).into(), prefix: 8 };
             // A second time it is refused, by both.
             let _ = engine.handle_command(now, Command::AddAddress(LAN, address));
             return Vec::new();

@@ -24,15 +24,15 @@ pub(crate) fn router(rules: &str) -> Engine {
             name: name.into(),
             mac: ROUTER[index],
             mtu_bytes: 1500,
-            addresses: vec![InterfaceAddress { address: addresses[index], prefix: [8, 24][index] }],
+            addresses: vec![InterfaceAddress { address: addresses[index].into(), prefix: [8, 24][index] }],
             any_destination: false,
             arp: false,
         }));
     }
     give(Command::AddRoute(Route {
-        destination: Ipv4Addr::UNSPECIFIED,
+        destination: Ipv4Addr::UNSPECIFIED.into(),
         prefix: 0,
-        kind: RouteKind::Unicast { device: WAN, via: Some(Ipv4Addr::new(203, 0, 113, 254)) },
+        kind: RouteKind::Unicast { device: WAN, via: Some(Ipv4Addr::new(203, 0, 113, 254).into()) },
         metric: 0,
         mtu_bytes: None,
     }));

@@ -1,0 +1,97 @@
+//! Runs one piece of work a number of times, for `cargo xtask instructions` to count what that takes.
+//!
+//! `instructions NAME COUNT`; without arguments it does nothing, so that `cargo bench` passes over it.
+#![expect(clippy::print_stderr, reason = "a command-line program")]
+
+mod gateway;
+
+use std::{env, hint::black_box, process::ExitCode};
+
+use gateway::{BATCH, LAN, MASQUERADE, Setup, Traffic, drain, request, router, segment, transmitted};
+use towpath_engine::{Frame, Instant, Packet, packet::Pool};
+
+/// A piece of work for so many packets.
+type Work = fn(usize);
+
+#[rustfmt::skip]
+static WORKS: [(&str, Work); 11] = [
+    ("parse",                                parse),
+    ("forward",                              |count| forward(count, Setup { rules: 0, nat: None })),
+    ("forward, 50 rules",                    |count| forward(count, Setup { rules: 50, nat: None })),
+    ("forward, 10000 rules",                 |count| forward(count, Setup { rules: 10_000, nat: None })),
+    ("forward, MASQUERADE",                  |count| forward(count, Setup { rules: 0, nat: MASQUERADE })),
+    ("forward, MASQUERADE, 50 rules",        |count| forward(count, Setup { rules: 50, nat: MASQUERADE })),
+    ("forward TCP",                          |count| forward_tcp(count)),
+    ("first packet",                         |count| create(count, Setup { rules: 0, nat: None })),
+    ("first packet, MASQUERADE, 10 rules",   |count| create(count, Setup { rules: 10, nat: MASQUERADE })),
+    ("first packet, MASQUERADE, 1000 rules", |count| create(count, Setup { rules: 1000, nat: MASQUERADE })),
+    ("first packet, MASQUERADE, 10000 rules", |count| create(count, Setup { rules: 10_000, nat: MASQUERADE })),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.as_slice() {
+        [] => ExitCode::SUCCESS,
+        [list] if list == "--list" => {
+            WORKS.iter().for_each(|(name, _)| eprintln!("{name}"));
+            ExitCode::SUCCESS
+        }
+        [name, count] => match (WORKS.iter().find(|(known, _)| known == name), count.parse()) {
+            (Some((_, work)), Ok(count)) => {
+                work(count);
+                ExitCode::SUCCESS
+            }
+            _ => usage(),
+        },
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: instructions NAME COUNT, or instructions --list");
+    ExitCode::from(2)
+}
+
+fn parse(count: usize) {
+    let (frame, mut pool) = (request(0), Pool::new());
+    for _ in 0..count {
+        let packet = Packet::parse(&mut pool, &Frame::new(LAN, black_box(&frame)));
+        packet.expect("a right frame").recycle(&mut pool);
+    }
+}
+
+fn forward(count: usize, setup: Setup<'_>) {
+    let mut traffic = Traffic::new(1024, setup);
+    for _ in 0..count / BATCH {
+        assert_eq!(traffic.step(), BATCH);
+    }
+}
+
+/// Acknowledgements of open connections.
+fn forward_tcp(count: usize) {
+    let mut engine = router(Setup { rules: 50, nat: None });
+    let flows = 0..256;
+    for (is_answer, flags) in [(false, 0x02), (true, 0x12), (false, 0x10)] {
+        let frames: Vec<Vec<u8>> = flows.clone().map(|n| segment(n, is_answer, flags)).collect();
+        let device = if is_answer { gateway::WAN } else { LAN };
+        assert_eq!(transmitted(&mut engine, device, &frames).len(), frames.len());
+    }
+    let frames: Vec<Vec<u8>> = flows.map(|n| segment(n, false, 0x10)).collect();
+    for batch in frames.chunks(BATCH).cycle().take(count / BATCH) {
+        let batch: Vec<Frame<'_>> = batch.iter().map(|bytes| Frame::new(LAN, bytes)).collect();
+        engine.handle_frames(Instant::from_secs(10), &batch);
+        assert_eq!(drain(&mut engine), BATCH);
+    }
+}
+
+fn create(count: usize, setup: Setup<'_>) {
+    let mut engine = router(setup);
+    let frames: Vec<Vec<u8>> = (0..MOST as u32).map(request).collect();
+    for batch in frames[..count.min(MOST)].chunks(BATCH) {
+        let batch: Vec<Frame<'_>> = batch.iter().map(|bytes| Frame::new(LAN, bytes)).collect();
+        engine.handle_frames(Instant::from_secs(10), &batch);
+        assert_eq!(drain(&mut engine), BATCH);
+    }
+}
+
+const MOST: usize = 64 * 1024;
