@@ -6,6 +6,7 @@
 
 mod demo;
 mod host;
+mod instructions;
 mod kernel_answer;
 mod kernel_fuzz;
 mod places;
@@ -41,6 +42,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Counts the machine instructions that a packet takes, with valgrind
+    Instructions,
     /// Runs all tests
     Test(test::Test),
     /// Builds the page with the engine in it and serves it on 127.0.0.1
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Some(Command::KernelFuzz(arguments)) => kernel_fuzz::fuzz(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::Plugins) => plugins::build().map(|_| ExitCode::SUCCESS),
         Some(Command::Demo { arguments }) => demo::demo(&arguments).map(|never| match never {}),
+        Some(Command::Instructions) => instructions::count().map(|()| ExitCode::SUCCESS),
         Some(Command::Test(test)) => test.run(),
         Some(Command::Web(web)) => web.run().map(|()| ExitCode::SUCCESS),
         None => Arguments::command().print_help().map(|()| ExitCode::SUCCESS).map_err(Into::into),
