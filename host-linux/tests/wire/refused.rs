@@ -31,7 +31,7 @@ fn a_configuration_that_is_not_there_is_named() {
 #[test]
 fn a_wrong_address_is_named_with_file_and_line() {
     let error = refused(&config("").replace("10.0.0.1/24", "10.0.0.256/24"), &[]);
-    let expected = "towpath: gateway.toml:4:14: 'addresses' must be an IPv4 address with its prefix length";
+    let expected = "towpath: gateway.toml:4:14: 'addresses' must be an address with its prefix length";
     assert!(error.starts_with(expected), "{error}");
 }
 
