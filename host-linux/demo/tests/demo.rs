@@ -1,5 +1,7 @@
 //! The demo as its users see it: real namespaces, a real gateway, a real FTP client and server.
 
+#![expect(clippy::unwrap_used, reason = "in a test, also in its helpers")]
+
 use std::{
     fs,
     io::{BufRead, BufReader},
