@@ -72,8 +72,9 @@ pub struct Engine {
     /// What is noted about the packet at hand.
     pub(crate) noted: Noted,
     /// Packets of the batch that is being handled, kept for its room.
-    batch: Vec<Packet>,
-    latest: Instant,
+    pub(crate) batch: Vec<Packet>,
+    /// The latest time seen.
+    pub(crate) latest: Instant,
 }
 
 /// What a deadline is for.

@@ -95,6 +95,12 @@ impl Events {
         self.subscription = subscription;
     }
 
+    /// Goes on where a snapshot stopped: what was wanted, and how many were lost.
+    pub(crate) const fn resume(&mut self, subscription: Subscription, lost: u64) {
+        self.subscription = subscription;
+        self.lost = lost;
+    }
+
     /// What is wanted. Whoever makes an event asks first, so that nothing is formatted for nobody.
     #[must_use]
     pub const fn wanted(&self) -> Subscription {

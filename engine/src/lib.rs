@@ -24,6 +24,8 @@
 //! | [`device`], [`offload`] | interfaces; checksums in software |
 //! | [`ending`], [`event`], [`trace`], [`stats`] | how packets end and what is told about it |
 //! | [`sysctl`], [`limits`] | tunables and bounds |
+//! | [`snapshot`] | an engine as bytes |
+//! | [`digest`], [`transcript`] | hashes of bytes, and of all that an engine gives |
 //! | [`surroundings`] | what every room is lent |
 //! | [`time`], [`random`] | what comes in from outside |
 #![no_std]
@@ -36,6 +38,7 @@ extern crate std;
 pub mod command;
 pub mod conntrack;
 pub mod device;
+pub mod digest;
 pub mod ending;
 pub mod engine;
 pub mod event;
@@ -54,12 +57,14 @@ mod path;
 pub mod random;
 mod reassembly;
 mod settle;
+pub mod snapshot;
 mod stages;
 pub mod stats;
 pub mod surroundings;
 pub mod sysctl;
 pub mod time;
 pub mod trace;
+pub mod transcript;
 pub mod wire;
 
 pub use command::{Command, CommandError, Reply};

@@ -143,3 +143,14 @@ pub const SET_EXPANSION_MAX: usize = 65_536;
 
 /// Copies that one packet's walk through a table may make (`-j TEE`).
 pub const COPIES_MAX: usize = 16;
+
+/// Bytes of a snapshot: 2^24 connections of about 120 bytes. It fits the addresses of wasm.
+pub const SNAPSHOT_BYTES_MAX: usize = 2_147_483_647;
+
+/// Slots of the connection table beyond `nf_conntrack_max` that a snapshot may name: those of connections that were still
+/// read when new ones came.
+pub const SNAPSHOT_SPARE_SLOTS: u32 = 8192;
+
+/// A number that no counter reaches: 2^62 packets are a thousand years at 100 million a second. A snapshot that says
+/// more is wrong.
+pub const COUNT_MAX: u64 = 1 << 62;

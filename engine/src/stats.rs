@@ -1,6 +1,6 @@
 //! Counters: of drops by reason, and of what passed.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,66 @@ impl Stats {
     #[must_use]
     pub fn drops(&self, reason: DropReason) -> u64 {
         self.drops[reason as usize]
+    }
+
+    /// The counters beside drops, in a fixed order. `events_lost` is not among them: the queue of events counts them.
+    pub(crate) fn totals(&self) -> [u64; 9] {
+        let Self {
+            received,
+            received_bytes,
+            transmitted,
+            transmitted_bytes,
+            forwarded,
+            delivered,
+            originated,
+            icmp_limited,
+            time_stepped_back,
+            events_lost: _,
+            drops: _,
+        } = *self;
+        [
+            received,
+            received_bytes,
+            transmitted,
+            transmitted_bytes,
+            forwarded,
+            delivered,
+            originated,
+            icmp_limited,
+            time_stepped_back,
+        ]
+    }
+
+    /// Counters that go on from [`Self::totals`] and drops by the names of their reasons; `None` when a name is unknown.
+    pub(crate) fn restore(totals: [u64; 9], drops: &[(String, u64)]) -> Option<Self> {
+        let [
+            received,
+            received_bytes,
+            transmitted,
+            transmitted_bytes,
+            forwarded,
+            delivered,
+            originated,
+            icmp_limited,
+            time_stepped_back,
+        ] = totals;
+        let mut stats = Self {
+            received,
+            received_bytes,
+            transmitted,
+            transmitted_bytes,
+            forwarded,
+            delivered,
+            originated,
+            icmp_limited,
+            time_stepped_back,
+            ..Self::default()
+        };
+        for (name, count) in drops {
+            let reason = DropReason::ALL.iter().find(|reason| reason.name() == name)?;
+            stats.drops[*reason as usize] = *count;
+        }
+        Some(stats)
     }
 
     /// Every reason that has dropped something, with its count, in the reasons' order.

@@ -65,6 +65,12 @@ impl Trace {
         self.steps.clear();
     }
 
+    /// How much is written down.
+    #[must_use]
+    pub const fn level(&self) -> TraceLevel {
+        self.level
+    }
+
     /// Whether anything is written down.
     #[must_use]
     pub const fn is_on(&self) -> bool {

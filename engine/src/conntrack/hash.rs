@@ -18,6 +18,15 @@ impl Hasher {
         Self { keys: [random.next_u64(), random.next_u64()] }
     }
 
+    /// One that goes on with the keys of another.
+    pub(super) const fn with_keys(keys: [u64; 2]) -> Self {
+        Self { keys }
+    }
+
+    pub(super) const fn keys(&self) -> [u64; 2] {
+        self.keys
+    }
+
     /// The tuple's hash in zone 0.
     pub(super) fn hash(&self, tuple: &Tuple) -> u64 {
         let mut sip = Sip::new(self.keys);

@@ -107,6 +107,13 @@ impl Index {
         self.chain(bucket).flat_map(|bucket| bucket.references.iter().filter_map(|reference| reference.get()))
     }
 
+    /// All places that are taken, bucket by bucket: entered in this order into an empty index for as many connections,
+    /// everything is found in the same order again.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (u32, Direction)> {
+        let buckets = (0..self.buckets.len()).flat_map(|bucket| self.chain(bucket));
+        buckets.flat_map(|bucket| bucket.references.iter().filter_map(|reference| reference.get()))
+    }
+
     /// Enters one direction of a connection.
     pub(super) fn insert(&mut self, hash: u64, slot: u32, direction: Direction) {
         let mut at = Place::Home(self.bucket(hash));

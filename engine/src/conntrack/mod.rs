@@ -15,6 +15,7 @@
 //! | `creation`, `confirm`, `removal`, `lookup` | a connection's life |
 //! | `table`: `hash`, `index`, `slab`, `wheel` | where connections are found, lie, and run out |
 //! | `sources` | who already sends from where, for NAT |
+//! | `snapshot` | all of it as a record |
 //! | `entry`, `text`, `reasoning`, `statistics` | what is told |
 //! | `expect`, `helper`, `calling` | connections that are announced by others |
 
@@ -35,6 +36,7 @@ pub mod sctp;
 pub mod sctp_states;
 mod segment;
 mod slab;
+pub(crate) mod snapshot;
 mod sources;
 mod statistics;
 mod table;

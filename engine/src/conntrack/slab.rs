@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::conn::{ConnId, Connection};
+use super::{
+    conn::{ConnId, Connection},
+    tuple::Tuple,
+};
 
 /// Connections by slot. A slot's generation is odd while it is taken.
 #[derive(Debug, Default)]
@@ -22,10 +25,19 @@ pub(super) struct Links {
     pub(super) previous: u32,
 }
 
+/// A slot in a snapshot; its generation is odd exactly when it holds a connection.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) generation: u32,
+    pub(super) connection: Option<Connection>,
+}
+
 /// No slot.
 pub(super) const NONE: u32 = u32::MAX;
 /// None of the wheel's lists.
 pub(super) const PLACE_NONE: u16 = u16::MAX;
+/// Marks free slots while they are chained.
+const PLACE_CHAINED: u16 = u16::MAX - 1;
 
 impl Default for Links {
     fn default() -> Self {
@@ -34,6 +46,47 @@ impl Default for Links {
 }
 
 impl Slab {
+    /// A slab with these slots, the first free one of which is used again first; `None` when `free` does not name all free
+    /// ones once.
+    pub(super) fn restore(slots: impl Iterator<Item = Slot>, free: &[u32]) -> Option<Self> {
+        let mut slab = Self::default();
+        let mut spare = 0;
+        for Slot { generation, connection } in slots {
+            spare += usize::from(connection.is_none());
+            slab.live += u32::from(connection.is_some());
+            let mut connection = connection.unwrap_or_else(|| Connection::new(Tuple::default(), Tuple::default(), 0));
+            connection.generation = generation;
+            slab.push(connection);
+        }
+        if spare != free.len() {
+            return None;
+        }
+        // Those that are chained already have a successor, so that naming one twice is seen.
+        let mut next = NONE;
+        for &slot in free.iter().rev() {
+            let is_spare = slot < slab.slots() && slab[slot].generation % 2 == 0;
+            if !is_spare || slab[slot].place == PLACE_CHAINED {
+                return None;
+            }
+            let connection = &mut slab[slot];
+            (connection.links.next, connection.place) = (next, PLACE_CHAINED);
+            next = slot;
+        }
+        free.iter().for_each(|&slot| slab[slot].place = PLACE_NONE);
+        slab.free = free.first().copied();
+        Some(slab)
+    }
+
+    /// The free slots, in the order in which they are used again.
+    pub(super) fn free(&self) -> impl Iterator<Item = u32> {
+        core::iter::successors(self.free, |&slot| Some(self[slot].links.next).filter(|&next| next != NONE))
+    }
+
+    /// How often each slot was taken and freed.
+    pub(super) fn generations(&self) -> impl Iterator<Item = u32> {
+        self.chunks.iter().flatten().map(|connection| connection.generation)
+    }
+
     /// How many slots are taken.
     pub(super) const fn live(&self) -> u32 {
         self.live

@@ -77,6 +77,25 @@ impl Sources {
         }
     }
 
+    /// An empty one that hashes as another did.
+    pub(super) const fn with_keys(keys: [u64; 2]) -> Self {
+        Self { hasher: Hasher::with_keys(keys), heads: HashTable::new(), links: Vec::new() }
+    }
+
+    pub(super) const fn keys(&self) -> [u64; 2] {
+        self.hasher.keys()
+    }
+
+    /// All slots in an order in which [`Self::add`] makes the same lists again: of one source the oldest first. Slots that are
+    /// in no list may be among them.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = u32> {
+        let oldest = (0..).zip(&self.links).filter(|(_, link)| link.older == NONE);
+        oldest.flat_map(|(slot, _)| {
+            core::iter::successors(Some(slot), |&slot| self.links.get(slot as usize).map(|link| link.newer))
+                .take_while(|&slot| slot != NONE)
+        })
+    }
+
     /// The slots of the connections whose original source is that of `tuple`, newest first; there may be others among
     /// them.
     pub(super) fn of(&self, zone: u16, tuple: &Tuple) -> impl Iterator<Item = u32> {

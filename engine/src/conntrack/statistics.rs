@@ -22,3 +22,11 @@ pub struct Statistics {
     /// Expectations that came true.
     pub expect_new: u64,
 }
+
+impl Statistics {
+    /// All counters, in the order of the fields.
+    pub(super) const fn all(&self) -> [u64; 8] {
+        let Self { found, invalid, insert, insert_failed, drop, early_drop, error, expect_new } = *self;
+        [found, invalid, insert, insert_failed, drop, early_drop, error, expect_new]
+    }
+}

@@ -16,12 +16,12 @@ use crate::{random::Random, time::Instant};
 /// All connections, confirmed or not.
 #[derive(Debug)]
 pub(super) struct Table {
-    hasher: Hasher,
+    pub(super) hasher: Hasher,
     pub(super) slab: Slab,
-    index: Index,
-    wheel: Wheel,
+    pub(super) index: Index,
+    pub(super) wheel: Wheel,
     /// How many connections the index is made for.
-    room: u32,
+    pub(super) room: u32,
 }
 
 /// What stands at a tuple.

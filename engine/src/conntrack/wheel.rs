@@ -11,6 +11,8 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     conn::Connection,
     slab::{Links, NONE, PLACE_NONE, Slab},
@@ -42,6 +44,11 @@ impl Wheel {
             self.elapsed = self.elapsed.max(tick(now));
         }
         let place = self.place(tick(slab[slot].expires));
+        self.put(slab, slot, place);
+    }
+
+    /// Puts a connection before the others of a list.
+    fn put(&mut self, slab: &mut Slab, slot: u32, place: u16) {
         let first = core::mem::replace(&mut self.lists[usize::from(place)], slot);
         if first != NONE {
             slab[first].links.previous = slot;
@@ -116,6 +123,32 @@ impl Wheel {
         expired
     }
 
+    /// The tick up to which lists have been emptied, and the lists that are not empty, with their slots in order.
+    pub(super) fn save(&self, slab: &Slab) -> WheelRecord {
+        let next = |slot: u32| Some(slab[slot].links.next).filter(|&next| next != NONE);
+        let list = |first: u32| core::iter::successors(Some(first), |&slot| next(slot)).collect();
+        let lists = (0..).zip(self.lists.iter()).filter(|&(_, &first)| first != NONE);
+        WheelRecord { elapsed: self.elapsed, lists: lists.map(|(place, &first)| (place, list(first))).collect() }
+    }
+
+    /// The wheel of a record; `None` when it does not name all connections once, or was emptied up to a time that is not
+    /// there yet.
+    pub(super) fn restore(record: &WheelRecord, slab: &mut Slab, latest: Instant) -> Option<Self> {
+        let mut wheel = Self { elapsed: record.elapsed, ..Self::default() };
+        let mut entered = 0;
+        for (place, slots) in &record.lists {
+            for &slot in slots.iter().rev() {
+                let is_free = slab.try_id(slot).is_none() || slab[slot].place != PLACE_NONE;
+                if is_free || usize::from(*place) >= LISTS {
+                    return None;
+                }
+                wheel.put(slab, slot, *place);
+                entered += 1;
+            }
+        }
+        (entered == slab.live() && record.elapsed <= tick(latest)).then_some(wheel)
+    }
+
     /// When [`Self::expired`] is to be asked next: at most a millisecond after the next deadline, and perhaps before it.
     pub(super) fn next(&self) -> Option<Instant> {
         let (place, start) = self.first()?;
@@ -157,6 +190,13 @@ impl Wheel {
             self.occupied[level][list / 64] &= !(1 << (list % 64));
         }
     }
+}
+
+/// A wheel in a snapshot.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WheelRecord {
+    elapsed: u64,
+    lists: Vec<(u16, Vec<u32>)>,
 }
 
 /// The first bit that is set from `from` on, going round.

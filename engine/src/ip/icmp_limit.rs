@@ -9,9 +9,13 @@
 use alloc::{vec, vec::Vec};
 use core::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     ip::icmp_error::IcmpError,
+    limits::COUNT_MAX,
     random::Random,
+    snapshot::{Part, SnapshotError},
     sysctl::Sysctls,
     time::Instant,
     wire::{Icmpv6Type, icmp::IcmpType},
@@ -33,7 +37,7 @@ struct Bucket {
 }
 
 /// Credit of all destinations together, in messages.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Global {
     credit: i64,
     /// The tick at which messages were last added.
@@ -151,6 +155,37 @@ impl Global {
         self.filled = Some(tick);
         self.credit = (self.credit + gained as i64).min(sysctls.icmp_msgs_burst.into());
         true
+    }
+}
+
+/// The buckets in a snapshot: those that were used, by number.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CreditRecord {
+    /// Number, credit, and the tick at which it was reckoned.
+    buckets: Vec<(u16, u64, u64)>,
+    global: Global,
+}
+
+impl CreditRecord {
+    pub(crate) fn of(limit: &IcmpLimit) -> Self {
+        let IcmpLimit { buckets, global } = limit;
+        let used = |(number, bucket): (u16, &Bucket)| Some((number, bucket.credit, bucket.reckoned?));
+        Self { buckets: (0..).zip(buckets).filter_map(used).collect(), global: *global }
+    }
+
+    /// # Errors
+    /// When there is no such bucket, one is named twice, or one holds more than any can.
+    pub(crate) fn restore(&self) -> Result<IcmpLimit, SnapshotError> {
+        let mut limit = IcmpLimit { global: self.global, ..IcmpLimit::default() };
+        Part::IcmpLimit.check(self.global.credit.unsigned_abs() < COUNT_MAX)?;
+        Part::IcmpLimit.check(self.buckets.is_sorted_by(|one, next| one.0 < next.0))?;
+        for &(number, credit, reckoned) in &self.buckets {
+            Part::IcmpLimit.check(credit < COUNT_MAX)?;
+            let bucket = limit.buckets.get_mut(usize::from(number));
+            let bucket = bucket.ok_or(SnapshotError::Inconsistent(Part::IcmpLimit))?;
+            *bucket = Bucket { credit, reckoned: Some(reckoned) };
+        }
+        Ok(limit)
     }
 }
 

@@ -69,6 +69,11 @@ impl Services {
         protocol == Protocol::UDP && self.udp.iter().any(|service| service.port == port)
     }
 
+    /// All of them, in the order in which they were offered.
+    pub(crate) fn all(&self) -> &[UdpService] {
+        &self.udp
+    }
+
     /// Gives a packet to whoever takes it.
     ///
     /// # Errors

@@ -53,6 +53,17 @@ pub enum RouteKind {
     Throw,
 }
 
+impl Route {
+    /// The device that its packets leave by, if they do.
+    #[must_use]
+    pub const fn device(&self) -> Option<DeviceId> {
+        match self.kind {
+            RouteKind::Unicast { device, .. } => Some(device),
+            RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit | RouteKind::Throw => None,
+        }
+    }
+}
+
 /// How a packet goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextHop {
@@ -121,6 +132,13 @@ impl<B: Bits> Table<B> {
         })
     }
 
+    /// Makes the routes findable; false when they are not sorted, or too many.
+    fn index_restored(&mut self) -> bool {
+        let key = |(destination, route): &(B, Route)| (u8::MAX - route.prefix, *destination, route.metric);
+        self.index_lengths();
+        self.routes.len() <= ROUTES_MAX && self.routes.is_sorted_by(|one, next| key(one) < key(next))
+    }
+
     fn index_lengths(&mut self) {
         self.lengths.clear();
         for (index, (_, route)) in self.routes.iter().enumerate() {
@@ -133,6 +151,24 @@ impl<B: Bits> Table<B> {
 }
 
 impl Routes {
+    /// The routes of a snapshot; `None` when one cannot be, they are not sorted as [`Self::all`] gives them, or there are too
+    /// many.
+    pub(crate) fn restore(saved: &[Route]) -> Option<Self> {
+        let mut routes = Self::default();
+        for &route in saved {
+            let longest = if route.destination.is_ipv4() { 32 } else { 128 };
+            if route.prefix > longest || prefix::network(route.destination, route.prefix) != route.destination {
+                return None;
+            }
+            match route.destination {
+                IpAddr::V4(v4) => routes.v4.routes.push((v4.to_bits(), route)),
+                IpAddr::V6(v6) => routes.v6.routes.push((v6.to_bits(), route)),
+            }
+        }
+        let is_right = routes.v4.index_restored() && routes.v6.index_restored();
+        (is_right && routes.all().eq(saved)).then_some(routes)
+    }
+
     /// Adds a route; false when there is no room ([`ROUTES_MAX`] of a family) or the same route is there already.
     pub fn add(&mut self, route: Route) -> bool {
         let route = Route { destination: prefix::network(route.destination, route.prefix), ..route };

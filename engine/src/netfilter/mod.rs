@@ -30,6 +30,7 @@ pub mod review;
 mod rule;
 pub mod ruleset;
 mod save;
+pub(crate) mod snapshot;
 mod table;
 mod targets;
 #[cfg(test)]

@@ -19,10 +19,10 @@ use crate::{
 /// The rules of all tables of one family.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
-    tables: Tables,
-    program: Program,
+    pub(super) tables: Tables,
+    pub(super) program: Program,
     walks: Walks,
-    generation: u32,
+    pub(super) generation: u32,
 }
 
 impl RuleSet {

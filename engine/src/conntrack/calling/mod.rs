@@ -24,6 +24,7 @@ mod consult;
 pub mod event;
 pub mod lines;
 pub mod registry;
+mod snapshot;
 mod trigger;
 mod wish;
 
@@ -33,6 +34,7 @@ mod tests;
 pub use event::{HelperEvent, Refusal};
 pub use lines::LineStarts;
 pub use registry::{HelperStatus, Helpers, LoadError, ManifestFlaw};
+pub(crate) use snapshot::HelpersRecord;
 
 use alloc::vec::Vec;
 

@@ -20,7 +20,7 @@ use crate::{
 /// The helpers that are loaded, by number.
 #[derive(Debug, Default)]
 pub struct Helpers {
-    loaded: Vec<Loaded>,
+    pub(super) loaded: Vec<Loaded>,
 }
 
 impl Helpers {

@@ -85,8 +85,6 @@ pub struct SavedExpectation {
     pub class: u8,
     /// The helper that has read the announcement.
     pub helper: HelperId,
-    /// That helper's name.
-    pub helper_name: Box<str>,
     /// How its connection is to be translated.
     pub nat: Option<ExpectedNat>,
     /// It stays when a connection has fulfilled it.

@@ -61,6 +61,11 @@ pub(super) enum Refusal {
 }
 
 impl Datagram {
+    /// How many fragments are there.
+    pub(super) const fn waiting(&self) -> usize {
+        self.fragments.len()
+    }
+
     pub(super) fn new(deadline: Instant) -> Self {
         Self {
             deadline,

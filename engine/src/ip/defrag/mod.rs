@@ -116,6 +116,11 @@ impl Defrag {
         gathered
     }
 
+    /// How many fragments wait for others.
+    pub(crate) fn waiting(&self) -> usize {
+        self.datagrams.values().map(Datagram::waiting).sum()
+    }
+
     /// The datagrams whose time is over, oldest first.
     pub fn handle_timeout(&mut self, now: Instant) -> Vec<GivenUp> {
         let mut given_up = Vec::new();

@@ -10,6 +10,8 @@
 //! ```
 //! The states and times are those of Linux v6.18 (`net/core/neighbour.c`), without its random spread.
 
+pub(crate) mod snapshot;
+
 use alloc::{collections::VecDeque, vec::Vec};
 use core::{net::IpAddr, time::Duration};
 
@@ -199,6 +201,11 @@ impl Neighbours {
             Err(_) => {}
         }
         VecDeque::new()
+    }
+
+    /// How many packets wait for an address.
+    pub(crate) fn waiting(&self) -> usize {
+        self.entries.iter().map(|entry| entry.waiting.len()).sum()
     }
 
     /// When something may be overdue next.

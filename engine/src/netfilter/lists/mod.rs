@@ -18,6 +18,7 @@ use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use super::{error::Flaw, save::text::Word};
+use crate::limits::HASHLIMIT_ENTRIES_MAX;
 
 /// What rules remember under a name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,6 +107,15 @@ impl Lists {
             }
         }
         self.hashlimit.claim(&claims.hashlimit);
+    }
+}
+
+impl Lists {
+    /// Whether they keep the bounds and promises that whoever uses them relies on: those of a snapshot may not.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.recent.iter().all(|(_, list)| list.is_sound())
+            && self.hashlimit.iter().all(|(_, table)| table.len() <= HASHLIMIT_ENTRIES_MAX as usize)
+            && self.sets.is_sound()
     }
 }
 

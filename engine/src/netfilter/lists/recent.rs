@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     conntrack::{Address, Family},
-    limits::{RECENT_ENTRIES_MAX, RECENT_STAMPS_MAX},
+    limits::{COUNT_MAX, RECENT_ENTRIES_MAX, RECENT_STAMPS_MAX},
     time::Instant,
 };
 
@@ -104,6 +104,20 @@ impl Recent {
         if self.entries.get(&oldest).is_some_and(|entry| entry.last_seen() < since) {
             self.entries.remove(&oldest);
         }
+    }
+
+    /// Whether every entry has a sighting and keeps the bounds.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_right = |entry: &Entry| {
+            let kept = entry.stamps.len();
+            (1..=usize::from(RECENT_STAMPS_MAX)).contains(&kept)
+                && usize::from(entry.next) <= kept
+                && entry.touched <= self.touches
+        };
+        self.entries.len() <= RECENT_ENTRIES_MAX
+            && self.stamps_max <= RECENT_STAMPS_MAX
+            && self.touches < COUNT_MAX
+            && self.entries.values().all(is_right)
     }
 
     /// All addresses, in order.

@@ -7,7 +7,7 @@ use alloc::{
 };
 use core::time::Duration;
 
-use super::{Expectation, ExpectationEntry, ExpectationId, SavedExpectation, SavedExpectations, Told};
+use super::{Expectation, ExpectationEntry, ExpectationId, HelperId, SavedExpectation, SavedExpectations, Told};
 use crate::{
     conntrack::{Address, ConnId, Connection, Family, Tuple},
     event::{Change, Event, Events},
@@ -216,7 +216,6 @@ impl Expectations {
                 mask: expectation.mask,
                 class: expectation.class,
                 helper: expectation.helper,
-                helper_name: expectation.helper_name.clone(),
                 nat: expectation.nat,
                 permanent: expectation.permanent,
                 inactive: expectation.inactive,
@@ -226,17 +225,18 @@ impl Expectations {
         SavedExpectations { latest: self.latest, waiting: self.iter().filter_map(saved).collect() }
     }
 
-    /// Lets those of a snapshot wait again, and tells nobody. `connection` finds masters by their serial numbers; those
-    /// whose master is not there are left out, and so are numbers that are out of order.
-    pub fn restore<'a>(
+    /// Lets those of a snapshot wait again, and tells nobody. `connection` finds masters by their serial numbers; `name` is
+    /// what a helper is called. `None` when a master or a helper is not there, or numbers are out of order.
+    pub fn restore<'a, 'n>(
         saved: &SavedExpectations,
         connection: impl Fn(u64) -> Option<(ConnId, &'a Connection)>,
-    ) -> Self {
+        name: impl Fn(HelperId) -> Option<&'n str>,
+    ) -> Option<Self> {
         let mut expectations = Self::default();
         for saved in saved.waiting.iter() {
-            let Some((id, master)) = connection(saved.master) else { continue };
+            let (id, master) = connection(saved.master)?;
             if saved.id <= expectations.latest || saved.id > LATEST_MAX {
-                continue;
+                return None;
             }
             expectations.latest = saved.id;
             expectations.link(Expectation {
@@ -248,7 +248,7 @@ impl Expectations {
                 mask: saved.mask,
                 class: saved.class,
                 helper: saved.helper,
-                helper_name: saved.helper_name.clone(),
+                helper_name: name(saved.helper)?.into(),
                 nat: saved.nat,
                 permanent: saved.permanent,
                 inactive: saved.inactive,
@@ -256,8 +256,11 @@ impl Expectations {
                 expires: saved.expires,
             });
         }
-        expectations.latest = expectations.latest.max(saved.latest.min(LATEST_MAX));
-        expectations
+        if !(expectations.latest..=LATEST_MAX).contains(&saved.latest) {
+            return None;
+        }
+        expectations.latest = saved.latest;
+        Some(expectations)
     }
 }
 

@@ -266,9 +266,12 @@ fn a_snapshot_holds_what_waits_for_masters_that_live() {
     let saved = expectations.save(|id| (id == MASTER).then_some(&connection));
     assert_eq!(Vec::from_iter(saved.waiting.iter().map(|saved| (saved.id.0, saved.master))), [(1, 17), (3, 17)]);
     let moved = ConnId { slot: 9, generation: 1 };
-    let mut restored = Expectations::restore(&saved, |serial| (serial == 17).then_some((moved, &connection)));
+    let master = |serial| (serial == 17).then_some((moved, &connection));
+    let name = |helper| (helper == HelperId(0)).then_some("ftp");
+    let mut restored = Expectations::restore(&saved, master, name).expect("masters and helpers are there");
     assert_eq!(Vec::from_iter(restored.of(moved).map(|waiting| waiting.tuple.destination_port)), [1, 3]);
     let next = restored.insert(Instant::ZERO, data(moved, 5), ROOM, &mut events);
     assert_eq!(next, Ok(ExpectationId(5)));
-    assert!(Expectations::restore(&saved, |_| None).is_empty());
+    assert!(Expectations::restore(&saved, |_| None, name).is_none());
+    assert!(Expectations::restore(&saved, master, |_| None).is_none());
 }

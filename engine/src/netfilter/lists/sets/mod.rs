@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Named;
 use crate::{
+    limits::SETS_MAX,
     netfilter::{
         error::{Fault, Flaw, Noun},
         save::{options::Item, text::Word},
@@ -106,6 +107,11 @@ impl Sets {
     /// Names of all sets.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name)
+    }
+
+    /// Whether all keep the bounds and promises that whoever uses them relies on.
+    pub(in crate::netfilter) fn is_sound(&self) -> bool {
+        self.0.iter().count() <= SETS_MAX && self.0.iter().all(|(_, set)| set.is_sound())
     }
 
     /// Writes all sets as `ipset -sorted save` does, lists of sets last.

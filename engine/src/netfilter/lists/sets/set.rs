@@ -14,7 +14,12 @@ use super::{
     key::Key,
     kind::{Kind, Part, Storage},
 };
-use crate::{conntrack::Family, netfilter::save::text::print_text, time::Instant};
+use crate::{
+    conntrack::Family,
+    limits::{COUNT_MAX, SET_ELEMENTS_MAX, SETS_MAX},
+    netfilter::save::text::print_text,
+    time::Instant,
+};
 
 /// A set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -244,6 +249,16 @@ impl Set {
         let nets = self.kind.parts().iter().filter(|part| matches!(part, Part::Address | Part::Network));
         let placed = nets.enumerate().filter(|(_, part)| **part == Part::Network);
         placed.map(|(index, _)| (index, key.nets[index].prefix)).collect()
+    }
+
+    /// Whether it keeps the bounds, and counts its prefixes.
+    pub(super) fn is_sound(&self) -> bool {
+        let members = self.members.iter().map(|(_, element)| element);
+        let counts_are_right = |element: &Element| element.packets < COUNT_MAX && element.bytes < COUNT_MAX;
+        self.elements.len() <= SET_ELEMENTS_MAX as usize
+            && self.members.len() <= SETS_MAX
+            && self.elements.values().chain(members).all(counts_are_right)
+            && self.prefixes.iter().flat_map(BTreeMap::values).all(|count| *count > 0)
     }
 
     fn forget_expired(&mut self, now: Instant) {

@@ -1,0 +1,318 @@
+//! Connection tracking in a snapshot.
+//!
+//! Slots, their generations and the order of free ones are kept, since identifiers are told to the host; so is every order
+//! in which connections are found or run out, since events come in it. Connections that have left the table but can
+//! still be read are taken as freed: the next packet would do so first.
+
+use alloc::{collections::BTreeMap, vec, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ConnId, Conntrack, Direction, EventMask, LineStarts, Statistics, Status, Tuple,
+    conn::{Changes, Connection, Counter, Extension, ProtocolState},
+    entry::HelperNames,
+    expect::{Expectations, HelperId, SavedExpectations},
+    hash::{Hasher, in_zone},
+    index::Index,
+    slab::{Slab, Slot},
+    sources::Sources,
+    table::{Table, is_entered},
+    tcp_window::TcpTracking,
+    wheel::{Wheel, WheelRecord},
+};
+use crate::{
+    limits::{
+        CONNECTIONS_BOUND, COUNT_MAX, EXPECTATIONS_BOUND, HELPER_CLASSES_MAX, HELPER_STATE_BYTES_MAX,
+        SNAPSHOT_SPARE_SLOTS,
+    },
+    nat::SequenceAdjustment,
+    snapshot::{Part, SnapshotError},
+    time::Instant,
+    wire::Protocol,
+};
+
+/// What connection tracking is held against that is not its own.
+#[derive(Debug)]
+pub(crate) struct Known<'a> {
+    /// The latest time.
+    pub(crate) latest: Instant,
+    /// The names of the helpers, by number.
+    pub(crate) helpers: &'a [&'a str],
+}
+
+/// All connections and expectations.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ConntrackRecord {
+    table_keys: [u64; 2],
+    source_keys: [u64; 2],
+    room: u32,
+    serials: u64,
+    statistics: Statistics,
+    /// Of all slots that were ever taken.
+    generations: Vec<u32>,
+    /// The free slots, in the order in which they are used again.
+    free: Vec<u32>,
+    /// By slot; all of them stand in the table.
+    connections: Vec<ConnectionRecord>,
+    /// Slots and directions in the order in which they are found.
+    index: Vec<(u32, Direction)>,
+    /// Slots in an order that makes the lists of sources again.
+    sources: Vec<u32>,
+    timers: WheelRecord,
+    expectations: SavedExpectations,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ConnectionRecord {
+    slot: u32,
+    original: Tuple,
+    reply: Tuple,
+    zone: u16,
+    changes: Changes,
+    status: Status,
+    mark: u32,
+    expires: Instant,
+    protocol: ProtocolState,
+    counters: [Counter; 2],
+    extension: Option<ExtensionRecord>,
+    serial: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ExtensionRecord {
+    events: Option<EventMask>,
+    labels: u128,
+    helper: Option<HelperId>,
+    helper_state: Vec<u8>,
+    line_starts: [LineStarts; 2],
+    master: Option<ConnId>,
+    master_tuple: Option<Tuple>,
+    adjustments: [SequenceAdjustment; 2],
+}
+
+impl ConntrackRecord {
+    pub(crate) fn of(conntrack: &Conntrack) -> Self {
+        let Conntrack { table, expectations, sources, dying, serials, statistics, helper_names: _ } = conntrack;
+        let Table { hasher, slab, index, wheel, room } = table;
+        let is_held = |slot: u32| slab.try_id(slot).is_some() && is_entered(&slab[slot]);
+        let mut generations: Vec<u32> = slab.generations().collect();
+        // What the next packet frees first, and then what no packet has confirmed.
+        let unconfirmed = slab.iter().filter(|(_, connection)| !connection.is_confirmed()).map(|(slot, _)| slot);
+        let freed: Vec<u32> = dying.iter().rev().copied().chain(unconfirmed).collect();
+        for &slot in &freed {
+            generations[slot as usize] = generations[slot as usize].wrapping_add(1);
+        }
+        Self {
+            table_keys: hasher.keys(),
+            source_keys: sources.keys(),
+            room: *room,
+            serials: *serials,
+            statistics: *statistics,
+            free: freed.iter().rev().copied().chain(slab.free()).collect(),
+            generations,
+            connections: slab
+                .iter()
+                .filter(|(slot, _)| is_held(*slot))
+                .map(|(slot, connection)| ConnectionRecord::of(slot, connection))
+                .collect(),
+            index: index.in_order().filter(|(slot, _)| is_held(*slot)).collect(),
+            sources: sources
+                .in_order()
+                .filter(|&slot| is_held(slot) && slab[slot].status.contains(Status::SRC_NAT_DONE))
+                .collect(),
+            timers: wheel.save(slab),
+            expectations: expectations.save(|id| slab.get(id).filter(|connection| is_entered(connection))),
+        }
+    }
+
+    pub(crate) fn restore(self, known: &Known<'_>) -> Result<Conntrack, SnapshotError> {
+        let counts_are_right = self.serials < COUNT_MAX && self.statistics.all().iter().all(|count| *count < COUNT_MAX);
+        Part::Counters.check(counts_are_right)?;
+        let slots_max = self.room.saturating_add(SNAPSHOT_SPARE_SLOTS) as usize;
+        Part::Places.check(self.room <= CONNECTIONS_BOUND && self.generations.len() <= slots_max)?;
+        let serials = self.serials;
+        let mut slab = restore_slab(self.connections, &self.generations, &self.free, serials, known)?;
+        let hasher = Hasher::with_keys(self.table_keys);
+        let index = restore_index(&self.index, self.room, &hasher, &slab)?;
+        let sources = restore_sources(&self.sources, self.source_keys, &slab)?;
+        let wheel = Wheel::restore(&self.timers, &mut slab, known.latest);
+        let wheel = wheel.ok_or(SnapshotError::Inconsistent(Part::Timers))?;
+        let expectations = restore_expectations(&self.expectations, &slab, known)?;
+        let table = Table { hasher, slab, index, wheel, room: self.room };
+        let mut helper_names = HelperNames::default();
+        for (number, name) in (0..).zip(known.helpers) {
+            helper_names.set(HelperId(number), name);
+        }
+        let statistics = self.statistics;
+        Ok(Conntrack { table, expectations, sources, dying: Vec::new(), serials, statistics, helper_names })
+    }
+}
+
+fn restore_slab(
+    connections: Vec<ConnectionRecord>,
+    generations: &[u32],
+    free: &[u32],
+    serials: u64,
+    known: &Known<'_>,
+) -> Result<Slab, SnapshotError> {
+    let live = connections.len();
+    let mut connections = connections.into_iter().peekable();
+    let mut slots = Vec::with_capacity(generations.len());
+    for (slot, &generation) in (0..).zip(generations) {
+        let connection = connections.next_if(|record| record.slot == slot);
+        Part::Places.check(connection.is_some() == (generation % 2 == 1))?;
+        let connection = connection.map(|record| record.restore(serials, known)).transpose()?;
+        slots.push(Slot { generation, connection });
+    }
+    // One that names no slot, or is out of order, is left over.
+    Part::Places.check(connections.next().is_none() && live + free.len() == generations.len())?;
+    Slab::restore(slots.into_iter(), free).ok_or(SnapshotError::Inconsistent(Part::Places))
+}
+
+fn restore_index(order: &[(u32, Direction)], room: u32, hasher: &Hasher, slab: &Slab) -> Result<Index, SnapshotError> {
+    Part::Index.check(order.len() == slab.live() as usize * 2)?;
+    let mut seen = vec![0_u8; slab.slots() as usize];
+    for &(slot, direction) in order {
+        Part::Index.check(slab.try_id(slot).is_some())?;
+        let bit = 1 << direction.index();
+        Part::Index.check(seen[slot as usize] & bit == 0)?;
+        seen[slot as usize] |= bit;
+    }
+    let mut index = Index::new(room);
+    for &(slot, direction) in order {
+        let connection = &slab[slot];
+        let hash = in_zone(hasher.hash(connection.tuple(direction)), connection.zone);
+        index.insert(hash, slot, direction);
+    }
+    Ok(index)
+}
+
+fn restore_sources(order: &[u32], keys: [u64; 2], slab: &Slab) -> Result<Sources, SnapshotError> {
+    let is_listed = |connection: &Connection| connection.status.contains(Status::SRC_NAT_DONE);
+    Part::Sources.check(order.len() == slab.iter().filter(|(_, connection)| is_listed(connection)).count())?;
+    let mut seen = vec![false; slab.slots() as usize];
+    let mut sources = Sources::with_keys(keys);
+    for &slot in order {
+        Part::Sources.check(slab.try_id(slot).is_some() && is_listed(&slab[slot]))?;
+        Part::Sources.check(!core::mem::replace(&mut seen[slot as usize], true))?;
+        sources.add(slot, slab[slot].zone, &slab[slot].original);
+    }
+    Ok(sources)
+}
+
+fn restore_expectations(
+    saved: &SavedExpectations,
+    slab: &Slab,
+    known: &Known<'_>,
+) -> Result<Expectations, SnapshotError> {
+    let by_serial: BTreeMap<u64, u32> = slab.iter().map(|(slot, connection)| (connection.serial, slot)).collect();
+    Part::Connection.check(by_serial.len() == slab.live() as usize)?;
+    let classes_are_right = saved.waiting.iter().all(|one| usize::from(one.class) < HELPER_CLASSES_MAX);
+    Part::Expectations.check(classes_are_right && saved.waiting.len() <= EXPECTATIONS_BOUND as usize)?;
+    let master = |serial: u64| {
+        let slot = *by_serial.get(&serial)?;
+        Some((slab.try_id(slot)?, &slab[slot]))
+    };
+    let name = |helper: HelperId| known.helpers.get(usize::from(helper.0)).copied();
+    Expectations::restore(saved, master, name).ok_or(SnapshotError::Inconsistent(Part::Expectations))
+}
+
+impl ConnectionRecord {
+    fn of(slot: u32, connection: &Connection) -> Self {
+        let Connection {
+            original,
+            reply,
+            zone,
+            changes,
+            status,
+            mark,
+            expires,
+            protocol,
+            counters,
+            extension,
+            serial,
+            // Found again by the next packet: how rules let it through.
+            walks: _,
+            // Where it stands in lists, and its slot's number of uses: they are kept for all slots together.
+            place: _,
+            generation: _,
+            links: _,
+        } = connection;
+        Self {
+            slot,
+            original: *original,
+            reply: *reply,
+            zone: *zone,
+            changes: *changes,
+            status: *status,
+            mark: *mark,
+            expires: *expires,
+            protocol: protocol.clone(),
+            counters: *counters,
+            extension: extension.as_deref().map(ExtensionRecord::of),
+            serial: *serial,
+        }
+    }
+
+    fn restore(self, serials: u64, known: &Known<'_>) -> Result<Connection, SnapshotError> {
+        let in_table = self.status.contains(Status::CONFIRMED) && !self.status.contains(Status::DYING);
+        let is_numbered = (1..=serials).contains(&self.serial);
+        let is_one_family = self.original.family == self.reply.family && self.original.protocol == self.reply.protocol;
+        Part::Connection.check(in_table && is_numbered && is_one_family)?;
+        Part::Connection.check(is_protocol_right(&self.protocol, self.original.protocol()))?;
+        let extension = self.extension.map(|extension| extension.restore(known)).transpose()?;
+        let mut connection = Connection::new(self.original, self.reply, self.zone);
+        connection.changes = self.changes;
+        connection.status = self.status;
+        connection.mark = self.mark;
+        connection.expires = self.expires;
+        connection.protocol = self.protocol;
+        connection.counters = self.counters;
+        connection.extension = extension.map(Into::into);
+        connection.serial = self.serial;
+        Ok(connection)
+    }
+}
+
+impl ExtensionRecord {
+    fn of(extension: &Extension) -> Self {
+        let Extension { events, labels, helper, helper_state, line_starts, master, master_tuple, adjustments } =
+            extension;
+        Self {
+            events: *events,
+            labels: *labels,
+            helper: *helper,
+            helper_state: helper_state.clone(),
+            line_starts: *line_starts,
+            master: *master,
+            master_tuple: *master_tuple,
+            adjustments: *adjustments,
+        }
+    }
+
+    fn restore(self, known: &Known<'_>) -> Result<Extension, SnapshotError> {
+        let Self { events, labels, helper, helper_state, line_starts, master, master_tuple, adjustments } = self;
+        let is_known = helper.is_none_or(|helper| usize::from(helper.0) < known.helpers.len());
+        Part::Connection.check(is_known && helper_state.len() <= usize::from(HELPER_STATE_BYTES_MAX))?;
+        Ok(Extension { events, labels, helper, helper_state, line_starts, master, master_tuple, adjustments })
+    }
+}
+
+/// Whether a tracker of that protocol can have left this behind.
+fn is_protocol_right(state: &ProtocolState, protocol: Protocol) -> bool {
+    match state {
+        ProtocolState::Tcp(TcpTracking { seen, last, state: _ }) => {
+            let scales = seen.iter().map(|side| side.scale).chain([last.scale]);
+            protocol == Protocol::TCP && scales.into_iter().all(|scale| scale <= TCP_SCALE_MAX)
+        }
+        ProtocolState::Udp { .. } => matches!(protocol, Protocol::UDP | Protocol::UDPLITE),
+        ProtocolState::Sctp(_) => protocol == Protocol::SCTP,
+        ProtocolState::Icmp => matches!(protocol, Protocol::ICMP | Protocol::ICMPV6),
+        ProtocolState::Gre => protocol == Protocol::GRE,
+        ProtocolState::Generic => protocol != Protocol::TCP,
+    }
+}
+
+/// RFC 7323, section 2.3.
+const TCP_SCALE_MAX: u8 = 14;

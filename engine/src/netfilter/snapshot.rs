@@ -1,0 +1,78 @@
+//! Rules in a snapshot: their text with counters, where each was written, and what matches remember.
+
+use alloc::{string::String, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Lists, Loading, MatchState, RuleSet, Source,
+    rule::{Origin, Rule},
+    save::Tables,
+};
+use crate::{
+    conntrack::{Family, HelperId, calling::Helpers},
+    snapshot::{Part, SnapshotError},
+};
+
+/// All rules.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RulesRecord {
+    text: String,
+    /// Names of the texts they came from.
+    files: Vec<String>,
+    /// File, line and column of each rule, in the order of the text.
+    origins: Vec<(u32, u32, u32)>,
+    /// What matches remember, by their index.
+    states: Vec<(u32, MatchState)>,
+    /// What is remembered under a name.
+    lists: Lists,
+    generation: u32,
+}
+
+impl RulesRecord {
+    pub(crate) fn of(rules: &RuleSet, lists: &Lists) -> Self {
+        let written = rules.tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
+        let origin = |rule: &Rule| {
+            let Origin { file, line, column } = rule.origin;
+            (file, line, column)
+        };
+        Self {
+            text: rules.save(true),
+            files: rules.tables.files.clone(),
+            origins: written.map(origin).collect(),
+            states: rules.states(),
+            lists: lists.clone(),
+            generation: rules.generation,
+        }
+    }
+
+    pub(crate) fn restore(self, family: Family, helpers: &Helpers) -> Result<(RuleSet, Lists), SnapshotError> {
+        let helpers: Vec<(&str, HelperId)> =
+            helpers.iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
+        Part::Rules.check(self.lists.is_sound())?;
+        let sets: Vec<&str> = self.lists.sets.names().collect();
+        let source = Source { name: "snapshot", text: &self.text };
+        let loading = Loading { family, counters: true, helpers: &helpers, sets: &sets };
+        let mut rules = RuleSet::parse(&[source], &loading)?;
+        Part::Rules.check(place(&mut rules.tables, &self.origins, self.files.len()))?;
+        rules.tables.files = self.files;
+        let states = self.states.len();
+        rules.set_states(self.states);
+        Part::Rules.check(rules.states().len() == states)?;
+        rules.generation = self.generation;
+        Ok((rules, self.lists))
+    }
+}
+
+/// Says where each rule was written; false when there are not as many places as rules, or not as many files.
+fn place(tables: &mut Tables, origins: &[(u32, u32, u32)], files: usize) -> bool {
+    let mut origins = origins.iter();
+    let tables = tables.tables.iter_mut().flatten();
+    for rule in tables.flat_map(|table| &mut table.chains).flat_map(|chain| &mut chain.rules) {
+        match origins.next() {
+            Some(&(file, line, column)) if (file as usize) < files => rule.origin = Origin { file, line, column },
+            Some(_) | None => return false,
+        }
+    }
+    origins.next().is_none()
+}

@@ -1,0 +1,190 @@
+//! The record of a whole engine.
+
+use alloc::{
+    boxed::Box,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Part, Restoring, SnapshotError};
+use crate::{
+    command::Command,
+    conntrack::{
+        Family,
+        calling::HelpersRecord,
+        helper::Helper,
+        snapshot::{ConntrackRecord, Known},
+    },
+    device::Device,
+    engine::Engine,
+    event::Subscription,
+    ip::{Route, Routes, icmp_limit::CreditRecord, local::UdpService, neighbour::snapshot::NeighboursRecord},
+    limits::COUNT_MAX,
+    netfilter::snapshot::RulesRecord,
+    random::Random,
+    stats::Stats,
+    surroundings::Surroundings,
+    sysctl::Sysctls,
+    time::Instant,
+    trace::TraceLevel,
+};
+
+/// Everything that makes an engine go on as it does.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct EngineRecord {
+    latest: Instant,
+    devices: Vec<Device>,
+    routes: Vec<Route>,
+    neighbours: NeighboursRecord,
+    services: Vec<UdpService>,
+    icmp_credit: CreditRecord,
+    /// By name, so that another order of them is another order of a list.
+    sysctls: Vec<(String, u32)>,
+    helpers: HelpersRecord,
+    helpers_by_port: bool,
+    /// Of IPv4 and of IPv6.
+    rules: [RulesRecord; 2],
+    conntrack: ConntrackRecord,
+    random: Random,
+    subscription: Subscription,
+    events_lost: u64,
+    trace_level: u8,
+    stats: StatsRecord,
+}
+
+impl EngineRecord {
+    pub(super) fn of(engine: &Engine) -> Self {
+        let Engine {
+            devices,
+            routes,
+            neighbours,
+            services,
+            icmp_limit,
+            rules,
+            lists,
+            conntrack,
+            helpers,
+            helpers_by_port,
+            around,
+            stats,
+            latest,
+            // Packets and what waits to be fetched.
+            transmits: _,
+            endings: _,
+            looped: _,
+            copies: _,
+            defrag: _,
+            // Of the packet that was handled last.
+            noted: _,
+            // Room that is used again.
+            pool: _,
+            batch: _,
+        } = engine;
+        let Surroundings { sysctls, random, events, trace, routines: _ } = around;
+        Self {
+            latest: *latest,
+            devices: devices.iter().map(|(_, device)| device.clone()).collect(),
+            routes: routes.all().copied().collect(),
+            neighbours: NeighboursRecord::of(neighbours),
+            services: services.all().to_vec(),
+            icmp_credit: CreditRecord::of(icmp_limit),
+            sysctls: save_sysctls(sysctls),
+            helpers: helpers.save(),
+            helpers_by_port: *helpers_by_port,
+            rules: FAMILIES.map(|family| RulesRecord::of(rules.of(family), &lists[family as usize])),
+            conntrack: ConntrackRecord::of(conntrack),
+            random: random.clone(),
+            subscription: events.wanted(),
+            events_lost: events.lost(),
+            trace_level: TRACE_LEVELS.iter().position(|level| *level == trace.level()).unwrap_or(0) as u8,
+            stats: StatsRecord::of(stats),
+        }
+    }
+
+    /// The engine of this record. What a command can set is set by commands, whose checks hold here too.
+    pub(super) fn restore(self, restoring: Restoring) -> Result<Engine, SnapshotError> {
+        let Restoring { routines, helpers, other_helpers } = restoring;
+        let mut engine = Engine::with_routines(0, routines);
+        let commands = self.devices.into_iter().map(Command::AddDevice);
+        let commands = commands.chain(self.sysctls.into_iter().map(|(name, value)| Command::SetSysctl(name, value)));
+        let commands = commands.chain(self.services.into_iter().map(Command::OfferUdp));
+        for command in commands {
+            engine.carry_out(Instant::ZERO, command)?;
+        }
+        let is_known = |route: &Route| route.device().is_none_or(|device| engine.devices.find(device).is_some());
+        Part::Routes.check(self.routes.iter().all(is_known))?;
+        engine.routes = Routes::restore(&self.routes).ok_or(SnapshotError::Inconsistent(Part::Routes))?;
+        engine.neighbours = self.neighbours.restore(&engine.devices)?;
+        engine.icmp_limit = self.icmp_credit.restore()?;
+        load_helpers(&mut engine, &self.helpers, helpers, other_helpers)?;
+        engine.helpers_by_port = self.helpers_by_port;
+        for (family, rules) in FAMILIES.into_iter().zip(self.rules) {
+            let restored = rules.restore(family, &engine.helpers)?;
+            (*engine.rules.of_mut(family), engine.lists[family as usize]) = restored;
+        }
+        let names: Vec<&str> = engine.helpers.iter().map(|helper| helper.manifest.name.as_str()).collect();
+        engine.conntrack = self.conntrack.restore(&Known { latest: self.latest, helpers: &names })?;
+        engine.around.random = self.random;
+        Part::Counters.check(self.events_lost < COUNT_MAX)?;
+        engine.around.events.resume(self.subscription, self.events_lost);
+        let level = TRACE_LEVELS.get(usize::from(self.trace_level));
+        engine.around.trace.set_level(*level.ok_or(SnapshotError::Inconsistent(Part::Trace))?);
+        engine.stats = self.stats.restore()?;
+        engine.latest = self.latest;
+        Ok(engine)
+    }
+}
+
+/// Loads the helpers of a record by its numbers, and then the others.
+fn load_helpers(
+    engine: &mut Engine,
+    record: &HelpersRecord,
+    mut given: Vec<Box<dyn Helper>>,
+    other_helpers: bool,
+) -> Result<(), SnapshotError> {
+    for (name, saved) in record.names() {
+        let found = given.iter().position(|helper| helper.manifest().name == name);
+        let helper = given.remove(found.ok_or_else(|| SnapshotError::HelperMissing(name.to_string()))?);
+        let hash = helper.component_hash();
+        if hash != saved && !other_helpers {
+            return Err(SnapshotError::HelperOther { name: name.to_string(), saved, given: hash });
+        }
+        engine.helpers.load(helper).map_err(SnapshotError::Helper)?;
+    }
+    engine.helpers.resume(record)?;
+    given.into_iter().try_for_each(|helper| engine.helpers.load(helper).map(drop)).map_err(SnapshotError::Helper)
+}
+
+fn save_sysctls(sysctls: &Sysctls) -> Vec<(String, u32)> {
+    let named = Sysctls::NAMES.iter().filter_map(|name| Some((String::from(*name), sysctls.find(name)?)));
+    named.collect()
+}
+
+/// In the order of a record.
+const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
+
+/// By their numbers in a record.
+const TRACE_LEVELS: [TraceLevel; 3] = [TraceLevel::Off, TraceLevel::Path, TraceLevel::Full];
+
+/// What an engine has counted.
+#[derive(Debug, Serialize, Deserialize)]
+struct StatsRecord {
+    totals: [u64; 9],
+    /// By the reasons' names; those that have dropped nothing are left out.
+    drops: Vec<(String, u64)>,
+}
+
+impl StatsRecord {
+    fn of(stats: &Stats) -> Self {
+        let drops = stats.all_drops().map(|(reason, count)| (String::from(reason.name()), count)).collect();
+        Self { totals: stats.totals(), drops }
+    }
+
+    fn restore(self) -> Result<Stats, SnapshotError> {
+        let counts = self.totals.iter().chain(self.drops.iter().map(|(_, count)| count));
+        Part::Counters.check(counts.into_iter().all(|count| *count < COUNT_MAX))?;
+        Stats::restore(self.totals, &self.drops).ok_or(SnapshotError::Inconsistent(Part::Counters))
+    }
+}
