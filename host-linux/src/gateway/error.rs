@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io};
 
-use towpath_engine::{CommandError, netfilter::RuleError};
+use towpath_engine::{CommandError, netfilter::RuleError, snapshot::SnapshotError};
 use towpath_replay::{config::ConfigError, replay::SetupError};
 
 use crate::plugin::PluginError;
@@ -20,6 +20,8 @@ pub enum GatewayError {
     Helper(PluginError),
     /// The configuration in this file asks for what the engine cannot do.
     Command(String, CommandError),
+    /// The snapshot of that file is not taken.
+    Snapshot(String, SnapshotError),
 }
 
 impl GatewayError {
@@ -28,6 +30,7 @@ impl GatewayError {
         match error {
             SetupError::Rules(error) => Self::Rules(error),
             SetupError::Command(error) => Self::Command(file.to_owned(), error),
+            SetupError::Snapshot(error) => Self::Snapshot(file.to_owned(), error),
         }
     }
 }
@@ -40,6 +43,7 @@ impl fmt::Display for GatewayError {
             Self::Rules(error) => error.fmt(f),
             Self::Helper(error) => write!(f, "helper {error}"),
             Self::Command(file, error) => write!(f, "{file}: {error}"),
+            Self::Snapshot(file, error) => write!(f, "{file}: {error}"),
         }
     }
 }

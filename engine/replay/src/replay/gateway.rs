@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     capture::{Capture, CaptureError, CapturedPacket, Content, Interface},
+    config::Config,
     limits::BATCH_PACKETS,
     record::{Fate, NotFed, Record, Seen},
 };
@@ -34,6 +35,13 @@ pub struct Replay {
     events: Vec<(Instant, Event)>,
     path: Vec<Step>,
     totals: Totals,
+}
+
+/// What a replay is put together of.
+pub(super) struct Parts<'a> {
+    pub(super) engine: Engine,
+    pub(super) config: &'a Config,
+    pub(super) checksums: ChecksumTrust,
 }
 
 /// What a replay has counted, beside what its engine counts.
@@ -76,10 +84,16 @@ impl Replay {
         let config = setup.config.clone().unwrap_or_else(transparent::config);
         let checksums = setup.checksums;
         let engine = engine_of(setup, &config)?;
-        Ok(Self {
+        Ok(Self::of(Parts { engine, config: &config, checksums }))
+    }
+
+    /// A gateway that is fed.
+    pub(super) fn of(parts: Parts<'_>) -> Self {
+        let Parts { engine, config, checksums } = parts;
+        Self {
             mtus: engine.devices().iter().map(|(_, device)| device.mtu_bytes).collect(),
             translates: translation::is_possible(&engine),
-            sides: Sides::new(&config),
+            sides: Sides::new(config),
             engine,
             checksums,
             scratch: Vec::new(),
@@ -87,7 +101,12 @@ impl Replay {
             events: Vec::new(),
             path: Vec::new(),
             totals: Totals::default(),
-        })
+        }
+    }
+
+    /// The gateway, to put another one in its place.
+    pub(super) const fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
     }
 
     /// The gateway.

@@ -19,6 +19,7 @@ mod peek;
 mod readdress;
 mod setup;
 mod side;
+mod state;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,6 @@ mod transparent;
 pub use self::{
     gateway::{Replay, Totals},
     offload::ChecksumTrust,
-    setup::{Detail, Setup, SetupError, furnish},
+    setup::{Detail, Setup, SetupError, furnish, replace_rules},
 };
 pub(crate) use self::{offload::fill, peek::Peek};

@@ -3,9 +3,10 @@
 use core::fmt;
 
 use towpath_engine::{
-    Command, CommandError, Engine, Instant, Reply, Subscription,
+    Command, CommandError, Engine, Instant, Subscription,
     conntrack::{Family, HelperId, helper::Helper},
     netfilter::{Loading, RuleError, RuleSet, Source},
+    snapshot::SnapshotError,
     trace::TraceLevel,
 };
 
@@ -66,6 +67,8 @@ pub enum SetupError {
     Rules(RuleError),
     /// Something the configuration asks for that cannot be.
     Command(CommandError),
+    /// A snapshot that is not taken.
+    Snapshot(SnapshotError),
 }
 
 impl fmt::Display for SetupError {
@@ -73,6 +76,7 @@ impl fmt::Display for SetupError {
         match self {
             Self::Rules(error) => error.fmt(out),
             Self::Command(error) => error.fmt(out),
+            Self::Snapshot(error) => error.fmt(out),
         }
     }
 }
@@ -82,6 +86,12 @@ impl core::error::Error for SetupError {}
 impl From<CommandError> for SetupError {
     fn from(error: CommandError) -> Self {
         Self::Command(error)
+    }
+}
+
+impl From<SnapshotError> for SetupError {
+    fn from(error: SnapshotError) -> Self {
+        Self::Snapshot(error)
     }
 }
 
@@ -113,20 +123,24 @@ pub fn furnish(
     by_port: bool,
     rules: [(Family, &[Source<'_>]); 2],
 ) -> Result<(), SetupError> {
-    let mut command = |command| engine.handle_command(Instant::ZERO, command);
-    let mut known: Vec<(String, HelperId)> = Vec::new();
     for helper in helpers {
-        let name = helper.manifest().name.clone();
-        if let Reply::Helper(id) = command(Command::LoadHelper(helper))? {
-            known.push((name, id));
-        }
+        engine.handle_command(Instant::ZERO, Command::LoadHelper(helper))?;
     }
-    command(Command::AttachHelpersByPort(by_port))?;
-    let helpers: Vec<_> = known.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+    engine.handle_command(Instant::ZERO, Command::AttachHelpersByPort(by_port))?;
+    replace_rules(engine, rules)
+}
+
+/// Puts the rules of each family in the place of those of the engine, if there are any.
+///
+/// # Errors
+/// When a rule cannot be taken.
+pub fn replace_rules(engine: &mut Engine, rules: [(Family, &[Source<'_>]); 2]) -> Result<(), SetupError> {
     for (family, texts) in rules.into_iter().filter(|(_, texts)| !texts.is_empty()) {
+        let helpers: Vec<(&str, HelperId)> =
+            engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
         let loading = Loading { family, helpers: &helpers, ..Loading::default() };
         let rules = RuleSet::parse(texts, &loading).map_err(SetupError::Rules)?;
-        command(Command::ReplaceRules(Box::new(rules)))?;
+        engine.handle_command(engine.now(), Command::ReplaceRules(Box::new(rules)))?;
     }
     Ok(())
 }
