@@ -15,6 +15,7 @@ use towpath_engine::{
     netfilter::{Hook, Stage},
     packet::{Pool, Summary},
     random::Draw,
+    snapshot::Restoring,
 };
 use towpath_replay::schema::{Connection, ConntrackEvent, Expectation};
 
@@ -97,6 +98,15 @@ struct Given {
 /// When the scenario cannot be read, asks for something that is not supported, or when the engine draws a value that
 /// the kernel's draws do not admit.
 pub fn answer(folder: &Path) -> Result<Answer> {
+    play(folder, |_| false).map(|(answer, _)| answer)
+}
+
+/// Plays the scenario in `folder`, saves the engine before each frame for which `restarts` says so, and goes on with what was
+/// restored from that. Gives the answer and what is saved at the end.
+///
+/// # Errors
+/// As for [`answer`], and when a snapshot is refused.
+pub fn play(folder: &Path, restarts: impl Fn(usize) -> bool) -> Result<(Answer, Vec<u8>)> {
     let scenario = Scenario::read(folder)?;
     let draws = Draws::read(folder)?;
     let inputs = frames::read(&scenario, folder)?;
@@ -105,8 +115,22 @@ pub fn answer(folder: &Path) -> Result<Answer> {
     let zones = BTreeSet::from([0]);
     let mut play =
         Play { scenario, draws, engine, now, pool: Pool::new(), outputs: Vec::new(), zones, early: Given::default() };
-    let frames = inputs.iter().enumerate().map(|(n, input)| play.frame(n, input)).collect::<Result<_>>()?;
-    Ok(play.finish(frames))
+    let mut frames = Vec::new();
+    for (n, input) in inputs.iter().enumerate() {
+        // Fragments that wait for others are in no snapshot.
+        if restarts(n) && play.engine.waiting_packets() == 0 {
+            play.engine = restarted(&play.engine)?;
+        }
+        frames.push(play.frame(n, input)?);
+    }
+    let saved = play.engine.save();
+    Ok((play.finish(frames), saved))
+}
+
+/// What is restored from what is saved of an engine.
+fn restarted(engine: &Engine) -> Result<Engine> {
+    let restoring = Restoring { helpers: towpath_helpers_native::all(), ..Restoring::default() };
+    Ok(Engine::restore(&engine.save(), restoring)?)
 }
 
 /// A scenario in play.

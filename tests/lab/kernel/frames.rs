@@ -22,13 +22,13 @@ use super::{
 
 /// A frame of the scenario.
 #[derive(Clone, Debug)]
-pub(super) struct Input {
+pub struct Input {
     /// Nanoseconds since the first.
-    pub(super) nanos: u64,
+    pub nanos: u64,
     /// Where it is injected; `None`: sent by the router itself.
-    pub(super) side: Option<DeviceId>,
+    pub side: Option<DeviceId>,
     /// With a link header, unless the router itself sends it.
-    pub(super) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 /// Bytes of an Ethernet header.

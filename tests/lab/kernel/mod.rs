@@ -7,8 +7,10 @@ mod answer;
 mod compare;
 mod frames;
 pub mod fuzz;
+mod material;
 mod router;
 mod scenario;
 
-pub use answer::{Answer, answer};
+pub use answer::{Answer, answer, play};
 pub use compare::differences;
+pub use material::{Input, Material, folders};

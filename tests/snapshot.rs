@@ -1,0 +1,8 @@
+//! An engine that was saved and restored goes on as if nothing had happened, and what is no snapshot is refused.
+
+#[path = "snapshot/damage.rs"]
+mod damage;
+#[path = "snapshot/going_on.rs"]
+mod going_on;
+#[path = "snapshot/same.rs"]
+mod same;
