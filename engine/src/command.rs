@@ -4,7 +4,7 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{fmt, net::IpAddr};
 
 use crate::{
-    conntrack::{HelperId, calling::LoadError, helper::Helper},
+    conntrack::{ExpectationId, HelperId, calling::LoadError, helper::Helper},
     device::{Device, InterfaceAddress},
     event::Subscription,
     frame::DeviceId,
@@ -53,6 +53,10 @@ pub enum Command {
     SendPacket(Vec<u8>),
     /// Forgets all connections and expectations.
     FlushConntrack,
+    /// Forgets the connections with these serial numbers, with their expectations.
+    ForgetConnections(Vec<u64>),
+    /// Forgets expectations: those with these numbers, or all.
+    ForgetExpectations(Option<Vec<ExpectationId>>),
 }
 
 impl fmt::Debug for Command {
@@ -74,6 +78,8 @@ impl fmt::Debug for Command {
             Self::Script(values) => f.debug_tuple("Script").field(values).finish(),
             Self::SendPacket(bytes) => f.debug_tuple("SendPacket").field(&bytes.len()).finish(),
             Self::FlushConntrack => f.write_str("FlushConntrack"),
+            Self::ForgetConnections(serials) => f.debug_tuple("ForgetConnections").field(serials).finish(),
+            Self::ForgetExpectations(numbers) => f.debug_tuple("ForgetExpectations").field(numbers).finish(),
         }
     }
 }
@@ -87,6 +93,8 @@ pub enum Reply {
     Device(DeviceId),
     /// The number of the helper that was loaded.
     Helper(HelperId),
+    /// How many were forgotten.
+    Forgotten(usize),
 }
 
 /// Why a command was not carried out; nothing has changed then.

@@ -6,6 +6,7 @@ use zerocopy::FromBytes;
 
 use crate::{
     command::{Command, CommandError, Reply},
+    conntrack::{Connection, ExpectationId},
     device::{Device, InterfaceAddress},
     ending::DropReason,
     engine::Engine,
@@ -74,11 +75,27 @@ impl Engine {
                 Ok(Reply::Done)
             }
             Command::SendPacket(bytes) => self.send_packet(now, bytes),
+            Command::ForgetConnections(serials) => Ok(self.forget_connections(now, serials)),
+            Command::ForgetExpectations(numbers) => Ok(self.forget_expectations(now, numbers)),
             Command::FlushConntrack => {
                 self.conntrack.flush(now, &mut self.around);
                 Ok(Reply::Done)
             }
         }
+    }
+
+    fn forget_connections(&mut self, now: Instant, mut serials: Vec<u64>) -> Reply {
+        serials.sort_unstable();
+        let is_named = |connection: &Connection| serials.binary_search(&connection.serial).is_ok();
+        Reply::Forgotten(self.conntrack.kill_all(now, is_named, &mut self.around))
+    }
+
+    fn forget_expectations(&mut self, now: Instant, numbers: Option<Vec<ExpectationId>>) -> Reply {
+        let expectations = self.conntrack.expectations_mut();
+        let numbers = numbers.unwrap_or_else(|| expectations.iter().map(|expectation| expectation.id).collect());
+        let events = &mut self.around.events;
+        let gone = numbers.into_iter().filter_map(|number| expectations.remove(now, number, events));
+        Reply::Forgotten(gone.count())
     }
 
     fn add_device(&mut self, device: Device) -> Result<DeviceId, CommandError> {

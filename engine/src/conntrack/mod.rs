@@ -16,7 +16,7 @@
 //! | `table`: `hash`, `index`, `slab`, `wheel` | where connections are found, lie, and run out |
 //! | `sources` | who already sends from where, for NAT |
 //! | `snapshot` | all of it as a record |
-//! | `entry`, `text`, `reasoning`, `statistics` | what is told |
+//! | `entry`, `text`, `xml`, `reasoning`, `statistics` | what is told |
 //! | `expect`, `helper`, `calling` | connections that are announced by others |
 
 pub mod calling;
@@ -50,6 +50,7 @@ mod tracker;
 pub mod tuple;
 pub(crate) mod udplite;
 mod wheel;
+pub mod xml;
 
 pub use calling::{HelperEvent, LineStarts};
 pub use conn::{Changes, ConnId, Connection, Counter, ProtocolState, Status};

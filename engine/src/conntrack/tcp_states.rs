@@ -54,6 +54,20 @@ impl TcpState {
         }
     }
 
+    /// All states, in their order.
+    pub const ALL: [Self; 10] = [
+        Self::None,
+        Self::SynSent,
+        Self::SynRecv,
+        Self::Established,
+        Self::FinWait,
+        Self::CloseWait,
+        Self::LastAck,
+        Self::TimeWait,
+        Self::Close,
+        Self::SynSent2,
+    ];
+
     /// Whether the connection is on its way out (Linux: `tcp_can_early_drop()`).
     #[must_use]
     pub const fn is_closing(self) -> bool {

@@ -160,8 +160,16 @@ fn has_ports(protocol: Protocol) -> bool {
     protocol_name(protocol) != UNKNOWN
 }
 
-fn protocol_name(protocol: Protocol) -> &'static str {
+/// What conntrack(8) calls a protocol.
+#[must_use]
+pub fn protocol_name(protocol: Protocol) -> &'static str {
     PROTOCOLS.iter().find(|(known, _)| *known == protocol).map_or(UNKNOWN, |(_, name)| name)
+}
+
+/// The protocol that conntrack(8) knows by this name.
+#[must_use]
+pub fn protocol_by_name(name: &str) -> Option<Protocol> {
+    PROTOCOLS.iter().find(|(_, known)| *known == name).map(|(protocol, _)| *protocol)
 }
 
 const UNKNOWN: &str = "unknown";

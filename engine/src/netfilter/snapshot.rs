@@ -10,7 +10,7 @@ use super::{
     save::Tables,
 };
 use crate::{
-    conntrack::{Family, HelperId, calling::Helpers},
+    conntrack::{Family, HelperId},
     snapshot::{Part, SnapshotError},
 };
 
@@ -46,9 +46,9 @@ impl RulesRecord {
         }
     }
 
-    pub(crate) fn restore(self, family: Family, helpers: &Helpers) -> Result<(RuleSet, Lists), SnapshotError> {
-        let helpers: Vec<(&str, HelperId)> =
-            helpers.iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
+    /// `helpers` are the names of the helpers, by number.
+    pub(crate) fn restore(self, family: Family, helpers: &[&str]) -> Result<(RuleSet, Lists), SnapshotError> {
+        let helpers: Vec<(&str, HelperId)> = helpers.iter().copied().zip((0..).map(HelperId)).collect();
         Part::Rules.check(self.lists.is_sound())?;
         let sets: Vec<&str> = self.lists.sets.names().collect();
         let source = Source { name: "snapshot", text: &self.text };

@@ -30,6 +30,8 @@ pub enum SnapshotError {
     Inconsistent(Part),
     /// A device, route or tunable cannot be as it says.
     Command(Box<CommandError>),
+    /// It is of a gateway with other devices.
+    OtherDevices,
     /// Its rules are not taken.
     Rules(Box<RuleError>),
     /// A helper that was given is not taken.
@@ -124,6 +126,9 @@ impl fmt::Display for SnapshotError {
                 write!(f, "the snapshot contradicts itself: its {} cannot be right", part.name())
             }
             Self::Command(error) => write!(f, "the snapshot cannot be right: {error}"),
+            Self::OtherDevices => f.write_str(
+                "the snapshot is of a gateway with other devices: their names, addresses, MTUs and order must be the same",
+            ),
             Self::Rules(error) => write!(f, "the snapshot's rules are not taken: {error}"),
             Self::Helper(error) => write!(f, "the snapshot is not taken: {error}"),
             Self::HelperMissing(name) => write!(f, "the snapshot needs the helper '{name}': load it too"),

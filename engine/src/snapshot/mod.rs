@@ -38,7 +38,15 @@ pub use error::{Part, SnapshotError};
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use crate::{conntrack::helper::Helper, engine::Engine, wire::checksum::Routines};
+use crate::{
+    conntrack::{
+        Family,
+        calling::{Helpers, Offer},
+        helper::Helper,
+    },
+    engine::Engine,
+    wire::checksum::Routines,
+};
 
 /// The version of snapshots that are written, and the only one that is read.
 pub const VERSION: u32 = 1;
@@ -89,7 +97,59 @@ impl Engine {
     /// # Errors
     /// When the snapshot is damaged, cut, of another version, contradicts itself, or needs a helper that was not given.
     pub fn restore(bytes: &[u8], restoring: Restoring) -> Result<Self, SnapshotError> {
-        envelope::open::<record::EngineRecord>(bytes)?.restore(restoring)
+        let Restoring { routines, helpers, other_helpers } = restoring;
+        let offers: Vec<Offer<'_>> = helpers
+            .iter()
+            .map(|helper| Offer { manifest: helper.manifest(), component_hash: helper.component_hash() })
+            .collect();
+        let record: record::EngineRecord = envelope::open(bytes)?;
+        let (mut engine, counted) = record.restore(routines, &offers, other_helpers)?;
+        drop(offers);
+        engine.helpers = Helpers::resume(&counted, helpers).map_err(SnapshotError::Helper)?;
+        Ok(engine)
+    }
+
+    /// Goes on from a snapshot, with this engine's routines and helpers (`other_helpers` as in [`Restoring`]). It must be one of the
+    /// same gateway: interfaces are bound to devices by number. What waits here to be fetched is lost.
+    ///
+    /// # Errors
+    /// As for [`Self::restore`], and [`SnapshotError::OtherDevices`]; nothing has changed then.
+    pub fn reload(&mut self, bytes: &[u8], other_helpers: bool) -> Result<(), SnapshotError> {
+        let record: record::EngineRecord = envelope::open(bytes)?;
+        let (mut engine, counted) = record.restore(self.around.routines, &self.helpers.offers(), other_helpers)?;
+        if !engine.devices.iter().eq(self.devices.iter()) {
+            return Err(SnapshotError::OtherDevices);
+        }
+        let helpers = core::mem::take(&mut self.helpers).into_boxes();
+        engine.helpers = Helpers::resume(&counted, helpers).map_err(SnapshotError::Helper)?;
+        *self = engine;
+        Ok(())
+    }
+
+    /// Goes on from a snapshot as [`Self::reload`] does, but keeps what this engine's operator has set, as a gateway does that is
+    /// started again with its configuration: routes, tunables, services, permanent neighbours, and rules with their sets, unless they
+    /// are those of the snapshot, which then go on counting.
+    ///
+    /// # Errors
+    /// As for [`Self::reload`]; nothing has changed then.
+    pub fn resume(&mut self, bytes: &[u8], other_helpers: bool) -> Result<(), SnapshotError> {
+        let (routes, services, sysctls) = (self.routes.clone(), self.services.clone(), self.around.sysctls.clone());
+        let sets = self.lists.clone().map(|lists| lists.sets);
+        let rules = [Family::Ipv4, Family::Ipv6].map(|family| self.rules.of(family).clone());
+        let (by_port, permanent) = (self.helpers_by_port, self.neighbours.all_permanent());
+        self.reload(bytes, other_helpers)?;
+        (self.routes, self.services, self.around.sysctls) = (routes, services, sysctls);
+        self.helpers_by_port = by_port;
+        self.neighbours.replace_permanent(&permanent);
+        for (rules, sets) in rules.into_iter().zip(sets) {
+            let (known, lists) = (self.rules.of_mut(rules.family()), &mut self.lists[rules.family() as usize]);
+            if known.save(false) != rules.save(false) {
+                known.replace(rules);
+                lists.sets = sets;
+                known.claim(self.latest, lists);
+            }
+        }
+        Ok(())
     }
 
     /// How many packets wait inside, for [`Self::poll_transmit`], for a neighbour's address or for other fragments: a

@@ -1,20 +1,15 @@
 //! The record of a whole engine.
 
-use alloc::{
-    boxed::Box,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Part, Restoring, SnapshotError};
+use super::{Part, SnapshotError};
 use crate::{
     command::Command,
     conntrack::{
         Family,
-        calling::HelpersRecord,
-        helper::Helper,
+        calling::{HelpersRecord, Offer},
         snapshot::{ConntrackRecord, Known},
     },
     device::Device,
@@ -29,6 +24,7 @@ use crate::{
     sysctl::Sysctls,
     time::Instant,
     trace::TraceLevel,
+    wire::checksum::Routines,
 };
 
 /// Everything that makes an engine go on as it does.
@@ -103,9 +99,15 @@ impl EngineRecord {
         }
     }
 
-    /// The engine of this record. What a command can set is set by commands, whose checks hold here too.
-    pub(super) fn restore(self, restoring: Restoring) -> Result<Engine, SnapshotError> {
-        let Restoring { routines, helpers, other_helpers } = restoring;
+    /// The engine of this record, but for its helpers, and what has been counted of those. What a command can set is set
+    /// by commands, whose checks hold here too. `offered` are the helpers that it will get.
+    pub(super) fn restore(
+        self,
+        routines: Routines,
+        offered: &[Offer<'_>],
+        other_helpers: bool,
+    ) -> Result<(Engine, HelpersRecord), SnapshotError> {
+        let names = self.helpers.check(offered, other_helpers)?;
         let mut engine = Engine::with_routines(0, routines);
         let commands = self.devices.into_iter().map(Command::AddDevice);
         let commands = commands.chain(self.sysctls.into_iter().map(|(name, value)| Command::SetSysctl(name, value)));
@@ -118,13 +120,11 @@ impl EngineRecord {
         engine.routes = Routes::restore(&self.routes).ok_or(SnapshotError::Inconsistent(Part::Routes))?;
         engine.neighbours = self.neighbours.restore(&engine.devices)?;
         engine.icmp_limit = self.icmp_credit.restore()?;
-        load_helpers(&mut engine, &self.helpers, helpers, other_helpers)?;
         engine.helpers_by_port = self.helpers_by_port;
         for (family, rules) in FAMILIES.into_iter().zip(self.rules) {
-            let restored = rules.restore(family, &engine.helpers)?;
+            let restored = rules.restore(family, &names)?;
             (*engine.rules.of_mut(family), engine.lists[family as usize]) = restored;
         }
-        let names: Vec<&str> = engine.helpers.iter().map(|helper| helper.manifest.name.as_str()).collect();
         engine.conntrack = self.conntrack.restore(&Known { latest: self.latest, helpers: &names })?;
         engine.around.random = self.random;
         Part::Counters.check(self.events_lost < COUNT_MAX)?;
@@ -133,28 +133,8 @@ impl EngineRecord {
         engine.around.trace.set_level(*level.ok_or(SnapshotError::Inconsistent(Part::Trace))?);
         engine.stats = self.stats.restore()?;
         engine.latest = self.latest;
-        Ok(engine)
+        Ok((engine, self.helpers))
     }
-}
-
-/// Loads the helpers of a record by its numbers, and then the others.
-fn load_helpers(
-    engine: &mut Engine,
-    record: &HelpersRecord,
-    mut given: Vec<Box<dyn Helper>>,
-    other_helpers: bool,
-) -> Result<(), SnapshotError> {
-    for (name, saved) in record.names() {
-        let found = given.iter().position(|helper| helper.manifest().name == name);
-        let helper = given.remove(found.ok_or_else(|| SnapshotError::HelperMissing(name.to_string()))?);
-        let hash = helper.component_hash();
-        if hash != saved && !other_helpers {
-            return Err(SnapshotError::HelperOther { name: name.to_string(), saved, given: hash });
-        }
-        engine.helpers.load(helper).map_err(SnapshotError::Helper)?;
-    }
-    engine.helpers.resume(record)?;
-    given.into_iter().try_for_each(|helper| engine.helpers.load(helper).map(drop)).map_err(SnapshotError::Helper)
 }
 
 fn save_sysctls(sysctls: &Sysctls) -> Vec<(String, u32)> {

@@ -1,5 +1,5 @@
 use alloc::{string::String, vec};
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use super::*;
 use crate::{
@@ -16,12 +16,12 @@ fn engine() -> Engine {
         name: String::from("lan"),
         mac: MacAddr([2, 0, 0, 0, 0, 1]),
         mtu_bytes: 1500,
-        addresses: vec![InterfaceAddress { address: Ipv4Addr::new(10, 0, 0, 1), prefix: 24 }],
+        addresses: vec![InterfaceAddress { address: IpAddr::from([10, 0, 0, 1]), prefix: 24 }],
         any_destination: false,
         arp: true,
     };
     let route = Route {
-        destination: Ipv4Addr::UNSPECIFIED,
+        destination: IpAddr::from([0, 0, 0, 0]),
         prefix: 0,
         kind: RouteKind::Blackhole,
         metric: 0,
@@ -40,9 +40,52 @@ fn what_an_operator_has_set_is_there_again() {
     let engine = engine();
     let twin = Engine::restore(&engine.save(), Restoring::default()).unwrap();
     assert!(twin.devices().iter().eq(engine.devices().iter()));
-    assert_eq!(twin.rules().rules(), engine.rules().rules());
-    assert_eq!(twin.rules().rules()[0].line, 2);
+    assert_eq!(twin.rules().of(Family::Ipv4).rules(), engine.rules().of(Family::Ipv4).rules());
+    assert_eq!(twin.rules().of(Family::Ipv4).rules()[0].line, 2);
     assert_eq!(twin.sysctls(), engine.sysctls());
     assert_eq!(twin.now(), engine.now());
-    assert_eq!(twin.routes.all(), engine.routes.all());
+    assert!(twin.routes.all().eq(engine.routes.all()));
+}
+
+#[test]
+fn a_gateway_that_is_started_again_keeps_its_configuration_and_its_connections() {
+    let mut before = engine();
+    before.stats.forwarded = 7;
+    before.around.sysctls.ip_default_ttl = 33;
+    let bytes = before.save();
+    let mut after = engine();
+    after.routes.add(Route {
+        destination: IpAddr::from([192, 0, 2, 0]),
+        prefix: 24,
+        kind: RouteKind::Prohibit,
+        metric: 0,
+        mtu_bytes: None,
+    });
+    after.resume(&bytes, false).unwrap();
+    assert_eq!((after.stats.forwarded, after.around.sysctls.ip_default_ttl, after.routes.all().count()), (7, 64, 3));
+    assert_eq!(after.around.random, before.around.random);
+    after.reload(&bytes, false).unwrap();
+    assert_eq!((after.around.sysctls.ip_default_ttl, after.routes.all().count()), (33, 2));
+    let mut other = Engine::new(1);
+    assert_eq!(other.reload(&bytes, false), Err(SnapshotError::OtherDevices));
+}
+
+#[test]
+fn rules_go_on_counting_only_when_they_are_the_same() {
+    let text = |counters: &str, port: u16| {
+        alloc::format!("*filter\n:INPUT DROP [0:0]\n{counters} -A INPUT -p tcp --dport {port} -j ACCEPT\nCOMMIT\n")
+    };
+    let with = |text: &str| {
+        let mut engine = engine();
+        let loading = Loading { counters: true, ..Loading::default() };
+        let rules = RuleSet::parse(&[Source { name: "rules", text }], &loading).unwrap();
+        engine.handle_command(Instant::ZERO, Command::ReplaceRules(rules.into())).unwrap();
+        engine
+    };
+    let saved = with(&text("[9:900]", 22)).save();
+    for (port, packets) in [(22, 9), (23, 0)] {
+        let mut engine = with(&text("[0:0]", port));
+        engine.resume(&saved, false).unwrap();
+        assert_eq!(engine.rules().of(Family::Ipv4).rules()[0].counter.packets, packets, "port {port}");
+    }
 }

@@ -34,7 +34,7 @@ mod tests;
 pub use event::{HelperEvent, Refusal};
 pub use lines::LineStarts;
 pub use registry::{HelperStatus, Helpers, LoadError, ManifestFlaw};
-pub(crate) use snapshot::HelpersRecord;
+pub(crate) use snapshot::{HelpersRecord, Offer};
 
 use alloc::vec::Vec;
 

@@ -31,7 +31,7 @@ impl Helpers {
     /// When its manifest cannot be right, or there is no room for another.
     pub fn load(&mut self, helper: Box<dyn Helper>) -> Result<HelperId, LoadError> {
         let manifest = helper.manifest().clone();
-        check(&manifest).map_err(|flaw| LoadError::Manifest(manifest.name.clone(), flaw))?;
+        may_load(&manifest)?;
         let number = self.loaded.iter().position(|other| other.manifest.name == manifest.name);
         let loaded = Loaded::new(helper, manifest);
         let number = match number {
@@ -170,6 +170,11 @@ impl fmt::Display for ManifestFlaw {
             Self::State => write!(f, "a bound of its state of at most {HELPER_STATE_BYTES_MAX} bytes"),
         }
     }
+}
+
+/// Refuses a manifest that cannot be right.
+pub(super) fn may_load(manifest: &Manifest) -> Result<(), LoadError> {
+    check(manifest).map_err(|flaw| LoadError::Manifest(manifest.name.clone(), flaw))
 }
 
 fn check(manifest: &Manifest) -> Result<(), ManifestFlaw> {

@@ -1,12 +1,13 @@
 //! Helpers in a snapshot: which ones, and what has been counted of them. Their code is not in it.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::registry::{Helpers, Loaded};
+use super::registry::{self, Helpers, LoadError, Loaded};
 use crate::{
-    limits::{COUNT_MAX, HELPER_FAILURES_MAX},
+    conntrack::helper::{Helper, Manifest},
+    limits::{COUNT_MAX, HELPER_FAILURES_MAX, HELPERS_MAX},
     snapshot::{Part, SnapshotError},
 };
 
@@ -24,15 +25,44 @@ struct HelperRecord {
     is_quarantined: bool,
 }
 
-impl HelpersRecord {
-    /// How many there were.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
+/// A helper that a restored engine will get.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer<'a> {
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) component_hash: [u8; 32],
+}
 
-    /// Their names and their components' hashes, by number.
-    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, [u8; 32])> {
-        self.0.iter().map(|helper| (helper.name.as_str(), helper.component_hash))
+impl<'a> Offer<'a> {
+    fn of(loaded: &'a Loaded) -> Self {
+        Self { manifest: &loaded.manifest, component_hash: loaded.helper.component_hash() }
+    }
+}
+
+impl HelpersRecord {
+    /// The names of all helpers in the order of their numbers: those of the record, and then the others that are offered.
+    ///
+    /// # Errors
+    /// When one is missing or (unless `other_helpers`) another one, cannot be loaded, or the record cannot be right.
+    pub(crate) fn check<'a>(&self, offered: &[Offer<'a>], other_helpers: bool) -> Result<Vec<&'a str>, SnapshotError> {
+        let mut rest: Vec<&Offer<'a>> = offered.iter().collect();
+        let mut names = Vec::new();
+        for saved in &self.0 {
+            let found = rest.iter().position(|offer| offer.manifest.name == saved.name);
+            let offer = rest.remove(found.ok_or_else(|| SnapshotError::HelperMissing(saved.name.clone()))?);
+            let (name, given) = (saved.name.clone(), offer.component_hash);
+            if given != saved.component_hash && !other_helpers {
+                return Err(SnapshotError::HelperOther { name, saved: saved.component_hash, given });
+            }
+            let counts_are_right = saved.calls < COUNT_MAX && saved.refusals < COUNT_MAX;
+            Part::Helpers.check(counts_are_right && saved.failures <= HELPER_FAILURES_MAX)?;
+            names.push(offer.manifest.name.as_str());
+        }
+        names.extend(rest.iter().map(|offer| offer.manifest.name.as_str()));
+        offered.iter().try_for_each(|offer| registry::may_load(offer.manifest)).map_err(SnapshotError::Helper)?;
+        if names.len() > HELPERS_MAX {
+            return Err(SnapshotError::Helper(LoadError::TooMany(HELPERS_MAX)));
+        }
+        Ok(names)
     }
 }
 
@@ -52,18 +82,27 @@ impl Helpers {
         HelpersRecord(self.loaded.iter().map(saved).collect())
     }
 
-    /// Goes on counting where a snapshot stopped. Its helpers have been loaded in its order.
-    ///
-    /// # Errors
-    /// When the record names one twice, or counts more than can be.
-    pub(crate) fn resume(&mut self, record: &HelpersRecord) -> Result<(), SnapshotError> {
-        Part::Helpers.check(self.loaded.len() == record.len())?;
-        for (loaded, saved) in self.loaded.iter_mut().zip(&record.0) {
-            let counts_are_right = saved.calls < COUNT_MAX && saved.refusals < COUNT_MAX;
-            Part::Helpers.check(counts_are_right && saved.failures <= HELPER_FAILURES_MAX)?;
+    /// The helpers of a record that offered ones were held against, and then the others.
+    pub(crate) fn resume(record: &HelpersRecord, mut given: Vec<Box<dyn Helper>>) -> Result<Self, LoadError> {
+        let mut helpers = Self::default();
+        for saved in &record.0 {
+            let Some(at) = given.iter().position(|helper| helper.manifest().name == saved.name) else { continue };
+            let number = helpers.load(given.remove(at))?;
+            let loaded = &mut helpers.loaded[usize::from(number.0)];
             (loaded.calls, loaded.failures, loaded.refusals) = (saved.calls, saved.failures, saved.refusals);
             loaded.is_quarantined = saved.is_quarantined;
         }
-        Ok(())
+        given.into_iter().try_for_each(|helper| helpers.load(helper).map(drop))?;
+        Ok(helpers)
+    }
+
+    /// What is offered when these helpers go to another engine.
+    pub(crate) fn offers(&self) -> Vec<Offer<'_>> {
+        self.loaded.iter().map(Offer::of).collect()
+    }
+
+    /// The helpers themselves.
+    pub(crate) fn into_boxes(self) -> Vec<Box<dyn Helper>> {
+        self.loaded.into_iter().map(|loaded| loaded.helper).collect()
     }
 }

@@ -203,6 +203,26 @@ impl Neighbours {
         VecDeque::new()
     }
 
+    /// All addresses that were set for good.
+    pub(crate) fn all_permanent(&self) -> Vec<(DeviceId, IpAddr, MacAddr)> {
+        let permanent = self.entries.iter().filter(|entry| entry.state == Reachability::Permanent);
+        permanent.map(|entry| (entry.key.device, entry.key.address, entry.mac)).collect()
+    }
+
+    /// Forgets the addresses that were set for good, and sets these, which are no more than there is room for. When they
+    /// leave no room for all that was learned, that is forgotten too.
+    pub(crate) fn replace_permanent(&mut self, permanent: &[(DeviceId, IpAddr, MacAddr)]) {
+        let room = NEIGHBOURS_MAX.saturating_sub(permanent.len());
+        self.entries.retain(|entry| entry.state != Reachability::Permanent);
+        if self.entries.len() > room {
+            self.entries.clear();
+        }
+        for &(device, address, mac) in permanent {
+            // Nobody waits in an engine that was just restored.
+            let _ = self.set_permanent(device, address, mac);
+        }
+    }
+
     /// How many packets wait for an address.
     pub(crate) fn waiting(&self) -> usize {
         self.entries.iter().map(|entry| entry.waiting.len()).sum()
