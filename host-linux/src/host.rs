@@ -9,8 +9,9 @@ use rustix::{
 };
 use towpath_engine::{
     Command, DeviceId, Engine, Event, Instant, Subscription,
-    conntrack::{Entry, ExpectationEntry, HelperEvent},
+    conntrack::{Entry, ExpectationEntry, ExpectationId, HelperEvent, Statistics},
     limits::DEVICES_MAX,
+    snapshot::SnapshotError,
 };
 
 use crate::{
@@ -64,17 +65,17 @@ impl<R: Ring, K: Clock> Host<R, K> {
         Self { engine, napi: Napi::new(rings, budget), server, signals, clock, started, has_watchers: false }
     }
 
-    /// Runs until a signal asks it to stop; then tells what was counted.
+    /// Runs until a signal asks it to stop; then tells what was counted, and gives the engine back.
     ///
     /// # Errors
     /// When the kernel refuses to let it sleep.
-    pub fn run(mut self, mut notify: impl FnMut(Notice)) -> io::Result<Report> {
+    pub fn run(mut self, mut notify: impl FnMut(Notice)) -> io::Result<(Report, Engine)> {
         self.subscribe(false);
         let mut round = Round::Idle;
         loop {
             let wakeup = self.sleep(round)?;
             if wakeup.signal && self.signals.take_stop() {
-                return Ok(self.report());
+                return Ok((self.report(), self.engine));
             }
             if wakeup.device_error {
                 for (device, error) in self.napi.take_errors() {
@@ -146,12 +147,13 @@ impl<R: Ring, K: Clock> Host<R, K> {
 
     /// Answers those at the control socket, when one of them has moved or is overdue.
     fn serve(&mut self, now: Instant, has_moved: bool) {
-        let Self { engine, napi, server, started, .. } = self;
+        let Self { engine, napi, server, started, has_watchers, .. } = self;
         let Some(server) = server else { return };
         if !has_moved && server.deadline().is_none_or(|deadline| deadline > now) {
             return;
         }
-        server.serve(now, &mut View { engine, napi, started: *started, now });
+        let subscription = subscription(*has_watchers);
+        server.serve(now, &mut View { engine, napi, started: *started, now, subscription });
         let has_watchers = server.has_watchers();
         if has_watchers != self.has_watchers {
             self.has_watchers = has_watchers;
@@ -162,8 +164,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
     /// Asks the engine for the events that somebody wants; LOG lines and helpers' failures go to the operator always.
     fn subscribe(&mut self, conntrack: bool) {
         let now = self.clock.now();
-        let subscription = Subscription { conntrack, log: true, helper: true, ..Subscription::default() };
-        let answer = self.engine.handle_command(now, Command::Subscribe(subscription));
+        let answer = self.engine.handle_command(now, Command::Subscribe(subscription(conntrack)));
         debug_assert!(answer.is_ok(), "{answer:?}");
     }
 
@@ -171,8 +172,14 @@ impl<R: Ring, K: Clock> Host<R, K> {
         let now = self.clock.now();
         let Self { engine, napi, server, started, .. } = self;
         let control = server.as_ref().map(|server| server.counters().into()).unwrap_or_default();
-        Report { control, ..View { engine, napi, started: *started, now }.report() }
+        let subscription = Subscription::default();
+        Report { control, ..View { engine, napi, started: *started, now, subscription }.report() }
     }
+}
+
+/// LOG lines and helpers' failures, and what happens to connections if somebody watches.
+fn subscription(conntrack: bool) -> Subscription {
+    Subscription { conntrack, log: true, helper: true, ..Subscription::default() }
 }
 
 /// Signals, all devices, and the control socket with its clients.
@@ -180,17 +187,19 @@ const FILES_MAX: usize = 1 + DEVICES_MAX + 1 + CONTROL_CLIENTS_MAX;
 
 /// What may be seen of a running gateway.
 struct View<'a, R> {
-    engine: &'a Engine,
+    engine: &'a mut Engine,
     napi: &'a mut Napi<R>,
     started: Instant,
     now: Instant,
+    /// What the engine is asked to tell.
+    subscription: Subscription,
 }
 
 impl<R: Ring> Answers for View<'_, R> {
     type Cursor = Place;
 
     fn report(&mut self) -> Report {
-        let Self { engine, napi, started, now } = self;
+        let Self { engine, napi, started, now, .. } = self;
         Report {
             uptime_ns: u64::try_from(now.since(*started).as_nanos()).unwrap_or(u64::MAX),
             engine: (&engine.stats()).into(),
@@ -202,6 +211,43 @@ impl<R: Ring> Answers for View<'_, R> {
             strays: by_name(napi.strays().iter()),
             ..Report::default()
         }
+    }
+
+    fn count(&mut self, topic: Topic) -> u64 {
+        let conntrack = self.engine.conntrack();
+        match topic {
+            Topic::Connections => conntrack.len().into(),
+            Topic::Expectations => conntrack.expectations().len() as u64,
+        }
+    }
+
+    fn tracking(&mut self) -> Statistics {
+        self.engine.conntrack().statistics()
+    }
+
+    fn forget(&mut self, topic: Topic, numbers: Option<Vec<u64>>) -> u64 {
+        let before = self.count(topic);
+        let command = match (topic, numbers) {
+            (Topic::Connections, Some(numbers)) => Command::ForgetConnections(numbers),
+            (Topic::Connections, None) => Command::FlushConntrack,
+            (Topic::Expectations, numbers) => {
+                Command::ForgetExpectations(numbers.map(|numbers| numbers.into_iter().map(ExpectationId).collect()))
+            }
+        };
+        let answer = self.engine.handle_command(self.now, command);
+        debug_assert!(answer.is_ok(), "{answer:?}");
+        before - self.count(topic)
+    }
+
+    fn save(&mut self) -> Vec<u8> {
+        self.engine.save()
+    }
+
+    fn load(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        self.engine.reload(snapshot, false)?;
+        let answer = self.engine.handle_command(self.now, Command::Subscribe(self.subscription));
+        debug_assert!(answer.is_ok(), "{answer:?}");
+        Ok(())
     }
 
     fn page(&mut self, topic: Topic, after: Option<Place>, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {

@@ -8,6 +8,8 @@
 //! | [`af_packet`] | devices: mapped rings, batches out |
 //! | [`control`] | the control socket: how a running gateway is asked |
 //! | [`plugin`] | helper plugins: WebAssembly behind the engine's trait |
+//! | [`tracking`] | which connections are shown, and how: conntrack(8) |
+//! | [`state`] | snapshots in files |
 //! | [`stats`] | what has been counted, as text and JSON |
 //! | [`checksum`] | checksums with this processor's vector instructions |
 //! | [`notice`] | what an operator sees while a gateway runs |
@@ -27,4 +29,6 @@ pub mod notice;
 pub mod plugin;
 pub mod privileges;
 pub mod signals;
+pub mod state;
 pub mod stats;
+pub mod tracking;

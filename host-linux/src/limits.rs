@@ -34,6 +34,10 @@ pub const CONTROL_CLIENTS_MAX: usize = 16;
 /// The longest request at the control socket.
 pub const CONTROL_REQUEST_BYTES_MAX: usize = 64 << 10;
 
+/// The longest snapshot at the control socket: the engine's longest with its header. A client that saves or loads one keeps as
+/// much memory busy as the snapshot has bytes.
+pub const CONTROL_STATE_BYTES_MAX: usize = towpath_engine::limits::SNAPSHOT_BYTES_MAX;
+
 /// The longest reply that a client of the control socket takes.
 pub const CONTROL_REPLY_BYTES_MAX: usize = 16 << 20;
 

@@ -11,6 +11,7 @@ mod explain;
 mod replay;
 mod rules;
 mod run;
+mod state;
 mod stats;
 mod terminal;
 
@@ -39,6 +40,7 @@ enum Command {
     Conntrack(conntrack::Conntrack),
     Rules(Box<rules::Rules>),
     Stats(stats::Stats),
+    State(state::State),
     Demo(demo::Demo),
 }
 
@@ -76,6 +78,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Conntrack(conntrack) => conntrack.main(),
         Command::Rules(rules) => rules.main(),
         Command::Stats(stats) => stats.main(),
+        Command::State(state) => state.main(),
         Command::Demo(demo) => demo.main(),
     };
     match answer {

@@ -3,7 +3,7 @@
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow};
@@ -13,12 +13,13 @@ use towpath::{
     checksum,
     clock::SystemClock,
     control::{Listener, Server},
-    gateway::Gateway,
+    gateway::{Gateway, State},
     host::Host,
     limits::{RING_SLOTS_DEFAULT, RING_SLOTS_MAX, RING_SLOTS_MIN},
     napi::Budget,
     privileges::{User, drop_privileges},
     signals::Signals,
+    state,
 };
 use towpath_engine::DeviceId;
 use towpath_replay::config::{Config, Hardware, Interface as InterfaceConfig};
@@ -47,6 +48,13 @@ pub(crate) struct Run {
     /// Show the counts as one JSON object (towpath.stats/1) at the end.
     #[arg(long)]
     json: bool,
+    /// Go on from this state: connections, counters and all else that is not in the configuration. Its devices must be those of
+    /// the configuration; tunables, neighbours and rules that the configuration says otherwise are the configuration's.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Save the state here when the gateway is stopped; only its owner may read it.
+    #[arg(long, value_name = "FILE")]
+    state_out: Option<PathBuf>,
     #[command(flatten)]
     control: Control,
 }
@@ -58,7 +66,9 @@ impl Run {
         let config = gateway.config.clone().unwrap_or_default();
         let user = self.user.as_deref().map(User::find).transpose()?;
         let found = find_interfaces(&config)?;
-        let engine = gateway.engine(random_seed(), checksum::routines(), |device, _| {
+        let state = self.state.as_deref().map(read_state).transpose()?;
+        let state = state.as_ref().map(|(name, bytes)| State { name, bytes });
+        let engine = gateway.engine_from(state, random_seed(), checksum::routines(), |device, _| {
             let interface = &found[usize::from(device.0)];
             Hardware {
                 mac: interface.mac,
@@ -75,10 +85,13 @@ impl Run {
         announce(&found, &self.control)?;
         let host =
             Host::new(engine, rings, Budget::default(), Some(Server::new(listener)), signals, SystemClock::start());
-        let report = host.run(|notice| {
+        let (report, engine) = host.run(|notice| {
             // Nobody to tell when standard error is gone.
             let _ = writeln!(io::stderr(), "towpath: {notice}");
         })?;
+        if let Some(file) = &self.state_out {
+            state::write(file, &engine.save()).map_err(|error| anyhow!("{}: {error}", file.display()))?;
+        }
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&report)?)?;
@@ -114,6 +127,13 @@ fn find_interfaces(config: &Config) -> Result<Vec<Interface>> {
         Interface::find(&interface.device.value).map_err(|error| at_interface(config, interface, error))
     });
     found.collect()
+}
+
+/// A state and what it is called.
+fn read_state(file: &Path) -> Result<(String, Vec<u8>)> {
+    let name = file.display().to_string();
+    let bytes = state::read(file).map_err(|error| anyhow!("{name}: {error}"))?;
+    Ok((name, bytes))
 }
 
 /// Drawn from the system's generator, which the standard library's hasher is keyed with.

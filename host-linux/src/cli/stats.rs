@@ -30,6 +30,9 @@ impl Stats {
                 | Reply::ConnectionEvent(..)
                 | Reply::Expectation(_)
                 | Reply::ExpectationEvent(..)
+                | Reply::Count(_)
+                | Reply::Tracking(_)
+                | Reply::State(_)
                 | Reply::Done
                 | Reply::Refused(_)
                 | Reply::CutOff(_) => {}

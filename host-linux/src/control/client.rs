@@ -13,7 +13,7 @@ use super::{
     codec::{self, LENGTH_BYTES},
     message::{Hello, Reply, Request, VERSION},
 };
-use crate::limits::CONTROL_REPLY_BYTES_MAX;
+use crate::limits::{CONTROL_REPLY_BYTES_MAX, CONTROL_STATE_BYTES_MAX};
 
 /// The answers of a running gateway to one request: all replies up to [`Reply::Done`], which is not among them.
 #[derive(Debug)]
@@ -68,6 +68,40 @@ impl Client {
         Ok(Self { path: path.to_owned(), stream: BufReader::new(stream) })
     }
 
+    /// Asks for the gateway as bytes.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`].
+    pub fn save_state(path: &Path) -> Result<Vec<u8>, ClientError> {
+        let mut client = Self::ask(path, Request::SaveState)?;
+        let mut state = Vec::new();
+        while let Some(reply) = client.next_reply()? {
+            if let Reply::State(len) = reply {
+                let len = len.min(CONTROL_STATE_BYTES_MAX as u64);
+                let read = (&mut client.stream).take(len).read_to_end(&mut state);
+                let cause = match read {
+                    Ok(read) if read as u64 == len => continue,
+                    Ok(_) => ClientErrorCause::Ended,
+                    Err(error) => ClientErrorCause::Io(error),
+                };
+                return Err(ClientError { path: path.to_owned(), cause });
+            }
+        }
+        Ok(state)
+    }
+
+    /// Lets a gateway go on from a snapshot.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`]; the gateway refuses what is no snapshot of itself, and goes on as it was.
+    pub fn load_state(path: &Path, state: &[u8]) -> Result<(), ClientError> {
+        let mut client = Self::ask(path, Request::LoadState(state.len() as u64))?;
+        say(client.stream.get_mut(), state)
+            .map_err(|error| ClientError { path: path.to_owned(), cause: ClientErrorCause::Io(error) })?;
+        while client.next_reply()?.is_some() {}
+        Ok(())
+    }
+
     /// The next reply; none after the last one.
     ///
     /// # Errors
@@ -82,7 +116,10 @@ impl Client {
                 | Reply::ConnectionEvent(..)
                 | Reply::Expectation(_)
                 | Reply::ExpectationEvent(..)
-                | Reply::Stats(_)),
+                | Reply::Stats(_)
+                | Reply::Count(_)
+                | Reply::Tracking(_)
+                | Reply::State(_)),
             ) => return Ok(Some(reply)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ClientErrorCause::Ended,
             Err(error) => ClientErrorCause::Io(error),

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use towpath_engine::{
     Change, Instant,
-    conntrack::{Entry, ExpectationEntry},
+    conntrack::{Entry, ExpectationEntry, Statistics},
 };
 
 use crate::stats::Report;
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Hello {
 }
 
 /// What a client wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// All there is of something, then [`Reply::Done`].
@@ -30,6 +30,19 @@ pub enum Request {
     Watch(Topic),
     /// One [`Reply::Stats`], then [`Reply::Done`].
     Stats,
+    /// One [`Reply::Count`]: how many there are.
+    Count(Topic),
+    /// One [`Reply::Tracking`].
+    Tracking,
+    /// Forgets connections by their serial numbers, or expectations by their numbers; one [`Reply::Count`]: how many were
+    /// there.
+    Forget(Topic, Vec<u64>),
+    /// Forgets all connections with their expectations, or all expectations; one [`Reply::Count`].
+    Flush(Topic),
+    /// One [`Reply::State`]; so many bytes follow it, and then [`Reply::Done`].
+    SaveState,
+    /// So many bytes follow, a snapshot. [`Reply::Done`]: the gateway goes on from it.
+    LoadState(u64),
 }
 
 /// What can be listed and watched.
@@ -56,6 +69,12 @@ pub enum Reply {
     ExpectationEvent(Instant, Change, Box<ExpectationEntry>),
     /// All counters.
     Stats(Box<Report>),
+    /// A number of connections or expectations.
+    Count(u64),
+    /// What connection tracking has counted.
+    Tracking(Statistics),
+    /// So many bytes follow this message: a snapshot of the gateway.
+    State(u64),
     /// That was all.
     Done,
     /// The request is not answered, and why.

@@ -18,7 +18,7 @@ use super::{
     outbox::Outbox,
 };
 use crate::{
-    limits::{CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX},
+    limits::{CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX, CONTROL_STATE_BYTES_MAX},
     stats::Report,
 };
 
@@ -42,6 +42,8 @@ enum Task<C> {
     Listing(Topic, Option<C>),
     /// What happens.
     Watching(Topic),
+    /// What it gets for a snapshot of so many bytes, which is coming.
+    Loading(usize),
     /// What is in its outbox, and then how much of what it watched it has lost.
     CutOff(Topic, u64),
     /// What is in its outbox.
@@ -67,7 +69,7 @@ impl<C: Copy> Peer<C> {
     pub(super) const fn watched(&self) -> Option<Topic> {
         match self.task {
             Task::Watching(topic) => Some(topic),
-            Task::Asking | Task::Listing(..) | Task::CutOff(..) | Task::Leaving => None,
+            Task::Asking | Task::Listing(..) | Task::Loading(_) | Task::CutOff(..) | Task::Leaving => None,
         }
     }
 
@@ -88,7 +90,7 @@ impl<C: Copy> Peer<C> {
         counters: &Counters,
         answers: &mut impl Answers<Cursor = C>,
     ) -> Result<(), Gone> {
-        self.read(counters, answers)?;
+        let taken = self.read(counters, answers)?;
         if let Task::Listing(topic, after) = self.task
             && self.outbox.len() < CONTROL_OUTBOX_BYTES_MAX
         {
@@ -106,7 +108,7 @@ impl<C: Copy> Peer<C> {
         }
         if self.watched().is_some() && self.outbox.is_empty() {
             self.deadline = None;
-        } else if written > 0 || self.deadline.is_none() {
+        } else if written > 0 || (taken > 0 && matches!(self.task, Task::Loading(_))) || self.deadline.is_none() {
             self.deadline = Some(now + CONTROL_SILENCE_MAX);
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) { Err(Gone::Silent) } else { Ok(()) }
@@ -128,32 +130,55 @@ impl<C: Copy> Peer<C> {
                 *lost += 1;
                 false
             }
-            Task::Asking | Task::Listing(..) | Task::Leaving => true,
+            Task::Asking | Task::Listing(..) | Task::Loading(_) | Task::Leaving => true,
         }
     }
 
-    /// Reads what has come: the request, or that the client has left.
-    fn read(&mut self, counters: &Counters, answers: &mut impl Answers<Cursor = C>) -> Result<(), Gone> {
-        let mut bytes = [0; 4096];
-        loop {
+    /// Reads what has come: the request, the snapshot behind it, or that the client has left. Gives how many bytes came; the rest
+    /// of what is there waits for the next turn.
+    fn read(&mut self, counters: &Counters, answers: &mut impl Answers<Cursor = C>) -> Result<usize, Gone> {
+        let mut bytes = [0; READ_BYTES];
+        let mut taken = 0;
+        for _ in 0..READS_A_TURN {
             match self.stream.read(&mut bytes) {
                 Ok(0) => return Err(Gone::Served),
-                Ok(len) if matches!(self.task, Task::Asking) => {
-                    self.inbox.extend_from_slice(&bytes[..len]);
-                    match codec::first(&self.inbox, CONTROL_REQUEST_BYTES_MAX)
-                        .and_then(|message| message.map(parse_hello).transpose())
-                    {
-                        Ok(None) => {}
-                        Ok(Some(hello)) => self.begin(hello, counters, answers),
-                        Err(error) => self.refuse(error.to_string()),
-                    }
+                Ok(len) => {
+                    taken += len;
+                    self.take(&bytes[..len], counters, answers);
                 }
-                // A request is all that a client may say.
-                Ok(_) => self.refuse("only one request a connection".to_owned()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Err(Gone::Served),
             }
+        }
+        Ok(taken)
+    }
+
+    fn take(&mut self, bytes: &[u8], counters: &Counters, answers: &mut impl Answers<Cursor = C>) {
+        if !matches!(self.task, Task::Asking | Task::Loading(_)) {
+            // A request is all that a client may say.
+            return self.refuse("only one request a connection".to_owned());
+        }
+        self.inbox.extend_from_slice(bytes);
+        if matches!(self.task, Task::Asking) {
+            match codec::first(&self.inbox, CONTROL_REQUEST_BYTES_MAX)
+                .and_then(|message| message.map(parse_hello).transpose())
+            {
+                Ok(None) => {}
+                Ok(Some((hello, len))) => {
+                    self.inbox.drain(..len);
+                    self.begin(hello, counters, answers);
+                }
+                Err(error) => self.refuse(error.to_string()),
+            }
+        }
+        match self.task {
+            Task::Loading(len) if self.inbox.len() >= len => self.load(len, answers),
+            Task::Loading(_) | Task::Asking => {}
+            Task::Listing(..) | Task::Watching(_) | Task::CutOff(..) | Task::Leaving if !self.inbox.is_empty() => {
+                self.refuse("only one request a connection".to_owned());
+            }
+            Task::Listing(..) | Task::Watching(_) | Task::CutOff(..) | Task::Leaving => {}
         }
     }
 
@@ -166,10 +191,45 @@ impl<C: Copy> Peer<C> {
             Ok(Request::Watch(topic)) => self.task = Task::Watching(topic),
             Ok(Request::Stats) => {
                 let report = Report { control: counters.into(), ..answers.report() };
-                self.outbox.push(&Reply::Stats(Box::new(report)));
+                self.answer(&Reply::Stats(Box::new(report)));
+            }
+            Ok(Request::Count(topic)) => self.answer(&Reply::Count(answers.count(topic))),
+            Ok(Request::Tracking) => self.answer(&Reply::Tracking(answers.tracking())),
+            Ok(Request::Forget(topic, numbers)) => self.answer(&Reply::Count(answers.forget(topic, Some(numbers)))),
+            Ok(Request::Flush(topic)) => self.answer(&Reply::Count(answers.forget(topic, None))),
+            Ok(Request::SaveState) => {
+                let state = answers.save();
+                self.outbox.push(&Reply::State(state.len() as u64));
+                self.outbox.push_bytes(&state);
                 self.outbox.push(&Reply::Done);
                 self.task = Task::Leaving;
             }
+            Ok(Request::LoadState(len)) => match usize::try_from(len) {
+                Ok(len) if len <= CONTROL_STATE_BYTES_MAX => self.task = Task::Loading(len),
+                Ok(_) | Err(_) => self.refuse(format!("a snapshot has at most {CONTROL_STATE_BYTES_MAX} bytes")),
+            },
+        }
+    }
+
+    /// Gives the one reply to a request.
+    fn answer(&mut self, reply: &Reply) {
+        self.outbox.push(reply);
+        self.outbox.push(&Reply::Done);
+        self.task = Task::Leaving;
+    }
+
+    /// Lets the gateway go on from the snapshot that has come.
+    fn load(&mut self, len: usize, answers: &mut impl Answers<Cursor = C>) {
+        let inbox = std::mem::take(&mut self.inbox);
+        if inbox.len() > len {
+            return self.refuse("something follows the snapshot".to_owned());
+        }
+        match answers.load(&inbox) {
+            Ok(()) => {
+                self.outbox.push(&Reply::Done);
+                self.task = Task::Leaving;
+            }
+            Err(error) => self.refuse(error.to_string()),
         }
     }
 
@@ -198,15 +258,20 @@ impl<C> AsFd for Peer<C> {
     }
 }
 
-/// The request, or the client's version when it is not ours.
-fn parse_hello(bytes: &[u8]) -> Result<Result<Request, u32>, CodecError> {
+/// The request, or the client's version when it is not ours; and how long the message is.
+fn parse_hello(bytes: &[u8]) -> Result<(Result<Request, u32>, usize), CodecError> {
     /// What all versions have in common.
     #[derive(Deserialize)]
     struct AnyHello {
         version: u32,
     }
+    let len = codec::LENGTH_BYTES + bytes.len();
     match codec::decode::<AnyHello>(bytes)?.version {
-        VERSION => codec::decode::<Hello>(bytes).map(|hello| Ok(hello.request)),
-        other => Ok(Err(other)),
+        VERSION => codec::decode::<Hello>(bytes).map(|hello| (Ok(hello.request), len)),
+        other => Ok((Err(other), len)),
     }
 }
+
+/// Bytes read in one go, and how often in one turn: 256 KB, after which the path has its turn again.
+const READ_BYTES: usize = 16 << 10;
+const READS_A_TURN: usize = 16;

@@ -5,7 +5,7 @@ use std::os::{
     unix::net::UnixStream,
 };
 
-use towpath_engine::Instant;
+use towpath_engine::{Instant, conntrack::Statistics, snapshot::SnapshotError};
 
 use super::{
     codec,
@@ -23,6 +23,24 @@ pub trait Answers {
 
     /// All counters but the server's own.
     fn report(&mut self) -> Report;
+
+    /// How many there are.
+    fn count(&mut self, topic: Topic) -> u64;
+
+    /// What connection tracking has counted.
+    fn tracking(&mut self) -> Statistics;
+
+    /// Forgets connections or expectations by their numbers, `None`: all. Answers how many.
+    fn forget(&mut self, topic: Topic, numbers: Option<Vec<u64>>) -> u64;
+
+    /// The gateway as bytes.
+    fn save(&mut self) -> Vec<u8>;
+
+    /// Goes on from a snapshot.
+    ///
+    /// # Errors
+    /// Why it is not taken; nothing has changed then.
+    fn load(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError>;
 
     /// A page of a list, what comes behind `after` or first, each entry told to `tell`. Answers where the page ends; `None`
     /// when nothing comes behind it. The server asks for one page at a time and lets the path have its turn between.

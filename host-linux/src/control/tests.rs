@@ -2,13 +2,15 @@ use std::{
     io::{Read, Write},
     os::unix::net::UnixStream,
     path::PathBuf,
+    thread,
     time::Duration,
 };
 
 use tempfile::TempDir;
 use towpath_engine::{
     Instant,
-    conntrack::{Entry, Status, Tuple},
+    conntrack::{Entry, Statistics, Status, Tuple},
+    snapshot::SnapshotError,
 };
 
 use super::{codec, *};
@@ -58,6 +60,67 @@ fn statistics_are_what_the_gateway_reports() {
     let report = Report { control, ..gateway.answers.report() };
     assert_eq!(client.next_reply().unwrap(), Some(Reply::Stats(Box::new(report))));
     assert_eq!(client.next_reply().unwrap(), None);
+}
+
+#[test]
+fn numbers_are_answered_and_connections_forgotten() {
+    let mut gateway = Gateway::new(10);
+    let ask = |gateway: &mut Gateway, request| {
+        let mut client = gateway.client(request);
+        let reply = client.next_reply().unwrap();
+        assert_eq!(client.next_reply().unwrap(), None);
+        reply
+    };
+    assert_eq!(ask(&mut gateway, Request::Count(Topic::Connections)), Some(Reply::Count(10)));
+    let statistics = Statistics { found: 3, ..Statistics::default() };
+    assert_eq!(ask(&mut gateway, Request::Tracking), Some(Reply::Tracking(statistics)));
+    assert_eq!(ask(&mut gateway, Request::Forget(Topic::Connections, vec![3, 4])), Some(Reply::Count(2)));
+    assert_eq!(ask(&mut gateway, Request::Flush(Topic::Connections)), Some(Reply::Count(8)));
+}
+
+#[test]
+fn a_state_comes_out_as_it_went_in_however_long_it_is() {
+    let mut gateway = Gateway::new(0);
+    let (path, state) = (gateway.path.clone(), gateway.answers.state.clone());
+    let saving = thread::spawn(move || Client::save_state(&path));
+    serve_until(&mut gateway, || saving.is_finished());
+    assert!(saving.join().unwrap().unwrap() == state);
+    let other: Vec<u8> = state.iter().rev().copied().collect();
+    let (path, sent) = (gateway.path.clone(), other.clone());
+    let loading = thread::spawn(move || Client::load_state(&path, &sent));
+    serve_until(&mut gateway, || loading.is_finished());
+    loading.join().unwrap().unwrap();
+    assert!(gateway.answers.state == other);
+}
+
+#[test]
+fn a_state_that_the_gateway_does_not_take_is_refused_with_its_reason() {
+    let mut gateway = Gateway::new(0);
+    let (path, state) = (gateway.path.clone(), gateway.answers.state.clone());
+    let loading = thread::spawn(move || Client::load_state(&path, b"nonsense"));
+    serve_until(&mut gateway, || loading.is_finished());
+    let error = loading.join().unwrap().unwrap_err().to_string();
+    assert!(error.ends_with("refused: this is no snapshot of a gateway"), "{error}");
+    assert!(gateway.answers.state == state);
+    let mut client = gateway.client(Request::LoadState(1 << 40));
+    let error = client.next_reply().unwrap_err().to_string();
+    assert!(error.contains("a snapshot has at most"), "{error}");
+}
+
+#[test]
+fn a_client_that_does_not_send_the_state_it_promised_is_cut_off() {
+    let mut gateway = Gateway::new(0);
+    let _silent = gateway.client(Request::LoadState(100));
+    gateway.now = gateway.now + CONTROL_SILENCE_MAX;
+    gateway.serve();
+    assert_eq!(gateway.server.counters().clients_cut_off, 1);
+}
+
+fn serve_until(gateway: &mut Gateway, done: impl Fn() -> bool) {
+    while !done() {
+        gateway.serve();
+        thread::yield_now();
+    }
 }
 
 #[test]
@@ -115,14 +178,14 @@ fn a_watcher_that_does_not_read_is_cut_off_and_told_how_much_it_lost() {
 #[test]
 fn a_client_of_another_version_is_told_so() {
     let mut gateway = Gateway::new(0);
-    let error = gateway.say(br#"{"version":2,"request":{"something":"new"}}"#);
-    assert!(error.contains("speaks version 1 of the control messages, not 2"), "{error}");
+    let error = gateway.say(br#"{"version":3,"request":{"something":"new"}}"#);
+    assert!(error.contains("speaks version 2 of the control messages, not 3"), "{error}");
 }
 
 #[test]
 fn what_is_no_request_is_refused_with_a_reason() {
     let mut gateway = Gateway::new(0);
-    for message in [&b"hello"[..], b"{}", br#"{"version":1}"#, br#"{"version":1,"request":"make-coffee"}"#, b"\xff"] {
+    for message in [&b"hello"[..], b"{}", br#"{"version":2}"#, br#"{"version":2,"request":"make-coffee"}"#, b"\xff"] {
         let error = gateway.say(message);
         assert!(error.contains("not understood"), "{error}");
     }
@@ -192,6 +255,7 @@ struct Gateway {
 struct Numbers {
     count: u32,
     pages: u32,
+    state: Vec<u8>,
 }
 
 impl Gateway {
@@ -200,7 +264,13 @@ impl Gateway {
         let path = folder.path().join("control");
         let server = Server::new(Listener::bind(&path).unwrap());
         let now = Instant::from_secs(1000);
-        Self { path, server, answers: Numbers { count, pages: 0 }, now, _folder: folder }
+        Self {
+            path,
+            server,
+            answers: Numbers { count, pages: 0, state: (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect() },
+            now,
+            _folder: folder,
+        }
     }
 
     fn serve(&mut self) {
@@ -209,8 +279,9 @@ impl Gateway {
 
     /// A client that is taken in, but for a listing, which starts with the first page.
     fn client(&mut self, request: Request) -> Client {
+        let is_listing = request == Request::List(Topic::Connections);
         let client = Client::ask(&self.path, request).unwrap();
-        if request != Request::List(Topic::Connections) {
+        if !is_listing {
             self.serve();
         }
         client
@@ -231,6 +302,35 @@ impl Answers for Numbers {
 
     fn report(&mut self) -> Report {
         Report { uptime_ns: Duration::from_secs(7).as_nanos() as u64, ..Report::default() }
+    }
+
+    fn count(&mut self, topic: Topic) -> u64 {
+        assert_eq!(topic, Topic::Connections);
+        self.count.into()
+    }
+
+    fn tracking(&mut self) -> Statistics {
+        Statistics { found: 3, ..Statistics::default() }
+    }
+
+    fn forget(&mut self, _: Topic, numbers: Option<Vec<u64>>) -> u64 {
+        let gone = numbers.map_or(self.count, |numbers| numbers.len() as u32);
+        self.count -= gone;
+        gone.into()
+    }
+
+    fn save(&mut self) -> Vec<u8> {
+        self.state.clone()
+    }
+
+    fn load(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        match snapshot {
+            b"nonsense" => Err(SnapshotError::NoSnapshot),
+            state => {
+                self.state = state.to_vec();
+                Ok(())
+            }
+        }
     }
 
     fn page(&mut self, topic: Topic, after: Option<u32>, tell: &mut dyn FnMut(&Reply)) -> Option<u32> {

@@ -98,6 +98,34 @@ impl Gateway {
             .map_err(|error| GatewayError::of_setup(&config.file, error))?;
         Ok(engine)
     }
+
+    /// The same, going on from `state` if there is one (see [`Engine::resume`]): connections, expectations, counters and learned
+    /// neighbours are the state's, what the configuration says holds.
+    ///
+    /// # Errors
+    /// As for [`Self::engine`], and when the state is not taken, or is one of other devices.
+    pub fn engine_from(
+        self,
+        state: Option<State<'_>>,
+        seed: u64,
+        routines: Routines,
+        hardware: impl FnMut(DeviceId, &Interface) -> Hardware,
+    ) -> Result<Engine, GatewayError> {
+        let mut engine = self.engine(seed, routines, hardware)?;
+        if let Some(State { name, bytes }) = state {
+            engine.resume(bytes, false).map_err(|error| GatewayError::Snapshot(name.to_owned(), error))?;
+        }
+        Ok(engine)
+    }
+}
+
+/// A saved state and what errors call it.
+#[derive(Clone, Copy, Debug)]
+pub struct State<'a> {
+    /// The name of its file.
+    pub name: &'a str,
+    /// Its bytes.
+    pub bytes: &'a [u8],
 }
 
 fn sources(rules: &[RulesText], family: Family) -> Vec<Source<'_>> {

@@ -13,3 +13,4 @@ mod refused;
 mod ring;
 mod running;
 mod skip;
+mod state;

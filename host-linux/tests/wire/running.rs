@@ -118,7 +118,13 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts it and waits until it says that it runs.
     pub(crate) fn start(folder: &Folder) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same, with further words.
+    pub(crate) fn start_with(folder: &Folder, words: &[&str]) -> Self {
         let mut command = folder.command(&["run", "-c", folder.config_name()]);
+        command.args(words);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
         let mut line = String::new();

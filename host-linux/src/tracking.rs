@@ -1,0 +1,300 @@
+//! Which connections conntrack(8) would show, and how: for a running gateway and for the one of a replay.
+
+use std::{
+    io::{self, Write},
+    net::IpAddr,
+};
+
+use towpath_engine::{
+    Change, Engine, Instant,
+    conntrack::{
+        Entry, Family, Statistics, Status, TcpState, Tuple,
+        text::{ConnectionLine, protocol_by_name},
+        xml::{ConnectionXml, XML_END, XML_START},
+    },
+    wire::Protocol,
+};
+
+/// What a connection must be to be shown or deleted; what is `None` may be anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// `-f`
+    pub family: Option<Family>,
+    /// `-p`
+    pub protocol: Option<Protocol>,
+    /// `-s`, `-d`: addresses of the original direction.
+    pub original: Ends,
+    /// `-r`, `-q`: addresses of the reply direction.
+    pub reply: Ends,
+    /// `-m`: value and mask.
+    pub mark: Option<(u32, u32)>,
+    /// `-w`
+    pub zone: Option<u16>,
+    /// `-u`: bits that must be set.
+    pub status: Option<Status>,
+    /// `--state`
+    pub state: Option<TcpState>,
+    /// `-n`: the source is translated, to this address if one is given.
+    pub source_nat: Option<Option<IpAddr>>,
+    /// `-g`: the destination is translated, to this address if one is given.
+    pub destination_nat: Option<Option<IpAddr>>,
+    /// `-j`: either is translated, to this address if one is given.
+    pub any_nat: Option<Option<IpAddr>>,
+}
+
+/// Both ends of one direction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// Where it comes from.
+    pub source: Option<Network>,
+    /// Where it goes to.
+    pub destination: Option<Network>,
+    /// From which port.
+    pub source_port: Option<u16>,
+    /// To which port.
+    pub destination_port: Option<u16>,
+}
+
+/// An address and how many of its first bits count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Reads `address` or `address/prefix`.
+    ///
+    /// # Errors
+    /// What is wanted instead.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let wanted = "an address such as 10.0.0.1, or a network such as 10.0.0.0/8";
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().map_err(|_| wanted)?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(longest), str::parse).map_err(|_| wanted)?;
+        if prefix <= longest { Ok(Self { address, prefix }) } else { Err(wanted) }
+    }
+
+    fn holds(&self, address: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+        self.address.is_ipv4() == address.is_ipv4() && (bits(self.address) ^ bits(address)) & mask == 0
+    }
+}
+
+impl Ends {
+    fn hold(&self, tuple: &Tuple) -> bool {
+        let lies_in = |network: Option<Network>, address| network.is_none_or(|network| network.holds(address));
+        let is = |wanted: Option<u16>, port| wanted.is_none_or(|wanted| wanted == port);
+        lies_in(self.source, tuple.source_ip())
+            && lies_in(self.destination, tuple.destination_ip())
+            && is(self.source_port, tuple.source_port)
+            && is(self.destination_port, tuple.destination_port)
+    }
+}
+
+impl Filter {
+    /// Whether a connection is wanted.
+    #[must_use]
+    pub fn wants(&self, entry: &Entry) -> bool {
+        let (original, reply) = (&entry.original, &entry.reply);
+        let translated = |wanted: Option<IpAddr>, before: IpAddr, after: IpAddr| {
+            before != after && wanted.is_none_or(|wanted| wanted == after)
+        };
+        let source = |wanted| translated(wanted, original.source_ip(), reply.destination_ip());
+        let destination = |wanted| translated(wanted, original.destination_ip(), reply.source_ip());
+        self.family.is_none_or(|family| family == original.family)
+            && self.protocol.is_none_or(|protocol| protocol == original.protocol())
+            && self.original.hold(original)
+            && self.reply.hold(reply)
+            && self.mark.is_none_or(|(value, mask)| entry.mark.unwrap_or(0) & mask == value)
+            && self.zone.is_none_or(|zone| zone == entry.zone)
+            && self.status.is_none_or(|status| entry.status.contains(status))
+            && self.state.is_none_or(|state| entry.tcp.is_some_and(|tcp| tcp.state == state))
+            && self.source_nat.is_none_or(source)
+            && self.destination_nat.is_none_or(destination)
+            && self.any_nat.is_none_or(|wanted| source(wanted) || destination(wanted))
+    }
+}
+
+/// Reads a protocol's name or number, as `-p` takes it.
+///
+/// # Errors
+/// What is wanted instead.
+pub fn parse_protocol(text: &str) -> Result<Protocol, &'static str> {
+    protocol_by_name(text)
+        .or_else(|| text.parse().ok().map(Protocol))
+        .ok_or("a protocol: tcp, udp, icmp, icmpv6, gre, sctp, udplite, or a number up to 255")
+}
+
+/// How connections are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Format {
+    /// `-o xml`
+    pub xml: bool,
+    /// `-o extended`
+    pub extended: bool,
+    /// `-o id`
+    pub id: bool,
+    /// `-o timestamp`: events start with their time.
+    pub timestamp: bool,
+}
+
+impl Format {
+    /// Writes what stands before all connections.
+    ///
+    /// # Errors
+    /// When `out` takes nothing more.
+    pub fn start(self, out: &mut impl Write) -> io::Result<()> {
+        if self.xml { out.write_all(XML_START.as_bytes()) } else { Ok(()) }
+    }
+
+    /// Writes a connection, or what happened to it and when.
+    ///
+    /// # Errors
+    /// When `out` takes nothing more.
+    pub fn write(self, out: &mut impl Write, entry: &Entry, event: Option<(Instant, Change)>) -> io::Result<()> {
+        let change = event.map(|(_, change)| change);
+        if self.xml {
+            return writeln!(out, "{}", ConnectionXml { entry, change });
+        }
+        if let (true, Some((when, _))) = (self.timestamp, event) {
+            write!(out, "[{:08}.{:06}]\t", when.as_secs(), when.as_nanos() / 1000 % 1_000_000)?;
+        }
+        writeln!(out, "{}", ConnectionLine { entry, change, with_family: self.extended, with_id: self.id })
+    }
+
+    /// Writes what stands behind all connections.
+    ///
+    /// # Errors
+    /// When `out` takes nothing more.
+    pub fn end(self, out: &mut impl Write) -> io::Result<()> {
+        if self.xml { out.write_all(XML_END.as_bytes()) } else { Ok(()) }
+    }
+}
+
+/// Writes the connections of an engine as `conntrack -L` does; gives how many there were.
+///
+/// # Errors
+/// When `out` takes nothing more.
+pub fn list(engine: &Engine, filter: &Filter, format: Format, out: &mut impl Write) -> io::Result<u64> {
+    let mut shown = 0;
+    format.start(out)?;
+    for entry in engine.conntrack().entries(engine.now()) {
+        // Linux lists a mark of 0 too.
+        let entry = Entry { mark: Some(entry.mark.unwrap_or(0)), ..entry };
+        if filter.wants(&entry) {
+            format.write(out, &entry, None)?;
+            shown += 1;
+        }
+    }
+    format.end(out)?;
+    Ok(shown)
+}
+
+/// Writes what connection tracking has counted as `conntrack -S` does, for the one processor that there is here. What Linux
+/// counts besides cannot happen here.
+///
+/// # Errors
+/// When `out` takes nothing more.
+pub fn write_statistics(out: &mut impl Write, counted: &Statistics) -> io::Result<()> {
+    let Statistics { found, invalid, insert, insert_failed, drop, early_drop, error, expect_new: _ } = counted;
+    // Linux counts only what comes in by netlink.
+    let _ = insert;
+    writeln!(
+        out,
+        "cpu=0   \tfound={found} invalid={invalid} insert=0 insert_failed={insert_failed} drop={drop} \
+         early_drop={early_drop} error={error} search_restart=0 clash_resolve=0 chaintoolong=0 "
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_engine::conntrack::{Address, TcpEntry};
+
+    use super::*;
+
+    /// 10.0.0.2:4000 > 192.0.2.2:80, masqueraded to 192.0.2.1.
+    fn entry() -> Entry {
+        let original = Tuple {
+            source: Address::v4([10, 0, 0, 2]),
+            destination: Address::v4([192, 0, 2, 2]),
+            source_port: 4000,
+            destination_port: 80,
+            protocol: 6,
+            family: Family::Ipv4,
+        };
+        let reply = Tuple { destination: Address::v4([192, 0, 2, 1]), ..original.inverted().unwrap() };
+        Entry {
+            serial: 1,
+            original,
+            reply,
+            status: Status(Status::SEEN_REPLY.0 | Status::ASSURED.0),
+            zone: 3,
+            timeout_secs: Some(7),
+            tcp: Some(TcpEntry { state: TcpState::Established, sides: None }),
+            sctp: None,
+            helper: None,
+            mark: Some(0x105),
+            master: None,
+            adjustments: None,
+            counters: None,
+            uses: Some(1),
+        }
+    }
+
+    #[test]
+    fn each_wish_is_held_against_its_own_field() {
+        let network = |text| Some(Network::parse(text).unwrap());
+        let any = Filter::default();
+        let cases: [(Filter, bool); 18] = [
+            (any.clone(), true),
+            (Filter { family: Some(Family::Ipv6), ..any.clone() }, false),
+            (Filter { protocol: Some(parse_protocol("tcp").unwrap()), ..any.clone() }, true),
+            (Filter { protocol: Some(parse_protocol("17").unwrap()), ..any.clone() }, false),
+            (Filter { original: Ends { source: network("10.0.0.0/8"), ..Ends::default() }, ..any.clone() }, true),
+            (Filter { original: Ends { source: network("10.0.0.3"), ..Ends::default() }, ..any.clone() }, false),
+            (Filter { original: Ends { destination_port: Some(80), ..Ends::default() }, ..any.clone() }, true),
+            (Filter { reply: Ends { destination: network("192.0.2.1"), ..Ends::default() }, ..any.clone() }, true),
+            (Filter { reply: Ends { source_port: Some(81), ..Ends::default() }, ..any.clone() }, false),
+            (Filter { mark: Some((0x5, 0xf)), ..any.clone() }, true),
+            (Filter { mark: Some((0x5, u32::MAX)), ..any.clone() }, false),
+            (Filter { zone: Some(0), ..any.clone() }, false),
+            (Filter { status: Some(Status::ASSURED), ..any.clone() }, true),
+            (Filter { state: Some(TcpState::TimeWait), ..any.clone() }, false),
+            (Filter { source_nat: Some(None), ..any.clone() }, true),
+            (Filter { source_nat: Some(Some([192, 0, 2, 9].into())), ..any.clone() }, false),
+            (Filter { destination_nat: Some(None), ..any.clone() }, false),
+            (Filter { any_nat: Some(Some([192, 0, 2, 1].into())), ..any }, true),
+        ];
+        for (filter, wanted) in cases {
+            assert_eq!(filter.wants(&entry()), wanted, "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_or_protocol_is_refused() {
+        for text in ["", "10.0.0", "10.0.0.1/33", "::1/129", "10.0.0.1/x", "all"] {
+            assert!(Network::parse(text).is_err(), "{text}");
+        }
+        for text in ["", "foo", "256", "-1"] {
+            assert!(parse_protocol(text).is_err(), "{text}");
+        }
+    }
+
+    /// The line is the real tool's.
+    #[test]
+    fn statistics_are_those_of_the_real_tool() {
+        let mut out = Vec::new();
+        write_statistics(&mut out, &Statistics { invalid: 2, insert: 9, ..Statistics::default() }).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "cpu=0   \tfound=0 invalid=2 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=0 \
+             clash_resolve=0 chaintoolong=0 \n"
+        );
+    }
+}
