@@ -31,7 +31,8 @@ fn tree(selection: &[&str], root: &str) -> BTreeSet<String> {
     let text = String::from_utf8(output.stdout).expect("names are text");
     let mut below = None;
     let mut found = BTreeSet::new();
-    for line in text.lines() {
+    // An empty line stands between the trees of several roots.
+    for line in text.lines().filter(|line| !line.is_empty()) {
         let (depth, package) = line.split_once(' ').expect("a depth and a package");
         let depth: usize = depth.parse().expect("a number");
         if below.is_some_and(|below| depth <= below) {

@@ -1,7 +1,7 @@
 //! The control socket: how a running gateway is asked and told.
 //!
 //! A Unix stream socket with mode 0600. A client connects, says one [`Hello`] with the version it speaks and its request,
-//! and reads replies until [`Reply::Done`]. Messages are JSON behind their length ([`codec`]): a listing is streamed line by
+//! and reads replies until [`Reply::Done`]. Messages are JSON behind their length (`codec`): a listing is streamed line by
 //! line, in pages between which the packet path has its turn, and every memory is bounded. A client that does not
 //! read is cut off, and learns how many lines it has lost.
 //!

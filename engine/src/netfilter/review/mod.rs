@@ -6,10 +6,10 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`cover`] | whether one rule asks for all that another asks for |
-//! | [`reach`] | rules and chains that no packet gets to |
-//! | [`answers`] | what is let through and whose answers are not |
-//! | [`invalid`] | INVALID packets that leave a translating gateway as they are |
+//! | `cover` | whether one rule asks for all that another asks for |
+//! | `reach` | rules and chains that no packet gets to |
+//! | `answers` | what is let through and whose answers are not |
+//! | `invalid` | INVALID packets that leave a translating gateway as they are |
 
 mod answers;
 mod cover;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Sketch {
-    /// All that the notation can tell of a packet; `None` where it has no words, as for IPv6 (see [`super::Summary`] for
+    /// All that the notation can tell of a packet; `None` where it has no words, as for IPv6 (see [`Summary`](crate::packet::Summary) for
     /// what is printed then).
     #[must_use]
     pub fn of(packet: &Packet) -> Option<Self> {
