@@ -27,7 +27,7 @@ fn packets_of_established_flows_allocate_nothing() {
 /// Opens a flow, and gives a request and an answer of it.
 fn open(engine: &mut Engine, flow: u16) -> [(DeviceId, Vec<u8>); 2] {
     let (client, server) = (Ipv4Addr::new(10, 0, 2, (flow % 200) as u8), Ipv4Addr::new(198, 51, 100, 7));
-    let flags = (flow % 2 == 0).then_some(0x02);
+    let flags = flow.is_multiple_of(2).then_some(0x02);
     let header = Header { source: client, destination: server, ports: (2000 + flow, 80), flags, ttl: 64, tos: 0 };
     let sent = pass(engine, Instant::from_secs(1), LAN, &frame(LAN, &header));
     let [(_, sent)] = sent.as_slice() else { panic!("the first packet of flow {flow} leaves") };
