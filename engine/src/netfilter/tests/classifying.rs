@@ -65,77 +65,76 @@ fn a_broken_packet_meets_the_first_rule_that_asks_for_its_ports() {
     assert!(matches!(lab.forward(&mut packet), Verdict::Drop(_)));
 }
 
-fn rule() -> impl Strategy<Value = Drawn> {
-    let address = |flag: &'static str| {
-        prop_oneof![
-            2 => Just(String::new()),
-            3 => (0_u8..4, 0_u8..4, prop_oneof![Just(8_u8), Just(24), Just(31), Just(32)], proptest::bool::weighted(0.1))
-                .prop_map(move |(a, b, length, not)| {
-                    format!("{} {flag} 10.0.{a}.{b}/{length}", if not { "!" } else { "" })
-                }),
-        ]
-    };
-    let port = |flag: &'static str| {
-        prop_oneof![
-            2 => Just(String::new()),
-            3 => (0_u16..12).prop_map(move |port| format!("{flag} {port}")),
-            1 => (0_u16..12, 0_u16..12).prop_map(move |(low, width)| format!("{flag} {low}:{}", low + width)),
-            1 => (0_u16..12).prop_map(move |port| format!("! {flag} {port}")),
-        ]
-    };
+/// Each part is boxed: put together as they are, their types take minutes to compile.
+fn rule() -> BoxedStrategy<Drawn> {
     let transport = prop_oneof![
         2 => Just(String::new()),
         1 => Just("-p icmp".into()),
         1 => Just("! -p tcp".into()),
         1 => Just("-f".into()),
-        4 => (prop_oneof![Just("tcp"), Just("udp")], port("--sport"), port("--dport"))
+        4 => (word(&["tcp", "udp"]), port("--sport"), port("--dport"))
             .prop_map(|(protocol, source, destination)| format!("-p {protocol} -m {protocol} {source} {destination}")),
     ];
-    let other = prop_oneof![
-        6 => Just(""),
-        1 => Just("-i lan"),
-        1 => Just("-m state --state NEW"),
-        1 => Just("-m length --length 0:28"),
-        1 => Just("-m statistic --mode nth --every 2 --packet 0"),
-    ];
-    let target = prop_oneof![
-        6 => Just(""),
-        1 => Just("-j ACCEPT"),
-        1 => Just("-j DROP"),
-        1 => Just("-j RETURN"),
-        2 => Just("-j NEXT"),
-        1 => Just("-g NEXT"),
-    ];
-    (0..CHAINS.len(), address("-s"), address("-d"), transport, other, target).prop_map(
-        |(chain, source, destination, transport, other, target)| {
+    let matches = word(&["", "", "", "", "", "", "-i lan", "-m state --state NEW", LENGTH, EVERY_OTHER]);
+    let targets = word(&["", "", "", "", "", "", "-j ACCEPT", "-j DROP", "-j RETURN", "-j NEXT", "-j NEXT", "-g NEXT"]);
+    (0..CHAINS.len(), address("-s"), address("-d"), transport.boxed(), matches, targets)
+        .prop_map(|(chain, source, destination, transport, other, target)| {
             let target = match CHAINS.get(chain + 1) {
                 Some(next) => target.replace("NEXT", next),
                 None => String::from(if target.contains("NEXT") { "" } else { target }),
             };
             Drawn { chain, text: format!("{source} {destination} {transport} {other} {target}") }
-        },
-    )
+        })
+        .boxed()
 }
 
-fn packet() -> impl Strategy<Value = Sample> {
-    let address = || (0_u8..4, 0_u8..4).prop_map(|(a, b)| [10, 0, a, b]);
-    let kind = prop_oneof![4 => Just(0_u8), 4 => Just(1), 1 => Just(2), 1 => Just(3), 1 => Just(4)];
-    (kind, address(), address(), 0_u16..24, 0_u16..24).prop_map(|(kind, source, destination, from, to)| {
-        let mut sample = match kind {
-            0 | 3 => tcp(to, 0x10),
-            1 | 4 => udp(to, 4),
-            _ => icmp(8, 0),
-        };
-        if kind != 2 {
-            sample.transport[..2].copy_from_slice(&from.to_be_bytes());
-        }
-        match kind {
-            3 => sample.transport.truncate(10),
-            4 => sample = sample.fragment(3),
-            _ => {}
-        }
-        sample.from(source).to(destination)
-    })
+fn word(words: &'static [&'static str]) -> BoxedStrategy<&'static str> {
+    proptest::sample::select(words).boxed()
 }
+
+fn address(flag: &'static str) -> BoxedStrategy<String> {
+    let network = (0_u8..4, 0_u8..4, proptest::sample::select(&[8_u8, 24, 31, 32][..]), proptest::bool::weighted(0.1));
+    let network = network.prop_map(move |(a, b, length, not)| {
+        let not = if not { "!" } else { "" };
+        format!("{not} {flag} 10.0.{a}.{b}/{length}")
+    });
+    prop_oneof![2 => Just(String::new()), 3 => network].boxed()
+}
+
+fn port(flag: &'static str) -> BoxedStrategy<String> {
+    (0_u8..7, 0_u16..12, 0_u16..12)
+        .prop_map(move |(kind, low, width)| match kind {
+            0 | 1 => String::new(),
+            2..=4 => format!("{flag} {low}"),
+            5 => format!("{flag} {low}:{}", low + width),
+            _ => format!("! {flag} {low}"),
+        })
+        .boxed()
+}
+
+fn packet() -> BoxedStrategy<Sample> {
+    let addresses = (0_u8..4, 0_u8..4, 0_u8..4, 0_u8..4);
+    (0_u8..11, addresses, 0_u16..24, 0_u16..24)
+        .prop_map(|(kind, (a, b, c, d), from, to)| {
+            let mut sample = match kind {
+                0..=3 | 8 => tcp(to, 0x10),
+                4..=7 | 9 => udp(to, 4),
+                _ => icmp(8, 0),
+            };
+            if kind < 10 {
+                sample.transport[..2].copy_from_slice(&from.to_be_bytes());
+            }
+            match kind {
+                8 => sample.transport.truncate(10),
+                9 => sample = sample.fragment(3),
+                _ => {}
+            }
+            sample.from([10, 0, a, b]).to([10, 0, c, d])
+        })
+        .boxed()
+}
+
+const LENGTH: &str = "-m length --length 0:28";
+const EVERY_OTHER: &str = "-m statistic --mode nth --every 2 --packet 0";
 
 static CHAINS: [&str; 3] = ["FORWARD", "one", "two"];
