@@ -22,7 +22,7 @@ pub(crate) fn test() -> Result<()> {
     };
     build(&node)?;
     say("building towpath, to compare the page with it");
-    run::run(host::cargo("build").args(["--package", "towpath"]))?;
+    run::run(host::workspace("build")?.args(["--bin", "towpath"]))?;
     say(format_args!("testing the page in {}", browser.display()));
     let mut tests = node.npm();
     tests.args(["run", "--silent", "test"]);
