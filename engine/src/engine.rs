@@ -197,12 +197,13 @@ impl Engine {
     }
 
     /// When [`Engine::handle_timeout`] has something to do, and what for; `None`: never, unless something comes in.
+    /// Never earlier than the latest time seen: what is overdue is due now.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, TimerId)> {
         let conntrack = self.conntrack.next_timeout().map(|when| (when, TimerId::Conntrack));
         let neighbour = self.neighbours.next_timeout().map(|when| (when, TimerId::Neighbour));
         let defrag = self.defrag.next_timeout().map(|when| (when, TimerId::Defrag));
-        [conntrack, neighbour, defrag].into_iter().flatten().min()
+        [conntrack, neighbour, defrag].into_iter().flatten().min().map(|(when, timer)| (when.max(self.latest), timer))
     }
 
     /// Gives the buffers of a frame back that has left, so that the next one finds them.
