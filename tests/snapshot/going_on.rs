@@ -150,7 +150,9 @@ pub(crate) struct Life {
 impl Life {
     /// Without a trace, so that established flows pass the rules as their packets before did.
     pub(crate) fn new(mut engine: Engine, inputs: Vec<Input>, now: Instant) -> Self {
-        engine.handle_command(now, Command::Trace(TraceLevel::Off)).expect("a trace can be ended");
+        // At the engine's own time: a restored one shall not have seen more of it than the one that was saved.
+        let seen = engine.now();
+        engine.handle_command(seen, Command::Trace(TraceLevel::Off)).expect("a trace can be ended");
         Self { engine, transcript: Transcript::default(), now, inputs }
     }
 
