@@ -25,7 +25,7 @@
 //! | `mtu N` | of an ICMP error | made: 0; seen: not compared |
 //! | `ttl`, `tos`, `ipid`, `df` | of IPv4 | made: 64, 0, 0, off; seen: not compared |
 //!
-//! What an ICMP error quotes stands in brackets; there only addresses, protocol and ports (of ICMP: type, code, id) count, and
+//! What an ICMP error quotes stands in brackets, `[cut]` where that is too little to tell; there only addresses, protocol and ports (of ICMP: type, code, id) count, and
 //! what is written beside them.
 //!
 //! What cannot be said here (wrong lengths and checksums, other protocols' headers, IPv6) is a matter of bytes.

@@ -179,7 +179,9 @@ fn icmp(cursor: &mut Cursor<'_>, depth: Depth) -> Result<IcmpSketch, TextError> 
             }
             "[" if is_error && depth == Depth::Outer => {
                 cursor.next();
-                sketch.about = Some(Box::new(ipv4(cursor, Depth::Quoted)?));
+                if !cursor.takes("cut") {
+                    sketch.about = Some(Box::new(ipv4(cursor, Depth::Quoted)?));
+                }
                 cursor.expect("]")?;
             }
             _ => return Ok(sketch),

@@ -12,7 +12,7 @@ const FROM: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const TO: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 
 #[rustfmt::skip]
-static LINES: [&str; 18] = [
+static LINES: [&str; 19] = [
     "10.0.0.2:40000 > 198.51.100.7:80 tcp S seq 1000 ack 0",
     "10.0.0.2:40000 > 198.51.100.7:80 tcp S seq 1000 ack 0 win 64240 mss 1460 wscale 7 sackok ts 1/2",
     "10.0.0.2:40000 > 198.51.100.7:80 tcp A seq 1 ack 4294967295 sack 10-20,30-40",
@@ -26,6 +26,7 @@ static LINES: [&str; 18] = [
     "10.0.0.2 > 198.51.100.7 icmp type 0 code 0 id 7 seq 65535 len 3000",
     "10.0.0.2 > 198.51.100.7 icmp type 3 code 4 mtu 1400 [10.0.0.2:1 > 10.0.0.3:2 tcp seq 9]",
     "10.0.0.2 > 198.51.100.7 icmp type 11 code 0 [10.0.0.2 > 10.0.0.3 icmp type 8 code 0 id 1]",
+    "10.0.0.2 > 198.51.100.7 icmp type 3 code 4 mtu 1400 [cut]",
     "10.0.0.2 > 198.51.100.7 udp fragment 1480 more len 1480",
     "10.0.0.2 > 198.51.100.7 udp fragment 2960 data \"end\"",
     "10.0.0.2 > 198.51.100.7 gre len 8",
