@@ -10,7 +10,8 @@
 //! | `SA` | shutdown ack sent | the other side agrees |
 //! | `HS` | heartbeat sent | another path of an association that began elsewhere is tried |
 //!
-//! Every cell was asked of Linux 6.18 (scenario `sctp-states`; `net/netfilter/nf_conntrack_proto_sctp.c`,
+//! The cells that packets reach were asked of Linux 6.18 (scenarios `sctp-states-*`). The answers' column before anything
+//! was seen, and most of those after a heartbeat, are as the source has them (`net/netfilter/nf_conntrack_proto_sctp.c`,
 //! `sctp_conntracks`). RFC 9260.
 
 use serde::{Deserialize, Serialize};

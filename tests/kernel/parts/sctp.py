@@ -59,19 +59,29 @@ def end(s):
     s.put(said("c", DATA, 9999))
 
 
-@scenario("sctp-states")
-def states(s):
-    """Each chunk from each side in each state, a flow for each."""
+def states(s, who):
+    """Each chunk from one side in each state, a flow for each."""
     port = 10000
     for state, way in WAYS.items():
         s.note(state)
-        for who in "cs":
-            for kind in CHUNKS:
-                port += 1
-                for earlier, step in way:
-                    s.put(said(earlier, step, port))
-                s.put(said(who, kind, port))
+        for kind in CHUNKS:
+            port += 1
+            for earlier, step in way:
+                s.put(said(earlier, step, port))
+            s.put(said(who, kind, port))
     end(s)
+
+
+@scenario("sctp-states-client")
+def client_states(s):
+    """Each chunk from the client in each state."""
+    states(s, "c")
+
+
+@scenario("sctp-states-server")
+def server_states(s):
+    """Each chunk from the server in each state."""
+    states(s, "s")
 
 
 @scenario("sctp-flows")
