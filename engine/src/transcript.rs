@@ -79,7 +79,7 @@ impl Transcript {
         self.add(format_args!("{:?} {:?} {:?}", engine.stats(), conntrack.statistics(), engine.poll_timeout()));
         self.add(format_args!("{:?}", conntrack.entries(now)));
         for slot in 0..conntrack.slots() {
-            self.add(format_args!("{:?}", conntrack.in_slot(slot).map(|(id, _)| conntrack.entry(now, id))));
+            self.add(format_args!("{:?}", conntrack.in_slot(slot).and_then(|(id, _)| conntrack.entry(now, id))));
         }
         for expectation in conntrack.expectations().iter() {
             self.add(format_args!("{:?}", ExpectationEntry::of(now, expectation)));

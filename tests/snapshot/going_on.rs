@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::OnceLock, time::Duration};
 
 use lab::kernel::{Input, Material, folders, play};
-use proptest::{prelude::*, sample::Index, test_runner::RngSeed};
+use proptest::{prelude::*, sample::Index};
 use towpath_engine::{
     Command, Engine, Frame, Instant,
     netfilter::{Loading, RuleSet, Source},
@@ -239,7 +239,7 @@ static RULES: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, rng_seed: RngSeed::Fixed(2), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn whatever_happens_happens_the_same_to_a_restored_engine(
