@@ -62,8 +62,9 @@ impl Stats {
         self.drops[reason as usize]
     }
 
-    /// The counters beside drops, in a fixed order. `events_lost` is not among them: the queue of events counts them.
-    pub(crate) fn totals(&self) -> [u64; 9] {
+    /// The counters beside drops, in the order in which snapshots have them. `events_lost` is not among them: the queue of
+    /// events counts them.
+    const fn kept(&mut self) -> [&mut u64; 9] {
         let Self {
             received,
             received_bytes,
@@ -76,7 +77,7 @@ impl Stats {
             time_stepped_back,
             events_lost: _,
             drops: _,
-        } = *self;
+        } = self;
         [
             received,
             received_bytes,
@@ -90,31 +91,17 @@ impl Stats {
         ]
     }
 
+    /// The counters beside drops, for a snapshot.
+    pub(crate) fn totals(&self) -> [u64; 9] {
+        self.clone().kept().map(|counter| *counter)
+    }
+
     /// Counters that go on from [`Self::totals`] and drops by the names of their reasons; `None` when a name is unknown.
     pub(crate) fn restore(totals: [u64; 9], drops: &[(String, u64)]) -> Option<Self> {
-        let [
-            received,
-            received_bytes,
-            transmitted,
-            transmitted_bytes,
-            forwarded,
-            delivered,
-            originated,
-            icmp_limited,
-            time_stepped_back,
-        ] = totals;
-        let mut stats = Self {
-            received,
-            received_bytes,
-            transmitted,
-            transmitted_bytes,
-            forwarded,
-            delivered,
-            originated,
-            icmp_limited,
-            time_stepped_back,
-            ..Self::default()
-        };
+        let mut stats = Self::default();
+        for (counter, total) in stats.kept().into_iter().zip(totals) {
+            *counter = total;
+        }
         for (name, count) in drops {
             let reason = DropReason::ALL.iter().find(|reason| reason.name() == name)?;
             stats.drops[*reason as usize] = *count;
