@@ -105,18 +105,9 @@ pub fn changes(record: &Record<'_>) -> Vec<Proposal> {
 
 /// What would make an INVALID packet another one.
 fn of_tracking(record: &Record<'_>) -> Option<Proposal> {
-    let invalid = record.path.iter().find_map(|step| match step {
-        Step::Conntrack(_, Reasoning::Invalid(invalid)) => Some(*invalid),
-        Step::Conntrack(..)
-        | Step::Hook(..)
-        | Step::Missed(..)
-        | Step::Matched(..)
-        | Step::Policy(..)
-        | Step::Translated(..)
-        | Step::RoutedLocal
-        | Step::Routed(_)
-        | Step::Helper(_)
-        | Step::Dropped(_) => None,
+    let invalid = record.path.iter().find_map(|step| {
+        let Step::Conntrack(_, Reasoning::Invalid(invalid)) = step else { return None };
+        Some(*invalid)
     })?;
     let proposal = |change, why: &str| Some(Proposal { change, why: why.to_owned() });
     #[expect(clippy::wildcard_enum_match_arm, reason = "no setting changes what the others are")]
@@ -167,18 +158,9 @@ fn of_flow(record: &Record<'_>) -> Option<Proposal> {
             why: format!("the flow would be accepted before {}:{} is asked", rule.file, rule.line),
         }),
         None => {
-            let (table, hook) = record.path.iter().rev().find_map(|step| match step {
-                Step::Policy(table, hook, false) => Some((*table, *hook)),
-                Step::Policy(..)
-                | Step::Conntrack(..)
-                | Step::Hook(..)
-                | Step::Missed(..)
-                | Step::Matched(..)
-                | Step::Translated(..)
-                | Step::RoutedLocal
-                | Step::Routed(_)
-                | Step::Helper(_)
-                | Step::Dropped(_) => None,
+            let (table, hook) = record.path.iter().rev().find_map(|step| {
+                let Step::Policy(table, hook, false) = step else { return None };
+                Some((*table, *hook))
             })?;
             let table = if table == TableName::Filter { String::new() } else { format!("-t {} ", table.name()) };
             Some(Proposal {

@@ -20,18 +20,9 @@ impl<'r> Flow<'r> {
     /// The flow of a record's packet as the rules behind routing see it: its destination translated, its source not.
     pub(super) fn of(record: &'r Record<'_>) -> Option<Self> {
         let peek = Peek::frame(record.frame)?;
-        let tuple = record.path.iter().rev().find_map(|step| match step {
-            Step::Translated(Manip::Destination, _, to) => Some(*to),
-            Step::Translated(Manip::Source, ..)
-            | Step::Hook(..)
-            | Step::Conntrack(..)
-            | Step::Missed(..)
-            | Step::Matched(..)
-            | Step::Policy(..)
-            | Step::RoutedLocal
-            | Step::Routed(_)
-            | Step::Helper(_)
-            | Step::Dropped(_) => None,
+        let tuple = record.path.iter().rev().find_map(|step| {
+            let Step::Translated(Manip::Destination, _, to) = step else { return None };
+            Some(*to)
         });
         let tuple = tuple.or_else(|| peek.tuple(record.frame));
         let output =
