@@ -2,21 +2,23 @@
 
 use alloc::{format, string::String};
 
-use super::{Answer, Matching};
+use super::{
+    Answer, Matching,
+    icmp_kind::{self, Kind},
+};
 use crate::{
     conntrack::Family,
     netfilter::{
         View,
-        error::{Fault, Flaw, Noun},
+        error::Flaw,
         program::facts::Facts,
         save::{
             options::{Given, Opt, Spec},
-            text::{Word, print_not},
-            values,
+            text::print_not,
         },
         walk::{Depends, Fingerprint},
     },
-    wire::{IcmpHeader, Protocol},
+    wire::Protocol,
 };
 
 /// One type with one code or all, or all others.
@@ -26,14 +28,6 @@ pub(in crate::netfilter) struct Icmp {
     inverted: bool,
 }
 
-/// What a name or number stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Any,
-    Type(u8),
-    Code(u8, u8),
-}
-
 impl Matching for Icmp {
     const SPEC: &'static Spec = &Spec { name: "icmp", options: &[Opt::value(&["icmp-type"]).inverting()] };
     const FAMILY: Option<Family> = Some(Family::Ipv4);
@@ -41,29 +35,18 @@ impl Matching for Icmp {
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         given.header.need_protocol(&[Protocol::ICMP], "-m icmp", given.column, "`-p icmp`")?;
         let item = given.need("icmp-type", "`--icmp-type TYPE[/CODE]`")?;
-        Ok(Self { kind: Kind::parse(item.value())?, inverted: item.inverted })
+        let kind =
+            Kind::parse(item.value(), &NAMES, "the start of one ICMP type's name only; write it in full", numbered)?;
+        Ok(Self { kind, inverted: item.inverted })
     }
 
     fn print(&self, out: &mut String) {
         print_not(out, self.inverted);
-        let text = match self.kind {
-            Kind::Any => " --icmp-type any".into(),
-            Kind::Type(kind) => format!(" --icmp-type {kind}"),
-            Kind::Code(kind, code) => format!(" --icmp-type {kind}/{code}"),
-        };
-        out.push_str(&text);
+        out.push_str(&format!(" --icmp-type {}", self.kind.text()));
     }
 
     fn test(&mut self, facts: &Facts, view: &mut View<'_>) -> Answer {
-        if facts.fragment_offset != 0 {
-            return Answer::No;
-        }
-        match view.packet.transport_bytes() {
-            bytes @ &[kind, code, ..] if bytes.len() >= IcmpHeader::LEN => {
-                Answer::from(self.kind.holds(kind, code) != self.inverted)
-            }
-            _ => Answer::Drop,
-        }
+        self.kind.test(self.inverted, facts, view)
     }
 
     fn depends(&self) -> Depends {
@@ -71,52 +54,13 @@ impl Matching for Icmp {
     }
 
     fn found(&self, facts: &Facts, view: &View<'_>) -> String {
-        match view.packet.transport_bytes() {
-            [kind, code, ..] if facts.fragment_offset == 0 => format!("has type {kind} code {code}"),
-            _ => "is a fragment without type".into(),
-        }
+        icmp_kind::found(facts, view)
     }
 }
 
-impl Kind {
-    const fn holds(self, kind: u8, code: u8) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Type(asked) => asked == kind,
-            Self::Code(asked, asked_code) => asked == kind && asked_code == code,
-        }
-    }
-
-    /// Reads `type`, `type/code` or a name, of which a start that fits one name only suffices.
-    fn parse(word: &Word) -> Result<Self, Flaw> {
-        let number = |text| values::number(text).and_then(|value| u8::try_from(value).ok());
-        let numeric = match word.text.split_once('/') {
-            Some((kind, code)) => number(kind).zip(number(code)).map(|(kind, code)| Self::of_code(kind, code)),
-            None => number(&word.text).map(Self::of_type),
-        };
-        if let Some(kind) = numeric {
-            return Ok(kind);
-        }
-        let mut found = NAMES.iter().filter(|(name, _)| values::starts(name, &word.text));
-        let whole = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(&word.text));
-        match (whole, found.next(), found.next()) {
-            (Some((_, kind)), ..) | (None, Some((_, kind)), None) => Ok(*kind),
-            (None, Some(_), Some(_)) => Err(word.bad("the start of one ICMP type's name only; write it in full")),
-            (None, None, _) => {
-                let names = NAMES.iter().map(|(name, _)| *name);
-                Err(Fault::unknown(Noun::Flag, &word.text, names).at(word.column))
-            }
-        }
-    }
-
-    const fn of_code(kind: u8, code: u8) -> Self {
-        if kind == 0xff { Self::Any } else { Self::Code(kind, code) }
-    }
-
-    /// The kernel takes 255 for "any".
-    const fn of_type(kind: u8) -> Self {
-        if kind == 0xff { Self::Any } else { Self::Type(kind) }
-    }
+/// The kernel takes a type of 255 for "any".
+const fn numbered(kind: u8, code: Option<u8>) -> Kind {
+    if kind == 0xff { Kind::Any } else { Kind::numbered(kind, code) }
 }
 
 /// The type and code that a name in a set stands for (ipset: `icmp_names`).

@@ -16,6 +16,7 @@ mod hashlimit;
 mod helper;
 mod icmp;
 mod icmp6;
+mod icmp_kind;
 mod iprange;
 mod length;
 mod limit;
