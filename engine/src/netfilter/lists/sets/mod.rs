@@ -200,12 +200,7 @@ impl Sets {
         for mut target in self.targets(selected) {
             let Selected { name, from_source, hint } = &mut target;
             let Some(set) = self.0.find_mut(name, hint) else { continue };
-            let parts = set.kind.parts().len();
-            let key = (from_source.len() >= parts).then(|| probe.key(set.kind, from_source)).flatten();
-            let Some(mut key) = key else { continue };
-            if let Some(prefix) = set.packet_prefix().filter(|_| set.kind.parts().first() == Some(&Part::Network)) {
-                key.nets[0] = key.nets[0].within(prefix);
-            }
+            let Some(key) = probe.key_in(set, from_source) else { continue };
             let expires = set.expiry(addition.now, addition.timeout);
             let element = Element { expires, ..Element::default() };
             if set.add(addition.now, key, element, addition.exist) {
@@ -220,12 +215,7 @@ impl Sets {
         for mut target in self.targets(selected) {
             let Selected { name, from_source, hint } = &mut target;
             let Some(set) = self.0.find_mut(name, hint) else { continue };
-            let parts = set.kind.parts().len();
-            let key = (from_source.len() >= parts).then(|| probe.key(set.kind, from_source)).flatten();
-            let Some(mut key) = key else { continue };
-            if let Some(prefix) = set.packet_prefix().filter(|_| set.kind.parts().first() == Some(&Part::Network)) {
-                key.nets[0] = key.nets[0].within(prefix);
-            }
+            let Some(key) = probe.key_in(set, from_source) else { continue };
             if set.remove(key) {
                 return true;
             }

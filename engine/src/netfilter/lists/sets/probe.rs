@@ -5,6 +5,7 @@ use alloc::string::String;
 use super::{
     key::{Key, Net},
     kind::{Kind, Part},
+    set::Set,
 };
 use crate::{
     conntrack::{Address, Family},
@@ -56,6 +57,17 @@ impl<'a> Probe<'a> {
             mark: view.packet.meta().mark,
             bytes: view.packet.network_len() as u64,
         })
+    }
+
+    /// The element that the packet would be in this set: its first network as wide as packets' are there. `None`: it shows
+    /// no such thing, or `from_source` names too few ends.
+    pub(super) fn key_in(&self, set: &Set, from_source: &[bool]) -> Option<Key> {
+        let parts = set.kind.parts();
+        let mut key = (from_source.len() >= parts.len()).then(|| self.key(set.kind, from_source)).flatten()?;
+        if let Some(prefix) = set.packet_prefix().filter(|_| parts.first() == Some(&Part::Network)) {
+            key.nets[0] = key.nets[0].within(prefix);
+        }
+        Some(key)
     }
 
     /// The element that the packet would be in a set of this kind, with whole addresses; `from_source` says which end each
