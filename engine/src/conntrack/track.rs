@@ -50,6 +50,7 @@ impl Conntrack {
             (Network::Ipv4 | Network::Ipv6 | Network::Arp | Network::Other, _) => None,
         };
         if let Some(verdict) = judged {
+            self.statistics.error += u64::from(verdict.is_err());
             conclude(packet, verdict, around);
             return Ok(None);
         }
@@ -169,48 +170,40 @@ impl Conntrack {
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmp.c`, `nf_conntrack_icmpv4_error()`.
     fn judge_icmp(
-        &mut self,
+        &self,
         now: Instant,
         packet: &Packet,
         zone: u16,
         around: &Surroundings,
     ) -> Option<Result<(Tracking, Reasoning), Invalid>> {
-        let verdict = match packet.icmp() {
+        Some(match packet.icmp() {
             None if packet.ipv4().is_some_and(|ip| ip.fragment_offset() > 0) => return None,
             None => Err(Invalid::Broken),
             Some(_) if !has_right_checksum(packet, around) => Err(Invalid::Checksum),
             Some(icmp) if icmp.kind > ICMP_TYPE_MAX => Err(Invalid::IcmpType(icmp.kind)),
             Some(icmp) if !IcmpType(icmp.kind).is_error() => return None,
             Some(_) => self.judge_icmp_error(now, packet, zone),
-        };
-        if verdict.is_err() {
-            self.statistics.error += 1;
-        }
-        Some(verdict)
+        })
     }
 
     /// The same for ICMPv6, of which the link's own business is not tracked at all.
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmpv6.c`, `nf_conntrack_icmpv6_error()`.
     fn judge_icmpv6(
-        &mut self,
+        &self,
         now: Instant,
         packet: &Packet,
         zone: u16,
         around: &Surroundings,
     ) -> Option<Result<(Tracking, Reasoning), Invalid>> {
-        let verdict = match packet.icmpv6().map(|icmp| icmp.icmp_type()) {
+        Some(match packet.icmpv6().map(|icmp| icmp.icmp_type()) {
             None if packet.fragment_offset() > 0 => return None,
             None => Err(Invalid::Broken),
             Some(_) if !has_right_checksum(packet, around) => Err(Invalid::Checksum),
             Some(kind) if kind.is_of_the_link() => Ok((Tracking::Untracked, Reasoning::OfTheLink)),
             Some(kind) if !kind.is_error() => return None,
             Some(_) => self.judge_icmp_error(now, packet, zone),
-        };
-        if verdict.is_err() {
-            self.statistics.error += 1;
-        }
-        Some(verdict)
+        })
     }
 
     /// An ICMP error, of either family, is RELATED to the connection of the packet that it quotes, in the direction in which it travels, if
