@@ -33,8 +33,8 @@ fn main() -> Result<()> {
 }
 
 fn folder() -> PathBuf {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/wasm/plugins");
-    env::var_os("TOWPATH_PLUGINS").map_or_else(default, PathBuf::from)
+    // Cargo runs build scripts in their package's folder. An absolute path would outlive a move of the clone.
+    env::var_os("TOWPATH_PLUGINS").map_or_else(|| PathBuf::from("../target/wasm/plugins"), PathBuf::from)
 }
 
 /// Names and files, in the order of the names.
