@@ -5,6 +5,7 @@
 //!
 //! - [`capture`] reads pcap and pcapng
 //! - [`config`] reads a gateway from its file
+//! - [`play`] plays written packets to a gateway and compares what comes of them with what is written
 //! - [`replay`] leads a capture's packets through a gateway
 //! - [`record`] tells what became of each, as JSON and for people
 //! - [`check`] says what a careful reader would about a gateway before it runs
@@ -18,6 +19,7 @@ pub mod check;
 pub mod config;
 pub mod explain;
 pub mod limits;
+pub mod play;
 pub mod record;
 pub mod replay;
 pub mod schema;

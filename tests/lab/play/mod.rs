@@ -12,31 +12,18 @@
 //! ");
 //! ```
 //!
-//! | sign | what it says |
-//! |---|---|
-//! | `<` | the packet goes in by the device; with `-` for the device the gateway itself sends it |
-//! | `>` | the packet must come out by the device, its checksums right |
-//! | `x` | a packet must end for that reason; the device is that of the packet before, `-` for what waited |
-//! | `=` | words that must be said of the packet before: its state and direction, how it ended (`FORWARDED`, `DELIVERED`, `HELD`, `ABSORBED`), and the words of its connection's line in `conntrack -L` |
-//! | `!` | the text must be in something that is told: an event as `conntrack -E` prints it, or `log: ` and a rule's line |
-//! | `#` | a remark |
-//!
-//! Nothing may come out or end that is not written. Times are seconds from the play's start and never step back; what
-//! was due between two lines happens between them.
+//! What the signs say is told in [`towpath_replay::play`]; of the devices there are `lan` and `wan`.
 //!
 //! The gateway is 10.0.0.1/24 on `lan` and 203.0.113.1/24 on `wan`, with the default route to 203.0.113.254; without ARP,
 //! unless made by [`lab_with_arp`].
 
-mod compare;
-mod happening;
-mod script;
 #[cfg(test)]
 mod tests;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use towpath_engine::{
-    Command, DeviceId, DropReason, Engine, Frame, Instant, Reply, Subscription,
+    Command, DeviceId, DropReason, Engine, Instant, Reply,
     conntrack::HelperId,
     device::{Device, InterfaceAddress},
     ip::{
@@ -49,17 +36,12 @@ use towpath_engine::{
     wire::MacAddr,
 };
 
-use self::{
-    happening::{Happening, Watch},
-    script::{Line, Sign},
-};
+use towpath_replay::play::{Happening, Player, Script, station_mac};
 
 /// A gateway, ready to play.
 pub struct Lab {
-    engine: Engine,
-    watch: Watch,
+    player: Player,
     helpers: Vec<(String, HelperId)>,
-    now: Instant,
 }
 
 /// A gateway with these rules, one a line as one would type them after `iptables`, or as `iptables-save` prints them.
@@ -88,7 +70,8 @@ pub fn lab_with_arp(rules: &str) -> Lab {
 
 impl Lab {
     fn new(arp: bool) -> Self {
-        let mut lab = Self { engine: Engine::new(1), watch: Watch::default(), helpers: Vec::new(), now: START };
+        let player = Player::new(Engine::new(1), START).expect("an engine can be watched");
+        let mut lab = Self { player, helpers: Vec::new() };
         for (index, (name, address)) in DEVICES.into_iter().enumerate() {
             let address = InterfaceAddress { address: address.into(), prefix: 24 };
             lab.give(Command::AddDevice(Device {
@@ -106,14 +89,12 @@ impl Lab {
                 lab.helpers.push((name, id));
             }
         }
-        let all = Subscription { conntrack: true, log: true, helper: true, endings: true };
-        lab.give(Command::Subscribe(all));
         lab.unicast("0.0.0.0/0", "wan", Some([203, 0, 113, 254].into()))
     }
 
     fn give(&mut self, command: Command) -> Reply {
         let told = format!("{command:?}");
-        self.engine.handle_command(self.now, command).unwrap_or_else(|error| panic!("{told}: {error}"))
+        self.player.command(command).unwrap_or_else(|error| panic!("{told}: {error}"))
     }
 
     /// Replaces the rules.
@@ -201,7 +182,7 @@ impl Lab {
     /// The engine.
     #[must_use]
     pub const fn engine(&self) -> &Engine {
-        &self.engine
+        self.player.engine()
     }
 
     /// Plays. A second play goes on where the first has ended; its times count from there.
@@ -210,70 +191,31 @@ impl Lab {
     /// When something else happens than is written.
     #[track_caller]
     pub fn play(&mut self, text: &str) -> &mut Self {
-        let lines = script::read(text).unwrap_or_else(|error| panic!("{error}"));
-        let start = self.now;
-        let mut acts: Vec<Vec<Happening>> = Vec::new();
-        for line in &lines {
-            let at = start + line.time;
-            if let Sign::In(sketch) = &line.sign {
-                acts.push(self.until(at));
-                acts.push(self.take_in(&line.device, sketch));
-            }
-        }
-        let end = start + lines.last().map_or_else(Default::default, |line| line.time);
-        acts.push(self.until(end));
-        self.now = end;
-        if let Err(told) = compare::compare(&lines, &merged(acts), start) {
-            panic!("the play went otherwise (- written, + happened):\n{told}");
+        let script = Script::read(text).unwrap_or_else(|error| panic!("{error}"));
+        script.check_devices(&DEVICES.map(|(name, _)| name)).unwrap_or_else(|error| panic!("{error}"));
+        match self.player.play(&script, |_| {}) {
+            Ok(Ok(())) => {}
+            Ok(Err(told)) => panic!("the play went otherwise (- written, + happened):\n{told}"),
+            Err(error) => panic!("{error}"),
         }
         self
     }
 
     /// A frame as it is goes in by a device, now: the reasons for which packets end. See [`frame`].
     pub fn drops_of(&mut self, device: &str, frame: &[u8]) -> Vec<DropReason> {
-        self.receive(device, frame).iter().filter_map(Happening::drop_reason).collect()
+        self.player.receive(device_of(device), frame.to_vec()).iter().filter_map(Happening::drop_reason).collect()
     }
 
     /// The reasons for which packets end while something is done.
     pub fn drops_while(&mut self, act: impl FnOnce(&mut Self)) -> Vec<DropReason> {
         act(self);
-        self.watch.after_timer(&mut self.engine, self.now).iter().filter_map(Happening::drop_reason).collect()
+        self.player.look_again().iter().filter_map(Happening::drop_reason).collect()
     }
 
     /// The reasons for which packets end while `seconds` go by.
     pub fn drops_within(&mut self, seconds: u64) -> Vec<DropReason> {
-        let end = self.now + std::time::Duration::from_secs(seconds);
-        let drops = self.until(end).iter().filter_map(Happening::drop_reason).collect();
-        self.now = end;
-        drops
-    }
-
-    fn take_in(&mut self, device: &str, sketch: &Sketch) -> Vec<Happening> {
-        if device != "-" {
-            let index = usize::from(device_of(device).0);
-            return self.receive(device, &sketch.frame(host_mac(index), gateway_mac(index)));
-        }
-        let Sketch::Ipv4(sketch) = sketch else { panic!("the gateway sends ARP packets by itself") };
-        self.give(Command::SendPacket(sketch.packet()));
-        self.watch.after_packet(&mut self.engine, self.now, device)
-    }
-
-    fn receive(&mut self, device: &str, frame: &[u8]) -> Vec<Happening> {
-        let id = device_of(device);
-        self.engine.handle_frames(self.now, &[Frame::new(id, frame)]);
-        self.watch.after_packet(&mut self.engine, self.now, device)
-    }
-
-    /// Lets happen what is due.
-    fn until(&mut self, end: Instant) -> Vec<Happening> {
-        let mut happened = Vec::new();
-        while let Some((when, _)) = self.engine.poll_timeout().filter(|(when, _)| *when <= end) {
-            self.now = self.now.max(when);
-            self.engine.handle_timeout(self.now);
-            happened.extend(self.watch.after_timer(&mut self.engine, self.now));
-        }
-        self.now = self.now.max(end);
-        happened
+        let end = self.player.now() + std::time::Duration::from_secs(seconds);
+        self.player.until(end).iter().filter_map(Happening::drop_reason).collect()
     }
 }
 
@@ -285,19 +227,8 @@ impl Lab {
 #[track_caller]
 pub fn frame(device: &str, line: &str) -> Vec<u8> {
     let sketch: Sketch = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
-    let index = usize::from(device_of(device).0);
-    sketch.frame(host_mac(index), gateway_mac(index))
-}
-
-/// What happened because of one packet and then of time, for each packet; first what happened before any.
-fn merged(acts: Vec<Vec<Happening>>) -> Vec<Vec<Happening>> {
-    let mut acts = acts.into_iter();
-    let mut merged = vec![acts.next().unwrap_or_default()];
-    while let Some(mut act) = acts.next() {
-        act.extend(acts.next().unwrap_or_default());
-        merged.push(act);
-    }
-    merged
+    let id = device_of(device);
+    sketch.frame(station_mac(id), gateway_mac(usize::from(id.0)))
 }
 
 /// The device of that name.
@@ -309,11 +240,6 @@ fn device_of(name: &str) -> DeviceId {
 /// The gateway's Ethernet address on a device.
 const fn gateway_mac(device: usize) -> MacAddr {
     MacAddr([2, 0, 0, 0, device as u8 + 1, 1])
-}
-
-/// The Ethernet address of whoever sends to a device.
-const fn host_mac(device: usize) -> MacAddr {
-    MacAddr([2, 0, 0, 0, device as u8 + 1, 2])
 }
 
 const DEVICES: [(&str, Ipv4Addr); 2] = [("lan", Ipv4Addr::new(10, 0, 0, 1)), ("wan", Ipv4Addr::new(203, 0, 113, 1))];

@@ -34,6 +34,7 @@
 //! Connections and expectations have the names and words of [`crate::schema`].
 
 mod colour;
+mod decision;
 mod flows;
 mod json;
 pub(crate) mod notation;
@@ -54,6 +55,7 @@ use towpath_engine::{
 
 pub use self::{
     colour::Colour,
+    decision::Decision,
     flows::{FlowList, Flows},
     json::JsonRecords,
     pcapng::{ASIDE, PcapngRecords},
