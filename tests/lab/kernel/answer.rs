@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     time::Duration,
 };
 
@@ -20,6 +19,7 @@ use towpath_engine::{
 use towpath_replay::schema::{Connection, ConntrackEvent, Expectation};
 
 use super::{
+    Folder,
     frames::{self, Input},
     router::{self, SIDES},
     scenario::{Draws, Scenario, Step},
@@ -92,21 +92,22 @@ struct Given {
     log: Vec<String>,
 }
 
-/// Plays the scenario in `folder` and gives the answer.
+/// Plays the scenario in a folder and gives the answer.
 ///
 /// # Errors
 /// When the scenario cannot be read, asks for something that is not supported, or when the engine draws a value that
 /// the kernel's draws do not admit.
-pub fn answer(folder: &Path) -> Result<Answer> {
+pub fn answer<'f>(folder: impl Into<Folder<'f>>) -> Result<Answer> {
     play(folder, |_| false).map(|(answer, _)| answer)
 }
 
-/// Plays the scenario in `folder`, saves the engine before each frame for which `restarts` says so, and goes on with what was
+/// Plays the scenario in a folder, saves the engine before each frame for which `restarts` says so, and goes on with what was
 /// restored from that. Gives the answer and what is saved at the end.
 ///
 /// # Errors
 /// As for [`answer`], and when a snapshot is refused.
-pub fn play(folder: &Path, restarts: impl Fn(usize) -> bool) -> Result<(Answer, Vec<u8>)> {
+pub fn play<'f>(folder: impl Into<Folder<'f>>, restarts: impl Fn(usize) -> bool) -> Result<(Answer, Vec<u8>)> {
+    let folder = folder.into();
     let scenario = Scenario::read(folder)?;
     let draws = Draws::read(folder)?;
     let inputs = frames::read(&scenario, folder)?;

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    path::Path,
 };
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +15,7 @@ use towpath_engine::{
 use towpath_replay::capture::{Capture, Content};
 
 use super::{
+    Folder,
     router::{HOST_MAC, ROUTER_MAC, parse_network, side},
     scenario::{Answer, Scenario, Sides},
 };
@@ -31,6 +31,9 @@ pub struct Input {
     pub bytes: Vec<u8>,
 }
 
+/// The capture with the frames.
+const FILE: &str = "in.pcap";
+
 /// Bytes of an Ethernet header.
 const LINK: usize = 14;
 
@@ -38,19 +41,18 @@ const LINK: usize = 14;
 ///
 /// # Errors
 /// When it cannot be read, or a frame is injected nowhere.
-pub(super) fn read(scenario: &Scenario, folder: &Path) -> Result<Vec<Input>> {
-    let path = folder.join("in.pcap");
-    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut capture = Capture::from_bytes(&bytes).with_context(|| format!("{}", path.display()))?;
+pub(super) fn read(scenario: &Scenario, folder: Folder<'_>) -> Result<Vec<Input>> {
+    let bytes = folder.read(FILE)?;
+    let mut capture = Capture::from_bytes(&bytes).context(FILE)?;
     let mut inputs = Vec::new();
     let mut first = None;
     loop {
-        let batch = capture.next_batch(64).with_context(|| format!("{}", path.display()))?;
+        let batch = capture.next_batch(64).context(FILE)?;
         if batch.is_empty() {
             return Ok(inputs);
         }
         for packet in batch.packets() {
-            let Content::Ethernet(frame) = packet.content else { bail!("{}: a packet cannot be read", path.display()) };
+            let Content::Ethernet(frame) = packet.content else { bail!("{FILE}: a packet cannot be read") };
             let start = *first.get_or_insert(packet.time.as_nanos());
             let side = injected(scenario, inputs.len(), frame)?;
             let bytes = match side {

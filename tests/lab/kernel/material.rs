@@ -26,9 +26,9 @@ impl Material {
     /// # Errors
     /// When the scenario cannot be read, or asks for something that is not supported.
     pub fn read(folder: &Path, now: Instant) -> Result<Self> {
-        let scenario = Scenario::read(folder)?;
-        let inputs = frames::read(&scenario, folder)?;
-        let engine = router::build(&scenario, folder, &frames::addresses(&inputs), now)?;
+        let scenario = Scenario::read(folder.into())?;
+        let inputs = frames::read(&scenario, folder.into())?;
+        let engine = router::build(&scenario, folder.into(), &frames::addresses(&inputs), now)?;
         Ok(Self { engine, inputs })
     }
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod compare;
+mod folder;
 mod frames;
 pub mod fuzz;
 mod material;
@@ -13,4 +14,5 @@ mod scenario;
 
 pub use answer::{Answer, answer, play};
 pub use compare::differences;
+pub use folder::Folder;
 pub use material::{Input, Material, folders};

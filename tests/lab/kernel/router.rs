@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    path::Path,
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -21,7 +20,10 @@ use towpath_engine::{
     wire::MacAddr,
 };
 
-use super::scenario::{CommandLine, RouteLine, Scenario, Side};
+use super::{
+    Folder,
+    scenario::{CommandLine, RouteLine, Scenario, Side},
+};
 /// The sides, in the order of their devices.
 pub(super) const SIDES: [&str; 2] = ["inside", "outside"];
 /// The router's Ethernet addresses.
@@ -45,7 +47,7 @@ const BASE_SYSCTLS: [(&str, u32); 8] = [
 ///
 /// # Errors
 /// When the scenario asks for something that cannot be built.
-pub(super) fn build(scenario: &Scenario, folder: &Path, seen: &BTreeSet<IpAddr>, now: Instant) -> Result<Engine> {
+pub(super) fn build(scenario: &Scenario, folder: Folder<'_>, seen: &BTreeSet<IpAddr>, now: Instant) -> Result<Engine> {
     let mut engine = Engine::new(0);
     let mut give = |command: Command| engine.handle_command(now, command).map_err(anyhow::Error::from);
     for (index, side) in [&scenario.inside, &scenario.outside].into_iter().enumerate() {

@@ -1,9 +1,11 @@
 //! `scenario.json`, as `tests/kernel/oracle/README.md` describes it. A key that is not understood is an error.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, de::IgnoredAny};
+
+use super::Folder;
 
 /// A scenario: the router, its rules, and what happens between frames.
 #[derive(Debug, Deserialize)]
@@ -239,22 +241,17 @@ impl Scenario {
     ///
     /// # Errors
     /// When it is not there, is no JSON, or holds a key that is not understood.
-    pub(super) fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("scenario.json");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{}", path.display()))
+    pub(super) fn read(folder: Folder<'_>) -> Result<Self> {
+        serde_json::from_slice(&folder.read(FILE)?).context(FILE)
     }
 
     /// The IPv4 rules.
     ///
     /// # Errors
     /// When they stand in a file that cannot be read.
-    pub(super) fn rules(&self, folder: &Path) -> Result<String> {
+    pub(super) fn rules(&self, folder: Folder<'_>) -> Result<String> {
         match &self.iptables_file {
-            Some(file) => {
-                let path = folder.join(file);
-                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-            }
+            Some(file) => folder.text(file),
             None => Ok(self.iptables.joined()),
         }
     }
@@ -265,12 +262,13 @@ impl Draws {
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub(super) fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("draws.json");
-        if !path.exists() {
-            return Ok(Self::default());
+    pub(super) fn read(folder: Folder<'_>) -> Result<Self> {
+        match folder.find(DRAWS)? {
+            Some(bytes) => serde_json::from_slice(&bytes).context(DRAWS),
+            None => Ok(Self::default()),
         }
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{}", path.display()))
     }
 }
+
+const FILE: &str = "scenario.json";
+const DRAWS: &str = "draws.json";
