@@ -1,6 +1,7 @@
 /**
  * The list of packets: only the rows in view exist, whatever the capture's size. A grid for assistive technology: it
- * has the keyboard's focus itself and names the selected row as the active one.
+ * scrolls and has the keyboard's focus itself, and names the selected row as the active one. The columns' titles stay
+ * at its upper edge.
  */
 
 import { element } from './element';
@@ -11,7 +12,7 @@ import { layoutHeight, reveal, rowAt, topOf, type Viewport, wholeRows } from './
 
 export class PacketList {
   readonly #grid: HTMLElement;
-  readonly #scroller: HTMLElement;
+  readonly #head: HTMLElement;
   readonly #sizer = element('div', { class: 'sizer', role: 'presentation' });
   readonly #window = element('div', { class: 'window', role: 'rowgroup' });
   readonly #lines: Lines;
@@ -30,15 +31,14 @@ export class PacketList {
     this.#lines = new Lines(fetch);
     this.#onSelect = onSelect;
     const heads = COLUMNS.map(([name, title]) => element('span', { class: name, role: 'columnheader' }, title));
-    const head = element('div', { class: 'row head', role: 'row', 'aria-rowindex': '1' }, ...heads);
+    this.#head = element('div', { class: 'row head', role: 'row', 'aria-rowindex': '1' }, ...heads);
     this.#sizer.append(this.#window);
-    this.#scroller = element('div', { class: 'scroller', role: 'presentation', tabindex: '-1' }, this.#sizer);
-    grid.append(head, this.#scroller);
+    grid.append(this.#head, this.#sizer);
     grid.addEventListener('keydown', (event) => this.#onKey(event));
-    this.#scroller.addEventListener('scroll', () => this.#onScroll(), { passive: true });
-    this.#scroller.addEventListener('wheel', (event) => this.#onWheel(event), { passive: false });
+    grid.addEventListener('scroll', () => this.#onScroll(), { passive: true });
+    grid.addEventListener('wheel', (event) => this.#onWheel(event), { passive: false });
     this.#window.addEventListener('click', (event) => this.#onClick(event));
-    new ResizeObserver(() => this.#resized()).observe(this.#scroller);
+    new ResizeObserver(() => this.#resized()).observe(grid);
   }
 
   /** Empties the list. */
@@ -48,7 +48,7 @@ export class PacketList {
     this.#start = null;
     this.#first = 0;
     this.#lines.clear();
-    this.#scroller.scrollTop = 0;
+    this.#grid.scrollTop = 0;
     this.#lengthChanged();
   }
 
@@ -89,29 +89,28 @@ export class PacketList {
 
   #resized(): void {
     this.#rowHeight = 0;
-    // The columns' titles stand beside the scroll bar, not above it.
-    const bar = this.#scroller.offsetWidth - this.#scroller.clientWidth;
-    this.#grid.querySelector<HTMLElement>('.head')!.style.paddingRight = `${bar}px`;
     this.#lengthChanged();
   }
 
   #view(): Viewport {
-    this.#rowHeight ||= this.#grid.querySelector('.head')!.getBoundingClientRect().height;
-    return { rows: this.#length, rowHeight: this.#rowHeight, height: this.#scroller.clientHeight };
+    this.#rowHeight ||= this.#head.getBoundingClientRect().height;
+    // The titles cover the first row's worth of what is visible.
+    const height = Math.max(0, this.#grid.clientHeight - this.#rowHeight);
+    return { rows: this.#length, rowHeight: this.#rowHeight, height };
   }
 
   #scrollTo(first: number): void {
     const view = this.#view();
     const last = Math.max(0, this.#length - view.height / view.rowHeight);
     this.#first = Math.min(Math.max(first, 0), last);
-    this.#scroller.scrollTop = topOf(view, this.#first);
+    this.#grid.scrollTop = topOf(view, this.#first);
   }
 
   #onScroll(): void {
     const view = this.#view();
     // A position that we have set ourselves comes back rounded.
-    if (Math.abs(this.#scroller.scrollTop - topOf(view, this.#first)) > 1) {
-      this.#first = rowAt(view, this.#scroller.scrollTop);
+    if (Math.abs(this.#grid.scrollTop - topOf(view, this.#first)) > 1) {
+      this.#first = rowAt(view, this.#grid.scrollTop);
     }
     this.#draw();
   }
@@ -165,7 +164,7 @@ export class PacketList {
     const view = this.#view();
     const first = Math.floor(this.#first);
     const count = Math.max(0, Math.min(Math.ceil(view.height / view.rowHeight) + 1, this.#length - first));
-    const above = this.#scroller.scrollTop - (this.#first - first) * view.rowHeight;
+    const above = this.#grid.scrollTop - (this.#first - first) * view.rowHeight;
     this.#window.style.transform = `translateY(${above}px)`;
     while (this.#window.children.length < count) {
       this.#window.append(emptyRow());

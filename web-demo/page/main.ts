@@ -103,17 +103,28 @@ async function take(files: Iterable<File>): Promise<void> {
   const found = await sort(files);
   if (found.config || found.rules.length > 0) {
     form.show(merge(form.read(), found));
+    byId('gateway-name', HTMLElement).textContent = nameOf(form.read());
   }
   if (found.capture) {
     capture = { name: found.capture.name, bytes: found.capture };
+    // What was chosen there is not what is shown any more.
+    samples.value = '';
   }
-  replay();
+  if (capture) {
+    replay();
+  } else {
+    error.hidden = true;
+    status.textContent = 'The gateway is there; now open a capture, or choose a sample.';
+  }
 }
 
 async function takeSample(file: string): Promise<void> {
   const sample = SAMPLES.find((known) => known.file === file);
   if (sample) {
     const response = await fetch(sample.url);
+    if (!response.ok) {
+      throw new Error(`the sample ${file} is not where it should be: ${response.status} ${response.statusText}`);
+    }
     capture = { name: file, bytes: await response.blob() };
     replay();
   }

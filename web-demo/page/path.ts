@@ -21,7 +21,7 @@ export function drawPath(panel: HTMLElement, line: string): void {
     facts(record),
     element('ol', { class: 'way' }, ...sections(record.path).map(drawSection)),
     ...listed('Came out', record.out.map(drawOutput)),
-    ...listed('Told', record.events.map(drawEvent)),
+    ...listed('Events', record.events.map(drawEvent)),
   );
 }
 
@@ -95,7 +95,8 @@ function fold(steps: Step[]): HTMLElement {
 }
 
 function drawStep(step: Step): HTMLElement {
-  return element('li', { 'data-step': step.step }, element('span', { class: 'kind' }, step.step), ...wordsOf(step));
+  const kind = element('span', { class: 'kind' }, step.step);
+  return element('li', { 'data-step': step.step }, kind, element('span', {}, ...wordsOf(step)));
 }
 
 function wordsOf(step: Step): (Node | string)[] {
@@ -129,16 +130,46 @@ function drawRule(rule: Rule): HTMLElement {
 }
 
 function drawOutput(output: Output): HTMLElement {
-  return element('li', {}, `${output.dev ?? '?'} `, element('code', {}, output.pkt), ` ${output.len} bytes`);
+  const dev = element('span', { class: 'kind' }, output.dev ?? '?');
+  return element('li', {}, dev, element('span', {}, element('code', {}, output.pkt), ` ${output.len} bytes`));
 }
 
 function drawEvent({ event, ...fields }: PacketEvent): HTMLElement {
   const shown = Object.entries(fields).map(([name, value]) => `${name}=${plain(value)}`);
-  return element('li', {}, element('strong', {}, event), ' ', element('code', {}, shown.join(' ')));
+  return element('li', {}, element('span', {}, element('strong', {}, event), ' ', element('code', {}, shown.join(' '))));
 }
 
+/** A field's value: one end and the other of a connection as packets are told, lists with commas, the rest as JSON. */
 function plain(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  if (typeof value === 'string') {
+    return value;
+  }
+  if (Array.isArray(value)) {
+    return `[${value.map(plain).join(',')}]`;
+  }
+  return isTuple(value) ? tupleInWords(value) : JSON.stringify(value);
+}
+
+/** A connection in one direction. */
+interface Tuple {
+  src: string;
+  dst: string;
+  proto: string;
+  sport?: number;
+  dport?: number;
+}
+
+function isTuple(value: unknown): value is Tuple {
+  return typeof value === 'object' && value !== null && 'src' in value && 'dst' in value && 'proto' in value;
+}
+
+function tupleInWords({ src, dst, proto, sport, dport, ...others }: Tuple): string {
+  const end = (address: string, port: number | undefined): string => {
+    const shown = address.includes(':') && port !== undefined ? `[${address}]` : address;
+    return port === undefined ? address : `${shown}:${port}`;
+  };
+  const rest = Object.entries(others).map(([name, value]) => ` ${name} ${plain(value)}`);
+  return `(${end(src, sport)} > ${end(dst, dport)} ${proto}${rest.join('')})`;
 }
 
 function listed(title: string, items: HTMLElement[]): HTMLElement[] {

@@ -26,6 +26,8 @@ export function fill(row: HTMLElement, line: string | undefined, start: bigint):
     const cell = row.children[column]!;
     if (cell.textContent !== text) {
       cell.textContent = text;
+      // What does not fit is told under the mouse; all of it stands in the packet's path.
+      cell.setAttribute('title', text);
     }
   });
 }
