@@ -35,11 +35,21 @@ test('the records of every capture and scenario are those that the program print
     const program = towpath(folder, 'replay', '--json', ...options, capture);
     assert.equal(await errorOf(page), complaintOf(program), `${name}: what is said to be wrong`);
     const saved = program.output.length > 0 ? await readFile(await savedRecords(page)) : Buffer.alloc(0);
-    assertSame(name, program.output, saved);
+    assertSame(name, asInThePage(program.output), saved);
     await page.close();
   }
   assert.deepEqual(browser.complaints, []);
 });
+
+/**
+ * The program's records with the one thing changed that is another in the page. The first line names the components of
+ * the helpers; the page has the crates that the components are made of, and no component to name.
+ */
+function asInThePage(records) {
+  const end = Math.max(records.indexOf('\n'), 0);
+  const head = records.subarray(0, end).toString().replaceAll(/"component":"[0-9a-f]{64}"/g, '"component":null');
+  return Buffer.concat([Buffer.from(head), records.subarray(end)]);
+}
 
 /** Byte for byte; a difference is shown by its line. */
 function assertSame(name, expected, found) {

@@ -15,6 +15,11 @@ pub(crate) fn components() -> PathBuf {
     root().join("target/wasm/plugins")
 }
 
+/// The component with which the tests make records in WebAssembly (`tests/records`).
+pub(crate) fn records() -> PathBuf {
+    root().join("target/wasm/tests/records.wasm")
+}
+
 /// The page.
 pub(crate) fn page() -> PathBuf {
     root().join("web-demo")

@@ -56,22 +56,30 @@ pub(crate) fn package(name: &str) -> String {
     format!("towpath-helper-{name}-component")
 }
 
-/// Makes the component of a built module and writes it, unless the very same is there.
 fn finish(name: &str, modules: &Path) -> Result<PathBuf> {
     let module = modules.join(format!("{}.wasm", package(name).replace('-', "_")));
-    let bytes = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-    let component = component(&bytes).with_context(|| format!("plugins/{name} makes no component"))?;
-    let folder = places::components();
-    let file = folder.join(format!("{name}.wasm"));
-    if fs::read(&file).is_ok_and(|old| old == component) {
+    let file = places::components().join(format!("{name}.wasm"));
+    write_component(&module, &file)?;
+    Ok(file)
+}
+
+/// Makes the component of a built module and writes it to a file, unless the very same is there.
+///
+/// # Errors
+/// When the module makes no component without imports, or a file cannot be read or written.
+pub(crate) fn write_component(module: &Path, file: &Path) -> Result<()> {
+    let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+    let component = component(&bytes).with_context(|| format!("{} makes no component", module.display()))?;
+    if fs::read(file).is_ok_and(|old| old == component) {
         say(format_args!("{} is up to date ({} bytes)", file.display(), component.len()));
-        return Ok(file);
+        return Ok(());
     }
-    fs::create_dir_all(&folder)
-        .and_then(|()| fs::write(&file, &component))
+    file.parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(file, &component))
         .with_context(|| format!("cannot write {}", file.display()))?;
     say(format_args!("wrote {} ({} bytes)", file.display(), component.len()));
-    Ok(file)
+    Ok(())
 }
 
 /// A component from a core module that carries its WIT (wit-bindgen puts it in), checked: valid, and without imports.

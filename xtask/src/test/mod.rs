@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test there is, on this machine and for WebAssembly; what was skipped, by name.
 
+mod records;
 mod skips;
 mod tally;
 
@@ -12,7 +13,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use self::{skips::Skips, tally::Tally};
-use crate::{host, plugins, say};
+use crate::{host, plugins, say, web};
 
 /// What to test, and how strictly.
 #[derive(Debug, Args)]
@@ -31,13 +32,25 @@ impl Test {
     /// When something cannot be built or started.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         plugins::build()?;
+        let records = records::build()?;
         let skips = Skips::begin()?;
         say("testing (the first time most of it is building wasmtime, some minutes)");
         let mut tests = host::workspace("test")?;
         tests.args(["--no-fail-fast", host::color(std::io::stdout().is_terminal())]);
-        tests.args(&self.filter).env(skips::VARIABLE, skips.file());
-        let (passed, tally) = counted(&mut tests)?;
-        self.judge(passed, &tally, &skips.end()?)
+        tests.args(&self.filter).env(skips::VARIABLE, skips.file()).env(records::VARIABLE, records);
+        let mut tally = Tally::default();
+        let mut passed = counted(&mut tests, &mut tally)?;
+        let mut skipped = skips.end()?;
+        // A test that skips itself counts as passed where it is run.
+        tally.passed = tally.passed.saturating_sub(skipped.len() as u64);
+        // The page's tests are few and long: a name that is asked for is looked for in the others only.
+        if self.filter.is_none() {
+            match web::tests()? {
+                Ok(mut page) => passed &= counted(&mut page, &mut tally)?,
+                Err(reason) => skipped.push(format!("the page in a browser: {reason}")),
+            }
+        }
+        self.judge(passed, &tally, &skipped)
     }
 
     fn judge(&self, passed: bool, tally: &Tally, skipped: &[String]) -> Result<ExitCode> {
@@ -46,33 +59,25 @@ impl Test {
             writeln!(out, "skipped {}:", skipped.len())?;
             skipped.iter().try_for_each(|skip| writeln!(out, "  {skip}"))?;
         }
-        if tally.passed + tally.failed == 0 {
+        if passed && tally.passed + tally.failed + tally.ignored == 0 && skipped.is_empty() {
             say("no test has this in its name");
         }
-        // A skipped test counts as passed where it is run.
-        let skips = skipped.len() as u64;
-        writeln!(
-            out,
-            "{} passed, {} failed, {} skipped",
-            tally.passed.saturating_sub(skips),
-            tally.failed,
-            skips + tally.ignored
-        )?;
-        let fine = passed && tally.passed > 0 && (skipped.is_empty() || !self.no_skips);
+        let skips = skipped.len() as u64 + tally.ignored;
+        writeln!(out, "{} passed, {} failed, {skips} skipped", tally.passed, tally.failed)?;
+        let fine = passed && tally.passed > 0 && (skips == 0 || !self.no_skips);
         Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
-/// Runs `cargo test`, shows what it prints, and counts.
-fn counted(command: &mut Command) -> Result<(bool, Tally)> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run cargo test")?;
-    let mut tally = Tally::default();
+/// Runs tests, shows what they print, and adds to the count: whether all is well.
+fn counted(command: &mut Command, tally: &mut Tally) -> Result<bool> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run the tests")?;
     let mut out = std::io::stdout().lock();
-    for line in BufReader::new(child.stdout.take().context("cargo test has no output")?).split(b'\n') {
-        let line = line.context("cannot read what cargo test prints")?;
+    for line in BufReader::new(child.stdout.take().context("the tests have no output")?).split(b'\n') {
+        let line = line.context("cannot read what the tests print")?;
         tally.note(&String::from_utf8_lossy(&line));
         out.write_all(&line).and_then(|()| out.write_all(b"\n")).context("cannot write")?;
     }
-    let status = child.wait().context("cannot wait for cargo test")?;
-    Ok((status.success(), tally))
+    let status = child.wait().context("cannot wait for the tests")?;
+    Ok(status.success())
 }

@@ -12,6 +12,7 @@ mod test;
 
 use anyhow::Result;
 
+pub(crate) use self::test::tests;
 use self::{node::Node, test::test};
 use crate::{run, say};
 
