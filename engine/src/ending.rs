@@ -18,6 +18,8 @@ pub enum End {
     Held(Holder),
     /// The engine itself answered or absorbed it (ARP).
     Consumed,
+    /// Its bytes go on in the packet of a later frame, which has completed what it was a part of.
+    Joined,
 }
 
 /// Who keeps a packet.
@@ -40,8 +42,13 @@ pub enum Outcome {
 
 /// How the packet of one frame (or of one [`crate::Command::SendPacket`]) ended, for those who asked
 /// ([`crate::Subscription::endings`]).
+///
+/// A packet that is held has one more under the same number, as soon as its holder lets it go: perhaps while another
+/// frame is handled, and then before that one's own. Whoever asks finds them together by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
+    /// The frame's number, from 1, in the order in which the engine was given frames and packets to send.
+    pub frame: u64,
     /// How.
     pub outcome: Outcome,
     /// What connection tracking said of it; of an answer made here, when it said nothing of the packet itself.

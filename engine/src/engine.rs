@@ -73,6 +73,8 @@ pub struct Engine {
     pub(crate) noted: Noted,
     /// Packets of the batch that is being handled, kept for its room.
     pub(crate) batch: Vec<Packet>,
+    /// How many frames, and packets to send, have come so far.
+    pub(crate) frames: u64,
     /// The latest time seen.
     pub(crate) latest: Instant,
 }
@@ -120,6 +122,7 @@ impl Engine {
             looped: VecDeque::new(),
             noted: Noted::default(),
             batch: Vec::new(),
+            frames: 0,
             latest: Instant::ZERO,
         }
     }
@@ -145,11 +148,14 @@ impl Engine {
             let mut malformed = malformed.into_iter().peekable();
             let mut packets = batch.drain(..);
             for index in 0..frames.len() {
-                self.begin_walk();
+                let number = self.begin_walk();
                 let result = match malformed.next_if(|(at, _)| *at == index) {
                     Some((_, dropped)) => Err(dropped),
                     None => match packets.next() {
-                        Some(packet) => self.receive(now, packet),
+                        Some(mut packet) => {
+                            packet.meta_mut().frame = number;
+                            self.receive(now, packet)
+                        }
                         None => continue,
                     },
                 };
@@ -191,7 +197,8 @@ impl Engine {
         self.around.events.pop()
     }
 
-    /// How the next frame's packet ended; one for each frame, in order, for those who subscribed to endings.
+    /// How the next packet ended: one for each frame, and one more whenever a packet goes on that was held, for those who
+    /// subscribed to endings.
     pub fn poll_ending(&mut self) -> Option<Ending> {
         self.endings.pop_front()
     }
@@ -272,9 +279,11 @@ impl Engine {
         self.latest
     }
 
-    /// Starts the walk of one packet.
-    pub(crate) fn begin_walk(&mut self) {
-        self.noted.restart();
+    /// Starts the walk of the next frame's packet; gives its number.
+    pub(crate) fn begin_walk(&mut self) -> u64 {
+        self.frames += 1;
+        self.noted.restart(self.frames);
+        self.frames
     }
 
     /// Ends the walk of one packet.

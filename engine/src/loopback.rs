@@ -24,7 +24,8 @@ impl Engine {
         let ether_type = if packet.ipv6().is_some() { EtherType::IPV6 } else { EtherType::IPV4 };
         packet.set_ethernet(MacAddr::UNSPECIFIED, MacAddr::UNSPECIFIED, ether_type);
         let meta = packet.meta_mut();
-        (meta.device, meta.addressed) = (Some(DeviceId::LOOPBACK), Addressed::Host);
+        // What it was sent for has ended; from here on it is a packet of this host.
+        (meta.device, meta.addressed, meta.frame) = (Some(DeviceId::LOOPBACK), Addressed::Host, 0);
         self.looped.push_back(packet);
         Ok(End::Transmitted(DeviceId::LOOPBACK))
     }
@@ -33,7 +34,7 @@ impl Engine {
     pub(crate) fn drain_loopback(&mut self, now: Instant) {
         for _ in 0..LOOPBACK_ROUNDS_MAX {
             let Some(packet) = self.looped.pop_front() else { return };
-            self.begin_walk();
+            self.noted.restart(0);
             let result = self.receive_looped(now, packet);
             self.settle(now, result);
         }

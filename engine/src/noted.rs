@@ -4,6 +4,7 @@ use crate::{
     conntrack::{Tracking, Tuple},
     ending::{Ending, Outcome},
     netfilter::{Hook, RuleId, Stage, Walk},
+    packet::Packet,
 };
 
 /// What is noted about the packet at hand, from its arrival to its ending.
@@ -12,6 +13,8 @@ use crate::{
 /// makes on the way has one of its own for as long as it is at hand.
 #[derive(Debug, Default)]
 pub(crate) struct Noted {
+    /// The number of the frame that it came in, from 1; 0 when it was made here.
+    pub(crate) frame: u64,
     /// The last stage that it came to.
     pub(crate) place: Option<(Hook, Stage)>,
     /// The rule that has dropped it.
@@ -27,10 +30,15 @@ pub(crate) struct Noted {
 }
 
 impl Noted {
-    /// Forgets the packet before.
-    pub(crate) fn restart(&mut self) {
-        let Self { place, rule, tracked, tuple, mtu_told, walk } = self;
-        (*place, *rule, *tracked, *tuple, *mtu_told) = (None, None, Tracking::Unseen, None, 0);
+    /// What is still known of a packet that was held.
+    pub(crate) fn of_held(packet: &Packet) -> Self {
+        Self { frame: packet.meta().frame, tracked: packet.meta().tracking, ..Self::default() }
+    }
+
+    /// Forgets the packet before; the next one has come in the frame of that number.
+    pub(crate) fn restart(&mut self, number: u64) {
+        let Self { frame, place, rule, tracked, tuple, mtu_told, walk } = self;
+        (*frame, *place, *rule, *tracked, *tuple, *mtu_told) = (number, None, None, Tracking::Unseen, None, 0);
         walk.restart();
     }
 
@@ -53,6 +61,13 @@ impl Noted {
 
     /// How the packet has ended, for those who asked.
     pub(crate) const fn ending(&self, outcome: Outcome) -> Ending {
-        Ending { outcome, tracking: self.tracked, tuple: self.tuple, place: self.place, rule: self.rule }
+        Ending {
+            frame: self.frame,
+            outcome,
+            tracking: self.tracked,
+            tuple: self.tuple,
+            place: self.place,
+            rule: self.rule,
+        }
     }
 }

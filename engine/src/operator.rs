@@ -161,7 +161,7 @@ impl Engine {
             return Err(CommandError::Packet(DropReason::PacketTooBig));
         }
         self.stats.originated += 1;
-        self.begin_walk();
+        packet.meta_mut().frame = self.begin_walk();
         let result = self.send_own(now, packet);
         self.end_walk(now, result);
         Ok(Reply::Done)

@@ -172,8 +172,11 @@ impl Engine {
         // No device can sum what lies in several fragments.
         offload::checksum::complete(&mut packet, &self.around.routines);
         let id = if packet.ipv6().is_some() { self.around.random.fragment_id() } else { 0 };
-        let mut parts = fragment::cut(&mut self.pool, &packet, hop.mtu_bytes, id).into_iter();
+        let mut parts = fragment::cut(&mut self.pool, &packet, hop.mtu_bytes, id);
         packet.recycle(&mut self.pool);
+        // Wherever they may be held, the last one tells how the frame has ended.
+        parts.iter_mut().rev().skip(1).for_each(|part| part.meta_mut().frame = 0);
+        let mut parts = parts.into_iter();
         let mut end = Ok(End::Transmitted(hop.device));
         while let (Ok(_), Some(part)) = (&end, parts.next()) {
             end = self.resolve(now, part, hop);

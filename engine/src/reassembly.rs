@@ -1,5 +1,7 @@
 //! Fragments on the path: where they are put together, and what is told when the rest never comes.
 
+use alloc::vec::Vec;
+
 use crate::{
     conntrack::Tracking,
     ending::{DropReason, Dropped, End},
@@ -18,14 +20,22 @@ impl Engine {
         if !packet.ipv4().is_some_and(|ip| ip.is_fragment()) {
             return Ok(Some(packet));
         }
+        let frame = packet.meta().frame;
         let gathered = self.defrag.gather(now, packet, &self.around.sysctls);
-        for spent in gathered.spent {
-            spent.recycle(&mut self.pool);
-        }
         for lost in gathered.lost {
-            self.settle(now, Err(lost));
+            let Dropped { packet, reason } = lost;
+            self.let_go(now, packet, |_, packet| Err(packet.drop_for(reason)));
         }
-        gathered.result
+        let mut result = gathered.result;
+        let mut joined: Vec<u64> = gathered.spent.iter().map(|packet| packet.meta().frame).collect();
+        if let Ok(Some(datagram)) = &mut result {
+            // The datagram lies in the block of its first fragment, but it is this frame that has brought it.
+            joined.push(core::mem::replace(&mut datagram.meta_mut().frame, frame));
+        }
+        joined.sort_unstable();
+        joined.into_iter().for_each(|frame| self.note_joined(frame));
+        gathered.spent.into_iter().for_each(|spent| spent.recycle(&mut self.pool));
+        result
     }
 
     /// Gives up datagrams whose fragments have not all come. The sender of one for this host is told, if its first fragment
@@ -39,7 +49,7 @@ impl Engine {
                 if is_told && self.routes.fate(&self.devices, &packet) == Fate::Local {
                     self.send_error(now, &packet, IcmpError::FRAGMENTS_MISSING, Tracking::Unseen);
                 }
-                self.settle(now, Err(packet.drop_for(DropReason::FragmentTimeout)));
+                self.let_go(now, packet, |_, packet| Err(packet.drop_for(DropReason::FragmentTimeout)));
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::{
     },
     limits::EVENT_QUEUE_MAX,
     nat,
+    noted::Noted,
     packet::Packet,
     time::Instant,
     trace::Step,
@@ -40,6 +41,33 @@ impl Engine {
         if self.around.events.wanted().endings && self.endings.len() < EVENT_QUEUE_MAX {
             self.endings.push_back(self.noted.ending(outcome));
         }
+    }
+
+    /// Lets a packet go on that was held, whatever packet is at hand: `on` leads it to its end, which is its frame's second
+    /// ending.
+    pub(crate) fn let_go(
+        &mut self,
+        now: Instant,
+        packet: Packet,
+        on: impl FnOnce(&mut Self, Packet) -> Result<End, Dropped>,
+    ) {
+        let waiting = core::mem::replace(&mut self.noted, Noted::of_held(&packet));
+        let result = on(self, packet);
+        let outcome = self.settle(now, result);
+        if self.noted.frame != 0 {
+            self.note_ending(outcome);
+        }
+        self.noted = waiting;
+    }
+
+    /// Notes that the bytes of a frame that was held go on in the packet at hand.
+    pub(crate) fn note_joined(&mut self, frame: u64) {
+        if frame == 0 || frame == self.noted.frame {
+            return;
+        }
+        let waiting = core::mem::replace(&mut self.noted, Noted { frame, ..Noted::default() });
+        self.note_ending(Outcome::Ended(End::Joined));
+        self.noted = waiting;
     }
 
     /// Tells the sender of a dropped packet, as the table of `ip/icmp_error.rs` says.

@@ -68,8 +68,7 @@ impl Engine {
             match overdue {
                 Overdue::Ask(device, address, mac) => self.ask_neighbour(now, device, address, mac),
                 Overdue::Failed(packet) => {
-                    let failed = packet.drop_for(DropReason::NeighbourFailed);
-                    self.settle(now, Err(failed));
+                    self.let_go(now, packet, |_, packet| Err(packet.drop_for(DropReason::NeighbourFailed)));
                 }
             }
         }

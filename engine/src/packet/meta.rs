@@ -14,6 +14,8 @@ pub struct Meta {
     pub device: Option<DeviceId>,
     /// The receive queue it arrived on.
     pub queue: u16,
+    /// The number of the frame that it came in ([`crate::Ending::frame`]); 0 when it was made here.
+    pub frame: u64,
     /// Whom the link layer addressed.
     pub addressed: Addressed,
     /// What is known about the transport checksum.

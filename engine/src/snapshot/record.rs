@@ -31,6 +31,7 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct EngineRecord {
     latest: Instant,
+    frames: u64,
     devices: Vec<Device>,
     routes: Vec<Route>,
     neighbours: NeighboursRecord,
@@ -65,6 +66,7 @@ impl EngineRecord {
             helpers_by_port,
             around,
             stats,
+            frames,
             latest,
             // Packets and what waits to be fetched.
             transmits: _,
@@ -81,6 +83,7 @@ impl EngineRecord {
         let Surroundings { sysctls, random, events, trace, routines: _ } = around;
         Self {
             latest: *latest,
+            frames: *frames,
             devices: devices.iter().map(|(_, device)| device.clone()).collect(),
             routes: routes.all().copied().collect(),
             neighbours: NeighboursRecord::of(neighbours),
@@ -127,12 +130,12 @@ impl EngineRecord {
         }
         engine.conntrack = self.conntrack.restore(&Known { latest: self.latest, helpers: &names })?;
         engine.around.random = self.random;
-        Part::Counters.check(self.events_lost < COUNT_MAX)?;
+        Part::Counters.check(self.events_lost < COUNT_MAX && self.frames < COUNT_MAX)?;
         engine.around.events.resume(self.subscription, self.events_lost);
         let level = TRACE_LEVELS.get(usize::from(self.trace_level));
         engine.around.trace.set_level(*level.ok_or(SnapshotError::Inconsistent(Part::Trace))?);
         engine.stats = self.stats.restore()?;
-        engine.latest = self.latest;
+        (engine.frames, engine.latest) = (self.frames, self.latest);
         Ok((engine, self.helpers))
     }
 }

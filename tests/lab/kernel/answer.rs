@@ -162,7 +162,9 @@ impl Play {
             }
             None => self.engine.handle_command(self.now, Command::SendPacket(input.bytes.clone())).is_ok(),
         };
-        let ending = match self.engine.poll_ending() {
+        // What is let go of packets that were held has lower numbers.
+        let endings = std::iter::from_fn(|| self.engine.poll_ending());
+        let ending = match endings.max_by_key(|ending| ending.frame) {
             Some(ending) => ending,
             None if taken => bail!("frame {n} did not end"),
             None => REFUSED,
@@ -412,6 +414,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// How a packet of the router itself ends that cannot be sent at all.
 const REFUSED: Ending = Ending {
+    frame: 0,
     outcome: Outcome::Dropped(DropReason::IpHeaderMalformed),
     tracking: Tracking::Unseen,
     tuple: None,

@@ -121,6 +121,7 @@ fn known(record: &Record<'_>) -> String {
             Outcome::Ended(End::Delivered) => "DELIVERED",
             Outcome::Ended(End::Held(_)) => "HELD",
             Outcome::Ended(End::Consumed) => "ABSORBED",
+            Outcome::Ended(End::Joined) => "JOINED",
             Outcome::Dropped(_) => "DROPPED",
         },
         Fate::NotFed(_) => "UNSEEN",

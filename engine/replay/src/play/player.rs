@@ -199,6 +199,8 @@ impl Player {
             out: &self.out,
             events: &self.events,
             path: &self.path,
+            // What happens to packets that were held shows in what comes out.
+            late: &[],
             engine: &self.engine,
         })
     }
@@ -218,7 +220,10 @@ impl Player {
         let mut happened = self.watch.look(&mut self.engine, self.now, name, gone);
         self.path = self.engine.take_trace();
         self.packets += 1;
-        self.last = self.engine.poll_ending().map(|ending| Last { time: self.now, device, frame, ending });
+        // Those of packets that were held have lower numbers than its own.
+        let endings = core::iter::from_fn(|| self.engine.poll_ending());
+        let own = endings.max_by_key(|ending| ending.frame);
+        self.last = own.map(|ending| Last { time: self.now, device, frame, ending });
         if let Some(record) = self.record() {
             happened.push(Happening::known(name, &record));
         }

@@ -1,10 +1,10 @@
 //! Records as JSON: one object a line, the same bytes everywhere.
 
 use serde::Serialize;
-use towpath_engine::{Engine, Event};
+use towpath_engine::{DropReason, Engine, Event};
 
 use super::{
-    Record, Seen, bytes_out,
+    Late, Record, Seen, bytes_out,
     notation::Notation,
     step::{Rule, Step, direction_word, helper_event},
 };
@@ -50,6 +50,15 @@ struct Line<'r> {
     out: Vec<Out<'r>>,
     events: Vec<TimedEvent>,
     ct: Option<Connection>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    late: Vec<LateLine>,
+}
+
+#[derive(Serialize)]
+struct LateLine {
+    n: u64,
+    verdict: &'static str,
+    reason: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -134,7 +143,14 @@ impl JsonRecords {
             out: out.collect(),
             events: events.collect(),
             ct: record.connection().as_ref().map(Connection::from),
+            late: record.late.iter().map(LateLine::of).collect(),
         })
+    }
+}
+
+impl LateLine {
+    fn of(late: &Late) -> Self {
+        Self { n: late.number, verdict: late.verdict().word(), reason: late.drop_reason().map(DropReason::name) }
     }
 }
 

@@ -30,6 +30,7 @@
 //! | `out` | what came out: `dev`, `pkt`, `len` in bytes, and `hex` when asked for |
 //! | `events` | what was told, in order. `event` is `NEW`, `UPDATE`, `DESTROY`, `EXP_NEW`, `EXP_UPDATE`, `EXP_DESTROY` with the fields of a connection or expectation, `LOG` with `level` and `line`, or `HELPER` with `helper` and `text`. `ts` is there when it happened before the packet's time: a timer |
 //! | `ct` | the connection after the packet; null: it belongs to none |
+//! | `late` | packets before it that were held and have gone on since: `n`, `verdict`, `reason`. Missing when there are none |
 //!
 //! Connections and expectations have the names and words of [`crate::schema`].
 
@@ -88,8 +89,21 @@ pub struct Record<'r> {
     pub events: &'r [(Instant, Event)],
     /// The packet's steps, when they were asked for.
     pub path: &'r [Step],
+    /// How packets went on that were held: because of this one, or because time has passed since the one before.
+    pub late: &'r [Late],
     /// The gateway after the packet.
     pub engine: &'r Engine,
+}
+
+/// How a packet went on that was held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// Its number in the capture, from 1.
+    pub number: u64,
+    /// The verdict while it was held.
+    pub before: Verdict,
+    /// How it ended, or who holds it now.
+    pub ending: Ending,
 }
 
 /// What became of a captured packet.
@@ -133,6 +147,23 @@ pub enum Seen {
     Readdressed,
     /// Nobody can tell: the connection's start is not in the capture.
     Unknown,
+}
+
+impl Late {
+    /// What became of it, in a word.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of(&self.ending)
+    }
+
+    /// Why it was dropped.
+    #[must_use]
+    pub const fn drop_reason(&self) -> Option<DropReason> {
+        match self.ending.outcome {
+            Outcome::Dropped(reason) => Some(reason),
+            Outcome::Ended(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for NotFed {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use towpath_engine::{DropReason, netfilter::RuleId};
 
-use super::{Fate, Record, Verdict};
+use super::{Fate, Late, Record, Verdict};
 use crate::replay::Replay;
 
 /// Counts records. Its size is bounded by the number of rules.
@@ -27,6 +27,7 @@ impl Summary {
     /// Counts a record.
     pub fn note(&mut self, record: &Record<'_>) {
         *self.verdicts.entry(record.verdict()).or_default() += 1;
+        record.late.iter().for_each(|late| self.note_late(late));
         match record.fate {
             Fate::Fed(_, ending) => {
                 if let Some(state) = ending.tracking.word() {
@@ -37,6 +38,18 @@ impl Summary {
                 }
             }
             Fate::NotFed(why) => *self.not_fed.entry(why.name()).or_default() += 1,
+        }
+    }
+
+    /// Counts how a packet went on that was counted as held.
+    fn note_late(&mut self, late: &Late) {
+        if let Some(count) = self.verdicts.get_mut(&late.before) {
+            *count = count.saturating_sub(1);
+        }
+        self.verdicts.retain(|_, count| *count > 0);
+        *self.verdicts.entry(late.verdict()).or_default() += 1;
+        if let Some(reason) = late.drop_reason() {
+            *self.drops.entry((reason, late.ending.rule)).or_default() += 1;
         }
     }
 

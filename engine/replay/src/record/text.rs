@@ -49,6 +49,12 @@ impl TextRecords {
         if let Some(aside) = self.aside(record) {
             line += &format!("  {}", self.colour.paint(Tint::Quiet, &aside));
         }
+        for late in record.late {
+            let (number, verdict) = (late.number, late.verdict());
+            let reason = late.drop_reason().map_or("", |reason| reason.name());
+            let word = self.colour.paint(verdict.tint(), format!("{} {reason}", verdict.word()).trim_end());
+            let _ = write!(line, "\n{:>19}  packet {number} went on: {word}", "");
+        }
         for (_, event) in record.events {
             match event {
                 Event::Log { line: logged, .. } => {

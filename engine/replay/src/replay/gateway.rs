@@ -1,8 +1,9 @@
 //! A gateway that is fed with a capture.
 
 use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
 
-use towpath_engine::{CommandError, Ending, Engine, Event, Frame, Instant, Transmit, trace::Step};
+use towpath_engine::{CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, Transmit, trace::Step};
 
 use super::{
     ChecksumTrust, Detail, Setup, SetupError, offload,
@@ -17,7 +18,7 @@ use crate::{
     capture::{Capture, CaptureError, CapturedPacket, Content, Interface},
     config::Config,
     limits::BATCH_PACKETS,
-    record::{Fate, NotFed, Record, Seen},
+    record::{Fate, Late, NotFed, Record, Seen, Verdict},
 };
 
 /// A gateway that is fed with a capture.
@@ -34,6 +35,9 @@ pub struct Replay {
     out: Vec<Transmit>,
     events: Vec<(Instant, Event)>,
     path: Vec<Step>,
+    /// Packets that are held: their frames' numbers, theirs in the capture, and what has been said of them.
+    held: BTreeMap<u64, (u64, Verdict)>,
+    late: Vec<Late>,
     totals: Totals,
 }
 
@@ -100,6 +104,8 @@ impl Replay {
             out: Vec::new(),
             events: Vec::new(),
             path: Vec::new(),
+            held: BTreeMap::new(),
+            late: Vec::new(),
             totals: Totals::default(),
         }
     }
@@ -187,6 +193,7 @@ impl Replay {
             out: &self.out,
             events: &self.events,
             path: &self.path,
+            late: &self.late,
             engine: &self.engine,
         }
     }
@@ -198,6 +205,7 @@ impl Replay {
         }
         self.events.clear();
         self.path.clear();
+        self.late.clear();
     }
 
     /// Lets happen what is due before `now`. What comes out belongs to the next packet's record.
@@ -223,6 +231,24 @@ impl Replay {
         }
         while let Some(event) = self.engine.poll_event() {
             self.events.push(event);
+        }
+        while let Some(ending) = self.engine.poll_ending() {
+            self.note_late(ending);
+        }
+    }
+
+    /// Notes how a packet went on that was held.
+    fn note_late(&mut self, ending: Ending) {
+        if let Some((number, before)) = self.held.remove(&ending.frame) {
+            self.late.push(Late { number, before, ending });
+            self.note_held(number, &ending);
+        }
+    }
+
+    /// Remembers a packet whose ending is not its last.
+    fn note_held(&mut self, number: u64, ending: &Ending) {
+        if let Outcome::Ended(End::Held(_)) = ending.outcome {
+            self.held.insert(ending.frame, (number, Verdict::of(ending)));
         }
     }
 
@@ -282,9 +308,18 @@ impl Replay {
         let frame =
             Frame { device, queue: 0, bytes, wire_len, checksum: judgement.checksum, gso: judgement.gso, vlan: None };
         self.engine.handle_frames(packet.time, &[frame]);
-        let ending: Option<Ending> = self.engine.poll_ending();
+        // Those of packets that were held have lower numbers than its own.
+        let mut own: Option<Ending> = None;
+        while let Some(ending) = self.engine.poll_ending() {
+            if own.is_none() && !self.held.contains_key(&ending.frame) {
+                self.note_held(packet.number, &ending);
+                own = Some(ending);
+            } else {
+                self.note_late(ending);
+            }
+        }
         Fed {
-            fate: ending.map_or(Fate::NotFed(NotFed::Nowhere), |ending| Fate::Fed(device, ending)),
+            fate: own.map_or(Fate::NotFed(NotFed::Nowhere), |ending| Fate::Fed(device, ending)),
             seen: match translation {
                 Translation::AsCaptured => Seen::AsCaptured,
                 Translation::Readdressed(..) | Translation::ErrorReaddressed { .. } => Seen::Readdressed,

@@ -79,6 +79,7 @@ impl Record<'_> {
         transcript.add(format_args!("{:?}", self.frame));
         self.out.iter().for_each(|transmit| transcript.transmit(transmit));
         self.events.iter().for_each(|(when, event)| transcript.event(*when, event));
+        self.late.iter().for_each(|late| transcript.add(format_args!("{late:?}")));
         transcript.path(self.path);
         transcript.add(format_args!("{:?} {:?}", self.connection(), self.engine.poll_timeout()));
     }

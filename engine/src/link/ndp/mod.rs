@@ -135,8 +135,7 @@ impl Engine {
 
     /// Sends a packet that has waited for its neighbour's address.
     pub(crate) fn release_waiting(&mut self, now: Instant, packet: Packet, device: DeviceId, mac: MacAddr) {
-        let sent = self.send(packet, device, mac);
-        self.settle(now, sent);
+        self.let_go(now, packet, |engine, packet| engine.send(packet, device, mac));
     }
 }
 

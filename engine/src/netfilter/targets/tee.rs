@@ -59,7 +59,7 @@ impl Targeting for Tee {
         let mut packet = view.packet.copy(view.pool);
         packet.strip_link();
         let meta = packet.meta_mut();
-        (meta.tracking, meta.is_copy) = (Tracking::Untracked, true);
+        (meta.tracking, meta.is_copy, meta.frame) = (Tracking::Untracked, true, 0);
         let one_less = u8::from(matches!(view.hook, Hook::Prerouting | Hook::Input));
         match packet.ip_mut() {
             Some(IpMut::V4(ip)) => {
