@@ -276,8 +276,15 @@ fn helped(payload: &str) -> Vec<Why> {
 fn bare(rules: &str) -> Engine {
     let mut engine = Engine::new(1);
     let mac = MacAddr([2, 0, 0, 0, 1, 1]);
-    let device =
-        Device { name: "lan".into(), mac, mtu_bytes: 1500, addresses: Vec::new(), any_destination: true, arp: false };
+    let device = Device {
+        name: "lan".into(),
+        mac,
+        mtu_bytes: 1500,
+        addresses: Vec::new(),
+        any_destination: true,
+        arp: false,
+        ..Device::default()
+    };
     let rules = RuleSet::parse(&[Source { name: "rules", text: rules }], &Loading::default()).expect("right rules");
     for command in [Command::AddDevice(device), Command::ReplaceRules(Box::new(rules))] {
         engine.handle_command(NOW, command).expect("a bare gateway");

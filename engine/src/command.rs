@@ -5,7 +5,7 @@ use core::{fmt, net::IpAddr};
 
 use crate::{
     conntrack::{ExpectationId, HelperId, calling::LoadError, helper::Helper},
-    device::{Device, InterfaceAddress},
+    device::{Device, Feature, InterfaceAddress},
     event::Subscription,
     frame::DeviceId,
     ip::{Route, local::UdpService, prefix},
@@ -22,6 +22,8 @@ pub enum Command {
     AddDevice(Device),
     /// Adds an address to a device, and the route to its network.
     AddAddress(DeviceId, InterfaceAddress),
+    /// Switches a feature of a device on or off, as `ethtool -K` does.
+    SetFeature(DeviceId, Feature, bool),
     /// Adds a route.
     AddRoute(Route),
     /// Sets a neighbour's address for good.
@@ -64,6 +66,9 @@ impl fmt::Debug for Command {
         match self {
             Self::AddDevice(device) => f.debug_tuple("AddDevice").field(device).finish(),
             Self::AddAddress(device, address) => f.debug_tuple("AddAddress").field(device).field(address).finish(),
+            Self::SetFeature(device, feature, on) => {
+                f.debug_tuple("SetFeature").field(device).field(&feature.name).field(on).finish()
+            }
             Self::AddRoute(route) => f.debug_tuple("AddRoute").field(route).finish(),
             Self::AddNeighbour { device, address, mac } => {
                 f.debug_tuple("AddNeighbour").field(device).field(address).field(mac).finish()

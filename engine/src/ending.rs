@@ -215,7 +215,7 @@ drop_reasons! {
     ReceiveRingFull = "FULL_RING",
     /// The frame fits no slot of the receive ring, and the socket had no memory left for it (`net.core.rmem_max`).
     ReceiveMemory = "SOCKET_RCVBUFF",
-    /// The frame came with a segmentation or checksum offload that is not known here.
+    /// The frame came with a segmentation or checksum offload that is not known here, or cannot be one of such a packet.
     OffloadUnknown = "SKB_GSO_SEG",
     /// The device did not take the frame: it is longer than its MTU, or asks for an offload that it cannot do.
     TransmitRefused = "DEV_READY",

@@ -7,7 +7,7 @@ use zerocopy::FromBytes;
 use crate::{
     command::{Command, CommandError, Reply},
     conntrack::{Connection, ExpectationId},
-    device::{Device, InterfaceAddress},
+    device::{Device, Feature, InterfaceAddress},
     ending::DropReason,
     engine::Engine,
     frame::DeviceId,
@@ -23,6 +23,7 @@ impl Engine {
         match command {
             Command::AddDevice(device) => self.add_device(device).map(Reply::Device),
             Command::AddAddress(device, address) => self.add_address(device, address).map(|()| Reply::Done),
+            Command::SetFeature(device, feature, on) => self.set_feature(device, feature, on).map(|()| Reply::Done),
             Command::AddRoute(route) => self.add_route(route).map(|()| Reply::Done),
             Command::AddNeighbour { device, address, mac } => {
                 self.known_device(device)?;
@@ -116,6 +117,12 @@ impl Engine {
         let id = self.devices.add(bare);
         addresses.into_iter().try_for_each(|address| self.add_address(id, address))?;
         Ok(id)
+    }
+
+    fn set_feature(&mut self, device: DeviceId, feature: Feature, on: bool) -> Result<(), CommandError> {
+        let device = self.devices.find_mut(device).ok_or(CommandError::NoDevice(device))?;
+        device.features = device.features.with(feature, on);
+        Ok(())
     }
 
     fn add_address(&mut self, id: DeviceId, address: InterfaceAddress) -> Result<(), CommandError> {

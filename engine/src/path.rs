@@ -25,7 +25,7 @@ use crate::{
         local::{self, Delivery},
     },
     netfilter::{Hook, Stage, TableName},
-    offload,
+    offload::{self, gso::Segments},
     packet::{Network, Packet, Summary},
     settle::own_address,
     time::Instant,
@@ -160,15 +160,20 @@ impl Engine {
 
     /// A packet leaves by a device.
     fn transmit(&mut self, now: Instant, packet: Packet, way: Way, hop: NextHop) -> Result<End, Dropped> {
-        let mut packet = self.at(Hook::Postrouting, now, packet, way)?;
+        let packet = self.at(Hook::Postrouting, now, packet, way)?;
         match fragment::need(&packet, hop.mtu_bytes) {
-            Need::None => return self.resolve(now, packet, hop),
+            Need::None => self.resolve(now, packet, hop),
             Need::Refused => {
                 self.noted.mtu_told = hop.mtu_bytes;
-                return Err(packet.drop_for(DropReason::PacketTooBig));
+                Err(packet.drop_for(DropReason::PacketTooBig))
             }
-            Need::Cut => {}
+            Need::Cut if packet.meta().gso.is_some() => self.cut_segments(now, packet, hop),
+            Need::Cut => self.cut(now, packet, hop),
         }
+    }
+
+    /// A packet leaves in fragments.
+    fn cut(&mut self, now: Instant, mut packet: Packet, hop: NextHop) -> Result<End, Dropped> {
         // No device can sum what lies in several fragments.
         offload::checksum::complete(&mut packet, &self.around.routines);
         let id = if packet.ipv6().is_some() { self.around.random.fragment_id() } else { 0 };
@@ -183,6 +188,21 @@ impl Engine {
         }
         // Without one of them the others are worth nothing (Linux: `ip_do_fragment()`).
         parts.for_each(|part| part.recycle(&mut self.pool));
+        end
+    }
+
+    /// A super-packet leaves whose segments do not fit the link either: each of them leaves in fragments.
+    ///
+    /// Linux v6.18: `net/ipv4/ip_output.c`, `ip_finish_output_gso()`; `net/ipv6/ip6_output.c`,
+    /// `ip6_finish_output_gso_slowpath_drop()`.
+    fn cut_segments(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
+        let mut end = Ok(End::Transmitted(hop.device));
+        if let Some(mut segments) = Segments::of(&packet) {
+            while let (Ok(_), Some(segment)) = (&end, segments.next(&mut self.pool)) {
+                end = self.cut(now, segment, hop);
+            }
+        }
+        packet.recycle(&mut self.pool);
         end
     }
 

@@ -78,6 +78,7 @@ fn observed() -> Engine {
         addresses: vec![InterfaceAddress { address: Ipv4Addr::new(172, 16, 0, 1).into(), prefix: 24 }],
         any_destination: false,
         arp: true,
+        ..Device::default()
     };
     let endings = Subscription { endings: true, ..Subscription::default() };
     for command in [Command::AddDevice(device), Command::Subscribe(endings)] {

@@ -198,6 +198,7 @@ fn gateway() -> Engine {
             addresses: vec![InterfaceAddress { address: address.into(), prefix: 24 }],
             any_destination: true,
             arp: index == 1,
+            ..Device::default()
         }));
     }
     let kind = RouteKind::Unicast { device: DeviceId(1), via: Some([203, 0, 113, 254].into()) };

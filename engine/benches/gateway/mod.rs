@@ -66,6 +66,7 @@ pub(crate) fn router(setup: Setup<'_>) -> Engine {
             addresses: vec![InterfaceAddress { address: address.into(), prefix: if index == 0 { 8 } else { 24 } }],
             any_destination: false,
             arp: false,
+            ..Device::default()
         }));
     }
     give(Command::AddRoute(Route {

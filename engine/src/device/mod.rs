@@ -1,6 +1,9 @@
 //! Devices: what the engine knows of the interfaces its frames come from and go to.
 
+mod features;
 pub mod source;
+
+pub use features::{Feature, Features};
 
 use alloc::{string::String, vec::Vec};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -31,6 +34,23 @@ pub struct Device {
     /// Takes frames addressed to other stations as if they were its own: in a replay the capture's addresses are not
     /// the gateway's.
     pub any_destination: bool,
+    /// What it does for the host when it sends.
+    pub features: Features,
+}
+
+/// An Ethernet device without a name, or any address.
+impl Default for Device {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            mac: MacAddr::UNSPECIFIED,
+            mtu_bytes: 1500,
+            addresses: Vec::new(),
+            arp: true,
+            any_destination: false,
+            features: Features::default(),
+        }
+    }
 }
 
 impl Device {
@@ -156,6 +176,7 @@ fn loopback() -> Device {
         ]),
         arp: false,
         any_destination: true,
+        ..Device::default()
     }
 }
 
@@ -268,6 +289,7 @@ mod tests {
             addresses: addresses.iter().map(address).collect(),
             any_destination: false,
             arp: true,
+            ..Device::default()
         }
     }
 

@@ -121,6 +121,7 @@ mod tests {
                 addresses: addresses.iter().map(address).collect::<Vec<_>>(),
                 arp: true,
                 any_destination: false,
+                ..Device::default()
             });
         }
         devices

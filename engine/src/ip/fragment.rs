@@ -22,14 +22,14 @@ pub enum Need {
 }
 
 /// Whether a packet has to be cut before it leaves by a link of that MTU. A datagram that was put together here always
-/// is, even if it would fit: its sender has chosen the size of its parts.
+/// is, even if it would fit: its sender has chosen the size of its parts. Of a super-packet its segments count.
 ///
 /// Linux v6.18: `net/ipv4/ip_output.c`, `__ip_finish_output()` and `ip_fragment()`.
 #[must_use]
 pub fn need(packet: &Packet, mtu_bytes: u32) -> Need {
     // Of IPv6 only the sender cuts (RFC 8200, section 5).
     let is_own_v6 = packet.ipv6().is_some() && packet.meta().device.is_none();
-    let must_not = !(packet.may_be_cut() || is_own_v6) || packet.meta().gso.is_some();
+    let must_not = !(packet.may_be_cut() || is_own_v6);
     match packet.pieces() {
         None if packet.fits(mtu_bytes) => Need::None,
         None if must_not => Need::Refused,

@@ -320,6 +320,7 @@ mod tests {
                 addresses: vec![InterfaceAddress { address: IpAddr::from(address), prefix: 24 }],
                 any_destination: false,
                 arp: true,
+                ..Device::default()
             });
         }
         devices

@@ -6,7 +6,7 @@ mod ndp;
 use core::net::IpAddr;
 
 use crate::{
-    device::Device,
+    device::{Device, Features},
     ending::{DropReason, Dropped, End, Holder},
     engine::Engine,
     frame::{DeviceId, Transmit},
@@ -15,6 +15,7 @@ use crate::{
         neighbour::{Overdue, Resolved},
     },
     limits::TRANSMIT_QUEUE_MAX,
+    offload::{self, gso::Segments},
     packet::{Addressed, Network, Packet},
     time::Instant,
     wire::{ArpPacket, EtherType, MacAddr, ipv6::group_mac},
@@ -85,12 +86,9 @@ impl Engine {
         }
     }
 
-    /// Puts a packet behind those that wait to leave.
+    /// Hands a packet to its device, in the form that the device takes.
     fn send(&mut self, mut packet: Packet, device: DeviceId, to: MacAddr) -> Result<End, Dropped> {
         let Some(own) = self.devices.find(device) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
-        if self.transmits.len() >= TRANSMIT_QUEUE_MAX {
-            return Err(packet.drop_for(DropReason::TransmitQueueFull));
-        }
         let ether_type = match packet.network() {
             Network::Ipv6 => EtherType::IPV6,
             Network::Arp => EtherType::ARP,
@@ -98,6 +96,43 @@ impl Engine {
         };
         packet.set_ethernet(to, own.mac, ether_type);
         packet.meta_mut().vlan = None;
+        let features = own.features;
+        if !features.can_segment(packet.meta()) {
+            return self.send_segments(packet, device, features);
+        }
+        self.enqueue(packet, device, features)
+    }
+
+    /// Sends the segments of a super-packet that the device cannot cut. When there is no room for one of them, those
+    /// behind it are not made, and the whole counts as dropped.
+    #[cold]
+    fn send_segments(&mut self, whole: Packet, device: DeviceId, features: Features) -> Result<End, Dropped> {
+        let mut failed = None;
+        if let Some(mut segments) = Segments::of(&whole) {
+            while let (None, Some(segment)) = (failed, segments.next(&mut self.pool)) {
+                if let Err(Dropped { packet, reason }) = self.enqueue(segment, device, features) {
+                    packet.recycle(&mut self.pool);
+                    failed = Some(reason);
+                }
+            }
+        }
+        match failed {
+            Some(reason) => Err(whole.drop_for(reason)),
+            None => {
+                whole.recycle(&mut self.pool);
+                Ok(End::Transmitted(device))
+            }
+        }
+    }
+
+    /// Puts a frame behind those that wait to leave, its checksum filled in if the device does not.
+    fn enqueue(&mut self, mut packet: Packet, device: DeviceId, features: Features) -> Result<End, Dropped> {
+        if self.transmits.len() >= TRANSMIT_QUEUE_MAX {
+            return Err(packet.drop_for(DropReason::TransmitQueueFull));
+        }
+        if !features.can_sum(packet.meta()) {
+            offload::checksum::complete(&mut packet, &self.around.routines);
+        }
         self.transmits.push_back(Transmit { device, packet });
         Ok(End::Transmitted(device))
     }

@@ -101,6 +101,17 @@ pub fn complete(packet: &mut Packet, routines: &Routines) {
     packet.meta_mut().checksum = Checksum::None;
 }
 
+/// Leaves the transport checksum to the device: writes the pseudo-header's sum only. A UDP packet without checksum stays
+/// without, unless its sender has left it to the device; other protocols stay as they are.
+pub fn leave_to_device(packet: &mut Packet) {
+    let Some(at) = field_offset(packet) else { return };
+    if packet.udp().is_some_and(|udp| udp.checksum == [0, 0]) && !is_partial(packet) {
+        return;
+    }
+    write(packet, at, pseudo_header(packet));
+    packet.leave_checksum_at(at as u16);
+}
+
 /// Writes the sum over pseudo-header, header and payload.
 fn write_sum(packet: &mut Packet, at: usize, routines: &Routines) {
     write(packet, at, 0);

@@ -2,7 +2,11 @@
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
-use super::{meta::Meta, parse::Layers, pieces::Pieces};
+use super::{
+    meta::{Checksum, Meta},
+    parse::Layers,
+    pieces::Pieces,
+};
 use crate::limits::{BLOCK_BYTES, HEADROOM_BYTES, POOL_BLOCKS_MAX, POOL_FRAGMENTS_MAX};
 
 /// What a packet owns, side by side, so that touching one touches few cache lines.
@@ -25,6 +29,15 @@ impl Block {
     /// Bytes present from offset `from` of the block to the packet's end, fragments included.
     pub(super) fn present_from(&self, from: u16) -> u32 {
         u32::from(self.tail - from) + self.fragments.iter().map(|part| part.end - part.start).sum::<u32>()
+    }
+
+    /// Lets the packet start at `data` of the block: headers were put before it, or taken off. A checksum that is left to
+    /// the device stays over the same bytes.
+    pub(super) fn start_at(&mut self, data: u16) {
+        if let Checksum::Partial { start, .. } = &mut self.meta.checksum {
+            *start = start.saturating_add(self.data).saturating_sub(data);
+        }
+        self.data = data;
     }
 
     /// Bytes of the transport header and payload, as the network header promises.
@@ -74,6 +87,12 @@ impl Fragment {
     pub(super) fn of(bytes: Vec<u8>) -> Self {
         let end = bytes.len() as u32;
         Self { buffer: Arc::new(bytes), start: 0, end }
+    }
+
+    /// The bytes from `start` to `end` of it, shared.
+    pub(super) fn within(&self, start: usize, end: usize) -> Self {
+        let bounds = self.start + start as u32..self.start + end as u32;
+        Self { buffer: Arc::clone(&self.buffer), start: bounds.start, end: bounds.end }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use zerocopy::IntoBytes;
 
-use super::{IpMut, Network, Packet, Pool, buf::Fragment, meta::Meta};
+use super::{Checksum, Network, Packet, Pool, buf::Fragment, meta::Meta};
 use crate::{
     ending::DropReason,
     limits::LINEAR_BYTES_MAX,
@@ -150,7 +150,8 @@ impl Packet {
         block.layers = self.0.layers;
         block.data = self.0.data;
         block.tail = self.0.tail;
-        block.bytes.copy_from_slice(&self.0.bytes);
+        let present = usize::from(self.0.data)..usize::from(self.0.tail);
+        block.bytes[present.clone()].copy_from_slice(&self.0.bytes[present]);
         block.fragments.extend_from_slice(&self.0.fragments);
         block.pieces.clone_from(&self.0.pieces);
         Self(block)
@@ -172,7 +173,7 @@ impl Packet {
         }
         block.bytes.copy_within(l3..l3 + Ipv6Header::LEN, l3 + extensions);
         block.layers.l3 += extensions as u16;
-        block.data = block.layers.l3;
+        block.start_at(block.layers.l3);
         block.layers.network_len -= extensions as u32;
         block.layers.fragment = 0;
         let (protocol, payload_len) = (block.layers.protocol, block.layers.network_len as usize - Ipv6Header::LEN);
@@ -184,7 +185,8 @@ impl Packet {
 
     /// Takes the link header off.
     pub fn strip_link(&mut self) {
-        self.0.data = self.0.layers.l3;
+        let l3 = self.0.layers.l3;
+        self.0.start_at(l3);
     }
 
     /// Takes the options out of the IPv4 header, and the link header off; the caller fills the header's checksum.
@@ -198,7 +200,7 @@ impl Packet {
         block.bytes.copy_within(l3..l3 + Ipv4Header::LEN, l3 + surplus);
         block.layers.l3 += surplus as u16;
         block.layers.network_len -= surplus as u32;
-        block.data = block.layers.l3;
+        block.start_at(block.layers.l3);
         let total = block.layers.network_len as u16;
         if let Some(ip) = self.ipv4_mut() {
             ip.version_ihl = 0x45;
@@ -216,13 +218,19 @@ impl Packet {
         }
     }
 
+    /// Says that the transport checksum is not filled in yet; its field lies at `offset` of the transport header.
+    pub fn leave_checksum_at(&mut self, offset: u16) {
+        let start = self.0.layers.l4 - self.0.data;
+        self.0.meta.checksum = Checksum::Partial { start, offset };
+    }
+
     /// Puts an Ethernet header before the network header, over the one it had.
     pub fn set_ethernet(&mut self, destination: MacAddr, source: MacAddr, ether_type: EtherType) {
         let block = &mut *self.0;
         let header = EthernetHeader { destination, source, ether_type: ether_type.0.into() };
         let start = usize::from(block.layers.l3) - EthernetHeader::LEN;
         block.bytes[start..start + EthernetHeader::LEN].copy_from_slice(header.as_bytes());
-        block.data = start as u16;
+        block.start_at(start as u16);
     }
 
     /// Replaces `range` of the payload, counted from its first byte, by `with`. Adjusts the IP (and UDP) length and
@@ -259,15 +267,7 @@ impl Packet {
             block.fragments.push(Fragment::of(whole));
         }
         block.layers.network_len = network_len as u32;
-        let transport_len = block.transport_len() as u16;
-        if let Some(udp) = self.udp_mut() {
-            udp.len.set(transport_len);
-        }
-        match self.ip_mut() {
-            Some(IpMut::V4(ip)) => ip.set_total_len(network_len as u16),
-            Some(IpMut::V6(ip)) => ip.payload_len.set((network_len - Ipv6Header::LEN) as u16),
-            None => {}
-        }
+        self.mend_lengths();
         Ok(())
     }
 }

@@ -102,6 +102,9 @@ pub struct Gso {
     pub size: u16,
     /// How many segments it stands for; 0 when the device did not say.
     pub segments: u16,
+    /// Whether all segments have the IPv4 identification of the whole instead of consecutive ones (Linux:
+    /// `SKB_GSO_TCP_FIXEDID`).
+    pub fixed_id: bool,
 }
 
 /// How a super-packet is cut (Linux v6.18: `include/uapi/linux/virtio_net.h`, `VIRTIO_NET_HDR_GSO_*`).

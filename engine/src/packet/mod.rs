@@ -8,6 +8,7 @@ mod edit;
 mod ip;
 mod meta;
 mod parse;
+mod part;
 mod pieces;
 pub mod sketch;
 mod text;

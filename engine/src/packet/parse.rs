@@ -7,6 +7,7 @@ use crate::{
     ending::{DropReason, Dropped},
     frame::Frame,
     limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, LINEAR_BYTES_MAX},
+    offload::gso,
     wire::{
         ArpPacket, EtherType, EthernetHeader, IcmpHeader, Icmpv6Header, Ipv4Header, Ipv6Header, Protocol, TcpHeader,
         UdpHeader, checksum,
@@ -72,7 +73,7 @@ impl Packet {
     /// # Errors
     /// With a reason when the frame is longer than [`FRAME_BYTES_MAX`], ends inside a link or network header, or has
     /// a network header that a host must not take (RFC 1122, 3.2.1; Linux v6.18: `net/ipv4/ip_input.c`,
-    /// `ip_rcv_core()`). Transport headers that are not right are no error here: conntrack calls such packets INVALID.
+    /// `ip_rcv_core()`), or is said to be a super-packet that it cannot be. Transport headers that are not right are no error here: conntrack calls such packets INVALID.
     pub fn parse(pool: &mut Pool, frame: &Frame<'_>) -> Result<Self, Dropped> {
         let mut block = pool.block();
         block.meta.device = Some(frame.device);
@@ -94,7 +95,7 @@ impl Packet {
         if frame.bytes.len() > FRAME_BYTES_MAX {
             return Err(packet.drop_for(DropReason::FrameTooLong));
         }
-        match packet.find_link() {
+        match packet.find_link().and_then(|()| packet.check_offload()) {
             Ok(()) => Ok(packet),
             Err(reason) => Err(packet.drop_for(reason)),
         }
@@ -114,6 +115,19 @@ impl Packet {
         let l3 = block.data + EthernetHeader::LEN as u16;
         self.find_network(ether_type, l3)?;
         self.ipv6().map_or(Ok(()), may_be_on_a_wire)
+    }
+
+    /// Whether what is said of a super-packet can be. One whose payload is a single segment is none (Linux v6.18:
+    /// `include/linux/virtio_net.h`, `virtio_net_hdr_to_skb()`).
+    fn check_offload(&mut self) -> Result<(), DropReason> {
+        let Some(gso) = self.0.meta.gso else { return Ok(()) };
+        if gso.size == 0 || !gso::is_right(self, gso.kind) {
+            return Err(DropReason::OffloadUnknown);
+        }
+        if self.payload_len() <= usize::from(gso.size) {
+            self.0.meta.gso = None;
+        }
+        Ok(())
     }
 
     /// Finds the layers of a network packet of type `ether_type` that starts at `l3` of the block.

@@ -19,6 +19,7 @@ fn engine() -> Engine {
         addresses: vec![InterfaceAddress { address: IpAddr::from([10, 0, 0, 1]), prefix: 24 }],
         any_destination: false,
         arp: true,
+        ..Device::default()
     };
     let route = Route {
         destination: IpAddr::from([0, 0, 0, 0]),

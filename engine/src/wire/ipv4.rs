@@ -114,6 +114,13 @@ impl Ipv4Header {
         self.checksum = checksum::update(self.checksum, before, [ttl, self.protocol]);
     }
 
+    /// Sets the identification and mends the checksum.
+    pub fn set_id(&mut self, id: u16) {
+        let before = self.id.get().to_be_bytes();
+        self.id.set(id);
+        self.checksum = checksum::update(self.checksum, before, id.to_be_bytes());
+    }
+
     /// Sets the length of header and data and mends the checksum.
     pub fn set_total_len(&mut self, bytes: u16) {
         let before = *self.total_len.as_bytes().first_chunk().unwrap_or(&[0; 2]);

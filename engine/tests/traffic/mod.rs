@@ -27,6 +27,7 @@ pub(crate) fn router(rules: &str) -> Engine {
             addresses: vec![InterfaceAddress { address: addresses[index].into(), prefix: [8, 24][index] }],
             any_destination: false,
             arp: false,
+            ..Device::default()
         }));
     }
     give(Command::AddRoute(Route {

@@ -80,7 +80,7 @@ impl VnetHeader {
         };
         match self.gso_size.get() {
             0 => Err(UnknownOffload),
-            size => Ok(Some(Gso { kind, size, segments: 0 })),
+            size => Ok(Some(Gso { kind, size, segments: 0, fixed_id: false })),
         }
     }
 }
@@ -172,7 +172,7 @@ mod tests {
         let mut head = [0; 500];
         head[34 + TCP_DATA_OFFSET_AT] = 0x80; // eight words: twelve bytes of options
         let checksum = Checksum::Partial { start: 34, offset: 16 };
-        let gso = |kind| Some(Gso { kind, size: 1448, segments: 0 });
+        let gso = |kind| Some(Gso { kind, size: 1448, segments: 0, fixed_id: false });
         let len = |kind, tag_bytes| VnetHeader::emit(&head, tag_bytes, checksum, gso(kind)).header_len.get();
         assert_eq!(len(GsoKind::Tcp4, 0), 34 + 32);
         assert_eq!(len(GsoKind::Tcp4, 4), 34 + 32 + 4);
@@ -191,7 +191,7 @@ mod tests {
         ) {
             let kinds = [GsoKind::Tcp4, GsoKind::Tcp4Ecn, GsoKind::Tcp6, GsoKind::Tcp6Ecn, GsoKind::Udp];
             let checksum = if partial { Checksum::Partial { start, offset } } else { Checksum::None };
-            let gso = kind.map(|index| Gso { kind: kinds[index], size, segments: 0 });
+            let gso = kind.map(|index| Gso { kind: kinds[index], size, segments: 0, fixed_id: false });
             let header = VnetHeader::emit(&[0; 200], 0, checksum, gso);
             prop_assert_eq!(header.parse(FRAME_LEN), Ok((checksum, gso)));
         }

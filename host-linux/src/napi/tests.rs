@@ -212,6 +212,7 @@ fn engine() -> Engine {
             addresses: vec![address],
             arp: true,
             any_destination: false,
+            ..Device::default()
         };
         engine.handle_command(now, Command::AddDevice(device)).unwrap();
     }

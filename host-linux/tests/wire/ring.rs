@@ -88,7 +88,7 @@ fn a_super_packet_crosses_with_its_segment_size_with_and_without_a_tag() {
                 let protocol = if kind == GsoKind::Udp { UDP } else { TCP };
                 let sent = Seen {
                     checksum: Checksum::Partial { start: TRANSPORT_AT, offset },
-                    gso: Some(Gso { kind, size: 1400, segments: 0 }),
+                    gso: Some(Gso { kind, size: 1400, segments: 0, fixed_id: false }),
                     vlan,
                     ..ip_frame(protocol, 40_000)
                 };
@@ -104,7 +104,7 @@ fn frames_longer_than_a_slot_keep_their_place_among_the_others() {
     in_namespace(|| {
         let (client, mut device) = client_and_device();
         let mut far = client.packet_device();
-        let gso = Some(Gso { kind: GsoKind::Tcp4, size: 1400, segments: 0 });
+        let gso = Some(Gso { kind: GsoKind::Tcp4, size: 1400, segments: 0, fixed_id: false });
         let checksum = Checksum::Partial { start: TRANSPORT_AT, offset: 16 };
         let sent: Vec<_> = (0..60_u16)
             .map(|number| match number % 3 {
@@ -232,7 +232,7 @@ fn super_packets_beyond_the_sockets_memory_are_lost_by_name_and_the_others_arriv
         let mut far = client.packet_device();
         let sent = Seen {
             checksum: Checksum::Partial { start: TRANSPORT_AT, offset: 16 },
-            gso: Some(Gso { kind: GsoKind::Tcp4, size: 1400, segments: 0 }),
+            gso: Some(Gso { kind: GsoKind::Tcp4, size: 1400, segments: 0, fixed_id: false }),
             ..ip_frame(TCP, 60_000)
         };
         // 60 MB: several times what any of the system's limits grants.

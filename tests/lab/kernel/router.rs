@@ -120,6 +120,7 @@ fn device(index: usize, side: &Side) -> Result<Device> {
         addresses: side.addrs.iter().map(|text| parse_network(text)).collect::<Result<_>>()?,
         any_destination: false,
         arp: false,
+        ..Device::default()
     })
 }
 

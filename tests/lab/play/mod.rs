@@ -25,7 +25,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use towpath_engine::{
     Command, DeviceId, DropReason, Engine, Instant, Reply,
     conntrack::HelperId,
-    device::{Device, InterfaceAddress},
+    device::{Device, Feature, InterfaceAddress},
     ip::{
         Route, RouteKind,
         local::{ServiceAnswer, UdpService},
@@ -36,7 +36,7 @@ use towpath_engine::{
     wire::MacAddr,
 };
 
-use towpath_replay::play::{Happening, Player, Script, station_mac};
+use towpath_replay::play::{Beside, Happening, Player, Script, station_mac};
 
 /// A gateway, ready to play.
 pub struct Lab {
@@ -81,6 +81,7 @@ impl Lab {
                 addresses: vec![address],
                 any_destination: false,
                 arp,
+                ..Device::default()
             }));
         }
         for helper in towpath_helpers_native::all() {
@@ -152,6 +153,17 @@ impl Lab {
         self
     }
 
+    /// With a device that has a feature, by its `ethtool -k` name, or has it not.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    #[must_use]
+    pub fn feature(mut self, device: &str, name: &str, on: bool) -> Self {
+        let feature = Feature::by_name(name).unwrap_or_else(|| panic!("there is no feature '{name}'"));
+        self.give(Command::SetFeature(device_of(device), feature, on));
+        self
+    }
+
     /// With a service on the gateway that sends datagrams back.
     #[must_use]
     pub fn echo(mut self, port: u16) -> Self {
@@ -203,7 +215,11 @@ impl Lab {
 
     /// A frame as it is goes in by a device, now: the reasons for which packets end. See [`frame`].
     pub fn drops_of(&mut self, device: &str, frame: &[u8]) -> Vec<DropReason> {
-        self.player.receive(device_of(device), frame.to_vec()).iter().filter_map(Happening::drop_reason).collect()
+        self.player
+            .receive(device_of(device), frame.to_vec(), &Beside::default())
+            .iter()
+            .filter_map(Happening::drop_reason)
+            .collect()
     }
 
     /// The reasons for which packets end while something is done.

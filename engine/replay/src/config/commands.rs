@@ -47,6 +47,7 @@ impl Config {
                 addresses: with_link_local(&interface.addresses, interface.mac.unwrap_or(found.mac)),
                 arp: interface.arp.unwrap_or(found.arp),
                 any_destination: found.any_destination && interface.mac.is_none(),
+                ..Device::default()
             })
         });
         let mut commands: Vec<Command> = sysctls.chain(devices).collect();

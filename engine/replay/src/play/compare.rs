@@ -70,7 +70,7 @@ pub(super) fn compare(lines: &[Line], acts: &[Vec<Happening>], start: Instant) -
             comparison.tell(Mark::Fine, Some(input.number), input.to_string());
             rest = others;
         }
-        let end = rest.iter().position(|line| matches!(line.sign, Sign::In(_))).unwrap_or(rest.len());
+        let end = rest.iter().position(|line| matches!(line.sign, Sign::In(..))).unwrap_or(rest.len());
         let (written, others) = rest.split_at(end);
         rest = others;
         comparison.act(written, act);
@@ -92,7 +92,7 @@ impl Comparison {
         let mut left: Vec<&Happening> = act.iter().filter(|happening| must_be_written(happening)).collect();
         for (index, line) in written.iter().enumerate() {
             let is_so = match &line.sign {
-                Sign::Out(_) | Sign::Drop(_) => {
+                Sign::Out(..) | Sign::Drop(_) => {
                     let same_kind = |happening: &&Happening| kind(happening) == sign_kind(line);
                     let first = left.iter().position(same_kind);
                     match first.filter(|&at| holds(line, left[at], start)) {
@@ -104,14 +104,14 @@ impl Comparison {
                     }
                 }
                 Sign::Known(_) | Sign::Told(_) => act.iter().any(|happening| holds(line, happening, start)),
-                Sign::In(_) => false,
+                Sign::In(..) => false,
             };
             self.tell(if is_so { Mark::Fine } else { Mark::Missing }, Some(line.number), line.to_string());
             if is_so {
                 continue;
             }
             match &line.sign {
-                Sign::Out(_) | Sign::Drop(_) => {
+                Sign::Out(..) | Sign::Drop(_) => {
                     // What stands in its place, unless a later line tells of it.
                     let instead = left.iter().position(|happening| kind(happening) == sign_kind(line));
                     let later = |at: usize| written[index + 1..].iter().any(|other| holds(other, left[at], start));
@@ -121,7 +121,7 @@ impl Comparison {
                 }
                 Sign::Known(_) => self.tell_all(act, |what| matches!(what, What::Known(_))),
                 Sign::Told(_) => self.tell_all(act, |what| matches!(what, What::Told(_))),
-                Sign::In(_) => {}
+                Sign::In(..) => {}
             }
         }
         for happening in left {
@@ -157,8 +157,8 @@ const fn kind(happening: &Happening) -> char {
 
 const fn sign_kind(line: &Line) -> char {
     match line.sign {
-        Sign::In(_) => '<',
-        Sign::Out(_) => '>',
+        Sign::In(..) => '<',
+        Sign::Out(..) => '>',
         Sign::Drop(_) => 'x',
         Sign::Known(_) => '=',
         Sign::Told(_) => '!',
@@ -171,7 +171,9 @@ fn holds(line: &Line, happening: &Happening, start: Instant) -> bool {
     let same_time = happening.at.since(start).as_millis() == line.time.as_millis();
     let same_place = happening.device == line.device && same_time;
     match (&line.sign, &happening.what) {
-        (Sign::Out(told), What::Out(Shown::Packet(seen))) => same_place && told.holds_for(seen),
+        (Sign::Out(told, beside), What::Out(Shown::Packet(seen, also))) => {
+            same_place && told.holds_for(seen) && beside == also
+        }
         (Sign::Drop(told), What::Drop(seen)) => same_place && told == seen,
         (Sign::Known(words), What::Known(known)) => words.iter().all(|word| known.split(' ').any(|said| said == word)),
         (Sign::Told(text), What::Told(told)) => same_time && told.contains(text.as_str()),
@@ -183,11 +185,11 @@ fn holds(line: &Line, happening: &Happening, start: Instant) -> bool {
 fn shown(happening: &Happening, beside: Option<&Line>, start: Instant) -> String {
     let time = happening.at.since(start);
     let told: Option<&Sketch> = match beside.map(|line| &line.sign) {
-        Some(Sign::Out(told)) => Some(told),
+        Some(Sign::Out(told, _)) => Some(told),
         Some(_) | None => None,
     };
     let what = match &happening.what {
-        What::Out(Shown::Packet(seen)) => seen.clone().told_as(told).to_string(),
+        What::Out(Shown::Packet(seen, also)) => format!("{}{also}", seen.clone().told_as(told)),
         What::Out(Shown::Odd(text)) | What::Known(text) | What::Told(text) => text.clone(),
         What::Drop(reason) => reason.name().to_owned(),
     };

@@ -12,6 +12,7 @@ use towpath_engine::{
     wire::checksum::Routines,
 };
 
+use super::beside::Beside;
 use crate::record::{Decision, Fate, Record, bytes_out};
 
 /// Something that has happened.
@@ -38,8 +39,8 @@ pub(super) enum What {
 /// A packet that came out.
 #[derive(Clone, Debug)]
 pub(crate) enum Shown {
-    /// It can be written in the one notation.
-    Packet(Sketch),
+    /// It can be written in the one notation; and what travels beside it.
+    Packet(Sketch, Beside),
     /// It is wrong, or cannot be written: what is the matter with it.
     Odd(String),
 }
@@ -78,7 +79,11 @@ impl Watch {
             bytes_out(&transmit, &mut bytes);
             let id = transmit.device;
             let name = engine.devices().find(id).map_or("?", |device| device.name.as_str()).to_owned();
-            happened.push(Happening { at: now, device: name, what: What::Out(Shown::of(id, &bytes)) });
+            happened.push(Happening {
+                at: now,
+                device: name,
+                what: What::Out(Shown::of(id, &bytes, Beside::of(&transmit))),
+            });
             gone.0.push(transmit);
         }
         let stats = engine.stats();
@@ -98,17 +103,18 @@ impl Watch {
 
 impl Shown {
     /// A frame that came out, with right checksums.
-    pub(crate) fn of(device: DeviceId, bytes: &[u8]) -> Self {
+    pub(crate) fn of(device: DeviceId, bytes: &[u8], beside: Beside) -> Self {
         let packet = match Packet::parse(&mut Pool::new(), &Frame::new(device, bytes)) {
             Ok(packet) => packet,
             Err(dropped) => return Self::Odd(format!("a frame that is not right: {}", dropped.reason.meaning())),
         };
         match Sketch::of(&packet) {
             None => Self::Odd(format!("{}", Summary(&packet))),
-            Some(sketch) if !checksum::is_right(&packet, &Routines::PORTABLE) => {
+            // A part's checksum is that of the whole.
+            Some(sketch) if !packet.is_fragment() && !checksum::is_right(&packet, &Routines::PORTABLE) => {
                 Self::Odd(format!("{sketch} (with a wrong checksum)"))
             }
-            Some(sketch) => Self::Packet(sketch),
+            Some(sketch) => Self::Packet(sketch, beside),
         }
     }
 }

@@ -19,15 +19,20 @@
 //! | `!` | the text must be in something that is told: an event as `conntrack -E` prints it, or `log: ` and a rule's line |
 //! | `#` | a remark |
 //!
+//! What travels beside a packet's bytes stands behind a bar: `| gso 1448` makes it a super-packet of segments of so many
+//! bytes, whose checksum is left to the device. What is written without a bar must come out with nothing beside it.
+//!
 //! Nothing may come out or end that is not written. Times are seconds from the play's start, with three decimals at most,
 //! and never step back; what was due between two lines happens between them. Days cost nothing.
 
+mod beside;
 mod compare;
 mod happening;
 mod player;
 mod script;
 
 pub use self::{
+    beside::Beside,
     compare::{Difference, Mark, Marked},
     happening::Happening,
     player::{PlayError, Player, station_mac},

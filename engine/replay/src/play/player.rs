@@ -3,11 +3,12 @@
 use core::fmt;
 
 use towpath_engine::{
-    Command, CommandError, DeviceId, Ending, Engine, Event, Frame, Instant, Reply, Subscription, Transmit,
-    packet::Sketch, trace::Step, wire::MacAddr,
+    Command, CommandError, DeviceId, Ending, Engine, Event, Instant, Reply, Subscription, Transmit, packet::Sketch,
+    trace::Step, wire::MacAddr,
 };
 
 use super::{
+    beside::Beside,
     compare::{Difference, compare},
     happening::{Happening, Watch},
     script::{Script, Sign},
@@ -119,9 +120,9 @@ impl Player {
         let mut acts: Vec<Vec<Happening>> = Vec::new();
         for line in script.lines() {
             let at = start + line.time;
-            if let Sign::In(sketch) = &line.sign {
+            if let Sign::In(sketch, beside) = &line.sign {
                 acts.push(self.until(at));
-                acts.push(self.take_in(&line.device, sketch)?);
+                acts.push(self.take_in(&line.device, sketch, beside)?);
                 self.record().iter().for_each(&mut each);
             }
         }
@@ -134,10 +135,10 @@ impl Player {
     ///
     /// # Errors
     /// When it cannot go in.
-    pub fn take_in(&mut self, device: &str, sketch: &Sketch) -> Result<Vec<Happening>, PlayError> {
+    pub fn take_in(&mut self, device: &str, sketch: &Sketch, beside: &Beside) -> Result<Vec<Happening>, PlayError> {
         if device != "-" {
             let id = self.device(device)?;
-            return Ok(self.receive(id, sketch.frame(station_mac(id), self.mac_of(id))));
+            return Ok(self.receive(id, sketch.frame(station_mac(id), self.mac_of(id)), beside));
         }
         let Sketch::Ipv4(sketch) = sketch else { return Err(PlayError::OwnArp) };
         let packet = sketch.packet();
@@ -146,10 +147,10 @@ impl Player {
         Ok(self.look(DeviceId::LOOPBACK, device, packet))
     }
 
-    /// A frame goes in by a device. Answers what that has led to.
-    pub fn receive(&mut self, device: DeviceId, frame: Vec<u8>) -> Vec<Happening> {
+    /// A frame goes in by a device, with what travels beside it. Answers what that has led to.
+    pub fn receive(&mut self, device: DeviceId, frame: Vec<u8>, beside: &Beside) -> Vec<Happening> {
         self.forget_last();
-        self.engine.handle_frames(self.now, &[Frame::new(device, &frame)]);
+        beside.with_frame(device, &frame, |frame| self.engine.handle_frames(self.now, &[*frame]));
         let name = self.engine.devices().find(device).map_or_else(|| "?".to_owned(), |device| device.name.clone());
         self.look(device, &name, frame)
     }

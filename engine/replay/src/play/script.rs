@@ -7,6 +7,8 @@ use towpath_engine::{
     packet::{Sketch, sketch::TextError},
 };
 
+use super::beside::Beside;
+
 /// A play's text, read.
 #[derive(Clone, Debug, Default)]
 pub struct Script(Vec<Line>);
@@ -26,9 +28,9 @@ pub(super) struct Line {
 #[derive(Clone, Debug)]
 pub(super) enum Sign {
     /// A packet goes in.
-    In(Sketch),
+    In(Sketch, Beside),
     /// A packet comes out.
-    Out(Sketch),
+    Out(Sketch, Beside),
     /// A packet ends for this reason.
     Drop(DropReason),
     /// These words are said of the packet before.
@@ -59,6 +61,8 @@ pub enum ScriptFault {
     Sign(String),
     /// The packet cannot be read.
     Packet(TextError),
+    /// What stands behind the packet's bar cannot be read.
+    Beside(String),
     /// There is no such drop reason.
     Reason(String),
     /// The gateway has no such device; the second text lists those that it has.
@@ -72,6 +76,7 @@ impl fmt::Display for ScriptFault {
             Self::TimeStepsBack => f.write_str("the time steps back"),
             Self::Sign(word) => write!(f, "'{word}' is none of the signs < > x = !"),
             Self::Packet(error) => write!(f, "the packet's {error}"),
+            Self::Beside(word) => write!(f, "'{word}' is not 'gso' with a number of bytes"),
             Self::Reason(word) => write!(f, "'{word}' is no drop reason"),
             Self::Device(word, known) => write!(f, "'{word}' is none of the gateway's interfaces: {known}, or -"),
         }
@@ -123,7 +128,7 @@ impl Script {
     /// How many packets go in.
     #[must_use]
     pub fn packets(&self) -> u64 {
-        self.0.iter().filter(|line| matches!(line.sign, Sign::In(_))).count() as u64
+        self.0.iter().filter(|line| matches!(line.sign, Sign::In(..))).count() as u64
     }
 
     /// How long it lasts.
@@ -142,10 +147,13 @@ fn line(number: u32, text: &str) -> Result<Line, ScriptFault> {
     let (device, rest) = word(rest);
     let (sign, rest) = word(rest);
     let time = seconds(time).ok_or_else(|| ScriptFault::Time(time.to_owned()))?;
-    let sketch = || rest.parse::<Sketch>().map_err(ScriptFault::Packet);
+    let packet = || {
+        let (packet, beside) = rest.split_once(" | ").unwrap_or((rest, ""));
+        Ok((packet.parse::<Sketch>().map_err(ScriptFault::Packet)?, beside.parse()?))
+    };
     let sign = match sign {
-        "<" => Sign::In(sketch()?),
-        ">" => Sign::Out(sketch()?),
+        "<" => packet().map(|(sketch, beside)| Sign::In(sketch, beside))?,
+        ">" => packet().map(|(sketch, beside)| Sign::Out(sketch, beside))?,
         "x" => {
             let reason = DropReason::ALL.iter().find(|reason| reason.name() == rest);
             Sign::Drop(*reason.ok_or_else(|| ScriptFault::Reason(rest.to_owned()))?)
@@ -181,8 +189,8 @@ impl fmt::Display for Line {
         let Self { number: _, time, device, sign } = self;
         write!(f, "{:>3}.{:03}  {device} ", time.as_secs(), time.subsec_millis())?;
         match sign {
-            Sign::In(sketch) => write!(f, "<  {sketch}"),
-            Sign::Out(sketch) => write!(f, ">  {sketch}"),
+            Sign::In(sketch, beside) => write!(f, "<  {sketch}{beside}"),
+            Sign::Out(sketch, beside) => write!(f, ">  {sketch}{beside}"),
             Sign::Drop(reason) => write!(f, "x  {}", reason.name()),
             Sign::Known(words) => write!(f, "=  {}", words.join(" ")),
             Sign::Told(text) => write!(f, "!  {text}"),

@@ -146,7 +146,7 @@ fn gso(frame: &[u8], peek: &Peek, total_len: usize, mtu: u32, checksum: Checksum
     // Nobody has noted the segments' size; the largest that fits is what senders use.
     let headers = peek.transport - peek.network + header_len;
     let size = u16::try_from((mtu as usize).checked_sub(headers)?).ok().filter(|size| *size > 0)?;
-    Some(Gso { kind, size, segments: 0 })
+    Some(Gso { kind, size, segments: 0, fixed_id: false })
 }
 
 #[cfg(test)]
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_super_packet_is_told_by_its_length_and_one_without_length_is_repaired() {
         let whole = craft::segment(CLIENT, SERVER, 0x18, (1, 2), &[1, 1, 1, 0], &[7; 5_000]);
-        assert_eq!(auto(&whole).gso, Some(Gso { kind: GsoKind::Tcp4, size: 1456, segments: 0 }));
+        assert_eq!(auto(&whole).gso, Some(Gso { kind: GsoKind::Tcp4, size: 1456, segments: 0, fixed_id: false }));
         let mut left = whole.clone();
         left[16..18].fill(0);
         left[24..26].fill(0);

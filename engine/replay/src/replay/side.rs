@@ -101,6 +101,7 @@ impl Sides {
                 addresses: interface.addresses.clone(),
                 arp: false,
                 any_destination: true,
+                ..Device::default()
             });
             for own in &interface.addresses {
                 routes.add(back(own.address, own.prefix, id));

@@ -30,6 +30,7 @@ fn gateway() -> Engine {
         addresses: addresses.into(),
         arp: true,
         any_destination: false,
+        ..Device::default()
     };
     engine.handle_command(Instant::ZERO, Command::AddDevice(device)).expect("a right device");
     engine

@@ -209,6 +209,7 @@ fn gateway() -> (Devices, DeviceId, DeviceId) {
             addresses: addresses.iter().map(address).collect(),
             any_destination: false,
             arp: true,
+            ..Device::default()
         })
     };
     let wan = add("wan", &[([203, 0, 113, 1], 24), ([198, 18, 0, 1], 24)]);

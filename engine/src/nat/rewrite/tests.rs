@@ -144,7 +144,7 @@ fn a_wrong_checksum_stays_wrong() {
 fn an_unfilled_checksum_of_a_super_packet_gets_the_new_pseudo_header_only() {
     let mut packet = fixture::tcp([192, 168, 1, 10], 5000, [198, 51, 100, 7], 53, &[], &vec![7; 1400]);
     packet.meta_mut().checksum = Checksum::Partial { start: 34, offset: 16 };
-    packet.meta_mut().gso = Some(Gso { kind: GsoKind::Tcp4, size: 700, segments: 2 });
+    packet.meta_mut().gso = Some(Gso { kind: GsoKind::Tcp4, size: 700, segments: 2, fixed_id: false });
     crate::offload::checksum::fill(&mut packet, &Routines::PORTABLE);
     rewrite(&both_ways(Protocol::TCP), Direction::Original, Manip::Source, &mut packet).expect("it can be rewritten");
     let unfilled = packet.tcp().map(|tcp| tcp.checksum);

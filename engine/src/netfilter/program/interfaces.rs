@@ -96,6 +96,7 @@ mod tests {
             addresses: Vec::new(),
             any_destination: false,
             arp: true,
+            ..Device::default()
         }
     }
 

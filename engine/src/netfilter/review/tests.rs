@@ -148,6 +148,7 @@ fn review(text: &str) -> Review {
             addresses: vec![],
             arp: false,
             any_destination: true,
+            ..Device::default()
         });
     }
     rules.review(&devices)

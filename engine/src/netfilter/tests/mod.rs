@@ -68,6 +68,7 @@ impl Lab {
             addresses: vec![InterfaceAddress { address: Ipv4Addr::from_octets(address).into(), prefix: 24 }],
             any_destination: false,
             arp: true,
+            ..Device::default()
         };
         let mut devices = Devices::default();
         devices.add(device("lan", [10, 0, 0, 1], 1));

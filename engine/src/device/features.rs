@@ -1,0 +1,144 @@
+//! What a device does for the host, under the names of `ethtool -k`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::packet::{Checksum, GsoKind, Meta};
+
+/// What a device does when it sends (Linux: `netdev_features_t`). What it does not is done here before it gets a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Features(u16);
+
+/// As Linux has it for a device that can everything: all but `tx-tcp-mangleid-segmentation`.
+impl Default for Features {
+    fn default() -> Self {
+        Self(CHECKSUM | TCP4 | TCP4_ECN | TCP6 | UDP)
+    }
+}
+
+/// One feature, or some that are switched together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// Its name, as `ethtool -k` prints it.
+    pub name: &'static str,
+    /// Its short name, as `ethtool -K` takes it; empty when it has none.
+    pub short: &'static str,
+    bits: u16,
+}
+
+impl Feature {
+    /// All that are known here, in the order of `ethtool -k`.
+    #[rustfmt::skip]
+    pub const ALL: [Self; 7] = [
+        Self { name: "tx-checksumming",                 short: "tx",  bits: CHECKSUM },
+        Self { name: "tcp-segmentation-offload",        short: "tso", bits: TCP4 | TCP4_ECN | TCP4_MANGLE_ID | TCP6 },
+        Self { name: "tx-tcp-segmentation",             short: "",    bits: TCP4 },
+        Self { name: "tx-tcp-ecn-segmentation",         short: "",    bits: TCP4_ECN },
+        Self { name: "tx-tcp-mangleid-segmentation",    short: "",    bits: TCP4_MANGLE_ID },
+        Self { name: "tx-tcp6-segmentation",            short: "",    bits: TCP6 },
+        Self { name: "tx-udp-segmentation",             short: "",    bits: UDP },
+    ];
+
+    /// The feature of that name, short or long.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name == name || (!known.short.is_empty() && known.short == name))
+    }
+}
+
+impl Features {
+    /// None: the device sends what it is given, byte for byte.
+    pub const NONE: Self = Self(0);
+
+    /// Whether it has the feature; of several that are switched together, any.
+    #[must_use]
+    pub const fn has(self, feature: Feature) -> bool {
+        self.0 & feature.bits != 0
+    }
+
+    /// With a feature switched on or off. A device that does not sum cannot cut either: without `tx-checksumming` the
+    /// others are off (Linux v6.18: `net/core/dev.c`, `netdev_fix_features()`).
+    #[must_use]
+    pub const fn with(self, feature: Feature, on: bool) -> Self {
+        let bits = if on { self.0 | feature.bits } else { self.0 & !feature.bits };
+        if bits & CHECKSUM == 0 { Self::NONE } else { Self(bits) }
+    }
+
+    /// Those that both have.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether the device can cut the packet, if it is a super-packet at all.
+    #[must_use]
+    pub(crate) fn can_segment(self, meta: &Meta) -> bool {
+        let Some(gso) = meta.gso else { return true };
+        let needed = match gso.kind {
+            GsoKind::Tcp4 => TCP4,
+            GsoKind::Tcp4Ecn => TCP4 | TCP4_ECN,
+            GsoKind::Tcp6 => TCP6,
+            GsoKind::Tcp6Ecn => TCP6 | TCP4_ECN,
+            GsoKind::Udp => UDP,
+        };
+        let needed = if gso.fixed_id { needed | TCP4_MANGLE_ID } else { needed };
+        self.0 & needed == needed
+    }
+
+    /// Whether the device can fill in the packet's checksum, if that is left to it.
+    #[must_use]
+    pub(crate) const fn can_sum(self, meta: &Meta) -> bool {
+        self.0 & CHECKSUM != 0 || !matches!(meta.checksum, Checksum::Partial { .. })
+    }
+}
+
+const CHECKSUM: u16 = 1;
+const TCP4: u16 = 1 << 1;
+const TCP4_ECN: u16 = 1 << 2;
+const TCP4_MANGLE_ID: u16 = 1 << 3;
+const TCP6: u16 = 1 << 4;
+const UDP: u16 = 1 << 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::Gso;
+
+    fn feature(name: &str) -> Feature {
+        Feature::by_name(name).expect("a known name")
+    }
+
+    fn cuts(features: Features, kind: GsoKind, fixed_id: bool) -> bool {
+        features.can_segment(&Meta { gso: Some(Gso { kind, size: 1, segments: 0, fixed_id }), ..Meta::default() })
+    }
+
+    #[test]
+    fn a_device_cuts_what_it_has_the_features_for() {
+        let all = Features::default();
+        let tcp = all.with(feature("tx-tcp-ecn-segmentation"), false).with(feature("tx-udp-segmentation"), false);
+        let table = [
+            // features                                  tcp4   ecn4   tcp6   ecn6   udp    fixed id
+            (all, [true, true, true, true, true, false]),
+            (all.with(feature("tx-tcp-mangleid-segmentation"), true), [true, true, true, true, true, true]),
+            (tcp, [true, false, true, false, false, false]),
+            (all.with(feature("tso"), false), [false, false, false, false, true, false]),
+            (all.with(feature("tx-tcp6-segmentation"), false), [true, true, false, false, true, false]),
+            (all.with(feature("tx"), false), [false; 6]),
+        ];
+        for (features, expected) in table {
+            let kinds = [GsoKind::Tcp4, GsoKind::Tcp4Ecn, GsoKind::Tcp6, GsoKind::Tcp6Ecn, GsoKind::Udp];
+            let found = kinds.map(|kind| cuts(features, kind, false));
+            assert_eq!(found[..], expected[..5], "{features:?}");
+            assert_eq!(cuts(features, GsoKind::Tcp4, true), expected[5], "{features:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_cut_by_a_device_that_does_not_sum() {
+        let none = Features::default().with(feature("tx-checksumming"), false);
+        assert_eq!(none, Features::NONE);
+        assert_eq!(none.with(feature("tso"), true), Features::NONE);
+        assert!(none.with(feature("tx"), true).has(feature("tx")));
+        assert!(!none.can_sum(&Meta { checksum: Checksum::Partial { start: 0, offset: 0 }, ..Meta::default() }));
+        assert!(none.can_sum(&Meta::default()));
+    }
+}
