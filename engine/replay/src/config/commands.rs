@@ -51,6 +51,10 @@ impl Config {
             })
         });
         let mut commands: Vec<Command> = sysctls.chain(devices).collect();
+        for (number, interface) in (0u16..).zip(&self.interfaces) {
+            let features = interface.features.iter();
+            commands.extend(features.map(|&(feature, on)| Command::SetFeature(DeviceId(number), feature, on)));
+        }
         commands.extend(self.routes.iter().copied().map(Command::AddRoute));
         commands.extend(self.neighbours.iter().map(|neighbour| Command::AddNeighbour {
             device: neighbour.device,

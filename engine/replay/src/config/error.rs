@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use towpath_engine::device::Feature;
+
 /// Why a configuration cannot be used: one mistake, the first that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -71,6 +73,8 @@ pub enum Mistake {
     NextHop(String),
     /// A sysctl that is not known.
     NoSysctl(String),
+    /// A feature of a device that is not known.
+    NoFeature(String),
     /// A limit that is looser than the plugin's own.
     Looser {
         /// The key.
@@ -111,6 +115,13 @@ impl fmt::Display for Mistake {
                 write!(out, "{via} lies in no interface's network; say which one with 'interface'")
             }
             Self::NoSysctl(name) => write!(out, "there is no sysctl '{name}'"),
+            Self::NoFeature(name) => {
+                write!(out, "there is no feature '{name}'; there are")?;
+                Feature::ALL
+                    .iter()
+                    .enumerate()
+                    .try_for_each(|(index, known)| write!(out, "{} {}", if index == 0 { "" } else { "," }, known.name))
+            }
             Self::Looser { key, own } => {
                 write!(out, "'{key}' can only tighten what the plugin's manifest says, and that is {own}")
             }

@@ -9,7 +9,7 @@ use core::{
 use toml::de::DeTable;
 use towpath_engine::{
     DeviceId,
-    device::InterfaceAddress,
+    device::{Feature, InterfaceAddress},
     ip::{Route, RouteKind},
     sysctl::{SysctlError, Sysctls},
 };
@@ -105,6 +105,7 @@ impl Text<'_> {
             mtu_bytes: table.find("mtu").map(|value| value.number(68..=65_535)).transpose()?.map(|mtu| mtu as u32),
             arp: table.find("arp").map(Value::boolean).transpose()?,
             device,
+            features: table.find("features").map_or(Ok(Vec::new()), features)?,
             captures: table.list("capture")?.into_iter().map(capture_name).collect::<Result<_, _>>()?,
             networks: table.list("networks")?.into_iter().map(Value::word).collect::<Result<_, _>>()?,
         })
@@ -154,6 +155,21 @@ impl<T> Located<T> {
     fn map<U>(self, change: impl FnOnce(T) -> U) -> Located<U> {
         Located { value: change(self.value), line: self.line, column: self.column }
     }
+}
+
+fn features(value: Value<'_>) -> Result<Vec<(Feature, bool)>, Fault> {
+    let mut features = Vec::new();
+    value.leaves("", &mut |name, value| {
+        if name.is_empty() {
+            return Err(value.expected("a table, such as { tso = false }"));
+        }
+        let feature = Feature::by_name(&name).ok_or_else(|| value.fault(Mistake::NoFeature(name)))?;
+        features.push((feature, value.boolean()?));
+        Ok(())
+    })?;
+    // What is switched together first, so that one of it can be told otherwise.
+    features.sort_by_key(|(feature, _)| Feature::ALL.iter().position(|known| known == feature));
+    Ok(features)
 }
 
 fn capture_name(value: Value<'_>) -> Result<CaptureName, Fault> {
@@ -270,8 +286,8 @@ fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Resu
 
 const TOP: &[&str] = &["seed", "interface", "route", "neighbour", "rules", "helper", "sysctl", "capture"];
 const LATER: &[&str] = &["bond", "vlan", "bridge", "service"];
-const INTERFACE: &[&str] = &["name", "addresses", "mac", "mtu", "arp", "device", "capture", "networks"];
-const INTERFACE_LATER: &[&str] = &["features", "queues"];
+const INTERFACE: &[&str] = &["name", "addresses", "mac", "mtu", "arp", "device", "features", "capture", "networks"];
+const INTERFACE_LATER: &[&str] = &["queues"];
 const ROUTE: &[&str] = &["to", "via", "interface", "kind", "metric", "mtu"];
 const NEIGHBOUR: &[&str] = &["interface", "address", "mac"];
 const RULES: &[&str] = &["v4", "v6"];

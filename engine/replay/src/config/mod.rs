@@ -22,6 +22,7 @@
 //! | `mtu` | 68 to 65535 bytes. Default on a wire: the device's own; in a replay 1500 |
 //! | `arp` | false: its neighbours are not asked for their addresses, as on a device with NOARP. Default: true on a wire, false in a replay, where nobody would answer |
 //! | `device` | the device that `towpath run` opens for it. Default: its name |
+//! | `features` | a table of features that its device has or has not: `tx` (`tx-checksumming`), `tso` (`tcp-segmentation-offload`) and its parts, `tx-udp-segmentation`; true or false, by the names of `ethtool -k`. What is false is done before the device gets a packet. Default: true, but for `tx-tcp-mangleid-segmentation` |
 //! | `capture` | in a replay: the capture's interface that stands for it, by name or by number from 0; `"ifindex:N"` is the kernel's number N in a Linux cooked v2 capture. Also a list |
 //! | `networks` | in a replay: list of networks whose hosts lie behind it, beside those of addresses and routes |
 //!
@@ -71,7 +72,13 @@ mod words;
 
 use core::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
-use towpath_engine::{DeviceId, conntrack::helper::FailurePolicy, device::InterfaceAddress, ip::Route, wire::MacAddr};
+use towpath_engine::{
+    DeviceId,
+    conntrack::helper::FailurePolicy,
+    device::{Feature, InterfaceAddress},
+    ip::Route,
+    wire::MacAddr,
+};
 
 pub use self::{
     commands::Hardware,
@@ -119,6 +126,8 @@ pub struct Interface {
     pub arp: Option<bool>,
     /// The device that stands for it on a wire.
     pub device: Located<String>,
+    /// Features to switch on or off, in this order.
+    pub features: Vec<(Feature, bool)>,
     /// The interfaces of a capture that stand for it.
     pub captures: Vec<CaptureName>,
     /// Networks that lie behind it, for splitting a capture by address.

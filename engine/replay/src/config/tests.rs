@@ -51,6 +51,20 @@ fn what_the_configuration_says_of_an_interface_goes_before_what_its_device_says(
 }
 
 #[test]
+fn a_feature_of_several_that_are_switched_together_can_be_told_otherwise() {
+    let text =
+        "[[interface]]\nname='a'\nfeatures = { tx-tcp6-segmentation = true, tso = false }\n[[interface]]\nname='b'";
+    let mut engine = Engine::new(0);
+    for command in Config::read("f", text).unwrap().commands(|device, _| Hardware::in_replay(device)) {
+        engine.handle_command(Instant::ZERO, command).unwrap();
+    }
+    let features: Vec<_> = engine.devices().iter().map(|(_, device)| device.features).collect();
+    let has = |device: usize, name| features[device].has(Feature::by_name(name).unwrap());
+    assert!(has(0, "tx-tcp6-segmentation") && !has(0, "tx-tcp-segmentation") && has(0, "tx-udp-segmentation"));
+    assert!(has(1, "tx-tcp-segmentation"));
+}
+
+#[test]
 fn every_mistake_is_told_with_its_place() {
     let start = "[[interface]]\nname = 'lan'\naddresses = ['10.0.0.1/24']\n";
     #[rustfmt::skip]
@@ -68,6 +82,9 @@ fn every_mistake_is_told_with_its_place() {
         ("[[interface]]\nname = 'a'\nmac = '01:00:5e:00:00:01'", "3:7: 'mac' must be an Ethernet address of one station, such as \"02:00:00:00:00:01\", not \"01:00:5e:00:00:01\""),
         ("[[interface]]\nname = 'a'\n[[interface]]\nname = 'a'", "4:8: [[interface]] 'a' is there already"),
         ("[[interface]]\nname = 'a'\narp = 1", "3:7: 'arp' must be true or false, not 1"),
+        ("[[interface]]\nname = 'a'\nfeatures = { tso = 0 }", "3:20: 'features' must be true or false, not 0"),
+        ("[[interface]]\nname = 'a'\nfeatures = true", "3:12: 'features' must be a table, such as { tso = false }, not true"),
+        ("[[interface]]\nname = 'a'\nfeatures = { lro = true }", "3:20: there is no feature 'lro'; there are tx-checksumming, tcp-segmentation-offload, tx-tcp-segmentation, tx-tcp-ecn-segmentation, tx-tcp-mangleid-segmentation, tx-tcp6-segmentation, tx-udp-segmentation"),
         ("[[interface]]\nname = 'a'\ncapture = 'ifindex:0'", "3:11: 'capture' must be an interface of the capture: its name, its number from 0, or \"ifindex:N\", not \"ifindex:0\""),
         ("interface = 3", "1:13: 'interface' must be a table, not 3"),
         ("[[route]]\nto = '10.0.0.1/8'\nvia = '10.0.0.2'", "2:6: 'to' must be a network, such as \"10.0.0.0/8\" or \"2001:db8::/32\", an address or \"default\", not \"10.0.0.1/8\""),

@@ -21,6 +21,7 @@ pub(super) fn config() -> Config {
         mtu_bytes: Some(65_535),
         arp: Some(false),
         device: Located { value: String::new(), line: 0, column: 0 },
+        features: Vec::new(),
         captures: Vec::new(),
         networks,
     };
