@@ -38,6 +38,8 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::FragmentMemory,       || lab("").sysctl("net.ipv4.ipfrag_high_thresh", 0).drops_of("lan", &part("0 more len 8"))),
     (Why::FragmentTooFar,       overtaken),
     (Why::FragmentTimeout,      unfinished),
+    (Why::FragmentHeadersMissing, || over_ipv6("fd00::2", "fd00::1", &[44, 64], &[17, 0, 0, 1, 0, 0, 0, 7])),
+    (Why::FragmentLengthWrong,  || over_ipv6("fd00::2", "fd00::1", &[44, 64], &[99, 0, 0, 9, 0, 0, 0, 7, 1])),
     // Addresses and routes.
     (Why::IpSourceInvalid,      || sent("", "127.0.0.1:1 > 198.51.100.7:9 udp")),
     (Why::IpDestinationInvalid, || sent("", "10.0.0.2:1 > 127.0.0.1:9 udp")),

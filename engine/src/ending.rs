@@ -139,7 +139,8 @@ drop_reasons! {
     IpDestinationInvalid = "IP_INVALID_DEST",
     /// The packet is for a host, but its frame was for everybody.
     IpLinkBroadcast = "UNICAST_IN_L2_MULTICAST",
-    /// Too many fragments wait to be put together (`net.ipv4.ipfrag_high_thresh`).
+    /// Too many fragments wait to be put together (`net.ipv4.ipfrag_high_thresh`,
+    /// `net.netfilter.nf_conntrack_frag6_high_thresh`).
     FragmentMemory = "NOMEM",
     /// The fragment's bytes are there already.
     FragmentDuplicate = "DUP_FRAG",
@@ -150,8 +151,13 @@ drop_reasons! {
     FragmentMalformed = "NOT_SPECIFIED",
     /// Too many other fragments of the sender have come in between (`net.ipv4.ipfrag_max_dist`).
     FragmentTooFar = "FRAG_TOO_FAR",
-    /// The rest of the datagram has not come in time (`net.ipv4.ipfrag_time`).
+    /// The rest of the datagram has not come in time (`net.ipv4.ipfrag_time`, `net.netfilter.nf_conntrack_frag6_timeout`).
     FragmentTimeout = "FRAG_REASM_TIMEOUT",
+    /// The packet is for this host and the first fragment of another, but does not hold all headers up to the upper layer's
+    /// (IPv6).
+    FragmentHeadersMissing = "IP_INHDR",
+    /// The packet is for this host and has a fragment header that ends early, or a length that no fragment can have (IPv6).
+    FragmentLengthWrong = "IP_INHDR",
     /// The time to live, or hop limit, would reach zero here.
     TtlExpired = "IP_INHDR",
     /// No route leads to the destination.
@@ -239,6 +245,8 @@ impl DropReason {
                 | Self::FragmentMalformed
                 | Self::FragmentTooFar
                 | Self::FragmentTimeout
+                | Self::FragmentHeadersMissing
+                | Self::FragmentLengthWrong
         )
     }
 }

@@ -3,10 +3,14 @@
 use alloc::vec::Vec;
 
 use crate::{
-    conntrack::Tracking,
+    conntrack::{Family, Tracking},
     ending::{DropReason, Dropped, End},
     engine::Engine,
-    ip::{Fate, defrag::GivenUp, icmp_error::IcmpError},
+    ip::{
+        Fate,
+        defrag::{self, GivenUp},
+        icmp_error::IcmpError,
+    },
     packet::Packet,
     time::Instant,
     wire::{Protocol, TcpHeader, UdpHeader},
@@ -15,9 +19,10 @@ use crate::{
 impl Engine {
     /// Puts fragments together, before any rule or tracker sees them; `None` while others are missing.
     ///
-    /// Linux v6.18: `net/ipv4/netfilter/nf_defrag_ipv4.c`, `ipv4_conntrack_defrag()`.
+    /// Linux v6.18: `net/ipv4/netfilter/nf_defrag_ipv4.c`, `ipv4_conntrack_defrag()`;
+    /// `net/ipv6/netfilter/nf_defrag_ipv6_hooks.c`, `ipv6_defrag()`.
     pub(crate) fn gather(&mut self, now: Instant, packet: Packet) -> Result<Option<Packet>, Dropped> {
-        if !packet.ipv4().is_some_and(|ip| ip.is_fragment()) {
+        if !defrag::concerns(&packet) {
             return Ok(Some(packet));
         }
         let frame = packet.meta().frame;
@@ -39,15 +44,20 @@ impl Engine {
     }
 
     /// Gives up datagrams whose fragments have not all come. The sender of one for this host is told, if its first fragment
-    /// is there (RFC 792, "Time exceeded"; RFC 1122, 3.3.2).
+    /// is there (RFC 792, "Time exceeded"; RFC 1122, 3.3.2); over IPv6, that of one that passes through as well.
     ///
-    /// Linux v6.18: `net/ipv4/ip_fragment.c`, `ip_expire()`.
+    /// Linux v6.18: `net/ipv4/ip_fragment.c`, `ip_expire()`; `include/net/ipv6_frag.h`, `ip6frag_expire_frag_queue()`.
     pub(crate) fn handle_fragments_overdue(&mut self, now: Instant) {
         for GivenUp { fragments, has_first } in self.defrag.handle_timeout(now) {
             for (index, packet) in fragments.into_iter().enumerate() {
-                let is_told = has_first && index == 0 && packet.meta().device.is_some();
-                if is_told && self.routes.fate(&self.devices, &packet) == Fate::Local {
-                    self.send_error(now, &packet, IcmpError::FRAGMENTS_MISSING, Tracking::Unseen);
+                let is_first = has_first && index == 0 && packet.meta().device.is_some();
+                let is_told = |packet: &Packet| match packet.family() {
+                    Some(Family::Ipv6) => true,
+                    Some(Family::Ipv4) | None => self.routes.fate(&self.devices, packet) == Fate::Local,
+                };
+                if is_first && is_told(&packet) {
+                    let error = IcmpError::fragments_missing(packet.family().unwrap_or_default());
+                    self.send_error(now, &packet, error, Tracking::Unseen);
                 }
                 self.let_go(now, packet, |_, packet| Err(packet.drop_for(DropReason::FragmentTimeout)));
             }
@@ -57,7 +67,8 @@ impl Engine {
     /// Looks at the transport header of a packet that has arrived, to find a socket early; what a datagram's first piece lacks
     /// of it lies there from now on, which shows when it is cut again.
     ///
-    /// Linux v6.18: `net/ipv4/tcp_ipv4.c`, `tcp_v4_early_demux()`; `net/ipv4/udp.c`, `udp_v4_early_demux()`.
+    /// Linux v6.18: `net/ipv4/tcp_ipv4.c`, `tcp_v4_early_demux()`; `net/ipv4/udp.c`, `udp_v4_early_demux()`. The first
+    /// fragment of IPv6 holds such a header anyway.
     pub(crate) fn look_at_transport(packet: &mut Packet) {
         let len = match packet.protocol() {
             Protocol::TCP if packet.transport_len() >= TcpHeader::LEN => TcpHeader::LEN,

@@ -64,6 +64,12 @@ sysctls! {
     ipfrag_time: "net.ipv4.ipfrag_time" = 30, 0..=2_147_483;
     /// Fragments of one sender that may come between two of one datagram; 0: any number.
     ipfrag_max_dist: "net.ipv4.ipfrag_max_dist" = 64, 0..=2_147_483_647;
+    /// Bytes of memory that IPv6 fragments may take while they wait; beyond it, none is taken. 0: none is taken at all.
+    conntrack_frag6_high_thresh: "net.netfilter.nf_conntrack_frag6_high_thresh" = 4_194_304, 0..=2_147_483_647;
+    /// Without effect, as in Linux since v4.17.
+    conntrack_frag6_low_thresh: "net.netfilter.nf_conntrack_frag6_low_thresh" = 3_145_728, 0..=2_147_483_647;
+    /// Seconds that an IPv6 fragment waits for the others.
+    conntrack_frag6_timeout: "net.netfilter.nf_conntrack_frag6_timeout" = 60, 0..=2_147_483;
     /// What an error of the routing costs its receiver, in ticks of 4 ms (`CONFIG_HZ` of 250).
     route_error_cost: "net.ipv4.route.error_cost" = 250, 0..=2_147_483_647;
     /// Ticks that a receiver of routing errors may have saved.

@@ -22,9 +22,11 @@ pub enum Need {
 }
 
 /// Whether a packet has to be cut before it leaves by a link of that MTU. A datagram that was put together here always
-/// is, even if it would fit: its sender has chosen the size of its parts. Of a super-packet its segments count.
+/// is, even if it would fit: its sender has chosen the size of its parts. Of IPv6, one that is no larger than its largest
+/// part was leaves whole. Of a super-packet its segments count.
 ///
-/// Linux v6.18: `net/ipv4/ip_output.c`, `__ip_finish_output()` and `ip_fragment()`.
+/// Linux v6.18: `net/ipv4/ip_output.c`, `__ip_finish_output()` and `ip_fragment()`; `net/ipv6/ip6_output.c`,
+/// `__ip6_finish_output()` and `ip6_fragment()`.
 #[must_use]
 pub fn need(packet: &Packet, mtu_bytes: u32) -> Need {
     // Of IPv6 only the sender cuts (RFC 8200, section 5).
@@ -32,6 +34,11 @@ pub fn need(packet: &Packet, mtu_bytes: u32) -> Need {
     let must_not = !(packet.may_be_cut() || is_own_v6);
     match packet.pieces() {
         None if packet.fits(mtu_bytes) => Need::None,
+        Some(pieces) if packet.ipv6().is_some() => match u32::from(pieces.largest_bytes) {
+            largest if packet.fits(mtu_bytes.min(largest)) => Need::None,
+            largest if largest > mtu_bytes => Need::Refused,
+            _ => Need::Cut,
+        },
         None if must_not => Need::Refused,
         Some(pieces) if must_not && u32::from(pieces.largest_bytes) > mtu_bytes => Need::Refused,
         None | Some(_) => Need::Cut,
@@ -102,8 +109,7 @@ impl Plan {
         };
         let room = mtu.min(pieces.largest_bytes.into()).saturating_sub(header_len);
         let lens: Vec<usize> = pieces.lens.iter().copied().map(usize::from).collect();
-        let fits = |(index, len): (usize, &usize)| *len <= room && (index + 1 == lens.len() || len % 8 == 0);
-        if lens.len() > 1 && lens.iter().sum::<usize>() == data_len && lens.iter().enumerate().all(fits) {
+        if lens.len() > 1 && fits(&lens, data_len, room) {
             return Self { lens, flags: 0 };
         }
         let flags = if pieces.dont_fragment { Ipv4Header::DONT_FRAGMENT } else { 0 };
@@ -128,11 +134,10 @@ fn cut_v6(pool: &mut Pool, packet: &Packet, bytes: &[u8], mtu_bytes: u32, id: u3
     let Ok((ip, extensions)) = Ipv6Header::ref_from_prefix(bytes) else { return Vec::new() };
     let Unfragmentable { len, named_at, next } = Unfragmentable::of(ip.next_header(), extensions);
     let (header, data) = bytes.split_at(Ipv6Header::LEN + len);
-    let room = (mtu_bytes as usize).saturating_sub(header.len() + FragmentHeader::LEN) & !7;
     let mut parts = Vec::new();
     let mut offset = 0;
-    while offset < data.len() {
-        let end = data.len().min(offset + room.max(8));
+    for len in lens_v6(packet, header.len(), data.len(), mtu_bytes) {
+        let end = data.len().min(offset + len);
         let more = u16::from(end < data.len());
         let fragment = FragmentHeader {
             next_header: next.0,
@@ -155,8 +160,28 @@ fn cut_v6(pool: &mut Pool, packet: &Packet, bytes: &[u8], mtu_bytes: u32, id: u3
     parts
 }
 
-/// The extension headers that every fragment carries: up to the last one that stations on the way read, which are
-/// hop-by-hop options, a routing header and what stands before it (RFC 8200, section 4.5).
+/// Bytes of data in each part. What this host itself sends is in whole units of 8 at the end, too (Linux v6.18:
+/// `net/ipv6/ip6_output.c`, `__ip6_append_data()`).
+fn lens_v6(packet: &Packet, header_len: usize, data_len: usize, mtu_bytes: u32) -> Vec<usize> {
+    let room = |mtu: u32| (mtu as usize).saturating_sub(header_len + FragmentHeader::LEN).max(8);
+    let Some(pieces) = packet.pieces() else { return even(data_len, room(mtu_bytes) & !7) };
+    let room = room(u32::from(pieces.largest_bytes).max(Ipv6Header::MTU_MIN).min(mtu_bytes));
+    let mut lens: Vec<usize> = pieces.lens.iter().copied().map(usize::from).collect();
+    if let Some(first) = lens.first_mut() {
+        *first += packet.network_header().len().saturating_sub(header_len);
+    }
+    if lens.len() > 1 && fits(&lens, data_len, room) { lens } else { even(data_len, room) }
+}
+
+/// Whether the data can leave in parts of these lengths, none of more than `room` bytes.
+fn fits(lens: &[usize], data_len: usize, room: usize) -> bool {
+    let fits = |(index, len): (usize, &usize)| *len <= room && (index + 1 == lens.len() || len % 8 == 0);
+    lens.iter().sum::<usize>() == data_len && lens.iter().enumerate().all(fits)
+}
+
+/// The extension headers that every fragment carries: hop-by-hop options, a routing header and the destination options
+/// before it (RFC 8200, section 4.5). Destination options that no routing header stands before count, too, as they do in
+/// Linux (v6.18: `net/ipv6/output_core.c`, `ip6_find_1stfragopt()`).
 #[derive(Clone, Copy)]
 struct Unfragmentable {
     /// Their bytes.
@@ -169,20 +194,17 @@ struct Unfragmentable {
 
 impl Unfragmentable {
     fn of(first: Protocol, extensions: &[u8]) -> Self {
-        let mut walked = Self { len: 0, named_at: NEXT_HEADER_AT, next: first };
-        let mut found = walked;
+        let mut found = Self { len: 0, named_at: NEXT_HEADER_AT, next: first };
+        let mut is_routed = false;
         while let (Protocol::HOP_BY_HOP | Protocol::ROUTING | Protocol::DESTINATION_OPTIONS, Some(&[next, len, ..])) =
-            (walked.next, extensions.get(walked.len..))
+            (found.next, extensions.get(found.len..))
         {
-            let on_the_way = walked.next != Protocol::DESTINATION_OPTIONS;
-            walked = Self {
-                named_at: Ipv6Header::LEN + walked.len,
-                len: walked.len + (usize::from(len) + 1) * 8,
-                next: Protocol(next),
-            };
-            if on_the_way && walked.len <= extensions.len() {
-                found = walked;
+            let end = found.len + (usize::from(len) + 1) * 8;
+            if (found.next == Protocol::DESTINATION_OPTIONS && is_routed) || end > extensions.len() {
+                break;
             }
+            is_routed |= found.next == Protocol::ROUTING;
+            found = Self { named_at: Ipv6Header::LEN + found.len, len: end, next: Protocol(next) };
         }
         found
     }
@@ -301,8 +323,7 @@ mod tests {
                 let next = if option == options { Protocol(99) } else { Protocol::DESTINATION_OPTIONS };
                 bytes.extend([next.0, 0, 1, 4, 0, 0, 0, 0]);
             }
-            // Destination options that no routing header follows belong to what is cut.
-            let kept = Ipv6Header::LEN + options.min(1) * 8;
+            let kept = Ipv6Header::LEN + options * 8;
             bytes.extend((0..len).map(|byte| byte as u8));
             let whole = Packet::from_network_bytes(&mut pool, &bytes).expect("a right packet");
             let mut data = Vec::new();

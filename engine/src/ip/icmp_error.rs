@@ -7,7 +7,7 @@ use core::net::IpAddr;
 
 use zerocopy::IntoBytes;
 
-use super::{Fate, Routes};
+use super::{Fate, Routes, defrag::Flaw};
 use crate::{
     conntrack::Family,
     device::Devices,
@@ -53,7 +53,13 @@ impl IcmpError {
     }
 
     /// "Fragment reassembly time exceeded".
-    pub const FRAGMENTS_MISSING: Self = Self::new(IcmpType::TIME_EXCEEDED.0, 1);
+    #[must_use]
+    pub const fn fragments_missing(family: Family) -> Self {
+        match family {
+            Family::Ipv4 => Self::new(IcmpType::TIME_EXCEEDED.0, 1),
+            Family::Ipv6 => Self::new(Icmpv6Type::TIME_EXCEEDED.0, 1),
+        }
+    }
 
     /// What the sender of a packet is told that ended for `reason`; `None` where it is told nothing.
     #[must_use]
@@ -65,6 +71,9 @@ impl IcmpError {
                 // The pointer tells where the unknown protocol is named.
                 let chain = Chain::walk(ip.next_header(), about.network_header().get(Ipv6Header::LEN..)?);
                 v6.map(|error| Self { rest: (chain.named_at as u32).to_be_bytes(), ..error })
+            }
+            Ip::V6(_) if reason == DropReason::FragmentLengthWrong => {
+                v6.map(|error| Self { rest: (Flaw::pointer(about) as u32).to_be_bytes(), ..error })
             }
             Ip::V6(_) => *v6,
         }
@@ -92,7 +101,7 @@ const fn v6(kind: Icmpv6Type, code: u8) -> Option<IcmpError> {
 /// Linux has no ICMPv6 code of its own for a route that says "unreachable", and a router that does not forward IPv6 is
 /// silent (v6.18: `net/ipv6/route.c`, `ip6_pkt_discard()`; `net/ipv6/ip6_output.c`, `ip6_forward()`).
 #[rustfmt::skip]
-static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 9] = [
+static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 11] = [
     // ended for                        told over IPv4                      told over IPv6
     (DropReason::TtlExpired,            v4(IcmpType::TIME_EXCEEDED, 0),     v6(Icmpv6Type::TIME_EXCEEDED, 0)),
     (DropReason::NoRoute,               v4(IcmpType::UNREACHABLE, 0),       v6(Icmpv6Type::UNREACHABLE, 0)),
@@ -101,6 +110,8 @@ static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 9] = [
     (DropReason::NeighbourFailed,       v4(IcmpType::UNREACHABLE, 1),       v6(Icmpv6Type::UNREACHABLE, 3)),
     (DropReason::ForwardingOff,         v4(IcmpType::UNREACHABLE, 1),       None),
     (DropReason::IpSourceLinkLocal,     None,                               v6(Icmpv6Type::UNREACHABLE, 2)),
+    (DropReason::FragmentHeadersMissing, None,                              v6(Icmpv6Type::PARAMETER_PROBLEM, 3)),
+    (DropReason::FragmentLengthWrong,   None,                               v6(Icmpv6Type::PARAMETER_PROBLEM, 0)),
     (DropReason::NoProtocol,            v4(IcmpType::UNREACHABLE, 2),       v6(Icmpv6Type::PARAMETER_PROBLEM, 1)),
     (DropReason::NoSocket,              v4(IcmpType::UNREACHABLE, 3),       v6(Icmpv6Type::UNREACHABLE, 4)),
 ];

@@ -7,7 +7,10 @@ use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use zerocopy::IntoBytes;
 
-use super::icmp_error::{Ends, Making, head};
+use super::{
+    defrag::Flaw,
+    icmp_error::{Ends, Making, head},
+};
 use crate::{
     conntrack::udplite,
     ending::{DropReason, Dropped},
@@ -77,11 +80,17 @@ impl Services {
     /// Gives a packet to whoever takes it.
     ///
     /// # Errors
-    /// [`DropReason::TransportChecksum`], [`DropReason::IpSourceRoute`], and [`DropReason::NoSocket`] or [`DropReason::NoProtocol`] when nobody
+    /// [`DropReason::TransportChecksum`], [`DropReason::IpSourceRoute`], [`DropReason::FragmentHeadersMissing`],
+    /// [`DropReason::FragmentLengthWrong`], and [`DropReason::NoSocket`] or [`DropReason::NoProtocol`] when nobody
     /// takes it.
     pub fn deliver(&self, packet: Packet, sysctls: &Sysctls, routines: &Routines) -> Result<Delivery<'_>, Dropped> {
         if packet.has_route_left() {
             return Err(packet.drop_for(DropReason::IpSourceRoute));
+        }
+        match Flaw::of(&packet) {
+            None => {}
+            Some(Flaw::HeadersMissing) => return Err(packet.drop_for(DropReason::FragmentHeadersMissing)),
+            Some(Flaw::Malformed) => return Err(packet.drop_for(DropReason::FragmentLengthWrong)),
         }
         if !checksum::is_right(&packet, routines) {
             return Err(packet.drop_for(DropReason::TransportChecksum));

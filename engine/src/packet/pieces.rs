@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{Packet, buf::Fragment};
-use crate::limits::LINEAR_BYTES_MAX;
+use crate::{limits::LINEAR_BYTES_MAX, wire::ipv6::FragmentHeader};
 
 /// How a datagram came that was put together here (Linux v6.18: `IPCB(skb)->frag_max_size`, `IPSKB_FRAG_PMTU`, and the
 /// list of fragments behind the first one).
@@ -13,7 +13,7 @@ pub struct Pieces {
     pub largest_bytes: u16,
     /// The largest fragment must not be fragmented: what leaves says so too.
     pub dont_fragment: bool,
-    /// Payload bytes of each fragment, in order.
+    /// Bytes behind the network header and its extensions in each fragment, in order.
     pub lens: Vec<u16>,
 }
 
@@ -35,6 +35,13 @@ impl Pieces {
             }
         }
         self.lens = lens;
+    }
+
+    /// The first `len` bytes of the first piece are headers of the network layer, which do not count as payload.
+    pub fn begin_behind(&mut self, len: usize) {
+        if let Some(first) = self.lens.first_mut() {
+            *first = first.saturating_sub(len as u16);
+        }
     }
 }
 
@@ -79,6 +86,18 @@ impl Packet {
         if !far.is_empty() {
             block.fragments.push(Fragment::of(far.to_vec()));
         }
+    }
+
+    /// Takes IPv6's fragment header out, which ends `data_at` bytes behind the start of the IPv6 header and is named in the
+    /// byte at `named_at`. Lengths stay as they are; the caller mends them, and finds the layers again.
+    pub fn take_fragment_header(&mut self, data_at: usize, named_at: usize) {
+        let block = &mut *self.0;
+        let l3 = usize::from(block.layers.l3);
+        let header = l3 + data_at - FragmentHeader::LEN;
+        block.bytes[l3 + named_at] = block.bytes[header];
+        block.bytes.copy_within(usize::from(block.data)..header, usize::from(block.data) + FragmentHeader::LEN);
+        block.data += FragmentHeader::LEN as u16;
+        block.layers.l3 += FragmentHeader::LEN as u16;
     }
 
     /// Bytes of memory that it holds.

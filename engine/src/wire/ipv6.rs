@@ -114,6 +114,12 @@ impl FragmentHeader {
         usize::from(self.offset_more.get() & Self::FRAGMENT_OFFSET)
     }
 
+    /// The header at the start of `bytes`; `None` when they are too few.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<&Self> {
+        Self::ref_from_prefix(bytes).ok().map(|(header, _)| header)
+    }
+
     /// Whether others follow.
     #[must_use]
     pub fn more(&self) -> bool {
@@ -129,7 +135,7 @@ pub struct Chain {
     pub protocol: Protocol,
     /// Bytes of all extension headers.
     pub len: usize,
-    /// Where the fragment header stands among them.
+    /// Where the first fragment header stands among them.
     pub fragment: Option<usize>,
     /// Where the byte stands that names the upper layer, from the start of the IPv6 header.
     pub named_at: usize,
@@ -178,7 +184,7 @@ impl Chain {
                 return Self { end: ChainEnd::Broken, ..chain };
             }
             if is_fragment {
-                chain.fragment = Some(chain.len);
+                chain.fragment.get_or_insert(chain.len);
             }
             chain.named_at = Ipv6Header::LEN + chain.len;
             chain.protocol = Protocol(next);
@@ -188,6 +194,38 @@ impl Chain {
             }
         }
         chain
+    }
+}
+
+/// Where the first fragment header stands that the extension headers before it lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FragmentAt {
+    /// Bytes of extension headers before it.
+    pub offset: usize,
+    /// Where the byte stands that names it, from the start of the IPv6 header.
+    pub named_at: usize,
+}
+
+impl FragmentAt {
+    /// Finds it behind an IPv6 header that names `next`, in the bytes that follow; they may end before it, or inside it.
+    /// `None`: no fragment header is named, or the header that names it ends too early.
+    ///
+    /// Linux v6.18: `net/ipv6/netfilter/nf_conntrack_reasm.c`, `find_prev_fhdr()`.
+    #[must_use]
+    pub fn find(next: Protocol, bytes: &[u8]) -> Option<Self> {
+        let (mut offset, mut named_at, mut protocol) = (0, NEXT_HEADER_AT, next);
+        while protocol != Protocol::FRAGMENT {
+            let &[next, len, ..] = bytes.get(offset..)? else { return None };
+            named_at = Ipv6Header::LEN + offset;
+            offset += match protocol {
+                Protocol::NO_NEXT => return None,
+                Protocol::AH => (usize::from(len) + 2) * 4,
+                _ if is_extension(protocol) => (usize::from(len) + 1) * 8,
+                _ => return None,
+            };
+            protocol = Protocol(next);
+        }
+        (offset <= bytes.len()).then_some(Self { offset, named_at })
     }
 }
 

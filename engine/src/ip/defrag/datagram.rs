@@ -1,15 +1,16 @@
 //! One datagram in the making: which bytes are there, and what a further fragment is to them.
 //!
-//! Linux v6.18: `net/ipv4/ip_fragment.c`, `ip_frag_queue()`; `net/ipv4/inet_fragment.c`, `inet_frag_queue_insert()`.
+//! Linux v6.18: `net/ipv4/ip_fragment.c`, `ip_frag_queue()`; `net/ipv6/netfilter/nf_conntrack_reasm.c`,
+//! `nf_ct_frag6_queue()`; `net/ipv4/inet_fragment.c`, `inet_frag_queue_insert()`.
 
 use alloc::vec::Vec;
 
-use super::ecn;
+use super::{ecn, part::Part};
 use crate::{
     frame::DeviceId,
-    packet::{Packet, Pieces},
+    packet::{IpMut, Packet, Pieces},
     time::Instant,
-    wire::Ipv4Header,
+    wire::{Ipv4Header, Ipv6Header},
 };
 
 /// A datagram of which not all is there yet.
@@ -44,9 +45,20 @@ pub(super) struct Datagram {
 /// A fragment that waits.
 #[derive(Debug)]
 struct Fragment {
-    offset: u32,
-    len: u32,
+    part: Part,
     packet: Packet,
+}
+
+impl Fragment {
+    /// Bytes of data.
+    const fn len(&self) -> usize {
+        (self.part.end - self.part.offset) as usize
+    }
+
+    /// Bytes of data that are at hand; a capture may have cut some.
+    fn present(&self) -> usize {
+        self.packet.network_bytes().len() - self.part.data_at + self.packet.fragments().map(<[u8]>::len).sum::<usize>()
+    }
 }
 
 /// Why a fragment is not taken.
@@ -56,7 +68,7 @@ pub(super) enum Refusal {
     Duplicate,
     /// It overlaps another one: nobody can say which is right, and all goes (RFC 5722; RFC 8900, section 3.7).
     Overlap,
-    /// It is empty, or ends where the datagram cannot: all goes.
+    /// It is empty, or ends where the datagram cannot: of IPv4, all goes.
     Malformed,
 }
 
@@ -92,29 +104,24 @@ impl Datagram {
     ///
     /// # Errors
     /// Gives it back with the reason why it is not taken.
-    pub(super) fn insert(&mut self, mut packet: Packet) -> Result<(), (Packet, Refusal)> {
-        let Some(ip) = packet.ipv4() else { return Err((packet, Refusal::Malformed)) };
-        let (header_len, tos) = (ip.header_len() as u32, ip.tos);
-        let (dont_fragment, more) = (ip.dont_fragment(), ip.flags_fragment.get() & Ipv4Header::MORE_FRAGMENTS != 0);
-        let offset = ip.fragment_offset() as u32;
-        let end = offset + packet.transport_len() as u32;
-        // Only the last one may end within a unit of 8 bytes.
-        let end = if more { end & !7 } else { end };
+    pub(super) fn insert(&mut self, part: Part, mut packet: Packet) -> Result<(), (Packet, Refusal)> {
+        let Part { offset, end, more, .. } = part;
         if let Err(refusal) = self.stretch(offset, end, more).and_then(|()| self.lay(offset, end)) {
             return Err((packet, refusal));
         }
-        let len = end - offset;
-        packet.truncate_transport(len as usize);
-        self.device = packet.meta().device;
-        self.present += len;
-        self.marks |= ecn::mark(tos);
-        self.bytes += packet.memory_bytes();
-        self.largest = self.largest.max(len + header_len);
-        if dont_fragment {
-            self.largest_whole = self.largest_whole.max(len + header_len);
+        if packet.ipv4().is_some() {
+            packet.truncate_transport((end - offset) as usize);
         }
-        let index = self.fragments.partition_point(|known| known.offset < offset);
-        self.fragments.insert(index, Fragment { offset, len, packet });
+        self.device = packet.meta().device;
+        self.present += end - offset;
+        self.marks |= ecn::mark(part.tos);
+        self.bytes += packet.memory_bytes();
+        self.largest = self.largest.max(part.whole);
+        if part.dont_fragment {
+            self.largest_whole = self.largest_whole.max(part.whole);
+        }
+        let index = self.fragments.partition_point(|known| known.part.offset < offset);
+        self.fragments.insert(index, Fragment { part, packet });
         Ok(())
     }
 
@@ -161,7 +168,7 @@ impl Datagram {
 
     /// Whether its beginning is there.
     pub(super) fn has_first(&self) -> bool {
-        self.fragments.first().is_some_and(|first| first.offset == 0)
+        self.fragments.first().is_some_and(|first| first.part.offset == 0)
     }
 
     /// Forgets what is there, and goes on as if it had just begun; what it said of sizes stays said.
@@ -176,37 +183,45 @@ impl Datagram {
         self.fragments.into_iter().map(|fragment| fragment.packet).collect()
     }
 
-    /// Puts the fragments together, which are complete. Gives the datagram with the header of its first fragment, and the
-    /// packets whose bytes were copied.
+    /// Puts the fragments together, which are complete. Gives the datagram with the headers of its first fragment, and the
+    /// packets whose bytes were copied. The fragment header of IPv6 is gone.
     ///
     /// # Errors
-    /// When their congestion marks contradict each other, or the whole is longer than 65535 bytes: all fragments.
+    /// When their congestion marks contradict each other, or the whole is longer than a length field can say: all fragments.
     ///
-    /// Linux v6.18: `net/ipv4/ip_fragment.c`, `ip_frag_reasm()`.
+    /// Linux v6.18: `net/ipv4/ip_fragment.c`, `ip_frag_reasm()`; `net/ipv6/netfilter/nf_conntrack_reasm.c`,
+    /// `nf_ct_frag6_reasm()`.
     pub(super) fn join(self) -> Result<(Packet, Vec<Packet>), Vec<Packet>> {
-        let header_len = self.fragments.first().map_or(0, |first| first.packet.network_header().len());
-        let total = header_len + self.len as usize;
-        let (Some(mark), Ok(total)) = (ecn::joined(self.marks), u16::try_from(total)) else {
+        let (Some(mark), Some(length)) = (ecn::joined(self.marks), self.length()) else {
             return Err(self.into_packets());
         };
-        let pieces = Pieces {
+        let mut pieces = Pieces {
             largest_bytes: self.largest.max(self.largest_whole) as u16,
             dont_fragment: self.largest == self.largest_whole,
-            lens: self.fragments.iter().map(|fragment| fragment.len as u16).collect(),
+            lens: self.fragments.iter().map(|fragment| fragment.len() as u16).collect(),
         };
-        let (device, has_one) = (self.device, self.fragments.len() == 1);
         let is_cut = self.fragments.iter().any(|fragment| fragment.packet.meta().cut_bytes > 0);
+        let device = self.device;
         let mut fragments = self.fragments.into_iter();
-        let Some(Fragment { len, packet: mut whole, .. }) = fragments.next() else { return Err(Vec::new()) };
-        debug_assert!(!has_one || len == self.len, "one fragment is all");
+        let Some(mut first) = fragments.next() else { return Err(Vec::new()) };
         let rest: Vec<Fragment> = fragments.collect();
-        fill_cut(&mut whole, len);
+        fill_cut(&mut first);
+        let Fragment { part, packet: mut whole } = first;
         whole.append(&gathered(&rest));
-        let flags = if pieces.dont_fragment { Ipv4Header::DONT_FRAGMENT } else { 0 };
-        if let Some(ip) = whole.ipv4_mut() {
-            ip.total_len.set(total);
-            ip.flags_fragment.set(flags);
-            ip.tos |= mark;
+        if part.named_at > 0 {
+            whole.take_fragment_header(part.data_at, part.named_at);
+        }
+        match whole.ip_mut() {
+            Some(IpMut::V4(ip)) => {
+                ip.total_len.set(length);
+                ip.flags_fragment.set(if pieces.dont_fragment { Ipv4Header::DONT_FRAGMENT } else { 0 });
+                ip.tos |= mark;
+            }
+            Some(IpMut::V6(ip)) => {
+                ip.payload_len.set(length);
+                ip.set_traffic_class(part.tos | mark);
+            }
+            None => {}
         }
         whole.fill_ip_checksum();
         let meta = whole.meta_mut();
@@ -214,35 +229,47 @@ impl Datagram {
         if is_cut {
             (meta.cut_bytes, meta.checksum) = (0, crate::packet::Checksum::Unnecessary);
         }
-        whole.set_pieces(pieces);
         let mut spent: Vec<Packet> = rest.into_iter().map(|fragment| fragment.packet).collect();
         match whole.reparse() {
-            Ok(()) => Ok((whole, spent)),
+            Ok(()) => {
+                pieces.begin_behind(whole.network_header().len().saturating_sub(part.header_len()));
+                whole.set_pieces(pieces);
+                Ok((whole, spent))
+            }
             Err(_) => {
                 spent.push(whole);
                 Err(spent)
             }
         }
     }
+
+    /// What the whole's length field says; `None` when it cannot.
+    fn length(&self) -> Option<u16> {
+        let first = self.fragments.first()?;
+        let headers = match first.packet.ipv6() {
+            None => first.part.header_len(),
+            Some(_) => first.part.header_len() - Ipv6Header::LEN,
+        };
+        u16::try_from(headers + self.len as usize).ok()
+    }
 }
 
 /// The data of fragments behind the first, in one piece; what a capture has cut off is zero.
 fn gathered(fragments: &[Fragment]) -> Vec<u8> {
-    let mut data = Vec::with_capacity(fragments.iter().map(|fragment| fragment.len as usize).sum());
-    for Fragment { len, packet, .. } in fragments {
-        let end = data.len() + *len as usize;
-        data.extend_from_slice(packet.transport_bytes());
-        packet.fragments().for_each(|part| data.extend_from_slice(part));
+    let mut data = Vec::with_capacity(fragments.iter().map(Fragment::len).sum());
+    for fragment in fragments {
+        let end = data.len() + fragment.len();
+        data.extend_from_slice(&fragment.packet.network_bytes()[fragment.part.data_at..]);
+        fragment.packet.fragments().for_each(|bytes| data.extend_from_slice(bytes));
         data.resize(end, 0);
     }
     data
 }
 
 /// Fills what a capture has cut off the first fragment with zeros.
-fn fill_cut(packet: &mut Packet, len: u32) {
-    let present = packet.transport_bytes().len() + packet.fragments().map(<[u8]>::len).sum::<usize>();
-    let missing = (len as usize).saturating_sub(present);
+fn fill_cut(first: &mut Fragment) {
+    let missing = first.len().saturating_sub(first.present());
     if missing > 0 {
-        packet.append(&alloc::vec![0; missing]);
+        first.packet.append(&alloc::vec![0; missing]);
     }
 }

@@ -1,4 +1,5 @@
-//! Putting fragments together (RFC 791, section 3.2; RFC 815; Linux v6.18: `net/ipv4/ip_fragment.c`, `ip_defrag()`).
+//! Putting fragments together (RFC 791, section 3.2; RFC 815; RFC 8200, section 4.5; RFC 5722; Linux v6.18:
+//! `net/ipv4/ip_fragment.c`, `ip_defrag()`; `net/ipv6/netfilter/nf_conntrack_reasm.c`, `nf_ct_frag6_gather()`).
 //!
 //! ```text
 //!  fragment ─► gather ─► its datagram ─┬─ not all there ──► held, at most ipfrag_time
@@ -6,14 +7,19 @@
 //!                                      └─ contradiction ──► all of it is dropped
 //! ```
 //!
-//! Memory is bounded: beyond `net.ipv4.ipfrag_high_thresh` no fragment is taken, and a datagram lasts no longer than
-//! `net.ipv4.ipfrag_time`. Why not evict older datagrams (`ipfrag_low_thresh`): Linux has given that up in v4.17, since
+//! Over IPv6, a fragment that cannot be one (its first one lacks headers, its length cannot be right) is not held: it goes on
+//! as it is, and whoever it is for tells its sender. One that ends elsewhere than another said is dropped alone.
+//!
+//! Memory is bounded, for each family: beyond `net.ipv4.ipfrag_high_thresh` or `net.netfilter.nf_conntrack_frag6_high_thresh`
+//! no fragment is taken, and a datagram lasts no longer than `net.ipv4.ipfrag_time` or
+//! `net.netfilter.nf_conntrack_frag6_timeout`. Why not evict older datagrams (`ipfrag_low_thresh`): Linux has given that up in v4.17, since
 //! whoever floods evicts everybody else's.
 //!
 //! What differs from Linux: memory is counted as it is taken here, where the kernel counts its own buffers.
 
 mod datagram;
 mod ecn;
+mod part;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -22,11 +28,14 @@ use alloc::{
 use core::time::Duration;
 
 use datagram::{Datagram, Refusal};
+pub use part::Flaw;
+use part::{Part, Sight};
 
 use crate::{
-    conntrack::Address,
+    conntrack::{Address, Family},
     ending::{DropReason, Dropped},
-    packet::Packet,
+    frame::DeviceId,
+    packet::{Ip, Packet},
     sysctl::Sysctls,
     time::Instant,
     wire::Protocol,
@@ -39,17 +48,21 @@ pub struct Defrag {
     deadlines: BTreeSet<(Instant, Key)>,
     /// Senders of datagrams that wait; nobody else's are counted.
     senders: BTreeMap<Address, Sender>,
-    /// Memory that all of it takes.
-    bytes: usize,
+    /// Memory that all of it takes, by family.
+    bytes: [usize; 2],
 }
 
 /// What tells datagrams apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
+    family: Family,
     source: Address,
     destination: Address,
-    id: u16,
+    id: u32,
+    /// Of IPv6, always "fragment".
     protocol: Protocol,
+    /// Where it has come in, when its addresses mean something on that link only.
+    device: Option<DeviceId>,
     /// Whether this host sends it: what comes in is never mixed with that.
     is_own: bool,
 }
@@ -79,38 +92,70 @@ pub struct Gathered {
 pub struct GivenUp {
     /// Its fragments.
     pub fragments: Vec<Packet>,
-    /// Whether the first one of them is the datagram's beginning, so that its sender can be told.
+    /// Whether the first one of them is the datagram's beginning, so that its sender can be told. It is said to have come
+    /// from where the latest one has come from.
     pub has_first: bool,
 }
 
 impl Defrag {
-    /// Takes a fragment. Packets without a device are this host's own.
+    /// Takes a fragment; what is none is given back. Packets without a device are this host's own.
     pub fn gather(&mut self, now: Instant, packet: Packet, sysctls: &Sysctls) -> Gathered {
-        let Some(key) = Key::of(&packet) else { return refused(packet, DropReason::FragmentMalformed) };
-        if self.bytes > sysctls.ipfrag_high_thresh as usize || sysctls.ipfrag_high_thresh == 0 {
+        let part = match packet.ip() {
+            Some(Ip::V4(ip)) if ip.is_fragment() => Part::of_v4(&packet),
+            Some(Ip::V6(_)) => match Sight::of(&packet) {
+                Sight::Part(part) => Some(part),
+                Sight::Other => None,
+                Sight::Broken => return refused(packet, DropReason::FragmentMalformed),
+            },
+            Some(Ip::V4(_)) | None => None,
+        };
+        let (Some(part), Some(key)) = (part, Key::of(&packet)) else { return passed(packet) };
+        let Limits { bytes_max, lasts } = Limits::of(key.family, sysctls);
+        if self.bytes[key.family as usize] > bytes_max || bytes_max == 0 {
             return refused(packet, DropReason::FragmentMemory);
         }
-        let deadline = now + Duration::from_secs(sysctls.ipfrag_time.into());
+        let deadline = now + lasts;
         if !self.datagrams.contains_key(&key) {
             self.begin(key, deadline);
         }
-        let mut gathered = Gathered { result: Ok(None), spent: Vec::new(), lost: Vec::new() };
-        if self.is_too_far(&key, sysctls.ipfrag_max_dist) {
-            gathered.lose(self.restart(key, deadline), DropReason::FragmentTooFar);
+        match key.family {
+            Family::Ipv4 => {
+                let is_too_far = self.is_too_far(&key, sysctls.ipfrag_max_dist);
+                let lost = if is_too_far { self.restart(key, deadline) } else { Vec::new() };
+                let mut gathered = self.insert(&key, part, packet);
+                gathered.lose(lost, DropReason::FragmentTooFar);
+                gathered
+            }
+            Family::Ipv6 if part.is_too_far() => refused(packet, DropReason::FragmentMalformed),
+            Family::Ipv6 if part.is_uneven() => {
+                let mut gathered = passed(packet);
+                let lost = self.end(&key).map(Datagram::into_packets).unwrap_or_default();
+                gathered.lose(lost, DropReason::FragmentMalformed);
+                gathered
+            }
+            Family::Ipv6 => self.insert(&key, part, packet),
         }
-        let Some(datagram) = self.datagrams.get_mut(&key) else {
+    }
+
+    /// Puts a fragment to the others of its datagram, which is known.
+    fn insert(&mut self, key: &Key, part: Part, packet: Packet) -> Gathered {
+        let mut gathered = Gathered { result: Ok(None), spent: Vec::new(), lost: Vec::new() };
+        let Some(datagram) = self.datagrams.get_mut(key) else {
             return refused(packet, DropReason::FragmentMalformed);
         };
         let before = datagram.bytes;
-        let inserted = datagram.insert(packet);
-        self.bytes += datagram.bytes - before;
+        let inserted = datagram.insert(part, packet);
+        self.bytes[key.family as usize] += datagram.bytes - before;
         match inserted {
-            Ok(()) if datagram.is_complete() => self.complete(&key, &mut gathered),
+            Ok(()) if datagram.is_complete() => self.complete(key, &mut gathered),
             Ok(()) => {}
             Err((packet, Refusal::Duplicate)) => gathered.result = Err(packet.drop_for(DropReason::FragmentDuplicate)),
-            Err((packet, Refusal::Overlap)) => self.give_up(&key, packet, DropReason::FragmentOverlap, &mut gathered),
+            Err((packet, Refusal::Overlap)) => self.give_up(key, packet, DropReason::FragmentOverlap, &mut gathered),
+            Err((packet, Refusal::Malformed)) if key.family == Family::Ipv6 => {
+                gathered.result = Err(packet.drop_for(DropReason::FragmentMalformed));
+            }
             Err((packet, Refusal::Malformed)) => {
-                self.give_up(&key, packet, DropReason::FragmentMalformed, &mut gathered);
+                self.give_up(key, packet, DropReason::FragmentMalformed, &mut gathered);
             }
         }
         gathered
@@ -127,8 +172,12 @@ impl Defrag {
         while let Some(&(deadline, key)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
             self.deadlines.remove(&(deadline, key));
             if let Some(datagram) = self.end(&key) {
-                let has_first = datagram.has_first();
-                given_up.push(GivenUp { fragments: datagram.into_packets(), has_first });
+                let (has_first, device) = (datagram.has_first(), datagram.device);
+                let mut fragments = datagram.into_packets();
+                if let Some(first) = fragments.first_mut() {
+                    first.meta_mut().device = device;
+                }
+                given_up.push(GivenUp { fragments, has_first });
             }
         }
         given_up
@@ -155,12 +204,12 @@ impl Defrag {
     /// Bytes of memory that the waiting fragments take.
     #[must_use]
     pub const fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes[0] + self.bytes[1]
     }
 
     fn begin(&mut self, key: Key, deadline: Instant) {
         let datagram = Datagram::new(deadline);
-        self.bytes += datagram.bytes;
+        self.bytes[key.family as usize] += datagram.bytes;
         self.deadlines.insert((deadline, key));
         self.datagrams.insert(key, datagram);
         self.senders.entry(key.source).or_default().datagrams += 1;
@@ -188,7 +237,7 @@ impl Defrag {
         self.deadlines.insert((deadline, key));
         let before = datagram.bytes;
         let lost = datagram.restart(deadline);
-        self.bytes -= before - datagram.bytes;
+        self.bytes[key.family as usize] -= before - datagram.bytes;
         lost
     }
 
@@ -215,7 +264,7 @@ impl Defrag {
     fn end(&mut self, key: &Key) -> Option<Datagram> {
         let datagram = self.datagrams.remove(key)?;
         self.deadlines.remove(&(datagram.deadline, *key));
-        self.bytes -= datagram.bytes;
+        self.bytes[key.family as usize] -= datagram.bytes;
         if let Some(sender) = self.senders.get_mut(&key.source) {
             sender.datagrams -= 1;
             if sender.datagrams == 0 {
@@ -237,14 +286,47 @@ fn refused(packet: Packet, reason: DropReason) -> Gathered {
     Gathered { result: Err(packet.drop_for(reason)), spent: Vec::new(), lost: Vec::new() }
 }
 
+/// A packet that goes on as it is.
+const fn passed(packet: Packet) -> Gathered {
+    Gathered { result: Ok(Some(packet)), spent: Vec::new(), lost: Vec::new() }
+}
+
+/// Whether [`Defrag::gather`] has to look at a packet: it is a fragment, or has a fragment header of IPv6.
+#[must_use]
+pub fn concerns(packet: &Packet) -> bool {
+    part::concerns(packet)
+}
+
+/// What the tunables of a family allow.
+struct Limits {
+    bytes_max: usize,
+    lasts: Duration,
+}
+
+impl Limits {
+    fn of(family: Family, sysctls: &Sysctls) -> Self {
+        let (bytes_max, seconds) = match family {
+            Family::Ipv4 => (sysctls.ipfrag_high_thresh, sysctls.ipfrag_time),
+            Family::Ipv6 => (sysctls.conntrack_frag6_high_thresh, sysctls.conntrack_frag6_timeout),
+        };
+        Self { bytes_max: bytes_max as usize, lasts: Duration::from_secs(seconds.into()) }
+    }
+}
+
 impl Key {
     fn of(packet: &Packet) -> Option<Self> {
-        let ip = packet.ipv4()?;
+        let (id, protocol, family) = match packet.ip()? {
+            Ip::V4(ip) => (ip.id.get().into(), ip.protocol(), Family::Ipv4),
+            Ip::V6(_) => (packet.fragment_header()?.id.get(), Protocol::FRAGMENT, Family::Ipv6),
+        };
+        let ip = packet.ip()?;
         Some(Self {
-            source: Address::v4(ip.source),
-            destination: Address::v4(ip.destination),
-            id: ip.id.get(),
-            protocol: ip.protocol(),
+            family,
+            source: ip.source().into(),
+            destination: ip.destination().into(),
+            id,
+            protocol,
+            device: packet.meta().device.filter(|_| part::is_of_link(packet)),
             is_own: packet.meta().device.is_none(),
         })
     }
@@ -252,3 +334,5 @@ impl Key {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests6;
