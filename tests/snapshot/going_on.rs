@@ -252,7 +252,7 @@ proptest! {
         before.iter().for_each(|deed| saved.happen(deed));
         // Fragments that wait for others are in no snapshot: they are given up first.
         if saved.engine.waiting_packets() > 0 {
-            saved.happen(&Deed::Pass(40_000_000_000));
+            saved.happen(&Deed::Pass(70_000_000_000));
         }
         prop_assert_eq!(saved.engine.waiting_packets(), 0, "neighbours are known, and everything was fetched");
         let bytes = saved.engine.save();

@@ -184,7 +184,7 @@ impl Play {
             pkt: self.summary(&input),
             state,
             dir,
-            verdict: verdict(&ending, input.side.is_none(), is_fragment(&input)),
+            verdict: verdict(&ending, input.side.is_none(), self.is_fragment(&input)),
             reason: match ending.outcome {
                 Outcome::Dropped(reason) => Some(reason.name()),
                 Outcome::Ended(_) => None,
@@ -266,12 +266,19 @@ impl Play {
     /// The connection that the input's tuple belongs to now; of a fragment, the one that its datagram belongs to.
     fn entry_of(&mut self, input: &Input, ending: &Ending) -> Option<Connection> {
         let packet = parse(&mut self.pool, input)?;
-        let is_fragment = packet.ipv4().is_some_and(|ip| ip.is_fragment());
-        let tuple = if is_fragment && ending.tuple.is_some() { ending.tuple } else { Tuple::about(&packet) };
+        let tuple = if packet.is_fragment() && ending.tuple.is_some() { ending.tuple } else { Tuple::about(&packet) };
         packet.recycle(&mut self.pool);
         let conntrack = self.engine.conntrack();
         let (id, _) = self.zones.iter().find_map(|&zone| conntrack.find(self.now, zone, &tuple?))?;
         Some(Connection::from(&conntrack.entry(self.now, id)?))
+    }
+
+    /// Whether the frame holds a part of a datagram.
+    fn is_fragment(&mut self, input: &Input) -> bool {
+        let packet = parse(&mut self.pool, input);
+        let is_fragment = packet.as_ref().is_some_and(Packet::is_fragment);
+        packet.into_iter().for_each(|packet| packet.recycle(&mut self.pool));
+        is_fragment
     }
 
     fn summary(&mut self, input: &Input) -> String {
@@ -357,13 +364,6 @@ fn script(draws: Option<&BTreeMap<String, Vec<u32>>>) -> Result<Vec<(Draw, u32)>
         script.extend(values.iter().map(|&value| (draw, value)));
     }
     Ok(script)
-}
-
-/// Whether the frame holds a part of an IPv4 datagram.
-fn is_fragment(input: &Input) -> bool {
-    let start = if input.side.is_some() { 14 } else { 0 };
-    let is_v4 = input.bytes.get(start).is_some_and(|version| version >> 4 == 4);
-    is_v4 && input.bytes.get(start + 6..start + 8).is_some_and(|field| field[0] & 0x3f != 0 || field[1] != 0)
 }
 
 fn parse(pool: &mut Pool, input: &Input) -> Option<Packet> {
