@@ -118,7 +118,8 @@ fn counters(kernel: &Value, ours: &Value) -> Vec<String> {
 fn counted(answer: &Value) -> Vec<String> {
     let mut table = "";
     let mut lines = Vec::new();
-    for line in answer["final"]["iptables_save"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    let saved = ["iptables_save", "ip6tables_save"].map(|name| answer["final"][name].as_array());
+    for line in saved.into_iter().flatten().flatten().filter_map(Value::as_str) {
         match line.as_bytes().first() {
             Some(b'*') => table = line,
             Some(b'[' | b':') => lines.push(format!("{table} {line}")),

@@ -4,6 +4,9 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
+use towpath_engine::conntrack::Family;
+
+use super::six;
 
 /// Where a frame is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub(super) struct Planned {
     /// A number that stays its own when others are taken away.
     pub(super) key: usize,
     pub(super) side: Side,
-    /// From the IPv4 header on.
+    /// From the IP header on.
     pub(super) packet: Vec<u8>,
     /// The earlier frame whose translated source it goes to, and on which side that came out.
     pub(super) answers: Option<(usize, Side)>,
@@ -37,6 +40,7 @@ pub(super) struct RuleLine {
 /// A scenario that can be taken apart.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Case {
+    pub(super) family: Family,
     pub(super) chains: Vec<(&'static str, String)>,
     pub(super) policies: Vec<(&'static str, &'static str)>,
     pub(super) rules: Vec<RuleLine>,
@@ -64,7 +68,7 @@ impl Case {
         Ok(())
     }
 
-    /// The rules in the text of `iptables-save`.
+    /// The rules in the text of `iptables-save` or `ip6tables-save`.
     pub(super) fn rules_text(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (table, chains) in BUILT_IN.iter().filter(|(table, _)| self.tables.contains(table)) {
@@ -75,10 +79,18 @@ impl Case {
             }
             let user = self.chains.iter().filter(|(of, _)| of == table);
             lines.extend(user.map(|(_, chain)| format!(":{chain} - [0:0]")));
-            lines.extend(self.rules.iter().filter(|line| line.table == *table).map(|line| line.rule.clone()));
+            lines.extend(self.rules.iter().filter(|line| line.table == *table).map(|line| self.rule(line)));
             lines.push(String::from("COMMIT"));
         }
         lines
+    }
+
+    /// A rule as its family writes it.
+    fn rule(&self, line: &RuleLine) -> String {
+        match self.family {
+            Family::Ipv4 => line.rule.clone(),
+            Family::Ipv6 => six::rule(&line.rule),
+        }
     }
 
     fn scenario(&self, folder: &Path) -> Value {
@@ -97,16 +109,22 @@ impl Case {
                 Some((n.to_string(), json!({"frame": earlier, "side": side.name()})))
             })
             .collect();
+        let (inside, outside, router, rules, any) = match self.family {
+            Family::Ipv4 => ("192.168.1.1/24", "203.0.113.1/24", "203.0.113.254", "iptables", ""),
+            Family::Ipv6 => ("fd00:1::1/64", "2001:db8:1::1/64", "2001:db8:1::254", "ip6tables", "::"),
+        };
         json!({
             "name": name,
-            "inside": {"addrs": ["192.168.1.1/24"]},
-            "outside": {"addrs": ["203.0.113.1/24"], "mtu": self.mtu},
-            "routes": [{"dst": "default", "via": "203.0.113.254", "dev": "outside"}],
-            "iptables": self.rules_text(),
+            "inside": {"addrs": [inside]},
+            "outside": {"addrs": [outside], "mtu": self.mtu},
+            "routes": [{"dst": "default", "via": router, "dev": "outside"}],
+            rules: self.rules_text(),
             "sysctls": sysctls,
             "sides": sides,
             "answers": answers,
-            "local_services": [{"proto": "udp", "port": 53, "reply": "answer"}, {"proto": "udp", "port": 7}],
+            "local_services": [
+                {"proto": "udp", "port": 53, "addr": any, "reply": "answer"}, {"proto": "udp", "port": 7, "addr": any},
+            ],
         })
     }
 
@@ -118,7 +136,8 @@ impl Case {
         }
         for (n, frame) in self.frames.iter().enumerate() {
             let destination = if frame.broadcast { [0xff; 6] } else { [2, 0, 0, 0, 1, 1] };
-            let link = [&destination[..], &[2, 0, 0, 0, 1, 2, 8, 0]].concat();
+            let ether_type = if frame.packet[0] >> 4 == 4 { [8, 0] } else { [0x86, 0xdd] };
+            let link = [&destination[..], &[2, 0, 0, 0, 1, 2], &ether_type].concat();
             let len = (link.len() + frame.packet.len()) as u32;
             let micros = n as u32 * 10_000;
             for word in [1_700_000_000 + micros / 1_000_000, micros % 1_000_000, len, len] {

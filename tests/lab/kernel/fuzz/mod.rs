@@ -8,11 +8,13 @@ mod dice;
 mod oddities;
 mod rules;
 mod shrink;
+mod six;
 mod traffic;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use towpath_engine::conntrack::Family;
 
 use ask::{Kernel, Verdict};
 use case::Case;
@@ -112,7 +114,10 @@ fn report(
 
 fn draw(seed: u64) -> Case {
     let mut dice = Dice::new(seed);
-    let mut case = Case { mtu: dice.pick(&[1500, 1500, 1500, 600, 1000]), ..Case::default() };
+    let mtu = dice.pick(&[1500, 1500, 1500, 600, 1000]);
+    // No link of IPv6 takes less than 1280 bytes.
+    let (family, mtu) = if dice.one_in(2) { (Family::Ipv6, mtu.max(1280)) } else { (Family::Ipv4, mtu) };
+    let mut case = Case { family, mtu, ..Case::default() };
     rules::draw(&mut dice, &mut case);
     for (name, value) in SYSCTLS {
         if dice.one_in(12) {
@@ -120,7 +125,7 @@ fn draw(seed: u64) -> Case {
         }
     }
     let frames = dice.between(20, 90);
-    case.frames = traffic::draw(&mut dice, frames);
+    case.frames = traffic::draw(&mut dice, family, frames);
     case
 }
 

@@ -8,12 +8,17 @@ pub(super) fn befall(dice: &mut Dice, frame: Planned) -> Vec<Planned> {
         0 => vec![changed(frame, |packet| flip(dice, packet))],
         1 => vec![changed(frame, |packet| with_header(packet, |ip| ip.ttl = 1))],
         2 => vec![changed(frame, |packet| with_header(packet, |ip| ip.tos = dice.pick(&[0x10, 0xb8, 0x03, 0x09])))],
-        3 => vec![changed(frame, |packet| with_header(packet, |ip| ip.fragment = 0x4000))],
+        3 if frame.packet[0] >> 4 == 4 => {
+            vec![changed(frame, |packet| with_header(packet, |ip| ip.fragment = 0x4000))]
+        }
         4 => vec![frame.clone(), Planned { answers: None, ..frame }],
         5 => vec![changed(frame, |packet| shortened(dice, packet))],
         6 => vec![changed(frame, |packet| {
             // Routes and times that hosts write into options are left out: the engine does not write them.
-            let options = dice.pick(&[vec![1, 1, 1, 0], vec![0x94, 4, 0, 0]]);
+            let options = match packet[0] >> 4 {
+                4 => dice.pick(&[vec![1, 1, 1, 0], vec![0x94, 4, 0, 0]]),
+                _ => dice.pick(&[vec![0, 0, 0, 1, 4, 0, 0, 0, 0], vec![60, 0, 0, 1, 4, 0, 0, 0, 0]]),
+            };
             with_header(packet, |ip| ip.options = options);
         })],
         7..=9 => fragments(dice, frame),
@@ -21,10 +26,11 @@ pub(super) fn befall(dice: &mut Dice, frame: Planned) -> Vec<Planned> {
     }
 }
 
-/// The type that answers an ICMP query.
+/// The type that answers an ICMP or ICMPv6 query.
 pub(super) const fn reply_to(query: u8) -> u8 {
     match query {
         8 => 0,
+        128 => 129,
         other => other + 1,
     }
 }
@@ -36,29 +42,15 @@ fn changed(mut frame: Planned, change: impl FnOnce(&mut Vec<u8>)) -> Planned {
     frame
 }
 
-fn parts(packet: &[u8]) -> (Ip, Vec<u8>) {
-    let header_len = usize::from(packet[0] & 15) * 4;
-    let array = |at: usize| [packet[at], packet[at + 1], packet[at + 2], packet[at + 3]];
-    let ip = Ip {
-        tos: packet[1],
-        id: u16::from_be_bytes([packet[4], packet[5]]),
-        fragment: u16::from_be_bytes([packet[6], packet[7]]),
-        ttl: packet[8],
-        options: packet[20..header_len].to_vec(),
-        ..Ip::new(array(12), array(16), packet[9])
-    };
-    (ip, packet[header_len..].to_vec())
-}
-
 fn with_header(packet: &mut Vec<u8>, change: impl FnOnce(&mut Ip)) {
-    let (mut ip, transport) = parts(packet);
+    let (mut ip, transport) = Ip::parts(packet);
     change(&mut ip);
     *packet = ip.packet(&transport);
 }
 
 /// One bit behind the IP header turns.
 fn flip(dice: &mut Dice, packet: &mut [u8]) {
-    let start = usize::from(packet[0] & 15) * 4;
+    let start = packet.len() - Ip::parts(packet).1.len();
     if packet.len() > start {
         let at = start + dice.below((packet.len() - start).min(24) as u32) as usize;
         packet[at] ^= 1 << dice.below(8);
@@ -67,14 +59,14 @@ fn flip(dice: &mut Dice, packet: &mut [u8]) {
 
 /// The packet ends early, and its header says so.
 fn shortened(dice: &mut Dice, packet: &mut Vec<u8>) {
-    let (ip, mut transport) = parts(packet);
+    let (ip, mut transport) = Ip::parts(packet);
     transport.truncate(dice.below(24) as usize);
     *packet = ip.packet(&transport);
 }
 
 /// The packet in fragments: in order or not, doubled, overlapping, incomplete.
 fn fragments(dice: &mut Dice, frame: Planned) -> Vec<Planned> {
-    let (ip, transport) = parts(&frame.packet);
+    let (ip, transport) = Ip::parts(&frame.packet);
     if frame.answers.is_some() || transport.len() < 16 || ip.fragment & 0x3fff != 0 {
         return vec![frame];
     }

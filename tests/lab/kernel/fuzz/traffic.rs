@@ -1,4 +1,7 @@
-//! Random traffic: conversations that are mostly right, and what the net does to them.
+//! Random traffic: conversations that are mostly right, and what the net does to them. Addresses are those of IPv4; see
+//! [`craft::address`].
+
+use towpath_engine::conntrack::Family;
 
 use super::{
     case::{Planned, Side},
@@ -15,6 +18,7 @@ const GATEWAY_INSIDE: [u8; 4] = [192, 168, 1, 1];
 /// Both ends of a conversation.
 #[derive(Clone, Debug)]
 struct Talk {
+    family: Family,
     kind: Kind,
     client: [u8; 4],
     server: [u8; 4],
@@ -38,8 +42,8 @@ enum Kind {
 }
 
 /// Draws a sequence of frames.
-pub(super) fn draw(dice: &mut Dice, frames: u32) -> Vec<Planned> {
-    let mut talks: Vec<Talk> = (0..dice.between(2, 8)).map(|_| talk(dice)).collect();
+pub(super) fn draw(dice: &mut Dice, family: Family, frames: u32) -> Vec<Planned> {
+    let mut talks: Vec<Talk> = (0..dice.between(2, 8)).map(|_| talk(dice, family)).collect();
     let mut planned = Vec::new();
     while (planned.len() as u32) < frames {
         let index = dice.below(talks.len() as u32) as usize;
@@ -50,13 +54,13 @@ pub(super) fn draw(dice: &mut Dice, frames: u32) -> Vec<Planned> {
             planned.push(frame);
         }
         if dice.one_in(25) {
-            talks[index] = talk(dice);
+            talks[index] = talk(dice, family);
         }
     }
     planned
 }
 
-fn talk(dice: &mut Dice) -> Talk {
+fn talk(dice: &mut Dice, family: Family) -> Talk {
     let kind = match dice.below(10) {
         0..=4 => Kind::Tcp,
         5 | 6 => Kind::Udp,
@@ -72,7 +76,7 @@ fn talk(dice: &mut Dice) -> Talk {
     };
     let ports = (dice.pick(&[5000, 5001, 5002, 1023, 511, 6000]), dice.pick(&[53, 80, 7, 9, 5000, 81]));
     let seq = [dice.below(u32::MAX), dice.below(u32::MAX)];
-    Talk { kind, client, server, ports, side, first: None, seq, turn: 0, last: Vec::new() }
+    Talk { family, kind, client, server, ports, side, first: None, seq, turn: 0, last: Vec::new() }
 }
 
 /// The conversation's next frame.
@@ -88,7 +92,7 @@ fn step(dice: &mut Dice, talk: &mut Talk, key: usize) -> Planned {
     }
     let (source, destination) = if from_client { (talk.client, talk.server) } else { (talk.server, talk.client) };
     let ports = if from_client { talk.ports } else { (talk.ports.1, talk.ports.0) };
-    let mut ip = Ip::new(source, destination, protocol(talk.kind));
+    let mut ip = Ip::new(talk.family, source, destination, protocol(talk.kind, talk.family));
     ip.id = (key as u16).wrapping_mul(7).wrapping_add(3);
     let payload: Vec<u8> = (0..size(dice)).map(|byte| byte as u8).collect();
     let transport = match talk.kind {
@@ -100,9 +104,13 @@ fn step(dice: &mut Dice, talk: &mut Talk, key: usize) -> Planned {
         Kind::Echo => {
             let [high, low] = talk.ports.0.to_be_bytes();
             // The gateway's own answer to a time stamp request tells the time.
-            let query = if talk.server[0] == 198 { dice.pick(&[8, 8, 13, 17, 15]) } else { 8 };
+            let query = match (talk.family, talk.server[0]) {
+                (Family::Ipv6, _) => 128,
+                (Family::Ipv4, 198) => dice.pick(&[8, 8, 13, 17, 15]),
+                (Family::Ipv4, _) => 8,
+            };
             let kind = if from_client { query } else { oddities::reply_to(query) };
-            craft::icmp(kind, 0, [high, low, 0, talk.turn as u8], &payload[..payload.len().max(12).min(payload.len())])
+            ip.icmp(kind, 0, [high, low, 0, talk.turn as u8], &payload[..payload.len().max(12).min(payload.len())])
         }
         Kind::Other(47) => [&[0, 0, 8, 0][..], &payload].concat(),
         Kind::Other(_) => [&ports.0.to_be_bytes()[..], &ports.1.to_be_bytes(), &[0, 0, 0, 0], &payload].concat(),
@@ -127,12 +135,13 @@ fn place(talk: &Talk, packet: Vec<u8>, from_client: bool, key: usize) -> Planned
     Planned { key, side, packet, answers: answered.map(|first| (first, side)), broadcast: false }
 }
 
-const fn protocol(kind: Kind) -> u8 {
-    match kind {
-        Kind::Tcp => 6,
-        Kind::Udp => 17,
-        Kind::Echo => 1,
-        Kind::Other(number) => number,
+const fn protocol(kind: Kind, family: Family) -> u8 {
+    match (kind, family) {
+        (Kind::Tcp, _) => 6,
+        (Kind::Udp, _) => 17,
+        (Kind::Echo, Family::Ipv4) => 1,
+        (Kind::Echo, Family::Ipv6) => 58,
+        (Kind::Other(number), _) => number,
     }
 }
 
@@ -206,11 +215,15 @@ fn segment(dice: &mut Dice, talk: &mut Talk, from_client: bool, ports: (u16, u16
 
 /// An ICMP error about the conversation's last packet, from its receiver, a hop, or somebody who cannot know.
 fn error_about(dice: &mut Dice, talk: &Talk, key: usize) -> Planned {
-    let quoted = &talk.last[..talk.last.len().min(dice.pick(&[28, 48, 576, 24, 20, 36]))];
+    let lens = if talk.family == Family::Ipv4 { [28, 48, 576, 24, 20, 36] } else { [48, 68, 1232, 44, 40, 56] };
+    let quoted = &talk.last[..talk.last.len().min(dice.pick(&lens))];
     let sender = dice.pick(&[talk.server, [203, 0, 113, 77], [198, 51, 100, 99]]);
-    let (kind, code) = dice.pick(&[(3, 3), (3, 1), (3, 4), (11, 0), (5, 1), (4, 0), (12, 0), (3, 13)]);
-    let ip = Ip { id: 9, ..Ip::new(sender, talk.client, 1) };
-    let packet = ip.packet(&craft::icmp(kind, code, [0, 0, 5, 120], quoted));
+    let (kind, code) = match talk.family {
+        Family::Ipv4 => dice.pick(&[(3, 3), (3, 1), (3, 4), (11, 0), (5, 1), (4, 0), (12, 0), (3, 13)]),
+        Family::Ipv6 => dice.pick(&[(1, 4), (1, 3), (2, 0), (3, 0), (3, 1), (4, 1), (1, 1), (100, 0)]),
+    };
+    let ip = Ip { id: 9, ..Ip::new(talk.family, sender, talk.client, protocol(Kind::Echo, talk.family)) };
+    let packet = ip.packet(&ip.icmp(kind, code, [0, 0, 5, 120], quoted));
     let side = match (talk.side, talk.server) {
         (Side::Outside, _) => Side::Inside,
         (Side::Inside | Side::Local, [192, 168, 1, _]) => Side::Inside,
