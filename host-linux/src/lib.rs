@@ -10,6 +10,7 @@
 //! | [`plugin`] | helper plugins: WebAssembly behind the engine's trait |
 //! | [`tracking`] | which connections are shown, and how: conntrack(8) |
 //! | [`state`] | snapshots in files |
+//! | [`text`] | texts in files |
 //! | [`stats`] | what has been counted, as text and JSON |
 //! | [`checksum`] | checksums with this processor's vector instructions |
 //! | [`notice`] | what an operator sees while a gateway runs |
@@ -31,4 +32,5 @@ pub mod privileges;
 pub mod signals;
 pub mod state;
 pub mod stats;
+pub mod text;
 pub mod tracking;

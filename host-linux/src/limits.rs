@@ -28,6 +28,9 @@ pub const SOCKET_MEMORY_BYTES: i32 = 8 << 20;
 /// `TransmitQueueFull`.
 pub const SEND_QUEUE_FRAMES_MAX: usize = 1000;
 
+/// The longest `gateway.toml`: tens of thousands of routes.
+pub const CONFIG_BYTES_MAX: usize = 4 << 20;
+
 /// Clients of the control socket at once; a further one is sent away. 16 · (256 KB out + 64 KB in) = 5 MB.
 pub const CONTROL_CLIENTS_MAX: usize = 16;
 

@@ -56,6 +56,7 @@ impl Gateway {
             return Ok(Setup { rules, rules_v6, helpers: towpath_helpers_native::all(), detail, ..Setup::default() });
         };
         let config = Config::read(&file.name, &file.text).map_err(|error| error.to_string())?;
+        config.need_interfaces().map_err(|error| error.to_string())?;
         let (rules, rules_v6) = self.rules_of(&config)?;
         let helpers = helpers_of(&config)?;
         Ok(Setup { config: Some(config), rules, rules_v6, helpers, detail, ..Setup::default() })

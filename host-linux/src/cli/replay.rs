@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow};
@@ -23,7 +23,8 @@ use super::{
 /// Lead a capture's packets through a gateway and say what becomes of each, with no root and no waiting.
 ///
 /// Without a gateway nothing is filtered or translated: connections are listed with their states, and with what helpers
-/// would have expected. Exit code 2 says that the capture ends in damage; all before it has been replayed.
+/// would have expected. Exit code 2 says that none of the packets can be read, or that the capture ends in damage; all
+/// before it has been replayed.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     #[command(flatten)]
@@ -78,9 +79,9 @@ impl Replay {
             shown.start(&replay, &mut out)?;
             let ended = self.run(&mut replay, &mut opened, &mut progress, |record| {
                 if let Some(written) = &mut written {
-                    written.write(record)?;
+                    self.of_written(written.write(record))?;
                 }
-                shown.packet(record, &mut out)
+                Ok(shown.packet(record, &mut out)?)
             })?;
             progress.clear();
             shown.end(&replay, &mut out)?;
@@ -88,10 +89,16 @@ impl Replay {
             ended
         };
         if let Some(written) = written {
-            written.finish()?;
+            self.of_written(written.finish())?;
         }
         ended.map_err(|error| self.capture.at(error))?;
-        Ok(Answer::Fine)
+        let totals = replay.totals();
+        match totals.first_unreadable {
+            Some(why) if totals.unreadable == totals.packets => {
+                Err(self.capture.at(format_args!("none of its packets can be read: {why}")))
+            }
+            Some(_) | None => Ok(Answer::Fine),
+        }
     }
 
     /// Replays until the end, `until`, damage or an error of `each`. The damage is the inner result.
@@ -100,8 +107,8 @@ impl Replay {
         replay: &mut Run,
         opened: &mut Opened,
         progress: &mut Progress,
-        mut each: impl FnMut(&Record<'_>) -> io::Result<()>,
-    ) -> io::Result<Result<(), CaptureError>> {
+        mut each: impl FnMut(&Record<'_>) -> Result<()>,
+    ) -> Result<Result<(), CaptureError>> {
         let Opened { capture, read, size } = opened;
         let mut failed = Ok(());
         let ended = replay.run(capture, |record| {
@@ -125,7 +132,12 @@ impl Replay {
         let name = file.display();
         let out = File::create(file).map_err(|error| anyhow!("{name}: {error}"))?;
         let records = PcapngRecords::new(BufWriter::with_capacity(OUT_BYTES, out), replay.engine());
-        Ok(Some(records.with_context(|| format!("writing {name}"))?))
+        Ok(Some(self.of_written(records)?))
+    }
+
+    /// Names the written file where writing it has failed.
+    fn of_written<T>(&self, result: io::Result<T>) -> Result<T> {
+        result.with_context(|| self.write.as_deref().unwrap_or(Path::new("-w")).display().to_string())
     }
 }
 

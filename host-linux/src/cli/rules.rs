@@ -1,15 +1,16 @@
 //! `towpath rules`: rules in the text of iptables-save(8) and iptables(8).
 
 use std::{
-    fs,
     io::{self, Write},
     path::PathBuf,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
+use towpath::text;
 use towpath_engine::{
     conntrack::HelperId,
+    limits::RULES_TEXT_BYTES_MAX,
     netfilter::{ListOptions, Loading, RuleSet, Source, TableName},
 };
 
@@ -105,8 +106,9 @@ impl Files {
     fn read(&self) -> Result<RuleSet> {
         let mut texts = Vec::with_capacity(self.rules.len());
         for path in &self.rules {
-            let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            texts.push((path.display().to_string(), text));
+            let name = path.display().to_string();
+            let text = text::read(path, RULES_TEXT_BYTES_MAX).map_err(|error| anyhow!("{name}: {error}"))?;
+            texts.push((name, text));
         }
         let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
         let helpers: Vec<_> = HELPERS.iter().zip(0..).map(|(name, id)| (*name, HelperId(id))).collect();

@@ -17,7 +17,7 @@ pub mod error;
 mod helpers;
 mod rules;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use towpath_engine::{
     DeviceId, Engine, Instant,
@@ -32,6 +32,8 @@ use towpath_replay::{
 
 pub use error::GatewayError;
 pub use rules::RulesText;
+
+use crate::{limits::CONFIG_BYTES_MAX, text};
 
 /// A gateway, with all that its configuration names at hand.
 #[derive(Default)]
@@ -134,6 +136,8 @@ fn sources(rules: &[RulesText], family: Family) -> Vec<Source<'_>> {
 
 fn read_config(file: &Path) -> Result<Config, GatewayError> {
     let name = file.display().to_string();
-    let text = fs::read_to_string(file).map_err(|error| GatewayError::Unreadable(name.clone(), error))?;
-    Ok(Config::read(&name, &text)?)
+    let text = text::read(file, CONFIG_BYTES_MAX).map_err(|error| GatewayError::Unreadable(name.clone(), error))?;
+    let config = Config::read(&name, &text)?;
+    config.need_interfaces()?;
+    Ok(config)
 }

@@ -1,8 +1,7 @@
 //! Rules files, as texts with the names that errors call them.
 
 use std::{
-    fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -10,6 +9,7 @@ use towpath_engine::{conntrack::Family, limits::RULES_TEXT_BYTES_MAX, netfilter:
 use towpath_replay::config::{Config, Mistake};
 
 use super::error::GatewayError;
+use crate::text;
 
 /// The text of a rules file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,16 +61,7 @@ pub(super) fn beside(config: &Config, name: &str) -> PathBuf {
 }
 
 fn text_of(file: &Path, family: Family) -> io::Result<RulesText> {
-    let mut bytes = Vec::new();
-    File::open(file)?.take(RULES_TEXT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > RULES_TEXT_BYTES_MAX {
-        return Err(io::Error::other(format!("is larger than a rules file may be ({RULES_TEXT_BYTES_MAX} bytes)")));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        io::Error::other(format!("line {line} is not UTF-8 text"))
-    })?;
+    let text = text::read(file, RULES_TEXT_BYTES_MAX)?;
     Ok(RulesText { name: file.display().to_string(), text, family })
 }
 

@@ -1,8 +1,8 @@
 //! What a user gets wrong: one clear line that says where, and exit code 2.
 
-use std::fs;
+use std::{fs, process::Command, thread};
 
-use crate::program::{Place, captures, router};
+use crate::program::{Place, captures, router, towpath};
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
@@ -88,6 +88,71 @@ fn a_rules_file_that_the_configuration_names_and_that_is_not_there_is_named_with
 fn an_output_that_cannot_be_written_is_named() {
     let said = Place::new(&[]).towpath("replay @ping.pcap -w nowhere/out.pcapng").wrong();
     assert_eq!(said, "towpath: nowhere/out.pcapng: No such file or directory (os error 2)");
+    let said = Place::new(&[]).towpath("replay @ping.pcap -w /dev/full").wrong();
+    assert_eq!(said, "towpath: /dev/full: No space left on device (os error 28)");
+}
+
+#[test]
+fn a_capture_of_a_link_type_that_is_not_read_is_told_with_it() {
+    let place = Place::new(&[]);
+    let mut capture = fs::read(captures().join("ping.pcap")).expect("the capture");
+    // The global header's last field: IEEE 802.11.
+    capture[20..24].copy_from_slice(&105_u32.to_le_bytes());
+    fs::write(place.path("wireless.pcap"), capture).expect("a file can be written");
+    let why = "link type 105 (IEEE802_11) is not supported";
+    let said = place.towpath("replay wireless.pcap");
+    assert!(said.out.contains(&format!("12 not fed in: Unreadable (the first: {why})")), "{}", said.out);
+    assert_eq!(said.wrong(), format!("towpath: wireless.pcap: none of its packets can be read: {why}"));
+    let told = place.towpath("explain wireless.pcap -n 3").fine();
+    assert!(told.contains(why), "{told}");
+}
+
+#[test]
+fn a_configuration_without_an_interface_is_no_gateway() {
+    let place = Place::new(&[("gateway.toml", "seed = 7\n")]);
+    for words in ["replay @ping.pcap -c gateway.toml", "check -c gateway.toml", "run -c gateway.toml"] {
+        let expected = "towpath: gateway.toml:1:1: there is no [[interface]]: describe those of the gateway";
+        assert_eq!(place.towpath(words).wrong(), expected, "{words}");
+    }
+}
+
+#[test]
+fn what_is_no_text_is_told_with_its_line() {
+    let place = Place::new(&[]);
+    fs::write(place.path("rubbish"), b"# a comment\n\xff\xfe\n").expect("a file can be written");
+    for words in
+        ["replay @ping.pcap -r rubbish", "replay @ping.pcap -c rubbish", "check -r rubbish", "rules -L -r rubbish"]
+    {
+        assert_eq!(place.towpath(words).wrong(), "towpath: rubbish: line 2 is not UTF-8 text", "{words}");
+    }
+}
+
+#[test]
+fn a_file_without_end_is_refused_and_does_not_fill_the_memory() {
+    for words in ["replay @ping.pcap -c /dev/zero", "run -c /dev/zero", "rules -L -r /dev/zero"] {
+        let said = towpath(words).wrong();
+        assert!(said.starts_with("towpath: /dev/zero: the file is larger than such a file may be ("), "{said}");
+    }
+}
+
+#[test]
+fn a_folder_is_no_file_of_any_kind() {
+    for words in ["replay @ping.pcap -r .", "replay @ping.pcap -c .", "check -c .", "rules -L -r .", "run -c ."] {
+        assert_eq!(towpath(words).wrong(), "towpath: .: Is a directory (os error 21)", "{words}");
+    }
+}
+
+#[test]
+fn a_pipe_is_read_as_a_file_is() {
+    let place = router("-P FORWARD DROP\n");
+    let made = Command::new("mkfifo").arg(place.path("pipe")).status().expect("mkfifo can be started");
+    assert!(made.success());
+    let config = fs::read(place.path("gateway.toml")).expect("the configuration");
+    let pipe = place.path("pipe");
+    let feeding = thread::spawn(move || fs::write(pipe, config));
+    let told = place.towpath("replay @ping.pcap -c pipe --show counts").fine();
+    feeding.join().expect("no panic").expect("the pipe has been read");
+    assert!(told.contains("DROPPED_FORWARD"), "{told}");
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub enum Mistake {
         /// Its name.
         name: String,
     },
+    /// No interface at all.
+    NoInterfaces,
     /// An interface that is not described.
     NoInterface(String),
     /// A next hop that lies in no interface's network.
@@ -110,6 +112,7 @@ impl fmt::Display for Mistake {
                 write!(out, "'{key}' must be a number from {min} to {max}, not {found}")
             }
             Self::Twice { what, name } => write!(out, "{what} '{name}' is there already"),
+            Self::NoInterfaces => out.write_str("there is no [[interface]]: describe those of the gateway"),
             Self::NoInterface(name) => write!(out, "there is no [[interface]] named '{name}'"),
             Self::NextHop(via) => {
                 write!(out, "{via} lies in no interface's network; say which one with 'interface'")

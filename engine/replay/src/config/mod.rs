@@ -215,6 +215,17 @@ impl Config {
         })
     }
 
+    /// Whether it describes a gateway that packets can come to.
+    ///
+    /// # Errors
+    /// When it has no interface.
+    pub fn need_interfaces(&self) -> Result<(), ConfigError> {
+        match self.interfaces.is_empty() {
+            true => Err(ConfigError { file: self.file.clone(), line: 1, column: 1, mistake: Mistake::NoInterfaces }),
+            false => Ok(()),
+        }
+    }
+
     /// A mistake that showed later, at something the configuration says.
     #[must_use]
     pub fn mistake_at<T>(&self, place: &Located<T>, mistake: Mistake) -> ConfigError {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use towpath_engine::{DropReason, netfilter::RuleId};
 
-use super::{Fate, Late, Record, Verdict};
+use super::{Fate, Late, NotFed, Record, Verdict};
 use crate::replay::Replay;
 
 /// Counts records. Its size is bounded by the number of rules.
@@ -95,7 +95,12 @@ impl fmt::Display for Words<'_> {
             }
         }
         for (why, count) in &summary.not_fed {
-            writeln!(out, "{count:>8} not fed in: {why}")?;
+            write!(out, "{count:>8} not fed in: {why}")?;
+            match totals.first_unreadable.filter(|first| NotFed::Unreadable(*first).name() == *why) {
+                Some(first) if *count > 1 => writeln!(out, " (the first: {first})")?,
+                Some(first) => writeln!(out, " ({first})")?,
+                None => writeln!(out)?,
+            }
         }
         if totals.readdressed > 0 {
             writeln!(

@@ -15,7 +15,7 @@ use super::{
     transparent,
 };
 use crate::{
-    capture::{Capture, CaptureError, CapturedPacket, Content, Interface},
+    capture::{Capture, CaptureError, CapturedPacket, Content, Interface, Unreadable},
     config::Config,
     limits::BATCH_PACKETS,
     record::{Fate, Late, NotFed, Record, Seen, Verdict},
@@ -57,6 +57,8 @@ pub struct Totals {
     pub own_output: u64,
     /// Not fed in: of a link layer that is not read.
     pub unreadable: u64,
+    /// Why the first of those is not read.
+    pub first_unreadable: Option<Unreadable>,
     /// Not fed in: no interface leads to their source.
     pub nowhere: u64,
     /// Fed in with other addresses.
@@ -334,7 +336,10 @@ impl Replay {
         let totals = &mut self.totals;
         match fed.fate {
             Fate::NotFed(NotFed::OwnOutput) => totals.own_output += 1,
-            Fate::NotFed(NotFed::Unreadable(_)) => totals.unreadable += 1,
+            Fate::NotFed(NotFed::Unreadable(why)) => {
+                totals.unreadable += 1;
+                totals.first_unreadable.get_or_insert(why);
+            }
             Fate::NotFed(NotFed::Nowhere) => totals.nowhere += 1,
             Fate::Fed(..) => match fed.seen {
                 Seen::AsCaptured => {}
