@@ -179,8 +179,8 @@ impl fmt::Display for Invalid {
             Self::State(kind, state) => write!(f, "{} cannot come in {state}", kind.name()),
             Self::Reset { number, limit } => write!(
                 f,
-                "RST with sequence number {number:?} lies {} bytes before {limit:?}, which is acknowledged already",
-                *limit - *number
+                "RST with sequence number {number:?} lies {} before {limit:?}, which is acknowledged already",
+                Bytes(*limit - *number)
             ),
             Self::Window(miss) => write!(f, "outside the window: {miss}"),
             Self::SctpChunks => f.write_str("the SCTP chunks cannot be right, or do not stand where they must"),
@@ -199,28 +199,32 @@ impl fmt::Display for Invalid {
 impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bound, number, limit } = *self;
-        let bytes = self.bytes();
+        let by = Bytes(self.bytes());
         match bound {
-            Bound::SeqOver => write!(
-                f,
-                "it starts at {number:?}, {bytes} bytes beyond the upper bound {limit:?} (I: the receiver's window)"
-            ),
-            Bound::Overshot => write!(
-                f,
-                "it ends at {number:?}, {bytes} bytes beyond the upper bound {limit:?} (I: the receiver's window)"
-            ),
-            Bound::SeqUnder => write!(
-                f,
-                "it ends at {number:?}, {bytes} bytes before the lower bound {limit:?} (II: acknowledged long ago)"
-            ),
-            Bound::AckOver => write!(
-                f,
-                "it acknowledges {number:?}, {bytes} bytes beyond the upper bound {limit:?} (III: never sent)"
-            ),
-            Bound::AckUnder => write!(
-                f,
-                "it acknowledges {number:?}, {bytes} bytes before the lower bound {limit:?} (IV: overly delayed)"
-            ),
+            Bound::SeqOver => {
+                write!(f, "it starts at {number:?}, {by} beyond the upper bound {limit:?} (I: the receiver's window)")
+            }
+            Bound::Overshot => {
+                write!(f, "it ends at {number:?}, {by} beyond the upper bound {limit:?} (I: the receiver's window)")
+            }
+            Bound::SeqUnder => {
+                write!(f, "it ends at {number:?}, {by} before the lower bound {limit:?} (II: acknowledged long ago)")
+            }
+            Bound::AckOver => {
+                write!(f, "it acknowledges {number:?}, {by} beyond the upper bound {limit:?} (III: never sent)")
+            }
+            Bound::AckUnder => {
+                write!(f, "it acknowledges {number:?}, {by} before the lower bound {limit:?} (IV: overly delayed)")
+            }
         }
+    }
+}
+
+/// So many bytes, in words.
+struct Bytes(u32);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, if self.0 == 1 { "byte" } else { "bytes" })
     }
 }

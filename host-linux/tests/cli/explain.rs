@@ -1,4 +1,6 @@
-use crate::program::{MASQUERADE, router, towpath};
+use std::fs;
+
+use crate::program::{MASQUERADE, Place, captures, router, towpath};
 
 #[test]
 fn a_dropped_packet_is_told_hook_by_hook_with_what_would_have_let_it_pass() {
@@ -55,4 +57,27 @@ fn a_number_that_the_capture_does_not_reach_is_an_error() {
 fn the_gateways_own_output_is_told_as_such() {
     let told = router(MASQUERADE).towpath("explain @ping-nat.pcapng -c gateway.toml -n 6").fine();
     assert!(told.contains("verdict      NOT_INJECTED OwnOutput: The gateway itself has sent it.\n"), "{told}");
+}
+
+#[test]
+fn an_invalid_segment_is_told_with_the_bound_that_it_misses_and_by_how_much() {
+    let place = Place::new(&[]);
+    fs::copy(captures().join("../tests/kernel/examples/02-tcp-odd/in.pcap"), place.path("odd.pcap")).expect("a file");
+    for (number, why) in [
+        (10, "it starts at 25677, 16384 bytes beyond the upper bound 9293 (I: the receiver's window)"),
+        (13, "it acknowledges 9002, 1 byte beyond the upper bound 9001 (III: never sent)"),
+        (25, "RST with sequence number 9101 lies 100 bytes before 9201, which is acknowledged already"),
+    ] {
+        let told = place.towpath(&format!("explain odd.pcap -n {number}")).fine();
+        let line = told.lines().find(|line| line.contains("conntrack  INVALID: ")).expect(&told);
+        assert!(line.ends_with(why), "{line}");
+    }
+}
+
+#[test]
+fn a_packet_that_a_rule_drops_is_told_with_the_rules_file_and_line() {
+    let place = router("*filter\n-A FORWARD -p udp -j ACCEPT\n-A FORWARD -p icmp -j DROP\nCOMMIT\n");
+    let told = place.towpath("explain @ping.pcap -c gateway.toml -n 3").fine();
+    assert!(told.contains("\nverdict      DROPPED_FORWARD FilterRule: "), "{told}");
+    assert!(told.contains("\nrule         rules.v4:3 filter -A FORWARD -p icmp -j DROP\n"), "{told}");
 }
