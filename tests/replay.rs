@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::Value;
 use towpath_engine::netfilter::Source;
 use towpath_replay::{
     capture::{Capture, CaptureError},
@@ -76,6 +77,72 @@ fn a_cut_capture_is_told_up_to_the_cut_as_the_whole_one() {
     let (records, error) = cut.split_at(cut.len() - 1);
     assert_eq!(records, &whole[..records.len()]);
     assert!(error[0].contains("the capture is cut off"), "{error:?}");
+}
+
+/// FTP sessions and what the gateway had: how many control and how many data connections there are.
+#[rustfmt::skip]
+const FTP: &[(&str, Option<&str>, usize, usize)] = &[
+    ("ftp-port-inside.pcap", Some("masquerade.v4"), 1, 2),
+    ("ftp-port-nat.pcapng",  Some("masquerade.v4"), 1, 2),
+    ("ftp-pasv-inside.pcap", Some("masquerade.v4"), 1, 3),
+    ("ftp-pasv-nat.pcapng",  Some("masquerade.v4"), 1, 3),
+    ("ftp-eprt-inside.pcap", Some("masquerade.v4"), 1, 2),
+    ("ftp-eprt-nat.pcapng",  Some("masquerade.v4"), 1, 2),
+    ("ftp-epsv-inside.pcap", Some("masquerade.v4"), 1, 2),
+    ("ftp-epsv-nat.pcapng",  Some("masquerade.v4"), 1, 2),
+    ("ftp-dnat.pcapng",      Some("dnat-ftp.v4"),   3, 6),
+    ("ftp-ipv6.pcap",        None,                  2, 4),
+];
+
+#[test]
+fn every_ftp_session_is_a_closed_loop_in_which_data_connections_are_related() {
+    for &(file, rules, control, data) in FTP {
+        let lines = parsed(file, rules);
+        let tcp = |line: &&Value| line["pkt"].as_str().is_some_and(|packet| packet.contains(" tcp "));
+        let fed: Vec<_> = lines.iter().filter(tcp).filter(|line| line["verdict"] != "NOT_INJECTED").collect();
+        let count = |state: &str| fed.iter().filter(|line| line["state"] == state).count();
+        assert_eq!((count("NEW"), count("RELATED")), (control, data), "{file}");
+        assert_eq!(count("ESTABLISHED"), fed.len() - control - data, "{file}: every other packet finds its connection");
+        for line in fed {
+            assert_eq!(line["verdict"], "FORWARDED", "{file}: {line}");
+            if rules.is_some() {
+                // Behind a gateway that hides them, neither side hears of the other's own addresses.
+                let (out, hidden) = match line["dev"].as_str() {
+                    Some("inside") => ("outside", "192.168.1."),
+                    _ => ("inside", "203.0.113."),
+                };
+                assert_eq!(line["out"][0]["dev"], out, "{file}: {line}");
+                assert!(!line["out"][0]["pkt"].as_str().expect("a packet").contains(hidden), "{file}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_router_sent_is_what_the_engine_sends_in_its_place() {
+    let two_sided = ["-nat.pcapng", "-dnat.pcapng", "directions.pcapng", "any-sll.pcap", "any-sll2.pcap"];
+    for (file, rules) in ROUTED {
+        // Without the helper for TFTP that session is another one.
+        if file.starts_with("tftp") || !two_sided.iter().any(|ending| file.ends_with(ending)) {
+            continue;
+        }
+        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+        for line in parsed(file, Some(rules)) {
+            match line["verdict"].as_str() {
+                Some("NOT_INJECTED") => theirs.push(line["pkt"].clone()),
+                // The captures do not say whom the router's device on the inside has answered.
+                Some("NO_HOOK") => {}
+                _ => ours.extend(line["out"].as_array().expect("out").iter().map(|out| out["pkt"].clone())),
+            }
+        }
+        assert!(!theirs.is_empty(), "{file}");
+        assert_eq!(theirs, ours, "{file}");
+    }
+}
+
+/// The records of a capture.
+fn parsed(file: &str, rules: Option<&str>) -> Vec<Value> {
+    json(file, rules).iter().map(|line| serde_json::from_str(line).expect("a record")).collect()
 }
 
 /// What `towpath replay` shows of a capture.
