@@ -103,8 +103,7 @@ fn whole_tables_are_listed_as_the_tool_lists_them() {
     for name in REAL {
         for options in ["-v", "-v -x", "", "--line-numbers", "-v -x --line-numbers"] {
             if !tool_runs() {
-                eprintln!("skipped: iptables-legacy-restore cannot run in a network namespace here");
-                return;
+                return lab::skip("iptables-legacy-restore cannot run in a network namespace here");
             }
             let text = read(&format!("real/{name}.v4"));
             let sets = sets_of(name).map(|sets| format!("ipset restore <<'SETS'\n{sets}SETS\n")).unwrap_or_default();
@@ -120,8 +119,7 @@ fn whole_tables_are_listed_as_the_tool_lists_them() {
 #[test]
 fn the_recordings_are_what_the_tool_here_makes_of_them() {
     if !tool_runs() {
-        eprintln!("skipped: iptables-legacy-restore cannot run in a network namespace here");
-        return;
+        return lab::skip("iptables-legacy-restore cannot run in a network namespace here");
     }
     let pairs = pairs();
     let mut script = String::from(
@@ -148,8 +146,7 @@ fn the_recordings_are_what_the_tool_here_makes_of_them() {
 #[test]
 fn the_tool_here_saves_whole_files_as_recorded() {
     if !tool_runs() {
-        eprintln!("skipped: iptables-legacy-restore cannot run in a network namespace here");
-        return;
+        return lab::skip("iptables-legacy-restore cannot run in a network namespace here");
     }
     for name in FILES {
         let text = read(&format!("files/{name}.v4"));
@@ -165,8 +162,7 @@ fn the_tool_here_saves_whole_files_as_recorded() {
 #[test]
 fn the_tool_here_saves_what_real_tools_write_as_recorded() {
     if !tool_runs() {
-        eprintln!("skipped: iptables-legacy-restore cannot run in a network namespace here");
-        return;
+        return lab::skip("iptables-legacy-restore cannot run in a network namespace here");
     }
     for name in REAL {
         let (text, saved) = (read(&format!("real/{name}.v4")), read(&format!("real/{name}.saved")));

@@ -3,5 +3,9 @@
 mod check;
 mod explain;
 mod program;
+#[cfg(shipped_helpers)]
+mod readme;
 mod replay;
+#[path = "../wire/skip.rs"]
+mod skip;
 mod wrong;

@@ -4,7 +4,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::program::{MASQUERADE, Place, captures, router, towpath};
+use crate::{
+    program::{MASQUERADE, Place, captures, router, towpath},
+    skip::skip,
+};
 
 #[test]
 fn without_a_gateway_connections_are_listed_and_counted() {
@@ -105,8 +108,10 @@ fn what_was_written_shows_verdicts_in_tshark_and_replays_to_the_same_verdicts() 
         .current_dir(place.path(""))
         .output();
     let Ok(output) = output else {
-        eprintln!("skipped: there is no tshark");
-        return;
+        return skip(
+            "replay::what_was_written_shows_verdicts_in_tshark_and_replays_to_the_same_verdicts",
+            "there is no tshark",
+        );
     };
     let shown = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(shown.contains("outside\tpacket 3: DROPPED_FORWARD FilterPolicy, NEW\n"), "{shown}\n{told}");

@@ -11,7 +11,7 @@ use std::{
 pub(crate) fn skip(name: &str, reason: &str) {
     let _ = writeln!(io::stderr(), "SKIPPED: {name}: {reason}");
     if let Some(path) = env::var_os("TOWPATH_SKIPS") {
-        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-        writeln!(file, "{name}: {reason}").unwrap();
+        let mut file = OpenOptions::new().create(true).append(true).open(path).expect("the list of skips");
+        writeln!(file, "{name}: {reason}").expect("the list of skips can be written");
     }
 }
