@@ -33,7 +33,7 @@ mod tests {
     fn a_text_is_read_up_to_its_bound_and_its_first_bad_line_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("text");
-        let mut told = |bytes: &[u8]| {
+        let told = |bytes: &[u8]| {
             fs::write(&file, bytes).unwrap();
             read(&file, 6).map_err(|error| error.to_string())
         };
