@@ -103,7 +103,11 @@ impl Engine {
                 let ends = source.zip(to).map(|(source, destination)| Ends { source, destination });
                 let answer = ends.and_then(|ends| {
                     let making = Making::towards(ends.destination, &self.routes, &self.devices, &mut self.around);
-                    local::datagram_reply(&mut self.pool, &packet, answer, ends, making, &self.around.routines)
+                    let mtu = match self.routes.from_here(&self.devices, ends.destination, way.input) {
+                        Fate::Forward(hop) => hop.mtu_bytes,
+                        Fate::Local | Fate::Nowhere(_) => LOOPBACK_MTU_BYTES,
+                    };
+                    local::datagram_reply(&mut self.pool, &packet, answer, ends, making, mtu, &self.around.routines)
                 });
                 packet.recycle(&mut self.pool);
                 if let Some(mut answer) = answer {
@@ -127,7 +131,11 @@ impl Engine {
     pub(crate) fn send_own(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
         let (packet, hop) = self.route_own(packet)?;
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
-        let packet = self.at(Hook::Output, now, packet, Way { input: None, hop: Some(hop) })?;
+        let mut packet = self.at(Hook::Output, now, packet, Way { input: None, hop: Some(hop) })?;
+        if packet.meta().owner.is_none() && packet.meta().gso.is_none() {
+            // Nobody but a rule of this hook has seen what the path itself has left to do.
+            offload::checksum::complete(&mut packet, &self.around.routines);
+        }
         // DNAT in OUTPUT may have changed where it goes (Linux: `ip_route_me_harder()`).
         let (packet, hop) = self.route_own(packet)?;
         self.transmit(now, packet, Way { input: None, hop: Some(hop) }, hop)

@@ -16,6 +16,7 @@ use crate::{
     limits::EVENT_QUEUE_MAX,
     nat,
     noted::Noted,
+    offload,
     packet::Packet,
     time::Instant,
     trace::Step,
@@ -83,8 +84,8 @@ impl Engine {
                 Family::Ipv6 => Making::towards(sender, &self.routes, &self.devices, &mut self.around).flow_label,
             };
             if let Some(mut answer) = self.reset_of(packet, flow_label) {
-                let tos = packet.ipv4().map_or(0, |ip| ip.tos & !CONGESTION_BITS);
-                if let Some(ip) = answer.ipv4_mut() {
+                let tos = packet.ip().map_or(0, |ip| ip.tos() & !CONGESTION_BITS);
+                if let Some(mut ip) = answer.ip_mut() {
                     ip.set_tos(tos);
                 }
                 self.originate(now, answer);
@@ -137,6 +138,10 @@ impl Engine {
     /// `nf_send_reset6()`: the answer belongs to the packet's connection, which is taken as closed.
     pub(crate) fn send_reset(&mut self, now: Instant, about: &Packet) {
         let Some(mut answer) = self.reset_of(about, 0) else { return };
+        if answer.ipv4().is_some() {
+            // Whoever quotes it meanwhile shows that (Linux: `nf_reject_ip_tcphdr_put()`).
+            offload::checksum::leave_to_device(&mut answer);
+        }
         answer.meta_mut().tracking = attached(about.meta().tracking);
         if let Some(connection) = about.meta().tracking.connection() {
             self.conntrack.set_closing(now, connection, &self.around.sysctls);

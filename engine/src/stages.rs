@@ -1,7 +1,7 @@
 //! The stages of a hook: what each asks of its room, and what the room's answer does to the packet.
 
 use crate::{
-    conntrack::{ConnId, Connection, Direction, State, Template, Tracking, Tuple, calling},
+    conntrack::{ConnId, Connection, Direction, State, Status, Template, Tracking, Tuple, calling},
     ending::{DropReason, Dropped},
     engine::Engine,
     ip::{Fate, NextHop, fragment, icmp_error, reject},
@@ -166,7 +166,7 @@ impl Engine {
         };
         let is_verified = packet.meta().device.is_some() && self.around.sysctls.conntrack_checksum != 0;
         if packet.protocol() == Protocol::SCTP && is_verified {
-            nat::rewrite::lay_together(&mut packet, false);
+            nat::rewrite::lay_together(&mut packet);
         }
         let template = match template.helper {
             None if self.helpers_by_port => Template { helper: self.helpers.attached_to(&packet), ..template },
@@ -226,6 +226,9 @@ impl Engine {
             packet = self.bind(hook, now, packet, way, id)?;
         }
         let Some(connection) = self.conntrack.connection(id) else { return Ok(packet) };
+        if !has_table && !connection.status.intersects(Status::NAT) {
+            return Ok(packet);
+        }
         let output = || way.output().and_then(|output| self.devices.find(output));
         if hook == Hook::Postrouting && !is_error && nat::has_lost_its_device(connection, direction, output()) {
             self.forget(now, id);
@@ -240,8 +243,10 @@ impl Engine {
         if let Err(reason) = rewritten {
             return Err(packet.drop_for(reason));
         }
-        if nat::rewrite::translates(connection, direction, manip) {
-            nat::rewrite::lay_together(&mut packet, is_error);
+        if is_error {
+            nat::lay_error_together(connection, direction, manip, &mut packet);
+        } else if nat::rewrite::translates(connection, direction, manip) {
+            nat::rewrite::lay_together(&mut packet);
         }
         if let (Some(before), Some(after)) = (before, Tuple::of(&packet))
             && before != after

@@ -159,7 +159,8 @@ fn is_unsummed_v6(packet: &Packet) -> bool {
 
 /// A service's answer to a datagram, between `ends`: its source is the address of the way back, which need not be the one
 /// that was asked, since a socket that is bound to no address answers as if it had never been asked (Linux v6.18:
-/// `net/ipv4/udp.c`, `udp_sendmsg()`).
+/// `net/ipv4/udp.c`, `udp_sendmsg()`). One that is larger than the way's MTU may be cut (`net/ipv4/ip_output.c`,
+/// `__ip_make_skb()`).
 #[must_use]
 pub fn datagram_reply(
     pool: &mut Pool,
@@ -167,6 +168,7 @@ pub fn datagram_reply(
     answer: &ServiceAnswer,
     ends: Ends,
     making: Making,
+    mtu_bytes: u32,
     routines: &Routines,
 ) -> Option<Packet> {
     let udp = asked.udp()?;
@@ -188,7 +190,7 @@ pub fn datagram_reply(
         checksum: [0xff, 0xff],
     };
     let mut ip = head(ends, Protocol::UDP, making);
-    if let Head::V4(ip) = &mut ip {
+    if let (Head::V4(ip), true) = (&mut ip, Ipv4Header::LEN + usize::from(header.len.get()) <= mtu_bytes as usize) {
         ip.flags_fragment = Ipv4Header::DONT_FRAGMENT.into();
     }
     let bytes = ip.before(&[header.as_bytes(), payload].concat());

@@ -5,7 +5,9 @@ use zerocopy::FromBytes;
 
 use super::{
     Manip,
-    rewrite::{AddressChange, Change, Filling, SCTP_CHECKSUM, rewrite_to, rewrite_transport, translates},
+    rewrite::{
+        AddressChange, Change, Filling, SCTP_CHECKSUM, rewrite_to, rewrite_transport, rewritten_len, translates,
+    },
 };
 use crate::{
     conntrack::{Connection, Direction, Family, Status, Tuple},
@@ -86,6 +88,30 @@ pub fn rewrite_icmp_error(
     outer.map_or(Some(()), |outer| rewrite_to(&outer, manip, packet)).ok_or(DropReason::NatUntranslatable)
 }
 
+/// What is looked at or rewritten of an error that was put together here lies in its first piece from now on, which shows
+/// when it is cut again: the quoted network header, and the transport header if that is translated.
+///
+/// Linux v6.18: `net/netfilter/nf_nat_proto.c`, `nf_nat_icmp_reply_translation()`, `nf_nat_icmpv6_reply_translation()`.
+pub(crate) fn lay_error_together(connection: &Connection, direction: Direction, manip: Manip, packet: &mut Packet) {
+    if packet.pieces().is_none() {
+        return;
+    }
+    let network = match packet.family().unwrap_or_default() {
+        Family::Ipv4 => Ipv4Header::LEN,
+        Family::Ipv6 => Ipv6Header::LEN,
+    };
+    let mut len = IcmpHeader::LEN + network;
+    let quoted = packet.transport_bytes().get(IcmpHeader::LEN..).unwrap_or_default();
+    let head = packet.family().and_then(|family| Head::of(family, quoted));
+    if let Some(head) = head.filter(|head| head.has_transport && translates(connection, direction, manip)) {
+        let before = IcmpHeader::LEN + head.len;
+        len = before + rewritten_len(head.protocol, packet.transport_len().saturating_sub(before));
+    }
+    if let Some(pieces) = packet.pieces_mut() {
+        pieces.pull(len);
+    }
+}
+
 /// Both ends are settled.
 const SETTLED: Status = Status(Status::SRC_NAT_DONE.0 | Status::DST_NAT_DONE.0);
 
@@ -123,7 +149,9 @@ struct Head {
     family: Family,
     /// Its bytes, with options or extension headers.
     len: usize,
-    /// Whether a transport header follows.
+    /// What follows.
+    protocol: Protocol,
+    /// Whether its header does.
     has_transport: bool,
 }
 
@@ -132,13 +160,13 @@ impl Head {
         match family {
             Family::Ipv4 => {
                 let (ip, _) = Ipv4Header::ref_from_prefix(quoted).ok()?;
-                Some(Self { family, len: ip.header_len(), has_transport: true })
+                Some(Self { family, len: ip.header_len(), protocol: ip.protocol(), has_transport: true })
             }
             Family::Ipv6 => {
                 let (ip, rest) = Ipv6Header::ref_from_prefix(quoted).ok()?;
                 let chain = Chain::walk(ip.next_header(), rest);
                 let has_transport = chain.end == ChainEnd::Upper;
-                Some(Self { family, len: Ipv6Header::LEN + chain.len, has_transport })
+                Some(Self { family, len: Ipv6Header::LEN + chain.len, protocol: chain.protocol, has_transport })
             }
         }
     }

@@ -11,9 +11,7 @@ use crate::{
     ending::DropReason,
     offload::checksum::is_partial,
     packet::{Checksum, Ip, IpMut, Network, Packet},
-    wire::{
-        IcmpHeader, Icmpv6Header, Ipv4Header, Ipv6Header, Protocol, TcpHeader, checksum::update, crc32c::crc32c, ipv6,
-    },
+    wire::{Protocol, TcpHeader, checksum::update, crc32c::crc32c, ipv6},
 };
 
 /// Rewrites one end of a packet as its connection's translation says; does nothing when that end is not translated.
@@ -74,12 +72,18 @@ pub(super) fn rewrite_to(target: &Tuple, manip: Manip, packet: &mut Packet) -> O
 
 /// What is rewritten of a datagram that was put together here lies in its first piece from now on, which shows when it is
 /// cut again (Linux v6.18: `net/core/skbuff.c`, `skb_ensure_writable()`).
-pub(crate) fn lay_together(packet: &mut Packet, is_error: bool) {
-    let len = match packet.protocol() {
-        Protocol::ICMP if is_error => IcmpHeader::LEN + Ipv4Header::LEN,
-        Protocol::ICMPV6 if is_error => Icmpv6Header::LEN + Ipv6Header::LEN,
-        Protocol::TCP if packet.transport_len() >= TcpHeader::LEN => TcpHeader::LEN,
-        Protocol::SCTP if packet.transport_len() >= SCTP_HEADER_LEN => SCTP_HEADER_LEN,
+pub(crate) fn lay_together(packet: &mut Packet) {
+    let len = rewritten_len(packet.protocol(), packet.transport_len());
+    if let Some(pieces) = packet.pieces_mut() {
+        pieces.pull(len);
+    }
+}
+
+/// How much of a transport header of `protocol` is rewritten, of which `len` bytes are there.
+pub(super) const fn rewritten_len(protocol: Protocol, len: usize) -> usize {
+    match protocol {
+        Protocol::TCP if len >= TcpHeader::LEN => TcpHeader::LEN,
+        Protocol::SCTP if len >= SCTP_HEADER_LEN => SCTP_HEADER_LEN,
         Protocol::TCP
         | Protocol::UDP
         | Protocol::UDPLITE
@@ -88,9 +92,6 @@ pub(crate) fn lay_together(packet: &mut Packet, is_error: bool) {
         | Protocol::GRE
         | Protocol::SCTP => 8,
         _ => 0,
-    };
-    if let Some(pieces) = packet.pieces_mut() {
-        pieces.pull(len);
     }
 }
 
