@@ -170,10 +170,15 @@ impl Play {
             None => REFUSED,
         };
         self.meets_a_listener(&input, &ending).with_context(|| format!("frame {n}"))?;
-        let missing = self.engine.random().missing().first().copied();
+        let mut missing = self.engine.random().missing().to_vec();
         let given = self.drain();
-        // The identification of a packet that does not leave is nobody's business.
-        if let Some(missing) = missing.filter(|missing| *missing != Draw::IpId || !given.out.is_empty()) {
+        // Nobody knows what was drawn for a packet that does not leave, or for a flow that does not live to be told of.
+        missing.retain(|missing| match missing {
+            Draw::IpId | Draw::FlowLabel => !given.out.is_empty(),
+            Draw::Port => !given.events.is_empty(),
+            Draw::FragmentId => true,
+        });
+        if let Some(missing) = missing.first() {
             bail!("frame {n}: the engine draws ({missing:?}) where draws.json holds no admissible value");
         }
         let (state, dir) = state_and_direction(ending.tracking);
