@@ -161,9 +161,9 @@ impl Defrag {
         gathered
     }
 
-    /// How many fragments wait for others.
+    /// How many fragments wait for others. A datagram of which nothing was worth keeping counts as one: its time runs.
     pub(crate) fn waiting(&self) -> usize {
-        self.datagrams.values().map(Datagram::waiting).sum()
+        self.datagrams.values().map(|datagram| datagram.waiting().max(1)).sum()
     }
 
     /// The datagrams whose time is over, oldest first.
