@@ -4,5 +4,7 @@
 mod damage;
 #[path = "snapshot/going_on.rs"]
 mod going_on;
+#[path = "snapshot/repeating.rs"]
+mod repeating;
 #[path = "snapshot/same.rs"]
 mod same;

@@ -61,6 +61,31 @@ pub enum Command {
     ForgetExpectations(Option<Vec<ExpectationId>>),
 }
 
+impl Command {
+    /// Whether packets of established flows may pass otherwise, or be counted otherwise, after it.
+    pub(crate) const fn may_change_courses(&self) -> bool {
+        match self {
+            Self::AddDevice(_)
+            | Self::AddAddress(..)
+            | Self::AddRoute(_)
+            | Self::AddNeighbour { .. }
+            | Self::ReplaceRules(_)
+            | Self::LoadHelper(_)
+            | Self::AttachHelpersByPort(_)
+            | Self::SetSysctl(..)
+            | Self::SetFeature(..)
+            | Self::OfferUdp(_) => true,
+            Self::Subscribe(_)
+            | Self::Trace(_)
+            | Self::Script(_)
+            | Self::SendPacket(_)
+            | Self::FlushConntrack
+            | Self::ForgetConnections(_)
+            | Self::ForgetExpectations(_) => false,
+        }
+    }
+}
+
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

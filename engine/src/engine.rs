@@ -77,6 +77,10 @@ pub struct Engine {
     pub(crate) frames: u64,
     /// The latest time seen.
     pub(crate) latest: Instant,
+    /// Whether packets may take the short way of `repeat.rs`.
+    pub(crate) repeats: bool,
+    /// How many have taken it.
+    pub(crate) repeated: u64,
 }
 
 /// What a deadline is for.
@@ -124,6 +128,8 @@ impl Engine {
             batch: Vec::new(),
             frames: 0,
             latest: Instant::ZERO,
+            repeats: true,
+            repeated: 0,
         }
     }
 

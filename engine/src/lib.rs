@@ -13,7 +13,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | `path` | the packet's way, hook by hook: read it first |
+//! | `path`, `repeat` | the packet's way, hook by hook: read it first; the short way of packets that fare as others of their flow |
 //! | [`engine`] | the interface: `handle_*` in, `poll_*` out |
 //! | [`packet`] | one packet: bytes, layers, facts, notation |
 //! | [`wire`] | headers and checksums |
@@ -56,6 +56,7 @@ pub mod packet;
 mod path;
 pub mod random;
 mod reassembly;
+mod repeat;
 mod settle;
 pub mod snapshot;
 mod stages;

@@ -85,6 +85,9 @@ pub const REVIEW_RULES_BACK_MAX: usize = 4096;
 /// Recorded walks of one rule set: flows of a gateway share few; each holds at most 256 bytes, 16 MB in all.
 pub const WALKS_MAX: usize = 65_536;
 
+/// Recorded courses of one rule set: an input device with a route each. Packets on others take the long way.
+pub const COURSES_MAX: usize = 256;
+
 /// Rules and policies that a recorded walk may have counted.
 pub const WALK_RULES_MAX: usize = 30;
 

@@ -20,6 +20,9 @@ use crate::{
 
 impl Engine {
     pub(crate) fn carry_out(&mut self, now: Instant, command: Command) -> Result<Reply, CommandError> {
+        if command.may_change_courses() {
+            self.forget_courses();
+        }
         match command {
             Command::AddDevice(device) => self.add_device(device).map(Reply::Device),
             Command::AddAddress(device, address) => self.add_address(device, address).map(|()| Reply::Done),

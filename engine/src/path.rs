@@ -5,6 +5,9 @@
 //!                                  └─► deliver ─► INPUT ─► local ──► originate ─► OUTPUT ─► transmit
 //! ```
 //!
+//! A packet that passes through as packets of its flow have passed before leaves this way once its connection is known, and
+//! is taken straight to its next hop: [`Engine::repeat`] in `repeat.rs` says when, and does what the long way would.
+//!
 //! Rooms do not know the engine; only this file, `stages.rs` (what each stage of a hook asks of its room), `link/`
 //! (Ethernet, ARP and neighbour discovery at both ends), `reassembly.rs` (fragments) and `loopback.rs` (what this host
 //! sends to itself) know the rooms. Every stage takes the packet by value and gives it back; `?` is the way to drop it.
@@ -54,7 +57,11 @@ impl Engine {
         }
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
         let way = Way { input: packet.meta().device, hop: None };
-        let mut packet = self.at_prerouting(now, packet, way)?;
+        let packet = self.until_tracked(now, packet, way)?;
+        if let Some(hop) = self.recorded_hop(&packet) {
+            return self.repeat(now, packet, hop);
+        }
+        let mut packet = self.since_tracked(now, packet, way)?;
         Self::look_at_transport(&mut packet);
         match self.routes.fate(&self.devices, &packet) {
             Fate::Local => self.deliver(now, packet, way),
@@ -65,7 +72,19 @@ impl Engine {
 
     /// The path's first hook.
     pub(crate) fn at_prerouting(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Packet, Dropped> {
-        self.at(Hook::Prerouting, now, packet, way)
+        let packet = self.until_tracked(now, packet, way)?;
+        self.since_tracked(now, packet, way)
+    }
+
+    /// The first hook up to connection tracking, after which it is known to which flow the packet belongs.
+    fn until_tracked(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Packet, Dropped> {
+        self.around.trace.push(|| Step::Hook(Hook::Prerouting, Summary(&packet).to_string()));
+        self.ask_stages(Hook::Prerouting, Hook::until_tracked(), now, packet, way)
+    }
+
+    /// What comes at the first hook after connection tracking.
+    fn since_tracked(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Packet, Dropped> {
+        self.ask_stages(Hook::Prerouting, Hook::since_tracked(), now, packet, way)
     }
 
     /// A packet passes through.
@@ -215,10 +234,21 @@ impl Engine {
     }
 
     /// Calls everybody at a hook, in order.
-    fn at(&mut self, hook: Hook, now: Instant, mut packet: Packet, way: Way) -> Result<Packet, Dropped> {
+    fn at(&mut self, hook: Hook, now: Instant, packet: Packet, way: Way) -> Result<Packet, Dropped> {
         self.around.trace.push(|| Step::Hook(hook, Summary(&packet).to_string()));
+        self.ask_stages(hook, hook.stages(), now, packet, way)
+    }
+
+    fn ask_stages(
+        &mut self,
+        hook: Hook,
+        stages: &[Stage],
+        now: Instant,
+        mut packet: Packet,
+        way: Way,
+    ) -> Result<Packet, Dropped> {
         let family = packet.family().unwrap_or_default();
-        for &stage in hook.stages() {
+        for &stage in stages {
             self.noted.place = Some((hook, stage));
             if !self.rules.of(family).has_part_in(stage) {
                 continue;
@@ -230,7 +260,7 @@ impl Engine {
                 Stage::Filter => self.table(TableName::Filter, hook, now, packet, way)?,
                 Stage::DestinationNat | Stage::SourceNat => self.translate(hook, now, packet, way)?,
                 Stage::Helper => self.help(now, packet)?,
-                Stage::Confirm => self.confirm(now, packet)?,
+                Stage::Confirm => self.confirm(now, packet, way)?,
             };
         }
         Ok(packet)

@@ -196,12 +196,15 @@ impl Engine {
         }
     }
 
-    /// Remembers how the tables let a packet of an established flow pass.
-    fn record_walk(&mut self, packet: &Packet) {
+    /// Remembers how the tables let a packet of an established flow pass, and where it goes.
+    fn record_walk(&mut self, packet: &Packet, way: Way) {
         let Some((id, direction)) = established(packet) else { return };
+        let course = Self::course_of(packet, way);
         if let Some(connection) = self.conntrack.connection_mut(id) {
             let rules = self.rules.of_mut(connection.original.family);
-            connection.walks = rules.record(connection.walks, direction, &self.noted.walk);
+            if rules.is_news(&self.noted.walk, course.as_ref()) {
+                connection.walks = rules.record(connection.walks, direction, &self.noted.walk, course);
+            }
         }
     }
 
@@ -306,10 +309,8 @@ impl Engine {
     }
 
     /// Enters a new connection into the table, or remembers how the tables let a packet of an established one pass.
-    pub(crate) fn confirm(&mut self, now: Instant, packet: Packet) -> Result<Packet, Dropped> {
-        if self.noted.walk.is_news() {
-            self.record_walk(&packet);
-        }
+    pub(crate) fn confirm(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Packet, Dropped> {
+        self.record_walk(&packet, way);
         match self.conntrack.confirm(now, &packet, &mut self.around) {
             Ok(()) => Ok(packet),
             Err(reason) => Err(packet.drop_for(reason)),

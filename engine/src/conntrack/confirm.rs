@@ -44,6 +44,13 @@ impl Conntrack {
         Ok(())
     }
 
+    /// Tells what the packet has changed about its connection, which is in the table already.
+    pub(crate) fn tell(&mut self, now: Instant, packet: &Packet, around: &mut Surroundings) {
+        if let Some(id) = packet.meta().tracking.connection().filter(|&id| self.connection(id).is_some()) {
+            self.tell_changes(now, id.slot, around);
+        }
+    }
+
     /// The hash of the connection's original tuple: the packet's own, unless this is not the packet that has started it.
     fn known_hash(&self, packet: &Packet, original: &Tuple) -> u64 {
         match packet.meta().flow_hash {

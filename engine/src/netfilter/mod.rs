@@ -47,4 +47,4 @@ pub use review::{Remark, Review};
 pub use ruleset::{RuleSet, RuleSets};
 pub use save::{ListOptions, Loading, Source};
 pub use view::{Copied, RejectWith, RuleId, Verdict, View};
-pub use walk::{Walk, WalkId};
+pub use walk::{Course, Walk, WalkId};

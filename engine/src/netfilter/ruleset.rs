@@ -9,10 +9,11 @@ use super::{
     matches::Match,
     program::{Place, Program, compile::compile},
     save::{self, ListOptions, Loading, Source, Tables},
-    walk::{Walk, WalkId, Walks},
+    walk::{Course, Walk, WalkId, Walks},
 };
 use crate::{
-    conntrack::{Counter, Direction, Family, Template, TemplateId},
+    conntrack::{Conntrack, Counter, Direction, Family, Template, TemplateId},
+    packet::Packet,
     time::Instant,
 };
 
@@ -108,10 +109,37 @@ impl RuleSet {
         self.walks.plan(walks, direction, walk);
     }
 
+    /// The course that packets before have taken, when the packet that [`Self::plan`] has prepared may be let through all
+    /// tables as they were, without coming to them one by one; [`Self::count`] counts it then.
+    #[must_use]
+    #[inline]
+    pub fn course(&self, walk: &Walk, packet: &Packet, conntrack: &Conntrack) -> Option<&Course> {
+        self.walks.course(walk, packet, conntrack)
+    }
+
+    /// Counts a packet of so many bytes at all tables that it is let through as [`Self::course`] has allowed.
+    #[inline]
+    pub fn count(&mut self, walk: &Walk, bytes: u64) {
+        self.walks.count(walk, bytes);
+    }
+
+    /// Whether [`Self::record`] would remember something that was not known. `course` is how the packet passes through; `None`
+    /// when it does not.
+    #[must_use]
+    #[inline]
+    pub fn is_news(&self, walk: &Walk, course: Option<&Course>) -> bool {
+        self.walks.is_news(walk, course)
+    }
+
     /// The number that a connection is to have from now on, after a packet that [`Self::plan`] has prepared got through
-    /// all tables; mostly the number that it had.
-    pub fn record(&mut self, walks: WalkId, direction: Direction, walk: &Walk) -> WalkId {
-        self.walks.record(walk, walks, direction)
+    /// all tables and takes that course; mostly the number that it had.
+    pub fn record(&mut self, walks: WalkId, direction: Direction, walk: &Walk, course: Option<Course>) -> WalkId {
+        self.walks.record(walk, walks, direction, course)
+    }
+
+    /// Forgets how packets have passed: something that rules or courses depend on may have changed. What was counted stays.
+    pub fn forget_walks(&mut self) {
+        self.walks.forget(&mut self.program.counters);
     }
 
     /// Asks every rule of every chain from now on, so that a test can compare.
@@ -250,6 +278,12 @@ impl RuleSets {
     /// Puts rules in the place of those of their family.
     pub fn replace(&mut self, new: RuleSet) {
         self.of_mut(new.family()).replace(new);
+    }
+
+    /// Forgets how packets have passed, of both families; see [`RuleSet::forget_walks`].
+    pub fn forget_walks(&mut self) {
+        self.v4.forget_walks();
+        self.v6.forget_walks();
     }
 
     /// One rule in words.

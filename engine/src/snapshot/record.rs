@@ -79,6 +79,9 @@ impl EngineRecord {
             // Room that is used again.
             pool: _,
             batch: _,
+            // For tests.
+            repeats: _,
+            repeated: _,
         } = engine;
         let Surroundings { sysctls, random, events, trace, routines: _ } = around;
         Self {

@@ -117,6 +117,11 @@ impl Replay {
         &mut self.engine
     }
 
+    /// Whether the gateway lets packets of established flows take a short way; see [`Engine::set_repeating`].
+    pub const fn set_repeating(&mut self, on: bool) {
+        self.engine.set_repeating(on);
+    }
+
     /// The gateway.
     #[must_use]
     pub const fn engine(&self) -> &Engine {

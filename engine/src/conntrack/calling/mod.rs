@@ -97,6 +97,12 @@ pub fn call(
     Ok(())
 }
 
+/// Whether [`call`] may do anything with packets of a connection.
+#[must_use]
+pub(crate) fn concerns(connection: &Connection) -> bool {
+    connection.helper().is_some() || connection.status.contains(Status::SEQ_ADJUST)
+}
+
 /// Whether helpers read such packets: those with a payload, of TCP not before it was answered.
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_ftp.c`, `help()`; the helpers for UDP take first packets too.

@@ -41,7 +41,7 @@ impl Flow {
             assert_eq!(self.lab.ask(table, hook, &mut packet), Verdict::Accept);
         }
         let repeated = repeats && !self.lab.walk.is_news();
-        self.walks = self.lab.rules.record(self.walks, Direction::Original, &self.lab.walk);
+        self.walks = self.lab.rules.record(self.walks, Direction::Original, &self.lab.walk, None);
         repeated
     }
 

@@ -1,10 +1,10 @@
 //! What of a packet rules may have looked at.
 
 use crate::{
-    conntrack::{State, Tracking},
+    conntrack::{Conntrack, State, Tracking},
     frame::DeviceId,
     netfilter::view::View,
-    packet::Transport,
+    packet::{Packet, Transport},
 };
 
 /// The bits of a packet that rules may have looked at and that may differ between packets of one direction of a
@@ -49,7 +49,18 @@ impl Fingerprint {
     /// Reads these bits of the packet at hand.
     #[inline]
     pub(in crate::netfilter) fn read(self, view: &View<'_>) -> Self {
-        let packet = &*view.packet;
+        self.read_of(view.packet, view.input, view.output, view.conntrack)
+    }
+
+    /// Reads these bits of a packet that has come in and goes out by these devices.
+    #[inline]
+    pub(super) fn read_of(
+        self,
+        packet: &Packet,
+        input: Option<DeviceId>,
+        output: Option<DeviceId>,
+        conntrack: &Conntrack,
+    ) -> Self {
         let meta = packet.meta();
         let mut low = u64::from(meta.mark) | state_bits(meta.tracking) << 48 | (meta.addressed as u64) << 58;
         if !self.and(Self::IN_HEADERS).is_empty() {
@@ -59,9 +70,9 @@ impl Fingerprint {
                 u64::from(packet.fragment_offset() != 0) | u64::from(packet.transport() == Transport::Broken) << 1;
             low |= u64::from(flags) << 32 | u64::from(tos) << 40 | shape << 56;
         }
-        let mut high = device(view.input) << 32 | device(view.output) << 48;
+        let mut high = device(input) << 32 | device(output) << 48;
         if !self.and(Self::connection_mark(u32::MAX)).is_empty() {
-            let connection = meta.tracking.connection().and_then(|id| view.conntrack.connection(id));
+            let connection = meta.tracking.connection().and_then(|id| conntrack.connection(id));
             high |= connection.map_or(0, |connection| u64::from(connection.mark));
         }
         Self([low, high]).and(self)

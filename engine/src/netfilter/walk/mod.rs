@@ -19,14 +19,19 @@
 //! Why a record for each visit and not for the whole way: a packet may be dropped between two tables (its TTL runs out),
 //! and then only the rules before have counted.
 //!
+//! Beside the visits, the record of a packet that was forwarded holds its [`Course`]: where it came in and how it went on.
+//! One whose visits may all be repeated, and whose course is known, spares a later packet the whole way (`repeat.rs`).
+//!
 //! Why not counters for each rule on the fast path: thousands of flows share few records, so that a record's counter is
 //! in the cache, and a listing adds the records up. The sums are exact.
 
+mod course;
 mod fingerprint;
 mod records;
 #[cfg(test)]
 mod tests;
 
+pub use course::Course;
 pub(super) use fingerprint::Depends;
 pub use fingerprint::Fingerprint;
 pub(super) use records::Walks;
@@ -50,6 +55,8 @@ impl WalkId {
 #[derive(Clone, Debug)]
 pub struct Walk {
     plan: Plan,
+    /// The number of the course that the packet before has taken.
+    course: Option<u32>,
     /// The tables so far, the one that is being walked included.
     visits: [Visit; VISITS_MAX],
     visits_len: u8,
@@ -126,6 +133,7 @@ impl Walk {
     pub const fn new() -> Self {
         Self {
             plan: Plan::Ask,
+            course: None,
             visits: [Visit::NONE; VISITS_MAX],
             visits_len: 0,
             counted: [0; WALK_RULES_MAX],
@@ -135,7 +143,7 @@ impl Walk {
 
     /// The same for the next packet.
     pub const fn restart(&mut self) {
-        self.plan = Plan::Ask;
+        (self.plan, self.course) = (Plan::Ask, None);
     }
 
     /// Asks rules from now on, since the record that was to be repeated is gone.
@@ -145,9 +153,9 @@ impl Walk {
         }
     }
 
-    /// Whether its end tells something about the connection's later packets that was not known.
-    #[must_use]
-    pub const fn is_news(&self) -> bool {
+    /// Whether rules were asked, and what they did is to be remembered.
+    #[cfg(test)]
+    pub(super) const fn is_news(&self) -> bool {
         matches!(self.plan, Plan::Note | Plan::Misfit)
     }
 

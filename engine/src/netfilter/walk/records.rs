@@ -4,11 +4,12 @@ use alloc::vec::Vec;
 
 use hashbrown::HashTable;
 
-use super::{Fingerprint, Next, Place, Plan, Visit, Walk, WalkId};
+use super::{Course, Fingerprint, Next, Place, Plan, Visit, Walk, WalkId};
 use crate::{
-    conntrack::{Counter, Direction},
-    limits::WALKS_MAX,
+    conntrack::{Conntrack, Counter, Direction},
+    limits::{COURSES_MAX, WALKS_MAX},
     netfilter::{TableName, view::View},
+    packet::Packet,
 };
 
 /// All recorded walks of a rule set.
@@ -18,6 +19,8 @@ pub(in crate::netfilter) struct Walks {
     base: u32,
     flows: Vec<Flow>,
     flow_index: HashTable<u32>,
+    /// Few: as many as there are routes and devices, at most.
+    courses: Vec<Course>,
     records: Vec<Record>,
     record_index: HashTable<u32>,
     /// The rules that count for each record, one after the other.
@@ -30,6 +33,7 @@ impl Default for Walks {
             base: WalkId::NONE.0 + 1,
             flows: Vec::new(),
             flow_index: HashTable::new(),
+            courses: Vec::new(),
             records: Vec::new(),
             record_index: HashTable::new(),
             counted: Vec::new(),
@@ -37,8 +41,17 @@ impl Default for Walks {
     }
 }
 
-/// The first visit of a packet, original and reply; `None`: not known yet.
-type Flow = [Option<Next>; 2];
+/// What is known of a connection's packets, original and reply.
+type Flow = [Way; 2];
+
+/// What is known of the packets of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Way {
+    /// The first visit; `None`: not known yet.
+    first: Option<Next>,
+    /// The number of the course; `None`: not known, or packets do not pass through.
+    course: Option<u32>,
+}
 
 /// A visit that is repeated: one cache line.
 #[derive(Clone, Debug)]
@@ -62,9 +75,39 @@ impl Walks {
     /// What is to be done with a packet of an established flow: its record repeated, or a new one made.
     #[inline]
     pub(in crate::netfilter) fn plan(&self, id: WalkId, direction: Direction, walk: &mut Walk) {
-        match self.flow(id).and_then(|flow| flow[direction.index()]) {
+        let way = self.flow(id).map_or(Way::default(), |flow| flow[direction.index()]);
+        walk.course = way.course;
+        match way.first {
             Some(first) => walk.plan = Plan::Repeat(first),
             None => walk.start_noting(),
+        }
+    }
+
+    /// The course that packets before have taken, when this one may be let through all tables as they were: each visit can
+    /// be repeated, and the packet is in each what they were.
+    #[inline]
+    pub(in crate::netfilter) fn course(&self, walk: &Walk, packet: &Packet, conntrack: &Conntrack) -> Option<&Course> {
+        let Plan::Repeat(first) = walk.plan else { return None };
+        let course = self.courses.get(walk.course? as usize)?;
+        let fits = |record: &Record| {
+            let read = |bits: Fingerprint| bits.read_of(packet, Some(course.input), Some(course.output), conntrack);
+            record.repeatable && (record.looked_at.is_empty() || read(record.looked_at) == record.seen)
+        };
+        self.chain(first).all(fits).then_some(course)
+    }
+
+    fn chain(&self, first: Next) -> impl Iterator<Item = &Record> {
+        core::iter::successors(self.records.get(first.0 as usize), |record| self.records.get(record.next.0 as usize))
+    }
+
+    /// Counts a packet at all tables that it is let through as [`Self::course`] has allowed.
+    #[inline]
+    pub(in crate::netfilter) fn count(&mut self, walk: &Walk, bytes: u64) {
+        let Plan::Repeat(Next(mut at)) = walk.plan else { return };
+        while let Some(record) = self.records.get_mut(at as usize) {
+            record.counter.packets += 1;
+            record.counter.bytes += bytes;
+            at = record.next.0;
         }
     }
 
@@ -89,12 +132,35 @@ impl Walks {
         record.repeatable
     }
 
+    /// Whether the end of a packet's way tells something about the connection's later packets that was not known.
+    /// `course` is the one that the packet has taken; `None`: it does not pass through.
+    #[inline]
+    pub(in crate::netfilter) fn is_news(&self, walk: &Walk, course: Option<&Course>) -> bool {
+        let known = walk.course.and_then(|number| self.courses.get(number as usize));
+        match walk.plan {
+            Plan::Ask => false,
+            Plan::Note | Plan::Misfit => true,
+            Plan::Repeat(next) => next != Next::END || course != known,
+        }
+    }
+
     /// The number under which a connection finds its walks from now on: `former` with what a packet that got through all
-    /// tables in that direction has shown. When [`WALKS_MAX`] are there already, nothing new is remembered.
-    pub(in crate::netfilter) fn record(&mut self, walk: &Walk, former: WalkId, direction: Direction) -> WalkId {
+    /// tables in that direction, and has taken that course, has shown. When [`WALKS_MAX`] are there already, nothing new
+    /// is remembered.
+    pub(in crate::netfilter) fn record(
+        &mut self,
+        walk: &Walk,
+        former: WalkId,
+        direction: Direction,
+        course: Option<Course>,
+    ) -> WalkId {
+        let mut flow = self.flow(former).copied().unwrap_or_default();
+        let known = flow[direction.index()].first;
         let first = match walk.plan {
-            Plan::Ask | Plan::Repeat(_) => return former,
-            Plan::Misfit => None,
+            Plan::Ask => return former,
+            Plan::Repeat(Next::END) => known,
+            // A visit that did not come is as good as one that did not fit.
+            Plan::Misfit | Plan::Repeat(_) => None,
             Plan::Note => {
                 let chain =
                     walk.noted().rev().try_fold(Next::END, |next, (visit, counted)| self.intern(visit, counted, next));
@@ -102,9 +168,22 @@ impl Walks {
                 Some(first)
             }
         };
-        let mut flow = self.flow(former).copied().unwrap_or_default();
-        flow[direction.index()] = first;
+        let course = course.filter(|_| first.is_some()).and_then(|course| self.number_of(course));
+        flow[direction.index()] = Way { first, course };
         self.number(flow)
+    }
+
+    /// The number of a course, a new one if it has none; `None` when there is no room.
+    fn number_of(&mut self, course: Course) -> Option<u32> {
+        let known = self.courses.iter().position(|other| *other == course);
+        let number = known.unwrap_or(self.courses.len());
+        if number >= COURSES_MAX {
+            return None;
+        }
+        if known.is_none() {
+            self.courses.push(course);
+        }
+        Some(number as u32)
     }
 
     fn flow(&self, id: WalkId) -> Option<&Flow> {
@@ -112,8 +191,9 @@ impl Walks {
     }
 
     fn number(&mut self, flow: Flow) -> WalkId {
-        let hash =
-            |flow: &Flow| flow.iter().fold(0, |hash, first| mix(hash, first.map_or(0, |Next(at)| u64::from(at) + 1)));
+        let plus_one = |number: Option<u32>| number.map_or(0, |number| u64::from(number) + 1);
+        let word = |way: &Way| plus_one(way.first.map(|Next(at)| at)) | plus_one(way.course) << 40;
+        let hash = |flow: &Flow| flow.iter().fold(0, |hash, way| mix(hash, word(way)));
         let flows = &self.flows;
         let known = self.flow_index.find(hash(&flow), |&index| flows[index as usize] == flow);
         if let Some(&index) = known {
@@ -169,6 +249,7 @@ impl Walks {
         self.base = self.base.wrapping_add(self.flows.len() as u32);
         self.flows.clear();
         self.flow_index.clear();
+        self.courses.clear();
         self.records.clear();
         self.record_index.clear();
         self.counted.clear();

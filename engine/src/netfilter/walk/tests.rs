@@ -30,7 +30,7 @@ fn planned(walks: &Walks, id: WalkId) -> Plan {
 }
 
 fn record(walks: &mut Walks, walk: &Walk) -> WalkId {
-    walks.record(walk, WalkId::NONE, Direction::Reply)
+    walks.record(walk, WalkId::NONE, Direction::Reply, None)
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn equal_walks_have_one_number_and_others_another() {
 fn both_directions_stand_under_one_number() {
     let mut walks = Walks::default();
     let reply = record(&mut walks, &flow(&[0]));
-    let both = walks.record(&flow(&[1]), reply, Direction::Original);
+    let both = walks.record(&flow(&[1]), reply, Direction::Original, None);
     assert_ne!(both, reply);
     assert_eq!(planned(&walks, reply), planned(&walks, both));
     let mut other = Walk::new();

@@ -1,0 +1,101 @@
+//! The short way of a packet that passes through as others of its flow have passed.
+//!
+//! Linux has a like thing, the flowtable (v6.18: `net/netfilter/nf_flow_table_ip.c`), which leaves hooks and rules out. Here
+//! nothing is left out: connection tracking has judged the packet before, every rule that would count counts, and what the
+//! packet becomes is what the long way would have made of it, byte for byte. What is spared is finding out again what
+//! cannot have changed: which rules match, where the packet goes, whether it may.
+//!
+//! ```text
+//!  tracked, ESTABLISHED ─► recorded course? ─► nothing unusual about this packet? ─► count, translate, one hop less, tell
+//! ```
+
+use crate::{
+    conntrack::{Tracking, calling},
+    ending::{Dropped, End},
+    engine::Engine,
+    ip::NextHop,
+    nat::{self, Manip},
+    netfilter::{Course, Hook, Stage},
+    packet::{Addressed, Packet, Transport},
+    path::Way,
+    time::Instant,
+};
+
+impl Engine {
+    /// The next hop of a packet that connection tracking has just spoken about, when it can only fare as packets of its
+    /// flow have fared before.
+    ///
+    /// A record of the flow's walk and course holds until an operator changes something (see [`Self::forget_courses`]). What
+    /// may differ from packet to packet and has a say on the way is looked at here: what rules have looked at, hops left,
+    /// size, fragments, and whether a helper wants to see it. A packet whose path is written down takes the long way.
+    pub(crate) fn recorded_hop(&self, packet: &Packet) -> Option<NextHop> {
+        let Tracking::Tracked { connection, direction, .. } = packet.meta().tracking else { return None };
+        let rules = self.rules.of(packet.family()?);
+        let course = rules.course(&self.noted.walk, packet, &self.conntrack)?;
+        let ip = packet.ip()?;
+        let is_usual = packet.meta().device == Some(course.input)
+            && packet.meta().addressed == Addressed::Host
+            && ip.hops() > 1
+            && packet.pieces().is_none()
+            && packet.fits(course.mtu_bytes)
+            && matches!(packet.transport(), Transport::Tcp | Transport::Udp | Transport::Icmp | Transport::Icmpv6);
+        if !is_usual || !self.repeats {
+            return None;
+        }
+        let connection = self.conntrack.connection(connection)?;
+        if calling::concerns(connection) {
+            return None;
+        }
+        // It goes to where the answers to the other direction come from.
+        Some(course.hop(connection.tuple(direction.opposite()).source_ip()))
+    }
+
+    /// Takes a packet from connection tracking to its next hop, as [`Self::recorded_hop`] has allowed.
+    pub(crate) fn repeat(&mut self, now: Instant, mut packet: Packet, hop: NextHop) -> Result<End, Dropped> {
+        let bytes = packet.network_len() as u64;
+        if let Some(family) = packet.family() {
+            self.rules.of_mut(family).count(&self.noted.walk, bytes);
+        }
+        if let Tracking::Tracked { connection, direction, .. } = packet.meta().tracking
+            && let Some(connection) = self.conntrack.connection(connection)
+        {
+            for manip in [Manip::Destination, Manip::Source] {
+                if let Err(reason) = nat::rewrite(connection, direction, manip, &mut packet) {
+                    return Err(packet.drop_for(reason));
+                }
+            }
+        }
+        if let Some(mut ip) = packet.ip_mut() {
+            ip.decrement_hops();
+        }
+        self.stats.forwarded += 1;
+        self.repeated += 1;
+        self.noted.place = Some((Hook::Postrouting, Stage::Confirm));
+        self.conntrack.tell(now, &packet, &mut self.around);
+        self.resolve(now, packet, hop)
+    }
+
+    /// How a packet passes through that is about to leave.
+    pub(crate) fn course_of(packet: &Packet, way: Way) -> Option<Course> {
+        let destination = packet.ip()?.destination();
+        Some(Course::new(way.input?, way.hop?, destination))
+    }
+
+    /// Forgets how packets have passed. Whoever changes devices, routes, rules, tunables or anything else on which the way of
+    /// an established flow's packets depends calls this.
+    pub(crate) fn forget_courses(&mut self) {
+        self.rules.forget_walks();
+    }
+
+    /// Whether packets of established flows may take a short way through the engine, as they do from the start. What comes
+    /// out is the same, byte for byte, which a test can show with this.
+    pub const fn set_repeating(&mut self, on: bool) {
+        self.repeats = on;
+    }
+
+    /// How many packets have taken the short way. No output depends on it, and it is in no snapshot.
+    #[must_use]
+    pub const fn repeated(&self) -> u64 {
+        self.repeated
+    }
+}
