@@ -5,10 +5,11 @@ use core::{fmt, net::IpAddr};
 
 use crate::{
     conntrack::{ExpectationId, HelperId, calling::LoadError, helper::Helper},
-    device::{Device, Feature, InterfaceAddress},
+    device::{Device, Feature, InterfaceAddress, Kind, Vlan},
     event::Subscription,
     frame::DeviceId,
     ip::{Route, local::UdpService, prefix},
+    limits::VLAN_DEPTH_MAX,
     netfilter::RuleSet,
     random::Draw,
     sysctl::SysctlError,
@@ -138,6 +139,9 @@ pub enum CommandError {
     DeviceName(String),
     /// A device's MTU is not within 68 to 65535 bytes.
     DeviceMtu(u32),
+    /// A VLAN is there already, has no parent, more bytes than it or too many below it, or a number or protocol that no VLAN
+    /// has; or it is a second loopback device.
+    DeviceKind(Kind),
     /// There is no device of that number.
     NoDevice(DeviceId),
     /// The device has that address already, its prefix is longer than the address, or there is no room for another.
@@ -160,6 +164,16 @@ impl fmt::Display for CommandError {
             Self::TooManyNeighbours(most) => write!(f, "there can be {most} neighbours at most"),
             Self::DeviceName(name) => write!(f, "device name '{name}' must be new and 1 to 15 bytes long"),
             Self::DeviceMtu(mtu) => write!(f, "MTU {mtu} must be within 68 to 65535"),
+            Self::DeviceKind(Kind::Vlan(Vlan { parent, tpid, id })) => {
+                write!(
+                    f,
+                    "VLAN {id} of protocol {tpid:#06x} must be new, its number 0 to {} and its protocol 0x8100 or ",
+                    Vlan::ID_MAX
+                )?;
+                write!(f, "0x88a8, and device number {} must be there, take its packets, ", parent.0)?;
+                write!(f, "and be no more than {VLAN_DEPTH_MAX} VLANs above a port")
+            }
+            Self::DeviceKind(Kind::Loopback | Kind::Physical) => f.write_str("there is one loopback device"),
             Self::NoDevice(device) => write!(f, "there is no device number {}", device.0),
             Self::Address(address) => {
                 let longest = prefix::longest(address.address);

@@ -145,7 +145,7 @@ impl Engine {
             for (index, frame) in frames.iter().enumerate() {
                 self.stats.received += 1;
                 self.stats.received_bytes += u64::from(frame.wire_len);
-                match Packet::parse(&mut self.pool, frame) {
+                match self.take_frame(frame) {
                     Ok(packet) => batch.push(packet),
                     Err(dropped) => malformed.push((index, dropped)),
                 }
@@ -169,6 +169,15 @@ impl Engine {
             }
             drop(packets);
             self.batch = batch;
+        }
+    }
+
+    /// A frame's packet, if its device takes it.
+    fn take_frame(&mut self, frame: &Frame<'_>) -> Result<Packet, Dropped> {
+        let mut packet = Packet::take(&mut self.pool, frame)?;
+        match self.devices.accept(&mut packet) {
+            Ok(()) => packet.found(),
+            Err(reason) => Err(packet.drop_for(reason)),
         }
     }
 

@@ -45,7 +45,7 @@ impl<'a> Frame<'a> {
 /// [`crate::Engine::recycle`] (or dropped, which costs the next packet an allocation).
 #[derive(Debug)]
 pub struct Transmit {
-    /// Where it leaves.
+    /// The port by which it leaves; a VLAN's packets leave by the port that it lies over.
     pub device: DeviceId,
     /// The packet, from its Ethernet header on.
     pub packet: Packet,

@@ -27,6 +27,9 @@ pub const BATCH_FRAMES_MAX: usize = 64;
 /// Devices of one engine.
 pub const DEVICES_MAX: usize = 256;
 
+/// VLANs that lie over each other (Linux: `MAX_NEST_DEV`): eight tags of 4 bytes fit the headroom.
+pub const VLAN_DEPTH_MAX: usize = 8;
+
 /// Addresses of one device.
 pub const ADDRESSES_MAX: usize = 64;
 

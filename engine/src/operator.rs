@@ -112,6 +112,9 @@ impl Engine {
         if !(68..=65_535).contains(&device.mtu_bytes) {
             return Err(CommandError::DeviceMtu(device.mtu_bytes));
         }
+        if !self.devices.may_be(&device) {
+            return Err(CommandError::DeviceKind(device.kind));
+        }
         let bare = Device { addresses: Vec::new(), name: String::from(&device.name), ..device };
         let addresses = device.addresses;
         for (index, address) in addresses.iter().enumerate() {

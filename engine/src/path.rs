@@ -49,9 +49,8 @@ impl Way {
 }
 
 impl Engine {
-    /// A packet has arrived.
+    /// A packet has arrived, and its device has taken it (`device/kind.rs`).
     pub(crate) fn receive(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
-        let packet = self.accept_link(packet)?;
         if packet.network() == Network::Arp {
             return self.answer_arp(now, packet);
         }

@@ -23,4 +23,5 @@ pub mod play;
 pub mod record;
 pub mod replay;
 pub mod schema;
+mod tags;
 pub mod write;

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::packet::{Checksum, GsoKind, Meta};
+use crate::{
+    packet::{Checksum, GsoKind, Meta, VlanTag},
+    wire::EtherType,
+};
 
 /// What a device does when it sends (Linux: `netdev_features_t`). What it does not is done here before it gets a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +14,7 @@ pub struct Features(u16);
 /// As Linux has it for a device that can everything: all but `tx-tcp-mangleid-segmentation`.
 impl Default for Features {
     fn default() -> Self {
-        Self(CHECKSUM | TCP4 | TCP4_ECN | TCP6 | UDP)
+        Self(CHECKSUM | TCP4 | TCP4_ECN | TCP6 | UDP | VLAN | SERVICE_VLAN)
     }
 }
 
@@ -28,7 +31,7 @@ pub struct Feature {
 impl Feature {
     /// All that are known here, in the order of `ethtool -k`.
     #[rustfmt::skip]
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self { name: "tx-checksumming",                 short: "tx",  bits: CHECKSUM },
         Self { name: "tcp-segmentation-offload",        short: "tso", bits: TCP4 | TCP4_ECN | TCP4_MANGLE_ID | TCP6 },
         Self { name: "tx-tcp-segmentation",             short: "",    bits: TCP4 },
@@ -36,6 +39,8 @@ impl Feature {
         Self { name: "tx-tcp-mangleid-segmentation",    short: "",    bits: TCP4_MANGLE_ID },
         Self { name: "tx-tcp6-segmentation",            short: "",    bits: TCP6 },
         Self { name: "tx-udp-segmentation",             short: "",    bits: UDP },
+        Self { name: "tx-vlan-offload",                 short: "txvlan", bits: VLAN },
+        Self { name: "tx-vlan-stag-hw-insert",          short: "",    bits: SERVICE_VLAN },
     ];
 
     /// The feature of that name, short or long.
@@ -46,27 +51,18 @@ impl Feature {
 }
 
 impl Features {
-    /// None: the device sends what it is given, byte for byte.
-    pub const NONE: Self = Self(0);
-
     /// Whether it has the feature; of several that are switched together, any.
     #[must_use]
     pub const fn has(self, feature: Feature) -> bool {
         self.0 & feature.bits != 0
     }
 
-    /// With a feature switched on or off. A device that does not sum cannot cut either: without `tx-checksumming` the
-    /// others are off (Linux v6.18: `net/core/dev.c`, `netdev_fix_features()`).
+    /// With a feature switched on or off. A device that does not sum cannot cut either: without `tx-checksumming` no
+    /// segmentation is on (Linux v6.18: `net/core/dev.c`, `netdev_fix_features()`).
     #[must_use]
     pub const fn with(self, feature: Feature, on: bool) -> Self {
         let bits = if on { self.0 | feature.bits } else { self.0 & !feature.bits };
-        if bits & CHECKSUM == 0 { Self::NONE } else { Self(bits) }
-    }
-
-    /// Those that both have.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
+        if bits & CHECKSUM == 0 { Self(bits & (VLAN | SERVICE_VLAN)) } else { Self(bits) }
     }
 
     /// Whether the device can cut the packet, if it is a super-packet at all.
@@ -84,6 +80,12 @@ impl Features {
         self.0 & needed == needed
     }
 
+    /// Whether the device puts such a tag between the bytes.
+    #[must_use]
+    pub(crate) const fn can_insert(self, tag: VlanTag) -> bool {
+        self.0 & if tag.tpid == EtherType::VLAN.0 { VLAN } else { SERVICE_VLAN } != 0
+    }
+
     /// Whether the device can fill in the packet's checksum, if that is left to it.
     #[must_use]
     pub(crate) const fn can_sum(self, meta: &Meta) -> bool {
@@ -97,6 +99,8 @@ const TCP4_ECN: u16 = 1 << 2;
 const TCP4_MANGLE_ID: u16 = 1 << 3;
 const TCP6: u16 = 1 << 4;
 const UDP: u16 = 1 << 5;
+const VLAN: u16 = 1 << 6;
+const SERVICE_VLAN: u16 = 1 << 7;
 
 #[cfg(test)]
 mod tests {
@@ -135,8 +139,9 @@ mod tests {
     #[test]
     fn nothing_is_cut_by_a_device_that_does_not_sum() {
         let none = Features::default().with(feature("tx-checksumming"), false);
-        assert_eq!(none, Features::NONE);
-        assert_eq!(none.with(feature("tso"), true), Features::NONE);
+        assert_eq!(none.with(feature("tso"), true), none);
+        assert!(!none.has(feature("tso")) && !none.has(feature("tx-udp-segmentation")));
+        assert!(none.has(feature("txvlan")));
         assert!(none.with(feature("tx"), true).has(feature("tx")));
         assert!(!none.can_sum(&Meta { checksum: Checksum::Partial { start: 0, offset: 0 }, ..Meta::default() }));
         assert!(none.can_sum(&Meta::default()));

@@ -1,9 +1,12 @@
-//! Devices: what the engine knows of the interfaces its frames come from and go to.
+//! Devices: what the engine knows of the interfaces its frames come from and go to, and what they do with frames.
 
 mod features;
+mod kind;
 pub mod source;
 
 pub use features::{Feature, Features};
+pub(crate) use kind::WayOut;
+pub use kind::{Kind, Vlan};
 
 use alloc::{string::String, vec::Vec};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -34,8 +37,10 @@ pub struct Device {
     /// Takes frames addressed to other stations as if they were its own: in a replay the capture's addresses are not
     /// the gateway's.
     pub any_destination: bool,
-    /// What it does for the host when it sends.
+    /// What it does for the host when it sends; of a VLAN its port's count instead.
     pub features: Features,
+    /// Where its frames come from and go to.
+    pub kind: Kind,
 }
 
 /// An Ethernet device without a name, or any address.
@@ -49,6 +54,7 @@ impl Default for Device {
             arp: true,
             any_destination: false,
             features: Features::default(),
+            kind: Kind::Physical,
         }
     }
 }
@@ -176,6 +182,7 @@ fn loopback() -> Device {
         ]),
         arp: false,
         any_destination: true,
+        kind: Kind::Loopback,
         ..Device::default()
     }
 }

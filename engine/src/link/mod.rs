@@ -6,7 +6,7 @@ mod ndp;
 use core::net::IpAddr;
 
 use crate::{
-    device::{Device, Features},
+    device::{Device, WayOut},
     ending::{DropReason, Dropped, End, Holder},
     engine::Engine,
     frame::{DeviceId, Transmit},
@@ -16,29 +16,12 @@ use crate::{
     },
     limits::TRANSMIT_QUEUE_MAX,
     offload::{self, gso::Segments},
-    packet::{Addressed, Network, Packet},
+    packet::{Network, Packet},
     time::Instant,
     wire::{ArpPacket, EtherType, MacAddr, ipv6::group_mac},
 };
 
 impl Engine {
-    /// Takes frames for this host, for everybody or for a group.
-    pub(crate) fn accept_link(&mut self, packet: Packet) -> Result<Packet, Dropped> {
-        let device = packet.meta().device.and_then(|device| self.devices.find(device));
-        let (Some(device), Some(ethernet)) = (device, packet.ethernet()) else {
-            return Err(packet.drop_for(DropReason::DeviceDown));
-        };
-        let for_other =
-            packet.meta().addressed == Addressed::Host && !device.any_destination && ethernet.destination != device.mac;
-        if for_other {
-            return Err(packet.drop_for(DropReason::LinkOtherHost));
-        }
-        if packet.meta().vlan.is_some_and(|tag| tag.tci & VLAN_ID != 0) {
-            return Err(packet.drop_for(DropReason::VlanUnknown));
-        }
-        Ok(packet)
-    }
-
     /// Finds the next station's Ethernet address, or lets the packet wait for it.
     pub(crate) fn resolve(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
         if hop.device == DeviceId::LOOPBACK {
@@ -95,22 +78,23 @@ impl Engine {
             Network::Ipv4 | Network::Other => EtherType::IPV4,
         };
         packet.set_ethernet(to, own.mac, ether_type);
-        packet.meta_mut().vlan = None;
-        let features = own.features;
-        if !features.can_segment(packet.meta()) {
-            return self.send_segments(packet, device, features);
+        let Some(way_out) = self.devices.way_out(device, own, &mut packet) else {
+            return Err(packet.drop_for(DropReason::DeviceDown));
+        };
+        if !way_out.features.can_segment(packet.meta()) {
+            return self.send_segments(packet, way_out).map(|()| End::Transmitted(device));
         }
-        self.enqueue(packet, device, features)
+        self.enqueue(packet, way_out).map(|()| End::Transmitted(device))
     }
 
     /// Sends the segments of a super-packet that the device cannot cut. When there is no room for one of them, those
     /// behind it are not made, and the whole counts as dropped.
     #[cold]
-    fn send_segments(&mut self, whole: Packet, device: DeviceId, features: Features) -> Result<End, Dropped> {
+    fn send_segments(&mut self, whole: Packet, way_out: WayOut) -> Result<(), Dropped> {
         let mut failed = None;
         if let Some(mut segments) = Segments::of(&whole) {
             while let (None, Some(segment)) = (failed, segments.next(&mut self.pool)) {
-                if let Err(Dropped { packet, reason }) = self.enqueue(segment, device, features) {
+                if let Err(Dropped { packet, reason }) = self.enqueue(segment, way_out) {
                     packet.recycle(&mut self.pool);
                     failed = Some(reason);
                 }
@@ -120,21 +104,21 @@ impl Engine {
             Some(reason) => Err(whole.drop_for(reason)),
             None => {
                 whole.recycle(&mut self.pool);
-                Ok(End::Transmitted(device))
+                Ok(())
             }
         }
     }
 
     /// Puts a frame behind those that wait to leave, its checksum filled in if the device does not.
-    fn enqueue(&mut self, mut packet: Packet, device: DeviceId, features: Features) -> Result<End, Dropped> {
+    fn enqueue(&mut self, mut packet: Packet, way_out: WayOut) -> Result<(), Dropped> {
         if self.transmits.len() >= TRANSMIT_QUEUE_MAX {
             return Err(packet.drop_for(DropReason::TransmitQueueFull));
         }
-        if !features.can_sum(packet.meta()) {
+        if !way_out.features.can_sum(packet.meta()) {
             offload::checksum::complete(&mut packet, &self.around.routines);
         }
-        self.transmits.push_back(Transmit { device, packet });
-        Ok(End::Transmitted(device))
+        self.transmits.push_back(Transmit { device: way_out.port, packet });
+        Ok(())
     }
 }
 
@@ -148,6 +132,3 @@ fn mac_of_many(device: &Device, address: IpAddr) -> Option<MacAddr> {
         IpAddr::V6(v6) => v6.is_multicast().then(|| group_mac(v6)),
     }
 }
-
-/// The VLAN's number within a tag's control information; 0 means that the tag carries a priority only.
-const VLAN_ID: u16 = 0x0fff;

@@ -130,3 +130,11 @@ pub struct VlanTag {
     /// Priority, drop eligibility and the VLAN's number in the low 12 bits.
     pub tci: u16,
 }
+
+impl VlanTag {
+    /// The VLAN's number; 0 means that the tag carries a priority only.
+    #[must_use]
+    pub const fn id(self) -> u16 {
+        self.tci & 0x0fff
+    }
+}

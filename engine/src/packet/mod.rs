@@ -11,6 +11,7 @@ mod parse;
 mod part;
 mod pieces;
 pub mod sketch;
+mod tags;
 mod text;
 mod view;
 

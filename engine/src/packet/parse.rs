@@ -68,13 +68,19 @@ pub enum Transport {
 }
 
 impl Packet {
-    /// Takes a frame's bytes over, the only copy on the path, and finds its layers.
+    /// Takes a frame over and finds its layers.
     ///
     /// # Errors
-    /// With a reason when the frame is longer than [`FRAME_BYTES_MAX`], ends inside a link or network header, or has
-    /// a network header that a host must not take (RFC 1122, 3.2.1; Linux v6.18: `net/ipv4/ip_input.c`,
-    /// `ip_rcv_core()`), or is said to be a super-packet that it cannot be. Transport headers that are not right are no error here: conntrack calls such packets INVALID.
+    /// With a reason when the frame is longer than [`FRAME_BYTES_MAX`], ends inside a link or network header, has a VLAN tag
+    /// between its bytes, or has a network header that a host must not take (RFC 1122, 3.2.1; Linux v6.18:
+    /// `net/ipv4/ip_input.c`, `ip_rcv_core()`), or is said to be a super-packet that it cannot be. Transport headers that
+    /// are not right are no error here: conntrack calls such packets INVALID.
     pub fn parse(pool: &mut Pool, frame: &Frame<'_>) -> Result<Self, Dropped> {
+        Self::take(pool, frame)?.found()
+    }
+
+    /// Takes a frame's bytes over, the only copy on the path, and finds its link header.
+    pub(crate) fn take(pool: &mut Pool, frame: &Frame<'_>) -> Result<Self, Dropped> {
         let mut block = pool.block();
         block.meta.device = Some(frame.device);
         block.meta.queue = frame.queue;
@@ -95,7 +101,7 @@ impl Packet {
         if frame.bytes.len() > FRAME_BYTES_MAX {
             return Err(packet.drop_for(DropReason::FrameTooLong));
         }
-        match packet.find_link().and_then(|()| packet.check_offload()) {
+        match packet.find_link() {
             Ok(()) => Ok(packet),
             Err(reason) => Err(packet.drop_for(reason)),
         }
@@ -106,15 +112,28 @@ impl Packet {
         let Ok((ethernet, _)) = EthernetHeader::ref_from_prefix(linear(block, block.data)) else {
             return Err(DropReason::LinkTruncated);
         };
-        let ether_type = EtherType(ethernet.ether_type.get());
         block.meta.addressed = match ethernet.destination {
             mac if mac.is_broadcast() => Addressed::Broadcast,
             mac if mac.is_group() => Addressed::Multicast,
             _ => Addressed::Host,
         };
-        let l3 = block.data + EthernetHeader::LEN as u16;
-        self.find_network(ether_type, l3)?;
-        self.ipv6().map_or(Ok(()), may_be_on_a_wire)
+        block.layers.l3 = block.data + EthernetHeader::LEN as u16;
+        Ok(())
+    }
+
+    /// Finds the layers behind the link header, once the tags are off.
+    pub(crate) fn found(mut self) -> Result<Self, Dropped> {
+        match self.find_layers() {
+            Ok(()) => Ok(self),
+            Err(reason) => Err(self.drop_for(reason)),
+        }
+    }
+
+    fn find_layers(&mut self) -> Result<(), DropReason> {
+        let ether_type = self.ethernet().map_or(0, |ethernet| ethernet.ether_type.get());
+        self.find_network(EtherType(ether_type), self.0.layers.l3)?;
+        self.ipv6().map_or(Ok(()), may_be_on_a_wire)?;
+        self.check_offload()
     }
 
     /// Whether what is said of a super-packet can be. One whose payload is a single segment is none (Linux v6.18:

@@ -21,7 +21,7 @@ use towpath::{
     signals::Signals,
     state,
 };
-use towpath_engine::DeviceId;
+use towpath_engine::{DeviceId, wire::MacAddr};
 use towpath_replay::config::{Config, Hardware, Interface as InterfaceConfig};
 
 use super::{Answer, Control};
@@ -106,10 +106,12 @@ impl Run {
         let wanted = config.interfaces.iter().zip(found).zip(ids);
         wanted
             .map(|((interface, found), id)| {
+                let is_other = |mac: Option<MacAddr>| mac.is_some_and(|mac| mac != found.mac);
+                let mut vlans = config.vlans.iter().filter(|vlan| config.port_of(vlan) == id);
                 let options = RingOptions {
                     slots: self.ring_slots,
                     // The device takes only what is sent to its own address.
-                    promiscuous: interface.mac.is_some_and(|mac| mac != found.mac),
+                    promiscuous: is_other(interface.mac) || vlans.any(|vlan| is_other(vlan.mac)),
                     qdisc_bypass: !self.qdisc,
                 };
                 PacketDevice::open(&found.name, id, options).map_err(|error| at_interface(config, interface, error))

@@ -25,7 +25,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use towpath_engine::{
     Command, DeviceId, DropReason, Engine, Instant, Reply,
     conntrack::HelperId,
-    device::{Device, Feature, InterfaceAddress},
+    device::{Device, Feature, InterfaceAddress, Kind, Vlan},
     ip::{
         Route, RouteKind,
         local::{ServiceAnswer, UdpService},
@@ -128,7 +128,8 @@ impl Lab {
     /// When the network or the device is none.
     #[must_use]
     pub fn unicast(self, network: &str, device: &str, via: Option<Ipv4Addr>) -> Self {
-        let kind = RouteKind::Unicast { device: device_of(device), via: via.map(IpAddr::V4) };
+        let device = self.player.device(device).unwrap_or_else(|error| panic!("{error}"));
+        let kind = RouteKind::Unicast { device, via: via.map(IpAddr::V4) };
         self.route(network, kind, None)
     }
 
@@ -161,6 +162,23 @@ impl Lab {
     pub fn feature(mut self, device: &str, name: &str, on: bool) -> Self {
         let feature = Feature::by_name(name).unwrap_or_else(|| panic!("there is no feature '{name}'"));
         self.give(Command::SetFeature(device_of(device), feature, on));
+        self
+    }
+
+    /// With a VLAN, or of protocol 0x88a8 a service VLAN, of a device.
+    ///
+    /// # Panics
+    /// When there can be none.
+    #[must_use]
+    pub fn vlan(mut self, parent: &str, tpid: u16, id: u16, address: [u8; 4]) -> Self {
+        let parent = self.player.device(parent).unwrap_or_else(|error| panic!("{error}"));
+        let below = self.engine().devices().find(parent).cloned().unwrap_or_default();
+        self.give(Command::AddDevice(Device {
+            name: format!("{}.{id}", below.name),
+            addresses: vec![InterfaceAddress { address: address.into(), prefix: 24 }],
+            kind: Kind::Vlan(Vlan { parent, tpid, id }),
+            ..below
+        }));
         self
     }
 

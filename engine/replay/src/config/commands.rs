@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use towpath_engine::{
     Command, DeviceId,
-    device::{Device, InterfaceAddress},
+    device::{Device, InterfaceAddress, Kind},
     wire::{MacAddr, ipv6::link_local},
 };
 
@@ -38,19 +38,35 @@ impl Config {
     /// They have to be carried out in order, by an engine without devices.
     pub fn commands(&self, mut hardware: impl FnMut(DeviceId, &Interface) -> Hardware) -> Vec<Command> {
         let sysctls = self.sysctls.iter().map(|(name, value)| Command::SetSysctl(name.clone(), *value));
-        let devices = (0u16..).zip(&self.interfaces).map(|(number, interface)| {
+        let mut devices: Vec<Device> = Vec::new();
+        for (number, interface) in (0u16..).zip(&self.interfaces) {
             let found = hardware(DeviceId(number), interface);
-            Command::AddDevice(Device {
+            let mac = interface.mac.unwrap_or(found.mac);
+            devices.push(Device {
                 name: interface.name.clone(),
-                mac: interface.mac.unwrap_or(found.mac),
+                mac,
                 mtu_bytes: interface.mtu_bytes.unwrap_or(found.mtu_bytes),
-                addresses: with_link_local(&interface.addresses, interface.mac.unwrap_or(found.mac)),
+                addresses: with_link_local(&interface.addresses, mac),
                 arp: interface.arp.unwrap_or(found.arp),
                 any_destination: found.any_destination && interface.mac.is_none(),
                 ..Device::default()
-            })
-        });
-        let mut commands: Vec<Command> = sysctls.chain(devices).collect();
+            });
+        }
+        for vlan in &self.vlans {
+            let parent = devices.get(usize::from(vlan.vlan.parent.0)).cloned().unwrap_or_default();
+            let mac = vlan.mac.unwrap_or(parent.mac);
+            devices.push(Device {
+                name: vlan.name.clone(),
+                mac,
+                mtu_bytes: vlan.mtu_bytes.unwrap_or(parent.mtu_bytes),
+                addresses: with_link_local(&vlan.addresses, mac),
+                arp: vlan.arp.unwrap_or(parent.arp),
+                any_destination: parent.any_destination && vlan.mac.is_none(),
+                kind: Kind::Vlan(vlan.vlan),
+                ..Device::default()
+            });
+        }
+        let mut commands: Vec<Command> = sysctls.chain(devices.into_iter().map(Command::AddDevice)).collect();
         for (number, interface) in (0u16..).zip(&self.interfaces) {
             let features = interface.features.iter();
             commands.extend(features.map(|&(feature, on)| Command::SetFeature(DeviceId(number), feature, on)));

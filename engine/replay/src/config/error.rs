@@ -75,6 +75,8 @@ pub enum Mistake {
     NextHop(String),
     /// A sysctl that is not known.
     NoSysctl(String),
+    /// The name that a VLAN would have is too long for a device.
+    VlanName(String),
     /// A feature of a device that is not known.
     NoFeature(String),
     /// A limit that is looser than the plugin's own.
@@ -113,11 +115,12 @@ impl fmt::Display for Mistake {
             }
             Self::Twice { what, name } => write!(out, "{what} '{name}' is there already"),
             Self::NoInterfaces => out.write_str("there is no [[interface]]: describe those of the gateway"),
-            Self::NoInterface(name) => write!(out, "there is no [[interface]] named '{name}'"),
+            Self::NoInterface(name) => write!(out, "there is no [[interface]] or [[vlan]] named '{name}'"),
             Self::NextHop(via) => {
                 write!(out, "{via} lies in no interface's network; say which one with 'interface'")
             }
             Self::NoSysctl(name) => write!(out, "there is no sysctl '{name}'"),
+            Self::VlanName(name) => write!(out, "'{name}' is too long for a device's name; say another with 'name'"),
             Self::NoFeature(name) => {
                 write!(out, "there is no feature '{name}'; there are")?;
                 Feature::ALL

@@ -9,14 +9,15 @@ use core::{
 use toml::de::DeTable;
 use towpath_engine::{
     DeviceId,
-    device::{Feature, InterfaceAddress},
+    device::{Feature, InterfaceAddress, Vlan},
     ip::{Route, RouteKind},
     sysctl::{SysctlError, Sysctls},
+    wire::EtherType,
 };
 
 use super::{
-    CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour,
-    reader::{Fault, Table, Value, line_and_column},
+    CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour, VlanConfig,
+    reader::{Fault, Table, Value, Word, line_and_column},
     words::{DeviceName, Network, Ports},
 };
 
@@ -32,6 +33,10 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
     for value in top.list("interface")? {
         let interface = text.interface(value.table("[[interface]]", INTERFACE, INTERFACE_LATER)?, &config)?;
         config.interfaces.push(interface);
+    }
+    for value in top.list("vlan")? {
+        let vlan = vlan(value.table("[[vlan]]", VLAN, &[])?, &config)?;
+        config.vlans.push(vlan);
     }
     for value in top.list("route")? {
         config.routes.push(route(value.table("[[route]]", ROUTE, &[])?, &config)?);
@@ -81,16 +86,7 @@ impl Text<'_> {
         if config.interfaces.iter().any(|known| known.name == name) {
             return Err(name_value.fault(Mistake::Twice { what: "[[interface]]", name }));
         }
-        let mut addresses: Vec<InterfaceAddress> = Vec::new();
-        for value in table.list("addresses")? {
-            let address: InterfaceAddress = value.word()?;
-            let all = config.interfaces.iter().flat_map(|interface| &interface.addresses).chain(&addresses);
-            if all.into_iter().any(|known| known.address == address.address) {
-                let name = address.address.to_string();
-                return Err(value.fault(Mistake::Twice { what: "the address", name }));
-            }
-            addresses.push(address);
-        }
+        let addresses = addresses(table, config)?;
         let device = match table.find("device") {
             Some(value) => {
                 let DeviceName(device) = value.word()?;
@@ -154,6 +150,57 @@ impl<T> Located<T> {
     /// The same place with another value.
     fn map<U>(self, change: impl FnOnce(T) -> U) -> Located<U> {
         Located { value: change(self.value), line: self.line, column: self.column }
+    }
+}
+
+/// The addresses of a device.
+fn addresses(table: Table<'_>, config: &Config) -> Result<Vec<InterfaceAddress>, Fault> {
+    let mut addresses: Vec<InterfaceAddress> = Vec::new();
+    for value in table.list("addresses")? {
+        let address: InterfaceAddress = value.word()?;
+        let all = config.devices().flat_map(|(_, addresses)| addresses).chain(&addresses);
+        if all.into_iter().any(|known| known.address == address.address) {
+            let name = address.address.to_string();
+            return Err(value.fault(Mistake::Twice { what: "the address", name }));
+        }
+        addresses.push(address);
+    }
+    Ok(addresses)
+}
+
+fn vlan(table: Table<'_>, config: &Config) -> Result<VlanConfig, Fault> {
+    let parent_value = table.need("parent")?;
+    let parent = device(parent_value, config)?;
+    let id = table.need("id")?.number(0..=u64::from(Vlan::ID_MAX))? as u16;
+    let tpid = table.find("protocol").map_or(Ok(EtherType::VLAN), tag_protocol)?.0;
+    let (name, named) = match table.find("name") {
+        Some(value) => (value.word()?, value),
+        None => {
+            let name = format!("{}.{id}", parent_value.text()?);
+            (DeviceName::read(&name).ok_or_else(|| table.fault(Mistake::VlanName(name)))?, parent_value)
+        }
+    };
+    let DeviceName(name) = name;
+    let vlan = Vlan { parent, tpid, id };
+    if config.devices().any(|(known, _)| known == name) || config.vlans.iter().any(|known| known.vlan == vlan) {
+        return Err(named.fault(Mistake::Twice { what: "[[vlan]]", name }));
+    }
+    Ok(VlanConfig {
+        name,
+        vlan,
+        addresses: addresses(table, config)?,
+        mac: table.find("mac").map(Value::word).transpose()?,
+        mtu_bytes: table.find("mtu").map(|value| value.number(68..=65_535)).transpose()?.map(|mtu| mtu as u32),
+        arp: table.find("arp").map(Value::boolean).transpose()?,
+        networks: table.list("networks")?.into_iter().map(Value::word).collect::<Result<_, _>>()?,
+    })
+}
+
+fn tag_protocol(value: Value<'_>) -> Result<EtherType, Fault> {
+    match value.text()? {
+        "802.1Q" | "802.1q" => Ok(EtherType::VLAN),
+        "802.1ad" => Ok(EtherType::SERVICE_VLAN),
+        _ => Err(value.expected("\"802.1Q\" or \"802.1ad\"")),
     }
 }
 
@@ -246,8 +293,8 @@ fn refusing(kind: Value<'_>) -> Result<RouteKind, Fault> {
 
 fn next_hop(via: Value<'_>, config: &Config) -> Result<RouteKind, Fault> {
     let address: IpAddr = via.word()?;
-    let on_link = |interface: &Interface| interface.addresses.iter().any(|own| own.contains(address));
-    match config.interfaces.iter().position(on_link) {
+    let on_link = |(_, addresses): (&str, &[InterfaceAddress])| addresses.iter().any(|own| own.contains(address));
+    match config.devices().position(on_link) {
         Some(index) => Ok(RouteKind::Unicast { device: DeviceId(index as u16), via: Some(address) }),
         None => Err(via.fault(Mistake::NextHop(address.to_string()))),
     }
@@ -260,7 +307,7 @@ fn neighbour(table: Table<'_>, config: &Config) -> Result<Neighbour, Fault> {
 
 fn device(value: Value<'_>, config: &Config) -> Result<DeviceId, Fault> {
     let name = value.text()?;
-    match config.interfaces.iter().position(|interface| interface.name == name) {
+    match config.devices().position(|(known, _)| known == name) {
         Some(index) => Ok(DeviceId(index as u16)),
         None => Err(value.fault(Mistake::NoInterface(name.to_owned()))),
     }
@@ -284,10 +331,11 @@ fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Resu
     Ok(())
 }
 
-const TOP: &[&str] = &["seed", "interface", "route", "neighbour", "rules", "helper", "sysctl", "capture"];
-const LATER: &[&str] = &["bond", "vlan", "bridge", "service"];
+const TOP: &[&str] = &["seed", "interface", "vlan", "route", "neighbour", "rules", "helper", "sysctl", "capture"];
+const LATER: &[&str] = &["bond", "bridge", "service"];
 const INTERFACE: &[&str] = &["name", "addresses", "mac", "mtu", "arp", "device", "features", "capture", "networks"];
 const INTERFACE_LATER: &[&str] = &["queues"];
+const VLAN: &[&str] = &["parent", "id", "protocol", "name", "addresses", "mac", "mtu", "arp", "networks"];
 const ROUTE: &[&str] = &["to", "via", "interface", "kind", "metric", "mtu"];
 const NEIGHBOUR: &[&str] = &["interface", "address", "mac"];
 const RULES: &[&str] = &["v4", "v6"];

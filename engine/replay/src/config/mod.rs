@@ -26,6 +26,19 @@
 //! | `capture` | in a replay: the capture's interface that stands for it, by name or by number from 0; `"ifindex:N"` is the kernel's number N in a Linux cooked v2 capture. Also a list |
 //! | `networks` | in a replay: list of networks whose hosts lie behind it, beside those of addresses and routes |
 //!
+//! `[[vlan]]`, one for each VLAN whose tagged frames an interface has; their numbers follow those of the interfaces:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `parent` | the interface, or a `[[vlan]]` above it |
+//! | `id` | the number in the tag: 0 to 4094 |
+//! | `protocol` | `"802.1Q"` (default) or `"802.1ad"`, the service tag around others |
+//! | `name` | as rules name it. Default: `PARENT.ID` |
+//! | `addresses`, `mac`, `mtu`, `arp`, `networks` | as of an interface. Default of `mac`, `mtu` and `arp`: its parent's |
+//!
+//! Tagged frames of VLANs that are not told are dropped, unless none is told at all: then a replay takes tags for the
+//! capture's network's, and reads what they are around.
+//!
 //! `[[route]]`:
 //!
 //! | key | what it says |
@@ -75,7 +88,7 @@ use core::{net::IpAddr, ops::RangeInclusive, time::Duration};
 use towpath_engine::{
     DeviceId,
     conntrack::helper::FailurePolicy,
-    device::{Feature, InterfaceAddress},
+    device::{Feature, InterfaceAddress, Vlan},
     ip::Route,
     wire::MacAddr,
 };
@@ -95,6 +108,8 @@ pub struct Config {
     pub seed: Option<u64>,
     /// The interfaces; the first one becomes device 0.
     pub interfaces: Vec<Interface>,
+    /// VLANs over them; the first one becomes the device behind the last interface.
+    pub vlans: Vec<VlanConfig>,
     /// Routes beside those to the interfaces' own networks.
     pub routes: Vec<Route>,
     /// Neighbours that are known for good.
@@ -130,6 +145,25 @@ pub struct Interface {
     pub features: Vec<(Feature, bool)>,
     /// The interfaces of a capture that stand for it.
     pub captures: Vec<CaptureName>,
+    /// Networks that lie behind it, for splitting a capture by address.
+    pub networks: Vec<Network>,
+}
+
+/// A VLAN of an interface, or of another VLAN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VlanConfig {
+    /// Its name in rules.
+    pub name: String,
+    /// What its frames are, and of which device: an interface, or a VLAN before it.
+    pub vlan: Vlan,
+    /// Its addresses, the primary one first.
+    pub addresses: Vec<InterfaceAddress>,
+    /// Its Ethernet address; its parent's when `None`.
+    pub mac: Option<MacAddr>,
+    /// The largest packet it sends, in bytes; its parent's when `None`.
+    pub mtu_bytes: Option<u32>,
+    /// Whether its neighbours are asked for their addresses; as its parent's when `None`.
+    pub arp: Option<bool>,
     /// Networks that lie behind it, for splitting a capture by address.
     pub networks: Vec<Network>,
 }
@@ -224,6 +258,24 @@ impl Config {
             true => Err(ConfigError { file: self.file.clone(), line: 1, column: 1, mistake: Mistake::NoInterfaces }),
             false => Ok(()),
         }
+    }
+
+    /// The VLAN that becomes that device.
+    pub(crate) fn vlan(&self, device: DeviceId) -> Option<&VlanConfig> {
+        self.vlans.get(usize::from(device.0).checked_sub(self.interfaces.len())?)
+    }
+
+    /// The interface that a VLAN lies over in the end.
+    #[must_use]
+    pub fn port_of(&self, vlan: &VlanConfig) -> DeviceId {
+        // Each parent stands before what lies over it.
+        self.vlan(vlan.vlan.parent).map_or(vlan.vlan.parent, |below| self.port_of(below))
+    }
+
+    /// All devices in the order of their numbers: their names and addresses.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = (&str, &[InterfaceAddress])> {
+        let interfaces = self.interfaces.iter().map(|interface| (&interface.name[..], &interface.addresses[..]));
+        interfaces.chain(self.vlans.iter().map(|vlan| (&vlan.name[..], &vlan.addresses[..])))
     }
 
     /// A mistake that showed later, at something the configuration says.

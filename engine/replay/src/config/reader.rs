@@ -57,6 +57,11 @@ impl<'t> Table<'t> {
         Ok(Self { name, at, entries })
     }
 
+    /// A mistake of the whole table.
+    pub(super) fn fault(self, mistake: Mistake) -> Fault {
+        Fault { at: self.at, mistake }
+    }
+
     /// The value of a key.
     pub(super) fn find(&self, key: &'static str) -> Option<Value<'t>> {
         self.entries.get(key).map(|value| Value { key, value })

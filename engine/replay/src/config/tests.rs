@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use towpath_engine::{
     Command, Engine, Instant,
     conntrack::helper::{ExpectClass, Framing, Manifest},
+    device::Kind,
     ip::RouteKind,
 };
 
@@ -33,7 +34,7 @@ fn the_example_is_read_in_full_and_an_engine_takes_it() {
     for command in config.commands(|device, _| Hardware::in_replay(device)) {
         engine.handle_command(Instant::ZERO, command).unwrap();
     }
-    assert_eq!(engine.devices().len(), 2);
+    assert_eq!(engine.devices().by_name("lan.10"), Some(DeviceId(2)));
     assert_eq!(engine.sysctls().find("net.netfilter.nf_conntrack_tcp_loose"), Some(0));
 }
 
@@ -65,13 +66,34 @@ fn a_feature_of_several_that_are_switched_together_can_be_told_otherwise() {
 }
 
 #[test]
+fn vlans_are_devices_behind_the_interfaces_and_as_their_parents_where_nothing_is_said() {
+    let text = "[[interface]]\nname='lan'\nmtu=1400\nmac='02:00:00:00:00:99'\n[[vlan]]\nparent='lan'\nid=10\nprotocol='802.1ad'\n\
+                addresses=['10.1.0.1/24']\n[[vlan]]\nparent='lan.10'\nid=5\nname='inner'\nmtu=1300\n\
+                [[route]]\nto='default'\nvia='10.1.0.254'\n[[route]]\nto='10.9.0.0/16'\ninterface='inner'";
+    let config = Config::read("f", text).unwrap();
+    let mut engine = Engine::new(0);
+    for command in config.commands(|device, _| Hardware::in_replay(device)) {
+        engine.handle_command(Instant::ZERO, command).unwrap();
+    }
+    let devices: Vec<_> = engine.devices().iter().map(|(_, device)| device).collect();
+    assert_eq!(devices.iter().map(|device| &device.name[..]).collect::<Vec<_>>(), ["lan", "lan.10", "inner"]);
+    assert_eq!(devices.iter().map(|device| device.mtu_bytes).collect::<Vec<_>>(), [1400, 1400, 1300]);
+    assert!(devices.iter().all(|device| device.mac == devices[0].mac));
+    assert_eq!(devices[1].kind, Kind::Vlan(Vlan { parent: DeviceId(0), tpid: 0x88a8, id: 10 }));
+    assert_eq!(devices[2].kind, Kind::Vlan(Vlan { parent: DeviceId(1), tpid: 0x8100, id: 5 }));
+    assert_eq!(config.port_of(&config.vlans[1]), DeviceId(0));
+    let out: Vec<_> = config.routes.iter().filter_map(Route::device).collect();
+    assert_eq!(out, [DeviceId(1), DeviceId(2)]);
+}
+
+#[test]
 fn every_mistake_is_told_with_its_place() {
     let start = "[[interface]]\nname = 'lan'\naddresses = ['10.0.0.1/24']\n";
     #[rustfmt::skip]
     let cases = [
         ("mtu 1500", "1:5: key with no value, expected `=`"),
         ("[[interface]]\nname = 'lan'\nadresses = []", "3:1: [[interface]] has no key 'adresses'; did you mean 'addresses'?"),
-        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, route, neighbour, rules, helper, sysctl, capture"),
+        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, vlan, route, neighbour, rules, helper, sysctl, capture"),
         ("[[bond]]\nname = 'b'", "1:3: 'bond' is not supported by this version"),
         ("[rules]\nv5 = 'x'", "2:1: [rules] has no key 'v5'; did you mean 'v4'?"),
         ("[[interface]]\nmtu = 1500", "1:1: [[interface]] needs 'name'"),
@@ -84,13 +106,19 @@ fn every_mistake_is_told_with_its_place() {
         ("[[interface]]\nname = 'a'\narp = 1", "3:7: 'arp' must be true or false, not 1"),
         ("[[interface]]\nname = 'a'\nfeatures = { tso = 0 }", "3:20: 'features' must be true or false, not 0"),
         ("[[interface]]\nname = 'a'\nfeatures = true", "3:12: 'features' must be a table, such as { tso = false }, not true"),
-        ("[[interface]]\nname = 'a'\nfeatures = { lro = true }", "3:20: there is no feature 'lro'; there are tx-checksumming, tcp-segmentation-offload, tx-tcp-segmentation, tx-tcp-ecn-segmentation, tx-tcp-mangleid-segmentation, tx-tcp6-segmentation, tx-udp-segmentation"),
+        ("[[interface]]\nname = 'a'\nfeatures = { lro = true }", "3:20: there is no feature 'lro'; there are tx-checksumming, tcp-segmentation-offload, tx-tcp-segmentation, tx-tcp-ecn-segmentation, tx-tcp-mangleid-segmentation, tx-tcp6-segmentation, tx-udp-segmentation, tx-vlan-offload, tx-vlan-stag-hw-insert"),
         ("[[interface]]\nname = 'a'\ncapture = 'ifindex:0'", "3:11: 'capture' must be an interface of the capture: its name, its number from 0, or \"ifindex:N\", not \"ifindex:0\""),
+        ("[[vlan]]\nid = 1", "1:1: [[vlan]] needs 'parent'"),
+        ("[[vlan]]\nparent = 'wan'\nid = 1", "2:10: there is no [[interface]] or [[vlan]] named 'wan'"),
+        ("[[interface]]\nname = 'a'\n[[vlan]]\nparent = 'a'\nid = 4095", "5:6: 'id' must be a number from 0 to 4094, not 4095"),
+        ("[[interface]]\nname = 'a'\n[[vlan]]\nparent = 'a'\nid = 1\nprotocol = 'QinQ'", "6:12: 'protocol' must be \"802.1Q\" or \"802.1ad\", not \"QinQ\""),
+        ("[[interface]]\nname = 'a'\n[[vlan]]\nparent = 'a'\nid = 1\n[[vlan]]\nparent = 'a'\nid = 1\nname = 'b'", "9:8: [[vlan]] 'b' is there already"),
+        ("[[interface]]\nname = 'fourteen_bytes'\n[[vlan]]\nparent = 'fourteen_bytes'\nid = 1", "3:1: 'fourteen_bytes.1' is too long for a device's name; say another with 'name'"),
         ("interface = 3", "1:13: 'interface' must be a table, not 3"),
         ("[[route]]\nto = '10.0.0.1/8'\nvia = '10.0.0.2'", "2:6: 'to' must be a network, such as \"10.0.0.0/8\" or \"2001:db8::/32\", an address or \"default\", not \"10.0.0.1/8\""),
         ("[[route]]\nto = 'default'", "1:1: [[route]] needs 'via'"),
         ("[[route]]\nto = 'default'\nvia = '192.0.2.1'", "3:7: 192.0.2.1 lies in no interface's network; say which one with 'interface'"),
-        ("[[route]]\nto = 'default'\ninterface = 'wan'", "3:13: there is no [[interface]] named 'wan'"),
+        ("[[route]]\nto = 'default'\ninterface = 'wan'", "3:13: there is no [[interface]] or [[vlan]] named 'wan'"),
         ("[[route]]\nto = 'default'\nkind = 'black'", "3:8: 'kind' must be \"blackhole\", \"unreachable\" or \"prohibit\", not \"black\""),
         ("[[route]]\nto = 'default'\nkind = 'prohibit'\nvia = '10.0.0.1'", "3:8: 'kind' must be left out where there is 'via' or 'interface', not \"prohibit\""),
         ("[[route]]\nto = 'default'\nkind = 'prohibit'\n[[route]]\nto = 'default'\nkind = 'prohibit'", "4:1: a [[route]] of that metric to '0.0.0.0/0' is there already"),

@@ -13,7 +13,10 @@ use towpath_engine::{
 };
 
 use super::beside::Beside;
-use crate::record::{Decision, Fate, Record, bytes_out};
+use crate::{
+    record::{Decision, Fate, Record, bytes_out},
+    tags,
+};
 
 /// Something that has happened.
 #[derive(Clone, Debug)]
@@ -104,6 +107,8 @@ impl Watch {
 impl Shown {
     /// A frame that came out, with right checksums.
     pub(crate) fn of(device: DeviceId, bytes: &[u8], beside: Beside) -> Self {
+        let mut untagged = Vec::new();
+        let bytes = tags::strip(bytes, &mut untagged).map_or(bytes, |_| &untagged);
         let packet = match Packet::parse(&mut Pool::new(), &Frame::new(device, bytes)) {
             Ok(packet) => packet,
             Err(dropped) => return Self::Odd(format!("a frame that is not right: {}", dropped.reason.meaning())),

@@ -20,7 +20,9 @@
 //! | `#` | a remark |
 //!
 //! What travels beside a packet's bytes stands behind a bar: `| gso 1448` makes it a super-packet of segments of so many
-//! bytes, whose checksum is left to the device. What is written without a bar must come out with nothing beside it.
+//! bytes, whose checksum is left to the device; `| vlan 10` is an 802.1Q tag beside its bytes and `| svlan 10` an 802.1ad one,
+//! and those behind the word `in` stand between the bytes, the outermost one first: `| svlan 100 in vlan 10`. What is written
+//! without a bar must come out with nothing beside it.
 //!
 //! Nothing may come out or end that is not written. Times are seconds from the play's start, with three decimals at most,
 //! and never step back; what was due between two lines happens between them. Days cost nothing.

@@ -76,7 +76,7 @@ impl fmt::Display for ScriptFault {
             Self::TimeStepsBack => f.write_str("the time steps back"),
             Self::Sign(word) => write!(f, "'{word}' is none of the signs < > x = !"),
             Self::Packet(error) => write!(f, "the packet's {error}"),
-            Self::Beside(word) => write!(f, "'{word}' is not 'gso' with a number of bytes"),
+            Self::Beside(word) => write!(f, "'{word}' is none of 'gso', 'vlan' and 'svlan' with a number, or 'in'"),
             Self::Reason(word) => write!(f, "'{word}' is no drop reason"),
             Self::Device(word, known) => write!(f, "'{word}' is none of the gateway's interfaces: {known}, or -"),
         }

@@ -65,7 +65,7 @@ pub use self::{
     verdict::Verdict,
 };
 pub(crate) use self::{colour::Tint, step::helper_event, text::seconds};
-use crate::{capture::Unreadable, replay};
+use crate::{capture::Unreadable, replay, tags};
 
 /// What became of one packet. Borrows from the replay until the next packet.
 pub struct Record<'r> {
@@ -254,12 +254,15 @@ impl Record<'_> {
     }
 }
 
-/// The bytes of a frame that came out, its transport checksum filled in as the device would.
+/// The bytes of a frame that came out, its transport checksum filled in and its tag put in as the device would.
 pub fn bytes_out(transmit: &Transmit, into: &mut Vec<u8>) {
     into.clear();
     into.extend_from_slice(transmit.head());
     transmit.fragments().for_each(|part| into.extend_from_slice(part));
     if let towpath_engine::Checksum::Partial { start, offset } = transmit.checksum() {
         replay::fill(into, start, offset);
+    }
+    if let Some(tag) = transmit.vlan() {
+        tags::insert(into, tag);
     }
 }

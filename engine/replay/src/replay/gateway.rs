@@ -3,14 +3,15 @@
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
-use towpath_engine::{CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, Transmit, trace::Step};
+use towpath_engine::{
+    CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, Transmit, VlanTag, device::Vlan, trace::Step,
+};
 
 use super::{
     ChecksumTrust, Detail, Setup, SetupError, offload,
     peek::Peek,
     setup::engine_of,
     side::{Side, Sides, Sources},
-    tags,
     translation::{self, Translation},
     transparent,
 };
@@ -19,6 +20,7 @@ use crate::{
     config::Config,
     limits::BATCH_PACKETS,
     record::{Fate, Late, NotFed, Record, Seen, Verdict},
+    tags,
 };
 
 /// A gateway that is fed with a capture.
@@ -30,6 +32,8 @@ pub struct Replay {
     mtus: Vec<u32>,
     /// Whether rules translate at all.
     translates: bool,
+    /// The gateway's VLANs; without any, tags are of the capture's network and not of the gateway's.
+    vlans: Vec<Vlan>,
     /// Room for a frame that is not replayed as it was captured.
     scratch: Vec<u8>,
     out: Vec<Transmit>,
@@ -100,6 +104,7 @@ impl Replay {
             mtus: engine.devices().iter().map(|(_, device)| device.mtu_bytes).collect(),
             translates: translation::is_possible(&engine),
             sides: Sides::new(config),
+            vlans: config.vlans.iter().map(|vlan| vlan.vlan).collect(),
             engine,
             checksums,
             scratch: Vec::new(),
@@ -312,9 +317,9 @@ impl Replay {
             translation::apply(&self.engine, scratch, peek, &translation, judgement.checksum);
         }
         let bytes = if scratch.is_empty() { captured } else { &scratch[..] };
-        let frame =
+        let plain =
             Frame { device, queue: 0, bytes, wire_len, checksum: judgement.checksum, gso: judgement.gso, vlan: None };
-        self.engine.handle_frames(packet.time, &[frame]);
+        self.hand_over(packet.time, captured, &plain, translation.changes());
         // Those of packets that were held have lower numbers than its own.
         let mut own: Option<Ending> = None;
         while let Some(ending) = self.engine.poll_ending() {
@@ -334,6 +339,24 @@ impl Replay {
             },
             changed: !scratch.is_empty(),
             wire_len,
+        }
+    }
+
+    /// Gives a frame to the gateway, with the tags that it had where VLANs are the gateway's. A packet that was captured on one
+    /// link and comes in by another has left the tags of the first one there.
+    fn hand_over(&mut self, now: Instant, captured: &[u8], plain: &Frame<'_>, is_readdressed: bool) {
+        let is_here = |tag: VlanTag| {
+            let is_it = |vlan: &Vlan| vlan.parent == plain.device && vlan.tpid == tag.tpid && vlan.id == tag.id();
+            self.vlans.iter().any(is_it)
+        };
+        let is_tagged = match tags::all(captured).first() {
+            Some(tag) if !self.vlans.is_empty() => !is_readdressed || is_here(*tag),
+            Some(_) | None => false,
+        };
+        if is_tagged {
+            tags::with_tags(captured, plain, |frame| self.engine.handle_frames(now, &[*frame]));
+        } else {
+            self.engine.handle_frames(now, &[*plain]);
         }
     }
 

@@ -20,7 +20,6 @@ mod readdress;
 mod setup;
 mod side;
 mod state;
-mod tags;
 #[cfg(test)]
 mod tests;
 mod translation;

@@ -94,25 +94,32 @@ impl Sides {
         let mut routes = Routes::default();
         let mut named = Vec::new();
         for (number, interface) in (0u16..).zip(&config.interfaces) {
+            // What lies behind a VLAN comes by the port below it.
+            let vlans = || config.vlans.iter().filter(|vlan| config.port_of(vlan) == DeviceId(number));
+            let addresses = interface.addresses.iter().chain(vlans().flat_map(|vlan| &vlan.addresses)).copied();
+            let addresses: Vec<_> = addresses.collect();
             let id = devices.add(Device {
                 name: interface.name.clone(),
                 mac: interface.mac.unwrap_or(Hardware::in_replay(DeviceId(number)).mac),
                 mtu_bytes: 1500,
-                addresses: interface.addresses.clone(),
+                addresses: addresses.clone(),
                 arp: false,
                 any_destination: true,
                 ..Device::default()
             });
-            for own in &interface.addresses {
+            for own in &addresses {
                 routes.add(back(own.address, own.prefix, id));
             }
-            for network in &interface.networks {
+            for network in interface.networks.iter().chain(vlans().flat_map(|vlan| &vlan.networks)) {
                 routes.add(back(network.address, network.prefix, id));
             }
             named.extend(interface.captures.iter().map(|name| (name.clone(), id)));
         }
-        for route in config.routes.iter().filter(|route| matches!(route.kind, RouteKind::Unicast { .. })) {
-            routes.add(*route);
+        for route in &config.routes {
+            if let RouteKind::Unicast { device, via } = route.kind {
+                let device = config.vlan(device).map_or(device, |vlan| config.port_of(vlan));
+                routes.add(Route { kind: RouteKind::Unicast { device, via }, ..*route });
+            }
         }
         let is_named = !named.is_empty();
         // A device and the interface of a capture that have the same name are the same, unless something else is said.

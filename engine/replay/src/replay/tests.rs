@@ -1,12 +1,13 @@
 //! Small captures, packet by packet through a gateway.
 
-use towpath_engine::netfilter::Source;
+use towpath_engine::{VlanTag, netfilter::Source};
 
 use super::{Detail, Replay, Setup, craft};
 use crate::{
     capture::Capture,
     config::Config,
     record::{Fate, JsonRecords, NotFed, Seen, TextRecords},
+    tags,
 };
 
 const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 2], 40_000);
@@ -35,6 +36,28 @@ fn answers_captured_at_the_client_come_back_through_masquerade() {
         told.iter().map(|told| told.2.as_str().unwrap()).collect::<Vec<_>>(),
         ["NEW", "ESTABLISHED", "ESTABLISHED"]
     );
+}
+
+#[test]
+fn tagged_packets_belong_to_the_vlan_that_the_configuration_names() {
+    let gateway = GATEWAY.replace("addresses=['10.0.0.1/24']", "")
+        + "[[vlan]]\nparent='lan'\nid=10\nprotocol='802.1ad'\n[[vlan]]\nparent='lan.10'\nid=5\naddresses=['10.0.0.1/24']\n";
+    let rules = MASQUERADE.replace("-i lan", "-i lan.10.5");
+    let tagged = handshake(0).into_iter().map(|(time, mut frame)| {
+        for (tpid, tci) in [(0x8100, 5), (0x88a8, 10)] {
+            tags::insert(&mut frame, VlanTag { tpid, tci });
+        }
+        (time, frame)
+    });
+    let tagged: Vec<_> = tagged.collect();
+    let lines = json(&gateway, &rules, &tagged, Detail::Verdicts);
+    assert!(lines.iter().all(|line| line["verdict"] == "FORWARDED"), "{lines:?}");
+    assert_eq!((&lines[0]["dev"], &lines[1]["dev"]), (&"lan".into(), &"wan".into()));
+    let out = "198.51.100.7:80 > 10.0.0.2:40000 tcp SA seq 9000 ack 1001 | in svlan 10 vlan 5";
+    assert_eq!(lines[1]["out"][0]["pkt"], out);
+    assert_eq!(lines[1]["was"], out);
+    let lines = json(&gateway.replace("id=5", "id=6\nname='lan.10.5'"), &rules, &tagged, Detail::Verdicts);
+    assert_eq!(lines[0]["reason"], "VlanUnknown");
 }
 
 #[test]

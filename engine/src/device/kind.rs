@@ -1,0 +1,149 @@
+//! What kinds of devices there are, and what each does with a frame before any protocol sees it.
+//!
+//! ```text
+//!  frame ─► physical ─┬─ tagged, and its VLAN is a device ─► that device ─► …
+//!                     ├─ tagged with a priority only ──────► the tag comes off
+//!                     ├─ tagged otherwise ─────────────────► dropped
+//!                     └─ for this station ─────────────────► the protocols
+//! ```
+//!
+//! A kind whose frames come from other devices is found from those, as a VLAN is from its parent: which device takes a
+//! frame is decided here alone, and so is which device a frame leaves by ([`Devices::way_out`]).
+//!
+//! Linux v6.18: `net/core/dev.c`, `__netif_receive_skb_core()`; `net/8021q/vlan_core.c`, `vlan_do_receive()`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Device, Devices, Features};
+use crate::{
+    ending::DropReason,
+    frame::DeviceId,
+    limits::VLAN_DEPTH_MAX,
+    packet::{Addressed, Packet, VlanTag},
+    wire::EtherType,
+};
+
+/// Where a device's frames come from and go to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// A port: the host hands its frames over, and takes them.
+    #[default]
+    Physical,
+    /// `lo`: no frame comes or leaves.
+    Loopback,
+    /// A VLAN of another device.
+    Vlan(Vlan),
+}
+
+/// A VLAN (IEEE 802.1Q), or a service VLAN (802.1ad; a VLAN over one is what is called QinQ).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vlan {
+    /// The device whose tagged frames it has: a port, or another VLAN.
+    pub parent: DeviceId,
+    /// The tag's protocol: 0x8100 or 0x88a8.
+    pub tpid: u16,
+    /// Its number, 0 to 4094.
+    pub id: u16,
+}
+
+impl Vlan {
+    /// The greatest number of a VLAN.
+    pub const ID_MAX: u16 = 4094;
+
+    /// Whether it can be.
+    #[must_use]
+    pub(crate) const fn is_right(self) -> bool {
+        (self.tpid == EtherType::VLAN.0 || self.tpid == EtherType::SERVICE_VLAN.0) && self.id <= Self::ID_MAX
+    }
+
+    /// The tag of its frames.
+    #[must_use]
+    pub const fn tag(self) -> VlanTag {
+        VlanTag { tpid: self.tpid, tci: self.id }
+    }
+}
+
+/// How a frame leaves by a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WayOut {
+    /// The port.
+    pub(crate) port: DeviceId,
+    /// What the port does for the host.
+    pub(crate) features: Features,
+}
+
+impl Devices {
+    /// Lets the device that a frame has come in by decide about it: whose it is, once its tags are off, and whether it is
+    /// for this host.
+    pub(crate) fn accept(&self, packet: &mut Packet) -> Result<(), DropReason> {
+        let mut device = packet.meta().device.and_then(|id| self.find(id)).ok_or(DropReason::DeviceDown)?;
+        let Some(destination) = packet.ethernet().map(|ethernet| ethernet.destination) else {
+            return Err(DropReason::LinkTruncated);
+        };
+        let mut is_ours = device.any_destination || device.mac == destination;
+        if packet.tag().is_some() {
+            while let Some(tag) = packet.tag() {
+                match self.vlan_of(packet.meta().device, tag) {
+                    Some((id, vlan)) => {
+                        device = vlan;
+                        packet.meta_mut().device = Some(id);
+                        is_ours |= device.any_destination || device.mac == destination;
+                    }
+                    None if tag.id() != 0 => return Err(DropReason::VlanUnknown),
+                    None => {}
+                }
+                packet.take_tag()?;
+            }
+        }
+        if packet.meta().addressed == Addressed::Host && !is_ours {
+            return Err(DropReason::LinkOtherHost);
+        }
+        Ok(())
+    }
+
+    /// The port by which frames of a device leave; each VLAN on the way puts its tag before the packet.
+    pub(crate) fn way_out(&self, id: DeviceId, device: &Device, packet: &mut Packet) -> Option<WayOut> {
+        let (mut port, mut device) = (id, device);
+        packet.meta_mut().vlan = None;
+        while let Kind::Vlan(vlan) = device.kind {
+            packet.put_tag(vlan.tag());
+            (port, device) = (vlan.parent, self.find(vlan.parent)?);
+        }
+        if let Some(tag) = packet.meta().vlan.filter(|tag| !device.features.can_insert(*tag)) {
+            packet.meta_mut().vlan = None;
+            packet.insert_tag(tag);
+        }
+        Some(WayOut { port, features: device.features })
+    }
+
+    /// Whether a device can be added: its kind is one that there can be, and its VLAN is not there already.
+    pub(crate) fn may_be(&self, device: &Device) -> bool {
+        match device.kind {
+            Kind::Physical => true,
+            Kind::Loopback => false,
+            Kind::Vlan(vlan) => {
+                let parent = self.find(vlan.parent).filter(|parent| parent.kind != Kind::Loopback);
+                vlan.is_right()
+                    && parent.is_some_and(|parent| device.mtu_bytes <= parent.mtu_bytes)
+                    && self.depth(vlan.parent) < VLAN_DEPTH_MAX
+                    && self.vlan_of(Some(vlan.parent), vlan.tag()).is_none()
+            }
+        }
+    }
+
+    /// How many VLANs lie over each other up to this one.
+    fn depth(&self, id: DeviceId) -> usize {
+        let parent = |device: &&Device| match device.kind {
+            Kind::Vlan(vlan) => self.find(vlan.parent),
+            Kind::Physical | Kind::Loopback => None,
+        };
+        core::iter::successors(self.find(id), parent).count() - 1
+    }
+
+    fn vlan_of(&self, parent: Option<DeviceId>, tag: VlanTag) -> Option<(DeviceId, &Device)> {
+        self.iter().find(|(_, device)| match device.kind {
+            Kind::Vlan(vlan) => Some(vlan.parent) == parent && vlan.tpid == tag.tpid && vlan.id == tag.id(),
+            Kind::Physical | Kind::Loopback => false,
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! Devices as plays: whose a frame is before any protocol sees it, and how packets leave by devices over devices.
+
+use lab::{lab, lab_with_arp};
+use towpath_engine::{
+    Command, CommandError, DeviceId, Instant,
+    device::{Device, Kind, Vlan},
+};
+
+const C_TAG: u16 = 0x8100;
+const S_TAG: u16 = 0x88a8;
+
+#[test]
+fn a_tagged_packet_comes_in_by_the_vlans_device_and_its_answer_leaves_with_the_tag() {
+    lab("-A INPUT -i lan.10 -p icmp -j ACCEPT\n-P INPUT DROP").vlan("lan", C_TAG, 10, [10, 1, 0, 1]).play(
+        "
+        0.000  lan <  10.1.0.2 > 10.1.0.1  icmp type 8 code 0 id 7 | vlan 10
+        0.000  lan >  10.1.0.1 > 10.1.0.2  icmp type 0 code 0 id 7 | vlan 10
+        0.100  lan <  10.1.0.2 > 10.1.0.1  icmp type 8 code 0 id 7 | in vlan 10
+        0.100  lan >  10.1.0.1 > 10.1.0.2  icmp type 0 code 0 id 7 | vlan 10
+        0.200  lan <  10.0.0.2 > 10.0.0.1  icmp type 8 code 0 id 8
+        0.200  lan x  FilterPolicy
+        ",
+    );
+}
+
+#[test]
+fn packets_are_routed_between_vlans_of_one_port_and_to_another() {
+    lab("").vlan("lan", C_TAG, 10, [10, 1, 0, 1]).vlan("lan", C_TAG, 20, [10, 2, 0, 1]).play(
+        "
+        0.000  lan <  10.1.0.2:1 > 10.2.0.2:9  udp | vlan 10
+        0.000  lan >  10.1.0.2:1 > 10.2.0.2:9  udp ttl 63 | vlan 20
+        0.000  lan <  10.1.0.2:1 > 198.51.100.7:9  udp | vlan 10
+        0.000  wan >  10.1.0.2:1 > 198.51.100.7:9  udp ttl 63
+        0.000  wan <  198.51.100.7:9 > 10.2.0.2:1  udp
+        0.000  lan >  198.51.100.7:9 > 10.2.0.2:1  udp ttl 63 | vlan 20
+        ",
+    );
+}
+
+#[test]
+fn a_vlan_that_nobody_has_is_dropped_and_a_tag_with_a_priority_only_is_none() {
+    lab("").vlan("lan", C_TAG, 10, [10, 1, 0, 1]).play(
+        "
+        0.000  lan <  10.1.0.2 > 10.1.0.1  icmp type 8 code 0 | vlan 11
+        0.000  lan x  VlanUnknown
+        0.000  lan <  10.1.0.2 > 10.1.0.1  icmp type 8 code 0 | svlan 10
+        0.000  lan x  VlanUnknown
+        0.000  wan <  10.1.0.2 > 10.1.0.1  icmp type 8 code 0 | in vlan 10
+        0.000  wan x  VlanUnknown
+        0.000  lan <  10.0.0.2 > 10.0.0.1  icmp type 8 code 0 id 1 | vlan 24576
+        0.000  lan >  10.0.0.1 > 10.0.0.2  icmp type 0 code 0 id 1
+        0.000  lan <  10.1.0.2 > 10.1.0.1  icmp type 8 code 0 id 2 | in vlan 0 vlan 24586
+        0.000  lan >  10.1.0.1 > 10.1.0.2  icmp type 0 code 0 id 2 | vlan 10
+        ",
+    );
+}
+
+#[test]
+fn a_vlan_in_a_service_vlan_has_both_tags() {
+    lab("").vlan("wan", S_TAG, 100, [10, 3, 0, 1]).vlan("wan.100", C_TAG, 5, [10, 4, 0, 1]).play(
+        "
+        0.000  wan <  10.4.0.2 > 10.4.0.1  icmp type 8 code 0 id 1 | svlan 100 in vlan 5
+        0.000  wan >  10.4.0.1 > 10.4.0.2  icmp type 0 code 0 id 1 | svlan 100 in vlan 5
+        0.000  wan <  10.3.0.2 > 10.3.0.1  icmp type 8 code 0 id 2 | in svlan 100
+        0.000  wan >  10.3.0.1 > 10.3.0.2  icmp type 0 code 0 id 2 | svlan 100
+        0.000  wan <  10.4.0.2 > 10.4.0.1  icmp type 8 code 0 id 3 | in svlan 100 vlan 6
+        0.000  wan x  VlanUnknown
+        ",
+    );
+}
+
+#[test]
+fn a_port_that_does_not_put_tags_in_gets_frames_that_have_them() {
+    lab("").vlan("lan", C_TAG, 10, [10, 1, 0, 1]).feature("lan", "txvlan", false).play(
+        "
+        0.000  lan <  10.1.0.2 > 10.1.0.1  icmp type 8 code 0 id 7 | vlan 10
+        0.000  lan >  10.1.0.1 > 10.1.0.2  icmp type 0 code 0 id 7 | in vlan 10
+        ",
+    );
+}
+
+#[test]
+fn a_super_packet_of_a_vlan_leaves_as_its_port_takes_it() {
+    let lab = || lab("").vlan("wan", C_TAG, 10, [10, 1, 0, 1]).unicast("198.51.100.0/24", "wan.10", None);
+    lab().play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 3000 df | gso 1448
+        0.000  wan >  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 3000 df | gso 1448 vlan 10
+        ",
+    );
+    lab().feature("wan", "tso", false).feature("wan", "txvlan", false).play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 2000 df | gso 1448
+        0.000  wan >  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 1448 df | in vlan 10
+        0.000  wan >  10.0.0.2:4000 > 198.51.100.7:80  A seq 1449 ack 1 len 552 df | in vlan 10
+        ",
+    );
+    // Taken out of its tags, an unfilled checksum stays over the same bytes.
+    lab().play(
+        "
+        0.000  wan <  198.51.100.7:80 > 10.0.0.2:4000  A seq 1 ack 1 len 3000 df | gso 1448 in vlan 10
+        0.000  lan >  198.51.100.7:80 > 10.0.0.2:4000  A seq 1 ack 1 len 3000 df | gso 1448
+        ",
+    );
+}
+
+#[test]
+fn neighbours_are_asked_on_their_vlan() {
+    lab_with_arp("").vlan("lan", C_TAG, 10, [10, 1, 0, 1]).play(
+        "
+        0.000  wan <  198.51.100.7:9 > 10.1.0.2:1  udp
+        0.000  wan =  HELD
+        0.000  lan >  arp who-has 10.1.0.2 tell 10.1.0.1 | vlan 10
+        0.200  lan <  arp 10.1.0.2 is-at 02:00:00:00:01:02 | in vlan 10
+        0.200  lan >  198.51.100.7:9 > 10.1.0.2:1  udp | vlan 10
+        ",
+    );
+}
+
+#[test]
+fn a_vlan_that_cannot_be_is_refused() {
+    let mut engine = towpath_engine::Engine::new(1);
+    let mut add = |name: &str, mtu_bytes, kind| {
+        let device = Device { name: name.into(), mtu_bytes, kind, ..Device::default() };
+        engine.handle_command(Instant::ZERO, Command::AddDevice(device)).map(|_| ())
+    };
+    let vlan = |parent, tpid, id| Kind::Vlan(Vlan { parent: DeviceId(parent), tpid, id });
+    assert_eq!(add("port", 1500, Kind::Physical), Ok(()));
+    assert_eq!(add("good", 1500, vlan(0, C_TAG, 4094)), Ok(()));
+    assert_eq!(add("other", 1500, vlan(0, S_TAG, 4094)), Ok(()));
+    let wrong = [
+        ("twice", 1500, vlan(0, C_TAG, 4094)),
+        ("number", 1500, vlan(0, C_TAG, 4095)),
+        ("protocol", 1500, vlan(0, 0x9100, 1)),
+        ("long", 1501, vlan(0, C_TAG, 1)),
+        ("nowhere", 1500, vlan(9, C_TAG, 1)),
+        ("over lo", 1500, Kind::Vlan(Vlan { parent: DeviceId::LOOPBACK, tpid: C_TAG, id: 1 })),
+        ("lo2", 1500, Kind::Loopback),
+    ];
+    for (name, mtu, kind) in wrong {
+        assert_eq!(add(name, mtu, kind), Err(CommandError::DeviceKind(kind)), "{name}");
+    }
+    for depth in 2..=8 {
+        let parent = if depth == 2 { 1 } else { depth };
+        assert_eq!(add(&format!("deep{depth}"), 1500, vlan(parent, C_TAG, 7)), Ok(()));
+    }
+    assert_eq!(add("deep9", 1500, vlan(9, C_TAG, 7)), Err(CommandError::DeviceKind(vlan(9, C_TAG, 7))));
+}
