@@ -3,6 +3,7 @@
 //! This crate does no I/O of its own: it takes a capture as a slice or a stream, a configuration as text, and hands
 //! records to its caller. The program, the tests and the page all use it.
 //!
+//! - [`cases`] reads firewall tests and runs them
 //! - [`capture`] reads pcap and pcapng
 //! - [`config`] reads a gateway from its file
 //! - [`play`] plays written packets to a gateway and compares what comes of them with what is written
@@ -15,6 +16,7 @@
 //! - [`limits`] has every bound
 
 pub mod capture;
+pub mod cases;
 pub mod check;
 pub mod config;
 pub mod explain;

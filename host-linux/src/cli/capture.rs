@@ -65,7 +65,7 @@ impl GatewayFiles {
 pub(crate) struct CaptureFile {
     /// A pcap or pcapng file, also inside gzip; `-` is standard input.
     #[arg(value_name = "CAPTURE")]
-    file: PathBuf,
+    pub(crate) file: PathBuf,
     /// Whether transport checksums are verified. A capture from a sending host holds checksums that its card had yet to
     /// fill in: auto tells them apart.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Checksums::Auto)]

@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use towpath_engine::Instant;
 use towpath_replay::{
+    cases::Look,
     explain::{Change, Explanation, Proposal, changes, explain},
     record::{JsonRecords, Record, Verdict},
     replay::{Detail, Replay},
@@ -16,6 +17,7 @@ use super::{
     Answer,
     capture::{CaptureFile, GatewayFiles, Opened, setup},
     terminal::colour,
+    test::Loaded,
 };
 
 /// Say everything about one packet of a capture: each hook, each rule that was tried and what did not match, what
@@ -26,9 +28,12 @@ pub(crate) struct Explain {
     capture: CaptureFile,
     #[command(flatten)]
     gateway: GatewayFiles,
-    /// The packet's number in the capture, from 1.
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    number: u64,
+    /// The packet's number in the capture, from 1 [default with --case: the last one that the case speaks of].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), required_unless_present = "case")]
+    number: Option<u64>,
+    /// A packet of this case of a test file, which is named instead of a capture.
+    #[arg(long, value_name = "NAME")]
+    case: Option<String>,
     /// JSON, one object a line: the replay's head, the packet (towpath.record/1), then each change that would help.
     #[arg(long)]
     json: bool,
@@ -36,6 +41,7 @@ pub(crate) struct Explain {
 
 /// What is said of a packet.
 struct Told {
+    number: u64,
     text: String,
     proposals: Vec<Proposal>,
 }
@@ -64,7 +70,7 @@ impl Explain {
                 // A rule without one of its conditions need not be a rule.
                 Err(_) => continue,
             };
-            self.write_proposal(&mut out, proposal, verdict, !helped)?;
+            self.write_proposal(&mut out, (told.number, proposal), verdict, !helped)?;
             out.flush()?;
             helped = true;
         }
@@ -78,11 +84,14 @@ impl Explain {
         } else {
             Explanation::new(record, start, colour()).to_string()
         };
-        Told { text, proposals: changes(record) }
+        Told { number: record.number, text, proposals: changes(record) }
     }
 
     /// Replays up to the packet, with a change when there is one to try.
     fn replayed<T>(&self, change: Option<&Change>, tell: impl FnOnce(&Record<'_>, Instant) -> T) -> Result<T> {
+        if let Some(name) = &self.case {
+            return self.played(name, change, tell);
+        }
         let mut gateway = self.gateway.read()?;
         let Opened { mut capture, .. } = self.capture.open()?;
         let mut setup = setup(&mut gateway, &self.capture, Detail::Verdicts);
@@ -93,7 +102,25 @@ impl Explain {
         if change.is_none() {
             self.gateway.warn(replay.engine())?;
         }
-        explain(&mut replay, &mut capture, self.number, tell).map_err(|error| self.capture.at(error))
+        explain(&mut replay, &mut capture, self.number.unwrap_or(1), tell).map_err(|error| self.capture.at(error))
+    }
+
+    /// The same with a case of a test file.
+    fn played<T>(
+        &self,
+        name: &str,
+        change: Option<&Change>,
+        tell: impl FnOnce(&Record<'_>, Instant) -> T,
+    ) -> Result<T> {
+        let loaded = Loaded::read(&self.capture.file, &self.gateway)?;
+        let case = loaded.case(name)?;
+        let packet = self.number.unwrap_or_else(|| case.last_packet().max(1));
+        let (mut tell, mut told) = (Some(tell), None);
+        let mut hear = |record: &Record<'_>, start: Instant| told = tell.take().map(|tell| tell(record, start));
+        let ran = loaded.run(case, change, Some(Look { packet, tell: &mut hear }))?;
+        told.ok_or_else(|| {
+            self.capture.at(format!("there is no packet {packet}: the case has {}, numbered from 1", ran.packets))
+        })
     }
 
     /// What has been read from a pipe cannot be read again.
@@ -108,14 +135,14 @@ impl Explain {
     fn write_proposal(
         &self,
         out: &mut impl Write,
-        proposal: &Proposal,
+        (n, proposal): (u64, &Proposal),
         verdict: Option<Verdict>,
         is_first: bool,
     ) -> io::Result<()> {
         let Proposal { change, why } = proposal;
         if self.json {
             let verdict = verdict.map(Verdict::word);
-            let line = Line { n: self.number, change: change.kind(), text: change.to_string(), why, verdict };
+            let line = Line { n, change: change.kind(), text: change.to_string(), why, verdict };
             return writeln!(out, "{}", serde_json::to_string(&line)?);
         }
         if is_first {

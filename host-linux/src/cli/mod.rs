@@ -14,6 +14,7 @@ mod run;
 mod state;
 mod stats;
 mod terminal;
+mod test;
 
 use std::{
     io::{self, Write},
@@ -36,6 +37,7 @@ enum Command {
     Replay(replay::Replay),
     Explain(explain::Explain),
     Check(check::Check),
+    Test(test::Test),
     Run(run::Run),
     Conntrack(conntrack::Conntrack),
     Rules(Box<rules::Rules>),
@@ -74,6 +76,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Replay(replay) => replay.main(),
         Command::Explain(explain) => explain.main(),
         Command::Check(check) => check.main(),
+        Command::Test(test) => test.main(),
         Command::Run(run) => run.main(),
         Command::Conntrack(conntrack) => conntrack.main(),
         Command::Rules(rules) => rules.main(),

@@ -8,4 +8,5 @@ mod readme;
 mod replay;
 #[path = "../wire/skip.rs"]
 mod skip;
+mod test;
 mod wrong;

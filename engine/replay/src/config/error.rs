@@ -4,6 +4,8 @@ use core::fmt;
 
 use towpath_engine::device::Feature;
 
+use crate::play::ScriptFault;
+
 /// Why a configuration cannot be used: one mistake, the first that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -86,6 +88,17 @@ pub enum Mistake {
         /// What the plugin allows itself.
         own: u64,
     },
+    /// A packet or a line of a play that cannot be read.
+    Script(ScriptFault),
+    /// A key beside another one that excludes it.
+    Beside {
+        /// The key.
+        key: &'static str,
+        /// The other one.
+        other: &'static str,
+    },
+    /// A key of a case that says something about its packet, in a case that has none.
+    OnlyWithPacket(&'static str),
     /// A file that the configuration names cannot be used; the text says which and why.
     File(String),
 }
@@ -130,6 +143,12 @@ impl fmt::Display for Mistake {
             }
             Self::Looser { key, own } => {
                 write!(out, "'{key}' can only tighten what the plugin's manifest says, and that is {own}")
+            }
+            Self::Script(fault) => fault.fmt(out),
+            Self::Beside { key, other } => write!(out, "'{key}' cannot stand beside '{other}': a case has one of them"),
+            Self::OnlyWithPacket(key) => {
+                write!(out, "'{key}' stands beside 'packet' only; what is expected of one packet of many stands in ")?;
+                out.write_str("[[case.expect]] with its number 'n'")
             }
             Self::File(text) => out.write_str(text),
         }

@@ -6,7 +6,6 @@ use core::{
     time::Duration,
 };
 
-use toml::de::DeTable;
 use towpath_engine::{
     DeviceId,
     device::{Feature, InterfaceAddress, Vlan},
@@ -17,15 +16,12 @@ use towpath_engine::{
 
 use super::{
     CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour, VlanConfig,
-    reader::{Fault, Table, Value, Word, line_and_column},
+    reader::{Fault, Table, Text, Value, Word, document},
     words::{DeviceName, Network, Ports},
 };
 
 pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
-    let document = DeTable::parse(text).map_err(|error| Fault {
-        at: error.span().map_or(0, |span| span.start),
-        mistake: Mistake::Syntax(error.message().replace('\n', ", ")),
-    })?;
+    let document = document(text)?;
     let top = Table::open("the configuration", 0, document.get_ref(), TOP, LATER)?;
     let text = Text(text);
     let mut config = Config { file: file.to_owned(), ..Config::default() };
@@ -58,7 +54,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
         config.helpers.push(helper);
     }
     if let Some(value) = top.find("sysctl") {
-        value.leaves("", &mut |name, value| sysctl(name, value, &mut config.sysctls))?;
+        sysctls_of(value, &mut config.sysctls)?;
     }
     if let Some(value) = top.find("capture") {
         let capture = value.table("[capture]", CAPTURE, &[])?;
@@ -67,19 +63,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
     Ok(config)
 }
 
-/// The text, for the places of what is looked at again later.
-struct Text<'t>(&'t str);
-
 impl Text<'_> {
-    fn locate<T>(&self, at: usize, value: T) -> Located<T> {
-        let (line, column) = line_and_column(self.0, at);
-        Located { value, line, column }
-    }
-
-    fn name(&self, value: Value<'_>) -> Result<Located<String>, Fault> {
-        Ok(self.locate(value.at(), value.text()?.to_owned()))
-    }
-
     fn interface(&self, table: Table<'_>, config: &Config) -> Result<Interface, Fault> {
         let name_value = table.need("name")?;
         let DeviceName(name) = name_value.word()?;
@@ -311,6 +295,11 @@ fn device(value: Value<'_>, config: &Config) -> Result<DeviceId, Fault> {
         Some(index) => Ok(DeviceId(index as u16)),
         None => Err(value.fault(Mistake::NoInterface(name.to_owned()))),
     }
+}
+
+/// Reads a table of tunables.
+pub(crate) fn sysctls_of(table: Value<'_>, into: &mut Vec<(String, u32)>) -> Result<(), Fault> {
+    table.leaves("", &mut |name, value| sysctl(name, value, into))
 }
 
 fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Result<(), Fault> {

@@ -98,6 +98,10 @@ pub use self::{
     error::{ConfigError, Mistake},
     words::Network,
 };
+pub(crate) use self::{
+    file::sysctls_of,
+    reader::{Fault, Table, Text, Value, Word, document},
+};
 
 /// A gateway, as its configuration describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -243,10 +247,7 @@ impl Config {
     /// # Errors
     /// The first mistake in the text.
     pub fn read(file: &str, text: &str) -> Result<Self, ConfigError> {
-        file::read(file, text).map_err(|fault| {
-            let (line, column) = reader::line_and_column(text, fault.at);
-            ConfigError { file: file.to_owned(), line, column, mistake: fault.mistake }
-        })
+        file::read(file, text).map_err(|fault| located_fault(file, text, fault))
     }
 
     /// Whether it describes a gateway that packets can come to.
@@ -283,6 +284,12 @@ impl Config {
     pub fn mistake_at<T>(&self, place: &Located<T>, mistake: Mistake) -> ConfigError {
         ConfigError { file: self.file.clone(), line: place.line, column: place.column, mistake }
     }
+}
+
+/// A mistake with its place in words.
+pub(crate) fn located_fault(file: &str, text: &str, fault: Fault) -> ConfigError {
+    let (line, column) = reader::line_and_column(text, fault.at);
+    ConfigError { file: file.to_owned(), line, column, mistake: fault.mistake }
 }
 
 #[cfg(test)]

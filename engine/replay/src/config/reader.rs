@@ -7,17 +7,17 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::Mistake;
+use super::{Located, Mistake};
 
 /// A mistake and where it is, in bytes from the start of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) at: usize,
-    pub(super) mistake: Mistake,
+pub(crate) struct Fault {
+    pub(crate) at: usize,
+    pub(crate) mistake: Mistake,
 }
 
 /// Something written as text that has a form of its own.
-pub(super) trait Word: Sized {
+pub(crate) trait Word: Sized {
     /// What the form is, with an example.
     const EXPECTED: &'static str;
 
@@ -25,19 +25,47 @@ pub(super) trait Word: Sized {
     fn read(text: &str) -> Option<Self>;
 }
 
+/// The text of a file as TOML.
+pub(crate) fn document(text: &str) -> Result<Spanned<DeTable<'_>>, Fault> {
+    DeTable::parse(text).map_err(|error| Fault {
+        at: error.span().map_or(0, |span| span.start),
+        mistake: Mistake::Syntax(error.message().replace('\n', ", ")),
+    })
+}
+
+/// The text of a file, for the places of what is looked at again later.
+pub(crate) struct Text<'t>(pub(crate) &'t str);
+
+impl Text<'_> {
+    /// Line and column of a byte.
+    pub(crate) fn place(&self, at: usize) -> (u32, u32) {
+        line_and_column(self.0, at)
+    }
+
+    pub(crate) fn locate<T>(&self, at: usize, value: T) -> Located<T> {
+        let (line, column) = self.place(at);
+        Located { value, line, column }
+    }
+
+    /// A text, and where it stands.
+    pub(crate) fn name(&self, value: Value<'_>) -> Result<Located<String>, Fault> {
+        Ok(self.locate(value.at(), value.text()?.to_owned()))
+    }
+}
+
 /// A table whose keys are all known.
 #[derive(Clone, Copy)]
-pub(super) struct Table<'t> {
+pub(crate) struct Table<'t> {
     /// As messages name it.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Where it starts.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     entries: &'t DeTable<'t>,
 }
 
 impl<'t> Table<'t> {
     /// Opens a table in which only `known` keys may stand; `later` ones are refused in other words.
-    pub(super) fn open(
+    pub(crate) fn open(
         name: &'static str,
         at: usize,
         entries: &'t DeTable<'t>,
@@ -63,46 +91,46 @@ impl<'t> Table<'t> {
     }
 
     /// The value of a key.
-    pub(super) fn find(&self, key: &'static str) -> Option<Value<'t>> {
+    pub(crate) fn find(&self, key: &'static str) -> Option<Value<'t>> {
         self.entries.get(key).map(|value| Value { key, value })
     }
 
     /// The value of a key that must be there.
-    pub(super) fn need(&self, key: &'static str) -> Result<Value<'t>, Fault> {
+    pub(crate) fn need(&self, key: &'static str) -> Result<Value<'t>, Fault> {
         self.find(key).ok_or(Fault { at: self.at, mistake: Mistake::Missing { key, table: self.name } })
     }
 
     /// The values of a key that is a list; none when it is not there.
-    pub(super) fn list(&self, key: &'static str) -> Result<Vec<Value<'t>>, Fault> {
+    pub(crate) fn list(&self, key: &'static str) -> Result<Vec<Value<'t>>, Fault> {
         self.find(key).map_or(Ok(Vec::new()), Value::list)
     }
 }
 
 /// A value and the key it belongs to.
 #[derive(Clone, Copy)]
-pub(super) struct Value<'t> {
-    pub(super) key: &'static str,
+pub(crate) struct Value<'t> {
+    pub(crate) key: &'static str,
     value: &'t Spanned<DeValue<'t>>,
 }
 
 impl<'t> Value<'t> {
     /// Where it starts.
-    pub(super) fn at(self) -> usize {
+    pub(crate) fn at(self) -> usize {
         self.value.span().start
     }
 
     /// A mistake here.
-    pub(super) fn fault(self, mistake: Mistake) -> Fault {
+    pub(crate) fn fault(self, mistake: Mistake) -> Fault {
         Fault { at: self.at(), mistake }
     }
 
     /// Says that something else was expected here.
-    pub(super) fn expected(self, expected: &'static str) -> Fault {
+    pub(crate) fn expected(self, expected: &'static str) -> Fault {
         self.fault(Mistake::Expected { key: self.key, expected, found: self.shown() })
     }
 
     /// The text itself, not empty.
-    pub(super) fn text(self) -> Result<&'t str, Fault> {
+    pub(crate) fn text(self) -> Result<&'t str, Fault> {
         match self.value.get_ref().as_str() {
             Some(text) if !text.is_empty() => Ok(text),
             Some(_) | None => Err(self.expected("text in quotes")),
@@ -110,11 +138,11 @@ impl<'t> Value<'t> {
     }
 
     /// The text in its form.
-    pub(super) fn word<T: Word>(self) -> Result<T, Fault> {
+    pub(crate) fn word<T: Word>(self) -> Result<T, Fault> {
         self.value.get_ref().as_str().and_then(T::read).ok_or_else(|| self.expected(T::EXPECTED))
     }
 
-    pub(super) fn boolean(self) -> Result<bool, Fault> {
+    pub(crate) fn boolean(self) -> Result<bool, Fault> {
         match self.value.get_ref() {
             DeValue::Boolean(value) => Ok(*value),
             DeValue::String(_)
@@ -127,18 +155,18 @@ impl<'t> Value<'t> {
     }
 
     /// A whole number, when it is one.
-    pub(super) fn integer(self) -> Option<u64> {
+    pub(crate) fn integer(self) -> Option<u64> {
         let number = self.value.get_ref().as_integer()?;
         u64::from_str_radix(number.as_str(), number.radix()).ok()
     }
 
     /// The value as a message shows it.
-    pub(super) fn shown(self) -> String {
+    pub(crate) fn shown(self) -> String {
         found(self.value.get_ref())
     }
 
     /// A whole number within a range.
-    pub(super) fn number(self, range: RangeInclusive<u64>) -> Result<u64, Fault> {
+    pub(crate) fn number(self, range: RangeInclusive<u64>) -> Result<u64, Fault> {
         self.integer().filter(|number| range.contains(number)).ok_or_else(|| {
             let found = self.shown();
             self.fault(Mistake::Range { key: self.key.into(), min: *range.start(), max: *range.end(), found })
@@ -146,7 +174,7 @@ impl<'t> Value<'t> {
     }
 
     /// Every element of a list; a single value stands for a list of one.
-    pub(super) fn list(self) -> Result<Vec<Self>, Fault> {
+    pub(crate) fn list(self) -> Result<Vec<Self>, Fault> {
         match self.value.get_ref() {
             DeValue::Array(array) => Ok(array.iter().map(|value| Self { key: self.key, value }).collect()),
             DeValue::String(_)
@@ -159,7 +187,7 @@ impl<'t> Value<'t> {
     }
 
     /// A table whose keys are all known.
-    pub(super) fn table(
+    pub(crate) fn table(
         self,
         name: &'static str,
         known: &'static [&'static str],
@@ -177,7 +205,7 @@ impl<'t> Value<'t> {
     }
 
     /// Every leaf of a table of tables, with its dotted name: `a.b = 1` is the same as `[a]`, `b = 1`.
-    pub(super) fn leaves(
+    pub(crate) fn leaves(
         self,
         prefix: &str,
         each: &mut dyn FnMut(String, Self) -> Result<(), Fault>,
@@ -210,7 +238,7 @@ fn found(value: &DeValue<'_>) -> String {
 }
 
 /// Line and column of a byte, both from 1; columns count characters.
-pub(super) fn line_and_column(text: &str, at: usize) -> (u32, u32) {
+pub(crate) fn line_and_column(text: &str, at: usize) -> (u32, u32) {
     let before = text.get(..at.min(text.len())).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = before.matches('\n').count() + 1;

@@ -123,7 +123,7 @@ fn every_mistake_is_told_with_its_place() {
         ("[[route]]\nto = 'default'\nkind = 'prohibit'\nvia = '10.0.0.1'", "3:8: 'kind' must be left out where there is 'via' or 'interface', not \"prohibit\""),
         ("[[route]]\nto = 'default'\nkind = 'prohibit'\n[[route]]\nto = 'default'\nkind = 'prohibit'", "4:1: a [[route]] of that metric to '0.0.0.0/0' is there already"),
         ("[[helper]]\nname = 'ftp'\nports = [0]", "3:10: 'ports' must be a port from 1 to 65535 or a range, such as \"2000-2010\", not 0"),
-        ("[[helper]]\nname = 'ftp'\ntimeout = 300", "3:11: 'timeout' must be a time from 1 ms to 24 days, such as \"300s\" or \"500ms\", not 300"),
+        ("[[helper]]\nname = 'ftp'\ntimeout = 300", "3:11: 'timeout' must be a time from 1 ms to 24 days, such as \"300s\", \"500ms\" or \"5d\", not 300"),
         ("[[helper]]\nname = 'ftp'\n[[helper]]\nname = 'ftp'", "3:1: [[helper]] 'ftp' is there already"),
         ("[sysctl]\nnet.netfilter.nf_conntrack_tcp_lose = 0", "2:39: there is no sysctl 'net.netfilter.nf_conntrack_tcp_lose'"),
         ("[sysctl]\nnet.netfilter.nf_conntrack_tcp_loose = 2", "2:40: 'net.netfilter.nf_conntrack_tcp_loose' must be a number from 0 to 1, not 2"),

@@ -108,7 +108,7 @@ impl Word for Ports {
 }
 
 impl Word for Duration {
-    const EXPECTED: &'static str = "a time from 1 ms to 24 days, such as \"300s\" or \"500ms\"";
+    const EXPECTED: &'static str = "a time from 1 ms to 24 days, such as \"300s\", \"500ms\" or \"5d\"";
 
     fn read(text: &str) -> Option<Self> {
         let digits = text.trim_end_matches(|symbol: char| symbol.is_ascii_alphabetic());
@@ -118,6 +118,7 @@ impl Word for Duration {
             "s" => number.checked_mul(1_000)?,
             "m" => number.checked_mul(60_000)?,
             "h" => number.checked_mul(3_600_000)?,
+            "d" => number.checked_mul(86_400_000)?,
             _ => return None,
         };
         // What the kernel's seconds in an int can hold in milliseconds.
@@ -188,6 +189,7 @@ mod tests {
         }
         assert_eq!(Duration::read("5m"), Some(Duration::from_secs(300)));
         assert_eq!(Duration::read("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(Duration::read("5d"), Some(Duration::from_secs(432_000)));
         for wrong in ["5", "0s", "s", "25d", "600h", "18446744073709551615h", "-1s"] {
             assert_eq!(Duration::read(wrong), None, "{wrong}");
         }

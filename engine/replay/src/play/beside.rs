@@ -24,7 +24,7 @@ pub struct Beside {
 }
 
 impl Beside {
-    pub(super) fn of(transmit: &Transmit) -> Self {
+    pub(crate) fn of(transmit: &Transmit) -> Self {
         let gso = transmit.gso().map(|gso| gso.size);
         Self { gso, vlan: transmit.vlan(), tags: tags::all(transmit.head()) }
     }

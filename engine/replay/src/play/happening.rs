@@ -147,11 +147,15 @@ fn known(record: &Record<'_>) -> String {
     let verdict = record.verdict().word();
     let verdict = if verdict == end { String::new() } else { format!(" {verdict}") };
     let decision = match record.decision() {
-        Some(Decision::Rule(rule)) => format!(" {}:{}", rule.file, rule.line),
+        Some(Decision::Rule(rule)) => {
+            let name = rule.file.rsplit('/').next().unwrap_or_default();
+            format!(" {name}:{}", rule.line)
+        }
         Some(Decision::Policy { .. }) => " policy".to_owned(),
         None => String::new(),
     };
-    format!("{end} {state}{direction} {line}{verdict}{decision}")
+    let words = format!("{end} {state}{direction} {line}{verdict}{decision}");
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// An event in words.

@@ -15,7 +15,7 @@
 //! | `<` | the packet goes in by the device; with `-` for the device the gateway itself sends it |
 //! | `>` | the packet must come out by the device, its checksums right |
 //! | `x` | a packet must end for that reason; the device is that of the packet before, `-` for what waited |
-//! | `=` | words that must be said of the packet before: its state and direction, how it ended (`FORWARDED`, `DELIVERED`, `HELD`, `ABSORBED`, `DROPPED`), the word of records for that ([`Verdict`](crate::record::Verdict)), the rule that decided (`rules.v4:12`) or `policy` when steps are written down, and the words of its connection's line in `conntrack -L` |
+//! | `=` | words that must be said of the packet before: its state and direction, how it ended (`FORWARDED`, `DELIVERED`, `HELD`, `ABSORBED`, `DROPPED`), the word of records for that ([`Verdict`](crate::record::Verdict)), the rule that decided (`rules.v4:12`, without folders) or `policy` when steps are written down, and the words of its connection's line in `conntrack -L` |
 //! | `!` | the text must be in something that is told: an event as `conntrack -E` prints it, or `log: ` and a rule's line |
 //! | `#` | a remark |
 //!
@@ -39,4 +39,8 @@ pub use self::{
     happening::Happening,
     player::{PlayError, Player, station_mac},
     script::{Script, ScriptError, ScriptFault},
+};
+pub(crate) use self::{
+    happening::{Shown, told},
+    script::{packet, word},
 };

@@ -39,8 +39,8 @@ struct Last {
 /// Why a play cannot be played.
 #[derive(Debug)]
 pub enum PlayError {
-    /// The gateway has no such device.
-    NoDevice(String),
+    /// The gateway has no such device; the second text lists those that it has.
+    NoDevice(String, String),
     /// A packet that the gateway sends by itself, not because it was told.
     OwnArp,
     /// The gateway does not send such a packet.
@@ -50,7 +50,7 @@ pub enum PlayError {
 impl fmt::Display for PlayError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoDevice(name) => write!(out, "the gateway has no interface '{name}'"),
+            Self::NoDevice(name, known) => write!(out, "the gateway has no interface '{name}', it has {known}"),
             Self::OwnArp => out.write_str("the gateway sends ARP packets by itself"),
             Self::Command(error) => error.fmt(out),
         }
@@ -180,9 +180,10 @@ impl Player {
     /// # Errors
     /// When there is none.
     pub fn device(&self, name: &str) -> Result<DeviceId, PlayError> {
-        let mut devices = self.engine.devices().iter();
-        let found = devices.find(|(_, device)| device.name == name);
-        found.map(|(id, _)| id).ok_or_else(|| PlayError::NoDevice(name.to_owned()))
+        let devices = || self.engine.devices().iter();
+        let found = devices().find(|(_, device)| device.name == name);
+        let known = || devices().map(|(_, device)| device.name.as_str()).collect::<Vec<_>>().join(", ");
+        found.map(|(id, _)| id).ok_or_else(|| PlayError::NoDevice(name.to_owned(), known()))
     }
 
     /// What became of the last packet; `None` before the first.

@@ -147,13 +147,9 @@ fn line(number: u32, text: &str) -> Result<Line, ScriptFault> {
     let (device, rest) = word(rest);
     let (sign, rest) = word(rest);
     let time = seconds(time).ok_or_else(|| ScriptFault::Time(time.to_owned()))?;
-    let packet = || {
-        let (packet, beside) = rest.split_once(" | ").unwrap_or((rest, ""));
-        Ok((packet.parse::<Sketch>().map_err(ScriptFault::Packet)?, beside.parse()?))
-    };
     let sign = match sign {
-        "<" => packet().map(|(sketch, beside)| Sign::In(sketch, beside))?,
-        ">" => packet().map(|(sketch, beside)| Sign::Out(sketch, beside))?,
+        "<" => packet(rest).map(|(sketch, beside)| Sign::In(sketch, beside))?,
+        ">" => packet(rest).map(|(sketch, beside)| Sign::Out(sketch, beside))?,
         "x" => {
             let reason = DropReason::ALL.iter().find(|reason| reason.name() == rest);
             Sign::Drop(*reason.ok_or_else(|| ScriptFault::Reason(rest.to_owned()))?)
@@ -163,6 +159,12 @@ fn line(number: u32, text: &str) -> Result<Line, ScriptFault> {
         other => return Err(ScriptFault::Sign(other.to_owned())),
     };
     Ok(Line { number, time, device: device.to_owned(), sign })
+}
+
+/// A packet, and what stands behind its bar.
+pub(crate) fn packet(text: &str) -> Result<(Sketch, Beside), ScriptFault> {
+    let (packet, beside) = text.split_once(" | ").unwrap_or((text, ""));
+    Ok((packet.parse::<Sketch>().map_err(ScriptFault::Packet)?, beside.parse()?))
 }
 
 /// The first word of a text, and what follows it.

@@ -64,7 +64,11 @@ pub use self::{
     text::TextRecords,
     verdict::Verdict,
 };
-pub(crate) use self::{colour::Tint, step::helper_event, text::seconds};
+pub(crate) use self::{
+    colour::Tint,
+    step::{direction_word, helper_event},
+    text::seconds,
+};
 use crate::{capture::Unreadable, replay, tags};
 
 /// What became of one packet. Borrows from the replay until the next packet.

@@ -191,7 +191,7 @@ impl<'r> Step<'r> {
 }
 
 /// The word for a direction.
-pub(super) const fn direction_word(direction: Direction) -> &'static str {
+pub(crate) const fn direction_word(direction: Direction) -> &'static str {
     match direction {
         Direction::Original => "ORIGINAL",
         Direction::Reply => "REPLY",

@@ -133,6 +133,12 @@ impl Replay {
         &self.engine
     }
 
+    /// The gateway alone, to be asked and fed in other ways.
+    #[must_use]
+    pub fn into_engine(self) -> Engine {
+        self.engine
+    }
+
     /// What has been counted.
     #[must_use]
     pub const fn totals(&self) -> Totals {
