@@ -10,6 +10,7 @@
 //! - [`replay`] leads a capture's packets through a gateway
 //! - [`record`] tells what became of each, as JSON and for people
 //! - [`check`] says what a careful reader would about a gateway before it runs
+//! - [`diff`] says which flows two gateways treat in different ways
 //! - [`explain`] tells one packet's whole path, and what would have let it pass
 //! - [`mod@write`] writes what became of a capture as a capture
 //! - [`schema`] shows connections and events as JSON
@@ -19,6 +20,7 @@ pub mod capture;
 pub mod cases;
 pub mod check;
 pub mod config;
+pub mod diff;
 pub mod explain;
 pub mod limits;
 pub mod play;

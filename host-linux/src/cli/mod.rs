@@ -7,10 +7,12 @@ mod capture;
 mod check;
 mod conntrack;
 mod demo;
+mod diff;
 mod explain;
 mod replay;
 mod rules;
 mod run;
+mod shell;
 mod state;
 mod stats;
 mod terminal;
@@ -38,6 +40,7 @@ enum Command {
     Explain(explain::Explain),
     Check(check::Check),
     Test(test::Test),
+    Diff(diff::Diff),
     Run(run::Run),
     Conntrack(conntrack::Conntrack),
     Rules(Box<rules::Rules>),
@@ -77,6 +80,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(explain) => explain.main(),
         Command::Check(check) => check.main(),
         Command::Test(test) => test.main(),
+        Command::Diff(diff) => diff.main(),
         Command::Run(run) => run.main(),
         Command::Conntrack(conntrack) => conntrack.main(),
         Command::Rules(rules) => rules.main(),

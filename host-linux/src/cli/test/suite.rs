@@ -16,7 +16,7 @@ use towpath_replay::{
     replay::{Replay, Setup},
 };
 
-use crate::cli::capture::GatewayFiles;
+use crate::cli::{capture::GatewayFiles, shell::quoted};
 
 /// A test file that has been read.
 pub(crate) struct Loaded {
@@ -141,13 +141,4 @@ impl Loaded {
 /// A file that another one names.
 fn beside(file: &Path, name: &str) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join(name)
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }

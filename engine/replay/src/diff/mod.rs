@@ -1,0 +1,137 @@
+//! Which flows two gateways treat in different ways.
+//!
+//! The same captures are led through both. A flow differs when something differs about one of its packets: what became of
+//! it, what it is to connection tracking, how its connection is translated, how long that lives, or who decided. Flows
+//! that differ for the same reason are put together: what was different first, and which rule was the cause before and
+//! after.
+//!
+//! Rules are the same when they say the same, wherever they stand.
+
+mod groups;
+mod made;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use towpath_engine::{DeviceId, Frame, Packet, conntrack::Tuple, packet::Pool};
+
+pub use self::{
+    groups::{Example, Group},
+    made::{Aspect, Cause, Made},
+};
+use crate::{
+    capture::{Capture, CaptureError},
+    limits::{BATCH_PACKETS, FLOWS_COMPARED_MAX},
+    record::{Record, notation::Notation},
+    replay::Replay,
+};
+
+/// Two gateways that are compared, over any number of captures.
+#[derive(Debug, Default)]
+pub struct Diff {
+    groups: Vec<Group>,
+    counts: Counts,
+}
+
+/// How much has been compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Captures.
+    pub captures: u64,
+    /// Packets.
+    pub packets: u64,
+    /// Flows; each direction belongs to the same.
+    pub flows: u64,
+    /// Flows that differ.
+    pub flows_that_differ: u64,
+}
+
+/// Which group a flow belongs to; `None`: it has not differed so far.
+type Flows = BTreeMap<Tuple, Option<usize>>;
+
+impl Diff {
+    /// Compares what two gateways, just set up with [`Detail::Path`](crate::replay::Detail::Path), make of a capture.
+    ///
+    /// # Errors
+    /// When the capture is damaged; everything before the damage has been compared.
+    pub fn capture(
+        &mut self,
+        name: &str,
+        [old, new]: [&mut Replay; 2],
+        capture: &mut Capture<'_>,
+    ) -> Result<(), CaptureError> {
+        self.counts.captures += 1;
+        let mut flows = Flows::new();
+        let mut pool = Pool::new();
+        let result = loop {
+            let batch = match capture.next_batch(BATCH_PACKETS) {
+                Ok(batch) if batch.is_empty() => break Ok(()),
+                Ok(batch) => batch,
+                Err(error) => break Err(error),
+            };
+            old.learn(batch.interfaces());
+            new.learn(batch.interfaces());
+            for packet in batch.packets() {
+                self.packet(name, &old.handle(&packet), &new.handle(&packet), (&mut flows, &mut pool));
+            }
+        };
+        self.counts.flows += flows.len() as u64;
+        self.counts.flows_that_differ += flows.values().flatten().count() as u64;
+        result
+    }
+
+    /// How much has been compared.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// What differs, most flows first.
+    #[must_use]
+    pub fn groups(&self) -> Vec<&Group> {
+        let mut groups: Vec<&Group> = self.groups.iter().collect();
+        groups.sort_by_key(|group| core::cmp::Reverse((group.flows, group.packets)));
+        groups
+    }
+
+    fn packet(&mut self, capture: &str, old: &Record<'_>, new: &Record<'_>, (flows, pool): (&mut Flows, &mut Pool)) {
+        self.counts.packets += 1;
+        let flow = flow_of(old, pool);
+        let is_new = flow.is_some_and(|flow| !flows.contains_key(&flow));
+        if let Some(flow) = flow.filter(|_| is_new && flows.len() < FLOWS_COMPARED_MAX) {
+            flows.insert(flow, None);
+        }
+        let (before, after) = (Made::of(old), Made::of(new));
+        let aspects = before.aspects(&after);
+        if aspects.is_empty() {
+            return;
+        }
+        let known = flow.and_then(|flow| flows.get_mut(&flow));
+        let index = match known.as_deref() {
+            Some(Some(index)) => *index,
+            // What is different first is the cause of what follows.
+            Some(None) | None => {
+                let text = Notation::new().of(old.captured, old.wire_len);
+                let example = Example { capture: capture.to_owned(), packet: old.number, text, before, after };
+                let index = groups::place(&mut self.groups, aspects, example);
+                self.groups[index].flows += u64::from(known.is_some());
+                if let Some(known) = known {
+                    *known = Some(index);
+                }
+                index
+            }
+        };
+        self.groups[index].packets += 1;
+    }
+}
+
+/// The flow of a packet as it was captured, the same for both directions.
+fn flow_of(record: &Record<'_>, pool: &mut Pool) -> Option<Tuple> {
+    let frame = Frame { wire_len: record.wire_len, ..Frame::new(DeviceId(0), record.captured) };
+    let packet = Packet::parse(pool, &frame).unwrap_or_else(|dropped| dropped.packet);
+    let tuple = Tuple::about(&packet);
+    packet.recycle(pool);
+    let tuple = tuple?;
+    Some(tuple.inverted().map_or(tuple, |inverse| inverse.min(tuple)))
+}
