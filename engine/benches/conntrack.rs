@@ -44,7 +44,7 @@ impl Bench {
         let start = WallTime.start();
         self.conntrack.prefetch(&mut batch);
         for packet in &mut batch {
-            let tracked = self.conntrack.track(now, packet, Template::default(), &mut self.around);
+            let tracked = self.conntrack.track(now, packet, &Template::default(), &mut self.around);
             assert!(tracked.is_ok() && self.conntrack.confirm(now, packet, &mut self.around).is_ok());
         }
         let spent = WallTime.end(start);

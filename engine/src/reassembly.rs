@@ -21,10 +21,15 @@ impl Engine {
     ///
     /// Linux v6.18: `net/ipv4/netfilter/nf_defrag_ipv4.c`, `ipv4_conntrack_defrag()`;
     /// `net/ipv6/netfilter/nf_defrag_ipv6_hooks.c`, `ipv6_defrag()`.
+    #[inline]
     pub(crate) fn gather(&mut self, now: Instant, packet: Packet) -> Result<Option<Packet>, Dropped> {
-        if !defrag::concerns(&packet) {
-            return Ok(Some(packet));
+        match defrag::concerns(&packet) {
+            true => self.gather_fragment(now, packet),
+            false => Ok(Some(packet)),
         }
+    }
+
+    fn gather_fragment(&mut self, now: Instant, packet: Packet) -> Result<Option<Packet>, Dropped> {
         let frame = packet.meta().frame;
         let gathered = self.defrag.gather(now, packet, &self.around.sysctls);
         for lost in gathered.lost {
@@ -36,6 +41,7 @@ impl Engine {
         if let Ok(Some(datagram)) = &mut result {
             // The datagram lies in the block of its first fragment, but it is this frame that has brought it.
             joined.push(core::mem::replace(&mut datagram.meta_mut().frame, frame));
+            datagram.meta_mut().flow = None;
         }
         joined.sort_unstable();
         joined.into_iter().for_each(|frame| self.note_joined(frame));

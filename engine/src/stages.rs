@@ -156,7 +156,7 @@ impl Engine {
         if self.noted.tracked == Tracking::Unseen && self.around.events.wanted().endings {
             self.noted.tuple = Tuple::about(&packet);
         }
-        let template = match packet.meta().tracking {
+        let mut template = match packet.meta().tracking {
             Tracking::Untracked | Tracking::Tracked { .. } => {
                 self.noted.tracked_as(packet.meta().tracking);
                 return Ok(packet);
@@ -168,11 +168,10 @@ impl Engine {
         if packet.protocol() == Protocol::SCTP && is_verified {
             nat::rewrite::lay_together(&mut packet);
         }
-        let template = match template.helper {
-            None if self.helpers_by_port => Template { helper: self.helpers.attached_to(&packet), ..template },
-            Some(_) | None => template,
-        };
-        let judged = self.conntrack.track(now, &mut packet, template, &mut self.around);
+        if template.helper.is_none() && self.helpers_by_port {
+            template.helper = self.helpers.attached_to(&packet);
+        }
+        let judged = self.conntrack.track(now, &mut packet, &template, &mut self.around);
         self.noted.tracked_as(packet.meta().tracking);
         let expectation = match judged {
             Ok(expectation) => expectation,

@@ -53,10 +53,7 @@ impl Conntrack {
 
     /// The hash of the connection's original tuple: the packet's own, unless this is not the packet that has started it.
     fn known_hash(&self, packet: &Packet, original: &Tuple) -> u64 {
-        match packet.meta().flow_hash {
-            0 => self.table.hash(original),
-            hash => hash,
-        }
+        packet.meta().flow.map_or_else(|| self.table.hash(original), |flow| flow.hash)
     }
 
     /// Whether another connection has a tuple of this one. Those whose time is over do not count.

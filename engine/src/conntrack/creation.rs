@@ -1,5 +1,7 @@
 //! New connections: room for them, and what they inherit.
 
+use alloc::boxed::Box;
+
 use super::{
     Conntrack, Expectation, Template,
     conn::{Connection, Status},
@@ -65,9 +67,9 @@ impl Conntrack {
         &mut self,
         now: Instant,
         slot: u32,
-        template: Template,
+        template: &Template,
         around: &mut Surroundings,
-    ) -> Option<Expectation> {
+    ) -> Option<Box<Expectation>> {
         if template.events.is_some() {
             self.table.slab[slot].extension_mut().events = template.events;
         }
@@ -91,7 +93,7 @@ impl Conntrack {
         let extension = connection.extension_mut();
         extension.master = Some(expectation.master);
         extension.master_tuple = Some(expectation.master_tuple);
-        Some(expectation)
+        Some(Box::new(expectation))
     }
 }
 

@@ -60,6 +60,7 @@ impl Tuple {
         Self::quoted(packet.family()?, packet.transport_bytes().get(IcmpHeader::LEN..)?)?.inverted()
     }
 
+    #[inline]
     fn of_ipv4(ip: &Ipv4Header, transport: &[u8]) -> Option<Self> {
         if ip.fragment_offset() > 0 {
             return None;
@@ -89,6 +90,7 @@ impl Tuple {
 }
 
 /// What tells flows between two addresses apart.
+#[inline]
 fn ends(protocol: Protocol, transport: &[u8]) -> Option<(u16, u16)> {
     match protocol {
         Protocol::TCP | Protocol::UDP | Protocol::UDPLITE | Protocol::SCTP => {

@@ -3,7 +3,7 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{
-    Conntrack, Expectations, HelperId,
+    Conntrack, Expectations, FlowKey, HelperId,
     conn::{ConnId, Connection, Status},
     entry::{Entry, HelperNames},
     sources::Sources,
@@ -34,20 +34,26 @@ impl Conntrack {
     pub fn prefetch(&mut self, batch: &mut [Packet]) {
         let mut read = 0;
         for packet in batch.iter_mut() {
-            if let Some(tuple) = Tuple::of(packet) {
-                let hash = self.table.hash(&tuple);
-                packet.meta_mut().flow_hash = hash;
-                read ^= u64::from(self.table.touch_bucket(hash));
-            }
+            let flow = self.flow_of(packet);
+            read ^= flow.map_or(0, |flow| u64::from(self.table.touch_bucket(flow.hash)));
+            packet.meta_mut().flow = flow;
         }
         if let [_, _, ..] = batch {
             for packet in batch.iter_mut() {
-                let hint = self.table.guess(packet.meta().flow_hash);
-                packet.meta_mut().flow_hint = hint;
-                read ^= hint.map_or(0, |hint| self.table.touch_connection(hint));
+                if let Some(flow) = &mut packet.meta_mut().flow {
+                    flow.hint = self.table.guess(flow.hash);
+                    read ^= flow.hint.map_or(0, |hint| self.table.touch_connection(hint));
+                }
             }
         }
         core::hint::black_box(read);
+    }
+
+    /// By what a packet's connection is found; `None` when it belongs to none.
+    #[inline]
+    pub(super) fn flow_of(&self, packet: &Packet) -> Option<FlowKey> {
+        let tuple = Tuple::of(packet)?;
+        Some(FlowKey { hash: self.table.hash(&tuple), tuple, hint: None })
     }
 
     /// The connection of that identifier; `None` when it is gone.

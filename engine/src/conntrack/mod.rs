@@ -137,9 +137,19 @@ impl State {
     }
 }
 
+/// What is worked out once of a packet to find its connection by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowKey {
+    /// The tuple with which it came.
+    pub tuple: Tuple,
+    /// The tuple's keyed hash in zone 0.
+    hash: u64,
+    hint: Option<FlowHint>,
+}
+
 /// Where a packet's connection probably lies: what was found by its hash alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FlowHint {
+struct FlowHint {
     slot: u32,
     direction: Direction,
 }

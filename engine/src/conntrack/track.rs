@@ -2,10 +2,12 @@
 //!
 //! Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_conntrack_in()`.
 
+use alloc::boxed::Box;
+
 use super::{
-    Conntrack, Expectation, State, Template, Tracking,
+    Conntrack, Expectation, FlowKey, State, Template, Tracking,
     conn::{Changes, Connection, Status},
-    reasoning::{Invalid, Reasoning},
+    reasoning::{Invalid, Reasoning, Taken},
     sctp,
     segment::Segment,
     table::Found,
@@ -36,9 +38,9 @@ impl Conntrack {
         &mut self,
         now: Instant,
         packet: &mut Packet,
-        template: Template,
+        template: &Template,
         around: &mut Surroundings,
-    ) -> Result<Option<Expectation>, DropReason> {
+    ) -> Result<Option<Box<Expectation>>, DropReason> {
         match packet.meta().tracking {
             Tracking::Tracked { .. } | Tracking::Untracked => return Ok(None),
             Tracking::Unseen | Tracking::Template(_) | Tracking::Invalid => {}
@@ -54,30 +56,30 @@ impl Conntrack {
             conclude(packet, verdict, around);
             return Ok(None);
         }
-        let Some(tuple) = Tuple::of(packet) else {
+        if packet.meta().flow.is_none() {
+            packet.meta_mut().flow = self.flow_of(packet);
+        }
+        let Some(flow) = packet.meta().flow else {
             self.statistics.invalid += 1;
             conclude(packet, Err(Invalid::NoTuple), around);
             return Ok(None);
         };
-        if packet.meta().flow_hash == 0 {
-            packet.meta_mut().flow_hash = self.table.hash(&tuple);
-        }
-        self.track_flow(now, packet, &tuple, template, around)
+        self.track_flow(now, packet, &flow, template, around)
     }
 
     fn track_flow(
         &mut self,
         now: Instant,
         packet: &mut Packet,
-        tuple: &Tuple,
-        template: Template,
+        flow: &FlowKey,
+        template: &Template,
         around: &mut Surroundings,
-    ) -> Result<Option<Expectation>, DropReason> {
+    ) -> Result<Option<Box<Expectation>>, DropReason> {
         loop {
-            let resolved = self.resolve(now, packet, tuple, template, around)?;
+            let resolved = self.resolve(now, flow, template, around)?;
             let Some((slot, direction, expectation)) = resolved else {
                 self.statistics.invalid += 1;
-                let (kind, _) = tuple.icmp_type_code().unwrap_or_default();
+                let (kind, _) = flow.tuple.icmp_type_code().unwrap_or_default();
                 conclude(packet, Err(Invalid::IcmpUnasked(kind)), around);
                 return Ok(None);
             };
@@ -89,12 +91,7 @@ impl Conntrack {
                 Outcome::Taken { secs, reason } => {
                     self.table.refresh(now, slot, secs);
                     self.count(slot, direction, packet, around);
-                    let master = self.table.slab[slot].extension.as_ref().and_then(|extension| extension.master_tuple);
-                    match (is_new, master) {
-                        (true, Some(master)) => Reasoning::Announced(master),
-                        (true, None) => Reasoning::Starts(reason),
-                        (false, _) => Reasoning::Belongs(reason),
-                    }
+                    if is_new { self.reasoning_of_first(slot, reason) } else { Reasoning::Belongs(reason) }
                 }
                 Outcome::Ignored(ignored) => Reasoning::Ignored(ignored),
                 Outcome::Refused => {
@@ -127,29 +124,46 @@ impl Conntrack {
         }
     }
 
+    #[cold]
+    fn reasoning_of_first(&self, slot: u32, reason: Taken) -> Reasoning {
+        let master = self.table.slab[slot].extension.as_ref().and_then(|extension| extension.master_tuple);
+        master.map_or(Reasoning::Starts(reason), Reasoning::Announced)
+    }
+
     /// The connection at a tuple, made when there is none; `None` when there cannot be one.
+    #[inline]
     fn resolve(
         &mut self,
         now: Instant,
-        packet: &Packet,
-        tuple: &Tuple,
-        template: Template,
+        flow: &FlowKey,
+        template: &Template,
         around: &mut Surroundings,
-    ) -> Result<Option<(u32, Direction, Option<Expectation>)>, DropReason> {
-        let hash = packet.meta().flow_hash;
-        let guessed = packet.meta().flow_hint.and_then(|hint| self.table.check(now, template.zone, tuple, hint));
+    ) -> Result<Option<(u32, Direction, Option<Box<Expectation>>)>, DropReason> {
+        let guessed = flow.hint.and_then(|hint| self.table.check(now, template.zone, &flow.tuple, hint));
         if let Some(Found::Alive(slot, direction)) = guessed {
             return Ok(Some((slot, direction, None)));
         }
+        self.find_or_create(now, flow, template, around)
+    }
+
+    #[inline(never)]
+    fn find_or_create(
+        &mut self,
+        now: Instant,
+        flow: &FlowKey,
+        template: &Template,
+        around: &mut Surroundings,
+    ) -> Result<Option<(u32, Direction, Option<Box<Expectation>>)>, DropReason> {
+        let FlowKey { tuple, hash, .. } = flow;
         loop {
-            match self.table.find(now, template.zone, tuple, hash) {
+            match self.table.find(now, template.zone, tuple, *hash) {
                 Some(Found::Alive(slot, direction)) => return Ok(Some((slot, direction, None))),
                 Some(Found::Expired(slot)) => self.destroy(now, slot, around),
                 None => break,
             }
         }
         let Some(reply) = tuple.inverted() else { return Ok(None) };
-        let Some(slot) = self.create(now, (tuple, &reply), hash, template.zone, around) else {
+        let Some(slot) = self.create(now, (tuple, &reply), *hash, template.zone, around) else {
             self.statistics.drop += 1;
             around.trace.push(|| Step::Conntrack(None, Reasoning::Full));
             return Err(DropReason::ConntrackFull);
@@ -275,6 +289,7 @@ fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool {
     !is_verified(packet, around) || offload::checksum::is_right_to_netfilter(packet, &around.routines)
 }
 
+#[inline]
 fn conclude(packet: &mut Packet, verdict: Result<(Tracking, Reasoning), Invalid>, around: &mut Surroundings) {
     let (tracking, reasoning) = match verdict {
         Ok(verdict) => verdict,

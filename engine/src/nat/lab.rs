@@ -1,7 +1,7 @@
 //! A gateway in small for the tests of this room and of helpers: connection tracking and translation, without rules,
 //! routes or devices.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{Manip, NatRange, binding, fixture, rewrite};
 use crate::{
@@ -50,10 +50,10 @@ impl Lab {
         (&mut self.conntrack, &mut self.helpers, &mut self.around)
     }
 
-    pub(crate) fn track(&mut self, packet: &mut Packet) -> Option<Expectation> {
+    pub(crate) fn track(&mut self, packet: &mut Packet) -> Option<Box<Expectation>> {
         let (now, template) = (self.now, self.template);
         let (conntrack, _, around) = self.parts();
-        conntrack.track(now, packet, template, around).expect("the table has room")
+        conntrack.track(now, packet, &template, around).expect("the table has room")
     }
 
     /// Takes a packet all the way: tracked, translated, read by its helper, confirmed.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    conntrack::{FlowHint, Tracking},
+    conntrack::{FlowKey, Tracking},
     frame::DeviceId,
 };
 
@@ -40,10 +40,8 @@ pub struct Meta {
     pub bound: Option<DeviceId>,
     /// What connection tracking says of it.
     pub tracking: Tracking,
-    /// The keyed hash of the tuple it came with, so that it is computed once; 0: not yet.
-    pub flow_hash: u64,
-    /// Where its connection probably lies, so that it is looked up once.
-    pub flow_hint: Option<FlowHint>,
+    /// By what its connection is found, so that it is worked out once; `None`: not yet, or it belongs to none.
+    pub flow: Option<FlowKey>,
 }
 
 /// Who owns the socket that a packet was sent from (Linux: `struct file`, `f_cred`).
