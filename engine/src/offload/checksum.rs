@@ -21,13 +21,15 @@ pub fn is_right(packet: &Packet, routines: &Routines) -> bool {
     if packet.meta().cut_bytes > 0 {
         return true;
     }
-    match packet.transport() {
-        Transport::Udp if packet.udp().is_some_and(|udp| udp.checksum == [0, 0]) => true,
-        Transport::Tcp | Transport::Udp | Transport::Icmp | Transport::Icmpv6 => {
-            checksum::add(pseudo_header(packet), transport_sum(packet, routines)) == 0xffff
-        }
-        Transport::Other | Transport::Broken => true,
-    }
+    let (len, covered) = match packet.transport() {
+        Transport::Udp => match packet.udp() {
+            Some(udp) if udp.checksum != [0, 0] => (udp.len.get().into(), udp.len.get().into()),
+            Some(_) | None => return true,
+        },
+        Transport::Tcp | Transport::Icmp | Transport::Icmpv6 => (packet.transport_len(), usize::MAX),
+        Transport::Other | Transport::Broken => return true,
+    };
+    checksum::add(pseudo_header_of(packet, len), sum_of(packet, covered, routines)) == 0xffff
 }
 
 /// Whether Netfilter takes the transport checksum for right: as [`is_right`], but a UDP datagram counts as long as the IP
@@ -36,6 +38,10 @@ pub fn is_right(packet: &Packet, routines: &Routines) -> bool {
 /// Linux v6.18: `net/netfilter/utils.c`, `nf_ip_checksum()`.
 #[must_use]
 pub fn is_right_to_netfilter(packet: &Packet, routines: &Routines) -> bool {
+    is_plain_right(packet, routines).unwrap_or_else(|| is_right_of_any(packet, routines))
+}
+
+fn is_right_of_any(packet: &Packet, routines: &Routines) -> bool {
     let Some(ip) = packet.ip() else { return is_right(packet, routines) };
     let len = packet.transport_len();
     let is_odd = match packet.transport() {
@@ -53,6 +59,32 @@ pub fn is_right_to_netfilter(packet: &Packet, routines: &Routines) -> bool {
         (Ip::V4(_) | Ip::V6(_), _) => 0,
     };
     is_left_out || checksum::add(pseudo, payload_sum(packet, routines)) == 0xffff
+}
+
+/// The same for most packets: TCP or UDP over IPv4, whole and in one piece, of which no device has said anything. `None` of
+/// others.
+#[inline]
+fn is_plain_right(packet: &Packet, routines: &Routines) -> Option<bool> {
+    let (ip, bytes) = (packet.ipv4()?, packet.transport_bytes());
+    if packet.meta().checksum != Checksum::None || bytes.len() != packet.transport_len() {
+        return None;
+    }
+    match packet.transport() {
+        Transport::Udp => {
+            let &[_, _, _, _, high, low, checksum @ ..] = bytes.first_chunk::<8>()?;
+            if usize::from(u16::from_be_bytes([high, low])) != bytes.len() {
+                return None;
+            }
+            if checksum == [0, 0] {
+                return Some(true);
+            }
+        }
+        Transport::Tcp => {}
+        Transport::Icmp | Transport::Icmpv6 | Transport::Other | Transport::Broken => return None,
+    }
+    let len = bytes.len() as u16;
+    let pseudo = checksum::pseudo_header_v4(ip.source(), ip.destination(), packet.protocol(), len);
+    Some(checksum::add(pseudo, (routines.sum)(bytes)) == 0xffff)
 }
 
 /// The sum over all that follows the network header, and over IPv6's pseudo-header.
@@ -130,10 +162,15 @@ pub fn is_partial(packet: &Packet) -> bool {
 /// The sum of what precedes the transport header in the checksum; zero for ICMP, which has no pseudo-header.
 fn pseudo_header(packet: &Packet) -> u16 {
     // UDP's own length field counts where the two differ (RFC 768).
-    let len = || packet.udp().map_or(packet.transport_len() as u32, |udp| u32::from(udp.len.get()));
+    pseudo_header_of(packet, packet.udp().map_or(packet.transport_len(), |udp| usize::from(udp.len.get())))
+}
+
+/// The same, `len` being that of transport header and payload.
+#[inline]
+fn pseudo_header_of(packet: &Packet, len: usize) -> u16 {
     match (packet.ip(), packet.protocol()) {
         (Some(Ip::V4(_)), Protocol::ICMP) | (None, _) => 0,
-        (Some(ip), protocol) => pseudo_sum(ip, protocol, len()),
+        (Some(ip), protocol) => pseudo_sum(ip, protocol, len as u32),
     }
 }
 
@@ -212,6 +249,29 @@ mod tests {
             complete(&mut packet, &Routines::PORTABLE);
             assert_eq!(packet.meta().checksum, Checksum::None);
             assert!(is_right(&packet, &Routines::PORTABLE), "{payload_len}");
+        }
+    }
+
+    #[test]
+    fn of_plain_packets_netfilter_says_what_it_says_of_all() {
+        let verdicts = [0, 1, 30, 700].map(|payload_len| {
+            (0..8 + payload_len.min(40)).map(move |at| {
+                let mut bytes = unfilled(payload_len);
+                let mut packet = received(&bytes);
+                complete(&mut packet, &Routines::PORTABLE);
+                bytes[34..].copy_from_slice(packet.transport_bytes());
+                // A bit of each byte in turn, ports, length and checksum among them, and no bit once.
+                bytes[34 + at] ^= u8::from(at != 3) << (at % 8);
+                let frame = Frame::new(DeviceId(0), &bytes);
+                let packet = Packet::parse(&mut Pool::new(), &frame).expect("it is right");
+                let plain = is_plain_right(&packet, &Routines::PORTABLE);
+                assert!(plain.is_none_or(|right| right == is_right_of_any(&packet, &Routines::PORTABLE)));
+                plain
+            })
+        });
+        let verdicts: Vec<_> = verdicts.into_iter().flatten().collect();
+        for verdict in [None, Some(true), Some(false)] {
+            assert!(verdicts.contains(&verdict), "{verdict:?}");
         }
     }
 

@@ -192,6 +192,27 @@ impl Packet {
         (self.0.layers.transport == Transport::Udp).then(|| self.view_mut(self.0.layers.l4))?
     }
 
+    /// The parts of TCP or UDP over IPv4 that translation changes: the IPv4 header, both ports, the checksum, and whether
+    /// it is that of UDP. `None` of other packets.
+    pub fn ports_mut(&mut self) -> Option<(&mut Ipv4Header, &mut [[u8; 2]; 2], &mut [u8; 2], bool)> {
+        let block = &mut *self.0;
+        let (l3, l4) = (usize::from(block.layers.l3), usize::from(block.layers.l4));
+        let (checksum_at, is_udp) = match block.layers.transport {
+            Transport::Tcp => (TCP_CHECKSUM, false),
+            Transport::Udp => (UDP_CHECKSUM, true),
+            Transport::Other | Transport::Icmp | Transport::Icmpv6 | Transport::Broken => return None,
+        };
+        if block.layers.network != Network::Ipv4 {
+            return None;
+        }
+        let (network, transport) = block.bytes[l3..usize::from(block.tail)].split_at_mut_checked(l4 - l3)?;
+        let (ip, _) = Ipv4Header::mut_from_prefix(network).ok()?;
+        let (ports, rest) = transport.split_first_chunk_mut::<4>()?;
+        let checksum = rest.get_mut(checksum_at - 4..)?.first_chunk_mut()?;
+        let ports = <[[u8; 2]; 2]>::mut_from_bytes(ports).ok()?;
+        Some((ip, ports, checksum, is_udp))
+    }
+
     /// The ICMP header.
     #[must_use]
     pub fn icmp(&self) -> Option<&IcmpHeader> {
@@ -231,3 +252,8 @@ impl Packet {
         T::mut_from_prefix(bytes).ok().map(|(header, _)| header)
     }
 }
+
+/// Where the checksum stands in a TCP header.
+const TCP_CHECKSUM: usize = 16;
+/// Where it stands in a UDP header.
+const UDP_CHECKSUM: usize = 6;

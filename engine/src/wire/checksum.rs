@@ -34,6 +34,11 @@ impl Default for Routines {
 #[must_use]
 pub fn sum(bytes: &[u8]) -> u16 {
     let (blocks, rest) = bytes.as_chunks::<32>();
+    let total = if blocks.is_empty() { 0 } else { sum_of_blocks(blocks) };
+    sum_of_rest(total, rest)
+}
+
+fn sum_of_blocks(blocks: &[[u8; 32]]) -> u64 {
     let (mut lanes, mut carries) = ([0_u64; 4], [0_u64; 4]);
     for block in blocks {
         let (words, _) = block.as_chunks::<8>();
@@ -47,13 +52,29 @@ pub fn sum(bytes: &[u8]) -> u16 {
     for lane in lanes {
         total = add_wide(total, lane);
     }
+    total
+}
+
+/// The sum of up to 31 bytes behind others.
+#[inline]
+fn sum_of_rest(mut total: u64, rest: &[u8]) -> u16 {
     let (words, rest) = rest.as_chunks::<8>();
     for word in words {
         total = add_wide(total, u64::from_ne_bytes(*word));
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    u16::from_be(fold(add_wide(total, u64::from_ne_bytes(last))))
+    // Parts that start at an even offset are added as they stand, whatever their size.
+    let (words, rest) = rest.as_chunks::<4>();
+    for word in words {
+        total = add_wide(total, u64::from(u32::from_ne_bytes(*word)));
+    }
+    let (words, rest) = rest.as_chunks::<2>();
+    for word in words {
+        total = add_wide(total, u64::from(u16::from_ne_bytes(*word)));
+    }
+    if let [last] = *rest {
+        total = add_wide(total, u64::from(u16::from_ne_bytes([last, 0])));
+    }
+    u16::from_be(fold(total))
 }
 
 /// The sum of an IPv4 header; for the usual 20 bytes it takes no loop.
@@ -70,8 +91,9 @@ pub fn sum_of_header(bytes: &[u8]) -> u16 {
 }
 
 /// The sum of a few bytes, an even number of them, known when this is compiled.
+#[must_use]
 #[inline]
-fn sum_of_part<const N: usize>(bytes: &[u8; N]) -> u16 {
+pub fn sum_of_part<const N: usize>(bytes: &[u8; N]) -> u16 {
     const { assert!(N.is_multiple_of(2) && N <= 64, "the wide sum must not overflow, and nothing is padded") };
     let (words, _) = bytes.as_chunks::<2>();
     let wide: u32 = words.iter().map(|&word| u32::from(u16::from_be_bytes(word))).sum();
@@ -111,8 +133,8 @@ pub const fn at_odd_offset(sum: u16) -> u16 {
 /// The sum of the pseudo-header of TCP and UDP over IPv4 (RFC 9293, section 3.1).
 #[must_use]
 pub fn pseudo_header_v4(source: Ipv4Addr, destination: Ipv4Addr, protocol: Protocol, transport_len: u16) -> u16 {
-    let addresses = add(sum_of_part(&source.octets()), sum_of_part(&destination.octets()));
-    add(add(addresses, u16::from(protocol.0)), transport_len)
+    let addresses = u64::from(source.to_bits()) + u64::from(destination.to_bits());
+    fold(addresses + u64::from(protocol.0) + u64::from(transport_len))
 }
 
 /// The sum of the pseudo-header of upper layers over IPv6 (RFC 8200, section 8.1).
@@ -146,7 +168,8 @@ pub fn update_udp<const N: usize>(checksum: [u8; 2], before: [u8; N], after: [u8
 }
 
 /// Folds a wide sum to 16 bits.
-const fn fold(wide: u64) -> u16 {
+#[must_use]
+pub const fn fold(wide: u64) -> u16 {
     let wide = (wide & 0xffff_ffff) + (wide >> 32);
     let wide = (wide & 0xffff) + ((wide >> 16) & 0xffff) + (wide >> 32);
     let wide = (wide & 0xffff) + (wide >> 16);

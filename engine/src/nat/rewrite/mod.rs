@@ -1,6 +1,7 @@
 //! Writes a connection's translation into its packets: addresses, ports, identifiers, and what of the checksums they
 //! change.
 
+mod plain;
 mod transport;
 
 pub(super) use transport::{Change, Filling, rewrite_transport};
@@ -32,7 +33,11 @@ pub fn rewrite(
     if !translates(connection, direction, manip) {
         return Ok(());
     }
-    match connection.tuple(direction.opposite()).inverted() {
+    let answer = connection.tuple(direction.opposite());
+    if plain::rewrite(answer, manip, packet) {
+        return Ok(());
+    }
+    match answer.inverted() {
         Some(target) => rewrite_to(&target, manip, packet).ok_or(DropReason::NatUntranslatable),
         None => Ok(()),
     }

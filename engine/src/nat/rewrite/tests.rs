@@ -254,3 +254,56 @@ fn header_views_of_the_fixture_are_right() {
     assert_eq!(packet.icmp().map(IcmpHeader::id), Some(1));
     assert!(is_right(&packet, &Routines::PORTABLE));
 }
+
+/// Words among which the ends of the ones' complement, where sums are equal that are not the same, are frequent.
+fn word() -> impl Strategy<Value = [u8; 2]> {
+    prop_oneof![Just([0, 0]), Just([0xff, 0xff]), any::<[u8; 2]>()]
+}
+
+proptest! {
+    #[test]
+    fn plain_packets_become_what_all_others_become(
+        addresses: [[[u8; 2]; 2]; 4],
+        words in proptest::collection::vec(word(), 14),
+        keeps: [bool; 8],
+        is_tcp: bool,
+        is_source: bool,
+    ) {
+        // Some addresses are made of such words, too.
+        let address = |index: usize| {
+            let [low, high] = if keeps[index] { [words[6 + index], words[10 + index]] } else { addresses[index] };
+            [low, high].concat().try_into().expect("four bytes")
+        };
+        let port = |index: usize| u16::from_be_bytes(words[index]);
+        let protocol = if is_tcp { Protocol::TCP } else { Protocol::UDP };
+        let answer = Tuple {
+            source: Address::v4(address(0)),
+            destination: Address::v4(address(1)),
+            source_port: port(0),
+            destination_port: port(1),
+            protocol: protocol.0,
+            ..Tuple::default()
+        };
+        let [mut plain, mut other] = [(); 2].map(|()| {
+            let mut packet = match is_tcp {
+                true => fixture::tcp(address(2), port(2), address(3), port(3), &[], b"data"),
+                false => fixture::udp(address(2), port(2), address(3), port(3), b"data"),
+            };
+            if let Some(ip) = packet.ipv4_mut().filter(|_| keeps[4]) {
+                ip.checksum = words[4];
+            }
+            if let Some(tcp) = packet.tcp_mut().filter(|_| keeps[5]) {
+                tcp.checksum = words[5];
+            }
+            if let Some(udp) = packet.udp_mut().filter(|_| keeps[5]) {
+                udp.checksum = words[5];
+            }
+            packet
+        });
+        let manip = if is_source { Manip::Source } else { Manip::Destination };
+        prop_assert!(plain::rewrite(&answer, manip, &mut plain));
+        let target = answer.inverted().expect("it has answers");
+        rewrite_to(&target, manip, &mut other).expect("it can be rewritten");
+        prop_assert_eq!(plain.network_bytes(), other.network_bytes());
+    }
+}

@@ -7,7 +7,7 @@ use crate::{
     nat::Manip,
     wire::{
         IcmpHeader, Icmpv6Header, Icmpv6Type, Protocol, TcpHeader, UdpHeader,
-        checksum::{sum, update},
+        checksum::{sum_of_part, update},
     },
 };
 
@@ -20,8 +20,9 @@ pub(in crate::nat) struct Change<const N: usize> {
 
 impl<const N: usize> Change<N> {
     /// The change as a checksum sees it: of any number of bytes no more than their sum.
+    #[inline]
     pub(in crate::nat) fn summed(self) -> Change<2> {
-        Change { before: sum(&self.before).to_be_bytes(), after: sum(&self.after).to_be_bytes() }
+        Change { before: sum_of_part(&self.before).to_be_bytes(), after: sum_of_part(&self.after).to_be_bytes() }
     }
 }
 
