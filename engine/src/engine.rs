@@ -142,32 +142,32 @@ impl Engine {
         for frames in frames.chunks(BATCH_FRAMES_MAX) {
             let mut batch = core::mem::take(&mut self.batch);
             let mut malformed = Vec::new();
-            for (index, frame) in frames.iter().enumerate() {
+            for frame in frames {
                 self.stats.received += 1;
                 self.stats.received_bytes += u64::from(frame.wire_len);
                 match self.take_frame(frame) {
                     Ok(packet) => batch.push(packet),
-                    Err(dropped) => malformed.push((index, dropped)),
+                    // With the number of right ones before it.
+                    Err(dropped) => malformed.push((batch.len(), dropped)),
                 }
             }
             self.conntrack.prefetch(&mut batch);
-            let mut malformed = malformed.into_iter().peekable();
-            let mut packets = batch.drain(..);
-            for index in 0..frames.len() {
-                let number = self.begin_walk();
-                let result = match malformed.next_if(|(at, _)| *at == index) {
-                    Some((_, dropped)) => Err(dropped),
-                    None => match packets.next() {
-                        Some(mut packet) => {
-                            packet.meta_mut().frame = number;
-                            self.receive(now, packet)
-                        }
-                        None => continue,
-                    },
-                };
+            let mut malformed = malformed.into_iter();
+            let mut next = malformed.next();
+            for (index, mut packet) in batch.drain(..).enumerate() {
+                while let Some((_, dropped)) = next.take_if(|(before, _)| *before <= index) {
+                    self.begin_walk();
+                    self.end_walk(now, Err(dropped));
+                    next = malformed.next();
+                }
+                packet.meta_mut().frame = self.begin_walk();
+                let result = self.receive(now, packet);
                 self.end_walk(now, result);
             }
-            drop(packets);
+            for (_, dropped) in next.into_iter().chain(malformed) {
+                self.begin_walk();
+                self.end_walk(now, Err(dropped));
+            }
             self.batch = batch;
         }
     }

@@ -24,11 +24,15 @@ use crate::{
 
 impl Engine {
     /// Ends a packet's way; nobody else does.
+    #[inline]
     pub(crate) fn settle(&mut self, now: Instant, result: Result<End, Dropped>) -> Outcome {
-        let Dropped { packet, reason } = match result {
-            Ok(end) => return Outcome::Ended(end),
-            Err(dropped) => dropped,
-        };
+        match result {
+            Ok(end) => Outcome::Ended(end),
+            Err(dropped) => self.settle_dropped(now, dropped),
+        }
+    }
+
+    fn settle_dropped(&mut self, now: Instant, Dropped { packet, reason }: Dropped) -> Outcome {
         self.stats.count_drop(reason);
         self.around.trace.push(|| Step::Dropped(reason));
         self.answer_drop(now, &packet, reason);

@@ -28,7 +28,11 @@ pub(super) struct Block {
 impl Block {
     /// Bytes present from offset `from` of the block to the packet's end, fragments included.
     pub(super) fn present_from(&self, from: u16) -> u32 {
-        u32::from(self.tail - from) + self.fragments.iter().map(|part| part.end - part.start).sum::<u32>()
+        let linear = u32::from(self.tail - from);
+        if self.fragments.is_empty() {
+            return linear;
+        }
+        linear + self.fragments.iter().map(|part| part.end - part.start).sum::<u32>()
     }
 
     /// Lets the packet start at `data` of the block: headers were put before it, or taken off. A checksum that is left to
@@ -46,14 +50,16 @@ impl Block {
     }
 
     /// Takes off what lies behind the network packet (Ethernet's padding).
-    pub(super) fn trim_padding(&mut self) {
-        let surplus = self.present_from(self.layers.l3).saturating_sub(self.layers.network_len);
-        if surplus > 0 {
-            self.truncate_by(surplus);
-            self.meta.cut_bytes = 0;
+    /// `present` bytes are there from its first on.
+    #[inline]
+    pub(super) fn trim_padding(&mut self, present: u32) {
+        // The cut may have taken padding only.
+        self.meta.cut_bytes = self.layers.network_len.saturating_sub(present);
+        let surplus = present.saturating_sub(self.layers.network_len);
+        if self.fragments.is_empty() {
+            self.tail -= surplus as u16;
         } else {
-            // The cut may have taken padding only.
-            self.meta.cut_bytes = self.layers.network_len - self.present_from(self.layers.l3);
+            self.truncate_by(surplus);
         }
     }
 

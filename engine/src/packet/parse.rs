@@ -191,7 +191,8 @@ fn find_ipv4(block: &mut Block) -> Result<(), DropReason> {
         return Err(DropReason::IpChecksum);
     }
     let network_len = u32::from(ip.total_len.get());
-    if block.present_from(l3) + block.meta.cut_bytes < network_len {
+    let present = block.present_from(l3);
+    if present + block.meta.cut_bytes < network_len {
         return Err(DropReason::IpTruncated);
     }
     if (network_len as usize) < header_len {
@@ -203,7 +204,7 @@ fn find_ipv4(block: &mut Block) -> Result<(), DropReason> {
     block.layers.l4 = l3 + header_len as u16;
     block.layers.payload = block.layers.l4;
     block.layers.network_len = network_len;
-    block.trim_padding();
+    block.trim_padding(present);
     if offset == 0 { find_transport(block, protocol) } else { Ok(()) }
 }
 
@@ -219,12 +220,13 @@ fn find_ipv6(block: &mut Block) -> Result<(), DropReason> {
     }
     let next = ip.next_header();
     let network_len = (Ipv6Header::LEN as u32) + u32::from(ip.payload_len.get());
-    if block.present_from(l3) + block.meta.cut_bytes < network_len {
+    let present = block.present_from(l3);
+    if present + block.meta.cut_bytes < network_len {
         return Err(DropReason::IpTruncated);
     }
     block.layers.network = Network::Ipv6;
     block.layers.network_len = network_len;
-    block.trim_padding();
+    block.trim_padding(present);
     let extensions = l3 + Ipv6Header::LEN as u16;
     let chain = Chain::walk(next, linear(block, extensions));
     block.layers.protocol = chain.protocol.0;
