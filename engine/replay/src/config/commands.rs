@@ -77,6 +77,7 @@ impl Config {
             address: neighbour.address,
             mac: neighbour.mac,
         }));
+        commands.extend(self.services.iter().cloned().map(Command::OfferUdp));
         commands
     }
 }

@@ -17,6 +17,7 @@ use towpath_engine::{
 use super::{
     CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour, VlanConfig,
     reader::{Fault, Table, Text, Value, Word, document},
+    service::{SERVICE, service},
     words::{DeviceName, Network, Ports},
 };
 
@@ -52,6 +53,10 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
             return Err(value.fault(Mistake::Twice { what: "[[helper]]", name: helper.name.value }));
         }
         config.helpers.push(helper);
+    }
+    for value in top.list("service")? {
+        let service = service(value.table("[[service]]", SERVICE, &[])?, &config.services)?;
+        config.services.push(service);
     }
     if let Some(value) = top.find("sysctl") {
         sysctls_of(value, &mut config.sysctls)?;
@@ -320,8 +325,9 @@ fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Resu
     Ok(())
 }
 
-const TOP: &[&str] = &["seed", "interface", "vlan", "route", "neighbour", "rules", "helper", "sysctl", "capture"];
-const LATER: &[&str] = &["bond", "bridge", "service"];
+const TOP: &[&str] =
+    &["seed", "interface", "vlan", "route", "neighbour", "rules", "helper", "service", "sysctl", "capture"];
+const LATER: &[&str] = &["bond", "bridge"];
 const INTERFACE: &[&str] = &["name", "addresses", "mac", "mtu", "arp", "device", "features", "capture", "networks"];
 const INTERFACE_LATER: &[&str] = &["queues"];
 const VLAN: &[&str] = &["parent", "id", "protocol", "name", "addresses", "mac", "mtu", "arp", "networks"];

@@ -70,6 +70,17 @@
 //! All but `ports` and `on_failure` only tighten what the plugin's manifest says: anything looser is an error.
 //! The ports are the operator's choice, as they are in a rule.
 //!
+//! `[[service]]`, something that the gateway itself offers on all of its addresses:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `kind` | `"echo"` sends a datagram back (RFC 862), `"discard"` says nothing (RFC 863), `"chargen"` answers with 444 characters (RFC 864), `"text"` with a text of its own |
+//! | `protocol` | `"udp"` |
+//! | `port` | default: 7, 9 and 19, the kinds' own; `"text"` has none |
+//! | `text` | the text, at most 1452 bytes |
+//!
+//! Nobody checks who asks, and answers may be longer than questions: who may ask is for the rules of INPUT to say.
+//!
 //! `[sysctl]`: tunables by their `/proc/sys` names, such as `net.netfilter.nf_conntrack_tcp_loose = 0`.
 //!
 //! `[capture]`, for replays only: `taken_at` is `"gateway"` when the capture was taken on the gateway itself, so that
@@ -81,6 +92,7 @@ mod error;
 mod file;
 mod helper;
 mod reader;
+mod service;
 mod words;
 
 use core::{net::IpAddr, ops::RangeInclusive, time::Duration};
@@ -89,7 +101,7 @@ use towpath_engine::{
     DeviceId,
     conntrack::helper::FailurePolicy,
     device::{Feature, InterfaceAddress, Vlan},
-    ip::Route,
+    ip::{Route, local::UdpService},
     wire::MacAddr,
 };
 
@@ -124,6 +136,8 @@ pub struct Config {
     pub rules_v6: Option<Located<String>>,
     /// Helpers to load.
     pub helpers: Vec<HelperConfig>,
+    /// Datagram services that it offers.
+    pub services: Vec<UdpService>,
     /// Tunables to set; names and values have been checked.
     pub sysctls: Vec<(String, u32)>,
     /// Where a capture of this gateway was taken.

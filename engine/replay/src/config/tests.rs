@@ -7,7 +7,7 @@ use towpath_engine::{
     Command, Engine, Instant,
     conntrack::helper::{ExpectClass, Framing, Manifest},
     device::Kind,
-    ip::RouteKind,
+    ip::{RouteKind, local::ServiceAnswer},
 };
 
 use super::*;
@@ -93,7 +93,7 @@ fn every_mistake_is_told_with_its_place() {
     let cases = [
         ("mtu 1500", "1:5: key with no value, expected `=`"),
         ("[[interface]]\nname = 'lan'\nadresses = []", "3:1: [[interface]] has no key 'adresses'; did you mean 'addresses'?"),
-        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, vlan, route, neighbour, rules, helper, sysctl, capture"),
+        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, vlan, route, neighbour, rules, helper, service, sysctl, capture"),
         ("[[bond]]\nname = 'b'", "1:3: 'bond' is not supported by this version"),
         ("[rules]\nv5 = 'x'", "2:1: [rules] has no key 'v5'; did you mean 'v4'?"),
         ("[[interface]]\nmtu = 1500", "1:1: [[interface]] needs 'name'"),
@@ -125,6 +125,16 @@ fn every_mistake_is_told_with_its_place() {
         ("[[helper]]\nname = 'ftp'\nports = [0]", "3:10: 'ports' must be a port from 1 to 65535 or a range, such as \"2000-2010\", not 0"),
         ("[[helper]]\nname = 'ftp'\ntimeout = 300", "3:11: 'timeout' must be a time from 1 ms to 24 days, such as \"300s\", \"500ms\" or \"5d\", not 300"),
         ("[[helper]]\nname = 'ftp'\n[[helper]]\nname = 'ftp'", "3:1: [[helper]] 'ftp' is there already"),
+        ("[[service]]\nprotocol = 'udp'", "1:1: [[service]] needs 'kind'"),
+        ("[[service]]\nkind = 'echo'", "1:1: [[service]] needs 'protocol'"),
+        ("[[service]]\nkind = 'ecko'\nprotocol = 'udp'", "2:8: 'kind' must be \"echo\", \"discard\", \"chargen\" or \"text\", not \"ecko\""),
+        ("[[service]]\nkind = 'echo'\nprotocol = 'tcp'", "3:12: 'tcp' is not supported by this version"),
+        ("[[service]]\nkind = 'echo'\nprotocol = 'sctp'", "3:12: 'protocol' must be \"udp\", not \"sctp\""),
+        ("[[service]]\nkind = 'echo'\nprotocol = 'udp'\nport = 65536", "4:8: 'port' must be a number from 1 to 65535, not 65536"),
+        ("[[service]]\nkind = 'text'\nprotocol = 'udp'\ntext = 'hello'", "1:1: [[service]] needs 'port'"),
+        ("[[service]]\nkind = 'text'\nprotocol = 'udp'\nport = 13", "1:1: [[service]] needs 'text'"),
+        ("[[service]]\nkind = 'echo'\nprotocol = 'udp'\ntext = 'hello'", "4:8: 'text' must be left out where 'kind' is not \"text\", not \"hello\""),
+        ("[[service]]\nkind = 'echo'\nprotocol = 'udp'\n[[service]]\nkind = 'discard'\nprotocol = 'udp'\nport = 7", "7:8: a [[service]] on the UDP port '7' is there already"),
         ("[sysctl]\nnet.netfilter.nf_conntrack_tcp_lose = 0", "2:39: there is no sysctl 'net.netfilter.nf_conntrack_tcp_lose'"),
         ("[sysctl]\nnet.netfilter.nf_conntrack_tcp_loose = 2", "2:40: 'net.netfilter.nf_conntrack_tcp_loose' must be a number from 0 to 1, not 2"),
         ("[sysctl]\n'net.netfilter.nf_conntrack_max' = true", "2:36: 'net.netfilter.nf_conntrack_max' must be a number from 0 to 4294967295, not true"),
@@ -138,6 +148,19 @@ fn every_mistake_is_told_with_its_place() {
     let twice = format!("{start}[[interface]]\nname = 'b'\naddresses = ['10.0.0.1/16']");
     let error = Config::read("g.toml", &twice).unwrap_err();
     assert_eq!(error.to_string(), "g.toml:6:14: the address '10.0.0.1' is there already");
+}
+
+#[test]
+fn services_have_ports_and_answers() {
+    let text = "[[service]]\nkind='echo'\nprotocol='udp'\n[[service]]\nkind='discard'\nprotocol='udp'\nport=4000\n\
+                [[service]]\nkind='text'\nprotocol='udp'\nport=13\ntext='noon'";
+    let services = Config::read("f", text).unwrap().services;
+    let expected =
+        [(7, ServiceAnswer::Echo), (4000, ServiceAnswer::Discard), (13, ServiceAnswer::Text(b"noon".into()))];
+    assert_eq!(services, expected.map(|(port, answer)| UdpService { port, answer }));
+    let long = format!("[[service]]\nkind='text'\nprotocol='udp'\nport=13\ntext='{}'", "x".repeat(1453));
+    let error = Config::read("f", &long).unwrap_err().to_string();
+    assert!(error.starts_with("f:5:6: 'text' must be a text of at most 1452 bytes, not \"xxx"), "{error}");
 }
 
 #[test]

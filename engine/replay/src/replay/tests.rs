@@ -83,6 +83,24 @@ fn the_middle_of_a_connection_whose_start_is_missing_is_marked() {
 }
 
 #[test]
+fn the_gateways_own_services_answer_whom_its_rules_let_in() {
+    let config = format!(
+        "{GATEWAY}[[service]]\nkind='echo'\nprotocol='udp'\n[[service]]\nkind='text'\nprotocol='udp'\nport=13\ntext='noon'\n"
+    );
+    let rules = "*filter\n:INPUT DROP\n-A INPUT -i lan -p udp -m udp --dport 7 -j ACCEPT\n-A INPUT -i lan -p udp -m udp --dport 13 -j ACCEPT\nCOMMIT\n";
+    let gateway = [10, 0, 0, 1];
+    let ask = |from, port| craft::udp(from, (gateway, port), b"what time is it");
+    let frames = [(0, ask(CLIENT, 7)), (1, ask(CLIENT, 13)), (2, ask(SERVER, 13)), (3, ask(CLIENT, 9))];
+    let lines = json(&config, rules, &frames, Detail::Verdicts);
+    let told: Vec<_> = lines.iter().map(|line| (line["verdict"].as_str().unwrap(), &line["out"][0]["pkt"])).collect();
+    assert_eq!(told[0], ("LOCAL_IN", &"10.0.0.1:7 > 10.0.0.2:40000 udp".into()));
+    assert_eq!(told[1], ("LOCAL_IN", &"10.0.0.1:13 > 10.0.0.2:40000 udp".into()));
+    // Headers of 42 bytes, and what was asked or the text.
+    assert_eq!([&lines[0]["out"][0]["len"], &lines[1]["out"][0]["len"]], [57, 46]);
+    assert_eq!((told[2].0, told[3].0), ("DROPPED_INPUT", "DROPPED_INPUT"));
+}
+
+#[test]
 fn what_the_gateway_has_sent_itself_is_not_fed_in() {
     let own = craft::tcp([203, 0, 113, 1], 40_000, SERVER.0, 80);
     let lines = json(GATEWAY, MASQUERADE, &[(0, own)], Detail::Verdicts);
