@@ -26,6 +26,9 @@ use crate::{
     wire::{IcmpHeader, Protocol, icmp::IcmpType},
 };
 
+/// A connection's slot, which way the packet goes, and the announcement that has made it a new one.
+type Resolved = (u32, Direction, Option<Box<Expectation>>);
+
 impl Conntrack {
     /// Finds or makes the packet's connection and judges the packet; the answer is in `packet.meta().tracking`. A packet
     /// that has been judged already, or shall not be, is left alone.
@@ -138,7 +141,7 @@ impl Conntrack {
         flow: &FlowKey,
         template: &Template,
         around: &mut Surroundings,
-    ) -> Result<Option<(u32, Direction, Option<Box<Expectation>>)>, DropReason> {
+    ) -> Result<Option<Resolved>, DropReason> {
         let guessed = flow.hint.and_then(|hint| self.table.check(now, template.zone, &flow.tuple, hint));
         if let Some(Found::Alive(slot, direction)) = guessed {
             return Ok(Some((slot, direction, None)));
@@ -153,7 +156,7 @@ impl Conntrack {
         flow: &FlowKey,
         template: &Template,
         around: &mut Surroundings,
-    ) -> Result<Option<(u32, Direction, Option<Box<Expectation>>)>, DropReason> {
+    ) -> Result<Option<Resolved>, DropReason> {
         let FlowKey { tuple, hash, .. } = flow;
         loop {
             match self.table.find(now, template.zone, tuple, *hash) {

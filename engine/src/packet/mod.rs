@@ -23,6 +23,7 @@ pub use parse::{Network, Transport};
 pub use pieces::Pieces;
 pub use sketch::Sketch;
 pub use text::Summary;
+pub(crate) use view::PlainEnds;
 
 use alloc::boxed::Box;
 

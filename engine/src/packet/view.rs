@@ -8,6 +8,17 @@ use crate::wire::{
     ipv6::FragmentHeader, tcp_options::TcpOptions,
 };
 
+/// What translation changes of TCP or UDP over IPv4.
+pub(crate) struct PlainEnds<'a> {
+    pub(crate) ip: &'a mut Ipv4Header,
+    /// Source and destination.
+    pub(crate) ports: &'a mut [[u8; 2]; 2],
+    /// That of the transport header.
+    pub(crate) checksum: &'a mut [u8; 2],
+    /// Else it is TCP.
+    pub(crate) is_udp: bool,
+}
+
 impl Packet {
     /// The linear bytes from the first header on.
     #[must_use]
@@ -192,9 +203,8 @@ impl Packet {
         (self.0.layers.transport == Transport::Udp).then(|| self.view_mut(self.0.layers.l4))?
     }
 
-    /// The parts of TCP or UDP over IPv4 that translation changes: the IPv4 header, both ports, the checksum, and whether
-    /// it is that of UDP. `None` of other packets.
-    pub fn ports_mut(&mut self) -> Option<(&mut Ipv4Header, &mut [[u8; 2]; 2], &mut [u8; 2], bool)> {
+    /// What translation changes of TCP or UDP over IPv4; `None` of other packets.
+    pub(crate) fn plain_ends_mut(&mut self) -> Option<PlainEnds<'_>> {
         let block = &mut *self.0;
         let (l3, l4) = (usize::from(block.layers.l3), usize::from(block.layers.l4));
         let (checksum_at, is_udp) = match block.layers.transport {
@@ -210,7 +220,7 @@ impl Packet {
         let (ports, rest) = transport.split_first_chunk_mut::<4>()?;
         let checksum = rest.get_mut(checksum_at - 4..)?.first_chunk_mut()?;
         let ports = <[[u8; 2]; 2]>::mut_from_bytes(ports).ok()?;
-        Some((ip, ports, checksum, is_udp))
+        Some(PlainEnds { ip, ports, checksum, is_udp })
     }
 
     /// The ICMP header.

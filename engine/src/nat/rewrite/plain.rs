@@ -3,7 +3,7 @@
 use crate::{
     conntrack::Tuple,
     nat::Manip,
-    packet::{Checksum, Packet},
+    packet::{Checksum, Packet, PlainEnds},
     wire::checksum::{fold, sum_of_part},
 };
 
@@ -13,7 +13,7 @@ pub(super) fn rewrite(answer: &Tuple, manip: Manip, packet: &mut Packet) -> bool
     if !matches!(packet.meta().checksum, Checksum::None | Checksum::Unnecessary) {
         return false;
     }
-    let Some((ip, ports, checksum, is_udp)) = packet.ports_mut() else { return false };
+    let Some(PlainEnds { ip, ports, checksum, is_udp }) = packet.plain_ends_mut() else { return false };
     let (address, port) = match manip {
         Manip::Source => (answer.destination.as_v4(), answer.destination_port),
         Manip::Destination => (answer.source.as_v4(), answer.source_port),
