@@ -5,7 +5,8 @@ use std::{fs, path::PathBuf, sync::OnceLock, time::Duration};
 use lab::kernel::{Input, Material, folders, play};
 use proptest::{prelude::*, sample::Index};
 use towpath_engine::{
-    Command, Engine, Frame, Instant,
+    Command, DeviceId, Engine, Frame, Instant,
+    ip::{Route, RouteKind},
     netfilter::{Loading, RuleSet, Source},
     snapshot::Restoring,
     trace::TraceLevel,
@@ -122,6 +123,8 @@ pub(crate) enum Deed {
     Sysctl(Index, u32),
     /// Rules are replaced.
     Rules(Index),
+    /// What a frame of the scenario is for is reached another way from now on, by one of two devices.
+    Detour(Index, u16),
     /// All connections are forgotten.
     Flush,
 }
@@ -134,6 +137,7 @@ pub(crate) fn deeds(most: usize) -> impl Strategy<Value = Vec<Deed>> {
         1 => (0_u64..200_000_000_000).prop_map(|nanos| Deed::Sleep(nanos >> (nanos % 24))),
         1 => (any::<Index>(), 0_u32..4).prop_map(|(which, value)| Deed::Sysctl(which, value)),
         1 => any::<Index>().prop_map(Deed::Rules),
+        1 => (any::<Index>(), 0..2_u16).prop_map(|(frame, device)| Deed::Detour(frame, device)),
         1 => Just(Deed::Flush),
     ];
     prop::collection::vec(deed, 1..most)
@@ -181,11 +185,24 @@ impl Life {
                 let _ = self.engine.handle_command(self.now, Command::SetSysctl(name.into(), least + value));
             }
             Deed::Rules(which) => self.replace_rules(which.index(RULES.len())),
+            Deed::Detour(which, device) => self.detour(which.index(self.inputs.len()), DeviceId(*device)),
             Deed::Flush => {
                 self.engine.handle_command(self.now, Command::FlushConntrack).expect("the table is emptied");
             }
         }
         self.transcript.drain(&mut self.engine);
+    }
+
+    /// Adds a route to the IPv4 destination of an input; nothing happens when it is there already.
+    fn detour(&mut self, input: usize, device: DeviceId) {
+        let Input { side, bytes, .. } = &self.inputs[input];
+        let start = if side.is_some() { 30 } else { 16 };
+        let Some(destination) = bytes.get(start..start + 4).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()) else {
+            return;
+        };
+        let kind = RouteKind::Unicast { device, via: None };
+        let route = Route { destination: destination.into(), prefix: 32, kind, metric: 0, mtu_bytes: None };
+        let _ = self.engine.handle_command(self.now, Command::AddRoute(route));
     }
 
     pub(crate) fn replace_rules(&mut self, which: usize) {
