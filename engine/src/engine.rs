@@ -4,7 +4,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::{
     command::{Command, CommandError, Reply},
-    conntrack::{Conntrack, calling::Helpers},
+    conntrack::{Conntrack, Family, calling::Helpers},
     device::Devices,
     ending::{Dropped, End, Ending, Outcome},
     event::Event,
@@ -256,6 +256,11 @@ impl Engine {
     #[must_use]
     pub const fn rules(&self) -> &RuleSets {
         &self.rules
+    }
+
+    /// The names of the sets that rules of a family may name.
+    pub fn set_names(&self, family: Family) -> impl Iterator<Item = &str> {
+        self.lists[family as usize].sets.names()
     }
 
     /// The connections and expectations.

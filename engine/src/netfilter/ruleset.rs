@@ -226,6 +226,20 @@ impl RuleSet {
         }
     }
 
+    /// The same rules with nothing counted in a table, or in any (`iptables -Z`). What matches remember stays.
+    #[must_use]
+    pub fn zeroed(&self, table: Option<TableName>) -> Self {
+        let mut zeroed = self.clone();
+        zeroed.program.counters = self.counters();
+        zeroed.walks = Walks::default();
+        for (id, place) in self.program.places() {
+            if table.is_none_or(|table| table == place.table) {
+                zeroed.program.counters[id.index()] = Counter::default();
+            }
+        }
+        zeroed
+    }
+
     /// The rules as written.
     pub(super) const fn tables(&self) -> &Tables {
         &self.tables

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What a listing shows beside targets, protocols, addresses and matches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ListOptions {
     /// `-v`: counters and devices.
     pub verbose: bool,
