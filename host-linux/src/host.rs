@@ -9,15 +9,17 @@ use rustix::{
 };
 use towpath_engine::{
     Command, DeviceId, Engine, Event, Instant, Subscription,
-    conntrack::{Entry, ExpectationEntry, ExpectationId, HelperEvent, Statistics},
+    conntrack::{Entry, ExpectationEntry, ExpectationId, Family, HelperEvent, HelperId, Statistics},
+    event::LoggedPacket,
     limits::DEVICES_MAX,
+    netfilter::{ListOptions, Loading, RuleError, RuleSet, Source, TableName},
     snapshot::SnapshotError,
 };
 
 use crate::{
     af_packet::Ring,
     clock::Clock,
-    control::{Answers, Reply, Server, Topic},
+    control::{Answers, Logged, NewRules, Reply, Server, Topic},
     limits::{CONTROL_CLIENTS_MAX, CONTROL_PAGE_PLACES},
     napi::{Budget, Napi, Round},
     notice::Notice,
@@ -71,6 +73,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
     /// When the kernel refuses to let it sleep.
     pub fn run(mut self, mut notify: impl FnMut(Notice)) -> io::Result<(Report, Engine)> {
         self.subscribe(false);
+        let names: Vec<String> = self.engine.devices().iter().map(|(_, device)| device.name.clone()).collect();
         let mut round = Round::Idle;
         loop {
             let wakeup = self.sleep(round)?;
@@ -92,7 +95,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
             }
             let Self { engine, napi, server, clock, .. } = &mut self;
             let mut troubles = Vec::new();
-            let mut watch = |when, event| tell(server.as_mut(), when, event, &mut notify, &mut troubles);
+            let mut watch = |when, event| tell(server.as_mut(), &names, when, event, &mut notify, &mut troubles);
             napi.drain(engine, &mut watch);
             round = napi.poll(clock, engine, &mut watch);
             for (when, trouble) in troubles {
@@ -218,6 +221,7 @@ impl<R: Ring> Answers for View<'_, R> {
         match topic {
             Topic::Connections => conntrack.len().into(),
             Topic::Expectations => conntrack.expectations().len() as u64,
+            Topic::Log => 0,
         }
     }
 
@@ -233,6 +237,7 @@ impl<R: Ring> Answers for View<'_, R> {
             (Topic::Expectations, numbers) => {
                 Command::ForgetExpectations(numbers.map(|numbers| numbers.into_iter().map(ExpectationId).collect()))
             }
+            (Topic::Log, _) => return 0,
         };
         let answer = self.engine.handle_command(self.now, command);
         debug_assert!(answer.is_ok(), "{answer:?}");
@@ -255,11 +260,43 @@ impl<R: Ring> Answers for View<'_, R> {
         match topic {
             Topic::Connections => self.page_of_connections(from, tell),
             Topic::Expectations => self.page_of_expectations(from, tell),
+            Topic::Log => None,
         }
+    }
+
+    fn save_rules(&mut self, family: Family, counters: bool) -> String {
+        self.engine.rules().of(family).save(counters)
+    }
+
+    fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> String {
+        self.engine.rules().of(family).list(table, options)
+    }
+
+    fn apply_rules(&mut self, rules: &NewRules, texts: &[&str]) -> Result<(), RuleError> {
+        let helpers: Vec<(&str, HelperId)> =
+            self.engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
+        let sets: Vec<&str> = self.engine.set_names(rules.family).collect();
+        let named = rules.texts.iter().zip(texts);
+        let sources: Vec<Source<'_>> = named.map(|((name, _), text)| Source { name, text }).collect();
+        let loading = Loading { family: rules.family, counters: rules.counters, sets: &sets, helpers: &helpers };
+        let rules = RuleSet::parse(&sources, &loading)?;
+        self.replace(rules);
+        Ok(())
+    }
+
+    fn zero_rules(&mut self, family: Family, table: Option<TableName>) {
+        let rules = self.engine.rules().of(family).zeroed(table);
+        self.replace(rules);
     }
 }
 
 impl<R> View<'_, R> {
+    /// Puts rules in the place of those of their family.
+    fn replace(&mut self, rules: RuleSet) {
+        let answer = self.engine.handle_command(self.now, Command::ReplaceRules(Box::new(rules)));
+        debug_assert!(answer.is_ok(), "{answer:?}");
+    }
+
     fn page_of_connections(&self, from: Place, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
         let conntrack = self.engine.conntrack();
         let slots = u64::from(conntrack.slots());
@@ -286,10 +323,11 @@ impl<R> View<'_, R> {
     }
 }
 
-/// Tells an event to those who watch, and what is for the operator to `notify`; what happened with helpers waits in
+/// Tells an event to those who watch, its devices by their names, and what is for the operator to `notify`; what happened with helpers waits in
 /// `troubles` until the engine can be asked for their names.
 fn tell(
     server: Option<&mut Server<Place>>,
+    names: &[String],
     when: Instant,
     event: Event,
     notify: &mut impl FnMut(Notice),
@@ -298,14 +336,25 @@ fn tell(
     let (topic, reply) = match event {
         Event::Connection(change, entry) => (Topic::Connections, Reply::ConnectionEvent(when, change, entry)),
         Event::Expectation(change, entry) => (Topic::Expectations, Reply::ExpectationEvent(when, change, entry)),
-        Event::Log { level, line } => return notify(Notice::Log { when, level, line }),
         Event::Helper(trouble) => return troubles.push((when, trouble)),
-        // What NFLOG and AUDIT rules tell is for programs, and none can listen to it yet.
-        Event::Nflog(_) | Event::Audit { .. } => return,
+        Event::Log { level, line } => {
+            notify(Notice::Log { when, level, line: line.clone() });
+            (Topic::Log, Reply::Logged(when, Box::new(Logged::Log { level, line })))
+        }
+        Event::Nflog(packet) => (Topic::Log, Reply::Logged(when, Box::new(nflog(*packet, names)))),
+        Event::Audit { record } => (Topic::Log, Reply::Logged(when, Box::new(Logged::Audit { record }))),
     };
     if let Some(server) = server {
         server.tell(topic, &reply);
     }
+}
+
+/// A packet of an NFLOG rule, its devices by their names.
+fn nflog(packet: LoggedPacket, names: &[String]) -> Logged {
+    let LoggedPacket { group, prefix, hook, input, output, mark, source, bytes } = packet;
+    let name = |device: DeviceId| names.get(usize::from(device.0)).cloned().unwrap_or_else(|| "lo".to_owned());
+    let (input, output) = (input.map(name), output.map(name));
+    Logged::Nflog { group, prefix, hook, input, output, mark, source: source.map(|mac| mac.to_string()), bytes }
 }
 
 fn device_name(engine: &Engine, device: DeviceId) -> String {

@@ -241,6 +241,8 @@ impl Asking {
                 | Reply::Count(_)
                 | Reply::Tracking(_)
                 | Reply::State(_)
+                | Reply::Text(_)
+                | Reply::Logged(..)
                 | Reply::Done
                 | Reply::Refused(_)
                 | Reply::CutOff(_) => continue,

@@ -9,6 +9,7 @@ mod conntrack;
 mod demo;
 mod diff;
 mod explain;
+mod log;
 mod replay;
 mod rules;
 mod run;
@@ -44,6 +45,7 @@ enum Command {
     Run(run::Run),
     Conntrack(conntrack::Conntrack),
     Rules(Box<rules::Rules>),
+    Log(log::Log),
     Stats(stats::Stats),
     State(state::State),
     Demo(demo::Demo),
@@ -84,6 +86,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(run) => run.main(),
         Command::Conntrack(conntrack) => conntrack.main(),
         Command::Rules(rules) => rules.main(),
+        Command::Log(log) => log.main(),
         Command::Stats(stats) => stats.main(),
         Command::State(state) => state.main(),
         Command::Demo(demo) => demo.main(),

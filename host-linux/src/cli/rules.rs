@@ -1,22 +1,25 @@
-//! `towpath rules`: rules in the text of iptables-save(8) and iptables(8).
+//! `towpath rules`: rules in the text of iptables-save(8) and iptables(8), of files and of a running gateway.
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
-use towpath::text;
+use towpath::{
+    control::{Client, Request},
+    text,
+};
 use towpath_engine::{
-    conntrack::HelperId,
+    conntrack::{Family, HelperId},
     limits::RULES_TEXT_BYTES_MAX,
     netfilter::{ListOptions, Loading, RuleSet, Source, TableName},
 };
 
-use super::Answer;
+use super::{Answer, Control};
 
-/// Read rules files and show what they say.
+/// Show the rules of a running gateway or of files, and change those of a running gateway.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct Rules {
@@ -31,19 +34,37 @@ enum Action {
     /// Print the rules as iptables-save does, but for its two comment lines that hold the time.
     Save {
         #[command(flatten)]
-        files: Files,
+        place: Place,
         /// With each rule's counters.
         #[arg(short = 'c', long)]
         counters: bool,
     },
+    /// Put the rules of files in the place of all rules of a running gateway, at once. Connections stay. When a rule is wrong,
+    /// nothing changes.
+    Apply {
+        /// Files of iptables-save or ipset save, in order; `-` is standard input.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Take the counters in the files too.
+        #[arg(short = 'c', long)]
+        counters: bool,
+        /// Rules of ip6tables.
+        #[arg(short = '6', long)]
+        ipv6: bool,
+        #[command(flatten)]
+        control: Control,
+    },
 }
 
-/// List the rules of a table as iptables -L -n does.
+/// List the rules of a table as iptables -L -n does, or forget what they have counted.
 #[derive(Debug, Args)]
 struct List {
     /// List the rules; names of hosts and services are not looked up, so that `-n` is always on.
-    #[arg(short = 'L', long = "list", required = true)]
+    #[arg(short = 'L', long = "list", required_unless_present = "zero")]
     list: bool,
+    /// Forget what the rules of a running gateway have counted: those of the table, or without `-t` of all.
+    #[arg(short = 'Z', long, conflicts_with_all = ["list", "rules"])]
+    zero: bool,
     /// Numbers instead of names; always on.
     #[arg(short = 'n', long)]
     numeric: bool,
@@ -56,19 +77,24 @@ struct List {
     /// Number the rules.
     #[arg(long)]
     line_numbers: bool,
-    /// The table.
-    #[arg(short = 't', long, value_enum, default_value_t = Table::Filter)]
-    table: Table,
+    /// The table [default: filter].
+    #[arg(short = 't', long, value_enum)]
+    table: Option<Table>,
     #[command(flatten)]
-    files: Files,
+    place: Place,
 }
 
-/// Where rules stand.
+/// Where rules stand, and whose packets they are for.
 #[derive(Debug, Args)]
-struct Files {
-    /// A file of iptables-save or ipset save; may be given more than once.
-    #[arg(short = 'r', long = "rules", value_name = "FILE", required = true)]
+struct Place {
+    /// A file of iptables-save or ipset save, instead of a running gateway; may be given more than once.
+    #[arg(short = 'r', long = "rules", value_name = "FILE")]
     rules: Vec<PathBuf>,
+    /// Rules of ip6tables.
+    #[arg(short = '6', long)]
+    ipv6: bool,
+    #[command(flatten)]
+    control: Control,
 }
 
 /// A table of rules.
@@ -83,38 +109,92 @@ enum Table {
 impl Rules {
     pub(crate) fn main(self) -> Result<Answer> {
         let text = match self.action {
-            Some(Action::Save { files, counters }) => files.read()?.save(counters),
-            None => {
-                // `-L` has to be there, and `-n` changes nothing: both are for those who know iptables.
-                let List { list: _, numeric: _, verbose, exact, line_numbers, table, files } = self.list;
-                let table = match table {
-                    Table::Raw => TableName::Raw,
-                    Table::Mangle => TableName::Mangle,
-                    Table::Nat => TableName::Nat,
-                    Table::Filter => TableName::Filter,
-                };
-                files.read()?.list(table, ListOptions { verbose, exact, numbers: line_numbers })
+            Some(Action::Apply { files, counters, ipv6, control }) => {
+                let texts = texts(&files)?;
+                Client::apply_rules(&control.path(), family(ipv6), counters, &texts)?;
+                return Ok(Answer::Fine);
             }
+            Some(Action::Save { place, counters }) => match place.read()? {
+                Some(rules) => rules.save(counters),
+                None => place.ask(Request::SaveRules(place.family(), counters))?,
+            },
+            None => match self.list.main()? {
+                Some(text) => text,
+                None => return Ok(Answer::Fine),
+            },
         };
         io::stdout().lock().write_all(text.as_bytes())?;
         Ok(Answer::Fine)
     }
 }
 
-impl Files {
-    /// Reads them with the helpers that this project has.
-    fn read(&self) -> Result<RuleSet> {
-        let mut texts = Vec::with_capacity(self.rules.len());
-        for path in &self.rules {
-            let name = path.display().to_string();
-            let text = text::read(path, RULES_TEXT_BYTES_MAX).map_err(|error| anyhow!("{name}: {error}"))?;
-            texts.push((name, text));
+impl List {
+    /// Lists, or forgets what was counted.
+    fn main(self) -> Result<Option<String>> {
+        // `-n` changes nothing: it is for those who know iptables.
+        let Self { list: _, zero, numeric: _, verbose, exact, line_numbers, table, place } = self;
+        let named = table.map(Table::name);
+        if zero {
+            let mut client = Client::ask(&place.control.path(), Request::ZeroRules(place.family(), named))?;
+            while client.next_reply()?.is_some() {}
+            return Ok(None);
         }
+        let table = named.unwrap_or(TableName::Filter);
+        let options = ListOptions { verbose, exact, numbers: line_numbers };
+        Ok(Some(match place.read()? {
+            Some(rules) => rules.list(table, options),
+            None => place.ask(Request::ListRules(place.family(), table, options))?,
+        }))
+    }
+}
+
+impl Table {
+    const fn name(self) -> TableName {
+        match self {
+            Self::Raw => TableName::Raw,
+            Self::Mangle => TableName::Mangle,
+            Self::Nat => TableName::Nat,
+            Self::Filter => TableName::Filter,
+        }
+    }
+}
+
+impl Place {
+    const fn family(&self) -> Family {
+        family(self.ipv6)
+    }
+
+    /// The rules of the files, if there are any, with the helpers that this project has.
+    fn read(&self) -> Result<Option<RuleSet>> {
+        if self.rules.is_empty() {
+            return Ok(None);
+        }
+        let texts = texts(&self.rules)?;
         let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
         let helpers: Vec<_> = HELPERS.iter().zip(0..).map(|(name, id)| (*name, HelperId(id))).collect();
-        let loading = Loading { counters: true, helpers: &helpers, ..Loading::default() };
-        Ok(RuleSet::parse(&sources, &loading)?)
+        let loading = Loading { family: self.family(), counters: true, helpers: &helpers, ..Loading::default() };
+        Ok(Some(RuleSet::parse(&sources, &loading)?))
     }
+
+    /// Asks a running gateway.
+    fn ask(&self, request: Request) -> Result<String> {
+        Ok(Client::text(&self.control.path(), request)?)
+    }
+}
+
+const fn family(ipv6: bool) -> Family {
+    if ipv6 { Family::Ipv6 } else { Family::Ipv4 }
+}
+
+/// The names and texts of files; `-` is standard input.
+fn texts(files: &[PathBuf]) -> Result<Vec<(String, String)>> {
+    let text = |file: &PathBuf| {
+        let name = file.display().to_string();
+        let from = if name == "-" { Path::new("/dev/stdin") } else { file };
+        let text = text::read(from, RULES_TEXT_BYTES_MAX).map_err(|error| anyhow!("{name}: {error}"))?;
+        Ok((name, text))
+    };
+    files.iter().map(text).collect()
 }
 
 /// Names that `-j CT --helper` may use: a file is shown whether or not its helpers are loaded.

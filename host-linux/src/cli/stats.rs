@@ -33,6 +33,8 @@ impl Stats {
                 | Reply::Count(_)
                 | Reply::Tracking(_)
                 | Reply::State(_)
+                | Reply::Text(_)
+                | Reply::Logged(..)
                 | Reply::Done
                 | Reply::Refused(_)
                 | Reply::CutOff(_) => {}

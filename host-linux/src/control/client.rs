@@ -8,10 +8,11 @@ use std::{
 };
 
 use rustix::{net::sockopt::socket_peercred, process::geteuid};
+use towpath_engine::conntrack::Family;
 
 use super::{
     codec::{self, LENGTH_BYTES},
-    message::{Hello, Reply, Request, VERSION},
+    message::{Hello, NewRules, Reply, Request, VERSION},
 };
 use crate::limits::{CONTROL_REPLY_BYTES_MAX, CONTROL_STATE_BYTES_MAX};
 
@@ -73,12 +74,28 @@ impl Client {
     /// # Errors
     /// As for [`Self::ask`] and [`Self::next_reply`].
     pub fn save_state(path: &Path) -> Result<Vec<u8>, ClientError> {
-        let mut client = Self::ask(path, Request::SaveState)?;
-        let mut state = Vec::new();
+        Self::bytes(path, Request::SaveState)
+    }
+
+    /// Asks for a text: [`Request::SaveRules`], [`Request::ListRules`].
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`].
+    pub fn text(path: &Path, request: Request) -> Result<String, ClientError> {
+        String::from_utf8(Self::bytes(path, request)?).map_err(|error| {
+            let cause = ClientErrorCause::Io(io::Error::new(io::ErrorKind::InvalidData, error));
+            ClientError { path: path.to_owned(), cause }
+        })
+    }
+
+    /// Asks for bytes that come behind a reply with their number.
+    fn bytes(path: &Path, request: Request) -> Result<Vec<u8>, ClientError> {
+        let mut client = Self::ask(path, request)?;
+        let mut bytes = Vec::new();
         while let Some(reply) = client.next_reply()? {
-            if let Reply::State(len) = reply {
+            if let Reply::State(len) | Reply::Text(len) = reply {
                 let len = len.min(CONTROL_STATE_BYTES_MAX as u64);
-                let read = (&mut client.stream).take(len).read_to_end(&mut state);
+                let read = (&mut client.stream).take(len).read_to_end(&mut bytes);
                 let cause = match read {
                     Ok(read) if read as u64 == len => continue,
                     Ok(_) => ClientErrorCause::Ended,
@@ -87,7 +104,28 @@ impl Client {
                 return Err(ClientError { path: path.to_owned(), cause });
             }
         }
-        Ok(state)
+        Ok(bytes)
+    }
+
+    /// Puts rules in the place of those of their family: names and texts.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`]; the gateway refuses wrong rules with their place, and keeps those that
+    /// it has.
+    pub fn apply_rules(
+        path: &Path,
+        family: Family,
+        counters: bool,
+        texts: &[(String, String)],
+    ) -> Result<(), ClientError> {
+        let named = texts.iter().map(|(name, text)| (name.clone(), text.len() as u64)).collect();
+        let mut client = Self::ask(path, Request::ApplyRules(NewRules { family, counters, texts: named }))?;
+        for (_, text) in texts {
+            say(client.stream.get_mut(), text.as_bytes())
+                .map_err(|error| ClientError { path: path.to_owned(), cause: ClientErrorCause::Io(error) })?;
+        }
+        while client.next_reply()?.is_some() {}
+        Ok(())
     }
 
     /// Lets a gateway go on from a snapshot.
@@ -119,7 +157,9 @@ impl Client {
                 | Reply::Stats(_)
                 | Reply::Count(_)
                 | Reply::Tracking(_)
-                | Reply::State(_)),
+                | Reply::State(_)
+                | Reply::Text(_)
+                | Reply::Logged(..)),
             ) => return Ok(Some(reply)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ClientErrorCause::Ended,
             Err(error) => ClientErrorCause::Io(error),

@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 use towpath_engine::{
     Change, Instant,
-    conntrack::{Entry, ExpectationEntry, Statistics},
+    conntrack::{Entry, ExpectationEntry, Family, Statistics},
+    netfilter::{Hook, ListOptions, TableName},
 };
 
 use crate::stats::Report;
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,26 @@ pub enum Request {
     SaveState,
     /// So many bytes follow, a snapshot. [`Reply::Done`]: the gateway goes on from it.
     LoadState(u64),
+    /// The rules of a family as `iptables-save` prints them, with each rule's counters or without: one [`Reply::Text`].
+    SaveRules(Family, bool),
+    /// A table as `iptables -L` prints it: one [`Reply::Text`].
+    ListRules(Family, TableName, ListOptions),
+    /// The texts of these rules follow, one behind the other. [`Reply::Done`]: they have taken the place of all rules of
+    /// their family at once, and connections have stayed; refused, nothing has changed.
+    ApplyRules(NewRules),
+    /// Forgets what the rules of a table have counted, or those of all tables of a family.
+    ZeroRules(Family, Option<TableName>),
+}
+
+/// Rules that take the place of others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRules {
+    /// Whose packets they are for.
+    pub family: Family,
+    /// Whether counters in the texts are taken.
+    pub counters: bool,
+    /// What errors call each text, and how many bytes it has.
+    pub texts: Vec<(String, u64)>,
 }
 
 /// What can be listed and watched.
@@ -53,6 +74,8 @@ pub enum Topic {
     Connections,
     /// Expectations: [`Reply::Expectation`], [`Reply::ExpectationEvent`].
     Expectations,
+    /// What rules tell (LOG, TRACE, NFLOG, AUDIT): [`Reply::Logged`]. Can be watched only.
+    Log,
 }
 
 /// What the gateway answers: any number of the first ones, then one of the last three.
@@ -75,10 +98,51 @@ pub enum Reply {
     Tracking(Statistics),
     /// So many bytes follow this message: a snapshot of the gateway.
     State(u64),
+    /// So many bytes follow this message: text.
+    Text(u64),
+    /// What a rule has told, and when.
+    Logged(Instant, Box<Logged>),
     /// That was all.
     Done,
     /// The request is not answered, and why.
     Refused(String),
     /// The client read too slowly: this many replies were lost, and no more come.
     CutOff(u64),
+}
+
+/// What a rule has told of a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Logged {
+    /// LOG, or TRACE.
+    Log {
+        /// `--log-level`, 0 (emerg) to 7 (debug).
+        level: u8,
+        /// The line, as the kernel log shows it, without the time.
+        line: String,
+    },
+    /// NFLOG.
+    Nflog {
+        /// `--nflog-group`.
+        group: u16,
+        /// `--nflog-prefix`.
+        prefix: String,
+        /// Where the packet was.
+        hook: Hook,
+        /// The interface it came in by.
+        input: Option<String>,
+        /// The interface it goes out by.
+        output: Option<String>,
+        /// Its mark.
+        mark: u32,
+        /// Who sent the frame, of packets that came in one.
+        source: Option<String>,
+        /// From the network header on, `--nflog-size` bytes at most.
+        bytes: Vec<u8>,
+    },
+    /// AUDIT.
+    Audit {
+        /// The record, without its time and number.
+        record: String,
+    },
 }

@@ -20,7 +20,7 @@ use std::{env, path::PathBuf};
 pub use client::{Client, ClientError};
 pub use codec::CodecError;
 pub use listener::{ListenError, Listener};
-pub use message::{Hello, Reply, Request, Topic, VERSION};
+pub use message::{Hello, Logged, NewRules, Reply, Request, Topic, VERSION};
 pub use server::{Answers, Counters, Server};
 
 /// Where a gateway listens unless told otherwise: `towpath.sock` in `$XDG_RUNTIME_DIR`, else in `/run`.

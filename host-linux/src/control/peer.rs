@@ -9,12 +9,12 @@ use std::{
 };
 
 use serde::Deserialize;
-use towpath_engine::Instant;
+use towpath_engine::{Instant, limits::RULES_TEXT_BYTES_MAX};
 
 use super::{
     Answers, Counters,
     codec::{self, CodecError},
-    message::{Hello, Reply, Request, Topic, VERSION},
+    message::{Hello, NewRules, Reply, Request, Topic, VERSION},
     outbox::Outbox,
 };
 use crate::{
@@ -27,6 +27,8 @@ use crate::{
 pub(super) struct Peer<C> {
     stream: UnixStream,
     inbox: Vec<u8>,
+    /// Which rules are coming; none: a snapshot is.
+    rules: Option<NewRules>,
     outbox: Outbox,
     task: Task<C>,
     /// When it is cut off unless something moves; none while nothing has to.
@@ -42,7 +44,7 @@ enum Task<C> {
     Listing(Topic, Option<C>),
     /// What happens.
     Watching(Topic),
-    /// What it gets for a snapshot of so many bytes, which is coming.
+    /// What it gets for so many bytes, which are coming.
     Loading(usize),
     /// What is in its outbox, and then how much of what it watched it has lost.
     CutOff(Topic, u64),
@@ -62,7 +64,7 @@ pub(super) enum Gone {
 impl<C: Copy> Peer<C> {
     pub(super) fn new(now: Instant, stream: UnixStream) -> Self {
         let deadline = Some(now + CONTROL_SILENCE_MAX);
-        Self { stream, inbox: Vec::new(), outbox: Outbox::default(), task: Task::Asking, deadline }
+        Self { stream, inbox: Vec::new(), rules: None, outbox: Outbox::default(), task: Task::Asking, deadline }
     }
 
     /// What it watches, if it does.
@@ -187,11 +189,15 @@ impl<C: Copy> Peer<C> {
             Err(version) => self.refuse(format!(
                 "the gateway speaks version {VERSION} of the control messages, not {version}; use the same towpath for both"
             )),
+            Ok(Request::List(Topic::Log)) => self.refuse("what rules tell can be watched, and is not kept".to_owned()),
             Ok(Request::List(topic)) => self.task = Task::Listing(topic, None),
             Ok(Request::Watch(topic)) => self.task = Task::Watching(topic),
             Ok(Request::Stats) => {
                 let report = Report { control: counters.into(), ..answers.report() };
                 self.answer(&Reply::Stats(Box::new(report)));
+            }
+            Ok(Request::Count(Topic::Log) | Request::Forget(Topic::Log, _) | Request::Flush(Topic::Log)) => {
+                self.refuse("what rules tell is not kept".to_owned());
             }
             Ok(Request::Count(topic)) => self.answer(&Reply::Count(answers.count(topic))),
             Ok(Request::Tracking) => self.answer(&Reply::Tracking(answers.tracking())),
@@ -199,10 +205,26 @@ impl<C: Copy> Peer<C> {
             Ok(Request::Flush(topic)) => self.answer(&Reply::Count(answers.forget(topic, None))),
             Ok(Request::SaveState) => {
                 let state = answers.save();
-                self.outbox.push(&Reply::State(state.len() as u64));
-                self.outbox.push_bytes(&state);
+                self.give(&Reply::State(state.len() as u64), &state);
+            }
+            Ok(Request::SaveRules(family, counters)) => self.give_text(&answers.save_rules(family, counters)),
+            Ok(Request::ListRules(family, table, options)) => {
+                self.give_text(&answers.list_rules(family, table, options));
+            }
+            Ok(Request::ZeroRules(family, table)) => {
+                answers.zero_rules(family, table);
                 self.outbox.push(&Reply::Done);
                 self.task = Task::Leaving;
+            }
+            Ok(Request::ApplyRules(rules)) => {
+                let len = rules.texts.iter().try_fold(0u64, |sum, (_, len)| sum.checked_add(*len));
+                match len.and_then(|len| usize::try_from(len).ok()).filter(|len| *len <= RULES_TEXT_BYTES_MAX) {
+                    Some(len) => {
+                        self.rules = Some(rules);
+                        self.task = Task::Loading(len);
+                    }
+                    None => self.refuse(format!("rules have at most {RULES_TEXT_BYTES_MAX} bytes")),
+                }
             }
             Ok(Request::LoadState(len)) => match usize::try_from(len) {
                 Ok(len) if len <= CONTROL_STATE_BYTES_MAX => self.task = Task::Loading(len),
@@ -218,18 +240,34 @@ impl<C: Copy> Peer<C> {
         self.task = Task::Leaving;
     }
 
-    /// Lets the gateway go on from the snapshot that has come.
+    fn give_text(&mut self, text: &str) {
+        self.give(&Reply::Text(text.len() as u64), text.as_bytes());
+    }
+
+    /// Gives bytes behind the reply that says how many they are.
+    fn give(&mut self, head: &Reply, bytes: &[u8]) {
+        self.outbox.push(head);
+        self.outbox.push_bytes(bytes);
+        self.outbox.push(&Reply::Done);
+        self.task = Task::Leaving;
+    }
+
+    /// Lets the gateway go on from the snapshot, or with the rules, that have come.
     fn load(&mut self, len: usize, answers: &mut impl Answers<Cursor = C>) {
         let inbox = std::mem::take(&mut self.inbox);
         if inbox.len() > len {
-            return self.refuse("something follows the snapshot".to_owned());
+            return self.refuse("something follows what was announced".to_owned());
         }
-        match answers.load(&inbox) {
+        let done = match self.rules.take() {
+            Some(rules) => apply(&rules, &inbox, answers),
+            None => answers.load(&inbox).map_err(|error| error.to_string()),
+        };
+        match done {
             Ok(()) => {
                 self.outbox.push(&Reply::Done);
                 self.task = Task::Leaving;
             }
-            Err(error) => self.refuse(error.to_string()),
+            Err(why) => self.refuse(why),
         }
     }
 
@@ -256,6 +294,22 @@ impl<C> AsFd for Peer<C> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
+}
+
+/// Gives rules to the gateway whose texts lie in `bytes`.
+///
+/// # Errors
+/// Why they are not taken.
+fn apply<C: Copy>(rules: &NewRules, bytes: &[u8], answers: &mut impl Answers<Cursor = C>) -> Result<(), String> {
+    let mut texts = Vec::with_capacity(rules.texts.len());
+    let mut rest = bytes;
+    for (name, len) in &rules.texts {
+        let len = usize::try_from(*len).unwrap_or(usize::MAX).min(rest.len());
+        let (text, others) = rest.split_at(len);
+        rest = others;
+        texts.push(core::str::from_utf8(text).map_err(|_| format!("{name} is not UTF-8 text"))?);
+    }
+    answers.apply_rules(rules, &texts).map_err(|error| error.to_string())
 }
 
 /// The request, or the client's version when it is not ours; and how long the message is.

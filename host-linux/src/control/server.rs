@@ -5,12 +5,17 @@ use std::os::{
     unix::net::UnixStream,
 };
 
-use towpath_engine::{Instant, conntrack::Statistics, snapshot::SnapshotError};
+use towpath_engine::{
+    Instant,
+    conntrack::{Family, Statistics},
+    netfilter::{ListOptions, RuleError, TableName},
+    snapshot::SnapshotError,
+};
 
 use super::{
     codec,
     listener::Listener,
-    message::{Reply, Topic},
+    message::{NewRules, Reply, Topic},
     outbox::Outbox,
     peer::{Gone, Peer},
 };
@@ -41,6 +46,21 @@ pub trait Answers {
     /// # Errors
     /// Why it is not taken; nothing has changed then.
     fn load(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError>;
+
+    /// The rules of a family as text, with each rule's counters or without.
+    fn save_rules(&mut self, family: Family, counters: bool) -> String;
+
+    /// A table of rules as text.
+    fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> String;
+
+    /// Puts rules in the place of those of their family: the names and texts in order.
+    ///
+    /// # Errors
+    /// Why they are not taken, with the place; nothing has changed then.
+    fn apply_rules(&mut self, rules: &NewRules, texts: &[&str]) -> Result<(), RuleError>;
+
+    /// Forgets what rules have counted.
+    fn zero_rules(&mut self, family: Family, table: Option<TableName>);
 
     /// A page of a list, what comes behind `after` or first, each entry told to `tell`. Answers where the page ends; `None`
     /// when nothing comes behind it. The server asks for one page at a time and lets the path have its turn between.
@@ -116,10 +136,10 @@ impl<C: Copy> Server<C> {
         });
     }
 
-    /// Whether somebody watches something.
+    /// Whether somebody watches connections or expectations.
     #[must_use]
     pub fn has_watchers(&self) -> bool {
-        self.peers.iter().any(|peer| peer.watched().is_some())
+        self.peers.iter().any(|peer| peer.watched().is_some_and(|topic| topic != Topic::Log))
     }
 
     /// Tells something to all who watch the topic. Who does not read is cut off rather than waited for.

@@ -9,7 +9,8 @@ use std::{
 use tempfile::TempDir;
 use towpath_engine::{
     Instant,
-    conntrack::{Entry, Statistics, Status, Tuple},
+    conntrack::{Entry, Family, Statistics, Status, Tuple},
+    netfilter::{ListOptions, Loading, RuleError, RuleSet, Source, TableName},
     snapshot::SnapshotError,
 };
 
@@ -91,6 +92,56 @@ fn a_state_comes_out_as_it_went_in_however_long_it_is() {
     serve_until(&mut gateway, || loading.is_finished());
     loading.join().unwrap().unwrap();
     assert!(gateway.answers.state == other);
+}
+
+#[test]
+fn rules_are_applied_asked_for_and_zeroed_and_wrong_ones_are_refused_with_their_place() {
+    let mut gateway = Gateway::new(0);
+    let path = gateway.path.clone();
+    let ask = |gateway: &mut Gateway, texts: Vec<(String, String)>| {
+        let path = path.clone();
+        let asking = thread::spawn(move || {
+            let applied = Client::apply_rules(&path, Family::Ipv4, false, &texts).map_err(|error| error.to_string());
+            (applied, Client::text(&path, Request::SaveRules(Family::Ipv4, true)).unwrap())
+        });
+        serve_until(gateway, || asking.is_finished());
+        asking.join().unwrap()
+    };
+    let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let (applied, saved) = ask(&mut gateway, vec![text("a", "-N x\n"), text("b", "-A FORWARD -j x\n")]);
+    assert_eq!(applied, Ok(()));
+    assert!(saved.starts_with("Ipv4 true *filter\n") && saved.contains("\n-A FORWARD -j x\n"), "{saved}");
+    let (applied, after) = ask(&mut gateway, vec![text("a", ""), text("b", "-A FORWARD -j nowhere\n")]);
+    let error = applied.unwrap_err();
+    assert!(error.contains(" refused: b:1:15: "), "{error}");
+    assert_eq!(after, saved, "nothing has changed");
+    let mut client = gateway.client(Request::ZeroRules(Family::Ipv4, None));
+    gateway.serve();
+    assert_eq!(client.next_reply().unwrap(), None);
+    assert!(gateway.answers.rules.is_empty());
+    let texts = vec![("a".to_owned(), u64::MAX), ("b".to_owned(), 1)];
+    let mut client = gateway.client(Request::ApplyRules(NewRules { family: Family::Ipv4, counters: false, texts }));
+    gateway.serve();
+    assert!(client.next_reply().unwrap_err().to_string().contains("rules have at most"));
+}
+
+#[test]
+fn what_rules_tell_is_watched_and_kept_nowhere() {
+    let mut gateway = Gateway::new(0);
+    let mut client = gateway.client(Request::Watch(Topic::Log));
+    gateway.serve();
+    assert!(!gateway.server.has_watchers(), "nobody watches connections");
+    let logged = Logged::Log { level: 4, line: "IN=lan OUT=wan".to_owned() };
+    let reply = Reply::Logged(Instant::from_secs(1), Box::new(logged));
+    gateway.server.tell(Topic::Connections, &connection(1));
+    gateway.server.tell(Topic::Log, &reply);
+    gateway.serve();
+    assert_eq!(client.next_reply().unwrap(), Some(reply));
+    for request in [Request::List(Topic::Log), Request::Count(Topic::Log), Request::Flush(Topic::Log)] {
+        let mut client = gateway.client(request);
+        gateway.serve();
+        assert!(client.next_reply().unwrap_err().to_string().contains("what rules tell"));
+    }
 }
 
 #[test]
@@ -178,14 +229,14 @@ fn a_watcher_that_does_not_read_is_cut_off_and_told_how_much_it_lost() {
 #[test]
 fn a_client_of_another_version_is_told_so() {
     let mut gateway = Gateway::new(0);
-    let error = gateway.say(br#"{"version":3,"request":{"something":"new"}}"#);
-    assert!(error.contains("speaks version 2 of the control messages, not 3"), "{error}");
+    let error = gateway.say(br#"{"version":4,"request":{"something":"new"}}"#);
+    assert!(error.contains("speaks version 3 of the control messages, not 4"), "{error}");
 }
 
 #[test]
 fn what_is_no_request_is_refused_with_a_reason() {
     let mut gateway = Gateway::new(0);
-    for message in [&b"hello"[..], b"{}", br#"{"version":2}"#, br#"{"version":2,"request":"make-coffee"}"#, b"\xff"] {
+    for message in [&b"hello"[..], b"{}", br#"{"version":3}"#, br#"{"version":3,"request":"make-coffee"}"#, b"\xff"] {
         let error = gateway.say(message);
         assert!(error.contains("not understood"), "{error}");
     }
@@ -256,6 +307,7 @@ struct Numbers {
     count: u32,
     pages: u32,
     state: Vec<u8>,
+    rules: String,
 }
 
 impl Gateway {
@@ -267,7 +319,12 @@ impl Gateway {
         Self {
             path,
             server,
-            answers: Numbers { count, pages: 0, state: (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect() },
+            answers: Numbers {
+                count,
+                pages: 0,
+                state: (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect(),
+                rules: String::new(),
+            },
             now,
             _folder: folder,
         }
@@ -331,6 +388,24 @@ impl Answers for Numbers {
                 Ok(())
             }
         }
+    }
+
+    fn save_rules(&mut self, family: Family, counters: bool) -> String {
+        format!("{family:?} {counters} {}", self.rules)
+    }
+
+    fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> String {
+        format!("{family:?} {table:?} {options:?}")
+    }
+
+    fn apply_rules(&mut self, rules: &NewRules, texts: &[&str]) -> Result<(), RuleError> {
+        let named = rules.texts.iter().zip(texts).map(|((name, _), text)| Source { name, text });
+        self.rules = RuleSet::parse(&named.collect::<Vec<_>>(), &Loading::default())?.save(false);
+        Ok(())
+    }
+
+    fn zero_rules(&mut self, _: Family, _: Option<TableName>) {
+        self.rules.clear();
     }
 
     fn page(&mut self, topic: Topic, after: Option<u32>, tell: &mut dyn FnMut(&Reply)) -> Option<u32> {

@@ -11,6 +11,7 @@ mod link;
 mod namespace;
 mod refused;
 mod ring;
+mod rules;
 mod running;
 mod skip;
 mod state;

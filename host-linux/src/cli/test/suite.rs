@@ -1,12 +1,16 @@
 //! A test file with what it names.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Result, anyhow};
-use towpath::gateway::{Gateway, GatewayError};
+use towpath::{
+    gateway::{Gateway, GatewayError},
+    limits::CONFIG_BYTES_MAX,
+    text,
+};
 use towpath_engine::conntrack::Family;
 use towpath_replay::{
     capture::Capture,
@@ -32,7 +36,7 @@ impl Loaded {
     /// configuration also in place of the file's rules.
     pub(crate) fn read(file: &Path, given: &GatewayFiles) -> Result<Self> {
         let name = file.display().to_string();
-        let text = fs::read_to_string(file).map_err(|error| anyhow!("{name}: {error}"))?;
+        let text = text::read(file, CONFIG_BYTES_MAX).map_err(|error| anyhow!("{name}: {error}"))?;
         let suite = Suite::read(&name, &text)?;
         let mut gateway = given.clone();
         if given.config.is_none() {
