@@ -8,7 +8,7 @@ use std::{
 };
 
 use towpath_engine::{
-    conntrack::HelperId,
+    conntrack::{Family, HelperId},
     netfilter::{ListOptions, Loading, RuleError, RuleSet, Source, TableName},
 };
 
@@ -25,6 +25,7 @@ const SETS: &[&str] = &["here", "there", "where", "lists"];
 /// One rule, or a few lines, and what becomes of it.
 #[derive(Debug)]
 struct Pair {
+    family: Family,
     table: String,
     lines: String,
     saved: Saved,
@@ -43,7 +44,7 @@ enum Saved {
 fn every_recorded_rule_is_printed_or_refused_as_the_tool_does() {
     let mut wrong = Vec::new();
     for pair in pairs() {
-        match (parse("pair", &pair.text(), false), &pair.saved) {
+        match (parse_of(pair.family, "pair", &pair.text(), false), &pair.saved) {
             (Ok(rules), Saved::Rules(saved)) if rules_of(&rules.save(false)) == *saved => {}
             (Err(_), Saved::Refused | Saved::RefusedHere) => {}
             (Ok(rules), saved) => {
@@ -121,24 +122,27 @@ fn the_recordings_are_what_the_tool_here_makes_of_them() {
     if !tool_runs() {
         return lab::skip("iptables-legacy-restore cannot run in a network namespace here");
     }
-    let pairs = pairs();
-    let mut script = String::from(
-        "ask() { iptables-legacy -t $1 -F; iptables-legacy-restore 2>/dev/null && iptables-legacy-save -t $1; }\n",
-    );
-    script.push_str("ipset create here hash:ip\nipset create there hash:ip,port\n");
-    script.push_str("ipset create where hash:net\nipset create lists list:set\n");
-    for pair in &pairs {
-        script.push_str(&format!("ask {} <<'RULES' || echo refused\n{}RULES\necho ----\n", pair.table, pair.text()));
-    }
-    let answer = in_namespace(&script);
-    let answers: Vec<&str> = answer.split("----\n").collect();
-    assert_eq!(answers.len(), pairs.len() + 1, "one answer a pair:\n{answer}");
-    for (pair, answer) in pairs.iter().zip(answers) {
-        let refused = answer.lines().last() == Some("refused");
-        match &pair.saved {
-            Saved::Rules(saved) => assert_eq!(rules_of(answer), *saved, "{}", pair.lines),
-            Saved::Refused => assert!(refused, "{}: {answer}", pair.lines),
-            Saved::RefusedHere => assert!(!refused, "{}: the tool refuses it too", pair.lines),
+    for (family, tool, sets) in [(Family::Ipv4, "iptables", ""), (Family::Ipv6, "ip6tables", "family inet6")] {
+        let pairs: Vec<Pair> = pairs().into_iter().filter(|pair| pair.family == family).collect();
+        let mut script = format!(
+            "ask() {{ {tool}-legacy -t $1 -F; {tool}-legacy-restore 2>/dev/null && {tool}-legacy-save -t $1; }}\n"
+        );
+        script.push_str(&format!("ipset create here hash:ip {sets}\nipset create there hash:ip,port {sets}\n"));
+        script.push_str(&format!("ipset create where hash:net {sets}\nipset create lists list:set\n"));
+        for pair in &pairs {
+            let (table, text) = (&pair.table, pair.text());
+            script.push_str(&format!("ask {table} <<'RULES' || echo refused\n{text}RULES\necho ----\n"));
+        }
+        let answer = in_namespace(&script);
+        let answers: Vec<&str> = answer.split("----\n").collect();
+        assert_eq!(answers.len(), pairs.len() + 1, "one answer a pair:\n{answer}");
+        for (pair, answer) in pairs.iter().zip(answers) {
+            let refused = answer.lines().last() == Some("refused");
+            match &pair.saved {
+                Saved::Rules(saved) => assert_eq!(rules_of(answer), *saved, "{tool} {}", pair.lines),
+                Saved::Refused => assert!(refused, "{tool} {}: {answer}", pair.lines),
+                Saved::RefusedHere => assert!(!refused, "{tool} {}: the tool refuses it too", pair.lines),
+            }
         }
     }
 }
@@ -184,10 +188,15 @@ impl Pair {
 
 fn pairs() -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::new();
-    for line in read("pairs.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+    let texts = [read("pairs.txt"), read("pairs6.txt")];
+    for line in texts.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#') && !line.is_empty()) {
         if let Some((table, lines)) = line.split_once(" < ") {
+            let (family, table) = match table.strip_prefix('6') {
+                Some(table) => (Family::Ipv6, table),
+                None => (Family::Ipv4, table),
+            };
             let (table, lines) = (table.to_owned(), lines.replace(" ; ", "\n"));
-            pairs.push(Pair { table, lines, saved: Saved::Rules(Vec::new()) });
+            pairs.push(Pair { family, table, lines, saved: Saved::Rules(Vec::new()) });
             continue;
         }
         let Some(pair) = pairs.last_mut() else { panic!("{line} belongs to nothing") };
@@ -198,7 +207,8 @@ fn pairs() -> Vec<Pair> {
             (line, _) => panic!("{line} after a refusal"),
         }
     }
-    assert!(pairs.len() > 400, "only {} pairs", pairs.len());
+    let of_ipv6 = pairs.iter().filter(|pair| pair.family == Family::Ipv6).count();
+    assert!(pairs.len() - of_ipv6 > 900 && of_ipv6 > 600, "only {} pairs, {of_ipv6} of IPv6", pairs.len());
     pairs
 }
 
@@ -208,8 +218,13 @@ fn rules_of(saved: &str) -> Vec<String> {
 }
 
 fn parse(name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
+    parse_of(Family::Ipv4, name, text, counters)
+}
+
+fn parse_of(family: Family, name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
     let helpers = [("ftp", HelperId(0)), ("tftp", HelperId(1))];
-    RuleSet::parse(&[Source { name, text }], &Loading { counters, helpers: &helpers, sets: SETS, ..Loading::default() })
+    let loading = Loading { family, counters, helpers: &helpers, sets: SETS, ..Loading::default() };
+    RuleSet::parse(&[Source { name, text }], &loading)
 }
 
 /// Reads a file of `real/` with the sets that belong to it.

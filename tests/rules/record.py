@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Asks iptables-legacy what it makes of rules, and writes pairs.txt anew.
+"""Asks iptables-legacy what it makes of rules, and writes pairs.txt anew; ip6tables-legacy for tables with a 6 before them.
 
-    record.py < old.txt > new.txt
+    record.py < old.txt > new.txt         for pairs.txt and pairs6.txt
     record.py real                    asks about the files in real/ and writes what is saved beside them
 
 Reads text in the form of pairs.txt. Answers that stand there are thrown away and asked for again; `~` (the tool takes the
@@ -13,8 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SETUP = """
-ipset create here hash:ip && ipset create there hash:ip,port && ipset create where hash:net && ipset create lists list:set
+SETS = """
+ipset create here hash:ip FAMILY && ipset create there hash:ip,port FAMILY && ipset create where hash:net FAMILY && \
+    ipset create lists list:set
 """
 
 
@@ -22,7 +23,8 @@ def ask(table, lines, six):
     """The rules that the tool saves, or None when it refuses the text."""
     tool = "ip6tables-legacy" if six else "iptables-legacy"
     text = f"*{table}\n:foo - [0:0]\n" + lines.replace(" ; ", "\n") + "\nCOMMIT\n"
-    script = f"{SETUP}\n{tool}-restore 2>/dev/null <<'RULES' && {tool}-save -t {table}\n{text}RULES\n"
+    sets = SETS.replace("FAMILY", "family inet6" if six else "")
+    script = f"{sets}\n{tool}-restore 2>/dev/null <<'RULES' && {tool}-save -t {table}\n{text}RULES\n"
     answer = subprocess.run(["unshare", "-n", "sh", "-c", script], capture_output=True, text=True)
     if answer.returncode != 0:
         return None

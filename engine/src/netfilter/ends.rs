@@ -19,9 +19,9 @@ pub(super) struct Ends {
 impl Ends {
     /// Reads a packet's network header; `None` when it has none with addresses.
     pub(super) fn of(packet: &Packet) -> Option<Self> {
-        let ip = packet.ipv4()?;
-        let (source, destination) = (Address::v4(ip.source), Address::v4(ip.destination));
-        Some(Self { family: Family::Ipv4, source, destination, hops: ip.ttl })
+        let ip = packet.ip()?;
+        let (source, destination) = (ip.source().into(), ip.destination().into());
+        Some(Self { family: ip.family(), source, destination, hops: ip.hops() })
     }
 }
 
@@ -74,6 +74,14 @@ pub(super) fn prefix_mask(length: u8) -> Address {
         *byte = (0xff00_u16 >> bits) as u8;
     }
     Address(bytes)
+}
+
+/// Bits of an address.
+pub(super) const fn address_bits(family: Family) -> u8 {
+    match family {
+        Family::Ipv4 => 32,
+        Family::Ipv6 => 128,
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,11 @@ use core::{
 
 use super::{
     error::{Fault, Flaw},
-    save::{names, text::Word, values},
+    save::{
+        names,
+        text::{Word, Written},
+        values,
+    },
 };
 use crate::{conntrack::Family, ip::prefix, wire::Protocol};
 
@@ -132,8 +136,8 @@ impl Network {
     pub(super) fn print(self, out: &mut String) {
         // Writing to a String cannot fail.
         let _ = match values::prefix_of(self.mask) {
-            Some(length) => write!(out, "{}/{length}", self.address),
-            None => write!(out, "{}/{}", self.address, self.mask),
+            Some(length) => write!(out, "{}/{length}", Written(self.address)),
+            None => write!(out, "{}/{}", Written(self.address), Written(self.mask)),
         };
     }
 
@@ -142,7 +146,7 @@ impl Network {
         let _ = match values::prefix_of(mask) {
             Some(length) if length == prefix::longest(mask) => Ok(()),
             Some(length) => write!(out, "/{length}"),
-            None => write!(out, "/{mask}"),
+            None => write!(out, "/{}", Written(mask)),
         };
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     limits::CONNLIMIT_CONNECTIONS_MAX,
     netfilter::{
         View,
-        ends::{Ends, masked, prefix_mask},
+        ends::{Ends, address_bits, masked, prefix_mask},
         error::Flaw,
         program::facts::Facts,
         save::{
@@ -48,9 +48,6 @@ impl Matching for Connlimit {
             Opt::flag(&["connlimit-daddr"]),
         ],
     };
-    // What its masks and tables hold is IPv4's.
-    const FAMILY: Option<crate::conntrack::Family> = Some(crate::conntrack::Family::Ipv4);
-
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         given.exclusive(&["connlimit-upto", "connlimit-above"])?;
         given.exclusive(&["connlimit-saddr", "connlimit-daddr"])?;
@@ -59,9 +56,10 @@ impl Matching for Connlimit {
             (None, Some(item)) => (item, !item.inverted),
             (None, None) => return Err(given.needs("`--connlimit-upto` or `--connlimit-above` with a number")),
         };
+        let whole = address_bits(given.family);
         let prefix = match given.find("connlimit-mask") {
-            Some(item) => values::ranged(item.value(), 0, 32, "a prefix length from 0 to 32")? as u8,
-            None => 32,
+            Some(item) => values::ranged(item.value(), 0, whole.into(), "a prefix length of its family")? as u8,
+            None => whole,
         };
         let (limit, destination) = (values::mark(item.value())?, given.has("connlimit-daddr"));
         Ok(Self { limit, above, prefix, destination, counted: Counted::new() })

@@ -7,7 +7,7 @@ use core::{fmt::Write, time::Duration};
 use super::{Answer, Matching};
 use crate::netfilter::{
     View,
-    ends::{Ends, PortBytes, masked, ports, prefix_mask},
+    ends::{Ends, PortBytes, address_bits, masked, ports, prefix_mask},
     error::{Fault, Flaw, Noun},
     lists::{
         Claims, checked_name,
@@ -29,6 +29,8 @@ pub(in crate::netfilter) struct Hashlimit {
     rate: Rate,
     mode: Mode,
     name: String,
+    /// Bits of an address of its family.
+    whole: u8,
     source_prefix: u8,
     destination_prefix: u8,
     /// 0 when not given.
@@ -73,9 +75,6 @@ impl Matching for Hashlimit {
             Opt::value(&["hashlimit-rate-interval"]),
         ],
     };
-    // What its masks and tables hold is IPv4's.
-    const FAMILY: Option<crate::conntrack::Family> = Some(crate::conntrack::Family::Ipv4);
-
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         given.exclusive(&["hashlimit-upto", "hashlimit-above"])?;
         let (item, above) = match (given.find("hashlimit-upto"), given.find("hashlimit-above")) {
@@ -90,15 +89,19 @@ impl Matching for Hashlimit {
                 .map(|value| value as u32),
             None => Ok(default),
         };
+        let whole = address_bits(given.family);
         let prefix = |option: &str| match given.find(option) {
-            Some(item) => values::ranged(item.value(), 0, 32, "a prefix length from 0 to 32").map(|value| value as u8),
-            None => Ok(32),
+            Some(item) => {
+                values::ranged(item.value(), 0, whole.into(), "a prefix length of its family").map(|value| value as u8)
+            }
+            None => Ok(whole),
         };
         Ok(Self {
             above,
             rate,
             mode: given.find("hashlimit-mode").map_or(Ok(Mode(0)), |item| Mode::parse(item.value()))?,
             name,
+            whole,
             source_prefix: prefix("hashlimit-srcmask")?,
             destination_prefix: prefix("hashlimit-dstmask")?,
             size: number("hashlimit-htable-size", 0, 0)?,
@@ -128,8 +131,8 @@ impl Matching for Hashlimit {
         option("htable-max", self.max, 0);
         option("htable-gcinterval", self.sweep_millis, SWEEP_MILLIS);
         option("htable-expire", self.keep_millis, keep_millis);
-        option("srcmask", u32::from(self.source_prefix), 32);
-        option("dstmask", u32::from(self.destination_prefix), 32);
+        option("srcmask", self.source_prefix.into(), self.whole.into());
+        option("dstmask", self.destination_prefix.into(), self.whole.into());
         if self.rate_match {
             out.push_str(" --hashlimit-rate-match");
             if self.interval_secs != 1 {

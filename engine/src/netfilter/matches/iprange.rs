@@ -13,7 +13,7 @@ use crate::{
         program::facts::Facts,
         save::{
             options::{Given, Opt, Spec},
-            text::{Word, print_not},
+            text::{Word, Written, print_not},
             values,
         },
         walk::Depends,
@@ -46,7 +46,7 @@ impl Matching for Iprange {
         for (name, range) in [("src-range", self.source), ("dst-range", self.destination)] {
             if let Some(Not { inverted, what: (first, last) }) = range {
                 print_not(out, inverted);
-                let _ = write!(out, " --{name} {first}-{last}");
+                let _ = write!(out, " --{name} {}-{}", Written(first), Written(last));
             }
         }
     }
@@ -75,5 +75,8 @@ fn holds(range: Option<Not<(IpAddr, IpAddr)>>, address: IpAddr) -> bool {
 fn parse_range(word: &Word, family: Family) -> Result<(IpAddr, IpAddr), Flaw> {
     let (first, last) = word.text.split_once('-').unwrap_or((&word.text, &word.text));
     let ends = values::short_address(first, family).zip(values::short_address(last, family));
-    ends.filter(|(first, last)| first <= last).ok_or_else(|| word.bad("a range `first-last` of addresses, rising"))
+    // Of IPv6 the tool takes falling ones, too, which hold no address.
+    let may_fall = family == Family::Ipv6;
+    ends.filter(|(first, last)| may_fall || first <= last)
+        .ok_or_else(|| word.bad("a range `first-last` of addresses, rising"))
 }

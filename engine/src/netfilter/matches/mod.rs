@@ -12,23 +12,31 @@ mod connmark;
 mod conntrack;
 mod dscp;
 mod ecn;
+mod eui64;
+mod extension;
+mod frag;
 mod hashlimit;
 mod helper;
 mod icmp;
 mod icmp6;
 mod icmp_kind;
 mod iprange;
+mod ipv6header;
 mod length;
 mod limit;
 mod mac;
 mod mark;
+mod mh;
 mod multiport;
+mod options_header;
 mod pkttype;
 mod recent;
 mod rpfilter;
+mod rt;
 mod sctp;
 mod set;
 mod socket;
+mod spi;
 mod state;
 mod states;
 mod statistic;
@@ -236,6 +244,7 @@ macro_rules! all_matches {
 }
 
 all_matches! {
+    Ah = spi::Ah,
     Addrtype = addrtype::Addrtype,
     Comment = comment::Comment,
     Connbytes = connbytes::Connbytes,
@@ -244,21 +253,29 @@ all_matches! {
     Connmark = connmark::Connmark,
     Conntrack = conntrack::Conntrack,
     Dscp = dscp::Dscp,
+    Dst = options_header::DestinationOptions,
     Ecn = ecn::Ecn,
+    Esp = spi::Esp,
+    Eui64 = eui64::Eui64,
+    Frag = frag::Frag,
     Hashlimit = hashlimit::Hashlimit,
+    Hbh = options_header::HopByHop,
     Helper = helper::Helper,
     Hl = ttl::Hl,
     Icmp = icmp::Icmp,
     Icmp6 = icmp6::Icmp6,
     Iprange = iprange::Iprange,
+    Ipv6header = ipv6header::Headers,
     Length = length::Length,
     Limit = limit::Limit,
     Mac = mac::Mac,
     Mark = mark::Mark,
+    Mh = mh::Mh,
     Multiport = multiport::Multiport,
     Pkttype = pkttype::Pkttype,
     Recent = recent::Recent,
     Rpfilter = rpfilter::Rpfilter,
+    Rt = rt::Rt,
     Sctp = sctp::Sctp,
     Set = set::Set,
     Socket = socket::Socket,
@@ -316,26 +333,24 @@ pub(super) fn parse(given: &Given<'_>) -> Result<Option<Match>, Flaw> {
 
 /// Why a match that Linux knows is not supported, for names that users may try.
 pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
-    ("ah", NOT_HERE),
     ("bpf", "it runs a program inside the kernel"),
     ("cgroup", "there are no processes here"),
     ("cluster", NOT_HERE),
     ("cpu", "there is one engine, not CPUs"),
     ("dccp", NOT_HERE),
-    ("dst", NOT_HERE),
+    ("dst", OF_IPV6),
     ("devgroup", "devices have no groups here; name them, or use `-i NAME+`"),
-    ("esp", NOT_HERE),
-    ("eui64", NOT_HERE),
-    ("frag", "fragments are put together before rules see them"),
-    ("hbh", NOT_HERE),
+    ("eui64", OF_IPV6),
+    ("frag", OF_IPV6),
+    ("hbh", OF_IPV6),
     ("hl", "it asks for IPv6; IPv4 has `ttl`"),
     ("icmp", "it asks for IPv4; IPv6 has `icmp6`"),
     ("icmp6", "it asks for IPv6; IPv4 has `icmp`"),
     ("ipcomp", NOT_HERE),
-    ("ipv6header", NOT_HERE),
+    ("ipv6header", OF_IPV6),
     ("ipvs", "there are no virtual services here"),
     ("l2tp", NOT_HERE),
-    ("mh", NOT_HERE),
+    ("mh", OF_IPV6),
     ("nfacct", "there are no accounting objects here; rules count by themselves"),
     ("osf", "there are no fingerprints of systems here"),
     ("owner", "there are no processes here"),
@@ -344,8 +359,9 @@ pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
     ("quota", NOT_HERE),
     ("rateest", NOT_HERE),
     ("realm", "routes have no realms here"),
-    ("rt", NOT_HERE),
+    ("rt", OF_IPV6),
     ("ttl", "it asks for IPv4; IPv6 has `hl`"),
 ];
 
+const OF_IPV6: &str = "it asks for extension headers of IPv6";
 const NOT_HERE: &str = "nobody has built it; take the rule out or ask otherwise";

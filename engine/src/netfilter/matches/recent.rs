@@ -2,7 +2,7 @@
 //! `recent_mt()`; reading and printing as iptables 1.8.9 does, `extensions/libxt_recent.c`).
 
 use alloc::{format, string::String};
-use core::{fmt::Write, net::Ipv4Addr, time::Duration};
+use core::{fmt::Write, time::Duration};
 
 use super::{Answer, Matching};
 use crate::{
@@ -34,6 +34,7 @@ pub(in crate::netfilter) struct Recent {
     hits: u16,
     ttl: bool,
     name: String,
+    family: Family,
     mask: Address,
     destination: bool,
     /// Where the list was found last.
@@ -66,9 +67,6 @@ impl Matching for Recent {
             Opt::flag(&["rdest"]),
         ],
     };
-    // What its masks and tables hold is IPv4's.
-    const FAMILY: Option<Family> = Some(Family::Ipv4);
-
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         given.exclusive(&["set", "rcheck", "update", "remove"])?;
         let found = ACTIONS.iter().find_map(|(name, action)| Some((given.find(name)?, *action)));
@@ -100,16 +98,18 @@ impl Matching for Recent {
         };
         let mask = match given.find("mask") {
             Some(item) => {
-                parse_mask(&item.value().text).ok_or_else(|| item.value().bad("a mask such as 255.255.255.0"))?
+                let wants = "a mask such as 255.255.255.0 or ffff:ffff::";
+                parse_mask(&item.value().text, given.family).ok_or_else(|| item.value().bad(wants))?
             }
-            None => Address::v4([0xff; 4]),
+            None => values::whole_mask(given.family).into(),
         };
         let destination = match (given.find("rsource"), given.find("rdest")) {
             (Some(source), Some(destination)) => destination.column > source.column,
             (_, destination) => destination.is_some(),
         };
         let (reap, ttl) = (given.has("reap"), given.has("rttl"));
-        Ok(Self { action, inverted: item.inverted, seconds, reap, hits, ttl, name, mask, destination, hint: 0 })
+        let family = given.family;
+        Ok(Self { action, inverted: item.inverted, seconds, reap, hits, ttl, name, family, mask, destination, hint: 0 })
     }
 
     fn print(&self, out: &mut String) {
@@ -128,7 +128,7 @@ impl Matching for Recent {
         if self.ttl {
             out.push_str(" --rttl");
         }
-        let _ = write!(out, " --name {} --mask {}", self.name, Ipv4Addr::from(self.mask.as_v4()));
+        let _ = write!(out, " --name {} --mask {}", self.name, self.mask.to_ip(self.family));
         out.push_str(if self.destination { " --rdest" } else { " --rsource" });
     }
 
@@ -210,10 +210,10 @@ impl Recent {
 }
 
 /// The tool takes any address for a mask, also one short of bytes: `24` is 0.0.0.24.
-fn parse_mask(text: &str) -> Option<Address> {
-    match values::number(text) {
-        Some(number) => u32::try_from(number).ok().map(|mask| Address::v4(mask.to_be_bytes())),
-        None => values::ipv4(text).map(|mask| Address::v4(mask.octets())),
+fn parse_mask(text: &str, family: Family) -> Option<Address> {
+    match (family, values::number(text)) {
+        (Family::Ipv4, Some(number)) => u32::try_from(number).ok().map(|mask| Address::v4(mask.to_be_bytes())),
+        (_, _) => values::address(text, family).map(Address::from),
     }
 }
 

@@ -2,7 +2,10 @@
 //! quotes takes the next character as it is. A closing quote ends the word.
 
 use alloc::{string::String, vec::Vec};
-use core::fmt::Write;
+use core::{
+    fmt::{self, Write},
+    net::{IpAddr, Ipv4Addr},
+};
 
 use crate::netfilter::error::{Fault, Flaw};
 
@@ -81,6 +84,22 @@ pub(in crate::netfilter) fn print_text(out: &mut String, text: &str) {
         out.push(letter);
     }
     out.push('"');
+}
+
+/// An address as the tool writes it: the C library writes the last four bytes as IPv4 does where six words of zeros stand
+/// before them.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::netfilter) struct Written(pub(in crate::netfilter) IpAddr);
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V6(v6) if v6.segments()[..6] == [0; 6] && v6.segments()[6] != 0 => {
+                write!(f, "::{}", Ipv4Addr::from_bits(v6.to_bits() as u32))
+            }
+            address @ (IpAddr::V4(_) | IpAddr::V6(_)) => write!(f, "{address}"),
+        }
+    }
 }
 
 /// Writes ` !` before an option that is inverted.

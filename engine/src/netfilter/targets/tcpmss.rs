@@ -5,6 +5,7 @@ use alloc::{format, string::String};
 
 use super::{Next, Targeting};
 use crate::{
+    conntrack::Family,
     netfilter::{
         Hook, RuleId, Verdict, View,
         error::Flaw,
@@ -49,7 +50,11 @@ impl Targeting for Tcpmss {
             return Ok(Self::ClampToPathMtu);
         }
         let item = given.need("set-mss", "`--set-mss BYTES` or `--clamp-mss-to-pmtu`")?;
-        let bytes = values::ranged(item.value(), 0, MSS_MAX, "a number of bytes from 0 to 65515")?;
+        let (max, wants) = match given.family {
+            Family::Ipv4 => (MSS_MAX, "a number of bytes from 0 to 65515"),
+            Family::Ipv6 => (MSS_MAX_V6, "a number of bytes from 0 to 65495"),
+        };
+        let bytes = values::ranged(item.value(), 0, max, wants)?;
         Ok(Self::Set(bytes as u16))
     }
 
@@ -165,5 +170,6 @@ fn default_mss(packet: &Packet) -> u16 {
 }
 
 const MSS_MAX: u64 = u16::MAX as u64 - Ipv4Header::LEN as u64;
+const MSS_MAX_V6: u64 = u16::MAX as u64 - Ipv6Header::LEN as u64;
 const HEADER_LEN_MAX: usize = 60;
 const OPTION_LEN: u8 = 4;
