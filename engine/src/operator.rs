@@ -11,7 +11,7 @@ use crate::{
     ending::DropReason,
     engine::Engine,
     frame::DeviceId,
-    ip::{Fate, Route, RouteKind, prefix},
+    ip::{Fate, Route, RouteKind, prefix, route::is_of_a_link},
     limits::{ADDRESSES_MAX, DEVICES_MAX, NEIGHBOURS_MAX},
     packet::{Owner, Packet},
     time::Instant,
@@ -117,8 +117,10 @@ impl Engine {
         }
         let bare = Device { addresses: Vec::new(), name: String::from(&device.name), ..device };
         let addresses = device.addresses;
+        let id = DeviceId(self.devices.len() as u16);
         for (index, address) in addresses.iter().enumerate() {
             may_be_added(&addresses[..index], *address)?;
+            self.may_be_routed(id, *address)?;
         }
         let id = self.devices.add(bare);
         addresses.into_iter().try_for_each(|address| self.add_address(id, address))?;
@@ -132,18 +134,25 @@ impl Engine {
     }
 
     fn add_address(&mut self, id: DeviceId, address: InterfaceAddress) -> Result<(), CommandError> {
+        self.known_device(id)?;
+        let route = self.may_be_routed(id, address)?;
         let Some(device) = self.devices.find_mut(id) else { return Err(CommandError::NoDevice(id)) };
         may_be_added(&device.addresses, address)?;
         device.addresses.push(address);
-        // Two addresses of one network give one route to it.
-        self.routes.add(Route {
-            destination: address.network(),
-            prefix: address.prefix,
-            kind: RouteKind::Unicast { device: id, via: None },
-            metric: 0,
-            mtu_bytes: None,
-        });
+        self.routes.add(route);
         Ok(())
+    }
+
+    /// The route to an address's network. Two addresses of a device in one network give one route; what is valid on its link
+    /// only is found without one.
+    fn may_be_routed(&self, device: DeviceId, address: InterfaceAddress) -> Result<Route, CommandError> {
+        let (destination, prefix) = (address.network(), address.prefix.min(prefix::longest(address.address)));
+        let kind = RouteKind::Unicast { device, via: None };
+        let route = Route { destination, prefix, kind, metric: 0, mtu_bytes: None };
+        match is_of_a_link(address.address) || self.routes.takes(&route) {
+            true => Ok(route),
+            false => Err(CommandError::Route(route)),
+        }
     }
 
     fn add_route(&mut self, route: Route) -> Result<(), CommandError> {

@@ -123,6 +123,14 @@ impl<B: Bits> Table<B> {
         }
     }
 
+    fn takes(&self, destination: B, route: &Route) -> bool {
+        let key = |(destination, route): &(B, Route)| (u8::MAX - route.prefix, *destination, route.metric);
+        match self.routes.binary_search_by_key(&key(&(destination, *route)), key) {
+            Ok(index) => self.routes[index].1 == *route,
+            Err(_) => self.routes.len() < ROUTES_MAX,
+        }
+    }
+
     fn longest(&self, destination: B) -> Option<&Route> {
         self.lengths.iter().find_map(|&(prefix, start, end)| {
             let routes = &self.routes[start as usize..end as usize];
@@ -175,6 +183,15 @@ impl Routes {
         match route.destination {
             IpAddr::V4(v4) => self.v4.add(v4.to_bits(), route),
             IpAddr::V6(v6) => self.v6.add(v6.to_bits(), route),
+        }
+    }
+
+    /// Whether a route, whose network has no bits behind its prefix, is there already or can be added.
+    #[must_use]
+    pub fn takes(&self, route: &Route) -> bool {
+        match route.destination {
+            IpAddr::V4(v4) => self.v4.takes(v4.to_bits(), route),
+            IpAddr::V6(v6) => self.v6.takes(v6.to_bits(), route),
         }
     }
 
