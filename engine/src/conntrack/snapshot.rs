@@ -37,6 +37,8 @@ use crate::{
 pub(crate) struct Known<'a> {
     /// The latest time.
     pub(crate) latest: Instant,
+    /// The most connections that its tunables allow.
+    pub(crate) room_max: u32,
     /// The names of the helpers, by number.
     pub(crate) helpers: &'a [&'a str],
 }
@@ -131,15 +133,16 @@ impl ConntrackRecord {
         Part::Counters.check(counts_are_right)?;
         let slots_max = self.room.saturating_add(SNAPSHOT_SPARE_SLOTS) as usize;
         Part::Places.check(self.room <= CONNECTIONS_BOUND && self.generations.len() <= slots_max)?;
+        let room = room_of(self.room, known.room_max, self.generations.len());
         let serials = self.serials;
         let mut slab = restore_slab(self.connections, &self.generations, &self.free, serials, known)?;
         let hasher = Hasher::with_keys(self.table_keys);
-        let index = restore_index(&self.index, self.room, &hasher, &slab)?;
+        let index = restore_index(&self.index, room, &hasher, &slab)?;
         let sources = restore_sources(&self.sources, self.source_keys, &slab)?;
         let wheel = Wheel::restore(&self.timers, &mut slab, known.latest);
         let wheel = wheel.ok_or(SnapshotError::Inconsistent(Part::Timers))?;
         let expectations = restore_expectations(&self.expectations, &slab, known)?;
-        let table = Table { hasher, slab, index, wheel, room: self.room };
+        let table = Table { hasher, slab, index, wheel, room };
         let mut helper_names = HelperNames::default();
         for (number, name) in (0..).zip(known.helpers) {
             helper_names.set(HelperId(number), name);
@@ -168,6 +171,12 @@ fn restore_slab(
     // One that names no slot, or is out of order, is left over.
     Part::Places.check(connections.next().is_none() && live + free.len() == generations.len())?;
     Slab::restore(slots.into_iter(), free).ok_or(SnapshotError::Inconsistent(Part::Places))
+}
+
+/// For how many connections memory is taken: a few bytes that say 16 million must not cost a gigabyte. A room that was made
+/// for more connections than are allowed by now is made as large as they need.
+fn room_of(saved: u32, allowed: u32, slots: usize) -> u32 {
+    saved.min(allowed.max(slots as u32))
 }
 
 fn restore_index(order: &[(u32, Direction)], room: u32, hasher: &Hasher, slab: &Slab) -> Result<Index, SnapshotError> {
@@ -316,3 +325,23 @@ fn is_protocol_right(state: &ProtocolState, protocol: Protocol) -> bool {
 
 /// RFC 7323, section 2.3.
 const TCP_SCALE_MAX: u8 = 14;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_takes_no_more_memory_than_its_connections_and_tunables_need() {
+        let table = [
+            // saved             allowed   slots      made
+            (262_144, 262_144, 0, 262_144),
+            (CONNECTIONS_BOUND, 262_144, 0, 262_144),
+            (CONNECTIONS_BOUND, 262_144, 500_000, 500_000),
+            (CONNECTIONS_BOUND, 1 << 20, 10, 1 << 20),
+            (1000, 262_144, 10, 1000),
+        ];
+        for (saved, allowed, slots, made) in table {
+            assert_eq!(room_of(saved, allowed, slots), made, "{saved} {allowed} {slots}");
+        }
+    }
+}

@@ -16,7 +16,7 @@ use crate::{
     engine::Engine,
     event::Subscription,
     ip::{Route, Routes, icmp_limit::CreditRecord, local::UdpService, neighbour::snapshot::NeighboursRecord},
-    limits::COUNT_MAX,
+    limits::{CONNECTIONS_MAX, COUNT_MAX},
     netfilter::snapshot::RulesRecord,
     random::Random,
     stats::Stats,
@@ -131,7 +131,8 @@ impl EngineRecord {
             let restored = rules.restore(family, &names)?;
             (*engine.rules.of_mut(family), engine.lists[family as usize]) = restored;
         }
-        engine.conntrack = self.conntrack.restore(&Known { latest: self.latest, helpers: &names })?;
+        let room_max = engine.around.sysctls.conntrack_max.max(CONNECTIONS_MAX);
+        engine.conntrack = self.conntrack.restore(&Known { latest: self.latest, room_max, helpers: &names })?;
         engine.around.random = self.random;
         Part::Counters.check(self.events_lost < COUNT_MAX && self.frames < COUNT_MAX)?;
         engine.around.events.resume(self.subscription, self.events_lost);
