@@ -14,14 +14,18 @@
 //! | room | what lives there |
 //! |---|---|
 //! | `path`, `repeat` | the packet's way, hook by hook: read it first; the short way of packets that fare as others of their flow |
-//! | [`engine`] | the interface: `handle_*` in, `poll_*` out |
+//! | `stages` | what each stage of a hook asks of its room |
+//! | `link`, `reassembly`, `loopback` | neighbours and ports at both ends, fragments, this host to itself |
+//! | `settle`, `noted` | what an ending means; what is noted of the packet at hand |
+//! | [`engine`], [`frame`] | the interface: `handle_*` in, `poll_*` out; what crosses it |
+//! | [`command`], `operator` | what an operator asks, and how it is carried out |
 //! | [`packet`] | one packet: bytes, layers, facts, notation |
 //! | [`wire`] | headers and checksums |
 //! | [`netfilter`] | hooks, tables, rules |
 //! | [`conntrack`] | connections, expectations, the helper trait |
 //! | [`nat`] | translations |
 //! | [`ip`] | routes, neighbours, ICMP errors |
-//! | [`device`], [`offload`] | interfaces; checksums in software |
+//! | [`device`], [`offload`] | ports and VLANs; what they do for the host, in software |
 //! | [`ending`], [`event`], [`trace`], [`stats`] | how packets end and what is told about it |
 //! | [`sysctl`], [`limits`] | tunables and bounds |
 //! | [`snapshot`] | an engine as bytes |
