@@ -9,7 +9,7 @@ use towpath_engine::{
     Command, DeviceId, DropReason as Why, Engine, Frame, Instant,
     device::{Device, InterfaceAddress},
     ip::{Route, RouteKind},
-    limits::{FRAME_BYTES_MAX, NEIGHBOUR_QUEUE_MAX, TRANSMIT_QUEUE_MAX},
+    limits::{BLOCK_BYTES, FRAME_BYTES_MAX, NEIGHBOUR_QUEUE_BYTES_MAX, TRANSMIT_QUEUE_MAX},
     netfilter::{Loading, RuleSet, Source},
     wire::MacAddr,
 };
@@ -214,7 +214,7 @@ fn unanswered() -> Vec<Why> {
 /// More packets wait for a neighbour than may.
 fn crowded() -> Vec<Why> {
     let mut lab = lab_with_arp("");
-    (0..=NEIGHBOUR_QUEUE_MAX).flat_map(|_| lab.drops_of("lan", &frame("lan", UDP))).collect()
+    (0..=NEIGHBOUR_QUEUE_BYTES_MAX / BLOCK_BYTES).flat_map(|_| lab.drops_of("lan", &frame("lan", UDP))).collect()
 }
 
 /// Another connection, while the table is full of one that is established.

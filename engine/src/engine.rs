@@ -5,7 +5,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 use crate::{
     command::{Command, CommandError, Reply},
     conntrack::{Conntrack, Family, calling::Helpers},
-    device::Devices,
+    device::{Devices, TransmitQueue},
     ending::{Dropped, End, Ending, Outcome},
     event::Event,
     frame::{Frame, Transmit},
@@ -13,7 +13,7 @@ use crate::{
     limits::BATCH_FRAMES_MAX,
     netfilter::{Copied, Lists, RuleSets},
     noted::Noted,
-    packet::{Packet, Pool},
+    packet::{Packet, Pool, Queue},
     random::Random,
     stats::Stats,
     surroundings::Surroundings,
@@ -65,10 +65,10 @@ pub struct Engine {
     pub(crate) around: Surroundings,
     pub(crate) pool: Pool,
     pub(crate) stats: Stats,
-    pub(crate) transmits: VecDeque<Transmit>,
+    pub(crate) transmits: TransmitQueue,
     pub(crate) endings: VecDeque<Ending>,
     /// What this host has sent to itself.
-    pub(crate) looped: VecDeque<Packet>,
+    pub(crate) looped: Queue,
     /// What is noted about the packet at hand.
     pub(crate) noted: Noted,
     /// Packets of the batch that is being handled, kept for its room.
@@ -121,9 +121,9 @@ impl Engine {
             around,
             pool: Pool::new(),
             stats: Stats::default(),
-            transmits: VecDeque::new(),
+            transmits: TransmitQueue::default(),
             endings: VecDeque::new(),
-            looped: VecDeque::new(),
+            looped: Queue::default(),
             noted: Noted::default(),
             batch: Vec::new(),
             frames: 0,
@@ -201,9 +201,9 @@ impl Engine {
 
     /// The next frame that leaves.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        let transmit = self.transmits.pop_front()?;
+        let (transmit, bytes) = self.transmits.pop()?;
         self.stats.transmitted += 1;
-        self.stats.transmitted_bytes += transmit.len() as u64;
+        self.stats.transmitted_bytes += bytes as u64;
         Some(transmit)
     }
 
@@ -273,6 +273,13 @@ impl Engine {
     #[must_use]
     pub const fn defrag(&self) -> &Defrag {
         &self.defrag
+    }
+
+    /// Bytes that packets hold which wait here: for neighbours, for fragments, for this host itself, and to be fetched.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        let neighbours = self.neighbours.waiting_bytes();
+        neighbours + self.defrag.bytes() + self.looped.bytes() + self.transmits.bytes()
     }
 
     /// The helpers that are loaded.

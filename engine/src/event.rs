@@ -5,7 +5,7 @@ use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 use crate::{
     conntrack::{Entry, ExpectationEntry, HelperEvent},
     frame::DeviceId,
-    limits::EVENT_QUEUE_MAX,
+    limits::{EVENT_QUEUE_BYTES_MAX, EVENT_QUEUE_MAX},
     netfilter::Hook,
     time::Instant,
     wire::MacAddr,
@@ -34,6 +34,22 @@ pub enum Event {
     },
     /// A helper failed, asked for too much or was quarantined.
     Helper(HelperEvent),
+}
+
+impl Event {
+    /// Memory that it holds, but for the few bytes of names in it.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let held = match self {
+            Self::Connection(_, entry) => size_of_val(&**entry),
+            Self::Expectation(_, entry) => size_of_val(&**entry),
+            Self::Log { line, .. } => line.len(),
+            Self::Nflog(packet) => size_of_val(&**packet) + packet.prefix.len() + packet.bytes.len(),
+            Self::Audit { record } => record.len(),
+            Self::Helper(_) => 0,
+        };
+        size_of::<(Instant, Self)>() + held
+    }
 }
 
 /// A packet as an NFLOG rule hands it out (Linux: `struct nfulnl_msg_packet_hdr` and its attributes).
@@ -86,6 +102,8 @@ pub struct Subscription {
 pub struct Events {
     subscription: Subscription,
     queue: VecDeque<(Instant, Event)>,
+    /// Memory of what waits.
+    bytes: usize,
     lost: u64,
 }
 
@@ -107,9 +125,12 @@ impl Events {
         self.subscription
     }
 
-    /// Puts an event behind the others; when [`EVENT_QUEUE_MAX`] wait, it is lost and counted.
+    /// Puts an event behind the others; when [`EVENT_QUEUE_MAX`] wait, or they would hold more than
+    /// [`EVENT_QUEUE_BYTES_MAX`], it is lost and counted.
     pub fn push(&mut self, now: Instant, event: Event) {
-        if self.queue.len() < EVENT_QUEUE_MAX {
+        let bytes = self.bytes + event.memory_bytes();
+        if self.queue.len() < EVENT_QUEUE_MAX && bytes <= EVENT_QUEUE_BYTES_MAX {
+            self.bytes = bytes;
             self.queue.push_back((now, event));
         } else {
             self.lost += 1;
@@ -118,12 +139,49 @@ impl Events {
 
     /// The oldest event and when it happened.
     pub fn pop(&mut self) -> Option<(Instant, Event)> {
-        self.queue.pop_front()
+        let (when, event) = self.queue.pop_front()?;
+        self.bytes -= event.memory_bytes();
+        Some((when, event))
     }
 
     /// How many were lost so far.
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn events_are_lost_when_those_that_wait_hold_too_much() {
+        let mut events = Events::default();
+        let packet = || LoggedPacket {
+            group: 1,
+            prefix: String::new(),
+            hook: Hook::Input,
+            input: None,
+            output: None,
+            mark: 0,
+            source: None,
+            bytes: vec![0; 1 << 20],
+        };
+        for _ in 0..100 {
+            events.push(Instant::ZERO, Event::Nflog(Box::new(packet())));
+        }
+        assert_eq!(events.lost(), 100 - 63, "63 of a little more than a MB fit 64 MB");
+        for _ in 0..63 {
+            assert!(events.pop().is_some());
+        }
+        events.push(Instant::ZERO, Event::Nflog(Box::new(packet())));
+        assert_eq!((events.lost(), events.pop().is_some()), (37, true), "there is room again");
+        for _ in 0..=EVENT_QUEUE_MAX {
+            events.push(Instant::ZERO, Event::Audit { record: String::new() });
+        }
+        assert_eq!(events.lost(), 38);
     }
 }

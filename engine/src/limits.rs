@@ -39,20 +39,37 @@ pub const ROUTES_MAX: usize = 65_536;
 /// Neighbours remembered (Linux: `net.ipv4.neigh.default.gc_thresh3`).
 pub const NEIGHBOURS_MAX: usize = 1024;
 
-/// Packets that wait for one neighbour's address (Linux: `unres_qlen_bytes`, 212 992 bytes, about 101 full packets).
-pub const NEIGHBOUR_QUEUE_MAX: usize = 101;
+/// Memory of the packets that wait for one neighbour's address (Linux: `unres_qlen_bytes`): 90 packets that fill their block,
+/// or three super-packets. A further one takes the place of the oldest ones, which end with `NeighbourQueueFull`.
+pub const NEIGHBOUR_QUEUE_BYTES_MAX: usize = 212_992;
 
-/// Frames that wait for [`crate::Engine::poll_transmit`]; a further one is dropped with `TransmitQueueFull`.
+/// Memory of the packets that wait for all neighbours together, 78 full queues: with 1024 neighbours it would else be 208 MB.
+/// A further packet ends with `NeighbourQueueFull`.
+pub const NEIGHBOUR_QUEUES_BYTES_MAX: usize = 16 << 20;
+
+/// Frames that wait for [`crate::Engine::poll_transmit`] to leave by one port; a further one is dropped with
+/// `TransmitQueueFull`.
 pub const TRANSMIT_QUEUE_MAX: usize = 8192;
+
+/// Bytes of the frames that wait to leave by one port: 256 super-packets, four batches, or 8192 frames of 2 KB. A further frame
+/// is dropped with `TransmitQueueFull`.
+pub const TRANSMIT_QUEUE_BYTES_MAX: usize = 16 << 20;
 
 /// Packets that this host has sent to itself and not taken yet (Linux: `net.core.netdev_max_backlog`).
 pub const LOOPBACK_QUEUE_MAX: usize = 1000;
+
+/// Memory of those packets: 1000 of a block each, or 60 of 64 KB. A further one is dropped with `LoopbackQueueFull`.
+pub const LOOPBACK_QUEUE_BYTES_MAX: usize = 4 << 20;
 
 /// Packets to itself that one input may cause, one after the other: services that answer each other would never stop.
 pub const LOOPBACK_ROUNDS_MAX: usize = 1000;
 
 /// Events that wait for [`crate::Engine::poll_event`]; a further one is lost and counted.
 pub const EVENT_QUEUE_MAX: usize = 65_536;
+
+/// Memory of the events that wait: 65 536 of connections, or 1000 packets of 64 KB for NFLOG. A further event is lost and
+/// counted.
+pub const EVENT_QUEUE_BYTES_MAX: usize = 64 << 20;
 
 /// Tracked connections by default (`net.netfilter.nf_conntrack_max` on a machine with 4 GB or more).
 pub const CONNECTIONS_MAX: u32 = 262_144;

@@ -7,10 +7,8 @@ use crate::{
     ending::{DropReason, Dropped, End},
     engine::Engine,
     frame::DeviceId,
-    ip::Fate,
-    limits::{LOOPBACK_QUEUE_MAX, LOOPBACK_ROUNDS_MAX},
+    limits::{LOOPBACK_QUEUE_BYTES_MAX, LOOPBACK_QUEUE_MAX, LOOPBACK_ROUNDS_MAX},
     packet::{Addressed, Packet},
-    path::Way,
     time::Instant,
     wire::{EtherType, MacAddr},
 };
@@ -18,7 +16,8 @@ use crate::{
 impl Engine {
     /// Sends a packet to this host itself. It keeps its mark and what connection tracking has said of it.
     pub(crate) fn loop_back(&mut self, mut packet: Packet) -> Result<End, Dropped> {
-        if self.looped.len() >= LOOPBACK_QUEUE_MAX {
+        let bytes = self.looped.bytes() + packet.memory_bytes();
+        if self.looped.len() >= LOOPBACK_QUEUE_MAX || bytes > LOOPBACK_QUEUE_BYTES_MAX {
             return Err(packet.drop_for(DropReason::LoopbackQueueFull));
         }
         let ether_type = if packet.ipv6().is_some() { EtherType::IPV6 } else { EtherType::IPV4 };
@@ -26,33 +25,20 @@ impl Engine {
         let meta = packet.meta_mut();
         // What it was sent for has ended; from here on it is a packet of this host.
         (meta.device, meta.addressed, meta.frame) = (Some(DeviceId::LOOPBACK), Addressed::Host, 0);
-        self.looped.push_back(packet);
+        self.looped.push(packet);
         Ok(End::Transmitted(DeviceId::LOOPBACK))
     }
 
     /// Takes what this host has sent to itself, and what comes of it. Who answers himself for ever is stopped.
     pub(crate) fn drain_loopback(&mut self, now: Instant) {
         for _ in 0..LOOPBACK_ROUNDS_MAX {
-            let Some(packet) = self.looped.pop_front() else { return };
+            let Some(packet) = self.looped.next() else { return };
             self.noted.restart(0);
             let result = self.receive_looped(now, packet);
             self.settle(now, result);
         }
-        while let Some(packet) = self.looped.pop_front() {
+        while let Some(packet) = self.looped.next() {
             self.settle(now, Err(packet.drop_for(DropReason::LoopbackQueueFull)));
-        }
-    }
-
-    /// A packet of this host has arrived where it was sent to.
-    fn receive_looped(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
-        let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
-        let way = Way { input: Some(DeviceId::LOOPBACK), hop: None };
-        let packet = self.at_prerouting(now, packet, way)?;
-        let bound = packet.meta().bound;
-        match packet.ip().map(|ip| self.routes.from_here(&self.devices, ip.destination(), bound)) {
-            Some(Fate::Local) => self.deliver(now, packet, way),
-            Some(Fate::Forward(_)) | None => Err(packet.drop_for(DropReason::IpSourceInvalid)),
-            Some(Fate::Nowhere(reason)) => Err(packet.drop_for(reason)),
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  receive ─► PREROUTING ─► fate? ─┬─► forward ─► FORWARD ─► transmit ─► POSTROUTING ─► send
-//!                                  └─► deliver ─► INPUT ─► local ──► originate ─► OUTPUT ─► transmit
+//!     ▲                            └─► deliver ─► INPUT ─► local ──► originate ─► OUTPUT ─► transmit
+//!     └── receive_looped ◄──────────────────── lo ◄──────────────────────────────────────────────┘
 //! ```
 //!
 //! A packet that passes through as packets of its flow have passed before leaves this way once its connection is known, and
@@ -66,6 +67,19 @@ impl Engine {
             Fate::Local => self.deliver(now, packet, way),
             Fate::Forward(hop) => self.forward(now, packet, Way { hop: Some(hop), ..way }, hop),
             Fate::Nowhere(reason) => Err(packet.drop_for(reason)),
+        }
+    }
+
+    /// A packet of this host has arrived where it was sent to: over `lo`, back at the path's beginning (`loopback.rs`).
+    pub(crate) fn receive_looped(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
+        let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
+        let way = Way { input: Some(DeviceId::LOOPBACK), hop: None };
+        let packet = self.at_prerouting(now, packet, way)?;
+        let bound = packet.meta().bound;
+        match packet.ip().map(|ip| self.routes.from_here(&self.devices, ip.destination(), bound)) {
+            Some(Fate::Local) => self.deliver(now, packet, way),
+            Some(Fate::Forward(_)) | None => Err(packet.drop_for(DropReason::IpSourceInvalid)),
+            Some(Fate::Nowhere(reason)) => Err(packet.drop_for(reason)),
         }
     }
 

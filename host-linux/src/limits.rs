@@ -28,6 +28,9 @@ pub const SOCKET_MEMORY_BYTES: i32 = 8 << 20;
 /// `TransmitQueueFull`.
 pub const SEND_QUEUE_FRAMES_MAX: usize = 1000;
 
+/// Bytes of those frames, 256 super-packets of 64 KB: a device that takes nothing holds no more of them.
+pub const SEND_QUEUE_BYTES_MAX: usize = 16 << 20;
+
 /// The longest `gateway.toml`: tens of thousands of routes.
 pub const CONFIG_BYTES_MAX: usize = 4 << 20;
 

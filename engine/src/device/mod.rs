@@ -2,11 +2,13 @@
 
 mod features;
 mod kind;
+mod queue;
 pub mod source;
 
 pub use features::{Feature, Features};
 pub(crate) use kind::WayOut;
 pub use kind::{Kind, Vlan};
+pub(crate) use queue::TransmitQueue;
 
 use alloc::{string::String, vec::Vec};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};

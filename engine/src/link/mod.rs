@@ -9,12 +9,11 @@ use crate::{
     device::{Device, WayOut},
     ending::{DropReason, Dropped, End, Holder},
     engine::Engine,
-    frame::{DeviceId, Transmit},
+    frame::DeviceId,
     ip::{
         NextHop,
         neighbour::{Overdue, Resolved},
     },
-    limits::TRANSMIT_QUEUE_MAX,
     offload::{self, gso::Segments},
     packet::{Network, Packet},
     time::Instant,
@@ -37,7 +36,10 @@ impl Engine {
         }
         match self.neighbours.resolve(now, hop.device, hop.neighbour, packet)? {
             Resolved::Known(packet, mac) => self.send(packet, hop.device, mac),
-            Resolved::Waits(ask) => {
+            Resolved::Waits { ask, displaced } => {
+                for packet in displaced {
+                    self.let_go(now, packet, |_, packet| Err(packet.drop_for(DropReason::NeighbourQueueFull)));
+                }
                 if ask {
                     self.ask_neighbour(now, hop.device, hop.neighbour, None);
                 }
@@ -111,14 +113,11 @@ impl Engine {
 
     /// Puts a frame behind those that wait to leave, its checksum filled in if the device does not.
     fn enqueue(&mut self, mut packet: Packet, way_out: WayOut) -> Result<(), Dropped> {
-        if self.transmits.len() >= TRANSMIT_QUEUE_MAX {
-            return Err(packet.drop_for(DropReason::TransmitQueueFull));
-        }
         if !way_out.features.can_sum(packet.meta()) {
             offload::checksum::complete(&mut packet, &self.around.routines);
         }
-        self.transmits.push_back(Transmit { device: way_out.port, packet });
-        Ok(())
+        let pushed = self.transmits.push(way_out.port, packet);
+        pushed.map_err(|packet| packet.drop_for(DropReason::TransmitQueueFull))
     }
 }
 

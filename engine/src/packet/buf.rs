@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use super::{
+    charge::Charge,
     meta::{Checksum, Meta},
     parse::Layers,
     pieces::Pieces,
@@ -22,6 +23,8 @@ pub(super) struct Block {
     pub(super) fragments: Vec<Fragment>,
     /// Set on a datagram that was put together here.
     pub(super) pieces: Option<Box<Pieces>>,
+    /// To what the memory that it holds is charged.
+    pub(super) charge: Option<Charge>,
     pub(super) bytes: [u8; BLOCK_BYTES],
 }
 
@@ -139,6 +142,7 @@ impl Pool {
                 tail: HEADROOM_BYTES as u16,
                 fragments: Vec::new(),
                 pieces: None,
+                charge: None,
                 bytes: [0; BLOCK_BYTES],
             }),
         }
@@ -158,6 +162,7 @@ impl Pool {
     }
 
     pub(super) fn give_back(&mut self, mut block: Box<Block>) {
+        block.charge = None;
         for fragment in block.fragments.drain(..) {
             if self.buffers.len() < POOL_FRAGMENTS_MAX && Arc::strong_count(&fragment.buffer) == 1 {
                 self.buffers.push(fragment.buffer);

@@ -4,23 +4,27 @@
 //! it lies in shared fragments and moves by pointer.
 
 mod buf;
+mod charge;
 mod edit;
 mod ip;
 mod meta;
 mod parse;
 mod part;
 mod pieces;
+mod queue;
 pub mod sketch;
 mod tags;
 mod text;
 mod view;
 
 pub use buf::Pool;
+pub use charge::Account;
 pub use edit::{Draft, Head};
 pub use ip::{Ip, IpMut};
 pub use meta::{Addressed, Checksum, Gso, GsoKind, Meta, Owner, VlanTag};
 pub use parse::{Network, Transport};
 pub use pieces::Pieces;
+pub use queue::Queue;
 pub use sketch::Sketch;
 pub use text::Summary;
 pub(crate) use view::PlainEnds;
@@ -56,10 +60,5 @@ impl Packet {
     /// What is known about it, to change.
     pub fn meta_mut(&mut self) -> &mut Meta {
         &mut self.0.meta
-    }
-
-    /// Gives its buffers back for reuse.
-    pub fn recycle(self, pool: &mut Pool) {
-        pool.give_back(self.0);
     }
 }

@@ -19,7 +19,7 @@ use towpath_engine::{DeviceId, DropReason, Engine, Event, Instant, Transmit};
 use crate::{
     af_packet::{Counters, Drops, Received, Ring},
     clock::Clock,
-    limits::{BATCH_FRAMES_MAX, SEND_QUEUE_FRAMES_MAX},
+    limits::{BATCH_FRAMES_MAX, SEND_QUEUE_BYTES_MAX, SEND_QUEUE_FRAMES_MAX},
 };
 
 /// How much is done before others have their turn.
@@ -83,6 +83,8 @@ struct Port<R> {
     ring: R,
     /// Waits for the device to take frames again (Linux: a queueing discipline with `txqueuelen` packets).
     queue: Vec<Transmit>,
+    /// Bytes of what waits.
+    queue_bytes: usize,
     drops: Drops,
 }
 
@@ -90,7 +92,7 @@ impl<R: Ring> Napi<R> {
     /// Polls these rings.
     #[must_use]
     pub fn new(rings: impl IntoIterator<Item = R>, budget: Budget) -> Self {
-        let new_port = |ring| Port { ring, queue: Vec::new(), drops: Drops::default() };
+        let new_port = |ring| Port { ring, queue: Vec::new(), queue_bytes: 0, drops: Drops::default() };
         let ports: Vec<_> = rings.into_iter().map(new_port).collect();
         let mut port_of = Vec::new();
         for (place, port) in ports.iter().enumerate() {
@@ -201,25 +203,33 @@ impl<R: Ring> Napi<R> {
             return engine.recycle(transmit);
         };
         let port = &mut self.ports[*place];
-        if port.queue.len() >= SEND_QUEUE_FRAMES_MAX {
+        let bytes = transmit.len();
+        if port.is_full(bytes) {
             // The device may have taken nothing for a while, or this is more than one batch makes.
             port.flush(engine);
         }
-        if port.queue.len() >= SEND_QUEUE_FRAMES_MAX {
+        if port.is_full(bytes) {
             port.drops.add(DropReason::TransmitQueueFull, 1);
             return engine.recycle(transmit);
         }
+        port.queue_bytes += bytes;
         port.queue.push(transmit);
     }
 }
 
 impl<R: Ring> Port<R> {
+    /// Whether there is no room for one more frame of so many bytes.
+    fn is_full(&self, bytes: usize) -> bool {
+        self.queue.len() >= SEND_QUEUE_FRAMES_MAX || self.queue_bytes + bytes > SEND_QUEUE_BYTES_MAX
+    }
+
     fn flush(&mut self, engine: &mut Engine) {
         if self.queue.is_empty() {
             return;
         }
         let dealt_with = self.ring.send(&self.queue);
         for transmit in self.queue.drain(..dealt_with) {
+            self.queue_bytes -= transmit.len();
             engine.recycle(transmit);
         }
     }

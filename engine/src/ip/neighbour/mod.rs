@@ -12,14 +12,14 @@
 
 pub(crate) mod snapshot;
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 use core::{net::IpAddr, time::Duration};
 
 use crate::{
     ending::{DropReason, Dropped},
     frame::DeviceId,
-    limits::{NEIGHBOUR_QUEUE_MAX, NEIGHBOURS_MAX},
-    packet::Packet,
+    limits::{NEIGHBOUR_QUEUE_BYTES_MAX, NEIGHBOUR_QUEUES_BYTES_MAX, NEIGHBOURS_MAX},
+    packet::{Account, Packet, Queue},
     time::Instant,
     wire::MacAddr,
 };
@@ -31,6 +31,8 @@ pub struct Neighbours {
     entries: Vec<Neighbour>,
     /// No deadline of an entry is earlier.
     next: Option<Instant>,
+    /// What waits for all of them.
+    waiting: Account,
 }
 
 #[derive(Debug)]
@@ -41,7 +43,7 @@ struct Neighbour {
     /// When the state changes if nothing happens; never, for a permanent one.
     deadline: Instant,
     used: Instant,
-    waiting: VecDeque<Packet>,
+    waiting: Queue,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,8 +71,13 @@ enum Reachability {
 pub enum Resolved {
     /// Its neighbour's address is known.
     Known(Packet, MacAddr),
-    /// It waits. True: the neighbour has to be asked now.
-    Waits(bool),
+    /// It waits.
+    Waits {
+        /// The neighbour has to be asked now.
+        ask: bool,
+        /// Packets that have waited longer and had to make room.
+        displaced: Vec<Packet>,
+    },
 }
 
 /// What has to be done because time has passed.
@@ -86,9 +93,9 @@ impl Neighbours {
     /// Sets an address that never changes, and gives the packets that have waited for it. `None`: there is no room for
     /// another neighbour.
     #[must_use]
-    pub fn set_permanent(&mut self, device: DeviceId, address: IpAddr, mac: MacAddr) -> Option<VecDeque<Packet>> {
+    pub fn set_permanent(&mut self, device: DeviceId, address: IpAddr, mac: MacAddr) -> Option<Queue> {
         let key = Key { device, address };
-        let entry = Neighbour::new(key, mac, Reachability::Permanent, Instant::FAR_FUTURE, Instant::ZERO);
+        let entry = self.new_entry(key, mac, Reachability::Permanent, Instant::FAR_FUTURE, Instant::ZERO);
         match self.find(key) {
             Ok(index) => return Some(core::mem::replace(&mut self.entries[index], entry).waiting),
             Err(_) if self.entries.len() >= NEIGHBOURS_MAX && !self.forget_oldest() => return None,
@@ -96,7 +103,7 @@ impl Neighbours {
         }
         let index = self.find(key).unwrap_or_else(|index| index);
         self.entries.insert(index, entry);
-        Some(VecDeque::new())
+        Some(Queue::default())
     }
 
     /// The address set for good for a neighbour.
@@ -116,8 +123,9 @@ impl Neighbours {
     /// Finds the neighbour's address for a packet, or keeps the packet until it is known.
     ///
     /// # Errors
-    /// [`DropReason::NeighbourQueueFull`] when too many packets or neighbours wait; the kernel drops the oldest
-    /// packet instead, which here would end a packet that the caller does not hold.
+    /// [`DropReason::NeighbourQueueFull`] when too many neighbours wait, or the packets for all of them hold too much memory
+    /// ([`NEIGHBOUR_QUEUES_BYTES_MAX`]). Where those for this one do ([`NEIGHBOUR_QUEUE_BYTES_MAX`]), the oldest ones have to
+    /// make room (Linux v6.18: `net/core/neighbour.c`, `__neigh_event_send()`).
     pub fn resolve(
         &mut self,
         now: Instant,
@@ -133,23 +141,20 @@ impl Neighbours {
             }
             Err(_) => {
                 let state = Reachability::Incomplete { asked: 1 };
-                let mut entry = Neighbour::new(key, MacAddr::UNSPECIFIED, state, now + RETRANSMIT, now);
-                entry.waiting.push_back(packet);
+                let entry = self.new_entry(key, MacAddr::UNSPECIFIED, state, now + RETRANSMIT, now);
                 let index = self.find(key).unwrap_or_else(|index| index);
                 self.entries.insert(index, entry);
                 self.wake_by(now + RETRANSMIT);
-                return Ok(Resolved::Waits(true));
+                let displaced = self.wait(index, packet)?;
+                return Ok(Resolved::Waits { ask: true, displaced });
             }
         };
         let entry = &mut self.entries[index];
         entry.used = now;
         match entry.state {
-            Reachability::Incomplete { .. } if entry.waiting.len() >= NEIGHBOUR_QUEUE_MAX => {
-                Err(packet.drop_for(DropReason::NeighbourQueueFull))
-            }
             Reachability::Incomplete { .. } => {
-                entry.waiting.push_back(packet);
-                Ok(Resolved::Waits(false))
+                let displaced = self.wait(index, packet)?;
+                Ok(Resolved::Waits { ask: false, displaced })
             }
             Reachability::Stale => {
                 entry.state = Reachability::Probing { asked: 0 };
@@ -167,14 +172,7 @@ impl Neighbours {
     /// Learns from an ARP packet or a neighbour's message. Gives the packets that waited.
     ///
     /// Only an entry that is there is changed, or one that `create` allows (RFC 826, "Packet Reception").
-    pub fn learn(
-        &mut self,
-        now: Instant,
-        device: DeviceId,
-        address: IpAddr,
-        mac: MacAddr,
-        how: Lesson,
-    ) -> VecDeque<Packet> {
+    pub fn learn(&mut self, now: Instant, device: DeviceId, address: IpAddr, mac: MacAddr, how: Lesson) -> Queue {
         let key = Key { device, address };
         let (state, deadline) = match how {
             Lesson::Answer => (Reachability::Reachable, now + REACHABLE),
@@ -189,18 +187,20 @@ impl Neighbours {
                     entry.state = state;
                     entry.deadline = deadline;
                     self.wake_by(deadline);
-                    return core::mem::take(&mut self.entries[index].waiting);
+                    let empty = Queue::charging(&self.waiting);
+                    return core::mem::replace(&mut self.entries[index].waiting, empty);
                 }
             }
             Err(_) if how == (Lesson::Seen { create: true }) => {
                 if self.entries.len() < NEIGHBOURS_MAX || self.forget_oldest() {
                     let index = self.find(key).unwrap_or_else(|index| index);
-                    self.entries.insert(index, Neighbour::new(key, mac, state, deadline, now));
+                    let entry = self.new_entry(key, mac, state, deadline, now);
+                    self.entries.insert(index, entry);
                 }
             }
             Err(_) => {}
         }
-        VecDeque::new()
+        Queue::default()
     }
 
     /// All addresses that were set for good.
@@ -223,6 +223,11 @@ impl Neighbours {
         }
     }
 
+    /// Memory of the packets that wait for an address.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.waiting.bytes()
+    }
+
     /// How many packets wait for an address.
     pub(crate) fn waiting(&self) -> usize {
         self.entries.iter().map(|entry| entry.waiting.len()).sum()
@@ -243,6 +248,26 @@ impl Neighbours {
         self.entries.retain_mut(|entry| entry.deadline > now || entry.grow_old(now, &mut todo));
         self.next = self.entries.iter().map(|entry| entry.deadline).min().filter(|&next| next < Instant::FAR_FUTURE);
         todo
+    }
+
+    /// Lets a packet wait behind the others. Gives those that had to make room for it.
+    fn wait(&mut self, index: usize, packet: Packet) -> Result<Vec<Packet>, Dropped> {
+        let bytes = packet.memory_bytes();
+        if self.waiting.bytes() + bytes > NEIGHBOUR_QUEUES_BYTES_MAX {
+            return Err(packet.drop_for(DropReason::NeighbourQueueFull));
+        }
+        let waiting = &mut self.entries[index].waiting;
+        let mut displaced = Vec::new();
+        while waiting.bytes() + bytes > NEIGHBOUR_QUEUE_BYTES_MAX {
+            let Some(oldest) = waiting.next() else { break };
+            displaced.push(oldest);
+        }
+        waiting.push(packet);
+        Ok(displaced)
+    }
+
+    fn new_entry(&self, key: Key, mac: MacAddr, state: Reachability, deadline: Instant, used: Instant) -> Neighbour {
+        Neighbour { key, mac, state, deadline, used, waiting: Queue::charging(&self.waiting) }
     }
 
     fn find(&self, key: Key) -> Result<usize, usize> {
@@ -277,10 +302,6 @@ pub enum Lesson {
 }
 
 impl Neighbour {
-    const fn new(key: Key, mac: MacAddr, state: Reachability, deadline: Instant, used: Instant) -> Self {
-        Self { key, mac, state, deadline, used, waiting: VecDeque::new() }
-    }
-
     /// Goes to the next state; false when the entry is done with.
     fn grow_old(&mut self, now: Instant, todo: &mut Vec<Overdue>) -> bool {
         match self.state {
@@ -291,7 +312,7 @@ impl Neighbour {
                 true
             }
             Reachability::Incomplete { .. } => {
-                todo.extend(self.waiting.drain(..).map(Overdue::Failed));
+                todo.extend(self.waiting.by_ref().map(Overdue::Failed));
                 false
             }
             Reachability::Reachable => {

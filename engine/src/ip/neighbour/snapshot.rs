@@ -1,6 +1,6 @@
 //! Neighbours in a snapshot, without the packets that wait for them.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use super::{Key, Neighbour, Neighbours, PROBES, Reachability};
 use crate::{
     device::Devices,
     frame::DeviceId,
+    packet::{Account, Queue},
     snapshot::{Part, SnapshotError},
     time::Instant,
     wire::MacAddr,
@@ -42,12 +43,13 @@ enum StateRecord {
 
 impl NeighboursRecord {
     pub(crate) fn of(neighbours: &Neighbours) -> Self {
-        let Neighbours { entries, next } = neighbours;
+        let Neighbours { entries, next, waiting: _ } = neighbours;
         Self { entries: entries.iter().map(NeighbourRecord::of).collect(), next: *next }
     }
 
     pub(crate) fn restore(self, devices: &Devices) -> Result<Neighbours, SnapshotError> {
-        let entries: Vec<Neighbour> = self.entries.into_iter().map(NeighbourRecord::restore).collect();
+        let waiting = Account::default();
+        let entries: Vec<Neighbour> = self.entries.into_iter().map(|entry| entry.restore(&waiting)).collect();
         let is_sorted = entries.is_sorted_by(|one, next| one.key < next.key);
         let asked = |entry: &Neighbour| match entry.state {
             Reachability::Incomplete { asked } | Reachability::Probing { asked } => asked,
@@ -59,7 +61,7 @@ impl NeighboursRecord {
             devices.find(entry.key.device).is_some() && asked(entry) <= PROBES && wakes
         };
         Part::Neighbours.check(is_sorted && entries.iter().all(is_right))?;
-        Ok(Neighbours { entries, next: self.next })
+        Ok(Neighbours { entries, next: self.next, waiting })
     }
 }
 
@@ -76,7 +78,7 @@ impl NeighbourRecord {
         Self { device, address, mac, state, deadline, used }
     }
 
-    fn restore(self) -> Neighbour {
+    fn restore(self, waiting: &Account) -> Neighbour {
         let Self { device, address, mac, state, deadline, used } = self;
         let state = match state {
             StateRecord::Permanent => Reachability::Permanent,
@@ -85,6 +87,6 @@ impl NeighbourRecord {
             StateRecord::Stale => Reachability::Stale,
             StateRecord::Probing(asked) => Reachability::Probing { asked },
         };
-        Neighbour { key: Key { device, address }, mac, state, deadline, used, waiting: VecDeque::new() }
+        Neighbour { key: Key { device, address }, mac, state, deadline, used, waiting: Queue::charging(waiting) }
     }
 }

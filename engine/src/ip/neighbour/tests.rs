@@ -17,7 +17,7 @@ fn at(secs: u64) -> Instant {
 
 fn waits(neighbours: &mut Neighbours, now: Instant) -> bool {
     match neighbours.resolve(now, LAN, ROUTER, packet()) {
-        Ok(Resolved::Waits(ask)) => ask,
+        Ok(Resolved::Waits { ask, .. }) => ask,
         other => panic!("does not wait: {other:?}"),
     }
 }
@@ -67,11 +67,33 @@ fn a_stale_neighbour_is_used_and_probed_in_person() {
 #[test]
 fn too_many_packets_do_not_wait() {
     let mut neighbours = Neighbours::default();
-    for _ in 0..NEIGHBOUR_QUEUE_MAX {
+    let one = packet().memory_bytes();
+    for _ in 0..NEIGHBOUR_QUEUE_BYTES_MAX / one {
         waits(&mut neighbours, at(0));
     }
-    let full = neighbours.resolve(at(0), LAN, ROUTER, packet()).expect_err("no room");
-    assert_eq!(full.reason, DropReason::NeighbourQueueFull);
+    let Ok(Resolved::Waits { displaced, .. }) = neighbours.resolve(at(0), LAN, ROUTER, packet()) else {
+        panic!("a further packet waits")
+    };
+    assert_eq!(displaced.len(), 1, "the oldest one makes room");
+    assert_eq!(neighbours.waiting_bytes(), NEIGHBOUR_QUEUE_BYTES_MAX / one * one);
+    assert_eq!(neighbours.learn(at(0), LAN, ROUTER, MAC, Lesson::Answer).count(), NEIGHBOUR_QUEUE_BYTES_MAX / one);
+    assert_eq!(neighbours.waiting_bytes(), 0);
+}
+
+#[test]
+fn packets_for_all_neighbours_together_have_a_bound() {
+    let mut neighbours = Neighbours::default();
+    let address = |number: usize| IpAddr::from((0x0a00_0000 + number as u32).to_be_bytes());
+    let refused = (0..NEIGHBOUR_QUEUES_BYTES_MAX).find_map(|number| {
+        // Ten packets each, so that no neighbour's own bound is met.
+        neighbours.resolve(at(0), LAN, address(number / 10), packet()).err()
+    });
+    assert_eq!(refused.map(|dropped| dropped.reason), Some(DropReason::NeighbourQueueFull));
+    assert!(neighbours.waiting_bytes() > NEIGHBOUR_QUEUES_BYTES_MAX - packet().memory_bytes());
+    while let Some(next) = neighbours.next_timeout() {
+        neighbours.handle_timeout(next);
+    }
+    assert_eq!(neighbours.waiting_bytes(), 0, "who waited in vain holds nothing");
 }
 
 #[test]
