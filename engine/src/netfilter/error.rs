@@ -238,11 +238,29 @@ impl Fault {
     }
 }
 
+/// A word of a rules text as a message shows it: on one line, and no longer than anybody reads.
+struct Shown<'w>(&'w str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chars = self.0.chars();
+        for char in chars.by_ref().take(SHOWN_CHARS) {
+            match char.is_control() {
+                true => write!(f, "{}", char.escape_default())?,
+                false => write!(f, "{char}")?,
+            }
+        }
+        if chars.next().is_some() { f.write_str("…") } else { Ok(()) }
+    }
+}
+
+const SHOWN_CHARS: usize = 100;
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown { noun, name, nearest, known } => {
-                write!(f, "there is no {} `{name}`", noun.word())?;
+                write!(f, "there is no {} `{}`", noun.word(), Shown(name))?;
                 if let Some(nearest) = nearest {
                     write!(f, "; did you mean `{nearest}`?")?;
                 } else if !known.is_empty() {
@@ -259,8 +277,8 @@ impl fmt::Display for Fault {
             Self::MissingValue { option, count: 1 } => write!(f, "`{option}` needs a value"),
             Self::MissingValue { option, count } => write!(f, "`{option}` needs {count} values"),
             Self::SurplusValue { option } => write!(f, "`{option}` takes no value"),
-            Self::BadValue { value, wants } => write!(f, "`{value}` is not {wants}"),
-            Self::StrayWord { word } => write!(f, "`{word}` belongs to no option; remove it or quote it"),
+            Self::BadValue { value, wants } => write!(f, "`{}` is not {wants}", Shown(value)),
+            Self::StrayWord { word } => write!(f, "`{}` belongs to no option; remove it or quote it", Shown(word)),
             Self::NotInvertible { option } => write!(f, "`{option}` cannot be inverted; remove the `!`"),
             Self::Twice { option } => write!(f, "`{option}` stands here a second time or excludes another; keep one"),
             Self::Needs { what, needed } => write!(f, "`{what}` needs {needed}"),
@@ -284,7 +302,7 @@ impl fmt::Display for Fault {
             }
             Self::ChainInUse { chain } => write!(f, "chain `{chain}` is not empty or still jumped to; flush it first"),
             Self::BadChainName { name } => {
-                write!(f, "`{name}` cannot name a chain: 1 to 28 characters, not starting with `-` or `!`")
+                write!(f, "`{}` cannot name a chain: 1 to 28 characters, not starting with `-` or `!`", Shown(name))
             }
             Self::OpenQuote => f.write_str("the quotation mark is not closed on this line"),
             Self::BadCounters => f.write_str("counters are written `[packets:bytes]`"),
@@ -312,4 +330,19 @@ fn list<'a>(f: &mut fmt::Formatter<'_>, mut names: impl ExactSizeIterator<Item =
         write!(f, "{separator}{name}").map(|()| index + 1)
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_word_of_any_length_and_kind_is_shown_short_and_on_one_line() {
+        let shown = |word: &str| Fault::StrayWord { word: word.into() }.to_string();
+        assert_eq!(shown("é\u{1b}[2J\n"), "`é\\u{1b}[2J\\n` belongs to no option; remove it or quote it");
+        assert_eq!(shown(&"é".repeat(100)).chars().count(), 100 + 46);
+        assert_eq!(shown(&"é".repeat(100_000)).chars().count(), 101 + 46);
+    }
 }
