@@ -10,7 +10,7 @@
 //! ```
 
 use crate::{
-    conntrack::{Tracking, calling},
+    conntrack::{Status, Tracking, calling},
     ending::{Dropped, End},
     engine::Engine,
     ip::NextHop,
@@ -58,6 +58,7 @@ impl Engine {
         }
         if let Tracking::Tracked { connection, direction, .. } = packet.meta().tracking
             && let Some(connection) = self.conntrack.connection(connection)
+            && connection.status.intersects(Status::NAT)
         {
             for manip in [Manip::Destination, Manip::Source] {
                 if let Err(reason) = nat::rewrite(connection, direction, manip, &mut packet) {

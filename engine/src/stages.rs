@@ -156,22 +156,24 @@ impl Engine {
         if self.noted.tracked == Tracking::Unseen && self.around.events.wanted().endings {
             self.noted.tuple = Tuple::about(&packet);
         }
-        let mut template = match packet.meta().tracking {
+        let said = match packet.meta().tracking {
             Tracking::Untracked | Tracking::Tracked { .. } => {
                 self.noted.tracked_as(packet.meta().tracking);
                 return Ok(packet);
             }
-            Tracking::Template(id) => self.rules.of(packet.family().unwrap_or_default()).template(id),
-            Tracking::Unseen | Tracking::Invalid => Template::default(),
+            Tracking::Template(id) => Some(self.rules.of(packet.family().unwrap_or_default()).template(id)),
+            Tracking::Unseen | Tracking::Invalid => None,
         };
         let is_verified = packet.meta().device.is_some() && self.around.sysctls.conntrack_checksum != 0;
         if packet.protocol() == Protocol::SCTP && is_verified {
             nat::rewrite::lay_together(&mut packet);
         }
-        if template.helper.is_none() && self.helpers_by_port {
-            template.helper = self.helpers.attached_to(&packet);
-        }
-        let judged = self.conntrack.track(now, &mut packet, &template, &mut self.around);
+        // Of most packets nothing is said, and nothing is copied.
+        let template = match said {
+            None if !self.helpers_by_port => &Template::NONE,
+            said => &self.with_helper(said.unwrap_or_default(), &packet),
+        };
+        let judged = self.conntrack.track(now, &mut packet, template, &mut self.around);
         self.noted.tracked_as(packet.meta().tracking);
         let expectation = match judged {
             Ok(expectation) => expectation,
@@ -182,6 +184,12 @@ impl Engine {
         }
         self.plan_walk(&packet);
         Ok(packet)
+    }
+
+    /// What is said of a packet, and the helper of its port when no other is named.
+    fn with_helper(&self, said: Template, packet: &Packet) -> Template {
+        let by_port = || if self.helpers_by_port { self.helpers.attached_to(packet) } else { None };
+        Template { helper: said.helper.or_else(by_port), ..said }
     }
 
     /// Lets a packet of an established flow pass the tables as one before it did, unless every rule's answer is to be

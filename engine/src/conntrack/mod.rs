@@ -169,6 +169,11 @@ pub struct Template {
     pub events: Option<EventMask>,
 }
 
+impl Template {
+    /// What is said of packets about which nothing is said.
+    pub const NONE: Self = Self { helper: None, zone: 0, events: None };
+}
+
 /// Which events a connection and its expectations tell (Linux: `struct nf_conntrack_ecache`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EventMask {

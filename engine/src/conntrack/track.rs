@@ -62,27 +62,26 @@ impl Conntrack {
         if packet.meta().flow.is_none() {
             packet.meta_mut().flow = self.flow_of(packet);
         }
-        let Some(flow) = packet.meta().flow else {
-            self.statistics.invalid += 1;
-            conclude(packet, Err(Invalid::NoTuple), around);
-            return Ok(None);
-        };
-        self.track_flow(now, packet, &flow, template, around)
+        self.track_flow(now, packet, template, around)
     }
 
     fn track_flow(
         &mut self,
         now: Instant,
         packet: &mut Packet,
-        flow: &FlowKey,
         template: &Template,
         around: &mut Surroundings,
     ) -> Result<Option<Box<Expectation>>, DropReason> {
         loop {
+            let Some(flow) = &packet.meta().flow else {
+                self.statistics.invalid += 1;
+                conclude(packet, Err(Invalid::NoTuple), around);
+                return Ok(None);
+            };
             let resolved = self.resolve(now, flow, template, around)?;
             let Some((slot, direction, expectation)) = resolved else {
-                self.statistics.invalid += 1;
                 let (kind, _) = flow.tuple.icmp_type_code().unwrap_or_default();
+                self.statistics.invalid += 1;
                 conclude(packet, Err(Invalid::IcmpUnasked(kind)), around);
                 return Ok(None);
             };
