@@ -1,5 +1,6 @@
 //! Takes the helper plugins that `cargo xtask plugins` has built into the program (`src/plugin/shipped.rs`).
 //!
+//! Those that were built for another contract than `wit/helper.wit` are left out: they would be refused anyway.
 //! They are looked for in `target/wasm/plugins` of the repository, or where `TOWPATH_PLUGINS` says. The configuration
 //! flag `shipped_helpers` tells the tests that they are there.
 
@@ -17,7 +18,16 @@ fn main() -> Result<()> {
     // Cargo can only watch a folder that is there.
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     println!("cargo::rerun-if-changed={}", folder.display());
-    let components = components(&folder)?;
+    println!("cargo::rerun-if-changed={CONTRACT}");
+    let interface = interface()?;
+    let mut components = components(&folder)?;
+    components.retain(|(name, file)| {
+        let fits = fs::read(file).is_ok_and(|bytes| bytes.windows(interface.len()).any(|at| at == interface.as_bytes()));
+        if !fits {
+            println!("cargo::warning=the helper plugin {name} is left out, for it is not of `{interface}`; `cargo xtask plugins`");
+        }
+        fits
+    });
     if components.is_empty() {
         println!("cargo::warning=towpath is built without its helper plugins; `cargo xtask plugins` builds them");
     } else {
@@ -30,6 +40,16 @@ fn main() -> Result<()> {
     list.push(']');
     let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?).join("shipped.rs");
     fs::write(&out, list).with_context(|| format!("cannot write {}", out.display()))
+}
+
+/// The contract, from the package's folder.
+const CONTRACT: &str = "../wit/helper.wit";
+
+/// The name under which a component of this contract exports its functions.
+fn interface() -> Result<String> {
+    let contract = fs::read_to_string(CONTRACT).with_context(|| format!("cannot read {CONTRACT}"))?;
+    let version = contract.split("package towpath:helper@").nth(1).and_then(|rest| rest.split(';').next());
+    Ok(format!("towpath:helper/conntrack@{}", version.context("wit/helper.wit names no version")?))
 }
 
 fn folder() -> PathBuf {

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, fs, net::Ipv6Addr, path::Path};
 use lab::{Scripted, frame, lab, lab_with_arp};
 use towpath_engine::{
     Command, DeviceId, DropReason as Why, Engine, Frame, Instant,
+    conntrack::helper::HelperMode,
     device::{Device, InterfaceAddress},
     ip::{Route, RouteKind},
     limits::{BLOCK_BYTES, FRAME_BYTES_MAX, NEIGHBOUR_QUEUE_BYTES_MAX, TRANSMIT_QUEUE_MAX},
@@ -261,6 +262,7 @@ fn rerouted() -> Vec<Why> {
 fn helped(payload: &str) -> Vec<Why> {
     let mut lab = lab("-t nat -A POSTROUTING -o wan -j MASQUERADE").helpers();
     lab.command(Command::LoadHelper(Box::new(Scripted::default())));
+    lab.command(Command::SetHelperMode(HelperMode::ServicePorts));
     lab.play(
         "
         0.000  lan <  10.0.0.2:1 > 198.51.100.7:7000     S  seq 100

@@ -16,6 +16,8 @@ const AGREED: &[&str] = &[
     "examples/05-ftp-client-inside",
     "examples/05b-ftp-server-inside",
     "examples/05c-ftp-expectation-life",
+    "examples/06-tftp",
+    "examples/07-irc-dcc",
     "examples/09-fragments",
     "examples/10-reject-log",
     "examples/11-nat-clash",

@@ -4,7 +4,11 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{fmt, net::IpAddr};
 
 use crate::{
-    conntrack::{ExpectationId, HelperId, calling::LoadError, helper::Helper},
+    conntrack::{
+        ExpectationId, HelperId,
+        calling::LoadError,
+        helper::{Helper, HelperMode},
+    },
     device::{Device, Feature, InterfaceAddress, Kind, Vlan},
     event::Subscription,
     frame::DeviceId,
@@ -40,6 +44,8 @@ pub enum Command {
     ReplaceRules(Box<RuleSet>),
     /// Loads a helper. One of the same name is replaced; its connections and their state stay.
     LoadHelper(Box<dyn Helper>),
+    /// Takes payloads, and what helpers wish for, as strictly as that from now on.
+    SetHelperMode(HelperMode),
     /// Attaches helpers to the ports their manifests name, without a rule.
     AttachHelpersByPort(bool),
     /// Sets a tunable by its `/proc/sys` name.
@@ -73,6 +79,7 @@ impl Command {
             | Self::ReplaceRules(_)
             | Self::LoadHelper(_)
             | Self::AttachHelpersByPort(_)
+            | Self::SetHelperMode(_)
             | Self::SetSysctl(..)
             | Self::SetFeature(..)
             | Self::OfferUdp(_) => true,
@@ -101,6 +108,7 @@ impl fmt::Debug for Command {
             }
             Self::ReplaceRules(_) => f.write_str("ReplaceRules"),
             Self::LoadHelper(helper) => f.debug_tuple("LoadHelper").field(&helper.manifest().name).finish(),
+            Self::SetHelperMode(mode) => f.debug_tuple("SetHelperMode").field(mode).finish(),
             Self::AttachHelpersByPort(on) => f.debug_tuple("AttachHelpersByPort").field(on).finish(),
             Self::SetSysctl(name, value) => f.debug_tuple("SetSysctl").field(name).field(value).finish(),
             Self::OfferUdp(service) => f.debug_tuple("OfferUdp").field(service).finish(),

@@ -1,5 +1,7 @@
 //! Every bound of the engine, with its arithmetic.
 
+use core::time::Duration;
+
 /// Bytes of a packet block: 128 of headroom and 1920 of linear data, so that block and bookkeeping fill few pages.
 pub const BLOCK_BYTES: usize = 2048;
 
@@ -132,11 +134,18 @@ pub const HELPER_CLASSES_MAX: usize = 8;
 /// Connections a helper may announce for one payload.
 pub const HELPER_WISHES_MAX: usize = 16;
 
+/// Lines of one packet that a helper is shown; others go on unread.
+pub const HELPER_LINES_MAX: usize = 16;
+
 /// State bytes a helper may keep per connection, whatever its manifest says.
 pub const HELPER_STATE_BYTES_MAX: u16 = 1024;
 
-/// Failed calls after which a helper is quarantined.
-pub const HELPER_FAILURES_MAX: u32 = 16;
+/// Failed calls within [`HELPER_FAILURES_WINDOW`] after which a helper is quarantined.
+pub const HELPER_FAILURES_MAX: usize = 16;
+
+/// How long a helper's failed call counts: one that fails on a rare payload goes on reading others for years, one that fails
+/// on every second packet is stopped within them.
+pub const HELPER_FAILURES_WINDOW: Duration = Duration::from_secs(60);
 
 /// Steps one packet's trace may have.
 pub const TRACE_STEPS_MAX: usize = 4096;

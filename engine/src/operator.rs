@@ -1,12 +1,12 @@
 //! Carries out what an operator asks.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use zerocopy::FromBytes;
 
 use crate::{
     command::{Command, CommandError, Reply},
-    conntrack::{Connection, ExpectationId},
+    conntrack::{Connection, ExpectationId, HelperId, helper::Helper},
     device::{Device, Feature, InterfaceAddress},
     ending::DropReason,
     engine::Engine,
@@ -46,10 +46,10 @@ impl Engine {
                 }
                 Ok(Reply::Done)
             }
-            Command::LoadHelper(helper) => {
-                let id = self.helpers.load(helper).map_err(CommandError::Helper)?;
-                self.conntrack.set_helper_name(id, self.helpers.name(id).unwrap_or_default());
-                Ok(Reply::Helper(id))
+            Command::LoadHelper(helper) => self.load_helper(helper).map(Reply::Helper),
+            Command::SetHelperMode(mode) => {
+                self.helpers.set_mode(mode);
+                Ok(Reply::Done)
             }
             Command::AttachHelpersByPort(on) => {
                 self.helpers_by_port = on;
@@ -86,6 +86,12 @@ impl Engine {
                 Ok(Reply::Done)
             }
         }
+    }
+
+    fn load_helper(&mut self, helper: Box<dyn Helper>) -> Result<HelperId, CommandError> {
+        let id = self.helpers.load(helper).map_err(CommandError::Helper)?;
+        self.conntrack.set_helper_name(id, self.helpers.name(id).unwrap_or_default());
+        Ok(id)
     }
 
     fn forget_connections(&mut self, now: Instant, mut serials: Vec<u64>) -> Reply {

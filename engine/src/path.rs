@@ -272,7 +272,7 @@ impl Engine {
                 Stage::Mangle => self.table(TableName::Mangle, hook, now, packet, way)?,
                 Stage::Filter => self.table(TableName::Filter, hook, now, packet, way)?,
                 Stage::DestinationNat | Stage::SourceNat => self.translate(hook, now, packet, way)?,
-                Stage::Helper => self.help(now, packet)?,
+                Stage::Helper => self.help(now, packet, way)?,
                 Stage::Confirm => self.confirm(now, packet, way)?,
             };
         }

@@ -1,5 +1,7 @@
 //! The stages of a hook: what each asks of its room, and what the room's answer does to the packet.
 
+use core::net::IpAddr;
+
 use crate::{
     conntrack::{ConnId, Connection, Direction, State, Status, Template, Tracking, Tuple, calling},
     ending::{DropReason, Dropped},
@@ -307,12 +309,23 @@ impl Engine {
     }
 
     /// Shows the payload to the connection's helper, and moves sequence numbers that it has moved before.
-    pub(crate) fn help(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
+    pub(crate) fn help(&mut self, now: Instant, mut packet: Packet, way: Way) -> Result<Packet, Dropped> {
+        let broadcast_prefix = packet.meta().owner.and_then(|_| self.broadcast_prefix(&packet, way));
         let (conntrack, helpers) = (&mut self.conntrack, &mut self.helpers);
-        match calling::call(now, conntrack, helpers, &mut packet, &mut self.around) {
+        match calling::call(now, conntrack, helpers, &mut packet, broadcast_prefix, &mut self.around) {
             Ok(()) => Ok(packet),
             Err(reason) => Err(packet.drop_for(reason)),
         }
+    }
+
+    /// The prefix length of the network whose broadcast address a packet goes to, when it leaves by a device with an address
+    /// of that network.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_broadcast.c`, `nf_conntrack_broadcast_help()`.
+    fn broadcast_prefix(&self, packet: &Packet, way: Way) -> Option<u8> {
+        let IpAddr::V4(destination) = packet.ip()?.destination() else { return None };
+        let device = self.devices.find(way.output()?)?;
+        device.addresses.iter().find(|own| own.broadcast() == Some(destination)).map(|own| own.prefix)
     }
 
     /// Enters a new connection into the table, or remembers how the tables let a packet of an established one pass.

@@ -51,7 +51,7 @@ fn calls(criterion: &mut Criterion, kind: &str, helper: &mut dyn Helper) {
     let site = Site { offset: 5, length: 15, token: 0 };
     let translated = HelperEndpoint { address: IpAddr::from([203, 0, 113, 1]), port: 51210 };
     group.bench_function("render PORT", |bencher| {
-        bencher.iter(|| helper.render(black_box(&context), site, black_box(translated)));
+        bencher.iter(|| helper.render(black_box(&context), &[], site, black_box(translated)));
     });
     group.finish();
 }
@@ -63,6 +63,7 @@ fn context() -> HelperContext {
         direction: Direction::Original,
         source: endpoint([10, 0, 0, 5], 40000),
         destination: endpoint([198, 51, 100, 21], 21),
+        broadcast_prefix: None,
     }
 }
 

@@ -1,10 +1,10 @@
 //! What an operator should see while a gateway runs.
 
-use std::{fmt, io, net::IpAddr};
+use std::{fmt, io};
 
 use towpath_engine::{
     Engine, Instant,
-    conntrack::{HelperEvent, HelperId, Tuple, calling::Refusal, helper::HelperFailure, tuple::Family},
+    conntrack::{HelperEvent, HelperId, Tuple, calling::Refusal, helper::HelperFailure},
 };
 
 /// Something that an operator should see. Its text is one line.
@@ -78,19 +78,7 @@ fn failed(f: &mut fmt::Formatter<'_>, connection: &Tuple, failure: HelperFailure
 }
 
 fn refused(f: &mut fmt::Formatter<'_>, connection: &Tuple, refusal: Refusal) -> fmt::Result {
-    match refusal {
-        Refusal::Port(port) => write!(f, "may not expect port {port}")?,
-        Refusal::ThirdParty(address) => {
-            let host = match connection.family {
-                Family::Ipv4 => IpAddr::from(address.as_v4()),
-                Family::Ipv6 => IpAddr::from(address.0),
-            };
-            write!(f, "may not expect {host}, which is no endpoint of the connection")?;
-        }
-        Refusal::Rewriting => f.write_str("may not rewrite payloads")?,
-        Refusal::RewriteSize(bytes) => write!(f, "may not change a payload's length by {bytes} bytes")?,
-    }
-    write!(f, " (connection {connection})")
+    write!(f, "may not {} (connection {connection})", refusal.in_words(connection.family))
 }
 
 /// Unix time in seconds, as `conntrack -E -o timestamp` shows it.

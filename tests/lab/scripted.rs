@@ -7,7 +7,7 @@ use towpath_engine::{
         Direction,
         helper::{
             AttachPoint, ExpectClass, FailurePolicy, Framing, Helper, HelperContext, HelperEndpoint, HelperFailure,
-            HelperVerdict, Inspection, Manifest, Pattern, Site, Wish,
+            HelperVerdict, Inspection, Manifest, Opener, Pattern, Site, Wish,
         },
     },
     wire::Protocol,
@@ -20,7 +20,7 @@ use towpath_engine::{
 /// | `TRAP` | fails; its manifest says to drop then |
 /// | `PART`, `WRONG` | finds the payload incomplete, or malformed |
 /// | `OPEN port` | expects a connection to the sender's port, and names it where the port stands |
-/// | `LONG` | the same for port 1, with so long a name that it fits no packet |
+/// | `LONG` | the same for port 5001, with so long a name that it fits no packet |
 /// | `TWICE` | expects the same connection in two classes |
 #[derive(Debug)]
 pub struct Scripted {
@@ -29,7 +29,18 @@ pub struct Scripted {
 
 impl Default for Scripted {
     fn default() -> Self {
-        let class = |name: &str| ExpectClass { name: name.into(), expected_max: 4, timeout: Duration::from_secs(60) };
+        let class = |name: &str| ExpectClass {
+            name: name.into(),
+            protocol: Protocol::TCP,
+            direction: None,
+            opener: Opener::Anyone,
+            ports: 0..=u16::MAX,
+            loose: false,
+            permanent: false,
+            ends_master: false,
+            expected_max: 4,
+            timeout: Duration::from_secs(60),
+        };
         Self {
             manifest: Manifest {
                 name: "scripted".into(),
@@ -37,8 +48,6 @@ impl Default for Scripted {
                 framing: Framing::Packet,
                 triggers: Vec::new(),
                 classes: vec![class("one"), class("other")],
-                expect_ports: 0..=u16::MAX,
-                loose: false,
                 rewrite_bytes_max: u16::MAX,
                 state_bytes_max: 0,
                 fuel_per_call: 0,
@@ -70,13 +79,19 @@ impl Helper for Scripted {
             "PART" => verdict(HelperVerdict::Incomplete),
             "WRONG" => verdict(HelperVerdict::Malformed),
             "OPEN" => wishes(vec![wish(address, rest.parse().unwrap_or(0), 0, Some(site))]),
-            "LONG" => wishes(vec![wish(address, 1, 0, Some(Site { offset: 0, length: 4, token: LONG }))]),
-            "TWICE" => wishes(vec![wish(address, 9, 0, None), wish(address, 9, 1, None)]),
+            "LONG" => wishes(vec![wish(address, 5001, 0, Some(Site { offset: 0, length: 4, token: LONG }))]),
+            "TWICE" => wishes(vec![wish(address, 5009, 0, None), wish(address, 5009, 1, None)]),
             _ => Inspection::default(),
         })
     }
 
-    fn render(&mut self, _: &HelperContext, site: Site, to: HelperEndpoint) -> Result<Vec<u8>, HelperFailure> {
+    fn render(
+        &mut self,
+        _: &HelperContext,
+        _: &[u8],
+        site: Site,
+        to: HelperEndpoint,
+    ) -> Result<Vec<u8>, HelperFailure> {
         Ok(if site.token == LONG { vec![b'x'; 65_530] } else { to.port.to_string().into_bytes() })
     }
 }

@@ -20,6 +20,12 @@ pub trait Helper {
     /// What the helper is, where it may be attached and what it may do. Constant over its life.
     fn manifest(&self) -> &Manifest;
 
+    /// What it says of itself, when its operator has tightened that to [`Helper::manifest`]: who breaks this one has failed,
+    /// while a payload can make an honest helper wish for more than the operator leaves.
+    fn declared(&self) -> &Manifest {
+        self.manifest()
+    }
+
     /// SHA-256 of the component, or zeros for one that is compiled in. Records name it, because what a helper answers
     /// is an input of a replay.
     fn component_hash(&self) -> [u8; 32];
@@ -30,13 +36,15 @@ pub trait Helper {
     /// When the helper trapped, ran out of fuel or memory, or answered nonsense; the manifest's trap policy follows.
     fn inspect(&mut self, context: &HelperContext, state: &[u8], payload: &[u8]) -> Result<Inspection, HelperFailure>;
 
-    /// Gives the bytes to put at `site` so that the payload names `translated` instead of what it named.
+    /// Gives the bytes to put at `site` so that the payload names `translated` instead of what it named; at least one.
+    /// `state` is what the inspection that gave the site has left.
     ///
     /// # Errors
     /// As for [`Helper::inspect`].
     fn render(
         &mut self,
         context: &HelperContext,
+        state: &[u8],
         site: Site,
         translated: HelperEndpoint,
     ) -> Result<Vec<u8>, HelperFailure>;
@@ -54,6 +62,9 @@ pub struct HelperContext {
     pub source: HelperEndpoint,
     /// Whom the sender addresses.
     pub destination: HelperEndpoint,
+    /// Set when this host itself asks everybody on a link of its own: the destination is the broadcast address of the network
+    /// with this prefix length.
+    pub broadcast_prefix: Option<u8>,
 }
 
 /// An address and a port.
@@ -82,7 +93,7 @@ pub enum HelperVerdict {
     /// The packet goes on, with what the wishes ask for.
     #[default]
     Accept,
-    /// The payload ends inside a command. Linux drops such a packet ("partial matching").
+    /// The payload ends inside a command: the packet is dropped ("partial matching" in Linux).
     Incomplete,
     /// A command that cannot be right; the packet is dropped.
     Malformed,
@@ -100,7 +111,7 @@ pub struct Wish {
     pub protocol: Protocol,
     /// Who opens it.
     pub source: Pattern,
-    /// Whom it is opened to. The address must be an endpoint of the master unless the manifest is `loose`.
+    /// Whom it is opened to. The address must be an endpoint of the master unless the class is `loose`.
     pub destination: Pattern,
     /// The direction of the expected connection's first packet, relative to the master.
     pub direction: Direction,
@@ -159,10 +170,6 @@ pub struct Manifest {
     pub triggers: Vec<Trigger>,
     /// Kinds of expectations with their bounds; at least one.
     pub classes: Vec<ExpectClass>,
-    /// Destination ports it may expect.
-    pub expect_ports: RangeInclusive<u16>,
-    /// Whether it may expect connections to hosts that are no endpoint of the master.
-    pub loose: bool,
     /// How many bytes one rewrite may add or remove; 0 forbids rewriting.
     pub rewrite_bytes_max: u16,
     /// Bound of the state it may keep per connection.
@@ -189,8 +196,11 @@ pub struct AttachPoint {
 pub enum Framing {
     /// Each packet stands for itself (UDP; also TCP helpers that search anywhere).
     Packet,
-    /// A TCP stream of lines: a payload is shown only when it starts where a line starts.
+    /// A TCP stream of lines: each is shown alone. In [`HelperMode::Kernel`], a segment as it is, and only one that
+    /// starts where a line starts.
     Lines,
+    /// The same, but in [`HelperMode::Kernel`] every segment as it is.
+    LooseLines,
 }
 
 /// A byte string that a payload must hold for the helper to be called.
@@ -214,12 +224,49 @@ pub enum Anchor {
 /// A kind of expectation and its bounds (Linux: `struct nf_conntrack_expect_policy`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectClass {
-    /// Its name, for listings.
+    /// Its name, for listings: of 1 to 15 characters like a helper's.
     pub name: String,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The direction of its first packet, relative to the master; `None`: either.
+    pub direction: Option<Direction>,
+    /// Who may open it.
+    pub opener: Opener,
+    /// Destination ports.
+    pub ports: RangeInclusive<u16>,
+    /// Whether it may lead to hosts that are no endpoint of the master.
+    pub loose: bool,
+    /// Whether it may stay after its first use.
+    pub permanent: bool,
+    /// Whether the master, too, is forgotten after `timeout`, counted from the wish.
+    pub ends_master: bool,
     /// How many may wait at once for one master; a further one replaces the oldest.
     pub expected_max: u16,
     /// How long one waits.
     pub timeout: Duration,
+}
+
+/// Who may open an expected connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Opener {
+    /// The other end of the payload.
+    Peer,
+    /// Any station of the network that this host has asked.
+    Network,
+    /// Anybody.
+    Anyone,
+}
+
+/// How strictly payloads and wishes are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HelperMode {
+    /// Helpers see lines one by one, and a payload can name no port below 1024 other than the master's own.
+    #[default]
+    Guarded,
+    /// The same, but such ports are allowed: an operator has said so.
+    ServicePorts,
+    /// As Linux: helpers see segments as they are, and those ports are allowed.
+    Kernel,
 }
 
 /// What a failed call costs.

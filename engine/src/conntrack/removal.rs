@@ -78,6 +78,15 @@ impl Conntrack {
         }
     }
 
+    /// Forgets a connection after that many seconds, unless a packet of it comes.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_broadcast.c`, `nf_conntrack_broadcast_help()`.
+    pub fn forget_after(&mut self, now: Instant, id: ConnId, secs: u32) {
+        if self.table.slab.get_mut(id).is_some_and(|connection| !connection.status.contains(Status::FIXED_TIMEOUT)) {
+            self.table.refresh(now, id.slot, secs);
+        }
+    }
+
     /// Forgets what has run out.
     pub fn handle_timeout(&mut self, now: Instant, around: &mut Surroundings) {
         self.bury();

@@ -77,7 +77,7 @@ impl Lab {
                 let connection = conntrack.connection(id).expect("it is tracked");
                 rewrite(connection, direction, manip, &mut packet)?;
             }
-            calling::call(now, conntrack, helpers, &mut packet, around)?;
+            calling::call(now, conntrack, helpers, &mut packet, None, around)?;
             conntrack.confirm(now, &packet, around)?;
         }
         Ok(packet)

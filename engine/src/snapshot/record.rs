@@ -113,7 +113,7 @@ impl EngineRecord {
         offered: &[Offer<'_>],
         other_helpers: bool,
     ) -> Result<(Engine, HelpersRecord), SnapshotError> {
-        let names = self.helpers.check(offered, other_helpers)?;
+        let names = self.helpers.check(self.latest, offered, other_helpers)?;
         let mut engine = Engine::with_routines(0, routines);
         let commands = self.devices.into_iter().map(Command::AddDevice);
         let commands = commands.chain(self.sysctls.into_iter().map(|(name, value)| Command::SetSysctl(name, value)));

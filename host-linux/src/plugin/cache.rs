@@ -1,8 +1,9 @@
 //! Compiled components on disk, so that a program starts in a millisecond instead of a tenth of a second.
 //!
 //! Machine code from a file is run as it is, so the file must be ours: the folder and the files belong to the effective
-//! user and nobody else may even read them (0700, 0600). A file is named after the component, wasmtime's version and
-//! its settings, starts with the SHA-256 of the rest, and appears under its name only when it is whole.
+//! user and nobody else may even read them (0700, 0600). A file is named after its key: the component, wasmtime's version, its
+//! settings, and the processor. It starts with the SHA-256 of that key and of the rest, so that it is taken under no other
+//! name than it was made for, and appears there only when it is whole.
 
 use std::{
     env, error, fmt, fs,
@@ -98,7 +99,7 @@ impl Cache {
         let compiled = component.serialize().map_err(io::Error::other)?;
         // Made with mode 0600, under a name of its own until it is whole.
         let mut file = tempfile::Builder::new().prefix(".").tempfile_in(&self.folder)?;
-        file.write_all(&Sha256::digest(&compiled))?;
+        file.write_all(&digest(key, &compiled))?;
         file.write_all(&compiled)?;
         file.persist(self.path(key)).map_err(|failed| failed.error)?;
         self.forget_oldest()
@@ -121,11 +122,11 @@ impl Cache {
         if !is_ours || found.len() > COMPILED_BYTES_MAX {
             return None;
         }
-        let mut digest = [0; 32];
-        file.read_exact(&mut digest).ok()?;
+        let mut found = [0; 32];
+        file.read_exact(&mut found).ok()?;
         let mut compiled = Vec::new();
         file.take(COMPILED_BYTES_MAX).read_to_end(&mut compiled).ok()?;
-        (Sha256::digest(&compiled)[..] == digest).then_some(compiled)
+        (digest(key, &compiled) == found).then_some(compiled)
     }
 
     /// Keeps the number of files bounded.
@@ -141,6 +142,11 @@ impl Cache {
         let surplus = files.len().saturating_sub(CACHED_COMPONENTS_MAX);
         files.into_iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
     }
+}
+
+/// The digest of a file's contents under its key.
+fn digest(key: &str, compiled: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(key).chain_update([0]).chain_update(compiled).finalize().into()
 }
 
 /// Who owns the folder, or the nearest one above it that there is.

@@ -20,7 +20,7 @@ mod generated {
 }
 
 /// The interface that a helper exports.
-pub const INTERFACE: &str = "towpath:helper/conntrack@0.1.0";
+pub const INTERFACE: &str = "towpath:helper/conntrack@0.2.0";
 
 /// Its functions.
 pub const FUNCTIONS: [&str; 3] = ["manifest", "inspect", "render"];
@@ -40,6 +40,7 @@ pub fn context(context: &HelperContext) -> Option<wit::Context> {
         },
         source: endpoint(context.source),
         destination: endpoint(context.destination),
+        broadcast_prefix: context.broadcast_prefix,
     })
 }
 
@@ -82,10 +83,7 @@ fn wish(wish: &wit::Wish) -> Wish {
         protocol: protocol(wish.protocol),
         source: pattern(wish.source),
         destination: pattern(wish.destination),
-        direction: match wish.direction {
-            wit::Direction::Original => Direction::Original,
-            wit::Direction::Reply => Direction::Reply,
-        },
+        direction: direction(wish.direction),
         permanent: wish.permanent,
         site: wish.site.map(|site| Site { offset: site.offset, length: site.length, token: site.token }),
     }
@@ -101,6 +99,15 @@ fn address(address: wit::IpAddress) -> IpAddr {
         wit::IpAddress::Ipv6(wit::Ipv6Address { high, low }) => {
             Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into()
         }
+    }
+}
+
+/// The direction in the engine's words.
+#[must_use]
+pub const fn direction(direction: wit::Direction) -> Direction {
+    match direction {
+        wit::Direction::Original => Direction::Original,
+        wit::Direction::Reply => Direction::Reply,
     }
 }
 

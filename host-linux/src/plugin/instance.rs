@@ -17,6 +17,8 @@ use super::{
 pub struct Plugin {
     linked: ConntrackHelperPre<Limiter>,
     manifest: Manifest,
+    /// What the component says of itself.
+    declared: Manifest,
     hash: [u8; 32],
     /// `None` after a failed call, until the next one.
     running: Option<Running>,
@@ -26,6 +28,8 @@ pub struct Plugin {
 struct Running {
     store: Store<Limiter>,
     helper: ConntrackHelper,
+    /// It has been called since it was made: what it answers may come from what it has seen before.
+    is_used: bool,
 }
 
 impl Plugin {
@@ -48,7 +52,7 @@ impl Plugin {
         // Once more, now within its own bound.
         let running =
             Running::start(&linked, manifest.memory_bytes_max).map_err(|error| Problem::DoesNotStart(error.failure))?;
-        Ok(Self { linked, manifest, hash, running: Some(running) })
+        Ok(Self { linked, declared: manifest.clone(), manifest, hash, running: Some(running) })
     }
 
     /// Holds it to a manifest that its operator has tightened: the engine reads that one, and calls have its fuel and
@@ -79,6 +83,26 @@ impl Plugin {
         left.map_or(0, |left| self.manifest.fuel_per_call.saturating_sub(left))
     }
 
+    /// Inspects in the instance that is there, and again in a new one when that has found anything or failed: see the
+    /// folder's `mod.rs`.
+    fn inspected(
+        &mut self,
+        context: wit::Context,
+        state: &[u8],
+        payload: &[u8],
+    ) -> Result<Option<wit::Inspection>, HelperFailure> {
+        let inspect = |helper: &ConntrackHelper, store: &mut Store<Limiter>| {
+            helper.towpath_helper_conntrack().call_inspect(store, context, state, payload)
+        };
+        let was_used = self.running.as_ref().is_some_and(|running| running.is_used);
+        let answer = self.call(inspect);
+        if !was_used || matches!(answer, Ok(None)) {
+            return answer;
+        }
+        self.running = None;
+        self.call(inspect)
+    }
+
     /// Makes a call, in a new instance if the last call failed.
     fn call<T>(
         &mut self,
@@ -104,27 +128,32 @@ impl Helper for Plugin {
         &self.manifest
     }
 
+    fn declared(&self) -> &Manifest {
+        &self.declared
+    }
+
     fn component_hash(&self) -> [u8; 32] {
         self.hash
     }
 
     fn inspect(&mut self, context: &HelperContext, state: &[u8], payload: &[u8]) -> Result<Inspection, HelperFailure> {
         let context = contract::context(context).ok_or(HelperFailure::Contract)?;
-        let state = (!state.is_empty()).then_some(state);
-        let answer =
-            self.call(|helper, store| helper.towpath_helper_conntrack().call_inspect(store, context, state, payload))?;
+        let answer = self.inspected(context, state, payload)?;
         Ok(answer.map_or_else(Inspection::default, contract::inspection))
     }
 
     fn render(
         &mut self,
         context: &HelperContext,
+        state: &[u8],
         site: Site,
         translated: HelperEndpoint,
     ) -> Result<Vec<u8>, HelperFailure> {
         let context = contract::context(context).ok_or(HelperFailure::Contract)?;
         let (site, translated) = (contract::site(site), contract::endpoint(translated));
-        self.call(|helper, store| helper.towpath_helper_conntrack().call_render(store, context, site, translated))
+        self.call(|helper, store| {
+            helper.towpath_helper_conntrack().call_render(store, context, state, site, translated)
+        })
     }
 }
 
@@ -143,7 +172,7 @@ impl Running {
         store.set_hostcall_fuel(usize::try_from(memory_bytes_max).unwrap_or(usize::MAX));
         let started = store.set_fuel(START_FUEL).and_then(|()| linked.instantiate(&mut store));
         match started {
-            Ok(helper) => Ok(Self { store, helper }),
+            Ok(helper) => Ok(Self { store, helper, is_used: false }),
             Err(error) => Err(StartError { failure: failure(&error, store.data()), why: format!("{error:#}") }),
         }
     }
@@ -153,6 +182,7 @@ impl Running {
         fuel: u64,
         call: impl FnOnce(&ConntrackHelper, &mut Store<Limiter>) -> wasmtime::Result<T>,
     ) -> Result<T, HelperFailure> {
+        self.is_used = true;
         self.store.data_mut().forget_denials();
         let answer = self.store.set_fuel(fuel).and_then(|()| call(&self.helper, &mut self.store));
         answer.map_err(|error| failure(&error, self.store.data()))
@@ -171,10 +201,8 @@ fn odd_function(linked: &ConntrackHelperPre<Limiter>) -> Option<&'static str> {
         let function = function.and_then(|index| instance.get_func(&mut store, index));
         function.is_some_and(|function| !match *name {
             "manifest" => function.typed::<(), (wit::HelperManifest,)>(&store).is_ok(),
-            "inspect" => {
-                function.typed::<(wit::Context, Option<&[u8]>, &[u8]), (Option<wit::Inspection>,)>(&store).is_ok()
-            }
-            _ => function.typed::<(wit::Context, wit::Site, wit::Endpoint), (Vec<u8>,)>(&store).is_ok(),
+            "inspect" => function.typed::<(wit::Context, &[u8], &[u8]), (Option<wit::Inspection>,)>(&store).is_ok(),
+            _ => function.typed::<(wit::Context, &[u8], wit::Site, wit::Endpoint), (Vec<u8>,)>(&store).is_ok(),
         })
     })
 }

@@ -3,12 +3,12 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use towpath_engine::{
-    conntrack::helper::{Anchor, AttachPoint, ExpectClass, FailurePolicy, Framing, Manifest, Trigger},
+    conntrack::helper::{Anchor, AttachPoint, ExpectClass, FailurePolicy, Framing, Manifest, Opener, Trigger},
     limits::HELPER_STATE_BYTES_MAX,
 };
 
 use super::{
-    contract::{protocol, wit},
+    contract::{direction, protocol, wit},
     error::BadManifest,
     limits::{
         ATTACH_POINTS, CLASSES, EXPECT_SECONDS, EXPECTED, FUEL_PER_CALL, MEMORY_BYTES, NAME_BYTES_MAX, TRIGGER_BYTES,
@@ -34,11 +34,10 @@ pub fn checked(declared: wit::HelperManifest) -> Result<Manifest, BadManifest> {
         framing: match declared.framing {
             wit::Framing::Packet => Framing::Packet,
             wit::Framing::Lines => Framing::Lines,
+            wit::Framing::LooseLines => Framing::LooseLines,
         },
         triggers: declared.triggers.into_iter().map(trigger).collect::<Result<_, _>>()?,
         classes: declared.classes.into_iter().map(class).collect::<Result<_, _>>()?,
-        expect_ports: ports("expect-ports", declared.expect_ports)?,
-        loose: declared.loose,
         rewrite_bytes_max: declared.rewrite_bytes_max,
         state_bytes_max: declared.state_bytes_max,
         fuel_per_call: declared.fuel_per_call,
@@ -69,6 +68,17 @@ fn class(declared: wit::ExpectClass) -> Result<ExpectClass, BadManifest> {
     ensure(EXPECTED.contains(&declared.expected_max), "classes.expected-max", "must be 1 to 255")?;
     ensure(EXPECT_SECONDS.contains(&declared.timeout_seconds), "classes.timeout-seconds", "must be 1 to 86400")?;
     Ok(ExpectClass {
+        protocol: protocol(declared.protocol),
+        direction: declared.direction.map(direction),
+        opener: match declared.opener {
+            wit::Opener::Peer => Opener::Peer,
+            wit::Opener::Network => Opener::Network,
+            wit::Opener::Anyone => Opener::Anyone,
+        },
+        ports: ports("classes.ports", declared.ports)?,
+        loose: declared.loose,
+        permanent: declared.permanent,
+        ends_master: declared.ends_master,
         name: declared.name,
         expected_max: declared.expected_max,
         timeout: Duration::from_secs(declared.timeout_seconds.into()),
@@ -118,7 +128,7 @@ mod tests {
             ("classes.name", |m| m.classes[0].name.clear()),
             ("classes.expected-max", |m| m.classes[0].expected_max = 256),
             ("classes.timeout-seconds", |m| m.classes[0].timeout_seconds = 0),
-            ("expect-ports", |m| m.expect_ports = wit::PortRange { first: 1, last: 0 }),
+            ("classes.ports", |m| m.classes[0].ports = wit::PortRange { first: 1, last: 0 }),
             ("state-bytes-max", |m| m.state_bytes_max = 1025),
             ("fuel-per-call", |m| m.fuel_per_call = 999),
             ("memory-bytes-max", |m| m.memory_bytes_max = 17 << 20),
@@ -139,9 +149,18 @@ mod tests {
             }],
             framing: wit::Framing::Lines,
             triggers: vec![wit::Trigger { bytes: b"PORT".to_vec(), anchor: wit::Anchor::LineStart }],
-            classes: vec![wit::ExpectClass { name: "data".into(), expected_max: 1, timeout_seconds: 300 }],
-            expect_ports: wit::PortRange { first: 0, last: 65535 },
-            loose: false,
+            classes: vec![wit::ExpectClass {
+                name: "data".into(),
+                protocol: wit::Protocol::Tcp,
+                direction: None,
+                opener: wit::Opener::Peer,
+                ports: wit::PortRange { first: 0, last: 65535 },
+                loose: false,
+                permanent: false,
+                ends_master: false,
+                expected_max: 1,
+                timeout_seconds: 300,
+            }],
             rewrite_bytes_max: 64,
             state_bytes_max: 0,
             fuel_per_call: 1_000_000,

@@ -20,6 +20,15 @@
 //! A component has no way out: it imports nothing, every call has fuel, and memory is bounded. After a failed call its
 //! instance is thrown away, and the next call gets a new one; so a trap costs its own packet at most.
 //!
+//! # One instance, and why nothing leaks from connection to connection
+//!
+//! An instance keeps its memory from call to call, so what it answers could depend on what it has read on other connections:
+//! an allocator's traces at best, a secret passed on at worst; and a gateway that is restored or that takes over starts
+//! without that memory. A new instance for each call would end this, for 10 µs and more, on payloads that for the most part
+//! hold nothing of concern. So the instance that is there may say "nothing", and that alone is believed. Whatever it finds, and
+//! whatever fails in it, is asked again in a new instance, and counts as that one answers; it renders what it has found
+//! itself. Every wish, byte, state, verdict and failure is thus a function of the contract's arguments alone.
+//!
 //! Why fuel and not epochs: fuel is deterministic, so that a replay fails where the first run failed, and costs no more.
 //! Why not the pooling allocator: there is one instance a helper, made once.
 //!

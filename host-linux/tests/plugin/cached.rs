@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sha2::{Digest, Sha256};
 use towpath::plugin::{Cache, CacheError, Runtime};
 use towpath_engine::conntrack::helper::Helper;
 
@@ -23,10 +24,17 @@ fn a_compiled_component_is_kept_for_us_alone() {
     assert_eq!(only_file(&cache), file);
 }
 
-/// The proof that the file is what runs: another component's, put in its place, answers.
+/// The proof that the file is what runs: another component's, put in its place under its name, answers.
 #[test]
 fn a_kept_component_is_what_is_run() {
     assert_eq!(Swapped::new().loaded(), "two");
+}
+
+#[test]
+fn a_component_that_was_kept_for_another_is_not_run() {
+    let swapped = Swapped::new();
+    fs::copy(&swapped.two, &swapped.one).unwrap();
+    assert_eq!(swapped.loaded(), "one");
 }
 
 #[test]
@@ -94,10 +102,12 @@ fn the_oldest_goes_when_there_are_too_many() {
     assert!(fs::read_dir(&cache).unwrap().flatten().all(|file| file.metadata().unwrap().len() < 1 << 20));
 }
 
-/// A cache in which the file of "one" holds what was compiled from "two".
+/// A cache in which the file of "one" holds what was compiled from "two", as if it had been compiled from "one".
 struct Swapped {
     folder: tempfile::TempDir,
     one: PathBuf,
+    /// What was kept for "two".
+    two: PathBuf,
 }
 
 impl Swapped {
@@ -108,8 +118,11 @@ impl Swapped {
             assert_eq!(loaded(cache, name), name);
             only_file(cache)
         });
-        fs::copy(two, &one).expect("a copy");
-        Self { folder, one }
+        let compiled = &fs::read(&two).expect("it is kept")[32..];
+        let key = one.file_stem().expect("it is named after its key");
+        let digest = Sha256::new().chain_update(key.as_encoded_bytes()).chain_update([0]).chain_update(compiled);
+        fs::write(&one, [&digest.finalize()[..], compiled].concat()).expect("a file");
+        Self { folder, one, two }
     }
 
     /// Which of the two runs when the first is loaded.

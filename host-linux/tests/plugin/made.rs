@@ -14,7 +14,7 @@ pub(crate) static CONTRACT: &str = include_str!("../../../wit/helper.wit");
 const MANIFEST: usize = 1024;
 const ATTACHED: usize = 2048;
 const CLASSES: usize = 2064;
-const NAME: usize = 2080;
+const NAME: usize = 2096;
 /// A place that holds zeros: as an answer, "nothing".
 pub(crate) const NOTHING: usize = 512;
 
@@ -89,7 +89,7 @@ impl Made {
     (global.set $free (i32.and (i32.add (i32.add (global.get $free) (local.get $size)) (i32.const 7)) (i32.const -8))))
   (func (export "{interface}#manifest") (result i32) {manifest})
   (func (export "{interface}#inspect")
-    (param i32 i32 i32 i64 i64 i32 i32 i64 i64 i32 i32 i32 i32) (param $payload i32) (param $length i32) (result i32)
+    (param i32 i32 i32 i64 i64 i32 i32 i64 i64 i32 i32 i32 i32 i32) (param $payload i32) (param $length i32) (result i32)
     {inspect})
   {render}
   {data})"#,
@@ -102,20 +102,21 @@ impl Made {
 
     /// The manifest: TCP port 21, one class, 10 000 fuel.
     fn data(&self) -> String {
-        let mut record = [0_u8; 64];
+        let mut record = [0_u8; 56];
         let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
         let number = |number: usize| u32::try_from(number).expect("a small number").to_le_bytes();
         put(0, &[number(NAME), number(self.name.len())].concat());
         put(8, &[number(ATTACHED), number(1)].concat());
         put(28, &[number(CLASSES), number(1)].concat());
-        put(38, &u16::MAX.to_le_bytes());
-        put(42, &64_u16.to_le_bytes());
-        put(44, &16_u16.to_le_bytes());
-        put(48, &10_000_u64.to_le_bytes());
-        put(56, &self.memory_bytes_max.to_le_bytes());
-        put(60, &[1]);
+        put(36, &64_u16.to_le_bytes());
+        put(38, &16_u16.to_le_bytes());
+        put(40, &10_000_u64.to_le_bytes());
+        put(48, &self.memory_bytes_max.to_le_bytes());
+        put(52, &[1]);
         let attached = [0, 0, 21, 0, 21, 0];
-        let class = [number(NAME), number(self.name.len()), number(1), number(300)].concat();
+        // TCP, either direction, the peer, all ports.
+        let bounds = [[0; 4], [0, 0, 0xff, 0xff], [0; 4], [1, 0, 0, 0]];
+        let class = [[number(NAME), number(self.name.len())].concat(), bounds.concat(), number(300).to_vec()].concat();
         [(MANIFEST, &record[..]), (ATTACHED, &attached[..]), (CLASSES, &class[..]), (NAME, self.name.as_bytes())]
             .map(|(at, bytes)| format!(r#"(data (i32.const {at}) "{}")"#, escaped(bytes)))
             .join("\n  ")

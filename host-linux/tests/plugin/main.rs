@@ -30,7 +30,7 @@ fn context(direction: Direction, source: &str, destination: &str) -> HelperConte
         Direction::Original => (endpoint(source, 40000), endpoint(destination, 21)),
         Direction::Reply => (endpoint(source, 21), endpoint(destination, 40000)),
     };
-    HelperContext { protocol: Protocol::TCP, direction, source, destination }
+    HelperContext { protocol: Protocol::TCP, direction, source, destination, broadcast_prefix: None }
 }
 
 fn address(text: &str) -> IpAddr {

@@ -37,8 +37,8 @@ fn ftp_as_a_component_answers_as_its_crate_does() {
         for site in answer.unwrap().wishes.iter().filter_map(|wish| wish.site) {
             for translated in ["203.0.113.1", "2001:db8:ff::1"] {
                 let translated = HelperEndpoint { address: address(translated), port: 61000 };
-                let bytes = component.render(&context, site, translated).unwrap();
-                assert_eq!(Ok(&bytes), native.render(&context, site, translated).as_ref(), "{line}");
+                let bytes = component.render(&context, &[], site, translated).unwrap();
+                assert_eq!(Ok(&bytes), native.render(&context, &[], site, translated).as_ref(), "{line}");
                 rendered += 1;
             }
         }
@@ -54,8 +54,8 @@ fn ftp_renders_nothing_for_a_token_that_is_not_its_own() {
     let context = who("client4");
     let site = Site { offset: 5, length: 10, token: 99 };
     let translated = HelperEndpoint { address: address("203.0.113.1"), port: 1 };
-    assert_eq!(component.render(&context, site, translated), Ok(Vec::new()));
-    assert_eq!(native.render(&context, site, translated), Ok(Vec::new()));
+    assert_eq!(component.render(&context, &[], site, translated), Ok(Vec::new()));
+    assert_eq!(native.render(&context, &[], site, translated), Ok(Vec::new()));
 }
 
 #[test]

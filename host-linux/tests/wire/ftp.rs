@@ -115,7 +115,7 @@ fn a_helper_that_its_operator_forbids_to_rewrite_is_held_to_it() {
         let output = server.ask(&network.client, SERVER, &["-P", "-", "--max-time", "2"]);
         assert!(!output.status.success(), "{output:?}");
         let words = gateway.last_words();
-        assert!(words.contains("helper ftp: may not rewrite payloads (connection 10.0.0.2:"), "{words}");
+        assert!(words.contains("helper ftp: may not rewrite a payload (connection 10.0.0.2:"), "{words}");
     });
 }
 

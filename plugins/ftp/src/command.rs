@@ -67,21 +67,21 @@ pub struct Announcement {
 /// What a payload says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing of concern: none of the four, or one that names another host than its sender.
+    /// Nothing of concern: none of the four.
     Nothing,
     /// It ends inside one of the four. Linux drops such a packet ("partial matching").
     Incomplete,
     /// It is one of the four and has its end of line, but names no endpoint. Linux drops it all the same.
     Malformed,
-    /// It names where the sender waits for a data connection.
+    /// It names where a data connection is waited for. When that is not on the sender, nobody may believe it: the engine
+    /// refuses third parties, and says so.
     Announced(Announcement),
 }
 
 /// Reads a payload that starts where a line starts.
 ///
 /// Only its start counts, as in Linux: a command after the first newline is not seen, though the search for the
-/// endpoint itself may run past one. `source` is the sender's address as it knows it (before translation); an endpoint
-/// on any other host is [`Outcome::Nothing`], so that nobody opens a firewall for a third party.
+/// endpoint itself may run past one. `source` is the sender's address as it knows it (before translation).
 ///
 /// Source: Linux v6.18: net/netfilter/nf_conntrack_ftp.c, `help()` and `find_pattern()`.
 #[must_use]
@@ -96,8 +96,7 @@ pub fn inspect(sender: Sender, source: IpAddr, payload: &[u8]) -> Outcome {
             continue;
         }
         return match form.read(source, payload) {
-            Some(found) if found.address == source => Outcome::Announced(found),
-            Some(_) => Outcome::Nothing,
+            Some(found) => Outcome::Announced(found),
             None if payload.contains(&b'\n') => Outcome::Malformed,
             None => Outcome::Incomplete,
         };

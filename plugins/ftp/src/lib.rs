@@ -11,7 +11,8 @@
 //! ```
 //!
 //! This crate is the parser and the writer, without I/O, state or allocation while reading: [`inspect`] and [`render`].
-//! `plugins/ftp/component` makes a WebAssembly component of it, `plugins/native` an engine helper without a sandbox.
+//! [`Ftp`] says the same to the kit, from which `component` makes a WebAssembly component and `plugins/native` an engine helper
+//! without a sandbox.
 //! What is accepted, and what is written, is what Linux accepts and writes; `README.md` tells the odd cases.
 //!
 //! Room: [`command`] (which line, which notation), `number` (number lists, ports), `address` (IPv6 text), [`render`]
@@ -26,7 +27,9 @@ mod address;
 pub mod command;
 pub mod manifest;
 mod number;
+mod plugin;
 mod render;
 
 pub use command::{Announcement, Notation, Outcome, Sender, inspect};
+pub use plugin::Ftp;
 pub use render::render;

@@ -30,6 +30,8 @@ fn answer(line: &str) -> String {
     match inspect(sender, source, &payload) {
         Outcome::Nothing => "pass".to_owned(),
         Outcome::Incomplete | Outcome::Malformed => "drop".to_owned(),
+        // The engine leaves third parties alone, as Linux does.
+        Outcome::Announced(found) if found.address != source => "pass".to_owned(),
         Outcome::Announced(found) if found.port == 0 => "expect\t0\t0\t".to_owned(),
         Outcome::Announced(found) => {
             // The engine picks the translated port; here it is what the kernel picked.

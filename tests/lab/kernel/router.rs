@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use towpath_engine::{
     Command, DeviceId, Engine, Instant, Subscription,
-    conntrack::Family,
+    conntrack::{Family, helper::HelperMode},
     device::{Device, InterfaceAddress},
     ip::{
         Route, RouteKind,
@@ -62,6 +62,7 @@ pub(super) fn build(scenario: &Scenario, folder: Folder<'_>, seen: &BTreeSet<IpA
     for helper in towpath_helpers_native::all() {
         give(Command::LoadHelper(helper))?;
     }
+    give(Command::SetHelperMode(HelperMode::Kernel))?;
     for (name, value) in BASE_SYSCTLS {
         give(Command::SetSysctl(name.into(), value))?;
     }

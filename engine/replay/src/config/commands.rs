@@ -66,7 +66,9 @@ impl Config {
                 ..Device::default()
             });
         }
-        let mut commands: Vec<Command> = sysctls.chain(devices.into_iter().map(Command::AddDevice)).collect();
+        let mode = self.helper_mode.map(Command::SetHelperMode);
+        let mut commands: Vec<Command> =
+            sysctls.chain(mode).chain(devices.into_iter().map(Command::AddDevice)).collect();
         for (number, interface) in (0u16..).zip(&self.interfaces) {
             let features = interface.features.iter();
             commands.extend(features.map(|&(feature, on)| Command::SetFeature(DeviceId(number), feature, on)));

@@ -58,6 +58,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
         let service = service(value.table("[[service]]", SERVICE, &[])?, &config.services)?;
         config.services.push(service);
     }
+    config.helper_mode = top.find("helper_mode").map(Value::word).transpose()?;
     if let Some(value) = top.find("sysctl") {
         sysctls_of(value, &mut config.sysctls)?;
     }
@@ -325,8 +326,19 @@ fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Resu
     Ok(())
 }
 
-const TOP: &[&str] =
-    &["seed", "interface", "vlan", "route", "neighbour", "rules", "helper", "service", "sysctl", "capture"];
+const TOP: &[&str] = &[
+    "seed",
+    "interface",
+    "vlan",
+    "route",
+    "neighbour",
+    "rules",
+    "helper",
+    "helper_mode",
+    "service",
+    "sysctl",
+    "capture",
+];
 const LATER: &[&str] = &["bond", "bridge"];
 const INTERFACE: &[&str] = &["name", "addresses", "mac", "mtu", "arp", "device", "features", "capture", "networks"];
 const INTERFACE_LATER: &[&str] = &["queues"];

@@ -19,6 +19,10 @@ impl Helper for Tightened {
         &self.manifest
     }
 
+    fn declared(&self) -> &Manifest {
+        self.inner.declared()
+    }
+
     fn component_hash(&self) -> [u8; 32] {
         self.inner.component_hash()
     }
@@ -30,10 +34,11 @@ impl Helper for Tightened {
     fn render(
         &mut self,
         context: &HelperContext,
+        state: &[u8],
         site: Site,
         translated: HelperEndpoint,
     ) -> Result<Vec<u8>, HelperFailure> {
-        self.inner.render(context, site, translated)
+        self.inner.render(context, state, site, translated)
     }
 }
 
@@ -59,9 +64,11 @@ impl Config {
         }
         if let Some(ports) = &wanted.expect_ports {
             let (first, last) = (*ports.value.start(), *ports.value.end());
-            self.at_least("expect_ports", ports, first.into(), (*own.expect_ports.start()).into())?;
-            self.at_most("expect_ports", ports, last.into(), (*own.expect_ports.end()).into())?;
-            manifest.expect_ports = first..=last;
+            for class in &mut manifest.classes {
+                self.at_least("expect_ports", ports, first.into(), (*class.ports.start()).into())?;
+                self.at_most("expect_ports", ports, last.into(), (*class.ports.end()).into())?;
+                class.ports = first..=last;
+            }
         }
         for class in &mut manifest.classes {
             if let Some(count) = &wanted.expectations {
@@ -88,8 +95,9 @@ impl Config {
             manifest.memory_bytes_max = bytes.value;
         }
         if let Some(loose) = &wanted.loose {
-            self.at_most("loose", loose, loose.value.into(), own.loose.into())?;
-            manifest.loose = loose.value;
+            let is_loose = own.classes.iter().any(|class| class.loose);
+            self.at_most("loose", loose, loose.value.into(), is_loose.into())?;
+            manifest.classes.iter_mut().for_each(|class| class.loose &= loose.value);
         }
         manifest.on_failure = wanted.on_failure.unwrap_or(own.on_failure);
         Ok(manifest)

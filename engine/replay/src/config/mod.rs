@@ -70,6 +70,10 @@
 //! All but `ports` and `on_failure` only tighten what the plugin's manifest says: anything looser is an error.
 //! The ports are the operator's choice, as they are in a rule.
 //!
+//! `helper_mode` says how strictly payloads, and what helpers wish for, are taken: `"guarded"`, the default: lines are read
+//! one by one, and no payload can name a port below 1024; `"service-ports"`: it can; `"kernel"`: as in Linux,
+//! which reads segments as they come, never a connection's first line, and lets any port be named.
+//!
 //! `[[service]]`, something that the gateway itself offers on all of its addresses:
 //!
 //! | key | what it says |
@@ -99,7 +103,7 @@ use core::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
 use towpath_engine::{
     DeviceId,
-    conntrack::helper::FailurePolicy,
+    conntrack::helper::{FailurePolicy, HelperMode},
     device::{Feature, InterfaceAddress, Vlan},
     ip::{Route, local::UdpService},
     wire::MacAddr,
@@ -136,6 +140,8 @@ pub struct Config {
     pub rules_v6: Option<Located<String>>,
     /// Helpers to load.
     pub helpers: Vec<HelperConfig>,
+    /// How strictly payloads, and what helpers wish for, are taken.
+    pub helper_mode: Option<HelperMode>,
     /// Datagram services that it offers.
     pub services: Vec<UdpService>,
     /// Tunables to set; names and values have been checked.

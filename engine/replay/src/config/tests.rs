@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use towpath_engine::{
     Command, Engine, Instant,
-    conntrack::helper::{ExpectClass, Framing, Manifest},
+    conntrack::helper::{ExpectClass, Framing, HelperMode, Manifest, Opener},
     device::Kind,
     ip::{RouteKind, local::ServiceAnswer},
 };
@@ -93,7 +93,7 @@ fn every_mistake_is_told_with_its_place() {
     let cases = [
         ("mtu 1500", "1:5: key with no value, expected `=`"),
         ("[[interface]]\nname = 'lan'\nadresses = []", "3:1: [[interface]] has no key 'adresses'; did you mean 'addresses'?"),
-        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, vlan, route, neighbour, rules, helper, service, sysctl, capture"),
+        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, vlan, route, neighbour, rules, helper, helper_mode, service, sysctl, capture"),
         ("[[bond]]\nname = 'b'", "1:3: 'bond' is not supported by this version"),
         ("[rules]\nv5 = 'x'", "2:1: [rules] has no key 'v5'; did you mean 'v4'?"),
         ("[[interface]]\nmtu = 1500", "1:1: [[interface]] needs 'name'"),
@@ -182,7 +182,7 @@ fn a_configuration_tightens_a_manifest_and_cannot_loosen_it() {
     assert_eq!(tighten("ports = []").unwrap().attach, []);
     assert_eq!(tighten("expectations = 0").unwrap().classes[0].expected_max, 0);
     assert_eq!(tighten("timeout = '10s'").unwrap().classes[0].timeout, Duration::from_secs(10));
-    assert_eq!(tighten("expect_ports = '2000-3000'").unwrap().expect_ports, 2000..=3000);
+    assert_eq!(tighten("expect_ports = '2000-3000'").unwrap().classes[0].ports, 2000..=3000);
     assert_eq!(tighten("on_failure = 'detach'").unwrap().on_failure, FailurePolicy::Detach);
 
     let looser = |key: &str, own: u64| {
@@ -198,6 +198,17 @@ fn a_configuration_tightens_a_manifest_and_cannot_loosen_it() {
     assert_eq!(tighten("fuel = 100001"), looser("fuel", 100_000));
     assert_eq!(tighten("memory_bytes = 1048577"), looser("memory_bytes", 1_048_576));
     assert_eq!(tighten("loose = true"), looser("loose", 0));
+}
+
+#[test]
+fn how_strictly_helpers_are_taken_is_the_operators_choice() {
+    let read = |text| Config::read("f", text).map(|config| config.helper_mode).map_err(|error| error.to_string());
+    assert_eq!(read(""), Ok(None));
+    assert_eq!(read("helper_mode = 'guarded'"), Ok(Some(HelperMode::Guarded)));
+    assert_eq!(read("helper_mode = 'service-ports'"), Ok(Some(HelperMode::ServicePorts)));
+    assert_eq!(read("helper_mode = 'kernel'"), Ok(Some(HelperMode::Kernel)));
+    let error = "f:1:15: 'helper_mode' must be \"guarded\", \"service-ports\" or \"kernel\", not \"lax\"";
+    assert_eq!(read("helper_mode = 'lax'"), Err(error.to_owned()));
 }
 
 proptest! {
@@ -227,9 +238,18 @@ fn manifest() -> Manifest {
         }],
         framing: Framing::Lines,
         triggers: Vec::new(),
-        classes: vec![ExpectClass { name: "data".into(), expected_max: 1, timeout: Duration::from_secs(300) }],
-        expect_ports: 1024..=65_535,
-        loose: false,
+        classes: vec![ExpectClass {
+            name: "data".into(),
+            protocol: towpath_engine::wire::Protocol::TCP,
+            direction: None,
+            opener: Opener::Peer,
+            ports: 1024..=65_535,
+            loose: false,
+            permanent: false,
+            ends_master: false,
+            expected_max: 1,
+            timeout: Duration::from_secs(300),
+        }],
         rewrite_bytes_max: 32,
         state_bytes_max: 16,
         fuel_per_call: 100_000,

@@ -6,7 +6,12 @@ use core::{
     time::Duration,
 };
 
-use towpath_engine::{conntrack::helper::FailurePolicy, device::InterfaceAddress, ip::prefix, wire::MacAddr};
+use towpath_engine::{
+    conntrack::helper::{FailurePolicy, HelperMode},
+    device::InterfaceAddress,
+    ip::prefix,
+    wire::MacAddr,
+};
 
 use super::{TakenAt, reader::Word};
 
@@ -134,6 +139,19 @@ impl Word for FailurePolicy {
             "pass" => Some(Self::Pass),
             "drop" => Some(Self::Drop),
             "detach" => Some(Self::Detach),
+            _ => None,
+        }
+    }
+}
+
+impl Word for HelperMode {
+    const EXPECTED: &'static str = "\"guarded\", \"service-ports\" or \"kernel\"";
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "guarded" => Some(Self::Guarded),
+            "service-ports" => Some(Self::ServicePorts),
+            "kernel" => Some(Self::Kernel),
             _ => None,
         }
     }

@@ -16,7 +16,7 @@
 use serde::Serialize;
 use towpath_engine::{
     Engine,
-    conntrack::{Direction, HelperEvent, HelperId, Reasoning, calling::Refusal, helper::HelperFailure},
+    conntrack::{Direction, HelperEvent, HelperId, Reasoning, helper::HelperFailure},
     nat::Manip,
     netfilter::{RuleId, RuleInfo, TableName},
     trace,
@@ -211,15 +211,8 @@ pub(crate) fn helper_event(event: &HelperEvent) -> (HelperId, String) {
             (*helper, format!("{how} while it read {connection}"))
         }
         HelperEvent::Refused { helper, connection, refusal } => {
-            let what = match refusal {
-                Refusal::Port(port) => format!("to expect port {port}"),
-                Refusal::ThirdParty(address) => {
-                    format!("to expect {}, which is no end of the connection", address.to_ip(connection.family))
-                }
-                Refusal::Rewriting => "to rewrite a payload".to_owned(),
-                Refusal::RewriteSize(bytes) => format!("to change a payload's length by {bytes} bytes"),
-            };
-            (*helper, format!("is not allowed {what}, as it wished while it read {connection}"))
+            let what = refusal.in_words(connection.family);
+            (*helper, format!("may not {what}, as it wished while it read {connection}"))
         }
         HelperEvent::Quarantined(helper) => (*helper, "failed too often and is not called any more".to_owned()),
     }

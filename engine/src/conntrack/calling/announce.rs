@@ -1,6 +1,7 @@
 //! Wishes come true: expectations wait, and payloads name the endpoints that they wait for.
 
 use alloc::{format, vec::Vec};
+use core::ops::Range;
 
 use super::{
     Refusal,
@@ -11,7 +12,7 @@ use crate::{
     conntrack::{
         ExpectationId, Tuple,
         expect::{CannotExpect, Expectation, Room, Told},
-        helper::{HelperContext, HelperEndpoint, Site, Wish},
+        helper::{HelperEndpoint, Wish},
     },
     ending::DropReason,
     limits::EXPECTATIONS_BOUND,
@@ -21,52 +22,32 @@ use crate::{
     time::Instant,
 };
 
-/// Lets what the wishes announce be expected, and under NAT writes into the payload what the opener is to see. Either all
-/// wishes come true, or none waits and the payload is as it was.
-pub(super) fn announce(
-    call: &mut Call<'_>,
-    told: &HelperContext,
-    wishes: &[Wish],
-    packet: &mut Packet,
-) -> Result<(), Unfulfilled> {
-    let mut waiting = Vec::new();
-    let mut texts = Vec::new();
-    let mut result = Ok(());
+/// Lets what the wishes announce be expected, and under NAT finds the words for what the opener is to see. Either all
+/// wishes come true, or none does. `offset` is where the payload that was shown begins in the packet's.
+pub(super) fn announce(call: &mut Call<'_>, state: &[u8], wishes: &[Wish], offset: usize) -> Result<(), Unfulfilled> {
+    let before = (call.granted.waiting.len(), call.granted.texts.len());
     for wish in wishes {
-        result = fulfil(call, told, wish, &mut waiting).map(|text| texts.extend(text));
-        if result.is_err() {
-            break;
+        if let Err(unfulfilled) = fulfil(call, state, wish, offset) {
+            withdraw(call, before.0);
+            call.granted.texts.truncate(before.1);
+            return Err(unfulfilled);
         }
     }
-    let written = result.and_then(|()| write(packet, &texts));
-    match written {
-        Ok(grown) => {
-            call.has_written |= !texts.is_empty();
-            let seq = packet.tcp().map(|tcp| tcp.seq());
-            if let (Some(seq), Some(connection)) = (seq, call.conntrack.connection_mut(call.id)) {
-                sequence::book(connection, told.direction, seq, grown);
-            }
-            Ok(())
-        }
-        Err(unfulfilled) => {
-            let now = call.now;
-            for id in waiting {
-                call.conntrack.expectations_mut().remove(now, id, &mut call.around.events);
-            }
-            Err(unfulfilled)
-        }
+    Ok(())
+}
+
+/// Takes expectations of this packet back, but for the first `kept` of them.
+pub(super) fn withdraw(call: &mut Call<'_>, kept: usize) {
+    let now = call.now;
+    for id in call.granted.waiting.drain(kept..) {
+        call.conntrack.expectations_mut().remove(now, id, &mut call.around.events);
     }
 }
 
-/// Lets one connection be expected; gives what is to be written at its site.
-fn fulfil(
-    call: &mut Call<'_>,
-    told: &HelperContext,
-    wish: &Wish,
-    waiting: &mut Vec<ExpectationId>,
-) -> Result<Option<Text>, Unfulfilled> {
-    let Some(connection) = call.conntrack.connection(call.id) else { return Ok(None) };
-    let Opened { tuple, mask, nat } = wish::opened(wish, told, connection);
+/// Lets one connection be expected.
+fn fulfil(call: &mut Call<'_>, state: &[u8], wish: &Wish, offset: usize) -> Result<(), Unfulfilled> {
+    let Some(connection) = call.conntrack.connection(call.id) else { return Ok(()) };
+    let Opened { tuple, mask, nat } = wish::opened(wish, &call.told, connection);
     let draft = Expectation {
         id: ExpectationId::default(),
         master: call.id,
@@ -85,8 +66,9 @@ fn fulfil(
     };
     let Some((site, _)) = wish.site.zip(nat) else {
         call.note(|| format!("expects {tuple}"));
-        waiting.push(expect(call, draft).map_err(|_| Unfulfilled::Dropped(DropReason::ExpectationRefused))?);
-        return Ok(None);
+        let id = expect(call, draft).map_err(|_| Unfulfilled::Dropped(DropReason::ExpectationRefused))?;
+        call.granted.waiting.push(id);
+        return Ok(());
     };
     if call.loaded.manifest.rewrite_bytes_max == 0 {
         return Err(Unfulfilled::Refused(Refusal::Rewriting));
@@ -96,16 +78,18 @@ fn fulfil(
     if port == 0 {
         return Err(Unfulfilled::Dropped(DropReason::NatExhausted));
     }
-    waiting.push(id);
+    call.granted.waiting.push(id);
     let endpoint = HelperEndpoint { address: tuple.destination_ip(), port };
     call.note(|| format!("expects {}, and names it {}:{port}", with_port(&tuple, port), endpoint.address));
-    let bytes = call.render(told, site, endpoint)?;
+    let bytes = call.render(state, site, endpoint)?;
     let difference = (bytes.len() as i64 - i64::from(site.length)).unsigned_abs();
     if difference > u64::from(call.loaded.manifest.rewrite_bytes_max) {
         let bytes = u32::try_from(difference).unwrap_or(u32::MAX);
         return Err(Unfulfilled::Refused(Refusal::RewriteSize(bytes)));
     }
-    Ok(Some(Text { site, bytes }))
+    let start = offset + site.offset as usize;
+    call.granted.texts.push(Text { range: start..start + site.length as usize, bytes });
+    Ok(())
 }
 
 const fn with_port(tuple: &Tuple, port: u16) -> Tuple {
@@ -121,7 +105,12 @@ fn expect(call: &mut Call<'_>, draft: Expectation) -> Result<ExpectationId, Cann
         table_max: call.around.sysctls.conntrack_expect_max.min(EXPECTATIONS_BOUND),
         timeout: class.timeout,
     };
-    call.conntrack.expectations_mut().insert(call.now, draft, room, &mut call.around.events)
+    let (timeout, ends_master) = (class.timeout, class.ends_master);
+    let id = call.conntrack.expectations_mut().insert(call.now, draft, room, &mut call.around.events)?;
+    if ends_master {
+        call.conntrack.forget_after(call.now, call.id, timeout.as_secs() as u32);
+    }
+    Ok(id)
 }
 
 /// Lets a connection be expected at the port that was announced, or at a drawn one above it when another expectation is
@@ -148,25 +137,31 @@ fn expect_at_some_port(call: &mut Call<'_>, draft: Expectation) -> Result<(Expec
     }
 }
 
-/// What is to stand at a site.
-struct Text {
-    site: Site,
+/// What is to stand in a payload, and in place of what.
+#[derive(Debug)]
+pub(super) struct Text {
+    range: Range<usize>,
     bytes: Vec<u8>,
 }
 
-/// Writes texts, which are in payload order, and gives by how many bytes the payload has grown.
+/// Writes what was granted, which is in payload order, and books by how many bytes the payload has grown; whether there was
+/// anything to write.
 ///
 /// Linux v6.18: `net/netfilter/nf_nat_helper.c`, `__nf_nat_mangle_tcp_packet()`, `nf_nat_mangle_udp_packet()`.
-fn write(packet: &mut Packet, texts: &[Text]) -> Result<i32, Unfulfilled> {
-    let mut grown = 0;
-    for Text { site, bytes } in texts {
+pub(super) fn write(call: &mut Call<'_>, packet: &mut Packet) -> Result<bool, DropReason> {
+    let texts = core::mem::take(&mut call.granted.texts);
+    let mut grown = 0_i32;
+    for Text { range, bytes } in &texts {
         // Texts before this one have moved it.
-        let start = (i64::from(site.offset) + i64::from(grown)) as usize;
-        let range = start..start + site.length as usize;
-        packet.splice_payload(range, bytes).map_err(Unfulfilled::Dropped)?;
-        grown += (bytes.len() as i64 - i64::from(site.length)) as i32;
+        let start = (range.start as i64 + i64::from(grown)) as usize;
+        packet.splice_payload(start..start + range.len(), bytes)?;
+        grown += (bytes.len() as i64 - range.len() as i64) as i32;
     }
-    Ok(grown)
+    let seq = packet.tcp().map(|tcp| tcp.seq());
+    if let (Some(seq), Some(connection)) = (seq, call.conntrack.connection_mut(call.id)) {
+        sequence::book(connection, call.direction, seq, grown);
+    }
+    Ok(!texts.is_empty())
 }
 
 /// Linux: `max_attempts` in `nf_nat_exp_find_port()`.

@@ -1,16 +1,25 @@
 //! One payload shown to a helper, and what its answer costs.
 
 use alloc::{format, string::ToString, vec::Vec};
+use core::ops::Range;
 
-use super::{HelperEvent, LineStarts, Refusal, announce, lines, registry::Loaded, wish, with_payload};
+use super::{
+    HelperEvent, LineStarts, Refusal,
+    announce::{self, Text},
+    lines,
+    registry::Loaded,
+    wish, with_payload,
+};
 use crate::{
     conntrack::{
-        ConnId, Connection, Conntrack, Direction, HelperId,
-        helper::{FailurePolicy, HelperContext, HelperEndpoint, HelperFailure, HelperVerdict, Inspection},
+        ConnId, Connection, Conntrack, Direction, ExpectationId, HelperId,
+        helper::{
+            FailurePolicy, HelperContext, HelperEndpoint, HelperFailure, HelperMode, HelperVerdict, Inspection, Site,
+        },
     },
     ending::DropReason,
     event::Event,
-    limits::{HELPER_FAILURES_MAX, HELPER_WISHES_MAX},
+    limits::HELPER_WISHES_MAX,
     packet::Packet,
     surroundings::Surroundings,
     time::Instant,
@@ -24,11 +33,23 @@ pub(super) struct Call<'a> {
     pub(super) id: ConnId,
     pub(super) helper: HelperId,
     pub(super) direction: Direction,
+    /// What the helper is told of the packet.
+    pub(super) told: HelperContext,
     pub(super) conntrack: &'a mut Conntrack,
     pub(super) loaded: &'a mut Loaded,
+    pub(super) mode: HelperMode,
     pub(super) around: &'a mut Surroundings,
-    /// The payload has changed, and the checksum has not.
-    pub(super) has_written: bool,
+    /// What has come of the packet's payloads so far.
+    pub(super) granted: Granted,
+}
+
+/// What helpers' wishes have led to, until the packet is written.
+#[derive(Debug, Default)]
+pub(super) struct Granted {
+    /// Expectations that wait now.
+    pub(super) waiting: Vec<ExpectationId>,
+    /// What is to stand in the payload, in its order.
+    pub(super) texts: Vec<Text>,
 }
 
 /// Why a wish was not fulfilled.
@@ -36,31 +57,33 @@ pub(super) struct Call<'a> {
 pub(super) enum Unfulfilled {
     /// The helper failed.
     Failed(HelperFailure),
-    /// The manifest forbids it.
+    /// It may not have that.
     Refused(Refusal),
     /// Nobody's fault, but the packet cannot go on as it is.
     Dropped(DropReason),
 }
 
 impl Call<'_> {
-    /// Shows the payload and does what the answer asks for.
-    pub(super) fn consult(&mut self, packet: &mut Packet) -> Result<(), DropReason> {
+    /// Shows a part of the payload and does what the answer asks for, but for the writing.
+    pub(super) fn consult(&mut self, packet: &Packet, shown: Range<usize>) -> Result<(), DropReason> {
         let Some(connection) = self.conntrack.connection(self.id) else { return Ok(()) };
-        let told = told(connection, self.direction);
         let most = usize::from(self.loaded.manifest.state_bytes_max);
         // A helper that was replaced may have left more than its successor takes.
         let state = connection.extension.as_ref().map_or(&[][..], |extension| &extension.helper_state);
-        let state = if state.len() <= most { state } else { &[] };
+        let state = if state.len() <= most { Vec::from(state) } else { Vec::new() };
         self.loaded.calls += 1;
-        let answer = with_payload(packet, |payload| self.loaded.helper.inspect(&told, state, payload));
+        let told = self.told;
+        let answer = with_payload(packet, |payload| {
+            self.loaded.helper.inspect(&told, &state, payload.get(shown.clone()).unwrap_or_default())
+        });
         let fulfilled = match answer {
-            Ok(inspection) => self.fulfil(&told, inspection, packet),
+            Ok(inspection) => self.fulfil(inspection, state, shown),
             Err(failure) => Err(Unfulfilled::Failed(failure)),
         };
         fulfilled.or_else(|unfulfilled| self.answer_for(unfulfilled))
     }
 
-    fn fulfil(&mut self, told: &HelperContext, inspection: Inspection, packet: &mut Packet) -> Result<(), Unfulfilled> {
+    fn fulfil(&mut self, inspection: Inspection, state: Vec<u8>, shown: Range<usize>) -> Result<(), Unfulfilled> {
         let dropped = match inspection.verdict {
             HelperVerdict::Accept => None,
             HelperVerdict::Incomplete => Some((DropReason::HelperIncomplete, "the payload ends inside a command")),
@@ -75,11 +98,13 @@ impl Call<'_> {
         if !state_fits || inspection.wishes.len() > HELPER_WISHES_MAX {
             return Err(Unfulfilled::Failed(HelperFailure::Contract));
         }
-        wish::check_sites(&inspection.wishes, with_payload(packet, <[u8]>::len))?;
+        wish::check_sites(&inspection.wishes, shown.len())?;
+        let Some(connection) = self.conntrack.connection(self.id) else { return Ok(()) };
         for wish in &inspection.wishes {
-            wish::check(wish, told, &self.loaded.manifest)?;
+            wish::check(wish, &self.told, connection, &self.loaded.manifest, self.mode)?;
         }
-        announce::announce(self, told, &inspection.wishes, packet)?;
+        let next = inspection.state.as_ref().unwrap_or(&state);
+        announce::announce(self, next, &inspection.wishes, shown.start)?;
         if let (Some(state), Some(connection)) = (inspection.state, self.conntrack.connection_mut(self.id)) {
             connection.extension_mut().helper_state = state;
         }
@@ -95,19 +120,20 @@ impl Call<'_> {
         match unfulfilled {
             Unfulfilled::Dropped(reason) => return Err(reason),
             Unfulfilled::Failed(failure) => {
-                self.loaded.failures += 1;
                 self.note(|| format!("the call failed: {failure:?}"));
                 self.tell(HelperEvent::Failed { helper, connection, failure });
-                if self.loaded.failures >= HELPER_FAILURES_MAX {
-                    self.loaded.is_quarantined = true;
-                    self.note(|| "failed too often and is not called any more".to_string());
-                    self.tell(HelperEvent::Quarantined(helper));
-                }
+                self.note_failure();
             }
             Unfulfilled::Refused(refusal) => {
                 self.loaded.refusals += 1;
-                self.note(|| format!("its manifest forbids what it wishes for: {refusal:?}"));
+                self.note(|| format!("may not have what it wishes for: {refusal:?}"));
                 self.tell(HelperEvent::Refused { helper, connection, refusal });
+                if refusal.is_of_payload() {
+                    return Ok(());
+                }
+                if self.is_helpers_fault(refusal) {
+                    self.note_failure();
+                }
             }
         }
         match self.loaded.manifest.on_failure {
@@ -119,6 +145,24 @@ impl Call<'_> {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Whether a refusal tells that the helper breaks its own word, and not that its operator has tightened that.
+    fn is_helpers_fault(&self, refusal: Refusal) -> bool {
+        let declared = self.loaded.helper.declared().rewrite_bytes_max;
+        match refusal {
+            Refusal::ThirdParty(_) | Refusal::ServicePort(_) | Refusal::Port(_) => false,
+            Refusal::Protocol | Refusal::Direction | Refusal::Opener | Refusal::Permanent => true,
+            Refusal::Rewriting => declared == 0,
+            Refusal::RewriteSize(bytes) => bytes > u32::from(declared),
+        }
+    }
+
+    fn note_failure(&mut self) {
+        if self.loaded.note_failure(self.now) {
+            self.note(|| "failed too often and is not called any more".to_string());
+            self.tell(HelperEvent::Quarantined(self.helper));
         }
     }
 
@@ -137,12 +181,16 @@ impl Call<'_> {
     /// Asks the helper for the bytes that name an endpoint.
     pub(super) fn render(
         &mut self,
-        told: &HelperContext,
-        site: crate::conntrack::helper::Site,
+        state: &[u8],
+        site: Site,
         endpoint: HelperEndpoint,
     ) -> Result<Vec<u8>, Unfulfilled> {
         self.loaded.calls += 1;
-        self.loaded.helper.render(told, site, endpoint).map_err(Unfulfilled::Failed)
+        match self.loaded.helper.render(&self.told, state, site, endpoint) {
+            Ok(bytes) if bytes.is_empty() => Err(Unfulfilled::Failed(HelperFailure::Contract)),
+            Ok(bytes) => Ok(bytes),
+            Err(failure) => Err(Unfulfilled::Failed(failure)),
+        }
     }
 
     fn tell(&mut self, event: HelperEvent) {
@@ -158,13 +206,14 @@ impl Call<'_> {
     }
 }
 
-/// What the helper is told: the master's tuple in the packet's direction.
-fn told(connection: &Connection, direction: Direction) -> HelperContext {
+/// What a helper is told: the master's tuple in the packet's direction.
+pub(super) fn told(connection: &Connection, direction: Direction, broadcast_prefix: Option<u8>) -> HelperContext {
     let tuple = connection.tuple(direction);
     HelperContext {
         protocol: tuple.protocol(),
         direction,
         source: HelperEndpoint { address: tuple.source_ip(), port: tuple.source_port },
         destination: HelperEndpoint { address: tuple.destination_ip(), port: tuple.destination_port },
+        broadcast_prefix,
     }
 }

@@ -1,8 +1,10 @@
 //! What is told about helpers.
 
+use alloc::{format, string::String};
+
 use serde::{Deserialize, Serialize};
 
-use crate::conntrack::{Address, HelperId, Tuple, helper::HelperFailure};
+use crate::conntrack::{Address, Family, HelperId, Tuple, helper::HelperFailure};
 
 /// Something that happened with a helper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub enum HelperEvent {
         /// How.
         failure: HelperFailure,
     },
-    /// It wished for something that its manifest forbids. Nothing of it was granted.
+    /// It wished for something that it may not have. Nothing of it was granted.
     Refused {
         /// Which helper.
         helper: HelperId,
@@ -29,15 +31,51 @@ pub enum HelperEvent {
     Quarantined(HelperId),
 }
 
-/// What a manifest forbids. A payload can make a helper wish for it, so that it does not count as the helper's failure.
+/// What a wish is refused for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
-    /// To expect a connection to this port, outside of `expect_ports`.
-    Port(u16),
-    /// To expect a connection to this host, which is no endpoint of the master.
+    /// It names this host, which is no endpoint of the master.
     ThirdParty(Address),
-    /// To rewrite at all.
+    /// It names this port, below 1024, where services of a host wait.
+    ServicePort(u16),
+    /// It names this port, outside of its class.
+    Port(u16),
+    /// It is for another protocol than its class.
+    Protocol,
+    /// Its direction is not the one of its class.
+    Direction,
+    /// More could open it than its class allows.
+    Opener,
+    /// It would stay after its first use, which its class does not allow.
+    Permanent,
+    /// It asks for rewriting, which the manifest forbids.
     Rewriting,
-    /// To make a payload longer or shorter by this many bytes, more than `rewrite_bytes_max`.
+    /// It makes a payload longer or shorter by this many bytes, more than the manifest allows.
     RewriteSize(u32),
+}
+
+impl Refusal {
+    /// What it is that the helper may not do: the rest of a sentence that starts with `it may not`. `family` is the
+    /// connection's.
+    #[must_use]
+    pub fn in_words(self, family: Family) -> String {
+        match self {
+            Self::ThirdParty(host) => format!("expect {}, which is no end of the connection", host.to_ip(family)),
+            Self::ServicePort(port) => format!("expect port {port}, where a service may wait"),
+            Self::Port(port) => format!("expect port {port}"),
+            Self::Protocol => "expect that protocol".into(),
+            Self::Direction => "expect that direction".into(),
+            Self::Opener => "expect a connection that so many could open".into(),
+            Self::Permanent => "expect more than one connection".into(),
+            Self::Rewriting => "rewrite a payload".into(),
+            Self::RewriteSize(bytes) => format!("change a payload's length by {bytes} bytes"),
+        }
+    }
+
+    /// Whether it is the payload that asks for it: an honest helper repeats what it reads. The packet goes on as it is then,
+    /// as Linux lets go what names a third party, and the helper has not failed.
+    #[must_use]
+    pub const fn is_of_payload(self) -> bool {
+        matches!(self, Self::ThirdParty(_) | Self::ServicePort(_) | Self::Port(_))
+    }
 }

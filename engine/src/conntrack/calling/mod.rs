@@ -38,10 +38,13 @@ pub(crate) use snapshot::{HelpersRecord, Offer};
 
 use alloc::vec::Vec;
 
-use consult::Call;
+use consult::{Call, Granted};
 use registry::Loaded;
 
-use super::{Connection, Conntrack, Direction, State, Status, Tracking, helper::Framing};
+use super::{
+    Connection, Conntrack, Direction, State, Status, Tracking,
+    helper::{Framing, HelperMode},
+};
 use crate::{
     ending::DropReason,
     nat::sequence,
@@ -49,10 +52,11 @@ use crate::{
     packet::{Packet, Transport},
     surroundings::Surroundings,
     time::Instant,
-    wire::SeqNum,
+    wire::{SeqNum, TcpFlags},
 };
 
 /// Shows a packet's payload to the helper of its connection, and moves its sequence numbers as earlier rewriting asks.
+/// `broadcast_prefix` is what [`HelperContext::broadcast_prefix`](super::helper::HelperContext::broadcast_prefix) says.
 ///
 /// Costs a connection without helper one look. ICMP errors are nothing for helpers.
 ///
@@ -68,6 +72,7 @@ pub fn call(
     conntrack: &mut Conntrack,
     helpers: &mut Helpers,
     packet: &mut Packet,
+    broadcast_prefix: Option<u8>,
     around: &mut Surroundings,
 ) -> Result<(), DropReason> {
     let Tracking::Tracked { connection: id, state, direction } = packet.meta().tracking else { return Ok(()) };
@@ -78,14 +83,20 @@ pub fn call(
     }
     // The segment that is rewritten now keeps its number: only what was booked before counts.
     let moves = connection.status.contains(Status::SEQ_ADJUST);
+    let mode = helpers.mode;
     let mut has_written = false;
     if let Some(helper) = extension.helper
         && let Some(loaded) = helpers.callable(helper)
-        && is_readable(packet, state)
     {
-        let mut call = Call { now, id, helper, direction, conntrack, loaded, around, has_written };
-        show(&mut call, packet)?;
-        has_written = call.has_written;
+        let told = consult::told(connection, direction, broadcast_prefix);
+        let granted = Granted::default();
+        let mut call = Call { now, id, helper, direction, told, conntrack, loaded, mode, around, granted };
+        if is_readable(packet, state) {
+            let written = show(&mut call, packet).and_then(|()| announce::write(&mut call, packet));
+            has_written = written.inspect_err(|_| announce::withdraw(&mut call, 0))?;
+        } else {
+            note_beginning(&mut call, packet);
+        }
     }
     if let (Some(connection), true) = (conntrack.connection(id), moves) {
         sequence::adjust(connection, direction, packet)?;
@@ -116,30 +127,69 @@ fn is_readable(packet: &Packet, state: State) -> bool {
     readable && packet.payload_len() > 0
 }
 
-/// Shows a payload, if it is one that the helper wants to see.
-fn show(call: &mut Call<'_>, packet: &mut Packet) -> Result<(), DropReason> {
-    let seq = packet.tcp().map(|tcp| tcp.seq());
-    match (call.loaded.manifest.framing, seq) {
-        (Framing::Lines, Some(seq)) => show_line(call, packet, seq),
-        (Framing::Lines | Framing::Packet, _) => {
-            let whole = packet.meta().cut_bytes == 0;
-            if whole && is_hit(call.loaded, packet) { call.consult(packet) } else { Ok(()) }
-        }
+/// A line starts right behind a SYN. Linux does not look at it, and misses a connection's first line.
+fn note_beginning(call: &mut Call<'_>, packet: &Packet) {
+    let reads_lines = call.loaded.manifest.framing != Framing::Packet && call.mode != HelperMode::Kernel;
+    let syn = packet.tcp().filter(|tcp| tcp.flags.contains(TcpFlags::SYN)).map(|tcp| tcp.seq());
+    if let (true, Some(syn)) = (reads_lines, syn) {
+        call.note_line(syn + 1);
     }
 }
 
-/// Shows a segment that starts where a line starts, and remembers where the next line starts.
-///
-/// Linux v6.18: `net/netfilter/nf_conntrack_ftp.c`, `help()`.
-fn show_line(call: &mut Call<'_>, packet: &mut Packet, seq: SeqNum) -> Result<(), DropReason> {
+/// Shows a payload, if it is one that the helper wants to see.
+fn show(call: &mut Call<'_>, packet: &Packet) -> Result<(), DropReason> {
+    let seq = packet.tcp().map(|tcp| tcp.seq());
+    let is_kernel = call.mode == HelperMode::Kernel;
+    match (call.loaded.manifest.framing, seq) {
+        (Framing::Lines, Some(seq)) if is_kernel => show_segment(call, packet, seq),
+        (Framing::LooseLines, Some(_)) if is_kernel => show_whole(call, packet),
+        (Framing::Lines | Framing::LooseLines, Some(seq)) => show_lines(call, packet, seq),
+        (Framing::Lines | Framing::LooseLines | Framing::Packet, _) => show_whole(call, packet),
+    }
+}
+
+fn show_whole(call: &mut Call<'_>, packet: &Packet) -> Result<(), DropReason> {
+    let is_whole = packet.meta().cut_bytes == 0;
+    if is_whole && is_hit(call.loaded, packet) { call.consult(packet, 0..packet.payload_len()) } else { Ok(()) }
+}
+
+/// Shows the lines of a segment that starts where a line starts, each alone, and remembers where the next one starts.
+fn show_lines(call: &mut Call<'_>, packet: &Packet, seq: SeqNum) -> Result<(), DropReason> {
     let next = seq + packet.payload_len() as u32;
     // Of a payload that the capture has cut, the end is unknown: taking it for a line's loses nothing, since a line that
-    // does not start there is no command. It is read as far as its lines are whole.
+    // does not start there is no command.
+    let is_cut = packet.meta().cut_bytes > 0;
+    if !call.lines().is_some_and(|lines| lines.contains(seq)) {
+        if is_cut || last_byte(packet) == Some(b'\n') {
+            call.note_line(next);
+        }
+        return Ok(());
+    }
+    let (hits, whole) = with_payload(packet, |payload| call.loaded.triggers.lines(payload));
+    for line in hits {
+        call.consult(packet, line)?;
+    }
+    // A helper that finds its command cut says so, and the segment comes again.
+    let tail = whole..packet.payload_len();
+    if !is_cut && !tail.is_empty() && with_payload(packet, |payload| call.loaded.triggers.hit(&payload[whole..])) {
+        call.consult(packet, tail)?;
+    }
+    call.note_line(if is_cut { next } else { seq + whole as u32 });
+    Ok(())
+}
+
+/// Shows a segment that starts where a line starts as it is, and remembers where the next line starts.
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_ftp.c`, `help()`.
+fn show_segment(call: &mut Call<'_>, packet: &Packet, seq: SeqNum) -> Result<(), DropReason> {
+    let next = seq + packet.payload_len() as u32;
+    // It is read as far as its lines are whole; see `show_lines`.
     let is_cut = packet.meta().cut_bytes > 0;
     let ends_line = is_cut || last_byte(packet) == Some(b'\n');
     let starts_line = call.lines().is_some_and(|lines| lines.contains(seq));
-    let readable = !is_cut || packet.linear_payload().is_some_and(|payload| trigger::find(payload, b'\n').is_some());
-    let result = if starts_line && readable && is_hit(call.loaded, packet) { call.consult(packet) } else { Ok(()) };
+    let readable = with_payload(packet, <[u8]>::len);
+    let is_shown = starts_line && readable > 0 && is_hit(call.loaded, packet);
+    let result = if is_shown { call.consult(packet, 0..readable) } else { Ok(()) };
     let comes_again = matches!(result, Err(DropReason::HelperIncomplete | DropReason::HelperMalformed));
     if ends_line && !comes_again {
         call.note_line(next);

@@ -1,19 +1,20 @@
 //! The helpers that are loaded.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 use core::fmt;
 
 use super::trigger::Triggers;
 use crate::{
     conntrack::{
         HelperId,
-        helper::{Helper, Manifest},
+        helper::{Helper, HelperMode, Manifest},
     },
     limits::{
-        EXPECTATIONS_PER_MASTER_MAX, HELPER_ATTACH_POINTS_MAX, HELPER_CLASSES_MAX, HELPER_STATE_BYTES_MAX,
-        HELPER_TRIGGER_BYTES_MAX, HELPER_TRIGGERS_MAX, HELPERS_MAX,
+        EXPECTATIONS_PER_MASTER_MAX, HELPER_ATTACH_POINTS_MAX, HELPER_CLASSES_MAX, HELPER_FAILURES_MAX,
+        HELPER_FAILURES_WINDOW, HELPER_STATE_BYTES_MAX, HELPER_TRIGGER_BYTES_MAX, HELPER_TRIGGERS_MAX, HELPERS_MAX,
     },
     packet::Packet,
+    time::Instant,
     wire::Protocol,
 };
 
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Helpers {
     pub(super) loaded: Vec<Loaded>,
+    pub(super) mode: HelperMode,
 }
 
 impl Helpers {
@@ -46,6 +48,17 @@ impl Helpers {
             None => return Err(LoadError::TooMany(HELPERS_MAX)),
         };
         Ok(HelperId(number as u16))
+    }
+
+    /// How strictly payloads and wishes are taken.
+    #[must_use]
+    pub const fn mode(&self) -> HelperMode {
+        self.mode
+    }
+
+    /// Takes payloads and wishes that strictly from now on.
+    pub const fn set_mode(&mut self, mode: HelperMode) {
+        self.mode = mode;
     }
 
     /// The helper of that name.
@@ -106,7 +119,7 @@ pub struct HelperStatus<'a> {
     pub calls: u64,
     /// How often that failed.
     pub failures: u32,
-    /// How often it wished for what its manifest forbids.
+    /// How often it wished for what it may not have.
     pub refusals: u64,
     /// Whether it failed too often and is not called any more.
     pub is_quarantined: bool,
@@ -143,8 +156,6 @@ pub enum ManifestFlaw {
     Triggers,
     /// The classes.
     Classes,
-    /// The ports it may expect.
-    Ports,
     /// The bound of its state.
     State,
 }
@@ -163,10 +174,9 @@ impl fmt::Display for ManifestFlaw {
             }
             Self::Classes => write!(
                 f,
-                "1 to {HELPER_CLASSES_MAX} classes, each of 1 to {EXPECTATIONS_PER_MASTER_MAX} expectations that wait a \
-                 second to a day"
+                "1 to {HELPER_CLASSES_MAX} classes, each with a name, of TCP or UDP, with a port range that goes up, and of 1 to \
+                 {EXPECTATIONS_PER_MASTER_MAX} expectations that wait a second to a day"
             ),
-            Self::Ports => f.write_str("a range of expected ports that goes up"),
             Self::State => write!(f, "a bound of its state of at most {HELPER_STATE_BYTES_MAX} bytes"),
         }
     }
@@ -178,26 +188,32 @@ pub(super) fn may_load(manifest: &Manifest) -> Result<(), LoadError> {
 }
 
 fn check(manifest: &Manifest) -> Result<(), ManifestFlaw> {
-    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-    let name_is_right = (1..=15).contains(&manifest.name.len()) && manifest.name.bytes().all(letter);
     let attach_is_right = (0..=HELPER_ATTACH_POINTS_MAX).contains(&manifest.attach.len())
         && manifest.attach.iter().all(|point| is_transport(point.protocol) && !point.ports.is_empty());
     let triggers_are_right = manifest.triggers.len() <= HELPER_TRIGGERS_MAX
         && manifest.triggers.iter().all(|trigger| (1..=HELPER_TRIGGER_BYTES_MAX).contains(&trigger.bytes.len()));
     let classes_are_right = (1..=HELPER_CLASSES_MAX).contains(&manifest.classes.len())
         && manifest.classes.iter().all(|class| {
-            (1..=EXPECTATIONS_PER_MASTER_MAX).contains(&class.expected_max)
+            is_name(&class.name)
+                && is_transport(class.protocol)
+                && !class.ports.is_empty()
+                && (1..=EXPECTATIONS_PER_MASTER_MAX).contains(&class.expected_max)
                 && (1..=86_400).contains(&class.timeout.as_secs())
         });
     let checks = [
-        (name_is_right, ManifestFlaw::Name),
+        (is_name(&manifest.name), ManifestFlaw::Name),
         (attach_is_right, ManifestFlaw::Attach),
         (triggers_are_right, ManifestFlaw::Triggers),
         (classes_are_right, ManifestFlaw::Classes),
-        (!manifest.expect_ports.is_empty(), ManifestFlaw::Ports),
         (manifest.state_bytes_max <= HELPER_STATE_BYTES_MAX, ManifestFlaw::State),
     ];
     checks.into_iter().find(|(is_right, _)| !is_right).map_or(Ok(()), |(_, flaw)| Err(flaw))
+}
+
+/// Whether it can be a helper's name, or a class's.
+fn is_name(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=15).contains(&name.len()) && name.bytes().all(letter)
 }
 
 /// Whether a helper can read it.
@@ -213,13 +229,37 @@ pub(super) struct Loaded {
     pub(super) calls: u64,
     pub(super) failures: u32,
     pub(super) refusals: u64,
+    /// When its latest calls failed, oldest first; at most [`HELPER_FAILURES_MAX`].
+    pub(super) recent_failures: VecDeque<Instant>,
     pub(super) is_quarantined: bool,
 }
 
 impl Loaded {
     fn new(helper: Box<dyn Helper>, manifest: Manifest) -> Self {
         let triggers = Triggers::new(&manifest.triggers);
-        Self { helper, manifest, triggers, calls: 0, failures: 0, refusals: 0, is_quarantined: false }
+        Self {
+            helper,
+            manifest,
+            triggers,
+            calls: 0,
+            failures: 0,
+            refusals: 0,
+            recent_failures: VecDeque::new(),
+            is_quarantined: false,
+        }
+    }
+
+    /// Counts a failure; whether it is the one too many of late.
+    pub(super) fn note_failure(&mut self, now: Instant) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        let is_old = |when: &Instant| now.since(*when) >= HELPER_FAILURES_WINDOW;
+        while self.recent_failures.front().is_some_and(is_old) {
+            self.recent_failures.pop_front();
+        }
+        self.recent_failures.push_back(now);
+        let is_too_many = self.recent_failures.len() >= HELPER_FAILURES_MAX;
+        self.is_quarantined |= is_too_many;
+        is_too_many
     }
 }
 

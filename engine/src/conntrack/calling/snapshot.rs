@@ -6,14 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use super::registry::{self, Helpers, LoadError, Loaded};
 use crate::{
-    conntrack::helper::{Helper, Manifest},
+    conntrack::helper::{Helper, HelperMode, Manifest},
     limits::{COUNT_MAX, HELPER_FAILURES_MAX, HELPERS_MAX},
     snapshot::{Part, SnapshotError},
+    time::Instant,
 };
 
 /// The helpers that were loaded, by number.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct HelpersRecord(Vec<HelperRecord>);
+pub(crate) struct HelpersRecord {
+    mode: HelperMode,
+    loaded: Vec<HelperRecord>,
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct HelperRecord {
@@ -22,6 +26,7 @@ struct HelperRecord {
     calls: u64,
     failures: u32,
     refusals: u64,
+    recent_failures: Vec<Instant>,
     is_quarantined: bool,
 }
 
@@ -43,10 +48,15 @@ impl HelpersRecord {
     ///
     /// # Errors
     /// When one is missing or (unless `other_helpers`) another one, cannot be loaded, or the record cannot be right.
-    pub(crate) fn check<'a>(&self, offered: &[Offer<'a>], other_helpers: bool) -> Result<Vec<&'a str>, SnapshotError> {
+    pub(crate) fn check<'a>(
+        &self,
+        latest: Instant,
+        offered: &[Offer<'a>],
+        other_helpers: bool,
+    ) -> Result<Vec<&'a str>, SnapshotError> {
         let mut rest: Vec<&Offer<'a>> = offered.iter().collect();
         let mut names = Vec::new();
-        for saved in &self.0 {
+        for saved in &self.loaded {
             let found = rest.iter().position(|offer| offer.manifest.name == saved.name);
             let offer = rest.remove(found.ok_or_else(|| SnapshotError::HelperMissing(saved.name.clone()))?);
             let (name, given) = (saved.name.clone(), offer.component_hash);
@@ -54,7 +64,11 @@ impl HelpersRecord {
                 return Err(SnapshotError::HelperOther { name, saved: saved.component_hash, given });
             }
             let counts_are_right = saved.calls < COUNT_MAX && saved.refusals < COUNT_MAX;
-            Part::Helpers.check(counts_are_right && saved.failures <= HELPER_FAILURES_MAX)?;
+            let recent = &saved.recent_failures;
+            let recent_are_right = recent.len() <= HELPER_FAILURES_MAX
+                && recent.is_sorted()
+                && recent.last().is_none_or(|when| *when <= latest);
+            Part::Helpers.check(counts_are_right && recent_are_right)?;
             names.push(offer.manifest.name.as_str());
         }
         names.extend(rest.iter().map(|offer| offer.manifest.name.as_str()));
@@ -69,27 +83,30 @@ impl HelpersRecord {
 impl Helpers {
     pub(crate) fn save(&self) -> HelpersRecord {
         let saved = |loaded: &Loaded| {
-            let Loaded { helper, manifest, triggers: _, calls, failures, refusals, is_quarantined } = loaded;
+            let Loaded { helper, manifest, triggers: _, calls, failures, refusals, recent_failures, is_quarantined } =
+                loaded;
             HelperRecord {
                 name: manifest.name.clone(),
                 component_hash: helper.component_hash(),
                 calls: *calls,
                 failures: *failures,
                 refusals: *refusals,
+                recent_failures: recent_failures.iter().copied().collect(),
                 is_quarantined: *is_quarantined,
             }
         };
-        HelpersRecord(self.loaded.iter().map(saved).collect())
+        HelpersRecord { mode: self.mode, loaded: self.loaded.iter().map(saved).collect() }
     }
 
     /// The helpers of a record that offered ones were held against, and then the others.
     pub(crate) fn resume(record: &HelpersRecord, mut given: Vec<Box<dyn Helper>>) -> Result<Self, LoadError> {
-        let mut helpers = Self::default();
-        for saved in &record.0 {
+        let mut helpers = Self { mode: record.mode, ..Self::default() };
+        for saved in &record.loaded {
             let Some(at) = given.iter().position(|helper| helper.manifest().name == saved.name) else { continue };
             let number = helpers.load(given.remove(at))?;
             let loaded = &mut helpers.loaded[usize::from(number.0)];
             (loaded.calls, loaded.failures, loaded.refusals) = (saved.calls, saved.failures, saved.refusals);
+            loaded.recent_failures = saved.recent_failures.iter().copied().collect();
             loaded.is_quarantined = saved.is_quarantined;
         }
         given.into_iter().try_for_each(|helper| helpers.load(helper).map(drop))?;

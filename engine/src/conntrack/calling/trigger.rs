@@ -1,8 +1,12 @@
 //! The look that decides whether a payload is worth a helper's time.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use crate::conntrack::helper::{Anchor, Trigger};
+use crate::{
+    conntrack::helper::{Anchor, Trigger},
+    limits::HELPER_LINES_MAX,
+};
 
 /// A manifest's triggers, made ready.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +41,26 @@ impl Triggers {
     /// Whether the payload holds one of them. A line that the payload's end cuts inside a trigger counts.
     pub(super) fn hit(&self, payload: &[u8]) -> bool {
         self.none || self.hit_at_line_start(payload) || self.anywhere.iter().any(|bytes| holds(payload, bytes))
+    }
+
+    /// The whole lines that hold one of them, newlines included, at most [`HELPER_LINES_MAX`]; and where the last whole line
+    /// ends.
+    pub(super) fn lines(&self, payload: &[u8]) -> (Vec<Range<usize>>, usize) {
+        let mut hits = Vec::new();
+        let whole = payload.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let mut start = 0;
+        if !self.hit(&payload[..whole]) {
+            return (hits, whole);
+        }
+        while let Some(end) = find(&payload[start..whole], b'\n').map(|at| start + at + 1)
+            && hits.len() < HELPER_LINES_MAX
+        {
+            if self.hit(&payload[start..end]) {
+                hits.push(start..end);
+            }
+            start = end;
+        }
+        (hits, whole)
     }
 
     fn hit_at_line_start(&self, payload: &[u8]) -> bool {
@@ -136,6 +160,15 @@ mod tests {
         for (payload, hit) in cases {
             assert_eq!(ftp.hit(payload), hit, "{}", payload.escape_ascii());
         }
+    }
+
+    #[test]
+    fn whole_lines_with_a_trigger_are_found_and_where_they_end() {
+        let ftp = triggers(Anchor::LineStart, &[b"PORT"]);
+        assert_eq!(ftp.lines(b"PORT 1\nNOOP\n\nPORT 2\nPORT 3"), (vec![0..7, 13..20], 20));
+        assert_eq!(ftp.lines(b"PORT 1"), (vec![], 0));
+        assert_eq!(ftp.lines(b"NOOP\r\n"), (vec![], 6));
+        assert_eq!(ftp.lines(&b"PORT 1\n".repeat(100)).0.len(), HELPER_LINES_MAX);
     }
 
     #[test]

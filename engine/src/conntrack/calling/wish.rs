@@ -7,7 +7,7 @@ use super::{Refusal, consult::Unfulfilled, registry::is_transport};
 use crate::conntrack::{
     Address, Connection, Family, Status, Tuple,
     expect::{ExpectedNat, SourceMask},
-    helper::{HelperContext, HelperEndpoint, HelperFailure, Manifest, Pattern, Wish},
+    helper::{HelperContext, HelperEndpoint, HelperFailure, HelperMode, Manifest, Opener, Pattern, Wish},
 };
 
 /// Checks that all sites lie within the payload, in its order, and apart.
@@ -23,25 +23,53 @@ pub(super) fn check_sites(wishes: &[Wish], payload_len: usize) -> Result<(), Unf
     Ok(())
 }
 
-/// Holds a wish against the contract, which every helper can keep, and the manifest, which a payload may make it break.
-pub(super) fn check(wish: &Wish, told: &HelperContext, manifest: &Manifest) -> Result<(), Unfulfilled> {
+/// Holds a wish against the contract, which every helper can keep, and against its class.
+pub(super) fn check(
+    wish: &Wish,
+    told: &HelperContext,
+    connection: &Connection,
+    manifest: &Manifest,
+    mode: HelperMode,
+) -> Result<(), Unfulfilled> {
     let contract = Err(Unfulfilled::Failed(HelperFailure::Contract));
     let Pattern { address: Some(address), prefix: None, port: Some(port) } = wish.destination else { return contract };
     let family = |address: IpAddr| address.is_ipv4() == told.source.address.is_ipv4();
     let families_match = family(address) && wish.source.address.is_none_or(family);
-    let class_exists = manifest.classes.len() > usize::from(wish.class);
-    if !is_transport(wish.protocol) || !class_exists || !families_match {
+    let Some(class) = manifest.classes.get(usize::from(wish.class)) else { return contract };
+    if !is_transport(wish.protocol) || !families_match {
         return contract;
     }
-    if !manifest.expect_ports.contains(&port) {
-        return Err(Unfulfilled::Refused(Refusal::Port(port)));
-    }
-    let is_masters = address == told.source.address || address == told.destination.address;
-    if !manifest.loose && !is_masters {
-        return Err(Unfulfilled::Refused(Refusal::ThirdParty(address.into())));
-    }
-    Ok(())
+    let seen = connection.tuple(told.direction.opposite());
+    let ends = [told.source.address, told.destination.address, seen.source_ip(), seen.destination_ip()];
+    let is_own_port = wish.site.is_none() && port == told.source.port;
+    let is_service = port < SERVICE_PORTS_END && !is_own_port && mode == HelperMode::Guarded;
+    let checks = [
+        (wish.protocol == class.protocol, Refusal::Protocol),
+        (class.direction.is_none_or(|direction| direction == wish.direction), Refusal::Direction),
+        (may_open(class.opener, &wish.source, told), Refusal::Opener),
+        (class.permanent || !wish.permanent, Refusal::Permanent),
+        (class.loose || ends.contains(&address), Refusal::ThirdParty(address.into())),
+        (class.ports.contains(&port), Refusal::Port(port)),
+        (!is_service, Refusal::ServicePort(port)),
+    ];
+    let refused = checks.into_iter().find(|(holds, _)| !holds);
+    refused.map_or(Ok(()), |(_, refusal)| Err(Unfulfilled::Refused(refusal)))
 }
+
+/// Whether a class admits those who could open the connection.
+fn may_open(opener: Opener, source: &Pattern, told: &HelperContext) -> bool {
+    let names_peer = source.address == Some(told.destination.address);
+    let is_peer = names_peer && source.prefix.is_none();
+    let is_network = names_peer && source.prefix.is_some() && source.prefix == told.broadcast_prefix;
+    match opener {
+        Opener::Peer => is_peer,
+        Opener::Network => is_peer || is_network,
+        Opener::Anyone => true,
+    }
+}
+
+/// Ports below this one are those of services (RFC 6335, section 6: system ports).
+const SERVICE_PORTS_END: u16 = 1024;
 
 /// A wish in the eyes of the opener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use core::{
 use crate::{
     conntrack::helper::{
         Anchor, AttachPoint, ExpectClass, FailurePolicy, Framing, Helper, HelperContext, HelperEndpoint, HelperFailure,
-        HelperVerdict, Inspection, Manifest, Pattern, Site, Trigger, Wish,
+        HelperVerdict, Inspection, Manifest, Opener, Pattern, Site, Trigger, Wish,
     },
     wire::Protocol,
 };
@@ -34,6 +34,10 @@ pub(super) struct Announcer {
     pub(super) manifest: Manifest,
     /// What [`Helper::render`] puts before the endpoint.
     pub(super) padding: String,
+    /// What it changes in each of its wishes.
+    pub(super) twist: fn(&mut Wish),
+    /// What it has said of itself, when [`Self::manifest`] is tightened.
+    pub(super) declared: Option<Manifest>,
 }
 
 impl Announcer {
@@ -51,11 +55,16 @@ impl Announcer {
                     .collect(),
                 classes: vec![ExpectClass {
                     name: "data".to_string(),
+                    protocol: Protocol::TCP,
+                    direction: None,
+                    opener: Opener::Peer,
+                    ports: 0..=u16::MAX,
+                    loose: false,
+                    permanent: false,
+                    ends_master: false,
                     expected_max: 1,
                     timeout: Duration::from_secs(300),
                 }],
-                expect_ports: 0..=u16::MAX,
-                loose: false,
                 rewrite_bytes_max: 64,
                 state_bytes_max: 4,
                 fuel_per_call: 1_000_000,
@@ -63,6 +72,8 @@ impl Announcer {
                 on_failure: FailurePolicy::Drop,
             },
             padding: String::new(),
+            twist: |_| {},
+            declared: None,
         }
     }
 
@@ -80,6 +91,10 @@ impl Announcer {
 impl Helper for Announcer {
     fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    fn declared(&self) -> &Manifest {
+        self.declared.as_ref().unwrap_or(&self.manifest)
     }
 
     fn component_hash(&self) -> [u8; 32] {
@@ -103,7 +118,9 @@ impl Helper for Announcer {
                     let name = endpoint.to_string();
                     let offset = text.find(&name).unwrap_or_default() as u32;
                     let site = Site { offset, length: name.len() as u32, token: 7 };
-                    wish(told, endpoint.ip(), endpoint.port(), Some(site))
+                    let mut wish = wish(told, endpoint.ip(), endpoint.port(), Some(site));
+                    (self.twist)(&mut wish);
+                    wish
                 };
                 Ok(Inspection { wishes: endpoints.into_iter().map(named).collect(), ..nothing })
             }
@@ -126,7 +143,16 @@ impl Helper for Announcer {
         }
     }
 
-    fn render(&mut self, _: &HelperContext, site: Site, translated: HelperEndpoint) -> Result<Vec<u8>, HelperFailure> {
+    fn render(
+        &mut self,
+        _: &HelperContext,
+        state: &[u8],
+        site: Site,
+        translated: HelperEndpoint,
+    ) -> Result<Vec<u8>, HelperFailure> {
+        if state == b"mute" {
+            return Ok(Vec::new());
+        }
         assert_eq!(site.token, 7, "the site comes back as it was given");
         Ok(format!("{}{}:{}", self.padding, translated.address, translated.port).into_bytes())
     }

@@ -1,4 +1,5 @@
 mod announcer;
+mod refusals;
 
 use alloc::{string::String, vec::Vec};
 
@@ -9,10 +10,10 @@ use crate::{
     conntrack::{
         Address, ExpectationEntry, HelperId, Template,
         expect::ExpectedNat,
-        helper::{FailurePolicy, HelperFailure},
+        helper::{FailurePolicy, HelperFailure, HelperMode},
     },
     event::{Change, Event},
-    limits::HELPER_FAILURES_MAX,
+    limits::{HELPER_FAILURES_MAX, HELPER_FAILURES_WINDOW},
     nat::{
         SequenceAdjustment, fixture,
         lab::{CLIENT, Flow, GATEWAY, Lab, SERVER, only, state_of},
@@ -224,10 +225,11 @@ fn the_servers_word_counts_too_and_names_it_as_the_client_sees_it() {
 }
 
 #[test]
-fn a_line_is_read_only_behind_a_newline_that_was_seen() {
+fn linux_reads_a_line_only_behind_a_newline_that_it_has_seen() {
     let mut lab = Lab::new();
     let id = lab.helpers.load(Announcer::new().boxed()).expect("the manifest is right");
     lab.template = Template { helper: Some(id), ..Template::default() };
+    lab.helpers.set_mode(HelperMode::Kernel);
     let mut flow = Flow::open(&mut lab);
     flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:1\r\n").expect("the first line is not read");
     assert!(lab.conntrack.expectations().is_empty());
@@ -239,8 +241,9 @@ fn a_line_is_read_only_behind_a_newline_that_was_seen() {
 }
 
 #[test]
-fn a_segment_that_ends_inside_a_command_is_dropped_and_read_when_it_comes_whole() {
+fn linux_drops_a_segment_that_ends_inside_a_command_and_reads_it_when_it_comes_whole() {
     let (mut lab, mut flow) = helped(Announcer::new());
+    lab.helpers.set_mode(HelperMode::Kernel);
     let refused = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:512");
     assert_eq!(refused.err(), Some(DropReason::HelperIncomplete));
     let refused = flow.say(&mut lab, Direction::Original, b"OP");
@@ -252,84 +255,34 @@ fn a_segment_that_ends_inside_a_command_is_dropped_and_read_when_it_comes_whole(
 }
 
 #[test]
-fn a_third_party_is_refused_unless_the_manifest_is_loose() {
+fn a_segments_lines_are_shown_one_by_one_and_written_together() {
+    let (mut lab, mut flow) = helped(Announcer::new().with(|manifest| manifest.classes[0].expected_max = 4));
+    let start = flow.next[0];
+    let lines = b"OPEN 10.0.0.5:51210\r\nNOOP\r\nOPEN 10.0.0.5:51211\r\nNOO";
+    let said = flow.say(&mut lab, Direction::Original, lines).expect("it passes");
+    assert_eq!(payload(&said), "OPEN 203.0.113.1:51210\r\nNOOP\r\nOPEN 203.0.113.1:51211\r\nNOO");
+    assert!(is_right(&said, &Routines::PORTABLE));
+    assert_eq!(lab.conntrack.expectations().len(), 2);
+    let adjustment = SequenceAdjustment { correction: SeqNum(start), before: 0, after: 6 };
+    assert_eq!(lab.connection(&said).extension.as_ref().map(|more| more.adjustments[0]), Some(adjustment));
+}
+
+#[test]
+fn a_line_that_drops_its_segment_takes_back_what_lines_before_it_were_granted() {
     let (mut lab, mut flow) = helped(Announcer::new());
-    let refused = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.99:51210\r\n");
-    assert_eq!(refused.err(), Some(DropReason::HelperFailed));
-    let refusal = Refusal::ThirdParty(Address::v4([10, 0, 0, 99]));
-    assert!(matches!(happened(&mut lab)[..], [HelperEvent::Refused { refusal: found, .. }] if found == refusal));
-    let (mut lab, mut flow) = helped_without_nat(Announcer::new().with(|manifest| manifest.loose = true));
-    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.99:51210\r\n").expect("it passes");
-    assert_eq!(expected(&lab), ["198.51.100.21:0 > 10.0.0.99:51210 tcp"]);
-}
-
-#[test]
-fn what_the_manifest_forbids_is_refused_by_name_and_costs_no_trust() {
-    type Case = (fn(&mut Announcer), &'static [u8], Refusal);
-    #[rustfmt::skip]
-    let cases: [Case; 3] = [
-        (|helper| helper.manifest.expect_ports = 1024..=65_535, b"OPEN 10.0.0.5:80\r\n",    Refusal::Port(80)),
-        (|helper| helper.manifest.rewrite_bytes_max = 0,        b"OPEN 10.0.0.5:51210\r\n", Refusal::Rewriting),
-        (|helper| helper.padding = "0".repeat(62),              b"OPEN 10.0.0.5:51210\r\n", Refusal::RewriteSize(65)),
-    ];
-    for (change, line, refusal) in cases {
-        let mut helper = Announcer::new().with(|manifest| manifest.on_failure = FailurePolicy::Pass);
-        change(&mut helper);
-        let (mut lab, mut flow) = helped(helper);
-        for _ in 0..=HELPER_FAILURES_MAX {
-            let said = flow.say(&mut lab, Direction::Original, line).expect("it passes as it is");
-            assert_eq!(said.linear_payload(), Some(line), "{refusal:?}");
-        }
-        assert!(lab.conntrack.expectations().is_empty(), "{refusal:?}");
-        let happened = happened(&mut lab);
-        assert!(
-            matches!(happened[0], HelperEvent::Refused { refusal: found, .. } if found == refusal),
-            "{refusal:?}: {happened:?}"
-        );
-        assert!(lab.helpers.iter().all(|status| !status.is_quarantined && status.failures == 0));
-    }
-}
-
-#[test]
-fn an_answer_against_the_contract_is_a_failure() {
-    for line in [&b"FAR\r\n"[..], b"CLASS\r\n", b"MUCH\r\n", b"OPEN 10.0.0.5:1 10.0.0.5:1\r\n", b"OPEN [::1]:5\r\n"] {
-        let (mut lab, mut flow) = helped(Announcer::new());
-        let failed = flow.say(&mut lab, Direction::Original, line);
-        assert_eq!(failed.err(), Some(DropReason::HelperFailed), "{}", line.escape_ascii());
-        let happened = happened(&mut lab);
-        assert!(matches!(happened[..], [HelperEvent::Failed { failure: HelperFailure::Contract, .. }]), "{happened:?}");
-        assert!(lab.conntrack.expectations().is_empty());
-    }
-}
-
-#[test]
-fn a_failure_costs_what_the_manifest_says() {
-    let (mut lab, mut flow) = helped(Announcer::new());
-    assert_eq!(flow.say(&mut lab, Direction::Original, b"TRAP\r\n").err(), Some(DropReason::HelperFailed));
-    let (mut lab, mut flow) = helped(Announcer::new().with(|manifest| manifest.on_failure = FailurePolicy::Pass));
-    flow.say(&mut lab, Direction::Original, b"TRAP\r\n").expect("it passes");
-    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("it passes");
-    assert_eq!(lab.conntrack.expectations().len(), 1);
-    let (mut lab, mut flow) = helped(Announcer::new().with(|manifest| manifest.on_failure = FailurePolicy::Detach));
-    let said = flow.say(&mut lab, Direction::Original, b"TRAP\r\n").expect("it passes");
-    assert_eq!(lab.connection(&said).helper(), None);
-    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("nobody reads it");
+    let refused = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\nOPEN sesame\r\n");
+    assert_eq!(refused.err(), Some(DropReason::HelperMalformed));
     assert!(lab.conntrack.expectations().is_empty());
 }
 
 #[test]
-fn a_helper_that_fails_too_often_is_not_called_any_more_until_it_is_replaced() {
-    let (mut lab, mut flow) = helped(Announcer::new());
-    for _ in 0..HELPER_FAILURES_MAX {
-        assert!(flow.say(&mut lab, Direction::Original, b"TRAP\r\n").is_err());
-    }
-    assert_eq!(happened(&mut lab).last(), Some(&HelperEvent::Quarantined(HelperId(0))));
-    flow.say(&mut lab, Direction::Original, b"TRAP\r\n").expect("nobody reads it");
-    assert!(happened(&mut lab).is_empty());
-    let id = lab.helpers.load(Announcer::new().boxed());
-    assert_eq!(id, Ok(HelperId(0)));
+fn a_connections_first_line_is_read_but_not_by_linux() {
+    let mut lab = Lab::new();
+    let id = lab.helpers.load(Announcer::new().boxed()).expect("the manifest is right");
+    lab.template = Template { helper: Some(id), ..Template::default() };
+    let mut flow = Flow::open(&mut lab);
     flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("it passes");
-    assert_eq!(lab.conntrack.expectations().len(), 1);
+    assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
 }
 
 #[test]
@@ -364,6 +317,7 @@ fn all_wishes_of_a_payload_come_true_or_none_does() {
 #[test]
 fn port_zero_means_none_is_free_as_in_linux() {
     let (mut lab, mut flow) = helped(Announcer::new());
+    lab.helpers.set_mode(HelperMode::Kernel);
     let refused = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:0\r\n");
     assert_eq!(refused.err(), Some(DropReason::NatExhausted));
     assert_eq!(lab.conntrack.expectations().len(), 1);
@@ -374,8 +328,8 @@ fn a_full_table_of_expectations_drops_what_announces_another() {
     let (mut lab, mut flow) =
         helped_without_nat(Announcer::new().with(|manifest| manifest.classes[0].expected_max = 9));
     lab.around.sysctls.conntrack_expect_max = 1;
-    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:1\r\n").expect("it passes");
-    let refused = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:2\r\n");
+    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:5001\r\n").expect("it passes");
+    let refused = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:5002\r\n");
     assert_eq!(refused.err(), Some(DropReason::ExpectationRefused));
 }
 
@@ -399,7 +353,7 @@ fn a_cut_payload_is_read_as_far_as_its_lines_are_whole() {
 #[rustfmt::skip]
 fn a_manifest_that_cannot_be_right_is_refused_by_what_is_wrong() {
     type Case = (fn(&mut crate::conntrack::helper::Manifest), ManifestFlaw);
-    let cases: [Case; 12] = [
+    let cases: [Case; 14] = [
         (|manifest| manifest.name.clear(),                                      ManifestFlaw::Name),
         (|manifest| manifest.name = "sixteen-letters-".into(),                  ManifestFlaw::Name),
         (|manifest| manifest.name = "FTP".into(),                               ManifestFlaw::Name),
@@ -410,7 +364,9 @@ fn a_manifest_that_cannot_be_right_is_refused_by_what_is_wrong() {
         (|manifest| manifest.classes.clear(),                                   ManifestFlaw::Classes),
         (|manifest| manifest.classes[0].expected_max = 0,                       ManifestFlaw::Classes),
         (|manifest| manifest.classes[0].timeout = core::time::Duration::ZERO,   ManifestFlaw::Classes),
-        (|manifest| manifest.expect_ports = core::ops::RangeInclusive::new(9, 1), ManifestFlaw::Ports),
+        (|manifest| manifest.classes[0].ports = core::ops::RangeInclusive::new(9, 1), ManifestFlaw::Classes),
+        (|manifest| manifest.classes[0].protocol = crate::wire::Protocol::ICMP, ManifestFlaw::Classes),
+        (|manifest| manifest.classes[0].name.clear(),                           ManifestFlaw::Classes),
         (|manifest| manifest.state_bytes_max = 2000,                            ManifestFlaw::State),
     ];
     for (change, flaw) in cases {

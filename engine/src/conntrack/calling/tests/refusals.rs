@@ -1,0 +1,144 @@
+//! What helpers may not have, and what failing costs them.
+
+use super::{Announcer, *};
+
+#[test]
+fn a_third_party_is_left_alone_unless_the_class_is_loose() {
+    let (mut lab, mut flow) = helped(Announcer::new());
+    let said = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.99:51210\r\n").expect("it is left alone");
+    assert_eq!(payload(&said), "OPEN 10.0.0.99:51210\r\n");
+    assert!(lab.conntrack.expectations().is_empty());
+    let refusal = Refusal::ThirdParty(Address::v4([10, 0, 0, 99]));
+    assert!(matches!(happened(&mut lab)[..], [HelperEvent::Refused { refusal: found, .. }] if found == refusal));
+    let (mut lab, mut flow) = helped_without_nat(Announcer::new().with(|manifest| manifest.classes[0].loose = true));
+    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.99:51210\r\n").expect("it passes");
+    assert_eq!(expected(&lab), ["198.51.100.21:0 > 10.0.0.99:51210 tcp"]);
+}
+
+type Case = (fn(&mut Announcer), &'static [u8], Refusal);
+
+/// The refusals of a helper that is changed like that, until its failures would be too many; and its status.
+fn refused((change, line, refusal): Case) -> (usize, bool) {
+    let mut helper = Announcer::new().with(|manifest| manifest.on_failure = FailurePolicy::Pass);
+    change(&mut helper);
+    let (mut lab, mut flow) = helped(helper);
+    for _ in 0..HELPER_FAILURES_MAX {
+        let said = flow.say(&mut lab, Direction::Original, line).expect("it passes as it is");
+        assert_eq!(said.linear_payload(), Some(line), "{refusal:?}");
+    }
+    assert!(lab.conntrack.expectations().is_empty(), "{refusal:?}");
+    let happened = happened(&mut lab);
+    assert!(
+        matches!(happened[0], HelperEvent::Refused { refusal: found, .. } if found == refusal),
+        "{refusal:?}: {happened:?}"
+    );
+    let status = lab.helpers.iter().next().expect("it is loaded");
+    (status.failures as usize, status.is_quarantined)
+}
+
+#[test]
+#[rustfmt::skip]
+fn what_a_payload_asks_too_much_or_an_operator_has_tightened_costs_no_trust() {
+    let cases: [Case; 4] = [
+        (|helper| helper.manifest.classes[0].ports = 2000..=65_535, b"OPEN 10.0.0.5:1999\r\n",  Refusal::Port(1999)),
+        (|_| {},                                                    b"OPEN 10.0.0.5:1023\r\n",  Refusal::ServicePort(1023)),
+        (|helper| { helper.declared = Some(helper.manifest.clone()); helper.manifest.rewrite_bytes_max = 0 },
+                                                                    b"OPEN 10.0.0.5:51210\r\n", Refusal::Rewriting),
+        (|helper| { helper.declared = Some(helper.manifest.clone()); helper.manifest.rewrite_bytes_max = 1 },
+                                                                    b"OPEN 10.0.0.5:51210\r\n", Refusal::RewriteSize(3)),
+    ];
+    for case in cases {
+        assert_eq!(refused(case), (0, false), "{:?}", case.2);
+    }
+}
+
+#[test]
+#[rustfmt::skip]
+fn a_helper_that_breaks_its_own_word_has_failed() {
+    let line = b"OPEN 10.0.0.5:51210\r\n";
+    let cases: [Case; 6] = [
+        (|helper| helper.twist = |wish| wish.protocol = crate::wire::Protocol::UDP, line, Refusal::Protocol),
+        (|helper| helper.manifest.classes[0].direction = Some(Direction::Original), line, Refusal::Direction),
+        (|helper| helper.twist = |wish| wish.source.address = None,                 line, Refusal::Opener),
+        (|helper| helper.twist = |wish| wish.permanent = true,                      line, Refusal::Permanent),
+        (|helper| helper.manifest.rewrite_bytes_max = 0,                            line, Refusal::Rewriting),
+        (|helper| helper.padding = "0".repeat(62),                                  line, Refusal::RewriteSize(65)),
+    ];
+    for case in cases {
+        assert_eq!(refused(case), (HELPER_FAILURES_MAX, true), "{:?}", case.2);
+    }
+}
+
+#[test]
+fn ports_of_services_are_expected_where_the_operator_allows_it() {
+    for mode in [HelperMode::ServicePorts, HelperMode::Kernel] {
+        let (mut lab, mut flow) = helped(Announcer::new());
+        lab.helpers.set_mode(mode);
+        flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:80\r\n").expect("it passes");
+        assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:80 tcp"]);
+    }
+}
+
+#[test]
+fn failures_count_for_a_minute() {
+    let (mut lab, mut flow) = helped(Announcer::new());
+    for _ in 0..10 * HELPER_FAILURES_MAX {
+        assert!(flow.say(&mut lab, Direction::Original, b"TRAP\r\n").is_err());
+        lab.now = lab.now + HELPER_FAILURES_WINDOW / (HELPER_FAILURES_MAX as u32 - 1);
+    }
+    assert!(lab.helpers.iter().all(|status| !status.is_quarantined));
+    for _ in 0..2 {
+        assert!(flow.say(&mut lab, Direction::Original, b"TRAP\r\n").is_err());
+    }
+    assert!(lab.helpers.iter().all(|status| status.is_quarantined));
+}
+
+#[test]
+fn an_answer_against_the_contract_is_a_failure() {
+    for line in [
+        &b"FAR\r\n"[..],
+        b"CLASS\r\n",
+        b"MUCH\r\n",
+        b"OPEN 10.0.0.5:5001 10.0.0.5:5001\r\n",
+        b"OPEN [::1]:5005\r\n",
+        b"STATE mute\r\nOPEN 10.0.0.5:5001\r\n",
+    ] {
+        let (mut lab, mut flow) = helped(Announcer::new());
+        let failed = flow.say(&mut lab, Direction::Original, line);
+        assert_eq!(failed.err(), Some(DropReason::HelperFailed), "{}", line.escape_ascii());
+        let happened = happened(&mut lab);
+        assert!(matches!(happened[..], [HelperEvent::Failed { failure: HelperFailure::Contract, .. }]), "{happened:?}");
+        assert!(lab.conntrack.expectations().is_empty());
+    }
+}
+
+#[test]
+fn a_failure_costs_what_the_manifest_says() {
+    let (mut lab, mut flow) = helped(Announcer::new());
+    assert_eq!(flow.say(&mut lab, Direction::Original, b"TRAP\r\n").err(), Some(DropReason::HelperFailed));
+    let (mut lab, mut flow) = helped(Announcer::new().with(|manifest| manifest.on_failure = FailurePolicy::Pass));
+    flow.say(&mut lab, Direction::Original, b"TRAP\r\n").expect("it passes");
+    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("it passes");
+    assert_eq!(lab.conntrack.expectations().len(), 1);
+    let (mut lab, mut flow) = helped(Announcer::new().with(|manifest| manifest.on_failure = FailurePolicy::Detach));
+    let said = flow.say(&mut lab, Direction::Original, b"TRAP\r\n").expect("it passes");
+    assert_eq!(lab.connection(&said).helper(), None);
+    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("nobody reads it");
+    assert!(lab.conntrack.expectations().is_empty());
+}
+
+#[test]
+fn a_helper_that_fails_too_often_is_not_called_any_more_until_it_is_replaced() {
+    let (mut lab, mut flow) = helped(Announcer::new());
+    for _ in 0..HELPER_FAILURES_MAX {
+        assert!(flow.say(&mut lab, Direction::Original, b"TRAP\r\n").is_err());
+    }
+    assert_eq!(happened(&mut lab).last(), Some(&HelperEvent::Quarantined(HelperId(0))));
+    flow.say(&mut lab, Direction::Original, b"TRAP\r\n").expect("nobody reads it");
+    assert!(happened(&mut lab).is_empty());
+    let id = lab.helpers.load(Announcer::new().boxed());
+    assert_eq!(id, Ok(HelperId(0)));
+    flow.say(&mut lab, Direction::Original, b"NOOP\r\n").expect("it shows where a line starts");
+    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("it passes");
+    assert_eq!(lab.conntrack.expectations().len(), 1);
+}

@@ -1,0 +1,183 @@
+//! A plugin as a component for `wit/helper.wit`: says in the contract's words what the plugin says in Rust's.
+
+use alloc::vec::Vec;
+use core::{
+    marker::PhantomData,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::RangeInclusive,
+};
+
+pub use bindings::export;
+use bindings::exports::towpath::helper::conntrack as wit;
+
+use crate::{
+    Anchor, AttachPoint, Context, Direction, Endpoint, ExpectClass, FailurePolicy, Framing, Inspection, Manifest,
+    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish,
+};
+
+#[doc(hidden)]
+#[expect(unsafe_code, reason = "generated from wit/helper.wit")]
+#[allow(clippy::all, missing_docs, unreachable_pub, reason = "generated from wit/helper.wit")]
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../../wit/helper.wit",
+        world: "conntrack-helper",
+        pub_export_macro: true,
+        export_macro_name: "export",
+    });
+}
+
+/// A plugin that is exported; [`crate::component!`] does it.
+#[derive(Debug)]
+pub struct Component<P>(PhantomData<P>);
+
+impl<P: Plugin> wit::Guest for Component<P> {
+    fn manifest() -> wit::HelperManifest {
+        manifest(P::manifest())
+    }
+
+    fn inspect(told: wit::Context, state: Vec<u8>, payload: Vec<u8>) -> Option<wit::Inspection> {
+        P::inspect(&context(told), &state, &payload).map(inspection)
+    }
+
+    fn render(told: wit::Context, state: Vec<u8>, site: wit::Site, translated: wit::Endpoint) -> Vec<u8> {
+        let wit::Site { offset, length, token } = site;
+        P::render(&context(told), &state, Site { offset, length, token }, endpoint(translated))
+    }
+}
+
+fn context(told: wit::Context) -> Context {
+    Context {
+        protocol: match told.protocol {
+            wit::Protocol::Tcp => Protocol::Tcp,
+            wit::Protocol::Udp => Protocol::Udp,
+        },
+        direction: match told.direction {
+            wit::Direction::Original => Direction::Original,
+            wit::Direction::Reply => Direction::Reply,
+        },
+        source: endpoint(told.source),
+        destination: endpoint(told.destination),
+        broadcast_prefix: told.broadcast_prefix,
+    }
+}
+
+fn endpoint(endpoint: wit::Endpoint) -> Endpoint {
+    let address = match endpoint.address {
+        wit::IpAddress::Ipv4(bits) => Ipv4Addr::from_bits(bits).into(),
+        wit::IpAddress::Ipv6(wit::Ipv6Address { high, low }) => {
+            Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into()
+        }
+    };
+    Endpoint { address, port: endpoint.port }
+}
+
+fn address(address: IpAddr) -> wit::IpAddress {
+    match address {
+        IpAddr::V4(address) => wit::IpAddress::Ipv4(address.to_bits()),
+        IpAddr::V6(address) => {
+            let bits = address.to_bits();
+            wit::IpAddress::Ipv6(wit::Ipv6Address { high: (bits >> 64) as u64, low: bits as u64 })
+        }
+    }
+}
+
+fn inspection(inspection: Inspection) -> wit::Inspection {
+    wit::Inspection {
+        verdict: match inspection.verdict {
+            Verdict::Accept => wit::Verdict::Accept,
+            Verdict::Incomplete => wit::Verdict::Incomplete,
+            Verdict::Malformed => wit::Verdict::Malformed,
+        },
+        wishes: inspection.wishes.iter().map(wish).collect(),
+        state: inspection.state,
+    }
+}
+
+fn wish(wish: &Wish) -> wit::Wish {
+    wit::Wish {
+        class: wish.class,
+        protocol: protocol(wish.protocol),
+        source: pattern(wish.source),
+        destination: pattern(wish.destination),
+        direction: direction(wish.direction),
+        permanent: wish.permanent,
+        site: wish.site.map(|Site { offset, length, token }| wit::Site { offset, length, token }),
+    }
+}
+
+fn pattern(pattern: Pattern) -> wit::Pattern {
+    wit::Pattern { address: pattern.address.map(address), prefix: pattern.prefix, port: pattern.port }
+}
+
+const fn protocol(protocol: Protocol) -> wit::Protocol {
+    match protocol {
+        Protocol::Tcp => wit::Protocol::Tcp,
+        Protocol::Udp => wit::Protocol::Udp,
+    }
+}
+
+const fn direction(direction: Direction) -> wit::Direction {
+    match direction {
+        Direction::Original => wit::Direction::Original,
+        Direction::Reply => wit::Direction::Reply,
+    }
+}
+
+fn manifest(manifest: Manifest) -> wit::HelperManifest {
+    wit::HelperManifest {
+        name: manifest.name,
+        attach: manifest.attach.iter().map(attach_point).collect(),
+        framing: match manifest.framing {
+            Framing::Packet => wit::Framing::Packet,
+            Framing::Lines => wit::Framing::Lines,
+            Framing::LooseLines => wit::Framing::LooseLines,
+        },
+        triggers: manifest.triggers.into_iter().map(trigger).collect(),
+        classes: manifest.classes.into_iter().map(class).collect(),
+        rewrite_bytes_max: manifest.rewrite_bytes_max,
+        state_bytes_max: manifest.state_bytes_max,
+        fuel_per_call: manifest.fuel_per_call,
+        memory_bytes_max: manifest.memory_bytes_max,
+        on_failure: match manifest.on_failure {
+            FailurePolicy::Pass => wit::FailurePolicy::Pass,
+            FailurePolicy::Drop => wit::FailurePolicy::Drop,
+            FailurePolicy::Detach => wit::FailurePolicy::Detach,
+        },
+    }
+}
+
+const fn attach_point(point: &AttachPoint) -> wit::AttachPoint {
+    wit::AttachPoint { protocol: protocol(point.protocol), ports: ports(&point.ports) }
+}
+
+const fn ports(ports: &RangeInclusive<u16>) -> wit::PortRange {
+    wit::PortRange { first: *ports.start(), last: *ports.end() }
+}
+
+fn trigger(trigger: Trigger) -> wit::Trigger {
+    let anchor = match trigger.anchor {
+        Anchor::LineStart => wit::Anchor::LineStart,
+        Anchor::Anywhere => wit::Anchor::Anywhere,
+    };
+    wit::Trigger { bytes: trigger.bytes, anchor }
+}
+
+fn class(class: ExpectClass) -> wit::ExpectClass {
+    wit::ExpectClass {
+        protocol: protocol(class.protocol),
+        direction: class.direction.map(direction),
+        opener: match class.opener {
+            Opener::Peer => wit::Opener::Peer,
+            Opener::Network => wit::Opener::Network,
+            Opener::Anyone => wit::Opener::Anyone,
+        },
+        ports: ports(&class.ports),
+        loose: class.loose,
+        permanent: class.permanent,
+        ends_master: class.ends_master,
+        expected_max: class.expected_max,
+        timeout_seconds: class.timeout_seconds,
+        name: class.name,
+    }
+}
