@@ -45,6 +45,7 @@ const AGREED: &[&str] = &[
     "scenarios/ipv6-local",
     "scenarios/ipv6-log",
     "scenarios/ipv6-nat",
+    "scenarios/ipv6-npt",
     "scenarios/ipv6-reject",
     "scenarios/ipv6-routing",
     "scenarios/ipv6-rules-fragments",

@@ -145,7 +145,7 @@ impl Engine {
         let Some(family) = packet.family() else { return };
         let routines = &self.around.routines;
         match icmp_error::IcmpError::for_reject(with, family) {
-            Some(error) if reject::may_tell(packet, routines) => {
+            Some(error) if matches!(with, RejectWith::HeaderField(_)) || reject::may_tell(packet, routines) => {
                 self.send_error(now, packet, error, attached(packet.meta().tracking));
             }
             None if reject::may_reset(packet, routines) => self.send_reset(now, packet),

@@ -83,7 +83,10 @@ impl IcmpError {
     #[must_use]
     pub const fn for_reject(with: RejectWith, family: Family) -> Option<Self> {
         match (with, family) {
-            (RejectWith::TcpReset, _) => None,
+            (RejectWith::TcpReset, _) | (RejectWith::HeaderField(_), Family::Ipv4) => None,
+            (RejectWith::HeaderField(at), Family::Ipv6) => {
+                Some(Self { rest: [0, 0, 0, at], ..Self::new(Icmpv6Type::PARAMETER_PROBLEM.0, 0) })
+            }
             (RejectWith::Unreachable(code), Family::Ipv4) => Some(Self::new(IcmpType::UNREACHABLE.0, code)),
             (RejectWith::Unreachable(code), Family::Ipv6) => Some(Self::new(Icmpv6Type::UNREACHABLE.0, code)),
         }

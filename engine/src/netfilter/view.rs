@@ -125,7 +125,7 @@ impl RuleId {
     }
 }
 
-/// What a REJECT rule answers with.
+/// What the sender of a packet is told that a rule does not let on, mostly REJECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum RejectWith {
     /// "Destination unreachable" of the packet's family, with this code. The rules' words for codes are in the target's
@@ -133,4 +133,6 @@ pub enum RejectWith {
     Unreachable(u8),
     /// `tcp-reset`
     TcpReset,
+    /// "Parameter problem": the field at this place of the IPv6 header (SNPT, DNPT).
+    HeaderField(u8),
 }

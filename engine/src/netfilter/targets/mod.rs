@@ -12,6 +12,7 @@ mod mark;
 mod nat;
 mod nflog;
 mod notrack;
+mod npt;
 mod reject;
 mod set;
 mod tcpmss;
@@ -128,6 +129,7 @@ all_targets! {
     Connmark = connmark::Connmark,
     Ct = ct::Ct,
     Dnat = nat::Dnat,
+    Dnpt = npt::Dnpt,
     Dscp = dscp::Dscp,
     Hl = ttl::Hl,
     Log = log::Log,
@@ -140,6 +142,7 @@ all_targets! {
     Reject = reject::Reject,
     SetTarget = set::SetTarget,
     Snat = nat::Snat,
+    Snpt = npt::Snpt,
     Tcpmss = tcpmss::Tcpmss,
     Tee = tee::Tee,
     Tos = tos::Tos,
