@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use towpath_engine::{Engine, conntrack::Family};
 use towpath_replay::{
-    check::{Finding, Level, check},
+    check::{Finding, LINTS, Level, Lint, check, lint_of},
     replay::{Replay, Setup},
 };
 
@@ -21,6 +21,12 @@ use super::{Answer, capture::GatewayFiles};
 pub(crate) struct Check {
     #[command(flatten)]
     gateway: GatewayFiles,
+    /// Not this; may be given more than once.
+    #[arg(long, value_name = "ID")]
+    allow: Vec<String>,
+    /// Say what is looked for, why it matters and what to change, and check nothing.
+    #[arg(long)]
+    lints: bool,
     /// One JSON object a line (towpath.check/1) instead of text.
     #[arg(long)]
     json: bool,
@@ -37,6 +43,12 @@ struct Head {
 
 impl Check {
     pub(crate) fn main(self) -> Result<Answer> {
+        if let Some(unknown) = self.allow.iter().find(|id| lint_of(id).is_none()) {
+            return Err(anyhow!("there is no lint '{unknown}'; towpath check --lints shows all"));
+        }
+        if self.lints {
+            return self.write_lints();
+        }
         if !self.gateway.are_given() {
             return Err(anyhow!("name what to check: -c gateway.toml, -r rules.v4, or both"));
         }
@@ -50,6 +62,7 @@ impl Check {
             // Without a configuration nothing is known about interfaces.
             findings.retain(|finding| finding.kind != "no-interface");
         }
+        findings.retain(|finding| !self.allow.iter().any(|id| id == finding.kind));
         let head = Head::of(replay.engine());
         let mut out = io::stdout().lock();
         if self.json {
@@ -63,6 +76,20 @@ impl Check {
         out.flush()?;
         let is_warned = findings.iter().any(|finding| finding.level == Level::Warning);
         Ok(if is_warned { Answer::No } else { Answer::Fine })
+    }
+
+    fn write_lints(&self) -> Result<Answer> {
+        let mut out = io::stdout().lock();
+        for lint in &LINTS {
+            if self.json {
+                writeln!(out, "{}", serde_json::to_string(lint)?)?;
+            } else {
+                let Lint { id, level, why, change } = lint;
+                writeln!(out, "{id} ({})\n    {why}\n    to change: {change}", level.name())?;
+            }
+        }
+        out.flush()?;
+        Ok(Answer::Fine)
     }
 }
 

@@ -39,3 +39,22 @@ fn rules_alone_can_be_checked_and_their_interfaces_are_taken_as_they_are() {
 fn there_has_to_be_something_to_check() {
     assert_eq!(towpath("check").wrong(), "towpath: name what to check: -c gateway.toml, -r rules.v4, or both");
 }
+
+#[test]
+fn what_is_looked_for_is_listed_and_each_can_be_allowed() {
+    let told = towpath("check --lints").fine();
+    assert!(told.starts_with("answers-dropped (warning)\n    connections are let begin, "), "{told}");
+    assert!(told.lines().count() >= 33, "{told}");
+    let rules = "-A INPUT -p icmp -m limit --limit 5/sec -j ACCEPT\n";
+    let place = router(rules);
+    let said = place.towpath("check -c gateway.toml");
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.out.starts_with("rules.v4:1: warning: what exceeds this limit is accepted all the same"),
+        "{}",
+        said.out
+    );
+    place.towpath("check -c gateway.toml --allow limit-without-drop").fine();
+    let said = place.towpath("check -c gateway.toml --allow limits").wrong();
+    assert_eq!(said, "towpath: there is no lint 'limits'; towpath check --lints shows all");
+}

@@ -55,13 +55,20 @@ fn remark(reader: &Reader<'_>, table: &Table, hook: Hook, answers: Hook) -> Opti
 }
 
 /// Whether what no rule accepts is dropped at the end.
-fn is_closed(chain: &Chain) -> bool {
+pub(super) fn is_closed(chain: &Chain) -> bool {
     let ends_with_drop = chain.rules.iter().any(|rule| is_drop(rule) && takes_all(rule));
     ends_with_drop || chain.policy.is_some_and(|policy| !policy.accept)
 }
 
 /// The accepting rules of a built-in chain and of the chains it leads to, with chain and index.
-fn accepting(table: &Table, hook: Hook) -> Vec<(usize, usize, &Rule)> {
+pub(super) fn accepting(table: &Table, hook: Hook) -> Vec<(usize, usize, &Rule)> {
+    let mut found = reachable(table, hook);
+    found.retain(|(_, _, rule)| rule.jump == Jump::Accept);
+    found
+}
+
+/// The rules of a built-in chain and of the chains it leads to, with chain and index.
+pub(super) fn reachable(table: &Table, hook: Hook) -> Vec<(usize, usize, &Rule)> {
     let Some((first, _)) = built_in(table, hook) else { return Vec::new() };
     let mut found = Vec::new();
     let mut chains = vec![first];
@@ -70,9 +77,7 @@ fn accepting(table: &Table, hook: Hook) -> Vec<(usize, usize, &Rule)> {
     while let Some(&at) = chains.get(next) {
         next += 1;
         for (index, rule) in table.chains[at].rules.iter().enumerate() {
-            if rule.jump == Jump::Accept {
-                found.push((at, index, rule));
-            }
+            found.push((at, index, rule));
             if let Some(chain) = rule.jump.chain().and_then(|name| table.find(name))
                 && !core::mem::replace(&mut is_seen[chain], true)
             {

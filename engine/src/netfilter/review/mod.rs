@@ -9,10 +9,12 @@
 //! | `cover` | whether one rule asks for all that another asks for |
 //! | `reach` | rules and chains that no packet gets to |
 //! | `answers` | what is let through and whose answers are not |
+//! | `habits` | rules that are right as such, and seldom what somebody meant |
 //! | `invalid` | INVALID packets that leave a translating gateway as they are |
 
 mod answers;
 mod cover;
+mod habits;
 mod invalid;
 mod reach;
 
@@ -20,6 +22,7 @@ mod reach;
 mod tests;
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use core::net::IpAddr;
 
 use super::{
     Hook, RuleId, RuleInfo, RuleSet, TableName,
@@ -96,6 +99,23 @@ pub enum Remark {
         /// The rule that would translate others.
         translation: RuleInfo,
     },
+    /// A rule masquerades whatever leaves, wherever it comes from and goes to.
+    MasqueradesEverywhere {
+        /// The rule.
+        rule: RuleInfo,
+    },
+    /// A rule accepts so many packets a time, and nothing behind it drops the rest.
+    LimitWithoutDrop {
+        /// The rule.
+        rule: RuleInfo,
+    },
+    /// A rule sends connections to a host that FORWARD lets none through to.
+    NotForwarded {
+        /// The rule.
+        rule: RuleInfo,
+        /// The host.
+        address: IpAddr,
+    },
 }
 
 impl RuleSet {
@@ -110,6 +130,7 @@ impl RuleSet {
         }
         remarks.extend(answers::remarks(&reader));
         remarks.extend(invalid::remark(&reader));
+        remarks.extend(habits::remarks(&reader, devices));
         Review {
             remarks,
             translation: reader.first(|_, rule| is_translation(rule)),

@@ -168,6 +168,62 @@ fn short(text: &str) -> Vec<String> {
         Remark::Untranslated { rule, translation } => {
             format!("{}: not translated by {}", line(rule), translation.line)
         }
+        Remark::MasqueradesEverywhere { rule } => format!("{} masquerades everywhere", rule.line),
+        Remark::LimitWithoutDrop { rule } => format!("{} limits nothing", rule.line),
+        Remark::NotForwarded { rule, address } => format!("{} sends to {address}, which is not let through", rule.line),
     };
     review(text).remarks.iter().map(told).collect()
+}
+
+#[test]
+fn masquerading_whatever_leaves_is_remarked_and_with_a_device_or_a_source_it_is_not() {
+    let drop = "-A FORWARD -m conntrack --ctstate INVALID -j DROP\n";
+    let remarked = |rule: &str| short(&format!("{drop}-t nat -A POSTROUTING {rule}\n"));
+    assert_eq!(remarked("-j MASQUERADE"), ["2 masquerades everywhere"]);
+    assert_eq!(remarked("-p tcp -m comment --comment x -j MASQUERADE"), ["2 masquerades everywhere"]);
+    for rule in [
+        "-o wan -j MASQUERADE",
+        "-s 10.0.0.0/8 -j MASQUERADE",
+        "-m mark --mark 1 -j MASQUERADE",
+        "! -d 10.0.0.0/8 -j MASQUERADE",
+    ] {
+        assert_eq!(remarked(rule), [""; 0], "{rule}");
+    }
+}
+
+#[test]
+fn a_limit_that_only_accepts_is_remarked_unless_something_behind_it_may_drop() {
+    let limit = "-A INPUT -p icmp -m limit --limit 5/s -j ACCEPT\n";
+    assert_eq!(short(limit), ["1 limits nothing"]);
+    for behind in
+        ["-A INPUT -p icmp -j DROP", "-P INPUT DROP\n-A OUTPUT -j ACCEPT", "-N x\n-A x -j DROP\n-A INPUT -j x"]
+    {
+        assert!(!short(&format!("{limit}{behind}\n")).contains(&"1 limits nothing".into()), "{behind}");
+    }
+    assert_eq!(short("-A INPUT -m limit --limit 5/s -j LOG\n"), [""; 0]);
+}
+
+#[test]
+fn a_host_that_connections_are_sent_to_and_that_nothing_is_let_through_to_is_remarked() {
+    let dnat = "-P FORWARD DROP\n-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-t nat -A PREROUTING -i wan -p tcp --dport 80 -j DNAT --to-destination 10.0.0.80:8080\n";
+    let told = "3 sends to 10.0.0.80, which is not let through";
+    let is_remarked = |rules: &str| short(&format!("{dnat}{rules}")).contains(&told.into());
+    for rules in [
+        "",
+        "-A FORWARD -d 10.0.0.81 -j ACCEPT\n",
+        "-A FORWARD -i lan -j ACCEPT\n",
+        "-A FORWARD -p udp -j ACCEPT\n",
+        "-A FORWARD -d 10.0.0.80 -p tcp --dport 80 -j ACCEPT\n",
+    ] {
+        assert!(is_remarked(rules), "{rules}");
+    }
+    for rules in [
+        "-P FORWARD ACCEPT\n",
+        "-A FORWARD -d 10.0.0.80 -p tcp --dport 8080 -j ACCEPT\n",
+        "-A FORWARD -i wan -j ACCEPT\n",
+        "-A FORWARD -m conntrack --ctstate DNAT -j ACCEPT\n",
+        "-N x\n-A x -d 10.0.0.0/24 -p tcp -m multiport --dports 8080,8081 -j ACCEPT\n-A FORWARD -j x\n",
+    ] {
+        assert!(!is_remarked(rules), "{rules}");
+    }
 }

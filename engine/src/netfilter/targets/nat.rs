@@ -66,6 +66,13 @@ translation! {
     parse_endpoint, Translate
 }
 
+impl Dnat {
+    /// What the destination becomes, and of which family that is.
+    pub(in crate::netfilter) const fn range(&self) -> (&NatRange, Family) {
+        (&self.0, self.1)
+    }
+}
+
 translation! {
     /// The source becomes the address of the device that the packet leaves by.
     Masquerade, "MASQUERADE", &[Hook::Postrouting], "to-ports",

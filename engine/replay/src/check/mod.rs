@@ -11,10 +11,13 @@
 //! |---|---|
 //! | `schema` | `"towpath.check/1"`, in the first line, with `interfaces`, `rules` and `helpers` counted |
 //! | `level` | `warning`: most likely wrong; `note`: worth knowing |
-//! | `kind` | `shadowed`, `unreachable`, `unused-chain`, `no-interface`, `answers-dropped`, `invalid-untranslated`, `not-forwarding`, `related-without-helper` |
+//! | `kind` | a word of [`LINTS`] |
 //! | `file`, `line` | where; `line` is null when it is about the whole file |
 //! | `rule` | the rule as `iptables-save` prints it; null: it is about none |
 //! | `text` | the finding in a sentence |
+//! | `change` | what to change, in general |
+
+mod lints;
 
 use core::fmt;
 
@@ -25,6 +28,7 @@ use towpath_engine::{
     netfilter::{Hook, Remark, RuleInfo},
 };
 
+pub use self::lints::{LINTS, Lint, lint_of};
 use crate::config::Config;
 
 /// Something that a reader would say.
@@ -42,6 +46,8 @@ pub struct Finding {
     pub rule: Option<String>,
     /// A sentence.
     pub text: String,
+    /// What to change, in general.
+    pub change: &'static str,
 }
 
 /// How bad a finding is.
@@ -102,27 +108,32 @@ fn of_family(engine: &Engine, config: Option<&Config>, family: Family) -> Vec<Fi
     };
     if let Some(rule) = review.translation.as_ref().filter(|_| forwards == 0) {
         let text = format!("it translates, but {switch} is 0: nothing is forwarded");
-        findings.push(Finding::about(rule, Level::Warning, "not-forwarding", text));
+        findings.push(Finding::about(rule, "not-forwarding", text));
     }
     if let (Some(rule), None) = (&review.related, &review.helper)
         && config.is_some_and(|config| config.helpers.is_empty())
     {
         let text = "no helper is attached, so only ICMP errors are RELATED; active FTP and its like need a [[helper]] or `-j CT --helper`";
-        findings.push(Finding::about(rule, Level::Note, "related-without-helper", text.to_owned()));
+        findings.push(Finding::about(rule, "related-without-helper", text.to_owned()));
     }
     findings
 }
 
 impl Finding {
-    fn about(rule: &RuleInfo, level: Level, kind: &'static str, text: String) -> Self {
-        Self { level, kind, file: rule.file.clone(), line: Some(rule.line), rule: Some(rule.text.clone()), text }
+    fn new(kind: &'static str, file: &str, text: String) -> Self {
+        let (level, change) = lint_of(kind).map_or((Level::Warning, ""), |lint| (lint.level, lint.change));
+        Self { level, kind, file: file.to_owned(), line: None, rule: None, text, change }
+    }
+
+    fn about(rule: &RuleInfo, kind: &'static str, text: String) -> Self {
+        Self { line: Some(rule.line), rule: Some(rule.text.clone()), ..Self::new(kind, &rule.file, text) }
     }
 
     /// About a rule, or about a chain's policy, which has no line.
     fn about_either(rule: Option<&RuleInfo>, file: &str, kind: &'static str, text: String) -> Self {
         match rule {
-            Some(rule) => Self::about(rule, Level::Warning, kind, text),
-            None => Self { level: Level::Warning, kind, file: file.to_owned(), line: None, rule: None, text },
+            Some(rule) => Self::about(rule, kind, text),
+            None => Self::new(kind, file, text),
         }
     }
 }
@@ -131,7 +142,7 @@ fn of_remark(remark: &Remark, file: &str) -> Finding {
     match remark {
         Remark::Shadowed { rule, by } => {
             let text = format!("no packet matches: {} takes all that it asks for (`{}`)", place(by), by.text);
-            Finding::about(rule, Level::Warning, "shadowed", text)
+            Finding::about(rule, "shadowed", text)
         }
         Remark::Unreachable { rule, count, by } => {
             let what = match count {
@@ -139,16 +150,15 @@ fn of_remark(remark: &Remark, file: &str) -> Finding {
                 _ => format!("no packet gets to this rule and the {} behind it", count - 1),
             };
             let text = format!("{what}: {} takes every packet (`{}`)", place(by), by.text);
-            Finding::about(rule, Level::Warning, "unreachable", text)
+            Finding::about(rule, "unreachable", text)
         }
         Remark::Unused { table, chain, rule } => {
             let text = format!("no built-in chain of table {} leads to chain {chain}", table.name());
-            let found = Finding::about_either(rule.as_ref(), file, "unused-chain", text);
-            Finding { level: Level::Note, ..found }
+            Finding::about_either(rule.as_ref(), file, "unused-chain", text)
         }
         Remark::NoDevice { rule, device } => {
             let text = format!("the gateway has no interface '{device}', so this never matches");
-            Finding::about(rule, Level::Warning, "no-interface", text)
+            Finding::about(rule, "no-interface", text)
         }
         Remark::Unanswered { rule, hook, answers } => {
             Finding::about_either(rule.as_ref(), file, "answers-dropped", unanswered(rule.is_some(), *hook, *answers))
@@ -161,6 +171,18 @@ fn of_remark(remark: &Remark, file: &str) -> Finding {
                 translation.text
             );
             Finding::about_either(rule.as_ref(), file, "invalid-untranslated", text)
+        }
+        Remark::MasqueradesEverywhere { rule } => {
+            let text = "this translates whatever leaves, also what goes back inside; name the way out with `-o`";
+            Finding::about(rule, "masquerade-everywhere", text.to_owned())
+        }
+        Remark::LimitWithoutDrop { rule } => {
+            let text = "what exceeds this limit is accepted all the same: nothing behind it in the chain drops";
+            Finding::about(rule, "limit-without-drop", text.to_owned())
+        }
+        Remark::NotForwarded { rule, address } => {
+            let text = format!("connections are sent to {address}, but no rule of FORWARD lets them through to it");
+            Finding::about(rule, "dnat-not-forwarded", text)
         }
     }
 }
@@ -222,6 +244,23 @@ mod tests {
         assert!(findings(GATEWAY, rules)[0].starts_with("rules.v4:1: note: no helper is attached"));
         let with = format!("{GATEWAY}[[helper]]\nname='ftp'\n");
         assert_eq!(findings(&with, rules), [""; 0]);
+    }
+
+    #[test]
+    fn every_finding_is_of_the_table_and_the_table_is_in_order() {
+        assert!(LINTS.windows(2).all(|pair| pair[0].id < pair[1].id));
+        let found = {
+            let config = Config::read("gateway.toml", GATEWAY).unwrap();
+            let rules = "-P FORWARD DROP\n-A INPUT -m limit --limit 1/s -j ACCEPT\n-t nat -A POSTROUTING -j MASQUERADE\n-t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 10.9.9.9\n";
+            let rules = vec![Source { name: "rules.v4", text: rules }];
+            let setup = Setup { config: Some(config.clone()), rules, ..Setup::default() };
+            let replay = Replay::new(setup).map_err(|error| error.to_string()).unwrap();
+            check(replay.engine(), Some(&config))
+        };
+        let kinds: Vec<_> = found.iter().map(|finding| (finding.line, finding.kind)).collect();
+        let expected = [(2, "limit-without-drop"), (3, "masquerade-everywhere"), (4, "dnat-not-forwarded")];
+        assert_eq!(kinds, expected.map(|(line, kind)| (Some(line), kind)));
+        assert!(found.iter().all(|finding| lint_of(finding.kind).is_some_and(|lint| lint.change == finding.change)));
     }
 
     #[test]

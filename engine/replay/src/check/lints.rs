@@ -1,0 +1,66 @@
+//! What is looked for, as a table.
+
+use serde::Serialize;
+
+use super::Level::{self, Note, Warning};
+
+/// Something that is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Lint {
+    /// Its word: `kind` of a finding, and what `--allow` takes.
+    pub id: &'static str,
+    /// How bad it is.
+    pub level: Level,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What to change.
+    pub change: &'static str,
+}
+
+/// All that is looked for, by their words.
+#[rustfmt::skip]
+pub const LINTS: [Lint; 11] = [
+    lint("answers-dropped", Warning,
+        "connections are let begin, and the answers to them are dropped",
+        "accept `-m conntrack --ctstate ESTABLISHED,RELATED` where the answers pass"),
+    lint("dnat-not-forwarded", Warning,
+        "connections are sent to a host that FORWARD drops them for",
+        "accept them in FORWARD by the host's own address and port, or all of them with `-m conntrack --ctstate DNAT`"),
+    lint("invalid-untranslated", Warning,
+        "INVALID packets belong to no connection and leave with their private source",
+        "drop `-m conntrack --ctstate INVALID` before they are accepted"),
+    lint("limit-without-drop", Warning,
+        "what exceeds the limit goes on to the next rule, and nothing there drops it",
+        "drop the same packets in the next rule, or by the chain's policy"),
+    lint("masquerade-everywhere", Warning,
+        "what goes back inside is translated too, so that servers there see the gateway instead of their clients",
+        "name the way out with `-o`, or the networks with `-s`"),
+    lint("no-interface", Warning,
+        "the rule never matches",
+        "correct the interface's name, or describe the interface in gateway.toml"),
+    lint("not-forwarding", Warning,
+        "addresses are translated, and no packet passes the gateway",
+        "set the sysctl to 1, or take the rules out"),
+    lint("related-without-helper", Note,
+        "without a helper only ICMP errors are RELATED",
+        "attach a helper with [[helper]] or `-j CT --helper`, or leave RELATED as it is for the errors"),
+    lint("shadowed", Warning,
+        "an earlier rule takes every packet that this one asks for",
+        "move the rule before the other one, or take it out"),
+    lint("unreachable", Warning,
+        "an earlier rule takes every packet",
+        "move the rules before that one, or take them out"),
+    lint("unused-chain", Note,
+        "its rules are never asked",
+        "jump to the chain, or take it out"),
+];
+
+const fn lint(id: &'static str, level: Level, why: &'static str, change: &'static str) -> Lint {
+    Lint { id, level, why, change }
+}
+
+/// What is looked for by that word.
+#[must_use]
+pub fn lint_of(id: &str) -> Option<&'static Lint> {
+    LINTS.iter().find(|lint| lint.id == id)
+}
