@@ -122,6 +122,17 @@ fn honest_commands_are_expected_whole_and_nothing_beyond() {
     assert_eq!(client(IRC, offer), ["0.0.0.0:0 > 203.0.113.1:8080 tcp"]);
 }
 
+#[test]
+fn attacks_do_not_cost_others_their_helper() {
+    let mut engine = gateway();
+    for number in 0..40 {
+        let attack = &MUSEUM[number % MUSEUM.len()];
+        let start = Instant::from_secs(10);
+        converse(&mut engine, start, 40_000 + number as u16, attack.port, attack.from, attack.payloads);
+    }
+    assert!(engine.helpers().iter().all(|helper| !helper.is_quarantined && helper.failures == 0));
+}
+
 /// What comes of the last payload, and what is expected afterwards.
 fn carry_out(port: u16, from: Side, payloads: &[&str]) -> (End, Vec<String>) {
     let mut engine = gateway();
@@ -174,7 +185,7 @@ fn feed(engine: &mut Engine, now: Instant, device: &str, line: &str) -> Option<&
                 Refusal::ServicePort(_) => "ServicePort",
                 Refusal::Port(_) => "Port",
                 Refusal::Protocol | Refusal::Direction | Refusal::Opener | Refusal::Permanent => "manifest",
-                Refusal::Rewriting | Refusal::RewriteSize(_) => "Rewriting",
+                Refusal::Rewriting | Refusal::RewriteSize(_) | Refusal::RewriteLoss(_) => "Rewriting",
             });
         }
     }

@@ -82,10 +82,11 @@ fn fulfil(call: &mut Call<'_>, state: &[u8], wish: &Wish, offset: usize) -> Resu
     let endpoint = HelperEndpoint { address: tuple.destination_ip(), port };
     call.note(|| format!("expects {}, and names it {}:{port}", with_port(&tuple, port), endpoint.address));
     let bytes = call.render(state, site, endpoint)?;
-    let difference = (bytes.len() as i64 - i64::from(site.length)).unsigned_abs();
-    if difference > u64::from(call.loaded.manifest.rewrite_bytes_max) {
-        let bytes = u32::try_from(difference).unwrap_or(u32::MAX);
-        return Err(Unfulfilled::Refused(Refusal::RewriteSize(bytes)));
+    let grown = bytes.len() as i64 - i64::from(site.length);
+    if grown.unsigned_abs() > u64::from(call.loaded.manifest.rewrite_bytes_max) {
+        let bytes = u32::try_from(grown.unsigned_abs()).unwrap_or(u32::MAX);
+        let refusal = if grown > 0 { Refusal::RewriteSize(bytes) } else { Refusal::RewriteLoss(bytes) };
+        return Err(Unfulfilled::Refused(refusal));
     }
     let start = offset + site.offset as usize;
     call.granted.texts.push(Text { range: start..start + site.length as usize, bytes });

@@ -152,7 +152,7 @@ impl Call<'_> {
     fn is_helpers_fault(&self, refusal: Refusal) -> bool {
         let declared = self.loaded.helper.declared().rewrite_bytes_max;
         match refusal {
-            Refusal::ThirdParty(_) | Refusal::ServicePort(_) | Refusal::Port(_) => false,
+            Refusal::ThirdParty(_) | Refusal::ServicePort(_) | Refusal::Port(_) | Refusal::RewriteLoss(_) => false,
             Refusal::Protocol | Refusal::Direction | Refusal::Opener | Refusal::Permanent => true,
             Refusal::Rewriting => declared == 0,
             Refusal::RewriteSize(bytes) => bytes > u32::from(declared),

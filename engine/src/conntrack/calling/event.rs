@@ -50,8 +50,10 @@ pub enum Refusal {
     Permanent,
     /// It asks for rewriting, which the manifest forbids.
     Rewriting,
-    /// It makes a payload longer or shorter by this many bytes, more than the manifest allows.
+    /// It makes a payload longer by this many bytes, more than the manifest allows.
     RewriteSize(u32),
+    /// It makes a payload shorter by this many bytes, more than the manifest allows: what stands there is that long.
+    RewriteLoss(u32),
 }
 
 impl Refusal {
@@ -68,7 +70,8 @@ impl Refusal {
             Self::Opener => "expect a connection that so many could open".into(),
             Self::Permanent => "expect more than one connection".into(),
             Self::Rewriting => "rewrite a payload".into(),
-            Self::RewriteSize(bytes) => format!("change a payload's length by {bytes} bytes"),
+            Self::RewriteSize(bytes) => format!("make a payload longer by {bytes} bytes"),
+            Self::RewriteLoss(bytes) => format!("make a payload shorter by {bytes} bytes"),
         }
     }
 

@@ -39,13 +39,15 @@ fn refused((change, line, refusal): Case) -> (usize, bool) {
 #[test]
 #[rustfmt::skip]
 fn what_a_payload_asks_too_much_or_an_operator_has_tightened_costs_no_trust() {
-    let cases: [Case; 4] = [
+    let cases: [Case; 5] = [
         (|helper| helper.manifest.classes[0].ports = 2000..=65_535, b"OPEN 10.0.0.5:1999\r\n",  Refusal::Port(1999)),
         (|_| {},                                                    b"OPEN 10.0.0.5:1023\r\n",  Refusal::ServicePort(1023)),
         (|helper| { helper.declared = Some(helper.manifest.clone()); helper.manifest.rewrite_bytes_max = 0 },
                                                                     b"OPEN 10.0.0.5:51210\r\n", Refusal::Rewriting),
         (|helper| { helper.declared = Some(helper.manifest.clone()); helper.manifest.rewrite_bytes_max = 1 },
                                                                     b"OPEN 10.0.0.5:51210\r\n", Refusal::RewriteSize(3)),
+        (|helper| helper.twist = |wish| if let Some(site) = &mut wish.site { site.length = 100 },
+                                                                    LONG,                         Refusal::RewriteLoss(83)),
     ];
     for case in cases {
         assert_eq!(refused(case), (0, false), "{:?}", case.2);
@@ -142,3 +144,6 @@ fn a_helper_that_fails_too_often_is_not_called_any_more_until_it_is_replaced() {
     flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("it passes");
     assert_eq!(lab.conntrack.expectations().len(), 1);
 }
+
+/// An endpoint with nothing of concern behind it.
+const LONG: &[u8] = b"OPEN 10.0.0.5:51210                                                                                                        \r\n";
