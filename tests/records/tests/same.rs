@@ -90,11 +90,17 @@ impl Case {
     }
 }
 
+/// A capture, the text of a gateway's configuration, and of a rules file.
+type RecordsOf = (Vec<u8>, Option<String>, Option<String>);
+
+/// The files of a scenario, by name.
+type AnswerOf = (Vec<(String, Vec<u8>)>,);
+
 /// The functions in WebAssembly.
 struct There {
     store: Store<()>,
-    records: TypedFunc<(Vec<u8>, Option<String>, Option<String>), (Answer,)>,
-    answer: TypedFunc<(Vec<(String, Vec<u8>)>,), (Answer,)>,
+    records: TypedFunc<RecordsOf, (Answer,)>,
+    answer: TypedFunc<AnswerOf, (Answer,)>,
 }
 
 impl There {
