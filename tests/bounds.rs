@@ -24,8 +24,6 @@ const WAN: DeviceId = DeviceId(1);
 struct Deed {
     which: u8,
     number: u8,
-    /// Whether what came out is given back, or dropped without a word.
-    is_recycled: bool,
 }
 
 proptest! {
@@ -38,9 +36,8 @@ proptest! {
         let mut engine = gateway(tso);
         let mut now = START;
         for (which, number, is_recycled) in deeds {
-            let deed = Deed { which, number, is_recycled };
             now = now + Duration::from_millis(u64::from(which / 16) * 20);
-            act(&mut engine, now, deed);
+            act(&mut engine, now, Deed { which, number });
             fetch(&mut engine, is_recycled);
         }
         // Longer than a neighbour is asked and fragments are kept.
@@ -57,8 +54,8 @@ fn packets_for_a_silent_neighbour_hold_no_more_than_its_queue_may() {
     let mut engine = gateway(true);
     let mut most = 0;
     for number in 0..200 {
-        act(&mut engine, START, Deed { which: 0, number: 10, is_recycled: true });
-        act(&mut engine, START, Deed { which: 3, number: 10, is_recycled: true });
+        act(&mut engine, START, Deed { which: 0, number: 10 });
+        act(&mut engine, START, Deed { which: 3, number: 10 });
         fetch(&mut engine, true);
         most = most.max(engine.waiting_bytes());
         assert!(engine.waiting_bytes() <= NEIGHBOUR_QUEUE_BYTES_MAX, "after {number}");
@@ -108,6 +105,7 @@ fn act(engine: &mut Engine, now: Instant, deed: Deed) {
     engine.handle_frames(now, &[Frame { gso, ..Frame::new(device, &bytes) }]);
 }
 
+/// Takes what comes out; it is given back, or dropped without a word.
 fn fetch(engine: &mut Engine, is_recycled: bool) {
     while let Some(transmit) = engine.poll_transmit() {
         if is_recycled {
