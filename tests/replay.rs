@@ -122,8 +122,7 @@ fn every_ftp_session_is_a_closed_loop_in_which_data_connections_are_related() {
 fn what_a_router_sent_is_what_the_engine_sends_in_its_place() {
     let two_sided = ["-nat.pcapng", "-dnat.pcapng", "directions.pcapng", "any-sll.pcap", "any-sll2.pcap"];
     for (file, rules) in ROUTED {
-        // Without the helper for TFTP that session is another one.
-        if file.starts_with("tftp") || !two_sided.iter().any(|ending| file.ends_with(ending)) {
+        if !two_sided.iter().any(|ending| file.ends_with(ending)) {
             continue;
         }
         let (mut theirs, mut ours) = (Vec::new(), Vec::new());
@@ -174,7 +173,7 @@ fn json(file: &str, rules: Option<&str>) -> Vec<String> {
 
 fn replayed(file: &str, rules: Option<&str>, mut each: impl FnMut(&Record<'_>)) -> (Replay, Result<(), CaptureError>) {
     let bytes = fs::read(captures().join(file)).expect("the capture");
-    let text = rules.map(|rules| (rules, without_tftp(&read(&format!("rules/{rules}")))));
+    let text = rules.map(|rules| (rules, read(&format!("rules/{rules}"))));
     let setup = Setup {
         config: rules.map(|_| Config::read("router.toml", &read("rules/router.toml")).expect("the router")),
         rules: text.iter().map(|(name, text)| Source { name, text }).collect(),
@@ -189,11 +188,6 @@ fn replayed(file: &str, rules: Option<&str>, mut each: impl FnMut(&Record<'_>)) 
         true
     });
     (replay, ended)
-}
-
-/// There is no helper for TFTP yet.
-fn without_tftp(rules: &str) -> String {
-    rules.lines().filter(|line| !line.contains("tftp")).map(|line| format!("{line}\n")).collect()
 }
 
 fn snapshot(name: &str, told: &str) {

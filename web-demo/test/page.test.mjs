@@ -134,8 +134,7 @@ test('the keyboard alone goes through a list that is longer than browsers lay ou
   await pathOf(packets - 1);
   await selectBy('Home', 1);
   await selectBy('ArrowDown', 2);
-  await page.keyboard.press('PageDown');
-  const paged = Number((await active()).replace('packet-', ''));
+  const paged = await pageDownFrom(2);
   assert.ok(paged > 10 && paged < 100, `a page is ${paged} packets`);
   // As a mouse would: to the middle of the bar, then a notch of the wheel moves some rows and not thousands.
   await list.evaluate((list) => (list.scrollTop = (list.scrollHeight - list.clientHeight) / 2));
@@ -201,8 +200,14 @@ async function selectBy(key, number) {
   assert.equal(await cell(number, 'number'), String(number));
 }
 
-function active() {
-  return page.locator('#list').getAttribute('aria-activedescendant');
+/** Goes a page down from a packet, and gives the number of the packet that is selected then. */
+async function pageDownFrom(number) {
+  await page.keyboard.press('PageDown');
+  const selected = await page.waitForFunction((before) => {
+    const id = document.querySelector('#list')?.getAttribute('aria-activedescendant');
+    return id !== before && id;
+  }, `packet-${number}`);
+  return Number((await selected.jsonValue()).replace('packet-', ''));
 }
 
 /** A packet's record with its path, as the program tells it. */

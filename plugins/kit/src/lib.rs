@@ -39,7 +39,7 @@ pub trait Plugin {
 
 /// Makes a WebAssembly component of a [`Plugin`], in a crate of type `cdylib`; expands to nothing on other targets.
 ///
-/// ```ignore
+/// ```
 /// towpath_helper_kit::component!(towpath_helper_gopher::Gopher);
 /// ```
 #[macro_export]

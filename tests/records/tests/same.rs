@@ -144,7 +144,7 @@ fn cases() -> Vec<Case> {
     let router = fs::read_to_string(captures.join("rules/router.toml")).expect("the router");
     let rules =
         files(&captures.join("rules")).into_iter().filter(|file| file.extension().is_some_and(|end| end == "v4"));
-    let rules: Vec<_> = rules.map(|file| (name(&file), without_tftp(&file))).collect();
+    let rules: Vec<_> = rules.map(|file| (name(&file), fs::read_to_string(&file).expect("rules"))).collect();
     for file in files(&captures) {
         let name = name(&file);
         if [".pcap", ".pcapng", ".gz"].iter().any(|ending| name.ends_with(ending)) {
@@ -164,12 +164,6 @@ fn cases() -> Vec<Case> {
         cases.push(Case::Scenario { name, files });
     }
     cases
-}
-
-/// A file's rules but for those with the helper for TFTP, which is not there.
-fn without_tftp(rules: &Path) -> String {
-    let text = fs::read_to_string(rules).expect("rules");
-    text.lines().filter(|line| !line.contains("tftp")).map(|line| format!("{line}\n")).collect()
 }
 
 /// The files that a scenario is played from.
