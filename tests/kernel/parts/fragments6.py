@@ -1,5 +1,6 @@
 """Fragments of IPv6: what goes together, what overlaps, how it leaves again, what is told of what cannot be put together."""
 from parts.builder import A6, B6, E6, GW6, IN6_GW, IPv6, Raw, S6, TCP, UDP, scenario, table
+from parts.fragments import orders_and_overlaps, player
 from parts.ipv6 import error6, nat, ping6, six, udp6
 from scapy.all import (AH, ICMPv6DestUnreach, ICMPv6EchoRequest, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
                        IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN)
@@ -36,30 +37,8 @@ def overlap(s):
     """Copies, overlaps and contradictions, in every order; congestion marks; sizes that cannot be; chains that are cut."""
     six(s, nat("-A POSTROUTING -o outside -j MASQUERADE"))
     t, _ = whole(A6, S6, 96)
-    ident = iter(range(100, 10000))
-
-    def play(*pieces, src=A6, dst=S6, transport=t, **keys):
-        number = next(ident)
-        for piece in pieces:
-            start, end, *rest = piece
-            s.put(part(src, dst, number, transport, start, end, *rest, **keys))
-
-    s.note("in order, backwards, the middle last")
-    play((0, 32), (32, 64), (64, 96))
-    play((64, 96), (32, 64), (0, 32))
-    play((0, 32), (64, 96), (32, 64))
-    s.note("exact copies of the first, the middle, the last; of two in one; of a part")
-    play((0, 32), (0, 32), (32, 64), (32, 64), (64, 96))
-    play((0, 32), (32, 64), (0, 64), (64, 96))
-    play((0, 64), (16, 48), (64, 96))
-    play((64, 96), (64, 96), (0, 64))
-    s.note("the copy of two that have come backwards is an overlap; what follows begins anew")
-    play((32, 64), (0, 32), (0, 64), (64, 96), (0, 64))
-    s.note("overlaps: at the front, at the back, over all, inside a gap")
-    play((32, 64), (24, 40), (0, 32), (64, 96))
-    play((32, 64), (56, 72), (0, 32), (64, 96))
-    play((32, 64), (24, 72), (0, 32), (64, 96))
-    play((0, 32), (64, 96), (24, 72), (32, 64))
+    play = player(s, part, A6, S6, t)
+    orders_and_overlaps(s, play)
     s.note("two ends: an earlier one, a later one, data behind the end, an end before data: only that fragment goes")
     play((64, 96), (32, 64, False), (0, 32), (32, 64))
     play((32, 64, False), (64, 96), (0, 32))
