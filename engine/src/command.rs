@@ -44,6 +44,8 @@ pub enum Command {
     ReplaceRules(Box<RuleSet>),
     /// Loads a helper. One of the same name is replaced; its connections and their state stay.
     LoadHelper(Box<dyn Helper>),
+    /// Unloads a helper: what it expects is forgotten, and its connections go on without one. Not while a rule attaches it.
+    UnloadHelper(HelperId),
     /// Takes payloads, and what helpers wish for, as strictly as that from now on.
     SetHelperMode(HelperMode),
     /// Attaches helpers to the ports their manifests name, without a rule.
@@ -78,6 +80,7 @@ impl Command {
             | Self::AddNeighbour { .. }
             | Self::ReplaceRules(_)
             | Self::LoadHelper(_)
+            | Self::UnloadHelper(_)
             | Self::AttachHelpersByPort(_)
             | Self::SetHelperMode(_)
             | Self::SetSysctl(..)
@@ -108,6 +111,7 @@ impl fmt::Debug for Command {
             }
             Self::ReplaceRules(_) => f.write_str("ReplaceRules"),
             Self::LoadHelper(helper) => f.debug_tuple("LoadHelper").field(&helper.manifest().name).finish(),
+            Self::UnloadHelper(id) => f.debug_tuple("UnloadHelper").field(id).finish(),
             Self::SetHelperMode(mode) => f.debug_tuple("SetHelperMode").field(mode).finish(),
             Self::AttachHelpersByPort(on) => f.debug_tuple("AttachHelpersByPort").field(on).finish(),
             Self::SetSysctl(name, value) => f.debug_tuple("SetSysctl").field(name).field(value).finish(),
@@ -159,6 +163,17 @@ pub enum CommandError {
     Route(Route),
     /// A helper was not loaded.
     Helper(LoadError),
+    /// There is no helper of that number.
+    NoHelper(HelperId),
+    /// A rule attaches the helper.
+    HelperInUse {
+        /// The helper's name.
+        helper: String,
+        /// The text that holds the rule.
+        file: String,
+        /// Its line there, from 1.
+        line: u32,
+    },
     /// A tunable has no such name, or the value lies outside its range.
     Sysctl(String, SysctlError),
     /// The bytes are no packet that this host could send.
@@ -193,6 +208,10 @@ impl fmt::Display for CommandError {
                 f.write_str("and its router of the same address family")
             }
             Self::Helper(error) => write!(f, "{error}"),
+            Self::NoHelper(id) => write!(f, "there is no helper number {}", id.0),
+            Self::HelperInUse { helper, file, line } => {
+                write!(f, "helper '{helper}' is attached by the rule at {file}:{line}: take that away first")
+            }
             Self::Sysctl(name, SysctlError::Unknown) => write!(f, "there is no sysctl '{name}'"),
             Self::Sysctl(name, SysctlError::OutOfRange { min, max }) => {
                 write!(f, "sysctl '{name}' must be within {min} to {max}")

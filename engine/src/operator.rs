@@ -6,13 +6,14 @@ use zerocopy::FromBytes;
 
 use crate::{
     command::{Command, CommandError, Reply},
-    conntrack::{Connection, ExpectationId, HelperId, helper::Helper},
+    conntrack::{Connection, ExpectationId, Family, HelperId, helper::Helper},
     device::{Device, Feature, InterfaceAddress},
     ending::DropReason,
     engine::Engine,
     frame::DeviceId,
     ip::{Fate, Route, RouteKind, prefix, route::is_of_a_link},
     limits::{ADDRESSES_MAX, DEVICES_MAX, NEIGHBOURS_MAX},
+    netfilter::RuleInfo,
     packet::{Owner, Packet},
     time::Instant,
     wire::{Ipv4Header, checksum},
@@ -47,6 +48,7 @@ impl Engine {
                 Ok(Reply::Done)
             }
             Command::LoadHelper(helper) => self.load_helper(helper).map(Reply::Helper),
+            Command::UnloadHelper(id) => self.unload_helper(now, id).map(|()| Reply::Done),
             Command::SetHelperMode(mode) => {
                 self.helpers.set_mode(mode);
                 Ok(Reply::Done)
@@ -92,6 +94,18 @@ impl Engine {
         let id = self.helpers.load(helper).map_err(CommandError::Helper)?;
         self.conntrack.set_helper_name(id, self.helpers.name(id).unwrap_or_default());
         Ok(id)
+    }
+
+    /// Linux: a module whose helper a rule holds is in use.
+    fn unload_helper(&mut self, now: Instant, id: HelperId) -> Result<(), CommandError> {
+        let name = self.helpers.name(id).ok_or(CommandError::NoHelper(id))?;
+        let rule = [Family::Ipv4, Family::Ipv6].into_iter().find_map(|family| self.rules.of(family).attaching(id));
+        if let Some(RuleInfo { file, line, .. }) = rule {
+            return Err(CommandError::HelperInUse { helper: name.into(), file, line });
+        }
+        self.helpers.unload(id);
+        self.conntrack.forget_helper(now, id, &mut self.around);
+        Ok(())
     }
 
     fn forget_connections(&mut self, now: Instant, mut serials: Vec<u64>) -> Reply {

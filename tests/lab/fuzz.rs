@@ -3,6 +3,7 @@
 
 use towpath_engine::{
     Command, DeviceId, Engine, Frame, Instant, Subscription,
+    conntrack::HelperId,
     device::{Device, InterfaceAddress},
     ip::{
         Route, RouteKind,
@@ -158,7 +159,7 @@ fn command(engine: &Engine, word: [u8; 8]) -> Option<Command> {
     let address = [10, 0, a, b].into();
     let device = DeviceId(u16::from(c % 4));
     let number = u32::from_be_bytes([a, b, c, d]);
-    Some(match which % 12 {
+    Some(match which % 14 {
         0 => Command::AddAddress(device, InterfaceAddress { address, prefix: d }),
         1 => Command::AddNeighbour { device, address, mac: MacAddr([a, b, c, d, 0, 0]) },
         2 => {
@@ -179,6 +180,11 @@ fn command(engine: &Engine, word: [u8; 8]) -> Option<Command> {
         8 => Command::OfferUdp(UdpService { port: u16::from(a), answer: ServiceAnswer::Echo }),
         9 => Command::SendPacket(word.to_vec()),
         10 => Command::Trace(if a % 2 == 0 { TraceLevel::Full } else { TraceLevel::Off }),
+        11 => Command::UnloadHelper(HelperId(u16::from(a % 6))),
+        12 => {
+            let mut helpers = towpath_helpers_native::all();
+            Command::LoadHelper(helpers.swap_remove(usize::from(a) % helpers.len()))
+        }
         _ => return None,
     })
 }

@@ -143,9 +143,12 @@ impl HelperNames {
         self.0[index] = name.into();
     }
 
+    pub(super) fn find(&self, helper: HelperId) -> Option<&str> {
+        self.0.get(usize::from(helper.0)).map(|name| &**name).filter(|name| !name.is_empty())
+    }
+
     fn of(&self, connection: &Connection) -> Option<String> {
-        let helper = connection.helper()?;
-        self.0.get(usize::from(helper.0)).map(|name| String::from(&**name))
+        self.find(connection.helper()?).map(String::from)
     }
 }
 

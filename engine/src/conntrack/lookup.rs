@@ -168,6 +168,12 @@ impl Conntrack {
         self.helper_names.set(helper, name);
     }
 
+    /// What a helper is called.
+    #[must_use]
+    pub fn helper_name(&self, helper: HelperId) -> Option<&str> {
+        self.helper_names.find(helper)
+    }
+
     /// When something may run out next.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {

@@ -6,9 +6,10 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    ConnId, Conntrack,
+    ConnId, Conntrack, HelperId, LineStarts,
     conn::{Changes, Connection, ProtocolState, Status},
     entry::Entry,
+    expect::Expectation,
     tcp_states::TcpState,
 };
 use crate::{
@@ -54,6 +55,27 @@ impl Conntrack {
             self.destroy(now, slot, around);
         }
         slots.len()
+    }
+
+    /// Forgets a helper: what it expects, told in the order in which it came, and what it remembers of its connections, which go
+    /// on without one. What it has rewritten stays booked: sequence numbers move on as they did.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_helper.c`, `nf_conntrack_helper_unregister()`.
+    pub fn forget_helper(&mut self, now: Instant, helper: HelperId, around: &mut Surroundings) {
+        let of_helper = |expectation: &&Expectation| expectation.helper == helper;
+        let waiting: Vec<_> = self.expectations.iter().filter(of_helper).map(|expectation| expectation.id).collect();
+        for id in waiting {
+            self.expectations.remove(now, id, &mut around.events);
+        }
+        let has_it = |connection: &Connection| connection.helper() == Some(helper);
+        let slots: Vec<u32> =
+            self.table.slab.iter().filter(|(_, connection)| has_it(connection)).map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let extension = self.table.slab[slot].extension_mut();
+            (extension.helper, extension.helper_state, extension.line_starts) =
+                (None, Vec::new(), [LineStarts::default(); 2]);
+        }
+        self.helper_names.set(helper, "");
     }
 
     /// Forgets all connections and expectations, and tells so.

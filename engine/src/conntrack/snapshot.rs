@@ -39,8 +39,14 @@ pub(crate) struct Known<'a> {
     pub(crate) latest: Instant,
     /// The most connections that its tunables allow.
     pub(crate) room_max: u32,
-    /// The names of the helpers, by number.
+    /// The names of the helpers, by number; a number without helper has the empty one.
     pub(crate) helpers: &'a [&'a str],
+}
+
+impl<'a> Known<'a> {
+    fn helper(&self, number: HelperId) -> Option<&'a str> {
+        self.helpers.get(usize::from(number.0)).copied().filter(|name| !name.is_empty())
+    }
 }
 
 /// All connections and expectations.
@@ -223,8 +229,8 @@ fn restore_expectations(
         let slot = *by_serial.get(&serial)?;
         Some((slab.try_id(slot)?, &slab[slot]))
     };
-    let name = |helper: HelperId| known.helpers.get(usize::from(helper.0)).copied();
-    Expectations::restore(saved, master, name).ok_or(SnapshotError::Inconsistent(Part::Expectations))
+    Expectations::restore(saved, master, |helper| known.helper(helper))
+        .ok_or(SnapshotError::Inconsistent(Part::Expectations))
 }
 
 impl ConnectionRecord {
@@ -302,7 +308,7 @@ impl ExtensionRecord {
 
     fn restore(self, known: &Known<'_>) -> Result<Extension, SnapshotError> {
         let Self { events, labels, helper, helper_state, line_starts, master, master_tuple, adjustments } = self;
-        let is_known = helper.is_none_or(|helper| usize::from(helper.0) < known.helpers.len());
+        let is_known = helper.is_none_or(|helper| known.helper(helper).is_some());
         Part::Connection.check(is_known && helper_state.len() <= usize::from(HELPER_STATE_BYTES_MAX))?;
         Ok(Extension { events, labels, helper, helper_state, line_starts, master, master_tuple, adjustments })
     }

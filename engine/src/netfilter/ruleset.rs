@@ -8,11 +8,13 @@ use super::{
     lists::Claims,
     matches::Match,
     program::{Place, Program, compile::compile},
+    rule::{Jump, Rule},
     save::{self, ListOptions, Loading, Source, Tables},
+    targets::Target,
     walk::{Course, Walk, WalkId, Walks},
 };
 use crate::{
-    conntrack::{Conntrack, Counter, Direction, Family, Template, TemplateId},
+    conntrack::{Conntrack, Counter, Direction, Family, HelperId, Template, TemplateId},
     packet::Packet,
     time::Instant,
 };
@@ -61,6 +63,14 @@ impl RuleSet {
     pub(crate) fn wants_accounting(&self) -> bool {
         let chains = self.tables.iter().flat_map(|table| &table.chains);
         chains.flat_map(|chain| &chain.rules).flat_map(|rule| &rule.matches).any(Match::wants_accounting)
+    }
+
+    /// The first rule that attaches a helper.
+    pub(crate) fn attaching(&self, helper: HelperId) -> Option<RuleInfo> {
+        let attaches = |rule: &Rule| matches!(&rule.jump, Jump::Target(Target::Ct(ct)) if ct.helper() == Some(helper));
+        let mut places = self.program.places();
+        let (id, _) = places.find(|(_, place)| self.tables.rule(*place).is_some_and(attaches))?;
+        self.find(id)
     }
 
     /// What matches remember of the packets before (`limit`, `statistic`, `connlimit`), for snapshots; what they remember

@@ -46,9 +46,10 @@ impl RulesRecord {
         }
     }
 
-    /// `helpers` are the names of the helpers, by number.
+    /// `helpers` are the names of the helpers, by number; a number without helper has the empty one.
     pub(crate) fn restore(self, family: Family, helpers: &[&str]) -> Result<(RuleSet, Lists), SnapshotError> {
-        let helpers: Vec<(&str, HelperId)> = helpers.iter().copied().zip((0..).map(HelperId)).collect();
+        let numbered = helpers.iter().copied().zip((0..).map(HelperId));
+        let helpers: Vec<(&str, HelperId)> = numbered.filter(|(name, _)| !name.is_empty()).collect();
         Part::Rules.check(self.lists.is_sound())?;
         let sets: Vec<&str> = self.lists.sets.names().collect();
         let source = Source { name: "snapshot", text: &self.text };

@@ -18,10 +18,10 @@ use crate::{
     wire::Protocol,
 };
 
-/// The helpers that are loaded, by number.
+/// The helpers that are loaded, by number. A number whose helper was unloaded is free for the next one.
 #[derive(Debug, Default)]
 pub struct Helpers {
-    pub(super) loaded: Vec<Loaded>,
+    pub(super) loaded: Vec<Option<Loaded>>,
     pub(super) mode: HelperMode,
 }
 
@@ -34,20 +34,21 @@ impl Helpers {
     pub fn load(&mut self, helper: Box<dyn Helper>) -> Result<HelperId, LoadError> {
         let manifest = helper.manifest().clone();
         may_load(&manifest)?;
-        let number = self.loaded.iter().position(|other| other.manifest.name == manifest.name);
-        let loaded = Loaded::new(helper, manifest);
-        let number = match number {
-            Some(number) => {
-                self.loaded[number] = loaded;
-                number
-            }
-            None if self.loaded.len() < HELPERS_MAX => {
-                self.loaded.push(loaded);
-                self.loaded.len() - 1
-            }
+        let is_same = |other: &Option<Loaded>| other.as_ref().is_some_and(|other| other.manifest.name == manifest.name);
+        let same = self.loaded.iter().position(is_same);
+        let number = same.or_else(|| self.loaded.iter().position(Option::is_none)).unwrap_or(self.loaded.len());
+        let loaded = Some(Loaded::new(helper, manifest));
+        match self.loaded.get_mut(number) {
+            Some(place) => *place = loaded,
+            None if number < HELPERS_MAX => self.loaded.push(loaded),
             None => return Err(LoadError::TooMany(HELPERS_MAX)),
-        };
+        }
         Ok(HelperId(number as u16))
+    }
+
+    /// Takes a helper out; `None` when there is none of that number. Whoever does it sees to its connections and expectations.
+    pub(crate) fn unload(&mut self, id: HelperId) -> Option<Box<dyn Helper>> {
+        self.loaded.get_mut(usize::from(id.0))?.take().map(|loaded| loaded.helper)
     }
 
     /// How strictly payloads and wishes are taken.
@@ -64,13 +65,13 @@ impl Helpers {
     /// The helper of that name.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<HelperId> {
-        self.loaded.iter().position(|loaded| loaded.manifest.name == name).map(|number| HelperId(number as u16))
+        self.iter().find(|helper| helper.manifest.name == name).map(|helper| helper.id)
     }
 
     /// A helper's name.
     #[must_use]
     pub fn name(&self, id: HelperId) -> Option<&str> {
-        self.loaded.get(usize::from(id.0)).map(|loaded| loaded.manifest.name.as_str())
+        self.loaded.get(usize::from(id.0))?.as_ref().map(|loaded| loaded.manifest.name.as_str())
     }
 
     /// The helper whose manifest names the port that a first packet is sent to.
@@ -81,15 +82,17 @@ impl Helpers {
             (None, Some(udp)) => (Protocol::UDP, udp.destination_port.get()),
             (None, None) => return None,
         };
-        let attached = |loaded: &Loaded| {
-            loaded.manifest.attach.iter().any(|point| point.protocol == protocol && point.ports.contains(&port))
+        let attached = |loaded: &Option<Loaded>| {
+            let mut points = loaded.iter().flat_map(|loaded| &loaded.manifest.attach);
+            points.any(|point| point.protocol == protocol && point.ports.contains(&port))
         };
         self.loaded.iter().position(attached).map(|number| HelperId(number as u16))
     }
 
     /// All of them, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = HelperStatus<'_>> {
-        self.loaded.iter().enumerate().map(|(number, loaded)| HelperStatus {
+        let numbered = self.loaded.iter().enumerate();
+        numbered.filter_map(|(number, loaded)| Some((number, loaded.as_ref()?))).map(|(number, loaded)| HelperStatus {
             id: HelperId(number as u16),
             manifest: &loaded.manifest,
             component_hash: loaded.helper.component_hash(),
@@ -102,7 +105,7 @@ impl Helpers {
 
     /// One that may be called.
     pub(super) fn callable(&mut self, id: HelperId) -> Option<&mut Loaded> {
-        self.loaded.get_mut(usize::from(id.0)).filter(|loaded| !loaded.is_quarantined)
+        self.loaded.get_mut(usize::from(id.0))?.as_mut().filter(|loaded| !loaded.is_quarantined)
     }
 }
 
@@ -235,7 +238,7 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    fn new(helper: Box<dyn Helper>, manifest: Manifest) -> Self {
+    pub(super) fn new(helper: Box<dyn Helper>, manifest: Manifest) -> Self {
         let triggers = Triggers::new(&manifest.triggers);
         Self {
             helper,

@@ -12,11 +12,11 @@ use crate::{
     time::Instant,
 };
 
-/// The helpers that were loaded, by number.
+/// The helpers that were loaded, by number; `None` where one was unloaded.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct HelpersRecord {
     mode: HelperMode,
-    loaded: Vec<HelperRecord>,
+    loaded: Vec<Option<HelperRecord>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,7 +44,8 @@ impl<'a> Offer<'a> {
 }
 
 impl HelpersRecord {
-    /// The names of all helpers in the order of their numbers: those of the record, and then the others that are offered.
+    /// The names of all helpers in the order of their numbers: those of the record, and, where it has none, the others that are
+    /// offered. A number without helper has the empty name, which no helper has.
     ///
     /// # Errors
     /// When one is missing or (unless `other_helpers`) another one, cannot be loaded, or the record cannot be right.
@@ -57,6 +58,10 @@ impl HelpersRecord {
         let mut rest: Vec<&Offer<'a>> = offered.iter().collect();
         let mut names = Vec::new();
         for saved in &self.loaded {
+            let Some(saved) = saved else {
+                names.push("");
+                continue;
+            };
             let found = rest.iter().position(|offer| offer.manifest.name == saved.name);
             let offer = rest.remove(found.ok_or_else(|| SnapshotError::HelperMissing(saved.name.clone()))?);
             let (name, given) = (saved.name.clone(), offer.component_hash);
@@ -71,7 +76,12 @@ impl HelpersRecord {
             Part::Helpers.check(counts_are_right && recent_are_right)?;
             names.push(offer.manifest.name.as_str());
         }
-        names.extend(rest.iter().map(|offer| offer.manifest.name.as_str()));
+        for offer in rest {
+            match names.iter_mut().find(|name| name.is_empty()) {
+                Some(free) => *free = &offer.manifest.name,
+                None => names.push(&offer.manifest.name),
+            }
+        }
         offered.iter().try_for_each(|offer| registry::may_load(offer.manifest)).map_err(SnapshotError::Helper)?;
         if names.len() > HELPERS_MAX {
             return Err(SnapshotError::Helper(LoadError::TooMany(HELPERS_MAX)));
@@ -85,7 +95,7 @@ impl Helpers {
         let saved = |loaded: &Loaded| {
             let Loaded { helper, manifest, triggers: _, calls, failures, refusals, recent_failures, is_quarantined } =
                 loaded;
-            HelperRecord {
+            Some(HelperRecord {
                 name: manifest.name.clone(),
                 component_hash: helper.component_hash(),
                 calls: *calls,
@@ -93,18 +103,24 @@ impl Helpers {
                 refusals: *refusals,
                 recent_failures: recent_failures.iter().copied().collect(),
                 is_quarantined: *is_quarantined,
-            }
+            })
         };
-        HelpersRecord { mode: self.mode, loaded: self.loaded.iter().map(saved).collect() }
+        let loaded = self.loaded.iter().map(|loaded| loaded.as_ref().and_then(saved)).collect();
+        HelpersRecord { mode: self.mode, loaded }
     }
 
     /// The helpers of a record that offered ones were held against, and then the others.
     pub(crate) fn resume(record: &HelpersRecord, mut given: Vec<Box<dyn Helper>>) -> Result<Self, LoadError> {
         let mut helpers = Self { mode: record.mode, ..Self::default() };
-        for saved in &record.loaded {
+        // All numbers first, so that the ones that are free stay so until those of the record are taken.
+        helpers.loaded.resize_with(record.loaded.len(), || None);
+        for (saved, place) in record.loaded.iter().zip(&mut helpers.loaded) {
+            let Some(saved) = saved else { continue };
             let Some(at) = given.iter().position(|helper| helper.manifest().name == saved.name) else { continue };
-            let number = helpers.load(given.remove(at))?;
-            let loaded = &mut helpers.loaded[usize::from(number.0)];
+            let helper = given.remove(at);
+            let manifest = helper.manifest().clone();
+            registry::may_load(&manifest)?;
+            let loaded = place.insert(Loaded::new(helper, manifest));
             (loaded.calls, loaded.failures, loaded.refusals) = (saved.calls, saved.failures, saved.refusals);
             loaded.recent_failures = saved.recent_failures.iter().copied().collect();
             loaded.is_quarantined = saved.is_quarantined;
@@ -115,11 +131,11 @@ impl Helpers {
 
     /// What is offered when these helpers go to another engine.
     pub(crate) fn offers(&self) -> Vec<Offer<'_>> {
-        self.loaded.iter().map(Offer::of).collect()
+        self.loaded.iter().flatten().map(Offer::of).collect()
     }
 
     /// The helpers themselves.
     pub(crate) fn into_boxes(self) -> Vec<Box<dyn Helper>> {
-        self.loaded.into_iter().map(|loaded| loaded.helper).collect()
+        self.loaded.into_iter().flatten().map(|loaded| loaded.helper).collect()
     }
 }

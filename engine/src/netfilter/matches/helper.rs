@@ -1,20 +1,17 @@
 //! `-m helper`: which helper announced the packet's connection (Linux v6.18: `net/netfilter/xt_helper.c`, `helper_mt()`).
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String};
 
 use super::{Answer, Matching};
-use crate::{
-    conntrack::HelperId,
-    netfilter::{
-        View,
-        error::Flaw,
-        program::facts::Facts,
-        save::{
-            options::{Given, Opt, Spec},
-            text::{print_not, print_text},
-        },
-        walk::Depends,
+use crate::netfilter::{
+    View,
+    error::Flaw,
+    program::facts::Facts,
+    save::{
+        options::{Given, Opt, Spec},
+        text::{print_not, print_text},
     },
+    walk::Depends,
 };
 
 /// The helper of the connection that announced the packet's own.
@@ -22,9 +19,6 @@ use crate::{
 pub(in crate::netfilter) struct Helper {
     name: String,
     inverted: bool,
-    /// The loaded helpers of that name. As in the kernel the text may go on behind a helper's name (`ftp-2121`); the
-    /// empty text means all.
-    meant: Vec<HelperId>,
 }
 
 impl Matching for Helper {
@@ -36,9 +30,7 @@ impl Matching for Helper {
         if word.text.len() > NAME_BYTES_MAX {
             return Err(word.bad("a helper's name of at most 29 bytes"));
         }
-        let means = |name: &str| word.text.is_empty() || word.text.starts_with(name);
-        let meant = given.helpers.iter().filter(|(name, _)| means(name)).map(|(_, id)| *id).collect();
-        Ok(Self { name: word.text.clone(), inverted: item.inverted, meant })
+        Ok(Self { name: word.text.clone(), inverted: item.inverted })
     }
 
     fn print(&self, out: &mut String) {
@@ -48,7 +40,9 @@ impl Matching for Helper {
     }
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
-        Answer::from(announcer(view).is_some_and(|helper| self.meant.contains(&helper)) != self.inverted)
+        // As in the kernel the text may go on behind a helper's name (`ftp-2121`), and the empty text means all.
+        let is_meant = |name: &str| self.name.is_empty() || self.name.starts_with(name);
+        Answer::from(announcer(view).is_some_and(is_meant) != self.inverted)
     }
 
     fn depends(&self) -> Depends {
@@ -58,16 +52,16 @@ impl Matching for Helper {
 
     fn found(&self, _: &Facts, view: &View<'_>) -> String {
         match announcer(view) {
-            Some(helper) => format!("was announced by helper number {}", helper.0),
+            Some(helper) => format!("was announced by helper {helper}"),
             None => "was announced by no helper".into(),
         }
     }
 }
 
-/// The helper of the connection that announced the packet's own.
-fn announcer(view: &View<'_>) -> Option<HelperId> {
+/// The name of the helper of the connection that announced the packet's own.
+fn announcer<'v>(view: &'v View<'_>) -> Option<&'v str> {
     let connection = view.conntrack.connection(view.packet.meta().tracking.connection()?)?;
-    view.conntrack.connection(connection.master()?)?.helper()
+    view.conntrack.helper_name(view.conntrack.connection(connection.master()?)?.helper()?)
 }
 
 /// Linux: `struct xt_helper_info`, `name`, less its final zero.

@@ -8,7 +8,7 @@ use alloc::{
 
 use super::{Next, Targeting};
 use crate::{
-    conntrack::{Changes, EventMask, Template, TemplateId, Tracking},
+    conntrack::{Changes, EventMask, HelperId, Template, TemplateId, Tracking},
     netfilter::{
         RuleId, TableName, Verdict, View,
         error::{Fault, Flaw, Noun},
@@ -34,6 +34,11 @@ impl Ct {
     /// Whether it attaches a helper.
     pub(in crate::netfilter) const fn names_helper(&self) -> bool {
         self.helper_name.is_some()
+    }
+
+    /// The helper that it attaches.
+    pub(in crate::netfilter) const fn helper(&self) -> Option<HelperId> {
+        self.template.helper
     }
 }
 

@@ -1,0 +1,112 @@
+//! Helpers that come and go while their connections live.
+
+use lab::{Lab, lab};
+use towpath_engine::{Command, CommandError, Engine, Instant, conntrack::HelperId, snapshot::Restoring};
+use towpath_helpers_native::{Ftp, Irc};
+
+const RULES: &str = "-t nat -A POSTROUTING -o wan -j MASQUERADE
+-A FORWARD -m helper --helper ftp -j ACCEPT
+-A FORWARD -i lan -j ACCEPT
+-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT
+-P FORWARD DROP";
+
+/// A control connection whose client has announced port 5282; the gateway's address is longer by three bytes.
+const ANNOUNCED: &str = r#"
+    0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 S  seq 1000
+    0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 S  seq 1000
+    0.000  wan <  198.51.100.7:21 > 203.0.113.1:40000 SA seq 9000 ack 1001
+    0.000  lan >  198.51.100.7:21 > 10.0.0.2:40000 SA seq 9000 ack 1001
+    0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "PORT 10,0,0,2,20,162\r\n"
+    0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "PORT 203,0,113,1,20,162\r\n"
+"#;
+
+fn announced() -> Lab {
+    let mut lab = lab(RULES).helpers();
+    lab.play(ANNOUNCED);
+    assert_eq!(expected(&lab), ["198.51.100.7:0 > 203.0.113.1:5282 tcp"]);
+    lab
+}
+
+#[test]
+fn what_an_unloaded_helper_expects_is_forgotten_and_its_connections_go_on_without_one() {
+    let mut lab = announced();
+    let ftp = number(&lab, "ftp");
+    lab.command(Command::UnloadHelper(ftp));
+    assert!(expected(&lab).is_empty());
+    assert_eq!(lab.engine().helpers().by_name("ftp"), None);
+    // Sequence numbers move on by the three bytes; nobody reads the second command.
+    lab.play(
+        r#"
+        0.000  wan <  198.51.100.7:20 > 203.0.113.1:5282 S seq 1
+        0.000  wan >  203.0.113.1:5282 > 198.51.100.7:20 RA seq 0 ack 2
+        0.000  wan x  NoSocket
+        0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 PA seq 1023 ack 9001 data "PORT 10,0,0,2,20,163\r\n"
+        0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 PA seq 1026 ack 9001 data "PORT 10,0,0,2,20,163\r\n"
+        "#,
+    );
+    assert!(expected(&lab).is_empty());
+}
+
+#[test]
+fn a_helper_that_takes_the_place_of_another_finds_its_connections_and_what_it_expects() {
+    let mut lab = announced();
+    let ftp = number(&lab, "ftp");
+    lab.command(Command::LoadHelper(Box::new(Ftp::default())));
+    assert_eq!(number(&lab, "ftp"), ftp);
+    lab.play(
+        r#"
+        0.000  wan <  198.51.100.7:20 > 203.0.113.1:5282 S seq 1
+        0.000  lan >  198.51.100.7:20 > 10.0.0.2:5282 S seq 1
+        0.000  wan =  RELATED
+        0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 PA seq 1023 ack 9001 data "PORT 10,0,0,2,20,163\r\n"
+        0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 PA seq 1026 ack 9001 data "PORT 203,0,113,1,20,163\r\n"
+        "#,
+    );
+    assert_eq!(expected(&lab), ["198.51.100.7:0 > 203.0.113.1:5283 tcp"]);
+}
+
+#[test]
+fn a_helper_that_a_rule_attaches_is_not_unloaded_and_the_rule_is_named() {
+    let mut lab = lab("-P FORWARD ACCEPT\n-t raw -A PREROUTING -p tcp --dport 2121 -j CT --helper ftp");
+    let mut engine = Engine::restore(&lab.engine().save(), restoring()).expect("a snapshot");
+    let ftp = number(&lab, "ftp");
+    let refused = engine.handle_command(Instant::ZERO, Command::UnloadHelper(ftp)).expect_err("it is in use");
+    assert_eq!(refused.to_string(), "helper 'ftp' is attached by the rule at rules:2: take that away first");
+    assert_eq!(number(&lab, "ftp"), ftp);
+    lab.replace_rules("");
+    lab.command(Command::UnloadHelper(ftp));
+    let gone = Engine::restore(&lab.engine().save(), restoring()).expect("a snapshot");
+    assert_ne!(gone.helpers().by_name("ftp"), None, "it was offered again");
+}
+
+#[test]
+fn a_number_that_is_free_is_kept_free_by_a_snapshot_and_goes_to_the_next_helper() {
+    let mut lab = announced();
+    let (ftp, irc) = (number(&lab, "ftp"), number(&lab, "irc"));
+    lab.command(Command::UnloadHelper(irc));
+    let saved = lab.engine().save();
+    let without_irc = || Restoring {
+        helpers: towpath_helpers_native::all().into_iter().filter(|helper| helper.manifest().name != "irc").collect(),
+        ..Restoring::default()
+    };
+    let mut restored = Engine::restore(&saved, without_irc()).expect("it needs no irc");
+    assert_eq!(restored.save(), saved);
+    assert_eq!(restored.helpers().by_name("ftp"), Some(ftp));
+    let unload = |engine: &mut Engine, id| engine.handle_command(Instant::ZERO, Command::UnloadHelper(id));
+    assert_eq!(unload(&mut restored, irc), Err(CommandError::NoHelper(irc)));
+    assert_eq!(unload(&mut restored, HelperId(1000)), Err(CommandError::NoHelper(HelperId(1000))));
+    restored.handle_command(Instant::ZERO, Command::LoadHelper(Box::new(Irc::default()))).expect("there is room");
+    assert_eq!(restored.helpers().by_name("irc"), Some(irc));
+}
+
+fn expected(lab: &Lab) -> Vec<String> {
+    lab.engine().conntrack().expectations().iter().map(|waiting| waiting.tuple.to_string()).collect()
+}
+
+fn number(lab: &Lab, name: &str) -> HelperId {
+    lab.engine().helpers().by_name(name).expect("it is loaded")
+}
+
+fn restoring() -> Restoring {
+    Restoring { helpers: towpath_helpers_native::all(), ..Restoring::default() }
+}
