@@ -1,17 +1,9 @@
-//! Which connections conntrack(8) would show, and how: for a running gateway and for the one of a replay.
+//! What a connection must be to be shown or deleted.
 
-use std::{
-    io::{self, Write},
-    net::IpAddr,
-};
+use std::net::IpAddr;
 
 use towpath_engine::{
-    Change, Engine, Instant,
-    conntrack::{
-        Entry, Family, Statistics, Status, TcpState, Tuple,
-        text::{ConnectionLine, protocol_by_name},
-        xml::{ConnectionXml, XML_END, XML_START},
-    },
+    conntrack::{Entry, Family, Status, TcpState, Tuple, text::protocol_by_name},
     wire::Protocol,
 };
 
@@ -131,87 +123,6 @@ pub fn parse_protocol(text: &str) -> Result<Protocol, &'static str> {
         .ok_or("a protocol: tcp, udp, icmp, icmpv6, gre, sctp, udplite, or a number up to 255")
 }
 
-/// How connections are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Format {
-    /// `-o xml`
-    pub xml: bool,
-    /// `-o extended`
-    pub extended: bool,
-    /// `-o id`
-    pub id: bool,
-    /// `-o timestamp`: events start with their time.
-    pub timestamp: bool,
-}
-
-impl Format {
-    /// Writes what stands before all connections.
-    ///
-    /// # Errors
-    /// When `out` takes nothing more.
-    pub fn start(self, out: &mut impl Write) -> io::Result<()> {
-        if self.xml { out.write_all(XML_START.as_bytes()) } else { Ok(()) }
-    }
-
-    /// Writes a connection, or what happened to it and when.
-    ///
-    /// # Errors
-    /// When `out` takes nothing more.
-    pub fn write(self, out: &mut impl Write, entry: &Entry, event: Option<(Instant, Change)>) -> io::Result<()> {
-        let change = event.map(|(_, change)| change);
-        if self.xml {
-            return writeln!(out, "{}", ConnectionXml { entry, change });
-        }
-        if let (true, Some((when, _))) = (self.timestamp, event) {
-            write!(out, "[{:08}.{:06}]\t", when.as_secs(), when.as_nanos() / 1000 % 1_000_000)?;
-        }
-        writeln!(out, "{}", ConnectionLine { entry, change, with_family: self.extended, with_id: self.id })
-    }
-
-    /// Writes what stands behind all connections.
-    ///
-    /// # Errors
-    /// When `out` takes nothing more.
-    pub fn end(self, out: &mut impl Write) -> io::Result<()> {
-        if self.xml { out.write_all(XML_END.as_bytes()) } else { Ok(()) }
-    }
-}
-
-/// Writes the connections of an engine as `conntrack -L` does; gives how many there were.
-///
-/// # Errors
-/// When `out` takes nothing more.
-pub fn list(engine: &Engine, filter: &Filter, format: Format, out: &mut impl Write) -> io::Result<u64> {
-    let mut shown = 0;
-    format.start(out)?;
-    for entry in engine.conntrack().entries(engine.now()) {
-        // Linux lists a mark of 0 too.
-        let entry = Entry { mark: Some(entry.mark.unwrap_or(0)), ..entry };
-        if filter.wants(&entry) {
-            format.write(out, &entry, None)?;
-            shown += 1;
-        }
-    }
-    format.end(out)?;
-    Ok(shown)
-}
-
-/// Writes what connection tracking has counted as `conntrack -S` does, for the one processor that there is here. What Linux
-/// counts besides cannot happen here.
-///
-/// # Errors
-/// When `out` takes nothing more.
-pub fn write_statistics(out: &mut impl Write, counted: &Statistics) -> io::Result<()> {
-    let Statistics { found, invalid, insert, insert_failed, drop, early_drop, error, expect_new: _ } = counted;
-    // Linux counts only what comes in by netlink.
-    let _ = insert;
-    writeln!(
-        out,
-        "cpu=0   \tfound={found} invalid={invalid} insert=0 insert_failed={insert_failed} drop={drop} \
-         early_drop={early_drop} error={error} search_restart=0 clash_resolve=0 chaintoolong=0 "
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use towpath_engine::conntrack::{Address, TcpEntry};
@@ -284,17 +195,5 @@ mod tests {
         for text in ["", "foo", "256", "-1"] {
             assert!(parse_protocol(text).is_err(), "{text}");
         }
-    }
-
-    /// The line is the real tool's.
-    #[test]
-    fn statistics_are_those_of_the_real_tool() {
-        let mut out = Vec::new();
-        write_statistics(&mut out, &Statistics { invalid: 2, insert: 9, ..Statistics::default() }).unwrap();
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "cpu=0   \tfound=0 invalid=2 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=0 \
-             clash_resolve=0 chaintoolong=0 \n"
-        );
     }
 }

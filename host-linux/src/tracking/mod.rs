@@ -1,0 +1,66 @@
+//! Which connections conntrack(8) would show, and how: for a running gateway and for the one of a replay.
+
+mod filter;
+mod format;
+
+use std::io::{self, Write};
+
+use towpath_engine::{
+    Engine,
+    conntrack::{Entry, Statistics},
+};
+
+pub use filter::{Ends, Filter, Network, parse_protocol};
+pub use format::Format;
+
+/// Writes the connections of an engine as `conntrack -L` does; gives how many there were.
+///
+/// # Errors
+/// When `out` takes nothing more.
+pub fn list(engine: &Engine, filter: &Filter, format: Format, out: &mut impl Write) -> io::Result<u64> {
+    let mut shown = 0;
+    format.start(out)?;
+    for entry in engine.conntrack().entries(engine.now()) {
+        // Linux lists a mark of 0 too.
+        let entry = Entry { mark: Some(entry.mark.unwrap_or(0)), ..entry };
+        if filter.wants(&entry) {
+            format.write(out, &entry, None)?;
+            shown += 1;
+        }
+    }
+    format.end(out)?;
+    Ok(shown)
+}
+
+/// Writes what connection tracking has counted as `conntrack -S` does, for the one processor that there is here. What Linux
+/// counts besides cannot happen here.
+///
+/// # Errors
+/// When `out` takes nothing more.
+pub fn write_statistics(out: &mut impl Write, counted: &Statistics) -> io::Result<()> {
+    let Statistics { found, invalid, insert, insert_failed, drop, early_drop, error, expect_new: _ } = counted;
+    // Linux counts only what comes in by netlink.
+    let _ = insert;
+    writeln!(
+        out,
+        "cpu=0   \tfound={found} invalid={invalid} insert=0 insert_failed={insert_failed} drop={drop} \
+         early_drop={early_drop} error={error} search_restart=0 clash_resolve=0 chaintoolong=0 "
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The line is the real tool's.
+    #[test]
+    fn statistics_are_those_of_the_real_tool() {
+        let mut out = Vec::new();
+        write_statistics(&mut out, &Statistics { invalid: 2, insert: 9, ..Statistics::default() }).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "cpu=0   \tfound=0 invalid=2 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=0 \
+             clash_resolve=0 chaintoolong=0 \n"
+        );
+    }
+}
