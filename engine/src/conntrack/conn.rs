@@ -192,6 +192,8 @@ impl Status {
     /// A helper was attached by a rule.
     pub const HELPER: Self = Self(1 << 13);
 
+    /// Its packets and bytes are counted. Our own: Linux has an extension for the counters (`struct nf_conn_acct`).
+    pub const COUNTED: Self = Self(1 << 14);
     /// Its source is the address of the device it leaves by. Our own: Linux keeps the device's index
     /// (`struct nf_conn_nat`).
     pub const MASQUERADED: Self = Self(1 << 15);
@@ -305,6 +307,13 @@ impl Connection {
     #[must_use]
     pub fn labels(&self) -> u128 {
         self.extension.as_ref().map_or(0, |extension| extension.labels)
+    }
+
+    /// Packets and bytes, original and reply, where counting was on when it began (Linux v6.18:
+    /// `include/net/netfilter/nf_conntrack_acct.h`, `nf_ct_acct_ext_add()`).
+    #[must_use]
+    pub fn counted(&self) -> Option<[Counter; 2]> {
+        self.status.contains(Status::COUNTED).then_some(self.counters)
     }
 
     /// Who announced it.

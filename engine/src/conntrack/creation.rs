@@ -36,7 +36,11 @@ impl Conntrack {
         if self.len() >= max && !self.drop_early(now, zone, hash, around) {
             return None;
         }
-        Some(self.table.slab.insert(Connection::new(*original, *reply, zone)).slot)
+        let mut connection = Connection::new(*original, *reply, zone);
+        if around.sysctls.conntrack_acct != 0 {
+            connection.status.insert(Status::COUNTED);
+        }
+        Some(self.table.slab.insert(connection).slot)
     }
 
     /// Drops connections that nobody has answered, near where the new one belongs: all of the first bucket that has any.

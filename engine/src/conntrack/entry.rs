@@ -32,8 +32,8 @@ pub struct Entry {
     pub timeout_secs: Option<u32>,
     /// What the TCP tracker remembers.
     pub tcp: Option<TcpEntry>,
-    /// The state of an SCTP association.
-    pub sctp: Option<SctpState>,
+    /// What the SCTP tracker remembers.
+    pub sctp: Option<SctpEntry>,
     /// The name of its helper.
     pub helper: Option<String>,
     /// Its mark, when it has one or has lost it.
@@ -57,6 +57,15 @@ pub struct TcpEntry {
     pub sides: Option<[TcpSideEntry; 2]>,
 }
 
+/// What is shown of an SCTP association.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SctpEntry {
+    /// Its state.
+    pub state: SctpState,
+    /// The verification tags of packets of the original and reply direction; 0: not known.
+    pub tags: [u32; 2],
+}
+
 /// What is shown of an end of a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TcpSideEntry {
@@ -78,7 +87,7 @@ impl Entry {
             helper: helpers.of(connection),
             master: master(connection),
             adjustments: adjustments(connection).filter(|_| has_moved),
-            counters: Some(connection.counters),
+            counters: connection.counted(),
             ..Self::common(connection)
         }
     }
@@ -105,7 +114,7 @@ impl Entry {
             timeout_secs: Some(seconds_left(connection, now)).filter(|&secs| secs > 0),
             tcp: tcp(connection).map(|tcp| TcpEntry { sides: None, ..tcp }),
             sctp: sctp(connection),
-            counters: Some(connection.counters),
+            counters: connection.counted(),
             ..Self::common(connection)
         }
     }
@@ -175,9 +184,9 @@ const fn tcp(connection: &Connection) -> Option<TcpEntry> {
     }
 }
 
-const fn sctp(connection: &Connection) -> Option<SctpState> {
+const fn sctp(connection: &Connection) -> Option<SctpEntry> {
     match &connection.protocol {
-        ProtocolState::Sctp(sctp) => Some(sctp.state),
+        ProtocolState::Sctp(sctp) => Some(SctpEntry { state: sctp.state, tags: sctp.tags }),
         ProtocolState::Tcp(_)
         | ProtocolState::Udp { .. }
         | ProtocolState::Icmp

@@ -16,7 +16,7 @@
 //! | `table`: `hash`, `index`, `slab`, `wheel` | where connections are found, lie, and run out |
 //! | `sources` | who already sends from where, for NAT |
 //! | `snapshot` | all of it as a record |
-//! | `entry`, `text`, `xml`, `reasoning`, `statistics` | what is told |
+//! | `entry`, `text`, `xml`, `save`, `reasoning`, `statistics` | what is told |
 //! | `expect`, `helper`, `calling` | connections that are announced by others |
 
 pub mod calling;
@@ -32,6 +32,7 @@ mod key;
 mod lookup;
 pub mod reasoning;
 mod removal;
+pub mod save;
 pub mod sctp;
 pub mod sctp_states;
 mod segment;
@@ -54,7 +55,7 @@ pub mod xml;
 
 pub use calling::{HelperEvent, LineStarts};
 pub use conn::{Changes, ConnId, Connection, Counter, ProtocolState, Status};
-pub use entry::{Entry, TcpEntry, TcpSideEntry};
+pub use entry::{Entry, SctpEntry, TcpEntry, TcpSideEntry};
 pub use expect::{Expectation, ExpectationEntry, ExpectationId, Expectations, HelperId};
 pub use reasoning::{Invalid, Reasoning};
 pub use sctp_states::SctpState;

@@ -20,7 +20,7 @@ pub struct SctpTracking {
     /// Its state.
     pub state: SctpState,
     /// The verification tags of packets of the original and reply direction; 0: not known.
-    tags: [u32; 2],
+    pub tags: [u32; 2],
     /// Whether an INIT of each direction was seen and nothing has confirmed it yet.
     began: [bool; 2],
     /// The direction of a heartbeat with another tag, as long as no answer has settled it.

@@ -60,7 +60,7 @@ impl fmt::Display for ConnectionLine<'_> {
         write!(f, "{:<8} {}", protocol_name(entry.original.protocol()), entry.original.protocol)?;
         write_some(f, entry.timeout_secs, |f, secs| write!(f, " {secs}"))?;
         write_some(f, entry.tcp, |f, tcp| write!(f, " {}", tcp.state))?;
-        write_some(f, entry.sctp, |f, state| write!(f, " {}", state.name()))?;
+        write_some(f, entry.sctp, |f, sctp| write!(f, " {}", sctp.state.name()))?;
         let [original, reply] = entry.counters.map_or([None, None], |counters| counters.map(Some));
         write!(f, " {}", Ends(&entry.original))?;
         write_some(f, original, |f, counter| write!(f, " packets={} bytes={}", counter.packets, counter.bytes))?;

@@ -92,12 +92,12 @@ impl Conntrack {
             let reasoning = match outcome {
                 Outcome::Taken { secs, reason } => {
                     self.table.refresh(now, slot, secs);
-                    self.count(slot, direction, packet, around);
+                    self.count(slot, direction, packet);
                     if is_new { self.reasoning_of_first(slot, reason) } else { Reasoning::Belongs(reason) }
                 }
                 Outcome::Ignored(ignored) => Reasoning::Ignored(ignored),
                 Outcome::Refused => {
-                    self.count(slot, direction, packet, around);
+                    self.count(slot, direction, packet);
                     self.destroy(now, slot, around);
                     Reasoning::Refused
                 }
@@ -174,9 +174,10 @@ impl Conntrack {
         Ok(Some((slot, Direction::Original, expectation)))
     }
 
-    fn count(&mut self, slot: u32, direction: Direction, packet: &Packet, around: &Surroundings) {
-        if around.sysctls.conntrack_acct != 0 {
-            let counter = &mut self.table.slab[slot].counters[direction.index()];
+    fn count(&mut self, slot: u32, direction: Direction, packet: &Packet) {
+        let connection = &mut self.table.slab[slot];
+        if connection.status.contains(Status::COUNTED) {
+            let counter = &mut connection.counters[direction.index()];
             counter.packets = counter.packets.wrapping_add(1);
             counter.bytes = counter.bytes.wrapping_add(packet.network_len() as u64);
         }

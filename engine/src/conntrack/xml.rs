@@ -37,7 +37,7 @@ impl fmt::Display for ConnectionXml<'_> {
         write!(f, "{}{}", Way("original", &entry.original, original), Way("reply", &entry.reply, reply))?;
         f.write_str("<meta direction=\"independent\">")?;
         element(f, "state", entry.tcp.map(|tcp| tcp.state))?;
-        element(f, "state", entry.sctp.map(|state| state.name()))?;
+        element(f, "state", entry.sctp.map(|sctp| sctp.state.name()))?;
         element(f, "timeout", entry.timeout_secs)?;
         element(f, "mark", entry.mark)?;
         element(f, "zone", Some(entry.zone).filter(|&zone| zone != 0))?;

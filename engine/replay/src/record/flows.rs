@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use towpath_engine::{
     Change, Event, Instant,
-    conntrack::{Direction, Entry, ExpectationEntry, SctpState, Status, Tuple},
+    conntrack::{Direction, Entry, ExpectationEntry, Status, Tuple},
 };
 
 use super::{Colour, Record, Tint, text::seconds};
@@ -120,7 +120,7 @@ fn write_flow(out: &mut fmt::Formatter<'_>, flow: &Flow, start: Instant, colour:
     let state = entry
         .tcp
         .map(|tcp| tcp.state.name())
-        .or(entry.sctp.map(SctpState::name))
+        .or(entry.sctp.map(|sctp| sctp.state.name()))
         .unwrap_or_else(|| general_state(entry.status));
     let original = colour.paint(Tint::Strong, &format!("{:<56}", entry.original.to_string()));
     write!(out, "{:>12}  {original} {state:<11}", seconds(flow.began, start))?;

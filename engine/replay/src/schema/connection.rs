@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use towpath_engine::{
-    conntrack::{Counter, Entry, SctpState, Status},
+    conntrack::{Counter, Entry, Status},
     nat::SequenceAdjustment,
 };
 
@@ -81,7 +81,7 @@ impl From<&Entry> for Connection {
             reply: Tuple::from(&entry.reply),
             status: entry.status.names().collect(),
             flags: flags(entry.status),
-            state: entry.tcp.map(|tcp| tcp.state.name()).or(entry.sctp.map(SctpState::name)),
+            state: entry.tcp.map(|tcp| tcp.state.name()).or(entry.sctp.map(|sctp| sctp.state.name())),
             wscale: sides.map(|sides| sides.map(|side| side.scale)),
             tcp_flags: sides.map(|sides| sides.map(|side| side.flags.names().collect())),
             timeout: entry.timeout_secs,

@@ -105,11 +105,8 @@ impl Matching for Connbytes {
 impl Connbytes {
     /// What is asked for, this packet included.
     fn count(&self, view: &View<'_>) -> Option<u64> {
-        if view.around.sysctls.conntrack_acct == 0 {
-            return None;
-        }
         let (connection, _) = view.connection()?;
-        let [original, reply] = connection.counters;
+        let [original, reply] = connection.counted()?;
         let Counter { packets, bytes } = match self.direction {
             Direction::Original => original,
             Direction::Reply => reply,
