@@ -1,6 +1,7 @@
 //! `towpath replay`: a capture through a gateway.
 
 use std::{
+    ffi::OsString,
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
@@ -8,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
+use towpath::state;
 use towpath_replay::{
     capture::CaptureError,
     record::{Colour, Flows, JsonRecords, PcapngRecords, Record, Summary, TextRecords},
@@ -17,6 +19,7 @@ use towpath_replay::{
 use super::{
     Answer,
     capture::{CaptureFile, GatewayFiles, Opened, setup},
+    conntrack::Replayed,
     terminal::{Progress, colour},
 };
 
@@ -46,6 +49,13 @@ pub(crate) struct Replay {
     /// What is shown as text [default: all; without a gateway, flows and counts].
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', conflicts_with = "json")]
     show: Vec<Show>,
+    /// Write the gateway's state at the end to this file, for `towpath run --state` and `towpath state load`.
+    #[arg(long, value_name = "FILE")]
+    state_out: Option<PathBuf>,
+    /// Answer what stands behind it as `towpath conntrack` does, and show nothing else: `--conntrack -L -p tcp`. Must be the last
+    /// option.
+    #[arg(long, value_name = "OPTIONS", num_args = 0.., allow_hyphen_values = true, conflicts_with_all = ["json", "show"])]
+    conntrack: Option<Vec<OsString>>,
 }
 
 /// A part of the text.
@@ -61,9 +71,11 @@ enum Show {
 
 impl Replay {
     pub(crate) fn main(self) -> Result<Answer> {
+        let tracked = self.conntrack.as_deref().map(Replayed::parse).transpose()?;
+        let watches = tracked.as_ref().is_some_and(Replayed::watches);
         let mut gateway = self.gateway.read()?;
         let mut opened = self.capture.open()?;
-        let detail = if self.json || self.shows(Show::Packets) || self.shows(Show::Flows) {
+        let detail = if self.json || watches || self.shows(Show::Packets) || self.shows(Show::Flows) {
             Detail::Events
         } else {
             Detail::Verdicts
@@ -71,9 +83,12 @@ impl Replay {
         let mut replay = Run::new(setup(&mut gateway, &self.capture, detail))?;
         self.gateway.warn(replay.engine())?;
         let mut written = self.written(&replay)?;
-        let mut shown: Box<dyn Output> =
-            if self.json { Box::new(Lines::new(self.hex)) } else { Box::new(Text::new(&self)) };
-        let mut progress = Progress::start(self.json || self.shows(Show::Packets));
+        let mut shown: Box<dyn Output> = match tracked {
+            Some(tracked) => Box::new(tracked),
+            None if self.json => Box::new(Lines::new(self.hex)),
+            None => Box::new(Text::new(&self)),
+        };
+        let mut progress = Progress::start(self.json || watches || self.shows(Show::Packets));
         let ended = {
             let mut out = BufWriter::with_capacity(OUT_BYTES, io::stdout().lock());
             shown.start(&replay, &mut out)?;
@@ -91,13 +106,16 @@ impl Replay {
         if let Some(written) = written {
             self.of_written(written.finish())?;
         }
+        if let Some(file) = &self.state_out {
+            state::write(file, &replay.engine().save()).map_err(|error| anyhow!("{}: {error}", file.display()))?;
+        }
         ended.map_err(|error| self.capture.at(error))?;
         let totals = replay.totals();
         match totals.first_unreadable {
             Some(why) if totals.unreadable == totals.packets => {
                 Err(self.capture.at(format_args!("none of its packets can be read: {why}")))
             }
-            Some(_) | None => Ok(Answer::Fine),
+            Some(_) | None => shown.answer(),
         }
     }
 
@@ -120,7 +138,7 @@ impl Replay {
     }
 
     fn shows(&self, what: Show) -> bool {
-        match (self.json, self.show.as_slice()) {
+        match (self.json || self.conntrack.is_some(), self.show.as_slice()) {
             (true, _) => false,
             (false, []) => self.gateway.are_given() || what != Show::Packets,
             (false, chosen) => chosen.contains(&what),
@@ -146,6 +164,28 @@ trait Output {
     fn start(&mut self, replay: &Run, out: &mut dyn Write) -> io::Result<()>;
     fn packet(&mut self, record: &Record<'_>, out: &mut dyn Write) -> io::Result<()>;
     fn end(&mut self, replay: &Run, out: &mut dyn Write) -> io::Result<()>;
+    /// What the exit code says of it.
+    fn answer(&self) -> Result<Answer> {
+        Ok(Answer::Fine)
+    }
+}
+
+impl Output for Replayed {
+    fn start(&mut self, _: &Run, out: &mut dyn Write) -> io::Result<()> {
+        Self::start(self, out)
+    }
+
+    fn packet(&mut self, record: &Record<'_>, out: &mut dyn Write) -> io::Result<()> {
+        self.tell(record.events, out)
+    }
+
+    fn end(&mut self, replay: &Run, out: &mut dyn Write) -> io::Result<()> {
+        Self::end(self, replay.engine(), out)
+    }
+
+    fn answer(&self) -> Result<Answer> {
+        Self::answer(self)
+    }
 }
 
 /// As JSON.

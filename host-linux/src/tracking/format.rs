@@ -2,20 +2,23 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
 use towpath_engine::{
-    Change, Instant,
+    Change, Event, Instant,
     conntrack::{
-        Entry,
-        text::ConnectionLine,
+        Entry, ExpectationEntry,
+        save::ConnectionSave,
+        text::{ConnectionLine, ExpectationLine},
         xml::{ConnectionXml, XML_END, XML_START},
     },
 };
+use towpath_replay::schema::{Connection, ConntrackEvent, Expectation};
 
-/// How connections are shown.
+/// How connections and expectations are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Format {
-    /// `-o xml`
-    pub xml: bool,
+    /// The kind of text.
+    pub style: Style,
     /// `-o extended`
     pub extended: bool,
     /// `-o id`
@@ -24,35 +27,108 @@ pub struct Format {
     pub timestamp: bool,
 }
 
+/// A kind of text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// A line each, as conntrack(8) prints it.
+    #[default]
+    Lines,
+    /// `-o xml`. Expectations stay lines.
+    Xml,
+    /// `-o save`: what `conntrack -R` reads. Expectations stay lines.
+    Save,
+    /// One JSON object a line: `towpath.conntrack/1`, after a line that says so. The fields are those that a connection, an
+    /// expectation, or an event has in [`towpath_replay::schema`]; `ts`, in nanoseconds, comes before an event.
+    Json,
+}
+
+/// What happened, and when.
+pub type Told = Option<(Instant, Change)>;
+
 impl Format {
-    /// Writes what stands before all connections.
+    /// Writes what stands before all of them.
     ///
     /// # Errors
     /// When `out` takes nothing more.
     pub fn start(self, out: &mut impl Write) -> io::Result<()> {
-        if self.xml { out.write_all(XML_START.as_bytes()) } else { Ok(()) }
+        match self.style {
+            Style::Xml => out.write_all(XML_START.as_bytes()),
+            Style::Json => writeln!(out, "{{\"schema\":\"towpath.conntrack/1\"}}"),
+            Style::Lines | Style::Save => Ok(()),
+        }
     }
 
     /// Writes a connection, or what happened to it and when.
     ///
     /// # Errors
     /// When `out` takes nothing more.
-    pub fn write(self, out: &mut impl Write, entry: &Entry, event: Option<(Instant, Change)>) -> io::Result<()> {
-        let change = event.map(|(_, change)| change);
-        if self.xml {
-            return writeln!(out, "{}", ConnectionXml { entry, change });
+    pub fn write(self, out: &mut impl Write, entry: &Entry, told: Told) -> io::Result<()> {
+        let change = told.map(|(_, change)| change);
+        match self.style {
+            Style::Xml => writeln!(out, "{}", ConnectionXml { entry, change }),
+            Style::Save => writeln!(out, "{}", ConnectionSave(entry)),
+            Style::Json => match told {
+                Some((ts, change)) => write_event(out, ts, &Event::Connection(change, Box::new(entry.clone()))),
+                None => write_json(out, &Connection::from(entry)),
+            },
+            Style::Lines => {
+                self.write_time(out, told)?;
+                writeln!(out, "{}", ConnectionLine { entry, change, with_family: self.extended, with_id: self.id })
+            }
         }
-        if let (true, Some((when, _))) = (self.timestamp, event) {
-            write!(out, "[{:08}.{:06}]\t", when.as_secs(), when.as_nanos() / 1000 % 1_000_000)?;
-        }
-        writeln!(out, "{}", ConnectionLine { entry, change, with_family: self.extended, with_id: self.id })
     }
 
-    /// Writes what stands behind all connections.
+    /// Writes an expectation, or what happened to it and when.
+    ///
+    /// # Errors
+    /// When `out` takes nothing more.
+    pub fn write_expectation(self, out: &mut impl Write, entry: &ExpectationEntry, told: Told) -> io::Result<()> {
+        match (self.style, told) {
+            (Style::Json, Some((ts, change))) => {
+                write_event(out, ts, &Event::Expectation(change, Box::new(entry.clone())))
+            }
+            (Style::Json, None) => write_json(out, &Expectation::from(entry)),
+            (Style::Lines | Style::Xml | Style::Save, _) => {
+                self.write_time(out, told)?;
+                writeln!(out, "{}", ExpectationLine { entry, change: told.map(|(_, change)| change) })
+            }
+        }
+    }
+
+    /// Writes what stands behind all of them.
     ///
     /// # Errors
     /// When `out` takes nothing more.
     pub fn end(self, out: &mut impl Write) -> io::Result<()> {
-        if self.xml { out.write_all(XML_END.as_bytes()) } else { Ok(()) }
+        match self.style {
+            Style::Xml => out.write_all(XML_END.as_bytes()),
+            Style::Lines | Style::Save | Style::Json => Ok(()),
+        }
     }
+
+    fn write_time(self, out: &mut impl Write, told: Told) -> io::Result<()> {
+        match told {
+            Some((when, _)) if self.timestamp => {
+                write!(out, "[{:08}.{:06}]\t", when.as_secs(), when.as_nanos() / 1000 % 1_000_000)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// An event with its time.
+#[derive(Serialize)]
+struct Timed {
+    ts: u64,
+    #[serde(flatten)]
+    event: Option<ConntrackEvent>,
+}
+
+fn write_event(out: &mut impl Write, ts: Instant, event: &Event) -> io::Result<()> {
+    write_json(out, &Timed { ts: ts.as_nanos(), event: ConntrackEvent::of(event) })
+}
+
+fn write_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
 }

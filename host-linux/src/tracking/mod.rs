@@ -7,13 +7,13 @@ use std::io::{self, Write};
 
 use towpath_engine::{
     Engine,
-    conntrack::{Entry, Statistics},
+    conntrack::{Entry, ExpectationEntry, Statistics},
 };
 
 pub use filter::{Ends, Filter, Network, parse_protocol};
-pub use format::Format;
+pub use format::{Format, Style, Told};
 
-/// Writes the connections of an engine as `conntrack -L` does; gives how many there were.
+/// Writes the connections of an engine as `conntrack -L` does; gives how many were wanted.
 ///
 /// # Errors
 /// When `out` takes nothing more.
@@ -27,6 +27,21 @@ pub fn list(engine: &Engine, filter: &Filter, format: Format, out: &mut impl Wri
             format.write(out, &entry, None)?;
             shown += 1;
         }
+    }
+    format.end(out)?;
+    Ok(shown)
+}
+
+/// Writes the expectations of an engine as `conntrack -L expect` does; gives how many there were.
+///
+/// # Errors
+/// When `out` takes nothing more.
+pub fn list_expectations(engine: &Engine, format: Format, out: &mut impl Write) -> io::Result<u64> {
+    let mut shown = 0;
+    format.start(out)?;
+    for expectation in engine.conntrack().expectations().iter() {
+        format.write_expectation(out, &ExpectationEntry::of(engine.now(), expectation), None)?;
+        shown += 1;
     }
     format.end(out)?;
     Ok(shown)

@@ -1,0 +1,138 @@
+//! Which connections are meant: the filters of conntrack(8).
+
+use std::net::IpAddr;
+
+use clap::{Args, ValueEnum};
+use towpath::tracking::{Ends, Filter, Network, parse_protocol};
+use towpath_engine::{
+    conntrack::{Family, Status, TcpState},
+    wire::Protocol,
+};
+
+/// Which connections are meant.
+#[derive(Debug, Args)]
+pub(super) struct Wanted {
+    /// Layer 4 protocol, by name or number.
+    #[arg(short = 'p', long = "protonum", visible_alias = "proto", value_parser = parse_protocol)]
+    protocol: Option<Protocol>,
+    /// Layer 3 protocol.
+    #[arg(short, long, value_enum)]
+    family: Option<FamilyName>,
+    /// Source address or network, in the original direction.
+    #[arg(short = 's', long = "src", visible_alias = "orig-src", value_parser = Network::parse)]
+    orig_src: Option<Network>,
+    /// Destination address or network, in the original direction.
+    #[arg(short = 'd', long = "dst", visible_alias = "orig-dst", value_parser = Network::parse)]
+    orig_dst: Option<Network>,
+    /// Source address or network, in the reply direction.
+    #[arg(short = 'r', long, value_parser = Network::parse)]
+    reply_src: Option<Network>,
+    /// Destination address or network, in the reply direction.
+    #[arg(short = 'q', long, value_parser = Network::parse)]
+    reply_dst: Option<Network>,
+    /// Source port, in the original direction.
+    #[arg(long, visible_alias = "orig-port-src", requires = "protocol")]
+    sport: Option<u16>,
+    /// Destination port, in the original direction.
+    #[arg(long, visible_alias = "orig-port-dst", requires = "protocol")]
+    dport: Option<u16>,
+    /// Source port, in the reply direction.
+    #[arg(long, requires = "protocol")]
+    reply_port_src: Option<u16>,
+    /// Destination port, in the reply direction.
+    #[arg(long, requires = "protocol")]
+    reply_port_dst: Option<u16>,
+    /// TCP state, such as ESTABLISHED.
+    #[arg(long, requires = "protocol", value_parser = parse_state)]
+    state: Option<TcpState>,
+    /// Connection mark, with a mask if need be: 0x1/0xff.
+    #[arg(short, long, value_parser = parse_mark)]
+    mark: Option<(u32, u32)>,
+    /// Zone.
+    #[arg(short = 'w', long)]
+    zone: Option<u16>,
+    /// Status: ASSURED, SEEN_REPLY, FIXED_TIMEOUT, EXPECTED.
+    #[arg(short = 'u', long, value_parser = parse_status)]
+    status: Option<Status>,
+    /// Only with a translated source, to this address if one is given.
+    #[arg(short = 'n', long, value_name = "IP", num_args = 0..=1)]
+    src_nat: Option<Option<IpAddr>>,
+    /// Only with a translated destination, to this address if one is given.
+    #[arg(short = 'g', long, value_name = "IP", num_args = 0..=1)]
+    dst_nat: Option<Option<IpAddr>>,
+    /// Only with a translated source or destination, to this address if one is given.
+    #[arg(short = 'j', long, value_name = "IP", num_args = 0..=1)]
+    any_nat: Option<Option<IpAddr>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FamilyName {
+    Ipv4,
+    Ipv6,
+}
+
+impl Wanted {
+    /// The same as a filter.
+    pub(super) fn filter(&self) -> Filter {
+        Filter {
+            family: self.family.map(|family| match family {
+                FamilyName::Ipv4 => Family::Ipv4,
+                FamilyName::Ipv6 => Family::Ipv6,
+            }),
+            protocol: self.protocol,
+            original: Ends {
+                source: self.orig_src,
+                destination: self.orig_dst,
+                source_port: self.sport,
+                destination_port: self.dport,
+            },
+            reply: Ends {
+                source: self.reply_src,
+                destination: self.reply_dst,
+                source_port: self.reply_port_src,
+                destination_port: self.reply_port_dst,
+            },
+            mark: self.mark,
+            zone: self.zone,
+            status: self.status,
+            state: self.state,
+            source_nat: self.src_nat,
+            destination_nat: self.dst_nat,
+            any_nat: self.any_nat,
+        }
+    }
+}
+
+fn parse_state(text: &str) -> Result<TcpState, String> {
+    let found = TcpState::ALL.into_iter().find(|state| state.name() == text);
+    found.ok_or_else(|| {
+        let names: Vec<_> = TcpState::ALL.iter().map(|state| state.name()).collect();
+        format!("a TCP state: {}", names.join(", "))
+    })
+}
+
+fn parse_mark(text: &str) -> Result<(u32, u32), &'static str> {
+    let number = |text: &str| match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    let (value, mask) = text.split_once('/').unwrap_or((text, "0xffffffff"));
+    match (number(value), number(mask)) {
+        (Ok(value), Ok(mask)) => Ok((value, mask)),
+        (Err(_), _) | (_, Err(_)) => Err("a mark such as 7 or 0x7, or with a mask 0x7/0xf"),
+    }
+}
+
+fn parse_status(text: &str) -> Result<Status, &'static str> {
+    let mut status = Status::default();
+    for word in text.split(',') {
+        status.insert(match word {
+            "ASSURED" => Status::ASSURED,
+            "SEEN_REPLY" => Status::SEEN_REPLY,
+            "FIXED_TIMEOUT" => Status::FIXED_TIMEOUT,
+            "EXPECTED" => Status::EXPECTED,
+            _ => return Err("ASSURED, SEEN_REPLY, FIXED_TIMEOUT or EXPECTED, several with commas between"),
+        });
+    }
+    Ok(status)
+}
