@@ -26,9 +26,9 @@ pub struct Filter {
     pub status: Option<Status>,
     /// `--state`
     pub state: Option<TcpState>,
-    /// `-n`: the source is translated, to this address if one is given.
+    /// `-n`: the source is translated, to this address if one is given; without one, its port alone will do.
     pub source_nat: Option<Option<IpAddr>>,
-    /// `-g`: the destination is translated, to this address if one is given.
+    /// `-g`: the destination is translated, to this address if one is given; without one, its port alone will do.
     pub destination_nat: Option<Option<IpAddr>>,
     /// `-j`: either is translated, to this address if one is given.
     pub any_nat: Option<Option<IpAddr>>,
@@ -94,11 +94,16 @@ impl Filter {
     #[must_use]
     pub fn wants(&self, entry: &Entry) -> bool {
         let (original, reply) = (&entry.original, &entry.reply);
-        let translated = |wanted: Option<IpAddr>, before: IpAddr, after: IpAddr| {
-            before != after && wanted.is_none_or(|wanted| wanted == after)
+        let untranslated = original.inverted();
+        let translated = |wanted: Option<IpAddr>, end: fn(&Tuple) -> (IpAddr, u16)| {
+            let (before, after) = (untranslated.as_ref().map(end), end(reply));
+            match wanted {
+                Some(wanted) => before.is_some_and(|before| before.0 != after.0) && wanted == after.0,
+                None => before.is_some_and(|before| before != after),
+            }
         };
-        let source = |wanted| translated(wanted, original.source_ip(), reply.destination_ip());
-        let destination = |wanted| translated(wanted, original.destination_ip(), reply.source_ip());
+        let source = |wanted| translated(wanted, |tuple| (tuple.destination_ip(), tuple.destination_port));
+        let destination = |wanted| translated(wanted, |tuple| (tuple.source_ip(), tuple.source_port));
         self.family.is_none_or(|family| family == original.family)
             && self.protocol.is_none_or(|protocol| protocol == original.protocol())
             && self.original.hold(original)
@@ -156,6 +161,23 @@ mod tests {
             counters: None,
             uses: Some(1),
         }
+    }
+
+    #[test]
+    fn a_port_that_has_moved_is_a_translation_and_an_icmp_id_that_has_not_is_none() {
+        let (source, destination) = (
+            Filter { source_nat: Some(None), ..Filter::default() },
+            Filter { destination_nat: Some(None), ..Filter::default() },
+        );
+        let mut tcp = entry();
+        tcp.reply = Tuple { destination_port: 700, ..tcp.original.inverted().unwrap() };
+        assert!(source.wants(&tcp) && !destination.wants(&tcp));
+        let to = Filter { source_nat: Some(Some([10, 0, 0, 2].into())), ..Filter::default() };
+        assert!(!to.wants(&tcp), "its address has not moved");
+        let mut ping = entry();
+        ping.original = Tuple { protocol: 1, source_port: 77, destination_port: 0x0800, ..ping.original };
+        ping.reply = ping.original.inverted().unwrap();
+        assert!(!source.wants(&ping) && !destination.wants(&ping), "conntrack -g takes every ping for one");
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub enum Style {
     /// A line each, as conntrack(8) prints it.
     #[default]
     Lines,
-    /// `-o xml`. Expectations stay lines.
+    /// `-o xml`; nothing at all when there are none. Expectations stay lines.
     Xml,
     /// `-o save`: what `conntrack -R` reads. Expectations stay lines.
     Save,
@@ -45,26 +45,35 @@ pub enum Style {
 /// What happened, and when.
 pub type Told = Option<(Instant, Change)>;
 
-impl Format {
-    /// Writes what stands before all of them.
-    ///
-    /// # Errors
-    /// When `out` takes nothing more.
-    pub fn start(self, out: &mut impl Write) -> io::Result<()> {
-        match self.style {
-            Style::Xml => out.write_all(XML_START.as_bytes()),
-            Style::Json => writeln!(out, "{{\"schema\":\"towpath.conntrack/1\"}}"),
-            Style::Lines | Style::Save => Ok(()),
-        }
+/// What is shown in a format, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    format: Format,
+    count: u64,
+}
+
+impl Shown {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new(format: Format) -> Self {
+        Self { format, count: 0 }
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
     }
 
     /// Writes a connection, or what happened to it and when.
     ///
     /// # Errors
     /// When `out` takes nothing more.
-    pub fn write(self, out: &mut impl Write, entry: &Entry, told: Told) -> io::Result<()> {
+    pub fn connection(&mut self, out: &mut impl Write, entry: &Entry, told: Told) -> io::Result<()> {
+        self.begin(out)?;
+        let Format { style, extended: with_family, id: with_id, .. } = self.format;
         let change = told.map(|(_, change)| change);
-        match self.style {
+        match style {
             Style::Xml => writeln!(out, "{}", ConnectionXml { entry, change }),
             Style::Save => writeln!(out, "{}", ConnectionSave(entry)),
             Style::Json => match told {
@@ -73,7 +82,7 @@ impl Format {
             },
             Style::Lines => {
                 self.write_time(out, told)?;
-                writeln!(out, "{}", ConnectionLine { entry, change, with_family: self.extended, with_id: self.id })
+                writeln!(out, "{}", ConnectionLine { entry, change, with_family, with_id })
             }
         }
     }
@@ -82,16 +91,16 @@ impl Format {
     ///
     /// # Errors
     /// When `out` takes nothing more.
-    pub fn write_expectation(self, out: &mut impl Write, entry: &ExpectationEntry, told: Told) -> io::Result<()> {
-        match (self.style, told) {
-            (Style::Json, Some((ts, change))) => {
-                write_event(out, ts, &Event::Expectation(change, Box::new(entry.clone())))
-            }
-            (Style::Json, None) => write_json(out, &Expectation::from(entry)),
-            (Style::Lines | Style::Xml | Style::Save, _) => {
-                self.write_time(out, told)?;
-                writeln!(out, "{}", ExpectationLine { entry, change: told.map(|(_, change)| change) })
-            }
+    pub fn expectation(&mut self, out: &mut impl Write, entry: &ExpectationEntry, told: Told) -> io::Result<()> {
+        if self.format.style != Style::Json {
+            self.count += 1;
+            self.write_time(out, told)?;
+            return writeln!(out, "{}", ExpectationLine { entry, change: told.map(|(_, change)| change) });
+        }
+        self.begin(out)?;
+        match told {
+            Some((ts, change)) => write_event(out, ts, &Event::Expectation(change, Box::new(entry.clone()))),
+            None => write_json(out, &Expectation::from(entry)),
         }
     }
 
@@ -99,16 +108,26 @@ impl Format {
     ///
     /// # Errors
     /// When `out` takes nothing more.
-    pub fn end(self, out: &mut impl Write) -> io::Result<()> {
-        match self.style {
-            Style::Xml => out.write_all(XML_END.as_bytes()),
-            Style::Lines | Style::Save | Style::Json => Ok(()),
+    pub fn end(&self, out: &mut impl Write) -> io::Result<()> {
+        match self.format.style {
+            Style::Xml if self.count > 0 => out.write_all(XML_END.as_bytes()),
+            Style::Xml | Style::Lines | Style::Save | Style::Json => Ok(()),
         }
     }
 
-    fn write_time(self, out: &mut impl Write, told: Told) -> io::Result<()> {
+    /// Counts one, and writes what stands before the first.
+    fn begin(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.count += 1;
+        match self.format.style {
+            Style::Xml if self.count == 1 => out.write_all(XML_START.as_bytes()),
+            Style::Json if self.count == 1 => writeln!(out, "{{\"schema\":\"towpath.conntrack/1\"}}"),
+            Style::Xml | Style::Json | Style::Lines | Style::Save => Ok(()),
+        }
+    }
+
+    fn write_time(&self, out: &mut impl Write, told: Told) -> io::Result<()> {
         match told {
-            Some((when, _)) if self.timestamp => {
+            Some((when, _)) if self.format.timestamp => {
                 write!(out, "[{:08}.{:06}]\t", when.as_secs(), when.as_nanos() / 1000 % 1_000_000)
             }
             Some(_) | None => Ok(()),

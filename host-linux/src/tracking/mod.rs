@@ -11,40 +11,32 @@ use towpath_engine::{
 };
 
 pub use filter::{Ends, Filter, Network, parse_protocol};
-pub use format::{Format, Style, Told};
+pub use format::{Format, Shown, Style, Told};
 
-/// Writes the connections of an engine as `conntrack -L` does; gives how many were wanted.
+/// Writes the connections of an engine as `conntrack -L` does.
 ///
 /// # Errors
 /// When `out` takes nothing more.
-pub fn list(engine: &Engine, filter: &Filter, format: Format, out: &mut impl Write) -> io::Result<u64> {
-    let mut shown = 0;
-    format.start(out)?;
+pub fn list(engine: &Engine, filter: &Filter, shown: &mut Shown, out: &mut impl Write) -> io::Result<()> {
     for entry in engine.conntrack().entries(engine.now()) {
         // Linux lists a mark of 0 too.
         let entry = Entry { mark: Some(entry.mark.unwrap_or(0)), ..entry };
         if filter.wants(&entry) {
-            format.write(out, &entry, None)?;
-            shown += 1;
+            shown.connection(out, &entry, None)?;
         }
     }
-    format.end(out)?;
-    Ok(shown)
+    shown.end(out)
 }
 
-/// Writes the expectations of an engine as `conntrack -L expect` does; gives how many there were.
+/// Writes the expectations of an engine as `conntrack -L expect` does.
 ///
 /// # Errors
 /// When `out` takes nothing more.
-pub fn list_expectations(engine: &Engine, format: Format, out: &mut impl Write) -> io::Result<u64> {
-    let mut shown = 0;
-    format.start(out)?;
+pub fn list_expectations(engine: &Engine, shown: &mut Shown, out: &mut impl Write) -> io::Result<()> {
     for expectation in engine.conntrack().expectations().iter() {
-        format.write_expectation(out, &ExpectationEntry::of(engine.now(), expectation), None)?;
-        shown += 1;
+        shown.expectation(out, &ExpectationEntry::of(engine.now(), expectation), None)?;
     }
-    format.end(out)?;
-    Ok(shown)
+    shown.end(out)
 }
 
 /// Writes what connection tracking has counted as `conntrack -S` does, for the one processor that there is here. What Linux
@@ -53,9 +45,8 @@ pub fn list_expectations(engine: &Engine, format: Format, out: &mut impl Write) 
 /// # Errors
 /// When `out` takes nothing more.
 pub fn write_statistics(out: &mut impl Write, counted: &Statistics) -> io::Result<()> {
-    let Statistics { found, invalid, insert, insert_failed, drop, early_drop, error, expect_new: _ } = counted;
-    // Linux counts only what comes in by netlink.
-    let _ = insert;
+    // Linux counts as inserted only what comes in by netlink.
+    let Statistics { found, invalid, insert: _, insert_failed, drop, early_drop, error, expect_new: _ } = counted;
     writeln!(
         out,
         "cpu=0   \tfound={found} invalid={invalid} insert=0 insert_failed={insert_failed} drop={drop} \

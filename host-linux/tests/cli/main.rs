@@ -1,6 +1,7 @@
 //! The program on captures, as a user starts it: what it says, where it says it, and how it ends.
 
 mod check;
+mod conntrack;
 mod diff;
 mod explain;
 mod program;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, also in its helpers")]
 
+mod conntrack_tool;
 mod device;
 mod ftp;
 mod gateway;

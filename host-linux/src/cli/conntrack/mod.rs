@@ -96,6 +96,7 @@ enum Output {
 
 impl Question {
     fn format(&self) -> Result<Format> {
+        anyhow::ensure!(!self.stats || self.table == Table::Conntrack, "-S counts connections only");
         let has = |output| self.output.contains(&output);
         let styles = [(Output::Xml, Style::Xml), (Output::Save, Style::Save), (Output::Json, Style::Json)];
         let mut chosen = styles.iter().filter(|(output, _)| has(*output)).map(|(_, style)| *style);

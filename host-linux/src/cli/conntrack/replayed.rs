@@ -4,7 +4,7 @@ use std::{ffi::OsString, io, io::Write};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use towpath::tracking::{Filter, Format, list, list_expectations, write_statistics};
+use towpath::tracking::{Filter, Shown, list, list_expectations, write_statistics};
 use towpath_engine::{Engine, Event, Instant};
 
 use super::{Question, Table};
@@ -15,8 +15,7 @@ use crate::cli::Answer;
 pub(crate) struct Replayed {
     question: Question,
     filter: Filter,
-    format: Format,
-    shown: u64,
+    shown: Shown,
 }
 
 /// What may stand behind `--conntrack`.
@@ -35,18 +34,13 @@ impl Replayed {
             !question.delete && !question.flush,
             "the connections of a replay can be shown (-L, -G, -E, -C, -S), not deleted"
         );
-        let (filter, format) = (question.wanted.filter(), question.format()?);
-        Ok(Self { question, filter, format, shown: 0 })
+        let (filter, shown) = (question.wanted.filter(), Shown::new(question.format()?));
+        Ok(Self { question, filter, shown })
     }
 
     /// Whether it asks for what happens.
     pub(crate) const fn watches(&self) -> bool {
         self.question.event
-    }
-
-    /// Writes what stands before all of it.
-    pub(crate) fn start(&self, mut out: &mut dyn Write) -> io::Result<()> {
-        if self.watches() { self.format.start(&mut out) } else { Ok(()) }
     }
 
     /// Writes what has happened, as far as it is wanted.
@@ -57,10 +51,10 @@ impl Replayed {
         for (when, event) in events {
             match (event, self.question.table) {
                 (Event::Connection(change, entry), Table::Conntrack) if self.filter.wants(entry) => {
-                    self.format.write(&mut out, entry, Some((*when, *change)))?;
+                    self.shown.connection(&mut out, entry, Some((*when, *change)))?;
                 }
                 (Event::Expectation(change, entry), Table::Expect) => {
-                    self.format.write_expectation(&mut out, entry, Some((*when, *change)))?;
+                    self.shown.expectation(&mut out, entry, Some((*when, *change)))?;
                 }
                 (
                     Event::Connection(..)
@@ -70,9 +64,8 @@ impl Replayed {
                     | Event::Audit { .. }
                     | Event::Helper(_),
                     Table::Conntrack | Table::Expect,
-                ) => continue,
+                ) => {}
             }
-            self.shown += 1;
         }
         Ok(())
     }
@@ -81,18 +74,22 @@ impl Replayed {
     pub(crate) fn end(&mut self, engine: &Engine, mut out: &mut dyn Write) -> io::Result<()> {
         let conntrack = engine.conntrack();
         match (&self.question, self.question.table) {
-            (Question { event: true, .. }, _) => self.format.end(&mut out)?,
+            (Question { event: true, .. }, _) => self.shown.end(&mut out)?,
             (Question { stats: true, .. }, _) => write_statistics(&mut out, &conntrack.statistics())?,
             (Question { count: true, .. }, Table::Conntrack) => writeln!(out, "{}", conntrack.len())?,
             (Question { count: true, .. }, Table::Expect) => writeln!(out, "{}", conntrack.expectations().len())?,
-            (_, Table::Conntrack) => self.shown = list(engine, &self.filter, self.format, &mut out)?,
-            (_, Table::Expect) => self.shown = list_expectations(engine, self.format, &mut out)?,
+            (_, Table::Conntrack) => list(engine, &self.filter, &mut self.shown, &mut out)?,
+            (_, Table::Expect) => list_expectations(engine, &mut self.shown, &mut out)?,
         }
         Ok(())
     }
 
     /// Says on standard error how many were shown.
     pub(crate) fn answer(&self) -> Result<Answer> {
-        if self.question.count || self.question.stats { Ok(Answer::Fine) } else { self.question.conclude(self.shown) }
+        if self.question.count || self.question.stats {
+            Ok(Answer::Fine)
+        } else {
+            self.question.conclude(self.shown.count())
+        }
     }
 }

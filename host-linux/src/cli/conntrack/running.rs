@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use towpath::{
     control::{Client, Reply, Request, Topic},
-    tracking::{Filter, Format, write_statistics},
+    tracking::{Filter, Format, Shown, write_statistics},
 };
 
 /// A running gateway, and what is wanted of it.
@@ -22,43 +22,38 @@ pub(super) struct Running<'a> {
 impl Running<'_> {
     /// Shows what a list or what happens brings and is wanted; gives how many there were.
     pub(super) fn show(&self, request: Request, out: &mut impl Write) -> Result<u64> {
-        let mut shown = 0;
-        self.each(request, out, |_| shown += 1)?;
-        Ok(shown)
+        self.each(request, out, |_| {})
     }
 
     /// Deletes what is wanted, and shows it; gives how many there were.
     pub(super) fn delete(&self, out: &mut impl Write) -> Result<u64> {
         let mut doomed = Vec::new();
-        self.each(Request::List(self.topic), out, |number| doomed.push(number))?;
+        let count = self.each(Request::List(self.topic), out, |number| doomed.push(number))?;
         for numbers in doomed.chunks(NUMBERS_A_REQUEST) {
             self.number(Request::Forget(self.topic, numbers.to_vec()), &mut io::sink())?;
         }
-        Ok(doomed.len() as u64)
+        Ok(count)
     }
 
-    /// Shows what is wanted, and gives `note` its number.
-    fn each(&self, request: Request, out: &mut impl Write, mut note: impl FnMut(u64)) -> Result<()> {
+    /// Shows what is wanted, gives `note` each one's number, and says how many there were.
+    fn each(&self, request: Request, out: &mut impl Write, mut note: impl FnMut(u64)) -> Result<u64> {
         let mut client = Client::ask(self.path, request)?;
-        let format = self.format;
-        format.start(out)?;
+        let mut shown = Shown::new(self.format);
         while let Some(reply) = client.next_reply()? {
-            note(match &reply {
+            match &reply {
                 Reply::Connection(entry) if self.filter.wants(entry) => {
-                    format.write(out, entry, None)?;
-                    entry.serial
+                    note(entry.serial);
+                    shown.connection(out, entry, None)?;
                 }
                 Reply::ConnectionEvent(when, change, entry) if self.filter.wants(entry) => {
-                    format.write(out, entry, Some((*when, *change)))?;
-                    entry.serial
+                    shown.connection(out, entry, Some((*when, *change)))?;
                 }
                 Reply::Expectation(entry) => {
-                    format.write_expectation(out, entry, None)?;
-                    entry.id.0
+                    note(entry.id.0);
+                    shown.expectation(out, entry, None)?;
                 }
                 Reply::ExpectationEvent(when, change, entry) => {
-                    format.write_expectation(out, entry, Some((*when, *change)))?;
-                    entry.id.0
+                    shown.expectation(out, entry, Some((*when, *change)))?;
                 }
                 Reply::Connection(_)
                 | Reply::ConnectionEvent(..)
@@ -70,10 +65,11 @@ impl Running<'_> {
                 | Reply::Logged(..)
                 | Reply::Done
                 | Reply::Refused(_)
-                | Reply::CutOff(_) => continue,
-            });
+                | Reply::CutOff(_) => {}
+            }
         }
-        Ok(format.end(out)?)
+        shown.end(out)?;
+        Ok(shown.count())
     }
 
     /// Writes the number, or numbers, that answer a request.

@@ -1,0 +1,76 @@
+//! `towpath replay … --conntrack …`: what the gateway of a replay knows of its connections.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::program::{Place, Said, towpath};
+
+/// Asks the gateway of a replay without rules.
+fn ask(capture: &str, question: &str) -> Said {
+    towpath(&format!("replay @{capture} --conntrack {question}"))
+}
+
+#[test]
+fn the_gateway_of_a_replay_lists_its_connections_as_conntrack_does() {
+    let said = ask("http-short.pcap", "-L -p tcp --dport 80");
+    assert_eq!(said.code, Some(0));
+    assert!(said.out.starts_with("tcp      6 ") && said.out.contains(" dst=198.51.100.7 sport="), "{}", said.out);
+    assert_eq!(said.err, "towpath: 1 flow entries have been shown.\n");
+    let none = ask("http-short.pcap", "-L -p udp");
+    assert_eq!((none.out.as_str(), none.err.as_str()), ("", "towpath: 0 flow entries have been shown.\n"));
+    assert_eq!(ask("http-short.pcap", "-C").fine(), "1\n");
+}
+
+#[test]
+fn what_happened_to_connections_is_told_in_order_with_its_time() {
+    let said = ask("http-short.pcap", "-E -o timestamp");
+    let states: Vec<&str> = said.out.lines().filter_map(|line| line.split_whitespace().nth(5)).collect();
+    assert_eq!(states[..3], ["SYN_SENT", "SYN_RECV", "ESTABLISHED"], "{}", said.out);
+    assert!(said.out.starts_with('['), "{}", said.out);
+}
+
+#[test]
+fn connections_as_json_say_what_they_are_and_events_when_they_happened() {
+    let objects = |said: Said| -> Vec<Value> {
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        said.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    };
+    let listed = objects(ask("http-short.pcap", "-L -o json"));
+    assert_eq!(listed[0]["schema"], "towpath.conntrack/1");
+    assert_eq!(listed[1]["orig"]["dport"], 80);
+    let told = objects(ask("http-short.pcap", "-E -o json"));
+    assert_eq!((&told[1]["event"], &told[1]["state"]), (&"NEW".into(), &"SYN_SENT".into()));
+    assert!(told[1]["ts"].is_u64(), "{}", told[1]);
+}
+
+#[test]
+fn the_one_connection_that_is_asked_for_is_there_or_the_answer_is_no() {
+    let tcp =
+        |port: u16| ask("ftp-pasv-inside.pcap", &format!("-G -p tcp -s 192.168.1.10 -d 198.51.100.7 --dport {port}"));
+    assert_eq!((tcp(21).code, tcp(21).out.lines().count()), (Some(0), 1));
+    assert_eq!((tcp(22).code, tcp(22).out.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn what_cannot_be_asked_of_a_replay_is_refused() {
+    let refused = |question| ask("http-short.pcap", question).wrong();
+    assert!(refused("-D").contains("can be shown (-L, -G, -E, -C, -S), not deleted"));
+    assert!(refused("-F").contains("not deleted"));
+    assert!(refused("-L -o xml,json").contains("only one of xml, save and json"));
+    assert!(refused("-S expect").contains("-S counts connections only"));
+    assert_eq!(ask("http-short.pcap", "-X").code, Some(2));
+    assert_eq!(ask("http-short.pcap", "").code, Some(2), "a question must be asked");
+}
+
+#[test]
+fn the_state_that_a_replay_writes_is_that_of_its_end_and_the_same_each_time() {
+    let place = Place::new(&[]);
+    let state = |file: &str| {
+        place.towpath(&format!("replay @http-short.pcap --state-out {file} --show counts")).fine();
+        fs::read(place.path(file)).expect("it was written")
+    };
+    assert_eq!(state("one"), state("two"));
+    let nowhere = place.towpath("replay @http-short.pcap --state-out no/folder/state --show counts");
+    assert!(nowhere.err.starts_with("towpath: no/folder/state: "), "{}", nowhere.err);
+}
