@@ -31,6 +31,7 @@
 //! | [`snapshot`] | an engine as bytes |
 //! | [`digest`], [`transcript`] | hashes of bytes, and of all that an engine gives |
 //! | [`surroundings`] | what every room is lent |
+//! | [`timer`] | what runs out when: deadlines, timers, the wheel |
 //! | [`time`], [`random`] | what comes in from outside |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -68,6 +69,7 @@ pub mod stats;
 pub mod surroundings;
 pub mod sysctl;
 pub mod time;
+pub mod timer;
 pub mod trace;
 pub mod transcript;
 pub mod wire;

@@ -94,6 +94,9 @@ pub const EXPECTATIONS_PER_MASTER_MAX: u16 = 255;
 /// Timers looked at in one go, so that many that run out together hold nobody up; the rest follows at once.
 pub const TIMER_MOVES_MAX: usize = 8192;
 
+/// Timers that are looked at to find out which runs out first; where more may be it, all of a millisecond run out together.
+pub const TIMER_LOOKS_MAX: usize = 16;
+
 /// Rules of one rule set, all tables together.
 pub const RULES_MAX: usize = 1_000_000;
 

@@ -5,11 +5,15 @@ use alloc::{boxed::Box, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    slab::{Links, PLACE_NONE},
     tcp_window::TcpTracking,
     tuple::{Direction, Tuple},
 };
-use crate::{nat::SequenceAdjustment, netfilter::WalkId, time::Instant};
+use crate::{
+    nat::SequenceAdjustment,
+    netfilter::WalkId,
+    time::Instant,
+    timer::{Links, PLACE_NONE},
+};
 
 /// A connection's place in the table. A place that is used again gets a new generation, so that an old identifier
 /// finds nothing.
@@ -263,7 +267,7 @@ impl Connection {
             protocol: ProtocolState::Generic,
             counters: [Counter::default(); 2],
             serial: 0,
-            links: Links::default(),
+            links: Links::NONE,
         }
     }
 

@@ -13,7 +13,7 @@
 //! | `key`, `tuple` | which flow a packet belongs to |
 //! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `sctp`, `sctp_states`; `udplite`, `tracker`, `timeouts` | what a protocol says of it |
 //! | `creation`, `confirm`, `removal`, `lookup` | a connection's life |
-//! | `table`: `hash`, `index`, `slab`, `wheel` | where connections are found, lie, and run out |
+//! | `table`: `hash`, `index`, `slab` | where connections are found, and lie; when they run out says [`timer`](crate::timer) |
 //! | `sources` | who already sends from where, for NAT |
 //! | `snapshot` | all of it as a record |
 //! | `entry`, `text`, `xml`, `save`, `reasoning`, `statistics` | what is told |
@@ -50,7 +50,6 @@ mod track;
 mod tracker;
 pub mod tuple;
 pub(crate) mod udplite;
-mod wheel;
 pub mod xml;
 
 pub use calling::{HelperEvent, LineStarts};

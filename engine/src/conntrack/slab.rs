@@ -6,23 +6,18 @@ use super::{
     conn::{ConnId, Connection},
     tuple::Tuple,
 };
+use crate::{
+    time::Instant,
+    timer::{Links, NONE, PLACE_NONE, Timed},
+};
 
 /// Connections by slot. A slot's generation is odd while it is taken.
 #[derive(Debug, Default)]
 pub(super) struct Slab {
     chunks: Vec<Vec<Connection>>,
-    /// First free slot, chained by [`Links::next`]; `NONE`: none.
+    /// First free slot, chained by [`Links::next`] like a list of the wheel; `NONE`: none.
     free: Option<u32>,
     live: u32,
-}
-
-/// What ties a connection into a list of slots.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Links {
-    /// The next slot of the wheel's list, or of the free slots.
-    pub(super) next: u32,
-    /// The slot before in the wheel's list.
-    pub(super) previous: u32,
 }
 
 /// A slot in a snapshot; its generation is odd exactly when it holds a connection.
@@ -32,18 +27,8 @@ pub(super) struct Slot {
     pub(super) connection: Option<Connection>,
 }
 
-/// No slot.
-pub(super) const NONE: u32 = u32::MAX;
-/// None of the wheel's lists.
-pub(super) const PLACE_NONE: u16 = u16::MAX;
 /// Marks free slots while they are chained.
-const PLACE_CHAINED: u16 = u16::MAX - 1;
-
-impl Default for Links {
-    fn default() -> Self {
-        Self { next: NONE, previous: NONE }
-    }
-}
+const PLACE_CHAINED: u16 = PLACE_NONE - 1;
 
 impl Slab {
     /// A slab with these slots, the first free one of which is used again first; `None` when `free` does not name all free
@@ -133,7 +118,7 @@ impl Slab {
         let connection = &mut self[slot];
         connection.extension = None;
         connection.generation = connection.generation.wrapping_add(1);
-        connection.links = Links { next: free, ..Links::default() };
+        connection.links = Links { next: free, ..Links::NONE };
         self.live -= 1;
     }
 
@@ -185,6 +170,39 @@ impl core::ops::Index<u32> for Slab {
 impl core::ops::IndexMut<u32> for Slab {
     fn index_mut(&mut self, slot: u32) -> &mut Connection {
         &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+}
+
+/// Connections run out in order of confirmation, those of one deadline.
+impl Timed for Connection {
+    #[inline]
+    fn deadline(&self) -> Instant {
+        self.expires
+    }
+
+    #[inline]
+    fn rank(&self) -> u64 {
+        self.serial
+    }
+
+    #[inline]
+    fn place(&self) -> u16 {
+        self.place
+    }
+
+    #[inline]
+    fn set_place(&mut self, place: u16) {
+        self.place = place;
+    }
+
+    #[inline]
+    fn links(&self) -> Links {
+        self.links
+    }
+
+    #[inline]
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
     }
 }
 

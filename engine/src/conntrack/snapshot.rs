@@ -19,7 +19,6 @@ use super::{
     sources::Sources,
     table::{Table, is_entered},
     tcp_window::TcpTracking,
-    wheel::{Wheel, WheelRecord},
 };
 use crate::{
     limits::{
@@ -29,6 +28,7 @@ use crate::{
     nat::SequenceAdjustment,
     snapshot::{Part, SnapshotError},
     time::Instant,
+    timer::{Wheel, WheelRecord},
     wire::Protocol,
 };
 
@@ -145,8 +145,9 @@ impl ConntrackRecord {
         let hasher = Hasher::with_keys(self.table_keys);
         let index = restore_index(&self.index, room, &hasher, &slab)?;
         let sources = restore_sources(&self.sources, self.source_keys, &slab)?;
-        let wheel = Wheel::restore(&self.timers, &mut slab, known.latest);
-        let wheel = wheel.ok_or(SnapshotError::Inconsistent(Part::Timers))?;
+        let wheel = Wheel::restore(&self.timers, &mut slab, known.latest, |slab, slot| slab.try_id(slot).is_some());
+        let (wheel, entered) = wheel.ok_or(SnapshotError::Inconsistent(Part::Timers))?;
+        Part::Timers.check(entered == slab.live() as usize)?;
         let expectations = restore_expectations(&self.expectations, &slab, known)?;
         let table = Table { hasher, slab, index, wheel, room };
         let mut helper_names = HelperNames::default();

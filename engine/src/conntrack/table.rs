@@ -9,9 +9,8 @@ use super::{
     index::Index,
     slab::Slab,
     tuple::{Direction, Tuple},
-    wheel::Wheel,
 };
-use crate::{random::Random, time::Instant};
+use crate::{random::Random, time::Instant, timer::Wheel};
 
 /// All connections, confirmed or not.
 #[derive(Debug)]
