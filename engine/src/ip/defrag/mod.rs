@@ -21,10 +21,7 @@ mod datagram;
 mod ecn;
 mod part;
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 use datagram::{Datagram, Refusal};
@@ -38,6 +35,7 @@ use crate::{
     packet::{Ip, Packet},
     sysctl::Sysctls,
     time::Instant,
+    timer::Deadlines,
     wire::Protocol,
 };
 
@@ -45,7 +43,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Defrag {
     datagrams: BTreeMap<Key, Datagram>,
-    deadlines: BTreeSet<(Instant, Key)>,
+    deadlines: Deadlines<Key>,
     /// Senders of datagrams that wait; nobody else's are counted.
     senders: BTreeMap<Address, Sender>,
     /// Memory that all of it takes, by family.
@@ -169,8 +167,7 @@ impl Defrag {
     /// The datagrams whose time is over, oldest first.
     pub fn handle_timeout(&mut self, now: Instant) -> Vec<GivenUp> {
         let mut given_up = Vec::new();
-        while let Some(&(deadline, key)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
-            self.deadlines.remove(&(deadline, key));
+        while let Some(key) = self.deadlines.take_due(now) {
             if let Some(datagram) = self.end(&key) {
                 let (has_first, device) = (datagram.has_first(), datagram.device);
                 let mut fragments = datagram.into_packets();
@@ -186,7 +183,7 @@ impl Defrag {
     /// When [`Self::handle_timeout`] has something to do.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        self.deadlines.next()
     }
 
     /// How many datagrams wait.
@@ -210,7 +207,7 @@ impl Defrag {
     fn begin(&mut self, key: Key, deadline: Instant) {
         let datagram = Datagram::new(deadline);
         self.bytes[key.family as usize] += datagram.bytes;
-        self.deadlines.insert((deadline, key));
+        self.deadlines.add(deadline, key);
         self.datagrams.insert(key, datagram);
         self.senders.entry(key.source).or_default().datagrams += 1;
     }
@@ -233,8 +230,8 @@ impl Defrag {
 
     fn restart(&mut self, key: Key, deadline: Instant) -> Vec<Packet> {
         let Some(datagram) = self.datagrams.get_mut(&key) else { return Vec::new() };
-        self.deadlines.remove(&(datagram.deadline, key));
-        self.deadlines.insert((deadline, key));
+        self.deadlines.remove(datagram.deadline, key);
+        self.deadlines.add(deadline, key);
         let before = datagram.bytes;
         let lost = datagram.restart(deadline);
         self.bytes[key.family as usize] -= before - datagram.bytes;
@@ -263,7 +260,7 @@ impl Defrag {
     /// Takes a datagram out.
     fn end(&mut self, key: &Key) -> Option<Datagram> {
         let datagram = self.datagrams.remove(key)?;
-        self.deadlines.remove(&(datagram.deadline, *key));
+        self.deadlines.remove(datagram.deadline, *key);
         self.bytes[key.family as usize] -= datagram.bytes;
         if let Some(sender) = self.senders.get_mut(&key.source) {
             sender.datagrams -= 1;

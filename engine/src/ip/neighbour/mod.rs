@@ -21,6 +21,7 @@ use crate::{
     limits::{NEIGHBOUR_QUEUE_BYTES_MAX, NEIGHBOUR_QUEUES_BYTES_MAX, NEIGHBOURS_MAX},
     packet::{Account, Packet, Queue},
     time::Instant,
+    timer::Deadlines,
     wire::MacAddr,
 };
 
@@ -29,8 +30,7 @@ use crate::{
 pub struct Neighbours {
     /// Sorted by device and address.
     entries: Vec<Neighbour>,
-    /// No deadline of an entry is earlier.
-    next: Option<Instant>,
+    deadlines: Deadlines<Key>,
     /// What waits for all of them.
     waiting: Account,
 }
@@ -96,13 +96,15 @@ impl Neighbours {
     pub fn set_permanent(&mut self, device: DeviceId, address: IpAddr, mac: MacAddr) -> Option<Queue> {
         let key = Key { device, address };
         let entry = self.new_entry(key, mac, Reachability::Permanent, Instant::FAR_FUTURE, Instant::ZERO);
-        match self.find(key) {
-            Ok(index) => return Some(core::mem::replace(&mut self.entries[index], entry).waiting),
-            Err(_) if self.entries.len() >= NEIGHBOURS_MAX && !self.forget_oldest() => return None,
-            Err(_) => {}
+        if let Ok(index) = self.find(key) {
+            let before = core::mem::replace(&mut self.entries[index], entry);
+            self.deadlines.remove(before.deadline, key);
+            return Some(before.waiting);
         }
-        let index = self.find(key).unwrap_or_else(|index| index);
-        self.entries.insert(index, entry);
+        if self.entries.len() >= NEIGHBOURS_MAX && !self.forget_oldest() {
+            return None;
+        }
+        self.enter(entry);
         Some(Queue::default())
     }
 
@@ -142,9 +144,7 @@ impl Neighbours {
             Err(_) => {
                 let state = Reachability::Incomplete { asked: 1 };
                 let entry = self.new_entry(key, MacAddr::UNSPECIFIED, state, now + RETRANSMIT, now);
-                let index = self.find(key).unwrap_or_else(|index| index);
-                self.entries.insert(index, entry);
-                self.wake_by(now + RETRANSMIT);
+                let index = self.enter(entry);
                 let displaced = self.wait(index, packet)?;
                 return Ok(Resolved::Waits { ask: true, displaced });
             }
@@ -158,9 +158,8 @@ impl Neighbours {
             }
             Reachability::Stale => {
                 entry.state = Reachability::Probing { asked: 0 };
-                entry.deadline = now + FIRST_PROBE_DELAY;
-                let (mac, deadline) = (entry.mac, entry.deadline);
-                self.wake_by(deadline);
+                let mac = entry.mac;
+                self.set_deadline(index, now + FIRST_PROBE_DELAY);
                 Ok(Resolved::Known(packet, mac))
             }
             Reachability::Permanent | Reachability::Reachable | Reachability::Probing { .. } => {
@@ -185,17 +184,15 @@ impl Neighbours {
                 if entry.state != Reachability::Permanent && news {
                     entry.mac = mac;
                     entry.state = state;
-                    entry.deadline = deadline;
-                    self.wake_by(deadline);
+                    self.set_deadline(index, deadline);
                     let empty = Queue::charging(&self.waiting);
                     return core::mem::replace(&mut self.entries[index].waiting, empty);
                 }
             }
             Err(_) if how == (Lesson::Seen { create: true }) => {
                 if self.entries.len() < NEIGHBOURS_MAX || self.forget_oldest() {
-                    let index = self.find(key).unwrap_or_else(|index| index);
                     let entry = self.new_entry(key, mac, state, deadline, now);
-                    self.entries.insert(index, entry);
+                    self.enter(entry);
                 }
             }
             Err(_) => {}
@@ -216,6 +213,7 @@ impl Neighbours {
         self.entries.retain(|entry| entry.state != Reachability::Permanent);
         if self.entries.len() > room {
             self.entries.clear();
+            self.deadlines = Deadlines::default();
         }
         for &(device, address, mac) in permanent {
             // Nobody waits in an engine that was just restored.
@@ -233,20 +231,24 @@ impl Neighbours {
         self.entries.iter().map(|entry| entry.waiting.len()).sum()
     }
 
-    /// When something may be overdue next.
+    /// When something is overdue next.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.next
+        self.deadlines.next()
     }
 
     /// Does what is overdue and gives what the caller has to do about it.
     pub fn handle_timeout(&mut self, now: Instant) -> Vec<Overdue> {
         let mut todo = Vec::new();
-        if self.next.is_none_or(|next| now < next) {
-            return todo;
+        while let Some(key) = self.deadlines.take_due(now) {
+            let Ok(index) = self.find(key) else { continue };
+            let entry = &mut self.entries[index];
+            if entry.grow_old(now, &mut todo) {
+                self.deadlines.add(entry.deadline, key);
+            } else {
+                self.entries.remove(index);
+            }
         }
-        self.entries.retain_mut(|entry| entry.deadline > now || entry.grow_old(now, &mut todo));
-        self.next = self.entries.iter().map(|entry| entry.deadline).min().filter(|&next| next < Instant::FAR_FUTURE);
         todo
     }
 
@@ -274,10 +276,18 @@ impl Neighbours {
         self.entries.binary_search_by_key(&key, |entry| entry.key)
     }
 
-    fn wake_by(&mut self, deadline: Instant) {
-        if deadline < Instant::FAR_FUTURE {
-            self.next = Some(self.next.map_or(deadline, |next| next.min(deadline)));
-        }
+    /// Puts an entry that is not there to the others; gives its place.
+    fn enter(&mut self, entry: Neighbour) -> usize {
+        let index = self.find(entry.key).unwrap_or_else(|index| index);
+        self.deadlines.add(entry.deadline, entry.key);
+        self.entries.insert(index, entry);
+        index
+    }
+
+    fn set_deadline(&mut self, index: usize, deadline: Instant) {
+        let Neighbour { key, deadline: known, .. } = &mut self.entries[index];
+        self.deadlines.remove(core::mem::replace(known, deadline), *key);
+        self.deadlines.add(deadline, *key);
     }
 
     /// Forgets the stale neighbour that has been used least recently; false when none is stale.

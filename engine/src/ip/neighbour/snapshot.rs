@@ -12,6 +12,7 @@ use crate::{
     packet::{Account, Queue},
     snapshot::{Part, SnapshotError},
     time::Instant,
+    timer::Deadlines,
     wire::MacAddr,
 };
 
@@ -19,7 +20,6 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct NeighboursRecord {
     entries: Vec<NeighbourRecord>,
-    next: Option<Instant>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,8 +43,8 @@ enum StateRecord {
 
 impl NeighboursRecord {
     pub(crate) fn of(neighbours: &Neighbours) -> Self {
-        let Neighbours { entries, next, waiting: _ } = neighbours;
-        Self { entries: entries.iter().map(NeighbourRecord::of).collect(), next: *next }
+        let Neighbours { entries, deadlines: _, waiting: _ } = neighbours;
+        Self { entries: entries.iter().map(NeighbourRecord::of).collect() }
     }
 
     pub(crate) fn restore(self, devices: &Devices) -> Result<Neighbours, SnapshotError> {
@@ -55,13 +55,11 @@ impl NeighboursRecord {
             Reachability::Incomplete { asked } | Reachability::Probing { asked } => asked,
             Reachability::Permanent | Reachability::Reachable | Reachability::Stale => 0,
         };
-        let is_right = |entry: &Neighbour| {
-            // Nothing wakes for a deadline that is earlier than the next one.
-            let wakes = entry.deadline == Instant::FAR_FUTURE || self.next.is_some_and(|next| next <= entry.deadline);
-            devices.find(entry.key.device).is_some() && asked(entry) <= PROBES && wakes
-        };
+        let is_right = |entry: &Neighbour| devices.find(entry.key.device).is_some() && asked(entry) <= PROBES;
         Part::Neighbours.check(is_sorted && entries.iter().all(is_right))?;
-        Ok(Neighbours { entries, next: self.next, waiting })
+        let mut deadlines = Deadlines::default();
+        entries.iter().for_each(|entry| deadlines.add(entry.deadline, entry.key));
+        Ok(Neighbours { entries, deadlines, waiting })
     }
 }
 

@@ -1,10 +1,6 @@
 //! All expectations that wait.
 
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 use super::{Expectation, ExpectationEntry, ExpectationId, HelperId, SavedExpectation, SavedExpectations, Told};
@@ -12,6 +8,7 @@ use crate::{
     conntrack::{Address, ConnId, Connection, Family, Tuple},
     event::{Change, Event, Events},
     time::Instant,
+    timer::Deadlines,
 };
 
 /// All expectations that wait: by number, by what they announce, by master, and by deadline.
@@ -25,7 +22,7 @@ pub struct Expectations {
     by_destination: BTreeMap<Destination, Vec<ExpectationId>>,
     /// Oldest first, by the master's slot and generation.
     by_master: BTreeMap<(u32, u32), Vec<ExpectationId>>,
-    deadlines: BTreeSet<(Instant, ExpectationId)>,
+    deadlines: Deadlines<ExpectationId>,
     latest: ExpectationId,
 }
 
@@ -131,7 +128,7 @@ impl Expectations {
         let id = expectation.id;
         self.by_destination.entry(Destination::of(&expectation.tuple)).or_default().push(id);
         self.by_master.entry(key(expectation.master)).or_default().push(id);
-        self.deadlines.insert((expectation.expires, id));
+        self.deadlines.add(expectation.expires, id);
         self.waiting.insert(id, expectation);
     }
 
@@ -140,7 +137,7 @@ impl Expectations {
         let expectation = self.waiting.remove(&id)?;
         unlink(&mut self.by_destination, &Destination::of(&expectation.tuple), id);
         unlink(&mut self.by_master, &key(expectation.master), id);
-        self.deadlines.remove(&(expectation.expires, id));
+        self.deadlines.remove(expectation.expires, id);
         tell(now, Change::Destroy, &expectation, events);
         Some(expectation)
     }
@@ -181,9 +178,7 @@ impl Expectations {
 
     /// Forgets those whose time is over.
     pub fn handle_timeout(&mut self, now: Instant, events: &mut Events) {
-        while let Some(&(expires, id)) = self.deadlines.first()
-            && expires <= now
-        {
+        while let Some(id) = self.deadlines.take_due(now) {
             self.remove(now, id, events);
         }
     }
@@ -191,7 +186,7 @@ impl Expectations {
     /// When the next one's time is over.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|&(expires, _)| expires)
+        self.deadlines.next()
     }
 
     /// Those that announce this destination, oldest first.
