@@ -28,10 +28,19 @@ use crate::{
 };
 
 /// Two gateways that are compared, over any number of captures.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Diff {
     groups: Vec<Group>,
     counts: Counts,
+    /// Flows of one capture that are told apart.
+    flows_max: usize,
+}
+
+/// Nothing has been compared yet.
+impl Default for Diff {
+    fn default() -> Self {
+        Self { groups: Vec::new(), counts: Counts::default(), flows_max: FLOWS_COMPARED_MAX }
+    }
 }
 
 /// How much has been compared.
@@ -43,6 +52,8 @@ pub struct Counts {
     pub packets: u64,
     /// Flows; each direction belongs to the same.
     pub flows: u64,
+    /// Packets of further flows, which are too many to be told apart ([`FLOWS_COMPARED_MAX`]): compared, each by itself.
+    pub packets_beyond: u64,
     /// Flows that differ.
     pub flows_that_differ: u64,
 }
@@ -98,9 +109,12 @@ impl Diff {
     fn packet(&mut self, capture: &str, old: &Record<'_>, new: &Record<'_>, (flows, pool): (&mut Flows, &mut Pool)) {
         self.counts.packets += 1;
         let flow = flow_of(old, pool);
-        let is_new = flow.is_some_and(|flow| !flows.contains_key(&flow));
-        if let Some(flow) = flow.filter(|_| is_new && flows.len() < FLOWS_COMPARED_MAX) {
-            flows.insert(flow, None);
+        if let Some(flow) = flow.filter(|flow| !flows.contains_key(flow)) {
+            if flows.len() < self.flows_max {
+                flows.insert(flow, None);
+            } else {
+                self.counts.packets_beyond += 1;
+            }
         }
         let (before, after) = (Made::of(old), Made::of(new));
         let aspects = before.aspects(&after);

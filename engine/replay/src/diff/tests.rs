@@ -56,6 +56,18 @@ fn the_same_gateway_differs_in_nothing_wherever_its_rules_stand() {
 }
 
 #[test]
+fn flows_too_many_to_be_told_apart_are_compared_packet_by_packet_and_said_to_be_there() {
+    let bytes = capture();
+    let mut diff = Diff { flows_max: 2, ..Diff::default() };
+    let (mut old, mut new) = (gateway("", &[]), gateway("-A FORWARD -p tcp --dport 22 -j DROP\n", &[]));
+    diff.capture("x.pcap", [&mut old, &mut new], &mut Capture::from_bytes(&bytes).unwrap()).unwrap();
+    let counts = diff.counts();
+    assert_eq!((counts.flows, counts.flows_that_differ, counts.packets_beyond), (2, 0, 4));
+    let groups = diff.groups();
+    assert!(!groups.is_empty() && groups.iter().all(|group| group.flows == 0 && group.packets > 0), "{groups:?}");
+}
+
+#[test]
 fn flows_that_a_rule_now_drops_are_one_group_with_the_rule() {
     let diff = diff(&mut gateway("", &[]), &mut gateway("-A FORWARD -p tcp --dport 80 -j DROP\n", &[]));
     let groups = diff.groups();

@@ -2,7 +2,7 @@
 //!
 //! | line | fields |
 //! |---|---|
-//! | first | `schema`, and `captures`, `packets`, `flows`, `flows_that_differ` counted |
+//! | first | `schema`, and `captures`, `packets`, `flows`, `flows_that_differ` counted; `packets_beyond`: those of further flows, too many to be told apart |
 //! | a group, most flows first | `differs`: list of `verdict`, `state`, `translation`, `timeout`, `rule`; `flows`, `packets`; `before` and `after`: `cause` (`place`, `text`) and what became of the example; `example`: `capture`, `n`, `pkt`; `explain`: two command lines |
 //!
 //! What became of the example has `verdict`, `reason`, `state`, `translated` (null: not), `timeout` in seconds.
@@ -21,6 +21,7 @@ struct Head {
     packets: u64,
     flows: u64,
     flows_that_differ: u64,
+    packets_beyond: u64,
 }
 
 #[derive(Serialize)]
@@ -59,6 +60,7 @@ pub(super) fn write(out: &mut impl Write, comparison: &Comparison, diff: &Diff) 
         packets: counts.packets,
         flows: counts.flows,
         flows_that_differ: counts.flows_that_differ,
+        packets_beyond: counts.packets_beyond,
     };
     writeln!(out, "{}", serde_json::to_string(&head)?)?;
     for group in comparison.groups() {

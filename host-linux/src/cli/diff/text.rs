@@ -19,9 +19,14 @@ pub(super) fn write(out: &mut impl Write, comparison: &Comparison, diff: &Diff) 
         counted(counts.flows, "flow")
     )?;
     match (counts.flows_that_differ, comparison.groups().is_empty()) {
-        (0, true) => writeln!(out, "nothing differs"),
-        (1, _) => writeln!(out, "1 flow differs"),
-        (flows, _) => writeln!(out, "{flows} flows differ"),
+        (0, true) => write!(out, "nothing differs")?,
+        (0, false) => write!(out, "no flow differs, but single packets do")?,
+        (1, _) => write!(out, "1 flow differs")?,
+        (flows, _) => write!(out, "{flows} flows differ")?,
+    }
+    match counts.packets_beyond {
+        0 => writeln!(out),
+        packets => writeln!(out, "; {} of further flows could only be compared one by one", counted(packets, "packet")),
     }
 }
 
