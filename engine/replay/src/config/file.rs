@@ -118,7 +118,7 @@ impl Text<'_> {
                 Some((value, at)) => Some(self.locate(at, ports(value)?)),
                 None => None,
             },
-            expectations: number("expectations", 0..=65_535)?.map(|found| found.map(|count| count as u16)),
+            expectations: number("expectations", 1..=65_535)?.map(|found| found.map(|count| count as u16)),
             timeout: match place("timeout") {
                 Some((value, at)) => Some(self.locate(at, value.word::<Duration>()?)),
                 None => None,

@@ -61,7 +61,7 @@
 //! | `component` | a file with the component; without it, the one that comes with the program |
 //! | `ports` | list of ports and ranges it is attached to, instead of the manifest's; `[]`: only by rules |
 //! | `expect_ports` | range of ports it may expect |
-//! | `expectations`, `timeout` | how many expectations may wait for one connection, and how long |
+//! | `expectations`, `timeout` | how many expectations may wait for one connection, at least 1, and how long |
 //! | `rewrite_bytes` | how many bytes a rewrite may add or remove; 0 forbids it |
 //! | `fuel`, `memory_bytes` | bounds of one call |
 //! | `loose` | false: it may expect only endpoints of its connection |

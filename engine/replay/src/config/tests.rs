@@ -180,7 +180,6 @@ fn a_configuration_tightens_a_manifest_and_cannot_loosen_it() {
     let ports = tighten("ports = [21, '2000-2010']").unwrap().attach;
     assert_eq!(ports.iter().map(|point| point.ports.clone()).collect::<Vec<_>>(), [21..=21, 2000..=2010]);
     assert_eq!(tighten("ports = []").unwrap().attach, []);
-    assert_eq!(tighten("expectations = 0").unwrap().classes[0].expected_max, 0);
     assert_eq!(tighten("timeout = '10s'").unwrap().classes[0].timeout, Duration::from_secs(10));
     assert_eq!(tighten("expect_ports = '2000-3000'").unwrap().classes[0].ports, 2000..=3000);
     assert_eq!(tighten("on_failure = 'detach'").unwrap().on_failure, FailurePolicy::Detach);
