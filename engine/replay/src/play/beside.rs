@@ -48,7 +48,11 @@ impl Beside {
             let start = bytes.len() - packet.transport_len() + self.tags.len() * tags::BYTES;
             let start = u16::try_from(start).unwrap_or(u16::MAX);
             checksum = Checksum::Partial { start, offset: if is_udp { 6 } else { 16 } };
-            let kind = if is_udp { GsoKind::Udp } else { GsoKind::Tcp4 };
+            let kind = match packet.ipv6() {
+                _ if is_udp => GsoKind::Udp,
+                Some(_) => GsoKind::Tcp6,
+                None => GsoKind::Tcp4,
+            };
             gso = Some(Gso { kind, size, segments: 0, fixed_id: false });
         }
         for tag in self.tags.iter().rev() {
