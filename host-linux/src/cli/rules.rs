@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use towpath::{
     control::{Client, Request},
+    gateway::helpers_named,
     text,
 };
 use towpath_engine::{
@@ -164,14 +165,15 @@ impl Place {
         family(self.ipv6)
     }
 
-    /// The rules of the files, if there are any, with the helpers that this project has.
+    /// The rules of the files, if there are any. A file is shown whether or not the helpers that it names are loaded.
     fn read(&self) -> Result<Option<RuleSet>> {
         if self.rules.is_empty() {
             return Ok(None);
         }
         let texts = texts(&self.rules)?;
         let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
-        let helpers: Vec<_> = HELPERS.iter().zip(0..).map(|(name, id)| (*name, HelperId(id))).collect();
+        let named = texts.iter().flat_map(|(_, text)| helpers_named(text));
+        let helpers: Vec<_> = named.zip(0..).map(|(name, id)| (name, HelperId(id))).collect();
         let loading = Loading { family: self.family(), counters: true, helpers: &helpers, ..Loading::default() };
         Ok(Some(RuleSet::parse(&sources, &loading)?))
     }
@@ -196,6 +198,3 @@ fn texts(files: &[PathBuf]) -> Result<Vec<(String, String)>> {
     };
     files.iter().map(text).collect()
 }
-
-/// Names that `-j CT --helper` may use: a file is shown whether or not its helpers are loaded.
-const HELPERS: [&str; 4] = ["ftp", "tftp", "irc", "netbios-ns"];

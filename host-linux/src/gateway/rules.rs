@@ -29,12 +29,17 @@ impl RulesText {
         Source { name: &self.name, text: &self.text }
     }
 
-    /// The helpers that its lines name after `--helper`; who cannot be found among helpers is found by the parser.
+    /// The helpers that its lines name.
     pub(super) fn helpers(&self) -> impl Iterator<Item = &str> {
-        let words = self.text.split_ascii_whitespace();
-        let next = words.clone().skip(1);
-        words.zip(next).filter(|(word, _)| *word == "--helper").map(|(_, name)| name.trim_matches(['"', '\'']))
+        helpers_named(&self.text)
     }
+}
+
+/// What stands in a rules file after `--helper`; what of it is no helper is found by the parser.
+pub fn helpers_named(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split_ascii_whitespace();
+    let next = words.clone().skip(1);
+    words.zip(next).filter(|(word, _)| *word == "--helper").map(|(_, name)| name.trim_matches(['"', '\'']))
 }
 
 /// Reads a file that was named on the command line. One whose name ends in `v6` holds rules of `ip6tables`.

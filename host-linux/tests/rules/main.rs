@@ -41,6 +41,17 @@ fn a_table_is_listed_with_chains_and_their_references() {
 }
 
 #[test]
+fn rules_are_shown_whoever_is_the_helper_that_they_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("own.v4");
+    let rule = "-A PREROUTING -p tcp -m tcp --dport 5060 -j CT --helper my-own\n";
+    std::fs::write(&file, format!("*raw\n:PREROUTING ACCEPT [0:0]\n{rule}COMMIT\n")).expect("written");
+    let saved = towpath(&["save"], &[&file.display().to_string()]);
+    assert!(text(&saved.stdout).contains(rule), "{saved:?}");
+    assert_eq!(saved.status.code(), Some(0));
+}
+
+#[test]
 fn rules_that_name_a_set_that_is_not_there_are_refused_with_their_place() {
     let refused = towpath(&["save"], &["fail2ban.v4"]);
     assert!(text(&refused.stderr).ends_with("fail2ban.v4:8:71: there is no set `f2b-ipset-web`\n"));
