@@ -60,7 +60,7 @@ fn sentence(failure: &Failure) -> String {
     format!("expected {}, got {}", or_nothing(&failure.expected), or_nothing(&failure.got))
 }
 
-/// A text as XML has it; control characters, which XML 1.0 cannot have, as `?`.
+/// A text as XML has it; what XML 1.0 cannot have, such as control characters, as `?`.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -70,6 +70,7 @@ fn escaped(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\n' | '\t' => out.push(c),
+            '\u{fffe}' | '\u{ffff}' => out.push('?'),
             c if c.is_control() => out.push('?'),
             c => out.push(c),
         }
@@ -83,6 +84,6 @@ mod tests {
 
     #[test]
     fn what_xml_takes_for_its_own_is_escaped() {
-        assert_eq!(escaped("a < b & \"c\" > d\u{1}\n"), "a &lt; b &amp; &quot;c&quot; &gt; d?\n");
+        assert_eq!(escaped("a < b & \"c\" > d\u{1}\u{ffff}\n"), "a &lt; b &amp; &quot;c&quot; &gt; d??\n");
     }
 }
