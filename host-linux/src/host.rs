@@ -125,7 +125,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
         );
         let control_from = files.len();
         let control = self.server.iter().flat_map(Server::files);
-        files.extend(control.map(|(file, wants_room)| PollFd::from_borrowed_fd(file, events(wants_room))));
+        files.extend(control.map(|(file, events)| PollFd::from_borrowed_fd(file, events)));
         match poll(&mut files, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),

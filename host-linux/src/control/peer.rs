@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use rustix::event::PollFlags;
 use serde::Deserialize;
 use towpath_engine::{Instant, limits::RULES_TEXT_BYTES_MAX};
 
@@ -33,6 +34,8 @@ pub(super) struct Peer<C> {
     task: Task<C>,
     /// When it is cut off unless something moves; none while nothing has to.
     deadline: Option<Instant>,
+    /// Whether it has shut its sending side: it says nothing more, and reads what it is given.
+    has_said_all: bool,
 }
 
 /// What a client is being given.
@@ -64,7 +67,15 @@ pub(super) enum Gone {
 impl<C: Copy> Peer<C> {
     pub(super) fn new(now: Instant, stream: UnixStream) -> Self {
         let deadline = Some(now + CONTROL_SILENCE_MAX);
-        Self { stream, inbox: Vec::new(), rules: None, outbox: Outbox::default(), task: Task::Asking, deadline }
+        Self {
+            stream,
+            inbox: Vec::new(),
+            rules: None,
+            outbox: Outbox::default(),
+            task: Task::Asking,
+            deadline,
+            has_said_all: false,
+        }
     }
 
     /// What it watches, if it does.
@@ -75,9 +86,11 @@ impl<C: Copy> Peer<C> {
         }
     }
 
-    /// Whether it has something to be written when there is room.
-    pub(super) const fn has_more(&self) -> bool {
-        !self.outbox.is_empty() || matches!(self.task, Task::Listing(..))
+    /// What to sleep on: whether it says something, and room when something is to be written.
+    pub(super) fn events(&self) -> PollFlags {
+        let says = if self.has_said_all { PollFlags::empty() } else { PollFlags::IN };
+        let has_more = !self.outbox.is_empty() || matches!(self.task, Task::Listing(..));
+        if has_more { says | PollFlags::OUT } else { says }
     }
 
     /// When it is cut off unless something moves.
@@ -136,14 +149,21 @@ impl<C: Copy> Peer<C> {
         }
     }
 
-    /// Reads what has come: the request, the snapshot behind it, or that the client has left. Gives how many bytes came; the rest
+    /// Reads what has come: the request, what follows it, or that the client says no more. Gives how many bytes came; the rest
     /// of what is there waits for the next turn.
     fn read(&mut self, counters: &Counters, answers: &mut impl Answers<Cursor = C>) -> Result<usize, Gone> {
         let mut bytes = [0; READ_BYTES];
         let mut taken = 0;
         for _ in 0..READS_A_TURN {
+            if self.has_said_all {
+                break;
+            }
             match self.stream.read(&mut bytes) {
-                Ok(0) => return Err(Gone::Served),
+                Ok(0) => match self.task {
+                    // Who watches is not seen to leave otherwise, and the others have not said what they want.
+                    Task::Asking | Task::Loading(_) | Task::Watching(_) => return Err(Gone::Served),
+                    Task::Listing(..) | Task::CutOff(..) | Task::Leaving => self.has_said_all = true,
+                },
                 Ok(len) => {
                     taken += len;
                     self.take(&bytes[..len], counters, answers);

@@ -5,6 +5,7 @@ use std::os::{
     unix::net::UnixStream,
 };
 
+use rustix::event::PollFlags;
 use towpath_engine::{
     Instant,
     conntrack::{Family, Statistics},
@@ -102,10 +103,10 @@ impl<C: Copy> Server<C> {
         Self { listener, peers: Vec::new(), counters: Counters::NONE, message: Vec::new() }
     }
 
-    /// The files to sleep on until they are readable, and whether until they are writable too.
-    pub fn files(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
-        let peers = self.peers.iter().map(|peer| (peer.as_fd(), peer.has_more()));
-        std::iter::once((self.listener.as_fd(), false)).chain(peers)
+    /// The files to sleep on, and for what.
+    pub fn files(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+        let peers = self.peers.iter().map(|peer| (peer.as_fd(), peer.events()));
+        std::iter::once((self.listener.as_fd(), PollFlags::IN)).chain(peers)
     }
 
     /// When [`Server::serve`] has something to do even if no file moves.

@@ -1,5 +1,6 @@
 use std::{
     io::{Read, Write},
+    net::Shutdown,
     os::unix::net::UnixStream,
     path::PathBuf,
     thread,
@@ -61,6 +62,29 @@ fn statistics_are_what_the_gateway_reports() {
     let report = Report { control, ..gateway.answers.report() };
     assert_eq!(client.next_reply().unwrap(), Some(Reply::Stats(Box::new(report))));
     assert_eq!(client.next_reply().unwrap(), None);
+}
+
+#[test]
+fn a_client_that_says_no_more_is_answered_all_the_same() {
+    let mut gateway = Gateway::new(25);
+    for (request, replies) in [(Request::Stats, 2), (Request::List(Topic::Connections), 26)] {
+        let mut stream = UnixStream::connect(&gateway.path).unwrap();
+        let mut message = Vec::new();
+        codec::append(&mut message, &Hello { version: VERSION, request }).unwrap();
+        stream.write_all(&message).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        (0..9).for_each(|_| gateway.serve());
+        let mut read = Vec::new();
+        stream.read_to_end(&mut read).unwrap();
+        let (mut rest, mut count) = (&read[..], 0);
+        while let Some(message) = codec::first(rest, usize::MAX).unwrap() {
+            rest = &rest[codec::LENGTH_BYTES + message.len()..];
+            count += 1;
+        }
+        assert_eq!((count, rest), (replies, &[][..]));
+    }
+    assert_eq!(gateway.server.counters().clients_cut_off, 0);
 }
 
 #[test]
