@@ -128,12 +128,20 @@ impl Engine {
             self.stats.icmp_limited += 1;
             return;
         }
-        let Some(source) = self.address_towards(to, asked, arrived_at) else { return };
+        let Some(source) = self.address_of_error(to, asked, arrived_at) else { return };
         let making = Making::towards(to, &self.routes, &self.devices, &mut self.around);
         let mut answer = icmp_error::icmp_error(&mut self.pool, about, error, source, making);
         answer.meta_mut().tracking = tracking;
         answer.meta_mut().bound = arrived_at;
         self.originate(now, answer);
+    }
+
+    /// This host's address for an error to `to`: as [`Self::address_towards`], but over IPv6 it is chosen as if the error left
+    /// where the packet arrived, whatever way leads to its sender (Linux v6.18: `net/ipv6/icmp.c`, `icmp6_send()`).
+    fn address_of_error(&self, to: IpAddr, asked: IpAddr, arrived_at: Option<DeviceId>) -> Option<IpAddr> {
+        let usual = self.address_towards(to, asked, arrived_at)?;
+        let chosen = arrived_at.filter(|device| to.is_ipv6() && usual != asked && *device != DeviceId::LOOPBACK);
+        chosen.and_then(|device| self.devices.source_address(device, to)).or(Some(usual))
     }
 
     /// Resets the TCP connection of a packet that a REJECT rule drops, in the name of its receiver.

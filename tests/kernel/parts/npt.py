@@ -36,3 +36,6 @@ def npt(s):
     s.put(udp6(GW6, 9, S6, 53), udp6(GW6, 10, "2001:db8:98::7", 53))
     s.note("others stay as they are")
     s.put(udp6(A6, 5000, S6, 53), udp6(B6, 5000, S6, 1000))
+    s.note("none of the words behind the prefix can change: the sender is told, at the address that its packet has by then")
+    for host in ("fd00:64::ffff:ffff:ffff:ffff", "fd00:56:0:1ff:ffff:ffff:ffff:ffff"):
+        s.put(udp6(host, 5000, S6, 53), udp6(host, 5000, S6, 1000), side="inside")
