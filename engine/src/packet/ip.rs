@@ -2,11 +2,13 @@
 
 use core::net::IpAddr;
 
+use zerocopy::IntoBytes;
+
 use super::{Network, Packet};
 use crate::{
     conntrack::Family,
     wire::{
-        Ipv4Header, Ipv6Header,
+        Ipv4Header, Ipv6Header, checksum,
         ipv6::{self, FragmentHeader},
     },
 };
@@ -122,6 +124,19 @@ impl Packet {
         }
     }
 
+    /// Changes its IP header as a rule does. A sum that was made over a whole IPv6 packet before does not follow:
+    /// [`Meta::drift`](super::Meta::drift).
+    pub fn amend_ip(&mut self, change: impl FnOnce(&mut IpMut<'_>)) {
+        let sum_before = self.ipv6().map(sum_of_first_words);
+        if let Some(mut ip) = self.ip_mut() {
+            change(&mut ip);
+        }
+        if let (Some(before), Some(after)) = (sum_before, self.ipv6().map(sum_of_first_words)) {
+            let meta = self.meta_mut();
+            meta.drift = checksum::add(meta.drift, checksum::add(after, !before));
+        }
+    }
+
     /// Its family; `None` when it is no IP.
     #[must_use]
     pub fn family(&self) -> Option<Family> {
@@ -170,3 +185,10 @@ impl Packet {
         }
     }
 }
+
+/// The sum of what stands before the addresses.
+fn sum_of_first_words(ip: &Ipv6Header) -> u16 {
+    checksum::sum(&ip.as_bytes()[..FIRST_WORDS_LEN])
+}
+
+const FIRST_WORDS_LEN: usize = 8;

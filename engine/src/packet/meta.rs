@@ -20,6 +20,8 @@ pub struct Meta {
     pub addressed: Addressed,
     /// What is known about the transport checksum.
     pub checksum: Checksum,
+    /// How much the sum over an IPv6 header has changed by rules, which tell nobody: 0 or 0xffff when it has not.
+    pub drift: u16,
     /// Set on a super-packet.
     pub gso: Option<Gso>,
     /// The VLAN tag that travels beside the bytes.

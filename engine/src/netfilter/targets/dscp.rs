@@ -30,9 +30,7 @@ impl Targeting for Dscp {
 
     fn apply(&mut self, _: RuleId, view: &mut View<'_>) -> Next {
         let before = view.packet.ip().map_or(0, |ip| ip.tos());
-        if let Some(mut ip) = view.packet.ip_mut() {
-            ip.set_tos(self.0 << 2 | before & 0x03);
-        }
+        view.packet.amend_ip(|ip| ip.set_tos(self.0 << 2 | before & 0x03));
         Next::Rule
     }
 

@@ -53,9 +53,7 @@ impl Targeting for Tos {
 
     fn apply(&mut self, _: RuleId, view: &mut View<'_>) -> Next {
         let before = view.packet.ip().map_or(0, |ip| ip.tos());
-        if let Some(mut ip) = view.packet.ip_mut() {
-            ip.set_tos((before & !self.mask) ^ self.value);
-        }
+        view.packet.amend_ip(|ip| ip.set_tos((before & !self.mask) ^ self.value));
         Next::Rule
     }
 

@@ -72,9 +72,7 @@ impl<const V6: bool> Targeting for Hops<V6> {
             Self::Less(hops) => before.saturating_sub(hops),
             Self::More(hops) => before.saturating_add(hops),
         };
-        if let Some(mut ip) = view.packet.ip_mut() {
-            ip.set_hops(hops);
-        }
+        view.packet.amend_ip(|ip| ip.set_hops(hops));
         Next::Rule
     }
 
