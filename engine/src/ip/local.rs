@@ -213,6 +213,8 @@ pub fn datagram_reply(
     let mut made = Packet::from_network_bytes(pool, &bytes).ok()?;
     checksum::fill(&mut made, routines);
     made.meta_mut().owner = Some(Owner::ROOT);
+    // It is sent with path MTU discovery as a wish (`net/ipv4/ip_output.c`, `ip_sk_ignore_df()`).
+    made.meta_mut().ignores_df = true;
     Some(made)
 }
 

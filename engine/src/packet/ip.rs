@@ -175,11 +175,11 @@ impl Packet {
         !extensions.is_empty() && ipv6::segments_left(ip.next_header(), extensions) > 0
     }
 
-    /// Whether a router may cut it into fragments: IPv4 that does not forbid it, and IPv6 that was put together here.
+    /// Whether a router may cut it into fragments: IPv4 that does not forbid it, or whose socket does not mind, and IPv6 that was put together here.
     #[must_use]
     pub fn may_be_cut(&self) -> bool {
         match self.ip() {
-            Some(Ip::V4(ip)) => !ip.dont_fragment(),
+            Some(Ip::V4(ip)) => !ip.dont_fragment() || self.meta().ignores_df,
             Some(Ip::V6(_)) => self.pieces().is_some(),
             None => false,
         }

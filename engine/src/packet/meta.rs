@@ -38,6 +38,8 @@ pub struct Meta {
     pub traced: bool,
     /// It is a copy that `-j TEE` has made; it is not copied again.
     pub is_copy: bool,
+    /// Its socket lets it be cut whatever its header says of that (Linux: `ignore_df` of `struct sk_buff`).
+    pub ignores_df: bool,
     /// The device that a packet made here has to leave by: its destination means something on that link only.
     pub bound: Option<DeviceId>,
     /// What connection tracking says of it.

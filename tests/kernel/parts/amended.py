@@ -1,7 +1,7 @@
 """Headers that rules change on their way to a host of the router itself."""
 from parts.builder import A, A6, E6, IN6_GW, IN_GW, IPv6, Raw, S6, SRV, scenario, table, tcp, udp
 from parts.ipv6 import ping6, six, tcp6, udp6
-from scapy.all import IPv6ExtHdrDestOpt
+from scapy.all import IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
 
 SERVICES = [{"proto": "udp", "port": 53, "addr": "::", "reply": "answer"}, {"proto": "udp", "port": 7, "addr": "::"}]
 CHANGES = ["-A PREROUTING -p udp -m udp --sport 1001 -j TOS --set-tos 0x10/0xff",
@@ -94,3 +94,42 @@ def mobility(s):
     s.note("in pieces, the first of which is too short for a message, and behind destination options")
     s.put(E6() / IPv6(src=A6, dst="2001:db8:2::7") / IPv6ExtHdrDestOpt(nh=135) / Raw(message(5)))
     s.put(E6() / IPv6(src=A6, dst="2001:db8:2::7") / IPv6ExtHdrDestOpt(nh=135) / Raw(message(5, 17)))
+
+
+@scenario("marks-lost")
+def lost(s):
+    """A mark that a connection loses is told of as 0; one that it never had is not told of."""
+    s.keys["iptables"] = table("mangle", "-A PREROUTING -i outside -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff",
+                               "-A PREROUTING -i outside -p udp -m udp --sport 54 -j CONNMARK --set-xmark 0x9/0xffffffff",
+                               "-A POSTROUTING -o outside -p udp -m udp --dport 53:54 -j CONNMARK --set-xmark 0x7/0xffffffff",
+                               "-A POSTROUTING -o outside -p tcp -j CONNMARK --set-xmark 0x7/0x7")
+    for port in (53, 54, 55):
+        s.put(udp(A, 5000, SRV, port), udp(SRV, port, A, 5000), udp(A, 5000, SRV, port), udp(SRV, port, A, 5000))
+    s.put(tcp(A, 5000, SRV, 80), tcp(SRV, 80, A, 5000, "SA", 7, 1001), tcp(A, 5000, SRV, 80, "A", 1001, 8),
+          tcp(SRV, 80, A, 5000, "R", 8))
+    s.step(flush=True)
+    s.put(udp(A, 5000, SRV, 53))
+
+
+@scenario("local-answers-cut")
+def answers_cut(s):
+    """A service's answer that goes where less fits at once is cut, whatever its header says; what is sent raw is not."""
+    s.keys["outside"]["mtu"] = 1000
+    s.keys["iptables"] = table("nat", f"-A OUTPUT -p udp -m udp --sport 7 -j DNAT --to-destination {SRV}")
+    s.keys["local_services"] = [{"proto": "udp", "port": 7}, {"proto": "udp", "port": 53, "reply": "answer " * 200}]
+    for size in (972, 973, 1400, 1472):
+        s.put(udp(A, 5000 + size, IN_GW, 7, bytes(size)), udp(SRV, 5000 + size, "203.0.113.1", 7, bytes(size)))
+    s.put(udp(A, 5000, IN_GW, 53), udp(SRV, 5000, "203.0.113.1", 53))
+    s.put(udp(IN_GW, 7, A, 9000, bytes(1400), flags="DF"), udp(IN_GW, 7, A, 9001, bytes(1400)), side="local")
+
+
+@scenario("ipv6-fragments-own")
+def fragments_own(s):
+    """Fragments that the router's own sockets send: whoever sends what does not fit the others is told, a copy is not."""
+    six(s, table("filter"))
+
+    def part(offset, data, more=1, number=9):
+        return E6() / IPv6(src="2001:db8:1::1", dst=S6) / IPv6ExtHdrFragment(nh=17, offset=offset, m=more, id=number) / Raw(data)
+    s.put(part(0, bytes(16)), part(0, bytes(16)), part(1, bytes(16)), part(0, bytes(16)), part(2, bytes(8), 0))
+    s.put(part(0, bytes(16), number=10), part(2, bytes(8), 0, 10), part(2, bytes(8), 0, 10))
+    s.put(part(0, bytes(15), number=11), part(1, bytes(8), number=11), part(4, bytes(8), 0, 11), part(6, bytes(8), number=11))

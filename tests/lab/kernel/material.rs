@@ -28,7 +28,7 @@ impl Material {
     pub fn read(folder: &Path, now: Instant) -> Result<Self> {
         let scenario = Scenario::read(folder.into())?;
         let inputs = frames::read(&scenario, folder.into())?;
-        let engine = router::build(&scenario, folder.into(), &frames::addresses(&inputs), now)?;
+        let engine = router::build(&scenario, folder.into(), &frames::addresses(&inputs), 0, now)?;
         Ok(Self { engine, inputs })
     }
 }

@@ -43,12 +43,19 @@ const BASE_SYSCTLS: [(&str, u32); 8] = [
     ("net.netfilter.nf_conntrack_acct", 1),
 ];
 
-/// Builds the router. `seen` are the addresses that the capture mentions: those on a link become neighbours.
+/// Builds the router. `seen` are the addresses that the capture mentions: those on a link become neighbours. `seed` decides
+/// what nobody has written down.
 ///
 /// # Errors
 /// When the scenario asks for something that cannot be built.
-pub(super) fn build(scenario: &Scenario, folder: Folder<'_>, seen: &BTreeSet<IpAddr>, now: Instant) -> Result<Engine> {
-    let mut engine = Engine::new(0);
+pub(super) fn build(
+    scenario: &Scenario,
+    folder: Folder<'_>,
+    seen: &BTreeSet<IpAddr>,
+    seed: u64,
+    now: Instant,
+) -> Result<Engine> {
+    let mut engine = Engine::new(seed);
     let mut give = |command: Command| engine.handle_command(now, command).map_err(anyhow::Error::from);
     for (index, side) in [&scenario.inside, &scenario.outside].into_iter().enumerate() {
         give(Command::AddDevice(device(index, side)?))?;
