@@ -274,7 +274,7 @@ fn judge(
         Protocol::UDP => tracker::udp(connection, now, sysctls),
         Protocol::UDPLITE => match udplite::flaw(packet, is_verified(packet, around).then_some(&around.routines)) {
             Some(reason) => invalid(reason),
-            None => tracker::udp(connection, now, sysctls),
+            None => tracker::udplite(connection, now, sysctls),
         },
         Protocol::SCTP => sctp::track(connection, packet, direction, is_verified(packet, around), sysctls),
         Protocol::ICMP | Protocol::ICMPV6 => tracker::icmp(connection, sysctls),

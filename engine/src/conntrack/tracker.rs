@@ -48,6 +48,21 @@ pub(super) fn udp(connection: &mut Connection, now: Instant, sysctls: &Sysctls) 
     Outcome::Taken { secs: if is_stream { secs.replied } else { secs.unreplied }, reason }
 }
 
+/// UDP-Lite: a flow that is answered is a stream at once.
+///
+/// Linux v6.18: `net/netfilter/nf_conntrack_proto_udp.c`, `nf_conntrack_udplite_packet()`.
+pub(super) fn udplite(connection: &mut Connection, now: Instant, sysctls: &Sysctls) -> Outcome {
+    let secs = timeouts::udp(sysctls);
+    if !connection.is_confirmed() {
+        connection.protocol = ProtocolState::Udp { stream_at: now };
+    }
+    let is_stream = connection.status.contains(Status::SEEN_REPLY);
+    if is_stream {
+        assure(connection);
+    }
+    Outcome::Taken { secs: if is_stream { secs.replied } else { secs.unreplied }, reason: Taken::Udp { is_stream } }
+}
+
 /// ICMP and ICMPv6 queries: only a query starts a flow, and neither goes in packets of the other family.
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmp.c`, `nf_conntrack_icmp_packet()`;

@@ -1,4 +1,4 @@
-//! UDP-Lite (RFC 3828): what is wrong with a datagram. Its flows are those of UDP.
+//! UDP-Lite (RFC 3828): what is wrong with a datagram.
 
 use super::reasoning::Invalid;
 use crate::{

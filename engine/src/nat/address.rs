@@ -10,7 +10,7 @@ use crate::conntrack::{Address, Family, Tuple};
 #[must_use]
 pub fn in_range(tuple: &Tuple, zone: u16, range: &NatRange, manip: Manip) -> Tuple {
     let Some((first, last)) = range.addresses else { return *tuple };
-    let address = if first == last { first } else { spread(tuple, zone, (first, last), range.persistent) };
+    let address = if first == last { first } else { spread(tuple, zone, (first, last), range.persistent, manip) };
     match manip {
         Manip::Source => Tuple { source: address, ..*tuple },
         Manip::Destination => Tuple { destination: address, ..*tuple },
@@ -18,7 +18,7 @@ pub fn in_range(tuple: &Tuple, zone: u16, range: &NatRange, manip: Manip) -> Tup
 }
 
 /// An address between two, chosen by a hash of the tuple's addresses; of the source only when `persistent`.
-fn spread(tuple: &Tuple, zone: u16, (first, last): (Address, Address), persistent: bool) -> Address {
+fn spread(tuple: &Tuple, zone: u16, (first, last): (Address, Address), persistent: bool, manip: Manip) -> Address {
     let len = match tuple.family {
         Family::Ipv4 => 1,
         Family::Ipv6 => 4,
@@ -40,9 +40,12 @@ fn spread(tuple: &Tuple, zone: u16, (first, last): (Address, Address), persisten
         let word = low.wrapping_add(((u64::from(hash) * u64::from(count)) >> 32) as u32);
         whole |= word.to_be() != last[index];
         chosen[index * 4..index * 4 + 4].copy_from_slice(&word.to_be_bytes());
-        if !persistent {
-            hash ^= destination[index];
-        }
+        // Linux reads a destination's words where it has just written the chosen ones.
+        hash ^= match manip {
+            _ if persistent => 0,
+            Manip::Source => destination[index],
+            Manip::Destination => word.to_be(),
+        };
     }
     Address(chosen)
 }

@@ -38,6 +38,18 @@ mod tests;
 pub mod view;
 pub mod walk;
 
+use crate::conntrack::Family;
+
+/// The names of all matches that rules of a family may ask (`-m NAME`).
+pub fn match_names(family: Family) -> impl Iterator<Item = &'static str> {
+    matches::names(family)
+}
+
+/// The names of all targets that rules of a family may name (`-j NAME`), the built-in verdicts included.
+pub fn target_names(family: Family) -> impl Iterator<Item = &'static str> {
+    targets::names(family)
+}
+
 pub use error::{Fault, Noun, RuleError};
 pub use explain::RuleInfo;
 pub use hooks::{Hook, Stage, TableName};

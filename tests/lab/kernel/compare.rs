@@ -102,3 +102,32 @@ fn entry(record: &Value, names: &[&str]) -> Value {
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
+
+/// Rules and policies whose counters differ.
+#[must_use]
+pub fn counters(kernel: &Value, ours: &Value) -> Vec<String> {
+    let (theirs, ours) = (counted(kernel), counted(ours));
+    let unequal = theirs.iter().zip(&ours).filter(|(one, other)| one != other);
+    let mut found: Vec<String> = unequal.map(|(one, other)| format!("rule: kernel {one}, ours {other}")).collect();
+    if theirs.len() != ours.len() {
+        found.push(format!("rules: kernel {} lines, ours {}", theirs.len(), ours.len()));
+    }
+    found
+}
+
+/// The lines with counters, each with its table's name, by table.
+fn counted(answer: &Value) -> Vec<String> {
+    let mut table = "";
+    let mut lines = Vec::new();
+    let saved = ["iptables_save", "ip6tables_save"].map(|name| answer["final"][name].as_array());
+    for line in saved.into_iter().flatten().flatten().filter_map(Value::as_str) {
+        match line.as_bytes().first() {
+            Some(b'*') => table = line,
+            Some(b'[' | b':') => lines.push(format!("{table} {line}")),
+            Some(_) | None => {}
+        }
+    }
+    // The tool names the tables in an order of its own.
+    lines.sort_by(|one, other| one.split(' ').next().cmp(&other.split(' ').next()));
+    lines
+}

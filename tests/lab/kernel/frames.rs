@@ -98,8 +98,10 @@ pub(super) fn answering(input: &Input, answered: &[u8], pool: &mut Pool) -> Resu
         Transport::Icmp | Transport::Icmpv6 => (4..6, 4..6),
         Transport::Other | Transport::Broken => bail!("a frame without ports answers nothing"),
     };
-    let port: [u8; 2] = earlier.transport_bytes().get(from).context("the answered frame has no port")?.try_into()?;
-    frame.transport_bytes_mut()[to].copy_from_slice(&port);
+    // One that ends before its port leaves the answer's as it is.
+    if let Some(port) = earlier.transport_bytes().get(from) {
+        frame.transport_bytes_mut()[to].copy_from_slice(port);
+    }
     checksum::fill(&mut frame, &Routines::PORTABLE);
     Ok(frame.linear().to_vec())
 }

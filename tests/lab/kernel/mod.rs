@@ -9,10 +9,11 @@ mod folder;
 mod frames;
 pub mod fuzz;
 mod material;
+pub mod reach;
 mod router;
 mod scenario;
 
 pub use answer::{Answer, answer, play};
-pub use compare::differences;
+pub use compare::{counters, differences};
 pub use folder::Folder;
 pub use material::{Input, Material, folders};

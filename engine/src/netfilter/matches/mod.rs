@@ -130,6 +130,8 @@ pub(super) enum Answer {
     No,
     /// The packet is so broken that it is dropped at once (Linux: `hotdrop`).
     Drop,
+    /// The same of a condition that is turned over: the rule counts the packet and does what it does before.
+    Doomed,
 }
 
 impl From<bool> for Answer {

@@ -123,6 +123,7 @@ impl Matching for Sctp {
             None => Answer::Yes,
             Some(Not { inverted, what }) => match what.hold(&bytes(view.packet)) {
                 Some(found) => Answer::from(found != *inverted),
+                None if *inverted => Answer::Doomed,
                 None => Answer::Drop,
             },
         }

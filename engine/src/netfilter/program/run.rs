@@ -47,6 +47,12 @@ impl Program {
                     continue;
                 }
                 Asked::Drop => return Verdict::Drop(self.id(at)),
+                Asked::Doomed => {
+                    return match self.act(tables, table, at, entry, view) {
+                        Then::Done(verdict @ Verdict::Reject(..)) => verdict,
+                        Then::Next | Then::To(_) | Then::Noted(_) | Then::Done(_) => Verdict::Drop(self.id(at)),
+                    };
+                }
             }
             match self.act(tables, table, at, entry, view) {
                 Then::Next => at = self.classifier.after(at, &mut candidates),
@@ -97,17 +103,20 @@ impl Program {
             Fit::Unsure => selector.all_matches(),
         };
         look(view, selector.looks_at);
+        let mut doomed = false;
         for index in matches {
             let condition = &mut self.matches[index];
             let depends = condition.depends();
             look_all(view, depends);
             match condition.test(facts, view) {
                 Answer::Yes => {}
+                Answer::No if doomed => return Asked::Drop,
                 Answer::No => return Asked::No(Some(index - self.selectors[at as usize].all_matches().start)),
                 Answer::Drop => return Asked::Drop,
+                Answer::Doomed => doomed = true,
             }
         }
-        Asked::Yes
+        if doomed { Asked::Doomed } else { Asked::Yes }
     }
 
     /// Counts and does what the entry says.
@@ -227,6 +236,8 @@ enum Asked {
     /// The match that said so, counted from the rule's first; `None`: the selector did.
     No(Option<usize>),
     Drop,
+    /// It is, and the rule does what it does, but the packet is dropped.
+    Doomed,
 }
 
 /// What follows an entry.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::case::Case;
-use crate::kernel::{answer, differences};
+use crate::kernel::{answer, counters, differences};
 
 /// Where the tools lie that ask the kernel.
 #[derive(Clone, Debug)]
@@ -101,34 +101,6 @@ fn settle(theirs: &Value, ours: &mut Value) {
     {
         ours["timeout"] = theirs["timeout"].clone();
     }
-}
-
-/// Rules and policies whose counters differ.
-fn counters(kernel: &Value, ours: &Value) -> Vec<String> {
-    let (theirs, ours) = (counted(kernel), counted(ours));
-    let unequal = theirs.iter().zip(&ours).filter(|(one, other)| one != other);
-    let mut found: Vec<String> = unequal.map(|(one, other)| format!("rule: kernel {one}, ours {other}")).collect();
-    if theirs.len() != ours.len() {
-        found.push(format!("rules: kernel {} lines, ours {}", theirs.len(), ours.len()));
-    }
-    found
-}
-
-/// The lines with counters, each with its table's name, by table.
-fn counted(answer: &Value) -> Vec<String> {
-    let mut table = "";
-    let mut lines = Vec::new();
-    let saved = ["iptables_save", "ip6tables_save"].map(|name| answer["final"][name].as_array());
-    for line in saved.into_iter().flatten().flatten().filter_map(Value::as_str) {
-        match line.as_bytes().first() {
-            Some(b'*') => table = line,
-            Some(b'[' | b':') => lines.push(format!("{table} {line}")),
-            Some(_) | None => {}
-        }
-    }
-    // The tool names the tables in an order of its own.
-    lines.sort_by(|one, other| one.split(' ').next().cmp(&other.split(' ').next()));
-    lines
 }
 
 /// How long a run may take in which no time passes for the engine.
