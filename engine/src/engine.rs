@@ -142,6 +142,7 @@ impl Engine {
         for frames in frames.chunks(BATCH_FRAMES_MAX) {
             let mut batch = core::mem::take(&mut self.batch);
             let mut malformed = Vec::new();
+            touch(frames);
             for frame in frames {
                 self.stats.received += 1;
                 self.stats.received_bytes += u64::from(frame.wire_len);
@@ -332,3 +333,12 @@ impl Engine {
         self.latest
     }
 }
+
+/// Reads where the headers of frames lie, so that misses overlap: a driver's ring is seldom near.
+fn touch(frames: &[Frame<'_>]) {
+    let ends = |bytes: &[u8]| bytes.first().copied().unwrap_or(0) ^ bytes.get(HEADERS_USUAL).copied().unwrap_or(0);
+    core::hint::black_box(frames.iter().fold(0, |read, frame| read ^ ends(frame.bytes)));
+}
+
+/// Behind the headers of most packets.
+const HEADERS_USUAL: usize = 53;

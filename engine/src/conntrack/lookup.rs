@@ -29,26 +29,6 @@ impl Conntrack {
         }
     }
 
-    /// Touches what the packets of a batch will need, so that cache misses overlap: first all buckets, then all
-    /// connections. Each packet's hash is kept for later.
-    pub fn prefetch(&mut self, batch: &mut [Packet]) {
-        let mut read = 0;
-        for packet in batch.iter_mut() {
-            let flow = self.flow_of(packet);
-            read ^= flow.map_or(0, |flow| u64::from(self.table.touch_bucket(flow.hash)));
-            packet.meta_mut().flow = flow;
-        }
-        if let [_, _, ..] = batch {
-            for packet in batch.iter_mut() {
-                if let Some(flow) = &mut packet.meta_mut().flow {
-                    flow.hint = self.table.guess(flow.hash);
-                    read ^= flow.hint.map_or(0, |hint| self.table.touch_connection(hint));
-                }
-            }
-        }
-        core::hint::black_box(read);
-    }
-
     /// By what a packet's connection is found; `None` when it belongs to none.
     #[inline]
     pub(super) fn flow_of(&self, packet: &Packet) -> Option<FlowKey> {

@@ -12,6 +12,7 @@
 //! | `track` | a packet's way through all of it: read it first |
 //! | `key`, `tuple` | which flow a packet belongs to |
 //! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `sctp`, `sctp_states`; `udplite`, `tracker`, `timeouts` | what a protocol says of it |
+//! | `ahead` | what a batch will need is touched ahead of it |
 //! | `creation`, `confirm`, `removal`, `lookup` | a connection's life |
 //! | `table`: `hash`, `index`, `slab` | where connections are found, and lie; when they run out says [`timer`](crate::timer) |
 //! | `sources` | who already sends from where, for NAT |
@@ -19,6 +20,7 @@
 //! | `entry`, `text`, `xml`, `save`, `reasoning`, `statistics` | what is told |
 //! | `expect`, `helper`, `calling` | connections that are announced by others |
 
+mod ahead;
 pub mod calling;
 mod confirm;
 pub mod conn;

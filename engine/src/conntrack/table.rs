@@ -151,8 +151,8 @@ impl Table {
 
     /// Reads what a look-up will read then, and what tracking needs after it: a word of each of the four cache lines,
     /// wherever among them the connection begins.
-    pub(super) fn touch_connection(&self, hint: FlowHint) -> u64 {
-        let connection = &self.slab[hint.slot];
+    pub(super) fn touch_connection(&self, slot: u32) -> u64 {
+        let connection = &self.slab[slot];
         let [original, reply] = &connection.counters;
         u64::from(connection.original.source.0[0])
             ^ u64::from(connection.original.source_port)
