@@ -252,6 +252,7 @@ impl Engine {
         self.ask_stages(hook, hook.stages(), now, packet, way)
     }
 
+    #[inline(always)]
     fn ask_stages(
         &mut self,
         hook: Hook,

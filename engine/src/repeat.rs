@@ -14,7 +14,7 @@ use crate::{
     ending::{Dropped, End},
     engine::Engine,
     ip::NextHop,
-    nat::{self, Manip},
+    nat,
     netfilter::{Course, Hook, Stage},
     packet::{Addressed, Packet, Transport},
     path::Way,
@@ -32,10 +32,9 @@ impl Engine {
         let Tracking::Tracked { connection, direction, .. } = packet.meta().tracking else { return None };
         let rules = self.rules.of(packet.family()?);
         let course = rules.course(&self.noted.walk, packet, &self.conntrack)?;
-        let ip = packet.ip()?;
         let is_usual = packet.meta().device == Some(course.input)
             && packet.meta().addressed == Addressed::Host
-            && ip.hops() > 1
+            && packet.ip().is_some_and(|ip| ip.hops() > 1)
             && packet.pieces().is_none()
             && packet.fits(course.mtu_bytes)
             && matches!(packet.transport(), Transport::Tcp | Transport::Udp | Transport::Icmp | Transport::Icmpv6);
@@ -56,14 +55,15 @@ impl Engine {
         if let Some(family) = packet.family() {
             self.rules.of_mut(family).count(&self.noted.walk, bytes);
         }
+        let mut has_news = false;
         if let Tracking::Tracked { connection, direction, .. } = packet.meta().tracking
             && let Some(connection) = self.conntrack.connection(connection)
-            && connection.status.intersects(Status::NAT)
         {
-            for manip in [Manip::Destination, Manip::Source] {
-                if let Err(reason) = nat::rewrite(connection, direction, manip, &mut packet) {
-                    return Err(packet.drop_for(reason));
-                }
+            has_news = !connection.changes.is_empty();
+            if connection.status.intersects(Status::NAT)
+                && let Err(reason) = nat::rewrite_both(connection, direction, &mut packet)
+            {
+                return Err(packet.drop_for(reason));
             }
         }
         if let Some(mut ip) = packet.ip_mut() {
@@ -72,14 +72,16 @@ impl Engine {
         self.stats.forwarded += 1;
         self.repeated += 1;
         self.noted.place = Some((Hook::Postrouting, Stage::Confirm));
-        self.conntrack.tell(now, &packet, &mut self.around);
-        self.resolve(now, packet, hop)
+        if has_news {
+            self.conntrack.tell(now, &packet, &mut self.around);
+        }
+        self.resolve_station(now, packet, hop)
     }
 
-    /// How a packet passes through that is about to leave.
-    pub(crate) fn course_of(packet: &Packet, way: Way) -> Option<Course> {
-        let destination = packet.ip()?.destination();
-        Some(Course::new(way.input?, way.hop?, destination))
+    /// How a packet passes through that is about to leave; `None` when its next hop is many stations.
+    pub(crate) fn course_of(&self, packet: &Packet, way: Way) -> Option<Course> {
+        let (input, hop) = (way.input?, way.hop?);
+        self.leads_to_one(hop).then(|| Some(Course::new(input, hop, packet.ip()?.destination())))?
     }
 
     /// Forgets how packets have passed. Whoever changes devices, routes, rules, tunables or anything else on which the way of

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use crate::{
-    conntrack::{ConnId, Connection, Direction, State, Status, Template, Tracking, Tuple, calling},
+    conntrack::{self, ConnId, Connection, Direction, State, Status, Template, Tracking, Tuple, calling},
     ending::{DropReason, Dropped},
     engine::Engine,
     ip::{Fate, NextHop, fragment, icmp_error, reject},
@@ -154,6 +154,7 @@ impl Engine {
     }
 
     /// Asks connection tracking what the packet is.
+    #[inline]
     pub(crate) fn track(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
         if self.noted.tracked == Tracking::Unseen && self.around.events.wanted().endings {
             self.noted.tuple = Tuple::about(&packet);
@@ -166,8 +167,7 @@ impl Engine {
             Tracking::Template(id) => Some(self.rules.of(packet.family().unwrap_or_default()).template(id)),
             Tracking::Unseen | Tracking::Invalid => None,
         };
-        let is_verified = packet.meta().device.is_some() && self.around.sysctls.conntrack_checksum != 0;
-        if packet.protocol() == Protocol::SCTP && is_verified {
+        if packet.protocol() == Protocol::SCTP && conntrack::is_verified(&packet, &self.around) {
             nat::rewrite::lay_together(&mut packet);
         }
         // Of most packets nothing is said, and nothing is copied.
@@ -208,7 +208,7 @@ impl Engine {
     /// Remembers how the tables let a packet of an established flow pass, and where it goes.
     fn record_walk(&mut self, packet: &Packet, way: Way) {
         let Some((id, direction)) = established(packet) else { return };
-        let course = Self::course_of(packet, way);
+        let course = self.course_of(packet, way);
         if let Some(connection) = self.conntrack.connection_mut(id) {
             let rules = self.rules.of_mut(connection.original.family);
             if rules.is_news(&self.noted.walk, course.as_ref()) {

@@ -43,6 +43,12 @@ impl Instant {
         self.0 / NANOS_PER_SEC
     }
 
+    /// So many seconds later.
+    #[must_use]
+    pub const fn after_secs(self, secs: u32) -> Self {
+        Self(self.0.saturating_add(secs as u64 * NANOS_PER_SEC))
+    }
+
     /// The time from `earlier` to here; zero when `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

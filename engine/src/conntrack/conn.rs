@@ -67,6 +67,16 @@ pub struct Connection {
 
 const _: () = assert!(size_of::<Connection>() == 224);
 
+/// How long a connection lasts after it was refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Lasting {
+    /// As before, or longer: it may stay where it is in the wheel.
+    AtLeastAsLong,
+    /// Less long: [`Table::lowered`](super::table::Table::lowered) has to know.
+    LessLong,
+}
+
 /// What a protocol's tracker remembers of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProtocolState {
@@ -290,6 +300,43 @@ impl Connection {
     #[must_use]
     pub fn is_expired(&self, now: Instant) -> bool {
         self.is_confirmed() && self.expires <= now
+    }
+
+    /// Lets it last for so many seconds from now on, unless its timeout is fixed; one that is not confirmed is only told how
+    /// long it will have.
+    #[inline]
+    pub(super) fn lasts(&mut self, now: Instant, secs: u32) -> Lasting {
+        if self.status.contains(Status::FIXED_TIMEOUT) {
+            return Lasting::AtLeastAsLong;
+        }
+        let from = if self.is_confirmed() { now } else { Instant::ZERO };
+        let expires = from.after_secs(secs);
+        let before = core::mem::replace(&mut self.expires, expires);
+        if expires < before { Lasting::LessLong } else { Lasting::AtLeastAsLong }
+    }
+
+    /// An answer has come.
+    #[inline]
+    pub(super) const fn has_been_answered(&mut self) {
+        if !self.status.contains(Status::SEEN_REPLY) {
+            self.status.insert(Status::SEEN_REPLY);
+            self.changes.insert(Changes::REPLY);
+        }
+    }
+
+    /// Its identifier, when it lies in that slot.
+    pub(super) const fn id(&self, slot: u32) -> ConnId {
+        ConnId { slot, generation: self.generation }
+    }
+
+    /// Counts a packet, where counting was on when the connection began (`net.netfilter.nf_conntrack_acct`).
+    #[inline]
+    pub(super) const fn count(&mut self, direction: Direction, bytes: u64) {
+        if self.status.contains(Status::COUNTED) {
+            let counter = &mut self.counters[direction.index()];
+            counter.packets = counter.packets.wrapping_add(1);
+            counter.bytes = counter.bytes.wrapping_add(bytes);
+        }
     }
 
     /// Sets the connection mark, and remembers to tell if that changes it.

@@ -17,14 +17,22 @@ impl Tuple {
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_ct_get_tuple()`.
     #[must_use]
+    #[inline]
     pub fn of(packet: &Packet) -> Option<Self> {
         match packet.network() {
             Network::Ipv4 => Self::of_ipv4(packet.ipv4()?, packet.transport_bytes()),
-            // Behind a broken chain, or one that says that nothing follows, there is no flow.
-            Network::Ipv6 if packet.fragment_offset() > 0 || ipv6::is_extension(packet.protocol()) => None,
-            Network::Ipv6 => Self::of_ipv6(packet.ipv6()?, packet.protocol(), packet.transport_bytes()),
+            Network::Ipv6 => Self::of_packet_ipv6(packet),
             Network::Other | Network::Arp => None,
         }
+    }
+
+    #[inline(never)]
+    fn of_packet_ipv6(packet: &Packet) -> Option<Self> {
+        // Behind a broken chain, or one that says that nothing follows, there is no flow.
+        if packet.fragment_offset() > 0 || ipv6::is_extension(packet.protocol()) {
+            return None;
+        }
+        Self::of_ipv6(packet.ipv6()?, packet.protocol(), packet.transport_bytes())
     }
 
     /// The tuple of the packet that an ICMP error of that family quotes: `bytes` start with its IP header and may end

@@ -62,6 +62,7 @@ pub use reasoning::{Invalid, Reasoning};
 pub use sctp_states::SctpState;
 pub use statistics::Statistics;
 pub use tcp_states::TcpState;
+pub(crate) use track::is_verified;
 pub use tuple::{Address, Direction, Family, Tuple};
 
 use alloc::vec::Vec;

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{
     FlowHint,
-    conn::{ConnId, Connection, Status},
+    conn::{ConnId, Connection, Lasting, Status},
     hash::{Hasher, in_zone},
     index::Index,
     slab::Slab,
@@ -66,6 +66,7 @@ impl Table {
     }
 
     /// The tuple's hash in zone 0.
+    #[inline]
     pub(super) fn hash(&self, tuple: &Tuple) -> u64 {
         self.hasher.hash(tuple)
     }
@@ -99,19 +100,17 @@ impl Table {
         self.wheel.remove(&mut self.slab, slot);
     }
 
-    /// Sets when a connection runs out; one that is not confirmed is only told how long it will have.
-    #[inline]
+    /// Sets when a connection runs out, as [`Connection::lasts`] does.
     pub(super) fn refresh(&mut self, now: Instant, slot: u32, secs: u32) {
-        let connection = &mut self.slab[slot];
-        if connection.status.contains(Status::FIXED_TIMEOUT) {
-            return;
+        if self.slab[slot].lasts(now, secs) == Lasting::LessLong {
+            self.lowered(now, slot);
         }
-        let from = if connection.is_confirmed() { now } else { Instant::ZERO };
-        let expires = from + core::time::Duration::from_secs(secs.into());
-        let before = core::mem::replace(&mut connection.expires, expires);
-        if expires < before {
-            self.wheel.lowered(&mut self.slab, slot, now);
-        }
+    }
+
+    /// Has to be called when a connection runs out earlier than it did.
+    #[cold]
+    pub(super) fn lowered(&mut self, now: Instant, slot: u32) {
+        self.wheel.lowered(&mut self.slab, slot, now);
     }
 
     /// The slots that have run out, as [`Wheel::expired`] gives them.
@@ -161,16 +160,15 @@ impl Table {
             ^ reply.bytes
     }
 
-    /// What [`Self::find`] finds, when that is what was guessed and its time is not over. A tuple stands in the table
-    /// once, so that whatever has it is what is found.
+    /// Whether [`Self::find`] finds what was guessed, and its time is not over. A tuple stands in the table once, so that
+    /// whatever has it is what is found.
     #[inline]
-    pub(super) fn check(&self, now: Instant, zone: u16, tuple: &Tuple, hint: FlowHint) -> Option<Found> {
+    pub(super) fn is_there(&self, now: Instant, zone: u16, tuple: &Tuple, hint: FlowHint) -> bool {
         let connection = &self.slab[hint.slot];
-        let fits = connection.tuple(hint.direction) == tuple
+        connection.tuple(hint.direction) == tuple
             && connection.zone == zone
             && connection.expires > now
-            && is_entered(connection);
-        fits.then_some(Found::Alive(hint.slot, hint.direction))
+            && is_entered(connection)
     }
 }
 

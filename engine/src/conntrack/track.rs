@@ -5,8 +5,8 @@
 use alloc::boxed::Box;
 
 use super::{
-    Conntrack, Expectation, FlowKey, State, Template, Tracking,
-    conn::{Changes, Connection, Status},
+    Conntrack, Expectation, FlowHint, FlowKey, State, Template, Tracking,
+    conn::{Connection, Lasting, Status},
     reasoning::{Invalid, Reasoning, Taken},
     sctp,
     segment::Segment,
@@ -73,31 +73,36 @@ impl Conntrack {
         around: &mut Surroundings,
     ) -> Result<Option<Box<Expectation>>, DropReason> {
         loop {
-            let Some(flow) = &packet.meta().flow else {
-                self.statistics.invalid += 1;
-                conclude(packet, Err(Invalid::NoTuple), around);
-                return Ok(None);
+            let Some(flow) = &packet.meta().flow else { return Ok(self.is_invalid(packet, Invalid::NoTuple, around)) };
+            let guess = flow.hint.filter(|guess| self.table.is_there(now, template.zone, &flow.tuple, *guess));
+            let (slot, direction, expectation) = match guess {
+                Some(FlowHint { slot, direction }) => (slot, direction, None),
+                None => match self.find_or_create(now, flow, template, around)? {
+                    Some(resolved) => resolved,
+                    None => {
+                        let (kind, _) = flow.tuple.icmp_type_code().unwrap_or_default();
+                        return Ok(self.is_invalid(packet, Invalid::IcmpUnasked(kind), around));
+                    }
+                },
             };
-            let resolved = self.resolve(now, flow, template, around)?;
-            let Some((slot, direction, expectation)) = resolved else {
-                let (kind, _) = flow.tuple.icmp_type_code().unwrap_or_default();
-                self.statistics.invalid += 1;
-                conclude(packet, Err(Invalid::IcmpUnasked(kind)), around);
-                return Ok(None);
-            };
+            let bytes = packet.network_len() as u64;
             let connection = &mut self.table.slab[slot];
             let state = state_of(connection, direction);
+            let tracking = Tracking::Tracked { connection: connection.id(slot), state, direction };
             let is_new = !connection.is_confirmed();
             let outcome = judge(connection, now, packet, direction, around);
             let reasoning = match outcome {
                 Outcome::Taken { secs, reason } => {
-                    self.table.refresh(now, slot, secs);
-                    self.count(slot, direction, packet);
+                    let lasting = connection.lasts(now, secs);
+                    connection.count(direction, bytes);
+                    if lasting == Lasting::LessLong {
+                        self.table.lowered(now, slot);
+                    }
                     if is_new { self.reasoning_of_first(slot, reason) } else { Reasoning::Belongs(reason) }
                 }
                 Outcome::Ignored(ignored) => Reasoning::Ignored(ignored),
                 Outcome::Refused => {
-                    self.count(slot, direction, packet);
+                    connection.count(direction, bytes);
                     self.destroy(now, slot, around);
                     Reasoning::Refused
                 }
@@ -110,20 +115,28 @@ impl Conntrack {
                         self.table.refresh(now, slot, secs);
                     }
                     self.forget_unconfirmed(now, slot, around);
-                    self.statistics.invalid += 1;
-                    conclude(packet, Err(reason), around);
-                    return Ok(None);
+                    return Ok(self.is_invalid(packet, reason, around));
                 }
             };
-            let connection = &mut self.table.slab[slot];
-            if direction == Direction::Reply && !connection.status.contains(Status::SEEN_REPLY) {
-                connection.status.insert(Status::SEEN_REPLY);
-                connection.changes.insert(Changes::REPLY);
+            if direction == Direction::Reply {
+                self.table.slab[slot].has_been_answered();
             }
-            let connection = self.table.id(slot);
-            conclude(packet, Ok((Tracking::Tracked { connection, state, direction }, reasoning)), around);
+            conclude(packet, Ok((tracking, reasoning)), around);
             return Ok(expectation);
         }
+    }
+
+    /// A packet that belongs to no connection and may start none announces none either.
+    #[cold]
+    fn is_invalid(
+        &mut self,
+        packet: &mut Packet,
+        reason: Invalid,
+        around: &mut Surroundings,
+    ) -> Option<Box<Expectation>> {
+        self.statistics.invalid += 1;
+        conclude(packet, Err(reason), around);
+        None
     }
 
     #[cold]
@@ -133,21 +146,6 @@ impl Conntrack {
     }
 
     /// The connection at a tuple, made when there is none; `None` when there cannot be one.
-    #[inline]
-    fn resolve(
-        &mut self,
-        now: Instant,
-        flow: &FlowKey,
-        template: &Template,
-        around: &mut Surroundings,
-    ) -> Result<Option<Resolved>, DropReason> {
-        let guessed = flow.hint.and_then(|hint| self.table.check(now, template.zone, &flow.tuple, hint));
-        if let Some(Found::Alive(slot, direction)) = guessed {
-            return Ok(Some((slot, direction, None)));
-        }
-        self.find_or_create(now, flow, template, around)
-    }
-
     #[inline(never)]
     fn find_or_create(
         &mut self,
@@ -172,15 +170,6 @@ impl Conntrack {
         };
         let expectation = self.welcome(now, slot, template, around);
         Ok(Some((slot, Direction::Original, expectation)))
-    }
-
-    fn count(&mut self, slot: u32, direction: Direction, packet: &Packet) {
-        let connection = &mut self.table.slab[slot];
-        if connection.status.contains(Status::COUNTED) {
-            let counter = &mut connection.counters[direction.index()];
-            counter.packets = counter.packets.wrapping_add(1);
-            counter.bytes = counter.bytes.wrapping_add(packet.network_len() as u64);
-        }
     }
 
     /// Judges an ICMP message as far as it needs no flow of its own; `None` for queries and their answers.
@@ -284,7 +273,7 @@ fn judge(
 }
 
 /// Only what comes from outside is verified: this host's own packets may still lack their checksum.
-fn is_verified(packet: &Packet, around: &Surroundings) -> bool {
+pub(crate) fn is_verified(packet: &Packet, around: &Surroundings) -> bool {
     around.sysctls.conntrack_checksum != 0 && packet.meta().device.is_some()
 }
 

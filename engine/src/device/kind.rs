@@ -20,7 +20,7 @@ use crate::{
     frame::DeviceId,
     limits::VLAN_DEPTH_MAX,
     packet::{Addressed, Packet, VlanTag},
-    wire::EtherType,
+    wire::{EtherType, MacAddr},
 };
 
 /// Where a device's frames come from and go to.
@@ -76,29 +76,35 @@ impl Devices {
     /// Lets the device that a frame has come in by decide about it: whose it is, once its tags are off, and whether it is
     /// for this host.
     pub(crate) fn accept(&self, packet: &mut Packet) -> Result<(), DropReason> {
-        let mut device = packet.meta().device.and_then(|id| self.find(id)).ok_or(DropReason::DeviceDown)?;
-        let Some(destination) = packet.ethernet().map(|ethernet| ethernet.destination) else {
-            return Err(DropReason::LinkTruncated);
-        };
-        let mut is_ours = device.any_destination || device.mac == destination;
+        let device = packet.meta().device.and_then(|id| self.find(id)).ok_or(DropReason::DeviceDown)?;
+        let Some(ethernet) = packet.ethernet() else { return Err(DropReason::LinkTruncated) };
+        let destination = ethernet.destination;
+        let mut is_ours = device.takes(destination);
         if packet.tag().is_some() {
-            while let Some(tag) = packet.tag() {
-                match self.vlan_of(packet.meta().device, tag) {
-                    Some((id, vlan)) => {
-                        device = vlan;
-                        packet.meta_mut().device = Some(id);
-                        is_ours |= device.any_destination || device.mac == destination;
-                    }
-                    None if tag.id() != 0 => return Err(DropReason::VlanUnknown),
-                    None => {}
-                }
-                packet.take_tag()?;
-            }
+            is_ours |= self.accept_tagged(packet, destination)?;
         }
         if packet.meta().addressed == Addressed::Host && !is_ours {
             return Err(DropReason::LinkOtherHost);
         }
         Ok(())
+    }
+
+    /// The same for a tagged frame; whether one of its VLANs takes it for its own.
+    #[inline(never)]
+    fn accept_tagged(&self, packet: &mut Packet, destination: MacAddr) -> Result<bool, DropReason> {
+        let mut is_ours = false;
+        while let Some(tag) = packet.tag() {
+            match self.vlan_of(packet.meta().device, tag) {
+                Some((id, vlan)) => {
+                    packet.meta_mut().device = Some(id);
+                    is_ours |= vlan.takes(destination);
+                }
+                None if tag.id() != 0 => return Err(DropReason::VlanUnknown),
+                None => {}
+            }
+            packet.take_tag()?;
+        }
+        Ok(is_ours)
     }
 
     /// The port by which frames of a device leave; each VLAN on the way puts its tag before the packet.

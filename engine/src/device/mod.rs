@@ -87,6 +87,11 @@ impl Device {
         }
     }
 
+    /// Whether a frame for that station is for this host.
+    pub(crate) fn takes(&self, destination: MacAddr) -> bool {
+        self.any_destination || self.mac == destination
+    }
+
     /// Its addresses of one family, in order.
     pub fn addresses_of(&self, family: Family) -> impl Iterator<Item = InterfaceAddress> + Clone {
         self.addresses.iter().filter(move |own| Family::of(own.address) == family).copied()

@@ -27,9 +27,21 @@ impl Engine {
             return self.loop_back(packet);
         }
         let Some(device) = self.devices.find(hop.device) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
-        if let Some(mac) = mac_of_many(device, hop.neighbour) {
-            return self.send(packet, hop.device, mac);
+        match mac_of_many(device, hop.neighbour) {
+            Some(mac) => self.send(packet, hop.device, mac),
+            None => self.resolve_station(now, packet, hop),
         }
+    }
+
+    /// Whether a next hop is one station on a link.
+    pub(crate) fn leads_to_one(&self, hop: NextHop) -> bool {
+        let device = self.devices.find(hop.device).filter(|_| hop.device != DeviceId::LOOPBACK);
+        device.is_some_and(|device| mac_of_many(device, hop.neighbour).is_none())
+    }
+
+    /// The same as [`Self::resolve`], where the next hop is one station on a link.
+    pub(crate) fn resolve_station(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
+        let Some(device) = self.devices.find(hop.device) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
         if !device.arp {
             let mac = self.neighbours.permanent(hop.device, hop.neighbour).unwrap_or(device.mac);
             return self.send(packet, hop.device, mac);
@@ -72,6 +84,7 @@ impl Engine {
     }
 
     /// Hands a packet to its device, in the form that the device takes.
+    #[inline]
     fn send(&mut self, mut packet: Packet, device: DeviceId, to: MacAddr) -> Result<End, Dropped> {
         let Some(own) = self.devices.find(device) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
         let ether_type = match packet.network() {

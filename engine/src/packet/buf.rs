@@ -125,27 +125,29 @@ impl Pool {
         Self { blocks: Vec::new(), buffers: Vec::new() }
     }
 
+    #[inline]
     pub(super) fn block(&mut self) -> Box<Block> {
-        match self.blocks.pop() {
-            Some(mut block) => {
-                block.meta = Meta::default();
-                block.layers = Layers::default();
-                block.pieces = None;
-                block.data = HEADROOM_BYTES as u16;
-                block.tail = HEADROOM_BYTES as u16;
-                block
-            }
-            None => Box::new(Block {
-                meta: Meta::default(),
-                layers: Layers::default(),
-                data: HEADROOM_BYTES as u16,
-                tail: HEADROOM_BYTES as u16,
-                fragments: Vec::new(),
-                pieces: None,
-                charge: None,
-                bytes: [0; BLOCK_BYTES],
-            }),
-        }
+        let Some(mut block) = self.blocks.pop() else { return Self::new_block() };
+        block.meta = Meta::default();
+        block.layers = Layers::default();
+        block.pieces = None;
+        block.data = HEADROOM_BYTES as u16;
+        block.tail = HEADROOM_BYTES as u16;
+        block
+    }
+
+    #[cold]
+    fn new_block() -> Box<Block> {
+        Box::new(Block {
+            meta: Meta::default(),
+            layers: Layers::default(),
+            data: HEADROOM_BYTES as u16,
+            tail: HEADROOM_BYTES as u16,
+            fragments: Vec::new(),
+            pieces: None,
+            charge: None,
+            bytes: [0; BLOCK_BYTES],
+        })
     }
 
     /// A fragment that holds a copy of `bytes`.
@@ -161,15 +163,22 @@ impl Pool {
         Fragment { buffer, start: 0, end: bytes.len() as u32 }
     }
 
+    #[inline]
     pub(super) fn give_back(&mut self, mut block: Box<Block>) {
         block.charge = None;
+        if !block.fragments.is_empty() {
+            self.give_back_fragments(&mut block);
+        }
+        if self.blocks.len() < POOL_BLOCKS_MAX {
+            self.blocks.push(block);
+        }
+    }
+
+    fn give_back_fragments(&mut self, block: &mut Block) {
         for fragment in block.fragments.drain(..) {
             if self.buffers.len() < POOL_FRAGMENTS_MAX && Arc::strong_count(&fragment.buffer) == 1 {
                 self.buffers.push(fragment.buffer);
             }
-        }
-        if self.blocks.len() < POOL_BLOCKS_MAX {
-            self.blocks.push(block);
         }
     }
 }

@@ -48,6 +48,7 @@ impl Packet {
     }
 
     /// Gives its buffers back for reuse.
+    #[inline]
     pub fn recycle(self, pool: &mut Pool) {
         pool.give_back(self.0);
     }

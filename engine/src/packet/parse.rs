@@ -2,11 +2,15 @@
 
 use zerocopy::FromBytes;
 
-use super::{Packet, Pool, buf::Block, meta::Addressed};
+use super::{
+    Packet, Pool,
+    buf::Block,
+    meta::{Addressed, Gso},
+};
 use crate::{
     ending::{DropReason, Dropped},
     frame::Frame,
-    limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, LINEAR_BYTES_MAX},
+    limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, HEADROOM_BYTES, LINEAR_BYTES_MAX},
     offload::gso,
     wire::{
         ArpPacket, EtherType, EthernetHeader, IcmpHeader, Icmpv6Header, Ipv4Header, Ipv6Header, Protocol, TcpHeader,
@@ -88,18 +92,17 @@ impl Packet {
         block.meta.gso = frame.gso;
         block.meta.vlan = frame.vlan;
         block.meta.cut_bytes = frame.wire_len.saturating_sub(frame.bytes.len() as u32);
-        let bytes = &frame.bytes[..frame.bytes.len().min(FRAME_BYTES_MAX)];
-        let linear = if bytes.len() <= LINEAR_BYTES_MAX { bytes.len() } else { HEADER_BYTES_MAX };
-        let start = usize::from(block.data);
-        block.bytes[start..start + linear].copy_from_slice(&bytes[..linear]);
-        block.tail += linear as u16;
-        if linear < bytes.len() {
-            let rest = pool.fragment(&bytes[linear..]);
-            block.fragments.push(rest);
-        }
+        let is_long = frame.bytes.len() > LINEAR_BYTES_MAX;
+        let linear = if is_long { &frame.bytes[..HEADER_BYTES_MAX] } else { frame.bytes };
+        block.bytes[HEADROOM_BYTES..HEADROOM_BYTES + linear.len()].copy_from_slice(linear);
+        block.tail = (HEADROOM_BYTES + linear.len()) as u16;
         let mut packet = Self(block);
-        if frame.bytes.len() > FRAME_BYTES_MAX {
-            return Err(packet.drop_for(DropReason::FrameTooLong));
+        if is_long {
+            let end = frame.bytes.len().min(FRAME_BYTES_MAX);
+            packet.0.fragments.push(pool.fragment(&frame.bytes[HEADER_BYTES_MAX..end]));
+            if end < frame.bytes.len() {
+                return Err(packet.drop_for(DropReason::FrameTooLong));
+            }
         }
         match packet.find_link() {
             Ok(()) => Ok(packet),
@@ -107,21 +110,23 @@ impl Packet {
         }
     }
 
+    #[inline]
     fn find_link(&mut self) -> Result<(), DropReason> {
         let block = &mut *self.0;
         let Ok((ethernet, _)) = EthernetHeader::ref_from_prefix(linear(block, block.data)) else {
             return Err(DropReason::LinkTruncated);
         };
         block.meta.addressed = match ethernet.destination {
+            mac if !mac.is_group() => Addressed::Host,
             mac if mac.is_broadcast() => Addressed::Broadcast,
-            mac if mac.is_group() => Addressed::Multicast,
-            _ => Addressed::Host,
+            _ => Addressed::Multicast,
         };
         block.layers.l3 = block.data + EthernetHeader::LEN as u16;
         Ok(())
     }
 
     /// Finds the layers behind the link header, once the tags are off.
+    #[inline]
     pub(crate) fn found(mut self) -> Result<Self, Dropped> {
         match self.find_layers() {
             Ok(()) => Ok(self),
@@ -129,17 +134,20 @@ impl Packet {
         }
     }
 
+    #[inline]
     fn find_layers(&mut self) -> Result<(), DropReason> {
         let ether_type = self.ethernet().map_or(0, |ethernet| ethernet.ether_type.get());
         self.find_network(EtherType(ether_type), self.0.layers.l3)?;
         self.ipv6().map_or(Ok(()), may_be_on_a_wire)?;
-        self.check_offload()
+        match self.0.meta.gso {
+            None => Ok(()),
+            Some(gso) => self.check_offload(gso),
+        }
     }
 
     /// Whether what is said of a super-packet can be. One whose payload is a single segment is none (Linux v6.18:
     /// `include/linux/virtio_net.h`, `virtio_net_hdr_to_skb()`).
-    fn check_offload(&mut self) -> Result<(), DropReason> {
-        let Some(gso) = self.0.meta.gso else { return Ok(()) };
+    fn check_offload(&mut self, gso: Gso) -> Result<(), DropReason> {
         if gso.size == 0 || !gso::is_right(self, gso.kind) {
             return Err(DropReason::OffloadUnknown);
         }
@@ -150,6 +158,7 @@ impl Packet {
     }
 
     /// Finds the layers of a network packet of type `ether_type` that starts at `l3` of the block.
+    #[inline]
     pub(super) fn find_network(&mut self, ether_type: EtherType, l3: u16) -> Result<(), DropReason> {
         let block = &mut *self.0;
         block.layers = Layers { l3, l4: l3, payload: l3, ..Layers::default() };
@@ -163,6 +172,7 @@ impl Packet {
     }
 }
 
+#[inline(never)]
 fn find_arp(block: &mut Block) -> Result<(), DropReason> {
     match ArpPacket::ref_from_prefix(linear(block, block.layers.l3)) {
         Ok((arp, _)) if arp.is_ipv4_over_ethernet() => {
@@ -174,6 +184,7 @@ fn find_arp(block: &mut Block) -> Result<(), DropReason> {
     }
 }
 
+#[inline]
 fn find_ipv4(block: &mut Block) -> Result<(), DropReason> {
     let l3 = block.layers.l3;
     let bytes = linear(block, l3);
@@ -210,6 +221,7 @@ fn find_ipv4(block: &mut Block) -> Result<(), DropReason> {
 
 /// Why the walk over extension headers cannot take long: it goes forward by 8 bytes at least, and only over the linear
 /// bytes, which of a long packet are 256.
+#[inline(never)]
 fn find_ipv6(block: &mut Block) -> Result<(), DropReason> {
     let l3 = block.layers.l3;
     let Ok((ip, _)) = Ipv6Header::ref_from_prefix(linear(block, l3)) else {
@@ -260,6 +272,7 @@ const fn may_be_on_a_wire(ip: &Ipv6Header) -> Result<(), DropReason> {
 }
 
 /// Finds the transport header; one that is broken is noted, one that the capture has cut off is an error.
+#[inline]
 fn find_transport(block: &mut Block, protocol: Protocol) -> Result<(), DropReason> {
     let bytes = linear(block, block.layers.l4);
     let (transport, len) = match protocol {

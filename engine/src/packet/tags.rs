@@ -54,11 +54,18 @@ impl Packet {
     }
 
     /// The tag behind the Ethernet addresses.
+    #[inline]
     fn inner_tag(&self) -> Option<VlanTag> {
+        match EtherType(self.ethernet()?.ether_type.get()) {
+            EtherType::VLAN | EtherType::SERVICE_VLAN => self.tag_between(),
+            _ => None,
+        }
+    }
+
+    fn tag_between(&self) -> Option<VlanTag> {
         let (tag, _) = self.linear().get(ADDRESSES_BYTES..)?.split_first_chunk::<TAG_BYTES>()?;
         let [a, b, c, d] = *tag;
-        let tag = VlanTag { tpid: u16::from_be_bytes([a, b]), tci: u16::from_be_bytes([c, d]) };
-        matches!(EtherType(tag.tpid), EtherType::VLAN | EtherType::SERVICE_VLAN).then_some(tag)
+        Some(VlanTag { tpid: u16::from_be_bytes([a, b]), tci: u16::from_be_bytes([c, d]) })
     }
 }
 

@@ -93,9 +93,8 @@ impl Packet {
     /// The Ethernet header; `None` on a packet made here that has not been given one yet.
     #[must_use]
     pub fn ethernet(&self) -> Option<&EthernetHeader> {
-        let len = usize::from(self.0.layers.l3.saturating_sub(self.0.data));
-        let (header, _) = EthernetHeader::ref_from_prefix(self.linear().get(..len)?).ok()?;
-        Some(header)
+        let has_one = usize::from(self.0.layers.l3) >= usize::from(self.0.data) + EthernetHeader::LEN;
+        has_one.then(|| self.view(self.0.data))?
     }
 
     /// The ARP packet.
@@ -218,7 +217,7 @@ impl Packet {
         let (network, transport) = block.bytes[l3..usize::from(block.tail)].split_at_mut_checked(l4 - l3)?;
         let (ip, _) = Ipv4Header::mut_from_prefix(network).ok()?;
         let (ports, rest) = transport.split_first_chunk_mut::<4>()?;
-        let checksum = rest.get_mut(checksum_at - 4..)?.first_chunk_mut()?;
+        let checksum = rest.get_mut(checksum_at - 4..checksum_at - 2)?.first_chunk_mut()?;
         let ports = <[[u8; 2]; 2]>::mut_from_bytes(ports).ok()?;
         Some(PlainEnds { ip, ports, checksum, is_udp })
     }
@@ -252,14 +251,18 @@ impl Packet {
         self.0.fragments.is_empty().then(|| &self.0.bytes[start..usize::from(self.0.tail)])
     }
 
+    /// A header that was found at that place of the block: it ends before the linear bytes do, so that this need not be
+    /// asked again.
+    #[inline]
     fn view<T: FromBytes + zerocopy::KnownLayout + zerocopy::Immutable>(&self, at: u16) -> Option<&T> {
-        T::ref_from_prefix(&self.0.bytes[usize::from(at)..usize::from(self.0.tail)]).ok().map(|(header, _)| header)
+        let at = usize::from(at);
+        T::ref_from_bytes(self.0.bytes.get(at..at + size_of::<T>())?).ok()
     }
 
+    #[inline]
     fn view_mut<T: FromBytes + zerocopy::IntoBytes + zerocopy::KnownLayout>(&mut self, at: u16) -> Option<&mut T> {
-        let block = &mut *self.0;
-        let bytes = &mut block.bytes[usize::from(at)..usize::from(block.tail)];
-        T::mut_from_prefix(bytes).ok().map(|(header, _)| header)
+        let at = usize::from(at);
+        T::mut_from_bytes(self.0.bytes.get_mut(at..at + size_of::<T>())?).ok()
     }
 }
 

@@ -58,17 +58,22 @@ fn sum_of_blocks(blocks: &[[u8; 32]]) -> u64 {
 /// The sum of up to 31 bytes behind others.
 #[inline]
 fn sum_of_rest(mut total: u64, rest: &[u8]) -> u16 {
-    let (words, rest) = rest.as_chunks::<8>();
-    for word in words {
+    // At most one of each size is left. Parts that start at an even offset are added as they stand, whatever their size.
+    let (both, rest) = rest.as_chunks::<16>();
+    if let &[[a, b, c, d, e, f, g, h, ref last @ ..]] = both {
+        total = add_wide(total, u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
+        total = add_wide(total, u64::from_ne_bytes(*last));
+    }
+    let (word, rest) = rest.as_chunks::<8>();
+    if let [word] = word {
         total = add_wide(total, u64::from_ne_bytes(*word));
     }
-    // Parts that start at an even offset are added as they stand, whatever their size.
-    let (words, rest) = rest.as_chunks::<4>();
-    for word in words {
+    let (word, rest) = rest.as_chunks::<4>();
+    if let [word] = word {
         total = add_wide(total, u64::from(u32::from_ne_bytes(*word)));
     }
-    let (words, rest) = rest.as_chunks::<2>();
-    for word in words {
+    let (word, rest) = rest.as_chunks::<2>();
+    if let [word] = word {
         total = add_wide(total, u64::from(u16::from_ne_bytes(*word)));
     }
     if let [last] = *rest {

@@ -43,6 +43,21 @@ pub fn rewrite(
     }
 }
 
+/// Rewrites both ends of a packet as far as its connection's translation says, the destination first, as a packet that
+/// passes through has them rewritten.
+///
+/// # Errors
+/// As [`rewrite`].
+#[inline]
+pub fn rewrite_both(connection: &Connection, direction: Direction, packet: &mut Packet) -> Result<(), DropReason> {
+    for manip in [Manip::Destination, Manip::Source] {
+        if translates(connection, direction, manip) {
+            rewrite(connection, direction, manip, packet)?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether packets of a direction have this end rewritten: what is a source one way is a destination the other.
 #[must_use]
 pub const fn translates(connection: &Connection, direction: Direction, manip: Manip) -> bool {
