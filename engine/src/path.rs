@@ -90,6 +90,7 @@ impl Engine {
     }
 
     /// The first hook up to connection tracking, after which it is known to which flow the packet belongs.
+    #[inline(always)]
     fn until_tracked(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Packet, Dropped> {
         self.around.trace.push(|| Step::Hook(Hook::Prerouting, Summary(&packet).to_string()));
         self.ask_stages(Hook::Prerouting, Hook::until_tracked(), now, packet, way)

@@ -24,7 +24,7 @@ use crate::{
 
 impl Engine {
     /// Ends a packet's way; nobody else does.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, now: Instant, result: Result<End, Dropped>) -> Outcome {
         match result {
             Ok(end) => Outcome::Ended(end),

@@ -154,7 +154,7 @@ impl Engine {
     }
 
     /// Asks connection tracking what the packet is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn track(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
         if self.noted.tracked == Tracking::Unseen && self.around.events.wanted().endings {
             self.noted.tuple = Tuple::about(&packet);

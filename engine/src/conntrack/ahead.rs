@@ -1,48 +1,84 @@
 //! Looking ahead: what a batch will need is touched before its first packet goes its way, so that cache misses overlap.
 //!
 //! ```text
-//!  hash of each packet ─► all buckets ─► a guess of each connection ─► all connections
+//!  hash of each packet ─► all buckets ─► a guess of each connection ─┬─► all connections
+//!                                                                    └─ none: it is new ─► where its answers will be found
 //! ```
 //!
 //! A load that misses lets the processor go on for a few hundred instructions, no more. So the loops that touch do nothing
 //! else, and what has to be worked out is worked out between them.
+//!
+//! Nothing that is touched in vain does harm, and nothing that is not touched is missed: what comes out is the same.
 
-use super::Conntrack;
+use core::hint::black_box;
+
+use super::{Conntrack, Tuple};
 use crate::{limits::BATCH_FRAMES_MAX, packet::Packet};
+
+/// Something about each packet of a batch.
+type OfEach<T> = [T; BATCH_FRAMES_MAX];
 
 impl Conntrack {
     /// Touches what the packets of a batch will need. Each packet's hash and the guess of its connection are kept for later.
     pub fn prefetch(&mut self, batch: &mut [Packet]) {
         for batch in batch.chunks_mut(BATCH_FRAMES_MAX) {
-            // Where there is no flow, any bucket is as good as another.
-            let mut hashes = [0; BATCH_FRAMES_MAX];
+            let mut hashes: OfEach<Option<u64>> = [None; BATCH_FRAMES_MAX];
             for (packet, hash) in batch.iter_mut().zip(&mut hashes) {
                 let flow = self.flow_of(packet);
-                *hash = flow.map_or(0, |flow| flow.hash);
+                *hash = flow.map(|flow| flow.hash);
                 packet.meta_mut().flow = flow;
             }
             if batch.len() > 1 {
-                self.touch(batch, &hashes);
+                self.touch_buckets(&hashes);
+                self.touch_connections(batch);
             }
         }
     }
 
-    fn touch(&self, batch: &mut [Packet], hashes: &[u64]) {
-        let mut read = 0;
-        for hash in &hashes[..batch.len()] {
-            read ^= u64::from(self.table.touch_bucket(*hash));
-        }
-        let mut slots = [None; BATCH_FRAMES_MAX];
+    fn touch_buckets(&self, hashes: &OfEach<Option<u64>>) {
+        let buckets = hashes.iter().flatten().map(|hash| self.table.touch_bucket(*hash));
+        black_box(buckets.fold(0, |read, word| read ^ word));
+    }
+
+    fn touch_connections(&self, batch: &mut [Packet]) {
+        let mut slots: OfEach<Option<u32>> = [None; BATCH_FRAMES_MAX];
+        let mut is_any_new = false;
         for (packet, slot) in batch.iter_mut().zip(&mut slots) {
             if let Some(flow) = &mut packet.meta_mut().flow {
                 flow.hint = self.table.guess(flow.hash);
                 *slot = flow.hint.map(|hint| hint.slot);
+                is_any_new |= slot.is_none();
             }
         }
-        for slot in slots.iter().flatten() {
-            read ^= self.table.touch_connection(*slot);
+        let connections = slots.iter().flatten().map(|slot| self.table.touch_connection(*slot));
+        black_box(connections.fold(0, |read, word| read ^ word));
+        if is_any_new {
+            self.touch_for_new(batch);
         }
-        // Nobody asks what was read, but the compiler must not know.
-        core::hint::black_box(read);
+    }
+
+    /// Touches where the answers to connections that are about to be made will be found, and what may stand there already.
+    fn touch_for_new(&self, batch: &[Packet]) {
+        let mut hashes: OfEach<Option<u64>> = [None; BATCH_FRAMES_MAX];
+        for (packet, hash) in batch.iter().zip(&mut hashes) {
+            if let Some(flow) = packet.meta().flow.filter(|flow| flow.hint.is_none()) {
+                *hash = self.likely_reply(&flow.tuple).map(|reply| self.table.hash(&reply));
+            }
+        }
+        self.touch_buckets(&hashes);
+        let clashing = hashes.iter().flatten().filter_map(|hash| self.table.guess(*hash));
+        black_box(clashing.fold(0, |read, hint| read ^ self.table.touch_connection(hint.slot)));
+        let sources = batch.iter().filter_map(|packet| packet.meta().flow.filter(|flow| flow.hint.is_none()));
+        black_box(sources.filter(|flow| self.sources.touch(0, &flow.tuple)).count());
+    }
+
+    /// How the answers to a new connection probably arrive: to the address to which those of the newest one did that was
+    /// translated, if it was one of the same family.
+    fn likely_reply(&self, original: &Tuple) -> Option<Tuple> {
+        let reply = original.inverted()?;
+        match self.sources.newest_translation() {
+            Some((address, family)) if family == original.family => Some(Tuple { destination: address, ..reply }),
+            Some(_) | None => Some(reply),
+        }
     }
 }

@@ -32,13 +32,13 @@ impl Conntrack {
             if direction == Direction::Reply {
                 return Ok(());
             }
-            let hash = self.known_hash(packet, &connection.original);
-            if connection.status.contains(Status::DYING) || self.clashes(now, id.slot, hash, around) {
+            let hashes = [self.known_hash(packet, &connection.original), self.table.hash(&connection.reply)];
+            if connection.status.contains(Status::DYING) || self.clashes(now, id.slot, hashes, around) {
                 self.statistics.insert_failed += 1;
                 self.statistics.drop += 1;
                 return Err(DropReason::ConntrackClash);
             }
-            self.enter(now, id.slot, hash);
+            self.enter(now, id.slot, hashes);
         }
         self.tell_changes(now, id.slot, around);
         Ok(())
@@ -56,13 +56,12 @@ impl Conntrack {
         packet.meta().flow.map_or_else(|| self.table.hash(original), |flow| flow.hash)
     }
 
-    /// Whether another connection has a tuple of this one. Those whose time is over do not count.
-    fn clashes(&mut self, now: Instant, slot: u32, hash: u64, around: &mut Surroundings) -> bool {
+    /// Whether another connection has a tuple of this one, whose hashes these are. Those whose time is over do not count.
+    fn clashes(&mut self, now: Instant, slot: u32, hashes: [u64; 2], around: &mut Surroundings) -> bool {
         let Connection { original, reply, zone, .. } = self.table.slab[slot];
-        let reply_hash = self.table.hash(&reply);
-        [(original, hash), (reply, reply_hash)].iter().any(|(tuple, hash)| {
+        [original, reply].iter().zip(hashes).any(|(tuple, hash)| {
             loop {
-                match self.table.find(now, zone, tuple, *hash) {
+                match self.table.find(now, zone, tuple, hash) {
                     Some(Found::Alive(..)) => return true,
                     Some(Found::Expired(other)) => self.destroy(now, other, around),
                     None => return false,
@@ -71,7 +70,7 @@ impl Conntrack {
         })
     }
 
-    fn enter(&mut self, now: Instant, slot: u32, hash: u64) {
+    fn enter(&mut self, now: Instant, slot: u32, hashes: [u64; 2]) {
         self.serials += 1;
         let connection = &mut self.table.slab[slot];
         connection.serial = self.serials;
@@ -82,7 +81,7 @@ impl Conntrack {
         }
         let is_expected = connection.master().is_some();
         connection.changes.insert(if is_expected { Changes::RELATED } else { Changes::NEW });
-        self.table.enter(now, slot, hash);
+        self.table.enter(now, slot, hashes);
         self.statistics.insert += 1;
     }
 

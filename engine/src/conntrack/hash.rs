@@ -28,7 +28,7 @@ impl Hasher {
     }
 
     /// The tuple's hash in zone 0.
-    #[inline]
+    #[inline(always)]
     pub(super) fn hash(&self, tuple: &Tuple) -> u64 {
         let mut sip = Sip::new(self.keys);
         let rest = u64::from(tuple.source_port)

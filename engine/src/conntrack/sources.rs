@@ -21,7 +21,7 @@ use super::{
     Conntrack,
     conn::{ConnId, Connection, Status},
     hash::Hasher,
-    tuple::{Address, Tuple},
+    tuple::{Address, Family, Tuple},
 };
 use crate::random::Random;
 
@@ -31,11 +31,21 @@ pub(super) struct Sources {
     hasher: Hasher,
     heads: HashTable<Head>,
     links: Vec<Link>,
+    /// To which address the newest connection was translated whose source has settled; `None`: to none.
+    newest_translation: Option<(Address, Family)>,
 }
 
 impl Sources {
     pub(super) const fn new(random: &mut Random) -> Self {
-        Self { hasher: Hasher::new(random), heads: HashTable::new(), links: Vec::new() }
+        Self::hashing_with(Hasher::new(random))
+    }
+
+    /// Makes room for so many connections when the first one is entered, so that nothing has to move while packets wait.
+    pub(super) fn make_room(&mut self, connections: u32) {
+        if self.heads.capacity() == 0 {
+            self.heads.reserve(connections as usize, Head::hash);
+            self.links.reserve(connections as usize);
+        }
     }
 
     /// Enters the connection at `slot`. It must not be in the index already.
@@ -79,7 +89,22 @@ impl Sources {
 
     /// An empty one that hashes as another did.
     pub(super) const fn with_keys(keys: [u64; 2]) -> Self {
-        Self { hasher: Hasher::with_keys(keys), heads: HashTable::new(), links: Vec::new() }
+        Self::hashing_with(Hasher::with_keys(keys))
+    }
+
+    const fn hashing_with(hasher: Hasher) -> Self {
+        Self { hasher, heads: HashTable::new(), links: Vec::new(), newest_translation: None }
+    }
+
+    /// To which address the newest connection was translated whose source has settled; `None`: it was not. It says where
+    /// the next one's answers will probably arrive, and nothing that matters.
+    pub(super) const fn newest_translation(&self) -> Option<(Address, Family)> {
+        self.newest_translation
+    }
+
+    /// Looks the source of a tuple up, so that it is near when it is asked for. What it gives says nothing.
+    pub(super) fn touch(&self, zone: u16, tuple: &Tuple) -> bool {
+        !self.heads.is_empty() && self.of(zone, tuple).next().is_some()
     }
 
     pub(super) const fn keys(&self) -> [u64; 2] {
@@ -123,6 +148,9 @@ impl Conntrack {
         let Some(connection) = self.table.slab.get_mut(id) else { return };
         if !connection.status.contains(Status::SRC_NAT_DONE) {
             connection.status.insert(Status::SRC_NAT_DONE);
+            let translation = (connection.reply.destination, connection.reply.family);
+            self.sources.newest_translation = connection.status.contains(Status::SRC_NAT).then_some(translation);
+            self.sources.make_room(self.table.room);
             self.sources.add(id.slot, connection.zone, &connection.original);
         }
     }

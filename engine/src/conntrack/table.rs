@@ -81,12 +81,11 @@ impl Table {
         })
     }
 
-    /// Enters a connection that is in the slab but not found yet. `hash` is its original tuple's in zone 0.
-    pub(super) fn enter(&mut self, now: Instant, slot: u32, hash: u64) {
-        let Connection { reply, zone, .. } = self.slab[slot];
-        let reply_hash = self.hasher.hash(&reply);
-        self.index.insert(in_zone(hash, zone), slot, Direction::Original);
-        self.index.insert(in_zone(reply_hash, zone), slot, Direction::Reply);
+    /// Enters a connection that is in the slab but not found yet. The hashes are those of its tuples in zone 0.
+    pub(super) fn enter(&mut self, now: Instant, slot: u32, [original, reply]: [u64; 2]) {
+        let zone = self.slab[slot].zone;
+        self.index.insert(in_zone(original, zone), slot, Direction::Original);
+        self.index.insert(in_zone(reply, zone), slot, Direction::Reply);
         self.wheel.insert(&mut self.slab, slot, now);
     }
 

@@ -37,6 +37,7 @@ impl Conntrack {
     ///
     /// # Errors
     /// [`DropReason::ConntrackFull`] when there is no room for another connection.
+    #[inline(always)]
     pub fn track(
         &mut self,
         now: Instant,

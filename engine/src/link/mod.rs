@@ -3,6 +3,7 @@
 mod arp;
 mod ndp;
 
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::{
@@ -40,24 +41,29 @@ impl Engine {
     }
 
     /// The same as [`Self::resolve`], where the next hop is one station on a link.
+    #[inline(always)]
     pub(crate) fn resolve_station(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
         let Some(device) = self.devices.find(hop.device) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
-        if !device.arp {
-            let mac = self.neighbours.permanent(hop.device, hop.neighbour).unwrap_or(device.mac);
-            return self.send(packet, hop.device, mac);
-        }
-        match self.neighbours.resolve(now, hop.device, hop.neighbour, packet)? {
-            Resolved::Known(packet, mac) => self.send(packet, hop.device, mac),
-            Resolved::Waits { ask, displaced } => {
-                for packet in displaced {
-                    self.let_go(now, packet, |_, packet| Err(packet.drop_for(DropReason::NeighbourQueueFull)));
-                }
-                if ask {
-                    self.ask_neighbour(now, hop.device, hop.neighbour, None);
-                }
-                Ok(End::Held(Holder::Neighbour))
+        let (packet, mac) = if device.arp {
+            match self.neighbours.resolve(now, hop.device, hop.neighbour, packet)? {
+                Resolved::Known(packet, mac) => (packet, mac),
+                Resolved::Waits { ask, displaced } => return Ok(self.wait(now, hop, ask, displaced)),
             }
+        } else {
+            (packet, self.neighbours.permanent(hop.device, hop.neighbour).unwrap_or(device.mac))
+        };
+        self.send(packet, hop.device, mac)
+    }
+
+    /// A packet waits for its next station's address, which has perhaps to be asked for; others had to make room.
+    fn wait(&mut self, now: Instant, hop: NextHop, ask: bool, displaced: Vec<Packet>) -> End {
+        for packet in displaced {
+            self.let_go(now, packet, |_, packet| Err(packet.drop_for(DropReason::NeighbourQueueFull)));
         }
+        if ask {
+            self.ask_neighbour(now, hop.device, hop.neighbour, None);
+        }
+        End::Held(Holder::Neighbour)
     }
 
     /// Asks, or gives up, where time has run out.
@@ -84,7 +90,7 @@ impl Engine {
     }
 
     /// Hands a packet to its device, in the form that the device takes.
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, mut packet: Packet, device: DeviceId, to: MacAddr) -> Result<End, Dropped> {
         let Some(own) = self.devices.find(device) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
         let ether_type = match packet.network() {
@@ -125,6 +131,7 @@ impl Engine {
     }
 
     /// Puts a frame behind those that wait to leave, its checksum filled in if the device does not.
+    #[inline(always)]
     fn enqueue(&mut self, mut packet: Packet, way_out: WayOut) -> Result<(), Dropped> {
         if !way_out.features.can_sum(packet.meta()) {
             offload::checksum::complete(&mut packet, &self.around.routines);

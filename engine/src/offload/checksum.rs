@@ -37,6 +37,7 @@ pub fn is_right(packet: &Packet, routines: &Routines) -> bool {
 ///
 /// Linux v6.18: `net/netfilter/utils.c`, `nf_ip_checksum()`.
 #[must_use]
+#[inline(always)]
 pub fn is_right_to_netfilter(packet: &Packet, routines: &Routines) -> bool {
     is_plain_right(packet, routines).unwrap_or_else(|| is_right_of_any(packet, routines))
 }
@@ -63,7 +64,7 @@ fn is_right_of_any(packet: &Packet, routines: &Routines) -> bool {
 
 /// The same for most packets: TCP or UDP over IPv4, whole and in one piece, of which no device has said anything. `None` of
 /// others.
-#[inline]
+#[inline(always)]
 fn is_plain_right(packet: &Packet, routines: &Routines) -> Option<bool> {
     let (ip, bytes) = (packet.ipv4()?, packet.transport_bytes());
     if packet.meta().checksum != Checksum::None || bytes.len() != packet.transport_len() {

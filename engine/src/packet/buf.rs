@@ -163,7 +163,7 @@ impl Pool {
         Fragment { buffer, start: 0, end: bytes.len() as u32 }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn give_back(&mut self, mut block: Box<Block>) {
         block.charge = None;
         if !block.fragments.is_empty() {

@@ -84,6 +84,7 @@ impl Packet {
     }
 
     /// Takes a frame's bytes over, the only copy on the path, and finds its link header.
+    #[inline(always)]
     pub(crate) fn take(pool: &mut Pool, frame: &Frame<'_>) -> Result<Self, Dropped> {
         let mut block = pool.block();
         block.meta.device = Some(frame.device);
@@ -126,7 +127,7 @@ impl Packet {
     }
 
     /// Finds the layers behind the link header, once the tags are off.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn found(mut self) -> Result<Self, Dropped> {
         match self.find_layers() {
             Ok(()) => Ok(self),
@@ -134,7 +135,7 @@ impl Packet {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn find_layers(&mut self) -> Result<(), DropReason> {
         let ether_type = self.ethernet().map_or(0, |ethernet| ethernet.ether_type.get());
         self.find_network(EtherType(ether_type), self.0.layers.l3)?;
@@ -158,7 +159,7 @@ impl Packet {
     }
 
     /// Finds the layers of a network packet of type `ether_type` that starts at `l3` of the block.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find_network(&mut self, ether_type: EtherType, l3: u16) -> Result<(), DropReason> {
         let block = &mut *self.0;
         block.layers = Layers { l3, l4: l3, payload: l3, ..Layers::default() };
@@ -184,7 +185,7 @@ fn find_arp(block: &mut Block) -> Result<(), DropReason> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn find_ipv4(block: &mut Block) -> Result<(), DropReason> {
     let l3 = block.layers.l3;
     let bytes = linear(block, l3);
@@ -272,7 +273,7 @@ const fn may_be_on_a_wire(ip: &Ipv6Header) -> Result<(), DropReason> {
 }
 
 /// Finds the transport header; one that is broken is noted, one that the capture has cut off is an error.
-#[inline]
+#[inline(always)]
 fn find_transport(block: &mut Block, protocol: Protocol) -> Result<(), DropReason> {
     let bytes = linear(block, block.layers.l4);
     let (transport, len) = match protocol {

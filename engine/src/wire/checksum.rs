@@ -175,11 +175,10 @@ pub fn update_udp<const N: usize>(checksum: [u8; 2], before: [u8; N], after: [u8
 /// Folds a wide sum to 16 bits.
 #[must_use]
 pub const fn fold(wide: u64) -> u16 {
-    let wide = (wide & 0xffff_ffff) + (wide >> 32);
-    let wide = (wide & 0xffff) + ((wide >> 16) & 0xffff) + (wide >> 32);
-    let wide = (wide & 0xffff) + (wide >> 16);
-    let wide = (wide & 0xffff) + (wide >> 16);
-    wide as u16
+    // Both halves added, with the carry, to 32 bits; then each half to the other, which carries by itself.
+    let (sum, carry) = (wide as u32).overflowing_add((wide >> 32) as u32);
+    let sum = sum + carry as u32;
+    (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }
 
 #[cfg(test)]
