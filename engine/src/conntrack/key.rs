@@ -17,7 +17,7 @@ impl Tuple {
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_ct_get_tuple()`.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn of(packet: &Packet) -> Option<Self> {
         match packet.network() {
             Network::Ipv4 => Self::of_ipv4(packet.ipv4()?, packet.transport_bytes()),
@@ -68,7 +68,7 @@ impl Tuple {
         Self::quoted(packet.family()?, packet.transport_bytes().get(IcmpHeader::LEN..)?)?.inverted()
     }
 
-    #[inline]
+    #[inline(always)]
     fn of_ipv4(ip: &Ipv4Header, transport: &[u8]) -> Option<Self> {
         if ip.fragment_offset() > 0 {
             return None;

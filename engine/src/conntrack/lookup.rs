@@ -30,7 +30,7 @@ impl Conntrack {
     }
 
     /// By what a packet's connection is found; `None` when it belongs to none.
-    #[inline]
+    #[inline(always)]
     pub(super) fn flow_of(&self, packet: &Packet) -> Option<FlowKey> {
         let tuple = Tuple::of(packet)?;
         Some(FlowKey { hash: self.table.hash(&tuple), tuple, hint: None })

@@ -29,6 +29,7 @@ impl TransmitQueue {
     /// # Errors
     /// Gives it back when [`TRANSMIT_QUEUE_MAX`] frames wait for its port, or more bytes would than
     /// [`TRANSMIT_QUEUE_BYTES_MAX`].
+    #[inline]
     pub(crate) fn push(&mut self, port: DeviceId, packet: Packet) -> Result<(), Packet> {
         let index = usize::from(port.0);
         if index >= self.waiting.len() {
