@@ -10,10 +10,10 @@ use crate::{
     event::Event,
     frame::{Frame, Transmit},
     ip::{Defrag, Neighbours, Routes, icmp_limit::IcmpLimit, local::Services},
-    limits::BATCH_FRAMES_MAX,
+    limits::{BATCH_FRAMES_MAX, LOOPBACK_QUEUE_BYTES_MAX},
     netfilter::{Copied, Lists, RuleSets},
     noted::Noted,
-    packet::{Packet, Pool, Queue},
+    packet::{Budget, Packet, Pool, Queue},
     random::Random,
     stats::Stats,
     surroundings::Surroundings,
@@ -69,6 +69,8 @@ pub struct Engine {
     pub(crate) endings: VecDeque<Ending>,
     /// What this host has sent to itself.
     pub(crate) looped: Queue,
+    /// What that may hold.
+    pub(crate) looped_budget: Budget,
     /// What is noted about the packet at hand.
     pub(crate) noted: Noted,
     /// Packets of the batch that is being handled, kept for its room.
@@ -124,6 +126,7 @@ impl Engine {
             transmits: TransmitQueue::default(),
             endings: VecDeque::new(),
             looped: Queue::default(),
+            looped_budget: Budget::new(LOOPBACK_QUEUE_BYTES_MAX),
             noted: Noted::default(),
             batch: Vec::new(),
             frames: 0,

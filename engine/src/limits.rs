@@ -45,9 +45,13 @@ pub const NEIGHBOURS_MAX: usize = 1024;
 /// or three super-packets. A further one takes the place of the oldest ones, which end with `NeighbourQueueFull`.
 pub const NEIGHBOUR_QUEUE_BYTES_MAX: usize = 212_992;
 
-/// Memory of the packets that wait for all neighbours together, 78 full queues: with 1024 neighbours it would else be 208 MB.
-/// A further packet ends with `NeighbourQueueFull`.
+/// Memory of the packets that pass through and wait for neighbours, 78 full queues: with 1024 neighbours it would else be
+/// 208 MB. A further packet ends with `NeighbourQueueFull`.
 pub const NEIGHBOUR_QUEUES_BYTES_MAX: usize = 16 << 20;
+
+/// The same of this host's own packets, 19 full queues. It is apart from what passes through, so that who floods networks
+/// with packets for nobody takes nothing from this host.
+pub const NEIGHBOUR_OWN_BYTES_MAX: usize = 4 << 20;
 
 /// Frames that wait for [`crate::Engine::poll_transmit`] to leave by one port; a further one is dropped with
 /// `TransmitQueueFull`.

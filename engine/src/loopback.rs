@@ -7,7 +7,7 @@ use crate::{
     ending::{DropReason, Dropped, End},
     engine::Engine,
     frame::DeviceId,
-    limits::{LOOPBACK_QUEUE_BYTES_MAX, LOOPBACK_QUEUE_MAX, LOOPBACK_ROUNDS_MAX},
+    limits::{LOOPBACK_QUEUE_MAX, LOOPBACK_ROUNDS_MAX},
     packet::{Addressed, Packet},
     time::Instant,
     wire::{EtherType, MacAddr},
@@ -16,8 +16,7 @@ use crate::{
 impl Engine {
     /// Sends a packet to this host itself. It keeps its mark and what connection tracking has said of it.
     pub(crate) fn loop_back(&mut self, mut packet: Packet) -> Result<End, Dropped> {
-        let bytes = self.looped.bytes() + packet.memory_bytes();
-        if self.looped.len() >= LOOPBACK_QUEUE_MAX || bytes > LOOPBACK_QUEUE_BYTES_MAX {
+        if self.looped.len() >= LOOPBACK_QUEUE_MAX || !self.looped_budget.has_room(packet.memory_bytes()) {
             return Err(packet.drop_for(DropReason::LoopbackQueueFull));
         }
         let ether_type = if packet.ipv6().is_some() { EtherType::IPV6 } else { EtherType::IPV4 };
@@ -25,7 +24,7 @@ impl Engine {
         let meta = packet.meta_mut();
         // What it was sent for has ended; from here on it is a packet of this host.
         (meta.device, meta.addressed, meta.frame) = (Some(DeviceId::LOOPBACK), Addressed::Host, 0);
-        self.looped.push(packet);
+        self.looped.push(packet, &self.looped_budget);
         Ok(End::Transmitted(DeviceId::LOOPBACK))
     }
 

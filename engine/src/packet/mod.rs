@@ -18,7 +18,7 @@ mod text;
 mod view;
 
 pub use buf::Pool;
-pub use charge::Account;
+pub use charge::{Budget, Charge};
 pub use edit::{Draft, Head};
 pub use ip::{Ip, IpMut};
 pub use meta::{Addressed, Checksum, Gso, GsoKind, Meta, Owner, VlanTag};

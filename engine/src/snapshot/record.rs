@@ -72,6 +72,7 @@ impl EngineRecord {
             transmits: _,
             endings: _,
             looped: _,
+            looped_budget: _,
             copies: _,
             defrag: _,
             // Of the packet that was handled last.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::{ecn, part::Part};
 use crate::{
     frame::DeviceId,
-    packet::{IpMut, Packet, Pieces},
+    packet::{Budget, Charge, IpMut, Packet, Pieces},
     time::Instant,
     wire::{Ipv4Header, Ipv6Header},
 };
@@ -38,8 +38,8 @@ pub(super) struct Datagram {
     marks: u8,
     /// Where the latest fragment arrived.
     pub(super) device: Option<DeviceId>,
-    /// Memory it takes.
-    pub(super) bytes: usize,
+    /// For the memory that it takes itself; each fragment has a charge of its own.
+    _charge: Charge,
 }
 
 /// A fragment that waits.
@@ -78,7 +78,7 @@ impl Datagram {
         self.fragments.len()
     }
 
-    pub(super) fn new(deadline: Instant) -> Self {
+    pub(super) fn new(deadline: Instant, held: &Budget) -> Self {
         Self {
             deadline,
             seen: 0,
@@ -91,7 +91,7 @@ impl Datagram {
             largest_whole: 0,
             marks: 0,
             device: None,
-            bytes: size_of::<Self>(),
+            _charge: held.charge(size_of::<Self>()),
         }
     }
 
@@ -104,7 +104,7 @@ impl Datagram {
     ///
     /// # Errors
     /// Gives it back with the reason why it is not taken.
-    pub(super) fn insert(&mut self, part: Part, mut packet: Packet) -> Result<(), (Packet, Refusal)> {
+    pub(super) fn insert(&mut self, part: Part, mut packet: Packet, held: &Budget) -> Result<(), (Packet, Refusal)> {
         let Part { offset, end, more, .. } = part;
         if let Err(refusal) = self.stretch(offset, end, more).and_then(|()| self.lay(offset, end)) {
             return Err((packet, refusal));
@@ -115,7 +115,7 @@ impl Datagram {
         self.device = packet.meta().device;
         self.present += end - offset;
         self.marks |= ecn::mark(part.tos);
-        self.bytes += packet.memory_bytes();
+        packet.charge_to(held);
         self.largest = self.largest.max(part.whole);
         if part.dont_fragment {
             self.largest_whole = self.largest_whole.max(part.whole);
@@ -172,15 +172,19 @@ impl Datagram {
     }
 
     /// Forgets what is there, and goes on as if it had just begun; what it said of sizes stays said.
-    pub(super) fn restart(&mut self, deadline: Instant) -> Vec<Packet> {
+    pub(super) fn restart(&mut self, deadline: Instant, held: &Budget) -> Vec<Packet> {
         let (largest, largest_whole, seen) = (self.largest, self.largest_whole, self.seen);
-        let before = core::mem::replace(self, Self { largest, largest_whole, seen, ..Self::new(deadline) });
+        let before = core::mem::replace(self, Self { largest, largest_whole, seen, ..Self::new(deadline, held) });
         before.into_packets()
     }
 
-    /// Its fragments, by offset.
+    /// Its fragments, by offset. They wait no longer.
     pub(super) fn into_packets(self) -> Vec<Packet> {
-        self.fragments.into_iter().map(|fragment| fragment.packet).collect()
+        let released = |Fragment { mut packet, .. }: Fragment| {
+            packet.discharge();
+            packet
+        };
+        self.fragments.into_iter().map(released).collect()
     }
 
     /// Puts the fragments together, which are complete. Gives the datagram with the headers of its first fragment, and the
@@ -229,7 +233,9 @@ impl Datagram {
         if is_cut {
             (meta.cut_bytes, meta.checksum) = (0, crate::packet::Checksum::Unnecessary);
         }
+        whole.discharge();
         let mut spent: Vec<Packet> = rest.into_iter().map(|fragment| fragment.packet).collect();
+        spent.iter_mut().for_each(|packet| _ = packet.discharge());
         match whole.reparse() {
             Ok(()) => {
                 pieces.begin_behind(whole.network_header().len().saturating_sub(part.header_len()));

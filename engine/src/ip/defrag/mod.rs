@@ -32,7 +32,7 @@ use crate::{
     conntrack::{Address, Family},
     ending::{DropReason, Dropped},
     frame::DeviceId,
-    packet::{Ip, Packet},
+    packet::{Budget, Ip, Packet},
     sysctl::Sysctls,
     time::Instant,
     timer::Deadlines,
@@ -46,8 +46,23 @@ pub struct Defrag {
     deadlines: Deadlines<Key>,
     /// Senders of datagrams that wait; nobody else's are counted.
     senders: BTreeMap<Address, Sender>,
-    /// Memory that all of it takes, by family.
-    bytes: [usize; 2],
+    held: Held,
+}
+
+/// Memory that all of it takes, by family; how much it may be says a tunable.
+#[derive(Debug)]
+struct Held([Budget; 2]);
+
+impl Default for Held {
+    fn default() -> Self {
+        Self([Budget::new(usize::MAX), Budget::new(usize::MAX)])
+    }
+}
+
+impl Held {
+    const fn of(&self, family: Family) -> &Budget {
+        &self.0[family as usize]
+    }
 }
 
 /// What tells datagrams apart.
@@ -109,7 +124,7 @@ impl Defrag {
         };
         let (Some(part), Some(key)) = (part, Key::of(&packet)) else { return passed(packet) };
         let Limits { bytes_max, lasts } = Limits::of(key.family, sysctls);
-        if self.bytes[key.family as usize] > bytes_max || bytes_max == 0 {
+        if self.held.of(key.family).bytes() > bytes_max || bytes_max == 0 {
             return refused(packet, DropReason::FragmentMemory);
         }
         let deadline = now + lasts;
@@ -141,10 +156,7 @@ impl Defrag {
         let Some(datagram) = self.datagrams.get_mut(key) else {
             return refused(packet, DropReason::FragmentMalformed);
         };
-        let before = datagram.bytes;
-        let inserted = datagram.insert(part, packet);
-        self.bytes[key.family as usize] += datagram.bytes - before;
-        match inserted {
+        match datagram.insert(part, packet, self.held.of(key.family)) {
             Ok(()) if datagram.is_complete() => self.complete(key, &mut gathered),
             Ok(()) => {}
             Err((packet, Refusal::Duplicate)) => gathered.result = Err(packet.drop_for(DropReason::FragmentDuplicate)),
@@ -200,13 +212,12 @@ impl Defrag {
 
     /// Bytes of memory that the waiting fragments take.
     #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.bytes[0] + self.bytes[1]
+    pub fn bytes(&self) -> usize {
+        self.held.0.iter().map(Budget::bytes).sum()
     }
 
     fn begin(&mut self, key: Key, deadline: Instant) {
-        let datagram = Datagram::new(deadline);
-        self.bytes[key.family as usize] += datagram.bytes;
+        let datagram = Datagram::new(deadline, self.held.of(key.family));
         self.deadlines.add(deadline, key);
         self.datagrams.insert(key, datagram);
         self.senders.entry(key.source).or_default().datagrams += 1;
@@ -232,10 +243,7 @@ impl Defrag {
         let Some(datagram) = self.datagrams.get_mut(&key) else { return Vec::new() };
         self.deadlines.remove(datagram.deadline, key);
         self.deadlines.add(deadline, key);
-        let before = datagram.bytes;
-        let lost = datagram.restart(deadline);
-        self.bytes[key.family as usize] -= before - datagram.bytes;
-        lost
+        datagram.restart(deadline, self.held.of(key.family))
     }
 
     fn complete(&mut self, key: &Key, gathered: &mut Gathered) {
@@ -261,7 +269,6 @@ impl Defrag {
     fn end(&mut self, key: &Key) -> Option<Datagram> {
         let datagram = self.datagrams.remove(key)?;
         self.deadlines.remove(datagram.deadline, *key);
-        self.bytes[key.family as usize] -= datagram.bytes;
         if let Some(sender) = self.senders.get_mut(&key.source) {
             sender.datagrams -= 1;
             if sender.datagrams == 0 {

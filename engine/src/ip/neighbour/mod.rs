@@ -18,8 +18,8 @@ use core::{net::IpAddr, time::Duration};
 use crate::{
     ending::{DropReason, Dropped},
     frame::DeviceId,
-    limits::{NEIGHBOUR_QUEUE_BYTES_MAX, NEIGHBOUR_QUEUES_BYTES_MAX, NEIGHBOURS_MAX},
-    packet::{Account, Packet, Queue},
+    limits::{NEIGHBOUR_OWN_BYTES_MAX, NEIGHBOUR_QUEUE_BYTES_MAX, NEIGHBOUR_QUEUES_BYTES_MAX, NEIGHBOURS_MAX},
+    packet::{Budget, Packet, Queue},
     time::Instant,
     timer::Deadlines,
     wire::MacAddr,
@@ -31,8 +31,26 @@ pub struct Neighbours {
     /// Sorted by device and address.
     entries: Vec<Neighbour>,
     deadlines: Deadlines<Key>,
-    /// What waits for all of them.
-    waiting: Account,
+    owners: Owners,
+}
+
+/// What may wait for all of them: of packets that pass through, and of this host's own.
+#[derive(Debug)]
+struct Owners {
+    passing: Budget,
+    own: Budget,
+}
+
+impl Default for Owners {
+    fn default() -> Self {
+        Self { passing: Budget::new(NEIGHBOUR_QUEUES_BYTES_MAX), own: Budget::new(NEIGHBOUR_OWN_BYTES_MAX) }
+    }
+}
+
+impl Owners {
+    fn of(&self, packet: &Packet) -> &Budget {
+        if packet.meta().device.is_some() { &self.passing } else { &self.own }
+    }
 }
 
 #[derive(Debug)]
@@ -95,7 +113,7 @@ impl Neighbours {
     #[must_use]
     pub fn set_permanent(&mut self, device: DeviceId, address: IpAddr, mac: MacAddr) -> Option<Queue> {
         let key = Key { device, address };
-        let entry = self.new_entry(key, mac, Reachability::Permanent, Instant::FAR_FUTURE, Instant::ZERO);
+        let entry = Neighbour::new(key, mac, Reachability::Permanent, Instant::FAR_FUTURE, Instant::ZERO);
         if let Ok(index) = self.find(key) {
             let before = core::mem::replace(&mut self.entries[index], entry);
             self.deadlines.remove(before.deadline, key);
@@ -125,8 +143,9 @@ impl Neighbours {
     /// Finds the neighbour's address for a packet, or keeps the packet until it is known.
     ///
     /// # Errors
-    /// [`DropReason::NeighbourQueueFull`] when too many neighbours wait, or the packets for all of them hold too much memory
-    /// ([`NEIGHBOUR_QUEUES_BYTES_MAX`]). Where those for this one do ([`NEIGHBOUR_QUEUE_BYTES_MAX`]), the oldest ones have to
+    /// [`DropReason::NeighbourQueueFull`] when too many neighbours wait, or the packets for all of them hold too much memory:
+    /// those that pass through [`NEIGHBOUR_QUEUES_BYTES_MAX`], this host's own [`NEIGHBOUR_OWN_BYTES_MAX`]. Where those for this
+    /// one do ([`NEIGHBOUR_QUEUE_BYTES_MAX`]), the oldest ones have to
     /// make room (Linux v6.18: `net/core/neighbour.c`, `__neigh_event_send()`).
     pub fn resolve(
         &mut self,
@@ -138,12 +157,16 @@ impl Neighbours {
         let key = Key { device, address };
         let index = match self.find(key) {
             Ok(index) => index,
+            // Nobody is asked for a packet that cannot wait.
+            Err(_) if !self.owners.of(&packet).has_room(packet.memory_bytes()) => {
+                return Err(packet.drop_for(DropReason::NeighbourQueueFull));
+            }
             Err(_) if self.entries.len() >= NEIGHBOURS_MAX && !self.forget_oldest() => {
                 return Err(packet.drop_for(DropReason::NeighbourQueueFull));
             }
             Err(_) => {
                 let state = Reachability::Incomplete { asked: 1 };
-                let entry = self.new_entry(key, MacAddr::UNSPECIFIED, state, now + RETRANSMIT, now);
+                let entry = Neighbour::new(key, MacAddr::UNSPECIFIED, state, now + RETRANSMIT, now);
                 let index = self.enter(entry);
                 let displaced = self.wait(index, packet)?;
                 return Ok(Resolved::Waits { ask: true, displaced });
@@ -185,13 +208,12 @@ impl Neighbours {
                     entry.mac = mac;
                     entry.state = state;
                     self.set_deadline(index, deadline);
-                    let empty = Queue::charging(&self.waiting);
-                    return core::mem::replace(&mut self.entries[index].waiting, empty);
+                    return core::mem::take(&mut self.entries[index].waiting);
                 }
             }
             Err(_) if how == (Lesson::Seen { create: true }) => {
                 if self.entries.len() < NEIGHBOURS_MAX || self.forget_oldest() {
-                    let entry = self.new_entry(key, mac, state, deadline, now);
+                    let entry = Neighbour::new(key, mac, state, deadline, now);
                     self.enter(entry);
                 }
             }
@@ -223,7 +245,7 @@ impl Neighbours {
 
     /// Memory of the packets that wait for an address.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        self.waiting.bytes()
+        self.owners.passing.bytes() + self.owners.own.bytes()
     }
 
     /// How many packets wait for an address.
@@ -254,8 +276,8 @@ impl Neighbours {
 
     /// Lets a packet wait behind the others. Gives those that had to make room for it.
     fn wait(&mut self, index: usize, packet: Packet) -> Result<Vec<Packet>, Dropped> {
-        let bytes = packet.memory_bytes();
-        if self.waiting.bytes() + bytes > NEIGHBOUR_QUEUES_BYTES_MAX {
+        let (bytes, owner) = (packet.memory_bytes(), self.owners.of(&packet));
+        if !owner.has_room(bytes) {
             return Err(packet.drop_for(DropReason::NeighbourQueueFull));
         }
         let waiting = &mut self.entries[index].waiting;
@@ -264,12 +286,8 @@ impl Neighbours {
             let Some(oldest) = waiting.next() else { break };
             displaced.push(oldest);
         }
-        waiting.push(packet);
+        waiting.push(packet, owner);
         Ok(displaced)
-    }
-
-    fn new_entry(&self, key: Key, mac: MacAddr, state: Reachability, deadline: Instant, used: Instant) -> Neighbour {
-        Neighbour { key, mac, state, deadline, used, waiting: Queue::charging(&self.waiting) }
     }
 
     fn find(&self, key: Key) -> Result<usize, usize> {
@@ -312,6 +330,10 @@ pub enum Lesson {
 }
 
 impl Neighbour {
+    fn new(key: Key, mac: MacAddr, state: Reachability, deadline: Instant, used: Instant) -> Self {
+        Self { key, mac, state, deadline, used, waiting: Queue::default() }
+    }
+
     /// Goes to the next state; false when the entry is done with.
     fn grow_old(&mut self, now: Instant, todo: &mut Vec<Overdue>) -> bool {
         match self.state {

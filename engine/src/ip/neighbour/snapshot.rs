@@ -9,7 +9,6 @@ use super::{Key, Neighbour, Neighbours, PROBES, Reachability};
 use crate::{
     device::Devices,
     frame::DeviceId,
-    packet::{Account, Queue},
     snapshot::{Part, SnapshotError},
     time::Instant,
     timer::Deadlines,
@@ -43,13 +42,12 @@ enum StateRecord {
 
 impl NeighboursRecord {
     pub(crate) fn of(neighbours: &Neighbours) -> Self {
-        let Neighbours { entries, deadlines: _, waiting: _ } = neighbours;
+        let Neighbours { entries, deadlines: _, owners: _ } = neighbours;
         Self { entries: entries.iter().map(NeighbourRecord::of).collect() }
     }
 
     pub(crate) fn restore(self, devices: &Devices) -> Result<Neighbours, SnapshotError> {
-        let waiting = Account::default();
-        let entries: Vec<Neighbour> = self.entries.into_iter().map(|entry| entry.restore(&waiting)).collect();
+        let entries: Vec<Neighbour> = self.entries.into_iter().map(NeighbourRecord::restore).collect();
         let is_sorted = entries.is_sorted_by(|one, next| one.key < next.key);
         let asked = |entry: &Neighbour| match entry.state {
             Reachability::Incomplete { asked } | Reachability::Probing { asked } => asked,
@@ -59,7 +57,7 @@ impl NeighboursRecord {
         Part::Neighbours.check(is_sorted && entries.iter().all(is_right))?;
         let mut deadlines = Deadlines::default();
         entries.iter().for_each(|entry| deadlines.add(entry.deadline, entry.key));
-        Ok(Neighbours { entries, deadlines, waiting })
+        Ok(Neighbours { entries, deadlines, ..Neighbours::default() })
     }
 }
 
@@ -76,7 +74,7 @@ impl NeighbourRecord {
         Self { device, address, mac, state, deadline, used }
     }
 
-    fn restore(self, waiting: &Account) -> Neighbour {
+    fn restore(self) -> Neighbour {
         let Self { device, address, mac, state, deadline, used } = self;
         let state = match state {
             StateRecord::Permanent => Reachability::Permanent,
@@ -85,6 +83,6 @@ impl NeighbourRecord {
             StateRecord::Stale => Reachability::Stale,
             StateRecord::Probing(asked) => Reachability::Probing { asked },
         };
-        Neighbour { key: Key { device, address }, mac, state, deadline, used, waiting: Queue::charging(waiting) }
+        Neighbour::new(Key { device, address }, mac, state, deadline, used)
     }
 }

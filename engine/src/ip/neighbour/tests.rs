@@ -11,6 +11,13 @@ fn packet() -> Packet {
     Packet::from_network_bytes(&mut Pool::new(), &bytes).expect("a right header")
 }
 
+/// One that has come in.
+fn passing() -> Packet {
+    let mut packet = packet();
+    packet.meta_mut().device = Some(DeviceId(1));
+    packet
+}
+
 fn at(secs: u64) -> Instant {
     Instant::from_secs(secs)
 }
@@ -81,15 +88,25 @@ fn too_many_packets_do_not_wait() {
 }
 
 #[test]
-fn packets_for_all_neighbours_together_have_a_bound() {
+fn packets_for_all_neighbours_together_have_a_bound_for_each_of_their_owners() {
     let mut neighbours = Neighbours::default();
-    let address = |number: usize| IpAddr::from((0x0a00_0000 + number as u32).to_be_bytes());
-    let refused = (0..NEIGHBOUR_QUEUES_BYTES_MAX).find_map(|number| {
-        // Ten packets each, so that no neighbour's own bound is met.
-        neighbours.resolve(at(0), LAN, address(number / 10), packet()).err()
-    });
-    assert_eq!(refused.map(|dropped| dropped.reason), Some(DropReason::NeighbourQueueFull));
-    assert!(neighbours.waiting_bytes() > NEIGHBOUR_QUEUES_BYTES_MAX - packet().memory_bytes());
+    let one = packet().memory_bytes();
+    let fill = |neighbours: &mut Neighbours, network: u32, packet: fn() -> Packet| {
+        let refused = (0..NEIGHBOUR_QUEUES_BYTES_MAX as u32).find_map(|number| {
+            // Ten packets each, so that no neighbour's own bound is met.
+            let address = IpAddr::from((network + number / 10).to_be_bytes());
+            neighbours.resolve(at(0), LAN, address, packet()).err()
+        });
+        assert_eq!(refused.map(|dropped| dropped.reason), Some(DropReason::NeighbourQueueFull));
+    };
+    fill(&mut neighbours, 0x0a00_0000, passing);
+    let full = NEIGHBOUR_QUEUES_BYTES_MAX / one * one;
+    assert_eq!(neighbours.waiting_bytes(), full);
+    let known = neighbours.entries.len();
+    assert!(neighbours.resolve(at(0), LAN, IpAddr::from([10, 9, 9, 9]), passing()).is_err());
+    assert_eq!(neighbours.entries.len(), known, "nobody is asked for a packet that cannot wait");
+    fill(&mut neighbours, 0x0b00_0000, packet);
+    assert_eq!(neighbours.waiting_bytes(), full + NEIGHBOUR_OWN_BYTES_MAX / one * one, "this host has its own");
     while let Some(next) = neighbours.next_timeout() {
         neighbours.handle_timeout(next);
     }
