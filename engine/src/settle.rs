@@ -43,9 +43,34 @@ impl Engine {
 
     /// Notes how the packet of a frame has ended, when somebody wants to know.
     pub(crate) fn note_ending(&mut self, outcome: Outcome) {
-        if self.around.events.wanted().endings && self.endings.len() < EVENT_QUEUE_MAX {
+        if self.are_endings_wanted() {
             self.endings.push_back(self.noted.ending(outcome));
         }
+    }
+
+    /// The same of a frame whose packet is not at hand.
+    fn note_ending_of(&mut self, noted: &Noted, outcome: Outcome) {
+        if self.are_endings_wanted() && noted.frame != 0 {
+            self.endings.push_back(noted.ending(outcome));
+        }
+    }
+
+    fn are_endings_wanted(&self) -> bool {
+        self.around.events.wanted().endings && self.endings.len() < EVENT_QUEUE_MAX
+    }
+
+    /// Leads another packet to its end while the one at hand waits. `noted` is what is known of the other one before; gives what
+    /// is known of it then.
+    pub(crate) fn aside(
+        &mut self,
+        now: Instant,
+        noted: Noted,
+        lead: impl FnOnce(&mut Self) -> Result<End, Dropped>,
+    ) -> (Noted, Outcome) {
+        let waiting = core::mem::replace(&mut self.noted, noted);
+        let result = lead(self);
+        let outcome = self.settle(now, result);
+        (core::mem::replace(&mut self.noted, waiting), outcome)
     }
 
     /// Lets a packet go on that was held, whatever packet is at hand: `on` leads it to its end, which is its frame's second
@@ -56,23 +81,15 @@ impl Engine {
         packet: Packet,
         on: impl FnOnce(&mut Self, Packet) -> Result<End, Dropped>,
     ) {
-        let waiting = core::mem::replace(&mut self.noted, Noted::of_held(&packet));
-        let result = on(self, packet);
-        let outcome = self.settle(now, result);
-        if self.noted.frame != 0 {
-            self.note_ending(outcome);
-        }
-        self.noted = waiting;
+        let (noted, outcome) = self.aside(now, Noted::of_held(&packet), |engine| on(engine, packet));
+        self.note_ending_of(&noted, outcome);
     }
 
     /// Notes that the bytes of a frame that was held go on in the packet at hand.
     pub(crate) fn note_joined(&mut self, frame: u64) {
-        if frame == 0 || frame == self.noted.frame {
-            return;
+        if frame != self.noted.frame {
+            self.note_ending_of(&Noted { frame, ..Noted::default() }, Outcome::Ended(End::Joined));
         }
-        let waiting = core::mem::replace(&mut self.noted, Noted { frame, ..Noted::default() });
-        self.note_ending(Outcome::Ended(End::Joined));
-        self.noted = waiting;
     }
 
     /// Tells the sender of a dropped packet, as the table of `ip/icmp_error.rs` says.
@@ -179,10 +196,7 @@ impl Engine {
     /// Sends a packet of this host, while another one's walk goes on.
     pub(crate) fn originate(&mut self, now: Instant, packet: Packet) {
         self.stats.originated += 1;
-        let waiting = core::mem::take(&mut self.noted);
-        let result = self.send_own(now, packet);
-        self.settle(now, result);
-        let own = core::mem::replace(&mut self.noted, waiting);
+        let (own, _) = self.aside(now, Noted::default(), |engine| engine.send_own(now, packet));
         self.noted.answered(&own);
     }
 

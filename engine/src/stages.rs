@@ -9,6 +9,7 @@ use crate::{
     ip::{Fate, NextHop, fragment, icmp_error, reject},
     nat::{self, Manip},
     netfilter::{Copied, Hook, RejectWith, RuleId, TableName, Verdict, View},
+    noted::Noted,
     packet::{Addressed, Packet},
     path::Way,
     settle::attached,
@@ -116,7 +117,6 @@ impl Engine {
     /// Linux v6.18: `net/ipv4/netfilter/nf_dup_ipv4.c`, `nf_dup_ipv4_route()`.
     #[cold]
     fn send_copies(&mut self, now: Instant) {
-        let waiting = core::mem::take(&mut self.noted);
         for Copied { packet, gateway, output } in core::mem::take(&mut self.copies) {
             let hop = match self.routes.from_here(&self.devices, gateway, output) {
                 Fate::Forward(hop) if output.is_none_or(|output| output == hop.device) => Some(hop),
@@ -126,13 +126,11 @@ impl Engine {
                     .map(|(device, mtu_bytes)| NextHop { device, neighbour: gateway, mtu_bytes }),
                 Fate::Local => None,
             };
-            let result = match hop {
-                Some(hop) => self.send_copy(now, packet, hop),
+            self.aside(now, Noted::default(), |engine| match hop {
+                Some(hop) => engine.send_copy(now, packet, hop),
                 None => Err(packet.drop_for(DropReason::NoRoute)),
-            };
-            self.settle(now, result);
+            });
         }
-        self.noted = waiting;
     }
 
     fn dropped_by(&mut self, rule: RuleId, packet: Packet, reason: DropReason) -> Dropped {
