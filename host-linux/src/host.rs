@@ -9,17 +9,17 @@ use rustix::{
 };
 use towpath_engine::{
     Command, DeviceId, Engine, Event, Instant, Subscription,
-    conntrack::{Entry, ExpectationEntry, ExpectationId, Family, HelperEvent, HelperId, Statistics},
+    conntrack::{Entry, ExpectationEntry, ExpectationId, Family, HelperEvent, Statistics},
     event::LoggedPacket,
     limits::DEVICES_MAX,
-    netfilter::{ListOptions, Loading, RuleError, RuleSet, Source, TableName},
+    netfilter::{ListOptions, RuleSet, TableName},
     snapshot::SnapshotError,
 };
 
 use crate::{
     af_packet::Ring,
     clock::Clock,
-    control::{Answers, Logged, NewRules, Reply, Server, Topic},
+    control::{Answers, Logged, Names, Reply, Server, Topic},
     limits::{CONTROL_CLIENTS_MAX, CONTROL_PAGE_PLACES},
     napi::{Budget, Napi, Round},
     notice::Notice,
@@ -185,8 +185,8 @@ fn subscription(conntrack: bool) -> Subscription {
     Subscription { conntrack, log: true, helper: true, ..Subscription::default() }
 }
 
-/// Signals, all devices, and the control socket with its clients.
-const FILES_MAX: usize = 1 + DEVICES_MAX + 1 + CONTROL_CLIENTS_MAX;
+/// Signals, all devices, and the control socket with its clients and one's rules that are being read.
+const FILES_MAX: usize = 1 + DEVICES_MAX + 2 + CONTROL_CLIENTS_MAX;
 
 /// What may be seen of a running gateway.
 struct View<'a, R> {
@@ -272,31 +272,23 @@ impl<R: Ring> Answers for View<'_, R> {
         self.engine.rules().of(family).list(table, options)
     }
 
-    fn apply_rules(&mut self, rules: &NewRules, texts: &[&str]) -> Result<(), RuleError> {
-        let helpers: Vec<(&str, HelperId)> =
-            self.engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
-        let sets: Vec<&str> = self.engine.set_names(rules.family).collect();
-        let named = rules.texts.iter().zip(texts);
-        let sources: Vec<Source<'_>> = named.map(|((name, _), text)| Source { name, text }).collect();
-        let loading = Loading { family: rules.family, counters: rules.counters, sets: &sets, helpers: &helpers };
-        let rules = RuleSet::parse(&sources, &loading)?;
-        self.replace(rules);
-        Ok(())
+    fn names(&mut self, family: Family) -> Names {
+        let helpers = self.engine.helpers().iter().map(|helper| (helper.manifest.name.clone(), helper.id)).collect();
+        Names { helpers, sets: self.engine.set_names(family).map(str::to_owned).collect() }
     }
 
-    fn zero_rules(&mut self, family: Family, table: Option<TableName>) {
-        let rules = self.engine.rules().of(family).zeroed(table);
-        self.replace(rules);
-    }
-}
-
-impl<R> View<'_, R> {
-    /// Puts rules in the place of those of their family.
-    fn replace(&mut self, rules: RuleSet) {
+    fn replace_rules(&mut self, rules: RuleSet) {
         let answer = self.engine.handle_command(self.now, Command::ReplaceRules(Box::new(rules)));
         debug_assert!(answer.is_ok(), "{answer:?}");
     }
 
+    fn zero_rules(&mut self, family: Family, table: Option<TableName>) {
+        let rules = self.engine.rules().of(family).zeroed(table);
+        self.replace_rules(rules);
+    }
+}
+
+impl<R> View<'_, R> {
     fn page_of_connections(&self, from: Place, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
         let conntrack = self.engine.conntrack();
         let slots = u64::from(conntrack.slots());

@@ -12,6 +12,7 @@ mod codec;
 mod listener;
 mod message;
 mod outbox;
+mod parser;
 mod peer;
 mod server;
 
@@ -21,6 +22,7 @@ pub use client::{Client, ClientError};
 pub use codec::CodecError;
 pub use listener::{ListenError, Listener};
 pub use message::{Hello, Logged, NewRules, Reply, Request, Topic, VERSION};
+pub use parser::Names;
 pub use server::{Answers, Counters, Server};
 
 /// Where a gateway listens unless told otherwise: `towpath.sock` in `$XDG_RUNTIME_DIR`, else in `/run`.

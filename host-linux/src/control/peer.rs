@@ -17,6 +17,7 @@ use super::{
     codec::{self, CodecError},
     message::{Hello, NewRules, Reply, Request, Topic, VERSION},
     outbox::Outbox,
+    parser::{Parsed, Parser},
 };
 use crate::{
     limits::{CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX, CONTROL_STATE_BYTES_MAX},
@@ -26,9 +27,11 @@ use crate::{
 /// A client that has connected.
 #[derive(Debug)]
 pub(super) struct Peer<C> {
+    /// No other client of this gateway has it.
+    number: u64,
     stream: UnixStream,
     inbox: Vec<u8>,
-    /// Which rules are coming; none: a snapshot is.
+    /// Which rules are coming, or wait to be read; none: a snapshot is coming.
     rules: Option<NewRules>,
     outbox: Outbox,
     task: Task<C>,
@@ -49,6 +52,8 @@ enum Task<C> {
     Watching(Topic),
     /// What it gets for so many bytes, which are coming.
     Loading(usize),
+    /// Its rules, which have come, once they have been read.
+    Applying,
     /// What is in its outbox, and then how much of what it watched it has lost.
     CutOff(Topic, u64),
     /// What is in its outbox.
@@ -65,9 +70,10 @@ pub(super) enum Gone {
 }
 
 impl<C: Copy> Peer<C> {
-    pub(super) fn new(now: Instant, stream: UnixStream) -> Self {
+    pub(super) fn new(now: Instant, number: u64, stream: UnixStream) -> Self {
         let deadline = Some(now + CONTROL_SILENCE_MAX);
         Self {
+            number,
             stream,
             inbox: Vec::new(),
             rules: None,
@@ -78,12 +84,24 @@ impl<C: Copy> Peer<C> {
         }
     }
 
+    /// Its number.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// What it watches, if it does.
     pub(super) const fn watched(&self) -> Option<Topic> {
         match self.task {
             Task::Watching(topic) => Some(topic),
-            Task::Asking | Task::Listing(..) | Task::Loading(_) | Task::CutOff(..) | Task::Leaving => None,
+            Task::Asking | Task::Listing(..) | Task::Loading(_) | Task::Applying | Task::CutOff(..) | Task::Leaving => {
+                None
+            }
         }
+    }
+
+    /// Whether its rules wait to be read.
+    pub(super) fn waits_for_parser(&self) -> bool {
+        matches!(self.task, Task::Applying) && self.rules.is_some()
     }
 
     /// What to sleep on: whether it says something, and room when something is to be written.
@@ -103,9 +121,13 @@ impl<C: Copy> Peer<C> {
         &mut self,
         now: Instant,
         counters: &Counters,
+        parser: &mut Parser,
         answers: &mut impl Answers<Cursor = C>,
     ) -> Result<(), Gone> {
         let taken = self.read(counters, answers)?;
+        if matches!(self.task, Task::Applying) {
+            self.apply(parser, answers);
+        }
         if let Task::Listing(topic, after) = self.task
             && self.outbox.len() < CONTROL_OUTBOX_BYTES_MAX
         {
@@ -121,7 +143,8 @@ impl<C: Copy> Peer<C> {
         if matches!(self.task, Task::Leaving) && self.outbox.is_empty() {
             return Err(Gone::Served);
         }
-        if self.watched().is_some() && self.outbox.is_empty() {
+        let is_content = self.watched().is_some() && self.outbox.is_empty();
+        if is_content || matches!(self.task, Task::Applying) {
             self.deadline = None;
         } else if written > 0 || (taken > 0 && matches!(self.task, Task::Loading(_))) || self.deadline.is_none() {
             self.deadline = Some(now + CONTROL_SILENCE_MAX);
@@ -145,7 +168,7 @@ impl<C: Copy> Peer<C> {
                 *lost += 1;
                 false
             }
-            Task::Asking | Task::Listing(..) | Task::Loading(_) | Task::Leaving => true,
+            Task::Asking | Task::Listing(..) | Task::Loading(_) | Task::Applying | Task::Leaving => true,
         }
     }
 
@@ -162,7 +185,7 @@ impl<C: Copy> Peer<C> {
                 Ok(0) => match self.task {
                     // Who watches is not seen to leave otherwise, and the others have not said what they want.
                     Task::Asking | Task::Loading(_) | Task::Watching(_) => return Err(Gone::Served),
-                    Task::Listing(..) | Task::CutOff(..) | Task::Leaving => self.has_said_all = true,
+                    Task::Listing(..) | Task::Applying | Task::CutOff(..) | Task::Leaving => self.has_said_all = true,
                 },
                 Ok(len) => {
                     taken += len;
@@ -200,7 +223,7 @@ impl<C: Copy> Peer<C> {
             Task::Listing(..) | Task::Watching(_) | Task::CutOff(..) | Task::Leaving if !self.inbox.is_empty() => {
                 self.refuse("only one request a connection".to_owned());
             }
-            Task::Listing(..) | Task::Watching(_) | Task::CutOff(..) | Task::Leaving => {}
+            Task::Applying | Task::Listing(..) | Task::Watching(_) | Task::CutOff(..) | Task::Leaving => {}
         }
     }
 
@@ -272,16 +295,40 @@ impl<C: Copy> Peer<C> {
         self.task = Task::Leaving;
     }
 
-    /// Lets the gateway go on from the snapshot, or with the rules, that have come.
+    /// Lets the gateway go on from the snapshot that has come; rules that have come wait to be read.
     fn load(&mut self, len: usize, answers: &mut impl Answers<Cursor = C>) {
-        let inbox = std::mem::take(&mut self.inbox);
-        if inbox.len() > len {
+        if self.inbox.len() > len {
             return self.refuse("something follows what was announced".to_owned());
         }
-        let done = match self.rules.take() {
-            Some(rules) => apply(&rules, &inbox, answers),
-            None => answers.load(&inbox).map_err(|error| error.to_string()),
-        };
+        if self.rules.is_some() {
+            self.task = Task::Applying;
+            return;
+        }
+        let loaded = answers.load(&std::mem::take(&mut self.inbox));
+        self.done(loaded.map_err(|error| error.to_string()));
+    }
+
+    /// Lets its rules be read, when it is its turn, and gives them to the gateway when they have been.
+    fn apply(&mut self, parser: &mut Parser, answers: &mut impl Answers<Cursor = C>) {
+        if let Some(rules) = self.rules.take_if(|_| parser.is_free()) {
+            let (names, texts) = (answers.names(rules.family), std::mem::take(&mut self.inbox));
+            if let Err(error) = parser.begin(self.number, rules, texts, names) {
+                self.refuse(format!("the rules cannot be read now: {error}"));
+            }
+        } else if let Some(Parsed { names, rules }) = parser.take(self.number) {
+            self.done(rules.and_then(|rules| {
+                // What they name was looked up in what the gateway had then.
+                if answers.names(rules.family()) != names {
+                    return Err("the gateway has other sets or helpers meanwhile; try again".to_owned());
+                }
+                answers.replace_rules(rules);
+                Ok(())
+            }));
+        }
+    }
+
+    /// Says that it is done, or why not.
+    fn done(&mut self, done: Result<(), String>) {
         match done {
             Ok(()) => {
                 self.outbox.push(&Reply::Done);
@@ -314,22 +361,6 @@ impl<C> AsFd for Peer<C> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
-}
-
-/// Gives rules to the gateway whose texts lie in `bytes`.
-///
-/// # Errors
-/// Why they are not taken.
-fn apply<C: Copy>(rules: &NewRules, bytes: &[u8], answers: &mut impl Answers<Cursor = C>) -> Result<(), String> {
-    let mut texts = Vec::with_capacity(rules.texts.len());
-    let mut rest = bytes;
-    for (name, len) in &rules.texts {
-        let len = usize::try_from(*len).unwrap_or(usize::MAX).min(rest.len());
-        let (text, others) = rest.split_at(len);
-        rest = others;
-        texts.push(core::str::from_utf8(text).map_err(|_| format!("{name} is not UTF-8 text"))?);
-    }
-    answers.apply_rules(rules, &texts).map_err(|error| error.to_string())
 }
 
 /// The request, or the client's version when it is not ours; and how long the message is.

@@ -9,15 +9,16 @@ use rustix::event::PollFlags;
 use towpath_engine::{
     Instant,
     conntrack::{Family, Statistics},
-    netfilter::{ListOptions, RuleError, TableName},
+    netfilter::{ListOptions, RuleSet, TableName},
     snapshot::SnapshotError,
 };
 
 use super::{
     codec,
     listener::Listener,
-    message::{NewRules, Reply, Topic},
+    message::{Reply, Topic},
     outbox::Outbox,
+    parser::{Names, Parser},
     peer::{Gone, Peer},
 };
 use crate::{limits::CONTROL_CLIENTS_MAX, stats::Report};
@@ -54,11 +55,11 @@ pub trait Answers {
     /// A table of rules as text.
     fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> String;
 
-    /// Puts rules in the place of those of their family: the names and texts in order.
-    ///
-    /// # Errors
-    /// Why they are not taken, with the place; nothing has changed then.
-    fn apply_rules(&mut self, rules: &NewRules, texts: &[&str]) -> Result<(), RuleError>;
+    /// What rules of a family may name.
+    fn names(&mut self, family: Family) -> Names;
+
+    /// Puts rules in the place of those of their family; what they name was among [`Self::names`].
+    fn replace_rules(&mut self, rules: RuleSet);
 
     /// Forgets what rules have counted.
     fn zero_rules(&mut self, family: Family, table: Option<TableName>);
@@ -91,6 +92,7 @@ impl Counters {
 pub struct Server<C> {
     listener: Listener,
     peers: Vec<Peer<C>>,
+    parser: Parser,
     counters: Counters,
     /// What is being told, encoded.
     message: Vec<u8>,
@@ -99,14 +101,16 @@ pub struct Server<C> {
 impl<C: Copy> Server<C> {
     /// Serves the clients of `listener`.
     #[must_use]
-    pub const fn new(listener: Listener) -> Self {
-        Self { listener, peers: Vec::new(), counters: Counters::NONE, message: Vec::new() }
+    pub fn new(listener: Listener) -> Self {
+        let (peers, message) = (Vec::new(), Vec::new());
+        Self { listener, peers, parser: Parser::default(), counters: Counters::NONE, message }
     }
 
     /// The files to sleep on, and for what.
     pub fn files(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         let peers = self.peers.iter().map(|peer| (peer.as_fd(), peer.events()));
-        std::iter::once((self.listener.as_fd(), PollFlags::IN)).chain(peers)
+        let own = std::iter::once(self.listener.as_fd()).chain(self.parser.file());
+        own.map(|file| (file, PollFlags::IN)).chain(peers)
     }
 
     /// When [`Server::serve`] has something to do even if no file moves.
@@ -120,14 +124,22 @@ impl<C: Copy> Server<C> {
         while let Some(stream) = self.listener.accept() {
             if self.peers.len() < CONTROL_CLIENTS_MAX {
                 self.counters.clients += 1;
-                self.peers.push(Peer::new(now, stream));
+                self.peers.push(Peer::new(now, self.counters.clients, stream));
             } else {
                 self.counters.clients_refused += 1;
                 turn_away(stream);
             }
         }
-        let counters = &mut self.counters;
-        self.peers.retain_mut(|peer| match peer.serve(now, counters, answers) {
+        self.serve_peers(now, answers);
+        // Whose rules have been read makes room for those who were served before.
+        while self.parser.is_free() && self.peers.iter().any(Peer::waits_for_parser) {
+            self.serve_peers(now, answers);
+        }
+    }
+
+    fn serve_peers(&mut self, now: Instant, answers: &mut impl Answers<Cursor = C>) {
+        let Self { peers, parser, counters, .. } = self;
+        peers.retain_mut(|peer| match peer.serve(now, counters, parser, answers) {
             Ok(()) => true,
             Err(Gone::Served) => false,
             Err(Gone::Silent) => {
@@ -135,6 +147,7 @@ impl<C: Copy> Server<C> {
                 false
             }
         });
+        parser.forget_unless(|client| peers.iter().any(|peer| peer.number() == client));
     }
 
     /// Whether somebody watches connections or expectations.

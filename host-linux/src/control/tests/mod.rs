@@ -1,3 +1,5 @@
+mod rules;
+
 use std::{
     io::{Read, Write},
     net::Shutdown,
@@ -11,7 +13,7 @@ use tempfile::TempDir;
 use towpath_engine::{
     Instant,
     conntrack::{Entry, Family, Statistics, Status, Tuple},
-    netfilter::{ListOptions, Loading, RuleError, RuleSet, Source, TableName},
+    netfilter::{ListOptions, RuleSet, TableName},
     snapshot::SnapshotError,
 };
 
@@ -116,37 +118,6 @@ fn a_state_comes_out_as_it_went_in_however_long_it_is() {
     serve_until(&mut gateway, || loading.is_finished());
     loading.join().unwrap().unwrap();
     assert!(gateway.answers.state == other);
-}
-
-#[test]
-fn rules_are_applied_asked_for_and_zeroed_and_wrong_ones_are_refused_with_their_place() {
-    let mut gateway = Gateway::new(0);
-    let path = gateway.path.clone();
-    let ask = |gateway: &mut Gateway, texts: Vec<(String, String)>| {
-        let path = path.clone();
-        let asking = thread::spawn(move || {
-            let applied = Client::apply_rules(&path, Family::Ipv4, false, &texts).map_err(|error| error.to_string());
-            (applied, Client::text(&path, Request::SaveRules(Family::Ipv4, true)).unwrap())
-        });
-        serve_until(gateway, || asking.is_finished());
-        asking.join().unwrap()
-    };
-    let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
-    let (applied, saved) = ask(&mut gateway, vec![text("a", "-N x\n"), text("b", "-A FORWARD -j x\n")]);
-    assert_eq!(applied, Ok(()));
-    assert!(saved.starts_with("Ipv4 true *filter\n") && saved.contains("\n-A FORWARD -j x\n"), "{saved}");
-    let (applied, after) = ask(&mut gateway, vec![text("a", ""), text("b", "-A FORWARD -j nowhere\n")]);
-    let error = applied.unwrap_err();
-    assert!(error.contains(" refused: b:1:15: "), "{error}");
-    assert_eq!(after, saved, "nothing has changed");
-    let mut client = gateway.client(Request::ZeroRules(Family::Ipv4, None));
-    gateway.serve();
-    assert_eq!(client.next_reply().unwrap(), None);
-    assert!(gateway.answers.rules.is_empty());
-    let texts = vec![("a".to_owned(), u64::MAX), ("b".to_owned(), 1)];
-    let mut client = gateway.client(Request::ApplyRules(NewRules { family: Family::Ipv4, counters: false, texts }));
-    gateway.serve();
-    assert!(client.next_reply().unwrap_err().to_string().contains("rules have at most"));
 }
 
 #[test]
@@ -332,6 +303,9 @@ struct Numbers {
     pages: u32,
     state: Vec<u8>,
     rules: String,
+    sets: Vec<String>,
+    /// How often it was asked what rules may name.
+    named: u32,
 }
 
 impl Gateway {
@@ -348,6 +322,8 @@ impl Gateway {
                 pages: 0,
                 state: (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect(),
                 rules: String::new(),
+                sets: Vec::new(),
+                named: 0,
             },
             now,
             _folder: folder,
@@ -422,10 +398,13 @@ impl Answers for Numbers {
         format!("{family:?} {table:?} {options:?}")
     }
 
-    fn apply_rules(&mut self, rules: &NewRules, texts: &[&str]) -> Result<(), RuleError> {
-        let named = rules.texts.iter().zip(texts).map(|((name, _), text)| Source { name, text });
-        self.rules = RuleSet::parse(&named.collect::<Vec<_>>(), &Loading::default())?.save(false);
-        Ok(())
+    fn names(&mut self, _: Family) -> Names {
+        self.named += 1;
+        Names { helpers: Vec::new(), sets: self.sets.clone() }
+    }
+
+    fn replace_rules(&mut self, rules: RuleSet) {
+        self.rules = rules.save(false);
     }
 
     fn zero_rules(&mut self, _: Family, _: Option<TableName>) {

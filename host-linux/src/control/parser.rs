@@ -1,0 +1,110 @@
+//! Rules are read beside the packet path: a million of them take seconds, in which no packet would move.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
+    thread::{self, JoinHandle},
+};
+
+use towpath_engine::{
+    conntrack::HelperId,
+    netfilter::{Loading, RuleSet, Source},
+};
+
+use super::message::NewRules;
+
+/// What rules may name that a gateway has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Its helpers.
+    pub helpers: Vec<(String, HelperId)>,
+    /// The sets of the rules' family.
+    pub sets: Vec<String>,
+}
+
+/// Reads the rules of one client at a time, in a thread.
+#[derive(Debug, Default)]
+pub(super) struct Parser {
+    job: Option<Job>,
+}
+
+/// Rules that are being read.
+#[derive(Debug)]
+struct Job {
+    /// The client's number.
+    client: u64,
+    names: Names,
+    thread: JoinHandle<Result<RuleSet, String>>,
+    /// Readable when the thread has come to its end, since that holds the other end.
+    done: UnixStream,
+}
+
+/// Rules that have been read, and what they could name.
+pub(super) struct Parsed {
+    pub(super) names: Names,
+    /// Or why they are not right.
+    pub(super) rules: Result<RuleSet, String>,
+}
+
+impl Parser {
+    /// Whether nobody's rules are being read.
+    pub(super) const fn is_free(&self) -> bool {
+        self.job.is_none()
+    }
+
+    /// Begins to read a client's rules, whose texts lie in `bytes` one behind the other. It must be free.
+    ///
+    /// # Errors
+    /// When the system has no thread or file to spare.
+    pub(super) fn begin(&mut self, client: u64, rules: NewRules, bytes: Vec<u8>, names: Names) -> io::Result<()> {
+        let (done, end) = UnixStream::pair()?;
+        let known = names.clone();
+        let thread = thread::Builder::new().name("rules".to_owned()).spawn(move || {
+            let parsed = parse(&rules, &bytes, &known);
+            drop(end);
+            parsed
+        })?;
+        self.job = Some(Job { client, names, thread, done });
+        Ok(())
+    }
+
+    /// A client's rules, once they have been read.
+    pub(super) fn take(&mut self, client: u64) -> Option<Parsed> {
+        let Job { names, thread, .. } = self.job.take_if(|job| job.client == client && job.thread.is_finished())?;
+        let rules = thread.join().unwrap_or_else(|_| Err("reading the rules has failed".to_owned()));
+        Some(Parsed { names, rules })
+    }
+
+    /// Forgets rules that have been read for a client who is gone.
+    pub(super) fn forget_unless(&mut self, is_there: impl FnOnce(u64) -> bool) {
+        self.job.take_if(|job| job.thread.is_finished() && !is_there(job.client));
+    }
+
+    /// The file to sleep on while rules are being read.
+    pub(super) fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.job.as_ref().map(|job| job.done.as_fd())
+    }
+}
+
+/// Reads rules.
+///
+/// # Errors
+/// Why they are not taken, with the place.
+fn parse(rules: &NewRules, bytes: &[u8], names: &Names) -> Result<RuleSet, String> {
+    let mut sources = Vec::with_capacity(rules.texts.len());
+    let mut rest = bytes;
+    for (name, len) in &rules.texts {
+        let len = usize::try_from(*len).unwrap_or(usize::MAX).min(rest.len());
+        let (text, others) = rest.split_at(len);
+        rest = others;
+        let text = core::str::from_utf8(text).map_err(|_| format!("{name} is not UTF-8 text"))?;
+        sources.push(Source { name, text });
+    }
+    let helpers: Vec<(&str, HelperId)> = names.helpers.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+    let sets: Vec<&str> = names.sets.iter().map(String::as_str).collect();
+    let loading = Loading { family: rules.family, counters: rules.counters, sets: &sets, helpers: &helpers };
+    RuleSet::parse(&sources, &loading).map_err(|error| error.to_string())
+}
