@@ -2,6 +2,7 @@
 
 use std::{error, fmt, io};
 
+use rustix::io::Errno;
 use towpath_engine::conntrack::helper::HelperFailure;
 
 use super::limits::COMPONENT_BYTES_MAX;
@@ -44,6 +45,20 @@ pub enum Problem {
     NotShipped,
     /// WebAssembly cannot be run on this machine. What wasmtime says.
     NoRuntime(String),
+    /// The kernel gives this process no more memory. What wasmtime says.
+    MemoryShort(String),
+}
+
+impl Problem {
+    /// That memory is short, if that is what wasmtime's error comes from.
+    pub(super) fn memory_short(error: &wasmtime::Error) -> Option<Self> {
+        let is_short = |cause: &(dyn error::Error + 'static)| {
+            let by_kernel = cause.downcast_ref::<Errno>() == Some(&Errno::NOMEM);
+            by_kernel
+                || cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::OutOfMemory)
+        };
+        error.chain().any(is_short).then(|| Self::MemoryShort(format!("{error:#}")))
+    }
 }
 
 /// A field of a manifest and what it must be.
@@ -76,7 +91,8 @@ impl error::Error for PluginError {
             | Problem::DoesNotStart(_)
             | Problem::BadManifest(_)
             | Problem::NotShipped
-            | Problem::NoRuntime(_) => None,
+            | Problem::NoRuntime(_)
+            | Problem::MemoryShort(_) => None,
         }
     }
 }
@@ -113,6 +129,7 @@ impl fmt::Display for Problem {
                  or name a component's file",
             ),
             Self::NoRuntime(why) => write!(f, "WebAssembly cannot be run here: {why}"),
+            Self::MemoryShort(why) => write!(f, "there is not enough memory to run it (see `ulimit -v`): {why}"),
         }
     }
 }

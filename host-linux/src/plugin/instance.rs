@@ -35,23 +35,23 @@ struct Running {
 impl Plugin {
     /// Starts a linked component and asks for its manifest.
     pub(super) fn start(linked: ConntrackHelperPre<Limiter>, hash: [u8; 32]) -> Result<Self, Problem> {
-        let mut running = Running::start(&linked, *MEMORY_BYTES.end()).map_err(|error| match error.failure {
-            // No trap, and memory enough: what is exported is not what the contract says.
-            HelperFailure::Contract => Problem::WrongType(match odd_function(&linked) {
-                Some(function) => format!("`{function}`: {}", error.why),
-                None => error.why,
-            }),
-            failure @ (HelperFailure::Trap | HelperFailure::Fuel | HelperFailure::Memory) => {
-                Problem::DoesNotStart(failure)
-            }
-        })?;
+        let mut running =
+            Running::start(&linked, *MEMORY_BYTES.end()).map_err(|error| match (error.problem(), error.failure) {
+                // No trap, and memory enough: what is exported is not what the contract says.
+                (Problem::DoesNotStart(_), HelperFailure::Contract) => {
+                    Problem::WrongType(match odd_function(&linked) {
+                        Some(function) => format!("`{function}`: {:#}", error.why),
+                        None => format!("{:#}", error.why),
+                    })
+                }
+                (problem, _) => problem,
+            })?;
         let declared = running
             .call(START_FUEL, |helper, store| helper.towpath_helper_conntrack().call_manifest(store))
             .map_err(Problem::DoesNotStart)?;
         let manifest = manifest::checked(declared).map_err(Problem::BadManifest)?;
         // Once more, now within its own bound.
-        let running =
-            Running::start(&linked, manifest.memory_bytes_max).map_err(|error| Problem::DoesNotStart(error.failure))?;
+        let running = Running::start(&linked, manifest.memory_bytes_max).map_err(|error| error.problem())?;
         Ok(Self { linked, declared: manifest.clone(), manifest, hash, running: Some(running) })
     }
 
@@ -62,8 +62,7 @@ impl Plugin {
     /// When the memory that is left is too little to start in.
     pub fn held_to(mut self, manifest: Manifest) -> Result<Self, Problem> {
         if manifest.memory_bytes_max != self.manifest.memory_bytes_max {
-            let running = Running::start(&self.linked, manifest.memory_bytes_max)
-                .map_err(|error| Problem::DoesNotStart(error.failure))?;
+            let running = Running::start(&self.linked, manifest.memory_bytes_max).map_err(|error| error.problem())?;
             self.running = Some(running);
         }
         self.manifest = manifest;
@@ -161,7 +160,13 @@ impl Helper for Plugin {
 struct StartError {
     failure: HelperFailure,
     /// What wasmtime says.
-    why: String,
+    why: wasmtime::Error,
+}
+
+impl StartError {
+    fn problem(&self) -> Problem {
+        Problem::memory_short(&self.why).unwrap_or(Problem::DoesNotStart(self.failure))
+    }
 }
 
 impl Running {
@@ -173,7 +178,7 @@ impl Running {
         let started = store.set_fuel(START_FUEL).and_then(|()| linked.instantiate(&mut store));
         match started {
             Ok(helper) => Ok(Self { store, helper, is_used: false }),
-            Err(error) => Err(StartError { failure: failure(&error, store.data()), why: format!("{error:#}") }),
+            Err(error) => Err(StartError { failure: failure(&error, store.data()), why: error }),
         }
     }
 

@@ -20,7 +20,7 @@ use super::{
     error::{PluginError, Problem},
     instance::Plugin,
     limiter::Limiter,
-    limits::{COMPONENT_BYTES_MAX, STACK_BYTES},
+    limits::{COMPONENT_BYTES_MAX, GUARD_BYTES, MEMORY_BYTES, STACK_BYTES},
     shipped,
 };
 
@@ -79,7 +79,9 @@ impl Runtime {
         let linked = Linker::<Limiter>::new(&self.engine)
             .instantiate_pre(&component)
             .and_then(ConntrackHelperPre::new)
-            .map_err(|error| Problem::WrongType(format!("{error:#}")))?;
+            .map_err(|error| {
+                Problem::memory_short(&error).unwrap_or_else(|| Problem::WrongType(format!("{error:#}")))
+            })?;
         Plugin::start(linked, hash)
     }
 
@@ -89,8 +91,8 @@ impl Runtime {
         if let Some(compiled) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, &key)) {
             return Ok(compiled);
         }
-        let compiled =
-            Component::from_binary(&self.engine, component).map_err(|error| Problem::Invalid(format!("{error:#}")))?;
+        let compiled = Component::from_binary(&self.engine, component)
+            .map_err(|error| Problem::memory_short(&error).unwrap_or_else(|| Problem::Invalid(format!("{error:#}"))))?;
         if let Some(cache) = &self.cache {
             // A full disk costs the next start a tenth of a second, and nothing now.
             let _ = cache.store(&key, &compiled);
@@ -118,6 +120,10 @@ fn settings() -> Config {
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
+        // Addresses for what a helper may take at the most, not for 4 GB each: those who run under `ulimit -v` have few.
+        .memory_reservation(u64::from(*MEMORY_BYTES.end()))
+        .memory_reservation_for_growth(0)
+        .memory_guard_size(GUARD_BYTES)
         .concurrency_support(false)
         .generate_address_map(false)
         .native_unwind_info(false);

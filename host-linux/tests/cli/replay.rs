@@ -20,6 +20,17 @@ fn without_a_gateway_connections_are_listed_and_counted() {
 
 #[cfg(shipped_helpers)]
 #[test]
+fn helpers_run_where_a_process_may_have_a_gigabyte_of_addresses() {
+    let place = Place::new(&[]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -v 1000000 && exec \"$0\" replay \"$1\"", env!("CARGO_BIN_EXE_towpath")]);
+    let said = shell.arg(captures().join("ping.pcap")).env("XDG_CACHE_HOME", place.path("cache")).output();
+    let said = said.expect("there is a shell");
+    assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stderr));
+}
+
+#[cfg(shipped_helpers)]
+#[test]
 fn without_a_gateway_it_is_told_what_helpers_would_have_expected() {
     let told = towpath("replay @ftp-port-inside.pcap").fine();
     assert!(told.contains("helper ftp"), "{told}");
