@@ -13,7 +13,7 @@ use crate::{host, places, plugins, run, say};
 pub(crate) fn demo(arguments: &[OsString]) -> Result<Infallible> {
     plugins::build()?;
     say("building towpath and the demo (the first time most of it is wasmtime, some minutes)");
-    run::run(host::workspace("build")?.args(["--bin", "towpath", "--bin", "towpath-demo"]))?;
+    run::run(host::workspace("build").args(["--bin", "towpath", "--bin", "towpath-demo"]))?;
     say("running towpath demo");
     let mut command = Command::new(places::program("towpath"));
     command.arg("demo").args(arguments);

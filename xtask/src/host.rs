@@ -2,9 +2,7 @@
 
 use std::{env, process::Command};
 
-use anyhow::Result;
-
-use crate::{places, plugins};
+use crate::places;
 
 /// `cargo SUBCOMMAND` with the same compiler, flags and target folder that built this program, so that what is built
 /// already is used. The caller adds the rest.
@@ -14,18 +12,12 @@ pub(crate) fn cargo(subcommand: &str) -> Command {
     command
 }
 
-/// The same for all packages that can be built for this machine. The demo's programs and the tests are chosen from this
-/// one set: which features a library is built with depends on the set, and wasmtime shall be built once.
-///
-/// # Errors
-/// When the plugins' folder cannot be read.
-pub(crate) fn workspace(subcommand: &str) -> Result<Command> {
+/// The same for all packages. The demo's programs and the tests are chosen from this one set: which features a library is
+/// built with depends on the set, and wasmtime shall be built once.
+pub(crate) fn workspace(subcommand: &str) -> Command {
     let mut command = cargo(subcommand);
     command.arg("--workspace");
-    for name in plugins::names()? {
-        command.args(["--exclude", &plugins::package(&name)]);
-    }
-    Ok(command)
+    command
 }
 
 /// Cargo's word for colour on this terminal, for output that goes through a pipe of ours.

@@ -52,7 +52,7 @@ pub(crate) fn names() -> Result<Vec<String>> {
 }
 
 /// The package in `plugins/NAME/component`.
-pub(crate) fn package(name: &str) -> String {
+fn package(name: &str) -> String {
     format!("towpath-helper-{name}-component")
 }
 

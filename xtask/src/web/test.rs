@@ -44,7 +44,7 @@ fn prepared() -> Result<Result<Command, String>> {
     }
     build(&node)?;
     say("building towpath, to compare the page with it");
-    run::run(host::workspace("build")?.args(["--bin", "towpath"]))?;
+    run::run(host::workspace("build").args(["--bin", "towpath"]))?;
     say(format_args!("testing the page in {}", browser.display()));
     Ok(Ok(command(&node, browser)))
 }
