@@ -224,7 +224,9 @@ impl Engine {
         parts.iter_mut().rev().skip(1).for_each(|part| part.meta_mut().frame = 0);
         let mut parts = parts.into_iter();
         let mut end = Ok(End::Transmitted(hop.device));
-        while let (Ok(_), Some(part)) = (&end, parts.next()) {
+        while end.is_ok()
+            && let Some(part) = parts.next()
+        {
             end = self.resolve(now, part, hop);
         }
         // Without one of them the others are worth nothing (Linux: `ip_do_fragment()`).
@@ -239,7 +241,12 @@ impl Engine {
     fn cut_segments(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
         let mut end = Ok(End::Transmitted(hop.device));
         if let Some(mut segments) = Segments::of(&packet) {
-            while let (Ok(_), Some(segment)) = (&end, segments.next(&mut self.pool)) {
+            while end.is_ok()
+                && let Some(mut segment) = segments.next(&mut self.pool)
+            {
+                if segments.has_more() {
+                    segment.meta_mut().frame = 0;
+                }
                 end = self.cut(now, segment, hop);
             }
         }

@@ -5,9 +5,10 @@ mod traffic;
 use core::{net::Ipv4Addr, time::Duration};
 
 use towpath_engine::{
-    Command, DeviceId, DropReason, End, Engine, Instant, Outcome, Subscription,
+    Checksum, Command, DeviceId, DropReason, End, Engine, Frame, Gso, GsoKind, Instant, Outcome, Subscription,
     device::{Device, InterfaceAddress},
     ending::Holder,
+    ip::{Route, RouteKind},
     wire::{MacAddr, checksum},
 };
 use traffic::{Header, LAN, frame, pass, router};
@@ -36,6 +37,31 @@ fn a_packet_whose_neighbour_never_answers_is_dropped_under_its_number() {
         engine.handle_timeout(when);
     }
     assert_eq!(endings(&mut engine), [(1, Outcome::Dropped(DropReason::NeighbourFailed))]);
+}
+
+#[test]
+fn a_super_packet_whose_segments_leave_in_fragments_ends_once_more_when_all_have_left() {
+    let mut engine = observed();
+    let kind = RouteKind::Unicast { device: ASKED, via: None };
+    let destination = Ipv4Addr::new(172, 16, 0, 0).into();
+    let narrow = Route { destination, prefix: 28, kind, metric: 0, mtu_bytes: Some(600) };
+    engine.handle_command(Instant::ZERO, Command::AddRoute(narrow)).expect("a right route");
+    let mut bytes = datagram();
+    bytes.resize(14 + 20 + 8 + 3000, 0);
+    let len = (bytes.len() - 14) as u16;
+    bytes[16..18].copy_from_slice(&len.to_be_bytes());
+    bytes[38..40].copy_from_slice(&(len - 20).to_be_bytes());
+    bytes[24..26].fill(0);
+    let sum = !checksum::sum(&bytes[14..34]);
+    bytes[24..26].copy_from_slice(&sum.to_be_bytes());
+    let gso = Some(Gso { kind: GsoKind::Udp, size: 1000, segments: 0, fixed_id: false });
+    let frame = Frame { checksum: Checksum::Partial { start: 34, offset: 6 }, gso, ..Frame::new(LAN, &bytes) };
+    engine.handle_frames(Instant::from_secs(1), &[frame]);
+    assert_eq!(endings(&mut engine), [(1, Outcome::Ended(End::Held(Holder::Neighbour)))]);
+    let sent = pass(&mut engine, Instant::from_secs(1), ASKED, &arp_reply());
+    assert_eq!(sent.len(), 1 + 6, "the question, and two fragments of each segment");
+    let expected = [(1, Outcome::Ended(End::Transmitted(ASKED))), (2, Outcome::Ended(End::Consumed))];
+    assert_eq!(endings(&mut engine), expected);
 }
 
 #[test]

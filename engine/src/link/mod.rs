@@ -114,7 +114,9 @@ impl Engine {
     fn send_segments(&mut self, whole: Packet, way_out: WayOut) -> Result<(), Dropped> {
         let mut failed = None;
         if let Some(mut segments) = Segments::of(&whole) {
-            while let (None, Some(segment)) = (failed, segments.next(&mut self.pool)) {
+            while failed.is_none()
+                && let Some(segment) = segments.next(&mut self.pool)
+            {
                 if let Err(Dropped { packet, reason }) = self.enqueue(segment, way_out) {
                     packet.recycle(&mut self.pool);
                     failed = Some(reason);

@@ -32,12 +32,18 @@ impl<'a> Segments<'a> {
         Some(Self { whole, gso, made: 0, done: 0 })
     }
 
+    /// Whether there is another one.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.made == 0 || self.done < self.whole.payload_len()
+    }
+
     /// The next segment; its transport checksum is left to the device (see [`checksum::complete`]).
     pub fn next(&mut self, pool: &mut Pool) -> Option<Packet> {
-        let left = self.whole.payload_len() - self.done;
-        if left == 0 && self.made > 0 {
+        if !self.has_more() {
             return None;
         }
+        let left = self.whole.payload_len() - self.done;
         let len = left.min(self.gso.size.into());
         let mut segment = self.whole.part(pool, self.done, len);
         let is_last = len == left;
