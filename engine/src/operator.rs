@@ -138,9 +138,15 @@ impl Engine {
         let bare = Device { addresses: Vec::new(), name: String::from(&device.name), ..device };
         let addresses = device.addresses;
         let id = DeviceId(self.devices.len() as u16);
+        let mut routes = Vec::new();
         for (index, address) in addresses.iter().enumerate() {
             may_be_added(&addresses[..index], *address)?;
-            self.may_be_routed(id, *address)?;
+            routes.push(self.may_be_routed(id, *address)?);
+        }
+        // What is valid on its link only is found without a route, and other links have the same network.
+        routes.retain(|route| !is_of_a_link(route.destination));
+        if let (Some(last), false) = (routes.last(), self.routes.takes_all(&routes)) {
+            return Err(CommandError::Route(*last));
         }
         let id = self.devices.add(bare);
         addresses.into_iter().try_for_each(|address| self.add_address(id, address))?;

@@ -124,11 +124,21 @@ impl<B: Bits> Table<B> {
     }
 
     fn takes(&self, destination: B, route: &Route) -> bool {
-        let key = |(destination, route): &(B, Route)| (u8::MAX - route.prefix, *destination, route.metric);
-        match self.routes.binary_search_by_key(&key(&(destination, *route)), key) {
-            Ok(index) => self.routes[index].1 == *route,
-            Err(_) => self.routes.len() < ROUTES_MAX,
+        match self.like(destination, route) {
+            Some(known) => known == route,
+            None => self.routes.len() < ROUTES_MAX,
         }
+    }
+
+    fn has(&self, destination: B, route: &Route) -> bool {
+        self.like(destination, route) == Some(route)
+    }
+
+    /// The route to the same network with the same metric.
+    fn like(&self, destination: B, route: &Route) -> Option<&Route> {
+        let key = |(destination, route): &(B, Route)| (u8::MAX - route.prefix, *destination, route.metric);
+        let index = self.routes.binary_search_by_key(&key(&(destination, *route)), key).ok()?;
+        Some(&self.routes[index].1)
     }
 
     fn longest(&self, destination: B) -> Option<&Route> {
@@ -183,6 +193,26 @@ impl Routes {
         match route.destination {
             IpAddr::V4(v4) => self.v4.add(v4.to_bits(), route),
             IpAddr::V6(v6) => self.v6.add(v6.to_bits(), route),
+        }
+    }
+
+    /// Whether all of these, which are as for [`Self::takes`], are there already or can be added together.
+    #[must_use]
+    pub fn takes_all(&self, routes: &[Route]) -> bool {
+        let has_room = |known: usize, of: fn(&IpAddr) -> bool| {
+            let all = (0..).zip(routes).filter(|(_, route)| of(&route.destination));
+            let new = all.filter(|&(index, route)| !routes[..index].contains(route) && !self.has(route));
+            known + new.count() <= ROUTES_MAX
+        };
+        routes.iter().all(|route| self.takes(route))
+            && has_room(self.v4.routes.len(), IpAddr::is_ipv4)
+            && has_room(self.v6.routes.len(), IpAddr::is_ipv6)
+    }
+
+    fn has(&self, route: &Route) -> bool {
+        match route.destination {
+            IpAddr::V4(v4) => self.v4.has(v4.to_bits(), route),
+            IpAddr::V6(v6) => self.v6.has(v6.to_bits(), route),
         }
     }
 
@@ -386,6 +416,17 @@ mod tests {
             };
             assert_eq!(hop.mtu_bytes, expected);
         }
+    }
+
+    #[test]
+    fn routes_that_do_not_all_fit_are_not_taken_together() {
+        let mut routes = Routes::default();
+        let at = |number: u32| (number, route(number.to_be_bytes(), 32, 0));
+        routes.v4.routes = (0..ROUTES_MAX as u32 - 1).map(at).collect();
+        let new = [1, 2].map(|last| route([10, 9, last, 0], 24, 1));
+        assert!(new.iter().all(|route| routes.takes(route)));
+        assert!(!routes.takes_all(&new), "there is room for one");
+        assert!(routes.takes_all(&[new[0], new[0], at(7).1]), "what is there, or comes twice, takes no room");
     }
 
     proptest! {
