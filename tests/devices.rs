@@ -3,7 +3,7 @@
 use lab::{lab, lab_with_arp};
 use towpath_engine::{
     Command, CommandError, DeviceId, Instant,
-    device::{Device, Kind, Vlan},
+    device::{Device, Feature, Kind, Vlan},
 };
 
 const C_TAG: u16 = 0x8100;
@@ -19,6 +19,21 @@ fn a_tagged_packet_comes_in_by_the_vlans_device_and_its_answer_leaves_with_the_t
         0.100  lan >  10.1.0.1 > 10.1.0.2  icmp type 0 code 0 id 7 | vlan 10
         0.200  lan <  10.0.0.2 > 10.0.0.1  icmp type 8 code 0 id 8
         0.200  lan x  FilterPolicy
+        ",
+    );
+}
+
+#[test]
+fn a_super_packet_is_cut_for_a_vlan_that_does_not_though_its_port_does() {
+    let mut lab = lab("").vlan("wan", C_TAG, 10, [10, 1, 0, 1]).vlan("wan", C_TAG, 20, [10, 2, 0, 1]);
+    let tso = Feature::by_name("tso").expect("it is known");
+    lab.command(Command::SetFeature(DeviceId(2), tso, false)).play(
+        "
+        0.000  lan <  10.0.0.2:1 > 10.1.0.2:80  A seq 1 ack 1 len 2000 df | gso 1448
+        0.000  wan >  10.0.0.2:1 > 10.1.0.2:80  A seq 1 ack 1 len 1448 df ttl 63 | vlan 10
+        0.000  wan >  10.0.0.2:1 > 10.1.0.2:80  A seq 1449 ack 1 len 552 df ttl 63 | vlan 10
+        0.000  lan <  10.0.0.2:1 > 10.2.0.2:80  A seq 1 ack 1 len 2000 df | gso 1448
+        0.000  wan >  10.0.0.2:1 > 10.2.0.2:80  A seq 1 ack 1 len 2000 df ttl 63 | gso 1448 vlan 20
         ",
     );
 }

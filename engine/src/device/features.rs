@@ -8,8 +8,14 @@ use crate::{
 };
 
 /// What a device does when it sends (Linux: `netdev_features_t`). What it does not is done here before it gets a frame.
+///
+/// A device that does not sum cannot cut either: without `tx-checksumming` no segmentation is on, and comes back with it
+/// when it is wanted (Linux v6.18: `net/core/dev.c`, `netdev_fix_features()`; `struct net_device`, `wanted_features`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Features(u16);
+pub struct Features(
+    /// What is wanted.
+    u16,
+);
 
 /// As Linux has it for a device that can everything: all but `tx-tcp-mangleid-segmentation`.
 impl Default for Features {
@@ -54,15 +60,23 @@ impl Features {
     /// Whether it has the feature; of several that are switched together, any.
     #[must_use]
     pub const fn has(self, feature: Feature) -> bool {
-        self.0 & feature.bits != 0
+        self.active() & feature.bits != 0
     }
 
-    /// With a feature switched on or off. A device that does not sum cannot cut either: without `tx-checksumming` no
-    /// segmentation is on (Linux v6.18: `net/core/dev.c`, `netdev_fix_features()`).
+    /// With a feature switched on or off.
     #[must_use]
     pub const fn with(self, feature: Feature, on: bool) -> Self {
-        let bits = if on { self.0 | feature.bits } else { self.0 & !feature.bits };
-        if bits & CHECKSUM == 0 { Self(bits & (VLAN | SERVICE_VLAN)) } else { Self(bits) }
+        Self(if on { self.0 | feature.bits } else { self.0 & !feature.bits })
+    }
+
+    /// What both do.
+    #[must_use]
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.active() & other.active())
+    }
+
+    const fn active(self) -> u16 {
+        if self.0 & CHECKSUM == 0 { self.0 & (VLAN | SERVICE_VLAN) } else { self.0 }
     }
 
     /// Whether the device can cut the packet, if it is a super-packet at all.
@@ -77,7 +91,7 @@ impl Features {
             GsoKind::Udp => UDP,
         };
         let needed = if gso.fixed_id { needed | TCP4_MANGLE_ID } else { needed };
-        self.0 & needed == needed
+        self.active() & needed == needed
     }
 
     /// Whether the device puts such a tag between the bytes.
@@ -139,10 +153,16 @@ mod tests {
     #[test]
     fn nothing_is_cut_by_a_device_that_does_not_sum() {
         let none = Features::default().with(feature("tx-checksumming"), false);
-        assert_eq!(none.with(feature("tso"), true), none);
-        assert!(!none.has(feature("tso")) && !none.has(feature("tx-udp-segmentation")));
-        assert!(none.has(feature("txvlan")));
-        assert!(none.with(feature("tx"), true).has(feature("tx")));
+        let wanted = none.with(feature("tso"), true).with(feature("tx-udp-segmentation"), false);
+        for features in [none, wanted] {
+            assert!(!features.has(feature("tso")) && !features.has(feature("tx-udp-segmentation")));
+            assert!(features.has(feature("txvlan")));
+            assert!(!cuts(features, GsoKind::Tcp4, false));
+        }
+        let again = wanted.with(feature("tx"), true);
+        assert!(again.has(feature("tx")) && again.has(feature("tso")), "what is wanted comes back");
+        assert!(!again.has(feature("tx-udp-segmentation")));
+        assert!(!again.and(none).has(feature("tx")) && !again.and(none).has(feature("tso")));
         assert!(!none.can_sum(&Meta { checksum: Checksum::Partial { start: 0, offset: 0 }, ..Meta::default() }));
         assert!(none.can_sum(&Meta::default()));
     }

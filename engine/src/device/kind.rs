@@ -68,7 +68,7 @@ impl Vlan {
 pub(crate) struct WayOut {
     /// The port.
     pub(crate) port: DeviceId,
-    /// What the port does for the host.
+    /// What the port does for the host, and the VLANs on the way as well.
     pub(crate) features: Features,
 }
 
@@ -109,17 +109,18 @@ impl Devices {
 
     /// The port by which frames of a device leave; each VLAN on the way puts its tag before the packet.
     pub(crate) fn way_out(&self, id: DeviceId, device: &Device, packet: &mut Packet) -> Option<WayOut> {
-        let (mut port, mut device) = (id, device);
+        let (mut port, mut device, mut features) = (id, device, device.features);
         packet.meta_mut().vlan = None;
         while let Kind::Vlan(vlan) = device.kind {
             packet.put_tag(vlan.tag());
             (port, device) = (vlan.parent, self.find(vlan.parent)?);
+            features = features.and(device.features);
         }
         if let Some(tag) = packet.meta().vlan.filter(|tag| !device.features.can_insert(*tag)) {
             packet.meta_mut().vlan = None;
             packet.insert_tag(tag);
         }
-        Some(WayOut { port, features: device.features })
+        Some(WayOut { port, features })
     }
 
     /// Whether a device can be added: its kind is one that there can be, and its VLAN is not there already.

@@ -39,7 +39,7 @@ pub struct Device {
     /// Takes frames addressed to other stations as if they were its own: in a replay the capture's addresses are not
     /// the gateway's.
     pub any_destination: bool,
-    /// What it does for the host when it sends; of a VLAN its port's count instead.
+    /// What it does for the host when it sends; what its VLANs do, it has to do, too.
     pub features: Features,
     /// Where its frames come from and go to.
     pub kind: Kind,
