@@ -4,6 +4,30 @@ use lab::{lab, lab_with_arp};
 use towpath_engine::ip::RouteKind;
 
 #[test]
+fn a_packet_for_a_group_is_for_this_host_only_when_it_is_in_the_group() {
+    lab("-A INPUT -d 224.0.0.0/4 -j DROP").play(
+        "
+        0.000  lan <  10.0.0.2:1 > 224.0.0.1:9  udp
+        0.000  lan x  FilterRule
+        0.000  lan <  10.0.0.2:1 > 224.0.0.5:9  udp
+        0.000  lan x  IpGroupUnknown
+        0.000  lan <  10.0.0.2:1 > 239.1.2.3:9  udp
+        0.000  lan x  IpGroupUnknown
+        ",
+    );
+}
+
+#[test]
+fn a_packet_of_this_host_for_a_group_asks_nobody_where_that_is() {
+    lab_with_arp("").play(
+        "
+        0.000  - <  203.0.113.1:1 > 239.129.2.3:9  udp
+        0.000  wan >  203.0.113.1:1 > 239.129.2.3:9  udp
+        ",
+    );
+}
+
+#[test]
 fn a_packet_is_forwarded_with_one_hop_less() {
     lab("").play(
         "

@@ -73,10 +73,15 @@ impl Device {
         })
     }
 
-    /// Whether packets for an IPv6 group are for this host: all nodes, all routers, and the groups of its addresses (RFC
-    /// 4291, section 2.8). Without an IPv6 address it is in none.
+    /// Whether packets for a group are for this host. Of IPv4 it is in that of all systems (RFC 1112, section 4); of IPv6 in
+    /// those of all nodes, all routers, and its addresses (RFC 4291, section 2.8). Without an address of the family it is in
+    /// none.
     #[must_use]
-    pub fn has_joined(&self, group: Ipv6Addr) -> bool {
+    pub fn has_joined(&self, group: IpAddr) -> bool {
+        let group = match group {
+            IpAddr::V4(group) => return group == ALL_SYSTEMS && self.addresses_of(Family::Ipv4).next().is_some(),
+            IpAddr::V6(group) => group,
+        };
         let mut own = self.addresses.iter().filter_map(|own| match own.address {
             IpAddr::V6(v6) => Some(v6),
             IpAddr::V4(_) => None,
@@ -97,6 +102,9 @@ impl Device {
         self.addresses.iter().filter(move |own| Family::of(own.address) == family).copied()
     }
 }
+
+/// All hosts and routers of a link.
+const ALL_SYSTEMS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 
 /// All nodes and all routers of a link, and all routers of a site.
 const GROUPS: [Ipv6Addr; 3] = [

@@ -246,7 +246,7 @@ impl Routes {
     fn fate_v6(&self, devices: &Devices, packet: &Packet, destination: Ipv6Addr) -> Fate {
         let device = packet.meta().device.and_then(|device| devices.find(device));
         if destination.is_multicast() {
-            let joined = device.is_some_and(|device| device.has_joined(destination));
+            let joined = device.is_some_and(|device| device.has_joined(destination.into()));
             return if joined { Fate::Local } else { Fate::Nowhere(DropReason::IpGroupUnknown) };
         }
         if destination.is_unspecified() {
@@ -277,7 +277,12 @@ impl Routes {
         if devices.has_address(source.into()) {
             return Fate::Nowhere(DropReason::IpSourceInvalid);
         }
-        if devices.is_local(destination.into()) || destination.is_multicast() {
+        if destination.is_multicast() {
+            let device = packet.meta().device.and_then(|device| devices.find(device));
+            let joined = device.is_some_and(|device| device.has_joined(destination.into()));
+            return if joined { Fate::Local } else { Fate::Nowhere(DropReason::IpGroupUnknown) };
+        }
+        if devices.is_local(destination.into()) {
             return Fate::Local;
         }
         if packet.meta().addressed != Addressed::Host {
@@ -326,7 +331,7 @@ impl Routes {
             RouteKind::Unicast { device, via } => match devices.find(device) {
                 Some(known) => Fate::Forward(NextHop {
                     device,
-                    neighbour: via.unwrap_or(destination),
+                    neighbour: via.filter(|_| !is_to_all(destination, route)).unwrap_or(destination),
                     mtu_bytes: route.mtu_bytes.map_or(known.mtu_bytes, |mtu| mtu.min(known.mtu_bytes)),
                 }),
                 None => Fate::Nowhere(DropReason::DeviceDown),
@@ -338,6 +343,15 @@ impl Routes {
         }
     }
 }
+
+/// Whether packets for an IPv4 group go to the link itself, though a router is named: a route as wide as that is for no group
+/// in particular (Linux v6.18: `net/ipv4/route.c`, `__mkroute_output()`).
+const fn is_to_all(destination: IpAddr, route: &Route) -> bool {
+    matches!(destination, IpAddr::V4(v4) if v4.is_multicast()) && route.prefix < GROUPS_PREFIX
+}
+
+/// The prefix length of 224.0.0.0/4, which all IPv4 groups are in.
+const GROUPS_PREFIX: u8 = 4;
 
 /// Whether the address means something on one link only: an IPv6 group, or a link-local address.
 #[must_use]

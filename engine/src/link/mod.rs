@@ -18,7 +18,7 @@ use crate::{
     offload::{self, gso::Segments},
     packet::{Network, Packet},
     time::Instant,
-    wire::{ArpPacket, EtherType, MacAddr, ipv6::group_mac},
+    wire::{ArpPacket, EtherType, MacAddr, ipv4, ipv6},
 };
 
 impl Engine {
@@ -143,13 +143,14 @@ impl Engine {
     }
 }
 
-/// The Ethernet address of a next hop that is many stations: everybody, or an IPv6 group.
+/// The Ethernet address of a next hop that is many stations: everybody, or a group.
 fn mac_of_many(device: &Device, address: IpAddr) -> Option<MacAddr> {
     match address {
+        IpAddr::V4(v4) if v4.is_multicast() => Some(ipv4::group_mac(v4)),
         IpAddr::V4(v4) => {
             let is_broadcast = v4.is_broadcast() || device.addresses.iter().any(|own| own.broadcast() == Some(v4));
             is_broadcast.then_some(MacAddr::BROADCAST)
         }
-        IpAddr::V6(v6) => v6.is_multicast().then(|| group_mac(v6)),
+        IpAddr::V6(v6) => v6.is_multicast().then(|| ipv6::group_mac(v6)),
     }
 }

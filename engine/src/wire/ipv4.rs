@@ -5,7 +5,7 @@ use core::{fmt, net::Ipv4Addr};
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, byteorder::big_endian::U16};
 
-use super::checksum;
+use super::{checksum, ethernet::MacAddr};
 
 /// IPv4, fixed part (RFC 791, section 3.1). Options follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -205,3 +205,10 @@ static NAMES: [(Protocol, &str); 9] = [
     (Protocol::SCTP,    "sctp"),
     (Protocol::UDPLITE, "udplite"),
 ];
+
+/// The Ethernet address of a group (RFC 1112, section 6.4): its last 23 bits.
+#[must_use]
+pub const fn group_mac(group: Ipv4Addr) -> MacAddr {
+    let [_, a, b, c] = group.octets();
+    MacAddr([0x01, 0x00, 0x5e, a & 0x7f, b, c])
+}
