@@ -3,7 +3,7 @@
 use lab::{lab, lab_with_arp};
 use towpath_engine::{
     Command, CommandError, DeviceId, Instant,
-    device::{Device, Feature, Kind, Vlan},
+    device::{Device, Feature, InterfaceAddress, Kind, Vlan},
 };
 
 const C_TAG: u16 = 0x8100;
@@ -160,4 +160,15 @@ fn a_vlan_that_cannot_be_is_refused() {
         assert_eq!(add(&format!("deep{depth}"), 1500, vlan(parent, C_TAG, 7)), Ok(()));
     }
     assert_eq!(add("deep9", 1500, vlan(9, C_TAG, 7)), Err(CommandError::DeviceKind(vlan(9, C_TAG, 7))));
+}
+
+#[test]
+fn each_link_has_a_network_of_link_local_addresses() {
+    let mut engine = towpath_engine::Engine::new(1);
+    for (name, last) in [("lan", 1), ("wan", 2)] {
+        let link_local = core::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last);
+        let addresses = vec![InterfaceAddress { address: link_local.into(), prefix: 64 }];
+        let device = Device { name: name.into(), addresses, ..Device::default() };
+        engine.handle_command(Instant::ZERO, Command::AddDevice(device)).expect("another link's network is no matter");
+    }
 }
