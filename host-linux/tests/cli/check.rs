@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use crate::program::{MASQUERADE, Place, router, towpath};
 
 #[test]
@@ -57,4 +59,26 @@ fn what_is_looked_for_is_listed_and_each_can_be_allowed() {
     place.towpath("check -c gateway.toml --allow limit-without-drop").fine();
     let said = place.towpath("check -c gateway.toml --allow limits").wrong();
     assert_eq!(said, "towpath: there is no lint 'limits'; towpath check --lints shows all");
+}
+
+/// What tools write is in use everywhere: a warning about it must be right.
+#[test]
+fn the_rules_that_tools_write_give_no_false_alarm() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/rules/real");
+    for (tool, warnings) in [
+        ("docker", &["docker.v4:28: warning: this rule forwards INVALID packets too"][..]),
+        ("fail2ban", &[]),
+        ("firewalld", &[]),
+        ("istio", &[]),
+        ("kube-proxy", &[]),
+        ("libvirt", &[]),
+        ("ufw", &[]),
+    ] {
+        let sets = rules.join(format!("{tool}.ipset"));
+        let sets = if sets.exists() { format!("-r {}", sets.display()) } else { String::new() };
+        let said = towpath(&format!("check {sets} -r {}", rules.join(format!("{tool}.v4")).display()));
+        let told: Vec<&str> = said.out.lines().filter(|line| line.contains(": warning: ")).collect();
+        assert_eq!(told.len(), warnings.len(), "{tool}: {}{}", said.out, said.err);
+        assert!(told.iter().zip(warnings).all(|(told, warning)| told.contains(warning)), "{tool}: {told:?}");
+    }
 }

@@ -10,7 +10,7 @@ use crate::{
     netfilter::{
         View,
         error::{Fault, Flaw, Noun},
-        program::facts::Facts,
+        program::facts::{Facts, StateSet},
         save::{
             options::{Given, Opt, Spec},
             text::{Word, print_not},
@@ -84,6 +84,10 @@ impl Matching for Connbytes {
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
         let count = self.count(view);
         Answer::from(count.is_some_and(|count| (self.low..=self.high).contains(&count) != self.inverted))
+    }
+
+    fn possible_states(&self) -> StateSet {
+        StateSet::TRACKED
     }
 
     fn depends(&self) -> Depends {

@@ -6,7 +6,7 @@ use super::{Answer, Matching};
 use crate::netfilter::{
     View,
     error::Flaw,
-    program::facts::Facts,
+    program::facts::{Facts, StateSet},
     save::{
         options::{Given, Opt, Spec},
         text::{print_mark, print_not},
@@ -41,6 +41,10 @@ impl Matching for Connmark {
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
         let mark = mark(view);
         Answer::from(mark.is_some_and(|mark| (mark & self.mask == self.value) != self.inverted))
+    }
+
+    fn possible_states(&self) -> StateSet {
+        StateSet::TRACKED
     }
 
     fn depends(&self) -> Depends {

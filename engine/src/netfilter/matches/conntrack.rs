@@ -11,7 +11,7 @@ use crate::{
         View,
         error::{Fault, Flaw, Noun},
         header::{Network, Not},
-        program::facts::Facts,
+        program::facts::{Facts, StateSet},
         save::{
             options::{Given, Item, Opt, Spec},
             text::{Word, print_not},
@@ -148,6 +148,15 @@ impl Matching for Conntrack {
         }
         let set = states.what.states();
         Fold::States(if states.inverted { set.inverted() } else { set })
+    }
+
+    fn possible_states(&self) -> StateSet {
+        let Some(Not { what: asked, inverted }) = self.states else { return StateSet::TRACKED };
+        match (inverted, asked.names_translation()) {
+            (true, _) => asked.states().inverted(),
+            (false, true) => asked.states().or(StateSet::TRACKED),
+            (false, false) => asked.states(),
+        }
     }
 }
 

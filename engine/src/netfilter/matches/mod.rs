@@ -63,7 +63,7 @@ use super::{
     Hook, TableName, View,
     error::Flaw,
     lists::Claims,
-    program::facts::Facts,
+    program::facts::{Facts, StateSet},
     save::options::{Given, Spec},
     walk::Depends,
 };
@@ -121,6 +121,14 @@ pub(super) trait Matching: Sized + Clone + Debug + PartialEq {
     fn fold(&self) -> Fold {
         Fold::No
     }
+
+    /// The states that a packet may be in that it matches; others it may still not match.
+    fn possible_states(&self) -> StateSet {
+        match self.fold() {
+            Fold::States(states) => states,
+            Fold::No | Fold::Nothing | Fold::Ports(..) => StateSet::ALL,
+        }
+    }
 }
 
 /// A match's answer.
@@ -161,7 +169,7 @@ pub(super) enum Fold {
     /// Source and destination ports, of the protocol that the header asks for.
     Ports((u16, u16), (u16, u16)),
     /// One of some states.
-    States(super::program::facts::StateSet),
+    States(StateSet),
 }
 
 macro_rules! all_matches {
@@ -235,6 +243,11 @@ macro_rules! all_matches {
             /// Adds what it remembers under a name.
             pub(super) fn claims<'a>(&'a self, claims: &mut Claims<'a>) {
                 match self { $(Self::$name(inner) => inner.claims(claims),)+ }
+            }
+
+            /// The states that a packet may be in that it matches.
+            pub(super) fn possible_states(&self) -> StateSet {
+                match self { $(Self::$name(inner) => inner.possible_states(),)+ }
             }
 
             /// What of it a selector can ask instead.

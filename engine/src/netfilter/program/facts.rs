@@ -53,9 +53,16 @@ impl StateSet {
     pub(in crate::netfilter) const ESTABLISHED: Self = Self(1 << 3);
     pub(in crate::netfilter) const UNTRACKED: Self = Self(1 << 4);
     pub(in crate::netfilter) const ALL: Self = Self(0x1f);
+    /// Those of packets that belong to a connection.
+    pub(in crate::netfilter) const TRACKED: Self = Self(Self::NEW.0 | Self::RELATED.0 | Self::ESTABLISHED.0);
 
     pub(in crate::netfilter) const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// All of both.
+    pub(in crate::netfilter) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// The others.

@@ -211,12 +211,9 @@ fn takes_all(rule: &Rule) -> bool {
     rule.header == super::header::Header::default() && rule.matches.iter().all(|asked| asked.fold() == Fold::Nothing)
 }
 
-/// Whether a rule may match a packet in one of these states, as far as the words for states tell.
+/// Whether a rule may match a packet in one of these states.
 fn may_match(rule: &Rule, states: StateSet) -> bool {
-    rule.matches.iter().all(|asked| match asked.fold() {
-        Fold::States(asked) => asked.intersects(states),
-        Fold::No | Fold::Nothing | Fold::Ports(..) => true,
-    })
+    rule.matches.iter().all(|asked| asked.possible_states().intersects(states))
 }
 
 /// Whether a rule asks for these states by their word, and accepts.

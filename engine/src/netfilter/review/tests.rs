@@ -120,6 +120,8 @@ fn invalid_packets_that_would_leave_untranslated_are_told() {
         "-A FORWARD -m conntrack --ctstate INVALID -j DROP\n-A FORWARD -i lan -j ACCEPT\n",
         ":FORWARD DROP\n-A FORWARD -o lan -j ACCEPT\n-A FORWARD -i lan -m state --state NEW,ESTABLISHED -j ACCEPT\n",
         "-N bad\n-A bad -m state --state INVALID -j DROP\n-A FORWARD -j bad\n",
+        ":FORWARD DROP\n-A FORWARD -m conntrack --ctstate ESTABLISHED,DNAT -j ACCEPT\n",
+        ":FORWARD DROP\n-A FORWARD -m conntrack --ctstatus ASSURED -j ACCEPT\n-A FORWARD -m connmark --mark 0 -j ACCEPT\n",
     ] {
         assert_eq!(short(&filter(safe)), [""; 0], "{safe}");
     }
