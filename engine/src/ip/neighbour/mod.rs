@@ -359,7 +359,11 @@ impl Neighbour {
                 true
             }
             Reachability::Probing { .. } => false,
-            Reachability::Permanent | Reachability::Stale => true,
+            // A snapshot that somebody has made up may say otherwise.
+            Reachability::Permanent | Reachability::Stale => {
+                self.deadline = Instant::FAR_FUTURE;
+                true
+            }
         }
     }
 }

@@ -58,6 +58,15 @@ fn a_silent_neighbour_is_asked_three_times_and_then_fails_its_packets() {
 }
 
 #[test]
+fn a_deadline_that_a_made_up_snapshot_gives_a_stale_neighbour_passes_once() {
+    let mut neighbours = Neighbours::default();
+    neighbours.learn(at(0), LAN, ROUTER, MAC, Lesson::Seen { create: true });
+    neighbours.set_deadline(0, at(5));
+    assert!(neighbours.handle_timeout(at(9)).is_empty());
+    assert_eq!((neighbours.next_timeout(), known(&mut neighbours, at(9))), (None, MAC));
+}
+
+#[test]
 fn a_stale_neighbour_is_used_and_probed_in_person() {
     let mut neighbours = Neighbours::default();
     waits(&mut neighbours, at(0));
