@@ -38,6 +38,8 @@ enum End {
     Ignored,
     /// It passes as it is; what it asks for is refused, and that is told.
     Refused(&'static str),
+    /// It waits for the rest of its line.
+    Held,
     /// It is dropped.
     Dropped(DropReason),
 }
@@ -79,7 +81,9 @@ static MUSEUM: &[Attack] = &[
     Attack { what: "a port that wraps to 0", port: IRC, from: Side::Client,
         payloads: &[r"PRIVMSG bob :\x01DCC SEND file.txt 167772162 65536 1\x01\r\n"], end: End::Ignored },
     Attack { what: "a command that is split", port: FTP, from: Side::Client,
-        payloads: &[r"PORT 10,0,0,2,20,1"], end: End::Dropped(DropReason::HelperIncomplete) },
+        payloads: &[r"PORT 10,0,0,2,20,1"], end: End::Held },
+    Attack { what: "a command that is split names a third party", port: FTP, from: Side::Client,
+        payloads: &[r"PORT 10,0,", r"0,99,20,162\r\n"], end: End::Refused("ThirdParty") },
     Attack { what: "a newline inside of a command", port: FTP, from: Side::Client,
         payloads: &[r"PORT 10,0,0,2\n,20,162\r\n"], end: End::Dropped(DropReason::HelperMalformed) },
     Attack { what: "a newline between address and port", port: IRC, from: Side::Client,
@@ -156,13 +160,14 @@ fn converse(engine: &mut Engine, now: Instant, local: u16, port: u16, from: Side
             Side::Client => format!("{out} PA seq {} ack 501 data \"{text}\"", 101 + sent),
             Side::Server => format!("{back} PA seq {} ack 101 data \"{text}\"", 501 + sent),
         };
-        let before = engine.stats();
+        let (before, waiting) = (engine.stats(), engine.waiting_packets());
         let device = if from == Side::Client { "lan" } else { "wan" };
         let refusal = feed(engine, now, device, &line);
         let dropped = DropReason::ALL.iter().find(|reason| engine.stats().drops(**reason) > before.drops(**reason));
         end = match (dropped, refusal) {
             (Some(reason), _) => End::Dropped(*reason),
             (None, Some(refusal)) => End::Refused(refusal),
+            (None, None) if engine.waiting_packets() > waiting => End::Held,
             (None, None) => End::Ignored,
         };
         sent += frame(device, &line).len() - frame(device, &line.replace(&text, "")).len();
@@ -186,6 +191,7 @@ fn feed(engine: &mut Engine, now: Instant, device: &str, line: &str) -> Option<&
                 Refusal::Port(_) => "Port",
                 Refusal::Protocol | Refusal::Direction | Refusal::Opener | Refusal::Permanent => "manifest",
                 Refusal::Rewriting | Refusal::RewriteSize(_) | Refusal::RewriteLoss(_) => "Rewriting",
+                Refusal::Sent => "Sent",
             });
         }
     }

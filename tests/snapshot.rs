@@ -2,6 +2,8 @@
 
 #[path = "snapshot/damage.rs"]
 mod damage;
+#[path = "snapshot/failover.rs"]
+mod failover;
 #[path = "snapshot/going_on.rs"]
 mod going_on;
 #[path = "snapshot/repeating.rs"]

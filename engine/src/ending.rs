@@ -29,6 +29,8 @@ pub enum Holder {
     Neighbour,
     /// A datagram that is being put together.
     Defrag,
+    /// A helper that waits for the rest of a line.
+    Helper,
 }
 
 /// How a packet ended.

@@ -4,7 +4,13 @@ use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::{
     command::{Command, CommandError, Reply},
-    conntrack::{Conntrack, Family, calling::Helpers},
+    conntrack::{
+        Conntrack, Family,
+        calling::{
+            Helpers,
+            stream::{Passing, Waiting},
+        },
+    },
     device::{Devices, TransmitQueue},
     ending::{Dropped, End, Ending, Outcome},
     event::Event,
@@ -59,6 +65,10 @@ pub struct Engine {
     pub(crate) copies: Vec<Copied>,
     pub(crate) conntrack: Conntrack,
     pub(crate) helpers: Helpers,
+    /// Segments that wait for the rest of a line which a helper is to see whole.
+    pub(crate) waiting: Waiting,
+    /// Those whose wait is over and that go on behind the packet at hand.
+    pub(crate) following: VecDeque<Passing>,
     /// Whether helpers are attached by the ports of their manifests.
     pub(crate) helpers_by_port: bool,
     /// What every room is lent.
@@ -94,6 +104,8 @@ pub enum TimerId {
     Neighbour,
     /// Fragments are given up.
     Defrag,
+    /// A line of a helper's has to do without its rest.
+    Helper,
 }
 
 impl Engine {
@@ -119,6 +131,8 @@ impl Engine {
             copies: Vec::new(),
             conntrack: Conntrack::new(around.random.next_u64()),
             helpers: Helpers::default(),
+            waiting: Waiting::default(),
+            following: VecDeque::new(),
             helpers_by_port: false,
             around,
             pool: Pool::new(),
@@ -199,6 +213,7 @@ impl Engine {
         let now = self.advance(now);
         self.handle_neighbours_overdue(now);
         self.handle_fragments_overdue(now);
+        self.handle_lines_overdue(now);
         self.drain_loopback(now);
         self.conntrack.handle_timeout(now, &mut self.around);
     }
@@ -229,7 +244,12 @@ impl Engine {
         let conntrack = self.conntrack.next_timeout().map(|when| (when, TimerId::Conntrack));
         let neighbour = self.neighbours.next_timeout().map(|when| (when, TimerId::Neighbour));
         let defrag = self.defrag.next_timeout().map(|when| (when, TimerId::Defrag));
-        [conntrack, neighbour, defrag].into_iter().flatten().min().map(|(when, timer)| (when.max(self.latest), timer))
+        let helper = self.waiting.next_timeout().map(|when| (when, TimerId::Helper));
+        [conntrack, neighbour, defrag, helper]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|(when, timer)| (when.max(self.latest), timer))
     }
 
     /// Gives the buffers of a frame back that has left, so that the next one finds them.
@@ -279,11 +299,11 @@ impl Engine {
         &self.defrag
     }
 
-    /// Bytes that packets hold which wait here: for neighbours, for fragments, for this host itself, and to be fetched.
+    /// Bytes that packets hold which wait here: for neighbours, for fragments, for lines, for this host itself, and to be fetched.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         let neighbours = self.neighbours.waiting_bytes();
-        neighbours + self.defrag.bytes() + self.looped.bytes() + self.transmits.bytes()
+        neighbours + self.defrag.bytes() + self.waiting.bytes() + self.looped.bytes() + self.transmits.bytes()
     }
 
     /// The helpers that are loaded.
@@ -321,6 +341,9 @@ impl Engine {
     pub(crate) fn end_walk(&mut self, now: Instant, result: Result<End, Dropped>) -> Outcome {
         let outcome = self.settle(now, result);
         self.note_ending(outcome);
+        if !self.following.is_empty() {
+            self.let_following_go(now);
+        }
         if !self.looped.is_empty() {
             self.drain_loopback(now);
         }

@@ -16,7 +16,8 @@
 //! | `path`, `repeat` | the packet's way, hook by hook: read it first; the short way of packets that fare as others of their flow |
 //! | `stages` | what each stage of a hook asks of its room |
 //! | `link`, `reassembly`, `loopback` | neighbours and ports at both ends, fragments, this host to itself |
-//! | `settle`, `noted` | what an ending means; what is noted of the packet at hand |
+//! | `lines` | segments that wait for the rest of a helper's line |
+//! | `settle`, `noted`, `held` | what an ending means; what is noted of the packet at hand; packets that a stage keeps |
 //! | [`engine`], [`frame`] | the interface: `handle_*` in, `poll_*` out; what crosses it |
 //! | [`command`], `operator` | what an operator asks, and how it is carried out |
 //! | [`packet`] | one packet: bytes, layers, facts, notation |
@@ -48,8 +49,10 @@ pub mod ending;
 pub mod engine;
 pub mod event;
 pub mod frame;
+mod held;
 pub mod ip;
 pub mod limits;
+mod lines;
 mod link;
 mod loopback;
 pub mod nat;

@@ -144,6 +144,28 @@ pub const HELPER_WISHES_MAX: usize = 16;
 /// Lines of one packet that a helper is shown; others go on unread.
 pub const HELPER_LINES_MAX: usize = 16;
 
+/// Bytes of one direction of a connection that wait for the rest of a helper's line; further ones go on as they are. Twice the
+/// longest command of FTP or IRC that anybody has seen would do.
+pub const LINE_BYTES_HELD_MAX: usize = 4096;
+
+/// Segments of one direction of a connection that wait; each holds a block of 2 KB, however short it is.
+pub const LINE_SEGMENTS_HELD_MAX: usize = 32;
+
+/// Memory of all segments that wait for lines: 4096 blocks, of 128 connections that hold all they may. A further one goes on
+/// as it is.
+pub const LINES_HELD_BYTES_MAX: usize = 8 << 20;
+
+/// How long a segment waits for the rest of its line: two retransmissions of a sender whose timeout is the least of 200 ms,
+/// and less than people wait for.
+pub const LINE_HELD_TIME: Duration = Duration::from_millis(500);
+
+/// Texts that are remembered of one direction of a connection, to be written again when their bytes are sent again: as many
+/// as one packet's lines can hold.
+pub const REWRITES_KEPT_MAX: usize = HELPER_LINES_MAX;
+
+/// Bytes of those texts.
+pub const REWRITTEN_BYTES_KEPT_MAX: usize = 4096;
+
 /// State bytes a helper may keep per connection, whatever its manifest says.
 pub const HELPER_STATE_BYTES_MAX: u16 = 1024;
 

@@ -9,6 +9,17 @@
 //! A packet that passes through as packets of its flow have passed before leaves this way once its connection is known, and
 //! is taken straight to its next hop: [`Engine::repeat`] in `repeat.rs` says when, and does what the long way would.
 //!
+//! Each hook's stages are called in turn by [`Engine::walk`], and [`Engine::go_on`] says what comes behind a hook. A stage may
+//! keep a packet ([`Walked::Held`]); whoever keeps it holds with it where it was ([`Held`]), and [`Engine::lead_on`] takes it on
+//! from there, whatever packet is at hand by then.
+//!
+//! ```text
+//!  walk ─► stage ─► stage ─► stage ─► go_on ─► …            the packet at hand
+//!                     │ Held { packet, place, way }
+//!                     ▼
+//!                   its holder ─── let_go ─► lead_on ─► …    later, as its frame's second ending
+//! ```
+//!
 //! Rooms do not know the engine; only this file, `stages.rs` (what each stage of a hook asks of its room), `link/`
 //! (Ethernet, ARP and neighbour discovery at both ends), `reassembly.rs` (fragments) and `loopback.rs` (what this host
 //! sends to itself) know the rooms. Every stage takes the packet by value and gives it back; `?` is the way to drop it.
@@ -22,6 +33,7 @@ use crate::{
     ending::{DropReason, Dropped, End},
     engine::Engine,
     frame::DeviceId,
+    held::{Held, Place, Walked},
     ip::{
         Fate, NextHop,
         fragment::{self, Need},
@@ -57,11 +69,18 @@ impl Engine {
         }
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
         let way = Way { input: packet.meta().device, hop: None };
-        let packet = self.until_tracked(now, packet, way)?;
+        let packet = match self.until_tracked(now, packet, way)? {
+            Walked::On(packet) => packet,
+            Walked::Held(holder) => return Ok(End::Held(holder)),
+        };
         if let Some(hop) = self.recorded_hop(&packet) {
             return self.repeat(now, packet, hop);
         }
-        let mut packet = self.since_tracked(now, packet, way)?;
+        self.walk(now, packet, Place::SINCE_TRACKED, way)
+    }
+
+    /// A packet that has arrived finds its way.
+    fn route(&mut self, now: Instant, mut packet: Packet, way: Way) -> Result<End, Dropped> {
         Self::look_at_transport(&mut packet);
         match self.routes.fate(&self.devices, &packet) {
             Fate::Local => self.deliver(now, packet, way),
@@ -73,8 +92,11 @@ impl Engine {
     /// A packet of this host has arrived where it was sent to: over `lo`, back at the path's beginning (`loopback.rs`).
     pub(crate) fn receive_looped(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
-        let way = Way { input: Some(DeviceId::LOOPBACK), hop: None };
-        let packet = self.at_prerouting(now, packet, way)?;
+        self.enter(Hook::Prerouting, now, packet, Way { input: Some(DeviceId::LOOPBACK), hop: None })
+    }
+
+    /// A packet of this host to itself finds its way.
+    fn route_looped(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
         let bound = packet.meta().bound;
         match packet.ip().map(|ip| self.routes.from_here(&self.devices, ip.destination(), bound)) {
             Some(Fate::Local) => self.deliver(now, packet, way),
@@ -83,37 +105,28 @@ impl Engine {
         }
     }
 
-    /// The path's first hook.
-    pub(crate) fn at_prerouting(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Packet, Dropped> {
-        let packet = self.until_tracked(now, packet, way)?;
-        self.since_tracked(now, packet, way)
-    }
-
     /// The first hook up to connection tracking, after which it is known to which flow the packet belongs.
     #[inline(always)]
-    fn until_tracked(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Packet, Dropped> {
+    fn until_tracked(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Walked, Dropped> {
         self.around.trace.push(|| Step::Hook(Hook::Prerouting, Summary(&packet).to_string()));
-        self.ask_stages(Hook::Prerouting, Hook::until_tracked(), now, packet, way)
-    }
-
-    /// What comes at the first hook after connection tracking.
-    fn since_tracked(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Packet, Dropped> {
-        self.ask_stages(Hook::Prerouting, Hook::since_tracked(), now, packet, way)
+        self.ask_stages(now, packet, Place::start(Hook::Prerouting), Place::SINCE_TRACKED.stage, way)
     }
 
     /// A packet passes through.
     fn forward(&mut self, now: Instant, packet: Packet, way: Way, hop: NextHop) -> Result<End, Dropped> {
         let packet = self.may_forward(packet, hop)?;
         self.around.trace.push(|| Step::Routed(hop.device));
-        let packet = self.at(Hook::Forward, now, packet, way)?;
-        self.stats.forwarded += 1;
-        self.transmit(now, packet, way, hop)
+        self.enter(Hook::Forward, now, packet, way)
     }
 
     /// A packet is for this host.
     pub(crate) fn deliver(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
         self.around.trace.push(|| Step::RoutedLocal);
-        let packet = self.at(Hook::Input, now, packet, way)?;
+        self.enter(Hook::Input, now, packet, way)
+    }
+
+    /// This host takes a packet that has passed INPUT.
+    fn take(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
         let delivery = self.services.deliver(packet, &self.around.sysctls, &self.around.routines)?;
         self.stats.delivered += 1;
         match delivery {
@@ -164,7 +177,11 @@ impl Engine {
     pub(crate) fn send_own(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
         let (packet, hop) = self.route_own(packet)?;
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
-        let mut packet = self.at(Hook::Output, now, packet, Way { input: None, hop: Some(hop) })?;
+        self.enter(Hook::Output, now, packet, Way { input: None, hop: Some(hop) })
+    }
+
+    /// A packet of this host has passed OUTPUT.
+    fn reroute_own(&mut self, now: Instant, mut packet: Packet) -> Result<End, Dropped> {
         if packet.meta().owner.is_none() && packet.meta().gso.is_none() {
             // Nobody but a rule of this hook has seen what the path itself has left to do.
             offload::checksum::complete(&mut packet, &self.around.routines);
@@ -179,7 +196,12 @@ impl Engine {
         let asked =
             |packet: &Packet| (packet.meta().mark, packet.ip().map(|ip| (ip.source(), ip.destination(), ip.tos())));
         let before = asked(&packet);
-        let packet = self.at(Hook::Output, now, packet, Way { input: None, hop: Some(hop) })?;
+        let (way, place) = (Way { input: None, hop: Some(hop) }, Place::start(Hook::Output));
+        self.around.trace.push(|| Step::Hook(Hook::Output, Summary(&packet).to_string()));
+        let packet = match self.ask_stages(now, packet, place, usize::MAX, way)? {
+            Walked::On(packet) => packet,
+            Walked::Held(holder) => return Ok(End::Held(holder)),
+        };
         // A copy whose mark or header rules have changed goes where its destination is (Linux: `ip_route_me_harder()`).
         let (packet, hop) = if asked(&packet) == before { (packet, hop) } else { self.route_own(packet)? };
         self.transmit(now, packet, Way { input: None, hop: Some(hop) }, hop)
@@ -201,7 +223,11 @@ impl Engine {
 
     /// A packet leaves by a device.
     fn transmit(&mut self, now: Instant, packet: Packet, way: Way, hop: NextHop) -> Result<End, Dropped> {
-        let packet = self.at(Hook::Postrouting, now, packet, way)?;
+        self.enter(Hook::Postrouting, now, packet, Way { hop: Some(hop), ..way })
+    }
+
+    /// A packet has passed POSTROUTING.
+    fn leave(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
         match fragment::need(&packet, hop.mtu_bytes) {
             Need::None => self.resolve(now, packet, hop),
             Need::Refused => {
@@ -254,23 +280,55 @@ impl Engine {
         end
     }
 
-    /// Calls everybody at a hook, in order.
-    fn at(&mut self, hook: Hook, now: Instant, packet: Packet, way: Way) -> Result<Packet, Dropped> {
+    /// Leads a packet through a hook, and on to its end.
+    fn enter(&mut self, hook: Hook, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
         self.around.trace.push(|| Step::Hook(hook, Summary(&packet).to_string()));
-        self.ask_stages(hook, hook.stages(), now, packet, way)
+        self.walk(now, packet, Place::start(hook), way)
     }
 
+    /// Leads a packet on that was held, from where it was.
+    pub(crate) fn lead_on(&mut self, now: Instant, held: Held) -> Result<End, Dropped> {
+        let Held { packet, place, way } = held;
+        self.walk(now, packet, place, way)
+    }
+
+    /// Calls everybody at a hook from a place on, in order, and leads the packet to its end.
+    fn walk(&mut self, now: Instant, packet: Packet, from: Place, way: Way) -> Result<End, Dropped> {
+        match self.ask_stages(now, packet, from, usize::MAX, way)? {
+            Walked::On(packet) => self.go_on(from.hook, now, packet, way),
+            Walked::Held(holder) => Ok(End::Held(holder)),
+        }
+    }
+
+    /// What comes behind a hook.
+    fn go_on(&mut self, hook: Hook, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
+        match (hook, way.hop) {
+            (Hook::Prerouting, _) if way.input == Some(DeviceId::LOOPBACK) => self.route_looped(now, packet, way),
+            (Hook::Prerouting, _) => self.route(now, packet, way),
+            (Hook::Input, _) => self.take(now, packet, way),
+            (Hook::Forward, Some(hop)) => {
+                self.stats.forwarded += 1;
+                self.transmit(now, packet, way, hop)
+            }
+            (Hook::Output, Some(hop)) if packet.meta().is_copy => self.transmit(now, packet, way, hop),
+            (Hook::Output, Some(_)) => self.reroute_own(now, packet),
+            (Hook::Postrouting, Some(hop)) => self.leave(now, packet, hop),
+            (Hook::Forward | Hook::Output | Hook::Postrouting, None) => Err(packet.drop_for(DropReason::NoRoute)),
+        }
+    }
+
+    /// Calls those at a hook that stand from a place on and before stage `until`, in order.
     #[inline(always)]
     fn ask_stages(
         &mut self,
-        hook: Hook,
-        stages: &[Stage],
         now: Instant,
         mut packet: Packet,
+        from: Place,
+        until: usize,
         way: Way,
-    ) -> Result<Packet, Dropped> {
-        let family = packet.family().unwrap_or_default();
-        for &stage in stages {
+    ) -> Result<Walked, Dropped> {
+        let (hook, family) = (from.hook, packet.family().unwrap_or_default());
+        for (index, &stage) in hook.stages().iter().enumerate().take(until).skip(from.stage) {
             self.noted.place = Some((hook, stage));
             if !self.rules.of(family).has_part_in(stage) {
                 continue;
@@ -281,10 +339,13 @@ impl Engine {
                 Stage::Mangle => self.table(TableName::Mangle, hook, now, packet, way)?,
                 Stage::Filter => self.table(TableName::Filter, hook, now, packet, way)?,
                 Stage::DestinationNat | Stage::SourceNat => self.translate(hook, now, packet, way)?,
-                Stage::Helper => self.help(now, packet, way)?,
+                Stage::Helper => match self.help(now, packet, Place { hook, stage: index }, way)? {
+                    Walked::On(packet) => packet,
+                    Walked::Held(holder) => return Ok(Walked::Held(holder)),
+                },
                 Stage::Confirm => self.confirm(now, packet, way)?,
             };
         }
-        Ok(packet)
+        Ok(Walked::On(packet))
     }
 }

@@ -3,9 +3,13 @@
 use core::net::IpAddr;
 
 use crate::{
-    conntrack::{self, ConnId, Connection, Direction, State, Status, Template, Tracking, Tuple, calling},
+    conntrack::{
+        self, ConnId, Connection, Direction, State, Status, Template, Tracking, Tuple,
+        calling::{self, Called},
+    },
     ending::{DropReason, Dropped},
     engine::Engine,
+    held::{Held, Place, Walked},
     ip::{Fate, NextHop, fragment, icmp_error, reject},
     nat::{self, Manip},
     netfilter::{Copied, Hook, RejectWith, RuleId, TableName, Verdict, View},
@@ -307,11 +311,11 @@ impl Engine {
     }
 
     /// Shows the payload to the connection's helper, and moves sequence numbers that it has moved before.
-    pub(crate) fn help(&mut self, now: Instant, mut packet: Packet, way: Way) -> Result<Packet, Dropped> {
+    pub(crate) fn help(&mut self, now: Instant, mut packet: Packet, place: Place, way: Way) -> Result<Walked, Dropped> {
         let broadcast_prefix = packet.meta().owner.and_then(|_| self.broadcast_prefix(&packet, way));
-        let (conntrack, helpers) = (&mut self.conntrack, &mut self.helpers);
-        match calling::call(now, conntrack, helpers, &mut packet, broadcast_prefix, &mut self.around) {
-            Ok(()) => Ok(packet),
+        match calling::call(&mut self.desk(now), &mut packet, broadcast_prefix) {
+            Ok(Called::Done) => Ok(Walked::On(packet)),
+            Ok(Called::Waits) => self.wait_for_line(now, Held { packet, place, way }),
             Err(reason) => Err(packet.drop_for(reason)),
         }
     }

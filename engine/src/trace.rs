@@ -47,6 +47,9 @@ pub enum Step {
     Routed(DeviceId),
     /// Something a helper did, as a sentence.
     Helper(String),
+    /// A packet that was held goes on before the one at hand; it is written down in the one notation, and the next steps are its own
+    /// until a hook is entered or the one at hand is dropped.
+    Released(String),
     /// The packet's way ended.
     Dropped(DropReason),
 }

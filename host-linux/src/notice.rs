@@ -44,9 +44,10 @@ impl Notice {
 
 const fn helper_of(event: &HelperEvent) -> HelperId {
     match event {
-        HelperEvent::Failed { helper, .. } | HelperEvent::Refused { helper, .. } | HelperEvent::Quarantined(helper) => {
-            *helper
-        }
+        HelperEvent::Failed { helper, .. }
+        | HelperEvent::Refused { helper, .. }
+        | HelperEvent::GivenUp { helper, .. }
+        | HelperEvent::Quarantined(helper) => *helper,
     }
 }
 
@@ -59,6 +60,9 @@ impl fmt::Display for Notice {
                 match event {
                     HelperEvent::Failed { connection, failure, .. } => failed(f, connection, *failure),
                     HelperEvent::Refused { connection, refusal, .. } => refused(f, connection, *refusal),
+                    HelperEvent::GivenUp { connection, why, .. } => {
+                        write!(f, "waits no longer for a line: {} (connection {connection})", why.in_words())
+                    }
                     HelperEvent::Quarantined(_) => f.write_str("failed too often and is not called any more"),
                 }
             }

@@ -9,7 +9,7 @@ use super::{
     tuple::{Direction, Tuple},
 };
 use crate::{
-    nat::SequenceAdjustment,
+    nat::{SequenceAdjustment, sequence::Rewrites},
     netfilter::WalkId,
     time::Instant,
     timer::{Links, PLACE_NONE},
@@ -173,6 +173,10 @@ pub struct Extension {
     pub labels: u128,
     /// How rewriting has moved its sequence numbers, original and reply.
     pub adjustments: [SequenceAdjustment; 2],
+    /// What was written into its payload, original and reply; Linux remembers none of it.
+    pub rewrites: [Rewrites; 2],
+    /// How far a helper has read its stream, original and reply; [`Self::line_starts`] is what Linux remembers instead.
+    pub streams: Option<Box<[super::Stream; 2]>>,
 }
 
 /// What has happened to a connection: the bits of `IPS_*` (Linux v6.18:

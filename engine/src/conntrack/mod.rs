@@ -54,8 +54,8 @@ pub mod tuple;
 pub(crate) mod udplite;
 pub mod xml;
 
-pub use calling::{HelperEvent, LineStarts};
-pub use conn::{Changes, ConnId, Connection, Counter, ProtocolState, Status};
+pub use calling::{HelperEvent, LineStarts, Stream};
+pub use conn::{Changes, ConnId, Connection, Counter, Extension, ProtocolState, Status};
 pub use entry::{Entry, SctpEntry, TcpEntry, TcpSideEntry};
 pub use expect::{Expectation, ExpectationEntry, ExpectationId, Expectations, HelperId};
 pub use reasoning::{Invalid, Reasoning};

@@ -4,12 +4,12 @@
 //! in which connections are found or run out, since events come in it. Connections that have left the table but can
 //! still be read are taken as freed: the next packet would do so first.
 
-use alloc::{collections::BTreeMap, vec, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConnId, Conntrack, Direction, EventMask, LineStarts, Statistics, Status, Tuple,
+    ConnId, Conntrack, Direction, EventMask, LineStarts, Statistics, Status, Stream, Tuple,
     conn::{Changes, Connection, Counter, Extension, ProtocolState},
     entry::HelperNames,
     expect::{Expectations, HelperId, SavedExpectations},
@@ -25,7 +25,7 @@ use crate::{
         CONNECTIONS_BOUND, COUNT_MAX, EXPECTATIONS_BOUND, HELPER_CLASSES_MAX, HELPER_STATE_BYTES_MAX,
         SNAPSHOT_SPARE_SLOTS,
     },
-    nat::SequenceAdjustment,
+    nat::{SequenceAdjustment, sequence::Rewrites},
     snapshot::{Part, SnapshotError},
     time::Instant,
     timer::{Wheel, WheelRecord},
@@ -97,6 +97,8 @@ struct ExtensionRecord {
     master: Option<ConnId>,
     master_tuple: Option<Tuple>,
     adjustments: [SequenceAdjustment; 2],
+    rewrites: [Rewrites; 2],
+    streams: Option<[Stream; 2]>,
 }
 
 impl ConntrackRecord {
@@ -293,8 +295,18 @@ impl ConnectionRecord {
 
 impl ExtensionRecord {
     fn of(extension: &Extension) -> Self {
-        let Extension { events, labels, helper, helper_state, line_starts, master, master_tuple, adjustments } =
-            extension;
+        let Extension {
+            events,
+            labels,
+            helper,
+            helper_state,
+            line_starts,
+            master,
+            master_tuple,
+            adjustments,
+            rewrites,
+            streams,
+        } = extension;
         Self {
             events: *events,
             labels: *labels,
@@ -304,14 +316,28 @@ impl ExtensionRecord {
             master: *master,
             master_tuple: *master_tuple,
             adjustments: *adjustments,
+            rewrites: rewrites.clone(),
+            streams: streams.as_deref().cloned(),
         }
     }
 
     fn restore(self, known: &Known<'_>) -> Result<Extension, SnapshotError> {
-        let Self { events, labels, helper, helper_state, line_starts, master, master_tuple, adjustments } = self;
-        let is_known = helper.is_none_or(|helper| known.helper(helper).is_some());
-        Part::Connection.check(is_known && helper_state.len() <= usize::from(HELPER_STATE_BYTES_MAX))?;
-        Ok(Extension { events, labels, helper, helper_state, line_starts, master, master_tuple, adjustments })
+        let is_known = self.helper.is_none_or(|helper| known.helper(helper).is_some());
+        Part::Connection.check(is_known && self.helper_state.len() <= usize::from(HELPER_STATE_BYTES_MAX))?;
+        let streams_are_right = self.streams.iter().flatten().all(Stream::is_right);
+        Part::Connection.check(streams_are_right && self.rewrites.iter().all(Rewrites::is_right))?;
+        Ok(Extension {
+            events: self.events,
+            labels: self.labels,
+            helper: self.helper,
+            helper_state: self.helper_state,
+            line_starts: self.line_starts,
+            master: self.master,
+            master_tuple: self.master_tuple,
+            adjustments: self.adjustments,
+            rewrites: self.rewrites,
+            streams: self.streams.map(Box::new),
+        })
     }
 }
 

@@ -7,12 +7,18 @@ use super::{Manip, NatRange, binding, fixture, rewrite};
 use crate::{
     conntrack::{
         Address, ConnId, Connection, Conntrack, Direction, Expectation, State, Template, Tracking,
-        calling::{self, Helpers},
+        calling::{
+            self, Called, Desk, Helpers,
+            stream::{self, Passing, Waiting},
+        },
     },
     ending::DropReason,
     event::{Event, Subscription},
+    held::{Held, Place},
+    netfilter::Hook,
     offload,
     packet::Packet,
+    path::Way,
     surroundings::Surroundings,
     time::Instant,
     trace::TraceLevel,
@@ -22,6 +28,7 @@ use crate::{
 pub(crate) struct Lab {
     pub(crate) conntrack: Conntrack,
     pub(crate) helpers: Helpers,
+    pub(crate) waiting: Waiting,
     pub(crate) around: Surroundings,
     pub(crate) now: Instant,
     /// What every new connection's source becomes.
@@ -38,6 +45,7 @@ impl Lab {
         Self {
             conntrack: Conntrack::new(1),
             helpers: Helpers::default(),
+            waiting: Waiting::default(),
             around,
             now: Instant::from_secs(1000),
             source: only(GATEWAY),
@@ -57,12 +65,70 @@ impl Lab {
     }
 
     /// Takes a packet all the way: tracked, translated, read by its helper, confirmed.
-    pub(crate) fn pass(&mut self, mut packet: Packet) -> Result<Packet, DropReason> {
-        let expectation = self.track(&mut packet);
+    ///
+    /// # Panics
+    /// When it waits, or others go on with it.
+    pub(crate) fn pass(&mut self, packet: Packet) -> Result<Packet, DropReason> {
+        let mut passed = self.pass_on(packet);
+        assert_eq!(passed.len(), 1, "it goes on, and alone");
+        passed.remove(0)
+    }
+
+    /// The same; all that goes on now, in order.
+    pub(crate) fn pass_on(&mut self, mut packet: Packet) -> Vec<Result<Packet, DropReason>> {
+        match self.until_helper(&mut packet) {
+            Ok(()) => {}
+            Err(reason) => return Vec::from([Err(reason)]),
+        }
+        let mut desk = Desk {
+            now: self.now,
+            conntrack: &mut self.conntrack,
+            helpers: &mut self.helpers,
+            around: &mut self.around,
+        };
+        let passing = match calling::call(&mut desk, &mut packet, None) {
+            Ok(Called::Done) => return Vec::from([self.confirm(packet)]),
+            Ok(Called::Waits) => {
+                stream::wait(&mut desk, &mut self.waiting, Held { packet, place: PLACE, way: Way::default() })
+            }
+            Err(reason) => return Vec::from([Err(reason)]),
+        };
+        self.finish(passing)
+    }
+
+    /// What goes on because its time is over.
+    pub(crate) fn let_overdue_go(&mut self) -> Vec<Result<Packet, DropReason>> {
+        let mut desk = Desk {
+            now: self.now,
+            conntrack: &mut self.conntrack,
+            helpers: &mut self.helpers,
+            around: &mut self.around,
+        };
+        let passing = stream::flush_overdue(&mut desk, &mut self.waiting);
+        self.finish(passing)
+    }
+
+    fn finish(&mut self, passing: Vec<Passing>) -> Vec<Result<Packet, DropReason>> {
+        let finish = |passed: Passing| {
+            let Passing { held: Held { mut packet, .. }, dropped, .. } = passed;
+            let (now, conntrack, helpers, around) =
+                (self.now, &mut self.conntrack, &mut self.helpers, &mut self.around);
+            dropped.map_or_else(|| calling::adjust(&Desk { now, conntrack, helpers, around }, &mut packet), Err)?;
+            self.confirm(packet)
+        };
+        passing.into_iter().map(finish).collect()
+    }
+
+    fn confirm(&mut self, packet: Packet) -> Result<Packet, DropReason> {
+        self.conntrack.confirm(self.now, &packet, &mut self.around).map(|()| packet)
+    }
+
+    fn until_helper(&mut self, packet: &mut Packet) -> Result<(), DropReason> {
+        let expectation = self.track(packet);
         let now = self.now;
         if let Tracking::Tracked { connection: id, state, direction } = packet.meta().tracking {
             let range = self.source;
-            let (conntrack, helpers, around) = self.parts();
+            let (conntrack, _, around) = self.parts();
             if let Some(expectation) = expectation {
                 binding::follow_master(now, conntrack, id, &expectation, around);
             }
@@ -75,12 +141,10 @@ impl Lab {
                     }
                 }
                 let connection = conntrack.connection(id).expect("it is tracked");
-                rewrite(connection, direction, manip, &mut packet)?;
+                rewrite(connection, direction, manip, packet)?;
             }
-            calling::call(now, conntrack, helpers, &mut packet, None, around)?;
-            conntrack.confirm(now, &packet, around)?;
         }
-        Ok(packet)
+        Ok(())
     }
 
     /// What is known of a packet's connection.
@@ -151,6 +215,9 @@ pub(crate) fn state_of(packet: &Packet) -> Option<State> {
 pub(crate) fn only(address: [u8; 4]) -> NatRange {
     NatRange { addresses: Some((Address::v4(address), Address::v4(address))), ..NatRange::default() }
 }
+
+/// Where helpers are asked.
+const PLACE: Place = Place { hook: Hook::Postrouting, stage: 2 };
 
 pub(crate) const CLIENT: [u8; 4] = [10, 0, 0, 5];
 pub(crate) const SERVER: [u8; 4] = [198, 51, 100, 21];

@@ -44,22 +44,7 @@ impl Hook {
             Self::Postrouting => &[Stage::Mangle, Stage::SourceNat, Stage::Helper, Stage::Confirm],
         }
     }
-
-    /// The stages of PREROUTING up to connection tracking.
-    #[must_use]
-    pub const fn until_tracked() -> &'static [Stage] {
-        Self::Prerouting.stages().split_at(STAGES_UNTIL_TRACKED).0
-    }
-
-    /// The stages of PREROUTING that come after connection tracking.
-    #[must_use]
-    pub const fn since_tracked() -> &'static [Stage] {
-        Self::Prerouting.stages().split_at(STAGES_UNTIL_TRACKED).1
-    }
 }
-
-const STAGES_UNTIL_TRACKED: usize = 2;
-const _: () = assert!(matches!(Hook::until_tracked(), [.., Stage::Conntrack]));
 
 /// Somebody who is called at a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Parts of a packet's payload as packets of their own, without moving bytes.
 
-use super::{IpMut, Packet, Pool};
+use super::{Gso, IpMut, Packet, Pool};
 use crate::wire::Ipv6Header;
 
 impl Packet {
@@ -38,6 +38,17 @@ impl Packet {
         let mut part = Self(block);
         part.mend_lengths();
         part
+    }
+
+    /// Says of how many segments a super-packet consists whose payload has become shorter; of one, it is none.
+    pub(crate) fn mend_gso(&mut self) {
+        let len = self.payload_len();
+        self.0.meta.gso = match self.0.meta.gso {
+            Some(gso) if len > usize::from(gso.size) => {
+                Some(Gso { segments: len.div_ceil(usize::from(gso.size)).try_into().unwrap_or(u16::MAX), ..gso })
+            }
+            Some(_) | None => None,
+        };
     }
 
     /// Writes the length of the packet into IP's and UDP's headers, and mends IPv4's checksum.

@@ -11,8 +11,8 @@
 //! - the keys of the hashes, the generator, credit for ICMP errors, counters, subscriptions, the latest time;
 //! - names and hashes of helpers, but not their code: whoever restores brings the helpers.
 //!
-//! It does not hold packets: neither those that wait for [`Engine::poll_transmit`], for a neighbour's address or for other
-//! fragments, nor events and endings that nobody has fetched. Drain the queues first; [`Engine::waiting_packets`] counts the rest, which
+//! It does not hold packets: neither those that wait for [`Engine::poll_transmit`], for a neighbour's address, for other
+//! fragments or for the rest of a helper's line, nor events and endings that nobody has fetched. Drain the queues first; [`Engine::waiting_packets`] counts the rest, which
 //! is lost as if a link had lost it.
 //!
 //! Records are made for the snapshot and taken apart field by field when it is written, so that the compiler asks whoever
@@ -49,7 +49,7 @@ use crate::{
 };
 
 /// The version of snapshots that are written, and the only one that is read.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// What a snapshot does not hold and an engine needs.
 pub struct Restoring {
@@ -152,10 +152,14 @@ impl Engine {
         Ok(())
     }
 
-    /// How many packets wait inside, for [`Self::poll_transmit`], for a neighbour's address or for other fragments: a
-    /// snapshot does not hold them.
+    /// How many packets wait inside, for [`Self::poll_transmit`], for a neighbour's address, for other fragments or for the rest
+    /// of a line: a snapshot does not hold them.
     #[must_use]
     pub fn waiting_packets(&self) -> usize {
-        self.transmits.len() + self.looped.len() + self.neighbours.waiting() + self.defrag.waiting()
+        self.transmits.len()
+            + self.looped.len()
+            + self.neighbours.waiting()
+            + self.defrag.waiting()
+            + self.waiting.len()
     }
 }

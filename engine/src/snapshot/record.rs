@@ -75,6 +75,8 @@ impl EngineRecord {
             looped_budget: _,
             copies: _,
             defrag: _,
+            waiting: _,
+            following: _,
             // Of the packet that was handled last.
             noted: _,
             // Room that is used again.

@@ -33,6 +33,7 @@ use towpath_engine::{
     netfilter::{Loading, RuleSet, Source},
     packet::Sketch,
     random::Draw,
+    snapshot::Restoring,
     wire::MacAddr,
 };
 
@@ -213,6 +214,17 @@ impl Lab {
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         self.player.engine()
+    }
+
+    /// Another gateway takes over, from a snapshot of this one.
+    ///
+    /// # Panics
+    /// When the snapshot is refused.
+    #[track_caller]
+    pub fn fail_over(&mut self) -> &mut Self {
+        let restoring = Restoring { helpers: towpath_helpers_native::all(), ..Restoring::default() };
+        self.player.fail_over(restoring).unwrap_or_else(|error| panic!("{error}"));
+        self
     }
 
     /// Plays. A second play goes on where the first has ended; its times count from there.

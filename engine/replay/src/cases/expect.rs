@@ -8,7 +8,7 @@ use super::{Expect, Failure, Out, Wanted};
 use crate::{
     config::Located,
     play::{Beside, Shown, told},
-    record::{Decision, Record, bytes_out, direction_word},
+    record::{Decision, Record, Verdict, bytes_out, direction_word},
 };
 
 impl Expect {
@@ -151,6 +151,7 @@ impl Wanted {
             Self::Dropped => is_dropped && !is_rejected,
             Self::Rejected => is_rejected,
             Self::Blocked => is_dropped,
+            Self::Held => matches!(verdict, Verdict::HeldFragment | Verdict::HeldLine),
             Self::Exactly(wanted) => verdict == wanted,
         }
     }
@@ -160,6 +161,7 @@ impl Wanted {
             Self::Dropped => "dropped",
             Self::Rejected => "rejected",
             Self::Blocked => "blocked",
+            Self::Held => "held",
             Self::Exactly(verdict) => verdict.word(),
         }
     }

@@ -208,7 +208,7 @@ impl Word for Wanted {
         match text {
             "forwarded" => Some(Self::Exactly(Verdict::Forwarded)),
             "delivered" => Some(Self::Exactly(Verdict::LocalIn)),
-            "held" => Some(Self::Exactly(Verdict::HeldFragment)),
+            "held" => Some(Self::Held),
             "dropped" => Some(Self::Dropped),
             "rejected" => Some(Self::Rejected),
             "blocked" => Some(Self::Blocked),

@@ -160,6 +160,8 @@ pub(crate) enum Wanted {
     Rejected,
     /// Either.
     Blocked,
+    /// Kept, for other fragments or for the rest of a line.
+    Held,
     /// A word of records.
     Exactly(Verdict),
 }

@@ -3,8 +3,11 @@
 use core::fmt;
 
 use towpath_engine::{
-    Command, CommandError, DeviceId, Ending, Engine, Event, Instant, Reply, Subscription, Transmit, packet::Sketch,
-    trace::Step, wire::MacAddr,
+    Command, CommandError, DeviceId, Ending, Engine, Event, Instant, Reply, Subscription, Transmit,
+    packet::Sketch,
+    snapshot::{Restoring, SnapshotError},
+    trace::Step,
+    wire::MacAddr,
 };
 
 use super::{
@@ -104,6 +107,15 @@ impl Player {
     /// When the gateway refuses it.
     pub fn command(&mut self, command: Command) -> Result<Reply, CommandError> {
         self.engine.handle_command(self.now, command)
+    }
+
+    /// Goes on with an engine that was restored from a snapshot of this one, as another gateway does that takes over.
+    ///
+    /// # Errors
+    /// As for [`Engine::restore`].
+    pub fn fail_over(&mut self, restoring: Restoring) -> Result<(), SnapshotError> {
+        self.engine = Engine::restore(&self.engine.save(), restoring)?;
+        Ok(())
     }
 
     /// Plays a script whose times count from now, and tells `each` what became of each packet. Another play goes on where

@@ -88,6 +88,11 @@ pub enum Step<'r> {
         /// What.
         text: &'r str,
     },
+    /// A packet that was held goes on before this one.
+    Released {
+        /// It.
+        pkt: &'r str,
+    },
     /// The packet's way ended.
     Dropped {
         /// The drop reason.
@@ -156,6 +161,7 @@ impl<'r> Step<'r> {
                 Self::Routed { dev: engine.devices().find(*device).map(|device| device.name.as_str()) }
             }
             trace::Step::Helper(text) => Self::Helper { text },
+            trace::Step::Released(packet) => Self::Released { pkt: packet },
             trace::Step::Dropped(reason) => Self::Dropped { reason: reason.name(), meaning: reason.meaning() },
         }
     }
@@ -183,6 +189,7 @@ impl<'r> Step<'r> {
             Self::Local => "  routed     to this host".to_owned(),
             Self::Routed { dev } => format!("  routed     out by {}", dev.unwrap_or("?")),
             Self::Helper { text } => format!("  helper     {text}"),
+            Self::Released { pkt } => format!("  goes on    before it, what was held: {pkt}"),
             Self::Dropped { reason, meaning } => {
                 format!("  {}    {reason}: {meaning}", colour.paint(Tint::Bad, "dropped"))
             }
@@ -213,6 +220,9 @@ pub(crate) fn helper_event(event: &HelperEvent) -> (HelperId, String) {
         HelperEvent::Refused { helper, connection, refusal } => {
             let what = refusal.in_words(connection.family);
             (*helper, format!("may not {what}, as it wished while it read {connection}"))
+        }
+        HelperEvent::GivenUp { helper, connection, why } => {
+            (*helper, format!("waits no longer for a line of {connection}: {}", why.in_words()))
         }
         HelperEvent::Quarantined(helper) => (*helper, "failed too often and is not called any more".to_owned()),
     }

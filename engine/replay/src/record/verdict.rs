@@ -30,6 +30,8 @@ pub enum Verdict {
     DroppedConntrack,
     /// It is a fragment, and is kept or thrown away by reassembly.
     HeldFragment,
+    /// It ends inside a line that a helper has to see whole, and waits for the rest.
+    HeldLine,
     /// Its bytes went on in a later packet, which has completed what it was a part of.
     Joined,
     /// It did not reach the first hook: no IPv4, damaged, or not for this station.
@@ -40,7 +42,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Forwarded,
         Self::LocalIn,
         Self::DroppedBeforeForward,
@@ -50,6 +52,7 @@ impl Verdict {
         Self::DroppedLate,
         Self::DroppedConntrack,
         Self::HeldFragment,
+        Self::HeldLine,
         Self::Joined,
         Self::NoHook,
         Self::NotInjected,
@@ -63,6 +66,7 @@ impl Verdict {
             (Outcome::Ended(End::Delivered), _)
             | (Outcome::Dropped(DropReason::NoSocket | DropReason::TransportChecksum), _) => Self::LocalIn,
             (Outcome::Ended(End::Held(Holder::Defrag)), _) => Self::HeldFragment,
+            (Outcome::Ended(End::Held(Holder::Helper)), _) => Self::HeldLine,
             (Outcome::Dropped(reason), None) if reason.is_of_fragment() => Self::HeldFragment,
             (Outcome::Ended(End::Joined), _) => Self::Joined,
             (Outcome::Ended(End::Consumed), _) => Self::NoHook,
@@ -82,14 +86,14 @@ impl Verdict {
     /// Whether the packet found its place: it left, was for the gateway, or is kept to be put together.
     #[must_use]
     pub const fn is_pass(self) -> bool {
-        matches!(self, Self::Forwarded | Self::LocalIn | Self::HeldFragment | Self::Joined)
+        matches!(self, Self::Forwarded | Self::LocalIn | Self::HeldFragment | Self::HeldLine | Self::Joined)
     }
 
     /// What it means to people.
     pub(crate) const fn tint(self) -> Tint {
         match self {
             Self::Forwarded | Self::LocalIn => Tint::Good,
-            Self::HeldFragment | Self::Joined | Self::NoHook | Self::NotInjected => Tint::Quiet,
+            Self::HeldFragment | Self::HeldLine | Self::Joined | Self::NoHook | Self::NotInjected => Tint::Quiet,
             Self::DroppedBeforeForward
             | Self::DroppedForward
             | Self::DroppedInput
@@ -112,6 +116,7 @@ impl Verdict {
             Self::DroppedLate => "DROPPED_LATE",
             Self::DroppedConntrack => "DROPPED_CONNTRACK",
             Self::HeldFragment => "HELD_FRAGMENT",
+            Self::HeldLine => "HELD_LINE",
             Self::Joined => "JOINED",
             Self::NoHook => "NO_HOOK",
             Self::NotInjected => "NOT_INJECTED",

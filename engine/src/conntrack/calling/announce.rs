@@ -20,6 +20,7 @@ use crate::{
     packet::Packet,
     random::Draw,
     time::Instant,
+    wire::SeqNum,
 };
 
 /// Lets what the wishes announce be expected, and under NAT finds the words for what the opener is to see. Either all
@@ -73,6 +74,10 @@ fn fulfil(call: &mut Call<'_>, state: &[u8], wish: &Wish, offset: usize) -> Resu
     if call.loaded.manifest.rewrite_bytes_max == 0 {
         return Err(Unfulfilled::Refused(Refusal::Rewriting));
     }
+    let start = offset + site.offset as usize;
+    if start < call.sent {
+        return Err(Unfulfilled::Refused(Refusal::Sent));
+    }
     let (id, port) = expect_at_some_port(call, draft)?;
     // Linux takes port 0 for "none is free", but by then it is expected.
     if port == 0 {
@@ -88,7 +93,6 @@ fn fulfil(call: &mut Call<'_>, state: &[u8], wish: &Wish, offset: usize) -> Resu
         let refusal = if grown > 0 { Refusal::RewriteSize(bytes) } else { Refusal::RewriteLoss(bytes) };
         return Err(Unfulfilled::Refused(refusal));
     }
-    let start = offset + site.offset as usize;
     call.granted.texts.push(Text { range: start..start + site.length as usize, bytes });
     Ok(())
 }
@@ -163,6 +167,21 @@ pub(super) fn write(call: &mut Call<'_>, packet: &mut Packet) -> Result<bool, Dr
         sequence::book(connection, call.direction, seq, grown);
     }
     Ok(!texts.is_empty())
+}
+
+/// Remembers what was granted, which is in the stream's order, and books by how many bytes the stream has grown; `base` is the number
+/// of the first byte of all that was shown.
+pub(super) fn remember(call: &mut Call<'_>, base: SeqNum) {
+    let texts = core::mem::take(&mut call.granted.texts);
+    let Some(connection) = call.conntrack.connection_mut(call.id) else { return };
+    for Text { range, bytes } in texts {
+        let (at, len) = (base + range.start as u32, range.len() as u32);
+        let grown = (bytes.len() as i64 - i64::from(len)) as i32;
+        let extension = connection.extension_mut();
+        let moved = extension.adjustments[call.direction.index()].after;
+        extension.rewrites[call.direction.index()].push(at, len, bytes, moved);
+        sequence::book(connection, call.direction, at, grown);
+    }
 }
 
 /// Linux: `max_attempts` in `nf_nat_exp_find_port()`.

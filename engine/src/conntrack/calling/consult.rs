@@ -4,11 +4,11 @@ use alloc::{format, string::ToString, vec::Vec};
 use core::ops::Range;
 
 use super::{
-    HelperEvent, LineStarts, Refusal,
+    GivenUp, HelperEvent, LineStarts, Refusal,
     announce::{self, Text},
     lines,
     registry::Loaded,
-    wish, with_payload,
+    wish,
 };
 use crate::{
     conntrack::{
@@ -20,7 +20,6 @@ use crate::{
     ending::DropReason,
     event::Event,
     limits::HELPER_WISHES_MAX,
-    packet::Packet,
     surroundings::Surroundings,
     time::Instant,
     trace::Step,
@@ -41,6 +40,8 @@ pub(super) struct Call<'a> {
     pub(super) around: &'a mut Surroundings,
     /// What has come of the packet's payloads so far.
     pub(super) granted: Granted,
+    /// How many bytes of what is shown have gone on before and cannot change.
+    pub(super) sent: usize,
 }
 
 /// What helpers' wishes have led to, until the packet is written.
@@ -64,23 +65,36 @@ pub(super) enum Unfulfilled {
 }
 
 impl Call<'_> {
-    /// Shows a part of the payload and does what the answer asks for, but for the writing.
-    pub(super) fn consult(&mut self, packet: &Packet, shown: Range<usize>) -> Result<(), DropReason> {
+    /// Shows a part of a payload, which begins at `offset` of all that is shown of it, and does what the answer asks for, but for the
+    /// writing.
+    pub(super) fn consult(&mut self, shown: &[u8], offset: usize) -> Result<(), DropReason> {
         let Some(connection) = self.conntrack.connection(self.id) else { return Ok(()) };
         let most = usize::from(self.loaded.manifest.state_bytes_max);
         // A helper that was replaced may have left more than its successor takes.
         let state = connection.extension.as_ref().map_or(&[][..], |extension| &extension.helper_state);
         let state = if state.len() <= most { Vec::from(state) } else { Vec::new() };
         self.loaded.calls += 1;
-        let told = self.told;
-        let answer = with_payload(packet, |payload| {
-            self.loaded.helper.inspect(&told, &state, payload.get(shown.clone()).unwrap_or_default())
-        });
-        let fulfilled = match answer {
-            Ok(inspection) => self.fulfil(inspection, state, shown),
+        let fulfilled = match self.loaded.helper.inspect(&self.told, &state, shown) {
+            Ok(inspection) => self.fulfil(inspection, state, offset..offset + shown.len()),
             Err(failure) => Err(Unfulfilled::Failed(failure)),
         };
         fulfilled.or_else(|unfulfilled| self.answer_for(unfulfilled))
+    }
+
+    /// Takes back what the packet's payloads were granted.
+    pub(super) fn withdraw(&mut self) {
+        announce::withdraw(self, 0);
+        self.granted.texts.clear();
+    }
+
+    /// Tells that segments go on although their line is not whole.
+    pub(super) fn give_up(&mut self, why: GivenUp) {
+        self.loaded.given_up += 1;
+        let helper = self.helper;
+        self.note(|| format!("waits no longer: {}", why.in_words()));
+        if let Some(connection) = self.conntrack.connection(self.id).map(|connection| connection.original) {
+            self.tell(HelperEvent::GivenUp { helper, connection, why });
+        }
     }
 
     fn fulfil(&mut self, inspection: Inspection, state: Vec<u8>, shown: Range<usize>) -> Result<(), Unfulfilled> {
@@ -152,7 +166,11 @@ impl Call<'_> {
     fn is_helpers_fault(&self, refusal: Refusal) -> bool {
         let declared = self.loaded.helper.declared().rewrite_bytes_max;
         match refusal {
-            Refusal::ThirdParty(_) | Refusal::ServicePort(_) | Refusal::Port(_) | Refusal::RewriteLoss(_) => false,
+            Refusal::ThirdParty(_)
+            | Refusal::ServicePort(_)
+            | Refusal::Port(_)
+            | Refusal::RewriteLoss(_)
+            | Refusal::Sent => false,
             Refusal::Protocol | Refusal::Direction | Refusal::Opener | Refusal::Permanent => true,
             Refusal::Rewriting => declared == 0,
             Refusal::RewriteSize(bytes) => bytes > u32::from(declared),

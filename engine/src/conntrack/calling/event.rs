@@ -29,6 +29,39 @@ pub enum HelperEvent {
     },
     /// It failed too often and is not called any more.
     Quarantined(HelperId),
+    /// Segments have waited in vain for the rest of a line, and go on as they are.
+    GivenUp {
+        /// Which helper.
+        helper: HelperId,
+        /// The original tuple of the connection whose segments they are.
+        connection: Tuple,
+        /// Why.
+        why: GivenUp,
+    },
+}
+
+/// Why segments wait no longer for the rest of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GivenUp {
+    /// They have waited for [`LINE_HELD_TIME`](crate::limits::LINE_HELD_TIME).
+    Time,
+    /// They are more than [`LINE_BYTES_HELD_MAX`](crate::limits::LINE_BYTES_HELD_MAX) bytes, or than
+    /// [`LINE_SEGMENTS_HELD_MAX`](crate::limits::LINE_SEGMENTS_HELD_MAX).
+    Length,
+    /// All that wait hold [`LINES_HELD_BYTES_MAX`](crate::limits::LINES_HELD_BYTES_MAX).
+    Memory,
+}
+
+impl GivenUp {
+    /// It as a sentence without its end.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Time => "the rest of the line has not come in time",
+            Self::Length => "the line is too long",
+            Self::Memory => "too much waits on other connections",
+        }
+    }
 }
 
 /// What a wish is refused for.
@@ -54,6 +87,8 @@ pub enum Refusal {
     RewriteSize(u32),
     /// It makes a payload shorter by this many bytes, more than the manifest allows: what stands there is that long.
     RewriteLoss(u32),
+    /// It names an endpoint in bytes that have gone on before the rest of their line came.
+    Sent,
 }
 
 impl Refusal {
@@ -72,6 +107,7 @@ impl Refusal {
             Self::Rewriting => "rewrite a payload".into(),
             Self::RewriteSize(bytes) => format!("make a payload longer by {bytes} bytes"),
             Self::RewriteLoss(bytes) => format!("make a payload shorter by {bytes} bytes"),
+            Self::Sent => "rewrite what was sent already".into(),
         }
     }
 
@@ -79,6 +115,6 @@ impl Refusal {
     /// as Linux lets go what names a third party, and the helper has not failed.
     #[must_use]
     pub const fn is_of_payload(self) -> bool {
-        matches!(self, Self::ThirdParty(_) | Self::ServicePort(_) | Self::Port(_))
+        matches!(self, Self::ThirdParty(_) | Self::ServicePort(_) | Self::Port(_) | Self::Sent)
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!  packet at the end of POSTROUTING or INPUT
-//!    │  a helper is attached, and TCP has been answered
+//!    │  a helper is attached, and TCP has been answered; of a stream of lines, the line is whole (`stream`)
 //!    ▼
-//!  line starts here? trigger? ──no──────────────────────────────────────────────┐
+//!  trigger? ──no────────────────────────────────────────────────────────────────┐
 //!    │ yes                                                                      │
 //!    ▼                                                                          ▼
 //!  inspect ─► verdict ─► wishes: manifest ─► expectation ─► render ─► splice ─► adjust sequence numbers ─► confirm
@@ -13,7 +13,8 @@
 //! | file | what |
 //! |---|---|
 //! | [`registry`] | the helpers that are loaded |
-//! | `lines`, `trigger` | whether a payload is shown |
+//! | `stream`, `trigger` | whether a payload is shown |
+//! | `lines` | the same as Linux sees it |
 //! | `consult` | one payload shown, and what a failure costs |
 //! | `wish` | a wish held against the manifest, and what it means in the opener's eyes |
 //! | `announce` | the expectation, the port it gets under NAT, the payload that names it |
@@ -25,24 +26,24 @@ pub mod event;
 pub mod lines;
 pub mod registry;
 mod snapshot;
+pub(crate) mod stream;
 mod trigger;
 mod wish;
 
 #[cfg(test)]
 mod tests;
 
-pub use event::{HelperEvent, Refusal};
+pub use event::{GivenUp, HelperEvent, Refusal};
 pub use lines::LineStarts;
 pub use registry::{HelperStatus, Helpers, LoadError, ManifestFlaw};
 pub(crate) use snapshot::{HelpersRecord, Offer};
-
-use alloc::vec::Vec;
+pub use stream::Stream;
 
 use consult::{Call, Granted};
-use registry::Loaded;
+use stream::Arrived;
 
 use super::{
-    Connection, Conntrack, Direction, State, Status, Tracking,
+    ConnId, Connection, Conntrack, Direction, State, Tracking,
     helper::{Framing, HelperMode},
 };
 use crate::{
@@ -52,8 +53,39 @@ use crate::{
     packet::{Packet, Transport},
     surroundings::Surroundings,
     time::Instant,
-    wire::{SeqNum, TcpFlags},
+    wire::SeqNum,
 };
+
+/// What helpers are called from: connections, helpers, and what every room is lent.
+pub(crate) struct Desk<'a> {
+    pub(crate) now: Instant,
+    pub(crate) conntrack: &'a mut Conntrack,
+    pub(crate) helpers: &'a mut Helpers,
+    pub(crate) around: &'a mut Surroundings,
+}
+
+impl Desk<'_> {
+    /// A call of a connection's helper, if it has one that may be called.
+    fn call(&mut self, id: ConnId, direction: Direction, broadcast_prefix: Option<u8>) -> Option<Call<'_>> {
+        let connection = self.conntrack.connection(id)?;
+        let helper = connection.helper()?;
+        let mode = self.helpers.mode;
+        let loaded = self.helpers.callable(helper)?;
+        let told = consult::told(connection, direction, broadcast_prefix);
+        let (now, conntrack, around) = (self.now, &mut *self.conntrack, &mut *self.around);
+        let granted = Granted::default();
+        Some(Call { now, id, helper, direction, told, conntrack, loaded, mode, around, granted, sent: 0 })
+    }
+}
+
+/// How a call has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Called {
+    /// The packet goes on.
+    Done,
+    /// It has to wait, or others go on before it: [`stream::wait`] says which.
+    Waits,
+}
 
 /// Shows a packet's payload to the helper of its connection, and moves its sequence numbers as earlier rewriting asks.
 /// `broadcast_prefix` is what [`HelperContext::broadcast_prefix`](super::helper::HelperContext::broadcast_prefix) says.
@@ -67,51 +99,67 @@ use crate::{
 /// rewritten ([`DropReason::RewriteTooLong`], [`DropReason::NatUntranslatable`]).
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_proto.c`, `nf_confirm()`.
-pub fn call(
-    now: Instant,
-    conntrack: &mut Conntrack,
-    helpers: &mut Helpers,
+pub(crate) fn call(
+    desk: &mut Desk<'_>,
     packet: &mut Packet,
     broadcast_prefix: Option<u8>,
-    around: &mut Surroundings,
-) -> Result<(), DropReason> {
-    let Tracking::Tracked { connection: id, state, direction } = packet.meta().tracking else { return Ok(()) };
-    let Some(connection) = conntrack.connection(id) else { return Ok(()) };
-    let Some(extension) = &connection.extension else { return Ok(()) };
-    if matches!(packet.transport(), Transport::Icmp | Transport::Icmpv6) {
-        return Ok(());
+) -> Result<Called, DropReason> {
+    let Tracking::Tracked { connection: id, state, direction } = packet.meta().tracking else {
+        return Ok(Called::Done);
+    };
+    let Some(connection) = desk.conntrack.connection(id) else { return Ok(Called::Done) };
+    if connection.extension.is_none() || matches!(packet.transport(), Transport::Icmp | Transport::Icmpv6) {
+        return Ok(Called::Done);
     }
-    // The segment that is rewritten now keeps its number: only what was booked before counts.
-    let moves = connection.status.contains(Status::SEQ_ADJUST);
-    let mode = helpers.mode;
-    let mut has_written = false;
-    if let Some(helper) = extension.helper
-        && let Some(loaded) = helpers.callable(helper)
-    {
-        let told = consult::told(connection, direction, broadcast_prefix);
-        let granted = Granted::default();
-        let mut call = Call { now, id, helper, direction, told, conntrack, loaded, mode, around, granted };
-        if is_readable(packet, state) {
-            let written = show(&mut call, packet).and_then(|()| announce::write(&mut call, packet));
-            has_written = written.inspect_err(|_| announce::withdraw(&mut call, 0))?;
-        } else {
-            note_beginning(&mut call, packet);
-        }
+    let is_read = connection.helper().is_some_and(|helper| desk.helpers.callable(helper).is_some());
+    if stream::finds_waiting(connection, packet, is_read) {
+        return Ok(Called::Waits);
     }
-    if let (Some(connection), true) = (conntrack.connection(id), moves) {
-        sequence::adjust(connection, direction, packet)?;
-    }
+    let arrived = match desk.call(id, direction, broadcast_prefix) {
+        Some(mut call) => hear(&mut call, packet, state)?,
+        None => stream::pass_unread(desk.conntrack, id, direction, packet)?,
+    };
+    let Arrived::On(has_written) = arrived else { return Ok(Called::Waits) };
+    adjust(desk, packet)?;
     // Of a payload that the capture has cut, nobody can say what its checksum should be.
     if has_written && packet.meta().cut_bytes == 0 {
-        offload::checksum::fill(packet, &around.routines);
+        offload::checksum::fill(packet, &desk.around.routines);
     }
-    Ok(())
+    Ok(Called::Done)
+}
+
+/// Moves a packet's sequence numbers as rewriting asks: the segment that was rewritten just now keeps its own.
+///
+/// # Errors
+/// [`DropReason::NatUntranslatable`].
+pub(crate) fn adjust(desk: &Desk<'_>, packet: &mut Packet) -> Result<(), DropReason> {
+    let Tracking::Tracked { connection: id, direction, .. } = packet.meta().tracking else { return Ok(()) };
+    match desk.conntrack.connection(id) {
+        Some(connection) if sequence::moves(connection) => sequence::adjust(connection, direction, packet),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Shows a payload in the way in which its helper reads.
+fn hear(call: &mut Call<'_>, packet: &mut Packet, state: State) -> Result<Arrived, DropReason> {
+    let is_stream = packet.tcp().is_some() && call.loaded.manifest.framing != Framing::Packet;
+    if is_stream && call.mode != HelperMode::Kernel {
+        return stream::arrive(call, packet, state == State::Established);
+    }
+    if is_stream {
+        stream::pass_unread(call.conntrack, call.id, call.direction, packet)?;
+    }
+    if !is_readable(packet, state) {
+        return Ok(Arrived::On(false));
+    }
+    let written = show(call, packet).and_then(|()| announce::write(call, packet));
+    written.inspect_err(|_| call.withdraw()).map(Arrived::On)
 }
 
 /// Whether [`call`] may do anything with packets of a connection.
 #[must_use]
 pub(crate) fn concerns(connection: &Connection) -> bool {
-    connection.helper().is_some() || connection.status.contains(Status::SEQ_ADJUST)
+    connection.helper().is_some() || sequence::moves(connection)
 }
 
 /// Whether helpers read such packets: those with a payload, of TCP not before it was answered.
@@ -127,55 +175,18 @@ fn is_readable(packet: &Packet, state: State) -> bool {
     readable && packet.payload_len() > 0
 }
 
-/// A line starts right behind a SYN. Linux does not look at it, and misses a connection's first line.
-fn note_beginning(call: &mut Call<'_>, packet: &Packet) {
-    let reads_lines = call.loaded.manifest.framing != Framing::Packet && call.mode != HelperMode::Kernel;
-    let syn = packet.tcp().filter(|tcp| tcp.flags.contains(TcpFlags::SYN)).map(|tcp| tcp.seq());
-    if let (true, Some(syn)) = (reads_lines, syn) {
-        call.note_line(syn + 1);
-    }
-}
-
-/// Shows a payload, if it is one that the helper wants to see.
+/// Shows a payload as it is, or as Linux would.
 fn show(call: &mut Call<'_>, packet: &Packet) -> Result<(), DropReason> {
-    let seq = packet.tcp().map(|tcp| tcp.seq());
-    let is_kernel = call.mode == HelperMode::Kernel;
-    match (call.loaded.manifest.framing, seq) {
-        (Framing::Lines, Some(seq)) if is_kernel => show_segment(call, packet, seq),
-        (Framing::LooseLines, Some(_)) if is_kernel => show_whole(call, packet),
-        (Framing::Lines | Framing::LooseLines, Some(seq)) => show_lines(call, packet, seq),
+    match (call.loaded.manifest.framing, packet.tcp().map(|tcp| tcp.seq())) {
+        (Framing::Lines, Some(seq)) => show_segment(call, packet, seq),
         (Framing::Lines | Framing::LooseLines | Framing::Packet, _) => show_whole(call, packet),
     }
 }
 
 fn show_whole(call: &mut Call<'_>, packet: &Packet) -> Result<(), DropReason> {
+    let payload = stream::payload(packet);
     let is_whole = packet.meta().cut_bytes == 0;
-    if is_whole && is_hit(call.loaded, packet) { call.consult(packet, 0..packet.payload_len()) } else { Ok(()) }
-}
-
-/// Shows the lines of a segment that starts where a line starts, each alone, and remembers where the next one starts.
-fn show_lines(call: &mut Call<'_>, packet: &Packet, seq: SeqNum) -> Result<(), DropReason> {
-    let next = seq + packet.payload_len() as u32;
-    // Of a payload that the capture has cut, the end is unknown: taking it for a line's loses nothing, since a line that
-    // does not start there is no command.
-    let is_cut = packet.meta().cut_bytes > 0;
-    if !call.lines().is_some_and(|lines| lines.contains(seq)) {
-        if is_cut || last_byte(packet) == Some(b'\n') {
-            call.note_line(next);
-        }
-        return Ok(());
-    }
-    let (hits, whole) = with_payload(packet, |payload| call.loaded.triggers.lines(payload));
-    for line in hits {
-        call.consult(packet, line)?;
-    }
-    // A helper that finds its command cut says so, and the segment comes again.
-    let tail = whole..packet.payload_len();
-    if !is_cut && !tail.is_empty() && with_payload(packet, |payload| call.loaded.triggers.hit(&payload[whole..])) {
-        call.consult(packet, tail)?;
-    }
-    call.note_line(if is_cut { next } else { seq + whole as u32 });
-    Ok(())
+    if is_whole && call.loaded.triggers.hit(&payload) { call.consult(&payload, 0) } else { Ok(()) }
 }
 
 /// Shows a segment that starts where a line starts as it is, and remembers where the next line starts.
@@ -183,43 +194,21 @@ fn show_lines(call: &mut Call<'_>, packet: &Packet, seq: SeqNum) -> Result<(), D
 /// Linux v6.18: `net/netfilter/nf_conntrack_ftp.c`, `help()`.
 fn show_segment(call: &mut Call<'_>, packet: &Packet, seq: SeqNum) -> Result<(), DropReason> {
     let next = seq + packet.payload_len() as u32;
-    // It is read as far as its lines are whole; see `show_lines`.
+    let payload = stream::payload(packet);
+    // Of a payload that the capture has cut, the end is unknown: it is read as far as its lines are whole, and what is cut is taken
+    // for the end of a line, which loses nothing, since a line that does not start there is no command.
     let is_cut = packet.meta().cut_bytes > 0;
-    let ends_line = is_cut || last_byte(packet) == Some(b'\n');
+    let ends_line = is_cut || payload.last() == Some(&b'\n');
     let starts_line = call.lines().is_some_and(|lines| lines.contains(seq));
-    let readable = with_payload(packet, <[u8]>::len);
-    let is_shown = starts_line && readable > 0 && is_hit(call.loaded, packet);
-    let result = if is_shown { call.consult(packet, 0..readable) } else { Ok(()) };
+    let whole = payload.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let readable = if is_cut { &payload[..whole] } else { &payload[..] };
+    let is_shown = starts_line && !readable.is_empty() && call.loaded.triggers.hit(readable);
+    let result = if is_shown { call.consult(readable, 0) } else { Ok(()) };
     let comes_again = matches!(result, Err(DropReason::HelperIncomplete | DropReason::HelperMalformed));
     if ends_line && !comes_again {
         call.note_line(next);
     }
     result
-}
-
-fn is_hit(loaded: &Loaded, packet: &Packet) -> bool {
-    with_payload(packet, |payload| loaded.triggers.hit(payload))
-}
-
-/// Reads the payload, put together first when it lies in fragments; of one that the capture has cut, its whole lines.
-fn with_payload<T>(packet: &Packet, read: impl FnOnce(&[u8]) -> T) -> T {
-    match packet.linear_payload() {
-        Some(payload) if packet.meta().cut_bytes > 0 => {
-            let whole = payload.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            read(&payload[..whole])
-        }
-        Some(payload) => read(payload),
-        None => {
-            let header_len = packet.transport_len() - packet.payload_len();
-            let mut payload = Vec::from(packet.transport_bytes().get(header_len..).unwrap_or_default());
-            packet.fragments().for_each(|part| payload.extend_from_slice(part));
-            read(&payload)
-        }
-    }
-}
-
-fn last_byte(packet: &Packet) -> Option<u8> {
-    packet.fragments().last().unwrap_or_else(|| packet.transport_bytes()).last().copied()
 }
 
 /// The connection's lines in one direction.

@@ -99,6 +99,7 @@ impl Helpers {
             calls: loaded.calls,
             failures: loaded.failures,
             refusals: loaded.refusals,
+            given_up: loaded.given_up,
             is_quarantined: loaded.is_quarantined,
         })
     }
@@ -124,6 +125,8 @@ pub struct HelperStatus<'a> {
     pub failures: u32,
     /// How often it wished for what it may not have.
     pub refusals: u64,
+    /// How often segments have waited in vain for the rest of a line of its.
+    pub given_up: u64,
     /// Whether it failed too often and is not called any more.
     pub is_quarantined: bool,
 }
@@ -232,6 +235,7 @@ pub(super) struct Loaded {
     pub(super) calls: u64,
     pub(super) failures: u32,
     pub(super) refusals: u64,
+    pub(super) given_up: u64,
     /// When its latest calls failed, oldest first; at most [`HELPER_FAILURES_MAX`].
     pub(super) recent_failures: VecDeque<Instant>,
     pub(super) is_quarantined: bool,
@@ -247,6 +251,7 @@ impl Loaded {
             calls: 0,
             failures: 0,
             refusals: 0,
+            given_up: 0,
             recent_failures: VecDeque::new(),
             is_quarantined: false,
         }

@@ -26,6 +26,7 @@ struct HelperRecord {
     calls: u64,
     failures: u32,
     refusals: u64,
+    given_up: u64,
     recent_failures: Vec<Instant>,
     is_quarantined: bool,
 }
@@ -68,7 +69,8 @@ impl HelpersRecord {
             if given != saved.component_hash && !other_helpers {
                 return Err(SnapshotError::HelperOther { name, saved: saved.component_hash, given });
             }
-            let counts_are_right = saved.calls < COUNT_MAX && saved.refusals < COUNT_MAX;
+            let counts = [saved.calls, saved.refusals, saved.given_up];
+            let counts_are_right = counts.iter().all(|count| *count < COUNT_MAX);
             let recent = &saved.recent_failures;
             let recent_are_right = recent.len() <= HELPER_FAILURES_MAX
                 && recent.is_sorted()
@@ -93,14 +95,24 @@ impl HelpersRecord {
 impl Helpers {
     pub(crate) fn save(&self) -> HelpersRecord {
         let saved = |loaded: &Loaded| {
-            let Loaded { helper, manifest, triggers: _, calls, failures, refusals, recent_failures, is_quarantined } =
-                loaded;
+            let Loaded {
+                helper,
+                manifest,
+                triggers: _,
+                calls,
+                failures,
+                refusals,
+                given_up,
+                recent_failures,
+                is_quarantined,
+            } = loaded;
             Some(HelperRecord {
                 name: manifest.name.clone(),
                 component_hash: helper.component_hash(),
                 calls: *calls,
                 failures: *failures,
                 refusals: *refusals,
+                given_up: *given_up,
                 recent_failures: recent_failures.iter().copied().collect(),
                 is_quarantined: *is_quarantined,
             })
@@ -122,6 +134,7 @@ impl Helpers {
             registry::may_load(&manifest)?;
             let loaded = place.insert(Loaded::new(helper, manifest));
             (loaded.calls, loaded.failures, loaded.refusals) = (saved.calls, saved.failures, saved.refusals);
+            loaded.given_up = saved.given_up;
             loaded.recent_failures = saved.recent_failures.iter().copied().collect();
             loaded.is_quarantined = saved.is_quarantined;
         }

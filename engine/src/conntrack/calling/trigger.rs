@@ -43,24 +43,27 @@ impl Triggers {
         self.none || self.hit_at_line_start(payload) || self.anywhere.iter().any(|bytes| holds(payload, bytes))
     }
 
-    /// The whole lines that hold one of them, newlines included, at most [`HELPER_LINES_MAX`]; and where the last whole line
-    /// ends.
-    pub(super) fn lines(&self, payload: &[u8]) -> (Vec<Range<usize>>, usize) {
+    /// The lines of a text that ends with one that hold one of them, newlines included, at most [`HELPER_LINES_MAX`].
+    pub(super) fn lines(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut hits = Vec::new();
-        let whole = payload.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let mut start = 0;
-        if !self.hit(&payload[..whole]) {
-            return (hits, whole);
+        if !self.hit(text) {
+            return hits;
         }
-        while let Some(end) = find(&payload[start..whole], b'\n').map(|at| start + at + 1)
+        while let Some(end) = find(&text[start..], b'\n').map(|at| start + at + 1)
             && hits.len() < HELPER_LINES_MAX
         {
-            if self.hit(&payload[start..end]) {
+            if self.hit(&text[start..end]) {
                 hits.push(start..end);
             }
             start = end;
         }
-        (hits, whole)
+        hits
+    }
+
+    /// Whether a line that begins with these bytes holds one of them, or can once it is whole.
+    pub(super) fn can_matter(&self, line: &[u8]) -> bool {
+        self.none || !self.anywhere.is_empty() || self.starts(line)
     }
 
     fn hit_at_line_start(&self, payload: &[u8]) -> bool {
@@ -165,10 +168,9 @@ mod tests {
     #[test]
     fn whole_lines_with_a_trigger_are_found_and_where_they_end() {
         let ftp = triggers(Anchor::LineStart, &[b"PORT"]);
-        assert_eq!(ftp.lines(b"PORT 1\nNOOP\n\nPORT 2\nPORT 3"), (vec![0..7, 13..20], 20));
-        assert_eq!(ftp.lines(b"PORT 1"), (vec![], 0));
-        assert_eq!(ftp.lines(b"NOOP\r\n"), (vec![], 6));
-        assert_eq!(ftp.lines(&b"PORT 1\n".repeat(100)).0.len(), HELPER_LINES_MAX);
+        assert_eq!(ftp.lines(b"PORT 1\nNOOP\n\nPORT 2\n"), [0..7, 13..20]);
+        assert!(ftp.lines(b"NOOP\r\n").is_empty());
+        assert_eq!(ftp.lines(&b"PORT 1\n".repeat(100)).len(), HELPER_LINES_MAX);
     }
 
     #[test]

@@ -9,9 +9,13 @@
 //! One position is remembered per direction (Linux v6.18: `net/netfilter/nf_conntrack_seqadj.c`): whatever starts at or
 //! below it moves by the old offset, whatever starts above by the new one.
 
+mod rewrites;
+
+pub use rewrites::{Rewrite, Rewrites};
+
 use super::SequenceAdjustment;
 use crate::{
-    conntrack::{Connection, Direction, Status},
+    conntrack::{Connection, Direction, Extension, Status},
     ending::DropReason,
     offload::checksum::is_partial,
     packet::Packet,
@@ -48,12 +52,47 @@ impl SequenceAdjustment {
     }
 }
 
+/// How the numbers of one direction move: exactly, as long as the texts are remembered that have moved them.
+#[derive(Clone, Copy, Debug)]
+pub struct Moves<'a> {
+    rewrites: &'a Rewrites,
+    adjustment: &'a SequenceAdjustment,
+}
+
+impl<'a> Moves<'a> {
+    /// Those of a direction.
+    #[must_use]
+    pub const fn of(extension: &'a Extension, direction: Direction) -> Self {
+        let index = direction.index();
+        Self { rewrites: &extension.rewrites[index], adjustment: &extension.adjustments[index] }
+    }
+
+    /// What the receiver calls the sender's `seq`.
+    #[must_use]
+    pub fn moved(&self, seq: SeqNum) -> SeqNum {
+        self.rewrites.moved(seq).unwrap_or_else(|| self.adjustment.moved(seq))
+    }
+
+    /// What the sender calls the receiver's `ack`.
+    #[must_use]
+    pub fn moved_back(&self, ack: SeqNum) -> SeqNum {
+        self.rewrites.moved_back(ack).unwrap_or_else(|| self.adjustment.moved_back(ack))
+    }
+}
+
 /// Books that the payload of a connection's segment has grown by `bytes` (which may be negative).
 pub fn book(connection: &mut Connection, direction: Direction, seq: SeqNum, bytes: i32) {
     if bytes != 0 {
         connection.status.insert(Status::SEQ_ADJUST);
         connection.extension_mut().adjustments[direction.index()].book(seq, bytes);
     }
+}
+
+/// Whether numbers of a connection have moved.
+#[must_use]
+pub fn moves(connection: &Connection) -> bool {
+    let has_texts = |extension: &Extension| extension.rewrites.iter().any(|texts| !texts.is_empty());
+    connection.status.contains(Status::SEQ_ADJUST) || connection.extension.as_deref().is_some_and(has_texts)
 }
 
 /// Moves a segment's sequence number, acknowledgement and SACK blocks; does nothing to what is no TCP.
@@ -68,8 +107,8 @@ pub fn book(connection: &mut Connection, direction: Direction, seq: SeqNum, byte
 pub fn adjust(connection: &Connection, direction: Direction, packet: &mut Packet) -> Result<(), DropReason> {
     let Some(extension) = &connection.extension else { return Ok(()) };
     let partial = is_partial(packet);
-    let this_way = extension.adjustments[direction.index()];
-    let other_way = extension.adjustments[direction.opposite().index()];
+    let this_way = Moves::of(extension, direction);
+    let other_way = Moves::of(extension, direction.opposite());
     let Some(tcp) = packet.tcp_mut() else { return Ok(()) };
     let mut checksum = tcp.checksum;
     let seq = this_way.moved(tcp.seq());

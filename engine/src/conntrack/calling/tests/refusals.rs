@@ -74,8 +74,7 @@ fn a_helper_that_breaks_its_own_word_has_failed() {
 #[test]
 fn ports_of_services_are_expected_where_the_operator_allows_it() {
     for mode in [HelperMode::ServicePorts, HelperMode::Kernel] {
-        let (mut lab, mut flow) = helped(Announcer::new());
-        lab.helpers.set_mode(mode);
+        let (mut lab, mut flow) = helped_in(mode, Announcer::new());
         flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:80\r\n").expect("it passes");
         assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:80 tcp"]);
     }

@@ -1,0 +1,313 @@
+//! What becomes of a segment that arrives: it goes on, or waits; and then, of those that have waited for it.
+
+use alloc::{string::ToString, vec::Vec};
+
+use super::{
+    Open, Stream, Waiting,
+    reading::{Run, go_on, payload, read, stream_mut},
+    waiting::{Full, Segment},
+};
+use crate::{
+    conntrack::{
+        ConnId, Connection, Conntrack, Direction, Tracking,
+        calling::{Desk, GivenUp, consult::Call},
+    },
+    ending::DropReason,
+    held::Held,
+    offload,
+    packet::Packet,
+    wire::{SeqNum, TcpFlags},
+};
+
+/// What becomes of a segment that arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::conntrack::calling) enum Arrived {
+    /// It goes on. True: its payload has changed.
+    On(bool),
+    /// It waits, or others wait that go on before it: see [`wait`].
+    Waits,
+}
+
+/// A segment whose wait is over.
+#[derive(Debug)]
+pub(crate) struct Passing {
+    /// It, and where it goes on.
+    pub(crate) held: Held,
+    /// Why it goes no further.
+    pub(crate) dropped: Option<DropReason>,
+    /// It is the one that has just arrived.
+    pub(crate) is_own: bool,
+}
+
+/// Reads a segment that has arrived, unless it has to wait.
+///
+/// # Errors
+/// When it has to be dropped.
+pub(in crate::conntrack::calling) fn arrive(
+    call: &mut Call<'_>,
+    packet: &mut Packet,
+    is_answered: bool,
+) -> Result<Arrived, DropReason> {
+    let Some((seq, flags)) = packet.tcp().map(|tcp| (tcp.seq(), tcp.flags)) else { return Ok(Arrived::On(false)) };
+    let len = packet.payload_len() as u32;
+    let (ends, resets) = (flags.contains(TcpFlags::FIN), flags.contains(TcpFlags::RST));
+    let Some(stream) = stream_mut(call) else { return Ok(Arrived::On(false)) };
+    if flags.contains(TcpFlags::SYN) {
+        // Whether the bytes of a SYN count is for its receiver to say (RFC 7413).
+        if stream.next.is_none() && len == 0 {
+            *stream = Stream::starting(seq + 1);
+        }
+        return Ok(Arrived::On(false));
+    }
+    if resets || !is_answered || (len == 0 && !ends) {
+        return Ok(Arrived::On(false));
+    }
+    let end = seq + len;
+    let Some(next) = stream.next else {
+        let is_line_end = packet.meta().cut_bytes > 0 || payload(packet).last() == Some(&b'\n');
+        go_on(call, end + u32::from(ends), if is_line_end { Open::Start } else { Open::Other });
+        return Ok(Arrived::On(false));
+    };
+    if stream.waits || seq.after(next) {
+        return Ok(Arrived::Waits);
+    }
+    if end.after(next) {
+        let bytes = payload(packet);
+        let known = bytes.get((next - seq) as usize..).unwrap_or_default();
+        if packet.meta().cut_bytes > 0 {
+            read_cut(call, next, known, end)?;
+        } else {
+            let passed = read(call, next, &Run { bytes: known, ends: &[known.len()], is_last: ends })?;
+            if passed < known.len() {
+                return Ok(Arrived::Waits);
+            }
+        }
+    }
+    if ends && let Some(stream) = stream_mut(call).filter(|stream| stream.next == Some(end)) {
+        stream.next = Some(end + 1);
+    }
+    write(call, packet).map(Arrived::On)
+}
+
+/// Reads a segment of which the capture has cut the end: as far as its lines are whole. What the cut has taken is taken for the
+/// end of a line, since a line that does not start behind it is no command.
+fn read_cut(call: &mut Call<'_>, next: SeqNum, known: &[u8], end: SeqNum) -> Result<(), DropReason> {
+    let whole = known.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    if whole > 0 {
+        read(call, next, &Run { bytes: &known[..whole], ends: &[whole], is_last: true })?;
+    }
+    go_on(call, end, Open::Start);
+    Ok(())
+}
+
+/// Writes what stands in the segment's part of the stream.
+fn write(call: &Call<'_>, packet: &mut Packet) -> Result<bool, DropReason> {
+    let extension = call.conntrack.connection(call.id).and_then(|connection| connection.extension.as_ref());
+    extension.map_or(Ok(false), |extension| extension.rewrites[call.direction.index()].write(packet))
+}
+
+/// A segment goes on that nobody reads as a part of its stream, which is forgotten: whoever reads on starts anew. What was written
+/// before is written again.
+///
+/// # Errors
+/// When it has to be dropped.
+pub(in crate::conntrack::calling) fn pass_unread(
+    conntrack: &mut Conntrack,
+    id: ConnId,
+    direction: Direction,
+    packet: &mut Packet,
+) -> Result<Arrived, DropReason> {
+    let Some(connection) = conntrack.connection_mut(id) else { return Ok(Arrived::On(false)) };
+    let Some(extension) = &mut connection.extension else { return Ok(Arrived::On(false)) };
+    extension.streams = None;
+    extension.rewrites[direction.index()].write(packet).map(Arrived::On)
+}
+
+/// Whether a segment that resets its connection, or whose helper is gone, finds others that wait.
+pub(in crate::conntrack::calling) fn finds_waiting(connection: &Connection, packet: &Packet, is_read: bool) -> bool {
+    let Some(streams) = connection.extension.as_ref().and_then(|extension| extension.streams.as_ref()) else {
+        return false;
+    };
+    let resets = packet.tcp().is_some_and(|tcp| tcp.flags.contains(TcpFlags::RST));
+    (resets || !is_read) && streams.iter().any(|stream| stream.waits)
+}
+
+/// Why those that wait go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Release {
+    /// Their line is whole.
+    Whole,
+    /// Nothing can complete it.
+    Over,
+    /// They have waited long enough, or are too many.
+    GivenUp(GivenUp),
+}
+
+/// Takes a segment that may have to wait: what goes on now, in the stream's order. It is not among them when it is kept.
+pub(crate) fn wait(desk: &mut Desk<'_>, waiting: &mut Waiting, mut held: Held) -> Vec<Passing> {
+    let Tracking::Tracked { connection: id, direction, .. } = held.packet.meta().tracking else {
+        return Vec::from([Passing { held, dropped: None, is_own: true }]);
+    };
+    let resets = held.packet.tcp().is_some_and(|tcp| tcp.flags.contains(TcpFlags::RST));
+    let is_read = desk.call(id, direction, None).is_some();
+    if resets || !is_read || held.packet.meta().cut_bytes > 0 {
+        let mut passing = drain(desk, waiting, (id, direction), Release::Over);
+        passing.extend(drain(desk, waiting, (id, direction.opposite()), Release::Over));
+        passing.iter_mut().for_each(|other| other.is_own = false);
+        pass_by(desk, (id, direction), &held.packet);
+        passing.push(Passing { held, dropped: None, is_own: true });
+        return passing;
+    }
+    if !trim(desk, waiting, (id, direction), &mut held.packet) {
+        return Vec::from([Passing { held, dropped: None, is_own: true }]);
+    }
+    let full = waiting.is_full(id, direction, &held.packet);
+    waiting.insert(id, direction, Segment::new(desk.now, held));
+    let release = match full {
+        None => Release::Whole,
+        Some(Full::Stream) => Release::GivenUp(GivenUp::Length),
+        Some(Full::Memory) => Release::GivenUp(GivenUp::Memory),
+    };
+    let passing = drain(desk, waiting, (id, direction), release);
+    if !passing.iter().any(|passed| passed.is_own)
+        && let Some(mut call) = desk.call(id, direction, None)
+    {
+        call.note(|| "keeps the packet until its line is whole".to_string());
+    }
+    passing
+}
+
+/// Lets everything go on that has waited long enough.
+pub(crate) fn flush_overdue(desk: &mut Desk<'_>, waiting: &mut Waiting) -> Vec<Passing> {
+    let mut passing = Vec::new();
+    while let Some(stream) = waiting.overdue(desk.now) {
+        passing.extend(drain(desk, waiting, stream, Release::GivenUp(GivenUp::Time)));
+    }
+    passing
+}
+
+/// A segment goes on unread.
+fn pass_by(desk: &mut Desk<'_>, (id, direction): (ConnId, Direction), packet: &Packet) {
+    let end = packet.tcp().map_or_else(SeqNum::default, |tcp| tcp.seq() + packet.payload_len() as u32);
+    if let Some(mut call) = desk.call(id, direction, None)
+        && packet.payload_len() > 0
+    {
+        let open = if packet.meta().cut_bytes > 0 { Open::Start } else { Open::Other };
+        go_on(&mut call, end, open);
+    }
+}
+
+/// Gives out those segments of a stream that go on, with what is to stand in them.
+fn drain(
+    desk: &mut Desk<'_>,
+    waiting: &mut Waiting,
+    (id, direction): (ConnId, Direction),
+    release: Release,
+) -> Vec<Passing> {
+    let mut passing = Vec::new();
+    let Some(mut call) = desk.call(id, direction, None) else {
+        let all = waiting.take(id, direction, usize::MAX);
+        passing.extend(all.into_iter().map(|segment| Passing {
+            held: segment.held,
+            dropped: None,
+            is_own: segment.is_newest,
+        }));
+        return passing;
+    };
+    if let (Release::GivenUp(why), Some(_)) = (release, waiting.of(id, direction)) {
+        call.give_up(why);
+    }
+    while let Some((count, dropped)) = advance(&mut call, waiting, release != Release::Whole) {
+        for segment in waiting.take(id, direction, count) {
+            let Segment { mut held, is_newest, .. } = segment;
+            let written = dropped.map_or_else(|| write(&call, &mut held.packet), Err);
+            if written == Ok(true) && held.packet.meta().cut_bytes == 0 {
+                offload::checksum::fill(&mut held.packet, &call.around.routines);
+            }
+            passing.push(Passing { held, dropped: written.err(), is_own: is_newest });
+        }
+    }
+    let waits = waiting.of(id, direction).is_some();
+    if let Some(stream) = stream_mut(&mut call) {
+        stream.waits = waits;
+    }
+    passing
+}
+
+/// Reads what has come next in a stream; how many of its segments go on, or are dropped. `None`: they go on waiting, or there are
+/// none.
+fn advance(call: &mut Call<'_>, waiting: &Waiting, is_last: bool) -> Option<(usize, Option<DropReason>)> {
+    let segments = &waiting.of(call.id, call.direction)?.segments;
+    let first = segments.front()?.start;
+    let next = match stream_mut(call)?.next {
+        Some(next) if !first.after(next) => next,
+        Some(_) if !is_last => return None,
+        // What is missing before it will not be read.
+        Some(_) | None => {
+            go_on(call, first, Open::Other);
+            first
+        }
+    };
+    let (mut bytes, mut ends, mut position, mut has_fin) = (Vec::new(), Vec::new(), next, false);
+    for segment in segments.iter().take_while(|segment| !segment.held.packet.is_empty()) {
+        if segment.start.after(position) || has_fin {
+            break;
+        }
+        if segment.end.after(position) {
+            bytes.extend_from_slice(payload(&segment.held.packet).get((position - segment.start) as usize..)?);
+            position = segment.end;
+        }
+        ends.push(bytes.len());
+        has_fin = segment.has_fin;
+    }
+    match read(call, next, &Run { bytes: &bytes, ends: &ends, is_last: is_last || has_fin }) {
+        Ok(until) => {
+            let count = ends.iter().filter(|end| **end <= until).count();
+            if has_fin
+                && count == ends.len()
+                && let Some(stream) = stream_mut(call)
+            {
+                stream.next = Some(position + 1);
+            }
+            (count > 0).then_some((count, None))
+        }
+        Err(reason) => Some((ends.len(), Some(reason))),
+    }
+}
+
+/// Takes off a segment what its stream has read or holds already; whether anything is left that is new.
+fn trim(desk: &mut Desk<'_>, waiting: &Waiting, (id, direction): (ConnId, Direction), packet: &mut Packet) -> bool {
+    let Some(tcp) = packet.tcp() else { return false };
+    let (seq, mut has_fin) = (tcp.seq(), tcp.flags.contains(TcpFlags::FIN));
+    let (mut start, mut end) = (seq, seq + packet.payload_len() as u32);
+    let next = desk.call(id, direction, None).and_then(|mut call| stream_mut(&mut call)?.next);
+    if let Some(next) = next.filter(|next| next.after(start)) {
+        start = if next.after(end) { end } else { next };
+    }
+    for other in waiting.of(id, direction).into_iter().flat_map(|queue| &queue.segments) {
+        if !start.before(other.start) && start.before(other.end) {
+            start = if other.end.after(end) { end } else { other.end };
+        } else if start.before(other.start) && other.start.before(end) {
+            (end, has_fin) = (other.start, false);
+        }
+        has_fin &= !other.has_fin;
+    }
+    let (before, len) = ((start - seq) as usize, (end - start) as usize);
+    let was = packet.payload_len();
+    if before == 0 && len == was && has_fin == packet.tcp().is_some_and(|tcp| tcp.flags.contains(TcpFlags::FIN)) {
+        return len > 0 || has_fin;
+    }
+    let cut = packet.splice_payload(before + len..was, &[]).and_then(|()| packet.splice_payload(0..before, &[]));
+    if cut.is_err() {
+        return false;
+    }
+    if let Some(tcp) = packet.tcp_mut() {
+        tcp.seq.set(start.0);
+        if !has_fin {
+            tcp.flags = tcp.flags.without(TcpFlags::FIN);
+        }
+    }
+    packet.mend_gso();
+    offload::checksum::fill(packet, &desk.around.routines);
+    len > 0 || has_fin
+}

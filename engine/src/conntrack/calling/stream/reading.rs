@@ -1,0 +1,113 @@
+//! Lines found in a stream, and shown.
+
+use alloc::{borrow::Cow, vec::Vec};
+
+use super::{Open, Stream};
+use crate::{
+    conntrack::calling::{announce, consult::Call},
+    ending::DropReason,
+    limits::LINE_BYTES_HELD_MAX,
+    packet::Packet,
+    wire::SeqNum,
+};
+
+/// Bytes of a stream, from the next one on.
+pub(super) struct Run<'a> {
+    /// They.
+    pub(super) bytes: &'a [u8],
+    /// Where its segments end, counted in its bytes; the last one is its own end.
+    pub(super) ends: &'a [usize],
+    /// Nothing more is waited for.
+    pub(super) is_last: bool,
+}
+
+/// Shows the lines of a run and remembers what is to be written; tells how many of the run's bytes, whole segments, may go on.
+/// Nothing of them has changed by then.
+///
+/// # Errors
+/// When the run's segments have to be dropped; nothing was granted then, and the stream stands where it stood.
+pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<usize, DropReason> {
+    let open = stream_mut(call).map(|stream| stream.open.clone()).unwrap_or_default();
+    let (sent, skipped) = match open {
+        Open::Start => (Vec::new(), 0),
+        Open::Line(sent) => (sent, 0),
+        Open::Other => match run.bytes.iter().position(|byte| *byte == b'\n') {
+            Some(newline) => (Vec::new(), newline + 1),
+            None => {
+                go_on(call, next + run.bytes.len() as u32, Open::Other);
+                return Ok(run.bytes.len());
+            }
+        },
+    };
+    let text: Cow<'_, [u8]> = match sent.is_empty() {
+        true => Cow::Borrowed(&run.bytes[skipped..]),
+        false => Cow::Owned([&sent[..], run.bytes].concat()),
+    };
+    // So many of the text's bytes are not in the run.
+    let before = sent.len();
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let tail = &text[whole..];
+    let can_matter = !tail.is_empty() && call.loaded.triggers.can_matter(tail);
+    let until = match can_matter && !run.is_last {
+        false => run.bytes.len(),
+        // What goes on ends with a line, at a segment's end.
+        true => {
+            let is_line_end = |end: &&usize| {
+                let at = (**end + before).saturating_sub(skipped);
+                at <= whole && at > before && text[at - 1] == b'\n'
+            };
+            run.ends.iter().rev().find(is_line_end).copied().unwrap_or(0)
+        }
+    };
+    if until == 0 {
+        return Ok(0);
+    }
+    let shown = whole.min((until + before).saturating_sub(skipped));
+    call.sent = before;
+    show(call, &text[..shown])?;
+    let base = next.offset(skipped as i32 - before as i32);
+    announce::remember(call, base);
+    let left = match (until == run.bytes.len(), can_matter) {
+        (true, _) if tail.is_empty() => Open::Start,
+        (true, true) if tail.len() <= LINE_BYTES_HELD_MAX => Open::Line(tail.to_vec()),
+        (true, _) => Open::Other,
+        (false, _) => Open::Start,
+    };
+    go_on(call, next + until as u32, left);
+    Ok(until)
+}
+
+/// Shows the lines of a text that ends with one, each alone.
+fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
+    for line in call.loaded.triggers.lines(text) {
+        call.consult(&text[line.clone()], line.start).inspect_err(|_| call.withdraw())?;
+    }
+    Ok(())
+}
+
+/// Sets how far the stream was read.
+pub(super) fn go_on(call: &mut Call<'_>, next: SeqNum, open: Open) {
+    if let Some(stream) = stream_mut(call) {
+        (stream.next, stream.open) = (Some(next), open);
+    }
+}
+
+/// The stream in the packet's direction.
+pub(super) fn stream_mut<'a>(call: &'a mut Call<'_>) -> Option<&'a mut Stream> {
+    let direction = call.direction;
+    let extension = call.conntrack.connection_mut(call.id)?.extension_mut();
+    Some(&mut extension.streams.get_or_insert_default()[direction.index()])
+}
+
+/// The payload, put together first when it lies in fragments.
+pub(in crate::conntrack::calling) fn payload(packet: &Packet) -> Cow<'_, [u8]> {
+    match packet.linear_payload() {
+        Some(payload) => Cow::Borrowed(payload),
+        None => {
+            let header_len = packet.transport_len() - packet.payload_len();
+            let mut payload = Vec::from(packet.transport_bytes().get(header_len..).unwrap_or_default());
+            packet.fragments().for_each(|part| payload.extend_from_slice(part));
+            Cow::Owned(payload)
+        }
+    }
+}
