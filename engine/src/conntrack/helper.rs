@@ -196,7 +196,7 @@ pub struct AttachPoint {
 pub enum Framing {
     /// Each packet stands for itself (UDP; also TCP helpers that search anywhere).
     Packet,
-    /// A TCP stream of lines: each is shown alone. In [`HelperMode::Kernel`], a segment as it is, and only one that
+    /// A TCP stream of lines: each is shown alone, when it is whole. In [`HelperMode::Kernel`], a segment as it is, and only one that
     /// starts where a line starts.
     Lines,
     /// The same, but in [`HelperMode::Kernel`] every segment as it is.
@@ -260,7 +260,7 @@ pub enum Opener {
 /// How strictly payloads and wishes are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HelperMode {
-    /// Helpers see lines one by one, and a payload can name no port below 1024 other than the master's own.
+    /// Helpers see whole lines one by one, and a payload can name no port below 1024 other than the master's own.
     #[default]
     Guarded,
     /// The same, but such ports are allowed: an operator has said so.
