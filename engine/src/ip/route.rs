@@ -117,7 +117,7 @@ impl<B: Bits> Table<B> {
             Err(_) if self.routes.len() >= ROUTES_MAX => false,
             Err(index) => {
                 self.routes.insert(index, new);
-                self.index_lengths();
+                self.count_length(route.prefix);
                 true
             }
         }
@@ -155,6 +155,19 @@ impl<B: Bits> Table<B> {
         let key = |(destination, route): &(B, Route)| (u8::MAX - route.prefix, *destination, route.metric);
         self.index_lengths();
         self.routes.len() <= ROUTES_MAX && self.routes.is_sorted_by(|one, next| key(one) < key(next))
+    }
+
+    /// Counts a route that has come to the others of its prefix length.
+    fn count_length(&mut self, prefix: u8) {
+        let mut at = self.lengths.partition_point(|(longer, ..)| *longer > prefix);
+        if self.lengths.get(at).is_none_or(|(known, ..)| *known != prefix) {
+            let start = at.checked_sub(1).map_or(0, |before| self.lengths[before].2);
+            self.lengths.insert(at, (prefix, start, start));
+        }
+        self.lengths[at].2 += 1;
+        while let Some((_, start, end)) = self.lengths.get_mut(at + 1) {
+            (*start, *end, at) = (*start + 1, *end + 1, at + 1);
+        }
     }
 
     fn index_lengths(&mut self) {
@@ -452,6 +465,9 @@ mod tests {
             for (index, (network, prefix)) in networks.iter().enumerate() {
                 routes.add(Route { metric: index as u32, ..route(*network, *prefix, 0) });
             }
+            let counted = routes.v4.lengths.clone();
+            routes.v4.index_lengths();
+            prop_assert_eq!(&routes.v4.lengths, &counted);
             let destination = IpAddr::from(destination);
             let walked = routes.all().find(|route| prefix::agree(destination, route.destination, route.prefix));
             prop_assert_eq!(routes.longest(destination), walked);
