@@ -9,7 +9,7 @@ use towpath_engine::{
     trace::Step,
 };
 
-use super::flow::Flow;
+use super::flow::{self, Flow};
 use crate::{
     limits::PROPOSALS_MAX,
     record::{Fate, NotFed, Record},
@@ -152,7 +152,7 @@ fn of_flow(record: &Record<'_>) -> Option<Proposal> {
     match record.rule() {
         Some(rule) => Some(Proposal {
             change: Change::Rule(
-                Family::Ipv4,
+                flow.family(),
                 format!("{}-I {} {}{flow} -j ACCEPT", table(&rule), rule.chain, rule.position),
             ),
             why: format!("the flow would be accepted before {}:{} is asked", rule.file, rule.line),
@@ -164,7 +164,7 @@ fn of_flow(record: &Record<'_>) -> Option<Proposal> {
             })?;
             let table = if table == TableName::Filter { String::new() } else { format!("-t {} ", table.name()) };
             Some(Proposal {
-                change: Change::Rule(Family::Ipv4, format!("{table}-A {}{flow} -j ACCEPT", hook.chain())),
+                change: Change::Rule(flow.family(), format!("{table}-A {}{flow} -j ACCEPT", hook.chain())),
                 why: "the flow would be accepted before the policy decides".into(),
             })
         }
@@ -178,7 +178,10 @@ fn of_reason(record: &Record<'_>, reason: DropReason) -> Option<Proposal> {
     let destination = || Flow::of(record).map(|flow| flow.destination());
     #[expect(clippy::wildcard_enum_match_arm, reason = "for most reasons there is nothing to say")]
     match reason {
-        DropReason::ForwardingOff => sysctl("net.ipv4.ip_forward", 1),
+        DropReason::ForwardingOff => match flow::family(record)? {
+            Family::Ipv4 => sysctl("net.ipv4.ip_forward", 1),
+            Family::Ipv6 => sysctl("net.ipv6.conf.all.forwarding", 1),
+        },
         DropReason::ConntrackFull => {
             sysctl("net.netfilter.nf_conntrack_max", record.engine.conntrack().len().saturating_mul(2))
         }

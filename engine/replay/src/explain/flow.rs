@@ -1,17 +1,24 @@
 //! A packet in the words of a rule that asks for just its flow.
 
-use core::{fmt, net::Ipv4Addr};
+use core::{fmt, net::IpAddr};
 
-use towpath_engine::{nat::Manip, trace::Step, wire::Protocol};
+use towpath_engine::{
+    DeviceId, Frame, Packet,
+    conntrack::{Family, Tuple},
+    nat::Manip,
+    packet::Pool,
+    trace::Step,
+    wire::Protocol,
+};
 
-use crate::{record::Record, replay::Peek};
+use crate::{record::Record, tags};
 
 /// The conditions of a rule that a packet's flow matches.
 pub(super) struct Flow<'r> {
     input: Option<&'r str>,
     output: Option<&'r str>,
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
+    source: IpAddr,
+    destination: IpAddr,
     protocol: Protocol,
     destination_port: Option<u16>,
 }
@@ -19,35 +26,56 @@ pub(super) struct Flow<'r> {
 impl<'r> Flow<'r> {
     /// The flow of a record's packet as the rules behind routing see it: its destination translated, its source not.
     pub(super) fn of(record: &'r Record<'_>) -> Option<Self> {
-        let peek = Peek::frame(record.frame)?;
+        let packet = packet(record);
+        let ip = packet.ip()?;
         let tuple = record.path.iter().rev().find_map(|step| {
             let Step::Translated(Manip::Destination, _, to) = step else { return None };
             Some(*to)
         });
-        let tuple = tuple.or_else(|| peek.tuple(record.frame));
+        let tuple = tuple.or_else(|| Tuple::of(&packet));
         let output =
             record.path.iter().find_map(|step| if let Step::Routed(device) = step { Some(*device) } else { None });
-        let has_ports = matches!(peek.protocol, Protocol::TCP | Protocol::UDP);
+        let has_ports = matches!(packet.protocol(), Protocol::TCP | Protocol::UDP);
         Some(Self {
             input: record.device(),
             output: output.and_then(|device| record.device_name(device)),
-            source: peek.source,
-            destination: tuple.map_or(peek.destination, |tuple| Ipv4Addr::from(tuple.destination.as_v4())),
-            protocol: peek.protocol,
+            source: ip.source(),
+            destination: tuple.map_or(ip.destination(), |tuple| tuple.destination_ip()),
+            protocol: packet.protocol(),
             destination_port: tuple.filter(|_| has_ports).map(|tuple| tuple.destination_port),
         })
     }
 
     /// Where its packets go.
-    pub(super) const fn destination(&self) -> Ipv4Addr {
+    pub(super) const fn destination(&self) -> IpAddr {
         self.destination
     }
+
+    /// Whose rules they are asked.
+    pub(super) const fn family(&self) -> Family {
+        Family::of(self.destination)
+    }
+}
+
+/// The family of a record's packet.
+pub(super) fn family(record: &Record<'_>) -> Option<Family> {
+    packet(record).family()
+}
+
+/// A record's packet as the gateway has got it, without tags.
+fn packet(record: &Record<'_>) -> Packet {
+    let mut untagged = Vec::new();
+    let bytes = tags::strip(record.frame, &mut untagged).map_or(record.frame, |_| &untagged);
+    let stripped = (record.frame.len() - bytes.len()) as u32;
+    let frame = Frame { wire_len: record.wire_len.saturating_sub(stripped), ..Frame::new(DeviceId(0), bytes) };
+    Packet::parse(&mut Pool::new(), &frame).unwrap_or_else(|dropped| dropped.packet)
 }
 
 /// ` -s 10.0.0.2/32 -d 198.51.100.7/32 -i lan -o wan -p tcp -m tcp --dport 80`
 impl fmt::Display for Flow<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, " -s {}/32 -d {}/32", self.source, self.destination)?;
+        let longest = if self.source.is_ipv4() { 32 } else { 128 };
+        write!(out, " -s {}/{longest} -d {}/{longest}", self.source, self.destination)?;
         if let Some(input) = self.input {
             write!(out, " -i {input}")?;
         }

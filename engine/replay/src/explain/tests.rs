@@ -1,4 +1,6 @@
-use towpath_engine::{Instant, netfilter::Source};
+use towpath_engine::{
+    DeviceId, Frame, Instant, Packet, netfilter::Source, offload::checksum, packet::Pool, wire::checksum::Routines,
+};
 
 use super::*;
 use crate::{
@@ -58,6 +60,41 @@ fn what_no_setting_changes_is_said_as_a_hint() {
     frame[22] = 1;
     frame[24..26].fill(0);
     assert_eq!(proposals("", &[frame])[0].change, Change::Hint("a TTL of at least 2".into()));
+}
+
+#[test]
+fn packets_of_ipv6_pass_by_rules_and_tunables_of_ipv6() {
+    let gateway = "[[interface]]\nname='lan'\naddresses=['2001:db8:1::1/64']\n[[interface]]\nname='wan'\naddresses=['2001:db8:2::1/64']\n";
+    let dropping = vec![Source { name: "test.v6", text: "-P FORWARD DROP\n" }];
+    let setup = |rules_v6: &[Source<'static>], forwarding| Setup {
+        config: Some(Config::read("test.toml", gateway).unwrap()),
+        rules_v6: rules_v6.to_vec(),
+        sysctls: vec![("net.ipv6.conf.all.forwarding".to_owned(), forwarding)],
+        detail: Detail::Full,
+        ..Setup::default()
+    };
+    let frames = [syn_over_ipv6()];
+    assert_eq!(
+        helping_in(&|| setup(&dropping, 1), &frames),
+        [
+            "ip6tables -A FORWARD -s 2001:db8:1::2/128 -d 2001:db8:2::2/128 -i lan -o wan -p tcp -m tcp --dport 80 -j ACCEPT"
+        ]
+    );
+    assert_eq!(helping_in(&|| setup(&[], 0), &frames), ["net.ipv6.conf.all.forwarding = 1"]);
+}
+
+/// From 2001:db8:1::2 to port 80 of 2001:db8:2::2.
+fn syn_over_ipv6() -> Vec<u8> {
+    let mut frame = vec![2; 12];
+    frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 20, 6, 64]);
+    for network in [1, 2] {
+        let address: std::net::Ipv6Addr = format!("2001:db8:{network}::2").parse().unwrap();
+        frame.extend(address.octets());
+    }
+    frame.extend([0x9c, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, SYN, 1, 0, 0, 0, 0, 0]);
+    let mut packet = Packet::parse(&mut Pool::new(), &Frame::new(DeviceId(0), &frame)).unwrap();
+    checksum::fill(&mut packet, &Routines::PORTABLE);
+    packet.linear().to_vec()
 }
 
 #[test]
@@ -132,11 +169,16 @@ fn proposals(rules: &str, frames: &[Vec<u8>]) -> Vec<Proposal> {
 
 /// The changes that let the last frame pass when they are tried.
 fn helping(rules: &str, frames: &[Vec<u8>]) -> Vec<String> {
+    helping_in(&|| setup(rules), frames)
+}
+
+/// The same in another gateway.
+fn helping_in<'a>(setup: &dyn Fn() -> Setup<'a>, frames: &[Vec<u8>]) -> Vec<String> {
     let helps = |proposal: &Proposal| {
-        let mut changed = setup(rules);
+        let mut changed = setup();
         proposal.change.make(&mut changed);
         proposal.change.can_be_made() && last(changed, frames, |record| record.verdict() == Verdict::Forwarded)
     };
-    let proposals = proposals(rules, frames);
+    let proposals = last(setup(), frames, changes);
     proposals.iter().filter(|proposal| helps(proposal)).map(|proposal| proposal.change.to_string()).collect()
 }
