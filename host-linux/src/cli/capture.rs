@@ -144,14 +144,5 @@ impl Read for Counting {
 
 /// What a replay of a gateway is made of. Takes the gateway's helpers.
 pub(crate) fn setup<'g>(gateway: &'g mut Gateway, capture: &CaptureFile, detail: Detail) -> Setup<'g> {
-    let helpers = core::mem::take(&mut gateway.helpers);
-    Setup {
-        config: gateway.config.clone(),
-        rules: gateway.sources(Family::Ipv4),
-        rules_v6: gateway.sources(Family::Ipv6),
-        helpers,
-        checksums: capture.checksums(),
-        detail,
-        ..Setup::default()
-    }
+    Setup { checksums: capture.checksums(), detail, ..gateway.setup() }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use towpath_engine::{Engine, conntrack::Family};
 use towpath_replay::{
     check::{Finding, LINTS, Level, Lint, check, lint_of},
-    replay::{Replay, Setup},
+    replay::Replay,
 };
 
 use super::{Answer, capture::GatewayFiles};
@@ -53,10 +53,7 @@ impl Check {
             return Err(anyhow!("name what to check: -c gateway.toml, -r rules.v4, or both"));
         }
         let mut gateway = self.gateway.read()?;
-        let helpers = core::mem::take(&mut gateway.helpers);
-        let config = gateway.config.clone();
-        let (rules, rules_v6) = (gateway.sources(Family::Ipv4), gateway.sources(Family::Ipv6));
-        let replay = Replay::new(Setup { config, rules, rules_v6, helpers, ..Setup::default() })?;
+        let replay = Replay::new(gateway.setup())?;
         let mut findings = check(replay.engine(), gateway.config.as_ref());
         if gateway.config.is_none() {
             // Without a configuration nothing is known about interfaces.

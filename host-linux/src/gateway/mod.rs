@@ -27,7 +27,7 @@ use towpath_engine::{
 };
 use towpath_replay::{
     config::{Config, Hardware, Interface},
-    replay::furnish,
+    replay::{Setup, furnish},
 };
 
 pub use error::GatewayError;
@@ -73,6 +73,13 @@ impl Gateway {
     #[must_use]
     pub fn sources(&self, family: Family) -> Vec<Source<'_>> {
         sources(&self.rules, family)
+    }
+
+    /// What a replay through it is made of. Takes its helpers: they serve one gateway.
+    pub fn setup(&mut self) -> Setup<'_> {
+        let helpers = core::mem::take(&mut self.helpers);
+        let (rules, rules_v6) = (self.sources(Family::Ipv4), self.sources(Family::Ipv6));
+        Setup { config: self.config.clone(), rules, rules_v6, helpers, ..Setup::default() }
     }
 
     /// The engine that is this gateway, with `seed` unless the configuration has one. `hardware` says what the

@@ -12,7 +12,6 @@ use std::{
 use anyhow::{Result, anyhow};
 use clap::Args;
 use towpath::gateway::Gateway;
-use towpath_engine::conntrack::Family;
 use towpath_replay::{
     capture::Capture,
     diff::{Diff as Comparison, Group},
@@ -93,16 +92,7 @@ impl Diff {
     fn replay(&self, gateway: &Path) -> Result<Replay> {
         let (config, rules) = self.parts(gateway);
         let mut gateway = Gateway::read(config, rules.as_slice())?;
-        let helpers = core::mem::take(&mut gateway.helpers);
-        let setup = Setup {
-            config: gateway.config.clone(),
-            rules: gateway.sources(Family::Ipv4),
-            rules_v6: gateway.sources(Family::Ipv6),
-            helpers,
-            detail: Detail::Path,
-            ..Setup::default()
-        };
-        Ok(Replay::new(setup)?)
+        Ok(Replay::new(Setup { detail: Detail::Path, ..gateway.setup() })?)
     }
 
     /// The captures that are named, and those in the folders that are named.

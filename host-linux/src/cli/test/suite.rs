@@ -11,7 +11,6 @@ use towpath::{
     limits::CONFIG_BYTES_MAX,
     text,
 };
-use towpath_engine::conntrack::Family;
 use towpath_replay::{
     capture::Capture,
     cases::{Case, Failure, Input, Look, Ran, Suite, run},
@@ -65,15 +64,7 @@ impl Loaded {
     /// Runs a case on its gateway, or on that gateway with a change.
     pub(crate) fn run(&self, case: &Case, change: Option<&Change>, look: Option<Look<'_>>) -> Result<Ran> {
         let mut gateway = self.gateway()?;
-        let helpers = core::mem::take(&mut gateway.helpers);
-        let mut setup = Setup {
-            config: gateway.config.clone(),
-            rules: gateway.sources(Family::Ipv4),
-            rules_v6: gateway.sources(Family::Ipv6),
-            sysctls: case.sysctls.clone(),
-            helpers,
-            ..Setup::default()
-        };
+        let mut setup = Setup { sysctls: case.sysctls.clone(), ..gateway.setup() };
         if let Some(change) = change {
             change.make(&mut setup);
         }
