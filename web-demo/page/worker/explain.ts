@@ -21,6 +21,10 @@ async function explain(request: ExplainRequest): Promise<void> {
     next = number + 1;
     reply({ kind: 'explained', number, line });
   } catch (error) {
+    // An engine that has failed cannot be asked to give its memory back.
+    if (!(error instanceof WebAssembly.RuntimeError)) {
+      replay?.free();
+    }
     replay = null;
     reply({ kind: 'failed', number, message: messageOf(error) });
   }
