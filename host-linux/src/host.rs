@@ -9,7 +9,7 @@ use rustix::{
 };
 use towpath_engine::{
     Command, DeviceId, Engine, Event, Instant, Subscription,
-    conntrack::{Entry, ExpectationEntry, ExpectationId, Family, HelperEvent, Statistics},
+    conntrack::{Entry, ExpectationEntry, ExpectationId, Family, HelperEvent, HelperId, Statistics, helper::Helper},
     event::LoggedPacket,
     limits::DEVICES_MAX,
     netfilter::{ListOptions, RuleSet, TableName},
@@ -19,10 +19,12 @@ use towpath_engine::{
 use crate::{
     af_packet::Ring,
     clock::Clock,
-    control::{Answers, Logged, Names, Reply, Server, Topic},
+    control::{Answers, Logged, Names, NewHelper, Reply, Server, Topic},
+    helpers::{Loaded, Making, Workshop},
     limits::{CONTROL_CLIENTS_MAX, CONTROL_PAGE_PLACES},
     napi::{Budget, Napi, Round},
     notice::Notice,
+    plugin::Plugin,
     signals::Signals,
     stats::{DeviceReport, Report, by_name},
 };
@@ -33,6 +35,7 @@ pub struct Host<R, K> {
     engine: Engine,
     napi: Napi<R>,
     server: Option<Server<Place>>,
+    workshop: Workshop,
     signals: Signals,
     clock: K,
     started: Instant,
@@ -53,18 +56,21 @@ struct Wakeup {
 }
 
 impl<R: Ring, K: Clock> Host<R, K> {
-    /// A gateway whose engine has the devices of these rings. `server` answers those who ask, if anybody may.
+    /// A gateway whose engine has the devices of these rings. `server` answers those who ask, if anybody may; `workshop` makes
+    /// the helpers that they bring.
     #[must_use]
     pub fn new(
         engine: Engine,
         rings: Vec<R>,
         budget: Budget,
         server: Option<Server<Place>>,
+        workshop: Workshop,
         signals: Signals,
         mut clock: K,
     ) -> Self {
         let started = clock.now();
-        Self { engine, napi: Napi::new(rings, budget), server, signals, clock, started, has_watchers: false }
+        let napi = Napi::new(rings, budget);
+        Self { engine, napi, server, workshop, signals, clock, started, has_watchers: false }
     }
 
     /// Runs until a signal asks it to stop; then tells what was counted, and gives the engine back.
@@ -124,6 +130,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
             self.napi.rings().map(|(ring, wants_room)| PollFd::from_borrowed_fd(ring.as_fd(), events(wants_room))),
         );
         let control_from = files.len();
+        files.push(PollFd::new(&self.workshop, PollFlags::IN));
         let control = self.server.iter().flat_map(Server::files);
         files.extend(control.map(|(file, events)| PollFd::from_borrowed_fd(file, events)));
         match poll(&mut files, timeout.as_ref()) {
@@ -150,13 +157,14 @@ impl<R: Ring, K: Clock> Host<R, K> {
 
     /// Answers those at the control socket, when one of them has moved or is overdue.
     fn serve(&mut self, now: Instant, has_moved: bool) {
-        let Self { engine, napi, server, started, has_watchers, .. } = self;
+        let Self { engine, napi, server, workshop, started, has_watchers, .. } = self;
         let Some(server) = server else { return };
         if !has_moved && server.deadline().is_none_or(|deadline| deadline > now) {
             return;
         }
         let subscription = subscription(*has_watchers);
-        server.serve(now, &mut View { engine, napi, started: *started, now, subscription });
+        workshop.hush();
+        server.serve(now, &mut View { engine, napi, workshop, started: *started, now, subscription });
         let has_watchers = server.has_watchers();
         if has_watchers != self.has_watchers {
             self.has_watchers = has_watchers;
@@ -173,10 +181,10 @@ impl<R: Ring, K: Clock> Host<R, K> {
 
     fn report(&mut self) -> Report {
         let now = self.clock.now();
-        let Self { engine, napi, server, started, .. } = self;
+        let Self { engine, napi, server, workshop, started, .. } = self;
         let control = server.as_ref().map(|server| server.counters().into()).unwrap_or_default();
         let subscription = Subscription::default();
-        Report { control, ..View { engine, napi, started: *started, now, subscription }.report() }
+        Report { control, ..View { engine, napi, workshop, started: *started, now, subscription }.report() }
     }
 }
 
@@ -185,13 +193,14 @@ fn subscription(conntrack: bool) -> Subscription {
     Subscription { conntrack, log: true, helper: true, ..Subscription::default() }
 }
 
-/// Signals, all devices, and the control socket with its clients and one's rules that are being read.
-const FILES_MAX: usize = 1 + DEVICES_MAX + 2 + CONTROL_CLIENTS_MAX;
+/// Signals, all devices, the workshop, and the control socket with its clients and one's rules that are being read.
+const FILES_MAX: usize = 1 + DEVICES_MAX + 1 + 2 + CONTROL_CLIENTS_MAX;
 
 /// What may be seen of a running gateway.
 struct View<'a, R> {
     engine: &'a mut Engine,
     napi: &'a mut Napi<R>,
+    workshop: &'a mut Workshop,
     started: Instant,
     now: Instant,
     /// What the engine is asked to tell.
@@ -277,6 +286,47 @@ impl<R: Ring> Answers for View<'_, R> {
         Names { helpers, sets: self.engine.set_names(family).map(str::to_owned).collect() }
     }
 
+    fn helpers(&mut self) -> Vec<Loaded> {
+        self.engine.helpers().iter().map(|helper| Loaded::of(&helper, self.expected_by(helper.id))).collect()
+    }
+
+    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Making, String> {
+        self.workshop.make(name.to_owned(), component).map_err(|error| format!("{name}: {error}"))
+    }
+
+    fn load_helper(&mut self, helper: &NewHelper, made: Plugin) -> Result<Loaded, String> {
+        let helpers = self.engine.helpers();
+        let name = made.manifest().name.clone();
+        let former = helpers.iter().find(|former| former.manifest.name == name);
+        let by_ports = match (helper.replaces, former) {
+            (true, Some(former)) => !former.manifest.attach.is_empty(),
+            (false, None) => helper.by_ports,
+            (true, None) => return Err(format!("{}: no helper '{name}' is loaded that it could replace", helper.name)),
+            (false, Some(_)) => {
+                return Err(format!("{}: a helper '{name}' is loaded already; reload replaces it", helper.name));
+            }
+        };
+        let mut manifest = made.manifest().clone();
+        if !by_ports {
+            manifest.attach.clear();
+        }
+        let held = made.held_to(manifest).map_err(|problem| format!("{}: {problem}", helper.name))?;
+        self.command(Command::LoadHelper(Box::new(held)))?;
+        if by_ports {
+            // Helpers that are attached by rules alone have no ports.
+            self.command(Command::AttachHelpersByPort(true))?;
+        }
+        let loaded = self.engine.helpers().iter().find(|loaded| loaded.manifest.name == name);
+        loaded.map(|loaded| Loaded::of(&loaded, self.expected_by(loaded.id))).ok_or_else(|| format!("{name} is gone"))
+    }
+
+    fn unload_helper(&mut self, name: &str) -> Result<u64, String> {
+        let id = self.engine.helpers().by_name(name).ok_or_else(|| format!("no helper '{name}' is loaded"))?;
+        let expected = self.expected_by(id);
+        self.command(Command::UnloadHelper(id))?;
+        Ok(expected)
+    }
+
     fn replace_rules(&mut self, rules: RuleSet) {
         let answer = self.engine.handle_command(self.now, Command::ReplaceRules(Box::new(rules)));
         debug_assert!(answer.is_ok(), "{answer:?}");
@@ -289,6 +339,15 @@ impl<R: Ring> Answers for View<'_, R> {
 }
 
 impl<R> View<'_, R> {
+    fn command(&mut self, command: Command) -> Result<(), String> {
+        self.engine.handle_command(self.now, command).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// How many connections a helper expects.
+    fn expected_by(&self, helper: HelperId) -> u64 {
+        self.engine.conntrack().expectations().iter().filter(|waiting| waiting.helper == helper).count() as u64
+    }
+
     fn page_of_connections(&self, from: Place, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
         let conntrack = self.engine.conntrack();
         let slots = u64::from(conntrack.slots());

@@ -13,6 +13,7 @@
 //! | [`text`] | texts in files |
 //! | [`stats`] | what has been counted, as text and JSON |
 //! | [`checksum`] | checksums with this processor's vector instructions |
+//! | [`helpers`] | helpers that come and go while a gateway runs |
 //! | [`notice`] | what an operator sees while a gateway runs |
 //! | [`clock`], [`signals`], [`privileges`] | time, the wish to stop, giving up what is not needed |
 //! | [`limits`] | every bound |
@@ -23,6 +24,7 @@ pub mod checksum;
 pub mod clock;
 pub mod control;
 pub mod gateway;
+pub mod helpers;
 pub mod host;
 pub mod limits;
 pub mod napi;

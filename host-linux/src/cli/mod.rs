@@ -9,6 +9,7 @@ mod conntrack;
 mod demo;
 mod diff;
 mod explain;
+mod helper;
 mod log;
 mod replay;
 mod rules;
@@ -45,6 +46,7 @@ enum Command {
     Run(run::Run),
     Conntrack(conntrack::Conntrack),
     Rules(Box<rules::Rules>),
+    Helper(helper::Helper),
     Log(log::Log),
     Stats(stats::Stats),
     State(state::State),
@@ -86,6 +88,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(run) => run.main(),
         Command::Conntrack(conntrack) => conntrack.main(),
         Command::Rules(rules) => rules.main(),
+        Command::Helper(helper) => helper.main(),
         Command::Log(log) => log.main(),
         Command::Stats(stats) => stats.main(),
         Command::State(state) => state.main(),

@@ -14,6 +14,7 @@ use towpath::{
     clock::SystemClock,
     control::{Listener, Server},
     gateway::{Gateway, State},
+    helpers::Workshop,
     host::Host,
     limits::{RING_SLOTS_DEFAULT, RING_SLOTS_MAX, RING_SLOTS_MIN},
     napi::Budget,
@@ -83,8 +84,9 @@ impl Run {
         let rings = self.open_devices(&config, &found)?;
         drop_privileges(user).context("dropping privileges")?;
         announce(&found, &self.control)?;
-        let host =
-            Host::new(engine, rings, Budget::default(), Some(Server::new(listener)), signals, SystemClock::start());
+        let workshop = Workshop::new(config).context("making the workshop for helpers")?;
+        let (budget, server) = (Budget::default(), Some(Server::new(listener)));
+        let host = Host::new(engine, rings, budget, server, workshop, signals, SystemClock::start());
         let (report, engine) = host.run(|notice| {
             // Nobody to tell when standard error is gone.
             let _ = writeln!(io::stderr(), "towpath: {notice}");

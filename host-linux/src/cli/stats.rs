@@ -34,6 +34,7 @@ impl Stats {
                 | Reply::Tracking(_)
                 | Reply::State(_)
                 | Reply::Text(_)
+                | Reply::Helper(_)
                 | Reply::Logged(..)
                 | Reply::Done
                 | Reply::Refused(_)

@@ -12,9 +12,12 @@ use towpath_engine::conntrack::Family;
 
 use super::{
     codec::{self, LENGTH_BYTES},
-    message::{Hello, NewRules, Reply, Request, VERSION},
+    message::{Hello, NewHelper, NewRules, Reply, Request, VERSION},
 };
-use crate::limits::{CONTROL_REPLY_BYTES_MAX, CONTROL_STATE_BYTES_MAX};
+use crate::{
+    helpers::Loaded,
+    limits::{CONTROL_REPLY_BYTES_MAX, CONTROL_STATE_BYTES_MAX},
+};
 
 /// The answers of a running gateway to one request: all replies up to [`Reply::Done`], which is not among them.
 #[derive(Debug)]
@@ -128,6 +131,23 @@ impl Client {
         Ok(())
     }
 
+    /// Loads a component into a gateway; gives the helper that it is there.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`]; the gateway refuses what is no helper, and goes on with those that it has.
+    pub fn load_helper(path: &Path, helper: NewHelper, component: &[u8]) -> Result<Loaded, ClientError> {
+        let failed = |cause| ClientError { path: path.to_owned(), cause };
+        let mut client = Self::ask(path, Request::LoadHelper(helper))?;
+        say(client.stream.get_mut(), component).map_err(|error| failed(ClientErrorCause::Io(error)))?;
+        let mut loaded = None;
+        while let Some(reply) = client.next_reply()? {
+            if let Reply::Helper(helper) = reply {
+                loaded = Some(*helper);
+            }
+        }
+        loaded.ok_or_else(|| failed(ClientErrorCause::Ended))
+    }
+
     /// Lets a gateway go on from a snapshot.
     ///
     /// # Errors
@@ -159,6 +179,7 @@ impl Client {
                 | Reply::Tracking(_)
                 | Reply::State(_)
                 | Reply::Text(_)
+                | Reply::Helper(_)
                 | Reply::Logged(..)),
             ) => return Ok(Some(reply)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ClientErrorCause::Ended,

@@ -7,10 +7,10 @@ use towpath_engine::{
     netfilter::{Hook, ListOptions, TableName},
 };
 
-use crate::stats::Report;
+use crate::{helpers::Loaded, stats::Report};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,26 @@ pub enum Request {
     ApplyRules(NewRules),
     /// Forgets what the rules of a table have counted, or those of all tables of a family.
     ZeroRules(Family, Option<TableName>),
+    /// One [`Reply::Helper`] for each helper.
+    Helpers,
+    /// The component follows. One [`Reply::Helper`]: that is loaded now; refused, nothing has changed.
+    LoadHelper(NewHelper),
+    /// Unloads the helper of that name; one [`Reply::Count`]: how many connections it expected.
+    UnloadHelper(String),
+}
+
+/// A component that is to become a helper.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewHelper {
+    /// What errors call it.
+    pub name: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Whether it takes the place of the one that has its name, whose connections and their state stay. Else there must be none.
+    pub replaces: bool,
+    /// Whether it is attached to the ports of its manifest; else by rules alone. One that replaces another is attached where that
+    /// one was.
+    pub by_ports: bool,
 }
 
 /// Rules that take the place of others.
@@ -100,6 +120,8 @@ pub enum Reply {
     State(u64),
     /// So many bytes follow this message: text.
     Text(u64),
+    /// A helper as it is.
+    Helper(Box<Loaded>),
     /// What a rule has told, and when.
     Logged(Instant, Box<Logged>),
     /// That was all.

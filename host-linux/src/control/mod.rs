@@ -21,7 +21,7 @@ use std::{env, path::PathBuf};
 pub use client::{Client, ClientError};
 pub use codec::CodecError;
 pub use listener::{ListenError, Listener};
-pub use message::{Hello, Logged, NewRules, Reply, Request, Topic, VERSION};
+pub use message::{Hello, Logged, NewHelper, NewRules, Reply, Request, Topic, VERSION};
 pub use parser::Names;
 pub use server::{Answers, Counters, Server};
 

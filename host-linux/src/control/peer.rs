@@ -15,12 +15,14 @@ use towpath_engine::{Instant, limits::RULES_TEXT_BYTES_MAX};
 use super::{
     Answers, Counters,
     codec::{self, CodecError},
-    message::{Hello, NewRules, Reply, Request, Topic, VERSION},
+    message::{Hello, NewHelper, NewRules, Reply, Request, Topic, VERSION},
     outbox::Outbox,
     parser::{Parsed, Parser},
 };
 use crate::{
+    helpers::Making,
     limits::{CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX, CONTROL_STATE_BYTES_MAX},
+    plugin::{Problem, limits::COMPONENT_BYTES_MAX},
     stats::Report,
 };
 
@@ -31,8 +33,12 @@ pub(super) struct Peer<C> {
     number: u64,
     stream: UnixStream,
     inbox: Vec<u8>,
-    /// Which rules are coming, or wait to be read; none: a snapshot is coming.
+    /// Which rules are coming, or wait to be read; none: a helper or a snapshot is coming.
     rules: Option<NewRules>,
+    /// Which helper is coming; none: rules or a snapshot are.
+    helper: Option<NewHelper>,
+    /// The helper that is being made for it.
+    making: Option<(NewHelper, Making)>,
     outbox: Outbox,
     task: Task<C>,
     /// When it is cut off unless something moves; none while nothing has to.
@@ -54,6 +60,8 @@ enum Task<C> {
     Loading(usize),
     /// Its rules, which have come, once they have been read.
     Applying,
+    /// What it gets for a helper that is being made.
+    Waiting,
     /// What is in its outbox, and then how much of what it watched it has lost.
     CutOff(Topic, u64),
     /// What is in its outbox.
@@ -77,6 +85,8 @@ impl<C: Copy> Peer<C> {
             stream,
             inbox: Vec::new(),
             rules: None,
+            helper: None,
+            making: None,
             outbox: Outbox::default(),
             task: Task::Asking,
             deadline,
@@ -93,7 +103,13 @@ impl<C: Copy> Peer<C> {
     pub(super) const fn watched(&self) -> Option<Topic> {
         match self.task {
             Task::Watching(topic) => Some(topic),
-            Task::Asking | Task::Listing(..) | Task::Loading(_) | Task::Applying | Task::CutOff(..) | Task::Leaving => {
+            Task::Asking
+            | Task::Listing(..)
+            | Task::Loading(_)
+            | Task::Applying
+            | Task::Waiting
+            | Task::CutOff(..)
+            | Task::Leaving => {
                 None
             }
         }
@@ -128,6 +144,7 @@ impl<C: Copy> Peer<C> {
         if matches!(self.task, Task::Applying) {
             self.apply(parser, answers);
         }
+        self.take_made(answers);
         if let Task::Listing(topic, after) = self.task
             && self.outbox.len() < CONTROL_OUTBOX_BYTES_MAX
         {
@@ -144,7 +161,7 @@ impl<C: Copy> Peer<C> {
             return Err(Gone::Served);
         }
         let is_content = self.watched().is_some() && self.outbox.is_empty();
-        if is_content || matches!(self.task, Task::Applying) {
+        if is_content || matches!(self.task, Task::Applying | Task::Waiting) {
             self.deadline = None;
         } else if written > 0 || (taken > 0 && matches!(self.task, Task::Loading(_))) || self.deadline.is_none() {
             self.deadline = Some(now + CONTROL_SILENCE_MAX);
@@ -168,7 +185,7 @@ impl<C: Copy> Peer<C> {
                 *lost += 1;
                 false
             }
-            Task::Asking | Task::Listing(..) | Task::Loading(_) | Task::Applying | Task::Leaving => true,
+            Task::Asking | Task::Listing(..) | Task::Loading(_) | Task::Applying | Task::Waiting | Task::Leaving => true,
         }
     }
 
@@ -185,7 +202,7 @@ impl<C: Copy> Peer<C> {
                 Ok(0) => match self.task {
                     // Who watches is not seen to leave otherwise, and the others have not said what they want.
                     Task::Asking | Task::Loading(_) | Task::Watching(_) => return Err(Gone::Served),
-                    Task::Listing(..) | Task::Applying | Task::CutOff(..) | Task::Leaving => self.has_said_all = true,
+                    Task::Listing(..) | Task::Applying | Task::Waiting | Task::CutOff(..) | Task::Leaving => self.has_said_all = true,
                 },
                 Ok(len) => {
                     taken += len;
@@ -220,10 +237,12 @@ impl<C: Copy> Peer<C> {
         match self.task {
             Task::Loading(len) if self.inbox.len() >= len => self.load(len, answers),
             Task::Loading(_) | Task::Asking => {}
-            Task::Listing(..) | Task::Watching(_) | Task::CutOff(..) | Task::Leaving if !self.inbox.is_empty() => {
+            Task::Listing(..) | Task::Watching(_) | Task::Waiting | Task::CutOff(..) | Task::Leaving
+                if !self.inbox.is_empty() =>
+            {
                 self.refuse("only one request a connection".to_owned());
             }
-            Task::Applying | Task::Listing(..) | Task::Watching(_) | Task::CutOff(..) | Task::Leaving => {}
+            Task::Applying | Task::Waiting | Task::Listing(..) | Task::Watching(_) | Task::CutOff(..) | Task::Leaving => {}
         }
     }
 
@@ -269,6 +288,24 @@ impl<C: Copy> Peer<C> {
                     None => self.refuse(format!("rules have at most {RULES_TEXT_BYTES_MAX} bytes")),
                 }
             }
+            Ok(Request::Helpers) => {
+                for helper in answers.helpers() {
+                    self.outbox.push(&Reply::Helper(Box::new(helper)));
+                }
+                self.outbox.push(&Reply::Done);
+                self.task = Task::Leaving;
+            }
+            Ok(Request::UnloadHelper(name)) => match answers.unload_helper(&name) {
+                Ok(expected) => self.answer(&Reply::Count(expected)),
+                Err(why) => self.refuse(why),
+            },
+            Ok(Request::LoadHelper(helper)) => match usize::try_from(helper.bytes) {
+                Ok(len) if len <= COMPONENT_BYTES_MAX => {
+                    self.helper = Some(helper);
+                    self.task = Task::Loading(len);
+                }
+                Ok(_) | Err(_) => self.refuse(format!("{}: {}", helper.name, Problem::TooLarge)),
+            },
             Ok(Request::LoadState(len)) => match usize::try_from(len) {
                 Ok(len) if len <= CONTROL_STATE_BYTES_MAX => self.task = Task::Loading(len),
                 Ok(_) | Err(_) => self.refuse(format!("a snapshot has at most {CONTROL_STATE_BYTES_MAX} bytes")),
@@ -295,13 +332,33 @@ impl<C: Copy> Peer<C> {
         self.task = Task::Leaving;
     }
 
-    /// Lets the gateway go on from the snapshot that has come; rules that have come wait to be read.
+    /// Gives a client its helper, once that is made.
+    fn take_made(&mut self, answers: &mut impl Answers<Cursor = C>) {
+        let Some(made) = self.making.as_ref().and_then(|(_, making)| making.take()) else { return };
+        let Some((helper, _)) = self.making.take() else { return };
+        match made.and_then(|made| answers.load_helper(&helper, *made)) {
+            Ok(loaded) => self.answer(&Reply::Helper(Box::new(loaded))),
+            Err(why) => self.refuse(why),
+        }
+    }
+
+    /// Lets the gateway go on from the snapshot that has come, or begin with the helper; rules that have come wait to be read.
     fn load(&mut self, len: usize, answers: &mut impl Answers<Cursor = C>) {
         if self.inbox.len() > len {
             return self.refuse("something follows what was announced".to_owned());
         }
         if self.rules.is_some() {
             self.task = Task::Applying;
+            return;
+        }
+        if let Some(helper) = self.helper.take() {
+            match answers.make_helper(&helper.name, std::mem::take(&mut self.inbox)) {
+                Ok(making) => {
+                    self.making = Some((helper, making));
+                    self.task = Task::Waiting;
+                }
+                Err(why) => self.refuse(why),
+            }
             return;
         }
         let loaded = answers.load(&std::mem::take(&mut self.inbox));

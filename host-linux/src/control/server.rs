@@ -16,12 +16,17 @@ use towpath_engine::{
 use super::{
     codec,
     listener::Listener,
-    message::{Reply, Topic},
+    message::{NewHelper, Reply, Topic},
     outbox::Outbox,
     parser::{Names, Parser},
     peer::{Gone, Peer},
 };
-use crate::{limits::CONTROL_CLIENTS_MAX, stats::Report};
+use crate::{
+    helpers::{Loaded, Making},
+    limits::CONTROL_CLIENTS_MAX,
+    plugin::Plugin,
+    stats::Report,
+};
 
 /// Where the server gets its answers.
 pub trait Answers {
@@ -63,6 +68,28 @@ pub trait Answers {
 
     /// Forgets what rules have counted.
     fn zero_rules(&mut self, family: Family, table: Option<TableName>);
+
+    /// The helpers, by number.
+    fn helpers(&mut self) -> Vec<Loaded>;
+
+    /// Begins to make a helper of a component, while packets pass. `name` is what errors call it. The server serves again when
+    /// it is made.
+    ///
+    /// # Errors
+    /// Why that cannot be begun.
+    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Making, String>;
+
+    /// Loads a helper that was made.
+    ///
+    /// # Errors
+    /// Why it is not taken; nothing has changed then.
+    fn load_helper(&mut self, helper: &NewHelper, made: Plugin) -> Result<Loaded, String>;
+
+    /// Unloads the helper of that name. Answers how many connections it expected.
+    ///
+    /// # Errors
+    /// When there is none, or a rule attaches it.
+    fn unload_helper(&mut self, name: &str) -> Result<u64, String>;
 
     /// A page of a list, what comes behind `after` or first, each entry told to `tell`. Answers where the page ends; `None`
     /// when nothing comes behind it. The server asks for one page at a time and lets the path have its turn between.

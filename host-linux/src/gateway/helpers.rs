@@ -41,6 +41,17 @@ pub(super) fn all() -> Result<Vec<Box<dyn Helper>>, GatewayError> {
     Ok(helpers)
 }
 
+/// Holds a helper to what a configuration leaves of its manifest; one that it does not list, to all of that.
+///
+/// # Errors
+/// When the configuration asks for more than the manifest allows, or leaves too little memory to start in.
+pub fn tightened(config: &Config, plugin: Plugin) -> Result<Plugin, GatewayError> {
+    match config.helpers.iter().find(|wanted| wanted.name.value == plugin.manifest().name) {
+        Some(wanted) => tighten(config, wanted, plugin),
+        None => Ok(plugin),
+    }
+}
+
 /// Helpers of this program that rules name and the configuration does not list.
 fn named_by_rules(config: &Config, rules: &[RulesText]) -> Vec<&'static str> {
     let names = shipped::COMPONENTS.iter().map(|shipped| shipped.name);
@@ -62,6 +73,11 @@ fn load(runtime: &Runtime, config: &Config, wanted: &HelperConfig) -> Result<Plu
     if *own != name.value {
         return Err(at(config, name, format!("the component calls itself '{own}', not '{}'", name.value)));
     }
+    tighten(config, wanted, plugin)
+}
+
+fn tighten(config: &Config, wanted: &HelperConfig, plugin: Plugin) -> Result<Plugin, GatewayError> {
+    let name = &wanted.name;
     let manifest = config.tighten(wanted, plugin.manifest())?;
     hold(plugin, manifest, &name.value).map_err(|error| at(config, name, error.to_string()))
 }

@@ -31,6 +31,7 @@ use towpath_replay::{
 };
 
 pub use error::GatewayError;
+pub use helpers::tightened;
 pub use rules::{RulesText, helpers_named};
 
 use crate::{limits::CONFIG_BYTES_MAX, text};

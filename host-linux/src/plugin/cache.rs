@@ -171,11 +171,4 @@ impl fmt::Display for CacheError {
     }
 }
 
-impl error::Error for CacheError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Inaccessible(_, error) => Some(error),
-            Self::NoPlace | Self::NotOurs(_) | Self::OpenToOthers(_) => None,
-        }
-    }
-}
+impl error::Error for CacheError {}

@@ -76,26 +76,7 @@ impl fmt::Display for PluginError {
     }
 }
 
-impl error::Error for PluginError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match &self.problem {
-            Problem::Unreadable(error) => Some(error),
-            Problem::TooLarge
-            | Problem::NotWebAssembly
-            | Problem::CoreModule
-            | Problem::Invalid(_)
-            | Problem::ExtraImport(_)
-            | Problem::OtherVersion(_)
-            | Problem::MissingExport(_)
-            | Problem::WrongType(_)
-            | Problem::DoesNotStart(_)
-            | Problem::BadManifest(_)
-            | Problem::NotShipped
-            | Problem::NoRuntime(_)
-            | Problem::MemoryShort(_) => None,
-        }
-    }
-}
+impl error::Error for PluginError {}
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -47,4 +47,4 @@ pub mod shipped;
 pub use cache::{Cache, CacheError};
 pub use error::{PluginError, Problem};
 pub use instance::Plugin;
-pub use runtime::Runtime;
+pub use runtime::{Look, Runtime, hex};

@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     fs,
     hash::{Hash, Hasher},
-    io::Read,
+    io::{self, Read},
     path::Path,
 };
 
@@ -49,10 +49,7 @@ impl Runtime {
     /// When the file cannot be read, or what is in it is no helper: the error names the file and says why.
     pub fn load_file(&self, file: &Path) -> Result<Plugin, PluginError> {
         let error = |problem| PluginError { component: file.display().to_string(), problem };
-        let mut component = Vec::new();
-        fs::File::open(file)
-            .and_then(|file| file.take(COMPONENT_BYTES_MAX as u64 + 1).read_to_end(&mut component))
-            .map_err(|problem| error(Problem::Unreadable(problem)))?;
+        let component = read(file).map_err(|problem| error(Problem::Unreadable(problem)))?;
         self.load_bytes(&component).map_err(error)
     }
 
@@ -65,6 +62,32 @@ impl Runtime {
         found
             .and_then(|shipped| self.load_bytes(shipped.component))
             .map_err(|problem| PluginError { component: name.to_owned(), problem })
+    }
+
+    /// Looks at what is in a file, whether or not it is a helper.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn look_at(&self, file: &Path) -> Result<Look, PluginError> {
+        let error = |problem| PluginError { component: file.display().to_string(), problem };
+        let component = read(file).map_err(|problem| error(Problem::Unreadable(problem)))?;
+        let hash = Sha256::digest(&component).into();
+        let mut look = Look {
+            bytes: component.len(),
+            hash,
+            imports: Vec::new(),
+            exports: Vec::new(),
+            helper: self.load_bytes(&component),
+        };
+        // Of what is no component at all, there is nothing more to say.
+        if check_start(&component).is_ok()
+            && let Ok(component) = self.compiled(&component, hash)
+        {
+            let shape = component.component_type();
+            look.imports = shape.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+            look.exports = shape.exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        }
+        Ok(look)
     }
 
     /// Loads a component.
@@ -109,6 +132,30 @@ impl Runtime {
         key.push_str(&hex(&settings.0.finalize()[..16]));
         key
     }
+}
+
+/// What is in a file.
+pub struct Look {
+    /// How many bytes it has, or one more than a component may have.
+    pub bytes: usize,
+    /// Their SHA-256.
+    pub hash: [u8; 32],
+    /// What it asks for from outside, by name.
+    pub imports: Vec<String>,
+    /// What it gives, by name: among others the world's interface with its version.
+    pub exports: Vec<String>,
+    /// The helper, or why it is none.
+    pub helper: Result<Plugin, Problem>,
+}
+
+/// Reads a component, up to a byte more than it may have.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut component = Vec::new();
+    fs::File::open(file)?.take(COMPONENT_BYTES_MAX as u64 + 1).read_to_end(&mut component)?;
+    Ok(component)
 }
 
 /// Deterministic (no threads, no relaxed arithmetic, one NaN), metered, without what helpers have no use for.
@@ -181,7 +228,9 @@ impl Hasher for Digesting {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String does not fail.
         let _ = write!(text, "{byte:02x}");

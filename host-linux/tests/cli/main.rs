@@ -4,6 +4,7 @@ mod check;
 mod conntrack;
 mod diff;
 mod explain;
+mod helper;
 mod program;
 #[cfg(shipped_helpers)]
 mod readme;

@@ -7,6 +7,7 @@ mod conntrack_tool;
 mod device;
 mod ftp;
 mod gateway;
+mod helper;
 mod ipv6;
 mod link;
 mod namespace;

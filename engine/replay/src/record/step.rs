@@ -206,7 +206,8 @@ pub(crate) const fn direction_word(direction: Direction) -> &'static str {
 }
 
 /// What happened with a helper: which one, and a sentence.
-pub(crate) fn helper_event(event: &HelperEvent) -> (HelperId, String) {
+#[must_use]
+pub fn helper_event(event: &HelperEvent) -> (HelperId, String) {
     match event {
         HelperEvent::Failed { helper, connection, failure } => {
             let how = match failure {

@@ -26,6 +26,8 @@ pub struct Setup<'a> {
     pub sysctls: Vec<(String, u32)>,
     /// Helpers, behind their manifests as the configuration tightens them.
     pub helpers: Vec<Box<dyn Helper>>,
+    /// Attaches helpers to the ports of their manifests even when the configuration lists none of them.
+    pub by_port: bool,
     /// What is believed about transport checksums.
     pub checksums: ChecksumTrust,
     /// How much records tell.
@@ -105,7 +107,7 @@ pub(super) fn engine_of(setup: Setup<'_>, config: &Config) -> Result<Engine, Set
         engine.handle_command(Instant::ZERO, Command::SetSysctl(name, value))?;
     }
     // Without a configuration, helpers are attached where their manifests say; with one, where it says.
-    let by_port = setup.config.is_none() || !config.helpers.is_empty();
+    let by_port = setup.by_port || setup.config.is_none() || !config.helpers.is_empty();
     furnish(&mut engine, setup.helpers, by_port, [(Family::Ipv4, &setup.rules), (Family::Ipv6, &setup.rules_v6)])?;
     let mut command = |command| engine.handle_command(Instant::ZERO, command);
     setup.detail.commands().into_iter().try_for_each(|detail| command(detail).map(drop))?;

@@ -62,6 +62,7 @@ impl Running<'_> {
                 | Reply::Tracking(_)
                 | Reply::State(_)
                 | Reply::Text(_)
+                | Reply::Helper(_)
                 | Reply::Logged(..)
                 | Reply::Done
                 | Reply::Refused(_)

@@ -1,3 +1,4 @@
+mod helpers;
 mod rules;
 
 use std::{
@@ -5,6 +6,7 @@ use std::{
     net::Shutdown,
     os::unix::net::UnixStream,
     path::PathBuf,
+    sync::mpsc::Sender,
     thread,
     time::Duration,
 };
@@ -19,7 +21,9 @@ use towpath_engine::{
 
 use super::{codec, *};
 use crate::{
+    helpers::{Loaded, Making, workshop::Made},
     limits::{CONTROL_CLIENTS_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX},
+    plugin::Plugin,
     stats::{ControlReport, Report},
 };
 
@@ -224,14 +228,17 @@ fn a_watcher_that_does_not_read_is_cut_off_and_told_how_much_it_lost() {
 #[test]
 fn a_client_of_another_version_is_told_so() {
     let mut gateway = Gateway::new(0);
-    let error = gateway.say(br#"{"version":4,"request":{"something":"new"}}"#);
-    assert!(error.contains("speaks version 3 of the control messages, not 4"), "{error}");
+    let other = VERSION + 1;
+    let error = gateway.say(format!(r#"{{"version":{other},"request":{{"something":"new"}}}}"#).as_bytes());
+    assert!(error.contains(&format!("speaks version {VERSION} of the control messages, not {other}")), "{error}");
 }
 
 #[test]
 fn what_is_no_request_is_refused_with_a_reason() {
     let mut gateway = Gateway::new(0);
-    for message in [&b"hello"[..], b"{}", br#"{"version":3}"#, br#"{"version":3,"request":"make-coffee"}"#, b"\xff"] {
+    let bare = format!(r#"{{"version":{VERSION}}}"#);
+    let unknown = format!(r#"{{"version":{VERSION},"request":"make-coffee"}}"#);
+    for message in [b"hello", &b"{}"[..], bare.as_bytes(), unknown.as_bytes(), b"\xff"] {
         let error = gateway.say(message);
         assert!(error.contains("not understood"), "{error}");
     }
@@ -303,6 +310,8 @@ struct Numbers {
     pages: u32,
     state: Vec<u8>,
     rules: String,
+    /// What waits for the helper that is being made, and what it is told.
+    made: Option<(Sender<Made>, String)>,
     sets: Vec<String>,
     /// How often it was asked what rules may name.
     named: u32,
@@ -322,6 +331,7 @@ impl Gateway {
                 pages: 0,
                 state: (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect(),
                 rules: String::new(),
+                made: None,
                 sets: Vec::new(),
                 named: 0,
             },
@@ -409,6 +419,27 @@ impl Answers for Numbers {
 
     fn zero_rules(&mut self, _: Family, _: Option<TableName>) {
         self.rules.clear();
+    }
+
+    fn helpers(&mut self) -> Vec<Loaded> {
+        Vec::new()
+    }
+
+    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Making, String> {
+        if component.is_empty() {
+            return Err(format!("{name} is empty"));
+        }
+        let (made, making) = Making::pair();
+        self.made = Some((made, format!("{name}: {} bytes are no helper", component.len())));
+        Ok(making)
+    }
+
+    fn load_helper(&mut self, helper: &NewHelper, _: Plugin) -> Result<Loaded, String> {
+        Err(format!("{} is never made here", helper.name))
+    }
+
+    fn unload_helper(&mut self, name: &str) -> Result<u64, String> {
+        if name == "ftp" { Ok(3) } else { Err(format!("no helper '{name}' is loaded")) }
     }
 
     fn page(&mut self, topic: Topic, after: Option<u32>, tell: &mut dyn FnMut(&Reply)) -> Option<u32> {

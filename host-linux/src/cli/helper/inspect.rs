@@ -1,0 +1,76 @@
+//! `towpath helper inspect`: what a component is, and whether it would be accepted.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use towpath::{
+    helpers::About,
+    plugin::{Look, Runtime, contract::INTERFACE, hex},
+};
+use towpath_engine::conntrack::helper::Helper;
+
+use super::Answer;
+
+/// Show what a component is and what it asks to be allowed, and whether it would be accepted: exit code 1 says that it would not.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The component's file.
+    #[arg(value_name = "COMPONENT")]
+    file: PathBuf,
+    /// One JSON object (towpath.helper/1) instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is known of a component, as JSON.
+#[derive(Serialize)]
+struct Known {
+    schema: &'static str,
+    bytes: usize,
+    component: String,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    accepted: bool,
+    /// Why it is not accepted.
+    why: Option<String>,
+    /// What it says of itself.
+    helper: Option<About>,
+}
+
+impl Inspect {
+    pub(crate) fn main(self) -> Result<Answer> {
+        let Look { bytes, hash, imports, exports, helper } = Runtime::new(None)?.look_at(&self.file)?;
+        let (helper, why) = match &helper {
+            Ok(plugin) => (Some(About::of(plugin.manifest())), None),
+            Err(problem) => (None, Some(problem.to_string())),
+        };
+        let component = hex(&hash);
+        let accepted = why.is_none();
+        let known = Known { schema: "towpath.helper/1", bytes, component, imports, exports, accepted, why, helper };
+        let mut out = io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&known)?)?;
+        } else {
+            self.write(&mut out, &known)?;
+        }
+        Ok(if accepted { Answer::Fine } else { Answer::No })
+    }
+
+    fn write(&self, out: &mut impl Write, known: &Known) -> io::Result<()> {
+        let file = self.file.display();
+        match &known.why {
+            None => writeln!(out, "{file}: accepted, a helper for {INTERFACE}")?,
+            Some(why) => writeln!(out, "{file}: not accepted: it {why}")?,
+        }
+        let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        writeln!(out, "  component    {} bytes, SHA-256 {}", known.bytes, known.component)?;
+        writeln!(out, "  imports      {}", list(&known.imports))?;
+        writeln!(out, "  exports      {}", list(&known.exports))?;
+        known.helper.as_ref().map_or(Ok(()), |helper| write!(out, "{helper}"))
+    }
+}

@@ -1,0 +1,94 @@
+//! `towpath helper list`.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use towpath::{
+    control::{Client, Reply, Request},
+    helpers::{About, Loaded},
+    plugin::{Cache, Runtime, hex, shipped},
+};
+use towpath_engine::conntrack::helper::Helper;
+
+use super::{Answer, Control};
+
+/// List the helpers of a running gateway, or those that this program brings along.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Those that this program brings along, whether or not a gateway runs.
+    #[arg(long, conflicts_with = "control")]
+    built_in: bool,
+    /// One JSON object a line (towpath.helper/1) instead of text.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    control: Control,
+}
+
+/// A helper that this program brings along, as JSON.
+#[derive(Serialize)]
+struct BuiltIn {
+    #[serde(flatten)]
+    about: About,
+    component: String,
+}
+
+impl List {
+    pub(crate) fn main(self) -> Result<Answer> {
+        if self.built_in { self.built_in() } else { self.loaded() }
+    }
+
+    fn loaded(&self) -> Result<Answer> {
+        let mut client = Client::ask(&self.control.path(), Request::Helpers)?;
+        let mut out = io::stdout().lock();
+        self.head(&mut out, &line("name", "attached", LOADED.map(String::from), "component"))?;
+        while let Some(reply) = client.next_reply()? {
+            let Reply::Helper(helper) = reply else { continue };
+            if self.json {
+                writeln!(out, "{}", serde_json::to_string(&helper)?)?;
+                continue;
+            }
+            let Loaded { about, component, calls, failures, refusals, quarantined, expects, .. } = *helper;
+            let counts = [calls.to_string(), failures.to_string(), refusals.to_string(), expects.to_string()];
+            let end = if quarantined { "  quarantined: it failed too often" } else { "" };
+            let component = component.as_deref().map_or("compiled in", short);
+            writeln!(out, "{}{end}", line(&about.name, &about.places(), counts, component))?;
+        }
+        Ok(Answer::Fine)
+    }
+
+    fn built_in(&self) -> Result<Answer> {
+        let mut out = io::stdout().lock();
+        self.head(&mut out, &format!("{:<16} {:<24} component", "name", "for"))?;
+        let runtime = Runtime::new(Cache::of_user().ok())?;
+        for shipped in shipped::COMPONENTS {
+            let plugin = runtime.load_shipped(shipped.name)?;
+            let helper = BuiltIn { about: About::of(plugin.manifest()), component: hex(&plugin.component_hash()) };
+            if self.json {
+                writeln!(out, "{}", serde_json::to_string(&helper)?)?;
+            } else {
+                let BuiltIn { about, component } = helper;
+                writeln!(out, "{:<16} {:<24} {}", about.name, about.places(), short(&component))?;
+            }
+        }
+        Ok(Answer::Fine)
+    }
+
+    fn head(&self, out: &mut impl Write, columns: &str) -> io::Result<()> {
+        if self.json { writeln!(out, "{{\"schema\":\"towpath.helper/1\"}}") } else { writeln!(out, "{columns}") }
+    }
+}
+
+/// What is counted.
+const LOADED: [&str; 4] = ["calls", "failures", "refusals", "expects"];
+
+fn line(name: &str, places: &str, [calls, failures, refusals, expects]: [String; 4], component: &str) -> String {
+    format!("{name:<16} {places:<24} {calls:>10} {failures:>8} {refusals:>8} {expects:>7}  {component}")
+}
+
+/// As many digits of a hash as people compare.
+fn short(hash: &str) -> &str {
+    hash.get(..16).unwrap_or(hash)
+}

@@ -1,0 +1,82 @@
+//! A helper whose calls are written down.
+
+use std::{cell::RefCell, mem, rc::Rc};
+
+use towpath::plugin::Plugin;
+use towpath_engine::conntrack::helper::{
+    Helper, HelperContext, HelperEndpoint, HelperFailure, Inspection, Manifest, Site,
+};
+
+/// A helper, and what it is asked and answers.
+pub(super) struct Watched {
+    plugin: Plugin,
+    log: Log,
+}
+
+/// Calls, until they are taken out.
+#[derive(Clone, Default)]
+pub(super) struct Log(Rc<RefCell<Vec<Call>>>);
+
+/// A call.
+pub(super) struct Call {
+    pub(super) context: HelperContext,
+    /// What it took of its fuel; 0 when it failed.
+    pub(super) fuel: u64,
+    pub(super) asked: Asked,
+}
+
+/// What was asked, and answered.
+pub(super) enum Asked {
+    Inspect { payload: Vec<u8>, answer: Result<Inspection, HelperFailure> },
+    Render { to: HelperEndpoint, answer: Result<Vec<u8>, HelperFailure> },
+}
+
+impl Log {
+    /// The calls since the last time.
+    pub(super) fn take(&self) -> Vec<Call> {
+        mem::take(&mut self.0.borrow_mut())
+    }
+}
+
+impl Watched {
+    pub(super) fn new(plugin: Plugin) -> (Self, Log) {
+        let log = Log::default();
+        (Self { plugin, log: log.clone() }, log)
+    }
+
+    fn note(&self, context: &HelperContext, asked: Asked) {
+        self.log.0.borrow_mut().push(Call { context: *context, fuel: self.plugin.fuel_spent(), asked });
+    }
+}
+
+impl Helper for Watched {
+    fn manifest(&self) -> &Manifest {
+        self.plugin.manifest()
+    }
+
+    fn declared(&self) -> &Manifest {
+        self.plugin.declared()
+    }
+
+    fn component_hash(&self) -> [u8; 32] {
+        self.plugin.component_hash()
+    }
+
+    fn inspect(&mut self, context: &HelperContext, state: &[u8], payload: &[u8]) -> Result<Inspection, HelperFailure> {
+        let answer = self.plugin.inspect(context, state, payload);
+        self.note(context, Asked::Inspect { payload: payload.to_vec(), answer: answer.clone() });
+        answer
+    }
+
+    fn render(
+        &mut self,
+        context: &HelperContext,
+        state: &[u8],
+        site: Site,
+        translated: HelperEndpoint,
+    ) -> Result<Vec<u8>, HelperFailure> {
+        let answer = self.plugin.render(context, state, site, translated);
+        self.note(context, Asked::Render { to: translated, answer: answer.clone() });
+        answer
+    }
+}
