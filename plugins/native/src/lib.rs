@@ -14,20 +14,33 @@ mod adapter;
 use alloc::{boxed::Box, vec, vec::Vec};
 
 use towpath_engine::conntrack::helper::Helper;
+use towpath_helper_kit::check;
 
 pub use adapter::Native;
 
-/// The FTP helper.
-pub type Ftp = Native<towpath_helper_ftp::Ftp>;
-/// The IRC helper.
-pub type Irc = Native<towpath_helper_irc::Irc>;
-/// The NetBIOS name service helper.
-pub type NetbiosNs = Native<towpath_helper_netbios_ns::NetbiosNs>;
-/// The TFTP helper.
-pub type Tftp = Native<towpath_helper_tftp::Tftp>;
+/// Makes of the table of helpers all that there is one of for each.
+macro_rules! helpers {
+    ($($(#[$doc:meta])* $name:ident = $plugin:path, $folder:literal;)+) => {
+        $($(#[$doc])* pub type $name = Native<$plugin>;)+
 
-/// Every helper, in the order of their names.
-#[must_use]
-pub fn all() -> Vec<Box<dyn Helper>> {
-    vec![Box::new(Ftp::default()), Box::new(Irc::default()), Box::new(NetbiosNs::default()), Box::new(Tftp::default())]
+        /// Every helper, in the order of their names.
+        #[must_use]
+        pub fn all() -> Vec<Box<dyn Helper>> {
+            vec![$(Box::new($name::default())),+]
+        }
+
+        /// What shows each helper any bytes and panics when it breaks the contract, by the name of the helper's folder.
+        pub const CHECKS: &[(&str, fn(&[u8]))] = &[$(($folder, check::any_bytes::<$plugin>)),+];
+    };
+}
+
+helpers! {
+    /// The FTP helper.
+    Ftp = towpath_helper_ftp::Ftp, "ftp";
+    /// The IRC helper.
+    Irc = towpath_helper_irc::Irc, "irc";
+    /// The NetBIOS name service helper.
+    NetbiosNs = towpath_helper_netbios_ns::NetbiosNs, "netbios-ns";
+    /// The TFTP helper.
+    Tftp = towpath_helper_tftp::Tftp, "tftp";
 }

@@ -1,6 +1,10 @@
 //! What is fuzzed: each function takes any bytes and must neither panic nor hang. `tests/corpora.rs` feeds the corpora to
 //! them; `tests/fuzz` lets cargo-fuzz search for more.
 
+mod boundary;
+
+pub use boundary::boundary;
+
 use towpath_engine::{
     Command, DeviceId, Engine, Frame, Instant, Subscription,
     conntrack::HelperId,
@@ -25,8 +29,22 @@ use towpath_replay::{
 /// A target: takes any bytes.
 pub type Target = fn(&[u8]);
 
-/// All targets, by the names of their corpora.
-pub const TARGETS: [(&str, Target); 6] = [
+/// All targets, by the names of their corpora: what follows, and each helper by itself.
+pub fn targets() -> impl Iterator<Item = (&'static str, Target)> {
+    OURS.into_iter().chain(towpath_helpers_native::CHECKS.iter().copied())
+}
+
+/// Shows a helper any bytes; see `towpath_helper_kit::check`.
+///
+/// # Panics
+/// When it breaks its contract, or there is no helper of that name.
+pub fn helper(name: &str, data: &[u8]) {
+    let (_, check) = towpath_helpers_native::CHECKS.iter().find(|(known, _)| *known == name).expect("a helper");
+    check(data);
+}
+
+const OURS: [(&str, Target); 7] = [
+    ("boundary", boundary),
     ("capture", capture),
     ("commands", commands),
     ("config", config),

@@ -1,0 +1,231 @@
+//! A helper whose answers are any bytes: whatever it says, nothing breaks, and nothing is expected beyond its manifest.
+
+use std::{net::IpAddr, time::Duration};
+
+use towpath_engine::{
+    Command, Engine, Instant,
+    conntrack::{
+        Address, Direction,
+        helper::{
+            AttachPoint, ExpectClass, FailurePolicy, Framing, Helper, HelperContext, HelperEndpoint, HelperFailure,
+            HelperVerdict, Inspection, Manifest, Opener, Pattern, Site, Wish,
+        },
+    },
+    wire::{MacAddr, Protocol},
+};
+
+use super::{feed, gateway};
+
+/// Leads a conversation through a gateway whose helper answers with these bytes.
+///
+/// # Panics
+/// When something is expected that the manifest does not allow.
+pub fn boundary(data: &[u8]) {
+    let mut engine = gateway();
+    let now = Instant::from_secs(1);
+    let evil = Evil::new(data);
+    let manifest = evil.manifest.clone();
+    let loaded = engine.handle_command(now, Command::LoadHelper(Box::new(evil)));
+    loaded.unwrap_or_else(|error| panic!("{error}"));
+    converse(&mut engine, now, &manifest);
+}
+
+const OUT: &str = "10.0.0.2:40000 > 198.51.100.7:2121";
+const BACK: &str = "198.51.100.7:2121 > 203.0.113.1:40000";
+
+/// A TCP connection to the helper's port, with lines from both sides.
+fn converse(engine: &mut Engine, now: Instant, manifest: &Manifest) {
+    send(engine, now, 0, &format!("{OUT} S seq 100"));
+    send(engine, now, 1, &format!("{BACK} SA seq 500 ack 101"));
+    send(engine, now, 0, &format!("{OUT} A seq 101 ack 501"));
+    let mut sent = [101, 501];
+    for (number, line) in LINES.iter().enumerate() {
+        let side = number % 2;
+        let [mine, theirs] = if side == 0 { sent } else { [sent[1], sent[0]] };
+        let ends = if side == 0 { OUT } else { BACK };
+        send(engine, now, side as u16, &format!("{ends} PA seq {mine} ack {theirs} data \"{line}\""));
+        // Each escape is two letters for one byte.
+        sent[side] += line.len() - line.matches('\\').count();
+        keeps_to(engine, manifest);
+    }
+}
+
+/// Lines of several lengths; the numbers in the middle are where sites may lie.
+const LINES: [&str; 6] = [
+    r"OPEN 10.0.0.2:5282 and 10.0.0.2:5283\r\n",
+    r"227 (198,51,100,7,20,162)\r\n",
+    r"A\r\nB\r\nC 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18\r\n",
+    r"\r\n",
+    r"OPEN 10.0.0.2:22\r\nOPEN 10.0.0.9:5284\r\n",
+    r"the end of it\r\n",
+];
+
+fn send(engine: &mut Engine, now: Instant, device: u16, line: &str) {
+    let sketch: towpath_engine::packet::Sketch = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+    feed(engine, now, device, &sketch.frame(MacAddr([2; 6]), MacAddr::BROADCAST));
+}
+
+/// Holds all that is expected against the manifest.
+fn keeps_to(engine: &Engine, manifest: &Manifest) {
+    let ends: [Address; 3] = [[10, 0, 0, 2], [203, 0, 113, 1], [198, 51, 100, 7]].map(|end| IpAddr::from(end).into());
+    let waiting: Vec<_> = engine.conntrack().expectations().iter().collect();
+    for (number, class) in manifest.classes.iter().enumerate() {
+        let of_class = || waiting.iter().filter(|waiting| usize::from(waiting.class) == number);
+        assert!(of_class().count() <= usize::from(class.expected_max), "{waiting:?}");
+        for one in of_class() {
+            let announced = one.nat.map_or(one.tuple.destination_port, |nat| nat.port);
+            let is_own = [40_000, 2121].contains(&announced);
+            assert!(class.ports.contains(&announced) && (announced >= 1024 || is_own), "{one:?}");
+            assert!(class.loose || ends.contains(&one.tuple.destination), "{one:?}");
+            assert_eq!(one.tuple.protocol(), class.protocol, "{one:?}");
+            assert!(class.permanent || !one.permanent, "{one:?}");
+            let is_open = one.mask.address != Address::v4([255; 4]);
+            assert!(class.opener == Opener::Anyone || !is_open, "{one:?}");
+        }
+    }
+    let classes = manifest.classes.len();
+    assert!(waiting.iter().all(|waiting| usize::from(waiting.class) < classes), "{waiting:?}");
+}
+
+/// A helper that answers with bytes, one after the other; zeros when there are no more.
+struct Evil {
+    manifest: Manifest,
+    answers: Vec<u8>,
+    at: usize,
+}
+
+impl Evil {
+    fn new(data: &[u8]) -> Self {
+        let (head, answers) = data.split_at(data.len().min(8));
+        let byte = |at: usize| head.get(at).copied().unwrap_or_default();
+        let class = |name: &str, bits: u8| ExpectClass {
+            name: name.into(),
+            protocol: if bits & 1 == 0 { Protocol::TCP } else { Protocol::UDP },
+            direction: [None, Some(Direction::Original), Some(Direction::Reply), None][usize::from(bits >> 1 & 3)],
+            opener: if bits & 8 == 0 { Opener::Peer } else { Opener::Anyone },
+            ports: if bits & 16 == 0 { 0..=u16::MAX } else { 5000..=6000 },
+            loose: bits & 32 != 0,
+            permanent: bits & 64 != 0,
+            ends_master: bits & 128 != 0,
+            expected_max: 1 + u16::from(bits >> 5),
+            timeout: Duration::from_secs(60),
+        };
+        let pick = |at: usize| usize::from(byte(at) % 3);
+        let manifest = Manifest {
+            name: "evil".into(),
+            attach: vec![AttachPoint { protocol: Protocol::TCP, ports: 2121..=2121 }],
+            framing: [Framing::Packet, Framing::Lines, Framing::LooseLines][pick(0)],
+            triggers: Vec::new(),
+            classes: vec![class("one", byte(1)), class("other", byte(2))],
+            rewrite_bytes_max: [0, 8, u16::MAX][pick(3)],
+            state_bytes_max: [0, 8, 1024][pick(4)],
+            fuel_per_call: 0,
+            memory_bytes_max: 0,
+            on_failure: [FailurePolicy::Pass, FailurePolicy::Drop, FailurePolicy::Detach][pick(5)],
+        };
+        Self { manifest, answers: answers.to_vec(), at: 0 }
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.at += 1;
+        self.answers.get(self.at - 1).copied().unwrap_or_default()
+    }
+
+    fn word(&mut self) -> u16 {
+        u16::from_be_bytes([self.byte(), self.byte()])
+    }
+
+    /// Bytes of a length that is mostly small.
+    fn bytes(&mut self) -> Vec<u8> {
+        let len = match self.byte() {
+            255 => 70_000,
+            254 => 1025,
+            len => usize::from(len),
+        };
+        vec![self.byte(); len]
+    }
+
+    fn failure(&mut self) -> Option<HelperFailure> {
+        match self.byte() {
+            252 => Some(HelperFailure::Trap),
+            253 => Some(HelperFailure::Fuel),
+            254 => Some(HelperFailure::Memory),
+            255 => Some(HelperFailure::Contract),
+            _ => None,
+        }
+    }
+
+    fn address(&mut self) -> Option<IpAddr> {
+        match self.byte() % 8 {
+            0 => None,
+            1 => Some([10, 0, 0, 2].into()),
+            2 => Some([198, 51, 100, 7].into()),
+            3 => Some([203, 0, 113, 1].into()),
+            4 => Some([0; 16].into()),
+            5 => Some([0; 4].into()),
+            6 => Some([255; 4].into()),
+            _ => Some([10, 0, 0, self.byte()].into()),
+        }
+    }
+
+    fn pattern(&mut self) -> Pattern {
+        let address = self.address();
+        let (prefix, port) = (self.byte(), self.byte());
+        Pattern {
+            address,
+            prefix: (prefix > 200).then(|| self.byte()),
+            port: match port % 4 {
+                0 => None,
+                1 => Some(40_000),
+                2 => Some(5000 + u16::from(self.byte())),
+                _ => Some(self.word()),
+            },
+        }
+    }
+
+    fn wish(&mut self) -> Wish {
+        let what = self.byte();
+        Wish {
+            class: what & 3,
+            protocol: if what & 4 == 0 { Protocol::TCP } else { Protocol(self.byte()) },
+            source: self.pattern(),
+            destination: self.pattern(),
+            direction: if what & 8 == 0 { Direction::Reply } else { Direction::Original },
+            permanent: what & 16 != 0,
+            site: (what & 32 == 0).then(|| {
+                let (offset, length) = (self.byte(), self.byte());
+                let wide = |small: u8| if small == 255 { u32::MAX } else { small.into() };
+                Site { offset: wide(offset), length: wide(length), token: self.byte().into() }
+            }),
+        }
+    }
+}
+
+impl Helper for Evil {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn component_hash(&self) -> [u8; 32] {
+        [0; 32]
+    }
+
+    fn inspect(&mut self, _: &HelperContext, _: &[u8], _: &[u8]) -> Result<Inspection, HelperFailure> {
+        if let Some(failure) = self.failure() {
+            return Err(failure);
+        }
+        let verdicts = [HelperVerdict::Accept, HelperVerdict::Incomplete, HelperVerdict::Malformed];
+        let how = self.byte();
+        let verdict = if how < 200 { verdicts[0] } else { verdicts[usize::from(how % 3)] };
+        let wishes = (0..self.byte() % 20).map(|_| self.wish()).collect();
+        let state = (how % 2 == 1).then(|| self.bytes());
+        Ok(Inspection { verdict, wishes, state })
+    }
+
+    fn render(&mut self, _: &HelperContext, _: &[u8], _: Site, _: HelperEndpoint) -> Result<Vec<u8>, HelperFailure> {
+        match self.failure() {
+            Some(failure) => Err(failure),
+            None => Ok(self.bytes()),
+        }
+    }
+}
