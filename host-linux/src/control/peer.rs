@@ -109,9 +109,7 @@ impl<C: Copy> Peer<C> {
             | Task::Applying
             | Task::Waiting
             | Task::CutOff(..)
-            | Task::Leaving => {
-                None
-            }
+            | Task::Leaving => None,
         }
     }
 
@@ -185,7 +183,9 @@ impl<C: Copy> Peer<C> {
                 *lost += 1;
                 false
             }
-            Task::Asking | Task::Listing(..) | Task::Loading(_) | Task::Applying | Task::Waiting | Task::Leaving => true,
+            Task::Asking | Task::Listing(..) | Task::Loading(_) | Task::Applying | Task::Waiting | Task::Leaving => {
+                true
+            }
         }
     }
 
@@ -202,7 +202,9 @@ impl<C: Copy> Peer<C> {
                 Ok(0) => match self.task {
                     // Who watches is not seen to leave otherwise, and the others have not said what they want.
                     Task::Asking | Task::Loading(_) | Task::Watching(_) => return Err(Gone::Served),
-                    Task::Listing(..) | Task::Applying | Task::Waiting | Task::CutOff(..) | Task::Leaving => self.has_said_all = true,
+                    Task::Listing(..) | Task::Applying | Task::Waiting | Task::CutOff(..) | Task::Leaving => {
+                        self.has_said_all = true
+                    }
                 },
                 Ok(len) => {
                     taken += len;
@@ -242,7 +244,12 @@ impl<C: Copy> Peer<C> {
             {
                 self.refuse("only one request a connection".to_owned());
             }
-            Task::Applying | Task::Waiting | Task::Listing(..) | Task::Watching(_) | Task::CutOff(..) | Task::Leaving => {}
+            Task::Applying
+            | Task::Waiting
+            | Task::Listing(..)
+            | Task::Watching(_)
+            | Task::CutOff(..)
+            | Task::Leaving => {}
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::ErrorKind,
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -11,17 +10,14 @@ use std::{
 };
 
 use tempfile::TempDir;
-use towpath::{
-    control::{Client, Reply, Request, Topic},
-    plugin::shipped::COMPONENTS,
-};
+use towpath::control::{Client, Reply, Request, Topic};
 use towpath_engine::Change;
 
 use crate::{
     link::Station,
     namespace::in_namespace,
+    needs::lacks,
     running::{CLIENT, CONFIG, Folder, Gateway, Network, SERVER},
-    skip::skip,
 };
 
 /// Only control connections may be opened: data connections pass because the helper has made them RELATED.
@@ -55,7 +51,7 @@ const MODES: [&[&str]; 4] =
 #[test]
 fn files_come_through_masquerade_in_active_and_in_passive_mode() {
     in_namespace(|| {
-        if !has_all("ftp::files_come_through_masquerade_in_active_and_in_passive_mode") {
+        if lacks("ftp::files_come_through_masquerade_in_active_and_in_passive_mode", &["vsftpd", "curl"]) {
             return;
         }
         let network = Network::new();
@@ -81,7 +77,7 @@ fn files_come_through_masquerade_in_active_and_in_passive_mode() {
 #[test]
 fn a_server_inside_is_reached_by_dnat_in_active_and_in_passive_mode() {
     in_namespace(|| {
-        if !has_all("ftp::a_server_inside_is_reached_by_dnat_in_active_and_in_passive_mode") {
+        if lacks("ftp::a_server_inside_is_reached_by_dnat_in_active_and_in_passive_mode", &["vsftpd", "curl"]) {
             return;
         }
         let network = Network::new();
@@ -105,7 +101,7 @@ fn a_server_inside_is_reached_by_dnat_in_active_and_in_passive_mode() {
 #[test]
 fn a_helper_that_its_operator_forbids_to_rewrite_is_held_to_it() {
     in_namespace(|| {
-        if !has_all("ftp::a_helper_that_its_operator_forbids_to_rewrite_is_held_to_it") {
+        if lacks("ftp::a_helper_that_its_operator_forbids_to_rewrite_is_held_to_it", &["vsftpd", "curl"]) {
             return;
         }
         let network = Network::new();
@@ -117,22 +113,6 @@ fn a_helper_that_its_operator_forbids_to_rewrite_is_held_to_it() {
         let words = gateway.last_words();
         assert!(words.contains("helper ftp: may not rewrite a payload (connection 10.0.0.2:"), "{words}");
     });
-}
-
-/// Whether everything is there that these tests take; notes what is not.
-fn has_all(test: &str) -> bool {
-    if COMPONENTS.is_empty() {
-        skip(test, "the program is built without its helpers: `cargo xtask plugins`");
-        return false;
-    }
-    for program in ["vsftpd", "curl"] {
-        let found = Command::new(program).arg("--no-such-option").stdin(Stdio::null()).output();
-        if found.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-            skip(test, &format!("{program} is not installed"));
-            return false;
-        }
-    }
-    true
 }
 
 fn gateway(helper: &str, rules: &str) -> Folder {

@@ -5,13 +5,11 @@ use std::{
     net::{TcpListener, TcpStream},
 };
 
-use towpath::plugin::shipped::COMPONENTS;
-
 use crate::{
     link::PATIENCE,
     namespace::in_namespace,
+    needs::lacks,
     running::{CONFIG, Folder, Gateway, Network, SERVER, question_wrong},
-    skip::skip,
 };
 
 const MASQUERADE: &str = "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n";
@@ -43,7 +41,7 @@ impl Session {
 #[test]
 fn a_helper_is_replaced_and_unloaded_while_its_connection_lives() {
     in_namespace(|| {
-        if !has_helpers("helper::a_helper_is_replaced_and_unloaded_while_its_connection_lives") {
+        if lacks("helper::a_helper_is_replaced_and_unloaded_while_its_connection_lives", &[]) {
             return;
         }
         let network = Network::new();
@@ -84,7 +82,7 @@ fn a_helper_is_replaced_and_unloaded_while_its_connection_lives() {
 #[test]
 fn what_cannot_become_a_helper_is_refused_in_one_line_and_the_gateway_runs_on() {
     in_namespace(|| {
-        if !has_helpers("helper::what_cannot_become_a_helper_is_refused_in_one_line_and_the_gateway_runs_on") {
+        if lacks("helper::what_cannot_become_a_helper_is_refused_in_one_line_and_the_gateway_runs_on", &[]) {
             return;
         }
         let network = Network::new();
@@ -115,13 +113,6 @@ fn what_cannot_become_a_helper_is_refused_in_one_line_and_the_gateway_runs_on() 
         network.exchange(b"still there");
         assert_eq!(gateway.last_words(), "");
     });
-}
-
-fn has_helpers(test: &str) -> bool {
-    if COMPONENTS.is_empty() {
-        skip(test, "the program is built without its helpers: `cargo xtask plugins`");
-    }
-    !COMPONENTS.is_empty()
 }
 
 fn output(folder: &Folder, words: &[&str]) -> String {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, also in its helpers")]
 
 mod conntrack_tool;
+mod dcc;
 mod device;
 mod ftp;
 mod gateway;
@@ -11,9 +12,11 @@ mod helper;
 mod ipv6;
 mod link;
 mod namespace;
+mod needs;
 mod refused;
 mod ring;
 mod rules;
 mod running;
 mod skip;
 mod state;
+mod tftp;

@@ -16,17 +16,29 @@ use crate::skip::skip;
 /// Runs `test`, which must be the whole of a test, in a process of its own with a user and a network namespace of its
 /// own. Where the machine does not allow that, the test is skipped.
 pub(crate) fn in_namespace<F: FnOnce()>(test: F) {
+    in_one_of(
+        &WAYS_IN,
+        "no network namespaces: unshare(1) or ip(8) is missing, or user namespaces are forbidden",
+        test,
+    );
+}
+
+/// The same for a test with programs that need a machine's root, and why: they become other users, which are not there in a user
+/// namespace.
+pub(crate) fn in_namespace_of_root<F: FnOnce()>(why: &str, test: F) {
+    in_one_of(&WAYS_IN[1..], &format!("needs root: {why}"), test);
+}
+
+fn in_one_of<F: FnOnce()>(ways: &[&[&str]], why_not: &str, test: F) {
     if env::var_os(MARK).is_some() {
         return test();
     }
     // `wire::room::name_of_the_test::{{closure}}`
     let name = any::type_name::<F>();
     let name = name.strip_prefix("wire::").and_then(|name| name.strip_suffix("::{{closure}}")).unwrap();
-    let Some(unshare) = ways_in().into_iter().find(|way| way_works(way)) else {
-        return skip(name, "no network namespaces: unshare(1) or ip(8) is missing, or user namespaces are forbidden");
-    };
+    let Some(unshare) = ways.iter().find(|way| way_works(way)) else { return skip(name, why_not) };
     let output = Command::new("unshare")
-        .args(unshare)
+        .args(*unshare)
         .arg(env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env(MARK, "1")
@@ -107,9 +119,7 @@ pub(crate) fn quieten() {
 const MARK: &str = "TOWPATH_TEST_NAMESPACE";
 
 /// What `unshare` is told, the best way first: root in a container may be forbidden a user namespace.
-fn ways_in() -> [&'static [&'static str]; 2] {
-    [&["--user", "--map-root-user", "--net"], &["--net"]]
-}
+const WAYS_IN: [&[&str]; 2] = [&["--user", "--map-root-user", "--net"], &["--net"]];
 
 fn way_works(way: &[&str]) -> bool {
     let mut probe = Command::new("unshare");

@@ -1,0 +1,182 @@
+//! Real IRC through a running gateway, with the component that the program brings along: two people meet at ngircd, and one sends
+//! the other a file by DCC.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    link::{PATIENCE, Station},
+    namespace::in_namespace_of_root,
+    needs::lacks,
+    running::{CLIENT, CONFIG, Folder, Gateway, Network, SERVER},
+};
+
+/// Only IRC itself may be opened: who is sent a file calls the sender, which passes because the helper has made that RELATED.
+const MASQUERADE: &str = "*nat
+-A POSTROUTING -o wan -j MASQUERADE
+COMMIT
+*filter
+:FORWARD DROP [0:0]
+-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -i lan -o wan -p tcp --dport 6667 -j ACCEPT
+COMMIT
+";
+
+const PORT_FORWARDING: &str = "*nat
+-A PREROUTING -i wan -d 192.0.2.1 -p tcp --dport 6667 -j DNAT --to-destination 10.0.0.2
+COMMIT
+*filter
+:FORWARD DROP [0:0]
+-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -i wan -o lan -p tcp --dport 6667 -j ACCEPT
+COMMIT
+";
+
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
+#[test]
+fn who_is_behind_masquerade_sends_a_file_to_somebody_outside() {
+    in_namespace_of_root("ngircd becomes another user", || {
+        if lacks("dcc::who_is_behind_masquerade_sends_a_file_to_somebody_outside", &["ngircd"]) {
+            return;
+        }
+        let network = Network::new();
+        let gateway = Gateway::start(&folder(MASQUERADE));
+        network.server.namespace.ip("route del default");
+        let _server = Server::start(&network.server, SERVER);
+        let mut alice = Person::join(&network.client, SERVER, "alice");
+        let mut bob = Person::join(&network.server, SERVER, "bob");
+        // Bob is told the gateway's address, and what calls there comes to Alice.
+        assert_eq!(send_file(&network.client, &mut alice, CLIENT, &network.server, &mut bob), GATEWAY);
+        assert_eq!(gateway.last_words(), "");
+    });
+}
+
+#[test]
+fn who_is_outside_sends_a_file_to_somebody_at_a_server_inside() {
+    in_namespace_of_root("ngircd becomes another user", || {
+        if lacks("dcc::who_is_outside_sends_a_file_to_somebody_at_a_server_inside", &["ngircd"]) {
+            return;
+        }
+        let network = Network::new();
+        let gateway = Gateway::start(&folder(PORT_FORWARDING));
+        let _server = Server::start(&network.client, CLIENT);
+        let mut alice = Person::join(&network.server, GATEWAY, "alice");
+        let mut bob = Person::join(&network.client, CLIENT, "bob");
+        // Nobody inside may open anything, but to whom they were called.
+        assert_eq!(send_file(&network.server, &mut alice, SERVER, &network.client, &mut bob), SERVER);
+        assert_eq!(gateway.last_words(), "");
+    });
+}
+
+fn folder(rules: &str) -> Folder {
+    let config = format!("{CONFIG}\n[rules]\nv4 = \"rules.v4\"\n\n[[helper]]\nname = \"irc\"\n");
+    Folder::with(&config, &[("rules.v4", rules.as_bytes())])
+}
+
+/// Alice, who has `address`, offers bob a file; he fetches it where he was told to. The address that he was told.
+fn send_file(at: &Station, alice: &mut Person, address: Ipv4Addr, to: &Station, bob: &mut Person) -> Ipv4Addr {
+    let file: Vec<u8> = (0..FILE_BYTES).map(|at| (at * at % 251) as u8).collect();
+    let listener = at.namespace.within(|| TcpListener::bind((address, 0)).unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let offer = format!("\x01DCC SEND file.bin {} {port} {}\x01", address.to_bits(), file.len());
+    alice.says(&format!("PRIVMSG bob :{offer}"));
+    let heard = bob.hears("PRIVMSG bob :\x01DCC SEND file.bin ");
+    let mut words = heard.split("DCC SEND file.bin ").nth(1).unwrap().split([' ', '\x01']);
+    let told = Ipv4Addr::from_bits(words.next().unwrap().parse().unwrap());
+    let port: u16 = words.next().unwrap().parse().unwrap();
+    let sent = file.clone();
+    let sending = thread::spawn(move || {
+        let (mut receiver, _) = listener.accept().unwrap();
+        receiver.write_all(&sent).unwrap();
+    });
+    let target = SocketAddrV4::new(told, port).into();
+    let mut sender = to.namespace.within(|| TcpStream::connect_timeout(&target, PATIENCE).unwrap());
+    sender.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut received = Vec::new();
+    sender.read_to_end(&mut received).unwrap();
+    sending.join().unwrap();
+    assert!(received == file, "{} bytes are not the file", received.len());
+    told
+}
+
+/// Somebody at an IRC server.
+struct Person {
+    out: TcpStream,
+    heard: BufReader<TcpStream>,
+}
+
+impl Person {
+    fn join(station: &Station, server: Ipv4Addr, name: &str) -> Self {
+        let stream = station.namespace.within(|| TcpStream::connect((server, 6667)).unwrap());
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut person = Self { out: stream.try_clone().unwrap(), heard: BufReader::new(stream) };
+        person.says(&format!("NICK {name}\r\nUSER {name} 0 * :{name}"));
+        person.hears(&format!(" 001 {name} "));
+        person
+    }
+
+    fn says(&mut self, line: &str) {
+        self.out.write_all(format!("{line}\r\n").as_bytes()).unwrap();
+    }
+
+    /// Reads on until there is a line with this in it; answers pings.
+    fn hears(&mut self, part: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.heard.read_line(&mut line).unwrap(), 0, "the server has hung up");
+            if let Some(ping) = line.strip_prefix("PING ") {
+                self.says(&format!("PONG {}", ping.trim_end()));
+            }
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+}
+
+/// An IRC server that is not ours, at a station.
+struct Server {
+    process: Child,
+    _folder: TempDir,
+}
+
+impl Server {
+    fn start(station: &Station, address: Ipv4Addr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("ngircd.conf");
+        let text = format!(
+            "[Global]\nName = irc.example\nInfo = test\nListen = {address}\nPorts = 6667\nServerUID = nobody\n\
+             ServerGID = nogroup\n[Options]\nDNS = no\nIdent = no\nPAM = no\nChrootDir =\n"
+        );
+        fs::write(&config, text).unwrap();
+        let mut command = Command::new("ngircd");
+        command.arg("--nodaemon").arg("--config").arg(&config);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = station.namespace.within(|| command.spawn().unwrap());
+        let server = Self { process, _folder: folder };
+        let is_up = |_| {
+            thread::sleep(Duration::from_millis(25));
+            station.namespace.within(|| TcpStream::connect((address, 6667)).is_ok())
+        };
+        assert!((0..200).any(is_up), "ngircd does not listen");
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const FILE_BYTES: u64 = 300_001;
