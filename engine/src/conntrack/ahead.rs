@@ -22,16 +22,18 @@ impl Conntrack {
     /// Touches what the packets of a batch will need. Each packet's hash and the guess of its connection are kept for later.
     pub fn prefetch(&mut self, batch: &mut [Packet]) {
         for batch in batch.chunks_mut(BATCH_FRAMES_MAX) {
+            if let [alone] = batch {
+                alone.meta_mut().flow = self.flow_of(alone);
+                return;
+            }
             let mut hashes: OfEach<Option<u64>> = [None; BATCH_FRAMES_MAX];
             for (packet, hash) in batch.iter_mut().zip(&mut hashes) {
                 let flow = self.flow_of(packet);
                 *hash = flow.map(|flow| flow.hash);
                 packet.meta_mut().flow = flow;
             }
-            if batch.len() > 1 {
-                self.touch_buckets(&hashes);
-                self.touch_connections(batch);
-            }
+            self.touch_buckets(&hashes);
+            self.touch_connections(batch);
         }
     }
 
