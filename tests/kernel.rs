@@ -18,6 +18,7 @@ const AGREED: &[&str] = &[
     "examples/05c-ftp-expectation-life",
     "examples/06-tftp",
     "examples/07-irc-dcc",
+    "examples/08-netbios-ns",
     "examples/09-fragments",
     "examples/10-reject-log",
     "examples/11-nat-clash",

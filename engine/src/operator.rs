@@ -15,6 +15,7 @@ use crate::{
     limits::{ADDRESSES_MAX, DEVICES_MAX, NEIGHBOURS_MAX},
     netfilter::RuleInfo,
     packet::{Owner, Packet},
+    sysctl::{self, SysctlError},
     time::Instant,
     wire::{Ipv4Header, checksum},
 };
@@ -57,11 +58,8 @@ impl Engine {
                 self.helpers_by_port = on;
                 Ok(Reply::Done)
             }
-            Command::SetSysctl(name, value) => match self.around.sysctls.set(&name, value) {
-                Ok(()) => {
-                    self.conntrack.make_room(&self.around.sysctls);
-                    Ok(Reply::Done)
-                }
+            Command::SetSysctl(name, value) => match self.set_sysctl(&name, value) {
+                Ok(()) => Ok(Reply::Done),
                 Err(error) => Err(CommandError::Sysctl(name, error)),
             },
             Command::OfferUdp(service) => {
@@ -192,6 +190,22 @@ impl Engine {
 
     fn known_device(&self, device: DeviceId) -> Result<(), CommandError> {
         self.devices.find(device).map(|_| ()).ok_or(CommandError::NoDevice(device))
+    }
+
+    fn set_sysctl(&mut self, name: &str, value: u32) -> Result<(), SysctlError> {
+        if let Some(interface) = sysctl::forwards_broadcasts_of(name) {
+            let device = self.devices.by_name(interface).and_then(|id| self.devices.find_mut(id));
+            let device = device.ok_or(SysctlError::Unknown)?;
+            device.forwards_broadcasts = match value {
+                0 => false,
+                1 => true,
+                _ => return Err(SysctlError::OutOfRange { min: 0, max: 1 }),
+            };
+            return Ok(());
+        }
+        self.around.sysctls.set(name, value)?;
+        self.conntrack.make_room(&self.around.sysctls);
+        Ok(())
     }
 
     /// Sends bytes as they are, but for what a raw socket fills in.

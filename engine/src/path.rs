@@ -83,7 +83,10 @@ impl Engine {
     fn route(&mut self, now: Instant, mut packet: Packet, way: Way) -> Result<End, Dropped> {
         Self::look_at_transport(&mut packet);
         match self.routes.fate(&self.devices, &packet) {
-            Fate::Local => self.deliver(now, packet, way),
+            Fate::Local => match self.broadcast_hop(&packet) {
+                Some(hop) => self.forward(now, packet, Way { hop: Some(hop), ..way }, hop),
+                None => self.deliver(now, packet, way),
+            },
             Fate::Forward(hop) => self.forward(now, packet, Way { hop: Some(hop), ..way }, hop),
             Fate::Nowhere(reason) => Err(packet.drop_for(reason)),
         }
@@ -92,7 +95,8 @@ impl Engine {
     /// A packet of this host has arrived where it was sent to: over `lo`, back at the path's beginning (`loopback.rs`).
     pub(crate) fn receive_looped(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
-        self.enter(Hook::Prerouting, now, packet, Way { input: Some(DeviceId::LOOPBACK), hop: None })
+        let input = packet.meta().device;
+        self.enter(Hook::Prerouting, now, packet, Way { input, hop: None })
     }
 
     /// A packet of this host to itself finds its way.
@@ -223,11 +227,14 @@ impl Engine {
 
     /// A packet leaves by a device.
     fn transmit(&mut self, now: Instant, packet: Packet, way: Way, hop: NextHop) -> Result<End, Dropped> {
+        if packet.meta().device.is_none() && self.is_for_everybody(&packet) {
+            self.take_own_broadcast(now, &packet, Way { hop: Some(hop), ..way });
+        }
         self.enter(Hook::Postrouting, now, packet, Way { hop: Some(hop), ..way })
     }
 
     /// A packet has passed POSTROUTING.
-    fn leave(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
+    pub(crate) fn leave(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
         match fragment::need(&packet, hop.mtu_bytes) {
             Need::None => self.resolve(now, packet, hop),
             Need::Refused => {
@@ -281,7 +288,7 @@ impl Engine {
     }
 
     /// Leads a packet through a hook, and on to its end.
-    fn enter(&mut self, hook: Hook, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
+    pub(crate) fn enter(&mut self, hook: Hook, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
         self.around.trace.push(|| Step::Hook(hook, Summary(&packet).to_string()));
         self.walk(now, packet, Place::start(hook), way)
     }
@@ -303,6 +310,7 @@ impl Engine {
     /// What comes behind a hook.
     fn go_on(&mut self, hook: Hook, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
         match (hook, way.hop) {
+            (Hook::Prerouting, _) if packet.meta().is_looped => self.deliver(now, packet, way),
             (Hook::Prerouting, _) if way.input == Some(DeviceId::LOOPBACK) => self.route_looped(now, packet, way),
             (Hook::Prerouting, _) => self.route(now, packet, way),
             (Hook::Input, _) => self.take(now, packet, way),
@@ -312,6 +320,7 @@ impl Engine {
             }
             (Hook::Output, Some(hop)) if packet.meta().is_copy => self.transmit(now, packet, way, hop),
             (Hook::Output, Some(_)) => self.reroute_own(now, packet),
+            (Hook::Postrouting, Some(hop)) if packet.meta().is_looped => self.loop_back(packet, hop.device),
             (Hook::Postrouting, Some(hop)) => self.leave(now, packet, hop),
             (Hook::Forward | Hook::Output | Hook::Postrouting, None) => Err(packet.drop_for(DropReason::NoRoute)),
         }

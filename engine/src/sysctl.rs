@@ -48,6 +48,9 @@ macro_rules! sysctls {
 sysctls! {
     /// Whether packets between devices are forwarded. Linux's default is 0; a gateway's is 1.
     ip_forward: "net.ipv4.ip_forward" = 1, 0..=1;
+    /// Whether packets to everybody on a link are forwarded by the interfaces that have it set, too
+    /// ([`forwards_broadcasts_of`]).
+    bc_forwarding: "net.ipv4.conf.all.bc_forwarding" = 0, 0..=1;
     /// The TTL of packets made here.
     ip_default_ttl: "net.ipv4.ip_default_ttl" = 64, 1..=255;
     /// Whether echo requests are ignored.
@@ -173,6 +176,16 @@ pub enum SysctlError {
     },
 }
 
+/// The interface that `net.ipv4.conf.NAME.bc_forwarding` is about, 0 or 1 like [`Sysctls::bc_forwarding`]: a packet that has come
+/// in by it and goes to everybody on a link of this host's is forwarded there instead of being taken, when both are set. `None`
+/// for all other names.
+#[must_use]
+pub fn forwards_broadcasts_of(name: &str) -> Option<&str> {
+    let between = |before, after| name.strip_prefix(before)?.strip_suffix(after);
+    let interface = between("net.ipv4.conf.", ".bc_forwarding").or_else(|| between("net/ipv4/conf/", "/bc_forwarding"));
+    interface.filter(|interface| *interface != "all")
+}
+
 fn same_name(asked: &str, name: &str) -> bool {
     asked.len() == name.len() && asked.bytes().zip(name.bytes()).all(|(a, b)| a == b || (a == b'/' && b == b'.'))
 }
@@ -189,6 +202,14 @@ mod tests {
             assert_eq!(sysctls.set(name, value), Ok(()), "{name}");
         }
         assert_eq!(sysctls, Sysctls::default());
+    }
+
+    #[test]
+    fn an_interface_has_a_tunable_of_its_own() {
+        assert_eq!(forwards_broadcasts_of("net.ipv4.conf.lan.5.bc_forwarding"), Some("lan.5"));
+        assert_eq!(forwards_broadcasts_of("net/ipv4/conf/lan.5/bc_forwarding"), Some("lan.5"));
+        assert_eq!(forwards_broadcasts_of("net.ipv4.conf.all.bc_forwarding"), None);
+        assert_eq!(forwards_broadcasts_of("net.ipv4.conf.lan.rp_filter"), None);
     }
 
     #[test]

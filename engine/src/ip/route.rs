@@ -326,7 +326,13 @@ impl Routes {
         if devices.has_address(destination) || destination.is_loopback() {
             return Fate::Local;
         }
-        self.towards(devices, destination)
+        match self.towards(devices, destination) {
+            // No router stands between this host and everybody on its link.
+            Fate::Forward(hop) if destination == IpAddr::V4(Ipv4Addr::BROADCAST) => {
+                Fate::Forward(NextHop { neighbour: destination, ..hop })
+            }
+            fate @ (Fate::Local | Fate::Forward(_) | Fate::Nowhere(_)) => fate,
+        }
     }
 
     /// The route for a destination that is not this host's.

@@ -25,7 +25,7 @@ impl Engine {
     /// Finds the next station's Ethernet address, or lets the packet wait for it.
     pub(crate) fn resolve(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
         if hop.device == DeviceId::LOOPBACK {
-            return self.loop_back(packet);
+            return self.loop_back(packet, DeviceId::LOOPBACK);
         }
         let Some(device) = self.devices.find(hop.device) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
         match mac_of_many(device, hop.neighbour) {
@@ -143,13 +143,14 @@ impl Engine {
     }
 }
 
-/// The Ethernet address of a next hop that is many stations: everybody, or a group.
+/// The Ethernet address of a next hop that is many stations: everybody, or a group. Where no addresses are asked for, everybody
+/// has the device's own, as any station has (Linux v6.18: `net/ipv4/arp.c`, `arp_constructor()`).
 fn mac_of_many(device: &Device, address: IpAddr) -> Option<MacAddr> {
     match address {
         IpAddr::V4(v4) if v4.is_multicast() => Some(ipv4::group_mac(v4)),
         IpAddr::V4(v4) => {
             let is_broadcast = v4.is_broadcast() || device.addresses.iter().any(|own| own.broadcast() == Some(v4));
-            is_broadcast.then_some(MacAddr::BROADCAST)
+            (is_broadcast && device.arp).then_some(MacAddr::BROADCAST)
         }
         IpAddr::V6(v6) => v6.is_multicast().then(|| ipv6::group_mac(v6)),
     }

@@ -40,6 +40,8 @@ pub struct Meta {
     pub is_copy: bool,
     /// Its socket lets it be cut whatever its header says of that (Linux: `ignore_df` of `struct sk_buff`).
     pub ignores_df: bool,
+    /// It is the copy of what this host has sent to everybody on a link, which it takes as well.
+    pub is_looped: bool,
     /// The device that a packet made here has to leave by: its destination means something on that link only.
     pub bound: Option<DeviceId>,
     /// What connection tracking says of it.

@@ -10,7 +10,7 @@ use towpath_engine::{
     DeviceId,
     device::{Feature, InterfaceAddress, Vlan},
     ip::{Route, RouteKind},
-    sysctl::{SysctlError, Sysctls},
+    sysctl::{SysctlError, Sysctls, forwards_broadcasts_of},
     wire::EtherType,
 };
 
@@ -311,7 +311,12 @@ pub(crate) fn sysctls_of(table: Value<'_>, into: &mut Vec<(String, u32)>) -> Res
 fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Result<(), Fault> {
     let number = value.integer().and_then(|number| u32::try_from(number).ok());
     let mut known = Sysctls::default();
-    let (min, max) = match known.set(&name, number.unwrap_or(u32::MAX)) {
+    let set = match forwards_broadcasts_of(&name) {
+        // Whether there is such an interface shows when it is set.
+        Some(_) => known.set("net.ipv4.conf.all.bc_forwarding", number.unwrap_or(u32::MAX)),
+        None => known.set(&name, number.unwrap_or(u32::MAX)),
+    };
+    let (min, max) = match set {
         Err(SysctlError::Unknown) => return Err(value.fault(Mistake::NoSysctl(name))),
         Err(SysctlError::OutOfRange { min, max }) => (min, max),
         Ok(()) => (0, u32::MAX),
