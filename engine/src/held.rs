@@ -36,6 +36,9 @@ impl Place {
     /// Where PREROUTING goes on behind connection tracking.
     pub(crate) const SINCE_TRACKED: Self = Self { hook: Hook::Prerouting, stage: STAGES_UNTIL_TRACKED };
 
+    /// Where POSTROUTING asks helpers.
+    pub(crate) const HELPER: Self = Self { hook: Hook::Postrouting, stage: STAGES_UNTIL_HELPED };
+
     /// The first one at a hook.
     pub(crate) const fn start(hook: Hook) -> Self {
         Self { hook, stage: 0 }
@@ -57,4 +60,6 @@ pub(crate) enum Walked {
 }
 
 const STAGES_UNTIL_TRACKED: usize = 2;
+const STAGES_UNTIL_HELPED: usize = 2;
+const _: () = assert!(matches!(Hook::Postrouting.stages()[STAGES_UNTIL_HELPED], Stage::Helper));
 const _: () = assert!(matches!(Hook::Prerouting.stages().split_at(STAGES_UNTIL_TRACKED).0, [.., Stage::Conntrack]));

@@ -17,6 +17,7 @@ use crate::{
     conntrack::{Status, Tracking, calling},
     ending::{Dropped, End},
     engine::Engine,
+    held::{Place, Walked},
     ip::NextHop,
     nat,
     netfilter::{Course, Hook, Stage},
@@ -31,7 +32,7 @@ impl Engine {
     ///
     /// A record of the flow's walk and course holds until an operator changes something (see [`Self::forget_courses`]). What
     /// may differ from packet to packet and has a say on the way is looked at here: what rules have looked at, hops left,
-    /// size, fragments, and whether a helper wants to see it. A packet whose path is written down takes the long way.
+    /// size and fragments. A helper is asked on the short way, too. A packet whose path is written down takes the long way.
     pub(crate) fn recorded_hop(&self, packet: &Packet) -> Option<NextHop> {
         let Tracking::Tracked { connection, direction, .. } = packet.meta().tracking else { return None };
         let rules = self.rules.of(packet.family()?);
@@ -46,9 +47,6 @@ impl Engine {
             return None;
         }
         let connection = self.conntrack.connection(connection)?;
-        if calling::concerns(connection) {
-            return None;
-        }
         // It goes to where the answers to the other direction come from.
         Some(course.hop(connection.tuple(direction.opposite()).source_ip()))
     }
@@ -59,11 +57,11 @@ impl Engine {
         if let Some(family) = packet.family() {
             self.rules.of_mut(family).count(&self.noted.walk, bytes);
         }
-        let mut has_news = false;
+        let (mut has_news, mut is_read) = (false, false);
         if let Tracking::Tracked { connection, direction, .. } = packet.meta().tracking
             && let Some(connection) = self.conntrack.connection(connection)
         {
-            has_news = !connection.changes.is_empty();
+            (has_news, is_read) = (!connection.changes.is_empty(), calling::concerns(connection));
             if connection.status.intersects(Status::NAT)
                 && let Err(reason) = nat::rewrite_both(connection, direction, &mut packet)
             {
@@ -75,6 +73,18 @@ impl Engine {
         }
         self.stats.forwarded += 1;
         self.repeated += 1;
+        if is_read {
+            self.noted.place = Some((Hook::Postrouting, Stage::Helper));
+            let way = Way { input: packet.meta().device, hop: Some(hop) };
+            packet = match self.help(now, packet, Place::HELPER, way)? {
+                Walked::On(packet) => packet,
+                Walked::Held(holder) => return Ok(End::Held(holder)),
+            };
+            self.noted.place = Some((Hook::Postrouting, Stage::Confirm));
+            self.conntrack.tell(now, &packet, &mut self.around);
+            // What was written into it may have made it too long for the link.
+            return self.leave(now, packet, hop);
+        }
         self.noted.place = Some((Hook::Postrouting, Stage::Confirm));
         if has_news {
             self.conntrack.tell(now, &packet, &mut self.around);
