@@ -15,6 +15,11 @@ pub(crate) fn components() -> PathBuf {
     root().join("target/wasm/plugins")
 }
 
+/// Where components of examples go, which are not shipped with the program.
+pub(crate) fn examples() -> PathBuf {
+    root().join("target/wasm/examples")
+}
+
 /// The component with which the tests make records in WebAssembly (`tests/records`).
 pub(crate) fn records() -> PathBuf {
     root().join("target/wasm/tests/records.wasm")

@@ -1,4 +1,5 @@
-//! `cargo xtask plugins`: builds each `plugins/NAME/component` to a component `target/wasm/plugins/NAME.wasm`.
+//! `cargo xtask plugins`: builds each `plugins/NAME/component` to a component `target/wasm/plugins/NAME.wasm`, and each
+//! `plugins/examples/NAME/component` to `target/wasm/examples/NAME.wasm`.
 
 use std::{
     fs,
@@ -19,27 +20,38 @@ const PROFILE: &str = "component";
 /// A helper reads a line and answers: 64 KB of stack instead of 1 MB keep its memory, and so its instance, small.
 const STACK: &str = "-Clink-arg=-zstack-size=65536";
 
-/// Builds all plugins; gives the components' files, by name.
+/// Builds all plugins and examples; gives the components' files: those of the plugins by name, then those of the examples.
 ///
 /// # Errors
 /// When there is no toolchain, a build fails, or a module does not fit the contract.
 pub(crate) fn build() -> Result<Vec<PathBuf>> {
-    let names = names()?;
+    let (names, examples) = (names()?, examples()?);
     let toolchain = Toolchain::find()?;
-    say(format_args!("building the plugins {}", names.join(", ")));
+    say(format_args!("building the plugins {} and the examples {}", names.join(", "), examples.join(", ")));
     let mut command = toolchain.cargo("build", &[STACK]);
     command.args(["--profile", PROFILE]);
-    for name in &names {
+    for name in names.iter().chain(&examples) {
         command.args(["--package", &package(name)]);
     }
     run::run(&mut command)?;
     let modules = places::wasm_target().join(TARGET).join(PROFILE);
-    names.iter().map(|name| finish(name, &modules)).collect()
+    let all = names.iter().map(|name| (name, places::components()));
+    let all = all.chain(examples.iter().map(|name| (name, places::examples())));
+    all.map(|(name, folder)| finish(name, &modules, &folder)).collect()
 }
 
 /// The plugins: folders that hold a `component` crate, in alphabetical order.
 pub(crate) fn names() -> Result<Vec<String>> {
-    let plugins = places::root().join("plugins");
+    named_in("plugins")
+}
+
+/// The examples, in alphabetical order.
+fn examples() -> Result<Vec<String>> {
+    named_in("plugins/examples")
+}
+
+fn named_in(folder: &str) -> Result<Vec<String>> {
+    let plugins = places::root().join(folder);
     let mut names = Vec::new();
     for folder in fs::read_dir(&plugins).with_context(|| format!("cannot read {}", plugins.display()))? {
         let folder = folder?;
@@ -51,14 +63,14 @@ pub(crate) fn names() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The package in `plugins/NAME/component`.
+/// The package in a plugin's folder `component`.
 fn package(name: &str) -> String {
     format!("towpath-helper-{name}-component")
 }
 
-fn finish(name: &str, modules: &Path) -> Result<PathBuf> {
+fn finish(name: &str, modules: &Path, folder: &Path) -> Result<PathBuf> {
     let module = modules.join(format!("{}.wasm", package(name).replace('-', "_")));
-    let file = places::components().join(format!("{name}.wasm"));
+    let file = folder.join(format!("{name}.wasm"));
     write_component(&module, &file)?;
     Ok(file)
 }
