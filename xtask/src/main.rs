@@ -9,6 +9,7 @@ mod host;
 mod instructions;
 mod kernel_answer;
 mod kernel_fuzz;
+mod new_helper;
 mod places;
 mod plugins;
 mod run;
@@ -34,7 +35,9 @@ enum Command {
     KernelAnswer(kernel_answer::Arguments),
     /// Puts random rules and packets to the kernel and to the engine, and makes small what they answer differently
     KernelFuzz(kernel_fuzz::Arguments),
-    /// Builds the helper plugins to WebAssembly components, in target/wasm/plugins
+    /// Makes a helper plugin to start from, which builds and passes at once
+    NewHelper(new_helper::NewHelper),
+    /// Builds the helper plugins to WebAssembly components, in target/wasm/plugins, and the examples, in target/wasm/examples
     Plugins,
     /// Sends a file by FTP through a gateway, between network namespaces: builds what that takes, needs no root
     Demo {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Some(Command::KernelAnswer(arguments)) => kernel_answer::answer(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::KernelFuzz(arguments)) => kernel_fuzz::fuzz(&arguments).map(|()| ExitCode::SUCCESS),
+        Some(Command::NewHelper(helper)) => helper.make().map(|()| ExitCode::SUCCESS),
         Some(Command::Plugins) => plugins::build().map(|_| ExitCode::SUCCESS),
         Some(Command::Demo { arguments }) => demo::demo(&arguments).map(|never| match never {}),
         Some(Command::Instructions) => instructions::count().map(|()| ExitCode::SUCCESS),
