@@ -3,6 +3,9 @@
 //! A capture is replayed with no configuration at all, and once more through the router's own configuration where it was
 //! taken at a router with rules. `cargo insta review` shows what a change to the engine does to them.
 
+#[path = "replay/truth.rs"]
+mod truth;
+
 use std::{
     fs,
     path::{Path, PathBuf},
