@@ -65,6 +65,7 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::ConntrackClash,       clash),
     (Why::NatUntranslatable,    || masqueraded("wan", "203.0.113.254 > 203.0.113.1 icmp type 5 code 1 [203.0.113.1:1 > 198.51.100.7:9 udp]")),
     (Why::NatExhausted,         || helped("OPEN 0")),
+    (Why::NatExhausted,         exhausted),
     (Why::NatNoAddress,         || alone("-t nat -A PREROUTING -j REDIRECT")),
     (Why::NatDeviceChanged,     rerouted),
     // Helpers.
@@ -236,6 +237,13 @@ fn full() -> Vec<Why> {
 
 /// Two connections that can only be translated to the same one.
 fn clash() -> Vec<Why> {
+    let mut lab = lab("-t nat -A POSTROUTING -p gre -j SNAT --to-source 203.0.113.9");
+    let first = lab.drops_of("lan", &frame("lan", "10.0.0.3 > 198.51.100.7 gre len 8"));
+    [first, lab.drops_of("lan", &frame("lan", "10.0.0.2 > 198.51.100.7 gre len 8"))].concat()
+}
+
+/// Two flows for one port.
+fn exhausted() -> Vec<Why> {
     let mut lab = lab("-t nat -A POSTROUTING -p udp -j SNAT --to-source 203.0.113.9:5000-5000");
     let first = lab.drops_of("lan", &frame("lan", "10.0.0.3:1 > 198.51.100.7:9 udp"));
     [first, lab.drops_of("lan", &frame("lan", UDP))].concat()

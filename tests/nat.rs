@@ -81,7 +81,7 @@ fn a_range_without_a_free_port_ends_the_packet() {
         0.000  lan <  10.0.0.2:40000 > 198.51.100.7:53    udp
         0.000  wan >  203.0.113.9:5000 > 198.51.100.7:53  udp
         0.100  lan <  10.0.0.3:40000 > 198.51.100.7:53    udp
-        0.100  lan x  ConntrackClash
+        0.100  lan x  NatExhausted
         ",
     );
 }

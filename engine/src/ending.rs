@@ -186,12 +186,12 @@ drop_reasons! {
     FilterReject = "NETFILTER_DROP",
     /// The connection table is full and nothing could be dropped early.
     ConntrackFull = "NOMEM",
-    /// Another connection has the same tuple already.
+    /// Another connection has the same tuple already, and the protocol has no port that could differ.
     ConntrackClash = "NETFILTER_DROP",
     /// The packet cannot be translated: an ICMP error that quotes too little, a redirect about a translated flow, GRE that
     /// is too short or of an unknown version, or TCP options that end too early where sequence numbers have moved.
     NatUntranslatable = "NETFILTER_DROP",
-    /// No free port or address is left in the translation's range.
+    /// No free port, or ICMP identifier, is left in the translation's range.
     NatExhausted = "NETFILTER_DROP",
     /// The masquerading device has no address.
     NatNoAddress = "NETFILTER_DROP",

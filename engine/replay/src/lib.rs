@@ -4,6 +4,7 @@
 //! records to its caller. The program, the tests and the page all use it.
 //!
 //! - [`cases`] reads firewall tests and runs them
+//! - [`audit`] says which of the RFCs' requirements of a translator a gateway meets
 //! - [`capture`] reads pcap and pcapng
 //! - [`config`] reads a gateway from its file
 //! - [`play`] plays written packets to a gateway and compares what comes of them with what is written
@@ -16,6 +17,7 @@
 //! - [`schema`] shows connections and events as JSON
 //! - [`limits`] has every bound
 
+pub mod audit;
 pub mod capture;
 pub mod cases;
 pub mod check;

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     ending::DropReason,
     event::{Change, Event},
+    nat::{Manip, ports::Key},
     packet::Packet,
     surroundings::Surroundings,
     time::Instant,
@@ -23,7 +24,8 @@ impl Conntrack {
     /// Puts the packet's connection into the table if it is not there yet, and tells what changed.
     ///
     /// # Errors
-    /// [`DropReason::ConntrackClash`] when another connection has one of its tuples by now.
+    /// When another connection has one of its tuples: [`DropReason::NatExhausted`] if NAT has looked for a free port and
+    /// found none, [`DropReason::ConntrackClash`] if there was none to choose.
     pub fn confirm(&mut self, now: Instant, packet: &Packet, around: &mut Surroundings) -> Result<(), DropReason> {
         let Tracking::Tracked { connection: id, direction, .. } = packet.meta().tracking else { return Ok(()) };
         let Some(connection) = self.table.slab.get(id) else { return Ok(()) };
@@ -36,7 +38,7 @@ impl Conntrack {
             if connection.status.contains(Status::DYING) || self.clashes(now, id.slot, hashes, around) {
                 self.statistics.insert_failed += 1;
                 self.statistics.drop += 1;
-                return Err(DropReason::ConntrackClash);
+                return Err(why_it_clashes(&self.table.slab[id.slot]));
             }
             self.enter(now, id.slot, hashes);
         }
@@ -100,5 +102,14 @@ impl Conntrack {
         let change = if is_new { Change::New } else { Change::Update };
         let entry = Entry::changed(connection, now, changes, &self.helper_names);
         around.events.push(now, Event::Connection(change, Box::new(entry)));
+    }
+}
+
+/// Why a connection has a tuple that is another's. One packet is judged at a time, so NAT was left with it.
+fn why_it_clashes(connection: &Connection) -> DropReason {
+    let is_settled = connection.status.intersects(Status(Status::SRC_NAT_DONE.0 | Status::DST_NAT_DONE.0));
+    match Key::of(&connection.original, Manip::Source) {
+        Some(_) if is_settled => DropReason::NatExhausted,
+        Some(_) | None => DropReason::ConntrackClash,
     }
 }

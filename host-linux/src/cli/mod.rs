@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 mod helper;
 mod log;
+mod nat_audit;
 mod replay;
 mod rules;
 mod run;
@@ -43,6 +44,7 @@ enum Command {
     Check(check::Check),
     Test(test::Test),
     Diff(diff::Diff),
+    NatAudit(nat_audit::NatAudit),
     Run(run::Run),
     Conntrack(conntrack::Conntrack),
     Rules(Box<rules::Rules>),
@@ -85,6 +87,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(check) => check.main(),
         Command::Test(test) => test.main(),
         Command::Diff(diff) => diff.main(),
+        Command::NatAudit(audit) => audit.main(),
         Command::Run(run) => run.main(),
         Command::Conntrack(conntrack) => conntrack.main(),
         Command::Rules(rules) => rules.main(),

@@ -55,6 +55,15 @@ impl Happening {
         if let What::Drop(reason) = self.what { Some(reason) } else { None }
     }
 
+    /// The packet that came out, and the name of the device by which it did, when it is that and can be written.
+    #[must_use]
+    pub fn out(&self) -> Option<(&str, &Sketch)> {
+        match &self.what {
+            What::Out(Shown::Packet(sketch, _)) => Some((&self.device, sketch)),
+            What::Out(Shown::Odd(_)) | What::Drop(_) | What::Known(_) | What::Told(_) => None,
+        }
+    }
+
     /// What is known of a packet.
     pub(super) fn known(device: &str, record: &Record<'_>) -> Self {
         Self { at: record.time, device: device.to_owned(), what: What::Known(known(record)) }

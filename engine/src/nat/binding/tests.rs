@@ -103,7 +103,7 @@ fn a_range_of_ports_keeps_what_is_inside_draws_the_rest_and_fails_late_when_it_i
             alloc::format!("203.0.113.1:{port} > 198.51.100.7:53 udp")
         );
     }
-    assert_eq!(lab.pass(udp(host(103), 7000, SERVER)).err(), Some(DropReason::ConntrackClash));
+    assert_eq!(lab.pass(udp(host(103), 7000, SERVER)).err(), Some(DropReason::NatExhausted));
     assert!(lab.around.random.missing().is_empty());
 }
 
@@ -157,7 +157,7 @@ fn a_closed_connection_gives_way_only_to_higher_sequence_numbers() {
     draws(&mut lab, &[31_000, 31_000]);
     closed(&mut lab);
     let syn = |last, seq| segment([192, 168, 1, last], 7100, SERVER, 53, TcpFlags::SYN, seq, 0);
-    assert_eq!(lab.pass(syn(111, 10)).err(), Some(DropReason::ConntrackClash));
+    assert_eq!(lab.pass(syn(111, 10)).err(), Some(DropReason::NatExhausted));
     let taken = lab.pass(syn(112, 5_000_000)).expect("it takes the port over");
     assert!(fixture::summary(&taken).starts_with("203.0.113.1:31000 > "));
     assert_eq!(lab.conntrack.entries(lab.now).len(), 1);

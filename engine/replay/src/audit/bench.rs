@@ -1,0 +1,322 @@
+//! A gateway on the bench: hosts inside, peers outside, and what comes out of what they send.
+
+use core::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use serde::Serialize;
+use towpath_engine::{
+    CommandError, Engine, Instant,
+    device::Device,
+    packet::{
+        Sketch,
+        sketch::{Ipv4Sketch, Kind},
+    },
+};
+
+use super::AuditError;
+use crate::play::{Beside, Happening, Player};
+
+/// A step of an experiment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The packet that went in, behind its interface.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
+    /// Seconds that went by instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waited: Option<u64>,
+    /// What came out, each behind its interface, or why nothing did.
+    pub came: Vec<String>,
+}
+
+/// What carries a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    Udp,
+    Tcp,
+    /// Echo requests; the identifier stands for a port.
+    Icmp,
+}
+
+impl Carrier {
+    pub(super) const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Icmp];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Icmp => "ICMP",
+        }
+    }
+
+    /// The first packet of a flow.
+    pub(super) fn opening(self, from: Endpoint, to: Endpoint) -> String {
+        match self {
+            Self::Udp => format!("{from} > {to} udp len 8"),
+            Self::Tcp => format!("{from} > {to} S seq 1000 ack 0"),
+            Self::Icmp => format!("{} > {} icmp type 8 code 0 id {} seq 1", from.address, to.address, from.port),
+        }
+    }
+
+    /// The packet that answers it.
+    pub(super) fn answer(self, from: Endpoint, to: Endpoint) -> String {
+        match self {
+            Self::Udp => format!("{from} > {to} udp len 8"),
+            Self::Tcp => format!("{from} > {to} SA seq 9000 ack 1001"),
+            Self::Icmp => format!("{} > {} icmp type 0 code 0 id {} seq 1", from.address, to.address, to.port),
+        }
+    }
+
+    /// A packet, without what only the whole needs, for an error to quote.
+    pub(super) fn quoted(self, from: Endpoint, to: Endpoint) -> String {
+        match self {
+            Self::Udp => format!("{from} > {to} udp"),
+            Self::Tcp => format!("{from} > {to} tcp seq 1000"),
+            Self::Icmp => format!("{} > {} icmp type 8 code 0 id {}", from.address, to.address, from.port),
+        }
+    }
+}
+
+/// An address with a port, or an ICMP identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub(super) address: Ipv4Addr,
+    pub(super) port: u16,
+}
+
+impl Endpoint {
+    pub(super) const fn with_port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.address, self.port)
+    }
+}
+
+/// From where a packet comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Inside,
+    Outside,
+}
+
+/// Which interfaces the gateway has towards whom, and what it lets out.
+#[derive(Clone, Debug)]
+pub(super) struct Sides {
+    pub(super) inside: String,
+    pub(super) outside: String,
+    /// Addresses of three hosts inside.
+    hosts: [Ipv4Addr; 3],
+    /// By carrier: ports of peers that may be talked to, at most two.
+    ports: [Vec<u16>; 3],
+    outside_mtu: u32,
+}
+
+impl Sides {
+    /// Finds out from behind which interface packets leave translated, and to which ports they may go.
+    pub(super) fn find<E: From<AuditError>>(make: &mut impl FnMut() -> Result<Engine, E>) -> Result<Self, E> {
+        let engine = make()?;
+        let devices: Vec<(String, [Ipv4Addr; 3])> =
+            engine.devices().iter().filter_map(|(_, device)| Some((device.name.clone(), hosts_of(device)?))).collect();
+        let mtus: Vec<(String, u32)> =
+            engine.devices().iter().map(|(_, device)| (device.name.clone(), device.mtu_bytes)).collect();
+        for (inside, hosts) in devices {
+            let mut found =
+                Self { inside, outside: String::new(), hosts, ports: Default::default(), outside_mtu: 1500 };
+            for carrier in Carrier::ALL {
+                for port in PORTS {
+                    let ports = &found.ports[carrier as usize];
+                    if ports.len() == 2 || (carrier == Carrier::Icmp && ports.len() == 1) {
+                        break;
+                    }
+                    let mut bench = Bench::new(make()?, &found).map_err(AuditError::from)?;
+                    let out = bench.send(Side::Inside, &carrier.opening(found.host(0, 5000), PEERS[0].with_port(port)));
+                    let translated = out
+                        .into_iter()
+                        .find(|came| came.device != found.inside && came.source().address != found.hosts[0]);
+                    if let Some(came) = translated {
+                        found.outside = came.device;
+                        found.ports[carrier as usize].push(port);
+                    }
+                }
+            }
+            if let Some((_, mtu)) = mtus.iter().find(|(name, _)| *name == found.outside) {
+                found.outside_mtu = *mtu;
+                return Ok(found);
+            }
+        }
+        Err(AuditError::NothingTranslated.into())
+    }
+
+    pub(super) const fn lets_out(&self, carrier: Carrier) -> bool {
+        !self.ports[carrier as usize].is_empty()
+    }
+
+    const fn host(&self, index: usize, port: u16) -> Endpoint {
+        Endpoint { address: self.hosts[index], port }
+    }
+}
+
+/// Three hosts of a device's network; `None` where there is no room for them.
+fn hosts_of(device: &Device) -> Option<[Ipv4Addr; 3]> {
+    device.addresses.iter().find_map(|own| {
+        let (IpAddr::V4(address), IpAddr::V4(network)) = (own.address, own.network()) else { return None };
+        let room = u32::MAX.checked_shr(own.prefix.into()).unwrap_or(0);
+        let all =
+            (1..room).map(|number| Ipv4Addr::from_bits(network.to_bits() + number)).filter(|host| *host != address);
+        let hosts: Vec<Ipv4Addr> = all.skip(if room > 64 { 9 } else { 0 }).take(3).collect();
+        hosts.try_into().ok()
+    })
+}
+
+/// A packet that came out.
+#[derive(Clone, Debug)]
+pub(super) struct Came {
+    pub(super) device: String,
+    pub(super) packet: Ipv4Sketch,
+}
+
+impl Came {
+    /// From whom; of an ICMP query, with its identifier.
+    pub(super) fn source(&self) -> Endpoint {
+        let port = match &self.packet.kind {
+            Kind::Udp(ports) => ports.source,
+            Kind::Tcp(tcp) => tcp.ports.source,
+            Kind::Icmp(icmp) => icmp.id.unwrap_or_default(),
+            Kind::Fragment { .. } | Kind::Other(_) => 0,
+        };
+        Endpoint { address: self.packet.source, port }
+    }
+
+    /// The packet in words.
+    pub(super) fn words(&self) -> String {
+        Sketch::Ipv4(self.packet.clone()).to_string()
+    }
+
+    /// To whom; of an ICMP query, with its identifier.
+    pub(super) fn destination(&self) -> Endpoint {
+        let port = match &self.packet.kind {
+            Kind::Udp(ports) => ports.destination,
+            Kind::Tcp(tcp) => tcp.ports.destination,
+            Kind::Icmp(icmp) => icmp.id.unwrap_or_default(),
+            Kind::Fragment { .. } | Kind::Other(_) => 0,
+        };
+        Endpoint { address: self.packet.destination, port }
+    }
+}
+
+/// A gateway on the bench.
+pub(super) struct Bench {
+    player: Player,
+    sides: Sides,
+    steps: Vec<Step>,
+}
+
+impl Bench {
+    pub(super) fn new(engine: Engine, sides: &Sides) -> Result<Self, CommandError> {
+        Ok(Self { player: Player::new(engine, START)?, sides: sides.clone(), steps: Vec::new() })
+    }
+
+    pub(super) fn into_steps(self) -> Vec<Step> {
+        self.steps
+    }
+
+    pub(super) const fn engine(&self) -> &Engine {
+        self.player.engine()
+    }
+
+    /// A host inside.
+    pub(super) const fn host(&self, index: usize, port: u16) -> Endpoint {
+        self.sides.host(index, port)
+    }
+
+    /// A peer outside, with the first or second port that may be talked to.
+    pub(super) fn peer(&self, carrier: Carrier, index: usize, port: usize) -> Endpoint {
+        let ports = &self.sides.ports[carrier as usize];
+        PEERS[index].with_port(ports.get(port).or(ports.first()).copied().unwrap_or_default())
+    }
+
+    pub(super) const fn outside_mtu(&self) -> u32 {
+        self.sides.outside_mtu
+    }
+
+    pub(super) fn is_inside(&self, came: &Came) -> bool {
+        came.device == self.sides.inside
+    }
+
+    pub(super) fn is_outside(&self, came: &Came) -> bool {
+        came.device == self.sides.outside
+    }
+
+    /// A packet goes in; gives what comes out.
+    pub(super) fn send(&mut self, side: Side, packet: &str) -> Vec<Came> {
+        let device = match side {
+            Side::Inside => self.sides.inside.clone(),
+            Side::Outside => self.sides.outside.clone(),
+        };
+        let sketch: Sketch = packet.parse().unwrap_or_else(|error| unreachable!("'{packet}' is a packet: {error}"));
+        let happened = self.player.take_in(&device, &sketch, &Beside::default());
+        let happened = happened.unwrap_or_else(|error| unreachable!("'{packet}' can go in by {device}: {error}"));
+        let (came, said) = outputs(&happened);
+        self.steps.push(Step { sent: Some(format!("{device} < {packet}")), waited: None, came: said });
+        came
+    }
+
+    /// Time goes by; gives what comes out meanwhile.
+    pub(super) fn wait(&mut self, secs: u64) -> Vec<Came> {
+        let happened = self.player.until(self.player.now() + Duration::from_secs(secs));
+        let (came, said) = outputs(&happened);
+        self.steps.push(Step { sent: None, waited: Some(secs), came: said });
+        came
+    }
+
+    /// A host opens a flow; gives the endpoint outside that stands for it.
+    pub(super) fn open(&mut self, carrier: Carrier, from: Endpoint, to: Endpoint) -> Option<Endpoint> {
+        let came = self.send(Side::Inside, &carrier.opening(from, to));
+        came.iter().find(|came| self.is_outside(came) && came.packet.destination == to.address).map(Came::source)
+    }
+
+    /// Somebody outside sends; gives whom inside that reaches.
+    pub(super) fn reach(&mut self, packet: &str) -> Option<Endpoint> {
+        let came = self.send(Side::Outside, packet);
+        came.iter().find(|came| self.is_inside(came)).map(Came::destination)
+    }
+}
+
+/// What came out, and the same in words.
+fn outputs(happened: &[Happening]) -> (Vec<Came>, Vec<String>) {
+    let mut came = Vec::new();
+    let mut said = Vec::new();
+    for happening in happened {
+        match (happening.out(), happening.drop_reason()) {
+            (Some((device, Sketch::Ipv4(packet))), _) => {
+                let packet = Came { device: device.to_owned(), packet: packet.clone() };
+                said.push(format!("{device} > {}", packet.words()));
+                came.push(packet);
+            }
+            (Some((device, sketch)), _) => said.push(format!("{device} > {sketch}")),
+            (None, Some(reason)) => said.push(format!("x {}", reason.name())),
+            (None, None) => {}
+        }
+    }
+    (came, said)
+}
+
+/// Peers outside, of networks that are kept for documentation (RFC 5737).
+const PEERS: [Endpoint; 3] = [
+    Endpoint { address: Ipv4Addr::new(198, 51, 100, 7), port: 0 },
+    Endpoint { address: Ipv4Addr::new(198, 51, 100, 8), port: 0 },
+    Endpoint { address: Ipv4Addr::new(192, 0, 2, 9), port: 0 },
+];
+
+/// Ports that rules may let out, the likeliest ones first.
+const PORTS: [u16; 12] = [5000, 6000, 3478, 443, 80, 53, 123, 21, 22, 25, 993, 8080];
+
+/// When experiments begin: late enough that nothing is older than the clock.
+const START: Instant = Instant::from_secs(1_000_000);

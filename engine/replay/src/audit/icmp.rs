@@ -1,0 +1,126 @@
+//! RFC 5508: ICMP.
+
+use towpath_engine::packet::sketch::Kind;
+
+use super::{
+    Experiment, Judged, Requirement,
+    bench::{
+        Bench,
+        Carrier::{Icmp, Udp},
+        Side,
+    },
+    flows,
+};
+
+const fn asks(number: &'static str, level: &'static str, asks: &'static str) -> Requirement {
+    Requirement { rfc: 5508, number, level, asks }
+}
+
+/// REQ-9 is about what an operator may choose, REQ-11 about messages that are neither queries nor errors.
+#[rustfmt::skip]
+pub(super) static EXPERIMENTS: &[Experiment] = &[
+    (asks("REQ-1",  "MUST",        "queries from inside, and their answers, pass"),                     Icmp, passes_queries),
+    (asks("REQ-2",  "MUST NOT",    "a query is forgotten within 60 seconds"),                           Icmp, keeps_queries),
+    (asks("REQ-3",  "SHOULD",      "what an error quotes is found behind IP options, and errors of no flow go nowhere"), Udp, drops_strange_errors),
+    (asks("REQ-4",  "MUST",        "errors from outside reach the host, and quote what it has sent"),   Udp, |bench| flows::translates_errors(bench, Udp)),
+    (asks("REQ-5",  "MUST",        "errors from inside leave translated"),                              Udp, translates_errors_from_inside),
+    (asks("REQ-6",  "MUST NOT",    "an error about a query refreshes or ends it"),                      Icmp, |bench| flows::outlives_errors(bench, Icmp)),
+    (asks("REQ-7",  "MUST",        "errors between hosts inside that met outside are translated"),      Udp, hairpins_errors),
+    (asks("REQ-10", "MUST",        "errors about a hop limit and about hosts, and echoes, are understood"), Icmp, understands),
+];
+
+fn passes_queries(bench: &mut Bench) -> Judged {
+    let (host, peer) = (bench.host(0, 5000), bench.peer(Icmp, 0, 0));
+    let Some(mapped) = bench.open(Icmp, host, peer) else { return Judged::fail("an echo request does not come out") };
+    Judged::of(
+        bench.reach(&Icmp.answer(peer, mapped)) == Some(host),
+        format!("an echo request leaves from {}, and its answer arrives", mapped.address),
+        "the answer to an echo request does not arrive",
+    )
+}
+
+fn keeps_queries(bench: &mut Bench) -> Judged {
+    let (host, peer) = (bench.host(0, 5000), bench.peer(Icmp, 0, 0));
+    let Some(mapped) = bench.open(Icmp, host, peer) else { return Judged::fail("an echo request does not come out") };
+    bench.wait(59);
+    Judged::of(
+        bench.reach(&Icmp.answer(peer, mapped)) == Some(host),
+        "59 seconds after the request its answer arrives",
+        "59 seconds after the request its answer does not arrive",
+    )
+}
+
+fn drops_strange_errors(bench: &mut Bench) -> Judged {
+    let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
+    let Some(mapped) = bench.open(Udp, host, peer) else { return Judged::fail("a host's packet does not come out") };
+    let hop = bench.peer(Udp, 2, 0).address;
+    let strange = mapped.with_port(mapped.port ^ 1);
+    let came = bench
+        .send(Side::Outside, &format!("{hop} > {} icmp type 3 code 1 [{}]", mapped.address, Udp.quoted(strange, peer)));
+    Judged::of(
+        came.is_empty(),
+        "an error about a flow that nobody has goes nowhere",
+        "an error about a flow that nobody has goes on",
+    )
+}
+
+fn translates_errors_from_inside(bench: &mut Bench) -> Judged {
+    let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
+    let Some(mapped) = bench.open(Udp, host, peer) else { return Judged::fail("a host's packet does not come out") };
+    bench.reach(&Udp.answer(peer, mapped));
+    let error = format!("{} > {} icmp type 3 code 3 [{}]", host.address, peer.address, Udp.quoted(peer, host));
+    let came = bench.send(Side::Inside, &error);
+    let Some(came) = came.iter().find(|came| bench.is_outside(came)) else {
+        return Judged::fail("the host's \"port unreachable\" about an answer does not come out");
+    };
+    let quoted = match &came.packet.kind {
+        Kind::Icmp(icmp) => icmp.about.as_ref().map(|about| about.destination),
+        Kind::Udp(_) | Kind::Tcp(_) | Kind::Fragment { .. } | Kind::Other(_) => None,
+    };
+    Judged::of(
+        came.packet.source == mapped.address && quoted == Some(mapped.address),
+        format!("the host's error leaves from {0} and quotes {0}", mapped.address),
+        format!("the host's error leaves from {} and quotes {quoted:?}", came.packet.source),
+    )
+}
+
+fn hairpins_errors(bench: &mut Bench) -> Judged {
+    let (called, caller) = (bench.host(0, 5000), bench.host(1, 5001));
+    let (Some(called_outside), Some(caller_outside)) =
+        (bench.open(Udp, called, bench.peer(Udp, 0, 0)), bench.open(Udp, caller, bench.peer(Udp, 0, 0)))
+    else {
+        return Judged::fail("a host's packet does not come out");
+    };
+    let came = bench.send(Side::Inside, &Udp.opening(caller, called_outside));
+    if !came.iter().any(|came| bench.is_inside(came) && came.destination() == called) {
+        return Judged::fail("hosts inside do not reach each other by their endpoints outside at all");
+    }
+    let error = format!(
+        "{} > {} icmp type 3 code 3 [{}]",
+        called.address,
+        caller_outside.address,
+        Udp.quoted(caller_outside, called)
+    );
+    let came = bench.send(Side::Inside, &error);
+    Judged::of(
+        came.iter().any(|came| bench.is_inside(came) && came.packet.destination == caller.address),
+        "the called host's error reaches the caller",
+        "the called host's error does not reach the caller",
+    )
+}
+
+fn understands(bench: &mut Bench) -> Judged {
+    let (host, peer) = (bench.host(0, 5000), bench.peer(Icmp, 0, 0));
+    let Some(mapped) = bench.open(Icmp, host, peer) else { return Judged::fail("an echo request does not come out") };
+    let hop = bench.peer(Icmp, 2, 0).address;
+    for (kind, code, name) in [(3, 1, "destination unreachable"), (11, 0, "time exceeded")] {
+        let came = bench.send(
+            Side::Outside,
+            &format!("{hop} > {} icmp type {kind} code {code} [{}]", mapped.address, Icmp.quoted(mapped, peer)),
+        );
+        if !came.iter().any(|came| bench.is_inside(came) && came.packet.destination == host.address) {
+            return Judged::fail(format!("\"{name}\" about an echo request does not reach the host"));
+        }
+    }
+    Judged::of(true, "\"destination unreachable\" and \"time exceeded\" about an echo request reach the host", "")
+}

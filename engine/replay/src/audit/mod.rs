@@ -1,0 +1,171 @@
+//! How a gateway's IPv4 translation behaves, requirement by requirement: RFC 4787 (UDP), RFC 5382 (TCP), RFC 5508 (ICMP).
+//!
+//! Each requirement is an experiment on a gateway of its own, made anew from the same files: packets go in, and what comes out
+//! decides. Rules and tunables of the gateway are part of what is judged, as they are of what its users meet.
+//!
+//! # As JSON
+//!
+//! `towpath nat-audit --json` writes a line with one object about the gateway, then one a requirement.
+//!
+//! | field | what it is |
+//! |---|---|
+//! | `schema` | `"towpath.nat-audit/1"`, in the first line, with the names of the interfaces `inside` and `outside` |
+//! | `rfc`, `requirement`, `level` | which; `level` is the RFC's word: `MUST`, `SHOULD`, `RECOMMENDED` |
+//! | `asks` | what it asks for, in short |
+//! | `outcome` | `pass`, `fail`, or `untested` when the gateway cannot be asked |
+//! | `why` | what was seen that decides |
+//! | `steps` | list of `sent`, a packet in the one notation behind its interface, and `came`, what came out of it; `waited`, seconds |
+
+mod bench;
+mod flows;
+mod icmp;
+mod tcp;
+mod udp;
+
+use core::fmt;
+
+use serde::Serialize;
+use towpath_engine::{CommandError, Engine};
+
+pub use self::bench::Step;
+use self::bench::{Bench, Carrier, Sides};
+
+/// What an RFC asks of a translator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Requirement {
+    /// The RFC.
+    pub rfc: u16,
+    /// Its number there.
+    #[serde(rename = "requirement")]
+    pub number: &'static str,
+    /// How strongly it is asked for, in the RFC's word.
+    pub level: &'static str,
+    /// What it asks for, in short.
+    pub asks: &'static str,
+}
+
+/// What came of an experiment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was asked for.
+    #[serde(flatten)]
+    pub requirement: Requirement,
+    /// Whether it is met.
+    pub outcome: Outcome,
+    /// What was seen that decides.
+    pub why: String,
+    /// What was sent, and what came out.
+    pub steps: Vec<Step>,
+}
+
+/// Whether a requirement is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is.
+    Pass,
+    /// It is not.
+    Fail,
+    /// The gateway cannot be asked: its rules let nothing of that kind out.
+    Untested,
+}
+
+/// What was found of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// The interface towards the hosts that are translated.
+    pub inside: String,
+    /// The interface by which they leave, translated.
+    pub outside: String,
+    /// One for each requirement, in the order of the RFCs.
+    pub findings: Vec<Finding>,
+}
+
+/// Why a gateway cannot be audited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditError {
+    /// No packet from behind one interface leaves by another with a translated source.
+    NothingTranslated,
+    /// The gateway cannot be watched.
+    Command(CommandError),
+}
+
+impl fmt::Display for AuditError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingTranslated => out.write_str(
+                "nothing is translated: no UDP, TCP or ICMP packet from a host in one interface's network leaves by another with another source",
+            ),
+            Self::Command(error) => error.fmt(out),
+        }
+    }
+}
+
+impl core::error::Error for AuditError {}
+
+impl From<CommandError> for AuditError {
+    fn from(error: CommandError) -> Self {
+        Self::Command(error)
+    }
+}
+
+/// Audits the gateway that `make` makes, each time anew and always the same.
+///
+/// # Errors
+/// Those of `make`, and when the gateway translates nothing.
+pub fn audit<E: From<AuditError>>(mut make: impl FnMut() -> Result<Engine, E>) -> Result<Audit, E> {
+    let sides = Sides::find(&mut make)?;
+    let mut findings = Vec::new();
+    for (requirement, carrier, experiment) in [udp::EXPERIMENTS, tcp::EXPERIMENTS, icmp::EXPERIMENTS].concat() {
+        let mut bench = Bench::new(make()?, &sides).map_err(AuditError::from)?;
+        let judged = match sides.lets_out(carrier) {
+            true => experiment(&mut bench),
+            false => Judged::untested(format!("the gateway lets no {} out", carrier.name())),
+        };
+        findings.push(Finding { requirement, outcome: judged.outcome, why: judged.why, steps: bench.into_steps() });
+    }
+    Ok(Audit { inside: sides.inside, outside: sides.outside, findings })
+}
+
+/// An experiment: what it is about, what it sends, and what it does.
+type Experiment = (Requirement, Carrier, fn(&mut Bench) -> Judged);
+
+/// What an experiment has decided.
+struct Judged {
+    outcome: Outcome,
+    why: String,
+}
+
+impl Judged {
+    fn untested(why: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Untested, why: why.into() }
+    }
+
+    /// It passes when `good`, for a reason either way.
+    fn of(good: bool, if_good: impl Into<String>, if_not: impl Into<String>) -> Self {
+        match good {
+            true => Self { outcome: Outcome::Pass, why: if_good.into() },
+            false => Self { outcome: Outcome::Fail, why: if_not.into() },
+        }
+    }
+
+    fn fail(why: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Fail, why: why.into() }
+    }
+}
+
+/// `fail      RFC 4787 REQ-1 (MUST): ...`, and why on a line of its own.
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = match self.outcome {
+            Outcome::Pass => "pass",
+            Outcome::Fail => "FAIL",
+            Outcome::Untested => "-",
+        };
+        let Requirement { rfc, number, level, asks } = self.requirement;
+        write!(out, "{outcome:<5} RFC {rfc} {number} ({level}): {asks}\n        {}", self.why)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+use towpath_engine::netfilter::Source;
+
+use super::{Audit, AuditError, Outcome, audit};
+use crate::{
+    config::Config,
+    replay::{Replay, Setup},
+};
+
+const GATEWAY: &str = "
+[[interface]]
+name = 'wan'
+addresses = ['203.0.113.1/24']
+[[interface]]
+name = 'lan'
+addresses = ['10.0.0.1/24']
+[[route]]
+to = 'default'
+via = '203.0.113.254'
+";
+const MASQUERADE: &str = "-t nat -A POSTROUTING -o wan -j MASQUERADE\n";
+const HAIRPIN: &str = "-t nat -A POSTROUTING -s 10.0.0.0/24 -d 10.0.0.0/24 -j MASQUERADE\n";
+
+fn audited(rules: &str, sysctls: &[(&str, u32)]) -> Result<Audit, AuditError> {
+    audit(|| {
+        let sysctls = sysctls.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let rules = vec![Source { name: "rules.v4", text: rules }];
+        let config = Some(Config::read("gateway.toml", GATEWAY).expect("the gateway is right"));
+        let setup = Setup { config, rules, sysctls, ..Setup::default() };
+        Ok::<_, AuditError>(Replay::new(setup).unwrap_or_else(|error| panic!("{error}")).into_engine())
+    })
+}
+
+fn outcome(audit: &Audit, rfc: u16, number: &str) -> Outcome {
+    let finding =
+        audit.findings.iter().find(|finding| (finding.requirement.rfc, finding.requirement.number) == (rfc, number));
+    finding.unwrap_or_else(|| panic!("RFC {rfc} {number} is audited")).outcome
+}
+
+#[test]
+fn masquerading_as_linux_does_it_shares_ports_and_forgets_early() {
+    let audit = audited(MASQUERADE, &[]).expect("it translates");
+    assert_eq!((audit.inside.as_str(), audit.outside.as_str()), ("lan", "wan"));
+    let failing: Vec<(u16, &str)> = audit
+        .findings
+        .iter()
+        .filter(|finding| finding.outcome != Outcome::Pass)
+        .map(|finding| (finding.requirement.rfc, finding.requirement.number))
+        .collect();
+    assert_eq!(
+        failing,
+        [
+            (4787, "REQ-1"), // a port that is free towards one peer is taken towards another
+            (4787, "REQ-3"),
+            (4787, "REQ-4"),
+            (4787, "REQ-5"), // 30 seconds without an answer
+            (4787, "REQ-8"),
+            (4787, "REQ-9"), // the gateway takes it for itself
+            (4787, "REQ-11"),
+            (5382, "REQ-1"),
+            (5382, "REQ-3"),
+            (5382, "REQ-4"), // a reset
+            (5382, "REQ-5"), // a SYN is remembered for two minutes
+            (5382, "REQ-7"),
+            (5382, "REQ-8"),
+            (5508, "REQ-2"), // 30 seconds
+            (5508, "REQ-7"),
+        ]
+    );
+}
+
+#[test]
+fn each_outcome_follows_the_tunable_or_rule_that_it_is_about() {
+    let quiet = format!("{MASQUERADE}-A INPUT -i wan -m conntrack --ctstate NEW -j DROP\n");
+    let patient = [
+        ("net.netfilter.nf_conntrack_udp_timeout", 130),
+        ("net.netfilter.nf_conntrack_icmp_timeout", 60),
+        ("net.netfilter.nf_conntrack_tcp_timeout_syn_sent", 240),
+    ];
+    let audit = audited(&quiet, &patient).expect("it translates");
+    for (rfc, number) in [(4787, "REQ-5"), (5382, "REQ-4"), (5508, "REQ-2")] {
+        assert_eq!(outcome(&audit, rfc, number), Outcome::Pass, "RFC {rfc} {number}");
+    }
+    let hasty =
+        audited(MASQUERADE, &[("net.netfilter.nf_conntrack_tcp_timeout_established", 3600)]).expect("it translates");
+    assert_eq!(outcome(&hasty, 5382, "REQ-5"), Outcome::Fail);
+}
+
+#[test]
+fn what_rules_do_not_let_out_is_not_tested_and_other_ports_are_tried() {
+    let rules = format!(
+        "{MASQUERADE}-P FORWARD DROP\n-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT\n-A FORWARD -i lan -p tcp --dport 443 -j ACCEPT\n"
+    );
+    let audit = audited(&rules, &[]).expect("it translates");
+    assert_eq!(outcome(&audit, 4787, "REQ-1"), Outcome::Untested);
+    assert_eq!(outcome(&audit, 5508, "REQ-1"), Outcome::Untested);
+    assert_eq!(outcome(&audit, 5382, "REQ-2"), Outcome::Pass);
+    let handshake =
+        audit.findings.iter().find(|finding| finding.requirement.number == "REQ-2" && finding.requirement.rfc == 5382);
+    let first = handshake.and_then(|finding| finding.steps.first()?.sent.clone());
+    assert_eq!(first.as_deref(), Some("lan < 10.0.0.11:5000 > 198.51.100.7:443 S seq 1000 ack 0"));
+}
+
+#[test]
+fn a_gateway_that_translates_nothing_is_not_audited() {
+    assert_eq!(audited("-A FORWARD -j ACCEPT\n", &[]), Err(AuditError::NothingTranslated));
+    assert_eq!(audited(&format!("{HAIRPIN}-P FORWARD DROP\n"), &[]), Err(AuditError::NothingTranslated));
+}
+
+#[test]
+fn every_finding_says_why_and_what_was_sent() {
+    for finding in audited(MASQUERADE, &[]).expect("it translates").findings {
+        let name = format!("RFC {} {}", finding.requirement.rfc, finding.requirement.number);
+        assert!(!finding.why.is_empty(), "{name}");
+        let is_about_helpers = matches!((finding.requirement.rfc, finding.requirement.number), (5382, "REQ-6"));
+        assert!(is_about_helpers || finding.steps.iter().any(|step| step.sent.is_some()), "{name}");
+    }
+}
