@@ -64,7 +64,6 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::ConntrackFull,        full),
     (Why::ConntrackClash,       clash),
     (Why::NatUntranslatable,    || masqueraded("wan", "203.0.113.254 > 203.0.113.1 icmp type 5 code 1 [203.0.113.1:1 > 198.51.100.7:9 udp]")),
-    (Why::NatExhausted,         || helped("OPEN 0")),
     (Why::NatExhausted,         exhausted),
     (Why::NatNoAddress,         || alone("-t nat -A PREROUTING -j REDIRECT")),
     (Why::NatDeviceChanged,     rerouted),

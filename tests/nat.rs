@@ -1,6 +1,6 @@
 //! Translation as plays.
 
-use lab::lab;
+use lab::{Lab, lab};
 use towpath_engine::{Command, random::Draw};
 
 const MASQUERADE: &str = "-t nat -A POSTROUTING -o wan -j MASQUERADE";
@@ -327,6 +327,48 @@ fn a_translation_that_is_not_used_runs_out() {
         29.900 lan >  198.51.100.7:9 > 10.0.0.2:1     udp
         61.000 wan <  198.51.100.7:9 > 203.0.113.1:1  udp
         61.000 wan x  FilterPolicy
+        ",
+    );
+}
+
+/// Everybody may send to a host's endpoint outside.
+fn full_cone() -> Lab {
+    lab("-t nat -A POSTROUTING -o wan -j MASQUERADE\n-P FORWARD DROP\n\
+         -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT\n-A FORWARD -i lan -j ACCEPT")
+    .sysctl("towpath.nat.mapping", 1)
+    .sysctl("towpath.nat.filtering", 2)
+}
+
+#[test]
+fn a_stranger_gets_in_while_a_mapping_lives_and_not_afterwards() {
+    full_cone().play(
+        "
+        0.000  lan <  10.0.0.2:40000 > 198.51.100.7:53    udp
+        0.000  wan >  203.0.113.1:40000 > 198.51.100.7:53  udp
+        9.000  wan <  192.0.2.9:7 > 203.0.113.1:40000     udp
+        9.000  wan =  RELATED src=192.0.2.9 dst=203.0.113.1 src=10.0.0.2
+        9.000  lan >  192.0.2.9:7 > 10.0.0.2:40000        udp
+        9.100  lan <  10.0.0.2:40000 > 192.0.2.9:7        udp
+        9.100  wan >  203.0.113.1:40000 > 192.0.2.9:7     udp
+        35.000 wan <  198.51.100.8:9 > 203.0.113.1:40000  udp
+        35.000 lan >  198.51.100.8:9 > 10.0.0.2:40000     udp
+        99.000 wan <  192.0.2.9:8 > 203.0.113.1:40000     udp
+        99.000 wan x  NoSocket
+        99.000 wan >  203.0.113.1 > 192.0.2.9 icmp type 3 code 3 [192.0.2.9:8 > 203.0.113.1:40000 udp]
+        ",
+    );
+}
+
+#[test]
+fn a_host_does_not_get_the_endpoint_of_another_whomever_it_talks_to() {
+    full_cone().draws(&[(Draw::Port, 50001)]).play(
+        "
+        0.000  lan <  10.0.0.2:40000 > 198.51.100.7:53     udp
+        0.000  wan >  203.0.113.1:40000 > 198.51.100.7:53  udp
+        0.100  lan <  10.0.0.3:40000 > 198.51.100.8:53     udp
+        0.100  wan >  203.0.113.1:50001 > 198.51.100.8:53  udp
+        0.200  lan <  10.0.0.3:40000 > 192.0.2.9:7         udp
+        0.200  wan >  203.0.113.1:50001 > 192.0.2.9:7      udp
         ",
     );
 }

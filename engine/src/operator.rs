@@ -203,8 +203,13 @@ impl Engine {
             };
             return Ok(());
         }
+        let kept = self.around.sysctls.keeps_mappings();
         self.around.sysctls.set(name, value)?;
         self.conntrack.make_room(&self.around.sysctls);
+        let keeps = self.around.sysctls.keeps_mappings();
+        if keeps != kept {
+            self.conntrack.map_anew(keeps);
+        }
         Ok(())
     }
 

@@ -178,6 +178,9 @@ impl Engine {
             said => &self.with_helper(said.unwrap_or_default(), &packet),
         };
         let judged = self.conntrack.track(now, &mut packet, template, &mut self.around);
+        if self.around.sysctls.nat_filtering != 0 && judged.is_ok() {
+            self.admit(now, &mut packet);
+        }
         self.noted.tracked_as(packet.meta().tracking);
         let expectation = match judged {
             Ok(expectation) => expectation,
@@ -188,6 +191,18 @@ impl Engine {
         }
         self.plan_walk(&packet);
         Ok(packet)
+    }
+
+    /// Lets a new connection in that goes to an endpoint which stands for a host inside, unless this host offers something
+    /// there itself.
+    #[cold]
+    fn admit(&mut self, now: Instant, packet: &mut Packet) {
+        let Tracking::Tracked { connection, state: State::New, direction } = packet.meta().tracking else { return };
+        let port = Tuple::of(packet).map_or(0, |tuple| tuple.destination_port);
+        let is_asked_here = packet.meta().device.is_none() || self.services.has_socket(packet.protocol(), port);
+        if !is_asked_here && nat::admit(now, &mut self.conntrack, connection, &mut self.around) {
+            packet.meta_mut().tracking = Tracking::Tracked { connection, state: State::Related, direction };
+        }
     }
 
     /// What is said of a packet, and the helper of its port when no other is named.

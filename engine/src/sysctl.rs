@@ -160,6 +160,20 @@ sysctls! {
     conntrack_gre_timeout_stream: "net.netfilter.nf_conntrack_gre_timeout_stream" = 180, 0..=2_147_483;
     /// Seconds.
     conntrack_generic_timeout: "net.netfilter.nf_conntrack_generic_timeout" = 600, 0..=2_147_483;
+    /// Linux has no such tunable. 1: a source keeps one endpoint outside to all peers, and shares it with no other
+    /// ("endpoint-independent mapping", RFC 4787, section 4.1); 0: it may depend on the peer, as in Linux.
+    nat_mapping: "towpath.nat.mapping" = 0, 0..=1;
+    /// Linux has no such tunable. Who may send to a source's endpoint outside, as far as NAT goes: 0: who was sent to; 1: any
+    /// port of an address that was sent to; 2: everybody (RFC 4787, section 5). What is let in so is RELATED.
+    nat_filtering: "towpath.nat.filtering" = 0, 0..=2;
+}
+
+impl Sysctls {
+    /// Whether it has to be known who stands behind which endpoint outside.
+    #[must_use]
+    pub const fn keeps_mappings(&self) -> bool {
+        self.nat_mapping != 0 || self.nat_filtering != 0
+    }
 }
 
 /// Why a tunable could not be set.

@@ -32,6 +32,7 @@ pub mod helper;
 mod index;
 mod key;
 mod lookup;
+mod mappings;
 pub mod reasoning;
 mod removal;
 pub mod save;
@@ -68,6 +69,7 @@ pub use tuple::{Address, Direction, Family, Tuple};
 use alloc::vec::Vec;
 
 use entry::HelperNames;
+use mappings::Mappings;
 use sources::Sources;
 use table::Table;
 
@@ -192,6 +194,7 @@ pub struct Conntrack {
     table: Table,
     expectations: Expectations,
     sources: Sources,
+    mappings: Mappings,
     /// Slots of connections that have left the table and can still be read.
     dying: Vec<u32>,
     /// The number given to a connection last.

@@ -137,6 +137,7 @@ impl Conntrack {
         }
         self.table.leave(slot);
         self.forget_source(slot);
+        self.forget_mapping(slot);
         self.expectations.remove_of(now, self.table.id(slot), &mut around.events);
         self.dying.push(slot);
     }
@@ -147,6 +148,7 @@ impl Conntrack {
             // A helper may have announced something on the very first packet.
             self.expectations.remove_of(now, self.table.id(slot), &mut around.events);
             self.forget_source(slot);
+            self.forget_mapping(slot);
             self.free(slot);
         }
     }

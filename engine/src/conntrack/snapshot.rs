@@ -15,6 +15,7 @@ use super::{
     expect::{Expectations, HelperId, SavedExpectations},
     hash::{Hasher, in_zone},
     index::Index,
+    mappings::Mappings,
     slab::{Slab, Slot},
     sources::Sources,
     table::{Table, is_entered},
@@ -103,7 +104,8 @@ struct ExtensionRecord {
 
 impl ConntrackRecord {
     pub(crate) fn of(conntrack: &Conntrack) -> Self {
-        let Conntrack { table, expectations, sources, dying, serials, statistics, helper_names: _ } = conntrack;
+        let Conntrack { table, expectations, sources, dying, serials, statistics, mappings: _, helper_names: _ } =
+            conntrack;
         let Table { hasher, slab, index, wheel, room } = table;
         let is_held = |slot: u32| slab.try_id(slot).is_some() && is_entered(&slab[slot]);
         let mut generations: Vec<u32> = slab.generations().collect();
@@ -157,7 +159,9 @@ impl ConntrackRecord {
             helper_names.set(HelperId(number), name);
         }
         let statistics = self.statistics;
-        Ok(Conntrack { table, expectations, sources, dying: Vec::new(), serials, statistics, helper_names })
+        // Whoever restores the tunables says whether mappings are made again.
+        let mappings = Mappings::default();
+        Ok(Conntrack { table, expectations, sources, mappings, dying: Vec::new(), serials, statistics, helper_names })
     }
 }
 

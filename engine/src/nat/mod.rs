@@ -14,7 +14,7 @@ pub mod ports;
 pub mod rewrite;
 pub mod sequence;
 
-pub use binding::{Way, bind, follow_master, has_lost_its_device, keep, masquerade, needs_binding, redirect};
+pub use binding::{Way, admit, bind, follow_master, has_lost_its_device, keep, masquerade, needs_binding, redirect};
 pub(crate) use icmp_error::lay_error_together;
 pub use icmp_error::{is_icmp, rewrite_icmp_error};
 pub use rewrite::{rewrite, rewrite_both};

@@ -136,6 +136,7 @@ impl EngineRecord {
         }
         let room_max = engine.around.sysctls.conntrack_max.max(CONNECTIONS_MAX);
         engine.conntrack = self.conntrack.restore(&Known { latest: self.latest, room_max, helpers: &names })?;
+        engine.conntrack.map_anew(engine.around.sysctls.keeps_mappings());
         engine.around.random = self.random;
         Part::Counters.check(self.events_lost < COUNT_MAX && self.frames < COUNT_MAX)?;
         engine.around.events.resume(self.subscription, self.events_lost);

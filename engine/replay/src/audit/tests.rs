@@ -115,3 +115,46 @@ fn every_finding_says_why_and_what_was_sent() {
         assert!(is_about_helpers || finding.steps.iter().any(|step| step.sent.is_some()), "{name}");
     }
 }
+
+const STATEFUL: &str =
+    "-P FORWARD DROP\n-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT\n-A FORWARD -i lan -j ACCEPT\n";
+
+/// Outcomes of requirements about mapping and filtering: UDP's and TCP's REQ-1, sharing, filtering, hairpins, and UDP's REQ-11.
+fn about_peers(audit: &Audit) -> Vec<Outcome> {
+    let asked = [
+        (4787, "REQ-1"),
+        (5382, "REQ-1"),
+        (4787, "REQ-3"),
+        (5382, "REQ-7"),
+        (4787, "REQ-11"),
+        (4787, "REQ-8"),
+        (5382, "REQ-3"),
+        (4787, "REQ-9"),
+        (5382, "REQ-8"),
+        (5508, "REQ-7"),
+    ];
+    asked.iter().map(|(rfc, number)| outcome(audit, *rfc, number)).collect()
+}
+
+#[test]
+fn endpoint_independent_mapping_keeps_hosts_apart_and_filtering_lets_everybody_in() {
+    use Outcome::{Fail, Pass};
+    let rules = format!("{MASQUERADE}{STATEFUL}");
+    let of = |mapping, filtering| {
+        let tunables = [("towpath.nat.mapping", mapping), ("towpath.nat.filtering", filtering)];
+        about_peers(&audited(&rules, &tunables).expect("it translates"))
+    };
+    assert_eq!(of(0, 0), [Fail; 10]);
+    assert_eq!(of(1, 0), [[Pass; 5], [Fail; 5]].concat());
+    assert_eq!(of(1, 2), [Pass; 10]);
+    // By address, a host inside is let in only where it was sent to before.
+    assert_eq!(of(1, 1), [&[Pass; 7][..], &[Fail; 3]].concat());
+}
+
+#[test]
+fn drawn_ports_are_drawn_once_for_a_source_that_keeps_its_endpoint() {
+    let rules = "-t nat -A POSTROUTING -o wan -j MASQUERADE --random-fully\n";
+    let linux = audited(rules, &[]).expect("it translates");
+    let kept = audited(rules, &[("towpath.nat.mapping", 1)]).expect("it translates");
+    assert_eq!([&linux, &kept].map(|audit| outcome(audit, 4787, "REQ-1")), [Outcome::Fail, Outcome::Pass]);
+}

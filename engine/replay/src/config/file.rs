@@ -18,7 +18,7 @@ use super::{
     CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour, VlanConfig,
     reader::{Fault, Table, Text, Value, Word, document},
     service::{SERVICE, service},
-    words::{DeviceName, Network, Ports},
+    words::{DeviceName, Filtering, Mapping, Network, Ports},
 };
 
 pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
@@ -59,6 +59,15 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
         config.services.push(service);
     }
     config.helper_mode = top.find("helper_mode").map(Value::word).transpose()?;
+    if let Some(value) = top.find("nat") {
+        let nat = value.table("[nat]", NAT, &[])?;
+        if let Some(Mapping(number)) = nat.find("mapping").map(Value::word).transpose()? {
+            config.sysctls.push(("towpath.nat.mapping".into(), number));
+        }
+        if let Some(Filtering(number)) = nat.find("filtering").map(Value::word).transpose()? {
+            config.sysctls.push(("towpath.nat.filtering".into(), number));
+        }
+    }
     if let Some(value) = top.find("sysctl") {
         sysctls_of(value, &mut config.sysctls)?;
     }
@@ -341,6 +350,7 @@ const TOP: &[&str] = &[
     "helper",
     "helper_mode",
     "service",
+    "nat",
     "sysctl",
     "capture",
 ];
@@ -351,6 +361,7 @@ const VLAN: &[&str] = &["parent", "id", "protocol", "name", "addresses", "mac", 
 const ROUTE: &[&str] = &["to", "via", "interface", "kind", "metric", "mtu"];
 const NEIGHBOUR: &[&str] = &["interface", "address", "mac"];
 const RULES: &[&str] = &["v4", "v6"];
+const NAT: &[&str] = &["mapping", "filtering"];
 const HELPER: &[&str] = &[
     "name",
     "component",

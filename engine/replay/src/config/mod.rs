@@ -85,6 +85,13 @@
 //!
 //! Nobody checks who asks, and answers may be longer than questions: who may ask is for the rules of INPUT to say.
 //!
+//! `[nat]`, how translation depends on peers (RFC 4787, sections 4.1 and 5); what is not said is as in Linux:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `mapping` | `"endpoint-independent"`: a source keeps one endpoint outside, whomever it talks to, and shares it with no other; `"linux"`: another port where a peer's is taken |
+//! | `filtering` | `"endpoint-independent"` ("full cone"): everybody may send to that endpoint; `"address-dependent"`: all ports of an address that was sent to; `"linux"`: who was sent to. What is let in so is RELATED to rules |
+//!
 //! `[sysctl]`: tunables by their `/proc/sys` names, such as `net.netfilter.nf_conntrack_tcp_loose = 0`.
 //!
 //! `[capture]`, for replays only: `taken_at` is `"gateway"` when the capture was taken on the gateway itself, so that

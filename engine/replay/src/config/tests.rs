@@ -93,8 +93,9 @@ fn every_mistake_is_told_with_its_place() {
     let cases = [
         ("mtu 1500", "1:5: key with no value, expected `=`"),
         ("[[interface]]\nname = 'lan'\nadresses = []", "3:1: [[interface]] has no key 'adresses'; did you mean 'addresses'?"),
-        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, vlan, route, neighbour, rules, helper, helper_mode, service, sysctl, capture"),
+        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, vlan, route, neighbour, rules, helper, helper_mode, service, nat, sysctl, capture"),
         ("[[bond]]\nname = 'b'", "1:3: 'bond' is not supported by this version"),
+        ("[nat]\nfiltering = 'open'", "2:13: 'filtering' must be \"endpoint-independent\", \"address-dependent\" or \"linux\", not \"open\""),
         ("[rules]\nv5 = 'x'", "2:1: [rules] has no key 'v5'; did you mean 'v4'?"),
         ("[[interface]]\nmtu = 1500", "1:1: [[interface]] needs 'name'"),
         ("[[interface]]\nname = 'far too long a name'", "2:8: 'name' must be a device's name: 1 to 15 bytes without spaces or '/', not \"far too long a name\""),
@@ -287,4 +288,11 @@ fn a_gateway_may_speak_ipv6() {
     let mixed =
         "[[interface]]\nname = 'a'\naddresses = ['10.0.0.1/24']\n[[route]]\nto = '2001:db8::/32'\nvia = '10.0.0.9'";
     assert!(Config::read("f", mixed).is_err());
+}
+
+#[test]
+fn how_translation_depends_on_peers_is_said_in_words() {
+    let config =
+        Config::read("f", "[nat]\nmapping = 'endpoint-independent'\nfiltering = 'address-dependent'\n").unwrap();
+    assert_eq!(config.sysctls, [("towpath.nat.mapping".into(), 1), ("towpath.nat.filtering".into(), 1)]);
 }

@@ -32,6 +32,37 @@ impl Network {
     }
 }
 
+/// On what a source's endpoint outside may depend: the value of `towpath.nat.mapping`.
+pub(super) struct Mapping(pub(super) u32);
+
+/// On what it depends who may send there: the value of `towpath.nat.filtering`.
+pub(super) struct Filtering(pub(super) u32);
+
+impl Word for Mapping {
+    const EXPECTED: &'static str = "\"endpoint-independent\" or \"linux\"";
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "linux" => Some(Self(0)),
+            "endpoint-independent" => Some(Self(1)),
+            _ => None,
+        }
+    }
+}
+
+impl Word for Filtering {
+    const EXPECTED: &'static str = "\"endpoint-independent\", \"address-dependent\" or \"linux\"";
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "linux" => Some(Self(0)),
+            "address-dependent" => Some(Self(1)),
+            "endpoint-independent" => Some(Self(2)),
+            _ => None,
+        }
+    }
+}
+
 impl Word for InterfaceAddress {
     const EXPECTED: &'static str = "an address with its prefix length, such as \"10.0.0.1/24\" or \"2001:db8::1/64\"";
 

@@ -17,7 +17,7 @@ use place::Place;
 
 use super::{Manip, NatRange, ports::Occupancy};
 use crate::{
-    conntrack::{Address, ConnId, Connection, Conntrack, Direction, Expectation, Family, State, Status},
+    conntrack::{Address, ConnId, Connection, Conntrack, Direction, Expectation, Family, State, Status, Tuple},
     device::{Device, Devices},
     ending::DropReason,
     frame::DeviceId,
@@ -174,6 +174,40 @@ pub fn follow_master(
     settle(now, conntrack, id, Manip::Destination, &range, false, around);
 }
 
+/// Lets a new connection in that goes to an endpoint which stands for a host inside, when tunables say so: it goes to that
+/// host, and is RELATED to what the host has begun. One that comes from inside itself comes from its own endpoint outside
+/// then (RFC 4787, section 6: "External source IP address and port"). Says whether it was let in.
+pub fn admit(now: Instant, conntrack: &mut Conntrack, id: ConnId, around: &mut Surroundings) -> bool {
+    let Some(connection) = conntrack.connection(id).filter(|connection| !connection.is_confirmed()) else {
+        return false;
+    };
+    let (zone, original) = (connection.zone, connection.original);
+    let is_settled = connection.status.intersects(Status(Status::EXPECTED.0 | done_bit(Manip::Destination).0));
+    let Some((address, port)) = conntrack.inside_of_destination(zone, &original).filter(|_| !is_settled) else {
+        return false;
+    };
+    let host = Tuple { source: address, source_port: port, ..original };
+    let may_enter = match around.sysctls.nat_filtering {
+        0 => false,
+        1 => conntrack.coming_from(zone, &host).any(|known| known.original.destination == original.source),
+        _ => true,
+    };
+    if !may_enter {
+        return false;
+    }
+    if let Some(connection) = conntrack.connection_mut(id) {
+        connection.status.insert(Status::EXPECTED);
+    }
+    let range = NatRange { ports: Some((port, port)), ..only(address) };
+    settle(now, conntrack, id, Manip::Destination, &range, false, around);
+    let own = conntrack.coming_from(zone, &original).find(|known| known.status.contains(Status::SRC_NAT));
+    if let Some((outside, port)) = own.map(|known| (known.reply.destination, known.reply.destination_port)) {
+        let range = NatRange { ports: Some((port, port)), ..only(outside) };
+        settle(now, conntrack, id, Manip::Source, &range, false, around);
+    }
+    true
+}
+
 /// The address of a device that stands for it towards those who asked for `asked`. Linux keeps a device's IPv6 addresses
 /// with the newest first among those of one scope, and gives an address of the link only to those who asked for one.
 fn own_address(device: &Device, asked: IpAddr) -> Option<IpAddr> {
@@ -215,7 +249,8 @@ fn settle(
         return;
     }
     let Some(current) = connection.reply.inverted() else { return };
-    let place = Place { now, conntrack, id, zone: connection.zone, evicting };
+    let apart = manip == Manip::Source && around.sysctls.nat_mapping != 0;
+    let place = Place { now, conntrack, id, zone: connection.zone, evicting, apart };
     let (chosen, occupancy) = place.unique(&current, manip, range, around);
     if let Occupancy::Evictable(old) = occupancy {
         conntrack.kill(now, old, around);
@@ -230,6 +265,9 @@ fn settle(
     }
     if let Some(connection) = conntrack.connection_mut(id) {
         connection.status.insert(done_bit(manip));
+    }
+    if around.sysctls.keeps_mappings() {
+        conntrack.hold_mapping(id);
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Place<'a> {
     pub(super) zone: u16,
     /// Whether a closed connection may be thrown out.
     pub(super) evicting: bool,
+    /// Whether a source keeps one endpoint outside, whomever it talks to, and shares it with no other.
+    pub(super) apart: bool,
 }
 
 impl Place<'_> {
@@ -34,8 +36,8 @@ impl Place<'_> {
         around: &mut Surroundings,
     ) -> (Tuple, Occupancy) {
         let drawn = range.random || range.random_fully;
-        if manip == Manip::Source && !drawn {
-            if is_in_range(current, range) {
+        if manip == Manip::Source && (self.apart || !drawn) {
+            if is_in_range(current, range) && !(self.apart && drawn) {
                 if self.is_free(current) {
                     return (*current, Occupancy::Free);
                 }
@@ -84,7 +86,16 @@ impl Place<'_> {
     }
 
     fn is_free(self, translated: &Tuple) -> bool {
-        self.standing(translated).is_none()
+        self.standing(translated).is_none() && !self.is_anothers(translated)
+    }
+
+    /// Whether the tuple's source stands for another host, where hosts are kept apart.
+    fn is_anothers(self, translated: &Tuple) -> bool {
+        let Some(own) = self.conntrack.connection(self.id).map(|own| (own.original.source, own.original.source_port))
+        else {
+            return false;
+        };
+        self.apart && self.conntrack.inside_of_source(self.zone, translated).is_some_and(|inside| inside != own)
     }
 
     /// The connection that has the answers to this tuple.
@@ -98,6 +109,9 @@ impl Place<'_> {
     ///
     /// Linux v6.18: `net/netfilter/nf_nat_core.c`, `nf_nat_used_tuple_harder()`.
     fn occupancy(self, translated: &Tuple) -> Occupancy {
+        if self.is_anothers(translated) {
+            return Occupancy::Taken;
+        }
         let Some((other, direction)) = self.standing(translated) else { return Occupancy::Free };
         let evictable = self.evicting
             && direction == Direction::Reply
