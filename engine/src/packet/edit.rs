@@ -46,12 +46,12 @@ impl Head {
     /// The bytes of a packet with this header and what follows it.
     #[must_use]
     pub fn before(self, transport: &[u8]) -> Vec<u8> {
-        let (header, header_len, _) = self.finish(transport.len());
+        let (header, header_len) = self.finish(transport.len());
         [&header[..header_len], transport].concat()
     }
 
-    /// The header's bytes with the length of what follows filled in, and its type.
-    fn finish(self, transport_len: usize) -> ([u8; Ipv6Header::LEN], usize, EtherType) {
+    /// The header's bytes with the length of what follows filled in.
+    fn finish(self, transport_len: usize) -> ([u8; Ipv6Header::LEN], usize) {
         let mut bytes = [0; Ipv6Header::LEN];
         match self {
             Self::V4(mut ip) => {
@@ -60,12 +60,12 @@ impl Head {
                 ip.checksum = [0; 2];
                 ip.checksum = (!checksum::sum(ip.as_bytes())).to_be_bytes();
                 bytes[..Ipv4Header::LEN].copy_from_slice(ip.as_bytes());
-                (bytes, Ipv4Header::LEN, EtherType::IPV4)
+                (bytes, Ipv4Header::LEN)
             }
             Self::V6(mut ip) => {
                 ip.payload_len.set(transport_len as u16);
                 bytes.copy_from_slice(ip.as_bytes());
-                (bytes, Ipv6Header::LEN, EtherType::IPV6)
+                (bytes, Ipv6Header::LEN)
             }
         }
     }
@@ -78,18 +78,30 @@ impl Packet {
     /// When `transport` is longer than a block's linear part; callers build bounded packets.
     #[must_use]
     pub fn compose(pool: &mut Pool, draft: &Draft<'_>) -> Self {
+        let mut packet = Self::compose_headers(pool, draft, 0);
+        packet.find_composed();
+        packet
+    }
+
+    /// The same as far as it is in `draft`; `payload_len` bytes are to follow before its layers are found.
+    pub(super) fn compose_headers(pool: &mut Pool, draft: &Draft<'_>, payload_len: usize) -> Self {
         let mut block = pool.block();
-        let (header, header_len, ether_type) = draft.ip.finish(draft.transport.len());
+        let (header, header_len) = draft.ip.finish(draft.transport.len() + payload_len);
         let total = header_len + draft.transport.len();
         assert!(total <= LINEAR_BYTES_MAX, "a composed packet of {total} bytes fits a block");
         let start = usize::from(block.data);
         block.bytes[start..start + header_len].copy_from_slice(&header[..header_len]);
         block.bytes[start + header_len..start + total].copy_from_slice(draft.transport);
         block.tail += total as u16;
-        let mut packet = Self(block);
-        let found = packet.find_network(ether_type, packet.0.data);
+        Self(block)
+    }
+
+    /// Finds the layers of a packet that was made here.
+    pub(super) fn find_composed(&mut self) {
+        let data = self.0.data;
+        let ether_type = if self.0.bytes[usize::from(data)] >> 4 == 6 { EtherType::IPV6 } else { EtherType::IPV4 };
+        let found = self.find_network(ether_type, data);
         assert!(found.is_ok(), "a composed packet has a right header: {found:?}");
-        packet
     }
 
     /// An ARP packet of this host, without a link header yet.
