@@ -52,6 +52,8 @@ pub enum Command {
     AttachHelpersByPort(bool),
     /// Sets a tunable by its `/proc/sys` name.
     SetSysctl(String, u32),
+    /// Sets a tunable of several values by its `/proc/sys` name: the first ones, if there are fewer.
+    SetSysctls(String, Vec<u32>),
     /// Offers a datagram service on this host.
     OfferUdp(UdpService),
     /// Says which events are wanted.
@@ -84,6 +86,7 @@ impl Command {
             | Self::AttachHelpersByPort(_)
             | Self::SetHelperMode(_)
             | Self::SetSysctl(..)
+            | Self::SetSysctls(..)
             | Self::SetFeature(..)
             | Self::OfferUdp(_) => true,
             Self::Subscribe(_)
@@ -115,6 +118,7 @@ impl fmt::Debug for Command {
             Self::SetHelperMode(mode) => f.debug_tuple("SetHelperMode").field(mode).finish(),
             Self::AttachHelpersByPort(on) => f.debug_tuple("AttachHelpersByPort").field(on).finish(),
             Self::SetSysctl(name, value) => f.debug_tuple("SetSysctl").field(name).field(value).finish(),
+            Self::SetSysctls(name, values) => f.debug_tuple("SetSysctls").field(name).field(values).finish(),
             Self::OfferUdp(service) => f.debug_tuple("OfferUdp").field(service).finish(),
             Self::Subscribe(subscription) => f.debug_tuple("Subscribe").field(subscription).finish(),
             Self::Trace(level) => f.debug_tuple("Trace").field(level).finish(),

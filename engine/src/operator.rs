@@ -58,10 +58,8 @@ impl Engine {
                 self.helpers_by_port = on;
                 Ok(Reply::Done)
             }
-            Command::SetSysctl(name, value) => match self.set_sysctl(&name, value) {
-                Ok(()) => Ok(Reply::Done),
-                Err(error) => Err(CommandError::Sysctl(name, error)),
-            },
+            Command::SetSysctl(name, value) => self.set_sysctl(name, &[value]),
+            Command::SetSysctls(name, values) => self.set_sysctl(name, &values),
             Command::OfferUdp(service) => {
                 self.services.offer(service);
                 Ok(Reply::Done)
@@ -85,6 +83,13 @@ impl Engine {
                 self.conntrack.flush(now, &mut self.around);
                 Ok(Reply::Done)
             }
+        }
+    }
+
+    fn set_sysctl(&mut self, name: String, values: &[u32]) -> Result<Reply, CommandError> {
+        match self.set_tunable(&name, values) {
+            Ok(()) => Ok(Reply::Done),
+            Err(error) => Err(CommandError::Sysctl(name, error)),
         }
     }
 
@@ -192,19 +197,19 @@ impl Engine {
         self.devices.find(device).map(|_| ()).ok_or(CommandError::NoDevice(device))
     }
 
-    fn set_sysctl(&mut self, name: &str, value: u32) -> Result<(), SysctlError> {
+    fn set_tunable(&mut self, name: &str, values: &[u32]) -> Result<(), SysctlError> {
         if let Some(interface) = sysctl::forwards_broadcasts_of(name) {
             let device = self.devices.by_name(interface).and_then(|id| self.devices.find_mut(id));
             let device = device.ok_or(SysctlError::Unknown)?;
-            device.forwards_broadcasts = match value {
-                0 => false,
-                1 => true,
+            device.forwards_broadcasts = match *values {
+                [0] => false,
+                [1] => true,
                 _ => return Err(SysctlError::OutOfRange { min: 0, max: 1 }),
             };
             return Ok(());
         }
         let kept = self.around.sysctls.keeps_mappings();
-        self.around.sysctls.set(name, value)?;
+        self.around.sysctls.set_list(name, values)?;
         self.conntrack.make_room(&self.around.sysctls);
         let keeps = self.around.sysctls.keeps_mappings();
         if keeps != kept {

@@ -3,22 +3,30 @@
 use serde::{Deserialize, Serialize};
 
 macro_rules! sysctls {
-    ($($(#[doc = $doc:literal])+ $field:ident: $name:literal = $default:literal, $min:literal ..= $max:literal;)+) => {
+    (
+        $($(#[doc = $doc:literal])+ $field:ident: $name:literal = $default:literal, $min:literal ..= $max:literal;)+
+        lists:
+        $($(#[doc = $list_doc:literal])+ $list:ident: $list_name:literal, $count:literal = $list_default:expr, $least:literal ..= $most:literal;)+
+    ) => {
         /// The tunables, with mainline Linux's defaults.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Sysctls {
             $($(#[doc = $doc])+ pub $field: u32,)+
+            $($(#[doc = $list_doc])+ pub $list: [u32; $count],)+
         }
 
         impl Default for Sysctls {
             fn default() -> Self {
-                Self { $($field: $default,)+ }
+                Self { $($field: $default,)+ $($list: $list_default,)+ }
             }
         }
 
         impl Sysctls {
-            /// All names, in the order of the documentation.
+            /// All names of one value, in the order of the documentation.
             pub const NAMES: &[&str] = &[$($name,)+];
+
+            /// All names of several values, in the order of the documentation.
+            pub const LISTS: &[&str] = &[$($list_name,)+];
 
             /// The value of a name such as `net.netfilter.nf_conntrack_tcp_loose`; slashes may stand for dots.
             #[must_use]
@@ -40,6 +48,34 @@ macro_rules! sysctls {
                     };
                 })+
                 Err(SysctlError::Unknown)
+            }
+
+            /// The values of a name such as `net.ipv4.tcp_rmem`; those of a name of one value are one.
+            #[must_use]
+            pub fn find_list(&self, name: &str) -> Option<&[u32]> {
+                $(if same_name(name, $name) { return Some(core::slice::from_ref(&self.$field)); })+
+                $(if same_name(name, $list_name) { return Some(&self.$list); })+
+                None
+            }
+
+            /// Sets the first values of a name; others stay, as those stay in Linux that a write does not mention.
+            ///
+            /// # Errors
+            /// When there is no such name, there are none or more values than it has, or one lies outside its range.
+            pub fn set_list(&mut self, name: &str, values: &[u32]) -> Result<(), SysctlError> {
+                $(if same_name(name, $list_name) {
+                    let (min, max) = ($least, $most);
+                    let is_right = (1..=self.$list.len()).contains(&values.len());
+                    if !is_right || values.iter().any(|value| !(min..=max).contains(value)) {
+                        return Err(SysctlError::OutOfRange { min, max });
+                    }
+                    self.$list[..values.len()].copy_from_slice(values);
+                    return Ok(());
+                })+
+                match values {
+                    &[value] => self.set(name, value),
+                    _ => Err(SysctlError::Unknown),
+                }
             }
         }
     };
@@ -166,6 +202,113 @@ sysctls! {
     /// Linux has no such tunable. Who may send to a source's endpoint outside, as far as NAT goes: 0: who was sent to; 1: any
     /// port of an address that was sent to; 2: everybody (RFC 4787, section 5). What is let in so is RELATED.
     nat_filtering: "towpath.nat.filtering" = 0, 0..=2;
+    /// Connections that may wait to be accepted by one listener, whatever it asks for.
+    somaxconn: "net.core.somaxconn" = 4096, 0..=2_147_483_647;
+    /// Bytes of memory for what a datagram or raw socket has not read yet.
+    rmem_default: "net.core.rmem_default" = 212_992, 2304..=2_147_483_647;
+    /// The most that a socket may ask for with SO_RCVBUF, in bytes.
+    rmem_max: "net.core.rmem_max" = 4_194_304, 2304..=2_147_483_647;
+    /// Bytes of memory for what a datagram or raw socket has not sent yet.
+    wmem_default: "net.core.wmem_default" = 212_992, 4608..=2_147_483_647;
+    /// The most that a socket may ask for with SO_SNDBUF, in bytes.
+    wmem_max: "net.core.wmem_max" = 4_194_304, 4608..=2_147_483_647;
+    /// Whether a connection that nobody can accept in time is reset, instead of being left to try again.
+    tcp_abort_on_overflow: "net.ipv4.tcp_abort_on_overflow" = 0, 0..=1;
+    /// Part of the receive buffer that is payload while nothing is known about it: one half for 1, a quarter for 2, and so
+    /// on.
+    tcp_adv_win_scale: "net.ipv4.tcp_adv_win_scale" = 1, 0..=8;
+    /// The least MSS that a host with path MTU discovery is told of, in bytes.
+    tcp_min_snd_mss: "net.ipv4.tcp_min_snd_mss" = 48, 48..=65_535;
+    /// Challenge ACKs a second that all connections may send together (RFC 5961, section 7); 2147483647: any number.
+    tcp_challenge_ack_limit: "net.ipv4.tcp_challenge_ack_limit" = 2_147_483_647, 0..=2_147_483_647;
+    /// Whether repeated segments are told of by SACK (RFC 2883).
+    tcp_dsack: "net.ipv4.tcp_dsack" = 1, 0..=1;
+    /// When a connection is sent probes for its last segments, or waits before it repeats some: 0 never, 3 when it seems
+    /// lost (RFC 8985); 4 as 3.
+    tcp_early_retrans: "net.ipv4.tcp_early_retrans" = 3, 0..=4;
+    /// Seconds that a connection which nobody holds any more waits for its peer's FIN.
+    tcp_fin_timeout: "net.ipv4.tcp_fin_timeout" = 60, 0..=2_147_483;
+    /// Whether a retransmission timeout may turn out to have been too early (RFC 5682): 0 never.
+    tcp_frto: "net.ipv4.tcp_frto" = 2, 0..=2;
+    /// Least milliseconds between two answers to segments of a connection that cannot be right; 0: no limit.
+    tcp_invalid_ratelimit: "net.ipv4.tcp_invalid_ratelimit" = 500, 0..=2_147_483_647;
+    /// Seconds between keepalive probes.
+    tcp_keepalive_intvl: "net.ipv4.tcp_keepalive_intvl" = 75, 1..=32_767;
+    /// Keepalive probes without an answer after which a connection is given up.
+    tcp_keepalive_probes: "net.ipv4.tcp_keepalive_probes" = 9, 1..=127;
+    /// Seconds without a segment after which keepalive probes begin, where a socket wants them.
+    tcp_keepalive_time: "net.ipv4.tcp_keepalive_time" = 7200, 1..=32_767;
+    /// Connections that nobody holds any more, at most; a further one is reset.
+    tcp_max_orphans: "net.ipv4.tcp_max_orphans" = 131_072, 0..=2_147_483_647;
+    /// Segments by which a connection may take the network to reorder at most.
+    tcp_max_reordering: "net.ipv4.tcp_max_reordering" = 300, 1..=2_147_483_647;
+    /// Requests for connections that wait for a handshake's end, of a listener that does not say.
+    tcp_max_syn_backlog: "net.ipv4.tcp_max_syn_backlog" = 2048, 0..=2_147_483_647;
+    /// Connections in TIME_WAIT, at most; a further one is forgotten at once.
+    tcp_max_tw_buckets: "net.ipv4.tcp_max_tw_buckets" = 131_072, 0..=2_147_483_647;
+    /// Seconds for which the least round-trip time counts.
+    tcp_min_rtt_wlen: "net.ipv4.tcp_min_rtt_wlen" = 300, 0..=86_400;
+    /// Segments of a super-packet at least, however slow the way is.
+    tcp_min_tso_segs: "net.ipv4.tcp_min_tso_segs" = 2, 1..=255;
+    /// Whether receive buffers grow with what is read a round trip.
+    tcp_moderate_rcvbuf: "net.ipv4.tcp_moderate_rcvbuf" = 1, 0..=1;
+    /// Bytes that may wait unsent in a socket's queue before it is no longer writable.
+    tcp_notsent_lowat: "net.ipv4.tcp_notsent_lowat" = 4_294_967_295, 0..=4_294_967_295;
+    /// Retransmissions to a peer that does not answer, of a connection that nobody holds any more; 0 means 8.
+    tcp_orphan_retries: "net.ipv4.tcp_orphan_retries" = 0, 0..=255;
+    /// Pacing rate in percent of what the congestion window allows a round trip, after slow start.
+    tcp_pacing_ca_ratio: "net.ipv4.tcp_pacing_ca_ratio" = 120, 0..=1000;
+    /// The same in slow start.
+    tcp_pacing_ss_ratio: "net.ipv4.tcp_pacing_ss_ratio" = 200, 0..=1000;
+    /// Answers in a row after which a connection is taken for one of questions and answers, whose ACKs can wait for data.
+    tcp_pingpong_thresh: "net.ipv4.tcp_pingpong_thresh" = 1, 1..=255;
+    /// How losses are found: bit 0 by time (RACK, RFC 8985), bit 1 without a window for reordering, bit 2 without
+    /// counting duplicates.
+    tcp_recovery: "net.ipv4.tcp_recovery" = 1, 0..=7;
+    /// Segments by which a new connection takes the network to reorder.
+    tcp_reordering: "net.ipv4.tcp_reordering" = 3, 1..=2_147_483_647;
+    /// Retransmissions after which a way is asked for anew.
+    tcp_retries1: "net.ipv4.tcp_retries1" = 3, 0..=255;
+    /// Retransmissions, as time, after which a connection is given up: 15 mean 924.6 seconds.
+    tcp_retries2: "net.ipv4.tcp_retries2" = 15, 0..=255;
+    /// Whether a reset may not end TIME_WAIT (RFC 1337).
+    tcp_rfc1337: "net.ipv4.tcp_rfc1337" = 0, 0..=1;
+    /// The longest retransmission timeout, in milliseconds.
+    tcp_rto_max_ms: "net.ipv4.tcp_rto_max_ms" = 120_000, 1000..=120_000;
+    /// The shortest retransmission timeout beyond the round-trip time, in microseconds.
+    tcp_rto_min_us: "net.ipv4.tcp_rto_min_us" = 200_000, 1..=2_147_483_647;
+    /// Whether SACK is offered and taken (RFC 2018).
+    tcp_sack: "net.ipv4.tcp_sack" = 1, 0..=1;
+    /// Whether the congestion window shrinks while a connection is idle (RFC 2861).
+    tcp_slow_start_after_idle: "net.ipv4.tcp_slow_start_after_idle" = 1, 0..=1;
+    /// Timeouts of a SYN that follow each other without growing.
+    tcp_syn_linear_timeouts: "net.ipv4.tcp_syn_linear_timeouts" = 4, 0..=127;
+    /// Retransmissions of a SYN.
+    tcp_syn_retries: "net.ipv4.tcp_syn_retries" = 6, 1..=127;
+    /// Retransmissions of a SYN that answers one.
+    tcp_synack_retries: "net.ipv4.tcp_synack_retries" = 5, 0..=255;
+    /// Whether timestamps are offered and taken (RFC 7323): 1 with an offset a peer, 2 without.
+    tcp_timestamps: "net.ipv4.tcp_timestamps" = 1, 0..=2;
+    /// Bits by which the least round-trip time, in microseconds, is shifted to see how near a peer is, to which super-packets
+    /// can be large.
+    tcp_tso_rtt_log: "net.ipv4.tcp_tso_rtt_log" = 9, 0..=255;
+    /// A super-packet waits until it can have this part of the window; 0: never.
+    tcp_tso_win_divisor: "net.ipv4.tcp_tso_win_divisor" = 3, 0..=2_147_483_647;
+    /// Whether a port in TIME_WAIT may be used for a connection to the same peer: 1 yes, 2 to this host only.
+    tcp_tw_reuse: "net.ipv4.tcp_tw_reuse" = 2, 0..=2;
+    /// Milliseconds after which it may.
+    tcp_tw_reuse_delay: "net.ipv4.tcp_tw_reuse_delay" = 1000, 1..=60_000;
+    /// Whether windows are scaled (RFC 7323).
+    tcp_window_scaling: "net.ipv4.tcp_window_scaling" = 1, 0..=1;
+    /// Whether a window of 32 KB and more is taken for negative by a peer that scales none.
+    tcp_workaround_signed_windows: "net.ipv4.tcp_workaround_signed_windows" = 0, 0..=1;
+    lists:
+    /// The first and the last port that sockets are given which ask for none.
+    ip_local_port_range: "net.ipv4.ip_local_port_range", 2 = [32_768, 60_999], 1..=65_535;
+    /// Bytes of a TCP socket's receive buffer: at least, at first, at most by itself.
+    tcp_rmem: "net.ipv4.tcp_rmem", 3 = [4096, 131_072, 33_554_432], 1..=2_147_483_647;
+    /// Bytes of a TCP socket's send buffer: at least, at first, at most by itself.
+    tcp_wmem: "net.ipv4.tcp_wmem", 3 = [4096, 16_384, 4_194_304], 1..=2_147_483_647;
 }
 
 impl Sysctls {
@@ -206,6 +349,8 @@ fn same_name(asked: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -214,6 +359,10 @@ mod tests {
         for name in Sysctls::NAMES {
             let value = sysctls.find(name).expect(name);
             assert_eq!(sysctls.set(name, value), Ok(()), "{name}");
+        }
+        for name in Sysctls::LISTS {
+            let values = Vec::from(sysctls.find_list(name).expect(name));
+            assert_eq!(sysctls.set_list(name, &values), Ok(()), "{name}");
         }
         assert_eq!(sysctls, Sysctls::default());
     }
@@ -224,6 +373,18 @@ mod tests {
         assert_eq!(forwards_broadcasts_of("net/ipv4/conf/lan.5/bc_forwarding"), Some("lan.5"));
         assert_eq!(forwards_broadcasts_of("net.ipv4.conf.all.bc_forwarding"), None);
         assert_eq!(forwards_broadcasts_of("net.ipv4.conf.lan.rp_filter"), None);
+    }
+
+    #[test]
+    fn of_several_values_the_first_can_be_set_alone() {
+        let mut sysctls = Sysctls::default();
+        assert_eq!(sysctls.set_list("net.ipv4.tcp_rmem", &[8192, 20_000]), Ok(()));
+        assert_eq!(sysctls.find_list("net/ipv4/tcp_rmem"), Some(&[8192, 20_000, 33_554_432][..]));
+        assert!(sysctls.set_list("net.ipv4.tcp_rmem", &[]).is_err());
+        assert!(sysctls.set_list("net.ipv4.tcp_rmem", &[1; 4]).is_err());
+        assert!(sysctls.set_list("net.ipv4.ip_local_port_range", &[0, 1]).is_err());
+        assert_eq!(sysctls.set_list("net.ipv4.ip_default_ttl", &[9]), Ok(()));
+        assert_eq!(sysctls.find_list("net.ipv4.ip_default_ttl"), Some(&[9][..]));
     }
 
     #[test]
