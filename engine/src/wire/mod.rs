@@ -12,6 +12,7 @@ pub mod ipv6;
 pub mod ndp;
 pub mod seq;
 pub mod tcp;
+pub mod tcp_layout;
 pub mod tcp_options;
 pub mod udp;
 
@@ -23,4 +24,5 @@ pub use ipv4::{Ipv4Header, Protocol};
 pub use ipv6::Ipv6Header;
 pub use seq::SeqNum;
 pub use tcp::{TcpFlags, TcpHeader};
+pub use tcp_layout::{OptionsOut, SackBlocks, Timestamps};
 pub use udp::UdpHeader;
