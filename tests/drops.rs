@@ -2,6 +2,9 @@
 //!
 //! Reasons that only the host on a wire can give are produced by its own tests; [`BY_THE_HOST`] says by which.
 
+#[path = "tcp/drops.rs"]
+mod tcp;
+
 use std::{collections::BTreeSet, fs, net::Ipv6Addr, path::Path};
 
 use lab::{Scripted, frame, lab, lab_with_arp};
@@ -78,6 +81,15 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::NoProtocol,           || sent("", "10.0.0.2 > 10.0.0.1 gre")),
     (Why::TransportMalformed,   || sent("", "10.0.0.2 > 10.0.0.1 tcp len 8")),
     (Why::TransportChecksum,    || altered(&frame("lan", "10.0.0.2:1 > 10.0.0.1:9 udp"), 40, &[0xaa, 0xaa])),
+    // Its connections.
+    (Why::TcpTimestampOld,      || tcp::dropped("A seq 2 ack {ack} win 1000 len 5 ts 49/0")),
+    (Why::TcpOutsideWindow,     || tcp::dropped("A seq 2000000 ack {ack} win 1000 len 5 ts 50/0")),
+    (Why::TcpAckImpossible,     || tcp::dropped("A seq 2 ack {beyond} win 1000 ts 50/0")),
+    (Why::TcpFlagsWrong,        || tcp::dropped("S seq 2 win 1000 ts 50/0")),
+    (Why::TcpDuplicate,         || tcp::dropped("A seq 1 ack {ack} win 1000 len 1 ts 50/0")),
+    (Why::ListenFull,           tcp::crowded),
+    (Why::SocketMemory,         tcp::overfull),
+    // What it sends.
     (Why::LoopbackQueueFull,    echoing),
     (Why::TransmitQueueFull,    || by_batch(TRANSMIT_QUEUE_MAX + 1)),
 ];

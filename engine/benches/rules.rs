@@ -13,6 +13,7 @@ use towpath_engine::{
     ip::{Routes, local::Services},
     netfilter::{Hook, Lists, TableName, Verdict, View, Walk},
     packet::Pool,
+    socket::Sockets,
     surroundings::Surroundings,
     wire::checksum::Routines,
 };
@@ -24,7 +25,7 @@ fn evaluate(c: &mut Criterion) {
     let mut conntrack = Conntrack::new(7);
     let mut around = Surroundings::new(7, Routines::PORTABLE);
     let (mut pool, mut copies, mut lists) = (Pool::new(), Vec::new(), Lists::default());
-    let (routes, services) = (Routes::default(), Services::default());
+    let (routes, services, sockets) = (Routes::default(), Services::default(), Sockets::new(7));
     for count in [1, 10, 100, 1000, 10_000] {
         let mut rules = parsed(&rules(Setup { rules: count, nat: None }));
         let frames: Vec<Vec<u8>> = (0..256).map(|n| request(n * 997)).collect();
@@ -44,6 +45,7 @@ fn evaluate(c: &mut Criterion) {
                     devices: router.devices(),
                     routes: &routes,
                     services: &services,
+                    sockets: &sockets,
                     conntrack: &mut conntrack,
                     lists: &mut lists,
                     pool: &mut pool,

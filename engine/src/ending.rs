@@ -215,6 +215,20 @@ drop_reasons! {
     TransportMalformed = "PKT_TOO_SMALL",
     /// The transport checksum of a packet for this host is wrong.
     TransportChecksum = "TCP_CSUM",
+    /// The segment was sent before others that have come: its timestamp is older than theirs (RFC 7323, PAWS).
+    TcpTimestampOld = "TCP_RFC7323_PAWS",
+    /// The segment's sequence numbers, or those of a reset, are not what its connection expects.
+    TcpOutsideWindow = "TCP_INVALID_SEQUENCE",
+    /// The segment acknowledges what was never sent, or what was acknowledged long ago.
+    TcpAckImpossible = "TCP_INVALID_ACK_SEQUENCE",
+    /// The segment's flags mean nothing in its connection's state.
+    TcpFlagsWrong = "TCP_FLAGS",
+    /// All bytes of the segment have come before, or come after the end of the stream.
+    TcpDuplicate = "TCP_OLD_DATA",
+    /// Too many connections wait to be accepted, or for the end of their handshakes.
+    ListenFull = "TCP_LISTEN_OVERFLOW",
+    /// The socket that the packet is for has no memory left for it.
+    SocketMemory = "SOCKET_RCVBUFF",
     /// Too many packets of this host to itself wait, or answer each other without end.
     LoopbackQueueFull = "CPU_BACKLOG",
     /// Too many frames wait to leave.

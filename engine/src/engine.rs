@@ -21,6 +21,7 @@ use crate::{
     noted::Noted,
     packet::{Budget, Packet, Pool, Queue},
     random::Random,
+    socket::Sockets,
     stats::Stats,
     surroundings::Surroundings,
     sysctl::Sysctls,
@@ -57,6 +58,7 @@ pub struct Engine {
     pub(crate) neighbours: Neighbours,
     pub(crate) defrag: Defrag,
     pub(crate) services: Services,
+    pub(crate) sockets: Sockets,
     pub(crate) icmp_limit: IcmpLimit,
     pub(crate) rules: RuleSets,
     /// What rules remember under a name, those of IPv4 and those of IPv6.
@@ -106,6 +108,8 @@ pub enum TimerId {
     Defrag,
     /// A line of a helper's has to do without its rest.
     Helper,
+    /// A socket has something to send, or gives something up.
+    Socket,
 }
 
 impl Engine {
@@ -125,6 +129,7 @@ impl Engine {
             neighbours: Neighbours::default(),
             defrag: Defrag::default(),
             services: Services::default(),
+            sockets: Sockets::new(seed),
             icmp_limit: IcmpLimit::default(),
             rules: RuleSets::default(),
             lists: [Lists::default(), Lists::default()],
@@ -214,6 +219,7 @@ impl Engine {
         self.handle_neighbours_overdue(now);
         self.handle_fragments_overdue(now);
         self.handle_lines_overdue(now);
+        self.handle_sockets_overdue(now);
         self.drain_loopback(now);
         self.conntrack.handle_timeout(now, &mut self.around);
     }
@@ -245,7 +251,8 @@ impl Engine {
         let neighbour = self.neighbours.next_timeout().map(|when| (when, TimerId::Neighbour));
         let defrag = self.defrag.next_timeout().map(|when| (when, TimerId::Defrag));
         let helper = self.waiting.next_timeout().map(|when| (when, TimerId::Helper));
-        [conntrack, neighbour, defrag, helper]
+        let socket = self.sockets.next_timeout().map(|when| (when, TimerId::Socket));
+        [conntrack, neighbour, defrag, helper, socket]
             .into_iter()
             .flatten()
             .min()
@@ -348,6 +355,11 @@ impl Engine {
             self.drain_loopback(now);
         }
         outcome
+    }
+
+    /// A call of a user at `now`: the time that counts for it.
+    pub(crate) fn note_time(&mut self, now: Instant) -> Instant {
+        self.advance(now)
     }
 
     /// The time that counts: `now`, or the latest seen when that is later.

@@ -26,6 +26,7 @@
 //! | [`conntrack`] | connections, expectations, the helper trait |
 //! | [`nat`] | translations |
 //! | [`ip`] | routes, neighbours, ICMP errors |
+//! | [`socket`], [`tcp`] | what users of the engine hold; the TCP endpoint |
 //! | [`device`], [`offload`] | ports and VLANs; what they do for the host, in software |
 //! | [`ending`], [`event`], [`trace`], [`stats`] | how packets end and what is told about it |
 //! | [`sysctl`], [`limits`] | tunables and bounds |
@@ -67,10 +68,12 @@ mod reassembly;
 mod repeat;
 mod settle;
 pub mod snapshot;
+pub mod socket;
 mod stages;
 pub mod stats;
 pub mod surroundings;
 pub mod sysctl;
+pub mod tcp;
 pub mod time;
 pub mod timer;
 pub mod trace;

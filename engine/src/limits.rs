@@ -215,3 +215,9 @@ pub const SNAPSHOT_SPARE_SLOTS: u32 = 8192;
 /// A number that no counter reaches: 2^62 packets are a thousand years at 100 million a second. A snapshot that says
 /// more is wrong.
 pub const COUNT_MAX: u64 = 1 << 62;
+
+/// Sockets, requests for connections and what is left of connections, all together: 2^20 of about 1 KB are 1 GB.
+pub const SOCKETS_MAX: usize = 1 << 20;
+
+/// Bytes of one write or read of a stream socket; what is beyond them is not looked at.
+pub const STREAM_CALL_BYTES_MAX: usize = 1 << 30;

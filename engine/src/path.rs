@@ -132,6 +132,11 @@ impl Engine {
     /// This host takes a packet that has passed INPUT.
     fn take(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
         let delivery = self.services.deliver(packet, &self.around.sysctls, &self.around.routines)?;
+        if let Delivery::Segment(packet) = delivery {
+            self.deliver_segment(now, packet)?;
+            self.stats.delivered += 1;
+            return Ok(End::Delivered);
+        }
         self.stats.delivered += 1;
         match delivery {
             Delivery::Taken(packet) => packet.recycle(&mut self.pool),
@@ -165,6 +170,11 @@ impl Engine {
                     self.originate(now, answer);
                 }
             }
+            Delivery::Error(packet) => {
+                self.deliver_error(now, &packet);
+                packet.recycle(&mut self.pool);
+            }
+            Delivery::Segment(packet) => packet.recycle(&mut self.pool),
             Delivery::Neighbour(packet) => return Ok(self.take_neighbour_message(now, packet)),
         }
         Ok(End::Delivered)

@@ -102,6 +102,7 @@ impl Engine {
             devices: &self.devices,
             routes: &self.routes,
             services: &self.services,
+            sockets: &self.sockets,
             conntrack: &mut self.conntrack,
             lists: &mut self.lists[family as usize],
             pool: &mut self.pool,

@@ -2,6 +2,7 @@
 
 pub mod fuzz;
 pub mod kernel;
+pub mod network;
 pub mod play;
 mod scripted;
 mod skip;

@@ -61,10 +61,10 @@ pub(super) const fn in_zone(hash: u64, zone: u16) -> u64 {
 }
 
 /// SipHash-1-3 over whole words (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012).
-struct Sip([u64; 4]);
+pub(crate) struct Sip([u64; 4]);
 
 impl Sip {
-    const fn new([low, high]: [u64; 2]) -> Self {
+    pub(crate) const fn new([low, high]: [u64; 2]) -> Self {
         Self([
             low ^ 0x736f_6d65_7073_6575,
             high ^ 0x646f_7261_6e64_6f6d,
@@ -73,7 +73,7 @@ impl Sip {
         ])
     }
 
-    const fn word(&mut self, word: u64) {
+    pub(crate) const fn word(&mut self, word: u64) {
         self.0[3] ^= word;
         self.round();
         self.0[0] ^= word;
@@ -93,8 +93,9 @@ impl Sip {
         self.0 = [a, b, c, d];
     }
 
-    /// Every tuple of one family has the same length, so that a length word would tell nothing.
-    const fn finish(mut self) -> u64 {
+    /// Whoever hashes gives words of one number for one thing, as all tuples of a family have, so that a length word would tell
+    /// nothing.
+    pub(crate) const fn finish(mut self) -> u64 {
         self.0[2] ^= 0xff;
         self.round();
         self.round();

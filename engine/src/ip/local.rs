@@ -56,6 +56,10 @@ pub enum Delivery<'a> {
     Echo(Packet),
     /// A service has taken it, and answers.
     Datagram(Packet, &'a ServiceAnswer),
+    /// It is an ICMP error, perhaps about what a socket has sent.
+    Error(Packet),
+    /// It is a segment of TCP.
+    Segment(Packet),
     /// It is a neighbour's solicitation or advertisement (RFC 4861) that no router has forwarded.
     Neighbour(Packet),
 }
@@ -103,7 +107,8 @@ impl Services {
                 if is_echo && !for_all && sysctls.icmp_echo_ignore_all == 0 {
                     return Ok(Delivery::Echo(packet));
                 }
-                Ok(Delivery::Taken(packet))
+                let is_error = packet.icmp().is_some_and(|icmp| icmp.icmp_type().is_error());
+                Ok(if is_error && !for_all { Delivery::Error(packet) } else { Delivery::Taken(packet) })
             }
             (Protocol::ICMPV6, Transport::Icmpv6) => Ok(deliver_icmpv6(packet, sysctls)),
             (Protocol::UDP, Transport::Udp) if is_unsummed_v6(&packet) || is_off_its_sum(&packet, sysctls) => {
@@ -122,6 +127,7 @@ impl Services {
             }
             (Protocol::UDPLITE, _) => Err(packet.drop_for(DropReason::TransportChecksum)),
             (_, Transport::Broken) => Err(packet.drop_for(DropReason::TransportMalformed)),
+            (Protocol::TCP, Transport::Tcp) => Ok(Delivery::Segment(packet)),
             (Protocol::TCP | Protocol::UDP, Transport::Tcp | Transport::Other) => {
                 Err(packet.drop_for(DropReason::NoSocket))
             }
@@ -149,6 +155,7 @@ fn deliver_icmpv6<'a>(packet: Packet, sysctls: &Sysctls) -> Delivery<'a> {
             let from_link = packet.ipv6().is_some_and(|ip| ip.hop_limit == NeighbourMessage::HOP_LIMIT);
             if from_link && icmp.code == 0 { Delivery::Neighbour(packet) } else { Delivery::Taken(packet) }
         }
+        kind if kind.is_error() => Delivery::Error(packet),
         _ => Delivery::Taken(packet),
     }
 }

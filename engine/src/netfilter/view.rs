@@ -11,6 +11,7 @@ use crate::{
     nat::NatRange,
     netfilter::{hooks::Hook, lists::Lists, walk::Walk},
     packet::{Packet, Pool},
+    socket::Sockets,
     surroundings::Surroundings,
     time::Instant,
 };
@@ -34,6 +35,8 @@ pub struct View<'a> {
     pub routes: &'a Routes,
     /// Who listens on this host.
     pub services: &'a Services,
+    /// This host's sockets.
+    pub sockets: &'a Sockets,
     /// All connections.
     pub conntrack: &'a mut Conntrack,
     /// What rules remember under a name.

@@ -19,6 +19,7 @@ use crate::{
     limits::{CONNECTIONS_MAX, COUNT_MAX},
     netfilter::snapshot::RulesRecord,
     random::Random,
+    socket::{Sockets, SocketsRecord},
     stats::Stats,
     surroundings::Surroundings,
     sysctl::Sysctls,
@@ -38,13 +39,14 @@ pub(super) struct EngineRecord {
     services: Vec<UdpService>,
     icmp_credit: CreditRecord,
     /// By name, so that another order of them is another order of a list.
-    sysctls: Vec<(String, u32)>,
+    sysctls: Vec<(String, Vec<u32>)>,
     helpers: HelpersRecord,
     helpers_by_port: bool,
     /// Of IPv4 and of IPv6.
     rules: [RulesRecord; 2],
     conntrack: ConntrackRecord,
     random: Random,
+    sockets: SocketsRecord,
     subscription: Subscription,
     events_lost: u64,
     trace_level: u8,
@@ -58,6 +60,7 @@ impl EngineRecord {
             routes,
             neighbours,
             services,
+            sockets,
             icmp_limit,
             rules,
             lists,
@@ -101,6 +104,7 @@ impl EngineRecord {
             rules: FAMILIES.map(|family| RulesRecord::of(rules.of(family), &lists[family as usize])),
             conntrack: ConntrackRecord::of(conntrack),
             random: random.clone(),
+            sockets: sockets.record(),
             subscription: events.wanted(),
             events_lost: events.lost(),
             trace_level: TRACE_LEVELS.iter().position(|level| *level == trace.level()).unwrap_or(0) as u8,
@@ -119,7 +123,8 @@ impl EngineRecord {
         let names = self.helpers.check(self.latest, offered, other_helpers)?;
         let mut engine = Engine::with_routines(0, routines);
         let commands = self.devices.into_iter().map(Command::AddDevice);
-        let commands = commands.chain(self.sysctls.into_iter().map(|(name, value)| Command::SetSysctl(name, value)));
+        let sysctls = self.sysctls.into_iter().map(|(name, values)| Command::SetSysctls(name, values));
+        let commands = commands.chain(sysctls);
         let commands = commands.chain(self.services.into_iter().map(Command::OfferUdp));
         for command in commands {
             engine.carry_out(Instant::ZERO, command)?;
@@ -138,6 +143,7 @@ impl EngineRecord {
         engine.conntrack = self.conntrack.restore(&Known { latest: self.latest, room_max, helpers: &names })?;
         engine.conntrack.map_anew(engine.around.sysctls.keeps_mappings());
         engine.around.random = self.random;
+        engine.sockets = Sockets::restore(self.sockets);
         Part::Counters.check(self.events_lost < COUNT_MAX && self.frames < COUNT_MAX)?;
         engine.around.events.resume(self.subscription, self.events_lost);
         let level = TRACE_LEVELS.get(usize::from(self.trace_level));
@@ -148,9 +154,9 @@ impl EngineRecord {
     }
 }
 
-fn save_sysctls(sysctls: &Sysctls) -> Vec<(String, u32)> {
-    let named = Sysctls::NAMES.iter().filter_map(|name| Some((String::from(*name), sysctls.find(name)?)));
-    named.collect()
+fn save_sysctls(sysctls: &Sysctls) -> Vec<(String, Vec<u32>)> {
+    let names = Sysctls::NAMES.iter().chain(Sysctls::LISTS);
+    names.filter_map(|name| Some((String::from(*name), sysctls.find_list(name)?.to_vec()))).collect()
 }
 
 /// In the order of a record.

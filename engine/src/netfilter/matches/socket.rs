@@ -1,10 +1,11 @@
 //! `-m socket`: whether a socket of this host would take the packet (Linux v6.18: `net/netfilter/xt_socket.c`,
 //! `socket_match()`; `net/ipv4/netfilter/nf_socket_ipv4.c`, `nf_sk_lookup_slow_v4()`).
 //!
-//! The sockets are the local services. They listen on every address, so that only `--nowildcard` finds them, and none is
-//! transparent or has a mark.
+//! Those that listen on every address, as local services do, are found by `--nowildcard` only; none is transparent or has a
+//! mark of its own.
 
 use alloc::string::String;
+use core::net::SocketAddr;
 
 use super::{Answer, Matching};
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
         walk::Depends,
     },
     packet::Packet,
+    tcp::Ends,
     wire::{IcmpHeader, Ipv4Header, Protocol, icmp::IcmpType},
 };
 
@@ -61,7 +63,7 @@ impl Matching for Socket {
     }
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
-        let fits = self.no_wildcard && !self.transparent && is_taken(view);
+        let fits = !self.transparent && taken(view).is_some_and(|is_wildcard| self.no_wildcard || !is_wildcard);
         if fits && self.restore_mark {
             view.packet.meta_mut().mark = 0;
         }
@@ -73,18 +75,30 @@ impl Matching for Socket {
     }
 
     fn found(&self, _: &Facts, view: &View<'_>) -> String {
-        match (is_taken(view), self.no_wildcard) {
-            (false, _) => "is for no socket of this host".into(),
-            (true, false) => "is for a socket that listens on every address".into(),
-            (true, true) => "is for a socket that is not transparent".into(),
+        match (taken(view), self.no_wildcard) {
+            (None, _) => "is for no socket of this host".into(),
+            (Some(true), false) => "is for a socket that listens on every address".into(),
+            (Some(_), _) => "is for a socket that is not transparent".into(),
         }
     }
 }
 
-/// Whether somebody on this host listens where the packet goes, or sent what an ICMP error is about.
-fn is_taken(view: &View<'_>) -> bool {
-    let Some((protocol, port)) = local_end(view.packet) else { return false };
-    view.services.has_socket(protocol, translated_back(view, port))
+/// Whether somebody on this host takes the packet, or sent what an ICMP error is about; and whether he listens on every
+/// address.
+fn taken(view: &View<'_>) -> Option<bool> {
+    let (protocol, port) = local_end(view.packet)?;
+    let port = translated_back(view, port);
+    if view.services.has_socket(protocol, port) {
+        return Some(true);
+    }
+    let ends = view.packet.ip().zip(view.packet.tcp()).map(|(ip, tcp)| Ends {
+        local: SocketAddr::new(ip.destination(), port),
+        remote: SocketAddr::new(ip.source(), tcp.source_port.get()),
+    });
+    match ends {
+        Some(ends) => view.sockets.taken(&ends),
+        None => view.sockets.listens_everywhere(protocol, port).then_some(true),
+    }
 }
 
 /// The protocol and port of this host's end.

@@ -1,0 +1,375 @@
+//! Between the path and the sockets: whose a segment is, what becomes of a connection after it, and when its packets set out.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::net::IpAddr;
+
+use super::table::Entry;
+use crate::{
+    device::LOOPBACK_MTU_BYTES,
+    ending::{DropReason, Dropped},
+    engine::Engine,
+    frame::DeviceId,
+    ip::Fate,
+    packet::{Addressed, Packet},
+    socket::Readiness,
+    tcp::{
+        Ends, State,
+        connection::{Connection, Way},
+        listen::{Answer, Listener, Request},
+        segment::Segment,
+        time_wait::{Left, TimeWait},
+        work::Work,
+    },
+    time::Instant,
+    wire::{Protocol, SeqNum, TcpFlags},
+};
+
+impl Engine {
+    /// What a connection is lent.
+    pub(super) fn work(&mut self, now: Instant) -> Work<'_> {
+        let sockets = &mut self.sockets;
+        Work {
+            now,
+            sysctls: &self.around.sysctls,
+            pool: &mut self.pool,
+            outbox: &mut sockets.outbox,
+            secrets: &sockets.secrets,
+            challenges: &mut sockets.challenges,
+        }
+    }
+
+    /// Gives a segment to whose it is.
+    ///
+    /// # Errors
+    /// [`DropReason::NoSocket`] when it is nobody's, which the sender is told by a reset; other reasons when its socket does not
+    /// take it.
+    pub(crate) fn deliver_segment(&mut self, now: Instant, packet: Packet) -> Result<(), Dropped> {
+        if packet.meta().addressed != Addressed::Host {
+            return Err(packet.drop_for(DropReason::NoSocket));
+        }
+        let Some((segment, ends)) = Segment::of(&packet) else {
+            return Err(packet.drop_for(DropReason::TransportMalformed));
+        };
+        let found = self.sockets.find(&ends);
+        let result = match found {
+            Some(index) => self.deliver_to(now, index, &segment, packet),
+            None => self.deliver_to_listener(now, &ends, &segment, packet, None),
+        };
+        self.send_outbox(now);
+        result
+    }
+
+    fn deliver_to(&mut self, now: Instant, index: u32, segment: &Segment, packet: Packet) -> Result<(), Dropped> {
+        match self.sockets.replace(index, Entry::Free) {
+            Entry::Connection(mut connection) => {
+                let result = connection.receive(&mut self.work(now), segment, packet);
+                self.put_back(now, index, connection);
+                result
+            }
+            Entry::Request(request) => self.deliver_to_request(now, index, request, segment, packet),
+            Entry::TimeWait(rest) => self.deliver_to_rest(now, index, rest, segment, packet),
+            other @ (Entry::Free | Entry::Idle(_) | Entry::Listener(_)) => {
+                self.sockets.replace(index, other);
+                Err(packet.drop_for(DropReason::NoSocket))
+            }
+        }
+    }
+
+    /// A segment that belongs to no connection may ask for one.
+    fn deliver_to_listener(
+        &mut self,
+        now: Instant,
+        ends: &Ends,
+        segment: &Segment,
+        packet: Packet,
+        initial: Option<SeqNum>,
+    ) -> Result<(), Dropped> {
+        let Some(index) = self.sockets.listener(ends) else { return Err(packet.drop_for(DropReason::NoSocket)) };
+        if segment.flags().contains(TcpFlags::RST) {
+            return Err(packet.drop_for(DropReason::TcpFlagsWrong));
+        }
+        if segment.flags().contains(TcpFlags::ACK) {
+            return Err(packet.drop_for(DropReason::NoSocket));
+        }
+        if !segment.flags().contains(TcpFlags::SYN) || segment.flags().contains(TcpFlags::FIN) {
+            return Err(packet.drop_for(DropReason::TcpFlagsWrong));
+        }
+        let way = self.way_to(ends.remote.ip(), packet.meta().device);
+        let settings = match self.sockets.entry(index) {
+            Entry::Listener(listener) if listener.takes_request() && !listener.is_full() => listener.settings,
+            Entry::Listener(_)
+            | Entry::Free
+            | Entry::Idle(_)
+            | Entry::Connection(_)
+            | Entry::Request(_)
+            | Entry::TimeWait(_) => return Err(packet.drop_for(DropReason::ListenFull)),
+        };
+        let request = Request::new(&self.work(now), index, *ends, segment, &settings, way, initial);
+        request.answer(&mut self.work(now), settings);
+        let deadline = request.deadline;
+        let Some(place) = self.sockets.insert(Entry::Request(Box::new(request))) else {
+            return Err(packet.drop_for(DropReason::ListenFull));
+        };
+        self.sockets.link(place);
+        self.sockets.arm(place, Some(deadline));
+        if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(index) {
+            listener.requests += 1;
+        }
+        packet.recycle(&mut self.pool);
+        Ok(())
+    }
+
+    fn deliver_to_request(
+        &mut self,
+        now: Instant,
+        index: u32,
+        mut request: Box<Request>,
+        segment: &Segment,
+        packet: Packet,
+    ) -> Result<(), Dropped> {
+        let answer = request.judge(segment);
+        let Entry::Listener(listener) = self.sockets.entry(request.listener) else {
+            self.sockets.replace(index, Entry::Request(request));
+            self.forget_request(index);
+            return Err(packet.drop_for(DropReason::NoSocket));
+        };
+        let (settings, is_full) = (listener.settings, listener.is_full());
+        let result = match answer {
+            Answer::Done if is_full => {
+                if self.around.sysctls.tcp_abort_on_overflow != 0 {
+                    self.sockets.replace(index, Entry::Request(request));
+                    self.forget_request(index);
+                    return Err(packet.drop_for(DropReason::NoSocket));
+                }
+                Err(packet.drop_for(DropReason::ListenFull))
+            }
+            Answer::Done => return self.establish(now, index, &request, segment, packet),
+            Answer::Again => {
+                request.resend(&mut self.work(now), settings);
+                packet.recycle(&mut self.pool);
+                Ok(())
+            }
+            Answer::Outside => {
+                request.acknowledge(&mut self.work(now), settings);
+                Err(packet.drop_for(DropReason::TcpOutsideWindow))
+            }
+            Answer::Reset => {
+                self.sockets.replace(index, Entry::Request(request));
+                self.forget_request(index);
+                packet.recycle(&mut self.pool);
+                return Ok(());
+            }
+            Answer::Wrong => Err(packet.drop_for(DropReason::NoSocket)),
+            Answer::Nothing => Err(packet.drop_for(DropReason::TcpFlagsWrong)),
+        };
+        self.sockets.replace(index, Entry::Request(request));
+        result
+    }
+
+    /// A handshake is done: the request's place is its connection's.
+    fn establish(
+        &mut self,
+        now: Instant,
+        index: u32,
+        request: &Request,
+        segment: &Segment,
+        packet: Packet,
+    ) -> Result<(), Dropped> {
+        let ip_id = self.sockets.random.below(1 << 16) as u16;
+        let Entry::Listener(listener) = self.sockets.entry(request.listener) else {
+            return Err(packet.drop_for(DropReason::NoSocket));
+        };
+        let settings = listener.settings;
+        let mut connection = Box::new(Connection::accepted(&mut self.work(now), request, settings, ip_id));
+        let result = connection.receive(&mut self.work(now), segment, packet);
+        if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(request.listener) {
+            listener.requests = listener.requests.saturating_sub(1);
+            listener.accepted.push_back(index);
+            listener.woken |= Readiness::READABLE;
+        }
+        self.sockets.note_ready(request.listener);
+        self.put_back(now, index, connection);
+        result
+    }
+
+    /// Forgets a request that stands in its place.
+    pub(super) fn forget_request(&mut self, index: u32) {
+        if let Entry::Request(request) = self.sockets.entry(index) {
+            let listener = request.listener;
+            if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(listener) {
+                listener.requests = listener.requests.saturating_sub(1);
+            }
+        }
+        self.sockets.unlink(index);
+        self.sockets.remove(index);
+    }
+
+    fn deliver_to_rest(
+        &mut self,
+        now: Instant,
+        index: u32,
+        mut rest: Box<TimeWait>,
+        segment: &Segment,
+        packet: Packet,
+    ) -> Result<(), Dropped> {
+        let left = rest.receive(&mut self.work(now), segment);
+        let ends = rest.ends;
+        let until = rest.until;
+        self.sockets.replace(index, Entry::TimeWait(rest));
+        match left {
+            Left::Nothing | Left::Acknowledged => self.sockets.arm(index, Some(until)),
+            Left::Forgotten => self.forget_rest(index),
+            Left::Begins(initial) => {
+                if self.sockets.listener(&ends).is_some() {
+                    self.forget_rest(index);
+                    return self.deliver_to_listener(now, &ends, segment, packet, Some(initial));
+                }
+            }
+        }
+        packet.recycle(&mut self.pool);
+        Ok(())
+    }
+
+    pub(super) fn forget_rest(&mut self, index: u32) {
+        self.sockets.unlink(index);
+        self.sockets.remove(index);
+        self.sockets.time_waits = self.sockets.time_waits.saturating_sub(1);
+    }
+
+    /// Puts a connection back into its place after something has happened to it, or what is left of it.
+    pub(super) fn put_back(&mut self, now: Instant, index: u32, mut connection: Box<Connection>) {
+        match connection.state {
+            State::TimeWait => return self.begin_time_wait(now, index, connection),
+            State::Closed => return self.put_closed_back(index, connection),
+            State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck => {}
+        }
+        let (deadline, is_woken) = (connection.next_deadline(), !connection.woken.is_empty());
+        if connection.is_orphan {
+            connection.woken = Readiness::default();
+        }
+        self.sockets.replace(index, Entry::Connection(connection));
+        self.sockets.arm(index, deadline);
+        if is_woken {
+            self.sockets.note_ready(index);
+        }
+    }
+
+    fn put_closed_back(&mut self, index: u32, connection: Box<Connection>) {
+        let (is_orphan, port) = (connection.is_orphan, connection.ends.local.port());
+        self.sockets.replace(index, Entry::Connection(connection));
+        self.sockets.unlink(index);
+        if !is_orphan {
+            return self.sockets.note_ready(index);
+        }
+        self.sockets.unbind(Protocol::TCP, port, index);
+        if let Entry::Connection(connection) = self.sockets.remove(index) {
+            connection.release(&mut self.pool);
+        }
+    }
+
+    /// A connection has ended well. What is left of it takes its ends; whoever holds it can read what has come.
+    fn begin_time_wait(&mut self, now: Instant, index: u32, mut connection: Box<Connection>) {
+        let rest = Box::new(TimeWait::of(now, &connection));
+        let until = rest.until;
+        connection.end(&mut self.pool);
+        self.put_closed_back(index, connection);
+        // Too many are as if they had waited (Linux: `tcp_max_tw_buckets`).
+        if self.sockets.time_waits >= self.around.sysctls.tcp_max_tw_buckets {
+            return;
+        }
+        if let Some(place) = self.sockets.insert(Entry::TimeWait(rest)) {
+            self.sockets.time_waits += 1;
+            self.sockets.link(place);
+            self.sockets.arm(place, Some(until));
+        }
+    }
+
+    /// Does what sockets wait for.
+    pub(crate) fn handle_sockets_overdue(&mut self, now: Instant) {
+        for _ in 0..crate::limits::TIMER_MOVES_MAX {
+            let Some(index) = self.sockets.next_due(now) else { break };
+            match self.sockets.replace(index, Entry::Free) {
+                Entry::Connection(mut connection) => {
+                    connection.handle_deadlines(&mut self.work(now));
+                    self.put_back(now, index, connection);
+                }
+                Entry::Request(request) => self.handle_request_overdue(now, index, request),
+                Entry::TimeWait(rest) => {
+                    let until = rest.until;
+                    self.sockets.replace(index, Entry::TimeWait(rest));
+                    if until <= now { self.forget_rest(index) } else { self.sockets.arm(index, Some(until)) }
+                }
+                other @ (Entry::Free | Entry::Idle(_) | Entry::Listener(_)) => {
+                    self.sockets.replace(index, other);
+                }
+            }
+            self.send_outbox(now);
+        }
+    }
+
+    fn handle_request_overdue(&mut self, now: Instant, index: u32, mut request: Box<Request>) {
+        let settings = match self.sockets.entry(request.listener) {
+            Entry::Listener(listener) => Some(listener.settings),
+            Entry::Free | Entry::Idle(_) | Entry::Connection(_) | Entry::Request(_) | Entry::TimeWait(_) => None,
+        };
+        let lives = match settings {
+            Some(settings) if request.deadline <= now => request.handle_deadline(&mut self.work(now), settings),
+            Some(_) => true,
+            None => false,
+        };
+        let deadline = request.deadline;
+        self.sockets.replace(index, Entry::Request(request));
+        if lives { self.sockets.arm(index, Some(deadline)) } else { self.forget_request(index) }
+    }
+
+    /// Sends what sockets have put into the outbox.
+    pub(super) fn send_outbox(&mut self, now: Instant) {
+        if self.sockets.outbox.is_empty() {
+            return;
+        }
+        let mut outbox: Vec<Packet> = core::mem::take(&mut self.sockets.outbox);
+        for packet in outbox.drain(..) {
+            self.originate(now, packet);
+        }
+        self.sockets.outbox = outbox;
+    }
+
+    /// Ends a user's call: what came of it sets out, and what this host has sent to itself arrives.
+    pub(super) fn end_call(&mut self, now: Instant) {
+        self.send_outbox(now);
+        if !self.looped.is_empty() {
+            self.drain_loopback(now);
+        }
+    }
+
+    /// How packets go to a host, as far as a connection has to know.
+    pub(super) fn way_to(&mut self, to: IpAddr, arrived_at: Option<DeviceId>) -> Way {
+        let bound = arrived_at.filter(|_| crate::ip::route::is_of_a_link(to));
+        let mtu_bytes = match self.routes.from_here(&self.devices, to, bound) {
+            Fate::Forward(hop) => hop.mtu_bytes,
+            Fate::Local => LOOPBACK_MTU_BYTES,
+            Fate::Nowhere(_) => crate::wire::Ipv6Header::MTU_MIN,
+        };
+        let labels = to.is_ipv6() && self.around.sysctls.ipv6_auto_flowlabels != 0;
+        let flow_label = if labels { self.sockets.random.below(1 << 20) } else { 0 };
+        Way { mtu_bytes, bound, flow_label }
+    }
+
+    /// Forgets who waits to be accepted by a listener, and all requests to it.
+    pub(super) fn abandon(&mut self, now: Instant, listener: &Listener) {
+        for &index in &listener.accepted {
+            if let Entry::Connection(mut connection) = self.sockets.replace(index, Entry::Free) {
+                connection.abort(&mut self.work(now));
+                self.put_back(now, index, connection);
+            }
+        }
+    }
+}

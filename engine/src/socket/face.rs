@@ -1,0 +1,523 @@
+//! The calls: a socket is borrowed from its engine for one or some of them.
+
+use alloc::{boxed::Box, collections::VecDeque};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::{
+    Family, Readiness, SocketError, SocketId, SocketOption,
+    options::Options,
+    table::{Entry, Idle},
+};
+use crate::{
+    engine::Engine,
+    settle::own_address,
+    tcp::{
+        Ends, State, TcpInfo,
+        connection::{Connection, Settings},
+        listen::Listener,
+    },
+    time::Instant,
+    wire::Protocol,
+};
+
+/// A socket, borrowed for calls at one time.
+#[derive(Debug)]
+pub struct Socket<'a> {
+    engine: &'a mut Engine,
+    now: Instant,
+    id: SocketId,
+    index: u32,
+}
+
+/// How bytes are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendFlags {
+    /// More follows soon (`MSG_MORE`).
+    pub more: bool,
+    /// A record ends here: no segment goes beyond (`MSG_EOR`).
+    pub end_of_record: bool,
+}
+
+/// What is set on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketSettings {
+    /// Bytes of memory for what is not sent (`SO_SNDBUF`).
+    pub send_buffer_bytes: u32,
+    /// Bytes of memory for what is not read (`SO_RCVBUF`).
+    pub receive_buffer_bytes: u32,
+    /// `TCP_MAXSEG`: payload of a segment now.
+    pub max_segment_bytes: u32,
+    /// `TCP_NODELAY`.
+    pub no_delay: bool,
+    /// `TCP_CORK`.
+    pub cork: bool,
+    /// `SO_KEEPALIVE`.
+    pub keepalive: bool,
+    /// `TCP_CONGESTION`.
+    pub congestion: &'static str,
+    /// `TCP_NOTSENT_LOWAT`, as far as it was set.
+    pub not_sent_low: Option<u32>,
+}
+
+impl Engine {
+    /// Opens a stream socket.
+    ///
+    /// # Errors
+    /// [`SocketError::TooMany`] when there are [`crate::limits::SOCKETS_MAX`] already.
+    pub fn open_stream(&mut self, now: Instant, family: Family) -> Result<SocketId, SocketError> {
+        self.note_time(now);
+        let options = Settings::new(&self.around.sysctls);
+        let idle = Entry::Idle(Box::new(Idle { family, local: None, options }));
+        let index = self.sockets.insert(idle).ok_or(SocketError::TooMany)?;
+        Ok(self.sockets.id(index))
+    }
+
+    /// Borrows a socket for calls at `now`.
+    ///
+    /// # Errors
+    /// [`SocketError::NoSocket`] when it has been closed.
+    pub fn socket(&mut self, now: Instant, id: SocketId) -> Result<Socket<'_>, SocketError> {
+        let now = self.note_time(now);
+        let index = self.sockets.index(id).ok_or(SocketError::NoSocket)?;
+        Ok(Socket { engine: self, now, id, index })
+    }
+
+    /// The next socket that has become ready for something since its user was told last, and for what.
+    pub fn poll_socket(&mut self) -> Option<(SocketId, Readiness)> {
+        self.sockets.next_ready()
+    }
+
+    /// Sockets, handshakes and connections that are waited for.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.sockets.len()
+    }
+}
+
+impl Socket<'_> {
+    /// Its handle.
+    #[must_use]
+    pub const fn id(&self) -> SocketId {
+        self.id
+    }
+
+    /// What it can be used for now.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        match self.entry() {
+            Entry::Connection(connection) => connection.readiness(),
+            Entry::Listener(listener) if !listener.accepted.is_empty() => Readiness::READABLE,
+            Entry::Idle(_) => Readiness::WRITABLE | Readiness::HUNG_UP,
+            Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => Readiness::default(),
+        }
+    }
+
+    /// The state of a stream socket.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self.entry() {
+            Entry::Connection(connection) => connection.state,
+            Entry::Listener(_) => State::Listen,
+            Entry::Idle(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => State::Closed,
+        }
+    }
+
+    /// Its own address, as far as it has one.
+    #[must_use]
+    pub fn local(&self) -> Option<SocketAddr> {
+        match self.entry() {
+            Entry::Connection(connection) => Some(connection.ends.local),
+            Entry::Listener(listener) => Some(listener.local),
+            Entry::Idle(idle) => idle.local,
+            Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => None,
+        }
+    }
+
+    /// The other end's address.
+    ///
+    /// # Errors
+    /// [`SocketError::NotConnected`].
+    pub fn peer(&self) -> Result<SocketAddr, SocketError> {
+        match self.entry() {
+            Entry::Connection(connection) if connection.state != State::Closed => Ok(connection.peer()),
+            Entry::Connection(_)
+            | Entry::Listener(_)
+            | Entry::Idle(_)
+            | Entry::Free
+            | Entry::Request(_)
+            | Entry::TimeWait(_) => Err(SocketError::NotConnected),
+        }
+    }
+
+    /// `TCP_INFO`; all zero but the state of what is no connection.
+    ///
+    /// # Errors
+    /// [`SocketError::NotConnected`].
+    pub fn info(&mut self) -> Result<TcpInfo, SocketError> {
+        let now = self.now;
+        self.with_connection(|connection, work| connection.info(now, work))
+    }
+
+    /// The error that waits to be asked for (`SO_ERROR`); it is asked for once.
+    pub fn take_error(&mut self) -> Option<SocketError> {
+        match self.engine.sockets.entry_mut(self.index) {
+            Some(Entry::Connection(connection)) => connection.error.take(),
+            Some(Entry::Idle(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_)) | None => {
+                None
+            }
+        }
+    }
+
+    /// What is set on it.
+    #[must_use]
+    pub fn settings(&self) -> SocketSettings {
+        let (settings, mss) = match self.entry() {
+            Entry::Connection(connection) => (Some(connection.settings), connection.segment_bytes()),
+            Entry::Listener(listener) => (Some(listener.settings), DEFAULT_SEGMENT_BYTES),
+            Entry::Idle(idle) => (Some(idle.options), DEFAULT_SEGMENT_BYTES),
+            Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => (None, DEFAULT_SEGMENT_BYTES),
+        };
+        let settings = settings.unwrap_or_else(|| Settings::new(&self.engine.around.sysctls));
+        SocketSettings {
+            send_buffer_bytes: settings.send_buffer.0,
+            receive_buffer_bytes: settings.receive_buffer.0,
+            max_segment_bytes: mss,
+            no_delay: settings.no_delay,
+            cork: settings.cork,
+            keepalive: settings.keepalive,
+            congestion: settings.algorithm,
+            not_sent_low: settings.not_sent_low,
+        }
+    }
+
+    /// Sets an option.
+    ///
+    /// # Errors
+    /// [`SocketError::Invalid`] when its value lies outside its range, [`SocketError::NoEntry`] when there is no algorithm of
+    /// that name.
+    pub fn set(&mut self, option: &SocketOption) -> Result<(), SocketError> {
+        let sysctls = self.engine.around.sysctls.clone();
+        match self.engine.sockets.entry_mut(self.index) {
+            Some(Entry::Idle(idle)) => idle.options.set(option, &sysctls),
+            Some(Entry::Listener(listener)) => listener.settings.set(option, &sysctls),
+            Some(Entry::Connection(_)) => {
+                self.with_connection(|connection, work| connection.set_option(work, option))?
+            }
+            Some(Entry::Free | Entry::Request(_) | Entry::TimeWait(_)) | None => Err(SocketError::NoSocket),
+        }
+    }
+
+    /// Gives it an address of this host; port 0 is any that is free.
+    ///
+    /// # Errors
+    /// [`SocketError::Invalid`] when it has one, [`SocketError::WrongFamily`], [`SocketError::AddressNotAvailable`] when it is none of
+    /// this host's, [`SocketError::AddressInUse`].
+    pub fn bind(&mut self, local: SocketAddr) -> Result<(), SocketError> {
+        let Entry::Idle(idle) = self.entry() else { return Err(SocketError::Invalid) };
+        if idle.local.is_some() {
+            return Err(SocketError::Invalid);
+        }
+        let local = self.of_family(idle.family, local)?;
+        let options = idle.options;
+        let is_own =
+            local.ip().is_unspecified() || local.ip().is_loopback() || self.engine.devices.has_address(local.ip());
+        if !is_own {
+            return Err(SocketError::AddressNotAvailable);
+        }
+        self.take_address(local, options)
+    }
+
+    fn take_address(&mut self, mut local: SocketAddr, options: Options) -> Result<(), SocketError> {
+        let sockets = &mut self.engine.sockets;
+        if local.port() == 0 {
+            let port = sockets.free_port(local.ip(), &options, &self.engine.around.sysctls);
+            local.set_port(port.ok_or(SocketError::AddressInUse)?);
+        } else if !sockets.may_bind(local, &options) {
+            return Err(SocketError::AddressInUse);
+        }
+        sockets.bind(Protocol::TCP, local.port(), self.index);
+        if let Some(Entry::Idle(idle)) = sockets.entry_mut(self.index) {
+            idle.local = Some(local);
+        }
+        Ok(())
+    }
+
+    /// Lets it take connections, of which so many may wait to be accepted, and `net.core.somaxconn` at most.
+    ///
+    /// # Errors
+    /// [`SocketError::Invalid`] when it is connected, [`SocketError::AddressInUse`] when another one listens at its address or no
+    /// port is left.
+    pub fn listen(&mut self, backlog: u32) -> Result<(), SocketError> {
+        let backlog = backlog.min(self.engine.around.sysctls.somaxconn);
+        match self.engine.sockets.entry_mut(self.index) {
+            Some(Entry::Listener(listener)) => {
+                listener.backlog = backlog;
+                return Ok(());
+            }
+            Some(Entry::Idle(_)) => {}
+            Some(Entry::Free | Entry::Connection(_) | Entry::Request(_) | Entry::TimeWait(_)) | None => {
+                return Err(SocketError::Invalid);
+            }
+        }
+        let Entry::Idle(idle) = self.entry() else { return Err(SocketError::Invalid) };
+        let (family, options) = (idle.family, idle.options);
+        if idle.local.is_none() {
+            self.take_address(SocketAddr::new(unspecified(family), 0), options)?;
+        }
+        let Entry::Idle(idle) = self.entry() else { return Err(SocketError::Invalid) };
+        let Some(local) = idle.local else { return Err(SocketError::Invalid) };
+        let listener = Listener {
+            local,
+            backlog,
+            accepted: VecDeque::new(),
+            requests: 0,
+            settings: options,
+            woken: Readiness::default(),
+        };
+        // While it was bound only, others may have been bound to the same address that may not stay beside a listener.
+        self.engine.sockets.unbind(Protocol::TCP, local.port(), self.index);
+        let is_free = self.engine.sockets.may_listen(local, &options);
+        self.engine.sockets.bind(Protocol::TCP, local.port(), self.index);
+        if !is_free {
+            return Err(SocketError::AddressInUse);
+        }
+        self.engine.sockets.replace(self.index, Entry::Listener(Box::new(listener)));
+        Ok(())
+    }
+
+    /// Takes the first connection that waits to be accepted.
+    ///
+    /// # Errors
+    /// [`SocketError::WouldBlock`] when none does, [`SocketError::Invalid`] when it does not listen.
+    pub fn accept(&mut self) -> Result<SocketId, SocketError> {
+        let Some(Entry::Listener(listener)) = self.engine.sockets.entry_mut(self.index) else {
+            return Err(SocketError::Invalid);
+        };
+        let index = listener.accepted.pop_front().ok_or(SocketError::WouldBlock)?;
+        self.engine.sockets.note_ready(index);
+        Ok(self.engine.sockets.id(index))
+    }
+
+    /// Begins a connection. It stands when the socket is writable and no error waits.
+    ///
+    /// # Errors
+    /// [`SocketError::Already`] while it is begun, [`SocketError::IsConnected`], [`SocketError::WrongFamily`],
+    /// [`SocketError::NetworkUnreachable`], [`SocketError::AddressNotAvailable`] when no port is left or the ends are in use.
+    pub fn connect(&mut self, remote: SocketAddr) -> Result<(), SocketError> {
+        let idle = match self.entry() {
+            Entry::Idle(idle) => (**idle).clone(),
+            Entry::Connection(connection) if connection.state == State::SynSent => return Err(SocketError::Already),
+            Entry::Connection(connection) if connection.state != State::Closed => return Err(SocketError::IsConnected),
+            Entry::Connection(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => {
+                return Err(SocketError::Invalid);
+            }
+        };
+        let remote = self.of_family(idle.family, remote)?;
+        let remote = match remote.ip() {
+            // To nobody is to this host.
+            IpAddr::V4(to) if to.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), remote.port()),
+            IpAddr::V6(to) if to.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), remote.port()),
+            to @ (IpAddr::V4(_) | IpAddr::V6(_)) if is_of_many(to) => return Err(SocketError::NetworkUnreachable),
+            IpAddr::V4(_) | IpAddr::V6(_) => remote,
+        };
+        let source = own_address(&self.engine.routes, &self.engine.devices, remote.ip(), None);
+        let source = source.ok_or(SocketError::NetworkUnreachable)?;
+        let own = idle.local.map(|local| local.ip()).filter(|own| !own.is_unspecified()).unwrap_or(source);
+        if own.is_ipv4() != remote.is_ipv4() {
+            return Err(SocketError::NetworkUnreachable);
+        }
+        let ends = Ends { local: SocketAddr::new(own, idle.local.map_or(0, |local| local.port())), remote };
+        self.start(ends, idle.options)
+    }
+
+    fn start(&mut self, mut ends: Ends, options: Options) -> Result<(), SocketError> {
+        let (now, engine) = (self.now, &mut *self.engine);
+        let (sockets, sysctls) = (&mut engine.sockets, &engine.around.sysctls);
+        let chosen = if ends.local.port() == 0 {
+            let chosen = sockets.port_towards(now, sysctls, ends.local.ip(), ends.remote);
+            chosen.map(|chosen| (chosen.port, chosen.replaces))
+        } else {
+            sockets.is_free(now, sysctls, &ends).map(|replaces| (ends.local.port(), replaces))
+        };
+        let (port, replaces) = chosen.ok_or(SocketError::AddressNotAvailable)?;
+        ends.local.set_port(port);
+        let mut initial = None;
+        if let Some((index, first)) = replaces {
+            engine.forget_rest(index);
+            initial = Some(first);
+        }
+        let way = engine.way_to(ends.remote.ip(), None);
+        let ip_id = engine.sockets.random.below(1 << 16) as u16;
+        let connection = Connection::connect(&mut engine.work(now), ends, options, way, ip_id, initial);
+        engine.put_back(now, self.index, Box::new(connection));
+        engine.sockets.link(self.index);
+        engine.end_call(now);
+        Ok(())
+    }
+
+    /// Sends bytes: as many as there is room for; tells how many.
+    ///
+    /// # Errors
+    /// [`SocketError::WouldBlock`] when there is no room at all, or the connection does not stand yet; [`SocketError::BrokenPipe`] when
+    /// nothing more can be sent; the error of a connection that has ended.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<usize, SocketError> {
+        self.send_with(bytes, SendFlags::default())
+    }
+
+    /// The same, with flags.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn send_with(&mut self, bytes: &[u8], flags: SendFlags) -> Result<usize, SocketError> {
+        self.with_connection(|connection, work| connection.write(work, bytes, flags))
+            .unwrap_or(Err(SocketError::BrokenPipe))
+    }
+
+    /// Reads bytes: as many as have come and fit; 0 when nothing more will come.
+    ///
+    /// # Errors
+    /// [`SocketError::WouldBlock`] when nothing has come; [`SocketError::NotConnected`]; the error of a connection that has ended.
+    pub fn receive(&mut self, to: &mut [u8]) -> Result<usize, SocketError> {
+        self.with_connection(|connection, work| connection.read(work, to, false))?
+    }
+
+    /// The same, but the bytes stay unread (`MSG_PEEK`).
+    ///
+    /// # Errors
+    /// As [`Self::receive`].
+    pub fn peek(&mut self, to: &mut [u8]) -> Result<usize, SocketError> {
+        self.with_connection(|connection, work| connection.read(work, to, true))?
+    }
+
+    /// Bytes that have come and are not read (`SIOCINQ`).
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        match self.entry() {
+            Entry::Connection(connection) => connection.unread(),
+            Entry::Idle(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => 0,
+        }
+    }
+
+    /// Bytes that were written and are not acknowledged (`SIOCOUTQ`).
+    #[must_use]
+    pub fn unacknowledged(&self) -> usize {
+        match self.entry() {
+            Entry::Connection(connection) => connection.unacknowledged(),
+            Entry::Idle(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => 0,
+        }
+    }
+
+    /// Ends one direction of a connection, or both. What comes afterwards is not read; what was written is still sent. A
+    /// listener takes no connections any more.
+    ///
+    /// # Errors
+    /// [`SocketError::NotConnected`].
+    pub fn shut(&mut self, reading: bool, writing: bool) -> Result<(), SocketError> {
+        if let Entry::Listener(_) = self.entry()
+            && reading
+        {
+            return self.stop_listening();
+        }
+        self.with_connection(|connection, work| {
+            if connection.state == State::Closed {
+                return Err(SocketError::NotConnected);
+            }
+            if writing {
+                connection.shut_sending(work);
+            }
+            if reading {
+                connection.shut_reading();
+            }
+            Ok(())
+        })?
+    }
+
+    fn stop_listening(&mut self) -> Result<(), SocketError> {
+        let (index, now) = (self.index, self.now);
+        let Entry::Listener(listener) = self.engine.sockets.replace(index, Entry::Free) else {
+            return Err(SocketError::NotConnected);
+        };
+        let family = if listener.local.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+        let idle = Idle { family, local: Some(listener.local), options: listener.settings };
+        self.engine.sockets.replace(index, Entry::Idle(Box::new(idle)));
+        self.engine.abandon(now, &listener);
+        self.engine.end_call(now);
+        Ok(())
+    }
+
+    /// Gives the socket up. A connection is ended in order: what was written is sent, and the other end's FIN waited for; with bytes
+    /// that nobody has read, or `SO_LINGER` of zero, it is reset. Its handle finds nothing any more.
+    pub fn close(self) {
+        let (engine, now, index) = (self.engine, self.now, self.index);
+        match engine.sockets.replace(index, Entry::Free) {
+            Entry::Connection(mut connection) => {
+                connection.close(&mut engine.work(now));
+                engine.put_back(now, index, connection);
+            }
+            Entry::Listener(listener) => {
+                engine.sockets.unbind(Protocol::TCP, listener.local.port(), index);
+                engine.sockets.remove(index);
+                engine.abandon(now, &listener);
+            }
+            Entry::Idle(idle) => {
+                if let Some(local) = idle.local {
+                    engine.sockets.unbind(Protocol::TCP, local.port(), index);
+                }
+                engine.sockets.remove(index);
+            }
+            Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => {}
+        }
+        engine.end_call(now);
+    }
+
+    fn entry(&self) -> &Entry {
+        self.engine.sockets.entry(self.index)
+    }
+
+    fn with_connection<R>(
+        &mut self,
+        call: impl FnOnce(&mut Connection, &mut crate::tcp::work::Work<'_>) -> R,
+    ) -> Result<R, SocketError> {
+        let (engine, now) = (&mut *self.engine, self.now);
+        if !matches!(engine.sockets.entry(self.index), Entry::Connection(_)) {
+            return Err(SocketError::NotConnected);
+        }
+        let Entry::Connection(mut connection) = engine.sockets.replace(self.index, Entry::Free) else {
+            return Err(SocketError::NotConnected);
+        };
+        let result = call(&mut connection, &mut engine.work(now));
+        engine.put_back(now, self.index, connection);
+        engine.end_call(now);
+        Ok(result)
+    }
+
+    /// The address as the socket's family has it: one of IPv4 mapped into IPv6 is one of IPv4.
+    fn of_family(&self, family: Family, address: SocketAddr) -> Result<SocketAddr, SocketError> {
+        match (family, address.ip()) {
+            (Family::Ipv4, IpAddr::V4(_)) => Ok(address),
+            (Family::Ipv4, IpAddr::V6(_)) => Err(SocketError::WrongFamily),
+            (Family::Ipv6, IpAddr::V6(v6)) => {
+                let mapped = v6.to_ipv4_mapped();
+                Ok(mapped.map_or(address, |v4| SocketAddr::new(v4.into(), address.port())))
+            }
+            (Family::Ipv6, IpAddr::V4(_)) => Ok(address),
+        }
+    }
+}
+
+const fn is_of_many(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_multicast(),
+    }
+}
+
+const fn unspecified(family: Family) -> IpAddr {
+    match family {
+        Family::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Family::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+/// `TCP_MAXSEG` of what is no connection.
+const DEFAULT_SEGMENT_BYTES: u32 = 536;

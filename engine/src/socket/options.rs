@@ -1,0 +1,161 @@
+//! What a user can set on a socket, under the names of `setsockopt`.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use super::SocketError;
+use crate::{
+    sysctl::Sysctls,
+    tcp::{congestion, connection::Settings},
+};
+
+/// One option and its value. Names are those of Linux, in words; `None` gives the tunable's value back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketOption {
+    /// `SO_REUSEADDR`: an address in TIME_WAIT may be bound.
+    ReuseAddress(bool),
+    /// `SO_REUSEPORT`: several sockets share an address, if all say so.
+    ReusePort(bool),
+    /// `IPV6_V6ONLY`: a socket of IPv6 takes no IPv4.
+    OnlyV6(bool),
+    /// `SO_KEEPALIVE`.
+    Keepalive(bool),
+    /// `SO_LINGER`; zero resets the connection when it is closed.
+    Linger(Option<Duration>),
+    /// `SO_RCVBUF`, in bytes; twice as much is taken, half of it for bookkeeping.
+    ReceiveBuffer(u32),
+    /// `SO_SNDBUF`, likewise.
+    SendBuffer(u32),
+    /// `SO_MARK`.
+    Mark(u32),
+    /// `IP_TOS`, `IPV6_TCLASS`.
+    Tos(u8),
+    /// `IP_TTL`, `IPV6_UNICAST_HOPS`.
+    Hops(Option<u8>),
+    /// `TCP_NODELAY`.
+    NoDelay(bool),
+    /// `TCP_CORK`.
+    Cork(bool),
+    /// `TCP_MAXSEG`, 88 to 32767; 0 gives it back.
+    MaxSegment(u16),
+    /// `TCP_QUICKACK`.
+    QuickAck(bool),
+    /// `TCP_KEEPIDLE`, 1 to 32767 seconds.
+    KeepaliveIdle(Duration),
+    /// `TCP_KEEPINTVL`, 1 to 32767 seconds.
+    KeepaliveInterval(Duration),
+    /// `TCP_KEEPCNT`, 1 to 127.
+    KeepaliveProbes(u32),
+    /// `TCP_SYNCNT`, 1 to 127.
+    SynRetries(u32),
+    /// `TCP_USER_TIMEOUT`; zero gives it back.
+    UserTimeout(Duration),
+    /// `TCP_LINGER2`: how long FIN_WAIT2 lasts once nobody holds the connection, 120 seconds at most.
+    Linger2(Option<Duration>),
+    /// `TCP_NOTSENT_LOWAT`, in bytes.
+    NotSentLow(u32),
+    /// `TCP_WINDOW_CLAMP`, in bytes; 0 gives it back.
+    WindowClamp(u32),
+    /// `TCP_CONGESTION`: the algorithm of that name.
+    Congestion(String),
+}
+
+/// What a stream socket's options are before it is connected.
+pub(crate) type Options = Settings;
+
+impl Settings {
+    /// As a new socket has them.
+    pub(crate) const fn new(sysctls: &Sysctls) -> Self {
+        Self {
+            reuse_address: false,
+            reuse_port: false,
+            only_v6: false,
+            no_delay: false,
+            cork: false,
+            mss_max: None,
+            keepalive: false,
+            keepalive_idle: None,
+            keepalive_interval: None,
+            keepalive_probes: None,
+            user_timeout: None,
+            linger2: None,
+            syn_retries: None,
+            not_sent_low: None,
+            linger: None,
+            send_buffer: (sysctls.tcp_wmem[1], false),
+            receive_buffer: (sysctls.tcp_rmem[1], false),
+            window_clamp: None,
+            tos: 0,
+            hops: None,
+            mark: 0,
+            algorithm: congestion::NAMES[0],
+            more: false,
+        }
+    }
+
+    /// Sets an option.
+    pub(crate) fn set(&mut self, option: &SocketOption, sysctls: &Sysctls) -> Result<(), SocketError> {
+        let seconds = |value: Duration| {
+            let is_right = (1..=32_767).contains(&value.as_secs());
+            if is_right { Ok(Some(value)) } else { Err(SocketError::Invalid) }
+        };
+        match *option {
+            SocketOption::ReuseAddress(on) => self.reuse_address = on,
+            SocketOption::ReusePort(on) => self.reuse_port = on,
+            SocketOption::OnlyV6(on) => self.only_v6 = on,
+            SocketOption::Keepalive(on) => self.keepalive = on,
+            SocketOption::Linger(wait) => self.linger = wait,
+            SocketOption::ReceiveBuffer(bytes) => {
+                let bytes = bytes.min(sysctls.rmem_max).saturating_mul(2).max(RECEIVE_BUFFER_MIN);
+                self.receive_buffer = (bytes, true);
+            }
+            SocketOption::SendBuffer(bytes) => {
+                let bytes = bytes.min(sysctls.wmem_max).saturating_mul(2).max(SEND_BUFFER_MIN);
+                self.send_buffer = (bytes, true);
+            }
+            SocketOption::Mark(mark) => self.mark = mark,
+            SocketOption::Tos(tos) => self.tos = tos,
+            SocketOption::Hops(Some(0)) => return Err(SocketError::Invalid),
+            SocketOption::Hops(hops) => self.hops = hops,
+            SocketOption::NoDelay(on) => self.no_delay = on,
+            SocketOption::Cork(on) => self.cork = on,
+            SocketOption::MaxSegment(0) => self.mss_max = None,
+            SocketOption::MaxSegment(mss) => {
+                if !(MSS_MIN..=MSS_MAX).contains(&mss) {
+                    return Err(SocketError::Invalid);
+                }
+                self.mss_max = Some(mss);
+            }
+            // What it does at once is the connection's.
+            SocketOption::QuickAck(_) => {}
+            SocketOption::KeepaliveIdle(wait) => self.keepalive_idle = seconds(wait)?,
+            SocketOption::KeepaliveInterval(wait) => self.keepalive_interval = seconds(wait)?,
+            SocketOption::KeepaliveProbes(probes) => self.keepalive_probes = Some(small(probes)?),
+            SocketOption::SynRetries(retries) => self.syn_retries = Some(small(retries)?),
+            SocketOption::UserTimeout(wait) => self.user_timeout = Some(wait).filter(|wait| !wait.is_zero()),
+            SocketOption::Linger2(wait) => self.linger2 = wait.map(|wait| wait.min(LINGER2_MAX)),
+            SocketOption::NotSentLow(bytes) => self.not_sent_low = Some(bytes),
+            SocketOption::WindowClamp(0) => self.window_clamp = None,
+            SocketOption::WindowClamp(bytes) => self.window_clamp = Some(bytes.max(RECEIVE_BUFFER_MIN / 2)),
+            SocketOption::Congestion(ref name) => {
+                let known = congestion::NAMES.into_iter().find(|known| known == name);
+                self.algorithm = known.ok_or(SocketError::NoEntry)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const fn small(value: u32) -> Result<u32, SocketError> {
+    if value >= 1 && value <= 127 { Ok(value) } else { Err(SocketError::Invalid) }
+}
+
+/// Linux: `SOCK_MIN_RCVBUF`.
+const RECEIVE_BUFFER_MIN: u32 = 2304;
+/// Linux: `SOCK_MIN_SNDBUF`.
+const SEND_BUFFER_MIN: u32 = 4608;
+/// Linux: `TCP_MIN_MSS`, `MAX_TCP_WINDOW`.
+const MSS_MIN: u16 = 88;
+const MSS_MAX: u16 = 32_767;
+/// Linux: `TCP_FIN_TIMEOUT_MAX`.
+const LINGER2_MAX: Duration = Duration::from_secs(120);

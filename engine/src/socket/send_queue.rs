@@ -1,0 +1,149 @@
+//! What a stream socket has to send or to send again: shared blocks, in the order of the stream. Segments refer to them.
+
+use alloc::collections::VecDeque;
+use core::ops::Range;
+
+use crate::packet::Shared;
+
+/// The bytes of a stream from the first one that is not acknowledged to the last one written.
+#[derive(Debug, Default)]
+pub(crate) struct SendQueue {
+    blocks: VecDeque<Block>,
+    /// Where in the stream the first byte that is kept lies.
+    start: u64,
+    /// Behind the last byte.
+    end: u64,
+    /// What all of it is charged with.
+    charged: usize,
+}
+
+#[derive(Debug)]
+struct Block {
+    /// Where in the stream its first byte lies.
+    start: u64,
+    shared: Shared,
+}
+
+impl SendQueue {
+    /// Bytes that are kept.
+    pub(crate) const fn len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// The memory that is charged to the socket.
+    pub(crate) const fn charged(&self) -> usize {
+        self.charged
+    }
+
+    /// Writes bytes behind the others as long as `limit` is not reached, the last block whole; tells how many.
+    ///
+    /// Linux v6.18: `net/ipv4/tcp.c`, `tcp_sendmsg_locked()`, which looks at the limit whenever it begins a new buffer.
+    pub(crate) fn write(&mut self, mut bytes: &[u8], limit: usize, block_bytes: usize) -> usize {
+        let mut written = 0;
+        while !bytes.is_empty() {
+            let taken = match self.blocks.back_mut() {
+                Some(last) => last.shared.extend(bytes),
+                None => 0,
+            };
+            if taken == 0 {
+                if self.charged >= limit {
+                    break;
+                }
+                let capacity = bytes.len().clamp(SMALL_BLOCK_BYTES, block_bytes.max(SMALL_BLOCK_BYTES));
+                self.blocks.push_back(Block { start: self.end, shared: Shared::with_capacity(capacity) });
+                self.charged += BLOCK_OVERHEAD_BYTES;
+                continue;
+            }
+            self.charged += taken;
+            self.end += taken as u64;
+            written += taken;
+            bytes = &bytes[taken..];
+        }
+        written
+    }
+
+    /// Gives up the first bytes: they are acknowledged. More than there are count as all.
+    pub(crate) fn release(&mut self, bytes: usize) {
+        self.start = (self.start + bytes as u64).min(self.end);
+        while let Some(first) = self.blocks.front() {
+            let len = first.shared.len();
+            // A block that is written to may still grow.
+            let is_last = self.blocks.len() == 1;
+            if first.start + len as u64 > self.start || (is_last && self.start < self.end) {
+                return;
+            }
+            self.charged -= (len + BLOCK_OVERHEAD_BYTES).min(self.charged);
+            self.blocks.pop_front();
+        }
+    }
+
+    /// Forgets all bytes.
+    pub(crate) fn clear(&mut self) {
+        self.start = self.end;
+        self.blocks.clear();
+        self.charged = 0;
+    }
+
+    /// Where the `len` bytes lie that begin `from` bytes behind the first one kept.
+    pub(crate) fn parts(&self, from: usize, len: usize) -> impl Iterator<Item = (&Shared, Range<usize>)> {
+        let first = self.start + from as u64;
+        let end = (first + len as u64).min(self.end);
+        let index = self.blocks.partition_point(|block| block.start <= first).saturating_sub(1);
+        self.blocks.range(index.min(self.blocks.len())..).map_while(move |block| {
+            let block_end = block.start + block.shared.len() as u64;
+            let (from, to) = (first.max(block.start), end.min(block_end));
+            (from < to).then(|| (&block.shared, (from - block.start) as usize..(to - block.start) as usize))
+        })
+    }
+}
+
+/// A block has room for that much, so that small writes that follow each other need not have one each.
+const SMALL_BLOCK_BYTES: usize = 2048;
+/// What a block costs beside its bytes (Linux: the `struct sk_buff` of a stream, with its headers).
+const BLOCK_OVERHEAD_BYTES: usize = 1280;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(queue: &SendQueue, from: usize, len: usize) -> Vec<u8> {
+        queue.parts(from, len).flat_map(|(shared, range)| shared.bytes()[range].to_vec()).collect()
+    }
+
+    #[test]
+    fn a_full_queue_takes_nothing_and_takes_again_when_bytes_are_acknowledged() {
+        let mut queue = SendQueue::default();
+        assert_eq!(queue.write(&[1; 10_000], 5000, 4096), 8192);
+        assert_eq!(queue.write(&[2; 10], 5000, 4096), 0);
+        queue.release(8192);
+        assert_eq!((queue.len(), queue.charged()), (0, 0));
+        assert_eq!(queue.write(&[2; 10], 5000, 4096), 10);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_lies_where_it_was_written(
+            steps in proptest::collection::vec((0_usize..9000, 0_usize..9000), 1..30), from in 0_usize..5000, len in 0_usize..5000,
+        ) {
+            let (mut queue, mut model, mut next) = (SendQueue::default(), Vec::new(), 0_u8);
+            for (written, released) in steps {
+                let bytes: Vec<u8> = (0..written).map(|_| { next = next.wrapping_add(1); next }).collect();
+                let taken = queue.write(&bytes, usize::MAX, 4096);
+                prop_assert_eq!(taken, written);
+                model.extend_from_slice(&bytes);
+                let released = released.min(model.len());
+                queue.release(released);
+                model.drain(..released);
+                prop_assert_eq!(queue.len(), model.len());
+                let (from, len) = (from.min(model.len()), len.min(model.len() - from.min(model.len())));
+                prop_assert_eq!(read(&queue, from, len), &model[from..from + len]);
+            }
+            queue.release(model.len());
+            prop_assert_eq!(queue.charged(), 0);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! ICMP errors about what sockets have sent (RFC 1122, section 4.2.3.9; RFC 5927; Linux v6.18: `net/ipv4/tcp_ipv4.c`,
+//! `tcp_v4_err()`; `net/ipv6/tcp_ipv6.c`, `tcp_v6_err()`).
+//!
+//! Anybody can send such an error. One is believed that quotes a sequence number in flight; what it may do is no more than
+//! end a connection that does not stand yet, or make segments smaller.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::{SocketError, table::Entry};
+use crate::{
+    engine::Engine,
+    packet::{Ip, Packet},
+    tcp::Ends,
+    time::Instant,
+    wire::{Icmpv6Type, Ipv4Header, Ipv6Header, Protocol, SeqNum, icmp::IcmpType},
+};
+
+/// What an error says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// A packet has to be that small.
+    TooBig(u32),
+    /// It did not arrive, and whether trying again is of no use.
+    Unreachable(SocketError, bool),
+}
+
+impl Engine {
+    /// Tells the socket whose packet an ICMP error is about, if there is one.
+    pub(crate) fn deliver_error(&mut self, now: Instant, packet: &Packet) {
+        let Some((told, quoted)) = told(packet) else { return };
+        let Some((ends, seq)) = quoted_segment(packet.ip(), quoted) else { return };
+        let Some(index) = self.sockets.find(&ends) else { return };
+        match self.sockets.replace(index, Entry::Free) {
+            Entry::Connection(mut connection) => {
+                if connection.has_in_flight(seq) {
+                    let work = &mut self.work(now);
+                    match told {
+                        Told::TooBig(mtu_bytes) => connection.note_mtu(work, mtu_bytes),
+                        Told::Unreachable(error, is_hard) => connection.note_unreachable(work, error, is_hard),
+                    }
+                }
+                self.put_back(now, index, connection);
+                self.send_outbox(now);
+            }
+            Entry::Request(request) => {
+                let ends_it = request.is_from(seq) && matches!(told, Told::Unreachable(..));
+                self.sockets.replace(index, Entry::Request(request));
+                if ends_it {
+                    self.forget_request(index);
+                }
+            }
+            other @ (Entry::Free | Entry::Idle(_) | Entry::Listener(_) | Entry::TimeWait(_)) => {
+                self.sockets.replace(index, other);
+            }
+        }
+    }
+}
+
+/// What an error says, and the packet that it quotes.
+fn told(packet: &Packet) -> Option<(Told, &[u8])> {
+    let quoted = packet.transport_bytes().get(HEADER_BYTES..)?;
+    let told = match (packet.icmp(), packet.icmpv6()) {
+        (Some(icmp), _) => of_v4(icmp.icmp_type(), icmp.code, icmp.rest)?,
+        (_, Some(icmp)) => of_v6(icmp.icmp_type(), icmp.code, packet.transport_bytes().get(4..8)?.try_into().ok()?)?,
+        (None, None) => return None,
+    };
+    Some((told, quoted))
+}
+
+/// Linux v6.18: `net/ipv4/icmp.c`, `icmp_err_convert`.
+fn of_v4(kind: IcmpType, code: u8, rest: [u8; 4]) -> Option<Told> {
+    let told = match (kind, code) {
+        (IcmpType::UNREACHABLE, 4) => Told::TooBig(u16::from_be_bytes([rest[2], rest[3]]).into()),
+        (IcmpType::UNREACHABLE, 0 | 6 | 11) => Told::Unreachable(SocketError::NetworkUnreachable, code == 6),
+        (IcmpType::UNREACHABLE, 2) => Told::Unreachable(SocketError::ProtocolUnreachable, true),
+        (IcmpType::UNREACHABLE, 3) => Told::Unreachable(SocketError::ConnectionRefused, true),
+        (IcmpType::UNREACHABLE, 9 | 10 | 13..=15) => Told::Unreachable(SocketError::HostUnreachable, true),
+        (IcmpType::UNREACHABLE, _) | (IcmpType::TIME_EXCEEDED, _) => {
+            Told::Unreachable(SocketError::HostUnreachable, false)
+        }
+        (IcmpType::PARAMETER_PROBLEM, _) => Told::Unreachable(SocketError::Protocol, true),
+        _ => return None,
+    };
+    Some(told)
+}
+
+/// Linux v6.18: `net/ipv6/icmp.c`, `icmpv6_err_convert()`.
+fn of_v6(kind: Icmpv6Type, code: u8, rest: [u8; 4]) -> Option<Told> {
+    let told = match (kind, code) {
+        (Icmpv6Type::TOO_BIG, _) => Told::TooBig(u32::from_be_bytes(rest)),
+        (Icmpv6Type::UNREACHABLE, 0) => Told::Unreachable(SocketError::NetworkUnreachable, false),
+        (Icmpv6Type::UNREACHABLE, 1 | 5 | 6) => Told::Unreachable(SocketError::NotAllowed, true),
+        (Icmpv6Type::UNREACHABLE, 4) => Told::Unreachable(SocketError::ConnectionRefused, true),
+        (Icmpv6Type::UNREACHABLE | Icmpv6Type::TIME_EXCEEDED, _) => {
+            Told::Unreachable(SocketError::HostUnreachable, false)
+        }
+        (Icmpv6Type::PARAMETER_PROBLEM, _) => Told::Unreachable(SocketError::Protocol, true),
+        _ => return None,
+    };
+    Some(told)
+}
+
+/// The ends and the sequence number of a TCP segment that an error of the same family quotes.
+fn quoted_segment(ip: Option<Ip<'_>>, quoted: &[u8]) -> Option<(Ends, SeqNum)> {
+    let (source, destination, protocol, tcp): (IpAddr, IpAddr, u8, &[u8]) = match ip? {
+        Ip::V4(_) => {
+            let header_len = usize::from(quoted.first()? & 0x0f) * 4;
+            let address = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(quoted.get(at..at + 4)?).ok()?).into());
+            (address(12)?, address(16)?, *quoted.get(9)?, quoted.get(header_len.max(Ipv4Header::LEN)..)?)
+        }
+        Ip::V6(_) => {
+            let address = |at: usize| Some(Ipv6Addr::from(<[u8; 16]>::try_from(quoted.get(at..at + 16)?).ok()?).into());
+            (address(8)?, address(24)?, *quoted.get(6)?, quoted.get(Ipv6Header::LEN..)?)
+        }
+    };
+    let &[a, b, c, d, e, f, g, h] = tcp.first_chunk::<8>()?;
+    let port = |high, low| u16::from_be_bytes([high, low]);
+    let ends = Ends { local: SocketAddr::new(source, port(a, b)), remote: SocketAddr::new(destination, port(c, d)) };
+    (Protocol(protocol) == Protocol::TCP).then(|| (ends, SeqNum(u32::from_be_bytes([e, f, g, h]))))
+}
+
+/// The header of an ICMP error of either family.
+const HEADER_BYTES: usize = 8;

@@ -1,0 +1,267 @@
+//! What an acknowledgement does (RFC 9293, section 3.10.7.4; RFC 5681; Linux v6.18: `net/ipv4/tcp_input.c`, `tcp_ack()`).
+//!
+//! ```text
+//!  acceptable? ─► window ─► SACK ─► take what is acknowledged ─► round-trip time
+//!              ─► trouble? ─► deadline ─► congestion window ─► send again, or send on
+//! ```
+
+use core::time::Duration;
+
+use super::{
+    congestion::{Acknowledged, Trouble},
+    connection::Connection,
+    scoreboard::News,
+    segment::Segment,
+    states::State,
+    timers::Pending,
+    work::Work,
+};
+use crate::{
+    socket::Readiness,
+    wire::{SeqNum, TcpFlags},
+};
+
+/// What an acknowledgement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It was looked at.
+    Fine,
+    /// It acknowledges what was never sent, or what was acknowledged long ago (RFC 5961, section 5).
+    Impossible,
+}
+
+/// What is sent because of an acknowledgement, before anything new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resend {
+    Nothing,
+    /// What is lost.
+    Lost,
+    /// Something new, to see whether anything is lost (F-RTO).
+    New,
+}
+
+impl Connection {
+    /// Takes the acknowledgement of a segment whose sequence numbers are right.
+    pub(super) fn take_ack(&mut self, work: &mut Work<'_>, segment: &Segment) -> Taken {
+        let (ack, prior_una, prior_out) = (segment.ack, self.sender.una, self.sender.in_flight.out);
+        let mut news = News { is_no_duplicate: segment.len > 0, ..News::default() };
+        if ack.before(prior_una) {
+            let is_ancient = prior_una - ack > self.sender.window_max.max(1);
+            if is_ancient {
+                return Taken::Impossible;
+            }
+            if self.agreed.sack && prior_out > 0 {
+                let before = self.tallies();
+                self.take_sack(work, segment, prior_una, &mut news);
+                self.settle_ack(work, segment, prior_una, before, news, false);
+            }
+            return Taken::Fine;
+        }
+        if ack.after(self.sender.next) {
+            return Taken::Impossible;
+        }
+        self.receiver.acked_at = work.now;
+        self.note_timestamp(work, segment);
+        (self.trouble.probes, self.counters.probes_out) = (0, 0);
+        news.has_advanced = ack.after(prior_una);
+        if news.has_advanced {
+            self.trouble.attempts = 0;
+        }
+        self.take_window(work, segment, &mut news);
+        news.has_echo = segment.has(TcpFlags::ECE) && !segment.has(TcpFlags::SYN) && self.agreed.ecn;
+        if prior_out == 0 {
+            self.move_una(work, ack);
+            self.note_no_flight(work);
+            return Taken::Fine;
+        }
+        let before = self.tallies();
+        let furthest = self.furthest_sacked();
+        if self.agreed.sack && !segment.sack.is_empty() {
+            self.take_sack(work, segment, prior_una, &mut news);
+        }
+        self.take_acknowledged(work, ack, &mut news);
+        self.move_una(work, ack);
+        if let Some(seq) = news.reordered.filter(|_| self.agreed.sack) {
+            self.note_reordering(work, seq, furthest);
+        }
+        if news.has_acked {
+            news.rearms = true;
+        }
+        let is_duplicate = !(news.has_advanced || news.is_no_duplicate || news.has_acked || news.has_dsack);
+        self.note_probe_answer(work, ack, is_duplicate && segment.sack.is_empty(), news.has_dsack);
+        self.settle_ack(work, segment, prior_una, before, news, is_duplicate);
+        Taken::Fine
+    }
+
+    /// Segments lost and sent so far, to see what an acknowledgement has changed.
+    const fn tallies(&self) -> (u32, u32) {
+        (self.counters.lost, self.sender.in_flight.resent)
+    }
+
+    /// Draws the conclusions of what an acknowledgement has told.
+    fn settle_ack(
+        &mut self,
+        work: &mut Work<'_>,
+        segment: &Segment,
+        prior_una: SeqNum,
+        before: (u32, u32),
+        mut news: News,
+        is_duplicate: bool,
+    ) {
+        let rtt = self.measure(work, segment, &news);
+        self.counters.delivered = self.counters.delivered.wrapping_add(news.delivered);
+        let is_dubious = !(news.is_no_duplicate || news.has_acked)
+            || news.has_sacked
+            || news.has_echo
+            || news.has_dsack
+            || self.trouble.now != Trouble::Open;
+        let mut resend = Resend::Nothing;
+        if is_dubious {
+            resend = self.handle_trouble(work, prior_una, is_duplicate, &mut news);
+        }
+        if news.rearms && !self.schedule_loss_probe(work, true) {
+            self.arm_retransmission(work);
+        }
+        let lost = self.counters.lost - before.0;
+        self.adjust_window(work, &news, lost, rtt);
+        match resend {
+            Resend::Nothing => {}
+            Resend::Lost => self.resend_lost(work),
+            Resend::New => {
+                self.push(work);
+                if !self.sender.next.after(self.trouble.high) {
+                    self.trouble.is_frto = false;
+                    self.resend_lost(work);
+                }
+            }
+        }
+    }
+
+    /// Everything before `ack` is acknowledged.
+    fn move_una(&mut self, work: &Work<'_>, ack: SeqNum) {
+        let moved = ack - self.sender.una;
+        if moved == 0 {
+            return;
+        }
+        let is_syn =
+            matches!(self.state, State::SynSent | State::SynReceived) && self.sender.una == self.sender.initial;
+        let is_fin = self.sender.fin_queued && ack == self.sender.end;
+        let bytes = (moved - u32::from(is_syn)).saturating_sub(u32::from(is_fin));
+        self.sender.una = ack;
+        self.sender.queue.release(bytes as usize);
+        self.counters.bytes_acked += u64::from(moved);
+        while self.sender.record_ends.front().is_some_and(|end| !end.after(ack)) {
+            self.sender.record_ends.pop_front();
+        }
+        if self.sender.wants_room {
+            // The window has grown, and is used.
+            self.expand_send_buffer(work);
+            if self.has_room() {
+                self.sender.wants_room = false;
+                self.wake(Readiness::WRITABLE);
+            }
+        }
+    }
+
+    /// Nothing is in flight; if something waits for the other end's window, it is known again that this end lives.
+    fn note_no_flight(&mut self, work: &Work<'_>) {
+        if !self.has_unsent() {
+            return;
+        }
+        if self.window_end().before(self.sender.next + self.unsent().min(self.sender.mss_bytes)) {
+            let timeout = self.probe_timeout(work);
+            self.deadlines.retransmit = Some((work.now + timeout, Pending::WindowProbe));
+        } else {
+            (self.trouble.backoff, self.trouble.probes) = (0, 0);
+            self.deadlines.retransmit = None;
+        }
+    }
+
+    /// Takes the other end's window, if the segment is not older than the one that has told it last (RFC 9293, section
+    /// 3.10.7.4, "send window").
+    fn take_window(&mut self, _: &Work<'_>, segment: &Segment, news: &mut News) {
+        let scale = if segment.has(TcpFlags::SYN) { 0 } else { self.agreed.send_scale };
+        let window = u32::from(segment.window) << scale;
+        let sender = &mut self.sender;
+        let is_newer = segment.ack.after(sender.una)
+            || segment.seq.after(sender.window_from)
+            || (segment.seq == sender.window_from && (window > sender.window || window == 0));
+        if !is_newer {
+            return;
+        }
+        if window != sender.window {
+            news.is_no_duplicate = true;
+            // A window for which something waits has opened, or closed.
+            sender.window = window;
+            if window > sender.window_max {
+                sender.window_max = window;
+            }
+        }
+        sender.window_from = segment.seq;
+    }
+
+    /// Takes the timestamp to echo, if the segment is the next one (RFC 7323, section 4.3).
+    pub(super) fn note_timestamp(&mut self, work: &Work<'_>, segment: &Segment) {
+        let Some(timestamps) = segment.timestamps.filter(|_| self.agreed.timestamps) else { return };
+        if segment.seq.after(self.receiver.told) {
+            return;
+        }
+        let is_newer = timestamps.value.wrapping_sub(self.receiver.recent_timestamp) as i32 >= 0;
+        let is_stale = work.now.since(self.receiver.recent_at) >= super::input::TIMESTAMP_STALE;
+        if is_newer || is_stale {
+            (self.receiver.recent_timestamp, self.receiver.recent_at) = (timestamps.value, work.now);
+        }
+    }
+
+    /// Measures the round-trip time, by when segments were sent, or by the timestamps that come back when they were sent
+    /// more than once (Karn's algorithm; RFC 7323, section 4).
+    fn measure(&mut self, work: &Work<'_>, segment: &Segment, news: &News) -> Option<Duration> {
+        let echoed = || {
+            let echo = segment.timestamps.filter(|_| self.agreed.timestamps && news.has_advanced)?.echo;
+            let age = self.echo_age(work, echo);
+            (echo != 0 && age < ECHO_AGE_MAX_MILLIS).then(|| Duration::from_millis(age.max(1).into()))
+        };
+        let rtt = news.rtt(work.now).or_else(echoed)?;
+        let latest = news.last_sent.or(news.sacked_sent).map_or(rtt, |sent| work.now.since(sent));
+        self.rtt.sample_least(work.now, latest, work.sysctls);
+        self.rtt.sample(rtt, self.sender.una, self.sender.next, work.sysctls);
+        self.trouble.backoff = 0;
+        Some(latest)
+    }
+
+    /// Lets the congestion window grow, or shrink as far as a reduction asks for.
+    fn adjust_window(&mut self, work: &Work<'_>, news: &News, lost: u32, rtt: Option<Duration>) {
+        let acknowledged = Acknowledged {
+            segments: news.delivered,
+            rtt,
+            smoothed: self.rtt.smoothed().unwrap_or_default(),
+            una: self.sender.una,
+            next: self.sender.next,
+            is_window_limited: self.is_window_limited(),
+            pacing_rate: self.pacing_rate(work),
+        };
+        if rtt.is_some() {
+            self.congestion.measure(work.now, &mut self.window, &acknowledged);
+        }
+        if matches!(self.trouble.now, Trouble::Reduced | Trouble::Recovery) {
+            self.reduce_window(news.delivered, lost, news.has_advanced);
+            return;
+        }
+        let may_grow = if self.trouble.reordering > work.sysctls.tcp_reordering {
+            news.has_acked || news.has_sacked
+        } else {
+            news.has_data_acked
+        };
+        if may_grow && news.delivered > 0 {
+            self.congestion.acknowledge(work.now, &mut self.window, &acknowledged);
+        }
+    }
+
+    /// Whether this end's FIN is acknowledged.
+    pub(super) fn is_fin_acknowledged(&self) -> bool {
+        self.sender.fin_queued && self.sender.una == self.sender.end && self.state != State::SynReceived
+    }
+}
+
+/// An older echo is a mistake of the other end's.
+const ECHO_AGE_MAX_MILLIS: u32 = 1 << 30;

@@ -1,0 +1,196 @@
+//! When what has come is acknowledged: at once, or with what is sent soon (RFC 1122, section 4.2.3.2; RFC 5681, section 4.2).
+//!
+//! Linux acknowledges at once while a sender starts and cannot know better (quick acknowledgements), and lets
+//! acknowledgements wait for answers once a connection is seen to be one of questions and answers (v6.18:
+//! `net/ipv4/tcp_input.c`, `tcp_event_data_recv()`, `__tcp_ack_snd_check()`; `net/ipv4/tcp_output.c`,
+//! `tcp_send_delayed_ack()`; `net/ipv4/tcp_timer.c`, `tcp_delack_timer_handler()`).
+
+use core::time::Duration;
+
+use super::{connection::Connection, work::Work};
+use crate::time::Instant;
+
+/// How acknowledgements of a connection are given.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Delayed {
+    /// Something has come that is not acknowledged.
+    pub(super) is_due: bool,
+    /// It is to be acknowledged at once.
+    pub(super) is_urgent: bool,
+    /// Segments that are acknowledged at once, still.
+    pub(super) quick: u32,
+    /// Answers that were sent soon after a question.
+    pub(super) answers: u8,
+    /// How long an acknowledgement waits; zero before the first data.
+    pub(super) wait: Duration,
+    /// When data came last.
+    pub(super) came_at: Instant,
+    /// A segment smaller than others has come, or two.
+    pub(super) small: u8,
+    /// The user wants no delay (`TCP_QUICKACK`).
+    pub(super) never: bool,
+}
+
+impl Delayed {
+    /// Whether the next segment is acknowledged at once, for there may be no other.
+    const fn is_quick(&self, is_of_answers: bool) -> bool {
+        self.never || (self.quick > 0 && !is_of_answers)
+    }
+}
+
+impl Connection {
+    /// Whether acknowledgements wait for answers.
+    pub(super) fn is_of_answers(&self, work: &Work<'_>) -> bool {
+        u32::from(self.receiver.acks.answers) >= work.sysctls.tcp_pingpong_thresh
+    }
+
+    /// Acknowledges the next segments at once: a quarter of the window of them at most.
+    pub(super) fn acknowledge_quickly(&mut self, most: u32) {
+        let quick = self.receiver.window / (2 * self.receiver.mss_seen.max(1));
+        let quick = if quick == 0 { 2 } else { quick }.min(most);
+        self.receiver.acks.quick = self.receiver.acks.quick.max(quick);
+    }
+
+    /// From now on acknowledgements are quick, whatever was before.
+    pub(super) fn enter_quick_acks(&mut self, most: u32) {
+        self.acknowledge_quickly(most);
+        (self.receiver.acks.answers, self.receiver.acks.wait) = (0, WAIT_MIN);
+    }
+
+    /// Data have come in order.
+    pub(super) fn note_data(&mut self, work: &Work<'_>, len: u32) {
+        let timeout = self.timeout(work);
+        self.measure_mss(len);
+        let acks = &mut self.receiver.acks;
+        acks.is_due = true;
+        let since = work.now.since(acks.came_at);
+        acks.came_at = work.now;
+        self.receiver.last_at = work.now;
+        let acks = &mut self.receiver.acks;
+        if acks.wait.is_zero() {
+            acks.wait = WAIT_MIN;
+            self.acknowledge_quickly(QUICK_MAX);
+        } else if since <= WAIT_MIN / 2 {
+            acks.wait = acks.wait / 2 + WAIT_MIN / 2;
+        } else if since < acks.wait {
+            acks.wait = (acks.wait / 2 + since).min(timeout);
+        } else if since > timeout {
+            // The sender is likely to begin slowly.
+            self.acknowledge_quickly(QUICK_MAX);
+        }
+    }
+
+    /// Learns from the size of a segment what sizes the other end sends.
+    fn measure_mss(&mut self, len: u32) {
+        if len >= self.receiver.mss_seen {
+            self.receiver.mss_seen = len.min(self.receiver.mss_told).max(MSS_SEEN_MIN);
+            self.receiver.acks.small = 0;
+        } else {
+            self.receiver.acks.small = (self.receiver.acks.small + 1).min(2);
+        }
+    }
+
+    /// Acknowledges what has come, now or after a while.
+    pub(super) fn acknowledge_data(&mut self, work: &mut Work<'_>) {
+        if !self.receiver.acks.is_due {
+            return;
+        }
+        let unacknowledged = self.receiver.next - self.receiver.told;
+        let is_more_than_one =
+            unacknowledged > self.receiver.mss_seen && self.window_to_tell(work) >= self.receiver.window;
+        let acks = &self.receiver.acks;
+        let is_gap_open = !self.receiver.out_of_order.is_empty();
+        if is_more_than_one || acks.is_quick(self.is_of_answers(work)) || acks.is_urgent || is_gap_open {
+            self.send_ack(work);
+        } else {
+            self.delay_ack(work);
+        }
+    }
+
+    fn delay_ack(&mut self, work: &mut Work<'_>) {
+        let mut wait = self.receiver.acks.wait;
+        if wait > WAIT_MIN {
+            let is_patient = self.is_of_answers(work) || self.receiver.acks.small > 0;
+            let mut most = if is_patient { WAIT_MAX } else { Duration::from_millis(500) };
+            if let Some(rtt) = self.rtt.smoothed() {
+                most = most.min(rtt.max(WAIT_MIN));
+            }
+            wait = wait.min(most);
+        }
+        let wait = wait.min(WAIT_MAX);
+        let at = work.now + wait;
+        match self.deadlines.ack {
+            // It is nearly time anyway.
+            Some(waits_until) if at >= waits_until && waits_until <= work.now + wait / 4 => self.send_ack(work),
+            Some(waits_until) => self.deadlines.ack = Some(waits_until.min(at)),
+            None => self.deadlines.ack = Some(at),
+        }
+    }
+
+    /// An acknowledgement has waited long enough.
+    pub(super) fn acknowledge_late(&mut self, work: &mut Work<'_>) {
+        self.deadlines.ack = None;
+        if !self.receiver.acks.is_due {
+            return;
+        }
+        if self.is_of_answers(work) {
+            // The answer has not come: it is no such connection.
+            (self.receiver.acks.answers, self.receiver.acks.wait) = (0, WAIT_MIN);
+        } else {
+            self.receiver.acks.wait = (self.receiver.acks.wait * 2).min(self.timeout(work));
+        }
+        self.send_ack(work);
+    }
+
+    /// A segment is sent that acknowledges all that has come.
+    pub(super) fn note_acknowledged(&mut self) {
+        let acks = &mut self.receiver.acks;
+        if acks.quick > 0 {
+            acks.quick -= 1;
+            if acks.quick == 0 {
+                acks.wait = WAIT_MIN;
+            }
+        }
+        (acks.is_due, acks.is_urgent, acks.small) = (false, false, 0);
+        self.deadlines.ack = None;
+    }
+
+    /// Data are sent: perhaps as an answer.
+    pub(super) fn note_data_sent(&mut self, now: Instant) {
+        let acks = &mut self.receiver.acks;
+        if now.since(acks.came_at) < acks.wait {
+            acks.answers = acks.answers.saturating_add(1);
+        }
+    }
+
+    /// The user has read: the window may have opened so far that the other end should know, or an acknowledgement has waited
+    /// for it (Linux v6.18: `net/ipv4/tcp.c`, `__tcp_cleanup_rbuf()`).
+    pub(super) fn acknowledge_read(&mut self, work: &mut Work<'_>, copied: usize) {
+        let acks = &self.receiver.acks;
+        if acks.is_due {
+            let is_more_than_one = self.receiver.next - self.receiver.told > self.receiver.mss_seen;
+            let is_small = acks.small == 2 || (acks.small == 1 && !self.is_of_answers(work));
+            if is_more_than_one || (copied > 0 && is_small && self.receiver.queue.is_empty()) {
+                return self.send_ack(work);
+            }
+        }
+        if copied == 0 || self.is_receive_shut || !self.state.can_receive() {
+            return;
+        }
+        let told = self.window_left();
+        if 2 * u64::from(told) <= u64::from(self.receiver.window_clamp) {
+            let window = self.window_to_tell(work);
+            if window > 0 && u64::from(window) >= 2 * u64::from(told) {
+                self.send_ack(work);
+            }
+        }
+    }
+}
+
+/// Acknowledgements that are given at once at a connection's beginning, at most.
+pub(super) const QUICK_MAX: u32 = 16;
+/// The least and the greatest time that an acknowledgement waits (Linux: `TCP_ATO_MIN`, `TCP_DELACK_MAX`).
+pub(super) const WAIT_MIN: Duration = Duration::from_millis(40);
+const WAIT_MAX: Duration = Duration::from_millis(200);
+/// Segments smaller than this say nothing about the MSS (Linux: `TCP_MIN_MSS`).
+const MSS_SEEN_MIN: u32 = 88;

@@ -1,0 +1,194 @@
+//! Segments as packets: headers, options, and references to what is sent.
+
+use core::net::IpAddr;
+
+use zerocopy::IntoBytes;
+
+use super::{connection::Connection, states::State, work::Work};
+use crate::{
+    ip::icmp_error::{Ends as Addresses, Making, head},
+    offload::checksum,
+    packet::{Draft, Gso, GsoKind, Head, Owner, Packet},
+    socket::SendQueue,
+    wire::{Ipv4Header, OptionsOut, Protocol, SackBlocks, SeqNum, TcpFlags, TcpHeader, Timestamps},
+};
+
+/// A segment that is about to be sent.
+struct Out {
+    seq: SeqNum,
+    flags: TcpFlags,
+    window: u16,
+    options: OptionsOut,
+    /// Which bytes of the send queue, from its first one on.
+    payload: (usize, u32),
+    /// How much of it goes into each segment.
+    mss: u32,
+    /// May be marked by the network (RFC 3168).
+    is_ecn_capable: bool,
+}
+
+impl Connection {
+    /// The clock that timestamps tell: milliseconds, from somewhere.
+    pub(super) fn clock(&self, work: &Work<'_>) -> u32 {
+        ((work.now.as_nanos() / 1_000_000) as u32).wrapping_add(self.agreed.timestamp_offset)
+    }
+
+    /// Milliseconds since a timestamp that was sent and has come back.
+    pub(super) fn echo_age(&self, work: &Work<'_>, echo: u32) -> u32 {
+        self.clock(work).wrapping_sub(echo)
+    }
+
+    fn usual_options(&mut self, work: &Work<'_>) -> OptionsOut {
+        let timestamps = self
+            .agreed
+            .timestamps
+            .then(|| Timestamps { value: self.clock(work), echo: self.receiver.recent_timestamp });
+        let sack = if self.agreed.sack { self.receiver.received.take() } else { SackBlocks::default() };
+        OptionsOut { timestamps, sack, ..OptionsOut::default() }
+    }
+
+    /// Sends bytes of the send queue from `seq` on, in one packet, and whatever `flags` say. A packet of more than one
+    /// segment is a super-packet.
+    pub(super) fn emit_data(&mut self, work: &mut Work<'_>, seq: SeqNum, len: u32, flags: TcpFlags) {
+        let mss = self.payload_now();
+        let options = self.usual_options(work);
+        let window = self.tell_window(work);
+        let is_new = seq + len + u32::from(flags.contains(TcpFlags::FIN)) == self.sender.next;
+        let mut flags = flags.union(TcpFlags::ACK);
+        if len > 0 && is_new && core::mem::take(&mut self.trouble.reduces_marked) {
+            flags = flags.union(TcpFlags::CWR);
+        }
+        let is_ecn_capable = self.agreed.ecn && len > 0 && is_new;
+        let from = (seq - self.sender.una) as usize;
+        self.note_acknowledged();
+        self.counters.data_segments_sent += len.div_ceil(mss).max(1);
+        self.counters.bytes_sent += u64::from(len);
+        self.emit(work, Out { seq, flags, window, options, payload: (from, len), mss, is_ecn_capable });
+    }
+
+    /// Acknowledges what has come.
+    pub(super) fn send_ack(&mut self, work: &mut Work<'_>) {
+        if matches!(self.state, State::Closed | State::Listen | State::SynSent) {
+            return;
+        }
+        let seq = self.acceptable_seq();
+        self.send_bare(work, seq, TcpFlags::ACK);
+        self.note_acknowledged();
+    }
+
+    /// A sequence number that the other end takes, even if its window has shrunk (Linux v6.18: `tcp_acceptable_seq()`).
+    fn acceptable_seq(&self) -> SeqNum {
+        let (next, end) = (self.sender.next, self.window_end());
+        let scaled_away = end.before(next) && self.agreed.scaling && next - end < 1 << self.agreed.receive_scale;
+        if !end.before(next) || scaled_away { next } else { end }
+    }
+
+    /// Sends a segment without data: an acknowledgement, a probe.
+    pub(super) fn send_bare(&mut self, work: &mut Work<'_>, seq: SeqNum, flags: TcpFlags) {
+        let options = self.usual_options(work);
+        let window = self.tell_window(work);
+        self.emit(work, Out { seq, flags, window, options, payload: (0, 0), mss: 1, is_ecn_capable: false });
+    }
+
+    /// Resets the connection: the other end is told that nothing more is known of it (RFC 9293, section 3.10.5).
+    pub(super) fn send_reset(&mut self, work: &mut Work<'_>) {
+        let options = OptionsOut { sack: SackBlocks::default(), ..self.usual_options(work) };
+        let seq = self.acceptable_seq();
+        let flags = TcpFlags::RST.union(TcpFlags::ACK);
+        self.emit(work, Out { seq, flags, window: 0, options, payload: (0, 0), mss: 1, is_ecn_capable: false });
+    }
+
+    /// Sends the SYN, alone or as the answer to one.
+    pub(super) fn emit_syn(&mut self, work: &mut Work<'_>) {
+        let is_answer = self.state == State::SynReceived;
+        let value = self.clock(work);
+        let offers = |agreed: bool, tunable: u32| if is_answer { agreed } else { tunable != 0 };
+        let options = OptionsOut {
+            mss_bytes: Some(self.receiver.mss_told as u16),
+            window_scale: offers(self.agreed.scaling, work.sysctls.tcp_window_scaling)
+                .then_some(self.agreed.receive_scale),
+            sack_permitted: offers(self.agreed.sack, work.sysctls.tcp_sack),
+            timestamps: offers(self.agreed.timestamps, work.sysctls.tcp_timestamps)
+                .then_some(Timestamps { value, echo: self.receiver.recent_timestamp }),
+            sack: SackBlocks::default(),
+        };
+        let flags = if is_answer { TcpFlags::SYN.union(TcpFlags::ACK) } else { TcpFlags::SYN };
+        let window = self.receiver.window.min(u16::MAX.into()) as u16;
+        self.receiver.told = self.receiver.next;
+        let seq = self.sender.initial;
+        self.emit(work, Out { seq, flags, window, options, payload: (0, 0), mss: 1, is_ecn_capable: false });
+    }
+
+    fn emit(&mut self, work: &mut Work<'_>, out: Out) {
+        let mut flags = out.flags;
+        if self.receiver.echoes_mark && !flags.intersects(TcpFlags::SYN.union(TcpFlags::RST)) {
+            flags = flags.union(TcpFlags::ECE);
+        }
+        let (from, len) = out.payload;
+        let segments = len.div_ceil(out.mss).max(1);
+        let mut bytes = [0; TcpHeader::LEN + OptionsOut::BYTES_MAX];
+        let mut options = [0; OptionsOut::BYTES_MAX];
+        let options_len = out.options.emit(&mut options);
+        let ack = if flags.contains(TcpFlags::ACK) { self.receiver.next.0 } else { 0 };
+        let header = TcpHeader {
+            source_port: self.ends.local.port().into(),
+            destination_port: self.ends.remote.port().into(),
+            seq: out.seq.0.into(),
+            ack: ack.into(),
+            data_offset: (((TcpHeader::LEN + options_len) / 4) as u8) << 4,
+            flags,
+            window: out.window.into(),
+            checksum: [0; 2],
+            urgent: 0.into(),
+        };
+        bytes[..TcpHeader::LEN].copy_from_slice(header.as_bytes());
+        bytes[TcpHeader::LEN..TcpHeader::LEN + options_len].copy_from_slice(&options[..options_len]);
+        let draft = Draft {
+            ip: self.head(work, segments, out.is_ecn_capable),
+            transport: &bytes[..TcpHeader::LEN + options_len],
+        };
+        let queue: &SendQueue = &self.sender.queue;
+        let mut packet = Packet::compose_around(work.pool, &draft, queue.parts(from, len as usize), len as usize);
+        checksum::leave_to_device(&mut packet);
+        if segments > 1 {
+            let kind = match self.ends.remote.ip() {
+                IpAddr::V4(_) if flags.contains(TcpFlags::CWR) => GsoKind::Tcp4Ecn,
+                IpAddr::V4(_) => GsoKind::Tcp4,
+                IpAddr::V6(_) if flags.contains(TcpFlags::CWR) => GsoKind::Tcp6Ecn,
+                IpAddr::V6(_) => GsoKind::Tcp6,
+            };
+            let size = out.mss as u16;
+            packet.meta_mut().gso = Some(Gso { kind, size, segments: segments as u16, fixed_id: false });
+        }
+        let meta = packet.meta_mut();
+        (meta.owner, meta.mark, meta.bound) = (Some(Owner::ROOT), self.settings.mark, self.way.bound);
+        self.counters.segments_sent += segments;
+        work.outbox.push(packet);
+    }
+
+    fn head(&mut self, work: &Work<'_>, segments: u32, is_ecn_capable: bool) -> Head {
+        let hops = self.settings.hops.unwrap_or(match self.ends.remote.ip() {
+            IpAddr::V4(_) => work.sysctls.ip_default_ttl as u8,
+            IpAddr::V6(_) => work.sysctls.ipv6_hop_limit as u8,
+        });
+        let id = self.sender.ip_id;
+        self.sender.ip_id = id.wrapping_add(segments as u16);
+        let making = Making { hops, id, flow_label: self.way.flow_label };
+        let addresses = Addresses { source: self.ends.local.ip(), destination: self.ends.remote.ip() };
+        let tos = self.settings.tos & !CONGESTION_BITS | if is_ecn_capable { CAPABLE } else { 0 };
+        let mut head = head(addresses, Protocol::TCP, making);
+        match &mut head {
+            // RFC 1191: whoever finds it too large says so.
+            Head::V4(ip) => {
+                ip.flags_fragment = Ipv4Header::DONT_FRAGMENT.into();
+                ip.tos = tos;
+            }
+            Head::V6(ip) => ip.set_class_label(tos, making.flow_label),
+        }
+        head
+    }
+}
+
+const CONGESTION_BITS: u8 = 3;
+/// ECT(0), RFC 3168, section 5.
+const CAPABLE: u8 = 2;

@@ -1,0 +1,151 @@
+//! What can be asked of a connection: `TCP_INFO` (Linux v6.18: `include/uapi/linux/tcp.h`, `struct tcp_info`;
+//! `net/ipv4/tcp.c`, `tcp_get_info()`).
+
+use core::time::Duration;
+
+use super::{congestion::Window, connection::Connection, states::State, work::Work};
+use crate::time::Instant;
+
+/// What a connection counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counters {
+    pub(super) segments_sent: u32,
+    pub(super) segments_received: u32,
+    pub(super) data_segments_sent: u32,
+    pub(super) data_segments_received: u32,
+    pub(super) bytes_sent: u64,
+    pub(super) bytes_resent: u64,
+    pub(super) bytes_acked: u64,
+    pub(super) bytes_received: u64,
+    pub(super) delivered: u32,
+    pub(super) lost: u32,
+    pub(super) resent: u32,
+    pub(super) reorderings: u32,
+    pub(super) dsacks_received: u32,
+    pub(super) duplicates_received: u32,
+    pub(super) out_of_order: u32,
+    pub(super) timeouts: u32,
+    pub(super) recoveries: u32,
+    pub(super) undone: u32,
+    pub(super) loss_probes: u32,
+    pub(super) challenges: u32,
+    pub(super) paws_rejected: u32,
+    pub(super) zero_windows_sent: u32,
+    pub(super) probes_out: u32,
+}
+
+/// `TCP_INFO`, under the names of its fields without `tcpi_`. Times are durations; what is 32 bits there is so here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of struct tcp_info, whose names are their documentation")]
+pub struct TcpInfo {
+    pub state: State,
+    pub ca_state: u8,
+    pub retransmits: u8,
+    pub probes: u8,
+    pub backoff: u8,
+    /// 1 timestamps, 2 SACK, 4 window scaling, 8 ECN (`TCPI_OPT_*`).
+    pub options: u8,
+    pub snd_wscale: u8,
+    pub rcv_wscale: u8,
+    pub delivery_rate_app_limited: bool,
+    pub rto: Duration,
+    pub ato: Duration,
+    pub snd_mss: u32,
+    pub rcv_mss: u32,
+    pub unacked: u32,
+    pub sacked: u32,
+    pub lost: u32,
+    pub retrans: u32,
+    pub last_data_sent: Duration,
+    pub last_data_recv: Duration,
+    pub last_ack_recv: Duration,
+    pub pmtu: u32,
+    pub rcv_ssthresh: u32,
+    pub rtt: Duration,
+    pub rttvar: Duration,
+    pub snd_ssthresh: u32,
+    pub snd_cwnd: u32,
+    pub advmss: u32,
+    pub reordering: u32,
+    pub rcv_rtt: Duration,
+    pub rcv_space: u32,
+    pub total_retrans: u32,
+    pub pacing_rate: u64,
+    pub bytes_acked: u64,
+    pub bytes_received: u64,
+    pub segs_out: u32,
+    pub segs_in: u32,
+    pub notsent_bytes: u32,
+    /// All ones while nothing was measured.
+    pub min_rtt: Duration,
+    pub data_segs_in: u32,
+    pub data_segs_out: u32,
+    pub delivered: u32,
+    pub bytes_sent: u64,
+    pub bytes_retrans: u64,
+    pub dsack_dups: u32,
+    pub reord_seen: u32,
+    pub rcv_ooopack: u32,
+    pub snd_wnd: u32,
+    pub rcv_wnd: u32,
+    pub total_rto: u16,
+}
+
+impl Connection {
+    /// What is known of it.
+    pub(crate) fn info(&self, now: Instant, work: &Work<'_>) -> TcpInfo {
+        let (agreed, tally, counters) = (&self.agreed, &self.sender.in_flight, &self.counters);
+        let flag = |on: bool, bit: u8| if on { bit } else { 0 };
+        TcpInfo {
+            state: self.state,
+            ca_state: self.trouble.now as u8,
+            retransmits: self.trouble.attempts.min(255) as u8,
+            probes: self.trouble.probes.min(255) as u8,
+            backoff: self.trouble.backoff.min(255) as u8,
+            options: flag(agreed.timestamps, 1) | flag(agreed.sack, 2) | flag(agreed.scaling, 4) | flag(agreed.ecn, 8),
+            snd_wscale: agreed.send_scale,
+            rcv_wscale: agreed.receive_scale,
+            delivery_rate_app_limited: self.sender.flight.back().is_some_and(|sent| sent.is_app_limited),
+            rto: self.timeout(work),
+            ato: self.receiver.acks.wait,
+            snd_mss: self.sender.mss_bytes,
+            rcv_mss: self.receiver.mss_seen,
+            unacked: tally.out,
+            sacked: tally.sacked,
+            lost: tally.lost,
+            retrans: tally.resent,
+            last_data_sent: now.since(self.sender.last_at),
+            last_data_recv: now.since(self.receiver.last_at),
+            last_ack_recv: now.since(self.receiver.acked_at),
+            pmtu: self.way.mtu_bytes,
+            rcv_ssthresh: self.receiver.window_soft_max,
+            rtt: self.rtt.smoothed().unwrap_or_default(),
+            rttvar: self.rtt.deviation(),
+            snd_ssthresh: self.window.threshold.min(Window::NO_THRESHOLD),
+            snd_cwnd: self.window.segments,
+            advmss: self.receiver.mss_told.saturating_sub(agreed.options_bytes()),
+            reordering: self.trouble.reordering,
+            rcv_rtt: self.receiver_rtt(),
+            rcv_space: self.receiver_space(),
+            total_retrans: counters.resent,
+            pacing_rate: self.pacing_rate(work),
+            bytes_acked: counters.bytes_acked,
+            bytes_received: counters.bytes_received,
+            segs_out: counters.segments_sent,
+            segs_in: counters.segments_received,
+            notsent_bytes: if self.state == State::Closed { 0 } else { self.unsent() },
+            min_rtt: self.rtt.least().unwrap_or(Duration::from_micros(u32::MAX.into())),
+            data_segs_in: counters.data_segments_received,
+            data_segs_out: counters.data_segments_sent,
+            delivered: counters.delivered,
+            bytes_sent: counters.bytes_sent,
+            bytes_retrans: counters.bytes_resent,
+            dsack_dups: counters.dsacks_received,
+            reord_seen: counters.reorderings,
+            rcv_ooopack: counters.out_of_order,
+            snd_wnd: self.sender.window,
+            rcv_wnd: self.receiver.window,
+            total_rto: self.trouble.timeouts,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Listening: requests for connections, until their handshakes are done (RFC 9293, section 3.10.7.2; Linux v6.18:
+//! `net/ipv4/tcp_input.c`, `tcp_conn_request()`; `net/ipv4/tcp_minisocks.c`, `tcp_check_req()`).
+
+use alloc::collections::VecDeque;
+use core::{net::SocketAddr, time::Duration};
+
+use super::{
+    connection::{Connection, Settings, Way},
+    open::{MSS_DEFAULT, mss_of_way, timestamp_offset},
+    segment::{Agreed, Ends, Segment},
+    window::InitialWindow,
+    work::Work,
+};
+use crate::{socket::Readiness, time::Instant, wire::SeqNum};
+
+/// A socket that takes connections.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) local: SocketAddr,
+    /// Connections that may wait to be accepted.
+    pub(crate) backlog: u32,
+    /// Those that do, by their numbers.
+    pub(crate) accepted: VecDeque<u32>,
+    /// Requests whose handshakes are not done.
+    pub(crate) requests: u32,
+    pub(crate) settings: Settings,
+    pub(crate) woken: Readiness,
+}
+
+impl Listener {
+    pub(crate) fn is_full(&self) -> bool {
+        self.accepted.len() > self.backlog as usize
+    }
+
+    /// Whether one more request may wait (Linux: `inet_csk_reqsk_queue_is_full()`).
+    pub(crate) const fn takes_request(&self) -> bool {
+        self.requests <= self.backlog
+    }
+}
+
+/// A request for a connection, whose SYN has been answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// The number of the socket that it is for.
+    pub(crate) listener: u32,
+    pub(crate) ends: Ends,
+    pub(super) initial: SeqNum,
+    pub(super) their_initial: SeqNum,
+    pub(super) agreed: Agreed,
+    pub(super) window: u32,
+    pub(super) window_clamp: u32,
+    pub(super) mss_told: u32,
+    pub(super) mss_clamp: u32,
+    pub(super) recent_timestamp: u32,
+    pub(super) came_at: Instant,
+    pub(super) sent_at: Instant,
+    pub(super) resent: u32,
+    pub(super) way: Way,
+    /// When the answer is sent again, or the request given up.
+    pub(crate) deadline: Instant,
+}
+
+/// What a segment means to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The handshake is done.
+    Done,
+    /// The SYN has come again: its answer is sent again.
+    Again,
+    /// The other end wants no connection.
+    Reset,
+    /// It does not acknowledge the answer: the path answers it with a reset.
+    Wrong,
+    /// It says nothing.
+    Nothing,
+    /// It cannot be right, and is answered with where the request stands.
+    Outside,
+}
+
+impl Request {
+    /// A request from a SYN.
+    pub(crate) fn new(
+        work: &Work<'_>,
+        listener: u32,
+        ends: Ends,
+        segment: &Segment,
+        settings: &Settings,
+        way: Way,
+        initial: Option<SeqNum>,
+    ) -> Self {
+        let sysctls = work.sysctls;
+        let of_way = mss_of_way(way.mtu_bytes, ends.remote.is_ipv4());
+        let mss_told = settings.mss_max.map_or(of_way, |most| of_way.min(u32::from(most)));
+        let (buffer, is_fixed) = settings.receive_buffer;
+        let window = InitialWindow::of(buffer, mss_told, settings.window_clamp, is_fixed, sysctls);
+        let offers = segment.offers;
+        let scaling = sysctls.tcp_window_scaling != 0 && offers.window_scale.is_some();
+        let agreed = Agreed {
+            timestamps: sysctls.tcp_timestamps != 0 && segment.timestamps.is_some(),
+            sack: sysctls.tcp_sack != 0 && offers.sack,
+            scaling,
+            send_scale: offers.window_scale.filter(|_| scaling).unwrap_or(0),
+            receive_scale: if scaling { window.scale } else { 0 },
+            ecn: false,
+            timestamp_offset: timestamp_offset(work, &ends),
+        };
+        let named = u32::from(offers.mss_bytes.unwrap_or(MSS_DEFAULT as u16));
+        Self {
+            listener,
+            ends,
+            initial: initial.unwrap_or_else(|| work.secrets.initial(work.now, &ends)),
+            their_initial: segment.seq,
+            agreed,
+            window: window.window,
+            window_clamp: if scaling { window.clamp } else { window.clamp.min(u16::MAX.into()) },
+            mss_told,
+            mss_clamp: named.max(sysctls.tcp_min_snd_mss),
+            recent_timestamp: segment.timestamps.map_or(0, |timestamps| timestamps.value),
+            came_at: work.now,
+            sent_at: work.now,
+            resent: 0,
+            way,
+            deadline: work.now + super::rtt::INITIAL_TIMEOUT,
+        }
+    }
+
+    /// Answers the SYN.
+    pub(crate) fn answer(&self, work: &mut Work<'_>, settings: Settings) {
+        // Its identification is zero: it must not be fragmented, and nobody need count such answers.
+        Connection::accepted(work, self, settings, 0).emit_syn(work);
+    }
+
+    /// Whether its answer has that sequence number.
+    pub(crate) fn is_from(&self, seq: SeqNum) -> bool {
+        seq == self.initial
+    }
+
+    /// What a segment means to it.
+    pub(crate) fn judge(&self, segment: &Segment) -> Answer {
+        use crate::wire::TcpFlags;
+        let expected = self.their_initial + 1;
+        let is_syn = segment.has(TcpFlags::SYN) && !segment.flags.intersects(TcpFlags::RST.union(TcpFlags::ACK));
+        if segment.seq == self.their_initial && is_syn {
+            return Answer::Again;
+        }
+        if segment.has(TcpFlags::ACK) && segment.ack != self.initial + 1 {
+            return if segment.has(TcpFlags::RST) { Answer::Nothing } else { Answer::Wrong };
+        }
+        if let Some(timestamps) = segment.timestamps.filter(|_| self.agreed.timestamps)
+            && (timestamps.value.wrapping_sub(self.recent_timestamp) as i32) < 0
+            && !segment.has(TcpFlags::RST)
+        {
+            return Answer::Outside;
+        }
+        let is_beyond = segment.seq.after(expected + self.window) || segment.end().before(expected);
+        if is_beyond {
+            return if segment.has(TcpFlags::RST) { Answer::Nothing } else { Answer::Outside };
+        }
+        if segment.flags.intersects(TcpFlags::RST.union(TcpFlags::SYN)) {
+            return if segment.has(TcpFlags::RST) && segment.seq != expected { Answer::Outside } else { Answer::Reset };
+        }
+        if segment.has(TcpFlags::ACK) { Answer::Done } else { Answer::Nothing }
+    }
+
+    /// Answers a segment that cannot be right with where the request stands.
+    pub(crate) fn acknowledge(&self, work: &mut Work<'_>, settings: Settings) {
+        let mut connection = Connection::accepted(work, self, settings, 0);
+        connection.send_ack(work);
+    }
+
+    /// Sends the answer again when its time has come. False when the request is to be given up.
+    pub(crate) fn handle_deadline(&mut self, work: &mut Work<'_>, settings: Settings) -> bool {
+        let retries = settings.syn_retries.unwrap_or(work.sysctls.tcp_synack_retries);
+        if self.resent >= retries {
+            return false;
+        }
+        self.resend(work, settings);
+        let doubled = Duration::from_secs(1 << self.resent.min(16));
+        self.deadline = work.now + super::rtt::bounded(doubled, work.sysctls);
+        true
+    }
+
+    /// Sends the answer again.
+    pub(crate) fn resend(&mut self, work: &mut Work<'_>, settings: Settings) {
+        self.resent += 1;
+        self.sent_at = work.now;
+        self.answer(work, settings);
+    }
+}

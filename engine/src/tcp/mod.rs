@@ -1,0 +1,61 @@
+//! The TCP endpoint (RFC 9293 and its family), as Linux 6.18 has it.
+//!
+//! ```text
+//!   segment ─► validate ─► take_ack ─► take_step ─► take_data ─► push ─► acknowledge_data
+//!               input        ack        states       input      output      delayed
+//!                             │ scoreboard · rack · recovery · congestion
+//!   deadline ─► timers ───────┘
+//!   user ─────► open, socket/ ─► output ─► emit ─► the outbox
+//! ```
+//!
+//! A connection knows nothing of the engine: it is lent what it needs ([`Work`](work::Work)) and puts packets into an outbox,
+//! which the path sends as it sends all of this host's packets: through OUTPUT and POSTROUTING, tracked and translated. What
+//! is waited for is a field of [`Deadlines`](timers::Deadlines); the sockets' table arms one timer for the earliest.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`states`] | the state machine, pure |
+//! | `connection`, `work`, `segment`, `secrets` | what a connection is, is lent, is sent; what nobody may guess |
+//! | `open`, `listen`, `time_wait` | how connections begin, wait for each other, and what is left of them |
+//! | `input`, `reassembly`, `sack`, `delayed`, `window` | what comes: order, repetitions, acknowledgements, the window that is told |
+//! | `ack`, `scoreboard`, `rack`, `recovery`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
+//! | `output`, `emit`, `timers` | what is sent, and when |
+//! | `user` | what its user does with a connection |
+//! | [`congestion`] | how much may be in the network: Reno, CUBIC |
+//! | [`info`] | what can be asked |
+//!
+//! Records of what is in flight are super-packets, not segments: as many segments as went out in one packet share one,
+//! until SACK tells them apart. So the cost of an acknowledgement is per super-packet.
+//!
+//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open, SYN cookies (a full
+//! listener drops SYNs), ECN negotiation (`net.ipv4.tcp_ecn`), MTU probing, pacing, memory pressure over all connections
+//! (`net.ipv4.tcp_mem`), BBR.
+
+mod ack;
+pub mod congestion;
+pub(crate) mod connection;
+mod delayed;
+mod emit;
+pub mod info;
+mod input;
+pub(crate) mod listen;
+mod open;
+mod output;
+mod rack;
+mod reassembly;
+mod recovery;
+pub mod rtt;
+mod sack;
+mod scoreboard;
+pub(crate) mod secrets;
+pub(crate) mod segment;
+pub mod states;
+pub(crate) mod time_wait;
+mod timers;
+mod user;
+mod window;
+pub(crate) mod work;
+
+pub use info::TcpInfo;
+pub use segment::Ends;
+pub use states::State;

@@ -1,0 +1,386 @@
+//! How connections begin: by this end's SYN, by another's, or by two that cross (RFC 9293, section 3.5).
+
+use core::time::Duration;
+
+use super::{
+    connection::{Connection, Sent, Settings, Way},
+    listen::Request,
+    segment::{Ends, Segment},
+    states::{State, Step},
+    timers::Pending,
+    window::{InitialWindow, initial_part},
+    work::Work,
+};
+use crate::{
+    ending::{DropReason, Dropped},
+    packet::Packet,
+    socket::{Readiness, SocketError},
+    wire::{Ipv4Header, Ipv6Header, SeqNum, TcpFlags, TcpHeader},
+};
+
+impl Connection {
+    /// A connection whose SYN goes out now.
+    pub(crate) fn connect(
+        work: &mut Work<'_>,
+        ends: Ends,
+        settings: Settings,
+        way: Way,
+        ip_id: u16,
+        initial: Option<SeqNum>,
+    ) -> Self {
+        let mut connection = Self::new(work.now, ends, State::SynSent, settings, way);
+        connection.sender.initial = initial.unwrap_or_else(|| work.secrets.initial(work.now, &ends));
+        connection.sender.ip_id = ip_id;
+        connection.agreed.timestamp_offset = timestamp_offset(work, &ends);
+        connection.prepare(work);
+        connection.send_syn(work);
+        connection
+    }
+
+    /// What both sides of a handshake set up.
+    pub(super) fn prepare(&mut self, work: &Work<'_>) {
+        let sender = &mut self.sender;
+        let start = sender.initial;
+        (sender.una, sender.next, sender.end) = (start, start, start);
+        (sender.small_end, sender.pushed, sender.most_out_end) = (start, start, start);
+        self.trouble.high = start;
+        self.trouble.reordering = work.sysctls.tcp_reordering;
+        self.receiver.payload_part = initial_part(work.sysctls);
+        self.receiver.mss_told = self.mss_to_tell();
+        self.receiver.mss_seen = self.receiver.mss_told.min(MSS_ASSUMED);
+        let initial = InitialWindow::of(
+            self.settings.receive_buffer.0,
+            self.receiver.mss_told,
+            self.settings.window_clamp,
+            self.settings.receive_buffer.1,
+            work.sysctls,
+        );
+        self.receiver.window = initial.window;
+        self.receiver.window_clamp = initial.clamp;
+        self.receiver.window_soft_max = initial.window;
+        self.agreed.receive_scale = initial.scale;
+        self.sender.mss_clamp = u32::from(u16::MAX);
+        self.sender.mss_bytes = MSS_DEFAULT;
+    }
+
+    /// The MSS that the other end is told of: what the way takes, less headers without options (RFC 9293, section 3.7.1).
+    pub(super) fn mss_to_tell(&self) -> u32 {
+        let mss = mss_of_way(self.way.mtu_bytes, self.ends.remote.is_ipv4());
+        self.settings.mss_max.map_or(mss, |most| mss.min(u32::from(most)))
+    }
+
+    /// Sends the SYN and waits for its answer.
+    fn send_syn(&mut self, work: &mut Work<'_>) {
+        self.emit_syn(work);
+        let initial = self.sender.initial;
+        self.sender.next = initial + 1;
+        self.sender.end = initial + 1;
+        self.sender.in_flight.out += 1;
+        self.sender.flight.push_back(Sent {
+            seq: initial,
+            end: initial + 1,
+            flags: TcpFlags::SYN,
+            is_sacked: false,
+            is_lost: false,
+            is_resent: false,
+            was_resent: false,
+            is_app_limited: false,
+            segments: 1,
+            sent_at: work.now,
+            delivered: 0,
+        });
+        self.deadlines.retransmit = Some((work.now + super::rtt::INITIAL_TIMEOUT, Pending::Retransmit));
+    }
+
+    /// What may come to a SYN (RFC 9293, section 3.10.7.3).
+    pub(super) fn receive_in_syn_sent(
+        &mut self,
+        work: &mut Work<'_>,
+        segment: &Segment,
+        packet: Packet,
+    ) -> Result<(), Dropped> {
+        let has_ack = segment.has(TcpFlags::ACK);
+        if has_ack {
+            let is_ours = segment.ack.after(self.sender.una) && !segment.ack.after(self.sender.next);
+            if !is_ours || self.has_wrong_echo(work, segment) {
+                // Something of an earlier connection: the path answers it with a reset.
+                let reason =
+                    if segment.has(TcpFlags::RST) { DropReason::TcpAckImpossible } else { DropReason::NoSocket };
+                return Err(packet.drop_for(reason));
+            }
+        }
+        if segment.has(TcpFlags::RST) {
+            if !has_ack {
+                return Err(packet.drop_for(DropReason::TcpFlagsWrong));
+            }
+            self.take_step(work, Step::Reset);
+            packet.recycle(work.pool);
+            return Ok(());
+        }
+        if !segment.has(TcpFlags::SYN) {
+            return Err(packet.drop_for(DropReason::TcpFlagsWrong));
+        }
+        self.take_offers(work, segment);
+        if !has_ack {
+            return self.cross(work, segment, packet);
+        }
+        self.receiver.heard_at = work.now;
+        self.sender.window_from = segment.seq;
+        self.sender.window = u32::from(segment.window);
+        self.sender.window_max = self.sender.window;
+        self.take_ack(work, segment);
+        self.begin_established(work, segment);
+        self.take_step(work, Step::SynAck);
+        let has_more = segment.len > 0 || segment.has(TcpFlags::FIN);
+        // Data that wait take the acknowledgement along.
+        if self.has_unsent() && !has_more {
+            self.push(work);
+        }
+        if self.receiver.told.before(self.receiver.next) || self.sender.next == self.sender.initial + 1 {
+            self.send_ack(work);
+        }
+        packet.recycle(work.pool);
+        Ok(())
+    }
+
+    /// Whether an answer echoes a time at which no SYN was sent.
+    fn has_wrong_echo(&self, work: &Work<'_>, segment: &Segment) -> bool {
+        let Some(timestamps) = segment.timestamps.filter(|echoed| echoed.echo != 0) else { return false };
+        self.echo_age(work, timestamps.echo) > SYN_ECHO_AGE_MAX_MILLIS
+    }
+
+    /// Two SYNs have crossed: the other end's is answered.
+    fn cross(&mut self, work: &mut Work<'_>, segment: &Segment, packet: Packet) -> Result<(), Dropped> {
+        self.receiver.heard_at = work.now;
+        self.sender.window_from = segment.seq;
+        self.sender.window = u32::from(segment.window);
+        self.sender.window_max = self.sender.window;
+        self.take_step(work, Step::Syn);
+        packet.recycle(work.pool);
+        Ok(())
+    }
+
+    /// What the other end's SYN says, as far as this end has offered it too.
+    pub(super) fn take_offers(&mut self, work: &Work<'_>, segment: &Segment) {
+        let offers = segment.offers;
+        self.receiver.initial = segment.seq;
+        self.receiver.next = segment.seq + 1;
+        self.receiver.told = self.receiver.next;
+        self.agreed.scaling = work.sysctls.tcp_window_scaling != 0 && offers.window_scale.is_some();
+        self.agreed.send_scale = offers.window_scale.filter(|_| self.agreed.scaling).unwrap_or(0);
+        if !self.agreed.scaling {
+            self.agreed.receive_scale = 0;
+            self.receiver.window_clamp = self.receiver.window_clamp.min(u16::MAX.into());
+        }
+        self.agreed.sack = work.sysctls.tcp_sack != 0 && offers.sack;
+        self.agreed.timestamps = work.sysctls.tcp_timestamps != 0 && segment.timestamps.is_some();
+        if let Some(timestamps) = segment.timestamps.filter(|_| self.agreed.timestamps) {
+            (self.receiver.recent_timestamp, self.receiver.recent_at) = (timestamps.value, work.now);
+        }
+        let named = u32::from(offers.mss_bytes.unwrap_or(MSS_DEFAULT as u16));
+        self.sender.mss_clamp = named.max(work.sysctls.tcp_min_snd_mss);
+        self.settle_mss();
+    }
+
+    /// The payload of a segment: what the other end takes and what the way takes, less options.
+    pub(super) fn settle_mss(&mut self) {
+        let of_way = mss_of_way(self.way.mtu_bytes, self.ends.remote.is_ipv4());
+        let mss = self.sender.mss_clamp.min(of_way);
+        let mss = self.settings.mss_max.map_or(mss, |most| mss.min(u32::from(most)));
+        self.sender.mss_bytes = mss.saturating_sub(self.agreed.options_bytes()).max(MSS_MIN);
+    }
+
+    /// Both SYNs are known to both ends.
+    pub(super) fn begin_established(&mut self, work: &Work<'_>, segment: &Segment) {
+        if !segment.has(TcpFlags::SYN) {
+            self.sender.window = u32::from(segment.window) << self.agreed.send_scale;
+            self.sender.window_max = self.sender.window_max.max(self.sender.window);
+            self.sender.window_from = segment.seq;
+        }
+        self.sender.last_at = work.now;
+        // A SYN that had to be repeated may have been lost: begin with one segment (RFC 6298, section 5.7).
+        if self.trouble.attempts > 1 || self.counters.resent > 1 {
+            self.window.set(1);
+        }
+        self.trouble.resent_at = None;
+        self.trouble.undo_from = None;
+        self.set_trouble_quietly();
+        self.receiver.mss_seen =
+            self.receiver.mss_told.min(self.sender.mss_bytes).min(MSS_ASSUMED.max(self.receiver.mss_seen));
+        self.begin_tuning(work.now);
+        self.expand_send_buffer(work);
+        self.deadlines.retransmit = None;
+        (self.trouble.backoff, self.trouble.attempts) = (0, 0);
+        self.enter_quick_acks(super::delayed::QUICK_MAX);
+        self.receiver.acks.wait = Duration::ZERO;
+        self.arm_keepalive(work);
+    }
+
+    fn set_trouble_quietly(&mut self) {
+        self.trouble.now = super::congestion::Trouble::Open;
+        self.trouble.high = self.sender.next;
+    }
+
+    /// The send buffer has room for two windows, unless the user has set it (Linux v6.18: `tcp_sndbuf_expand()`).
+    pub(super) fn expand_send_buffer(&mut self, work: &Work<'_>) {
+        if self.settings.send_buffer.1 {
+            return;
+        }
+        let segment = (self.sender.mss_bytes + SEGMENT_OVERHEAD_BYTES).next_power_of_two() + 256;
+        let segments =
+            super::congestion::Window::INITIAL_SEGMENTS.max(self.window.segments).max(self.trouble.reordering + 1);
+        let wanted = (2 * u64::from(segments) * u64::from(segment)).min(work.sysctls.tcp_wmem[2].into()) as u32;
+        if wanted > self.settings.send_buffer.0 {
+            self.settings.send_buffer.0 = wanted;
+        }
+    }
+
+    /// The connection that a request has become, whose last segment is at hand.
+    pub(crate) fn accepted(work: &mut Work<'_>, request: &Request, settings: Settings, ip_id: u16) -> Self {
+        let mut connection = Self::new(work.now, request.ends, State::SynReceived, settings, request.way);
+        connection.sender.initial = request.initial;
+        connection.sender.ip_id = ip_id;
+        connection.agreed = request.agreed;
+        connection.prepare(work);
+        connection.agreed = request.agreed;
+        let receiver = &mut connection.receiver;
+        receiver.initial = request.their_initial;
+        receiver.next = request.their_initial + 1;
+        receiver.told = receiver.next;
+        receiver.window = request.window;
+        receiver.window_clamp = request.window_clamp;
+        receiver.window_soft_max = request.window;
+        (receiver.recent_timestamp, receiver.recent_at) = (request.recent_timestamp, request.came_at);
+        receiver.mss_told = request.mss_told;
+        let sender = &mut connection.sender;
+        sender.mss_clamp = request.mss_clamp;
+        (sender.next, sender.end) = (request.initial + 1, request.initial + 1);
+        sender.window_from = request.their_initial;
+        sender.in_flight.out = 1;
+        sender.flight.push_back(Sent {
+            seq: request.initial,
+            end: request.initial + 1,
+            flags: TcpFlags::SYN,
+            is_sacked: false,
+            is_lost: false,
+            is_resent: false,
+            was_resent: request.resent > 0,
+            is_app_limited: false,
+            segments: 1,
+            sent_at: request.sent_at,
+            delivered: 0,
+        });
+        connection.counters.resent = request.resent;
+        connection.settle_mss();
+        connection
+    }
+
+    /// Nothing more is read or sent by a user; what is written still goes out, and the other end's FIN is waited for.
+    pub(crate) fn close(&mut self, work: &mut Work<'_>) {
+        self.is_orphan = true;
+        let has_unread = !self.receiver.queue.is_empty();
+        self.receiver.queue.clear(work.pool);
+        let resets = has_unread || self.settings.linger == Some(Duration::ZERO);
+        self.is_receive_shut = true;
+        if resets && self.state.is_synchronised() && self.state != State::TimeWait {
+            // RFC 2525, section 2.17: bytes that nobody has read are told of by a reset.
+            self.send_reset(work);
+            return self.finish(work.pool);
+        }
+        self.shut_sending(work);
+        if self.state == State::FinWait2 {
+            self.wait_as_orphan(work);
+        }
+    }
+
+    /// Nothing more is written: a FIN follows what is.
+    pub(crate) fn shut_sending(&mut self, work: &mut Work<'_>) {
+        if !self.is_send_shut {
+            self.is_send_shut = true;
+            self.wake(Readiness::WRITABLE);
+            self.take_step(work, Step::Close);
+        }
+    }
+
+    /// The network has said that the other end cannot be reached. A connection that stands goes on trying (RFC 1122, section
+    /// 4.2.3.9).
+    pub(crate) fn note_unreachable(&mut self, work: &mut Work<'_>, error: SocketError, is_hard: bool) {
+        let is_young = matches!(self.state, State::SynSent | State::SynReceived);
+        if is_young && is_hard {
+            self.fail(error, work.pool);
+        }
+    }
+
+    /// The way takes less than was thought: what is too large is sent again, cut anew (RFC 1191, RFC 8201).
+    pub(crate) fn note_mtu(&mut self, work: &mut Work<'_>, mtu_bytes: u32) {
+        if mtu_bytes >= self.way.mtu_bytes {
+            return;
+        }
+        self.way.mtu_bytes = mtu_bytes.max(MTU_MIN);
+        let before = self.sender.mss_bytes;
+        self.settle_mss();
+        if self.sender.mss_bytes >= before || self.sender.flight.is_empty() {
+            return;
+        }
+        self.recount_flight(before);
+        self.resend_too_large(work);
+    }
+
+    fn recount_flight(&mut self, before: u32) {
+        let mss = self.sender.mss_bytes.max(1);
+        let mut tally = super::connection::Tally::default();
+        for sent in &mut self.sender.flight {
+            if sent.end - sent.seq > mss || before > mss {
+                sent.segments = (sent.end - sent.seq).div_ceil(mss).max(1);
+            }
+            tally.out += sent.segments;
+            tally.sacked += if sent.is_sacked { sent.segments } else { 0 };
+            tally.lost += if sent.is_lost { sent.segments } else { 0 };
+            tally.resent += if sent.is_resent { sent.segments } else { 0 };
+        }
+        self.sender.in_flight = tally;
+    }
+
+    fn resend_too_large(&mut self, work: &mut Work<'_>) {
+        let mss = self.sender.mss_bytes;
+        for at in 0..self.sender.flight.len() {
+            let sent = self.sender.flight[at];
+            if sent.end - sent.seq > mss && !sent.is_sacked {
+                self.mark_lost(at);
+            }
+        }
+        if self.sender.in_flight.lost > 0 && self.trouble.now < super::congestion::Trouble::Recovery {
+            // Nothing was lost to congestion: the window stays.
+            self.trouble.high = self.sender.next;
+            self.trouble.undo_from = None;
+            self.set_trouble(work.now, super::congestion::Trouble::Loss);
+        }
+        self.resend_lost(work);
+    }
+}
+
+/// What is added to the clock in timestamps to the other end.
+pub(super) fn timestamp_offset(work: &Work<'_>, ends: &Ends) -> u32 {
+    if work.sysctls.tcp_timestamps == 1 { work.secrets.timestamp_offset(ends) } else { 0 }
+}
+
+/// Payload that fits a packet on a way, without options.
+pub(super) fn mss_of_way(mtu_bytes: u32, is_v4: bool) -> u32 {
+    let ip = if is_v4 { Ipv4Header::LEN } else { Ipv6Header::LEN };
+    mtu_bytes.saturating_sub((ip + TcpHeader::LEN) as u32).clamp(MSS_MIN, MSS_MOST)
+}
+
+/// A peer that names no MSS takes this (RFC 9293, section 3.7.1).
+pub(super) const MSS_DEFAULT: u32 = 536;
+/// Smaller segments are not sent, whatever is asked for.
+const MSS_MIN: u32 = 36;
+/// With headers it fits an IP packet.
+const MSS_MOST: u32 = 65_495;
+/// Until segments come, the other end is taken to use this (Linux: `TCP_MSS_DEFAULT`).
+const MSS_ASSUMED: u32 = 536;
+/// What memory a segment takes beside its payload.
+const SEGMENT_OVERHEAD_BYTES: u32 = 640;
+/// The least MTU that is believed (Linux: `net.ipv4.route.min_pmtu`).
+const MTU_MIN: u32 = 552;
+/// An echo of a SYN is not older than all attempts.
+const SYN_ECHO_AGE_MAX_MILLIS: u32 = 600_000;

@@ -1,0 +1,193 @@
+//! Round-trip times and the retransmission timeout (RFC 6298), with Linux's way of keeping the variance (v6.18:
+//! `net/ipv4/tcp_input.c`, `tcp_rtt_estimator()`, `__tcp_set_rto()`; `net/ipv4/tcp_minisocks.c`; `lib/win_minmax.c`).
+//!
+//! Why not RFC 6298 to the letter: its least timeout is a second. Linux adds the variance to the round-trip time, and
+//! lets the variance never be less than 200 ms; it takes the largest deviation of a round trip, not the mean of all, since
+//! many samples come in one.
+
+use core::time::Duration;
+
+use crate::{sysctl::Sysctls, time::Instant, wire::SeqNum};
+
+/// What is known of a connection's round-trip times, in microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rtt {
+    /// The smoothed time, times 8; 0: none was measured.
+    smoothed_8: u32,
+    /// The mean deviation, times 4.
+    deviation_4: u32,
+    /// The largest deviation of this round trip, times 4.
+    deviation_max_4: u32,
+    /// What is added to the smoothed time for the timeout.
+    variance: u32,
+    /// Where this round trip ends.
+    round_end: SeqNum,
+    /// The least of the last minutes.
+    least: Least,
+}
+
+impl Rtt {
+    /// Takes a sample. `una` and `next` are what is acknowledged and what is sent next.
+    pub(super) fn sample(&mut self, rtt: Duration, una: SeqNum, next: SeqNum, sysctls: &Sysctls) {
+        let measured = micros(rtt).max(1);
+        let floor = sysctls.tcp_rto_min_us;
+        if self.smoothed_8 == 0 {
+            self.smoothed_8 = measured << 3;
+            self.deviation_4 = measured << 1;
+            self.variance = self.deviation_4.max(floor);
+            self.deviation_max_4 = self.variance;
+            self.round_end = next;
+            return;
+        }
+        let off = i64::from(measured) - i64::from(self.smoothed_8 >> 3);
+        self.smoothed_8 = (i64::from(self.smoothed_8) + off).max(1) as u32;
+        // A time that falls says little about one that will rise (Eifel, section 3.2.2).
+        let mut change = off.abs() - i64::from(self.deviation_4 >> 2);
+        if off < 0 && change > 0 {
+            change >>= 3;
+        }
+        self.deviation_4 = (i64::from(self.deviation_4) + change).max(0) as u32;
+        if self.deviation_4 > self.deviation_max_4 {
+            self.deviation_max_4 = self.deviation_4;
+            self.variance = self.variance.max(self.deviation_max_4);
+        }
+        if una.after(self.round_end) {
+            if self.deviation_max_4 < self.variance {
+                self.variance -= (self.variance - self.deviation_max_4) >> 2;
+            }
+            self.round_end = next;
+            self.deviation_max_4 = floor;
+        }
+    }
+
+    /// Takes a sample for the least time, which counts for `tcp_min_rtt_wlen` seconds.
+    pub(super) fn sample_least(&mut self, now: Instant, rtt: Duration, sysctls: &Sysctls) {
+        self.least.sample(now, micros(rtt).max(1), Duration::from_secs(sysctls.tcp_min_rtt_wlen.into()));
+    }
+
+    /// The retransmission timeout without backing off; a second while nothing was measured.
+    #[must_use]
+    pub fn timeout(&self, sysctls: &Sysctls) -> Duration {
+        match self.smoothed_8 {
+            0 => INITIAL_TIMEOUT,
+            smoothed => bounded(Duration::from_micros(u64::from(smoothed >> 3) + u64::from(self.variance)), sysctls),
+        }
+    }
+
+    /// The smoothed time; `None` while nothing was measured.
+    #[must_use]
+    pub const fn smoothed(&self) -> Option<Duration> {
+        match self.smoothed_8 {
+            0 => None,
+            smoothed => Some(Duration::from_micros((smoothed >> 3) as u64)),
+        }
+    }
+
+    /// The mean deviation.
+    #[must_use]
+    pub const fn deviation(&self) -> Duration {
+        Duration::from_micros((self.deviation_4 >> 2) as u64)
+    }
+
+    /// The least time of the last minutes; `None` while nothing was measured.
+    #[must_use]
+    pub fn least(&self) -> Option<Duration> {
+        (self.least.best[0].1 != 0).then(|| Duration::from_micros(self.least.best[0].1.into()))
+    }
+}
+
+/// A timeout within `tcp_rto_max_ms`.
+#[must_use]
+pub fn bounded(timeout: Duration, sysctls: &Sysctls) -> Duration {
+    timeout.min(Duration::from_millis(sysctls.tcp_rto_max_ms.into()))
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX).min(MEASURED_MAX_MICROS)
+}
+
+/// The timeout before anything was measured (RFC 6298, section 2).
+pub const INITIAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longer round trips count as this one: eight times of it fit 32 bits.
+const MEASURED_MAX_MICROS: u32 = 500_000_000;
+
+/// The least of what was measured in a while: the best, the best since, and the best since that one (Kathleen Nichols'
+/// windowed filter).
+#[derive(Clone, Copy, Debug, Default)]
+struct Least {
+    best: [(Instant, u32); 3],
+}
+
+impl Least {
+    fn sample(&mut self, now: Instant, value: u32, window: Duration) {
+        let new = (now, value);
+        if self.best[0].1 == 0 || value <= self.best[0].1 || now.since(self.best[2].0) > window {
+            self.best = [new; 3];
+            return;
+        }
+        if value <= self.best[1].1 {
+            (self.best[1], self.best[2]) = (new, new);
+        } else if value <= self.best[2].1 {
+            self.best[2] = new;
+        }
+        let age = now.since(self.best[0].0);
+        if age > window {
+            self.best = [self.best[1], self.best[2], new];
+            if now.since(self.best[0].0) > window {
+                self.best = [self.best[1], self.best[2], new];
+            }
+        } else if self.best[1].0 == self.best[0].0 && age > window / 4 {
+            (self.best[1], self.best[2]) = (new, new);
+        } else if self.best[2].0 == self.best[1].0 && age > window / 2 {
+            self.best[2] = new;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(samples: &[u64]) -> Rtt {
+        let (mut rtt, mut una) = (Rtt::default(), SeqNum(0));
+        for millis in samples {
+            rtt.sample(Duration::from_millis(*millis), una, una + 10, &Sysctls::default());
+            una += 11;
+        }
+        rtt
+    }
+
+    #[test]
+    fn before_the_first_sample_the_timeout_is_a_second() {
+        assert_eq!(Rtt::default().timeout(&Sysctls::default()), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_steady_time_gives_a_timeout_200_ms_above_it() {
+        let rtt = measured(&[100; 50]);
+        assert_eq!(rtt.smoothed(), Some(Duration::from_millis(100)));
+        assert_eq!(rtt.timeout(&Sysctls::default()), Duration::from_millis(300));
+    }
+
+    #[test]
+    fn the_first_sample_of_a_long_way_counts_twice_for_the_variance() {
+        assert_eq!(measured(&[500]).timeout(&Sysctls::default()), Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn no_timeout_is_longer_than_the_tunable_says() {
+        let sysctls = Sysctls { tcp_rto_max_ms: 5000, ..Sysctls::default() };
+        assert_eq!(measured(&[4000]).timeout(&sysctls), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn the_least_time_is_forgotten_after_a_while() {
+        let (mut rtt, sysctls) = (Rtt::default(), Sysctls::default());
+        for (at, millis) in [(0, 50), (10, 80), (100, 70), (299, 90)] {
+            rtt.sample_least(Instant::from_secs(at), Duration::from_millis(millis), &sysctls);
+            assert_eq!(rtt.least(), Some(Duration::from_millis(50)), "{at}");
+        }
+        rtt.sample_least(Instant::from_secs(301), Duration::from_millis(90), &sysctls);
+        assert_eq!(rtt.least(), Some(Duration::from_millis(70)));
+    }
+}

@@ -1,0 +1,421 @@
+//! What a connection does when time has passed: send again, ask, give up (RFC 6298; RFC 1122, sections 4.2.2.17 and 4.2.3.6;
+//! Linux v6.18: `net/ipv4/tcp_timer.c`).
+
+use core::time::Duration;
+
+use super::{
+    connection::{Connection, Sent},
+    rtt,
+    states::State,
+    work::Work,
+};
+use crate::{socket::SocketError, time::Instant, wire::TcpFlags};
+
+/// When a connection has something to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Deadlines {
+    /// For what is in flight, or waits for the other end's window.
+    pub(super) retransmit: Option<(Instant, Pending)>,
+    /// An acknowledgement waits.
+    pub(super) ack: Option<Instant>,
+    /// The other end is asked whether it is still there, or not waited for any longer.
+    pub(super) keepalive: Option<Instant>,
+}
+
+/// What the first deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pending {
+    /// The first segment is sent again.
+    Retransmit,
+    /// The last segment is asked for.
+    LossProbe,
+    /// Segments that have not come by then are lost.
+    Reordering,
+    /// The other end's window is asked for.
+    WindowProbe,
+}
+
+impl Deadlines {
+    /// The earliest of them.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let retransmit = self.retransmit.map(|(when, _)| when);
+        [retransmit, self.ack, self.keepalive].into_iter().flatten().min()
+    }
+}
+
+impl Connection {
+    /// When it has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_deadlines(&mut self, work: &mut Work<'_>) {
+        if self.deadlines.ack.is_some_and(|when| when <= work.now) {
+            self.acknowledge_late(work);
+        }
+        if let Some((when, pending)) = self.deadlines.retransmit
+            && when <= work.now
+        {
+            self.deadlines.retransmit = None;
+            match pending {
+                Pending::Retransmit => self.handle_retransmission(work),
+                Pending::LossProbe => self.send_loss_probe(work),
+                Pending::Reordering => self.handle_reordering_timeout(work),
+                Pending::WindowProbe => self.probe_window(work),
+            }
+        }
+        if self.deadlines.keepalive.is_some_and(|when| when <= work.now) {
+            self.deadlines.keepalive = None;
+            self.handle_keepalive(work);
+        }
+    }
+
+    /// Sets the deadline after which the first segment in flight is sent again; none when nothing is.
+    pub(super) fn arm_retransmission(&mut self, work: &Work<'_>) {
+        self.deadlines.retransmit = match self.sender.flight.front() {
+            None => None,
+            Some(first) => {
+                let mut wait = self.timeout(work);
+                // Behind another wait, what has passed of this one counts.
+                if let Some((_, Pending::Reordering | Pending::LossProbe)) = self.deadlines.retransmit {
+                    let left = wait.saturating_sub(work.now.since(first.sent_at));
+                    wait = if left.is_zero() { Duration::from_millis(1) } else { left };
+                }
+                Some((work.now + self.within_user_timeout(work, wait), Pending::Retransmit))
+            }
+        };
+    }
+
+    /// How long until the first segment in flight would be sent again.
+    pub(super) fn until_retransmission(&self, work: &Work<'_>) -> Duration {
+        let waited = self.sender.flight.front().map_or(Duration::ZERO, |first| work.now.since(first.sent_at));
+        self.timeout(work).saturating_sub(waited)
+    }
+
+    /// New data were sent: the deadline stands, unless it is another one's.
+    pub(super) fn arm_retransmission_if_idle(&mut self, work: &Work<'_>) {
+        match self.deadlines.retransmit {
+            Some((_, Pending::Retransmit | Pending::Reordering)) => {}
+            Some((_, Pending::LossProbe | Pending::WindowProbe)) | None => {
+                self.deadlines.retransmit = None;
+                self.arm_retransmission(work);
+            }
+        }
+    }
+
+    /// A user timeout is not overslept.
+    fn within_user_timeout(&self, work: &Work<'_>, wait: Duration) -> Duration {
+        match (self.settings.user_timeout, self.trouble.resent_at) {
+            (Some(most), Some(since)) => {
+                let left = most.saturating_sub(work.now.since(since));
+                wait.min(if left.is_zero() { Duration::from_millis(1) } else { left })
+            }
+            (Some(_) | None, _) => wait,
+        }
+    }
+
+    fn handle_retransmission(&mut self, work: &mut Work<'_>) {
+        if self.sender.flight.is_empty() {
+            return;
+        }
+        self.trouble.probe_high = None;
+        let is_handshake = matches!(self.state, State::SynSent | State::SynReceived);
+        if self.sender.window == 0 && !is_handshake {
+            // The other end has closed its window over what is in flight; as long as it answers, it lives.
+            if work.now.since(self.receiver.acked_at) > GIVE_UP_WINDOW {
+                return self.give_up(work);
+            }
+            self.enter_loss(work);
+            self.resend_first(work);
+        } else {
+            if self.has_waited_too_long(work) {
+                return self.give_up(work);
+            }
+            self.enter_loss(work);
+            self.trouble.attempts += 1;
+            self.trouble.timeouts = self.trouble.timeouts.saturating_add(1);
+            self.counters.timeouts += 1;
+            self.resend_first(work);
+        }
+        let is_linear = self.state == State::SynSent && self.trouble.attempts <= work.sysctls.tcp_syn_linear_timeouts;
+        if !is_linear {
+            self.trouble.backoff += 1;
+        }
+        let wait = self.within_user_timeout(work, self.timeout(work));
+        self.deadlines.retransmit = Some((work.now + wait, Pending::Retransmit));
+    }
+
+    /// Whether the other end has been silent for so long that the connection is given up.
+    fn has_waited_too_long(&mut self, work: &Work<'_>) -> bool {
+        let sysctls = work.sysctls;
+        match self.state {
+            State::SynSent => {
+                let retries = self.settings.syn_retries.unwrap_or(sysctls.tcp_syn_retries);
+                return self.trouble.attempts >= retries + sysctls.tcp_syn_linear_timeouts;
+            }
+            State::SynReceived => {
+                let retries = self.settings.syn_retries.unwrap_or(sysctls.tcp_synack_retries);
+                return self.trouble.attempts >= retries;
+            }
+            State::Closed
+            | State::Listen
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => {}
+        }
+        let mut retries = sysctls.tcp_retries2;
+        if self.is_orphan {
+            let is_alive = self.timeout(work) < Duration::from_millis(sysctls.tcp_rto_max_ms.into());
+            retries = self.orphan_retries(work, is_alive);
+        }
+        self.has_timed_out(work, retries)
+    }
+
+    fn orphan_retries(&self, work: &Work<'_>, is_alive: bool) -> u32 {
+        match work.sysctls.tcp_orphan_retries {
+            0 if is_alive => ORPHAN_RETRIES,
+            retries => retries,
+        }
+    }
+
+    /// Whether the time has passed that so many retransmissions take (Linux v6.18: `retransmits_timed_out()`): a number of
+    /// them would be another time on each way.
+    fn has_timed_out(&self, work: &Work<'_>, retries: u32) -> bool {
+        let Some(since) = self.trouble.resent_at.filter(|_| self.trouble.attempts > 0) else { return false };
+        let most = self.settings.user_timeout.unwrap_or_else(|| {
+            let (least, longest) = (
+                Duration::from_micros(work.sysctls.tcp_rto_min_us.into()),
+                Duration::from_millis(work.sysctls.tcp_rto_max_ms.into()),
+            );
+            let doublings = (longest.as_micros() / least.as_micros().max(1)).max(1).ilog2();
+            if retries <= doublings {
+                least * ((2_u32 << retries) - 1)
+            } else {
+                least * ((2_u32 << doublings) - 1) + longest * (retries - doublings)
+            }
+        });
+        work.now.since(since) >= most
+    }
+
+    fn give_up(&mut self, work: &mut Work<'_>) {
+        self.fail(SocketError::TimedOut, work.pool);
+    }
+
+    fn resend_first(&mut self, work: &mut Work<'_>) {
+        self.resend(work, 0, 1);
+    }
+
+    /// Sends up to so many segments of a record in flight again. Tells whether that was possible.
+    pub(super) fn resend(&mut self, work: &mut Work<'_>, at: usize, segments: u32) -> bool {
+        let Some(sent) = self.sender.flight.get(at).copied() else { return false };
+        if sent.flags.contains(TcpFlags::SYN) {
+            self.emit_syn(work);
+            self.note_resent(work, at);
+            return true;
+        }
+        let una = self.sender.una;
+        let seq = if sent.seq.before(una) { una } else { sent.seq };
+        let (mss, window_end) = (self.payload_now(), self.window_end());
+        if sent.end.after(window_end) && seq != una && !seq.before(window_end) {
+            return false;
+        }
+        let has_fin = sent.flags.contains(TcpFlags::FIN);
+        let len = sent.end - seq - u32::from(has_fin);
+        let mut most = mss * segments.max(1);
+        if sent.end.after(window_end) && seq != una {
+            most = most.min((window_end - seq) / mss * mss);
+        }
+        if self.sender.window == 0 || (sent.end.after(window_end) && seq == una) {
+            most = most.min(mss);
+        }
+        if most == 0 {
+            return false;
+        }
+        if len > most {
+            self.split(at, seq + most);
+        }
+        let Some(sent) = self.sender.flight.get(at).copied() else { return false };
+        let len = sent.end - seq - u32::from(sent.flags.contains(TcpFlags::FIN));
+        self.emit_data(work, seq, len, sent.flags);
+        self.note_resent(work, at);
+        true
+    }
+
+    fn note_resent(&mut self, work: &Work<'_>, at: usize) {
+        let Some(sent) = self.sender.flight.get_mut(at) else { return };
+        if !sent.is_resent && !sent.is_sacked {
+            sent.is_resent = true;
+            self.sender.in_flight.resent += sent.segments;
+        }
+        let Sent { segments, end, seq, .. } = *sent;
+        (sent.was_resent, sent.sent_at) = (true, work.now);
+        sent.delivered = self.counters.delivered;
+        self.counters.resent += segments;
+        self.counters.bytes_resent += u64::from(end - seq);
+        if self.trouble.resent_at.is_none() {
+            self.trouble.resent_at = Some(work.now);
+        }
+        let left = self.trouble.undo_resent.get_or_insert(0);
+        *left = left.saturating_add(segments);
+    }
+
+    /// Sends what is lost again, as far as the congestion window lets.
+    pub(super) fn resend_lost(&mut self, work: &mut Work<'_>) {
+        if self.sender.in_flight.lost == 0 {
+            return;
+        }
+        let mut rearms = false;
+        let mut at = 0;
+        let mut lost_left = self.sender.in_flight.lost;
+        while let Some(sent) = self.sender.flight.get(at).copied() {
+            if lost_left == 0 {
+                break;
+            }
+            if sent.is_lost {
+                lost_left = lost_left.saturating_sub(sent.segments);
+            }
+            if sent.is_lost && !sent.is_resent && !sent.is_sacked {
+                let free = self.window.segments.saturating_sub(self.sender.in_flight.pipe());
+                if free == 0 {
+                    break;
+                }
+                let segments = free.min(self.segments_of_super(work));
+                let resent = self.sender.in_flight.resent;
+                if !self.resend(work, at, segments) {
+                    break;
+                }
+                lost_left += sent.segments.saturating_sub(self.sender.flight[at].segments);
+                self.trouble.sent = self.trouble.sent.saturating_add(self.sender.in_flight.resent - resent);
+                rearms |= at == 0 && !matches!(self.deadlines.retransmit, Some((_, Pending::Reordering)));
+            }
+            at += 1;
+        }
+        if rearms {
+            self.deadlines.retransmit = None;
+            self.arm_retransmission(work);
+        }
+    }
+
+    /// How long until the other end's window is asked for.
+    pub(super) fn probe_timeout(&self, work: &Work<'_>) -> Duration {
+        let base = self.rtt.timeout(work.sysctls).max(Duration::from_micros(work.sysctls.tcp_rto_min_us.into()));
+        rtt::bounded(base.saturating_mul(1 << self.trouble.backoff.min(16)), work.sysctls)
+    }
+
+    /// The other end's window has been closed for a while: a segment asks for it that it has to answer (RFC 9293, section
+    /// 3.8.6.1).
+    fn probe_window(&mut self, work: &mut Work<'_>) {
+        if self.sender.in_flight.out > 0 || !self.has_unsent() {
+            self.trouble.probes = 0;
+            return;
+        }
+        let since = *self.trouble.probing_since.get_or_insert(work.now);
+        if self.trouble.probes == 0 {
+            self.trouble.probing_since = Some(work.now);
+        } else if self.settings.user_timeout.is_some_and(|most| work.now.since(since) >= most) {
+            return self.give_up(work);
+        }
+        let mut most = work.sysctls.tcp_retries2;
+        if self.is_orphan {
+            let is_alive = self.probe_timeout(work) < Duration::from_millis(work.sysctls.tcp_rto_max_ms.into());
+            most = self.orphan_retries(work, is_alive);
+        }
+        if self.trouble.probes >= most {
+            return self.give_up(work);
+        }
+        self.wake_peer(work);
+        if self.sender.in_flight.out > 0 || !self.has_unsent() {
+            (self.trouble.probes, self.trouble.backoff) = (0, 0);
+            return;
+        }
+        (self.trouble.probes, self.counters.probes_out) = (self.trouble.probes + 1, self.counters.probes_out + 1);
+        if self.trouble.backoff < work.sysctls.tcp_retries2 {
+            self.trouble.backoff += 1;
+        }
+        let mut wait = self.probe_timeout(work);
+        if let (Some(most), Some(since)) = (self.settings.user_timeout, self.trouble.probing_since) {
+            let left = most.saturating_sub(work.now.since(since));
+            wait = wait.min(left.max(Duration::from_millis(1)));
+        }
+        self.deadlines.retransmit = Some((work.now + wait, Pending::WindowProbe));
+    }
+
+    /// Sends something that the other end answers: what its window takes, or a segment that it has had.
+    fn wake_peer(&mut self, work: &mut Work<'_>) {
+        let window_end = self.window_end();
+        if self.has_unsent() && self.sender.next.before(window_end) {
+            let left = window_end - self.sender.next;
+            let len = self.unsent().min(self.payload_now()).min(left);
+            let has_fin = self.sender.fin_queued && len == self.unsent() && left > len;
+            if len > 0 || has_fin {
+                self.send_probe_data(work, len, has_fin);
+                return;
+            }
+        }
+        self.send_bare(work, self.sender.una - 1, TcpFlags::ACK);
+    }
+
+    /// A connection that has not been closed by anybody may be asked whether it lives.
+    pub(crate) fn arm_keepalive(&mut self, work: &Work<'_>) {
+        let is_live = !matches!(self.state, State::Closed | State::Listen | State::SynSent | State::TimeWait);
+        if self.settings.keepalive && is_live {
+            self.deadlines.keepalive = Some(work.now + self.keepalive_idle(work));
+        } else if self.state != State::FinWait2 || !self.is_orphan {
+            self.deadlines.keepalive = None;
+        }
+    }
+
+    fn keepalive_idle(&self, work: &Work<'_>) -> Duration {
+        self.settings.keepalive_idle.unwrap_or(Duration::from_secs(work.sysctls.tcp_keepalive_time.into()))
+    }
+
+    fn handle_keepalive(&mut self, work: &mut Work<'_>) {
+        if self.state == State::FinWait2 && self.is_orphan {
+            // The other end does not say that it has ended, and nobody is there to hear it.
+            return self.expire_orphan(work);
+        }
+        if !self.settings.keepalive || matches!(self.state, State::Closed | State::SynSent) {
+            return;
+        }
+        let idle = self.keepalive_idle(work);
+        let interval =
+            self.settings.keepalive_interval.unwrap_or(Duration::from_secs(work.sysctls.tcp_keepalive_intvl.into()));
+        if self.sender.in_flight.out > 0 || self.has_unsent() {
+            // What is in flight asks by itself.
+            self.deadlines.keepalive = Some(work.now + idle);
+            return;
+        }
+        let silence = work.now.since(self.receiver.heard_at.max(self.receiver.acked_at));
+        let wait = if silence >= idle {
+            let probes = self.settings.keepalive_probes.unwrap_or(work.sysctls.tcp_keepalive_probes);
+            let is_over = match self.settings.user_timeout {
+                Some(most) => silence >= most && self.trouble.probes > 0,
+                None => self.trouble.probes >= probes,
+            };
+            if is_over {
+                self.send_reset(work);
+                return self.give_up(work);
+            }
+            self.send_bare(work, self.sender.una - 1, TcpFlags::ACK);
+            (self.trouble.probes, self.counters.probes_out) = (self.trouble.probes + 1, self.counters.probes_out + 1);
+            interval
+        } else {
+            idle - silence
+        };
+        self.deadlines.keepalive = Some(work.now + wait);
+    }
+
+    fn expire_orphan(&mut self, work: &mut Work<'_>) {
+        self.finish(work.pool);
+    }
+}
+
+/// Retransmissions of an orphan, unless the tunable says how many.
+const ORPHAN_RETRIES: u32 = 8;
+/// How long a closed window may go unanswered (Linux: `TCP_RTO_MAX`).
+const GIVE_UP_WINDOW: Duration = Duration::from_secs(120);

@@ -1,0 +1,175 @@
+//! What a connection's user does with it: writes, reads, sets options.
+
+use super::{congestion, connection::Connection, states::State, work::Work};
+use crate::{
+    packet::Pool,
+    socket::{Readiness, SendFlags, SocketError, SocketOption},
+    wire::SeqNum,
+};
+
+impl Connection {
+    /// Takes bytes to send; tells how many.
+    pub(crate) fn write(&mut self, work: &mut Work<'_>, bytes: &[u8], flags: SendFlags) -> Result<usize, SocketError> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        if self.is_send_shut {
+            return Err(SocketError::BrokenPipe);
+        }
+        match self.state {
+            State::Established | State::CloseWait => {}
+            State::SynSent | State::SynReceived => return Err(SocketError::WouldBlock),
+            State::Closed
+            | State::Listen
+            | State::FinWait1
+            | State::FinWait2
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => return Err(SocketError::BrokenPipe),
+        }
+        self.restart_after_idle(work);
+        let block_bytes = self.segments_of_super(work).max(2) * self.sender.mss_bytes;
+        let limit = self.settings.send_buffer.0 as usize;
+        let written = self.sender.queue.write(bytes, limit, block_bytes as usize);
+        if written < bytes.len() {
+            self.sender.wants_room = true;
+        }
+        if written == 0 && !bytes.is_empty() {
+            return Err(SocketError::WouldBlock);
+        }
+        self.sender.end += written as u32;
+        if flags.end_of_record && written == bytes.len() && written > 0 {
+            self.sender.record_ends.push_back(self.sender.end);
+        }
+        self.settings.more = flags.more && written == bytes.len();
+        self.push(work);
+        Ok(written)
+    }
+
+    /// Reads bytes; tells how many.
+    pub(crate) fn read(&mut self, work: &mut Work<'_>, to: &mut [u8], keep: bool) -> Result<usize, SocketError> {
+        let copied = self.receiver.queue.read(to, keep, work.pool);
+        if copied > 0 {
+            if !keep {
+                self.tune_buffer(work);
+                self.acknowledge_read(work, copied);
+            }
+            return Ok(copied);
+        }
+        if to.is_empty() {
+            return Ok(0);
+        }
+        if self.is_at_end || (self.is_receive_shut && self.error.is_none()) {
+            return Ok(0);
+        }
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        match self.state {
+            State::Closed => Err(SocketError::NotConnected),
+            State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => Err(SocketError::WouldBlock),
+        }
+    }
+
+    /// Nothing more is read.
+    pub(crate) fn shut_reading(&mut self) {
+        self.is_receive_shut = true;
+        self.wake(Readiness::READABLE | Readiness::PEER_CLOSED);
+        if self.is_send_shut {
+            self.wake(Readiness::HUNG_UP);
+        }
+    }
+
+    /// Sets an option, and does at once what it asks for.
+    pub(crate) fn set_option(&mut self, work: &mut Work<'_>, option: &SocketOption) -> Result<(), SocketError> {
+        let was_corked = self.settings.cork;
+        self.settings.set(option, work.sysctls)?;
+        match option {
+            SocketOption::NoDelay(true) => self.uncork(work),
+            SocketOption::Cork(false) if was_corked => self.uncork(work),
+            SocketOption::QuickAck(on) => {
+                self.receiver.acks.answers = if *on { 0 } else { u8::MAX };
+                if *on && self.receiver.acks.is_due {
+                    self.send_ack(work);
+                }
+            }
+            SocketOption::MaxSegment(_) if self.state.is_synchronised() => self.settle_mss(),
+            SocketOption::Keepalive(_) | SocketOption::KeepaliveIdle(_) => self.arm_keepalive(work),
+            SocketOption::Congestion(name) => {
+                if let Some(algorithm) = congestion::by_name(name) {
+                    self.congestion = algorithm;
+                }
+            }
+            SocketOption::NotSentLow(_) | SocketOption::SendBuffer(_) if self.has_room() => {
+                self.wake(Readiness::WRITABLE);
+            }
+            SocketOption::WindowClamp(bytes) if *bytes > 0 => {
+                self.receiver.window_clamp = self.receiver.window_clamp.min(*bytes);
+                self.receiver.window_soft_max = self.receiver.window_soft_max.min(*bytes);
+            }
+            SocketOption::ReuseAddress(_)
+            | SocketOption::ReusePort(_)
+            | SocketOption::OnlyV6(_)
+            | SocketOption::Linger(_)
+            | SocketOption::ReceiveBuffer(_)
+            | SocketOption::SendBuffer(_)
+            | SocketOption::Mark(_)
+            | SocketOption::Tos(_)
+            | SocketOption::Hops(_)
+            | SocketOption::NoDelay(_)
+            | SocketOption::Cork(_)
+            | SocketOption::MaxSegment(_)
+            | SocketOption::KeepaliveInterval(_)
+            | SocketOption::KeepaliveProbes(_)
+            | SocketOption::SynRetries(_)
+            | SocketOption::UserTimeout(_)
+            | SocketOption::Linger2(_)
+            | SocketOption::NotSentLow(_)
+            | SocketOption::WindowClamp(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Bytes that have come and are not read.
+    pub(crate) const fn unread(&self) -> usize {
+        self.receiver.queue.len()
+    }
+
+    /// Bytes that were written and are not acknowledged.
+    pub(crate) const fn unacknowledged(&self) -> usize {
+        self.sender.queue.len()
+    }
+
+    /// Payload of a segment now.
+    pub(crate) const fn segment_bytes(&self) -> u32 {
+        self.sender.mss_bytes
+    }
+
+    /// Whether a sequence number is one of what was sent and is not acknowledged.
+    pub(crate) fn has_in_flight(&self, seq: SeqNum) -> bool {
+        !seq.before(self.sender.una) && !seq.after(self.sender.next)
+    }
+
+    /// Ends at once, and says so.
+    pub(crate) fn abort(&mut self, work: &mut Work<'_>) {
+        self.is_orphan = true;
+        if self.state.is_synchronised() && self.state != State::TimeWait {
+            self.send_reset(work);
+        }
+        self.finish(work.pool);
+    }
+
+    /// Has ended well: what has come can still be read.
+    pub(crate) fn end(&mut self, pool: &mut Pool) {
+        self.finish(pool);
+    }
+}

@@ -1,0 +1,249 @@
+//! The window that is told to the other end: no more than there is memory for, never less than was promised, and not in
+//! small steps (RFC 9293, section 3.8.6.2; Linux v6.18: `net/ipv4/tcp_output.c`, `__tcp_select_window()`,
+//! `tcp_select_window()`; `net/ipv4/tcp_input.c`, `tcp_grow_window()`, `tcp_rcv_space_adjust()`).
+
+use core::time::Duration;
+
+use super::{connection::Connection, segment::WINDOW_SCALE_MAX, work::Work};
+use crate::{sysctl::Sysctls, time::Instant, wire::SeqNum};
+
+/// How the receive buffer grows with what is read a round trip.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tuning {
+    /// Since when, from which byte on, and what was read the round trip before.
+    since: Instant,
+    from: SeqNum,
+    space: u32,
+    /// The round-trip time as a receiver sees it, by timestamps, times 8; and the timestamp seen last.
+    rtt_8: u64,
+    measured: Option<(SeqNum, Instant)>,
+}
+
+/// What a receive buffer means for windows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InitialWindow {
+    pub(super) window: u32,
+    pub(super) clamp: u32,
+    pub(super) scale: u8,
+}
+
+impl InitialWindow {
+    /// The window of a SYN and by how many bits later ones are shifted, for a buffer of so many bytes (Linux v6.18:
+    /// `net/ipv4/tcp_output.c`, `tcp_select_initial_window()`).
+    pub(super) fn of(buffer: u32, mss_bytes: u32, clamp: Option<u32>, is_fixed: bool, sysctls: &Sysctls) -> Self {
+        let space = payload_of(buffer, initial_part(sysctls));
+        let clamp = clamp.unwrap_or(u32::from(u16::MAX) << WINDOW_SCALE_MAX);
+        let mut space = space.min(clamp);
+        if space > mss_bytes && mss_bytes > 0 {
+            space -= space % mss_bytes;
+        }
+        let most = if sysctls.tcp_workaround_signed_windows != 0 { i16::MAX as u32 } else { u32::from(u16::MAX) };
+        let window = space.min(most);
+        let mut scale = 0;
+        if sysctls.tcp_window_scaling != 0 {
+            let most = if is_fixed { space } else { space.max(sysctls.tcp_rmem[2]).max(sysctls.rmem_max) };
+            let most = most.min(clamp).max(1);
+            scale = (most.ilog2() as u8).saturating_sub(15).min(WINDOW_SCALE_MAX);
+        }
+        Self { window, clamp: clamp.min(u32::from(u16::MAX) << scale), scale }
+    }
+}
+
+/// The part of memory that is payload while nothing is known, in 1/256.
+pub(super) const fn initial_part(sysctls: &Sysctls) -> u32 {
+    let part = 256 >> sysctls.tcp_adv_win_scale;
+    if part == 0 { 1 } else { part }
+}
+
+pub(super) const fn payload_of(memory: u32, part: u32) -> u32 {
+    (memory as u64 * part as u64 / 256) as u32
+}
+
+impl Connection {
+    /// What of the window that was told is left.
+    pub(super) fn window_left(&self) -> u32 {
+        let right = self.receiver.told + self.receiver.window;
+        if right.before(self.receiver.next) { 0 } else { right - self.receiver.next }
+    }
+
+    fn memory_used(&self) -> u32 {
+        (self.receiver.queue.memory() + self.receiver.out_of_order.memory()) as u32
+    }
+
+    /// Payload that there is room for.
+    fn room(&self) -> u32 {
+        let free = self.settings.receive_buffer.0.saturating_sub(self.memory_used());
+        payload_of(free, self.receiver.payload_part)
+    }
+
+    /// The window that may be told now.
+    pub(super) fn window_to_tell(&self, _: &Work<'_>) -> u32 {
+        let allowed = payload_of(self.settings.receive_buffer.0, self.receiver.payload_part);
+        let full = allowed.min(self.receiver.window_clamp);
+        let mss = self.receiver.mss_seen.min(full);
+        let scale = self.agreed.receive_scale;
+        let mut free = self.room();
+        if mss == 0 {
+            return 0;
+        }
+        if free < full / 2 {
+            free = free >> scale << scale;
+            // Close it before there is room for nothing, so that it does not open in small steps.
+            if free < allowed >> 4 || free < mss {
+                return 0;
+            }
+        }
+        free = free.min(self.receiver.window_soft_max);
+        if scale > 0 {
+            return free.div_ceil(1 << scale) << scale;
+        }
+        let told = self.receiver.window;
+        if told <= free.saturating_sub(mss) || told > free {
+            free - free % mss
+        } else if mss == full && free > told + full / 2 {
+            free
+        } else {
+            told
+        }
+    }
+
+    /// Takes the window for the segment that is sent now; gives what stands in the header.
+    pub(super) fn tell_window(&mut self, work: &Work<'_>) -> u16 {
+        let (left, scale) = (self.window_left(), self.agreed.receive_scale);
+        let mut window = self.window_to_tell(work);
+        if window < left {
+            // What was promised stays promised (RFC 9293, section 3.8.6).
+            window = left.div_ceil(1 << scale) << scale;
+        }
+        self.receiver.window = window;
+        self.receiver.told = self.receiver.next;
+        let most = if scale == 0 && work.sysctls.tcp_workaround_signed_windows != 0 {
+            i16::MAX as u32
+        } else {
+            u32::from(u16::MAX) << scale
+        };
+        self.receiver.window = self.receiver.window.min(most);
+        if self.receiver.window == 0 {
+            self.counters.zero_windows_sent += 1;
+        }
+        (self.receiver.window >> scale) as u16
+    }
+
+    /// Data have come: larger windows may be told, as far as memory holds out.
+    pub(super) fn grow_window(&mut self, len: u32, memory: u32) {
+        if len == 0 || memory == 0 {
+            return;
+        }
+        // How much of the memory is payload shows in full segments.
+        if len >= self.receiver.mss_seen && !self.settings.receive_buffer.1 {
+            let part = (u64::from(len) * 256 / u64::from(memory)).clamp(1, 255) as u32;
+            let before = self.receiver.payload_part;
+            self.receiver.payload_part = part;
+            if part < before {
+                let allowed = payload_of(self.settings.receive_buffer.0, part);
+                self.receiver.window_clamp = self.receiver.window_clamp.min(allowed.max(self.receiver.window));
+            } else if self.settings.window_clamp.is_none() {
+                self.receiver.window_clamp =
+                    self.receiver.window_clamp.max(payload_of(self.settings.receive_buffer.0, part));
+            }
+        }
+        let room = self.receiver.window_clamp.min(self.room());
+        let missing = room.saturating_sub(self.receiver.window_soft_max);
+        if missing == 0 || len < GROWING_BYTES_MIN {
+            return;
+        }
+        let step = if payload_of(memory, self.receiver.payload_part) <= len {
+            2 * self.receiver.mss_told
+        } else {
+            // Small segments waste memory: the window grows by what they really bring.
+            len
+        };
+        self.receiver.window_soft_max += step.min(missing);
+    }
+
+    /// Measures a round trip by the time that a window takes to come (without timestamps), or by what they echo.
+    pub(super) fn measure_receiver_rtt(&mut self, now: Instant, echoed: Option<Duration>) {
+        let tuning = &mut self.receiver.tuning;
+        if let Some(rtt) = echoed {
+            tuning.sample(rtt, false);
+            return;
+        }
+        match tuning.measured {
+            Some((end, _)) if self.receiver.next.before(end) => return,
+            Some((_, since)) => tuning.sample(now.since(since), true),
+            None => {}
+        }
+        self.receiver.tuning.measured = Some((self.receiver.next + self.receiver.window, now));
+    }
+
+    /// The user has read: when it reads more a round trip than before, the buffer grows, so that the window never holds the
+    /// other end up (dynamic right-sizing).
+    pub(super) fn tune_buffer(&mut self, work: &Work<'_>) {
+        let read_to = self.receiver.next - self.receiver.queue.len() as u32;
+        let rtt = Duration::from_micros(self.receiver.tuning.rtt_8 >> 3);
+        let tuning = &mut self.receiver.tuning;
+        if rtt.is_zero() || work.now.since(tuning.since) < rtt {
+            if tuning.since == Instant::ZERO {
+                (tuning.since, tuning.from) = (work.now, read_to);
+            }
+            return;
+        }
+        let copied = read_to - tuning.from;
+        let before = tuning.space;
+        (tuning.since, tuning.from) = (work.now, read_to);
+        if copied <= before {
+            return;
+        }
+        self.receiver.tuning.space = copied;
+        if work.sysctls.tcp_moderate_rcvbuf == 0 || self.settings.receive_buffer.1 {
+            return;
+        }
+        // Twice what was read, for the sender may double its window, and some for what is lost meanwhile.
+        let mut wanted = 2 * u64::from(copied) + 16 * u64::from(self.receiver.mss_told);
+        let grown = wanted * u64::from(copied - before) / u64::from(before.max(1));
+        wanted += 2 * grown.min(wanted);
+        let buffer = wanted * 256 / u64::from(self.receiver.payload_part.max(1));
+        let buffer = buffer.min(work.sysctls.tcp_rmem[2].into()) as u32;
+        if buffer > self.settings.receive_buffer.0 {
+            self.settings.receive_buffer.0 = buffer;
+            let most = u32::from(u16::MAX) << self.agreed.receive_scale;
+            if self.settings.window_clamp.is_none() {
+                self.receiver.window_clamp = payload_of(buffer, self.receiver.payload_part).min(most);
+            }
+        }
+    }
+
+    /// The round-trip time as the receiver sees it.
+    pub(super) const fn receiver_rtt(&self) -> Duration {
+        Duration::from_micros(self.receiver.tuning.rtt_8 >> 3)
+    }
+
+    /// What was read in the round trip that counts.
+    pub(super) const fn receiver_space(&self) -> u32 {
+        self.receiver.tuning.space
+    }
+
+    /// Begins to measure, with the window of the handshake.
+    pub(super) fn begin_tuning(&mut self, now: Instant) {
+        let tuning = &mut self.receiver.tuning;
+        (tuning.since, tuning.from) = (now, self.receiver.next);
+        tuning.space = self.receiver.window.min(10 * self.receiver.mss_told);
+    }
+}
+
+impl Tuning {
+    /// Without timestamps the least time counts, for a window may take longer than a round trip to come.
+    fn sample(&mut self, rtt: Duration, is_window: bool) {
+        let new = (rtt.as_micros() as u64).max(1);
+        if self.rtt_8 == 0 {
+            self.rtt_8 = new << 3;
+        } else if !is_window {
+            self.rtt_8 = self.rtt_8 - (self.rtt_8 >> 3) + new;
+        } else if new << 3 < self.rtt_8 {
+            self.rtt_8 = new << 3;
+        }
+    }
+}
+
+/// Smaller segments do not make the window grow.
+const GROWING_BYTES_MIN: u32 = 128;

@@ -1,0 +1,46 @@
+//! What a connection is lent while it works: it knows nothing of the engine.
+
+use alloc::vec::Vec;
+
+use super::secrets::Secrets;
+use crate::{
+    packet::{Packet, Pool},
+    sysctl::Sysctls,
+    time::Instant,
+};
+
+/// What a connection is lent while it works on a segment, a call or a deadline.
+#[derive(Debug)]
+pub(crate) struct Work<'a> {
+    pub(crate) now: Instant,
+    pub(crate) sysctls: &'a Sysctls,
+    pub(crate) pool: &'a mut Pool,
+    /// Packets that it sends.
+    pub(crate) outbox: &'a mut Vec<Packet>,
+    pub(crate) secrets: &'a Secrets,
+    pub(crate) challenges: &'a mut Challenges,
+}
+
+/// How many challenge ACKs were sent this second (RFC 5961, section 7).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Challenges {
+    second: u64,
+    sent: u32,
+}
+
+impl Challenges {
+    /// Whether one more may be sent.
+    pub(super) const fn allow(&mut self, now: Instant, sysctls: &Sysctls) -> bool {
+        if sysctls.tcp_challenge_ack_limit == i32::MAX as u32 {
+            return true;
+        }
+        if self.second != now.as_secs() {
+            *self = Self { second: now.as_secs(), sent: 0 };
+        }
+        if self.sent >= sysctls.tcp_challenge_ack_limit {
+            return false;
+        }
+        self.sent += 1;
+        true
+    }
+}

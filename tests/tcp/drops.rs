@@ -1,0 +1,87 @@
+//! Segments that a socket does not take, and why.
+
+use lab::frame;
+use towpath_engine::{
+    Command, DeviceId, DropReason as Why, Engine, Frame, Instant,
+    device::{Device, InterfaceAddress},
+    packet::{Packet, Pool},
+    socket::{Family, SocketId, SocketOption},
+    wire::MacAddr,
+};
+
+/// A host with a socket that listens on port 80 of 10.0.0.1.
+pub(crate) struct Host {
+    engine: Engine,
+    listener: SocketId,
+}
+
+const NOW: Instant = Instant::from_secs(100);
+
+impl Host {
+    pub(crate) fn new(backlog: u32) -> Self {
+        let mut engine = Engine::new(1);
+        let address = InterfaceAddress { address: [10, 0, 0, 1].into(), prefix: 24 };
+        let device = Device {
+            name: "lan".into(),
+            mac: MacAddr([2, 0, 0, 0, 1, 1]),
+            mtu_bytes: 1500,
+            addresses: vec![address],
+            any_destination: true,
+            arp: false,
+            ..Device::default()
+        };
+        engine.handle_command(NOW, Command::AddDevice(device)).expect("a device");
+        let listener = engine.open_stream(NOW, Family::Ipv4).expect("a socket");
+        let mut socket = engine.socket(NOW, listener).expect("it is there");
+        socket.set(&SocketOption::ReceiveBuffer(0)).expect("the least there is");
+        socket.bind("10.0.0.1:80".parse().expect("an address")).expect("the port is free");
+        socket.listen(backlog).expect("it may listen");
+        Self { engine, listener }
+    }
+
+    /// A segment goes in; the sequence number of what comes out last.
+    pub(crate) fn take(&mut self, port: u16, segment: &str) -> u32 {
+        let bytes = frame("lan", &format!("10.0.0.2:{port} > 10.0.0.1:80 {segment}"));
+        self.engine.handle_frames(NOW, &[Frame::new(DeviceId(0), &bytes)]);
+        let mut last = 0;
+        while let Some(transmit) = self.engine.poll_transmit() {
+            let packet =
+                Packet::parse(&mut Pool::new(), &Frame::new(DeviceId(0), transmit.head())).expect("it is right");
+            last = packet.tcp().map_or(0, |tcp| tcp.seq.get());
+        }
+        last
+    }
+
+    fn drops(&self) -> Vec<Why> {
+        self.engine.stats().all_drops().flat_map(|(why, count)| (0..count).map(move |_| why)).collect()
+    }
+}
+
+/// What a segment of a connection that stands is dropped for; `{ack}` is what acknowledges all.
+pub(crate) fn dropped(segment: &str) -> Vec<Why> {
+    let mut host = Host::new(1);
+    let ack = host.take(1000, "S seq 1 win 1000 ts 50/0").wrapping_add(1);
+    host.take(1000, &format!("A seq 2 ack {ack} win 1000 ts 50/0"));
+    host.engine.socket(NOW, host.listener).expect("it listens").accept().expect("it stands");
+    assert_eq!(host.drops(), []);
+    host.take(1000, &segment.replace("{ack}", &ack.to_string()).replace("{beyond}", &ack.wrapping_add(1).to_string()));
+    host.drops()
+}
+
+/// More requests than may wait.
+pub(crate) fn crowded() -> Vec<Why> {
+    let mut host = Host::new(1);
+    (0..3).for_each(|port| _ = host.take(1000 + port, "S seq 1 win 1000"));
+    host.drops()
+}
+
+/// Segments out of order, of one byte each, until their memory is more than the socket has.
+pub(crate) fn overfull() -> Vec<Why> {
+    let mut host = Host::new(1);
+    let ack = host.take(1000, "S seq 1 win 1000").wrapping_add(1);
+    host.take(1000, &format!("A seq 2 ack {ack} win 1000"));
+    for at in 0..4 {
+        host.take(1000, &format!("A seq {} ack {ack} win 1000 len 1", 10 + 2 * at));
+    }
+    host.drops()
+}
