@@ -2,5 +2,9 @@
 
 #[path = "tcp/closing.rs"]
 mod closing;
+#[path = "tcp/handshake.rs"]
+mod handshake;
 #[path = "tcp/streams.rs"]
 mod streams;
+#[path = "tcp/timing.rs"]
+mod timing;

@@ -21,16 +21,17 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`face`] | the calls |
+//! | [`face`], `begin` | the calls |
 //! | [`options`], [`readiness`], [`error`] | their values |
 //! | `table`, `ports` | all sockets, and which port is whose |
-//! | `deliver` | between the path and the table: the only file here that knows the engine, beside `face` |
+//! | `deliver` | between the path and the table: the only file here that knows the engine, beside the calls |
 //! | `unreachable` | ICMP errors about what sockets have sent |
 //! | `send_queue`, `receive_queue` | bytes that wait |
 //!
 //! A snapshot of an engine holds no sockets: who used them is elsewhere. To the other ends it is as if the host had been
 //! started again, and they are reset when they go on.
 
+mod begin;
 mod deliver;
 pub mod error;
 pub mod face;

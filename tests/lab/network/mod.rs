@@ -7,8 +7,10 @@
 //!
 //! The same seed gives the same run, frame by frame.
 
+mod peer;
 mod stream;
 
+pub use peer::Peer;
 pub use stream::{Streams, byte};
 
 use std::{

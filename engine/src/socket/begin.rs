@@ -1,0 +1,188 @@
+//! The calls by which connections begin: which address is a socket's own, who may come, whom it goes to.
+
+use alloc::{boxed::Box, collections::VecDeque};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::{Family, Readiness, Socket, SocketError, SocketId, options::Options, table::Entry};
+use crate::{
+    settle::own_address,
+    tcp::{Ends, State, connection::Connection, listen::Listener},
+    wire::Protocol,
+};
+
+impl Socket<'_> {
+    /// Gives it an address of this host; port 0 is any that is free.
+    ///
+    /// # Errors
+    /// [`SocketError::Invalid`] when it has one, [`SocketError::WrongFamily`], [`SocketError::AddressNotAvailable`] when it is none of
+    /// this host's, [`SocketError::AddressInUse`].
+    pub fn bind(&mut self, local: SocketAddr) -> Result<(), SocketError> {
+        let Entry::Idle(idle) = self.entry() else { return Err(SocketError::Invalid) };
+        if idle.local.is_some() {
+            return Err(SocketError::Invalid);
+        }
+        let local = self.of_family(idle.family, local)?;
+        let options = idle.options;
+        let is_own =
+            local.ip().is_unspecified() || local.ip().is_loopback() || self.engine.devices.has_address(local.ip());
+        if !is_own {
+            return Err(SocketError::AddressNotAvailable);
+        }
+        self.take_address(local, options)
+    }
+
+    fn take_address(&mut self, mut local: SocketAddr, options: Options) -> Result<(), SocketError> {
+        let sockets = &mut self.engine.sockets;
+        if local.port() == 0 {
+            let port = sockets.free_port(local.ip(), &options, &self.engine.around.sysctls);
+            local.set_port(port.ok_or(SocketError::AddressInUse)?);
+        } else if !sockets.may_bind(local, &options) {
+            return Err(SocketError::AddressInUse);
+        }
+        sockets.bind(Protocol::TCP, local.port(), self.index);
+        if let Some(Entry::Idle(idle)) = sockets.entry_mut(self.index) {
+            idle.local = Some(local);
+        }
+        Ok(())
+    }
+
+    /// Lets it take connections, of which so many may wait to be accepted, and `net.core.somaxconn` at most.
+    ///
+    /// # Errors
+    /// [`SocketError::Invalid`] when it is connected, [`SocketError::AddressInUse`] when another one listens at its address or no
+    /// port is left.
+    pub fn listen(&mut self, backlog: u32) -> Result<(), SocketError> {
+        let backlog = backlog.min(self.engine.around.sysctls.somaxconn);
+        match self.engine.sockets.entry_mut(self.index) {
+            Some(Entry::Listener(listener)) => {
+                listener.backlog = backlog;
+                return Ok(());
+            }
+            Some(Entry::Idle(_)) => {}
+            Some(Entry::Free | Entry::Connection(_) | Entry::Request(_) | Entry::TimeWait(_)) | None => {
+                return Err(SocketError::Invalid);
+            }
+        }
+        let Entry::Idle(idle) = self.entry() else { return Err(SocketError::Invalid) };
+        let (family, options) = (idle.family, idle.options);
+        if idle.local.is_none() {
+            self.take_address(SocketAddr::new(unspecified(family), 0), options)?;
+        }
+        let Entry::Idle(idle) = self.entry() else { return Err(SocketError::Invalid) };
+        let Some(local) = idle.local else { return Err(SocketError::Invalid) };
+        let listener = Listener {
+            local,
+            backlog,
+            accepted: VecDeque::new(),
+            requests: 0,
+            settings: options,
+            woken: Readiness::default(),
+        };
+        // While it was bound only, others may have been bound to the same address that may not stay beside a listener.
+        self.engine.sockets.unbind(Protocol::TCP, local.port(), self.index);
+        let is_free = self.engine.sockets.may_listen(local, &options);
+        self.engine.sockets.bind(Protocol::TCP, local.port(), self.index);
+        if !is_free {
+            return Err(SocketError::AddressInUse);
+        }
+        self.engine.sockets.replace(self.index, Entry::Listener(Box::new(listener)));
+        Ok(())
+    }
+
+    /// Takes the first connection that waits to be accepted.
+    ///
+    /// # Errors
+    /// [`SocketError::WouldBlock`] when none does, [`SocketError::Invalid`] when it does not listen.
+    pub fn accept(&mut self) -> Result<SocketId, SocketError> {
+        let Some(Entry::Listener(listener)) = self.engine.sockets.entry_mut(self.index) else {
+            return Err(SocketError::Invalid);
+        };
+        let index = listener.accepted.pop_front().ok_or(SocketError::WouldBlock)?;
+        self.engine.sockets.note_ready(index);
+        Ok(self.engine.sockets.id(index))
+    }
+
+    /// Begins a connection. It stands when the socket is writable and no error waits.
+    ///
+    /// # Errors
+    /// [`SocketError::Already`] while it is begun, [`SocketError::IsConnected`], [`SocketError::WrongFamily`],
+    /// [`SocketError::NetworkUnreachable`], [`SocketError::AddressNotAvailable`] when no port is left or the ends are in use.
+    pub fn connect(&mut self, remote: SocketAddr) -> Result<(), SocketError> {
+        let idle = match self.entry() {
+            Entry::Idle(idle) => (**idle).clone(),
+            Entry::Connection(connection) if connection.state == State::SynSent => return Err(SocketError::Already),
+            Entry::Connection(connection) if connection.state != State::Closed => return Err(SocketError::IsConnected),
+            Entry::Connection(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => {
+                return Err(SocketError::Invalid);
+            }
+        };
+        let remote = self.of_family(idle.family, remote)?;
+        let remote = match remote.ip() {
+            // To nobody is to this host.
+            IpAddr::V4(to) if to.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), remote.port()),
+            IpAddr::V6(to) if to.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), remote.port()),
+            to @ (IpAddr::V4(_) | IpAddr::V6(_)) if is_of_many(to) => return Err(SocketError::NetworkUnreachable),
+            IpAddr::V4(_) | IpAddr::V6(_) => remote,
+        };
+        let source = own_address(&self.engine.routes, &self.engine.devices, remote.ip(), None);
+        let source = source.ok_or(SocketError::NetworkUnreachable)?;
+        let own = idle.local.map(|local| local.ip()).filter(|own| !own.is_unspecified()).unwrap_or(source);
+        if own.is_ipv4() != remote.is_ipv4() {
+            return Err(SocketError::NetworkUnreachable);
+        }
+        let ends = Ends { local: SocketAddr::new(own, idle.local.map_or(0, |local| local.port())), remote };
+        self.start(ends, idle.options)
+    }
+
+    fn start(&mut self, mut ends: Ends, options: Options) -> Result<(), SocketError> {
+        let (now, engine) = (self.now, &mut *self.engine);
+        let (sockets, sysctls) = (&mut engine.sockets, &engine.around.sysctls);
+        let chosen = if ends.local.port() == 0 {
+            let chosen = sockets.port_towards(now, sysctls, ends.local.ip(), ends.remote);
+            chosen.map(|chosen| (chosen.port, chosen.replaces))
+        } else {
+            sockets.is_free(now, sysctls, &ends).map(|replaces| (ends.local.port(), replaces))
+        };
+        let (port, replaces) = chosen.ok_or(SocketError::AddressNotAvailable)?;
+        ends.local.set_port(port);
+        let mut initial = None;
+        if let Some((index, first)) = replaces {
+            engine.forget_rest(index);
+            initial = Some(first);
+        }
+        let way = engine.way_to(ends.remote.ip(), None);
+        let ip_id = engine.sockets.random.below(1 << 16) as u16;
+        let connection = Connection::connect(&mut engine.work(now), ends, options, way, ip_id, initial);
+        engine.put_back(now, self.index, Box::new(connection));
+        engine.sockets.link(self.index);
+        engine.end_call(now);
+        Ok(())
+    }
+
+    /// The address as the socket's family has it: one of IPv4 mapped into IPv6 is one of IPv4.
+    fn of_family(&self, family: Family, address: SocketAddr) -> Result<SocketAddr, SocketError> {
+        match (family, address.ip()) {
+            (Family::Ipv4, IpAddr::V4(_)) => Ok(address),
+            (Family::Ipv4, IpAddr::V6(_)) => Err(SocketError::WrongFamily),
+            (Family::Ipv6, IpAddr::V6(v6)) => {
+                let mapped = v6.to_ipv4_mapped();
+                Ok(mapped.map_or(address, |v4| SocketAddr::new(v4.into(), address.port())))
+            }
+            (Family::Ipv6, IpAddr::V4(_)) => Ok(address),
+        }
+    }
+}
+
+const fn is_of_many(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_multicast(),
+    }
+}
+
+const fn unspecified(family: Family) -> IpAddr {
+    match family {
+        Family::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Family::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}

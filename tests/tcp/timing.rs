@@ -1,0 +1,170 @@
+//! When segments are sent: acknowledgements, repetitions, probes (RFC 6298, RFC 8985, RFC 1122).
+
+use std::time::Duration;
+
+use lab::network::Peer;
+use towpath_engine::{
+    socket::{SocketError, SocketOption},
+    tcp::State,
+};
+
+const NONE: [&str; 0] = [];
+
+fn lines(sent: &[(u64, String)]) -> Vec<(u64, &str)> {
+    sent.iter().map(|(when, line)| (*when, line.as_str())).collect()
+}
+
+#[test]
+fn the_first_segments_are_acknowledged_at_once_and_later_ones_after_a_while_or_by_twos() {
+    let mut peer = Peer::new().accepted("mss 1460 wscale 7");
+    let mut next = 1;
+    let mut comes = |peer: &mut Peer| {
+        peer.gets(&format!("A seq {next} ack 1 win 60000 len 1460"));
+        next += 1460;
+        peer.says()
+    };
+    for at in 1..=16 {
+        assert_eq!(comes(&mut peer), [format!("A seq 1 ack {}", 1 + at * 1460)]);
+        peer.call().receive(&mut [0; 1460]).unwrap();
+        peer.passes(10);
+    }
+    assert_eq!(comes(&mut peer), NONE);
+    assert_eq!(lines(&peer.waits(Duration::from_millis(100))), [(40, "A seq 1 ack 24821")]);
+    peer.call().receive(&mut [0; 1460]).unwrap();
+    assert_eq!(comes(&mut peer), NONE);
+    peer.call().receive(&mut [0; 1460]).unwrap();
+    assert_eq!(comes(&mut peer), ["A seq 1 ack 27741"]);
+}
+
+#[test]
+fn a_lost_segment_is_sent_again_after_200_ms_and_then_after_ever_longer() {
+    let mut peer = Peer::new().accepted("mss 1000");
+    peer.call().send(&[7; 100]).unwrap();
+    assert_eq!(peer.says(), ["PA seq 1 ack 1 len 100"]);
+    let sent = peer.waits(Duration::from_secs(7));
+    let again = "PA seq 1 ack 1 len 100";
+    assert_eq!(lines(&sent), [(200, again), (600, again), (1400, again), (3000, again), (6200, again)]);
+}
+
+#[test]
+fn a_connection_without_answers_is_given_up_after_924_seconds() {
+    let mut peer = Peer::new().accepted("mss 1000");
+    peer.call().send(&[7; 100]).unwrap();
+    peer.waits(Duration::from_secs(900));
+    assert_eq!(peer.call().state(), State::Established);
+    peer.waits(Duration::from_secs(150));
+    assert_eq!(peer.call().take_error(), Some(SocketError::TimedOut));
+}
+
+#[test]
+fn the_last_segment_is_asked_for_before_the_timeout_when_sack_can_tell() {
+    let mut peer = Peer::new().round_trip(100).accepted("mss 1000 sackok");
+    peer.call().send(&[7; 3000]).unwrap();
+    assert_eq!(peer.says(), ["A seq 1 ack 1 len 2000", "PA seq 2001 ack 1 len 1000"]);
+    peer.passes(100);
+    peer.gets("A seq 1 ack 1001 win 60000");
+    assert_eq!(peer.says(), NONE);
+    // Two round trips of 100 ms, and a little.
+    let sent = peer.waits(Duration::from_millis(250));
+    assert_eq!(lines(&sent), [(202, "PA seq 2001 ack 1 len 1000")]);
+}
+
+#[test]
+fn three_segments_behind_a_hole_make_it_be_filled() {
+    let mut peer = Peer::new().round_trip(50).accepted("mss 1000 sackok");
+    peer.call().send(&[7; 8000]).unwrap();
+    assert_eq!(peer.says().len(), 4, "a super-packet for each two segments");
+    peer.passes(50);
+    peer.gets("A seq 1 ack 1 win 60000 sack 1001-2001");
+    peer.gets("A seq 1 ack 1 win 60000 sack 1001-3001");
+    assert_eq!(peer.says(), NONE);
+    peer.gets("A seq 1 ack 1 win 60000 sack 1001-4001");
+    assert_eq!(peer.says(), ["A seq 1 ack 1 len 1000"]);
+    let info = peer.call().info().unwrap();
+    assert_eq!((info.ca_state, info.sacked, info.lost, info.retrans), (3, 3, 1, 1));
+    assert_eq!(info.snd_ssthresh, 7);
+    peer.passes(50);
+    peer.gets("A seq 1 ack 8001 win 60000");
+    let info = peer.call().info().unwrap();
+    assert_eq!((info.ca_state, info.unacked, info.snd_cwnd), (0, 0, 7));
+}
+
+#[test]
+fn without_sack_three_duplicates_do_the_same() {
+    let mut peer = Peer::new().accepted("mss 1000");
+    peer.call().send(&[7; 8000]).unwrap();
+    peer.says();
+    peer.passes(50);
+    peer.gets("A seq 1 ack 1 win 60000");
+    peer.gets("A seq 1 ack 1 win 60000");
+    assert_eq!(peer.says(), NONE);
+    peer.gets("A seq 1 ack 1 win 60000");
+    assert_eq!(peer.says(), ["A seq 1 ack 1 len 1000"]);
+    assert_eq!(peer.call().info().unwrap().ca_state, 3);
+}
+
+#[test]
+fn what_has_come_out_of_order_and_twice_is_told() {
+    let mut peer = Peer::new().accepted("mss 1000 sackok");
+    peer.gets("A seq 1001 ack 1 win 60000 len 1000");
+    assert_eq!(peer.says(), ["A seq 1 ack 1 sack 1001-2001"]);
+    peer.gets("A seq 3001 ack 1 win 60000 len 1000");
+    assert_eq!(peer.says(), ["A seq 1 ack 1 sack 3001-4001,1001-2001"]);
+    peer.gets("A seq 1001 ack 1 win 60000 len 1000");
+    assert_eq!(peer.says(), ["A seq 1 ack 1 sack 1001-2001,3001-4001,1001-2001"]);
+    peer.gets("A seq 1 ack 1 win 60000 len 1000");
+    assert_eq!(peer.says(), ["A seq 1 ack 2001 sack 3001-4001"]);
+    let mut bytes = [0; 3000];
+    assert_eq!(peer.call().receive(&mut bytes), Ok(2000));
+}
+
+#[test]
+fn a_closed_window_is_asked_for_until_it_opens() {
+    let mut peer = Peer::new().accepted("mss 1000");
+    peer.gets("A seq 1 ack 1 win 0");
+    peer.call().send(&[7; 500]).unwrap();
+    assert_eq!(peer.says(), NONE);
+    let sent = peer.waits(Duration::from_millis(1500));
+    let probe = "A seq 0 ack 1";
+    assert_eq!(lines(&sent), [(200, probe), (600, probe), (1400, probe)]);
+    peer.gets("A seq 1 ack 1 win 60000");
+    assert_eq!(peer.says(), ["PA seq 1 ack 1 len 500"]);
+}
+
+#[test]
+fn an_idle_connection_is_asked_whether_it_lives_and_given_up_when_it_does_not() {
+    let mut peer = Peer::new().accepted("mss 1000");
+    for option in [
+        SocketOption::KeepaliveIdle(Duration::from_secs(10)),
+        SocketOption::KeepaliveInterval(Duration::from_secs(5)),
+        SocketOption::KeepaliveProbes(2),
+        SocketOption::Keepalive(true),
+    ] {
+        peer.call().set(&option).unwrap();
+    }
+    assert_eq!(lines(&peer.waits(Duration::from_secs(12))), [(10_000, "A seq 0 ack 1")]);
+    peer.gets("A seq 1 ack 1 win 60000");
+    let sent = peer.waits(Duration::from_secs(30));
+    assert_eq!(lines(&sent), [(10_000, "A seq 0 ack 1"), (15_000, "A seq 0 ack 1"), (20_000, "RA seq 1 ack 1")]);
+    assert_eq!(peer.call().take_error(), Some(SocketError::TimedOut));
+}
+
+#[test]
+fn a_user_timeout_ends_what_is_not_answered() {
+    let mut peer = Peer::new().accepted("mss 1000");
+    peer.call().set(&SocketOption::UserTimeout(Duration::from_secs(3))).unwrap();
+    peer.call().send(&[7; 100]).unwrap();
+    peer.waits(Duration::from_millis(3100));
+    assert_eq!(peer.call().state(), State::Established);
+    peer.waits(Duration::from_millis(200));
+    assert_eq!(peer.call().take_error(), Some(SocketError::TimedOut));
+}
+
+#[test]
+fn a_smaller_way_makes_segments_smaller() {
+    let mut peer = Peer::new().accepted("mss 1460");
+    peer.call().send(&[7; 1460]).unwrap();
+    assert_eq!(peer.says(), ["PA seq 1 ack 1 len 1460"]);
+    let info = peer.call().info().unwrap();
+    assert_eq!((info.pmtu, info.snd_mss), (1500, 1460));
+}
