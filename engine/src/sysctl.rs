@@ -204,12 +204,8 @@ sysctls! {
     nat_filtering: "towpath.nat.filtering" = 0, 0..=2;
     /// Connections that may wait to be accepted by one listener, whatever it asks for.
     somaxconn: "net.core.somaxconn" = 4096, 0..=2_147_483_647;
-    /// Bytes of memory for what a datagram or raw socket has not read yet.
-    rmem_default: "net.core.rmem_default" = 212_992, 2304..=2_147_483_647;
     /// The most that a socket may ask for with SO_RCVBUF, in bytes.
     rmem_max: "net.core.rmem_max" = 4_194_304, 2304..=2_147_483_647;
-    /// Bytes of memory for what a datagram or raw socket has not sent yet.
-    wmem_default: "net.core.wmem_default" = 212_992, 4608..=2_147_483_647;
     /// The most that a socket may ask for with SO_SNDBUF, in bytes.
     wmem_max: "net.core.wmem_max" = 4_194_304, 4608..=2_147_483_647;
     /// Whether a connection that nobody can accept in time is reset, instead of being left to try again.
@@ -238,12 +234,8 @@ sysctls! {
     tcp_keepalive_probes: "net.ipv4.tcp_keepalive_probes" = 9, 1..=127;
     /// Seconds without a segment after which keepalive probes begin, where a socket wants them.
     tcp_keepalive_time: "net.ipv4.tcp_keepalive_time" = 7200, 1..=32_767;
-    /// Connections that nobody holds any more, at most; a further one is reset.
-    tcp_max_orphans: "net.ipv4.tcp_max_orphans" = 131_072, 0..=2_147_483_647;
     /// Segments by which a connection may take the network to reorder at most.
     tcp_max_reordering: "net.ipv4.tcp_max_reordering" = 300, 1..=2_147_483_647;
-    /// Requests for connections that wait for a handshake's end, of a listener that does not say.
-    tcp_max_syn_backlog: "net.ipv4.tcp_max_syn_backlog" = 2048, 0..=2_147_483_647;
     /// Connections in TIME_WAIT, at most; a further one is forgotten at once.
     tcp_max_tw_buckets: "net.ipv4.tcp_max_tw_buckets" = 131_072, 0..=2_147_483_647;
     /// Seconds for which the least round-trip time counts.
@@ -267,8 +259,6 @@ sysctls! {
     tcp_recovery: "net.ipv4.tcp_recovery" = 1, 0..=7;
     /// Segments by which a new connection takes the network to reorder.
     tcp_reordering: "net.ipv4.tcp_reordering" = 3, 1..=2_147_483_647;
-    /// Retransmissions after which a way is asked for anew.
-    tcp_retries1: "net.ipv4.tcp_retries1" = 3, 0..=255;
     /// Retransmissions, as time, after which a connection is given up: 15 mean 924.6 seconds.
     tcp_retries2: "net.ipv4.tcp_retries2" = 15, 0..=255;
     /// Whether a reset may not end TIME_WAIT (RFC 1337).

@@ -80,7 +80,7 @@ impl Settings {
             user_timeout: None,
             linger2: None,
             syn_retries: None,
-            not_sent_low: None,
+            not_sent_low: if sysctls.tcp_notsent_lowat == u32::MAX { None } else { Some(sysctls.tcp_notsent_lowat) },
             linger: None,
             send_buffer: (sysctls.tcp_wmem[1], false),
             receive_buffer: (sysctls.tcp_rmem[1], false),

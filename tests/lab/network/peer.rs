@@ -140,6 +140,18 @@ impl Peer {
         self.engine.handle_frames(self.now, &[Frame::new(DeviceId(0), &bytes)]);
     }
 
+    /// The same from another port of the peer's, with nothing counted from anywhere.
+    pub fn gets_from(&mut self, port: u16, segment: &str) {
+        let bytes = frame("lan", &format!("10.0.0.2:{port} > 10.0.0.1:{} {segment}", self.port));
+        self.engine.handle_frames(self.now, &[Frame::new(DeviceId(0), &bytes)]);
+    }
+
+    /// The time.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
     /// What the engine has sent since it was asked last, a line a packet: flags, sequence numbers, and what else there is.
     pub fn says(&mut self) -> Vec<String> {
         let mut lines = Vec::new();

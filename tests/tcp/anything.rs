@@ -1,0 +1,95 @@
+//! Whatever segments come, in whatever order: a host keeps its books, waits for something, and never takes more memory than
+//! it may.
+
+use std::time::Duration;
+
+use lab::network::Peer;
+use towpath_engine::{
+    random::Random,
+    socket::{SendFlags, SocketOption},
+    tcp::State,
+};
+
+/// Lets a peer send by lot what is nearly right, while the socket's user does something, too.
+fn disturb(peer: &mut Peer, random: &mut Random) {
+    let near = |random: &mut Random, place: u32| {
+        let off = [0, 0, 0, 1, 500, 1000, 3000, 70_000][random.below(8) as usize];
+        if random.below(4) == 0 { place.wrapping_sub(off) } else { place.wrapping_add(off) }
+    };
+    let flags = ["A", "A", "A", "A", "A", "PA", "FA", "S", "SA", "R", "RA", "F", "UA"][random.below(13) as usize];
+    let (expected, sent) = (1 + random.below(8) * 1000, random.below(12) * 1000 + 1);
+    let (seq, ack) = (near(random, expected), near(random, sent));
+    let len = [0, 0, 1, 500, 1000, 1460][random.below(6) as usize];
+    let window = [0, 1, 500, 20_000, 60_000][random.below(5) as usize];
+    let mut segment = format!("{flags} seq {seq} win {window} len {len}");
+    if flags.contains('A') {
+        segment += &format!(" ack {ack}");
+    }
+    if random.below(3) == 0 {
+        let start = near(random, sent);
+        segment += &format!(" sack {start}-{}", start.wrapping_add(1000 * (1 + random.below(3))));
+    }
+    if random.below(3) == 0 {
+        segment += &format!(" ts {}/E", random.below(3000));
+    }
+    peer.gets(&segment);
+    if peer.engine.socket(peer.now(), peer.socket).is_err() {
+        return;
+    }
+    match random.below(12) {
+        0..3 => _ = peer.call().send(&vec![7; random.below(6000) as usize]),
+        3 => {
+            let flags = SendFlags { more: random.below(2) == 0, end_of_record: random.below(2) == 0 };
+            _ = peer.call().send_with(&[7; 300], flags);
+        }
+        4..6 => _ = peer.call().receive(&mut [0; 3000]),
+        6 => _ = peer.call().set(&SocketOption::NoDelay(random.below(2) == 0)),
+        7 => _ = peer.call().set(&SocketOption::ReceiveBuffer(random.below(20_000))),
+        8 if random.below(10) == 0 => _ = peer.call().shut(random.below(2) == 0, random.below(2) == 0),
+        9 if random.below(20) == 0 => peer.call().close(),
+        _ => peer.passes([0, 1, 40, 250, 3000][random.below(5) as usize]),
+    }
+}
+
+#[test]
+fn books_are_kept_whatever_comes() {
+    for seed in 0..300 {
+        let mut random = Random::new(seed);
+        let options = ["", "sackok", "sackok wscale 4", "wscale 14", "sackok ts 1/0"][random.below(5) as usize];
+        let mut peer = Peer::new().round_trip(u64::from(random.below(100))).accepted(&format!("mss 1000 {options}"));
+        for step in 0..200 {
+            disturb(&mut peer, &mut random);
+            peer.says();
+            let now = peer.now();
+            let Ok(mut socket) = peer.engine.socket(now, peer.socket) else { break };
+            let info = socket.info().unwrap();
+            let is_told = format!("seed {seed}, step {step}: {info:?}");
+            assert!(info.sacked + info.lost <= info.unacked, "{is_told}");
+            assert!(info.retrans <= info.unacked && info.snd_cwnd >= 1, "{is_told}");
+            assert!(info.snd_mss >= 36 && info.rcv_wnd <= 1 << 30, "{is_told}");
+            if info.state == State::Closed {
+                break;
+            }
+            let waits = info.unacked > 0 || info.notsent_bytes > 0;
+            assert!(!waits || peer.engine.poll_timeout().is_some(), "nothing is waited for: {is_told}");
+        }
+        // Whatever is left goes away by itself, once nobody answers.
+        if peer.engine.socket(peer.now(), peer.socket).is_ok() {
+            peer.call().close();
+        }
+        peer.waits(Duration::from_secs(3000));
+        assert_eq!(peer.engine.sockets(), 1, "seed {seed}: only the listener stays");
+    }
+}
+
+#[test]
+fn a_flood_of_requests_takes_no_more_than_the_backlog() {
+    let mut peer = Peer::new();
+    peer.call().bind(([10, 0, 0, 1], 80).into()).unwrap();
+    peer.call().listen(64).unwrap();
+    for port in 0..1000 {
+        peer.gets_from(3000 + port, "S seq 0 win 60000 mss 1000");
+    }
+    assert_eq!(peer.says().len(), 65);
+    assert_eq!(peer.engine.sockets(), 66);
+}
