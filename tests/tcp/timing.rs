@@ -168,3 +168,31 @@ fn a_smaller_way_makes_segments_smaller() {
     let info = peer.call().info().unwrap();
     assert_eq!((info.pmtu, info.snd_mss), (1500, 1460));
 }
+
+#[test]
+fn a_router_that_says_too_large_makes_segments_smaller_and_is_not_believed_about_what_was_not_sent() {
+    let mut peer = Peer::new().accepted("mss 1460");
+    peer.call().send(&[7; 2920]).unwrap();
+    assert_eq!(peer.says(), ["PA seq 1 ack 1 len 2920"]);
+    peer.is_told_too_big(1000, 5000);
+    assert_eq!(peer.says(), NONE);
+    peer.is_told_too_big(1000, 1);
+    let info = peer.call().info().unwrap();
+    assert_eq!((info.pmtu, info.snd_mss), (1000, 960));
+    assert_eq!(info.retrans, 4, "what were two segments are four");
+    assert_eq!(peer.says(), ["PA seq 1 ack 1 len 2920"]);
+    peer.gets("A seq 1 ack 2921 win 60000");
+    assert_eq!(peer.call().unacknowledged(), 0);
+}
+
+#[test]
+fn an_unreachable_host_ends_an_attempt_only_when_it_is_prohibited() {
+    for (code, ends) in [(1, false), (13, true)] {
+        let mut peer = Peer::new();
+        peer.connects();
+        peer.is_told_unreachable(code, 0);
+        let error = peer.call().take_error();
+        assert_eq!(error, ends.then_some(SocketError::HostUnreachable));
+        assert_eq!(peer.call().state() == State::Closed, ends);
+    }
+}

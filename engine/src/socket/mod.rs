@@ -28,6 +28,8 @@
 //! | `unreachable` | ICMP errors about what sockets have sent |
 //! | `send_queue`, `receive_queue` | bytes that wait |
 //!
+//! There are stream sockets only so far; datagrams for this host are answered by services (`ip/local.rs`).
+//!
 //! A snapshot of an engine holds no sockets: who used them is elsewhere. To the other ends it is as if the host had been
 //! started again, and they are reset when they go on.
 

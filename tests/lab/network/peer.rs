@@ -146,6 +146,24 @@ impl Peer {
         self.engine.handle_frames(self.now, &[Frame::new(DeviceId(0), &bytes)]);
     }
 
+    /// A router says that a segment of this host with that sequence number is too large for a link.
+    pub fn is_told_too_big(&mut self, mtu_bytes: u16, seq: u32) {
+        self.is_told(4, mtu_bytes, seq);
+    }
+
+    /// A router says that a segment of this host with that sequence number cannot be delivered, with a code of RFC 792.
+    pub fn is_told_unreachable(&mut self, code: u8, seq: u32) {
+        self.is_told(code, 0, seq);
+    }
+
+    fn is_told(&mut self, code: u8, mtu_bytes: u16, seq: u32) {
+        let to = if self.port == 80 { 2000 } else { 99 };
+        let quoted = format!("10.0.0.1:{} > 10.0.0.2:{to} A seq {}", self.port, seq.wrapping_add(self.initial));
+        let mtu = if mtu_bytes > 0 { format!("mtu {mtu_bytes} ") } else { String::new() };
+        let bytes = frame("lan", &format!("10.0.0.9 > 10.0.0.1 icmp type 3 code {code} {mtu}[{quoted}]"));
+        self.engine.handle_frames(self.now, &[Frame::new(DeviceId(0), &bytes)]);
+    }
+
     /// The time.
     #[must_use]
     pub const fn now(&self) -> Instant {
