@@ -17,7 +17,7 @@ fn connected(link: Link) -> (Network, Streams) {
 
 fn state(network: &mut Network, streams: &Streams, side: usize) -> State {
     let now = network.now();
-    network.engines[side].socket(now, streams.ids[side]).unwrap().state()
+    network.engines[side].socket(now, streams.ids[side]).expect("it is open").state()
 }
 
 #[test]

@@ -124,8 +124,8 @@ impl Streams {
     pub fn transfer(&mut self, network: &mut Network, upto: [u64; 2], until: Instant) -> Duration {
         let start = network.now();
         loop {
-            for from in 0..2 {
-                self.write(network, from, upto[from]);
+            for (from, most) in upto.into_iter().enumerate() {
+                self.write(network, from, most);
                 self.read(network, from);
             }
             if self.read == upto {
