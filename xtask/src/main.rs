@@ -10,6 +10,7 @@ mod instructions;
 mod kernel_answer;
 mod kernel_fuzz;
 mod new_helper;
+mod pkt;
 mod places;
 mod plugins;
 mod run;
@@ -47,6 +48,12 @@ enum Command {
     },
     /// Counts the machine instructions that a packet takes, with valgrind
     Instructions,
+    /// Plays packet scripts on the engine, in virtual time: files, folders of them, --define NAME=VALUE
+    Pkt {
+        /// What the player is told; --help lists it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Runs all tests
     Test(test::Test),
     /// Builds the page with the engine in it and serves it on 127.0.0.1
@@ -61,6 +68,7 @@ fn main() -> ExitCode {
         Some(Command::Plugins) => plugins::build().map(|_| ExitCode::SUCCESS),
         Some(Command::Demo { arguments }) => demo::demo(&arguments).map(|never| match never {}),
         Some(Command::Instructions) => instructions::count().map(|()| ExitCode::SUCCESS),
+        Some(Command::Pkt { arguments }) => pkt::play(&arguments).map(|never| match never {}),
         Some(Command::Test(test)) => test.run(),
         Some(Command::Web(web)) => web.run().map(|()| ExitCode::SUCCESS),
         None => Arguments::command().print_help().map(|()| ExitCode::SUCCESS).map_err(Into::into),

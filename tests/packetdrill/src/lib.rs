@@ -9,11 +9,13 @@
 //! | [`script`] | a script as data |
 //! | `cursor`, `parser/` | how it is read, with the place of what is wrong |
 //! | [`assertion`] | what stands between `%{` and `}%`, and whether it holds |
+//! | [`runner`] | plays a script on an engine |
 
 pub mod assertion;
 mod cursor;
 mod error;
 mod parser;
+pub mod runner;
 pub mod script;
 
 pub use error::ScriptError;

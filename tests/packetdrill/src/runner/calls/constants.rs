@@ -1,0 +1,56 @@
+//! Constants of the system's headers, and numbers made of them.
+
+use super::Stop;
+use crate::script::Value;
+
+/// Their values on Linux, x86-64.
+#[rustfmt::skip]
+static CONSTANTS: [(&str, i64); 50] = [
+    ("O_RDONLY", 0), ("O_RDWR", 2), ("O_NONBLOCK", 0x800),
+    ("F_GETFL", 3), ("F_SETFL", 4),
+    ("SOCK_STREAM", 1), ("SOCK_NONBLOCK", 0x800), ("SOCK_CLOEXEC", 0x8_0000), ("IPPROTO_TCP", 6),
+    ("AF_INET", 2), ("AF_INET6", 10), ("PF_INET", 2), ("PF_INET6", 10),
+    ("SHUT_RD", 0), ("SHUT_WR", 1), ("SHUT_RDWR", 2),
+    ("MSG_OOB", 1), ("MSG_PEEK", 2), ("MSG_TRUNC", 0x20), ("MSG_DONTWAIT", 0x40), ("MSG_EOR", 0x80), ("MSG_WAITALL", 0x100),
+    ("MSG_ERRQUEUE", 0x2000), ("MSG_NOSIGNAL", 0x4000), ("MSG_MORE", 0x8000), ("MSG_ZEROCOPY", 0x400_0000),
+    ("MSG_FASTOPEN", 0x2000_0000),
+    ("SIOCINQ", 0x541b), ("SIOCOUTQ", 0x5411),
+    ("POLLIN", 1), ("POLLPRI", 2), ("POLLOUT", 4), ("POLLERR", 8), ("POLLHUP", 0x10), ("POLLRDHUP", 0x2000),
+    ("EPOLLIN", 1), ("EPOLLPRI", 2), ("EPOLLOUT", 4), ("EPOLLERR", 8), ("EPOLLHUP", 0x10), ("EPOLLRDHUP", 0x2000),
+    ("EPOLLONESHOT", 1 << 30), ("EPOLLET", 1 << 31),
+    ("EPOLL_CTL_ADD", 1), ("EPOLL_CTL_DEL", 2), ("EPOLL_CTL_MOD", 3),
+    ("IP_PMTUDISC_DONT", 0), ("IP_PMTUDISC_WANT", 1), ("IP_PMTUDISC_DO", 2), ("IP_PMTUDISC_PROBE", 3),
+];
+
+/// The value as a number.
+pub(super) fn number(value: &Value) -> Result<i64, Stop> {
+    match value {
+        Value::Number(number) => Ok(*number),
+        Value::Words(words) => words.iter().try_fold(0, |bits, word| {
+            let known = CONSTANTS.iter().find(|(name, _)| name == word);
+            known.map(|(_, value)| bits | value).ok_or_else(|| Stop::unknown("the constant", word))
+        }),
+        other @ (Value::Any
+        | Value::Text(_)
+        | Value::Applied(..)
+        | Value::Field(..)
+        | Value::List(_)
+        | Value::Struct(_)) => Err(Stop::unknown("the value", format_args!("{other:?}"))),
+    }
+}
+
+/// The fields of a structure, by name.
+pub(super) fn field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    let Value::Struct(fields) = value else { return None };
+    fields.iter().find_map(|field| match field {
+        Value::Field(own, _, value) if own == name => Some(&**value),
+        Value::Field(..)
+        | Value::Any
+        | Value::Number(_)
+        | Value::Text(_)
+        | Value::Words(_)
+        | Value::Applied(..)
+        | Value::List(_)
+        | Value::Struct(_) => None,
+    })
+}

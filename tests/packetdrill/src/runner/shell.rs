@@ -1,0 +1,147 @@
+//! Lines that scripts give to a shell: no shell runs; the few commands that scripts use are known here.
+
+use towpath_engine::Command;
+
+use super::{calls::Program, host::Host, verdict::Stop};
+
+/// What a command does.
+type Run = fn(&[&str], &mut Program, &mut Host) -> Result<(), Stop>;
+
+/// Commands by the name of their program, without its folder.
+static COMMANDS: [(&str, Run); 9] = [
+    ("defaults.sh", |_, program, host| DEFAULTS.iter().try_for_each(|(name, value)| tune(program, host, name, value))),
+    ("sysctl", |words, program, host| tune_each(words, program, host)),
+    ("set_sysctls.py", |words, program, host| tune_each(words, program, host)),
+    // Puts back what was changed, behind the script's end.
+    ("sysctl_restore_${PPID}.sh", |_, _, _| Ok(())),
+    ("tc", queue),
+    ("ethtool", device),
+    ("ip", |words, _, _| match words {
+        ["tcp_metrics", "flush", ..] => Ok(()),
+        _ => Err(unknown("ip", words)),
+    }),
+    ("echo", |words, _, _| match words {
+        // Both ways to leave slow start early are in use.
+        ["3", ">", "/sys/module/tcp_cubic/parameters/hystart_detect"] => Ok(()),
+        _ => Err(unknown("echo", words)),
+    }),
+    ("sleep", |words, _, _| Err(unknown("sleep", words))),
+];
+
+/// Runs lines.
+pub(super) fn run(lines: &str, program: &mut Program, host: &mut Host) -> Result<(), Stop> {
+    let joined = lines.replace("\\\n", " ");
+    for line in joined.lines().flat_map(|line| without_remark(line).split(';')) {
+        let words: Vec<&str> = line.split_whitespace().filter(|word| !REDIRECTED.contains(word)).collect();
+        let Some((command, words)) = words.split_first() else { continue };
+        let name = command.rsplit('/').next().unwrap_or(command);
+        let known = COMMANDS.iter().find(|(known, _)| *known == name);
+        let (_, run) = known.ok_or_else(|| unknown(name, words))?;
+        run(words, program, host)?;
+    }
+    Ok(())
+}
+
+fn without_remark(line: &str) -> &str {
+    line.find(" #").or_else(|| line.starts_with('#').then_some(0)).map_or(line, |at| &line[..at])
+}
+
+fn unknown(name: &str, words: &[&str]) -> Stop {
+    Stop::unknown("the command", format_args!("{name} {}", words.join(" ")))
+}
+
+fn tune_each(words: &[&str], program: &mut Program, host: &mut Host) -> Result<(), Stop> {
+    // A value of several words stands in quotes.
+    let joined = words.join(" ");
+    let mut rest = joined.as_str();
+    while !rest.is_empty() {
+        let (word, behind) = match rest.find(['"', ' ']) {
+            Some(at) if rest[at..].starts_with('"') => {
+                let end = rest[at + 1..].find('"').map_or(rest.len(), |len| at + len + 2);
+                rest.split_at(end)
+            }
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        rest = behind.trim_start();
+        if matches!(word, "-q" | "-w" | "-e" | "-n") {
+            continue;
+        }
+        let (name, value) = word.split_once('=').ok_or_else(|| unknown("sysctl", words))?;
+        let name = name.trim_start_matches("/proc/sys/").replace('/', ".");
+        tune(program, host, &name, value.trim_matches('"'))?;
+    }
+    Ok(())
+}
+
+/// Sets a tunable. One that the engine has not may have the value of what it does anyway.
+fn tune(program: &mut Program, host: &mut Host, name: &str, value: &str) -> Result<(), Stop> {
+    if name == "net.ipv4.tcp_congestion_control" {
+        program.congestion = Some(value.to_owned());
+        return Ok(());
+    }
+    if FIXED.contains(&(name, value)) {
+        return Ok(());
+    }
+    let wrong = || Stop::unknown("the tunable", format_args!("{name}={value}"));
+    let values: Vec<u32> = value.split_whitespace().map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
+    host.engine.handle_command(host.now, Command::SetSysctls(name.to_owned(), values)).map_err(|_| wrong())?;
+    Ok(())
+}
+
+fn queue(words: &[&str], _: &mut Program, _: &mut Host) -> Result<(), Stop> {
+    match words {
+        ["qdisc", "delete", ..] => Ok(()),
+        // Nothing waits in a queue here: all leaves when it is sent, as with `pfifo`, and with `fq` without pacing.
+        ["qdisc", "add" | "replace", "dev", _, "root", "fq" | "pfifo"] => Ok(()),
+        ["qdisc", "add" | "replace", "dev", _, "root", "pfifo", "limit", "0"] => {
+            Err(Stop::Unsupported("a queue that refuses all packets".to_owned()))
+        }
+        _ => Err(unknown("tc", words)),
+    }
+}
+
+/// The device cuts nothing by itself in any case.
+fn device(words: &[&str], _: &mut Program, _: &mut Host) -> Result<(), Stop> {
+    match words {
+        ["-K", _, features @ ..] => {
+            let is_off = |pair: &[&str]| matches!(pair, ["gso" | "tso" | "gro", "off"]);
+            if features.chunks(2).all(is_off) { Ok(()) } else { Err(unknown("ethtool", words)) }
+        }
+        _ => Err(unknown("ethtool", words)),
+    }
+}
+
+const REDIRECTED: [&str; 3] = ["2>/dev/null", ">/dev/null", "2>&1"];
+
+/// Tunables of features that are not there, or of choices that are made for good.
+const FIXED: [(&str, &str); 6] = [
+    ("net.ipv4.tcp_ecn", "0"),
+    ("net.ipv4.tcp_ecn_option", "2"),
+    ("net.ipv4.tcp_fack", "0"),
+    ("net.ipv4.tcp_fastopen", "0"),
+    ("net.ipv4.tcp_mtu_probing", "0"),
+    ("net.ipv4.tcp_syncookies", "1"),
+];
+
+/// What scripts take for granted. Those of Fast Open are left out: without them, what needs it asks for it.
+#[rustfmt::skip]
+const DEFAULTS: [(&str, &str); 17] = [
+    ("net.ipv4.tcp_rmem", "4096 540000 15728640"),
+    ("net.ipv4.tcp_wmem", "4096 262144 4194304"),
+    ("net.ipv4.tcp_timestamps", "1"),
+    ("net.ipv4.tcp_syn_retries", "5"),
+    ("net.ipv4.tcp_synack_retries", "5"),
+    ("net.ipv4.tcp_frto", "2"),
+    ("net.ipv4.tcp_sack", "1"),
+    ("net.ipv4.tcp_dsack", "1"),
+    ("net.ipv4.tcp_reordering", "3"),
+    ("net.ipv4.tcp_congestion_control", "cubic"),
+    ("net.ipv4.tcp_slow_start_after_idle", "0"),
+    ("net.ipv4.tcp_early_retrans", "4"),
+    ("net.ipv4.tcp_recovery", "1"),
+    ("net.ipv4.tcp_tso_win_divisor", "3"),
+    ("net.ipv4.tcp_pacing_ss_ratio", "200"),
+    ("net.ipv4.tcp_pacing_ca_ratio", "120"),
+    ("net.ipv4.tcp_notsent_lowat", "4294967295"),
+];
