@@ -60,7 +60,7 @@ fn a_connection_without_answers_is_given_up_after_924_seconds() {
 fn the_last_segment_is_asked_for_before_the_timeout_when_sack_can_tell() {
     let mut peer = Peer::new().round_trip(100).accepted("mss 1000 sackok");
     peer.call().send(&[7; 3000]).unwrap();
-    assert_eq!(peer.says(), ["A seq 1 ack 1 len 2000", "PA seq 2001 ack 1 len 1000"]);
+    assert_eq!(peer.says(), ["PA seq 1 ack 1 len 2000", "PA seq 2001 ack 1 len 1000"]);
     peer.passes(100);
     peer.gets("A seq 1 ack 1001 win 60000");
     assert_eq!(peer.says(), NONE);

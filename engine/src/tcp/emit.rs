@@ -48,13 +48,17 @@ impl Connection {
     }
 
     /// Sends bytes of the send queue from `seq` on, in one packet, and whatever `flags` say. A packet of more than one
-    /// segment is a super-packet.
+    /// segment is a super-packet, and has PSH, so that the other end does not wait to put more behind it (Linux v6.18:
+    /// `net/ipv4/tcp_output.c`, `__tcp_transmit_skb()`).
     pub(super) fn emit_data(&mut self, work: &mut Work<'_>, seq: SeqNum, len: u32, flags: TcpFlags) {
         let mss = self.payload_now();
         let options = self.usual_options(work);
         let window = self.tell_window(work);
         let is_new = seq + len + u32::from(flags.contains(TcpFlags::FIN)) == self.sender.next;
         let mut flags = flags.union(TcpFlags::ACK);
+        if len > mss {
+            flags = flags.union(TcpFlags::PSH);
+        }
         if len > 0 && is_new && core::mem::take(&mut self.trouble.reduces_marked) {
             flags = flags.union(TcpFlags::CWR);
         }
