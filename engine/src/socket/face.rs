@@ -170,8 +170,8 @@ impl Socket<'_> {
     pub fn settings(&self) -> SocketSettings {
         let (settings, mss) = match self.entry() {
             Entry::Connection(connection) => (Some(connection.settings), connection.segment_bytes()),
-            Entry::Listener(listener) => (Some(listener.settings), DEFAULT_SEGMENT_BYTES),
-            Entry::Idle(idle) => (Some(idle.options), DEFAULT_SEGMENT_BYTES),
+            Entry::Listener(listener) => (Some(listener.settings), wanted_segment_bytes(&listener.settings)),
+            Entry::Idle(idle) => (Some(idle.options), wanted_segment_bytes(&idle.options)),
             Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => (None, DEFAULT_SEGMENT_BYTES),
         };
         let settings = settings.unwrap_or_else(|| Settings::new(&self.engine.around.sysctls));
@@ -341,5 +341,11 @@ impl Socket<'_> {
     }
 }
 
-/// `TCP_MAXSEG` of what is no connection.
+/// `TCP_MAXSEG` of what is no connection: what was set, if something was (Linux v6.18: `net/ipv4/tcp.c`,
+/// `do_tcp_getsockopt()`).
+fn wanted_segment_bytes(options: &super::options::Options) -> u32 {
+    options.mss_max.map_or(DEFAULT_SEGMENT_BYTES, u32::from)
+}
+
+/// `TCP_MAXSEG` of what is no connection, when nothing was set.
 const DEFAULT_SEGMENT_BYTES: u32 = 536;

@@ -198,6 +198,10 @@ impl Connection {
             self.sender.window_from = segment.seq;
         }
         self.sender.last_at = work.now;
+        if segment.has(TcpFlags::SYN) {
+            // Linux v6.18: `net/ipv4/tcp_input.c`, `tcp_finish_connect()`.
+            self.receiver.last_at = work.now;
+        }
         // A SYN that had to be repeated may have been lost: begin with one segment (RFC 6298, section 5.7).
         if self.trouble.attempts > 1 || self.counters.resent > 1 {
             self.window.set(1);
