@@ -92,8 +92,11 @@ fn tune(program: &mut Program, host: &mut Host, name: &str, value: &str) -> Resu
 fn queue(words: &[&str], _: &mut Program, _: &mut Host) -> Result<(), Stop> {
     match words {
         ["qdisc", "delete", ..] => Ok(()),
-        // Nothing waits in a queue here: all leaves when it is sent, as with `pfifo`, and with `fq` without pacing.
-        ["qdisc", "add" | "replace", "dev", _, "root", "fq" | "pfifo"] => Ok(()),
+        // Nothing waits in a queue here: all leaves when it is sent.
+        ["qdisc", "add" | "replace", "dev", _, "root", "pfifo"] => Ok(()),
+        ["qdisc", "add" | "replace", "dev", _, "root", "fq"] => {
+            Err(Stop::Unsupported("the queue `fq`, which paces what connections send".to_owned()))
+        }
         ["qdisc", "add" | "replace", "dev", _, "root", "pfifo", "limit", "0"] => {
             Err(Stop::Unsupported("a queue that refuses all packets".to_owned()))
         }

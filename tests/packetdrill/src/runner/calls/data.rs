@@ -1,6 +1,6 @@
 //! Calls that send and receive. Only how much goes is told; the bytes themselves are zeros.
 
-use towpath_engine::socket::{SendFlags, SocketError};
+use towpath_engine::socket::{Readiness, SendFlags, SocketError};
 
 use super::{
     Attempt, Host, Mode, Program, Returned, Stop,
@@ -16,6 +16,12 @@ pub(super) fn send(program: &mut Program, host: &mut Host, attempt: &mut Attempt
     }
     let with = SendFlags { more: flags & MORE != 0, end_of_record: flags & END_OF_RECORD != 0 };
     let (mut socket, mode) = program.socket(host, attempt)?;
+    // Linux wakes who waits to write when a third of the buffer is free, not for each byte (v6.18: `net/core/stream.c`,
+    // `sk_stream_write_space()`).
+    let awake = Readiness::WRITABLE | Readiness::ERROR | Readiness::HUNG_UP;
+    if attempt.progress.done > 0 && (socket.readiness() & awake).is_empty() {
+        return Ok(Returned::Waits);
+    }
     let zeros = vec![0; bytes - attempt.progress.done];
     match socket.send_with(&zeros, with) {
         Ok(sent) => {
