@@ -90,7 +90,7 @@ fn act(engine: &mut Engine, now: Instant, deed: Deed) {
         3 => (LAN, format!("10.0.0.2:{number} > 203.0.113.{}:80 A seq 1 ack 1 len 9000", number % 8)),
         4 => {
             let ping: Sketch = "10.0.0.1:7 > 203.0.113.1:7 udp len 100".parse().expect("a packet");
-            let Sketch::Ipv4(ping) = ping else { return };
+            let Sketch::Ip(ping) = ping else { return };
             let _ = engine.handle_command(now, Command::SendPacket(ping.packet()));
             return;
         }

@@ -183,7 +183,7 @@ impl Message {
 }
 
 /// The name of a message's protocol. Why not `ipv6-icmp`, as rules write it: conntrack(8) and people do not.
-const fn message_name(protocol: Protocol) -> &'static str {
+pub(super) const fn message_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::ICMPV6 => "icmpv6",
         _ => "icmp",

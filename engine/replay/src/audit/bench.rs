@@ -12,7 +12,7 @@ use towpath_engine::{
     device::Device,
     packet::{
         Sketch,
-        sketch::{Ipv4Sketch, Kind},
+        sketch::{HeaderSketch, IpSketch, Ipv4Sketch, Kind},
     },
 };
 
@@ -175,11 +175,13 @@ fn hosts_of(device: &Device) -> Option<[Ipv4Addr; 3]> {
     })
 }
 
-/// A packet that came out.
+/// An IPv4 packet that came out.
 #[derive(Clone, Debug)]
 pub(super) struct Came {
     pub(super) device: String,
-    pub(super) packet: Ipv4Sketch,
+    /// The header of `packet`.
+    pub(super) header: Ipv4Sketch,
+    pub(super) packet: IpSketch,
 }
 
 impl Came {
@@ -191,12 +193,12 @@ impl Came {
             Kind::Icmp(icmp) => icmp.id.unwrap_or_default(),
             Kind::Fragment { .. } | Kind::Other(_) => 0,
         };
-        Endpoint { address: self.packet.source, port }
+        Endpoint { address: self.header.source, port }
     }
 
     /// The packet in words.
     pub(super) fn words(&self) -> String {
-        Sketch::Ipv4(self.packet.clone()).to_string()
+        Sketch::Ip(self.packet.clone()).to_string()
     }
 
     /// To whom; of an ICMP query, with its identifier.
@@ -207,7 +209,7 @@ impl Came {
             Kind::Icmp(icmp) => icmp.id.unwrap_or_default(),
             Kind::Fragment { .. } | Kind::Other(_) => 0,
         };
-        Endpoint { address: self.packet.destination, port }
+        Endpoint { address: self.header.destination, port }
     }
 }
 
@@ -279,7 +281,7 @@ impl Bench {
     /// A host opens a flow; gives the endpoint outside that stands for it.
     pub(super) fn open(&mut self, carrier: Carrier, from: Endpoint, to: Endpoint) -> Option<Endpoint> {
         let came = self.send(Side::Inside, &carrier.opening(from, to));
-        came.iter().find(|came| self.is_outside(came) && came.packet.destination == to.address).map(Came::source)
+        came.iter().find(|came| self.is_outside(came) && came.header.destination == to.address).map(Came::source)
     }
 
     /// Somebody outside sends; gives whom inside that reaches.
@@ -295,8 +297,8 @@ fn outputs(happened: &[Happening]) -> (Vec<Came>, Vec<String>) {
     let mut said = Vec::new();
     for happening in happened {
         match (happening.out(), happening.drop_reason()) {
-            (Some((device, Sketch::Ipv4(packet))), _) => {
-                let packet = Came { device: device.to_owned(), packet: packet.clone() };
+            (Some((device, Sketch::Ip(packet @ IpSketch { header: HeaderSketch::V4(header), .. }))), _) => {
+                let packet = Came { device: device.to_owned(), header: header.clone(), packet: packet.clone() };
                 said.push(format!("{device} > {}", packet.words()));
                 came.push(packet);
             }

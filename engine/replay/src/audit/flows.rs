@@ -141,20 +141,20 @@ pub(super) fn translates_errors(bench: &mut Bench, carrier: Carrier) -> Judged {
         Side::Outside,
         &format!("{hop} > {} icmp type 3 code 1 [{}]", mapped.address, carrier.quoted(mapped, peer)),
     );
-    let Some(came) = came.iter().find(|came| bench.is_inside(came) && came.packet.destination == host.address) else {
+    let Some(came) = came.iter().find(|came| bench.is_inside(came) && came.header.destination == host.address) else {
         return Judged::fail("an error from a hop does not reach the host it is about");
     };
     let Kind::Icmp(icmp) = &came.packet.kind else {
         return Judged::fail("what reaches the host is no ICMP message");
     };
-    let quoted = icmp.about.as_ref().map(|about| about.source);
-    let unchanged = (icmp.kind, icmp.code) == (3, 1) && came.packet.source == hop;
+    let quoted = icmp.about.as_ref().map(|about| about.header.source());
+    let unchanged = (icmp.kind, icmp.code) == (3, 1) && came.header.source == hop;
     Judged::of(
-        unchanged && quoted == Some(host.address),
+        unchanged && quoted == Some(host.address.into()),
         format!("the error arrives from {hop} with type and code as sent, and quotes {}", host.address),
         format!(
             "the error arrives as type {} code {} from {} and quotes {quoted:?}",
-            icmp.kind, icmp.code, came.packet.source
+            icmp.kind, icmp.code, came.header.source
         ),
     )
 }

@@ -74,13 +74,13 @@ fn translates_errors_from_inside(bench: &mut Bench) -> Judged {
         return Judged::fail("the host's \"port unreachable\" about an answer does not come out");
     };
     let quoted = match &came.packet.kind {
-        Kind::Icmp(icmp) => icmp.about.as_ref().map(|about| about.destination),
+        Kind::Icmp(icmp) => icmp.about.as_ref().map(|about| about.header.destination()),
         Kind::Udp(_) | Kind::Tcp(_) | Kind::Fragment { .. } | Kind::Other(_) => None,
     };
     Judged::of(
-        came.packet.source == mapped.address && quoted == Some(mapped.address),
+        came.header.source == mapped.address && quoted == Some(mapped.address.into()),
         format!("the host's error leaves from {0} and quotes {0}", mapped.address),
-        format!("the host's error leaves from {} and quotes {quoted:?}", came.packet.source),
+        format!("the host's error leaves from {} and quotes {quoted:?}", came.header.source),
     )
 }
 
@@ -103,7 +103,7 @@ fn hairpins_errors(bench: &mut Bench) -> Judged {
     );
     let came = bench.send(Side::Inside, &error);
     Judged::of(
-        came.iter().any(|came| bench.is_inside(came) && came.packet.destination == caller.address),
+        came.iter().any(|came| bench.is_inside(came) && came.header.destination == caller.address),
         "the called host's error reaches the caller",
         "the called host's error does not reach the caller",
     )
@@ -118,7 +118,7 @@ fn understands(bench: &mut Bench) -> Judged {
             Side::Outside,
             &format!("{hop} > {} icmp type {kind} code {code} [{}]", mapped.address, Icmp.quoted(mapped, peer)),
         );
-        if !came.iter().any(|came| bench.is_inside(came) && came.packet.destination == host.address) {
+        if !came.iter().any(|came| bench.is_inside(came) && came.header.destination == host.address) {
             return Judged::fail(format!("\"{name}\" about an echo request does not reach the host"));
         }
     }

@@ -68,7 +68,7 @@ fn is_silent_for_six_seconds(bench: &mut Bench) -> Judged {
         return Judged::of(true, "it is let in: filtering does not depend on the peer", "");
     }
     came.extend(bench.wait(6));
-    let answer = came.iter().find(|came| bench.is_outside(came) && came.packet.destination == stranger.address);
+    let answer = came.iter().find(|came| bench.is_outside(came) && came.header.destination == stranger.address);
     match answer {
         None => Judged::of(true, "it is not answered", ""),
         Some(answer) => Judged::fail(format!("it is answered at once: {}", answer.words())),

@@ -175,6 +175,6 @@ fn takes_fragments(bench: &mut Bench, order: [usize; 2]) -> Judged {
         format!("{} > {} udp fragment 16 data \"secondpa\" ipid 77", peer.address, mapped.address),
     ];
     let came: Vec<_> = order.iter().flat_map(|&index| bench.send(Side::Outside, &parts[index])).collect();
-    let arrived = came.iter().filter(|came| bench.is_inside(came) && came.packet.destination == host.address).count();
+    let arrived = came.iter().filter(|came| bench.is_inside(came) && came.header.destination == host.address).count();
     Judged::of(arrived > 0, "both parts reach the host", "the parts do not reach the host")
 }

@@ -152,7 +152,7 @@ impl Player {
             let id = self.device(device)?;
             return Ok(self.receive(id, sketch.frame(station_mac(id), self.mac_of(id)), beside));
         }
-        let Sketch::Ipv4(sketch) = sketch else { return Err(PlayError::OwnArp) };
+        let Sketch::Ip(sketch) = sketch else { return Err(PlayError::OwnArp) };
         let packet = sketch.packet();
         self.forget_last();
         self.command(Command::SendPacket(packet.clone()))?;

@@ -1,25 +1,27 @@
 //! From text.
 
 use alloc::boxed::Box;
-use core::{net::Ipv4Addr, str::FromStr};
+use core::str::FromStr;
 
 use super::{
-    ArpSketch, IcmpSketch, Ipv4Sketch, Kind, OptionsSketch, Payload, Ports, Sketch, TcpSketch,
+    ArpSketch, HeaderSketch, IcmpSketch, IpSketch, Kind, OptionsSketch, Payload, Ports, Sketch, TcpSketch,
     cursor::{Cursor, TextError},
+    ends::Ends,
     options::SACK_BLOCKS_MAX,
 };
-use crate::wire::{MacAddr, Protocol, TcpFlags, icmp::IcmpType};
+use crate::{
+    conntrack::Family,
+    packet::text::message_name,
+    wire::{Ipv6Header, MacAddr, Protocol, TcpFlags},
+};
 
 impl FromStr for Sketch {
     type Err = TextError;
 
     fn from_str(line: &str) -> Result<Self, TextError> {
         let mut cursor = Cursor::new(line);
-        let sketch = if cursor.takes("arp") {
-            Self::Arp(arp(&mut cursor)?)
-        } else {
-            Self::Ipv4(ipv4(&mut cursor, Depth::Outer)?)
-        };
+        let sketch =
+            if cursor.takes("arp") { Self::Arp(arp(&mut cursor)?) } else { Self::Ip(ip(&mut cursor, Depth::Outer)?) };
         if cursor.peek().is_empty() { Ok(sketch) } else { Err(cursor.error("a fact about the packet")) }
     }
 }
@@ -53,25 +55,16 @@ fn mac(text: &str) -> Option<MacAddr> {
     words.next().is_none().then_some(MacAddr(octets))
 }
 
-fn ipv4(cursor: &mut Cursor<'_>, depth: Depth) -> Result<Ipv4Sketch, TextError> {
-    let (source, from) = end(cursor)?;
-    cursor.expect(">")?;
-    let (destination, to) = end(cursor)?;
-    let ports = || match (from, to) {
-        (Some(source), Some(destination)) => Some(Ports { source, destination }),
-        (Some(_) | None, _) => None,
-    };
-    let kind = kind(cursor, ports(), depth)?;
-    let mut sketch = Ipv4Sketch {
-        source,
-        destination,
-        kind,
-        payload: Payload::NONE,
-        ttl: None,
-        tos: None,
-        id: None,
-        dont_fragment: None,
-    };
+fn ip(cursor: &mut Cursor<'_>, depth: Depth) -> Result<IpSketch, TextError> {
+    let ends = Ends::read(cursor)?;
+    let protocol = protocol(cursor.peek());
+    // A number says that there are none.
+    let names_ports = matches!(cursor.peek(), "tcp" | "udp") || protocol.is_none();
+    let has_ports = ends.may_have_ports() && (names_ports && !is_part(cursor) || !ends.may_be_bare());
+    let header = ends.header(has_ports).ok_or_else(|| cursor.error("a protocol"))?;
+    let ports = ends.ports().filter(|_| has_ports);
+    let kind = kind(cursor, protocol, ports, header.family(), depth)?;
+    let mut sketch = IpSketch { header, kind, payload: Payload::NONE };
     while !matches!(cursor.peek(), "" | "]") {
         fact(cursor, &mut sketch)?;
     }
@@ -82,7 +75,7 @@ fn ipv4(cursor: &mut Cursor<'_>, depth: Depth) -> Result<Ipv4Sketch, TextError> 
                 tcp.seq.get_or_insert(0);
                 tcp.ack.get_or_insert(0);
             }
-            Kind::Icmp(icmp) if IcmpType(icmp.kind).inverse().is_some() => {
+            Kind::Icmp(icmp) if icmp.is_query() => {
                 icmp.id.get_or_insert(0);
                 icmp.sequence.get_or_insert(0);
             }
@@ -92,30 +85,32 @@ fn ipv4(cursor: &mut Cursor<'_>, depth: Depth) -> Result<Ipv4Sketch, TextError> 
     Ok(sketch)
 }
 
-/// An address, with a port or without.
-fn end(cursor: &mut Cursor<'_>) -> Result<(Ipv4Addr, Option<u16>), TextError> {
-    let (address, port) = match cursor.peek().split_once(':') {
-        Some((address, port)) => (address, Some(port)),
-        None => (cursor.peek(), None),
-    };
-    let address = address.parse().map_err(|_| cursor.error("an IPv4 address, with a port or without"))?;
-    let port = port.map(str::parse).transpose().map_err(|_| cursor.error("a port from 0 to 65535"))?;
-    cursor.next();
-    Ok((address, port))
+/// The protocol that a word names, or whose number it is.
+fn protocol(word: &str) -> Option<Protocol> {
+    let message = (word == message_name(Protocol::ICMPV6)).then_some(Protocol::ICMPV6);
+    message.or_else(|| Protocol::by_name(word)).or_else(|| word.parse().ok().map(Protocol))
 }
 
-fn kind(cursor: &mut Cursor<'_>, ports: Option<Ports>, depth: Depth) -> Result<Kind, TextError> {
-    let word = cursor.peek();
-    let protocol = match (Protocol::by_name(word), word.parse()) {
-        (Some(protocol), _) => Some(protocol),
-        (None, Ok(number)) => Some(Protocol(number)),
-        (None, Err(_)) => None,
-    };
+/// Whether the word `fragment` stands behind the next one.
+fn is_part(cursor: &Cursor<'_>) -> bool {
+    let mut ahead = cursor.clone();
+    ahead.next();
+    ahead.peek() == "fragment"
+}
+
+fn kind(
+    cursor: &mut Cursor<'_>,
+    protocol: Option<Protocol>,
+    ports: Option<Ports>,
+    family: Family,
+    depth: Depth,
+) -> Result<Kind, TextError> {
     match (protocol, ports) {
         (Some(protocol), None) => {
             cursor.next();
             match protocol {
-                Protocol::ICMP if cursor.takes("type") => icmp(cursor, depth).map(Kind::Icmp),
+                Protocol::ICMP if family == Family::Ipv4 && cursor.takes("type") => icmp(cursor, family, depth),
+                Protocol::ICMPV6 if family == Family::Ipv6 && cursor.takes("type") => icmp(cursor, family, depth),
                 protocol => Ok(Kind::Other(protocol)),
             }
         }
@@ -157,12 +152,12 @@ impl core::iter::Sum<TcpFlags> for Bits {
     }
 }
 
-fn icmp(cursor: &mut Cursor<'_>, depth: Depth) -> Result<IcmpSketch, TextError> {
+fn icmp(cursor: &mut Cursor<'_>, family: Family, depth: Depth) -> Result<Kind, TextError> {
     let kind = cursor.value("an ICMP type")?;
     cursor.expect("code")?;
     let code = cursor.value("an ICMP code")?;
-    let mut sketch = IcmpSketch { kind, code, id: None, sequence: None, mtu: None, about: None };
-    let is_error = IcmpType(kind).is_error();
+    let mut sketch = IcmpSketch { family, kind, code, id: None, sequence: None, mtu: None, about: None };
+    let is_error = sketch.is_error();
     loop {
         match cursor.peek() {
             "id" if !is_error => {
@@ -175,29 +170,36 @@ fn icmp(cursor: &mut Cursor<'_>, depth: Depth) -> Result<IcmpSketch, TextError> 
             }
             "mtu" if is_error => {
                 cursor.next();
-                sketch.mtu = Some(cursor.value("an MTU up to 65535")?);
+                sketch.mtu = Some(match family {
+                    Family::Ipv4 => cursor.number(u16::MAX.into(), "an MTU up to 65535")?,
+                    Family::Ipv6 => cursor.number(u32::MAX, "an MTU up to 4294967295")?,
+                });
             }
             "[" if is_error && depth == Depth::Outer => {
                 cursor.next();
                 if !cursor.takes("cut") {
-                    sketch.about = Some(Box::new(ipv4(cursor, Depth::Quoted)?));
+                    let here = cursor.clone();
+                    let about = ip(cursor, Depth::Quoted)?;
+                    if about.header.family() != family {
+                        return Err(here.error("a packet of the error's own family"));
+                    }
+                    sketch.about = Some(Box::new(about));
                 }
                 cursor.expect("]")?;
             }
-            _ => return Ok(sketch),
+            _ => return Ok(Kind::Icmp(sketch)),
         }
     }
 }
 
 /// Reads a fact that may stand behind the packet's kind.
-fn fact(cursor: &mut Cursor<'_>, sketch: &mut Ipv4Sketch) -> Result<(), TextError> {
+fn fact(cursor: &mut Cursor<'_>, sketch: &mut IpSketch) -> Result<(), TextError> {
+    if header_fact(cursor, &mut sketch.header)? {
+        return Ok(());
+    }
     let here = cursor.clone();
     let word = cursor.next();
     match (word, &mut sketch.kind) {
-        ("ttl", _) => sketch.ttl = Some(cursor.value("a TTL up to 255")?),
-        ("tos", _) => sketch.tos = Some(cursor.number(u8::MAX.into(), "a type of service up to 0xff")? as u8),
-        ("ipid", _) => sketch.id = Some(cursor.number(u16::MAX.into(), "an identification up to 0xffff")? as u16),
-        ("df", _) => sketch.dont_fragment = Some(true),
         ("data", _) => sketch.payload = Payload::Bytes(cursor.quoted_bytes()?),
         ("len", _) => match cursor.value("a length up to 65515")? {
             len @ 0..=PAYLOAD_BYTES_MAX => sketch.payload = Payload::Length(len),
@@ -216,6 +218,41 @@ fn fact(cursor: &mut Cursor<'_>, sketch: &mut Ipv4Sketch) -> Result<(), TextErro
         }
     }
     Ok(())
+}
+
+/// Reads a fact about the IP header; whether there was one.
+fn header_fact(cursor: &mut Cursor<'_>, header: &mut HeaderSketch) -> Result<bool, TextError> {
+    let here = cursor.clone();
+    let word = cursor.next();
+    match (word, header) {
+        ("ttl", HeaderSketch::V4(header)) => header.ttl = Some(cursor.value("a TTL up to 255")?),
+        ("tos", HeaderSketch::V4(header)) => {
+            header.tos = Some(cursor.number(u8::MAX.into(), "a type of service up to 0xff")? as u8);
+        }
+        ("ipid", HeaderSketch::V4(header)) => {
+            header.id = Some(cursor.number(u16::MAX.into(), "an identification up to 0xffff")? as u16);
+        }
+        ("df", HeaderSketch::V4(header)) => header.dont_fragment = Some(true),
+        ("hoplimit", HeaderSketch::V6(header)) => header.hop_limit = Some(cursor.value("a hop limit up to 255")?),
+        ("tc", HeaderSketch::V6(header)) => {
+            header.traffic_class = Some(cursor.number(u8::MAX.into(), "a traffic class up to 0xff")? as u8);
+        }
+        ("flowlbl", HeaderSketch::V6(header)) => {
+            header.flow_label = Some(cursor.number(Ipv6Header::FLOW_LABEL, "a flow label up to 0xfffff")?);
+        }
+        ("ipid", HeaderSketch::V6(header)) => {
+            header.id = Some(cursor.number(u32::MAX, "an identification up to 0xffffffff")?);
+        }
+        ("ttl", HeaderSketch::V6(_)) => return Err(here.error("'hoplimit', which IPv6 has instead")),
+        ("tos", HeaderSketch::V6(_)) => return Err(here.error("'tc', which IPv6 has instead")),
+        ("hoplimit", HeaderSketch::V4(_)) => return Err(here.error("'ttl', which IPv4 has instead")),
+        ("tc", HeaderSketch::V4(_)) => return Err(here.error("'tos', which IPv4 has instead")),
+        _ => {
+            *cursor = here;
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn tcp_fact(word: &str, cursor: &mut Cursor<'_>, here: &Cursor<'_>, tcp: &mut TcpSketch) -> Result<(), TextError> {

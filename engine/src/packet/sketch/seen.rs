@@ -1,31 +1,37 @@
-//! From packets; and whether one packet is what was said of it.
+//! From packets.
 
 use alloc::{boxed::Box, vec, vec::Vec};
 use core::net::Ipv4Addr;
 
 use zerocopy::FromBytes;
 
-use super::{ArpSketch, IcmpSketch, Ipv4Sketch, Kind, OptionsSketch, Payload, Ports, Sketch, TcpSketch};
+use super::{
+    ArpSketch, HeaderSketch, IcmpSketch, IpSketch, Ipv4Sketch, Ipv6Sketch, Kind, OptionsSketch, Payload, Ports, Sketch,
+    TcpSketch,
+};
 use crate::{
+    conntrack::Family,
     packet::{Network, Packet, Transport},
     wire::{
-        ArpPacket, IcmpHeader, Ipv4Header, Protocol, TcpFlags, TcpHeader, UdpHeader, icmp::IcmpType,
+        ArpPacket, IcmpHeader, Ipv4Header, Ipv6Header, Protocol, TcpFlags, TcpHeader, UdpHeader,
+        ipv6::{Chain, FragmentHeader},
         tcp_options::TcpOptions,
     },
 };
 
 impl Sketch {
-    /// All that the notation can tell of a packet; `None` where it has no words, as for IPv6 (see [`Summary`](crate::packet::Summary) for
-    /// what is printed then).
+    /// All that the notation can tell of a packet; `None` where it has no words, as for protocols other than ARP and IP (see
+    /// [`Summary`](crate::packet::Summary) for what is printed then).
     #[must_use]
     pub fn of(packet: &Packet) -> Option<Self> {
         match packet.network() {
-            Network::Ipv4 => {
+            Network::Ipv4 | Network::Ipv6 => {
                 let mut bytes =
                     vec![0; packet.network_bytes().len() + packet.fragments().map(<[u8]>::len).sum::<usize>()];
                 packet.copy_network(&mut bytes);
                 bytes.truncate(packet.network_len());
-                ipv4(&bytes, packet.transport() == Transport::Broken, true).map(Self::Ipv4)
+                let family = if packet.network() == Network::Ipv4 { Family::Ipv4 } else { Family::Ipv6 };
+                ip(family, &bytes, packet.transport() == Transport::Broken, true).map(Self::Ip)
             }
             Network::Arp => {
                 let arp = packet.arp()?;
@@ -36,130 +42,81 @@ impl Sketch {
                     _ => None,
                 }
             }
-            Network::Ipv6 | Network::Other => None,
-        }
-    }
-
-    /// Whether a packet is what is written here: see the table of this module for what counts.
-    #[must_use]
-    pub fn holds_for(&self, seen: &Self) -> bool {
-        match (self, seen) {
-            (Self::Arp(told), Self::Arp(seen)) => told == seen,
-            (Self::Ipv4(told), Self::Ipv4(seen)) => told.holds_for(seen, false),
-            (Self::Arp(_), Self::Ipv4(_)) | (Self::Ipv4(_), Self::Arp(_)) => false,
-        }
-    }
-
-    /// The same without the facts that `beside` does not write either, unless they always count.
-    #[must_use]
-    pub fn told_as(self, beside: Option<&Self>) -> Self {
-        match (self, beside) {
-            (Self::Ipv4(seen), Some(Self::Ipv4(told))) => Self::Ipv4(seen.told_as(Some(told))),
-            (Self::Ipv4(seen), Some(Self::Arp(_)) | None) => Self::Ipv4(seen.told_as(None)),
-            (arp @ Self::Arp(_), _) => arp,
+            Network::Other => None,
         }
     }
 }
 
-impl Ipv4Sketch {
-    fn holds_for(&self, seen: &Self, quoted: bool) -> bool {
-        let payload = match (&self.payload, &seen.payload) {
-            (Payload::Bytes(told), Payload::Bytes(seen)) => told == seen,
-            (told, seen) => told.len() == seen.len(),
-        };
-        (self.source, self.destination) == (seen.source, seen.destination)
-            && self.kind.holds_for(&seen.kind)
-            && (quoted || payload)
-            && (self.ttl.is_none() || self.ttl == seen.ttl)
-            && (self.tos.is_none() || self.tos == seen.tos)
-            && (self.id.is_none() || self.id == seen.id)
-            && (self.dont_fragment.is_none() || self.dont_fragment == seen.dont_fragment)
-    }
-
-    fn told_as(mut self, told: Option<&Self>) -> Self {
-        self.ttl = self.ttl.filter(|_| told.is_some_and(|told| told.ttl.is_some()));
-        self.tos = self.tos.filter(|_| told.is_some_and(|told| told.tos.is_some()));
-        self.id = self.id.filter(|_| told.is_some_and(|told| told.id.is_some()));
-        self.dont_fragment = self.dont_fragment.filter(|_| told.is_some_and(|told| told.dont_fragment.is_some()));
-        let told_kind = told.map(|told| &told.kind);
-        match (&mut self.kind, told_kind) {
-            (Kind::Tcp(seen), told) => {
-                let told = if let Some(Kind::Tcp(told)) = told { Some(told) } else { None };
-                seen.window = seen.window.filter(|_| told.is_some_and(|told| told.window.is_some()));
-                if told.is_none_or(|told| told.options == OptionsSketch::default()) {
-                    seen.options = OptionsSketch::default();
-                }
-            }
-            (Kind::Icmp(seen), told) => {
-                let told = if let Some(Kind::Icmp(told)) = told { Some(told) } else { None };
-                seen.mtu = seen.mtu.filter(|_| told.is_some_and(|told| told.mtu.is_some()));
-                let inner = told.and_then(|told| told.about.as_deref());
-                seen.about = seen.about.take().map(|about| Box::new(about.told_as(inner)));
-            }
-            (Kind::Udp(_) | Kind::Fragment { .. } | Kind::Other(_), _) => {}
-        }
-        if told.is_some_and(|told| matches!(told.payload, Payload::Length(len) if len > 0)) {
-            self.payload = Payload::Length(self.payload.len());
-        }
-        self
-    }
-}
-
-impl Kind {
-    fn holds_for(&self, seen: &Self) -> bool {
-        match (self, seen) {
-            (Self::Tcp(told), Self::Tcp(seen)) => {
-                // A quote may end before the flags.
-                let flags = told.flags == seen.flags || (told.ack.is_none() && told.flags == TcpFlags::default());
-                told.ports == seen.ports
-                    && flags
-                    && (told.seq.is_none() || told.seq == seen.seq)
-                    && (told.ack.is_none() || told.ack == seen.ack)
-                    && (told.window.is_none() || told.window == seen.window)
-                    && told.options.hold(&seen.options)
-            }
-            (Self::Icmp(told), Self::Icmp(seen)) => {
-                (told.kind, told.code) == (seen.kind, seen.code)
-                    && (told.id.is_none() || told.id == seen.id)
-                    && (told.sequence.is_none() || told.sequence == seen.sequence)
-                    && (told.mtu.is_none() || told.mtu == seen.mtu)
-                    && match (&told.about, &seen.about) {
-                        (Some(told), Some(seen)) => told.holds_for(seen, true),
-                        (None, None) => true,
-                        (Some(_), None) | (None, Some(_)) => false,
-                    }
-            }
-            (told, seen) => told == seen,
-        }
-    }
-}
-
-/// What an IPv4 packet's bytes say; `None` when its header is not whole. `is_outer`: the packet itself, and not what an
+/// What an IP packet's bytes say; `None` when its header is not whole. `is_outer`: the packet itself, and not what an
 /// error quotes of one.
-fn ipv4(bytes: &[u8], broken: bool, is_outer: bool) -> Option<Ipv4Sketch> {
-    let (ip, _) = Ipv4Header::ref_from_prefix(bytes).ok()?;
-    let rest = bytes.get(ip.header_len()..)?;
-    let (kind, payload) = if ip.is_fragment() {
-        let more = ip.flags_fragment.get() & Ipv4Header::MORE_FRAGMENTS != 0;
-        (Kind::Fragment { protocol: ip.protocol(), offset: ip.fragment_offset() as u16, more }, rest)
-    } else {
-        let found = if broken { None } else { transport(ip.protocol(), rest, is_outer) };
-        found.unwrap_or((Kind::Other(ip.protocol()), rest))
+fn ip(family: Family, bytes: &[u8], broken: bool, is_outer: bool) -> Option<IpSketch> {
+    let Headers { header, protocol, part, rest } = match family {
+        Family::Ipv4 => Headers::v4(bytes)?,
+        Family::Ipv6 => Headers::v6(bytes)?,
     };
-    Some(Ipv4Sketch {
-        source: ip.source(),
-        destination: ip.destination(),
-        kind,
-        payload: Payload::Bytes(Vec::from(payload)),
-        ttl: Some(ip.ttl),
-        tos: Some(ip.tos),
-        id: Some(ip.id.get()),
-        dont_fragment: Some(ip.dont_fragment()),
-    })
+    let (kind, payload) = match part {
+        Some((offset, more)) => (Kind::Fragment { protocol, offset, more }, rest),
+        None => {
+            let found = if broken { None } else { transport(family, protocol, rest, is_outer) };
+            found.unwrap_or((Kind::Other(protocol), rest))
+        }
+    };
+    Some(IpSketch { header, kind, payload: Payload::Bytes(Vec::from(payload)) })
+}
+
+/// What an IP header says, with those that extend it.
+struct Headers<'a> {
+    header: HeaderSketch,
+    protocol: Protocol,
+    /// Of a part of a packet: where it starts, in bytes, and whether more follow.
+    part: Option<(u16, bool)>,
+    rest: &'a [u8],
+}
+
+impl<'a> Headers<'a> {
+    fn v4(bytes: &'a [u8]) -> Option<Self> {
+        let (ip, _) = Ipv4Header::ref_from_prefix(bytes).ok()?;
+        let more = ip.flags_fragment.get() & Ipv4Header::MORE_FRAGMENTS != 0;
+        let header = Ipv4Sketch {
+            source: ip.source(),
+            destination: ip.destination(),
+            ttl: Some(ip.ttl),
+            tos: Some(ip.tos),
+            id: Some(ip.id.get()),
+            dont_fragment: Some(ip.dont_fragment()),
+        };
+        Some(Self {
+            header: HeaderSketch::V4(header),
+            protocol: ip.protocol(),
+            part: ip.is_fragment().then_some((ip.fragment_offset() as u16, more)),
+            rest: bytes.get(ip.header_len()..)?,
+        })
+    }
+
+    fn v6(bytes: &'a [u8]) -> Option<Self> {
+        let (ip, rest) = Ipv6Header::ref_from_prefix(bytes).ok()?;
+        let chain = Chain::walk(ip.next_header(), rest);
+        let fragment = chain.fragment.and_then(|at| FragmentHeader::read(rest.get(at..)?));
+        let header = Ipv6Sketch {
+            source: ip.source(),
+            destination: ip.destination(),
+            hop_limit: Some(ip.hop_limit),
+            traffic_class: Some(ip.traffic_class()),
+            flow_label: Some(ip.flow_label()),
+            id: fragment.map(|fragment| fragment.id.get()),
+        };
+        let part = fragment.map(|fragment| (fragment.offset() as u16, fragment.more()));
+        Some(Self {
+            header: HeaderSketch::V6(header),
+            protocol: chain.protocol,
+            part: part.filter(|&(offset, more)| offset > 0 || more),
+            rest: rest.get(chain.len..)?,
+        })
+    }
 }
 
 /// What follows the IP header, and the payload behind it.
-fn transport(protocol: Protocol, bytes: &[u8], is_outer: bool) -> Option<(Kind, &[u8])> {
+fn transport(family: Family, protocol: Protocol, bytes: &[u8], is_outer: bool) -> Option<(Kind, &[u8])> {
     match protocol {
         Protocol::TCP => match TcpHeader::ref_from_prefix(bytes) {
             Ok((tcp, _)) => {
@@ -182,24 +139,32 @@ fn transport(protocol: Protocol, bytes: &[u8], is_outer: bool) -> Option<(Kind, 
             let ports = Ports { source: udp.source_port.get(), destination: udp.destination_port.get() };
             Some((Kind::Udp(ports), rest))
         }
-        Protocol::ICMP => {
-            let (icmp, rest) = IcmpHeader::ref_from_prefix(bytes).ok()?;
-            let is_query = icmp.icmp_type().inverse().is_some();
-            let is_error = icmp.icmp_type().is_error();
-            let about = if is_error && is_outer { ipv4(rest, false, false) } else { None };
-            let sketch = IcmpSketch {
-                kind: icmp.kind,
-                code: icmp.code,
-                id: is_query.then(|| icmp.id()),
-                sequence: is_query.then(|| icmp.sequence()),
-                mtu: (icmp.icmp_type() == IcmpType::UNREACHABLE).then(|| icmp.sequence()),
-                about: about.map(Box::new),
-            };
-            let rest = if sketch.about.is_some() { &[][..] } else { rest };
-            Some((Kind::Icmp(sketch), rest))
-        }
+        Protocol::ICMP if family == Family::Ipv4 => icmp(family, bytes, is_outer),
+        Protocol::ICMPV6 if family == Family::Ipv6 => icmp(family, bytes, is_outer),
         _ => None,
     }
+}
+
+/// An ICMP or ICMPv6 message, whose headers look the same.
+fn icmp(family: Family, bytes: &[u8], is_outer: bool) -> Option<(Kind, &[u8])> {
+    let (icmp, rest) = IcmpHeader::ref_from_prefix(bytes).ok()?;
+    let (kind, code) = (icmp.kind, icmp.code);
+    let mut sketch = IcmpSketch { family, kind, code, id: None, sequence: None, mtu: None, about: None };
+    if sketch.is_query() {
+        sketch.id = Some(icmp.id());
+        sketch.sequence = Some(icmp.sequence());
+    }
+    if sketch.has_mtu() {
+        sketch.mtu = Some(match family {
+            Family::Ipv4 => icmp.sequence().into(),
+            Family::Ipv6 => u32::from_be_bytes(icmp.rest),
+        });
+    }
+    if sketch.is_error() && is_outer {
+        sketch.about = ip(family, rest, false, false).map(Box::new);
+    }
+    let rest = if sketch.about.is_some() { &[][..] } else { rest };
+    Some((Kind::Icmp(sketch), rest))
 }
 
 /// What 8 bytes of a TCP header say.

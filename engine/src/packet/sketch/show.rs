@@ -2,21 +2,21 @@
 
 use core::fmt;
 
-use super::{ArpSketch, IcmpSketch, Ipv4Sketch, Kind, OptionsSketch, Payload, Sketch, TcpSketch};
-use crate::wire::icmp::IcmpType;
+use super::{ArpSketch, HeaderSketch, IcmpSketch, IpSketch, Kind, OptionsSketch, Payload, Sketch, TcpSketch};
+use crate::{conntrack::Family, packet::text::message_name, wire::Protocol};
 
 impl fmt::Display for Sketch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arp(ArpSketch::Request { target, sender }) => write!(f, "arp who-has {target} tell {sender}"),
             Self::Arp(ArpSketch::Reply { sender, mac }) => write!(f, "arp {sender} is-at {mac}"),
-            Self::Ipv4(sketch) => write(f, sketch, false),
+            Self::Ip(sketch) => write(f, sketch, false),
         }
     }
 }
 
-fn write(f: &mut fmt::Formatter<'_>, sketch: &Ipv4Sketch, quoted: bool) -> fmt::Result {
-    let (source, destination) = (sketch.source, sketch.destination);
+fn write(f: &mut fmt::Formatter<'_>, sketch: &IpSketch, quoted: bool) -> fmt::Result {
+    let (source, destination) = (sketch.header.source(), sketch.header.destination());
     match &sketch.kind {
         Kind::Tcp(tcp) => {
             write!(f, "{source}:{} > {destination}:{} tcp", tcp.ports.source, tcp.ports.destination)?;
@@ -24,23 +24,38 @@ fn write(f: &mut fmt::Formatter<'_>, sketch: &Ipv4Sketch, quoted: bool) -> fmt::
         }
         Kind::Udp(ports) => write!(f, "{source}:{} > {destination}:{} udp", ports.source, ports.destination)?,
         Kind::Icmp(icmp) => {
-            write!(f, "{source} > {destination} icmp type {} code {}", icmp.kind, icmp.code)?;
+            let name = message_name(icmp.protocol());
+            write!(f, "{source} > {destination} {name} type {} code {}", icmp.kind, icmp.code)?;
             write_icmp(f, icmp, quoted)?;
         }
         Kind::Fragment { protocol, offset, more } => {
             write!(f, "{source} > {destination} {protocol} fragment {offset}{}", if *more { " more" } else { "" })?;
         }
+        // With its name, the addresses could be read with ports.
+        Kind::Other(protocol @ (Protocol::TCP | Protocol::UDP)) if sketch.header.family() == Family::Ipv6 => {
+            write!(f, "{source} > {destination} {}", protocol.0)?;
+        }
         Kind::Other(protocol) => write!(f, "{source} > {destination} {protocol}")?,
     }
-    write_number(f, "ttl", sketch.ttl)?;
-    if let Some(tos) = sketch.tos {
-        write!(f, " tos {tos:#x}")?;
-    }
-    write_number(f, "ipid", sketch.id)?;
-    if sketch.dont_fragment == Some(true) {
-        f.write_str(" df")?;
-    }
+    write_header(f, &sketch.header)?;
     if quoted { Ok(()) } else { write_payload(f, &sketch.payload) }
+}
+
+fn write_header(f: &mut fmt::Formatter<'_>, header: &HeaderSketch) -> fmt::Result {
+    match header {
+        HeaderSketch::V4(header) => {
+            write_number(f, "ttl", header.ttl)?;
+            write_bits(f, "tos", header.tos)?;
+            write_number(f, "ipid", header.id)?;
+            if header.dont_fragment == Some(true) { f.write_str(" df") } else { Ok(()) }
+        }
+        HeaderSketch::V6(header) => {
+            write_number(f, "hoplimit", header.hop_limit)?;
+            write_bits(f, "tc", header.traffic_class)?;
+            write_bits(f, "flowlbl", header.flow_label)?;
+            write_number(f, "ipid", header.id)
+        }
+    }
 }
 
 fn write_tcp(f: &mut fmt::Formatter<'_>, tcp: &TcpSketch, quoted: bool) -> fmt::Result {
@@ -77,13 +92,17 @@ fn write_icmp(f: &mut fmt::Formatter<'_>, icmp: &IcmpSketch, quoted: bool) -> fm
             write(f, about, true)?;
             f.write_str("]")
         }
-        None if IcmpType(icmp.kind).is_error() && !quoted => f.write_str(" [cut]"),
+        None if icmp.is_error() && !quoted => f.write_str(" [cut]"),
         None => Ok(()),
     }
 }
 
 fn write_number(f: &mut fmt::Formatter<'_>, word: &str, number: Option<impl fmt::Display>) -> fmt::Result {
     number.map_or(Ok(()), |number| write!(f, " {word} {number}"))
+}
+
+fn write_bits(f: &mut fmt::Formatter<'_>, word: &str, bits: Option<impl fmt::LowerHex>) -> fmt::Result {
+    bits.map_or(Ok(()), |bits| write!(f, " {word} {bits:#x}"))
 }
 
 fn write_payload(f: &mut fmt::Formatter<'_>, payload: &Payload) -> fmt::Result {
