@@ -28,17 +28,51 @@ COMMIT
 COMMIT
 ";
 
+const GATEWAY_V6: &str = "
+[[interface]]
+name = 'lan'
+addresses = ['fd00:1::1/64']
+[[interface]]
+name = 'wan'
+addresses = ['2001:db8:1::1/64']
+[[route]]
+to = 'default'
+via = '2001:db8:1::fe'
+";
+const RULES_V6: &str = "*nat
+-A POSTROUTING -o wan -j MASQUERADE
+COMMIT
+*filter
+:FORWARD DROP [0:0]
+-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+-A FORWARD -i lan -p tcp --dport 443 -j ACCEPT
+-A FORWARD -i lan -p ipv6-icmp -m icmp6 --icmpv6-type 128 -j ACCEPT
+-A FORWARD -p udp -j REJECT
+COMMIT
+";
+
 fn suite(cases: &str) -> Suite {
     Suite::read("x.test.toml", &format!("gateway = 'gateway.toml'\n{cases}")).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// What is not as the first case says, each with its line, key, and what was got.
 fn failures(cases: &str) -> Vec<(u32, &'static str, String)> {
-    let suite = suite(cases);
-    let case: &Case = &suite.cases[0];
     let config = Config::read("gateway.toml", GATEWAY).unwrap();
     let rules = vec![Source { name: "rules.v4", text: RULES }];
-    let setup = Setup { config: Some(config), rules, sysctls: case.sysctls.clone(), ..Setup::default() };
+    failures_on(Setup { config: Some(config), rules, ..Setup::default() }, cases)
+}
+
+/// The same on a gateway that speaks IPv6.
+fn failures_v6(cases: &str) -> Vec<(u32, &'static str, String)> {
+    let config = Config::read("gateway.toml", GATEWAY_V6).unwrap();
+    let rules_v6 = vec![Source { name: "rules.v6", text: RULES_V6 }];
+    failures_on(Setup { config: Some(config), rules_v6, ..Setup::default() }, cases)
+}
+
+fn failures_on(setup: Setup<'_>, cases: &str) -> Vec<(u32, &'static str, String)> {
+    let suite = suite(cases);
+    let case: &Case = &suite.cases[0];
+    let setup = Setup { sysctls: case.sysctls.clone(), ..setup };
     let replay = Replay::new(setup).map_err(|error| error.to_string()).unwrap();
     let ran = run(case, replay, None, None).unwrap_or_else(|error| panic!("{error}"));
     ran.failures.into_iter().map(|Failure { line, what, got, .. }| (line, what, got)).collect()
@@ -188,6 +222,56 @@ play = '''
             (9, "play", "0.500  lan =  DROPPED NEW ORIGINAL DROPPED_FORWARD policy".to_owned()),
         ]
     );
+}
+
+#[test]
+fn a_packet_of_ipv6_is_translated_or_refused_as_rules_say() {
+    let web = "[[case]]
+name = 'web'
+packet = 'lan fd00:1::10:40000 > 2001:db8:2::7:443 S'
+verdict = 'forwarded'
+rule = 'rules.v6:7'
+nat = 'MASQUERADE'
+out = 'wan 2001:db8:1::1:40000 > 2001:db8:2::7:443 S hoplimit 63'
+connection = 'SYN_SENT [UNREPLIED] src=fd00:1::10'
+";
+    assert_eq!(failures_v6(web), []);
+    let refusal = "lan fd00:1::1 > fd00:1::10 icmpv6 type 1 code 4 [fd00:1::10:5000 > 2001:db8:2::7:53 udp]";
+    let names = |out: &str| {
+        let packet = "lan [fd00:1::10]:5000 > [2001:db8:2::7]:53 udp len 10";
+        format!("[[case]]\nname = 'names'\npacket = '{packet}'\nverdict = 'rejected'\nout = '{out}'\n")
+    };
+    assert_eq!(failures_v6(&names(refusal)), []);
+    let found = failures_v6(&names(&refusal.replace("code 4", "code 3")));
+    assert_eq!(found, [(6, "out", refusal.to_owned())]);
+}
+
+#[test]
+fn a_play_of_ipv6_tells_how_an_error_finds_its_way_back_through_the_translation() {
+    let case = "[[case]]
+name = 'x'
+play = '''
+    0.000  lan <  fd00:1::10:40000 > 2001:db8:2::7:443       S  seq 1000
+    0.000  wan >  2001:db8:1::1:40000 > 2001:db8:2::7:443    S  seq 1000
+    0.010  wan <  2001:db8:2::7:443 > 2001:db8:1::1:40000    SA seq 9000 ack 1001
+    0.010  lan >  2001:db8:2::7:443 > fd00:1::10:40000       SA seq 9000 ack 1001
+    0.010  wan =  ESTABLISHED REPLY src=2001:db8:2::7
+    0.020  wan <  2001:db8:9::9 > 2001:db8:1::1  icmpv6 type 2 code 0 mtu 1280 [2001:db8:1::1:40000 > 2001:db8:2::7:443 tcp seq 1001]
+    0.020  lan >  2001:db8:9::9 > fd00:1::10     icmpv6 type 2 code 0 mtu 1280 [fd00:1::10:40000 > 2001:db8:2::7:443 tcp seq 1001]
+    0.020  wan =  RELATED
+    0.030  lan <  fd00:1::10 > 2001:db8:2::7     icmpv6 type 128 code 0 id 7 seq 1
+    0.030  wan >  2001:db8:1::1 > 2001:db8:2::7  icmpv6 type 128 code 0 id 7 seq 1
+    0.040  wan <  2001:db8:2::7 > 2001:db8:1::1  icmpv6 type 129 code 0 id 7 seq 1
+    0.040  lan >  2001:db8:2::7 > fd00:1::10     icmpv6 type 129 code 0 id 7 seq 1
+    0.050  wan <  2001:db8:2::7:4444 > fd00:1::10:22  S  seq 1
+    0.050  wan x  FilterPolicy
+'''
+";
+    assert_eq!(failures_v6(case), []);
+    let found = failures_v6(&case.replace("mtu 1280 [fd00", "mtu 1281 [fd00"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    let seen = "lan >  2001:db8:9::9 > fd00:1::10 icmpv6 type 2 code 0 mtu 1280 [fd00:1::10:40000 > 2001:db8:2::7:443 tcp seq 1001]";
+    assert!(found[0].2.ends_with(seen), "{found:?}");
 }
 
 #[test]

@@ -10,6 +10,8 @@
 //! 0.500  wan x  FilterPolicy
 //! ```
 //!
+//! Packets of IPv6 are written as [`towpath_engine::packet::sketch`] says: `fd00:1::10:40000 > 2001:db8:2::7:443 S`.
+//!
 //! | sign | what it says |
 //! |---|---|
 //! | `<` | the packet goes in by the device; with `-` for the device the gateway itself sends it |
