@@ -41,8 +41,11 @@ impl Connection {
         if flags.end_of_record && written == bytes.len() && written > 0 {
             self.sender.record_ends.push_back(self.sender.end);
         }
+        // It holds back what this write would send, not what an acknowledgement lets go later (Linux v6.18: `net/ipv4/tcp.c`,
+        // `tcp_push()`).
         self.settings.more = flags.more && written == bytes.len();
         self.push(work);
+        self.settings.more = false;
         Ok(written)
     }
 
@@ -94,7 +97,12 @@ impl Connection {
         let was_corked = self.settings.cork;
         self.settings.set(option, work.sysctls)?;
         match option {
-            SocketOption::NoDelay(true) => self.uncork(work),
+            SocketOption::NoDelay(true) => {
+                // What waits goes out, even from under a cork, which stays (Linux v6.18: `__tcp_sock_set_nodelay()`).
+                self.settings.cork = false;
+                self.uncork(work);
+                self.settings.cork = was_corked;
+            }
             SocketOption::Cork(false) if was_corked => self.uncork(work),
             SocketOption::QuickAck(on) => {
                 self.receiver.acks.answers = if *on { 0 } else { u8::MAX };
