@@ -3,6 +3,7 @@
 //! A capture is replayed with no configuration at all, and once more through the router's own configuration where it was
 //! taken at a router with rules. `cargo insta review` shows what a change to the engine does to them.
 
+#[cfg(foreign_captures)]
 #[path = "replay/truth.rs"]
 mod truth;
 

@@ -1,8 +1,8 @@
 //! Captures that other people made: every one in the folder that `TOWPATH_CAPTURES` names is read.
 //!
 //! Their packet counts are compared with tshark's, and their bytes and times with pcap-file wherever that can read
-//! them. Without the variable the tests are skipped, and say so.
-#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+//! them. Without the variable there are no such tests (`build.rs`).
+#![cfg(foreign_captures)]
 #![expect(clippy::unwrap_used, reason = "in a test, also in its helpers")]
 
 use std::{
@@ -19,11 +19,10 @@ use towpath_replay::capture::{Capture, CaptureError, CaptureErrorKind, Content, 
 
 #[test]
 fn every_foreign_capture_has_as_many_packets_as_tshark_reads() {
-    let Some(files) = files() else { return };
     if Command::new("tshark").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no tshark");
-        return;
+        return lab::skip("there is no tshark");
     }
+    let files = files();
     let mut wrong = Vec::new();
     for file in &files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -58,7 +57,7 @@ fn tshark_count(file: &Path) -> usize {
 
 #[test]
 fn what_pcap_file_reads_of_a_foreign_capture_is_what_is_read_here() {
-    let Some(files) = files() else { return };
+    let files = files();
     let mut compared = 0;
     for file in &files {
         let bytes = fs::read(file).unwrap();
@@ -126,14 +125,11 @@ fn pcap_file(bytes: &[u8]) -> Vec<Read> {
     packets
 }
 
-fn files() -> Option<Vec<PathBuf>> {
-    let Some(folder) = std::env::var_os("TOWPATH_CAPTURES") else {
-        eprintln!("skipped: TOWPATH_CAPTURES names no folder of captures");
-        return None;
-    };
+fn files() -> Vec<PathBuf> {
+    let folder = std::env::var_os("TOWPATH_CAPTURES").unwrap();
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = entries.filter(|path| path.to_string_lossy().contains(".pcap")).collect();
     files.sort();
     assert!(!files.is_empty(), "TOWPATH_CAPTURES names a folder without captures");
-    Some(files)
+    files
 }
