@@ -6,9 +6,9 @@
 //!                                                             path: OUTPUT, POSTROUTING ◄── outbox ◄──┘
 //! ```
 //!
-//! A socket lives in the engine; its user holds a [`SocketId`], and borrows it for a call with [`Engine::socket`]
+//! A socket lives in the engine; its user holds a [`SocketId`], and borrows it for a call with [`Engine::socket`](crate::Engine::socket)
 //! (a handle of a closed socket finds nothing, whoever has its place now). Calls never wait: what would block is
-//! [`SocketError::WouldBlock`], and [`Engine::poll_socket`] tells when it is worth another try. It tells of changes, once
+//! [`SocketError::WouldBlock`], and [`Engine::poll_socket`](crate::Engine::poll_socket) tells when it is worth another try. It tells of changes, once
 //! each, as an edge-triggered `epoll` does; [`Socket::readiness`] tells what is, as `poll` does. Calls are inputs as frames
 //! are: the same calls at the same times give the same outputs.
 //!

@@ -8,9 +8,9 @@
 //!   user ─────► open, socket/ ─► output ─► emit ─► the outbox
 //! ```
 //!
-//! A connection knows nothing of the engine: it is lent what it needs ([`Work`](work::Work)) and puts packets into an outbox,
+//! A connection knows nothing of the engine: it is lent what it needs (`work::Work`) and puts packets into an outbox,
 //! which the path sends as it sends all of this host's packets: through OUTPUT and POSTROUTING, tracked and translated. What
-//! is waited for is a field of [`Deadlines`](timers::Deadlines); the sockets' table arms one timer for the earliest.
+//! is waited for is a field of `timers::Deadlines`; the sockets' table arms one timer for the earliest.
 //!
 //! | file | what |
 //! |---|---|

@@ -2,9 +2,9 @@
 //!
 //! | what | for whom | arm, re-arm, cancel | when to wake |
 //! |---|---|---|---|
-//! | [`Wheel`] | many things that carry their own links: connections | O(1) | at most a millisecond late, or too early |
+//! | `Wheel` | many things that carry their own links: connections | O(1) | at most a millisecond late, or too early |
 //! | [`Timers`] | many timers with numbers: each socket's | O(1) | to the nanosecond, unless 16 run out in one millisecond |
-//! | [`Deadlines`] | few things with keys: neighbours, datagrams, expectations | O(log n) | to the nanosecond |
+//! | `Deadlines` | few things with keys: neighbours, datagrams, expectations | O(log n) | to the nanosecond |
 //!
 //! All three give what has run out in an order that depends on deadlines and on numbers or keys alone, never on memory or
 //! on what happened before, and none of them has a clock: `now` is an argument. None calls back: a room asks what is due
