@@ -16,29 +16,11 @@ use crate::{
     link::{PATIENCE, Station},
     namespace::in_namespace_of_root,
     needs::lacks,
-    running::{CLIENT, CONFIG, Folder, Gateway, Network, SERVER},
+    running::{CLIENT, CONFIG, Folder, Gateway, Network, SERVER, masquerade, port_forwarding},
 };
 
 /// Only IRC itself may be opened: who is sent a file calls the sender, which passes because the helper has made that RELATED.
-const MASQUERADE: &str = "*nat
--A POSTROUTING -o wan -j MASQUERADE
-COMMIT
-*filter
-:FORWARD DROP [0:0]
--A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A FORWARD -i lan -o wan -p tcp --dport 6667 -j ACCEPT
-COMMIT
-";
-
-const PORT_FORWARDING: &str = "*nat
--A PREROUTING -i wan -d 192.0.2.1 -p tcp --dport 6667 -j DNAT --to-destination 10.0.0.2
-COMMIT
-*filter
-:FORWARD DROP [0:0]
--A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A FORWARD -i wan -o lan -p tcp --dport 6667 -j ACCEPT
-COMMIT
-";
+const OPENED: (&str, u16) = ("tcp", 6667);
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
@@ -49,7 +31,7 @@ fn who_is_behind_masquerade_sends_a_file_to_somebody_outside() {
             return;
         }
         let network = Network::new();
-        let gateway = Gateway::start(&folder(MASQUERADE));
+        let gateway = Gateway::start(&folder(&masquerade(OPENED)));
         network.server.namespace.ip("route del default");
         let _server = Server::start(&network.server, SERVER);
         let mut alice = Person::join(&network.client, SERVER, "alice");
@@ -67,7 +49,7 @@ fn who_is_outside_sends_a_file_to_somebody_at_a_server_inside() {
             return;
         }
         let network = Network::new();
-        let gateway = Gateway::start(&folder(PORT_FORWARDING));
+        let gateway = Gateway::start(&folder(&port_forwarding(OPENED)));
         let _server = Server::start(&network.client, CLIENT);
         let mut alice = Person::join(&network.server, GATEWAY, "alice");
         let mut bob = Person::join(&network.client, CLIENT, "bob");

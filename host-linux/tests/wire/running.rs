@@ -55,6 +55,36 @@ impl Network {
     }
 }
 
+/// Rules of a gateway that hides its client, which may open connections to that port and to no other.
+pub(crate) fn masquerade((protocol, port): (&str, u16)) -> String {
+    format!(
+        "*nat
+-A POSTROUTING -o wan -j MASQUERADE
+COMMIT
+*filter
+:FORWARD DROP [0:0]
+-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -i lan -o wan -p {protocol} --dport {port} -j ACCEPT
+COMMIT
+"
+    )
+}
+
+/// Rules of a gateway whose client serves that port to those outside.
+pub(crate) fn port_forwarding((protocol, port): (&str, u16)) -> String {
+    format!(
+        "*nat
+-A PREROUTING -i wan -d 192.0.2.1 -p {protocol} --dport {port} -j DNAT --to-destination {CLIENT}
+COMMIT
+*filter
+:FORWARD DROP [0:0]
+-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -i wan -o lan -p {protocol} --dport {port} -j ACCEPT
+COMMIT
+"
+    )
+}
+
 /// Where a gateway has its configuration and its control socket.
 pub(crate) struct Folder(TempDir, String);
 

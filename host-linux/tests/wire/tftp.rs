@@ -16,29 +16,11 @@ use crate::{
     link::Station,
     namespace::in_namespace_of_root,
     needs::lacks,
-    running::{CLIENT, CONFIG, Folder, Gateway, Network, SERVER},
+    running::{CLIENT, CONFIG, Folder, Gateway, Network, SERVER, masquerade, port_forwarding},
 };
 
 /// Only requests may come: the server's answers, which come from a port of its choice, pass because the helper has made them RELATED.
-const MASQUERADE: &str = "*nat
--A POSTROUTING -o wan -j MASQUERADE
-COMMIT
-*filter
-:FORWARD DROP [0:0]
--A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A FORWARD -i lan -o wan -p udp --dport 69 -j ACCEPT
-COMMIT
-";
-
-const PORT_FORWARDING: &str = "*nat
--A PREROUTING -i wan -d 192.0.2.1 -p udp --dport 69 -j DNAT --to-destination 10.0.0.2
-COMMIT
-*filter
-:FORWARD DROP [0:0]
--A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A FORWARD -i wan -o lan -p udp --dport 69 -j ACCEPT
-COMMIT
-";
+const OPENED: (&str, u16) = ("udp", 69);
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
@@ -49,7 +31,7 @@ fn files_go_both_ways_through_masquerade() {
             return;
         }
         let network = Network::new();
-        let gateway = Gateway::start(&folder(MASQUERADE));
+        let gateway = Gateway::start(&folder(&masquerade(OPENED)));
         // The server knows no way to the client: what does not come from the gateway's own address it cannot answer.
         network.server.namespace.ip("route del default");
         let server = Server::start(&network.server, SERVER);
@@ -65,7 +47,7 @@ fn files_go_both_ways_to_a_server_inside() {
             return;
         }
         let network = Network::new();
-        let gateway = Gateway::start(&folder(PORT_FORWARDING));
+        let gateway = Gateway::start(&folder(&port_forwarding(OPENED)));
         // Who is outside knows the gateway alone.
         network.server.namespace.ip("route del default");
         let server = Server::start(&network.client, CLIENT);
