@@ -1,12 +1,10 @@
 //! Segments that a socket does not take, and why.
 
-use lab::frame;
+use lab::{frame, network::host};
 use towpath_engine::{
-    Command, DeviceId, DropReason as Why, Engine, Frame, Instant,
-    device::{Device, InterfaceAddress},
+    DeviceId, DropReason as Why, Engine, Frame, Instant,
     packet::{Packet, Pool},
     socket::{Family, SocketId, SocketOption},
-    wire::MacAddr,
 };
 
 /// A host with a socket that listens on port 80 of 10.0.0.1.
@@ -19,18 +17,7 @@ const NOW: Instant = Instant::from_secs(100);
 
 impl Host {
     pub(crate) fn new(backlog: u32) -> Self {
-        let mut engine = Engine::new(1);
-        let address = InterfaceAddress { address: [10, 0, 0, 1].into(), prefix: 24 };
-        let device = Device {
-            name: "lan".into(),
-            mac: MacAddr([2, 0, 0, 0, 1, 1]),
-            mtu_bytes: 1500,
-            addresses: vec![address],
-            any_destination: true,
-            arp: false,
-            ..Device::default()
-        };
-        engine.handle_command(NOW, Command::AddDevice(device)).expect("a device");
+        let mut engine = host(NOW, 1);
         let listener = engine.open_stream(NOW, Family::Ipv4).expect("a socket");
         let mut socket = engine.socket(NOW, listener).expect("it is there");
         socket.set(&SocketOption::ReceiveBuffer(0)).expect("the least there is");

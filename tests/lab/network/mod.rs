@@ -10,7 +10,7 @@
 mod peer;
 mod stream;
 
-pub use peer::Peer;
+pub use peer::{Peer, host};
 pub use stream::{Streams, byte};
 
 use std::{

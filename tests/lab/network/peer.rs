@@ -12,6 +12,27 @@ use towpath_engine::{
 
 use crate::frame;
 
+/// An engine whose only device, `lan`, has the address 10.0.0.1, takes every frame, and asks nobody for Ethernet addresses.
+///
+/// # Panics
+/// When an engine does not take its device.
+#[must_use]
+pub fn host(now: Instant, seed: u64) -> Engine {
+    let mut engine = Engine::new(seed);
+    let address = InterfaceAddress { address: [10, 0, 0, 1].into(), prefix: 24 };
+    let device = Device {
+        name: "lan".into(),
+        mac: MacAddr([2, 0, 0, 0, 1, 1]),
+        mtu_bytes: 1500,
+        addresses: vec![address],
+        any_destination: true,
+        arp: false,
+        ..Device::default()
+    };
+    engine.handle_command(now, Command::AddDevice(device)).expect("a device");
+    engine
+}
+
 /// An engine with one socket, and what its peer has seen.
 pub struct Peer {
     /// The engine.
@@ -34,19 +55,8 @@ impl Peer {
     /// When an engine does not take its device.
     #[must_use]
     pub fn new() -> Self {
-        let mut engine = Engine::new(7);
         let now = super::START;
-        let address = InterfaceAddress { address: [10, 0, 0, 1].into(), prefix: 24 };
-        let device = Device {
-            name: "lan".into(),
-            mac: MacAddr([2, 0, 0, 0, 1, 1]),
-            mtu_bytes: 1500,
-            addresses: vec![address],
-            any_destination: true,
-            arp: false,
-            ..Device::default()
-        };
-        engine.handle_command(now, Command::AddDevice(device)).expect("a device");
+        let mut engine = host(now, 7);
         let socket = engine.open_stream(now, Family::Ipv4).expect("a socket");
         Self { engine, socket, now, initial: 0, timestamp: 0, port: 80, round_trip: Duration::ZERO }
     }
