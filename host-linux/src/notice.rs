@@ -47,6 +47,7 @@ const fn helper_of(event: &HelperEvent) -> HelperId {
         HelperEvent::Failed { helper, .. }
         | HelperEvent::Refused { helper, .. }
         | HelperEvent::GivenUp { helper, .. }
+        | HelperEvent::Detached { helper, .. }
         | HelperEvent::Quarantined(helper) => *helper,
     }
 }
@@ -60,6 +61,9 @@ impl fmt::Display for Notice {
                 match event {
                     HelperEvent::Failed { connection, failure, .. } => failed(f, connection, *failure),
                     HelperEvent::Refused { connection, refusal, .. } => refused(f, connection, *refusal),
+                    HelperEvent::Detached { connection, .. } => {
+                        write!(f, "leaves a connection that does not speak its protocol (connection {connection})")
+                    }
                     HelperEvent::GivenUp { connection, why, .. } => {
                         write!(f, "waits no longer for a line: {} (connection {connection})", why.in_words())
                     }

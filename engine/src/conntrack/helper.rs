@@ -97,6 +97,9 @@ pub enum HelperVerdict {
     Incomplete,
     /// A command that cannot be right; the packet is dropped.
     Malformed,
+    /// The connection does not speak the helper's protocol: the packet goes on, and the connection loses its helper, unless the
+    /// mode is [`HelperMode::Kernel`].
+    Foreign,
 }
 
 /// A connection that the payload announces (Linux: what a helper hands to `nf_ct_expect_related()`).

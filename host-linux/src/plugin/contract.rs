@@ -20,7 +20,7 @@ mod generated {
 }
 
 /// The interface that a helper exports.
-pub const INTERFACE: &str = "towpath:helper/conntrack@0.2.0";
+pub const INTERFACE: &str = "towpath:helper/conntrack@0.3.0";
 
 /// Its functions.
 pub const FUNCTIONS: [&str; 3] = ["manifest", "inspect", "render"];
@@ -71,6 +71,7 @@ pub fn inspection(inspection: wit::Inspection) -> Inspection {
             wit::Verdict::Accept => HelperVerdict::Accept,
             wit::Verdict::Incomplete => HelperVerdict::Incomplete,
             wit::Verdict::Malformed => HelperVerdict::Malformed,
+            wit::Verdict::Foreign => HelperVerdict::Foreign,
         },
         wishes: inspection.wishes.iter().map(wish).collect(),
         state: inspection.state,

@@ -21,7 +21,7 @@ fn a_component_that_is_no_helper_is_shown_with_its_imports_and_the_answer_is_no(
     let said = place("(component)").towpath("helper inspect helper.wasm --json");
     let known: serde_json::Value = serde_json::from_str(&said.out).expect("an object");
     assert_eq!((said.code, &known["accepted"], &known["bytes"]), (Some(1), &false.into(), &8.into()));
-    assert_eq!(known["why"], "does not export `towpath:helper/conntrack@0.2.0`, which a helper must (wit/helper.wit)");
+    assert_eq!(known["why"], "does not export `towpath:helper/conntrack@0.3.0`, which a helper must (wit/helper.wit)");
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn what_cannot_be_read_or_is_no_helper_is_told_in_one_line() {
     let missing = "towpath: none.wasm: cannot be read: No such file or directory (os error 2)";
     assert_eq!(place.towpath("helper inspect none.wasm").wrong(), missing);
     let odd =
-        "towpath: helper.wasm: does not export `towpath:helper/conntrack@0.2.0`, which a helper must (wit/helper.wit)";
+        "towpath: helper.wasm: does not export `towpath:helper/conntrack@0.3.0`, which a helper must (wit/helper.wit)";
     assert_eq!(place.towpath("helper run helper.wasm @ping.pcap").wrong(), odd);
     let told = place.towpath("helper run . @ping.pcap").wrong();
     assert_eq!(told, "towpath: .: Is a directory (os error 21)");

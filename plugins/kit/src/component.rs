@@ -88,6 +88,7 @@ fn inspection(inspection: Inspection) -> wit::Inspection {
             Verdict::Accept => wit::Verdict::Accept,
             Verdict::Incomplete => wit::Verdict::Incomplete,
             Verdict::Malformed => wit::Verdict::Malformed,
+            Verdict::Foreign => wit::Verdict::Foreign,
         },
         wishes: inspection.wishes.iter().map(wish).collect(),
         state: inspection.state,

@@ -60,6 +60,8 @@ pub enum Verdict {
     Incomplete,
     /// It holds a command that cannot be right, and is dropped.
     Malformed,
+    /// The connection does not speak the helper's protocol and loses its helper.
+    Foreign,
 }
 
 /// One side of an expected connection; what is missing may be anything.

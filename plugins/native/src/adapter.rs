@@ -81,6 +81,7 @@ fn inspection(inspection: kit::Inspection) -> Inspection {
             kit::Verdict::Accept => HelperVerdict::Accept,
             kit::Verdict::Incomplete => HelperVerdict::Incomplete,
             kit::Verdict::Malformed => HelperVerdict::Malformed,
+            kit::Verdict::Foreign => HelperVerdict::Foreign,
         },
         wishes: inspection.wishes.iter().map(wish).collect(),
         state: inspection.state,

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 
 use towpath_helper_kit::{
     AttachPoint, Context, Direction, Endpoint, ExpectClass, FailurePolicy, Framing, Inspection, Manifest, Opener,
-    Pattern, Plugin, Protocol, Site, Wish,
+    Pattern, Plugin, Protocol, Site, Verdict, Wish,
 };
 
 /// The server's port that requests go to (RFC 1350, section 4).
@@ -29,6 +29,12 @@ pub const EXPECT_SECONDS: u32 = 300;
 #[must_use]
 pub const fn is_request(payload: &[u8]) -> bool {
     matches!(payload, [0, 1 | 2, ..])
+}
+
+/// Whether no client of TFTP sends such a payload: it is cut off in its opcode, or that is none (RFC 1350, section 5; RFC 2347).
+#[must_use]
+pub const fn is_foreign(payload: &[u8]) -> bool {
+    !matches!(payload, [0, 1..=6, ..])
 }
 
 /// The TFTP helper; keeps nothing.
@@ -64,8 +70,11 @@ impl Plugin for Tftp {
 
     fn inspect(context: &Context, _state: &[u8], payload: &[u8]) -> Option<Inspection> {
         // What a server sends is no request, whatever it begins with.
-        if context.direction != Direction::Original || !is_request(payload) {
+        if context.direction != Direction::Original {
             return None;
+        }
+        if !is_request(payload) {
+            return is_foreign(payload).then(|| Inspection::of(Verdict::Foreign));
         }
         Some(Inspection::wish(Wish {
             class: 0,
@@ -110,18 +119,18 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_nothing() {
-        for payload in [
-            &b""[..],
-            b"\0",
-            b"\x01",
-            b"\0\0file",
-            b"\0\x03\0\x01data",
-            b"\0\x04\0\x01",
-            b"\0\x05\0\x01no\0",
-            b"\x01\0f",
-        ] {
+    fn what_else_a_client_sends_is_nothing() {
+        for payload in [&b"\0\x03\0\x01data"[..], b"\0\x04\0\x01", b"\0\x05\0\x01no\0", b"\0\x06blksize\x001024\0"] {
             assert_eq!(Tftp::inspect(&context(Direction::Original), &[], payload), None, "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_client_of_tftp_sends_ends_the_helpers_part_in_the_flow() {
+        for payload in [&b""[..], b"\0", b"\x01", b"\0\0file", b"\0\x07", b"\x01\0f", b"GET /"] {
+            let found = Tftp::inspect(&context(Direction::Original), &[], payload);
+            assert_eq!(found, Some(Inspection::of(Verdict::Foreign)), "{payload:?}");
+            assert_eq!(Tftp::inspect(&context(Direction::Reply), &[], payload), None, "{payload:?}");
         }
     }
 

@@ -214,9 +214,10 @@ impl Helper for Evil {
         if let Some(failure) = self.failure() {
             return Err(failure);
         }
-        let verdicts = [HelperVerdict::Accept, HelperVerdict::Incomplete, HelperVerdict::Malformed];
+        let verdicts =
+            [HelperVerdict::Accept, HelperVerdict::Incomplete, HelperVerdict::Malformed, HelperVerdict::Foreign];
         let how = self.byte();
-        let verdict = if how < 200 { verdicts[0] } else { verdicts[usize::from(how % 3)] };
+        let verdict = if how < 200 { verdicts[0] } else { verdicts[usize::from(how % 4)] };
         let wishes = (0..self.byte() % 20).map(|_| self.wish()).collect();
         let state = (how % 2 == 1).then(|| self.bytes());
         Ok(Inspection { verdict, wishes, state })

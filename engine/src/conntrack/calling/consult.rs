@@ -100,6 +100,10 @@ impl Call<'_> {
     fn fulfil(&mut self, inspection: Inspection, state: Vec<u8>, shown: Range<usize>) -> Result<(), Unfulfilled> {
         let dropped = match inspection.verdict {
             HelperVerdict::Accept => None,
+            HelperVerdict::Foreign => {
+                self.let_off();
+                return Ok(());
+            }
             HelperVerdict::Incomplete => Some((DropReason::HelperIncomplete, "the payload ends inside a command")),
             HelperVerdict::Malformed => Some((DropReason::HelperMalformed, "the command cannot be right")),
         };
@@ -154,12 +158,33 @@ impl Call<'_> {
             FailurePolicy::Pass => Ok(()),
             FailurePolicy::Drop => Err(DropReason::HelperFailed),
             FailurePolicy::Detach => {
-                if let Some(connection) = self.conntrack.connection_mut(self.id) {
-                    connection.extension_mut().helper = None;
-                }
+                self.detach();
                 Ok(())
             }
         }
+    }
+
+    /// Ends the helper's part in a connection that does not speak its protocol. Linux knows no such thing.
+    fn let_off(&mut self) {
+        if self.mode == HelperMode::Kernel {
+            return;
+        }
+        self.note(|| "leaves the connection, which does not speak its protocol".to_string());
+        if let Some(connection) = self.conntrack.connection(self.id).map(|connection| connection.original) {
+            self.tell(HelperEvent::Detached { helper: self.helper, connection });
+        }
+        self.detach();
+    }
+
+    fn detach(&mut self) {
+        if let Some(connection) = self.conntrack.connection_mut(self.id) {
+            connection.extension_mut().helper = None;
+        }
+    }
+
+    /// Whether the connection still has its helper.
+    pub(super) fn is_attached(&self) -> bool {
+        self.conntrack.connection(self.id).is_some_and(|connection| connection.helper() == Some(self.helper))
     }
 
     /// Whether a refusal tells that the helper breaks its own word, and not that its operator has tightened that.

@@ -29,6 +29,13 @@ pub enum HelperEvent {
     },
     /// It failed too often and is not called any more.
     Quarantined(HelperId),
+    /// It found that a connection does not speak its protocol, and left it.
+    Detached {
+        /// Which helper.
+        helper: HelperId,
+        /// The original tuple of the connection.
+        connection: Tuple,
+    },
     /// Segments have waited in vain for the rest of a line, and go on as they are.
     GivenUp {
         /// Which helper.

@@ -178,6 +178,7 @@ impl Answered {
                 HelperVerdict::Accept => "accept",
                 HelperVerdict::Incomplete => "incomplete",
                 HelperVerdict::Malformed => "malformed",
+                HelperVerdict::Foreign => "foreign",
             }),
             failure: answer.as_ref().err().copied().map(failure),
             wishes: inspection.map_or(0, |inspection| inspection.wishes.len()),

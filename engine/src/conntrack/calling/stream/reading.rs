@@ -80,6 +80,9 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
 /// Shows the lines of a text that ends with one, each alone.
 fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
     for line in call.loaded.triggers.lines(text) {
+        if !call.is_attached() {
+            break;
+        }
         call.consult(&text[line.clone()], line.start).inspect_err(|_| call.withdraw())?;
     }
     Ok(())

@@ -29,6 +29,7 @@ use crate::{
 /// | `TRAP`, `FAR`, `CLASS`, `MUCH` | fails; a site beyond the payload; an unknown class; too much state |
 /// | `STATE x` | remembers x |
 /// | `TELL` | fails unless it remembers something |
+/// | `ALIEN` | it is not its protocol |
 #[derive(Debug)]
 pub(super) struct Announcer {
     pub(super) manifest: Manifest,
@@ -43,7 +44,7 @@ pub(super) struct Announcer {
 impl Announcer {
     /// For TCP in lines, one expectation at a time, failures drop.
     pub(super) fn new() -> Self {
-        let words = ["OPEN", "SAME", "TRAP", "FAR", "CLASS", "MUCH", "STATE", "TELL"];
+        let words = ["OPEN", "SAME", "TRAP", "FAR", "CLASS", "MUCH", "STATE", "TELL", "ALIEN"];
         Self {
             manifest: Manifest {
                 name: "announcer".to_string(),
@@ -138,6 +139,7 @@ impl Helper for Announcer {
             }
             ["MUCH"] => Ok(Inspection { state: Some(vec![0; 5]), ..nothing }),
             ["STATE", what] => Ok(Inspection { state: Some(what.into()), ..nothing }),
+            ["ALIEN"] => Ok(Inspection { verdict: HelperVerdict::Foreign, ..nothing }),
             ["TELL"] if !state.is_empty() => Ok(nothing),
             _ => Err(HelperFailure::Trap),
         }
