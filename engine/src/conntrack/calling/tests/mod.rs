@@ -69,6 +69,29 @@ fn helped_without_nat(helper: Announcer) -> (Lab, Flow) {
     (lab, flow)
 }
 
+/// Another client's connection, whose master has another source port, after a line that nobody reads.
+fn another_client(lab: &mut Lab, flow: &Flow) -> Flow {
+    let mut other = Flow { next: [1000, 9000], id: flow.id };
+    as_another(lab, &other, Direction::Original, TcpFlags::SYN, b"");
+    other.next[0] += 1;
+    as_another(lab, &other, Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b"");
+    other.next[1] += 1;
+    as_another(lab, &other, Direction::Original, TcpFlags::ACK, b"hello\n");
+    other.next[0] += 6;
+    other
+}
+
+/// A segment of that connection passes.
+fn as_another(lab: &mut Lab, other: &Flow, direction: Direction, flags: TcpFlags, payload: &[u8]) -> Packet {
+    let mut packet = other.segment(direction, flags, payload);
+    let tcp = packet.tcp_mut().expect("it is TCP");
+    match direction {
+        Direction::Original => tcp.source_port = 42_003.into(),
+        Direction::Reply => tcp.destination_port = 42_003.into(),
+    }
+    lab.pass(fixture::remade(&packet)).expect("it passes")
+}
+
 fn payload(packet: &Packet) -> String {
     String::from_utf8_lossy(packet.linear_payload().unwrap_or_default()).into_owned()
 }
@@ -119,25 +142,10 @@ fn the_announced_connection_is_related_and_follows_its_master() {
 fn a_port_that_is_expected_already_is_replaced_by_a_drawn_one_above_it() {
     let (mut lab, mut flow) = helped(Announcer::new());
     flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("it passes");
-    // Another client with the same idea, whose master has another source port.
-    let mut other = Flow { next: [1000, 9000], id: flow.id };
-    let pass = |lab: &mut Lab, other: &Flow, direction, flags, payload: &[u8]| {
-        let mut packet = other.segment(direction, flags, payload);
-        let tcp = packet.tcp_mut().expect("it is TCP");
-        match direction {
-            Direction::Original => tcp.source_port = 42_003.into(),
-            Direction::Reply => tcp.destination_port = 42_003.into(),
-        }
-        lab.pass(fixture::remade(&packet))
-    };
-    pass(&mut lab, &other, Direction::Original, TcpFlags::SYN, b"").expect("it starts");
-    other.next[0] += 1;
-    pass(&mut lab, &other, Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b"").expect("it is answered");
-    other.next[1] += 1;
-    pass(&mut lab, &other, Direction::Original, TcpFlags::ACK, b"hello\n").expect("nothing is read");
-    other.next[0] += 6;
+    // Another client with the same idea.
+    let other = another_client(&mut lab, &flow);
     lab.around.random.set_script(Some(alloc::vec![(Draw::Port, 51_210), (Draw::Port, 1024), (Draw::Port, 60_775)]));
-    let said = pass(&mut lab, &other, Direction::Original, TcpFlags::ACK, b"OPEN 10.0.0.5:51210\n").expect("it passes");
+    let said = as_another(&mut lab, &other, Direction::Original, TcpFlags::ACK, b"OPEN 10.0.0.5:51210\n");
     assert_eq!(payload(&said), "OPEN 203.0.113.1:60775\n");
     assert!(lab.around.random.missing().is_empty());
     let waiting = lab.conntrack.expectations().iter().last().expect("two wait");
