@@ -22,9 +22,13 @@ fn main() -> Result<()> {
     let interface = interface()?;
     let mut components = components(&folder)?;
     components.retain(|(name, file)| {
-        let fits = fs::read(file).is_ok_and(|bytes| bytes.windows(interface.len()).any(|at| at == interface.as_bytes()));
+        let fits =
+            fs::read(file).is_ok_and(|bytes| bytes.windows(interface.len()).any(|at| at == interface.as_bytes()));
         if !fits {
-            println!("cargo::warning=the helper plugin {name} is left out, for it is not of `{interface}`; `cargo xtask plugins`");
+            println!(
+                "cargo::warning=the helper plugin {name} is left out, for it was built for another version of \
+                 wit/helper.wit than `{interface}`; `cargo xtask plugins` builds it again"
+            );
         }
         fits
     });

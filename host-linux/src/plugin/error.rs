@@ -92,7 +92,12 @@ impl fmt::Display for Problem {
                 write!(f, "imports `{name}`, but a helper may import nothing (wit/helper.wit)")
             }
             Self::OtherVersion(name) => {
-                write!(f, "exports `{name}`, and this program needs `{}`", super::contract::INTERFACE)
+                write!(
+                    f,
+                    "exports `{name}`, and this program needs `{}`: it was built for another version of wit/helper.wit, \
+                     so build it again (`cargo xtask plugins` builds those of this repository)",
+                    super::contract::INTERFACE
+                )
             }
             Self::MissingExport(name) => write!(f, "does not export `{name}`, which a helper must (wit/helper.wit)"),
             Self::WrongType(why) => write!(f, "exports something else than wit/helper.wit says: {why}"),
