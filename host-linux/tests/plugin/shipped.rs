@@ -85,6 +85,36 @@ fn ftp_reads_the_longest_payloads_with_less_than_half_its_fuel() {
     assert!(worst > FUEL_PER_CALL / 20, "{worst}: the bound is far too loose");
 }
 
+#[test]
+#[cfg_attr(not(shipped_helpers), ignore = "needs `cargo xtask plugins`")]
+fn the_other_helpers_read_the_longest_payloads_with_less_than_half_their_fuel() {
+    let (zeros, blanks) = ("0".repeat(65_000), " ".repeat(65_000));
+    let offer = "PRIVMSG bob :\x01DCC SEND";
+    let irc = [
+        format!("{blanks}PRIVMSG"),
+        format!("PRIVMSG {zeros}"),
+        format!("{offer} {zeros}"),
+        format!("{offer} f {zeros}\n"),
+        format!("{offer} f 167772165{blanks}\n"),
+        format!("{offer} f 167772165 {zeros}\n"),
+        format!("{offer} f 167772165 {zeros}8080\x01\n"),
+    ];
+    for (name, payloads) in
+        [("irc", &irc[..]), ("tftp", &[format!("\0\x01{zeros}")]), ("netbios-ns", std::slice::from_ref(&zeros))]
+    {
+        let mut component = runtime().load_shipped(name).expect("it is shipped");
+        let mut worst = 0;
+        for payload in payloads {
+            let told = HelperContext { broadcast_prefix: Some(24), ..who("client4") };
+            component.inspect(&told, &[], payload.as_bytes()).unwrap_or_else(|failure| panic!("{name}: {failure:?}"));
+            worst = worst.max(component.fuel_spent());
+        }
+        let bound = component.manifest().fuel_per_call;
+        assert!(worst < bound / 2, "{name}: {worst} of {bound}");
+        assert!(worst > bound / 40, "{name}: {worst} of {bound}, which is far too loose");
+    }
+}
+
 fn ftp() -> Plugin {
     runtime().load_shipped("ftp").expect("it is shipped")
 }

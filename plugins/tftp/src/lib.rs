@@ -62,7 +62,7 @@ impl Plugin for Tftp {
             }]),
             rewrite_bytes_max: 0,
             state_bytes_max: 0,
-            fuel_per_call: 100_000,
+            fuel_per_call: 20_000,
             memory_bytes_max: 512 * 1024,
             on_failure: FailurePolicy::Drop,
         }
