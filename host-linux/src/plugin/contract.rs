@@ -23,7 +23,7 @@ mod generated {
 pub const INTERFACE: &str = "towpath:helper/conntrack@0.3.0";
 
 /// Its functions.
-pub const FUNCTIONS: [&str; 3] = ["manifest", "inspect", "render"];
+pub const FUNCTIONS: [&str; 4] = ["manifest", "concerns", "inspect", "render"];
 
 /// The context in the contract's words; `None` for a protocol that it has no word for.
 #[must_use]
@@ -40,8 +40,14 @@ pub fn context(context: &HelperContext) -> Option<wit::Context> {
         },
         source: endpoint(context.source),
         destination: endpoint(context.destination),
-        broadcast_prefix: context.broadcast_prefix,
+        broadcast_prefix: context.broadcast_prefix.unwrap_or_default(),
     })
+}
+
+/// A connection's state in the contract's words: none, which costs no list, instead of an empty one.
+#[must_use]
+pub const fn state(state: &[u8]) -> Option<&[u8]> {
+    if state.is_empty() { None } else { Some(state) }
 }
 
 /// An endpoint in the contract's words.

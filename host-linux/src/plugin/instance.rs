@@ -28,8 +28,19 @@ pub struct Plugin {
 struct Running {
     store: Store<Limiter>,
     helper: ConntrackHelper,
-    /// It has been called since it was made: what it answers may come from what it has seen before.
-    is_used: bool,
+    /// What it has been asked since it was made.
+    seen: Seen,
+}
+
+/// What an instance has been asked, and so what its memory may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// Nothing yet.
+    Nothing,
+    /// What is found in one payload.
+    OnePayload,
+    /// Payloads of any connections.
+    Any,
 }
 
 impl Plugin {
@@ -47,7 +58,7 @@ impl Plugin {
                 (problem, _) => problem,
             })?;
         let declared = running
-            .call(START_FUEL, |helper, store| helper.towpath_helper_conntrack().call_manifest(store))
+            .call(START_FUEL, Seen::Any, |helper, store| helper.towpath_helper_conntrack().call_manifest(store))
             .map_err(Problem::DoesNotStart)?;
         let manifest = manifest::checked(declared).map_err(Problem::BadManifest)?;
         // Once more, now within its own bound.
@@ -82,29 +93,30 @@ impl Plugin {
         left.map_or(0, |left| self.manifest.fuel_per_call.saturating_sub(left))
     }
 
-    /// Inspects in the instance that is there, and again in a new one when that has found anything or failed: see the
-    /// folder's `mod.rs`.
+    /// Asks the instance that is there whether the payload is of concern, and if it is, or that fails, inspects in a new one:
+    /// see the folder's `mod.rs`.
     fn inspected(
         &mut self,
         context: wit::Context,
-        state: &[u8],
+        state: Option<&[u8]>,
         payload: &[u8],
     ) -> Result<Option<wit::Inspection>, HelperFailure> {
-        let inspect = |helper: &ConntrackHelper, store: &mut Store<Limiter>| {
-            helper.towpath_helper_conntrack().call_inspect(store, context, state, payload)
-        };
-        let was_used = self.running.as_ref().is_some_and(|running| running.is_used);
-        let answer = self.call(inspect);
-        if !was_used || matches!(answer, Ok(None)) {
-            return answer;
+        let concerns = self.call(Seen::Any, |helper, store| {
+            helper.towpath_helper_conntrack().call_concerns(store, context, state, payload)
+        });
+        if concerns == Ok(false) {
+            return Ok(None);
         }
         self.running = None;
-        self.call(inspect)
+        self.call(Seen::OnePayload, |helper, store| {
+            helper.towpath_helper_conntrack().call_inspect(store, context, state, payload)
+        })
     }
 
-    /// Makes a call, in a new instance if the last call failed.
+    /// Makes a call, after which an instance has seen so much; in a new one if the last call failed.
     fn call<T>(
         &mut self,
+        seen: Seen,
         call: impl FnOnce(&ConntrackHelper, &mut Store<Limiter>) -> wasmtime::Result<T>,
     ) -> Result<T, HelperFailure> {
         let running = match &mut self.running {
@@ -114,7 +126,7 @@ impl Plugin {
                 none.insert(started.map_err(|error| error.failure)?)
             }
         };
-        let answer = running.call(self.manifest.fuel_per_call, call);
+        let answer = running.call(self.manifest.fuel_per_call, seen, call);
         if answer.is_err() {
             self.running = None;
         }
@@ -137,7 +149,7 @@ impl Helper for Plugin {
 
     fn inspect(&mut self, context: &HelperContext, state: &[u8], payload: &[u8]) -> Result<Inspection, HelperFailure> {
         let context = contract::context(context).ok_or(HelperFailure::Contract)?;
-        let answer = self.inspected(context, state, payload)?;
+        let answer = self.inspected(context, contract::state(state), payload)?;
         Ok(answer.map_or_else(Inspection::default, contract::inspection))
     }
 
@@ -149,8 +161,10 @@ impl Helper for Plugin {
         translated: HelperEndpoint,
     ) -> Result<Vec<u8>, HelperFailure> {
         let context = contract::context(context).ok_or(HelperFailure::Contract)?;
-        let (site, translated) = (contract::site(site), contract::endpoint(translated));
-        self.call(|helper, store| {
+        let (state, site, translated) = (contract::state(state), contract::site(site), contract::endpoint(translated));
+        // The engine asks right after the inspection; whatever else may have come between shall not show.
+        self.running.take_if(|running| running.seen == Seen::Any);
+        self.call(Seen::OnePayload, |helper, store| {
             helper.towpath_helper_conntrack().call_render(store, context, state, site, translated)
         })
     }
@@ -177,7 +191,7 @@ impl Running {
         store.set_hostcall_fuel(usize::try_from(memory_bytes_max).unwrap_or(usize::MAX));
         let started = store.set_fuel(START_FUEL).and_then(|()| linked.instantiate(&mut store));
         match started {
-            Ok(helper) => Ok(Self { store, helper, is_used: false }),
+            Ok(helper) => Ok(Self { store, helper, seen: Seen::Nothing }),
             Err(error) => Err(StartError { failure: failure(&error, store.data()), why: error }),
         }
     }
@@ -185,14 +199,21 @@ impl Running {
     fn call<T>(
         &mut self,
         fuel: u64,
+        seen: Seen,
         call: impl FnOnce(&ConntrackHelper, &mut Store<Limiter>) -> wasmtime::Result<T>,
     ) -> Result<T, HelperFailure> {
-        self.is_used = true;
+        self.seen = seen;
         self.store.data_mut().forget_denials();
         let answer = self.store.set_fuel(fuel).and_then(|()| call(&self.helper, &mut self.store));
         answer.map_err(|error| failure(&error, self.store.data()))
     }
 }
+
+/// What a call is told of a connection's state.
+type State<'a> = Option<&'a [u8]>;
+
+/// What a helper reads.
+type Reading<'a> = (wit::Context, State<'a>, &'a [u8]);
 
 /// The first function that has another type than the contract's; wasmtime's own error tells only the difference.
 fn odd_function(linked: &ConntrackHelperPre<Limiter>) -> Option<&'static str> {
@@ -206,8 +227,9 @@ fn odd_function(linked: &ConntrackHelperPre<Limiter>) -> Option<&'static str> {
         let function = function.and_then(|index| instance.get_func(&mut store, index));
         function.is_some_and(|function| !match *name {
             "manifest" => function.typed::<(), (wit::HelperManifest,)>(&store).is_ok(),
-            "inspect" => function.typed::<(wit::Context, &[u8], &[u8]), (Option<wit::Inspection>,)>(&store).is_ok(),
-            _ => function.typed::<(wit::Context, &[u8], wit::Site, wit::Endpoint), (Vec<u8>,)>(&store).is_ok(),
+            "concerns" => function.typed::<Reading<'_>, (bool,)>(&store).is_ok(),
+            "inspect" => function.typed::<Reading<'_>, (Option<wit::Inspection>,)>(&store).is_ok(),
+            _ => function.typed::<(wit::Context, State<'_>, wit::Site, wit::Endpoint), (Vec<u8>,)>(&store).is_ok(),
         })
     })
 }

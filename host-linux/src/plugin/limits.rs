@@ -20,8 +20,8 @@ pub const FUEL_PER_CALL: RangeInclusive<u64> = 1000..=100_000_000;
 /// Memory that a manifest may ask for, in bytes: one page of WebAssembly to 16 MB.
 pub const MEMORY_BYTES: RangeInclusive<u32> = 64 << 10..=16 << 20;
 
-/// Addresses behind a linear memory at which any access traps, so that small offsets need no check of their own.
-pub const GUARD_BYTES: u64 = 64 << 10;
+/// Room that is taken behind a linear memory, so that it need not move when it grows by a page.
+pub const GROWTH_BYTES: u64 = 64 << 10;
 
 /// Linear memories, tables and core instances that a component may be made of. One module and its adapters need fewer.
 pub const PARTS_MAX: usize = 16;

@@ -20,7 +20,7 @@ use super::{
     error::{PluginError, Problem},
     instance::Plugin,
     limiter::Limiter,
-    limits::{COMPONENT_BYTES_MAX, GUARD_BYTES, MEMORY_BYTES, STACK_BYTES},
+    limits::{COMPONENT_BYTES_MAX, GROWTH_BYTES, STACK_BYTES},
     shipped,
 };
 
@@ -167,10 +167,13 @@ fn settings() -> Config {
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
-        // Addresses for what a helper may take at the most, not for 4 GB each: those who run under `ulimit -v` have few.
-        .memory_reservation(u64::from(*MEMORY_BYTES.end()))
-        .memory_reservation_for_growth(0)
-        .memory_guard_size(GUARD_BYTES)
+        // Memory from the allocator instead of mapped pages: it is there again at once when an instance is made anew, and
+        // takes no addresses beyond it from those who run under `ulimit -v`. Accesses are then checked one by one.
+        .signals_based_traps(false)
+        .memory_init_cow(false)
+        .memory_reservation(0)
+        .memory_reservation_for_growth(GROWTH_BYTES)
+        .memory_guard_size(0)
         .concurrency_support(false)
         .generate_address_map(false)
         .native_unwind_info(false);

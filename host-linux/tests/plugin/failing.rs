@@ -2,11 +2,18 @@
 
 use towpath::plugin::Plugin;
 use towpath_engine::conntrack::{
-    helper::{Helper, HelperFailure, HelperVerdict, Inspection},
+    helper::{Helper, HelperEndpoint, HelperFailure, HelperVerdict, Inspection, Site},
     tuple::Direction,
 };
 
-use crate::{context, made::Made, runtime};
+use crate::{address, context, made::Made, runtime};
+
+/// Is concerned by all but what begins with `q`; counts what it is asked, and cannot bear an `A` when it has been asked before.
+static CONCERNED: &str = r#"
+    (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+    (if (i32.and (i32.eq (i32.load8_u (local.get $payload)) (i32.const 0x41)) (i32.gt_u (global.get $calls) (i32.const 1)))
+      (then unreachable))
+    (i32.ne (i32.load8_u (local.get $payload)) (i32.const 0x71))"#;
 
 /// Answers by the payload's first letter.
 static MOODY: &str = r#"
@@ -35,6 +42,12 @@ static MOODY: &str = r#"
       (i32.store8 (i32.const 4128) (global.get $calls))
       (return (i32.const 4096))))
     i32.const 512"#;
+
+/// One byte: how many calls this instance has counted.
+static COUNT: &str = r#"
+    (i32.store (i32.const 4096) (i32.const 4128)) (i32.store (i32.const 4100) (i32.const 1))
+    (i32.store8 (i32.const 4128) (global.get $calls))
+    i32.const 4096"#;
 
 static MORE: &str = "(global $calls (mut i32) (i32.const 0)) (func $deeper (call $deeper) (call $deeper))";
 
@@ -83,6 +96,27 @@ fn what_an_instance_has_seen_before_shows_in_no_answer() {
 }
 
 #[test]
+fn what_fails_for_what_came_before_is_asked_anew() {
+    let mut plugin = moody();
+    assert_eq!(inspect(&mut plugin, b"quiet"), Ok(Inspection::default()));
+    assert_eq!(inspect(&mut plugin, b"A"), Ok(Inspection::default()));
+}
+
+#[test]
+fn what_is_rendered_comes_from_an_instance_that_has_seen_nothing_else() {
+    let mut plugin = moody();
+    let site = Site { offset: 0, length: 1, token: 0 };
+    let translated = HelperEndpoint { address: address("203.0.113.1"), port: 1 };
+    let told = context(Direction::Original, "10.0.0.5", "198.51.100.21");
+    for _ in 0..3 {
+        assert_eq!(counted(&mut plugin), 1);
+        assert_eq!(plugin.render(&told, &[], site, translated), Ok(vec![1]), "as it was inspected");
+        assert_eq!(inspect(&mut plugin, b"quiet"), Ok(Inspection::default()));
+        assert_eq!(plugin.render(&told, &[], site, translated), Ok(vec![0]));
+    }
+}
+
+#[test]
 fn the_same_payload_fails_at_the_same_fuel() {
     let spent: Vec<_> = (0..2)
         .map(|_| {
@@ -104,7 +138,8 @@ fn failing_a_thousand_times_leaks_nothing_that_stops_the_next() {
 }
 
 fn moody() -> Plugin {
-    let made = Made { name: "moody", inspect: MOODY, more: MORE, ..Made::default() };
+    let made =
+        Made { name: "moody", concerns: CONCERNED, inspect: MOODY, render: COUNT, more: MORE, ..Made::default() };
     runtime().load_bytes(&made.component()).expect("it keeps to the contract")
 }
 

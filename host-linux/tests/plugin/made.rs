@@ -15,8 +15,9 @@ const MANIFEST: usize = 1024;
 const ATTACHED: usize = 2048;
 const CLASSES: usize = 2064;
 const NAME: usize = 2096;
-/// A place that holds zeros: as an answer, "nothing".
-pub(crate) const NOTHING: usize = 512;
+/// Parameters of `concerns` and `inspect`: protocol, direction, two endpoints, prefix, state; the payload.
+static READING: &str =
+    "(param i32 i32 i32 i64 i64 i32 i32 i64 i64 i32 i32 i32 i32 i32) (param $payload i32) (param $length i32)";
 
 /// A component to be made.
 pub(crate) struct Made {
@@ -30,10 +31,15 @@ pub(crate) struct Made {
     pub(crate) pages: u32,
     /// Body of `manifest`: instructions that leave the address of the record. `None`: this manifest's.
     pub(crate) manifest: Option<&'static str>,
-    /// Body of `inspect`, which leaves the address of the answer; `$payload` and `$length` are the payload's.
+    /// Body of `concerns`, which leaves 1 or 0; arguments as for `inspect`.
+    pub(crate) concerns: &'static str,
+    /// Body of `inspect`, which leaves the address of the answer; `$payload` and `$length` are the payload's. At 512 there are
+    /// zeros, which as an answer are "nothing".
     pub(crate) inspect: &'static str,
     /// Whether there is a `render`.
     pub(crate) has_render: bool,
+    /// Its body, which leaves the address of a list.
+    pub(crate) render: &'static str,
     /// More items for the module.
     pub(crate) more: &'static str,
 }
@@ -46,8 +52,10 @@ impl Default for Made {
             memory_bytes_max: 1 << 20,
             pages: 2,
             manifest: None,
+            concerns: "i32.const 1",
             inspect: "i32.const 512",
             has_render: true,
+            render: "i32.const 512",
             more: "",
         }
     }
@@ -75,7 +83,7 @@ impl Made {
         let interface = interface(&self.contract);
         let manifest = self.manifest.map_or_else(|| format!("i32.const {MANIFEST}"), str::to_owned);
         let render = if self.has_render {
-            format!(r#"(func (export "{interface}#render") (param i32) (result i32) i32.const {NOTHING})"#)
+            format!(r#"(func (export "{interface}#render") (param i32) (result i32) {})"#, self.render)
         } else {
             String::new()
         };
@@ -88,12 +96,15 @@ impl Made {
     global.get $free
     (global.set $free (i32.and (i32.add (i32.add (global.get $free) (local.get $size)) (i32.const 7)) (i32.const -8))))
   (func (export "{interface}#manifest") (result i32) {manifest})
-  (func (export "{interface}#inspect")
-    (param i32 i32 i32 i64 i64 i32 i32 i64 i64 i32 i32 i32 i32 i32) (param $payload i32) (param $length i32) (result i32)
+  (func (export "{interface}#concerns") {reading} (result i32)
+    {concerns})
+  (func (export "{interface}#inspect") {reading} (result i32)
     {inspect})
   {render}
   {data})"#,
             more = self.more,
+            reading = READING,
+            concerns = self.concerns,
             pages = self.pages,
             inspect = self.inspect,
             data = self.data(),

@@ -18,7 +18,12 @@ pub fn any_bytes<P: Plugin>(data: &[u8]) {
     let context = context(&manifest, *how);
     let state_len = usize::from(*state_len).min(manifest.state_bytes_max.into()).min(rest.len());
     let (state, payload) = rest.split_at(state_len);
-    let Some(found) = P::inspect(&context, state, payload) else { return };
+    let found = P::inspect(&context, state, payload);
+    assert!(
+        found.is_none() || P::concerns(&context, state, payload),
+        "it finds what is of no concern to it: {found:?}"
+    );
+    let Some(found) = found else { return };
     assert_eq!(P::inspect(&context, state, payload).as_ref(), Some(&found), "the same question has another answer");
     keeps_to_contract(&manifest, &context, payload, &found);
     let next = found.state.as_deref().unwrap_or(state);

@@ -36,13 +36,17 @@ impl<P: Plugin> wit::Guest for Component<P> {
         manifest(P::manifest())
     }
 
-    fn inspect(told: wit::Context, state: Vec<u8>, payload: Vec<u8>) -> Option<wit::Inspection> {
-        P::inspect(&context(told), &state, &payload).map(inspection)
+    fn concerns(told: wit::Context, state: Option<Vec<u8>>, payload: Vec<u8>) -> bool {
+        P::concerns(&context(told), &state.unwrap_or_default(), &payload)
     }
 
-    fn render(told: wit::Context, state: Vec<u8>, site: wit::Site, translated: wit::Endpoint) -> Vec<u8> {
+    fn inspect(told: wit::Context, state: Option<Vec<u8>>, payload: Vec<u8>) -> Option<wit::Inspection> {
+        P::inspect(&context(told), &state.unwrap_or_default(), &payload).map(inspection)
+    }
+
+    fn render(told: wit::Context, state: Option<Vec<u8>>, site: wit::Site, translated: wit::Endpoint) -> Vec<u8> {
         let wit::Site { offset, length, token } = site;
-        P::render(&context(told), &state, Site { offset, length, token }, endpoint(translated))
+        P::render(&context(told), &state.unwrap_or_default(), Site { offset, length, token }, endpoint(translated))
     }
 }
 
@@ -58,7 +62,7 @@ fn context(told: wit::Context) -> Context {
         },
         source: endpoint(told.source),
         destination: endpoint(told.destination),
-        broadcast_prefix: told.broadcast_prefix,
+        broadcast_prefix: (told.broadcast_prefix > 0).then_some(told.broadcast_prefix),
     }
 }
 

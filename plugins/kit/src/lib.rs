@@ -33,6 +33,12 @@ pub trait Plugin {
     /// left. `None`, the common case: nothing of concern.
     fn inspect(context: &Context, state: &[u8], payload: &[u8]) -> Option<Inspection>;
 
+    /// Whether [`Plugin::inspect`] would answer anything, asked before it of nearly all payloads. Worth saying in another way only
+    /// where that is much cheaper; yes is always right.
+    fn concerns(context: &Context, state: &[u8], payload: &[u8]) -> bool {
+        Self::inspect(context, state, payload).is_some()
+    }
+
     /// The bytes to put at `site` so that the payload names `translated` instead of what it named. None at all is an answer
     /// against the contract: for a site that is not this helper's.
     fn render(context: &Context, state: &[u8], site: Site, translated: Endpoint) -> Vec<u8>;
