@@ -1,0 +1,142 @@
+//! The museum: what each attack does, and what comes of it.
+
+use towpath_engine::DropReason;
+
+/// An attack.
+pub(crate) struct Attack {
+    /// Its capture, `captures/attacks/FILE.pcap`.
+    pub(crate) file: &'static str,
+    /// The number by which it is known, if it has one.
+    pub(crate) known: &'static str,
+    /// What it does.
+    pub(crate) what: &'static str,
+    /// The server's port.
+    pub(crate) port: u16,
+    /// Who sends the payloads.
+    pub(crate) from: Side,
+    /// Its payloads, a segment each.
+    pub(crate) payloads: &'static [&'static str],
+    /// What comes of the last one.
+    pub(crate) end: End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It passes, and nobody takes it for a command.
+    Ignored,
+    /// It passes as it is; what it asks for is refused, and that is told.
+    Refused(&'static str),
+    /// It waits for the rest of its line.
+    Held,
+    /// It is dropped.
+    Dropped(DropReason),
+}
+
+/// FTP's port.
+pub(crate) const FTP: u16 = 21;
+/// IRC's port.
+pub(crate) const IRC: u16 = 6667;
+/// `000…`: what makes a command long.
+const ZEROS: &str =
+    concat!("00000000000000000000000000000000000000000000000000", "00000000000000000000000000000000000000000000000000");
+
+#[rustfmt::skip]
+pub(crate) static MUSEUM: &[Attack] = &[
+    Attack { file: "irc-pong", known: "CVE-2022-2663",
+        what: "a PING makes the client send a request in its PONG", port: IRC, from: Side::Client,
+        payloads: &[r"PONG :\x01DCC SEND file.txt 167772162 8080 1234\x01\r\n"], end: End::Ignored },
+    Attack { file: "irc-quoted", known: "CVE-2022-2663",
+        what: "a request inside of quoted text", port: IRC, from: Side::Client,
+        payloads: &[r"PRIVMSG bob :look: \x01DCC SEND file.txt 167772162 8080 1234\x01\r\n"], end: End::Ignored },
+    Attack { file: "irc-third-party", known: "CVE-2022-2663",
+        what: "an offer of an address of somebody else", port: IRC, from: Side::Client,
+        payloads: &[r"PRIVMSG bob :\x01DCC SEND file.txt 167772169 8080 1234\x01\r\n"], end: End::Refused("ThirdParty") },
+    Attack { file: "irc-other-kind", known: "CVE-2026-53268",
+        what: "a request that is read in vain looks like one of another kind", port: IRC, from: Side::Client,
+        payloads: &[r"PRIVMSG bob :\x01DCC SEND CHAT chat 167772162 8080 1\x01\r\n"], end: End::Ignored },
+    Attack { file: "irc-cut-offer", known: "CVE-2026-53268",
+        what: "a request ends where its address should start", port: IRC, from: Side::Client,
+        payloads: &[r"PRIVMSG bob :\x01DCC SEND aaaaaaaaaaaaaaaaaa \r\n"], end: End::Ignored },
+    Attack { file: "ftp-long-command", known: "CVE-2026-34956",
+        what: "a command so long that its rewriting does not fit", port: FTP, from: Side::Client,
+        payloads: &[r"PORT ZEROS10,0,0,2,20,162\r\n"], end: End::Dropped(DropReason::HelperFailed) },
+    Attack { file: "ftp-bounce-port", known: "CVE-1999-0017",
+        what: "bounce: PORT names another host", port: FTP, from: Side::Client,
+        payloads: &[r"PORT 10,0,0,9,20,162\r\n"], end: End::Refused("ThirdParty") },
+    Attack { file: "ftp-bounce-eprt", known: "CVE-1999-0017",
+        what: "bounce: EPRT names another host", port: FTP, from: Side::Client,
+        payloads: &[r"EPRT |1|10.0.0.9|5282|\r\n"], end: End::Refused("ThirdParty") },
+    Attack { file: "ftp-bounce-227", known: "CVE-1999-0017",
+        what: "bounce: a server's 227 names another host", port: FTP, from: Side::Server,
+        payloads: &[r"227 Entering Passive Mode (203,0,113,77,20,162)\r\n"], end: End::Refused("ThirdParty") },
+    Attack { file: "ftp-slipstream", known: "CVE-2020-16022",
+        what: "NAT slipstreaming: a form's body opens the victim's SSH", port: FTP, from: Side::Client,
+        payloads: &[r"POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\n", r"PORT 10,0,0,2,0,22\r\n"], end: End::Refused("ServicePort") },
+    Attack { file: "irc-slipstream", known: "CVE-2020-16022",
+        what: "NAT slipstreaming by IRC: a service's port is offered", port: IRC, from: Side::Client,
+        payloads: &[r"PRIVMSG bob :\x01DCC CHAT chat 167772162 445 12345\x01\r\n"], end: End::Refused("ServicePort") },
+    Attack { file: "irc-twenty-digits", known: "",
+        what: "an address of twenty digits", port: IRC, from: Side::Client,
+        payloads: &[r"PRIVMSG bob :\x01DCC SEND file.txt 99999999999999999999 8080 1\x01\r\n"], end: End::Refused("ThirdParty") },
+    Attack { file: "ftp-twenty-digits", known: "",
+        what: "a number of twenty digits in PORT", port: FTP, from: Side::Client,
+        payloads: &[r"PORT 99999999999999999999,0,0,2,20,162\r\n"], end: End::Refused("ThirdParty") },
+    Attack { file: "irc-port-wraps", known: "",
+        what: "a port that wraps to 0", port: IRC, from: Side::Client,
+        payloads: &[r"PRIVMSG bob :\x01DCC SEND file.txt 167772162 65536 1\x01\r\n"], end: End::Ignored },
+    Attack { file: "ftp-split", known: "",
+        what: "a command that is split", port: FTP, from: Side::Client,
+        payloads: &[r"PORT 10,0,0,2,20,1"], end: End::Held },
+    Attack { file: "ftp-split-bounce", known: "",
+        what: "a command that is split names a third party", port: FTP, from: Side::Client,
+        payloads: &[r"PORT 10,0,", r"0,99,20,162\r\n"], end: End::Refused("ThirdParty") },
+    Attack { file: "ftp-newline-inside", known: "",
+        what: "a newline inside of a command", port: FTP, from: Side::Client,
+        payloads: &[r"PORT 10,0,0,2\n,20,162\r\n"], end: End::Dropped(DropReason::HelperMalformed) },
+    Attack { file: "irc-newline-inside", known: "",
+        what: "a newline between address and port", port: IRC, from: Side::Client,
+        payloads: &[r"PRIVMSG bob :\x01DCC SEND file.txt 167772162\n8080 1234567\x01\r\n"], end: End::Ignored },
+    Attack { file: "ftp-behind-line-start", known: "",
+        what: "a command behind the start of a line", port: FTP, from: Side::Client,
+        payloads: &[r"STOR PORT 10,0,0,2,20,162\r\n"], end: End::Ignored },
+    Attack { file: "ftp-rest-of-line", known: "",
+        what: "the rest of a line looks like a command", port: FTP, from: Side::Client,
+        payloads: &[r"STOR ", r"PORT 10,0,0,2,20,162\r\n"], end: End::Ignored },
+    Attack { file: "ftp-endless-line", known: "",
+        what: "a line that never ends", port: FTP, from: Side::Server,
+        payloads: &[r"227 ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS\r\n"], end: End::Dropped(DropReason::HelperMalformed) },
+    Attack { file: "ftp-command-of-server", known: "",
+        what: "a client's command from the server", port: FTP, from: Side::Server,
+        payloads: &[r"PORT 198,51,100,7,20,162\r\n"], end: End::Ignored },
+    Attack { file: "ftp-reply-of-client", known: "",
+        what: "a server's reply from the client", port: FTP, from: Side::Client,
+        payloads: &[r"227 Entering Passive Mode (10,0,0,2,20,162)\r\n"], end: End::Ignored },
+    Attack { file: "irc-offer-of-server", known: "",
+        what: "an offer from the server", port: IRC, from: Side::Server,
+        payloads: &[r"PRIVMSG bob :\x01DCC SEND file.txt 3325256711 8080 1234\x01\r\n"], end: End::Ignored },
+];
+
+impl Attack {
+    /// Its payloads as they are sent.
+    pub(crate) fn payloads(&self) -> Vec<String> {
+        self.payloads.iter().map(|payload| payload.replace("ZEROS", ZEROS)).collect()
+    }
+}
+
+impl End {
+    /// What comes of an attack, in words.
+    pub(crate) fn in_words(self) -> String {
+        match self {
+            Self::Ignored => "passes, and nobody takes it for a command".to_owned(),
+            Self::Refused(why) => format!("passes as it is; what it asks for is refused: `{why}`"),
+            Self::Held => "waits for the rest of its line".to_owned(),
+            Self::Dropped(reason) => format!("dropped: `{}`", reason.name()),
+        }
+    }
+}
