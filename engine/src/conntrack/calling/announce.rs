@@ -34,6 +34,12 @@ pub(super) fn announce(call: &mut Call<'_>, state: &[u8], wishes: &[Wish], offse
             return Err(unfulfilled);
         }
     }
+    let classes = &call.loaded.manifest.classes;
+    let lasting =
+        wishes.iter().filter_map(|wish| classes.get(usize::from(wish.class))).filter(|class| class.ends_master);
+    if let Some(timeout) = lasting.map(|class| class.timeout).next_back() {
+        call.conntrack.forget_after(call.now, call.id, timeout.as_secs() as u32);
+    }
     Ok(())
 }
 
@@ -110,12 +116,7 @@ fn expect(call: &mut Call<'_>, draft: Expectation) -> Result<ExpectationId, Cann
         table_max: call.around.sysctls.conntrack_expect_max.min(EXPECTATIONS_BOUND),
         timeout: class.timeout,
     };
-    let (timeout, ends_master) = (class.timeout, class.ends_master);
-    let id = call.conntrack.expectations_mut().insert(call.now, draft, room, &mut call.around.events)?;
-    if ends_master {
-        call.conntrack.forget_after(call.now, call.id, timeout.as_secs() as u32);
-    }
-    Ok(id)
+    call.conntrack.expectations_mut().insert(call.now, draft, room, &mut call.around.events)
 }
 
 /// Lets a connection be expected at the port that was announced, or at a drawn one above it when another expectation is

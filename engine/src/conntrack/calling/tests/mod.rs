@@ -3,6 +3,7 @@ mod refusals;
 mod streams;
 
 use alloc::{string::String, vec::Vec};
+use core::time::Duration;
 
 use announcer::Announcer;
 
@@ -325,6 +326,24 @@ fn all_wishes_of_a_payload_come_true_or_none_does() {
     let said = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210 10.0.0.9:51211\r\n").expect("it passes");
     assert_eq!(payload(&said), "OPEN 10.0.0.5:51210 10.0.0.9:51211\r\n");
     assert!(lab.conntrack.expectations().is_empty());
+}
+
+#[test]
+fn a_master_ends_with_what_it_has_announced_only_when_all_of_that_came_true() {
+    let ends_master = |manifest: &mut crate::conntrack::helper::Manifest| {
+        manifest.classes[0].expected_max = 4;
+        manifest.classes[0].ends_master = true;
+        manifest.classes[0].timeout = Duration::from_secs(100);
+    };
+    // What it has said is not acknowledged yet.
+    for (room, lasts) in [(2, 100), (1, 300)] {
+        let (mut lab, mut flow) = helped(Announcer::new().with(ends_master));
+        lab.around.sysctls.conntrack_expect_max = room;
+        let said = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210 10.0.0.5:51211\r\n");
+        assert_eq!(said.is_ok(), room == 2, "there is room for {room}");
+        let master = lab.conntrack.connection(flow.id).expect("it is in the table");
+        assert_eq!(master.expires.since(lab.now).as_secs(), lasts, "there is room for {room}");
+    }
 }
 
 #[test]
