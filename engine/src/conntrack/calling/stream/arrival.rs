@@ -66,7 +66,8 @@ pub(in crate::conntrack::calling) fn arrive(
     let Some(next) = stream.next else {
         let is_line_end = packet.meta().cut_bytes > 0 || payload(packet).last() == Some(&b'\n');
         go_on(call, end + u32::from(ends), if is_line_end { Open::Start } else { Open::Other });
-        return Ok(Arrived::On(false));
+        // What was known of the stream may be forgotten, but what was written is remembered.
+        return write(call, packet).map(Arrived::On);
     };
     if stream.waits || seq.after(next) {
         return Ok(Arrived::Waits);

@@ -281,6 +281,19 @@ fn a_connection_that_does_not_speak_the_protocol_loses_its_helper_but_not_in_lin
 }
 
 #[test]
+fn what_was_written_is_written_again_whoever_has_forgotten_the_stream_meanwhile() {
+    let (mut lab, flow) = helped(Announcer::new());
+    play(&mut lab, &flow, 0, NONE, b"OPEN 10.0.0.5:51210\r\n");
+    let helper = |lab: &mut Lab| {
+        lab.conntrack.connection_mut(flow.id).map(|connection| connection.extension_mut().helper.take())
+    };
+    let taken = helper(&mut lab).flatten();
+    assert_eq!(play(&mut lab, &flow, 21, NONE, b"NOOP\r\n"), ["24 NOOP\\r\\n"], "nobody reads it");
+    lab.conntrack.connection_mut(flow.id).expect("it is there").extension_mut().helper = taken;
+    assert_eq!(play(&mut lab, &flow, 0, NONE, b"OPEN 10.0.0.5:51210\r\n"), ["0 OPEN 203.0.113.1:51210\\r\\n"]);
+}
+
+#[test]
 fn a_connection_that_is_forgotten_does_not_keep_its_segments() {
     let (mut lab, flow) = helped(Announcer::new());
     assert_eq!(play(&mut lab, &flow, 0, NONE, b"OPEN 10.0.0.5:51"), NOTHING);
