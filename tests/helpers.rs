@@ -1,7 +1,18 @@
 //! Helpers that come and go while their connections live.
 
-use lab::{Lab, lab};
-use towpath_engine::{Command, CommandError, Engine, Instant, conntrack::HelperId, snapshot::Restoring};
+use std::time::Duration;
+
+use lab::{
+    Lab, lab,
+    network::{Link, Network},
+};
+use towpath_engine::{
+    Command, CommandError, Engine, Instant,
+    conntrack::HelperId,
+    netfilter::{Loading, RuleSet, Source},
+    snapshot::Restoring,
+    socket::SocketOption,
+};
 use towpath_helpers_native::{Ftp, Irc};
 
 const RULES: &str = "-t nat -A POSTROUTING -o wan -j MASQUERADE
@@ -97,6 +108,37 @@ fn a_number_that_is_free_is_kept_free_by_a_snapshot_and_goes_to_the_next_helper(
     assert_eq!(unload(&mut restored, HelperId(1000)), Err(CommandError::NoHelper(HelperId(1000))));
     restored.handle_command(Instant::ZERO, Command::LoadHelper(Box::new(Irc::default()))).expect("there is room");
     assert_eq!(restored.helpers().by_name("irc"), Some(irc));
+}
+
+#[test]
+fn what_waits_behind_a_segment_of_this_host_goes_with_it_when_it_is_sent_again() {
+    // A timestamp older than that of what was sent again would be dropped by its receiver.
+    let mut network = Network::new(7, Link::default()).sysctl("net.ipv4.tcp_timestamps", &[0]);
+    let now = network.now();
+    // Behind SYN and acknowledgement, the first bytes are lost before the helper has seen them.
+    let text = "-A OUTPUT -p tcp -m statistic --mode nth --every 1000 --packet 2 -j DROP";
+    let rules = RuleSet::parse(&[Source { name: "rules", text }], &Loading::default()).expect("they are right");
+    for command in [
+        Command::LoadHelper(Box::new(Ftp::default())),
+        Command::AttachHelpersByPort(true),
+        Command::ReplaceRules(Box::new(rules)),
+    ] {
+        network.engines[0].handle_command(now, command).expect("it can be done");
+    }
+    let streams = network.connected(21);
+    let now = network.now();
+    let mut client = network.engines[0].socket(now, streams.ids[0]).expect("it is connected");
+    client.set(&SocketOption::NoDelay(true)).expect("there is such an option");
+    for line in [b"NOOP\r\n", b"PWD1\r\n"] {
+        assert_eq!(client.send(line), Ok(6));
+    }
+    let until = now + Duration::from_secs(9);
+    let unread = |network: &mut Network| {
+        let now = network.now();
+        network.engines[1].socket(now, streams.ids[1]).expect("it is connected").unread()
+    };
+    while unread(&mut network) == 0 && network.step(until) {}
+    assert_eq!(unread(&mut network), 12, "{}", network.recent());
 }
 
 fn expected(lab: &Lab) -> Vec<String> {

@@ -83,6 +83,9 @@ impl Engine {
             self.noted.restart(0);
             let result = self.receive_looped(now, packet);
             self.settle(now, result);
+            if !self.following.is_empty() {
+                self.let_following_go(now);
+            }
         }
         while let Some(packet) = self.looped.next() {
             self.settle(now, Err(packet.drop_for(DropReason::LoopbackQueueFull)));

@@ -59,8 +59,8 @@ impl Engine {
         self.around.events.wanted().endings && self.endings.len() < EVENT_QUEUE_MAX
     }
 
-    /// Leads another packet to its end while the one at hand waits. `noted` is what is known of the other one before; gives what
-    /// is known of it then.
+    /// Leads another packet to its end while the one at hand waits, and then what follows it (`lines.rs`). `noted` is what is
+    /// known of the other one before; gives what is known of it then.
     pub(crate) fn aside(
         &mut self,
         now: Instant,
@@ -68,9 +68,15 @@ impl Engine {
         lead: impl FnOnce(&mut Self) -> Result<End, Dropped>,
     ) -> (Noted, Outcome) {
         let waiting = core::mem::replace(&mut self.noted, noted);
+        let behind_waiting = core::mem::take(&mut self.following);
         let result = lead(self);
         let outcome = self.settle(now, result);
-        (core::mem::replace(&mut self.noted, waiting), outcome)
+        let noted = core::mem::replace(&mut self.noted, waiting);
+        if !self.following.is_empty() {
+            self.let_following_go(now);
+        }
+        self.following = behind_waiting;
+        (noted, outcome)
     }
 
     /// Lets a packet go on that was held, whatever packet is at hand: `on` leads it to its end, which is its frame's second
