@@ -48,6 +48,7 @@ use super::{
 };
 use crate::{
     ending::DropReason,
+    frame::DeviceId,
     nat::sequence,
     offload,
     packet::{Packet, Transport},
@@ -111,6 +112,9 @@ pub(crate) fn call(
     if connection.extension.is_none() || matches!(packet.transport(), Transport::Icmp | Transport::Icmpv6) {
         return Ok(Called::Done);
     }
+    if has_set_out(packet) && desk.helpers.mode() != HelperMode::Kernel {
+        return Ok(Called::Done);
+    }
     let is_read = connection.helper().is_some_and(|helper| desk.helpers.callable(helper).is_some());
     if stream::finds_waiting(connection, packet, is_read) {
         return Ok(Called::Waits);
@@ -128,11 +132,20 @@ pub(crate) fn call(
     Ok(Called::Done)
 }
 
+/// Whether it is a packet of this host to itself that has arrived: when it set out it was read, written and moved (Linux v6.18:
+/// `include/net/netfilter/nf_conntrack.h`, `nf_is_loopback_packet()`; Linux reads it again, but moves nothing).
+fn has_set_out(packet: &Packet) -> bool {
+    packet.meta().device == Some(DeviceId::LOOPBACK)
+}
+
 /// Moves a packet's sequence numbers as rewriting asks: the segment that was rewritten just now keeps its own.
 ///
 /// # Errors
 /// [`DropReason::NatUntranslatable`].
 pub(crate) fn adjust(desk: &Desk<'_>, packet: &mut Packet) -> Result<(), DropReason> {
+    if has_set_out(packet) {
+        return Ok(());
+    }
     let Tracking::Tracked { connection: id, direction, .. } = packet.meta().tracking else { return Ok(()) };
     match desk.conntrack.connection(id) {
         Some(connection) if sequence::moves(connection) => sequence::adjust(connection, direction, packet),

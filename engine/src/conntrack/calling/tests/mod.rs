@@ -174,6 +174,25 @@ fn sequence_numbers_move_behind_a_payload_that_has_grown() {
 }
 
 #[test]
+fn what_this_host_sends_to_itself_is_read_and_moved_once() {
+    for mode in [HelperMode::Guarded, HelperMode::Kernel] {
+        let (mut lab, mut flow) = helped_in(mode, Announcer::new());
+        let mut said = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("it passes");
+        let mut next = flow.say(&mut lab, Direction::Original, b"NOOP\r\n").expect("it passes");
+        lab.told();
+        for (packet, seq) in [(&mut said, flow.next[0] - 27), (&mut next, flow.next[0] - 6 + 3)] {
+            let before = payload(packet);
+            packet.meta_mut().device = Some(DeviceId::LOOPBACK);
+            let now = lab.now;
+            let (conntrack, helpers, around) = lab.parts();
+            let called = call(&mut Desk { now, conntrack, helpers, around }, packet, None);
+            assert_eq!(called, Ok(Called::Done), "{mode:?}");
+            assert_eq!((payload(packet), packet.tcp().map(|tcp| tcp.seq.get())), (before, Some(seq)), "{mode:?}");
+        }
+    }
+}
+
+#[test]
 fn linux_asks_again_about_a_retransmission_which_replaces_its_expectation() {
     let (mut lab, mut flow) = helped_in(HelperMode::Kernel, Announcer::new());
     let before = flow.next;
