@@ -1,6 +1,6 @@
 //! Translation as plays.
 
-use lab::{Lab, lab};
+use lab::{Lab, frame, lab};
 use towpath_engine::{Command, random::Draw};
 
 const MASQUERADE: &str = "-t nat -A POSTROUTING -o wan -j MASQUERADE";
@@ -357,6 +357,24 @@ fn a_stranger_gets_in_while_a_mapping_lives_and_not_afterwards() {
         99.000 wan >  203.0.113.1 > 192.0.2.9 icmp type 3 code 3 [192.0.2.9:8 > 203.0.113.1:40000 udp]
         ",
     );
+}
+
+#[test]
+fn what_this_host_listens_on_is_its_own_whoever_uses_the_port_outside() {
+    let mut lab = full_cone().listening(22).echo(23);
+    lab.play(
+        "
+        0.000  lan <  10.0.0.2:22 > 198.51.100.7:80       S seq 1
+        0.000  wan >  203.0.113.1:22 > 198.51.100.7:80    S seq 1
+        0.000  lan <  10.0.0.2:23 > 198.51.100.7:53       udp
+        0.000  wan >  203.0.113.1:23 > 198.51.100.7:53    udp
+        0.100  wan <  192.0.2.9:7 > 203.0.113.1:23        udp
+        0.100  wan >  203.0.113.1:23 > 192.0.2.9:7        udp
+        ",
+    );
+    let before = lab.engine().sockets();
+    assert_eq!(lab.drops_of("wan", &frame("wan", "192.0.2.9:7 > 203.0.113.1:22 S seq 5")), []);
+    assert_eq!(lab.engine().sockets(), before + 1, "the handshake is the listener's");
 }
 
 #[test]

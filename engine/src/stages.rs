@@ -17,6 +17,7 @@ use crate::{
     packet::{Addressed, Packet},
     path::Way,
     settle::attached,
+    tcp::segment::Segment,
     time::Instant,
     trace::Step,
     wire::{Ipv6Header, Protocol},
@@ -200,7 +201,9 @@ impl Engine {
     fn admit(&mut self, now: Instant, packet: &mut Packet) {
         let Tracking::Tracked { connection, state: State::New, direction } = packet.meta().tracking else { return };
         let port = Tuple::of(packet).map_or(0, |tuple| tuple.destination_port);
-        let is_asked_here = packet.meta().device.is_none() || self.services.has_socket(packet.protocol(), port);
+        let is_asked_here = packet.meta().device.is_none()
+            || self.services.has_socket(packet.protocol(), port)
+            || Segment::of(packet).is_some_and(|(_, ends)| self.sockets.taken(&ends).is_some());
         if !is_asked_here && nat::admit(now, &mut self.conntrack, connection, &mut self.around) {
             packet.meta_mut().tracking = Tracking::Tracked { connection, state: State::Related, direction };
         }

@@ -34,6 +34,7 @@ use towpath_engine::{
     packet::Sketch,
     random::Draw,
     snapshot::Restoring,
+    socket::Family,
     wire::MacAddr,
 };
 
@@ -187,6 +188,20 @@ impl Lab {
     #[must_use]
     pub fn echo(mut self, port: u16) -> Self {
         self.give(Command::OfferUdp(UdpService { port, answer: ServiceAnswer::Echo }));
+        self
+    }
+
+    /// With a stream socket of the gateway that listens on a port, on all its addresses.
+    ///
+    /// # Panics
+    /// When the port is taken.
+    #[must_use]
+    pub fn listening(mut self, port: u16) -> Self {
+        let (now, engine) = (self.player.now(), self.player.engine_mut());
+        let id = engine.open_stream(now, Family::Ipv4).expect("there is room");
+        let mut socket = engine.socket(now, id).expect("it is open");
+        socket.bind((Ipv4Addr::UNSPECIFIED, port).into()).expect("the port is free");
+        socket.listen(1).expect("it may listen");
         self
     }
 

@@ -95,6 +95,11 @@ impl Player {
         &self.engine
     }
 
+    /// The same, for calls of its sockets.
+    pub const fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
     /// The time.
     #[must_use]
     pub const fn now(&self) -> Instant {
