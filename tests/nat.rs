@@ -360,6 +360,39 @@ fn a_stranger_gets_in_while_a_mapping_lives_and_not_afterwards() {
 }
 
 #[test]
+fn an_endpoint_that_hosts_share_stands_for_the_oldest_flow_and_another_gateway_knows_that_too() {
+    let [shared, stranger, later] = [
+        "
+        0.000  lan <  10.0.0.2:40000 > 198.51.100.7:53     udp
+        0.000  wan >  203.0.113.1:40000 > 198.51.100.7:53  udp
+        1.000  lan <  10.0.0.3:40000 > 198.51.100.8:53     udp
+        1.000  wan >  203.0.113.1:40000 > 198.51.100.8:53  udp
+        ",
+        "
+        0.000  wan <  192.0.2.9:7 > 203.0.113.1:40000      udp
+        0.000  lan >  192.0.2.9:7 > 10.0.0.2:40000         udp
+        29.500 lan <  10.0.0.3:40000 > 198.51.100.8:53     udp
+        29.500 wan >  203.0.113.1:40000 > 198.51.100.8:53  udp
+        40.000 wan <  192.0.2.9:8 > 203.0.113.1:40000      udp
+        40.000 lan >  192.0.2.9:8 > 10.0.0.3:40000         udp
+        ",
+        "
+        0.000  wan <  192.0.2.9:9 > 203.0.113.1:40000      udp
+        0.000  lan >  192.0.2.9:9 > 10.0.0.3:40000         udp
+        ",
+    ];
+    for taken_over in [false, true] {
+        let mut lab = full_cone().sysctl("towpath.nat.mapping", 0);
+        for part in [shared, stranger, later] {
+            lab.play(part);
+            if taken_over {
+                lab.fail_over();
+            }
+        }
+    }
+}
+
+#[test]
 fn what_this_host_listens_on_is_its_own_whoever_uses_the_port_outside() {
     let mut lab = full_cone().listening(22).echo(23);
     lab.play(

@@ -41,6 +41,9 @@ impl Conntrack {
                 return Err(why_it_clashes(&self.table.slab[id.slot]));
             }
             self.enter(now, id.slot, hashes);
+            if around.sysctls.keeps_mappings() {
+                self.hold_mapping(id.slot);
+            }
         }
         self.tell_changes(now, id.slot, around);
         Ok(())

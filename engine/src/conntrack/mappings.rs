@@ -5,13 +5,17 @@
 //! ```
 //!
 //! Kept only while `towpath.nat.mapping` or `towpath.nat.filtering` asks for it. A mapping lives as long as one of the
-//! connections that were translated to it, or let in by it.
+//! connections that were translated to it, or let in by it. Without `towpath.nat.mapping` several hosts may share an endpoint
+//! outside, as in Linux: then it stands for the host of the oldest connection.
+//!
+//! All of it follows from the connections in the table and their order, so that a snapshot need not hold it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 
 use super::{
     Conntrack,
-    conn::{ConnId, Connection, Status},
+    conn::{Connection, Status},
+    table::is_entered,
     tuple::{Address, Tuple},
 };
 use crate::{
@@ -19,31 +23,33 @@ use crate::{
     wire::Protocol,
 };
 
-/// Mappings by their endpoints outside.
+/// By zone and endpoint outside: whom it stands for in the eyes of each connection that holds it, by serial number.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Mappings(BTreeMap<(u16, Tuple), Mapping>);
+pub(super) struct Mappings(BTreeMap<(u16, Tuple), BTreeMap<u64, Inside>>);
 
-#[derive(Clone, Debug)]
-struct Mapping {
-    inside: (Address, u16),
-    /// Slots of connections.
-    holders: BTreeSet<u32>,
-}
+/// The address and the port of a host inside.
+type Inside = (Address, u16);
 
 impl Mappings {
-    fn hold(&mut self, zone: u16, outside: Tuple, inside: (Address, u16), slot: u32) {
-        let new = || Mapping { inside, holders: BTreeSet::new() };
-        let mapping = self.0.entry((zone, outside)).or_insert_with(new);
-        if mapping.inside == inside {
-            mapping.holders.insert(slot);
+    /// Whom an endpoint stands for.
+    fn inside(&self, zone: u16, outside: Tuple) -> Option<Inside> {
+        self.0.get(&(zone, outside))?.first_key_value().map(|(_, inside)| *inside)
+    }
+
+    fn hold(&mut self, connection: &Connection) {
+        for (outside, inside) in ends(connection).into_iter().flatten() {
+            self.0.entry((connection.zone, outside)).or_default().insert(connection.serial, inside);
         }
     }
 
-    fn let_go(&mut self, zone: u16, outside: Tuple, slot: u32) {
-        if let Some(mapping) = self.0.get_mut(&(zone, outside)) {
-            mapping.holders.remove(&slot);
-            if mapping.holders.is_empty() {
-                self.0.remove(&(zone, outside));
+    fn let_go(&mut self, connection: &Connection) {
+        for (outside, _) in ends(connection).into_iter().flatten() {
+            let place = (connection.zone, outside);
+            if let Some(holders) = self.0.get_mut(&place) {
+                holders.remove(&connection.serial);
+                if holders.is_empty() {
+                    self.0.remove(&place);
+                }
             }
         }
     }
@@ -51,60 +57,43 @@ impl Mappings {
 
 impl Conntrack {
     /// Whom the source of a translated tuple stands for; `None`: nobody yet.
-    pub(crate) fn inside_of_source(&self, zone: u16, translated: &Tuple) -> Option<(Address, u16)> {
-        self.mappings
-            .0
-            .get(&(zone, endpoint(translated.source, translated.source_port, translated)))
-            .map(|found| found.inside)
+    pub(crate) fn inside_of_source(&self, zone: u16, translated: &Tuple) -> Option<Inside> {
+        self.mappings.inside(zone, endpoint(translated.source, translated.source_port, translated))
     }
 
     /// Whom the destination of a tuple from outside stands for; only of protocols with ports.
-    pub(crate) fn inside_of_destination(&self, zone: u16, tuple: &Tuple) -> Option<(Address, u16)> {
+    pub(crate) fn inside_of_destination(&self, zone: u16, tuple: &Tuple) -> Option<Inside> {
         if Key::of(tuple, Manip::Destination) != Some(Key::Destination) {
             return None;
         }
-        let outside = endpoint(tuple.destination, tuple.destination_port, tuple);
-        self.mappings.0.get(&(zone, outside)).map(|found| found.inside)
+        self.mappings.inside(zone, endpoint(tuple.destination, tuple.destination_port, tuple))
     }
 
-    /// Remembers what a connection's source, or the destination by which it was let in, stands for.
-    pub(crate) fn hold_mapping(&mut self, id: ConnId) {
-        let Some(connection) = self.table.slab.get(id) else { return };
-        for (outside, inside) in ends(connection).into_iter().flatten() {
-            self.mappings.hold(connection.zone, outside, inside, id.slot);
-        }
+    /// Remembers what the source of a connection that has entered the table, or the destination by which it was let in,
+    /// stands for.
+    pub(super) fn hold_mapping(&mut self, slot: u32) {
+        self.mappings.hold(&self.table.slab[slot]);
     }
 
     /// Forgets that a connection holds a mapping.
     pub(super) fn forget_mapping(&mut self, slot: u32) {
-        if self.mappings.0.is_empty() {
-            return;
-        }
-        let connection = &self.table.slab[slot];
-        for (outside, _) in ends(connection).into_iter().flatten() {
-            self.mappings.let_go(connection.zone, outside, slot);
+        if !self.mappings.0.is_empty() {
+            self.mappings.let_go(&self.table.slab[slot]);
         }
     }
 
-    /// Makes the mappings of all connections again, or forgets all.
+    /// Makes the mappings of all connections in the table again, or forgets all.
     pub(crate) fn map_anew(&mut self, wanted: bool) {
         self.mappings = Mappings::default();
         if wanted {
-            let held = |connection: &Connection| connection.status.intersects(Status::NAT);
-            let ids: alloc::vec::Vec<ConnId> = self
-                .table
-                .slab
-                .iter()
-                .filter(|(_, connection)| held(connection))
-                .map(|(slot, _)| self.table.id(slot))
-                .collect();
-            ids.into_iter().for_each(|id| self.hold_mapping(id));
+            let entered = self.table.slab.iter().map(|(_, connection)| connection);
+            entered.filter(|connection| is_entered(connection)).for_each(|connection| self.mappings.hold(connection));
         }
     }
 }
 
 /// The endpoints outside that a connection holds, each with whom it stands for.
-fn ends(connection: &Connection) -> [Option<(Tuple, (Address, u16))>; 2] {
+fn ends(connection: &Connection) -> [Option<(Tuple, Inside)>; 2] {
     let Connection { original, reply, status, .. } = connection;
     let has_key = Key::of(original, Manip::Source).is_some();
     let source = (has_key && status.contains(Status::SRC_NAT)).then(|| {

@@ -148,7 +148,6 @@ impl Conntrack {
             // A helper may have announced something on the very first packet.
             self.expectations.remove_of(now, self.table.id(slot), &mut around.events);
             self.forget_source(slot);
-            self.forget_mapping(slot);
             self.free(slot);
         }
     }

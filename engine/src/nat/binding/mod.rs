@@ -266,9 +266,6 @@ fn settle(
     if let Some(connection) = conntrack.connection_mut(id) {
         connection.status.insert(done_bit(manip));
     }
-    if around.sysctls.keeps_mappings() {
-        conntrack.hold_mapping(id);
-    }
 }
 
 const fn done_bit(manip: Manip) -> Status {
