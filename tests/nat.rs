@@ -393,6 +393,23 @@ fn an_endpoint_that_hosts_share_stands_for_the_oldest_flow_and_another_gateway_k
 }
 
 #[test]
+fn a_gateway_that_goes_on_with_anothers_connections_maps_as_it_was_told_itself() {
+    let mut other = full_cone().sysctl("towpath.nat.mapping", 0).sysctl("towpath.nat.filtering", 0);
+    other.play(
+        "
+        0.000  lan <  10.0.0.2:40000 > 198.51.100.7:53     udp
+        0.000  wan >  203.0.113.1:40000 > 198.51.100.7:53  udp
+        ",
+    );
+    full_cone().resuming(&other).play(
+        "
+        0.000  wan <  192.0.2.9:7 > 203.0.113.1:40000      udp
+        0.000  lan >  192.0.2.9:7 > 10.0.0.2:40000         udp
+        ",
+    );
+}
+
+#[test]
 fn what_this_host_listens_on_is_its_own_whoever_uses_the_port_outside() {
     let mut lab = full_cone().listening(22).echo(23);
     lab.play(

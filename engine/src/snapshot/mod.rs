@@ -139,6 +139,8 @@ impl Engine {
         let (by_port, permanent) = (self.helpers_by_port, self.neighbours.all_permanent());
         self.reload(bytes, other_helpers)?;
         (self.routes, self.services, self.around.sysctls) = (routes, services, sysctls);
+        self.conntrack.make_room(&self.around.sysctls);
+        self.conntrack.map_anew(self.around.sysctls.keeps_mappings());
         self.helpers_by_port = by_port;
         self.neighbours.replace_permanent(&permanent);
         for (rules, sets) in rules.into_iter().zip(sets) {

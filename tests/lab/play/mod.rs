@@ -242,6 +242,18 @@ impl Lab {
         self
     }
 
+    /// Goes on with the connections of another gateway, and with rules and tunables of its own.
+    ///
+    /// # Panics
+    /// When the snapshot is refused.
+    #[must_use]
+    #[track_caller]
+    pub fn resuming(mut self, other: &Self) -> Self {
+        let resumed = self.player.engine_mut().resume(&other.engine().save(), false);
+        resumed.unwrap_or_else(|error| panic!("{error}"));
+        self
+    }
+
     /// Plays. A second play goes on where the first has ended; its times count from there.
     ///
     /// # Panics
