@@ -18,6 +18,29 @@ pub struct Course {
     pub mtu_bytes: u32,
 }
 
+/// What is remembered of a flow's course.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum CourseId {
+    /// None is known, or packets do not pass through.
+    #[default]
+    None,
+    /// Its number.
+    Number(u32),
+    /// There was no room for it among those that are remembered: packets take the long way, and nobody tries again.
+    NoRoom,
+}
+
+impl CourseId {
+    /// As a word, for hashing.
+    pub(super) const fn word(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::NoRoom => 1,
+            Self::Number(number) => number as u64 + 2,
+        }
+    }
+}
+
 impl Course {
     /// The course of a packet for `destination`, as it is when it leaves.
     #[must_use]

@@ -32,6 +32,7 @@ mod records;
 mod tests;
 
 pub use course::Course;
+use course::CourseId;
 pub(super) use fingerprint::Depends;
 pub use fingerprint::Fingerprint;
 pub(super) use records::Walks;
@@ -55,8 +56,8 @@ impl WalkId {
 #[derive(Clone, Debug)]
 pub struct Walk {
     plan: Plan,
-    /// The number of the course that the packet before has taken.
-    course: Option<u32>,
+    /// The course that the packet before has taken.
+    course: CourseId,
     /// The tables so far, the one that is being walked included.
     visits: [Visit; VISITS_MAX],
     visits_len: u8,
@@ -133,7 +134,7 @@ impl Walk {
     pub const fn new() -> Self {
         Self {
             plan: Plan::Ask,
-            course: None,
+            course: CourseId::None,
             visits: [Visit::NONE; VISITS_MAX],
             visits_len: 0,
             counted: [0; WALK_RULES_MAX],
@@ -143,7 +144,7 @@ impl Walk {
 
     /// The same for the next packet.
     pub const fn restart(&mut self) {
-        (self.plan, self.course) = (Plan::Ask, None);
+        (self.plan, self.course) = (Plan::Ask, CourseId::None);
     }
 
     /// Asks rules from now on, since the record that was to be repeated is gone.

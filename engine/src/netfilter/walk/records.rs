@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use hashbrown::HashTable;
 
-use super::{Course, Fingerprint, Next, Place, Plan, Visit, Walk, WalkId};
+use super::{Course, CourseId, Fingerprint, Next, Place, Plan, Visit, Walk, WalkId};
 use crate::{
     conntrack::{Conntrack, Counter, Direction},
     limits::{COURSES_MAX, WALKS_MAX},
@@ -49,8 +49,7 @@ type Flow = [Way; 2];
 struct Way {
     /// The first visit; `None`: not known yet.
     first: Option<Next>,
-    /// The number of the course; `None`: not known, or packets do not pass through.
-    course: Option<u32>,
+    course: CourseId,
 }
 
 /// A visit that is repeated: one cache line.
@@ -88,7 +87,7 @@ impl Walks {
     #[inline]
     pub(in crate::netfilter) fn course(&self, walk: &Walk, packet: &Packet, conntrack: &Conntrack) -> Option<&Course> {
         let Plan::Repeat(first) = walk.plan else { return None };
-        let course = self.courses.get(walk.course? as usize)?;
+        let course = self.course_of(walk.course)?;
         let fits = |record: &Record| {
             let read = |bits: Fingerprint| bits.read_of(packet, Some(course.input), Some(course.output), conntrack);
             record.repeatable && (record.looked_at.is_empty() || read(record.looked_at) == record.seen)
@@ -136,11 +135,11 @@ impl Walks {
     /// `course` is the one that the packet has taken; `None`: it does not pass through.
     #[inline]
     pub(in crate::netfilter) fn is_news(&self, walk: &Walk, course: Option<&Course>) -> bool {
-        let known = walk.course.and_then(|number| self.courses.get(number as usize));
         match walk.plan {
             Plan::Ask => false,
             Plan::Note | Plan::Misfit => true,
-            Plan::Repeat(next) => next != Next::END || course != known,
+            Plan::Repeat(Next::END) if walk.course == CourseId::NoRoom => false,
+            Plan::Repeat(next) => next != Next::END || course != self.course_of(walk.course),
         }
     }
 
@@ -168,22 +167,29 @@ impl Walks {
                 Some(first)
             }
         };
-        let course = course.filter(|_| first.is_some()).and_then(|course| self.number_of(course));
+        let course = course.filter(|_| first.is_some()).map_or(CourseId::None, |course| self.number_of(course));
         flow[direction.index()] = Way { first, course };
         self.number(flow)
     }
 
-    /// The number of a course, a new one if it has none; `None` when there is no room.
-    fn number_of(&mut self, course: Course) -> Option<u32> {
+    /// The number of a course, a new one if it has none.
+    fn number_of(&mut self, course: Course) -> CourseId {
         let known = self.courses.iter().position(|other| *other == course);
         let number = known.unwrap_or(self.courses.len());
         if number >= COURSES_MAX {
-            return None;
+            return CourseId::NoRoom;
         }
         if known.is_none() {
             self.courses.push(course);
         }
-        Some(number as u32)
+        CourseId::Number(number as u32)
+    }
+
+    fn course_of(&self, id: CourseId) -> Option<&Course> {
+        match id {
+            CourseId::Number(number) => self.courses.get(number as usize),
+            CourseId::None | CourseId::NoRoom => None,
+        }
     }
 
     fn flow(&self, id: WalkId) -> Option<&Flow> {
@@ -191,8 +197,7 @@ impl Walks {
     }
 
     fn number(&mut self, flow: Flow) -> WalkId {
-        let plus_one = |number: Option<u32>| number.map_or(0, |number| u64::from(number) + 1);
-        let word = |way: &Way| plus_one(way.first.map(|Next(at)| at)) | plus_one(way.course) << 40;
+        let word = |way: &Way| way.first.map_or(0, |Next(at)| u64::from(at) + 1) | way.course.word() << 40;
         let hash = |flow: &Flow| flow.iter().fold(0, |hash, way| mix(hash, word(way)));
         let flows = &self.flows;
         let known = self.flow_index.find(hash(&flow), |&index| flows[index as usize] == flow);

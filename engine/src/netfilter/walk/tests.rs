@@ -3,7 +3,7 @@ use alloc::{vec, vec::Vec};
 use super::*;
 use crate::{
     conntrack::{Counter, Direction},
-    limits::WALKS_MAX,
+    limits::{COURSES_MAX, WALKS_MAX},
 };
 
 /// A walk through the filter table that has seen `seen` where it looked.
@@ -95,4 +95,22 @@ fn at_most_so_many_flows_differ() {
     }
     assert_eq!(record(&mut walks, &flow(&[WALKS_MAX as u32])), WalkId::NONE);
     assert_eq!(planned(&walks, WalkId::NONE), Plan::Note);
+}
+
+#[test]
+fn a_course_that_found_no_room_is_no_news_any_more() {
+    let mut walks = Walks::default();
+    let course =
+        |number: usize| Course { input: DeviceId(0), output: DeviceId(1), via: None, mtu_bytes: number as u32 };
+    let mut ids = Vec::new();
+    for number in 0..=COURSES_MAX {
+        ids.push(walks.record(&flow(&[0]), WalkId::NONE, Direction::Reply, Some(course(number))));
+    }
+    for (number, id) in ids.into_iter().enumerate() {
+        let mut walk = Walk::new();
+        walks.plan(id, Direction::Reply, &mut walk);
+        walk.plan = Plan::Repeat(Next::END);
+        assert!(!walks.is_news(&walk, Some(&course(number))), "{number}");
+        assert_eq!(walks.is_news(&walk, None), number < COURSES_MAX, "{number}");
+    }
 }
