@@ -414,7 +414,7 @@ fn a_manifest_that_cannot_be_right_is_refused_by_what_is_wrong() {
         (|manifest| manifest.triggers[0].bytes.clear(),                         ManifestFlaw::Triggers),
         (|manifest| manifest.classes.clear(),                                   ManifestFlaw::Classes),
         (|manifest| manifest.classes[0].expected_max = 0,                       ManifestFlaw::Classes),
-        (|manifest| manifest.classes[0].timeout = core::time::Duration::ZERO,   ManifestFlaw::Classes),
+        (|manifest| manifest.classes[0].timeout = Duration::ZERO,               ManifestFlaw::Classes),
         (|manifest| manifest.classes[0].ports = core::ops::RangeInclusive::new(9, 1), ManifestFlaw::Classes),
         (|manifest| manifest.classes[0].protocol = crate::wire::Protocol::ICMP, ManifestFlaw::Classes),
         (|manifest| manifest.classes[0].name.clear(),                           ManifestFlaw::Classes),
