@@ -148,9 +148,7 @@ impl Devices {
     }
 
     fn vlan_of(&self, parent: Option<DeviceId>, tag: VlanTag) -> Option<(DeviceId, &Device)> {
-        self.iter().find(|(_, device)| match device.kind {
-            Kind::Vlan(vlan) => Some(vlan.parent) == parent && vlan.tpid == tag.tpid && vlan.id == tag.id(),
-            Kind::Physical | Kind::Loopback => false,
-        })
+        let &id = self.vlans.get(&(parent?, tag.tpid, tag.id()))?;
+        Some((id, self.find(id)?))
     }
 }

@@ -10,7 +10,7 @@ pub(crate) use kind::WayOut;
 pub use kind::{Kind, Vlan};
 pub(crate) use queue::TransmitQueue;
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
@@ -176,13 +176,15 @@ impl InterfaceAddress {
 #[derive(Clone, Debug)]
 pub struct Devices {
     all: Vec<Device>,
+    /// By parent, and protocol and number of the tag.
+    vlans: BTreeMap<(DeviceId, u16, u16), DeviceId>,
     loopback: Device,
     version: u32,
 }
 
 impl Default for Devices {
     fn default() -> Self {
-        Self { all: Vec::new(), loopback: loopback(), version: 0 }
+        Self { all: Vec::new(), vlans: BTreeMap::new(), loopback: loopback(), version: 0 }
     }
 }
 
@@ -207,11 +209,15 @@ fn loopback() -> Device {
 }
 
 impl Devices {
-    /// Adds a device behind the others.
+    /// Adds a device behind the others; its kind stays what it is.
     pub fn add(&mut self, device: Device) -> DeviceId {
         self.version = self.version.wrapping_add(1);
+        let id = DeviceId(self.all.len() as u16);
+        if let Kind::Vlan(Vlan { parent, tpid, id: number }) = device.kind {
+            self.vlans.insert((parent, tpid, number), id);
+        }
         self.all.push(device);
-        DeviceId(self.all.len() as u16 - 1)
+        id
     }
 
     /// The device of that number; `lo` is one, though it is not among [`Self::iter`].
