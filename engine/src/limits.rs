@@ -20,7 +20,11 @@ pub const FRAME_BYTES_MAX: usize = 65_535 + 18;
 /// Packet blocks kept for reuse. 4096 · 2 KB = 8 MB; more are in flight only while a batch is handled.
 pub const POOL_BLOCKS_MAX: usize = 4096;
 
-/// Fragment buffers kept for reuse: 64 · 64 KB = 4 MB.
+/// Sizes of fragment buffers: for frames of two pages, for jumbo frames, and for super-packets. A packet takes the least that is
+/// enough, so that it holds at most four times its bytes, and a page.
+pub const FRAGMENT_BYTES: [usize; 3] = [4096, 16_384, 65_536];
+
+/// Fragment buffers of each size kept for reuse: 64 · (4 + 16 + 64 KB) = 5.4 MB.
 pub const POOL_FRAGMENTS_MAX: usize = 64;
 
 /// Frames parsed before the first of them goes its way: as many as a NAPI poll takes (Linux: `NAPI_POLL_WEIGHT`).

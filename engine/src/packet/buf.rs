@@ -8,7 +8,7 @@ use super::{
     parse::Layers,
     pieces::Pieces,
 };
-use crate::limits::{BLOCK_BYTES, HEADROOM_BYTES, POOL_BLOCKS_MAX, POOL_FRAGMENTS_MAX};
+use crate::limits::{BLOCK_BYTES, FRAGMENT_BYTES, HEADROOM_BYTES, POOL_BLOCKS_MAX, POOL_FRAGMENTS_MAX};
 
 /// What a packet owns, side by side, so that touching one touches few cache lines.
 #[derive(Debug)]
@@ -107,6 +107,12 @@ impl Fragment {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start as usize..self.end as usize]
     }
+
+    /// Memory that it holds: of what it has alone all that was taken, of what others have a part of its own part.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let len = (self.end - self.start) as usize;
+        if len == self.buffer.len() { self.buffer.capacity() } else { len }
+    }
 }
 
 /// Blocks and fragment buffers kept for reuse, so that the path does not allocate.
@@ -115,14 +121,15 @@ pub struct Pool {
     // A block is handed on by its pointer; unboxing it into the list would copy 2 KB.
     #[expect(clippy::vec_box, reason = "blocks move between list and packet by pointer")]
     blocks: Vec<Box<Block>>,
-    buffers: Vec<Arc<Vec<u8>>>,
+    /// By size class ([`FRAGMENT_BYTES`]), so that what waits holds little more memory than it has bytes.
+    buffers: [Vec<Arc<Vec<u8>>>; FRAGMENT_BYTES.len()],
 }
 
 impl Pool {
     /// An empty pool; it fills as packets are given back.
     #[must_use]
     pub const fn new() -> Self {
-        Self { blocks: Vec::new(), buffers: Vec::new() }
+        Self { blocks: Vec::new(), buffers: [const { Vec::new() }; FRAGMENT_BYTES.len()] }
     }
 
     #[inline]
@@ -152,7 +159,11 @@ impl Pool {
 
     /// A fragment that holds a copy of `bytes`.
     pub(super) fn fragment(&mut self, bytes: &[u8]) -> Fragment {
-        let mut buffer = self.buffers.pop().unwrap_or_default();
+        let Some(class) = FRAGMENT_BYTES.iter().position(|most| bytes.len() <= *most) else {
+            return Fragment::of(bytes.to_vec());
+        };
+        let mut buffer =
+            self.buffers[class].pop().unwrap_or_else(|| Arc::new(Vec::with_capacity(FRAGMENT_BYTES[class])));
         match Arc::get_mut(&mut buffer) {
             Some(free) => {
                 free.clear();
@@ -175,10 +186,58 @@ impl Pool {
     }
 
     fn give_back_fragments(&mut self, block: &mut Block) {
-        for fragment in block.fragments.drain(..) {
-            if self.buffers.len() < POOL_FRAGMENTS_MAX && Arc::strong_count(&fragment.buffer) == 1 {
-                self.buffers.push(fragment.buffer);
+        for Fragment { buffer, .. } in block.fragments.drain(..) {
+            let class = FRAGMENT_BYTES.iter().position(|bytes| *bytes == buffer.capacity());
+            if let Some(class) = class.filter(|_| Arc::strong_count(&buffer) == 1)
+                && self.buffers[class].len() < POOL_FRAGMENTS_MAX
+            {
+                self.buffers[class].push(buffer);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::{
+        frame::{DeviceId, Frame},
+        packet::Packet,
+    };
+
+    /// A frame with an IPv4 packet of that length behind its link header.
+    fn packet(pool: &mut Pool, len: usize) -> Packet {
+        let mut bytes = vec![0; 14 + len];
+        (bytes[12], bytes[14], bytes[22], bytes[23]) = (8, 0x45, 64, 99);
+        bytes[16..18].copy_from_slice(&(len as u16).to_be_bytes());
+        let sum = !crate::wire::checksum::sum(&bytes[14..34]);
+        bytes[24..26].copy_from_slice(&sum.to_be_bytes());
+        Packet::parse(pool, &Frame::new(DeviceId(0), &bytes)).expect("it can be")
+    }
+
+    #[test]
+    fn what_a_packet_holds_is_counted_whatever_its_buffer_was_used_for_before() {
+        let mut pool = Pool::new();
+        for large in [60_000, 9000, 65_000] {
+            packet(&mut pool, large).recycle(&mut pool);
+        }
+        let block = size_of::<Block>();
+        for (len, buffer) in [(1000, 0), (2500, 4096), (9000, 16_384), (20_000, 65_536), (65_535, 65_536)] {
+            let packet = packet(&mut pool, len);
+            assert_eq!(packet.memory_bytes() - block, buffer, "{len}");
+            let held: usize = packet.0.fragments.iter().map(|part| part.buffer.capacity()).sum();
+            assert_eq!(held, buffer, "{len}");
+        }
+    }
+
+    #[test]
+    fn buffers_come_back() {
+        let mut pool = Pool::new();
+        let first = packet(&mut pool, 9000);
+        let place = first.0.fragments[0].buffer.as_ptr();
+        first.recycle(&mut pool);
+        assert_eq!(packet(&mut pool, 10_000).0.fragments[0].buffer.as_ptr(), place);
     }
 }

@@ -103,7 +103,7 @@ impl Packet {
     /// Bytes of memory that it holds.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let shared: usize = self.0.fragments.iter().map(|part| part.bytes().len()).sum();
+        let shared: usize = self.0.fragments.iter().map(Fragment::memory_bytes).sum();
         size_of::<super::buf::Block>() + shared
     }
 }
