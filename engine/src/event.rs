@@ -5,7 +5,10 @@ use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 use crate::{
     conntrack::{Entry, ExpectationEntry, HelperEvent},
     frame::DeviceId,
-    limits::{EVENT_QUEUE_BYTES_MAX, EVENT_QUEUE_MAX},
+    limits::{
+        ENTRY_MEMORY_BYTES, EVENT_MEMORY_BYTES, EVENT_QUEUE_BYTES_MAX, EVENT_QUEUE_MAX, EXPECTATION_MEMORY_BYTES,
+        LOGGED_MEMORY_BYTES,
+    },
     netfilter::Hook,
     time::Instant,
     wire::MacAddr,
@@ -41,16 +44,23 @@ impl Event {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let held = match self {
-            Self::Connection(_, entry) => size_of_val(&**entry),
-            Self::Expectation(_, entry) => size_of_val(&**entry),
+            Self::Connection(..) => ENTRY_MEMORY_BYTES,
+            Self::Expectation(..) => EXPECTATION_MEMORY_BYTES,
             Self::Log { line, .. } => line.len(),
-            Self::Nflog(packet) => size_of_val(&**packet) + packet.prefix.len() + packet.bytes.len(),
+            Self::Nflog(packet) => LOGGED_MEMORY_BYTES + packet.prefix.len() + packet.bytes.len(),
             Self::Audit { record } => record.len(),
             Self::Helper(_) => 0,
         };
-        size_of::<(Instant, Self)>() + held
+        EVENT_MEMORY_BYTES + held
     }
 }
+
+const _: () = assert!(
+    size_of::<(Instant, Event)>() <= EVENT_MEMORY_BYTES
+        && size_of::<Entry>() <= ENTRY_MEMORY_BYTES
+        && size_of::<ExpectationEntry>() <= EXPECTATION_MEMORY_BYTES
+        && size_of::<LoggedPacket>() <= LOGGED_MEMORY_BYTES
+);
 
 /// A packet as an NFLOG rule hands it out (Linux: `struct nfulnl_msg_packet_hdr` and its attributes).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,6 +189,7 @@ mod tests {
         }
         events.push(Instant::ZERO, Event::Nflog(Box::new(packet())));
         assert_eq!((events.lost(), events.pop().is_some()), (37, true), "there is room again");
+        assert_eq!(Event::Nflog(Box::new(packet())).memory_bytes(), 192 + (1 << 20), "wherever this runs");
         for _ in 0..=EVENT_QUEUE_MAX {
             events.push(Instant::ZERO, Event::Audit { record: String::new() });
         }

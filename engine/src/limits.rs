@@ -20,6 +20,22 @@ pub const FRAME_BYTES_MAX: usize = 65_535 + 18;
 /// Packet blocks kept for reuse. 4096 · 2 KB = 8 MB; more are in flight only while a batch is handled.
 pub const POOL_BLOCKS_MAX: usize = 4096;
 
+/// What a packet block counts as where memory is bounded: its bytes, and what is known of them. Here and below it is a number and
+/// not the size of a struct, which is another one where pointers are shorter: what finds no room must be the same everywhere.
+pub const BLOCK_MEMORY_BYTES: usize = BLOCK_BYTES + 256;
+
+/// The same of a datagram that is being put together, without its fragments.
+pub const DATAGRAM_MEMORY_BYTES: usize = 128;
+
+/// The same of an event that waits, and of what it holds: a connection, an expectation, or a packet without its bytes.
+pub const EVENT_MEMORY_BYTES: usize = 96;
+/// A connection in an event.
+pub const ENTRY_MEMORY_BYTES: usize = 288;
+/// An expectation in an event.
+pub const EXPECTATION_MEMORY_BYTES: usize = 160;
+/// A packet in an event, without its bytes.
+pub const LOGGED_MEMORY_BYTES: usize = 96;
+
 /// Sizes of fragment buffers: for frames of two pages, for jumbo frames, and for super-packets. A packet takes the least that is
 /// enough, so that it holds at most four times its bytes, and a page.
 pub const FRAGMENT_BYTES: [usize; 3] = [4096, 16_384, 65_536];

@@ -3,7 +3,10 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{Packet, buf::Fragment};
-use crate::{limits::LINEAR_BYTES_MAX, wire::ipv6::FragmentHeader};
+use crate::{
+    limits::{BLOCK_MEMORY_BYTES, LINEAR_BYTES_MAX},
+    wire::ipv6::FragmentHeader,
+};
 
 /// How a datagram came that was put together here (Linux v6.18: `IPCB(skb)->frag_max_size`, `IPSKB_FRAG_PMTU`, and the
 /// list of fragments behind the first one).
@@ -104,7 +107,7 @@ impl Packet {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let shared: usize = self.0.fragments.iter().map(Fragment::memory_bytes).sum();
-        size_of::<super::buf::Block>() + shared
+        BLOCK_MEMORY_BYTES + shared
     }
 }
 

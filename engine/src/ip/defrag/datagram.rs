@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use super::{ecn, part::Part};
 use crate::{
     frame::DeviceId,
+    limits::DATAGRAM_MEMORY_BYTES,
     packet::{Budget, Charge, IpMut, Packet, Pieces},
     time::Instant,
     wire::{Ipv4Header, Ipv6Header},
@@ -41,6 +42,8 @@ pub(super) struct Datagram {
     /// For the memory that it takes itself; each fragment has a charge of its own.
     _charge: Charge,
 }
+
+const _: () = assert!(size_of::<Datagram>() <= DATAGRAM_MEMORY_BYTES);
 
 /// A fragment that waits.
 #[derive(Debug)]
@@ -91,7 +94,7 @@ impl Datagram {
             largest_whole: 0,
             marks: 0,
             device: None,
-            _charge: held.charge(size_of::<Self>()),
+            _charge: held.charge(DATAGRAM_MEMORY_BYTES),
         }
     }
 
