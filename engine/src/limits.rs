@@ -36,11 +36,13 @@ pub const EXPECTATION_MEMORY_BYTES: usize = 160;
 /// A packet in an event, without its bytes.
 pub const LOGGED_MEMORY_BYTES: usize = 96;
 
-/// Sizes of fragment buffers: for frames of two pages, for jumbo frames, and for super-packets. A packet takes the least that is
-/// enough, so that it holds at most four times its bytes, and a page.
-pub const FRAGMENT_BYTES: [usize; 3] = [4096, 16_384, 65_536];
+/// Sizes of fragment buffers. A packet takes the least that is enough, so that it holds at most half more than its bytes: what a
+/// socket has room for, and so the window that it tells, is counted in what packets hold.
+#[rustfmt::skip]
+pub const FRAGMENT_BYTES: [usize; 11] =
+    [2048, 3072, 4096, 6144, 8192, 12_288, 16_384, 24_576, 32_768, 49_152, 65_536];
 
-/// Fragment buffers of each size kept for reuse: 64 · (4 + 16 + 64 KB) = 5.4 MB.
+/// Fragment buffers of each size kept for reuse: 64 · 220 KB = 14 MB, when frames of all sizes come.
 pub const POOL_FRAGMENTS_MAX: usize = 64;
 
 /// Frames parsed before the first of them goes its way: as many as a NAPI poll takes (Linux: `NAPI_POLL_WEIGHT`).
