@@ -71,18 +71,20 @@ pub(crate) struct Wheel {
     lists: Box<[u32; LISTS]>,
     /// One bit for each list that is not empty.
     occupied: [[u64; SLOTS / 64]; LEVELS],
+    /// What [`Self::soonest`] says, found anew when `elapsed` or `occupied` changes: a replay asks for it before each packet.
+    first: Option<(u16, u64)>,
 }
 
 impl Default for Wheel {
     fn default() -> Self {
-        Self { elapsed: 0, lists: Box::new([NONE; LISTS]), occupied: [[0; SLOTS / 64]; LEVELS] }
+        Self { elapsed: 0, lists: Box::new([NONE; LISTS]), occupied: [[0; SLOTS / 64]; LEVELS], first: None }
     }
 }
 
 impl Wheel {
     /// Enters a thing by its deadline.
     pub(crate) fn insert(&mut self, things: &mut impl Things, slot: u32, now: Instant) {
-        if self.first().is_none() {
+        if self.first.is_none() {
             self.elapsed = self.elapsed.max(tick(now));
         }
         let place = self.place(tick(things[slot].deadline()));
@@ -98,8 +100,11 @@ impl Wheel {
         let thing = &mut things[slot];
         thing.set_place(place);
         *thing.links_mut() = Links { next: first, previous: NONE };
-        let (level, list) = split(place);
-        self.occupied[level][list / 64] |= 1 << (list % 64);
+        if first == NONE {
+            let (level, list) = split(place);
+            self.occupied[level][list / 64] |= 1 << (list % 64);
+            self.find_first();
+        }
     }
 
     /// Takes a thing out, if it is in.
@@ -133,11 +138,11 @@ impl Wheel {
     /// more. At most [`TIMER_MOVES_MAX`] things are looked at; [`Self::next`] says when there are more.
     pub(crate) fn expired(&mut self, things: &mut impl Things, now: Instant) -> Vec<u32> {
         let (mut expired, mut moves) = (Vec::new(), 0);
-        while let Some((place, start)) = self.first()
+        while let Some((place, start)) = self.first
             && start <= tick(now)
             && moves < TIMER_MOVES_MAX
         {
-            self.elapsed = self.elapsed.max(start);
+            self.empty_up_to(start);
             let (due, mut later) = (expired.len(), Vec::new());
             let mut slot = self.lists[usize::from(place)];
             while slot != NONE && moves < TIMER_MOVES_MAX {
@@ -159,10 +164,15 @@ impl Wheel {
                 return expired;
             }
         }
-        if self.first().is_none_or(|(_, start)| start > tick(now)) {
-            self.elapsed = self.elapsed.max(tick(now));
+        if self.first.is_none_or(|(_, start)| start > tick(now)) {
+            self.empty_up_to(tick(now));
         }
         expired
+    }
+
+    fn empty_up_to(&mut self, tick: u64) {
+        self.elapsed = self.elapsed.max(tick);
+        self.find_first();
     }
 
     /// The tick up to which lists have been emptied, and the lists that are not empty, with their slots in order.
@@ -198,14 +208,14 @@ impl Wheel {
 
     /// When [`Self::expired`] is to be asked next: at most a millisecond after the next deadline, and perhaps before it.
     pub(crate) fn next(&self) -> Option<Instant> {
-        let (place, start) = self.first()?;
+        let (place, start) = self.first?;
         let (level, _) = split(place);
         Some(beginning(if level == 0 { start + 1 } else { start }))
     }
 
     /// The same, but the deadline itself where at most [`TIMER_LOOKS_MAX`] things stand in the first list.
     pub(crate) fn next_of(&self, things: &impl Things) -> Option<Instant> {
-        let (place, start) = self.first()?;
+        let (place, start) = self.first?;
         let (level, _) = split(place);
         // Whoever has got more time is moved when the list's is over.
         let mut soonest = beginning(start + (1 << (level * BITS)));
@@ -237,8 +247,12 @@ impl Wheel {
         ((self.elapsed >> (level * BITS)) + ahead as u64) << (level * BITS)
     }
 
+    fn find_first(&mut self) {
+        self.first = self.soonest();
+    }
+
     /// The list whose time comes first, and its first tick. Those of a lower level come before those of a higher one.
-    fn first(&self) -> Option<(u16, u64)> {
+    fn soonest(&self) -> Option<(u16, u64)> {
         let level = self.occupied.iter().position(|words| words.iter().any(|&word| word != 0))?;
         let digit = (self.elapsed >> (level * BITS)) as usize % SLOTS;
         let list = next_bit(&self.occupied[level], digit)?;
@@ -251,6 +265,7 @@ impl Wheel {
         if slot == NONE {
             let (level, list) = split(place);
             self.occupied[level][list / 64] &= !(1 << (list % 64));
+            self.find_first();
         }
     }
 }

@@ -144,6 +144,7 @@ proptest! {
                 slots[slot].expires = now + Duration::from_nanos(timeout);
                 wheel.lowered(&mut slots, slot, now);
             }
+            prop_assert_eq!(wheel.first, wheel.soonest());
         }
         for slot in alive {
             wheel.remove(&mut slots, slot);
