@@ -14,7 +14,7 @@ use crate::{
     nat::{self, Manip},
     netfilter::{Copied, Hook, RejectWith, RuleId, TableName, Verdict, View},
     noted::Noted,
-    packet::{Addressed, Packet},
+    packet::{Addressed, Meta, Packet, Transport},
     path::Way,
     settle::attached,
     tcp::segment::Segment,
@@ -161,7 +161,13 @@ impl Engine {
     #[inline(always)]
     pub(crate) fn track(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
         if self.noted.tracked == Tracking::Unseen && self.around.events.wanted().endings {
-            self.noted.tuple = Tuple::about(&packet);
+            self.noted.tuple = match (packet.transport(), packet.meta()) {
+                // Worked out already to find its connection by.
+                (Transport::Tcp | Transport::Udp, Meta { tracking: Tracking::Unseen, flow: Some(flow), .. }) => {
+                    Some(flow.tuple)
+                }
+                _ => Tuple::about(&packet),
+            };
         }
         let said = match packet.meta().tracking {
             Tracking::Untracked | Tracking::Tracked { .. } => {
