@@ -16,7 +16,7 @@
 //! Whether the capturing host is the gateway, the configuration says (`taken_at`); if it does not, a packet from one of
 //! the gateway's addresses that the capturing host has sent tells it from there on.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use towpath_engine::{
     DeviceId,
@@ -86,7 +86,34 @@ pub(super) struct Sides {
     bound: Vec<Option<DeviceId>>,
     /// Devices for which an interface of the capture stands.
     captured: Vec<bool>,
+    /// From where sources came that were asked for before; none of that changes.
+    origins: Origins,
 }
+
+/// What routes say of IPv4 sources, of each number of them the last one that was asked for.
+#[derive(Debug)]
+struct Origins(Vec<Option<(Ipv4Addr, Side)>>);
+
+impl Origins {
+    fn new() -> Self {
+        Self(vec![None; ORIGINS])
+    }
+
+    /// What was found out about a source, or what `find` finds out now.
+    fn of(&mut self, source: Ipv4Addr, find: impl FnOnce() -> Side) -> Side {
+        // The upper bits of a product depend on all bits of the address (Knuth, The Art of Computer Programming 3, 6.4).
+        let number = source.to_bits().wrapping_mul(GOLDEN) as usize >> (u32::BITS - ORIGINS.ilog2());
+        match &mut self.0[number] {
+            Some((known, side)) if *known == source => *side,
+            place => place.insert((source, find())).1,
+        }
+    }
+}
+
+/// 16 KB, and so in a processor's second cache at the latest.
+const ORIGINS: usize = 1 << 10;
+/// 2^32 divided by the golden ratio.
+const GOLDEN: u32 = 0x9e37_79b9;
 
 impl Sides {
     pub(super) fn new(config: &Config) -> Self {
@@ -139,6 +166,7 @@ impl Sides {
             routes,
             named,
             bound: Vec::new(),
+            origins: Origins::new(),
         }
     }
 
@@ -174,7 +202,7 @@ impl Sides {
             }
         }
         let on_gateway = self.on_gateway;
-        let origin = source.map(|source| self.origin(source));
+        let origin = source.map(|source| self.known_origin(source));
         if origin == Some(Side::OwnOutput) || self.is_own_mac(frame) {
             return Side::OwnOutput;
         }
@@ -207,17 +235,26 @@ impl Sides {
         *self.bound.get(usize::from(interface.0))?
     }
 
-    fn origin(&self, source: IpAddr) -> Side {
-        match self.routes.from_here(&self.devices, source, None) {
-            Fate::Forward(hop) => Side::Input(hop.device),
-            Fate::Local if self.devices.has_address(source) => Side::OwnOutput,
-            Fate::Local | Fate::Nowhere(_) => Side::Nowhere,
+    fn known_origin(&mut self, source: IpAddr) -> Side {
+        let Self { devices, routes, origins, .. } = self;
+        match source {
+            IpAddr::V4(v4) => origins.of(v4, || origin(routes, devices, source)),
+            IpAddr::V6(_) => origin(routes, devices, source),
         }
     }
 
     fn is_own_mac(&self, frame: &[u8]) -> bool {
         let source = frame.get(6..).and_then(|bytes| bytes.first_chunk::<6>());
         source.is_some_and(|source| self.macs.iter().flatten().any(|mac| mac.0 == *source))
+    }
+}
+
+/// From where a source's packets come, as routes have it.
+fn origin(routes: &Routes, devices: &Devices, source: IpAddr) -> Side {
+    match routes.from_here(devices, source, None) {
+        Fate::Forward(hop) => Side::Input(hop.device),
+        Fate::Local if devices.has_address(source) => Side::OwnOutput,
+        Fate::Local | Fate::Nowhere(_) => Side::Nowhere,
     }
 }
 
