@@ -10,3 +10,5 @@ mod going_on;
 mod repeating;
 #[path = "snapshot/same.rs"]
 mod same;
+#[path = "snapshot/together.rs"]
+mod together;

@@ -161,13 +161,14 @@ impl Engine {
     /// misses overlap. What comes out is what single frames would have given.
     pub fn handle_frames(&mut self, now: Instant, frames: &[Frame<'_>]) {
         let now = self.advance(now);
+        if let [alone] = frames {
+            return self.handle_alone(now, alone);
+        }
         for frames in frames.chunks(BATCH_FRAMES_MAX) {
             let mut batch = core::mem::take(&mut self.batch);
             let mut malformed = Vec::new();
             touch(frames);
             for frame in frames {
-                self.stats.received += 1;
-                self.stats.received_bytes += u64::from(frame.wire_len);
                 match self.take_frame(frame) {
                     Ok(packet) => batch.push(packet),
                     // With the number of right ones before it.
@@ -195,13 +196,30 @@ impl Engine {
         }
     }
 
+    /// Takes a frame that comes alone: there is nothing to look ahead for.
+    fn handle_alone(&mut self, now: Instant, frame: &Frame<'_>) {
+        let taken = self.take_frame(frame);
+        let number = self.begin_walk();
+        let result = taken.and_then(|mut packet| {
+            packet.meta_mut().frame = number;
+            self.receive(now, packet)
+        });
+        self.end_walk(now, result);
+    }
+
     /// A frame's packet, if its device takes it.
     fn take_frame(&mut self, frame: &Frame<'_>) -> Result<Packet, Dropped> {
+        self.stats.received += 1;
+        self.stats.received_bytes += u64::from(frame.wire_len);
         let mut packet = Packet::take(&mut self.pool, frame)?;
-        match self.devices.accept(&mut packet) {
-            Ok(()) => packet.found(),
-            Err(reason) => Err(packet.drop_for(reason)),
+        if let Err(reason) = self.devices.accept(&mut packet) {
+            return Err(packet.drop_for(reason));
         }
+        let mut packet = packet.found()?;
+        if let Some(said) = frame.flow {
+            packet.meta_mut().flow = self.conntrack.said_of(&packet, said);
+        }
+        Ok(packet)
     }
 
     /// Carries a command out.
@@ -247,16 +265,20 @@ impl Engine {
     /// Never earlier than the latest time seen: what is overdue is due now.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, TimerId)> {
-        let conntrack = self.conntrack.next_timeout().map(|when| (when, TimerId::Conntrack));
-        let neighbour = self.neighbours.next_timeout().map(|when| (when, TimerId::Neighbour));
-        let defrag = self.defrag.next_timeout().map(|when| (when, TimerId::Defrag));
-        let helper = self.waiting.next_timeout().map(|when| (when, TimerId::Helper));
-        let socket = self.sockets.next_timeout().map(|when| (when, TimerId::Socket));
-        [conntrack, neighbour, defrag, helper, socket]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|(when, timer)| (when.max(self.latest), timer))
+        let mut first: Option<(Instant, TimerId)> = None;
+        let mut consider = |when: Option<Instant>, timer| {
+            if let Some(when) = when
+                && first.is_none_or(|(soonest, _)| when < soonest)
+            {
+                first = Some((when, timer));
+            }
+        };
+        consider(self.conntrack.next_timeout(), TimerId::Conntrack);
+        consider(self.neighbours.next_timeout(), TimerId::Neighbour);
+        consider(self.defrag.next_timeout(), TimerId::Defrag);
+        consider(self.waiting.next_timeout(), TimerId::Helper);
+        consider(self.sockets.next_timeout(), TimerId::Socket);
+        first.map(|(when, timer)| (when.max(self.latest), timer))
     }
 
     /// Gives the buffers of a frame back that has left, so that the next one finds them.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::packet::{Checksum, Gso, Packet, VlanTag};
+use crate::{
+    conntrack::{ConnId, Direction},
+    packet::{Checksum, Gso, Packet, VlanTag},
+};
 
 /// A device of the engine: its index in the order of [`crate::Command::AddDevice`], from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub struct Frame<'a> {
     pub gso: Option<Gso>,
     /// The tag that the device has stripped.
     pub vlan: Option<VlanTag>,
+    /// The connection that it belongs to and its direction, where whoever hands it over has found out
+    /// ([`crate::conntrack::Conntrack::find`]). It is verified and spares a look-up, nothing else depends on it.
+    pub flow: Option<(ConnId, Direction)>,
 }
 
 impl<'a> Frame<'a> {
@@ -37,7 +43,7 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub const fn new(device: DeviceId, bytes: &'a [u8]) -> Self {
         let wire_len = bytes.len() as u32;
-        Self { device, queue: 0, bytes, wire_len, checksum: Checksum::None, gso: None, vlan: None }
+        Self { device, queue: 0, bytes, wire_len, checksum: Checksum::None, gso: None, vlan: None, flow: None }
     }
 }
 

@@ -71,7 +71,7 @@ fn a_capture_is_replayed_the_same_when_the_gateway_is_restarted_on_the_way() {
                 if batch.is_empty() {
                     break;
                 }
-                replay.learn(batch.interfaces());
+                replay.learn(&batch);
                 for packet in batch.packets() {
                     let waiting = replay.engine().waiting_packets();
                     if every.is_some_and(|every| packet.number % every == 0) && waiting == 0 {

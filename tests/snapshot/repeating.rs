@@ -76,7 +76,7 @@ fn all_captures_give_on_the_short_way_what_they_give_on_the_long_one() {
 }
 
 /// Rules that look at more than the flow.
-const FIREWALL: &str = "*mangle\n-A PREROUTING -m connmark --mark 0x1\n-A POSTROUTING -p tcp --tcp-flags ALL ACK\nCOMMIT\n\
+pub(crate) const FIREWALL: &str = "*mangle\n-A PREROUTING -m connmark --mark 0x1\n-A POSTROUTING -p tcp --tcp-flags ALL ACK\nCOMMIT\n\
     *nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n\
     *filter\n-A FORWARD -p tcp --tcp-flags PSH PSH\n-A FORWARD -m tos --tos 0x10/0x3f -j ACCEPT\n\
     -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n";

@@ -96,7 +96,7 @@ impl Replay {
     /// Replays a batch and writes its lines; false: the capture has ended.
     fn batch(&mut self, packets_max: usize, lines: &mut Vec<u8>) -> Result<bool, CaptureError> {
         let batch = self.capture.next_batch(packets_max)?;
-        self.replay.learn(batch.interfaces());
+        self.replay.learn(&batch);
         for packet in batch.packets() {
             let record = self.replay.handle(&packet);
             self.summary.note(&record);
@@ -111,7 +111,7 @@ impl Replay {
     fn skip(&mut self, packets_max: u64) -> Result<bool, CaptureError> {
         let packets_max = usize::try_from(packets_max).unwrap_or(BATCH_PACKETS).min(BATCH_PACKETS);
         let batch = self.capture.next_batch(packets_max)?;
-        self.replay.learn(batch.interfaces());
+        self.replay.learn(&batch);
         for packet in batch.packets() {
             self.replay.handle(&packet);
         }

@@ -12,7 +12,7 @@
 
 use core::hint::black_box;
 
-use super::{Conntrack, Tuple};
+use super::{Conntrack, FlowHint, FlowKey, Tuple};
 use crate::{limits::BATCH_FRAMES_MAX, packet::Packet};
 
 /// Something about each packet of a batch.
@@ -23,40 +23,56 @@ impl Conntrack {
     pub fn prefetch(&mut self, batch: &mut [Packet]) {
         for batch in batch.chunks_mut(BATCH_FRAMES_MAX) {
             if let [alone] = batch {
-                alone.meta_mut().flow = self.flow_of(alone);
+                alone.meta_mut().flow = alone.meta().flow.or_else(|| self.flow_of(alone));
                 return;
             }
             let mut hashes: OfEach<Option<u64>> = [None; BATCH_FRAMES_MAX];
             for (packet, hash) in batch.iter_mut().zip(&mut hashes) {
-                let flow = self.flow_of(packet);
-                *hash = flow.map(|flow| flow.hash);
+                let flow = packet.meta().flow.or_else(|| self.flow_of(packet));
+                *hash = flow.and_then(|flow| flow.hash);
                 packet.meta_mut().flow = flow;
             }
-            self.touch_buckets(&hashes);
-            self.touch_connections(batch);
+            self.touch_buckets(hashes.iter().flatten());
+            let mut hints: OfEach<Option<FlowHint>> = [None; BATCH_FRAMES_MAX];
+            let mut is_any_new = false;
+            for (packet, hint) in batch.iter_mut().zip(&mut hints) {
+                if let Some(flow) = &mut packet.meta_mut().flow {
+                    self.guess(flow);
+                    *hint = flow.hint;
+                    is_any_new |= hint.is_none();
+                }
+            }
+            self.touch_connections(hints.iter().flatten());
+            if is_any_new {
+                self.touch_for_new(batch);
+            }
         }
     }
 
-    fn touch_buckets(&self, hashes: &OfEach<Option<u64>>) {
-        let buckets = hashes.iter().flatten().map(|hash| self.table.touch_bucket(*hash));
+    /// Touches what [`Self::find_by`] will need for each of these keys, and what a packet of the connection will. Whoever
+    /// looks for many connections one after the other does this before.
+    pub fn look_ahead(&self, keys: &mut [Option<FlowKey>]) {
+        self.touch_buckets(keys.iter().flatten().filter_map(|key| key.hash.as_ref()));
+        keys.iter_mut().flatten().for_each(|key| self.guess(key));
+        self.touch_connections(keys.iter().flatten().filter_map(|key| key.hint.as_ref()));
+    }
+
+    /// Guesses a connection, unless it is known.
+    #[inline]
+    fn guess(&self, key: &mut FlowKey) {
+        if let (None, Some(hash)) = (key.hint, key.hash) {
+            key.hint = self.table.guess(hash);
+        }
+    }
+
+    fn touch_buckets<'a>(&self, hashes: impl Iterator<Item = &'a u64>) {
+        let buckets = hashes.map(|hash| self.table.touch_bucket(*hash));
         black_box(buckets.fold(0, |read, word| read ^ word));
     }
 
-    fn touch_connections(&self, batch: &mut [Packet]) {
-        let mut slots: OfEach<Option<u32>> = [None; BATCH_FRAMES_MAX];
-        let mut is_any_new = false;
-        for (packet, slot) in batch.iter_mut().zip(&mut slots) {
-            if let Some(flow) = &mut packet.meta_mut().flow {
-                flow.hint = self.table.guess(flow.hash);
-                *slot = flow.hint.map(|hint| hint.slot);
-                is_any_new |= slot.is_none();
-            }
-        }
-        let connections = slots.iter().flatten().map(|slot| self.table.touch_connection(*slot));
+    fn touch_connections<'a>(&self, hints: impl Iterator<Item = &'a FlowHint>) {
+        let connections = hints.map(|hint| self.table.touch_connection(hint.slot));
         black_box(connections.fold(0, |read, word| read ^ word));
-        if is_any_new {
-            self.touch_for_new(batch);
-        }
     }
 
     /// Touches where the answers to connections that are about to be made will be found, and what may stand there already.
@@ -67,7 +83,7 @@ impl Conntrack {
                 *hash = self.likely_reply(&flow.tuple).map(|reply| self.table.hash(&reply));
             }
         }
-        self.touch_buckets(&hashes);
+        self.touch_buckets(hashes.iter().flatten());
         let clashing = hashes.iter().flatten().filter_map(|hash| self.table.guess(*hash));
         black_box(clashing.fold(0, |read, hint| read ^ self.table.touch_connection(hint.slot)));
         let sources = batch.iter().filter_map(|packet| packet.meta().flow.filter(|flow| flow.hint.is_none()));

@@ -58,7 +58,7 @@ impl Conntrack {
 
     /// The hash of the connection's original tuple: the packet's own, unless this is not the packet that has started it.
     fn known_hash(&self, packet: &Packet, original: &Tuple) -> u64 {
-        packet.meta().flow.map_or_else(|| self.table.hash(original), |flow| flow.hash)
+        packet.meta().flow.and_then(|flow| flow.hash).unwrap_or_else(|| self.table.hash(original))
     }
 
     /// Whether another connection has a tuple of this one, whose hashes these are. Those whose time is over do not count.

@@ -3,7 +3,7 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{
-    Conntrack, Expectations, FlowKey, HelperId,
+    Conntrack, Expectations, FlowHint, FlowKey, HelperId,
     conn::{ConnId, Connection, Status},
     entry::{Entry, HelperNames},
     mappings::Mappings,
@@ -34,8 +34,21 @@ impl Conntrack {
     /// By what a packet's connection is found; `None` when it belongs to none.
     #[inline(always)]
     pub(super) fn flow_of(&self, packet: &Packet) -> Option<FlowKey> {
-        let tuple = Tuple::of(packet)?;
-        Some(FlowKey { hash: self.table.hash(&tuple), tuple, hint: None })
+        Some(self.key(Tuple::of(packet)?))
+    }
+
+    /// By what the connection of a packet is found whose frame says which one that is ([`crate::Frame::flow`]).
+    #[inline]
+    pub(crate) fn said_of(&self, packet: &Packet, (id, direction): (ConnId, Direction)) -> Option<FlowKey> {
+        self.connection(id)?;
+        Some(FlowKey { tuple: Tuple::of(packet)?, hash: None, hint: Some(FlowHint { slot: id.slot, direction }) })
+    }
+
+    /// By what the connection at a tuple is found, for [`Self::find_by`].
+    #[must_use]
+    #[inline]
+    pub fn key(&self, tuple: Tuple) -> FlowKey {
+        FlowKey { tuple, hash: Some(self.table.hash(&tuple)), hint: None }
     }
 
     /// The connection of that identifier; `None` when it is gone.
@@ -52,7 +65,18 @@ impl Conntrack {
     /// The connection in the table that has this tuple, and in which direction.
     #[must_use]
     pub fn find(&self, now: Instant, zone: u16, tuple: &Tuple) -> Option<(ConnId, Direction)> {
-        match self.table.find(now, zone, tuple, self.table.hash(tuple))? {
+        self.find_by(now, zone, &self.key(*tuple))
+    }
+
+    /// The same by a key that was made before, and perhaps prepared with [`Self::look_ahead`].
+    #[must_use]
+    #[inline]
+    pub fn find_by(&self, now: Instant, zone: u16, key: &FlowKey) -> Option<(ConnId, Direction)> {
+        let FlowKey { tuple, hash, hint } = key;
+        if let Some(hint) = hint.filter(|hint| self.table.is_there(now, zone, tuple, *hint)) {
+            return Some((self.table.id(hint.slot), hint.direction));
+        }
+        match self.table.find(now, zone, tuple, hash.unwrap_or_else(|| self.table.hash(tuple)))? {
             Found::Alive(slot, direction) => Some((self.table.id(slot), direction)),
             Found::Expired(_) => None,
         }

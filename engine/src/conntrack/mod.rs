@@ -148,12 +148,20 @@ impl State {
 pub struct FlowKey {
     /// The tuple with which it came.
     pub tuple: Tuple,
-    /// The tuple's keyed hash in zone 0.
-    hash: u64,
+    /// The tuple's keyed hash in zone 0, once somebody has needed it.
+    hash: Option<u64>,
     hint: Option<FlowHint>,
 }
 
-/// Where a packet's connection probably lies: what was found by its hash alone.
+impl FlowKey {
+    /// Whether something is known of where the connection lies.
+    #[must_use]
+    pub const fn is_guessed(&self) -> bool {
+        self.hint.is_some()
+    }
+}
+
+/// Where a packet's connection probably lies: what was found by its hash alone, or what its frame has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FlowHint {
     slot: u32,

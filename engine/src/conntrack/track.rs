@@ -155,16 +155,17 @@ impl Conntrack {
         template: &Template,
         around: &mut Surroundings,
     ) -> Result<Option<Resolved>, DropReason> {
-        let FlowKey { tuple, hash, .. } = flow;
+        let tuple = &flow.tuple;
+        let hash = flow.hash.unwrap_or_else(|| self.table.hash(tuple));
         loop {
-            match self.table.find(now, template.zone, tuple, *hash) {
+            match self.table.find(now, template.zone, tuple, hash) {
                 Some(Found::Alive(slot, direction)) => return Ok(Some((slot, direction, None))),
                 Some(Found::Expired(slot)) => self.destroy(now, slot, around),
                 None => break,
             }
         }
         let Some(reply) = tuple.inverted() else { return Ok(None) };
-        let Some(slot) = self.create(now, (tuple, &reply), *hash, template.zone, around) else {
+        let Some(slot) = self.create(now, (tuple, &reply), hash, template.zone, around) else {
             self.statistics.drop += 1;
             around.trace.push(|| Step::Conntrack(None, Reasoning::Full));
             return Err(DropReason::ConntrackFull);

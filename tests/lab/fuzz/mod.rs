@@ -102,7 +102,7 @@ pub fn capture(data: &[u8]) {
         if batch.is_empty() {
             return;
         }
-        replay.learn(batch.interfaces());
+        replay.learn(&batch);
         for packet in batch.packets() {
             assert_one_line(&json.line(&replay.handle(&packet)));
         }

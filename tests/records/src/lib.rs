@@ -47,7 +47,7 @@ pub fn records(capture: &[u8], gateway: Gateway<'_>) -> Result<String, String> {
             Ok(batch) => batch,
             Err(error) => return Ok(lines + &format!("damaged: {error}\n")),
         };
-        replay.learn(batch.interfaces());
+        replay.learn(&batch);
         for packet in batch.packets() {
             lines += &json.line(&replay.handle(&packet));
             lines.push('\n');

@@ -177,7 +177,7 @@ impl Run<'_> {
             if batch.is_empty() {
                 return Ok(());
             }
-            replay.learn(batch.interfaces());
+            replay.learn(&batch);
             for packet in batch.packets() {
                 let number = packet.number;
                 let is_asked = self.case.expects.iter().any(|expect| expect.n == number)

@@ -81,8 +81,8 @@ impl Diff {
                 Ok(batch) => batch,
                 Err(error) => break Err(error),
             };
-            old.learn(batch.interfaces());
-            new.learn(batch.interfaces());
+            old.learn(&batch);
+            new.learn(&batch);
             for packet in batch.packets() {
                 self.packet(name, &old.handle(&packet), &new.handle(&packet), (&mut flows, &mut pool));
             }

@@ -69,7 +69,7 @@ pub fn explain<T>(
         if batch.is_empty() {
             return Err(missing(replay));
         }
-        replay.learn(batch.interfaces());
+        replay.learn(&batch);
         for packet in batch.packets() {
             replay.handle(&packet);
         }
@@ -77,7 +77,7 @@ pub fn explain<T>(
     }
     replay.set_detail(Detail::Full).map_err(ExplainError::Command)?;
     let batch = capture.next_batch(1)?;
-    replay.learn(batch.interfaces());
+    replay.learn(&batch);
     let Some(packet) = batch.packets().next() else { return Err(missing(replay)) };
     let start = replay.totals().first.unwrap_or(packet.time);
     Ok(tell(&replay.handle(&packet), start))

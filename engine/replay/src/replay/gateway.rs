@@ -8,7 +8,9 @@ use towpath_engine::{
 };
 
 use super::{
-    ChecksumTrust, Detail, Setup, SetupError, offload,
+    ChecksumTrust, Detail, Setup, SetupError,
+    ahead::Ahead,
+    offload::{self, Judgement},
     peek::Peek,
     setup::engine_of,
     side::{Side, Sides, Sources},
@@ -16,7 +18,7 @@ use super::{
     transparent,
 };
 use crate::{
-    capture::{Capture, CaptureError, CapturedPacket, Content, Interface, Unreadable},
+    capture::{Batch, Capture, CaptureError, CapturedPacket, Content, Unreadable},
     config::Config,
     limits::BATCH_PACKETS,
     record::{Fate, Late, NotFed, Record, Seen, Verdict},
@@ -34,6 +36,8 @@ pub struct Replay {
     translates: bool,
     /// The gateway's VLANs; without any, tags are of the capture's network and not of the gateway's.
     vlans: Vec<Vlan>,
+    /// What was found out before the first packet of the batch at hand.
+    ahead: Ahead,
     /// Room for a frame that is not replayed as it was captured.
     scratch: Vec<u8>,
     out: Vec<Transmit>,
@@ -107,6 +111,7 @@ impl Replay {
             vlans: config.vlans.iter().map(|vlan| vlan.vlan).collect(),
             engine,
             checksums,
+            ahead: Ahead::default(),
             scratch: Vec::new(),
             out: Vec::new(),
             events: Vec::new(),
@@ -159,7 +164,7 @@ impl Replay {
             if batch.is_empty() {
                 return Ok(());
             }
-            self.learn(batch.interfaces());
+            self.learn(&batch);
             for packet in batch.packets() {
                 if !each(&self.handle(&packet)) {
                     return Ok(());
@@ -177,9 +182,11 @@ impl Replay {
         detail.commands().into_iter().try_for_each(|command| self.engine.handle_command(now, command).map(drop))
     }
 
-    /// Takes note of the interfaces that the capture has described by now.
-    pub fn learn(&mut self, interfaces: &[Interface]) {
-        self.sides.learn(interfaces);
+    /// Takes note of a batch whose packets come next: of the interfaces that the capture has described by now, and of what its
+    /// packets will need. Only speed depends on whether its packets are what comes.
+    pub fn learn(&mut self, batch: &Batch<'_>) {
+        self.sides.learn(batch.interfaces());
+        self.ahead.look(self.engine.conntrack(), batch);
     }
 
     /// Replays one packet.
@@ -289,13 +296,18 @@ impl Replay {
     ) -> Fed {
         let frame = if scratch.is_empty() { captured } else { &scratch[..] };
         let peek = Peek::frame(frame);
+        let conntrack = self.engine.conntrack();
+        let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
+        let keys = tuple.map(|tuple| self.ahead.keys(conntrack, packet.number, tuple));
         let translation = match &peek {
-            Some(peek) if self.translates => translation::find(&self.engine, packet.time, frame, peek),
-            Some(_) | None => Translation::AsCaptured,
+            Some(peek) if self.translates => translation::find(&self.engine, packet.time, frame, peek, keys.as_ref()),
+            Some(_) | None => {
+                Translation::AsCaptured(keys.and_then(|keys| conntrack.find_by(packet.time, 0, &keys.own)))
+            }
         };
         let seen = match translation {
             Translation::Readdressed(tuple, _) => Some(Ipv4Addr::from(tuple.source.as_v4())),
-            Translation::AsCaptured | Translation::ErrorReaddressed { .. } | Translation::Unknown => None,
+            Translation::AsCaptured(_) | Translation::ErrorReaddressed { .. } | Translation::Unknown => None,
         };
         let sources = match peek {
             Some(peek) => Some(Sources { captured: peek.source.into(), seen: seen.unwrap_or(peek.source).into() }),
@@ -323,29 +335,35 @@ impl Replay {
             translation::apply(&self.engine, scratch, peek, &translation, judgement.checksum);
         }
         let bytes = if scratch.is_empty() { captured } else { &scratch[..] };
-        let plain =
-            Frame { device, queue: 0, bytes, wire_len, checksum: judgement.checksum, gso: judgement.gso, vlan: None };
+        let Judgement { checksum, gso, .. } = judgement;
+        let plain = Frame { wire_len, checksum, gso, flow: translation.flow(), ..Frame::new(device, bytes) };
         self.hand_over(packet.time, captured, &plain, translation.changes());
-        // Those of packets that were held have lower numbers than its own.
-        let mut own: Option<Ending> = None;
-        while let Some(ending) = self.engine.poll_ending() {
-            if own.is_none() && !self.held.contains_key(&ending.frame) {
-                self.note_held(packet.number, &ending);
-                own = Some(ending);
-            } else {
-                self.note_late(ending);
-            }
-        }
+        let own = self.take_ending(packet.number);
         Fed {
             fate: own.map_or(Fate::NotFed(NotFed::Nowhere), |ending| Fate::Fed(device, ending)),
             seen: match translation {
-                Translation::AsCaptured => Seen::AsCaptured,
+                Translation::AsCaptured(_) => Seen::AsCaptured,
                 Translation::Readdressed(..) | Translation::ErrorReaddressed { .. } => Seen::Readdressed,
                 Translation::Unknown => Seen::Unknown,
             },
             changed: !scratch.is_empty(),
             wire_len,
         }
+    }
+
+    /// How the packet has ended that was handed over last. Others may have gone on with it.
+    fn take_ending(&mut self, number: u64) -> Option<Ending> {
+        // Those of packets that were held have lower numbers than its own.
+        let mut own: Option<Ending> = None;
+        while let Some(ending) = self.engine.poll_ending() {
+            if own.is_none() && !self.held.contains_key(&ending.frame) {
+                self.note_held(number, &ending);
+                own = Some(ending);
+            } else {
+                self.note_late(ending);
+            }
+        }
+        own
     }
 
     /// Gives a frame to the gateway, with the tags that it had where VLANs are the gateway's. A packet that was captured on one
@@ -355,10 +373,8 @@ impl Replay {
             let is_it = |vlan: &Vlan| vlan.parent == plain.device && vlan.tpid == tag.tpid && vlan.id == tag.id();
             self.vlans.iter().any(is_it)
         };
-        let is_tagged = match tags::all(captured).first() {
-            Some(tag) if !self.vlans.is_empty() => !is_readdressed || is_here(*tag),
-            Some(_) | None => false,
-        };
+        let has_vlans = !self.vlans.is_empty();
+        let is_tagged = has_vlans && tags::all(captured).first().is_some_and(|tag| !is_readdressed || is_here(*tag));
         if is_tagged {
             tags::with_tags(captured, plain, |frame| self.engine.handle_frames(now, &[*frame]));
         } else {

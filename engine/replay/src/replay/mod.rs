@@ -11,6 +11,7 @@
 //!
 //! VLAN tags are taken off: the gateway's interfaces are told apart by addresses, directions and names.
 
+mod ahead;
 #[cfg(test)]
 pub(crate) mod craft;
 mod gateway;

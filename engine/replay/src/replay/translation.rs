@@ -23,6 +23,7 @@ use towpath_engine::{
 };
 
 use super::{
+    ahead::Keys,
     peek::Peek,
     readdress::{move_acknowledgements, readdress, readdress_error},
 };
@@ -30,8 +31,8 @@ use super::{
 /// What was found out about a packet's translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Translation {
-    /// The gateway sees it as it was captured.
-    AsCaptured,
+    /// The gateway sees it as it was captured. It belongs to a connection in a direction, if there is one yet.
+    AsCaptured(Option<(ConnId, Direction)>),
     /// The gateway sees it with this tuple. It belongs to a connection in a direction, unless it is its first packet.
     Readdressed(Tuple, Option<(ConnId, Direction)>),
     /// It is an ICMP error; the gateway sees the packet that it quotes with this tuple.
@@ -50,26 +51,26 @@ pub(super) fn is_possible(engine: &Engine) -> bool {
     engine.rules().has_table(TableName::Nat)
 }
 
-/// Finds out what the gateway sees instead of a captured packet.
-pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek) -> Translation {
-    if let Some(quoted) = peek.quoted(frame) {
-        return error(engine, now, frame, peek, &quoted);
-    }
-    let Some(tuple) = peek.tuple(frame) else { return Translation::AsCaptured };
+/// Finds out what the gateway sees instead of a captured packet, whose connection is looked for by `keys` if it has one.
+pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, keys: Option<&Keys>) -> Translation {
+    let Some(keys) = keys else {
+        let quoted = peek.quoted(frame);
+        return quoted.map_or(Translation::AsCaptured(None), |quoted| error(engine, now, frame, peek, &quoted));
+    };
     let conntrack = engine.conntrack();
-    if conntrack.find(now, 0, &tuple).is_some() {
-        return Translation::AsCaptured;
+    if let Some(found) = conntrack.find_by(now, 0, &keys.own) {
+        return Translation::AsCaptured(Some(found));
     }
-    let opposite = tuple.inverted().and_then(|inverse| conntrack.find(now, 0, &inverse));
+    let opposite = keys.opposite(conntrack).and_then(|opposite| conntrack.find_by(now, 0, &opposite));
     if let Some((id, direction)) = opposite
         && let Some(connection) = conntrack.connection(id)
     {
         let direction = direction.opposite();
         return Translation::Readdressed(*connection.tuple(direction), Some((id, direction)));
     }
-    match conntrack.expectations().iter().find_map(|expectation| expected(expectation, &tuple)) {
+    match conntrack.expectations().iter().find_map(|expectation| expected(expectation, &keys.own.tuple)) {
         Some(seen) => Translation::Readdressed(seen, None),
-        None if starts(frame, peek) => Translation::AsCaptured,
+        None if starts(frame, peek) => Translation::AsCaptured(None),
         None => Translation::Unknown,
     }
 }
@@ -77,7 +78,7 @@ pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek) -> 
 /// Writes a translation into a frame.
 pub(super) fn apply(engine: &Engine, frame: &mut [u8], peek: &Peek, translation: &Translation, checksum: Checksum) {
     match translation {
-        Translation::AsCaptured | Translation::Unknown => {}
+        Translation::AsCaptured(_) | Translation::Unknown => {}
         Translation::Readdressed(tuple, place) => {
             readdress(frame, peek, tuple, checksum);
             if let Some((id, direction)) = *place
@@ -101,8 +102,16 @@ impl Translation {
     /// Whether writing it changes a frame.
     pub(super) const fn changes(&self) -> bool {
         match self {
-            Self::AsCaptured | Self::Unknown => false,
+            Self::AsCaptured(_) | Self::Unknown => false,
             Self::Readdressed(..) | Self::ErrorReaddressed { .. } => true,
+        }
+    }
+
+    /// The connection that the packet belongs to, and in which direction, where that was found out.
+    pub(super) const fn flow(&self) -> Option<(ConnId, Direction)> {
+        match self {
+            Self::AsCaptured(flow) | Self::Readdressed(_, flow) => *flow,
+            Self::ErrorReaddressed { .. } | Self::Unknown => None,
         }
     }
 }
@@ -127,10 +136,10 @@ fn error(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, quoted: &Peek
     let Some((id, direction)) = conntrack.find(now, 0, &tuple) else {
         // Quoted as the gateway has sent it, it needs nothing; else nobody knows it.
         let sent = tuple.inverted().is_some_and(|inverse| conntrack.find(now, 0, &inverse).is_some());
-        return if sent { Translation::AsCaptured } else { Translation::Unknown };
+        return if sent { Translation::AsCaptured(None) } else { Translation::Unknown };
     };
     let sent = conntrack.connection(id).and_then(|connection| connection.tuple(direction.opposite()).inverted());
-    let Some(sent) = sent.filter(|sent| *sent != tuple) else { return Translation::AsCaptured };
+    let Some(sent) = sent.filter(|sent| *sent != tuple) else { return Translation::AsCaptured(None) };
     let from = |address: core::net::Ipv4Addr| towpath_engine::conntrack::Address::v4(address.octets());
     let swapped = |address| {
         if address == tuple.source {
