@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use towpath::control::{Client, Logged, Reply, Request, Topic};
+use towpath::control::{Client, Logged};
 use towpath_engine::{
     Instant, Packet,
     packet::{Pool, Summary},
@@ -76,15 +76,15 @@ enum What<'l> {
 
 impl Log {
     pub(crate) fn main(self) -> Result<Answer> {
-        let mut client = Client::ask(&self.control.path(), Request::Watch(Topic::Log))?;
+        let log = Client::log(&self.control.path())?;
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{{\"schema\":\"towpath.log/1\"}}")?;
             out.flush()?;
         }
         let mut left = self.number;
-        while let Some(reply) = client.next_reply()? {
-            let Reply::Logged(when, logged) = reply else { continue };
+        for told in log {
+            let (when, logged) = told?;
             if !self.wants(&logged) {
                 continue;
             }

@@ -136,8 +136,7 @@ impl List {
         let Self { list: _, zero, numeric: _, verbose, exact, line_numbers, table, place } = self;
         let named = table.map(Table::name);
         if zero {
-            let mut client = Client::ask(&place.control.path(), Request::ZeroRules(place.family(), named))?;
-            while client.next_reply()?.is_some() {}
+            Client::order(&place.control.path(), Request::ZeroRules(place.family(), named))?;
             return Ok(None);
         }
         let table = named.unwrap_or(TableName::Filter);

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 use clap::Args;
-use towpath::control::{Client, Reply, Request};
+use towpath::control::Client;
 
 use super::{Answer, Control};
 
@@ -20,26 +20,12 @@ pub(crate) struct Stats {
 
 impl Stats {
     pub(crate) fn main(self) -> Result<Answer> {
-        let mut client = Client::ask(&self.control.path(), Request::Stats)?;
+        let report = Client::stats(&self.control.path())?;
         let mut out = io::stdout().lock();
-        while let Some(reply) = client.next_reply()? {
-            match reply {
-                Reply::Stats(report) if self.json => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-                Reply::Stats(report) => write!(out, "{report}")?,
-                Reply::Connection(_)
-                | Reply::ConnectionEvent(..)
-                | Reply::Expectation(_)
-                | Reply::ExpectationEvent(..)
-                | Reply::Count(_)
-                | Reply::Tracking(_)
-                | Reply::State(_)
-                | Reply::Text(_)
-                | Reply::Helper(_)
-                | Reply::Logged(..)
-                | Reply::Done
-                | Reply::Refused(_)
-                | Reply::CutOff(_) => {}
-            }
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&report)?)?;
+        } else {
+            write!(out, "{report}")?;
         }
         Ok(Answer::Fine)
     }

@@ -18,7 +18,7 @@ mod server;
 
 use std::{env, path::PathBuf};
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Happened, Told};
 pub use codec::CodecError;
 pub use listener::{ListenError, Listener};
 pub use message::{Hello, Logged, NewHelper, NewRules, Reply, Request, Topic, VERSION};

@@ -15,8 +15,8 @@ use std::io::{self, Write};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use towpath::{
-    control::{Request, Topic},
-    tracking::{Format, Style},
+    control::{Client, Request, Topic},
+    tracking::{Format, Style, write_statistics},
 };
 
 pub(crate) use self::replayed::Replayed;
@@ -77,6 +77,16 @@ enum Table {
     Expect,
 }
 
+impl Table {
+    /// What its things are to a gateway.
+    const fn topic(self) -> Topic {
+        match self {
+            Self::Conntrack => Topic::Connections,
+            Self::Expect => Topic::Expectations,
+        }
+    }
+}
+
 /// A way to show connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
@@ -105,13 +115,6 @@ impl Question {
         Ok(Format { style, extended: has(Output::Extended), id: has(Output::Id), timestamp: has(Output::Timestamp) })
     }
 
-    const fn topic(&self) -> Topic {
-        match self.table {
-            Table::Conntrack => Topic::Connections,
-            Table::Expect => Topic::Expectations,
-        }
-    }
-
     /// What things of the table are called, when they are counted.
     const fn things(&self) -> &'static str {
         match self.table {
@@ -131,28 +134,27 @@ impl Question {
 impl Conntrack {
     pub(crate) fn main(self) -> Result<Answer> {
         let (path, question) = (self.control.path(), self.question);
-        let (topic, format) = (question.topic(), question.format()?);
-        let asking = Running { path: &path, topic, filter: question.wanted.filter(), format };
+        let (table, format) = (question.table, question.format()?);
+        let asking = Running { path: &path, table, filter: question.wanted.filter(), format };
         let mut out = io::stdout().lock();
-        if question.count || question.stats {
-            asking.number(if question.count { Request::Count(topic) } else { Request::Tracking }, &mut out)?;
+        if question.count {
+            writeln!(out, "{}", Client::count(&path, Request::Count(table.topic()))?)?;
+            return Ok(Answer::Fine);
+        }
+        if question.stats {
+            write_statistics(&mut out, &Client::tracking(&path)?)?;
             return Ok(Answer::Fine);
         }
         if question.flush {
-            asking.number(Request::Flush(topic), &mut io::sink())?;
-            let table = match question.table {
+            Client::count(&path, Request::Flush(table.topic()))?;
+            let table = match table {
                 Table::Conntrack => "connection tracking",
                 Table::Expect => "expectation",
             };
             writeln!(io::stderr(), "towpath: {table} table has been emptied.")?;
             return Ok(Answer::Fine);
         }
-        let count = if question.delete {
-            asking.delete(&mut out)?
-        } else {
-            let request = if question.event { Request::Watch(topic) } else { Request::List(topic) };
-            asking.show(request, &mut out)?
-        };
+        let count = if question.delete { asking.delete(&mut out)? } else { asking.show(question.event, &mut out)? };
         out.flush()?;
         question.conclude(count)
     }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Result;
 use towpath::{
-    control::{Client, NewHelper, Reply, Request},
+    control::{Client, NewHelper, Request},
     helpers::Loaded,
 };
 
@@ -27,13 +27,7 @@ pub(super) fn load(named: &Path, replaces: bool, by_ports: bool, control: &Contr
 
 /// Unloads a helper of the gateway.
 pub(super) fn unload(name: String, control: &Control) -> Result<Answer> {
-    let mut client = Client::ask(&control.path(), Request::UnloadHelper(name.clone()))?;
-    let mut forgotten = 0;
-    while let Some(reply) = client.next_reply()? {
-        if let Reply::Count(count) = reply {
-            forgotten = count;
-        }
-    }
+    let forgotten = Client::count(&control.path(), Request::UnloadHelper(name.clone()))?;
     writeln!(io::stderr(), "towpath: helper {name} has been unloaded; {forgotten} expectations are forgotten.")?;
     Ok(Answer::Fine)
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use towpath::{
-    control::{Client, Reply, Request},
+    control::Client,
     helpers::{About, Loaded},
     plugin::{Cache, Runtime, hex, shipped},
 };
@@ -41,11 +41,11 @@ impl List {
     }
 
     fn loaded(&self) -> Result<Answer> {
-        let mut client = Client::ask(&self.control.path(), Request::Helpers)?;
+        let helpers = Client::helpers(&self.control.path())?;
         let mut out = io::stdout().lock();
         self.head(&mut out, &line("name", "attached", LOADED.map(String::from), "component"))?;
-        while let Some(reply) = client.next_reply()? {
-            let Reply::Helper(helper) = reply else { continue };
+        for helper in helpers {
+            let helper = helper?;
             if self.json {
                 writeln!(out, "{}", serde_json::to_string(&helper)?)?;
                 continue;

@@ -1,4 +1,10 @@
 //! The other end of the control socket: what `towpath conntrack`, `towpath stats` and their like talk through.
+//!
+//! `asked` gives the answer to each request as what it is; [`Client::ask`] and [`Client::next_reply`] are what it is made of.
+
+mod asked;
+
+pub use asked::{Happened, Told};
 
 use std::{
     fmt,
@@ -8,16 +14,12 @@ use std::{
 };
 
 use rustix::{net::sockopt::socket_peercred, process::geteuid};
-use towpath_engine::conntrack::Family;
 
 use super::{
     codec::{self, LENGTH_BYTES},
-    message::{Hello, NewHelper, NewRules, Reply, Request, VERSION},
+    message::{Hello, Reply, Request, VERSION},
 };
-use crate::{
-    helpers::Loaded,
-    limits::{CONTROL_REPLY_BYTES_MAX, CONTROL_STATE_BYTES_MAX},
-};
+use crate::limits::CONTROL_REPLY_BYTES_MAX;
 
 /// The answers of a running gateway to one request: all replies up to [`Reply::Done`], which is not among them.
 #[derive(Debug)]
@@ -72,94 +74,6 @@ impl Client {
         Ok(Self { path: path.to_owned(), stream: BufReader::new(stream) })
     }
 
-    /// Asks for the gateway as bytes.
-    ///
-    /// # Errors
-    /// As for [`Self::ask`] and [`Self::next_reply`].
-    pub fn save_state(path: &Path) -> Result<Vec<u8>, ClientError> {
-        Self::bytes(path, Request::SaveState)
-    }
-
-    /// Asks for a text: [`Request::SaveRules`], [`Request::ListRules`].
-    ///
-    /// # Errors
-    /// As for [`Self::ask`] and [`Self::next_reply`].
-    pub fn text(path: &Path, request: Request) -> Result<String, ClientError> {
-        String::from_utf8(Self::bytes(path, request)?).map_err(|error| {
-            let cause = ClientErrorCause::Io(io::Error::new(io::ErrorKind::InvalidData, error));
-            ClientError { path: path.to_owned(), cause }
-        })
-    }
-
-    /// Asks for bytes that come behind a reply with their number.
-    fn bytes(path: &Path, request: Request) -> Result<Vec<u8>, ClientError> {
-        let mut client = Self::ask(path, request)?;
-        let mut bytes = Vec::new();
-        while let Some(reply) = client.next_reply()? {
-            if let Reply::State(len) | Reply::Text(len) = reply {
-                let len = len.min(CONTROL_STATE_BYTES_MAX as u64);
-                let read = (&mut client.stream).take(len).read_to_end(&mut bytes);
-                let cause = match read {
-                    Ok(read) if read as u64 == len => continue,
-                    Ok(_) => ClientErrorCause::Ended,
-                    Err(error) => ClientErrorCause::Io(error),
-                };
-                return Err(ClientError { path: path.to_owned(), cause });
-            }
-        }
-        Ok(bytes)
-    }
-
-    /// Puts rules in the place of those of their family: names and texts.
-    ///
-    /// # Errors
-    /// As for [`Self::ask`] and [`Self::next_reply`]; the gateway refuses wrong rules with their place, and keeps those that
-    /// it has.
-    pub fn apply_rules(
-        path: &Path,
-        family: Family,
-        counters: bool,
-        texts: &[(String, String)],
-    ) -> Result<(), ClientError> {
-        let named = texts.iter().map(|(name, text)| (name.clone(), text.len() as u64)).collect();
-        let mut client = Self::ask(path, Request::ApplyRules(NewRules { family, counters, texts: named }))?;
-        for (_, text) in texts {
-            say(client.stream.get_mut(), text.as_bytes())
-                .map_err(|error| ClientError { path: path.to_owned(), cause: ClientErrorCause::Io(error) })?;
-        }
-        while client.next_reply()?.is_some() {}
-        Ok(())
-    }
-
-    /// Loads a component into a gateway; gives the helper that it is there.
-    ///
-    /// # Errors
-    /// As for [`Self::ask`] and [`Self::next_reply`]; the gateway refuses what is no helper, and goes on with those that it has.
-    pub fn load_helper(path: &Path, helper: NewHelper, component: &[u8]) -> Result<Loaded, ClientError> {
-        let failed = |cause| ClientError { path: path.to_owned(), cause };
-        let mut client = Self::ask(path, Request::LoadHelper(helper))?;
-        say(client.stream.get_mut(), component).map_err(|error| failed(ClientErrorCause::Io(error)))?;
-        let mut loaded = None;
-        while let Some(reply) = client.next_reply()? {
-            if let Reply::Helper(helper) = reply {
-                loaded = Some(*helper);
-            }
-        }
-        loaded.ok_or_else(|| failed(ClientErrorCause::Ended))
-    }
-
-    /// Lets a gateway go on from a snapshot.
-    ///
-    /// # Errors
-    /// As for [`Self::ask`] and [`Self::next_reply`]; the gateway refuses what is no snapshot of itself, and goes on as it was.
-    pub fn load_state(path: &Path, state: &[u8]) -> Result<(), ClientError> {
-        let mut client = Self::ask(path, Request::LoadState(state.len() as u64))?;
-        say(client.stream.get_mut(), state)
-            .map_err(|error| ClientError { path: path.to_owned(), cause: ClientErrorCause::Io(error) })?;
-        while client.next_reply()?.is_some() {}
-        Ok(())
-    }
-
     /// The next reply; none after the last one.
     ///
     /// # Errors
@@ -169,19 +83,7 @@ impl Client {
             Ok(Reply::Done) => return Ok(None),
             Ok(Reply::Refused(why)) => ClientErrorCause::Refused(why),
             Ok(Reply::CutOff(lost)) => ClientErrorCause::CutOff(lost),
-            Ok(
-                reply @ (Reply::Connection(_)
-                | Reply::ConnectionEvent(..)
-                | Reply::Expectation(_)
-                | Reply::ExpectationEvent(..)
-                | Reply::Stats(_)
-                | Reply::Count(_)
-                | Reply::Tracking(_)
-                | Reply::State(_)
-                | Reply::Text(_)
-                | Reply::Helper(_)
-                | Reply::Logged(..)),
-            ) => return Ok(Some(reply)),
+            Ok(reply) => return Ok(Some(reply)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ClientErrorCause::Ended,
             Err(error) => ClientErrorCause::Io(error),
         };

@@ -1,0 +1,256 @@
+//! The answer to each request, as what it is.
+
+use std::{
+    io::{self, Read},
+    path::Path,
+};
+
+use towpath_engine::{
+    Change, Instant,
+    conntrack::{Entry, ExpectationEntry, Family, Statistics},
+};
+
+use super::{
+    super::message::{Logged, NewHelper, NewRules, Reply, Request, Topic},
+    Client, ClientError, ClientErrorCause, say,
+};
+use crate::{helpers::Loaded, limits::CONTROL_STATE_BYTES_MAX, stats::Report};
+
+/// A connection or expectation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened<E> {
+    /// As it is, or was then.
+    pub entry: Box<E>,
+    /// What has happened to it, and when; `None`: it is listed.
+    pub change: Option<(Instant, Change)>,
+}
+
+/// Things that a gateway tells, one by one; the last one may be why no more come.
+#[derive(Debug)]
+pub struct Told<T> {
+    client: Client,
+    /// Whether all has been told.
+    is_over: bool,
+    pick: fn(Reply) -> Option<T>,
+}
+
+impl<T> Iterator for Told<T> {
+    type Item = Result<T, ClientError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.is_over {
+            match self.client.next_reply() {
+                Ok(Some(reply)) => {
+                    if let Some(thing) = (self.pick)(reply) {
+                        return Some(Ok(thing));
+                    }
+                }
+                Ok(None) => self.is_over = true,
+                Err(error) => {
+                    self.is_over = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Client {
+    /// Asks for all counters.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`].
+    pub fn stats(path: &Path) -> Result<Report, ClientError> {
+        Self::one(path, Request::Stats, |reply| if let Reply::Stats(report) = reply { Some(*report) } else { None })
+    }
+
+    /// Asks for what connection tracking has counted.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`].
+    pub fn tracking(path: &Path) -> Result<Statistics, ClientError> {
+        Self::one(
+            path,
+            Request::Tracking,
+            |reply| if let Reply::Tracking(counted) = reply { Some(counted) } else { None },
+        )
+    }
+
+    /// Asks for a number: [`Request::Count`], [`Request::Forget`], [`Request::Flush`], [`Request::UnloadHelper`].
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`].
+    pub fn count(path: &Path, request: Request) -> Result<u64, ClientError> {
+        Self::one(path, request, |reply| if let Reply::Count(count) = reply { Some(count) } else { None })
+    }
+
+    /// Asks for something to be done that nothing is said of.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`].
+    pub fn order(path: &Path, request: Request) -> Result<(), ClientError> {
+        Self::ask(path, request)?.finish()
+    }
+
+    /// Asks for all connections, or for what happens to them from now on.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub fn connections(path: &Path, happening: bool) -> Result<Told<Happened<Entry>>, ClientError> {
+        Self::told(path, about(Topic::Connections, happening), |reply| {
+            if let Reply::Connection(entry) = reply {
+                Some(Happened { entry, change: None })
+            } else if let Reply::ConnectionEvent(when, change, entry) = reply {
+                Some(Happened { entry, change: Some((when, change)) })
+            } else {
+                None
+            }
+        })
+    }
+
+    /// Asks for all expectations, or for what happens to them from now on.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub fn expectations(path: &Path, happening: bool) -> Result<Told<Happened<ExpectationEntry>>, ClientError> {
+        Self::told(path, about(Topic::Expectations, happening), |reply| {
+            if let Reply::Expectation(entry) = reply {
+                Some(Happened { entry, change: None })
+            } else if let Reply::ExpectationEvent(when, change, entry) = reply {
+                Some(Happened { entry, change: Some((when, change)) })
+            } else {
+                None
+            }
+        })
+    }
+
+    /// Asks for what rules tell from now on.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub fn log(path: &Path) -> Result<Told<(Instant, Box<Logged>)>, ClientError> {
+        Self::told(path, Request::Watch(Topic::Log), |reply| {
+            if let Reply::Logged(when, logged) = reply { Some((when, logged)) } else { None }
+        })
+    }
+
+    /// Asks for all helpers.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub fn helpers(path: &Path) -> Result<Told<Box<Loaded>>, ClientError> {
+        Self::told(path, Request::Helpers, helper)
+    }
+
+    /// Asks for the gateway as bytes.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`].
+    pub fn save_state(path: &Path) -> Result<Vec<u8>, ClientError> {
+        Self::bytes(path, Request::SaveState)
+    }
+
+    /// Asks for a text: [`Request::SaveRules`], [`Request::ListRules`].
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`].
+    pub fn text(path: &Path, request: Request) -> Result<String, ClientError> {
+        String::from_utf8(Self::bytes(path, request)?).map_err(|error| {
+            let cause = ClientErrorCause::Io(io::Error::new(io::ErrorKind::InvalidData, error));
+            ClientError { path: path.to_owned(), cause }
+        })
+    }
+
+    /// Asks for bytes that come behind a reply with their number.
+    fn bytes(path: &Path, request: Request) -> Result<Vec<u8>, ClientError> {
+        let mut client = Self::ask(path, request)?;
+        let mut bytes = Vec::new();
+        while let Some(reply) = client.next_reply()? {
+            if let Reply::State(len) | Reply::Text(len) = reply {
+                let len = len.min(CONTROL_STATE_BYTES_MAX as u64);
+                let read = (&mut client.stream).take(len).read_to_end(&mut bytes);
+                let cause = match read {
+                    Ok(read) if read as u64 == len => continue,
+                    Ok(_) => ClientErrorCause::Ended,
+                    Err(error) => ClientErrorCause::Io(error),
+                };
+                return Err(ClientError { path: path.to_owned(), cause });
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Puts rules in the place of those of their family: names and texts.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`]; the gateway refuses wrong rules with their place, and keeps those that
+    /// it has.
+    pub fn apply_rules(
+        path: &Path,
+        family: Family,
+        counters: bool,
+        texts: &[(String, String)],
+    ) -> Result<(), ClientError> {
+        let named = texts.iter().map(|(name, text)| (name.clone(), text.len() as u64)).collect();
+        let mut client = Self::ask(path, Request::ApplyRules(NewRules { family, counters, texts: named }))?;
+        for (_, text) in texts {
+            say(client.stream.get_mut(), text.as_bytes())
+                .map_err(|error| ClientError { path: path.to_owned(), cause: ClientErrorCause::Io(error) })?;
+        }
+        client.finish()
+    }
+
+    /// Loads a component into a gateway; gives the helper that it is there.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`]; the gateway refuses what is no helper, and goes on with those that it has.
+    pub fn load_helper(path: &Path, new: NewHelper, component: &[u8]) -> Result<Loaded, ClientError> {
+        let failed = |cause| ClientError { path: path.to_owned(), cause };
+        let mut client = Self::ask(path, Request::LoadHelper(new))?;
+        say(client.stream.get_mut(), component).map_err(|error| failed(ClientErrorCause::Io(error)))?;
+        client.last(helper).map(|loaded| *loaded)
+    }
+
+    /// Lets a gateway go on from a snapshot.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`]; the gateway refuses what is no snapshot of itself, and goes on as it was.
+    pub fn load_state(path: &Path, state: &[u8]) -> Result<(), ClientError> {
+        let mut client = Self::ask(path, Request::LoadState(state.len() as u64))?;
+        say(client.stream.get_mut(), state)
+            .map_err(|error| ClientError { path: path.to_owned(), cause: ClientErrorCause::Io(error) })?;
+        client.finish()
+    }
+
+    fn told<T>(path: &Path, request: Request, pick: fn(Reply) -> Option<T>) -> Result<Told<T>, ClientError> {
+        Ok(Told { client: Self::ask(path, request)?, is_over: false, pick })
+    }
+
+    fn one<T>(path: &Path, request: Request, pick: fn(Reply) -> Option<T>) -> Result<T, ClientError> {
+        Self::ask(path, request)?.last(pick)
+    }
+
+    /// Reads all replies; gives the last one that is what was asked for.
+    fn last<T>(mut self, pick: fn(Reply) -> Option<T>) -> Result<T, ClientError> {
+        let mut found = None;
+        while let Some(reply) = self.next_reply()? {
+            found = pick(reply).or(found);
+        }
+        found.ok_or(ClientError { path: self.path, cause: ClientErrorCause::Ended })
+    }
+
+    /// Reads all replies.
+    fn finish(mut self) -> Result<(), ClientError> {
+        while self.next_reply()?.is_some() {}
+        Ok(())
+    }
+}
+
+const fn about(topic: Topic, happening: bool) -> Request {
+    if happening { Request::Watch(topic) } else { Request::List(topic) }
+}
+
+fn helper(reply: Reply) -> Option<Box<Loaded>> {
+    if let Reply::Helper(helper) = reply { Some(helper) } else { None }
+}
