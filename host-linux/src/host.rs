@@ -20,13 +20,14 @@ use crate::{
     af_packet::Ring,
     clock::Clock,
     control::{Answers, Logged, Names, NewHelper, Reply, Server, Topic},
-    helpers::{Loaded, Making, Workshop},
+    helpers::{Loaded, Made, Workshop},
     limits::{CONTROL_CLIENTS_MAX, CONTROL_PAGE_PLACES},
     napi::{Budget, Napi, Round},
     notice::Notice,
     plugin::Plugin,
     signals::Signals,
     stats::{DeviceReport, Report, by_name},
+    worker::Doing,
 };
 
 /// A gateway that is ready to run.
@@ -57,7 +58,7 @@ struct Wakeup {
 
 impl<R: Ring, K: Clock> Host<R, K> {
     /// A gateway whose engine has the devices of these rings. `server` answers those who ask, if anybody may; `workshop` makes
-    /// the helpers that they bring.
+    /// the helpers that they bring, and its worker is the server's, too.
     #[must_use]
     pub fn new(
         engine: Engine,
@@ -130,7 +131,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
             self.napi.rings().map(|(ring, wants_room)| PollFd::from_borrowed_fd(ring.as_fd(), events(wants_room))),
         );
         let control_from = files.len();
-        files.push(PollFd::new(&self.workshop, PollFlags::IN));
+        files.push(PollFd::new(self.workshop.worker(), PollFlags::IN));
         let control = self.server.iter().flat_map(Server::files);
         files.extend(control.map(|(file, events)| PollFd::from_borrowed_fd(file, events)));
         match poll(&mut files, timeout.as_ref()) {
@@ -163,7 +164,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
             return;
         }
         let subscription = subscription(*has_watchers);
-        workshop.hush();
+        workshop.worker().hush();
         server.serve(now, &mut View { engine, napi, workshop, started: *started, now, subscription });
         let has_watchers = server.has_watchers();
         if has_watchers != self.has_watchers {
@@ -193,14 +194,14 @@ fn subscription(conntrack: bool) -> Subscription {
     Subscription { conntrack, log: true, helper: true, ..Subscription::default() }
 }
 
-/// Signals, all devices, the workshop, and the control socket with its clients and one's rules that are being read.
-const FILES_MAX: usize = 1 + DEVICES_MAX + 1 + 2 + CONTROL_CLIENTS_MAX;
+/// Signals, all devices, the worker, and the control socket with its clients.
+const FILES_MAX: usize = 1 + DEVICES_MAX + 1 + 1 + CONTROL_CLIENTS_MAX;
 
 /// What may be seen of a running gateway.
 struct View<'a, R> {
     engine: &'a mut Engine,
     napi: &'a mut Napi<R>,
-    workshop: &'a mut Workshop,
+    workshop: &'a Workshop,
     started: Instant,
     now: Instant,
     /// What the engine is asked to tell.
@@ -290,7 +291,7 @@ impl<R: Ring> Answers for View<'_, R> {
         self.engine.helpers().iter().map(|helper| Loaded::of(&helper, self.expected_by(helper.id))).collect()
     }
 
-    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Making, String> {
+    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Doing<Made>, String> {
         self.workshop.make(name.to_owned(), component).map_err(|error| format!("{name}: {error}"))
     }
 

@@ -14,6 +14,7 @@
 //! | [`stats`] | what has been counted, as text and JSON |
 //! | [`checksum`] | checksums with this processor's vector instructions |
 //! | [`helpers`] | helpers that come and go while a gateway runs |
+//! | [`worker`] | a thread for what takes long, so that no packet waits for it |
 //! | [`notice`] | what an operator sees while a gateway runs |
 //! | [`clock`], [`signals`], [`privileges`] | time, the wish to stop, giving up what is not needed |
 //! | [`limits`] | every bound |
@@ -36,3 +37,4 @@ pub mod state;
 pub mod stats;
 pub mod text;
 pub mod tracking;
+pub mod worker;

@@ -21,6 +21,7 @@ use towpath::{
     privileges::{User, drop_privileges},
     signals::Signals,
     state,
+    worker::Worker,
 };
 use towpath_engine::{DeviceId, wire::MacAddr};
 use towpath_replay::config::{Config, Hardware, Interface as InterfaceConfig};
@@ -84,8 +85,9 @@ impl Run {
         let rings = self.open_devices(&config, &found)?;
         drop_privileges(user).context("dropping privileges")?;
         announce(&found, &self.control)?;
-        let workshop = Workshop::new(config).context("making the workshop for helpers")?;
-        let (budget, server) = (Budget::default(), Some(Server::new(listener)));
+        let worker = Worker::new().context("making the worker's bell")?;
+        let (budget, server) = (Budget::default(), Some(Server::new(listener, worker.clone())));
+        let workshop = Workshop::new(worker, config);
         let host = Host::new(engine, rings, budget, server, workshop, signals, SystemClock::start());
         let (report, engine) = host.run(|notice| {
             // Nobody to tell when standard error is gone.

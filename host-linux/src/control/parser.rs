@@ -1,13 +1,6 @@
 //! Rules are read beside the packet path: a million of them take seconds, in which no packet would move.
 
-use std::{
-    io,
-    os::{
-        fd::{AsFd, BorrowedFd},
-        unix::net::UnixStream,
-    },
-    thread::{self, JoinHandle},
-};
+use std::io;
 
 use towpath_engine::{
     conntrack::HelperId,
@@ -15,6 +8,7 @@ use towpath_engine::{
 };
 
 use super::message::NewRules;
+use crate::worker::{Broken, Doing, Worker};
 
 /// What rules may name that a gateway has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,9 +19,10 @@ pub struct Names {
     pub sets: Vec<String>,
 }
 
-/// Reads the rules of one client at a time, in a thread.
-#[derive(Debug, Default)]
+/// Has the rules of one client at a time read.
+#[derive(Debug)]
 pub(super) struct Parser {
+    worker: Worker,
     job: Option<Job>,
 }
 
@@ -37,9 +32,7 @@ struct Job {
     /// The client's number.
     client: u64,
     names: Names,
-    thread: JoinHandle<Result<RuleSet, String>>,
-    /// Readable when the thread has come to its end, since that holds the other end.
-    done: UnixStream,
+    reading: Doing<Result<RuleSet, String>>,
 }
 
 /// Rules that have been read, and what they could name.
@@ -50,6 +43,10 @@ pub(super) struct Parsed {
 }
 
 impl Parser {
+    pub(super) const fn new(worker: Worker) -> Self {
+        Self { worker, job: None }
+    }
+
     /// Whether nobody's rules are being read.
     pub(super) const fn is_free(&self) -> bool {
         self.job.is_none()
@@ -58,34 +55,25 @@ impl Parser {
     /// Begins to read a client's rules, whose texts lie in `bytes` one behind the other. It must be free.
     ///
     /// # Errors
-    /// When the system has no thread or file to spare.
+    /// When the system has no thread to spare.
     pub(super) fn begin(&mut self, client: u64, rules: NewRules, bytes: Vec<u8>, names: Names) -> io::Result<()> {
-        let (done, end) = UnixStream::pair()?;
         let known = names.clone();
-        let thread = thread::Builder::new().name("rules".to_owned()).spawn(move || {
-            let parsed = parse(&rules, &bytes, &known);
-            drop(end);
-            parsed
-        })?;
-        self.job = Some(Job { client, names, thread, done });
+        let reading = self.worker.begin(move || parse(&rules, &bytes, &known))?;
+        self.job = Some(Job { client, names, reading });
         Ok(())
     }
 
     /// A client's rules, once they have been read.
     pub(super) fn take(&mut self, client: u64) -> Option<Parsed> {
-        let Job { names, thread, .. } = self.job.take_if(|job| job.client == client && job.thread.is_finished())?;
-        let rules = thread.join().unwrap_or_else(|_| Err("reading the rules has failed".to_owned()));
+        let read = self.job.as_ref().filter(|job| job.client == client)?.reading.take()?;
+        let names = self.job.take()?.names;
+        let rules = read.unwrap_or_else(|Broken| Err("reading the rules has failed".to_owned()));
         Some(Parsed { names, rules })
     }
 
     /// Forgets rules that have been read for a client who is gone.
     pub(super) fn forget_unless(&mut self, is_there: impl FnOnce(u64) -> bool) {
-        self.job.take_if(|job| job.thread.is_finished() && !is_there(job.client));
-    }
-
-    /// The file to sleep on while rules are being read.
-    pub(super) fn file(&self) -> Option<BorrowedFd<'_>> {
-        self.job.as_ref().map(|job| job.done.as_fd())
+        self.job.take_if(|job| !is_there(job.client) && job.reading.take().is_some());
     }
 }
 

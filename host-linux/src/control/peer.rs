@@ -20,10 +20,11 @@ use super::{
     parser::{Parsed, Parser},
 };
 use crate::{
-    helpers::Making,
+    helpers::Made,
     limits::{CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX, CONTROL_STATE_BYTES_MAX},
     plugin::{Problem, limits::COMPONENT_BYTES_MAX},
     stats::Report,
+    worker::{Broken, Doing},
 };
 
 /// A client that has connected.
@@ -38,7 +39,7 @@ pub(super) struct Peer<C> {
     /// Which helper is coming; none: rules or a snapshot are.
     helper: Option<NewHelper>,
     /// The helper that is being made for it.
-    making: Option<(NewHelper, Making)>,
+    making: Option<(NewHelper, Doing<Made>)>,
     outbox: Outbox,
     task: Task<C>,
     /// When it is cut off unless something moves; none while nothing has to.
@@ -343,6 +344,7 @@ impl<C: Copy> Peer<C> {
     fn take_made(&mut self, answers: &mut impl Answers<Cursor = C>) {
         let Some(made) = self.making.as_ref().and_then(|(_, making)| making.take()) else { return };
         let Some((helper, _)) = self.making.take() else { return };
+        let made = made.unwrap_or_else(|Broken| Err(format!("{}: making a helper of it has failed", helper.name)));
         match made.and_then(|made| answers.load_helper(&helper, *made)) {
             Ok(loaded) => self.answer(&Reply::Helper(Box::new(loaded))),
             Err(why) => self.refuse(why),

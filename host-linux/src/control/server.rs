@@ -22,10 +22,11 @@ use super::{
     peer::{Gone, Peer},
 };
 use crate::{
-    helpers::{Loaded, Making},
+    helpers::{Loaded, Made},
     limits::CONTROL_CLIENTS_MAX,
     plugin::Plugin,
     stats::Report,
+    worker::{Doing, Worker},
 };
 
 /// Where the server gets its answers.
@@ -77,7 +78,7 @@ pub trait Answers {
     ///
     /// # Errors
     /// Why that cannot be begun.
-    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Making, String>;
+    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Doing<Made>, String>;
 
     /// Loads a helper that was made.
     ///
@@ -126,18 +127,17 @@ pub struct Server<C> {
 }
 
 impl<C: Copy> Server<C> {
-    /// Serves the clients of `listener`.
+    /// Serves the clients of `listener`. What takes long is done by `worker`, whose bell says when to serve again.
     #[must_use]
-    pub fn new(listener: Listener) -> Self {
+    pub fn new(listener: Listener, worker: Worker) -> Self {
         let (peers, message) = (Vec::new(), Vec::new());
-        Self { listener, peers, parser: Parser::default(), counters: Counters::NONE, message }
+        Self { listener, peers, parser: Parser::new(worker), counters: Counters::NONE, message }
     }
 
     /// The files to sleep on, and for what.
     pub fn files(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         let peers = self.peers.iter().map(|peer| (peer.as_fd(), peer.events()));
-        let own = std::iter::once(self.listener.as_fd()).chain(self.parser.file());
-        own.map(|file| (file, PollFlags::IN)).chain(peers)
+        std::iter::once((self.listener.as_fd(), PollFlags::IN)).chain(peers)
     }
 
     /// When [`Server::serve`] has something to do even if no file moves.

@@ -1,7 +1,7 @@
 //! Helpers that come and go while a gateway runs, and what is said of them.
 //!
 //! ```text
-//!  towpath helper load ─► control socket ─► Workshop (a thread): compile, check, tighten ─► between two packets: LoadHelper
+//!  towpath helper load ─► control socket ─► Workshop (beside the path): compile, check, tighten ─► between two packets: LoadHelper
 //! ```
 //!
 //! | file | what |
@@ -15,4 +15,4 @@ pub mod about;
 pub mod workshop;
 
 pub use about::{About, Loaded};
-pub use workshop::{Making, Workshop};
+pub use workshop::{Made, Workshop};

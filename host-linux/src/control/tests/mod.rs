@@ -21,10 +21,11 @@ use towpath_engine::{
 
 use super::{codec, *};
 use crate::{
-    helpers::{Loaded, Making, workshop::Made},
+    helpers::{Loaded, Made},
     limits::{CONTROL_CLIENTS_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX},
     plugin::Plugin,
     stats::{ControlReport, Report},
+    worker::{Doing, Worker},
 };
 
 #[test]
@@ -321,7 +322,7 @@ impl Gateway {
     fn new(count: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
-        let server = Server::new(Listener::bind(&path).unwrap());
+        let server = Server::new(Listener::bind(&path).unwrap(), Worker::new().unwrap());
         let now = Instant::from_secs(1000);
         Self {
             path,
@@ -425,11 +426,11 @@ impl Answers for Numbers {
         Vec::new()
     }
 
-    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Making, String> {
+    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Doing<Made>, String> {
         if component.is_empty() {
             return Err(format!("{name} is empty"));
         }
-        let (made, making) = Making::pair();
+        let (made, making) = Doing::pair();
         self.made = Some((made, format!("{name}: {} bytes are no helper", component.len())));
         Ok(making)
     }
