@@ -14,10 +14,11 @@ use towpath_engine::{
         Sketch,
         sketch::{HeaderSketch, IpSketch, Ipv4Sketch, Kind},
     },
+    wire::{EthernetHeader, IcmpHeader, Ipv4Header, MacAddr, checksum},
 };
 
 use super::AuditError;
-use crate::play::{Beside, Happening, Player};
+use crate::play::{Beside, Happening, Player, station_mac};
 
 /// A step of an experiment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -161,6 +162,35 @@ impl Sides {
     const fn host(&self, index: usize, port: u16) -> Endpoint {
         Endpoint { address: self.hosts[index], port }
     }
+
+    fn device(&self, side: Side) -> &str {
+        match side {
+            Side::Inside => &self.inside,
+            Side::Outside => &self.outside,
+        }
+    }
+}
+
+/// A frame with an ICMP error, and one word of options behind the IPv4 header of the packet that it quotes.
+fn with_quoted_options(mut frame: Vec<u8>) -> Vec<u8> {
+    let quoted = EthernetHeader::LEN + Ipv4Header::LEN + IcmpHeader::LEN;
+    let options = quoted + Ipv4Header::LEN;
+    frame.splice(options..options, [1, 1, 1, 0]);
+    for (header, len) in [(EthernetHeader::LEN, Ipv4Header::LEN), (quoted, Ipv4Header::LEN + 4)] {
+        let total = u16::from_be_bytes([frame[header + 2], frame[header + 3]]) + 4;
+        frame[header] = 0x40 | (len / 4) as u8;
+        frame[header + 2..header + 4].copy_from_slice(&total.to_be_bytes());
+        sum_into(&mut frame[header..header + len], 10);
+    }
+    sum_into(&mut frame[EthernetHeader::LEN + Ipv4Header::LEN..], 2);
+    frame
+}
+
+/// Writes the checksum of all bytes into two of them.
+fn sum_into(bytes: &mut [u8], at: usize) {
+    bytes[at..at + 2].fill(0);
+    let sum = !checksum::sum(bytes);
+    bytes[at..at + 2].copy_from_slice(&sum.to_be_bytes());
 }
 
 /// Three hosts of a device's network; `None` where there is no room for them.
@@ -258,16 +288,34 @@ impl Bench {
 
     /// A packet goes in; gives what comes out.
     pub(super) fn send(&mut self, side: Side, packet: &str) -> Vec<Came> {
-        let device = match side {
-            Side::Inside => self.sides.inside.clone(),
-            Side::Outside => self.sides.outside.clone(),
-        };
+        let device = self.sides.device(side).to_owned();
         let sketch: Sketch = packet.parse().unwrap_or_else(|error| unreachable!("'{packet}' is a packet: {error}"));
         let happened = self.player.take_in(&device, &sketch, &Beside::default());
         let happened = happened.unwrap_or_else(|error| unreachable!("'{packet}' can go in by {device}: {error}"));
         let (came, said) = outputs(&happened);
         self.steps.push(Step { sent: Some(format!("{device} < {packet}")), waited: None, came: said });
         came
+    }
+
+    /// An ICMP error goes in whose quoted packet has options in its IPv4 header, which the notation does not know; gives what comes
+    /// out.
+    pub(super) fn send_quoting_options(&mut self, side: Side, packet: &str) -> Vec<Came> {
+        let device = self.sides.device(side).to_owned();
+        let sketch: Sketch = packet.parse().unwrap_or_else(|error| unreachable!("'{packet}' is a packet: {error}"));
+        let id = self.player.device(&device).unwrap_or_else(|error| unreachable!("{device} is there: {error}"));
+        let mac = self.engine().devices().find(id).map_or(MacAddr::BROADCAST, |device| device.mac);
+        let frame = with_quoted_options(sketch.frame(station_mac(id), mac));
+        let happened = self.player.receive(id, frame, &Beside::default());
+        let (came, said) = outputs(&happened);
+        let sent = format!("{device} < {packet} (with IP options in the packet that it quotes)");
+        self.steps.push(Step { sent: Some(sent), waited: None, came: said });
+        came
+    }
+
+    /// For how many seconds each connection is remembered, the oldest first.
+    pub(super) fn seconds_left(&self) -> Vec<u32> {
+        let entries = self.engine().conntrack().entries(self.player.now());
+        entries.into_iter().filter_map(|entry| entry.timeout_secs).collect()
     }
 
     /// Time goes by; gives what comes out meanwhile.

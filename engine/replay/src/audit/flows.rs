@@ -118,16 +118,21 @@ pub(super) fn outlives_errors(bench: &mut Bench, carrier: Carrier) -> Judged {
     let Some(mapped) = bench.open(carrier, host, peer) else {
         return Judged::fail("a host's packet does not come out");
     };
-    let hop = bench.peer(carrier, 2, 0).address;
-    for (kind, code) in [(3, 0), (3, 1), (3, 3), (3, 13), (11, 0), (12, 0)] {
-        let quoted = carrier.quoted(mapped, peer);
-        bench.reach(&format!("{hop} > {} icmp type {kind} code {code} [{quoted}]", mapped.address));
-    }
+    send_errors(bench, carrier, mapped, peer);
     Judged::of(
         bench.reach(&carrier.answer(peer, mapped)) == Some(host),
         "the peer's answer still arrives after errors of six kinds",
         "after errors the peer's answer does not arrive",
     )
+}
+
+/// Errors of six kinds about a flow, from a hop on its way.
+pub(super) fn send_errors(bench: &mut Bench, carrier: Carrier, mapped: Endpoint, peer: Endpoint) {
+    let hop = bench.peer(carrier, 2, 0).address;
+    for (kind, code) in [(3, 0), (3, 1), (3, 3), (3, 13), (11, 0), (12, 0)] {
+        let quoted = carrier.quoted(mapped, peer);
+        bench.reach(&format!("{hop} > {} icmp type {kind} code {code} [{quoted}]", mapped.address));
+    }
 }
 
 /// An error from a hop outside reaches the host it is about, and quotes what the host has sent.

@@ -7,7 +7,7 @@ use super::{
     bench::{
         Bench,
         Carrier::{Icmp, Udp},
-        Side,
+        Endpoint, Side,
     },
     flows,
 };
@@ -24,7 +24,7 @@ pub(super) static EXPERIMENTS: &[Experiment] = &[
     (asks("REQ-3",  "SHOULD",      "what an error quotes is found behind IP options, and errors of no flow go nowhere"), Udp, drops_strange_errors),
     (asks("REQ-4",  "MUST",        "errors from outside reach the host, and quote what it has sent"),   Udp, |bench| flows::translates_errors(bench, Udp)),
     (asks("REQ-5",  "MUST",        "errors from inside leave translated"),                              Udp, translates_errors_from_inside),
-    (asks("REQ-6",  "MUST NOT",    "an error about a query refreshes or ends it"),                      Icmp, |bench| flows::outlives_errors(bench, Icmp)),
+    (asks("REQ-6",  "MUST NOT",    "an error about a query refreshes or ends it"),                      Icmp, neither_refreshes_nor_ends),
     (asks("REQ-7",  "MUST",        "errors between hosts inside that met outside are translated"),      Udp, hairpins_errors),
     (asks("REQ-10", "MUST",        "errors about a hop limit and about hosts, and echoes, are understood"), Icmp, understands),
 ];
@@ -54,13 +54,35 @@ fn drops_strange_errors(bench: &mut Bench) -> Judged {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
     let Some(mapped) = bench.open(Udp, host, peer) else { return Judged::fail("a host's packet does not come out") };
     let hop = bench.peer(Udp, 2, 0).address;
-    let strange = mapped.with_port(mapped.port ^ 1);
-    let came = bench
-        .send(Side::Outside, &format!("{hop} > {} icmp type 3 code 1 [{}]", mapped.address, Udp.quoted(strange, peer)));
+    let error =
+        |about: Endpoint| format!("{hop} > {} icmp type 3 code 1 [{}]", mapped.address, Udp.quoted(about, peer));
+    if !bench.send(Side::Outside, &error(mapped.with_port(mapped.port ^ 1))).is_empty() {
+        return Judged::fail("an error about a flow that nobody has goes on");
+    }
+    let came = bench.send_quoting_options(Side::Outside, &error(mapped));
     Judged::of(
-        came.is_empty(),
-        "an error about a flow that nobody has goes nowhere",
-        "an error about a flow that nobody has goes on",
+        came.iter().any(|came| bench.is_inside(came) && came.header.destination == host.address),
+        "an error about a flow that nobody has goes nowhere; one that quotes IP options before the ports reaches the host",
+        "an error that quotes IP options before the ports does not reach the host",
+    )
+}
+
+fn neither_refreshes_nor_ends(bench: &mut Bench) -> Judged {
+    let (host, peer) = (bench.host(0, 5000), bench.peer(Icmp, 0, 0));
+    let Some(mapped) = bench.open(Icmp, host, peer) else { return Judged::fail("an echo request does not come out") };
+    bench.wait(10);
+    let before = bench.seconds_left();
+    flows::send_errors(bench, Icmp, mapped, peer);
+    let after = bench.seconds_left();
+    if before != after {
+        return Judged::fail(format!(
+            "the query is remembered for {after:?} seconds more after errors, {before:?} before"
+        ));
+    }
+    Judged::of(
+        bench.reach(&Icmp.answer(peer, mapped)) == Some(host),
+        "after errors of six kinds the query is remembered as long as before, and its answer arrives",
+        "after errors the answer does not arrive",
     )
 }
 

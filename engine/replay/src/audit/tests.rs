@@ -116,6 +116,23 @@ fn every_finding_says_why_and_what_was_sent() {
     }
 }
 
+#[test]
+fn an_error_that_quotes_options_and_a_query_that_is_not_refreshed_are_really_tried() {
+    let audit = audited(MASQUERADE, &[]).expect("it translates");
+    let steps = |number: &str| {
+        let of_icmp =
+            |finding: &&super::Finding| finding.requirement.rfc == 5508 && finding.requirement.number == number;
+        let finding = audit.findings.iter().find(of_icmp).expect("it is audited");
+        assert_eq!(finding.outcome, Outcome::Pass, "{finding}");
+        &finding.steps
+    };
+    let [.., strange, quoting] = &steps("REQ-3")[..] else { panic!("two errors are sent") };
+    assert!(strange.came.iter().all(|came| came.starts_with("x ")), "{strange:?}");
+    assert!(quoting.came.iter().any(|came| came.starts_with("lan > ")), "{quoting:?}");
+    let waited = steps("REQ-6").iter().position(|step| step.waited == Some(10));
+    assert!(waited.is_some_and(|at| at + 7 < steps("REQ-6").len()), "six errors and an answer follow");
+}
+
 const STATEFUL: &str =
     "-P FORWARD DROP\n-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT\n-A FORWARD -i lan -j ACCEPT\n";
 
