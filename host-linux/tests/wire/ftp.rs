@@ -1,21 +1,15 @@
-//! Real FTP through a running gateway, with the component that the program brings along: vsftpd, asked by curl.
+//! Real FTP through a running gateway, with the component that the program brings along: vsftpd, asked by curl and by lftp, over
+//! both families, on either side of NAT.
 
-use std::{
-    fs,
-    net::{Ipv4Addr, SocketAddr, TcpStream},
-    path::Path,
-    process::{Child, Command, Output, Stdio},
-    thread,
-    time::Duration,
-};
+use std::net::{IpAddr, Ipv4Addr};
 
-use tempfile::TempDir;
 use towpath::control::{Client, Reply, Request, Topic};
 use towpath_engine::Change;
 
 use crate::{
-    link::Station,
-    namespace::in_namespace,
+    ftp_server::{CURL, FtpServer, LFTP},
+    ipv6,
+    namespace::{Namespace, in_namespace},
     needs::lacks,
     running::{CLIENT, CONFIG, Folder, Gateway, Network, SERVER},
 };
@@ -44,56 +38,79 @@ COMMIT
 COMMIT
 ";
 
-/// What curl is told for PASV, EPSV, PORT and EPRT. The address in an answer to PASV is taken at its word.
-const MODES: [&[&str]; 4] =
-    [&["--disable-epsv", "--no-ftp-skip-pasv-ip"], &["--ftp-pasv"], &["-P", "-", "--disable-eprt"], &["-P", "-"]];
-
 #[test]
-fn files_come_through_masquerade_in_active_and_in_passive_mode() {
+fn files_go_both_ways_through_masquerade() {
     in_namespace(|| {
-        if lacks("ftp::files_come_through_masquerade_in_active_and_in_passive_mode", &["vsftpd", "curl"]) {
+        if lacks("ftp::files_go_both_ways_through_masquerade", &PROGRAMS) {
             return;
         }
         let network = Network::new();
         // The helper is attached by a rule alone.
         let folder = gateway("ports = []", MASQUERADE);
         let gateway = Gateway::start(&folder);
-        let mut expectations = watch(&folder);
         // The server knows no way to the client: what does not come from the gateway's own address it cannot answer.
         network.server.namespace.ip("route del default");
-        let server = Server::start(&network.server, SERVER);
-        for mode in MODES {
-            server.download(&network.client, SERVER, mode);
-        }
-        assert_eq!(happened(&mut expectations, 8), [4, 4], "each of four was expected and came");
+        let server = FtpServer::start(&network.server, SERVER.into());
+        exchange_all(&folder, &server, &network.client.namespace, SERVER.into());
         let listing = String::from_utf8(folder.towpath(&["conntrack", "-L"]).stdout).unwrap();
-        assert_eq!(listing.matches(" helper=ftp ").count(), 4, "{listing}");
-        assert_eq!(listing.matches("src=192.0.2.2 dst=192.0.2.1 sport=21 ").count(), 4, "{listing}");
-        assert_eq!(listing.matches(" src=192.0.2.2 dst=192.0.2.1 sport=20 ").count(), 2, "{listing}");
+        assert_eq!(listing.matches(" helper=ftp ").count(), MODES, "{listing}");
+        assert_eq!(listing.matches("src=192.0.2.2 dst=192.0.2.1 sport=21 ").count(), MODES, "{listing}");
+        assert!(listing.contains(" src=192.0.2.2 dst=192.0.2.1 sport=20 "), "{listing}");
         assert_eq!(gateway.last_words(), "");
     });
 }
 
 #[test]
-fn a_server_inside_is_reached_by_dnat_in_active_and_in_passive_mode() {
+fn files_go_both_ways_to_a_server_inside() {
     in_namespace(|| {
-        if lacks("ftp::a_server_inside_is_reached_by_dnat_in_active_and_in_passive_mode", &["vsftpd", "curl"]) {
+        if lacks("ftp::files_go_both_ways_to_a_server_inside", &PROGRAMS) {
             return;
         }
         let network = Network::new();
         // The helper is attached to its own port.
         let folder = gateway("", PORT_FORWARDING);
         let gateway = Gateway::start(&folder);
-        let mut expectations = watch(&folder);
         // Who is outside knows the gateway alone.
         network.server.namespace.ip("route del default");
-        let server = Server::start(&network.client, CLIENT);
-        for mode in MODES {
-            server.download(&network.server, Ipv4Addr::new(192, 0, 2, 1), mode);
-        }
-        assert_eq!(happened(&mut expectations, 8), [4, 4], "each of four was expected and came");
+        let server = FtpServer::start(&network.client, CLIENT.into());
+        exchange_all(&folder, &server, &network.server.namespace, Ipv4Addr::new(192, 0, 2, 1).into());
         let listing = String::from_utf8(folder.towpath(&["conntrack", "-L"]).stdout).unwrap();
-        assert_eq!(listing.matches(" src=10.0.0.2 dst=192.0.2.2 sport=21 ").count(), 4, "{listing}");
+        assert_eq!(listing.matches(" src=10.0.0.2 dst=192.0.2.2 sport=21 ").count(), MODES, "{listing}");
+        assert_eq!(gateway.last_words(), "");
+    });
+}
+
+#[test]
+fn files_go_both_ways_through_an_ipv6_masquerade() {
+    in_namespace(|| {
+        let test = "ftp::files_go_both_ways_through_an_ipv6_masquerade";
+        let Some(network) = network_v6(test) else { return };
+        let folder = gateway_v6("ports = []", MASQUERADE);
+        let gateway = Gateway::start(&folder);
+        network.server.namespace.ip("-6 route del default");
+        let server = FtpServer::start(&network.server, ipv6::SERVER.into());
+        exchange_all(&folder, &server, &network.client.namespace, ipv6::SERVER.into());
+        let listing = String::from_utf8(folder.towpath(&["conntrack", "-L"]).stdout).unwrap();
+        let answers = format!("src={} dst={} sport=21 ", ipv6::SERVER, ipv6::GATEWAY_WAN);
+        assert_eq!(listing.matches(&answers).count(), MODES, "{listing}");
+        assert_eq!(gateway.last_words(), "");
+    });
+}
+
+#[test]
+fn files_go_both_ways_to_an_ipv6_server_inside() {
+    in_namespace(|| {
+        let test = "ftp::files_go_both_ways_to_an_ipv6_server_inside";
+        let Some(network) = network_v6(test) else { return };
+        let rules = PORT_FORWARDING.replace("192.0.2.1", &ipv6::GATEWAY_WAN.to_string());
+        let folder = gateway_v6("", &rules.replace("10.0.0.2", &ipv6::CLIENT.to_string()));
+        let gateway = Gateway::start(&folder);
+        network.server.namespace.ip("-6 route del default");
+        let server = FtpServer::start(&network.client, ipv6::CLIENT.into());
+        exchange_all(&folder, &server, &network.server.namespace, ipv6::GATEWAY_WAN.into());
+        let listing = String::from_utf8(folder.towpath(&["conntrack", "-L"]).stdout).unwrap();
+        let answers = format!("src={} dst={} sport=21 ", ipv6::CLIENT, ipv6::SERVER);
+        assert_eq!(listing.matches(&answers).count(), MODES, "{listing}");
         assert_eq!(gateway.last_words(), "");
     });
 }
@@ -101,18 +118,46 @@ fn a_server_inside_is_reached_by_dnat_in_active_and_in_passive_mode() {
 #[test]
 fn a_helper_that_its_operator_forbids_to_rewrite_is_held_to_it() {
     in_namespace(|| {
-        if lacks("ftp::a_helper_that_its_operator_forbids_to_rewrite_is_held_to_it", &["vsftpd", "curl"]) {
+        if lacks("ftp::a_helper_that_its_operator_forbids_to_rewrite_is_held_to_it", &PROGRAMS) {
             return;
         }
         let network = Network::new();
         let folder = gateway("rewrite_bytes = 0", MASQUERADE);
         let gateway = Gateway::start(&folder);
-        let server = Server::start(&network.server, SERVER);
-        let output = server.ask(&network.client, SERVER, &["-P", "-", "--max-time", "2"]);
+        let server = FtpServer::start(&network.server, SERVER.into());
+        let output = server.curl(&network.client.namespace, SERVER.into(), &["-P", "-", "--max-time", "2"]);
         assert!(!output.status.success(), "{output:?}");
         let words = gateway.last_words();
         assert!(words.contains("helper ftp: may not rewrite a payload (connection 10.0.0.2:"), "{words}");
     });
+}
+
+const PROGRAMS: [&str; 3] = ["vsftpd", "curl", "lftp"];
+
+/// Each makes a control connection of its own.
+const MODES: usize = CURL.len() + LFTP.len();
+
+/// Downloads and uploads a file in all modes; each data connection must have been expected, and come.
+fn exchange_all(folder: &Folder, server: &FtpServer, from: &Namespace, address: IpAddr) {
+    let mut expectations = watch(folder);
+    CURL.iter().for_each(|mode| server.exchange_with_curl(from, address, mode));
+    LFTP.iter().for_each(|mode| server.exchange_with_lftp(from, address, mode));
+    // A download and an upload each.
+    let data = 2 * MODES;
+    assert_eq!(happened(&mut expectations, 2 * data), [data, data]);
+}
+
+/// Client and server that speak IPv6; says what is missing for the test when that cannot be.
+fn network_v6(test: &str) -> Option<Network> {
+    if lacks(test, &PROGRAMS) {
+        return None;
+    }
+    ipv6::network(test)
+}
+
+fn gateway_v6(helper: &str, rules: &str) -> Folder {
+    let config = format!("{}\n[[helper]]\nname = \"ftp\"\n{helper}\n", ipv6::CONFIG);
+    Folder::with(&config, &[("rules.v6", rules.as_bytes())])
 }
 
 fn gateway(helper: &str, rules: &str) -> Folder {
@@ -140,74 +185,4 @@ fn happened(watcher: &mut Client, events: usize) -> [usize; 2] {
         }
     }
     counts
-}
-
-/// An FTP server that is not ours, at a station, with one file.
-struct Server {
-    process: Child,
-    folder: TempDir,
-    file: Vec<u8>,
-}
-
-impl Server {
-    fn start(station: &Station, address: Ipv4Addr) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file: Vec<u8> = (0..FILE_BYTES).map(|at| (at * at % 251) as u8).collect();
-        let (root, empty) = (folder.path().join("root"), folder.path().join("empty"));
-        fs::create_dir(&root).unwrap();
-        fs::create_dir(&empty).unwrap();
-        fs::write(root.join("file.bin"), &file).unwrap();
-        let config = folder.path().join("vsftpd.conf");
-        fs::write(&config, configuration(&root, &empty)).unwrap();
-        let mut command = Command::new("vsftpd");
-        command.arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = station.namespace.within(|| command.spawn().unwrap());
-        let server = Self { process, folder, file };
-        let is_up = || station.namespace.within(|| TcpStream::connect(SocketAddr::from((address, 21))).is_ok());
-        for _ in 0..200 {
-            if is_up() {
-                return server;
-            }
-            thread::sleep(Duration::from_millis(25));
-        }
-        panic!("vsftpd does not listen");
-    }
-
-    /// Has curl get the file at a station; it must be the one that was offered.
-    fn download(&self, station: &Station, address: Ipv4Addr, mode: &[&str]) {
-        let output = self.ask(station, address, mode);
-        assert!(output.status.success(), "{mode:?}: {}", String::from_utf8_lossy(&output.stderr));
-        assert!(output.stdout == self.file, "{mode:?}: {} bytes are not the file", output.stdout.len());
-    }
-
-    fn ask(&self, station: &Station, address: Ipv4Addr, mode: &[&str]) -> Output {
-        let mut command = Command::new("curl");
-        command
-            .args(["--silent", "--show-error", "--max-time", "30"])
-            .args(mode)
-            .arg(format!("ftp://{address}/file.bin"));
-        // Nobody's settings.
-        command.env("HOME", self.folder.path());
-        station.namespace.within(|| command.output().unwrap())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-const FILE_BYTES: u64 = 3_000_000;
-
-/// For whoever is root in a user namespace and nobody else.
-fn configuration(root: &Path, empty: &Path) -> String {
-    format!(
-        "listen=YES\nbackground=NO\nanonymous_enable=YES\nno_anon_password=YES\nftp_username=nobody\n\
-         run_as_launching_user=YES\nseccomp_sandbox=NO\nisolate=NO\nisolate_network=NO\nconnect_from_port_20=YES\n\
-         anon_root={}\nsecure_chroot_dir={}\n",
-        root.display(),
-        empty.display()
-    )
 }

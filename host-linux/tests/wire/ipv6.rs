@@ -18,7 +18,7 @@ use crate::{
     skip::skip,
 };
 
-const CONFIG: &str = r#"[[interface]]
+pub(crate) const CONFIG: &str = r#"[[interface]]
 name = "lan"
 device = "ga"
 addresses = ["2001:db8:1::1/64"]
@@ -47,7 +47,7 @@ COMMIT
 #[test]
 fn a_file_comes_through_an_ipv6_masquerade() {
     in_namespace(|| {
-        let Some(network) = network("ipv6::a_file_comes_through_an_ipv6_masquerade", "curl") else { return };
+        let Some(network) = network_with("ipv6::a_file_comes_through_an_ipv6_masquerade", "curl") else { return };
         let folder = folder();
         let gateway = Gateway::start(&folder);
         // The server knows no way to the client: what does not come from the gateway's own address it cannot answer.
@@ -71,7 +71,7 @@ fn a_file_comes_through_an_ipv6_masquerade() {
 #[test]
 fn an_ipv6_gateway_is_pinged_and_pinged_through() {
     in_namespace(|| {
-        let Some(network) = network("ipv6::an_ipv6_gateway_is_pinged_and_pinged_through", "ping") else { return };
+        let Some(network) = network_with("ipv6::an_ipv6_gateway_is_pinged_and_pinged_through", "ping") else { return };
         let folder = folder();
         let gateway = Gateway::start(&folder);
         let near = link_local(mac_of("ga"));
@@ -100,7 +100,7 @@ fn an_ipv6_gateway_is_pinged_and_pinged_through() {
 #[test]
 fn the_kernels_probes_of_a_gateway_are_answered() {
     in_namespace(|| {
-        let Some(network) = network("ipv6::the_kernels_probes_of_a_gateway_are_answered", "ping") else { return };
+        let Some(network) = network_with("ipv6::the_kernels_probes_of_a_gateway_are_answered", "ping") else { return };
         let gateway = Gateway::start(&folder());
         let mac = mac_of("ga");
         let near = link_local(mac);
@@ -118,11 +118,16 @@ fn the_kernels_probes_of_a_gateway_are_answered() {
 }
 
 /// Client and server with IPv6; says what is missing for the test when that cannot be.
-fn network(test: &str, program: &str) -> Option<Network> {
+fn network_with(test: &str, program: &str) -> Option<Network> {
     if Command::new(program).arg("-V").output().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         skip(test, &format!("{program} is not installed"));
         return None;
     }
+    network(test)
+}
+
+/// Client and server with IPv6, unless the kernel has none.
+pub(crate) fn network(test: &str) -> Option<Network> {
     if fs::metadata("/proc/sys/net/ipv6").is_err() {
         skip(test, "the kernel has no IPv6");
         return None;
@@ -137,7 +142,9 @@ fn network(test: &str, program: &str) -> Option<Network> {
 fn speak(station: &Station, address: Ipv6Addr, gateway: Ipv6Addr) {
     station.namespace.within(|| {
         fs::write("/proc/sys/net/ipv6/conf/e0/accept_dad", "0").unwrap();
-        fs::write("/proc/sys/net/ipv6/conf/e0/disable_ipv6", "0").unwrap();
+        for device in ["e0", "lo"] {
+            fs::write(format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6"), "0").unwrap();
+        }
     });
     station.namespace.ip(&format!("-6 addr add {address}/64 dev e0 nodad"));
     station.namespace.ip(&format!("-6 route add default via {gateway} dev e0"));
@@ -212,7 +219,7 @@ fn file() -> Vec<u8> {
     (0..3_000_000u64).map(|at| (at * at % 251) as u8).collect()
 }
 
-const CLIENT: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 2);
-const SERVER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 2);
-const GATEWAY_LAN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
-const GATEWAY_WAN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1);
+pub(crate) const CLIENT: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 2);
+pub(crate) const SERVER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 2);
+pub(crate) const GATEWAY_LAN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
+pub(crate) const GATEWAY_WAN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1);

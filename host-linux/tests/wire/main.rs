@@ -7,6 +7,7 @@ mod conntrack_tool;
 mod dcc;
 mod device;
 mod ftp;
+mod ftp_server;
 mod gateway;
 mod helper;
 mod ipv6;
