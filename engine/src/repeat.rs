@@ -76,14 +76,18 @@ impl Engine {
         if is_read {
             self.noted.place = Some((Hook::Postrouting, Stage::Helper));
             let way = Way { input: packet.meta().device, hop: Some(hop) };
+            let before = packet.network_len();
             packet = match self.help(now, packet, Place::HELPER, way)? {
                 Walked::On(packet) => packet,
                 Walked::Held(holder) => return Ok(End::Held(holder)),
             };
             self.noted.place = Some((Hook::Postrouting, Stage::Confirm));
             self.conntrack.tell(now, &packet, &mut self.around);
-            // What was written into it may have made it too long for the link.
-            return self.leave(now, packet, hop);
+            if packet.network_len() > before {
+                // What was written into it may have made it too long for the link.
+                return self.leave(now, packet, hop);
+            }
+            return self.resolve_station(now, packet, hop);
         }
         self.noted.place = Some((Hook::Postrouting, Stage::Confirm));
         if has_news {

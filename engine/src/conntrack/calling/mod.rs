@@ -112,9 +112,11 @@ pub(crate) fn call(
     if connection.extension.is_none() || matches!(packet.transport(), Transport::Icmp | Transport::Icmpv6) {
         return Ok(Called::Done);
     }
-    if has_set_out(packet) && desk.helpers.mode() != HelperMode::Kernel {
+    let has_arrived = has_set_out(packet) && desk.helpers.mode() != HelperMode::Kernel;
+    if has_arrived || passes_by(desk, id, direction, packet, state) {
         return Ok(Called::Done);
     }
+    let Some(connection) = desk.conntrack.connection(id) else { return Ok(Called::Done) };
     let is_read = connection.helper().is_some_and(|helper| desk.helpers.callable(helper).is_some());
     if stream::finds_waiting(connection, packet, is_read) {
         return Ok(Called::Waits);
@@ -136,6 +138,21 @@ pub(crate) fn call(
 /// `include/net/netfilter/nf_conntrack.h`, `nf_is_loopback_packet()`; Linux reads it again, but moves nothing).
 fn has_set_out(packet: &Packet) -> bool {
     packet.meta().device == Some(DeviceId::LOOPBACK)
+}
+
+/// Whether a segment is of no concern, as most are: an acknowledgement, or the next whole lines of a stream, none of which holds a
+/// trigger. It has been read then. What follows in [`call`] would come to the same, at some times the cost.
+#[inline]
+fn passes_by(desk: &mut Desk<'_>, id: ConnId, direction: Direction, packet: &Packet, state: State) -> bool {
+    let is_kernel = desk.helpers.mode == HelperMode::Kernel;
+    let Some(connection) = desk.conntrack.connection_mut(id).filter(|connection| !sequence::moves(connection)) else {
+        return false;
+    };
+    let Some(extension) = &mut connection.extension else { return false };
+    let loaded = extension.helper.and_then(|helper| desk.helpers.callable(helper));
+    let Some((loaded, streams)) = loaded.zip(extension.streams.as_mut()) else { return false };
+    let is_stream = loaded.manifest.framing != Framing::Packet && !is_kernel;
+    is_stream && state == State::Established && streams[direction.index()].takes_unseen(packet, &loaded.triggers)
 }
 
 /// Moves a packet's sequence numbers as rewriting asks: the segment that was rewritten just now keeps its own.

@@ -55,7 +55,15 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{limits::LINE_BYTES_HELD_MAX, wire::SeqNum};
+use super::trigger::Triggers;
+use crate::{
+    limits::LINE_BYTES_HELD_MAX,
+    packet::Packet,
+    wire::{SeqNum, TcpFlags},
+};
+
+/// Segments with one of these take the long way.
+const UNUSUAL: TcpFlags = TcpFlags::SYN.union(TcpFlags::FIN).union(TcpFlags::RST);
 
 /// How far one direction of a stream was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +96,23 @@ impl Stream {
             Open::Line(sent) => self.next.is_some() && sent.len() <= LINE_BYTES_HELD_MAX,
             Open::Start | Open::Other => true,
         }
+    }
+
+    /// Takes a segment that nobody needs to be shown and behind which a line starts: it has no payload, or comes next, where a line
+    /// starts, and is whole lines without a trigger. Whether it was such a one.
+    pub(super) fn takes_unseen(&mut self, packet: &Packet, triggers: &Triggers) -> bool {
+        let Some(tcp) = packet.tcp().filter(|tcp| !tcp.flags.intersects(UNUSUAL) && packet.meta().cut_bytes == 0)
+        else {
+            return false;
+        };
+        let Some(payload) = packet.linear_payload() else { return false };
+        let Some(last) = payload.last() else { return true };
+        let is_next = self.next == Some(tcp.seq()) && self.open == Open::Start && !self.waits;
+        if !is_next || *last != b'\n' || triggers.hit(payload) {
+            return false;
+        }
+        self.next = Some(tcp.seq() + payload.len() as u32);
+        true
     }
 
     /// A stream whose first byte is known.
