@@ -1,9 +1,9 @@
 //! A helper whose answers are any bytes: whatever it says, nothing breaks, and nothing is expected beyond its manifest.
 
-use std::{net::IpAddr, time::Duration};
+use std::{cell::RefCell, net::IpAddr, time::Duration};
 
 use towpath_engine::{
-    Command, Engine, Instant,
+    Command, DeviceId, Engine, Instant,
     conntrack::{
         Address, Direction,
         helper::{
@@ -11,6 +11,7 @@ use towpath_engine::{
             HelperVerdict, Inspection, Manifest, Opener, Pattern, Site, Wish,
         },
     },
+    packet::Sketch,
     wire::{MacAddr, Protocol},
 };
 
@@ -18,36 +19,78 @@ use super::{feed, gateway};
 
 /// Leads a conversation through a gateway whose helper answers with these bytes.
 ///
+/// A gateway is dear and serves many such helpers, one after the other, before it is made anew: each finds no connection and
+/// nothing expected.
+///
 /// # Panics
 /// When something is expected that the manifest does not allow.
 pub fn boundary(data: &[u8]) {
-    let mut engine = gateway();
-    let now = Instant::from_secs(1);
-    let evil = Evil::new(data);
-    let manifest = evil.manifest.clone();
-    let loaded = engine.handle_command(now, Command::LoadHelper(Box::new(evil)));
-    loaded.unwrap_or_else(|error| panic!("{error}"));
-    converse(&mut engine, now, &manifest);
+    STAGE.with_borrow_mut(|stage| {
+        let mut ready = stage.take().filter(|stage| stage.served < SERVED_MAX).unwrap_or_else(Stage::new);
+        ready.play(Evil::new(data));
+        // Left out when it has panicked.
+        *stage = Some(ready);
+    });
 }
 
+thread_local! {
+    static STAGE: RefCell<Option<Stage>> = const { RefCell::new(None) };
+}
+
+/// Helpers that a gateway serves.
+const SERVED_MAX: u32 = 1000;
+
+/// A gateway, and what goes through it.
+struct Stage {
+    engine: Engine,
+    frames: Vec<(u16, Vec<u8>)>,
+    served: u32,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let mut engine = gateway();
+        let router = [203, 0, 113, 254].into();
+        let known = Command::AddNeighbour { device: DeviceId(1), address: router, mac: MacAddr([2; 6]) };
+        engine.handle_command(NOW, known).unwrap_or_else(|error| panic!("{error}"));
+        Self { engine, frames: conversation(), served: 0 }
+    }
+
+    fn play(&mut self, evil: Evil) {
+        self.served += 1;
+        let manifest = evil.manifest.clone();
+        for command in [Command::FlushConntrack, Command::LoadHelper(Box::new(evil))] {
+            self.engine.handle_command(NOW, command).unwrap_or_else(|error| panic!("{error}"));
+        }
+        assert!(self.engine.conntrack().expectations().is_empty(), "nothing is left of the one before");
+        for (device, frame) in &self.frames {
+            feed(&mut self.engine, NOW, *device, frame);
+            keeps_to(&self.engine, &manifest);
+        }
+    }
+}
+
+const NOW: Instant = Instant::from_secs(1);
 const OUT: &str = "10.0.0.2:40000 > 198.51.100.7:2121";
 const BACK: &str = "198.51.100.7:2121 > 203.0.113.1:40000";
 
 /// A TCP connection to the helper's port, with lines from both sides.
-fn converse(engine: &mut Engine, now: Instant, manifest: &Manifest) {
-    send(engine, now, 0, &format!("{OUT} S seq 100"));
-    send(engine, now, 1, &format!("{BACK} SA seq 500 ack 101"));
-    send(engine, now, 0, &format!("{OUT} A seq 101 ack 501"));
+fn conversation() -> Vec<(u16, Vec<u8>)> {
+    let mut frames = vec![
+        (0, frame(&format!("{OUT} S seq 100"))),
+        (1, frame(&format!("{BACK} SA seq 500 ack 101"))),
+        (0, frame(&format!("{OUT} A seq 101 ack 501"))),
+    ];
     let mut sent = [101, 501];
     for (number, line) in LINES.iter().enumerate() {
         let side = number % 2;
         let [mine, theirs] = if side == 0 { sent } else { [sent[1], sent[0]] };
         let ends = if side == 0 { OUT } else { BACK };
-        send(engine, now, side as u16, &format!("{ends} PA seq {mine} ack {theirs} data \"{line}\""));
+        frames.push((side as u16, frame(&format!("{ends} PA seq {mine} ack {theirs} data \"{line}\""))));
         // Each escape is two letters for one byte.
         sent[side] += line.len() - line.matches('\\').count();
-        keeps_to(engine, manifest);
     }
+    frames
 }
 
 /// Lines of several lengths; the numbers in the middle are where sites may lie.
@@ -60,9 +103,9 @@ const LINES: [&str; 6] = [
     r"the end of it\r\n",
 ];
 
-fn send(engine: &mut Engine, now: Instant, device: u16, line: &str) {
-    let sketch: towpath_engine::packet::Sketch = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
-    feed(engine, now, device, &sketch.frame(MacAddr([2; 6]), MacAddr::BROADCAST));
+fn frame(line: &str) -> Vec<u8> {
+    let sketch: Sketch = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+    sketch.frame(MacAddr([2; 6]), MacAddr::BROADCAST)
 }
 
 /// Holds all that is expected against the manifest.
