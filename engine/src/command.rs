@@ -64,6 +64,9 @@ pub enum Command {
     Script(Option<Vec<(Draw, u32)>>),
     /// Sends a packet of this host's superuser: bytes from its IPv4 or IPv6 header on, as into a raw socket.
     SendPacket(Vec<u8>),
+    /// Serves the programs of the machine that the engine runs on, as a kernel does: what has passed INPUT and nobody here takes leaves by
+    /// `lo` ([`DeviceId::LOOPBACK`]), and frames of `lo` are this host's own packets. Like [`Self::Subscribe`], it is in no snapshot.
+    ServeHost(bool),
     /// Forgets all connections and expectations.
     FlushConntrack,
     /// Forgets the connections with these serial numbers, with their expectations.
@@ -88,6 +91,7 @@ impl Command {
             | Self::SetSysctl(..)
             | Self::SetSysctls(..)
             | Self::SetFeature(..)
+            | Self::ServeHost(_)
             | Self::OfferUdp(_) => true,
             Self::Subscribe(_)
             | Self::Trace(_)
@@ -124,6 +128,7 @@ impl fmt::Debug for Command {
             Self::Trace(level) => f.debug_tuple("Trace").field(level).finish(),
             Self::Script(values) => f.debug_tuple("Script").field(values).finish(),
             Self::SendPacket(bytes) => f.debug_tuple("SendPacket").field(&bytes.len()).finish(),
+            Self::ServeHost(on) => f.debug_tuple("ServeHost").field(on).finish(),
             Self::FlushConntrack => f.write_str("FlushConntrack"),
             Self::ForgetConnections(serials) => f.debug_tuple("ForgetConnections").field(serials).finish(),
             Self::ForgetExpectations(numbers) => f.debug_tuple("ForgetExpectations").field(numbers).finish(),

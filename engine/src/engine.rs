@@ -73,6 +73,8 @@ pub struct Engine {
     pub(crate) following: VecDeque<Passing>,
     /// Whether helpers are attached by the ports of their manifests.
     pub(crate) helpers_by_port: bool,
+    /// The machine's own programs send and receive by `lo`.
+    pub(crate) serves_host: bool,
     /// What every room is lent.
     pub(crate) around: Surroundings,
     pub(crate) pool: Pool,
@@ -139,6 +141,7 @@ impl Engine {
             waiting: Waiting::default(),
             following: VecDeque::new(),
             helpers_by_port: false,
+            serves_host: false,
             around,
             pool: Pool::new(),
             stats: Stats::default(),

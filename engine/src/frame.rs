@@ -12,7 +12,8 @@ use crate::{
 pub struct DeviceId(pub u16);
 
 impl DeviceId {
-    /// `lo`, over which this host sends to itself. It is always there; no frame comes or leaves by it.
+    /// `lo`, over which this host sends to itself. It is always there; no frame comes or leaves by it but those of the machine's own
+    /// programs ([`crate::Command::ServeHost`]).
     pub const LOOPBACK: Self = Self(u16::MAX);
 }
 

@@ -58,6 +58,10 @@ impl Engine {
                 self.helpers_by_port = on;
                 Ok(Reply::Done)
             }
+            Command::ServeHost(on) => {
+                self.serves_host = on;
+                Ok(Reply::Done)
+            }
             Command::SetSysctl(name, value) => self.set_sysctl(name, &[value]),
             Command::SetSysctls(name, values) => self.set_sysctl(name, &values),
             Command::OfferUdp(service) => {

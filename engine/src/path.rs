@@ -42,7 +42,7 @@ use crate::{
     },
     netfilter::{Hook, Stage, TableName},
     offload::{self, gso::Segments},
-    packet::{Network, Packet, Summary},
+    packet::{Network, Owner, Packet, Summary, Transport},
     settle::own_address,
     time::Instant,
     trace::Step,
@@ -66,6 +66,9 @@ impl Engine {
     pub(crate) fn receive(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
         if packet.network() == Network::Arp {
             return self.answer_arp(now, packet);
+        }
+        if packet.meta().device == Some(DeviceId::LOOPBACK) {
+            return self.send_for_host(now, packet);
         }
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
         let way = Way { input: packet.meta().device, hop: None };
@@ -129,8 +132,20 @@ impl Engine {
         self.enter(Hook::Input, now, packet, way)
     }
 
-    /// This host takes a packet that has passed INPUT.
+    /// This host takes a packet that has passed INPUT: the engine, or a program of the machine. The copy of a broadcast is the engine's
+    /// alone, since the machine has made one itself.
     fn take(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
+        let may_be_hosts = self.serves_host && !packet.meta().is_looped;
+        match self.take_here(now, packet, way) {
+            Err(Dropped { packet, reason: DropReason::NoSocket | DropReason::NoProtocol }) if may_be_hosts => {
+                self.hand_over(packet)
+            }
+            taken => taken,
+        }
+    }
+
+    /// The engine takes a packet.
+    fn take_here(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
         let delivery = self.services.deliver(packet, &self.around.sysctls, &self.around.routines)?;
         if let Delivery::Segment(packet) = delivery {
             self.deliver_segment(now, packet)?;
@@ -139,6 +154,7 @@ impl Engine {
         }
         self.stats.delivered += 1;
         match delivery {
+            Delivery::Taken(packet) if self.serves_host && is_icmp(&packet) => return self.hand_over(packet),
             Delivery::Taken(packet) => packet.recycle(&mut self.pool),
             // RFC 1122, 3.2.2.6; Linux's default (`net.ipv4.icmp_echo_ignore_broadcasts`).
             Delivery::Echo(packet) if packet.ip().is_some_and(|ip| self.devices.is_broadcast(ip.destination())) => {
@@ -172,6 +188,9 @@ impl Engine {
             }
             Delivery::Error(packet) => {
                 self.deliver_error(now, &packet);
+                if self.serves_host {
+                    return self.hand_over(packet);
+                }
                 packet.recycle(&mut self.pool);
             }
             Delivery::Segment(packet) => packet.recycle(&mut self.pool),
@@ -185,6 +204,18 @@ impl Engine {
         let ip = packet.ip()?;
         let source = self.address_towards(ip.source(), ip.destination(), packet.meta().device)?;
         Some(Ends { source, destination: ip.source() })
+    }
+
+    /// A packet of one of the machine's own programs sets out.
+    #[cold]
+    fn send_for_host(&mut self, now: Instant, mut packet: Packet) -> Result<End, Dropped> {
+        if !self.serves_host {
+            return Err(packet.drop_for(DropReason::DeviceDown));
+        }
+        let meta = packet.meta_mut();
+        (meta.device, meta.owner) = (None, Some(Owner::ROOT));
+        self.stats.originated += 1;
+        self.send_own(now, packet)
     }
 
     /// A packet of this host sets out.
@@ -367,4 +398,8 @@ impl Engine {
         }
         Ok(Walked::On(packet))
     }
+}
+
+fn is_icmp(packet: &Packet) -> bool {
+    matches!(packet.transport(), Transport::Icmp | Transport::Icmpv6)
 }

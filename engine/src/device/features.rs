@@ -17,6 +17,11 @@ pub struct Features(
     u16,
 );
 
+impl Features {
+    /// Nothing is left to the device.
+    pub(crate) const NONE: Self = Self(0);
+}
+
 /// As Linux has it for a device that can everything: all but `tx-tcp-mangleid-segmentation`.
 impl Default for Features {
     fn default() -> Self {

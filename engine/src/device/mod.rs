@@ -204,6 +204,8 @@ fn loopback() -> Device {
         arp: false,
         any_destination: true,
         kind: Kind::Loopback,
+        // The machine behind it (`Command::ServeHost`) is handed packets as they are on a wire.
+        features: Features::NONE,
         ..Device::default()
     }
 }

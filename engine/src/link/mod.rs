@@ -89,6 +89,14 @@ impl Engine {
         }
     }
 
+    /// Hands a packet to the machine's own programs.
+    #[cold]
+    pub(crate) fn hand_over(&mut self, packet: Packet) -> Result<End, Dropped> {
+        self.send(packet, DeviceId::LOOPBACK, MacAddr::UNSPECIFIED)?;
+        self.stats.delivered += 1;
+        Ok(End::Delivered)
+    }
+
     /// Hands a packet to its device, in the form that the device takes.
     #[inline(always)]
     fn send(&mut self, mut packet: Packet, device: DeviceId, to: MacAddr) -> Result<End, Dropped> {

@@ -122,6 +122,7 @@ impl Engine {
         }
         let helpers = core::mem::take(&mut self.helpers).into_boxes();
         engine.helpers = Helpers::resume(&counted, helpers).map_err(SnapshotError::Helper)?;
+        engine.serves_host = self.serves_host;
         *self = engine;
         Ok(())
     }

@@ -88,6 +88,8 @@ impl EngineRecord {
             // For tests.
             repeats: _,
             repeated: _,
+            // What the machine's programs are to be served is for who runs the engine to say again.
+            serves_host: _,
         } = engine;
         let Surroundings { sysctls, random, events, trace, routines: _ } = around;
         Self {

@@ -57,7 +57,7 @@ fn a_line_that_cannot_be_read_is_told_with_its_number() {
     let wrong = [
         ("# fine\n0.000 lan < 10.0.0.2", "line 2 of the play: the packet's column 9: the line ends where > should stand\n"),
         ("x lan < a", "line 1 of the play: 'x' is no time in seconds\n"),
-        ("0.000 dmz = NEW", "line 1 of the play: 'dmz' is none of the gateway's interfaces: lan, wan, or -\n"),
+        ("0.000 dmz = NEW", "line 1 of the play: 'dmz' is none of the gateway's interfaces: lan, wan, lo, or -\n"),
         ("0.000 lan ? a", "line 1 of the play: '?' is none of the signs < > x = !\n"),
         ("0.000 lan x Boredom", "line 1 of the play: 'Boredom' is no drop reason\n"),
         ("0.002 lan = NEW\n0.001 lan = NEW", "line 2 of the play: the time steps back\n"),

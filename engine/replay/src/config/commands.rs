@@ -80,6 +80,7 @@ impl Config {
             mac: neighbour.mac,
         }));
         commands.extend(self.services.iter().cloned().map(Command::OfferUdp));
+        commands.extend(self.host.iter().map(|_| Command::ServeHost(true)));
         commands
     }
 }

@@ -47,6 +47,14 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
         config.rules_v4 = rules.find("v4").map(|value| text.name(value)).transpose()?;
         config.rules_v6 = rules.find("v6").map(|value| text.name(value)).transpose()?;
     }
+    if let Some(value) = top.find("host") {
+        let device = value.table("[host]", HOST, &[])?.need("device")?;
+        let DeviceName(name) = device.word()?;
+        if config.interfaces.iter().any(|known| known.device.value == name) {
+            return Err(device.fault(Mistake::Twice { what: "device of an interface or of [host]", name }));
+        }
+        config.host = Some(text.locate(device.at(), name));
+    }
     for value in top.list("helper")? {
         let helper = text.helper(value.table("[[helper]]", HELPER, &[])?)?;
         if config.helpers.iter().any(|known| known.name.value == helper.name.value) {
@@ -347,6 +355,7 @@ const TOP: &[&str] = &[
     "route",
     "neighbour",
     "rules",
+    "host",
     "helper",
     "helper_mode",
     "service",
@@ -361,6 +370,7 @@ const VLAN: &[&str] = &["parent", "id", "protocol", "name", "addresses", "mac", 
 const ROUTE: &[&str] = &["to", "via", "interface", "kind", "metric", "mtu"];
 const NEIGHBOUR: &[&str] = &["interface", "address", "mac"];
 const RULES: &[&str] = &["v4", "v6"];
+const HOST: &[&str] = &["device"];
 const NAT: &[&str] = &["mapping", "filtering"];
 const HELPER: &[&str] = &[
     "name",

@@ -53,6 +53,11 @@
 //!
 //! `[rules]`: `v4`: a file in the format of `iptables-save`. Relative paths start at the configuration's folder.
 //!
+//! `[host]`: the programs of the machine that the gateway runs on send and receive through it, as through their kernel. `device` is the
+//! name of the TUN device that `towpath run` makes for them. What they send passes OUTPUT; what has passed INPUT and the gateway does not
+//! take itself (it answers neighbours, pings and `[[service]]`s) is theirs. Addresses and routes of the device are given by ip(8): the
+//! gateway's own addresses, or programs cannot answer, and a route to whom they are to reach. In a replay such packets leave by `lo`.
+//!
 //! `[[helper]]`, a conntrack helper that is attached to its ports without a rule:
 //!
 //! | key | what it says |
@@ -145,6 +150,8 @@ pub struct Config {
     pub rules_v4: Option<Located<String>>,
     /// The file with IPv6 rules.
     pub rules_v6: Option<Located<String>>,
+    /// The TUN device by which the machine's own programs send and receive, if they do.
+    pub host: Option<Located<String>>,
     /// Helpers to load.
     pub helpers: Vec<HelperConfig>,
     /// How strictly payloads, and what helpers wish for, are taken.

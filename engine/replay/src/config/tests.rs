@@ -93,9 +93,11 @@ fn every_mistake_is_told_with_its_place() {
     let cases = [
         ("mtu 1500", "1:5: key with no value, expected `=`"),
         ("[[interface]]\nname = 'lan'\nadresses = []", "3:1: [[interface]] has no key 'adresses'; did you mean 'addresses'?"),
-        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, vlan, route, neighbour, rules, helper, helper_mode, service, nat, sysctl, capture"),
+        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, vlan, route, neighbour, rules, host, helper, helper_mode, service, nat, sysctl, capture"),
         ("[[bond]]\nname = 'b'", "1:3: 'bond' is not supported by this version"),
         ("[nat]\nfiltering = 'open'", "2:13: 'filtering' must be \"endpoint-independent\", \"address-dependent\" or \"linux\", not \"open\""),
+        ("[[interface]]\nname = 'lan'\n[host]\ndevice = 'lan'", "4:10: device of an interface or of [host] 'lan' is there already"),
+        ("[host]", "1:1: [host] needs 'device'"),
         ("[rules]\nv5 = 'x'", "2:1: [rules] has no key 'v5'; did you mean 'v4'?"),
         ("[[interface]]\nmtu = 1500", "1:1: [[interface]] needs 'name'"),
         ("[[interface]]\nname = 'far too long a name'", "2:8: 'name' must be a device's name: 1 to 15 bytes without spaces or '/', not \"far too long a name\""),
@@ -295,4 +297,12 @@ fn how_translation_depends_on_peers_is_said_in_words() {
     let config =
         Config::read("f", "[nat]\nmapping = 'endpoint-independent'\nfiltering = 'address-dependent'\n").unwrap();
     assert_eq!(config.sysctls, [("towpath.nat.mapping".into(), 1), ("towpath.nat.filtering".into(), 1)]);
+}
+
+#[test]
+fn a_port_to_the_machine_itself_is_served() {
+    let config = Config::read("g.toml", "[host]\ndevice = 'tp0'").expect("right");
+    assert_eq!(config.host.as_ref().map(|device| device.value.as_str()), Some("tp0"));
+    let commands = config.commands(|device, _| Hardware::in_replay(device));
+    assert!(commands.iter().any(|command| matches!(command, Command::ServeHost(true))));
 }

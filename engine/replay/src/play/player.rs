@@ -199,6 +199,9 @@ impl Player {
     pub fn device(&self, name: &str) -> Result<DeviceId, PlayError> {
         let devices = || self.engine.devices().iter();
         let found = devices().find(|(_, device)| device.name == name);
+        if found.is_none() && name == "lo" {
+            return Ok(DeviceId::LOOPBACK);
+        }
         let known = || devices().map(|(_, device)| device.name.as_str()).collect::<Vec<_>>().join(", ");
         found.map(|(id, _)| id).ok_or_else(|| PlayError::NoDevice(name.to_owned(), known()))
     }

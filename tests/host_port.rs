@@ -1,0 +1,87 @@
+//! The machine's own programs behind a gateway: what they send is its own, and what nobody else takes is theirs.
+
+use lab::{Lab, lab};
+
+const RULES: &str = "-P INPUT DROP
+-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A INPUT -p tcp --dport 22 -j ACCEPT
+-A INPUT -p icmp --icmp-type echo-request -j ACCEPT
+-A OUTPUT -p tcp --dport 25 -j DROP";
+
+fn serving() -> Lab {
+    lab(RULES).serving_host()
+}
+
+#[test]
+fn a_program_sends_and_its_answer_comes_back_to_it() {
+    serving().play(
+        "
+        0.000  lo  <  203.0.113.1:40000 > 198.51.100.7:53  udp
+        0.000  wan >  203.0.113.1:40000 > 198.51.100.7:53  udp
+        0.010  wan <  198.51.100.7:53 > 203.0.113.1:40000  udp
+        0.010  lo  >  198.51.100.7:53 > 203.0.113.1:40000  udp
+        0.020  lo  <  203.0.113.1 > 198.51.100.7           icmp type 8 code 0 id 7 seq 1
+        0.020  wan >  203.0.113.1 > 198.51.100.7           icmp type 8 code 0 id 7 seq 1
+        0.030  wan <  198.51.100.7 > 203.0.113.1           icmp type 0 code 0 id 7 seq 1
+        0.030  lo  >  198.51.100.7 > 203.0.113.1           icmp type 0 code 0 id 7 seq 1
+    ",
+    );
+}
+
+#[test]
+fn what_input_lets_in_is_the_machines_and_nothing_else_is() {
+    serving().play(
+        "
+        0.000  wan <  198.51.100.7:50000 > 203.0.113.1:22  S seq 100
+        0.000  lo  >  198.51.100.7:50000 > 203.0.113.1:22  S seq 100
+        0.001  lo  <  203.0.113.1:22 > 198.51.100.7:50000  SA seq 500 ack 101
+        0.001  wan >  203.0.113.1:22 > 198.51.100.7:50000  SA seq 500 ack 101
+        0.002  wan <  198.51.100.7:50001 > 203.0.113.1:23  S seq 100
+        0.002  wan x  FilterPolicy
+    ",
+    );
+}
+
+#[test]
+fn what_output_forbids_the_machine_does_not_send() {
+    serving().play(
+        "
+        0.000  lo  <  203.0.113.1:40000 > 198.51.100.7:25  S seq 100
+        0.000  lo  x  FilterRule
+    ",
+    );
+}
+
+#[test]
+fn pings_and_services_are_the_gateways_own_all_the_same() {
+    lab("").serving_host().echo(7).play(
+        "
+        0.000  wan <  198.51.100.7 > 203.0.113.1           icmp type 8 code 0 id 7 seq 1
+        0.000  wan >  203.0.113.1 > 198.51.100.7           icmp type 0 code 0 id 7 seq 1
+        0.001  wan <  198.51.100.7:50000 > 203.0.113.1:7   udp
+        0.001  wan >  203.0.113.1:7 > 198.51.100.7:50000   udp
+    ",
+    );
+}
+
+#[test]
+fn an_error_about_what_a_program_has_sent_comes_to_it() {
+    serving().play(
+        "
+        0.000  lo  <  203.0.113.1:40000 > 198.51.100.7:53  udp
+        0.000  wan >  203.0.113.1:40000 > 198.51.100.7:53  udp
+        0.010  wan <  198.51.100.7 > 203.0.113.1           icmp type 3 code 3 [203.0.113.1:40000 > 198.51.100.7:53 udp]
+        0.010  lo  >  198.51.100.7 > 203.0.113.1           icmp type 3 code 3 [203.0.113.1:40000 > 198.51.100.7:53 udp]
+    ",
+    );
+}
+
+#[test]
+fn without_being_asked_to_nobody_is_served_by_lo() {
+    lab("").play(
+        "
+        0.000  lo  <  203.0.113.1:40000 > 198.51.100.7:53  udp
+        0.000  lo  x  DeviceDown
+    ",
+    );
+}
