@@ -194,8 +194,8 @@ fn subscription(conntrack: bool) -> Subscription {
     Subscription { conntrack, log: true, helper: true, ..Subscription::default() }
 }
 
-/// Signals, all devices, the worker, and the control socket with its clients.
-const FILES_MAX: usize = 1 + DEVICES_MAX + 1 + 1 + CONTROL_CLIENTS_MAX;
+/// Signals, all devices, the machine itself, the worker, and the control socket with its clients.
+const FILES_MAX: usize = 1 + DEVICES_MAX + 1 + 1 + 1 + CONTROL_CLIENTS_MAX;
 
 /// What may be seen of a running gateway.
 struct View<'a, R> {

@@ -20,6 +20,12 @@ pub enum DeviceErrorCause {
     NotPermitted,
     /// The kernel has no packet sockets.
     Unsupported,
+    /// Making a TUN device needs CAP_NET_ADMIN in the network namespace.
+    MayNotMake,
+    /// A TUN device is to be made, and there is a device of that name.
+    Taken,
+    /// The kernel has no TUN devices, or `/dev/net/tun` is missing.
+    NoTun,
     /// Its frames are no Ethernet frames; the number is its ARPHRD_* type.
     NotEthernet(u16),
     /// The kernel did not grant the ring's memory.
@@ -52,6 +58,17 @@ impl fmt::Display for DeviceError {
             DeviceErrorCause::Unsupported => {
                 write!(f, "device {device}: this kernel has no packet sockets (CONFIG_PACKET); load af_packet")
             }
+            DeviceErrorCause::MayNotMake => write!(
+                f,
+                "device {device}: no permission to make it; run as root, with CAP_NET_ADMIN, or in a namespace of your own \
+                 (`unshare -Urn`)"
+            ),
+            DeviceErrorCause::Taken => {
+                write!(f, "device {device}: there is one of that name; name one that is to be made for this host")
+            }
+            DeviceErrorCause::NoTun => {
+                write!(f, "device {device}: this kernel has no TUN devices (/dev/net/tun); load tun")
+            }
             DeviceErrorCause::NotEthernet(kind) => {
                 write!(
                     f,
@@ -73,6 +90,9 @@ impl std::error::Error for DeviceError {
             DeviceErrorCause::Missing
             | DeviceErrorCause::NotPermitted
             | DeviceErrorCause::Unsupported
+            | DeviceErrorCause::MayNotMake
+            | DeviceErrorCause::Taken
+            | DeviceErrorCause::NoTun
             | DeviceErrorCause::NotEthernet(_) => None,
         }
     }

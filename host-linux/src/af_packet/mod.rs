@@ -7,6 +7,8 @@
 //!   device ◄─ sendmmsg ◄── vnet header, tag, head, fragments ◄─ Transmit
 //! ```
 //!
+//! One port is none of these: [`HostPort`], by which the machine itself is reached.
+//!
 //! The kernel's own network stack sees every frame too. A gateway's devices therefore carry no addresses and do not
 //! forward; [`Interface::warnings`] tells where that is not so.
 //!
@@ -19,8 +21,10 @@
 mod counters;
 mod device;
 mod error;
+mod host_port;
 mod interface;
 mod mapping;
+mod port;
 mod receive;
 mod sys;
 mod transmit;
@@ -33,7 +37,9 @@ use towpath_engine::{DeviceId, Frame};
 pub use counters::{Counters, Drops};
 pub use device::{PacketDevice, RingOptions};
 pub use error::{DeviceError, DeviceErrorCause};
+pub use host_port::HostPort;
 pub use interface::{Interface, Intrusion};
+pub use port::Port;
 pub use transmit::Outgoing;
 
 /// What a ring gave.

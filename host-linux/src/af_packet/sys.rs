@@ -106,6 +106,31 @@ pub(super) fn bind(socket: BorrowedFd<'_>, device_index: u32) -> io::Result<()> 
     checked(result)
 }
 
+/// Makes a TUN device of that name (Linux v6.18: `Documentation/networking/tuntap.rst`): what the kernel sends by it is read from the file, a
+/// packet at a time from its IP header on, and what is written there has come in by it. It goes with the file.
+///
+/// # Errors
+/// `EPERM` without CAP_NET_ADMIN in the network namespace, `EBUSY` or `EINVAL` when there is a device of that name, `ENOENT` on a kernel
+/// without TUN.
+pub(super) fn open_tun(name: &str) -> io::Result<OwnedFd> {
+    use rustix::fs::{Mode, OFlags, open};
+    let file = open("/dev/net/tun", OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = (libc::IFF_TUN | libc::IFF_NO_PI) as u16;
+    request(file.as_fd(), libc::TUNSETIFF, name, &flags.to_ne_bytes()).map(|_| file)
+}
+
+/// Sets a device up, for packets of at most `mtu_bytes`.
+///
+/// # Errors
+/// What netdevice(7) says.
+pub(super) fn set_up(name: &str, mtu_bytes: u32) -> io::Result<()> {
+    use rustix::net::{AddressFamily, SocketType, socket};
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    request(socket.as_fd(), libc::SIOCSIFMTU, name, &mtu_bytes.to_ne_bytes())?;
+    let flags = (libc::IFF_UP | libc::IFF_RUNNING) as u16;
+    request(socket.as_fd(), libc::SIOCSIFFLAGS, name, &flags.to_ne_bytes()).map(drop)
+}
+
 /// What a network device says about itself (netdevice(7)).
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Query {
@@ -124,18 +149,24 @@ pub(super) type Answer = [u8; 16];
 /// `ENODEV` when there is none of that name, `EADDRNOTAVAIL` when it has no address, `EINVAL` when the name is longer
 /// than 15 bytes.
 pub(super) fn query_device(socket: impl AsFd, name: &str, query: Query) -> io::Result<Answer> {
-    let request = match query {
+    let request_number = match query {
         Query::Flags => libc::SIOCGIFFLAGS,
         Query::HardwareAddress => libc::SIOCGIFHWADDR,
         Query::Mtu => libc::SIOCGIFMTU,
         Query::Ipv4Address => libc::SIOCGIFADDR,
     };
+    request(socket.as_fd(), request_number, name, &[])
+}
+
+/// Asks about the device `name`, or sets something, which `argument` says.
+fn request(file: BorrowedFd<'_>, number: libc::Ioctl, name: &str, argument: &[u8]) -> io::Result<Answer> {
     let mut device = DeviceRequest { name: [0; 16], answer: [0; 16], rest: [0; 8] };
     let room = &mut device.name[..15];
     room.get_mut(..name.len()).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(name.as_bytes());
+    device.answer[..argument.len()].copy_from_slice(argument);
     #[expect(unsafe_code, reason = "no library has these requests")]
     // SAFETY: these requests read and write one `struct ifreq`; `DeviceRequest` is as large.
-    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), request, &raw mut device) };
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), number, &raw mut device) };
     checked(result).map(|()| device.answer)
 }
 

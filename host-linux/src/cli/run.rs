@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use towpath::{
-    af_packet::{DeviceError, Interface, PacketDevice, RingOptions},
+    af_packet::{DeviceError, HostPort, Interface, PacketDevice, Port, RingOptions},
     checksum,
     clock::SystemClock,
     control::{Listener, Server},
@@ -23,7 +23,7 @@ use towpath::{
     state,
     worker::Worker,
 };
-use towpath_engine::{DeviceId, wire::MacAddr};
+use towpath_engine::{DeviceId, Engine, wire::MacAddr};
 use towpath_replay::config::{Config, Hardware, Interface as InterfaceConfig};
 
 use super::{Answer, Control};
@@ -82,9 +82,10 @@ impl Run {
         })?;
         let listener = Listener::bind(&self.control.path())?;
         // Last, since frames arrive from here on.
-        let rings = self.open_devices(&config, &found)?;
+        let mut rings = self.open_devices(&config, &found)?;
+        rings.extend(open_host_port(&config, &engine)?.map(Port::Host));
         drop_privileges(user).context("dropping privileges")?;
-        announce(&found, &self.control)?;
+        announce(&found, config.host.as_ref().map(|device| device.value.as_str()), &self.control)?;
         let worker = Worker::new().context("making the worker's bell")?;
         let (budget, server) = (Budget::default(), Some(Server::new(listener, worker.clone())));
         let workshop = Workshop::new(worker, config);
@@ -105,7 +106,7 @@ impl Run {
         Ok(Answer::Fine)
     }
 
-    fn open_devices(&self, config: &Config, found: &[Interface]) -> Result<Vec<PacketDevice>> {
+    fn open_devices(&self, config: &Config, found: &[Interface]) -> Result<Vec<Port>> {
         let ids = (0..).map(DeviceId);
         let wanted = config.interfaces.iter().zip(found).zip(ids);
         wanted
@@ -118,11 +119,23 @@ impl Run {
                     promiscuous: is_other(interface.mac) || vlans.any(|vlan| is_other(vlan.mac)),
                     qdisc_bypass: !self.qdisc,
                 };
-                PacketDevice::open(&found.name, id, options).map_err(|error| at_interface(config, interface, error))
+                let opened = PacketDevice::open(&found.name, id, options);
+                opened.map(Port::Device).map_err(|error| at_interface(config, interface, error))
             })
             .collect()
     }
 }
+
+/// The port to this machine, if there is to be one. It carries no packet that some device could not.
+fn open_host_port(config: &Config, engine: &Engine) -> Result<Option<HostPort>> {
+    let Some(place) = &config.host else { return Ok(None) };
+    let mtu_bytes = engine.devices().iter().map(|(_, device)| device.mtu_bytes).min().unwrap_or(HOST_MTU_BYTES);
+    let port = HostPort::open(&place.value, mtu_bytes);
+    port.map(Some).map_err(|error| anyhow!("{}:{}:{}: {error}", config.file, place.line, place.column))
+}
+
+/// The largest packet of a port to this machine when there is no other port: Ethernet's.
+const HOST_MTU_BYTES: u32 = 1500;
 
 /// The configuration's own rules.
 const NO_RULES: &[PathBuf] = &[];
@@ -153,11 +166,12 @@ fn at_interface(config: &Config, interface: &InterfaceConfig, error: DeviceError
 }
 
 /// Says that the gateway runs, and what will keep it from running as meant.
-fn announce(found: &[Interface], control: &Control) -> io::Result<()> {
+fn announce(found: &[Interface], host: Option<&str>, control: &Control) -> io::Result<()> {
     let mut err = io::stderr().lock();
     for warning in found.iter().flat_map(Interface::warnings) {
         writeln!(err, "towpath: warning: {warning}")?;
     }
     let devices: Vec<_> = found.iter().map(|interface| interface.name.as_str()).collect();
-    writeln!(err, "towpath: running on {}; control socket {}", devices.join(", "), control.path().display())
+    let host = host.map(|device| format!("; this machine by {device}")).unwrap_or_default();
+    writeln!(err, "towpath: running on {}{host}; control socket {}", devices.join(", "), control.path().display())
 }

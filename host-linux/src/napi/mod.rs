@@ -69,6 +69,8 @@ pub struct Napi<R> {
     ports: Vec<Port<R>>,
     /// The place in `ports` of a device, by its number.
     port_of: Vec<Option<usize>>,
+    /// The place of the machine itself.
+    host: Option<usize>,
     budget: Budget,
     counters: PollCounters,
     /// Who is polled first in the next round.
@@ -94,13 +96,17 @@ impl<R: Ring> Napi<R> {
     pub fn new(rings: impl IntoIterator<Item = R>, budget: Budget) -> Self {
         let new_port = |ring| Port { ring, queue: Vec::new(), queue_bytes: 0, drops: Drops::default() };
         let ports: Vec<_> = rings.into_iter().map(new_port).collect();
-        let mut port_of = Vec::new();
+        let (mut port_of, mut host) = (Vec::new(), None);
         for (place, port) in ports.iter().enumerate() {
+            if port.ring.device() == DeviceId::LOOPBACK {
+                host = Some(place);
+                continue;
+            }
             let device = usize::from(port.ring.device().0);
             port_of.resize(port_of.len().max(device + 1), None);
             port_of[device] = Some(place);
         }
-        Self { ports, port_of, budget, counters: PollCounters::default(), turn: 0, strays: Drops::default() }
+        Self { ports, port_of, host, budget, counters: PollCounters::default(), turn: 0, strays: Drops::default() }
     }
 
     /// The rings with whether frames wait to leave by them, to sleep on: until they are readable, and writable where
@@ -198,7 +204,11 @@ impl<R: Ring> Napi<R> {
     }
 
     fn enqueue(&mut self, engine: &mut Engine, transmit: Transmit) {
-        let Some(Some(place)) = self.port_of.get(usize::from(transmit.device.0)) else {
+        let place = match transmit.device {
+            DeviceId::LOOPBACK => &self.host,
+            DeviceId(number) => self.port_of.get(usize::from(number)).unwrap_or(&None),
+        };
+        let Some(place) = place else {
             self.strays.add(DropReason::DeviceDown, 1);
             return engine.recycle(transmit);
         };

@@ -10,6 +10,7 @@ mod ftp;
 mod ftp_server;
 mod gateway;
 mod helper;
+mod host_port;
 mod ipv6;
 mod link;
 mod namespace;
