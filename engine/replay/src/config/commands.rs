@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use towpath_engine::{
     Command, DeviceId,
     device::{Device, InterfaceAddress, Kind},
+    sysctl::forwards_broadcasts_of,
     wire::{MacAddr, ipv6::link_local},
 };
 
@@ -37,7 +38,9 @@ impl Config {
     /// The commands that make an engine this gateway, but for rules and helpers, which lie in files of their own.
     /// They have to be carried out in order, by an engine without devices.
     pub fn commands(&self, mut hardware: impl FnMut(DeviceId, &Interface) -> Hardware) -> Vec<Command> {
-        let sysctls = self.sysctls.iter().map(|(name, value)| Command::SetSysctl(name.clone(), *value));
+        let is_of_interface = |(name, _): &&(String, u32)| forwards_broadcasts_of(name).is_some();
+        let set = |(name, value): &(String, u32)| Command::SetSysctl(name.clone(), *value);
+        let sysctls = self.sysctls.iter().filter(|sysctl| !is_of_interface(sysctl)).map(set);
         let mut devices: Vec<Device> = Vec::new();
         for (number, interface) in (0u16..).zip(&self.interfaces) {
             let found = hardware(DeviceId(number), interface);
@@ -73,6 +76,8 @@ impl Config {
             let features = interface.features.iter();
             commands.extend(features.map(|&(feature, on)| Command::SetFeature(DeviceId(number), feature, on)));
         }
+        // There has to be an interface first.
+        commands.extend(self.sysctls.iter().filter(is_of_interface).map(set));
         commands.extend(self.routes.iter().copied().map(Command::AddRoute));
         commands.extend(self.neighbours.iter().map(|neighbour| Command::AddNeighbour {
             device: neighbour.device,

@@ -78,6 +78,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
     }
     if let Some(value) = top.find("sysctl") {
         sysctls_of(value, &mut config.sysctls)?;
+        need_interfaces_of(value, &config)?;
     }
     if let Some(value) = top.find("capture") {
         let capture = value.table("[capture]", CAPTURE, &[])?;
@@ -323,6 +324,18 @@ fn device(value: Value<'_>, config: &Config) -> Result<DeviceId, Fault> {
 /// Reads a table of tunables.
 pub(crate) fn sysctls_of(table: Value<'_>, into: &mut Vec<(String, u32)>) -> Result<(), Fault> {
     table.leaves("", &mut |name, value| sysctl(name, value, into))
+}
+
+/// Whether tunables of an interface are of one that is there.
+fn need_interfaces_of(table: Value<'_>, config: &Config) -> Result<(), Fault> {
+    let is_there = |name: &str| {
+        let vlans = config.vlans.iter().map(|vlan| &vlan.name);
+        config.interfaces.iter().map(|interface| &interface.name).chain(vlans).any(|known| known == name)
+    };
+    table.leaves("", &mut |name, value| match forwards_broadcasts_of(&name) {
+        Some(interface) if !is_there(interface) => Err(value.fault(Mistake::NoInterface(interface.to_owned()))),
+        Some(_) | None => Ok(()),
+    })
 }
 
 fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Result<(), Fault> {

@@ -98,6 +98,7 @@ fn every_mistake_is_told_with_its_place() {
         ("[nat]\nfiltering = 'open'", "2:13: 'filtering' must be \"endpoint-independent\", \"address-dependent\" or \"linux\", not \"open\""),
         ("[[interface]]\nname = 'lan'\n[host]\ndevice = 'lan'", "4:10: device of an interface or of [host] 'lan' is there already"),
         ("[host]", "1:1: [host] needs 'device'"),
+        ("[[interface]]\nname = 'lan'\n[sysctl]\nnet.ipv4.conf.wan.bc_forwarding = 1", "4:35: there is no [[interface]] or [[vlan]] named 'wan'"),
         ("[rules]\nv5 = 'x'", "2:1: [rules] has no key 'v5'; did you mean 'v4'?"),
         ("[[interface]]\nmtu = 1500", "1:1: [[interface]] needs 'name'"),
         ("[[interface]]\nname = 'far too long a name'", "2:8: 'name' must be a device's name: 1 to 15 bytes without spaces or '/', not \"far too long a name\""),
@@ -305,4 +306,15 @@ fn a_port_to_the_machine_itself_is_served() {
     assert_eq!(config.host.as_ref().map(|device| device.value.as_str()), Some("tp0"));
     let commands = config.commands(|device, _| Hardware::in_replay(device));
     assert!(commands.iter().any(|command| matches!(command, Command::ServeHost(true))));
+}
+
+#[test]
+fn a_tunable_of_an_interface_is_set_when_that_is_there() {
+    let text = "[[interface]]\nname = 'lan'\n[sysctl]\nnet.ipv4.conf.lan.bc_forwarding = 1";
+    let config = Config::read("g.toml", text).expect("right");
+    let mut engine = Engine::new(1);
+    for command in config.commands(|device, _| Hardware::in_replay(device)) {
+        engine.handle_command(Instant::ZERO, command).expect("it can be carried out in this order");
+    }
+    assert!(engine.devices().iter().all(|(_, device)| device.forwards_broadcasts));
 }
