@@ -1,7 +1,7 @@
 //! What an operator asks of the engine.
 
 use alloc::{boxed::Box, string::String, vec::Vec};
-use core::{fmt, net::IpAddr};
+use core::{fmt, net::IpAddr, time::Duration};
 
 use crate::{
     conntrack::{
@@ -29,6 +29,8 @@ pub enum Command {
     AddAddress(DeviceId, InterfaceAddress),
     /// Switches a feature of a device on or off, as `ethtool -K` does.
     SetFeature(DeviceId, Feature, bool),
+    /// Says how long a device keeps what it may merge ([`Device::gro_flush_timeout`]).
+    SetGroFlushTimeout(DeviceId, Duration),
     /// Adds a route.
     AddRoute(Route),
     /// Sets a neighbour's address for good.
@@ -94,6 +96,7 @@ impl Command {
             | Self::ServeHost(_)
             | Self::OfferUdp(_) => true,
             Self::Subscribe(_)
+            | Self::SetGroFlushTimeout(..)
             | Self::Trace(_)
             | Self::Script(_)
             | Self::SendPacket(_)
@@ -111,6 +114,9 @@ impl fmt::Debug for Command {
             Self::AddAddress(device, address) => f.debug_tuple("AddAddress").field(device).field(address).finish(),
             Self::SetFeature(device, feature, on) => {
                 f.debug_tuple("SetFeature").field(device).field(&feature.name).field(on).finish()
+            }
+            Self::SetGroFlushTimeout(device, timeout) => {
+                f.debug_tuple("SetGroFlushTimeout").field(device).field(timeout).finish()
             }
             Self::AddRoute(route) => f.debug_tuple("AddRoute").field(route).finish(),
             Self::AddNeighbour { device, address, mac } => {

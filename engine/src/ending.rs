@@ -18,7 +18,8 @@ pub enum End {
     Held(Holder),
     /// The engine itself answered or absorbed it (ARP).
     Consumed,
-    /// Its bytes go on in the packet of a later frame, which has completed what it was a part of.
+    /// Its bytes go on in the packet of another frame: of a later one, which has completed the datagram that it was a part of,
+    /// or of an earlier one, which it continues.
     Joined,
 }
 
@@ -31,6 +32,8 @@ pub enum Holder {
     Defrag,
     /// A helper that waits for the rest of a line.
     Helper,
+    /// Its device, which merges it with what continues it.
+    Gro,
 }
 
 /// How a packet ended.

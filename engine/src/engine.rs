@@ -11,7 +11,7 @@ use crate::{
             stream::{Passing, Waiting},
         },
     },
-    device::{Devices, TransmitQueue},
+    device::{Devices, Receivers, TransmitQueue},
     ending::{Dropped, End, Ending, Outcome},
     event::Event,
     frame::{Frame, Transmit},
@@ -71,6 +71,8 @@ pub struct Engine {
     pub(crate) waiting: Waiting,
     /// Those whose wait is over and that go on behind the packet at hand.
     pub(crate) following: VecDeque<Passing>,
+    /// What devices hold to be merged.
+    pub(crate) receivers: Receivers,
     /// Whether helpers are attached by the ports of their manifests.
     pub(crate) helpers_by_port: bool,
     /// The machine's own programs send and receive by `lo`.
@@ -110,6 +112,8 @@ pub enum TimerId {
     Defrag,
     /// A line of a helper's has to do without its rest.
     Helper,
+    /// What a device holds to be merged has waited long enough.
+    Gro,
     /// A socket has something to send, or gives something up.
     Socket,
 }
@@ -140,6 +144,7 @@ impl Engine {
             helpers: Helpers::default(),
             waiting: Waiting::default(),
             following: VecDeque::new(),
+            receivers: Receivers::default(),
             helpers_by_port: false,
             serves_host: false,
             around,
@@ -161,9 +166,13 @@ impl Engine {
     /// Takes a batch of frames, as one poll of a device hands them over; a batch of one is a frame.
     ///
     /// All are parsed and their connections' cache lines touched before the first one goes its way, so that cache
-    /// misses overlap. What comes out is what single frames would have given.
+    /// misses overlap. What comes out is what single frames would have given, but for devices that merge what they receive
+    /// ([`crate::offload::gro`]).
     pub fn handle_frames(&mut self, now: Instant, frames: &[Frame<'_>]) {
         let now = self.advance(now);
+        if self.receivers.is_on() {
+            return frames.chunks(BATCH_FRAMES_MAX).for_each(|frames| self.merge_frames(now, frames));
+        }
         if let [alone] = frames {
             return self.handle_alone(now, alone);
         }
@@ -200,8 +209,15 @@ impl Engine {
     }
 
     /// Takes a frame that comes alone: there is nothing to look ahead for.
+    #[inline(always)]
     fn handle_alone(&mut self, now: Instant, frame: &Frame<'_>) {
         let taken = self.take_frame(frame);
+        self.walk_alone(now, taken);
+    }
+
+    /// Leads the packet of a frame its way, for which nothing is looked ahead.
+    #[inline(never)]
+    pub(crate) fn walk_alone(&mut self, now: Instant, taken: Result<Packet, Dropped>) {
         let number = self.begin_walk();
         let result = taken.and_then(|mut packet| {
             packet.meta_mut().frame = number;
@@ -211,6 +227,7 @@ impl Engine {
     }
 
     /// A frame's packet, if its device takes it.
+    #[inline(always)]
     fn take_frame(&mut self, frame: &Frame<'_>) -> Result<Packet, Dropped> {
         self.stats.received += 1;
         self.stats.received_bytes += u64::from(frame.wire_len);
@@ -237,6 +254,7 @@ impl Engine {
     /// Does what is due. Called early or twice it does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
+        self.handle_merged_overdue(now);
         self.handle_neighbours_overdue(now);
         self.handle_fragments_overdue(now);
         self.handle_lines_overdue(now);
@@ -280,6 +298,7 @@ impl Engine {
         consider(self.neighbours.next_timeout(), TimerId::Neighbour);
         consider(self.defrag.next_timeout(), TimerId::Defrag);
         consider(self.waiting.next_timeout(), TimerId::Helper);
+        consider(self.receivers.next_timeout(), TimerId::Gro);
         consider(self.sockets.next_timeout(), TimerId::Socket);
         first.map(|(when, timer)| (when.max(self.latest), timer))
     }
@@ -331,11 +350,17 @@ impl Engine {
         &self.defrag
     }
 
-    /// Bytes that packets hold which wait here: for neighbours, for fragments, for lines, for this host itself, and to be fetched.
+    /// Bytes that packets hold which wait here: for neighbours, for fragments, for lines, to be merged, for this host itself, and to
+    /// be fetched.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         let neighbours = self.neighbours.waiting_bytes();
-        neighbours + self.defrag.bytes() + self.waiting.bytes() + self.looped.bytes() + self.transmits.bytes()
+        neighbours
+            + self.defrag.bytes()
+            + self.waiting.bytes()
+            + self.receivers.bytes()
+            + self.looped.bytes()
+            + self.transmits.bytes()
     }
 
     /// The helpers that are loaded.

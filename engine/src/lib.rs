@@ -16,7 +16,7 @@
 //! | `path`, `repeat` | the packet's way, hook by hook: read it first; the short way of packets that fare as others of their flow |
 //! | `stages` | what each stage of a hook asks of its room |
 //! | `link`, `reassembly`, `loopback` | neighbours and ports at both ends, fragments, this host to itself |
-//! | `lines` | segments that wait for the rest of a helper's line |
+//! | `lines`, `merging` | segments that wait for the rest of a helper's line; frames that wait to be continued |
 //! | `settle`, `noted`, `held` | what an ending means; what is noted of the packet at hand; packets that a stage keeps |
 //! | [`engine`], [`frame`] | the interface: `handle_*` in, `poll_*` out; what crosses it |
 //! | [`command`], `operator` | what an operator asks, and how it is carried out |
@@ -56,6 +56,7 @@ pub mod limits;
 mod lines;
 mod link;
 mod loopback;
+mod merging;
 pub mod nat;
 pub mod netfilter;
 mod noted;

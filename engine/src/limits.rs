@@ -48,6 +48,25 @@ pub const POOL_FRAGMENTS_MAX: usize = 64;
 /// Frames parsed before the first of them goes its way: as many as a NAPI poll takes (Linux: `NAPI_POLL_WEIGHT`).
 pub const BATCH_FRAMES_MAX: usize = 64;
 
+/// Parts by which what a receive queue holds to be merged is sorted (Linux: `GRO_HASH_BUCKETS`).
+pub const GRO_BUCKETS: usize = 8;
+
+/// Packets held in one of them; a further one lets the oldest go on (Linux: `MAX_GRO_SKBS`).
+pub const GRO_BUCKET_PACKETS_MAX: usize = 8;
+
+/// A merged packet has fewer bytes than this, link header not counted (Linux: `GRO_LEGACY_MAX_SIZE`).
+pub const GRO_BYTES_MAX: usize = 65_536;
+
+/// Datagrams of one merged packet (Linux: `UDP_GRO_CNT_MAX`).
+pub const GRO_DATAGRAMS_MAX: u16 = 64;
+
+/// Packets that all receive queues together hold to be merged, 16 full ones: up to 1024 · 66 KB = 68 MB. Beyond it frames go
+/// on unmerged.
+pub const GRO_HELD_MAX: usize = 1024;
+
+/// Receive queues of one device; frames of others count as those of a queue before them.
+pub const RECEIVE_QUEUES_MAX: u16 = 64;
+
 /// Devices of one engine.
 pub const DEVICES_MAX: usize = 256;
 

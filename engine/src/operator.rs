@@ -1,6 +1,7 @@
 //! Carries out what an operator asks.
 
 use alloc::{boxed::Box, string::String, vec::Vec};
+use core::time::Duration;
 
 use zerocopy::FromBytes;
 
@@ -28,7 +29,8 @@ impl Engine {
         match command {
             Command::AddDevice(device) => self.add_device(device).map(Reply::Device),
             Command::AddAddress(device, address) => self.add_address(device, address).map(|()| Reply::Done),
-            Command::SetFeature(device, feature, on) => self.set_feature(device, feature, on).map(|()| Reply::Done),
+            Command::SetFeature(device, feature, on) => self.set_feature(now, device, feature, on),
+            Command::SetGroFlushTimeout(device, timeout) => self.set_gro_flush_timeout(device, timeout),
             Command::AddRoute(route) => self.add_route(route).map(|()| Reply::Done),
             Command::AddNeighbour { device, address, mac } => {
                 self.known_device(device)?;
@@ -156,14 +158,25 @@ impl Engine {
             return Err(CommandError::Route(*last));
         }
         let id = self.devices.add(bare);
+        self.receivers.adapt(self.devices.iter().map(|(_, device)| device));
         addresses.into_iter().try_for_each(|address| self.add_address(id, address))?;
         Ok(id)
     }
 
-    fn set_feature(&mut self, device: DeviceId, feature: Feature, on: bool) -> Result<(), CommandError> {
-        let device = self.devices.find_mut(device).ok_or(CommandError::NoDevice(device))?;
+    fn set_feature(&mut self, now: Instant, id: DeviceId, feature: Feature, on: bool) -> Result<Reply, CommandError> {
+        let device = self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?;
         device.features = device.features.with(feature, on);
-        Ok(())
+        self.receivers.adapt(self.devices.iter().map(|(_, device)| device));
+        if !on {
+            self.let_merged_go(now, id);
+        }
+        Ok(Reply::Done)
+    }
+
+    fn set_gro_flush_timeout(&mut self, device: DeviceId, timeout: Duration) -> Result<Reply, CommandError> {
+        let device = self.devices.find_mut(device).ok_or(CommandError::NoDevice(device))?;
+        device.gro_flush_timeout = timeout;
+        Ok(Reply::Done)
     }
 
     fn add_address(&mut self, id: DeviceId, address: InterfaceAddress) -> Result<(), CommandError> {

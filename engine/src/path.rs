@@ -146,6 +146,9 @@ impl Engine {
 
     /// The engine takes a packet.
     fn take_here(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
+        if packet.meta().gso.is_some() && packet.udp().is_some() {
+            return self.take_datagrams(now, packet, way);
+        }
         let delivery = self.services.deliver(packet, &self.around.sysctls, &self.around.routines)?;
         if let Delivery::Segment(packet) = delivery {
             self.deliver_segment(now, packet)?;
@@ -196,6 +199,30 @@ impl Engine {
             Delivery::Segment(packet) => packet.recycle(&mut self.pool),
             Delivery::Neighbour(packet) => return Ok(self.take_neighbour_message(now, packet)),
         }
+        Ok(End::Delivered)
+    }
+
+    /// This host takes datagrams one by one that have come as one packet.
+    ///
+    /// Linux v6.18: `net/ipv4/udp.c`, `udp_queue_rcv_skb()`.
+    #[cold]
+    fn take_datagrams(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
+        let mut failed = None;
+        if let Some(mut segments) = Segments::of(&packet) {
+            while failed.is_none()
+                && let Some(mut segment) = segments.next(&mut self.pool)
+            {
+                offload::checksum::complete(&mut segment, &self.around.routines);
+                if let Err(Dropped { packet, reason }) = self.take_here(now, segment, way) {
+                    packet.recycle(&mut self.pool);
+                    failed = Some(reason);
+                }
+            }
+        }
+        if let Some(reason) = failed {
+            return Err(packet.drop_for(reason));
+        }
+        packet.recycle(&mut self.pool);
         Ok(End::Delivered)
     }
 

@@ -49,7 +49,7 @@ impl Engine {
     }
 
     /// The same of a frame whose packet is not at hand.
-    fn note_ending_of(&mut self, noted: &Noted, outcome: Outcome) {
+    pub(crate) fn note_ending_of(&mut self, noted: &Noted, outcome: Outcome) {
         if self.are_endings_wanted() && noted.frame != 0 {
             self.endings.push_back(noted.ending(outcome));
         }

@@ -23,6 +23,8 @@ pub struct Stats {
     pub delivered: u64,
     /// Packets this host made.
     pub originated: u64,
+    /// Frames whose bytes have joined the packet of an earlier one.
+    pub gro_joined: u64,
     /// ICMP errors not sent because of the rate limit.
     pub icmp_limited: u64,
     /// Events lost because nobody fetched them.
@@ -42,6 +44,7 @@ impl Default for Stats {
             forwarded: 0,
             delivered: 0,
             originated: 0,
+            gro_joined: 0,
             icmp_limited: 0,
             events_lost: 0,
             time_stepped_back: 0,
@@ -64,7 +67,7 @@ impl Stats {
 
     /// The counters beside drops, in the order in which snapshots have them. `events_lost` is not among them: the queue of
     /// events counts them.
-    const fn kept(&mut self) -> [&mut u64; 9] {
+    const fn kept(&mut self) -> [&mut u64; 10] {
         let Self {
             received,
             received_bytes,
@@ -73,6 +76,7 @@ impl Stats {
             forwarded,
             delivered,
             originated,
+            gro_joined,
             icmp_limited,
             time_stepped_back,
             events_lost: _,
@@ -86,18 +90,19 @@ impl Stats {
             forwarded,
             delivered,
             originated,
+            gro_joined,
             icmp_limited,
             time_stepped_back,
         ]
     }
 
     /// The counters beside drops, for a snapshot.
-    pub(crate) fn totals(&self) -> [u64; 9] {
+    pub(crate) fn totals(&self) -> [u64; 10] {
         self.clone().kept().map(|counter| *counter)
     }
 
     /// Counters that go on from [`Self::totals`] and drops by the names of their reasons; `None` when a name is unknown.
-    pub(crate) fn restore(totals: [u64; 9], drops: &[(String, u64)]) -> Option<Self> {
+    pub(crate) fn restore(totals: [u64; 10], drops: &[(String, u64)]) -> Option<Self> {
         let mut stats = Self::default();
         for (counter, total) in stats.kept().into_iter().zip(totals) {
             *counter = total;

@@ -47,6 +47,10 @@ pub enum Step {
     Routed(DeviceId),
     /// Something a helper did, as a sentence.
     Helper(String),
+    /// Its device waits for segments that continue the packet.
+    HeldToMerge,
+    /// Its bytes go on in the packet of an earlier frame of its flow. What follows is that packet's way, if it goes on now.
+    Joined,
     /// A packet that was held goes on before the one at hand; it is written down in the one notation, and the next steps are its own
     /// until a hook is entered or the one at hand is dropped.
     Released(String),
@@ -59,6 +63,8 @@ pub enum Step {
 pub struct Trace {
     level: TraceLevel,
     steps: Vec<Step>,
+    /// The level that holds again when nothing is muted any more.
+    muted: Option<TraceLevel>,
 }
 
 impl Trace {
@@ -78,6 +84,15 @@ impl Trace {
     #[must_use]
     pub const fn is_on(&self) -> bool {
         !matches!(self.level, TraceLevel::Off)
+    }
+
+    /// Writes nothing down while a packet is led on that is not of the frame at hand, and again afterwards.
+    pub(crate) fn mute(&mut self, on: bool) {
+        if on && self.muted.is_none() {
+            self.muted = Some(core::mem::take(&mut self.level));
+        } else if !on && let Some(level) = self.muted.take() {
+            self.level = level;
+        }
     }
 
     /// Whether rules that did not match are written down too.

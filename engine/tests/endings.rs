@@ -5,8 +5,8 @@ mod traffic;
 use core::{net::Ipv4Addr, time::Duration};
 
 use towpath_engine::{
-    Checksum, Command, DeviceId, DropReason, End, Engine, Frame, Gso, GsoKind, Instant, Outcome, Subscription,
-    device::{Device, InterfaceAddress},
+    Checksum, Command, DeviceId, DropReason, End, Engine, Frame, Gso, GsoKind, Instant, Outcome, Subscription, TimerId,
+    device::{Device, Feature, InterfaceAddress},
     ending::Holder,
     ip::{Route, RouteKind},
     wire::{MacAddr, checksum},
@@ -74,6 +74,35 @@ fn a_fragment_ends_again_as_a_part_of_the_datagram_that_another_one_completes() 
     let joined = Outcome::Ended(End::Joined);
     let waits = Outcome::Ended(End::Held(Holder::Neighbour));
     assert_eq!(endings(&mut engine), [(1, held), (1, joined), (2, waits)]);
+}
+
+#[test]
+fn a_frame_that_joins_an_earlier_one_ends_at_once_and_that_one_when_both_have_left() {
+    let mut engine = observed();
+    let timeout = Duration::from_millis(1);
+    for command in [
+        Command::SetFeature(LAN, Feature::GRO, true),
+        Command::SetFeature(LAN, Feature::UDP_GRO_FORWARDING, true),
+        Command::SetGroFlushTimeout(LAN, timeout),
+    ] {
+        engine.handle_command(Instant::ZERO, command).expect("a right command");
+    }
+    let [held, joined] = [End::Held(Holder::Gro), End::Joined].map(Outcome::Ended);
+    let waits = Outcome::Ended(End::Held(Holder::Neighbour));
+    let bytes = datagram();
+    let frame = Frame::new(LAN, &bytes);
+    engine.handle_frames(Instant::from_secs(1), &[frame, frame, Frame::new(LAN, &bytes[..9])]);
+    let broken = (3, Outcome::Dropped(DropReason::LinkTruncated));
+    assert_eq!(endings(&mut engine), [(2, joined), (1, held), broken]);
+    assert_eq!((engine.waiting_packets(), engine.stats().gro_joined), (1, 1));
+    assert_eq!(engine.poll_timeout().map(|(when, _)| when), Some(Instant::from_secs(1) + timeout));
+    engine.handle_timeout(Instant::from_secs(1) + timeout);
+    assert_eq!(endings(&mut engine), [(1, waits)]);
+    engine.handle_frames(Instant::from_secs(2), &[frame]);
+    assert_eq!(endings(&mut engine), [(4, held)]);
+    engine.handle_command(Instant::from_secs(2), Command::SetFeature(LAN, Feature::GRO, false)).expect("it is there");
+    assert_eq!(endings(&mut engine), [(4, waits)], "a device that merges no more keeps nothing");
+    assert_ne!(engine.poll_timeout().map(|(_, timer)| timer), Some(TimerId::Gro));
 }
 
 #[test]

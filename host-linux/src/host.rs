@@ -10,6 +10,7 @@ use rustix::{
 use towpath_engine::{
     Command, DeviceId, Engine, Event, Instant, Subscription,
     conntrack::{Entry, ExpectationEntry, ExpectationId, Family, HelperEvent, HelperId, Statistics, helper::Helper},
+    device::Feature,
     event::LoggedPacket,
     limits::DEVICES_MAX,
     netfilter::{ListOptions, RuleSet, TableName},
@@ -287,6 +288,24 @@ impl<R: Ring> Answers for View<'_, R> {
         Names { helpers, sets: self.engine.set_names(family).map(str::to_owned).collect() }
     }
 
+    fn features(&mut self, device: &str) -> Result<String, String> {
+        let id = self.device(device)?;
+        let features = self.engine.devices().find(id).map(|device| device.features).unwrap_or_default();
+        Ok(format!("Features for {device}:\n{features}"))
+    }
+
+    fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String> {
+        let id = self.device(device)?;
+        let known = |(name, on): &(String, bool)| match Feature::by_name(name) {
+            Some(feature) => Ok((feature, *on)),
+            None => {
+                Err(format!("{device} has no feature '{name}'; `towpath ethtool -k {device}` lists those that it has"))
+            }
+        };
+        let features = features.iter().map(known).collect::<Result<Vec<_>, _>>()?;
+        features.into_iter().try_for_each(|(feature, on)| self.command(Command::SetFeature(id, feature, on)))
+    }
+
     fn helpers(&mut self) -> Vec<Loaded> {
         self.engine.helpers().iter().map(|helper| Loaded::of(&helper, self.expected_by(helper.id))).collect()
     }
@@ -340,6 +359,12 @@ impl<R: Ring> Answers for View<'_, R> {
 }
 
 impl<R> View<'_, R> {
+    /// The device of that name.
+    fn device(&self, name: &str) -> Result<DeviceId, String> {
+        let found = self.engine.devices().by_name(name).filter(|id| *id != DeviceId::LOOPBACK);
+        found.ok_or_else(|| format!("there is no device '{name}'"))
+    }
+
     fn command(&mut self, command: Command) -> Result<(), String> {
         self.engine.handle_command(self.now, command).map(drop).map_err(|error| error.to_string())
     }

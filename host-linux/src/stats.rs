@@ -36,6 +36,8 @@ pub struct EngineReport {
     pub received_frames: u64,
     /// Frames handed out.
     pub transmitted_frames: u64,
+    /// Frames whose bytes have joined the packet of an earlier one (`generic-receive-offload`).
+    pub merged_frames: u64,
     /// Packets between devices.
     pub forwarded_packets: u64,
     /// Packets for the gateway itself.
@@ -105,6 +107,7 @@ impl From<&Stats> for EngineReport {
         Self {
             received_frames: stats.received,
             transmitted_frames: stats.transmitted,
+            merged_frames: stats.gro_joined,
             forwarded_packets: stats.forwarded,
             delivered_packets: stats.delivered,
             originated_packets: stats.originated,

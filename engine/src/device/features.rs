@@ -1,5 +1,7 @@
 //! What a device does for the host, under the names of `ethtool -k`.
 
+use core::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -7,7 +9,7 @@ use crate::{
     wire::EtherType,
 };
 
-/// What a device does when it sends (Linux: `netdev_features_t`). What it does not is done here before it gets a frame.
+/// What a device does (Linux: `netdev_features_t`). What it does not when it sends is done here before it gets a frame.
 ///
 /// A device that does not sum cannot cut either: without `tx-checksumming` no segmentation is on, and comes back with it
 /// when it is wanted (Linux v6.18: `net/core/dev.c`, `netdev_fix_features()`; `struct net_device`, `wanted_features`).
@@ -22,10 +24,10 @@ impl Features {
     pub(crate) const NONE: Self = Self(0);
 }
 
-/// As Linux has it for a device that can everything: all but `tx-tcp-mangleid-segmentation`.
+/// As Linux has it for a device that can everything: all but `tx-tcp-mangleid-segmentation`; and what it receives is not merged.
 impl Default for Features {
     fn default() -> Self {
-        Self(CHECKSUM | TCP4 | TCP4_ECN | TCP6 | UDP | VLAN | SERVICE_VLAN)
+        Self(CHECKSUM | TCP4 | TCP4_ECN | TCP6 | UDP | VLAN | SERVICE_VLAN | HASH)
     }
 }
 
@@ -42,7 +44,7 @@ pub struct Feature {
 impl Feature {
     /// All that are known here, in the order of `ethtool -k`.
     #[rustfmt::skip]
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self { name: "tx-checksumming",                 short: "tx",  bits: CHECKSUM },
         Self { name: "tcp-segmentation-offload",        short: "tso", bits: TCP4 | TCP4_ECN | TCP4_MANGLE_ID | TCP6 },
         Self { name: "tx-tcp-segmentation",             short: "",    bits: TCP4 },
@@ -50,9 +52,21 @@ impl Feature {
         Self { name: "tx-tcp-mangleid-segmentation",    short: "",    bits: TCP4_MANGLE_ID },
         Self { name: "tx-tcp6-segmentation",            short: "",    bits: TCP6 },
         Self { name: "tx-udp-segmentation",             short: "",    bits: UDP },
+        Self::GRO,
         Self { name: "tx-vlan-offload",                 short: "txvlan", bits: VLAN },
+        Self::RECEIVE_HASHING,
         Self { name: "tx-vlan-stag-hw-insert",          short: "",    bits: SERVICE_VLAN },
+        Self::UDP_GRO_FORWARDING,
     ];
+
+    /// Merges what it receives.
+    pub const GRO: Self = Self { name: "generic-receive-offload", short: "gro", bits: GRO };
+
+    /// Tells the hash of a frame's flow.
+    pub const RECEIVE_HASHING: Self = Self { name: "receive-hashing", short: "rxhash", bits: HASH };
+
+    /// Merges UDP datagrams, too.
+    pub const UDP_GRO_FORWARDING: Self = Self { name: "rx-udp-gro-forwarding", short: "", bits: UDP_GRO };
 
     /// The feature of that name, short or long.
     #[must_use]
@@ -81,7 +95,7 @@ impl Features {
     }
 
     const fn active(self) -> u16 {
-        if self.0 & CHECKSUM == 0 { self.0 & (VLAN | SERVICE_VLAN) } else { self.0 }
+        if self.0 & CHECKSUM == 0 { self.0 & !SEGMENTATION } else { self.0 }
     }
 
     /// Whether the device can cut the packet, if it is a super-packet at all.
@@ -112,6 +126,20 @@ impl Features {
     }
 }
 
+/// As `ethtool -k` lists them, those that are switched with others behind these.
+impl fmt::Display for Features {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for feature in Feature::ALL {
+            let is_part = Feature::ALL
+                .iter()
+                .any(|whole| whole.bits != feature.bits && whole.bits & feature.bits == feature.bits);
+            let on = if self.has(feature) { "on" } else { "off" };
+            writeln!(f, "{}{}: {on}", if is_part { "\t" } else { "" }, feature.name)?;
+        }
+        Ok(())
+    }
+}
+
 const CHECKSUM: u16 = 1;
 const TCP4: u16 = 1 << 1;
 const TCP4_ECN: u16 = 1 << 2;
@@ -120,6 +148,11 @@ const TCP6: u16 = 1 << 4;
 const UDP: u16 = 1 << 5;
 const VLAN: u16 = 1 << 6;
 const SERVICE_VLAN: u16 = 1 << 7;
+const GRO: u16 = 1 << 8;
+const UDP_GRO: u16 = 1 << 9;
+const HASH: u16 = 1 << 10;
+/// What a device cannot that does not sum.
+const SEGMENTATION: u16 = TCP4 | TCP4_ECN | TCP4_MANGLE_ID | TCP6 | UDP;
 
 #[cfg(test)]
 mod tests {
@@ -153,6 +186,17 @@ mod tests {
             assert_eq!(found[..], expected[..5], "{features:?}");
             assert_eq!(cuts(features, GsoKind::Tcp4, true), expected[5], "{features:?}");
         }
+    }
+
+    #[test]
+    fn features_are_listed_as_ethtool_lists_them() {
+        let text = alloc::format!("{}", Features::default().with(feature("tso"), false).with(feature("gro"), true));
+        let expected = "tx-checksumming: on\ntcp-segmentation-offload: off\n\ttx-tcp-segmentation: off\n";
+        assert!(text.starts_with(expected), "{text}");
+        assert!(
+            text.contains("\ngeneric-receive-offload: on\n") && text.contains("\nrx-udp-gro-forwarding: off\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -75,6 +75,7 @@ pub(crate) struct WayOut {
 impl Devices {
     /// Lets the device that a frame has come in by decide about it: whose it is, once its tags are off, and whether it is
     /// for this host.
+    #[inline(always)]
     pub(crate) fn accept(&self, packet: &mut Packet) -> Result<(), DropReason> {
         let device = packet.meta().device.and_then(|id| self.find(id)).ok_or(DropReason::DeviceDown)?;
         let Some(ethernet) = packet.ethernet() else { return Err(DropReason::LinkTruncated) };

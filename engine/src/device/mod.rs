@@ -3,15 +3,21 @@
 mod features;
 mod kind;
 mod queue;
+mod receive;
+pub mod rss;
 pub mod source;
 
 pub use features::{Feature, Features};
 pub(crate) use kind::WayOut;
 pub use kind::{Kind, Vlan};
 pub(crate) use queue::TransmitQueue;
+pub(crate) use receive::Receivers;
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +50,9 @@ pub struct Device {
     pub any_destination: bool,
     /// What it does for the host when it sends; what its VLANs do, it has to do, too.
     pub features: Features,
+    /// How long it keeps what it may merge with what comes in later polls; 0: not beyond the poll (Linux:
+    /// `/sys/class/net/DEVICE/gro_flush_timeout`).
+    pub gro_flush_timeout: Duration,
     /// Where its frames come from and go to.
     pub kind: Kind,
 }
@@ -60,6 +69,7 @@ impl Default for Device {
             forwards_broadcasts: false,
             any_destination: false,
             features: Features::default(),
+            gro_flush_timeout: Duration::ZERO,
             kind: Kind::Physical,
         }
     }

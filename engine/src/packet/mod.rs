@@ -6,6 +6,7 @@
 mod buf;
 mod charge;
 mod edit;
+mod grow;
 mod ip;
 mod meta;
 mod parse;

@@ -12,7 +12,7 @@
 //! - names and hashes of helpers, but not their code: whoever restores brings the helpers.
 //!
 //! It does not hold packets: neither those that wait for [`Engine::poll_transmit`], for a neighbour's address, for other
-//! fragments or for the rest of a helper's line, nor events and endings that nobody has fetched. Drain the queues first; [`Engine::waiting_packets`] counts the rest, which
+//! fragments, for the rest of a helper's line or for what continues them, nor events and endings that nobody has fetched. Drain the queues first; [`Engine::waiting_packets`] counts the rest, which
 //! is lost as if a link had lost it.
 //!
 //! Records are made for the snapshot and taken apart field by field when it is written, so that the compiler asks whoever
@@ -49,7 +49,7 @@ use crate::{
 };
 
 /// The version of snapshots that are written, and the only one that is read.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// What a snapshot does not hold and an engine needs.
 pub struct Restoring {
@@ -155,8 +155,8 @@ impl Engine {
         Ok(())
     }
 
-    /// How many packets wait inside, for [`Self::poll_transmit`], for a neighbour's address, for other fragments or for the rest
-    /// of a line: a snapshot does not hold them.
+    /// How many packets wait inside, for [`Self::poll_transmit`], for a neighbour's address, for other fragments, for the rest
+    /// of a line or for what continues them: a snapshot does not hold them.
     #[must_use]
     pub fn waiting_packets(&self) -> usize {
         self.transmits.len()
@@ -164,5 +164,6 @@ impl Engine {
             + self.neighbours.waiting()
             + self.defrag.waiting()
             + self.waiting.len()
+            + self.receivers.len()
     }
 }

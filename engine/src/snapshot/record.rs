@@ -79,6 +79,7 @@ impl EngineRecord {
             copies: _,
             defrag: _,
             waiting: _,
+            receivers: _,
             following: _,
             // Of the packet that was handled last.
             noted: _,
@@ -170,7 +171,7 @@ const TRACE_LEVELS: [TraceLevel; 3] = [TraceLevel::Off, TraceLevel::Path, TraceL
 /// What an engine has counted.
 #[derive(Debug, Serialize, Deserialize)]
 struct StatsRecord {
-    totals: [u64; 9],
+    totals: [u64; 10],
     /// By the reasons' names; those that have dropped nothing are left out.
     drops: Vec<(String, u64)>,
 }

@@ -8,6 +8,7 @@ mod check;
 mod conntrack;
 mod demo;
 mod diff;
+mod ethtool;
 mod explain;
 mod helper;
 mod log;
@@ -51,6 +52,7 @@ enum Command {
     Helper(helper::Helper),
     Log(log::Log),
     Stats(stats::Stats),
+    Ethtool(ethtool::Ethtool),
     State(state::State),
     Demo(demo::Demo),
 }
@@ -94,6 +96,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Helper(helper) => helper.main(),
         Command::Log(log) => log.main(),
         Command::Stats(stats) => stats.main(),
+        Command::Ethtool(ethtool) => ethtool.main(),
         Command::State(state) => state.main(),
         Command::Demo(demo) => demo.main(),
     };

@@ -10,7 +10,7 @@ use towpath_engine::{
 use crate::{helpers::Loaded, stats::Report};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,10 @@ pub enum Request {
     Helpers,
     /// The component follows. One [`Reply::Helper`]: that is loaded now; refused, nothing has changed.
     LoadHelper(NewHelper),
+    /// The features of the device of that name as `ethtool -k` prints them: one [`Reply::Text`].
+    Features(String),
+    /// Switches features of a device on or off, by the names that `ethtool -K` takes. [`Reply::Done`]: all of them; refused, none.
+    SetFeatures(String, Vec<(String, bool)>),
     /// Unloads the helper of that name; one [`Reply::Count`]: how many connections it expected.
     UnloadHelper(String),
 }

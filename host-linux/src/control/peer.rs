@@ -283,8 +283,7 @@ impl<C: Copy> Peer<C> {
             }
             Ok(Request::ZeroRules(family, table)) => {
                 answers.zero_rules(family, table);
-                self.outbox.push(&Reply::Done);
-                self.task = Task::Leaving;
+                self.end();
             }
             Ok(Request::ApplyRules(rules)) => {
                 let len = rules.texts.iter().try_fold(0u64, |sum, (_, len)| sum.checked_add(*len));
@@ -300,9 +299,13 @@ impl<C: Copy> Peer<C> {
                 for helper in answers.helpers() {
                     self.outbox.push(&Reply::Helper(Box::new(helper)));
                 }
-                self.outbox.push(&Reply::Done);
-                self.task = Task::Leaving;
+                self.end();
             }
+            Ok(Request::Features(device)) => match answers.features(&device) {
+                Ok(text) => self.give_text(&text),
+                Err(why) => self.refuse(why),
+            },
+            Ok(Request::SetFeatures(device, switches)) => self.end_with(answers.set_features(&device, &switches)),
             Ok(Request::UnloadHelper(name)) => match answers.unload_helper(&name) {
                 Ok(expected) => self.answer(&Reply::Count(expected)),
                 Err(why) => self.refuse(why),
@@ -324,6 +327,19 @@ impl<C: Copy> Peer<C> {
     /// Gives the one reply to a request.
     fn answer(&mut self, reply: &Reply) {
         self.outbox.push(reply);
+        self.end();
+    }
+
+    /// Says that it is done, or why not.
+    fn end_with(&mut self, done: Result<(), String>) {
+        match done {
+            Ok(()) => self.end(),
+            Err(why) => self.refuse(why),
+        }
+    }
+
+    /// Says that all has been said.
+    fn end(&mut self) {
         self.outbox.push(&Reply::Done);
         self.task = Task::Leaving;
     }

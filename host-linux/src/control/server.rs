@@ -70,6 +70,18 @@ pub trait Answers {
     /// Forgets what rules have counted.
     fn zero_rules(&mut self, family: Family, table: Option<TableName>);
 
+    /// The features of a device as text.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    fn features(&mut self, device: &str) -> Result<String, String>;
+
+    /// Switches features of a device.
+    ///
+    /// # Errors
+    /// When there is no such device or feature; nothing has changed then.
+    fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String>;
+
     /// The helpers, by number.
     fn helpers(&mut self) -> Vec<Loaded>;
 

@@ -6,6 +6,7 @@
 mod conntrack_tool;
 mod dcc;
 mod device;
+mod ethtool;
 mod ftp;
 mod ftp_server;
 mod gateway;

@@ -20,7 +20,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use towpath_engine::{
     Command, DeviceId, DropReason, Engine, Instant, Reply,
@@ -167,6 +170,13 @@ impl Lab {
         self
     }
 
+    /// With a device that merges what it receives, and keeps it for that long after a poll.
+    #[must_use]
+    pub fn merging(mut self, device: &str, flush_timeout: Duration) -> Self {
+        self.give(Command::SetGroFlushTimeout(device_of(device), flush_timeout));
+        self.feature(device, "gro", true)
+    }
+
     /// With a VLAN, or of protocol 0x88a8 a service VLAN, of a device.
     ///
     /// # Panics
@@ -294,7 +304,7 @@ impl Lab {
 
     /// The reasons for which packets end while `seconds` go by.
     pub fn drops_within(&mut self, seconds: u64) -> Vec<DropReason> {
-        let end = self.player.now() + std::time::Duration::from_secs(seconds);
+        let end = self.player.now() + Duration::from_secs(seconds);
         self.player.until(end).iter().filter_map(Happening::drop_reason).collect()
     }
 }

@@ -75,6 +75,9 @@ impl Config {
         for (number, interface) in (0u16..).zip(&self.interfaces) {
             let features = interface.features.iter();
             commands.extend(features.map(|&(feature, on)| Command::SetFeature(DeviceId(number), feature, on)));
+            if !interface.gro_flush_timeout.is_zero() {
+                commands.push(Command::SetGroFlushTimeout(DeviceId(number), interface.gro_flush_timeout));
+            }
         }
         // There has to be an interface first.
         commands.extend(self.sysctls.iter().filter(is_of_interface).map(set));

@@ -110,6 +110,7 @@ impl Text<'_> {
             arp: table.find("arp").map(Value::boolean).transpose()?,
             device,
             features: table.find("features").map_or(Ok(Vec::new()), features)?,
+            gro_flush_timeout: nanoseconds(table, "gro_flush_timeout")?,
             captures: table.list("capture")?.into_iter().map(capture_name).collect::<Result<_, _>>()?,
             networks: table.list("networks")?.into_iter().map(Value::word).collect::<Result<_, _>>()?,
         })
@@ -210,6 +211,12 @@ fn tag_protocol(value: Value<'_>) -> Result<EtherType, Fault> {
         "802.1ad" => Ok(EtherType::SERVICE_VLAN),
         _ => Err(value.expected("\"802.1Q\" or \"802.1ad\"")),
     }
+}
+
+/// A time as `/sys` has it; none where it is not told. The longest is what Linux takes: 2^31 ns.
+fn nanoseconds(table: Table<'_>, key: &'static str) -> Result<Duration, Fault> {
+    let value = table.find(key).map(|value| value.number(0..=i32::MAX as u64)).transpose()?;
+    Ok(Duration::from_nanos(value.unwrap_or(0)))
 }
 
 fn features(value: Value<'_>) -> Result<Vec<(Feature, bool)>, Fault> {
@@ -377,7 +384,8 @@ const TOP: &[&str] = &[
     "capture",
 ];
 const LATER: &[&str] = &["bond", "bridge"];
-const INTERFACE: &[&str] = &["name", "addresses", "mac", "mtu", "arp", "device", "features", "capture", "networks"];
+const INTERFACE: &[&str] =
+    &["name", "addresses", "mac", "mtu", "arp", "device", "features", "gro_flush_timeout", "capture", "networks"];
 const INTERFACE_LATER: &[&str] = &["queues"];
 const VLAN: &[&str] = &["parent", "id", "protocol", "name", "addresses", "mac", "mtu", "arp", "networks"];
 const ROUTE: &[&str] = &["to", "via", "interface", "kind", "metric", "mtu"];

@@ -22,7 +22,8 @@
 //! | `mtu` | 68 to 65535 bytes. Default on a wire: the device's own; in a replay 1500 |
 //! | `arp` | false: its neighbours are not asked for their addresses, as on a device with NOARP. Default: true on a wire, false in a replay, where nobody would answer |
 //! | `device` | the device that `towpath run` opens for it. Default: its name |
-//! | `features` | a table of features that its device has or has not: `tx` (`tx-checksumming`), `tso` (`tcp-segmentation-offload`) and its parts, `tx-udp-segmentation`; true or false, by the names of `ethtool -k`. What is false is done before the device gets a packet. Default: true, but for `tx-tcp-mangleid-segmentation` |
+//! | `features` | a table of features that its device has or has not: `tx` (`tx-checksumming`), `tso` (`tcp-segmentation-offload`) and its parts, `tx-udp-segmentation`; true or false, by the names of `ethtool -k`. What is false is done before the device gets a packet. Default: true, but for `tx-tcp-mangleid-segmentation`. `gro` (`generic-receive-offload`), default false, merges segments that come in one poll, and with `rx-udp-gro-forwarding` datagrams as well; `rxhash` (`receive-hashing`) tells flows apart before |
+//! | `gro_flush_timeout` | nanoseconds that it keeps what it may merge with what comes in later polls, as `/sys/class/net/DEVICE/gro_flush_timeout`; 0, the default: not beyond the poll. In a replay each packet is a poll, so that nothing is merged without |
 //! | `capture` | in a replay: the capture's interface that stands for it, by name or by number from 0; `"ifindex:N"` is the kernel's number N in a Linux cooked v2 capture. Also a list |
 //! | `networks` | in a replay: list of networks whose hosts lie behind it, beside those of addresses and routes |
 //!
@@ -181,6 +182,8 @@ pub struct Interface {
     pub device: Located<String>,
     /// Features to switch on or off, in this order.
     pub features: Vec<(Feature, bool)>,
+    /// How long it keeps what it may merge with what comes in later polls.
+    pub gro_flush_timeout: Duration,
     /// The interfaces of a capture that stand for it.
     pub captures: Vec<CaptureName>,
     /// Networks that lie behind it, for splitting a capture by address.

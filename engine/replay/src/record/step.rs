@@ -11,6 +11,9 @@
 //! | `local` | routing: the packet is for the gateway itself | |
 //! | `routed` | routing: the packet leaves by a device | `dev` |
 //! | `helper` | a helper did something | `text` |
+//! | `waits` | the packet's device waits for segments that continue it | |
+//! | `joined` | its bytes go on in the packet of an earlier frame; what follows is that one's way, if it goes on now | |
+//! | `released` | a packet that was held goes on before this one | `pkt` |
 //! | `dropped` | the packet's way ended | `reason`, `meaning` |
 
 use serde::Serialize;
@@ -88,6 +91,10 @@ pub enum Step<'r> {
         /// What.
         text: &'r str,
     },
+    /// Its device waits for segments that continue it.
+    Waits,
+    /// Its bytes go on in the packet of an earlier frame.
+    Joined,
     /// A packet that was held goes on before this one.
     Released {
         /// It.
@@ -161,6 +168,8 @@ impl<'r> Step<'r> {
                 Self::Routed { dev: engine.devices().find(*device).map(|device| device.name.as_str()) }
             }
             trace::Step::Helper(text) => Self::Helper { text },
+            trace::Step::HeldToMerge => Self::Waits,
+            trace::Step::Joined => Self::Joined,
             trace::Step::Released(packet) => Self::Released { pkt: packet },
             trace::Step::Dropped(reason) => Self::Dropped { reason: reason.name(), meaning: reason.meaning() },
         }
@@ -189,6 +198,8 @@ impl<'r> Step<'r> {
             Self::Local => "  routed     to this host".to_owned(),
             Self::Routed { dev } => format!("  routed     out by {}", dev.unwrap_or("?")),
             Self::Helper { text } => format!("  helper     {text}"),
+            Self::Waits => "  waits      for segments that continue it".to_owned(),
+            Self::Joined => "  merged     into the packet before it that it continues".to_owned(),
             Self::Released { pkt } => format!("  goes on    before it, what was held: {pkt}"),
             Self::Dropped { reason, meaning } => {
                 format!("  {}    {reason}: {meaning}", colour.paint(Tint::Bad, "dropped"))

@@ -32,7 +32,10 @@ pub enum Verdict {
     HeldFragment,
     /// It ends inside a line that a helper has to see whole, and waits for the rest.
     HeldLine,
-    /// Its bytes went on in a later packet, which has completed what it was a part of.
+    /// Its device waits for segments that continue it.
+    HeldGro,
+    /// Its bytes went on in another packet: a later one, which has completed the datagram that it was a part of, or an earlier one,
+    /// which it continues.
     Joined,
     /// It did not reach the first hook: no IPv4, damaged, or not for this station.
     NoHook,
@@ -42,7 +45,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Forwarded,
         Self::LocalIn,
         Self::DroppedBeforeForward,
@@ -53,6 +56,7 @@ impl Verdict {
         Self::DroppedConntrack,
         Self::HeldFragment,
         Self::HeldLine,
+        Self::HeldGro,
         Self::Joined,
         Self::NoHook,
         Self::NotInjected,
@@ -67,6 +71,7 @@ impl Verdict {
             | (Outcome::Dropped(DropReason::NoSocket | DropReason::TransportChecksum), _) => Self::LocalIn,
             (Outcome::Ended(End::Held(Holder::Defrag)), _) => Self::HeldFragment,
             (Outcome::Ended(End::Held(Holder::Helper)), _) => Self::HeldLine,
+            (Outcome::Ended(End::Held(Holder::Gro)), _) => Self::HeldGro,
             (Outcome::Dropped(reason), None) if reason.is_of_fragment() => Self::HeldFragment,
             (Outcome::Ended(End::Joined), _) => Self::Joined,
             (Outcome::Ended(End::Consumed), _) => Self::NoHook,
@@ -86,14 +91,19 @@ impl Verdict {
     /// Whether the packet found its place: it left, was for the gateway, or is kept to be put together.
     #[must_use]
     pub const fn is_pass(self) -> bool {
-        matches!(self, Self::Forwarded | Self::LocalIn | Self::HeldFragment | Self::HeldLine | Self::Joined)
+        matches!(
+            self,
+            Self::Forwarded | Self::LocalIn | Self::HeldFragment | Self::HeldLine | Self::HeldGro | Self::Joined
+        )
     }
 
     /// What it means to people.
     pub(crate) const fn tint(self) -> Tint {
         match self {
             Self::Forwarded | Self::LocalIn => Tint::Good,
-            Self::HeldFragment | Self::HeldLine | Self::Joined | Self::NoHook | Self::NotInjected => Tint::Quiet,
+            Self::HeldFragment | Self::HeldLine | Self::HeldGro | Self::Joined | Self::NoHook | Self::NotInjected => {
+                Tint::Quiet
+            }
             Self::DroppedBeforeForward
             | Self::DroppedForward
             | Self::DroppedInput
@@ -117,6 +127,7 @@ impl Verdict {
             Self::DroppedConntrack => "DROPPED_CONNTRACK",
             Self::HeldFragment => "HELD_FRAGMENT",
             Self::HeldLine => "HELD_LINE",
+            Self::HeldGro => "HELD_GRO",
             Self::Joined => "JOINED",
             Self::NoHook => "NO_HOOK",
             Self::NotInjected => "NOT_INJECTED",

@@ -22,6 +22,7 @@ pub(super) fn config() -> Config {
         arp: Some(false),
         device: Located { value: String::new(), line: 0, column: 0 },
         features: Vec::new(),
+        gro_flush_timeout: core::time::Duration::ZERO,
         captures: Vec::new(),
         networks,
     };

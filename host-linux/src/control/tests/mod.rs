@@ -311,6 +311,8 @@ struct Numbers {
     pages: u32,
     state: Vec<u8>,
     rules: String,
+    /// What a device was told.
+    features: String,
     /// What waits for the helper that is being made, and what it is told.
     made: Option<(Sender<Made>, String)>,
     sets: Vec<String>,
@@ -332,6 +334,7 @@ impl Gateway {
                 pages: 0,
                 state: (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect(),
                 rules: String::new(),
+                features: String::new(),
                 made: None,
                 sets: Vec::new(),
                 named: 0,
@@ -420,6 +423,15 @@ impl Answers for Numbers {
 
     fn zero_rules(&mut self, _: Family, _: Option<TableName>) {
         self.rules.clear();
+    }
+
+    fn features(&mut self, device: &str) -> Result<String, String> {
+        if device == "lan" { Ok(self.features.clone()) } else { Err(format!("there is no device '{device}'")) }
+    }
+
+    fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String> {
+        self.features = format!("{device} {features:?}");
+        Ok(())
     }
 
     fn helpers(&mut self) -> Vec<Loaded> {

@@ -93,3 +93,18 @@ fn the_rules_of_a_client_who_has_left_are_in_nobodys_way() {
     asking.join().unwrap().unwrap();
     assert!(gateway.answers.rules.contains(":there "), "{}", gateway.answers.rules);
 }
+
+#[test]
+fn features_are_switched_and_told_and_a_device_that_is_not_there_is_refused() {
+    let mut gateway = Gateway::new(0);
+    let mut client = gateway.client(Request::SetFeatures("lan".into(), vec![("gro".into(), true)]));
+    gateway.serve();
+    assert_eq!(client.next_reply().unwrap(), None);
+    let mut client = gateway.client(Request::Features("lan".into()));
+    gateway.serve();
+    let expected = "lan [(\"gro\", true)]".len() as u64;
+    assert_eq!(client.next_reply().unwrap(), Some(Reply::Text(expected)));
+    let mut client = gateway.client(Request::Features("dmz".into()));
+    gateway.serve();
+    assert!(client.next_reply().unwrap_err().to_string().ends_with("refused: there is no device 'dmz'"));
+}

@@ -1,0 +1,50 @@
+//! The features of a running gateway's devices, shown and switched while packets pass.
+
+use rustix::process::Signal;
+
+use crate::{
+    namespace::in_namespace,
+    running::{Gateway, Network, SERVER, question_wrong},
+};
+
+#[test]
+fn features_are_switched_while_packets_pass_and_what_is_merged_arrives_as_it_was_sent() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let gateway = Gateway::start(&folder);
+        let features = || String::from_utf8(folder.towpath(&["ethtool", "-k", "lan"]).stdout).unwrap();
+        let before = features();
+        assert!(before.starts_with("Features for lan:\ntx-checksumming: on\n"), "{before}");
+        assert!(before.contains("\ngeneric-receive-offload: off\n"), "{before}");
+        let switch = ["ethtool", "-K", "lan", "gro", "on", "rx-udp-gro-forwarding", "on", "tx-udp-segmentation", "off"];
+        let switched = folder.towpath(&switch);
+        assert!(switched.status.success(), "{switched:?}");
+        let after = features();
+        for line in ["generic-receive-offload: on\n", "rx-udp-gro-forwarding: on\n", "tx-udp-segmentation: off\n"] {
+            assert!(after.contains(line), "{after}");
+        }
+        network.exchange(b"hello");
+        let (client, server) = (network.client.udp(4000), network.server.udp(4001));
+        let sent: Vec<_> = (0..60_u8).map(|number| vec![number; 100]).collect();
+        sent.iter().for_each(|datagram| _ = client.send_to(datagram, (SERVER, 4001)).unwrap());
+        for datagram in sent {
+            let mut bytes = [0; 200];
+            let (len, _) = server.recv_from(&mut bytes).unwrap();
+            assert_eq!(bytes[..len], datagram, "in order, each by itself");
+        }
+        let wrong = [
+            (vec!["ethtool", "-k", "dmz"], "there is no device 'dmz'"),
+            (vec!["ethtool", "-K", "lan", "gro", "off", "warp", "on"], "lan has no feature 'warp'"),
+            (vec!["ethtool", "-K", "lan", "gro"], "'gro' must be followed by on or off"),
+            (vec!["ethtool", "-K", "lan", "gro", "maybe"], "'gro' must be followed by on or off, not 'maybe'"),
+            (vec!["ethtool", "-K", "lan"], "-K needs a feature and on or off"),
+        ];
+        for (words, error) in wrong {
+            let said = question_wrong(&folder.towpath(&words));
+            assert!(said.contains(error), "{said}");
+        }
+        assert_eq!(features(), after, "a wrong one changes nothing");
+        gateway.stop(Signal::INT);
+    });
+}

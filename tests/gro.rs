@@ -1,0 +1,280 @@
+//! Merging, as plays and as the kernel does it: `kernel/oracle/gro_oracle.py` has asked it what it makes of the same frames in one
+//! poll, and how they leave when they are forwarded.
+
+use std::time::Duration;
+
+use lab::lab;
+use serde_json::Value;
+use towpath_engine::{
+    Checksum, Command, DeviceId, Engine, Frame, GsoKind, Instant, Packet,
+    device::{Device, Feature},
+    ip::{Route, RouteKind},
+    offload::gro::{Arrival, Gro},
+    packet::Pool,
+    wire::{MacAddr, checksum::Routines},
+};
+
+#[test]
+fn segments_that_continue_each_other_pass_as_one_and_each_frame_is_told_of() {
+    lab("-A FORWARD -m length --length 2000:65535 -p tcp --dport 81 -j DROP").merging("lan", WAIT).play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 1000 df ipid 1
+        0.000  lan =  HELD HELD_GRO
+        0.001  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1001 ack 1 len 1000 df ipid 2
+        0.001  lan =  JOINED
+        0.002  lan <  10.0.0.2:4000 > 198.51.100.7:80  PA seq 2001 ack 1 len 500 df ipid 3
+        0.002  wan >  10.0.0.2:4000 > 198.51.100.7:80  PA seq 1 ack 1 len 2500 df ipid 1 | gso 1000
+        0.002  lan =  JOINED
+        0.003  lan <  10.0.0.2:4000 > 198.51.100.7:81  A seq 1 ack 1 len 1000 df ipid 4
+        0.003  lan <  10.0.0.2:4000 > 198.51.100.7:81  PA seq 1001 ack 1 len 1000 df ipid 5
+        0.003  lan x  FilterRule
+        ",
+    );
+}
+
+#[test]
+fn what_nothing_continues_goes_on_when_its_time_is_over() {
+    lab("").merging("lan", WAIT).play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 1000 df ipid 1
+        0.001  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1001 ack 1 len 1000 df ipid 2
+        0.001  lan =  JOINED
+        0.011  wan >  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 2000 df ipid 1 | gso 1000
+        0.020  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 2001 ack 1 len 1000 df ipid 3
+        0.021  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 9001 ack 1 len 1000 df ipid 9
+        0.021  wan >  10.0.0.2:4000 > 198.51.100.7:80  A seq 2001 ack 1 len 1000 df ipid 3
+        0.031  wan >  10.0.0.2:4000 > 198.51.100.7:80  A seq 9001 ack 1 len 1000 df ipid 9
+        ",
+    );
+}
+
+#[test]
+fn polls_that_follow_each_other_keep_what_has_come_in_the_same_clock_tick_only() {
+    lab("").merging("lan", 3 * WAIT).play(
+        "
+        0.003  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 1000 df ipid 1
+        0.004  lan <  10.0.0.2:4001 > 198.51.100.7:80  A seq 1 ack 1 len 1000 df ipid 1
+        0.004  wan >  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 1000 df ipid 1
+        0.034  wan >  10.0.0.2:4001 > 198.51.100.7:80  A seq 1 ack 1 len 1000 df ipid 1
+        ",
+    );
+}
+
+#[test]
+fn a_device_that_does_not_cut_gets_back_the_segments_that_were_merged() {
+    lab("-t nat -A POSTROUTING -o wan -j MASQUERADE").merging("lan", WAIT).feature("wan", "tso", false).play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 1000 df ipid 7
+        0.001  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1001 ack 1 len 1000 df ipid 8
+        0.002  lan <  10.0.0.2:4000 > 198.51.100.7:80  PA seq 2001 ack 1 len 10 df ipid 9
+        0.002  wan >  203.0.113.1:4000 > 198.51.100.7:80  A seq 1 ack 1 len 1000 df ipid 7
+        0.002  wan >  203.0.113.1:4000 > 198.51.100.7:80  A seq 1001 ack 1 len 1000 df ipid 8
+        0.002  wan >  203.0.113.1:4000 > 198.51.100.7:80  PA seq 2001 ack 1 len 10 df ipid 9
+        ",
+    );
+}
+
+#[test]
+fn segments_of_a_vlan_are_merged_before_its_tag_is_off() {
+    lab("").vlan("lan", 0x8100, 10, [10, 1, 0, 1]).merging("lan", WAIT).play(
+        "
+        0.000  lan <  10.1.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 1000 df ipid 1 | vlan 10
+        0.001  lan <  10.1.0.2:4000 > 198.51.100.7:80  PA seq 1001 ack 1 len 1000 df ipid 2 | vlan 10
+        0.001  wan >  10.1.0.2:4000 > 198.51.100.7:80  PA seq 1 ack 1 len 2000 df ipid 1 | gso 1000
+        0.002  lan <  10.1.0.2:4000 > 198.51.100.7:80  A seq 2001 ack 1 len 1000 df ipid 3 | in vlan 10
+        0.002  lan <  10.1.0.2:4000 > 198.51.100.7:80  PA seq 3001 ack 1 len 1000 df ipid 4 | in vlan 10
+        0.002  wan >  10.1.0.2:4000 > 198.51.100.7:80  PA seq 2001 ack 1 len 2000 df ipid 3 | gso 1000
+        ",
+    );
+}
+
+#[test]
+fn datagrams_are_merged_where_that_is_asked_for() {
+    lab("").merging("lan", WAIT).play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 198.51.100.7:443  udp len 100 ipid 1
+        0.000  wan >  10.0.0.2:4000 > 198.51.100.7:443  udp len 100 ipid 1
+        ",
+    );
+    lab("").merging("lan", WAIT).feature("lan", "rx-udp-gro-forwarding", true).play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 198.51.100.7:443  udp len 100 ipid 1
+        0.001  lan <  10.0.0.2:4000 > 198.51.100.7:443  udp len 100 ipid 2
+        0.002  lan <  10.0.0.2:4000 > 198.51.100.7:443  udp len 50 ipid 3
+        0.002  wan >  10.0.0.2:4000 > 198.51.100.7:443  udp len 250 ipid 1 | gso 100
+        ",
+    );
+}
+
+#[test]
+fn merged_datagrams_for_this_host_are_taken_one_by_one() {
+    lab("").echo(7).merging("lan", WAIT).feature("lan", "rx-udp-gro-forwarding", true).play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 10.0.0.1:7  udp len 100 ipid 1
+        0.001  lan <  10.0.0.2:4000 > 10.0.0.1:7  udp len 50 ipid 2
+        0.001  lan >  10.0.0.1:7 > 10.0.0.2:4000  udp len 100
+        0.001  lan >  10.0.0.1:7 > 10.0.0.2:4000  udp len 50
+        ",
+    );
+}
+
+#[test]
+fn a_helper_reads_what_was_merged_as_one() {
+    lab("-t nat -A POSTROUTING -o wan -j MASQUERADE").helpers().merging("lan", WAIT).play(
+        "
+        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  S seq 0 win 64240 ipid 1 df
+        0.000   wan >  203.0.113.1:4000 > 198.51.100.7:21  S seq 0 win 64240 ipid 1 df
+        0.000   wan <  198.51.100.7:21 > 203.0.113.1:4000  SA seq 0 ack 1 win 64240
+        0.000   lan >  198.51.100.7:21 > 10.0.0.2:4000  SA seq 0 ack 1 win 64240
+        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  A seq 1 ack 1 win 64240 ipid 2 df
+        0.000   wan >  203.0.113.1:4000 > 198.51.100.7:21  A seq 1 ack 1 win 64240 ipid 2 df
+        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  A seq 1 ack 1 win 64240 ipid 3 df data \"PORT 10,0,0,2,\"
+        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  PA seq 15 ack 1 win 64240 ipid 4 df data \"19,136\\r\\n\"
+        0.000   wan >  203.0.113.1:4000 > 198.51.100.7:21  PA seq 1 ack 1 win 64240 ipid 3 df data \"PORT 203,0,113,1,19,136\\r\\n\" | gso 14
+        ",
+    );
+}
+
+const WAIT: Duration = Duration::from_millis(10);
+
+#[test]
+fn frames_of_one_poll_are_merged_as_the_kernel_merges_them() {
+    let answers = include_str!("kernel/gro/answers.jsonl");
+    let cases = answers.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).expect("a case is JSON"));
+    let (mut merged, mut count) = (0, 0);
+    for (number, case) in cases.enumerate() {
+        let features = texts(&case["features"]);
+        let frames = texts(&case["frames"]);
+        let expected = texts(&case["out"]);
+        let found = merge(&frames, features.contains(&"rx-udp-gro-forwarding"));
+        let first = found.iter().zip(&expected).find(|(found, expected)| found != *expected);
+        assert_eq!(found, expected, "case {number}: differs first: {first:#?} of {frames:#?}");
+        merged += expected.iter().filter(|out| !out.contains("/0/0 ")).count();
+        count += 1;
+    }
+    assert!(count >= 400 && merged >= 300, "{merged} packets of {count} cases were merged");
+}
+
+#[test]
+fn what_was_merged_leaves_as_the_kernel_cuts_it_again() {
+    let answers = include_str!("kernel/gro/forwarded.jsonl");
+    let cases = answers.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).expect("a case is JSON"));
+    let mut merged = 0;
+    for (number, case) in cases.enumerate() {
+        let (features, frames) = (texts(&case["features"]), texts(&case["frames"]));
+        let mut engine = forwarding(features.contains(&"rx-udp-gro-forwarding"));
+        let bytes: Vec<_> =
+            frames.iter().map(|text| (bytes(text.trim_start_matches('p')), text.starts_with('p'))).collect();
+        let frame = |(bytes, is_left): &(Vec<u8>, bool)| {
+            (bytes.clone(), if *is_left { left_to_device(bytes) } else { Checksum::None })
+        };
+        let bytes: Vec<_> = bytes.iter().map(frame).collect();
+        let batch: Vec<_> = bytes
+            .iter()
+            .map(|(bytes, checksum)| Frame { checksum: *checksum, ..Frame::new(DeviceId(0), bytes) })
+            .collect();
+        engine.handle_frames(Instant::from_secs(1), &batch);
+        let mut found = Vec::new();
+        while let Some(transmit) = engine.poll_transmit() {
+            assert_eq!((transmit.device, transmit.gso()), (DeviceId(1), None));
+            found.push(zeros_apart(&[transmit.head(), &transmit.fragments().collect::<Vec<_>>().concat()].concat()));
+        }
+        let expected = texts(&case["out"]);
+        let first = found.iter().zip(&expected).find(|(found, expected)| found != *expected);
+        assert_eq!(found, expected, "case {number}: differs first: {first:#?} of {frames:#?}");
+        merged += engine.stats().gro_joined;
+    }
+    assert!(merged >= 400, "{merged} frames were merged");
+}
+
+/// A router between two devices, of which the first one merges and the second one cuts and sums nothing.
+fn forwarding(merges_udp: bool) -> Engine {
+    let mut engine = Engine::new(1);
+    let mut give = |command: Command| {
+        let told = format!("{command:?}");
+        engine.handle_command(Instant::ZERO, command).unwrap_or_else(|error| panic!("{told}: {error}"))
+    };
+    for (name, last) in [("vb", 1), ("vc", 2)] {
+        let device = Device { name: name.into(), mac: MacAddr([2, 0, 0, 0, last, 1]), arp: false, ..Device::default() };
+        give(Command::AddDevice(device));
+    }
+    let feature = |name| Feature::by_name(name).expect("it is known");
+    let features = [(0, "gro", true), (0, "rxhash", false), (0, "rx-udp-gro-forwarding", merges_udp), (1, "tx", false)];
+    for (device, name, on) in features {
+        give(Command::SetFeature(DeviceId(device), feature(name), on));
+    }
+    for (address, prefix) in [("10.0.0.9", 32), ("fd00::9", 128)] {
+        let destination = address.parse().expect("an address");
+        let kind = RouteKind::Unicast { device: DeviceId(1), via: None };
+        give(Command::AddRoute(Route { destination, prefix, kind, metric: 0, mtu_bytes: None }));
+        give(Command::AddNeighbour { device: DeviceId(1), address: destination, mac: MacAddr([2, 0, 0, 0, 0, 2]) });
+    }
+    engine
+}
+
+/// What goes on of frames that one poll finds, in the notation of the answers.
+fn merge(frames: &[&str], merges_udp: bool) -> Vec<String> {
+    let (mut gro, mut pool, mut leaving) = (Gro::default(), Pool::new(), Vec::new());
+    let now = Instant::from_secs(1);
+    for (number, text) in (1..).zip(frames) {
+        let bytes = bytes(text.trim_start_matches('p'));
+        let checksum = if text.starts_with('p') { left_to_device(&bytes) } else { Checksum::None };
+        let frame = Frame { checksum, ..Frame::new(DeviceId(0), &bytes) };
+        let arrival = Arrival { frame: &frame, number, hash: 0, merges_udp, may_wait: true };
+        gro.receive(now, &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
+    }
+    gro.flush(now, false, &mut leaving);
+    assert!(gro.is_empty());
+    leaving.into_iter().map(|packet| written(&packet.expect("it has a link header"))).collect()
+}
+
+fn written(packet: &Packet) -> String {
+    let flags = match packet.meta().checksum {
+        Checksum::None | Checksum::Complete(_) => 0,
+        Checksum::Partial { .. } => 1,
+        Checksum::Unnecessary => 2,
+    };
+    let (kind, size) = match packet.meta().gso {
+        None => (0, 0),
+        Some(gso) => {
+            let kind = match gso.kind {
+                GsoKind::Tcp4 => 1,
+                GsoKind::Tcp6 => 4,
+                GsoKind::Udp => 5,
+                GsoKind::Tcp4Ecn => 0x81,
+                GsoKind::Tcp6Ecn => 0x84,
+            };
+            (kind, gso.size)
+        }
+    };
+    let mut all = packet.linear().to_vec();
+    packet.fragments().for_each(|part| all.extend_from_slice(part));
+    format!("{flags}/{kind}/{size} {}", zeros_apart(&all))
+}
+
+/// Bytes in hex, many zeros at their end as a number.
+fn zeros_apart(all: &[u8]) -> String {
+    let zeros = all.iter().rev().take_while(|byte| **byte == 0).count();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    if zeros < 8 { hex(all) } else { format!("{}+{zeros}", hex(&all[..all.len() - zeros])) }
+}
+
+/// Where a sender's device would fill the checksum in.
+fn left_to_device(frame: &[u8]) -> Checksum {
+    let packet = Packet::parse(&mut Pool::new(), &Frame::new(DeviceId(0), frame)).expect("it is right");
+    let start = frame.len() - packet.transport_len();
+    Checksum::Partial { start: start as u16, offset: if packet.udp().is_some() { 6 } else { 16 } }
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    let (hex, zeros) = text.split_once('+').unwrap_or((text, "0"));
+    let digits = hex.as_bytes().chunks(2);
+    let digits = digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).expect("text"), 16).expect("hex"));
+    let mut bytes = digits.collect::<Vec<_>>();
+    bytes.resize(bytes.len() + zeros.parse::<usize>().expect("a number"), 0);
+    bytes
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    list.as_array().expect("a list").iter().map(|text| text.as_str().expect("a text")).collect()
+}
