@@ -222,6 +222,11 @@ sysctls! {
     /// When a connection is sent probes for its last segments, or waits before it repeats some: 0 never, 3 when it seems
     /// lost (RFC 8985); 4 as 3.
     tcp_early_retrans: "net.ipv4.tcp_early_retrans" = 3, 0..=4;
+    /// Explicit congestion notification (RFC 3168): 0 never, 1 asked for by connections from here and given to others that
+    /// ask, 2 only given.
+    tcp_ecn: "net.ipv4.tcp_ecn" = 2, 0..=2;
+    /// Whether a SYN that is sent again does not ask for it any more.
+    tcp_ecn_fallback: "net.ipv4.tcp_ecn_fallback" = 1, 0..=1;
     /// Seconds that a connection which nobody holds any more waits for its peer's FIN.
     tcp_fin_timeout: "net.ipv4.tcp_fin_timeout" = 60, 0..=2_147_483;
     /// Whether a retransmission timeout may turn out to have been too early (RFC 5682): 0 never.

@@ -230,6 +230,8 @@ pub(super) struct Receiver {
     pub(super) answered_at: Option<Instant>,
     /// The network's mark has to be told of (ECE), until the other end says CWR.
     pub(super) echoes_mark: bool,
+    /// Something that may be marked has come.
+    pub(super) has_seen_ect: bool,
 }
 
 /// How loss is dealt with.

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use zerocopy::IntoBytes;
 
-use super::{connection::Connection, states::State, work::Work};
+use super::{connection::Connection, ecn::Codepoint, states::State, work::Work};
 use crate::{
     ip::icmp_error::{Ends as Addresses, Making, head},
     offload::checksum,
@@ -23,8 +23,8 @@ struct Out {
     payload: (usize, u32),
     /// How much of it goes into each segment.
     mss: u32,
-    /// May be marked by the network (RFC 3168).
-    is_ecn_capable: bool,
+    /// Whether the network may mark it (RFC 3168).
+    codepoint: Codepoint,
 }
 
 impl Connection {
@@ -50,24 +50,21 @@ impl Connection {
     /// Sends bytes of the send queue from `seq` on, in one packet, and whatever `flags` say. A packet of more than one
     /// segment is a super-packet, and has PSH, so that the other end does not wait to put more behind it (Linux v6.18:
     /// `net/ipv4/tcp_output.c`, `__tcp_transmit_skb()`).
-    pub(super) fn emit_data(&mut self, work: &mut Work<'_>, seq: SeqNum, len: u32, flags: TcpFlags) {
+    pub(super) fn emit_data(&mut self, work: &mut Work<'_>, seq: SeqNum, len: u32, flags: TcpFlags, is_new: bool) {
         let mss = self.payload_now();
         let options = self.usual_options(work);
         let window = self.tell_window(work);
-        let is_new = seq + len + u32::from(flags.contains(TcpFlags::FIN)) == self.sender.next;
         let mut flags = flags.union(TcpFlags::ACK);
         if len > mss {
             flags = flags.union(TcpFlags::PSH);
         }
-        if len > 0 && is_new && core::mem::take(&mut self.trouble.reduces_marked) {
-            flags = flags.union(TcpFlags::CWR);
-        }
-        let is_ecn_capable = self.agreed.ecn && len > 0 && is_new;
+        let (codepoint, marks) = self.mark_data(len, is_new);
+        let flags = flags.union(marks);
         let from = (seq - self.sender.una) as usize;
         self.note_acknowledged();
         self.counters.data_segments_sent += len.div_ceil(mss).max(1);
         self.counters.bytes_sent += u64::from(len);
-        self.emit(work, Out { seq, flags, window, options, payload: (from, len), mss, is_ecn_capable });
+        self.emit(work, Out { seq, flags, window, options, payload: (from, len), mss, codepoint });
     }
 
     /// Acknowledges what has come.
@@ -91,7 +88,7 @@ impl Connection {
     pub(super) fn send_bare(&mut self, work: &mut Work<'_>, seq: SeqNum, flags: TcpFlags) {
         let options = self.usual_options(work);
         let window = self.tell_window(work);
-        self.emit(work, Out { seq, flags, window, options, payload: (0, 0), mss: 1, is_ecn_capable: false });
+        self.emit(work, Out { seq, flags, window, options, payload: (0, 0), mss: 1, codepoint: Codepoint::NOT_ECT });
     }
 
     /// Resets the connection: the other end is told that nothing more is known of it (RFC 9293, section 3.10.5).
@@ -99,7 +96,7 @@ impl Connection {
         let options = OptionsOut { sack: SackBlocks::default(), ..self.usual_options(work) };
         let seq = self.acceptable_seq();
         let flags = TcpFlags::RST.union(TcpFlags::ACK);
-        self.emit(work, Out { seq, flags, window: 0, options, payload: (0, 0), mss: 1, is_ecn_capable: false });
+        self.emit(work, Out { seq, flags, window: 0, options, payload: (0, 0), mss: 1, codepoint: Codepoint::NOT_ECT });
     }
 
     /// Sends the SYN, alone or as the answer to one.
@@ -117,10 +114,11 @@ impl Connection {
             sack: SackBlocks::default(),
         };
         let flags = if is_answer { TcpFlags::SYN.union(TcpFlags::ACK) } else { TcpFlags::SYN };
+        let flags = flags.union(self.syn_marks(work, is_answer));
         let window = self.receiver.window.min(u16::MAX.into()) as u16;
         self.receiver.told = self.receiver.next;
         let seq = self.sender.initial;
-        self.emit(work, Out { seq, flags, window, options, payload: (0, 0), mss: 1, is_ecn_capable: false });
+        self.emit(work, Out { seq, flags, window, options, payload: (0, 0), mss: 1, codepoint: Codepoint::NOT_ECT });
     }
 
     fn emit(&mut self, work: &mut Work<'_>, out: Out) {
@@ -148,7 +146,7 @@ impl Connection {
         bytes[..TcpHeader::LEN].copy_from_slice(header.as_bytes());
         bytes[TcpHeader::LEN..TcpHeader::LEN + options_len].copy_from_slice(&options[..options_len]);
         let draft = Draft {
-            ip: self.head(work, segments, out.is_ecn_capable),
+            ip: self.head(work, segments, out.codepoint),
             transport: &bytes[..TcpHeader::LEN + options_len],
         };
         let queue: &SendQueue = &self.sender.queue;
@@ -170,7 +168,7 @@ impl Connection {
         work.outbox.push(packet);
     }
 
-    fn head(&mut self, work: &Work<'_>, segments: u32, is_ecn_capable: bool) -> Head {
+    fn head(&mut self, work: &Work<'_>, segments: u32, codepoint: Codepoint) -> Head {
         let hops = self.settings.hops.unwrap_or(match self.ends.remote.ip() {
             IpAddr::V4(_) => work.sysctls.ip_default_ttl as u8,
             IpAddr::V6(_) => work.sysctls.ipv6_hop_limit as u8,
@@ -179,7 +177,7 @@ impl Connection {
         self.sender.ip_id = id.wrapping_add(segments as u16);
         let making = Making { hops, id, flow_label: self.way.flow_label };
         let addresses = Addresses { source: self.ends.local.ip(), destination: self.ends.remote.ip() };
-        let tos = self.settings.tos & !CONGESTION_BITS | if is_ecn_capable { CAPABLE } else { 0 };
+        let tos = codepoint.in_class(self.settings.tos);
         let mut head = head(addresses, Protocol::TCP, making);
         match &mut head {
             // RFC 1191: whoever finds it too large says so.
@@ -192,7 +190,3 @@ impl Connection {
         head
     }
 }
-
-const CONGESTION_BITS: u8 = 3;
-/// ECT(0), RFC 3168, section 5.
-const CAPABLE: u8 = 2;

@@ -43,7 +43,7 @@ pub struct TcpInfo {
     pub retransmits: u8,
     pub probes: u8,
     pub backoff: u8,
-    /// 1 timestamps, 2 SACK, 4 window scaling, 8 ECN (`TCPI_OPT_*`).
+    /// 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 16 something that may be marked has come (`TCPI_OPT_*`).
     pub options: u8,
     pub snd_wscale: u8,
     pub rcv_wscale: u8,
@@ -102,7 +102,8 @@ impl Connection {
             retransmits: self.trouble.attempts.min(255) as u8,
             probes: self.trouble.probes.min(255) as u8,
             backoff: self.trouble.backoff.min(255) as u8,
-            options: flag(agreed.timestamps, 1) | flag(agreed.sack, 2) | flag(agreed.scaling, 4) | flag(agreed.ecn, 8),
+            options: flag(agreed.timestamps, 1) | flag(agreed.sack, 2) | flag(agreed.scaling, 4) | flag(agreed.ecn, 8)
+                | flag(self.receiver.has_seen_ect, 16),
             snd_wscale: agreed.send_scale,
             rcv_wscale: agreed.receive_scale,
             delivery_rate_app_limited: self.sender.flight.back().is_some_and(|sent| sent.is_app_limited),

@@ -168,7 +168,6 @@ impl Connection {
             packet.recycle(work.pool);
             return Ok(());
         }
-        self.note_marks(segment);
         self.note_lateness(segment);
         let taken = self.take_ack(work, segment);
         if taken == Taken::Impossible {
@@ -204,20 +203,6 @@ impl Connection {
         self.push(work);
         self.acknowledge_data(work);
         result
-    }
-
-    /// What the network and the other end say about congestion (RFC 3168, section 6.1.3).
-    fn note_marks(&mut self, segment: &Segment) {
-        if !self.agreed.ecn || segment.len == 0 {
-            return;
-        }
-        if segment.has(TcpFlags::CWR) {
-            self.receiver.echoes_mark = false;
-        }
-        if segment.is_marked {
-            self.receiver.echoes_mark = true;
-            self.receiver.acks.is_urgent = true;
-        }
     }
 
     /// Whether the segment answers something that was sent before anything was sent again.
@@ -289,6 +274,7 @@ impl Connection {
             packet.recycle(work.pool);
             return Ok(());
         }
+        self.take_reduced(segment);
         let (next, seq) = (self.receiver.next, segment.seq);
         let (data_end, end) = (seq + segment.len, segment.end());
         if self.is_at_end {
@@ -314,6 +300,7 @@ impl Connection {
             (self.receiver.acks.is_due, self.receiver.acks.is_urgent) = (true, true);
             return Err(packet.drop_for(DropReason::SocketMemory));
         }
+        self.note_codepoint(segment);
         if let Some(echoed) = segment.timestamps.filter(|_| self.agreed.timestamps) {
             if segment.len >= self.receiver.mss_seen && echoed.echo != 0 {
                 let age = self.echo_age(work, echoed.echo).max(1);

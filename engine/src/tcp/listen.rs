@@ -101,7 +101,7 @@ impl Request {
             scaling,
             send_scale: offers.window_scale.filter(|_| scaling).unwrap_or(0),
             receive_scale: if scaling { window.scale } else { 0 },
-            ecn: false,
+            ecn: super::ecn::takes_offer(sysctls, segment),
             timestamp_offset: timestamp_offset(work, &ends),
         };
         let named = u32::from(offers.mss_bytes.unwrap_or(MSS_DEFAULT as u16));

@@ -18,7 +18,7 @@
 //! | `connection`, `work`, `segment`, `secrets` | what a connection is, is lent, is sent; what nobody may guess |
 //! | `open`, `listen`, `time_wait` | how connections begin, wait for each other, and what is left of them |
 //! | `input`, `reassembly`, `sack`, `delayed`, `window` | what comes: order, repetitions, acknowledgements, the window that is told |
-//! | `ack`, `scoreboard`, `rack`, `recovery`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
+//! | `ack`, `scoreboard`, `rack`, `recovery`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
 //! | `output`, `emit`, `timers` | what is sent, and when |
 //! | `user` | what its user does with a connection |
 //! | [`congestion`] | how much may be in the network: Reno, CUBIC |
@@ -28,13 +28,13 @@
 //! until SACK tells them apart. So the cost of an acknowledgement is per super-packet.
 //!
 //! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open, SYN cookies (a full
-//! listener drops SYNs), ECN negotiation (`net.ipv4.tcp_ecn`), MTU probing, pacing, memory pressure over all connections
-//! (`net.ipv4.tcp_mem`), BBR.
+//! listener drops SYNs), MTU probing, pacing, memory pressure over all connections (`net.ipv4.tcp_mem`), BBR.
 
 mod ack;
 pub mod congestion;
 pub(crate) mod connection;
 mod delayed;
+mod ecn;
 mod emit;
 pub mod info;
 mod input;

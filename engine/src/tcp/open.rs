@@ -32,6 +32,7 @@ impl Connection {
         connection.sender.initial = initial.unwrap_or_else(|| work.secrets.initial(work.now, &ends));
         connection.sender.ip_id = ip_id;
         connection.agreed.timestamp_offset = timestamp_offset(work, &ends);
+        connection.agreed.ecn = work.sysctls.tcp_ecn == 1;
         connection.prepare(work);
         connection.send_syn(work);
         connection
@@ -177,6 +178,7 @@ impl Connection {
         if let Some(timestamps) = segment.timestamps.filter(|_| self.agreed.timestamps) {
             (self.receiver.recent_timestamp, self.receiver.recent_at) = (timestamps.value, work.now);
         }
+        self.take_marks_offer(segment);
         let named = u32::from(offers.mss_bytes.unwrap_or(MSS_DEFAULT as u16));
         self.sender.mss_clamp = named.max(work.sysctls.tcp_min_snd_mss);
         self.settle_mss();

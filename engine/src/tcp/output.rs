@@ -218,7 +218,7 @@ impl Connection {
             sent_at: work.now,
             delivered: self.counters.delivered,
         });
-        self.emit_data(work, seq, len, flags);
+        self.emit_data(work, seq, len, flags, true);
         self.arm_retransmission_if_idle(work);
         segments
     }

@@ -399,7 +399,10 @@ impl Connection {
         if self.trouble.prior_threshold > 0 {
             let window = self.congestion.undo(&self.window, self.trouble.prior_window);
             self.window.set(window);
-            self.window.threshold = self.window.threshold.max(self.trouble.prior_threshold);
+            if self.trouble.prior_threshold > self.window.threshold {
+                self.window.threshold = self.trouble.prior_threshold;
+                self.trouble.reduces_marked = false;
+            }
         }
         self.trouble.undo_from = None;
         self.rack.reopen();

@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 
+use super::ecn::Codepoint;
 use crate::{
     packet::Packet,
     wire::{OptionsOut, SackBlocks, SeqNum, TcpFlags, Timestamps, tcp_options::TcpOptions},
@@ -30,8 +31,8 @@ pub(crate) struct Segment {
     pub(super) sack: SackBlocks,
     /// Only of a SYN: what its options ask for.
     pub(super) offers: Offers,
-    /// The network has marked it (RFC 3168).
-    pub(super) is_marked: bool,
+    /// Whether the network may mark it, and has (RFC 3168).
+    pub(super) codepoint: Codepoint,
 }
 
 /// What a SYN offers.
@@ -61,7 +62,7 @@ impl Segment {
             timestamps: None,
             sack: SackBlocks::default(),
             offers: Offers::default(),
-            is_marked: ip.tos() & CONGESTION_BITS == CONGESTION_BITS,
+            codepoint: Codepoint::of(ip.tos()),
         };
         let is_syn = segment.has(TcpFlags::SYN);
         for option in packet.tcp_options() {
@@ -107,8 +108,6 @@ impl Segment {
 
 /// The largest shift of windows (RFC 7323, section 2.3).
 pub(super) const WINDOW_SCALE_MAX: u8 = 14;
-/// Both set: the network was congested (RFC 3168, section 5).
-const CONGESTION_BITS: u8 = 3;
 
 /// What both ends have agreed on with their SYNs.
 #[derive(Clone, Copy, Debug, Default)]

@@ -102,6 +102,12 @@ impl TcpFlags {
         Self(self.0 | flags.0)
     }
 
+    /// Those that both have.
+    #[must_use]
+    pub const fn intersection(self, flags: Self) -> Self {
+        Self(self.0 & flags.0)
+    }
+
     /// Those that are set here and not in `flags`.
     #[must_use]
     pub const fn without(self, flags: Self) -> Self {

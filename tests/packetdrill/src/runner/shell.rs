@@ -118,8 +118,7 @@ fn device(words: &[&str], _: &mut Program, _: &mut Host) -> Result<(), Stop> {
 const REDIRECTED: [&str; 3] = ["2>/dev/null", ">/dev/null", "2>&1"];
 
 /// Tunables of features that are not there, or of choices that are made for good.
-const FIXED: [(&str, &str); 6] = [
-    ("net.ipv4.tcp_ecn", "0"),
+const FIXED: [(&str, &str); 5] = [
     ("net.ipv4.tcp_ecn_option", "2"),
     ("net.ipv4.tcp_fack", "0"),
     ("net.ipv4.tcp_fastopen", "0"),
@@ -129,7 +128,8 @@ const FIXED: [(&str, &str); 6] = [
 
 /// What scripts take for granted. Those of Fast Open are left out: without them, what needs it asks for it.
 #[rustfmt::skip]
-const DEFAULTS: [(&str, &str); 17] = [
+const DEFAULTS: [(&str, &str); 18] = [
+    ("net.ipv4.tcp_ecn", "0"),
     ("net.ipv4.tcp_rmem", "4096 540000 15728640"),
     ("net.ipv4.tcp_wmem", "4096 262144 4194304"),
     ("net.ipv4.tcp_timestamps", "1"),
