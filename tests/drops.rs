@@ -87,6 +87,7 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::TcpAckImpossible,     || tcp::dropped("A seq 2 ack {beyond} win 1000 ts 50/0")),
     (Why::TcpFlagsWrong,        || tcp::dropped("S seq 2 win 1000 ts 50/0")),
     (Why::TcpDuplicate,         || tcp::dropped("A seq 1 ack {ack} win 1000 len 1 ts 50/0")),
+    (Why::TcpNobodyReads,       tcp::unread),
     (Why::ListenFull,           tcp::crowded),
     (Why::SocketMemory,         tcp::overfull),
     // What it sends.

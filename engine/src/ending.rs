@@ -228,6 +228,8 @@ drop_reasons! {
     TcpFlagsWrong = "TCP_FLAGS",
     /// All bytes of the segment have come before, or come after the end of the stream.
     TcpDuplicate = "TCP_OLD_DATA",
+    /// Data have come for a connection whose user reads no more and has said all: they are answered with a reset.
+    TcpNobodyReads = "TCP_ABORT_ON_DATA",
     /// Too many connections wait to be accepted, or for the end of their handshakes.
     ListenFull = "TCP_LISTEN_OVERFLOW",
     /// The socket that the packet is for has no memory left for it.

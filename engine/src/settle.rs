@@ -104,7 +104,7 @@ impl Engine {
         if reason == DropReason::PacketTooBig {
             let error = IcmpError::too_big(family, self.noted.mtu_told);
             self.send_error(now, packet, error, attached(packet.meta().tracking));
-        } else if reason == DropReason::NoSocket && packet.tcp().is_some() {
+        } else if matches!(reason, DropReason::NoSocket | DropReason::TcpNobodyReads) && packet.tcp().is_some() {
             // This host's own answer is tracked as any packet of its own (Linux: `tcp_v4_send_reset()`).
             let flow_label = match family {
                 Family::Ipv4 => 0,

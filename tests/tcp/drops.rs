@@ -55,6 +55,17 @@ pub(crate) fn dropped(segment: &str) -> Vec<Why> {
     host.drops()
 }
 
+/// Data for a connection whose user has shut both directions.
+pub(crate) fn unread() -> Vec<Why> {
+    let mut host = Host::new(1);
+    let ack = host.take(1000, "S seq 1 win 1000").wrapping_add(1);
+    host.take(1000, &format!("A seq 2 ack {ack} win 1000"));
+    let connection = host.engine.socket(NOW, host.listener).expect("it listens").accept().expect("it stands");
+    host.engine.socket(NOW, connection).expect("it is open").shut(true, true).expect("it stands");
+    host.take(1000, &format!("A seq 2 ack {ack} win 1000 len 1"));
+    host.drops()
+}
+
 /// More requests than may wait.
 pub(crate) fn crowded() -> Vec<Why> {
     let mut host = Host::new(1);

@@ -89,7 +89,6 @@ impl Settings {
             hops: None,
             mark: 0,
             algorithm: congestion::NAMES[0],
-            more: false,
         }
     }
 

@@ -13,8 +13,6 @@ pub(crate) struct SendQueue {
     start: u64,
     /// Behind the last byte.
     end: u64,
-    /// What all of it is charged with.
-    charged: usize,
 }
 
 #[derive(Debug)]
@@ -30,36 +28,21 @@ impl SendQueue {
         (self.end - self.start) as usize
     }
 
-    /// The memory that is charged to the socket.
-    pub(crate) const fn charged(&self) -> usize {
-        self.charged
-    }
-
-    /// Writes bytes behind the others as long as `limit` is not reached, the last block whole; tells how many.
-    ///
-    /// Linux v6.18: `net/ipv4/tcp.c`, `tcp_sendmsg_locked()`, which looks at the limit whenever it begins a new buffer.
-    pub(crate) fn write(&mut self, mut bytes: &[u8], limit: usize, block_bytes: usize) -> usize {
-        let mut written = 0;
+    /// Writes bytes behind the others, in blocks of at most `block_bytes`.
+    pub(crate) fn append(&mut self, mut bytes: &[u8], block_bytes: usize) {
         while !bytes.is_empty() {
             let taken = match self.blocks.back_mut() {
                 Some(last) => last.shared.extend(bytes),
                 None => 0,
             };
             if taken == 0 {
-                if self.charged >= limit {
-                    break;
-                }
                 let capacity = bytes.len().clamp(SMALL_BLOCK_BYTES, block_bytes.max(SMALL_BLOCK_BYTES));
                 self.blocks.push_back(Block { start: self.end, shared: Shared::with_capacity(capacity) });
-                self.charged += BLOCK_OVERHEAD_BYTES;
                 continue;
             }
-            self.charged += taken;
             self.end += taken as u64;
-            written += taken;
             bytes = &bytes[taken..];
         }
-        written
     }
 
     /// Gives up the first bytes: they are acknowledged. More than there are count as all.
@@ -72,7 +55,6 @@ impl SendQueue {
             if first.start + len as u64 > self.start || (is_last && self.start < self.end) {
                 return;
             }
-            self.charged -= (len + BLOCK_OVERHEAD_BYTES).min(self.charged);
             self.blocks.pop_front();
         }
     }
@@ -81,7 +63,6 @@ impl SendQueue {
     pub(crate) fn clear(&mut self) {
         self.start = self.end;
         self.blocks.clear();
-        self.charged = 0;
     }
 
     /// Where the `len` bytes lie that begin `from` bytes behind the first one kept.
@@ -99,8 +80,6 @@ impl SendQueue {
 
 /// A block has room for that much, so that small writes that follow each other need not have one each.
 const SMALL_BLOCK_BYTES: usize = 2048;
-/// What a block costs beside its bytes (Linux: the `struct sk_buff` of a stream, with its headers).
-const BLOCK_OVERHEAD_BYTES: usize = 1280;
 
 #[cfg(test)]
 mod tests {
@@ -114,16 +93,6 @@ mod tests {
         queue.parts(from, len).flat_map(|(shared, range)| shared.bytes()[range].to_vec()).collect()
     }
 
-    #[test]
-    fn a_full_queue_takes_nothing_and_takes_again_when_bytes_are_acknowledged() {
-        let mut queue = SendQueue::default();
-        assert_eq!(queue.write(&[1; 10_000], 5000, 4096), 4096);
-        assert_eq!(queue.write(&[2; 10], 5000, 4096), 0);
-        queue.release(4096);
-        assert_eq!((queue.len(), queue.charged()), (0, 0));
-        assert_eq!(queue.write(&[2; 10], 5000, 4096), 10);
-    }
-
     proptest! {
         #[test]
         fn what_is_written_lies_where_it_was_written(
@@ -132,8 +101,7 @@ mod tests {
             let (mut queue, mut model, mut next) = (SendQueue::default(), Vec::new(), 0_u8);
             for (written, released) in steps {
                 let bytes: Vec<u8> = (0..written).map(|_| { next = next.wrapping_add(1); next }).collect();
-                let taken = queue.write(&bytes, usize::MAX, 4096);
-                prop_assert_eq!(taken, written);
+                queue.append(&bytes, 4096);
                 model.extend_from_slice(&bytes);
                 let released = released.min(model.len());
                 queue.release(released);
@@ -143,7 +111,8 @@ mod tests {
                 prop_assert_eq!(read(&queue, from, len), &model[from..from + len]);
             }
             queue.release(model.len());
-            prop_assert_eq!(queue.charged(), 0);
+            prop_assert_eq!(queue.len(), 0);
+            prop_assert!(queue.blocks.is_empty());
         }
     }
 }

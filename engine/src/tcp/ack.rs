@@ -16,10 +16,7 @@ use super::{
     timers::Pending,
     work::Work,
 };
-use crate::{
-    socket::Readiness,
-    wire::{SeqNum, TcpFlags},
-};
+use crate::wire::{SeqNum, TcpFlags};
 
 /// What an acknowledgement is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +67,7 @@ impl Connection {
         self.take_window(work, segment, &mut news);
         news.has_echo = segment.has(TcpFlags::ECE) && !segment.has(TcpFlags::SYN) && self.agreed.ecn;
         if prior_out == 0 {
-            self.move_una(work, ack);
+            self.move_una(ack);
             self.note_no_flight(work);
             return Taken::Fine;
         }
@@ -80,7 +77,8 @@ impl Connection {
             self.take_sack(work, segment, prior_una, &mut news);
         }
         self.take_acknowledged(work, ack, &mut news);
-        self.move_una(work, ack);
+        self.move_una(ack);
+        self.chronicle_acknowledged(work.now);
         if let Some(seq) = news.reordered.filter(|_| self.agreed.sack) {
             self.note_reordering(work, seq, furthest);
         }
@@ -138,7 +136,7 @@ impl Connection {
     }
 
     /// Everything before `ack` is acknowledged.
-    fn move_una(&mut self, work: &Work<'_>, ack: SeqNum) {
+    fn move_una(&mut self, ack: SeqNum) {
         let moved = ack - self.sender.una;
         if moved == 0 {
             return;
@@ -150,17 +148,6 @@ impl Connection {
         self.sender.una = ack;
         self.sender.queue.release(bytes as usize);
         self.counters.bytes_acked += u64::from(moved);
-        while self.sender.record_ends.front().is_some_and(|end| !end.after(ack)) {
-            self.sender.record_ends.pop_front();
-        }
-        if self.sender.wants_room {
-            // The window has grown, and is used.
-            self.expand_send_buffer(work);
-            if self.has_room() {
-                self.sender.wants_room = false;
-                self.wake(Readiness::WRITABLE);
-            }
-        }
     }
 
     /// Nothing is in flight; if something waits for the other end's window, it is known again that this end lives.

@@ -91,8 +91,6 @@ pub(crate) struct Settings {
     pub(crate) hops: Option<u8>,
     pub(crate) mark: u32,
     pub(crate) algorithm: &'static str,
-    /// Segments wait until the user says more or nothing (`MSG_MORE`).
-    pub(crate) more: bool,
 }
 
 /// How packets of a connection go.
@@ -162,8 +160,10 @@ pub(super) struct Sender {
     pub(super) pushed: SeqNum,
     /// When data were sent last.
     pub(super) last_at: Instant,
-    /// Bytes behind which no segment may go on (`MSG_EOR`).
-    pub(super) record_ends: VecDeque<SeqNum>,
+    /// What is not sent, in the pieces in which it was written.
+    pub(super) unsent: VecDeque<super::unsent::Unsent>,
+    /// For how long what has held sending up.
+    pub(super) chronicle: super::chronicle::Chronicle,
     /// Segments that were sent in one round trip at most, and when that round ends.
     pub(super) most_out: u32,
     pub(super) most_out_end: SeqNum,
@@ -335,15 +335,6 @@ impl Connection {
         ready
     }
 
-    /// Whether a write would find room: a third of the buffer, and not too much unsent (Linux v6.18:
-    /// `sk_stream_is_writeable()`).
-    pub(super) fn has_room(&self) -> bool {
-        let charged = self.sender.queue.charged() as u64;
-        let buffer = u64::from(self.settings.send_buffer.0);
-        let low = self.settings.not_sent_low.unwrap_or(u32::MAX);
-        buffer.saturating_sub(charged) >= charged / 2 && self.unsent() < low
-    }
-
     /// Ends it for a reason that its user is told.
     pub(super) fn fail(&mut self, error: SocketError, pool: &mut Pool) {
         self.error = Some(error);
@@ -356,6 +347,7 @@ impl Connection {
         self.state = State::Closed;
         self.deadlines = Deadlines::default();
         self.sender.queue.clear();
+        self.sender.unsent.clear();
         self.sender.flight.clear();
         self.sender.in_flight = Tally::default();
         self.receiver.out_of_order.clear(pool);

@@ -73,6 +73,9 @@ pub struct TcpInfo {
     pub pacing_rate: u64,
     pub bytes_acked: u64,
     pub bytes_received: u64,
+    pub busy_time: Duration,
+    pub rwnd_limited: Duration,
+    pub sndbuf_limited: Duration,
     pub segs_out: u32,
     pub segs_in: u32,
     pub notsent_bytes: u32,
@@ -95,6 +98,7 @@ impl Connection {
     /// What is known of it.
     pub(crate) fn info(&self, now: Instant, work: &Work<'_>) -> TcpInfo {
         let (agreed, tally, counters) = (&self.agreed, &self.sender.in_flight, &self.counters);
+        let [busy_time, rwnd_limited, sndbuf_limited] = self.sender.chronicle.spent(now);
         let flag = |on: bool, bit: u8| if on { bit } else { 0 };
         TcpInfo {
             state: self.state,
@@ -132,6 +136,9 @@ impl Connection {
             pacing_rate: self.pacing_rate(work),
             bytes_acked: counters.bytes_acked,
             bytes_received: counters.bytes_received,
+            busy_time,
+            rwnd_limited,
+            sndbuf_limited,
             segs_out: counters.segments_sent,
             segs_in: counters.segments_received,
             notsent_bytes: if self.state == State::Closed { 0 } else { self.unsent() },

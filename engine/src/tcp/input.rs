@@ -201,6 +201,7 @@ impl Connection {
             | State::Listen => self.take_data(work, segment, packet),
         };
         self.push(work);
+        self.check_room(work);
         self.acknowledge_data(work);
         result
     }
@@ -288,12 +289,10 @@ impl Connection {
             return Err(packet.drop_for(DropReason::TcpDuplicate));
         }
         let nobody_reads = self.is_receive_shut && data_end.after(next);
-        if nobody_reads && (self.is_orphan || self.state == State::FinWait2) {
+        if nobody_reads && matches!(self.state, State::FinWait1 | State::FinWait2) {
             // RFC 1122, 4.2.2.13: data that nobody can read are answered with a reset.
-            self.send_reset(work);
-            packet.recycle(work.pool);
             self.fail(SocketError::ConnectionReset, work.pool);
-            return Ok(());
+            return Err(packet.drop_for(DropReason::TcpNobodyReads));
         }
         let memory = packet.memory_bytes();
         if !self.makes_room(work, memory, seq == next) {
@@ -373,7 +372,7 @@ impl Connection {
         self.receiver.out_of_order.advance(len);
         self.counters.bytes_received += u64::from(len);
         self.counters.data_segments_received += 1;
-        if len == 0 || self.is_receive_shut {
+        if len == 0 || self.is_orphan {
             packet.recycle(work.pool);
             return;
         }
@@ -419,7 +418,7 @@ impl Connection {
             self.sender.fin_queued = true;
             self.sender.end += 1;
         }
-        (self.settings.cork, self.settings.more) = (false, false);
+        self.settings.cork = false;
         self.push(work);
     }
 

@@ -19,10 +19,10 @@
 //! | `open`, `listen`, `time_wait` | how connections begin, wait for each other, and what is left of them |
 //! | `input`, `reassembly`, `sack`, `delayed`, `window` | what comes: order, repetitions, acknowledgements, the window that is told |
 //! | `ack`, `scoreboard`, `rack`, `recovery`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
-//! | `output`, `emit`, `timers` | what is sent, and when |
+//! | `unsent`, `output`, `emit`, `timers` | what is sent, and when |
 //! | `user` | what its user does with a connection |
 //! | [`congestion`] | how much may be in the network: Reno, CUBIC |
-//! | [`info`] | what can be asked |
+//! | `chronicle`, [`info`] | what can be asked |
 //!
 //! Records of what is in flight are super-packets, not segments: as many segments as went out in one packet share one,
 //! until SACK tells them apart. So the cost of an acknowledgement is per super-packet.
@@ -31,6 +31,7 @@
 //! listener drops SYNs), MTU probing, pacing, memory pressure over all connections (`net.ipv4.tcp_mem`), BBR.
 
 mod ack;
+mod chronicle;
 pub mod congestion;
 pub(crate) mod connection;
 mod delayed;
@@ -52,6 +53,7 @@ pub(crate) mod segment;
 pub mod states;
 pub(crate) mod time_wait;
 mod timers;
+mod unsent;
 mod user;
 mod window;
 pub(crate) mod work;

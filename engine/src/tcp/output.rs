@@ -18,15 +18,39 @@ use super::{
 };
 use crate::wire::{SeqNum, TcpFlags};
 
-/// Why sending has stopped.
+/// What is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stopped {
-    /// Nothing is left.
-    Empty,
-    /// The congestion window is full.
+pub(super) enum Hold {
+    /// What Nagle's algorithm or the user's cork hold back.
+    AsSet,
+    /// Segments that are not full: the user has said that more follows (`MSG_MORE`).
+    Small,
+    /// Nothing.
+    Nothing,
+}
+
+/// How sending is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rush {
+    /// As usual.
+    None(Hold),
+    /// One super-packet, though more is being written behind it.
+    One,
+    /// One segment, whatever the congestion window says.
+    Probe,
+}
+
+/// What is sent next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// So many bytes, and the FIN or not.
+    Segment(u32, bool),
+    /// Nothing yet: more may come to go with it.
+    Waits,
+    /// Nothing yet: the congestion window lets too little.
+    Congestion,
+    /// Nothing: the other end takes no more, or it is not worth a segment.
     Window,
-    /// The other end takes no more, or it is not worth a segment yet.
-    Other,
 }
 
 impl Connection {
@@ -37,11 +61,16 @@ impl Connection {
 
     /// Sends what may be sent, and sees to it that a deadline stands when something waits.
     pub(crate) fn push(&mut self, work: &mut Work<'_>) {
+        self.push_with(work, Hold::AsSet);
+    }
+
+    /// The same, holding back what `hold` says.
+    pub(super) fn push_with(&mut self, work: &mut Work<'_>, hold: Hold) {
         if !self.may_send() {
             return;
         }
-        let stopped = self.send_some(work, u32::MAX);
-        if stopped != Stopped::Empty && self.sender.in_flight.out == 0 {
+        self.send_some(work, Rush::None(hold));
+        if self.has_unsent() && self.sender.in_flight.out == 0 {
             self.begin_window_probes(work);
         }
     }
@@ -62,81 +91,97 @@ impl Connection {
         }
     }
 
-    /// Sends segments until something stops it, at most so many times.
-    fn send_some(&mut self, work: &mut Work<'_>, mut most: u32) -> Stopped {
-        let mut sent = 0;
-        let mut stopped = Stopped::Empty;
-        self.sender.is_window_limited = false;
+    /// Sends segments until something stops it.
+    pub(super) fn send_some(&mut self, work: &mut Work<'_>, rush: Rush) {
+        let (mut sent, mut is_held_by_window, mut is_held_by_congestion) = (0, false, false);
         while self.has_unsent() {
-            if most == 0 {
-                stopped = Stopped::Other;
-                break;
-            }
             let pipe = self.sender.in_flight.pipe();
             if pipe >= self.window.segments {
-                (stopped, self.sender.is_window_limited) = (Stopped::Window, true);
                 break;
             }
             let quota = (self.window.segments / 2).max(1).min(self.window.segments - pipe);
-            let Some((len, has_fin)) = self.next_segment(work, quota) else {
-                stopped = Stopped::Other;
+            match self.next_segment(work, quota, rush) {
+                Next::Segment(len, has_fin) => sent += self.send_new(work, len, has_fin, false),
+                Next::Waits => break,
+                Next::Congestion => {
+                    is_held_by_congestion = true;
+                    break;
+                }
+                Next::Window => {
+                    is_held_by_window = true;
+                    break;
+                }
+            }
+            if rush == Rush::One {
                 break;
-            };
-            sent += self.send_new(work, len, has_fin);
-            most -= 1;
+            }
         }
-        if sent > 0 || stopped == Stopped::Window {
-            self.note_window_use(work);
+        self.chronicle_window(work.now, is_held_by_window);
+        is_held_by_congestion |= self.sender.in_flight.pipe() >= self.window.segments;
+        if sent > 0 || is_held_by_congestion {
+            self.note_window_use(work, is_held_by_congestion);
         }
         if sent > 0 {
             self.trouble.sent = self.trouble.sent.saturating_add(sent);
             self.schedule_loss_probe(work, false);
         }
-        stopped
     }
 
-    /// How long the next segment (or super-packet) is, and whether the FIN goes with it; `None` when none goes yet.
-    fn next_segment(&mut self, work: &Work<'_>, quota: u32) -> Option<(u32, bool)> {
-        let sender = &self.sender;
-        let (mss, unsent) = (self.payload_now(), self.unsent());
-        let record = sender.record_ends.iter().find(|end| end.after(sender.next)).map(|end| *end - sender.next);
-        let waiting = record.unwrap_or(unsent).min(unsent);
-        let has_fin = waiting == unsent && sender.fin_queued;
+    /// How long the next segment (or super-packet) is, and whether the FIN goes with it.
+    fn next_segment(&mut self, work: &Work<'_>, quota: u32, rush: Rush) -> Next {
+        let mss = self.payload_now();
+        let quota = quota.min(self.segments_of_super(work)).max(1);
+        self.grow_first_piece(quota * mss);
+        let next = self.sender.next;
+        let len = self.sender.unsent.front().map_or(0, |first| first.end - next);
+        let is_last = self.sender.unsent.len() <= 1;
+        let has_fin = self.sender.fin_queued && is_last;
         let window_end = self.window_end();
-        let left = if window_end.after(sender.next) { window_end - sender.next } else { 0 };
+        let left = if window_end.after(next) { window_end - next } else { 0 };
         // A FIN needs room of its own.
-        if left < waiting.min(mss) + u32::from(has_fin && waiting < mss) {
-            return None;
+        if left < len.min(mss) + u32::from(has_fin && len <= mss) {
+            return Next::Window;
         }
-        let segments_most = quota.min(self.segments_of_super(work)).max(1);
-        if waiting <= mss {
-            let is_small = waiting < mss;
-            let goes = has_fin || !self.nagle_holds(is_small) || record.is_some_and(|record| record < unsent);
-            return goes.then_some((waiting, has_fin));
+        let hold = match rush {
+            Rush::None(hold) if is_last => hold,
+            Rush::None(_) | Rush::One | Rush::Probe => Hold::Nothing,
+        };
+        if len <= mss {
+            let is_held = len < mss && !has_fin && self.holds_small(hold);
+            return if is_held { Next::Waits } else { Next::Segment(len, has_fin) };
         }
-        if self.may_wait_for_more(work, waiting, left, segments_most) {
-            return None;
+        if matches!(rush, Rush::None(_))
+            && let Some(waits) = self.waits_for_more(work, len, left, quota, has_fin)
+        {
+            return waits;
         }
-        let most = segments_most * mss;
-        if most <= waiting.min(left) {
-            return Some((most, has_fin && most == waiting && left > waiting));
+        let most = quota * mss;
+        if most <= left && !is_last {
+            return Next::Segment(most.min(len), false);
         }
-        let needed = waiting.min(left);
+        let needed = len.min(left);
+        if most <= needed {
+            return Next::Segment(most, has_fin && most == len && left > len);
+        }
         let part = needed % mss;
-        let is_all = needed == waiting;
-        if part > 0 && self.nagle_holds(true) && !(has_fin && is_all) {
-            return Some((needed - part, false));
+        if part > 0 && self.holds_small(hold) && !(has_fin && needed == len) {
+            return Next::Segment(needed - part, false);
         }
-        Some((needed, has_fin && is_all && left > needed))
+        Next::Segment(needed, has_fin && needed == len && left > needed)
     }
 
     /// Whether a small segment has to wait: for others behind it while the user has corked it, else for the acknowledgement of
     /// a small one that is in flight (Nagle's algorithm as Minshall has it).
-    fn nagle_holds(&self, is_small: bool) -> bool {
+    fn holds_small(&self, hold: Hold) -> bool {
         let sender = &self.sender;
         let has_small_out = sender.small_end.after(sender.una) && !sender.small_end.after(sender.next);
-        let corked = self.settings.cork || self.settings.more;
-        is_small && (corked || (!self.settings.no_delay && sender.in_flight.out > 0 && has_small_out))
+        match hold {
+            Hold::Nothing => false,
+            Hold::Small => true,
+            Hold::AsSet => {
+                self.settings.cork || (!self.settings.no_delay && sender.in_flight.out > 0 && has_small_out)
+            }
+        }
     }
 
     /// How many segments a super-packet has: what may be sent in a millisecond, more where the peer is near.
@@ -151,45 +196,57 @@ impl Connection {
         (bytes / mss).max(work.sysctls.tcp_min_tso_segs).min(SUPER_BYTES_MAX / mss).max(1)
     }
 
-    /// Whether the next super-packet waits for acknowledgements that let it be larger.
-    fn may_wait_for_more(&mut self, work: &Work<'_>, waiting: u32, left: u32, segments_most: u32) -> bool {
+    /// Why the next super-packet waits for acknowledgements that let it be larger, if it does.
+    fn waits_for_more(
+        &mut self,
+        work: &Work<'_>,
+        len: u32,
+        left: u32,
+        segments_most: u32,
+        has_fin: bool,
+    ) -> Option<Next> {
         if self.trouble.now >= Trouble::Recovery || work.now.since(self.sender.last_at) > SUPER_WAIT_MAX {
-            return false;
+            return None;
         }
         let mss = self.payload_now();
         let by_window = self.window.segments.saturating_sub(self.sender.in_flight.pipe()).saturating_mul(mss);
         let limit = left.min(by_window);
-        let is_last = waiting == self.unsent();
-        if limit >= segments_most.saturating_mul(mss) || (!is_last && limit >= waiting) {
-            return false;
+        let is_last = self.sender.unsent.len() <= 1;
+        if limit >= segments_most.saturating_mul(mss) || (!is_last && limit >= len) {
+            return None;
         }
         let window = self.sender.window.min(self.window.segments.saturating_mul(mss));
         match window.checked_div(work.sysctls.tcp_tso_win_divisor) {
-            Some(part) if limit >= part => return false,
-            None if limit > 3 * mss => return false,
+            Some(part) if limit >= part => return None,
+            None if limit > 3 * mss => return None,
             Some(_) | None => {}
         }
         // The acknowledgement that lets more go has to be near.
-        let Some(first) = self.sender.flight.front() else { return false };
+        let first = self.sender.flight.front()?;
         let half = self.rtt.smoothed().unwrap_or_default() / 2;
-        if work.now.since(first.sent_at) < half || (is_last && self.sender.fin_queued) {
-            return false;
+        if work.now.since(first.sent_at) < half {
+            return None;
         }
-        if by_window < left && by_window <= waiting {
-            self.sender.is_window_limited = true;
+        if by_window < left && by_window <= len {
+            return Some(Next::Congestion);
         }
-        true
+        if by_window >= left && left <= len {
+            return Some(Next::Window);
+        }
+        // What gets nothing behind it need not wait.
+        let is_closed = has_fin || self.sender.unsent.front().is_some_and(|first| first.ends_record);
+        (!is_closed).then_some(Next::Waits)
     }
 
     /// Sends data for the first time; gives how many segments that are.
-    fn send_new(&mut self, work: &mut Work<'_>, len: u32, has_fin: bool) -> u32 {
+    fn send_new(&mut self, work: &mut Work<'_>, len: u32, has_fin: bool, is_probe: bool) -> u32 {
         let seq = self.sender.next;
         let is_last = seq + len + u32::from(self.sender.fin_queued) == self.sender.end;
-        let ends_record = self.sender.record_ends.contains(&(seq + len));
         let mut flags = TcpFlags::default();
-        let is_pushed = is_last || ends_record || (seq + len) - self.sender.pushed > self.sender.window_max / 2;
-        if is_pushed && len > 0 {
+        if (self.take_unsent(seq + len) || is_probe) && len > 0 {
             flags = flags.union(TcpFlags::PSH);
+        }
+        if is_probe && self.sender.pushed.before(seq + len) {
             self.sender.pushed = seq + len;
         }
         if has_fin {
@@ -259,17 +316,18 @@ impl Connection {
 
     /// Whether the window was used: one that is not does not grow, and shrinks after a while (RFC 2861; Linux v6.18:
     /// `tcp_cwnd_validate()`).
-    fn note_window_use(&mut self, work: &Work<'_>) {
+    fn note_window_use(&mut self, work: &Work<'_>, is_limited: bool) {
         let sender = &mut self.sender;
         let out = sender.in_flight.out;
-        let is_new_round = !sender.una.before(sender.most_out_end) || sender.most_out_end.after(sender.next);
-        if is_new_round || sender.is_window_limited || out > sender.most_out {
-            (sender.most_out, sender.most_out_end) = (out, sender.next);
+        let is_new_round = !sender.una.before(sender.most_out_end);
+        if is_new_round || is_limited || (!sender.is_window_limited && out > sender.most_out) {
+            (sender.is_window_limited, sender.most_out, sender.most_out_end) = (is_limited, out, sender.next);
         }
         if self.is_window_limited() {
             (self.sender.used, self.sender.used_since) = (0, work.now);
             return;
         }
+        self.chronicle_no_room(work.now);
         self.sender.used = self.sender.used.max(out);
         let is_idle = work.now.since(self.sender.used_since) >= self.timeout(work);
         if work.sysctls.tcp_slow_start_after_idle != 0 && is_idle {
@@ -312,20 +370,14 @@ impl Connection {
         if !self.may_send() || !self.has_unsent() {
             return false;
         }
-        let Some((len, has_fin)) = self.next_segment(work, 1) else { return false };
-        self.send_new(work, len, has_fin);
+        let Next::Segment(len, has_fin) = self.next_segment(work, 1, Rush::Probe) else { return false };
+        self.send_new(work, len, has_fin, false);
         true
     }
 
     /// Sends a little of what waits, though it is not worth a segment, to a window that was closed.
     pub(super) fn send_probe_data(&mut self, work: &mut Work<'_>, len: u32, has_fin: bool) {
-        self.send_new(work, len, has_fin);
-    }
-
-    /// Lets go what was held back for more to come.
-    pub(crate) fn uncork(&mut self, work: &mut Work<'_>) {
-        self.settings.more = false;
-        self.push(work);
+        self.send_new(work, len, has_fin, true);
     }
 
     /// The other end's window is closed, or too small: it is asked from time to time whether it has opened.

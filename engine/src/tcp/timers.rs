@@ -152,7 +152,8 @@ impl Connection {
         match self.state {
             State::SynSent => {
                 let retries = self.settings.syn_retries.unwrap_or(sysctls.tcp_syn_retries);
-                return self.trouble.attempts >= retries + sysctls.tcp_syn_linear_timeouts;
+                let is_over = self.settings.user_timeout.is_some() && self.has_timed_out(work, retries);
+                return is_over || self.trouble.attempts >= retries + sysctls.tcp_syn_linear_timeouts;
             }
             State::SynReceived => {
                 let retries = self.settings.syn_retries.unwrap_or(sysctls.tcp_synack_retries);
@@ -350,7 +351,8 @@ impl Connection {
         let window_end = self.window_end();
         if self.has_unsent() && self.sender.next.before(window_end) {
             let left = window_end - self.sender.next;
-            let len = self.unsent().min(self.payload_now()).min(left);
+            let piece = self.sender.unsent.front().map_or(0, |first| first.end - self.sender.next);
+            let len = piece.min(self.payload_now()).min(left);
             let has_fin = self.sender.fin_queued && len == self.unsent() && left > len;
             if len > 0 || has_fin {
                 self.send_probe_data(work, len, has_fin);

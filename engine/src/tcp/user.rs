@@ -3,52 +3,11 @@
 use super::{congestion, connection::Connection, states::State, work::Work};
 use crate::{
     packet::Pool,
-    socket::{Readiness, SendFlags, SocketError, SocketOption},
+    socket::{Readiness, SocketError, SocketOption},
     wire::SeqNum,
 };
 
 impl Connection {
-    /// Takes bytes to send; tells how many.
-    pub(crate) fn write(&mut self, work: &mut Work<'_>, bytes: &[u8], flags: SendFlags) -> Result<usize, SocketError> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        if self.is_send_shut {
-            return Err(SocketError::BrokenPipe);
-        }
-        match self.state {
-            State::Established | State::CloseWait => {}
-            State::SynSent | State::SynReceived => return Err(SocketError::WouldBlock),
-            State::Closed
-            | State::Listen
-            | State::FinWait1
-            | State::FinWait2
-            | State::Closing
-            | State::LastAck
-            | State::TimeWait => return Err(SocketError::BrokenPipe),
-        }
-        self.restart_after_idle(work);
-        let block_bytes = self.segments_of_super(work).max(2) * self.sender.mss_bytes;
-        let limit = self.settings.send_buffer.0 as usize;
-        let written = self.sender.queue.write(bytes, limit, block_bytes as usize);
-        if written < bytes.len() {
-            self.sender.wants_room = true;
-        }
-        if written == 0 && !bytes.is_empty() {
-            return Err(SocketError::WouldBlock);
-        }
-        self.sender.end += written as u32;
-        if flags.end_of_record && written == bytes.len() && written > 0 {
-            self.sender.record_ends.push_back(self.sender.end);
-        }
-        // It holds back what this write would send, not what an acknowledgement lets go later (Linux v6.18: `net/ipv4/tcp.c`,
-        // `tcp_push()`).
-        self.settings.more = flags.more && written == bytes.len();
-        self.push(work);
-        self.settings.more = false;
-        Ok(written)
-    }
-
     /// Reads bytes; tells how many.
     pub(crate) fn read(&mut self, work: &mut Work<'_>, to: &mut [u8], keep: bool) -> Result<usize, SocketError> {
         let copied = self.receiver.queue.read(to, keep, work.pool);
@@ -100,10 +59,10 @@ impl Connection {
             SocketOption::NoDelay(true) => {
                 // What waits goes out, even from under a cork, which stays (Linux v6.18: `__tcp_sock_set_nodelay()`).
                 self.settings.cork = false;
-                self.uncork(work);
+                self.push(work);
                 self.settings.cork = was_corked;
             }
-            SocketOption::Cork(false) if was_corked => self.uncork(work),
+            SocketOption::Cork(false) if was_corked => self.push(work),
             SocketOption::QuickAck(on) => {
                 self.receiver.acks.answers = if *on { 0 } else { u8::MAX };
                 if *on && self.receiver.acks.is_due {

@@ -27,7 +27,7 @@ static CONSTANTS: [(&str, i64); 22] = [
 type Read = fn(&TcpInfo) -> i64;
 
 #[rustfmt::skip]
-static FIELDS: [(&str, Read); 44] = [
+static FIELDS: [(&str, Read); 47] = [
     ("tcpi_state", |info| state(info.state)),
     ("tcpi_ca_state", |info| info.ca_state.into()),
     ("tcpi_retransmits", |info| info.retransmits.into()),
@@ -59,6 +59,9 @@ static FIELDS: [(&str, Read); 44] = [
     ("tcpi_total_retrans", |info| info.total_retrans.into()),
     ("tcpi_bytes_acked", |info| info.bytes_acked as i64),
     ("tcpi_bytes_received", |info| info.bytes_received as i64),
+    ("tcpi_busy_time", |info| micros(info.busy_time)),
+    ("tcpi_rwnd_limited", |info| micros(info.rwnd_limited)),
+    ("tcpi_sndbuf_limited", |info| micros(info.sndbuf_limited)),
     ("tcpi_segs_out", |info| info.segs_out.into()),
     ("tcpi_segs_in", |info| info.segs_in.into()),
     ("tcpi_notsent_bytes", |info| info.notsent_bytes.into()),

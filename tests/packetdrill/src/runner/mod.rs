@@ -19,11 +19,12 @@
 //! | `calls/` | system calls |
 //! | `shell`, `info` | a shell's lines; names in assertions |
 //! | `host` | the engine |
-//! | `numbers`, `wire`, `notation` | the script's numbers and those on the wire; bytes; letters |
+//! | `numbers`, `wire`, `icmp`, `notation` | the script's numbers and those on the wire; bytes; letters |
 
 mod calls;
 mod compare;
 mod host;
+mod icmp;
 mod info;
 mod notation;
 mod numbers;

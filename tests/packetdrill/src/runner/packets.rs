@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::{
     calls::PORT,
-    compare,
+    compare, icmp,
     notation::{ecn_bits, flag_bits, flag_letters},
     numbers::{Connection, stamps},
     play::{Player, Window},
     verdict::Stop,
     wire::{self, Observed, Way},
 };
-use crate::script::{Body, Packet, Segment, TcpOption};
+use crate::script::{Body, IcmpError, Packet, Segment, TcpOption};
 
 const SYN: u16 = 0x02;
 const ACK: u16 = 0x10;
@@ -27,8 +27,9 @@ struct Taken {
 impl Player<'_> {
     /// Lets a packet come in.
     pub(super) fn packet_in(&mut self, packet: &Packet) -> Result<(), Stop> {
-        let Body::Tcp(segment) = &packet.body else {
-            return Err(Stop::Unsupported("ICMP errors".to_owned()));
+        let segment = match &packet.body {
+            Body::Tcp(segment) => segment,
+            Body::Icmp(error) => return self.error_in(error),
         };
         no_fast_open(segment)?;
         let is_opening = flag_bits(&segment.flags) & (SYN | ACK) == SYN;
@@ -47,6 +48,18 @@ impl Player<'_> {
         self.happened()
     }
 
+    /// Lets an ICMP error come in about a segment of the connection at hand: its first one, unless it says about which.
+    fn error_in(&mut self, error: &IcmpError) -> Result<(), Stop> {
+        let Some(connection) = &self.connection else {
+            return Err(Stop::Unsupported("an ICMP error before the first packet".to_owned()));
+        };
+        let (start, len) = error.about.unwrap_or((0, 0));
+        let seq = start.wrapping_add(connection.own_offset.unwrap_or(0));
+        let bytes = icmp::write(connection.way, error, seq, len)?;
+        self.host.inject(&bytes);
+        self.happened()
+    }
+
     /// Whether the connection at hand was begun by the host, and a SYN that comes is for it.
     fn is_connecting(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.way.from.1 != PORT)
@@ -55,7 +68,7 @@ impl Player<'_> {
     /// Waits for a packet that must go out, and compares it.
     pub(super) fn packet_out(&mut self, packet: &Packet, window: Window) -> Result<(), Stop> {
         let Body::Tcp(expected) = &packet.body else {
-            return Err(Stop::Unsupported("ICMP errors".to_owned()));
+            return Err(Stop::Unsupported("ICMP errors that the host sends".to_owned()));
         };
         no_fast_open(expected)?;
         let Some(taken) = self.take(expected)? else {

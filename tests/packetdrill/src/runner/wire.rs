@@ -41,18 +41,18 @@ pub(super) fn write(way: Way, ecn: u8, segment: &Segment) -> Vec<u8> {
     tcp.resize(tcp.len() + segment.len as usize, 0);
     let sum = !checksum::add(pseudo_header(way, tcp.len()), checksum::sum(&tcp));
     tcp[16..18].copy_from_slice(&sum.to_be_bytes());
-    let mut packet = ip_header(way, ecn, tcp.len());
+    let mut packet = ip_header(way, ecn, Protocol::TCP, tcp.len());
     packet.extend_from_slice(&tcp);
     packet
 }
 
-fn ip_header(way: Way, ecn: u8, payload_bytes: usize) -> Vec<u8> {
+pub(super) fn ip_header(way: Way, ecn: u8, protocol: Protocol, payload_bytes: usize) -> Vec<u8> {
     match (way.from.0, way.to.0) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             let len = (20 + payload_bytes) as u16;
             let mut header = vec![0x45, ecn];
             header.extend_from_slice(&len.to_be_bytes());
-            header.extend_from_slice(&[0, 0, 0x40, 0, 255, Protocol::TCP.0, 0, 0]);
+            header.extend_from_slice(&[0, 0, 0x40, 0, 255, protocol.0, 0, 0]);
             header.extend_from_slice(&from.octets());
             header.extend_from_slice(&to.octets());
             let sum = !checksum::sum(&header);
@@ -62,7 +62,7 @@ fn ip_header(way: Way, ecn: u8, payload_bytes: usize) -> Vec<u8> {
         (from, to) => {
             let mut header = vec![0x60, ecn << 4, 0, 0];
             header.extend_from_slice(&(payload_bytes as u16).to_be_bytes());
-            header.extend_from_slice(&[Protocol::TCP.0, 255]);
+            header.extend_from_slice(&[protocol.0, 255]);
             header.extend_from_slice(&of_v6(from).octets());
             header.extend_from_slice(&of_v6(to).octets());
             header
@@ -77,7 +77,7 @@ fn pseudo_header(way: Way, len: usize) -> u16 {
     }
 }
 
-const fn of_v6(address: IpAddr) -> Ipv6Addr {
+pub(super) const fn of_v6(address: IpAddr) -> Ipv6Addr {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
         IpAddr::V6(v6) => v6,
