@@ -6,12 +6,10 @@ use proptest::prelude::*;
 use towpath_engine::{
     Command, CommandError, DeviceId, Engine, Frame, Gso, GsoKind, Instant,
     device::{Device, Feature, InterfaceAddress},
-    ip::{
-        Route, RouteKind,
-        local::{ServiceAnswer, UdpService},
-    },
+    ip::{Route, RouteKind},
     limits::{NEIGHBOUR_QUEUE_BYTES_MAX, NEIGHBOUR_QUEUES_BYTES_MAX},
     packet::Sketch,
+    socket::{ServiceAnswer, UdpService},
     wire::MacAddr,
 };
 

@@ -10,7 +10,7 @@ use std::hint::black_box;
 use towpath_engine::{
     Frame, Instant, Packet,
     conntrack::Conntrack,
-    ip::{Routes, local::Services},
+    ip::Routes,
     netfilter::{Hook, Lists, TableName, Verdict, View, Walk},
     packet::Pool,
     socket::Sockets,
@@ -25,7 +25,7 @@ fn evaluate(c: &mut Criterion) {
     let mut conntrack = Conntrack::new(7);
     let mut around = Surroundings::new(7, Routines::PORTABLE);
     let (mut pool, mut copies, mut lists) = (Pool::new(), Vec::new(), Lists::default());
-    let (routes, services, sockets) = (Routes::default(), Services::default(), Sockets::new(7));
+    let (routes, sockets) = (Routes::default(), Sockets::new(7));
     for count in [1, 10, 100, 1000, 10_000] {
         let mut rules = parsed(&rules(Setup { rules: count, nat: None }));
         let frames: Vec<Vec<u8>> = (0..256).map(|n| request(n * 997)).collect();
@@ -44,7 +44,6 @@ fn evaluate(c: &mut Criterion) {
                     output: Some(WAN),
                     devices: router.devices(),
                     routes: &routes,
-                    services: &services,
                     sockets: &sockets,
                     conntrack: &mut conntrack,
                     lists: &mut lists,

@@ -12,10 +12,11 @@ use crate::{
     device::{Device, Feature, InterfaceAddress, Kind, Vlan},
     event::Subscription,
     frame::DeviceId,
-    ip::{Route, local::UdpService, prefix},
+    ip::{Route, prefix},
     limits::VLAN_DEPTH_MAX,
     netfilter::RuleSet,
     random::Draw,
+    socket::{SocketError, UdpService},
     sysctl::SysctlError,
     trace::TraceLevel,
     wire::MacAddr,
@@ -191,6 +192,8 @@ pub enum CommandError {
     },
     /// A tunable has no such name, or the value lies outside its range.
     Sysctl(String, SysctlError),
+    /// The service cannot be offered on this port.
+    Service(u16, SocketError),
     /// The bytes are no packet that this host could send.
     Packet(crate::DropReason),
 }
@@ -231,6 +234,7 @@ impl fmt::Display for CommandError {
             Self::Sysctl(name, SysctlError::OutOfRange { min, max }) => {
                 write!(f, "sysctl '{name}' must be within {min} to {max}")
             }
+            Self::Service(port, error) => write!(f, "no service on UDP port {port}: {}", error.meaning()),
             Self::Packet(reason) => write!(f, "not a packet this host could send: {}", reason.meaning()),
         }
     }

@@ -260,5 +260,9 @@ pub const COUNT_MAX: u64 = 1 << 62;
 /// Sockets, requests for connections and what is left of connections, all together: 2^20 of about 1 KB are 1 GB.
 pub const SOCKETS_MAX: usize = 1 << 20;
 
+/// Memory of the datagrams that nobody has read yet, of all sockets together: 300 full receive buffers. A further one is dropped
+/// with `SocketMemory`.
+pub const DATAGRAM_QUEUES_BYTES_MAX: usize = 64 << 20;
+
 /// Bytes of one write or read of a stream socket; what is beyond them is not looked at.
 pub const STREAM_CALL_BYTES_MAX: usize = 1 << 30;

@@ -67,7 +67,8 @@ impl Engine {
             Command::SetSysctl(name, value) => self.set_sysctl(name, &[value]),
             Command::SetSysctls(name, values) => self.set_sysctl(name, &values),
             Command::OfferUdp(service) => {
-                self.services.offer(service);
+                let port = service.port;
+                self.offer(service).map_err(|error| CommandError::Service(port, error))?;
                 Ok(Reply::Done)
             }
             Command::Subscribe(subscription) => {

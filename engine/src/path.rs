@@ -43,7 +43,6 @@ use crate::{
     netfilter::{Hook, Stage, TableName},
     offload::{self, gso::Segments},
     packet::{Network, Owner, Packet, Summary, Transport},
-    settle::own_address,
     time::Instant,
     trace::Step,
 };
@@ -149,56 +148,48 @@ impl Engine {
         if packet.meta().gso.is_some() && packet.udp().is_some() {
             return self.take_datagrams(now, packet, way);
         }
-        let delivery = self.services.deliver(packet, &self.around.sysctls, &self.around.routines)?;
-        if let Delivery::Segment(packet) = delivery {
-            self.deliver_segment(now, packet)?;
-            self.stats.delivered += 1;
-            return Ok(End::Delivered);
-        }
-        self.stats.delivered += 1;
+        let is_taken_raw = self.deliver_raw(&packet);
+        let delivery = match Delivery::of(packet, &self.around.sysctls, &self.around.routines) {
+            // Somebody has taken it who takes all of its protocol.
+            Err(Dropped { packet, reason: DropReason::NoProtocol }) if is_taken_raw => Delivery::Taken(packet),
+            other => other?,
+        };
         match delivery {
-            Delivery::Taken(packet) if self.serves_host && is_icmp(&packet) => return self.hand_over(packet),
+            Delivery::Segment(packet) => self.deliver_segment(now, packet)?,
+            Delivery::Datagram(packet) => self.deliver_datagram(now, packet, way.input)?,
+            Delivery::EchoReply(packet) => match self.deliver_echo_reply(now, packet) {
+                // Nobody here has asked.
+                Err(Dropped { packet, reason: DropReason::NoSocket }) if self.serves_host => {
+                    self.stats.delivered += 1;
+                    return self.hand_over(packet);
+                }
+                Err(Dropped { packet, reason: DropReason::NoSocket }) => packet.recycle(&mut self.pool),
+                other => other?,
+            },
+            Delivery::Taken(packet) if self.serves_host && is_icmp(&packet) => {
+                self.stats.delivered += 1;
+                return self.hand_over(packet);
+            }
             Delivery::Taken(packet) => packet.recycle(&mut self.pool),
             // RFC 1122, 3.2.2.6; Linux's default (`net.ipv4.icmp_echo_ignore_broadcasts`).
             Delivery::Echo(packet) if packet.ip().is_some_and(|ip| self.devices.is_broadcast(ip.destination())) => {
                 packet.recycle(&mut self.pool);
             }
-            Delivery::Echo(packet) => {
-                let Some(ends) = self.ends_of_answer(&packet) else { return Ok(End::Delivered) };
-                let making = Making::towards(ends.destination, &self.routes, &self.devices, &mut self.around);
-                let mut answer = local::echo_reply(packet, ends, making, &self.around.routines);
-                answer.meta_mut().bound = way.input;
-                self.originate(now, answer);
-            }
-            Delivery::Datagram(packet, answer) => {
-                // A socket that is bound to no address does not remember which one was asked.
-                let to = packet.ip().map(|ip| ip.source());
-                let source = to.and_then(|to| own_address(&self.routes, &self.devices, to, way.input));
-                let ends = source.zip(to).map(|(source, destination)| Ends { source, destination });
-                let answer = ends.and_then(|ends| {
-                    let making = Making::towards(ends.destination, &self.routes, &self.devices, &mut self.around);
-                    let mtu = match self.routes.from_here(&self.devices, ends.destination, way.input) {
-                        Fate::Forward(hop) => hop.mtu_bytes,
-                        Fate::Local | Fate::Nowhere(_) => LOOPBACK_MTU_BYTES,
-                    };
-                    local::datagram_reply(&mut self.pool, &packet, answer, ends, making, mtu, &self.around.routines)
-                });
-                packet.recycle(&mut self.pool);
-                if let Some(mut answer) = answer {
-                    answer.meta_mut().bound = way.input;
-                    self.originate(now, answer);
-                }
-            }
+            Delivery::Echo(packet) => self.answer_echo(now, packet, way),
             Delivery::Error(packet) => {
                 self.deliver_error(now, &packet);
                 if self.serves_host {
+                    self.stats.delivered += 1;
                     return self.hand_over(packet);
                 }
                 packet.recycle(&mut self.pool);
             }
-            Delivery::Segment(packet) => packet.recycle(&mut self.pool),
-            Delivery::Neighbour(packet) => return Ok(self.take_neighbour_message(now, packet)),
+            Delivery::Neighbour(packet) => {
+                self.stats.delivered += 1;
+                return Ok(self.take_neighbour_message(now, packet));
+            }
         }
+        self.stats.delivered += 1;
         Ok(End::Delivered)
     }
 
@@ -224,6 +215,15 @@ impl Engine {
         }
         packet.recycle(&mut self.pool);
         Ok(End::Delivered)
+    }
+
+    /// An echo request is answered.
+    fn answer_echo(&mut self, now: Instant, packet: Packet, way: Way) {
+        let Some(ends) = self.ends_of_answer(&packet) else { return packet.recycle(&mut self.pool) };
+        let making = Making::towards(ends.destination, &self.routes, &self.devices, &mut self.around);
+        let mut answer = local::echo_reply(packet, ends, making, &self.around.routines);
+        answer.meta_mut().bound = way.input;
+        self.originate(now, answer);
     }
 
     /// From whom to whom an answer to a delivered packet goes.

@@ -17,7 +17,7 @@ use crate::{
     packet::{Addressed, Meta, Packet, Transport},
     path::Way,
     settle::attached,
-    tcp::segment::Segment,
+    tcp::Ends,
     time::Instant,
     trace::Step,
     wire::{Ipv6Header, Protocol},
@@ -102,7 +102,6 @@ impl Engine {
             output: way.output(),
             devices: &self.devices,
             routes: &self.routes,
-            services: &self.services,
             sockets: &self.sockets,
             conntrack: &mut self.conntrack,
             lists: &mut self.lists[family as usize],
@@ -206,10 +205,8 @@ impl Engine {
     #[cold]
     fn admit(&mut self, now: Instant, packet: &mut Packet) {
         let Tracking::Tracked { connection, state: State::New, direction } = packet.meta().tracking else { return };
-        let port = Tuple::of(packet).map_or(0, |tuple| tuple.destination_port);
         let is_asked_here = packet.meta().device.is_none()
-            || self.services.has_socket(packet.protocol(), port)
-            || Segment::of(packet).is_some_and(|(_, ends)| self.sockets.taken(&ends).is_some());
+            || Ends::of(packet).is_some_and(|ends| self.sockets.taken(packet.protocol(), &ends).is_some());
         if !is_asked_here && nat::admit(now, &mut self.conntrack, connection, &mut self.around) {
             packet.meta_mut().tracking = Tracking::Tracked { connection, state: State::Related, direction };
         }

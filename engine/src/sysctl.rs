@@ -204,6 +204,10 @@ sysctls! {
     nat_filtering: "towpath.nat.filtering" = 0, 0..=2;
     /// Connections that may wait to be accepted by one listener, whatever it asks for.
     somaxconn: "net.core.somaxconn" = 4096, 0..=2_147_483_647;
+    /// Bytes of a datagram socket's receive buffer, unless it asks for others.
+    rmem_default: "net.core.rmem_default" = 212_992, 2304..=2_147_483_647;
+    /// Bytes of a datagram socket's send buffer, unless it asks for others.
+    wmem_default: "net.core.wmem_default" = 212_992, 4608..=2_147_483_647;
     /// The most that a socket may ask for with SO_RCVBUF, in bytes.
     rmem_max: "net.core.rmem_max" = 4_194_304, 2304..=2_147_483_647;
     /// The most that a socket may ask for with SO_SNDBUF, in bytes.

@@ -1,61 +1,32 @@
-//! Packets for this host: echo requests and datagram services are answered here, neighbours' messages go to the link,
-//! everything else has nobody.
+//! Packets for this host: who they are for. Echo requests are answered here.
 
-use alloc::{vec, vec::Vec};
 use core::net::IpAddr;
-
-use serde::{Deserialize, Serialize};
-use zerocopy::IntoBytes;
 
 use super::{
     defrag::Flaw,
-    icmp_error::{Ends, Making, head},
+    icmp_error::{Ends, Making},
 };
 use crate::{
     conntrack::udplite,
     ending::{DropReason, Dropped},
     frame::DeviceId,
     offload::checksum,
-    packet::{Addressed, Checksum, Head, IpMut, Owner, Packet, Pool, Transport},
+    packet::{Addressed, Checksum, IpMut, Packet, Transport},
     sysctl::Sysctls,
-    wire::{Icmpv6Type, Ipv4Header, Protocol, UdpHeader, checksum::Routines, icmp::IcmpType, ndp::NeighbourMessage},
+    wire::{Icmpv6Type, Protocol, checksum::Routines, icmp::IcmpType, ndp::NeighbourMessage},
 };
-
-/// What this host offers to others.
-#[derive(Clone, Debug, Default)]
-pub struct Services {
-    udp: Vec<UdpService>,
-}
-
-/// A datagram service of this host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UdpService {
-    /// Its port, 1 to 65535.
-    pub port: u16,
-    /// What it does with a datagram.
-    pub answer: ServiceAnswer,
-}
-
-/// What a datagram service does with a datagram.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ServiceAnswer {
-    /// Sends it back (RFC 862).
-    Echo,
-    /// Takes it and says nothing (RFC 863).
-    Discard,
-    /// Sends this, always; at most 1472 bytes are sent.
-    Text(Vec<u8>),
-}
 
 /// What becomes of a packet for this host.
 #[derive(Debug)]
-pub enum Delivery<'a> {
+pub enum Delivery {
     /// Somebody has taken it.
     Taken(Packet),
     /// It asks for an echo.
     Echo(Packet),
-    /// A service has taken it, and answers.
-    Datagram(Packet, &'a ServiceAnswer),
+    /// It answers an echo request.
+    EchoReply(Packet),
+    /// It is a datagram of UDP.
+    Datagram(Packet),
     /// It is an ICMP error, perhaps about what a socket has sent.
     Error(Packet),
     /// It is a segment of TCP.
@@ -64,31 +35,14 @@ pub enum Delivery<'a> {
     Neighbour(Packet),
 }
 
-impl Services {
-    /// Offers a service; one on the same port is replaced.
-    pub fn offer(&mut self, service: UdpService) {
-        self.udp.retain(|known| known.port != service.port);
-        self.udp.push(service);
-    }
-
-    /// Whether somebody listens on a port, on every address of this host.
-    #[must_use]
-    pub fn has_socket(&self, protocol: Protocol, port: u16) -> bool {
-        protocol == Protocol::UDP && self.udp.iter().any(|service| service.port == port)
-    }
-
-    /// All of them, in the order in which they were offered.
-    pub(crate) fn all(&self) -> &[UdpService] {
-        &self.udp
-    }
-
-    /// Gives a packet to whoever takes it.
+impl Delivery {
+    /// Looks who a packet is for.
     ///
     /// # Errors
     /// [`DropReason::TransportChecksum`], [`DropReason::IpSourceRoute`], [`DropReason::FragmentHeadersMissing`],
     /// [`DropReason::FragmentLengthWrong`], and [`DropReason::NoSocket`] or [`DropReason::NoProtocol`] when nobody
-    /// takes it.
-    pub fn deliver(&self, packet: Packet, sysctls: &Sysctls, routines: &Routines) -> Result<Delivery<'_>, Dropped> {
+    /// can take it.
+    pub fn of(packet: Packet, sysctls: &Sysctls, routines: &Routines) -> Result<Self, Dropped> {
         if packet.has_route_left() {
             return Err(packet.drop_for(DropReason::IpSourceRoute));
         }
@@ -105,7 +59,10 @@ impl Services {
                 let is_echo = packet.icmp().is_some_and(|icmp| icmp.icmp_type() == IcmpType::ECHO_REQUEST);
                 let for_all = packet.meta().addressed != Addressed::Host;
                 if is_echo && !for_all && sysctls.icmp_echo_ignore_all == 0 {
-                    return Ok(Delivery::Echo(packet));
+                    return Ok(Self::Echo(packet));
+                }
+                if packet.icmp().is_some_and(|icmp| icmp.icmp_type() == IcmpType::ECHO_REPLY) {
+                    return Ok(Self::EchoReply(packet));
                 }
                 let is_error = packet.icmp().is_some_and(|icmp| icmp.icmp_type().is_error());
                 Ok(if is_error && !for_all { Delivery::Error(packet) } else { Delivery::Taken(packet) })
@@ -114,14 +71,7 @@ impl Services {
             (Protocol::UDP, Transport::Udp) if is_unsummed_v6(&packet) || is_off_its_sum(&packet, sysctls) => {
                 Err(packet.drop_for(DropReason::TransportChecksum))
             }
-            (Protocol::UDP, Transport::Udp) => {
-                let port = packet.udp().map_or(0, |udp| udp.destination_port.get());
-                match self.udp.iter().find(|service| service.port == port) {
-                    None => Err(packet.drop_for(DropReason::NoSocket)),
-                    Some(UdpService { answer: ServiceAnswer::Discard, .. }) => Ok(Delivery::Taken(packet)),
-                    Some(UdpService { answer, .. }) => Ok(Delivery::Datagram(packet, answer)),
-                }
-            }
+            (Protocol::UDP, Transport::Udp) => Ok(Self::Datagram(packet)),
             (Protocol::UDPLITE, _) if udplite::is_right(&packet, routines) => {
                 Err(packet.drop_for(DropReason::NoSocket))
             }
@@ -142,7 +92,7 @@ impl Services {
 
 /// Linux v6.18: `net/ipv6/icmp.c`, `icmpv6_rcv()`. Routers are neither asked nor listened to, redirects are not followed
 /// and groups have no members here but this host.
-fn deliver_icmpv6<'a>(packet: Packet, sysctls: &Sysctls) -> Delivery<'a> {
+fn deliver_icmpv6(packet: Packet, sysctls: &Sysctls) -> Delivery {
     let Some(icmp) = packet.icmpv6() else { return Delivery::Taken(packet) };
     match icmp.icmp_type() {
         Icmpv6Type::ECHO_REQUEST => {
@@ -155,6 +105,7 @@ fn deliver_icmpv6<'a>(packet: Packet, sysctls: &Sysctls) -> Delivery<'a> {
             let from_link = packet.ipv6().is_some_and(|ip| ip.hop_limit == NeighbourMessage::HOP_LIMIT);
             if from_link && icmp.code == 0 { Delivery::Neighbour(packet) } else { Delivery::Taken(packet) }
         }
+        Icmpv6Type::ECHO_REPLY => Delivery::EchoReply(packet),
         kind if kind.is_error() => Delivery::Error(packet),
         _ => Delivery::Taken(packet),
     }
@@ -178,51 +129,6 @@ fn is_off_its_sum(packet: &Packet, sysctls: &Sysctls) -> bool {
         && meta.checksum == Checksum::None
         && !matches!(meta.drift, 0 | 0xffff)
         && packet.transport_len() > SUMMED_ANEW_MAX
-}
-
-/// A service's answer to a datagram, between `ends`: its source is the address of the way back, which need not be the one
-/// that was asked, since a socket that is bound to no address answers as if it had never been asked (Linux v6.18:
-/// `net/ipv4/udp.c`, `udp_sendmsg()`). One that is larger than the way's MTU may be cut (`net/ipv4/ip_output.c`,
-/// `__ip_make_skb()`).
-#[must_use]
-pub fn datagram_reply(
-    pool: &mut Pool,
-    asked: &Packet,
-    answer: &ServiceAnswer,
-    ends: Ends,
-    making: Making,
-    mtu_bytes: u32,
-    routines: &Routines,
-) -> Option<Packet> {
-    let udp = asked.udp()?;
-    let mut bytes = vec![0; asked.network_len()];
-    let present = asked.copy_network(&mut bytes);
-    let header_len = asked.network_header().len();
-    let payload = match answer {
-        // The datagram ends where UDP says.
-        ServiceAnswer::Echo => {
-            bytes[..present].get(header_len + UdpHeader::LEN..present.min(header_len + usize::from(udp.len.get())))?
-        }
-        ServiceAnswer::Text(text) => &text[..text.len().min(TEXT_BYTES_MAX)],
-        ServiceAnswer::Discard => return None,
-    };
-    let header = UdpHeader {
-        source_port: udp.destination_port,
-        destination_port: udp.source_port,
-        len: ((UdpHeader::LEN + payload.len()) as u16).into(),
-        checksum: [0xff, 0xff],
-    };
-    let mut ip = head(ends, Protocol::UDP, making);
-    if let (Head::V4(ip), true) = (&mut ip, Ipv4Header::LEN + usize::from(header.len.get()) <= mtu_bytes as usize) {
-        ip.flags_fragment = Ipv4Header::DONT_FRAGMENT.into();
-    }
-    let bytes = ip.before(&[header.as_bytes(), payload].concat());
-    let mut made = Packet::from_network_bytes(pool, &bytes).ok()?;
-    checksum::fill(&mut made, routines);
-    made.meta_mut().owner = Some(Owner::ROOT);
-    // It is sent with path MTU discovery as a wish (`net/ipv4/ip_output.c`, `ip_sk_ignore_df()`).
-    made.meta_mut().ignores_df = true;
-    Some(made)
 }
 
 /// The reply to an echo request, between `ends` (RFC 792; RFC 4443, section 4.2). Its checksum is computed anew, as Linux
@@ -277,7 +183,5 @@ fn turned_around(mut packet: Packet, ends: Ends, making: Making, tos: u8) -> Pac
     packet
 }
 
-/// What a datagram holds that fits an Ethernet frame.
-const TEXT_BYTES_MAX: usize = 1472;
 /// Up to how many bytes UDP sums a datagram anew (Linux: `CHECKSUM_BREAK`).
 const SUMMED_ANEW_MAX: usize = 76;

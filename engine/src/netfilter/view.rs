@@ -7,7 +7,7 @@ use crate::{
     conntrack::{Connection, Conntrack, Direction, Family, TemplateId, Tracking},
     device::Devices,
     frame::DeviceId,
-    ip::{Routes, local::Services},
+    ip::Routes,
     nat::NatRange,
     netfilter::{hooks::Hook, lists::Lists, walk::Walk},
     packet::{Packet, Pool},
@@ -34,7 +34,6 @@ pub struct View<'a> {
     /// All routes, for the way back.
     pub routes: &'a Routes,
     /// Who listens on this host.
-    pub services: &'a Services,
     /// This host's sockets.
     pub sockets: &'a Sockets,
     /// All connections.

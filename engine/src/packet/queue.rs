@@ -18,6 +18,12 @@ impl Queue {
         self.packets.push_back(packet);
     }
 
+    /// The packet that has waited longest; it goes on waiting.
+    #[must_use]
+    pub fn first(&self) -> Option<&Packet> {
+        self.packets.front()
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -134,12 +134,13 @@ impl Engine {
     /// # Errors
     /// As for [`Self::reload`]; nothing has changed then.
     pub fn resume(&mut self, bytes: &[u8], other_helpers: bool) -> Result<(), SnapshotError> {
-        let (routes, services, sysctls) = (self.routes.clone(), self.services.clone(), self.around.sysctls.clone());
+        let (routes, services, sysctls) = (self.routes.clone(), self.services(), self.around.sysctls.clone());
         let sets = self.lists.clone().map(|lists| lists.sets);
         let rules = [Family::Ipv4, Family::Ipv6].map(|family| self.rules.of(family).clone());
         let (by_port, permanent) = (self.helpers_by_port, self.neighbours.all_permanent());
         self.reload(bytes, other_helpers)?;
-        (self.routes, self.services, self.around.sysctls) = (routes, services, sysctls);
+        (self.routes, self.around.sysctls) = (routes, sysctls);
+        self.replace_services(services);
         self.conntrack.make_room(&self.around.sysctls);
         self.conntrack.map_anew(self.around.sysctls.keeps_mappings());
         self.helpers_by_port = by_port;

@@ -17,26 +17,34 @@ impl Socket<'_> {
     /// [`SocketError::Invalid`] when it has one, [`SocketError::WrongFamily`], [`SocketError::AddressNotAvailable`] when it is none of
     /// this host's, [`SocketError::AddressInUse`].
     pub fn bind(&mut self, local: SocketAddr) -> Result<(), SocketError> {
-        let Entry::Idle(idle) = self.entry() else { return Err(SocketError::Invalid) };
-        if idle.local.is_some() {
-            return Err(SocketError::Invalid);
-        }
-        let local = self.of_family(idle.family, local)?;
-        let options = idle.options;
-        let is_own =
-            local.ip().is_unspecified() || local.ip().is_loopback() || self.engine.devices.has_address(local.ip());
-        if !is_own {
+        let (family, options) = match self.entry() {
+            Entry::Idle(idle) if idle.local.is_none() => (idle.family, Some(idle.options)),
+            Entry::Datagram(datagram) => (datagram.family, None),
+            Entry::Idle(_)
+            | Entry::Free
+            | Entry::Listener(_)
+            | Entry::Connection(_)
+            | Entry::Request(_)
+            | Entry::TimeWait(_) => return Err(SocketError::Invalid),
+        };
+        let local = self.of_family(family, local)?;
+        let (ip, devices) = (local.ip(), &self.engine.devices);
+        let is_of_all = options.is_none() && (devices.is_broadcast(ip) || ip.is_multicast());
+        if !(ip.is_unspecified() || ip.is_loopback() || devices.has_address(ip) || is_of_all) {
             return Err(SocketError::AddressNotAvailable);
         }
-        self.take_address(local, options)
+        match options {
+            Some(options) => self.take_address(local, options),
+            None => self.bind_datagram(local),
+        }
     }
 
     fn take_address(&mut self, mut local: SocketAddr, options: Options) -> Result<(), SocketError> {
         let sockets = &mut self.engine.sockets;
         if local.port() == 0 {
-            let port = sockets.free_port(local.ip(), &options, &self.engine.around.sysctls);
+            let port = sockets.free_port(Protocol::TCP, local.ip(), &options, &self.engine.around.sysctls);
             local.set_port(port.ok_or(SocketError::AddressInUse)?);
-        } else if !sockets.may_bind(local, &options) {
+        } else if !sockets.may_bind(Protocol::TCP, local, &options) {
             return Err(SocketError::AddressInUse);
         }
         sockets.bind(Protocol::TCP, local.port(), self.index);
@@ -59,6 +67,7 @@ impl Socket<'_> {
                 return Ok(());
             }
             Some(Entry::Idle(_)) => {}
+            Some(Entry::Datagram(_)) => return Err(SocketError::NotSupported),
             Some(Entry::Free | Entry::Connection(_) | Entry::Request(_) | Entry::TimeWait(_)) | None => {
                 return Err(SocketError::Invalid);
             }
@@ -102,7 +111,7 @@ impl Socket<'_> {
         Ok(self.engine.sockets.id(index))
     }
 
-    /// Begins a connection. It stands when the socket is writable and no error waits.
+    /// Begins a connection; of a datagram socket it says whom it talks to from then on. It stands when the socket is writable and no error waits.
     ///
     /// # Errors
     /// [`SocketError::Already`] while it is begun, [`SocketError::IsConnected`], [`SocketError::WrongFamily`],
@@ -110,6 +119,7 @@ impl Socket<'_> {
     pub fn connect(&mut self, remote: SocketAddr) -> Result<(), SocketError> {
         let idle = match self.entry() {
             Entry::Idle(idle) => (**idle).clone(),
+            Entry::Datagram(_) => return self.connect_datagram(remote),
             Entry::Connection(connection) if connection.state == State::SynSent => return Err(SocketError::Already),
             Entry::Connection(connection) if connection.state != State::Closed => return Err(SocketError::IsConnected),
             Entry::Connection(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => {
@@ -160,7 +170,7 @@ impl Socket<'_> {
     }
 
     /// The address as the socket's family has it: one of IPv4 mapped into IPv6 is one of IPv4.
-    fn of_family(&self, family: Family, address: SocketAddr) -> Result<SocketAddr, SocketError> {
+    pub(super) fn of_family(&self, family: Family, address: SocketAddr) -> Result<SocketAddr, SocketError> {
         match (family, address.ip()) {
             (Family::Ipv4, IpAddr::V4(_)) => Ok(address),
             (Family::Ipv4, IpAddr::V6(_)) => Err(SocketError::WrongFamily),
@@ -180,7 +190,7 @@ const fn is_of_many(address: IpAddr) -> bool {
     }
 }
 
-const fn unspecified(family: Family) -> IpAddr {
+pub(super) const fn unspecified(family: Family) -> IpAddr {
     match family {
         Family::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         Family::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),

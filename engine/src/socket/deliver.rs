@@ -68,7 +68,7 @@ impl Engine {
             }
             Entry::Request(request) => self.deliver_to_request(now, index, request, segment, packet),
             Entry::TimeWait(rest) => self.deliver_to_rest(now, index, rest, segment, packet),
-            other @ (Entry::Free | Entry::Idle(_) | Entry::Listener(_)) => {
+            other @ (Entry::Free | Entry::Idle(_) | Entry::Listener(_) | Entry::Datagram(_)) => {
                 self.sockets.replace(index, other);
                 Err(packet.drop_for(DropReason::NoSocket))
             }
@@ -102,7 +102,8 @@ impl Engine {
             | Entry::Idle(_)
             | Entry::Connection(_)
             | Entry::Request(_)
-            | Entry::TimeWait(_) => return Err(packet.drop_for(DropReason::ListenFull)),
+            | Entry::TimeWait(_)
+            | Entry::Datagram(_) => return Err(packet.drop_for(DropReason::ListenFull)),
         };
         let request = Request::new(&self.work(now), index, *ends, segment, &settings, way, initial);
         request.answer(&mut self.work(now), settings);
@@ -307,7 +308,7 @@ impl Engine {
                     self.sockets.replace(index, Entry::TimeWait(rest));
                     if until <= now { self.forget_rest(index) } else { self.sockets.arm(index, Some(until)) }
                 }
-                other @ (Entry::Free | Entry::Idle(_) | Entry::Listener(_)) => {
+                other @ (Entry::Free | Entry::Idle(_) | Entry::Listener(_) | Entry::Datagram(_)) => {
                     self.sockets.replace(index, other);
                 }
             }
@@ -318,7 +319,12 @@ impl Engine {
     fn handle_request_overdue(&mut self, now: Instant, index: u32, mut request: Box<Request>) {
         let settings = match self.sockets.entry(request.listener) {
             Entry::Listener(listener) => Some(listener.settings),
-            Entry::Free | Entry::Idle(_) | Entry::Connection(_) | Entry::Request(_) | Entry::TimeWait(_) => None,
+            Entry::Free
+            | Entry::Idle(_)
+            | Entry::Connection(_)
+            | Entry::Request(_)
+            | Entry::TimeWait(_)
+            | Entry::Datagram(_) => None,
         };
         let lives = match settings {
             Some(settings) if request.deadline <= now => request.handle_deadline(&mut self.work(now), settings),

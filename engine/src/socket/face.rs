@@ -103,6 +103,7 @@ impl Socket<'_> {
     pub fn readiness(&self) -> Readiness {
         match self.entry() {
             Entry::Connection(connection) => connection.readiness(),
+            Entry::Datagram(datagram) => datagram.readiness(),
             Entry::Listener(listener) if !listener.accepted.is_empty() => Readiness::READABLE,
             Entry::Idle(_) => Readiness::WRITABLE | Readiness::HUNG_UP,
             Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => Readiness::default(),
@@ -115,7 +116,7 @@ impl Socket<'_> {
         match self.entry() {
             Entry::Connection(connection) => connection.state,
             Entry::Listener(_) => State::Listen,
-            Entry::Idle(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => State::Closed,
+            Entry::Idle(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) | Entry::Datagram(_) => State::Closed,
         }
     }
 
@@ -126,6 +127,10 @@ impl Socket<'_> {
             Entry::Connection(connection) => Some(connection.ends.local),
             Entry::Listener(listener) => Some(listener.local),
             Entry::Idle(idle) => idle.local,
+            Entry::Datagram(datagram) => {
+                let local = datagram.local?;
+                Some(datagram.source.map_or(local, |source| SocketAddr::new(source, local.port())))
+            }
             Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => None,
         }
     }
@@ -137,6 +142,7 @@ impl Socket<'_> {
     pub fn peer(&self) -> Result<SocketAddr, SocketError> {
         match self.entry() {
             Entry::Connection(connection) if connection.state != State::Closed => Ok(connection.peer()),
+            Entry::Datagram(datagram) => datagram.remote.ok_or(SocketError::NotConnected),
             Entry::Connection(_)
             | Entry::Listener(_)
             | Entry::Idle(_)
@@ -159,6 +165,7 @@ impl Socket<'_> {
     pub fn take_error(&mut self) -> Option<SocketError> {
         match self.engine.sockets.entry_mut(self.index) {
             Some(Entry::Connection(connection)) => connection.error.take(),
+            Some(Entry::Datagram(datagram)) => datagram.error.take(),
             Some(Entry::Idle(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_)) | None => {
                 None
             }
@@ -172,6 +179,7 @@ impl Socket<'_> {
             Entry::Connection(connection) => (Some(connection.settings), connection.segment_bytes()),
             Entry::Listener(listener) => (Some(listener.settings), wanted_segment_bytes(&listener.settings)),
             Entry::Idle(idle) => (Some(idle.options), wanted_segment_bytes(&idle.options)),
+            Entry::Datagram(datagram) => (Some(datagram.options), DEFAULT_SEGMENT_BYTES),
             Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => (None, DEFAULT_SEGMENT_BYTES),
         };
         let settings = settings.unwrap_or_else(|| Settings::new(&self.engine.around.sysctls));
@@ -197,6 +205,8 @@ impl Socket<'_> {
         match self.engine.sockets.entry_mut(self.index) {
             Some(Entry::Idle(idle)) => idle.options.set(option, &sysctls),
             Some(Entry::Listener(listener)) => listener.settings.set(option, &sysctls),
+            Some(Entry::Datagram(_)) if option.is_of_streams() => Err(SocketError::NoOption),
+            Some(Entry::Datagram(datagram)) => datagram.options.set(option, &sysctls),
             Some(Entry::Connection(_)) => {
                 self.with_connection(|connection, work| connection.set_option(work, option))?
             }
@@ -218,6 +228,9 @@ impl Socket<'_> {
     /// # Errors
     /// As [`Self::send`].
     pub fn send_with(&mut self, bytes: &[u8], flags: SendFlags) -> Result<usize, SocketError> {
+        if self.datagram().is_some() {
+            return self.send_connected(bytes);
+        }
         self.with_connection(|connection, work| connection.write(work, bytes, flags))
             .unwrap_or(Err(SocketError::BrokenPipe))
     }
@@ -227,6 +240,10 @@ impl Socket<'_> {
     /// # Errors
     /// [`SocketError::WouldBlock`] when nothing has come; [`SocketError::NotConnected`]; the error of a connection that has ended.
     pub fn receive(&mut self, to: &mut [u8]) -> Result<usize, SocketError> {
+        if self.datagram().is_some() {
+            let most = to.len();
+            return self.receive_from(to).map(|received| received.len.min(most));
+        }
         self.with_connection(|connection, work| connection.read(work, to, false))?
     }
 
@@ -235,6 +252,9 @@ impl Socket<'_> {
     /// # Errors
     /// As [`Self::receive`].
     pub fn peek(&mut self, to: &mut [u8]) -> Result<usize, SocketError> {
+        if self.datagram().is_some() {
+            return self.peek_datagram(to);
+        }
         self.with_connection(|connection, work| connection.read(work, to, true))?
     }
 
@@ -243,6 +263,7 @@ impl Socket<'_> {
     pub fn unread(&self) -> usize {
         match self.entry() {
             Entry::Connection(connection) => connection.unread(),
+            Entry::Datagram(_) => self.next_datagram_bytes(),
             Entry::Idle(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => 0,
         }
     }
@@ -252,7 +273,12 @@ impl Socket<'_> {
     pub fn unacknowledged(&self) -> usize {
         match self.entry() {
             Entry::Connection(connection) => connection.unacknowledged(),
-            Entry::Idle(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => 0,
+            Entry::Idle(_)
+            | Entry::Listener(_)
+            | Entry::Free
+            | Entry::Request(_)
+            | Entry::TimeWait(_)
+            | Entry::Datagram(_) => 0,
         }
     }
 
@@ -266,6 +292,9 @@ impl Socket<'_> {
             && reading
         {
             return self.stop_listening();
+        }
+        if self.datagram().is_some() {
+            return self.shut_datagram(reading, writing);
         }
         self.with_connection(|connection, work| {
             if connection.state == State::Closed {
@@ -312,6 +341,13 @@ impl Socket<'_> {
                 if let Some(local) = idle.local {
                     engine.sockets.unbind(Protocol::TCP, local.port(), index);
                 }
+                engine.sockets.remove(index);
+            }
+            Entry::Datagram(mut datagram) => {
+                if let Some((protocol, port)) = datagram.place() {
+                    engine.sockets.unbind(protocol, port, index);
+                }
+                datagram.release(&mut engine.pool);
                 engine.sockets.remove(index);
             }
             Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => {}

@@ -24,16 +24,16 @@
 //! | [`face`], `begin` | the calls |
 //! | [`options`], [`readiness`], [`error`] | their values |
 //! | `table`, `ports` | all sockets, and which port is whose |
+//! | [`datagram`] | sockets of UDP, pings and whole protocols; services |
 //! | `deliver` | between the path and the table: the only file here that knows the engine, beside the calls |
 //! | `unreachable` | ICMP errors about what sockets have sent |
 //! | `send_queue`, `receive_queue` | bytes that wait |
-//!
-//! There are stream sockets only so far; datagrams for this host are answered by services (`ip/local.rs`).
 //!
 //! A snapshot of an engine holds no sockets: who used them is elsewhere. To the other ends it is as if the host had been
 //! started again, and they are reset when they go on.
 
 mod begin;
+pub mod datagram;
 mod deliver;
 pub mod error;
 pub mod face;
@@ -45,6 +45,7 @@ mod send_queue;
 mod table;
 mod unreachable;
 
+pub use datagram::{DatagramKind, Received, ServiceAnswer, UdpService};
 pub use error::SocketError;
 pub use face::{SendFlags, Socket, SocketSettings};
 pub use options::SocketOption;

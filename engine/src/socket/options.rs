@@ -26,6 +26,8 @@ pub enum SocketOption {
     ReceiveBuffer(u32),
     /// `SO_SNDBUF`, likewise.
     SendBuffer(u32),
+    /// `SO_BROADCAST`: datagrams may go to everybody on a link.
+    Broadcast(bool),
     /// `SO_MARK`.
     Mark(u32),
     /// `IP_TOS`, `IPV6_TCLASS`.
@@ -60,6 +62,38 @@ pub enum SocketOption {
     Congestion(String),
 }
 
+impl SocketOption {
+    /// Whether it is one of TCP's.
+    pub(super) const fn is_of_streams(&self) -> bool {
+        match self {
+            Self::ReuseAddress(_)
+            | Self::ReusePort(_)
+            | Self::OnlyV6(_)
+            | Self::Keepalive(_)
+            | Self::Linger(_)
+            | Self::ReceiveBuffer(_)
+            | Self::SendBuffer(_)
+            | Self::Broadcast(_)
+            | Self::Mark(_)
+            | Self::Tos(_)
+            | Self::Hops(_) => false,
+            Self::NoDelay(_)
+            | Self::Cork(_)
+            | Self::MaxSegment(_)
+            | Self::QuickAck(_)
+            | Self::KeepaliveIdle(_)
+            | Self::KeepaliveInterval(_)
+            | Self::KeepaliveProbes(_)
+            | Self::SynRetries(_)
+            | Self::UserTimeout(_)
+            | Self::Linger2(_)
+            | Self::NotSentLow(_)
+            | Self::WindowClamp(_)
+            | Self::Congestion(_) => true,
+        }
+    }
+}
+
 /// What a stream socket's options are before it is connected.
 pub(crate) type Options = Settings;
 
@@ -70,6 +104,7 @@ impl Settings {
             reuse_address: false,
             reuse_port: false,
             only_v6: false,
+            broadcast: false,
             no_delay: false,
             cork: false,
             mss_max: None,
@@ -89,6 +124,15 @@ impl Settings {
             hops: None,
             mark: 0,
             algorithm: congestion::NAMES[0],
+        }
+    }
+
+    /// As a new datagram socket has them.
+    pub(crate) const fn of_datagrams(sysctls: &Sysctls) -> Self {
+        Self {
+            send_buffer: (sysctls.wmem_default, false),
+            receive_buffer: (sysctls.rmem_default, false),
+            ..Self::new(sysctls)
         }
     }
 
@@ -112,6 +156,7 @@ impl Settings {
                 let bytes = bytes.min(sysctls.wmem_max).saturating_mul(2).max(SEND_BUFFER_MIN);
                 self.send_buffer = (bytes, true);
             }
+            SocketOption::Broadcast(on) => self.broadcast = on,
             SocketOption::Mark(mark) => self.mark = mark,
             SocketOption::Tos(tos) => self.tos = tos,
             SocketOption::Hops(Some(0)) => return Err(SocketError::Invalid),

@@ -24,12 +24,13 @@ pub(super) struct Chosen {
 
 impl Sockets {
     /// Whether a socket may be bound to an address.
-    pub(super) fn may_bind(&self, local: SocketAddr, options: &Options) -> bool {
+    pub(super) fn may_bind(&self, protocol: Protocol, local: SocketAddr, options: &Options) -> bool {
         let is_shared = |index: &u32| {
             let (other, settings, listens) = match self.entry(*index) {
                 Entry::Idle(idle) => (idle.local, &idle.options, false),
                 Entry::Listener(listener) => (Some(listener.local), &listener.settings, true),
                 Entry::Connection(connection) => (Some(connection.ends.local), &connection.settings, false),
+                Entry::Datagram(datagram) => (datagram.local, &datagram.options, false),
                 Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => return true,
             };
             let Some(other) = other else { return true };
@@ -39,8 +40,8 @@ impl Sockets {
             let by_address = options.reuse_address && settings.reuse_address && !listens;
             by_address || (options.reuse_port && settings.reuse_port)
         };
-        let there = self.bound_to(Protocol::TCP, local.port());
-        let is_used = self.used.contains_key(&local.port());
+        let there = self.bound_to(protocol, local.port());
+        let is_used = protocol == Protocol::TCP && self.used.contains_key(&local.port());
         there.iter().all(is_shared) && (!is_used || options.reuse_address || options.reuse_port || !there.is_empty())
     }
 
@@ -51,18 +52,29 @@ impl Sockets {
                 let both_share = options.reuse_port && other.settings.reuse_port;
                 both_share || !overlap((local, options.only_v6), (other.local, other.settings.only_v6))
             }
-            Entry::Free | Entry::Idle(_) | Entry::Connection(_) | Entry::Request(_) | Entry::TimeWait(_) => true,
+            Entry::Free
+            | Entry::Idle(_)
+            | Entry::Connection(_)
+            | Entry::Request(_)
+            | Entry::TimeWait(_)
+            | Entry::Datagram(_) => true,
         })
     }
 
     /// A port for a socket that is bound without one: any of the range that is free, odd ones first, so that even ones are left
     /// to connections.
-    pub(super) fn free_port(&mut self, address: IpAddr, options: &Options, sysctls: &Sysctls) -> Option<u16> {
+    pub(super) fn free_port(
+        &mut self,
+        protocol: Protocol,
+        address: IpAddr,
+        options: &Options,
+        sysctls: &Sysctls,
+    ) -> Option<u16> {
         let (low, count) = range(sysctls);
         let start = self.random.below(count);
         let of_parity =
             |odd: bool| (0..count).map(move |at| low + (start + at) % count).filter(move |port| (port % 2 == 1) == odd);
-        let free = |port: &u32| self.may_bind(SocketAddr::new(address, *port as u16), options);
+        let free = |port: &u32| self.may_bind(protocol, SocketAddr::new(address, *port as u16), options);
         let found = of_parity(true).find(free).or_else(|| of_parity(false).find(free));
         found.map(|port| port as u16)
     }
@@ -102,7 +114,12 @@ impl Sockets {
         let Some(index) = self.find(ends) else { return Some(None) };
         match self.entry(index) {
             Entry::TimeWait(rest) => rest.gives_way(now, sysctls).map(|initial| Some((index, initial))),
-            Entry::Free | Entry::Idle(_) | Entry::Listener(_) | Entry::Connection(_) | Entry::Request(_) => None,
+            Entry::Free
+            | Entry::Idle(_)
+            | Entry::Listener(_)
+            | Entry::Connection(_)
+            | Entry::Request(_)
+            | Entry::Datagram(_) => None,
         }
     }
 }

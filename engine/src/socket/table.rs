@@ -11,7 +11,7 @@ use core::net::{IpAddr, SocketAddr};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
-use super::{Family, Readiness, options::Options};
+use super::{Family, Readiness, datagram::Datagram, options::Options};
 use crate::{
     limits::SOCKETS_MAX,
     packet::Packet,
@@ -85,6 +85,8 @@ pub(crate) enum Entry {
     Request(Box<Request>),
     /// What is left of a connection.
     TimeWait(Box<TimeWait>),
+    /// A datagram socket.
+    Datagram(Box<Datagram>),
 }
 
 /// Keys and chance of an engine's sockets.
@@ -170,6 +172,7 @@ impl Sockets {
         let is_held = match &slot.entry {
             Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => false,
             Entry::Connection(connection) => !connection.is_orphan,
+            Entry::Datagram(datagram) => datagram.is_held(),
             Entry::Idle(_) | Entry::Listener(_) => true,
         };
         (slot.generation == id.generation && is_held).then_some(id.index)
@@ -197,7 +200,7 @@ impl Sockets {
             Entry::Connection(connection) => Some(&connection.ends),
             Entry::Request(request) => Some(&request.ends),
             Entry::TimeWait(rest) => Some(&rest.ends),
-            Entry::Free | Entry::Idle(_) | Entry::Listener(_) => None,
+            Entry::Free | Entry::Idle(_) | Entry::Listener(_) | Entry::Datagram(_) => None,
         }
     }
 
@@ -256,7 +259,12 @@ impl Sockets {
     pub(crate) fn listener(&self, ends: &Ends) -> Option<u32> {
         let score = |index: &u32| match self.entry(*index) {
             Entry::Listener(listener) => score(listener.local, listener.settings.only_v6, ends.local.ip()),
-            Entry::Free | Entry::Idle(_) | Entry::Connection(_) | Entry::Request(_) | Entry::TimeWait(_) => 0,
+            Entry::Free
+            | Entry::Idle(_)
+            | Entry::Connection(_)
+            | Entry::Request(_)
+            | Entry::TimeWait(_)
+            | Entry::Datagram(_) => 0,
         };
         let there = self.bound_to(Protocol::TCP, ends.local.port());
         let best = there.iter().map(score).max().filter(|best| *best > 0)?;
@@ -265,22 +273,36 @@ impl Sockets {
         there.iter().filter(|index| score(index) == best).nth(chosen as usize).copied()
     }
 
-    /// Whether somebody here listens on a port, on every address of this host.
+    /// All that is bound under a protocol, by port.
+    pub(super) fn bound_under(&self, protocol: Protocol) -> impl Iterator<Item = u32> {
+        self.bound.range((protocol.0, 0)..=(protocol.0, u16::MAX)).flat_map(|(_, there)| there.iter().copied())
+    }
+
+    /// Whether somebody here takes what comes to a port, on every address of this host.
     pub(crate) fn listens_everywhere(&self, protocol: Protocol, port: u16) -> bool {
         self.bound_to(protocol, port).iter().any(|index| match self.entry(*index) {
             Entry::Listener(listener) => listener.local.ip().is_unspecified(),
+            Entry::Datagram(datagram) => datagram.is_for_everybody(),
             Entry::Free | Entry::Idle(_) | Entry::Connection(_) | Entry::Request(_) | Entry::TimeWait(_) => false,
         })
     }
 
-    /// Whether a segment with these ends is somebody's, and whether he listens on every address.
-    pub(crate) fn taken(&self, ends: &Ends) -> Option<bool> {
+    /// Whether a packet with these ends is somebody's, and whether he takes what comes to every address.
+    pub(crate) fn taken(&self, protocol: Protocol, ends: &Ends) -> Option<bool> {
+        if protocol == Protocol::UDP {
+            return self.datagram_taken(ends);
+        }
         if self.find(ends).is_some() {
             return Some(false);
         }
         match self.entry(self.listener(ends)?) {
             Entry::Listener(listener) => Some(listener.local.ip().is_unspecified()),
-            Entry::Free | Entry::Idle(_) | Entry::Connection(_) | Entry::Request(_) | Entry::TimeWait(_) => None,
+            Entry::Free
+            | Entry::Idle(_)
+            | Entry::Connection(_)
+            | Entry::Request(_)
+            | Entry::TimeWait(_)
+            | Entry::Datagram(_) => None,
         }
     }
 
@@ -332,6 +354,7 @@ impl Sockets {
             let woken = match &mut slot.entry {
                 Entry::Connection(connection) if !connection.is_orphan => core::mem::take(&mut connection.woken),
                 Entry::Listener(listener) => core::mem::take(&mut listener.woken),
+                Entry::Datagram(datagram) => core::mem::take(&mut datagram.woken),
                 Entry::Connection(_) | Entry::Free | Entry::Idle(_) | Entry::Request(_) | Entry::TimeWait(_) => {
                     Readiness::default()
                 }

@@ -28,7 +28,15 @@ impl Engine {
     /// Tells the socket whose packet an ICMP error is about, if there is one.
     pub(crate) fn deliver_error(&mut self, now: Instant, packet: &Packet) {
         let Some((told, quoted)) = told(packet) else { return };
-        let Some((ends, seq)) = quoted_segment(packet.ip(), quoted) else { return };
+        let Some(Quoted { protocol, ends, seq }) = quoted_ends(packet.ip(), quoted) else { return };
+        if protocol != Protocol::TCP {
+            let (error, is_hard) = match told {
+                // Whoever wants to know the way's MTU is told that his packet was too large for it.
+                Told::TooBig(_) => (SocketError::MessageTooLong, true),
+                Told::Unreachable(error, is_hard) => (error, is_hard),
+            };
+            return self.deliver_datagram_error(protocol, &ends, error, is_hard);
+        }
         let Some(index) = self.sockets.find(&ends) else { return };
         match self.sockets.replace(index, Entry::Free) {
             Entry::Connection(mut connection) => {
@@ -49,7 +57,7 @@ impl Engine {
                     self.forget_request(index);
                 }
             }
-            other @ (Entry::Free | Entry::Idle(_) | Entry::Listener(_) | Entry::TimeWait(_)) => {
+            other @ (Entry::Free | Entry::Idle(_) | Entry::Listener(_) | Entry::TimeWait(_) | Entry::Datagram(_)) => {
                 self.sockets.replace(index, other);
             }
         }
@@ -100,9 +108,17 @@ fn of_v6(kind: Icmpv6Type, code: u8, rest: [u8; 4]) -> Option<Told> {
     Some(told)
 }
 
-/// The ends and the sequence number of a TCP segment that an error of the same family quotes.
-fn quoted_segment(ip: Option<Ip<'_>>, quoted: &[u8]) -> Option<(Ends, SeqNum)> {
-    let (source, destination, protocol, tcp): (IpAddr, IpAddr, u8, &[u8]) = match ip? {
+/// Whose packet an error quotes.
+struct Quoted {
+    protocol: Protocol,
+    ends: Ends,
+    /// Only of TCP.
+    seq: SeqNum,
+}
+
+/// What an error of the same family quotes; of an echo request, the identifier is the local port.
+fn quoted_ends(ip: Option<Ip<'_>>, quoted: &[u8]) -> Option<Quoted> {
+    let (source, destination, protocol, transport): (IpAddr, IpAddr, u8, &[u8]) = match ip? {
         Ip::V4(_) => {
             let header_len = usize::from(quoted.first()? & 0x0f) * 4;
             let address = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(quoted.get(at..at + 4)?).ok()?).into());
@@ -113,10 +129,16 @@ fn quoted_segment(ip: Option<Ip<'_>>, quoted: &[u8]) -> Option<(Ends, SeqNum)> {
             (address(8)?, address(24)?, *quoted.get(6)?, quoted.get(Ipv6Header::LEN..)?)
         }
     };
-    let &[a, b, c, d, e, f, g, h] = tcp.first_chunk::<8>()?;
-    let port = |high, low| u16::from_be_bytes([high, low]);
-    let ends = Ends { local: SocketAddr::new(source, port(a, b)), remote: SocketAddr::new(destination, port(c, d)) };
-    (Protocol(protocol) == Protocol::TCP).then(|| (ends, SeqNum(u32::from_be_bytes([e, f, g, h]))))
+    let &[a, b, c, d, e, f, g, h] = transport.first_chunk::<8>()?;
+    let number = |high, low| u16::from_be_bytes([high, low]);
+    let protocol = Protocol(protocol);
+    let (own, peer) = match protocol {
+        Protocol::TCP | Protocol::UDP => (number(a, b), number(c, d)),
+        Protocol::ICMP | Protocol::ICMPV6 => (number(e, f), 0),
+        _ => (0, 0),
+    };
+    let ends = Ends { local: SocketAddr::new(source, own), remote: SocketAddr::new(destination, peer) };
+    Some(Quoted { protocol, ends, seq: SeqNum(u32::from_be_bytes([e, f, g, h])) })
 }
 
 /// The header of an ICMP error of either family.

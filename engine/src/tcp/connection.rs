@@ -62,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) reuse_port: bool,
     /// A socket of IPv6 takes no IPv4.
     pub(crate) only_v6: bool,
+    /// Datagrams may go to everybody on a link (`SO_BROADCAST`).
+    pub(crate) broadcast: bool,
     /// Small segments are sent at once (`TCP_NODELAY`).
     pub(crate) no_delay: bool,
     /// Small segments wait, whatever is in flight (`TCP_CORK`).

@@ -99,11 +99,9 @@ impl Connection {
                 }
                 return;
             }
-            Codepoint::CE => {
-                if !self.receiver.echoes_mark {
-                    self.enter_quick_acks(QUICK);
-                    self.receiver.echoes_mark = true;
-                }
+            Codepoint::CE if !self.receiver.echoes_mark => {
+                self.enter_quick_acks(QUICK);
+                self.receiver.echoes_mark = true;
             }
             _ => {}
         }

@@ -145,10 +145,8 @@ impl Connection {
         };
         bytes[..TcpHeader::LEN].copy_from_slice(header.as_bytes());
         bytes[TcpHeader::LEN..TcpHeader::LEN + options_len].copy_from_slice(&options[..options_len]);
-        let draft = Draft {
-            ip: self.head(work, segments, out.codepoint),
-            transport: &bytes[..TcpHeader::LEN + options_len],
-        };
+        let draft =
+            Draft { ip: self.head(work, segments, out.codepoint), transport: &bytes[..TcpHeader::LEN + options_len] };
         let queue: &SendQueue = &self.sender.queue;
         let mut packet = Packet::compose_around(work.pool, &draft, queue.parts(from, len as usize), len as usize);
         checksum::leave_to_device(&mut packet);

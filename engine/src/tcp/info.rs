@@ -106,7 +106,10 @@ impl Connection {
             retransmits: self.trouble.attempts.min(255) as u8,
             probes: self.trouble.probes.min(255) as u8,
             backoff: self.trouble.backoff.min(255) as u8,
-            options: flag(agreed.timestamps, 1) | flag(agreed.sack, 2) | flag(agreed.scaling, 4) | flag(agreed.ecn, 8)
+            options: flag(agreed.timestamps, 1)
+                | flag(agreed.sack, 2)
+                | flag(agreed.scaling, 4)
+                | flag(agreed.ecn, 8)
                 | flag(self.receiver.has_seen_ect, 16),
             snd_wscale: agreed.send_scale,
             rcv_wscale: agreed.receive_scale,

@@ -178,9 +178,7 @@ impl Connection {
         match hold {
             Hold::Nothing => false,
             Hold::Small => true,
-            Hold::AsSet => {
-                self.settings.cork || (!self.settings.no_delay && sender.in_flight.out > 0 && has_small_out)
-            }
+            Hold::AsSet => self.settings.cork || (!self.settings.no_delay && sender.in_flight.out > 0 && has_small_out),
         }
     }
 

@@ -17,6 +17,22 @@ pub struct Ends {
     pub remote: SocketAddr,
 }
 
+impl Ends {
+    /// Those of a segment of TCP or a datagram of UDP that has come; `None` of anything else.
+    pub(crate) fn of(packet: &Packet) -> Option<Self> {
+        let ip = packet.ip()?;
+        let (source, destination) = match (packet.tcp(), packet.udp()) {
+            (Some(tcp), _) => (tcp.source_port, tcp.destination_port),
+            (None, Some(udp)) => (udp.source_port, udp.destination_port),
+            (None, None) => return None,
+        };
+        Some(Self {
+            local: SocketAddr::new(ip.destination(), destination.get()),
+            remote: SocketAddr::new(ip.source(), source.get()),
+        })
+    }
+}
+
 /// What a segment says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Segment {

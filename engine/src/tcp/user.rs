@@ -89,6 +89,7 @@ impl Connection {
             | SocketOption::Linger(_)
             | SocketOption::ReceiveBuffer(_)
             | SocketOption::SendBuffer(_)
+            | SocketOption::Broadcast(_)
             | SocketOption::Mark(_)
             | SocketOption::Tos(_)
             | SocketOption::Hops(_)

@@ -10,12 +10,9 @@ use towpath_engine::{
     Command, DeviceId, Engine, Instant, Subscription,
     conntrack::{Family, helper::HelperMode},
     device::{Device, InterfaceAddress},
-    ip::{
-        Route, RouteKind,
-        local::{ServiceAnswer, UdpService},
-        prefix,
-    },
+    ip::{Route, RouteKind, prefix},
     netfilter::{Loading, RuleSet, Source},
+    socket::{ServiceAnswer, UdpService},
     trace::TraceLevel,
     wire::MacAddr,
 };

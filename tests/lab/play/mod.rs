@@ -29,15 +29,12 @@ use towpath_engine::{
     Command, DeviceId, DropReason, Engine, Instant, Reply,
     conntrack::HelperId,
     device::{Device, Feature, InterfaceAddress, Kind, Vlan},
-    ip::{
-        Route, RouteKind,
-        local::{ServiceAnswer, UdpService},
-    },
+    ip::{Route, RouteKind},
     netfilter::{Loading, RuleSet, Source},
     packet::Sketch,
     random::Draw,
     snapshot::Restoring,
-    socket::Family,
+    socket::{Family, ServiceAnswer, UdpService},
     wire::MacAddr,
 };
 

@@ -144,7 +144,8 @@ fn what_is_not_known_is_never_passed() {
         "+0 %{ assert tcpi_weather == 1 }%\n",
         "+0 `rm something`\n",
         "+0 `sysctl -q net.ipv4.tcp_weather=1`\n",
-        "+0 < icmp unreachable host_unreachable [0:0(0)]\n",
+        "+0 < icmp unreachable nowhere [0:0(0)]\n",
+        "+0 > icmp unreachable host_unreachable [0:0(0)]\n",
     ] {
         assert!(matches!(verdict(rest), Verdict::NotSupported(_)), "{rest}");
     }

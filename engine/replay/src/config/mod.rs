@@ -118,7 +118,8 @@ use towpath_engine::{
     DeviceId,
     conntrack::helper::{FailurePolicy, HelperMode},
     device::{Feature, InterfaceAddress, Vlan},
-    ip::{Route, local::UdpService},
+    ip::Route,
+    socket::UdpService,
     wire::MacAddr,
 };
 

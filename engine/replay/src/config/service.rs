@@ -1,6 +1,6 @@
 //! `[[service]]`: what the gateway itself offers.
 
-use towpath_engine::ip::local::{ServiceAnswer, UdpService};
+use towpath_engine::socket::{ServiceAnswer, UdpService};
 
 use super::{
     Mistake,

@@ -88,15 +88,17 @@ impl Matching for Socket {
 fn taken(view: &View<'_>) -> Option<bool> {
     let (protocol, port) = local_end(view.packet)?;
     let port = translated_back(view, port);
-    if view.services.has_socket(protocol, port) {
-        return Some(true);
-    }
-    let ends = view.packet.ip().zip(view.packet.tcp()).map(|(ip, tcp)| Ends {
+    let peer_port = match (view.packet.tcp(), view.packet.udp()) {
+        (Some(tcp), _) => Some(tcp.source_port.get()),
+        (None, Some(udp)) => Some(udp.source_port.get()),
+        (None, None) => None,
+    };
+    let ends = view.packet.ip().zip(peer_port).map(|(ip, peer_port)| Ends {
         local: SocketAddr::new(ip.destination(), port),
-        remote: SocketAddr::new(ip.source(), tcp.source_port.get()),
+        remote: SocketAddr::new(ip.source(), peer_port),
     });
     match ends {
-        Some(ends) => view.sockets.taken(&ends),
+        Some(ends) => view.sockets.taken(protocol, &ends),
         None => view.sockets.listens_everywhere(protocol, port).then_some(true),
     }
 }

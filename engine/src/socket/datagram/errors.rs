@@ -1,0 +1,36 @@
+//! ICMP errors about datagrams (RFC 1122, section 4.1.3.3; Linux v6.18: `net/ipv4/udp.c`, `__udp4_lib_err()`;
+//! `net/ipv4/ping.c`, `ping_err()`).
+//!
+//! Only a socket that is connected to the one whose packet is quoted is told: others could not know which of their packets it
+//! is about.
+
+use super::RAW;
+use crate::{
+    engine::Engine,
+    socket::{Readiness, SocketError, table::Entry},
+    tcp::Ends,
+    wire::Protocol,
+};
+
+impl Engine {
+    /// Tells those whose packet is quoted, if they are connected and trying again would be of no use.
+    pub(in crate::socket) fn deliver_datagram_error(
+        &mut self,
+        protocol: Protocol,
+        ends: &Ends,
+        error: SocketError,
+        is_hard: bool,
+    ) {
+        for place in [(protocol, ends.local.port()), (RAW, protocol.0.into())] {
+            let Some(index) = self.sockets.that_fits_best(place, ends) else { continue };
+            if let Some(Entry::Datagram(datagram)) = self.sockets.entry_mut(index)
+                && datagram.remote.is_some()
+                && is_hard
+            {
+                datagram.error = Some(error);
+                datagram.woken |= Readiness::ERROR;
+                self.sockets.note_ready(index);
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Services: sockets that nobody holds, and that answer by themselves.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::net::{Ipv6Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Datagram, DatagramKind};
+use crate::{
+    engine::Engine,
+    socket::{Family, SocketError, options::Options, table::Entry},
+    wire::Protocol,
+};
+
+/// A datagram service of this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UdpService {
+    /// Its port, 1 to 65535.
+    pub port: u16,
+    /// What it does with a datagram.
+    pub answer: ServiceAnswer,
+}
+
+/// What a datagram service does with a datagram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ServiceAnswer {
+    /// Sends it back (RFC 862).
+    Echo,
+    /// Takes it and says nothing (RFC 863).
+    Discard,
+    /// Sends this, always; at most 1472 bytes are sent.
+    Text(Vec<u8>),
+}
+
+impl ServiceAnswer {
+    /// What is sent for a payload.
+    pub(super) fn answer<'a>(&'a self, asked: &'a [u8]) -> Option<&'a [u8]> {
+        match self {
+            Self::Echo => Some(asked),
+            Self::Discard => None,
+            Self::Text(text) => Some(&text[..text.len().min(TEXT_BYTES_MAX)]),
+        }
+    }
+}
+
+impl Engine {
+    /// Offers a service on every address of this host; one on the same port is replaced.
+    pub(crate) fn offer(&mut self, service: UdpService) -> Result<(), SocketError> {
+        let local = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), service.port);
+        if let Some(known) = self.service_on(service.port) {
+            if let Some(Entry::Datagram(datagram)) = self.sockets.entry_mut(known) {
+                datagram.service = Some(service.answer);
+            }
+            return Ok(());
+        }
+        let options = Options::of_datagrams(&self.around.sysctls);
+        if !self.sockets.may_bind(Protocol::UDP, local, &options) {
+            return Err(SocketError::AddressInUse);
+        }
+        let mut datagram = Datagram::new(Family::Ipv6, DatagramKind::Udp, options);
+        (datagram.local, datagram.service) = (Some(local), Some(service.answer));
+        let index = self.sockets.insert(Entry::Datagram(Box::new(datagram))).ok_or(SocketError::TooMany)?;
+        self.sockets.bind(Protocol::UDP, service.port, index);
+        Ok(())
+    }
+
+    fn service_on(&self, port: u16) -> Option<u32> {
+        let there = self.sockets.bound_to(Protocol::UDP, port);
+        there.iter().copied().find(|index| match self.sockets.entry(*index) {
+            Entry::Datagram(datagram) => datagram.service.is_some(),
+            Entry::Free
+            | Entry::Idle(_)
+            | Entry::Listener(_)
+            | Entry::Connection(_)
+            | Entry::Request(_)
+            | Entry::TimeWait(_) => false,
+        })
+    }
+
+    /// All of them, by port.
+    pub(crate) fn services(&self) -> Vec<UdpService> {
+        let services = self.sockets.bound_under(Protocol::UDP).filter_map(|index| match self.sockets.entry(index) {
+            Entry::Datagram(datagram) => {
+                Some(UdpService { port: datagram.local?.port(), answer: datagram.service.clone()? })
+            }
+            Entry::Free
+            | Entry::Idle(_)
+            | Entry::Listener(_)
+            | Entry::Connection(_)
+            | Entry::Request(_)
+            | Entry::TimeWait(_) => None,
+        });
+        services.collect()
+    }
+
+    /// Offers these services and no other.
+    pub(crate) fn replace_services(&mut self, services: Vec<UdpService>) {
+        for UdpService { port, .. } in self.services() {
+            if let Some(index) = self.service_on(port) {
+                self.sockets.unbind(Protocol::UDP, port, index);
+                self.sockets.remove(index);
+            }
+        }
+        for service in services {
+            // It was offered before, and nobody else has come since.
+            let offered = self.offer(service);
+            debug_assert_eq!(offered, Ok(()), "its port was its own");
+        }
+    }
+}
+
+/// What a datagram holds that fits an Ethernet frame.
+const TEXT_BYTES_MAX: usize = 1472;
