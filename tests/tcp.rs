@@ -6,6 +6,8 @@ mod anything;
 mod closing;
 #[path = "tcp/handshake.rs"]
 mod handshake;
+#[path = "tcp/listening.rs"]
+mod listening;
 #[path = "tcp/streams.rs"]
 mod streams;
 #[path = "tcp/timing.rs"]

@@ -264,5 +264,6 @@ pub const SOCKETS_MAX: usize = 1 << 20;
 /// with `SocketMemory`.
 pub const DATAGRAM_QUEUES_BYTES_MAX: usize = 64 << 20;
 
-/// Bytes of one write or read of a stream socket; what is beyond them is not looked at.
-pub const STREAM_CALL_BYTES_MAX: usize = 1 << 30;
+/// Bytes of one buffer of a socket, whatever tunables and users say: half of what sequence numbers can tell apart, with as much
+/// again for a write that begins just below it.
+pub const BUFFER_BYTES_MAX: u32 = 1 << 30;

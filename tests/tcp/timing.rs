@@ -186,13 +186,40 @@ fn a_router_that_says_too_large_makes_segments_smaller_and_is_not_believed_about
 }
 
 #[test]
-fn an_unreachable_host_ends_an_attempt_only_when_it_is_prohibited() {
-    for (code, ends) in [(1, false), (13, true)] {
+fn an_unreachable_host_ends_an_attempt_and_no_connection_that_stands() {
+    for (code, error) in [
+        (0, SocketError::NetworkUnreachable),
+        (1, SocketError::HostUnreachable),
+        (3, SocketError::ConnectionRefused),
+        (7, SocketError::HostDown),
+        (13, SocketError::HostUnreachable),
+    ] {
         let mut peer = Peer::new();
         peer.connects();
+        peer.is_told_unreachable(code, 5);
+        assert_eq!(peer.call().state(), State::SynSent, "it is about something else");
         peer.is_told_unreachable(code, 0);
-        let error = peer.call().take_error();
-        assert_eq!(error, ends.then_some(SocketError::HostUnreachable));
-        assert_eq!(peer.call().state() == State::Closed, ends);
+        assert_eq!(peer.call().take_error(), Some(error));
     }
+    let mut peer = Peer::new().accepted("mss 1000");
+    peer.call().send(&[1; 10]).unwrap();
+    peer.is_told_unreachable(3, 1);
+    assert_eq!((peer.call().state(), peer.call().take_error()), (State::Established, None));
+}
+
+#[test]
+fn a_probe_asks_for_the_last_segment_as_it_was_cut() {
+    let mut peer = Peer::new().round_trip(10).accepted("mss 1460 sackok");
+    // Four holes to tell of take room from what is sent beside them.
+    for at in 1..5 {
+        peer.gets(&format!("A seq {} ack 1 win 60000 len 100", 1 + 1000 * at));
+    }
+    peer.says();
+    peer.call().send(&[7; 14_240]).unwrap();
+    let sent = peer.says();
+    let whole: usize = sent.iter().map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum();
+    assert_eq!(whole, 14_240, "{sent:?}");
+    let probe = peer.waits(Duration::from_millis(100));
+    assert_eq!(probe.len(), 1, "{probe:?}");
+    assert!(probe[0].1.starts_with("PA seq 12817 ") && probe[0].1.ends_with(" len 1424"), "{probe:?}");
 }

@@ -65,7 +65,7 @@ impl Delivery {
                     return Ok(Self::EchoReply(packet));
                 }
                 let is_error = packet.icmp().is_some_and(|icmp| icmp.icmp_type().is_error());
-                Ok(if is_error && !for_all { Delivery::Error(packet) } else { Delivery::Taken(packet) })
+                Ok(if is_error && !for_all { Self::Error(packet) } else { Self::Taken(packet) })
             }
             (Protocol::ICMPV6, Transport::Icmpv6) => Ok(deliver_icmpv6(packet, sysctls)),
             (Protocol::UDP, Transport::Udp) if is_unsummed_v6(&packet) || is_off_its_sum(&packet, sysctls) => {
@@ -77,12 +77,12 @@ impl Delivery {
             }
             (Protocol::UDPLITE, _) => Err(packet.drop_for(DropReason::TransportChecksum)),
             (_, Transport::Broken) => Err(packet.drop_for(DropReason::TransportMalformed)),
-            (Protocol::TCP, Transport::Tcp) => Ok(Delivery::Segment(packet)),
+            (Protocol::TCP, Transport::Tcp) => Ok(Self::Segment(packet)),
             (Protocol::TCP | Protocol::UDP, Transport::Tcp | Transport::Other) => {
                 Err(packet.drop_for(DropReason::NoSocket))
             }
             // Nothing follows, and nothing is wrong with that (RFC 8200, section 4.7).
-            (Protocol::NO_NEXT, _) => Ok(Delivery::Taken(packet)),
+            (Protocol::NO_NEXT, _) => Ok(Self::Taken(packet)),
             (_, Transport::Tcp | Transport::Udp | Transport::Icmp | Transport::Icmpv6 | Transport::Other) => {
                 Err(packet.drop_for(DropReason::NoProtocol))
             }

@@ -127,9 +127,7 @@ impl EngineRecord {
         let mut engine = Engine::with_routines(0, routines);
         let commands = self.devices.into_iter().map(Command::AddDevice);
         let sysctls = self.sysctls.into_iter().map(|(name, values)| Command::SetSysctls(name, values));
-        let commands = commands.chain(sysctls);
-        let commands = commands.chain(self.services.into_iter().map(Command::OfferUdp));
-        for command in commands {
+        for command in commands.chain(sysctls) {
             engine.carry_out(Instant::ZERO, command)?;
         }
         let is_known = |route: &Route| route.device().is_none_or(|device| engine.devices.find(device).is_some());
@@ -147,6 +145,9 @@ impl EngineRecord {
         engine.conntrack.map_anew(engine.around.sysctls.keeps_mappings());
         engine.around.random = self.random;
         engine.sockets = Sockets::restore(self.sockets);
+        for service in self.services {
+            engine.carry_out(Instant::ZERO, Command::OfferUdp(service))?;
+        }
         Part::Counters.check(self.events_lost < COUNT_MAX && self.frames < COUNT_MAX)?;
         engine.around.events.resume(self.subscription, self.events_lost);
         let level = TRACE_LEVELS.get(usize::from(self.trace_level));

@@ -79,8 +79,10 @@ impl Socket<'_> {
         }
         let Entry::Idle(idle) = self.entry() else { return Err(SocketError::Invalid) };
         let Some(local) = idle.local else { return Err(SocketError::Invalid) };
+        self.engine.sockets.listeners += 1;
         let listener = Listener {
             local,
+            serial: self.engine.sockets.listeners,
             backlog,
             accepted: VecDeque::new(),
             requests: 0,
@@ -107,6 +109,10 @@ impl Socket<'_> {
             return Err(SocketError::Invalid);
         };
         let index = listener.accepted.pop_front().ok_or(SocketError::WouldBlock)?;
+        if let Some(Entry::Connection(connection)) = self.engine.sockets.entry_mut(index) {
+            // What has happened before is news to who holds it from now on.
+            (connection.is_accepted, connection.woken) = (true, connection.readiness());
+        }
         self.engine.sockets.note_ready(index);
         Ok(self.engine.sockets.id(index))
     }
@@ -127,6 +133,9 @@ impl Socket<'_> {
             }
         };
         let remote = self.of_family(idle.family, remote)?;
+        if remote.is_ipv4() && idle.options.only_v6 {
+            return Err(SocketError::NetworkUnreachable);
+        }
         let remote = match remote.ip() {
             // To nobody is to this host.
             IpAddr::V4(to) if to.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), remote.port()),

@@ -45,7 +45,7 @@ impl Engine {
     /// take it.
     pub(crate) fn deliver_segment(&mut self, now: Instant, packet: Packet) -> Result<(), Dropped> {
         if packet.meta().addressed != Addressed::Host {
-            return Err(packet.drop_for(DropReason::NoSocket));
+            return Err(packet.drop_for(DropReason::IpLinkBroadcast));
         }
         let Some((segment, ends)) = Segment::of(&packet) else {
             return Err(packet.drop_for(DropReason::TransportMalformed));
@@ -95,8 +95,10 @@ impl Engine {
             return Err(packet.drop_for(DropReason::TcpFlagsWrong));
         }
         let way = self.way_to(ends.remote.ip(), packet.meta().device);
-        let settings = match self.sockets.entry(index) {
-            Entry::Listener(listener) if listener.takes_request() && !listener.is_full() => listener.settings,
+        let (settings, serial) = match self.sockets.entry(index) {
+            Entry::Listener(listener) if listener.takes_request() && !listener.is_full() => {
+                (listener.settings, listener.serial)
+            }
             Entry::Listener(_)
             | Entry::Free
             | Entry::Idle(_)
@@ -105,14 +107,14 @@ impl Engine {
             | Entry::TimeWait(_)
             | Entry::Datagram(_) => return Err(packet.drop_for(DropReason::ListenFull)),
         };
-        let request = Request::new(&self.work(now), index, *ends, segment, &settings, way, initial);
-        request.answer(&mut self.work(now), settings);
+        let request = Request::new(&self.work(now), (index, serial), *ends, segment, &settings, way, initial);
         let deadline = request.deadline;
-        let Some(place) = self.sockets.insert(Entry::Request(Box::new(request))) else {
+        let Some(place) = self.sockets.insert(Entry::Request(Box::new(request.clone()))) else {
             return Err(packet.drop_for(DropReason::ListenFull));
         };
+        request.answer(&mut self.work(now), settings);
         self.sockets.link(place);
-        self.sockets.arm(place, Some(deadline));
+        self.sockets.arm(now, place, Some(deadline));
         if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(index) {
             listener.requests += 1;
         }
@@ -129,7 +131,7 @@ impl Engine {
         packet: Packet,
     ) -> Result<(), Dropped> {
         let answer = request.judge(segment);
-        let Entry::Listener(listener) = self.sockets.entry(request.listener) else {
+        let Some(listener) = self.sockets.listener_of(&request) else {
             self.sockets.replace(index, Entry::Request(request));
             self.forget_request(index);
             return Err(packet.drop_for(DropReason::NoSocket));
@@ -146,7 +148,8 @@ impl Engine {
             }
             Answer::Done => return self.establish(now, index, &request, segment, packet),
             Answer::Again => {
-                request.resend(&mut self.work(now), settings);
+                request.answer_again(&mut self.work(now), settings);
+                self.sockets.arm(now, index, Some(request.deadline));
                 packet.recycle(&mut self.pool);
                 Ok(())
             }
@@ -159,6 +162,11 @@ impl Engine {
                 self.forget_request(index);
                 packet.recycle(&mut self.pool);
                 return Ok(());
+            }
+            Answer::Other => {
+                self.sockets.replace(index, Entry::Request(request));
+                self.forget_request(index);
+                return Err(packet.drop_for(DropReason::NoSocket));
             }
             Answer::Wrong => Err(packet.drop_for(DropReason::NoSocket)),
             Answer::Nothing => Err(packet.drop_for(DropReason::TcpFlagsWrong)),
@@ -177,26 +185,29 @@ impl Engine {
         packet: Packet,
     ) -> Result<(), Dropped> {
         let ip_id = self.sockets.random.below(1 << 16) as u16;
-        let Entry::Listener(listener) = self.sockets.entry(request.listener) else {
+        let Some(listener) = self.sockets.listener_of(request) else {
             return Err(packet.drop_for(DropReason::NoSocket));
         };
         let settings = listener.settings;
         let mut connection = Box::new(Connection::accepted(&mut self.work(now), request, settings, ip_id));
         let result = connection.receive(&mut self.work(now), segment, packet);
-        if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(request.listener) {
+        connection.is_accepted = false;
+        if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(request.listener.0) {
             listener.requests = listener.requests.saturating_sub(1);
             listener.accepted.push_back(index);
             listener.woken |= Readiness::READABLE;
         }
-        self.sockets.note_ready(request.listener);
+        self.sockets.note_ready(request.listener.0);
         self.put_back(now, index, connection);
         result
     }
 
     /// Forgets a request that stands in its place.
     pub(super) fn forget_request(&mut self, index: u32) {
-        if let Entry::Request(request) = self.sockets.entry(index) {
-            let listener = request.listener;
+        if let Entry::Request(request) = self.sockets.entry(index)
+            && self.sockets.listener_of(request).is_some()
+        {
+            let (listener, _) = request.listener;
             if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(listener) {
                 listener.requests = listener.requests.saturating_sub(1);
             }
@@ -218,7 +229,7 @@ impl Engine {
         let until = rest.until;
         self.sockets.replace(index, Entry::TimeWait(rest));
         match left {
-            Left::Nothing | Left::Acknowledged => self.sockets.arm(index, Some(until)),
+            Left::Nothing | Left::Acknowledged => self.sockets.arm(now, index, Some(until)),
             Left::Forgotten => self.forget_rest(index),
             Left::Begins(initial) => {
                 if self.sockets.listener(&ends).is_some() {
@@ -257,7 +268,7 @@ impl Engine {
             connection.woken = Readiness::default();
         }
         self.sockets.replace(index, Entry::Connection(connection));
-        self.sockets.arm(index, deadline);
+        self.sockets.arm(now, index, deadline);
         if is_woken {
             self.sockets.note_ready(index);
         }
@@ -289,14 +300,13 @@ impl Engine {
         if let Some(place) = self.sockets.insert(Entry::TimeWait(rest)) {
             self.sockets.time_waits += 1;
             self.sockets.link(place);
-            self.sockets.arm(place, Some(until));
+            self.sockets.arm(now, place, Some(until));
         }
     }
 
     /// Does what sockets wait for.
     pub(crate) fn handle_sockets_overdue(&mut self, now: Instant) {
-        for _ in 0..crate::limits::TIMER_MOVES_MAX {
-            let Some(index) = self.sockets.next_due(now) else { break };
+        for index in self.sockets.due(now) {
             match self.sockets.replace(index, Entry::Free) {
                 Entry::Connection(mut connection) => {
                     connection.handle_deadlines(&mut self.work(now));
@@ -306,7 +316,7 @@ impl Engine {
                 Entry::TimeWait(rest) => {
                     let until = rest.until;
                     self.sockets.replace(index, Entry::TimeWait(rest));
-                    if until <= now { self.forget_rest(index) } else { self.sockets.arm(index, Some(until)) }
+                    if until <= now { self.forget_rest(index) } else { self.sockets.arm(now, index, Some(until)) }
                 }
                 other @ (Entry::Free | Entry::Idle(_) | Entry::Listener(_) | Entry::Datagram(_)) => {
                     self.sockets.replace(index, other);
@@ -317,15 +327,7 @@ impl Engine {
     }
 
     fn handle_request_overdue(&mut self, now: Instant, index: u32, mut request: Box<Request>) {
-        let settings = match self.sockets.entry(request.listener) {
-            Entry::Listener(listener) => Some(listener.settings),
-            Entry::Free
-            | Entry::Idle(_)
-            | Entry::Connection(_)
-            | Entry::Request(_)
-            | Entry::TimeWait(_)
-            | Entry::Datagram(_) => None,
-        };
+        let settings = self.sockets.listener_of(&request).map(|listener| listener.settings);
         let lives = match settings {
             Some(settings) if request.deadline <= now => request.handle_deadline(&mut self.work(now), settings),
             Some(_) => true,
@@ -333,7 +335,7 @@ impl Engine {
         };
         let deadline = request.deadline;
         self.sockets.replace(index, Entry::Request(request));
-        if lives { self.sockets.arm(index, Some(deadline)) } else { self.forget_request(index) }
+        if lives { self.sockets.arm(now, index, Some(deadline)) } else { self.forget_request(index) }
     }
 
     /// Sends what sockets have put into the outbox.

@@ -76,6 +76,10 @@ socket_errors! {
     NetworkUnreachable = "ENETUNREACH", 101;
     /// The host cannot be reached.
     HostUnreachable = "EHOSTUNREACH", 113;
+    /// The host is not known where it should be.
+    HostDown = "EHOSTDOWN", 112;
+    /// The host is cut off from its network.
+    NotOnNetwork = "ENONET", 64;
     /// The message is longer than the way or the protocol takes.
     MessageTooLong = "EMSGSIZE", 90;
     /// A destination is needed.

@@ -201,12 +201,12 @@ impl Socket<'_> {
     /// [`SocketError::Invalid`] when its value lies outside its range, [`SocketError::NoEntry`] when there is no algorithm of
     /// that name.
     pub fn set(&mut self, option: &SocketOption) -> Result<(), SocketError> {
-        let sysctls = self.engine.around.sysctls.clone();
-        match self.engine.sockets.entry_mut(self.index) {
-            Some(Entry::Idle(idle)) => idle.options.set(option, &sysctls),
-            Some(Entry::Listener(listener)) => listener.settings.set(option, &sysctls),
+        let (sockets, sysctls) = (&mut self.engine.sockets, &self.engine.around.sysctls);
+        match sockets.entry_mut(self.index) {
+            Some(Entry::Idle(idle)) => idle.options.set(option, sysctls),
+            Some(Entry::Listener(listener)) => listener.settings.set(option, sysctls),
             Some(Entry::Datagram(_)) if option.is_of_streams() => Err(SocketError::NoOption),
-            Some(Entry::Datagram(datagram)) => datagram.options.set(option, &sysctls),
+            Some(Entry::Datagram(datagram)) => datagram.options.set(option, sysctls),
             Some(Entry::Connection(_)) => {
                 self.with_connection(|connection, work| connection.set_option(work, option))?
             }

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::SocketError;
 use crate::{
+    limits::BUFFER_BYTES_MAX,
     sysctl::Sysctls,
     tcp::{congestion, connection::Settings},
 };
@@ -149,11 +150,11 @@ impl Settings {
             SocketOption::Keepalive(on) => self.keepalive = on,
             SocketOption::Linger(wait) => self.linger = wait,
             SocketOption::ReceiveBuffer(bytes) => {
-                let bytes = bytes.min(sysctls.rmem_max).saturating_mul(2).max(RECEIVE_BUFFER_MIN);
+                let bytes = bytes.min(sysctls.rmem_max).saturating_mul(2).clamp(RECEIVE_BUFFER_MIN, BUFFER_BYTES_MAX);
                 self.receive_buffer = (bytes, true);
             }
             SocketOption::SendBuffer(bytes) => {
-                let bytes = bytes.min(sysctls.wmem_max).saturating_mul(2).max(SEND_BUFFER_MIN);
+                let bytes = bytes.min(sysctls.wmem_max).saturating_mul(2).clamp(SEND_BUFFER_MIN, BUFFER_BYTES_MAX);
                 self.send_buffer = (bytes, true);
             }
             SocketOption::Broadcast(on) => self.broadcast = on,

@@ -28,12 +28,14 @@ impl SendQueue {
         (self.end - self.start) as usize
     }
 
-    /// Writes bytes behind the others, in blocks of at most `block_bytes`.
-    pub(crate) fn append(&mut self, mut bytes: &[u8], block_bytes: usize) {
+    /// Writes bytes behind the others, in blocks of at most `block_bytes`. Of what is kept, the first `sent` bytes were sent:
+    /// packets may still refer to their blocks, which are not written to.
+    pub(crate) fn append(&mut self, mut bytes: &[u8], sent: usize, block_bytes: usize) {
+        let unsent = self.start + sent as u64;
         while !bytes.is_empty() {
             let taken = match self.blocks.back_mut() {
-                Some(last) => last.shared.extend(bytes),
-                None => 0,
+                Some(last) if last.start >= unsent => last.shared.extend(bytes),
+                Some(_) | None => 0,
             };
             if taken == 0 {
                 let capacity = bytes.len().clamp(SMALL_BLOCK_BYTES, block_bytes.max(SMALL_BLOCK_BYTES));
@@ -78,8 +80,9 @@ impl SendQueue {
     }
 }
 
-/// A block has room for that much, so that small writes that follow each other need not have one each.
-const SMALL_BLOCK_BYTES: usize = 2048;
+/// A block has room for that much, so that small writes that follow each other need not have one each. It is less than what a
+/// piece is charged beside its bytes.
+const SMALL_BLOCK_BYTES: usize = 512;
 
 #[cfg(test)]
 mod tests {
@@ -101,7 +104,8 @@ mod tests {
             let (mut queue, mut model, mut next) = (SendQueue::default(), Vec::new(), 0_u8);
             for (written, released) in steps {
                 let bytes: Vec<u8> = (0..written).map(|_| { next = next.wrapping_add(1); next }).collect();
-                queue.append(&bytes, 4096);
+                let sent = queue.len() / 2;
+                queue.append(&bytes, sent, 4096);
                 model.extend_from_slice(&bytes);
                 let released = released.min(model.len());
                 queue.release(released);

@@ -3,7 +3,7 @@
 
 use alloc::{
     boxed::Box,
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
 use core::net::{IpAddr, SocketAddr};
@@ -25,6 +25,7 @@ use crate::{
         work::Challenges,
     },
     time::Instant,
+    timer::Timers,
     wire::Protocol,
 };
 
@@ -46,8 +47,8 @@ pub struct Sockets {
     bound: BTreeMap<(u8, u16), Vec<u32>>,
     /// How many connections use a local port, besides those that are bound to it.
     pub(super) used: BTreeMap<u16, u32>,
-    /// One deadline a socket; it may be earlier than what the socket waits for, and is then set anew.
-    deadlines: BTreeSet<(Instant, u32)>,
+    /// One timer a place.
+    timers: Timers,
     /// Sockets that have become ready for something, in that order.
     ready: VecDeque<u32>,
     pub(crate) secrets: Secrets,
@@ -59,14 +60,14 @@ pub struct Sockets {
     pub(crate) outbox: Vec<Packet>,
     /// Connections in TIME_WAIT.
     pub(crate) time_waits: u32,
+    /// How many have begun to listen.
+    pub(super) listeners: u64,
 }
 
 #[derive(Debug)]
 struct Slot {
     generation: u32,
     entry: Entry,
-    /// For when it is in the list of deadlines.
-    armed: Option<Instant>,
     is_in_ready: bool,
 }
 
@@ -94,6 +95,7 @@ pub(crate) enum Entry {
 pub(crate) struct SocketsRecord {
     keys: [u64; 2],
     random: Random,
+    port_steps: Vec<u32>,
 }
 
 /// A stream socket that is neither connected nor listens.
@@ -115,7 +117,7 @@ impl Sockets {
             by_ends: HashTable::new(),
             bound: BTreeMap::new(),
             used: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            timers: Timers::default(),
             ready: VecDeque::new(),
             secrets: Secrets::new(&mut random),
             random,
@@ -123,18 +125,20 @@ impl Sockets {
             port_steps: [0; 64],
             outbox: Vec::new(),
             time_waits: 0,
+            listeners: 0,
         }
     }
 
     /// What a snapshot holds of them: keys and chance, so that what is opened then gets the same numbers.
     pub(crate) fn record(&self) -> SocketsRecord {
-        SocketsRecord { keys: self.secrets.keys(), random: self.random.clone() }
+        SocketsRecord { keys: self.secrets.keys(), random: self.random.clone(), port_steps: self.port_steps.to_vec() }
     }
 
     /// None, with the keys and the chance of a snapshot.
     pub(crate) fn restore(record: SocketsRecord) -> Self {
-        let SocketsRecord { keys, random } = record;
-        Self { secrets: Secrets::with_keys(keys), random, ..Self::new(0) }
+        let SocketsRecord { keys, random, port_steps } = record;
+        let port_steps = port_steps.try_into().unwrap_or([0; 64]);
+        Self { secrets: Secrets::with_keys(keys), random, port_steps, ..Self::new(0) }
     }
 
     /// Puts something into a free place; `None` when there are too many.
@@ -146,16 +150,14 @@ impl Sockets {
         if self.slots.len() >= SOCKETS_MAX {
             return None;
         }
-        self.slots.push(Slot { generation: 1, entry, armed: None, is_in_ready: false });
+        self.slots.push(Slot { generation: 1, entry, is_in_ready: false });
         Some(self.slots.len() as u32 - 1)
     }
 
     /// Takes what a place holds out of it; its handle finds nothing any more.
     pub(crate) fn remove(&mut self, index: u32) -> Entry {
         let Some(slot) = self.slots.get_mut(index as usize) else { return Entry::Free };
-        if let Some(armed) = slot.armed.take() {
-            self.deadlines.remove(&(armed, index));
-        }
+        self.timers.cancel(index);
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(index);
         core::mem::replace(&mut slot.entry, Entry::Free)
@@ -306,35 +308,33 @@ impl Sockets {
         }
     }
 
-    /// Sees to it that a socket is looked at no later than at `when`.
-    pub(crate) fn arm(&mut self, index: u32, when: Option<Instant>) {
-        let Some(slot) = self.slots.get_mut(index as usize) else { return };
-        let Some(when) = when else { return };
-        // An earlier deadline stays; when it comes it is set anew. So a deadline that moves on with every segment costs
-        // nothing.
-        if slot.armed.is_none_or(|armed| when < armed) {
-            if let Some(armed) = slot.armed.replace(when) {
-                self.deadlines.remove(&(armed, index));
-            }
-            self.deadlines.insert((when, index));
+    /// Who a request is for, if he listens still.
+    pub(crate) fn listener_of(&self, request: &Request) -> Option<&Listener> {
+        let (place, serial) = request.listener;
+        match self.entry(place) {
+            Entry::Listener(listener) if listener.serial == serial => Some(listener),
+            Entry::Listener(_)
+            | Entry::Free
+            | Entry::Idle(_)
+            | Entry::Connection(_)
+            | Entry::Request(_)
+            | Entry::TimeWait(_)
+            | Entry::Datagram(_) => None,
         }
     }
 
-    /// The next socket that has to be looked at by now.
-    pub(crate) fn next_due(&mut self, now: Instant) -> Option<u32> {
-        let &(when, index) = self.deadlines.first()?;
-        if when > now {
-            return None;
-        }
-        self.deadlines.remove(&(when, index));
-        if let Some(slot) = self.slots.get_mut(index as usize) {
-            slot.armed = None;
-        }
-        Some(index)
+    /// Lets a socket be looked at at `when`, and not before; never when that is `None`.
+    pub(crate) fn arm(&mut self, now: Instant, index: u32, when: Option<Instant>) {
+        self.timers.arm(now, index, when.unwrap_or(Instant::FAR_FUTURE));
+    }
+
+    /// The sockets that have to be looked at by now.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<u32> {
+        self.timers.expired(now)
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(when, _)| *when)
+        self.timers.next()
     }
 
     /// Notes that a socket may have become ready.
@@ -352,7 +352,9 @@ impl Sockets {
             let Some(slot) = self.slots.get_mut(index as usize) else { continue };
             slot.is_in_ready = false;
             let woken = match &mut slot.entry {
-                Entry::Connection(connection) if !connection.is_orphan => core::mem::take(&mut connection.woken),
+                Entry::Connection(connection) if connection.is_accepted && !connection.is_orphan => {
+                    core::mem::take(&mut connection.woken)
+                }
                 Entry::Listener(listener) => core::mem::take(&mut listener.woken),
                 Entry::Datagram(datagram) => core::mem::take(&mut datagram.woken),
                 Entry::Connection(_) | Entry::Free | Entry::Idle(_) | Entry::Request(_) | Entry::TimeWait(_) => {

@@ -20,8 +20,14 @@ use crate::{
 enum Told {
     /// A packet has to be that small.
     TooBig(u32),
-    /// It did not arrive, and whether trying again is of no use.
-    Unreachable(SocketError, bool),
+    /// It did not arrive.
+    Unreachable {
+        error: SocketError,
+        /// Trying again is of no use.
+        is_hard: bool,
+        /// Who asks for a connection is not waited for any longer (Linux v6.18: `tcp_v4_err()`, `tcp_v6_err()`).
+        ends_request: bool,
+    },
 }
 
 impl Engine {
@@ -33,7 +39,7 @@ impl Engine {
             let (error, is_hard) = match told {
                 // Whoever wants to know the way's MTU is told that his packet was too large for it.
                 Told::TooBig(_) => (SocketError::MessageTooLong, true),
-                Told::Unreachable(error, is_hard) => (error, is_hard),
+                Told::Unreachable { error, is_hard, .. } => (error, is_hard),
             };
             return self.deliver_datagram_error(protocol, &ends, error, is_hard);
         }
@@ -44,14 +50,14 @@ impl Engine {
                     let work = &mut self.work(now);
                     match told {
                         Told::TooBig(mtu_bytes) => connection.note_mtu(work, mtu_bytes),
-                        Told::Unreachable(error, is_hard) => connection.note_unreachable(work, error, is_hard),
+                        Told::Unreachable { error, .. } => connection.note_unreachable(work, error),
                     }
                 }
                 self.put_back(now, index, connection);
                 self.send_outbox(now);
             }
             Entry::Request(request) => {
-                let ends_it = request.is_from(seq) && matches!(told, Told::Unreachable(..));
+                let ends_it = request.is_from(seq) && matches!(told, Told::Unreachable { ends_request: true, .. });
                 self.sockets.replace(index, Entry::Request(request));
                 if ends_it {
                     self.forget_request(index);
@@ -75,18 +81,41 @@ fn told(packet: &Packet) -> Option<(Told, &[u8])> {
     Some((told, quoted))
 }
 
-/// Linux v6.18: `net/ipv4/icmp.c`, `icmp_err_convert`.
+/// What the codes of IPv4's "unreachable" mean (Linux v6.18: `net/ipv4/icmp.c`, `icmp_err_convert`). Code 4 is told apart.
+#[rustfmt::skip]
+static CODES_V4: [(SocketError, bool); 16] = [
+    //                                 trying again is of no use
+    (SocketError::NetworkUnreachable,  false),  // network
+    (SocketError::HostUnreachable,     false),  // host
+    (SocketError::ProtocolUnreachable, true),   // protocol
+    (SocketError::ConnectionRefused,   true),   // port
+    (SocketError::MessageTooLong,      false),  // fragmentation needed
+    (SocketError::NotSupported,        false),  // source route failed
+    (SocketError::NetworkUnreachable,  true),   // network unknown
+    (SocketError::HostDown,            true),   // host unknown
+    (SocketError::NotOnNetwork,        true),   // host isolated
+    (SocketError::NetworkUnreachable,  true),   // network prohibited
+    (SocketError::HostUnreachable,     true),   // host prohibited
+    (SocketError::NetworkUnreachable,  false),  // network, for this service
+    (SocketError::HostUnreachable,     false),  // host, for this service
+    (SocketError::HostUnreachable,     true),   // filtered
+    (SocketError::HostUnreachable,     true),   // precedence violated
+    (SocketError::HostUnreachable,     true),   // precedence cut off
+];
+
 fn of_v4(kind: IcmpType, code: u8, rest: [u8; 4]) -> Option<Told> {
-    let told = match (kind, code) {
-        (IcmpType::UNREACHABLE, 4) => Told::TooBig(u16::from_be_bytes([rest[2], rest[3]]).into()),
-        (IcmpType::UNREACHABLE, 0 | 6 | 11) => Told::Unreachable(SocketError::NetworkUnreachable, code == 6),
-        (IcmpType::UNREACHABLE, 2) => Told::Unreachable(SocketError::ProtocolUnreachable, true),
-        (IcmpType::UNREACHABLE, 3) => Told::Unreachable(SocketError::ConnectionRefused, true),
-        (IcmpType::UNREACHABLE, 9 | 10 | 13..=15) => Told::Unreachable(SocketError::HostUnreachable, true),
-        (IcmpType::UNREACHABLE, _) | (IcmpType::TIME_EXCEEDED, _) => {
-            Told::Unreachable(SocketError::HostUnreachable, false)
+    let told = match kind {
+        IcmpType::UNREACHABLE if code == 4 => Told::TooBig(u16::from_be_bytes([rest[2], rest[3]]).into()),
+        IcmpType::UNREACHABLE => {
+            let &(error, is_hard) = CODES_V4.get(usize::from(code))?;
+            Told::Unreachable { error, is_hard, ends_request: code <= 1 }
         }
-        (IcmpType::PARAMETER_PROBLEM, _) => Told::Unreachable(SocketError::Protocol, true),
+        IcmpType::TIME_EXCEEDED => {
+            Told::Unreachable { error: SocketError::HostUnreachable, is_hard: false, ends_request: true }
+        }
+        IcmpType::PARAMETER_PROBLEM => {
+            Told::Unreachable { error: SocketError::Protocol, is_hard: true, ends_request: true }
+        }
         _ => return None,
     };
     Some(told)
@@ -94,18 +123,16 @@ fn of_v4(kind: IcmpType, code: u8, rest: [u8; 4]) -> Option<Told> {
 
 /// Linux v6.18: `net/ipv6/icmp.c`, `icmpv6_err_convert()`.
 fn of_v6(kind: Icmpv6Type, code: u8, rest: [u8; 4]) -> Option<Told> {
-    let told = match (kind, code) {
-        (Icmpv6Type::TOO_BIG, _) => Told::TooBig(u32::from_be_bytes(rest)),
-        (Icmpv6Type::UNREACHABLE, 0) => Told::Unreachable(SocketError::NetworkUnreachable, false),
-        (Icmpv6Type::UNREACHABLE, 1 | 5 | 6) => Told::Unreachable(SocketError::NotAllowed, true),
-        (Icmpv6Type::UNREACHABLE, 4) => Told::Unreachable(SocketError::ConnectionRefused, true),
-        (Icmpv6Type::UNREACHABLE | Icmpv6Type::TIME_EXCEEDED, _) => {
-            Told::Unreachable(SocketError::HostUnreachable, false)
-        }
-        (Icmpv6Type::PARAMETER_PROBLEM, _) => Told::Unreachable(SocketError::Protocol, true),
+    let (error, is_hard) = match (kind, code) {
+        (Icmpv6Type::TOO_BIG, _) => return Some(Told::TooBig(u32::from_be_bytes(rest))),
+        (Icmpv6Type::UNREACHABLE, 0) => (SocketError::NetworkUnreachable, false),
+        (Icmpv6Type::UNREACHABLE, 1 | 5 | 6) => (SocketError::NotAllowed, true),
+        (Icmpv6Type::UNREACHABLE, 4) => (SocketError::ConnectionRefused, true),
+        (Icmpv6Type::UNREACHABLE | Icmpv6Type::TIME_EXCEEDED, _) => (SocketError::HostUnreachable, false),
+        (Icmpv6Type::PARAMETER_PROBLEM, _) => (SocketError::Protocol, true),
         _ => return None,
     };
-    Some(told)
+    Some(Told::Unreachable { error, is_hard, ends_request: is_hard })
 }
 
 /// Whose packet an error quotes.

@@ -43,7 +43,9 @@ impl Connection {
         let (ack, prior_una, prior_out) = (segment.ack, self.sender.una, self.sender.in_flight.out);
         let mut news = News { is_no_duplicate: segment.len > 0, ..News::default() };
         if ack.before(prior_una) {
-            let is_ancient = prior_una - ack > self.sender.window_max.max(1);
+            // Nobody acknowledges what was never sent either (RFC 5961, section 5.2).
+            let most = u64::from(self.sender.window_max).min(self.counters.bytes_acked);
+            let is_ancient = u64::from(prior_una - ack) > most;
             if is_ancient {
                 return Taken::Impossible;
             }

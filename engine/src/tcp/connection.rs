@@ -50,6 +50,8 @@ pub(crate) struct Connection {
     pub(crate) is_at_end: bool,
     /// Nobody holds it any more.
     pub(crate) is_orphan: bool,
+    /// Somebody holds it, or has: it does not wait to be accepted.
+    pub(crate) is_accepted: bool,
     /// What has become possible since its user was told last.
     pub(crate) woken: Readiness,
 }
@@ -122,12 +124,46 @@ pub(super) struct Sent {
     pub(super) was_resent: bool,
     /// The application had nothing more to send behind it.
     pub(super) is_app_limited: bool,
-    /// How many segments it is.
+    /// How many segments it is, of how many bytes each but the last.
     pub(super) segments: u32,
+    pub(super) mss: u32,
     /// When it was sent last.
     pub(super) sent_at: Instant,
     /// Segments delivered by then.
     pub(super) delivered: u32,
+}
+
+impl Sent {
+    /// Bytes from `from` up to its end, sent for the first time in segments of `mss` bytes.
+    pub(super) fn new(now: Instant, (seq, end): (SeqNum, SeqNum), flags: TcpFlags, mss: u32, delivered: u32) -> Self {
+        let mut sent = Self {
+            seq,
+            end,
+            flags,
+            is_sacked: false,
+            is_lost: false,
+            is_resent: false,
+            was_resent: false,
+            is_app_limited: false,
+            segments: 1,
+            mss: mss.max(1),
+            sent_at: now,
+            delivered,
+        };
+        sent.segments = sent.count();
+        sent
+    }
+
+    /// Its bytes of payload.
+    pub(super) fn len(&self) -> u32 {
+        let control = [TcpFlags::SYN, TcpFlags::FIN].into_iter().filter(|flag| self.flags.contains(*flag));
+        (self.end - self.seq) - control.count() as u32
+    }
+
+    /// How many segments its bytes are.
+    pub(super) fn count(&self) -> u32 {
+        self.len().div_ceil(self.mss).max(1)
+    }
 }
 
 /// What this end sends.
@@ -301,6 +337,7 @@ impl Connection {
             is_send_shut: false,
             is_at_end: false,
             is_orphan: false,
+            is_accepted: true,
             woken: Readiness::default(),
         }
     }

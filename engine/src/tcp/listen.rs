@@ -17,6 +17,8 @@ use crate::{socket::Readiness, time::Instant, wire::SeqNum};
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) local: SocketAddr,
+    /// Which of all listeners it is: its place may be another one's later.
+    pub(crate) serial: u64,
     /// Connections that may wait to be accepted.
     pub(crate) backlog: u32,
     /// Those that do, by their numbers.
@@ -41,8 +43,8 @@ impl Listener {
 /// A request for a connection, whose SYN has been answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// The number of the socket that it is for.
-    pub(crate) listener: u32,
+    /// The place of the socket that it is for, and which listener that must be.
+    pub(crate) listener: (u32, u64),
     pub(crate) ends: Ends,
     pub(super) initial: SeqNum,
     pub(super) their_initial: SeqNum,
@@ -54,7 +56,11 @@ pub(crate) struct Request {
     pub(super) recent_timestamp: u32,
     pub(super) came_at: Instant,
     pub(super) sent_at: Instant,
+    /// How often the answer was sent again, and how often because time was over.
     pub(super) resent: u32,
+    timeouts: u32,
+    /// When a segment that could not be right was answered last.
+    answered_at: Option<Instant>,
     pub(super) way: Way,
     /// When the answer is sent again, or the request given up.
     pub(crate) deadline: Instant,
@@ -69,6 +75,8 @@ pub(crate) enum Answer {
     Again,
     /// The other end wants no connection.
     Reset,
+    /// A SYN in the middle: it is of another connection than this one, which ends.
+    Other,
     /// It does not acknowledge the answer: the path answers it with a reset.
     Wrong,
     /// It says nothing.
@@ -81,7 +89,7 @@ impl Request {
     /// A request from a SYN.
     pub(crate) fn new(
         work: &Work<'_>,
-        listener: u32,
+        listener: (u32, u64),
         ends: Ends,
         segment: &Segment,
         settings: &Settings,
@@ -119,6 +127,8 @@ impl Request {
             came_at: work.now,
             sent_at: work.now,
             resent: 0,
+            timeouts: 0,
+            answered_at: None,
             way,
             deadline: work.now + super::rtt::INITIAL_TIMEOUT,
         }
@@ -156,34 +166,59 @@ impl Request {
         if is_beyond {
             return if segment.has(TcpFlags::RST) { Answer::Nothing } else { Answer::Outside };
         }
-        if segment.flags.intersects(TcpFlags::RST.union(TcpFlags::SYN)) {
-            return if segment.has(TcpFlags::RST) && segment.seq != expected { Answer::Outside } else { Answer::Reset };
+        if segment.has(TcpFlags::RST) {
+            return if segment.seq == expected { Answer::Reset } else { Answer::Outside };
+        }
+        if segment.has(TcpFlags::SYN) {
+            return Answer::Other;
         }
         if segment.has(TcpFlags::ACK) { Answer::Done } else { Answer::Nothing }
     }
 
     /// Answers a segment that cannot be right with where the request stands.
-    pub(crate) fn acknowledge(&self, work: &mut Work<'_>, settings: Settings) {
+    pub(crate) fn acknowledge(&mut self, work: &mut Work<'_>, settings: Settings) {
+        if !self.may_answer(work) {
+            return;
+        }
         let mut connection = Connection::accepted(work, self, settings, 0);
-        connection.send_ack(work);
+        let next = connection.sender.next;
+        connection.send_bare(work, next, crate::wire::TcpFlags::ACK);
     }
 
     /// Sends the answer again when its time has come. False when the request is to be given up.
     pub(crate) fn handle_deadline(&mut self, work: &mut Work<'_>, settings: Settings) -> bool {
         let retries = settings.syn_retries.unwrap_or(work.sysctls.tcp_synack_retries);
-        if self.resent >= retries {
+        if self.timeouts >= retries {
             return false;
         }
+        self.timeouts += 1;
         self.resend(work, settings);
-        let doubled = Duration::from_secs(1 << self.resent.min(16));
-        self.deadline = work.now + super::rtt::bounded(doubled, work.sysctls);
         true
     }
 
-    /// Sends the answer again.
-    pub(crate) fn resend(&mut self, work: &mut Work<'_>, settings: Settings) {
+    /// The SYN has come again: it is answered, but not too often.
+    pub(crate) fn answer_again(&mut self, work: &mut Work<'_>, settings: Settings) {
+        if self.may_answer(work) {
+            self.resend(work, settings);
+        }
+    }
+
+    /// Two ends that disagree must not answer each other for ever (Linux v6.18: `tcp_oow_rate_limited()`).
+    fn may_answer(&mut self, work: &Work<'_>) -> bool {
+        let limit = Duration::from_millis(work.sysctls.tcp_invalid_ratelimit.into());
+        if self.answered_at.is_some_and(|at| work.now.since(at) < limit) {
+            return false;
+        }
+        self.answered_at = Some(work.now);
+        true
+    }
+
+    /// Sends the answer again, and waits as long as this time allows for its acknowledgement.
+    fn resend(&mut self, work: &mut Work<'_>, settings: Settings) {
         self.resent += 1;
         self.sent_at = work.now;
+        let doubled = Duration::from_secs(1 << self.timeouts.min(16));
+        self.deadline = work.now + super::rtt::bounded(doubled, work.sysctls);
         self.answer(work, settings);
     }
 }

@@ -77,19 +77,8 @@ impl Connection {
         self.sender.next = initial + 1;
         self.sender.end = initial + 1;
         self.sender.in_flight.out += 1;
-        self.sender.flight.push_back(Sent {
-            seq: initial,
-            end: initial + 1,
-            flags: TcpFlags::SYN,
-            is_sacked: false,
-            is_lost: false,
-            is_resent: false,
-            was_resent: false,
-            is_app_limited: false,
-            segments: 1,
-            sent_at: work.now,
-            delivered: 0,
-        });
+        let syn = Sent::new(work.now, (initial, initial + 1), TcpFlags::SYN, 1, 0);
+        self.sender.flight.push_back(syn);
         self.deadlines.retransmit = Some((work.now + super::rtt::INITIAL_TIMEOUT, Pending::Retransmit));
     }
 
@@ -263,19 +252,9 @@ impl Connection {
         (sender.next, sender.end) = (request.initial + 1, request.initial + 1);
         sender.window_from = request.their_initial;
         sender.in_flight.out = 1;
-        sender.flight.push_back(Sent {
-            seq: request.initial,
-            end: request.initial + 1,
-            flags: TcpFlags::SYN,
-            is_sacked: false,
-            is_lost: false,
-            is_resent: false,
-            was_resent: request.resent > 0,
-            is_app_limited: false,
-            segments: 1,
-            sent_at: request.sent_at,
-            delivered: 0,
-        });
+        let ends = (request.initial, request.initial + 1);
+        let syn = Sent { was_resent: request.resent > 0, ..Sent::new(request.sent_at, ends, TcpFlags::SYN, 1, 0) };
+        sender.flight.push_back(syn);
         connection.counters.resent = request.resent;
         connection.settle_mss();
         connection
@@ -308,11 +287,10 @@ impl Connection {
         }
     }
 
-    /// The network has said that the other end cannot be reached. A connection that stands goes on trying (RFC 1122, section
-    /// 4.2.3.9).
-    pub(crate) fn note_unreachable(&mut self, work: &mut Work<'_>, error: SocketError, is_hard: bool) {
-        let is_young = matches!(self.state, State::SynSent | State::SynReceived);
-        if is_young && is_hard {
+    /// The network has said that the other end cannot be reached. That ends a handshake, whatever the reason (Linux v6.18:
+    /// `net/ipv4/tcp_ipv4.c`, `tcp_v4_err()`); a connection that stands goes on trying (RFC 1122, section 4.2.3.9).
+    pub(crate) fn note_unreachable(&mut self, work: &mut Work<'_>, error: SocketError) {
+        if matches!(self.state, State::SynSent | State::SynReceived) {
             self.fail(error, work.pool);
         }
     }
@@ -322,29 +300,15 @@ impl Connection {
         if mtu_bytes >= self.way.mtu_bytes {
             return;
         }
-        self.way.mtu_bytes = mtu_bytes.max(MTU_MIN);
+        let least = if self.ends.remote.is_ipv4() { MTU_MIN } else { Ipv6Header::MTU_MIN };
+        self.way.mtu_bytes = mtu_bytes.max(least);
         let before = self.sender.mss_bytes;
         self.settle_mss();
         if self.sender.mss_bytes >= before || self.sender.flight.is_empty() {
             return;
         }
-        self.recount_flight(before);
+        (0..self.sender.flight.len()).for_each(|at| self.recut(at));
         self.resend_too_large(work);
-    }
-
-    fn recount_flight(&mut self, before: u32) {
-        let mss = self.sender.mss_bytes.max(1);
-        let mut tally = super::connection::Tally::default();
-        for sent in &mut self.sender.flight {
-            if sent.end - sent.seq > mss || before > mss {
-                sent.segments = (sent.end - sent.seq).div_ceil(mss).max(1);
-            }
-            tally.out += sent.segments;
-            tally.sacked += if sent.is_sacked { sent.segments } else { 0 };
-            tally.lost += if sent.is_lost { sent.segments } else { 0 };
-            tally.resent += if sent.is_resent { sent.segments } else { 0 };
-        }
-        self.sender.in_flight = tally;
     }
 
     fn resend_too_large(&mut self, work: &mut Work<'_>) {
@@ -386,7 +350,7 @@ const MSS_MOST: u32 = 65_495;
 const MSS_ASSUMED: u32 = 536;
 /// What memory a segment takes beside its payload.
 const SEGMENT_OVERHEAD_BYTES: u32 = 640;
-/// The least MTU that is believed (Linux: `net.ipv4.route.min_pmtu`).
+/// The least MTU of IPv4 that is believed (Linux: `net.ipv4.route.min_pmtu`).
 const MTU_MIN: u32 = 552;
 /// An echo of a SYN is not older than all attempts.
 const SYN_ECHO_AGE_MAX_MILLIS: u32 = 600_000;

@@ -260,19 +260,8 @@ impl Connection {
         self.sender.next = end;
         self.sender.in_flight.out += segments;
         let is_app_limited = is_last && self.sender.in_flight.pipe() < self.window.segments;
-        self.sender.flight.push_back(Sent {
-            seq,
-            end,
-            flags,
-            is_sacked: false,
-            is_lost: false,
-            is_resent: false,
-            was_resent: false,
-            is_app_limited,
-            segments,
-            sent_at: work.now,
-            delivered: self.counters.delivered,
-        });
+        let sent = Sent::new(work.now, (seq, end), flags, mss, self.counters.delivered);
+        self.sender.flight.push_back(Sent { is_app_limited, ..sent });
         self.emit_data(work, seq, len, flags, true);
         self.arm_retransmission_if_idle(work);
         segments

@@ -202,9 +202,9 @@ impl Connection {
         if last.segments <= 1 || last.is_sacked {
             return Some(at);
         }
-        let cut = last.seq + (last.segments - 1) * self.sender.mss_bytes;
+        let cut = last.seq + (last.len().saturating_sub(1)) / last.mss * last.mss;
         self.split(at, cut);
-        Some(at + 1)
+        Some(self.sender.flight.len() - 1)
     }
 
     /// An acknowledgement may tell what became of a probe (RFC 8985, section 7.4).

@@ -64,6 +64,7 @@ impl Reassembly {
         while let Some((&other, waiting)) = self.pieces.range(start..).next() {
             let other_end = other + waiting.piece.len() as u64;
             if other_end <= end && other < end {
+                has_fin |= waiting.has_fin && other_end == end;
                 self.remove(other, pool);
             } else {
                 if other < end {

@@ -252,7 +252,7 @@ impl Connection {
             return;
         }
         if first.segments > 1 && !first.flags.contains(TcpFlags::SYN) {
-            self.split(0, first.seq + self.sender.mss_bytes);
+            self.split(0, first.seq + first.mss);
         }
         self.mark_lost(0);
     }

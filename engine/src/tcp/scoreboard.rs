@@ -83,31 +83,50 @@ impl Connection {
         }
         if sent.is_resent {
             sent.is_resent = false;
-            tally.resent -= sent.segments;
+            tally.resent = tally.resent.saturating_sub(sent.segments);
         }
     }
 
-    /// Cuts a record of what is in flight in two, at a segment's end.
+    /// Cuts a record of what is in flight in two, at a segment's end. One that does not reach beyond `cut` stays whole.
     pub(super) fn split(&mut self, at: usize, cut: SeqNum) {
         let Some(whole) = self.sender.flight.get_mut(at) else { return };
-        debug_assert!(cut.after(whole.seq) && cut.before(whole.end), "{cut:?} lies within {whole:?}");
-        let mss = self.sender.mss_bytes.max(1);
-        let before = whole.segments;
+        if !cut.after(whole.seq) || !cut.before(whole.end) {
+            return;
+        }
+        let before = *whole;
         let last_flags = TcpFlags::FIN.union(TcpFlags::PSH);
-        let mut rest = Sent { seq: cut, ..*whole };
-        whole.end = cut;
-        whole.flags = whole.flags.without(last_flags);
-        whole.segments = (cut - whole.seq).div_ceil(mss).max(1);
-        rest.segments = before.saturating_sub(whole.segments).max(1);
-        // Sizes may have changed since it was sent.
-        let more = whole.segments + rest.segments - before;
-        let marks = (rest.is_sacked, rest.is_lost, rest.is_resent);
+        let mut rest = Sent { seq: cut, ..before };
+        (whole.end, whole.flags) = (cut, before.flags.without(last_flags));
+        (whole.segments, rest.segments) = (whole.count(), rest.count());
+        let now = [*whole, rest];
         self.sender.flight.insert(at + 1, rest);
+        self.retally(&before, &now);
+    }
+
+    /// A record will be sent again in segments of another size.
+    pub(super) fn recut(&mut self, at: usize) {
+        let mss = self.payload_now();
+        let Some(sent) = self.sender.flight.get_mut(at) else { return };
+        let before = *sent;
+        sent.mss = mss;
+        sent.segments = sent.count();
+        let now = [*sent];
+        self.retally(&before, &now);
+    }
+
+    /// What is in flight is counted in other segments than before.
+    fn retally(&mut self, before: &Sent, now: &[Sent]) {
+        let count: u32 = now.iter().map(|sent| sent.segments).sum();
         let tally = &mut self.sender.in_flight;
-        tally.out += more;
-        tally.sacked += if marks.0 { more } else { 0 };
-        tally.lost += if marks.1 { more } else { 0 };
-        tally.resent += if marks.2 { more } else { 0 };
+        let change = |counted: &mut u32, is_counted: bool| {
+            if is_counted {
+                *counted = (*counted + count).saturating_sub(before.segments);
+            }
+        };
+        change(&mut tally.out, true);
+        change(&mut tally.sacked, before.is_sacked);
+        change(&mut tally.lost, before.is_lost);
+        change(&mut tally.resent, before.is_resent);
     }
 
     /// Looks at the SACK blocks of an acknowledgement of `ack`.
@@ -172,7 +191,7 @@ impl Connection {
 
     /// Cuts a record so that one part of it lies in a block, at segments' ends; gives where that lies.
     fn cut_to_block(&mut self, mut at: usize, sent: &Sent, from: u32, to: u32) -> Option<usize> {
-        let (una, mss) = (self.sender.una, self.sender.mss_bytes.max(1));
+        let (una, mss) = (self.sender.una, sent.mss);
         let mut start = if sent.seq.before(una) { 0 } else { sent.seq - una };
         let mut end = sent.end - una;
         if from > start {
@@ -203,7 +222,7 @@ impl Connection {
         if sent.is_resent {
             // It was lost, and its repetition has come.
             sent.is_resent = false;
-            tally.resent -= sent.segments;
+            tally.resent = tally.resent.saturating_sub(sent.segments);
         } else if !sent.was_resent {
             // A hole that nobody has filled was none.
             if sent.seq.before(furthest) {
@@ -216,7 +235,7 @@ impl Connection {
         }
         if sent.is_lost {
             sent.is_lost = false;
-            tally.lost -= sent.segments;
+            tally.lost = tally.lost.saturating_sub(sent.segments);
         }
         sent.is_sacked = true;
         tally.sacked += sent.segments;
@@ -229,10 +248,10 @@ impl Connection {
         while let Some(first) = self.sender.flight.front().copied() {
             let is_whole = !first.end.after(ack);
             if !is_whole {
-                let whole_segments = ack.after(first.seq).then(|| (ack - first.seq) / self.sender.mss_bytes.max(1));
+                let whole_segments = ack.after(first.seq).then(|| (ack - first.seq) / first.mss);
                 match whole_segments {
                     Some(segments) if segments > 0 && segments < first.segments => {
-                        let cut = first.seq + segments * self.sender.mss_bytes;
+                        let cut = first.seq + segments * first.mss;
                         self.split(0, cut);
                         continue;
                     }
@@ -249,18 +268,18 @@ impl Connection {
 
     fn count_acknowledged(&mut self, work: &Work<'_>, sent: &Sent, news: &mut News) {
         let tally = &mut self.sender.in_flight;
-        tally.out -= sent.segments;
+        tally.out = tally.out.saturating_sub(sent.segments);
         if sent.is_sacked {
-            tally.sacked -= sent.segments;
+            tally.sacked = tally.sacked.saturating_sub(sent.segments);
         } else {
             news.delivered += sent.segments;
             self.rack.advance(work.now, sent, self.rtt.least());
         }
         if sent.is_lost {
-            tally.lost -= sent.segments;
+            tally.lost = tally.lost.saturating_sub(sent.segments);
         }
         if sent.is_resent {
-            tally.resent -= sent.segments;
+            tally.resent = tally.resent.saturating_sub(sent.segments);
         }
         if sent.was_resent {
             news.has_resent_acked = true;

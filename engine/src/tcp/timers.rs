@@ -219,6 +219,7 @@ impl Connection {
             self.note_resent(work, at);
             return true;
         }
+        self.recut(at);
         let una = self.sender.una;
         let seq = if sent.seq.before(una) { una } else { sent.seq };
         let (mss, window_end) = (self.payload_now(), self.window_end());

@@ -87,7 +87,8 @@ impl Connection {
                 break;
             };
             let taken = room.min((bytes.len() - written) as u32);
-            self.sender.queue.append(&bytes[written..written + taken as usize], most as usize);
+            let sent = (self.sender.next - self.sender.una) as usize;
+            self.sender.queue.append(&bytes[written..written + taken as usize], sent, most as usize);
             self.sender.end += taken;
             if let Some(last) = self.sender.unsent.back_mut() {
                 last.end = self.sender.end;

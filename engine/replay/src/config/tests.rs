@@ -7,7 +7,8 @@ use towpath_engine::{
     Command, Engine, Instant,
     conntrack::helper::{ExpectClass, Framing, HelperMode, Manifest, Opener},
     device::Kind,
-    ip::{RouteKind, local::ServiceAnswer},
+    ip::RouteKind,
+    socket::ServiceAnswer,
 };
 
 use super::*;

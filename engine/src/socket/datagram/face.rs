@@ -49,7 +49,7 @@ impl Socket<'_> {
     /// request; an error that waits.
     pub fn send_to(&mut self, bytes: &[u8], to: SocketAddr) -> Result<usize, SocketError> {
         let Some(datagram) = self.datagram() else { return Err(SocketError::IsConnected) };
-        let (kind, family) = (datagram.kind, datagram.family);
+        let (kind, family, only_v6) = (datagram.kind, datagram.family, datagram.options.only_v6);
         if datagram.is_send_shut {
             return Err(SocketError::BrokenPipe);
         }
@@ -57,6 +57,9 @@ impl Socket<'_> {
             return Err(error);
         }
         let to = self.of_family(family, to)?;
+        if to.is_ipv4() && only_v6 {
+            return Err(SocketError::NetworkUnreachable);
+        }
         if kind == DatagramKind::Udp && to.port() == 0 {
             return Err(SocketError::Invalid);
         }

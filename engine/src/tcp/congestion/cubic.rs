@@ -150,7 +150,7 @@ impl Cubic {
         } else {
             self.origin.saturating_add(delta)
         };
-        let every = if target > cwnd { cwnd / (target - cwnd) } else { 100 * cwnd };
+        let every = if target > cwnd { cwnd / (target - cwnd) } else { cwnd.saturating_mul(100) };
         // While nothing is known of the last loss, the window grows by 5 % a round trip.
         if self.max == 0 { every.min(20) } else { every }
     }

@@ -1,0 +1,84 @@
+//! Requests for connections, and who they are for (Linux v6.18: `net/ipv4/tcp_minisocks.c`, `tcp_check_req()`).
+
+use std::{net::SocketAddr, time::Duration};
+
+use lab::network::Peer;
+use towpath_engine::socket::{Family, Readiness, SocketError};
+
+const NONE: [&str; 0] = [];
+
+/// A host that listens on port 80, and has been asked for a connection.
+fn asked(backlog: u32) -> Peer {
+    let mut peer = Peer::new();
+    peer.call().bind(([10, 0, 0, 1], 80).into()).unwrap();
+    peer.call().listen(backlog).unwrap();
+    peer.gets("S seq 0 win 60000 mss 1000");
+    assert_eq!(peer.says(), ["SA seq 0 ack 1"]);
+    peer
+}
+
+#[test]
+fn a_request_ends_with_its_listener_and_is_no_other_ones() {
+    let mut peer = asked(4);
+    let now = peer.now();
+    peer.engine.socket(now, peer.socket).unwrap().close();
+    let other = peer.engine.open_stream(now, Family::Ipv4).unwrap();
+    peer.socket = other;
+    peer.call().bind(SocketAddr::from(([10, 0, 0, 1], 22))).unwrap();
+    peer.call().listen(4).unwrap();
+    peer.gets("A seq 1 ack 1 win 60000");
+    assert_eq!(peer.says(), ["R seq 1"]);
+    assert_eq!(peer.call().accept(), Err(SocketError::WouldBlock));
+    assert_eq!(peer.engine.sockets(), 1, "the request is forgotten");
+}
+
+#[test]
+fn what_has_come_before_a_connection_was_accepted_is_news_to_who_accepts_it() {
+    let mut peer = asked(4);
+    peer.gets("A seq 1 ack 1 win 60000");
+    peer.gets("PA seq 1 ack 1 win 60000 len 100");
+    let listener = peer.socket;
+    assert_eq!(peer.engine.poll_socket(), Some((listener, Readiness::READABLE)));
+    assert_eq!(peer.engine.poll_socket(), None, "nobody knows the connection yet");
+    let accepted = peer.call().accept().expect("it waits");
+    let news = Readiness::READABLE | Readiness::WRITABLE;
+    assert_eq!(peer.engine.poll_socket(), Some((accepted, news)));
+    assert_eq!(peer.engine.poll_socket(), None);
+}
+
+#[test]
+fn a_syn_that_comes_again_is_answered_not_too_often_and_does_not_end_the_request() {
+    let mut peer = asked(4);
+    for _ in 0..10 {
+        peer.gets("S seq 0 win 60000 mss 1000");
+    }
+    assert_eq!(peer.says(), ["SA seq 0 ack 1"], "one of ten in half a second");
+    for _ in 0..8 {
+        peer.passes(600);
+        peer.gets("S seq 0 win 60000 mss 1000");
+        assert_eq!(peer.says(), ["SA seq 0 ack 1"]);
+    }
+    let sent: Vec<u64> = peer.waits(Duration::from_secs(100)).into_iter().map(|(when, _)| when).collect();
+    assert_eq!(sent, [1000, 3000, 7000, 15_000, 31_000], "as if it had come once");
+}
+
+#[test]
+fn a_syn_of_another_connection_ends_the_request_with_a_reset() {
+    let mut peer = asked(4);
+    peer.gets("S seq 100 win 60000 mss 1000");
+    let said = peer.says();
+    assert!(said.len() == 1 && said[0].starts_with("RA ") && said[0].ends_with(" ack 101"), "{said:?}");
+    assert_eq!(peer.engine.sockets(), 1);
+}
+
+#[test]
+fn what_cannot_be_right_is_answered_with_where_the_request_stands_not_too_often() {
+    let mut peer = asked(4);
+    for _ in 0..3 {
+        peer.gets("A seq 900000 ack 1 win 60000");
+    }
+    assert_eq!(peer.says(), ["A seq 1 ack 1"]);
+    peer.gets("A seq 1 ack 1 win 60000");
+    assert_eq!(peer.says(), NONE);
+    assert!(peer.call().accept().is_ok());
+}
