@@ -10,8 +10,8 @@ const NONE: [&str; 0] = [];
 /// A host that listens on port 80, and has been asked for a connection.
 fn asked(backlog: u32) -> Peer {
     let mut peer = Peer::new();
-    peer.call().bind(([10, 0, 0, 1], 80).into()).unwrap();
-    peer.call().listen(backlog).unwrap();
+    peer.call().bind(([10, 0, 0, 1], 80).into()).expect("the port is free");
+    peer.call().listen(backlog).expect("it may listen");
     peer.gets("S seq 0 win 60000 mss 1000");
     assert_eq!(peer.says(), ["SA seq 0 ack 1"]);
     peer
