@@ -65,10 +65,7 @@ impl Segment {
     /// What a packet's TCP header says, and from whom it is to whom; `None` when it has none.
     pub(crate) fn of(packet: &Packet) -> Option<(Self, Ends)> {
         let (ip, tcp) = (packet.ip()?, packet.tcp()?);
-        let ends = Ends {
-            local: SocketAddr::new(ip.destination(), tcp.destination_port.get()),
-            remote: SocketAddr::new(ip.source(), tcp.source_port.get()),
-        };
+        let ends = Ends::of(packet)?;
         let mut segment = Self {
             seq: tcp.seq(),
             ack: tcp.ack(),

@@ -88,15 +88,8 @@ impl Matching for Socket {
 fn taken(view: &View<'_>) -> Option<bool> {
     let (protocol, port) = local_end(view.packet)?;
     let port = translated_back(view, port);
-    let peer_port = match (view.packet.tcp(), view.packet.udp()) {
-        (Some(tcp), _) => Some(tcp.source_port.get()),
-        (None, Some(udp)) => Some(udp.source_port.get()),
-        (None, None) => None,
-    };
-    let ends = view.packet.ip().zip(peer_port).map(|(ip, peer_port)| Ends {
-        local: SocketAddr::new(ip.destination(), port),
-        remote: SocketAddr::new(ip.source(), peer_port),
-    });
+    // What it goes to after translation has been undone.
+    let ends = Ends::of(view.packet).map(|ends| Ends { local: SocketAddr::new(ends.local.ip(), port), ..ends });
     match ends {
         Some(ends) => view.sockets.taken(protocol, &ends),
         None => view.sockets.listens_everywhere(protocol, port).then_some(true),

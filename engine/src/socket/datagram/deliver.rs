@@ -28,7 +28,7 @@ impl Engine {
         packet: Packet,
         input: Option<DeviceId>,
     ) -> Result<(), Dropped> {
-        let Some(ends) = ends_of(&packet) else { return Err(packet.drop_for(DropReason::TransportMalformed)) };
+        let Some(ends) = Ends::of(&packet) else { return Err(packet.drop_for(DropReason::TransportMalformed)) };
         let is_for_many = self.devices.is_broadcast(ends.local.ip()) || ends.local.ip().is_multicast();
         let place = (Protocol::UDP, ends.local.port());
         if is_for_many {
@@ -137,15 +137,6 @@ impl Engine {
 
 fn take(datagram: &mut Datagram, packet: Packet, budget: &crate::packet::Budget) -> Result<(), Packet> {
     datagram.take(packet, budget)
-}
-
-/// The ends of a datagram of UDP, as this host sees them.
-fn ends_of(packet: &Packet) -> Option<Ends> {
-    let (ip, udp) = (packet.ip()?, packet.udp()?);
-    Some(Ends {
-        local: SocketAddr::new(ip.destination(), udp.destination_port.get()),
-        remote: SocketAddr::new(ip.source(), udp.source_port.get()),
-    })
 }
 
 /// The payload of a datagram of UDP; it ends where UDP says.
