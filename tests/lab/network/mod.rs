@@ -34,7 +34,7 @@ pub struct Link {
     pub delay: Duration,
     /// Bits a second; `None`: any number.
     pub rate_bps: Option<u64>,
-    /// Frames that may wait to be sent at that rate; further ones are lost.
+    /// Full frames that may wait to be sent at that rate; further ones are lost.
     pub queue_frames: usize,
     /// Frames lost, of a thousand.
     pub loss_permille: u32,
@@ -206,9 +206,11 @@ impl Network {
         }
         let mut leaves = self.now;
         if let Some(rate) = self.link.rate_bps {
-            let takes = Duration::from_nanos(sent.bytes.len() as u64 * 8 * 1_000_000_000 / rate);
+            let takes = |bytes: u64| Duration::from_nanos(bytes * 8 * 1_000_000_000 / rate);
+            let (takes, takes_whole) = (takes(sent.bytes.len() as u64), takes(self.link.mtu_bytes.into()));
             let waits = self.busy_until[from].since(self.now);
-            if waits > takes * self.link.queue_frames as u32 {
+            // A small frame has a place as any other.
+            if waits > takes_whole * self.link.queue_frames as u32 {
                 return;
             }
             leaves = self.now + waits + takes;
