@@ -26,6 +26,7 @@ use crate::{
     napi::{Budget, Napi, Round},
     notice::Notice,
     plugin::Plugin,
+    services::Services,
     signals::Signals,
     stats::{DeviceReport, Report, by_name},
     worker::Doing,
@@ -38,6 +39,7 @@ pub struct Host<R, K> {
     napi: Napi<R>,
     server: Option<Server<Place>>,
     workshop: Workshop,
+    services: Services,
     signals: Signals,
     clock: K,
     started: Instant,
@@ -59,7 +61,7 @@ struct Wakeup {
 
 impl<R: Ring, K: Clock> Host<R, K> {
     /// A gateway whose engine has the devices of these rings. `server` answers those who ask, if anybody may; `workshop` makes
-    /// the helpers that they bring, and its worker is the server's, too.
+    /// the helpers that they bring, and its worker is the server's, too; `services` use the engine's sockets.
     #[must_use]
     pub fn new(
         engine: Engine,
@@ -67,12 +69,13 @@ impl<R: Ring, K: Clock> Host<R, K> {
         budget: Budget,
         server: Option<Server<Place>>,
         workshop: Workshop,
+        services: Services,
         signals: Signals,
         mut clock: K,
     ) -> Self {
         let started = clock.now();
         let napi = Napi::new(rings, budget);
-        Self { engine, napi, server, workshop, signals, clock, started, has_watchers: false }
+        Self { engine, napi, server, workshop, services, signals, clock, started, has_watchers: false }
     }
 
     /// Runs until a signal asks it to stop; then tells what was counted, and gives the engine back.
@@ -101,11 +104,16 @@ impl<R: Ring, K: Clock> Host<R, K> {
             if self.engine.poll_timeout().is_some_and(|(when, _)| when <= now) {
                 self.engine.handle_timeout(now);
             }
-            let Self { engine, napi, server, clock, .. } = &mut self;
+            let Self { engine, napi, server, clock, services, .. } = &mut self;
             let mut troubles = Vec::new();
             let mut watch = |when, event| tell(server.as_mut(), &names, when, event, &mut notify, &mut troubles);
             napi.drain(engine, &mut watch);
             round = napi.poll(clock, engine, &mut watch);
+            services.serve(engine, clock.now());
+            napi.drain(engine, &mut watch);
+            if services.has_more() {
+                round = Round::Squeezed;
+            }
             for (when, trouble) in troubles {
                 notify(Notice::of_helper(engine, when, trouble));
             }

@@ -32,6 +32,7 @@ pub mod napi;
 pub mod notice;
 pub mod plugin;
 pub mod privileges;
+pub mod services;
 pub mod signals;
 pub mod state;
 pub mod stats;

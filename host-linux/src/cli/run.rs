@@ -11,7 +11,7 @@ use clap::Args;
 use towpath::{
     af_packet::{DeviceError, HostPort, Interface, PacketDevice, Port, RingOptions},
     checksum,
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     control::{Listener, Server},
     gateway::{Gateway, State},
     helpers::Workshop,
@@ -19,6 +19,7 @@ use towpath::{
     limits::{RING_SLOTS_DEFAULT, RING_SLOTS_MAX, RING_SLOTS_MIN},
     napi::Budget,
     privileges::{User, drop_privileges},
+    services::Services,
     signals::Signals,
     state,
     worker::Worker,
@@ -70,7 +71,7 @@ impl Run {
         let found = find_interfaces(&config)?;
         let state = self.state.as_deref().map(read_state).transpose()?;
         let state = state.as_ref().map(|(name, bytes)| State { name, bytes });
-        let engine = gateway.engine_from(state, random_seed(), checksum::routines(), |device, _| {
+        let mut engine = gateway.engine_from(state, random_seed(), checksum::routines(), |device, _| {
             let interface = &found[usize::from(device.0)];
             Hardware {
                 mac: interface.mac,
@@ -85,11 +86,13 @@ impl Run {
         let mut rings = self.open_devices(&config, &found)?;
         rings.extend(open_host_port(&config, &engine)?.map(Port::Host));
         drop_privileges(user).context("dropping privileges")?;
+        let mut clock = SystemClock::start();
+        let services = Services::offer(&mut engine, clock.now(), &config)?;
         announce(&found, config.host.as_ref().map(|device| device.value.as_str()), &self.control)?;
         let worker = Worker::new().context("making the worker's bell")?;
         let (budget, server) = (Budget::default(), Some(Server::new(listener, worker.clone())));
         let workshop = Workshop::new(worker, config);
-        let host = Host::new(engine, rings, budget, server, workshop, signals, SystemClock::start());
+        let host = Host::new(engine, rings, budget, server, workshop, services, signals, clock);
         let (report, engine) = host.run(|notice| {
             // Nobody to tell when standard error is gone.
             let _ = writeln!(io::stderr(), "towpath: {notice}");

@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io};
 
-use towpath_engine::{CommandError, netfilter::RuleError, snapshot::SnapshotError};
+use towpath_engine::{CommandError, netfilter::RuleError, snapshot::SnapshotError, socket::SocketError};
 use towpath_replay::{config::ConfigError, replay::SetupError};
 
 use crate::plugin::PluginError;
@@ -22,6 +22,8 @@ pub enum GatewayError {
     Command(String, CommandError),
     /// The snapshot of that file is not taken.
     Snapshot(String, SnapshotError),
+    /// The configuration in this file wants something to be offered on this TCP port, and no socket can be had for it.
+    Service(String, u16, SocketError),
 }
 
 impl GatewayError {
@@ -44,6 +46,9 @@ impl fmt::Display for GatewayError {
             Self::Helper(error) => write!(f, "helper {error}"),
             Self::Command(file, error) => write!(f, "{file}: {error}"),
             Self::Snapshot(file, error) => write!(f, "{file}: {error}"),
+            Self::Service(file, port, error) => {
+                write!(f, "{file}: nothing can be offered on TCP port {port}: {}", error.meaning())
+            }
         }
     }
 }

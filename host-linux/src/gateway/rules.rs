@@ -61,7 +61,7 @@ pub(super) fn of_config(config: &Config) -> Result<Vec<RulesText>, GatewayError>
 }
 
 /// A file that a configuration names.
-pub(super) fn beside(config: &Config, name: &str) -> PathBuf {
+pub(crate) fn beside(config: &Config, name: &str) -> PathBuf {
     Path::new(&config.file).parent().unwrap_or(Path::new("")).join(name)
 }
 

@@ -20,6 +20,7 @@ mod refused;
 mod ring;
 mod rules;
 mod running;
+mod services;
 mod skip;
 mod state;
 mod tftp;

@@ -17,7 +17,7 @@ use towpath_engine::{
 use super::{
     CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour, VlanConfig,
     reader::{Fault, Table, Text, Value, Word, document},
-    service::{SERVICE, service},
+    service::{Offered, RELAY, SERVICE, relay, service},
     words::{DeviceName, Filtering, Mapping, Network, Ports},
 };
 
@@ -63,8 +63,13 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
         config.helpers.push(helper);
     }
     for value in top.list("service")? {
-        let service = service(value.table("[[service]]", SERVICE, &[])?, &config.services)?;
-        config.services.push(service);
+        match service(&text, value.table("[[service]]", SERVICE, &[])?, &config)? {
+            Offered::Datagrams(service) => config.services.push(service),
+            Offered::Stream(service) => config.stream_services.push(service),
+        }
+    }
+    for value in top.list("relay")? {
+        config.stream_services.push(relay(value.table("[[relay]]", RELAY, &[])?, &config)?);
     }
     config.helper_mode = top.find("helper_mode").map(Value::word).transpose()?;
     if let Some(value) = top.find("nat") {
@@ -379,6 +384,7 @@ const TOP: &[&str] = &[
     "helper",
     "helper_mode",
     "service",
+    "relay",
     "nat",
     "sysctl",
     "capture",

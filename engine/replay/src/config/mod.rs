@@ -84,10 +84,14 @@
 //!
 //! | key | what it says |
 //! |---|---|
-//! | `kind` | `"echo"` sends a datagram back (RFC 862), `"discard"` says nothing (RFC 863), `"chargen"` answers with 444 characters (RFC 864), `"text"` with a text of its own |
-//! | `protocol` | `"udp"` |
-//! | `port` | default: 7, 9 and 19, the kinds' own; `"text"` has none |
+//! | `kind` | `"echo"` sends back what comes (RFC 862), `"discard"` says nothing (RFC 863), `"chargen"` answers a datagram with 444 characters, and sends lines of them over TCP (RFC 864), `"text"` answers a datagram with a text of its own, `"http"` lets the files of a folder be fetched |
+//! | `protocol` | `"udp"` or `"tcp"`; `"text"` is over UDP only, `"http"` over TCP only |
+//! | `port` | default: 7, 9, 19 and 80, the kinds' own; `"text"` has none |
 //! | `text` | the text, at most 1452 bytes |
+//! | `folder` | the folder of `"http"`; relative paths start at the configuration's |
+//!
+//! `[[relay]]`: who connects to the gateway at TCP port `port` is connected to `to` (`"192.0.2.1:80"`), by a connection of the
+//! gateway's own. What is offered over TCP is there on a wire only: in a replay nobody listens.
 //!
 //! Nobody checks who asks, and answers may be longer than questions: who may ask is for the rules of INPUT to say.
 //!
@@ -126,6 +130,7 @@ use towpath_engine::{
 pub use self::{
     commands::Hardware,
     error::{ConfigError, Mistake},
+    service::{StreamProgram, StreamService},
     words::Network,
 };
 pub(crate) use self::{
@@ -160,6 +165,8 @@ pub struct Config {
     pub helper_mode: Option<HelperMode>,
     /// Datagram services that it offers.
     pub services: Vec<UdpService>,
+    /// What it offers over TCP, relays included; they are for who runs it on a wire, a replay has none.
+    pub stream_services: Vec<StreamService>,
     /// Tunables to set; names and values have been checked.
     pub sysctls: Vec<(String, u32)>,
     /// Where a capture of this gateway was taken.
