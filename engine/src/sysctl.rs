@@ -280,6 +280,8 @@ sysctls! {
     tcp_sack: "net.ipv4.tcp_sack" = 1, 0..=1;
     /// Whether the congestion window shrinks while a connection is idle (RFC 2861).
     tcp_slow_start_after_idle: "net.ipv4.tcp_slow_start_after_idle" = 1, 0..=1;
+    /// Whether a listener with too many requests answers with cookies instead of remembering more: 0 never, 1 then, 2 always.
+    tcp_syncookies: "net.ipv4.tcp_syncookies" = 1, 0..=2;
     /// Timeouts of a SYN that follow each other without growing.
     tcp_syn_linear_timeouts: "net.ipv4.tcp_syn_linear_timeouts" = 4, 0..=127;
     /// Retransmissions of a SYN.

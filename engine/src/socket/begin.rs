@@ -88,6 +88,7 @@ impl Socket<'_> {
             requests: 0,
             settings: options,
             woken: Readiness::default(),
+            cookie_at: None,
         };
         // While it was bound only, others may have been bound to the same address that may not stay beside a listener.
         self.engine.sockets.unbind(Protocol::TCP, local.port(), self.index);

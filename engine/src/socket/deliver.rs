@@ -89,24 +89,31 @@ impl Engine {
             return Err(packet.drop_for(DropReason::TcpFlagsWrong));
         }
         if segment.flags().contains(TcpFlags::ACK) {
-            return Err(packet.drop_for(DropReason::NoSocket));
+            return self.deliver_cookie(now, index, ends, segment, packet);
         }
         if !segment.flags().contains(TcpFlags::SYN) || segment.flags().contains(TcpFlags::FIN) {
             return Err(packet.drop_for(DropReason::TcpFlagsWrong));
         }
-        let way = self.way_to(ends.remote.ip(), packet.meta().device);
-        let (settings, serial) = match self.sockets.entry(index) {
-            Entry::Listener(listener) if listener.takes_request() && !listener.is_full() => {
-                (listener.settings, listener.serial)
-            }
-            Entry::Listener(_)
-            | Entry::Free
-            | Entry::Idle(_)
-            | Entry::Connection(_)
-            | Entry::Request(_)
-            | Entry::TimeWait(_)
-            | Entry::Datagram(_) => return Err(packet.drop_for(DropReason::ListenFull)),
+        let Entry::Listener(listener) = self.sockets.entry(index) else {
+            return Err(packet.drop_for(DropReason::ListenFull));
         };
+        let (settings, serial) = (listener.settings, listener.serial);
+        let cookies = self.around.sysctls.tcp_syncookies;
+        let has_room = listener.takes_request();
+        if listener.is_full() || (!has_room && cookies == 0) {
+            return Err(packet.drop_for(DropReason::ListenFull));
+        }
+        if initial.is_none() && (cookies == 2 || !has_room) {
+            let way = self.way_to(ends.remote.ip(), packet.meta().device);
+            let request = Request::with_cookie(&self.work(now), (index, serial), *ends, segment, &settings, way);
+            request.answer(&mut self.work(now), settings);
+            if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(index) {
+                listener.cookie_at = Some(now);
+            }
+            packet.recycle(&mut self.pool);
+            return Ok(());
+        }
+        let way = self.way_to(ends.remote.ip(), packet.meta().device);
         let request = Request::new(&self.work(now), (index, serial), *ends, segment, &settings, way, initial);
         let deadline = request.deadline;
         let Some(place) = self.sockets.insert(Entry::Request(Box::new(request.clone()))) else {
@@ -120,6 +127,44 @@ impl Engine {
         }
         packet.recycle(&mut self.pool);
         Ok(())
+    }
+
+    /// A segment of nobody's may bring the answer to a cookie (Linux v6.18: `tcp_v4_cookie_check()`).
+    fn deliver_cookie(
+        &mut self,
+        now: Instant,
+        index: u32,
+        ends: &Ends,
+        segment: &Segment,
+        packet: Packet,
+    ) -> Result<(), Dropped> {
+        let listener = match self.sockets.entry(index) {
+            Entry::Listener(listener) if self.around.sysctls.tcp_syncookies != 0 && listener.expects_cookies(now) => {
+                listener
+            }
+            Entry::Listener(_)
+            | Entry::Free
+            | Entry::Idle(_)
+            | Entry::Connection(_)
+            | Entry::Request(_)
+            | Entry::TimeWait(_)
+            | Entry::Datagram(_) => return Err(packet.drop_for(DropReason::NoSocket)),
+        };
+        let (settings, serial, is_full) = (listener.settings, listener.serial, listener.is_full());
+        let way = self.way_to(ends.remote.ip(), packet.meta().device);
+        let request = Request::of_cookie(&self.work(now), (index, serial), *ends, segment, &settings, way);
+        let Some(request) = request else { return Err(packet.drop_for(DropReason::NoSocket)) };
+        if is_full {
+            return Err(packet.drop_for(DropReason::ListenFull));
+        }
+        let Some(place) = self.sockets.insert(Entry::Request(Box::new(request.clone()))) else {
+            return Err(packet.drop_for(DropReason::ListenFull));
+        };
+        self.sockets.link(place);
+        if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(index) {
+            listener.requests += 1;
+        }
+        self.establish(now, place, &request, segment, packet)
     }
 
     fn deliver_to_request(

@@ -27,11 +27,18 @@ pub(crate) struct Listener {
     pub(crate) requests: u32,
     pub(crate) settings: Settings,
     pub(crate) woken: Readiness,
+    /// When it has answered with a cookie last.
+    pub(crate) cookie_at: Option<Instant>,
 }
 
 impl Listener {
     pub(crate) fn is_full(&self) -> bool {
         self.accepted.len() > self.backlog as usize
+    }
+
+    /// Whether a segment may bring a cookie back.
+    pub(crate) fn expects_cookies(&self, now: Instant) -> bool {
+        self.cookie_at.is_some_and(|at| now.since(at) <= super::cookies::VALID)
     }
 
     /// Whether one more request may wait (Linux: `inet_csk_reqsk_queue_is_full()`).
@@ -62,6 +69,8 @@ pub(crate) struct Request {
     /// When a segment that could not be right was answered last.
     answered_at: Option<Instant>,
     pub(super) way: Way,
+    /// It was not remembered: nobody knows when its answer was sent.
+    pub(super) is_of_cookie: bool,
     /// When the answer is sent again, or the request given up.
     pub(crate) deadline: Instant,
 }
@@ -130,8 +139,19 @@ impl Request {
             timeouts: 0,
             answered_at: None,
             way,
+            is_of_cookie: false,
             deadline: work.now + super::rtt::INITIAL_TIMEOUT,
         }
+    }
+
+    /// The window that is told, once it is known whether windows are scaled.
+    pub(super) fn settle_window(&mut self, settings: &Settings, sysctls: &crate::sysctl::Sysctls) {
+        let (buffer, is_fixed) = settings.receive_buffer;
+        let window = InitialWindow::of(buffer, self.mss_told, settings.window_clamp, is_fixed, sysctls);
+        let is_scaled = self.agreed.scaling;
+        self.agreed.receive_scale = if is_scaled { window.scale } else { 0 };
+        self.window = window.window;
+        self.window_clamp = if is_scaled { window.clamp } else { window.clamp.min(u16::MAX.into()) };
     }
 
     /// Answers the SYN.

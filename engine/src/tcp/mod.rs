@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`states`] | the state machine, pure |
 //! | `connection`, `work`, `segment`, `secrets` | what a connection is, is lent, is sent; what nobody may guess |
-//! | `open`, `listen`, `time_wait` | how connections begin, wait for each other, and what is left of them |
+//! | `open`, `listen`, `cookies`, `time_wait` | how connections begin, wait for each other, and what is left of them |
 //! | `input`, `reassembly`, `sack`, `delayed`, `window` | what comes: order, repetitions, acknowledgements, the window that is told |
 //! | `ack`, `scoreboard`, `rack`, `recovery`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
 //! | `unsent`, `output`, `emit`, `timers` | what is sent, and when |
@@ -27,13 +27,13 @@
 //! Records of what is in flight are super-packets, not segments: as many segments as went out in one packet share one,
 //! until SACK tells them apart. So the cost of an acknowledgement is per super-packet.
 //!
-//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open, SYN cookies (a full
-//! listener drops SYNs), MTU probing, pacing, memory pressure over all connections (`net.ipv4.tcp_mem`), BBR.
+//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open, MTU probing, pacing, memory pressure over all connections (`net.ipv4.tcp_mem`), BBR.
 
 mod ack;
 mod chronicle;
 pub mod congestion;
 pub(crate) mod connection;
+pub(crate) mod cookies;
 mod delayed;
 mod ecn;
 mod emit;

@@ -251,6 +251,11 @@ impl Connection {
         sender.mss_clamp = request.mss_clamp;
         (sender.next, sender.end) = (request.initial + 1, request.initial + 1);
         sender.window_from = request.their_initial;
+        if request.is_of_cookie {
+            sender.una = sender.next;
+            connection.settle_mss();
+            return connection;
+        }
         sender.in_flight.out = 1;
         let ends = (request.initial, request.initial + 1);
         let syn = Sent { was_resent: request.resent > 0, ..Sent::new(request.sent_at, ends, TcpFlags::SYN, 1, 0) };

@@ -48,7 +48,12 @@ impl Secrets {
         self.of(PURPOSE_PORT, SocketAddr::new(local, 0), remote) as u32
     }
 
-    /// The keyed hash of the listener's choice among several with one address, or of a SYN cookie.
+    /// A part of a SYN cookie: one of the ends, and one of the ends and a number.
+    pub(super) fn cookie(&self, ends: &Ends, number: u64) -> u32 {
+        (self.of(PURPOSE_COOKIE.wrapping_add(number << 8), ends.local, ends.remote) >> 32) as u32
+    }
+
+    /// The keyed hash of the listener's choice among several with one address.
     pub(crate) fn choice(&self, ends: &Ends) -> u32 {
         (self.of(PURPOSE_CHOICE, ends.local, ends.remote) >> 32) as u32
     }
@@ -75,6 +80,7 @@ const PURPOSE_INITIAL: u64 = 1;
 const PURPOSE_TIMESTAMP: u64 = 2;
 const PURPOSE_PORT: u64 = 3;
 const PURPOSE_CHOICE: u64 = 4;
+const PURPOSE_COOKIE: u64 = 5;
 
 #[cfg(test)]
 mod tests {
