@@ -84,12 +84,14 @@ fn books_are_kept_whatever_comes() {
 
 #[test]
 fn a_flood_of_requests_takes_no_more_than_the_backlog() {
-    let mut peer = Peer::new();
-    peer.call().bind(([10, 0, 0, 1], 80).into()).unwrap();
-    peer.call().listen(64).unwrap();
-    for port in 0..1000 {
-        peer.gets_from(3000 + port, "S seq 0 win 60000 mss 1000");
+    for (cookies, answers) in [(0, 65), (1, 1000)] {
+        let mut peer = Peer::new().sysctl("net.ipv4.tcp_syncookies", &[cookies]);
+        peer.call().bind(([10, 0, 0, 1], 80).into()).unwrap();
+        peer.call().listen(64).unwrap();
+        for port in 0..1000 {
+            peer.gets_from(3000 + port, "S seq 0 win 60000 mss 1000");
+        }
+        assert_eq!(peer.says().len(), answers);
+        assert_eq!(peer.engine.sockets(), 66, "cookies are not remembered");
     }
-    assert_eq!(peer.says().len(), 65);
-    assert_eq!(peer.engine.sockets(), 66);
 }

@@ -2,7 +2,7 @@
 
 use lab::{frame, network::host};
 use towpath_engine::{
-    DeviceId, DropReason as Why, Engine, Frame, Instant,
+    Command, DeviceId, DropReason as Why, Engine, Frame, Instant,
     packet::{Packet, Pool},
     socket::{Family, SocketId, SocketOption},
 };
@@ -69,6 +69,8 @@ pub(crate) fn unread() -> Vec<Why> {
 /// More requests than may wait.
 pub(crate) fn crowded() -> Vec<Why> {
     let mut host = Host::new(1);
+    let no_cookies = Command::SetSysctl("net.ipv4.tcp_syncookies".into(), 0);
+    host.engine.handle_command(NOW, no_cookies).expect("it is a tunable");
     (0..3).for_each(|port| _ = host.take(1000 + port, "S seq 1 win 1000"));
     host.drops()
 }

@@ -131,6 +131,25 @@ fn every_mistake_is_told_with_its_place() {
         ("[[helper]]\nname = 'ftp'\nports = [0]", "3:10: 'ports' must be a port from 1 to 65535 or a range, such as \"2000-2010\", not 0"),
         ("[[helper]]\nname = 'ftp'\ntimeout = 300", "3:11: 'timeout' must be a time from 1 ms to 24 days, such as \"300s\", \"500ms\" or \"5d\", not 300"),
         ("[[helper]]\nname = 'ftp'\n[[helper]]\nname = 'ftp'", "3:1: [[helper]] 'ftp' is there already"),
+        ("[sysctl]\nnet.netfilter.nf_conntrack_tcp_lose = 0", "2:39: there is no sysctl 'net.netfilter.nf_conntrack_tcp_lose'"),
+        ("[sysctl]\nnet.netfilter.nf_conntrack_tcp_loose = 2", "2:40: 'net.netfilter.nf_conntrack_tcp_loose' must be a number from 0 to 1, not 2"),
+        ("[sysctl]\n'net.netfilter.nf_conntrack_max' = true", "2:36: 'net.netfilter.nf_conntrack_max' must be a number from 0 to 4294967295, not true"),
+        ("[capture]\ntaken_at = 'here'", "2:12: 'taken_at' must be \"gateway\" or \"elsewhere\", not \"here\""),
+        ("a = 1\nname = 2\na = 1", "3:1: duplicate key"),
+    ];
+    for (text, message) in cases {
+        let error = Config::read("g.toml", text).unwrap_err();
+        assert_eq!(error.to_string(), format!("g.toml:{message}"), "{text}");
+    }
+    let twice = format!("{start}[[interface]]\nname = 'b'\naddresses = ['10.0.0.1/16']");
+    let error = Config::read("g.toml", &twice).unwrap_err();
+    assert_eq!(error.to_string(), "g.toml:6:14: the address '10.0.0.1' is there already");
+}
+
+#[test]
+fn every_mistake_in_what_is_offered_is_told_with_its_place() {
+    #[rustfmt::skip]
+    let cases = [
         ("[[service]]\nprotocol = 'udp'", "1:1: [[service]] needs 'kind'"),
         ("[[service]]\nkind = 'echo'", "1:1: [[service]] needs 'protocol'"),
         ("[[service]]\nkind = 'ecko'\nprotocol = 'udp'", "2:8: 'kind' must be \"echo\", \"discard\", \"chargen\", \"text\" or \"http\", not \"ecko\""),
@@ -146,19 +165,11 @@ fn every_mistake_is_told_with_its_place() {
         ("[[service]]\nkind = 'text'\nprotocol = 'udp'\nport = 13", "1:1: [[service]] needs 'text'"),
         ("[[service]]\nkind = 'echo'\nprotocol = 'udp'\ntext = 'hello'", "4:8: 'text' must be left out where 'kind' is not \"text\", not \"hello\""),
         ("[[service]]\nkind = 'echo'\nprotocol = 'udp'\n[[service]]\nkind = 'discard'\nprotocol = 'udp'\nport = 7", "7:8: a [[service]] on the UDP port '7' is there already"),
-        ("[sysctl]\nnet.netfilter.nf_conntrack_tcp_lose = 0", "2:39: there is no sysctl 'net.netfilter.nf_conntrack_tcp_lose'"),
-        ("[sysctl]\nnet.netfilter.nf_conntrack_tcp_loose = 2", "2:40: 'net.netfilter.nf_conntrack_tcp_loose' must be a number from 0 to 1, not 2"),
-        ("[sysctl]\n'net.netfilter.nf_conntrack_max' = true", "2:36: 'net.netfilter.nf_conntrack_max' must be a number from 0 to 4294967295, not true"),
-        ("[capture]\ntaken_at = 'here'", "2:12: 'taken_at' must be \"gateway\" or \"elsewhere\", not \"here\""),
-        ("a = 1\nname = 2\na = 1", "3:1: duplicate key"),
     ];
     for (text, message) in cases {
         let error = Config::read("g.toml", text).unwrap_err();
         assert_eq!(error.to_string(), format!("g.toml:{message}"), "{text}");
     }
-    let twice = format!("{start}[[interface]]\nname = 'b'\naddresses = ['10.0.0.1/16']");
-    let error = Config::read("g.toml", &twice).unwrap_err();
-    assert_eq!(error.to_string(), "g.toml:6:14: the address '10.0.0.1' is there already");
 }
 
 #[test]
