@@ -396,6 +396,7 @@ impl Engine {
     }
 
     /// Ends the walk of one packet.
+    #[inline]
     pub(crate) fn end_walk(&mut self, now: Instant, result: Result<End, Dropped>) -> Outcome {
         let outcome = self.settle(now, result);
         self.note_ending(outcome);

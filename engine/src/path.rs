@@ -62,6 +62,7 @@ impl Way {
 
 impl Engine {
     /// A packet has arrived, and its device has taken it (`device/kind.rs`).
+    #[inline(always)]
     pub(crate) fn receive(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
         if packet.network() == Network::Arp {
             return self.answer_arp(now, packet);

@@ -21,7 +21,7 @@ impl Engine {
     ///
     /// Linux v6.18: `net/ipv4/netfilter/nf_defrag_ipv4.c`, `ipv4_conntrack_defrag()`;
     /// `net/ipv6/netfilter/nf_defrag_ipv6_hooks.c`, `ipv6_defrag()`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn gather(&mut self, now: Instant, packet: Packet) -> Result<Option<Packet>, Dropped> {
         match defrag::concerns(&packet) {
             true => self.gather_fragment(now, packet),

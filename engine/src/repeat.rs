@@ -33,6 +33,7 @@ impl Engine {
     /// A record of the flow's walk and course holds until an operator changes something (see [`Self::forget_courses`]). What
     /// may differ from packet to packet and has a say on the way is looked at here: what rules have looked at, hops left,
     /// size and fragments. A helper is asked on the short way, too. A packet whose path is written down takes the long way.
+    #[inline(always)]
     pub(crate) fn recorded_hop(&self, packet: &Packet) -> Option<NextHop> {
         let Tracking::Tracked { connection, direction, .. } = packet.meta().tracking else { return None };
         let rules = self.rules.of(packet.family()?);

@@ -23,14 +23,17 @@ impl Conntrack {
     pub fn prefetch(&mut self, batch: &mut [Packet]) {
         for batch in batch.chunks_mut(BATCH_FRAMES_MAX) {
             if let [alone] = batch {
-                alone.meta_mut().flow = alone.meta().flow.or_else(|| self.flow_of(alone));
+                if alone.meta().flow.is_none() {
+                    alone.meta_mut().flow = self.flow_of(alone);
+                }
                 return;
             }
             let mut hashes: OfEach<Option<u64>> = [None; BATCH_FRAMES_MAX];
             for (packet, hash) in batch.iter_mut().zip(&mut hashes) {
-                let flow = packet.meta().flow.or_else(|| self.flow_of(packet));
-                *hash = flow.and_then(|flow| flow.hash);
-                packet.meta_mut().flow = flow;
+                if packet.meta().flow.is_none() {
+                    packet.meta_mut().flow = self.flow_of(packet);
+                }
+                *hash = packet.meta().flow.as_ref().and_then(|flow| flow.hash);
             }
             self.touch_buckets(hashes.iter().flatten());
             let mut hints: OfEach<Option<FlowHint>> = [None; BATCH_FRAMES_MAX];

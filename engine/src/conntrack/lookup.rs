@@ -46,7 +46,7 @@ impl Conntrack {
 
     /// By what the connection at a tuple is found, for [`Self::find_by`].
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn key(&self, tuple: Tuple) -> FlowKey {
         FlowKey { tuple, hash: Some(self.table.hash(&tuple)), hint: None }
     }
