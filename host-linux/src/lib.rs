@@ -12,7 +12,7 @@
 //! | [`state`] | snapshots in files |
 //! | [`text`] | texts in files |
 //! | [`stats`] | what has been counted, as text and JSON |
-//! | [`checksum`] | checksums with this processor's vector instructions |
+//! | [`checksum`] | checksums with this processor's vector instructions: a crate of its own, in `host-linux/checksum` |
 //! | [`helpers`] | helpers that come and go while a gateway runs |
 //! | [`worker`] | a thread for what takes long, so that no packet waits for it |
 //! | [`notice`] | what an operator sees while a gateway runs |
@@ -21,7 +21,6 @@
 #![cfg(target_os = "linux")]
 
 pub mod af_packet;
-pub mod checksum;
 pub mod clock;
 pub mod control;
 pub mod gateway;
@@ -39,3 +38,5 @@ pub mod stats;
 pub mod text;
 pub mod tracking;
 pub mod worker;
+
+pub use towpath_checksum as checksum;

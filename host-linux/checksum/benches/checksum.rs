@@ -1,4 +1,4 @@
-//! Checksum routines: `cargo bench -p towpath --bench checksum` prints bytes a second.
+//! Checksum routines: `cargo bench -p towpath-checksum --bench checksum` prints bytes a second.
 
 use std::hint::black_box;
 
@@ -6,7 +6,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use towpath_engine::wire::checksum::Routines;
 
 fn sums(c: &mut Criterion) {
-    let all = [("portable", Routines::PORTABLE), ("this machine's", towpath::checksum::routines())];
+    let all = [("portable", Routines::PORTABLE), ("this machine's", towpath_checksum::routines())];
     for len in [20, 64, 1460, 65_536] {
         let bytes: Vec<u8> = (0..len).map(|index| (index * 7) as u8).collect();
         let mut copy = vec![0; len];
