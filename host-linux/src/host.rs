@@ -61,7 +61,7 @@ struct Wakeup {
 
 impl<R: Ring, K: Clock> Host<R, K> {
     /// A gateway whose engine has the devices of these rings. `server` answers those who ask, if anybody may; `workshop` makes
-    /// the helpers that they bring, and its worker is the server's, too; `services` use the engine's sockets.
+    /// the helpers that they bring, and its worker is the server's, too.
     #[must_use]
     pub fn new(
         engine: Engine,
@@ -69,13 +69,28 @@ impl<R: Ring, K: Clock> Host<R, K> {
         budget: Budget,
         server: Option<Server<Place>>,
         workshop: Workshop,
-        services: Services,
         signals: Signals,
         mut clock: K,
     ) -> Self {
         let started = clock.now();
         let napi = Napi::new(rings, budget);
-        Self { engine, napi, server, workshop, services, signals, clock, started, has_watchers: false }
+        Self {
+            engine,
+            napi,
+            server,
+            workshop,
+            services: Services::default(),
+            signals,
+            clock,
+            started,
+            has_watchers: false,
+        }
+    }
+
+    /// With services that use the engine's sockets.
+    #[must_use]
+    pub fn offering(self, services: Services) -> Self {
+        Self { services, ..self }
     }
 
     /// Runs until a signal asks it to stop; then tells what was counted, and gives the engine back.

@@ -92,7 +92,7 @@ impl Run {
         let worker = Worker::new().context("making the worker's bell")?;
         let (budget, server) = (Budget::default(), Some(Server::new(listener, worker.clone())));
         let workshop = Workshop::new(worker, config);
-        let host = Host::new(engine, rings, budget, server, workshop, services, signals, clock);
+        let host = Host::new(engine, rings, budget, server, workshop, signals, clock).offering(services);
         let (report, engine) = host.run(|notice| {
             // Nobody to tell when standard error is gone.
             let _ = writeln!(io::stderr(), "towpath: {notice}");
