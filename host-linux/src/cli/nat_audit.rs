@@ -13,7 +13,7 @@ use towpath_replay::{
 
 use super::{Answer, capture::GatewayFiles};
 
-/// Say which requirements of RFC 4787 (UDP), RFC 5382 (TCP) and RFC 5508 (ICMP) a gateway's IPv4 translation meets, by
+/// Say which requirements of RFC 4787 (UDP), RFC 5382 (TCP), RFC 5508 (ICMP) and RFC 7857 a gateway's IPv4 translation meets, by
 /// experiments on the gateway that the files describe.
 ///
 /// Exit code 0: all that could be tested are met; 1: some are not; 2: the files cannot be used, or translate nothing.
@@ -43,7 +43,7 @@ struct Head<'a> {
 impl NatAudit {
     pub(crate) fn main(self) -> Result<Answer> {
         if let Some(rfc) = self.rfc.filter(|rfc| !RFCS.contains(rfc)) {
-            return Err(anyhow!("RFC {rfc} is not audited; 4787, 5382 and 5508 are"));
+            return Err(anyhow!("RFC {rfc} is not audited; 4787, 5382, 5508 and 7857 are"));
         }
         if !self.gateway.are_given() {
             return Err(anyhow!("name what to audit: -c gateway.toml, -r rules.v4, or both"));
@@ -97,4 +97,4 @@ fn write_text(out: &mut impl Write, Audit { inside, outside, findings }: &Audit,
 }
 
 /// What is audited.
-const RFCS: [u16; 3] = [4787, 5382, 5508];
+const RFCS: [u16; 4] = [4787, 5382, 5508, 7857];

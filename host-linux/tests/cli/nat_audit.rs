@@ -20,5 +20,5 @@ fn there_has_to_be_something_that_translates() {
     let wrong = router("-A FORWARD -j ACCEPT\n").towpath("nat-audit -c gateway.toml").wrong();
     assert!(wrong.starts_with("towpath: nothing is translated"), "{wrong}");
     let wrong = router(MASQUERADE).towpath("nat-audit -c gateway.toml --rfc 793").wrong();
-    assert_eq!(wrong, "towpath: RFC 793 is not audited; 4787, 5382 and 5508 are");
+    assert_eq!(wrong, "towpath: RFC 793 is not audited; 4787, 5382, 5508 and 7857 are");
 }

@@ -226,6 +226,14 @@ impl Came {
         Endpoint { address: self.header.source, port }
     }
 
+    /// Where in its datagram it starts, in bytes.
+    pub(super) const fn offset_bytes(&self) -> u16 {
+        match &self.packet.kind {
+            Kind::Fragment { offset, .. } => *offset,
+            Kind::Udp(_) | Kind::Tcp(_) | Kind::Icmp(_) | Kind::Other(_) => 0,
+        }
+    }
+
     /// The packet in words.
     pub(super) fn words(&self) -> String {
         Sketch::Ip(self.packet.clone()).to_string()
@@ -295,6 +303,30 @@ impl Bench {
         let (came, said) = outputs(&happened);
         self.steps.push(Step { sent: Some(format!("{device} < {packet}")), waited: None, came: said });
         came
+    }
+
+    /// A packet goes in from outside after its bytes, from the IPv4 header on, were changed; `how` says how. Gives what comes out.
+    pub(super) fn send_changed(&mut self, packet: &str, how: &str, change: impl FnOnce(&mut Vec<u8>)) -> Vec<Came> {
+        let name = self.sides.outside.clone();
+        let sketch: Sketch = packet.parse().unwrap_or_else(|error| unreachable!("'{packet}' is a packet: {error}"));
+        let device = self.player.device(&name).unwrap_or_else(|error| unreachable!("{name} is there: {error}"));
+        let own = self.engine().devices().find(device).map_or(MacAddr::BROADCAST, |device| device.mac);
+        let frame = sketch.frame(station_mac(device), own);
+        let (link, network) = frame.split_at(EthernetHeader::LEN);
+        let mut bytes = network.to_vec();
+        change(&mut bytes);
+        let happened = self.player.receive(device, [link, &bytes].concat(), &Beside::default());
+        let (came, said) = outputs(&happened);
+        self.steps.push(Step { sent: Some(format!("{name} < {packet} ({how})")), waited: None, came: said });
+        came
+    }
+
+    /// A handshake from inside; gives the endpoint outside.
+    pub(super) fn connect(&mut self, host: Endpoint, peer: Endpoint) -> Option<Endpoint> {
+        let mapped = self.open(Carrier::Tcp, host, peer)?;
+        self.reach(&Carrier::Tcp.answer(peer, mapped)).filter(|reached| *reached == host)?;
+        self.send(Side::Inside, &format!("{host} > {peer} A seq 1001 ack 9001"));
+        Some(mapped)
     }
 
     /// An ICMP error goes in whose quoted packet has options in its IPv4 header, which the notation does not know; gives what comes

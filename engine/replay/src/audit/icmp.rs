@@ -1,6 +1,6 @@
 //! RFC 5508: ICMP.
 
-use towpath_engine::packet::sketch::Kind;
+use towpath_engine::{packet::sketch::Kind, wire::Ipv4Header};
 
 use super::{
     Experiment, Judged, Requirement,
@@ -16,17 +16,21 @@ const fn asks(number: &'static str, level: &'static str, asks: &'static str) -> 
     Requirement { rfc: 5508, number, level, asks }
 }
 
-/// REQ-9 is about what an operator may choose, REQ-11 about messages that are neither queries nor errors.
+/// REQ-8 is about what a host is told when there is no room for it; REQ-9 about what an operator may choose, REQ-11 about messages
+/// that are neither queries nor errors.
 #[rustfmt::skip]
 pub(super) static EXPERIMENTS: &[Experiment] = &[
     (asks("REQ-1",  "MUST",        "queries from inside, and their answers, pass"),                     Icmp, passes_queries),
+    (asks("REQ-1a", "SHOULD",      "a query's identifier outside does not depend on who is asked"),     Icmp, |bench| flows::mapping(bench, Icmp)),
     (asks("REQ-2",  "MUST NOT",    "a query is forgotten within 60 seconds"),                           Icmp, keeps_queries),
-    (asks("REQ-3",  "SHOULD",      "what an error quotes is found behind IP options, and errors of no flow go nowhere"), Udp, drops_strange_errors),
+    (asks("REQ-3",  "SHOULD",      "an error with a wrong checksum is dropped"),                        Udp, drops_wrong_checksums),
+    (asks("REQ-3b", "MUST",        "what an error quotes is found behind IP options"),                  Udp, looks_behind_options),
+    (asks("REQ-4",  "SHOULD",      "errors from outside about no mapping are dropped"),                 Udp, drops_strange_errors),
     (asks("REQ-4",  "MUST",        "errors from outside reach the host, and quote what it has sent"),   Udp, |bench| flows::translates_errors(bench, Udp)),
     (asks("REQ-5",  "MUST",        "errors from inside leave translated"),                              Udp, translates_errors_from_inside),
     (asks("REQ-6",  "MUST NOT",    "an error about a query refreshes or ends it"),                      Icmp, neither_refreshes_nor_ends),
     (asks("REQ-7",  "MUST",        "errors between hosts inside that met outside are translated"),      Udp, hairpins_errors),
-    (asks("REQ-10", "MUST",        "errors about a hop limit and about hosts, and echoes, are understood"), Icmp, understands),
+    (asks("REQ-10a", "MUST",       "\"destination unreachable\", \"time exceeded\" and echoes are translated"), Icmp, understands),
 ];
 
 fn passes_queries(bench: &mut Bench) -> Judged {
@@ -47,6 +51,35 @@ fn keeps_queries(bench: &mut Bench) -> Judged {
         bench.reach(&Icmp.answer(peer, mapped)) == Some(host),
         "59 seconds after the request its answer arrives",
         "59 seconds after the request its answer does not arrive",
+    )
+}
+
+/// The error that a hop outside sends about a host's packet.
+fn error_from_outside(bench: &mut Bench) -> Option<String> {
+    let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
+    let mapped = bench.open(Udp, host, peer)?;
+    let hop = bench.peer(Udp, 2, 0).address;
+    Some(format!("{hop} > {} icmp type 3 code 1 [{}]", mapped.address, Udp.quoted(mapped, peer)))
+}
+
+fn drops_wrong_checksums(bench: &mut Bench) -> Judged {
+    let Some(error) = error_from_outside(bench) else { return Judged::fail("a host's packet does not come out") };
+    let came = bench.send_changed(&error, "its ICMP checksum changed", |bytes| bytes[Ipv4Header::LEN + 2] ^= 1);
+    Judged::of(
+        came.is_empty(),
+        "an error with a wrong ICMP checksum goes nowhere",
+        "an error with a wrong ICMP checksum goes on",
+    )
+}
+
+fn looks_behind_options(bench: &mut Bench) -> Judged {
+    let Some(error) = error_from_outside(bench) else { return Judged::fail("a host's packet does not come out") };
+    let came = bench.send_quoting_options(Side::Outside, &error);
+    let host = bench.host(0, 5000).address;
+    Judged::of(
+        came.iter().any(|came| bench.is_inside(came) && came.header.destination == host),
+        "an error that quotes a header with options reaches the host",
+        "an error that quotes a header with options does not reach the host",
     )
 }
 

@@ -1,4 +1,5 @@
-//! How a gateway's IPv4 translation behaves, requirement by requirement: RFC 4787 (UDP), RFC 5382 (TCP), RFC 5508 (ICMP).
+//! How a gateway's IPv4 translation behaves, requirement by requirement: RFC 4787 (UDP), RFC 5382 (TCP), RFC 5508 (ICMP), and what
+//! RFC 7857 asks beside them.
 //!
 //! Each requirement is an experiment on a gateway of its own, made anew from the same files: packets go in, and what comes out
 //! decides. Rules and tunables of the gateway are part of what is judged, as they are of what its users meet.
@@ -10,7 +11,7 @@
 //! | field | what it is |
 //! |---|---|
 //! | `schema` | `"towpath.nat-audit/1"`, in the first line, with the names of the interfaces `inside` and `outside` |
-//! | `rfc`, `requirement`, `level` | which; `level` is the RFC's word: `MUST`, `SHOULD`, `RECOMMENDED` |
+//! | `rfc`, `requirement`, `level` | which (of RFC 7857 the section); `level` is the RFC's word: `MUST`, `MUST NOT`, `SHOULD`, `SHOULD NOT`, `RECOMMENDED` |
 //! | `asks` | what it asks for, in short |
 //! | `outcome` | `pass`, `fail`, or `untested` when the gateway cannot be asked |
 //! | `why` | what was seen that decides |
@@ -21,6 +22,7 @@ mod flows;
 mod icmp;
 mod tcp;
 mod udp;
+mod updates;
 
 use core::fmt;
 
@@ -116,7 +118,9 @@ impl From<CommandError> for AuditError {
 pub fn audit<E: From<AuditError>>(mut make: impl FnMut() -> Result<Engine, E>) -> Result<Audit, E> {
     let sides = Sides::find(&mut make)?;
     let mut findings = Vec::new();
-    for (requirement, carrier, experiment) in [udp::EXPERIMENTS, tcp::EXPERIMENTS, icmp::EXPERIMENTS].concat() {
+    for (requirement, carrier, experiment) in
+        [udp::EXPERIMENTS, tcp::EXPERIMENTS, icmp::EXPERIMENTS, updates::EXPERIMENTS].concat()
+    {
         let mut bench = Bench::new(make()?, &sides).map_err(AuditError::from)?;
         let judged = match sides.lets_out(carrier) {
             true => experiment(&mut bench),
