@@ -5,7 +5,7 @@ use core::{fmt, net::IpAddr, time::Duration};
 
 use crate::{
     conntrack::{
-        ExpectationId, HelperId,
+        ExpectationId, HelperId, TimeoutPolicy, TimeoutPolicyError,
         calling::LoadError,
         helper::{Helper, HelperMode},
     },
@@ -49,6 +49,8 @@ pub enum Command {
     LoadHelper(Box<dyn Helper>),
     /// Unloads a helper: what it expects is forgotten, and its connections go on without one. Not while a rule attaches it.
     UnloadHelper(HelperId),
+    /// Adds a timeout policy for `-j CT --timeout` to name, or has one of that name say something else.
+    SetTimeoutPolicy(TimeoutPolicy),
     /// Takes payloads, and what helpers wish for, as strictly as that from now on.
     SetHelperMode(HelperMode),
     /// Attaches helpers to the ports their manifests name, without a rule.
@@ -96,7 +98,8 @@ impl Command {
             | Self::SetFeature(..)
             | Self::ServeHost(_)
             | Self::OfferUdp(_) => true,
-            Self::Subscribe(_)
+            Self::SetTimeoutPolicy(_)
+            | Self::Subscribe(_)
             | Self::SetGroFlushTimeout(..)
             | Self::Trace(_)
             | Self::Script(_)
@@ -126,6 +129,7 @@ impl fmt::Debug for Command {
             Self::ReplaceRules(_) => f.write_str("ReplaceRules"),
             Self::LoadHelper(helper) => f.debug_tuple("LoadHelper").field(&helper.manifest().name).finish(),
             Self::UnloadHelper(id) => f.debug_tuple("UnloadHelper").field(id).finish(),
+            Self::SetTimeoutPolicy(policy) => f.debug_tuple("SetTimeoutPolicy").field(policy).finish(),
             Self::SetHelperMode(mode) => f.debug_tuple("SetHelperMode").field(mode).finish(),
             Self::AttachHelpersByPort(on) => f.debug_tuple("AttachHelpersByPort").field(on).finish(),
             Self::SetSysctl(name, value) => f.debug_tuple("SetSysctl").field(name).field(value).finish(),
@@ -190,6 +194,8 @@ pub enum CommandError {
         /// Its line there, from 1.
         line: u32,
     },
+    /// A timeout policy cannot be.
+    TimeoutPolicy(TimeoutPolicyError),
     /// A tunable has no such name, or the value lies outside its range.
     Sysctl(String, SysctlError),
     /// The service cannot be offered on this port.
@@ -230,6 +236,7 @@ impl fmt::Display for CommandError {
             Self::HelperInUse { helper, file, line } => {
                 write!(f, "helper '{helper}' is attached by the rule at {file}:{line}: take that away first")
             }
+            Self::TimeoutPolicy(error) => write!(f, "{error}"),
             Self::Sysctl(name, SysctlError::Unknown) => write!(f, "there is no sysctl '{name}'"),
             Self::Sysctl(name, SysctlError::OutOfRange { min, max }) => {
                 write!(f, "sysctl '{name}' must be within {min} to {max}")

@@ -164,6 +164,9 @@ pub const WALK_RULES_MAX: usize = 30;
 /// Bytes of rules text taken.
 pub const RULES_TEXT_BYTES_MAX: usize = 256 << 20;
 
+/// Timeout policies (`-j CT --timeout`) that can be there at once.
+pub const TIMEOUT_POLICIES_MAX: usize = 256;
+
 /// Helpers loaded at once.
 pub const HELPERS_MAX: usize = 64;
 

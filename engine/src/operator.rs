@@ -52,6 +52,11 @@ impl Engine {
             }
             Command::LoadHelper(helper) => self.load_helper(helper).map(Reply::Helper),
             Command::UnloadHelper(id) => self.unload_helper(now, id).map(|()| Reply::Done),
+            Command::SetTimeoutPolicy(policy) => {
+                let policies = self.conntrack.timeout_policies_mut();
+                let set = policies.set(&policy, &self.around.sysctls);
+                set.map(|_| Reply::Done).map_err(CommandError::TimeoutPolicy)
+            }
             Command::SetHelperMode(mode) => {
                 self.helpers.set_mode(mode);
                 Ok(Reply::Done)

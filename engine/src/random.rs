@@ -74,15 +74,27 @@ impl Random {
         self.draw(Draw::IpId, 0, 1 << 16, |_| true) as u16
     }
 
-    /// The same for a packet that this host sends to itself: nobody else ever sees it, and no script holds it.
-    pub const fn ip_id_to_self(&mut self) -> u16 {
-        self.below(1 << 16) as u16
+    /// The same for a packet that this host sends to itself. Nobody else sees it unless NAT leads it elsewhere, so that a script
+    /// holds no value for it; it has the one of the next packet then.
+    pub fn ip_id_to_self(&mut self) -> u16 {
+        self.peek(Draw::IpId).unwrap_or_else(|| self.below(1 << 16)) as u16
+    }
+
+    /// The script's next value of a kind, which stays there.
+    fn peek(&self, draw: Draw) -> Option<u32> {
+        let values = self.script.iter().flat_map(|script| &script.values);
+        values.into_iter().find(|(kind, _)| *kind == draw).map(|(_, value)| *value)
     }
 
     /// The flow label of an IPv6 packet made here (RFC 6437, section 3; Linux v6.18: `include/net/ipv6.h`,
     /// `ip6_make_flowlabel()`, which hashes the flow with a secret that changes with each boot).
     pub fn flow_label(&mut self) -> u32 {
         self.draw(Draw::FlowLabel, 0, 1 << 20, |_| true)
+    }
+
+    /// The same for a packet that this host sends to itself, as [`Self::ip_id_to_self`].
+    pub fn flow_label_to_self(&mut self) -> u32 {
+        self.peek(Draw::FlowLabel).unwrap_or_else(|| self.below(1 << 20))
     }
 
     /// The identification that fragments of an IPv6 packet share; not zero (RFC 7739; Linux v6.18:

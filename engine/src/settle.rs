@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use crate::{
-    conntrack::{Family, State, Tracking},
+    conntrack::{Family, State, TemplateId, Tracking},
     device::Devices,
     ending::{DropReason, Dropped, End, Outcome},
     engine::Engine,
@@ -123,8 +123,9 @@ impl Engine {
                 self.stats.icmp_limited += 1;
                 return;
             }
-            // What has come to a protocol of this host has lost its connection by then (Linux: `nf_reset_ct()`).
-            let is_lost = matches!(reason, DropReason::NoSocket | DropReason::NoProtocol);
+            // What has come to a protocol of this host has lost its connection by then (Linux: `nf_reset_ct()`); of one that is
+            // not there, nobody has taken it.
+            let is_lost = reason == DropReason::NoSocket;
             let tracking = if is_lost { Tracking::Unseen } else { attached(packet.meta().tracking) };
             self.send_error(now, packet, error, tracking);
         }
@@ -234,6 +235,9 @@ pub(crate) const fn attached(about: Tracking) -> Tracking {
         Tracking::Tracked { connection, direction, .. } => {
             Tracking::Tracked { connection, state: State::Related, direction: direction.opposite() }
         }
-        Tracking::Unseen | Tracking::Template(_) | Tracking::Untracked | Tracking::Invalid => Tracking::Unseen,
+        // It is tracked, whatever rules say to that: the mark that says what it is to no connection is not that of a packet which
+        // nobody has asked about.
+        Tracking::Untracked => Tracking::Template(TemplateId::CLOSED),
+        Tracking::Unseen | Tracking::Template(_) | Tracking::Invalid => Tracking::Unseen,
     }
 }

@@ -308,7 +308,8 @@ impl<R: Ring> Answers for View<'_, R> {
 
     fn names(&mut self, family: Family) -> Names {
         let helpers = self.engine.helpers().iter().map(|helper| (helper.manifest.name.clone(), helper.id)).collect();
-        Names { helpers, sets: self.engine.set_names(family).map(str::to_owned).collect() }
+        let sets = self.engine.set_names(family).map(str::to_owned).collect();
+        Names { helpers, sets, timeouts: self.engine.conntrack().timeout_policies().clone() }
     }
 
     fn features(&mut self, device: &str) -> Result<String, String> {

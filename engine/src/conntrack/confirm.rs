@@ -63,10 +63,12 @@ impl Conntrack {
 
     /// Whether another connection has a tuple of this one, whose hashes these are. Those whose time is over do not count.
     fn clashes(&mut self, now: Instant, slot: u32, hashes: [u64; 2], around: &mut Surroundings) -> bool {
-        let Connection { original, reply, zone, .. } = self.table.slab[slot];
-        [original, reply].iter().zip(hashes).any(|(tuple, hash)| {
+        let connection = &self.table.slab[slot];
+        let (zone, original, reply) = (connection.zone(), connection.original, connection.reply);
+        let ways = [(Direction::Original, original), (Direction::Reply, reply)];
+        ways.iter().zip(hashes).any(|((direction, tuple), hash)| {
             loop {
-                match self.table.find(now, zone, tuple, hash) {
+                match self.table.find_as(*direction, now, zone, tuple, hash) {
                     Some(Found::Alive(..)) => return true,
                     Some(Found::Expired(other)) => self.destroy(now, other, around),
                     None => return false,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     tcp_window::TcpTracking,
     tuple::{Direction, Tuple},
+    zone::{Reach, Zone},
 };
 use crate::{
     nat::{SequenceAdjustment, sequence::Rewrites},
@@ -36,8 +37,8 @@ pub struct Connection {
     pub original: Tuple,
     /// The way back, as the answers arrive here.
     pub reply: Tuple,
-    /// The zone; connections of different zones do not know of each other.
-    pub zone: u16,
+    /// The number of its [`zone`](Self::zone); of which directions it is one says the status.
+    pub(super) zone_id: u16,
     /// What has changed and was not told yet.
     pub changes: Changes,
     /// What has happened to it.
@@ -92,7 +93,12 @@ pub enum ProtocolState {
     /// ICMP queries.
     Icmp,
     /// GRE.
-    Gre,
+    Gre {
+        /// Seconds that it lasts until it is answered.
+        unreplied_secs: u32,
+        /// Seconds that it lasts then.
+        replied_secs: u32,
+    },
     /// Anything else: addresses only.
     Generic,
 }
@@ -158,6 +164,8 @@ pub struct Counter {
 pub struct Extension {
     /// Which events it tells, when not all.
     pub events: Option<super::EventMask>,
+    /// The policy that says how long it is remembered, where the tunables do not.
+    pub timeouts: Option<super::TimeoutId>,
     /// The helper that reads its payload.
     pub helper: Option<super::HelperId>,
     /// What that helper remembers; the engine only keeps it.
@@ -209,6 +217,12 @@ impl Status {
     pub const FIXED_TIMEOUT: Self = Self(1 << 10);
     /// A helper was attached by a rule.
     pub const HELPER: Self = Self(1 << 13);
+
+    /// Its zone is one of the original direction only. Our own, as the next: Linux keeps it beside the zone's number
+    /// (`struct nf_conntrack_zone`); its own bits of these places are never seen on a connection.
+    pub const ZONE_OF_ORIGINAL: Self = Self(1 << 11);
+    /// Its zone is one of the reply direction only.
+    pub const ZONE_OF_REPLY: Self = Self(1 << 12);
 
     /// Its packets and bytes are counted. Our own: Linux has an extension for the counters (`struct nf_conn_acct`).
     pub const COUNTED: Self = Self(1 << 14);
@@ -265,13 +279,13 @@ static STATUS_NAMES: [(Status, &str); 12] = [
 
 impl Connection {
     /// A connection that nothing is known of but its ends.
-    pub(crate) fn new(original: Tuple, reply: Tuple, zone: u16) -> Self {
+    pub(crate) fn new(original: Tuple, reply: Tuple, zone: Zone) -> Self {
         Self {
             original,
             reply,
-            zone,
+            zone_id: zone.id,
             changes: Changes::default(),
-            status: Status::default(),
+            status: zone.reach.bit(),
             place: PLACE_NONE,
             generation: 0,
             mark: 0,
@@ -292,6 +306,29 @@ impl Connection {
             Direction::Original => &self.original,
             Direction::Reply => &self.reply,
         }
+    }
+
+    /// Its zone.
+    #[must_use]
+    pub const fn zone(&self) -> Zone {
+        let reach = if self.status.contains(Status::ZONE_OF_ORIGINAL) {
+            Reach::Original
+        } else if self.status.contains(Status::ZONE_OF_REPLY) {
+            Reach::Reply
+        } else {
+            Reach::Both
+        };
+        Zone { id: self.zone_id, reach }
+    }
+
+    /// The number of its zone in one direction.
+    #[inline]
+    pub(super) const fn zone_of(&self, direction: Direction) -> u16 {
+        let other = match direction {
+            Direction::Original => Status::ZONE_OF_REPLY,
+            Direction::Reply => Status::ZONE_OF_ORIGINAL,
+        };
+        if self.status.contains(other) { 0 } else { self.zone_id }
     }
 
     /// Whether it stands in the table.

@@ -7,6 +7,7 @@ use super::{
     conn::{Connection, Status},
     table::is_entered,
     tuple::Tuple,
+    zone::Zone,
 };
 use crate::{
     limits::{CONNECTIONS_BOUND, EVICTION_BUCKETS},
@@ -29,7 +30,7 @@ impl Conntrack {
         now: Instant,
         (original, reply): (&Tuple, &Tuple),
         hash: u64,
-        zone: u16,
+        zone: Zone,
         around: &mut Surroundings,
     ) -> Option<u32> {
         let max = bound(&around.sysctls);
@@ -46,7 +47,7 @@ impl Conntrack {
     /// Drops connections that nobody has answered, near where the new one belongs: all of the first bucket that has any.
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `early_drop()`.
-    fn drop_early(&mut self, now: Instant, zone: u16, hash: u64, around: &mut Surroundings) -> bool {
+    fn drop_early(&mut self, now: Instant, zone: Zone, hash: u64, around: &mut Surroundings) -> bool {
         for bucket in 0..EVICTION_BUCKETS.min(self.table.buckets()) {
             let mut dropped = 0;
             for slot in self.table.neighbours(zone, hash, bucket) {
@@ -74,13 +75,14 @@ impl Conntrack {
         template: &Template,
         around: &mut Surroundings,
     ) -> Option<Box<Expectation>> {
-        if template.events.is_some() {
-            self.table.slab[slot].extension_mut().events = template.events;
+        if template.events.is_some() || template.timeouts.is_some() {
+            let extension = self.table.slab[slot].extension_mut();
+            (extension.events, extension.timeouts) = (template.events, template.timeouts);
         }
-        let original = self.table.slab[slot].original;
+        let Connection { original, zone_id, .. } = self.table.slab[slot];
         let slab = &self.table.slab;
         let is_alive = |master| slab.get(master).is_some_and(is_entered);
-        let expectation = self.expectations.take(now, template.zone, &original, is_alive, &mut around.events);
+        let expectation = self.expectations.take(now, zone_id, &original, is_alive, &mut around.events);
         let Some(expectation) = expectation else {
             if let Some(helper) = template.helper {
                 let connection = &mut self.table.slab[slot];

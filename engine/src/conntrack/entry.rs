@@ -11,6 +11,7 @@ use super::{
     tcp_states::TcpState,
     tcp_window::{Side, SideFlags},
     tuple::Tuple,
+    zone::Zone,
 };
 use crate::{nat::SequenceAdjustment, time::Instant};
 
@@ -27,7 +28,7 @@ pub struct Entry {
     /// What has happened to it.
     pub status: Status,
     /// Its zone.
-    pub zone: u16,
+    pub zone: Zone,
     /// Whole seconds until it is forgotten.
     pub timeout_secs: Option<u32>,
     /// What the TCP tracker remembers.
@@ -125,7 +126,7 @@ impl Entry {
             original: connection.original,
             reply: connection.reply,
             status: connection.status,
-            zone: connection.zone,
+            zone: connection.zone(),
             timeout_secs: None,
             tcp: None,
             sctp: None,
@@ -179,7 +180,7 @@ const fn tcp(connection: &Connection) -> Option<TcpEntry> {
         ProtocolState::Udp { .. }
         | ProtocolState::Sctp(_)
         | ProtocolState::Icmp
-        | ProtocolState::Gre
+        | ProtocolState::Gre { .. }
         | ProtocolState::Generic => None,
     }
 }
@@ -190,7 +191,7 @@ const fn sctp(connection: &Connection) -> Option<SctpEntry> {
         ProtocolState::Tcp(_)
         | ProtocolState::Udp { .. }
         | ProtocolState::Icmp
-        | ProtocolState::Gre
+        | ProtocolState::Gre { .. }
         | ProtocolState::Generic => None,
     }
 }

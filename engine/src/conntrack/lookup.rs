@@ -10,7 +10,9 @@ use super::{
     sources::Sources,
     statistics::Statistics,
     table::{Found, Table},
+    timeout_policy::TimeoutPolicies,
     tuple::{Direction, Tuple},
+    zone::Zone,
 };
 use crate::{limits::CONNECTIONS_MAX, packet::Packet, random::Random, time::Instant};
 
@@ -28,6 +30,7 @@ impl Conntrack {
             serials: 0,
             statistics: Statistics::default(),
             helper_names: HelperNames::default(),
+            timeout_policies: TimeoutPolicies::default(),
         }
     }
 
@@ -64,19 +67,31 @@ impl Conntrack {
 
     /// The connection in the table that has this tuple, and in which direction.
     #[must_use]
-    pub fn find(&self, now: Instant, zone: u16, tuple: &Tuple) -> Option<(ConnId, Direction)> {
+    pub fn find(&self, now: Instant, zone: Zone, tuple: &Tuple) -> Option<(ConnId, Direction)> {
         self.find_by(now, zone, &self.key(*tuple))
     }
 
     /// The same by a key that was made before, and perhaps prepared with [`Self::look_ahead`].
     #[must_use]
     #[inline]
-    pub fn find_by(&self, now: Instant, zone: u16, key: &FlowKey) -> Option<(ConnId, Direction)> {
+    pub fn find_by(&self, now: Instant, zone: Zone, key: &FlowKey) -> Option<(ConnId, Direction)> {
         let FlowKey { tuple, hash, hint } = key;
         if let Some(hint) = hint.filter(|hint| self.table.is_there(now, zone, tuple, *hint)) {
             return Some((self.table.id(hint.slot), hint.direction));
         }
-        match self.table.find(now, zone, tuple, hash.unwrap_or_else(|| self.table.hash(tuple)))? {
+        self.alive(self.table.find(now, zone, tuple, hash.unwrap_or_else(|| self.table.hash(tuple)))?)
+    }
+
+    /// The connection in the table that stands in the way of one of this zone whose answers come with this tuple.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_conntrack_tuple_taken()`.
+    #[must_use]
+    pub fn find_answered(&self, now: Instant, zone: Zone, tuple: &Tuple) -> Option<(ConnId, Direction)> {
+        self.alive(self.table.find_as(Direction::Reply, now, zone, tuple, self.table.hash(tuple))?)
+    }
+
+    fn alive(&self, found: Found) -> Option<(ConnId, Direction)> {
+        match found {
             Found::Alive(slot, direction) => Some((self.table.id(slot), direction)),
             Found::Expired(_) => None,
         }
@@ -87,7 +102,7 @@ impl Conntrack {
     /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_conntrack_tuple_taken()`.
     pub fn is_taken(&mut self, now: Instant, tuple: &Tuple, ignoring: ConnId) -> bool {
         let Some(ignored) = self.connection(ignoring) else { return false };
-        let taken = self.find(now, ignored.zone, tuple).is_some_and(|(id, _)| {
+        let taken = self.find_answered(now, ignored.zone(), tuple).is_some_and(|(id, _)| {
             id != ignoring && self.connection(id).is_some_and(|other| other.original != ignored.original)
         });
         self.statistics.found += u64::from(taken);
@@ -178,6 +193,29 @@ impl Conntrack {
     #[must_use]
     pub fn helper_name(&self, helper: HelperId) -> Option<&str> {
         self.helper_names.find(helper)
+    }
+
+    /// Timeouts that rules give to connections.
+    #[must_use]
+    pub const fn timeout_policies(&self) -> &TimeoutPolicies {
+        &self.timeout_policies
+    }
+
+    /// The same, to change.
+    pub(crate) const fn timeout_policies_mut(&mut self) -> &mut TimeoutPolicies {
+        &mut self.timeout_policies
+    }
+
+    /// Takes other policies; connections go on with those of the same name, family and protocol, or else with the tunables.
+    pub(crate) fn replace_timeout_policies(&mut self, policies: TimeoutPolicies) {
+        let before = core::mem::replace(&mut self.timeout_policies, policies);
+        let numbers: Vec<_> = before.iter().map(|(_, known)| self.timeout_policies.same_as(known)).collect();
+        for slot in 0..self.slots() {
+            let Some(id) = self.table.slab.try_id(slot) else { continue };
+            if let Some(extension) = self.table.slab.get_mut(id).and_then(|connection| connection.extension.as_mut()) {
+                extension.timeouts = extension.timeouts.and_then(|id| *numbers.get(usize::from(id.0))?);
+            }
+        }
     }
 
     /// When something may run out next.

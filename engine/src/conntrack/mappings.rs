@@ -38,13 +38,13 @@ impl Mappings {
 
     fn hold(&mut self, connection: &Connection) {
         for (outside, inside) in ends(connection).into_iter().flatten() {
-            self.0.entry((connection.zone, outside)).or_default().insert(connection.serial, inside);
+            self.0.entry((connection.zone_id, outside)).or_default().insert(connection.serial, inside);
         }
     }
 
     fn let_go(&mut self, connection: &Connection) {
         for (outside, _) in ends(connection).into_iter().flatten() {
-            let place = (connection.zone, outside);
+            let place = (connection.zone_id, outside);
             if let Some(holders) = self.0.get_mut(&place) {
                 holders.remove(&connection.serial);
                 if holders.is_empty() {

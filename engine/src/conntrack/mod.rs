@@ -10,8 +10,8 @@
 //! | file | what |
 //! |---|---|
 //! | `track` | a packet's way through all of it: read it first |
-//! | `key`, `tuple` | which flow a packet belongs to |
-//! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `sctp`, `sctp_states`; `udplite`, `tracker`, `timeouts` | what a protocol says of it |
+//! | `key`, `tuple`, `zone` | which flow a packet belongs to |
+//! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `sctp`, `sctp_states`; `udplite`, `tracker`; `timeouts`, `timeout_policy` | what a protocol says of it |
 //! | `ahead` | what a batch will need is touched ahead of it |
 //! | `creation`, `confirm`, `removal`, `lookup` | a connection's life |
 //! | `table`: `hash`, `index`, `slab` | where connections are found, and lie; when they run out says [`timer`](crate::timer) |
@@ -48,12 +48,14 @@ mod tcp;
 pub mod tcp_states;
 pub mod tcp_window;
 pub mod text;
+pub mod timeout_policy;
 mod timeouts;
 mod track;
 mod tracker;
 pub mod tuple;
 pub(crate) mod udplite;
 pub mod xml;
+pub mod zone;
 
 pub use calling::{HelperEvent, LineStarts, Stream};
 pub use conn::{Changes, ConnId, Connection, Counter, Extension, ProtocolState, Status};
@@ -64,8 +66,10 @@ pub use reasoning::{Invalid, Reasoning};
 pub use sctp_states::SctpState;
 pub use statistics::Statistics;
 pub use tcp_states::TcpState;
+pub use timeout_policy::{TimeoutId, TimeoutKind, TimeoutPolicies, TimeoutPolicy, TimeoutPolicyError};
 pub(crate) use track::is_verified;
 pub use tuple::{Address, Direction, Family, Tuple};
+pub use zone::{Reach, Zone};
 
 use alloc::vec::Vec;
 
@@ -170,7 +174,12 @@ struct FlowHint {
 
 /// A `-j CT` rule's settings: their index in the rule set that made them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TemplateId(pub u16);
+pub struct TemplateId(pub u32);
+
+impl TemplateId {
+    /// No rule has said anything, and none can any more. No rule set has so many that this is one of them.
+    pub const CLOSED: Self = Self(u32::MAX);
+}
 
 /// How a `-j CT` rule wants a packet tracked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -178,14 +187,45 @@ pub struct Template {
     /// The helper to attach when the packet starts a connection.
     pub helper: Option<HelperId>,
     /// The zone to look in.
-    pub zone: u16,
+    pub zone: ZoneChoice,
     /// Which events the connection tells, when not all.
     pub events: Option<EventMask>,
+    /// The policy that says how long it is remembered, where the tunables do not.
+    pub timeouts: Option<TimeoutId>,
 }
 
 impl Template {
     /// What is said of packets about which nothing is said.
-    pub const NONE: Self = Self { helper: None, zone: 0, events: None };
+    pub const NONE: Self = Self { helper: None, zone: ZoneChoice::DEFAULT, events: None, timeouts: None };
+}
+
+/// Which zone a `-j CT` rule means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneChoice {
+    /// This one.
+    Named(Zone),
+    /// The one whose number is the low half of the packet's mark, in these directions.
+    OfMark(Reach),
+}
+
+impl ZoneChoice {
+    /// The zone of packets about which nothing is said.
+    pub const DEFAULT: Self = Self::Named(Zone::DEFAULT);
+
+    /// The zone of a packet with this mark (Linux: `nf_ct_zone_tmpl()`).
+    #[must_use]
+    pub const fn of(self, mark: u32) -> Zone {
+        match self {
+            Self::Named(zone) => zone,
+            Self::OfMark(reach) => Zone::new(mark as u16, reach),
+        }
+    }
+}
+
+impl Default for ZoneChoice {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 /// Which events a connection and its expectations tell (Linux: `struct nf_conntrack_ecache`).
@@ -210,4 +250,5 @@ pub struct Conntrack {
     serials: u64,
     statistics: Statistics,
     helper_names: HelperNames,
+    timeout_policies: TimeoutPolicies,
 }

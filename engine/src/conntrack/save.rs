@@ -2,7 +2,13 @@
 
 use core::fmt;
 
-use super::{conn::Status, entry::Entry, text::protocol_by_name, text::protocol_name, tuple::Tuple};
+use super::{
+    conn::Status,
+    entry::Entry,
+    text::protocol_by_name,
+    text::protocol_name,
+    tuple::{Direction, Tuple},
+};
 use crate::wire::Protocol;
 
 /// A connection as the options that make one like it. As with the real tool, marks, helpers and counters are not among
@@ -19,8 +25,13 @@ impl fmt::Display for ConnectionSave<'_> {
             write!(f, " -t {secs}")?;
         }
         write!(f, " -u {}", Bits(entry.status))?;
-        if entry.zone != 0 {
-            write!(f, " -w {}", entry.zone)?;
+        let zones = [
+            (" -w", entry.zone.shared()),
+            (" --orig-zone", entry.zone.only_of(Direction::Original)),
+            (" --reply-zone", entry.zone.only_of(Direction::Reply)),
+        ];
+        for (option, zone) in zones {
+            zone.map_or(Ok(()), |zone| write!(f, "{option} {zone}"))?;
         }
         write!(f, " -s {} -d {}", original.source_ip(), original.destination_ip())?;
         let is_destination_moved = reply.source_ip() != original.destination_ip();

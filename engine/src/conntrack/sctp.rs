@@ -8,11 +8,11 @@ use super::{
     conn::{Changes, Connection, ProtocolState, Status},
     reasoning::{Ignored, Invalid, Taken},
     sctp_states::{self, ChunkKind, SctpState},
-    timeouts,
+    timeouts::Timeouts,
     tracker::Outcome,
     tuple::Direction,
 };
-use crate::{packet::Packet, sysctl::Sysctls, wire::crc32c::crc32c};
+use crate::{packet::Packet, wire::crc32c::crc32c};
 
 /// What is remembered of an association.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub(super) fn track(
     packet: &Packet,
     direction: Direction,
     verified: bool,
-    sysctls: &Sysctls,
+    timeouts: Timeouts<'_>,
 ) -> Outcome {
     let invalid = |reason| Outcome::Invalid { reason, refresh: None };
     let Some(chunks) = Chunks::of(packet) else { return invalid(Invalid::Broken) };
@@ -83,7 +83,7 @@ pub(super) fn track(
     match walk.end {
         Err(reason) => invalid(reason),
         Ok(_) if walk.ignored => Outcome::Ignored(Ignored::SctpRepeated),
-        Ok(state) => Outcome::Taken { secs: timeouts::sctp(state, sysctls), reason: Taken::Other },
+        Ok(state) => Outcome::Taken { secs: timeouts.sctp(state), reason: Taken::Other },
     }
 }
 
@@ -214,7 +214,7 @@ fn start(chunks: &Chunks<'_>) -> Option<SctpTracking> {
         match chunk.kind {
             ChunkKind::INIT if chunks.tag != 0 => return None,
             ChunkKind::INIT => tracking.tags[1] = chunk.initiate_tag?,
-            ChunkKind::HEARTBEAT => tracking.tags[0] = chunks.tag,
+            ChunkKind::HEARTBEAT | ChunkKind::HEARTBEAT_ACK => tracking.tags[0] = chunks.tag,
             // A packet out of the blue: its answer carries the same tag (RFC 9260, section 8.4).
             _ => tracking.tags[1] = chunks.tag,
         }

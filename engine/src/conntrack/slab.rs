@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{
     conn::{ConnId, Connection},
     tuple::Tuple,
+    zone::Zone,
 };
 use crate::{
     time::Instant,
@@ -39,7 +40,8 @@ impl Slab {
         for Slot { generation, connection } in slots {
             spare += usize::from(connection.is_none());
             slab.live += u32::from(connection.is_some());
-            let mut connection = connection.unwrap_or_else(|| Connection::new(Tuple::default(), Tuple::default(), 0));
+            let mut connection =
+                connection.unwrap_or_else(|| Connection::new(Tuple::default(), Tuple::default(), Zone::DEFAULT));
             connection.generation = generation;
             slab.push(connection);
         }

@@ -9,7 +9,7 @@ use alloc::{boxed::Box, collections::BTreeMap, vec, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConnId, Conntrack, Direction, EventMask, LineStarts, Statistics, Status, Stream, Tuple,
+    ConnId, Conntrack, Direction, EventMask, LineStarts, Reach, Statistics, Status, Stream, TimeoutId, Tuple, Zone,
     conn::{Changes, Connection, Counter, Extension, ProtocolState},
     entry::HelperNames,
     expect::{Expectations, HelperId, SavedExpectations},
@@ -20,6 +20,7 @@ use super::{
     sources::Sources,
     table::{Table, is_entered},
     tcp_window::TcpTracking,
+    timeout_policy::{PolicyRecord, TimeoutPolicies},
 };
 use crate::{
     limits::{
@@ -70,6 +71,7 @@ pub(crate) struct ConntrackRecord {
     sources: Vec<u32>,
     timers: WheelRecord,
     expectations: SavedExpectations,
+    timeout_policies: Vec<PolicyRecord>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -91,6 +93,7 @@ struct ConnectionRecord {
 #[derive(Debug, Serialize, Deserialize)]
 struct ExtensionRecord {
     events: Option<EventMask>,
+    timeouts: Option<TimeoutId>,
     labels: u128,
     helper: Option<HelperId>,
     helper_state: Vec<u8>,
@@ -104,9 +107,8 @@ struct ExtensionRecord {
 
 impl ConntrackRecord {
     pub(crate) fn of(conntrack: &Conntrack) -> Self {
-        let Conntrack { table, expectations, sources, dying, serials, statistics, mappings: _, helper_names: _ } =
-            conntrack;
-        let Table { hasher, slab, index, wheel, room } = table;
+        let Conntrack { table, expectations, sources, dying, serials, statistics, timeout_policies, .. } = conntrack;
+        let Table { hasher, slab, index, wheel, room, has_one_way_zones: _ } = table;
         let is_held = |slot: u32| slab.try_id(slot).is_some() && is_entered(&slab[slot]);
         let mut generations: Vec<u32> = slab.generations().collect();
         // What the next packet frees first, and then what no packet has confirmed.
@@ -135,6 +137,7 @@ impl ConntrackRecord {
                 .collect(),
             timers: wheel.save(slab),
             expectations: expectations.save(|id| slab.get(id).filter(|connection| is_entered(connection))),
+            timeout_policies: timeout_policies.save(),
         }
     }
 
@@ -145,6 +148,8 @@ impl ConntrackRecord {
         Part::Places.check(self.room <= CONNECTIONS_BOUND && self.generations.len() <= slots_max)?;
         let room = room_of(self.room, known.room_max, self.generations.len());
         let serials = self.serials;
+        let timeout_policies = TimeoutPolicies::restore(self.timeout_policies);
+        let timeout_policies = timeout_policies.ok_or(SnapshotError::Inconsistent(Part::Connection))?;
         let mut slab = restore_slab(self.connections, &self.generations, &self.free, serials, known)?;
         let hasher = Hasher::with_keys(self.table_keys);
         let index = restore_index(&self.index, room, &hasher, &slab)?;
@@ -153,7 +158,9 @@ impl ConntrackRecord {
         let (wheel, entered) = wheel.ok_or(SnapshotError::Inconsistent(Part::Timers))?;
         Part::Timers.check(entered == slab.live() as usize)?;
         let expectations = restore_expectations(&self.expectations, &slab, known)?;
-        let table = Table { hasher, slab, index, wheel, room };
+        let is_one_way = |(_, connection): (u32, &Connection)| connection.zone().reach != Reach::Both;
+        let has_one_way_zones = slab.iter().any(is_one_way);
+        let table = Table { hasher, slab, index, wheel, room, has_one_way_zones };
         let mut helper_names = HelperNames::default();
         for (number, name) in (0..).zip(known.helpers) {
             helper_names.set(HelperId(number), name);
@@ -161,7 +168,17 @@ impl ConntrackRecord {
         let statistics = self.statistics;
         // Whoever restores the tunables says whether mappings are made again.
         let mappings = Mappings::default();
-        Ok(Conntrack { table, expectations, sources, mappings, dying: Vec::new(), serials, statistics, helper_names })
+        Ok(Conntrack {
+            table,
+            expectations,
+            sources,
+            mappings,
+            dying: Vec::new(),
+            serials,
+            statistics,
+            helper_names,
+            timeout_policies,
+        })
     }
 }
 
@@ -204,7 +221,7 @@ fn restore_index(order: &[(u32, Direction)], room: u32, hasher: &Hasher, slab: &
     let mut index = Index::new(room);
     for &(slot, direction) in order {
         let connection = &slab[slot];
-        let hash = in_zone(hasher.hash(connection.tuple(direction)), connection.zone);
+        let hash = in_zone(hasher.hash(connection.tuple(direction)), connection.zone_of(direction));
         index.insert(hash, slot, direction);
     }
     Ok(index)
@@ -218,7 +235,7 @@ fn restore_sources(order: &[u32], keys: [u64; 2], slab: &Slab) -> Result<Sources
     for &slot in order {
         Part::Sources.check(slab.try_id(slot).is_some() && is_listed(&slab[slot]))?;
         Part::Sources.check(!core::mem::replace(&mut seen[slot as usize], true))?;
-        sources.add(slot, slab[slot].zone, &slab[slot].original);
+        sources.add(slot, slab[slot].zone().of_sources(), &slab[slot].original);
     }
     Ok(sources)
 }
@@ -245,7 +262,7 @@ impl ConnectionRecord {
         let Connection {
             original,
             reply,
-            zone,
+            zone_id,
             changes,
             status,
             mark,
@@ -265,7 +282,7 @@ impl ConnectionRecord {
             slot,
             original: *original,
             reply: *reply,
-            zone: *zone,
+            zone: *zone_id,
             changes: *changes,
             status: *status,
             mark: *mark,
@@ -281,10 +298,12 @@ impl ConnectionRecord {
         let in_table = self.status.contains(Status::CONFIRMED) && !self.status.contains(Status::DYING);
         let is_numbered = (1..=serials).contains(&self.serial);
         let is_one_family = self.original.family == self.reply.family && self.original.protocol == self.reply.protocol;
-        Part::Connection.check(in_table && is_numbered && is_one_family)?;
+        let reaches = [Status::ZONE_OF_ORIGINAL, Status::ZONE_OF_REPLY];
+        let is_zone_right = !reaches.iter().all(|bit| self.status.contains(*bit));
+        Part::Connection.check(in_table && is_numbered && is_one_family && is_zone_right)?;
         Part::Connection.check(is_protocol_right(&self.protocol, self.original.protocol()))?;
         let extension = self.extension.map(|extension| extension.restore(known)).transpose()?;
-        let mut connection = Connection::new(self.original, self.reply, self.zone);
+        let mut connection = Connection::new(self.original, self.reply, Zone::both(self.zone));
         connection.changes = self.changes;
         connection.status = self.status;
         connection.mark = self.mark;
@@ -301,6 +320,7 @@ impl ExtensionRecord {
     fn of(extension: &Extension) -> Self {
         let Extension {
             events,
+            timeouts,
             labels,
             helper,
             helper_state,
@@ -313,6 +333,7 @@ impl ExtensionRecord {
         } = extension;
         Self {
             events: *events,
+            timeouts: *timeouts,
             labels: *labels,
             helper: *helper,
             helper_state: helper_state.clone(),
@@ -332,6 +353,7 @@ impl ExtensionRecord {
         Part::Connection.check(streams_are_right && self.rewrites.iter().all(Rewrites::is_right))?;
         Ok(Extension {
             events: self.events,
+            timeouts: self.timeouts,
             labels: self.labels,
             helper: self.helper,
             helper_state: self.helper_state,
@@ -355,7 +377,7 @@ fn is_protocol_right(state: &ProtocolState, protocol: Protocol) -> bool {
         ProtocolState::Udp { .. } => matches!(protocol, Protocol::UDP | Protocol::UDPLITE),
         ProtocolState::Sctp(_) => protocol == Protocol::SCTP,
         ProtocolState::Icmp => matches!(protocol, Protocol::ICMP | Protocol::ICMPV6),
-        ProtocolState::Gre => protocol == Protocol::GRE,
+        ProtocolState::Gre { .. } => protocol == Protocol::GRE,
         ProtocolState::Generic => protocol != Protocol::TCP,
     }
 }

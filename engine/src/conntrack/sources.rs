@@ -21,7 +21,8 @@ use super::{
     Conntrack,
     conn::{ConnId, Connection, Status},
     hash::Hasher,
-    tuple::{Address, Family, Tuple},
+    tuple::{Address, Direction, Family, Tuple},
+    zone::Zone,
 };
 use crate::random::Random;
 
@@ -151,23 +152,24 @@ impl Conntrack {
             let translation = (connection.reply.destination, connection.reply.family);
             self.sources.newest_translation = connection.status.contains(Status::SRC_NAT).then_some(translation);
             self.sources.make_room(self.table.room);
-            self.sources.add(id.slot, connection.zone, &connection.original);
+            self.sources.add(id.slot, connection.zone().of_sources(), &connection.original);
         }
     }
 
     /// The connections whose source is settled and that come from where `tuple` does, newest first.
-    pub(crate) fn coming_from(&self, zone: u16, tuple: &Tuple) -> impl Iterator<Item = &Connection> {
+    pub(crate) fn coming_from(&self, zone: Zone, tuple: &Tuple) -> impl Iterator<Item = &Connection> {
         let source = |zone, tuple: &Tuple| (zone, tuple.source, tuple.source_port, tuple.protocol, tuple.family);
-        let wanted = source(zone, tuple);
-        let connections = self.sources.of(zone, tuple).map(|slot| &self.table.slab[slot]);
-        connections.filter(move |connection| source(connection.zone, &connection.original) == wanted)
+        let wanted = source(zone.of(Direction::Original), tuple);
+        let connections = self.sources.of(zone.of_sources(), tuple).map(|slot| &self.table.slab[slot]);
+        connections
+            .filter(move |connection| source(connection.zone_of(Direction::Original), &connection.original) == wanted)
     }
 
     /// Forgets where a connection came from.
     pub(super) fn forget_source(&mut self, slot: u32) {
         let connection = &self.table.slab[slot];
         if connection.status.contains(Status::SRC_NAT_DONE) {
-            self.sources.remove(slot, connection.zone, &connection.original);
+            self.sources.remove(slot, connection.zone().of_sources(), &connection.original);
         }
     }
 }

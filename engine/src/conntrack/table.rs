@@ -9,6 +9,7 @@ use super::{
     index::Index,
     slab::Slab,
     tuple::{Direction, Tuple},
+    zone::{Reach, Zone},
 };
 use crate::{random::Random, time::Instant, timer::Wheel};
 
@@ -21,6 +22,8 @@ pub(super) struct Table {
     pub(super) wheel: Wheel,
     /// How many connections the index is made for.
     pub(super) room: u32,
+    /// Whether there ever was a connection whose zone is one of one direction only: then a tuple may stand here more than once.
+    pub(super) has_one_way_zones: bool,
 }
 
 /// What stands at a tuple.
@@ -41,6 +44,7 @@ impl Table {
             index: Index::new(room),
             wheel: Wheel::default(),
             room,
+            has_one_way_zones: false,
         }
     }
 
@@ -54,7 +58,7 @@ impl Table {
         let confirmed = self.slab.iter().filter(|(_, connection)| is_entered(connection));
         for (slot, connection) in confirmed {
             for direction in [Direction::Original, Direction::Reply] {
-                let hash = in_zone(self.hasher.hash(connection.tuple(direction)), connection.zone);
+                let hash = in_zone(self.hasher.hash(connection.tuple(direction)), connection.zone_of(direction));
                 self.index.insert(hash, slot, direction);
             }
         }
@@ -71,29 +75,56 @@ impl Table {
         self.hasher.hash(tuple)
     }
 
-    /// What stands at a tuple; `hash` is its hash in zone 0.
+    /// What stands at a tuple, be it the original one of a connection or that of its answers; `hash` is its hash in zone 0.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_conntrack_find_get()`.
     #[inline]
-    pub(super) fn find(&self, now: Instant, zone: u16, tuple: &Tuple, hash: u64) -> Option<Found> {
-        self.index.candidates(in_zone(hash, zone)).find_map(|(slot, direction)| {
+    pub(super) fn find(&self, now: Instant, zone: Zone, tuple: &Tuple, hash: u64) -> Option<Found> {
+        let found = self.find_as(Direction::Original, now, zone, tuple, hash);
+        if zone.reach == Reach::Both {
+            found
+        } else {
+            found.or_else(|| self.find_as(Direction::Reply, now, zone, tuple, hash))
+        }
+    }
+
+    /// What stands at a tuple that is one of this direction. Where the zone is the same in both, that of the other is found too.
+    #[inline]
+    pub(super) fn find_as(
+        &self,
+        looked_for: Direction,
+        now: Instant,
+        zone: Zone,
+        tuple: &Tuple,
+        hash: u64,
+    ) -> Option<Found> {
+        let mut standing = self.index.candidates(in_zone(hash, zone.of(looked_for))).filter(|&(slot, direction)| {
             let connection = &self.slab[slot];
-            let fits = connection.tuple(direction) == tuple && connection.zone == zone;
-            fits.then(|| if connection.expires > now { Found::Alive(slot, direction) } else { Found::Expired(slot) })
-        })
+            connection.tuple(direction) == tuple && connection.zone_of(direction) == zone.of(direction)
+        });
+        // Linux finds the newest one first.
+        let (slot, direction) = match self.has_one_way_zones {
+            false => standing.next(),
+            true => standing.max_by_key(|&(slot, _)| self.slab[slot].serial),
+        }?;
+        Some(if self.slab[slot].expires > now { Found::Alive(slot, direction) } else { Found::Expired(slot) })
     }
 
     /// Enters a connection that is in the slab but not found yet. The hashes are those of its tuples in zone 0.
     pub(super) fn enter(&mut self, now: Instant, slot: u32, [original, reply]: [u64; 2]) {
-        let zone = self.slab[slot].zone;
-        self.index.insert(in_zone(original, zone), slot, Direction::Original);
-        self.index.insert(in_zone(reply, zone), slot, Direction::Reply);
+        let zone = self.slab[slot].zone();
+        self.has_one_way_zones |= zone.reach != Reach::Both;
+        for (hash, direction) in [(original, Direction::Original), (reply, Direction::Reply)] {
+            self.index.insert(in_zone(hash, zone.of(direction)), slot, direction);
+        }
         self.wheel.insert(&mut self.slab, slot, now);
     }
 
     /// Takes a connection out, so that it is found no more; it stays in the slab.
     pub(super) fn leave(&mut self, slot: u32) {
-        let Connection { original, reply, zone, .. } = self.slab[slot];
-        for (tuple, direction) in [(original, Direction::Original), (reply, Direction::Reply)] {
-            let hash = in_zone(self.hasher.hash(&tuple), zone);
+        for direction in [Direction::Original, Direction::Reply] {
+            let connection = &self.slab[slot];
+            let hash = in_zone(self.hasher.hash(connection.tuple(direction)), connection.zone_of(direction));
             self.index.remove(hash, slot, direction);
         }
         self.wheel.remove(&mut self.slab, slot);
@@ -123,8 +154,8 @@ impl Table {
     }
 
     /// The connections that stand near a tuple: bucket by bucket, from its own on.
-    pub(super) fn neighbours(&self, zone: u16, hash: u64, number: usize) -> Vec<u32> {
-        self.index.neighbours(in_zone(hash, zone), number).map(|(slot, _)| slot).collect()
+    pub(super) fn neighbours(&self, zone: Zone, hash: u64, number: usize) -> Vec<u32> {
+        self.index.neighbours(in_zone(hash, zone.of(Direction::Original)), number).map(|(slot, _)| slot).collect()
     }
 
     /// How many buckets there are.
@@ -160,14 +191,15 @@ impl Table {
     }
 
     /// Whether [`Self::find`] finds what was guessed, and its time is not over. A tuple stands in the table once, so that
-    /// whatever has it is what is found.
+    /// whatever has it is what is found, unless there are zones of one direction.
     #[inline]
-    pub(super) fn is_there(&self, now: Instant, zone: u16, tuple: &Tuple, hint: FlowHint) -> bool {
+    pub(super) fn is_there(&self, now: Instant, zone: Zone, tuple: &Tuple, hint: FlowHint) -> bool {
         let connection = &self.slab[hint.slot];
         connection.tuple(hint.direction) == tuple
-            && connection.zone == zone
+            && connection.zone_of(hint.direction) == zone.of(hint.direction)
             && connection.expires > now
             && is_entered(connection)
+            && !self.has_one_way_zones
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     segment::Segment,
     tcp_states::{self, Next, SegmentKind, TcpState},
     tcp_window::{Last, Miss, Side, SideFlags, TcpTracking, sides},
-    timeouts,
+    timeouts::Timeouts,
     tracker::Outcome,
     tuple::Direction,
 };
@@ -21,6 +21,7 @@ pub(super) fn track(
     segment: &Segment<'_>,
     direction: Direction,
     sysctls: &Sysctls,
+    timeouts: Timeouts<'_>,
 ) -> Outcome {
     if !connection.is_confirmed() {
         match start(segment, sysctls) {
@@ -41,13 +42,13 @@ pub(super) fn track(
         Step::Stop(outcome) => return outcome,
     };
     if checked && let Err(miss) = tcp.check(segment, direction, adjustment, sysctls.conntrack_tcp_be_liberal != 0) {
-        return missed(connection, now, segment, direction, miss, sysctls);
+        return missed(connection, now, segment, direction, miss, timeouts);
     }
-    let secs = tcp.settle(segment, direction, from, to, sysctls);
+    let secs = tcp.settle(segment, direction, (from, to), sysctls, timeouts);
     if from != to {
         connection.changes.insert(Changes::PROTOCOL);
     }
-    refresh(connection, segment, (from, to), secs, sysctls)
+    refresh(connection, segment, (from, to), secs, timeouts)
 }
 
 /// What is known of a connection from its first segment.
@@ -207,9 +208,9 @@ impl TcpTracking {
         &mut self,
         segment: &Segment<'_>,
         direction: Direction,
-        from: TcpState,
-        to: TcpState,
+        (from, to): (TcpState, TcpState),
         sysctls: &Sysctls,
+        timeouts: Timeouts<'_>,
     ) -> u32 {
         self.last.kind = segment.kind;
         self.last.reply = direction == Direction::Reply;
@@ -217,14 +218,13 @@ impl TcpTracking {
         if from != to && to == TcpState::FinWait {
             self.seen[direction.index()].flags.insert(SideFlags::CLOSE_INITIATED);
         }
-        let secs = timeouts::tcp(to, sysctls);
-        let (retransmitted, unacknowledged) =
-            (sysctls.conntrack_tcp_timeout_max_retrans, sysctls.conntrack_tcp_timeout_unacknowledged);
+        let secs = timeouts.tcp(to);
+        let (retransmitted, unacknowledged) = (timeouts.tcp_retransmitted(), timeouts.tcp_unacknowledged());
         let waits = self.seen.iter().any(|side| side.flags.intersects(SideFlags::DATA_UNACKNOWLEDGED));
         if u32::from(self.last.retransmissions) >= sysctls.conntrack_tcp_max_retrans && secs > retransmitted {
             retransmitted
         } else if segment.kind == SegmentKind::Rst {
-            sysctls.conntrack_tcp_timeout_close
+            timeouts.tcp(TcpState::Close)
         } else if waits && secs > unacknowledged {
             unacknowledged
         } else if self.last.window == 0 && secs > retransmitted {
@@ -243,7 +243,7 @@ fn missed(
     segment: &Segment<'_>,
     direction: Direction,
     miss: Miss,
-    sysctls: &Sysctls,
+    timeouts: Timeouts<'_>,
 ) -> Outcome {
     if !miss.is_invalid() {
         return Outcome::Ignored(Ignored::Window(miss));
@@ -256,7 +256,7 @@ fn missed(
     if ends && status.contains(Status::ASSURED) && !status.contains(Status::FIXED_TIMEOUT) {
         let last = &mut tcp.last;
         if !last.is(direction) && matches!(last.kind, SegmentKind::Rst | SegmentKind::Fin) {
-            let secs = sysctls.conntrack_tcp_timeout_unacknowledged;
+            let secs = timeouts.tcp_unacknowledged();
             refresh = (left.as_secs() >= 120 && left > core::time::Duration::from_secs(secs.into())).then_some(secs);
         } else {
             (last.kind, last.reply) = (segment.kind, direction == Direction::Reply);
@@ -271,7 +271,7 @@ fn refresh(
     segment: &Segment<'_>,
     (from, to): (TcpState, TcpState),
     mut secs: u32,
-    sysctls: &Sysctls,
+    timeouts: Timeouts<'_>,
 ) -> Outcome {
     let reason = Taken::Tcp { from, to };
     if !connection.status.contains(Status::SEEN_REPLY) {
@@ -283,7 +283,7 @@ fn refresh(
             return Outcome::Ignored(Ignored::SynAgain);
         }
         if to == TcpState::Established {
-            secs = secs.min(sysctls.conntrack_tcp_timeout_unacknowledged);
+            secs = secs.min(timeouts.tcp_unacknowledged());
         }
     } else if !connection.status.contains(Status::ASSURED)
         && matches!(from, TcpState::SynRecv | TcpState::Established)

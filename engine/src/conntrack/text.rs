@@ -6,7 +6,7 @@ use super::{
     conn::Status,
     entry::Entry,
     expect::ExpectationEntry,
-    tuple::{Family, Tuple},
+    tuple::{Direction, Family, Tuple},
 };
 use crate::{event::Change, wire::Protocol};
 
@@ -63,19 +63,19 @@ impl fmt::Display for ConnectionLine<'_> {
         write_some(f, entry.sctp, |f, sctp| write!(f, " {}", sctp.state.name()))?;
         let [original, reply] = entry.counters.map_or([None, None], |counters| counters.map(Some));
         write!(f, " {}", Ends(&entry.original))?;
+        write_some(f, entry.zone.only_of(Direction::Original), |f, zone| write!(f, " zone-orig={zone}"))?;
         write_some(f, original, |f, counter| write!(f, " packets={} bytes={}", counter.packets, counter.bytes))?;
         if !entry.status.contains(Status::SEEN_REPLY) {
             f.write_str(" [UNREPLIED]")?;
         }
         write!(f, " {}", Ends(&entry.reply))?;
+        write_some(f, entry.zone.only_of(Direction::Reply), |f, zone| write!(f, " zone-reply={zone}"))?;
         write_some(f, reply, |f, counter| write!(f, " packets={} bytes={}", counter.packets, counter.bytes))?;
         if entry.status.contains(Status::ASSURED) {
             f.write_str(" [ASSURED]")?;
         }
         write_some(f, entry.mark, |f, mark| write!(f, " mark={mark}"))?;
-        if entry.zone != 0 {
-            write!(f, " zone={}", entry.zone)?;
-        }
+        write_some(f, entry.zone.shared(), |f, zone| write!(f, " zone={zone}"))?;
         write_some(f, entry.helper.as_ref(), |f, helper| write!(f, " helper={helper}"))?;
         write_some(f, entry.uses, |f, uses| write!(f, " use={uses}"))?;
         if self.with_id {
@@ -191,7 +191,7 @@ mod tests {
     use alloc::{boxed::Box, string::ToString};
 
     use super::*;
-    use crate::conntrack::{Address, Counter, ExpectationId, TcpEntry, TcpState, expect::SourceMask};
+    use crate::conntrack::{Address, Counter, ExpectationId, Reach, TcpEntry, TcpState, Zone, expect::SourceMask};
 
     /// 127.0.0.1:5000 > 127.0.0.1:7001
     fn tuple(protocol: Protocol) -> Tuple {
@@ -218,7 +218,7 @@ mod tests {
             original,
             reply: original.inverted().expect("it has answers"),
             status: Status::CONFIRMED,
-            zone: 0,
+            zone: Zone::DEFAULT,
             timeout_secs: Some(29),
             tcp: None,
             sctp: None,
@@ -240,13 +240,28 @@ mod tests {
             "udp      17 29 src=127.0.0.1 dst=127.0.0.1 sport=5000 dport=7001 packets=1 bytes=29 [UNREPLIED] \
              src=127.0.0.1 dst=127.0.0.1 sport=7001 dport=5000 packets=0 bytes=0 mark=0 use=1"
         );
-        udp.zone = 7;
+        udp.zone = Zone::both(7);
         udp.counters = None;
         assert_eq!(
             ConnectionLine { with_family: true, with_id: true, ..ConnectionLine::listed(&udp) }.to_string(),
             "ipv4     2 udp      17 29 src=127.0.0.1 dst=127.0.0.1 sport=5000 dport=7001 [UNREPLIED] \
              src=127.0.0.1 dst=127.0.0.1 sport=7001 dport=5000 mark=0 zone=7 use=1 id=3"
         );
+        for (reach, line) in [
+            (
+                Reach::Original,
+                "udp      17 29 src=127.0.0.1 dst=127.0.0.1 sport=5000 dport=7001 zone-orig=7 [UNREPLIED] \
+                 src=127.0.0.1 dst=127.0.0.1 sport=7001 dport=5000 mark=0 use=1",
+            ),
+            (
+                Reach::Reply,
+                "udp      17 29 src=127.0.0.1 dst=127.0.0.1 sport=5000 dport=7001 [UNREPLIED] \
+                 src=127.0.0.1 dst=127.0.0.1 sport=7001 dport=5000 zone-reply=7 mark=0 use=1",
+            ),
+        ] {
+            udp.zone = Zone::new(7, reach);
+            assert_eq!(ConnectionLine::listed(&udp).to_string(), line);
+        }
         let mut tcp = entry(Protocol::TCP);
         tcp.timeout_secs = Some(431_999);
         tcp.status = Status(Status::SEEN_REPLY.0 | Status::ASSURED.0);

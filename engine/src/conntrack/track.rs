@@ -12,9 +12,11 @@ use super::{
     segment::Segment,
     table::Found,
     tcp, tcp_states,
+    timeouts::Timeouts,
     tracker::{self, Outcome},
     tuple::{Address, Direction, Tuple},
     udplite,
+    zone::Zone,
 };
 use crate::{
     ending::DropReason,
@@ -50,9 +52,10 @@ impl Conntrack {
             Tracking::Unseen | Tracking::Template(_) | Tracking::Invalid => {}
         }
         self.bury();
+        let zone = template.zone.of(packet.meta().mark);
         let judged = match (packet.network(), packet.protocol()) {
-            (Network::Ipv4, Protocol::ICMP) => self.judge_icmp(now, packet, template.zone, around),
-            (Network::Ipv6, Protocol::ICMPV6) => self.judge_icmpv6(now, packet, template.zone, around),
+            (Network::Ipv4, Protocol::ICMP) => self.judge_icmp(now, packet, zone, around),
+            (Network::Ipv6, Protocol::ICMPV6) => self.judge_icmpv6(now, packet, zone, around),
             (Network::Ipv4 | Network::Ipv6 | Network::Arp | Network::Other, _) => None,
         };
         if let Some(verdict) = judged {
@@ -63,22 +66,23 @@ impl Conntrack {
         if packet.meta().flow.is_none() {
             packet.meta_mut().flow = self.flow_of(packet);
         }
-        self.track_flow(now, packet, template, around)
+        self.track_flow(now, packet, zone, template, around)
     }
 
     fn track_flow(
         &mut self,
         now: Instant,
         packet: &mut Packet,
+        zone: Zone,
         template: &Template,
         around: &mut Surroundings,
     ) -> Result<Option<Box<Expectation>>, DropReason> {
         loop {
             let Some(flow) = &packet.meta().flow else { return Ok(self.is_invalid(packet, Invalid::NoTuple, around)) };
-            let guess = flow.hint.filter(|guess| self.table.is_there(now, template.zone, &flow.tuple, *guess));
+            let guess = flow.hint.filter(|guess| self.table.is_there(now, zone, &flow.tuple, *guess));
             let (slot, direction, expectation) = match guess {
                 Some(FlowHint { slot, direction }) => (slot, direction, None),
-                None => match self.find_or_create(now, flow, template, around)? {
+                None => match self.find_or_create(now, flow, zone, template, around)? {
                     Some(resolved) => resolved,
                     None => {
                         let (kind, _) = flow.tuple.icmp_type_code().unwrap_or_default();
@@ -91,7 +95,8 @@ impl Conntrack {
             let state = state_of(connection, direction);
             let tracking = Tracking::Tracked { connection: connection.id(slot), state, direction };
             let is_new = !connection.is_confirmed();
-            let outcome = judge(connection, now, packet, direction, around);
+            let timeouts = self.timeout_policies.of(connection, &around.sysctls);
+            let outcome = judge(connection, now, packet, direction, around, timeouts);
             let reasoning = match outcome {
                 Outcome::Taken { secs, reason } => {
                     let lasting = connection.lasts(now, secs);
@@ -152,20 +157,21 @@ impl Conntrack {
         &mut self,
         now: Instant,
         flow: &FlowKey,
+        zone: Zone,
         template: &Template,
         around: &mut Surroundings,
     ) -> Result<Option<Resolved>, DropReason> {
         let tuple = &flow.tuple;
         let hash = flow.hash.unwrap_or_else(|| self.table.hash(tuple));
         loop {
-            match self.table.find(now, template.zone, tuple, hash) {
+            match self.table.find(now, zone, tuple, hash) {
                 Some(Found::Alive(slot, direction)) => return Ok(Some((slot, direction, None))),
                 Some(Found::Expired(slot)) => self.destroy(now, slot, around),
                 None => break,
             }
         }
         let Some(reply) = tuple.inverted() else { return Ok(None) };
-        let Some(slot) = self.create(now, (tuple, &reply), hash, template.zone, around) else {
+        let Some(slot) = self.create(now, (tuple, &reply), hash, zone, around) else {
             self.statistics.drop += 1;
             around.trace.push(|| Step::Conntrack(None, Reasoning::Full));
             return Err(DropReason::ConntrackFull);
@@ -181,7 +187,7 @@ impl Conntrack {
         &self,
         now: Instant,
         packet: &Packet,
-        zone: u16,
+        zone: Zone,
         around: &Surroundings,
     ) -> Option<Result<(Tracking, Reasoning), Invalid>> {
         Some(match packet.icmp() {
@@ -201,7 +207,7 @@ impl Conntrack {
         &self,
         now: Instant,
         packet: &Packet,
-        zone: u16,
+        zone: Zone,
         around: &Surroundings,
     ) -> Option<Result<(Tracking, Reasoning), Invalid>> {
         Some(match packet.icmpv6().map(|icmp| icmp.icmp_type()) {
@@ -218,7 +224,7 @@ impl Conntrack {
     /// it goes to the end that sent that packet.
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmp.c`, `nf_conntrack_inet_error()`.
-    fn judge_icmp_error(&self, now: Instant, packet: &Packet, zone: u16) -> Result<(Tracking, Reasoning), Invalid> {
+    fn judge_icmp_error(&self, now: Instant, packet: &Packet, zone: Zone) -> Result<(Tracking, Reasoning), Invalid> {
         let ip = packet.ip().ok_or(Invalid::ErrorUnreadable)?;
         let quoted = packet.transport_bytes().get(IcmpHeader::LEN..);
         let quoted = quoted.and_then(|bytes| Tuple::quoted(ip.family(), bytes)).ok_or(Invalid::ErrorUnreadable)?;
@@ -250,8 +256,8 @@ fn judge(
     packet: &Packet,
     direction: Direction,
     around: &Surroundings,
+    timeouts: Timeouts<'_>,
 ) -> Outcome {
-    let sysctls = &around.sysctls;
     let invalid = |reason| Outcome::Invalid { reason, refresh: None };
     match packet.protocol() {
         Protocol::TCP | Protocol::UDP if packet.transport() == Transport::Broken => invalid(Invalid::Broken),
@@ -259,18 +265,18 @@ fn judge(
             None => invalid(Invalid::Broken),
             Some(_) if !has_right_checksum(packet, around) => invalid(Invalid::Checksum),
             Some(segment) if tcp_states::is_nonsense(segment.flags) => invalid(Invalid::Flags(segment.flags)),
-            Some(segment) => tcp::track(connection, now, &segment, direction, sysctls),
+            Some(segment) => tcp::track(connection, now, &segment, direction, &around.sysctls, timeouts),
         },
         Protocol::UDP if !has_right_checksum(packet, around) => invalid(Invalid::Checksum),
-        Protocol::UDP => tracker::udp(connection, now, sysctls),
+        Protocol::UDP => tracker::udp(connection, now, timeouts),
         Protocol::UDPLITE => match udplite::flaw(packet, is_verified(packet, around).then_some(&around.routines)) {
             Some(reason) => invalid(reason),
-            None => tracker::udplite(connection, now, sysctls),
+            None => tracker::udplite(connection, now, timeouts),
         },
-        Protocol::SCTP => sctp::track(connection, packet, direction, is_verified(packet, around), sysctls),
-        Protocol::ICMP | Protocol::ICMPV6 => tracker::icmp(connection, sysctls),
-        Protocol::GRE => tracker::gre(connection, sysctls),
-        _ => tracker::generic(connection, sysctls),
+        Protocol::SCTP => sctp::track(connection, packet, direction, is_verified(packet, around), timeouts),
+        Protocol::ICMP | Protocol::ICMPV6 => tracker::icmp(connection, timeouts),
+        Protocol::GRE => tracker::gre(connection, timeouts),
+        _ => tracker::generic(connection, timeouts),
     }
 }
 

@@ -3,11 +3,10 @@
 use super::{
     conn::{Changes, Connection, ProtocolState, Status},
     reasoning::{Ignored, Invalid, Taken},
-    timeouts,
+    timeouts::{Pair, Timeouts},
     tuple::Family,
 };
 use crate::{
-    sysctl::Sysctls,
     time::Instant,
     wire::{Icmpv6Type, Protocol, icmp::IcmpType},
 };
@@ -34,8 +33,8 @@ pub(super) enum Outcome {
 /// UDP: a flow that is answered and still talks two seconds after its start is a stream, and worth keeping.
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_proto_udp.c`, `nf_conntrack_udp_packet()`.
-pub(super) fn udp(connection: &mut Connection, now: Instant, sysctls: &Sysctls) -> Outcome {
-    let secs = timeouts::udp(sysctls);
+pub(super) fn udp(connection: &mut Connection, now: Instant, timeouts: Timeouts<'_>) -> Outcome {
+    let secs = timeouts.udp();
     if !connection.is_confirmed() {
         connection.protocol = ProtocolState::Udp { stream_at: now + STREAM_AFTER };
     }
@@ -51,8 +50,8 @@ pub(super) fn udp(connection: &mut Connection, now: Instant, sysctls: &Sysctls) 
 /// UDP-Lite: a flow that is answered is a stream at once.
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_proto_udp.c`, `nf_conntrack_udplite_packet()`.
-pub(super) fn udplite(connection: &mut Connection, now: Instant, sysctls: &Sysctls) -> Outcome {
-    let secs = timeouts::udp(sysctls);
+pub(super) fn udplite(connection: &mut Connection, now: Instant, timeouts: Timeouts<'_>) -> Outcome {
+    let secs = timeouts.udp();
     if !connection.is_confirmed() {
         connection.protocol = ProtocolState::Udp { stream_at: now };
     }
@@ -67,11 +66,11 @@ pub(super) fn udplite(connection: &mut Connection, now: Instant, sysctls: &Sysct
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmp.c`, `nf_conntrack_icmp_packet()`;
 /// `net/netfilter/nf_conntrack_proto_icmpv6.c`, `nf_conntrack_icmpv6_packet()`.
-pub(super) fn icmp(connection: &mut Connection, sysctls: &Sysctls) -> Outcome {
+pub(super) fn icmp(connection: &mut Connection, timeouts: Timeouts<'_>) -> Outcome {
     let kind = connection.original.icmp_type_code().map_or(0, |(kind, _)| kind);
     let (is_query, secs) = match (connection.original.protocol(), connection.original.family) {
-        (Protocol::ICMP, Family::Ipv4) => (IcmpType(kind).is_query(), sysctls.conntrack_icmp_timeout),
-        (Protocol::ICMPV6, Family::Ipv6) => (Icmpv6Type(kind).is_query(), sysctls.conntrack_icmpv6_timeout),
+        (Protocol::ICMP, Family::Ipv4) => (IcmpType(kind).is_query(), timeouts.icmp()),
+        (Protocol::ICMPV6, Family::Ipv6) => (Icmpv6Type(kind).is_query(), timeouts.icmpv6()),
         _ => (false, 0),
     };
     if !is_query {
@@ -81,25 +80,30 @@ pub(super) fn icmp(connection: &mut Connection, sysctls: &Sysctls) -> Outcome {
     Outcome::Taken { secs, reason: Taken::Icmp }
 }
 
-/// GRE: a flow that is answered is worth keeping.
+/// GRE: a flow that is answered is worth keeping. How long is settled when it starts.
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_proto_gre.c`, `nf_conntrack_gre_packet()`.
-pub(super) fn gre(connection: &mut Connection, sysctls: &Sysctls) -> Outcome {
-    let secs = timeouts::gre(sysctls);
-    connection.protocol = ProtocolState::Gre;
+pub(super) fn gre(connection: &mut Connection, timeouts: Timeouts<'_>) -> Outcome {
+    if !connection.is_confirmed() {
+        let Pair { unreplied, replied } = timeouts.gre();
+        connection.protocol = ProtocolState::Gre { unreplied_secs: unreplied, replied_secs: replied };
+    }
+    let ProtocolState::Gre { unreplied_secs, replied_secs } = connection.protocol else {
+        return Outcome::Invalid { reason: Invalid::Broken, refresh: None };
+    };
     let is_answered = connection.status.contains(Status::SEEN_REPLY);
     if is_answered {
         assure(connection);
     }
-    Outcome::Taken { secs: if is_answered { secs.replied } else { secs.unreplied }, reason: Taken::Other }
+    Outcome::Taken { secs: if is_answered { replied_secs } else { unreplied_secs }, reason: Taken::Other }
 }
 
 /// Any other protocol: two addresses that talk.
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `generic_packet()`.
-pub(super) fn generic(connection: &mut Connection, sysctls: &Sysctls) -> Outcome {
+pub(super) fn generic(connection: &mut Connection, timeouts: Timeouts<'_>) -> Outcome {
     connection.protocol = ProtocolState::Generic;
-    Outcome::Taken { secs: sysctls.conntrack_generic_timeout, reason: Taken::Other }
+    Outcome::Taken { secs: timeouts.generic(), reason: Taken::Other }
 }
 
 fn assure(connection: &mut Connection) {

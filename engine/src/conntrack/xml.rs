@@ -6,7 +6,7 @@ use super::{
     Counter, Status,
     entry::Entry,
     text::protocol_name,
-    tuple::{Family, Tuple},
+    tuple::{Direction, Family},
 };
 use crate::{event::Change, wire::Protocol};
 
@@ -34,13 +34,14 @@ impl fmt::Display for ConnectionXml<'_> {
             Some(Change::Destroy) => "<flow type=\"destroy\">",
         })?;
         let [original, reply] = entry.counters.map_or([None, None], |counters| counters.map(Some));
-        write!(f, "{}{}", Way("original", &entry.original, original), Way("reply", &entry.reply, reply))?;
+        let way = |direction, counter| Way { entry, direction, counter };
+        write!(f, "{}{}", way(Direction::Original, original), way(Direction::Reply, reply))?;
         f.write_str("<meta direction=\"independent\">")?;
         element(f, "state", entry.tcp.map(|tcp| tcp.state))?;
         element(f, "state", entry.sctp.map(|sctp| sctp.state.name()))?;
         element(f, "timeout", entry.timeout_secs)?;
         element(f, "mark", entry.mark)?;
-        element(f, "zone", Some(entry.zone).filter(|&zone| zone != 0))?;
+        element(f, "zone", entry.zone.shared())?;
         element(f, "use", entry.uses)?;
         element(f, "id", Some(entry.serial))?;
         if entry.status.contains(Status::ASSURED) {
@@ -55,16 +56,24 @@ impl fmt::Display for ConnectionXml<'_> {
 }
 
 /// One direction.
-struct Way<'a>(&'static str, &'a Tuple, Option<Counter>);
+struct Way<'a> {
+    entry: &'a Entry,
+    direction: Direction,
+    counter: Option<Counter>,
+}
 
 impl fmt::Display for Way<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(direction, tuple, counter) = self;
+        let &Self { entry, direction, counter } = self;
+        let (name, tuple) = match direction {
+            Direction::Original => ("original", &entry.original),
+            Direction::Reply => ("reply", &entry.reply),
+        };
         let (family, number) = match tuple.family {
             Family::Ipv4 => ("ipv4", 2),
             Family::Ipv6 => ("ipv6", 10),
         };
-        write!(f, "<meta direction=\"{direction}\"><layer3 protonum=\"{number}\" protoname=\"{family}\">")?;
+        write!(f, "<meta direction=\"{name}\"><layer3 protonum=\"{number}\" protoname=\"{family}\">")?;
         write!(f, "<src>{}</src><dst>{}</dst></layer3>", tuple.source_ip(), tuple.destination_ip())?;
         let (protocol, name) = (tuple.protocol(), protocol_name(tuple.protocol()));
         write!(f, "<layer4 protonum=\"{}\" protoname=\"{name}\">", protocol.0)?;
@@ -77,6 +86,7 @@ impl fmt::Display for Way<'_> {
             _ => {}
         }
         f.write_str("</layer4>")?;
+        element(f, "zone", entry.zone.only_of(direction))?;
         if let Some(Counter { packets, bytes }) = counter {
             write!(f, "<counters><packets>{packets}</packets><bytes>{bytes}</bytes></counters>")?;
         }
@@ -93,7 +103,7 @@ mod tests {
     use alloc::string::ToString;
 
     use super::*;
-    use crate::conntrack::{Address, TcpEntry, TcpState};
+    use crate::conntrack::{Address, TcpEntry, TcpState, Tuple, Zone};
 
     fn entry(protocol: Protocol, ports: (u16, u16)) -> Entry {
         let here = Address::v4([127, 0, 0, 1]);
@@ -110,7 +120,7 @@ mod tests {
             original,
             reply: original.inverted().expect("it has answers"),
             status: Status(Status::CONFIRMED.0 | Status::SEEN_REPLY.0),
-            zone: 0,
+            zone: Zone::DEFAULT,
             timeout_secs: Some(29),
             tcp: None,
             sctp: None,
@@ -143,7 +153,7 @@ mod tests {
              <use>1</use><id>3</id><assured/></meta><helper>ftp</helper></flow>"
         );
         let mut icmp = entry(Protocol::ICMP, (4096, 0x0800));
-        (icmp.zone, icmp.counters) = (7, None);
+        (icmp.zone, icmp.counters) = (Zone::both(7), None);
         assert_eq!(
             ConnectionXml { entry: &icmp, change: None }.to_string(),
             "<flow><meta direction=\"original\"><layer3 protonum=\"2\" protoname=\"ipv4\"><src>127.0.0.1</src>\

@@ -29,8 +29,9 @@ pub enum Need {
 /// `__ip6_finish_output()` and `ip6_fragment()`.
 #[must_use]
 pub fn need(packet: &Packet, mtu_bytes: u32) -> Need {
-    // Of IPv6 only the sender cuts (RFC 8200, section 5).
-    let is_own_v6 = packet.ipv6().is_some() && packet.meta().device.is_none();
+    // Of IPv6 only the sender cuts (RFC 8200, section 5), and nothing that comes whole out of a raw socket.
+    let is_whole = packet.meta().owner.is_some() && !packet.meta().ignores_df;
+    let is_own_v6 = packet.ipv6().is_some() && packet.meta().device.is_none() && !is_whole;
     let must_not = !(packet.may_be_cut() || is_own_v6);
     match packet.pieces() {
         None if packet.fits(mtu_bytes) => Need::None,

@@ -169,7 +169,7 @@ impl Making {
             (IpAddr::V6(_), to_self) => {
                 let flow_label = match (sysctls.ipv6_auto_flowlabels, to_self) {
                     (0, _) => 0,
-                    (_, true) => random.below(1 << 20),
+                    (_, true) => random.flow_label_to_self(),
                     (_, false) => random.flow_label(),
                 };
                 Self { hops: sysctls.ipv6_hop_limit as u8, id: 0, flow_label }

@@ -8,7 +8,7 @@ use alloc::{
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::{
-    conntrack::{Address, Connection, Family, Status, Tuple},
+    conntrack::{Address, Connection, Family, Status, Tuple, Zone},
     offload,
     packet::{Draft, Packet, Pool, Summary},
     wire::{IcmpHeader, Ipv4Header, Protocol, TcpFlags, TcpHeader, UdpHeader, checksum::Routines},
@@ -41,7 +41,7 @@ pub(crate) fn ping(source: [u8; 4], destination: [u8; 4], id: u16) -> Tuple {
 /// A connection that is not translated.
 pub(crate) fn connection(original: Tuple) -> Connection {
     let reply = original.inverted().expect("it has answers");
-    Connection::new(original, reply, 0)
+    Connection::new(original, reply, Zone::DEFAULT)
 }
 
 pub(crate) fn packet(protocol: Protocol, source: [u8; 4], destination: [u8; 4], transport: &[u8]) -> Packet {

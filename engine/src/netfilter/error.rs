@@ -48,6 +48,8 @@ pub enum Noun {
     Chain,
     /// A helper that is loaded.
     Helper,
+    /// A timeout policy that is there.
+    Timeout,
     /// A word of a list that is fixed: a TCP flag, a state, a type.
     Flag,
     /// A chain's policy.
@@ -65,6 +67,7 @@ impl Noun {
             Self::Table => "table",
             Self::Chain => "chain",
             Self::Helper => "helper",
+            Self::Timeout => "timeout policy",
             Self::Flag => "word",
             Self::Policy => "policy",
             Self::Set => "set",

@@ -186,7 +186,7 @@ impl RuleSet {
     /// What a `-j CT` rule said.
     #[must_use]
     pub fn template(&self, id: TemplateId) -> Template {
-        self.program.templates.get(usize::from(id.0)).copied().unwrap_or_default()
+        self.program.templates.get(id.0 as usize).copied().unwrap_or_default()
     }
 
     /// All rules in order, with what they have counted.

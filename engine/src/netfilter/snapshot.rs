@@ -10,7 +10,7 @@ use super::{
     save::Tables,
 };
 use crate::{
-    conntrack::{Family, HelperId},
+    conntrack::{Family, HelperId, TimeoutPolicies},
     snapshot::{Part, SnapshotError},
 };
 
@@ -47,13 +47,18 @@ impl RulesRecord {
     }
 
     /// `helpers` are the names of the helpers, by number; a number without helper has the empty one.
-    pub(crate) fn restore(self, family: Family, helpers: &[&str]) -> Result<(RuleSet, Lists), SnapshotError> {
+    pub(crate) fn restore(
+        self,
+        family: Family,
+        helpers: &[&str],
+        timeouts: &TimeoutPolicies,
+    ) -> Result<(RuleSet, Lists), SnapshotError> {
         let numbered = helpers.iter().copied().zip((0..).map(HelperId));
         let helpers: Vec<(&str, HelperId)> = numbered.filter(|(name, _)| !name.is_empty()).collect();
         Part::Rules.check(self.lists.is_sound())?;
         let sets: Vec<&str> = self.lists.sets.names().collect();
         let source = Source { name: "snapshot", text: &self.text };
-        let loading = Loading { family, counters: true, helpers: &helpers, sets: &sets };
+        let loading = Loading { family, counters: true, helpers: &helpers, sets: &sets, timeouts: Some(timeouts) };
         let mut rules = RuleSet::parse(&[source], &loading)?;
         Part::Rules.check(place(&mut rules.tables, &self.origins, self.files.len()))?;
         rules.tables.files = self.files;

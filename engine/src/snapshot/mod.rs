@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// Goes on from a snapshot as [`Self::reload`] does, but keeps what this engine's operator has set, as a gateway does that is
-    /// started again with its configuration: routes, tunables, services, permanent neighbours, and rules with their sets, unless they
+    /// started again with its configuration: routes, tunables, services, permanent neighbours, timeout policies, and rules with their sets, unless they
     /// are those of the snapshot, which then go on counting.
     ///
     /// # Errors
@@ -138,7 +138,9 @@ impl Engine {
         let sets = self.lists.clone().map(|lists| lists.sets);
         let rules = [Family::Ipv4, Family::Ipv6].map(|family| self.rules.of(family).clone());
         let (by_port, permanent) = (self.helpers_by_port, self.neighbours.all_permanent());
+        let policies = self.conntrack.timeout_policies().clone();
         self.reload(bytes, other_helpers)?;
+        self.conntrack.replace_timeout_policies(policies);
         (self.routes, self.around.sysctls) = (routes, sysctls);
         self.replace_services(services);
         self.conntrack.make_room(&self.around.sysctls);

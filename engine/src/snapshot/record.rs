@@ -136,12 +136,12 @@ impl EngineRecord {
         engine.neighbours = self.neighbours.restore(&engine.devices)?;
         engine.icmp_limit = self.icmp_credit.restore()?;
         engine.helpers_by_port = self.helpers_by_port;
-        for (family, rules) in FAMILIES.into_iter().zip(self.rules) {
-            let restored = rules.restore(family, &names)?;
-            (*engine.rules.of_mut(family), engine.lists[family as usize]) = restored;
-        }
         let room_max = engine.around.sysctls.conntrack_max.max(CONNECTIONS_MAX);
         engine.conntrack = self.conntrack.restore(&Known { latest: self.latest, room_max, helpers: &names })?;
+        for (family, rules) in FAMILIES.into_iter().zip(self.rules) {
+            let restored = rules.restore(family, &names, engine.conntrack.timeout_policies())?;
+            (*engine.rules.of_mut(family), engine.lists[family as usize]) = restored;
+        }
         engine.conntrack.map_anew(engine.around.sysctls.keeps_mappings());
         engine.around.random = self.random;
         engine.sockets = Sockets::restore(self.sockets);

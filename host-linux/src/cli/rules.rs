@@ -11,11 +11,14 @@ use towpath::{
     control::{Client, Request},
     gateway::helpers_named,
     text,
+    tracking::parse_protocol,
 };
 use towpath_engine::{
-    conntrack::{Family, HelperId},
+    conntrack::{Family, HelperId, TimeoutKind, TimeoutPolicies, TimeoutPolicy},
     limits::RULES_TEXT_BYTES_MAX,
     netfilter::{ListOptions, Loading, RuleSet, Source, TableName},
+    sysctl::Sysctls,
+    wire::Protocol,
 };
 
 use super::{Answer, Control};
@@ -164,7 +167,8 @@ impl Place {
         family(self.ipv6)
     }
 
-    /// The rules of the files, if there are any. A file is shown whether or not the helpers that it names are loaded.
+    /// The rules of the files, if there are any. A file is shown whether or not there are the helpers and timeout policies that it
+    /// names.
     fn read(&self) -> Result<Option<RuleSet>> {
         if self.rules.is_empty() {
             return Ok(None);
@@ -173,7 +177,9 @@ impl Place {
         let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
         let named = texts.iter().flat_map(|(_, text)| helpers_named(text));
         let helpers: Vec<_> = named.zip(0..).map(|(name, id)| (name, HelperId(id))).collect();
-        let loading = Loading { family: self.family(), counters: true, helpers: &helpers, ..Loading::default() };
+        let timeouts = timeouts_named(texts.iter().map(|(_, text)| &text[..]), self.family())?;
+        let timeouts = Some(&timeouts);
+        let loading = Loading { family: self.family(), counters: true, helpers: &helpers, timeouts, sets: &[] };
         Ok(Some(RuleSet::parse(&sources, &loading)?))
     }
 
@@ -181,6 +187,26 @@ impl Place {
     fn ask(&self, request: Request) -> Result<String> {
         Ok(Client::text(&self.control.path(), request)?)
     }
+}
+
+/// Policies of the names that stand behind `--timeout`, each for the protocol of the first rule that names it.
+fn timeouts_named<'a>(texts: impl Iterator<Item = &'a str>, family: Family) -> Result<TimeoutPolicies> {
+    let mut policies = TimeoutPolicies::default();
+    for line in texts.flat_map(str::lines) {
+        let words = || line.split_ascii_whitespace();
+        let behind = |options: &[&str]| words().zip(words().skip(1)).find(|(word, _)| options.contains(word));
+        let (Some((_, name)), Some((_, protocol))) = (behind(&["--timeout"]), behind(&["-p", "--protocol"])) else {
+            continue;
+        };
+        let name = name.trim_matches(['"', '\'']);
+        let protocol = if protocol == "ipv6-icmp" { "icmpv6" } else { protocol };
+        let kind = parse_protocol(protocol).map_or_else(|_| TimeoutKind::of(Protocol(255)), TimeoutKind::of);
+        if policies.iter().all(|(_, known)| known.name != name) {
+            let policy = TimeoutPolicy::new(name.to_owned(), family, kind);
+            policies.set(&policy, &Sysctls::default()).map_err(|error| anyhow!("{error}"))?;
+        }
+    }
+    Ok(policies)
 }
 
 const fn family(ipv6: bool) -> Family {

@@ -3,7 +3,7 @@
 use std::io;
 
 use towpath_engine::{
-    conntrack::HelperId,
+    conntrack::{HelperId, TimeoutPolicies},
     netfilter::{Loading, RuleSet, Source},
 };
 
@@ -17,6 +17,8 @@ pub struct Names {
     pub helpers: Vec<(String, HelperId)>,
     /// The sets of the rules' family.
     pub sets: Vec<String>,
+    /// Its timeout policies.
+    pub timeouts: TimeoutPolicies,
 }
 
 /// Has the rules of one client at a time read.
@@ -93,6 +95,7 @@ fn parse(rules: &NewRules, bytes: &[u8], names: &Names) -> Result<RuleSet, Strin
     }
     let helpers: Vec<(&str, HelperId)> = names.helpers.iter().map(|(name, id)| (name.as_str(), *id)).collect();
     let sets: Vec<&str> = names.sets.iter().map(String::as_str).collect();
-    let loading = Loading { family: rules.family, counters: rules.counters, sets: &sets, helpers: &helpers };
+    let (family, counters, timeouts) = (rules.family, rules.counters, Some(&names.timeouts));
+    let loading = Loading { family, counters, sets: &sets, helpers: &helpers, timeouts };
     RuleSet::parse(&sources, &loading).map_err(|error| error.to_string())
 }

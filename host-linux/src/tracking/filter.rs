@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use towpath_engine::{
-    conntrack::{Entry, Family, Status, TcpState, Tuple, text::protocol_by_name},
+    conntrack::{Direction, Entry, Family, Status, TcpState, Tuple, text::protocol_by_name},
     wire::Protocol,
 };
 
@@ -22,6 +22,10 @@ pub struct Filter {
     pub mark: Option<(u32, u32)>,
     /// `-w`
     pub zone: Option<u16>,
+    /// `--orig-zone`: that of the original direction only.
+    pub original_zone: Option<u16>,
+    /// `--reply-zone`: that of the reply direction only.
+    pub reply_zone: Option<u16>,
     /// `-u`: bits that must be set.
     pub status: Option<Status>,
     /// `--state`
@@ -109,7 +113,9 @@ impl Filter {
             && self.original.hold(original)
             && self.reply.hold(reply)
             && self.mark.is_none_or(|(value, mask)| entry.mark.unwrap_or(0) & mask == value)
-            && self.zone.is_none_or(|zone| zone == entry.zone)
+            && self.zone.is_none_or(|zone| zone == entry.zone.shared().unwrap_or(0))
+            && self.original_zone.is_none_or(|zone| zone == entry.zone.only_of(Direction::Original).unwrap_or(0))
+            && self.reply_zone.is_none_or(|zone| zone == entry.zone.only_of(Direction::Reply).unwrap_or(0))
             && self.status.is_none_or(|status| entry.status.contains(status))
             && self.state.is_none_or(|state| entry.tcp.is_some_and(|tcp| tcp.state == state))
             && self.source_nat.is_none_or(source)
@@ -130,7 +136,7 @@ pub fn parse_protocol(text: &str) -> Result<Protocol, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use towpath_engine::conntrack::{Address, TcpEntry};
+    use towpath_engine::conntrack::{Address, TcpEntry, Zone};
 
     use super::*;
 
@@ -150,7 +156,7 @@ mod tests {
             original,
             reply,
             status: Status(Status::SEEN_REPLY.0 | Status::ASSURED.0),
-            zone: 3,
+            zone: Zone::both(3),
             timeout_secs: Some(7),
             tcp: Some(TcpEntry { state: TcpState::Established, sides: None }),
             sctp: None,

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use towpath_engine::{
     Command, DeviceId, DropReason, End, Ending, Engine, Event, Frame, Instant, Outcome, Packet,
-    conntrack::{Direction, ExpectationEntry, Family, Tracking, Tuple},
+    conntrack::{Direction, ExpectationEntry, Family, Tracking, Tuple, Zone},
     ending::Holder,
     netfilter::{Hook, Stage},
     packet::{Pool, Summary},
@@ -87,7 +87,7 @@ struct Last {
 struct Given {
     out: Vec<(DeviceId, Vec<u8>)>,
     events: Vec<ConntrackEvent>,
-    /// The zones of the events' connections.
+    /// The zones of the events' connections, where both directions have the same.
     zones: Vec<u16>,
     log: Vec<String>,
 }
@@ -306,7 +306,7 @@ impl Play {
         let tuple = if packet.is_fragment() && ending.tuple.is_some() { ending.tuple } else { Tuple::about(&packet) };
         packet.recycle(&mut self.pool);
         let conntrack = self.engine.conntrack();
-        let (id, _) = self.zones.iter().find_map(|&zone| conntrack.find(self.now, zone, &tuple?))?;
+        let (id, _) = self.zones.iter().find_map(|&zone| conntrack.find(self.now, Zone::both(zone), &tuple?))?;
         Some(Connection::from(&conntrack.entry(self.now, id)?))
     }
 
@@ -376,7 +376,7 @@ fn drain(engine: &mut Engine) -> Given {
             Event::Nflog(_) | Event::Audit { .. } => {}
             Event::Connection(..) | Event::Expectation(..) | Event::Helper(_) => {
                 if let Event::Connection(_, entry) = &event {
-                    given.zones.push(entry.zone);
+                    given.zones.extend(entry.zone.shared());
                 }
                 given.events.extend(ConntrackEvent::of(&event));
             }

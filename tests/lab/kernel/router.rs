@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use towpath_engine::{
     Command, DeviceId, Engine, Instant, Subscription,
-    conntrack::{Family, helper::HelperMode},
+    conntrack::{Family, TimeoutKind, TimeoutPolicy, helper::HelperMode},
     device::{Device, InterfaceAddress},
     ip::{Route, RouteKind, prefix},
     netfilter::{Loading, RuleSet, Source},
@@ -97,7 +97,8 @@ pub(super) fn build(
     let sets = sets(scenario);
     let mut both = Vec::new();
     for (family, text) in &texts {
-        let loading = Loading { family: *family, helpers: &helpers, ..Loading::default() };
+        let timeouts = Some(engine.conntrack().timeout_policies());
+        let loading = Loading { family: *family, helpers: &helpers, timeouts, ..Loading::default() };
         let mut sources = vec![Source { name: "scenario.json", text }];
         sources.extend((!sets.is_empty()).then_some(Source { name: "setup", text: &sets }));
         both.push(RuleSet::parse(&sources, &loading)?);
@@ -235,6 +236,9 @@ fn set_up(line: &CommandLine) -> Result<Vec<Command>> {
         }
         // Sets go into the text that rules come from: see `sets`.
         ["ipset", ..] => Ok(Vec::new()),
+        ["nfct", "add", "timeout", name, family, kind, ref states @ ..] => {
+            Ok(vec![Command::SetTimeoutPolicy(timeout_policy(name, family, kind, states)?)])
+        }
         ["sysctl", ref rest @ ..] => {
             let settings = rest.iter().filter(|word| !word.starts_with('-'));
             settings
@@ -246,6 +250,18 @@ fn set_up(line: &CommandLine) -> Result<Vec<Command>> {
         }
         _ => bail!("setup command '{}' is not supported", words.join(" ")),
     }
+}
+
+/// The words behind `nfct add timeout`.
+fn timeout_policy(name: &str, family: &str, kind: &str, states: &[&str]) -> Result<TimeoutPolicy> {
+    let family = if family == "inet6" { Family::Ipv6 } else { Family::Ipv4 };
+    let kind = TimeoutKind::by_name(kind).with_context(|| format!("'{kind}' is no protocol with timeouts"))?;
+    let mut policy = TimeoutPolicy::new(name.into(), family, kind);
+    for pair in states.chunks(2) {
+        let [state, secs] = pair else { bail!("'nfct add timeout' ends inside a pair") };
+        ensure!(policy.set(state, secs.parse()?), "'{state}' is no state of {}", policy.kind.name);
+    }
+    Ok(policy)
 }
 
 /// The words behind `ip route add`.

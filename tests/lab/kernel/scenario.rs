@@ -63,6 +63,9 @@ pub(super) struct Scenario {
     /// Groups that NFLOG rules of the scenario use; nothing to do here.
     #[serde(default, rename = "nflog_groups")]
     _nflog_groups: IgnoredAny,
+    /// Timeouts that its policies say; nothing to do here.
+    #[serde(default, rename = "known_timeouts")]
+    _known_timeouts: IgnoredAny,
     /// Frames in which the kernel draws; nothing to do here.
     #[serde(default, rename = "drawn")]
     _drawn: IgnoredAny,

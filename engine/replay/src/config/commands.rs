@@ -70,8 +70,10 @@ impl Config {
             });
         }
         let mode = self.helper_mode.map(Command::SetHelperMode);
+        // What a policy does not say is what the tunables say when it is made.
+        let timeouts = self.timeouts.iter().cloned().map(Command::SetTimeoutPolicy);
         let mut commands: Vec<Command> =
-            sysctls.chain(mode).chain(devices.into_iter().map(Command::AddDevice)).collect();
+            sysctls.chain(mode).chain(timeouts).chain(devices.into_iter().map(Command::AddDevice)).collect();
         for (number, interface) in (0u16..).zip(&self.interfaces) {
             let features = interface.features.iter();
             commands.extend(features.map(|&(feature, on)| Command::SetFeature(DeviceId(number), feature, on)));

@@ -81,6 +81,15 @@ pub enum Mistake {
     VlanName(String),
     /// A feature of a device that is not known.
     NoFeature(String),
+    /// A state that connections of a protocol are never in.
+    NoState {
+        /// The protocol.
+        protocol: &'static str,
+        /// The state.
+        state: &'static str,
+        /// Those that it has.
+        known: Vec<&'static str>,
+    },
     /// A limit that is looser than the plugin's own.
     Looser {
         /// The key.
@@ -140,6 +149,9 @@ impl fmt::Display for Mistake {
                     .iter()
                     .enumerate()
                     .try_for_each(|(index, known)| write!(out, "{} {}", if index == 0 { "" } else { "," }, known.name))
+            }
+            Self::NoState { protocol, state, known } => {
+                write!(out, "{protocol} has no state '{state}'; it has {}", known.join(", "))
             }
             Self::Looser { key, own } => {
                 write!(out, "'{key}' can only tighten what the plugin's manifest says, and that is {own}")

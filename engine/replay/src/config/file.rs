@@ -18,6 +18,7 @@ use super::{
     CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour, VlanConfig,
     reader::{Fault, Table, Text, Value, Word, document},
     service::{Offered, RELAY, SERVICE, relay, service},
+    timeout::{TIMEOUT, timeout},
     words::{DeviceName, Filtering, Mapping, Network, Ports},
 };
 
@@ -70,6 +71,10 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
     }
     for value in top.list("relay")? {
         config.stream_services.push(relay(value.table("[[relay]]", RELAY, &[])?, &config)?);
+    }
+    for value in top.list("timeout")? {
+        let policy = timeout(value.table("[[timeout]]", TIMEOUT, &[])?, &config.timeouts)?;
+        config.timeouts.push(policy);
     }
     config.helper_mode = top.find("helper_mode").map(Value::word).transpose()?;
     if let Some(value) = top.find("nat") {
@@ -383,6 +388,7 @@ const TOP: &[&str] = &[
     "host",
     "helper",
     "helper_mode",
+    "timeout",
     "service",
     "relay",
     "nat",

@@ -80,6 +80,20 @@
 //! one by one, and no payload can name a port below 1024; `"service-ports"`: it can; `"kernel"`: as in Linux,
 //! which reads segments as they come, never a connection's first line, and lets any port be named.
 //!
+//! `[[timeout]]`, a timeout policy: timeouts of their own for the connections that a rule gives it to:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `name` | as `-j CT --timeout` names it: at most 31 bytes |
+//! | `protocol` | `"tcp"`, `"udp"`, `"udplite"`, `"sctp"`, `"icmp"`, `"icmpv6"`, `"gre"` or `"generic"` (all others); rules name it in `-p` |
+//! | `family` | `"ipv4"` (default) or `"ipv6"`: of which rules |
+//! | a state of the protocol, as `nfct` calls it | whole seconds, such as `established = "1h"`; what is not said is what `[sysctl]` says |
+//!
+//! The states: of TCP `syn_sent`, `syn_recv`, `established`, `fin_wait`, `close_wait`, `last_ack`, `time_wait`, `close`,
+//! `syn_sent2`, and `retrans` and `unacknowledged`, which are the most for a connection whose data is not acknowledged; of UDP,
+//! UDP-Lite and GRE `unreplied` and `replied`; of SCTP `closed`, `cookie_wait`, `cookie_echoed`, `established`, `shutdown_sent`,
+//! `shutdown_recd`, `shutdown_ack_sent` and `heartbeat_sent`; of the others `timeout`.
+//!
 //! `[[service]]`, something that the gateway itself offers on all of its addresses:
 //!
 //! | key | what it says |
@@ -114,13 +128,17 @@ mod file;
 mod helper;
 mod reader;
 mod service;
+mod timeout;
 mod words;
 
 use core::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
 use towpath_engine::{
     DeviceId,
-    conntrack::helper::{FailurePolicy, HelperMode},
+    conntrack::{
+        TimeoutPolicy,
+        helper::{FailurePolicy, HelperMode},
+    },
     device::{Feature, InterfaceAddress, Vlan},
     ip::Route,
     socket::UdpService,
@@ -161,6 +179,8 @@ pub struct Config {
     pub host: Option<Located<String>>,
     /// Helpers to load.
     pub helpers: Vec<HelperConfig>,
+    /// Timeout policies that rules can name.
+    pub timeouts: Vec<TimeoutPolicy>,
     /// How strictly payloads, and what helpers wish for, are taken.
     pub helper_mode: Option<HelperMode>,
     /// Datagram services that it offers.

@@ -4,7 +4,8 @@ use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
 use towpath_engine::{
-    CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, Transmit, VlanTag, device::Vlan, trace::Step,
+    CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, Transmit, VlanTag, conntrack::Zone,
+    device::Vlan, trace::Step,
 };
 
 use super::{
@@ -302,7 +303,7 @@ impl Replay {
         let translation = match &peek {
             Some(peek) if self.translates => translation::find(&self.engine, packet.time, frame, peek, keys.as_ref()),
             Some(_) | None => {
-                Translation::AsCaptured(keys.and_then(|keys| conntrack.find_by(packet.time, 0, &keys.own)))
+                Translation::AsCaptured(keys.and_then(|keys| conntrack.find_by(packet.time, Zone::DEFAULT, &keys.own)))
             }
         };
         let seen = match translation {

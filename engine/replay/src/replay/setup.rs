@@ -140,7 +140,8 @@ pub fn replace_rules(engine: &mut Engine, rules: [(Family, &[Source<'_>]); 2]) -
     for (family, texts) in rules.into_iter().filter(|(_, texts)| !texts.is_empty()) {
         let helpers: Vec<(&str, HelperId)> =
             engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
-        let loading = Loading { family, helpers: &helpers, ..Loading::default() };
+        let timeouts = Some(engine.conntrack().timeout_policies());
+        let loading = Loading { family, helpers: &helpers, timeouts, ..Loading::default() };
         let rules = RuleSet::parse(texts, &loading).map_err(SetupError::Rules)?;
         engine.handle_command(engine.now(), Command::ReplaceRules(Box::new(rules)))?;
     }

@@ -18,7 +18,7 @@
 
 use towpath_engine::{
     Checksum, Engine, Instant,
-    conntrack::{ConnId, Direction, Expectation, Status, Tuple},
+    conntrack::{ConnId, Direction, Expectation, Status, Tuple, Zone},
     netfilter::TableName,
 };
 
@@ -58,10 +58,10 @@ pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, key
         return quoted.map_or(Translation::AsCaptured(None), |quoted| error(engine, now, frame, peek, &quoted));
     };
     let conntrack = engine.conntrack();
-    if let Some(found) = conntrack.find_by(now, 0, &keys.own) {
+    if let Some(found) = conntrack.find_by(now, Zone::DEFAULT, &keys.own) {
         return Translation::AsCaptured(Some(found));
     }
-    let opposite = keys.opposite(conntrack).and_then(|opposite| conntrack.find_by(now, 0, &opposite));
+    let opposite = keys.opposite(conntrack).and_then(|opposite| conntrack.find_by(now, Zone::DEFAULT, &opposite));
     if let Some((id, direction)) = opposite
         && let Some(connection) = conntrack.connection(id)
     {
@@ -133,9 +133,9 @@ fn expected(expectation: &Expectation, tuple: &Tuple) -> Option<Tuple> {
 fn error(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, quoted: &Peek) -> Translation {
     let conntrack = engine.conntrack();
     let Some(tuple) = quoted.tuple(frame) else { return Translation::Unknown };
-    let Some((id, direction)) = conntrack.find(now, 0, &tuple) else {
+    let Some((id, direction)) = conntrack.find(now, Zone::DEFAULT, &tuple) else {
         // Quoted as the gateway has sent it, it needs nothing; else nobody knows it.
-        let sent = tuple.inverted().is_some_and(|inverse| conntrack.find(now, 0, &inverse).is_some());
+        let sent = tuple.inverted().is_some_and(|inverse| conntrack.find(now, Zone::DEFAULT, &inverse).is_some());
         return if sent { Translation::AsCaptured(None) } else { Translation::Unknown };
     };
     let sent = conntrack.connection(id).and_then(|connection| connection.tuple(direction.opposite()).inverted());

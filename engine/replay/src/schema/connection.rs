@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use towpath_engine::{
-    conntrack::{Counter, Entry, Status},
+    conntrack::{Counter, Direction, Entry, Status},
     nat::SequenceAdjustment,
 };
 
@@ -39,7 +39,7 @@ pub struct Connection {
     /// Its mark.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mark: Option<u32>,
-    /// Its zone.
+    /// Its zone, where both directions have the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<u16>,
     /// The connection that has announced it.
@@ -77,8 +77,8 @@ impl From<&Entry> for Connection {
         let counter = |index: usize| entry.counters.map(|both: [Counter; 2]| [both[index].packets, both[index].bytes]);
         Self {
             id: entry.serial,
-            orig: Tuple::from(&entry.original),
-            reply: Tuple::from(&entry.reply),
+            orig: Tuple { zone: entry.zone.only_of(Direction::Original), ..Tuple::from(&entry.original) },
+            reply: Tuple { zone: entry.zone.only_of(Direction::Reply), ..Tuple::from(&entry.reply) },
             status: entry.status.names().collect(),
             flags: flags(entry.status),
             state: entry.tcp.map(|tcp| tcp.state.name()).or(entry.sctp.map(|sctp| sctp.state.name())),
@@ -87,7 +87,7 @@ impl From<&Entry> for Connection {
             timeout: entry.timeout_secs,
             helper: entry.helper.clone(),
             mark: entry.mark,
-            zone: (entry.zone != 0).then_some(entry.zone),
+            zone: entry.zone.shared(),
             master: entry.master.as_ref().map(Tuple::from),
             seqadj_orig: adjustment(0),
             seqadj_reply: adjustment(1),

@@ -29,6 +29,9 @@ pub struct Tuple {
     /// The ICMP code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u8>,
+    /// The zone, where it is one of this direction only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<u16>,
 }
 
 impl From<&conntrack::Tuple> for Tuple {
@@ -44,6 +47,7 @@ impl From<&conntrack::Tuple> for Tuple {
             id: icmp.map(|_| tuple.source_port),
             kind: icmp.map(|(kind, _)| kind),
             code: icmp.map(|(_, code)| code),
+            zone: None,
         }
     }
 }

@@ -59,7 +59,7 @@ fn fulfil(call: &mut Call<'_>, state: &[u8], wish: &Wish, offset: usize) -> Resu
         id: ExpectationId::default(),
         master: call.id,
         master_tuple: connection.original,
-        zone: connection.zone,
+        zone: connection.zone().id,
         tuple,
         mask,
         class: wish.class,

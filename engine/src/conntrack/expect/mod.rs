@@ -36,7 +36,7 @@ pub struct Expectation {
     pub master: ConnId,
     /// The way of the master's first packet.
     pub master_tuple: Tuple,
-    /// The master's zone, and the only one it is looked for in.
+    /// The number of the master's zone, whatever its directions, and the only one it is looked for in.
     pub zone: u16,
     /// What its first packet will look like.
     pub tuple: Tuple,

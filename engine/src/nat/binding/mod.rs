@@ -6,8 +6,8 @@
 //!           its port if allowed and free, else one that is searched
 //! ```
 //!
-//! Why not Linux's second look at clashes (`nf_nat_used_tuple_new()`): it tells two halves of one flow that two CPUs
-//! have taken for two; one engine is one CPU.
+//! A flow's two halves can be taken for two connections: in Linux by two CPUs, and here and there where a zone is one of one
+//! direction. The second one is not moved to another port, and fails when it is confirmed.
 
 mod place;
 
@@ -181,9 +181,9 @@ pub fn admit(now: Instant, conntrack: &mut Conntrack, id: ConnId, around: &mut S
     let Some(connection) = conntrack.connection(id).filter(|connection| !connection.is_confirmed()) else {
         return false;
     };
-    let (zone, original) = (connection.zone, connection.original);
+    let (zone, original) = (connection.zone(), connection.original);
     let is_settled = connection.status.intersects(Status(Status::EXPECTED.0 | done_bit(Manip::Destination).0));
-    let Some((address, port)) = conntrack.inside_of_destination(zone, &original).filter(|_| !is_settled) else {
+    let Some((address, port)) = conntrack.inside_of_destination(zone.id, &original).filter(|_| !is_settled) else {
         return false;
     };
     let host = Tuple { source: address, source_port: port, ..original };
@@ -250,7 +250,7 @@ fn settle(
     }
     let Some(current) = connection.reply.inverted() else { return };
     let apart = manip == Manip::Source && around.sysctls.nat_mapping != 0;
-    let place = Place { now, conntrack, id, zone: connection.zone, evicting, apart };
+    let place = Place { now, conntrack, id, zone: connection.zone(), evicting, apart };
     let (chosen, occupancy) = place.unique(&current, manip, range, around);
     if let Occupancy::Evictable(old) = occupancy {
         conntrack.kill(now, old, around);

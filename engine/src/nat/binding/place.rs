@@ -1,7 +1,7 @@
 //! The search for a tuple whose answers are nobody else's.
 
 use crate::{
-    conntrack::{ConnId, Conntrack, Direction, ProtocolState, Status, TcpState, Tuple},
+    conntrack::{ConnId, Conntrack, Direction, ProtocolState, Status, TcpState, Tuple, Zone},
     nat::{
         Manip, NatRange, address,
         ports::{self, Candidates, Key, Occupancy, Start},
@@ -17,7 +17,7 @@ pub(super) struct Place<'a> {
     pub(super) now: Instant,
     pub(super) conntrack: &'a Conntrack,
     pub(super) id: ConnId,
-    pub(super) zone: u16,
+    pub(super) zone: Zone,
     /// Whether a closed connection may be thrown out.
     pub(super) evicting: bool,
     /// Whether a source keeps one endpoint outside, whomever it talks to, and shares it with no other.
@@ -38,14 +38,14 @@ impl Place<'_> {
         let drawn = range.random || range.random_fully;
         if manip == Manip::Source && (self.apart || !drawn) {
             if is_in_range(current, range) && !(self.apart && drawn) {
-                if self.is_free(current) {
+                if self.is_free(current) || self.is_other_half(current) {
                     return (*current, Occupancy::Free);
                 }
             } else if let Some(mapped) = self.mapped(current, range).filter(|mapped| self.is_free(mapped)) {
                 return (mapped, Occupancy::Free);
             }
         }
-        let moved = address::in_range(current, self.zone, range, manip);
+        let moved = address::in_range(current, self.zone.id, range, manip);
         if !drawn && self.keeps_port(&moved, manip, range) {
             return (moved, Occupancy::Free);
         }
@@ -89,19 +89,39 @@ impl Place<'_> {
         self.standing(translated).is_none() && !self.is_anothers(translated)
     }
 
+    /// Whether what stands at the tuple's answers is the same flow, taken for another connection that began with them, and neither
+    /// is translated.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_nat_core.c`, `nf_nat_used_tuple_new()`.
+    fn is_other_half(self, translated: &Tuple) -> bool {
+        let moved = Status(Status::NAT.0 | Status::SEQ_ADJUST.0);
+        // Two such halves do no harm where nothing counts sequence numbers (Linux: `allow_clash`).
+        if !matches!(translated.protocol(), Protocol::UDP | Protocol::UDPLITE) {
+            return false;
+        }
+        let Some((other, Direction::Original)) = self.standing(translated) else { return false };
+        let (Some(own), Some(other)) = (self.conntrack.connection(self.id), self.conntrack.connection(other)) else {
+            return false;
+        };
+        !own.status.intersects(moved)
+            && !other.status.intersects(moved)
+            && other.original == own.reply
+            && other.reply == own.original
+    }
+
     /// Whether the tuple's source stands for another host, where hosts are kept apart.
     fn is_anothers(self, translated: &Tuple) -> bool {
         let Some(own) = self.conntrack.connection(self.id).map(|own| (own.original.source, own.original.source_port))
         else {
             return false;
         };
-        self.apart && self.conntrack.inside_of_source(self.zone, translated).is_some_and(|inside| inside != own)
+        self.apart && self.conntrack.inside_of_source(self.zone.id, translated).is_some_and(|inside| inside != own)
     }
 
     /// The connection that has the answers to this tuple.
     fn standing(self, translated: &Tuple) -> Option<(ConnId, Direction)> {
         let reply = translated.inverted()?;
-        self.conntrack.find(self.now, self.zone, &reply).filter(|(other, _)| *other != self.id)
+        self.conntrack.find_answered(self.now, self.zone, &reply).filter(|(other, _)| *other != self.id)
     }
 
     /// What stands at a tuple: a closed TCP connection may go when the new one's sequence numbers lie behind its own, so

@@ -2,7 +2,7 @@ use alloc::{string::String, vec, vec::Vec};
 
 use super::*;
 use crate::{
-    conntrack::{ConnId, Tracking, Tuple},
+    conntrack::{ConnId, Tracking, Tuple, Zone},
     device::{Device, InterfaceAddress},
     nat::{
         fixture,
@@ -353,9 +353,9 @@ fn a_connection_that_is_dropped_before_it_is_confirmed_leaves_no_mapping() {
     let (id, now, range) = (packet.meta().tracking.connection().expect("it starts"), lab.now, lab.source);
     let (conntrack, _, around) = lab.parts();
     bind(now, conntrack, id, Manip::Source, &range, around);
-    assert_eq!(conntrack.coming_from(0, &fixture::tuple(Protocol::UDP)).count(), 0);
+    assert_eq!(conntrack.coming_from(Zone::DEFAULT, &fixture::tuple(Protocol::UDP)).count(), 0);
     let mine = Tuple { source: Address::v4(B), source_port: 7000, ..fixture::tuple(Protocol::UDP) };
-    assert_eq!(conntrack.coming_from(0, &mine).count(), 1);
+    assert_eq!(conntrack.coming_from(Zone::DEFAULT, &mine).count(), 1);
     conntrack.release(now, &packet, around);
-    assert_eq!(conntrack.coming_from(0, &mine).count(), 0);
+    assert_eq!(conntrack.coming_from(Zone::DEFAULT, &mine).count(), 0);
 }

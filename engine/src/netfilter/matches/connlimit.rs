@@ -9,7 +9,7 @@ use core::fmt::Write;
 
 use super::{Answer, MatchState, Matching};
 use crate::{
-    conntrack::{Address, Connection, ProtocolState, TcpState, Tuple},
+    conntrack::{Address, Connection, ProtocolState, TcpState, Tuple, Zone},
     limits::CONNLIMIT_CONNECTIONS_MAX,
     netfilter::{
         View,
@@ -35,7 +35,7 @@ pub(in crate::netfilter) struct Connlimit {
 }
 
 /// Connections that were seen, by zone and address.
-pub(in crate::netfilter) type Counted = BTreeMap<(u16, Address), Vec<Tuple>>;
+pub(in crate::netfilter) type Counted = BTreeMap<(Zone, Address), Vec<Tuple>>;
 
 impl Matching for Connlimit {
     const SPEC: &'static Spec = &Spec {
@@ -108,11 +108,11 @@ impl Matching for Connlimit {
 
 impl Connlimit {
     /// Under what the packet is counted, and its connection's first tuple.
-    fn key(&self, view: &View<'_>) -> Option<((u16, Address), Tuple)> {
+    fn key(&self, view: &View<'_>) -> Option<((Zone, Address), Tuple)> {
         let ends = Ends::of(view.packet)?;
         let (zone, tuple) = match view.connection() {
-            Some((connection, _)) => (connection.zone, connection.original),
-            None => (0, Tuple::of(view.packet)?),
+            Some((connection, _)) => (connection.zone(), connection.original),
+            None => (Zone::DEFAULT, Tuple::of(view.packet)?),
         };
         let address = if self.destination { ends.destination } else { ends.source };
         Some(((zone, masked(address, prefix_mask(self.prefix))), tuple))
@@ -128,7 +128,7 @@ impl Connlimit {
 
 /// Whether a connection is in the list; on the way there those that are gone are taken out, but not many at once. As in
 /// Linux, those behind the one that is looked for stay.
-fn is_counted(list: &mut Vec<Tuple>, tuple: &Tuple, zone: u16, view: &View<'_>) -> bool {
+fn is_counted(list: &mut Vec<Tuple>, tuple: &Tuple, zone: Zone, view: &View<'_>) -> bool {
     let (mut index, mut gone) = (0, 0);
     while let Some(known) = list.get(index).filter(|_| gone <= GONE_MAX) {
         if known == tuple && view.conntrack.find(view.now, zone, known).is_some() {
@@ -148,7 +148,7 @@ fn is_counted(list: &mut Vec<Tuple>, tuple: &Tuple, zone: u16, view: &View<'_>) 
 const GONE_MAX: u32 = 8;
 
 /// Whether a connection is tracked and not closed.
-fn is_alive(tuple: &Tuple, zone: u16, view: &View<'_>) -> bool {
+fn is_alive(tuple: &Tuple, zone: Zone, view: &View<'_>) -> bool {
     let found = view.conntrack.find(view.now, zone, tuple);
     found.and_then(|(id, _)| view.conntrack.connection(id)).is_some_and(|connection| !is_closed(connection))
 }

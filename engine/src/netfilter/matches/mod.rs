@@ -67,7 +67,7 @@ use super::{
     save::options::{Given, Spec},
     walk::Depends,
 };
-use crate::conntrack::{Address, Family, Tuple};
+use crate::conntrack::{Address, Family, Tuple, Zone};
 
 /// What a match is.
 pub(super) trait Matching: Sized + Clone + Debug + PartialEq {
@@ -156,7 +156,7 @@ pub enum MatchState {
     /// Of `-m statistic`: packets since the last one that matched.
     Statistic(u32),
     /// Of `-m connlimit`: the connections seen, by zone and address.
-    Connlimit(Vec<((u16, Address), Vec<Tuple>)>),
+    Connlimit(Vec<((Zone, Address), Vec<Tuple>)>),
 }
 
 /// What a selector can ask instead of a match.

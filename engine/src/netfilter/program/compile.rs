@@ -131,7 +131,7 @@ impl Program {
                         self.templates.push(ct.template());
                         self.templates.len() - 1
                     });
-                    ct.set_id(TemplateId(id as u16));
+                    ct.set_id(TemplateId(id as u32));
                 }
                 self.targets.push(target);
                 Action::Run(self.targets.len() as u32 - 1)

@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::interfaces::{Interfaces, Row};
 use crate::{
-    conntrack::{Family, State, Tracking},
+    conntrack::{Family, State, TemplateId, Tracking},
     netfilter::view::View,
     packet::{Ip, Packet},
     wire::{Protocol, TcpHeader, UdpHeader},
@@ -74,7 +74,7 @@ impl StateSet {
     /// `net/netfilter/xt_conntrack.c`, `conntrack_mt()`).
     pub(in crate::netfilter) const fn of(tracking: Tracking) -> Self {
         match tracking {
-            Tracking::Unseen | Tracking::Invalid => Self::INVALID,
+            Tracking::Unseen | Tracking::Invalid | Tracking::Template(TemplateId::CLOSED) => Self::INVALID,
             Tracking::Template(_) | Tracking::Tracked { state: State::New, .. } => Self::NEW,
             Tracking::Untracked => Self::UNTRACKED,
             Tracking::Tracked { state: State::Established, .. } => Self::ESTABLISHED,

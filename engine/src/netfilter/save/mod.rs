@@ -26,7 +26,7 @@ pub(super) use nearest::nearest;
 pub(super) use print::{print, print_rule};
 pub(super) use restore::{Tables, restore};
 
-use crate::conntrack::{Family, HelperId};
+use crate::conntrack::{Family, HelperId, TimeoutPolicies};
 
 /// A rules text.
 #[derive(Clone, Copy, Debug)]
@@ -48,4 +48,6 @@ pub struct Loading<'a> {
     pub sets: &'a [&'a str],
     /// The helpers that `-j CT --helper NAME` can name.
     pub helpers: &'a [(&'a str, HelperId)],
+    /// The policies that `-j CT --timeout NAME` can name; `None`: there are none.
+    pub timeouts: Option<&'a TimeoutPolicies>,
 }

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use super::text::Word;
 use crate::{
-    conntrack::{Family, HelperId},
+    conntrack::{Family, HelperId, TimeoutPolicies},
     netfilter::{
         error::{Fault, Flaw},
         header::Header,
@@ -136,6 +136,8 @@ pub(in crate::netfilter) struct Given<'a> {
     pub(in crate::netfilter) family: Family,
     /// The helpers that are loaded.
     pub(in crate::netfilter) helpers: &'a [(&'a str, HelperId)],
+    /// The timeout policies that are there.
+    pub(in crate::netfilter) timeouts: Option<&'a TimeoutPolicies>,
 }
 
 impl<'a> Given<'a> {

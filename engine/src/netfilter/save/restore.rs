@@ -262,8 +262,13 @@ impl Reader<'_> {
     ) -> Result<(), Flaw> {
         let at = self.chain(table, chain)?;
         draft.check_devices(&chain.text)?;
-        let around =
-            Surroundings { table, sets: self.sets, family: self.loading.family, helpers: self.loading.helpers };
+        let around = Surroundings {
+            table,
+            sets: self.sets,
+            family: self.loading.family,
+            helpers: self.loading.helpers,
+            timeouts: self.loading.timeouts,
+        };
         let known = self.table(table);
         let finished = draft.finish(around, |name| known.find(name).is_some_and(|at| at >= table.hooks().len()))?;
         let rules = &mut known.chains[at].rules;

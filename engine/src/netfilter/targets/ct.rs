@@ -1,4 +1,8 @@
 //! `-j CT`: how a packet is to be tracked (Linux v6.18: `net/netfilter/xt_CT.c`).
+//!
+//! A policy's name is printed whole. Linux hands four bytes of it to `iptables-save` (the target's `usersize` is that of an older
+//! revision), so that what a kernel has saved may name no policy. Two of the zone's options in one rule, of which `iptables` makes
+//! something that neither says, are refused.
 
 use alloc::{
     format,
@@ -8,12 +12,15 @@ use alloc::{
 
 use super::{Next, Targeting};
 use crate::{
-    conntrack::{Changes, EventMask, HelperId, Template, TemplateId, Tracking},
+    conntrack::{
+        Changes, EventMask, HelperId, Reach, Template, TemplateId, TimeoutId, TimeoutKind, TimeoutPolicies, Tracking,
+        Zone, ZoneChoice,
+    },
     netfilter::{
         RuleId, TableName, Verdict, View,
         error::{Fault, Flaw, Noun},
         save::{
-            options::{Given, Opt, Spec},
+            options::{Given, Item, Opt, Spec},
             text::Word,
             values,
         },
@@ -25,7 +32,8 @@ use crate::{
 pub(in crate::netfilter) struct Ct {
     notrack: bool,
     helper_name: Option<String>,
-    /// The helper is found, the zone is read; what compiling adds is where the rule set keeps it.
+    timeout_name: Option<String>,
+    /// The helper and the policy are found, the zone is read; what compiling adds is where the rule set keeps it.
     template: Template,
     id: TemplateId,
 }
@@ -51,6 +59,9 @@ impl Targeting for Ct {
             Opt::value(&["ctevents"]),
             Opt::value(&["expevents"]),
             Opt::value(&["zone"]),
+            Opt::value(&["zone-orig"]),
+            Opt::value(&["zone-reply"]),
+            Opt::value(&["timeout"]),
         ],
     };
     const TABLES: &'static [TableName] = &[TableName::Raw];
@@ -78,10 +89,11 @@ impl Targeting for Ct {
             template.events =
                 Some(EventMask { connection: events.unwrap_or_default(), new_expectations: expected.is_some() });
         }
-        if let Some(item) = given.find("zone") {
-            template.zone = values::short(item.value(), "a zone's number from 0 to 65535")?;
-        }
-        Ok(Self { notrack: given.has("notrack"), helper_name, template, id: TemplateId(0) })
+        template.zone = zone(given)?;
+        let timeout = given.find("timeout").map(|item| policy(given, item)).transpose()?;
+        template.timeouts = timeout.as_ref().map(|(id, _)| *id);
+        let timeout_name = timeout.map(|(_, name)| name);
+        Ok(Self { notrack: given.has("notrack"), helper_name, timeout_name, template, id: TemplateId(0) })
     }
 
     fn print(&self, out: &mut String) {
@@ -91,14 +103,21 @@ impl Targeting for Ct {
         if let Some(name) = &self.helper_name {
             out.push_str(&format!(" --helper {name}"));
         }
+        if let Some(name) = &self.timeout_name {
+            out.push_str(&format!(" --timeout {name}"));
+        }
         if let Some(mask) = self.template.events {
             print_events(out, "ctevents", mask.connection, &EVENTS);
             let expected = if mask.new_expectations { Changes::NEW } else { Changes::default() };
             print_events(out, "expevents", expected, &EXPECTED_EVENTS);
         }
-        if self.template.zone != 0 {
-            out.push_str(&format!(" --zone {}", self.template.zone));
-        }
+        let (reach, value) = match self.template.zone {
+            ZoneChoice::Named(Zone { id: 0, .. }) => return,
+            ZoneChoice::Named(Zone { id, reach }) => (reach, id.to_string()),
+            ZoneChoice::OfMark(reach) => (reach, MARK.to_string()),
+        };
+        let option = ZONES.iter().find(|(_, known)| *known == reach).map_or("zone", |(option, _)| option);
+        out.push_str(&format!(" --{option} {value}"));
     }
 
     fn apply(&mut self, rule: RuleId, view: &mut View<'_>) -> Next {
@@ -121,8 +140,46 @@ impl Targeting for Ct {
 
     fn is_repeatable(&self) -> bool {
         // A helper is attached when a connection starts; in another zone the connection itself would be another.
-        !self.notrack && self.template.zone == 0 && self.template.events.is_none()
+        // What else it says holds for connections that start.
+        !self.notrack && self.template.zone == ZoneChoice::DEFAULT && self.template.events.is_none()
     }
+}
+
+/// The zone that is given, in one of three ways.
+fn zone(given: &Given<'_>) -> Result<ZoneChoice, Flaw> {
+    given.exclusive(&ZONES.map(|(option, _)| option))?;
+    let found = ZONES.iter().find_map(|(option, reach)| Some((given.find(option)?, *reach)));
+    Ok(match found {
+        None => ZoneChoice::DEFAULT,
+        Some((item, reach)) if item.value().text == MARK => ZoneChoice::OfMark(reach),
+        Some((item, reach)) => ZoneChoice::Named(Zone::new(
+            values::short(item.value(), "a zone's number from 0 to 65535, or `mark`")?,
+            reach,
+        )),
+    })
+}
+
+/// The timeout policy that is named, which has to be one of the rule's family and protocol (Linux: `xt_ct_set_timeout()`).
+fn policy(given: &Given<'_>, item: &Item) -> Result<(TimeoutId, String), Flaw> {
+    let word = item.value();
+    let Some(protocol) = given.header.only_protocol() else {
+        let needed = "`-p` with a protocol in the same rule";
+        return Err(Fault::Needs { what: "--timeout".into(), needed }.at(item.column));
+    };
+    let known = || given.timeouts.into_iter().flat_map(TimeoutPolicies::iter);
+    let Some((id, policy)) = known().find(|(_, policy)| policy.name == word.text) else {
+        let known = known().map(|(_, policy)| policy.name.clone()).collect();
+        return Err(
+            Fault::Unknown { noun: Noun::Timeout, name: word.text.clone(), nearest: None, known }.at(word.column)
+        );
+    };
+    if policy.family != given.family {
+        return Err(word.bad("a timeout policy of the rule's family"));
+    }
+    if policy.kind != TimeoutKind::of(protocol) {
+        return Err(word.bad("a timeout policy of the rule's protocol"));
+    }
+    Ok((id, policy.name.clone()))
 }
 
 /// Reads names of events, with commas between them.
@@ -144,6 +201,13 @@ fn print_events(out: &mut String, option: &str, events: Changes, names: &[(&str,
     let set: Vec<&str> = names.iter().filter(|(_, event)| events.intersects(*event)).map(|(name, _)| *name).collect();
     out.push_str(&format!(" --{option} {}", set.join(",")));
 }
+
+/// A zone's options, and for which directions each is.
+static ZONES: [(&str, Reach); 3] =
+    [("zone", Reach::Both), ("zone-orig", Reach::Original), ("zone-reply", Reach::Reply)];
+
+/// In the place of a zone's number: it is that of the packet's mark.
+const MARK: &str = "mark";
 
 /// In the order in which they are printed (iptables: `extensions/libxt_CT.c`).
 #[rustfmt::skip]

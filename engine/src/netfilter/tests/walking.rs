@@ -164,5 +164,5 @@ fn notrack_and_ct_let_later_rules_see_what_they_did() {
     assert_eq!(lab.rules.template(id).helper, Some(HelperId(0)), "the first rule that speaks is heard");
     let mut web = lab.packet(&tcp(80, SYN));
     let Verdict::Template(id, _) = lab.ask(TableName::Raw, Hook::Prerouting, &mut web) else { panic!("no template") };
-    assert_eq!((lab.rules.template(id).helper, lab.rules.template(id).zone), (None, 3));
+    assert_eq!((lab.rules.template(id).helper, lab.rules.template(id).zone.of(0).id), (None, 3));
 }

@@ -1,7 +1,7 @@
 //! What of a packet rules may have looked at.
 
 use crate::{
-    conntrack::{Conntrack, State, Tracking},
+    conntrack::{Conntrack, State, TemplateId, Tracking},
     frame::DeviceId,
     netfilter::view::View,
     packet::{Packet, Transport},
@@ -109,7 +109,7 @@ fn device(id: Option<DeviceId>) -> u64 {
 
 const fn state_bits(tracking: Tracking) -> u64 {
     match tracking {
-        Tracking::Unseen => 0,
+        Tracking::Unseen | Tracking::Template(TemplateId::CLOSED) => 0,
         Tracking::Template(_) => 1,
         Tracking::Untracked => 2,
         Tracking::Invalid => 3,

@@ -51,6 +51,12 @@ pub(super) struct Wanted {
     /// Zone.
     #[arg(short = 'w', long)]
     zone: Option<u16>,
+    /// Zone of the original direction only.
+    #[arg(long)]
+    orig_zone: Option<u16>,
+    /// Zone of the reply direction only.
+    #[arg(long)]
+    reply_zone: Option<u16>,
     /// Status: ASSURED, SEEN_REPLY, FIXED_TIMEOUT, EXPECTED.
     #[arg(short = 'u', long, value_parser = parse_status)]
     status: Option<Status>,
@@ -94,6 +100,8 @@ impl Wanted {
             },
             mark: self.mark,
             zone: self.zone,
+            original_zone: self.orig_zone,
+            reply_zone: self.reply_zone,
             status: self.status,
             state: self.state,
             source_nat: self.src_nat,

@@ -14,7 +14,7 @@ use std::{
 use tempfile::TempDir;
 use towpath_engine::{
     Instant,
-    conntrack::{Entry, Family, Statistics, Status, Tuple},
+    conntrack::{Entry, Family, Statistics, Status, Tuple, Zone},
     netfilter::{ListOptions, RuleSet, TableName},
     snapshot::SnapshotError,
 };
@@ -414,7 +414,7 @@ impl Answers for Numbers {
 
     fn names(&mut self, _: Family) -> Names {
         self.named += 1;
-        Names { helpers: Vec::new(), sets: self.sets.clone() }
+        Names { sets: self.sets.clone(), ..Names::default() }
     }
 
     fn replace_rules(&mut self, rules: RuleSet) {
@@ -475,7 +475,7 @@ fn connection(number: u32) -> Reply {
         original: Tuple::default(),
         reply: Tuple::default(),
         status: Status::default(),
-        zone: 0,
+        zone: Zone::DEFAULT,
         timeout_secs: Some(30),
         tcp: None,
         sctp: None,

@@ -238,7 +238,7 @@ impl Expectations {
                 id: saved.id,
                 master: id,
                 master_tuple: master.original,
-                zone: master.zone,
+                zone: master.zone().id,
                 tuple: saved.tuple,
                 mask: saved.mask,
                 class: saved.class,

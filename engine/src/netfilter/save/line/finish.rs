@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, vec::Vec};
 
 use super::draft::{Destination, Draft, Part};
 use crate::{
-    conntrack::{Family, HelperId},
+    conntrack::{Family, HelperId, TimeoutPolicies},
     netfilter::{
         Hook, TableName,
         error::{Fault, Flaw, Noun},
@@ -23,6 +23,7 @@ pub(in crate::netfilter::save) struct Surroundings<'a> {
     pub(in crate::netfilter::save) sets: &'a [&'a str],
     pub(in crate::netfilter::save) family: Family,
     pub(in crate::netfilter::save) helpers: &'a [(&'a str, HelperId)],
+    pub(in crate::netfilter::save) timeouts: Option<&'a TimeoutPolicies>,
 }
 
 /// The rules that a draft stands for: headers, and what they share.
@@ -107,6 +108,7 @@ impl Draft {
             sets: around.sets,
             family: around.family,
             helpers: around.helpers,
+            timeouts: around.timeouts,
         }
     }
 

@@ -1,0 +1,116 @@
+//! Zones: connections of different zones do not know of each other.
+//!
+//! Linux v6.18: `include/net/netfilter/nf_conntrack_zones.h`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{conn::Status, tuple::Direction};
+
+/// A zone, and of which directions it is one. The other direction is in zone 0, so that answers to hosts of several zones can
+/// arrive in the one that they share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Zone {
+    /// Its number; 0 is where all are of whom nothing is said.
+    pub id: u16,
+    /// Of which directions; of zone 0 always both.
+    pub reach: Reach,
+}
+
+/// Of which directions a zone is one (Linux: `NF_CT_ZONE_DIR_ORIG`, `NF_CT_ZONE_DIR_REPL`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Reach {
+    /// Of both.
+    #[default]
+    Both,
+    /// Of the original direction.
+    Original,
+    /// Of the reply direction.
+    Reply,
+}
+
+impl Zone {
+    /// Where all are of whom nothing is said.
+    pub const DEFAULT: Self = Self { id: 0, reach: Reach::Both };
+
+    /// The zone of that number in those directions.
+    #[must_use]
+    pub const fn new(id: u16, reach: Reach) -> Self {
+        Self { id, reach: if id == 0 { Reach::Both } else { reach } }
+    }
+
+    /// The zone of that number in both directions.
+    #[must_use]
+    pub const fn both(id: u16) -> Self {
+        Self::new(id, Reach::Both)
+    }
+
+    /// The number in one direction.
+    #[must_use]
+    #[inline]
+    pub const fn of(self, direction: Direction) -> u16 {
+        match (self.reach, direction) {
+            (Reach::Both, _) | (Reach::Original, Direction::Original) | (Reach::Reply, Direction::Reply) => self.id,
+            (Reach::Original, Direction::Reply) | (Reach::Reply, Direction::Original) => 0,
+        }
+    }
+
+    /// The number, when it is that of both directions and not 0: what a listing calls the zone.
+    #[must_use]
+    pub const fn shared(self) -> Option<u16> {
+        match self.reach {
+            Reach::Both if self.id != 0 => Some(self.id),
+            Reach::Both | Reach::Original | Reach::Reply => None,
+        }
+    }
+
+    /// The number, when it is that of this direction only.
+    #[must_use]
+    pub const fn only_of(self, direction: Direction) -> Option<u16> {
+        match (self.reach, direction) {
+            (Reach::Original, Direction::Original) | (Reach::Reply, Direction::Reply) => Some(self.id),
+            (Reach::Both | Reach::Original | Reach::Reply, _) => None,
+        }
+    }
+
+    /// Under which number sources are kept: those of a zone of one direction among those of zone 0, so that a source keeps its
+    /// mapping where it can (Linux: `hash_by_src()`).
+    pub(super) const fn of_sources(self) -> u16 {
+        match self.reach {
+            Reach::Both => self.id,
+            Reach::Original | Reach::Reply => 0,
+        }
+    }
+}
+
+impl Reach {
+    /// The bit of a connection's status that stands for it.
+    pub(super) const fn bit(self) -> Status {
+        match self {
+            Self::Both => Status(0),
+            Self::Original => Status::ZONE_OF_ORIGINAL,
+            Self::Reply => Status::ZONE_OF_REPLY,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_of_one_direction_leaves_the_other_in_zone_0() {
+        use Direction::{Original, Reply};
+        let table = [
+            // zone                           original  reply  shared   only of original, reply
+            (Zone::both(5), 5, 5, Some(5), None, None),
+            (Zone::new(5, Reach::Original), 5, 0, None, Some(5), None),
+            (Zone::new(5, Reach::Reply), 0, 5, None, None, Some(5)),
+            (Zone::new(0, Reach::Reply), 0, 0, None, None, None),
+        ];
+        for (zone, original, reply, shared, only_original, only_reply) in table {
+            assert_eq!((zone.of(Original), zone.of(Reply)), (original, reply), "{zone:?}");
+            assert_eq!(zone.shared(), shared, "{zone:?}");
+            assert_eq!((zone.only_of(Original), zone.only_of(Reply)), (only_original, only_reply), "{zone:?}");
+        }
+    }
+}
