@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use towpath_engine::conntrack::Family;
 
-use super::six;
+use super::{memory, six};
 
 /// Where a frame is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,12 @@ impl Case {
         }
     }
 
+    /// The commands that make what its rules name.
+    fn setup(&self) -> Vec<String> {
+        let commands = memory::setup(self);
+        commands.map(|line| if self.family == Family::Ipv6 { six::command(line) } else { String::from(line) }).collect()
+    }
+
     fn scenario(&self, folder: &Path) -> Value {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let sides: String = self.frames.iter().map(|frame| frame.side.letter()).collect();
@@ -118,6 +124,8 @@ impl Case {
             "inside": {"addrs": [inside]},
             "outside": {"addrs": [outside], "mtu": self.mtu},
             "routes": [{"dst": "default", "via": router, "dev": "outside"}],
+            "setup": self.setup(),
+            "known_timeouts": memory::TIMEOUTS,
             rules: self.rules_text(),
             "sysctls": sysctls,
             "sides": sides,

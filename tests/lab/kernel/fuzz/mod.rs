@@ -5,8 +5,10 @@ mod ask;
 mod case;
 mod craft;
 mod dice;
+mod memory;
 mod oddities;
 mod rules;
+mod sctp;
 mod shrink;
 mod six;
 mod traffic;
@@ -125,12 +127,16 @@ fn draw(seed: u64) -> Case {
         }
     }
     let frames = dice.between(20, 90);
-    case.frames = traffic::draw(&mut dice, family, frames);
+    let may_be_led_here = case
+        .rules
+        .iter()
+        .any(|line| line.rule.contains("REDIRECT") || line.rule.contains("--to-destination 203.0.113.1"));
+    case.frames = traffic::draw(&mut dice, family, frames, may_be_led_here);
     case
 }
 
 /// Tunables, and a value that is not their default.
-const SYSCTLS: [(&str, u32); 8] = [
+const SYSCTLS: [(&str, u32); 11] = [
     ("tcp_loose", 0),
     ("tcp_be_liberal", 1),
     ("tcp_max_retrans", 1),
@@ -139,4 +145,7 @@ const SYSCTLS: [(&str, u32); 8] = [
     ("udp_timeout", 77),
     ("tcp_timeout_unacknowledged", 111),
     ("acct", 0),
+    ("sctp_timeout_established", 88),
+    ("gre_timeout", 44),
+    ("icmp_timeout", 5),
 ];

@@ -24,6 +24,13 @@ pub(super) fn rule(v4: &str) -> String {
     words.join(" ")
 }
 
+/// A command that makes a set or a timeout policy, for the other family.
+pub(super) fn command(v4: &str) -> String {
+    let words = addresses(v4);
+    let words = words.split(' ').map(|word| if word == "inet" { "inet6" } else { word });
+    words.collect::<Vec<&str>>().join(" ")
+}
+
 fn named(table: &[(&str, &str)], v4: &str) -> String {
     String::from(table.iter().find(|(known, _)| *known == v4).map_or(v4, |(_, v6)| *v6))
 }
@@ -79,6 +86,12 @@ mod tests {
             ("-A FORWARD -j REJECT --reject-with tcp-reset", "-A FORWARD -j REJECT --reject-with tcp-reset"),
             ("-A POSTROUTING -j TTL --ttl-inc 1", "-A POSTROUTING -j HL --hl-inc 1"),
         ];
+        assert_eq!(
+            command("ipset create a hash:ip family inet counters"),
+            "ipset create a hash:ip family inet6 counters"
+        );
+        assert_eq!(command("ipset add a 198.51.100.7,tcp:80"), "ipset add a 2001:db8:2::7,tcp:80");
+        assert_eq!(command("nfct add timeout a inet tcp close 7"), "nfct add timeout a inet6 tcp close 7");
         for (v4, v6) in pairs {
             assert_eq!(rule(v4), v6);
         }

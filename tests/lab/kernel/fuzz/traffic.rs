@@ -7,7 +7,7 @@ use super::{
     case::{Planned, Side},
     craft::{self, Ip, Tcp},
     dice::Dice,
-    oddities,
+    oddities, sctp,
 };
 
 const HOSTS: [[u8; 4]; 2] = [[192, 168, 1, 10], [192, 168, 1, 20]];
@@ -31,6 +31,8 @@ struct Talk {
     seq: [u32; 2],
     turn: u32,
     last: Vec<u8>,
+    /// Whether rules may send it to the gateway.
+    may_be_led_here: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +40,13 @@ enum Kind {
     Tcp,
     Udp,
     Echo,
+    Sctp,
     Other(u8),
 }
 
-/// Draws a sequence of frames.
-pub(super) fn draw(dice: &mut Dice, family: Family, frames: u32) -> Vec<Planned> {
-    let mut talks: Vec<Talk> = (0..dice.between(2, 8)).map(|_| talk(dice, family)).collect();
+/// Draws a sequence of frames. `may_be_led_here`: rules may send to the gateway what was meant for others.
+pub(super) fn draw(dice: &mut Dice, family: Family, frames: u32, may_be_led_here: bool) -> Vec<Planned> {
+    let mut talks: Vec<Talk> = (0..dice.between(2, 8)).map(|_| talk(dice, family, may_be_led_here)).collect();
     let mut planned = Vec::new();
     while (planned.len() as u32) < frames {
         let index = dice.below(talks.len() as u32) as usize;
@@ -54,29 +57,31 @@ pub(super) fn draw(dice: &mut Dice, family: Family, frames: u32) -> Vec<Planned>
             planned.push(frame);
         }
         if dice.one_in(25) {
-            talks[index] = talk(dice, family);
+            talks[index] = talk(dice, family, may_be_led_here);
         }
     }
     planned
 }
 
-fn talk(dice: &mut Dice, family: Family) -> Talk {
-    let kind = match dice.below(10) {
+fn talk(dice: &mut Dice, family: Family, may_be_led_here: bool) -> Talk {
+    let kind = match dice.below(12) {
         0..=4 => Kind::Tcp,
         5 | 6 => Kind::Udp,
         7 | 8 => Kind::Echo,
-        _ => Kind::Other(dice.pick(&[47, 99, 132, 136])),
+        9 | 10 => Kind::Sctp,
+        _ => Kind::Other(dice.pick(&[47, 47, 99, 132, 136])),
     };
     let (side, client, server) = match dice.below(10) {
         0 => (Side::Outside, dice.pick(&SERVERS), GATEWAY),
         1 => (Side::Inside, dice.pick(&HOSTS), dice.pick(&[GATEWAY, GATEWAY_INSIDE])),
         2 => (Side::Local, dice.pick(&[GATEWAY, GATEWAY_INSIDE]), dice.pick(&[SERVERS[0], HOSTS[0]])),
         3 => (Side::Outside, dice.pick(&SERVERS), dice.pick(&HOSTS)),
+        4 if dice.one_in(2) => (Side::Inside, HOSTS[0], HOSTS[1]),
         _ => (Side::Inside, dice.pick(&HOSTS), dice.pick(&SERVERS)),
     };
     let ports = (dice.pick(&[5000, 5001, 5002, 1023, 511, 6000]), dice.pick(&[53, 80, 7, 9, 5000, 81]));
     let seq = [dice.below(u32::MAX), dice.below(u32::MAX)];
-    Talk { family, kind, client, server, ports, side, first: None, seq, turn: 0, last: Vec::new() }
+    Talk { family, kind, client, server, ports, side, first: None, seq, turn: 0, last: Vec::new(), may_be_led_here }
 }
 
 /// The conversation's next frame.
@@ -103,16 +108,22 @@ fn step(dice: &mut Dice, talk: &mut Talk, key: usize) -> Planned {
         Kind::Udp => ip.summed(craft::udp(ports, &payload), 6),
         Kind::Echo => {
             let [high, low] = talk.ports.0.to_be_bytes();
-            // The gateway's own answer to a time stamp request tells the time.
+            // The gateway's own answer to a time stamp request tells the time, wherever the request was meant to go.
             let query = match (talk.family, talk.server[0]) {
                 (Family::Ipv6, _) => 128,
-                (Family::Ipv4, 198) => dice.pick(&[8, 8, 13, 17, 15]),
+                (Family::Ipv4, 198) if !talk.may_be_led_here => dice.pick(&[8, 8, 13, 17, 15]),
+                (Family::Ipv4, 198) => dice.pick(&[8, 8, 17, 15]),
                 (Family::Ipv4, _) => 8,
             };
             let kind = if from_client { query } else { oddities::reply_to(query) };
             ip.icmp(kind, 0, [high, low, 0, talk.turn as u8], &payload[..payload.len().max(12).min(payload.len())])
         }
-        Kind::Other(47) => [&[0, 0, 8, 0][..], &payload].concat(),
+        Kind::Sctp => sctp::packet(dice, talk.turn, from_client, ports, talk.seq, &payload),
+        Kind::Other(47) => match dice.below(4) {
+            // A call of PPTP (RFC 2637, section 4.1).
+            0 => [&[0x20, 1, 0x88, 0x0b, 0, 0][..], &ports.1.to_be_bytes(), &payload].concat(),
+            _ => [&[0, 0, 8, 0][..], &payload].concat(),
+        },
         Kind::Other(_) => [&ports.0.to_be_bytes()[..], &ports.1.to_be_bytes(), &[0, 0, 0, 0], &payload].concat(),
     };
     let packet = ip.packet(&transport);
@@ -139,6 +150,7 @@ const fn protocol(kind: Kind, family: Family) -> u8 {
     match (kind, family) {
         (Kind::Tcp, _) => 6,
         (Kind::Udp, _) => 17,
+        (Kind::Sctp, _) => 132,
         (Kind::Echo, Family::Ipv4) => 1,
         (Kind::Echo, Family::Ipv6) => 58,
         (Kind::Other(number), _) => number,
@@ -217,7 +229,7 @@ fn segment(dice: &mut Dice, talk: &mut Talk, from_client: bool, ports: (u16, u16
 fn error_about(dice: &mut Dice, talk: &Talk, key: usize) -> Planned {
     let lens = if talk.family == Family::Ipv4 { [28, 48, 576, 24, 20, 36] } else { [48, 68, 1232, 44, 40, 56] };
     let quoted = &talk.last[..talk.last.len().min(dice.pick(&lens))];
-    let sender = dice.pick(&[talk.server, [203, 0, 113, 77], [198, 51, 100, 99]]);
+    let sender = dice.pick(&[talk.server, [203, 0, 113, 77], [198, 51, 100, 99], GATEWAY, talk.client]);
     let (kind, code) = match talk.family {
         Family::Ipv4 => dice.pick(&[(3, 3), (3, 1), (3, 4), (11, 0), (5, 1), (4, 0), (12, 0), (3, 13)]),
         Family::Ipv6 => dice.pick(&[(1, 4), (1, 3), (2, 0), (3, 0), (3, 1), (4, 1), (1, 1), (100, 0)]),
