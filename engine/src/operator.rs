@@ -7,7 +7,7 @@ use zerocopy::FromBytes;
 
 use crate::{
     command::{Command, CommandError, Reply},
-    conntrack::{Connection, ExpectationId, Family, HelperId, helper::Helper},
+    conntrack::{Connection, ExpectationId, Family, HelperId, TimeoutPolicy, helper::Helper},
     device::{Device, Feature, InterfaceAddress},
     ending::DropReason,
     engine::Engine,
@@ -45,18 +45,13 @@ impl Engine {
                 let rules = self.rules.of_mut(family);
                 rules.claim(now, &mut self.lists[family as usize]);
                 if rules.wants_accounting() {
-                    // As Linux does when a rule asks what connections have carried.
-                    self.around.sysctls.conntrack_acct = 1;
+                    self.around.sysctls.conntrack_acct = 1; // As in Linux.
                 }
                 Ok(Reply::Done)
             }
             Command::LoadHelper(helper) => self.load_helper(helper).map(Reply::Helper),
             Command::UnloadHelper(id) => self.unload_helper(now, id).map(|()| Reply::Done),
-            Command::SetTimeoutPolicy(policy) => {
-                let policies = self.conntrack.timeout_policies_mut();
-                let set = policies.set(&policy, &self.around.sysctls);
-                set.map(|_| Reply::Done).map_err(CommandError::TimeoutPolicy)
-            }
+            Command::SetTimeoutPolicy(policy) => self.set_timeout_policy(&policy),
             Command::SetHelperMode(mode) => {
                 self.helpers.set_mode(mode);
                 Ok(Reply::Done)
@@ -96,6 +91,12 @@ impl Engine {
                 Ok(Reply::Done)
             }
         }
+    }
+
+    fn set_timeout_policy(&mut self, policy: &TimeoutPolicy) -> Result<Reply, CommandError> {
+        let policies = self.conntrack.timeout_policies_mut();
+        let set = policies.set(policy, &self.around.sysctls);
+        set.map(|_| Reply::Done).map_err(CommandError::TimeoutPolicy)
     }
 
     fn set_sysctl(&mut self, name: String, values: &[u32]) -> Result<Reply, CommandError> {

@@ -18,7 +18,7 @@ use super::{
     CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour, VlanConfig,
     reader::{Fault, Table, Text, Value, Word, document},
     service::{Offered, RELAY, SERVICE, relay, service},
-    timeout::{TIMEOUT, timeout},
+    timeout::timeouts,
     words::{DeviceName, Filtering, Mapping, Network, Ports},
 };
 
@@ -40,8 +40,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
         config.routes.push(route(value.table("[[route]]", ROUTE, &[])?, &config)?);
     }
     for value in top.list("neighbour")? {
-        let neighbour = neighbour(value.table("[[neighbour]]", NEIGHBOUR, &[])?, &config)?;
-        config.neighbours.push(neighbour);
+        config.neighbours.push(neighbour(value.table("[[neighbour]]", NEIGHBOUR, &[])?, &config)?);
     }
     if let Some(value) = top.find("rules") {
         let rules = value.table("[rules]", RULES, &[])?;
@@ -72,10 +71,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
     for value in top.list("relay")? {
         config.stream_services.push(relay(value.table("[[relay]]", RELAY, &[])?, &config)?);
     }
-    for value in top.list("timeout")? {
-        let policy = timeout(value.table("[[timeout]]", TIMEOUT, &[])?, &config.timeouts)?;
-        config.timeouts.push(policy);
-    }
+    config.timeouts = timeouts(top.list("timeout")?)?;
     config.helper_mode = top.find("helper_mode").map(Value::word).transpose()?;
     if let Some(value) = top.find("nat") {
         let nat = value.table("[nat]", NAT, &[])?;

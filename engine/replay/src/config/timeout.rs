@@ -10,7 +10,7 @@ use super::{
 };
 
 /// The keys of the table: the states are those of all protocols.
-pub(super) const TIMEOUT: &[&str] = &[
+const TIMEOUT: &[&str] = &[
     "name",
     "family",
     "protocol",
@@ -58,8 +58,18 @@ impl Word for &'static TimeoutKind {
     }
 }
 
+/// Reads all of them.
+pub(super) fn timeouts(values: Vec<Value<'_>>) -> Result<Vec<TimeoutPolicy>, Fault> {
+    let mut policies = Vec::new();
+    for value in values {
+        let policy = timeout(value.table("[[timeout]]", TIMEOUT, &[])?, &policies)?;
+        policies.push(policy);
+    }
+    Ok(policies)
+}
+
 /// Reads one; `before` are those above it.
-pub(super) fn timeout(table: Table<'_>, before: &[TimeoutPolicy]) -> Result<TimeoutPolicy, Fault> {
+fn timeout(table: Table<'_>, before: &[TimeoutPolicy]) -> Result<TimeoutPolicy, Fault> {
     let name_value = table.need("name")?;
     let name = name_value.text()?;
     if name.len() > NAME_BYTES_MAX || name.contains(char::is_whitespace) {
