@@ -7,7 +7,7 @@ use super::{
     bench::{
         Bench,
         Carrier::{Icmp, Udp},
-        Endpoint, Side,
+        Side,
     },
     flows,
 };
