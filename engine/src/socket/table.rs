@@ -90,6 +90,18 @@ pub(crate) enum Entry {
     Datagram(Box<Datagram>),
 }
 
+impl Entry {
+    /// The datagram socket, if it is one.
+    pub(super) fn datagram(&self) -> Option<&Datagram> {
+        if let Self::Datagram(datagram) = self { Some(datagram) } else { None }
+    }
+
+    /// The same, to change.
+    pub(super) fn datagram_mut(&mut self) -> Option<&mut Datagram> {
+        if let Self::Datagram(datagram) = self { Some(datagram) } else { None }
+    }
+}
+
 /// Keys and chance of an engine's sockets.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SocketsRecord {

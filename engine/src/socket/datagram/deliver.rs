@@ -2,7 +2,7 @@
 //! `net/ipv4/ping.c`, `ping_rcv()`; `net/ipv4/raw.c`, `raw_local_deliver()`).
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use super::{Datagram, DatagramKind, RAW, send::Outgoing};
 use crate::{
@@ -150,15 +150,7 @@ pub(super) fn payload_of(packet: &Packet) -> Vec<u8> {
 
 impl Sockets {
     fn fit(&self, index: u32, ends: &Ends) -> u8 {
-        match self.entry(index) {
-            Entry::Datagram(datagram) => datagram.fits(ends.local, ends.remote),
-            Entry::Free
-            | Entry::Idle(_)
-            | Entry::Listener(_)
-            | Entry::Connection(_)
-            | Entry::Request(_)
-            | Entry::TimeWait(_) => 0,
-        }
+        self.entry(index).datagram().map_or(0, |datagram| datagram.fits(ends.local, ends.remote))
     }
 
     /// The socket that fits best; among several of the same port that the ends' hash chooses (`SO_REUSEPORT`).
@@ -179,17 +171,7 @@ impl Sockets {
 
     /// Whether a socket of UDP is asked by a packet with these ends, and whether it is one of every address.
     pub(in crate::socket) fn datagram_taken(&self, ends: &Ends) -> Option<bool> {
-        match self.entry(self.that_fits_best((Protocol::UDP, ends.local.port()), ends)?) {
-            Entry::Datagram(datagram) => datagram.local.map(|local: SocketAddr| match local.ip() {
-                IpAddr::V4(v4) => v4.is_unspecified(),
-                IpAddr::V6(v6) => v6.is_unspecified(),
-            }),
-            Entry::Free
-            | Entry::Idle(_)
-            | Entry::Listener(_)
-            | Entry::Connection(_)
-            | Entry::Request(_)
-            | Entry::TimeWait(_) => None,
-        }
+        let best = self.that_fits_best((Protocol::UDP, ends.local.port()), ends)?;
+        Some(self.entry(best).datagram()?.local?.ip().is_unspecified())
     }
 }

@@ -98,30 +98,12 @@ impl Socket<'_> {
     }
 
     pub(in crate::socket) fn datagram(&self) -> Option<&Datagram> {
-        match self.entry() {
-            Entry::Datagram(datagram) => Some(datagram),
-            Entry::Free
-            | Entry::Idle(_)
-            | Entry::Listener(_)
-            | Entry::Connection(_)
-            | Entry::Request(_)
-            | Entry::TimeWait(_) => None,
-        }
+        self.entry().datagram()
     }
 
     fn datagram_mut(&mut self) -> Result<&mut Datagram, SocketError> {
-        match self.engine.sockets.entry_mut(self.index) {
-            Some(Entry::Datagram(datagram)) => Ok(datagram),
-            Some(
-                Entry::Free
-                | Entry::Idle(_)
-                | Entry::Listener(_)
-                | Entry::Connection(_)
-                | Entry::Request(_)
-                | Entry::TimeWait(_),
-            )
-            | None => Err(SocketError::NotSupported),
-        }
+        let entry = self.engine.sockets.entry_mut(self.index);
+        entry.and_then(Entry::datagram_mut).ok_or(SocketError::NotSupported)
     }
 
     /// Binds a datagram socket to an address that is this host's own.

@@ -66,29 +66,15 @@ impl Engine {
 
     fn service_on(&self, port: u16) -> Option<u32> {
         let there = self.sockets.bound_to(Protocol::UDP, port);
-        there.iter().copied().find(|index| match self.sockets.entry(*index) {
-            Entry::Datagram(datagram) => datagram.service.is_some(),
-            Entry::Free
-            | Entry::Idle(_)
-            | Entry::Listener(_)
-            | Entry::Connection(_)
-            | Entry::Request(_)
-            | Entry::TimeWait(_) => false,
-        })
+        let is_service = |datagram: &Datagram| datagram.service.is_some();
+        there.iter().copied().find(|index| self.sockets.entry(*index).datagram().is_some_and(is_service))
     }
 
     /// All of them, by port.
     pub(crate) fn services(&self) -> Vec<UdpService> {
-        let services = self.sockets.bound_under(Protocol::UDP).filter_map(|index| match self.sockets.entry(index) {
-            Entry::Datagram(datagram) => {
-                Some(UdpService { port: datagram.local?.port(), answer: datagram.service.clone()? })
-            }
-            Entry::Free
-            | Entry::Idle(_)
-            | Entry::Listener(_)
-            | Entry::Connection(_)
-            | Entry::Request(_)
-            | Entry::TimeWait(_) => None,
+        let services = self.sockets.bound_under(Protocol::UDP).filter_map(|index| {
+            let datagram = self.sockets.entry(index).datagram()?;
+            Some(UdpService { port: datagram.local?.port(), answer: datagram.service.clone()? })
         });
         services.collect()
     }
