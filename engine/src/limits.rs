@@ -233,15 +233,23 @@ pub const RECENT_STAMPS_MAX: u16 = 256;
 /// Groups of packets of one `-m hashlimit` table, whatever its rule says: 65 536 of about 150 bytes are 10 MB.
 pub const HASHLIMIT_ENTRIES_MAX: u32 = 65_536;
 
-/// Connections that one `-m connlimit` rule remembers: 65 536 of 42 bytes are 3 MB. A packet that would be one more is
-/// dropped.
-pub const CONNLIMIT_CONNECTIONS_MAX: usize = 65_536;
+/// Connections that one `-m connlimit` rule remembers: as many as there are by default ([`CONNECTIONS_MAX`]), so that some of them are
+/// gone, and found to be, before there is no room. Each of its own address, they take 50 MB. A packet that would be one more is dropped.
+pub const CONNLIMIT_CONNECTIONS_MAX: usize = CONNECTIONS_MAX as usize;
+
+/// Connections of one address that a packet looks up for `-m connlimit`; of more it looks up a part. 256 of 50 ns are 13 µs.
+pub const CONNLIMIT_CHECKED_MAX: usize = 256;
 
 /// Sets (Linux: `CONFIG_IP_SET_MAX`).
 pub const SETS_MAX: usize = 256;
 
-/// Elements of one set, whatever its `maxelem` says: 1 048 576 of about 250 bytes are 250 MB.
+/// Elements of one set, whatever its `maxelem` says: 1 048 576 of about 250 bytes are 250 MB, and with timeouts
+/// 400 MB.
 pub const SET_ELEMENTS_MAX: u32 = 1 << 20;
+
+/// Elements whose time is over that a full set forgets for one packet: more than the one that comes, so that room is made faster than
+/// it is taken, and no packet waits for thousands.
+pub const SET_EXPIRED_MAX: usize = 16;
 
 /// Elements that one line of a sets text may stand for.
 pub const SET_EXPANSION_MAX: usize = 65_536;

@@ -5,12 +5,14 @@
 //! |---|---|
 //! | `kind.rs` | what elements of each kind of set consist of: a table |
 //! | `key.rs` | an element, as text in and out |
+//! | `elements.rs` | the elements of one set |
 //! | `set.rs` | one set |
 //! | `probe.rs` | what a packet shows to sets |
 //! | `read.rs` | the text that `ipset save` writes |
 //!
 //! Sets are ordered maps and not hashes: what they say does not depend on chance, and a listing is in order.
 
+mod elements;
 mod key;
 mod kind;
 pub(in crate::netfilter) mod probe;

@@ -11,6 +11,7 @@ use core::{fmt::Write, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    elements::Elements,
     key::Key,
     kind::{Kind, Part, Storage},
 };
@@ -26,7 +27,7 @@ use crate::{
 pub(super) struct Set {
     pub(super) kind: Kind,
     pub(super) options: Options,
-    pub(super) elements: BTreeMap<Key, Element>,
+    pub(super) elements: Elements,
     /// The members of a list, in its order.
     pub(super) members: Vec<(String, Element)>,
     /// How many elements have each prefix, of their first and second network.
@@ -114,7 +115,7 @@ impl Compare {
 impl Set {
     pub(super) const fn new(kind: Kind, options: Options) -> Self {
         let prefixes = [BTreeMap::new(), BTreeMap::new()];
-        Self { kind, options, elements: BTreeMap::new(), members: Vec::new(), prefixes }
+        Self { kind, options, elements: Elements::new(), members: Vec::new(), prefixes }
     }
 
     /// Whether an element holds what a packet shows; the most specific network first.
@@ -143,22 +144,31 @@ impl Set {
 
     fn test_one(&mut self, now: Instant, key: &Key, bytes: u64, demand: &Demand) -> Found {
         let counters = self.options.counters;
-        let found = match self.elements.get_mut(key) {
-            Some(element) => Some(element),
+        let mut ask = |key: &Key, must_be_wild: bool| {
+            let found = |element: &mut Element| {
+                let is_asked = element.wildcard || !must_be_wild;
+                is_asked.then(|| (element.holds(now, counters, bytes, demand), element.no_match))
+            };
+            self.elements.ask(key, found).flatten()
+        };
+        let found = match ask(key, false) {
+            Some(found) => Some(found),
             None if self.kind.has(Part::Interface) => {
-                let fits = |known: &Key| Key { interface: key.interface.clone(), ..known.clone() } == *key;
-                let wild = self.elements.iter_mut().find(|(known, element)| {
-                    element.wildcard && key.interface.starts_with(&known.interface) && fits(known)
-                });
-                wild.map(|(_, element)| element)
+                // One that holds all interfaces whose names start as this one's.
+                let beginnings = key.interface.char_indices().map(|(end, _)| &key.interface[..end]);
+                let mut wild = key.clone();
+                beginnings.into_iter().find_map(|beginning| {
+                    wild.interface.clear();
+                    wild.interface.push_str(beginning);
+                    ask(&wild, true)
+                })
             }
             None => None,
         };
-        let Some(element) = found else { return Found::No };
-        match (element.holds(now, counters, bytes, demand), element.no_match) {
-            (false, _) => Found::No,
-            (true, false) => Found::Yes,
-            (true, true) => Found::Exception,
+        match found {
+            None | Some((false, _)) => Found::No,
+            Some((true, false)) => Found::Yes,
+            Some((true, true)) => Found::Exception,
         }
     }
 
@@ -175,7 +185,7 @@ impl Set {
                 return false;
             }
         }
-        if self.elements.insert(key.clone(), element).is_none() {
+        if self.elements.insert(key.clone(), element) {
             for (index, net) in self.prefix_places(&key) {
                 *self.prefixes[index].entry(net).or_default() += 1;
             }
@@ -189,7 +199,7 @@ impl Set {
     }
 
     fn take(&mut self, key: &Key) -> bool {
-        if self.elements.remove(key).is_none() {
+        if !self.elements.remove(key) {
             return false;
         }
         for (index, net) in self.prefix_places(key) {
@@ -257,13 +267,13 @@ impl Set {
         let counts_are_right = |element: &Element| element.packets < COUNT_MAX && element.bytes < COUNT_MAX;
         self.elements.len() <= SET_ELEMENTS_MAX as usize
             && self.members.len() <= SETS_MAX
-            && self.elements.values().chain(members).all(counts_are_right)
+            && self.elements.iter().map(|(_, element)| element).chain(members).all(counts_are_right)
             && self.prefixes.iter().flat_map(BTreeMap::values).all(|count| *count > 0)
     }
 
+    /// Forgets some of those whose time is over, however many there are.
     fn forget_expired(&mut self, now: Instant) {
-        let dead: Vec<Key> =
-            self.elements.iter().filter(|(_, element)| !element.is_alive(now)).map(|(key, _)| key.clone()).collect();
+        let dead: Vec<Key> = self.elements.expired(now).cloned().collect();
         for key in dead {
             self.take(&key);
         }
@@ -271,15 +281,16 @@ impl Set {
 
     /// With `forceadd` one element makes room. Linux takes any of a bucket; here it is the first in order.
     fn make_room(&mut self) -> bool {
-        let victim = self.options.force_add.then(|| self.elements.keys().next().cloned()).flatten();
+        let victim = self.options.force_add.then(|| self.elements.first().cloned()).flatten();
         victim.is_some_and(|key| self.take(&key))
     }
 
     /// Puts lives that were counted from [`Instant::ZERO`] where they belong.
     pub(super) fn start(&mut self, now: Instant) {
-        let members = self.members.iter_mut().map(|(_, element)| element);
-        for element in self.elements.values_mut().chain(members) {
-            element.expires = element.expires.map(|life| now + life.since(Instant::ZERO));
+        let expiry = |life: Instant| now + life.since(Instant::ZERO);
+        self.elements.shift(expiry);
+        for (_, member) in &mut self.members {
+            member.expires = member.expires.map(expiry);
         }
     }
 
