@@ -61,6 +61,7 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::NeighbourQueueFull,   crowded),
     // Rules.
     (Why::FilterRule,           || sent("-A FORWARD -j DROP", UDP)),
+    (Why::MatchFull,            crowded_table),
     (Why::FilterPolicy,         || sent("-P FORWARD DROP", UDP)),
     (Why::FilterReject,         || sent("-A FORWARD -j REJECT", UDP)),
     // Connections and their translation.
@@ -252,6 +253,14 @@ fn clash() -> Vec<Why> {
     let mut lab = lab("-t nat -A POSTROUTING -p gre -j SNAT --to-source 203.0.113.9");
     let first = lab.drops_of("lan", &frame("lan", "10.0.0.3 > 198.51.100.7 gre len 8"));
     [first, lab.drops_of("lan", &frame("lan", "10.0.0.2 > 198.51.100.7 gre len 8"))].concat()
+}
+
+/// Two groups where one has room.
+fn crowded_table() -> Vec<Why> {
+    let rule = "-A FORWARD -p udp -m hashlimit --hashlimit-above 9/sec --hashlimit-mode srcip --hashlimit-htable-size 1 --hashlimit-htable-max 1 --hashlimit-name x -j DROP";
+    let mut lab = lab(rule);
+    let first = lab.drops_of("lan", &frame("lan", "10.0.0.3:1 > 198.51.100.7:9 udp"));
+    [first, lab.drops_of("lan", &frame("lan", UDP))].concat()
 }
 
 /// Two flows for one port.

@@ -183,6 +183,8 @@ drop_reasons! {
     NeighbourQueueFull = "NEIGH_QUEUEFULL",
     /// A rule said DROP.
     FilterRule = "NETFILTER_DROP",
+    /// A match of a rule has no room to remember one more (`connlimit`, `hashlimit`).
+    MatchFull = "NETFILTER_DROP",
     /// No rule decided and the chain's policy is DROP.
     FilterPolicy = "NETFILTER_DROP",
     /// A rule said REJECT.

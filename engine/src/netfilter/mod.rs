@@ -54,7 +54,7 @@ pub use error::{Fault, Noun, RuleError};
 pub use explain::RuleInfo;
 pub use hooks::{Hook, Stage, TableName};
 pub use lists::Lists;
-pub use matches::MatchState;
+pub use matches::{MatchState, Seen, Whose};
 pub use review::{Remark, Review};
 pub use ruleset::{RuleSet, RuleSets};
 pub use save::{ListOptions, Loading, Source};

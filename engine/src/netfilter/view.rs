@@ -33,7 +33,6 @@ pub struct View<'a> {
     pub devices: &'a Devices,
     /// All routes, for the way back.
     pub routes: &'a Routes,
-    /// Who listens on this host.
     /// This host's sockets.
     pub sockets: &'a Sockets,
     /// All connections.
@@ -80,6 +79,8 @@ pub enum Verdict {
     Accept,
     /// A rule drops it.
     Drop(RuleId),
+    /// A rule drops it since one of its matches has no room for what it would have to remember.
+    Full(RuleId),
     /// The policy of a built-in chain drops it.
     DropByPolicy,
     /// A rule drops it and an answer is sent.

@@ -149,7 +149,7 @@ impl Matching for Hashlimit {
         match buckets.take(view.now, group, bytes) {
             Level::Within => Answer::from(!self.above),
             Level::Above => Answer::from(self.above),
-            Level::Full => Answer::Drop,
+            Level::Full => Answer::Full,
         }
     }
 

@@ -138,7 +138,9 @@ pub(super) enum Answer {
     No,
     /// The packet is so broken that it is dropped at once (Linux: `hotdrop`).
     Drop,
-    /// The same of a condition that is turned over: the rule counts the packet and does what it does before.
+    /// There is no room to remember what it would have to, and the packet is dropped.
+    Full,
+    /// As [`Self::Drop`], of a condition that is turned over: the rule counts the packet and does what it does before.
     Doomed,
 }
 
@@ -155,9 +157,16 @@ pub enum MatchState {
     Limit(u32, Option<u64>),
     /// Of `-m statistic`: packets since the last one that matched.
     Statistic(u32),
-    /// Of `-m connlimit`: the connections seen, by zone and address.
-    Connlimit(Vec<((Zone, Address), Vec<Tuple>)>),
+    /// Of `-m connlimit`: the connections seen, and whose were tidied last.
+    Connlimit(Vec<Seen>, Option<Whose>),
 }
+
+/// Whose connections `-m connlimit` counts together: those of an address, in zones of one number (Linux v6.18:
+/// `net/netfilter/xt_connlimit.c`, `connlimit_mt()`).
+pub type Whose = (u16, Address);
+
+/// Connections that are counted together.
+pub type Seen = (Whose, Vec<(Zone, Tuple)>);
 
 /// What a selector can ask instead of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

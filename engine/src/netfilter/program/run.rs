@@ -47,6 +47,7 @@ impl Program {
                     continue;
                 }
                 Asked::Drop => return Verdict::Drop(self.id(at)),
+                Asked::Full => return Verdict::Full(self.id(at)),
                 Asked::Doomed => {
                     return match self.act(tables, table, at, entry, view) {
                         Then::Done(verdict @ Verdict::Reject(..)) => verdict,
@@ -113,6 +114,7 @@ impl Program {
                 Answer::No if doomed => return Asked::Drop,
                 Answer::No => return Asked::No(Some(index - self.selectors[at as usize].all_matches().start)),
                 Answer::Drop => return Asked::Drop,
+                Answer::Full => return Asked::Full,
                 Answer::Doomed => doomed = true,
             }
         }
@@ -236,6 +238,8 @@ enum Asked {
     /// The match that said so, counted from the rule's first; `None`: the selector did.
     No(Option<usize>),
     Drop,
+    /// A match has no room to remember it.
+    Full,
     /// It is, and the rule does what it does, but the packet is dropped.
     Doomed,
 }

@@ -4,13 +4,16 @@
 //! A rule counts the connections whose packets it has seen, as far as they are still tracked and not closed. Linux skips
 //! the check of who is still there within one tick; here it is always done.
 
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+mod counted;
+
+use alloc::{format, string::String};
 use core::fmt::Write;
 
-use super::{Answer, MatchState, Matching};
+use counted::{Counted, Standing};
+
+use super::{Answer, MatchState, Matching, Whose};
 use crate::{
-    conntrack::{Address, Connection, ProtocolState, TcpState, Tuple, Zone},
-    limits::CONNLIMIT_CONNECTIONS_MAX,
+    conntrack::{Connection, ProtocolState, TcpState, Tuple, Zone},
     netfilter::{
         View,
         ends::{Ends, address_bits, masked, prefix_mask},
@@ -33,9 +36,6 @@ pub(in crate::netfilter) struct Connlimit {
     destination: bool,
     counted: Counted,
 }
-
-/// Connections that were seen, by zone and address.
-pub(in crate::netfilter) type Counted = BTreeMap<(Zone, Address), Vec<Tuple>>;
 
 impl Matching for Connlimit {
     const SPEC: &'static Spec = &Spec {
@@ -72,18 +72,11 @@ impl Matching for Connlimit {
     }
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
-        let Some((key, tuple)) = self.key(view) else { return Answer::Drop };
-        let all: usize = self.counted.values().map(Vec::len).sum();
-        let list = self.counted.entry(key).or_default();
-        if !is_counted(list, &tuple, key.0, view) {
-            if all >= CONNLIMIT_CONNECTIONS_MAX {
-                self.forget_dead(view);
-                return Answer::Drop;
-            }
-            list.push(tuple);
-        }
-        let is_above = list.len() as u64 > u64::from(self.limit);
-        Answer::from(is_above == self.above)
+        let Some((whose, connection)) = self.key(view) else { return Answer::Drop };
+        let Some(count) = self.counted.count(whose, connection, |known| standing(known, view)) else {
+            return Answer::Full;
+        };
+        Answer::from((count as u64 > u64::from(self.limit)) == self.above)
     }
 
     fn depends(&self) -> Depends {
@@ -91,66 +84,42 @@ impl Matching for Connlimit {
     }
 
     fn found(&self, _: &Facts, view: &View<'_>) -> String {
-        let count = self.key(view).and_then(|(key, _)| self.counted.get(&key)).map_or(0, Vec::len);
+        let count = self.key(view).map_or(0, |(whose, _)| self.counted.of(whose));
         format!("comes from where there are {count} connections")
     }
 
     fn state(&self) -> Option<MatchState> {
-        Some(MatchState::Connlimit(self.counted.iter().map(|(key, list)| (*key, list.clone())).collect()))
+        Some(self.counted.state())
     }
 
     fn set_state(&mut self, state: MatchState) {
-        if let MatchState::Connlimit(counted) = state {
-            self.counted = counted.into_iter().take(CONNLIMIT_CONNECTIONS_MAX).collect();
+        if let MatchState::Connlimit(lists, tidied) = state {
+            self.counted = Counted::restore(lists, tidied);
         }
     }
 }
 
 impl Connlimit {
-    /// Under what the packet is counted, and its connection's first tuple.
-    fn key(&self, view: &View<'_>) -> Option<((Zone, Address), Tuple)> {
+    /// With whose connections the packet's is counted, and how that one is found.
+    fn key(&self, view: &View<'_>) -> Option<(Whose, (Zone, Tuple))> {
         let ends = Ends::of(view.packet)?;
         let (zone, tuple) = match view.connection() {
             Some((connection, _)) => (connection.zone(), connection.original),
             None => (Zone::DEFAULT, Tuple::of(view.packet)?),
         };
         let address = if self.destination { ends.destination } else { ends.source };
-        Some(((zone, masked(address, prefix_mask(self.prefix))), tuple))
-    }
-
-    fn forget_dead(&mut self, view: &View<'_>) {
-        self.counted.retain(|(zone, _), list| {
-            list.retain(|known| is_alive(known, *zone, view));
-            !list.is_empty()
-        });
+        Some(((zone.id, masked(address, prefix_mask(self.prefix))), (zone, tuple)))
     }
 }
 
-/// Whether a connection is in the list; on the way there those that are gone are taken out, but not many at once. As in
-/// Linux, those behind the one that is looked for stay.
-fn is_counted(list: &mut Vec<Tuple>, tuple: &Tuple, zone: Zone, view: &View<'_>) -> bool {
-    let (mut index, mut gone) = (0, 0);
-    while let Some(known) = list.get(index).filter(|_| gone <= GONE_MAX) {
-        if known == tuple && view.conntrack.find(view.now, zone, known).is_some() {
-            return true;
-        }
-        if is_alive(known, zone, view) {
-            index += 1;
-        } else {
-            list.remove(index);
-            gone += 1;
-        }
+/// What has become of a connection.
+fn standing((zone, tuple): &(Zone, Tuple), view: &View<'_>) -> Standing {
+    let found = view.conntrack.find(view.now, *zone, tuple);
+    match found.and_then(|(id, _)| view.conntrack.connection(id)) {
+        None => Standing::Gone,
+        Some(connection) if is_closed(connection) => Standing::Closed,
+        Some(_) => Standing::Alive,
     }
-    false
-}
-
-/// Linux: `CONNCOUNT_GC_MAX_NODES`.
-const GONE_MAX: u32 = 8;
-
-/// Whether a connection is tracked and not closed.
-fn is_alive(tuple: &Tuple, zone: Zone, view: &View<'_>) -> bool {
-    let found = view.conntrack.find(view.now, zone, tuple);
-    found.and_then(|(id, _)| view.conntrack.connection(id)).is_some_and(|connection| !is_closed(connection))
 }
 
 fn is_closed(connection: &Connection) -> bool {
