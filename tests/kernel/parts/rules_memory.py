@@ -119,3 +119,38 @@ def connlimit(s):
     s.put(udp(A, 5010, SRV, 2))
     s.step(sleep=1.6)
     s.put(udp(A, 5099, SRV, 99))
+
+
+@scenario("rules-connlimit-zones")
+def connlimit_zones(s):
+    """connlimit counts by a zone's number, whatever its direction."""
+    s.keys["iptables"] = table("raw", "-A PREROUTING -i inside -p tcp --dport 80 -j CT --zone-orig 5",
+                               "-A PREROUTING -i inside -p tcp --dport 443 -j CT --zone 5",
+                               "-A PREROUTING -i inside -p tcp --dport 444 -j CT --zone 6") + table(
+        "filter", "-A FORWARD -p tcp --syn -m connlimit --connlimit-above 1 -j DROP")
+    for n, port in enumerate((80, 443, 444, 25)):
+        s.step(sleep=0.03)
+        s.put(tcp(A, 4000 + n, SRV, port))
+    s.step(sleep=1.6)
+    s.put(udp(A, 5099, SRV, 99))
+
+
+def averages():
+    asked = [f"-A FORWARD -m connbytes {what} --connbytes-mode avgpkt --connbytes-dir reply"
+             for what in ("--connbytes 0:60", "! --connbytes 0:60", "--connbytes 1:", "--connbytes 0", "! --connbytes 87:87", "--connbytes 87:87")]
+    return table("filter", *asked)
+
+
+@scenario("rules-average")
+def average(s):
+    """connbytes: the average of a direction without packets is 0."""
+    s.keys["iptables"] = averages()
+    s.put(udp(A, 4000, SRV, 9), udp(SRV, 9, A, 4000, b"a longer answer, of more bytes than sixty less twenty-eight"), udp(A, 4000, SRV, 9, ident=2))
+
+
+@scenario("rules-uncounted")
+def uncounted(s):
+    """connbytes of a connection that nobody counts says no, even turned over: accounting was switched off behind the rules."""
+    s.keys["iptables"] = averages()
+    s.keys["sysctls"] = {"net.netfilter.nf_conntrack_acct": 0}
+    s.put(udp(A, 4000, SRV, 9), udp(SRV, 9, A, 4000), udp(A, 4000, SRV, 9, ident=2))

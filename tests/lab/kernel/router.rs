@@ -75,9 +75,6 @@ pub(super) fn build(
             give(command)?;
         }
     }
-    for (name, value) in &scenario.sysctls {
-        give(Command::SetSysctl(name.clone(), *value))?;
-    }
     for service in &scenario.local_services {
         ensure!(["", "::"].contains(&&service.addr[..]), "only services on all addresses: {service:?}");
         let answer = match (&service.proto[..], &service.reply, service.echo) {
@@ -105,6 +102,10 @@ pub(super) fn build(
     }
     for rules in both {
         engine.handle_command(now, Command::ReplaceRules(Box::new(rules)))?;
+    }
+    // Behind the rules, as in the kernel's network: a rule that needs connections to be counted has switched that on.
+    for (name, value) in &scenario.sysctls {
+        engine.handle_command(now, Command::SetSysctl(name.clone(), *value))?;
     }
     Ok(engine)
 }

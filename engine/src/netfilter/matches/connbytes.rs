@@ -64,7 +64,8 @@ impl Matching for Connbytes {
         Ok(Self {
             low,
             high,
-            inverted: item.inverted,
+            // The tool turns a range over by swapping its ends, which changes nothing where they are equal.
+            inverted: item.inverted && low < high,
             mode: named(mode, &MODES)?,
             direction: named(direction, &DIRECTIONS)?,
         })
