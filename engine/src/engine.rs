@@ -352,7 +352,7 @@ impl Engine {
     }
 
     /// Bytes that packets hold which wait here: for neighbours, for fragments, for lines, to be merged, for this host itself, and to
-    /// be fetched.
+    /// be fetched. What is remembered of connections is [`Conntrack::remembered_bytes`].
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         let neighbours = self.neighbours.waiting_bytes();

@@ -210,6 +210,17 @@ pub const REWRITES_KEPT_MAX: usize = HELPER_LINES_MAX;
 /// Bytes of those texts.
 pub const REWRITTEN_BYTES_KEPT_MAX: usize = 4096;
 
+/// What a text counts as where memory is bounded, without its bytes: two places in a queue, which may be half empty.
+pub const REWRITE_MEMORY_BYTES: usize = 96;
+
+/// All that is remembered of connections for their helpers: beginnings of lines that have gone on, texts that were written,
+/// helpers' states. Without it 262 144 connections could hold 2 · (4 + 4) KB and 1 KB each, 4 GB. These are 4000 beginnings as
+/// long as they may be, or the texts of 30 000 connections with one PORT each. What was written first is forgotten first.
+pub const REMEMBERED_BYTES_MAX: usize = 16 << 20;
+
+/// What the books about something that is remembered count as.
+pub const REMEMBERED_MEMORY_BYTES: usize = 128;
+
 /// State bytes a helper may keep per connection, whatever its manifest says.
 pub const HELPER_STATE_BYTES_MAX: u16 = 1024;
 

@@ -65,7 +65,7 @@ impl fmt::Display for Notice {
                         write!(f, "leaves a connection that does not speak its protocol (connection {connection})")
                     }
                     HelperEvent::GivenUp { connection, why, .. } => {
-                        write!(f, "waits no longer for a line: {} (connection {connection})", why.in_words())
+                        write!(f, "gives up a line: {} (connection {connection})", why.in_words())
                     }
                     HelperEvent::Quarantined(_) => f.write_str("failed too often and is not called any more"),
                 }

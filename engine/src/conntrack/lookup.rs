@@ -4,6 +4,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{
     Conntrack, Expectations, FlowHint, FlowKey, HelperId,
+    calling::Remembered,
     conn::{ConnId, Connection, Status},
     entry::{Entry, HelperNames},
     mappings::Mappings,
@@ -26,6 +27,7 @@ impl Conntrack {
             expectations: Expectations::default(),
             sources: Sources::new(&mut random),
             mappings: Mappings::default(),
+            remembered: Remembered::default(),
             dying: Vec::new(),
             serials: 0,
             statistics: Statistics::default(),

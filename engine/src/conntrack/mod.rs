@@ -73,6 +73,7 @@ pub use zone::{Reach, Zone};
 
 use alloc::vec::Vec;
 
+use calling::Remembered;
 use entry::HelperNames;
 use mappings::Mappings;
 use sources::Sources;
@@ -244,6 +245,7 @@ pub struct Conntrack {
     expectations: Expectations,
     sources: Sources,
     mappings: Mappings,
+    remembered: Remembered,
     /// Slots of connections that have left the table and can still be read.
     dying: Vec<u32>,
     /// The number given to a connection last.

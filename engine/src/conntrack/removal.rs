@@ -7,6 +7,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     ConnId, Conntrack, HelperId, LineStarts,
+    calling::Memory,
     conn::{Changes, Connection, ProtocolState, Status},
     entry::Entry,
     expect::Expectation,
@@ -74,6 +75,7 @@ impl Conntrack {
             let extension = self.table.slab[slot].extension_mut();
             (extension.helper, extension.helper_state, extension.line_starts) =
                 (None, Vec::new(), [LineStarts::default(); 2]);
+            self.weigh(self.table.id(slot), Memory::State);
         }
         self.helper_names.set(helper, "");
     }
@@ -162,6 +164,9 @@ impl Conntrack {
 
     /// The one place where connections end.
     fn free(&mut self, slot: u32) {
+        if self.table.slab[slot].extension.is_some() {
+            self.remembered.take_all(slot);
+        }
         self.table.slab.remove(slot);
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ConnId, Conntrack, Direction, EventMask, LineStarts, Reach, Statistics, Status, Stream, TimeoutId, Tuple, Zone,
+    calling::Remembered,
     conn::{Changes, Connection, Counter, Extension, ProtocolState},
     entry::HelperNames,
     expect::{Expectations, HelperId, SavedExpectations},
@@ -168,7 +169,7 @@ impl ConntrackRecord {
         let statistics = self.statistics;
         // Whoever restores the tunables says whether mappings are made again.
         let mappings = Mappings::default();
-        Ok(Conntrack {
+        let mut conntrack = Conntrack {
             table,
             expectations,
             sources,
@@ -178,7 +179,10 @@ impl ConntrackRecord {
             statistics,
             helper_names,
             timeout_policies,
-        })
+            remembered: Remembered::default(),
+        };
+        conntrack.weigh_all();
+        Ok(conntrack)
     }
 }
 

@@ -237,7 +237,7 @@ pub fn helper_event(event: &HelperEvent) -> (HelperId, String) {
             (*helper, format!("leaves {connection}, which does not speak its protocol"))
         }
         HelperEvent::GivenUp { helper, connection, why } => {
-            (*helper, format!("waits no longer for a line of {connection}: {}", why.in_words()))
+            (*helper, format!("gives up a line of {connection}: {}", why.in_words()))
         }
         HelperEvent::Quarantined(helper) => (*helper, "failed too often and is not called any more".to_owned()),
     }

@@ -4,7 +4,7 @@ use alloc::{format, vec::Vec};
 use core::ops::Range;
 
 use super::{
-    Refusal,
+    Memory, Refusal,
     consult::{Call, Unfulfilled},
     wish::{self, Opened},
 };
@@ -174,7 +174,7 @@ pub(super) fn write(call: &mut Call<'_>, packet: &mut Packet) -> Result<bool, Dr
 /// of the first byte of all that was shown.
 pub(super) fn remember(call: &mut Call<'_>, base: SeqNum) {
     let texts = core::mem::take(&mut call.granted.texts);
-    let Some(connection) = call.conntrack.connection_mut(call.id) else { return };
+    let Some(connection) = call.conntrack.connection_mut(call.id).filter(|_| !texts.is_empty()) else { return };
     for Text { range, bytes } in texts {
         let (at, len) = (base + range.start as u32, range.len() as u32);
         let grown = (bytes.len() as i64 - i64::from(len)) as i32;
@@ -183,6 +183,7 @@ pub(super) fn remember(call: &mut Call<'_>, base: SeqNum) {
         extension.rewrites[call.direction.index()].push(at, len, bytes, moved);
         sequence::book(connection, call.direction, at, grown);
     }
+    call.weigh(Memory::Texts(call.direction));
 }
 
 /// Linux: `max_attempts` in `nf_nat_exp_find_port()`.

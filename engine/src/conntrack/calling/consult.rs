@@ -4,7 +4,7 @@ use alloc::{format, string::ToString, vec::Vec};
 use core::ops::Range;
 
 use super::{
-    GivenUp, HelperEvent, LineStarts, Refusal,
+    GivenUp, HelperEvent, LineStarts, Memory, Refusal,
     announce::{self, Text},
     lines,
     registry::Loaded,
@@ -97,6 +97,18 @@ impl Call<'_> {
         }
     }
 
+    /// Weighs what is remembered of the connection, and tells of those that have to make room for it.
+    pub(super) fn weigh(&mut self, memory: Memory) {
+        for other in self.conntrack.weigh(self.id, memory) {
+            self.loaded.given_up += 1;
+            let connection = self.conntrack.connection(other);
+            let found = connection.and_then(|connection| Some((connection.helper()?, connection.original)));
+            if let Some((helper, connection)) = found {
+                self.tell(HelperEvent::GivenUp { helper, connection, why: GivenUp::Forgotten });
+            }
+        }
+    }
+
     fn fulfil(&mut self, inspection: Inspection, state: Vec<u8>, shown: Range<usize>) -> Result<(), Unfulfilled> {
         let dropped = match inspection.verdict {
             HelperVerdict::Accept => None,
@@ -125,6 +137,7 @@ impl Call<'_> {
         announce::announce(self, next, &inspection.wishes, shown.start)?;
         if let (Some(state), Some(connection)) = (inspection.state, self.conntrack.connection_mut(self.id)) {
             connection.extension_mut().helper_state = state;
+            self.weigh(Memory::State);
         }
         Ok(())
     }

@@ -57,6 +57,9 @@ pub enum GivenUp {
     Length,
     /// All that wait hold [`LINES_HELD_BYTES_MAX`](crate::limits::LINES_HELD_BYTES_MAX).
     Memory,
+    /// None wait: what was remembered of the connection has made room, because all that is remembered would be more than
+    /// [`REMEMBERED_BYTES_MAX`](crate::limits::REMEMBERED_BYTES_MAX).
+    Forgotten,
 }
 
 impl GivenUp {
@@ -67,6 +70,7 @@ impl GivenUp {
             Self::Time => "the rest of the line has not come in time",
             Self::Length => "the line is too long",
             Self::Memory => "too much waits on other connections",
+            Self::Forgotten => "what was remembered of it has made room for other connections",
         }
     }
 }

@@ -16,6 +16,7 @@
 //! | `stream`, `trigger` | whether a payload is shown |
 //! | `lines` | the same as Linux sees it |
 //! | `consult` | one payload shown, and what a failure costs |
+//! | `remembered` | what is remembered for helpers, and its bound |
 //! | `wish` | a wish held against the manifest, and what it means in the opener's eyes |
 //! | `announce` | the expectation, the port it gets under NAT, the payload that names it |
 //! | [`event`] | what is told |
@@ -25,6 +26,7 @@ mod consult;
 pub mod event;
 pub mod lines;
 pub mod registry;
+mod remembered;
 mod snapshot;
 pub(crate) mod stream;
 mod trigger;
@@ -36,6 +38,7 @@ mod tests;
 pub use event::{GivenUp, HelperEvent, Refusal};
 pub use lines::LineStarts;
 pub use registry::{HelperStatus, Helpers, LoadError, ManifestFlaw};
+pub(crate) use remembered::{Memory, Remembered};
 pub(crate) use snapshot::{HelpersRecord, Offer};
 pub use stream::Stream;
 

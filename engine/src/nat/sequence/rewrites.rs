@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ending::DropReason,
-    limits::{REWRITES_KEPT_MAX, REWRITTEN_BYTES_KEPT_MAX},
+    limits::{REWRITE_MEMORY_BYTES, REWRITES_KEPT_MAX, REWRITTEN_BYTES_KEPT_MAX},
     packet::Packet,
     wire::SeqNum,
 };
@@ -70,6 +70,11 @@ impl Rewrites {
         while self.0.len() > REWRITES_KEPT_MAX || (self.0.len() > 1 && self.bytes() > REWRITTEN_BYTES_KEPT_MAX) {
             self.0.pop_front();
         }
+    }
+
+    /// Memory that the texts hold, their places included.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes() + self.0.len() * REWRITE_MEMORY_BYTES
     }
 
     fn bytes(&self) -> usize {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     conntrack::{
         ConnId, Connection, Conntrack, Direction, Tracking,
-        calling::{Desk, GivenUp, consult::Call},
+        calling::{Desk, GivenUp, Memory, consult::Call},
     },
     ending::DropReason,
     held::Held,
@@ -120,8 +120,14 @@ pub(in crate::conntrack::calling) fn pass_unread(
 ) -> Result<Arrived, DropReason> {
     let Some(connection) = conntrack.connection_mut(id) else { return Ok(Arrived::On(false)) };
     let Some(extension) = &mut connection.extension else { return Ok(Arrived::On(false)) };
-    extension.streams = None;
-    extension.rewrites[direction.index()].write(packet).map(Arrived::On)
+    let had_line = extension.streams.take().is_some_and(|streams| streams.iter().any(|stream| stream.line_bytes() > 0));
+    let written = extension.rewrites[direction.index()].write(packet).map(Arrived::On);
+    if had_line {
+        for direction in [Direction::Original, Direction::Reply] {
+            conntrack.weigh(id, Memory::Line(direction));
+        }
+    }
+    written
 }
 
 /// Whether a segment that resets its connection, or whose helper is gone, finds others that wait.

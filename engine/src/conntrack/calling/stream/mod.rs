@@ -98,6 +98,21 @@ impl Stream {
         }
     }
 
+    /// Bytes that are remembered of a line.
+    pub(super) fn line_bytes(&self) -> usize {
+        match &self.open {
+            Open::Line(sent) => sent.len(),
+            Open::Start | Open::Other => 0,
+        }
+    }
+
+    /// Forgets how a line has begun: it is not read then.
+    pub(super) fn forget_line(&mut self) {
+        if matches!(self.open, Open::Line(_)) {
+            self.open = Open::Other;
+        }
+    }
+
     /// Takes a segment that nobody needs to be shown and behind which a line starts: it has no payload, or comes next, where a line
     /// starts, and is whole lines without a trigger. Whether it was such a one.
     pub(super) fn takes_unseen(&mut self, packet: &Packet, triggers: &Triggers) -> bool {

@@ -4,7 +4,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use super::{Open, Stream};
 use crate::{
-    conntrack::calling::{announce, consult::Call},
+    conntrack::calling::{Memory, announce, consult::Call},
     ending::DropReason,
     limits::LINE_BYTES_HELD_MAX,
     packet::Packet,
@@ -90,8 +90,11 @@ fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
 
 /// Sets how far the stream was read.
 pub(super) fn go_on(call: &mut Call<'_>, next: SeqNum, open: Open) {
-    if let Some(stream) = stream_mut(call) {
-        (stream.next, stream.open) = (Some(next), open);
+    let Some(stream) = stream_mut(call) else { return };
+    let had_line = stream.line_bytes() > 0;
+    (stream.next, stream.open) = (Some(next), open);
+    if had_line || stream.line_bytes() > 0 {
+        call.weigh(Memory::Line(call.direction));
     }
 }
 

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 
 use super::{Announcer, *};
 use crate::{
-    limits::{LINE_BYTES_HELD_MAX, LINE_HELD_TIME, LINE_SEGMENTS_HELD_MAX, LINES_HELD_BYTES_MAX},
+    conntrack::Extension,
+    limits::{LINE_BYTES_HELD_MAX, LINE_HELD_TIME, LINE_SEGMENTS_HELD_MAX, LINES_HELD_BYTES_MAX, REMEMBERED_BYTES_MAX},
+    nat::sequence::Rewrites,
     packet::Gso,
 };
 
@@ -215,6 +217,76 @@ fn all_streams_together_hold_no_more_than_they_may() {
     let told = happened(&mut lab);
     let is_memory = |event: &HelperEvent| matches!(event, HelperEvent::GivenUp { why: GivenUp::Memory, .. });
     assert!(told.iter().any(is_memory), "{told:?}");
+}
+
+/// A segment of the client that sends from a port; what goes on.
+fn as_client(
+    lab: &mut Lab,
+    port: u16,
+    flow: &Flow,
+    direction: Direction,
+    flags: TcpFlags,
+    payload: &[u8],
+) -> Vec<Result<Packet, DropReason>> {
+    let mut packet = flow.segment(direction, flags, payload);
+    let tcp = packet.tcp_mut().expect("it is TCP");
+    match direction {
+        Direction::Original => tcp.source_port = port.into(),
+        Direction::Reply => tcp.destination_port = port.into(),
+    }
+    lab.pass_on(fixture::remade(&packet))
+}
+
+/// The connection of the client that sends from a port, open.
+fn open_as(lab: &mut Lab, port: u16) -> Flow {
+    let mut flow = Flow { next: [1000, 9000], id: ConnId { slot: 0, generation: 0 } };
+    as_client(lab, port, &flow, CLIENTS, TcpFlags::SYN, b"");
+    flow.next[0] += 1;
+    as_client(lab, port, &flow, Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b"");
+    flow.next[1] += 1;
+    flow
+}
+
+fn remembered(lab: &Lab) -> usize {
+    let connections = (0..lab.conntrack.slots()).filter_map(|slot| lab.conntrack.in_slot(slot));
+    let extensions = connections.filter_map(|(_, connection)| connection.extension.as_deref());
+    let bytes = |extension: &Extension| {
+        let lines = extension.streams.iter().flat_map(|streams| streams.iter()).map(Stream::line_bytes).sum::<usize>();
+        lines + extension.rewrites.iter().map(Rewrites::memory_bytes).sum::<usize>() + extension.helper_state.len()
+    };
+    extensions.map(bytes).sum()
+}
+
+#[test]
+fn what_is_remembered_of_lines_that_were_given_up_has_one_bound_for_all_connections() {
+    let mut lab = Lab::new();
+    let id = lab.helpers.load(Announcer::new().boxed()).expect("the manifest is right");
+    lab.template = Template { helper: Some(id), ..Template::default() };
+    let beginning = [b"OPEN ", &[b'x'; 3995][..]].concat();
+    let mut forgotten = 0;
+    for port in 2000..7000 {
+        let mut flow = open_as(&mut lab, port);
+        for part in beginning.chunks(1000) {
+            assert!(as_client(&mut lab, port, &flow, CLIENTS, TcpFlags::ACK, part).is_empty());
+            flow.next[0] += 1000;
+        }
+        lab.now = lab.now + LINE_HELD_TIME;
+        assert_eq!(lab.let_overdue_go().len(), 4);
+        let is_forgotten = |event: &HelperEvent| matches!(event, HelperEvent::GivenUp { why: GivenUp::Forgotten, .. });
+        forgotten += happened(&mut lab).iter().filter(|event| is_forgotten(event)).count();
+        lab.around.trace.take();
+    }
+    assert!(remembered(&lab) <= lab.conntrack.remembered_bytes(), "{}", remembered(&lab));
+    assert!((REMEMBERED_BYTES_MAX - 5000..=REMEMBERED_BYTES_MAX).contains(&lab.conntrack.remembered_bytes()));
+    assert_eq!(forgotten, 5000 - remembered(&lab) / beginning.len(), "and that is told");
+    // The last one is still read when its rest comes, and the first one is not.
+    for (port, is_read) in [(6999, true), (2000, false)] {
+        let flow = Flow { next: [1001 + 4000, 9001], id: ConnId { slot: 0, generation: 0 } };
+        let passed = as_client(&mut lab, port, &flow, CLIENTS, TcpFlags::ACK, b"\r\n");
+        assert_eq!(passed.first().map(Result::is_err), Some(is_read), "it cannot be right");
+    }
+    lab.conntrack.flush(lab.now, &mut lab.around);
+    assert_eq!((remembered(&lab), lab.conntrack.remembered_bytes()), (0, 0), "what ends is not remembered");
 }
 
 #[test]

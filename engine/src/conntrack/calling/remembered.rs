@@ -1,0 +1,157 @@
+//! What is remembered of connections for their helpers, weighed: all of it together has one bound, and what was remembered
+//! first goes first.
+//!
+//! | what | what it costs to lose it |
+//! |---|---|
+//! | the beginning of a line that has gone on | the line is not read when its rest comes |
+//! | texts that were written | what is sent again goes on as its sender writes it; numbers move on as they did |
+//! | a helper's state | the helper starts anew |
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use crate::{
+    conntrack::{ConnId, Conntrack, Direction, Extension},
+    limits::{REMEMBERED_BYTES_MAX, REMEMBERED_MEMORY_BYTES},
+};
+
+/// Something that is remembered of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// The beginning of a line, in the stream of that direction.
+    Line(Direction),
+    /// Texts that stand in the stream of that direction.
+    Texts(Direction),
+    /// The helper's state.
+    State,
+}
+
+impl Memory {
+    const ALL: [Self; 5] = [
+        Self::Line(Direction::Original),
+        Self::Line(Direction::Reply),
+        Self::Texts(Direction::Original),
+        Self::Texts(Direction::Reply),
+        Self::State,
+    ];
+
+    fn number(self) -> usize {
+        Self::ALL.iter().position(|memory| *memory == self).unwrap_or_default()
+    }
+
+    /// Its bytes.
+    fn bytes(self, extension: &Extension) -> usize {
+        match self {
+            Self::Line(direction) => {
+                extension.streams.as_ref().map_or(0, |streams| streams[direction.index()].line_bytes())
+            }
+            Self::Texts(direction) => extension.rewrites[direction.index()].memory_bytes(),
+            Self::State => extension.helper_state.len(),
+        }
+    }
+
+    fn forget(self, extension: &mut Extension) {
+        match self {
+            Self::Line(direction) => {
+                if let Some(streams) = &mut extension.streams {
+                    streams[direction.index()].forget_line();
+                }
+            }
+            Self::Texts(direction) => extension.rewrites[direction.index()] = Default::default(),
+            Self::State => extension.helper_state = Vec::new(),
+        }
+    }
+}
+
+/// A slot of the connection table, and what is remembered there.
+type Key = (u32, usize);
+
+/// What all that is remembered weighs.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    weights: BTreeMap<Key, Weight>,
+    /// By when it was written last.
+    in_order: BTreeMap<u64, Key>,
+    written: u64,
+    bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Weight {
+    number: u64,
+    bytes: usize,
+}
+
+impl Remembered {
+    fn put(&mut self, key: Key, bytes: usize) {
+        self.take(key);
+        if bytes == 0 {
+            return;
+        }
+        let weight = Weight { number: self.written, bytes: bytes + REMEMBERED_MEMORY_BYTES };
+        self.written += 1;
+        self.bytes += weight.bytes;
+        self.in_order.insert(weight.number, key);
+        self.weights.insert(key, weight);
+    }
+
+    fn take(&mut self, key: Key) {
+        if let Some(weight) = self.weights.remove(&key) {
+            self.in_order.remove(&weight.number);
+            self.bytes -= weight.bytes;
+        }
+    }
+
+    /// Forgets all of a slot.
+    pub(in crate::conntrack) fn take_all(&mut self, slot: u32) {
+        if !self.weights.is_empty() {
+            (0..Memory::ALL.len()).for_each(|number| self.take((slot, number)));
+        }
+    }
+
+    /// What goes first, while there is too much.
+    fn surplus(&mut self) -> Option<(u32, Memory)> {
+        let (slot, number) = match self.bytes > REMEMBERED_BYTES_MAX {
+            true => *self.in_order.first_key_value()?.1,
+            false => return None,
+        };
+        self.take((slot, number));
+        Some((slot, Memory::ALL[number]))
+    }
+}
+
+impl Conntrack {
+    /// Bytes of all that is remembered for helpers, and of the books about it; at most
+    /// [`REMEMBERED_BYTES_MAX`].
+    #[must_use]
+    pub const fn remembered_bytes(&self) -> usize {
+        self.remembered.bytes
+    }
+
+    /// Weighs something that has changed. Gives the connections of which something is forgotten to make room, oldest first.
+    pub(crate) fn weigh(&mut self, id: ConnId, memory: Memory) -> Vec<ConnId> {
+        let Some(connection) = self.connection(id) else { return Vec::new() };
+        let bytes = connection.extension.as_ref().map_or(0, |extension| memory.bytes(extension));
+        self.remembered.put((id.slot, memory.number()), bytes);
+        let mut forgotten = Vec::new();
+        while let Some((slot, memory)) = self.remembered.surplus() {
+            let Some(id) = self.table.slab.try_id(slot) else { continue };
+            if let Some(extension) = self.connection_mut(id).and_then(|connection| connection.extension.as_deref_mut())
+            {
+                memory.forget(extension);
+                forgotten.push(id);
+            }
+        }
+        forgotten
+    }
+
+    /// Weighs all anew that connections of a snapshot bring, as if it had been written in the order of their slots.
+    pub(in crate::conntrack) fn weigh_all(&mut self) {
+        let is_helped = |slot: &u32| self.in_slot(*slot).is_some_and(|(_, connection)| connection.extension.is_some());
+        let helped: Vec<u32> = (0..self.slots()).filter(is_helped).collect();
+        for id in helped.into_iter().filter_map(|slot| self.table.slab.try_id(slot)).collect::<Vec<_>>() {
+            for memory in Memory::ALL {
+                self.weigh(id, memory);
+            }
+        }
+    }
+}
