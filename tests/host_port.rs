@@ -29,6 +29,20 @@ fn a_program_sends_and_its_answer_comes_back_to_it() {
 }
 
 #[test]
+fn what_is_handed_to_the_machine_is_delivered_once() {
+    let mut lab = serving();
+    lab.play(
+        "
+        0.020  lo  <  203.0.113.1 > 198.51.100.7           icmp type 8 code 0 id 7 seq 1
+        0.020  wan >  203.0.113.1 > 198.51.100.7           icmp type 8 code 0 id 7 seq 1
+        0.030  wan <  198.51.100.7 > 203.0.113.1           icmp type 0 code 0 id 7 seq 1
+        0.030  lo  >  198.51.100.7 > 203.0.113.1           icmp type 0 code 0 id 7 seq 1
+    ",
+    );
+    assert_eq!(lab.engine().stats().delivered, 1);
+}
+
+#[test]
 fn what_input_lets_in_is_the_machines_and_nothing_else_is() {
     serving().play(
         "

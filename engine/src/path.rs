@@ -161,16 +161,12 @@ impl Engine {
             Delivery::EchoReply(packet) => match self.deliver_echo_reply(now, packet) {
                 // Nobody here has asked.
                 Err(Dropped { packet, reason: DropReason::NoSocket }) if self.serves_host => {
-                    self.stats.delivered += 1;
                     return self.hand_over(packet);
                 }
                 Err(Dropped { packet, reason: DropReason::NoSocket }) => packet.recycle(&mut self.pool),
                 other => other?,
             },
-            Delivery::Taken(packet) if self.serves_host && is_icmp(&packet) => {
-                self.stats.delivered += 1;
-                return self.hand_over(packet);
-            }
+            Delivery::Taken(packet) if self.serves_host && is_icmp(&packet) => return self.hand_over(packet),
             Delivery::Taken(packet) => packet.recycle(&mut self.pool),
             // RFC 1122, 3.2.2.6; Linux's default (`net.ipv4.icmp_echo_ignore_broadcasts`).
             Delivery::Echo(packet) if packet.ip().is_some_and(|ip| self.devices.is_broadcast(ip.destination())) => {
@@ -180,7 +176,6 @@ impl Engine {
             Delivery::Error(packet) => {
                 self.deliver_error(now, &packet);
                 if self.serves_host {
-                    self.stats.delivered += 1;
                     return self.hand_over(packet);
                 }
                 packet.recycle(&mut self.pool);
