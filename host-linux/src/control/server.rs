@@ -146,9 +146,11 @@ impl<C: Copy> Server<C> {
         Self { listener, peers, parser: Parser::new(worker), counters: Counters::NONE, message }
     }
 
-    /// The files to sleep on, and for what.
+    /// The files to sleep on, and for what. One of whom nothing is wanted is none of them: of a client that has left while its
+    /// rules are read, poll(2) tells at each call that it has.
     pub fn files(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
-        let peers = self.peers.iter().map(|peer| (peer.as_fd(), peer.events()));
+        let peers =
+            self.peers.iter().map(|peer| (peer.as_fd(), peer.events())).filter(|(_, events)| !events.is_empty());
         std::iter::once((self.listener.as_fd(), PollFlags::IN)).chain(peers)
     }
 

@@ -1,5 +1,7 @@
 //! Helpers that clients bring.
 
+use rustix::event::{PollFd, Timespec, poll};
+
 use super::*;
 
 #[test]
@@ -36,6 +38,24 @@ fn who_waits_for_a_helper_holds_up_nobody_and_is_not_cut_off() {
     serve_until(&mut gateway, || empty.is_finished());
     assert!(empty.join().unwrap().ends_with(" refused: a.wasm is empty"));
     assert_eq!(gateway.server.counters().clients_cut_off, 0);
+}
+
+#[test]
+fn who_leaves_while_a_helper_is_made_wakes_nobody_up() {
+    let mut gateway = Gateway::new(0);
+    let helper = NewHelper { name: "a.wasm".to_owned(), bytes: 5, replaces: false, by_ports: false };
+    let mut stream = UnixStream::connect(&gateway.path).unwrap();
+    let mut message = Vec::new();
+    codec::append(&mut message, &Hello { version: VERSION, request: Request::LoadHelper(helper) }).unwrap();
+    message.extend(b"bytes");
+    stream.write_all(&message).unwrap();
+    gateway.serve();
+    assert!(gateway.answers.made.is_some());
+    drop(stream);
+    gateway.serve();
+    let mut files: Vec<PollFd<'_>> =
+        gateway.server.files().map(|(file, events)| PollFd::from_borrowed_fd(file, events)).collect();
+    assert_eq!(poll(&mut files, Some(&Timespec::default())).unwrap(), 0, "{files:?}");
 }
 
 #[test]
