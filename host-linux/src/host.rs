@@ -1,6 +1,6 @@
 //! A running gateway: the engine between its devices, the control socket and the signals, in one thread and one loop.
 
-use std::{io, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use arrayvec::ArrayVec;
 use rustix::{
@@ -331,7 +331,12 @@ impl<R: Ring> Answers for View<'_, R> {
     }
 
     fn helpers(&mut self) -> Vec<Loaded> {
-        self.engine.helpers().iter().map(|helper| Loaded::of(&helper, self.expected_by(helper.id))).collect()
+        let mut expected = BTreeMap::<HelperId, u64>::new();
+        for waiting in self.engine.conntrack().expectations().iter() {
+            *expected.entry(waiting.helper).or_default() += 1;
+        }
+        let of = |id| expected.get(&id).copied().unwrap_or_default();
+        self.engine.helpers().iter().map(|helper| Loaded::of(&helper, of(helper.id))).collect()
     }
 
     fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Doing<Made>, String> {
@@ -414,7 +419,7 @@ impl<R> View<'_, R> {
     }
 
     fn page_of_expectations(&self, from: Place, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
-        let mut waiting = self.engine.conntrack().expectations().iter().skip_while(|one| one.id.0 < from).peekable();
+        let mut waiting = self.engine.conntrack().expectations().from(ExpectationId(from)).peekable();
         let mut last = from;
         for expectation in waiting.by_ref().take(CONTROL_PAGE_PLACES as usize) {
             tell(&Reply::Expectation(Box::new(ExpectationEntry::of(self.now, expectation))));

@@ -66,6 +66,11 @@ impl Expectations {
         self.waiting.values()
     }
 
+    /// Those from that number on, in their order.
+    pub fn from(&self, first: ExpectationId) -> impl Iterator<Item = &Expectation> {
+        self.waiting.range(first..).map(|(_, expectation)| expectation)
+    }
+
     /// Whether another one that waits is in the way of this one, if it announced that tuple.
     #[must_use]
     pub fn is_in_the_way(&self, expectation: &Expectation, tuple: &Tuple) -> bool {

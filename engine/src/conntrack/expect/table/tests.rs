@@ -103,6 +103,16 @@ fn nothing_is_fulfilled_whose_master_is_gone_or_whose_time_is_over() {
 }
 
 #[test]
+fn a_walk_may_begin_in_the_middle() {
+    let (mut expectations, mut events) = (Expectations::default(), listening());
+    for port in 1..=8 {
+        expectations.insert(Instant::ZERO, data(MASTER, port), ROOM, &mut events).expect("there is room");
+    }
+    let from = |number| expectations.from(ExpectationId(number)).map(|one| one.id.0).collect::<Vec<_>>();
+    assert_eq!((from(0), from(7), from(9)), ((1..=8).collect(), vec![7, 8], vec![]));
+}
+
+#[test]
 fn one_that_repeats_another_replaces_it() {
     let (mut expectations, mut events) = (Expectations::default(), listening());
     for _ in 0..2 {
