@@ -25,6 +25,7 @@ use crate::{
     limits::{CONTROL_CLIENTS_MAX, CONTROL_PAGE_PLACES},
     napi::{Budget, Napi, Round},
     notice::Notice,
+    notices::Notices,
     plugin::Plugin,
     services::Services,
     signals::Signals,
@@ -93,35 +94,38 @@ impl<R: Ring, K: Clock> Host<R, K> {
         Self { services, ..self }
     }
 
-    /// Runs until a signal asks it to stop; then tells what was counted, and gives the engine back.
+    /// Runs until a signal asks it to stop; then tells what was counted, and gives the engine back. What is for the operator goes to
+    /// `notices`.
     ///
     /// # Errors
     /// When the kernel refuses to let it sleep.
-    pub fn run(mut self, mut notify: impl FnMut(Notice)) -> io::Result<(Report, Engine)> {
+    pub fn run(mut self, mut notices: Notices) -> io::Result<(Report, Engine)> {
         self.subscribe(false);
         let names: Vec<String> = self.engine.devices().iter().map(|(_, device)| device.name.clone()).collect();
         let mut round = Round::Idle;
         loop {
             let wakeup = self.sleep(round)?;
             if wakeup.signal && self.signals.take_stop() {
-                return Ok((self.report(), self.engine));
+                let report = self.report(notices.lost());
+                notices.finish(&self.engine, self.clock.now());
+                return Ok((report, self.engine));
             }
             if wakeup.device_error {
                 for (device, error) in self.napi.take_errors() {
-                    notify(Notice::Device(device_name(&self.engine, device), error));
+                    notices.tell(Notice::Device(device_name(&self.engine, device), error));
                 }
             }
             if round == Round::Idle {
                 self.napi.note_interrupts(wakeup.rings);
             }
             let now = self.clock.now();
-            self.serve(now, wakeup.control);
+            self.serve(now, wakeup.control, notices.lost());
             if self.engine.poll_timeout().is_some_and(|(when, _)| when <= now) {
                 self.engine.handle_timeout(now);
             }
             let Self { engine, napi, server, clock, services, .. } = &mut self;
             let mut troubles = Vec::new();
-            let mut watch = |when, event| tell(server.as_mut(), &names, when, event, &mut notify, &mut troubles);
+            let mut watch = |when, event| tell(server.as_mut(), &names, when, event, &mut notices, &mut troubles);
             napi.drain(engine, &mut watch);
             round = napi.poll(clock, engine, &mut watch);
             services.serve(engine, clock.now());
@@ -130,7 +134,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
                 round = Round::Squeezed;
             }
             for (when, trouble) in troubles {
-                notify(Notice::of_helper(engine, when, trouble));
+                notices.tell_of_helper(engine, when, trouble);
             }
         }
     }
@@ -181,7 +185,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
     }
 
     /// Answers those at the control socket, when one of them has moved or is overdue.
-    fn serve(&mut self, now: Instant, has_moved: bool) {
+    fn serve(&mut self, now: Instant, has_moved: bool, notices_lost: u64) {
         let Self { engine, napi, server, workshop, started, has_watchers, .. } = self;
         let Some(server) = server else { return };
         if !has_moved && server.deadline().is_none_or(|deadline| deadline > now) {
@@ -189,7 +193,8 @@ impl<R: Ring, K: Clock> Host<R, K> {
         }
         let subscription = subscription(*has_watchers);
         workshop.worker().hush();
-        server.serve(now, &mut View { engine, napi, workshop, started: *started, now, subscription });
+        let started = *started;
+        server.serve(now, &mut View { engine, napi, workshop, started, now, subscription, notices_lost });
         let has_watchers = server.has_watchers();
         if has_watchers != self.has_watchers {
             self.has_watchers = has_watchers;
@@ -204,12 +209,12 @@ impl<R: Ring, K: Clock> Host<R, K> {
         debug_assert!(answer.is_ok(), "{answer:?}");
     }
 
-    fn report(&mut self) -> Report {
+    fn report(&mut self, notices_lost: u64) -> Report {
         let now = self.clock.now();
         let Self { engine, napi, server, workshop, started, .. } = self;
         let control = server.as_ref().map(|server| server.counters().into()).unwrap_or_default();
-        let subscription = Subscription::default();
-        Report { control, ..View { engine, napi, workshop, started: *started, now, subscription }.report() }
+        let (started, subscription) = (*started, Subscription::default());
+        Report { control, ..View { engine, napi, workshop, started, now, subscription, notices_lost }.report() }
     }
 }
 
@@ -230,22 +235,26 @@ struct View<'a, R> {
     now: Instant,
     /// What the engine is asked to tell.
     subscription: Subscription,
+    notices_lost: u64,
 }
 
 impl<R: Ring> Answers for View<'_, R> {
     type Cursor = Place;
 
     fn report(&mut self) -> Report {
-        let Self { engine, napi, started, now, .. } = self;
+        let Self { engine, napi, started, now, notices_lost, .. } = self;
         Report {
             uptime_ns: u64::try_from(now.since(*started).as_nanos()).unwrap_or(u64::MAX),
             engine: (&engine.stats()).into(),
             poll: napi.counters().into(),
             devices: napi
                 .device_counters()
-                .map(|(device, counters)| DeviceReport::new(device.0, device_name(engine, device), &counters))
+                .map(|(device, counters)| {
+                    DeviceReport::new(device.0, device_name(engine, device), &counters)
+                })
                 .collect(),
             strays: by_name(napi.strays().iter()),
+            notices_lost: *notices_lost,
             ..Report::default()
         }
     }
@@ -429,14 +438,14 @@ impl<R> View<'_, R> {
     }
 }
 
-/// Tells an event to those who watch, its devices by their names, and what is for the operator to `notify`; what happened with helpers waits in
+/// Tells an event to those who watch, its devices by their names, and what is for the operator to `notices`; what happened with helpers waits in
 /// `troubles` until the engine can be asked for their names.
 fn tell(
     server: Option<&mut Server<Place>>,
     names: &[String],
     when: Instant,
     event: Event,
-    notify: &mut impl FnMut(Notice),
+    notices: &mut Notices,
     troubles: &mut Vec<(Instant, HelperEvent)>,
 ) {
     let (topic, reply) = match event {
@@ -444,7 +453,7 @@ fn tell(
         Event::Expectation(change, entry) => (Topic::Expectations, Reply::ExpectationEvent(when, change, entry)),
         Event::Helper(trouble) => return troubles.push((when, trouble)),
         Event::Log { level, line } => {
-            notify(Notice::Log { when, level, line: line.clone() });
+            notices.tell(Notice::Log { when, level, line: line.clone() });
             (Topic::Log, Reply::Logged(when, Box::new(Logged::Log { level, line })))
         }
         Event::Nflog(packet) => (Topic::Log, Reply::Logged(when, Box::new(nflog(*packet, names)))),

@@ -15,7 +15,7 @@
 //! | [`checksum`] | checksums with this processor's vector instructions: a crate of its own, in `host-linux/checksum` |
 //! | [`helpers`] | helpers that come and go while a gateway runs |
 //! | [`worker`] | a thread for what takes long, so that no packet waits for it |
-//! | [`notice`] | what an operator sees while a gateway runs |
+//! | [`notice`], [`notices`] | what an operator sees while a gateway runs, and how it gets there without being waited for |
 //! | [`clock`], [`signals`], [`privileges`] | time, the wish to stop, giving up what is not needed |
 //! | [`limits`] | every bound |
 #![cfg(target_os = "linux")]
@@ -29,6 +29,7 @@ pub mod host;
 pub mod limits;
 pub mod napi;
 pub mod notice;
+pub mod notices;
 pub mod plugin;
 pub mod privileges;
 pub mod services;

@@ -54,5 +54,15 @@ pub const CONTROL_OUTBOX_BYTES_MAX: usize = 256 << 10;
 /// 0.1 ms.
 pub const CONTROL_PAGE_PLACES: u64 = 64;
 
+/// Notices that wait for whoever reads standard error; a further one is lost and counted. Lines of LOG are the longest, of some
+/// 400 bytes: 400 KB.
+pub const NOTICES_QUEUED_MAX: usize = 1024;
+
+/// Notices of one helper and kind that are told in [`NOTICES_OF_A_KIND_TIME`] (Linux: `DEFAULT_RATELIMIT_BURST`).
+pub const NOTICES_OF_A_KIND_MAX: u32 = 10;
+
+/// See [`NOTICES_OF_A_KIND_MAX`] (Linux: `DEFAULT_RATELIMIT_INTERVAL`).
+pub const NOTICES_OF_A_KIND_TIME: Duration = Duration::from_secs(5);
+
 /// How long a client may keep the gateway waiting, for its request or for room to send, before it is cut off.
 pub const CONTROL_SILENCE_MAX: Duration = Duration::from_secs(10);

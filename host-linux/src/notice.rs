@@ -28,8 +28,19 @@ pub enum Notice {
         /// What.
         event: HelperEvent,
     },
+    /// There was more of the same kind with a helper than is told.
+    More {
+        /// When the next one is told again.
+        when: Instant,
+        /// The helper's name.
+        name: String,
+        /// How much.
+        more: u64,
+    },
     /// A device went down or was removed.
     Device(String, io::Error),
+    /// So many notices were lost, because nobody has read those before them.
+    Lost(u64),
 }
 
 impl Notice {
@@ -39,6 +50,14 @@ impl Notice {
         let id = helper_of(&event);
         let name = engine.helpers().name(id).map_or_else(|| id.0.to_string(), str::to_owned);
         Self::Helper { when, name, event }
+    }
+
+    /// The name of the helper that it is about; empty when it is about none.
+    pub(crate) fn helper_name(&self) -> &str {
+        match self {
+            Self::Helper { name, .. } | Self::More { name, .. } => name,
+            Self::Log { .. } | Self::Device(..) | Self::Lost(_) => "",
+        }
     }
 }
 
@@ -70,6 +89,10 @@ impl fmt::Display for Notice {
                     HelperEvent::Quarantined(_) => f.write_str("failed too often and is not called any more"),
                 }
             }
+            Self::More { when, name, more } => {
+                write!(f, "{} helper {name}: and {more} more of the same kind in the seconds before", Stamp(*when))
+            }
+            Self::Lost(count) => write!(f, "{count} notices are lost, because nobody has read them"),
             Self::Device(device, error) => write!(f, "device {device}: {error}"),
         }
     }

@@ -16,7 +16,7 @@ use crate::limits::CONTROL_STATE_BYTES_MAX;
 /// # Errors
 /// When the file's folder cannot be written.
 pub fn write(path: &Path, state: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let folder = folder_of(path);
     // Made with mode 0600.
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(state)?;
@@ -24,6 +24,18 @@ pub fn write(path: &Path, state: &[u8]) -> io::Result<()> {
     file.persist(path)?;
     // The name is safe when the folder is.
     File::open(folder)?.sync_all()
+}
+
+/// Whether a snapshot can be written to a file: a gateway finds that out when it starts, and not when it ends.
+///
+/// # Errors
+/// When the file's folder cannot be written.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    NamedTempFile::new_in(folder_of(path)).map(drop)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 /// Reads a snapshot from a file.

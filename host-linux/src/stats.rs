@@ -23,6 +23,8 @@ pub struct Report {
     pub strays: DropCounts,
     /// The control socket.
     pub control: ControlReport,
+    /// Lines for standard error that were lost because nobody read those before them.
+    pub notices_lost: u64,
 }
 
 /// Counts by the names of drop reasons.
@@ -155,7 +157,7 @@ impl From<&control::Counters> for ControlReport {
 /// Text for people: one fact a line, zero counts of rare things left out.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { uptime_ns, engine, poll, devices, strays, control } = self;
+        let Self { uptime_ns, engine, poll, devices, strays, control, notices_lost } = self;
         writeln!(f, "up          {}.{:03} s", uptime_ns / 1_000_000_000, uptime_ns / 1_000_000 % 1000)?;
         writeln!(
             f,
@@ -191,6 +193,9 @@ impl fmt::Display for Report {
             write_drops(f, "  lost out", &device.send_drops)?;
         }
         write_drops(f, "astray", strays)?;
+        if *notices_lost > 0 {
+            writeln!(f, "notices     {notices_lost} lost")?;
+        }
         let ControlReport { clients, clients_refused, clients_cut_off, replies_lost } = control;
         if *clients + *clients_refused > 0 {
             writeln!(

@@ -18,6 +18,7 @@ use towpath::{
     host::Host,
     limits::{RING_SLOTS_DEFAULT, RING_SLOTS_MAX, RING_SLOTS_MIN},
     napi::Budget,
+    notices::Notices,
     privileges::{User, drop_privileges},
     services::Services,
     signals::Signals,
@@ -86,6 +87,10 @@ impl Run {
         let mut rings = self.open_devices(&config, &found)?;
         rings.extend(open_host_port(&config, &engine)?.map(Port::Host));
         drop_privileges(user).context("dropping privileges")?;
+        // As whoever it is by now.
+        if let Some(file) = &self.state_out {
+            state::check_writable(file).map_err(|error| anyhow!("{}: {error}", file.display()))?;
+        }
         let mut clock = SystemClock::start();
         let services = Services::offer(&mut engine, clock.now(), &config)?;
         announce(&found, config.host.as_ref().map(|device| device.value.as_str()), &self.control)?;
@@ -93,20 +98,18 @@ impl Run {
         let (budget, server) = (Budget::default(), Some(Server::new(listener, worker.clone())));
         let workshop = Workshop::new(worker, config);
         let host = Host::new(engine, rings, budget, server, workshop, signals, clock).offering(services);
-        let (report, engine) = host.run(|notice| {
-            // Nobody to tell when standard error is gone.
-            let _ = writeln!(io::stderr(), "towpath: {notice}");
-        })?;
-        if let Some(file) = &self.state_out {
-            state::write(file, &engine.save()).map_err(|error| anyhow!("{}: {error}", file.display()))?;
-        }
+        let notices = Notices::to(io::stderr()).context("making the thread that writes notices")?;
+        let (report, engine) = host.run(notices)?;
+        let saved = self.state_out.as_ref().map_or(Ok(()), |file| {
+            state::write(file, &engine.save()).map_err(|error| anyhow!("{}: {error}", file.display()))
+        });
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&report)?)?;
         } else {
             write!(out, "{report}")?;
         }
-        Ok(Answer::Fine)
+        saved.map(|()| Answer::Fine)
     }
 
     fn open_devices(&self, config: &Config, found: &[Interface]) -> Result<Vec<Port>> {

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::{
     namespace::in_namespace,
-    running::{CONFIG, Folder, Gateway, Network, question_wrong},
+    running::{CONFIG, Folder, Gateway, Network, SERVER, question_wrong},
 };
 
 const RULES: &str = "*filter
@@ -77,6 +77,28 @@ fn new_rules_are_applied_at_once_keep_connections_and_are_refused_as_a_whole() {
         assert!(said(&folder.towpath(&["rules", "save"])).contains("--ctstate ESTABLISHED"), "the other family's stay");
         let error = question_wrong(&folder.towpath(&["rules", "apply", "/nowhere/x.v4"]));
         assert_eq!(error, "towpath: /nowhere/x.v4: No such file or directory (os error 2)\n");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn nobody_who_does_not_read_what_rules_log_stops_a_packet() {
+    in_namespace(|| {
+        let rules = "*filter\n-A FORWARD -j LOG --log-prefix \"a line as long as it may be \"\nCOMMIT\n";
+        let config = format!("{CONFIG}\n[rules]\nv4 = \"rules.v4\"\n");
+        let folder = Folder::with(&config, &[("rules.v4", rules.as_bytes())]);
+        let network = Network::new();
+        let gateway = Gateway::start(&folder);
+        // Standard error is a pipe of 64 KB that nobody reads.
+        let client = network.client.udp(5000);
+        for number in 0..3000 {
+            client.send_to(b"hello", (SERVER, 5001)).unwrap();
+            if number % 50 == 0 {
+                network.exchange(b"still");
+            }
+        }
+        let report = said(&folder.towpath(&["stats"]));
+        assert!(report.lines().any(|line| line.starts_with("notices     ") && line.ends_with(" lost")), "{report}");
         gateway.stop(Signal::INT);
     });
 }

@@ -64,6 +64,17 @@ impl Connection {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[test]
+fn a_place_where_no_state_can_be_saved_is_refused_at_the_start() {
+    in_namespace(|| {
+        let _network = Network::new();
+        let folder = folder();
+        let words = ["run", "-c", folder.config_name(), "--state-out", "/proc/nowhere"];
+        let error = question_wrong(&folder.towpath(&words));
+        assert!(error.starts_with("towpath: /proc/nowhere: "), "{error}");
+    });
+}
+
+#[test]
 fn a_connection_through_nat_outlives_a_restart_of_the_gateway_with_its_state() {
     in_namespace(|| {
         let network = Network::new();
