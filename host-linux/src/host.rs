@@ -111,8 +111,8 @@ impl<R: Ring, K: Clock> Host<R, K> {
                 return Ok((report, self.engine));
             }
             if wakeup.device_error {
-                for (device, error) in self.napi.take_errors() {
-                    notices.tell(Notice::Device(device_name(&self.engine, device), error));
+                for (device, name, error) in self.napi.take_errors() {
+                    notices.tell(Notice::Device(name.unwrap_or_else(|| device_name(&self.engine, device)), error));
                 }
             }
             if round == Round::Idle {
@@ -249,8 +249,8 @@ impl<R: Ring> Answers for View<'_, R> {
             poll: napi.counters().into(),
             devices: napi
                 .device_counters()
-                .map(|(device, counters)| {
-                    DeviceReport::new(device.0, device_name(engine, device), &counters)
+                .map(|(device, name, counters)| {
+                    DeviceReport::new(device.0, name.unwrap_or_else(|| device_name(engine, device)), &counters)
                 })
                 .collect(),
             strays: by_name(napi.strays().iter()),

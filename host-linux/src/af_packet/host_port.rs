@@ -9,7 +9,10 @@ use std::{
 };
 
 use arrayvec::ArrayVec;
-use rustix::io::{Errno, read, writev};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::{Errno, read, writev},
+};
 use towpath_engine::{DeviceId, DropReason, Frame};
 
 use super::{
@@ -17,14 +20,17 @@ use super::{
     counters::Counters,
     error::{DeviceError, DeviceErrorCause},
     sys,
-    transmit::Outgoing,
+    transmit::{self, Outgoing},
 };
 use crate::limits::BATCH_FRAMES_MAX;
 
 /// The port to the machine itself.
 #[derive(Debug)]
 pub struct HostPort {
+    name: String,
     file: OwnedFd,
+    /// The device was removed, and its file is of no more use.
+    is_gone: bool,
     /// A frame each, of which [`ETHERNET`] bytes stay what they are but for the type.
     buffers: Vec<Vec<u8>>,
     counters: Counters,
@@ -42,7 +48,7 @@ impl HostPort {
         let file = sys::open_tun(name).map_err(|error| failed(open_failure(error)))?;
         sys::set_up(name, mtu_bytes).map_err(|error| failed(DeviceErrorCause::Call("setting it up", error)))?;
         let buffers = vec![vec![0; ETHERNET + mtu_bytes as usize]; BATCH_FRAMES_MAX];
-        Ok(Self { file, buffers, counters: Counters::default() })
+        Ok(Self { name: name.to_owned(), file, is_gone: false, buffers, counters: Counters::default() })
     }
 }
 
@@ -52,6 +58,15 @@ fn open_failure(error: io::Error) -> DeviceErrorCause {
         Some(Errno::BUSY | Errno::EXIST | Errno::INVAL) => DeviceErrorCause::Taken,
         Some(Errno::NOENT | Errno::NODEV) => DeviceErrorCause::NoTun,
         _ => DeviceErrorCause::Call("making it", error),
+    }
+}
+
+/// Why a packet was not taken (Linux v6.18: `drivers/net/tun.c`, `tun_get_user()`).
+fn refusal(error: Errno) -> DropReason {
+    match error {
+        // It is down, or gone.
+        Errno::IO | Errno::BADFD => DropReason::DeviceDown,
+        other => transmit::refusal(other),
     }
 }
 
@@ -69,7 +84,9 @@ impl Ring for HostPort {
     fn receive(&mut self, weight: usize, handle: impl FnOnce(&[Frame<'_>])) -> Received {
         let mut frames = ArrayVec::<Frame<'_>, BATCH_FRAMES_MAX>::new();
         let mut taken = 0;
+        let weight = if self.is_gone { 0 } else { weight };
         for buffer in self.buffers.iter_mut().take(weight) {
+            // Nothing is there, or never will be: then the file is in error, and whoever sleeps on it takes that.
             let Ok(len) = read(&self.file, &mut buffer[ETHERNET..]) else { break };
             taken += 1;
             let ether_type = match buffer[ETHERNET] >> 4 {
@@ -88,28 +105,44 @@ impl Ring for HostPort {
         if !frames.is_empty() {
             handle(&frames);
         }
-        Received { frames: taken, is_drained: taken < weight.min(BATCH_FRAMES_MAX) }
+        Received { frames: taken, is_drained: self.is_gone || taken < weight.min(BATCH_FRAMES_MAX) }
     }
 
     fn send<T: Outgoing>(&mut self, frames: &[T]) -> usize {
-        for frame in frames {
+        for (done, frame) in frames.iter().enumerate() {
             let head = frame.head().get(ETHERNET..).unwrap_or_default();
-            let parts: Vec<IoSlice<'_>> =
-                [head].into_iter().chain(frame.fragments()).filter(|part| !part.is_empty()).map(IoSlice::new).collect();
-            match writev(&self.file, &parts) {
+            let mut parts = ArrayVec::<IoSlice<'_>, PARTS_MAX>::new();
+            let all = [head].into_iter().chain(frame.fragments()).filter(|part| !part.is_empty());
+            let fits = all.map(IoSlice::new).all(|part| parts.try_push(part).is_ok());
+            match if fits { writev(&self.file, &parts) } else { Err(Errno::MSGSIZE) } {
                 Ok(len) => {
                     self.counters.sent_frames += 1;
                     self.counters.sent_bytes += len as u64;
                 }
-                // The device is down, or its own queue is full.
-                Err(_) => self.counters.send_drops.add(DropReason::DeviceDown, 1),
+                Err(Errno::AGAIN | Errno::INTR) => return done,
+                Err(error) => self.counters.send_drops.add(refusal(error), 1),
             }
         }
         frames.len()
     }
 
+    /// Of a device that was removed, once: its file is in error for ever (Linux v6.18: `drivers/net/tun.c`, `tun_chr_poll()`).
     fn take_error(&mut self) -> Option<io::Error> {
-        None
+        if self.is_gone {
+            return None;
+        }
+        let mut file = [PollFd::new(&self.file, PollFlags::empty())];
+        poll(&mut file, Some(&Timespec::default())).ok()?;
+        self.is_gone = file[0].revents().contains(PollFlags::ERR);
+        self.is_gone.then(|| Errno::NODEV.into())
+    }
+
+    fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
     }
 
     fn counters(&mut self) -> &Counters {
@@ -119,3 +152,6 @@ impl Ring for HostPort {
 
 /// Length of an Ethernet header.
 const ETHERNET: usize = 14;
+
+/// Parts of a packet: 64 KB in fragments of 2 KB, and its head.
+const PARTS_MAX: usize = 64;

@@ -68,6 +68,16 @@ pub trait Ring: AsFd {
     /// The error that waits at the device's file (it went down, it was removed), if any. Taking it clears it.
     fn take_error(&mut self) -> Option<io::Error>;
 
+    /// Whether nothing comes of it any more, nor leaves by it, whatever happens to the device.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
+    /// What the machine calls the device, where the engine calls it otherwise.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
     /// What has been counted so far.
     fn counters(&mut self) -> &Counters;
 }

@@ -56,6 +56,20 @@ impl Ring for Port {
         }
     }
 
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Device(device) => device.is_gone(),
+            Self::Host(host) => host.is_gone(),
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Device(device) => Ring::name(device),
+            Self::Host(host) => Ring::name(host),
+        }
+    }
+
     fn counters(&mut self) -> &Counters {
         match self {
             Self::Device(device) => device.counters(),

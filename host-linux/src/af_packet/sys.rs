@@ -110,12 +110,12 @@ pub(super) fn bind(socket: BorrowedFd<'_>, device_index: u32) -> io::Result<()> 
 /// packet at a time from its IP header on, and what is written there has come in by it. It goes with the file.
 ///
 /// # Errors
-/// `EPERM` without CAP_NET_ADMIN in the network namespace, `EBUSY` or `EINVAL` when there is a device of that name, `ENOENT` on a kernel
+/// `EPERM` without CAP_NET_ADMIN in the network namespace, `EBUSY` or `EINVAL` when there is a device of that name, be it a TUN device that stays without a file, `ENOENT` on a kernel
 /// without TUN.
 pub(super) fn open_tun(name: &str) -> io::Result<OwnedFd> {
     use rustix::fs::{Mode, OFlags, open};
     let file = open("/dev/net/tun", OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
-    let flags = (libc::IFF_TUN | libc::IFF_NO_PI) as u16;
+    let flags = (libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_TUN_EXCL) as u16;
     request(file.as_fd(), libc::TUNSETIFF, name, &flags.to_ne_bytes()).map(|_| file)
 }
 

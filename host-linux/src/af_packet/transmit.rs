@@ -95,7 +95,7 @@ pub(super) fn send<T: Outgoing>(socket: BorrowedFd<'_>, frames: &[T], counters: 
 }
 
 /// Why a frame did not leave (Linux v6.18: `net/packet/af_packet.c`, `packet_snd()`).
-fn refusal(error: Errno) -> DropReason {
+pub(super) fn refusal(error: Errno) -> DropReason {
     match error {
         // The device's queue is full, or there is no memory for one more frame.
         Errno::NOBUFS | Errno::NOMEM => DropReason::TransmitQueueFull,

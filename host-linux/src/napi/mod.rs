@@ -110,9 +110,9 @@ impl<R: Ring> Napi<R> {
     }
 
     /// The rings with whether frames wait to leave by them, to sleep on: until they are readable, and writable where
-    /// frames wait.
+    /// frames wait. One that is gone for good is none of them: its file would wake whoever sleeps on it for ever.
     pub fn rings(&self) -> impl Iterator<Item = (&R, bool)> {
-        self.ports.iter().map(|port| (&port.ring, !port.queue.is_empty()))
+        self.ports.iter().filter(|port| !port.ring.is_gone()).map(|port| (&port.ring, !port.queue.is_empty()))
     }
 
     /// Says that the gateway slept and `rings` of them have become readable.
@@ -160,9 +160,12 @@ impl<R: Ring> Napi<R> {
         }
     }
 
-    /// The errors that wait at the devices' files. Taking them clears them.
-    pub fn take_errors(&mut self) -> impl Iterator<Item = (DeviceId, io::Error)> {
-        self.ports.iter_mut().filter_map(|port| Some((port.ring.device(), port.ring.take_error()?)))
+    /// The errors that wait at the devices' files, with the name of a device that the engine calls otherwise. Taking them clears them.
+    pub fn take_errors(&mut self) -> impl Iterator<Item = (DeviceId, Option<String>, io::Error)> {
+        self.ports.iter_mut().filter_map(|Port { ring, .. }| {
+            let error = ring.take_error()?;
+            Some((ring.device(), ring.name().map(str::to_owned), error))
+        })
     }
 
     /// What the loop has counted.
@@ -171,14 +174,14 @@ impl<R: Ring> Napi<R> {
         self.counters
     }
 
-    /// What each device has counted.
-    pub fn device_counters(&mut self) -> impl Iterator<Item = (DeviceId, Counters)> {
+    /// What each device has counted, with the name of one that the engine calls otherwise.
+    pub fn device_counters(&mut self) -> impl Iterator<Item = (DeviceId, Option<String>, Counters)> {
         self.ports.iter_mut().map(|port| {
             let mut counters = port.ring.counters().clone();
             for (reason, frames) in port.drops.iter() {
                 counters.send_drops.add(reason, frames);
             }
-            (port.ring.device(), counters)
+            (port.ring.device(), port.ring.name().map(str::to_owned), counters)
         })
     }
 

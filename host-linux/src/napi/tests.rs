@@ -82,7 +82,7 @@ fn frames_beyond_the_send_queue_are_dropped_by_name() {
     let mut gateway = Gateway::new(datagrams(1010), []);
     gateway.log.borrow_mut().room = 0;
     while gateway.round() == Round::Squeezed {}
-    let (_, wan) = gateway.napi.device_counters().nth(1).unwrap();
+    let (_, _, wan) = gateway.napi.device_counters().nth(1).unwrap();
     assert_eq!(wan.send_drops.iter().collect::<Vec<_>>(), [(DropReason::TransmitQueueFull, 10)]);
     gateway.log.borrow_mut().room = 2000;
     gateway.napi.drain(&mut gateway.engine, &mut |_, _| {});

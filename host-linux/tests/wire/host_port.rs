@@ -106,6 +106,35 @@ fn a_device_that_is_there_already_is_refused() {
     });
 }
 
+#[test]
+fn a_tun_device_that_somebody_has_made_is_refused_and_left_as_it_is() {
+    in_namespace(|| {
+        let _network = Network::new();
+        ip("tuntap add tp0 mode tun");
+        ip("link set tp0 mtu 1400");
+        let folder = folder(RULES);
+        let error = question_wrong(&folder.towpath(&["run", "-c", folder.config_name()]));
+        assert!(error.contains("gateway.toml:12:10: device tp0: there is one of that name"), "{error}");
+        let shown = Command::new("ip").args(["link", "show", "tp0"]).output().unwrap();
+        assert!(String::from_utf8_lossy(&shown.stdout).contains(" mtu 1400 "), "{shown:?}");
+    });
+}
+
+#[test]
+fn a_device_that_is_removed_is_told_once_by_its_name_and_costs_nothing_more() {
+    in_namespace(|| {
+        let network = Network::new();
+        let gateway = Gateway::start(&folder(RULES));
+        ip("link del tp0");
+        network.exchange(b"the others go on");
+        let before = gateway.processor_time();
+        thread::sleep(Duration::from_secs(1));
+        let spent = gateway.processor_time() - before;
+        assert!(spent < Duration::from_millis(200), "{spent:?} in a second in which nothing happens");
+        assert_eq!(gateway.last_words(), "towpath: device tp0: No such device (os error 19)\n");
+    });
+}
+
 fn folder(rules: &str) -> Folder {
     let helpers = "[[helper]]\nname = \"netbios-ns\"\nports = []\n";
     let config = format!("{CONFIG}\n[host]\ndevice = \"tp0\"\n\n[rules]\nv4 = \"rules.v4\"\n\n{helpers}");

@@ -6,6 +6,7 @@ use std::{
     net::{Ipv4Addr, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Output, Stdio},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -165,6 +166,15 @@ impl Gateway {
 
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.process)
+    }
+
+    /// Processor time that it has taken so far, of all its threads.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        // Behind the name, which may hold anything: proc_pid_stat(5), fields 14 and 15, in ticks of 10 ms.
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
     }
 
     pub(crate) fn stop(mut self, signal: Signal) -> Output {
