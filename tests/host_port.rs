@@ -1,6 +1,7 @@
 //! The machine's own programs behind a gateway: what they send is its own, and what nobody else takes is theirs.
 
-use lab::{Lab, lab};
+use lab::{Lab, lab, lab_with_arp};
+use towpath_engine::ip::RouteKind;
 
 const RULES: &str = "-P INPUT DROP
 -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
@@ -24,6 +25,24 @@ fn a_program_sends_and_its_answer_comes_back_to_it() {
         0.020  wan >  203.0.113.1 > 198.51.100.7           icmp type 8 code 0 id 7 seq 1
         0.030  wan <  198.51.100.7 > 203.0.113.1           icmp type 0 code 0 id 7 seq 1
         0.030  lo  >  198.51.100.7 > 203.0.113.1           icmp type 0 code 0 id 7 seq 1
+    ",
+    );
+}
+
+#[test]
+fn a_program_is_told_that_nobody_is_there_or_that_no_way_leads_there() {
+    // A neighbour is asked three times, a second each (`mcast_solicit`, `retrans_time_ms`).
+    lab_with_arp("-P INPUT DROP").serving_host().route("192.88.99.0/24", RouteKind::Unreachable, None).play(
+        "
+        0.000  lo  <  203.0.113.1:40000 > 203.0.113.99:80  S seq 100
+        0.000  wan >  arp who-has 203.0.113.99 tell 203.0.113.1
+        1.000  wan >  arp who-has 203.0.113.99 tell 203.0.113.1
+        2.000  wan >  arp who-has 203.0.113.99 tell 203.0.113.1
+        3.000  -   x  NeighbourFailed
+        3.000  lo  >  203.0.113.1 > 203.0.113.1            icmp type 3 code 1 [203.0.113.1:40000 > 203.0.113.99:80 S seq 100]
+        4.000  lo  <  203.0.113.1:40001 > 192.88.99.1:80   S seq 100
+        4.000  lo  x  RouteUnreachable
+        4.000  lo  >  203.0.113.1 > 203.0.113.1            icmp type 3 code 1 [203.0.113.1:40001 > 192.88.99.1:80 S seq 100]
     ",
     );
 }

@@ -236,7 +236,7 @@ impl Engine {
             return Err(packet.drop_for(DropReason::DeviceDown));
         }
         let meta = packet.meta_mut();
-        (meta.device, meta.owner) = (None, Some(Owner::ROOT));
+        (meta.device, meta.owner, meta.is_of_machine) = (None, Some(Owner::ROOT), true);
         self.stats.originated += 1;
         self.send_own(now, packet)
     }

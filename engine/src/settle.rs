@@ -117,8 +117,12 @@ impl Engine {
                 }
                 self.originate(now, answer);
             }
+        } else if packet.meta().is_of_machine {
+            if let Some(error) = IcmpError::for_reason(reason, packet) {
+                self.tell_machine(now, packet, error);
+            }
         } else if let Some(error) = IcmpError::for_reason(reason, packet).filter(|_| packet.meta().device.is_some()) {
-            // A sender on this host is told by its own system call.
+            // A socket of this host is told by its own call.
             if reason.is_of_routing() && !self.icmp_limit.allows_route_error(now, sender, &self.around.sysctls) {
                 self.stats.icmp_limited += 1;
                 return;
@@ -128,6 +132,28 @@ impl Engine {
             let is_lost = reason == DropReason::NoSocket;
             let tracking = if is_lost { Tracking::Unseen } else { attached(packet.meta().tracking) };
             self.send_error(now, packet, error, tracking);
+        }
+    }
+
+    /// Tells a program of the machine why its packet goes nowhere. Nobody on the way has any part in that, so no hook sees it.
+    #[cold]
+    fn tell_machine(&mut self, now: Instant, about: &Packet, error: IcmpError) {
+        let Some((to, asked)) = about.ip().map(|ip| (ip.source(), ip.destination())) else { return };
+        if !icmp_error::may_answer(about, error) || self.devices.is_broadcast(asked) {
+            return;
+        }
+        let (sysctls, random) = (&self.around.sysctls, &mut self.around.random);
+        if !self.icmp_limit.allows(now, to, error, icmp_limit::Way::ToSelf, sysctls, random) {
+            self.stats.icmp_limited += 1;
+            return;
+        }
+        let making = Making::towards(to, &self.routes, &self.devices, &mut self.around);
+        // As Linux, whose own address on the way to itself that is.
+        let answer = icmp_error::icmp_error(&mut self.pool, about, error, to, making);
+        self.stats.originated += 1;
+        if let Err(Dropped { packet, reason }) = self.hand_over(answer) {
+            self.stats.count_drop(reason);
+            packet.recycle(&mut self.pool);
         }
     }
 

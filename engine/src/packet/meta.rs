@@ -42,6 +42,8 @@ pub struct Meta {
     pub ignores_df: bool,
     /// It is the copy of what this host has sent to everybody on a link, which it takes as well.
     pub is_looped: bool,
+    /// A program of the machine has sent it by the host's port: no system call of its own tells why it goes nowhere.
+    pub is_of_machine: bool,
     /// The device that a packet made here has to leave by: its destination means something on that link only.
     pub bound: Option<DeviceId>,
     /// What connection tracking says of it.
