@@ -185,7 +185,7 @@ pub const HELPER_CLASSES_MAX: usize = 8;
 /// Connections a helper may announce for one payload.
 pub const HELPER_WISHES_MAX: usize = 16;
 
-/// Lines of one packet that a helper is shown; others go on unread.
+/// Lines of one packet that a helper is shown; others go on unread, which is told.
 pub const HELPER_LINES_MAX: usize = 16;
 
 /// Bytes of one direction of a connection that wait for the rest of a helper's line; further ones go on as they are. Twice the

@@ -86,6 +86,9 @@ pub struct Loaded {
     pub failures: u32,
     /// How often it wished for what it may not have.
     pub refusals: u64,
+    /// How often lines for it went on unread: they were too long, too late or too many.
+    #[serde(default)]
+    pub given_up: u64,
     /// Whether it failed too often and is not called any more.
     pub quarantined: bool,
     /// How many connections it expects now.
@@ -103,6 +106,7 @@ impl Loaded {
             calls: status.calls,
             failures: status.failures,
             refusals: status.refusals,
+            given_up: status.given_up,
             quarantined: status.is_quarantined,
             expects,
         }

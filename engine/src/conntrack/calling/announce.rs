@@ -38,7 +38,7 @@ pub(super) fn announce(call: &mut Call<'_>, state: &[u8], wishes: &[Wish], offse
     let lasting =
         wishes.iter().filter_map(|wish| classes.get(usize::from(wish.class))).filter(|class| class.ends_master);
     if let Some(timeout) = lasting.map(|class| class.timeout).next_back() {
-        call.conntrack.forget_after(call.now, call.id, timeout.as_secs() as u32);
+        call.granted.forget_after = Some(timeout.as_secs() as u32);
     }
     Ok(())
 }
@@ -167,6 +167,7 @@ pub(super) fn write(call: &mut Call<'_>, packet: &mut Packet) -> Result<bool, Dr
     if let (Some(seq), Some(connection)) = (seq, call.conntrack.connection_mut(call.id)) {
         sequence::book(connection, call.direction, seq, grown);
     }
+    call.keep();
     Ok(!texts.is_empty())
 }
 
@@ -174,6 +175,7 @@ pub(super) fn write(call: &mut Call<'_>, packet: &mut Packet) -> Result<bool, Dr
 /// of the first byte of all that was shown.
 pub(super) fn remember(call: &mut Call<'_>, base: SeqNum) {
     let texts = core::mem::take(&mut call.granted.texts);
+    call.keep();
     let Some(connection) = call.conntrack.connection_mut(call.id).filter(|_| !texts.is_empty()) else { return };
     for Text { range, bytes } in texts {
         let (at, len) = (base + range.start as u32, range.len() as u32);

@@ -44,13 +44,17 @@ pub(super) struct Call<'a> {
     pub(super) sent: usize,
 }
 
-/// What helpers' wishes have led to, until the packet is written.
+/// What helpers' answers have led to, until the packet is written: all of it is taken back when a later line drops the packet.
 #[derive(Debug, Default)]
 pub(super) struct Granted {
     /// Expectations that wait now.
     pub(super) waiting: Vec<ExpectationId>,
     /// What is to stand in the payload, in its order.
     pub(super) texts: Vec<Text>,
+    /// What the helper is to remember.
+    pub(super) state: Option<Vec<u8>>,
+    /// After how many seconds the connection is to be forgotten.
+    pub(super) forget_after: Option<u32>,
 }
 
 /// Why a wish was not fulfilled.
@@ -71,7 +75,8 @@ impl Call<'_> {
         let Some(connection) = self.conntrack.connection(self.id) else { return Ok(()) };
         let most = usize::from(self.loaded.manifest.state_bytes_max);
         // A helper that was replaced may have left more than its successor takes.
-        let state = connection.extension.as_ref().map_or(&[][..], |extension| &extension.helper_state);
+        let kept = connection.extension.as_ref().map_or(&[][..], |extension| &extension.helper_state);
+        let state = self.granted.state.as_deref().unwrap_or(kept);
         let state = if state.len() <= most { Vec::from(state) } else { Vec::new() };
         self.loaded.calls += 1;
         let fulfilled = match self.loaded.helper.inspect(&self.told, &state, shown) {
@@ -84,14 +89,26 @@ impl Call<'_> {
     /// Takes back what the packet's payloads were granted.
     pub(super) fn withdraw(&mut self) {
         announce::withdraw(self, 0);
-        self.granted.texts.clear();
+        self.granted = Granted::default();
     }
 
-    /// Tells that segments go on although their line is not whole.
+    /// Lets what was granted stand, whose texts have been taken out: nothing can drop the packet any more.
+    pub(super) fn keep(&mut self) {
+        let Granted { state, forget_after, .. } = core::mem::take(&mut self.granted);
+        if let Some(secs) = forget_after {
+            self.conntrack.forget_after(self.now, self.id, secs);
+        }
+        if let (Some(state), Some(connection)) = (state, self.conntrack.connection_mut(self.id)) {
+            connection.extension_mut().helper_state = state;
+            self.weigh(Memory::State);
+        }
+    }
+
+    /// Tells that lines go on unread.
     pub(super) fn give_up(&mut self, why: GivenUp) {
         self.loaded.given_up += 1;
         let helper = self.helper;
-        self.note(|| format!("waits no longer: {}", why.in_words()));
+        self.note(|| format!("gives up a line: {}", why.in_words()));
         if let Some(connection) = self.conntrack.connection(self.id).map(|connection| connection.original) {
             self.tell(HelperEvent::GivenUp { helper, connection, why });
         }
@@ -135,9 +152,8 @@ impl Call<'_> {
         }
         let next = inspection.state.as_ref().unwrap_or(&state);
         announce::announce(self, next, &inspection.wishes, shown.start)?;
-        if let (Some(state), Some(connection)) = (inspection.state, self.conntrack.connection_mut(self.id)) {
-            connection.extension_mut().helper_state = state;
-            self.weigh(Memory::State);
+        if inspection.state.is_some() {
+            self.granted.state = inspection.state;
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ pub enum HelperEvent {
         /// The original tuple of the connection.
         connection: Tuple,
     },
-    /// Segments have waited in vain for the rest of a line, and go on as they are.
+    /// Segments have waited in vain for the rest of a line, and go on as they are; or lines go on unread for another reason.
     GivenUp {
         /// Which helper.
         helper: HelperId,
@@ -47,7 +47,7 @@ pub enum HelperEvent {
     },
 }
 
-/// Why segments wait no longer for the rest of a line.
+/// Why a line is not read, or not in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GivenUp {
     /// They have waited for [`LINE_HELD_TIME`](crate::limits::LINE_HELD_TIME).
@@ -60,6 +60,9 @@ pub enum GivenUp {
     /// None wait: what was remembered of the connection has made room, because all that is remembered would be more than
     /// [`REMEMBERED_BYTES_MAX`](crate::limits::REMEMBERED_BYTES_MAX).
     Forgotten,
+    /// None wait: a packet holds more lines than a helper is shown ([`HELPER_LINES_MAX`](crate::limits::HELPER_LINES_MAX)), and the
+    /// others go on unread.
+    Lines,
 }
 
 impl GivenUp {
@@ -70,6 +73,7 @@ impl GivenUp {
             Self::Time => "the rest of the line has not come in time",
             Self::Length => "the line is too long",
             Self::Memory => "too much waits on other connections",
+            Self::Lines => "the packet holds too many",
             Self::Forgotten => "what was remembered of it has made room for other connections",
         }
     }

@@ -43,22 +43,24 @@ impl Triggers {
         self.none || self.hit_at_line_start(payload) || self.anywhere.iter().any(|bytes| holds(payload, bytes))
     }
 
-    /// The lines of a text that ends with one that hold one of them, newlines included, at most [`HELPER_LINES_MAX`].
-    pub(super) fn lines(&self, text: &[u8]) -> Vec<Range<usize>> {
+    /// The lines of a text that ends with one that hold one of them, newlines included, at most [`HELPER_LINES_MAX`]; and whether
+    /// there are more.
+    pub(super) fn lines(&self, text: &[u8]) -> (Vec<Range<usize>>, bool) {
         let mut hits = Vec::new();
         let mut start = 0;
         if !self.hit(text) {
-            return hits;
+            return (hits, false);
         }
-        while let Some(end) = find(&text[start..], b'\n').map(|at| start + at + 1)
-            && hits.len() < HELPER_LINES_MAX
-        {
+        while let Some(end) = find(&text[start..], b'\n').map(|at| start + at + 1) {
             if self.hit(&text[start..end]) {
+                if hits.len() == HELPER_LINES_MAX {
+                    return (hits, true);
+                }
                 hits.push(start..end);
             }
             start = end;
         }
-        hits
+        (hits, false)
     }
 
     /// Whether a line that begins with these bytes holds one of them, or can once it is whole.
@@ -168,9 +170,12 @@ mod tests {
     #[test]
     fn whole_lines_with_a_trigger_are_found_and_where_they_end() {
         let ftp = triggers(Anchor::LineStart, &[b"PORT"]);
-        assert_eq!(ftp.lines(b"PORT 1\nNOOP\n\nPORT 2\n"), [0..7, 13..20]);
-        assert!(ftp.lines(b"NOOP\r\n").is_empty());
-        assert_eq!(ftp.lines(&b"PORT 1\n".repeat(100)).len(), HELPER_LINES_MAX);
+        assert_eq!(ftp.lines(b"PORT 1\nNOOP\n\nPORT 2\n"), (vec![0..7, 13..20], false));
+        assert_eq!(ftp.lines(b"NOOP\r\n"), (vec![], false));
+        for (count, has_more) in [(HELPER_LINES_MAX, false), (HELPER_LINES_MAX + 1, true)] {
+            let (lines, more) = ftp.lines(&[b"PORT 1\n".repeat(count), b"NOOP\n".to_vec()].concat());
+            assert_eq!((lines.len(), more), (HELPER_LINES_MAX, has_more));
+        }
     }
 
     #[test]

@@ -50,8 +50,8 @@ impl List {
                 writeln!(out, "{}", serde_json::to_string(&helper)?)?;
                 continue;
             }
-            let Loaded { about, component, calls, failures, refusals, quarantined, expects, .. } = *helper;
-            let counts = [calls.to_string(), failures.to_string(), refusals.to_string(), expects.to_string()];
+            let Loaded { about, component, calls, failures, refusals, given_up, quarantined, expects, .. } = *helper;
+            let counts = [calls, failures.into(), refusals, given_up, expects].map(|count: u64| count.to_string());
             let end = if quarantined { "  quarantined: it failed too often" } else { "" };
             let component = component.as_deref().map_or("compiled in", short);
             writeln!(out, "{}{end}", line(&about.name, &about.places(), counts, component))?;
@@ -82,10 +82,10 @@ impl List {
 }
 
 /// What is counted.
-const LOADED: [&str; 4] = ["calls", "failures", "refusals", "expects"];
+const LOADED: [&str; 5] = ["calls", "failures", "refusals", "unread", "expects"];
 
-fn line(name: &str, places: &str, [calls, failures, refusals, expects]: [String; 4], component: &str) -> String {
-    format!("{name:<16} {places:<24} {calls:>10} {failures:>8} {refusals:>8} {expects:>7}  {component}")
+fn line(name: &str, places: &str, [calls, failures, refusals, given_up, expects]: [String; 5], component: &str) -> String {
+    format!("{name:<16} {places:<24} {calls:>10} {failures:>8} {refusals:>8} {given_up:>8} {expects:>7}  {component}")
 }
 
 /// As many digits of a hash as people compare.

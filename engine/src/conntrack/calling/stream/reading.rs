@@ -4,9 +4,9 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use super::{Open, Stream};
 use crate::{
-    conntrack::calling::{Memory, announce, consult::Call},
+    conntrack::calling::{GivenUp, Memory, announce, consult::Call},
     ending::DropReason,
-    limits::LINE_BYTES_HELD_MAX,
+    limits::{HELPER_LINES_MAX, LINE_BYTES_HELD_MAX},
     packet::Packet,
     wire::SeqNum,
 };
@@ -77,9 +77,13 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     Ok(until)
 }
 
-/// Shows the lines of a text that ends with one, each alone.
+/// Shows the lines of a text that ends with one, each alone. Those beyond [`HELPER_LINES_MAX`] go on unread, which is told.
 fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
-    for line in call.loaded.triggers.lines(text) {
+    let (lines, has_more) = call.loaded.triggers.lines(text);
+    if has_more {
+        call.give_up(GivenUp::Lines);
+    }
+    for line in lines {
         if !call.is_attached() {
             break;
         }

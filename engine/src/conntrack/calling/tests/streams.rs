@@ -329,6 +329,40 @@ fn a_line_that_cannot_be_right_drops_all_segments_that_hold_a_part_of_it() {
 }
 
 #[test]
+fn a_segment_that_is_dropped_leaves_no_state_behind_that_its_lines_have_made() {
+    for mode in [HelperMode::Guarded, HelperMode::ServicePorts] {
+        let (mut lab, flow) = helped_in(mode, Announcer::new());
+        assert_eq!(play(&mut lab, &flow, 0, NONE, b"STATE a\r\nTELL\r\nTRAP\r\n"), ["HelperFailed"]);
+        assert_eq!(play(&mut lab, &flow, 0, NONE, b"TELL\r\n"), ["HelperFailed"], "it remembers nothing");
+        assert_eq!(play(&mut lab, &flow, 0, NONE, b"STATE a\r\nTELL\r\n"), ["0 STATE a\\r\\nTELL\\r\\n"]);
+        assert_eq!(play(&mut lab, &flow, 15, NONE, b"TELL\r\n"), ["15 TELL\\r\\n"]);
+    }
+}
+
+#[test]
+fn what_has_gone_on_stays_granted_whatever_a_line_behind_a_gap_does() {
+    let (mut lab, flow) = helped(Announcer::new());
+    assert_eq!(play(&mut lab, &flow, 0, NONE, b"OPEN 10.0.0.5:51210\r\nOPEN"), NOTHING);
+    assert_eq!(play(&mut lab, &flow, 40, NONE, b"perhaps a rest\r\nTRAP\r\n"), NOTHING);
+    lab.now = lab.now + LINE_HELD_TIME;
+    let gone = lab.let_overdue_go();
+    assert_eq!(gone_on(&flow, gone), ["0 OPEN 203.0.113.1:51210\\r\\nOPEN", "HelperFailed"]);
+    assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
+}
+
+#[test]
+fn lines_beyond_those_that_a_helper_is_shown_go_on_unread_and_that_is_told() {
+    let many = |manifest: &mut crate::conntrack::helper::Manifest| manifest.classes[0].expected_max = 99;
+    let (mut lab, flow) = helped(Announcer::new().with(many));
+    let lines: String = (0..17).map(|line| alloc::format!("OPEN 10.0.0.5:{}\r\n", 51_000 + line)).collect();
+    let gone = play(&mut lab, &flow, 0, NONE, lines.as_bytes());
+    assert!(gone[0].ends_with("OPEN 203.0.113.1:51015\\r\\nOPEN 10.0.0.5:51016\\r\\n"), "{gone:?}");
+    let told = happened(&mut lab);
+    assert!(matches!(told[..], [HelperEvent::GivenUp { why: GivenUp::Lines, .. }]), "{told:?}");
+    assert_eq!(lab.helpers.iter().next().map(|status| status.given_up), Some(1));
+}
+
+#[test]
 fn a_helper_that_is_gone_holds_nothing_back() {
     let (mut lab, flow) = helped(Announcer::new());
     assert_eq!(play(&mut lab, &flow, 0, NONE, b"OPEN 10.0.0.5:51"), NOTHING);
