@@ -1,6 +1,6 @@
 //! Helpers that come and go while their connections live.
 
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
 use lab::{
     Lab, lab,
@@ -13,7 +13,7 @@ use towpath_engine::{
     snapshot::Restoring,
     socket::SocketOption,
 };
-use towpath_helpers_native::{Ftp, Irc};
+use towpath_helpers_native::{CHECKS, Ftp, Irc};
 
 const RULES: &str = "-t nat -A POSTROUTING -o wan -j MASQUERADE
 -A FORWARD -m helper --helper ftp -j ACCEPT
@@ -30,6 +30,29 @@ const ANNOUNCED: &str = r#"
     0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "PORT 10,0,0,2,20,162\r\n"
     0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "PORT 203,0,113,1,20,162\r\n"
 "#;
+
+#[test]
+fn what_a_helpers_readme_says_that_it_asks_to_be_allowed_is_what_it_asks() {
+    for ((folder, _), helper) in CHECKS.iter().zip(towpath_helpers_native::all()) {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(folder).join("README.md");
+        let readme = fs::read_to_string(&file).expect("each has one");
+        let manifest = helper.manifest();
+        assert_eq!(manifest.name, *folder);
+        let rewriting = match manifest.rewrite_bytes_max {
+            0 => "| rewriting, state | none |".to_owned(),
+            bytes => format!("| rewriting | at most {bytes} bytes more or less"),
+        };
+        let fuel = match manifest.fuel_per_call {
+            fuel if fuel % 1_000_000 == 0 => format!("{} million", fuel / 1_000_000),
+            fuel => format!("{} thousand", fuel / 1000),
+        };
+        let memory = format!("| memory, fuel | {} KB, {fuel} instructions a call", manifest.memory_bytes_max >> 10);
+        let expectations = format!(" at a time, {} s, ", manifest.classes[0].timeout.as_secs());
+        for said in [rewriting, memory, expectations] {
+            assert!(readme.contains(&said), "{folder}/README.md says nothing of \"{said}\"");
+        }
+    }
+}
 
 fn announced() -> Lab {
     let mut lab = lab(RULES).helpers();

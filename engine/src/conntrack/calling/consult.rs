@@ -139,6 +139,11 @@ impl Call<'_> {
         if let Some((reason, why)) = dropped {
             self.note(|| why.to_string());
             return Err(Unfulfilled::Dropped(reason));
+            // Linux looks at a segment's first line only: what is no command behind it would be dropped for ever otherwise.
+            HelperVerdict::Malformed if offset > 0 => {
+                self.note(|| "the command cannot be right, and goes on as it is".to_string());
+                return Ok(());
+            }
         }
         let most = usize::from(self.loaded.manifest.state_bytes_max);
         let state_fits = inspection.state.as_ref().is_none_or(|state| state.len() <= most);

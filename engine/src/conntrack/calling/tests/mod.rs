@@ -1,4 +1,5 @@
 mod announcer;
+mod bounds;
 mod refusals;
 mod streams;
 
@@ -303,9 +304,18 @@ fn a_segments_lines_are_shown_one_by_one_and_written_together() {
 #[test]
 fn a_line_that_drops_its_segment_takes_back_what_lines_before_it_were_granted() {
     let (mut lab, mut flow) = helped(Announcer::new());
-    let refused = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\nOPEN sesame\r\n");
-    assert_eq!(refused.err(), Some(DropReason::HelperMalformed));
+    let refused = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\nTRAP\r\n");
+    assert_eq!(refused.err(), Some(DropReason::HelperFailed));
     assert!(lab.conntrack.expectations().is_empty());
+}
+
+#[test]
+fn a_line_behind_others_that_only_looks_like_a_command_goes_on_with_them() {
+    let (mut lab, mut flow) = helped(Announcer::new());
+    let lines = b"Hours:\r\nOPEN daily\r\nOPEN 10.0.0.5:51210\r\n";
+    let said = flow.say(&mut lab, Direction::Original, lines).expect("Linux does not look at it");
+    assert_eq!(payload(&said), "Hours:\r\nOPEN daily\r\nOPEN 203.0.113.1:51210\r\n");
+    assert!(flow.say(&mut lab, Direction::Original, b"OPEN daily\r\n").is_err(), "and looks at this");
 }
 
 #[test]
