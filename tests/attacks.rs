@@ -109,7 +109,7 @@ const fn named(refusal: Refusal) -> &'static str {
         Refusal::ServicePort(_) => "ServicePort",
         Refusal::Port(_) => "Port",
         Refusal::Protocol | Refusal::Direction | Refusal::Opener | Refusal::Permanent => "manifest",
-        Refusal::Rewriting | Refusal::RewriteSize(_) | Refusal::RewriteLoss(_) => "Rewriting",
+        Refusal::Rewriting | Refusal::RewriteSize(_) | Refusal::RewriteLoss(_) | Refusal::SiteSize(_) => "Rewriting",
         Refusal::Sent => "Sent",
     }
 }

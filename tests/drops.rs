@@ -76,7 +76,7 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::HelperMalformed,      || helped("WRONG")),
     (Why::HelperFailed,         || helped("TRAP")),
     (Why::ExpectationRefused,   || helped("TWICE")),
-    (Why::RewriteTooLong,       || helped("LONG")),
+    (Why::RewriteTooLong,       || helped(&format!("LONG {}", "x".repeat(65_450)))),
     // This host.
     (Why::NoSocket,             || sent("", "10.0.0.2:1 > 10.0.0.1:9 udp")),
     (Why::NoProtocol,           || sent("", "10.0.0.2 > 10.0.0.1 gre")),

@@ -185,6 +185,10 @@ pub const HELPER_CLASSES_MAX: usize = 8;
 /// Connections a helper may announce for one payload.
 pub const HELPER_WISHES_MAX: usize = 16;
 
+/// Bytes of a site, and of the text that takes its place: more than twice the longest endpoint, an IPv6 address with an IPv4 tail,
+/// a port and what FTP puts around them.
+pub const HELPER_SITE_BYTES_MAX: usize = 128;
+
 /// Lines of one packet that a helper is shown; others go on unread, which is told.
 pub const HELPER_LINES_MAX: usize = 16;
 
@@ -207,14 +211,14 @@ pub const LINE_HELD_TIME: Duration = Duration::from_millis(500);
 /// as one packet's lines can hold.
 pub const REWRITES_KEPT_MAX: usize = HELPER_LINES_MAX;
 
-/// Bytes of those texts.
-pub const REWRITTEN_BYTES_KEPT_MAX: usize = 4096;
+/// Bytes of those texts: all that they can have.
+pub const REWRITTEN_BYTES_KEPT_MAX: usize = REWRITES_KEPT_MAX * HELPER_SITE_BYTES_MAX;
 
 /// What a text counts as where memory is bounded, without its bytes: two places in a queue, which may be half empty.
 pub const REWRITE_MEMORY_BYTES: usize = 96;
 
 /// All that is remembered of connections for their helpers: beginnings of lines that have gone on, texts that were written,
-/// helpers' states. Without it 262 144 connections could hold 2 · (4 + 4) KB and 1 KB each, 4 GB. These are 4000 beginnings as
+/// helpers' states. Without it 262 144 connections could hold 2 · (4 + 2) KB and 1 KB each, 3.5 GB. These are 4000 beginnings as
 /// long as they may be, or the texts of 30 000 connections with one PORT each. What was written first is forgotten first.
 pub const REMEMBERED_BYTES_MAX: usize = 16 << 20;
 

@@ -10,6 +10,7 @@ use towpath_engine::{
             HelperVerdict, Inspection, Manifest, Opener, Pattern, Site, Wish,
         },
     },
+    limits::HELPER_SITE_BYTES_MAX,
     wire::Protocol,
 };
 
@@ -20,7 +21,7 @@ use towpath_engine::{
 /// | `TRAP` | fails; its manifest says to drop then |
 /// | `PART`, `WRONG` | finds the payload incomplete, or malformed |
 /// | `OPEN port` | expects a connection to the sender's port, and names it where the port stands |
-/// | `LONG` | the same for port 5001, with so long a name that it fits no packet |
+/// | `LONG` | the same for port 5001, with the longest name there may be |
 /// | `TWICE` | expects the same connection in two classes |
 #[derive(Debug)]
 pub struct Scripted {
@@ -92,7 +93,7 @@ impl Helper for Scripted {
         site: Site,
         to: HelperEndpoint,
     ) -> Result<Vec<u8>, HelperFailure> {
-        Ok(if site.token == LONG { vec![b'x'; 65_530] } else { to.port.to_string().into_bytes() })
+        Ok(if site.token == LONG { vec![b'x'; HELPER_SITE_BYTES_MAX] } else { to.port.to_string().into_bytes() })
     }
 }
 
@@ -108,5 +109,5 @@ fn wish(address: IpAddr, port: u16, class: u8, site: Option<Site>) -> Wish {
     }
 }
 
-/// The token of a name that is too long.
+/// The token of the longest name.
 const LONG: u32 = 1;

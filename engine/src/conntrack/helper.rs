@@ -36,7 +36,8 @@ pub trait Helper {
     /// When the helper trapped, ran out of fuel or memory, or answered nonsense; the manifest's trap policy follows.
     fn inspect(&mut self, context: &HelperContext, state: &[u8], payload: &[u8]) -> Result<Inspection, HelperFailure>;
 
-    /// Gives the bytes to put at `site` so that the payload names `translated` instead of what it named; at least one.
+    /// Gives the bytes to put at `site` so that the payload names `translated` instead of what it named: 1 to
+    /// [`HELPER_SITE_BYTES_MAX`](crate::limits::HELPER_SITE_BYTES_MAX), and where payloads are lines no CR, LF or NUL among them.
     /// `state` is what the inspection that gave the site has left.
     ///
     /// # Errors
@@ -95,7 +96,7 @@ pub enum HelperVerdict {
     Accept,
     /// The payload ends inside a command: the packet is dropped ("partial matching" in Linux).
     Incomplete,
-    /// A command that cannot be right; the packet is dropped.
+    /// A command that cannot be right; the packet is dropped, unless it is a line behind others that go on with it.
     Malformed,
     /// The connection does not speak the helper's protocol: the packet goes on, and the connection loses its helper, unless the
     /// mode is [`HelperMode::Kernel`].
@@ -135,12 +136,14 @@ pub struct Pattern {
     pub port: Option<u16>,
 }
 
-/// Where a payload names an endpoint, and in which of the helper's notations.
+/// Where a payload names an endpoint, and in which of the helper's notations. It lies behind the trigger for which the payload is
+/// shown; where payloads are lines it holds no CR, LF or NUL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site {
     /// Offset of its first byte from the start of the payload.
     pub offset: u32,
-    /// Its length in bytes; `offset + length` must not exceed the payload's length.
+    /// Its length in bytes; `offset + length` must not exceed the payload's length. One longer than
+    /// [`HELPER_SITE_BYTES_MAX`](crate::limits::HELPER_SITE_BYTES_MAX) is not written to.
     pub length: u32,
     /// The helper's own mark (for FTP: PORT, EPRT, 227 or 229); comes back in [`Helper::render`].
     pub token: u32,

@@ -54,7 +54,7 @@ fn a_helper_is_replaced_and_unloaded_while_its_connection_lives() {
         let listed = listed(&folder);
         assert!(listed[1].starts_with("ftp ") && listed[1].contains(" tcp 21 "), "{listed:?}");
         let columns: Vec<_> = listed[1].split_whitespace().collect();
-        assert_eq!(columns[3..7], ["2", "0", "0", "1"], "an inspection and a rendering; one is expected");
+        assert_eq!(columns[3..8], ["2", "0", "0", "0", "1"], "an inspection and a rendering; one is expected");
         let told = folder.towpath(&["helper", "reload", "ftp"]);
         let said = String::from_utf8(told.stderr).unwrap();
         assert!(said.starts_with("towpath: helper ftp has been reloaded, attached tcp 21; component "), "{said}");

@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use crate::{Context, Direction, Endpoint, Inspection, Manifest, Opener, Plugin, Site, Verdict, Wish};
+use crate::{
+    Anchor, Context, Direction, Endpoint, Framing, Inspection, Manifest, Opener, Plugin, Site, Trigger, Verdict, Wish,
+};
 
 /// Shows a plugin any bytes, and holds what it answers against `wit/helper.wit` and its own manifest; what it names is
 /// rendered, and read again.
@@ -72,15 +74,33 @@ fn keeps_to_contract(manifest: &Manifest, context: &Context, payload: &[u8], fou
     let state_len = found.state.as_ref().map_or(0, Vec::len);
     assert!(state_len <= manifest.state_bytes_max.into(), "{state_len} bytes of state");
     assert!(found.wishes.len() <= WISHES_MAX, "{} wishes", found.wishes.len());
-    let mut free_from = 0;
+    let mut free_from = trigger_end(manifest, payload);
     for wish in &found.wishes {
         keeps_to_class(manifest, context, wish);
         if let Some(Site { offset, length, .. }) = wish.site {
             let (start, length) = (offset as usize, length as usize);
             assert!(start >= free_from && start + length <= payload.len(), "{wish:?} in {} bytes", payload.len());
+            assert!(!has_line_end(manifest, &payload[start..start + length]), "{wish:?}");
             free_from = start + length;
         }
     }
+}
+
+/// Where the first trigger in a payload ends; 0 when none stands there, or there is none.
+fn trigger_end(manifest: &Manifest, payload: &[u8]) -> usize {
+    let ends = manifest.triggers.iter().filter_map(|Trigger { bytes, anchor }| {
+        let stands = |at: &usize| {
+            let may = *anchor == Anchor::Anywhere || *at == 0 || payload[*at - 1] == b'\n';
+            may && payload[*at..].get(..bytes.len()).is_some_and(|here| here.eq_ignore_ascii_case(bytes))
+        };
+        Some((0..payload.len()).find(stands)? + bytes.len())
+    });
+    ends.min().unwrap_or_default()
+}
+
+/// Whether bytes of a line hold what ends one, or a text.
+fn has_line_end(manifest: &Manifest, bytes: &[u8]) -> bool {
+    manifest.framing != Framing::Packet && bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
 /// What a payload itself may ask for beyond its class, a third party or a port, is the engine's to refuse.
@@ -126,7 +146,8 @@ fn renders<P: Plugin>(
     let sites: Vec<Site> = found.wishes.iter().filter_map(|wish| wish.site).collect();
     for site in sites.iter().rev() {
         let bytes = P::render(context, next, *site, Endpoint { address, port });
-        assert!(!bytes.is_empty(), "nothing is written for {site:?}");
+        let is_text = (1..=SITE_BYTES_MAX).contains(&bytes.len()) && !has_line_end(manifest, &bytes);
+        assert!(is_text, "{site:?} becomes \"{}\"", bytes.escape_ascii());
         let start = site.offset as usize;
         let end = start + site.length as usize;
         let grown = bytes.len().saturating_sub(site.length as usize);
@@ -151,3 +172,6 @@ fn renders<P: Plugin>(
 
 /// Connections that may be announced for one payload.
 const WISHES_MAX: usize = 16;
+
+/// Bytes that may be put at a site.
+const SITE_BYTES_MAX: usize = 128;

@@ -11,6 +11,7 @@ use towpath_engine::{
             HelperVerdict, Inspection, Manifest, Opener, Pattern, Site, Wish,
         },
     },
+    limits::{HELPER_LINES_MAX, HELPER_SITE_BYTES_MAX, HELPER_WISHES_MAX},
     packet::Sketch,
     wire::{MacAddr, Protocol},
 };
@@ -64,8 +65,9 @@ impl Stage {
         }
         assert!(self.engine.conntrack().expectations().is_empty(), "nothing is left of the one before");
         for (device, frame) in &self.frames {
-            feed(&mut self.engine, NOW, *device, frame);
+            let out = feed(&mut self.engine, NOW, *device, frame);
             keeps_to(&self.engine, &manifest);
+            writes_endpoints(&manifest, frame, &out);
         }
     }
 }
@@ -128,6 +130,33 @@ fn keeps_to(engine: &Engine, manifest: &Manifest) {
     }
     let classes = manifest.classes.len();
     assert!(waiting.iter().all(|waiting| usize::from(waiting.class) < classes), "{waiting:?}");
+}
+
+/// Holds what goes out in place of a frame against the manifest: no line has come or gone, and no more was written than may be.
+fn writes_endpoints(manifest: &Manifest, frame: &[u8], out: &[Vec<u8>]) {
+    let before = payload(frame);
+    for after in out.iter().map(|frame| payload(frame)) {
+        if manifest.rewrite_bytes_max == 0 {
+            assert_eq!(after, before, "nothing may be written");
+        }
+        if manifest.framing != Framing::Packet {
+            let ends = |bytes: &[u8]| {
+                bytes.iter().copied().filter(|byte| matches!(byte, b'\r' | b'\n' | 0)).collect::<Vec<u8>>()
+            };
+            assert_eq!(ends(after), ends(before), "\"{}\"", after.escape_ascii());
+        }
+        let texts = HELPER_LINES_MAX * HELPER_WISHES_MAX;
+        let grown = after.len().abs_diff(before.len());
+        assert!(grown <= texts * HELPER_SITE_BYTES_MAX.min(manifest.rewrite_bytes_max.into()), "{grown} bytes");
+    }
+}
+
+/// The payload of a TCP segment over IPv4, in an Ethernet frame without tags.
+fn payload(frame: &[u8]) -> &[u8] {
+    let ip = &frame[14..];
+    let (header, total) = (usize::from(ip[0] & 15) * 4, usize::from(u16::from_be_bytes([ip[2], ip[3]])));
+    let tcp = &ip[header..total];
+    &tcp[usize::from(tcp[12] >> 4) * 4..]
 }
 
 /// A helper that answers with bytes, one after the other; zeros when there are no more.

@@ -235,17 +235,20 @@ fn gateway() -> Engine {
     engine
 }
 
-/// A frame goes in, time passes, and everything is fetched.
-fn feed(engine: &mut Engine, now: Instant, device: u16, frame: &[u8]) {
+/// A frame goes in, time passes, and everything is fetched: the frames that go out.
+fn feed(engine: &mut Engine, now: Instant, device: u16, frame: &[u8]) -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
     engine.handle_frames(now, &[Frame::new(DeviceId(device), frame)]);
     assert!(engine.poll_ending().is_some(), "a frame has ended somehow");
     while let Some(transmit) = engine.poll_transmit() {
+        out.push(transmit.fragments().fold(transmit.head().to_vec(), |bytes, part| [&bytes, part].concat()));
         engine.recycle(transmit);
     }
     while engine.poll_event().is_some() {}
     while engine.poll_ending().is_some() {}
     engine.take_trace();
     engine.handle_timeout(now);
+    out
 }
 
 fn assert_one_line(text: &str) {

@@ -15,7 +15,7 @@ use crate::{
         helper::{HelperEndpoint, Wish},
     },
     ending::DropReason,
-    limits::EXPECTATIONS_BOUND,
+    limits::{EXPECTATIONS_BOUND, HELPER_SITE_BYTES_MAX},
     nat::sequence,
     packet::Packet,
     random::Draw,
@@ -83,6 +83,9 @@ fn fulfil(call: &mut Call<'_>, state: &[u8], wish: &Wish, offset: usize) -> Resu
     let start = offset + site.offset as usize;
     if start < call.sent {
         return Err(Unfulfilled::Refused(Refusal::Sent));
+    }
+    if site.length as usize > HELPER_SITE_BYTES_MAX {
+        return Err(Unfulfilled::Refused(Refusal::SiteSize(site.length)));
     }
     let (id, port) = expect_at_some_port(call, draft)?;
     // Linux takes port 0 for "none is free", but by then it is expected.

@@ -1,14 +1,11 @@
 //! One payload shown to a helper, and what its answer costs.
 
-use alloc::{format, string::ToString, vec::Vec};
-use core::ops::Range;
-
 use super::{
     GivenUp, HelperEvent, LineStarts, Memory, Refusal,
     announce::{self, Text},
     lines,
     registry::Loaded,
-    wish,
+    stream, wish,
 };
 use crate::{
     conntrack::{
@@ -19,12 +16,13 @@ use crate::{
     },
     ending::DropReason,
     event::Event,
-    limits::HELPER_WISHES_MAX,
+    limits::{HELPER_SITE_BYTES_MAX, HELPER_WISHES_MAX},
     surroundings::Surroundings,
     time::Instant,
     trace::Step,
     wire::SeqNum,
 };
+use alloc::{format, string::ToString, vec::Vec};
 
 /// A helper, a connection of its, and all that a call needs.
 pub(super) struct Call<'a> {
@@ -80,7 +78,7 @@ impl Call<'_> {
         let state = if state.len() <= most { Vec::from(state) } else { Vec::new() };
         self.loaded.calls += 1;
         let fulfilled = match self.loaded.helper.inspect(&self.told, &state, shown) {
-            Ok(inspection) => self.fulfil(inspection, state, offset..offset + shown.len()),
+            Ok(inspection) => self.fulfil(inspection, state, shown, offset),
             Err(failure) => Err(Unfulfilled::Failed(failure)),
         };
         fulfilled.or_else(|unfulfilled| self.answer_for(unfulfilled))
@@ -104,12 +102,13 @@ impl Call<'_> {
         }
     }
 
-    /// Tells that lines go on unread.
+    /// Tells that lines go on unread, of a stream once: it may be so of all that follows.
     pub(super) fn give_up(&mut self, why: GivenUp) {
         self.loaded.given_up += 1;
         let helper = self.helper;
         self.note(|| format!("gives up a line: {}", why.in_words()));
-        if let Some(connection) = self.conntrack.connection(self.id).map(|connection| connection.original) {
+        let connection = self.conntrack.connection(self.id).map(|connection| connection.original);
+        if let Some(connection) = connection.filter(|_| stream::is_first_trouble(self)) {
             self.tell(HelperEvent::GivenUp { helper, connection, why });
         }
     }
@@ -126,7 +125,13 @@ impl Call<'_> {
         }
     }
 
-    fn fulfil(&mut self, inspection: Inspection, state: Vec<u8>, shown: Range<usize>) -> Result<(), Unfulfilled> {
+    fn fulfil(
+        &mut self,
+        inspection: Inspection,
+        state: Vec<u8>,
+        shown: &[u8],
+        offset: usize,
+    ) -> Result<(), Unfulfilled> {
         let dropped = match inspection.verdict {
             HelperVerdict::Accept => None,
             HelperVerdict::Foreign => {
@@ -134,29 +139,29 @@ impl Call<'_> {
                 return Ok(());
             }
             HelperVerdict::Incomplete => Some((DropReason::HelperIncomplete, "the payload ends inside a command")),
-            HelperVerdict::Malformed => Some((DropReason::HelperMalformed, "the command cannot be right")),
-        };
-        if let Some((reason, why)) = dropped {
-            self.note(|| why.to_string());
-            return Err(Unfulfilled::Dropped(reason));
             // Linux looks at a segment's first line only: what is no command behind it would be dropped for ever otherwise.
             HelperVerdict::Malformed if offset > 0 => {
                 self.note(|| "the command cannot be right, and goes on as it is".to_string());
                 return Ok(());
             }
+            HelperVerdict::Malformed => Some((DropReason::HelperMalformed, "the command cannot be right")),
+        };
+        if let Some((reason, why)) = dropped {
+            self.note(|| why.to_string());
+            return Err(Unfulfilled::Dropped(reason));
         }
         let most = usize::from(self.loaded.manifest.state_bytes_max);
         let state_fits = inspection.state.as_ref().is_none_or(|state| state.len() <= most);
         if !state_fits || inspection.wishes.len() > HELPER_WISHES_MAX {
             return Err(Unfulfilled::Failed(HelperFailure::Contract));
         }
-        wish::check_sites(&inspection.wishes, shown.len())?;
+        wish::check_sites(&inspection.wishes, shown, self.loaded)?;
         let Some(connection) = self.conntrack.connection(self.id) else { return Ok(()) };
         for wish in &inspection.wishes {
             wish::check(wish, &self.told, connection, &self.loaded.manifest, self.mode)?;
         }
         let next = inspection.state.as_ref().unwrap_or(&state);
-        announce::announce(self, next, &inspection.wishes, shown.start)?;
+        announce::announce(self, next, &inspection.wishes, offset)?;
         if inspection.state.is_some() {
             self.granted.state = inspection.state;
         }
@@ -229,6 +234,7 @@ impl Call<'_> {
             | Refusal::ServicePort(_)
             | Refusal::Port(_)
             | Refusal::RewriteLoss(_)
+            | Refusal::SiteSize(_)
             | Refusal::Sent => false,
             Refusal::Protocol | Refusal::Direction | Refusal::Opener | Refusal::Permanent => true,
             Refusal::Rewriting => declared == 0,
@@ -255,7 +261,7 @@ impl Call<'_> {
         }
     }
 
-    /// Asks the helper for the bytes that name an endpoint.
+    /// Asks the helper for the bytes that name an endpoint: at most [`HELPER_SITE_BYTES_MAX`], and no end of a line among them.
     pub(super) fn render(
         &mut self,
         state: &[u8],
@@ -264,8 +270,12 @@ impl Call<'_> {
     ) -> Result<Vec<u8>, Unfulfilled> {
         self.loaded.calls += 1;
         match self.loaded.helper.render(&self.told, state, site, endpoint) {
-            Ok(bytes) if bytes.is_empty() => Err(Unfulfilled::Failed(HelperFailure::Contract)),
-            Ok(bytes) => Ok(bytes),
+            Ok(bytes) => {
+                let framing = self.loaded.manifest.framing;
+                let is_text =
+                    (1..=HELPER_SITE_BYTES_MAX).contains(&bytes.len()) && !wish::has_line_end(&bytes, framing);
+                is_text.then_some(bytes).ok_or(Unfulfilled::Failed(HelperFailure::Contract))
+            }
             Err(failure) => Err(Unfulfilled::Failed(failure)),
         }
     }

@@ -36,7 +36,8 @@ pub enum HelperEvent {
         /// The original tuple of the connection.
         connection: Tuple,
     },
-    /// Segments have waited in vain for the rest of a line, and go on as they are; or lines go on unread for another reason.
+    /// Segments have waited in vain for the rest of a line, and go on as they are; or lines go on unread for another reason. It is told once
+    /// of a stream, and counted each time.
     GivenUp {
         /// Which helper.
         helper: HelperId,
@@ -102,6 +103,9 @@ pub enum Refusal {
     RewriteSize(u32),
     /// It makes a payload shorter by this many bytes, more than the manifest allows: what stands there is that long.
     RewriteLoss(u32),
+    /// It would take the place of this many bytes, more than
+    /// [`HELPER_SITE_BYTES_MAX`](crate::limits::HELPER_SITE_BYTES_MAX): what stands there is that long.
+    SiteSize(u32),
     /// It names an endpoint in bytes that have gone on before the rest of their line came.
     Sent,
 }
@@ -122,6 +126,7 @@ impl Refusal {
             Self::Rewriting => "rewrite a payload".into(),
             Self::RewriteSize(bytes) => format!("make a payload longer by {bytes} bytes"),
             Self::RewriteLoss(bytes) => format!("make a payload shorter by {bytes} bytes"),
+            Self::SiteSize(bytes) => format!("rewrite {bytes} bytes, which is longer than any endpoint"),
             Self::Sent => "rewrite what was sent already".into(),
         }
     }

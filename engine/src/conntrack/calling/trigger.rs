@@ -5,8 +5,19 @@ use core::ops::Range;
 
 use crate::{
     conntrack::helper::{Anchor, Trigger},
-    limits::HELPER_LINES_MAX,
+    limits::{HELPER_LINES_MAX, HELPER_TRIGGER_BYTES_MAX},
 };
+
+/// What the beginning of a line is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// The line cannot matter.
+    Nothing,
+    /// The line can matter, but these bytes cannot change: they lie before any trigger. They may go on.
+    Remembering,
+    /// They hold a trigger, or its beginning.
+    Waiting,
+}
 
 /// A manifest's triggers, made ready.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +51,18 @@ impl Triggers {
 
     /// Whether the payload holds one of them. A line that the payload's end cuts inside a trigger counts.
     pub(super) fn hit(&self, payload: &[u8]) -> bool {
-        self.none || self.hit_at_line_start(payload) || self.anywhere.iter().any(|bytes| holds(payload, bytes))
+        self.none
+            || self.hit_at_line_start(payload)
+            || self.anywhere.iter().any(|bytes| position(payload, bytes).is_some())
+    }
+
+    /// Where the first of them ends in a payload that holds one, as far as it stands there; 0 when there are none at all.
+    pub(super) fn hit_end(&self, payload: &[u8]) -> usize {
+        let mut starts = core::iter::once(0)
+            .chain(payload.iter().enumerate().filter_map(|(at, byte)| (*byte == b'\n').then_some(at + 1)));
+        let at_line_start = starts.find_map(|start| Some(start + self.starting(&payload[start..])?));
+        let anywhere = self.anywhere.iter().filter_map(|bytes| Some(position(payload, bytes)? + bytes.len()));
+        anywhere.chain(at_line_start).min().unwrap_or_default()
     }
 
     /// The lines of a text that ends with one that hold one of them, newlines included, at most [`HELPER_LINES_MAX`]; and whether
@@ -63,9 +85,25 @@ impl Triggers {
         (hits, false)
     }
 
-    /// Whether a line that begins with these bytes holds one of them, or can once it is whole.
-    pub(super) fn can_matter(&self, line: &[u8]) -> bool {
-        self.none || !self.anywhere.is_empty() || self.starts(line)
+    /// What a line that begins with these bytes, and perhaps goes on, is worth.
+    pub(super) fn worth(&self, line: &[u8]) -> Worth {
+        let begins_at = |at: usize| {
+            self.anywhere
+                .iter()
+                .any(|bytes| bytes.get(..line.len() - at).is_some_and(|part| line[at..].eq_ignore_ascii_case(part)))
+        };
+        let ends_within = || (line.len().saturating_sub(HELPER_TRIGGER_BYTES_MAX)..line.len()).any(begins_at);
+        if self.none
+            || self.starts(line)
+            || self.anywhere.iter().any(|bytes| position(line, bytes).is_some())
+            || ends_within()
+        {
+            Worth::Waiting
+        } else if self.anywhere.is_empty() {
+            Worth::Nothing
+        } else {
+            Worth::Remembering
+        }
     }
 
     fn hit_at_line_start(&self, payload: &[u8]) -> bool {
@@ -85,18 +123,24 @@ impl Triggers {
     }
 
     fn starts(&self, line: &[u8]) -> bool {
-        let Some(&first) = line.first() else { return false };
-        self.first_bytes[usize::from(first / 64)] >> (first % 64) & 1 == 1
-            && self.at_line_starts.iter().any(|bytes| {
-                let compared = bytes.len().min(line.len());
-                line[..compared].eq_ignore_ascii_case(&bytes[..compared])
-            })
+        self.starting(line).is_some()
+    }
+
+    /// How many bytes a line begins with that are one of them, or the beginning of one where the line ends.
+    fn starting(&self, line: &[u8]) -> Option<usize> {
+        let first = *line.first()?;
+        if self.first_bytes[usize::from(first / 64)] >> (first % 64) & 1 == 0 {
+            return None;
+        }
+        let compared = |bytes: &Vec<u8>| bytes.len().min(line.len());
+        let begins = |bytes: &&Vec<u8>| line[..compared(bytes)].eq_ignore_ascii_case(&bytes[..compared(bytes)]);
+        self.at_line_starts.iter().find(begins).map(compared)
     }
 }
 
-/// Whether `bytes`, which are in lower case, stand somewhere in the payload.
-fn holds(payload: &[u8], bytes: &[u8]) -> bool {
-    let Some(&first) = bytes.first() else { return true };
+/// Where `bytes`, which are in lower case and not empty, stand first in the payload.
+fn position(payload: &[u8], bytes: &[u8]) -> Option<usize> {
+    let first = *bytes.first()?;
     let other = first.to_ascii_uppercase();
     let mut rest = payload;
     loop {
@@ -105,9 +149,9 @@ fn holds(payload: &[u8], bytes: &[u8]) -> bool {
         } else {
             rest.iter().position(|byte| byte.to_ascii_lowercase() == first)
         };
-        let Some(at) = found else { return false };
+        let at = found?;
         if rest.get(at..at + bytes.len()).is_some_and(|here| here.eq_ignore_ascii_case(bytes)) {
-            return true;
+            return Some(payload.len() - rest.len() + at);
         }
         rest = &rest[at + 1..];
     }
@@ -187,6 +231,34 @@ mod tests {
         assert!(!irc.hit(b"dcc "));
         let words = triggers(Anchor::Anywhere, &[b"Abc"]);
         assert!(words.hit(b"xxaabC") && !words.hit(b"ababab"));
+    }
+
+    #[test]
+    fn a_line_waits_when_a_trigger_stands_in_it_or_begins_at_its_end() {
+        let irc = triggers(Anchor::Anywhere, &[b"\x01dcc "]);
+        for (line, worth) in [
+            (&b"PRIVMSG bob :"[..], Worth::Remembering),
+            (b"PRIVMSG bob :\x01", Worth::Waiting),
+            (b"PRIVMSG bob :\x01DC", Worth::Waiting),
+            (b"PRIVMSG bob :\x01DCC SEND", Worth::Waiting),
+            (b"PRIVMSG bob :\x01DCX", Worth::Remembering),
+            (b"", Worth::Remembering),
+        ] {
+            assert_eq!(irc.worth(line), worth, "{}", line.escape_ascii());
+        }
+        let ftp = triggers(Anchor::LineStart, &[b"PORT"]);
+        let worths = [&b"PO"[..], b"PORT 1", b"POP", b"x PORT"].map(|line| ftp.worth(line));
+        assert_eq!(worths, [Worth::Waiting, Worth::Waiting, Worth::Nothing, Worth::Nothing]);
+    }
+
+    #[test]
+    fn the_first_trigger_ends_where_it_ends() {
+        let irc = triggers(Anchor::Anywhere, &[b"\x01dcc "]);
+        assert_eq!(irc.hit_end(b"bob :\x01DCC SEND \x01DCC "), 10);
+        let ftp = triggers(Anchor::LineStart, &[b"PORT", b"227 "]);
+        for (payload, end) in [(&b"port 1"[..], 4), (b"NOOP\r\n227 x", 10), (b"NOOP\nPO", 7), (b"NOOP", 0)] {
+            assert_eq!(ftp.hit_end(payload), end, "{}", payload.escape_ascii());
+        }
     }
 
     #[test]

@@ -3,24 +3,35 @@
 
 use core::net::IpAddr;
 
-use super::{Refusal, consult::Unfulfilled, registry::is_transport};
+use super::{
+    Refusal,
+    consult::Unfulfilled,
+    registry::{Loaded, is_transport},
+};
 use crate::conntrack::{
     Address, Connection, Family, Status, Tuple,
     expect::{ExpectedNat, SourceMask},
-    helper::{HelperContext, HelperEndpoint, HelperFailure, HelperMode, Manifest, Opener, Pattern, Wish},
+    helper::{Framing, HelperContext, HelperEndpoint, HelperFailure, HelperMode, Manifest, Opener, Pattern, Wish},
 };
 
-/// Checks that all sites lie within the payload, in its order, and apart.
-pub(super) fn check_sites(wishes: &[Wish], payload_len: usize) -> Result<(), Unfulfilled> {
-    let mut free_from = 0;
+/// Checks that all sites lie within the payload, in its order, and apart; behind the trigger for which the payload is shown, so that
+/// no helper can make another command of it; and within a line.
+pub(super) fn check_sites(wishes: &[Wish], payload: &[u8], loaded: &Loaded) -> Result<(), Unfulfilled> {
+    let mut free_from = loaded.triggers.hit_end(payload);
     for site in wishes.iter().filter_map(|wish| wish.site) {
-        let end = u64::from(site.offset) + u64::from(site.length);
-        if u64::from(site.offset) < free_from || end > payload_len as u64 {
+        let range = site.offset as usize..(site.offset as usize).saturating_add(site.length as usize);
+        let named = payload.get(range.clone()).filter(|_| range.start >= free_from);
+        if named.is_none_or(|named| has_line_end(named, loaded.manifest.framing)) {
             return Err(Unfulfilled::Failed(HelperFailure::Contract));
         }
-        free_from = end;
+        free_from = range.end;
     }
     Ok(())
+}
+
+/// Whether bytes of a line hold what ends one, or a text; where payloads are no lines, nothing does.
+pub(super) fn has_line_end(bytes: &[u8], framing: Framing) -> bool {
+    framing != Framing::Packet && bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
 /// Holds a wish against the contract, which every helper can keep, and against its class.

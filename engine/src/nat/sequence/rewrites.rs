@@ -59,7 +59,7 @@ impl Rewrites {
 
     /// Whether it can have been remembered.
     pub(crate) fn is_right(&self) -> bool {
-        self.0.len() <= REWRITES_KEPT_MAX && (self.0.len() <= 1 || self.bytes() <= REWRITTEN_BYTES_KEPT_MAX)
+        self.0.len() <= REWRITES_KEPT_MAX && self.bytes() <= REWRITTEN_BYTES_KEPT_MAX
     }
 
     /// Remembers a text behind all others; `moved` is by how much numbers there have moved when there is no other. The oldest
@@ -67,7 +67,7 @@ impl Rewrites {
     pub fn push(&mut self, at: SeqNum, len: u32, text: Vec<u8>, moved: i32) {
         let before = self.0.back().map_or(moved, |last| last.before.wrapping_add(last.grown()));
         self.0.push_back(Rewrite { at, len, text, before });
-        while self.0.len() > REWRITES_KEPT_MAX || (self.0.len() > 1 && self.bytes() > REWRITTEN_BYTES_KEPT_MAX) {
+        while self.0.len() > REWRITES_KEPT_MAX || self.bytes() > REWRITTEN_BYTES_KEPT_MAX {
             self.0.pop_front();
         }
     }

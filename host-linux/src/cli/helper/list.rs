@@ -84,7 +84,12 @@ impl List {
 /// What is counted.
 const LOADED: [&str; 5] = ["calls", "failures", "refusals", "unread", "expects"];
 
-fn line(name: &str, places: &str, [calls, failures, refusals, given_up, expects]: [String; 5], component: &str) -> String {
+fn line(
+    name: &str,
+    places: &str,
+    [calls, failures, refusals, given_up, expects]: [String; 5],
+    component: &str,
+) -> String {
     format!("{name:<16} {places:<24} {calls:>10} {failures:>8} {refusals:>8} {given_up:>8} {expects:>7}  {component}")
 }
 

@@ -12,7 +12,8 @@
 //!                                                                     └─► too long, too late ─────► goes on as it is, told
 //! ```
 //!
-//! A line can matter when it holds a trigger, or still could. Its site may lie across segments; then the text goes where the site
+//! A line can matter when it holds a trigger, or still could; but what lies before a trigger that may stand anywhere cannot change,
+//! and goes on. A site may lie across segments; then the text goes where the site
 //! starts, and each segment stays a segment of its own, with its own acknowledgement and options ([`crate::nat::sequence`]).
 //!
 //! | what comes while bytes are held | what becomes of it |
@@ -48,7 +49,7 @@ mod waiting;
 
 pub(super) use arrival::{Arrived, arrive, finds_waiting, pass_unread};
 pub(crate) use arrival::{Passing, flush_overdue, wait};
-pub(super) use reading::payload;
+pub(super) use reading::{is_first_trouble, payload};
 pub(crate) use waiting::Waiting;
 
 use alloc::vec::Vec;
@@ -75,6 +76,9 @@ pub struct Stream {
     /// Segments of it wait.
     #[serde(skip)]
     waits: bool,
+    /// That lines of it go on unread has been told.
+    #[serde(skip)]
+    has_told: bool,
 }
 
 /// What the next byte of a stream belongs to.
@@ -132,6 +136,6 @@ impl Stream {
 
     /// A stream whose first byte is known.
     const fn starting(next: SeqNum) -> Self {
-        Self { next: Some(next), open: Open::Start, waits: false }
+        Self { next: Some(next), open: Open::Start, waits: false, has_told: false }
     }
 }

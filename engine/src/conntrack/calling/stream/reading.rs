@@ -4,9 +4,9 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use super::{Open, Stream};
 use crate::{
-    conntrack::calling::{GivenUp, Memory, announce, consult::Call},
+    conntrack::calling::{GivenUp, Memory, announce, consult::Call, trigger::Worth},
     ending::DropReason,
-    limits::{HELPER_LINES_MAX, LINE_BYTES_HELD_MAX},
+    limits::LINE_BYTES_HELD_MAX,
     packet::Packet,
     wire::SeqNum,
 };
@@ -47,8 +47,8 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     let before = sent.len();
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let tail = &text[whole..];
-    let can_matter = !tail.is_empty() && call.loaded.triggers.can_matter(tail);
-    let until = match can_matter && !run.is_last {
+    let worth = if tail.is_empty() { Worth::Nothing } else { call.loaded.triggers.worth(tail) };
+    let until = match worth == Worth::Waiting && !run.is_last {
         false => run.bytes.len(),
         // What goes on ends with a line, at a segment's end.
         true => {
@@ -67,9 +67,9 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     show(call, &text[..shown])?;
     let base = next.offset(skipped as i32 - before as i32);
     announce::remember(call, base);
-    let left = match (until == run.bytes.len(), can_matter) {
+    let left = match (until == run.bytes.len(), worth) {
         (true, _) if tail.is_empty() => Open::Start,
-        (true, true) if tail.len() <= LINE_BYTES_HELD_MAX => Open::Line(tail.to_vec()),
+        (true, Worth::Remembering | Worth::Waiting) if tail.len() <= LINE_BYTES_HELD_MAX => Open::Line(tail.to_vec()),
         (true, _) => Open::Other,
         (false, _) => Open::Start,
     };
@@ -77,7 +77,7 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     Ok(until)
 }
 
-/// Shows the lines of a text that ends with one, each alone. Those beyond [`HELPER_LINES_MAX`] go on unread, which is told.
+/// Shows the lines of a text that ends with one, each alone. Those beyond what a packet may show go on unread, which is told.
 fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
     let (lines, has_more) = call.loaded.triggers.lines(text);
     if has_more {
@@ -107,6 +107,11 @@ pub(super) fn stream_mut<'a>(call: &'a mut Call<'_>) -> Option<&'a mut Stream> {
     let direction = call.direction;
     let extension = call.conntrack.connection_mut(call.id)?.extension_mut();
     Some(&mut extension.streams.get_or_insert_default()[direction.index()])
+}
+
+/// Whether nobody has been told before that lines of the stream go on unread; by now somebody has.
+pub(in crate::conntrack::calling) fn is_first_trouble(call: &mut Call<'_>) -> bool {
+    stream_mut(call).is_none_or(|stream| !core::mem::replace(&mut stream.has_told, true))
 }
 
 /// The payload, put together first when it lies in fragments.

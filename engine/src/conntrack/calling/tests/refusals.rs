@@ -1,6 +1,7 @@
 //! What helpers may not have, and what failing costs them.
 
 use super::{Announcer, *};
+use crate::conntrack::helper::Wish;
 
 #[test]
 fn a_third_party_is_left_alone_unless_the_class_is_loose() {
@@ -111,6 +112,53 @@ fn an_answer_against_the_contract_is_a_failure() {
         assert!(matches!(happened[..], [HelperEvent::Failed { failure: HelperFailure::Contract, .. }]), "{happened:?}");
         assert!(lab.conntrack.expectations().is_empty());
     }
+}
+
+#[test]
+fn a_text_ends_no_line_and_a_site_lies_in_its_line_behind_the_command() {
+    let twists: [fn(&mut Wish); 3] = [
+        |wish| {
+            if let Some(site) = &mut wish.site {
+                (site.offset, site.length) = (0, site.length + 5)
+            }
+        },
+        |wish| {
+            if let Some(site) = &mut wish.site {
+                (site.offset, site.length) = (3, site.length + 2)
+            }
+        },
+        |wish| {
+            if let Some(site) = &mut wish.site {
+                site.length += 2
+            }
+        },
+    ];
+    let twisted = twists.map(|twist| Announcer { twist, ..Announcer::new() });
+    let paddings = ["DELE x\r\nPORT ", "\n", "\0", &"0".repeat(120)].map(String::from);
+    let padded = paddings
+        .map(|padding| Announcer { padding, ..Announcer::new() }.with(|manifest| manifest.rewrite_bytes_max = 500));
+    for helper in twisted.into_iter().chain(padded) {
+        let (mut lab, mut flow) = helped(helper);
+        let failed = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n");
+        assert_eq!(failed.err(), Some(DropReason::HelperFailed));
+        let happened = happened(&mut lab);
+        assert!(matches!(happened[..], [HelperEvent::Failed { failure: HelperFailure::Contract, .. }]), "{happened:?}");
+        assert!(lab.conntrack.expectations().is_empty());
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_padded_beyond_reason_is_not_written_and_costs_no_trust() {
+    let longer = |helper: &mut Announcer| {
+        helper.twist = |wish| {
+            if let Some(site) = &mut wish.site {
+                site.length = 129
+            }
+        };
+        helper.manifest.rewrite_bytes_max = 500;
+    };
+    let line = [b"OPEN 10.0.0.5:51210", &[b' '; 130][..], b"\r\n"].concat();
+    assert_eq!(refused((longer, line.leak(), Refusal::SiteSize(129))), (0, false));
 }
 
 #[test]
