@@ -33,6 +33,9 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Where PREROUTING asks connection tracking.
+    pub(crate) const CONNTRACK: Self = Self { hook: Hook::Prerouting, stage: STAGES_UNTIL_TRACKED - 1 };
+
     /// Where PREROUTING goes on behind connection tracking.
     pub(crate) const SINCE_TRACKED: Self = Self { hook: Hook::Prerouting, stage: STAGES_UNTIL_TRACKED };
 
@@ -62,4 +65,5 @@ pub(crate) enum Walked {
 const STAGES_UNTIL_TRACKED: usize = 2;
 const STAGES_UNTIL_HELPED: usize = 2;
 const _: () = assert!(matches!(Hook::Postrouting.stages()[STAGES_UNTIL_HELPED], Stage::Helper));
-const _: () = assert!(matches!(Hook::Prerouting.stages().split_at(STAGES_UNTIL_TRACKED).0, [.., Stage::Conntrack]));
+const _: () =
+    assert!(matches!(Hook::Prerouting.stages().split_at(STAGES_UNTIL_TRACKED).0, [Stage::Raw, Stage::Conntrack]));

@@ -76,8 +76,8 @@ impl Engine {
             Walked::On(packet) => packet,
             Walked::Held(holder) => return Ok(End::Held(holder)),
         };
-        if let Some(hop) = self.recorded_hop(&packet) {
-            return self.repeat(now, packet, hop);
+        if let Some(as_before) = self.recorded_way(&packet) {
+            return self.repeat(now, packet, as_before);
         }
         self.walk(now, packet, Place::SINCE_TRACKED, way)
     }
@@ -116,7 +116,11 @@ impl Engine {
     #[inline(always)]
     fn until_tracked(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Walked, Dropped> {
         self.around.trace.push(|| Step::Hook(Hook::Prerouting, Summary(&packet).to_string()));
-        self.ask_stages(now, packet, Place::start(Hook::Prerouting), Place::SINCE_TRACKED.stage, way)
+        let [raw, conntrack] = [Place::start(Hook::Prerouting), Place::CONNTRACK];
+        match self.call(Stage::Raw, now, packet, raw, way)? {
+            Walked::On(packet) => self.call(Stage::Conntrack, now, packet, conntrack, way),
+            held @ Walked::Held(_) => Ok(held),
+        }
     }
 
     /// A packet passes through.
@@ -266,7 +270,7 @@ impl Engine {
         let before = asked(&packet);
         let (way, place) = (Way { input: None, hop: Some(hop) }, Place::start(Hook::Output));
         self.around.trace.push(|| Step::Hook(Hook::Output, Summary(&packet).to_string()));
-        let packet = match self.ask_stages(now, packet, place, usize::MAX, way)? {
+        let packet = match self.ask_stages(now, packet, place, way)? {
             Walked::On(packet) => packet,
             Walked::Held(holder) => return Ok(End::Held(holder)),
         };
@@ -365,7 +369,7 @@ impl Engine {
 
     /// Calls everybody at a hook from a place on, in order, and leads the packet to its end.
     fn walk(&mut self, now: Instant, packet: Packet, from: Place, way: Way) -> Result<End, Dropped> {
-        match self.ask_stages(now, packet, from, usize::MAX, way)? {
+        match self.ask_stages(now, packet, from, way)? {
             Walked::On(packet) => self.go_on(from.hook, now, packet, way),
             Walked::Held(holder) => Ok(End::Held(holder)),
         }
@@ -390,36 +394,36 @@ impl Engine {
         }
     }
 
-    /// Calls those at a hook that stand from a place on and before stage `until`, in order.
+    /// Calls those at a hook that stand from a place on, in order.
     #[inline(always)]
-    fn ask_stages(
-        &mut self,
-        now: Instant,
-        mut packet: Packet,
-        from: Place,
-        until: usize,
-        way: Way,
-    ) -> Result<Walked, Dropped> {
-        let (hook, family) = (from.hook, packet.family().unwrap_or_default());
-        for (index, &stage) in hook.stages().iter().enumerate().take(until).skip(from.stage) {
-            self.noted.place = Some((hook, stage));
-            if !self.rules.of(family).has_part_in(stage) {
-                continue;
-            }
-            packet = match stage {
-                Stage::Raw => self.table(TableName::Raw, hook, now, packet, way)?,
-                Stage::Conntrack => self.track(now, packet)?,
-                Stage::Mangle => self.table(TableName::Mangle, hook, now, packet, way)?,
-                Stage::Filter => self.table(TableName::Filter, hook, now, packet, way)?,
-                Stage::DestinationNat | Stage::SourceNat => self.translate(hook, now, packet, way)?,
-                Stage::Helper => match self.help(now, packet, Place { hook, stage: index }, way)? {
-                    Walked::On(packet) => packet,
-                    Walked::Held(holder) => return Ok(Walked::Held(holder)),
-                },
-                Stage::Confirm => self.confirm(now, packet, way)?,
+    fn ask_stages(&mut self, now: Instant, mut packet: Packet, from: Place, way: Way) -> Result<Walked, Dropped> {
+        let hook = from.hook;
+        for (index, &stage) in hook.stages().iter().enumerate().skip(from.stage) {
+            packet = match self.call(stage, now, packet, Place { hook, stage: index }, way)? {
+                Walked::On(packet) => packet,
+                held @ Walked::Held(_) => return Ok(held),
             };
         }
         Ok(Walked::On(packet))
+    }
+
+    /// Calls one of them.
+    #[inline(always)]
+    fn call(&mut self, stage: Stage, now: Instant, packet: Packet, place: Place, way: Way) -> Result<Walked, Dropped> {
+        let hook = place.hook;
+        self.noted.place = Some((hook, stage));
+        if !self.rules.of(packet.family().unwrap_or_default()).has_part_in(stage) {
+            return Ok(Walked::On(packet));
+        }
+        Ok(Walked::On(match stage {
+            Stage::Raw => self.table(TableName::Raw, hook, now, packet, way)?,
+            Stage::Conntrack => self.track(now, packet)?,
+            Stage::Mangle => self.table(TableName::Mangle, hook, now, packet, way)?,
+            Stage::Filter => self.table(TableName::Filter, hook, now, packet, way)?,
+            Stage::DestinationNat | Stage::SourceNat => self.translate(hook, now, packet, way)?,
+            Stage::Helper => return self.help(now, packet, place, way),
+            Stage::Confirm => self.confirm(now, packet, way)?,
+        }))
     }
 }
 

@@ -26,15 +26,27 @@ use crate::{
     time::Instant,
 };
 
+/// How a packet passes through that fares as packets of its flow have fared before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Repeat {
+    /// Where it goes.
+    hop: NextHop,
+    /// Its connection has changes that were not told.
+    has_news: bool,
+    /// A helper reads it, or its numbers have moved.
+    is_read: bool,
+    is_translated: bool,
+}
+
 impl Engine {
-    /// The next hop of a packet that connection tracking has just spoken about, when it can only fare as packets of its
+    /// The way of a packet that connection tracking has just spoken about, when it can only fare as packets of its
     /// flow have fared before.
     ///
     /// A record of the flow's walk and course holds until an operator changes something (see [`Self::forget_courses`]). What
     /// may differ from packet to packet and has a say on the way is looked at here: what rules have looked at, hops left,
     /// size and fragments. A helper is asked on the short way, too. A packet whose path is written down takes the long way.
     #[inline(always)]
-    pub(crate) fn recorded_hop(&self, packet: &Packet) -> Option<NextHop> {
+    pub(crate) fn recorded_way(&self, packet: &Packet) -> Option<Repeat> {
         let Tracking::Tracked { connection, direction, .. } = packet.meta().tracking else { return None };
         let rules = self.rules.of(packet.family()?);
         let course = rules.course(&self.noted.walk, packet, &self.conntrack)?;
@@ -48,26 +60,28 @@ impl Engine {
             return None;
         }
         let connection = self.conntrack.connection(connection)?;
-        // It goes to where the answers to the other direction come from.
-        Some(course.hop(connection.tuple(direction.opposite()).source_ip()))
+        Some(Repeat {
+            // It goes to where the answers to the other direction come from.
+            hop: course.hop(connection.tuple(direction.opposite()).source_ip()),
+            has_news: !connection.changes.is_empty(),
+            is_read: calling::concerns(connection),
+            is_translated: connection.status.intersects(Status::NAT),
+        })
     }
 
-    /// Takes a packet from connection tracking to its next hop, as [`Self::recorded_hop`] has allowed.
-    pub(crate) fn repeat(&mut self, now: Instant, mut packet: Packet, hop: NextHop) -> Result<End, Dropped> {
+    /// Takes a packet from connection tracking to its next hop, as [`Self::recorded_way`] has allowed.
+    pub(crate) fn repeat(&mut self, now: Instant, mut packet: Packet, as_before: Repeat) -> Result<End, Dropped> {
+        let Repeat { hop, has_news, is_read, is_translated } = as_before;
         let bytes = packet.network_len() as u64;
         if let Some(family) = packet.family() {
             self.rules.of_mut(family).count(&self.noted.walk, bytes);
         }
-        let (mut has_news, mut is_read) = (false, false);
-        if let Tracking::Tracked { connection, direction, .. } = packet.meta().tracking
+        if is_translated
+            && let Tracking::Tracked { connection, direction, .. } = packet.meta().tracking
             && let Some(connection) = self.conntrack.connection(connection)
+            && let Err(reason) = nat::rewrite_both(connection, direction, &mut packet)
         {
-            (has_news, is_read) = (!connection.changes.is_empty(), calling::concerns(connection));
-            if connection.status.intersects(Status::NAT)
-                && let Err(reason) = nat::rewrite_both(connection, direction, &mut packet)
-            {
-                return Err(packet.drop_for(reason));
-            }
+            return Err(packet.drop_for(reason));
         }
         if let Some(mut ip) = packet.ip_mut() {
             ip.decrement_hops();

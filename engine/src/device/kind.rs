@@ -109,9 +109,17 @@ impl Devices {
     }
 
     /// The port by which frames of a device leave; each VLAN on the way puts its tag before the packet.
+    #[inline]
     pub(crate) fn way_out(&self, id: DeviceId, device: &Device, packet: &mut Packet) -> Option<WayOut> {
-        let (mut port, mut device, mut features) = (id, device, device.features);
         packet.meta_mut().vlan = None;
+        match device.kind {
+            Kind::Physical | Kind::Loopback => Some(WayOut { port: id, features: device.features }),
+            Kind::Vlan(_) => self.way_out_of_vlan(id, device, packet),
+        }
+    }
+
+    fn way_out_of_vlan(&self, id: DeviceId, device: &Device, packet: &mut Packet) -> Option<WayOut> {
+        let (mut port, mut device, mut features) = (id, device, device.features);
         while let Kind::Vlan(vlan) = device.kind {
             packet.put_tag(vlan.tag());
             (port, device) = (vlan.parent, self.find(vlan.parent)?);
