@@ -15,9 +15,6 @@ use core::hint::black_box;
 use super::{Conntrack, FlowHint, FlowKey, Tuple};
 use crate::{limits::BATCH_FRAMES_MAX, packet::Packet};
 
-/// Something about each packet of a batch.
-type OfEach<T> = [T; BATCH_FRAMES_MAX];
-
 impl Conntrack {
     /// Touches what the packets of a batch will need. Each packet's hash and the guess of its connection are kept for later.
     pub fn prefetch(&mut self, batch: &mut [Packet]) {
@@ -28,25 +25,26 @@ impl Conntrack {
                 }
                 return;
             }
-            let mut hashes: OfEach<Option<u64>> = [None; BATCH_FRAMES_MAX];
-            for (packet, hash) in batch.iter_mut().zip(&mut hashes) {
+            let mut hashes = Gathered::default();
+            for packet in &mut *batch {
                 if packet.meta().flow.is_none() {
                     packet.meta_mut().flow = self.flow_of(packet);
                 }
-                *hash = packet.meta().flow.as_ref().and_then(|flow| flow.hash);
-            }
-            self.touch_buckets(hashes.iter().flatten());
-            let mut hints: OfEach<Option<FlowHint>> = [None; BATCH_FRAMES_MAX];
-            let mut is_any_new = false;
-            for (packet, hint) in batch.iter_mut().zip(&mut hints) {
-                if let Some(flow) = &mut packet.meta_mut().flow {
-                    self.guess(flow);
-                    *hint = flow.hint;
-                    is_any_new |= hint.is_none();
+                if let Some(flow) = &packet.meta().flow {
+                    hashes.push(flow.hash.0);
                 }
             }
-            self.touch_connections(hints.iter().flatten());
-            if is_any_new {
+            self.touch_buckets(&hashes);
+            let mut slots = Gathered::default();
+            for packet in &mut *batch {
+                if let Some(flow) = &mut packet.meta_mut().flow
+                    && let Some(hint) = self.guess(flow)
+                {
+                    slots.push(hint.slot);
+                }
+            }
+            self.touch_connections(&slots);
+            if slots.len < hashes.len {
                 self.touch_for_new(batch);
             }
         }
@@ -55,42 +53,43 @@ impl Conntrack {
     /// Touches what [`Self::find_by`] will need for each of these keys, and what a packet of the connection will. Whoever
     /// looks for many connections one after the other does this before.
     pub fn look_ahead(&self, keys: &mut [Option<FlowKey>]) {
-        self.touch_buckets(keys.iter().flatten().filter_map(|key| key.hash.as_ref()));
-        keys.iter_mut().flatten().for_each(|key| self.guess(key));
-        self.touch_connections(keys.iter().flatten().filter_map(|key| key.hint.as_ref()));
+        for keys in keys.chunks_mut(BATCH_FRAMES_MAX) {
+            let mut hashes = Gathered::default();
+            keys.iter().flatten().for_each(|key| hashes.push(key.hash.0));
+            self.touch_buckets(&hashes);
+            let mut slots = Gathered::default();
+            keys.iter_mut().flatten().filter_map(|key| self.guess(key)).for_each(|hint| slots.push(hint.slot));
+            self.touch_connections(&slots);
+        }
     }
 
     /// Guesses a connection, unless it is known.
     #[inline]
-    fn guess(&self, key: &mut FlowKey) {
-        if let (None, Some(hash)) = (key.hint, key.hash) {
-            key.hint = self.table.guess(hash);
+    fn guess(&self, key: &mut FlowKey) -> Option<FlowHint> {
+        if key.hint.is_none() {
+            key.hint = self.table.guess(key.hash.0);
         }
+        key.hint
     }
 
-    fn touch_buckets<'a>(&self, hashes: impl Iterator<Item = &'a u64>) {
-        let buckets = hashes.map(|hash| self.table.touch_bucket(*hash));
-        black_box(buckets.fold(0, |read, word| read ^ word));
+    fn touch_buckets(&self, hashes: &Gathered<u64>) {
+        black_box(hashes.iter().fold(0, |read, hash| read ^ self.table.touch_bucket(*hash)));
     }
 
-    fn touch_connections<'a>(&self, hints: impl Iterator<Item = &'a FlowHint>) {
-        let connections = hints.map(|hint| self.table.touch_connection(hint.slot));
-        black_box(connections.fold(0, |read, word| read ^ word));
+    fn touch_connections(&self, slots: &Gathered<u32>) {
+        black_box(slots.iter().fold(0, |read, slot| read ^ self.table.touch_connection(*slot)));
     }
 
     /// Touches where the answers to connections that are about to be made will be found, and what may stand there already.
     fn touch_for_new(&self, batch: &[Packet]) {
-        let mut hashes: OfEach<Option<u64>> = [None; BATCH_FRAMES_MAX];
-        for (packet, hash) in batch.iter().zip(&mut hashes) {
-            if let Some(flow) = packet.meta().flow.filter(|flow| flow.hint.is_none()) {
-                *hash = self.likely_reply(&flow.tuple).map(|reply| self.table.hash(&reply));
-            }
-        }
-        self.touch_buckets(hashes.iter().flatten());
-        let clashing = hashes.iter().flatten().filter_map(|hash| self.table.guess(*hash));
-        black_box(clashing.fold(0, |read, hint| read ^ self.table.touch_connection(hint.slot)));
-        let sources = batch.iter().filter_map(|packet| packet.meta().flow.filter(|flow| flow.hint.is_none()));
-        black_box(sources.filter(|flow| self.sources.touch(0, &flow.tuple)).count());
+        let new = || batch.iter().filter_map(|packet| packet.meta().flow.filter(|flow| flow.hint.is_none()));
+        let mut hashes = Gathered::default();
+        new().filter_map(|flow| self.likely_reply(&flow.tuple)).for_each(|reply| hashes.push(self.table.hash(&reply)));
+        self.touch_buckets(&hashes);
+        let mut clashing = Gathered::default();
+        hashes.iter().filter_map(|hash| self.table.guess(*hash)).for_each(|hint| clashing.push(hint.slot));
+        self.touch_connections(&clashing);
+        black_box(new().filter(|flow| self.sources.touch(0, &flow.tuple)).count());
     }
 
     /// How the answers to a new connection probably arrive: to the address to which those of the newest one did that was
@@ -101,5 +100,34 @@ impl Conntrack {
             Some((address, family)) if family == original.family => Some(Tuple { destination: address, ..reply }),
             Some(_) | None => Some(reply),
         }
+    }
+}
+
+/// Something about packets of a batch, one after the other.
+struct Gathered<T> {
+    items: [T; BATCH_FRAMES_MAX],
+    len: usize,
+}
+
+impl<T: Copy + Default> Default for Gathered<T> {
+    #[inline]
+    fn default() -> Self {
+        Self { items: [T::default(); BATCH_FRAMES_MAX], len: 0 }
+    }
+}
+
+impl<T> Gathered<T> {
+    /// Adds one; there are never more than packets.
+    #[inline]
+    fn push(&mut self, item: T) {
+        if let Some(place) = self.items.get_mut(self.len) {
+            *place = item;
+            self.len += 1;
+        }
+    }
+
+    #[inline]
+    fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter().take(self.len)
     }
 }

@@ -58,17 +58,18 @@ impl Conntrack {
 
     /// The hash of the connection's original tuple: the packet's own, unless this is not the packet that has started it.
     fn known_hash(&self, packet: &Packet, original: &Tuple) -> u64 {
-        packet.meta().flow.and_then(|flow| flow.hash).unwrap_or_else(|| self.table.hash(original))
+        match packet.meta().flow {
+            Some(flow) => flow.hash.or_else(|| self.table.hash(original)),
+            None => self.table.hash(original),
+        }
     }
 
     /// Whether another connection has a tuple of this one, whose hashes these are. Those whose time is over do not count.
     fn clashes(&mut self, now: Instant, slot: u32, hashes: [u64; 2], around: &mut Surroundings) -> bool {
-        let connection = &self.table.slab[slot];
-        let (zone, original, reply) = (connection.zone(), connection.original, connection.reply);
-        let ways = [(Direction::Original, original), (Direction::Reply, reply)];
-        ways.iter().zip(hashes).any(|((direction, tuple), hash)| {
+        [Direction::Original, Direction::Reply].into_iter().zip(hashes).any(|(direction, hash)| {
             loop {
-                match self.table.find_as(*direction, now, zone, tuple, hash) {
+                let connection = &self.table.slab[slot];
+                match self.table.find_as(direction, now, connection.zone(), connection.tuple(direction), hash) {
                     Some(Found::Alive(..)) => return true,
                     Some(Found::Expired(other)) => self.destroy(now, other, around),
                     None => return false,

@@ -28,10 +28,10 @@ pub struct ConnId {
 
 /// A tracked connection (Linux: `struct nf_conn`).
 ///
-/// What every packet needs stands first, then what only TCP and accounting need, then what is needed at the start and the
-/// end; 224 bytes in all, which lie in four cache lines.
+/// What every packet needs stands first, then what only TCP needs, then what is needed at the start and the end; 192 bytes in
+/// all, three cache lines. What it has carried lies elsewhere (`accounts.rs`).
 #[derive(Clone, Debug)]
-#[repr(C, align(32))]
+#[repr(C, align(64))]
 pub struct Connection {
     /// The way of the first packet, as it was before any translation.
     pub original: Tuple,
@@ -58,15 +58,13 @@ pub struct Connection {
     pub extension: Option<Box<Extension>>,
     /// What its protocol's tracker remembers.
     pub protocol: ProtocolState,
-    /// Packets and bytes, original and reply.
-    pub counters: [Counter; 2],
     /// A number that no other connection of this engine ever has, from 1 in order of confirmation; 0 before.
     pub serial: u64,
     /// Its neighbours in a list of slots.
     pub(super) links: Links,
 }
 
-const _: () = assert!(size_of::<Connection>() == 224);
+const _: () = assert!(size_of::<Connection>() == 192);
 
 /// How long a connection lasts after it was refreshed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,7 +291,6 @@ impl Connection {
             expires: Instant::ZERO,
             extension: None,
             protocol: ProtocolState::Generic,
-            counters: [Counter::default(); 2],
             serial: 0,
             links: Links::NONE,
         }
@@ -370,16 +367,6 @@ impl Connection {
         ConnId { slot, generation: self.generation }
     }
 
-    /// Counts a packet, where counting was on when the connection began (`net.netfilter.nf_conntrack_acct`).
-    #[inline]
-    pub(super) const fn count(&mut self, direction: Direction, bytes: u64) {
-        if self.status.contains(Status::COUNTED) {
-            let counter = &mut self.counters[direction.index()];
-            counter.packets = counter.packets.wrapping_add(1);
-            counter.bytes = counter.bytes.wrapping_add(bytes);
-        }
-    }
-
     /// Sets the connection mark, and remembers to tell if that changes it.
     pub const fn set_mark(&mut self, mark: u32) {
         if self.mark != mark {
@@ -399,13 +386,6 @@ impl Connection {
     #[must_use]
     pub fn labels(&self) -> u128 {
         self.extension.as_ref().map_or(0, |extension| extension.labels)
-    }
-
-    /// Packets and bytes, original and reply, where counting was on when it began (Linux v6.18:
-    /// `include/net/netfilter/nf_conntrack_acct.h`, `nf_ct_acct_ext_add()`).
-    #[must_use]
-    pub fn counted(&self) -> Option<[Counter; 2]> {
-        self.status.contains(Status::COUNTED).then_some(self.counters)
     }
 
     /// Who announced it.

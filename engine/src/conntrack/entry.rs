@@ -79,7 +79,12 @@ pub struct TcpSideEntry {
 impl Entry {
     /// All there is.
     #[must_use]
-    pub(super) fn listed(connection: &Connection, now: Instant, helpers: &HelperNames) -> Self {
+    pub(super) fn listed(
+        connection: &Connection,
+        counters: Option<[Counter; 2]>,
+        now: Instant,
+        helpers: &HelperNames,
+    ) -> Self {
         let has_moved = connection.status.contains(Status::SEQ_ADJUST);
         Self {
             timeout_secs: Some(seconds_left(connection, now)),
@@ -88,7 +93,7 @@ impl Entry {
             helper: helpers.of(connection),
             master: master(connection),
             adjustments: adjustments(connection).filter(|_| has_moved),
-            counters: connection.counted(),
+            counters,
             ..Self::common(connection)
         }
     }
@@ -110,12 +115,12 @@ impl Entry {
     }
 
     /// What is told when a connection is gone.
-    pub(super) fn destroyed(connection: &Connection, now: Instant) -> Self {
+    pub(super) fn destroyed(connection: &Connection, counters: Option<[Counter; 2]>, now: Instant) -> Self {
         Self {
             timeout_secs: Some(seconds_left(connection, now)).filter(|&secs| secs > 0),
             tcp: tcp(connection).map(|tcp| TcpEntry { sides: None, ..tcp }),
             sctp: sctp(connection),
-            counters: connection.counted(),
+            counters,
             ..Self::common(connection)
         }
     }

@@ -3,9 +3,9 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{
-    Conntrack, Expectations, FlowHint, FlowKey, HelperId,
+    Conntrack, Expectations, FlowHash, FlowHint, FlowKey, HelperId,
     calling::Remembered,
-    conn::{ConnId, Connection, Status},
+    conn::{ConnId, Connection, Counter, Status},
     entry::{Entry, HelperNames},
     mappings::Mappings,
     sources::Sources,
@@ -46,14 +46,18 @@ impl Conntrack {
     #[inline]
     pub(crate) fn said_of(&self, packet: &Packet, (id, direction): (ConnId, Direction)) -> Option<FlowKey> {
         self.connection(id)?;
-        Some(FlowKey { tuple: Tuple::of(packet)?, hash: None, hint: Some(FlowHint { slot: id.slot, direction }) })
+        Some(FlowKey {
+            tuple: Tuple::of(packet)?,
+            hash: FlowHash::UNKNOWN,
+            hint: Some(FlowHint { slot: id.slot, direction }),
+        })
     }
 
     /// By what the connection at a tuple is found, for [`Self::find_by`].
     #[must_use]
     #[inline(always)]
     pub fn key(&self, tuple: Tuple) -> FlowKey {
-        FlowKey { tuple, hash: Some(self.table.hash(&tuple)), hint: None }
+        FlowKey { tuple, hash: FlowHash(self.table.hash(&tuple)), hint: None }
     }
 
     /// The connection of that identifier; `None` when it is gone.
@@ -65,6 +69,14 @@ impl Conntrack {
     /// The same, to change.
     pub fn connection_mut(&mut self, id: ConnId) -> Option<&mut Connection> {
         self.table.slab.get_mut(id)
+    }
+
+    /// The packets and bytes of a connection, original and reply, where counting was on when it began
+    /// (`net.netfilter.nf_conntrack_acct`); they wrap.
+    #[must_use]
+    pub fn counted(&self, id: ConnId) -> Option<[Counter; 2]> {
+        self.connection(id)?;
+        self.table.slab.counted(id.slot)
     }
 
     /// The connection in the table that has this tuple, and in which direction.
@@ -81,7 +93,7 @@ impl Conntrack {
         if let Some(hint) = hint.filter(|hint| self.table.is_there(now, zone, tuple, *hint)) {
             return Some((self.table.id(hint.slot), hint.direction));
         }
-        self.alive(self.table.find(now, zone, tuple, hash.unwrap_or_else(|| self.table.hash(tuple)))?)
+        self.alive(self.table.find(now, zone, tuple, hash.or_else(|| self.table.hash(tuple)))?)
     }
 
     /// The connection in the table that stands in the way of one of this zone whose answers come with this tuple.
@@ -128,7 +140,7 @@ impl Conntrack {
     #[must_use]
     pub fn entry(&self, now: Instant, id: ConnId) -> Option<Entry> {
         let connection = self.connection(id).filter(|connection| is_listed(connection, now))?;
-        Some(Entry::listed(connection, now, &self.helper_names))
+        Some(Entry::listed(connection, self.table.slab.counted(id.slot), now, &self.helper_names))
     }
 
     /// All connections of the table, in the order in which they came.
@@ -144,7 +156,7 @@ impl Conntrack {
         let mut entries: Vec<Entry> = listed
             .map(|(slot, connection)| Entry {
                 uses: Some(1 + announced.get(&slot).copied().unwrap_or_default()),
-                ..Entry::listed(connection, now, &self.helper_names)
+                ..Entry::listed(connection, self.table.slab.counted(slot), now, &self.helper_names)
             })
             .collect();
         entries.sort_unstable_by_key(|entry| entry.serial);

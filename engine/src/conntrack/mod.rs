@@ -14,12 +14,13 @@
 //! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `sctp`, `sctp_states`; `udplite`, `tracker`; `timeouts`, `timeout_policy` | what a protocol says of it |
 //! | `ahead` | what a batch will need is touched ahead of it |
 //! | `creation`, `confirm`, `removal`, `lookup` | a connection's life |
-//! | `table`: `hash`, `index`, `slab` | where connections are found, and lie; when they run out says [`timer`](crate::timer) |
+//! | `table`: `hash`, `index`, `slab`, `accounts` | where connections are found, and lie, and what they have carried; when they run out says [`timer`](crate::timer) |
 //! | `sources` | who already sends from where, for NAT |
 //! | `snapshot` | all of it as a record |
 //! | `entry`, `text`, `xml`, `save`, `reasoning`, `statistics` | what is told |
 //! | `expect`, `helper`, `calling` | connections that are announced by others |
 
+mod accounts;
 mod ahead;
 pub mod calling;
 mod confirm;
@@ -153,9 +154,23 @@ impl State {
 pub struct FlowKey {
     /// The tuple with which it came.
     pub tuple: Tuple,
-    /// The tuple's keyed hash in zone 0, once somebody has needed it.
-    hash: Option<u64>,
+    /// The tuple's keyed hash in zone 0.
+    hash: FlowHash,
     hint: Option<FlowHint>,
+}
+
+/// A tuple's keyed hash in zone 0, once somebody has needed it. The number that says that nobody has is a hash as well, of one
+/// tuple in 2⁶⁴, which is worked out again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FlowHash(u64);
+
+impl FlowHash {
+    const UNKNOWN: Self = Self(0);
+
+    #[inline]
+    fn or_else(self, work_out: impl FnOnce() -> u64) -> u64 {
+        if self == Self::UNKNOWN { work_out() } else { self.0 }
+    }
 }
 
 impl FlowKey {

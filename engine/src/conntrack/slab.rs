@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 use super::{
-    conn::{ConnId, Connection},
-    tuple::Tuple,
+    accounts::Accounts,
+    conn::{ConnId, Connection, Counter, Status},
+    tuple::{Direction, Tuple},
     zone::Zone,
 };
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Slab {
     chunks: Vec<Vec<Connection>>,
+    accounts: Accounts,
     /// First free slot, chained by [`Links::next`] like a list of the wheel; `NONE`: none.
     free: Option<u32>,
     live: u32,
@@ -25,7 +27,8 @@ pub(super) struct Slab {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) generation: u32,
-    pub(super) connection: Option<Connection>,
+    /// With what it has carried, original and reply.
+    pub(super) connection: Option<(Connection, [Counter; 2])>,
 }
 
 /// Marks free slots while they are chained.
@@ -40,10 +43,12 @@ impl Slab {
         for Slot { generation, connection } in slots {
             spare += usize::from(connection.is_none());
             slab.live += u32::from(connection.is_some());
-            let mut connection =
-                connection.unwrap_or_else(|| Connection::new(Tuple::default(), Tuple::default(), Zone::DEFAULT));
+            let (mut connection, carried) = connection.unwrap_or_else(|| {
+                (Connection::new(Tuple::default(), Tuple::default(), Zone::DEFAULT), Default::default())
+            });
             connection.generation = generation;
-            slab.push(connection);
+            let slot = slab.push(connection);
+            slab.accounts.set(slot, carried);
         }
         if spare != free.len() {
             return None;
@@ -81,7 +86,7 @@ impl Slab {
 
     /// Bytes taken.
     pub(super) fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK * size_of::<Connection>()
+        self.chunks.len() * CHUNK * size_of::<Connection>() + self.accounts.bytes()
     }
 
     /// Puts a connection into a slot.
@@ -89,6 +94,7 @@ impl Slab {
         self.live += 1;
         let slot = match self.free {
             Some(slot) => {
+                self.accounts.set(slot, Default::default());
                 let &Connection { links: Links { next, .. }, generation, .. } = &self[slot];
                 self.free = (next != NONE).then_some(next);
                 connection.generation = generation.wrapping_add(1);
@@ -122,6 +128,26 @@ impl Slab {
         connection.generation = connection.generation.wrapping_add(1);
         connection.links = Links { next: free, ..Links::NONE };
         self.live -= 1;
+    }
+
+    /// Counts a packet of a connection that [is counted](Status::COUNTED).
+    pub(super) fn count(&mut self, slot: u32, direction: Direction, bytes: u64) {
+        self.accounts.count(slot, direction, bytes);
+    }
+
+    /// Packets and bytes, original and reply, where counting was on when the connection began (Linux v6.18:
+    /// `include/net/netfilter/nf_conntrack_acct.h`, `nf_ct_acct_ext_add()`).
+    pub(super) fn counted(&self, slot: u32) -> Option<[Counter; 2]> {
+        self[slot].status.contains(Status::COUNTED).then(|| self.accounts.get(slot))
+    }
+
+    /// Reads what a look-up will read of a connection, and what tracking needs after it: a word of each of its cache lines.
+    #[inline]
+    pub(super) fn touch(&self, slot: u32) -> u64 {
+        let connection = &self[slot];
+        let [original, expires, serial] =
+            [u64::from(connection.original.source_port), connection.expires.as_nanos(), connection.serial];
+        original ^ expires ^ serial ^ self.accounts.touch(slot)
     }
 
     /// The identifier of the connection in that slot.
@@ -208,5 +234,5 @@ impl Timed for Connection {
     }
 }
 
-/// Connections of one chunk: about 448 KB.
-const CHUNK: usize = 2048;
+/// Connections of one chunk: 384 KB.
+pub(super) const CHUNK: usize = 2048;

@@ -129,7 +129,7 @@ impl ConntrackRecord {
             connections: slab
                 .iter()
                 .filter(|(slot, _)| is_held(*slot))
-                .map(|(slot, connection)| ConnectionRecord::of(slot, connection))
+                .map(|(slot, connection)| ConnectionRecord::of(slot, connection, slab.counted(slot)))
                 .collect(),
             index: index.in_order().filter(|(slot, _)| is_held(*slot)).collect(),
             sources: sources
@@ -199,8 +199,9 @@ fn restore_slab(
     for (slot, &generation) in (0..).zip(generations) {
         let connection = connections.next_if(|record| record.slot == slot);
         Part::Places.check(connection.is_some() == (generation % 2 == 1))?;
+        let carried = connection.as_ref().map(|record| record.counters).unwrap_or_default();
         let connection = connection.map(|record| record.restore(serials, known)).transpose()?;
-        slots.push(Slot { generation, connection });
+        slots.push(Slot { generation, connection: connection.map(|connection| (connection, carried)) });
     }
     // One that names no slot, or is out of order, is left over.
     Part::Places.check(connections.next().is_none() && live + free.len() == generations.len())?;
@@ -262,7 +263,7 @@ fn restore_expectations(
 }
 
 impl ConnectionRecord {
-    fn of(slot: u32, connection: &Connection) -> Self {
+    fn of(slot: u32, connection: &Connection, counters: Option<[Counter; 2]>) -> Self {
         let Connection {
             original,
             reply,
@@ -272,7 +273,6 @@ impl ConnectionRecord {
             mark,
             expires,
             protocol,
-            counters,
             extension,
             serial,
             // Found again by the next packet: how rules let it through.
@@ -292,7 +292,7 @@ impl ConnectionRecord {
             mark: *mark,
             expires: *expires,
             protocol: protocol.clone(),
-            counters: *counters,
+            counters: counters.unwrap_or_default(),
             extension: extension.as_deref().map(ExtensionRecord::of),
             serial: *serial,
         }
@@ -313,7 +313,6 @@ impl ConnectionRecord {
         connection.mark = self.mark;
         connection.expires = self.expires;
         connection.protocol = self.protocol;
-        connection.counters = self.counters;
         connection.extension = extension.map(Into::into);
         connection.serial = self.serial;
         Ok(connection)

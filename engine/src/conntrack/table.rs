@@ -178,16 +178,9 @@ impl Table {
         self.index.candidates(hash).next().map(|(slot, direction)| FlowHint { slot, direction })
     }
 
-    /// Reads what a look-up will read then, and what tracking needs after it: a word of each of the four cache lines,
-    /// wherever among them the connection begins.
+    /// Reads what a look-up will read then, and what tracking needs after it.
     pub(super) fn touch_connection(&self, slot: u32) -> u64 {
-        let connection = &self.slab[slot];
-        let [original, reply] = &connection.counters;
-        u64::from(connection.original.source.0[0])
-            ^ u64::from(connection.original.source_port)
-            ^ connection.expires.as_nanos()
-            ^ original.packets
-            ^ reply.bytes
+        self.slab.touch(slot)
     }
 
     /// Whether [`Self::find`] finds what was guessed, and its time is not over. A tuple stands in the table once, so that

@@ -60,7 +60,11 @@ impl Conntrack {
         };
         if let Some(verdict) = judged {
             self.statistics.error += u64::from(verdict.is_err());
-            conclude(packet, verdict, around);
+            let (tracking, reasoning) = match verdict {
+                Ok(verdict) => verdict,
+                Err(reason) => (Tracking::Invalid, Reasoning::Invalid(reason)),
+            };
+            conclude(packet, tracking, reasoning, around);
             return Ok(None);
         }
         if packet.meta().flow.is_none() {
@@ -100,7 +104,9 @@ impl Conntrack {
             let reasoning = match outcome {
                 Outcome::Taken { secs, reason } => {
                     let lasting = connection.lasts(now, secs);
-                    connection.count(direction, bytes);
+                    if connection.status.contains(Status::COUNTED) {
+                        self.table.slab.count(slot, direction, bytes);
+                    }
                     if lasting == Lasting::LessLong {
                         self.table.lowered(now, slot);
                     }
@@ -108,7 +114,9 @@ impl Conntrack {
                 }
                 Outcome::Ignored(ignored) => Reasoning::Ignored(ignored),
                 Outcome::Refused => {
-                    connection.count(direction, bytes);
+                    if connection.status.contains(Status::COUNTED) {
+                        self.table.slab.count(slot, direction, bytes);
+                    }
                     self.destroy(now, slot, around);
                     Reasoning::Refused
                 }
@@ -127,7 +135,7 @@ impl Conntrack {
             if direction == Direction::Reply {
                 self.table.slab[slot].has_been_answered();
             }
-            conclude(packet, Ok((tracking, reasoning)), around);
+            conclude(packet, tracking, reasoning, around);
             return Ok(expectation);
         }
     }
@@ -141,7 +149,7 @@ impl Conntrack {
         around: &mut Surroundings,
     ) -> Option<Box<Expectation>> {
         self.statistics.invalid += 1;
-        conclude(packet, Err(reason), around);
+        conclude(packet, Tracking::Invalid, Reasoning::Invalid(reason), around);
         None
     }
 
@@ -162,7 +170,7 @@ impl Conntrack {
         around: &mut Surroundings,
     ) -> Result<Option<Resolved>, DropReason> {
         let tuple = &flow.tuple;
-        let hash = flow.hash.unwrap_or_else(|| self.table.hash(tuple));
+        let hash = flow.hash.or_else(|| self.table.hash(tuple));
         loop {
             match self.table.find(now, zone, tuple, hash) {
                 Some(Found::Alive(slot, direction)) => return Ok(Some((slot, direction, None))),
@@ -290,11 +298,7 @@ fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool {
 }
 
 #[inline]
-fn conclude(packet: &mut Packet, verdict: Result<(Tracking, Reasoning), Invalid>, around: &mut Surroundings) {
-    let (tracking, reasoning) = match verdict {
-        Ok(verdict) => verdict,
-        Err(reason) => (Tracking::Invalid, Reasoning::Invalid(reason)),
-    };
+fn conclude(packet: &mut Packet, tracking: Tracking, reasoning: Reasoning, around: &mut Surroundings) {
     packet.meta_mut().tracking = tracking;
     around.trace.push(|| {
         let what = match tracking {

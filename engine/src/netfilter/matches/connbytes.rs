@@ -110,8 +110,8 @@ impl Matching for Connbytes {
 impl Connbytes {
     /// What is asked for, this packet included.
     fn count(&self, view: &View<'_>) -> Option<u64> {
-        let (connection, _) = view.connection()?;
-        let [original, reply] = connection.counted()?;
+        let connection = view.packet.meta().tracking.connection()?;
+        let [original, reply] = view.conntrack.counted(connection)?;
         let Counter { packets, bytes } = match self.direction {
             Direction::Original => original,
             Direction::Reply => reply,
