@@ -375,8 +375,8 @@ fn events_tell_of_new_changed_and_forgotten_connections() {
 }
 
 #[test]
-fn packets_and_bytes_of_both_directions_are_counted() {
-    lab("").play(
+fn packets_and_bytes_of_both_directions_are_counted_where_that_is_asked_for() {
+    lab("").sysctl("net.netfilter.nf_conntrack_acct", 1).play(
         "
         0.000  lan <  10.0.0.2:5000 > 198.51.100.7:53  udp len 72
         0.000  wan >  10.0.0.2:5000 > 198.51.100.7:53  udp len 72

@@ -136,8 +136,8 @@ sysctls! {
     conntrack_expect_max: "net.netfilter.nf_conntrack_expect_max" = 4096, 1..=4_294_967_295;
     /// Whether transport checksums are verified before tracking.
     conntrack_checksum: "net.netfilter.nf_conntrack_checksum" = 1, 0..=1;
-    /// Whether packets and bytes of connections are counted. Linux's default is 0.
-    conntrack_acct: "net.netfilter.nf_conntrack_acct" = 1, 0..=1;
+    /// Whether packets and bytes of new connections are counted.
+    conntrack_acct: "net.netfilter.nf_conntrack_acct" = 0, 0..=1;
     /// Whether everything but RSTs outside the window is accepted.
     conntrack_tcp_be_liberal: "net.netfilter.nf_conntrack_tcp_be_liberal" = 0, 0..=1;
     /// Whether connections are picked up in mid-stream.

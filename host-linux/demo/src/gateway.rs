@@ -190,7 +190,8 @@ fn configuration() -> String {
         "[[interface]]\nname = \"lan\"\naddresses = [\"{GATEWAY_LAN}/{PREFIX}\"]\n\n\
          [[interface]]\nname = \"wan\"\naddresses = [\"{GATEWAY_WAN}/{PREFIX}\"]\n\n\
          [rules]\nv4 = \"{RULES}\"\n\n\
-         [[helper]]\nname = \"ftp\"\nports = []\n"
+         [[helper]]\nname = \"ftp\"\nports = []\n\n\
+         [sysctl]\nnet.netfilter.nf_conntrack_acct = 1\n"
     )
 }
 

@@ -28,7 +28,8 @@ fn the_example_is_read_in_full_and_an_engine_takes_it() {
     assert_eq!(config.routes[0].kind, RouteKind::Unicast { device: DeviceId(1), via });
     assert_eq!(config.rules_v4.as_ref().map(|rules| rules.value.as_str()), Some("rules.v4"));
     assert_eq!(config.helpers[0].ports, Some(vec![21..=21, 2121..=2121]));
-    assert_eq!(config.sysctls, [("net.netfilter.nf_conntrack_tcp_loose".into(), 0)]);
+    let sysctls = [("net.netfilter.nf_conntrack_acct".into(), 1), ("net.netfilter.nf_conntrack_tcp_loose".into(), 0)];
+    assert_eq!(config.sysctls, sysctls);
     assert_eq!(config.taken_at, Some(TakenAt::Elsewhere));
 
     let mut engine = Engine::new(0);

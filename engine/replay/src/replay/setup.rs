@@ -100,6 +100,8 @@ impl From<SnapshotError> for SetupError {
 /// An engine that is the gateway of `setup`, as `config` describes it.
 pub(super) fn engine_of(setup: Setup<'_>, config: &Config) -> Result<Engine, SetupError> {
     let mut engine = Engine::new(config.seed.unwrap_or_default());
+    // Who looks at a capture wants to see what its flows have carried.
+    engine.handle_command(Instant::ZERO, Command::SetSysctl("net.netfilter.nf_conntrack_acct".into(), 1))?;
     for step in config.commands(|device, _| Hardware::in_replay(device)) {
         engine.handle_command(Instant::ZERO, step)?;
     }
