@@ -97,7 +97,9 @@ impl Play {
         let demo = Path::new(env!("CARGO_BIN_EXE_towpath-demo"));
         for program in [demo.to_owned(), demo.with_file_name("towpath")] {
             assert!(program.exists(), "{} is missing: cargo build -p towpath", program.display());
-            fs::copy(&program, programs.path().join(program.file_name().unwrap())).unwrap();
+            // Copied by another process: a test beside this one that starts a program would inherit a copy that is open for
+            // writing, and nobody can run such a file.
+            assert!(Command::new("cp").arg(&program).arg(programs.path()).status().unwrap().success());
         }
         fs::set_permissions(programs.path(), PermissionsExt::from_mode(0o755)).unwrap();
         fs::set_permissions(temporary.path(), PermissionsExt::from_mode(0o777)).unwrap();
