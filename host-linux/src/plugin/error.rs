@@ -5,7 +5,7 @@ use std::{error, fmt, io};
 use rustix::io::Errno;
 use towpath_engine::conntrack::helper::HelperFailure;
 
-use super::limits::COMPONENT_BYTES_MAX;
+use super::limits::{COMPONENT_BYTES_MAX, INSTANCE_FUEL_MAX};
 
 /// A component that cannot be loaded: which, and why.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ pub enum Problem {
     Invalid(String),
     /// It asks for something from outside, by this name.
     ExtraImport(String),
+    /// It has so many linear memories, and may have one.
+    SeveralMemories(u32),
+    /// Making an instance of it takes so much fuel, more than [`INSTANCE_FUEL_MAX`].
+    StartsSlowly(u64),
     /// It exports the interface in another version.
     OtherVersion(String),
     /// It does not export this interface or function.
@@ -90,6 +94,12 @@ impl fmt::Display for Problem {
             Self::Invalid(why) => write!(f, "is no valid component: {why}"),
             Self::ExtraImport(name) => {
                 write!(f, "imports `{name}`, but a helper may import nothing (wit/helper.wit)")
+            }
+            Self::SeveralMemories(count) => {
+                write!(f, "has {count} linear memories, and may have one: make it of one module")
+            }
+            Self::StartsSlowly(fuel) => {
+                write!(f, "takes {fuel} fuel each time it is started, and may take {INSTANCE_FUEL_MAX}")
             }
             Self::OtherVersion(name) => {
                 write!(

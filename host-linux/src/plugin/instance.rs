@@ -9,7 +9,7 @@ use super::{
     contract::{self, ConntrackHelper, ConntrackHelperPre, FUNCTIONS, INTERFACE, wit},
     error::Problem,
     limiter::Limiter,
-    limits::{MEMORY_BYTES, START_FUEL},
+    limits::{CONCERNS_CHECKED_EVERY, INSTANCE_FUEL_MAX, MEMORY_BYTES, START_FUEL},
     manifest,
 };
 
@@ -20,6 +20,10 @@ pub struct Plugin {
     /// What the component says of itself.
     declared: Manifest,
     hash: [u8; 32],
+    /// Fuel that making an instance takes, always the same.
+    start_fuel: u64,
+    /// How often a payload was of no concern.
+    unconcerned: u32,
     /// `None` after a failed call, until the next one.
     running: Option<Running>,
 }
@@ -46,8 +50,8 @@ enum Seen {
 impl Plugin {
     /// Starts a linked component and asks for its manifest.
     pub(super) fn start(linked: ConntrackHelperPre<Limiter>, hash: [u8; 32]) -> Result<Self, Problem> {
-        let mut running =
-            Running::start(&linked, *MEMORY_BYTES.end()).map_err(|error| match (error.problem(), error.failure) {
+        let mut running = Running::start(&linked, *MEMORY_BYTES.end(), START_FUEL).map_err(|error| {
+            match (error.problem(), error.failure) {
                 // No trap, and memory enough: what is exported is not what the contract says.
                 (Problem::DoesNotStart(_), HelperFailure::Contract) => {
                     Problem::WrongType(match odd_function(&linked) {
@@ -56,14 +60,22 @@ impl Plugin {
                     })
                 }
                 (problem, _) => problem,
-            })?;
+            }
+        })?;
+        let start_fuel = START_FUEL.saturating_sub(running.store.get_fuel().unwrap_or_default());
+        if start_fuel > INSTANCE_FUEL_MAX {
+            return Err(Problem::StartsSlowly(start_fuel));
+        }
+        let start_fuel = start_fuel + FUEL_LEFT;
         let declared = running
             .call(START_FUEL, Seen::Any, |helper, store| helper.towpath_helper_conntrack().call_manifest(store))
             .map_err(Problem::DoesNotStart)?;
         let manifest = manifest::checked(declared).map_err(Problem::BadManifest)?;
         // Once more, now within its own bound.
-        let running = Running::start(&linked, manifest.memory_bytes_max).map_err(|error| error.problem())?;
-        Ok(Self { linked, declared: manifest.clone(), manifest, hash, running: Some(running) })
+        let running =
+            Running::start(&linked, manifest.memory_bytes_max, start_fuel).map_err(|error| error.problem())?;
+        let (declared, running) = (manifest.clone(), Some(running));
+        Ok(Self { linked, declared, manifest, hash, start_fuel, unconcerned: 0, running })
     }
 
     /// Holds it to a manifest that its operator has tightened: the engine reads that one, and calls have its fuel and
@@ -73,7 +85,8 @@ impl Plugin {
     /// When the memory that is left is too little to start in.
     pub fn held_to(mut self, manifest: Manifest) -> Result<Self, Problem> {
         if manifest.memory_bytes_max != self.manifest.memory_bytes_max {
-            let running = Running::start(&self.linked, manifest.memory_bytes_max).map_err(|error| error.problem())?;
+            let running = Running::start(&self.linked, manifest.memory_bytes_max, self.start_fuel)
+                .map_err(|error| error.problem())?;
             self.running = Some(running);
         }
         self.manifest = manifest;
@@ -93,8 +106,11 @@ impl Plugin {
         left.map_or(0, |left| self.manifest.fuel_per_call.saturating_sub(left))
     }
 
-    /// Asks the instance that is there whether the payload is of concern, and if it is, or that fails, inspects in a new one:
-    /// see the folder's `mod.rs`.
+    /// Asks the instance that is there whether the payload is of concern, and if it is inspects in a new one: see the folder's
+    /// `mod.rs`. If that fails, a new one is asked the same; what fails there, too, fails by its arguments alone, and counts.
+    ///
+    /// # Errors
+    /// How it has failed; [`HelperFailure::Contract`] as well when what the instance has seen before shows in its answer.
     fn inspected(
         &mut self,
         context: wit::Context,
@@ -105,9 +121,25 @@ impl Plugin {
             helper.towpath_helper_conntrack().call_concerns(store, context, state, payload)
         });
         if concerns == Ok(false) {
-            return Ok(None);
+            self.unconcerned = self.unconcerned.wrapping_add(1);
+            if !self.unconcerned.is_multiple_of(CONCERNS_CHECKED_EVERY) {
+                return Ok(None);
+            }
         }
         self.running = None;
+        if concerns != Ok(true) {
+            let again = self.call(Seen::OnePayload, |helper, store| {
+                helper.towpath_helper_conntrack().call_concerns(store, context, state, payload)
+            })?;
+            match (concerns, again) {
+                (_, false) => return Ok(None),
+                (Ok(_), true) => {
+                    self.running = None;
+                    return Err(HelperFailure::Contract);
+                }
+                (Err(_), true) => self.running = None,
+            }
+        }
         self.call(Seen::OnePayload, |helper, store| {
             helper.towpath_helper_conntrack().call_inspect(store, context, state, payload)
         })
@@ -122,7 +154,7 @@ impl Plugin {
         let running = match &mut self.running {
             Some(running) => running,
             none => {
-                let started = Running::start(&self.linked, self.manifest.memory_bytes_max);
+                let started = Running::start(&self.linked, self.manifest.memory_bytes_max, self.start_fuel);
                 none.insert(started.map_err(|error| error.failure)?)
             }
         };
@@ -184,12 +216,12 @@ impl StartError {
 }
 
 impl Running {
-    fn start(linked: &ConntrackHelperPre<Limiter>, memory_bytes_max: u32) -> Result<Self, StartError> {
+    fn start(linked: &ConntrackHelperPre<Limiter>, memory_bytes_max: u32, fuel: u64) -> Result<Self, StartError> {
         let mut store = Store::new(linked.engine(), Limiter::new(memory_bytes_max));
         store.limiter(|limiter| limiter);
         // An answer lies in the helper's memory, so it cannot rightly be larger.
         store.set_hostcall_fuel(usize::try_from(memory_bytes_max).unwrap_or(usize::MAX));
-        let started = store.set_fuel(START_FUEL).and_then(|()| linked.instantiate(&mut store));
+        let started = store.set_fuel(fuel).and_then(|()| linked.instantiate(&mut store));
         match started {
             Ok(helper) => Ok(Self { store, helper, seen: Seen::Nothing }),
             Err(error) => Err(StartError { failure: failure(&error, store.data()), why: error }),
@@ -208,6 +240,9 @@ impl Running {
         answer.map_err(|error| failure(&error, self.store.data()))
     }
 }
+
+/// Fuel that an instance has left when it is made: it is out of fuel when none is left.
+const FUEL_LEFT: u64 = 1000;
 
 /// What a call is told of a connection's state.
 type State<'a> = Option<&'a [u8]>;

@@ -11,8 +11,16 @@ pub const COMPILED_BYTES_MAX: u64 = 64 << 20;
 /// Compiled components kept on disk; the oldest goes when there are more.
 pub const CACHED_COMPONENTS_MAX: usize = 32;
 
-/// Fuel for making an instance, and for asking its manifest.
+/// Fuel for the first instance, and for asking its manifest.
 pub const START_FUEL: u64 = 10_000_000;
+
+/// Fuel that making an instance may take: one is made for each payload of concern, whatever its operator leaves a call. Those of
+/// Rust take none, since they have no start function.
+pub const INSTANCE_FUEL_MAX: u64 = 100_000;
+
+/// Each how many times a long-lived instance says that a payload is of no concern, another one that has seen nothing is asked the
+/// same. It costs 4 µs, 16 ns a call.
+pub const CONCERNS_CHECKED_EVERY: u32 = 256;
 
 /// Fuel that a manifest may ask for a call. 100 million instructions are about 0.1 s.
 pub const FUEL_PER_CALL: RangeInclusive<u64> = 1000..=100_000_000;
@@ -23,7 +31,8 @@ pub const MEMORY_BYTES: RangeInclusive<u32> = 64 << 10..=16 << 20;
 /// Room that is taken behind a linear memory, so that it need not move when it grows by a page.
 pub const GROWTH_BYTES: u64 = 64 << 10;
 
-/// Linear memories, tables and core instances that a component may be made of. One module and its adapters need fewer.
+/// Tables and core instances that a component may be made of. One module and its adapters need fewer. Linear memories it has one at
+/// most: what parts with a memory each pass to each other is copied by the runtime, and no fuel counts that.
 pub const PARTS_MAX: usize = 16;
 
 /// Elements of all tables of a component: function pointers, for the most part.

@@ -26,8 +26,11 @@
 //! an allocator's traces at best, a secret passed on at worst; and a gateway that is restored or that takes over starts
 //! without that memory. A new instance for each call would end this, at ten times the cost of a call, on payloads that for the
 //! most part hold nothing of concern. So the instance that is there is asked `concerns` only, and believed only when it says no.
-//! What is of concern, and whatever fails in it, is inspected in a new instance, and counts as that one answers; it renders what it
-//! has found itself. Every wish, byte, state, verdict and failure is thus a function of the contract's arguments alone.
+//! What is of concern is inspected in a new instance, and counts as that one answers; it renders what it has found itself; and what
+//! fails is asked of a new one again, and is a failure when it fails there, too. Every wish, byte, state and verdict of an inspection
+//! is thus a function of the contract's arguments alone. A `no` is not: a helper that means ill can let what it has read decide
+//! whether it says that the next payload is of concern, one bit each. One in 256 is asked of a new instance as well, and a helper
+//! whose answers differ has failed.
 //!
 //! # What a call costs
 //!
@@ -37,7 +40,7 @@
 //! unmap pages took five times as long. `cargo bench -p towpath --bench helper` measures it.
 //!
 //! Why fuel and not epochs: fuel is deterministic, so that a replay fails where the first run failed, and costs no more.
-//! Why not the pooling allocator: there is one instance a helper, made once.
+//! Why not the pooling allocator: an instance lives for many calls or for one payload, and a few allocations make it.
 //!
 //! [`Helper`]: towpath_engine::conntrack::helper::Helper
 

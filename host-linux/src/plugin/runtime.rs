@@ -198,6 +198,9 @@ fn check_contract(engine: &Engine, component: &Component) -> Result<(), Problem>
     if let Some((name, _)) = shape.imports(engine).next() {
         return Err(Problem::ExtraImport(name.to_owned()));
     }
+    if let Some(count) = component.resources_required().map(|needed| needed.num_memories).filter(|count| *count > 1) {
+        return Err(Problem::SeveralMemories(count));
+    }
     // Asked by index, because that look-up also takes a compatible version.
     let Some(interface) = component.get_export_index(None, INTERFACE) else {
         let package = INTERFACE.split_once('@').map_or(INTERFACE, |(name, _)| name);

@@ -117,7 +117,7 @@ fn what_is_rendered_comes_from_an_instance_that_has_seen_nothing_else() {
 }
 
 #[test]
-fn the_same_payload_fails_at_the_same_fuel() {
+fn the_same_payload_takes_the_same_fuel() {
     let spent: Vec<_> = (0..2)
         .map(|_| {
             let mut plugin = moody();
@@ -126,6 +126,27 @@ fn the_same_payload_fails_at_the_same_fuel() {
         })
         .collect();
     assert!(spent[0] > 0 && spent[0] == spent[1], "{spent:?}");
+}
+
+#[test]
+fn a_helper_that_cannot_say_whether_a_payload_concerns_it_has_failed() {
+    let made = Made { concerns: "(loop $forever (br $forever)) i32.const 0", ..Made::default() };
+    let mut plugin = runtime().load_bytes(&made.component()).expect("it keeps to the contract");
+    for _ in 0..3 {
+        assert_eq!(inspect(&mut plugin, b"anything"), Err(HelperFailure::Fuel));
+    }
+}
+
+#[test]
+fn a_helper_that_lets_what_it_has_read_decide_what_concerns_it_is_found_out() {
+    // It is concerned by the first payload that it is asked about, unless that begins with `q`, and by no other.
+    let concerns = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+        (i32.and (i32.eq (global.get $calls) (i32.const 1)) (i32.ne (i32.load8_u (local.get $payload)) (i32.const 0x71)))";
+    let made = Made { concerns, more: MORE, ..Made::default() };
+    let mut plugin = runtime().load_bytes(&made.component()).expect("it keeps to the contract");
+    assert_eq!(inspect(&mut plugin, b"quiet"), Ok(Inspection::default()));
+    let failed = (0..1000).position(|_| inspect(&mut plugin, b"anything") == Err(HelperFailure::Contract));
+    assert_eq!(failed, Some(254), "one in 256 is asked of another instance");
 }
 
 #[test]

@@ -128,6 +128,24 @@ fn memory_beyond_the_manifest_or_the_bound_is_refused_at_the_start() {
 }
 
 #[test]
+fn a_component_that_is_slow_to_start_is_refused_since_each_payload_starts_one() {
+    let start = "(func $slow (local $left i32) (local.set $left (i32.const 100000)) (loop $again
+        (local.set $left (i32.sub (local.get $left) (i32.const 1))) (br_if $again (local.get $left)))) (start $slow)";
+    let found = problem(&Made { more: start, ..Made::default() });
+    assert!(matches!(found, Problem::StartsSlowly(fuel) if fuel > 100_000), "{found:?}");
+}
+
+#[test]
+fn a_component_of_parts_that_could_pass_strings_to_each_other_is_refused() {
+    let made = Made::default();
+    let another = "(component (core module $other (memory 1)) (core instance (instantiate $other)))";
+    let (component, other) = (made.component(), wat::parse_str(another).expect("it is right"));
+    // Sections behind each other make one component.
+    let found = refused(&[&component[..], &other[8..]].concat());
+    assert!(found.contains("has 2 linear memories"), "{found}");
+}
+
+#[test]
 fn a_helper_that_was_not_built_in_is_named() {
     let error = runtime().load_shipped("gopher").err().unwrap().to_string();
     assert!(error.starts_with("gopher: is a helper that this program was built without"), "{error}");
