@@ -96,6 +96,11 @@ impl Conntrack {
         self.alive(self.table.find(now, zone, tuple, hash.or_else(|| self.table.hash(tuple)))?)
     }
 
+    /// In which zones other than 0 there are connections: their numbers, in order.
+    pub fn zones(&self) -> impl Iterator<Item = u16> {
+        self.table.zones.numbers()
+    }
+
     /// The connection in the table that stands in the way of one of this zone whose answers come with this tuple.
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_conntrack_tuple_taken()`.

@@ -9,7 +9,7 @@ use alloc::{boxed::Box, collections::BTreeMap, vec, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConnId, Conntrack, Direction, EventMask, LineStarts, Reach, Statistics, Status, Stream, TimeoutId, Tuple, Zone,
+    ConnId, Conntrack, Direction, EventMask, LineStarts, Statistics, Status, Stream, TimeoutId, Tuple, Zone,
     calling::Remembered,
     conn::{Changes, Connection, Counter, Extension, ProtocolState},
     entry::HelperNames,
@@ -22,6 +22,7 @@ use super::{
     table::{Table, is_entered},
     tcp_window::TcpTracking,
     timeout_policy::{PolicyRecord, TimeoutPolicies},
+    zone::ZonesInUse,
 };
 use crate::{
     limits::{
@@ -109,7 +110,7 @@ struct ExtensionRecord {
 impl ConntrackRecord {
     pub(crate) fn of(conntrack: &Conntrack) -> Self {
         let Conntrack { table, expectations, sources, dying, serials, statistics, timeout_policies, .. } = conntrack;
-        let Table { hasher, slab, index, wheel, room, has_one_way_zones: _ } = table;
+        let Table { hasher, slab, index, wheel, room, zones: _ } = table;
         let is_held = |slot: u32| slab.try_id(slot).is_some() && is_entered(&slab[slot]);
         let mut generations: Vec<u32> = slab.generations().collect();
         // What the next packet frees first, and then what no packet has confirmed.
@@ -159,9 +160,9 @@ impl ConntrackRecord {
         let (wheel, entered) = wheel.ok_or(SnapshotError::Inconsistent(Part::Timers))?;
         Part::Timers.check(entered == slab.live() as usize)?;
         let expectations = restore_expectations(&self.expectations, &slab, known)?;
-        let is_one_way = |(_, connection): (u32, &Connection)| connection.zone().reach != Reach::Both;
-        let has_one_way_zones = slab.iter().any(is_one_way);
-        let table = Table { hasher, slab, index, wheel, room, has_one_way_zones };
+        let mut zones = ZonesInUse::default();
+        slab.iter().for_each(|(_, connection)| zones.enter(connection.zone()));
+        let table = Table { hasher, slab, index, wheel, room, zones };
         let mut helper_names = HelperNames::default();
         for (number, name) in (0..).zip(known.helpers) {
             helper_names.set(HelperId(number), name);
@@ -303,7 +304,8 @@ impl ConnectionRecord {
         let is_numbered = (1..=serials).contains(&self.serial);
         let is_one_family = self.original.family == self.reply.family && self.original.protocol == self.reply.protocol;
         let reaches = [Status::ZONE_OF_ORIGINAL, Status::ZONE_OF_REPLY];
-        let is_zone_right = !reaches.iter().all(|bit| self.status.contains(*bit));
+        let of_one_way = reaches.iter().filter(|bit| self.status.contains(**bit)).count();
+        let is_zone_right = of_one_way == 0 || of_one_way == 1 && self.zone != 0;
         Part::Connection.check(in_table && is_numbered && is_one_family && is_zone_right)?;
         Part::Connection.check(is_protocol_right(&self.protocol, self.original.protocol()))?;
         let extension = self.extension.map(|extension| extension.restore(known)).transpose()?;

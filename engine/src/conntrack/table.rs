@@ -9,7 +9,7 @@ use super::{
     index::Index,
     slab::Slab,
     tuple::{Direction, Tuple},
-    zone::{Reach, Zone},
+    zone::{Reach, Zone, ZonesInUse},
 };
 use crate::{random::Random, time::Instant, timer::Wheel};
 
@@ -22,8 +22,8 @@ pub(super) struct Table {
     pub(super) wheel: Wheel,
     /// How many connections the index is made for.
     pub(super) room: u32,
-    /// Whether there ever was a connection whose zone is one of one direction only: then a tuple may stand here more than once.
-    pub(super) has_one_way_zones: bool,
+    /// In which zones the connections are that are found here.
+    pub(super) zones: ZonesInUse,
 }
 
 /// What stands at a tuple.
@@ -44,7 +44,7 @@ impl Table {
             index: Index::new(room),
             wheel: Wheel::default(),
             room,
-            has_one_way_zones: false,
+            zones: ZonesInUse::default(),
         }
     }
 
@@ -84,7 +84,11 @@ impl Table {
         if zone.reach == Reach::Both {
             found
         } else {
-            found.or_else(|| self.find_as(Direction::Reply, now, zone, tuple, hash))
+            let is_alive = |found: &Found| matches!(found, Found::Alive(..));
+            found.filter(is_alive).or_else(|| {
+                let other = self.find_as(Direction::Reply, now, zone, tuple, hash);
+                other.filter(is_alive).or(found).or(other)
+            })
         }
     }
 
@@ -102,10 +106,10 @@ impl Table {
             let connection = &self.slab[slot];
             connection.tuple(direction) == tuple && connection.zone_of(direction) == zone.of(direction)
         });
-        // Linux finds the newest one first.
-        let (slot, direction) = match self.has_one_way_zones {
+        // Linux finds the newest one first, and passes over those whose time is over.
+        let (slot, direction) = match self.zones.has_one_way() {
             false => standing.next(),
-            true => standing.max_by_key(|&(slot, _)| self.slab[slot].serial),
+            true => standing.max_by_key(|&(slot, _)| (self.slab[slot].expires > now, self.slab[slot].serial)),
         }?;
         Some(if self.slab[slot].expires > now { Found::Alive(slot, direction) } else { Found::Expired(slot) })
     }
@@ -113,7 +117,7 @@ impl Table {
     /// Enters a connection that is in the slab but not found yet. The hashes are those of its tuples in zone 0.
     pub(super) fn enter(&mut self, now: Instant, slot: u32, [original, reply]: [u64; 2]) {
         let zone = self.slab[slot].zone();
-        self.has_one_way_zones |= zone.reach != Reach::Both;
+        self.zones.enter(zone);
         for (hash, direction) in [(original, Direction::Original), (reply, Direction::Reply)] {
             self.index.insert(in_zone(hash, zone.of(direction)), slot, direction);
         }
@@ -122,6 +126,7 @@ impl Table {
 
     /// Takes a connection out, so that it is found no more; it stays in the slab.
     pub(super) fn leave(&mut self, slot: u32) {
+        self.zones.leave(self.slab[slot].zone());
         for direction in [Direction::Original, Direction::Reply] {
             let connection = &self.slab[slot];
             let hash = in_zone(self.hasher.hash(connection.tuple(direction)), connection.zone_of(direction));
@@ -192,11 +197,60 @@ impl Table {
             && connection.zone_of(hint.direction) == zone.of(hint.direction)
             && connection.expires > now
             && is_entered(connection)
-            && !self.has_one_way_zones
+            && !self.zones.has_one_way()
     }
 }
 
 /// Whether a connection is found by its tuples.
 pub(super) fn is_entered(connection: &Connection) -> bool {
     connection.is_confirmed() && !connection.status.contains(Status::DYING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Protocol;
+
+    const NOW: Instant = Instant::from_secs(100);
+
+    fn tuple(source_port: u16, destination_port: u16) -> Tuple {
+        Tuple { source_port, destination_port, protocol: Protocol::UDP.0, ..Tuple::default() }
+    }
+
+    /// Enters a connection from port 1 to port 2 that lasts till then, and gives its slot.
+    fn enter(table: &mut Table, zone: Zone, expires: u64) -> u32 {
+        let mut connection = Connection::new(tuple(1, 2), tuple(2, 1), zone);
+        connection.status.insert(Status::CONFIRMED);
+        (connection.expires, connection.serial) = (Instant::from_secs(expires), u64::from(table.slab.live()) + 1);
+        let hashes = [table.hash(&connection.original), table.hash(&connection.reply)];
+        let slot = table.slab.insert(connection).slot;
+        table.enter(NOW, slot, hashes);
+        slot
+    }
+
+    #[test]
+    fn a_living_connection_is_found_behind_newer_ones_of_its_tuple_whose_time_is_over() {
+        let mut table = Table::new(&mut Random::new(1), 64);
+        let old = enter(&mut table, Zone::new(5, Reach::Original), 200);
+        enter(&mut table, Zone::new(6, Reach::Original), 100);
+        let answer = tuple(2, 1);
+        let find = |table: &Table, zone| table.find(NOW, zone, &answer, table.hash(&answer));
+        assert_eq!(find(&table, Zone::DEFAULT), Some(Found::Alive(old, Direction::Reply)));
+        let newest = enter(&mut table, Zone::new(7, Reach::Original), 200);
+        assert_eq!(find(&table, Zone::DEFAULT), Some(Found::Alive(newest, Direction::Reply)));
+        // Looked for as that of a zone's original direction and then as one of zone 0.
+        assert_eq!(find(&table, Zone::new(9, Reach::Original)), Some(Found::Alive(newest, Direction::Reply)));
+    }
+
+    #[test]
+    fn what_was_guessed_counts_again_when_the_last_connection_of_a_one_way_zone_has_gone() {
+        let mut table = Table::new(&mut Random::new(1), 64);
+        let plain = enter(&mut table, Zone::DEFAULT, 200);
+        let hint = FlowHint { slot: plain, direction: Direction::Original };
+        assert!(table.is_there(NOW, Zone::DEFAULT, &tuple(1, 2), hint));
+        let one_way = enter(&mut table, Zone::new(5, Reach::Original), 200);
+        assert!(!table.is_there(NOW, Zone::DEFAULT, &tuple(1, 2), hint));
+        table.leave(one_way);
+        assert!(table.is_there(NOW, Zone::DEFAULT, &tuple(1, 2), hint));
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Linux v6.18: `include/net/netfilter/nf_conntrack_zones.h`.
 
+use alloc::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{conn::Status, tuple::Direction};
@@ -93,9 +95,70 @@ impl Reach {
     }
 }
 
+/// In which zones other than 0 there are connections.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ZonesInUse {
+    /// How many are in those of each number.
+    numbers: BTreeMap<u16, u32>,
+    /// How many are in one of one direction only: then a tuple may stand in the table more than once.
+    one_way: u32,
+}
+
+impl ZonesInUse {
+    /// A connection has come into the table.
+    #[inline]
+    pub(super) fn enter(&mut self, zone: Zone) {
+        if zone.id != 0 {
+            *self.numbers.entry(zone.id).or_default() += 1;
+            self.one_way += u32::from(zone.reach != Reach::Both);
+        }
+    }
+
+    /// One has left it.
+    #[inline]
+    pub(super) fn leave(&mut self, zone: Zone) {
+        if zone.id == 0 {
+            return;
+        }
+        if let Some(count) = self.numbers.get_mut(&zone.id) {
+            *count -= 1;
+            if *count == 0 {
+                self.numbers.remove(&zone.id);
+            }
+        }
+        self.one_way -= u32::from(zone.reach != Reach::Both);
+    }
+
+    /// Whether any of them is in a zone of one direction.
+    #[inline]
+    pub(super) const fn has_one_way(&self) -> bool {
+        self.one_way > 0
+    }
+
+    /// The zones' numbers, in order.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u16> {
+        self.numbers.keys().copied()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zones_are_in_use_as_long_as_a_connection_is_in_them() {
+        let mut zones = ZonesInUse::default();
+        let all = [Zone::DEFAULT, Zone::both(5), Zone::new(5, Reach::Original), Zone::new(7, Reach::Reply)];
+        all.into_iter().for_each(|zone| zones.enter(zone));
+        assert!(zones.numbers().eq([5, 7]) && zones.has_one_way());
+        zones.leave(Zone::new(7, Reach::Reply));
+        assert!(zones.numbers().eq([5]) && zones.has_one_way());
+        zones.leave(Zone::new(5, Reach::Original));
+        assert!(zones.numbers().eq([5]) && !zones.has_one_way());
+        zones.leave(Zone::DEFAULT);
+        zones.leave(Zone::both(5));
+        assert_eq!(zones.numbers().next(), None);
+    }
 
     #[test]
     fn a_zone_of_one_direction_leaves_the_other_in_zone_0() {
