@@ -21,6 +21,10 @@ pub const WINDOW_BYTES: usize = 256 << 10;
 /// (64 × 3 lines × 64 bytes = 12 KiB), many enough to overlap the misses.
 pub const BATCH_PACKETS: usize = 64;
 
+/// Datagrams in fragments of which is remembered what the first fragment was given: 4096 of about 250 bytes are 1 MB, and as many as
+/// Linux puts together at once (`ipfrag_high_thresh`, 4 MB).
+pub const DATAGRAMS_MAX: usize = 4096;
+
 /// Connections, and expectations, that a listing for people holds. About 400 bytes each.
 pub const FLOWS_LISTED_MAX: usize = 10_000;
 

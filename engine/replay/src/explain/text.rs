@@ -45,10 +45,11 @@ impl<'r, 'p> Explanation<'r, 'p> {
                 self.strong("seen as"),
                 notation.of(record.frame, record.wire_len)
             ),
-            Seen::Unknown => writeln!(
+            Seen::Unknown(why) => writeln!(
                 out,
-                "{} as captured: its connection's start is not in the capture, so what a translating gateway would have seen is not known",
-                self.strong("seen")
+                "{} as captured: {}, so what a translating gateway would have seen is not known",
+                self.strong("seen"),
+                why.text()
             ),
         }
     }

@@ -133,7 +133,7 @@ impl JsonRecords {
             dev: record.device(),
             pkt: packet,
             was,
-            unknown: record.seen == Seen::Unknown,
+            unknown: matches!(record.seen, Seen::Unknown(_)),
             state: record.state(),
             dir: record.direction().map(direction_word),
             verdict: record.verdict().word(),

@@ -20,7 +20,7 @@
 //! | `dev` | the interface it came in by; null: it was not fed in |
 //! | `pkt` | the packet that the gateway saw, in the one notation |
 //! | `was` | the packet that was captured, when it is not the same |
-//! | `unknown` | true: what the gateway would have seen instead cannot be told, because the connection's start is not in the capture |
+//! | `unknown` | true: what the gateway would have seen instead cannot be told, for want of the connection's start, of a datagram's first part, or because connections of several zones have it |
 //! | `state` | `NEW`, `ESTABLISHED`, `RELATED`, `INVALID`, `UNTRACKED`; null: connection tracking did not see it |
 //! | `dir` | `ORIGINAL` or `REPLY`; null: it belongs to no connection |
 //! | `verdict` | one word of [`Verdict`] |
@@ -149,8 +149,31 @@ pub enum Seen {
     AsCaptured,
     /// The same with other addresses: the capture's end of the connection knows it by other ones.
     Readdressed,
-    /// Nobody can tell: the connection's start is not in the capture.
-    Unknown,
+    /// Nobody can tell, for a reason.
+    Unknown(Unmapped),
+}
+
+/// Why it cannot be told what the gateway saw of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmapped {
+    /// Its connection's start is not in the capture.
+    StartMissing,
+    /// It is a part of a datagram whose first part, which names the ports, has not come before it.
+    FirstPartMissing,
+    /// Connections of several zones have its addresses and ports, each translated in its own way.
+    SeveralZones,
+}
+
+impl Unmapped {
+    /// The reason as a part of a sentence.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::StartMissing => "its connection's start is not in the capture",
+            Self::FirstPartMissing => "its datagram's first part has not come before it",
+            Self::SeveralZones => "connections of several zones have its addresses and ports",
+        }
+    }
 }
 
 impl Late {

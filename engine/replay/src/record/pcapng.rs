@@ -90,7 +90,7 @@ fn comment(record: &Record<'_>) -> String {
     match record.seen {
         Seen::AsCaptured => {}
         Seen::Readdressed => text.push_str(", captured with other addresses"),
-        Seen::Unknown => text.push_str(", its connection's start is not in the capture"),
+        Seen::Unknown(why) => text = format!("{text}, {}", why.text()),
     }
     text
 }

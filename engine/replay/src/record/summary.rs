@@ -112,7 +112,7 @@ impl fmt::Display for Words<'_> {
         if totals.unknown > 0 {
             writeln!(
                 out,
-                "{:>8} of connections whose start is not in the capture, fed in as they are",
+                "{:>8} fed in as they are, though a translating gateway may have seen something else",
                 totals.unknown
             )?;
         }

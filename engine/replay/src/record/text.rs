@@ -89,7 +89,7 @@ impl TextRecords {
                     None => format!("(captured as {})", self.notation.of(captured, record.wire_len)),
                 })
             }
-            Seen::Unknown => Some("(its connection's start is not in the capture)".to_owned()),
+            Seen::Unknown(why) => Some(format!("({})", why.text())),
         }
     }
 

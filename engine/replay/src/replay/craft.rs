@@ -1,8 +1,11 @@
 //! Small packets with right checksums, for tests.
 
+use core::net::Ipv6Addr;
+
 use towpath_engine::wire::{
     Protocol,
-    checksum::{add, pseudo_header_v4, sum},
+    checksum::{add, pseudo_header_v4, pseudo_header_v6, sum},
+    crc32c::crc32c,
 };
 
 /// A SYN.
@@ -34,6 +37,42 @@ pub(crate) fn udp(source: ([u8; 4], u16), destination: ([u8; 4], u16), payload: 
     transport.extend_from_slice(payload);
     fill(&mut transport, 6, source.0, destination.0, Protocol::UDP);
     frame(source.0, destination.0, Protocol::UDP, &transport)
+}
+
+/// A UDP datagram of IPv6, between hosts of fd00:1::/64 unless the net is another one; ends are the last number and a port.
+pub(crate) fn udp6(net: u16, source: (u16, u16), destination: (u16, u16), payload: &[u8]) -> Vec<u8> {
+    let address = |host| Ipv6Addr::new(0xfd00, net, 0, 0, 0, 0, 0, host);
+    let ends = (address(source.0), address(destination.0));
+    let length = 8 + payload.len() as u16;
+    let mut transport = [source.1, destination.1, length, 0].map(u16::to_be_bytes).concat();
+    transport.extend_from_slice(payload);
+    frame6(ends, Protocol::UDP, 6, transport)
+}
+
+/// An IPv6 packet in an Ethernet frame, with a right checksum at that place of what it carries.
+pub(crate) fn frame6(
+    (source, destination): (Ipv6Addr, Ipv6Addr),
+    protocol: Protocol,
+    checksum_at: usize,
+    mut transport: Vec<u8>,
+) -> Vec<u8> {
+    let length = transport.len() as u16;
+    let checksum = !add(pseudo_header_v6(source, destination, protocol, length.into()), sum(&transport));
+    transport[checksum_at..checksum_at + 2].copy_from_slice(&checksum.to_be_bytes());
+    let [high, low] = length.to_be_bytes();
+    let header = [&[0x60, 0, 0, 0, high, low, protocol.0, 64][..], &source.octets(), &destination.octets()].concat();
+    [&[2, 0, 0, 0, 0, 0xbb, 2, 0, 0, 0, 0, 0xaa, 0x86, 0xdd][..], &header, &transport].concat()
+}
+
+/// An SCTP packet with that verification tag and those chunks.
+pub(crate) fn sctp(source: ([u8; 4], u16), destination: ([u8; 4], u16), tag: u32, chunks: &[u8]) -> Vec<u8> {
+    let mut packet = [source.1, destination.1].map(u16::to_be_bytes).concat();
+    packet.extend_from_slice(&tag.to_be_bytes());
+    packet.extend_from_slice(&[0; 4]);
+    packet.extend_from_slice(chunks);
+    let checksum = crc32c([&packet[..]]).to_le_bytes();
+    packet[8..12].copy_from_slice(&checksum);
+    frame(source.0, destination.0, Protocol::SCTP, &packet)
 }
 
 pub(crate) fn icmp_echo(source: [u8; 4], destination: [u8; 4], kind: u8, id: u16) -> Vec<u8> {

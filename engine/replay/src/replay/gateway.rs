@@ -1,16 +1,18 @@
 //! A gateway that is fed with a capture.
 
-use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
 use towpath_engine::{
-    CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, Transmit, VlanTag, conntrack::Zone,
-    device::Vlan, trace::Step,
+    CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, Transmit, VlanTag,
+    conntrack::{Family, Zone},
+    device::Vlan,
+    trace::Step,
 };
 
 use super::{
     ChecksumTrust, Detail, Setup, SetupError,
     ahead::Ahead,
+    datagrams::Datagrams,
     offload::{self, Judgement},
     peek::Peek,
     setup::engine_of,
@@ -33,12 +35,14 @@ pub struct Replay {
     checksums: ChecksumTrust,
     /// By device.
     mtus: Vec<u32>,
-    /// Whether rules translate at all.
-    translates: bool,
+    /// Whether rules translate at all, IPv4 and IPv6.
+    translates: [bool; 2],
     /// The gateway's VLANs; without any, tags are of the capture's network and not of the gateway's.
     vlans: Vec<Vlan>,
     /// What was found out before the first packet of the batch at hand.
     ahead: Ahead,
+    /// What the datagrams were given that come in fragments.
+    datagrams: Datagrams,
     /// Room for a frame that is not replayed as it was captured.
     scratch: Vec<u8>,
     out: Vec<Transmit>,
@@ -107,12 +111,13 @@ impl Replay {
         let Parts { engine, config, checksums } = parts;
         Self {
             mtus: engine.devices().iter().map(|(_, device)| device.mtu_bytes).collect(),
-            translates: translation::is_possible(&engine),
+            translates: [Family::Ipv4, Family::Ipv6].map(|family| translation::is_possible(&engine, family)),
             sides: Sides::new(config),
             vlans: config.vlans.iter().map(|vlan| vlan.vlan).collect(),
             engine,
             checksums,
             ahead: Ahead::default(),
+            datagrams: Datagrams::default(),
             scratch: Vec::new(),
             out: Vec::new(),
             events: Vec::new(),
@@ -301,19 +306,20 @@ impl Replay {
         let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
         let keys = tuple.map(|tuple| self.ahead.keys(conntrack, packet.number, tuple));
         let translation = match &peek {
-            Some(peek) if self.translates => translation::find(&self.engine, packet.time, frame, peek, keys.as_ref()),
+            Some(peek) if self.translates[peek.family() as usize] => {
+                let found = || translation::find(&self.engine, packet.time, frame, peek, keys.as_ref());
+                self.datagrams.translation(packet.time, peek, found)
+            }
             Some(_) | None => {
                 Translation::AsCaptured(keys.and_then(|keys| conntrack.find_by(packet.time, Zone::DEFAULT, &keys.own)))
             }
         };
         let seen = match translation {
-            Translation::Readdressed(tuple, _) => Some(Ipv4Addr::from(tuple.source.as_v4())),
-            Translation::AsCaptured(_) | Translation::ErrorReaddressed { .. } | Translation::Unknown => None,
+            Translation::Readdressed(tuple, _) => Some(tuple.source_ip()),
+            Translation::AsCaptured(_) | Translation::ErrorReaddressed { .. } | Translation::Unknown(_) => None,
         };
-        let sources = match peek {
-            Some(peek) => Some(Sources { captured: peek.source.into(), seen: seen.unwrap_or(peek.source).into() }),
-            None => Sources::of_ipv6(frame),
-        };
+        let sources = peek.map(|peek| Sources { captured: peek.source, seen: seen.unwrap_or(peek.source) });
+        let sources = sources.and_then(Sources::telling);
         let device = match self.sides.of(packet, frame, sources) {
             Side::Input(device) => device,
             Side::OwnOutput => {
@@ -345,7 +351,7 @@ impl Replay {
             seen: match translation {
                 Translation::AsCaptured(_) => Seen::AsCaptured,
                 Translation::Readdressed(..) | Translation::ErrorReaddressed { .. } => Seen::Readdressed,
-                Translation::Unknown => Seen::Unknown,
+                Translation::Unknown(why) => Seen::Unknown(why),
             },
             changed: !scratch.is_empty(),
             wire_len,
@@ -395,7 +401,7 @@ impl Replay {
             Fate::Fed(..) => match fed.seen {
                 Seen::AsCaptured => {}
                 Seen::Readdressed => totals.readdressed += 1,
-                Seen::Unknown => totals.unknown += 1,
+                Seen::Unknown(_) => totals.unknown += 1,
             },
         }
     }

@@ -14,6 +14,7 @@
 mod ahead;
 #[cfg(test)]
 pub(crate) mod craft;
+mod datagrams;
 mod gateway;
 mod offload;
 mod peek;

@@ -4,11 +4,14 @@
 //! pseudo-header, TCP segments of many times the MTU, IPv4 lengths of zero. None of that is on the wire, and a gateway
 //! that judged it as such would call half of the capture INVALID.
 
+use core::net::IpAddr;
+
 use towpath_engine::{
     Checksum, Gso, GsoKind,
+    conntrack::Family,
     wire::{
         Protocol,
-        checksum::{add, pseudo_header_v4, sum},
+        checksum::{add, pseudo_header_v4, pseudo_header_v6, sum},
     },
 };
 
@@ -41,7 +44,7 @@ pub(super) struct Repair {
     total_len: u16,
 }
 
-/// Judges the frame of an IPv4 packet. `wire_len` is the frame's length, `mtu` that of the device it comes in by.
+/// Judges the frame of an IP packet. `wire_len` is the frame's length, `mtu` that of the device it comes in by.
 pub(super) fn judge(trust: ChecksumTrust, frame: &[u8], wire_len: u32, peek: &Peek, mtu: u32) -> Judgement {
     let taken = match trust {
         ChecksumTrust::Auto => Checksum::None,
@@ -85,6 +88,9 @@ pub(crate) fn fill(frame: &mut [u8], start: u16, offset: u16) {
 
 /// What a card finishes in an IPv4 header: a length of zero on a super-packet, and the header's checksum.
 fn repair(frame: &[u8], wire_len: u32, peek: &Peek) -> Option<Repair> {
+    if peek.family() == Family::Ipv6 {
+        return None;
+    }
     let header = frame.get(peek.network..peek.transport)?;
     let left_out = peek.total_len == 0 && peek.protocol == Protocol::TCP;
     let total_len = if left_out {
@@ -99,8 +105,8 @@ fn repair(frame: &[u8], wire_len: u32, peek: &Peek) -> Option<Repair> {
 /// Where the checksum stands, from the transport header on.
 fn field(peek: &Peek) -> Option<u16> {
     match peek.protocol {
-        Protocol::TCP if !peek.is_fragment => Some(16),
-        Protocol::UDP if !peek.is_fragment => Some(6),
+        Protocol::TCP if !peek.is_fragment() => Some(16),
+        Protocol::UDP if !peek.is_fragment() => Some(6),
         _ => None,
     }
 }
@@ -113,13 +119,13 @@ fn unfilled(frame: &[u8], peek: &Peek, offset: u16, transport_len: usize, repair
     };
     let field = u16::from_be_bytes(*field);
     let length = u16::try_from(transport_len).unwrap_or(u16::MAX);
-    let pseudo = pseudo_header_v4(peek.source, peek.destination, peek.protocol, length);
+    let pseudo = pseudo_header(peek, length);
     if field == pseudo {
         let start = u16::try_from(peek.transport).unwrap_or(u16::MAX);
         return Checksum::Partial { start, offset };
     }
     // Other systems leave the length out of a super-packet's sum, or write nothing at all.
-    let without_length = repaired && field == pseudo_header_v4(peek.source, peek.destination, peek.protocol, 0);
+    let without_length = repaired && field == pseudo_header(peek, 0);
     let nothing = field == 0 && peek.protocol == Protocol::TCP && {
         let whole = transport.get(..transport_len).map(|segment| add(pseudo, sum(segment)));
         whole.is_some_and(|sum| sum != 0xffff)
@@ -127,12 +133,25 @@ fn unfilled(frame: &[u8], peek: &Peek, offset: u16, transport_len: usize, repair
     if without_length || nothing { Checksum::Unnecessary } else { Checksum::None }
 }
 
+fn pseudo_header(peek: &Peek, transport_len: u16) -> u16 {
+    match (peek.source, peek.destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            pseudo_header_v4(source, destination, peek.protocol, transport_len)
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            pseudo_header_v6(source, destination, peek.protocol, transport_len.into())
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => 0,
+    }
+}
+
 /// A TCP packet that no link could have carried was still to be cut, or has been put together.
 fn gso(frame: &[u8], peek: &Peek, total_len: usize, mtu: u32, checksum: Checksum) -> Option<Gso> {
-    if total_len <= mtu as usize || peek.is_fragment {
+    if total_len <= mtu as usize || peek.is_fragment() {
         return None;
     }
     let kind = match (peek.protocol, checksum) {
+        (Protocol::TCP, _) if peek.family() == Family::Ipv6 => GsoKind::Tcp6,
         (Protocol::TCP, _) => GsoKind::Tcp4,
         (Protocol::UDP, Checksum::Partial { .. }) => GsoKind::Udp,
         _ => return None,
@@ -163,8 +182,8 @@ mod tests {
     }
 
     fn pseudo(frame: &[u8], protocol: Protocol, length: u16) -> [u8; 2] {
-        let peek = Peek::frame(frame).unwrap();
-        pseudo_header_v4(peek.source, peek.destination, protocol, length).to_be_bytes()
+        let peek = Peek { protocol, ..Peek::frame(frame).unwrap() };
+        pseudo_header(&peek, length).to_be_bytes()
     }
 
     #[test]

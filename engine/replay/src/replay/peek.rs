@@ -1,96 +1,130 @@
-//! What the replay has to know of a frame before the engine sees it: where its IPv4 packet is and whose it is.
+//! What the replay has to know of a frame before the engine sees it: where its IP packet is and whose it is.
 //!
 //! Why not the engine's own parser: a [`towpath_engine::Packet`] is a copy that the engine makes when a frame is
-//! handed over, and what is decided here comes before that.
+//! handed over, and what is decided here comes before that. Which tuple a packet belongs to, the engine's own reading says.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use towpath_engine::{
-    conntrack::{Address, Family, Tuple},
-    wire::{EtherType, Protocol},
+    conntrack::{Family, Tuple},
+    wire::{
+        EtherType, Icmpv6Type, Ipv6Header, Protocol,
+        ipv6::{Chain, ChainEnd, FragmentHeader},
+    },
 };
 
-/// Where an IPv4 packet and its transport header lie in a frame.
+/// Where an IP packet and its transport header lie in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Peek {
-    /// First byte of the IPv4 header.
+    /// First byte of the IP header.
     pub(crate) network: usize,
-    /// First byte behind it.
+    /// First byte behind it and its extension headers.
     pub(crate) transport: usize,
-    pub(crate) source: Ipv4Addr,
-    pub(crate) destination: Ipv4Addr,
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
     pub(crate) protocol: Protocol,
-    /// Length of the IPv4 packet, as it says itself.
+    /// Length of the IP packet, as it says itself.
     pub(crate) total_len: usize,
     /// The first 8 bytes behind the header belong to it: no later fragment, and not cut.
     pub(crate) has_ports: bool,
-    pub(crate) is_fragment: bool,
+    /// The identification that it shares with the other fragments of a datagram, if it is one.
+    pub(crate) fragment: Option<u32>,
 }
 
 impl Peek {
-    /// Finds the IPv4 packet of an Ethernet frame without tags.
+    /// Finds the IP packet of an Ethernet frame without tags.
     pub(crate) fn frame(frame: &[u8]) -> Option<Self> {
-        let kind = frame.get(12..ETHERNET_BYTES)?;
-        if kind == EtherType::IPV4.0.to_be_bytes() { Self::packet(frame, ETHERNET_BYTES) } else { None }
+        let kind = u16::from_be_bytes(*frame.get(12..ETHERNET_BYTES)?.first_chunk()?);
+        let peek = Self::packet(frame, ETHERNET_BYTES)?;
+        let named = match peek.family() {
+            Family::Ipv4 => EtherType::IPV4,
+            Family::Ipv6 => EtherType::IPV6,
+        };
+        (kind == named.0).then_some(peek)
     }
 
-    /// Finds the IPv4 packet that starts at `network`.
+    /// Finds the IP packet that starts at `network`.
     pub(crate) fn packet(bytes: &[u8], network: usize) -> Option<Self> {
+        match bytes.get(network)? >> 4 {
+            4 => Self::ipv4(bytes, network),
+            6 => Self::ipv6(bytes, network),
+            _ => None,
+        }
+    }
+
+    fn ipv4(bytes: &[u8], network: usize) -> Option<Self> {
         let header = bytes.get(network..)?.first_chunk::<20>()?;
         let header_len = usize::from(header[0] & 0xf) * 4;
-        if header[0] >> 4 != 4 || header_len < header.len() {
+        if header_len < header.len() {
             return None;
         }
         let transport = network + header_len;
         let fragment = u16::from_be_bytes([header[6], header[7]]);
-        let is_whole_start = fragment & 0x1fff == 0 && bytes.len() >= transport + 8;
         Some(Self {
             network,
             transport,
-            source: Ipv4Addr::new(header[12], header[13], header[14], header[15]),
-            destination: Ipv4Addr::new(header[16], header[17], header[18], header[19]),
+            source: Ipv4Addr::new(header[12], header[13], header[14], header[15]).into(),
+            destination: Ipv4Addr::new(header[16], header[17], header[18], header[19]).into(),
             protocol: Protocol(header[9]),
             total_len: usize::from(u16::from_be_bytes([header[2], header[3]])),
-            has_ports: is_whole_start,
-            is_fragment: fragment & 0x3fff != 0,
+            has_ports: fragment & 0x1fff == 0 && bytes.len() >= transport + 8,
+            fragment: (fragment & 0x3fff != 0).then(|| u16::from_be_bytes([header[4], header[5]]).into()),
         })
+    }
+
+    fn ipv6(bytes: &[u8], network: usize) -> Option<Self> {
+        let packet = bytes.get(network..)?;
+        let header = packet.first_chunk::<{ Ipv6Header::LEN }>()?;
+        let address = |at: usize| header[at..].first_chunk::<16>().map(|octets| Ipv6Addr::from(*octets));
+        let behind = packet.get(Ipv6Header::LEN..).unwrap_or_default();
+        let chain = Chain::walk(Protocol(header[6]), behind);
+        let transport = network + Ipv6Header::LEN + chain.len;
+        let fragment = chain.fragment.and_then(|at| FragmentHeader::read(behind.get(at..)?));
+        Some(Self {
+            network,
+            transport,
+            source: address(8)?.into(),
+            destination: address(24)?.into(),
+            protocol: chain.protocol,
+            total_len: Ipv6Header::LEN + usize::from(u16::from_be_bytes([header[4], header[5]])),
+            has_ports: chain.end == ChainEnd::Upper && bytes.len() >= transport + 8,
+            fragment: fragment.map(|header| header.id.get()),
+        })
+    }
+
+    /// The family of its addresses.
+    pub(crate) const fn family(&self) -> Family {
+        match self.source {
+            IpAddr::V4(_) => Family::Ipv4,
+            IpAddr::V6(_) => Family::Ipv6,
+        }
+    }
+
+    /// Whether it is a part of a datagram.
+    pub(crate) const fn is_fragment(&self) -> bool {
+        self.fragment.is_some()
     }
 
     /// Who talks to whom, as connection tracking will see it; `None` when that takes more than is here, or for an
     /// ICMP message that is neither query nor answer.
     pub(crate) fn tuple(&self, bytes: &[u8]) -> Option<Tuple> {
-        let tuple = Tuple {
-            source: Address::v4(self.source.octets()),
-            destination: Address::v4(self.destination.octets()),
-            source_port: 0,
-            destination_port: 0,
-            protocol: self.protocol.0,
-            family: Family::Ipv4,
-        };
-        let first = bytes.get(self.transport..).and_then(|rest| rest.first_chunk::<8>()).filter(|_| self.has_ports)?;
-        let [a, b, c, d, e, f, ..] = *first;
+        let tuple = Tuple::quoted(self.family(), bytes.get(self.network..).filter(|_| self.has_ports)?)?;
         match self.protocol {
-            Protocol::TCP | Protocol::UDP => Some(Tuple {
-                source_port: u16::from_be_bytes([a, b]),
-                destination_port: u16::from_be_bytes([c, d]),
-                ..tuple
-            }),
-            Protocol::ICMP => {
-                let query = Tuple {
-                    source_port: u16::from_be_bytes([e, f]),
-                    destination_port: u16::from_be_bytes([a, b]),
-                    ..tuple
-                };
-                query.inverted().map(|_| query)
-            }
+            Protocol::ICMP | Protocol::ICMPV6 => tuple.inverted().map(|_| tuple),
             _ => Some(tuple),
         }
     }
 
     /// The packet that an ICMP error quotes.
     pub(crate) fn quoted(&self, bytes: &[u8]) -> Option<Self> {
-        let kind = bytes.get(self.transport).filter(|_| self.protocol == Protocol::ICMP && self.has_ports)?;
-        if ICMP_ERRORS.contains(kind) { Self::packet(bytes, self.transport + 8) } else { None }
+        let kind = *bytes.get(self.transport).filter(|_| self.has_ports)?;
+        let is_error = match self.protocol {
+            Protocol::ICMP => ICMP_ERRORS.contains(&kind),
+            Protocol::ICMPV6 => Icmpv6Type(kind).is_error(),
+            _ => false,
+        };
+        let quoted = is_error.then(|| Self::packet(bytes, self.transport + 8)).flatten();
+        quoted.filter(|quoted| quoted.family() == self.family())
     }
 }
 
@@ -122,11 +156,11 @@ mod tests {
         let mut frame = craft::tcp([10, 0, 0, 2], 40_000, [198, 51, 100, 7], 80);
         frame[21] = 1;
         let peek = Peek::frame(&frame).unwrap();
-        assert!(peek.is_fragment && !peek.has_ports);
+        assert!(peek.is_fragment() && !peek.has_ports);
         assert_eq!(peek.tuple(&frame), None);
         frame[20..22].copy_from_slice(&[0x20, 0]);
         let first = Peek::frame(&frame).unwrap();
-        assert!(first.is_fragment && first.has_ports);
+        assert!(first.is_fragment() && first.has_ports);
     }
 
     #[test]
@@ -143,12 +177,29 @@ mod tests {
         assert_eq!(peek.tuple(&echo).map(|tuple| (tuple.source_port, tuple.destination_port)), Some((77, 0x0800)));
     }
 
+    #[test]
+    fn an_ipv6_packet_is_found_behind_extension_headers_and_in_fragments() {
+        let plain = craft::udp6(1, (2, 53), (3, 4000), b"question");
+        let peek = Peek::frame(&plain).unwrap();
+        assert_eq!((peek.network, peek.transport, peek.protocol, peek.total_len), (14, 54, Protocol::UDP, 56));
+        assert_eq!(peek.tuple(&plain).unwrap().to_string(), "fd00:1::2:53 > fd00:1::3:4000 udp");
+        for (offset, has_ports) in [(0x0001, true), (0x0008, false)] {
+            let mut part = plain.clone();
+            part[20] = Protocol::FRAGMENT.0;
+            let [high, low] = u16::to_be_bytes(offset);
+            part.splice(54..54, [Protocol::UDP.0, 0, high, low, 0, 0, 0, 9]);
+            let peek = Peek::frame(&part).unwrap();
+            assert_eq!((peek.transport, peek.fragment, peek.has_ports), (62, Some(9), has_ports));
+            assert_eq!(peek.tuple(&part).is_some(), has_ports);
+        }
+    }
+
     proptest! {
         #[test]
-        fn no_frame_makes_it_panic(mut frame: Vec<u8>, make_ip: bool) {
-            if make_ip && frame.len() > 14 {
-                frame[12..14].copy_from_slice(&[8, 0]);
-                frame[14] |= 0x40;
+        fn no_frame_makes_it_panic(mut frame: Vec<u8>, version in 0u8..3) {
+            if version > 0 && frame.len() > 14 {
+                frame[12..14].copy_from_slice(if version == 1 { &[0x08, 0x00] } else { &[0x86, 0xdd] });
+                frame[14] = frame[14] & 0x0f | if version == 1 { 0x40 } else { 0x60 };
             }
             if let Some(peek) = Peek::frame(&frame) {
                 peek.tuple(&frame);

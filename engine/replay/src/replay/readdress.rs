@@ -1,43 +1,114 @@
 //! Writes other addresses and ports, and moved acknowledgements, into a captured frame, with its checksums.
 //!
 //! Nothing is verified: a checksum that was wrong stays as wrong as it was (RFC 1624), and what the capture has cut
-//! off is left alone.
+//! off is left alone. SCTP's checksum is worked out anew (RFC 9260, appendix A) where all that it covers is there and it was right.
+
+use core::ops::Range;
 
 use towpath_engine::{
     Checksum,
-    conntrack::Tuple,
+    conntrack::{Address, Family, Tuple},
     nat::SequenceAdjustment,
     wire::{
         Protocol, SeqNum,
         checksum::{add, sum, update, update_udp},
+        crc32c::crc32c,
     },
 };
 
 use super::peek::Peek;
 
-/// Makes the packet at `peek` one of `tuple` instead of `was`. Both have the same protocol.
+/// Makes the packet at `peek` one of `tuple` instead of `was`. Both have the same family and protocol. Of a later fragment only
+/// the addresses are changed.
 pub(super) fn readdress(frame: &mut [u8], peek: &Peek, tuple: &Tuple, checksum: Checksum) {
     let partial = matches!(checksum, Checksum::Partial { .. });
-    let [before, after] = replace(frame, peek.network + 12, addresses(tuple));
-    mend(frame, peek.network + 10, before, after);
-    match peek.protocol {
-        Protocol::TCP | Protocol::UDP if peek.has_ports => {
-            let place = peek.transport + if peek.protocol == Protocol::TCP { 16 } else { 6 };
-            let is_udp = peek.protocol == Protocol::UDP;
-            let ports = u32::from(tuple.source_port) << 16 | u32::from(tuple.destination_port);
-            mend_transport(frame, place, is_udp, partial, before, after);
-            let [before, after] = replace(frame, peek.transport, ports.to_be_bytes());
-            if !partial {
-                mend_transport(frame, place, is_udp, false, before, after);
-            }
+    let sctp = (peek.protocol == Protocol::SCTP).then(|| whole_sctp(frame, peek)).flatten();
+    match peek.family() {
+        Family::Ipv4 => {
+            let [before, after] = replace(frame, peek.network + 12, ends::<4, 8>(tuple));
+            mend(frame, peek.network + 10, before, after);
+            readdress_transport(frame, peek, tuple, partial, (before, after));
         }
-        // The identifier; type and code stay.
-        Protocol::ICMP if peek.has_ports => {
-            let [before, after] = replace(frame, peek.transport + 4, tuple.source_port.to_be_bytes());
-            mend(frame, peek.transport + 2, before, after);
+        Family::Ipv6 => {
+            let [before, after] = replace(frame, peek.network + 8, ends::<16, 32>(tuple));
+            readdress_transport(frame, peek, tuple, partial, (before, after));
         }
-        _ => {}
     }
+    if let Some(packet) = sctp.and_then(|range| frame.get_mut(range)) {
+        let checksum = sctp_checksum(packet);
+        packet[8..12].copy_from_slice(&checksum);
+    }
+}
+
+/// Mends what comes behind the IP header: the ports, and a checksum that counts the addresses.
+fn readdress_transport<const N: usize>(
+    frame: &mut [u8],
+    peek: &Peek,
+    tuple: &Tuple,
+    partial: bool,
+    (before, after): ([u8; N], [u8; N]),
+) {
+    if !peek.has_ports {
+        return;
+    }
+    let Some(layout) = LAYOUTS.iter().find(|layout| layout.protocol == peek.protocol) else { return };
+    let place = layout.checksum.map(|at| peek.transport + at);
+    let is_udp = peek.protocol == Protocol::UDP;
+    if let Some(place) = place.filter(|_| layout.counts_addresses) {
+        mend_transport(frame, place, is_udp, partial, before, after);
+    }
+    let changed = match layout.ports {
+        Ports::Both => {
+            let ports = u32::from(tuple.source_port) << 16 | u32::from(tuple.destination_port);
+            let [before, after] = replace(frame, peek.transport, ports.to_be_bytes());
+            (before, after)
+        }
+        Ports::Identifier => {
+            let [before, after] = replace(frame, peek.transport + 4, tuple.source_port.to_be_bytes());
+            ([0, 0, before[0], before[1]], [0, 0, after[0], after[1]])
+        }
+    };
+    if let Some(place) = place.filter(|_| !partial) {
+        mend_transport(frame, place, is_udp, false, changed.0, changed.1);
+    }
+}
+
+/// What of a transport header depends on a connection's ends.
+struct Layout {
+    protocol: Protocol,
+    ports: Ports,
+    /// Where the Internet checksum stands, if there is one.
+    checksum: Option<usize>,
+    /// It counts the addresses.
+    counts_addresses: bool,
+}
+
+enum Ports {
+    /// Source and destination port, at the start.
+    Both,
+    /// An identifier behind type, code and checksum, which stay.
+    Identifier,
+}
+
+#[rustfmt::skip]
+static LAYOUTS: [Layout; 6] = [
+    Layout { protocol: Protocol::TCP,     ports: Ports::Both,       checksum: Some(16), counts_addresses: true },
+    Layout { protocol: Protocol::UDP,     ports: Ports::Both,       checksum: Some(6),  counts_addresses: true },
+    Layout { protocol: Protocol::UDPLITE, ports: Ports::Both,       checksum: Some(6),  counts_addresses: true },
+    Layout { protocol: Protocol::SCTP,    ports: Ports::Both,       checksum: None,     counts_addresses: false },
+    Layout { protocol: Protocol::ICMP,    ports: Ports::Identifier, checksum: Some(2),  counts_addresses: false },
+    Layout { protocol: Protocol::ICMPV6,  ports: Ports::Identifier, checksum: Some(2),  counts_addresses: true },
+];
+
+/// Where an SCTP packet lies that is all there and has a right checksum.
+fn whole_sctp(frame: &[u8], peek: &Peek) -> Option<Range<usize>> {
+    let range = peek.transport..peek.network + peek.total_len;
+    let packet = frame.get(range.clone()).filter(|packet| packet.len() >= 12 && !peek.is_fragment())?;
+    (packet[8..12] == sctp_checksum(packet)).then_some(range)
+}
+
+fn sctp_checksum(packet: &[u8]) -> [u8; 4] {
+    crc32c([&packet[..8], &[0; 4], &packet[12..]]).to_le_bytes()
 }
 
 /// Makes the packet that an ICMP error quotes one of `tuple`, with the checksums in the quote and around it, and sends
@@ -50,8 +121,16 @@ pub(super) fn readdress_error(frame: &mut [u8], peek: &Peek, quoted: &Peek, tupl
     readdress(frame, quoted, tuple, Checksum::None);
     let after = sum(frame.get(quote).unwrap_or_default());
     mend(frame, message + 2, before.to_be_bytes(), after.to_be_bytes());
-    let [before, after] = replace(frame, peek.network + 12, addresses(outer));
-    mend(frame, peek.network + 10, before, after);
+    match peek.family() {
+        Family::Ipv4 => {
+            let [before, after] = replace(frame, peek.network + 12, ends::<4, 8>(outer));
+            mend(frame, peek.network + 10, before, after);
+        }
+        Family::Ipv6 => {
+            let [before, after] = replace(frame, peek.network + 8, ends::<16, 32>(outer));
+            mend(frame, message + 2, before, after);
+        }
+    }
 }
 
 /// Moves the acknowledgement and SACK blocks of the TCP segment at `peek` to what its sender would have seen, had the
@@ -105,10 +184,13 @@ fn sack_edges(options: &[u8]) -> impl Iterator<Item = usize> {
     blocks.flat_map(|(start, length)| (0..length / 8 * 2).map(move |edge| start + edge * 4))
 }
 
-fn addresses(tuple: &Tuple) -> [u8; 8] {
-    let [a, b, c, d] = tuple.source.as_v4();
-    let [e, f, g, h] = tuple.destination.as_v4();
-    [a, b, c, d, e, f, g, h]
+/// Both addresses as they stand in a header; each has `A` bytes, both have `B`.
+fn ends<const A: usize, const B: usize>(tuple: &Tuple) -> [u8; B] {
+    let Tuple { source: Address(source), destination: Address(destination), .. } = tuple;
+    let mut both = [0; B];
+    both[..A].copy_from_slice(&source[..A]);
+    both[A..].copy_from_slice(&destination[..A]);
+    both
 }
 
 /// Writes `new` at `at` and gives what was there and what is; zeros, and nothing written, when the frame is too short.
@@ -148,11 +230,9 @@ const SACK: u8 = 5;
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use towpath_engine::conntrack::{Address, Family};
-
     use super::*;
     use crate::replay::craft;
+    use proptest::prelude::*;
 
     const INSIDE: ([u8; 4], u16) = ([10, 0, 0, 2], 40_000);
     const SERVER: ([u8; 4], u16) = ([198, 51, 100, 7], 80);

@@ -16,16 +16,15 @@
 //! Whether the capturing host is the gateway, the configuration says (`taken_at`); if it does not, a packet from one of
 //! the gateway's addresses that the capturing host has sent tells it from there on.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr};
 
 use towpath_engine::{
     DeviceId,
     device::{Device, Devices},
     ip::{Fate, Route, RouteKind, Routes},
-    wire::{EtherType, MacAddr},
+    wire::MacAddr,
 };
 
-use super::peek::ETHERNET_BYTES;
 use crate::{
     capture::{self, CapturedPacket, InterfaceId, PacketDirection},
     config::{CaptureName, Config, Hardware, TakenAt},
@@ -53,18 +52,18 @@ pub(super) struct Sources {
 
 impl Sources {
     /// A packet that the gateway sees as it was captured.
+    #[cfg(test)]
     pub(super) const fn of(source: IpAddr) -> Self {
         Self { captured: source, seen: source }
     }
 
-    /// Those of an IPv6 packet in an Ethernet frame without tags; `None` too for addresses that say nothing about where
-    /// a packet comes from, because every link has them.
-    pub(super) fn of_ipv6(frame: &[u8]) -> Option<Self> {
-        let kind = frame.get(12..ETHERNET_BYTES)?;
-        let source = frame.get(ETHERNET_BYTES + 8..)?.first_chunk::<16>()?;
-        let source = Ipv6Addr::from(*source);
-        let is_of_a_link = source.is_unspecified() || source.is_unicast_link_local();
-        (kind == EtherType::IPV6.0.to_be_bytes() && !is_of_a_link).then(|| Self::of(source.into()))
+    /// The same, unless its address says nothing about where a packet comes from, because every link has it.
+    pub(super) fn telling(self) -> Option<Self> {
+        let is_of_a_link = match self.captured {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(v6) => v6.is_unspecified() || v6.is_unicast_link_local(),
+        };
+        (!is_of_a_link).then_some(self)
     }
 }
 
@@ -311,7 +310,7 @@ mod tests {
             comment: None,
             offset: 0,
         };
-        let sources = Peek::frame(frame).map(|peek| Sources::of(peek.source.into()));
+        let sources = Peek::frame(frame).map(|peek| Sources::of(peek.source));
         sides.of(&packet, frame, sources)
     }
 

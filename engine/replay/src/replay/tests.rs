@@ -17,6 +17,7 @@ const SYN_ACK: u8 = 0x12;
 const ACK: u8 = 0x10;
 const MASQUERADE: &str = "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n*filter\n:FORWARD DROP\n-A FORWARD -i lan -j ACCEPT\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n";
 const GATEWAY: &str = "[[interface]]\nname='lan'\naddresses=['10.0.0.1/24']\n[[interface]]\nname='wan'\naddresses=['203.0.113.1/24']\n[[route]]\nto='default'\nvia='203.0.113.254'\n";
+const GATEWAY6: &str = "[[interface]]\nname='lan'\naddresses=['fd00:1::1/64']\n[[interface]]\nname='wan'\naddresses=['2001:db8:1::1/64']\n[[route]]\nto='::/0'\nvia='2001:db8:1::254'\n";
 
 #[test]
 fn answers_captured_at_the_client_come_back_through_masquerade() {
@@ -71,6 +72,110 @@ fn an_error_about_a_masqueraded_packet_comes_back_through_masquerade() {
         lines[1]["out"][0]["pkt"],
         "192.0.2.9 > 10.0.0.2 icmp type 3 code 3 [10.0.0.2:40000 > 198.51.100.7:53 udp]"
     );
+}
+
+#[test]
+fn answers_over_ipv6_come_back_through_masquerade() {
+    let capture = |name: &str| std::fs::read(format!("{}/../../captures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for (name, translated) in [("ping-ipv6.pcap", "2001:db8:1::1"), ("ftp-ipv6.pcap", "2001:db8:1::1")] {
+        let (lines, error) = json_of(setup6(GATEWAY6, MASQUERADE), &capture(name));
+        assert_eq!(error, None);
+        // What hosts of the link say to each other is not for the gateway, and no helper announces data from port 20.
+        let is_other = |line: &serde_json::Value| {
+            ["fe80::", ":20 "].iter().any(|part| line["pkt"].as_str().unwrap().contains(part))
+        };
+        let ours: Vec<_> = lines.iter().filter(|line| line["state"].is_string() && !is_other(line)).collect();
+        assert!(ours.len() > 5, "{name}");
+        let bad = |line: &&&serde_json::Value| line["state"] == "INVALID" || line["unknown"] == true;
+        assert!(!ours.iter().any(|line| bad(&line)), "{name}: {:#?}", ours.iter().find(|line| bad(line)));
+        let back = ours.iter().filter(|line| line["was"].is_string()).count();
+        assert!(back * 3 > ours.len(), "{name}: {back} of {}", ours.len());
+        let told =
+            |line: &&serde_json::Value| line["was"].is_string() && line["pkt"].as_str().unwrap().contains(translated);
+        assert!(ours.iter().copied().any(|line| told(&line)), "{name}");
+    }
+}
+
+#[test]
+fn an_icmpv6_error_about_a_masqueraded_packet_comes_back_through_masquerade() {
+    let address = |net: u16, host: u16| core::net::Ipv6Addr::new(0xfd00, net, 0, 0, 0, 0, 0, host);
+    let query = craft::frame6(
+        (address(1, 2), address(7, 9)),
+        towpath_engine::wire::Protocol::UDP,
+        6,
+        [&[0x9c, 0x40, 0, 53, 0, 13, 0, 0][..], b"query"].concat(),
+    );
+    let quote = [&[1, 4, 0, 0, 0, 0, 0, 0][..], &query[14..]].concat();
+    let error = craft::frame6((address(7, 1), address(1, 2)), towpath_engine::wire::Protocol::ICMPV6, 2, quote);
+    let (lines, _) = json_of(
+        setup6(&GATEWAY6.replace("fd00:1::1/64", "fd00:1::1/64','fd00:1::5/64"), MASQUERADE),
+        &craft::pcap(&[(0, query), (1, error)]),
+    );
+    assert_eq!((&lines[1]["state"], &lines[1]["verdict"]), (&"RELATED".into(), &"FORWARDED".into()), "{lines:#?}");
+    assert_eq!(lines[1]["was"], lines[1]["out"][0]["pkt"], "to the client it is what it was");
+}
+
+#[test]
+fn answers_to_connections_in_zones_come_back_through_masquerade() {
+    for zones in [
+        "-A PREROUTING -i lan -j CT --zone 5\n-A PREROUTING -i wan -j CT --zone 5\n",
+        "-A PREROUTING -i lan -j CT --zone-orig 5\n",
+    ] {
+        let rules = format!("*raw\n{zones}COMMIT\n{MASQUERADE}");
+        let lines = json(GATEWAY, &rules, &handshake(0), Detail::Verdicts);
+        let states: Vec<_> = lines.iter().map(|line| line["state"].as_str().unwrap()).collect();
+        assert_eq!(states, ["NEW", "ESTABLISHED", "ESTABLISHED"], "{zones}");
+        assert_eq!(lines[1]["pkt"], "198.51.100.7:80 > 203.0.113.1:40000 tcp SA seq 9000 ack 1001");
+    }
+}
+
+#[test]
+fn a_packet_that_connections_of_two_zones_would_answer_is_marked() {
+    let rules = format!(
+        "*raw\n-A PREROUTING -i lan -m ttl --ttl-eq 64 -j CT --zone-orig 5\n-A PREROUTING -i lan -m ttl --ttl-lt 64 -j CT --zone-orig 6\nCOMMIT\n{MASQUERADE}"
+    );
+    let mut frames = handshake(0);
+    let mut other = frames[0].1.clone();
+    // The same from another host of the same address: one hop further away.
+    (other[22], other[24]) = (63, other[24].wrapping_add(1));
+    frames.insert(1, (1, other));
+    let lines = json(GATEWAY, &rules, &frames, Detail::Verdicts);
+    let verdicts = [0, 1].map(|n: usize| lines[n]["verdict"].as_str().unwrap().to_owned());
+    assert_eq!(verdicts, ["FORWARDED", "FORWARDED"]);
+    assert_eq!(lines[2]["unknown"], true);
+}
+
+#[test]
+fn an_answer_in_fragments_comes_together_behind_masquerade() {
+    let whole = craft::udp((SERVER.0, 53), CLIENT, &[7; 64]);
+    let part = |range: core::ops::Range<usize>, fragment: u16| {
+        let mut part = [&whole[..34], &whole[34..][range]].concat();
+        let total_len = (part.len() - 14) as u16;
+        part[16..18].copy_from_slice(&total_len.to_be_bytes());
+        part[20..22].copy_from_slice(&fragment.to_be_bytes());
+        part[24..26].fill(0);
+        let checksum = (!towpath_engine::wire::checksum::sum(&part[14..34])).to_be_bytes();
+        part[24..26].copy_from_slice(&checksum);
+        part
+    };
+    let query = craft::udp(CLIENT, (SERVER.0, 53), b"query");
+    let (first, last) = (part(0..40, 0x2000), part(40..72, 5));
+    let frames = [(0, query.clone()), (1, first.clone()), (2, last.clone())];
+    let lines = json(GATEWAY, MASQUERADE, &frames, Detail::Verdicts);
+    assert_eq!((&lines[2]["state"], &lines[2]["verdict"]), (&"ESTABLISHED".into(), &"FORWARDED".into()), "{lines:#?}");
+    let lines = json(GATEWAY, MASQUERADE, &[(0, query), (1, last), (2, first)], Detail::Verdicts);
+    assert_eq!(lines[1]["unknown"], true, "nobody knows yet whose it is");
+}
+
+#[test]
+fn an_sctp_association_comes_back_through_masquerade() {
+    let (there, back) = ((CLIENT.0, 5000), (SERVER.0, 36412));
+    let init = [&[1, 0, 0, 20][..], &[0, 0, 0, 1], &[0, 0, 0x80, 0], &[0, 1, 0, 1], &[0, 0, 0, 1]].concat();
+    let init_ack = [&[2, 0, 0, 20][..], &[0, 0, 0, 2], &[0, 0, 0x80, 0], &[0, 1, 0, 1], &[0, 0, 0, 1]].concat();
+    let frames = [(0, craft::sctp(there, back, 0, &init)), (1, craft::sctp(back, there, 1, &init_ack))];
+    let lines = json(GATEWAY, MASQUERADE, &frames, Detail::Verdicts);
+    assert_eq!(lines[0]["state"], "NEW");
+    assert_eq!((&lines[1]["state"], &lines[1]["verdict"]), (&"ESTABLISHED".into(), &"FORWARDED".into()), "{lines:#?}");
 }
 
 #[test]
@@ -257,6 +362,11 @@ fn setup<'a>(config: &str, rules: &'a str, detail: Detail) -> Setup<'a> {
         detail,
         ..Setup::default()
     }
+}
+
+/// The same with rules for IPv6.
+fn setup6<'a>(config: &str, rules: &'a str) -> Setup<'a> {
+    Setup { rules_v6: vec![Source { name: "test.v6", text: rules }], ..setup(config, "", Detail::Verdicts) }
 }
 
 fn json(config: &str, rules: &str, frames: &[(u64, Vec<u8>)], detail: Detail) -> Vec<serde_json::Value> {

@@ -18,7 +18,7 @@
 
 use towpath_engine::{
     Checksum, Engine, Instant,
-    conntrack::{ConnId, Direction, Expectation, Status, Tuple, Zone},
+    conntrack::{ConnId, Conntrack, Direction, Expectation, Family, FlowKey, Status, Tuple, Zone},
     netfilter::TableName,
 };
 
@@ -27,6 +27,7 @@ use super::{
     peek::Peek,
     readdress::{move_acknowledgements, readdress, readdress_error},
 };
+use crate::record::Unmapped;
 
 /// What was found out about a packet's translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +43,14 @@ pub(super) enum Translation {
         /// Where the error itself comes from and goes to.
         outer: Tuple,
     },
-    /// It belongs to the middle of a connection that the gateway does not know: what it would see cannot be told.
-    Unknown,
+    /// What the gateway would see cannot be told.
+    Unknown(Unmapped),
 }
 
-/// Whether anything can be translated at all: rules have a nat table, or a helper's rewriting has moved something.
-pub(super) fn is_possible(engine: &Engine) -> bool {
-    engine.rules().has_table(TableName::Nat)
+/// Whether connections of a family can be translated at all: its rules have a nat table, without which no helper writes anything
+/// anew either. The prefixes that SNPT and DNPT exchange are no translation of connections and are not looked at.
+pub(super) fn is_possible(engine: &Engine, family: Family) -> bool {
+    engine.rules().of(family).has_table(TableName::Nat)
 }
 
 /// Finds out what the gateway sees instead of a captured packet, whose connection is looked for by `keys` if it has one.
@@ -58,27 +60,38 @@ pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, key
         return quoted.map_or(Translation::AsCaptured(None), |quoted| error(engine, now, frame, peek, &quoted));
     };
     let conntrack = engine.conntrack();
-    if let Some(found) = conntrack.find_by(now, Zone::DEFAULT, &keys.own) {
+    if let Some(found) = in_any_zone(conntrack, now, &keys.own).next() {
         return Translation::AsCaptured(Some(found));
     }
-    let opposite = keys.opposite(conntrack).and_then(|opposite| conntrack.find_by(now, Zone::DEFAULT, &opposite));
-    if let Some((id, direction)) = opposite
-        && let Some(connection) = conntrack.connection(id)
-    {
-        let direction = direction.opposite();
-        return Translation::Readdressed(*connection.tuple(direction), Some((id, direction)));
+    let opposite = keys.opposite(conntrack);
+    let mut known = opposite.iter().flat_map(|opposite| in_any_zone(conntrack, now, opposite)).filter_map(|found| {
+        let (id, direction) = (found.0, found.1.opposite());
+        Some((*conntrack.connection(id)?.tuple(direction), (id, direction)))
+    });
+    if let Some((tuple, flow)) = known.next() {
+        return match known.all(|(other, _)| other == tuple) {
+            true => Translation::Readdressed(tuple, Some(flow)),
+            false => Translation::Unknown(Unmapped::SeveralZones),
+        };
     }
     match conntrack.expectations().iter().find_map(|expectation| expected(expectation, &keys.own.tuple)) {
         Some(seen) => Translation::Readdressed(seen, None),
         None if starts(frame, peek) => Translation::AsCaptured(None),
-        None => Translation::Unknown,
+        None => Translation::Unknown(Unmapped::StartMissing),
     }
+}
+
+/// The connections that have a tuple, that of zone 0 first. In which zone the gateway would look for it rules say, for each packet
+/// anew; a capture holds none of that.
+fn in_any_zone(conntrack: &Conntrack, now: Instant, key: &FlowKey) -> impl Iterator<Item = (ConnId, Direction)> {
+    let zones = core::iter::once(Zone::DEFAULT).chain(conntrack.zones().map(Zone::both));
+    zones.filter_map(move |zone| conntrack.find_by(now, zone, key))
 }
 
 /// Writes a translation into a frame.
 pub(super) fn apply(engine: &Engine, frame: &mut [u8], peek: &Peek, translation: &Translation, checksum: Checksum) {
     match translation {
-        Translation::AsCaptured(_) | Translation::Unknown => {}
+        Translation::AsCaptured(_) | Translation::Unknown(_) => {}
         Translation::Readdressed(tuple, place) => {
             readdress(frame, peek, tuple, checksum);
             if let Some((id, direction)) = *place
@@ -102,7 +115,7 @@ impl Translation {
     /// Whether writing it changes a frame.
     pub(super) const fn changes(&self) -> bool {
         match self {
-            Self::AsCaptured(_) | Self::Unknown => false,
+            Self::AsCaptured(_) | Self::Unknown(_) => false,
             Self::Readdressed(..) | Self::ErrorReaddressed { .. } => true,
         }
     }
@@ -111,7 +124,7 @@ impl Translation {
     pub(super) const fn flow(&self) -> Option<(ConnId, Direction)> {
         match self {
             Self::AsCaptured(flow) | Self::Readdressed(_, flow) => *flow,
-            Self::ErrorReaddressed { .. } | Self::Unknown => None,
+            Self::ErrorReaddressed { .. } | Self::Unknown(_) => None,
         }
     }
 }
@@ -132,15 +145,16 @@ fn expected(expectation: &Expectation, tuple: &Tuple) -> Option<Tuple> {
 /// An ICMP error quotes what its sender has got: the packet as it left the gateway.
 fn error(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, quoted: &Peek) -> Translation {
     let conntrack = engine.conntrack();
-    let Some(tuple) = quoted.tuple(frame) else { return Translation::Unknown };
-    let Some((id, direction)) = conntrack.find(now, Zone::DEFAULT, &tuple) else {
+    let start_missing = Translation::Unknown(Unmapped::StartMissing);
+    let Some(tuple) = quoted.tuple(frame) else { return start_missing };
+    let find = |tuple: Tuple| in_any_zone(conntrack, now, &conntrack.key(tuple)).next();
+    let Some((id, direction)) = find(tuple) else {
         // Quoted as the gateway has sent it, it needs nothing; else nobody knows it.
-        let sent = tuple.inverted().is_some_and(|inverse| conntrack.find(now, Zone::DEFAULT, &inverse).is_some());
-        return if sent { Translation::AsCaptured(None) } else { Translation::Unknown };
+        let sent = tuple.inverted().is_some_and(|inverse| find(inverse).is_some());
+        return if sent { Translation::AsCaptured(None) } else { start_missing };
     };
     let sent = conntrack.connection(id).and_then(|connection| connection.tuple(direction.opposite()).inverted());
     let Some(sent) = sent.filter(|sent| *sent != tuple) else { return Translation::AsCaptured(None) };
-    let from = |address: core::net::Ipv4Addr| towpath_engine::conntrack::Address::v4(address.octets());
     let swapped = |address| {
         if address == tuple.source {
             sent.source
@@ -150,20 +164,25 @@ fn error(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, quoted: &Peek
             address
         }
     };
-    let outer = Tuple { source: swapped(from(peek.source)), destination: swapped(from(peek.destination)), ..sent };
+    let outer = Tuple { source: swapped(peek.source.into()), destination: swapped(peek.destination.into()), ..sent };
     Translation::ErrorReaddressed { quoted: sent, outer }
 }
 
 /// Whether a packet may be the first of its connection: not a TCP segment from the middle of one, no ICMP answer.
 fn starts(frame: &[u8], peek: &Peek) -> bool {
-    use towpath_engine::wire::Protocol;
+    use towpath_engine::wire::{Icmpv6Type, Protocol};
     match peek.protocol {
         Protocol::TCP => frame.get(peek.transport + 13).is_some_and(|flags| flags & (SYN | ACK) == SYN),
         Protocol::ICMP => frame.get(peek.transport).is_some_and(|kind| ICMP_QUERIES.contains(kind)),
+        Protocol::ICMPV6 => frame.get(peek.transport) == Some(&Icmpv6Type::ECHO_REQUEST.0),
+        Protocol::SCTP => frame.get(peek.transport + SCTP_CHUNK_AT) == Some(&SCTP_INIT),
         _ => true,
     }
 }
 
+/// Behind an SCTP header of 12 bytes: the type of the first chunk, and that of INIT (RFC 9260, section 3).
+const SCTP_CHUNK_AT: usize = 12;
+const SCTP_INIT: u8 = 1;
 const SYN: u8 = 0x02;
 const ACK: u8 = 0x10;
 /// Echo, timestamp, information, address mask (RFC 792, RFC 950).
