@@ -6,6 +6,8 @@ mod damage;
 mod failover;
 #[path = "snapshot/going_on.rs"]
 mod going_on;
+#[path = "snapshot/numbers.rs"]
+mod numbers;
 #[path = "snapshot/repeating.rs"]
 mod repeating;
 #[path = "snapshot/same.rs"]

@@ -111,6 +111,20 @@ impl Device {
         self.any_destination || self.mac == destination
     }
 
+    /// In what another device is not the same to connections and rules, in a word; `None`: connections go on over it. What it does
+    /// for the host, its own Ethernet address and the size of its packets may be others.
+    pub(crate) fn difference(&self, other: &Self) -> Option<&'static str> {
+        if self.name != other.name {
+            Some("name")
+        } else if self.kind != other.kind {
+            Some("kind")
+        } else if self.addresses != other.addresses {
+            Some("addresses")
+        } else {
+            None
+        }
+    }
+
     /// Its addresses of one family, in order.
     pub fn addresses_of(&self, family: Family) -> impl Iterator<Item = InterfaceAddress> + Clone {
         self.addresses.iter().filter(move |own| Family::of(own.address) == family).copied()

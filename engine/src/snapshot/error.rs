@@ -31,7 +31,12 @@ pub enum SnapshotError {
     /// A device, route or tunable cannot be as it says.
     Command(Box<CommandError>),
     /// It is of a gateway with other devices.
-    OtherDevices,
+    OtherDevices {
+        /// The first device that is not the same.
+        device: String,
+        /// In what: a word such as `addresses`.
+        differs_in: &'static str,
+    },
     /// Its rules are not taken.
     Rules(Box<RuleError>),
     /// A helper that was given is not taken.
@@ -126,8 +131,10 @@ impl fmt::Display for SnapshotError {
                 write!(f, "the snapshot contradicts itself: its {} cannot be right", part.name())
             }
             Self::Command(error) => write!(f, "the snapshot cannot be right: {error}"),
-            Self::OtherDevices => f.write_str(
-                "the snapshot is of a gateway with other devices: their names, addresses, MTUs and order must be the same",
+            Self::OtherDevices { device, differs_in } => write!(
+                f,
+                "the snapshot is of a gateway with other devices: '{device}' is not the same there ({differs_in}); \
+                 number, order, names, kinds and addresses of devices must be"
             ),
             Self::Rules(error) => write!(f, "the snapshot's rules are not taken: {error}"),
             Self::Helper(error) => write!(f, "the snapshot is not taken: {error}"),

@@ -35,16 +35,17 @@ mod tests;
 
 pub use error::{Part, SnapshotError};
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
 use crate::{
     conntrack::{
-        Family,
+        Family, HelperId,
         calling::{Helpers, Offer},
         helper::Helper,
     },
     engine::Engine,
+    netfilter::{Lists, RuleSet, snapshot::RulesRecord},
     wire::checksum::Routines,
 };
 
@@ -109,17 +110,19 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Goes on from a snapshot, with this engine's routines and helpers (`other_helpers` as in [`Restoring`]). It must be one of the
-    /// same gateway: interfaces are bound to devices by number. What waits here to be fetched is lost.
+    /// Goes on from a snapshot, with this engine's routines, helpers (`other_helpers` as in [`Restoring`]) and devices. It must be one
+    /// of the same gateway: interfaces are bound to devices by number, and connections hang on their names and addresses. What waits
+    /// here to be fetched is lost.
     ///
     /// # Errors
     /// As for [`Self::restore`], and [`SnapshotError::OtherDevices`]; nothing has changed then.
     pub fn reload(&mut self, bytes: &[u8], other_helpers: bool) -> Result<(), SnapshotError> {
         let record: record::EngineRecord = envelope::open(bytes)?;
         let (mut engine, counted) = record.restore(self.around.routines, &self.helpers.offers(), other_helpers)?;
-        if !engine.devices.iter().eq(self.devices.iter()) {
-            return Err(SnapshotError::OtherDevices);
+        if let Some((device, differs_in)) = self.other_device(&engine) {
+            return Err(SnapshotError::OtherDevices { device, differs_in });
         }
+        engine.devices = self.devices.clone();
         let helpers = core::mem::take(&mut self.helpers).into_boxes();
         engine.helpers = Helpers::resume(&counted, helpers).map_err(SnapshotError::Helper)?;
         engine.serves_host = self.serves_host;
@@ -148,14 +151,42 @@ impl Engine {
         self.helpers_by_port = by_port;
         self.neighbours.replace_permanent(&permanent);
         for (rules, sets) in rules.into_iter().zip(sets) {
-            let (known, lists) = (self.rules.of_mut(rules.family()), &mut self.lists[rules.family() as usize]);
-            if known.save(false) != rules.save(false) {
-                known.replace(rules);
-                lists.sets = sets;
-                known.claim(self.latest, lists);
+            let family = rules.family();
+            let lists = &self.lists[family as usize];
+            if self.rules.of(family).save(false) == rules.save(false) {
+                let known = RulesRecord::of(self.rules.of(family), lists);
+                *self.rules.of_mut(family) = self.numbered_anew(known, family)?;
+                continue;
             }
+            let given = RulesRecord::of(&rules, &Lists { sets: sets.clone(), ..Lists::default() });
+            let rules = self.numbered_anew(given, family)?;
+            let (known, lists) = (self.rules.of_mut(family), &mut self.lists[family as usize]);
+            known.replace(rules);
+            lists.sets = sets;
+            known.claim(self.latest, lists);
         }
         Ok(())
+    }
+
+    /// Rules that name helpers and timeout policies by the numbers that those have now: the snapshot counts its helpers in another
+    /// order than the operator, and he his policies in another order than the snapshot.
+    fn numbered_anew(&self, rules: RulesRecord, family: Family) -> Result<RuleSet, SnapshotError> {
+        let count = self.helpers.iter().map(|helper| usize::from(helper.id.0) + 1).max().unwrap_or_default();
+        let names = (0..count as u16).map(|number| self.helpers.name(HelperId(number)).unwrap_or_default());
+        let names: Vec<&str> = names.collect();
+        rules.restore(family, &names, self.conntrack.timeout_policies()).map(|(rules, _)| rules)
+    }
+
+    /// The first device that is not the same in another engine, and in what.
+    fn other_device(&self, other: &Self) -> Option<(String, &'static str)> {
+        for (id, device) in self.devices.iter() {
+            let differs_in = other.devices.find(id).map_or(Some("it is missing"), |other| device.difference(other));
+            if let Some(differs_in) = differs_in {
+                return Some((device.name.clone(), differs_in));
+            }
+        }
+        let more = other.devices.iter().nth(self.devices.len());
+        more.map(|(_, device)| (device.name.clone(), "it is missing here"))
     }
 
     /// How many packets wait inside, for [`Self::poll_transmit`], for a neighbour's address, for other fragments, for the rest

@@ -3,7 +3,7 @@ use core::net::IpAddr;
 
 use super::*;
 use crate::{
-    Command, Instant,
+    Command, DeviceId, Instant,
     device::{Device, InterfaceAddress},
     ip::{Route, RouteKind},
     netfilter::{Loading, RuleSet, Source},
@@ -68,7 +68,29 @@ fn a_gateway_that_is_started_again_keeps_its_configuration_and_its_connections()
     after.reload(&bytes, false).unwrap();
     assert_eq!((after.around.sysctls.ip_default_ttl, after.routes.all().count()), (33, 2));
     let mut other = Engine::new(1);
-    assert_eq!(other.reload(&bytes, false), Err(SnapshotError::OtherDevices));
+    let refusal = other.reload(&bytes, false).unwrap_err();
+    assert!(matches!(refusal, SnapshotError::OtherDevices { differs_in: "it is missing here", .. }), "{refusal}");
+}
+
+#[test]
+fn a_gateway_goes_on_over_cards_that_are_set_in_another_way_and_over_no_others() {
+    let bytes = engine().save();
+    let with = |change: fn(&mut Device)| {
+        let mut engine = engine();
+        engine.devices.find_mut(DeviceId(0)).map(change).unwrap();
+        let result = engine.resume(&bytes, false).map_err(|error| alloc::format!("{error}"));
+        (result, engine.devices.find(DeviceId(0)).unwrap().clone())
+    };
+    let (result, device) = with(|device| {
+        device.features = crate::device::Features::NONE;
+        device.gro_flush_timeout = core::time::Duration::from_micros(20);
+        (device.mac, device.mtu_bytes) = (MacAddr([2, 9, 9, 9, 9, 9]), 1400);
+        (device.arp, device.any_destination, device.forwards_broadcasts) = (false, true, true);
+    });
+    assert_eq!(result, Ok(()));
+    assert_eq!((device.mtu_bytes, device.mac.0[1]), (1400, 9), "what this engine has been told of its cards holds");
+    let (result, _) = with(|device| device.addresses.clear());
+    assert!(result.unwrap_err().contains("is not the same there (addresses)"));
 }
 
 #[test]
