@@ -4,6 +4,8 @@ use alloc::{collections::VecDeque, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
+use crate::sip::Sip24;
+
 /// What a number is drawn for. A script names the kinds it holds values of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Draw {
@@ -17,10 +19,16 @@ pub enum Draw {
     FragmentId,
 }
 
-/// SplitMix64 with an optional script: values that somebody else drew, taken in order where the engine would draw.
+/// A keyed hash of how much was drawn before, with an optional script: values that somebody else drew, taken in order where the
+/// engine would draw.
+///
+/// Many draws go out on a wire: ports, identifications, flow labels. Who sees some of them learns neither the key, nor what is drawn
+/// next, nor other keys that were drawn here (RFC 4086, section 6.3; RFC 6056; RFC 7739), which generators made for simulations let
+/// him compute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Random {
-    state: u64,
+    keys: [u64; 2],
+    drawn: u64,
     script: Option<Script>,
 }
 
@@ -32,19 +40,18 @@ struct Script {
 }
 
 impl Random {
-    /// A generator that gives the same numbers for the same seed.
+    /// A generator that gives the same numbers for the same seed. Its key is a hash of the seed, so that seeds which are near to each
+    /// other, or made from one, have nothing in common.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { state: seed, script: None }
+        let by_seed = [seed, KEYS_OF_SEEDS];
+        Self { keys: [hash_of(by_seed, 0), hash_of(by_seed, 1)], drawn: 0, script: None }
     }
 
-    /// The next 64 bits (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014).
+    /// The next 64 bits.
     pub const fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.drawn = self.drawn.wrapping_add(1);
+        hash_of(self.keys, self.drawn)
     }
 
     /// A number below `bound`, or 0 when `bound` is 0. The bias is below `bound` / 2^32.
@@ -115,6 +122,15 @@ impl Random {
     }
 }
 
+const fn hash_of(keys: [u64; 2], number: u64) -> u64 {
+    let mut sip = Sip24::new(keys);
+    sip.word(number);
+    sip.finish()
+}
+
+/// Sets the hash that makes keys of seeds apart from those of other purposes.
+const KEYS_OF_SEEDS: u64 = 0x746f_7770_6174_6821;
+
 #[cfg(test)]
 mod tests {
     use alloc::vec;
@@ -132,6 +148,16 @@ mod tests {
         assert!(random.missing().is_empty());
         random.draw(Draw::IpId, 0, 65_536, |_| true);
         assert_eq!(random.missing(), [Draw::IpId]);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_numbers_and_one_next_to_it_gives_others() {
+        let drawn = |seed| {
+            let mut random = Random::new(seed);
+            [random.next_u64(), random.next_u64(), random.next_u64()]
+        };
+        assert_eq!(drawn(1), drawn(1));
+        assert!(drawn(1).iter().all(|number| !drawn(2).contains(number)));
     }
 
     proptest! {

@@ -62,7 +62,6 @@ pub use calling::{HelperEvent, LineStarts, Stream};
 pub use conn::{Changes, ConnId, Connection, Counter, Extension, ProtocolState, Status};
 pub use entry::{Entry, SctpEntry, TcpEntry, TcpSideEntry};
 pub use expect::{Expectation, ExpectationEntry, ExpectationId, Expectations, HelperId};
-pub(crate) use hash::Sip;
 pub use reasoning::{Invalid, Reasoning};
 pub use sctp_states::SctpState;
 pub use statistics::Statistics;

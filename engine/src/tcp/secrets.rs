@@ -4,7 +4,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::segment::Ends;
-use crate::{conntrack::Sip, random::Random, time::Instant, wire::SeqNum};
+use crate::{random::Random, sip::Sip24, time::Instant, wire::SeqNum};
 
 /// The keys of this engine's connections.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +59,7 @@ impl Secrets {
     }
 
     fn of(&self, purpose: u64, one: SocketAddr, other: SocketAddr) -> u64 {
-        let mut sip = Sip::new(self.keys);
+        let mut sip = Sip24::new(self.keys);
         for end in [one, other] {
             match end.ip() {
                 IpAddr::V4(v4) => sip.word(u64::from(v4.to_bits()) << 16 | u64::from(end.port())),
@@ -98,6 +98,29 @@ mod tests {
         assert_eq!(later - first, 1000);
         assert_ne!(secrets.initial(Instant::from_secs(1), &ends(2)), first);
         assert_ne!(Secrets::new(&mut Random::new(2)).initial(Instant::from_secs(1), &ends(1)), first);
+    }
+
+    /// Inverts SplitMix64, whose every output is a number that is one step away from the next, mixed in a way that can be undone.
+    fn unmixed(mut z: u64) -> u64 {
+        let undone = |z: u64, by: u32| (0..64 / by).fold(z, |found, _| z ^ (found >> by));
+        z = undone(z, 31).wrapping_mul(0x3196_42b2_d24d_8ec3);
+        z = undone(z, 27).wrapping_mul(0x96de_1b17_3f11_9089);
+        undone(z, 30)
+    }
+
+    #[test]
+    fn what_is_drawn_in_sight_tells_nothing_of_the_keys() {
+        let mut random = Random::new(42);
+        let secrets = Secrets::new(&mut random);
+        let seen = unmixed(random.next_u64());
+        let back = |steps: u64| {
+            let state = seen.wrapping_sub(steps.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ (z >> 31)
+        };
+        let keys = secrets.keys();
+        assert!((0..16).all(|steps| !keys.contains(&back(steps))), "an attacker would have {keys:x?}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `towpath run`: the gateway on a wire.
 
 use std::{
-    hash::{BuildHasher, Hasher, RandomState},
-    io::{self, Write},
+    fs::File,
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -72,7 +72,7 @@ impl Run {
         let found = find_interfaces(&config)?;
         let state = self.state.as_deref().map(read_state).transpose()?;
         let state = state.as_ref().map(|(name, bytes)| State { name, bytes });
-        let mut engine = gateway.engine_from(state, random_seed(), checksum::routines(), |device, _| {
+        let mut engine = gateway.engine_from(state, random_seed()?, checksum::routines(), |device, _| {
             let interface = &found[usize::from(device.0)];
             Hardware {
                 mac: interface.mac,
@@ -93,6 +93,9 @@ impl Run {
         }
         let mut clock = SystemClock::start();
         let services = Services::offer(&mut engine, clock.now(), &config)?;
+        if config.seed.is_some() {
+            writeln!(io::stderr(), "towpath: warning: {}: {SEED_WARNING}", config.file)?;
+        }
         announce(&found, config.host.as_ref().map(|device| device.value.as_str()), &self.control)?;
         let worker = Worker::new().context("making the worker's bell")?;
         let (budget, server) = (Budget::default(), Some(Server::new(listener, worker.clone())));
@@ -161,15 +164,25 @@ fn read_state(file: &Path) -> Result<(String, Vec<u8>)> {
     Ok((name, bytes))
 }
 
-/// Drawn from the system's generator, which the standard library's hasher is keyed with.
-fn random_seed() -> u64 {
-    RandomState::new().build_hasher().finish()
+/// Drawn from the system's generator. It is what nobody may guess who is to be kept from guessing sequence numbers.
+fn random_seed() -> Result<u64> {
+    let mut seed = [0; 8];
+    let drawn = File::open(RANDOM_DEVICE).and_then(|mut device| device.read_exact(&mut seed));
+    drawn.with_context(|| format!("{RANDOM_DEVICE}: drawing a seed"))?;
+    Ok(u64::from_ne_bytes(seed))
 }
+
+/// The system's generator.
+const RANDOM_DEVICE: &str = "/dev/urandom";
 
 fn at_interface(config: &Config, interface: &InterfaceConfig, error: DeviceError) -> anyhow::Error {
     let place = &interface.device;
     anyhow!("{}:{}:{}: {error}", config.file, place.line, place.column)
 }
+
+/// What a seed in the configuration means on a wire.
+const SEED_WARNING: &str = "it gives a seed: whoever reads that can foresee sequence numbers, ports and SYN cookies; \
+    without it a gateway on a wire draws one from the system";
 
 /// Says that the gateway runs, and what will keep it from running as meant.
 fn announce(found: &[Interface], host: Option<&str>, control: &Control) -> io::Result<()> {

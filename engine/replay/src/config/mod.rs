@@ -10,7 +10,7 @@
 //!
 //! | key | what it says |
 //! |---|---|
-//! | `seed` | number; what the engine draws its lots from. On a wire the default is drawn, in a replay it is 0 |
+//! | `seed` | number; what the engine draws its lots and its secrets from. In a replay the default is 0; on a wire it is drawn from the system, and `run` warns of another one |
 //!
 //! `[[interface]]`, one for each of the gateway's interfaces, in the order of their numbers:
 //!

@@ -18,7 +18,7 @@ const WHOLE: &str = include_str!("../../../../host-linux/examples/gateway.toml")
 #[test]
 fn the_example_is_read_in_full_and_an_engine_takes_it() {
     let config = Config::read("gateway.toml", WHOLE).unwrap();
-    assert_eq!(config.seed, Some(7));
+    assert_eq!(config.seed, None, "a seed in print would be the secret of every gateway that is made of it");
     let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
     assert_eq!(names, ["lan", "wan"]);
     assert_eq!(config.interfaces[0].device.value, "eth0");
