@@ -8,7 +8,8 @@ use std::{
 use lab::network::{Link, Network, address, address_v6};
 use proptest::prelude::*;
 use towpath_engine::{
-    Command, CommandError, DropReason,
+    Command, CommandError, DeviceId, DropReason,
+    ip::{Route, RouteKind},
     socket::{
         DatagramKind, Family, Readiness, Received, ServiceAnswer, Socket, SocketError, SocketId, SocketOption,
         UdpService,
@@ -240,20 +241,28 @@ fn ports_are_drawn_from_the_range_and_run_out() {
 
 #[test]
 fn what_is_sent_to_everybody_needs_leave_and_reaches_each_socket_of_the_port() {
-    let mut network = network();
-    let everybody = SocketAddr::from(([10, 0, 0, 255], 53));
-    let mut servers = [0; 2].map(|_| udp(&mut network, 1, None));
-    for server in servers {
-        on(&mut network, 1, server).set(&SocketOption::ReuseAddress(true)).expect("it may be set");
-        on(&mut network, 1, server).bind(SocketAddr::from(([0, 0, 0, 0], 53))).expect("they share it");
-    }
-    let client = udp(&mut network, 0, None);
-    assert_eq!(on(&mut network, 0, client).send_to(b"all", everybody), Err(SocketError::NotAllowed));
-    on(&mut network, 0, client).set(&SocketOption::Broadcast(true)).expect("it may be set");
-    on(&mut network, 0, client).send_to(b"all", everybody).expect("it may");
-    pass(&mut network);
-    for server in &mut servers {
-        assert_eq!(read(&mut network, 1, *server).expect("each has it").0, b"all");
+    for everybody in [[10, 0, 0, 255], [255; 4]] {
+        let mut network = network();
+        let to = SocketAddr::from((everybody, 53));
+        let kind = RouteKind::Unicast { device: DeviceId(0), via: None };
+        let route = Route { destination: [0; 4].into(), prefix: 0, kind, metric: 0, mtu_bytes: None };
+        let now = network.now();
+        network.engines[0].handle_command(now, Command::AddRoute(route)).expect("a way to everybody");
+        let mut servers = [0; 3].map(|_| udp(&mut network, 1, None));
+        let [any, again, itself] = servers;
+        for (server, address) in [(any, [0; 4]), (again, [0; 4]), (itself, everybody)] {
+            on(&mut network, 1, server).set(&SocketOption::ReuseAddress(true)).expect("it may be set");
+            on(&mut network, 1, server).bind(SocketAddr::from((address, 53))).expect("they share it");
+        }
+        let client = udp(&mut network, 0, None);
+        assert_eq!(on(&mut network, 0, client).send_to(b"all", to), Err(SocketError::NotAllowed), "{to}");
+        assert_eq!(on(&mut network, 0, client).connect(to), Err(SocketError::NotAllowed), "{to}");
+        on(&mut network, 0, client).set(&SocketOption::Broadcast(true)).expect("it may be set");
+        on(&mut network, 0, client).send_to(b"all", to).expect("it may");
+        pass(&mut network);
+        for server in &mut servers {
+            assert_eq!(read(&mut network, 1, *server).expect("each has it").0, b"all", "{to}");
+        }
     }
 }
 

@@ -35,9 +35,7 @@ impl Engine {
 
     /// Whether a packet is for everybody on a link of this host's.
     pub(crate) fn is_for_everybody(&self, packet: &Packet) -> bool {
-        packet
-            .ipv4()
-            .is_some_and(|ip| ip.destination().is_broadcast() || self.devices.is_broadcast(ip.destination().into()))
+        packet.ipv4().is_some_and(|ip| self.devices.is_broadcast(ip.destination().into()))
     }
 
     /// A copy of what this host sends to everybody on a link passes POSTROUTING first, and comes in by the link's device, where this
@@ -67,7 +65,7 @@ impl Engine {
         }
         let destination = packet.ip()?.destination();
         let input = self.devices.find(packet.meta().device?)?;
-        if !input.forwards_broadcasts || !self.devices.is_broadcast(destination) {
+        if !input.forwards_broadcasts || !self.devices.is_directed_broadcast(destination) {
             return None;
         }
         match self.routes.from_here(&self.devices, destination, None) {

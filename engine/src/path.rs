@@ -172,8 +172,10 @@ impl Engine {
             },
             Delivery::Taken(packet) if self.serves_host && is_icmp(&packet) => return self.hand_over(packet),
             Delivery::Taken(packet) => packet.recycle(&mut self.pool),
-            // RFC 1122, 3.2.2.6; Linux's default (`net.ipv4.icmp_echo_ignore_broadcasts`).
-            Delivery::Echo(packet) if packet.ip().is_some_and(|ip| self.devices.is_broadcast(ip.destination())) => {
+            // RFC 1122, 3.2.2.6; Linux's default (`net.ipv4.icmp_echo_ignore_broadcasts`), which is about groups as well.
+            Delivery::Echo(packet)
+                if packet.ipv4().is_some_and(|ip| self.devices.is_for_many(ip.destination().into())) =>
+            {
                 packet.recycle(&mut self.pool);
             }
             Delivery::Echo(packet) => self.answer_echo(now, packet, way),

@@ -278,9 +278,27 @@ impl Devices {
         self.addresses().any(|own| own.takes(address))
     }
 
-    /// Whether an interface's network has this broadcast address.
+    /// Whether an address is this host's own, and of no other host beside it.
+    #[must_use]
+    pub fn is_own(&self, address: IpAddr) -> bool {
+        address.is_loopback() || self.has_address(address)
+    }
+
+    /// Whether an address stands for more hosts than one: for everybody on a link, or for a group.
+    #[must_use]
+    pub fn is_for_many(&self, address: IpAddr) -> bool {
+        address.is_multicast() || self.is_broadcast(address)
+    }
+
+    /// Whether an address stands for everybody on a link: on the one where the packet is, or on an interface's.
     #[must_use]
     pub fn is_broadcast(&self, address: IpAddr) -> bool {
+        matches!(address, IpAddr::V4(v4) if v4.is_broadcast()) || self.is_directed_broadcast(address)
+    }
+
+    /// Whether an interface's network has this broadcast address.
+    #[must_use]
+    pub fn is_directed_broadcast(&self, address: IpAddr) -> bool {
         self.addresses().any(|own| own.broadcast().map(IpAddr::V4) == Some(address))
     }
 

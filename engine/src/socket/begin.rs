@@ -29,7 +29,7 @@ impl Socket<'_> {
         };
         let local = self.of_family(family, local)?;
         let (ip, devices) = (local.ip(), &self.engine.devices);
-        let is_of_all = options.is_none() && (devices.is_broadcast(ip) || ip.is_multicast());
+        let is_of_all = options.is_none() && devices.is_for_many(ip);
         if !(ip.is_unspecified() || ip.is_loopback() || devices.has_address(ip) || is_of_all) {
             return Err(SocketError::AddressNotAvailable);
         }
@@ -141,7 +141,9 @@ impl Socket<'_> {
             // To nobody is to this host.
             IpAddr::V4(to) if to.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), remote.port()),
             IpAddr::V6(to) if to.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), remote.port()),
-            to @ (IpAddr::V4(_) | IpAddr::V6(_)) if is_of_many(to) => return Err(SocketError::NetworkUnreachable),
+            to @ (IpAddr::V4(_) | IpAddr::V6(_)) if self.engine.devices.is_for_many(to) => {
+                return Err(SocketError::NetworkUnreachable);
+            }
             IpAddr::V4(_) | IpAddr::V6(_) => remote,
         };
         let source = own_address(&self.engine.routes, &self.engine.devices, remote.ip(), None);
@@ -190,13 +192,6 @@ impl Socket<'_> {
             }
             (Family::Ipv6, IpAddr::V4(_)) => Ok(address),
         }
-    }
-}
-
-const fn is_of_many(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_multicast(),
     }
 }
 

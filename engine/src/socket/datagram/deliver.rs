@@ -29,9 +29,8 @@ impl Engine {
         input: Option<DeviceId>,
     ) -> Result<(), Dropped> {
         let Some(ends) = Ends::of(&packet) else { return Err(packet.drop_for(DropReason::TransportMalformed)) };
-        let is_for_many = self.devices.is_broadcast(ends.local.ip()) || ends.local.ip().is_multicast();
         let place = (Protocol::UDP, ends.local.port());
-        if is_for_many {
+        if self.devices.is_for_many(ends.local.ip()) {
             let all = self.sockets.all_that_fit(place, &ends);
             let Some((last, others)) = all.split_last() else { return Err(packet.drop_for(DropReason::NoSocket)) };
             for index in others {
