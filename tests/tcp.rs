@@ -4,6 +4,8 @@
 mod anything;
 #[path = "tcp/closing.rs"]
 mod closing;
+#[path = "tcp/for_many.rs"]
+mod for_many;
 #[path = "tcp/handshake.rs"]
 mod handshake;
 #[path = "tcp/listening.rs"]

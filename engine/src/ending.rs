@@ -142,7 +142,8 @@ drop_reasons! {
     IpSourceRoute = "IP_INHDR",
     /// The destination address cannot be one of a packet on a wire (zero, loopback).
     IpDestinationInvalid = "IP_INVALID_DEST",
-    /// The packet is for a host, but its frame was for everybody.
+    /// The packet is for a host, but its frame was for everybody; or it is one of TCP, which knows hosts only, and is for everybody
+    /// on a link, for a group, or for any one of several routers.
     IpLinkBroadcast = "UNICAST_IN_L2_MULTICAST",
     /// Too many fragments wait to be put together (`net.ipv4.ipfrag_high_thresh`,
     /// `net.netfilter.nf_conntrack_frag6_high_thresh`).

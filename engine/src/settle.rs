@@ -211,9 +211,9 @@ impl Engine {
         self.originate(now, answer);
     }
 
-    /// The reset that answers a segment; none for what was sent to everybody (RFC 1122, 4.2.3.10).
+    /// The reset that answers a segment; none for what was sent to more than one (RFC 1122, 4.2.3.10).
     fn reset_of(&mut self, about: &Packet, flow_label: u32) -> Option<Packet> {
-        if about.ip().is_some_and(|ip| self.devices.is_broadcast(ip.destination())) {
+        if about.ip().is_some_and(|ip| self.devices.is_for_many(ip.destination())) {
             return None;
         }
         let hops = match about.family()? {

@@ -53,6 +53,8 @@ impl Engine {
         let found = self.sockets.find(&ends);
         let result = match found {
             Some(index) => self.deliver_to(now, index, &segment, packet),
+            // RFC 9293, 3.9.2.3 (MUST-57); Linux v6.18: `tcp_v4_conn_request()`, `tcp_v6_conn_request()`.
+            None if !self.devices.is_own(ends.local.ip()) => Err(packet.drop_for(DropReason::IpLinkBroadcast)),
             None => self.deliver_to_listener(now, &ends, &segment, packet, None),
         };
         self.send_outbox(now);
