@@ -8,7 +8,7 @@ use std::{
 use lab::network::{Link, Network, address, address_v6};
 use proptest::prelude::*;
 use towpath_engine::{
-    Command, CommandError, DeviceId, DropReason,
+    Command, CommandError, DeviceId, DropReason, Frame,
     ip::{Route, RouteKind},
     socket::{
         DatagramKind, Family, Readiness, Received, ServiceAnswer, Socket, SocketError, SocketId, SocketOption,
@@ -324,6 +324,30 @@ fn a_service_is_a_socket_that_nobody_holds() {
     on(&mut network, 1, socket).bind(at(1, 8)).expect("it is free");
     let refused = network.engines[1].handle_command(now, offer(8));
     assert_eq!(refused, Err(CommandError::Service(8, SocketError::AddressInUse)));
+}
+
+#[test]
+fn a_service_says_nothing_to_services_to_itself_and_to_everybody() {
+    for (from, to, answers) in [
+        ("10.0.0.2:5000", "10.0.0.1:7", 1),
+        ("10.0.0.2:1023", "10.0.0.1:7", 0),
+        ("10.0.0.2:2007", "10.0.0.1:7", 0),
+        ("10.0.0.255:5000", "10.0.0.1:7", 0),
+        ("fd00::2:5000", "fd00::1:7", 1),
+        ("fd00::1:7", "fd00::1:7", 0),
+        ("fd00::1:5000", "fd00::1:7", 0),
+    ] {
+        let mut network = network();
+        let (now, engine) = (network.now(), &mut network.engines[0]);
+        for port in [7, 2007] {
+            let service = UdpService { port, answer: ServiceAnswer::Echo };
+            engine.handle_command(now, Command::OfferUdp(service)).expect("it is free");
+        }
+        let bytes = lab::frame("lan", &format!("{from} > {to} udp len 8"));
+        engine.handle_frames(now, &[Frame::new(DeviceId(0), &bytes)]);
+        assert_eq!(engine.stats().originated, answers, "{from} > {to}");
+        assert_eq!(core::iter::from_fn(|| engine.poll_transmit()).count() as u64, answers, "{from} > {to}");
+    }
 }
 
 #[test]

@@ -107,7 +107,8 @@
 //! `[[relay]]`: who connects to the gateway at TCP port `port` is connected to `to` (`"192.0.2.1:80"`), by a connection of the
 //! gateway's own. What is offered over TCP is there on a wire only: in a replay nobody listens.
 //!
-//! Nobody checks who asks, and answers may be longer than questions: who may ask is for the rules of INPUT to say.
+//! Answers may be longer than questions: who may ask is for the rules of INPUT to say. Over UDP nobody is answered who seems to be
+//! a service himself (a port below 1024), this host, or everybody.
 //!
 //! `[nat]`, how translation depends on peers (RFC 4787, sections 4.1 and 5); what is not said is as in Linux:
 //!

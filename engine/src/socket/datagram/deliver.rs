@@ -118,6 +118,9 @@ impl Engine {
     /// A service answers: from the address of the way back, which need not be the one that was asked, since a socket that is
     /// bound to no address answers as if it had never been asked (Linux v6.18: `net/ipv4/udp.c`, `udp_sendmsg()`).
     fn answer_as_service(&mut self, now: Instant, index: u32, packet: &Packet, ends: &Ends, input: Option<DeviceId>) {
+        if !self.may_answer_as_service(ends.remote) {
+            return;
+        }
         let Entry::Datagram(datagram) = self.sockets.entry(index) else { return };
         let Some(answer) = datagram.service.clone() else { return };
         let options = datagram.options;
@@ -127,7 +130,6 @@ impl Engine {
             let source = SocketAddr::new(source, ends.local.port());
             let kind = DatagramKind::Udp;
             let out = Outgoing { source, to: ends.remote, kind, payload, options: &options, bound: input };
-            // Too long is nothing that was asked and fits a packet too.
             let sent = self.emit_datagram(now, &out);
             debug_assert_eq!(sent, Ok(()), "an answer as long as a question fits");
         }

@@ -12,7 +12,9 @@ use crate::{
     wire::Protocol,
 };
 
-/// A datagram service of this host.
+/// A datagram service of this host. It says nothing to askers that seem to be services themselves (ports below 1024, and those
+/// of this host's services), this host, or many hosts: whoever forges such a question wants two services to answer each other
+/// for ever, or many hosts to answer one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UdpService {
     /// Its port, 1 to 65535.
@@ -64,6 +66,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a service answers who asks from there. What seems to come from another service, from this host or from many hosts was
+    /// made by somebody else to set one upon the other, or many upon one (CERT CA-1996-01). Servers of this kind refuse ports that
+    /// are kept for services since then (OpenBSD: `inetd.c`, `dg_badinput()`).
+    pub(super) fn may_answer_as_service(&self, asker: SocketAddr) -> bool {
+        let is_service = asker.port() < SERVICE_PORTS_END || self.service_on(asker.port()).is_some();
+        !is_service && !self.devices.is_own(asker.ip()) && !self.devices.is_for_many(asker.ip())
+    }
+
     fn service_on(&self, port: u16) -> Option<u32> {
         let there = self.sockets.bound_to(Protocol::UDP, port);
         let is_service = |datagram: &Datagram| datagram.service.is_some();
@@ -95,5 +105,7 @@ impl Engine {
     }
 }
 
+/// Ports below it are those of services (Linux: `PROT_SOCK`).
+const SERVICE_PORTS_END: u16 = 1024;
 /// What a datagram holds that fits an Ethernet frame.
 const TEXT_BYTES_MAX: usize = 1472;
