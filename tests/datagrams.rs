@@ -351,6 +351,22 @@ fn a_service_says_nothing_to_services_to_itself_and_to_everybody() {
 }
 
 #[test]
+fn the_longest_datagram_of_each_family_arrives_and_is_sent_back() {
+    for (client, service, len) in [(at(0, 5000), at(1, 7), 65_507), (at_v6(0, 5000), at_v6(1, 7), 65_527)] {
+        let mut network = network();
+        let now = network.now();
+        let echo = UdpService { port: 7, answer: ServiceAnswer::Echo };
+        network.engines[1].handle_command(now, Command::OfferUdp(echo)).expect("it is free");
+        let client = udp(&mut network, 0, client);
+        let too_long = on(&mut network, 0, client).send_to(&pattern(len + 1), service);
+        assert_eq!(too_long, Err(SocketError::MessageTooLong), "{service}");
+        assert_eq!(on(&mut network, 0, client).send_to(&pattern(len), service), Ok(len));
+        pass(&mut network);
+        assert_eq!(read(&mut network, 0, client), Ok((pattern(len), service)));
+    }
+}
+
+#[test]
 fn calls_that_make_no_sense_are_refused() {
     let mut network = network();
     let socket = udp(&mut network, 0, at(0, 1000));

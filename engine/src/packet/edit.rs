@@ -120,17 +120,17 @@ impl Packet {
     /// A packet of this host from its IPv4 or IPv6 header on, without a link header; its version says which.
     ///
     /// # Errors
-    /// As [`Packet::parse`], and [`DropReason::FrameTooLong`] beyond 64 KB.
+    /// As [`Packet::parse`], and [`DropReason::FrameTooLong`] beyond 65 535 bytes, of which IPv6 does not count its header.
     pub fn from_network_bytes(pool: &mut Pool, bytes: &[u8]) -> Result<Self, DropReason> {
-        if bytes.len() > usize::from(u16::MAX) {
+        let (ether_type, uncounted) = match bytes.first() {
+            Some(version) if version >> 4 == 6 => (EtherType::IPV6, Ipv6Header::LEN),
+            Some(_) | None => (EtherType::IPV4, 0),
+        };
+        if bytes.len() > usize::from(u16::MAX) + uncounted {
             return Err(DropReason::FrameTooLong);
         }
         let mut packet = Self(pool.block());
         packet.append(bytes);
-        let ether_type = match bytes.first() {
-            Some(version) if version >> 4 == 6 => EtherType::IPV6,
-            Some(_) | None => EtherType::IPV4,
-        };
         let found = packet.find_network(ether_type, packet.0.data);
         match found {
             Ok(()) => Ok(packet),

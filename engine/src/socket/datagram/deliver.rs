@@ -130,8 +130,8 @@ impl Engine {
             let source = SocketAddr::new(source, ends.local.port());
             let kind = DatagramKind::Udp;
             let out = Outgoing { source, to: ends.remote, kind, payload, options: &options, bound: input };
-            let sent = self.emit_datagram(now, &out);
-            debug_assert_eq!(sent, Ok(()), "an answer as long as a question fits");
+            // An answer is no longer than a packet can be. One that does not set out all the same is lost, as any datagram may be.
+            let _ = self.emit_datagram(now, &out);
         }
     }
 }

@@ -146,9 +146,9 @@ pub(super) const fn of_this_host(to: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The longest payload: an IP packet has 65535 bytes, of which IPv6 does not count its header.
+/// The longest payload: an IP packet has 65535 bytes, among which IPv6 does not count its header.
 const fn payload_bytes_max(kind: DatagramKind, to: SocketAddr) -> usize {
-    let header = if to.is_ipv4() { Ipv4Header::LEN } else { crate::wire::Ipv6Header::LEN };
+    let header = if to.is_ipv4() { Ipv4Header::LEN } else { 0 };
     let own = match kind {
         DatagramKind::Udp => UdpHeader::LEN,
         DatagramKind::Ping | DatagramKind::Raw(_) => 0,
