@@ -8,8 +8,9 @@ use std::{
 use lab::network::{Link, Network, address, address_v6};
 use proptest::prelude::*;
 use towpath_engine::{
-    Command, CommandError, DeviceId, DropReason, Frame,
+    Command, CommandError, DeviceId, DropReason, Engine, Frame,
     ip::{Route, RouteKind},
+    snapshot::Restoring,
     socket::{
         DatagramKind, Family, Readiness, Received, ServiceAnswer, Socket, SocketError, SocketId, SocketOption,
         UdpService,
@@ -363,6 +364,42 @@ fn the_longest_datagram_of_each_family_arrives_and_is_sent_back() {
         assert_eq!(on(&mut network, 0, client).send_to(&pattern(len), service), Ok(len));
         pass(&mut network);
         assert_eq!(read(&mut network, 0, client), Ok((pattern(len), service)));
+    }
+}
+
+/// The bytes of each packet that goes out for a datagram of 1400 bytes.
+fn sent_for_1400(network: &mut Network, client: SocketId, to: SocketAddr) -> Vec<usize> {
+    let now = network.now();
+    on(network, 0, client).send_to(&[7; 1400], to).expect("there is a way");
+    let engine = &mut network.engines[0];
+    engine.handle_timeout(now);
+    let sent = core::iter::from_fn(|| engine.poll_transmit());
+    sent.map(|sent| sent.head().len() + sent.fragments().map(<[u8]>::len).sum::<usize>() - 14).collect()
+}
+
+#[test]
+fn what_a_router_tells_of_a_narrow_way_is_remembered_for_ten_minutes() {
+    for (from, server, told, whole, parts) in [
+        (at(0, 1000), at(1, 53), "10.0.0.9 > 10.0.0.1 icmp type 3 code 4 mtu 1280 [10.0.0.1:PORT > 10.0.0.2:53 udp]", 1428, [1276, 172]),
+        (at_v6(0, 1000), at_v6(1, 53), "fd00::9 > fd00::1 icmpv6 type 2 code 0 mtu 1280 [fd00::1:PORT > fd00::2:53 udp]", 1448, [1280, 224]),
+    ] {
+        let mut network = network();
+        let client = udp(&mut network, 0, from);
+        let tell = |network: &mut Network, port: &str| {
+            let (now, bytes) = (network.now(), lab::frame("lan", &told.replace("PORT", port)));
+            network.engines[0].handle_frames(now, &[Frame::new(DeviceId(0), &bytes)]);
+        };
+        assert_eq!(sent_for_1400(&mut network, client, server), [whole]);
+        tell(&mut network, "1001");
+        assert_eq!(sent_for_1400(&mut network, client, server), [whole], "no socket has sent what was quoted");
+        tell(&mut network, "1000");
+        assert_eq!(sent_for_1400(&mut network, client, server), parts);
+        let twin = Engine::restore(&network.engines[0].save(), Restoring::default()).expect("a right snapshot");
+        network.engines[0] = twin;
+        let client = udp(&mut network, 0, from);
+        assert_eq!(sent_for_1400(&mut network, client, server), parts, "a snapshot holds it");
+        network.run(Duration::from_secs(600));
+        assert_eq!(sent_for_1400(&mut network, client, server), [whole]);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     ending::{Dropped, End, Ending, Outcome},
     event::Event,
     frame::{Frame, Transmit},
-    ip::{Defrag, Neighbours, Routes, icmp_limit::IcmpLimit},
+    ip::{Defrag, Neighbours, PathMtus, Routes, icmp_limit::IcmpLimit},
     limits::{BATCH_FRAMES_MAX, DATAGRAM_QUEUES_BYTES_MAX, LOOPBACK_QUEUE_BYTES_MAX},
     netfilter::{Copied, Lists, RuleSets},
     noted::Noted,
@@ -61,6 +61,8 @@ pub struct Engine {
     /// What datagrams may hold that nobody has read.
     pub(crate) datagram_budget: Budget,
     pub(crate) icmp_limit: IcmpLimit,
+    /// How large packets to hosts may be, where routers have told.
+    pub(crate) path_mtus: PathMtus,
     pub(crate) rules: RuleSets,
     /// What rules remember under a name, those of IPv4 and those of IPv6.
     pub(crate) lists: [Lists; 2],
@@ -138,6 +140,7 @@ impl Engine {
             sockets: Sockets::new(seed),
             datagram_budget: Budget::new(DATAGRAM_QUEUES_BYTES_MAX),
             icmp_limit: IcmpLimit::default(),
+            path_mtus: PathMtus::default(),
             rules: RuleSets::default(),
             lists: [Lists::default(), Lists::default()],
             copies: Vec::new(),

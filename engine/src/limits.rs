@@ -79,6 +79,10 @@ pub const ADDRESSES_MAX: usize = 64;
 /// Routes of one engine.
 pub const ROUTES_MAX: usize = 65_536;
 
+/// Hosts of which it is remembered how small packets to them have to be: 2048 of about 60 bytes are 120 KB (Linux has as many
+/// buckets: `FNHE_HASH_SIZE`). Of a further one, the oldest is forgotten.
+pub const PATH_MTUS_MAX: usize = 2048;
+
 /// Neighbours remembered (Linux: `net.ipv4.neigh.default.gc_thresh3`).
 pub const NEIGHBOURS_MAX: usize = 1024;
 

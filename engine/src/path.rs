@@ -285,13 +285,26 @@ impl Engine {
         let bound = packet.meta().bound;
         let fate = packet.ip().map(|ip| self.routes.from_here(&self.devices, ip.destination(), bound));
         match fate {
-            Some(Fate::Forward(hop)) => Ok((packet, hop)),
+            Some(Fate::Forward(hop)) => {
+                let hop = self.narrowed(&packet, hop);
+                Ok((packet, hop))
+            }
             Some(Fate::Nowhere(reason)) => Err(packet.drop_for(reason)),
             Some(Fate::Local) => {
                 let neighbour = packet.ip().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.destination());
                 Ok((packet, NextHop { device: DeviceId::LOOPBACK, neighbour, mtu_bytes: LOOPBACK_MTU_BYTES }))
             }
             None => Err(packet.drop_for(DropReason::NoRoute)),
+        }
+    }
+
+    /// A next hop for a packet of this host. A datagram is cut so that its parts go through all the way, as far as that is known;
+    /// segments of TCP are made so.
+    fn narrowed(&self, packet: &Packet, hop: NextHop) -> NextHop {
+        let known = packet.ip().filter(|_| packet.meta().ignores_df);
+        match known.and_then(|ip| self.path_mtus.towards(self.latest, ip.destination())) {
+            Some(path) => NextHop { mtu_bytes: hop.mtu_bytes.min(path.bytes), ..hop },
+            None => hop,
         }
     }
 

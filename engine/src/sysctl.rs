@@ -113,6 +113,12 @@ sysctls! {
     route_error_cost: "net.ipv4.route.error_cost" = 250, 0..=2_147_483_647;
     /// Ticks that a receiver of routing errors may have saved.
     route_error_burst: "net.ipv4.route.error_burst" = 1250, 0..=2_147_483_647;
+    /// Seconds for which it is remembered how small packets to a host have to be (RFC 1191, section 6.3).
+    route_mtu_expires: "net.ipv4.route.mtu_expires" = 600, 1..=2_147_483;
+    /// Bytes below which nobody is believed that packets have to be so small.
+    route_min_pmtu: "net.ipv4.route.min_pmtu" = 552, 68..=65_535;
+    /// The same as `mtu_expires` for IPv6 (RFC 8201, section 4).
+    ipv6_route_mtu_expires: "net.ipv6.route.mtu_expires" = 600, 1..=2_147_483;
     /// ICMP messages of limited types a second, to all destinations together.
     icmp_msgs_per_sec: "net.ipv4.icmp_msgs_per_sec" = 1000, 0..=2_147_483_647;
     /// How many of them may follow each other at once.

@@ -6,10 +6,12 @@ pub mod icmp_error;
 pub mod icmp_limit;
 pub mod local;
 pub mod neighbour;
+pub(crate) mod path_mtu;
 pub mod prefix;
 pub mod reject;
 pub mod route;
 
 pub use defrag::Defrag;
 pub use neighbour::Neighbours;
+pub(crate) use path_mtu::PathMtus;
 pub use route::{Fate, NextHop, Route, RouteKind, Routes};

@@ -63,6 +63,8 @@ pub enum Part {
     Neighbours,
     /// The credit for ICMP errors.
     IcmpLimit,
+    /// How large packets to hosts may be.
+    PathMtus,
     /// Where rules stood, or what their matches remember.
     Rules,
     /// The helpers.
@@ -96,6 +98,7 @@ impl Part {
             Self::Routes => "routes",
             Self::Neighbours => "neighbours",
             Self::IcmpLimit => "credit for ICMP errors",
+            Self::PathMtus => "MTUs of paths",
             Self::Rules => "rules",
             Self::Helpers => "helpers",
             Self::Connection => "connections",

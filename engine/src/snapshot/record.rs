@@ -15,8 +15,8 @@ use crate::{
     device::Device,
     engine::Engine,
     event::Subscription,
-    ip::{Route, Routes, icmp_limit::CreditRecord, neighbour::snapshot::NeighboursRecord},
-    limits::{CONNECTIONS_MAX, COUNT_MAX},
+    ip::{PathMtus, Route, Routes, icmp_limit::CreditRecord, neighbour::snapshot::NeighboursRecord},
+    limits::{CONNECTIONS_MAX, COUNT_MAX, PATH_MTUS_MAX},
     netfilter::snapshot::RulesRecord,
     random::Random,
     socket::{Sockets, SocketsRecord, UdpService},
@@ -38,6 +38,7 @@ pub(super) struct EngineRecord {
     neighbours: NeighboursRecord,
     services: Vec<UdpService>,
     icmp_credit: CreditRecord,
+    path_mtus: PathMtus,
     /// By name, so that another order of them is another order of a list.
     sysctls: Vec<(String, Vec<u32>)>,
     helpers: HelpersRecord,
@@ -62,6 +63,7 @@ impl EngineRecord {
             sockets,
             datagram_budget: _,
             icmp_limit,
+            path_mtus,
             rules,
             lists,
             conntrack,
@@ -101,6 +103,7 @@ impl EngineRecord {
             neighbours: NeighboursRecord::of(neighbours),
             services: engine.services(),
             icmp_credit: CreditRecord::of(icmp_limit),
+            path_mtus: path_mtus.clone(),
             sysctls: save_sysctls(sysctls),
             helpers: helpers.save(),
             helpers_by_port: *helpers_by_port,
@@ -135,6 +138,8 @@ impl EngineRecord {
         engine.routes = Routes::restore(&self.routes).ok_or(SnapshotError::Inconsistent(Part::Routes))?;
         engine.neighbours = self.neighbours.restore(&engine.devices)?;
         engine.icmp_limit = self.icmp_credit.restore()?;
+        Part::PathMtus.check(self.path_mtus.len() <= PATH_MTUS_MAX)?;
+        engine.path_mtus = self.path_mtus;
         engine.helpers_by_port = self.helpers_by_port;
         let room_max = engine.around.sysctls.conntrack_max.max(CONNECTIONS_MAX);
         engine.conntrack = self.conntrack.restore(&Known { latest: self.latest, room_max, helpers: &names })?;

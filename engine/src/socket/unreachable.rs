@@ -38,7 +38,10 @@ impl Engine {
         if protocol != Protocol::TCP {
             let (error, is_hard) = match told {
                 // Whoever wants to know the way's MTU is told that his packet was too large for it.
-                Told::TooBig(_) => (SocketError::MessageTooLong, true),
+                Told::TooBig(bytes) => {
+                    self.note_path_mtu(now, protocol, &ends, bytes);
+                    (SocketError::MessageTooLong, true)
+                }
                 Told::Unreachable { error, is_hard, .. } => (error, is_hard),
             };
             return self.deliver_datagram_error(protocol, &ends, error, is_hard);

@@ -9,10 +9,21 @@ use crate::{
     engine::Engine,
     socket::{Readiness, SocketError, table::Entry},
     tcp::Ends,
+    time::Instant,
     wire::Protocol,
 };
 
 impl Engine {
+    /// Takes note of how small packets have to be that a socket has sent, if one has (Linux v6.18: `ipv4_sk_update_pmtu()`,
+    /// `ip6_sk_update_pmtu()`).
+    pub(in crate::socket) fn note_path_mtu(&mut self, now: Instant, protocol: Protocol, ends: &Ends, told_bytes: u32) {
+        let places = [(protocol, ends.local.port()), (RAW, protocol.0.into())];
+        if places.iter().any(|place| self.sockets.that_fits_best(*place, ends).is_some()) {
+            let (host, link) = (ends.remote.ip(), self.path_mtu(now, ends.remote.ip(), None).bytes);
+            self.path_mtus.note(now, host, (told_bytes, link), &self.around.sysctls);
+        }
+    }
+
     /// Tells those whose packet is quoted, if they are connected and trying again would be of no use.
     pub(in crate::socket) fn deliver_datagram_error(
         &mut self,

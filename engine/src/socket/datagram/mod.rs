@@ -11,11 +11,14 @@
 //! address. What goes to everybody on a link each socket gets that fits. Unread packets are bounded by the socket's receive
 //! buffer and, of all sockets together, by [`DATAGRAM_QUEUES_BYTES_MAX`](crate::limits::DATAGRAM_QUEUES_BYTES_MAX).
 //!
+//! How small packets to a host have to be, routers tell (`ip/path_mtu`): a datagram that is larger leaves in fragments, the first one
+//! that was too large is lost, as in Linux.
+//!
 //! A service of this host ([`UdpService`]) is a socket that nobody holds and that answers by itself.
 //!
 //! Not here: groups of multicast (a socket gets what is sent to a group only if this host takes it anyway), `IP_HDRINCL`
-//! ([`Command::SendPacket`](crate::Command::SendPacket) sends whole packets), and a way's MTU is not remembered: a datagram that is too
-//! large for it is cut.
+//! ([`Command::SendPacket`](crate::Command::SendPacket) sends whole packets), and what makes path MTU discovery more than a wish
+//! (`IP_MTU_DISCOVER`).
 
 mod deliver;
 mod errors;

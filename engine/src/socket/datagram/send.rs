@@ -14,6 +14,7 @@ use crate::{
     ip::{
         Fate,
         icmp_error::{Ends, Making, head},
+        path_mtu::PathMtu,
     },
     offload::checksum,
     packet::{Head, Owner, Packet},
@@ -78,15 +79,12 @@ impl Engine {
         making.hops = out.options.hops.unwrap_or(making.hops);
         let (protocol, transport) = transport_of(out)?;
         let mut ip = head(Ends { source: from, destination: to }, protocol, making);
-        let mtu_bytes = match self.routes.from_here(&self.devices, to, out.bound) {
-            Fate::Forward(hop) => hop.mtu_bytes,
-            Fate::Local | Fate::Nowhere(_) => LOOPBACK_MTU_BYTES,
-        };
+        let PathMtu { bytes: mtu_bytes, is_locked } = self.path_mtu(now, to, out.bound);
         match &mut ip {
             Head::V4(ip) => {
                 ip.tos = out.options.tos;
                 // Path MTU discovery is a wish: what is too large is cut (`net/ipv4/ip_output.c`, `__ip_make_skb()`).
-                if Ipv4Header::LEN + transport.len() <= mtu_bytes as usize {
+                if Ipv4Header::LEN + transport.len() <= mtu_bytes as usize && !is_locked {
                     ip.flags_fragment = Ipv4Header::DONT_FRAGMENT.into();
                 }
             }
@@ -104,6 +102,19 @@ impl Engine {
         meta.ignores_df = true;
         self.originate(now, made);
         Ok(())
+    }
+}
+
+impl Engine {
+    /// The largest packet that goes through to a host, as far as is known.
+    pub(super) fn path_mtu(&self, now: Instant, to: IpAddr, bound: Option<DeviceId>) -> PathMtu {
+        let link_bytes = match self.routes.from_here(&self.devices, to, bound) {
+            Fate::Forward(hop) => hop.mtu_bytes,
+            Fate::Local | Fate::Nowhere(_) => LOOPBACK_MTU_BYTES,
+        };
+        let of_link = PathMtu { bytes: link_bytes, is_locked: false };
+        let known = self.path_mtus.towards(now, to).filter(|known| known.bytes <= link_bytes);
+        known.unwrap_or(of_link)
     }
 }
 
