@@ -10,7 +10,8 @@ use towpath_engine::{
     device::{Device, Feature},
     ip::{Route, RouteKind},
     offload::gro::{Arrival, Gro},
-    packet::Pool,
+    packet::{Pool, Sketch},
+    snapshot::Restoring,
     wire::{MacAddr, checksum::Routines},
 };
 
@@ -185,6 +186,76 @@ fn what_was_merged_leaves_as_the_kernel_cuts_it_again() {
         merged += engine.stats().gro_joined;
     }
     assert!(merged >= 400, "{merged} frames were merged");
+}
+
+/// A router whose two devices merge, and what leaves it at a time, as ports of the senders and first sequence numbers.
+struct Merging(Engine);
+
+impl Merging {
+    fn new() -> Self {
+        let mut engine = forwarding(false);
+        let gro = Feature::by_name("gro").expect("it is known");
+        engine.handle_command(Instant::ZERO, Command::SetFeature(DeviceId(1), gro, true)).expect("it can");
+        Self(engine)
+    }
+
+    /// Lets segments come in one poll: by which device, from which port, and what else they say.
+    fn polls(&mut self, now: Instant, segments: &[(u16, u16, &str)]) {
+        let frames: Vec<_> = segments
+            .iter()
+            .map(|(device, port, rest)| {
+                let sketch: Sketch = format!("10.0.0.8:{port} > 10.0.0.9:80 {rest} len 100 df").parse().expect("a sketch");
+                sketch.frame(MacAddr([2, 0, 0, 0, 0, 8]), MacAddr([2, 0, 0, 0, 1 + *device as u8, 1]))
+            })
+            .collect();
+        let frames: Vec<_> =
+            segments.iter().zip(&frames).map(|((device, ..), bytes)| Frame::new(DeviceId(*device), bytes)).collect();
+        self.0.handle_frames(now, &frames);
+    }
+
+    fn leaving(&mut self) -> Vec<(u16, u32)> {
+        let mut left = Vec::new();
+        while let Some(transmit) = self.0.poll_transmit() {
+            let mut bytes = transmit.head().to_vec();
+            transmit.fragments().for_each(|part| bytes.extend_from_slice(part));
+            let frame = Frame { checksum: transmit.checksum(), gso: transmit.gso(), ..Frame::new(DeviceId(0), &bytes) };
+            let packet = Packet::parse(&mut Pool::new(), &frame).expect("it is right");
+            left.extend(packet.tcp().map(|tcp| (tcp.source_port.get(), tcp.seq.get())));
+        }
+        left
+    }
+}
+
+#[test]
+fn a_restored_engine_lets_packets_of_several_devices_go_in_the_same_order() {
+    let mut first = Merging::new();
+    first.polls(Instant::from_secs(1), &[(1, 1000, "A seq 1 ack 1")]);
+    assert_eq!(first.leaving(), [(1000, 1)]);
+    let twin = Engine::restore(&first.0.save(), Restoring::default()).expect("a right snapshot");
+    for mut engine in [first, Merging(twin)] {
+        engine.polls(Instant::from_secs(2), &[(0, 2000, "A seq 1 ack 1"), (1, 3000, "A seq 1 ack 1")]);
+        assert_eq!(engine.leaving(), [(2000, 1), (3000, 1)]);
+    }
+}
+
+#[test]
+fn no_segment_overtakes_its_flow_when_features_are_switched() {
+    for (feature, before) in [("rxhash", false), ("rxhash", true), ("rx-udp-gro-forwarding", false), ("gro", true)] {
+        let (mut router, now) = (Merging::new(), Instant::from_secs(1));
+        let feature = Feature::by_name(feature).expect("it is known");
+        let mut set = |router: &mut Merging, on| {
+            router.0.handle_command(now, Command::SetFeature(DeviceId(0), feature, on)).expect("it can be switched");
+        };
+        set(&mut router, before);
+        let wait = Command::SetGroFlushTimeout(DeviceId(0), Duration::from_millis(10));
+        router.0.handle_command(now, wait).expect("it can be set");
+        router.polls(now, &[(0, 1000, "A seq 1 ack 1")]);
+        assert_eq!(router.leaving(), [], "it waits");
+        set(&mut router, !before);
+        router.polls(now, &[(0, 1000, "PA seq 101 ack 1")]);
+        router.0.handle_timeout(now + Duration::from_secs(1));
+        assert_eq!(router.leaving(), [(1000, 1), (1000, 101)], "{feature:?} from {before}");
+    }
 }
 
 /// A router between two devices, of which the first one merges and the second one cuts and sums nothing.

@@ -71,7 +71,7 @@ impl Engine {
         }
     }
 
-    /// Lets packets go on that a device holds which merges no more.
+    /// Lets packets go on that a device holds which merges no more, or otherwise from now on.
     pub(crate) fn let_merged_go(&mut self, now: Instant, device: DeviceId) {
         let mut leaving = Leaving::new();
         self.receivers.flush(now, device, &mut leaving);

@@ -174,9 +174,8 @@ impl Engine {
         let device = self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?;
         device.features = device.features.with(feature, on);
         self.receivers.adapt(self.devices.iter().map(|(_, device)| device));
-        if !on {
-            self.let_merged_go(now, id);
-        }
+        // By other features, what continues it may not be found to do so.
+        self.let_merged_go(now, id);
         Ok(Reply::Done)
     }
 

@@ -6,7 +6,7 @@
 //!
 //! Linux v6.18: `net/core/dev.c`, `napi_complete_done()`, `__napi_poll()`, `napi_watchdog()`.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 
 use super::{Device, Feature, rss::Toeplitz};
 use crate::{
@@ -21,7 +21,8 @@ use crate::{
 /// The receive queues of all devices that merge.
 #[derive(Debug, Default)]
 pub(crate) struct Receivers {
-    queues: Vec<ReceiveQueue>,
+    /// In the order of devices and queues: what goes on when all are asked must not depend on which was used first.
+    queues: BTreeMap<(DeviceId, u16), ReceiveQueue>,
     /// Hashes flows as devices do.
     toeplitz: Option<Box<Toeplitz>>,
     /// Whether a device merges.
@@ -30,10 +31,8 @@ pub(crate) struct Receivers {
     held: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct ReceiveQueue {
-    device: DeviceId,
-    number: u16,
     gro: Gro,
     /// Frames of the poll that goes on.
     polled: usize,
@@ -66,7 +65,7 @@ impl Receivers {
             false => 0,
         };
         let (may_wait, before) = (self.held < GRO_HELD_MAX, self.held);
-        let queue = self.queue(frame.device, frame.queue % RECEIVE_QUEUES_MAX);
+        let queue = self.queues.entry((frame.device, frame.queue % RECEIVE_QUEUES_MAX)).or_default();
         queue.polled += 1;
         let own_before = queue.gro.len();
         let merges_udp = device.features.has(Feature::UDP_GRO_FORWARDING);
@@ -83,12 +82,12 @@ impl Receivers {
         device: impl Fn(DeviceId) -> Option<&'a Device>,
         leaving: &mut Leaving,
     ) {
-        for queue in &mut self.queues {
+        for (&(id, _), queue) in &mut self.queues {
             if queue.polled == 0 {
                 continue;
             }
             let before = queue.gro.len();
-            let timeout = device(queue.device).map(|device| device.gro_flush_timeout);
+            let timeout = device(id).map(|device| device.gro_flush_timeout);
             let timeout = timeout.filter(|timeout| !timeout.is_zero() && queue.polled < BATCH_FRAMES_MAX);
             queue.gro.flush(now, timeout.is_some(), leaving);
             queue.due = timeout.filter(|_| before > 0).map(|timeout| now + timeout);
@@ -99,7 +98,7 @@ impl Receivers {
 
     /// Lets go on whose time has come.
     pub(crate) fn handle_timeout(&mut self, now: Instant, leaving: &mut Leaving) {
-        for queue in self.queues.iter_mut().filter(|queue| queue.due.is_some_and(|due| due <= now)) {
+        for queue in self.queues.values_mut().filter(|queue| queue.due.is_some_and(|due| due <= now)) {
             queue.due = None;
             self.held -= queue.gro.len();
             queue.gro.flush(now, false, leaving);
@@ -108,7 +107,7 @@ impl Receivers {
 
     /// Lets all go on that a device's queues hold.
     pub(crate) fn flush(&mut self, now: Instant, device: DeviceId, leaving: &mut Leaving) {
-        for queue in self.queues.iter_mut().filter(|queue| queue.device == device) {
+        for (_, queue) in self.queues.range_mut((device, 0)..=(device, u16::MAX)) {
             queue.due = None;
             self.held -= queue.gro.len();
             queue.gro.flush(now, false, leaving);
@@ -117,7 +116,7 @@ impl Receivers {
 
     /// When [`Self::handle_timeout`] has something to do.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        self.queues.iter().filter_map(|queue| queue.due).min()
+        self.queues.values().filter_map(|queue| queue.due).min()
     }
 
     /// How many packets are held.
@@ -127,23 +126,14 @@ impl Receivers {
 
     /// Memory of the packets that are held, in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        self.queues.iter().map(|queue| queue.gro.bytes()).sum()
+        self.queues.values().map(|queue| queue.gro.bytes()).sum()
     }
 
     /// The frames behind number `last` whose packets are held, in order.
     pub(crate) fn held_since(&self, last: u64) -> Vec<u64> {
-        let all = self.queues.iter().flat_map(|queue| queue.gro.numbers());
+        let all = self.queues.values().flat_map(|queue| queue.gro.numbers());
         let mut since: Vec<u64> = all.filter(|number| *number > last).collect();
         since.sort_unstable();
         since
-    }
-
-    fn queue(&mut self, device: DeviceId, number: u16) -> &mut ReceiveQueue {
-        let is_it = |queue: &ReceiveQueue| queue.device == device && queue.number == number;
-        let place = self.queues.iter().position(is_it).unwrap_or_else(|| {
-            self.queues.push(ReceiveQueue { device, number, gro: Gro::default(), polled: 0, due: None });
-            self.queues.len() - 1
-        });
-        &mut self.queues[place]
     }
 }
