@@ -12,5 +12,7 @@ mod numbers;
 mod repeating;
 #[path = "snapshot/same.rs"]
 mod same;
+#[path = "snapshot/sockets.rs"]
+mod sockets;
 #[path = "snapshot/together.rs"]
 mod together;

@@ -11,9 +11,13 @@
 //! - the keys of the hashes, the generator, credit for ICMP errors, counters, subscriptions, the latest time;
 //! - names and hashes of helpers, but not their code: whoever restores brings the helpers.
 //!
+//! It does not hold sockets: who used them is elsewhere. A restored engine has none but its services, with the keys and the chance of
+//! the others; to other ends it is as if the host had been started again. An engine that goes on from a snapshot
+//! ([`Engine::reload`], [`Engine::resume`]) keeps those that it has.
+//!
 //! It does not hold packets: neither those that wait for [`Engine::poll_transmit`], for a neighbour's address, for other
-//! fragments, for the rest of a helper's line or for what continues them, nor events and endings that nobody has fetched. Drain the queues first; [`Engine::waiting_packets`] counts the rest, which
-//! is lost as if a link had lost it.
+//! fragments, for the rest of a helper's line or for what continues them, nor events and endings that nobody has fetched. Drain the
+//! queues first; [`Engine::waiting_packets`] counts the rest, which is lost as if a link had lost it.
 //!
 //! Records are made for the snapshot and taken apart field by field when it is written, so that the compiler asks whoever
 //! adds state to a room what becomes of it here; only plain values (addresses, tuples, counters) are those that
@@ -50,7 +54,7 @@ use crate::{
 };
 
 /// The version of snapshots that are written, and the only one that is read.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// What a snapshot does not hold and an engine needs.
 pub struct Restoring {
@@ -112,20 +116,23 @@ impl Engine {
 
     /// Goes on from a snapshot, with this engine's routines, helpers (`other_helpers` as in [`Restoring`]) and devices. It must be one
     /// of the same gateway: interfaces are bound to devices by number, and connections hang on their names and addresses. What waits
-    /// here to be fetched is lost.
+    /// here to be fetched is lost. Sockets that somebody holds, and their connections, go on as they are.
     ///
     /// # Errors
-    /// As for [`Self::restore`], and [`SnapshotError::OtherDevices`]; nothing has changed then.
+    /// As for [`Self::restore`], [`SnapshotError::OtherDevices`], and [`SnapshotError::Command`] when a service of the snapshot has the
+    /// port of a socket that somebody holds; nothing has changed then.
     pub fn reload(&mut self, bytes: &[u8], other_helpers: bool) -> Result<(), SnapshotError> {
         let record: record::EngineRecord = envelope::open(bytes)?;
         let (mut engine, counted) = record.restore(self.around.routines, &self.helpers.offers(), other_helpers)?;
         if let Some((device, differs_in)) = self.other_device(&engine) {
             return Err(SnapshotError::OtherDevices { device, differs_in });
         }
+        engine.may_take_sockets_of(self)?;
         engine.devices = self.devices.clone();
         let helpers = core::mem::take(&mut self.helpers).into_boxes();
         engine.helpers = Helpers::resume(&counted, helpers).map_err(SnapshotError::Helper)?;
         engine.serves_host = self.serves_host;
+        engine.take_sockets_of(self);
         *self = engine;
         Ok(())
     }

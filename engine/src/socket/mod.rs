@@ -27,16 +27,19 @@
 //! | [`datagram`] | sockets of UDP, pings and whole protocols; services |
 //! | `deliver` | between the path and the table: the only file here that knows the engine, beside the calls |
 //! | `unreachable` | ICMP errors about what sockets have sent |
+//! | `going_on` | what becomes of sockets when their engine goes on from a snapshot |
 //! | `send_queue`, `receive_queue` | bytes that wait |
 //!
-//! A snapshot of an engine holds no sockets: who used them is elsewhere. To the other ends it is as if the host had been
-//! started again, and they are reset when they go on.
+//! A snapshot of an engine holds no sockets: who used them is elsewhere. To the other ends of a restored engine it is as if the host
+//! had been started again, and they are reset when they go on. An engine that goes on from a snapshot itself keeps its sockets,
+//! since their users are there.
 
 mod begin;
 pub mod datagram;
 mod deliver;
 pub mod error;
 pub mod face;
+mod going_on;
 pub mod options;
 mod ports;
 pub mod readiness;
@@ -54,6 +57,7 @@ pub use table::{SocketId, Sockets};
 
 pub(crate) use receive_queue::{Piece, ReceiveQueue};
 pub(crate) use send_queue::SendQueue;
-pub(crate) use table::SocketsRecord;
+pub(crate) use table::{SocketsRecord, Taken};
+pub(crate) use unreachable::quoted_by;
 
 pub use crate::conntrack::Family;

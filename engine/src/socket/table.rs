@@ -36,10 +36,19 @@ pub struct SocketId {
     pub(super) generation: u32,
 }
 
+/// Whose a packet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// He takes what comes to every address.
+    pub(crate) is_wildcard: bool,
+    /// What he has set with `SO_MARK`; `None`: it is only a request for a connection, or what is left of one.
+    pub(crate) mark: Option<u32>,
+}
+
 /// All sockets of an engine.
 #[derive(Debug)]
 pub struct Sockets {
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     free: Vec<u32>,
     /// Connections, requests and what is left of connections, by both ends.
     by_ends: HashTable<(u64, u32)>,
@@ -65,9 +74,9 @@ pub struct Sockets {
 }
 
 #[derive(Debug)]
-struct Slot {
+pub(super) struct Slot {
     generation: u32,
-    entry: Entry,
+    pub(super) entry: Entry,
     is_in_ready: bool,
 }
 
@@ -292,31 +301,20 @@ impl Sockets {
         self.bound.range((protocol.0, 0)..=(protocol.0, u16::MAX)).flat_map(|(_, there)| there.iter().copied())
     }
 
-    /// Whether somebody here takes what comes to a port, on every address of this host.
-    pub(crate) fn listens_everywhere(&self, protocol: Protocol, port: u16) -> bool {
-        self.bound_to(protocol, port).iter().any(|index| match self.entry(*index) {
-            Entry::Listener(listener) => listener.local.ip().is_unspecified(),
-            Entry::Datagram(datagram) => datagram.is_for_everybody(),
-            Entry::Free | Entry::Idle(_) | Entry::Connection(_) | Entry::Request(_) | Entry::TimeWait(_) => false,
-        })
-    }
-
-    /// Whether a packet with these ends is somebody's, and whether he takes what comes to every address.
-    pub(crate) fn taken(&self, protocol: Protocol, ends: &Ends) -> Option<bool> {
+    /// Whose a packet with these ends is.
+    pub(crate) fn taken(&self, protocol: Protocol, ends: &Ends) -> Option<Taken> {
         if protocol == Protocol::UDP {
             return self.datagram_taken(ends);
         }
-        if self.find(ends).is_some() {
-            return Some(false);
-        }
-        match self.entry(self.listener(ends)?) {
-            Entry::Listener(listener) => Some(listener.local.ip().is_unspecified()),
-            Entry::Free
-            | Entry::Idle(_)
-            | Entry::Connection(_)
-            | Entry::Request(_)
-            | Entry::TimeWait(_)
-            | Entry::Datagram(_) => None,
+        let index = self.find(ends).or_else(|| self.listener(ends))?;
+        match self.entry(index) {
+            Entry::Connection(connection) => Some(Taken { is_wildcard: false, mark: Some(connection.settings.mark) }),
+            Entry::Listener(listener) => {
+                let is_wildcard = listener.local.ip().is_unspecified();
+                Some(Taken { is_wildcard, mark: Some(listener.settings.mark) })
+            }
+            Entry::Request(_) | Entry::TimeWait(_) => Some(Taken { is_wildcard: false, mark: None }),
+            Entry::Free | Entry::Idle(_) | Entry::Datagram(_) => None,
         }
     }
 

@@ -138,6 +138,18 @@ fn of_v6(kind: Icmpv6Type, code: u8, rest: [u8; 4]) -> Option<Told> {
     Some(Told::Unreachable { error, is_hard, ends_request: is_hard })
 }
 
+/// The protocol and the ends of the segment or datagram that an ICMP error quotes, as its sender has them.
+pub(crate) fn quoted_by(packet: &Packet) -> Option<(Protocol, Ends)> {
+    let is_error = match (packet.icmp(), packet.icmpv6()) {
+        (Some(icmp), _) => icmp.icmp_type().is_error(),
+        (_, Some(icmp)) => icmp.icmp_type().is_error(),
+        (None, None) => false,
+    };
+    let quoted = packet.transport_bytes().get(HEADER_BYTES..).filter(|_| is_error)?;
+    let Quoted { protocol, ends, .. } = quoted_ends(packet.ip(), quoted)?;
+    matches!(protocol, Protocol::TCP | Protocol::UDP).then_some((protocol, ends))
+}
+
 /// Whose packet an error quotes.
 struct Quoted {
     protocol: Protocol,

@@ -1,8 +1,7 @@
 //! `-m socket`: whether a socket of this host would take the packet (Linux v6.18: `net/netfilter/xt_socket.c`,
 //! `socket_match()`; `net/ipv4/netfilter/nf_socket_ipv4.c`, `nf_sk_lookup_slow_v4()`).
 //!
-//! Those that listen on every address, as local services do, are found by `--nowildcard` only; none is transparent or has a
-//! mark of its own.
+//! Those that listen on every address, as local services do, are found by `--nowildcard` only; none is transparent.
 
 use alloc::string::String;
 use core::net::SocketAddr;
@@ -19,8 +18,9 @@ use crate::{
         walk::Depends,
     },
     packet::Packet,
+    socket::{Taken, quoted_by},
     tcp::Ends,
-    wire::{IcmpHeader, Ipv4Header, Protocol, icmp::IcmpType},
+    wire::Protocol,
 };
 
 /// Which sockets count.
@@ -29,7 +29,7 @@ pub(in crate::netfilter) struct Socket {
     transparent: bool,
     /// Sockets that listen on every address count too.
     no_wildcard: bool,
-    /// The packet gets the socket's mark.
+    /// The packet gets the mark of the socket (`SO_MARK`), but for what is only a request, or a rest, of a connection.
     restore_mark: bool,
 }
 
@@ -63,11 +63,11 @@ impl Matching for Socket {
     }
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
-        let fits = !self.transparent && taken(view).is_some_and(|is_wildcard| self.no_wildcard || !is_wildcard);
-        if fits && self.restore_mark {
-            view.packet.meta_mut().mark = 0;
+        let found = taken(view).filter(|taken| !self.transparent && (self.no_wildcard || !taken.is_wildcard));
+        if let Some(mark) = found.and_then(|taken| taken.mark).filter(|_| self.restore_mark) {
+            view.packet.meta_mut().mark = mark;
         }
-        Answer::from(fits)
+        Answer::from(found.is_some())
     }
 
     fn depends(&self) -> Depends {
@@ -77,56 +77,36 @@ impl Matching for Socket {
     fn found(&self, _: &Facts, view: &View<'_>) -> String {
         match (taken(view), self.no_wildcard) {
             (None, _) => "is for no socket of this host".into(),
-            (Some(true), false) => "is for a socket that listens on every address".into(),
+            (Some(Taken { is_wildcard: true, .. }), false) => "is for a socket that listens on every address".into(),
             (Some(_), _) => "is for a socket that is not transparent".into(),
         }
     }
 }
 
-/// Whether somebody on this host takes the packet, or sent what an ICMP error is about; and whether he listens on every
-/// address.
-fn taken(view: &View<'_>) -> Option<bool> {
-    let (protocol, port) = local_end(view.packet)?;
-    let port = translated_back(view, port);
-    // What it goes to after translation has been undone.
-    let ends = Ends::of(view.packet).map(|ends| Ends { local: SocketAddr::new(ends.local.ip(), port), ..ends });
-    match ends {
-        Some(ends) => view.sockets.taken(protocol, &ends),
-        None => view.sockets.listens_everywhere(protocol, port).then_some(true),
+/// Who on this host takes the packet, or has sent what an ICMP error is about.
+fn taken(view: &View<'_>) -> Option<Taken> {
+    let (protocol, mut ends) = quoted_by(view.packet).or_else(|| ends_of(view.packet))?;
+    if let Some(local) = translated_back(view) {
+        ends.local = local;
     }
+    view.sockets.taken(protocol, &ends)
 }
 
-/// The protocol and port of this host's end.
-fn local_end(packet: &Packet) -> Option<(Protocol, u16)> {
-    match packet.protocol() {
-        protocol @ (Protocol::TCP | Protocol::UDP) => match ports(packet) {
-            PortBytes::Here(_, destination) => Some((protocol, destination)),
-            PortBytes::None | PortBytes::Cut => None,
-        },
-        Protocol::ICMP => {
-            packet.icmp().filter(|icmp| IcmpType(icmp.kind).is_error())?;
-            // The packet inside was sent from here.
-            let inner = packet.transport_bytes().get(IcmpHeader::LEN..)?;
-            let header_len = usize::from(*inner.first()? & 0x0f) * 4;
-            let protocol = Protocol(*inner.get(PROTOCOL_AT)?);
-            let &[high, low, ..] = inner.get(header_len.max(Ipv4Header::LEN)..)? else { return None };
-            matches!(protocol, Protocol::TCP | Protocol::UDP).then_some((protocol, u16::from_be_bytes([high, low])))
-        }
-        _ => None,
-    }
+fn ends_of(packet: &Packet) -> Option<(Protocol, Ends)> {
+    let protocol = packet.protocol();
+    let (PortBytes::Here(source, destination), Some(ip)) = (ports(packet), packet.ip()) else { return None };
+    let (local, remote) = (SocketAddr::new(ip.destination(), destination), SocketAddr::new(ip.source(), source));
+    matches!(protocol, Protocol::TCP | Protocol::UDP).then_some((protocol, Ends { local, remote }))
 }
 
-/// A reply to a connection whose source is translated will be for the original port.
-fn translated_back(view: &View<'_>, port: u16) -> u16 {
+/// A reply to a connection whose source is translated will be for the original source.
+fn translated_back(view: &View<'_>) -> Option<SocketAddr> {
     match (view.connection(), view.packet.meta().tracking) {
         (Some((connection, Direction::Reply)), Tracking::Tracked { .. })
             if connection.status.contains(Status::SRC_NAT_DONE) =>
         {
-            connection.original.source_port
+            Some(SocketAddr::new(connection.original.source_ip(), connection.original.source_port))
         }
-        _ => port,
+        _ => None,
     }
 }
-
-/// Where an IPv4 header names its protocol.
-const PROTOCOL_AT: usize = 9;

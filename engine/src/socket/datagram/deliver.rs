@@ -11,7 +11,7 @@ use crate::{
     frame::DeviceId,
     packet::Packet,
     settle::own_address,
-    socket::table::{Entry, Sockets},
+    socket::table::{Entry, Sockets, Taken},
     tcp::Ends,
     time::Instant,
     wire::Protocol,
@@ -170,9 +170,11 @@ impl Sockets {
         there.filter(|index| self.fit(*index, ends) > 0).collect()
     }
 
-    /// Whether a socket of UDP is asked by a packet with these ends, and whether it is one of every address.
-    pub(in crate::socket) fn datagram_taken(&self, ends: &Ends) -> Option<bool> {
+    /// Which socket of UDP a packet with these ends is for.
+    pub(in crate::socket) fn datagram_taken(&self, ends: &Ends) -> Option<Taken> {
         let best = self.that_fits_best((Protocol::UDP, ends.local.port()), ends)?;
-        Some(self.entry(best).datagram()?.local?.ip().is_unspecified())
+        let datagram = self.entry(best).datagram()?;
+        let is_wildcard = datagram.source.is_none() && datagram.local?.ip().is_unspecified();
+        Some(Taken { is_wildcard, mark: Some(datagram.options.mark) })
     }
 }

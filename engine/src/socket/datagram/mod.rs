@@ -86,11 +86,6 @@ impl Datagram {
         }
     }
 
-    /// Whether it takes what comes to every address, from everybody.
-    pub(super) fn is_for_everybody(&self) -> bool {
-        self.remote.is_none() && self.local.is_some_and(|local| local.ip().is_unspecified())
-    }
-
     /// Whether somebody holds it.
     pub(super) const fn is_held(&self) -> bool {
         self.service.is_none()
