@@ -27,7 +27,7 @@ use crate::{
     notice::Notice,
     notices::Notices,
     plugin::Plugin,
-    services::Services,
+    services::{self, Services},
     signals::Signals,
     stats::{DeviceReport, Report, by_name},
     worker::Doing,
@@ -128,7 +128,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
             let mut watch = |when, event| tell(server.as_mut(), &names, when, event, &mut notices, &mut troubles);
             napi.drain(engine, &mut watch);
             round = napi.poll(clock, engine, &mut watch);
-            services.serve(engine, clock.now());
+            services.serve(engine, clock, |engine| napi.drain(engine, &mut watch));
             napi.drain(engine, &mut watch);
             if services.has_more() {
                 round = Round::Squeezed;
@@ -181,20 +181,20 @@ impl<R: Ring, K: Clock> Host<R, K> {
     fn deadline(&self) -> Option<Instant> {
         let engine = self.engine.poll_timeout().map(|(when, _)| when);
         let control = self.server.as_ref().and_then(Server::deadline);
-        [engine, control].into_iter().flatten().min()
+        [engine, control, self.services.deadline()].into_iter().flatten().min()
     }
 
     /// Answers those at the control socket, when one of them has moved or is overdue.
     fn serve(&mut self, now: Instant, has_moved: bool, notices_lost: u64) {
-        let Self { engine, napi, server, workshop, started, has_watchers, .. } = self;
+        let Self { engine, napi, server, workshop, services, started, has_watchers, .. } = self;
         let Some(server) = server else { return };
         if !has_moved && server.deadline().is_none_or(|deadline| deadline > now) {
             return;
         }
         let subscription = subscription(*has_watchers);
         workshop.worker().hush();
-        let started = *started;
-        server.serve(now, &mut View { engine, napi, workshop, started, now, subscription, notices_lost });
+        let (started, services) = (*started, services.counters());
+        server.serve(now, &mut View { engine, napi, workshop, services, started, now, subscription, notices_lost });
         let has_watchers = server.has_watchers();
         if has_watchers != self.has_watchers {
             self.has_watchers = has_watchers;
@@ -211,10 +211,12 @@ impl<R: Ring, K: Clock> Host<R, K> {
 
     fn report(&mut self, notices_lost: u64) -> Report {
         let now = self.clock.now();
-        let Self { engine, napi, server, workshop, started, .. } = self;
+        let Self { engine, napi, server, workshop, services, started, .. } = self;
+        let services = services.counters();
         let control = server.as_ref().map(|server| server.counters().into()).unwrap_or_default();
         let (started, subscription) = (*started, Subscription::default());
-        Report { control, ..View { engine, napi, workshop, started, now, subscription, notices_lost }.report() }
+        let mut view = View { engine, napi, workshop, services, started, now, subscription, notices_lost };
+        Report { control, ..view.report() }
     }
 }
 
@@ -231,6 +233,7 @@ struct View<'a, R> {
     engine: &'a mut Engine,
     napi: &'a mut Napi<R>,
     workshop: &'a Workshop,
+    services: services::Counters,
     started: Instant,
     now: Instant,
     /// What the engine is asked to tell.
@@ -242,7 +245,7 @@ impl<R: Ring> Answers for View<'_, R> {
     type Cursor = Place;
 
     fn report(&mut self) -> Report {
-        let Self { engine, napi, started, now, notices_lost, .. } = self;
+        let Self { engine, napi, services, started, now, notices_lost, .. } = self;
         Report {
             uptime_ns: u64::try_from(now.since(*started).as_nanos()).unwrap_or(u64::MAX),
             engine: (&engine.stats()).into(),
@@ -255,6 +258,7 @@ impl<R: Ring> Answers for View<'_, R> {
                 .collect(),
             strays: by_name(napi.strays().iter()),
             notices_lost: *notices_lost,
+            services: (*services).into(),
             ..Report::default()
         }
     }

@@ -66,3 +66,48 @@ pub const NOTICES_OF_A_KIND_TIME: Duration = Duration::from_secs(5);
 
 /// How long a client may keep the gateway waiting, for its request or for room to send, before it is cut off.
 pub const CONTROL_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// Conversations with the services over TCP at once; a further one is reset. Each has 64 KB of its own here, a relay twice that:
+/// 4096 · 128 KB = 512 MB. What its sockets hold in the engine is bounded there (`net.ipv4.tcp_mem`).
+pub const CONVERSATIONS_MAX: usize = 4096;
+
+/// Those of them with one service: half, so that the others have places when one of them has too much to do.
+pub const CONVERSATIONS_OF_SERVICE_MAX: usize = CONVERSATIONS_MAX / 2;
+
+/// Those of them with one peer: many hosts behind one address are served, and four peers must agree to fill a service.
+pub const CONVERSATIONS_OF_PEER_MAX: usize = CONVERSATIONS_OF_SERVICE_MAX / 4;
+
+/// Connections that may wait to be accepted, by one service.
+pub const BACKLOG: u32 = 512;
+
+/// Connections that are accepted in one turn of a service.
+pub const ACCEPTS_OF_TURN_MAX: usize = 64;
+
+/// How long services may go on before the devices have their turn: as long as these have themselves (Linux:
+/// `net.core.netdev_budget_usecs`).
+pub const SERVE_TIME: Duration = Duration::from_millis(2);
+
+/// Turns of conversations before what they have sent is handed to the devices. One of a relay writes a megabyte at most, so that
+/// 8 MB wait, of 16 MB that may ([`towpath_engine::limits::TRANSMIT_QUEUE_BYTES_MAX`]).
+pub const TURNS_BETWEEN_DRAINS_MAX: usize = 8;
+
+/// How long a conversation may be silent, in both directions, before it is reset.
+pub const SERVICE_SILENCE_MAX: Duration = Duration::from_secs(120);
+
+/// The same of a relay, whose ends may have nothing to say to each other for hours (RFC 5382, REQ-5: 2 hours and 4 minutes).
+pub const RELAY_SILENCE_MAX: Duration = Duration::from_secs(2 * 3600 + 4 * 60);
+
+/// How long a client of the HTTP service may take for a request, and may do nothing between two of them.
+pub const HTTP_REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long is listened to a client whose connection is to be closed, so that he reads the answer before he hears of that.
+pub const HTTP_LINGER_TIME: Duration = Duration::from_secs(5);
+
+/// Bytes of an HTTP request, without a body.
+pub const HTTP_REQUEST_BYTES_MAX: usize = 16_384;
+
+/// Header lines of an HTTP request.
+pub const HTTP_HEADERS_MAX: usize = 64;
+
+/// Open files that the HTTP service leaves to others: devices, the control socket and its clients.
+pub const FILES_KEPT: u64 = 512;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use towpath_engine::{DropReason, stats::Stats};
 
-use crate::{af_packet, control, napi::PollCounters};
+use crate::{af_packet, control, napi::PollCounters, services};
 
 /// Everything that a gateway has counted since it started. `towpath.stats/1`: fields are added, never changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct Report {
     pub devices: Vec<DeviceReport>,
     /// Frames that the engine handed out for devices that are bound to none here, by reason.
     pub strays: DropCounts,
+    /// The services over TCP, and relays.
+    pub services: ServicesReport,
     /// The control socket.
     pub control: ControlReport,
     /// Lines for standard error that were lost because nobody read those before them.
@@ -90,6 +92,20 @@ pub struct DeviceReport {
     pub send_drops: DropCounts,
 }
 
+/// What the services over TCP have counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServicesReport {
+    /// Conversations that there are.
+    pub conversations: usize,
+    /// Conversations that there have been, those included.
+    pub begun: u64,
+    /// Who was reset because there was no place for him, or no way to whom he was to be relayed.
+    pub refused: u64,
+    /// Who was reset because he was silent for too long.
+    pub silent: u64,
+}
+
 /// What the control socket has counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -143,6 +159,13 @@ impl DeviceReport {
     }
 }
 
+impl From<services::Counters> for ServicesReport {
+    fn from(counters: services::Counters) -> Self {
+        let services::Counters { conversations, begun, refused, silent } = counters;
+        Self { conversations, begun, refused, silent }
+    }
+}
+
 impl From<&control::Counters> for ControlReport {
     fn from(counters: &control::Counters) -> Self {
         Self {
@@ -157,7 +180,7 @@ impl From<&control::Counters> for ControlReport {
 /// Text for people: one fact a line, zero counts of rare things left out.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { uptime_ns, engine, poll, devices, strays, control, notices_lost } = self;
+        let Self { uptime_ns, engine, poll, devices, strays, services, control, notices_lost } = self;
         writeln!(f, "up          {}.{:03} s", uptime_ns / 1_000_000_000, uptime_ns / 1_000_000 % 1000)?;
         writeln!(
             f,
@@ -195,6 +218,13 @@ impl fmt::Display for Report {
         write_drops(f, "astray", strays)?;
         if *notices_lost > 0 {
             writeln!(f, "notices     {notices_lost} lost")?;
+        }
+        let ServicesReport { conversations, begun, refused, silent } = services;
+        if *begun + *refused > 0 {
+            writeln!(
+                f,
+                "services    {conversations} conversations of {begun}, {refused} refused, {silent} silent for too long"
+            )?;
         }
         let ControlReport { clients, clients_refused, clients_cut_off, replies_lost } = control;
         if *clients + *clients_refused > 0 {

@@ -11,13 +11,17 @@ use super::{
     Turn,
     folder::{Folder, Found},
 };
+use crate::limits::{
+    HTTP_HEADERS_MAX, HTTP_LINGER_TIME, HTTP_REQUEST_BYTES_MAX, HTTP_REQUEST_TIME_MAX, SERVICE_SILENCE_MAX,
+};
 
 /// A conversation over HTTP: one request after the other, each answered before the next one is looked at.
 #[derive(Debug)]
 pub(super) struct Http {
     folder: Arc<Folder>,
-    /// What was read of the next request.
+    /// What was read of the next request, and how much of it holds no end of a request.
     asked: Vec<u8>,
+    searched: usize,
     /// What of the answer waits to be sent, and the file that follows it, with how much of it.
     answer: Vec<u8>,
     sent: usize,
@@ -26,11 +30,38 @@ pub(super) struct Http {
     is_last: bool,
     /// Nothing more is asked.
     is_at_end: bool,
+    /// Since when a request is waited for; `None` while one is answered.
+    waits_since: Option<Instant>,
+    /// Until when it is listened to who has been told that nothing follows.
+    lingers_until: Option<Instant>,
 }
 
 impl Http {
     pub(super) const fn new(folder: Arc<Folder>) -> Self {
-        Self { folder, asked: Vec::new(), answer: Vec::new(), sent: 0, body: None, is_last: false, is_at_end: false }
+        Self {
+            folder,
+            asked: Vec::new(),
+            searched: 0,
+            answer: Vec::new(),
+            sent: 0,
+            body: None,
+            is_last: false,
+            is_at_end: false,
+            waits_since: None,
+            lingers_until: None,
+        }
+    }
+
+    /// How long it is waited for the other end: for a whole request, however slowly it comes, or for any sign that an answer is
+    /// read.
+    pub(super) fn waits_until(&self, now: Instant) -> Instant {
+        let is_answering = self.sent < self.answer.len() || self.body.is_some();
+        match (self.lingers_until, self.waits_since) {
+            (Some(until), _) => until,
+            (None, Some(since)) => since + HTTP_REQUEST_TIME_MAX,
+            (None, None) if is_answering => now + SERVICE_SILENCE_MAX,
+            (None, None) => now + HTTP_REQUEST_TIME_MAX,
+        }
     }
 
     /// Reads requests and answers them, until one of both has to wait.
@@ -44,13 +75,28 @@ impl Http {
                 }
             } else if let Some((found, left)) = self.body.take() {
                 self.read_body(found, left)?;
-            } else if self.is_last || (self.is_at_end && self.asked.is_empty()) {
+            } else if self.is_last {
+                return self.linger(engine, now, id);
+            } else if self.is_at_end && self.asked.is_empty() {
                 return Ok(Turn::Over);
-            } else if !self.answer_next() && !self.hear(engine, now, id)? {
-                return Ok(Turn::Waits);
+            } else {
+                self.waits_since.get_or_insert(now);
+                if !self.answer_next() && !self.hear(engine, now, id)? {
+                    return Ok(Turn::Waits);
+                }
             }
         }
         Ok(Turn::Again)
+    }
+
+    /// Says that nothing follows, and listens until the other end has nothing to say either: a connection that is closed before
+    /// all was read is reset, and the reset may overtake the answer (RFC 9112, section 9.6).
+    fn linger(&mut self, engine: &mut Engine, now: Instant, id: SocketId) -> Result<Turn, SocketError> {
+        if self.lingers_until.is_none() {
+            self.lingers_until = Some(now + HTTP_LINGER_TIME);
+            engine.socket(now, id)?.shut(false, true)?;
+        }
+        super::discard(engine, now, id)
     }
 
     /// Takes the next part of the file. One that has become shorter cannot be answered as was promised.
@@ -74,7 +120,7 @@ impl Http {
             Ok(0) => {
                 self.is_at_end = true;
                 // Half a request is none.
-                self.asked.clear();
+                self.forget_asked();
                 Ok(true)
             }
             Ok(read) => {
@@ -86,9 +132,18 @@ impl Http {
         }
     }
 
+    fn forget_asked(&mut self) {
+        self.asked.clear();
+        self.searched = 0;
+    }
+
     /// Answers the next request, if it is whole.
     fn answer_next(&mut self) -> bool {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        if !self.has_whole_request() {
+            let is_too_long = self.asked.len() >= HTTP_REQUEST_BYTES_MAX;
+            return is_too_long && self.refuse("431 Request Header Fields Too Large");
+        }
+        let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
         let mut request = httparse::Request::new(&mut headers);
         match request.parse(&self.asked) {
             Ok(httparse::Status::Complete(len)) => {
@@ -97,14 +152,36 @@ impl Http {
                 self.answer(&asked);
                 true
             }
-            Ok(httparse::Status::Partial) if self.asked.len() < REQUEST_BYTES_MAX => false,
-            Ok(httparse::Status::Partial) => self.refuse("431 Request Header Fields Too Large"),
-            Err(_) => self.refuse("400 Bad Request"),
+            // Its header lines are too many, if not wrong.
+            Err(httparse::Error::TooManyHeaders) => self.refuse("431 Request Header Fields Too Large"),
+            Ok(httparse::Status::Partial) | Err(_) => self.refuse("400 Bad Request"),
         }
+    }
+
+    /// Whether an empty line has come, which ends a request. What was searched is not searched again: whoever sends single bytes
+    /// must not cost more than others.
+    fn has_whole_request(&mut self) -> bool {
+        // Empty lines before a request do not count (RFC 9112, section 2.2).
+        if self.searched == 0 {
+            let blank = self.asked.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            self.asked.drain(..blank);
+        }
+        let from = self.searched.saturating_sub(END.len());
+        let ends = |at: usize| {
+            let rest = &self.asked[at..];
+            rest.starts_with(b"\n\n") || rest.starts_with(END)
+        };
+        let found = (from..self.asked.len()).any(ends);
+        self.searched = if found { 0 } else { self.asked.len() };
+        found
     }
 
     fn answer(&mut self, asked: &Asked) {
         self.is_last = !asked.stays;
+        if asked.is_wrong {
+            _ = self.refuse("400 Bad Request");
+            return;
+        }
         if asked.has_body {
             // Where it ends would have to be known to find the next request.
             _ = self.refuse("413 Content Too Large");
@@ -115,19 +192,19 @@ impl Http {
             return self.say("405 Method Not Allowed", "text/plain", 0, "Allow: GET, HEAD\r\n");
         }
         match self.folder.find(&asked.path) {
-            Some(found) => {
+            Ok(found) => {
                 self.say("200 OK", found.kind, found.len, "");
                 let len = found.len;
                 self.body = (!is_head && len > 0).then_some((found, len));
             }
-            None => self.say("404 Not Found", "text/plain", 0, ""),
+            Err(missing) => self.say(missing.status(), "text/plain", 0, ""),
         }
     }
 
     /// Answers what cannot be understood, for the last time.
     fn refuse(&mut self, status: &str) -> bool {
         self.is_last = true;
-        self.asked.clear();
+        self.forget_asked();
         self.say(status, "text/plain", 0, "");
         true
     }
@@ -137,7 +214,7 @@ impl Http {
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len}\r\nConnection: {connection}\r\n{more}\r\n"
         );
-        (self.answer, self.sent) = (head.into_bytes(), 0);
+        (self.answer, self.sent, self.waits_since) = (head.into_bytes(), 0, None);
     }
 }
 
@@ -149,33 +226,95 @@ struct Asked {
     /// The connection may be used for another one.
     stays: bool,
     has_body: bool,
+    /// It does not name one host, as HTTP/1.1 demands (RFC 9112, section 3.2).
+    is_wrong: bool,
 }
 
 impl Asked {
     fn of(request: &httparse::Request<'_, '_>) -> Self {
-        let header = |name: &str| {
-            let found = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-            found.and_then(|header| std::str::from_utf8(header.value).ok()).map(str::trim)
+        let all = |name: &'static str| {
+            let found = request.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+            found.map(|header| header.value.trim_ascii())
         };
-        let wish = header("Connection").unwrap_or_default().to_ascii_lowercase();
-        let stays = match request.version {
-            Some(1) => !wish.contains("close"),
-            _ => wish.contains("keep-alive"),
-        };
-        let has_body = header("Transfer-Encoding").is_some() || header("Content-Length").is_some_and(|len| len != "0");
+        let wish = all("Connection").flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+        let wishes = |word: &str| wish.clone().any(|given| given.eq_ignore_ascii_case(word.as_bytes()));
+        let is_new = request.version == Some(1);
+        // Whatever they say, they are there.
+        let has_body = all("Transfer-Encoding").next().is_some() || all("Content-Length").any(|len| len != b"0");
+        let hosts = all("Host").count();
         Self {
             method: request.method.unwrap_or_default().to_owned(),
             path: request.path.unwrap_or_default().to_owned(),
-            stays,
+            stays: if is_new { !wishes("close") } else { wishes("keep-alive") },
             has_body,
+            is_wrong: hosts > 1 || (is_new && hosts == 0),
         }
     }
 }
 
-/// Bytes and header lines of a request at most.
-const REQUEST_BYTES_MAX: usize = 16_384;
-const HEADERS_MAX: usize = 64;
+/// What ends a request; carriage returns may be left out.
+const END: &[u8] = b"\n\r\n";
 /// Bytes of a file that are read at once.
 const CHUNK_BYTES: usize = 65_536;
-/// Steps of one turn: a few chunks.
-const ROUNDS_MAX: usize = 32;
+/// Steps of one turn: half a megabyte of a file.
+const ROUNDS_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn http() -> Http {
+        Http::new(Arc::new(Folder::open(&std::env::temp_dir()).unwrap()))
+    }
+
+    fn status(request: &[u8]) -> String {
+        let mut http = http();
+        http.asked = request.to_vec();
+        assert!(http.answer_next(), "{request:?} is whole");
+        String::from_utf8(http.answer).unwrap().lines().next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_is_no_request_is_told_so() {
+        for (request, expected) in [
+            (&b"GET /no-such-file HTTP/1.1\r\nHost: a\r\n\r\n"[..], "404 Not Found"),
+            (b"\r\nGET /no-such-file HTTP/1.1\nHost: a\n\n", "404 Not Found"),
+            (b"GET /no-such-file HTTP/1.0\r\n\r\n", "404 Not Found"),
+            (b"GET /no-such-file HTTP/1.1\r\n\r\n", "400 Bad Request"),
+            (b"GET /no-such-file HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400 Bad Request"),
+            (b"GET\r\n\r\n", "400 Bad Request"),
+            (b"PUT / HTTP/1.1\r\nHost: a\r\n\r\n", "405 Method Not Allowed"),
+            (b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "413 Content Too Large"),
+            (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: \xff\r\n\r\n", "413 Content Too Large"),
+            (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \xff\r\n\r\n", "413 Content Too Large"),
+        ] {
+            assert_eq!(status(request), format!("HTTP/1.1 {expected}"), "{}", request.escape_ascii());
+        }
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(HTTP_HEADERS_MAX + 1));
+        assert_eq!(status(many.as_bytes()), "HTTP/1.1 431 Request Header Fields Too Large");
+        assert_eq!(status(&[b'a'; HTTP_REQUEST_BYTES_MAX]), "HTTP/1.1 431 Request Header Fields Too Large");
+    }
+
+    #[test]
+    fn a_request_that_comes_byte_by_byte_is_searched_once_and_answered_when_it_is_whole() {
+        let request = b"GET /no-such-file HTTP/1.1\r\nHost: a\r\n\r\nGET";
+        let whole = request.len() - 3;
+        let mut http = http();
+        for (at, byte) in request[..whole].iter().enumerate() {
+            http.asked.push(*byte);
+            assert_eq!(http.answer_next(), at + 1 == whole, "{at}");
+            assert!(http.searched == http.asked.len() || http.searched == 0);
+        }
+        assert!(http.asked.is_empty());
+    }
+
+    #[test]
+    fn a_request_has_its_time_however_slowly_it_comes_and_an_answer_lasts_while_it_is_read() {
+        let (mut http, start) = (http(), Instant::ZERO);
+        let later = start + SERVICE_SILENCE_MAX;
+        http.waits_since = Some(start);
+        assert_eq!(http.waits_until(later), start + HTTP_REQUEST_TIME_MAX);
+        http.say("200 OK", "text/plain", 0, "");
+        assert_eq!(http.waits_until(later), later + SERVICE_SILENCE_MAX);
+    }
+}

@@ -67,5 +67,5 @@ impl Pipe {
 
 /// Bytes of a turn's reads.
 const BYTES_MAX: usize = 65_536;
-/// Reads and writes of one turn.
-const ROUNDS_MAX: usize = 32;
+/// Reads and writes of one turn: half a megabyte.
+const ROUNDS_MAX: usize = 8;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use rustix::process::Signal;
+use towpath::limits::CONVERSATIONS_OF_PEER_MAX;
 
 use crate::{
     namespace::in_namespace,
@@ -185,11 +186,74 @@ fn characters_come_for_as_long_as_somebody_reads_and_what_is_discarded_is_acknow
 fn a_thousand_short_connections_leave_nothing_behind() {
     in_namespace(|| {
         let network = Network::new();
-        let gateway = Gateway::start(&folder());
+        let folder = folder();
+        let gateway = Gateway::start(&folder);
         for number in 0..1000_u32 {
             let read = talk(&connect(&network, 7), &number.to_be_bytes());
             assert_eq!(read, number.to_be_bytes());
         }
+        let stats = folder.towpath(&["stats"]);
+        let stats = String::from_utf8(stats.stdout).unwrap();
+        assert!(stats.contains("services    0 conversations of 1000, 0 refused, 0 silent for too long\n"), "{stats}");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn services_and_conversations_go_on_when_a_state_is_loaded() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = folder();
+        let gateway = Gateway::start(&folder);
+        let mut before = connect(&network, 7);
+        let echoes = |stream: &mut TcpStream, word: &[u8; 5]| {
+            let mut read = [0; 5];
+            stream.write_all(word).unwrap();
+            stream.read_exact(&mut read).unwrap();
+            assert_eq!(&read, word);
+        };
+        echoes(&mut before, b"hello");
+        let state = folder.path().join("state");
+        for word in ["save", "load"] {
+            let output = folder.towpath(&["state", word, state.to_str().unwrap()]);
+            assert!(output.status.success(), "{output:?}");
+        }
+        echoes(&mut before, b"still");
+        echoes(&mut connect(&network, 7), b"again");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn who_sends_what_is_not_taken_reads_why_all_the_same() {
+    in_namespace(|| {
+        let network = Network::new();
+        let gateway = Gateway::start(&folder());
+        let mut stream = connect(&network, 80);
+        write!(stream, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").unwrap();
+        stream.write_all(&vec![b'x'; 1_000_000]).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413 Content Too Large\r\n"), "{answer}");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn who_takes_all_the_places_he_may_have_keeps_nobody_else_out() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = folder();
+        fs::write(folder.path().join("files/file"), "here").unwrap();
+        let gateway = Gateway::start(&folder);
+        let silent: Vec<TcpStream> = (0..CONVERSATIONS_OF_PEER_MAX).map(|_| connect(&network, 7)).collect();
+        let refused = connect(&network, 7).read(&mut [0; 10]);
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        let other = network.server.namespace.within(|| TcpStream::connect((Ipv4Addr::new(192, 0, 2, 1), 80))).unwrap();
+        other.set_read_timeout(Some(PATIENCE)).unwrap();
+        let answer = talk(&other, b"GET /file HTTP/1.0\r\n\r\n");
+        assert!(answer.ends_with(b"\r\n\r\nhere"), "{}", answer.escape_ascii());
+        drop(silent);
         gateway.stop(Signal::INT);
     });
 }
