@@ -380,8 +380,20 @@ fn sent_for_1400(network: &mut Network, client: SocketId, to: SocketAddr) -> Vec
 #[test]
 fn what_a_router_tells_of_a_narrow_way_is_remembered_for_ten_minutes() {
     for (from, server, told, whole, parts) in [
-        (at(0, 1000), at(1, 53), "10.0.0.9 > 10.0.0.1 icmp type 3 code 4 mtu 1280 [10.0.0.1:PORT > 10.0.0.2:53 udp]", 1428, [1276, 172]),
-        (at_v6(0, 1000), at_v6(1, 53), "fd00::9 > fd00::1 icmpv6 type 2 code 0 mtu 1280 [fd00::1:PORT > fd00::2:53 udp]", 1448, [1280, 224]),
+        (
+            at(0, 1000),
+            at(1, 53),
+            "10.0.0.9 > 10.0.0.1 icmp type 3 code 4 mtu 1280 [10.0.0.1:PORT > 10.0.0.2:53 udp]",
+            1428,
+            [1276, 172],
+        ),
+        (
+            at_v6(0, 1000),
+            at_v6(1, 53),
+            "fd00::9 > fd00::1 icmpv6 type 2 code 0 mtu 1280 [fd00::1:PORT > fd00::2:53 udp]",
+            1448,
+            [1280, 224],
+        ),
     ] {
         let mut network = network();
         let client = udp(&mut network, 0, from);

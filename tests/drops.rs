@@ -92,7 +92,7 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::ListenFull,           tcp::crowded),
     (Why::SocketMemory,         tcp::overfull),
     // What it sends.
-    (Why::LoopbackQueueFull,    echoing),
+    (Why::LoopbackQueueFull,    tcp::unanswered),
     (Why::TransmitQueueFull,    || by_batch(TRANSMIT_QUEUE_MAX + 1)),
 ];
 
@@ -188,14 +188,6 @@ fn unfinished() -> Vec<Why> {
 }
 
 /// A service that answers itself without end.
-fn echoing() -> Vec<Why> {
-    let mut lab = lab("").echo(7);
-    lab.drops_while(|lab| {
-        let packet = frame("lan", "10.0.0.1:7 > 10.0.0.1:7 udp").split_off(14);
-        lab.command(Command::SendPacket(packet));
-    })
-}
-
 fn routed(kind: RouteKind) -> Vec<Why> {
     lab("").route("198.51.100.0/24", kind, None).drops_of("lan", &frame("lan", UDP))
 }

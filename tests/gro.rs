@@ -204,7 +204,8 @@ impl Merging {
         let frames: Vec<_> = segments
             .iter()
             .map(|(device, port, rest)| {
-                let sketch: Sketch = format!("10.0.0.8:{port} > 10.0.0.9:80 {rest} len 100 df").parse().expect("a sketch");
+                let sketch: Sketch =
+                    format!("10.0.0.8:{port} > 10.0.0.9:80 {rest} len 100 df").parse().expect("a sketch");
                 sketch.frame(MacAddr([2, 0, 0, 0, 0, 8]), MacAddr([2, 0, 0, 0, 1 + *device as u8, 1]))
             })
             .collect();
@@ -243,7 +244,7 @@ fn no_segment_overtakes_its_flow_when_features_are_switched() {
     for (feature, before) in [("rxhash", false), ("rxhash", true), ("rx-udp-gro-forwarding", false), ("gro", true)] {
         let (mut router, now) = (Merging::new(), Instant::from_secs(1));
         let feature = Feature::by_name(feature).expect("it is known");
-        let mut set = |router: &mut Merging, on| {
+        let set = |router: &mut Merging, on| {
             router.0.handle_command(now, Command::SetFeature(DeviceId(0), feature, on)).expect("it can be switched");
         };
         set(&mut router, before);

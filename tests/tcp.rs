@@ -14,3 +14,5 @@ mod listening;
 mod streams;
 #[path = "tcp/timing.rs"]
 mod timing;
+#[path = "tcp/told.rs"]
+mod told;

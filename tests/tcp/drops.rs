@@ -1,8 +1,11 @@
 //! Segments that a socket does not take, and why.
 
+use std::time::Duration;
+
 use lab::{frame, network::host};
 use towpath_engine::{
     Command, DeviceId, DropReason as Why, Engine, Frame, Instant,
+    limits::LOOPBACK_QUEUE_MAX,
     packet::{Packet, Pool},
     socket::{Family, SocketId, SocketOption},
 };
@@ -83,5 +86,25 @@ pub(crate) fn overfull() -> Vec<Why> {
     for at in 0..4 {
         host.take(1000, &format!("A seq {} ack {ack} win 1000 len 1", 10 + 2 * at));
     }
+    host.drops()
+}
+
+/// More acknowledgements of this host to itself, all of which are due at once, than may wait on `lo`.
+pub(crate) fn unanswered() -> Vec<Why> {
+    let mut host = Host::new(1);
+    let own = "10.0.0.1:80".parse().expect("an address");
+    for _ in 0..=LOOPBACK_QUEUE_MAX {
+        let client = host.engine.open_stream(NOW, Family::Ipv4).expect("a socket");
+        host.engine.socket(NOW, client).expect("it is open").connect(own).expect("there is a way");
+        let server = host.engine.socket(NOW, host.listener).expect("it listens").accept().expect("it stands");
+        host.engine
+            .socket(NOW, server)
+            .expect("it is open")
+            .set(&SocketOption::QuickAck(false))
+            .expect("it may be set");
+        host.engine.socket(NOW, client).expect("it is open").send(b"x").expect("there is room");
+    }
+    assert_eq!(host.drops(), []);
+    host.engine.handle_timeout(NOW + Duration::from_millis(200));
     host.drops()
 }

@@ -27,7 +27,9 @@ fn a_segment_for_everybody_for_a_group_or_for_any_router_is_answered_by_nobody()
         ("10.0.0.2:1000", "224.0.0.1:80"),
         ("fd00::2:1000", "fd00:::80"),
     ] {
-        for (listens, segment) in [(true, "S seq 1 win 1000"), (true, "A seq 1 ack 9 win 1000"), (false, "S seq 1 win 1000")] {
+        for (listens, segment) in
+            [(true, "S seq 1 win 1000"), (true, "A seq 1 ack 9 win 1000"), (false, "S seq 1 win 1000")]
+        {
             let mut engine = server(listens);
             let bytes = frame("lan", &format!("{from} > {to} {segment}"));
             engine.handle_frames(NOW, &[Frame::new(DeviceId(0), &bytes)]);

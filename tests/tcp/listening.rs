@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use lab::network::Peer;
-use towpath_engine::socket::{Family, Readiness, SocketError};
+use towpath_engine::socket::{Family, Readiness, SocketError, SocketId};
 
 const NONE: [&str; 0] = [];
 
@@ -81,4 +81,43 @@ fn what_cannot_be_right_is_answered_with_where_the_request_stands_not_too_often(
     peer.gets("A seq 1 ack 1 win 60000");
     assert_eq!(peer.says(), NONE);
     assert!(peer.call().accept().is_ok());
+}
+
+#[test]
+fn a_syn_that_takes_a_rests_place_needs_no_room_among_requests() {
+    let mut peer = Peer::new().sysctl("net.ipv4.tcp_syncookies", &[0]);
+    let listener = left(&mut peer);
+    peer.socket = listener;
+    (3000..3002).for_each(|port| peer.gets_from(port, "S seq 0 win 60000 mss 1000"));
+    assert_eq!(peer.says().len(), 2, "the queue is full");
+    peer.gets_from(3002, "S seq 0 win 60000 mss 1000");
+    assert_eq!(peer.says(), NONE, "there is room for nobody");
+    peer.gets("S seq 1000 win 60000 mss 1000");
+    assert_eq!(peer.says().len(), 1, "but for who has been here");
+}
+
+#[test]
+fn a_syn_that_takes_a_rests_place_is_acknowledged_where_nobody_listens_any_more() {
+    let mut peer = Peer::new();
+    let listener = left(&mut peer);
+    let now = peer.now();
+    peer.engine.socket(now, listener).expect("it is open").close();
+    peer.gets("S seq 1000 win 60000 mss 1000");
+    assert_eq!(peer.says(), ["A seq 2 ack 2"]);
+}
+
+/// Leaves nothing of a connection but TIME_WAIT. Gives the socket that has taken it and listens still.
+fn left(peer: &mut Peer) -> SocketId {
+    peer.call().bind(([10, 0, 0, 1], 80).into()).expect("the port is free");
+    peer.call().listen(1).expect("it may listen");
+    let listener = peer.socket;
+    peer.gets("S seq 0 win 60000 mss 1000");
+    assert_eq!(peer.says(), ["SA seq 0 ack 1"]);
+    peer.gets("A seq 1 ack 1 win 60000");
+    peer.socket = peer.call().accept().expect("it waits");
+    peer.call().shut(false, true).expect("it is connected");
+    assert_eq!(peer.says(), ["FA seq 1 ack 1"]);
+    peer.gets("FA seq 1 ack 2 win 60000");
+    assert_eq!(peer.says(), ["A seq 2 ack 2"]);
+    listener
 }

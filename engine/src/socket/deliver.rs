@@ -101,7 +101,8 @@ impl Engine {
         };
         let (settings, serial) = (listener.settings, listener.serial);
         let cookies = self.around.sysctls.tcp_syncookies;
-        let has_room = listener.takes_request();
+        // What takes the place of a rest needs no more than that (Linux v6.18: `tcp_conn_request()`).
+        let has_room = listener.takes_request() || initial.is_some();
         if listener.is_full() || (!has_room && cookies == 0) {
             return Err(packet.drop_for(DropReason::ListenFull));
         }
@@ -271,18 +272,20 @@ impl Engine {
         segment: &Segment,
         packet: Packet,
     ) -> Result<(), Dropped> {
-        let left = rest.receive(&mut self.work(now), segment);
-        let ends = rest.ends;
-        let until = rest.until;
+        let mut left = rest.receive(&mut self.work(now), segment);
+        let (ends, until) = (rest.ends, rest.until);
+        if matches!(left, Left::Begins(_)) && self.sockets.listener(&ends).is_none() {
+            // Nobody takes its place (Linux: `TCP_TW_SYN` goes on as `TCP_TW_ACK`).
+            rest.acknowledge(&mut self.work(now));
+            left = Left::Acknowledged;
+        }
         self.sockets.replace(index, Entry::TimeWait(rest));
         match left {
             Left::Nothing | Left::Acknowledged => self.sockets.arm(now, index, Some(until)),
             Left::Forgotten => self.forget_rest(index),
             Left::Begins(initial) => {
-                if self.sockets.listener(&ends).is_some() {
-                    self.forget_rest(index);
-                    return self.deliver_to_listener(now, &ends, segment, packet, Some(initial));
-                }
+                self.forget_rest(index);
+                return self.deliver_to_listener(now, &ends, segment, packet, Some(initial));
             }
         }
         packet.recycle(&mut self.pool);

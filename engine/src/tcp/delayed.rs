@@ -57,10 +57,10 @@ impl Connection {
         (self.receiver.acks.answers, self.receiver.acks.wait) = (0, WAIT_MIN);
     }
 
-    /// Data have come in order.
-    pub(super) fn note_data(&mut self, work: &Work<'_>, len: u32) {
+    /// Data have come in order, in segments of so many bytes.
+    pub(super) fn note_data(&mut self, work: &Work<'_>, size: u32) {
         let timeout = self.timeout(work);
-        self.measure_mss(len);
+        self.measure_mss(size);
         let acks = &mut self.receiver.acks;
         acks.is_due = true;
         let since = work.now.since(acks.came_at);
@@ -81,9 +81,9 @@ impl Connection {
     }
 
     /// Learns from the size of a segment what sizes the other end sends.
-    fn measure_mss(&mut self, len: u32) {
-        if len >= self.receiver.mss_seen {
-            self.receiver.mss_seen = len.min(self.receiver.mss_told).max(MSS_SEEN_MIN);
+    fn measure_mss(&mut self, size: u32) {
+        if size >= self.receiver.mss_seen {
+            self.receiver.mss_seen = size.min(self.receiver.mss_told).max(MSS_SEEN_MIN);
             self.receiver.acks.small = 0;
         } else {
             self.receiver.acks.small = (self.receiver.acks.small + 1).min(2);

@@ -29,7 +29,10 @@ impl Connection {
     /// # Errors
     /// With the reason why nothing came of it; answers that it gets are in the outbox.
     pub(crate) fn receive(&mut self, work: &mut Work<'_>, segment: &Segment, packet: Packet) -> Result<(), Dropped> {
-        self.counters.segments_received += 1;
+        self.counters.segments_received += segment.count;
+        if segment.len > 0 {
+            self.counters.data_segments_received += segment.count;
+        }
         match self.state {
             State::SynSent => self.receive_in_syn_sent(work, segment, packet),
             State::Closed | State::Listen => Err(packet.drop_for(DropReason::NoSocket)),
@@ -315,7 +318,7 @@ impl Connection {
         if skipped > 0 {
             self.note_duplicate(seq, next, work.sysctls.tcp_dsack != 0);
         }
-        self.note_data(work, segment.len);
+        self.note_data(work, segment.size);
         self.append(work, packet, skipped.min(segment.len), segment.len);
         self.grow_window(segment.len, memory as u32);
         if has_fin {
@@ -371,7 +374,6 @@ impl Connection {
         self.receiver.next += len;
         self.receiver.out_of_order.advance(len);
         self.counters.bytes_received += u64::from(len);
-        self.counters.data_segments_received += 1;
         if len == 0 || self.is_orphan {
             packet.recycle(work.pool);
             return;

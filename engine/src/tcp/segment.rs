@@ -43,6 +43,10 @@ pub(crate) struct Segment {
     pub(super) window: u16,
     /// Payload bytes.
     pub(super) len: u32,
+    /// Of how many segments they are, which have come as one packet.
+    pub(super) count: u32,
+    /// Payload bytes of each of them but the last.
+    pub(super) size: u32,
     pub(super) timestamps: Option<Timestamps>,
     pub(super) sack: SackBlocks,
     /// Only of a SYN: what its options ask for.
@@ -66,12 +70,16 @@ impl Segment {
     pub(crate) fn of(packet: &Packet) -> Option<(Self, Ends)> {
         let (ip, tcp) = (packet.ip()?, packet.tcp()?);
         let ends = Ends::of(packet)?;
+        let len = packet.payload_len() as u32;
+        let (count, size) = packet.meta().gso.map_or((1, len), |gso| (gso.segments.max(1).into(), gso.size.into()));
         let mut segment = Self {
             seq: tcp.seq(),
             ack: tcp.ack(),
             flags: tcp.flags,
             window: tcp.window.get(),
-            len: packet.payload_len() as u32,
+            len,
+            count,
+            size,
             timestamps: None,
             sack: SackBlocks::default(),
             offers: Offers::default(),

@@ -107,7 +107,7 @@ impl TimeWait {
     }
 
     /// Says where the connection stands.
-    fn acknowledge(&self, work: &mut Work<'_>) {
+    pub(crate) fn acknowledge(&self, work: &mut Work<'_>) {
         let mut connection = Connection::new(work.now, self.ends, State::FinWait2, self.settings, self.way);
         connection.agreed = self.agreed;
         connection.prepare(work);

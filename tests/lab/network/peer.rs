@@ -174,6 +174,12 @@ impl Peer {
         self.engine.handle_frames(self.now, &[Frame::new(DeviceId(0), &bytes)]);
     }
 
+    /// The engine's first sequence number, for who makes segments himself.
+    #[must_use]
+    pub const fn initial(&self) -> u32 {
+        self.initial
+    }
+
     /// The time.
     #[must_use]
     pub const fn now(&self) -> Instant {
