@@ -331,7 +331,7 @@ fn a_service_is_a_socket_that_nobody_holds() {
 fn a_service_says_nothing_to_services_to_itself_and_to_everybody() {
     for (from, to, answers) in [
         ("10.0.0.2:5000", "10.0.0.1:7", 1),
-        ("10.0.0.2:1023", "10.0.0.1:7", 0),
+        ("10.0.0.2:19", "10.0.0.1:7", 0),
         ("10.0.0.2:2007", "10.0.0.1:7", 0),
         ("10.0.0.255:5000", "10.0.0.1:7", 0),
         ("fd00::2:5000", "fd00::1:7", 1),

@@ -418,8 +418,8 @@ fn what_this_host_listens_on_is_its_own_whoever_uses_the_port_outside() {
         0.000  wan >  203.0.113.1:22 > 198.51.100.7:80    S seq 1
         0.000  lan <  10.0.0.2:23 > 198.51.100.7:53       udp
         0.000  wan >  203.0.113.1:23 > 198.51.100.7:53    udp
-        0.100  wan <  192.0.2.9:7 > 203.0.113.1:23        udp
-        0.100  wan >  203.0.113.1:23 > 192.0.2.9:7        udp
+        0.100  wan <  192.0.2.9:8 > 203.0.113.1:23        udp
+        0.100  wan >  203.0.113.1:23 > 192.0.2.9:8        udp
         ",
     );
     let before = lab.engine().sockets();

@@ -288,7 +288,7 @@ fn what_was_sent_to_everybody_is_not_answered() {
         0.000  lan <  10.0.0.2:1 > 10.0.0.255:9  udp
         0.000  lan x  NoSocket
         0.000  lan <  10.0.0.2:1 > 10.0.0.255:9  S
-        0.000  lan x  NoSocket
+        0.000  lan x  IpLinkBroadcast
         0.000  lan <  10.0.0.2 > 10.0.0.255  icmp type 8 code 0
         0.000  lan =  DELIVERED
         ",

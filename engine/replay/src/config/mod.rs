@@ -108,7 +108,7 @@
 //! gateway's own. What is offered over TCP is there on a wire only: in a replay nobody listens.
 //!
 //! Answers may be longer than questions: who may ask is for the rules of INPUT to say. Over UDP nobody is answered who seems to be
-//! a service himself (a port below 1024), this host, or everybody.
+//! such a service himself, this host, or everybody.
 //!
 //! `[nat]`, how translation depends on peers (RFC 4787, sections 4.1 and 5); what is not said is as in Linux:
 //!

@@ -12,9 +12,9 @@ use crate::{
     wire::Protocol,
 };
 
-/// A datagram service of this host. It says nothing to askers that seem to be services themselves (ports below 1024, and those
-/// of this host's services), this host, or many hosts: whoever forges such a question wants two services to answer each other
-/// for ever, or many hosts to answer one.
+/// A datagram service of this host. It says nothing to askers that seem to be such services themselves (by the ports of those that
+/// answer everything, and of this host's own), this host, or many hosts: whoever forges such a question wants two services to
+/// answer each other for ever, or many hosts to answer one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UdpService {
     /// Its port, 1 to 65535.
@@ -67,10 +67,9 @@ impl Engine {
     }
 
     /// Whether a service answers who asks from there. What seems to come from another service, from this host or from many hosts was
-    /// made by somebody else to set one upon the other, or many upon one (CERT CA-1996-01). Servers of this kind refuse ports that
-    /// are kept for services since then (OpenBSD: `inetd.c`, `dg_badinput()`).
+    /// made by somebody else to set one upon the other, or many upon one (CERT CA-1996-01).
     pub(super) fn may_answer_as_service(&self, asker: SocketAddr) -> bool {
-        let is_service = asker.port() < SERVICE_PORTS_END || self.service_on(asker.port()).is_some();
+        let is_service = ANSWERING_PORTS.contains(&asker.port()) || self.service_on(asker.port()).is_some();
         !is_service && !self.devices.is_own(asker.ip()) && !self.devices.is_for_many(asker.ip())
     }
 
@@ -105,7 +104,8 @@ impl Engine {
     }
 }
 
-/// Ports below it are those of services (Linux: `PROT_SOCK`).
-const SERVICE_PORTS_END: u16 = 1024;
+/// Ports of services that answer whatever they are asked: echo, daytime, quote of the day, characters, time (RFC 862, 867, 865,
+/// 864, 868).
+const ANSWERING_PORTS: [u16; 5] = [7, 13, 17, 19, 37];
 /// What a datagram holds that fits an Ethernet frame.
 const TEXT_BYTES_MAX: usize = 1472;
