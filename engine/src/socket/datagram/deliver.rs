@@ -118,7 +118,7 @@ impl Engine {
     /// A service answers: from the address of the way back, which need not be the one that was asked, since a socket that is
     /// bound to no address answers as if it had never been asked (Linux v6.18: `net/ipv4/udp.c`, `udp_sendmsg()`).
     fn answer_as_service(&mut self, now: Instant, index: u32, packet: &Packet, ends: &Ends, input: Option<DeviceId>) {
-        if !self.may_answer_as_service(ends.remote) {
+        if !self.may_answer_as_service(ends.remote, input) {
             return;
         }
         let Entry::Datagram(datagram) = self.sockets.entry(index) else { return };

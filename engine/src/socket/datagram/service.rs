@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::{Datagram, DatagramKind};
 use crate::{
     engine::Engine,
+    frame::DeviceId,
     socket::{Family, SocketError, options::Options, table::Entry},
     wire::Protocol,
 };
 
 /// A datagram service of this host. It says nothing to askers that seem to be such services themselves (by the ports of those that
-/// answer everything, and of this host's own), this host, or many hosts: whoever forges such a question wants two services to
+/// answer everything, and of this host's own), this host though they come by a link, or many hosts: whoever forges such a question wants two services to
 /// answer each other for ever, or many hosts to answer one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UdpService {
@@ -66,11 +67,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether a service answers who asks from there. What seems to come from another service, from this host or from many hosts was
-    /// made by somebody else to set one upon the other, or many upon one (CERT CA-1996-01).
-    pub(super) fn may_answer_as_service(&self, asker: SocketAddr) -> bool {
+    /// Whether a service answers who asks from there by a device. What seems to come from another service, from this host by another
+    /// device than `lo`, or from many hosts, was made by somebody else to set one upon the other, or many upon one (CERT
+    /// CA-1996-01).
+    pub(super) fn may_answer_as_service(&self, asker: SocketAddr, input: Option<DeviceId>) -> bool {
         let is_service = ANSWERING_PORTS.contains(&asker.port()) || self.service_on(asker.port()).is_some();
-        !is_service && !self.devices.is_own(asker.ip()) && !self.devices.is_for_many(asker.ip())
+        let is_forged = self.devices.is_own(asker.ip()) && input != Some(DeviceId::LOOPBACK);
+        !is_service && !is_forged && !self.devices.is_for_many(asker.ip())
     }
 
     fn service_on(&self, port: u16) -> Option<u32> {
