@@ -284,7 +284,7 @@ impl Play {
         given
     }
 
-    /// There is no TCP endpoint here yet: a segment that reaches a listener of the scenario cannot be answered.
+    /// The listeners of a scenario are not played: what a segment would be answered that reaches one is not known.
     fn meets_a_listener(&mut self, input: &Input, ending: &Ending) -> Result<()> {
         let listeners = self.scenario.local_services.iter().filter(|service| service.proto == "tcp");
         let ports: Vec<u16> = listeners.map(|service| service.port).collect();
@@ -295,7 +295,7 @@ impl Play {
         let port = packet.tcp().map(|tcp| tcp.destination_port.get());
         packet.recycle(&mut self.pool);
         match port.filter(|port| ports.contains(port)) {
-            Some(port) => bail!("a segment reaches the listener on port {port}: the engine has no TCP endpoint yet"),
+            Some(port) => bail!("a segment reaches the listener on port {port}: the play has no listeners"),
             None => Ok(()),
         }
     }

@@ -52,7 +52,7 @@
 //!
 //! `[[neighbour]]`: `interface`, `address`, `mac`: a neighbour that is known for good.
 //!
-//! `[rules]`: `v4`: a file in the format of `iptables-save`. Relative paths start at the configuration's folder.
+//! `[rules]`: `v4` and `v6`: a file in the format of `iptables-save`, and one in that of `ip6tables-save`. Relative paths start at the configuration's folder.
 //!
 //! `[host]`: the programs of the machine that the gateway runs on send and receive through it, as through their kernel. `device` is the
 //! name of the TUN device that `towpath run` makes for them. What they send passes OUTPUT; what has passed INPUT and the gateway does not

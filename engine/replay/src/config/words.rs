@@ -157,7 +157,7 @@ impl Word for Duration {
             "d" => number.checked_mul(86_400_000)?,
             _ => return None,
         };
-        // What the kernel's seconds in an int can hold in milliseconds.
+        // Up to 24 days, as many milliseconds as fit into 31 bits; the kernel's own timeouts are seconds in 32 bits.
         (1..=0x7fff_ffff).contains(&millis).then(|| Self::from_millis(millis))
     }
 }
