@@ -48,7 +48,7 @@ static BOUNDS: [(&str, u64); 11] = [
     ("forward, 10000 rules",                 1846),
     ("forward, MASQUERADE",                  1989),
     ("forward, MASQUERADE, 50 rules",        2037),
-    ("forward TCP",                          2122),
+    ("forward TCP",                          2098),
     ("first packet",                         4315),
     ("first packet, MASQUERADE, 10 rules",   8708),
     ("first packet, MASQUERADE, 1000 rules", 8716),
