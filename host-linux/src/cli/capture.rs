@@ -41,23 +41,25 @@ impl GatewayFiles {
             return Ok(());
         }
         let mut err = io::stderr().lock();
-        let reviews = [Family::Ipv4, Family::Ipv6].map(|family| engine.rules().of(family).review(engine.devices()));
-        for remark in reviews.into_iter().flat_map(|review| review.remarks) {
-            if let Remark::NoDevice { rule, device } = remark {
-                let place = format!("{}:{}", rule.file, rule.line);
-                writeln!(
-                    err,
-                    "towpath: warning: {place}: there is no interface '{device}', only inside (private addresses) and outside (all others); -c gateway.toml names others"
-                )?;
-            }
-        }
-        Ok(())
+        missing_interfaces(engine).try_for_each(|missing| writeln!(err, "towpath: warning: {missing}"))
     }
 
     /// Whether a gateway was named at all.
     pub(crate) fn are_given(&self) -> bool {
         self.config.is_some() || !self.rules.is_empty()
     }
+}
+
+/// Which interfaces rules name that a gateway without a configuration does not have, and where: a line each.
+pub(crate) fn missing_interfaces(engine: &Engine) -> impl Iterator<Item = String> {
+    let reviews = [Family::Ipv4, Family::Ipv6].map(|family| engine.rules().of(family).review(engine.devices()));
+    reviews.into_iter().flat_map(|review| review.remarks).filter_map(|remark| {
+        let Remark::NoDevice { rule, device } = remark else { return None };
+        Some(format!(
+            "{}:{}: there is no interface '{device}', only inside (private addresses) and outside (all others); -c gateway.toml names others",
+            rule.file, rule.line
+        ))
+    })
 }
 
 /// Which capture, and how it is read.

@@ -40,6 +40,16 @@ fn flows_that_differ_are_told_with_their_cause_an_example_and_how_to_look_furthe
     assert!(said.out.ends_with(": 3 flows differ\n"), "{}", said.out);
 }
 
+#[test]
+fn rules_for_interfaces_that_are_not_there_are_no_reason_to_say_that_nothing_differs() {
+    let place = router(MASQUERADE);
+    fs::write(place.path("open.v4"), "-A FORWARD -i lan -p icmp -j ACCEPT\n").expect("a file");
+    fs::write(place.path("shut.v4"), "-A FORWARD -i lan -p icmp -j DROP\n").expect("a file");
+    let said = place.towpath("diff open.v4 shut.v4 --captures @ping.pcap");
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""));
+    assert!(said.err.starts_with("towpath: open.v4:1: there is no interface 'lan', only inside "), "{}", said.err);
+}
+
 /// Whether each line begins as it should.
 fn assert_lines_begin(told: &str, starts: &[&str]) {
     for (line, start) in told.lines().zip(starts) {

@@ -18,7 +18,7 @@ use towpath_replay::{
     replay::{Detail, Replay, Setup},
 };
 
-use super::{Answer, shell::quoted};
+use super::{Answer, capture::missing_interfaces, shell::quoted};
 
 /// Say which flows two gateways treat in different ways: captures are led through both.
 ///
@@ -92,7 +92,14 @@ impl Diff {
     fn replay(&self, gateway: &Path) -> Result<Replay> {
         let (config, rules) = self.parts(gateway);
         let mut gateway = Gateway::read(config, rules.as_slice())?;
-        Ok(Replay::new(Setup { detail: Detail::Path, ..gateway.setup() })?)
+        let replay = Replay::new(Setup { detail: Detail::Path, ..gateway.setup() })?;
+        // Such rules match nothing on either side, so that "nothing differs" would say nothing of them.
+        if config.is_none()
+            && let Some(missing) = missing_interfaces(replay.engine()).next()
+        {
+            return Err(anyhow!(missing));
+        }
+        Ok(replay)
     }
 
     /// The captures that are named, and those in the folders that are named.
