@@ -5,7 +5,7 @@
 use alloc::boxed::Box;
 
 use super::{
-    Conntrack, Tracking,
+    Conntrack, FlowHash, Tracking,
     conn::{Changes, Connection, Status},
     entry::Entry,
     table::Found,
@@ -58,10 +58,7 @@ impl Conntrack {
 
     /// The hash of the connection's original tuple: the packet's own, unless this is not the packet that has started it.
     fn known_hash(&self, packet: &Packet, original: &Tuple) -> u64 {
-        match packet.meta().flow {
-            Some(flow) => flow.hash.or_else(|| self.table.hash(original)),
-            None => self.table.hash(original),
-        }
+        packet.meta().flow.map_or(FlowHash::UNKNOWN, |flow| flow.hash).or_else(|| self.table.hash(original))
     }
 
     /// Whether another connection has a tuple of this one, whose hashes these are. Those whose time is over do not count.
