@@ -91,6 +91,7 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::TcpNobodyReads,       tcp::unread),
     (Why::ListenFull,           tcp::crowded),
     (Why::SocketMemory,         tcp::overfull),
+    (Why::TcpMemory,            tcp::short_of_memory),
     // What it sends.
     (Why::LoopbackQueueFull,    tcp::unanswered),
     (Why::TransmitQueueFull,    || by_batch(TRANSMIT_QUEUE_MAX + 1)),

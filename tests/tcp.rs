@@ -10,6 +10,8 @@ mod for_many;
 mod handshake;
 #[path = "tcp/listening.rs"]
 mod listening;
+#[path = "tcp/memory.rs"]
+mod memory;
 #[path = "tcp/streams.rs"]
 mod streams;
 #[path = "tcp/timing.rs"]

@@ -237,6 +237,8 @@ drop_reasons! {
     ListenFull = "TCP_LISTEN_OVERFLOW",
     /// The socket that the packet is for has no memory left for it.
     SocketMemory = "SOCKET_RCVBUFF",
+    /// All stream sockets together hold as much memory as they may (`net.ipv4.tcp_mem`), and this one is none of those that get more.
+    TcpMemory = "PROTO_MEM",
     /// Too many packets of this host to itself wait, or answer each other without end.
     LoopbackQueueFull = "CPU_BACKLOG",
     /// Too many frames wait to leave.

@@ -25,6 +25,7 @@ use crate::{
     stats::Stats,
     surroundings::Surroundings,
     sysctl::Sysctls,
+    tcp::TcpMemory,
     time::Instant,
     trace::Step,
     wire::checksum::Routines,
@@ -354,8 +355,14 @@ impl Engine {
         &self.defrag
     }
 
-    /// Bytes that packets hold which wait here: for neighbours, for fragments, for lines, to be merged, for this host itself, and to
-    /// be fetched. What is remembered of connections is [`Conntrack::remembered_bytes`].
+    /// What stream sockets hold together, and what has come of it.
+    #[must_use]
+    pub const fn tcp_memory(&self) -> TcpMemory {
+        self.sockets.memory.told()
+    }
+
+    /// Bytes that are held for what waits here: for neighbours, for fragments, for lines, to be merged, for this host itself, to be
+    /// fetched, to be read by users of sockets, and to be acknowledged to them. What is remembered of connections is [`Conntrack::remembered_bytes`].
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         let neighbours = self.neighbours.waiting_bytes();
@@ -365,6 +372,8 @@ impl Engine {
             + self.receivers.bytes()
             + self.looped.bytes()
             + self.transmits.bytes()
+            + self.datagram_budget.bytes()
+            + self.tcp_memory().bytes as usize
     }
 
     /// The helpers that are loaded.

@@ -287,7 +287,9 @@ pub const SNAPSHOT_SPARE_SLOTS: u32 = 8192;
 /// more is wrong.
 pub const COUNT_MAX: u64 = 1 << 62;
 
-/// Sockets, requests for connections and what is left of connections, all together: 2^20 of about 1 KB are 1 GB.
+/// Sockets, requests for connections and what is left of connections, all together: 2^20 of about 1 KB are 1 GB. What streams hold of
+/// bytes that are not read or not acknowledged is bounded by `net.ipv4.tcp_mem` for all of them together, 384 MB by default, and
+/// by what each gets in any case: `tcp_wmem[0]`, 4 KB to send, and one segment to read, of 64 KB at most where segments are merged.
 pub const SOCKETS_MAX: usize = 1 << 20;
 
 /// Memory of the datagrams that nobody has read yet, of all sockets together: 300 full receive buffers. A further one is dropped

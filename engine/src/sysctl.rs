@@ -249,6 +249,9 @@ sysctls! {
     tcp_keepalive_probes: "net.ipv4.tcp_keepalive_probes" = 9, 1..=127;
     /// Seconds without a segment after which keepalive probes begin, where a socket wants them.
     tcp_keepalive_time: "net.ipv4.tcp_keepalive_time" = 7200, 1..=32_767;
+    /// Connections that nobody holds any more, at most; a further one is reset. Linux's default is half of the buckets that its table
+    /// of connections has.
+    tcp_max_orphans: "net.ipv4.tcp_max_orphans" = 131_072, 0..=2_147_483_647;
     /// Segments by which a connection may take the network to reorder at most.
     tcp_max_reordering: "net.ipv4.tcp_max_reordering" = 300, 1..=2_147_483_647;
     /// Connections in TIME_WAIT, at most; a further one is forgotten at once.
@@ -312,6 +315,10 @@ sysctls! {
     lists:
     /// The first and the last port that sockets are given which ask for none.
     ip_local_port_range: "net.ipv4.ip_local_port_range", 2 = [32_768, 60_999], 1..=65_535;
+    /// Memory of all TCP sockets together, in pages of 4096 bytes: pressure ends at the first, begins beyond the second, and beyond the
+    /// third nothing more is queued. Linux takes 3/4, 1 and 3/2 of a sixteenth of the memory that it has at its start; these are
+    /// what it takes of 4 GB: 192, 256 and 384 MB.
+    tcp_mem: "net.ipv4.tcp_mem", 3 = [49_152, 65_536, 98_304], 0..=2_147_483_647;
     /// Bytes of a TCP socket's receive buffer: at least, at first, at most by itself.
     tcp_rmem: "net.ipv4.tcp_rmem", 3 = [4096, 131_072, 33_554_432], 1..=2_147_483_647;
     /// Bytes of a TCP socket's send buffer: at least, at first, at most by itself.

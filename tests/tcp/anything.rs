@@ -56,7 +56,12 @@ fn books_are_kept_whatever_comes() {
     for seed in 0..300 {
         let mut random = Random::new(seed);
         let options = ["", "sackok", "sackok wscale 4", "wscale 14", "sackok ts 1/0"][random.below(5) as usize];
-        let mut peer = Peer::new().round_trip(u64::from(random.below(100))).accepted(&format!("mss 1000 {options}"));
+        let pages = [98_304, 16, 8, 0][random.below(4) as usize];
+        // Beside what all may hold, a segment and a little to send; or what one socket's buffers have room for.
+        let bound = if pages > 16 { 1 << 20 } else { u64::from(pages) * 4096 + 16_384 };
+        let mut peer =
+            Peer::new().round_trip(u64::from(random.below(100))).sysctl("net.ipv4.tcp_mem", &[pages / 2, pages, pages]);
+        peer = peer.accepted(&format!("mss 1000 {options}"));
         for step in 0..200 {
             disturb(&mut peer, &mut random);
             peer.says();
@@ -66,6 +71,8 @@ fn books_are_kept_whatever_comes() {
             let is_told = format!("seed {seed}, step {step}: {info:?}");
             assert!(info.sacked + info.lost <= info.unacked, "{is_told}");
             assert!(info.retrans <= info.unacked && info.snd_cwnd >= 1, "{is_told}");
+            let memory = peer.engine.tcp_memory();
+            assert!(memory.bytes <= bound && memory.connections == 1, "{memory:?}, {is_told}");
             assert!(info.snd_mss >= 36 && info.rcv_wnd <= 1 << 30, "{is_told}");
             if info.state == State::Closed {
                 break;
@@ -79,6 +86,8 @@ fn books_are_kept_whatever_comes() {
         }
         peer.waits(Duration::from_secs(3000));
         assert_eq!(peer.engine.sockets(), 1, "seed {seed}: only the listener stays");
+        let memory = peer.engine.tcp_memory();
+        assert_eq!((memory.bytes, memory.connections, memory.orphans), (0, 0, 0), "seed {seed}: {memory:?}");
     }
 }
 

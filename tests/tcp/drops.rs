@@ -89,6 +89,18 @@ pub(crate) fn overfull() -> Vec<Why> {
     host.drops()
 }
 
+/// A second segment that nobody has read the first one before, when streams may hold nothing together.
+pub(crate) fn short_of_memory() -> Vec<Why> {
+    let mut host = Host::new(1);
+    host.engine
+        .handle_command(NOW, Command::SetSysctls("net.ipv4.tcp_mem".into(), vec![0; 3]))
+        .expect("it is a tunable");
+    let ack = host.take(1000, "S seq 1 win 1000").wrapping_add(1);
+    host.take(1000, &format!("A seq 2 ack {ack} win 1000"));
+    host.take(1000, &format!("A seq 3 ack {ack} win 1000 len 1"));
+    host.drops()
+}
+
 /// More acknowledgements of this host to itself, all of which are due at once, than may wait on `lo`.
 pub(crate) fn unanswered() -> Vec<Why> {
     let mut host = Host::new(1);

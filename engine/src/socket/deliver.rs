@@ -35,6 +35,7 @@ impl Engine {
             outbox: &mut sockets.outbox,
             secrets: &sockets.secrets,
             challenges: &mut sockets.challenges,
+            memory: &mut sockets.memory,
         }
     }
 
@@ -300,9 +301,10 @@ impl Engine {
 
     /// Puts a connection back into its place after something has happened to it, or what is left of it.
     pub(super) fn put_back(&mut self, now: Instant, index: u32, mut connection: Box<Connection>) {
+        self.sockets.memory.settle(now, &self.around.sysctls, &mut connection);
         match connection.state {
             State::TimeWait => return self.begin_time_wait(now, index, connection),
-            State::Closed => return self.put_closed_back(index, connection),
+            State::Closed => return self.put_closed_back(now, index, connection),
             State::Listen
             | State::SynSent
             | State::SynReceived
@@ -324,7 +326,8 @@ impl Engine {
         }
     }
 
-    fn put_closed_back(&mut self, index: u32, connection: Box<Connection>) {
+    fn put_closed_back(&mut self, now: Instant, index: u32, mut connection: Box<Connection>) {
+        self.sockets.memory.settle(now, &self.around.sysctls, &mut connection);
         let (is_orphan, port) = (connection.is_orphan, connection.ends.local.port());
         self.sockets.replace(index, Entry::Connection(connection));
         self.sockets.unlink(index);
@@ -332,7 +335,8 @@ impl Engine {
             return self.sockets.note_ready(index);
         }
         self.sockets.unbind(Protocol::TCP, port, index);
-        if let Entry::Connection(connection) = self.sockets.remove(index) {
+        if let Entry::Connection(mut connection) = self.sockets.remove(index) {
+            self.sockets.memory.leave(now, &self.around.sysctls, &mut connection);
             connection.release(&mut self.pool);
         }
     }
@@ -342,7 +346,7 @@ impl Engine {
         let rest = Box::new(TimeWait::of(now, &connection));
         let until = rest.until;
         connection.end(&mut self.pool);
-        self.put_closed_back(index, connection);
+        self.put_closed_back(now, index, connection);
         // Too many are as if they had waited (Linux: `tcp_max_tw_buckets`).
         if self.sockets.time_waits >= self.around.sysctls.tcp_max_tw_buckets {
             return;

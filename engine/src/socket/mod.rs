@@ -55,6 +55,7 @@ pub use options::SocketOption;
 pub use readiness::Readiness;
 pub use table::{SocketId, Sockets};
 
+pub(crate) use options::SEND_BUFFER_MIN;
 pub(crate) use receive_queue::{Piece, ReceiveQueue};
 pub(crate) use send_queue::SendQueue;
 pub(crate) use table::{SocketsRecord, Taken};

@@ -198,7 +198,7 @@ const fn small(value: u32) -> Result<u32, SocketError> {
 /// Linux: `SOCK_MIN_RCVBUF`.
 const RECEIVE_BUFFER_MIN: u32 = 2304;
 /// Linux: `SOCK_MIN_SNDBUF`.
-const SEND_BUFFER_MIN: u32 = 4608;
+pub(crate) const SEND_BUFFER_MIN: u32 = 4608;
 /// Linux: `TCP_MIN_MSS`, `MAX_TCP_WINDOW`.
 const MSS_MIN: u16 = 88;
 const MSS_MAX: u16 = 32_767;

@@ -13,6 +13,8 @@ pub(crate) struct SendQueue {
     start: u64,
     /// Behind the last byte.
     end: u64,
+    /// Bytes that the blocks have room for.
+    memory: usize,
 }
 
 #[derive(Debug)]
@@ -28,6 +30,11 @@ impl SendQueue {
         (self.end - self.start) as usize
     }
 
+    /// The memory that the blocks take.
+    pub(crate) const fn memory(&self) -> usize {
+        self.memory
+    }
+
     /// Writes bytes behind the others, in blocks of at most `block_bytes`. Of what is kept, the first `sent` bytes were sent:
     /// packets may still refer to their blocks, which are not written to.
     pub(crate) fn append(&mut self, mut bytes: &[u8], sent: usize, block_bytes: usize) {
@@ -39,7 +46,9 @@ impl SendQueue {
             };
             if taken == 0 {
                 let capacity = bytes.len().clamp(SMALL_BLOCK_BYTES, block_bytes.max(SMALL_BLOCK_BYTES));
-                self.blocks.push_back(Block { start: self.end, shared: Shared::with_capacity(capacity) });
+                let shared = Shared::with_capacity(capacity);
+                self.memory += shared.memory_bytes();
+                self.blocks.push_back(Block { start: self.end, shared });
                 continue;
             }
             self.end += taken as u64;
@@ -57,13 +66,14 @@ impl SendQueue {
             if first.start + len as u64 > self.start || (is_last && self.start < self.end) {
                 return;
             }
+            self.memory -= first.shared.memory_bytes();
             self.blocks.pop_front();
         }
     }
 
     /// Forgets all bytes.
     pub(crate) fn clear(&mut self) {
-        self.start = self.end;
+        (self.start, self.memory) = (self.end, 0);
         self.blocks.clear();
     }
 

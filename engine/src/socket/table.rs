@@ -20,6 +20,7 @@ use crate::{
         Ends,
         connection::Connection,
         listen::{Listener, Request},
+        memory::Memory,
         secrets::Secrets,
         time_wait::TimeWait,
         work::Challenges,
@@ -63,6 +64,8 @@ pub struct Sockets {
     pub(crate) secrets: Secrets,
     pub(crate) random: Random,
     pub(crate) challenges: Challenges,
+    /// What all connections hold together.
+    pub(crate) memory: Memory,
     /// Where the next search for a port starts, by a hash of the peer (RFC 6056, section 3.3.4).
     pub(super) port_steps: [u32; 64],
     /// Packets that sockets have sent and that have not set out yet.
@@ -143,6 +146,7 @@ impl Sockets {
             secrets: Secrets::new(&mut random),
             random,
             challenges: Challenges::default(),
+            memory: Memory::default(),
             port_steps: [0; 64],
             outbox: Vec::new(),
             time_waits: 0,

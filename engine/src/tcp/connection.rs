@@ -6,6 +6,7 @@ use core::{net::SocketAddr, time::Duration};
 use super::{
     congestion::{self, CongestionControl, Trouble, Window},
     info::Counters,
+    memory::Account,
     rack::Rack,
     reassembly::Reassembly,
     rtt::Rtt,
@@ -40,6 +41,8 @@ pub(crate) struct Connection {
     pub(super) congestion: Box<dyn CongestionControl>,
     pub(super) deadlines: Deadlines,
     pub(super) counters: Counters,
+    /// What of it is counted among all.
+    pub(super) account: Account,
     /// Why it has ended, until somebody asks.
     pub(crate) error: Option<SocketError>,
     /// Its user wants nothing more of what comes.
@@ -332,6 +335,7 @@ impl Connection {
             congestion,
             deadlines: Deadlines::default(),
             counters: Counters::default(),
+            account: Account::default(),
             error: None,
             is_receive_shut: false,
             is_send_shut: false,

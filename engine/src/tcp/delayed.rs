@@ -17,6 +17,8 @@ pub(super) struct Delayed {
     pub(super) is_due: bool,
     /// It is to be acknowledged at once.
     pub(super) is_urgent: bool,
+    /// There was no memory for what is next: the window that is told next is closed (Linux: `ICSK_ACK_NOMEM`).
+    pub(super) is_out_of_memory: bool,
     /// Segments that are acknowledged at once, still.
     pub(super) quick: u32,
     /// Answers that were sent soon after a question.

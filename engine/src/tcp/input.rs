@@ -298,9 +298,9 @@ impl Connection {
             return Err(packet.drop_for(DropReason::TcpNobodyReads));
         }
         let memory = packet.memory_bytes();
-        if !self.makes_room(work, memory, seq == next) {
+        if let Err(reason) = self.make_room(work, (seq, segment.len), memory) {
             (self.receiver.acks.is_due, self.receiver.acks.is_urgent) = (true, true);
-            return Err(packet.drop_for(DropReason::SocketMemory));
+            return Err(packet.drop_for(reason));
         }
         self.note_codepoint(segment);
         if let Some(echoed) = segment.timestamps.filter(|_| self.agreed.timestamps) {
@@ -320,30 +320,13 @@ impl Connection {
         }
         self.note_data(work, segment.size);
         self.append(work, packet, skipped.min(segment.len), segment.len);
-        self.grow_window(segment.len, memory as u32);
+        self.grow_window(work, segment.len, memory as u32);
         if has_fin {
             self.take_fin(work);
         } else {
             self.fill_gaps(work);
         }
         Ok(())
-    }
-
-    /// Whether there is memory for a packet. What is next in order is taken as long as the window was open for it.
-    fn makes_room(&mut self, work: &mut Work<'_>, memory: usize, is_next: bool) -> bool {
-        let buffer = self.settings.receive_buffer.0 as usize;
-        let held = self.receiver.queue.memory() + self.receiver.out_of_order.memory();
-        if held + memory <= buffer || (is_next && held == 0) {
-            return true;
-        }
-        if !self.receiver.out_of_order.is_empty() && is_next {
-            let keep = buffer.saturating_sub(self.receiver.queue.memory() + memory);
-            self.receiver.out_of_order.shrink_to(keep, work.pool);
-            // What was told of it by SACK holds no longer.
-            self.receiver.received.clear();
-        }
-        // A window that was told is kept to, up to twice the buffer for packets that are mostly air.
-        is_next && self.receiver.queue.memory() + memory <= 2 * buffer
     }
 
     fn keep_for_later(
@@ -360,7 +343,7 @@ impl Connection {
         match self.receiver.out_of_order.put(next, segment.seq, piece, has_fin, work.pool) {
             Put::Kept => {
                 self.receiver.received.add(segment.seq, segment.end());
-                self.grow_window(segment.len, memory as u32);
+                self.grow_window(work, segment.len, memory as u32);
                 self.enter_quick_acks(super::delayed::QUICK_MAX);
             }
             Put::Known => self.note_duplicate(segment.seq, segment.end(), work.sysctls.tcp_dsack != 0),

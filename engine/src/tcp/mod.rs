@@ -17,7 +17,8 @@
 //! | [`states`] | the state machine, pure |
 //! | `connection`, `work`, `segment`, `secrets` | what a connection is, is lent, is sent; what nobody may guess |
 //! | `open`, `listen`, `cookies`, `time_wait` | how connections begin, wait for each other, and what is left of them |
-//! | `input`, `reassembly`, `sack`, `delayed`, `window` | what comes: order, repetitions, acknowledgements, the window that is told |
+//! | `input`, `reassembly`, `room`, `sack`, `delayed`, `window` | what comes: order, room, repetitions, acknowledgements, the window that is told |
+//! | [`memory`] | what all connections may hold together |
 //! | `ack`, `scoreboard`, `rack`, `recovery`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
 //! | `unsent`, `output`, `emit`, `timers` | what is sent, and when |
 //! | `user` | what its user does with a connection |
@@ -27,7 +28,7 @@
 //! Records of what is in flight are super-packets, not segments: as many segments as went out in one packet share one,
 //! until SACK tells them apart. So the cost of an acknowledgement is per super-packet.
 //!
-//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open, MTU probing, pacing, memory pressure over all connections (`net.ipv4.tcp_mem`), BBR.
+//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open, MTU probing, pacing, BBR.
 
 mod ack;
 mod chronicle;
@@ -40,11 +41,13 @@ mod emit;
 pub mod info;
 mod input;
 pub(crate) mod listen;
+pub mod memory;
 mod open;
 mod output;
 mod rack;
 mod reassembly;
 mod recovery;
+mod room;
 pub mod rtt;
 mod sack;
 mod scoreboard;
@@ -59,5 +62,6 @@ mod window;
 pub(crate) mod work;
 
 pub use info::TcpInfo;
+pub use memory::{TcpMemory, TcpMemoryCounters};
 pub use segment::Ends;
 pub use states::State;

@@ -218,7 +218,7 @@ impl Connection {
 
     /// The send buffer has room for two windows, unless the user has set it (Linux v6.18: `tcp_sndbuf_expand()`).
     pub(super) fn expand_send_buffer(&mut self, work: &Work<'_>) {
-        if self.settings.send_buffer.1 {
+        if self.settings.send_buffer.1 || !self.may_grow(work) {
             return;
         }
         let segment = (self.sender.mss_bytes + SEGMENT_OVERHEAD_BYTES).next_power_of_two() + 256;
@@ -278,6 +278,9 @@ impl Connection {
             return self.finish(work.pool);
         }
         self.shut_sending(work);
+        if self.state != State::Closed && self.yield_as_orphan(work) {
+            return;
+        }
         if self.state == State::FinWait2 {
             self.wait_as_orphan(work);
         }

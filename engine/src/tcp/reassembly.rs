@@ -127,6 +127,13 @@ impl Reassembly {
         }
     }
 
+    /// Gives up the last part, unless it begins before `seq`, which lies where segments may; tells whether it did.
+    pub(super) fn give_up_last(&mut self, next: SeqNum, seq: SeqNum, pool: &mut Pool) -> bool {
+        let from = if seq.after(next) { self.base + u64::from(seq - next) } else { self.base };
+        let last = self.pieces.last_key_value().map(|(&start, _)| start).filter(|start| *start >= from);
+        last.inspect(|start| self.remove(*start, pool)).is_some()
+    }
+
     pub(super) fn clear(&mut self, pool: &mut Pool) {
         self.shrink_to(0, pool);
     }

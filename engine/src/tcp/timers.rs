@@ -129,6 +129,9 @@ impl Connection {
             self.enter_loss(work);
             self.resend_first(work);
         } else {
+            if self.is_orphan && !is_handshake && self.yield_unanswered(work) {
+                return;
+            }
             if self.has_waited_too_long(work) {
                 return self.give_up(work);
             }
@@ -171,10 +174,21 @@ impl Connection {
         }
         let mut retries = sysctls.tcp_retries2;
         if self.is_orphan {
-            let is_alive = self.timeout(work) < Duration::from_millis(sysctls.tcp_rto_max_ms.into());
-            retries = self.orphan_retries(work, is_alive);
+            retries = self.orphan_retries(work, self.is_alive(work));
         }
         self.has_timed_out(work, retries)
+    }
+
+    /// It does not wait the longest time there is, still.
+    fn is_alive(&self, work: &Work<'_>) -> bool {
+        self.timeout(work) < Duration::from_millis(work.sysctls.tcp_rto_max_ms.into())
+    }
+
+    /// Nobody holds it, and what it has sent is not answered: others may need its memory.
+    fn yield_unanswered(&mut self, work: &mut Work<'_>) -> bool {
+        let is_alive = self.is_alive(work);
+        let resets = is_alive || !self.has_timed_out(work, self.orphan_retries(work, is_alive));
+        self.yield_in_vain(work, resets)
     }
 
     fn orphan_retries(&self, work: &Work<'_>, is_alive: bool) -> u32 {
@@ -329,6 +343,9 @@ impl Connection {
         }
         if self.trouble.probes >= most {
             return self.give_up(work);
+        }
+        if self.is_orphan && self.yield_in_vain(work, true) {
+            return;
         }
         self.wake_peer(work);
         if self.sender.in_flight.out > 0 || !self.has_unsent() {

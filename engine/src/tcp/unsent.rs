@@ -9,6 +9,7 @@
 
 use super::{
     connection::Connection,
+    memory::Use,
     output::{Hold, Rush},
     states::State,
     work::Work,
@@ -72,21 +73,24 @@ impl Connection {
         let mut written = 0;
         while written < bytes.len() {
             let most = self.piece_bytes();
-            let room = match self.sender.unsent.back() {
+            let left = match self.sender.unsent.back() {
                 Some(last) if !last.ends_record => most.saturating_sub(last.end - self.start_of_last()),
                 Some(_) | None => 0,
             };
-            let room = if room > 0 {
-                room
-            } else if self.has_memory() {
+            if left == 0 && !self.has_memory() {
+                break;
+            }
+            let room = if left > 0 { left } else { most };
+            let wanted = room.min(u32::try_from(bytes.len() - written).unwrap_or(u32::MAX));
+            let taken = self.granted(work, wanted);
+            if taken == 0 {
+                break;
+            }
+            if left == 0 {
                 let end = self.sender.end;
                 self.sender.unsent.push_back(Unsent { end, is_pushed: false, ends_record: false });
                 self.chronicle_data(work.now);
-                most
-            } else {
-                break;
-            };
-            let taken = room.min((bytes.len() - written) as u32);
+            }
             let sent = (self.sender.next - self.sender.una) as usize;
             self.sender.queue.append(&bytes[written..written + taken as usize], sent, most as usize);
             self.sender.end += taken;
@@ -100,6 +104,17 @@ impl Connection {
             }
         }
         written
+    }
+
+    /// How many of so many bytes all sockets together have memory for: beyond it, what the least buffer has room for (Linux v6.18:
+    /// `tcp_wmem_schedule()`).
+    fn granted(&mut self, work: &mut Work<'_>, wanted: u32) -> u32 {
+        if self.may_hold(work, wanted as usize + PIECE_OVERHEAD_BYTES, Use::Send) {
+            return wanted;
+        }
+        self.moderate_send_buffer();
+        let least = work.sysctls.tcp_wmem[0] as usize;
+        wanted.min(least.saturating_sub(self.send_memory()) as u32)
     }
 
     /// The last piece is full, and more follows.
@@ -153,6 +168,12 @@ impl Connection {
     pub(crate) fn send_memory(&self) -> usize {
         let pieces = self.sender.flight.len() + self.sender.unsent.len();
         self.sender.queue.len() + pieces * PIECE_OVERHEAD_BYTES
+    }
+
+    /// The memory that it takes: blocks are kept whole while a byte of theirs is.
+    pub(super) fn send_memory_held(&self) -> usize {
+        let pieces = self.sender.flight.len() + self.sender.unsent.len();
+        self.sender.queue.memory() + pieces * PIECE_OVERHEAD_BYTES
     }
 
     /// Whether a write may begin another piece (Linux v6.18: `sk_stream_memory_free()`).

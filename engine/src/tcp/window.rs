@@ -77,7 +77,7 @@ impl Connection {
     }
 
     /// The window that may be told now.
-    pub(super) fn window_to_tell(&self, _: &Work<'_>) -> u32 {
+    pub(super) fn window_to_tell(&mut self, work: &Work<'_>) -> u32 {
         let allowed = payload_of(self.settings.receive_buffer.0, self.receiver.payload_part);
         let full = allowed.min(self.receiver.window_clamp);
         let mss = self.receiver.mss_seen.min(full);
@@ -87,6 +87,7 @@ impl Connection {
             return 0;
         }
         if free < full / 2 {
+            self.hold_window(work);
             free = free >> scale << scale;
             // Close it before there is room for nothing, so that it does not open in small steps.
             if free < allowed >> 4 || free < mss {
@@ -109,6 +110,11 @@ impl Connection {
 
     /// Takes the window for the segment that is sent now; gives what stands in the header.
     pub(super) fn tell_window(&mut self, work: &Work<'_>) -> u16 {
+        if core::mem::take(&mut self.receiver.acks.is_out_of_memory) {
+            (self.receiver.window, self.receiver.told) = (0, self.receiver.next);
+            self.counters.zero_windows_sent += 1;
+            return 0;
+        }
         let (left, scale) = (self.window_left(), self.agreed.receive_scale);
         let mut window = self.window_to_tell(work);
         if window < left {
@@ -130,7 +136,7 @@ impl Connection {
     }
 
     /// Data have come: larger windows may be told, as far as memory holds out.
-    pub(super) fn grow_window(&mut self, len: u32, memory: u32) {
+    pub(super) fn grow_window(&mut self, work: &Work<'_>, len: u32, memory: u32) {
         if len == 0 || memory == 0 {
             return;
         }
@@ -149,7 +155,13 @@ impl Connection {
         }
         let room = self.receiver.window_clamp.min(self.room());
         let missing = room.saturating_sub(self.receiver.window_soft_max);
-        if missing == 0 || len < GROWING_BYTES_MIN {
+        if missing == 0 {
+            return;
+        }
+        if work.memory.is_under_pressure() {
+            return self.hold_window(work);
+        }
+        if len < GROWING_BYTES_MIN {
             return;
         }
         let step = if payload_of(memory, self.receiver.payload_part) <= len {
@@ -159,6 +171,13 @@ impl Connection {
             len
         };
         self.receiver.window_soft_max += step.min(missing);
+    }
+
+    /// All sockets together hold much: the window is a few segments until they hold less (Linux v6.18: `tcp_adjust_rcv_ssthresh()`).
+    pub(super) fn hold_window(&mut self, work: &Work<'_>) {
+        if work.memory.is_under_pressure() {
+            self.receiver.window_soft_max = self.receiver.window_soft_max.min(4 * self.receiver.mss_told);
+        }
     }
 
     /// Measures a round trip by the time that a window takes to come (without timestamps), or by what they echo.
@@ -195,7 +214,8 @@ impl Connection {
             return;
         }
         self.receiver.tuning.space = copied;
-        if work.sysctls.tcp_moderate_rcvbuf == 0 || self.settings.receive_buffer.1 {
+        let is_fixed = work.sysctls.tcp_moderate_rcvbuf == 0 || self.settings.receive_buffer.1;
+        if is_fixed || work.memory.is_under_pressure() {
             return;
         }
         // Twice what was read, for the sender may double its window, and some for what is lost meanwhile.

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::secrets::Secrets;
+use super::{memory::Memory, secrets::Secrets};
 use crate::{
     packet::{Packet, Pool},
     sysctl::Sysctls,
@@ -19,6 +19,8 @@ pub(crate) struct Work<'a> {
     pub(crate) outbox: &'a mut Vec<Packet>,
     pub(crate) secrets: &'a Secrets,
     pub(crate) challenges: &'a mut Challenges,
+    /// What all connections hold together.
+    pub(crate) memory: &'a mut Memory,
 }
 
 /// How many challenge ACKs were sent this second (RFC 5961, section 7).
