@@ -258,6 +258,7 @@ impl<R: Ring> Answers for View<'_, R> {
                 .collect(),
             strays: by_name(napi.strays().iter()),
             notices_lost: *notices_lost,
+            tcp: engine.tcp_memory().into(),
             services: (*services).into(),
             ..Report::default()
         }

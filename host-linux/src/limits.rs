@@ -68,8 +68,8 @@ pub const NOTICES_OF_A_KIND_TIME: Duration = Duration::from_secs(5);
 pub const CONTROL_SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// Conversations with the services over TCP at once; a further one is reset. Each has 64 KB of its own here, a relay twice that:
-/// 4096 · 128 KB = 512 MB. What its sockets hold in the engine is bounded one by one (`net.ipv4.tcp_rmem`, `net.ipv4.tcp_wmem`), not
-/// all together.
+/// 4096 · 128 KB = 512 MB. What its sockets hold in the engine is bounded one by one (`net.ipv4.tcp_rmem`, `net.ipv4.tcp_wmem`) and
+/// all together (`net.ipv4.tcp_mem`).
 pub const CONVERSATIONS_MAX: usize = 4096;
 
 /// Those of them with one service: half, so that the others have places when one of them has too much to do.

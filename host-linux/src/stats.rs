@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
-use towpath_engine::{DropReason, stats::Stats};
+use towpath_engine::{
+    DropReason,
+    stats::Stats,
+    tcp::{TcpMemory, TcpMemoryCounters},
+};
 
 use crate::{af_packet, control, napi::PollCounters, services};
 
@@ -21,6 +25,8 @@ pub struct Report {
     pub devices: Vec<DeviceReport>,
     /// Frames that the engine handed out for devices that are bound to none here, by reason.
     pub strays: DropCounts,
+    /// What the stream sockets hold.
+    pub tcp: TcpReport,
     /// The services over TCP, and relays.
     pub services: ServicesReport,
     /// The control socket.
@@ -92,6 +98,37 @@ pub struct DeviceReport {
     pub send_drops: DropCounts,
 }
 
+/// What the stream sockets hold together, and what has come of it; counters as in `/proc/net/netstat`, of which only those are here
+/// that are about memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TcpReport {
+    /// Connections, those included that nobody holds any more.
+    pub connections: u64,
+    /// Connections that nobody holds any more.
+    pub orphans: u64,
+    /// What they all hold.
+    pub memory_bytes: u64,
+    /// Whether growth is stopped, because it is much (`net.ipv4.tcp_mem`).
+    pub is_under_pressure: bool,
+    /// `TCPMemoryPressures`.
+    pub memory_pressures: u64,
+    /// `TCPMemoryPressuresChrono`.
+    pub memory_pressures_ms: u64,
+    /// `TCPAbortOnMemory`.
+    pub abort_on_memory: u64,
+    /// `PruneCalled`.
+    pub prune_called: u64,
+    /// `RcvPruned`.
+    pub rcv_pruned: u64,
+    /// `OfoPruned`.
+    pub ofo_pruned: u64,
+    /// `TCPRcvQDrop`.
+    pub rcvq_drop: u64,
+    /// `TCPOFODrop`.
+    pub ofo_drop: u64,
+}
+
 /// What the services over TCP have counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -159,6 +196,54 @@ impl DeviceReport {
     }
 }
 
+impl From<TcpMemory> for TcpReport {
+    fn from(memory: TcpMemory) -> Self {
+        let TcpMemory { bytes, connections, orphans, is_under_pressure, counters } = memory;
+        let TcpMemoryCounters {
+            pressures,
+            pressure_millis,
+            aborts,
+            prunes,
+            receive_pruned,
+            out_of_order_pruned,
+            receive_drops,
+            out_of_order_drops,
+        } = counters;
+        Self {
+            connections,
+            orphans,
+            memory_bytes: bytes,
+            is_under_pressure,
+            memory_pressures: pressures,
+            memory_pressures_ms: pressure_millis,
+            abort_on_memory: aborts,
+            prune_called: prunes,
+            rcv_pruned: receive_pruned,
+            ofo_pruned: out_of_order_pruned,
+            rcvq_drop: receive_drops,
+            ofo_drop: out_of_order_drops,
+        }
+    }
+}
+
+impl TcpReport {
+    /// Its lines: one while there are connections, one when memory was short.
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connections, orphans, memory_bytes, memory_pressures, abort_on_memory, prune_called, .. } = self;
+        if *connections > 0 {
+            let pressure = if self.is_under_pressure { ", under pressure" } else { "" };
+            writeln!(f, "tcp         {connections} connections, {orphans} orphans, {memory_bytes} bytes{pressure}")?;
+        }
+        if *memory_pressures + *abort_on_memory + *prune_called > 0 {
+            writeln!(
+                f,
+                "tcp memory  {memory_pressures} times under pressure, {prune_called} times pruned, {abort_on_memory} orphans reset"
+            )?;
+        }
+        Ok(())
+    }
+}
+
 impl From<services::Counters> for ServicesReport {
     fn from(counters: services::Counters) -> Self {
         let services::Counters { conversations, begun, refused, silent } = counters;
@@ -180,7 +265,7 @@ impl From<&control::Counters> for ControlReport {
 /// Text for people: one fact a line, zero counts of rare things left out.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { uptime_ns, engine, poll, devices, strays, services, control, notices_lost } = self;
+        let Self { uptime_ns, engine, poll, devices, strays, tcp, services, control, notices_lost } = self;
         writeln!(f, "up          {}.{:03} s", uptime_ns / 1_000_000_000, uptime_ns / 1_000_000 % 1000)?;
         writeln!(
             f,
@@ -219,6 +304,7 @@ impl fmt::Display for Report {
         if *notices_lost > 0 {
             writeln!(f, "notices     {notices_lost} lost")?;
         }
+        tcp.write(f)?;
         let ServicesReport { conversations, begun, refused, silent } = services;
         if *begun + *refused > 0 {
             writeln!(
