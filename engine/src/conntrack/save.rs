@@ -9,18 +9,28 @@ use super::{
     text::protocol_name,
     tuple::{Direction, Tuple},
 };
-use crate::wire::Protocol;
+use crate::{event::Change, wire::Protocol};
 
-/// A connection as the options that make one like it. As with the real tool, marks, helpers and counters are not among
-/// them; and `conntrack -R` of that version forgets the ports of a translation that also changes an address.
+/// A connection as the options that make one like it, or what happened to it as those that do the same elsewhere. As with
+/// the real tool, marks, helpers and counters are not among them; and `conntrack -R` of that version forgets the ports of a
+/// translation that also changes an address.
 #[derive(Clone, Copy, Debug)]
-pub struct ConnectionSave<'a>(pub &'a Entry);
+pub struct ConnectionSave<'a> {
+    /// The connection.
+    pub entry: &'a Entry,
+    /// What happened to it; `None` when it is listed.
+    pub change: Option<Change>,
+}
 
 impl fmt::Display for ConnectionSave<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entry = self.0;
+        let entry = self.entry;
         let (original, reply) = (&entry.original, &entry.reply);
-        f.write_str("-A")?;
+        f.write_str(match self.change {
+            None | Some(Change::New) => "-A",
+            Some(Change::Update) => "-U",
+            Some(Change::Destroy) => "-D",
+        })?;
         if let Some(secs) = entry.timeout_secs {
             write!(f, " -t {secs}")?;
         }

@@ -75,7 +75,7 @@ impl Shown {
         let change = told.map(|(_, change)| change);
         match style {
             Style::Xml => writeln!(out, "{}", ConnectionXml { entry, change }),
-            Style::Save => writeln!(out, "{}", ConnectionSave(entry)),
+            Style::Save => writeln!(out, "{}", ConnectionSave { entry, change }),
             Style::Json => match told {
                 Some((ts, change)) => write_event(out, ts, &Event::Connection(change, Box::new(entry.clone()))),
                 None => write_json(out, &Connection::from(entry)),

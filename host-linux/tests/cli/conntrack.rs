@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::program::{Place, Said, towpath};
+use crate::program::{Place, Said, captures, towpath};
 
 /// Asks the gateway of a replay without rules.
 fn ask(capture: &str, question: &str) -> Said {
@@ -28,6 +28,18 @@ fn what_happened_to_connections_is_told_in_order_with_its_time() {
     let states: Vec<&str> = said.out.lines().filter_map(|line| line.split_whitespace().nth(5)).collect();
     assert_eq!(states[..3], ["SYN_SENT", "SYN_RECV", "ESTABLISHED"], "{}", said.out);
     assert!(said.out.starts_with('['), "{}", said.out);
+}
+
+/// The options are those that the real tool has printed for a connection's start, an update and its end.
+#[test]
+fn what_happened_is_saved_as_the_options_that_do_the_same_elsewhere() {
+    let config = fs::read_to_string(captures().join("rules/router.toml")).expect("the router");
+    let forgets = format!("{config}\n[sysctl]\nnet.netfilter.nf_conntrack_tcp_timeout_established = 1\n");
+    let place = Place::new(&[("gateway.toml", &forgets)]);
+    let said = place.towpath("replay @tcp-keepalive.pcap -c gateway.toml --conntrack -E -o save");
+    let options: Vec<&str> = said.out.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(options[..5], ["-A", "-U", "-U", "-D", "-A"], "{}", said.out);
+    assert!(said.err.ends_with(" flow events have been shown.\n"), "{}", said.err);
 }
 
 #[test]

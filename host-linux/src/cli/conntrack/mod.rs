@@ -115,11 +115,13 @@ impl Question {
         Ok(Format { style, extended: has(Output::Extended), id: has(Output::Id), timestamp: has(Output::Timestamp) })
     }
 
-    /// What things of the table are called, when they are counted.
+    /// What is shown of the table, when it is counted.
     const fn things(&self) -> &'static str {
-        match self.table {
-            Table::Conntrack => "flow entries",
-            Table::Expect => "expectations",
+        match (self.table, self.event) {
+            (Table::Conntrack, false) => "flow entries",
+            (Table::Conntrack, true) => "flow events",
+            (Table::Expect, false) => "expectations",
+            (Table::Expect, true) => "expectation events",
         }
     }
 
