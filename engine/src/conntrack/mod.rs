@@ -112,6 +112,16 @@ impl Tracking {
         }
     }
 
+    /// Whether a rule of the raw table may say how the packet is to be tracked, or that it is not: nobody has spoken yet, or
+    /// it is INVALID, as one may be that comes by lo and was so in OUTPUT (Linux: `skb->_nfct` is 0 in both).
+    #[must_use]
+    pub const fn may_be_told(self) -> bool {
+        match self {
+            Self::Unseen | Self::Invalid => true,
+            Self::Template(_) | Self::Untracked | Self::Tracked { .. } => false,
+        }
+    }
+
     /// The word rules and records use: `NEW`, `ESTABLISHED`, `RELATED`, `INVALID` or `UNTRACKED`; `None` when
     /// connection tracking has not been asked.
     #[must_use]

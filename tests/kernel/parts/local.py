@@ -69,17 +69,25 @@ def services(s):
 
 @scenario("local-loopback")
 def loopback(s):
-    """What the router sends to itself over lo: its REJECTs, REDIRECT in OUTPUT, its own addresses."""
+    """What the router sends to itself over lo: its REJECTs, REDIRECT in OUTPUT, its own addresses; CT for what was INVALID in OUTPUT."""
     s.keys["iptables"] = table(
+        "raw", "-A PREROUTING -i lo -p tcp -m tcp --dport 26 -j NOTRACK", "-A PREROUTING -i lo -p tcp -m tcp --dport 27 -j CT --zone 5",
+        "-A OUTPUT -p tcp -m tcp --sport 26:27 -j DROP",
+    ) + table(
         "nat", "-A OUTPUT -p udp -m udp --dport 602 -j REDIRECT --to-ports 53", "-A POSTROUTING -o outside -j MASQUERADE",
     ) + table(
         "filter", "-A OUTPUT -p udp -m udp --dport 9 -j REJECT --reject-with icmp-host-unreachable",
-        "-A OUTPUT -p tcp -m tcp --dport 25 -j REJECT --reject-with tcp-reset")
+        "-A OUTPUT -p tcp -m tcp --dport 25 -j REJECT --reject-with tcp-reset",
+        "-A INPUT -p tcp -m tcp --dport 26 -m conntrack --ctstate UNTRACKED -j DROP",
+        "-A INPUT -p tcp -m tcp --dport 27 --tcp-flags SYN,ACK ACK -m conntrack --ctstate NEW -j DROP")
     s.keys["local_services"] = [{"proto": "udp", "port": 53, "reply": "local answer"}]
     s.note("rejected in OUTPUT: the sender is told, and gets the answer over lo")
     s.put(udp(GW, 7200, SRV, 9), tcp(GW, 7201, SRV, 25))
     s.note("redirected to itself; from one address to the other; ping to itself")
     s.put(udp(GW, 5011, SRV, 602), udp(GW, 5012, IN_GW, 53), echo(GW, IN_GW, 3))
+    s.note("INVALID in OUTPUT, behind a SYN without an answer: by lo a rule may still leave it untracked, or have it tracked in another zone")
+    for port in (26, 27):
+        s.put(tcp(GW, 7202, IN_GW, port, "S", 1000), tcp(GW, 7202, IN_GW, port, "A", 1001, 5))
 
 
 @scenario("routing-drops")

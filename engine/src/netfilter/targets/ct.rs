@@ -122,20 +122,17 @@ impl Targeting for Ct {
 
     fn apply(&mut self, rule: RuleId, view: &mut View<'_>) -> Next {
         let tracking = &mut view.packet.meta_mut().tracking;
-        match (*tracking, self.notrack) {
+        if !tracking.may_be_told() {
             // An earlier rule has spoken, or the packet has been tracked already.
-            (Tracking::Template(_) | Tracking::Untracked | Tracking::Invalid | Tracking::Tracked { .. }, _) => {
-                Next::Rule
-            }
-            (Tracking::Unseen, true) => {
-                *tracking = Tracking::Untracked;
-                Next::Noted(Verdict::Untracked(rule))
-            }
-            (Tracking::Unseen, false) => {
-                *tracking = Tracking::Template(self.id);
-                Next::Noted(Verdict::Template(self.id, rule))
-            }
+            return Next::Rule;
         }
+        let (told, verdict) = if self.notrack {
+            (Tracking::Untracked, Verdict::Untracked(rule))
+        } else {
+            (Tracking::Template(self.id), Verdict::Template(self.id, rule))
+        };
+        *tracking = told;
+        Next::Noted(verdict)
     }
 
     fn is_repeatable(&self) -> bool {

@@ -28,7 +28,7 @@ impl Targeting for Notrack {
 
     fn apply(&mut self, rule: RuleId, view: &mut View<'_>) -> Next {
         let tracking = &mut view.packet.meta_mut().tracking;
-        if *tracking != Tracking::Unseen {
+        if !tracking.may_be_told() {
             return Next::Rule;
         }
         *tracking = Tracking::Untracked;
