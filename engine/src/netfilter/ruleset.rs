@@ -5,7 +5,7 @@ use alloc::{string::String, vec::Vec};
 use super::{
     Lists, MatchState, RuleError, RuleId, Stage, TableName, Verdict, View,
     explain::RuleInfo,
-    lists::Claims,
+    lists::{Claims, sets::Sets},
     matches::Match,
     program::{Place, Program, compile::compile},
     rule::{Jump, Rule},
@@ -57,6 +57,12 @@ impl RuleSet {
             condition.claims(&mut claims);
         }
         lists.claim(&claims);
+    }
+
+    /// The sets that came with the rules, until those are put in force.
+    #[must_use]
+    pub const fn sets(&self) -> &Sets {
+        &self.tables.sets
     }
 
     /// Whether a rule asks what connections have carried, which has to be counted then.

@@ -41,11 +41,12 @@ pub fn helper(name: &str, data: &[u8]) {
     check(data);
 }
 
-const OURS: [(&str, Target); 7] = [
+const OURS: [(&str, Target); 8] = [
     ("boundary", boundary),
     ("capture", capture),
     ("commands", commands),
     ("config", config),
+    ("ipset", ipset),
     ("notation", notation),
     ("packets", packets),
     ("rules", rules),
@@ -69,6 +70,43 @@ pub fn rules(data: &[u8]) {
         Err(error) => assert_one_line(&error.to_string()),
     }
 }
+
+/// Sets as text: what is read is written as a text that reads as the same, and rules with the sets lead a packet through.
+///
+/// # Panics
+/// When it is not so, or when a packet has no ending.
+pub fn ipset(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    // Whatever stands first, it is a text about sets.
+    let text = format!("create fuzzed hash:ip timeout 9\n{text}");
+    let read = |text: &str| RuleSet::parse(&[Source { name: "sets", text }], &Loading::default());
+    let rules = match read(&text) {
+        Ok(rules) => rules,
+        Err(error) => return assert_one_line(&error.to_string()),
+    };
+    // Until sets are in force, lives have not begun.
+    let saved = rules.sets().save(Instant::ZERO);
+    match read(&saved) {
+        Ok(again) => assert_eq!(again.sets().save(Instant::ZERO), saved),
+        Err(error) => panic!("what was written cannot be read: {error}\n{saved}"),
+    }
+    let names = rules.sets().names().take(NAMED_SETS);
+    let asking = names.map(|name| {
+        format!("-A FORWARD -m set --match-set {name} src,dst,dst\n-A FORWARD -j SET --add-set {name} dst,src,dst\n")
+    });
+    let asking: String = asking.collect();
+    let sources = [("sets", text.as_str()), ("rules", asking.as_str())].map(|(name, text)| Source { name, text });
+    let Ok(rules) = RuleSet::parse(&sources, &Loading::default()) else { return };
+    let mut engine = gateway();
+    let _ = engine.handle_command(Instant::from_secs(1), Command::ReplaceRules(Box::new(rules)));
+    let sketch: Sketch = "10.0.0.7:9 > 198.51.100.7:80 S seq 1".parse().unwrap_or_else(|error| panic!("{error}"));
+    for second in [1, 5, 20] {
+        feed(&mut engine, Instant::from_secs(second), 0, &sketch.frame(MacAddr([2; 6]), MacAddr::BROADCAST));
+    }
+}
+
+/// More would only make each try slow.
+const NAMED_SETS: usize = 8;
 
 /// A `gateway.toml`.
 ///
