@@ -223,7 +223,7 @@ fn parse(name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
 
 fn parse_of(family: Family, name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
     let helpers = [("ftp", HelperId(0)), ("tftp", HelperId(1))];
-    let loading = Loading { family, counters, helpers: &helpers, sets: SETS, timeouts: None };
+    let loading = Loading { family, counters, helpers: &helpers, sets: SETS, ..Loading::default() };
     RuleSet::parse(&[Source { name, text }], &loading)
 }
 

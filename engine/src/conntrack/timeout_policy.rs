@@ -94,6 +94,12 @@ impl TimeoutPolicy {
         Self { name, family, kind, given: Vec::new() }
     }
 
+    /// Whether a policy can be called so: 1 to 31 bytes without blanks (Linux: `CTNL_TIMEOUT_NAME_MAX`).
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        (1..32).contains(&name.len()) && !name.contains(char::is_whitespace)
+    }
+
     /// Says how many seconds a state lasts; false when its protocol has no such state.
     pub fn set(&mut self, state: &str, secs: u32) -> bool {
         let Some(index) = self.kind.states().position(|known| known == state) else { return false };
@@ -127,7 +133,7 @@ impl TimeoutPolicies {
     /// When it cannot be.
     pub fn set(&mut self, policy: &TimeoutPolicy, sysctls: &Sysctls) -> Result<TimeoutId, TimeoutPolicyError> {
         let TimeoutPolicy { name, family, kind, given } = policy;
-        if !is_name(name) {
+        if !TimeoutPolicy::is_name(name) {
             return Err(TimeoutPolicyError::Name(name.clone()));
         }
         let mut secs = [0; STATES_MAX];
@@ -195,7 +201,7 @@ impl TimeoutPolicies {
         let mut policies = Self::default();
         for PolicyRecord { name, family, kind, secs } in records {
             let is_new = policies.0.iter().all(|known| known.name != name);
-            let kind = TimeoutKind::by_name(&kind).filter(|_| is_new && is_name(&name))?;
+            let kind = TimeoutKind::by_name(&kind).filter(|_| is_new && TimeoutPolicy::is_name(&name))?;
             policies.0.push(KnownPolicy { name, family, kind, secs });
         }
         (policies.0.len() <= TIMEOUT_POLICIES_MAX).then_some(policies)
@@ -209,11 +215,6 @@ pub(super) struct PolicyRecord {
     family: Family,
     kind: String,
     secs: [u32; STATES_MAX],
-}
-
-/// Linux: `CTNL_TIMEOUT_NAME_MAX`.
-fn is_name(name: &str) -> bool {
-    (1..32).contains(&name.len()) && !name.contains(char::is_whitespace)
 }
 
 /// The most states that a protocol has: those of TCP.

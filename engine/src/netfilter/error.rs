@@ -234,10 +234,13 @@ impl Fault {
         Flaw { column, fault: self }
     }
 
-    /// A name that is not among `known`; the most similar one is offered.
+    /// A name that is not among `known`; the most similar one is offered, or all words of a short list.
     pub(super) fn unknown<'a>(noun: Noun, name: &str, known: impl Iterator<Item = &'a str>) -> Self {
-        let nearest = super::save::nearest(name, known).map(ToOwned::to_owned);
-        Self::Unknown { noun, name: name.to_owned(), nearest, known: Vec::new() }
+        let known: Vec<&str> = known.collect();
+        let nearest = super::save::nearest(name, known.iter().copied()).map(ToOwned::to_owned);
+        let is_listed = noun == Noun::Flag && nearest.is_none() && known.len() <= LISTED_WORDS;
+        let known = if is_listed { known.into_iter().map(ToOwned::to_owned).collect() } else { Vec::new() };
+        Self::Unknown { noun, name: name.to_owned(), nearest, known }
     }
 }
 
@@ -259,6 +262,9 @@ impl fmt::Display for Shown<'_> {
 
 const SHOWN_CHARS: usize = 100;
 
+/// As many words of a list as still are one line to read.
+const LISTED_WORDS: usize = 24;
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -268,6 +274,8 @@ impl fmt::Display for Fault {
                     write!(f, "; did you mean `{nearest}`?")?;
                 } else if !known.is_empty() {
                     write!(f, "; there are: {}", known.join(", "))?;
+                } else if *noun == Noun::Timeout {
+                    f.write_str(", nor any other: a gateway's configuration makes them ([[timeout]] in gateway.toml)")?;
                 }
                 Ok(())
             }

@@ -58,7 +58,9 @@ impl RulesRecord {
         Part::Rules.check(self.lists.is_sound())?;
         let sets: Vec<&str> = self.lists.sets.names().collect();
         let source = Source { name: "snapshot", text: &self.text };
-        let loading = Loading { family, counters: true, helpers: &helpers, sets: &sets, timeouts: Some(timeouts) };
+        let timeouts = Some(timeouts);
+        let loading =
+            Loading { family, counters: true, helpers: &helpers, sets: &sets, timeouts, ..Loading::default() };
         let mut rules = RuleSet::parse(&[source], &loading)?;
         Part::Rules.check(place(&mut rules.tables, &self.origins, self.files.len()))?;
         rules.tables.files = self.files;

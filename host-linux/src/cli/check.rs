@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use serde::Serialize;
+use towpath::services::Services;
 use towpath_engine::{Engine, conntrack::Family};
 use towpath_replay::{
     check::{Finding, LINTS, Level, Lint, check, lint_of},
@@ -53,6 +54,7 @@ impl Check {
             return Err(anyhow!("name what to check: -c gateway.toml, -r rules.v4, or both"));
         }
         let mut gateway = self.gateway.read()?;
+        gateway.config.as_ref().map_or(Ok(()), Services::check)?;
         let replay = Replay::new(gateway.setup())?;
         let mut findings = check(replay.engine(), gateway.config.as_ref());
         if gateway.config.is_none() {

@@ -29,7 +29,7 @@ pub(crate) struct Explain {
     #[command(flatten)]
     gateway: GatewayFiles,
     /// The packet's number in the capture, from 1 [default with --case: the last one that the case speaks of].
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), required_unless_present = "case")]
+    #[arg(short, long, value_name = "N", value_parser = parse_number, required_unless_present = "case")]
     number: Option<u64>,
     /// A packet of this case of a test file, which is named instead of a capture.
     #[arg(long, value_name = "NAME")]
@@ -92,6 +92,10 @@ impl Explain {
         if let Some(name) = &self.case {
             return self.played(name, change, tell);
         }
+        anyhow::ensure!(
+            self.capture.file.extension().is_none_or(|extension| extension != "toml"),
+            self.capture.at("this is no capture; of a file of firewall tests, --case names the case that is meant")
+        );
         let mut gateway = self.gateway.read()?;
         let Opened { mut capture, .. } = self.capture.open()?;
         let mut setup = setup(&mut gateway, &self.capture, Detail::Verdicts);
@@ -154,4 +158,9 @@ impl Explain {
         };
         writeln!(out, "{tried}: {change}\n    {why}")
     }
+}
+
+/// Reads a packet's number.
+fn parse_number(text: &str) -> Result<u64, &'static str> {
+    text.parse().ok().filter(|number| *number > 0).ok_or("a whole number is wanted; packets are numbered from 1")
 }

@@ -9,16 +9,13 @@ use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use towpath::{
     control::{Client, Request},
-    gateway::helpers_named,
+    gateway::family_of,
     text,
-    tracking::parse_protocol,
 };
 use towpath_engine::{
-    conntrack::{Family, HelperId, TimeoutKind, TimeoutPolicies, TimeoutPolicy},
+    conntrack::Family,
     limits::RULES_TEXT_BYTES_MAX,
     netfilter::{ListOptions, Loading, RuleSet, Source, TableName},
-    sysctl::Sysctls,
-    wire::Protocol,
 };
 
 use super::{Answer, Control};
@@ -52,7 +49,7 @@ enum Action {
         /// Take the counters in the files too.
         #[arg(short = 'c', long)]
         counters: bool,
-        /// Rules of ip6tables.
+        /// Rules of ip6tables, as they are anyway in a file whose name ends in v6.
         #[arg(short = '6', long)]
         ipv6: bool,
         #[command(flatten)]
@@ -94,7 +91,7 @@ struct Place {
     /// A file of iptables-save or ipset save, instead of a running gateway; may be given more than once.
     #[arg(short = 'r', long = "rules", value_name = "FILE")]
     rules: Vec<PathBuf>,
-    /// Rules of ip6tables.
+    /// Rules of ip6tables, as they are anyway in a file whose name ends in v6.
     #[arg(short = '6', long)]
     ipv6: bool,
     #[command(flatten)]
@@ -115,7 +112,7 @@ impl Rules {
         let text = match self.action {
             Some(Action::Apply { files, counters, ipv6, control }) => {
                 let texts = texts(&files)?;
-                Client::apply_rules(&control.path(), family(ipv6), counters, &texts)?;
+                Client::apply_rules(&control.path(), family(ipv6, &files), counters, &texts)?;
                 return Ok(Answer::Fine);
             }
             Some(Action::Save { place, counters }) => match place.read()? {
@@ -163,8 +160,8 @@ impl Table {
 }
 
 impl Place {
-    const fn family(&self) -> Family {
-        family(self.ipv6)
+    fn family(&self) -> Family {
+        family(self.ipv6, &self.rules)
     }
 
     /// The rules of the files, if there are any. A file is shown whether or not there are the helpers and timeout policies that it
@@ -175,11 +172,7 @@ impl Place {
         }
         let texts = texts(&self.rules)?;
         let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
-        let named = texts.iter().flat_map(|(_, text)| helpers_named(text));
-        let helpers: Vec<_> = named.zip(0..).map(|(name, id)| (name, HelperId(id))).collect();
-        let timeouts = timeouts_named(texts.iter().map(|(_, text)| &text[..]), self.family())?;
-        let timeouts = Some(&timeouts);
-        let loading = Loading { family: self.family(), counters: true, helpers: &helpers, timeouts, sets: &[] };
+        let loading = Loading { family: self.family(), counters: true, only_shown: true, ..Loading::default() };
         Ok(Some(RuleSet::parse(&sources, &loading)?))
     }
 
@@ -189,28 +182,9 @@ impl Place {
     }
 }
 
-/// Policies of the names that stand behind `--timeout`, each for the protocol of the first rule that names it.
-fn timeouts_named<'a>(texts: impl Iterator<Item = &'a str>, family: Family) -> Result<TimeoutPolicies> {
-    let mut policies = TimeoutPolicies::default();
-    for line in texts.flat_map(str::lines) {
-        let words = || line.split_ascii_whitespace();
-        let behind = |options: &[&str]| words().zip(words().skip(1)).find(|(word, _)| options.contains(word));
-        let (Some((_, name)), Some((_, protocol))) = (behind(&["--timeout"]), behind(&["-p", "--protocol"])) else {
-            continue;
-        };
-        let name = name.trim_matches(['"', '\'']);
-        let protocol = if protocol == "ipv6-icmp" { "icmpv6" } else { protocol };
-        let kind = parse_protocol(protocol).map_or_else(|_| TimeoutKind::of(Protocol(255)), TimeoutKind::of);
-        if policies.iter().all(|(_, known)| known.name != name) {
-            let policy = TimeoutPolicy::new(name.to_owned(), family, kind);
-            policies.set(&policy, &Sysctls::default()).map_err(|error| anyhow!("{error}"))?;
-        }
-    }
-    Ok(policies)
-}
-
-const fn family(ipv6: bool) -> Family {
-    if ipv6 { Family::Ipv6 } else { Family::Ipv4 }
+/// Whose rules are meant: what an option says, or else the files' names.
+fn family(ipv6: bool, files: &[PathBuf]) -> Family {
+    if ipv6 || files.iter().any(|file| family_of(file) == Family::Ipv6) { Family::Ipv6 } else { Family::Ipv4 }
 }
 
 /// The names and texts of files; `-` is standard input.

@@ -96,6 +96,6 @@ fn parse(rules: &NewRules, bytes: &[u8], names: &Names) -> Result<RuleSet, Strin
     let helpers: Vec<(&str, HelperId)> = names.helpers.iter().map(|(name, id)| (name.as_str(), *id)).collect();
     let sets: Vec<&str> = names.sets.iter().map(String::as_str).collect();
     let (family, counters, timeouts) = (rules.family, rules.counters, Some(&names.timeouts));
-    let loading = Loading { family, counters, sets: &sets, helpers: &helpers, timeouts };
+    let loading = Loading { family, counters, sets: &sets, helpers: &helpers, timeouts, only_shown: false };
     RuleSet::parse(&sources, &loading).map_err(|error| error.to_string())
 }

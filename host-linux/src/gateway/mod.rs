@@ -33,7 +33,7 @@ use towpath_replay::{
 pub use error::GatewayError;
 pub use helpers::tightened;
 pub(crate) use rules::beside;
-pub use rules::{RulesText, helpers_named};
+pub use rules::{RulesText, family_of};
 
 use crate::{limits::CONFIG_BYTES_MAX, text};
 

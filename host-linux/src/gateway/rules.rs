@@ -29,24 +29,24 @@ impl RulesText {
         Source { name: &self.name, text: &self.text }
     }
 
-    /// The helpers that its lines name.
+    /// The helpers that its lines name: what stands after `--helper`. What of it is no helper is found by the parser.
     pub(super) fn helpers(&self) -> impl Iterator<Item = &str> {
-        helpers_named(&self.text)
+        let words = self.text.split_ascii_whitespace();
+        let next = words.clone().skip(1);
+        words.zip(next).filter(|(word, _)| *word == "--helper").map(|(_, name)| name.trim_matches(['"', '\'']))
     }
 }
 
-/// What stands in a rules file after `--helper`; what of it is no helper is found by the parser.
-pub fn helpers_named(text: &str) -> impl Iterator<Item = &str> {
-    let words = text.split_ascii_whitespace();
-    let next = words.clone().skip(1);
-    words.zip(next).filter(|(word, _)| *word == "--helper").map(|(_, name)| name.trim_matches(['"', '\'']))
+/// Whose rules a file holds that was named on the command line: one whose name ends in `v6`, those of `ip6tables`.
+#[must_use]
+pub fn family_of(file: &Path) -> Family {
+    let is_v6 = file.as_os_str().to_string_lossy().ends_with("v6");
+    if is_v6 { Family::Ipv6 } else { Family::Ipv4 }
 }
 
-/// Reads a file that was named on the command line. One whose name ends in `v6` holds rules of `ip6tables`.
+/// Reads a file that was named on the command line.
 pub(super) fn read(file: &Path) -> Result<RulesText, GatewayError> {
-    let is_v6 = file.as_os_str().to_string_lossy().ends_with("v6");
-    text_of(file, if is_v6 { Family::Ipv6 } else { Family::Ipv4 })
-        .map_err(|error| GatewayError::Unreadable(file.display().to_string(), error))
+    text_of(file, family_of(file)).map_err(|error| GatewayError::Unreadable(file.display().to_string(), error))
 }
 
 /// Reads the rules that a configuration names. Relative paths start at its folder.

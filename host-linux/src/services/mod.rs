@@ -150,6 +150,14 @@ impl Services {
         Ok(services)
     }
 
+    /// Looks whether what a configuration says could be offered, as far as that can be known without an engine.
+    ///
+    /// # Errors
+    /// The first folder that cannot be read.
+    pub fn check(config: &Config) -> Result<(), GatewayError> {
+        config.stream_services.iter().try_for_each(|service| program_of(config, &service.program).map(drop))
+    }
+
     /// Whether something could be done at once.
     #[must_use]
     pub fn has_more(&self) -> bool {

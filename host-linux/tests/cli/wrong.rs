@@ -159,5 +159,75 @@ fn a_pipe_is_read_as_a_file_is() {
 fn a_packet_number_is_at_least_one() {
     let said = Place::new(&[]).towpath("explain @ping.pcap -n 0");
     assert_eq!(said.code, Some(2));
-    assert!(said.err.contains("0 is not in 1.."), "{}", said.err);
+    assert!(said.err.contains("packets are numbered from 1"), "{}", said.err);
+}
+
+#[test]
+fn rules_that_are_only_shown_may_name_any_number_of_policies_and_helpers_that_are_not_there() {
+    let lines = |form: &str| (0..300).map(|n| form.replace('#', &n.to_string()) + "\n").collect::<String>();
+    let named = lines("-t raw -A PREROUTING -p udp -j CT --timeout policy#")
+        + &lines("-t raw -A PREROUTING -p tcp -j CT --helper h#");
+    let added = "create s hash:ip timeout 9\n".to_owned();
+    let adding = lines("-A INPUT -j SET --add-set s src --timeout 1#");
+    let place = Place::new(&[("named.v4", &named), ("s.ipset", &added), ("adding.v4", &adding)]);
+    let saved = place.towpath("rules save -r named.v4").fine();
+    assert_eq!((saved.matches("--timeout policy299\n").count(), saved.matches("--helper h299\n").count()), (1, 1));
+    assert_eq!(place.towpath("rules save -r s.ipset -r adding.v4").fine().matches("--timeout 1").count(), 300);
+    assert!(place.towpath("rules -L -t raw -r named.v4").fine().contains("CT timeout policy299"));
+    let said = place.towpath("check -r named.v4").wrong();
+    assert!(
+        said.contains("named.v4:1:45: there is no timeout policy `policy0`, nor any other: ")
+            && said.contains("[[timeout]]"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_file_of_rules_whose_name_ends_in_v6_is_shown_as_what_it_is() {
+    let place = Place::new(&[("rules.v6", "-A INPUT -p icmpv6 -m icmp6 --icmpv6-type 135 -j ACCEPT\n")]);
+    assert!(place.towpath("rules save -r rules.v6").fine().contains("--icmpv6-type 135"));
+}
+
+#[test]
+fn a_word_that_is_not_in_a_short_list_is_told_with_the_list() {
+    let place = Place::new(&[
+        ("state.v4", "-A INPUT -m conntrack --ctstate NEW,FOO -j ACCEPT\n"),
+        ("events.v4", "-t raw -A OUTPUT -j CT --ctevents new,foo\n"),
+    ]);
+    let said = place.towpath("check -r state.v4").wrong();
+    assert!(said.contains("there is no word `FOO`; there are: ") && said.contains("RELATED"), "{said}");
+    let said = place.towpath("check -r events.v4").wrong();
+    assert!(said.contains("`foo`; there are: new, related, destroy,"), "{said}");
+}
+
+#[test]
+fn timeout_policies_without_a_name_and_beyond_the_last_are_told_with_their_place() {
+    let config = fs::read_to_string(captures().join("rules/router.toml")).expect("the router");
+    let lines = config.lines().count();
+    let policy = |name: &str| format!("[[timeout]]\nname = \"{name}\"\nprotocol = \"udp\"\n");
+    let many: String = (0..257).map(|n| policy(&format!("p{n}"))).collect();
+    let place =
+        Place::new(&[("none.toml", &(config.clone() + "\n" + &policy(""))), ("many.toml", &(config + "\n" + &many))]);
+    let said = place.towpath("check -c none.toml").wrong();
+    assert_eq!(said, format!("towpath: none.toml:{}:8: 'name' must be text that is not empty, not \"\"", lines + 3));
+    let said = place.towpath("check -c many.toml").wrong();
+    assert_eq!(said, format!("towpath: many.toml:{}:8: there can be 256 [[timeout]] at most", lines + 3 + 3 * 256));
+}
+
+#[test]
+fn a_file_of_firewall_tests_that_is_taken_for_a_capture_is_told_what_it_lacks() {
+    let place = Place::new(&[("office.test.toml", "[[case]]\nname = \"a\"\n")]);
+    assert!(place.towpath("explain office.test.toml -n 3").wrong().contains("--case"));
+}
+
+#[test]
+fn a_folder_to_be_served_that_is_not_there_is_found_by_check() {
+    let config = fs::read_to_string(captures().join("rules/router.toml")).expect("the router");
+    let served = config.clone() + "\n[[service]]\nkind = \"http\"\nprotocol = \"tcp\"\nfolder = \"www\"\n";
+    let place = Place::new(&[("gateway.toml", &served)]);
+    let said = place.towpath("check -c gateway.toml").wrong();
+    assert!(said.starts_with(&format!("towpath: gateway.toml:{}:10: ", config.lines().count() + 5)), "{said}");
+    assert!(said.ends_with("www: No such file or directory (os error 2)"), "{said}");
+    fs::create_dir(place.path("www")).expect("a folder can be made");
+    assert_ne!(place.towpath("check -c gateway.toml").code, Some(2));
 }

@@ -9,7 +9,7 @@ use super::{
         Carrier::{Icmp, Udp},
         Side,
     },
-    flows,
+    flows, listed,
 };
 
 const fn asks(number: &'static str, level: &'static str, asks: &'static str) -> Requirement {
@@ -104,9 +104,8 @@ fn neither_refreshes_nor_ends(bench: &mut Bench) -> Judged {
     flows::send_errors(bench, Icmp, mapped, peer);
     let after = bench.seconds_left();
     if before != after {
-        return Judged::fail(format!(
-            "the query is remembered for {after:?} seconds more after errors, {before:?} before"
-        ));
+        let (before, after) = (listed(&before), listed(&after));
+        return Judged::fail(format!("the query is remembered for {after} seconds more after errors, {before} before"));
     }
     Judged::of(
         bench.reach(&Icmp.answer(peer, mapped)) == Some(host),

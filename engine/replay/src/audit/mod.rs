@@ -171,5 +171,11 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Numbers as a sentence has them; `no` when there are none.
+fn listed(numbers: &[impl fmt::Display]) -> String {
+    let words: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    if words.is_empty() { "no".to_owned() } else { words.join(" and ") }
+}
+
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use towpath_engine::packet::sketch::Kind;
 use super::{
     Experiment, Judged, Requirement,
     bench::{Bench, Carrier::Udp, Side},
-    flows,
+    flows, listed,
 };
 
 const fn asks(number: &'static str, level: &'static str, asks: &'static str) -> Requirement {
@@ -177,7 +177,11 @@ fn cuts(bench: &mut Bench) -> Judged {
     Judged::of(
         parts.len() > 1 && translated && offsets.is_sorted(),
         format!("a datagram of {mtu} bytes of data leaves in {} parts, in order", parts.len()),
-        format!("a datagram of {mtu} bytes of data leaves as {} packets that begin at {offsets:?}", parts.len()),
+        format!(
+            "a datagram of {mtu} bytes of data leaves as {} packets that begin at {}",
+            parts.len(),
+            listed(&offsets)
+        ),
     )
 }
 

@@ -7,6 +7,7 @@ use super::{
         Carrier::{Tcp, Udp},
         Side,
     },
+    listed,
 };
 
 const fn asks(number: &'static str, level: &'static str, asks: &'static str) -> Requirement {
@@ -53,9 +54,11 @@ fn errors_refresh_nothing(bench: &mut Bench) -> Judged {
     let error = format!("{} > {} icmp type 3 code 3 [{}]", host.address, peer.address, Udp.quoted(peer, host));
     bench.send(Side::Inside, &error);
     let after = bench.seconds_left();
+    let is_as_before = !before.is_empty() && after == before;
+    let (before, after) = (listed(&before), listed(&after));
     Judged::of(
-        !before.is_empty() && after == before,
-        format!("the mapping lasts {after:?} more seconds, before and after the host's error"),
-        format!("the mapping lasts {before:?} more seconds before the host's error, and {after:?} after it"),
+        is_as_before,
+        format!("the mapping lasts {after} more seconds, before and after the host's error"),
+        format!("the mapping lasts {before} more seconds before the host's error, and {after} after it"),
     )
 }

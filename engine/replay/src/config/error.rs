@@ -69,6 +69,13 @@ pub enum Mistake {
         /// Its name.
         name: String,
     },
+    /// More of something than there can be.
+    TooMany {
+        /// What it is.
+        what: &'static str,
+        /// How many there can be.
+        max: usize,
+    },
     /// No interface at all.
     NoInterfaces,
     /// An interface that is not described.
@@ -136,6 +143,7 @@ impl fmt::Display for Mistake {
                 write!(out, "'{key}' must be a number from {min} to {max}, not {found}")
             }
             Self::Twice { what, name } => write!(out, "{what} '{name}' is there already"),
+            Self::TooMany { what, max } => write!(out, "there can be {max} {what} at most"),
             Self::NoInterfaces => out.write_str("there is no [[interface]]: describe those of the gateway"),
             Self::NoInterface(name) => write!(out, "there is no [[interface]] or [[vlan]] named '{name}'"),
             Self::NextHop(via) => {

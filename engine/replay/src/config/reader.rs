@@ -132,8 +132,9 @@ impl<'t> Value<'t> {
     /// The text itself, not empty.
     pub(crate) fn text(self) -> Result<&'t str, Fault> {
         match self.value.get_ref().as_str() {
-            Some(text) if !text.is_empty() => Ok(text),
-            Some(_) | None => Err(self.expected("text in quotes")),
+            Some("") => Err(self.expected("text that is not empty")),
+            Some(text) => Ok(text),
+            None => Err(self.expected("text in quotes")),
         }
     }
 

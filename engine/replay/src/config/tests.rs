@@ -133,7 +133,7 @@ fn every_mistake_is_told_with_its_place() {
         ("[[helper]]\nname = 'ftp'\ntimeout = 300", "3:11: 'timeout' must be a time from 1 ms to 24 days, such as \"300s\", \"500ms\" or \"5d\", not 300"),
         ("[[helper]]\nname = 'ftp'\n[[helper]]\nname = 'ftp'", "3:1: [[helper]] 'ftp' is there already"),
         ("[[timeout]]\nname = 'a'", "1:1: [[timeout]] needs 'protocol'"),
-        ("[[timeout]]\nname = 'a b'\nprotocol = 'tcp'", "2:8: 'name' must be a name of at most 31 bytes without blanks, not \"a b\""),
+        ("[[timeout]]\nname = 'a b'\nprotocol = 'tcp'", "2:8: 'name' must be a name of 1 to 31 bytes without blanks, not \"a b\""),
         ("[[timeout]]\nname = 'a'\nprotocol = 'udp'\nestablished = '1h'", "4:15: udp has no state 'established'; it has unreplied, replied"),
         ("[[timeout]]\nname = 'a'\nprotocol = 'udp'\nreplied = '1500ms'", "4:11: 'replied' must be a time in whole seconds, such as \"300s\" or \"5d\", not \"1500ms\""),
         ("[[timeout]]\nname = 'a'\nprotocol = 'udp'\n[[timeout]]\nname = 'a'\nprotocol = 'tcp'", "5:8: [[timeout]] 'a' is there already"),

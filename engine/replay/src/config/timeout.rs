@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use towpath_engine::conntrack::{Family, TimeoutKind, TimeoutPolicy};
+use towpath_engine::{
+    conntrack::{Family, TimeoutKind, TimeoutPolicy},
+    limits::TIMEOUT_POLICIES_MAX,
+};
 
 use super::{
     Mistake,
@@ -72,8 +75,11 @@ pub(super) fn timeouts(values: Vec<Value<'_>>) -> Result<Vec<TimeoutPolicy>, Fau
 fn timeout(table: Table<'_>, before: &[TimeoutPolicy]) -> Result<TimeoutPolicy, Fault> {
     let name_value = table.need("name")?;
     let name = name_value.text()?;
-    if name.len() > NAME_BYTES_MAX || name.contains(char::is_whitespace) {
-        return Err(name_value.expected("a name of at most 31 bytes without blanks"));
+    if !TimeoutPolicy::is_name(name) {
+        return Err(name_value.expected("a name of 1 to 31 bytes without blanks"));
+    }
+    if before.len() >= TIMEOUT_POLICIES_MAX {
+        return Err(name_value.fault(Mistake::TooMany { what: "[[timeout]]", max: TIMEOUT_POLICIES_MAX }));
     }
     if before.iter().any(|known| known.name == name) {
         return Err(name_value.fault(Mistake::Twice { what: "[[timeout]]", name: name.to_owned() }));
@@ -94,9 +100,6 @@ fn timeout(table: Table<'_>, before: &[TimeoutPolicy]) -> Result<TimeoutPolicy, 
     }
     Ok(policy)
 }
-
-/// Linux: `CTNL_TIMEOUT_NAME_MAX`, without the zero at its end.
-const NAME_BYTES_MAX: usize = 31;
 
 /// Where the states begin among the keys.
 const STATES_AT: usize = 3;

@@ -50,4 +50,7 @@ pub struct Loading<'a> {
     pub helpers: &'a [(&'a str, HelperId)],
     /// The policies that `-j CT --timeout NAME` can name; `None`: there are none.
     pub timeouts: Option<&'a TimeoutPolicies>,
+    /// Whether the rules are only to be shown: they may name any helper and any timeout policy then, and attach none of those
+    /// that are not there.
+    pub only_shown: bool,
 }

@@ -138,6 +138,8 @@ pub(in crate::netfilter) struct Given<'a> {
     pub(in crate::netfilter) helpers: &'a [(&'a str, HelperId)],
     /// The timeout policies that are there.
     pub(in crate::netfilter) timeouts: Option<&'a TimeoutPolicies>,
+    /// Whether helpers and policies that are not there may be named as well.
+    pub(in crate::netfilter) only_shown: bool,
 }
 
 impl<'a> Given<'a> {

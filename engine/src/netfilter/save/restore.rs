@@ -268,6 +268,7 @@ impl Reader<'_> {
             family: self.loading.family,
             helpers: self.loading.helpers,
             timeouts: self.loading.timeouts,
+            only_shown: self.loading.only_shown,
         };
         let known = self.table(table);
         let finished = draft.finish(around, |name| known.find(name).is_some_and(|at| at >= table.hooks().len()))?;

@@ -76,12 +76,13 @@ impl Targeting for Ct {
                 return Err(Fault::Needs { what: "--helper".into(), needed }.at(item.column));
             }
             let found = given.helpers.iter().find(|(name, _)| *name == word.text);
-            let (name, helper) = found.ok_or_else(|| {
+            if found.is_none() && !given.only_shown {
                 let known = given.helpers.iter().map(|(name, _)| name.to_string()).collect();
-                Fault::Unknown { noun: Noun::Helper, name: word.text.clone(), nearest: None, known }.at(word.column)
-            })?;
-            template.helper = Some(*helper);
-            helper_name = Some(name.to_string());
+                let name = word.text.clone();
+                return Err(Fault::Unknown { noun: Noun::Helper, name, nearest: None, known }.at(word.column));
+            }
+            template.helper = found.map(|(_, helper)| *helper);
+            helper_name = Some(word.text.clone());
         }
         let events = given.find("ctevents").map(|item| parse_events(item.value(), &EVENTS)).transpose()?;
         let expected = given.find("expevents").map(|item| parse_events(item.value(), &EXPECTED_EVENTS)).transpose()?;
@@ -90,9 +91,9 @@ impl Targeting for Ct {
                 Some(EventMask { connection: events.unwrap_or_default(), new_expectations: expected.is_some() });
         }
         template.zone = zone(given)?;
-        let timeout = given.find("timeout").map(|item| policy(given, item)).transpose()?;
-        template.timeouts = timeout.as_ref().map(|(id, _)| *id);
-        let timeout_name = timeout.map(|(_, name)| name);
+        let timeout = given.find("timeout");
+        template.timeouts = timeout.map(|item| policy(given, item)).transpose()?.flatten();
+        let timeout_name = timeout.map(|item| item.value().text.clone());
         Ok(Self { notrack: given.has("notrack"), helper_name, timeout_name, template, id: TemplateId(0) })
     }
 
@@ -156,8 +157,9 @@ fn zone(given: &Given<'_>) -> Result<ZoneChoice, Flaw> {
     })
 }
 
-/// The timeout policy that is named, which has to be one of the rule's family and protocol (Linux: `xt_ct_set_timeout()`).
-fn policy(given: &Given<'_>, item: &Item) -> Result<(TimeoutId, String), Flaw> {
+/// The timeout policy that is named, which has to be one of the rule's family and protocol (Linux: `xt_ct_set_timeout()`); `None`
+/// when it is not there and needs not be.
+fn policy(given: &Given<'_>, item: &Item) -> Result<Option<TimeoutId>, Flaw> {
     let word = item.value();
     let Some(protocol) = given.header.only_protocol() else {
         let needed = "`-p` with a protocol in the same rule";
@@ -165,6 +167,9 @@ fn policy(given: &Given<'_>, item: &Item) -> Result<(TimeoutId, String), Flaw> {
     };
     let known = || given.timeouts.into_iter().flat_map(TimeoutPolicies::iter);
     let Some((id, policy)) = known().find(|(_, policy)| policy.name == word.text) else {
+        if given.only_shown {
+            return Ok(None);
+        }
         let known = known().map(|(_, policy)| policy.name.clone()).collect();
         return Err(
             Fault::Unknown { noun: Noun::Timeout, name: word.text.clone(), nearest: None, known }.at(word.column)
@@ -176,7 +181,7 @@ fn policy(given: &Given<'_>, item: &Item) -> Result<(TimeoutId, String), Flaw> {
     if policy.kind != TimeoutKind::of(protocol) {
         return Err(word.bad("a timeout policy of the rule's protocol"));
     }
-    Ok((id, policy.name.clone()))
+    Ok(Some(id))
 }
 
 /// Reads names of events, with commas between them.

@@ -24,6 +24,7 @@ pub(in crate::netfilter::save) struct Surroundings<'a> {
     pub(in crate::netfilter::save) family: Family,
     pub(in crate::netfilter::save) helpers: &'a [(&'a str, HelperId)],
     pub(in crate::netfilter::save) timeouts: Option<&'a TimeoutPolicies>,
+    pub(in crate::netfilter::save) only_shown: bool,
 }
 
 /// The rules that a draft stands for: headers, and what they share.
@@ -109,6 +110,7 @@ impl Draft {
             family: around.family,
             helpers: around.helpers,
             timeouts: around.timeouts,
+            only_shown: around.only_shown,
         }
     }
 
