@@ -12,7 +12,10 @@ use super::{
     tracker::Outcome,
     tuple::Direction,
 };
-use crate::{packet::Packet, wire::crc32c::crc32c};
+use crate::{
+    packet::{Checksum, Packet},
+    wire::crc32c::crc32c,
+};
 
 /// What is remembered of an association.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +58,8 @@ pub(super) fn track(
 ) -> Outcome {
     let invalid = |reason| Outcome::Invalid { reason, refresh: None };
     let Some(chunks) = Chunks::of(packet) else { return invalid(Invalid::Broken) };
-    if verified && packet.meta().cut_bytes == 0 && !has_right_checksum(packet) {
+    let is_trusted = packet.meta().cut_bytes > 0 || packet.meta().checksum == Checksum::Unnecessary;
+    if verified && !is_trusted && !has_right_checksum(packet) {
         return invalid(Invalid::Checksum);
     }
     if !chunks.is_sound() {

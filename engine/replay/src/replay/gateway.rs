@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use towpath_engine::{
-    CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, Transmit, VlanTag,
+    Checksum, CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, Transmit, VlanTag,
     conntrack::{Family, Zone},
     device::Vlan,
     trace::Step,
@@ -342,7 +342,11 @@ impl Replay {
             translation::apply(&self.engine, scratch, peek, &translation, judgement.checksum);
         }
         let bytes = if scratch.is_empty() { captured } else { &scratch[..] };
-        let Judgement { checksum, gso, .. } = judgement;
+        let Judgement { mut checksum, gso, .. } = judgement;
+        if translation.changes() && peek.is_some_and(|peek| peek.is_sctp_in_fragments()) {
+            // Its ports may have changed, and its checksum cannot until all of it is there.
+            checksum = Checksum::Unnecessary;
+        }
         let plain = Frame { wire_len, checksum, gso, flow: translation.flow(), ..Frame::new(device, bytes) };
         self.hand_over(packet.time, captured, &plain, translation.changes());
         let own = self.take_ending(packet.number);

@@ -105,6 +105,11 @@ impl Peek {
         self.fragment.is_some()
     }
 
+    /// Whether it is a part of an SCTP packet, whose checksum (a CRC) only the whole can tell.
+    pub(crate) fn is_sctp_in_fragments(&self) -> bool {
+        self.protocol == Protocol::SCTP && self.is_fragment()
+    }
+
     /// Who talks to whom, as connection tracking will see it; `None` when that takes more than is here, or for an
     /// ICMP message that is neither query nor answer.
     pub(crate) fn tuple(&self, bytes: &[u8]) -> Option<Tuple> {

@@ -1,7 +1,8 @@
 //! Writes other addresses and ports, and moved acknowledgements, into a captured frame, with its checksums.
 //!
 //! Nothing is verified: a checksum that was wrong stays as wrong as it was (RFC 1624), and what the capture has cut
-//! off is left alone. SCTP's checksum is worked out anew (RFC 9260, appendix A) where all that it covers is there and it was right.
+//! off is left alone. SCTP's checksum is worked out anew (RFC 9260, appendix A) where all that it covers is there and it was right;
+//! in fragments it is not, and the gateway is told to believe it.
 
 use core::ops::Range;
 

@@ -148,18 +148,8 @@ fn a_packet_that_connections_of_two_zones_would_answer_is_marked() {
 #[test]
 fn an_answer_in_fragments_comes_together_behind_masquerade() {
     let whole = craft::udp((SERVER.0, 53), CLIENT, &[7; 64]);
-    let part = |range: core::ops::Range<usize>, fragment: u16| {
-        let mut part = [&whole[..34], &whole[34..][range]].concat();
-        let total_len = (part.len() - 14) as u16;
-        part[16..18].copy_from_slice(&total_len.to_be_bytes());
-        part[20..22].copy_from_slice(&fragment.to_be_bytes());
-        part[24..26].fill(0);
-        let checksum = (!towpath_engine::wire::checksum::sum(&part[14..34])).to_be_bytes();
-        part[24..26].copy_from_slice(&checksum);
-        part
-    };
     let query = craft::udp(CLIENT, (SERVER.0, 53), b"query");
-    let (first, last) = (part(0..40, 0x2000), part(40..72, 5));
+    let (first, last) = (part(&whole, 0..40, 0x2000), part(&whole, 40..72, 5));
     let frames = [(0, query.clone()), (1, first.clone()), (2, last.clone())];
     let lines = json(GATEWAY, MASQUERADE, &frames, Detail::Verdicts);
     assert_eq!((&lines[2]["state"], &lines[2]["verdict"]), (&"ESTABLISHED".into(), &"FORWARDED".into()), "{lines:#?}");
@@ -167,12 +157,42 @@ fn an_answer_in_fragments_comes_together_behind_masquerade() {
     assert_eq!(lines[1]["unknown"], true, "nobody knows yet whose it is");
 }
 
-#[test]
-fn an_sctp_association_comes_back_through_masquerade() {
+/// A fragment of a frame that holds those bytes behind its IPv4 header.
+fn part(whole: &[u8], range: core::ops::Range<usize>, fragment: u16) -> Vec<u8> {
+    let mut part = [&whole[..34], &whole[34..][range]].concat();
+    let total_len = (part.len() - 14) as u16;
+    part[16..18].copy_from_slice(&total_len.to_be_bytes());
+    part[20..22].copy_from_slice(&fragment.to_be_bytes());
+    part[24..26].fill(0);
+    let checksum = (!towpath_engine::wire::checksum::sum(&part[14..34])).to_be_bytes();
+    part[24..26].copy_from_slice(&checksum);
+    part
+}
+
+/// An INIT and its answer.
+fn association() -> [Vec<u8>; 2] {
     let (there, back) = ((CLIENT.0, 5000), (SERVER.0, 36412));
     let init = [&[1, 0, 0, 20][..], &[0, 0, 0, 1], &[0, 0, 0x80, 0], &[0, 1, 0, 1], &[0, 0, 0, 1]].concat();
     let init_ack = [&[2, 0, 0, 20][..], &[0, 0, 0, 2], &[0, 0, 0x80, 0], &[0, 1, 0, 1], &[0, 0, 0, 1]].concat();
-    let frames = [(0, craft::sctp(there, back, 0, &init)), (1, craft::sctp(back, there, 1, &init_ack))];
+    [craft::sctp(there, back, 0, &init), craft::sctp(back, there, 1, &init_ack)]
+}
+
+#[test]
+fn an_sctp_packet_in_fragments_comes_back_through_another_port() {
+    let rules = "*nat\n-A POSTROUTING -o wan -p sctp -j MASQUERADE --to-ports 6000\nCOMMIT\n";
+    let [init, init_ack] = association();
+    let frames = [(0, init), (1, part(&init_ack, 0..24, 0x2000)), (2, part(&init_ack, 24..32, 3))];
+    let lines = json(GATEWAY, rules, &frames, Detail::Verdicts);
+    assert_eq!((&lines[2]["state"], &lines[2]["verdict"]), (&"ESTABLISHED".into(), &"FORWARDED".into()), "{lines:#?}");
+    let mut wrong = init_ack;
+    wrong[14 + 20 + 8] ^= 1;
+    let lines = json(GATEWAY, rules, &[frames[0].clone(), (1, wrong)], Detail::Verdicts);
+    assert_eq!(lines[1]["state"], "INVALID", "in one piece it is verified");
+}
+
+#[test]
+fn an_sctp_association_comes_back_through_masquerade() {
+    let frames = association().map(|packet| (0, packet));
     let lines = json(GATEWAY, MASQUERADE, &frames, Detail::Verdicts);
     assert_eq!(lines[0]["state"], "NEW");
     assert_eq!((&lines[1]["state"], &lines[1]["verdict"]), (&"ESTABLISHED".into(), &"FORWARDED".into()), "{lines:#?}");

@@ -9,7 +9,7 @@ use super::{ecn, part::Part};
 use crate::{
     frame::DeviceId,
     limits::DATAGRAM_MEMORY_BYTES,
-    packet::{Budget, Charge, IpMut, Packet, Pieces},
+    packet::{Budget, Charge, Checksum, IpMut, Packet, Pieces},
     time::Instant,
     wire::{Ipv4Header, Ipv6Header},
 };
@@ -208,6 +208,9 @@ impl Datagram {
             lens: self.fragments.iter().map(|fragment| fragment.len() as u16).collect(),
         };
         let is_cut = self.fragments.iter().any(|fragment| fragment.packet.meta().cut_bytes > 0);
+        // Of a part's sum nothing follows for the whole.
+        let is_trusted =
+            is_cut || self.fragments.iter().all(|fragment| fragment.packet.meta().checksum == Checksum::Unnecessary);
         let device = self.device;
         let mut fragments = self.fragments.into_iter();
         let Some(mut first) = fragments.next() else { return Err(Vec::new()) };
@@ -232,10 +235,8 @@ impl Datagram {
         }
         whole.fill_ip_checksum();
         let meta = whole.meta_mut();
-        meta.device = device;
-        if is_cut {
-            (meta.cut_bytes, meta.checksum) = (0, crate::packet::Checksum::Unnecessary);
-        }
+        (meta.device, meta.cut_bytes) = (device, 0);
+        meta.checksum = if is_trusted { Checksum::Unnecessary } else { Checksum::None };
         whole.discharge();
         let mut spent: Vec<Packet> = rest.into_iter().map(|fragment| fragment.packet).collect();
         spent.iter_mut().for_each(|packet| _ = packet.discharge());
