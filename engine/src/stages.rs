@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use crate::{
     conntrack::{
-        self, ConnId, Connection, Direction, State, Status, Template, Tracking, Tuple,
+        self, ConnId, Connection, Direction, State, Status, Template, Tracking, Tuple, Zone,
         calling::{self, Called},
     },
     ending::{DropReason, Dropped},
@@ -185,6 +185,9 @@ impl Engine {
             None if !self.helpers_by_port => &Template::NONE,
             said => &self.with_helper(said.unwrap_or_default(), &packet),
         };
+        if said.is_some() {
+            self.note_zone(template, &packet);
+        }
         let judged = self.conntrack.track(now, &mut packet, template, &mut self.around);
         if self.around.sysctls.nat_filtering != 0 && judged.is_ok() {
             self.admit(now, &mut packet);
@@ -210,6 +213,15 @@ impl Engine {
             || Ends::of(packet).is_some_and(|ends| self.sockets.taken(packet.protocol(), &ends).is_some());
         if !is_asked_here && nat::admit(now, &mut self.conntrack, connection, &mut self.around) {
             packet.meta_mut().tracking = Tracking::Tracked { connection, state: State::Related, direction };
+        }
+    }
+
+    /// Writes down in which zone a packet's connection is looked for, when it is not the one of all.
+    #[cold]
+    fn note_zone(&mut self, template: &Template, packet: &Packet) {
+        let zone = template.zone.of(packet.meta().mark);
+        if zone != Zone::DEFAULT {
+            self.around.trace.push(|| Step::Zone(zone));
         }
     }
 

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 
 use crate::{
-    conntrack::{Direction, Reasoning, State, Tuple},
+    conntrack::{Direction, Reasoning, State, Tuple, Zone},
     ending::DropReason,
     frame::DeviceId,
     limits::TRACE_STEPS_MAX,
@@ -29,6 +29,8 @@ pub enum Step {
     /// A packet enters a hook; it is written down in the one notation. Packets that this host makes on the way
     /// (a REJECT's answer) enter hooks of their own.
     Hook(Hook, String),
+    /// Connection tracking is asked about another zone than 0.
+    Zone(Zone),
     /// Connection tracking has spoken.
     Conntrack(Option<(State, Direction)>, Reasoning),
     /// A rule was tried and did not match. The number counts its conditions from 0, header first (see

@@ -10,6 +10,7 @@ use super::{
     sctp_states::SctpState,
     tcp_states::TcpState,
     tcp_window::{Side, SideFlags},
+    timeout_policy::TimeoutPolicies,
     tuple::Tuple,
     zone::Zone,
 };
@@ -37,6 +38,8 @@ pub struct Entry {
     pub sctp: Option<SctpEntry>,
     /// The name of its helper.
     pub helper: Option<String>,
+    /// The name of the policy that says how long it is remembered, where one does. Known in listings only.
+    pub policy: Option<String>,
     /// Its mark, when it has one or has lost it.
     pub mark: Option<u32>,
     /// The original tuple of the connection that has announced it.
@@ -83,9 +86,10 @@ impl Entry {
         connection: &Connection,
         counters: Option<[Counter; 2]>,
         now: Instant,
-        helpers: &HelperNames,
+        (helpers, policies): (&HelperNames, &TimeoutPolicies),
     ) -> Self {
         let has_moved = connection.status.contains(Status::SEQ_ADJUST);
+        let policy = connection.extension.as_ref().and_then(|extension| policies.find(extension.timeouts?));
         Self {
             timeout_secs: Some(seconds_left(connection, now)),
             tcp: tcp(connection),
@@ -94,6 +98,7 @@ impl Entry {
             master: master(connection),
             adjustments: adjustments(connection).filter(|_| has_moved),
             counters,
+            policy: policy.map(|policy| policy.name.clone()),
             ..Self::common(connection)
         }
     }
@@ -136,6 +141,7 @@ impl Entry {
             tcp: None,
             sctp: None,
             helper: None,
+            policy: None,
             mark: Some(connection.mark).filter(|&mark| mark != 0),
             master: None,
             adjustments: None,

@@ -145,7 +145,12 @@ impl Conntrack {
     #[must_use]
     pub fn entry(&self, now: Instant, id: ConnId) -> Option<Entry> {
         let connection = self.connection(id).filter(|connection| is_listed(connection, now))?;
-        Some(Entry::listed(connection, self.table.slab.counted(id.slot), now, &self.helper_names))
+        Some(Entry::listed(connection, self.table.slab.counted(id.slot), now, self.names()))
+    }
+
+    /// What listings call helpers and timeout policies.
+    const fn names(&self) -> (&HelperNames, &TimeoutPolicies) {
+        (&self.helper_names, &self.timeout_policies)
     }
 
     /// All connections of the table, in the order in which they came.
@@ -161,7 +166,7 @@ impl Conntrack {
         let mut entries: Vec<Entry> = listed
             .map(|(slot, connection)| Entry {
                 uses: Some(1 + announced.get(&slot).copied().unwrap_or_default()),
-                ..Entry::listed(connection, self.table.slab.counted(slot), now, &self.helper_names)
+                ..Entry::listed(connection, self.table.slab.counted(slot), now, self.names())
             })
             .collect();
         entries.sort_unstable_by_key(|entry| entry.serial);

@@ -125,6 +125,7 @@ mod tests {
             tcp: None,
             sctp: None,
             helper: None,
+            policy: None,
             mark: Some(0),
             master: None,
             adjustments: None,

@@ -3,6 +3,7 @@
 //! Linux v6.18: `include/net/netfilter/nf_conntrack_zones.h`.
 
 use alloc::collections::BTreeMap;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,18 @@ impl Zone {
             Reach::Both => self.id,
             Reach::Original | Reach::Reply => 0,
         }
+    }
+}
+
+/// Writes `5`, or `5 of the original direction`.
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = match self.reach {
+            Reach::Both => "",
+            Reach::Original => " of the original direction",
+            Reach::Reply => " of the reply direction",
+        };
+        write!(f, "{}{of}", self.id)
     }
 }
 

@@ -129,6 +129,7 @@ impl Engine {
         }
         engine.may_take_sockets_of(self)?;
         engine.devices = self.devices.clone();
+        // None of them is refused: what could be has been, when the record was held against what they offer.
         let helpers = core::mem::take(&mut self.helpers).into_boxes();
         engine.helpers = Helpers::resume(&counted, helpers).map_err(SnapshotError::Helper)?;
         engine.serves_host = self.serves_host;

@@ -161,6 +161,7 @@ mod tests {
             tcp: Some(TcpEntry { state: TcpState::Established, sides: None }),
             sctp: None,
             helper: None,
+            policy: None,
             mark: Some(0x105),
             master: None,
             adjustments: None,

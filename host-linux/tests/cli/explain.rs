@@ -81,3 +81,22 @@ fn a_packet_that_a_rule_drops_is_told_with_the_rules_file_and_line() {
     assert!(told.contains("\nverdict      DROPPED_FORWARD FilterRule: "), "{told}");
     assert!(told.contains("\nrule         rules.v4:3 filter -A FORWARD -p icmp -j DROP\n"), "{told}");
 }
+
+#[test]
+fn the_zone_and_the_timeout_policy_that_a_rule_has_given_are_told() {
+    let config = fs::read_to_string(captures().join("rules/router.toml")).expect("the router");
+    let policy = "[[timeout]]\nname = \"long\"\nprotocol = \"udp\"\nunreplied = \"900s\"\n";
+    let rules = "-t raw -A PREROUTING -i inside -p udp -j CT --timeout long --zone-orig 5\n";
+    let place =
+        Place::new(&[("gateway.toml", &format!("{config}\n[rules]\nv4 = 'rules.v4'\n{policy}")), ("rules.v4", rules)]);
+    let told = place.towpath("explain @dns.pcap -c gateway.toml -n 3").fine();
+    assert!(
+        told.contains("\n  zone       5 of the original direction\n  conntrack  NEW ORIGINAL: starts a connection"),
+        "{told}"
+    );
+    assert!(told.contains("\ntimeouts     of policy long\n"), "{told}");
+    let flows = place.towpath("replay @dns.pcap -c gateway.toml --until 3 --show flows").fine();
+    assert!(flows.contains("  timeouts of policy long  in zone 5 of the original direction\n"), "{flows}");
+    let record = place.towpath("replay @dns.pcap -c gateway.toml --until 3 --json").json();
+    assert_eq!(record[3]["ct"]["timeout_policy"], "long");
+}

@@ -84,10 +84,10 @@
 //!
 //! | key | what it says |
 //! |---|---|
-//! | `name` | as `-j CT --timeout` names it: at most 31 bytes |
+//! | `name` | as `-j CT --timeout` names it: 1 to 31 bytes, and another one for each family and protocol |
 //! | `protocol` | `"tcp"`, `"udp"`, `"udplite"`, `"sctp"`, `"icmp"`, `"icmpv6"`, `"gre"` or `"generic"` (all others); rules name it in `-p` |
 //! | `family` | `"ipv4"` (default) or `"ipv6"`: of which rules |
-//! | a state of the protocol, as `nfct` calls it | whole seconds, such as `established = "1h"`; what is not said is what `[sysctl]` says |
+//! | a state of the protocol, as `nfct` calls it | whole seconds from `"1s"` to 24 days, such as `established = "1h"` (Linux takes 0 and 32 bits of them); what is not said is what `[sysctl]` says |
 //!
 //! The states: of TCP `syn_sent`, `syn_recv`, `established`, `fin_wait`, `close_wait`, `last_ack`, `time_wait`, `close`,
 //! `syn_sent2`, and `retrans` and `unacknowledged`, which are the most for a connection whose data is not acknowledged; of UDP,

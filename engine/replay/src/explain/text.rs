@@ -69,6 +69,9 @@ impl<'r, 'p> Explanation<'r, 'p> {
         }
         if let Some(entry) = record.connection() {
             writeln!(out, "{} {}", self.strong("connection"), ConnectionLine::listed(&entry))?;
+            if let Some(policy) = &entry.policy {
+                writeln!(out, "{} of policy {policy}", self.strong("timeouts"))?;
+            }
         }
         Ok(())
     }

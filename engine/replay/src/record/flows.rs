@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use towpath_engine::{
     Change, Event, Instant,
-    conntrack::{Direction, Entry, ExpectationEntry, Status, Tuple},
+    conntrack::{Direction, Entry, ExpectationEntry, Status, Tuple, Zone},
 };
 
 use super::{Colour, Record, Tint, text::seconds};
@@ -64,8 +64,9 @@ impl Flows {
             Change::Destroy => {
                 let Some(flow) = self.flows.get_mut(&entry.serial) else { return };
                 // The last event of a connection holds its counters and state, but not its helper.
-                let (helper, master) = (flow.entry.helper.take(), flow.entry.master.take());
-                flow.entry = Entry { helper, master, ..entry.clone() };
+                let Entry { helper, master, policy, .. } = &mut flow.entry;
+                let (helper, master, policy) = (helper.take(), master.take(), policy.take());
+                flow.entry = Entry { helper, master, policy, ..entry.clone() };
                 flow.ended = Some(when);
             }
         }
@@ -133,6 +134,12 @@ fn write_flow(out: &mut fmt::Formatter<'_>, flow: &Flow, start: Instant, colour:
     }
     if let Some(helper) = &entry.helper {
         write!(out, "  helper {helper}")?;
+    }
+    if let Some(policy) = &entry.policy {
+        write!(out, "  timeouts of policy {policy}")?;
+    }
+    if entry.zone != Zone::DEFAULT {
+        write!(out, "  in zone {}", entry.zone)?;
     }
     writeln!(out)?;
     if entry.original.inverted() != Some(entry.reply) {

@@ -3,6 +3,7 @@
 //! | `step` | what it is | fields |
 //! |---|---|---|
 //! | `hook` | the packet enters a hook | `hook`, `pkt` |
+//! | `zone` | connection tracking is asked about another zone than 0 | `id`; `dir`, the direction that alone is in it |
 //! | `conntrack` | connection tracking has spoken | `state`, `dir`, `why` |
 //! | `missed` | a rule did not match | `rule`, `part` (the condition), `why` (what the packet is instead) |
 //! | `matched` | a rule matched | `rule` |
@@ -37,6 +38,14 @@ pub enum Step<'r> {
         hook: &'static str,
         /// The packet there.
         pkt: &'r str,
+    },
+    /// Connection tracking is asked about another zone than 0.
+    Zone {
+        /// The zone's number.
+        id: u16,
+        /// The direction that alone is in it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dir: Option<&'static str>,
     },
     /// Connection tracking has spoken.
     Conntrack {
@@ -137,6 +146,10 @@ impl<'r> Step<'r> {
         let rule = |id: RuleId| engine.rules().find(id).map(Rule::from);
         match step {
             trace::Step::Hook(hook, packet) => Self::Hook { hook: hook.chain(), pkt: packet },
+            trace::Step::Zone(zone) => {
+                let only = [Direction::Original, Direction::Reply].into_iter().find(|way| zone.only_of(*way).is_some());
+                Self::Zone { id: zone.id, dir: only.map(direction_word) }
+            }
             trace::Step::Conntrack(said, why) => Self::Conntrack {
                 state: match (said, why) {
                     (Some((state, _)), _) => Some(state.word()),
@@ -184,6 +197,8 @@ impl<'r> Step<'r> {
         };
         match self {
             Self::Hook { hook, pkt } => format!("{} {pkt}", colour.paint(Tint::Strong, &format!("{hook:<12}"))),
+            Self::Zone { id, dir: None } => format!("  zone       {id}"),
+            Self::Zone { id, dir: Some(dir) } => format!("  zone       {id} of the {} direction", dir.to_lowercase()),
             Self::Conntrack { state, dir, why } => {
                 format!("  conntrack  {} {}: {why}", state.unwrap_or("-"), dir.unwrap_or_default()).replace(" :", ":")
             }

@@ -36,6 +36,9 @@ pub struct Connection {
     /// The name of its helper.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub helper: Option<String>,
+    /// The policy that says how long it is remembered (`-j CT --timeout`); not in events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_policy: Option<String>,
     /// Its mark.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mark: Option<u32>,
@@ -86,6 +89,7 @@ impl From<&Entry> for Connection {
             tcp_flags: sides.map(|sides| sides.map(|side| side.flags.names().collect())),
             timeout: entry.timeout_secs,
             helper: entry.helper.clone(),
+            timeout_policy: entry.policy.clone(),
             mark: entry.mark,
             zone: entry.zone.shared(),
             master: entry.master.as_ref().map(Tuple::from),

@@ -480,6 +480,7 @@ fn connection(number: u32) -> Reply {
         tcp: None,
         sctp: None,
         helper: None,
+        policy: None,
         mark: None,
         master: None,
         adjustments: None,
