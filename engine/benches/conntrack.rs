@@ -15,6 +15,7 @@ use gateway::{LAN, segment};
 use towpath_engine::{
     Frame, Instant, Packet,
     conntrack::{Conntrack, Template},
+    limits::CONNECTIONS_MAX,
     packet::Pool,
     random::Random,
     surroundings::Surroundings,
@@ -22,6 +23,9 @@ use towpath_engine::{
 };
 
 const BATCH: usize = 32;
+
+/// Connections that are made in a table before it is a fresh one.
+const CREATED: u32 = 500_000;
 
 /// A connection table and what it needs.
 struct Bench {
@@ -31,10 +35,14 @@ struct Bench {
 }
 
 impl Bench {
-    fn new() -> Self {
+    /// With as many connections as Linux allows by default, or a million where those are too few.
+    fn new(connections: u32) -> Self {
         let mut around = Surroundings::new(7, Routines::PORTABLE);
-        around.sysctls.set("net.netfilter.nf_conntrack_max", 1 << 20).expect("it is one");
-        Self { conntrack: Conntrack::new(7), around, pool: Pool::new() }
+        let max = if connections <= CONNECTIONS_MAX { CONNECTIONS_MAX } else { 1 << 20 };
+        around.sysctls.set("net.netfilter.nf_conntrack_max", max).expect("it is one");
+        let mut conntrack = Conntrack::new(7);
+        conntrack.make_room(&around.sysctls);
+        Self { conntrack, around, pool: Pool::new() }
     }
 
     /// Tracks a batch and says how long that took.
@@ -57,7 +65,7 @@ fn established(c: &mut Criterion) {
     let mut group = c.benchmark_group("conntrack/tcp");
     group.throughput(Throughput::Elements(BATCH as u64));
     for flows in [1000, 100_000, 1_000_000] {
-        let mut bench = Bench::new();
+        let mut bench = Bench::new(flows);
         for (is_answer, flags) in [(false, 0x02), (true, 0x12), (false, 0x10)] {
             for n in 0..flows {
                 bench.track(Instant::from_secs(1), &[&segment(n, is_answer, flags)]);
@@ -89,13 +97,13 @@ fn established(c: &mut Criterion) {
 fn create(c: &mut Criterion) {
     let mut group = c.benchmark_group("conntrack/create");
     group.throughput(Throughput::Elements(BATCH as u64));
-    let (mut bench, mut next) = (Bench::new(), 0);
+    let (mut bench, mut next) = (Bench::new(CREATED), 0);
     group.bench_function("tcp", |b| {
         b.iter_custom(|rounds| {
             let mut spent = Duration::ZERO;
             for _ in 0..rounds {
-                if next >= 500_000 {
-                    (bench, next) = (Bench::new(), 0);
+                if next >= CREATED {
+                    (bench, next) = (Bench::new(CREATED), 0);
                 }
                 let frames: Vec<Vec<u8>> = (next..next + BATCH as u32).map(|n| segment(n, false, 0x02)).collect();
                 let batch: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
