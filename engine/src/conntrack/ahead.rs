@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  hash of each packet ─► all buckets ─► a guess of each connection ─┬─► all connections
-//!                                                                    └─ none: it is new ─► where its answers will be found
+//!                                                                    └─ none: it is new ─► where it will be entered
 //! ```
 //!
 //! A load that misses lets the processor go on for a few hundred instructions, no more. So the loops that touch do nothing
@@ -80,26 +80,23 @@ impl Conntrack {
         black_box(slots.iter().fold(0, |read, slot| read ^ self.table.touch_connection(*slot)));
     }
 
-    /// Touches where the answers to connections that are about to be made will be found, and what may stand there already.
+    /// Touches where those will be entered that are about to be made: the lists of their sources, and where answers to what is
+    /// translated will be found, with what may stand there already. Other answers are found where the packets themselves are.
     fn touch_for_new(&self, batch: &[Packet]) {
         let new = || batch.iter().filter_map(|packet| packet.meta().flow.filter(|flow| flow.hint.is_none()));
-        let mut hashes = Gathered::default();
-        new().filter_map(|flow| self.likely_reply(&flow.tuple)).for_each(|reply| hashes.push(self.table.hash(&reply)));
-        self.touch_buckets(&hashes);
-        let mut clashing = Gathered::default();
-        hashes.iter().filter_map(|hash| self.table.guess(*hash)).for_each(|hint| clashing.push(hint.slot));
-        self.touch_connections(&clashing);
-        black_box(new().filter(|flow| self.sources.touch(0, &flow.tuple)).count());
-    }
-
-    /// How the answers to a new connection probably arrive: to the address to which those of the newest one did that was
-    /// translated, if it was one of the same family.
-    fn likely_reply(&self, original: &Tuple) -> Option<Tuple> {
-        let reply = original.inverted()?;
-        match self.sources.newest_translation() {
-            Some((address, family)) if family == original.family => Some(Tuple { destination: address, ..reply }),
-            Some(_) | None => Some(reply),
+        if let Some((address, family)) = self.sources.newest_translation() {
+            let mut hashes = Gathered::default();
+            new()
+                .filter(|flow| flow.tuple.family == family)
+                .filter_map(|flow| flow.tuple.inverted())
+                .map(|reply| Tuple { destination: address, ..reply })
+                .for_each(|reply| hashes.push(self.table.hash(&reply)));
+            self.touch_buckets(&hashes);
+            let mut clashing = Gathered::default();
+            hashes.iter().filter_map(|hash| self.table.guess(*hash)).for_each(|hint| clashing.push(hint.slot));
+            self.touch_connections(&clashing);
         }
+        black_box(new().filter(|flow| self.sources.touch(0, &flow.tuple)).count());
     }
 }
 

@@ -34,7 +34,8 @@ impl Conntrack {
             if direction == Direction::Reply {
                 return Ok(());
             }
-            let hashes = [self.known_hash(packet, &connection.original), self.table.hash(&connection.reply)];
+            let hash = self.known_hash(packet, &connection.original);
+            let hashes = [hash, self.table.hash_of_answers(hash, &connection.original, &connection.reply)];
             if connection.status.contains(Status::DYING) || self.clashes(now, id.slot, hashes, around) {
                 self.statistics.insert_failed += 1;
                 self.statistics.drop += 1;

@@ -14,12 +14,12 @@ use super::{
     conn::{Changes, Connection, Counter, Extension, ProtocolState},
     entry::HelperNames,
     expect::{Expectations, HelperId, SavedExpectations},
-    hash::{Hasher, in_zone},
+    hash::Hasher,
     index::Index,
     mappings::Mappings,
     slab::{Slab, Slot},
     sources::Sources,
-    table::{Table, is_entered},
+    table::{Table, is_entered, places},
     tcp_window::TcpTracking,
     timeout_policy::{PolicyRecord, TimeoutPolicies},
     zone::ZonesInUse,
@@ -216,20 +216,20 @@ fn room_of(saved: u32, allowed: u32, slots: usize) -> u32 {
 }
 
 fn restore_index(order: &[(u32, Direction)], room: u32, hasher: &Hasher, slab: &Slab) -> Result<Index, SnapshotError> {
-    Part::Index.check(order.len() == slab.live() as usize * 2)?;
+    let bit = |direction: Direction| 1_u8 << direction.index();
     let mut seen = vec![0_u8; slab.slots() as usize];
-    for &(slot, direction) in order {
-        Part::Index.check(slab.try_id(slot).is_some())?;
-        let bit = 1 << direction.index();
-        Part::Index.check(seen[slot as usize] & bit == 0)?;
-        seen[slot as usize] |= bit;
-    }
     let mut index = Index::new(room);
     for &(slot, direction) in order {
-        let connection = &slab[slot];
-        let hash = in_zone(hasher.hash(connection.tuple(direction)), connection.zone_of(direction));
-        index.insert(hash, slot, direction);
+        Part::Index.check(slab.try_id(slot).is_some() && seen[slot as usize] & bit(direction) == 0)?;
+        seen[slot as usize] |= bit(direction);
+        let mut places = places(hasher, &slab[slot]).into_iter().flatten();
+        let place = places.find(|(_, of)| *of == direction).ok_or(SnapshotError::Inconsistent(Part::Index))?;
+        index.insert(place.0, slot, direction);
     }
+    let is_whole = |(slot, connection): (u32, &Connection)| {
+        seen[slot as usize] == places(hasher, connection).iter().flatten().map(|(_, direction)| bit(*direction)).sum()
+    };
+    Part::Index.check(slab.iter().all(is_whole))?;
     Ok(index)
 }
 

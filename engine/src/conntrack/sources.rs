@@ -139,7 +139,7 @@ impl Sources {
     }
 
     fn hash(&self, zone: u16, tuple: &Tuple) -> u64 {
-        self.hasher.hash(&Tuple { destination: Address::default(), destination_port: zone, ..*tuple })
+        self.hasher.hash_of_source(zone, tuple)
     }
 }
 

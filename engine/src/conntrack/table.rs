@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{
     FlowHint,
     conn::{ConnId, Connection, Lasting, Status},
-    hash::{Hasher, in_zone},
+    hash::{Hasher, TURNED, in_zone},
     index::Index,
     slab::Slab,
     tuple::{Direction, Tuple},
@@ -57,8 +57,7 @@ impl Table {
         self.index = Index::new(room);
         let confirmed = self.slab.iter().filter(|(_, connection)| is_entered(connection));
         for (slot, connection) in confirmed {
-            for direction in [Direction::Original, Direction::Reply] {
-                let hash = in_zone(self.hasher.hash(connection.tuple(direction)), connection.zone_of(direction));
+            for (hash, direction) in places(&self.hasher, connection).into_iter().flatten() {
                 self.index.insert(hash, slot, direction);
             }
         }
@@ -73,6 +72,12 @@ impl Table {
     #[inline]
     pub(super) fn hash(&self, tuple: &Tuple) -> u64 {
         self.hasher.hash(tuple)
+    }
+
+    /// The hash in zone 0 of the answers to a tuple: that of the tuple turned round, where they are nothing else.
+    #[inline]
+    pub(super) fn hash_of_answers(&self, hash: u64, original: &Tuple, reply: &Tuple) -> u64 {
+        if reply.is_turned(original) { Hasher::hash_of_turned(hash, reply) } else { self.hasher.hash(reply) }
     }
 
     /// What stands at a tuple, be it the original one of a connection or that of its answers; `hash` is its hash in zone 0.
@@ -115,11 +120,11 @@ impl Table {
     }
 
     /// Enters a connection that is in the slab but not found yet. The hashes are those of its tuples in zone 0.
-    pub(super) fn enter(&mut self, now: Instant, slot: u32, [original, reply]: [u64; 2]) {
+    pub(super) fn enter(&mut self, now: Instant, slot: u32, hashes: [u64; 2]) {
         let zone = self.slab[slot].zone();
         self.zones.enter(zone);
-        for (hash, direction) in [(original, Direction::Original), (reply, Direction::Reply)] {
-            self.index.insert(in_zone(hash, zone.of(direction)), slot, direction);
+        for (hash, direction) in places_of(hashes, zone).into_iter().flatten() {
+            self.index.insert(hash, slot, direction);
         }
         self.wheel.insert(&mut self.slab, slot, now);
     }
@@ -127,9 +132,7 @@ impl Table {
     /// Takes a connection out, so that it is found no more; it stays in the slab.
     pub(super) fn leave(&mut self, slot: u32) {
         self.zones.leave(self.slab[slot].zone());
-        for direction in [Direction::Original, Direction::Reply] {
-            let connection = &self.slab[slot];
-            let hash = in_zone(self.hasher.hash(connection.tuple(direction)), connection.zone_of(direction));
+        for (hash, direction) in places(&self.hasher, &self.slab[slot]).into_iter().flatten() {
             self.index.remove(hash, slot, direction);
         }
         self.wheel.remove(&mut self.slab, slot);
@@ -201,6 +204,20 @@ impl Table {
     }
 }
 
+/// Where a connection stands in the index: by which hashes and directions.
+pub(super) fn places(hasher: &Hasher, connection: &Connection) -> [Option<(u64, Direction)>; 2] {
+    places_of([&connection.original, &connection.reply].map(|tuple| hasher.hash(tuple)), connection.zone())
+}
+
+/// The same by the hashes of its tuples in zone 0: one place where a look-up for either finds it.
+#[inline(always)]
+fn places_of([original, reply]: [u64; 2], zone: Zone) -> [Option<(u64, Direction)>; 2] {
+    let original = in_zone(original, zone.of(Direction::Original));
+    let reply = in_zone(reply, zone.of(Direction::Reply));
+    let is_one = original | TURNED == reply | TURNED;
+    [Some((original, Direction::Original)), (!is_one).then_some((reply, Direction::Reply))]
+}
+
 /// Whether a connection is found by its tuples.
 pub(super) fn is_entered(connection: &Connection) -> bool {
     connection.is_confirmed() && !connection.status.contains(Status::DYING)
@@ -252,5 +269,34 @@ mod tests {
         assert!(!table.is_there(NOW, Zone::DEFAULT, &tuple(1, 2), hint));
         table.leave(one_way);
         assert!(table.is_there(NOW, Zone::DEFAULT, &tuple(1, 2), hint));
+    }
+
+    #[test]
+    fn a_connection_stands_in_one_place_unless_its_answers_differ_and_is_found_by_both_its_tuples() {
+        let to_itself = Tuple { destination_port: 1, ..tuple(1, 1) };
+        let cases = [
+            // original and reply          places
+            (tuple(1, 2), tuple(2, 1), 1),
+            (tuple(9, 2), tuple(2, 9), 1),
+            (to_itself, to_itself, 1),
+            (tuple(1, 2), tuple(2, 5000), 2),
+        ];
+        for (original, reply, places) in cases {
+            let mut table = Table::new(&mut Random::new(1), 64);
+            let mut connection = Connection::new(original, reply, Zone::both(5));
+            connection.status.insert(Status::CONFIRMED);
+            connection.expires = Instant::from_secs(200);
+            let hashes = [&original, &reply].map(|tuple| table.hash(tuple));
+            assert_eq!(table.hash_of_answers(hashes[0], &original, &reply), hashes[1]);
+            let slot = table.slab.insert(connection).slot;
+            table.enter(NOW, slot, hashes);
+            assert_eq!(table.index.in_order().count(), places, "{original} and {reply}");
+            let find = |table: &Table, tuple: &Tuple| table.find(NOW, Zone::both(5), tuple, table.hash(tuple));
+            let of_answers = if original == reply { Direction::Original } else { Direction::Reply };
+            assert_eq!(find(&table, &original), Some(Found::Alive(slot, Direction::Original)));
+            assert_eq!(find(&table, &reply), Some(Found::Alive(slot, of_answers)));
+            table.leave(slot);
+            assert_eq!((find(&table, &original), table.index.in_order().count()), (None, 0));
+        }
     }
 }

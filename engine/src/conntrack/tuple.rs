@@ -134,6 +134,16 @@ impl Tuple {
         Some(Self { source: self.destination, destination: self.source, source_port, destination_port, ..*self })
     }
 
+    /// Whether it is the other one with its ends exchanged, as the tuple of answers is where the ports are ports and nothing
+    /// is translated.
+    #[inline]
+    pub(super) fn is_turned(&self, other: &Self) -> bool {
+        self.destination == other.source
+            && self.source == other.destination
+            && (self.source_port, self.destination_port) == (other.destination_port, other.source_port)
+            && (self.protocol, self.family) == (other.protocol, other.family)
+    }
+
     /// The transport protocol.
     #[must_use]
     pub const fn protocol(&self) -> Protocol {
