@@ -7,11 +7,14 @@ mod tcp;
 
 use std::{collections::BTreeSet, fs, net::Ipv6Addr, path::Path};
 
-use lab::{Scripted, frame, lab, lab_with_arp};
+use lab::{Bonded, Scripted, frame, lab, lab_with_arp};
 use towpath_engine::{
     Command, DeviceId, DropReason as Why, Engine, Frame, Instant,
     conntrack::helper::HelperMode,
-    device::{Device, InterfaceAddress},
+    device::{
+        Device, InterfaceAddress,
+        bond::{Mode, Options},
+    },
     ip::{Route, RouteKind},
     limits::{BLOCK_BYTES, FRAME_BYTES_MAX, NEIGHBOUR_QUEUE_BYTES_MAX, TRANSMIT_QUEUE_MAX},
     netfilter::{Loading, RuleSet, Source},
@@ -29,6 +32,8 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::LinkOtherHost,        || changed(5, &[0x99])),
     (Why::VlanUnknown,          || changed(12, &[0x81, 0x00, 0x00, 0x2a, 0x08, 0x00])),
     (Why::DeviceDown,           || by_device(9)),
+    (Why::BondPortInactive,     || bonded(1, &[0, 1])),
+    (Why::BondPortsDown,        || bonded(0, &[])),
     (Why::CaptureCut,           cut),
     (Why::ArpMalformed,         || altered(&frame("lan", "arp who-has 10.0.0.1 tell 10.0.0.2"), 14, &[0, 6])),
     (Why::IpTruncated,          || given(&frame("lan", UDP)[..40])),
@@ -326,6 +331,19 @@ fn alone(rules: &str) -> Vec<Why> {
     let mut engine = bare(rules);
     engine.handle_frames(NOW, &[Frame::new(DeviceId(0), &frame("lan", UDP))]);
     drops(&engine)
+}
+
+/// A ping by a port of a bond whose ports with these numbers have a carrier.
+fn bonded(by: u16, up: &[u16]) -> Vec<Why> {
+    let options =
+        Options { mode: Mode::ActiveBackup, miimon_ms: 100, all_slaves_active: up.is_empty(), ..Options::default() };
+    let mut host = Bonded::new(options, &[0, 1]);
+    for port in [0, 1] {
+        host.link(port, up.contains(&port));
+    }
+    host.pass(100);
+    let to = host.mac(Bonded::BOND.0);
+    host.receive(by, &Bonded::ping(to, 1))
 }
 
 /// A frame by a device that does not exist.

@@ -9,11 +9,14 @@ use crate::{
         calling::LoadError,
         helper::{Helper, HelperMode},
     },
-    device::{Device, Feature, InterfaceAddress, Kind, Vlan},
+    device::{
+        Device, Feature, InterfaceAddress, Kind, Link, Vlan,
+        bond::{Options as BondOptions, OptionsError as BondOptionsError},
+    },
     event::Subscription,
     frame::DeviceId,
     ip::{Route, prefix},
-    limits::VLAN_DEPTH_MAX,
+    limits::{BOND_PORTS_MAX, BONDS_MAX, VLAN_DEPTH_MAX},
     netfilter::RuleSet,
     random::Draw,
     socket::{SocketError, UdpService},
@@ -32,6 +35,11 @@ pub enum Command {
     SetFeature(DeviceId, Feature, bool),
     /// Says how long a device keeps what it may merge ([`Device::gro_flush_timeout`]).
     SetGroFlushTimeout(DeviceId, Duration),
+    /// Says what a device of kind [`Kind::Bond`] is, and which ports it has, in their order; those that it had before are devices by
+    /// themselves again. A bond whose Ethernet address is not told has that of its first port.
+    SetBond(DeviceId, Box<BondOptions>, Vec<DeviceId>),
+    /// Says what a device's link says of itself.
+    SetLink(DeviceId, Link),
     /// Adds a route.
     AddRoute(Route),
     /// Sets a neighbour's address for good.
@@ -96,11 +104,13 @@ impl Command {
             | Self::SetSysctl(..)
             | Self::SetSysctls(..)
             | Self::SetFeature(..)
+            | Self::SetBond(..)
             | Self::ServeHost(_)
             | Self::OfferUdp(_) => true,
             Self::SetTimeoutPolicy(_)
             | Self::Subscribe(_)
             | Self::SetGroFlushTimeout(..)
+            | Self::SetLink(..)
             | Self::Trace(_)
             | Self::Script(_)
             | Self::SendPacket(_)
@@ -122,6 +132,10 @@ impl fmt::Debug for Command {
             Self::SetGroFlushTimeout(device, timeout) => {
                 f.debug_tuple("SetGroFlushTimeout").field(device).field(timeout).finish()
             }
+            Self::SetBond(device, options, ports) => {
+                f.debug_tuple("SetBond").field(device).field(options).field(ports).finish()
+            }
+            Self::SetLink(device, link) => f.debug_tuple("SetLink").field(device).field(link).finish(),
             Self::AddRoute(route) => f.debug_tuple("AddRoute").field(route).finish(),
             Self::AddNeighbour { device, address, mac } => {
                 f.debug_tuple("AddNeighbour").field(device).field(address).field(mac).finish()
@@ -174,6 +188,13 @@ pub enum CommandError {
     /// A VLAN is there already, has no parent, more bytes than it or too many below it, or a number or protocol that no VLAN
     /// has; or it is a second loopback device.
     DeviceKind(Kind),
+    /// A bond cannot be so.
+    Bond(BondOptionsError),
+    /// The device is no bond, or there are as many bonds as there can be, or it would have no port or too many.
+    NoBond(DeviceId),
+    /// The device cannot be a port of the bond: it is no physical one, is told twice, is a port of another bond, has addresses or VLANs,
+    /// or takes smaller packets than the bond.
+    BondPort(DeviceId),
     /// There is no device of that number.
     NoDevice(DeviceId),
     /// The device has that address already, its prefix is longer than the address, or there is no room for another.
@@ -220,7 +241,22 @@ impl fmt::Display for CommandError {
                 write!(f, "0x88a8, and device number {} must be there, take its packets, ", parent.0)?;
                 write!(f, "and be no more than {VLAN_DEPTH_MAX} VLANs above a port")
             }
-            Self::DeviceKind(Kind::Loopback | Kind::Physical) => f.write_str("there is one loopback device"),
+            Self::DeviceKind(Kind::Loopback | Kind::Physical | Kind::Bond) => {
+                f.write_str("there is one loopback device")
+            }
+            Self::Bond(error) => write!(f, "{error}"),
+            Self::NoBond(device) => {
+                write!(f, "device number {} must be one of {BONDS_MAX} bonds at most, ", device.0)?;
+                write!(f, "and have 1 to {BOND_PORTS_MAX} ports")
+            }
+            Self::BondPort(device) => {
+                write!(
+                    f,
+                    "device number {} must be a physical one of no other bond, without addresses and VLANs, ",
+                    device.0
+                )?;
+                f.write_str("and take packets as large as the bond's to be a port of it")
+            }
             Self::NoDevice(device) => write!(f, "there is no device number {}", device.0),
             Self::Address(address) => {
                 let longest = prefix::longest(address.address);

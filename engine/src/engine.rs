@@ -11,7 +11,7 @@ use crate::{
             stream::{Passing, Waiting},
         },
     },
-    device::{Devices, Receivers, TransmitQueue},
+    device::{Devices, Receivers, Refusal, TransmitQueue},
     ending::{Dropped, End, Ending, Outcome},
     event::Event,
     frame::{Frame, Transmit},
@@ -116,6 +116,8 @@ pub enum TimerId {
     Defrag,
     /// A line of a helper's has to do without its rest.
     Helper,
+    /// A bond has to look at its ports, or to tell its neighbours something.
+    Bond,
     /// What a device holds to be merged has waited long enough.
     Gro,
     /// A socket has something to send, or gives something up.
@@ -236,15 +238,22 @@ impl Engine {
     fn take_frame(&mut self, frame: &Frame<'_>) -> Result<Packet, Dropped> {
         self.stats.received += 1;
         self.stats.received_bytes += u64::from(frame.wire_len);
-        let mut packet = Packet::take(&mut self.pool, frame)?;
-        if let Err(reason) = self.devices.accept(&mut packet) {
-            return Err(packet.drop_for(reason));
-        }
-        let mut packet = packet.found()?;
+        let packet = Packet::take(&mut self.pool, frame)?;
+        let mut packet = self.accept(packet)?;
         if let Some(said) = frame.flow {
             packet.meta_mut().flow = self.conntrack.said_of(&packet, said);
         }
         Ok(packet)
+    }
+
+    /// A packet whose layers are found, if its device takes it.
+    #[inline(always)]
+    pub(crate) fn accept(&mut self, mut packet: Packet) -> Result<Packet, Dropped> {
+        match self.devices.accept(&mut packet) {
+            Ok(()) => packet.found(),
+            Err(Refusal::Dropped(reason)) => Err(packet.drop_for(reason)),
+            Err(Refusal::PortOf(bond)) => self.accept_bonded(packet, bond),
+        }
     }
 
     /// Carries a command out.
@@ -260,6 +269,7 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
         self.handle_merged_overdue(now);
+        self.handle_bonds_overdue(now);
         self.handle_neighbours_overdue(now);
         self.handle_fragments_overdue(now);
         self.handle_lines_overdue(now);
@@ -303,6 +313,7 @@ impl Engine {
         consider(self.neighbours.next_timeout(), TimerId::Neighbour);
         consider(self.defrag.next_timeout(), TimerId::Defrag);
         consider(self.waiting.next_timeout(), TimerId::Helper);
+        consider(self.next_bond_timeout(), TimerId::Bond);
         consider(self.receivers.next_timeout(), TimerId::Gro);
         consider(self.sockets.next_timeout(), TimerId::Socket);
         first.map(|(when, timer)| (when.max(self.latest), timer))

@@ -70,6 +70,12 @@ pub const RECEIVE_QUEUES_MAX: u16 = 64;
 /// Devices of one engine.
 pub const DEVICES_MAX: usize = 256;
 
+/// Bonds of one engine, each of which wants to be looked at when its time comes.
+pub const BONDS_MAX: usize = 64;
+
+/// Ports of one bond. 802.3ad looks at each one's aggregator for each other one when one moves: 32 · 32 are a thousand.
+pub const BOND_PORTS_MAX: usize = 32;
+
 /// VLANs that lie over each other (Linux: `MAX_NEST_DEV`): eight tags of 4 bytes fit the headroom.
 pub const VLAN_DEPTH_MAX: usize = 8;
 

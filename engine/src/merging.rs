@@ -81,10 +81,7 @@ impl Engine {
     /// Leads packets their way: lets their devices decide about them, and finds their layers first.
     fn lead_merged(&mut self, now: Instant, leaving: Leaving, told: Told) {
         for taken in leaving {
-            let taken = taken.and_then(|mut packet| match self.devices.accept(&mut packet) {
-                Ok(()) => packet.found(),
-                Err(reason) => Err(packet.drop_for(reason)),
-            });
+            let taken = taken.and_then(|packet| self.accept(packet));
             self.lead_one(now, taken, told);
         }
     }

@@ -8,17 +8,20 @@ use zerocopy::FromBytes;
 use crate::{
     command::{Command, CommandError, Reply},
     conntrack::{Connection, ExpectationId, Family, HelperId, TimeoutPolicy, helper::Helper},
-    device::{Device, Feature, InterfaceAddress},
+    device::{
+        Device, Feature, InterfaceAddress, Kind, Link,
+        bond::{Added, Bond, Options as BondOptions},
+    },
     ending::DropReason,
     engine::Engine,
     frame::DeviceId,
     ip::{Fate, Route, RouteKind, prefix, route::is_of_a_link},
-    limits::{ADDRESSES_MAX, DEVICES_MAX, NEIGHBOURS_MAX},
+    limits::{ADDRESSES_MAX, BOND_PORTS_MAX, BONDS_MAX, DEVICES_MAX, NEIGHBOURS_MAX},
     netfilter::RuleInfo,
     packet::{Owner, Packet},
     sysctl::{self, SysctlError},
     time::Instant,
-    wire::{Ipv4Header, checksum},
+    wire::{Ipv4Header, MacAddr, checksum},
 };
 
 impl Engine {
@@ -31,6 +34,8 @@ impl Engine {
             Command::AddAddress(device, address) => self.add_address(device, address).map(|()| Reply::Done),
             Command::SetFeature(device, feature, on) => self.set_feature(now, device, feature, on),
             Command::SetGroFlushTimeout(device, timeout) => self.set_gro_flush_timeout(device, timeout),
+            Command::SetBond(device, options, ports) => self.set_bond(now, device, *options, &ports),
+            Command::SetLink(device, link) => self.set_link(now, device, link),
             Command::AddRoute(route) => self.add_route(route).map(|()| Reply::Done),
             Command::AddNeighbour { device, address, mac } => {
                 self.known_device(device)?;
@@ -151,7 +156,8 @@ impl Engine {
         if !self.devices.may_be(&device) {
             return Err(CommandError::DeviceKind(device.kind));
         }
-        let bare = Device { addresses: Vec::new(), name: String::from(&device.name), ..device };
+        let name = String::from(&device.name);
+        let bare = Device { addresses: Vec::new(), name, master: None, ..device };
         let addresses = device.addresses;
         let id = DeviceId(self.devices.len() as u16);
         let mut routes = Vec::new();
@@ -182,6 +188,50 @@ impl Engine {
     fn set_gro_flush_timeout(&mut self, device: DeviceId, timeout: Duration) -> Result<Reply, CommandError> {
         let device = self.devices.find_mut(device).ok_or(CommandError::NoDevice(device))?;
         device.gro_flush_timeout = timeout;
+        Ok(Reply::Done)
+    }
+
+    fn set_link(&mut self, now: Instant, id: DeviceId, link: Link) -> Result<Reply, CommandError> {
+        let device = self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?;
+        let is_new = core::mem::replace(&mut device.link, link) != link;
+        let bond = device.master.filter(|_| is_new);
+        if let Some(bond) = bond.and_then(|bond| self.devices.bonds_mut().get_mut(&bond)) {
+            bond.link_says(now, id, link);
+        }
+        Ok(Reply::Done)
+    }
+
+    fn set_bond(
+        &mut self,
+        now: Instant,
+        id: DeviceId,
+        options: BondOptions,
+        ports: &[DeviceId],
+    ) -> Result<Reply, CommandError> {
+        let bond = self.devices.find(id).ok_or(CommandError::NoDevice(id))?;
+        let others = self.devices.bonds().filter(|other| other.device() != id).count();
+        if bond.kind != Kind::Bond || others >= BONDS_MAX || !(1..=BOND_PORTS_MAX).contains(&ports.len()) {
+            return Err(CommandError::NoBond(id));
+        }
+        options.check(ports).map_err(CommandError::Bond)?;
+        for (place, &port) in ports.iter().enumerate() {
+            if ports[..place].contains(&port) || !self.devices.may_be_port(port, id) {
+                return Err(CommandError::BondPort(port));
+            }
+        }
+        let mac = bond.mac;
+        self.devices.free_ports(id);
+        let found = ports.iter().filter_map(|&device| {
+            let found = self.devices.find(device)?;
+            Some(Added { device, mac: found.mac, link: found.link })
+        });
+        let found: Vec<Added> = found.collect();
+        let first = found.first().map_or(mac, |port| port.mac);
+        let mac = if mac == MacAddr::UNSPECIFIED { first } else { mac };
+        let mut happened = Vec::new();
+        let bond = Bond::new(now, (id, mac), options, &found, &mut happened);
+        self.devices.take_ports(bond);
+        self.follow_bond(now, id, &happened);
         Ok(Reply::Done)
     }
 

@@ -1,7 +1,8 @@
 //! What kinds of devices there are, and what each does with a frame before any protocol sees it.
 //!
 //! ```text
-//!  frame ─► physical ─┬─ tagged, and its VLAN is a device ─► that device ─► …
+//!  frame ─► physical ─┬─ a port of a bond ──────────────────► the bond, if that takes it by this port ─► …
+//!                     ├─ tagged, and its VLAN is a device ─► that device ─► …
 //!                     ├─ tagged with a priority only ──────► the tag comes off
 //!                     ├─ tagged otherwise ─────────────────► dropped
 //!                     └─ for this station ─────────────────► the protocols
@@ -33,6 +34,8 @@ pub enum Kind {
     Loopback,
     /// A VLAN of another device.
     Vlan(Vlan),
+    /// Several ports that are one device ([`super::bond`]).
+    Bond,
 }
 
 /// A VLAN (IEEE 802.1Q), or a service VLAN (802.1ad; a VLAN over one is what is called QinQ).
@@ -63,6 +66,15 @@ impl Vlan {
     }
 }
 
+/// Why a device does not take a frame as its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It takes it not at all.
+    Dropped(DropReason),
+    /// It is a port of this bond, which has to be asked.
+    PortOf(DeviceId),
+}
+
 /// How a frame leaves by a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WayOut {
@@ -76,11 +88,21 @@ impl Devices {
     /// Lets the device that a frame has come in by decide about it: whose it is, once its tags are off, and whether it is
     /// for this host.
     #[inline(always)]
-    pub(crate) fn accept(&self, packet: &mut Packet) -> Result<(), DropReason> {
-        let device = packet.meta().device.and_then(|id| self.find(id)).ok_or(DropReason::DeviceDown)?;
+    pub(crate) fn accept(&self, packet: &mut Packet) -> Result<(), Refusal> {
+        let device = packet.meta().device.and_then(|id| self.find(id));
+        let device = device.ok_or(Refusal::Dropped(DropReason::DeviceDown))?;
+        match device.master {
+            None => self.accept_by(packet, device, false).map_err(Refusal::Dropped),
+            Some(bond) => Err(Refusal::PortOf(bond)),
+        }
+    }
+
+    /// The same of a device that is no port of a bond. `is_ours`: a device below it takes the frame as its own.
+    #[inline(always)]
+    pub(crate) fn accept_by(&self, packet: &mut Packet, device: &Device, is_ours: bool) -> Result<(), DropReason> {
         let Some(ethernet) = packet.ethernet() else { return Err(DropReason::LinkTruncated) };
         let destination = ethernet.destination;
-        let mut is_ours = device.takes(destination);
+        let mut is_ours = is_ours || device.takes(destination);
         if packet.tag().is_some() {
             is_ours |= self.accept_tagged(packet, destination)?;
         }
@@ -108,13 +130,15 @@ impl Devices {
         Ok(is_ours)
     }
 
-    /// The port by which frames of a device leave; each VLAN on the way puts its tag before the packet.
+    /// The port by which frames of a device leave; each VLAN on the way puts its tag before the packet. None where a bond lies below,
+    /// which has to choose one ([`Self::bond_below`]).
     #[inline]
     pub(crate) fn way_out(&self, id: DeviceId, device: &Device, packet: &mut Packet) -> Option<WayOut> {
         packet.meta_mut().vlan = None;
         match device.kind {
             Kind::Physical | Kind::Loopback => Some(WayOut { port: id, features: device.features }),
             Kind::Vlan(_) => self.way_out_of_vlan(id, device, packet),
+            Kind::Bond => None,
         }
     }
 
@@ -125,6 +149,9 @@ impl Devices {
             (port, device) = (vlan.parent, self.find(vlan.parent)?);
             features = features.and(device.features);
         }
+        if device.kind == Kind::Bond {
+            return None;
+        }
         if let Some(tag) = packet.meta().vlan.filter(|tag| !device.features.can_insert(*tag)) {
             packet.meta_mut().vlan = None;
             packet.insert_tag(tag);
@@ -132,13 +159,39 @@ impl Devices {
         Some(WayOut { port, features })
     }
 
+    /// The bond that a device is or lies over, and what all of them do for the host.
+    pub(crate) fn bond_below(&self, id: DeviceId) -> Option<(DeviceId, Features)> {
+        let (mut id, mut device) = (id, self.find(id)?);
+        let mut features = device.features;
+        while let Kind::Vlan(vlan) = device.kind {
+            (id, device) = (vlan.parent, self.find(vlan.parent)?);
+            features = features.and(device.features);
+        }
+        (device.kind == Kind::Bond).then_some((id, features))
+    }
+
+    /// The devices whose packets leave by a device: itself, and the VLANs over it.
+    pub(crate) fn above(&self, id: DeviceId) -> impl Iterator<Item = (DeviceId, &Device)> {
+        self.iter().filter(move |(above, _)| {
+            let mut below = Some(*above);
+            while let Some(found) = below.filter(|below| *below != id) {
+                below = match self.find(found).map(|device| device.kind) {
+                    Some(Kind::Vlan(vlan)) => Some(vlan.parent),
+                    Some(Kind::Physical | Kind::Loopback | Kind::Bond) | None => None,
+                };
+            }
+            below == Some(id)
+        })
+    }
+
     /// Whether a device can be added: its kind is one that there can be, and its VLAN is not there already.
     pub(crate) fn may_be(&self, device: &Device) -> bool {
         match device.kind {
-            Kind::Physical => true,
+            Kind::Physical | Kind::Bond => true,
             Kind::Loopback => false,
             Kind::Vlan(vlan) => {
-                let parent = self.find(vlan.parent).filter(|parent| parent.kind != Kind::Loopback);
+                let parent =
+                    self.find(vlan.parent).filter(|parent| parent.kind != Kind::Loopback && parent.master.is_none());
                 vlan.is_right()
                     && parent.is_some_and(|parent| device.mtu_bytes <= parent.mtu_bytes)
                     && self.depth(vlan.parent) < VLAN_DEPTH_MAX
@@ -151,7 +204,7 @@ impl Devices {
     fn depth(&self, id: DeviceId) -> usize {
         let parent = |device: &&Device| match device.kind {
             Kind::Vlan(vlan) => self.find(vlan.parent),
-            Kind::Physical | Kind::Loopback => None,
+            Kind::Physical | Kind::Loopback | Kind::Bond => None,
         };
         core::iter::successors(self.find(id), parent).count() - 1
     }

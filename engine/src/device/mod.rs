@@ -1,15 +1,18 @@
 //! Devices: what the engine knows of the interfaces its frames come from and go to, and what they do with frames.
 
+pub mod bond;
 mod features;
 mod kind;
+mod link;
 mod queue;
 mod receive;
 pub mod rss;
 pub mod source;
 
 pub use features::{Feature, Features};
-pub(crate) use kind::WayOut;
 pub use kind::{Kind, Vlan};
+pub(crate) use kind::{Refusal, WayOut};
+pub use link::Link;
 pub(crate) use queue::TransmitQueue;
 pub(crate) use receive::Receivers;
 
@@ -21,6 +24,7 @@ use core::{
 
 use serde::{Deserialize, Serialize};
 
+use self::bond::Bond;
 use crate::{
     conntrack::Family,
     frame::DeviceId,
@@ -53,6 +57,10 @@ pub struct Device {
     /// How long it keeps what it may merge with what comes in later polls; 0: not beyond the poll (Linux:
     /// `/sys/class/net/DEVICE/gro_flush_timeout`).
     pub gro_flush_timeout: Duration,
+    /// What its link says of itself.
+    pub link: Link,
+    /// The bond that it is a port of; [`Command::SetBond`](crate::Command::SetBond) alone says so.
+    pub master: Option<DeviceId>,
     /// Where its frames come from and go to.
     pub kind: Kind,
 }
@@ -70,6 +78,8 @@ impl Default for Device {
             any_destination: false,
             features: Features::default(),
             gro_flush_timeout: Duration::ZERO,
+            link: Link::default(),
+            master: None,
             kind: Kind::Physical,
         }
     }
@@ -202,13 +212,15 @@ pub struct Devices {
     all: Vec<Device>,
     /// By parent, and protocol and number of the tag.
     vlans: BTreeMap<(DeviceId, u16, u16), DeviceId>,
+    /// What those are that are bonds and have ports, by their numbers.
+    bonds: BTreeMap<DeviceId, Bond>,
     loopback: Device,
     version: u32,
 }
 
 impl Default for Devices {
     fn default() -> Self {
-        Self { all: Vec::new(), vlans: BTreeMap::new(), loopback: loopback(), version: 0 }
+        Self { all: Vec::new(), vlans: BTreeMap::new(), bonds: BTreeMap::new(), loopback: loopback(), version: 0 }
     }
 }
 
@@ -263,6 +275,72 @@ impl Devices {
     pub fn by_name(&self, name: &str) -> Option<DeviceId> {
         let loopback = || (self.loopback.name == name).then_some(DeviceId::LOOPBACK);
         self.all.iter().position(|device| device.name == name).map(|index| DeviceId(index as u16)).or_else(loopback)
+    }
+
+    /// What a device of kind [`Kind::Bond`] is, once it has ports.
+    #[must_use]
+    pub fn bond(&self, id: DeviceId) -> Option<&Bond> {
+        self.bonds.get(&id)
+    }
+
+    /// All bonds that have ports.
+    pub fn bonds(&self) -> impl Iterator<Item = &Bond> {
+        self.bonds.values()
+    }
+
+    /// All bonds, to change.
+    pub(crate) const fn bonds_mut(&mut self) -> &mut BTreeMap<DeviceId, Bond> {
+        &mut self.bonds
+    }
+
+    /// What the links of a bond's ports say, for [`Self::bonds_mut`].
+    pub(crate) fn bond_and_links(&mut self, id: DeviceId) -> Option<(&mut Bond, impl Fn(DeviceId) -> Link)> {
+        let all = &self.all;
+        let link = |id: DeviceId| all.get(usize::from(id.0)).map_or(Link::DOWN, |device| device.link);
+        Some((self.bonds.get_mut(&id)?, link))
+    }
+
+    /// Whether a device can be a port of that bond.
+    pub(crate) fn may_be_port(&self, id: DeviceId, bond: DeviceId) -> bool {
+        let mtu_bytes = self.find(bond).map_or(0, |bond| bond.mtu_bytes);
+        let is_bare = |device: &Device| {
+            device.kind == Kind::Physical
+                && device.addresses.is_empty()
+                && device.master.is_none_or(|master| master == bond)
+                && device.mtu_bytes >= mtu_bytes
+        };
+        self.find(id).is_some_and(is_bare) && self.above(id).count() == 1
+    }
+
+    /// Makes devices the ports of a bond. It takes the place of the one that the device was before.
+    pub(crate) fn take_ports(&mut self, bond: Bond) {
+        for port in bond.ports() {
+            if let Some(device) = self.find_mut(port) {
+                device.master = Some(bond.device());
+            }
+        }
+        self.bonds.insert(bond.device(), bond);
+    }
+
+    /// Makes the ports of a bond devices by themselves again.
+    pub(crate) fn free_ports(&mut self, id: DeviceId) {
+        let Some(bond) = self.bonds.remove(&id) else { return };
+        for port in bond.ports {
+            if let Some(device) = self.find_mut(port.device) {
+                (device.mac, device.master) = (port.permanent, None);
+            }
+        }
+    }
+
+    /// Gives a bond and its ports the Ethernet addresses that the bond has chosen.
+    pub(crate) fn take_macs_of_bond(&mut self, id: DeviceId) {
+        let Some(bond) = self.bonds.get(&id) else { return };
+        let ports = bond.ports.iter().map(|port| (port.device, port.mac));
+        for (id, mac) in ports.chain([(id, bond.mac)]) {
+            if let Some(device) = self.all.get_mut(usize::from(id.0)) {
+                device.mac = mac;
+            }
+        }
     }
 
     /// Whether an interface has this address.

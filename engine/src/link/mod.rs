@@ -1,6 +1,7 @@
 //! The link layer at both ends of the path: Ethernet, and the neighbours on it.
 
 mod arp;
+mod bonded;
 mod ndp;
 
 use alloc::vec::Vec;
@@ -107,13 +108,20 @@ impl Engine {
             Network::Ipv4 | Network::Other => EtherType::IPV4,
         };
         packet.set_ethernet(to, own.mac, ether_type);
-        let Some(way_out) = self.devices.way_out(device, own, &mut packet) else {
-            return Err(packet.drop_for(DropReason::DeviceDown));
-        };
-        if !way_out.features.can_segment(packet.meta()) {
-            return self.send_segments(packet, way_out).map(|()| End::Transmitted(device));
+        match self.devices.way_out(device, own, &mut packet) {
+            Some(way_out) => self.send_by_port(packet, way_out),
+            None => self.send_by_bond(packet, device),
         }
-        self.enqueue(packet, way_out).map(|()| End::Transmitted(device))
+        .map(|()| End::Transmitted(device))
+    }
+
+    /// Puts a packet behind those that wait to leave by a port.
+    #[inline(always)]
+    fn send_by_port(&mut self, packet: Packet, way_out: WayOut) -> Result<(), Dropped> {
+        match way_out.features.can_segment(packet.meta()) {
+            true => self.enqueue(packet, way_out),
+            false => self.send_segments(packet, way_out),
+        }
     }
 
     /// Sends the segments of a super-packet that the device cannot cut. When there is no room for one of them, those

@@ -57,6 +57,8 @@ pub enum SnapshotError {
 /// A part of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
+    /// A bond.
+    Bonds,
     /// The routes.
     Routes,
     /// The neighbours.
@@ -95,6 +97,7 @@ impl Part {
 
     const fn name(self) -> &'static str {
         match self {
+            Self::Bonds => "bonds",
             Self::Routes => "routes",
             Self::Neighbours => "neighbours",
             Self::IcmpLimit => "credit for ICMP errors",

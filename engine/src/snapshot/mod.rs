@@ -3,7 +3,7 @@
 //! A restored engine goes on as the saved one would have: the same inputs give the same outputs, byte for byte, down to
 //! which port is drawn next and when a timer wants to be looked at. For that a snapshot holds
 //!
-//! - devices, routes, neighbours, services, tunables;
+//! - devices, bonds with what is known of their ports, routes, neighbours, services, tunables;
 //! - rules as text with their counters, where they were written, and what their matches remember (the credit of
 //!   `limit`, the count of `statistic`);
 //! - connections with all that their protocols and helpers know of them, expectations, the order in which all of

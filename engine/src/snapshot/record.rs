@@ -1,6 +1,6 @@
 //! The record of a whole engine.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,10 @@ use crate::{
         calling::{HelpersRecord, Offer},
         snapshot::{ConntrackRecord, Known},
     },
-    device::Device,
+    device::{Device, bond::Bond},
     engine::Engine,
     event::Subscription,
+    frame::DeviceId,
     ip::{PathMtus, Route, Routes, icmp_limit::CreditRecord, neighbour::snapshot::NeighboursRecord},
     limits::{CONNECTIONS_MAX, COUNT_MAX, PATH_MTUS_MAX},
     netfilter::snapshot::RulesRecord,
@@ -34,6 +35,7 @@ pub(super) struct EngineRecord {
     latest: Instant,
     frames: u64,
     devices: Vec<Device>,
+    bonds: Vec<Bond>,
     routes: Vec<Route>,
     neighbours: NeighboursRecord,
     services: Vec<UdpService>,
@@ -99,6 +101,7 @@ impl EngineRecord {
             latest: *latest,
             frames: *frames,
             devices: devices.iter().map(|(_, device)| device.clone()).collect(),
+            bonds: devices.bonds().cloned().collect(),
             routes: routes.all().copied().collect(),
             neighbours: NeighboursRecord::of(neighbours),
             services: engine.services(),
@@ -132,6 +135,15 @@ impl EngineRecord {
         let sysctls = self.sysctls.into_iter().map(|(name, values)| Command::SetSysctls(name, values));
         for command in commands.chain(sysctls) {
             engine.carry_out(Instant::ZERO, command)?;
+        }
+        for bond in self.bonds {
+            let ports: Vec<DeviceId> = bond.ports().collect();
+            let set = Command::SetBond(bond.device(), Box::new(bond.options().clone()), ports);
+            engine.carry_out(Instant::ZERO, set)?;
+            Part::Bonds.check(bond.is_right())?;
+            let id = bond.device();
+            engine.devices.take_ports(bond);
+            engine.devices.take_macs_of_bond(id);
         }
         let is_known = |route: &Route| route.device().is_none_or(|device| engine.devices.find(device).is_some());
         Part::Routes.check(self.routes.iter().all(is_known))?;

@@ -110,6 +110,15 @@ impl Engine {
         self.send_neighbour_message(now, device, Ends { source: from.into(), destination: to.into() }, &solicitation);
     }
 
+    /// Tells all nodes of a link where one of our addresses is, without having been asked.
+    pub(super) fn advertise(&mut self, now: Instant, device: DeviceId, own: Ipv6Addr) {
+        let router = if self.around.sysctls.ipv6_forwarding != 0 { NeighbourMessage::ROUTER } else { 0 };
+        let Some(mac) = self.devices.find(device).map(|device| device.mac) else { return };
+        let advertisement = NeighbourMessage::advertisement(own, router | NeighbourMessage::OVERRIDE, mac);
+        let ends = Ends { source: own.into(), destination: ALL_NODES.into() };
+        self.send_neighbour_message(now, device, ends, &advertisement);
+    }
+
     fn send_neighbour_message(&mut self, now: Instant, device: DeviceId, ends: Ends, message: &[u8]) {
         let making = Making { hops: NeighbourMessage::HOP_LIMIT, id: 0, flow_label: 0 };
         let ip = head(ends, Protocol::ICMPV6, making);

@@ -1,0 +1,72 @@
+//! What happens to a bond, and how Linux's log tells it.
+
+use alloc::{format, string::String};
+
+use super::{Bond, Mode};
+use crate::{
+    device::{Device, Devices},
+    frame::DeviceId,
+};
+
+/// What has happened to a bond, and what is to be done for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Happening {
+    /// A port's link says that it is down; so many milliseconds it is still used.
+    GoingDown { port: DeviceId, is_active: bool, ms: u32 },
+    /// It was down for so many milliseconds only.
+    UpAgain { port: DeviceId, ms: u32 },
+    /// A port is used no more.
+    Down { port: DeviceId },
+    /// A port's link says that it is up; so many milliseconds it is not used yet.
+    ComingUp { port: DeviceId, ms: u32 },
+    /// It was up for so many milliseconds only.
+    DownAgain { port: DeviceId, ms: u32 },
+    /// A port is used.
+    Up { port: DeviceId },
+    /// A port has become the active one.
+    Active { port: DeviceId },
+    /// The same of one whose `updelay` was not over.
+    ActiveEarly { port: DeviceId, ms: u32 },
+    /// The bond has a carrier again.
+    CarrierUp,
+    /// It has none any more.
+    CarrierDown,
+    /// Neighbours are to be told where the bond is now (Linux: `NETDEV_NOTIFY_PEERS`).
+    NotifyPeers,
+}
+
+impl Bond {
+    /// The line of the kernel's log, without its time; none for what is not told there.
+    pub(crate) fn log_line(&self, happening: Happening, devices: &Devices) -> Option<String> {
+        let name = |id: DeviceId| devices.find(id).map_or("?", |device: &Device| device.name.as_str());
+        let own = name(self.device);
+        let of = |port: DeviceId, what: String| Some(format!("{own}: (slave {}): {what}", name(port)));
+        match happening {
+            Happening::GoingDown { port, is_active, ms } => {
+                let which = match (self.options.mode, is_active) {
+                    (Mode::ActiveBackup, true) => "active ",
+                    (Mode::ActiveBackup, false) => "backup ",
+                    (Mode::RoundRobin | Mode::Xor | Mode::Broadcast, _) => "",
+                };
+                of(port, format!("link status down for {which}interface, disabling it in {ms} ms"))
+            }
+            Happening::UpAgain { port, ms } => of(port, format!("link status up again after {ms} ms")),
+            Happening::Down { port } => of(port, "link status definitely down, disabling slave".into()),
+            Happening::ComingUp { port, ms } => of(port, format!("link status up, enabling it in {ms} ms")),
+            Happening::DownAgain { port, ms } => of(port, format!("link status down again after {ms} ms")),
+            Happening::Up { port } => {
+                let said = self.ports.iter().find(|known| known.device == port)?.said;
+                let duplex = if said.full_duplex == Some(false) { "half" } else { "full" };
+                let speed = said.speed_mbps.unwrap_or(0);
+                of(port, format!("link status definitely up, {speed} Mbps {duplex} duplex"))
+            }
+            Happening::Active { port } => of(port, "making interface the new active one".into()),
+            Happening::ActiveEarly { port, ms } => {
+                of(port, format!("making interface the new active one {ms} ms earlier"))
+            }
+            Happening::CarrierUp => Some(format!("{own}: active interface up!")),
+            Happening::CarrierDown => Some(format!("{own}: now running without any active interface!")),
+            Happening::NotifyPeers => None,
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Bonds: several ports that are one device to everything above them, as Linux's bonding driver makes them.
+//!
+//! ```text
+//!                    ┌─► port   up
+//!  packet ─► bond ───┼─► port   up          which: `transmit`, by mode
+//!                    └─x port   down        whether it is up: `monitor`
+//!
+//!  frame ─► port ─► does the bond take anything by this port? (`receive`) ─► as if it had come in by the bond
+//! ```
+//!
+//! A bond is a [`Device`](super::Device) of kind [`Kind::Bond`](super::Kind::Bond). Which ports it has, and what is known of them, stands in
+//! [`Bond`]. It knows neither packets' ways nor other devices: what its ports' links say it is told, and what is to be done beside it
+//! comes back as [`Happening`]s, which `link/bonded.rs` carries out.
+//!
+//! | file | what | Linux v6.18, `drivers/net/bonding` |
+//! |---|---|---|
+//! | [`options`] | what an operator says, under the names of Linux's options | `bond_options.c` |
+//! | [`mode`] | the modes | `include/uapi/linux/if_bonding.h` |
+//! | [`hash`] | `xmit_hash_policy` | `bond_main.c`, `bond_xmit_hash()` |
+//! | `transmit` | by which port a packet leaves | `bond_main.c`, `bond_start_xmit()` |
+//! | `receive` | what is taken by which port | `bond_main.c`, `bond_handle_frame()` |
+//! | `monitor` | which links are up: `miimon` | `bond_main.c`, `bond_mii_monitor()` |
+//! | `select` | which port is the active one | `bond_main.c`, `bond_select_active_slave()` |
+//! | `happening` | what is to be done, and how the kernel's log tells it | |
+//! | `text` | a bond as `/proc/net/bonding` prints it | `bond_procfs.c` |
+//!
+//! What the driver calls a slave is a port here, as in its newer texts and in IEEE 802.1AX.
+
+mod happening;
+pub mod hash;
+pub mod mode;
+mod monitor;
+pub mod options;
+mod receive;
+mod select;
+mod text;
+mod transmit;
+
+pub(crate) use self::{happening::Happening, receive::Reception, transmit::Chosen};
+pub use self::{
+    hash::HashPolicy,
+    mode::Mode,
+    options::{FailOverMac, Options, OptionsError, PrimaryReselect},
+};
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::Link;
+use crate::{frame::DeviceId, time::Instant, wire::MacAddr};
+
+/// A bond's ports, and what is known of them (Linux: `struct bonding`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bond {
+    /// The bond's own device.
+    pub(crate) device: DeviceId,
+    /// Its Ethernet address.
+    pub(crate) mac: MacAddr,
+    /// What the operator has said.
+    options: Options,
+    /// In the order in which they were added.
+    pub(crate) ports: Vec<Port>,
+    /// Which of `ports` is the active one (Linux: `curr_active_slave`).
+    active: Option<u16>,
+    /// Whether the bond itself has a carrier.
+    carrier: bool,
+    /// Packets that were sent in turn (Linux: `rr_tx_counter`).
+    turn: u32,
+    /// How often neighbours are still to be told where the bond is, times the looks from one to the next.
+    send_peer_notif: u32,
+    /// Links are looked at every `miimon` since then.
+    since: Instant,
+    /// When links are looked at next; none while nothing can have changed.
+    miimon_due: Option<Instant>,
+}
+
+/// A port of a bond (Linux: `struct slave`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Port {
+    pub(crate) device: DeviceId,
+    /// The Ethernet address that it had before (Linux: `perm_hwaddr`).
+    pub(crate) permanent: MacAddr,
+    /// The one that it has now.
+    pub(crate) mac: MacAddr,
+    pub(crate) link: LinkState,
+    /// Looks until the link counts as what it says.
+    delay: u32,
+    /// Times that the link has gone down (Linux: `link_failure_count`).
+    failures: u32,
+    /// What its link said when it was asked last.
+    said: Link,
+    /// It sends nothing of its own accord (Linux: `BOND_STATE_BACKUP`).
+    is_backup: bool,
+    /// Nothing is taken that comes in by it (Linux: `inactive`).
+    is_inactive: bool,
+}
+
+/// What a link is to its bond (Linux: `BOND_LINK_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LinkState {
+    /// It carries.
+    Up,
+    /// It says that it is down, and counts as up until `downdelay` is over.
+    Fail,
+    /// It does not carry.
+    Down,
+    /// It says that it is up, and counts as down until `updelay` is over.
+    Back,
+}
+
+/// A port as it is added.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Added {
+    pub(crate) device: DeviceId,
+    pub(crate) mac: MacAddr,
+    pub(crate) link: Link,
+}
+
+impl Bond {
+    /// A bond over ports. Links that are up are used at once, whatever `updelay` says.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_enslave()`.
+    pub(crate) fn new(
+        now: Instant,
+        (device, mac): (DeviceId, MacAddr),
+        options: Options,
+        ports: &[Added],
+        tell: &mut Vec<Happening>,
+    ) -> Self {
+        let ports = ports.iter().map(|added| Port::new(added, mac, &options)).collect();
+        let mut bond = Self {
+            device,
+            mac,
+            options,
+            ports,
+            active: None,
+            carrier: false,
+            turn: 0,
+            send_peer_notif: 0,
+            since: now,
+            miimon_due: None,
+        };
+        bond.select_active(now, tell);
+        bond.set_carrier();
+        bond
+    }
+
+    /// The bond's own device.
+    #[must_use]
+    pub const fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// What the operator has said.
+    #[must_use]
+    pub const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Its ports, in the order in which they were added.
+    pub fn ports(&self) -> impl Iterator<Item = DeviceId> {
+        self.ports.iter().map(|port| port.device)
+    }
+
+    /// The active port, in modes that have one.
+    #[must_use]
+    pub fn active(&self) -> Option<DeviceId> {
+        self.active_port().filter(|_| self.options.mode.uses_primary()).map(|port| port.device)
+    }
+
+    /// Whether it has a carrier: whether the link of any of its ports is up.
+    #[must_use]
+    pub const fn has_carrier(&self) -> bool {
+        self.carrier
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub(crate) const fn due(&self) -> Option<Instant> {
+        self.miimon_due
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, link: impl Fn(DeviceId) -> Link, tell: &mut Vec<Happening>) {
+        if self.miimon_due.is_some_and(|due| due <= now) {
+            self.look(now, link, tell);
+        }
+    }
+
+    /// A link says something else than before.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_slave_netdev_event()`.
+    pub(crate) fn link_says(&mut self, now: Instant, device: DeviceId, link: Link) {
+        if let Some(port) = self.ports.iter_mut().find(|port| port.device == device) {
+            port.said = link;
+            self.wake(now);
+        }
+    }
+
+    /// Whether what a snapshot says of it can be.
+    pub(crate) fn is_right(&self) -> bool {
+        let ports: Vec<DeviceId> = self.ports().collect();
+        self.options.check(&ports).is_ok() && self.active.is_none_or(|place| usize::from(place) < ports.len())
+    }
+
+    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_set_carrier()`.
+    fn set_carrier(&mut self) {
+        self.carrier = self.ports.iter().any(|port| port.link == LinkState::Up);
+    }
+
+    fn active_port(&self) -> Option<&Port> {
+        self.ports.get(usize::from(self.active?))
+    }
+
+    fn place_of(&self, device: DeviceId) -> Option<u16> {
+        self.ports.iter().position(|port| port.device == device).map(|place| place as u16)
+    }
+}
+
+impl Port {
+    fn new(added: &Added, bond: MacAddr, options: &Options) -> Self {
+        let Added { device, mac, link } = *added;
+        // Who is not asked is taken to be up.
+        let is_up = link.carrier || options.miimon_ms == 0;
+        let is_active_backup = options.mode == Mode::ActiveBackup;
+        let keeps_mac = is_active_backup && options.fail_over_mac != FailOverMac::None;
+        Self {
+            device,
+            permanent: mac,
+            mac: if keeps_mac { mac } else { bond },
+            link: if is_up { LinkState::Up } else { LinkState::Down },
+            delay: 0,
+            failures: 0,
+            said: link,
+            is_backup: is_active_backup,
+            is_inactive: is_active_backup && !options.all_slaves_active,
+        }
+    }
+
+    /// Whether it may send (Linux: `bond_slave_can_tx()`).
+    pub(crate) fn can_send(&self) -> bool {
+        self.link == LinkState::Up && !self.is_backup
+    }
+}

@@ -1,0 +1,185 @@
+//! What an operator says of a bond, under the names of Linux's options.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{HashPolicy, Mode};
+use crate::frame::DeviceId;
+
+/// When the primary port takes over again (`primary_reselect`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PrimaryReselect {
+    /// As soon as it is up.
+    #[default]
+    Always,
+    /// When it is up, and faster than the active one or of fuller duplex.
+    Better,
+    /// When the active one fails.
+    Failure,
+}
+
+impl PrimaryReselect {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Always, Self::Better, Self::Failure];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Better => "better",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// Which Ethernet addresses ports have in active-backup mode (`fail_over_mac`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailOverMac {
+    /// All have the bond's.
+    #[default]
+    None,
+    /// Each has its own, and the bond that of the active one.
+    Active,
+    /// The active one has the bond's, the others their own.
+    Follow,
+}
+
+impl FailOverMac {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::None, Self::Active, Self::Follow];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Active => "active",
+            Self::Follow => "follow",
+        }
+    }
+}
+
+/// What an operator says of a bond (Linux: `struct bond_params`); the defaults are Linux's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// `mode`.
+    pub mode: Mode,
+    /// `xmit_hash_policy`: by what balance-xor chooses.
+    pub xmit_hash_policy: HashPolicy,
+    /// `miimon`: milliseconds between two looks at links, at most [`Self::TIME_MS_MAX`]; 0: never, and all count as up.
+    pub miimon_ms: u32,
+    /// `updelay`: milliseconds that a link has to be up before it is used; rounded down to whole `miimon`.
+    pub updelay_ms: u32,
+    /// `downdelay`: milliseconds that a link has to be down before it is used no more; rounded down likewise.
+    pub downdelay_ms: u32,
+    /// `primary`: the port that is the active one when it can be.
+    pub primary: Option<DeviceId>,
+    /// `primary_reselect`.
+    pub primary_reselect: PrimaryReselect,
+    /// `fail_over_mac`.
+    pub fail_over_mac: FailOverMac,
+    /// `num_grat_arp`, also called `num_unsol_na`: how often neighbours are told when another port becomes the active one.
+    pub num_peer_notif: u8,
+    /// `peer_notif_delay`: milliseconds from one time to the next; rounded down to whole `miimon`, and each `miimon` when that is none.
+    pub peer_notif_delay_ms: u32,
+    /// `packets_per_slave`: packets that balance-rr sends by a port before the next one's turn; 0: each by one that is drawn by lot.
+    pub packets_per_port: u16,
+    /// `all_slaves_active`: what comes in by ports that are not the active one is taken, too.
+    pub all_slaves_active: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            xmit_hash_policy: HashPolicy::default(),
+            miimon_ms: 0,
+            updelay_ms: 0,
+            downdelay_ms: 0,
+            primary: None,
+            primary_reselect: PrimaryReselect::default(),
+            fail_over_mac: FailOverMac::default(),
+            num_peer_notif: 1,
+            peer_notif_delay_ms: 0,
+            packets_per_port: 1,
+            all_slaves_active: false,
+        }
+    }
+}
+
+impl Options {
+    /// The longest of its times: an hour. Linux takes longer ones.
+    pub const TIME_MS_MAX: u32 = 3_600_000;
+
+    /// Whether they can be those of a bond with these ports.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn check(&self, ports: &[DeviceId]) -> Result<(), OptionsError> {
+        let times = [
+            ("miimon", self.miimon_ms),
+            ("updelay", self.updelay_ms),
+            ("downdelay", self.downdelay_ms),
+            ("peer_notif_delay", self.peer_notif_delay_ms),
+        ];
+        if let Some((name, _)) = times.into_iter().find(|(_, time)| *time > Self::TIME_MS_MAX) {
+            return Err(OptionsError::Time(name));
+        }
+        if let Some((name, _)) = times.into_iter().skip(1).find(|(_, time)| *time > 0 && self.miimon_ms == 0) {
+            return Err(OptionsError::NeedsMiimon(name));
+        }
+        if self.fail_over_mac != FailOverMac::None && self.mode != Mode::ActiveBackup {
+            return Err(OptionsError::NeedsActiveBackup("fail_over_mac"));
+        }
+        match self.primary {
+            Some(_) if !self.mode.uses_primary() => Err(OptionsError::NeedsActiveBackup("primary")),
+            Some(primary) if !ports.contains(&primary) => Err(OptionsError::PrimaryIsNoPort),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// How many looks a link has to be up before it is used.
+    pub(super) fn updelay(&self) -> u32 {
+        self.looks(self.updelay_ms)
+    }
+
+    /// The same before it is used no more.
+    pub(super) fn downdelay(&self) -> u32 {
+        self.looks(self.downdelay_ms)
+    }
+
+    /// How many looks lie between telling neighbours and telling them again.
+    pub(super) fn peer_notif_delay(&self) -> u32 {
+        self.looks(self.peer_notif_delay_ms)
+    }
+
+    fn looks(&self, time_ms: u32) -> u32 {
+        time_ms.checked_div(self.miimon_ms).unwrap_or(0)
+    }
+}
+
+/// What is wrong with the options of a bond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionsError {
+    /// This time is longer than [`Options::TIME_MS_MAX`].
+    Time(&'static str),
+    /// This delay is counted in looks, of which there are none.
+    NeedsMiimon(&'static str),
+    /// This means something in active-backup mode only.
+    NeedsActiveBackup(&'static str),
+    /// The primary port is none of the bond's.
+    PrimaryIsNoPort,
+}
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(name) => write!(f, "'{name}' must be {} ms at most", Options::TIME_MS_MAX),
+            Self::NeedsMiimon(name) => write!(f, "'{name}' needs 'miimon', of which it is a multiple"),
+            Self::NeedsActiveBackup(name) => write!(f, "'{name}' is for mode \"active-backup\" only"),
+            Self::PrimaryIsNoPort => f.write_str("'primary' must be one of the bond's ports"),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What a bond takes by which of its ports.
+
+use super::Bond;
+use crate::{frame::DeviceId, packet::Packet, wire::MacAddr};
+
+/// Whose a frame is that has come in by a port of a bond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reception {
+    /// The bond's.
+    Bond,
+    /// The port's own: it is for no station beyond this link (Linux: `RX_HANDLER_PASS`).
+    Port,
+    /// Nobody's: the bond takes nothing by this port now. (In Linux only who listens on the very port gets it: `RX_HANDLER_EXACT`.)
+    Inactive,
+}
+
+impl Bond {
+    /// Whose a frame is that has come in by one of its ports.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_handle_frame()`, `bond_should_deliver_exact_match()`.
+    pub(crate) fn receives(&self, port: DeviceId, packet: &Packet) -> Reception {
+        let is_inactive = self.ports.iter().find(|known| known.device == port).is_none_or(|port| port.is_inactive);
+        let is_link_local = || packet.ethernet().is_some_and(|ethernet| is_link_local(ethernet.destination));
+        match is_inactive {
+            false => Reception::Bond,
+            true if is_link_local() => Reception::Port,
+            true => Reception::Inactive,
+        }
+    }
+}
+
+/// Whether it is one of the addresses that no bridge sends on (IEEE 802.1Q, table 8-1).
+fn is_link_local(mac: MacAddr) -> bool {
+    matches!(mac.0, [0x01, 0x80, 0xc2, 0, 0, last] if last < 0x10)
+}

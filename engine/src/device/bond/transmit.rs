@@ -1,0 +1,67 @@
+//! By which of its ports a packet leaves a bond.
+
+use super::{Bond, LinkState, Mode, Port};
+use crate::{frame::DeviceId, packet::Packet, wire::Protocol};
+
+/// The ports by which a packet leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    /// This one.
+    One(DeviceId),
+    /// Each one that can send.
+    Each,
+    /// None can.
+    None,
+}
+
+impl Bond {
+    /// By which ports a packet leaves that has its Ethernet header. `lot` draws a number.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_xmit_roundrobin_slave_get()`, `bond_xmit_activebackup_slave_get()`,
+    /// `bond_xmit_3ad_xor_slave_get()`, `bond_xmit_broadcast()`. Linux keeps a list of the ports among which it chooses by hash, and
+    /// makes it anew when a link is found to be up or down; one that is going down stays in it till then. Here it stays for as long as
+    /// that, whatever happens to others.
+    pub(crate) fn choose(&mut self, packet: &Packet, lot: impl FnOnce() -> u32) -> Chosen {
+        let one = |port: Option<&Port>| port.map_or(Chosen::None, |port| Chosen::One(port.device));
+        match self.options.mode {
+            Mode::ActiveBackup => one(self.active_port()),
+            Mode::Broadcast if self.ports.iter().any(|port| port.link == LinkState::Up) => Chosen::Each,
+            Mode::Broadcast => Chosen::None,
+            Mode::Xor => {
+                let usable = || self.ports.iter().filter(|port| matches!(port.link, LinkState::Up | LinkState::Fail));
+                let hash = self.options.xmit_hash_policy.hash(packet) as usize;
+                one(hash.checked_rem(usable().count()).and_then(|place| usable().nth(place)))
+            }
+            // Who is told of groups by several ports would leave them again by all but one.
+            Mode::RoundRobin if packet.ipv4().is_some_and(|ip| ip.protocol() == IGMP) => {
+                one(self.active_port().or_else(|| self.sender_from(0)))
+            }
+            Mode::RoundRobin => {
+                let turn = self.next_turn(lot);
+                one((turn as usize).checked_rem(self.ports.len()).and_then(|first| self.sender_from(first)))
+            }
+        }
+    }
+
+    /// The ports by which a packet leaves that leaves by each.
+    pub(crate) fn senders(&self) -> impl Iterator<Item = DeviceId> {
+        self.ports.iter().filter(|port| port.link == LinkState::Up).map(|port| port.device)
+    }
+
+    /// The first port from a place on, around, that can send (Linux: `bond_get_slave_by_id()`).
+    fn sender_from(&self, first: usize) -> Option<&Port> {
+        let (before, behind) = self.ports.split_at(first.min(self.ports.len()));
+        behind.iter().chain(before).find(|port| port.can_send())
+    }
+
+    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_rr_gen_slave_id()`.
+    fn next_turn(&mut self, lot: impl FnOnce() -> u32) -> u32 {
+        if self.options.packets_per_port == 0 {
+            return lot();
+        }
+        self.turn = self.turn.wrapping_add(1);
+        self.turn / u32::from(self.options.packets_per_port)
+    }
+}
+
+const IGMP: Protocol = Protocol(2);

@@ -1,0 +1,134 @@
+//! Bonds on the path: what comes in by their ports and leaves by them, and what they do as time goes by.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use crate::{
+    device::{
+        WayOut,
+        bond::{Bond, Chosen, Happening, Reception},
+    },
+    ending::{DropReason, Dropped},
+    engine::Engine,
+    event::Event,
+    frame::DeviceId,
+    packet::Packet,
+    time::Instant,
+    wire::{ArpPacket, MacAddr},
+};
+
+impl Engine {
+    /// Lets a bond decide about a frame that has come in by one of its ports.
+    #[inline(never)]
+    pub(crate) fn accept_bonded(&mut self, mut packet: Packet, bond: DeviceId) -> Result<Packet, Dropped> {
+        let Some(port) = packet.meta().device else { return Err(packet.drop_for(DropReason::DeviceDown)) };
+        let reception = self.devices.bond(bond).map_or(Reception::Inactive, |bond| bond.receives(port, &packet));
+        let by = match reception {
+            Reception::Bond => bond,
+            Reception::Port => port,
+            Reception::Inactive => return Err(packet.drop_for(DropReason::BondPortInactive)),
+        };
+        let destination = packet.ethernet().map_or(MacAddr::UNSPECIFIED, |ethernet| ethernet.destination);
+        // The card has compared addresses before the bond is asked, and its address may not be the bond's.
+        let is_ours = self.devices.find(port).is_some_and(|port| port.takes(destination));
+        packet.meta_mut().device = Some(by);
+        let Some(device) = self.devices.find(by) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
+        match self.devices.accept_by(&mut packet, device, is_ours) {
+            Ok(()) => packet.found(),
+            Err(reason) => Err(packet.drop_for(reason)),
+        }
+    }
+
+    /// Sends a packet that has its Ethernet header by ports of the bond below a device.
+    #[inline(never)]
+    pub(super) fn send_by_bond(&mut self, packet: Packet, device: DeviceId) -> Result<(), Dropped> {
+        let Some((bond, features)) = self.devices.bond_below(device) else {
+            return Err(packet.drop_for(DropReason::DeviceDown));
+        };
+        let Some(bond) = self.devices.bonds_mut().get_mut(&bond) else {
+            return Err(packet.drop_for(DropReason::BondPortsDown));
+        };
+        let random = &mut self.around.random;
+        match bond.choose(&packet, || random.next_u64() as u32) {
+            Chosen::None => Err(packet.drop_for(DropReason::BondPortsDown)),
+            Chosen::One(port) => self.send_by_one(packet, WayOut { port, features }),
+            Chosen::Each => {
+                let senders: Vec<DeviceId> = bond.senders().collect();
+                let Some((&last, others)) = senders.split_last() else {
+                    return Err(packet.drop_for(DropReason::BondPortsDown));
+                };
+                for &port in others {
+                    let copy = packet.copy(&mut self.pool);
+                    // As in Linux, it counts as sent when the last one is.
+                    if let Err(dropped) = self.send_by_one(copy, WayOut { port, features }) {
+                        dropped.packet.recycle(&mut self.pool);
+                    }
+                }
+                self.send_by_one(packet, WayOut { port: last, features })
+            }
+        }
+    }
+
+    /// Sends it by one port, in the form that this takes.
+    fn send_by_one(&mut self, mut packet: Packet, way_out: WayOut) -> Result<(), Dropped> {
+        let Some(own) = self.devices.find(way_out.port).map(|port| port.features) else {
+            return Err(packet.drop_for(DropReason::DeviceDown));
+        };
+        if let Some(tag) = packet.meta().vlan.filter(|tag| !own.can_insert(*tag)) {
+            packet.meta_mut().vlan = None;
+            packet.insert_tag(tag);
+        }
+        self.send_by_port(packet, WayOut { features: own.and(way_out.features), ..way_out })
+    }
+
+    /// Lets bonds do what is due.
+    pub(crate) fn handle_bonds_overdue(&mut self, now: Instant) {
+        let is_due = |bond: &&Bond| bond.due().is_some_and(|due| due <= now);
+        let due: Vec<DeviceId> = self.devices.bonds().filter(is_due).map(Bond::device).collect();
+        for id in due {
+            let mut happened = Vec::new();
+            if let Some((bond, link)) = self.devices.bond_and_links(id) {
+                bond.handle_timeout(now, link, &mut happened);
+            }
+            self.follow_bond(now, id, &happened);
+        }
+    }
+
+    /// When [`Self::handle_bonds_overdue`] has something to do.
+    pub(crate) fn next_bond_timeout(&self) -> Option<Instant> {
+        self.devices.bonds().filter_map(Bond::due).min()
+    }
+
+    /// Does beside a bond what has happened to it.
+    pub(crate) fn follow_bond(&mut self, now: Instant, id: DeviceId, happened: &[Happening]) {
+        self.devices.take_macs_of_bond(id);
+        for &happening in happened {
+            if happening == Happening::NotifyPeers {
+                self.notify_peers(now, id);
+            } else if self.around.events.wanted().log
+                && let Some(line) = self.devices.bond(id).and_then(|bond| bond.log_line(happening, &self.devices))
+            {
+                self.around.events.push(now, Event::Log { level: INFO, line });
+            }
+        }
+    }
+
+    /// Tells the neighbours of a bond, and those of the VLANs over it, where its addresses are now: by gratuitous ARP (RFC 5227,
+    /// section 3) and unsolicited advertisements (RFC 4861, section 7.2.6).
+    ///
+    /// Linux v6.18: `net/ipv4/devinet.c`, `inetdev_send_gratuitous_arp()`; `net/ipv6/ndisc.c`, `ndisc_send_unsol_na()`.
+    fn notify_peers(&mut self, now: Instant, bond: DeviceId) {
+        let above = self.devices.above(bond);
+        let own: Vec<(DeviceId, IpAddr)> =
+            above.flat_map(|(id, device)| device.addresses.iter().map(move |own| (id, own.address))).collect();
+        for (device, own) in own {
+            match own {
+                IpAddr::V4(own) => self.send_arp(now, device, ArpPacket::REQUEST, own, (MacAddr::BROADCAST, own)),
+                IpAddr::V6(own) => self.advertise(now, device, own),
+            }
+        }
+    }
+}
+
+/// The level of such lines (Linux: `KERN_INFO`).
+const INFO: u8 = 6;

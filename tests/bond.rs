@@ -1,0 +1,8 @@
+//! Bonds: by which port packets leave and come in, and what happens when links fail.
+
+#[path = "bond/failover.rs"]
+mod failover;
+#[path = "bond/modes.rs"]
+mod modes;
+#[path = "bond/text.rs"]
+mod text;

@@ -1,0 +1,207 @@
+//! By which ports packets leave and come in, by mode.
+
+use lab::Bonded;
+use towpath_engine::{
+    Command, CommandError, DeviceId, DropReason, Instant,
+    device::{
+        Device, InterfaceAddress, Kind, Vlan,
+        bond::{FailOverMac, HashPolicy, Mode, Options, OptionsError},
+    },
+    ip::{Route, RouteKind},
+    wire::MacAddr,
+};
+
+fn mode(mode: Mode) -> Options {
+    Options { mode, miimon_ms: 100, ..Options::default() }
+}
+
+#[test]
+fn packets_leave_by_one_port_after_the_other_and_as_many_by_each_as_was_said() {
+    let mut host = Bonded::new(mode(Mode::RoundRobin), &[0, 1, 2]);
+    assert_eq!(host.answers_by(0, 1..=6), [1, 2, 0, 1, 2, 0], "as in Linux, the second port has the first turn");
+    let mut host = Bonded::new(Options { packets_per_port: 2, ..mode(Mode::RoundRobin) }, &[0, 1]);
+    assert_eq!(host.answers_by(0, 1..=6), [0, 1, 1, 0, 0, 1]);
+    let mut host = Bonded::new(Options { packets_per_port: 0, ..mode(Mode::RoundRobin) }, &[0, 1]);
+    let by_lot = host.answers_by(0, 1..=200);
+    assert!((70..=130).contains(&by_lot.iter().filter(|port| **port == 0).count()), "{by_lot:?}");
+}
+
+#[test]
+fn a_port_that_is_down_is_left_out_of_turns() {
+    let mut host = Bonded::new(mode(Mode::RoundRobin), &[0, 1, 2]);
+    host.link(2, false).pass(100);
+    assert_eq!(host.answers_by(0, 1..=4), [1, 0, 0, 1]);
+}
+
+#[test]
+fn igmp_leaves_by_one_port_whoever_has_the_turn() {
+    let mut host = Bonded::new(mode(Mode::RoundRobin), &[0, 1]);
+    let kind = RouteKind::Unicast { device: Bonded::BOND, via: None };
+    let route = Route { destination: [224, 0, 0, 0].into(), prefix: 4, kind, metric: 0, mtu_bytes: None };
+    host.command(Command::AddRoute(route)).expect("it is new");
+    let igmp =
+        [&[0x46, 0, 0, 32, 0, 0, 0, 0, 1, 2, 0, 0, 10, 0, 0, 1, 224, 0, 0, 22, 0x94, 4, 0, 0][..], &[0; 8]].concat();
+    for _ in 0..3 {
+        host.command(Command::SendPacket(igmp.clone())).expect("it is a packet");
+    }
+    assert_eq!(host.sent().iter().map(|(port, _)| port.0).collect::<Vec<_>>(), [0, 0, 0]);
+}
+
+#[test]
+fn a_flow_leaves_by_the_port_that_its_hash_names_as_long_as_that_is_up() {
+    let options = Options { xmit_hash_policy: HashPolicy::Layer34, ..mode(Mode::Xor) };
+    let mut host = Bonded::new(options, &[0, 1, 2]);
+    let addresses = u32::from_le_bytes([10, 0, 0, 1]) ^ u32::from_le_bytes([10, 0, 0, 99]);
+    let of = |id: u16, ports: u32| {
+        let hash = addresses ^ u32::from(id) << 16;
+        let hash = hash ^ hash >> 16;
+        (((hash ^ hash >> 8) >> 1) % ports) as u16
+    };
+    assert_eq!(host.answers_by(0, 1..=9), (1..=9).map(|id| of(id, 3)).collect::<Vec<_>>());
+    host.link(1, false).pass(100);
+    assert_eq!(host.answers_by(0, 1..=9), (1..=9).map(|id| [0, 2][usize::from(of(id, 2))]).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_broadcast_bond_sends_every_packet_by_each_port_that_is_up() {
+    let mut host = Bonded::new(mode(Mode::Broadcast), &[0, 1, 2]);
+    assert_eq!(host.answers_by(1, [1]), [0, 1, 2]);
+    host.link(0, false).pass(100);
+    assert_eq!(host.answers_by(1, [2]), [1, 2]);
+    let copies = {
+        host.receive(1, &Bonded::ping(host.mac(3), 3));
+        host.sent()
+    };
+    assert_eq!(copies[0].1, copies[1].1);
+}
+
+#[test]
+fn what_a_bond_cannot_send_is_dropped_with_its_reason() {
+    for kind in Mode::ALL {
+        let mut host = Bonded::new(mode(kind), &[0, 1]);
+        host.link(0, false).link(1, false).pass(100);
+        let inbound = host.receive(0, &Bonded::ping(host.mac(3), 1));
+        let expected =
+            if kind == Mode::ActiveBackup { DropReason::BondPortInactive } else { DropReason::BondPortsDown };
+        assert_eq!(inbound, [expected], "{}", kind.name());
+    }
+}
+
+#[test]
+fn only_the_active_port_takes_frames_in_but_those_for_no_station_beyond_the_link() {
+    let mut host = Bonded::new(mode(Mode::ActiveBackup), &[0, 1]);
+    let to = host.mac(3);
+    assert_eq!(host.receive(1, &Bonded::ping(to, 1)), [DropReason::BondPortInactive]);
+    assert_eq!(host.answers_by(0, [1]), [0]);
+    let lldp = [&[1, 0x80, 0xc2, 0, 0, 0x0e, 2, 0, 0, 0, 0, 0x99, 0x88, 0xcc][..], &[0; 46]].concat();
+    assert_eq!(host.receive(1, &lldp), [DropReason::LinkProtocolUnknown], "it is the port's own");
+    let mut host = Bonded::new(Options { all_slaves_active: true, ..mode(Mode::ActiveBackup) }, &[0, 1]);
+    assert_eq!(host.answers_by(1, [1]), [0]);
+}
+
+#[test]
+fn a_frame_for_another_station_is_not_the_bonds() {
+    let mut host = Bonded::new(mode(Mode::RoundRobin), &[0, 1]);
+    let other = MacAddr([2, 0, 0, 0, 0, 0x77]);
+    assert_eq!(host.receive(0, &Bonded::ping(other, 1)), [DropReason::LinkOtherHost]);
+    assert_eq!(
+        host.receive(2, &Bonded::ping(host.mac(3), 1)),
+        [DropReason::LinkOtherHost],
+        "the third is no port of it"
+    );
+}
+
+#[test]
+fn ports_have_the_bonds_address_while_they_belong_to_it() {
+    let mut host = Bonded::new(mode(Mode::RoundRobin), &[1, 2]);
+    let [p0, p1, p2] = [0x10, 0x11, 0x12].map(|last| MacAddr([2, 0, 0, 0, 0, last]));
+    assert_eq!([0, 1, 2, 3].map(|device| host.mac(device)), [p0, p1, p1, p1]);
+    host.bond(mode(Mode::RoundRobin), &[0, 1]).expect("it can be another one");
+    assert_eq!([0, 1, 2, 3].map(|device| host.mac(device)), [p1, p1, p2, p1]);
+    let fom = |fail_over_mac| Options { fail_over_mac, ..mode(Mode::ActiveBackup) };
+    for kind in [FailOverMac::Active, FailOverMac::Follow] {
+        let host = Bonded::new(fom(kind), &[0, 1]);
+        assert_eq!([0, 1, 3].map(|device| host.mac(device)), [p0, p1, p0]);
+    }
+}
+
+#[test]
+fn a_vlan_over_a_bond_has_its_tagged_frames_and_sends_them_by_its_ports() {
+    let mut host = Bonded::new(mode(Mode::RoundRobin), &[0, 1]);
+    let mac = host.mac(3);
+    host.command(Command::AddDevice(Device {
+        name: "bond0.7".into(),
+        mac,
+        addresses: vec![InterfaceAddress { address: [10, 7, 0, 1].into(), prefix: 24 }],
+        arp: false,
+        kind: Kind::Vlan(Vlan { parent: Bonded::BOND, tpid: 0x8100, id: 7 }),
+        ..Device::default()
+    }))
+    .expect("a bond can have VLANs");
+    let untagged = lab::frame("lan", "10.7.0.9 > 10.7.0.1 icmp type 8 code 0 id 1");
+    let frame = [&mac.0[..], &untagged[6..12], &[0x81, 0, 0, 7], &untagged[12..]].concat();
+    assert_eq!(host.receive(1, &frame), []);
+    let sent = host.sent();
+    assert_eq!((sent[0].0, &sent[0].1[12..18]), (DeviceId(1), &[0x81, 0, 0, 7, 8, 0][..]));
+    let other = [&frame[..14], &[0, 8], &frame[16..]].concat();
+    assert_eq!(host.receive(1, &other), [DropReason::VlanUnknown]);
+}
+
+#[test]
+fn a_bond_that_cannot_be_is_refused_and_nothing_has_changed() {
+    let mut host = Bonded::new(mode(Mode::ActiveBackup), &[0, 1]);
+    let before = host.engine.save();
+    let bond = |options: Options, ports: &[u16]| {
+        let ports = ports.iter().copied().map(DeviceId).collect();
+        Command::SetBond(Bonded::BOND, Box::new(options), ports)
+    };
+    let primary = |port| Some(DeviceId(port));
+    let wrong = [
+        (bond(mode(Mode::Xor), &[]), CommandError::NoBond(Bonded::BOND)),
+        (bond(mode(Mode::Xor), &[0, 0]), CommandError::BondPort(DeviceId(0))),
+        (bond(mode(Mode::Xor), &[3]), CommandError::BondPort(DeviceId(3))),
+        (bond(mode(Mode::Xor), &[9]), CommandError::BondPort(DeviceId(9))),
+        (Command::SetBond(DeviceId(0), Box::default(), vec![DeviceId(2)]), CommandError::NoBond(DeviceId(0))),
+        (Command::SetBond(DeviceId(9), Box::default(), vec![DeviceId(2)]), CommandError::NoDevice(DeviceId(9))),
+        (
+            bond(Options { primary: primary(2), ..mode(Mode::ActiveBackup) }, &[0, 1]),
+            CommandError::Bond(OptionsError::PrimaryIsNoPort),
+        ),
+        (
+            bond(Options { primary: primary(0), ..mode(Mode::Xor) }, &[0, 1]),
+            CommandError::Bond(OptionsError::NeedsActiveBackup("primary")),
+        ),
+        (
+            bond(Options { updelay_ms: 100, ..Options::default() }, &[0, 1]),
+            CommandError::Bond(OptionsError::NeedsMiimon("updelay")),
+        ),
+        (
+            bond(Options { miimon_ms: 3_600_001, ..Options::default() }, &[0, 1]),
+            CommandError::Bond(OptionsError::Time("miimon")),
+        ),
+    ];
+    for (command, error) in wrong {
+        assert_eq!(host.command(command), Err(error));
+    }
+    assert!(host.engine.save() == before, "nothing has changed");
+    let vlan = Kind::Vlan(Vlan { parent: DeviceId(0), tpid: 0x8100, id: 7 });
+    let device = Device { name: "p0.7".into(), kind: vlan, ..Device::default() };
+    assert_eq!(
+        host.command(Command::AddDevice(device)),
+        Err(CommandError::DeviceKind(vlan)),
+        "its frames are the bond's"
+    );
+}
+
+#[test]
+fn a_bond_that_takes_larger_packets_than_its_port_is_refused() {
+    let told = |mtu_bytes| {
+        let mut engine = towpath_engine::Engine::new(1);
+        for (name, kind, mtu_bytes) in [("p", Kind::Physical, 1500), ("b", Kind::Bond, mtu_bytes)] {
+            let device = Device { name: name.into(), kind, mtu_bytes, ..Device::default() };
+            engine.handle_command(Instant::ZERO, Command::AddDevice(device)).expect("it is right");
+        }
+        engine.handle_command(Instant::ZERO, Command::SetBond(DeviceId(1), Box::default(), vec![DeviceId(0)])).map(drop)
+    };
+    assert_eq!((told(1500), told(1501)), (Ok(()), Err(CommandError::BondPort(DeviceId(0)))));
+}
