@@ -121,11 +121,14 @@ impl Run {
         wanted
             .map(|((interface, found), id)| {
                 let is_other = |mac: Option<MacAddr>| mac.is_some_and(|mac| mac != found.mac);
-                let mut vlans = config.vlans.iter().filter(|vlan| config.port_of(vlan) == id);
+                let mut vlans =
+                    config.vlans.iter().filter(|vlan| config.ports_of(vlan.vlan.parent).any(|port| port == id));
                 let options = RingOptions {
                     slots: self.ring_slots,
-                    // The device takes only what is sent to its own address.
-                    promiscuous: is_other(interface.mac) || vlans.any(|vlan| is_other(vlan.mac)),
+                    // The device takes only what is sent to its own address; as a port it has a bond's.
+                    promiscuous: is_other(interface.mac)
+                        || vlans.any(|vlan| is_other(vlan.mac))
+                        || config.bond_of(id).is_some(),
                     qdisc_bypass: !self.qdisc,
                 };
                 let opened = PacketDevice::open(&found.name, id, options);

@@ -9,7 +9,7 @@ use towpath_engine::{
     wire::{MacAddr, ipv6::link_local},
 };
 
-use super::{Config, Interface};
+use super::{BondConfig, Config, Interface};
 
 /// What an interface is where the configuration does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,9 @@ impl Config {
                 ..Device::default()
             });
         }
+        for bond in &self.bonds {
+            devices.push(device_of_bond(bond, &devices));
+        }
         for vlan in &self.vlans {
             let parent = devices.get(usize::from(vlan.vlan.parent.0)).cloned().unwrap_or_default();
             let mac = vlan.mac.unwrap_or(parent.mac);
@@ -81,6 +84,10 @@ impl Config {
                 commands.push(Command::SetGroFlushTimeout(DeviceId(number), interface.gro_flush_timeout));
             }
         }
+        for (number, bond) in (self.interfaces.len() as u16..).zip(&self.bonds) {
+            let options = Box::new(bond.options.clone());
+            commands.push(Command::SetBond(DeviceId(number), options, bond.ports.clone()));
+        }
         // There has to be an interface first.
         commands.extend(self.sysctls.iter().filter(is_of_interface).map(set));
         commands.extend(self.routes.iter().copied().map(Command::AddRoute));
@@ -92,6 +99,23 @@ impl Config {
         commands.extend(self.services.iter().cloned().map(Command::OfferUdp));
         commands.extend(self.host.iter().map(|_| Command::ServeHost(true)));
         commands
+    }
+}
+
+/// The device that is a bond over some of those before it.
+fn device_of_bond(bond: &BondConfig, devices: &[Device]) -> Device {
+    let ports = || bond.ports.iter().filter_map(|port| devices.get(usize::from(port.0)));
+    let first = ports().next().cloned().unwrap_or_default();
+    let mac = bond.mac.unwrap_or(first.mac);
+    Device {
+        name: bond.name.clone(),
+        mac,
+        mtu_bytes: bond.mtu_bytes.or(ports().map(|port| port.mtu_bytes).min()).unwrap_or(first.mtu_bytes),
+        addresses: with_link_local(&bond.addresses, mac),
+        arp: bond.arp.unwrap_or(first.arp),
+        any_destination: first.any_destination && bond.mac.is_none(),
+        kind: Kind::Bond,
+        ..Device::default()
     }
 }
 

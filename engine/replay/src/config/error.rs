@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use towpath_engine::device::Feature;
+use towpath_engine::device::{Feature, bond::OptionsError};
 
 use crate::play::ScriptFault;
 
@@ -115,6 +115,13 @@ pub enum Mistake {
     },
     /// A key of a case that says something about its packet, in a case that has none.
     OnlyWithPacket(&'static str),
+    /// Frames of a port are those of its bond.
+    PortOf {
+        /// The bond's name.
+        bond: String,
+    },
+    /// A bond that cannot be so.
+    Bond(OptionsError),
     /// A file that the configuration names cannot be used; the text says which and why.
     File(String),
 }
@@ -145,7 +152,7 @@ impl fmt::Display for Mistake {
             Self::Twice { what, name } => write!(out, "{what} '{name}' is there already"),
             Self::TooMany { what, max } => write!(out, "there can be {max} {what} at most"),
             Self::NoInterfaces => out.write_str("there is no [[interface]]: describe those of the gateway"),
-            Self::NoInterface(name) => write!(out, "there is no [[interface]] or [[vlan]] named '{name}'"),
+            Self::NoInterface(name) => write!(out, "there is no [[interface]], [[bond]] or [[vlan]] named '{name}'"),
             Self::NextHop(via) => {
                 write!(out, "{via} lies in no interface's network; say which one with 'interface'")
             }
@@ -170,6 +177,8 @@ impl fmt::Display for Mistake {
                 write!(out, "'{key}' stands beside 'packet' only; what is expected of one packet of many stands in ")?;
                 out.write_str("[[case.expect]] with its number 'n'")
             }
+            Self::PortOf { bond } => write!(out, "its frames are those of '{bond}', whose port it is: name that"),
+            Self::Bond(error) => write!(out, "this [[bond]] cannot be: {error}"),
             Self::File(text) => out.write_str(text),
         }
     }

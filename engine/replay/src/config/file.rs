@@ -16,6 +16,7 @@ use towpath_engine::{
 
 use super::{
     CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour, VlanConfig,
+    bond::{BOND, BOND_LATER, bond},
     reader::{Fault, Table, Text, Value, Word, document},
     service::{Offered, RELAY, SERVICE, relay, service},
     timeout::timeouts,
@@ -31,6 +32,10 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
     for value in top.list("interface")? {
         let interface = text.interface(value.table("[[interface]]", INTERFACE, INTERFACE_LATER)?, &config)?;
         config.interfaces.push(interface);
+    }
+    for value in top.list("bond")? {
+        let bond = bond(value.table("[[bond]]", BOND, BOND_LATER)?, &config)?;
+        config.bonds.push(bond);
     }
     for value in top.list("vlan")? {
         let vlan = vlan(value.table("[[vlan]]", VLAN, &[])?, &config)?;
@@ -118,7 +123,7 @@ impl Text<'_> {
             features: table.find("features").map_or(Ok(Vec::new()), features)?,
             gro_flush_timeout: nanoseconds(table, "gro_flush_timeout")?,
             captures: table.list("capture")?.into_iter().map(capture_name).collect::<Result<_, _>>()?,
-            networks: table.list("networks")?.into_iter().map(Value::word).collect::<Result<_, _>>()?,
+            networks: networks(table)?,
         })
     }
 
@@ -168,8 +173,13 @@ impl<T> Located<T> {
     }
 }
 
+/// The networks behind a device.
+pub(super) fn networks(table: Table<'_>) -> Result<Vec<Network>, Fault> {
+    table.list("networks")?.into_iter().map(Value::word).collect()
+}
+
 /// The addresses of a device.
-fn addresses(table: Table<'_>, config: &Config) -> Result<Vec<InterfaceAddress>, Fault> {
+pub(super) fn addresses(table: Table<'_>, config: &Config) -> Result<Vec<InterfaceAddress>, Fault> {
     let mut addresses: Vec<InterfaceAddress> = Vec::new();
     for value in table.list("addresses")? {
         let address: InterfaceAddress = value.word()?;
@@ -186,6 +196,9 @@ fn addresses(table: Table<'_>, config: &Config) -> Result<Vec<InterfaceAddress>,
 fn vlan(table: Table<'_>, config: &Config) -> Result<VlanConfig, Fault> {
     let parent_value = table.need("parent")?;
     let parent = device(parent_value, config)?;
+    if let Some(bond) = config.bonds.iter().find(|bond| bond.ports.contains(&parent)) {
+        return Err(parent_value.fault(Mistake::PortOf { bond: bond.name.clone() }));
+    }
     let id = table.need("id")?.number(0..=u64::from(Vlan::ID_MAX))? as u16;
     let tpid = table.find("protocol").map_or(Ok(EtherType::VLAN), tag_protocol)?.0;
     let (name, named) = match table.find("name") {
@@ -207,7 +220,7 @@ fn vlan(table: Table<'_>, config: &Config) -> Result<VlanConfig, Fault> {
         mac: table.find("mac").map(Value::word).transpose()?,
         mtu_bytes: table.find("mtu").map(|value| value.number(68..=65_535)).transpose()?.map(|mtu| mtu as u32),
         arp: table.find("arp").map(Value::boolean).transpose()?,
-        networks: table.list("networks")?.into_iter().map(Value::word).collect::<Result<_, _>>()?,
+        networks: networks(table)?,
     })
 }
 
@@ -326,7 +339,7 @@ fn neighbour(table: Table<'_>, config: &Config) -> Result<Neighbour, Fault> {
     Ok(Neighbour { device, address: table.need("address")?.word()?, mac: table.need("mac")?.word()? })
 }
 
-fn device(value: Value<'_>, config: &Config) -> Result<DeviceId, Fault> {
+pub(super) fn device(value: Value<'_>, config: &Config) -> Result<DeviceId, Fault> {
     let name = value.text()?;
     match config.devices().position(|(known, _)| known == name) {
         Some(index) => Ok(DeviceId(index as u16)),
@@ -341,10 +354,7 @@ pub(crate) fn sysctls_of(table: Value<'_>, into: &mut Vec<(String, u32)>) -> Res
 
 /// Whether tunables of an interface are of one that is there.
 fn need_interfaces_of(table: Value<'_>, config: &Config) -> Result<(), Fault> {
-    let is_there = |name: &str| {
-        let vlans = config.vlans.iter().map(|vlan| &vlan.name);
-        config.interfaces.iter().map(|interface| &interface.name).chain(vlans).any(|known| known == name)
-    };
+    let is_there = |name: &str| config.devices().any(|(known, _)| known == name);
     table.leaves("", &mut |name, value| match forwards_broadcasts_of(&name) {
         Some(interface) if !is_there(interface) => Err(value.fault(Mistake::NoInterface(interface.to_owned()))),
         Some(_) | None => Ok(()),
@@ -377,6 +387,7 @@ fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Resu
 const TOP: &[&str] = &[
     "seed",
     "interface",
+    "bond",
     "vlan",
     "route",
     "neighbour",
@@ -391,7 +402,7 @@ const TOP: &[&str] = &[
     "sysctl",
     "capture",
 ];
-const LATER: &[&str] = &["bond", "bridge"];
+const LATER: &[&str] = &["bridge"];
 const INTERFACE: &[&str] =
     &["name", "addresses", "mac", "mtu", "arp", "device", "features", "gro_flush_timeout", "capture", "networks"];
 const INTERFACE_LATER: &[&str] = &["queues"];

@@ -27,11 +27,32 @@
 //! | `capture` | in a replay: the capture's interface that stands for it, by name or by number from 0; `"ifindex:N"` is the kernel's number N in a Linux cooked v2 capture. Also a list |
 //! | `networks` | in a replay: list of networks whose hosts lie behind it, beside those of addresses and routes |
 //!
-//! `[[vlan]]`, one for each VLAN whose tagged frames an interface has; their numbers follow those of the interfaces:
+//! `[[bond]]`, one for each bond over interfaces, under the names of the options of Linux's bonding driver, whose defaults are theirs; their
+//! numbers follow those of the interfaces:
 //!
 //! | key | what it says |
 //! |---|---|
-//! | `parent` | the interface, or a `[[vlan]]` above it |
+//! | `name` | as rules name it: 1 to 15 bytes |
+//! | `ports` | list of its interfaces, which have no addresses and are in no other bond; rules name the bond, never them |
+//! | `mode` | `"balance-rr"` (default), `"active-backup"`, `"balance-xor"` or `"broadcast"` |
+//! | `miimon` | milliseconds from one look at the links to the next. Default: 0, which is never: all links count as up |
+//! | `updelay`, `downdelay` | milliseconds that a link has to be up, or down, before that counts; rounded down to whole `miimon` |
+//! | `primary`, `primary_reselect` | of active-backup, the port that is preferred, and when it takes over again: `"always"`, `"better"` or `"failure"` |
+//! | `fail_over_mac` | of active-backup, `"none"`: all ports have the bond's address; `"active"`: the bond has the active one's; `"follow"`: the active one has the bond's |
+//! | `num_grat_arp`, or `num_unsol_na` | how often neighbours are told when another port is the active one, 0 to 255; one option under two names |
+//! | `peer_notif_delay` | milliseconds from one time to the next; default: each `miimon` |
+//! | `xmit_hash_policy` | of balance-xor, `"layer2"`, `"layer2+3"`, `"layer3+4"`, `"encap2+3"`, `"encap3+4"` or `"vlan+srcmac"` |
+//! | `packets_per_slave` | of balance-rr, packets by a port before the next one's turn; 0: by lot |
+//! | `all_slaves_active` | true: what comes in by ports that are not the active one is taken, too |
+//! | `addresses`, `mac`, `mtu`, `arp`, `networks` | as of an interface. Default of `mac` and `arp`: its first port's; of `mtu`: the least of its ports' |
+//!
+//! Links are what `towpath run` finds them to be; in a replay all are up.
+//!
+//! `[[vlan]]`, one for each VLAN whose tagged frames an interface or a bond has; their numbers follow those of the bonds:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `parent` | the interface or bond, or a `[[vlan]]` above it |
 //! | `id` | the number in the tag: 0 to 4094 |
 //! | `protocol` | `"802.1Q"` (default) or `"802.1ad"`, the service tag around others |
 //! | `name` | as rules name it. Default: `PARENT.ID` |
@@ -123,6 +144,7 @@
 //! what its host sent is the gateway's own output, or `"elsewhere"` (a client, a mirror port), so that every packet is
 //! somebody's input. Default: `"gateway"` when an interface has `capture`, else `"elsewhere"`.
 
+mod bond;
 mod commands;
 mod error;
 mod file;
@@ -147,6 +169,7 @@ use towpath_engine::{
 };
 
 pub use self::{
+    bond::BondConfig,
     commands::Hardware,
     error::{ConfigError, Mistake},
     service::{StreamProgram, StreamService},
@@ -166,7 +189,9 @@ pub struct Config {
     pub seed: Option<u64>,
     /// The interfaces; the first one becomes device 0.
     pub interfaces: Vec<Interface>,
-    /// VLANs over them; the first one becomes the device behind the last interface.
+    /// Bonds over them; the first one becomes the device behind the last interface.
+    pub bonds: Vec<BondConfig>,
+    /// VLANs over both; the first one becomes the device behind the last bond.
     pub vlans: Vec<VlanConfig>,
     /// Routes beside those to the interfaces' own networks.
     pub routes: Vec<Route>,
@@ -327,22 +352,38 @@ impl Config {
         }
     }
 
-    /// The VLAN that becomes that device.
-    pub(crate) fn vlan(&self, device: DeviceId) -> Option<&VlanConfig> {
-        self.vlans.get(usize::from(device.0).checked_sub(self.interfaces.len())?)
+    /// The bond that becomes that device.
+    fn bond(&self, device: DeviceId) -> Option<&BondConfig> {
+        self.bonds.get(usize::from(device.0).checked_sub(self.interfaces.len())?)
     }
 
-    /// The interface that a VLAN lies over in the end.
-    #[must_use]
-    pub fn port_of(&self, vlan: &VlanConfig) -> DeviceId {
+    /// The VLAN that becomes that device.
+    fn vlan(&self, device: DeviceId) -> Option<&VlanConfig> {
+        self.vlans.get(usize::from(device.0).checked_sub(self.interfaces.len() + self.bonds.len())?)
+    }
+
+    /// The interfaces by which a device's frames come and go: itself, or those that it lies over in the end.
+    pub fn ports_of(&self, device: DeviceId) -> impl Iterator<Item = DeviceId> {
+        let mut below = device;
         // Each parent stands before what lies over it.
-        self.vlan(vlan.vlan.parent).map_or(vlan.vlan.parent, |below| self.port_of(below))
+        while let Some(vlan) = self.vlan(below) {
+            below = vlan.vlan.parent;
+        }
+        let ports = self.bond(below).map_or(&[][..], |bond| &bond.ports);
+        ports.iter().copied().chain(ports.is_empty().then_some(below))
+    }
+
+    /// The bond that an interface is a port of.
+    #[must_use]
+    pub fn bond_of(&self, port: DeviceId) -> Option<&BondConfig> {
+        self.bonds.iter().find(|bond| bond.ports.contains(&port))
     }
 
     /// All devices in the order of their numbers: their names and addresses.
     pub(crate) fn devices(&self) -> impl Iterator<Item = (&str, &[InterfaceAddress])> {
         let interfaces = self.interfaces.iter().map(|interface| (&interface.name[..], &interface.addresses[..]));
-        interfaces.chain(self.vlans.iter().map(|vlan| (&vlan.name[..], &vlan.addresses[..])))
+        let bonds = self.bonds.iter().map(|bond| (&bond.name[..], &bond.addresses[..]));
+        interfaces.chain(bonds).chain(self.vlans.iter().map(|vlan| (&vlan.name[..], &vlan.addresses[..])))
     }
 
     /// A mistake that showed later, at something the configuration says.

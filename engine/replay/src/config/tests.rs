@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use towpath_engine::{
     Command, Engine, Instant,
     conntrack::helper::{ExpectClass, Framing, HelperMode, Manifest, Opener},
-    device::Kind,
+    device::{Kind, bond},
     ip::RouteKind,
     socket::ServiceAnswer,
 };
@@ -83,9 +83,79 @@ fn vlans_are_devices_behind_the_interfaces_and_as_their_parents_where_nothing_is
     assert!(devices.iter().all(|device| device.mac == devices[0].mac));
     assert_eq!(devices[1].kind, Kind::Vlan(Vlan { parent: DeviceId(0), tpid: 0x88a8, id: 10 }));
     assert_eq!(devices[2].kind, Kind::Vlan(Vlan { parent: DeviceId(1), tpid: 0x8100, id: 5 }));
-    assert_eq!(config.port_of(&config.vlans[1]), DeviceId(0));
+    assert!(config.ports_of(DeviceId(2)).eq([DeviceId(0)]));
     let out: Vec<_> = config.routes.iter().filter_map(Route::device).collect();
     assert_eq!(out, [DeviceId(1), DeviceId(2)]);
+}
+
+#[test]
+fn bonds_are_devices_between_interfaces_and_vlans_with_linuxs_options() {
+    let text = "[[interface]]\nname='e0'\nmtu=1600\n[[interface]]\nname='e1'\nmtu=1500\n[[interface]]\nname='wan'\n\
+                [[bond]]\nname='bond0'\nports=['e1','e0']\nmode='active-backup'\nmiimon=100\nupdelay=200\ndowndelay=300\n\
+                primary='e0'\nprimary_reselect='better'\nfail_over_mac='follow'\nnum_unsol_na=4\npeer_notif_delay=500\n\
+                xmit_hash_policy='vlan+srcmac'\npackets_per_slave=7\nall_slaves_active=true\naddresses=['10.0.0.1/24','fd00::1/64']\n\
+                [[vlan]]\nparent='bond0'\nid=7\n[[route]]\nto='default'\nvia='10.0.0.254'";
+    let config = Config::read("f", text).unwrap();
+    let expected = bond::Options {
+        mode: bond::Mode::ActiveBackup,
+        xmit_hash_policy: bond::HashPolicy::VlanSourceMac,
+        miimon_ms: 100,
+        updelay_ms: 200,
+        downdelay_ms: 300,
+        primary: Some(DeviceId(0)),
+        primary_reselect: bond::PrimaryReselect::Better,
+        fail_over_mac: bond::FailOverMac::Follow,
+        num_peer_notif: 4,
+        peer_notif_delay_ms: 500,
+        packets_per_port: 7,
+        all_slaves_active: true,
+    };
+    assert_eq!(config.bonds[0].options, expected);
+    let mut engine = Engine::new(0);
+    for command in config.commands(|device, _| Hardware::in_replay(device)) {
+        engine.handle_command(Instant::ZERO, command).unwrap();
+    }
+    let devices: Vec<_> = engine.devices().iter().map(|(_, device)| (&device.name[..], device.mtu_bytes)).collect();
+    assert_eq!(devices, [("e0", 1600), ("e1", 1500), ("wan", 1500), ("bond0", 1500), ("bond0.7", 1500)]);
+    let found = engine.devices().bond(DeviceId(3)).unwrap();
+    assert!(found.ports().eq([DeviceId(1), DeviceId(0)]));
+    assert_eq!((found.options(), found.active()), (&expected, Some(DeviceId(0))));
+    let bond = engine.devices().find(DeviceId(3)).unwrap();
+    assert_eq!((bond.mac, bond.addresses.len()), (MacAddr([2, 0, 0, 0, 0, 0x11]), 3), "with a link-local one");
+    assert_eq!(config.routes[0].device(), Some(DeviceId(3)));
+    assert!(config.ports_of(DeviceId(4)).eq([DeviceId(1), DeviceId(0)]));
+    let least = "[[interface]]\nname='e0'\n[[bond]]\nname='b'\nports='e0'";
+    assert_eq!(Config::read("f", least).unwrap().bonds[0].options, bond::Options::default());
+}
+
+#[test]
+fn what_a_bond_cannot_be_is_told_with_its_place() {
+    let start = "[[interface]]\nname='a'\n[[interface]]\nname='b'\n[[interface]]\nname='c'\naddresses=['10.0.0.1/24']\n[[bond]]\n";
+    #[rustfmt::skip]
+    let cases = [
+        ("ports=['a']", "8:1: [[bond]] needs 'name'"),
+        ("name='x'", "8:1: [[bond]] needs 'ports'"),
+        ("name='a'\nports=['a']", "9:6: [[interface]] or [[bond]] 'a' is there already"),
+        ("name='x'\nports=[]", "10:7: 'ports' must be a list of 1 to 32 [[interface]]s without addresses, each in one [[bond]] only, not a list"),
+        ("name='x'\nports=['a','a']", "10:12: 'ports' must be a list of 1 to 32 [[interface]]s without addresses, each in one [[bond]] only, not \"a\""),
+        ("name='x'\nports=['c']", "10:8: 'ports' must be a list of 1 to 32 [[interface]]s without addresses, each in one [[bond]] only, not \"c\""),
+        ("name='x'\nports=['d']", "10:8: there is no [[interface]], [[bond]] or [[vlan]] named 'd'"),
+        ("name='x'\nports=['a']\n[[bond]]\nname='y'\nports=['x']", "13:8: 'ports' must be a list of 1 to 32 [[interface]]s without addresses, each in one [[bond]] only, not \"x\""),
+        ("name='x'\nports=['a']\nmode='802.3ad'", "11:6: 'mode' must be \"balance-rr\", \"active-backup\", \"balance-xor\" or \"broadcast\", not \"802.3ad\""),
+        ("name='x'\nports=['a']\nmode=1", "11:6: 'mode' must be \"balance-rr\", \"active-backup\", \"balance-xor\" or \"broadcast\", not 1"),
+        ("name='x'\nports=['a']\nmiimon=3600001", "11:8: 'miimon' must be a number from 0 to 3600000, not 3600001"),
+        ("name='x'\nports=['a']\nupdelay=1", "8:1: this [[bond]] cannot be: 'updelay' needs 'miimon', of which it is a multiple"),
+        ("name='x'\nports=['a']\nprimary='a'", "8:1: this [[bond]] cannot be: 'primary' is for mode \"active-backup\" only"),
+        ("name='x'\nports=['a']\nmode='active-backup'\nprimary='b'", "8:1: this [[bond]] cannot be: 'primary' must be one of the bond's ports"),
+        ("name='x'\nports=['a']\nnum_grat_arp=1\nnum_unsol_na=1", "12:14: 'num_unsol_na' must be left out where 'num_grat_arp' stands, which is the same, not 1"),
+        ("name='x'\nports=['a']\nxmit_hash_policy='layer3'", "11:18: 'xmit_hash_policy' must be \"layer2\", \"layer2+3\", \"layer3+4\", \"encap2+3\", \"encap3+4\" or \"vlan+srcmac\", not \"layer3\""),
+        ("name='x'\nports=['a']\nlacp_rate='fast'", "11:1: 'lacp_rate' is not supported by this version"),
+        ("name='x'\nports=['a']\n[[vlan]]\nparent='a'\nid=1", "12:8: its frames are those of 'x', whose port it is: name that"),
+    ];
+    for (text, expected) in cases {
+        let error = Config::read("f", &format!("{start}{text}")).expect_err(text);
+        assert_eq!(error.to_string(), format!("f:{expected}"));
+    }
 }
 
 #[test]
@@ -95,12 +165,12 @@ fn every_mistake_is_told_with_its_place() {
     let cases = [
         ("mtu 1500", "1:5: key with no value, expected `=`"),
         ("[[interface]]\nname = 'lan'\nadresses = []", "3:1: [[interface]] has no key 'adresses'; did you mean 'addresses'?"),
-        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, vlan, route, neighbour, rules, host, helper, helper_mode, timeout, service, relay, nat, sysctl, capture"),
-        ("[[bond]]\nname = 'b'", "1:3: 'bond' is not supported by this version"),
+        ("nonsense = 1", "1:1: the configuration has no key 'nonsense'; it has seed, interface, bond, vlan, route, neighbour, rules, host, helper, helper_mode, timeout, service, relay, nat, sysctl, capture"),
+        ("[[bridge]]\nname = 'b'", "1:3: 'bridge' is not supported by this version"),
         ("[nat]\nfiltering = 'open'", "2:13: 'filtering' must be \"endpoint-independent\", \"address-dependent\" or \"linux\", not \"open\""),
         ("[[interface]]\nname = 'lan'\n[host]\ndevice = 'lan'", "4:10: device of an interface or of [host] 'lan' is there already"),
         ("[host]", "1:1: [host] needs 'device'"),
-        ("[[interface]]\nname = 'lan'\n[sysctl]\nnet.ipv4.conf.wan.bc_forwarding = 1", "4:35: there is no [[interface]] or [[vlan]] named 'wan'"),
+        ("[[interface]]\nname = 'lan'\n[sysctl]\nnet.ipv4.conf.wan.bc_forwarding = 1", "4:35: there is no [[interface]], [[bond]] or [[vlan]] named 'wan'"),
         ("[rules]\nv5 = 'x'", "2:1: [rules] has no key 'v5'; did you mean 'v4'?"),
         ("[[interface]]\nmtu = 1500", "1:1: [[interface]] needs 'name'"),
         ("[[interface]]\nname = 'far too long a name'", "2:8: 'name' must be a device's name: 1 to 15 bytes without spaces or '/', not \"far too long a name\""),
@@ -116,7 +186,7 @@ fn every_mistake_is_told_with_its_place() {
         ("[[interface]]\nname = 'a'\nfeatures = { lro = true }", "3:20: there is no feature 'lro'; there are tx-checksumming, tcp-segmentation-offload, tx-tcp-segmentation, tx-tcp-ecn-segmentation, tx-tcp-mangleid-segmentation, tx-tcp6-segmentation, tx-udp-segmentation, generic-receive-offload, tx-vlan-offload, receive-hashing, tx-vlan-stag-hw-insert, rx-udp-gro-forwarding"),
         ("[[interface]]\nname = 'a'\ncapture = 'ifindex:0'", "3:11: 'capture' must be an interface of the capture: its name, its number from 0, or \"ifindex:N\", not \"ifindex:0\""),
         ("[[vlan]]\nid = 1", "1:1: [[vlan]] needs 'parent'"),
-        ("[[vlan]]\nparent = 'wan'\nid = 1", "2:10: there is no [[interface]] or [[vlan]] named 'wan'"),
+        ("[[vlan]]\nparent = 'wan'\nid = 1", "2:10: there is no [[interface]], [[bond]] or [[vlan]] named 'wan'"),
         ("[[interface]]\nname = 'a'\n[[vlan]]\nparent = 'a'\nid = 4095", "5:6: 'id' must be a number from 0 to 4094, not 4095"),
         ("[[interface]]\nname = 'a'\n[[vlan]]\nparent = 'a'\nid = 1\nprotocol = 'QinQ'", "6:12: 'protocol' must be \"802.1Q\" or \"802.1ad\", not \"QinQ\""),
         ("[[interface]]\nname = 'a'\n[[vlan]]\nparent = 'a'\nid = 1\n[[vlan]]\nparent = 'a'\nid = 1\nname = 'b'", "9:8: [[vlan]] 'b' is there already"),
@@ -125,7 +195,7 @@ fn every_mistake_is_told_with_its_place() {
         ("[[route]]\nto = '10.0.0.1/8'\nvia = '10.0.0.2'", "2:6: 'to' must be a network, such as \"10.0.0.0/8\" or \"2001:db8::/32\", an address or \"default\", not \"10.0.0.1/8\""),
         ("[[route]]\nto = 'default'", "1:1: [[route]] needs 'via'"),
         ("[[route]]\nto = 'default'\nvia = '192.0.2.1'", "3:7: 192.0.2.1 lies in no interface's network; say which one with 'interface'"),
-        ("[[route]]\nto = 'default'\ninterface = 'wan'", "3:13: there is no [[interface]] or [[vlan]] named 'wan'"),
+        ("[[route]]\nto = 'default'\ninterface = 'wan'", "3:13: there is no [[interface]], [[bond]] or [[vlan]] named 'wan'"),
         ("[[route]]\nto = 'default'\nkind = 'black'", "3:8: 'kind' must be \"blackhole\", \"unreachable\" or \"prohibit\", not \"black\""),
         ("[[route]]\nto = 'default'\nkind = 'prohibit'\nvia = '10.0.0.1'", "3:8: 'kind' must be left out where there is 'via' or 'interface', not \"prohibit\""),
         ("[[route]]\nto = 'default'\nkind = 'prohibit'\n[[route]]\nto = 'default'\nkind = 'prohibit'", "4:1: a [[route]] of that metric to '0.0.0.0/0' is there already"),

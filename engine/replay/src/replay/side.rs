@@ -20,14 +20,14 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use towpath_engine::{
     DeviceId,
-    device::{Device, Devices},
+    device::{Device, Devices, InterfaceAddress},
     ip::{Fate, Route, RouteKind, Routes},
     wire::MacAddr,
 };
 
 use crate::{
     capture::{self, CapturedPacket, InterfaceId, PacketDirection},
-    config::{CaptureName, Config, Hardware, TakenAt},
+    config::{CaptureName, Config, Hardware, Network, TakenAt},
 };
 
 /// Where a captured packet belongs.
@@ -85,6 +85,8 @@ pub(super) struct Sides {
     bound: Vec<Option<DeviceId>>,
     /// Devices for which an interface of the capture stands.
     captured: Vec<bool>,
+    /// Of each device that is a port of a bond the first port, which stands for all of them; of others themselves.
+    first_ports: Vec<DeviceId>,
     /// From where sources came that were asked for before; none of that changes.
     origins: Origins,
 }
@@ -120,9 +122,9 @@ impl Sides {
         let mut routes = Routes::default();
         let mut named = Vec::new();
         for (number, interface) in (0u16..).zip(&config.interfaces) {
-            // What lies behind a VLAN comes by the port below it.
-            let vlans = || config.vlans.iter().filter(|vlan| config.port_of(vlan) == DeviceId(number));
-            let addresses = interface.addresses.iter().chain(vlans().flat_map(|vlan| &vlan.addresses)).copied();
+            let above = above(config, DeviceId(number));
+            let addresses =
+                interface.addresses.iter().chain(above.iter().flat_map(|(addresses, _)| *addresses)).copied();
             let addresses: Vec<_> = addresses.collect();
             let id = devices.add(Device {
                 name: interface.name.clone(),
@@ -136,14 +138,14 @@ impl Sides {
             for own in &addresses {
                 routes.add(back(own.address, own.prefix, id));
             }
-            for network in interface.networks.iter().chain(vlans().flat_map(|vlan| &vlan.networks)) {
+            for network in interface.networks.iter().chain(above.iter().flat_map(|(_, networks)| *networks)) {
                 routes.add(back(network.address, network.prefix, id));
             }
             named.extend(interface.captures.iter().map(|name| (name.clone(), id)));
         }
         for route in &config.routes {
             if let RouteKind::Unicast { device, via } = route.kind {
-                let device = config.vlan(device).map_or(device, |vlan| config.port_of(vlan));
+                let device = config.ports_of(device).next().unwrap_or(device);
                 routes.add(Route { kind: RouteKind::Unicast { device, via }, ..*route });
             }
         }
@@ -159,6 +161,7 @@ impl Sides {
         Self {
             macs: config.interfaces.iter().map(|interface| interface.mac).collect(),
             captured: vec![false; devices.len()],
+            first_ports: first_ports(config),
             on_gateway: config.taken_at.map_or(is_named, |taken_at| taken_at == TakenAt::Gateway),
             is_said: config.taken_at.is_some(),
             devices,
@@ -207,7 +210,7 @@ impl Sides {
         }
         match (bound, origin) {
             (Some(bound), _) if on_gateway && packet.direction == Some(PacketDirection::Inbound) => Side::Input(bound),
-            (Some(bound), Some(Side::Input(origin))) if origin != bound => {
+            (Some(bound), Some(Side::Input(origin))) if origin != self.first_port(bound) => {
                 if self.captured.get(usize::from(origin.0)) == Some(&true) {
                     Side::OwnOutput
                 } else {
@@ -220,6 +223,10 @@ impl Sides {
             (None, None) if !self.devices.is_empty() => Side::Input(DeviceId(0)),
             (None, None) => Side::Nowhere,
         }
+    }
+
+    fn first_port(&self, device: DeviceId) -> DeviceId {
+        self.first_ports.get(usize::from(device.0)).copied().unwrap_or(device)
     }
 
     fn device_of(&mut self, interface: InterfaceId, ifindex: u32) -> Option<DeviceId> {
@@ -246,6 +253,22 @@ impl Sides {
         let source = frame.get(6..).and_then(|bytes| bytes.first_chunk::<6>());
         source.is_some_and(|source| self.macs.iter().flatten().any(|mac| mac.0 == *source))
     }
+}
+
+/// Of each interface the first port of its bond, or itself.
+fn first_ports(config: &Config) -> Vec<DeviceId> {
+    let first = |port| config.bond_of(port).and_then(|bond| bond.ports.first().copied()).unwrap_or(port);
+    (0..config.interfaces.len() as u16).map(|port| first(DeviceId(port))).collect()
+}
+
+/// Addresses and networks of what lies over an interface: of VLANs, and of a bond that it is the first port of. What lies behind those
+/// comes by it.
+fn above(config: &Config, port: DeviceId) -> Vec<(&[InterfaceAddress], &[Network])> {
+    let is_above = |device: DeviceId| config.ports_of(device).next() == Some(port);
+    let bonds = config.bonds.iter().map(|bond| (&bond.addresses[..], &bond.networks[..]));
+    let vlans = config.vlans.iter().map(|vlan| (&vlan.addresses[..], &vlan.networks[..]));
+    let numbers = (config.interfaces.len() as u16..).map(DeviceId);
+    numbers.zip(bonds.chain(vlans)).filter(|(device, _)| is_above(*device)).map(|(_, above)| above).collect()
 }
 
 /// From where a source's packets come, as routes have it.
@@ -376,6 +399,17 @@ mod tests {
         let mut told = self::sides(&format!("{BOTH}[capture]\ntaken_at='elsewhere'"), &["any"]);
         assert_eq!(side(&mut told, 0, GATEWAY, outbound), Side::OwnOutput);
         assert_eq!(side(&mut told, 0, SERVER, outbound), WAN);
+    }
+
+    #[test]
+    fn what_lies_behind_a_bond_comes_by_its_first_port_or_by_the_one_where_it_was_captured() {
+        let config = "[[interface]]\nname='e0'\n[[interface]]\nname='e1'\n[[interface]]\nname='wan'\naddresses=['203.0.113.1/24']\n[[bond]]\nname='b'\nports=['e0','e1']\naddresses=['10.0.0.1/24']\n[[route]]\nto='default'\nvia='203.0.113.254'\n";
+        let mut one = sides(config, &["somewhere"]);
+        assert_eq!(side(&mut one, 0, CLIENT, None), Side::Input(DeviceId(0)));
+        assert_eq!(side(&mut one, 0, SERVER, None), Side::Input(DeviceId(2)));
+        let mut both = sides(config, &["e0", "e1"]);
+        assert_eq!(side(&mut both, 0, CLIENT, None), Side::Input(DeviceId(0)));
+        assert_eq!(side(&mut both, 1, CLIENT, None), Side::Input(DeviceId(1)));
     }
 
     #[test]

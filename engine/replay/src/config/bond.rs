@@ -1,0 +1,194 @@
+//! `[[bond]]`: a bond over interfaces, under the names of Linux's options.
+
+use towpath_engine::{
+    DeviceId,
+    device::{
+        InterfaceAddress,
+        bond::{FailOverMac, HashPolicy, Mode, Options, PrimaryReselect},
+    },
+    limits::BOND_PORTS_MAX,
+    wire::MacAddr,
+};
+
+use super::{
+    Config, Mistake,
+    file::{addresses, device, networks},
+    reader::{Fault, Table, Value},
+    words::{DeviceName, Network},
+};
+
+/// A bond over interfaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BondConfig {
+    /// Its name in rules.
+    pub name: String,
+    /// The interfaces that are its ports, in their order.
+    pub ports: Vec<DeviceId>,
+    /// How it uses them.
+    pub options: Options,
+    /// Its addresses, the primary one first.
+    pub addresses: Vec<InterfaceAddress>,
+    /// Its Ethernet address; its first port's when `None`.
+    pub mac: Option<MacAddr>,
+    /// The largest packet it sends, in bytes; the least that its ports send when `None`.
+    pub mtu_bytes: Option<u32>,
+    /// Whether its neighbours are asked for their addresses; as its first port's when `None`.
+    pub arp: Option<bool>,
+    /// Networks that lie behind it, for splitting a capture by address.
+    pub networks: Vec<Network>,
+}
+
+pub(super) fn bond(table: Table<'_>, config: &Config) -> Result<BondConfig, Fault> {
+    let name_value = table.need("name")?;
+    let DeviceName(name) = name_value.word()?;
+    if config.devices().any(|(known, _)| known == name) {
+        return Err(name_value.fault(Mistake::Twice { what: "[[interface]] or [[bond]]", name }));
+    }
+    let ports = ports(table.need("ports")?, config)?;
+    let options = options(table, config)?;
+    if let Err(error) = options.check(&ports) {
+        return Err(table.fault(Mistake::Bond(error)));
+    }
+    Ok(BondConfig {
+        name,
+        ports,
+        options,
+        addresses: addresses(table, config)?,
+        mac: table.find("mac").map(Value::word).transpose()?,
+        mtu_bytes: table.find("mtu").map(|value| value.number(68..=65_535)).transpose()?.map(|mtu| mtu as u32),
+        arp: table.find("arp").map(Value::boolean).transpose()?,
+        networks: networks(table)?,
+    })
+}
+
+/// Interfaces without addresses, each of one bond only.
+fn ports(value: Value<'_>, config: &Config) -> Result<Vec<DeviceId>, Fault> {
+    const EXPECTED: &str = "a list of 1 to 32 [[interface]]s without addresses, each in one [[bond]] only";
+    const _: () = assert!(BOND_PORTS_MAX == 32);
+    let mut ports = Vec::new();
+    for value in value.list()? {
+        let port = device(value, config)?;
+        let is_taken = config.bonds.iter().any(|bond| bond.ports.contains(&port)) || ports.contains(&port);
+        let interface = config.interfaces.get(usize::from(port.0));
+        if is_taken || interface.is_none_or(|interface| !interface.addresses.is_empty()) {
+            return Err(value.expected(EXPECTED));
+        }
+        ports.push(port);
+    }
+    match (1..=BOND_PORTS_MAX).contains(&ports.len()) {
+        true => Ok(ports),
+        false => Err(value.expected(EXPECTED)),
+    }
+}
+
+fn options(table: Table<'_>, config: &Config) -> Result<Options, Fault> {
+    let time = |key| milliseconds(table, key);
+    let mode = table.find("mode").map(|value| one_of(value, MODE, Mode::ALL, Mode::name)).transpose()?;
+    let mut options = Options { mode: mode.unwrap_or_default(), ..Options::default() };
+    for (value, into) in [
+        (time("miimon")?, &mut options.miimon_ms),
+        (time("updelay")?, &mut options.updelay_ms),
+        (time("downdelay")?, &mut options.downdelay_ms),
+        (time("peer_notif_delay")?, &mut options.peer_notif_delay_ms),
+    ] {
+        *into = value.unwrap_or(*into);
+    }
+    if let Some(value) = table.find("xmit_hash_policy") {
+        options.xmit_hash_policy = one_of(value, XMIT_HASH_POLICY, HashPolicy::ALL, HashPolicy::name)?;
+    }
+    options.primary = table.find("primary").map(|value| device(value, config)).transpose()?;
+    if let Some(value) = table.find("primary_reselect") {
+        let known = PrimaryReselect::ALL;
+        options.primary_reselect =
+            one_of(value, "\"always\", \"better\" or \"failure\"", known, PrimaryReselect::name)?;
+    }
+    if let Some(value) = table.find("fail_over_mac") {
+        options.fail_over_mac =
+            one_of(value, "\"none\", \"active\" or \"follow\"", FailOverMac::ALL, FailOverMac::name)?;
+    }
+    options.num_peer_notif = peer_notifications(table)?.unwrap_or(options.num_peer_notif);
+    if let Some(value) = table.find("packets_per_slave") {
+        options.packets_per_port = value.number(0..=u64::from(u16::MAX))? as u16;
+    }
+    if let Some(value) = table.find("all_slaves_active") {
+        options.all_slaves_active = value.boolean()?;
+    }
+    Ok(options)
+}
+
+/// Both names are of one option (Linux v6.18: `drivers/net/bonding/bond_options.c`).
+fn peer_notifications(table: Table<'_>) -> Result<Option<u8>, Fault> {
+    match (table.find("num_grat_arp"), table.find("num_unsol_na")) {
+        (Some(_), Some(value)) => Err(value.expected("left out where 'num_grat_arp' stands, which is the same")),
+        (one, other) => {
+            one.or(other).map(|value| value.number(0..=u64::from(u8::MAX))).transpose().map(|n| n.map(|n| n as u8))
+        }
+    }
+}
+
+fn milliseconds(table: Table<'_>, key: &'static str) -> Result<Option<u32>, Fault> {
+    let most = u64::from(Options::TIME_MS_MAX);
+    table.find(key).map(|value| Ok(value.number(0..=most)? as u32)).transpose()
+}
+
+/// One of some things that have names.
+fn one_of<T: Copy, const N: usize>(
+    value: Value<'_>,
+    expected: &'static str,
+    known: [T; N],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, Fault> {
+    let text = value.text().map_err(|_| value.expected(expected))?;
+    known.into_iter().find(|known| name(*known) == text).ok_or_else(|| value.expected(expected))
+}
+
+const MODE: &str = "\"balance-rr\", \"active-backup\", \"balance-xor\" or \"broadcast\"";
+const XMIT_HASH_POLICY: &str = "\"layer2\", \"layer2+3\", \"layer3+4\", \"encap2+3\", \"encap3+4\" or \"vlan+srcmac\"";
+
+pub(super) const BOND: &[&str] = &[
+    "name",
+    "ports",
+    "mode",
+    "miimon",
+    "updelay",
+    "downdelay",
+    "peer_notif_delay",
+    "xmit_hash_policy",
+    "primary",
+    "primary_reselect",
+    "fail_over_mac",
+    "num_grat_arp",
+    "num_unsol_na",
+    "packets_per_slave",
+    "all_slaves_active",
+    "addresses",
+    "mac",
+    "mtu",
+    "arp",
+    "networks",
+];
+
+/// Options of Linux's that are not here.
+pub(super) const BOND_LATER: &[&str] = &[
+    "active_slave",
+    "ad_actor_sys_prio",
+    "ad_actor_system",
+    "ad_select",
+    "ad_user_port_key",
+    "arp_all_targets",
+    "arp_interval",
+    "arp_ip_target",
+    "arp_missed_max",
+    "arp_validate",
+    "broadcast_neighbor",
+    "coupled_control",
+    "lacp_active",
+    "lacp_rate",
+    "lp_interval",
+    "min_links",
+    "ns_ip6_target",
+    "prio",
+    "resend_igmp",
+    "tlb_dynamic_lb",
+    "use_carrier",
+];
