@@ -19,10 +19,12 @@ use towpath_engine::{
 
 use crate::{
     af_packet::Ring,
+    bonds,
     clock::Clock,
     control::{Answers, Logged, Names, NewHelper, Reply, Server, Topic},
     helpers::{Loaded, Made, Workshop},
     limits::{CONTROL_CLIENTS_MAX, CONTROL_PAGE_PLACES},
+    links::Links,
     napi::{Budget, Napi, Round},
     notice::Notice,
     notices::Notices,
@@ -41,6 +43,8 @@ pub struct Host<R, K> {
     server: Option<Server<Place>>,
     workshop: Workshop,
     services: Services,
+    /// Those that bonds look at.
+    links: Option<Links>,
     signals: Signals,
     clock: K,
     started: Instant,
@@ -55,6 +59,7 @@ pub type Place = u64;
 struct Wakeup {
     signal: bool,
     control: bool,
+    links: bool,
     /// Rings that have become readable.
     rings: usize,
     device_error: bool,
@@ -81,6 +86,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
             server,
             workshop,
             services: Services::default(),
+            links: None,
             signals,
             clock,
             started,
@@ -94,6 +100,12 @@ impl<R: Ring, K: Clock> Host<R, K> {
         Self { services, ..self }
     }
 
+    /// With links that bonds look at.
+    #[must_use]
+    pub fn watching(self, links: Option<Links>) -> Self {
+        Self { links, ..self }
+    }
+
     /// Runs until a signal asks it to stop; then tells what was counted, and gives the engine back. What is for the operator goes to
     /// `notices`.
     ///
@@ -103,6 +115,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
         self.subscribe(false);
         let names: Vec<String> = self.engine.devices().iter().map(|(_, device)| device.name.clone()).collect();
         let mut round = Round::Idle;
+        self.look_at_links();
         loop {
             let wakeup = self.sleep(round)?;
             if wakeup.signal && self.signals.take_stop() {
@@ -117,6 +130,9 @@ impl<R: Ring, K: Clock> Host<R, K> {
             }
             if round == Round::Idle {
                 self.napi.note_interrupts(wakeup.rings);
+            }
+            if wakeup.links {
+                self.look_at_links();
             }
             let now = self.clock.now();
             self.serve(now, wakeup.control, notices.lost());
@@ -155,6 +171,8 @@ impl<R: Ring, K: Clock> Host<R, K> {
         let mut files = ArrayVec::<PollFd<'_>, FILES_MAX>::new();
         let events = |wants_room| if wants_room { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
         files.push(PollFd::new(&self.signals, PollFlags::IN));
+        files.extend(self.links.iter().map(|links| PollFd::new(links, PollFlags::IN)));
+        let rings_from = files.len();
         files.extend(
             self.napi.rings().map(|(ring, wants_room)| PollFd::from_borrowed_fd(ring.as_fd(), events(wants_room))),
         );
@@ -167,14 +185,25 @@ impl<R: Ring, K: Clock> Host<R, K> {
             Err(error) => return Err(error.into()),
         }
         let (others, control) = files.split_at(control_from);
-        let (signals, rings) = others.split_at(1);
+        let (others, rings) = others.split_at(rings_from);
+        let (signals, links) = others.split_at(1);
         let is_ready = |file: &PollFd<'_>| !file.revents().is_empty();
         Ok(Wakeup {
             signal: signals.iter().any(is_ready),
             control: control.iter().any(is_ready),
+            links: links.iter().any(is_ready),
             rings: rings.iter().filter(|file| file.revents().contains(PollFlags::IN)).count(),
             device_error: rings.iter().any(|file| file.revents().contains(PollFlags::ERR)),
         })
+    }
+
+    /// Tells the engine what is new of links.
+    fn look_at_links(&mut self) {
+        let now = self.clock.now();
+        for (device, link) in self.links.iter_mut().flat_map(Links::take) {
+            let answer = self.engine.handle_command(now, Command::SetLink(device, link));
+            debug_assert!(answer.is_ok(), "{answer:?}");
+        }
     }
 
     /// When the next thing is due.
@@ -225,8 +254,8 @@ fn subscription(conntrack: bool) -> Subscription {
     Subscription { conntrack, log: true, helper: true, ..Subscription::default() }
 }
 
-/// Signals, all devices, the machine itself, the worker, and the control socket with its clients.
-const FILES_MAX: usize = 1 + DEVICES_MAX + 1 + 1 + 1 + CONTROL_CLIENTS_MAX;
+/// Signals, links, all devices, the machine itself, the worker, and the control socket with its clients.
+const FILES_MAX: usize = 1 + 1 + DEVICES_MAX + 1 + 1 + 1 + CONTROL_CLIENTS_MAX;
 
 /// What may be seen of a running gateway.
 struct View<'a, R> {
@@ -330,6 +359,10 @@ impl<R: Ring> Answers for View<'_, R> {
         let id = self.device(device)?;
         let features = self.engine.devices().find(id).map(|device| device.features).unwrap_or_default();
         Ok(format!("Features for {device}:\n{features}"))
+    }
+
+    fn bonds(&mut self, name: Option<&str>) -> Result<String, String> {
+        bonds::text(self.engine.devices(), name)
     }
 
     fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String> {

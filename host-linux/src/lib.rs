@@ -21,12 +21,14 @@
 #![cfg(target_os = "linux")]
 
 pub mod af_packet;
+pub mod bonds;
 pub mod clock;
 pub mod control;
 pub mod gateway;
 pub mod helpers;
 pub mod host;
 pub mod limits;
+pub mod links;
 pub mod napi;
 pub mod notice;
 pub mod notices;

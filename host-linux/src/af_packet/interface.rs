@@ -1,9 +1,9 @@
 //! What the kernel says about a network device, and how it might get in a gateway's way.
 
-use std::{fs, io};
+use std::{fs, io, os::fd::OwnedFd};
 
 use rustix::net::{AddressFamily, SocketType, netdevice};
-use towpath_engine::wire::MacAddr;
+use towpath_engine::{device::Link, wire::MacAddr};
 
 use super::{
     error::{DeviceError, DeviceErrorCause},
@@ -23,6 +23,8 @@ pub struct Interface {
     pub mtu_bytes: u32,
     /// Whether it is set up; frames pass only then.
     pub is_up: bool,
+    /// What its link says of itself.
+    pub link: Link,
     /// What the kernel's own network stack does on the device that a gateway should do alone.
     pub intrusions: Vec<Intrusion>,
 }
@@ -70,6 +72,7 @@ impl Interface {
             mac: MacAddr([m0, m1, m2, m3, m4, m5]),
             mtu_bytes: u32::from_ne_bytes([b0, b1, b2, b3]),
             is_up: i32::from(u16::from_ne_bytes([f0, f1])) & libc::IFF_UP != 0,
+            link: link(socket, name).unwrap_or(Link::DOWN),
             intrusions: intrusions.into_iter().flatten().collect(),
         })
     }
@@ -99,6 +102,28 @@ impl Intrusion {
             ),
         }
     }
+}
+
+/// What the link of a device of this network namespace says of itself now. That of one which cannot be asked is down.
+#[must_use]
+pub fn link_of(name: &str) -> Link {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).map_err(io::Error::from);
+    socket.and_then(|socket| link(&socket, name)).unwrap_or(Link::DOWN)
+}
+
+/// A device that is down has no carrier, whatever its cable says (netdevice(7), IFF_RUNNING). Speed and duplex are those of ethtool(8);
+/// drivers that have none say so, or do not answer.
+fn link(socket: &OwnedFd, name: &str) -> io::Result<Link> {
+    let [f0, f1, ..] = sys::query_device(socket, name, Query::Flags)?;
+    let flags = i32::from(u16::from_ne_bytes([f0, f1]));
+    let carrier = flags & (libc::IFF_UP | libc::IFF_RUNNING) == libc::IFF_UP | libc::IFF_RUNNING;
+    let (speed, duplex) = sys::link_settings(socket, name).unwrap_or((0, u8::MAX));
+    let full_duplex = match duplex {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    };
+    Ok(Link { carrier, speed_mbps: (1..u32::MAX).contains(&speed).then_some(speed), full_duplex })
 }
 
 /// Looked up in a list of lines whose last word is the device (proc_net(5)). Without /proc there is nothing to warn of.

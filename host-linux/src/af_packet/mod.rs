@@ -38,7 +38,7 @@ pub use counters::{Counters, Drops};
 pub use device::{PacketDevice, RingOptions};
 pub use error::{DeviceError, DeviceErrorCause};
 pub use host_port::HostPort;
-pub use interface::{Interface, Intrusion};
+pub use interface::{Interface, Intrusion, link_of};
 pub use port::Port;
 pub use transmit::Outgoing;
 

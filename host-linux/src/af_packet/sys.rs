@@ -158,6 +158,29 @@ pub(super) fn query_device(socket: impl AsFd, name: &str, query: Query) -> io::R
     request(socket.as_fd(), request_number, name, &[])
 }
 
+/// Speed in Mbit/s and duplex of the device `name` (ethtool(8); Linux v6.18: `include/uapi/linux/ethtool.h`, `struct ethtool_cmd`,
+/// `ETHTOOL_GSET`). An unknown speed is 0 or `u32::MAX`, a duplex that is neither 0, half, nor 1, full, is unknown.
+///
+/// # Errors
+/// `EOPNOTSUPP` when its driver has none of both, `ENODEV` when there is none of that name.
+pub(super) fn link_settings(socket: impl AsFd, name: &str) -> io::Result<(u32, u8)> {
+    let mut settings = [0_u8; 44];
+    settings[..4].copy_from_slice(&1_u32.to_ne_bytes());
+    let mut device = DeviceRequest { name: [0; 16], answer: [0; 16], rest: [0; 8] };
+    let room = &mut device.name[..15];
+    room.get_mut(..name.len()).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(name.as_bytes());
+    let pointer = (&raw mut settings).expose_provenance();
+    device.answer[..size_of::<usize>()].copy_from_slice(&pointer.to_ne_bytes());
+    #[expect(unsafe_code, reason = "no library has this request")]
+    // SAFETY: the request reads one `struct ifreq`, and reads and writes one `struct ethtool_cmd` of 44 bytes where that points;
+    // `DeviceRequest` and `settings` are as large, and both live through the call.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCETHTOOL, &raw mut device) };
+    checked(result)?;
+    // The low half of the speed, the duplex, and the high half.
+    let [low, high] = [12, 28].map(|at| u32::from(u16::from_ne_bytes([settings[at], settings[at + 1]])));
+    Ok((high << 16 | low, settings[14]))
+}
+
 /// Asks about the device `name`, or sets something, which `argument` says.
 fn request(file: BorrowedFd<'_>, number: libc::Ioctl, name: &str, argument: &[u8]) -> io::Result<Answer> {
     let mut device = DeviceRequest { name: [0; 16], answer: [0; 16], rest: [0; 8] };

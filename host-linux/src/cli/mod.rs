@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 the answer is "no", 2 the question was wrong. What was asked for goes to standard output, what
 //! went wrong to standard error in one line.
 
+mod bond;
 mod capture;
 mod check;
 mod conntrack;
@@ -53,6 +54,7 @@ enum Command {
     Log(log::Log),
     Stats(stats::Stats),
     Ethtool(ethtool::Ethtool),
+    Bond(bond::Bond),
     State(state::State),
     Demo(demo::Demo),
 }
@@ -97,6 +99,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Log(log) => log.main(),
         Command::Stats(stats) => stats.main(),
         Command::Ethtool(ethtool) => ethtool.main(),
+        Command::Bond(bond) => bond.main(),
         Command::State(state) => state.main(),
         Command::Demo(demo) => demo.main(),
     };

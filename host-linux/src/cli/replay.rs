@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
-use towpath::state;
+use towpath::{bonds, state};
 use towpath_replay::{
     capture::CaptureError,
     record::{Colour, Flows, JsonRecords, PcapngRecords, Record, Summary, TextRecords},
@@ -67,6 +67,8 @@ enum Show {
     Flows,
     /// What became of all packets, counted.
     Counts,
+    /// The bonds at the end, as /proc/net/bonding shows them.
+    Bonds,
 }
 
 impl Replay {
@@ -140,7 +142,7 @@ impl Replay {
     fn shows(&self, what: Show) -> bool {
         match (self.json || self.conntrack.is_some(), self.show.as_slice()) {
             (true, _) => false,
-            (false, []) => self.gateway.are_given() || what != Show::Packets,
+            (false, []) => what != Show::Bonds && (self.gateway.are_given() || what != Show::Packets),
             (false, chosen) => chosen.contains(&what),
         }
     }
@@ -216,6 +218,7 @@ struct Text {
     packets: Option<TextRecords>,
     flows: Option<Flows>,
     counts: Option<Summary>,
+    shows_bonds: bool,
     colour: Colour,
 }
 
@@ -226,6 +229,7 @@ impl Text {
             packets: asked.shows(Show::Packets).then(|| TextRecords::new(colour)),
             flows: asked.shows(Show::Flows).then(Flows::new),
             counts: asked.shows(Show::Counts).then(Summary::new),
+            shows_bonds: asked.shows(Show::Bonds),
             colour,
         }
     }
@@ -258,6 +262,11 @@ impl Output for Text {
                 write!(out, "{gap}{list}")?;
                 gap = "\n";
             }
+        }
+        if self.shows_bonds {
+            // A gateway without bonds has nothing to show, which is no error beside what else is shown.
+            write!(out, "{gap}{}", bonds::text(replay.engine().devices(), None).unwrap_or_default())?;
+            gap = "\n";
         }
         match self.counts.take() {
             Some(counts) => write!(out, "{gap}{}", counts.in_words(replay)),

@@ -17,6 +17,7 @@ use towpath::{
     helpers::Workshop,
     host::Host,
     limits::{RING_SLOTS_DEFAULT, RING_SLOTS_MAX, RING_SLOTS_MIN},
+    links::Links,
     napi::Budget,
     notices::Notices,
     privileges::{User, drop_privileges},
@@ -80,6 +81,7 @@ impl Run {
                 mtu_bytes: interface.mtu_bytes.min(u16::MAX.into()),
                 arp: true,
                 any_destination: false,
+                link: interface.link,
             }
         })?;
         let listener = Listener::bind(&self.control.path())?;
@@ -91,6 +93,7 @@ impl Run {
         if let Some(file) = &self.state_out {
             state::check_writable(file).map_err(|error| anyhow!("{}: {error}", file.display()))?;
         }
+        let links = watch_links(&config)?;
         let mut clock = SystemClock::start();
         let services = Services::offer(&mut engine, clock.now(), &config)?;
         if config.seed.is_some() {
@@ -100,7 +103,8 @@ impl Run {
         let worker = Worker::new().context("making the worker's bell")?;
         let (budget, server) = (Budget::default(), Some(Server::new(listener, worker.clone())));
         let workshop = Workshop::new(worker, config);
-        let host = Host::new(engine, rings, budget, server, workshop, signals, clock).offering(services);
+        let host = Host::new(engine, rings, budget, server, workshop, signals, clock);
+        let host = host.offering(services).watching(links);
         let notices = Notices::to(io::stderr()).context("making the thread that writes notices")?;
         let (report, engine) = host.run(notices)?;
         let saved = self.state_out.as_ref().map_or(Ok(()), |file| {
@@ -144,6 +148,14 @@ fn open_host_port(config: &Config, engine: &Engine) -> Result<Option<HostPort>> 
     let mtu_bytes = engine.devices().iter().map(|(_, device)| device.mtu_bytes).min().unwrap_or(HOST_MTU_BYTES);
     let port = HostPort::open(&place.value, mtu_bytes);
     port.map(Some).map_err(|error| anyhow!("{}:{}:{}: {error}", config.file, place.line, place.column))
+}
+
+/// Watches the links that bonds look at, if there are bonds.
+fn watch_links(config: &Config) -> Result<Option<Links>> {
+    let names = (0..).map(DeviceId).zip(config.interfaces.iter().map(|interface| interface.device.value.clone()));
+    let ports: Vec<_> = names.filter(|(id, _)| config.bond_of(*id).is_some()).collect();
+    let links = (!ports.is_empty()).then(|| Links::watch(ports)).transpose();
+    links.context("watching the links of ports of bonds")
 }
 
 /// The largest packet of a port to this machine when there is no other port: Ethernet's.

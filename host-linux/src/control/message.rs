@@ -61,6 +61,8 @@ pub enum Request {
     Features(String),
     /// Switches features of a device on or off, by the names that `ethtool -K` takes. [`Reply::Done`]: all of them; refused, none.
     SetFeatures(String, Vec<(String, bool)>),
+    /// The bond of that name, or all, as `/proc/net/bonding` prints them: one [`Reply::Text`].
+    Bonds(Option<String>),
     /// Unloads the helper of that name; one [`Reply::Count`]: how many connections it expected.
     UnloadHelper(String),
 }

@@ -305,6 +305,10 @@ impl<C: Copy> Peer<C> {
                 Ok(text) => self.give_text(&text),
                 Err(why) => self.refuse(why),
             },
+            Ok(Request::Bonds(name)) => match answers.bonds(name.as_deref()) {
+                Ok(text) => self.give_text(&text),
+                Err(why) => self.refuse(why),
+            },
             Ok(Request::SetFeatures(device, switches)) => self.end_with(answers.set_features(&device, &switches)),
             Ok(Request::UnloadHelper(name)) => match answers.unload_helper(&name) {
                 Ok(expected) => self.answer(&Reply::Count(expected)),

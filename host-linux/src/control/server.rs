@@ -76,6 +76,12 @@ pub trait Answers {
     /// When there is none of that name.
     fn features(&mut self, device: &str) -> Result<String, String>;
 
+    /// The bond of that name, or all, as text.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn bonds(&mut self, name: Option<&str>) -> Result<String, String>;
+
     /// Switches features of a device.
     ///
     /// # Errors

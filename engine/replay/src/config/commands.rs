@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use towpath_engine::{
     Command, DeviceId,
-    device::{Device, InterfaceAddress, Kind},
+    device::{Device, InterfaceAddress, Kind, Link},
     sysctl::forwards_broadcasts_of,
     wire::{MacAddr, ipv6::link_local},
 };
@@ -22,6 +22,8 @@ pub struct Hardware {
     pub arp: bool,
     /// Whether it takes frames for other stations as its own; never so when the configuration gives its address.
     pub any_destination: bool,
+    /// What its link says of itself.
+    pub link: Link,
 }
 
 impl Hardware {
@@ -30,7 +32,8 @@ impl Hardware {
     #[must_use]
     pub const fn in_replay(device: DeviceId) -> Self {
         let [high, low] = (0x10 + device.0).to_be_bytes();
-        Self { mac: MacAddr([2, 0, 0, 0, high, low]), mtu_bytes: 1500, arp: false, any_destination: true }
+        let link = Link { carrier: true, speed_mbps: Some(10_000), full_duplex: Some(true) };
+        Self { mac: MacAddr([2, 0, 0, 0, high, low]), mtu_bytes: 1500, arp: false, any_destination: true, link }
     }
 }
 
@@ -52,6 +55,7 @@ impl Config {
                 addresses: with_link_local(&interface.addresses, mac),
                 arp: interface.arp.unwrap_or(found.arp),
                 any_destination: found.any_destination && interface.mac.is_none(),
+                link: found.link,
                 ..Device::default()
             });
         }

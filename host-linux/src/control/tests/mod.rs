@@ -429,6 +429,10 @@ impl Answers for Numbers {
         if device == "lan" { Ok(self.features.clone()) } else { Err(format!("there is no device '{device}'")) }
     }
 
+    fn bonds(&mut self, name: Option<&str>) -> Result<String, String> {
+        if name.is_none_or(|name| name == "bond0") { Ok("bond0\n".into()) } else { Err("there is no bond".into()) }
+    }
+
     fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String> {
         self.features = format!("{device} {features:?}");
         Ok(())

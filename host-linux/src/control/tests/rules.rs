@@ -95,6 +95,19 @@ fn the_rules_of_a_client_who_has_left_are_in_nobodys_way() {
 }
 
 #[test]
+fn bonds_are_told_as_text_and_one_that_is_not_there_is_refused() {
+    let mut gateway = Gateway::new(0);
+    for name in [None, Some("bond0".to_owned())] {
+        let mut client = gateway.client(Request::Bonds(name));
+        gateway.serve();
+        assert_eq!(client.next_reply().unwrap(), Some(Reply::Text(6)));
+    }
+    let mut client = gateway.client(Request::Bonds(Some("bond1".into())));
+    gateway.serve();
+    assert!(client.next_reply().unwrap_err().to_string().ends_with("refused: there is no bond"));
+}
+
+#[test]
 fn features_are_switched_and_told_and_a_device_that_is_not_there_is_refused() {
     let mut gateway = Gateway::new(0);
     let mut client = gateway.client(Request::SetFeatures("lan".into(), vec![("gro".into(), true)]));
