@@ -46,6 +46,18 @@ fn with_a_gateway_each_packet_has_a_line_with_what_became_of_it_and_why() {
 }
 
 #[test]
+fn bonds_are_shown_as_they_are_at_the_end_of_a_capture() {
+    let config = "[[interface]]\nname='p0'\n[[interface]]\nname='p1'\n[[bond]]\nname='bond0'\nports=['p0','p1']\n\
+                  mode='balance-xor'\nxmit_hash_policy='layer3+4'\nmiimon=100\naddresses=['192.168.1.1/24']\n";
+    let place = Place::new(&[("gateway.toml", config)]);
+    let told = place.towpath("replay @ping.pcap -c gateway.toml --show bonds").fine();
+    let expected = "Bonding Mode: load balancing (xor)\nTransmit Hash Policy: layer3+4 (1)\nMII Status: up\n";
+    assert!(told.starts_with("Ethernet Channel Bonding Driver: v") && told.contains(expected), "{told}");
+    assert_eq!(told.matches("\nSlave Interface: p").count(), 2, "{told}");
+    assert!(!told.contains(" packets in "), "only what is asked for: {told}");
+}
+
+#[test]
 fn rules_on_the_command_line_stand_in_place_of_those_of_the_configuration() {
     let place = router("-P FORWARD DROP\n");
     fs::write(place.path("open.v4"), "-P FORWARD ACCEPT\n").expect("a file can be written");

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, also in its helpers")]
 
+mod bond;
 mod conntrack_tool;
 mod dcc;
 mod device;

@@ -1,0 +1,121 @@
+//! A bond over real devices: carriers come and go, and packets find their way.
+
+use std::{
+    net::Ipv4Addr,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+
+use crate::{
+    link::{PATIENCE, Station, next_frame},
+    namespace::{in_namespace, ip, quieten},
+    running::{CLIENT, Folder, Gateway, question_wrong},
+};
+
+/// A gateway whose way to the client is a bond over `ga` and `gb`.
+const CONFIG: &str = r#"[[interface]]
+name = "p0"
+device = "ga"
+
+[[interface]]
+name = "p1"
+device = "gb"
+
+[[bond]]
+name = "bond0"
+ports = ["p0", "p1"]
+mode = "active-backup"
+miimon = 20
+num_grat_arp = 2
+addresses = ["10.0.0.1/24"]
+
+[[service]]
+kind = "echo"
+protocol = "udp"
+"#;
+
+#[test]
+fn packets_go_by_the_other_device_when_the_active_one_loses_its_carrier() {
+    in_namespace(|| {
+        quieten();
+        let client = Station::new("ga", CLIENT);
+        ip(&format!("link add gb type veth peer name e1 netns {}", client.namespace.pid()));
+        ip("link set gb up");
+        client.namespace.ip("link set e1 up");
+        let folder = Folder::with(CONFIG, &[]);
+        let gateway = Gateway::start(&folder);
+        let bond = || String::from_utf8(folder.towpath(&["bond", "bond0"]).stdout).unwrap();
+        let text = bond();
+        assert!(text.starts_with("Ethernet Channel Bonding Driver: v"), "{text}");
+        assert!(text.contains("Bonding Mode: fault-tolerance (active-backup)\n"), "{text}");
+        assert!(text.contains("Currently Active Slave: p0\nMII Status: up\n"), "{text}");
+        assert!(text.contains("Slave Interface: p1\nMII Status: up\nSpeed: 10000 Mbps\nDuplex: full\n"), "{text}");
+        echo(&client);
+
+        let mut other = client.namespace.within(|| crate::link::open("e1", 9));
+        client.namespace.ip("link set e0 down");
+        wait_for(bond, "Currently Active Slave: p1\n");
+        let told = next_frame(&mut other, |seen| seen.bytes[12..14] == [8, 6]);
+        assert_eq!(
+            (&told.bytes[..6], &told.bytes[28..32]),
+            (&[0xff; 6][..], &[10, 0, 0, 1][..]),
+            "neighbours are told"
+        );
+        drop(other);
+        client.namespace.ip(&format!("addr del {CLIENT}/24 dev e0"));
+        client.namespace.ip(&format!("addr add {CLIENT}/24 dev e1"));
+        echo(&client);
+        let text = bond();
+        assert!(text.contains("Slave Interface: p0\nMII Status: down\n"), "{text}");
+        assert!(text.contains("Link Failure Count: 1\n"), "{text}");
+
+        client.namespace.ip("link set e1 down");
+        wait_for(bond, "Currently Active Slave: None\nMII Status: down\n");
+        client.namespace.ip("link set e1 up");
+        wait_for(bond, "Currently Active Slave: p1\nMII Status: up\n");
+        echo(&client);
+        let error = question_wrong(&folder.towpath(&["bond", "bond1"]));
+        assert!(error.contains("there is no bond 'bond1'"), "{error}");
+        let said = gateway.last_words();
+        assert!(said.contains("bond0: (slave p1): making interface the new active one"), "{said}");
+    });
+}
+
+#[test]
+fn a_device_without_a_carrier_is_none_from_the_start() {
+    in_namespace(|| {
+        quieten();
+        let client = Station::new("ga", CLIENT);
+        ip(&format!("link add gb type veth peer name e1 netns {}", client.namespace.pid()));
+        ip("link set gb up");
+        let config = CONFIG.replace(r#"["p0", "p1"]"#, r#"["p1", "p0"]"#);
+        let folder = Folder::with(&config, &[]);
+        let gateway = Gateway::start(&folder);
+        let text = String::from_utf8(folder.towpath(&["bond"]).stdout).unwrap();
+        assert!(text.contains("Currently Active Slave: p0\n"), "{text}");
+        assert!(text.contains("Slave Interface: p1\nMII Status: down\n"), "{text}");
+        assert!(!text.contains("Link Failure Count: 1"), "it has not failed: {text}");
+        echo(&client);
+        gateway.stop(Signal::INT);
+    });
+}
+
+/// Something goes to the gateway and comes back.
+fn echo(client: &Station) {
+    let socket = client.udp(4000);
+    socket.send_to(b"hello", (Ipv4Addr::new(10, 0, 0, 1), 7)).unwrap();
+    let mut bytes = [0; 100];
+    let (len, _) = socket.recv_from(&mut bytes).unwrap_or_else(|error| panic!("within {PATIENCE:?}: {error}"));
+    assert_eq!(bytes[..len], *b"hello");
+}
+
+/// Waits until a text holds a part.
+fn wait_for(text: impl Fn() -> String, part: &str) {
+    let start = Instant::now();
+    while !text().contains(part) {
+        assert!(start.elapsed() < PATIENCE, "no '{part}' in:\n{}", text());
+        sleep(Duration::from_millis(20));
+    }
+}
