@@ -1,7 +1,7 @@
 //! Carries out what an operator asks.
 
 use alloc::{boxed::Box, string::String, vec::Vec};
-use core::time::Duration;
+use core::{net::IpAddr, time::Duration};
 
 use zerocopy::FromBytes;
 
@@ -37,13 +37,7 @@ impl Engine {
             Command::SetBond(device, options, ports) => self.set_bond(now, device, *options, &ports),
             Command::SetLink(device, link) => self.set_link(now, device, link),
             Command::AddRoute(route) => self.add_route(route).map(|()| Reply::Done),
-            Command::AddNeighbour { device, address, mac } => {
-                self.known_device(device)?;
-                let waiting = self.neighbours.set_permanent(device, address, mac);
-                let waiting = waiting.ok_or(CommandError::TooManyNeighbours(NEIGHBOURS_MAX))?;
-                waiting.into_iter().for_each(|packet| self.release_waiting(now, packet, device, mac));
-                Ok(Reply::Done)
-            }
+            Command::AddNeighbour { device, address, mac } => self.add_neighbour(now, device, address, mac),
             Command::ReplaceRules(rules) => {
                 let family = rules.family();
                 self.rules.replace(*rules);
@@ -264,6 +258,20 @@ impl Engine {
             is_right &= via.is_none_or(|via| via.is_ipv4() == route.destination.is_ipv4());
         }
         if is_right && self.routes.add(route) { Ok(()) } else { Err(CommandError::Route(route)) }
+    }
+
+    fn add_neighbour(
+        &mut self,
+        now: Instant,
+        device: DeviceId,
+        address: IpAddr,
+        mac: MacAddr,
+    ) -> Result<Reply, CommandError> {
+        self.known_device(device)?;
+        let waiting = self.neighbours.set_permanent(device, address, mac);
+        let waiting = waiting.ok_or(CommandError::TooManyNeighbours(NEIGHBOURS_MAX))?;
+        waiting.into_iter().for_each(|packet| self.release_waiting(now, packet, device, mac));
+        Ok(Reply::Done)
     }
 
     fn known_device(&self, device: DeviceId) -> Result<(), CommandError> {

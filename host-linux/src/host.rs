@@ -8,10 +8,9 @@ use rustix::{
     io::Errno,
 };
 use towpath_engine::{
-    Command, DeviceId, Engine, Event, Instant, Subscription,
-    conntrack::{Entry, ExpectationEntry, ExpectationId, Family, HelperEvent, HelperId, Statistics, helper::Helper},
+    Command, DeviceId, Engine, Instant, Subscription,
+    conntrack::{Entry, ExpectationEntry, ExpectationId, Family, HelperId, Statistics, helper::Helper},
     device::Feature,
-    event::LoggedPacket,
     limits::DEVICES_MAX,
     netfilter::{ListOptions, RuleSet, TableName},
     snapshot::SnapshotError,
@@ -21,7 +20,7 @@ use crate::{
     af_packet::Ring,
     bonds,
     clock::Clock,
-    control::{Answers, Logged, Names, NewHelper, Reply, Server, Topic},
+    control::{Answers, Names, NewHelper, Reply, Server, Topic},
     helpers::{Loaded, Made, Workshop},
     limits::{CONTROL_CLIENTS_MAX, CONTROL_PAGE_PLACES},
     links::Links,
@@ -32,6 +31,7 @@ use crate::{
     services::{self, Services},
     signals::Signals,
     stats::{DeviceReport, Report, by_name},
+    told,
     worker::Doing,
 };
 
@@ -141,7 +141,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
             }
             let Self { engine, napi, server, clock, services, .. } = &mut self;
             let mut troubles = Vec::new();
-            let mut watch = |when, event| tell(server.as_mut(), &names, when, event, &mut notices, &mut troubles);
+            let mut watch = |when, event| told::tell(server.as_mut(), &names, when, event, &mut notices, &mut troubles);
             napi.drain(engine, &mut watch);
             round = napi.poll(clock, engine, &mut watch);
             services.serve(engine, clock, |engine| napi.drain(engine, &mut watch));
@@ -474,40 +474,6 @@ impl<R> View<'_, R> {
         }
         waiting.peek().map(|_| last)
     }
-}
-
-/// Tells an event to those who watch, its devices by their names, and what is for the operator to `notices`; what happened with helpers waits in
-/// `troubles` until the engine can be asked for their names.
-fn tell(
-    server: Option<&mut Server<Place>>,
-    names: &[String],
-    when: Instant,
-    event: Event,
-    notices: &mut Notices,
-    troubles: &mut Vec<(Instant, HelperEvent)>,
-) {
-    let (topic, reply) = match event {
-        Event::Connection(change, entry) => (Topic::Connections, Reply::ConnectionEvent(when, change, entry)),
-        Event::Expectation(change, entry) => (Topic::Expectations, Reply::ExpectationEvent(when, change, entry)),
-        Event::Helper(trouble) => return troubles.push((when, trouble)),
-        Event::Log { level, line } => {
-            notices.tell(Notice::Log { when, level, line: line.clone() });
-            (Topic::Log, Reply::Logged(when, Box::new(Logged::Log { level, line })))
-        }
-        Event::Nflog(packet) => (Topic::Log, Reply::Logged(when, Box::new(nflog(*packet, names)))),
-        Event::Audit { record } => (Topic::Log, Reply::Logged(when, Box::new(Logged::Audit { record }))),
-    };
-    if let Some(server) = server {
-        server.tell(topic, &reply);
-    }
-}
-
-/// A packet of an NFLOG rule, its devices by their names.
-fn nflog(packet: LoggedPacket, names: &[String]) -> Logged {
-    let LoggedPacket { group, prefix, hook, input, output, mark, source, bytes } = packet;
-    let name = |device: DeviceId| names.get(usize::from(device.0)).cloned().unwrap_or_else(|| "lo".to_owned());
-    let (input, output) = (input.map(name), output.map(name));
-    Logged::Nflog { group, prefix, hook, input, output, mark, source: source.map(|mac| mac.to_string()), bytes }
 }
 
 fn device_name(engine: &Engine, device: DeviceId) -> String {

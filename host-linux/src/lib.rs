@@ -39,6 +39,7 @@ pub mod signals;
 pub mod state;
 pub mod stats;
 pub mod text;
+mod told;
 pub mod tracking;
 pub mod worker;
 

@@ -301,14 +301,8 @@ impl<C: Copy> Peer<C> {
                 }
                 self.end();
             }
-            Ok(Request::Features(device)) => match answers.features(&device) {
-                Ok(text) => self.give_text(&text),
-                Err(why) => self.refuse(why),
-            },
-            Ok(Request::Bonds(name)) => match answers.bonds(name.as_deref()) {
-                Ok(text) => self.give_text(&text),
-                Err(why) => self.refuse(why),
-            },
+            Ok(Request::Features(device)) => self.end_with_text(answers.features(&device)),
+            Ok(Request::Bonds(name)) => self.end_with_text(answers.bonds(name.as_deref())),
             Ok(Request::SetFeatures(device, switches)) => self.end_with(answers.set_features(&device, &switches)),
             Ok(Request::UnloadHelper(name)) => match answers.unload_helper(&name) {
                 Ok(expected) => self.answer(&Reply::Count(expected)),
@@ -325,6 +319,14 @@ impl<C: Copy> Peer<C> {
                 Ok(len) if len <= CONTROL_STATE_BYTES_MAX => self.task = Task::Loading(len),
                 Ok(_) | Err(_) => self.refuse(format!("a snapshot has at most {CONTROL_STATE_BYTES_MAX} bytes")),
             },
+        }
+    }
+
+    /// Gives a text, or says why there is none.
+    fn end_with_text(&mut self, text: Result<String, String>) {
+        match text {
+            Ok(text) => self.give_text(&text),
+            Err(why) => self.refuse(why),
         }
     }
 

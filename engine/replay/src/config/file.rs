@@ -29,18 +29,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
     let text = Text(text);
     let mut config = Config { file: file.to_owned(), ..Config::default() };
     config.seed = top.find("seed").map(|value| value.number(0..=u64::MAX)).transpose()?;
-    for value in top.list("interface")? {
-        let interface = text.interface(value.table("[[interface]]", INTERFACE, INTERFACE_LATER)?, &config)?;
-        config.interfaces.push(interface);
-    }
-    for value in top.list("bond")? {
-        let bond = bond(value.table("[[bond]]", BOND, BOND_LATER)?, &config)?;
-        config.bonds.push(bond);
-    }
-    for value in top.list("vlan")? {
-        let vlan = vlan(value.table("[[vlan]]", VLAN, &[])?, &config)?;
-        config.vlans.push(vlan);
-    }
+    devices(&text, top, &mut config)?;
     for value in top.list("route")? {
         config.routes.push(route(value.table("[[route]]", ROUTE, &[])?, &config)?);
     }
@@ -96,6 +85,23 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
         config.taken_at = capture.find("taken_at").map(Value::word).transpose()?;
     }
     Ok(config)
+}
+
+/// Reads what there are of devices, each after those that it may name.
+fn devices(text: &Text<'_>, top: Table<'_>, config: &mut Config) -> Result<(), Fault> {
+    for value in top.list("interface")? {
+        let interface = text.interface(value.table("[[interface]]", INTERFACE, INTERFACE_LATER)?, config)?;
+        config.interfaces.push(interface);
+    }
+    for value in top.list("bond")? {
+        let bond = bond(value.table("[[bond]]", BOND, BOND_LATER)?, config)?;
+        config.bonds.push(bond);
+    }
+    for value in top.list("vlan")? {
+        let vlan = vlan(value.table("[[vlan]]", VLAN, &[])?, config)?;
+        config.vlans.push(vlan);
+    }
+    Ok(())
 }
 
 impl Text<'_> {

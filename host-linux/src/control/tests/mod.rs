@@ -325,7 +325,6 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
         let server = Server::new(Listener::bind(&path).unwrap(), Worker::new().unwrap());
-        let now = Instant::from_secs(1000);
         Self {
             path,
             server,
@@ -339,7 +338,7 @@ impl Gateway {
                 sets: Vec::new(),
                 named: 0,
             },
-            now,
+            now: Instant::from_secs(1000),
             _folder: folder,
         }
     }
@@ -430,7 +429,7 @@ impl Answers for Numbers {
     }
 
     fn bonds(&mut self, name: Option<&str>) -> Result<String, String> {
-        if name.is_none_or(|name| name == "bond0") { Ok("bond0\n".into()) } else { Err("there is no bond".into()) }
+        name.is_none_or(|name| name == "bond0").then(|| "bond0\n".into()).ok_or("there is no bond".into())
     }
 
     fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String> {
