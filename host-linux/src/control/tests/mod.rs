@@ -394,13 +394,11 @@ impl Answers for Numbers {
     }
 
     fn load(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
-        match snapshot {
-            b"nonsense" => Err(SnapshotError::NoSnapshot),
-            state => {
-                self.state = state.to_vec();
-                Ok(())
-            }
+        if snapshot == b"nonsense" {
+            return Err(SnapshotError::NoSnapshot);
         }
+        self.state = snapshot.to_vec();
+        Ok(())
     }
 
     fn save_rules(&mut self, family: Family, counters: bool) -> String {
