@@ -7,6 +7,7 @@ use super::{
     calling::Remembered,
     conn::{ConnId, Connection, Counter, Status},
     entry::{Entry, HelperNames},
+    hash::Hasher,
     mappings::Mappings,
     sources::Sources,
     statistics::Statistics,
@@ -58,6 +59,18 @@ impl Conntrack {
     #[inline(always)]
     pub fn key(&self, tuple: Tuple) -> FlowKey {
         FlowKey { tuple, hash: FlowHash(self.table.hash(&tuple)), hint: None }
+    }
+
+    /// By what the connection is found whose answers have the tuple of this key; `None` where nothing answers such a packet.
+    /// It costs next to nothing where the answers' tuple is this one with its ends exchanged.
+    #[must_use]
+    pub fn key_of_answered(&self, key: &FlowKey) -> Option<FlowKey> {
+        let tuple = key.tuple.inverted()?;
+        if key.hash == FlowHash::UNKNOWN || !tuple.is_turned(&key.tuple) {
+            return Some(self.key(tuple));
+        }
+        let hint = key.hint.map(|hint| FlowHint { direction: hint.direction.opposite(), ..hint });
+        Some(FlowKey { tuple, hash: FlowHash(Hasher::hash_of_turned(key.hash.0, &tuple)), hint })
     }
 
     /// The connection of that identifier; `None` when it is gone.
@@ -251,4 +264,30 @@ impl Conntrack {
 
 fn is_listed(connection: &Connection, now: Instant) -> bool {
     connection.is_confirmed() && !connection.status.contains(Status::DYING) && connection.expires > now
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::conntrack::{Address, Family};
+
+    proptest! {
+        #[test]
+        fn the_key_of_what_a_packet_answers_is_that_of_its_tuple_inverted(
+            ends: [[u8; 4]; 2],
+            ports: [u16; 2],
+            protocol in prop_oneof![Just(1_u8), Just(6), Just(17), Just(47)],
+            is_v6: bool,
+        ) {
+            let conntrack = Conntrack::new(7);
+            let [source, destination] = ends.map(Address::v4);
+            let [source_port, destination_port] = ports;
+            let family = if is_v6 { Family::Ipv6 } else { Family::Ipv4 };
+            let tuple = Tuple { source, destination, source_port, destination_port, protocol, family };
+            let worked_out = conntrack.key_of_answered(&conntrack.key(tuple));
+            prop_assert_eq!(worked_out, tuple.inverted().map(|inverted| conntrack.key(inverted)));
+        }
+    }
 }

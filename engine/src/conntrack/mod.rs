@@ -182,14 +182,6 @@ impl FlowHash {
     }
 }
 
-impl FlowKey {
-    /// Whether something is known of where the connection lies.
-    #[must_use]
-    pub const fn is_guessed(&self) -> bool {
-        self.hint.is_some()
-    }
-}
-
 /// Where a packet's connection probably lies: what was found by its hash alone, or what its frame has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FlowHint {

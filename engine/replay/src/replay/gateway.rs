@@ -304,14 +304,14 @@ impl Replay {
         let peek = Peek::frame(frame);
         let conntrack = self.engine.conntrack();
         let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
-        let keys = tuple.map(|tuple| self.ahead.keys(conntrack, packet.number, tuple));
+        let key = tuple.map(|tuple| self.ahead.key(conntrack, packet.number, tuple));
         let translation = match &peek {
             Some(peek) if self.translates[peek.family() as usize] => {
-                let found = || translation::find(&self.engine, packet.time, frame, peek, keys.as_ref());
+                let found = || translation::find(&self.engine, packet.time, frame, peek, key.as_ref());
                 self.datagrams.translation(packet.time, peek, found)
             }
             Some(_) | None => {
-                Translation::AsCaptured(keys.and_then(|keys| conntrack.find_by(packet.time, Zone::DEFAULT, &keys.own)))
+                Translation::AsCaptured(key.and_then(|key| conntrack.find_by(packet.time, Zone::DEFAULT, &key)))
             }
         };
         let seen = match translation {

@@ -23,7 +23,6 @@ use towpath_engine::{
 };
 
 use super::{
-    ahead::Keys,
     peek::Peek,
     readdress::{move_acknowledgements, readdress, readdress_error},
 };
@@ -53,18 +52,18 @@ pub(super) fn is_possible(engine: &Engine, family: Family) -> bool {
     engine.rules().of(family).has_table(TableName::Nat)
 }
 
-/// Finds out what the gateway sees instead of a captured packet, whose connection is looked for by `keys` if it has one.
-pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, keys: Option<&Keys>) -> Translation {
-    let Some(keys) = keys else {
+/// Finds out what the gateway sees instead of a captured packet, whose connection is looked for by `key` if it has one.
+pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, key: Option<&FlowKey>) -> Translation {
+    let Some(key) = key else {
         let quoted = peek.quoted(frame);
         return quoted.map_or(Translation::AsCaptured(None), |quoted| error(engine, now, frame, peek, &quoted));
     };
     let conntrack = engine.conntrack();
-    if let Some(found) = in_any_zone(conntrack, now, &keys.own).next() {
+    if let Some(found) = in_any_zone(conntrack, now, key).next() {
         return Translation::AsCaptured(Some(found));
     }
-    let opposite = keys.opposite(conntrack);
-    let mut known = opposite.iter().flat_map(|opposite| in_any_zone(conntrack, now, opposite)).filter_map(|found| {
+    let answered = conntrack.key_of_answered(key);
+    let mut known = answered.iter().flat_map(|answered| in_any_zone(conntrack, now, answered)).filter_map(|found| {
         let (id, direction) = (found.0, found.1.opposite());
         Some((*conntrack.connection(id)?.tuple(direction), (id, direction)))
     });
@@ -74,7 +73,7 @@ pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, key
             false => Translation::Unknown(Unmapped::SeveralZones),
         };
     }
-    match conntrack.expectations().iter().find_map(|expectation| expected(expectation, &keys.own.tuple)) {
+    match conntrack.expectations().iter().find_map(|expectation| expected(expectation, &key.tuple)) {
         Some(seen) => Translation::Readdressed(seen, None),
         None if starts(frame, peek) => Translation::AsCaptured(None),
         None => Translation::Unknown(Unmapped::StartMissing),
