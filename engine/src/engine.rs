@@ -5,7 +5,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 use crate::{
     command::{Command, CommandError, Reply},
     conntrack::{
-        Conntrack, Family,
+        Conntrack,
         calling::{
             Helpers,
             stream::{Passing, Waiting},
@@ -66,7 +66,7 @@ pub struct Engine {
     pub(crate) path_mtus: PathMtus,
     pub(crate) rules: RuleSets,
     /// What rules remember under a name, those of IPv4 and those of IPv6.
-    pub(crate) lists: [Lists; 2],
+    pub(crate) lists: Lists,
     /// Copies that rules have made and that have not left yet.
     pub(crate) copies: Vec<Copied>,
     pub(crate) conntrack: Conntrack,
@@ -145,7 +145,7 @@ impl Engine {
             icmp_limit: IcmpLimit::default(),
             path_mtus: PathMtus::default(),
             rules: RuleSets::default(),
-            lists: [Lists::default(), Lists::default()],
+            lists: Lists::default(),
             copies: Vec::new(),
             conntrack: Conntrack::new(around.random.next_u64()),
             helpers: Helpers::default(),
@@ -349,9 +349,9 @@ impl Engine {
         &self.rules
     }
 
-    /// The names of the sets that rules of a family may name.
-    pub fn set_names(&self, family: Family) -> impl Iterator<Item = &str> {
-        self.lists[family as usize].sets.names()
+    /// The names of the sets that rules may name, those of either family.
+    pub fn set_names(&self) -> impl Iterator<Item = &str> {
+        self.lists.sets.names()
     }
 
     /// The connections and expectations.

@@ -41,9 +41,8 @@ impl Engine {
             Command::ReplaceRules(rules) => {
                 let family = rules.family();
                 self.rules.replace(*rules);
-                let rules = self.rules.of_mut(family);
-                rules.claim(now, &mut self.lists[family as usize]);
-                if rules.wants_accounting() {
+                self.rules.claim(now, &mut self.lists);
+                if self.rules.of(family).wants_accounting() {
                     self.around.sysctls.conntrack_acct = 1; // As in Linux.
                 }
                 Ok(Reply::Done)

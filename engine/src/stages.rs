@@ -105,7 +105,7 @@ impl Engine {
             routes: &self.routes,
             sockets: &self.sockets,
             conntrack: &mut self.conntrack,
-            lists: &mut self.lists[family as usize],
+            lists: &mut self.lists,
             pool: &mut self.pool,
             copies: &mut self.copies,
             around: &mut self.around,

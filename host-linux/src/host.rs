@@ -349,9 +349,9 @@ impl<R: Ring> Answers for View<'_, R> {
         self.engine.rules().of(family).list(table, options)
     }
 
-    fn names(&mut self, family: Family) -> Names {
+    fn names(&mut self) -> Names {
         let helpers = self.engine.helpers().iter().map(|helper| (helper.manifest.name.clone(), helper.id)).collect();
-        let sets = self.engine.set_names(family).map(str::to_owned).collect();
+        let sets = self.engine.set_names().map(str::to_owned).collect();
         Names { helpers, sets, timeouts: self.engine.conntrack().timeout_policies().clone() }
     }
 

@@ -67,10 +67,10 @@ impl Gateway {
         if config.rules_v4.is_none() && config.rules_v6.is_none() {
             return Ok(self.all_rules());
         }
-        let named = |wanted: &Option<Located<String>>| {
-            wanted.iter().map(|wanted| self.named(config, wanted)).collect::<Result<_, _>>()
+        let named = |wanted: [&Option<Located<String>>; 2]| {
+            wanted.into_iter().flatten().map(|wanted| self.named(config, wanted)).collect::<Result<_, _>>()
         };
-        Ok((named(&config.rules_v4)?, named(&config.rules_v6)?))
+        Ok((named([&config.sets, &config.rules_v4])?, named([&config.rules_v6, &None])?))
     }
 
     /// All texts: those whose names end in `v6` hold rules of `ip6tables`.

@@ -47,16 +47,19 @@ impl RuleSet {
         self.generation = former.generation.wrapping_add(1);
     }
 
-    /// Makes what its rules remember under a name, as far as `lists` do not have it; forgets there what no rule names.
-    /// Sets that came with the rules take the place of those of their names, and their timeouts begin `now`.
-    pub(crate) fn claim(&mut self, now: Instant, lists: &mut Lists) {
-        lists.sets.take(now, core::mem::take(&mut self.tables.sets));
+    /// What its rules remember under a name.
+    pub(super) fn claims(&self) -> Claims<'_> {
         let mut claims = Claims::default();
         let chains = self.tables.iter().flat_map(|table| &table.chains);
         for condition in chains.flat_map(|chain| &chain.rules).flat_map(|rule| &rule.matches) {
             condition.claims(&mut claims);
         }
-        lists.claim(&claims);
+        claims
+    }
+
+    /// Puts the sets that came with it in force: they take the place of those of their names, and their timeouts begin `now`.
+    pub(super) fn hand_over_sets(&mut self, now: Instant, lists: &mut Lists) {
+        lists.sets.take(now, core::mem::take(&mut self.tables.sets));
     }
 
     /// The sets that came with the rules, until those are put in force.
@@ -308,6 +311,14 @@ impl RuleSets {
     /// Puts rules in the place of those of their family.
     pub fn replace(&mut self, new: RuleSet) {
         self.of_mut(new.family()).replace(new);
+    }
+
+    /// Makes what rules remember under a name, as far as `lists` do not have it, and forgets there what no rule of either
+    /// family names. Sets that came with the rules take the place of those of their names, and their timeouts begin `now`.
+    pub(crate) fn claim(&mut self, now: Instant, lists: &mut Lists) {
+        self.v4.hand_over_sets(now, lists);
+        self.v6.hand_over_sets(now, lists);
+        lists.claim([self.v4.claims(), self.v6.claims()]);
     }
 
     /// Forgets how packets have passed, of both families; see [`RuleSet::forget_walks`].

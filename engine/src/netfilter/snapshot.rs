@@ -24,13 +24,11 @@ pub(crate) struct RulesRecord {
     origins: Vec<(u32, u32, u32)>,
     /// What matches remember, by their index.
     states: Vec<(u32, MatchState)>,
-    /// What is remembered under a name.
-    lists: Lists,
     generation: u32,
 }
 
 impl RulesRecord {
-    pub(crate) fn of(rules: &RuleSet, lists: &Lists) -> Self {
+    pub(crate) fn of(rules: &RuleSet) -> Self {
         let written = rules.tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
         let origin = |rule: &Rule| {
             let Origin { file, line, column } = rule.origin;
@@ -41,22 +39,22 @@ impl RulesRecord {
             files: rules.tables.files.clone(),
             origins: written.map(origin).collect(),
             states: rules.states(),
-            lists: lists.clone(),
             generation: rules.generation,
         }
     }
 
-    /// `helpers` are the names of the helpers, by number; a number without helper has the empty one.
+    /// `helpers` are the names of the helpers, by number; a number without helper has the empty one. `lists` hold the sets that
+    /// the rules name.
     pub(crate) fn restore(
         self,
         family: Family,
         helpers: &[&str],
         timeouts: &TimeoutPolicies,
-    ) -> Result<(RuleSet, Lists), SnapshotError> {
+        lists: &Lists,
+    ) -> Result<RuleSet, SnapshotError> {
         let numbered = helpers.iter().copied().zip((0..).map(HelperId));
         let helpers: Vec<(&str, HelperId)> = numbered.filter(|(name, _)| !name.is_empty()).collect();
-        Part::Rules.check(self.lists.is_sound())?;
-        let sets: Vec<&str> = self.lists.sets.names().collect();
+        let sets: Vec<&str> = lists.sets.names().collect();
         let source = Source { name: "snapshot", text: &self.text };
         let timeouts = Some(timeouts);
         let loading =
@@ -68,7 +66,7 @@ impl RulesRecord {
         rules.set_states(self.states);
         Part::Rules.check(rules.states().len() == states)?;
         rules.generation = self.generation;
-        Ok((rules, self.lists))
+        Ok(rules)
     }
 }
 

@@ -49,12 +49,12 @@ use crate::{
         helper::Helper,
     },
     engine::Engine,
-    netfilter::{Lists, RuleSet, snapshot::RulesRecord},
+    netfilter::{RuleSet, snapshot::RulesRecord},
     wire::checksum::Routines,
 };
 
 /// The version of snapshots that are written, and the only one that is read.
-pub const VERSION: u32 = 12;
+pub const VERSION: u32 = 13;
 
 /// What a snapshot does not hold and an engine needs.
 pub struct Restoring {
@@ -139,14 +139,14 @@ impl Engine {
     }
 
     /// Goes on from a snapshot as [`Self::reload`] does, but keeps what this engine's operator has set, as a gateway does that is
-    /// started again with its configuration: routes, tunables, services, permanent neighbours, timeout policies, and rules with their sets, unless they
-    /// are those of the snapshot, which then go on counting.
+    /// started again with its configuration: routes, tunables, services, permanent neighbours, timeout policies, and the rules of each family,
+    /// unless they are those of the snapshot, which then go on counting; and sets, unless the rules of both families are those.
     ///
     /// # Errors
     /// As for [`Self::reload`]; nothing has changed then.
     pub fn resume(&mut self, bytes: &[u8], other_helpers: bool) -> Result<(), SnapshotError> {
         let (routes, services, sysctls) = (self.routes.clone(), self.services(), self.around.sysctls.clone());
-        let sets = self.lists.clone().map(|lists| lists.sets);
+        let sets = self.lists.sets.clone();
         let rules = [Family::Ipv4, Family::Ipv6].map(|family| self.rules.of(family).clone());
         let (by_port, permanent) = (self.helpers_by_port, self.neighbours.all_permanent());
         let policies = self.conntrack.timeout_policies().clone();
@@ -158,21 +158,20 @@ impl Engine {
         self.conntrack.map_anew(self.around.sysctls.keeps_mappings());
         self.helpers_by_port = by_port;
         self.neighbours.replace_permanent(&permanent);
-        for (rules, sets) in rules.into_iter().zip(sets) {
-            let family = rules.family();
-            let lists = &self.lists[family as usize];
-            if self.rules.of(family).save(false) == rules.save(false) {
-                let known = RulesRecord::of(self.rules.of(family), lists);
-                *self.rules.of_mut(family) = self.numbered_anew(known, family)?;
-                continue;
-            }
-            let given = RulesRecord::of(&rules, &Lists { sets: sets.clone(), ..Lists::default() });
-            let rules = self.numbered_anew(given, family)?;
-            let (known, lists) = (self.rules.of_mut(family), &mut self.lists[family as usize]);
-            known.replace(rules);
-            lists.sets = sets;
-            known.claim(self.latest, lists);
+        let are_same = rules.each_ref().map(|rules| self.rules.of(rules.family()).save(false) == rules.save(false));
+        if are_same != [true; 2] {
+            self.lists.sets = sets;
         }
+        for (rules, is_same) in rules.into_iter().zip(are_same) {
+            let family = rules.family();
+            let record = RulesRecord::of(if is_same { self.rules.of(family) } else { &rules });
+            let rules = self.numbered_anew(record, family)?;
+            match is_same {
+                true => *self.rules.of_mut(family) = rules,
+                false => self.rules.replace(rules),
+            }
+        }
+        self.rules.claim(self.latest, &mut self.lists);
         Ok(())
     }
 
@@ -182,7 +181,7 @@ impl Engine {
         let count = self.helpers.iter().map(|helper| usize::from(helper.id.0) + 1).max().unwrap_or_default();
         let names = (0..count as u16).map(|number| self.helpers.name(HelperId(number)).unwrap_or_default());
         let names: Vec<&str> = names.collect();
-        rules.restore(family, &names, self.conntrack.timeout_policies()).map(|(rules, _)| rules)
+        rules.restore(family, &names, self.conntrack.timeout_policies(), &self.lists)
     }
 
     /// The first device that is not the same in another engine, and in what.

@@ -18,7 +18,7 @@ use crate::{
     frame::DeviceId,
     ip::{PathMtus, Route, Routes, icmp_limit::CreditRecord, neighbour::snapshot::NeighboursRecord},
     limits::{CONNECTIONS_MAX, COUNT_MAX, PATH_MTUS_MAX},
-    netfilter::snapshot::RulesRecord,
+    netfilter::{Lists, snapshot::RulesRecord},
     random::Random,
     socket::{Sockets, SocketsRecord, UdpService},
     stats::Stats,
@@ -47,6 +47,8 @@ pub(super) struct EngineRecord {
     helpers_by_port: bool,
     /// Of IPv4 and of IPv6.
     rules: [RulesRecord; 2],
+    /// What they remember under a name.
+    lists: Lists,
     conntrack: ConntrackRecord,
     random: Random,
     sockets: SocketsRecord,
@@ -110,7 +112,8 @@ impl EngineRecord {
             sysctls: save_sysctls(sysctls),
             helpers: helpers.save(),
             helpers_by_port: *helpers_by_port,
-            rules: FAMILIES.map(|family| RulesRecord::of(rules.of(family), &lists[family as usize])),
+            rules: FAMILIES.map(|family| RulesRecord::of(rules.of(family))),
+            lists: lists.clone(),
             conntrack: ConntrackRecord::of(conntrack),
             random: random.clone(),
             sockets: sockets.record(),
@@ -155,9 +158,11 @@ impl EngineRecord {
         engine.helpers_by_port = self.helpers_by_port;
         let room_max = engine.around.sysctls.conntrack_max.max(CONNECTIONS_MAX);
         engine.conntrack = self.conntrack.restore(&Known { latest: self.latest, room_max, helpers: &names })?;
+        Part::Rules.check(self.lists.is_sound())?;
+        engine.lists = self.lists;
         for (family, rules) in FAMILIES.into_iter().zip(self.rules) {
-            let restored = rules.restore(family, &names, engine.conntrack.timeout_policies())?;
-            (*engine.rules.of_mut(family), engine.lists[family as usize]) = restored;
+            let policies = engine.conntrack.timeout_policies();
+            *engine.rules.of_mut(family) = rules.restore(family, &names, policies, &engine.lists)?;
         }
         engine.conntrack.map_anew(engine.around.sysctls.keeps_mappings());
         engine.around.random = self.random;

@@ -399,14 +399,14 @@ impl<C: Copy> Peer<C> {
     /// Lets its rules be read, when it is its turn, and gives them to the gateway when they have been.
     fn apply(&mut self, parser: &mut Parser, answers: &mut impl Answers<Cursor = C>) {
         if let Some(rules) = self.rules.take_if(|_| parser.is_free()) {
-            let (names, texts) = (answers.names(rules.family), std::mem::take(&mut self.inbox));
+            let (names, texts) = (answers.names(), std::mem::take(&mut self.inbox));
             if let Err(error) = parser.begin(self.number, rules, texts, names) {
                 self.refuse(format!("the rules cannot be read now: {error}"));
             }
         } else if let Some(Parsed { names, rules }) = parser.take(self.number) {
             self.done(rules.and_then(|rules| {
                 // What they name was looked up in what the gateway had then.
-                if answers.names(rules.family()) != names {
+                if answers.names() != names {
                     return Err("the gateway has other sets or helpers meanwhile; try again".to_owned());
                 }
                 answers.replace_rules(rules);

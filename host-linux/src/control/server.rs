@@ -61,8 +61,8 @@ pub trait Answers {
     /// A table of rules as text.
     fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> String;
 
-    /// What rules of a family may name.
-    fn names(&mut self, family: Family) -> Names;
+    /// What rules may name.
+    fn names(&mut self) -> Names;
 
     /// Puts rules in the place of those of their family; what they name was among [`Self::names`].
     fn replace_rules(&mut self, rules: RuleSet);

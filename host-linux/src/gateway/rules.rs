@@ -1,6 +1,7 @@
 //! Rules files, as texts with the names that errors call them.
 
 use std::{
+    fmt::Display,
     io,
     path::{Path, PathBuf},
 };
@@ -51,13 +52,23 @@ pub(super) fn read(file: &Path) -> Result<RulesText, GatewayError> {
 
 /// Reads the rules that a configuration names. Relative paths start at its folder.
 pub(super) fn of_config(config: &Config) -> Result<Vec<RulesText>, GatewayError> {
-    let v4 = config.rules_v4.iter().map(|place| (Family::Ipv4, place));
-    let wanted = v4.chain(config.rules_v6.iter().map(|place| (Family::Ipv6, place))).map(|(family, place)| {
+    let wanted = [
+        // Of whichever family: both share them.
+        (Family::Ipv4, &config.sets),
+        (Family::Ipv4, &config.rules_v4),
+        (Family::Ipv6, &config.rules_v6),
+    ];
+    let wanted = wanted.into_iter().filter_map(|(family, place)| Some((family, place.as_ref()?)));
+    let read = wanted.map(|(family, place)| {
         let file = beside(config, &place.value);
-        text_of(&file, family)
-            .map_err(|error| config.mistake_at(place, Mistake::File(format!("{}: {error}", file.display()))).into())
+        let wrong = |why: &dyn Display| config.mistake_at(place, Mistake::File(format!("{}: {why}", file.display())));
+        let rules = text_of(&file, family).map_err(|error| wrong(&error))?;
+        if config.sets.as_ref() == Some(place) && !rules.source().is_of_sets() {
+            return Err(wrong(&"this is no text of ipset").into());
+        }
+        Ok(rules)
     });
-    wanted.collect()
+    read.collect()
 }
 
 /// A file that a configuration names.

@@ -231,3 +231,20 @@ fn a_folder_to_be_served_that_is_not_there_is_found_by_check() {
     fs::create_dir(place.path("www")).expect("a folder can be made");
     assert_ne!(place.towpath("check -c gateway.toml").code, Some(2));
 }
+
+#[test]
+fn the_sets_that_a_configuration_names_are_those_of_both_families_rules() {
+    let config = fs::read_to_string(captures().join("rules/router.toml")).expect("the router");
+    let named = |sets: &str| format!("{config}\n[rules]\nv4 = 'r.v4'\nv6 = 'r.v6'\nsets = '{sets}'\n");
+    let rule = "-A FORWARD -m set --match-set blocked src -j DROP\n";
+    let place = Place::new(&[
+        ("right.toml", &named("blocked.ipset")),
+        ("wrong.toml", &named("r.v4")),
+        ("blocked.ipset", "create blocked hash:mac\n"),
+        ("r.v4", rule),
+        ("r.v6", rule),
+    ]);
+    assert_ne!(place.towpath("check -c right.toml").code, Some(2));
+    let said = place.towpath("check -c wrong.toml").wrong();
+    assert!(said.ends_with("r.v4: this is no text of ipset"), "{said}");
+}

@@ -1,5 +1,6 @@
 """Matches that remember packets: recent, hashlimit, connlimit."""
-from parts.builder import A, B, SRV, masquerade, scenario, table, tcp, udp
+from parts.builder import A, A6, B, GW6, IN6_GW, S6, SRV, masquerade, scenario, table, tcp, udp
+from parts.ipv6 import udp6
 
 
 @scenario("rules-recent")
@@ -154,3 +155,35 @@ def uncounted(s):
     s.keys["iptables"] = averages()
     s.keys["sysctls"] = {"net.netfilter.nf_conntrack_acct": 0}
     s.put(udp(A, 4000, SRV, 9), udp(SRV, 9, A, 4000), udp(A, 4000, SRV, 9, ident=2))
+
+
+@scenario("rules-shared")
+def shared(s):
+    """What rules of both families share: sets of ports, a set of sets; lists of recent, whose room is one; not hashlimit."""
+    s.keys["inside"]["addrs"].append(f"{IN6_GW}/64")
+    s.keys["outside"]["addrs"].append(f"{GW6}/64")
+    s.keys["routes"] = [{"dst": "default", "via": "203.0.113.254", "dev": "outside"}, {"dst": "default", "via": "2001:db8:1::fe", "dev": "outside"}]
+    s.keys["setup"] = [
+        "ipset create ports bitmap:port range 1-100", "ipset create v4 hash:ip", "ipset create v6 hash:ip family inet6",
+        "ipset create both list:set", "ipset add both v4", "ipset add both v6",
+    ]
+    rules = [
+        "-A FORWARD -p udp --dport 1 -j SET --add-set ports src", "-A FORWARD -p udp --dport 2 -m set --match-set ports src -j DROP",
+        "-A FORWARD -p udp --dport 3 -j SET --add-set both src", "-A FORWARD -p udp --dport 4 -m set --match-set both src -j DROP",
+        "-A FORWARD -p udp --dport 4 -m set --match-set OWN src -j DROP",
+        "-A FORWARD -p udp --dport 5 -m recent --name seen --set", "-A FORWARD -p udp --dport 6 -m recent --name seen --rcheck -j DROP",
+        "-A FORWARD -p udp --dport 7 -m hashlimit --hashlimit-name h --hashlimit-upto 1/hour --hashlimit-burst 1 -j ACCEPT",
+        "-A FORWARD -p udp --dport 7 -j DROP",
+    ]
+    for key, own in (("iptables", "v4"), ("ip6tables", "v6")):
+        s.keys[key] = table("filter", *(rule.replace("OWN", own) for rule in rules))
+    s.note("a port that a packet of IPv6 has put into the set is there for IPv4, and the other way round")
+    s.put(udp(A, 10, SRV, 2), udp6(A6, 10, S6, 1), udp(A, 10, SRV, 2, ident=2), udp(A, 11, SRV, 1), udp6(A6, 11, S6, 2))
+    s.note("a set of sets takes an address into the one of its family")
+    s.put(udp(A, 20, SRV, 3), udp6(A6, 20, S6, 4), udp6(A6, 20, S6, 3), udp6(A6, 20, S6, 4), udp(A, 20, SRV, 4))
+    s.note("recent: each family finds its own; a hundred of the other one push it out")
+    s.put(udp(A, 30, SRV, 5), udp6(A6, 30, S6, 6), udp(A, 30, SRV, 6))
+    s.put(*(udp6(f"fd00:1::1:{n:x}", 31, S6, 5) for n in range(100)))
+    s.put(udp(A, 30, SRV, 6, ident=3), udp6("fd00:1::1:9", 31, S6, 6))
+    s.note("hashlimit: each family has a table of the name")
+    s.put(udp(A, 40, SRV, 7), udp6(A6, 40, S6, 7), udp(A, 40, SRV, 7, ident=2), udp6(A6, 40, S6, 7))

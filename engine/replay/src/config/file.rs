@@ -39,6 +39,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
     if let Some(value) = top.find("rules") {
         let rules = value.table("[rules]", RULES, &[])?;
         config.rules_v4 = rules.find("v4").map(|value| text.name(value)).transpose()?;
+        config.sets = rules.find("sets").map(|value| text.name(value)).transpose()?;
         config.rules_v6 = rules.find("v6").map(|value| text.name(value)).transpose()?;
     }
     if let Some(value) = top.find("host") {
@@ -415,7 +416,7 @@ const INTERFACE_LATER: &[&str] = &["queues"];
 const VLAN: &[&str] = &["parent", "id", "protocol", "name", "addresses", "mac", "mtu", "arp", "networks"];
 const ROUTE: &[&str] = &["to", "via", "interface", "kind", "metric", "mtu"];
 const NEIGHBOUR: &[&str] = &["interface", "address", "mac"];
-const RULES: &[&str] = &["v4", "v6"];
+const RULES: &[&str] = &["v4", "v6", "sets"];
 const HOST: &[&str] = &["device"];
 const NAT: &[&str] = &["mapping", "filtering"];
 const HELPER: &[&str] = &[

@@ -73,7 +73,8 @@
 //!
 //! `[[neighbour]]`: `interface`, `address`, `mac`: a neighbour that is known for good.
 //!
-//! `[rules]`: `v4` and `v6`: a file in the format of `iptables-save`, and one in that of `ip6tables-save`. Relative paths start at the configuration's folder.
+//! `[rules]`: `v4` and `v6`: a file in the format of `iptables-save`, and one in that of `ip6tables-save`; `sets`: one in that of
+//! `ipset save`, with the sets that both may name. Relative paths start at the configuration's folder.
 //!
 //! `[host]`: the programs of the machine that the gateway runs on send and receive through it, as through their kernel. `device` is the
 //! name of the TUN device that `towpath run` makes for them. What they send passes OUTPUT; what has passed INPUT and the gateway does not
@@ -199,6 +200,8 @@ pub struct Config {
     pub neighbours: Vec<Neighbour>,
     /// The file with IPv4 rules, as the configuration names it.
     pub rules_v4: Option<Located<String>>,
+    /// The file with the sets that rules of both families may name.
+    pub sets: Option<Located<String>>,
     /// The file with IPv6 rules.
     pub rules_v6: Option<Located<String>>,
     /// The TUN device by which the machine's own programs send and receive, if they do.

@@ -134,17 +134,27 @@ pub fn furnish(
     replace_rules(engine, rules)
 }
 
-/// Puts the rules of each family in the place of those of the engine, if there are any.
+/// Puts the rules of each family in the place of those of the engine, if there are any. Texts of sets are read first, and rules of
+/// both families may name what they hold; a file that both name is read once.
 ///
 /// # Errors
 /// When a rule cannot be taken.
 pub fn replace_rules(engine: &mut Engine, rules: [(Family, &[Source<'_>]); 2]) -> Result<(), SetupError> {
+    let mut sets: Vec<Source<'_>> = Vec::new();
+    for source in rules.iter().flat_map(|(_, texts)| *texts).filter(|source| source.is_of_sets()) {
+        if sets.iter().all(|known| (known.name, known.text) != (source.name, source.text)) {
+            sets.push(*source);
+        }
+    }
     for (family, texts) in rules.into_iter().filter(|(_, texts)| !texts.is_empty()) {
+        let mut sources = core::mem::take(&mut sets);
+        sources.extend(texts.iter().filter(|source| !source.is_of_sets()));
         let helpers: Vec<(&str, HelperId)> =
             engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
         let timeouts = Some(engine.conntrack().timeout_policies());
-        let loading = Loading { family, helpers: &helpers, timeouts, ..Loading::default() };
-        let rules = RuleSet::parse(texts, &loading).map_err(SetupError::Rules)?;
+        let known: Vec<&str> = engine.set_names().collect();
+        let loading = Loading { family, helpers: &helpers, timeouts, sets: &known, ..Loading::default() };
+        let rules = RuleSet::parse(&sources, &loading).map_err(SetupError::Rules)?;
         engine.handle_command(engine.now(), Command::ReplaceRules(Box::new(rules)))?;
     }
     Ok(())

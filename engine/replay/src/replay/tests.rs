@@ -412,3 +412,17 @@ fn ipv6(source: [u8; 16], destination: [u8; 16]) -> Vec<u8> {
     let header = [0x86, 0xdd, 0x60, 0, 0, 0, 0, 4, 253, 64];
     [&addresses[..], &header, &source, &destination, &[1, 2, 3, 4]].concat()
 }
+
+#[test]
+fn rules_of_both_families_may_name_the_sets_that_stand_in_one_text_and_a_text_that_both_name_is_read_once() {
+    let sets =
+        Source { name: "all.ipset", text: "create ports bitmap:port range 1-100\ncreate hosts hash:ip family inet6\n" };
+    let v4 = Source { name: "test.v4", text: "-A FORWARD -p udp -m set --match-set ports dst -j DROP\n" };
+    let v6 = Source { name: "test.v6", text: "-A FORWARD -m set --match-set hosts src -j DROP\n" };
+    for (rules, rules_v6) in [(vec![sets, v4], vec![v6]), (vec![v4], vec![sets, v6]), (vec![sets, v4], vec![sets, v6])]
+    {
+        let replay = Replay::new(Setup { rules, rules_v6, ..setup(GATEWAY, "", Detail::Verdicts) });
+        let replay = replay.map_err(|error| error.to_string()).unwrap();
+        assert_eq!(replay.engine().set_names().collect::<Vec<_>>(), ["ports", "hosts"]);
+    }
+}

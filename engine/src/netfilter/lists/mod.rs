@@ -20,14 +20,15 @@ use serde::{Deserialize, Serialize};
 use super::{error::Flaw, save::text::Word};
 use crate::limits::HASHLIMIT_ENTRIES_MAX;
 
-/// What rules remember under a name.
+/// What rules of both families remember under a name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lists {
-    /// Of `-m recent`.
+    /// Of `-m recent`, which both families share: an address stands in a list with its family (Linux v6.18:
+    /// `net/netfilter/xt_recent.c`, `recent_table_lookup()`).
     pub recent: Named<recent::Recent>,
-    /// Of `-m hashlimit`.
-    pub hashlimit: Named<hashlimit::Buckets>,
-    /// Of `-m set` and `-j SET`.
+    /// Of `-m hashlimit`, IPv4 and IPv6: each family has its own (Linux v6.18: `net/netfilter/xt_hashlimit.c`, `htable_find_get()`).
+    pub hashlimit: [Named<hashlimit::Buckets>; 2],
+    /// Of `-m set` and `-j SET`, which both families share.
     pub sets: sets::Sets,
 }
 
@@ -90,7 +91,7 @@ impl<T> Named<T> {
     }
 }
 
-/// What the rules of a set remember, as they have it when nobody has remembered anything yet.
+/// What the rules of a family remember, as they have it when nobody has remembered anything yet.
 #[derive(Debug, Default)]
 pub(super) struct Claims<'a> {
     pub(super) recent: Vec<(&'a str, recent::Recent)>,
@@ -98,15 +99,20 @@ pub(super) struct Claims<'a> {
 }
 
 impl Lists {
-    /// Keeps and makes what rules name, and forgets the rest: what Linux does when rules come and go.
-    pub(super) fn claim(&mut self, claims: &Claims<'_>) {
-        self.recent.claim(&claims.recent);
-        for (name, fresh) in &claims.recent {
+    /// Keeps and makes what rules name, those of IPv4 and those of IPv6, and forgets the rest: what Linux does when rules come
+    /// and go.
+    pub(super) fn claim(&mut self, claims: [Claims<'_>; 2]) {
+        let [recent, recent_v6] = claims.each_ref().map(|claims| &claims.recent[..]);
+        let recent = [recent, recent_v6].concat();
+        self.recent.claim(&recent);
+        for (name, fresh) in &recent {
             if let Some(known) = self.recent.find_mut(name, &mut 0) {
                 known.remember_hits(fresh.hits_max());
             }
         }
-        self.hashlimit.claim(&claims.hashlimit);
+        for (tables, claims) in self.hashlimit.iter_mut().zip(&claims) {
+            tables.claim(&claims.hashlimit);
+        }
     }
 }
 
@@ -114,7 +120,11 @@ impl Lists {
     /// Whether they keep the bounds and promises that whoever uses them relies on: those of a snapshot may not.
     pub(crate) fn is_sound(&self) -> bool {
         self.recent.iter().all(|(_, list)| list.is_sound())
-            && self.hashlimit.iter().all(|(_, table)| table.len() <= HASHLIMIT_ENTRIES_MAX as usize)
+            && self
+                .hashlimit
+                .iter()
+                .flat_map(Named::iter)
+                .all(|(_, table)| table.len() <= HASHLIMIT_ENTRIES_MAX as usize)
             && self.sets.is_sound()
     }
 }

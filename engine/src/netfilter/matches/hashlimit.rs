@@ -145,7 +145,8 @@ impl Matching for Hashlimit {
         let Some(ends) = Ends::of(view.packet) else { return Answer::No };
         let Some(group) = self.group(&ends, view) else { return Answer::Drop };
         let bytes = view.packet.network_len() as u32;
-        let Some(buckets) = view.lists.hashlimit.find_mut(&self.name, &mut self.hint) else { return Answer::No };
+        let tables = &mut view.lists.hashlimit[view.packet.family().unwrap_or_default() as usize];
+        let Some(buckets) = tables.find_mut(&self.name, &mut self.hint) else { return Answer::No };
         match buckets.take(view.now, group, bytes) {
             Level::Within => Answer::from(!self.above),
             Level::Above => Answer::from(self.above),

@@ -26,6 +26,7 @@ pub(super) use nearest::nearest;
 pub(super) use print::{print, print_rule};
 pub(super) use restore::{Tables, restore};
 
+use super::lists::sets::read::is_sets;
 use crate::conntrack::{Family, HelperId, TimeoutPolicies};
 
 /// A rules text.
@@ -35,6 +36,14 @@ pub struct Source<'a> {
     pub name: &'a str,
     /// Its lines, at most [`crate::limits::RULES_TEXT_BYTES_MAX`] bytes.
     pub text: &'a str,
+}
+
+impl Source<'_> {
+    /// Whether it is a text of ipset, not of rules.
+    #[must_use]
+    pub fn is_of_sets(&self) -> bool {
+        is_sets(self.text)
+    }
 }
 
 /// What is needed to load rules.

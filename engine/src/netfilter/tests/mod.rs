@@ -60,6 +60,14 @@ pub(super) fn refusal(text: &str) -> String {
     }
 }
 
+/// Makes what rules remember under a name, as if there were no others.
+pub(super) fn claim(now: Instant, rules: &mut RuleSet, lists: &mut Lists) {
+    rules.hand_over_sets(now, lists);
+    let mut claims = <[super::lists::Claims<'_>; 2]>::default();
+    claims[rules.family() as usize] = rules.claims();
+    lists.claim(claims);
+}
+
 impl Lab {
     pub(super) fn new(text: &str) -> Self {
         let device = |name: &str, address: [u8; 4], last: u8| Device {
@@ -78,7 +86,7 @@ impl Lab {
         around.trace.set_level(TraceLevel::Full);
         let mut rules = parse(text).unwrap_or_else(|error| panic!("{error}"));
         let mut lists = Lists::default();
-        rules.claim(Instant::from_secs(1000), &mut lists);
+        claim(Instant::from_secs(1000), &mut rules, &mut lists);
         Self {
             rules,
             devices,

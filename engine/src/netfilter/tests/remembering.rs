@@ -86,11 +86,11 @@ fn what_is_remembered_outlives_rules_that_name_it_again() {
     let mut lab = Lab::new("-A FORWARD -m recent --name a --set\n-A FORWARD -m recent --name b --set");
     assert!(lab.passes(0, ONE, 80));
     let mut next = super::parse("-A FORWARD -m recent --name b --rcheck -j DROP").expect("rules");
-    next.claim(lab.now, &mut lab.lists);
+    super::claim(lab.now, &mut next, &mut lab.lists);
     lab.rules.replace(next);
     assert!(lab.lists.recent.find("a").is_none());
     assert!(!lab.passes(0, ONE, 80));
     let mut none = super::parse("-A FORWARD -j ACCEPT").expect("rules");
-    none.claim(lab.now, &mut lab.lists);
+    super::claim(lab.now, &mut none, &mut lab.lists);
     assert_eq!(lab.lists, Lists::default());
 }

@@ -409,7 +409,7 @@ impl Answers for Numbers {
         format!("{family:?} {table:?} {options:?}")
     }
 
-    fn names(&mut self, _: Family) -> Names {
+    fn names(&mut self) -> Names {
         self.named += 1;
         Names { sets: self.sets.clone(), ..Names::default() }
     }
