@@ -97,7 +97,7 @@ impl Table {
         }
     }
 
-    /// What stands at a tuple that is one of this direction. Where the zone is the same in both, that of the other is found too.
+    /// What stands at a tuple that is one of this direction, or of the other where the zone is the same in both.
     #[inline]
     pub(super) fn find_as(
         &self,
@@ -107,9 +107,12 @@ impl Table {
         tuple: &Tuple,
         hash: u64,
     ) -> Option<Found> {
-        let mut standing = self.index.candidates(in_zone(hash, zone.of(looked_for))).filter(|&(slot, direction)| {
+        let number = zone.of(looked_for);
+        let mut standing = self.index.candidates(in_zone(hash, number)).filter(|&(slot, direction)| {
             let connection = &self.slab[slot];
-            connection.tuple(direction) == tuple && connection.zone_of(direction) == zone.of(direction)
+            connection.tuple(direction) == tuple
+                && connection.zone_of(direction) == number
+                && zone.of(direction) == number
         });
         // Linux finds the newest one first, and passes over those whose time is over.
         let (slot, direction) = match self.zones.has_one_way() {
@@ -209,13 +212,16 @@ pub(super) fn places(hasher: &Hasher, connection: &Connection) -> [Option<(u64, 
     places_of([&connection.original, &connection.reply].map(|tuple| hasher.hash(tuple)), connection.zone())
 }
 
-/// The same by the hashes of its tuples in zone 0: one place where a look-up for either finds it.
+/// The same by the hashes of its tuples in zone 0: one place where a look-up for either finds it. What stands at a tuple whose
+/// ends are one, and which is its answers' as well, is an answer (Linux v6.18: `net/netfilter/nf_conntrack_core.c`,
+/// `__nf_conntrack_hash_insert()`, which puts the reply in front).
 #[inline(always)]
 fn places_of([original, reply]: [u64; 2], zone: Zone) -> [Option<(u64, Direction)>; 2] {
     let original = in_zone(original, zone.of(Direction::Original));
     let reply = in_zone(reply, zone.of(Direction::Reply));
     let is_one = original | TURNED == reply | TURNED;
-    [Some((original, Direction::Original)), (!is_one).then_some((reply, Direction::Reply))]
+    let first = if original == reply { Direction::Reply } else { Direction::Original };
+    [Some((original, first)), (!is_one).then_some((reply, Direction::Reply))]
 }
 
 /// Whether a connection is found by its tuples.
@@ -256,7 +262,9 @@ mod tests {
         let newest = enter(&mut table, Zone::new(7, Reach::Original), 200);
         assert_eq!(find(&table, Zone::DEFAULT), Some(Found::Alive(newest, Direction::Reply)));
         // Looked for as that of a zone's original direction and then as one of zone 0.
-        assert_eq!(find(&table, Zone::new(9, Reach::Original)), Some(Found::Alive(newest, Direction::Reply)));
+        for number in [9, 5, 6, 7] {
+            assert_eq!(find(&table, Zone::new(number, Reach::Original)), Some(Found::Alive(newest, Direction::Reply)));
+        }
     }
 
     #[test]
@@ -274,16 +282,20 @@ mod tests {
     #[test]
     fn a_connection_stands_in_one_place_unless_its_answers_differ_and_is_found_by_both_its_tuples() {
         let to_itself = Tuple { destination_port: 1, ..tuple(1, 1) };
+        let [asked, answered] = [0x0800, 0].map(|kind| Tuple { protocol: Protocol::ICMP.0, ..tuple(7, kind) });
+        let (both, one_way) = (Zone::both(5), Zone::new(5, Reach::Original));
         let cases = [
-            // original and reply          places
-            (tuple(1, 2), tuple(2, 1), 1),
-            (tuple(9, 2), tuple(2, 9), 1),
-            (to_itself, to_itself, 1),
-            (tuple(1, 2), tuple(2, 5000), 2),
+            // zone, original and reply           places
+            (both, tuple(1, 2), tuple(2, 1), 1),
+            (both, tuple(9, 2), tuple(2, 9), 1),
+            (both, to_itself, to_itself, 1),
+            (both, tuple(1, 2), tuple(2, 5000), 2),
+            (both, asked, answered, 2),
+            (one_way, tuple(1, 2), tuple(2, 1), 2),
         ];
-        for (original, reply, places) in cases {
+        for (zone, original, reply, places) in cases {
             let mut table = Table::new(&mut Random::new(1), 64);
-            let mut connection = Connection::new(original, reply, Zone::both(5));
+            let mut connection = Connection::new(original, reply, zone);
             connection.status.insert(Status::CONFIRMED);
             connection.expires = Instant::from_secs(200);
             let hashes = [&original, &reply].map(|tuple| table.hash(tuple));
@@ -291,10 +303,10 @@ mod tests {
             let slot = table.slab.insert(connection).slot;
             table.enter(NOW, slot, hashes);
             assert_eq!(table.index.in_order().count(), places, "{original} and {reply}");
-            let find = |table: &Table, tuple: &Tuple| table.find(NOW, Zone::both(5), tuple, table.hash(tuple));
-            let of_answers = if original == reply { Direction::Original } else { Direction::Reply };
-            assert_eq!(find(&table, &original), Some(Found::Alive(slot, Direction::Original)));
-            assert_eq!(find(&table, &reply), Some(Found::Alive(slot, of_answers)));
+            let find = |table: &Table, tuple: &Tuple| table.find(NOW, zone, tuple, table.hash(tuple));
+            let of_original = if original == reply { Direction::Reply } else { Direction::Original };
+            assert_eq!(find(&table, &original), Some(Found::Alive(slot, of_original)), "{original}");
+            assert_eq!(find(&table, &reply), Some(Found::Alive(slot, Direction::Reply)), "{reply}");
             table.leave(slot);
             assert_eq!((find(&table, &original), table.index.in_order().count()), (None, 0));
         }

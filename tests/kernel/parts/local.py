@@ -180,3 +180,14 @@ def pmtu(s):
     big = echo(A, SRV, 10, data=b"p" * 1400)
     big[IP].flags = "DF"
     s.put(big)
+
+
+@scenario("equal-ends")
+def equal_ends(s):
+    """Flows from a port to itself: their answers have the tuple of their first packets."""
+    s.keys["iptables"] = table("filter", "-A FORWARD -m conntrack --ctstate INVALID -j DROP")
+    s.note("UDP three times: what stands in the table is found as an answer; a segment of each kind as a host sends that calls itself")
+    s.put(*(udp(A, 5000, A, 5000, b"me", ident=number) for number in (1, 2, 3)))
+    s.put(tcp(A, 6000, A, 6000), tcp(A, 6000, A, 6000, "SA", 1000, 1001), tcp(A, 6000, A, 6000, "A", 1001, 1001))
+    s.note("a query to itself has a reply of its own; a protocol without ports")
+    s.put(echo(A, A, 7), echo(A, A, 7, reply=True), E() / IP(src=A, dst=A, proto=99) / Raw(b"a"), E() / IP(src=A, dst=A, proto=99) / Raw(b"b"))
