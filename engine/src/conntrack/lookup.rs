@@ -66,6 +66,9 @@ impl Conntrack {
     #[must_use]
     pub fn key_of_answered(&self, key: &FlowKey) -> Option<FlowKey> {
         let tuple = key.tuple.inverted()?;
+        if tuple == key.tuple {
+            return Some(*key);
+        }
         if key.hash == FlowHash::UNKNOWN || !tuple.is_turned(&key.tuple) {
             return Some(self.key(tuple));
         }
@@ -275,19 +278,40 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_key_of_what_a_packet_answers_is_that_of_its_tuple_inverted(
-            ends: [[u8; 4]; 2],
+        fn the_key_of_what_a_packet_answers_finds_what_its_tuple_inverted_finds(
+            ends: [[u8; 16]; 2],
             ports: [u16; 2],
             protocol in prop_oneof![Just(1_u8), Just(6), Just(17), Just(47)],
             is_v6: bool,
+            is_to_itself: bool,
         ) {
-            let conntrack = Conntrack::new(7);
-            let [source, destination] = ends.map(Address::v4);
-            let [source_port, destination_port] = ports;
+            let [mut source, destination] = match is_v6 {
+                true => ends.map(Address),
+                false => ends.map(|[a, b, c, d, ..]| Address::v4([a, b, c, d])),
+            };
+            let [mut source_port, destination_port] = ports;
+            if is_to_itself {
+                (source, source_port) = (destination, destination_port);
+            }
             let family = if is_v6 { Family::Ipv6 } else { Family::Ipv4 };
-            let tuple = Tuple { source, destination, source_port, destination_port, protocol, family };
-            let worked_out = conntrack.key_of_answered(&conntrack.key(tuple));
-            prop_assert_eq!(worked_out, tuple.inverted().map(|inverted| conntrack.key(inverted)));
+            let answer = Tuple { source, destination, source_port, destination_port, protocol, family };
+            let mut conntrack = Conntrack::new(7);
+            let answered = answer.inverted();
+            if let Some(original) = answered {
+                // A translated connection: its answers arrive elsewhere.
+                let mut connection = Connection::new(original, Tuple { destination_port: 9, ..answer }, Zone::DEFAULT);
+                connection.status.insert(Status::CONFIRMED);
+                connection.expires = Instant::from_secs(9);
+                let hashes = [&connection.original, &connection.reply].map(|tuple| conntrack.table.hash(tuple));
+                let slot = conntrack.table.slab.insert(connection).slot;
+                conntrack.table.enter(Instant::ZERO, slot, hashes);
+            }
+            let mut keys = [Some(conntrack.key(answer))];
+            conntrack.look_ahead(&mut keys);
+            let found = |key: FlowKey| conntrack.find_by(Instant::ZERO, Zone::DEFAULT, &key);
+            let by_key = keys[0].and_then(|key| conntrack.key_of_answered(&key)).and_then(found);
+            prop_assert_eq!(by_key, answered.and_then(|tuple| found(conntrack.key(tuple))));
+            prop_assert_eq!(by_key.is_some(), answered.is_some());
         }
     }
 }
