@@ -81,7 +81,7 @@ impl Conntrack {
     }
 
     /// Touches where those will be entered that are about to be made: the lists of their sources, and where answers to what is
-    /// translated will be found, with what may stand there already. Other answers are found where the packets themselves are.
+    /// translated will be found, with what may stand there already. Most other answers are found where the packets themselves are.
     fn touch_for_new(&self, batch: &[Packet]) {
         let new = || batch.iter().filter_map(|packet| packet.meta().flow.filter(|flow| flow.hint.is_none()));
         if let Some((address, family)) = self.sources.newest_translation() {

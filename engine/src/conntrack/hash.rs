@@ -4,8 +4,9 @@
 //! to choose ones that collide; faster keyed hashes by folded multiplication have known collisions that hold for every
 //! key. An IPv4 tuple is two words, so a look-up costs five rounds, which overlap with those of other packets of a batch.
 //!
-//! A tuple and the same turned round have one hash, but for a bit that says which of them it is: a connection that nothing
-//! translates stands in one place, and is found there by its packets and by the answers to them.
+//! A tuple and the same turned round have one hash, but for a bit that says which of them it is: a connection whose answers
+//! have its own tuple with the ends exchanged, in the same zone, stands in one place and is found there by both. Those that are
+//! translated, those of ICMP (whose answers are of another type) and those in a zone of one direction stand in two.
 
 use super::tuple::{Address, Family, Tuple};
 use crate::{random::Random, sip::Sip13};

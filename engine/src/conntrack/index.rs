@@ -6,8 +6,8 @@
 //!
 //! A tag is the low end of the hash, so that all but one in 65 536 of the connections that a look-up must not find are
 //! passed over without being read. A connection whose answers' hash is its own turned round ([`TURNED`]) stands in one
-//! place, from which both of its directions are seen; one that is translated has a place for each. A bucket that is full goes on
-//! in another one; at 5.5 places taken of ten, as when all are translated, one bucket in forty does.
+//! place, from which both of its directions are seen; any other has a place for each. A bucket that is full goes on in
+//! another one; at 5.5 places taken of ten, as when all are translated, one bucket in forty does.
 //!
 //! Why not a table that grows: `nf_conntrack_max` says how large it gets, memory that is never touched is never given,
 //! and nothing has to move while packets wait.
@@ -283,40 +283,52 @@ mod tests {
 
     #[derive(Clone, Copy, Debug)]
     enum Deed {
-        Insert(u64),
+        Insert(u64, Direction),
         Remove(usize),
+    }
+
+    /// Few hashes, so that buckets run over; some of them turned round.
+    fn hashes() -> impl Iterator<Item = u64> {
+        (0_u64..3).flat_map(|hash| [hash << 33 | hash, hash << 33 | hash | TURNED])
     }
 
     proptest! {
         #[test]
-        fn whatever_was_entered_and_not_taken_out_is_found(
+        fn whatever_was_entered_and_not_taken_out_is_found_and_from_the_other_side_as_the_other_direction(
             deeds in proptest::collection::vec(
                 prop_oneof![
-                    // Few hashes, so that buckets run over.
-                    3 => (0_u64..3).prop_map(|hash| Deed::Insert(hash << 33 | hash)),
+                    3 => (0_usize..6, any::<bool>()).prop_map(|(at, is_reply)| {
+                        let direction = if is_reply { Direction::Reply } else { Direction::Original };
+                        Deed::Insert(hashes().nth(at).unwrap(), direction)
+                    }),
                     1 => (0_usize..200).prop_map(Deed::Remove),
                 ],
                 0..200,
             )
         ) {
             let mut index = Index::new(1);
-            let mut model: Vec<(u64, u32)> = Vec::new();
+            let mut model: Vec<(u64, u32, Direction)> = Vec::new();
             for (slot, deed) in (0..).zip(deeds) {
                 match deed {
-                    Deed::Insert(hash) => {
-                        index.insert(hash, slot, Direction::Reply);
-                        model.push((hash, slot));
+                    Deed::Insert(hash, direction) => {
+                        index.insert(hash, slot, direction);
+                        model.push((hash, slot, direction));
                     }
                     Deed::Remove(at) if at < model.len() => {
-                        let (hash, slot) = model.swap_remove(at);
-                        index.remove(hash, slot, Direction::Reply);
+                        let (hash, slot, direction) = model.swap_remove(at);
+                        index.remove(hash, slot, direction);
                     }
                     Deed::Remove(_) => {}
                 }
-                for hash in (0_u64..3).map(|hash| hash << 33 | hash) {
-                    let mut found: Vec<u32> = index.candidates(hash).map(|(slot, _)| slot).collect();
-                    let mut expected: Vec<u32> =
-                        model.iter().filter(|entry| entry.0 == hash).map(|entry| entry.1).collect();
+                for hash in hashes() {
+                    let seen = |&(entered, slot, direction): &(u64, u32, Direction)| match entered ^ hash {
+                        0 => Some((slot, direction.index())),
+                        TURNED => Some((slot, direction.opposite().index())),
+                        _ => None,
+                    };
+                    let mut found: Vec<_> =
+                        index.candidates(hash).map(|(slot, direction)| (slot, direction.index())).collect();
+                    let mut expected: Vec<_> = model.iter().filter_map(seen).collect();
                     found.sort_unstable();
                     expected.sort_unstable();
                     prop_assert_eq!(found, expected);

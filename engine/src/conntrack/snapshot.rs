@@ -216,20 +216,18 @@ fn room_of(saved: u32, allowed: u32, slots: usize) -> u32 {
 }
 
 fn restore_index(order: &[(u32, Direction)], room: u32, hasher: &Hasher, slab: &Slab) -> Result<Index, SnapshotError> {
-    let bit = |direction: Direction| 1_u8 << direction.index();
+    const BOTH: u8 = 0b11;
     let mut seen = vec![0_u8; slab.slots() as usize];
     let mut index = Index::new(room);
     for &(slot, direction) in order {
-        Part::Index.check(slab.try_id(slot).is_some() && seen[slot as usize] & bit(direction) == 0)?;
-        seen[slot as usize] |= bit(direction);
-        let mut places = places(hasher, &slab[slot]).into_iter().flatten();
-        let place = places.find(|(_, of)| *of == direction).ok_or(SnapshotError::Inconsistent(Part::Index))?;
-        index.insert(place.0, slot, direction);
+        let bit = 1 << direction.index();
+        Part::Index.check(slab.try_id(slot).is_some() && seen[slot as usize] & bit == 0)?;
+        let places = places(hasher, &slab[slot]);
+        let place = places.iter().flatten().find(|(_, of)| *of == direction);
+        index.insert(place.ok_or(SnapshotError::Inconsistent(Part::Index))?.0, slot, direction);
+        seen[slot as usize] |= if places[1].is_some() { bit } else { BOTH };
     }
-    let is_whole = |(slot, connection): (u32, &Connection)| {
-        seen[slot as usize] == places(hasher, connection).iter().flatten().map(|(_, direction)| bit(*direction)).sum()
-    };
-    Part::Index.check(slab.iter().all(is_whole))?;
+    Part::Index.check(slab.iter().all(|(slot, _)| seen[slot as usize] == BOTH))?;
     Ok(index)
 }
 
