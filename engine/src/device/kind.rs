@@ -132,7 +132,7 @@ impl Devices {
 
     /// The port by which frames of a device leave; each VLAN on the way puts its tag before the packet. None where a bond lies below,
     /// which has to choose one ([`Self::bond_below`]).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn way_out(&self, id: DeviceId, device: &Device, packet: &mut Packet) -> Option<WayOut> {
         packet.meta_mut().vlan = None;
         match device.kind {
