@@ -180,11 +180,14 @@ impl<R: Ring, K: Clock> Host<R, K> {
         files.push(PollFd::new(self.workshop.worker(), PollFlags::IN));
         let control = self.server.iter().flat_map(Server::files);
         files.extend(control.map(|(file, events)| PollFd::from_borrowed_fd(file, events)));
+        let control_to = files.len();
+        // That it wakes the loop is enough.
+        files.extend(self.services.file().map(|file| PollFd::from_borrowed_fd(file, PollFlags::IN)));
         match poll(&mut files, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let (others, control) = files.split_at(control_from);
+        let (others, control) = files[..control_to].split_at(control_from);
         let (others, rings) = others.split_at(rings_from);
         let (signals, links) = others.split_at(1);
         let is_ready = |file: &PollFd<'_>| !file.revents().is_empty();
@@ -254,8 +257,8 @@ fn subscription(conntrack: bool) -> Subscription {
     Subscription { conntrack, log: true, helper: true, ..Subscription::default() }
 }
 
-/// Signals, links, all devices, the machine itself, the worker, and the control socket with its clients.
-const FILES_MAX: usize = 1 + 1 + DEVICES_MAX + 1 + 1 + 1 + CONTROL_CLIENTS_MAX;
+/// Signals, links, all devices, the machine itself, the worker, the control socket with its clients, and who reads for services.
+const FILES_MAX: usize = 1 + 1 + DEVICES_MAX + 1 + 1 + 1 + CONTROL_CLIENTS_MAX + 1;
 
 /// What may be seen of a running gateway.
 struct View<'a, R> {

@@ -37,6 +37,9 @@ pub const CONFIG_BYTES_MAX: usize = 4 << 20;
 /// Clients of the control socket at once; a further one is sent away. 16 · (256 KB out + 64 KB in) = 5 MB.
 pub const CONTROL_CLIENTS_MAX: usize = 16;
 
+/// How long clients of the control socket wait when this process can open no more files, before it is tried again.
+pub const CONTROL_DEAF_TIME: Duration = Duration::from_millis(100);
+
 /// The longest request at the control socket.
 pub const CONTROL_REQUEST_BYTES_MAX: usize = 64 << 10;
 
@@ -97,6 +100,24 @@ pub const SERVICE_SILENCE_MAX: Duration = Duration::from_secs(120);
 
 /// The same of a relay, whose ends may have nothing to say to each other for hours (RFC 5382, REQ-5: 2 hours and 4 minutes).
 pub const RELAY_SILENCE_MAX: Duration = Duration::from_secs(2 * 3600 + 4 * 60);
+
+/// Bytes that are passed on at once, by an echo or one side of a relay.
+pub const PIPE_BYTES_MAX: usize = 65_536;
+
+/// Reads and writes of one turn of those: half a megabyte, a fifth of a millisecond.
+pub const PIPE_ROUNDS_OF_TURN_MAX: usize = 8;
+
+/// Reads of one turn, of 16 KB, by who forgets what he reads: half a megabyte.
+pub const DISCARDS_OF_TURN_MAX: usize = 32;
+
+/// Writes of one turn of the character generator, of 16 KB: an eighth of a megabyte.
+pub const CHARGEN_ROUNDS_OF_TURN_MAX: usize = 8;
+
+/// Bytes of a file that are read at once.
+pub const HTTP_CHUNK_BYTES: usize = 65_536;
+
+/// Steps of one turn of HTTP: half a megabyte of a file, each part of which is read and written.
+pub const HTTP_ROUNDS_OF_TURN_MAX: usize = 16;
 
 /// How long a client of the HTTP service may take for a request, and may do nothing between two of them.
 pub const HTTP_REQUEST_TIME_MAX: Duration = Duration::from_secs(30);

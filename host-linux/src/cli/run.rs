@@ -95,12 +95,12 @@ impl Run {
         }
         let links = watch_links(&config)?;
         let mut clock = SystemClock::start();
-        let services = Services::offer(&mut engine, clock.now(), &config)?;
+        let services = Services::offer(&mut engine, clock.now(), &config, worker()?)?;
         if config.seed.is_some() {
             writeln!(io::stderr(), "towpath: warning: {}: {SEED_WARNING}", config.file)?;
         }
         announce(&found, config.host.as_ref().map(|device| device.value.as_str()), &self.control)?;
-        let worker = Worker::new().context("making the worker's bell")?;
+        let worker = worker()?;
         let (budget, server) = (Budget::default(), Some(Server::new(listener, worker.clone())));
         let workshop = Workshop::new(worker, config);
         let host = Host::new(engine, rings, budget, server, workshop, signals, clock);
@@ -163,6 +163,11 @@ const HOST_MTU_BYTES: u32 = 1500;
 
 /// The configuration's own rules.
 const NO_RULES: &[PathBuf] = &[];
+
+/// A worker that has nothing to do yet.
+fn worker() -> Result<Worker> {
+    Worker::new().context("making a worker's bell")
+}
 
 /// The devices that stand for the interfaces, in their order.
 fn find_interfaces(config: &Config) -> Result<Vec<Interface>> {

@@ -81,11 +81,22 @@ impl Listener {
     }
 
     /// The next client that waits and may connect.
-    pub(super) fn accept(&self) -> Option<UnixStream> {
+    ///
+    /// # Errors
+    /// When one waits that cannot be taken now: no more files can be open, or there is no memory. He goes on waiting.
+    pub(super) fn accept(&self) -> io::Result<Option<UnixStream>> {
         loop {
-            let (stream, _) = self.listener.accept().ok()?;
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                // He has left; the next one may be there.
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if self.may_connect(&stream) && stream.set_nonblocking(true).is_ok() {
-                return Some(stream);
+                return Ok(Some(stream));
             }
         }
     }

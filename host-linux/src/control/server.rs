@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     helpers::{Loaded, Made},
-    limits::CONTROL_CLIENTS_MAX,
+    limits::{CONTROL_CLIENTS_MAX, CONTROL_DEAF_TIME},
     plugin::Plugin,
     stats::Report,
     worker::{Doing, Worker},
@@ -140,6 +140,8 @@ pub struct Server<C> {
     peers: Vec<Peer<C>>,
     parser: Parser,
     counters: Counters,
+    /// Clients wait that cannot be taken before then: poll(2) would tell of them at each call.
+    deaf_until: Option<Instant>,
     /// What is being told, encoded.
     message: Vec<u8>,
 }
@@ -149,7 +151,7 @@ impl<C: Copy> Server<C> {
     #[must_use]
     pub fn new(listener: Listener, worker: Worker) -> Self {
         let (peers, message) = (Vec::new(), Vec::new());
-        Self { listener, peers, parser: Parser::new(worker), counters: Counters::NONE, message }
+        Self { listener, peers, parser: Parser::new(worker), counters: Counters::NONE, deaf_until: None, message }
     }
 
     /// The files to sleep on, and for what. One of whom nothing is wanted is none of them: of a client that has left while its
@@ -157,18 +159,40 @@ impl<C: Copy> Server<C> {
     pub fn files(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         let peers =
             self.peers.iter().map(|peer| (peer.as_fd(), peer.events())).filter(|(_, events)| !events.is_empty());
-        std::iter::once((self.listener.as_fd(), PollFlags::IN)).chain(peers)
+        let listener = self.deaf_until.is_none().then(|| (self.listener.as_fd(), PollFlags::IN));
+        listener.into_iter().chain(peers)
     }
 
     /// When [`Server::serve`] has something to do even if no file moves.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.peers.iter().filter_map(Peer::deadline).min()
+        self.peers.iter().filter_map(Peer::deadline).chain(self.deaf_until).min()
     }
 
     /// Does for each client what can be done without waiting.
     pub fn serve(&mut self, now: Instant, answers: &mut impl Answers<Cursor = C>) {
-        while let Some(stream) = self.listener.accept() {
+        self.accept(now);
+        self.serve_peers(now, answers);
+        // Whose rules have been read makes room for those who were served before.
+        while self.parser.is_free() && self.peers.iter().any(Peer::waits_for_parser) {
+            self.serve_peers(now, answers);
+        }
+    }
+
+    fn accept(&mut self, now: Instant) {
+        if self.deaf_until.is_some_and(|until| until > now) {
+            return;
+        }
+        self.deaf_until = None;
+        loop {
+            let stream = match self.listener.accept() {
+                Ok(Some(stream)) => stream,
+                Ok(None) => return,
+                Err(_) => {
+                    self.deaf_until = Some(now + CONTROL_DEAF_TIME);
+                    return;
+                }
+            };
             if self.peers.len() < CONTROL_CLIENTS_MAX {
                 self.counters.clients += 1;
                 self.peers.push(Peer::new(now, self.counters.clients, stream));
@@ -176,11 +200,6 @@ impl<C: Copy> Server<C> {
                 self.counters.clients_refused += 1;
                 turn_away(stream);
             }
-        }
-        self.serve_peers(now, answers);
-        // Whose rules have been read makes room for those who were served before.
-        while self.parser.is_free() && self.peers.iter().any(Peer::waits_for_parser) {
-            self.serve_peers(now, answers);
         }
     }
 

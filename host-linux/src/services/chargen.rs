@@ -6,6 +6,7 @@ use towpath_engine::{
 };
 
 use super::Turn;
+use crate::limits::CHARGEN_ROUNDS_OF_TURN_MAX;
 
 /// How far a conversation is.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ impl Chargen {
         if heard == Turn::Over {
             return Ok(Turn::Over);
         }
-        for _ in 0..ROUNDS_MAX {
+        for _ in 0..CHARGEN_ROUNDS_OF_TURN_MAX {
             let bytes: Vec<u8> = (self.place..self.place + BYTES).map(byte).collect();
             match engine.socket(now, id)?.send(&bytes) {
                 Ok(sent) => self.place = (self.place + sent) % PATTERN,
@@ -48,7 +49,6 @@ const LINE: usize = 74;
 /// After as many lines as there are characters the pattern begins anew.
 const PATTERN: usize = LINE * PRINTING;
 const BYTES: usize = 16_384;
-const ROUNDS_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {

@@ -27,7 +27,7 @@ pub(super) struct Folder {
 /// A file that is served.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) file: File,
+    pub(super) file: Arc<File>,
     pub(super) len: u64,
     pub(super) kind: &'static str,
     _served: Arc<()>,
@@ -103,7 +103,7 @@ impl Folder {
         if !about.is_file() {
             return Err(Missing::NotThere);
         }
-        Ok(Found { file, len: about.len(), kind: kind_of(&path), _served: Arc::clone(&self.served) })
+        Ok(Found { file: Arc::new(file), len: about.len(), kind: kind_of(&path), _served: Arc::clone(&self.served) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A small HTTP server: GET and HEAD of a folder's files (RFC 9110, RFC 9112). Requests are read by `httparse`.
 
-use std::{io::Read, sync::Arc};
+use std::sync::Arc;
 
 use towpath_engine::{
     Engine, Instant,
@@ -10,9 +10,11 @@ use towpath_engine::{
 use super::{
     Turn,
     folder::{Folder, Found},
+    reader::{Chunk, Reader},
 };
 use crate::limits::{
-    HTTP_HEADERS_MAX, HTTP_LINGER_TIME, HTTP_REQUEST_BYTES_MAX, HTTP_REQUEST_TIME_MAX, SERVICE_SILENCE_MAX,
+    HTTP_CHUNK_BYTES, HTTP_HEADERS_MAX, HTTP_LINGER_TIME, HTTP_REQUEST_BYTES_MAX, HTTP_REQUEST_TIME_MAX,
+    HTTP_ROUNDS_OF_TURN_MAX, SERVICE_SILENCE_MAX,
 };
 
 /// A conversation over HTTP: one request after the other, each answered before the next one is looked at.
@@ -26,6 +28,8 @@ pub(super) struct Http {
     answer: Vec<u8>,
     sent: usize,
     body: Option<(Found, u64)>,
+    /// The next part of the file is being read.
+    is_reading: bool,
     /// Nothing follows this answer.
     is_last: bool,
     /// Nothing more is asked.
@@ -45,6 +49,7 @@ impl Http {
             answer: Vec::new(),
             sent: 0,
             body: None,
+            is_reading: false,
             is_last: false,
             is_at_end: false,
             waits_since: None,
@@ -65,16 +70,25 @@ impl Http {
     }
 
     /// Reads requests and answers them, until one of both has to wait.
-    pub(super) fn turn(&mut self, engine: &mut Engine, now: Instant, id: SocketId) -> Result<Turn, SocketError> {
-        for _ in 0..ROUNDS_MAX {
+    pub(super) fn turn(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        id: SocketId,
+        reader: &Reader,
+    ) -> Result<Turn, SocketError> {
+        for _ in 0..HTTP_ROUNDS_OF_TURN_MAX {
+            if self.is_reading {
+                return Ok(Turn::Waits);
+            }
             if self.sent < self.answer.len() {
                 match engine.socket(now, id)?.send(&self.answer[self.sent..]) {
                     Ok(sent) => self.sent += sent,
                     Err(SocketError::WouldBlock) => return Ok(Turn::Waits),
                     Err(error) => return Err(error),
                 }
-            } else if let Some((found, left)) = self.body.take() {
-                self.read_body(found, left)?;
+            } else if self.body.is_some() {
+                self.read_body(id, reader)?;
             } else if self.is_last {
                 return self.linger(engine, now, id);
             } else if self.is_at_end && self.asked.is_empty() {
@@ -99,16 +113,32 @@ impl Http {
         super::discard(engine, now, id)
     }
 
-    /// Takes the next part of the file. One that has become shorter cannot be answered as was promised.
-    fn read_body(&mut self, mut found: Found, left: u64) -> Result<(), SocketError> {
-        self.answer.resize(CHUNK_BYTES.min(usize::try_from(left).unwrap_or(usize::MAX)), 0);
+    /// Asks for the next part of the file.
+    fn read_body(&mut self, id: SocketId, reader: &Reader) -> Result<(), SocketError> {
+        let Some((found, left)) = &self.body else { return Ok(()) };
+        let mut bytes = std::mem::take(&mut self.answer);
+        bytes.resize(HTTP_CHUNK_BYTES.min(usize::try_from(*left).unwrap_or(usize::MAX)), 0);
         self.sent = 0;
-        let read = found.file.read(&mut self.answer).unwrap_or(0);
-        self.answer.truncate(read);
-        if read == 0 {
-            return Err(SocketError::ConnectionAborted);
+        match reader.read(id, &found.file, found.len - left, bytes) {
+            Some(chunk) => self.take(chunk),
+            None => {
+                self.is_reading = true;
+                Ok(())
+            }
         }
-        let left = left - read as u64;
+    }
+
+    /// The next part of the file has been read.
+    ///
+    /// # Errors
+    /// [`SocketError::ConnectionAborted`] when it cannot be read, or the file has become shorter: it cannot be answered as was promised.
+    pub(super) fn take(&mut self, chunk: Chunk) -> Result<(), SocketError> {
+        self.is_reading = false;
+        self.answer = chunk.map_err(|_| SocketError::ConnectionAborted)?;
+        let Some((found, left)) = self.body.take().filter(|_| !self.answer.is_empty()) else {
+            return Err(SocketError::ConnectionAborted);
+        };
+        let left = left.saturating_sub(self.answer.len() as u64);
         self.body = (left > 0).then_some((found, left));
         Ok(())
     }
@@ -254,10 +284,6 @@ impl Asked {
 
 /// What ends a request; carriage returns may be left out.
 const END: &[u8] = b"\n\r\n";
-/// Bytes of a file that are read at once.
-const CHUNK_BYTES: usize = 65_536;
-/// Steps of one turn: half a megabyte of a file.
-const ROUNDS_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests {

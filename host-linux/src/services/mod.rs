@@ -13,6 +13,7 @@
 //! | file | what |
 //! |---|---|
 //! | `pipe`, `chargen`, `http`, `folder` | conversations |
+//! | `reader` | files are read beside the path |
 //! | `turns`, `places` | whose turn it is, how long it is waited for whom; how many there may be |
 
 mod chargen;
@@ -20,11 +21,13 @@ mod folder;
 mod http;
 mod pipe;
 mod places;
+mod reader;
 mod turns;
 
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    os::fd::{AsFd, BorrowedFd},
     sync::Arc,
     time::Duration,
 };
@@ -41,14 +44,17 @@ use self::{
     http::Http,
     pipe::Pipe,
     places::{Place, Places},
+    reader::Reader,
     turns::{Patience, Turns},
 };
 use crate::{
     clock::Clock,
     gateway::{GatewayError, beside},
     limits::{
-        ACCEPTS_OF_TURN_MAX, BACKLOG, RELAY_SILENCE_MAX, SERVE_TIME, SERVICE_SILENCE_MAX, TURNS_BETWEEN_DRAINS_MAX,
+        ACCEPTS_OF_TURN_MAX, BACKLOG, DISCARDS_OF_TURN_MAX, RELAY_SILENCE_MAX, SERVE_TIME, SERVICE_SILENCE_MAX,
+        TURNS_BETWEEN_DRAINS_MAX,
     },
+    worker::Worker,
 };
 
 /// The services of a gateway, and all conversations with them.
@@ -59,6 +65,8 @@ pub struct Services {
     turns: Turns,
     patience: Patience,
     places: Places,
+    /// `None`: there is nothing to read.
+    reader: Option<Reader>,
     counters: Counters,
 }
 
@@ -135,12 +143,12 @@ enum Turn {
 }
 
 impl Services {
-    /// Offers what a configuration says.
+    /// Offers what a configuration says; `worker` is to read its files.
     ///
     /// # Errors
     /// The first one that cannot be offered: its folder cannot be read, or no socket can be had.
-    pub fn offer(engine: &mut Engine, now: Instant, config: &Config) -> Result<Self, GatewayError> {
-        let mut services = Self::default();
+    pub fn offer(engine: &mut Engine, now: Instant, config: &Config, worker: Worker) -> Result<Self, GatewayError> {
+        let mut services = Self { reader: Some(Reader::new(worker)), ..Self::default() };
         for StreamService { port, program } in &config.stream_services {
             let offer = Offer { port: *port, program: program_of(config, program)? };
             let listener =
@@ -164,6 +172,12 @@ impl Services {
         !self.turns.is_empty()
     }
 
+    /// The file that becomes readable when something was read for somebody.
+    #[must_use]
+    pub fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.reader.as_ref().map(Reader::as_fd)
+    }
+
     /// When somebody is not waited for any longer.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
@@ -180,6 +194,7 @@ impl Services {
     /// or the time is over. `drain` hands on what the engine sends, before it has too much of that.
     pub fn serve(&mut self, engine: &mut Engine, clock: &mut impl Clock, mut drain: impl FnMut(&mut Engine)) {
         let start = clock.now();
+        self.take_what_was_read(engine, start);
         while let Some(id) = self.patience.overdue(start) {
             self.counters.silent += 1;
             self.end(engine, start, id);
@@ -200,6 +215,17 @@ impl Services {
             }
             if turn.is_multiple_of(TURNS_BETWEEN_DRAINS_MAX) {
                 drain(engine);
+            }
+        }
+    }
+
+    /// Conversations that have waited for their files go on.
+    fn take_what_was_read(&mut self, engine: &mut Engine, now: Instant) {
+        while let Some((id, chunk)) = self.reader.as_ref().and_then(Reader::next_done) {
+            let Some(Talk { role: Role::Http(http), .. }) = self.talks.get_mut(&id) else { continue };
+            match http.take(chunk) {
+                Ok(()) => self.turns.ask(id),
+                Err(_) => self.leave(engine, now, id, abort),
             }
         }
     }
@@ -256,7 +282,10 @@ impl Services {
             Role::Echo(pipe) => pipe.pump(engine, now, id, id),
             Role::Discard => discard(engine, now, id),
             Role::Chargen(chargen) => chargen.turn(engine, now, id),
-            Role::Http(http) => http.turn(engine, now, id),
+            Role::Http(http) => match &self.reader {
+                Some(reader) => http.turn(engine, now, id, reader),
+                None => Err(SocketError::NotSupported),
+            },
             Role::Relay { other, pipe } => {
                 let other = *other;
                 let turn = pipe.pump(engine, now, id, other);
@@ -389,5 +418,5 @@ fn abort(engine: &mut Engine, now: Instant, id: SocketId) {
     }
 }
 
-/// Reads of one turn: half a megabyte.
-const DISCARDS_OF_TURN_MAX: usize = 32;
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use towpath_engine::{
 };
 
 use super::Turn;
+use crate::limits::{PIPE_BYTES_MAX, PIPE_ROUNDS_OF_TURN_MAX};
 
 /// Bytes that were read and not written yet.
 #[derive(Debug, Default)]
@@ -30,7 +31,7 @@ impl Pipe {
         if self.is_over {
             return Ok(Turn::Over);
         }
-        for _ in 0..ROUNDS_MAX {
+        for _ in 0..PIPE_ROUNDS_OF_TURN_MAX {
             if self.written == self.bytes.len() && !self.fill(engine, now, from)? {
                 return Ok(Turn::Waits);
             }
@@ -53,7 +54,7 @@ impl Pipe {
 
     /// Reads what has come; no bytes are the end. False when nothing has.
     fn fill(&mut self, engine: &mut Engine, now: Instant, from: SocketId) -> Result<bool, SocketError> {
-        self.bytes.resize(BYTES_MAX, 0);
+        self.bytes.resize(PIPE_BYTES_MAX, 0);
         self.written = 0;
         let received = engine.socket(now, from)?.receive(&mut self.bytes);
         self.bytes.truncate(received.unwrap_or(0));
@@ -64,8 +65,3 @@ impl Pipe {
         }
     }
 }
-
-/// Bytes of a turn's reads.
-const BYTES_MAX: usize = 65_536;
-/// Reads and writes of one turn: half a megabyte.
-const ROUNDS_MAX: usize = 8;

@@ -1,8 +1,8 @@
 //! The program on a wire: `towpath run` and those who ask it.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command, thread, time::Duration};
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use towpath::{
     control::{Client, Reply, Request, Topic},
     stats::{DeviceReport, Report},
@@ -213,4 +213,43 @@ fn without_a_gateway_those_who_ask_it_say_so() {
 fn without_counters(line: &str) -> String {
     let words = line.split(' ').filter(|word| !word.starts_with("packets=") && !word.starts_with("bytes="));
     words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_gateway_that_can_open_no_more_files_sleeps_until_it_can_and_answers_then() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let gateway = Gateway::start(&folder);
+        let pid = gateway.process.id();
+        // Once it answers it has all files open that it needs; that of the answer is closed soon.
+        assert!(folder.towpath(&["stats"]).status.success());
+        thread::sleep(Duration::from_millis(200));
+        let is_open = |file: &u64| fs::symlink_metadata(format!("/proc/{pid}/fd/{file}")).is_ok();
+        let open = (0..).take_while(is_open).count() as u64;
+        let process = Pid::from_child(&gateway.process);
+        let before =
+            prlimit(Some(process), Resource::Nofile, Rlimit { current: Some(open), ..getrlimit(Resource::Nofile) });
+        let before = before.unwrap();
+        thread::scope(|scope| {
+            let asked = scope.spawn(|| folder.towpath(&["stats"]));
+            thread::sleep(Duration::from_millis(200));
+            let start = processor_ticks(pid);
+            thread::sleep(Duration::from_secs(1));
+            let spent = processor_ticks(pid) - start;
+            let is_answered = asked.is_finished();
+            prlimit(Some(process), Resource::Nofile, before).unwrap();
+            let answer = asked.join().unwrap();
+            assert!(!is_answered && answer.status.success(), "{open} files: {answer:?}");
+            assert!(spent < 30, "{spent} hundredths of a second were spent on waiting");
+        });
+        gateway.stop(Signal::INT);
+    });
+}
+
+/// Hundredths of a second that a process has spent.
+fn processor_ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
+    fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
