@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab::network::Peer;
 use towpath_engine::{
-    socket::{SocketError, SocketOption},
+    socket::{Family, SocketError, SocketOption},
     tcp::State,
 };
 
@@ -183,6 +183,40 @@ fn a_router_that_says_too_large_makes_segments_smaller_and_is_not_believed_about
     assert_eq!(peer.says(), ["PA seq 1 ack 1 len 2920"]);
     peer.gets("A seq 1 ack 2921 win 60000");
     assert_eq!(peer.call().unacknowledged(), 0);
+}
+
+#[test]
+fn a_connection_that_begins_later_starts_with_what_is_known_of_the_way_until_that_is_old() {
+    let mut peer = Peer::new().accepted("mss 1460");
+    peer.call().send(&[7; 1460]).expect("there is room");
+    peer.is_told_too_big(1000, 1);
+    peer.says();
+    let sizes = |peer: &mut Peer| {
+        let now = peer.now();
+        let id = peer.engine.open_stream(now, Family::Ipv4).expect("a socket");
+        peer.engine.socket(now, id).expect("it is there").connect(([10, 0, 0, 2], 5).into()).expect("there is a way");
+        let info = peer.engine.socket(now, id).expect("it is there").info().expect("it has begun");
+        peer.engine.socket(now, id).expect("it is there").close();
+        (info.pmtu, info.advmss)
+    };
+    assert_eq!(sizes(&mut peer), (1000, 960));
+    peer.passes(599_000);
+    assert_eq!(sizes(&mut peer), (1000, 960));
+    peer.passes(1000);
+    assert_eq!(sizes(&mut peer), (1500, 1460), "it is tried again");
+}
+
+#[test]
+fn segments_may_be_cut_where_a_router_names_less_than_can_be() {
+    let mut peer = Peer::new().accepted("mss 1460");
+    peer.call().send(&[7; 1460]).expect("there is room");
+    peer.is_told_too_big(100, 1);
+    assert_eq!(peer.call().info().expect("it stands").pmtu, 552);
+    let mut flags = Vec::new();
+    while let Some(transmit) = peer.engine.poll_transmit() {
+        flags.push(transmit.head()[14 + 6] & 0x40);
+    }
+    assert_eq!(flags, [0x40, 0], "the first one was to be told of");
 }
 
 #[test]

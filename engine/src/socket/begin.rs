@@ -172,7 +172,7 @@ impl Socket<'_> {
             engine.forget_rest(index);
             initial = Some(first);
         }
-        let way = engine.way_to(ends.remote.ip(), None);
+        let way = engine.way_to(now, ends.remote.ip(), None);
         let ip_id = engine.sockets.random.below(1 << 16) as u16;
         let connection = Connection::connect(&mut engine.work(now), ends, options, way, ip_id, initial);
         engine.put_back(now, self.index, Box::new(connection));

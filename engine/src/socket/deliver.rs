@@ -9,7 +9,7 @@ use crate::{
     ending::{DropReason, Dropped},
     engine::Engine,
     frame::DeviceId,
-    ip::Fate,
+    ip::{Fate, path_mtu::PathMtu},
     packet::{Addressed, Packet},
     socket::Readiness,
     tcp::{
@@ -108,7 +108,7 @@ impl Engine {
             return Err(packet.drop_for(DropReason::ListenFull));
         }
         if initial.is_none() && (cookies == 2 || !has_room) {
-            let way = self.way_to(ends.remote.ip(), packet.meta().device);
+            let way = self.way_to(now, ends.remote.ip(), packet.meta().device);
             let request = Request::with_cookie(&self.work(now), (index, serial), *ends, segment, &settings, way);
             request.answer(&mut self.work(now), settings);
             if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(index) {
@@ -117,7 +117,7 @@ impl Engine {
             packet.recycle(&mut self.pool);
             return Ok(());
         }
-        let way = self.way_to(ends.remote.ip(), packet.meta().device);
+        let way = self.way_to(now, ends.remote.ip(), packet.meta().device);
         let request = Request::new(&self.work(now), (index, serial), *ends, segment, &settings, way, initial);
         let deadline = request.deadline;
         let Some(place) = self.sockets.insert(Entry::Request(Box::new(request.clone()))) else {
@@ -155,7 +155,7 @@ impl Engine {
             | Entry::Datagram(_) => return Err(packet.drop_for(DropReason::NoSocket)),
         };
         let (settings, serial, is_full) = (listener.settings, listener.serial, listener.is_full());
-        let way = self.way_to(ends.remote.ip(), packet.meta().device);
+        let way = self.way_to(now, ends.remote.ip(), packet.meta().device);
         let request = Request::of_cookie(&self.work(now), (index, serial), *ends, segment, &settings, way);
         let Some(request) = request else { return Err(packet.drop_for(DropReason::NoSocket)) };
         if is_full {
@@ -413,16 +413,18 @@ impl Engine {
     }
 
     /// How packets go to a host, as far as a connection has to know.
-    pub(super) fn way_to(&mut self, to: IpAddr, arrived_at: Option<DeviceId>) -> Way {
+    pub(super) fn way_to(&mut self, now: Instant, to: IpAddr, arrived_at: Option<DeviceId>) -> Way {
         let bound = arrived_at.filter(|_| crate::ip::route::is_of_a_link(to));
         let mtu_bytes = match self.routes.from_here(&self.devices, to, bound) {
             Fate::Forward(hop) => hop.mtu_bytes,
             Fate::Local => LOOPBACK_MTU_BYTES,
             Fate::Nowhere(_) => crate::wire::Ipv6Header::MTU_MIN,
         };
+        let known = self.path_mtus.towards(now, to).filter(|known| known.bytes <= mtu_bytes);
+        let PathMtu { bytes: mtu_bytes, is_locked } = known.unwrap_or(PathMtu { bytes: mtu_bytes, is_locked: false });
         let labels = to.is_ipv6() && self.around.sysctls.ipv6_auto_flowlabels != 0;
         let flow_label = if labels { self.sockets.random.below(1 << 20) } else { 0 };
-        Way { mtu_bytes, bound, flow_label }
+        Way { mtu_bytes, may_be_cut: is_locked, bound, flow_label }
     }
 
     /// Forgets who waits to be accepted by a listener, and all requests to it.

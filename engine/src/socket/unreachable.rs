@@ -50,10 +50,12 @@ impl Engine {
         match self.sockets.replace(index, Entry::Free) {
             Entry::Connection(mut connection) => {
                 if connection.has_in_flight(seq) {
-                    let work = &mut self.work(now);
                     match told {
-                        Told::TooBig(mtu_bytes) => connection.note_mtu(work, mtu_bytes),
-                        Told::Unreachable { error, .. } => connection.note_unreachable(work, error),
+                        Told::TooBig(bytes) => {
+                            let mtu = self.note_mtu_towards(now, ends.remote.ip(), connection.bound(), bytes);
+                            connection.note_mtu(&mut self.work(now), mtu);
+                        }
+                        Told::Unreachable { error, .. } => connection.note_unreachable(&mut self.work(now), error),
                     }
                 }
                 self.put_back(now, index, connection);

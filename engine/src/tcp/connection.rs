@@ -105,6 +105,8 @@ pub(crate) struct Settings {
 pub(crate) struct Way {
     /// The largest packet that goes through, as far as is known.
     pub(crate) mtu_bytes: u32,
+    /// A router has named less than may be believed: it has to cut what is larger than it takes.
+    pub(crate) may_be_cut: bool,
     /// The device of the link on which the other end's address means something.
     pub(crate) bound: Option<DeviceId>,
     /// IPv6's flow label.
@@ -412,6 +414,11 @@ impl Connection {
     pub(super) fn timeout(&self, work: &Work<'_>) -> Duration {
         let timeout = self.rtt.timeout(work.sysctls);
         super::rtt::bounded(timeout.saturating_mul(1 << self.trouble.backoff.min(BACKOFF_MAX)), work.sysctls)
+    }
+
+    /// The device of the link on which the other end's address means something.
+    pub(crate) const fn bound(&self) -> Option<DeviceId> {
+        self.way.bound
     }
 
     /// From whom to whom.

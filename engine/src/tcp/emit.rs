@@ -180,7 +180,7 @@ impl Connection {
         match &mut head {
             // RFC 1191: whoever finds it too large says so.
             Head::V4(ip) => {
-                ip.flags_fragment = Ipv4Header::DONT_FRAGMENT.into();
+                ip.flags_fragment = if self.way.may_be_cut { 0 } else { Ipv4Header::DONT_FRAGMENT }.into();
                 ip.tos = tos;
             }
             Head::V6(ip) => ip.set_class_label(tos, making.flow_label),

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     ending::{DropReason, Dropped},
+    ip::path_mtu::PathMtu,
     packet::Packet,
     socket::{Readiness, SocketError},
     wire::{Ipv4Header, Ipv6Header, SeqNum, TcpFlags, TcpHeader},
@@ -304,12 +305,12 @@ impl Connection {
     }
 
     /// The way takes less than was thought: what is too large is sent again, cut anew (RFC 1191, RFC 8201).
-    pub(crate) fn note_mtu(&mut self, work: &mut Work<'_>, mtu_bytes: u32) {
-        if mtu_bytes >= self.way.mtu_bytes {
+    pub(crate) fn note_mtu(&mut self, work: &mut Work<'_>, mtu: PathMtu) {
+        self.way.may_be_cut = mtu.is_locked;
+        if mtu.bytes >= self.way.mtu_bytes {
             return;
         }
-        let least = if self.ends.remote.is_ipv4() { MTU_MIN } else { Ipv6Header::MTU_MIN };
-        self.way.mtu_bytes = mtu_bytes.max(least);
+        self.way.mtu_bytes = mtu.bytes;
         let before = self.sender.mss_bytes;
         self.settle_mss();
         if self.sender.mss_bytes >= before || self.sender.flight.is_empty() {
@@ -358,7 +359,5 @@ const MSS_MOST: u32 = 65_495;
 const MSS_ASSUMED: u32 = 536;
 /// What memory a segment takes beside its payload.
 const SEGMENT_OVERHEAD_BYTES: u32 = 640;
-/// The least MTU of IPv4 that is believed (Linux: `net.ipv4.route.min_pmtu`).
-const MTU_MIN: u32 = 552;
 /// An echo of a SYN is not older than all attempts.
 const SYN_ECHO_AGE_MAX_MILLIS: u32 = 600_000;

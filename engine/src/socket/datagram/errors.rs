@@ -4,9 +4,13 @@
 //! Only a socket that is connected to the one whose packet is quoted is told: others could not know which of their packets it
 //! is about.
 
+use core::net::IpAddr;
+
 use super::RAW;
 use crate::{
     engine::Engine,
+    frame::DeviceId,
+    ip::path_mtu::PathMtu,
     socket::{Readiness, SocketError, table::Entry},
     tcp::Ends,
     time::Instant,
@@ -19,9 +23,21 @@ impl Engine {
     pub(in crate::socket) fn note_path_mtu(&mut self, now: Instant, protocol: Protocol, ends: &Ends, told_bytes: u32) {
         let places = [(protocol, ends.local.port()), (RAW, protocol.0.into())];
         if places.iter().any(|place| self.sockets.that_fits_best(*place, ends).is_some()) {
-            let (host, link) = (ends.remote.ip(), self.path_mtu(now, ends.remote.ip(), None).bytes);
-            self.path_mtus.note(now, host, (told_bytes, link), &self.around.sysctls);
+            self.note_mtu_towards(now, ends.remote.ip(), None, told_bytes);
         }
+    }
+
+    /// Takes note of how small packets to a host have to be, and gives what is known of that from now on.
+    pub(in crate::socket) fn note_mtu_towards(
+        &mut self,
+        now: Instant,
+        host: IpAddr,
+        bound: Option<DeviceId>,
+        told_bytes: u32,
+    ) -> PathMtu {
+        let before = self.path_mtu(now, host, bound).bytes;
+        self.path_mtus.note(now, host, (told_bytes, before), &self.around.sysctls);
+        self.path_mtu(now, host, bound)
     }
 
     /// Tells those whose packet is quoted, if they are connected and trying again would be of no use.
