@@ -26,6 +26,7 @@
 //! | `table`, `ports` | all sockets, and which port is whose |
 //! | [`datagram`] | sockets of UDP, pings and whole protocols; services |
 //! | `deliver` | between the path and the table: the only file here that knows the engine, beside the calls |
+//! | `listing` | what there is of sockets, for who looks from outside |
 //! | `unreachable` | ICMP errors about what sockets have sent |
 //! | `going_on` | what becomes of sockets when their engine goes on from a snapshot |
 //! | `send_queue`, `receive_queue` | bytes that wait |
@@ -40,6 +41,7 @@ mod deliver;
 pub mod error;
 pub mod face;
 mod going_on;
+mod listing;
 pub mod options;
 mod ports;
 pub mod readiness;
@@ -51,6 +53,7 @@ mod unreachable;
 pub use datagram::{DatagramKind, Received, ServiceAnswer, UdpService};
 pub use error::SocketError;
 pub use face::{SendFlags, Socket, SocketSettings};
+pub use listing::{SocketEntry, SocketKind};
 pub use options::SocketOption;
 pub use readiness::Readiness;
 pub use table::{SocketId, Sockets};

@@ -217,6 +217,11 @@ impl Sockets {
         self.slots.get_mut(index as usize).map_or(Entry::Free, |slot| core::mem::replace(&mut slot.entry, entry))
     }
 
+    /// How many places there are.
+    pub(crate) const fn places(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
     /// How many places are taken.
     pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()

@@ -3,6 +3,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{congestion::Window, connection::Connection, states::State, work::Work};
 use crate::time::Instant;
 
@@ -35,7 +37,7 @@ pub(super) struct Counters {
 }
 
 /// `TCP_INFO`, under the names of its fields without `tcpi_`. Times are durations; what is 32 bits there is so here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are those of struct tcp_info, whose names are their documentation")]
 pub struct TcpInfo {
     pub state: State,

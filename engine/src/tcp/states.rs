@@ -6,8 +6,11 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The eleven states.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum State {
     /// There is no connection: not yet, or no more.
     #[default]

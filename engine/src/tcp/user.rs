@@ -117,6 +117,12 @@ impl Connection {
         self.sender.queue.len()
     }
 
+    /// Sequence numbers that have come and were not read, and that were written and are not acknowledged: FIN and SYN count (Linux
+    /// v6.18: `net/ipv4/tcp_diag.c`, `tcp_diag_get_info()`).
+    pub(crate) fn queues(&self) -> (u32, u32) {
+        (self.unread() as u32 + u32::from(self.is_at_end), self.sender.end - self.sender.una)
+    }
+
     /// Payload of a segment now.
     pub(crate) const fn segment_bytes(&self) -> u32 {
         self.sender.mss_bytes
