@@ -30,8 +30,9 @@ use crate::{
     plugin::Plugin,
     services::{self, Services},
     signals::Signals,
+    sockets,
     stats::{DeviceReport, Report, by_name},
-    told,
+    sysctl, told,
     worker::Doing,
 };
 
@@ -302,6 +303,7 @@ impl<R: Ring> Answers for View<'_, R> {
             Topic::Connections => conntrack.len().into(),
             Topic::Expectations => conntrack.expectations().len() as u64,
             Topic::Log => 0,
+            Topic::Sockets => self.engine.sockets() as u64,
         }
     }
 
@@ -317,7 +319,7 @@ impl<R: Ring> Answers for View<'_, R> {
             (Topic::Expectations, numbers) => {
                 Command::ForgetExpectations(numbers.map(|numbers| numbers.into_iter().map(ExpectationId).collect()))
             }
-            (Topic::Log, _) => return 0,
+            (Topic::Log | Topic::Sockets, _) => return 0,
         };
         let answer = self.engine.handle_command(self.now, command);
         debug_assert!(answer.is_ok(), "{answer:?}");
@@ -341,6 +343,7 @@ impl<R: Ring> Answers for View<'_, R> {
             Topic::Connections => self.page_of_connections(from, tell),
             Topic::Expectations => self.page_of_expectations(from, tell),
             Topic::Log => None,
+            Topic::Sockets => sockets::page(self.engine, self.now, from, tell),
         }
     }
 
@@ -356,6 +359,14 @@ impl<R: Ring> Answers for View<'_, R> {
         let helpers = self.engine.helpers().iter().map(|helper| (helper.manifest.name.clone(), helper.id)).collect();
         let sets = self.engine.set_names().map(str::to_owned).collect();
         Names { helpers, sets, timeouts: self.engine.conntrack().timeout_policies().clone() }
+    }
+
+    fn tunables(&mut self) -> String {
+        sysctl::list(self.engine.sysctls())
+    }
+
+    fn set_tunable(&mut self, name: &str, values: &[u32]) -> Result<(), String> {
+        self.command(Command::SetSysctls(name.to_owned(), values.to_vec()))
     }
 
     fn features(&mut self, device: &str) -> Result<String, String> {

@@ -9,6 +9,7 @@
 //! | [`control`] | the control socket: how a running gateway is asked |
 //! | [`plugin`] | helper plugins: WebAssembly behind the engine's trait |
 //! | [`tracking`] | which connections are shown, and how: conntrack(8) |
+//! | [`sockets`], [`sysctl`] | sockets and tunables as text: ss(8), sysctl(8) |
 //! | [`state`] | snapshots in files |
 //! | [`text`] | texts in files |
 //! | [`stats`] | what has been counted, as text and JSON |
@@ -16,6 +17,7 @@
 //! | [`helpers`] | helpers that come and go while a gateway runs |
 //! | [`worker`] | a thread for what takes long, so that no packet waits for it |
 //! | [`notice`], [`notices`] | what an operator sees while a gateway runs, and how it gets there without being waited for |
+//! | `told` | what it tells by itself, and to whom |
 //! | [`clock`], [`signals`], [`privileges`] | time, the wish to stop, giving up what is not needed |
 //! | [`limits`] | every bound |
 #![cfg(target_os = "linux")]
@@ -36,8 +38,10 @@ pub mod plugin;
 pub mod privileges;
 pub mod services;
 pub mod signals;
+pub mod sockets;
 pub mod state;
 pub mod stats;
+pub mod sysctl;
 pub mod text;
 mod told;
 pub mod tracking;

@@ -18,8 +18,10 @@ mod replay;
 mod rules;
 mod run;
 mod shell;
+mod socket;
 mod state;
 mod stats;
+mod sysctl;
 mod terminal;
 mod test;
 
@@ -55,6 +57,8 @@ enum Command {
     Stats(stats::Stats),
     Ethtool(ethtool::Ethtool),
     Bond(bond::Bond),
+    Socket(socket::Socket),
+    Sysctl(sysctl::Sysctl),
     State(state::State),
     Demo(demo::Demo),
 }
@@ -100,6 +104,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Stats(stats) => stats.main(),
         Command::Ethtool(ethtool) => ethtool.main(),
         Command::Bond(bond) => bond.main(),
+        Command::Socket(socket) => socket.main(),
+        Command::Sysctl(sysctl) => sysctl.main(),
         Command::State(state) => state.main(),
         Command::Demo(demo) => demo.main(),
     };

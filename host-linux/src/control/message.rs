@@ -5,12 +5,13 @@ use towpath_engine::{
     Change, Instant,
     conntrack::{Entry, ExpectationEntry, Family, Statistics},
     netfilter::{Hook, ListOptions, TableName},
+    socket::SocketEntry,
 };
 
 use crate::{helpers::Loaded, stats::Report};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +60,10 @@ pub enum Request {
     LoadHelper(NewHelper),
     /// The features of the device of that name as `ethtool -k` prints them: one [`Reply::Text`].
     Features(String),
+    /// All tunables, as `sysctl -a` prints them: one [`Reply::Text`].
+    Tunables,
+    /// Sets the values of a tunable; of several the first ones. [`Reply::Done`].
+    SetTunable(String, Vec<u32>),
     /// Switches features of a device on or off, by the names that `ethtool -K` takes. [`Reply::Done`]: all of them; refused, none.
     SetFeatures(String, Vec<(String, bool)>),
     /// The bond of that name, or all, as `/proc/net/bonding` prints them: one [`Reply::Text`].
@@ -102,6 +107,8 @@ pub enum Topic {
     Expectations,
     /// What rules tell (LOG, TRACE, NFLOG, AUDIT): [`Reply::Logged`]. Can be watched only.
     Log,
+    /// Sockets: [`Reply::Socket`]. Can be listed and counted only.
+    Sockets,
 }
 
 /// What the gateway answers: any number of the first ones, then one of the last three.
@@ -116,9 +123,11 @@ pub enum Reply {
     Expectation(Box<ExpectationEntry>),
     /// What happened to an expectation, and when.
     ExpectationEvent(Instant, Change, Box<ExpectationEntry>),
+    /// A socket as it is.
+    Socket(Box<SocketEntry>),
     /// All counters.
     Stats(Box<Report>),
-    /// A number of connections or expectations.
+    /// A number of what was asked for.
     Count(u64),
     /// What connection tracking has counted.
     Tracking(Statistics),

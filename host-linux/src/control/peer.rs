@@ -255,19 +255,18 @@ impl<C: Copy> Peer<C> {
     }
 
     fn begin(&mut self, hello: Result<Request, u32>, counters: &Counters, answers: &mut impl Answers<Cursor = C>) {
+        if let Some(why) = hello.as_ref().ok().and_then(has_no_answer) {
+            return self.refuse(why.to_owned());
+        }
         match hello {
             Err(version) => self.refuse(format!(
                 "the gateway speaks version {VERSION} of the control messages, not {version}; use the same towpath for both"
             )),
-            Ok(Request::List(Topic::Log)) => self.refuse("what rules tell can be watched, and is not kept".to_owned()),
             Ok(Request::List(topic)) => self.task = Task::Listing(topic, None),
             Ok(Request::Watch(topic)) => self.task = Task::Watching(topic),
             Ok(Request::Stats) => {
                 let report = Report { control: counters.into(), ..answers.report() };
                 self.answer(&Reply::Stats(Box::new(report)));
-            }
-            Ok(Request::Count(Topic::Log) | Request::Forget(Topic::Log, _) | Request::Flush(Topic::Log)) => {
-                self.refuse("what rules tell is not kept".to_owned());
             }
             Ok(Request::Count(topic)) => self.answer(&Reply::Count(answers.count(topic))),
             Ok(Request::Tracking) => self.answer(&Reply::Tracking(answers.tracking())),
@@ -303,6 +302,8 @@ impl<C: Copy> Peer<C> {
             }
             Ok(Request::Features(device)) => self.end_with_text(answers.features(&device)),
             Ok(Request::Bonds(name)) => self.end_with_text(answers.bonds(name.as_deref())),
+            Ok(Request::Tunables) => self.give_text(&answers.tunables()),
+            Ok(Request::SetTunable(name, values)) => self.end_with(answers.set_tunable(&name, &values)),
             Ok(Request::SetFeatures(device, switches)) => self.end_with(answers.set_features(&device, &switches)),
             Ok(Request::UnloadHelper(name)) => match answers.unload_helper(&name) {
                 Ok(expected) => self.answer(&Reply::Count(expected)),
@@ -449,6 +450,21 @@ impl<C> AsFd for Peer<C> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
+}
+
+/// Why nothing of a topic can be asked that way.
+const fn has_no_answer(request: &Request) -> Option<&'static str> {
+    if matches!(request, Request::List(Topic::Log)) {
+        return Some("what rules tell can be watched, and is not kept");
+    }
+    if matches!(request, Request::Count(Topic::Log) | Request::Forget(Topic::Log, _) | Request::Flush(Topic::Log)) {
+        return Some("what rules tell is not kept");
+    }
+    let changes = matches!(
+        request,
+        Request::Watch(Topic::Sockets) | Request::Forget(Topic::Sockets, _) | Request::Flush(Topic::Sockets)
+    );
+    if changes { Some("sockets can be listed and counted") } else { None }
 }
 
 /// The request, or the client's version when it is not ours; and how long the message is.

@@ -70,6 +70,15 @@ pub trait Answers {
     /// Forgets what rules have counted.
     fn zero_rules(&mut self, family: Family, table: Option<TableName>);
 
+    /// All tunables and their values as text.
+    fn tunables(&mut self) -> String;
+
+    /// Sets the values of a tunable.
+    ///
+    /// # Errors
+    /// When there is none of that name, or a value lies outside of its range; nothing has changed then.
+    fn set_tunable(&mut self, name: &str, values: &[u32]) -> Result<(), String>;
+
     /// The features of a device as text.
     ///
     /// # Errors

@@ -225,6 +225,45 @@ fn services_and_conversations_go_on_when_a_state_is_loaded() {
 }
 
 #[test]
+fn sockets_and_tunables_of_a_running_gateway_are_shown_as_ss_and_sysctl_show_them() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = folder();
+        let gateway = Gateway::start(&folder);
+        let mut stream = connect(&network, 7);
+        let own = stream.local_addr().unwrap();
+        stream.write_all(b"hello").unwrap();
+        stream.read_exact(&mut [0; 5]).unwrap();
+        let asked = |words: &[&str]| {
+            let output = folder.towpath(words);
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let shown = asked(&["socket", "-tin"]);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines.len(), 3, "{shown}");
+        assert!(lines[0].starts_with("State Recv-Q Send-Q Local Address:Port"), "{shown}");
+        let words: Vec<&str> = lines[1].split_whitespace().collect();
+        assert_eq!(words, ["ESTAB", "0", "0", "10.0.0.1:7", &own.to_string()]);
+        for word in [" cubic wscale:", " mss:1448 ", " bytes_sent:5 ", " bytes_received:5 ", " cwnd:10 "] {
+            assert!(lines[2].starts_with('\t') && lines[2].contains(word), "{word} in {shown}");
+        }
+        let listening = asked(&["socket", "-tlnH"]);
+        assert_eq!(
+            listening.lines().filter(|line| line.starts_with("LISTEN 0      512    ")).count(),
+            5,
+            "{listening}"
+        );
+        assert_eq!(asked(&["sysctl", "net.ipv4.tcp_rmem"]), "net.ipv4.tcp_rmem = 4096\t131072\t33554432\n");
+        assert_eq!(asked(&["sysctl", "-w", "net/ipv4/tcp_rmem=4096 8192"]), "net.ipv4.tcp_rmem = 4096\t8192\n");
+        assert!(asked(&["sysctl", "-a"]).contains("\nnet.ipv4.tcp_rmem = 4096\t8192\t33554432\n"));
+        let refused = folder.towpath(&["sysctl", "net.ipv4.tcp_sack=7"]);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
 fn who_sends_what_is_not_taken_reads_why_all_the_same() {
     in_namespace(|| {
         let network = Network::new();

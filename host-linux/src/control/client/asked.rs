@@ -8,6 +8,7 @@ use std::{
 use towpath_engine::{
     Change, Instant,
     conntrack::{Entry, ExpectationEntry, Family, Statistics},
+    socket::SocketEntry,
 };
 
 use super::{
@@ -125,6 +126,16 @@ impl Client {
         })
     }
 
+    /// Asks for all sockets.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub fn sockets(path: &Path) -> Result<Told<Box<SocketEntry>>, ClientError> {
+        Self::told(path, Request::List(Topic::Sockets), |reply| {
+            if let Reply::Socket(socket) = reply { Some(socket) } else { None }
+        })
+    }
+
     /// Asks for what rules tell from now on.
     ///
     /// # Errors
@@ -151,7 +162,7 @@ impl Client {
         Self::bytes(path, Request::SaveState)
     }
 
-    /// Asks for a text: [`Request::SaveRules`], [`Request::ListRules`].
+    /// Asks for a text: [`Request::SaveRules`], [`Request::ListRules`], [`Request::Tunables`], [`Request::Features`].
     ///
     /// # Errors
     /// As for [`Self::ask`] and [`Self::next_reply`].

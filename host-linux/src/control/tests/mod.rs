@@ -1,4 +1,5 @@
 mod helpers;
+mod log;
 mod rules;
 
 use std::{
@@ -123,25 +124,6 @@ fn a_state_comes_out_as_it_went_in_however_long_it_is() {
     serve_until(&mut gateway, || loading.is_finished());
     loading.join().unwrap().unwrap();
     assert!(gateway.answers.state == other);
-}
-
-#[test]
-fn what_rules_tell_is_watched_and_kept_nowhere() {
-    let mut gateway = Gateway::new(0);
-    let mut client = gateway.client(Request::Watch(Topic::Log));
-    gateway.serve();
-    assert!(!gateway.server.has_watchers(), "nobody watches connections");
-    let logged = Logged::Log { level: 4, line: "IN=lan OUT=wan".to_owned() };
-    let reply = Reply::Logged(Instant::from_secs(1), Box::new(logged));
-    gateway.server.tell(Topic::Connections, &connection(1));
-    gateway.server.tell(Topic::Log, &reply);
-    gateway.serve();
-    assert_eq!(client.next_reply().unwrap(), Some(reply));
-    for request in [Request::List(Topic::Log), Request::Count(Topic::Log), Request::Flush(Topic::Log)] {
-        let mut client = gateway.client(request);
-        gateway.serve();
-        assert!(client.next_reply().unwrap_err().to_string().contains("what rules tell"));
-    }
 }
 
 #[test]
@@ -313,6 +295,7 @@ struct Numbers {
     rules: String,
     /// What a device was told.
     features: String,
+    tunables: String,
     /// What waits for the helper that is being made, and what it is told.
     made: Option<(Sender<Made>, String)>,
     sets: Vec<String>,
@@ -334,6 +317,7 @@ impl Gateway {
                 state: (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect(),
                 rules: String::new(),
                 features: String::new(),
+                tunables: String::new(),
                 made: None,
                 sets: Vec::new(),
                 named: 0,
@@ -420,6 +404,18 @@ impl Answers for Numbers {
 
     fn zero_rules(&mut self, _: Family, _: Option<TableName>) {
         self.rules.clear();
+    }
+
+    fn tunables(&mut self) -> String {
+        self.tunables.clone()
+    }
+
+    fn set_tunable(&mut self, name: &str, values: &[u32]) -> Result<(), String> {
+        if name.is_empty() {
+            return Err("there is no such tunable".to_owned());
+        }
+        self.tunables = format!("{name} = {values:?}");
+        Ok(())
     }
 
     fn features(&mut self, device: &str) -> Result<String, String> {

@@ -1,0 +1,57 @@
+//! Tunables as sysctl(8) prints and takes them.
+
+use std::fmt::Write as _;
+
+use towpath_engine::sysctl::Sysctls;
+
+/// All tunables, a line each, by name. Those of single interfaces are not among them.
+#[must_use]
+pub fn list(sysctls: &Sysctls) -> String {
+    let mut names: Vec<&str> = Sysctls::NAMES.iter().chain(Sysctls::LISTS).copied().collect();
+    names.sort_unstable();
+    let mut text = String::new();
+    for name in names {
+        let values: Vec<String> = sysctls.find_list(name).unwrap_or_default().iter().map(u32::to_string).collect();
+        _ = writeln!(text, "{name} = {}", values.join("\t"));
+    }
+    text
+}
+
+/// The name and the values of `NAME=VALUE`; several values have spaces between them.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(setting: &str) -> Result<(String, Vec<u32>), String> {
+    let (name, values) = setting.split_once('=').ok_or_else(|| format!("'{setting}' must be NAME=VALUE"))?;
+    let number =
+        |word: &str| word.parse::<u32>().map_err(|_| format!("'{word}' in '{setting}' is no number from 0 on"));
+    let values: Vec<u32> = values.split_whitespace().map(number).collect::<Result<_, _>>()?;
+    if values.is_empty() {
+        return Err(format!("'{setting}' has no value"));
+    }
+    Ok((name.trim().replace('/', "."), values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_tunables_are_listed_by_name_with_all_their_values() {
+        let text = list(&Sysctls::default());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), Sysctls::NAMES.len() + Sysctls::LISTS.len());
+        assert!(lines.is_sorted());
+        assert!(lines.contains(&"net.ipv4.tcp_mem = 49152\t65536\t98304"));
+        assert!(lines.contains(&"net.ipv4.ip_default_ttl = 64"));
+    }
+
+    #[test]
+    fn a_setting_is_a_name_and_its_values() {
+        assert_eq!(parse("net.ipv4.tcp_sack=0"), Ok(("net.ipv4.tcp_sack".to_owned(), vec![0])));
+        assert_eq!(parse("net/ipv4/tcp_rmem = 1 2\t3"), Ok(("net.ipv4.tcp_rmem".to_owned(), vec![1, 2, 3])));
+        for wrong in ["net.ipv4.tcp_sack", "net.ipv4.tcp_sack=", "net.ipv4.tcp_sack=-1", "net.ipv4.tcp_sack=x"] {
+            assert!(parse(wrong).unwrap_err().contains(wrong), "{wrong}");
+        }
+    }
+}
