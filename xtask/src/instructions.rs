@@ -49,7 +49,7 @@ static BOUNDS: [(&str, u64); 11] = [
     ("forward, MASQUERADE",                  1989),
     ("forward, MASQUERADE, 50 rules",        2037),
     ("forward TCP",                          2098),
-    ("first packet",                         4315),
+    ("first packet",                         4103),
     ("first packet, MASQUERADE, 10 rules",   8708),
     ("first packet, MASQUERADE, 1000 rules", 8716),
     ("first packet, MASQUERADE, 10000 rules", 8708),
