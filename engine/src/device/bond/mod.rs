@@ -10,7 +10,7 @@
 //!
 //! A bond is a [`Device`](super::Device) of kind [`Kind::Bond`](super::Kind::Bond). Which ports it has, and what is known of them, stands in
 //! [`Bond`]. It knows neither packets' ways nor other devices: what its ports' links say it is told, and what is to be done beside it
-//! comes back as [`Happening`]s, which `link/bonded.rs` carries out.
+//! comes back as `Happening`s, which `link/bonded.rs` carries out.
 //!
 //! | file | what | Linux v6.18, `drivers/net/bonding` |
 //! |---|---|---|
