@@ -59,7 +59,7 @@ impl Engine {
                 };
                 for &port in others {
                     let copy = packet.copy(&mut self.pool);
-                    // As in Linux, it counts as sent when the last one is.
+                    // It counts as sent when the last one is; in Linux, when any is.
                     if let Err(dropped) = self.send_by_one(copy, WayOut { port, features }) {
                         dropped.packet.recycle(&mut self.pool);
                     }

@@ -25,6 +25,11 @@
 //! | `text` | a bond as `/proc/net/bonding` prints it | `bond_procfs.c` |
 //!
 //! What the driver calls a slave is a port here, as in its newer texts and in IEEE 802.1AX.
+//!
+//! Where it is known to differ from the driver: whether a port can send says miimon alone, while the driver asks the carrier too;
+//! a port that is added with a carrier is used at once, whatever `updelay` says; with no port up, balance-rr does not wait for
+//! `updelay` either; a primary that gets its carrier later does not take over unless `primary_reselect` lets it; VLANs over a bond
+//! keep their address when that of the bond changes with `fail_over_mac`; a broadcast counts as sent when its last copy is.
 
 mod happening;
 pub mod hash;
@@ -118,7 +123,7 @@ pub(crate) struct Added {
 }
 
 impl Bond {
-    /// A bond over ports. Links that are up are used at once, whatever `updelay` says.
+    /// A bond over ports. Links that are up are used at once, whatever `updelay` says, which in Linux holds here too.
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_enslave()`.
     pub(crate) fn new(

@@ -18,9 +18,8 @@ impl Bond {
     /// By which ports a packet leaves that has its Ethernet header. `lot` draws a number.
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_xmit_roundrobin_slave_get()`, `bond_xmit_activebackup_slave_get()`,
-    /// `bond_xmit_3ad_xor_slave_get()`, `bond_xmit_broadcast()`. Linux keeps a list of the ports among which it chooses by hash, and
-    /// makes it anew when a link is found to be up or down; one that is going down stays in it till then. Here it stays for as long as
-    /// that, whatever happens to others.
+    /// `bond_xmit_3ad_xor_slave_get()`, `bond_xmit_broadcast()`. Linux asks the carrier as well; [the head of this room](super) says
+    /// where else it differs.
     pub(crate) fn choose(&mut self, packet: &Packet, lot: impl FnOnce() -> u32) -> Chosen {
         let one = |port: Option<&Port>| port.map_or(Chosen::None, |port| Chosen::One(port.device));
         match self.options.mode {
