@@ -35,7 +35,8 @@ impl Conntrack {
                 return Ok(());
             }
             let hash = self.known_hash(packet, &connection.original);
-            let hashes = [hash, self.table.hash_of_answers(hash, &connection.original, &connection.reply)];
+            let tuples = [&connection.original, &connection.reply];
+            let hashes = [hash, self.table.hasher.hash_of_answers(hash, tuples)];
             if connection.status.contains(Status::DYING) || self.clashes(now, id.slot, hashes, around) {
                 self.statistics.insert_failed += 1;
                 self.statistics.drop += 1;

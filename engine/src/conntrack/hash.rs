@@ -61,6 +61,13 @@ impl Hasher {
         with_turn(sip.finish(), is_turned)
     }
 
+    /// The hash in zone 0 of a connection's answers, of whose original tuple it is known: that of the tuple turned round, where the
+    /// answers' is nothing else.
+    #[inline]
+    pub(super) fn hash_of_answers(&self, hash: u64, [original, reply]: [&Tuple; 2]) -> u64 {
+        if reply.is_turned(original) { Self::hash_of_turned(hash, reply) } else { self.hash(reply) }
+    }
+
     /// The hash of a tuple, of which that of the same turned round is known.
     pub(super) fn hash_of_turned(hash: u64, tuple: &Tuple) -> u64 {
         let is_sorted = match tuple.family {

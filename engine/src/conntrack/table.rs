@@ -74,12 +74,6 @@ impl Table {
         self.hasher.hash(tuple)
     }
 
-    /// The hash in zone 0 of the answers to a tuple: that of the tuple turned round, where they are nothing else.
-    #[inline]
-    pub(super) fn hash_of_answers(&self, hash: u64, original: &Tuple, reply: &Tuple) -> u64 {
-        if reply.is_turned(original) { Hasher::hash_of_turned(hash, reply) } else { self.hasher.hash(reply) }
-    }
-
     /// What stands at a tuple, be it the original one of a connection or that of its answers; `hash` is its hash in zone 0.
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `nf_conntrack_find_get()`.
@@ -209,7 +203,9 @@ impl Table {
 
 /// Where a connection stands in the index: by which hashes and directions.
 pub(super) fn places(hasher: &Hasher, connection: &Connection) -> [Option<(u64, Direction)>; 2] {
-    places_of([&connection.original, &connection.reply].map(|tuple| hasher.hash(tuple)), connection.zone())
+    let tuples = [&connection.original, &connection.reply];
+    let hash = hasher.hash(tuples[0]);
+    places_of([hash, hasher.hash_of_answers(hash, tuples)], connection.zone())
 }
 
 /// The same by the hashes of its tuples in zone 0: one place where a look-up for either finds it. What stands at a tuple whose
@@ -299,7 +295,7 @@ mod tests {
             connection.status.insert(Status::CONFIRMED);
             connection.expires = Instant::from_secs(200);
             let hashes = [&original, &reply].map(|tuple| table.hash(tuple));
-            assert_eq!(table.hash_of_answers(hashes[0], &original, &reply), hashes[1]);
+            assert_eq!(table.hasher.hash_of_answers(hashes[0], [&original, &reply]), hashes[1]);
             let slot = table.slab.insert(connection).slot;
             table.enter(NOW, slot, hashes);
             assert_eq!(table.index.in_order().count(), places, "{original} and {reply}");
