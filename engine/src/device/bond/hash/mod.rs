@@ -24,7 +24,7 @@ use zerocopy::FromBytes;
 
 use crate::{
     packet::Packet,
-    wire::{EtherType, EthernetHeader, Ipv4Header, Ipv6Header, Protocol},
+    wire::{EtherType, EthernetHeader, Ipv4Header, Ipv6Header, Protocol, icmp::IcmpType},
 };
 
 /// By what the port of a packet is chosen.
@@ -207,7 +207,7 @@ enum Icmp<'a> {
 fn icmp(protocol: Protocol, bytes: &[u8]) -> Icmp<'_> {
     let Some((&[kind, code, _, _, high, low, ..], told)) = bytes.split_first_chunk::<8>() else { return Icmp::Other };
     let is_error = match protocol {
-        Protocol::ICMP => matches!(kind, 3 | 4 | 5 | 11 | 12),
+        Protocol::ICMP => IcmpType(kind).is_error(),
         _ => matches!(kind, 1..=4),
     };
     // Linux asks for both families at once.
