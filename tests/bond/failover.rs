@@ -4,7 +4,7 @@ use lab::Bonded;
 use towpath_engine::{
     Command, DeviceId, Instant,
     device::{
-        Device, InterfaceAddress, Kind, Link, Vlan,
+        Link,
         bond::{FailOverMac, Mode, Options, PrimaryReselect},
     },
     snapshot::Restoring,
@@ -131,15 +131,7 @@ fn neighbours_of_the_bond_and_its_vlans_are_told_where_it_is_now_as_often_as_was
     let options = Options { num_peer_notif: 3, peer_notif_delay_ms: 200, ..backup() };
     let mut host = Bonded::new(options, &[0, 1]);
     let mac = host.mac(3);
-    host.command(Command::AddDevice(Device {
-        name: "bond0.7".into(),
-        mac,
-        addresses: vec![InterfaceAddress { address: [10, 7, 0, 1].into(), prefix: 24 }],
-        arp: false,
-        kind: Kind::Vlan(Vlan { parent: Bonded::BOND, tpid: 0x8100, id: 7 }),
-        ..Device::default()
-    }))
-    .expect("a bond can have VLANs");
+    host.vlan(mac);
     host.pass(2000).sent();
     host.link(0, false).pass(100);
     let arp = |tag: &[u8], [a, b, c, d]: [u8; 4]| {

@@ -4,7 +4,7 @@ use lab::Bonded;
 use towpath_engine::{
     Command, CommandError, DeviceId, DropReason, Instant,
     device::{
-        Device, InterfaceAddress, Kind, Vlan,
+        Device, Kind, Vlan,
         bond::{FailOverMac, HashPolicy, Mode, Options, OptionsError},
     },
     ip::{Route, RouteKind},
@@ -129,15 +129,7 @@ fn ports_have_the_bonds_address_while_they_belong_to_it() {
 fn a_vlan_over_a_bond_has_its_tagged_frames_and_sends_them_by_its_ports() {
     let mut host = Bonded::new(mode(Mode::RoundRobin), &[0, 1]);
     let mac = host.mac(3);
-    host.command(Command::AddDevice(Device {
-        name: "bond0.7".into(),
-        mac,
-        addresses: vec![InterfaceAddress { address: [10, 7, 0, 1].into(), prefix: 24 }],
-        arp: false,
-        kind: Kind::Vlan(Vlan { parent: Bonded::BOND, tpid: 0x8100, id: 7 }),
-        ..Device::default()
-    }))
-    .expect("a bond can have VLANs");
+    host.vlan(mac);
     let untagged = lab::frame("lan", "10.7.0.9 > 10.7.0.1 icmp type 8 code 0 id 1");
     let frame = [&mac.0[..], &untagged[6..12], &[0x81, 0, 0, 7], &untagged[12..]].concat();
     assert_eq!(host.receive(1, &frame), []);

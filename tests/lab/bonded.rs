@@ -5,7 +5,7 @@ use std::{mem, net::IpAddr, time::Duration};
 use towpath_engine::{
     Command, CommandError, DeviceId, DropReason, Engine, Event, Frame, Instant, Subscription,
     device::{
-        Device, InterfaceAddress, Kind, Link,
+        Device, InterfaceAddress, Kind, Link, Vlan,
         bond::{Bond, Options},
     },
     packet::{Checksum, Sketch},
@@ -80,6 +80,22 @@ impl Bonded {
         let done = self.engine.handle_command(self.now, command);
         self.drain();
         done.map(drop)
+    }
+
+    /// Adds VLAN 7 over the bond with this Ethernet address: `bond0.7`, which is 10.7.0.1/24.
+    ///
+    /// # Panics
+    /// When there can be no such VLAN.
+    pub fn vlan(&mut self, mac: MacAddr) {
+        self.command(Command::AddDevice(Device {
+            name: "bond0.7".into(),
+            mac,
+            addresses: vec![InterfaceAddress { address: [10, 7, 0, 1].into(), prefix: 24 }],
+            arp: false,
+            kind: Kind::Vlan(Vlan { parent: Self::BOND, tpid: 0x8100, id: 7 }),
+            ..Device::default()
+        }))
+        .expect("a bond can have VLANs");
     }
 
     /// A port's link goes up or down.
