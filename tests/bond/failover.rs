@@ -232,3 +232,16 @@ fn a_bond_goes_on_from_a_snapshot_in_the_middle_of_a_delay() {
     assert_eq!((host.text(), host.sent(), host.log()), (twin.text(), twin.sent(), twin.log()));
     assert!(host.engine.save() == twin.engine.save());
 }
+
+#[test]
+fn a_bond_that_has_lost_all_ports_before_all_neighbours_were_told_is_not_woken_for_ever() {
+    let options = Options { num_peer_notif: 5, peer_notif_delay_ms: 200, ..backup() };
+    let mut host = Bonded::new(options, &[0, 1]);
+    host.pass(5000);
+    host.link(0, false).pass(100).link(1, false).pass(5000);
+    assert_eq!((host.active(), host.engine.poll_timeout()), (None, None));
+    host.sent();
+    host.link(1, true).pass(5000);
+    assert_eq!((host.active(), host.engine.poll_timeout()), (Some(1), None));
+    assert!(host.sent().len() >= 5, "then neighbours are told anew");
+}

@@ -205,7 +205,17 @@ impl Bond {
     /// Whether what a snapshot says of it can be.
     pub(crate) fn is_right(&self) -> bool {
         let ports: Vec<DeviceId> = self.ports().collect();
-        self.options.check(&ports).is_ok() && self.active.is_none_or(|place| usize::from(place) < ports.len())
+        let options = &self.options;
+        let is_in_time = |port: &Port| match port.link {
+            LinkState::Fail => port.delay <= options.downdelay(),
+            LinkState::Back => port.delay <= options.updelay(),
+            LinkState::Up | LinkState::Down => true,
+        };
+        options.check(&ports).is_ok()
+            && self.active.is_none_or(|place| usize::from(place) < ports.len())
+            && self.ports.iter().all(is_in_time)
+            && self.send_peer_notif <= options.peer_notifs()
+            && (self.miimon_due.is_none() || options.miimon_ms > 0)
     }
 
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_set_carrier()`.
@@ -245,5 +255,43 @@ impl Port {
     /// Whether it may send (Linux: `bond_slave_can_tx()`).
     pub(crate) fn can_send(&self) -> bool {
         self.link == LinkState::Up && !self.is_backup
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bond_is_right_only_with_delays_that_its_options_allow() {
+        let options = Options { mode: Mode::ActiveBackup, miimon_ms: 100, updelay_ms: 300, ..Options::default() };
+        let added = |port| Added { device: DeviceId(port), mac: MacAddr([2, 0, 0, 0, 0, 1]), link: Link::default() };
+        let made = || {
+            Bond::new(
+                Instant::ZERO,
+                (DeviceId(2), MacAddr([2; 6])),
+                options.clone(),
+                &[added(0), added(1)],
+                &mut Vec::new(),
+            )
+        };
+        assert!(made().is_right());
+        type Spoil = fn(&mut Bond);
+        let cases: [(Spoil, bool); 6] = [
+            (|bond| (bond.ports[0].link, bond.ports[0].delay) = (LinkState::Back, 3), true),
+            (|bond| (bond.ports[0].link, bond.ports[0].delay) = (LinkState::Back, 4), false),
+            (|bond| (bond.ports[0].link, bond.ports[0].delay) = (LinkState::Fail, 1), false),
+            (|bond| bond.send_peer_notif = u32::MAX, false),
+            (|bond| bond.active = Some(2), false),
+            (
+                |bond| (bond.options.miimon_ms, bond.options.updelay_ms, bond.miimon_due) = (0, 0, Some(Instant::ZERO)),
+                false,
+            ),
+        ];
+        for (number, (spoil, is_right)) in cases.into_iter().enumerate() {
+            let mut bond = made();
+            spoil(&mut bond);
+            assert_eq!(bond.is_right(), is_right, "case {number}");
+        }
     }
 }

@@ -45,16 +45,21 @@ impl Bond {
         }
     }
 
-    /// Tells neighbours again where the bond is, if it is time. It counts looks from the first time on, and waits for a carrier.
+    /// Tells neighbours again where the bond is, if it is time and there is a way to them. It counts looks from the first time on.
     ///
-    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_should_notify_peers()`.
+    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_should_notify_peers()`, `bond_mii_monitor()`.
     pub(super) fn notify_peers(&mut self, tell: &mut Vec<Happening>) {
-        if self.send_peer_notif > 0 && self.carrier && self.active.is_some() {
-            if self.send_peer_notif.is_multiple_of(self.options.peer_notif_delay().max(1)) {
+        if self.send_peer_notif > 0 {
+            if self.has_way_out() && self.send_peer_notif.is_multiple_of(self.options.peer_notif_delay().max(1)) {
                 tell.push(Happening::NotifyPeers);
             }
             self.send_peer_notif -= 1;
         }
+    }
+
+    /// Whether neighbours can be told anything.
+    pub(super) const fn has_way_out(&self) -> bool {
+        self.carrier && self.active.is_some()
     }
 
     /// Finds out which links are to be up or down from now on, and counts delays. Those that have moved are told by their places.

@@ -155,6 +155,11 @@ impl Options {
         self.looks(self.peer_notif_delay_ms)
     }
 
+    /// For how many looks neighbours are told.
+    pub(super) fn peer_notifs(&self) -> u32 {
+        u32::from(self.num_peer_notif) * self.peer_notif_delay().max(1)
+    }
+
     fn looks(&self, time_ms: u32) -> u32 {
         time_ms.checked_div(self.miimon_ms).unwrap_or(0)
     }

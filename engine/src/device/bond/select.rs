@@ -88,8 +88,10 @@ impl Bond {
             (port.is_backup, port.is_inactive) = (false, false);
         }
         self.fail_over_mac(usize::from(place), from.map(usize::from));
-        self.send_peer_notif = u32::from(self.options.num_peer_notif) * self.options.peer_notif_delay().max(1);
-        self.notify_peers(tell);
+        self.send_peer_notif = self.options.peer_notifs();
+        if self.has_way_out() {
+            self.notify_peers(tell);
+        }
         if self.send_peer_notif > 0 {
             self.wake(now);
         }
