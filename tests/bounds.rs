@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use towpath_engine::{
-    Command, CommandError, DeviceId, Engine, Frame, Gso, GsoKind, Instant,
+    Command, CommandError, Condemned, DeviceId, Engine, Frame, Gso, GsoKind, Instant, Reply, TimerId,
     device::{Device, Feature, InterfaceAddress},
     ip::{Route, RouteKind},
-    limits::{NEIGHBOUR_QUEUE_BYTES_MAX, NEIGHBOUR_QUEUES_BYTES_MAX},
+    limits::{FORGET_CONNECTIONS_MAX, FORGET_PLACES_MAX, NEIGHBOUR_QUEUE_BYTES_MAX, NEIGHBOUR_QUEUES_BYTES_MAX},
     packet::Sketch,
+    snapshot::Restoring,
     socket::{ServiceAnswer, UdpService},
     wire::MacAddr,
 };
+use towpath_helpers_native::{Ftp, Irc};
 
 const START: Instant = Instant::from_secs(1000);
 const LAN: DeviceId = DeviceId(0);
@@ -77,6 +79,81 @@ fn an_address_whose_network_another_device_has_is_refused() {
     assert!(matches!(engine.handle_command(START, Command::AddDevice(device)), Err(CommandError::Route(_))));
     assert_eq!(engine.devices().len(), 2, "nothing has changed");
 }
+
+#[test]
+fn connections_are_forgotten_in_parts_and_those_that_come_meanwhile_stay() {
+    let mut engine = busy_gateway();
+    let newest = engine.conntrack().newest_serial();
+    let serials: Vec<u64> = engine.conntrack().entries(START).iter().map(|entry| entry.serial).step_by(2).collect();
+    let mut forget = |condemned: &Condemned| {
+        let (mut forgotten, mut parts, mut next) = (0, 0, Some(0));
+        while let Some(from) = next {
+            let reply = engine.handle_command(START, Command::ForgetPart(from, condemned.clone()));
+            let Ok(Reply::ForgottenPart(count, then)) = reply else { panic!("{reply:?}") };
+            assert!(count <= FORGET_CONNECTIONS_MAX && then.is_none_or(|then| then > from), "{reply:?}");
+            connect(&mut engine, 60_000 + parts);
+            (forgotten, parts, next) = (forgotten + count, parts + 1, then);
+        }
+        (forgotten, parts)
+    };
+    assert_eq!(forget(&Condemned::Numbered(serials.into())), (BUSY / 2, BUSY.div_ceil(2 * FORGET_CONNECTIONS_MAX)));
+    let (forgotten, parts) = forget(&Condemned::UpTo(newest));
+    assert_eq!(forgotten, BUSY / 2);
+    let stay = engine.conntrack().entries(START);
+    assert!(parts > 1 && stay.iter().all(|entry| entry.serial > newest) && !stay.is_empty(), "{parts} {stay:?}");
+}
+
+#[test]
+fn a_helper_that_is_unloaded_leaves_its_connections_in_parts_and_its_number_is_free_after_that() {
+    let mut engine = busy_gateway();
+    let ftp = engine.helpers().by_name("ftp").expect("it is loaded");
+    assert!(engine.conntrack().entries(START).iter().all(|entry| entry.helper.as_deref() == Some("ftp")));
+    engine.handle_command(START, Command::UnloadHelper(ftp)).expect("it is there");
+    assert!(engine.conntrack().entries(START).iter().all(|entry| entry.helper.is_none()), "for whoever looks");
+    assert_eq!(engine.poll_timeout(), Some((START, TimerId::Helper)), "there is more to do");
+    let saved = Engine::restore(&engine.save(), Restoring::default()).expect("it is whole");
+    engine.handle_command(START, Command::LoadHelper(Box::new(Irc::default()))).expect("there is room");
+    assert_ne!(engine.helpers().by_name("irc"), Some(ftp), "connections have that number still");
+    let mut parts = 1;
+    while engine.poll_timeout().is_some_and(|(when, timer)| (when, timer) == (START, TimerId::Helper)) {
+        engine.handle_timeout(START);
+        parts += 1;
+    }
+    assert_eq!(parts, BUSY.div_ceil(FORGET_PLACES_MAX as usize));
+    let with_helper = |engine: &Engine| {
+        let connections = (0..engine.conntrack().slots()).filter_map(|slot| engine.conntrack().in_slot(slot));
+        connections.filter(|(_, connection)| connection.helper().is_some()).count()
+    };
+    assert_eq!((with_helper(&engine), with_helper(&saved)), (0, 0));
+    engine.handle_command(START, Command::LoadHelper(Box::new(Ftp::default()))).expect("there is room");
+    assert_eq!(engine.helpers().by_name("ftp"), Some(ftp));
+}
+
+/// A gateway with as many connections as take several parts to look at.
+fn busy_gateway() -> Engine {
+    let mut engine = gateway(true);
+    let address = [203, 0, 113, 7].into();
+    for command in [
+        Command::AddNeighbour { device: WAN, address, mac: MacAddr([2, 0, 0, 0, 0, 7]) },
+        Command::LoadHelper(Box::new(Ftp::default())),
+        Command::AttachHelpersByPort(true),
+    ] {
+        engine.handle_command(START, command).expect("it can be done");
+    }
+    (0..BUSY).for_each(|number| connect(&mut engine, 1024 + number));
+    assert_eq!(engine.conntrack().len() as usize, BUSY);
+    engine
+}
+
+/// Begins an FTP session.
+fn connect(engine: &mut Engine, port: usize) {
+    let line = format!("10.0.0.2:{port} > 203.0.113.7:21 S seq 1000");
+    let bytes = line.parse::<Sketch>().expect("a packet").frame(MacAddr([2; 6]), MacAddr([2, 0, 0, 0, 0, 1]));
+    engine.handle_frames(START, &[Frame::new(LAN, &bytes)]);
+    fetch(engine, true);
+}
+
+const BUSY: usize = 10_000;
 
 /// Does something, or lets time pass.
 fn act(engine: &mut Engine, now: Instant, deed: Deed) {

@@ -1,11 +1,11 @@
 //! What an operator asks of the engine.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::{fmt, net::IpAddr, time::Duration};
 
 use crate::{
     conntrack::{
-        ExpectationId, HelperId, TimeoutPolicy, TimeoutPolicyError,
+        ExpectationId, Family, HelperId, TimeoutPolicy, TimeoutPolicyError,
         calling::LoadError,
         helper::{Helper, HelperMode},
     },
@@ -17,7 +17,7 @@ use crate::{
     frame::DeviceId,
     ip::{Route, prefix},
     limits::{BOND_PORTS_MAX, BONDS_MAX, VLAN_DEPTH_MAX},
-    netfilter::RuleSet,
+    netfilter::{RuleSet, TableName},
     random::Draw,
     socket::{SocketError, UdpService},
     sysctl::SysctlError,
@@ -53,6 +53,8 @@ pub enum Command {
     },
     /// Replaces all rules of a family at once. Those of the other family, and connections, stay.
     ReplaceRules(Box<RuleSet>),
+    /// Forgets what the rules of a table of a family have counted, or those of all its tables.
+    ZeroRules(Family, Option<TableName>),
     /// Loads a helper. One of the same name is replaced; its connections and their state stay.
     LoadHelper(Box<dyn Helper>),
     /// Unloads a helper: what it expects is forgotten, and its connections go on without one. Not while a rule attaches it.
@@ -84,6 +86,11 @@ pub enum Command {
     FlushConntrack,
     /// Forgets the connections with these serial numbers, with their expectations.
     ForgetConnections(Vec<u64>),
+    /// Forgets connections of the table from that slot on, as far as is done in one go
+    /// ([`FORGET_PLACES_MAX`](crate::limits::FORGET_PLACES_MAX),
+    /// [`FORGET_CONNECTIONS_MAX`](crate::limits::FORGET_CONNECTIONS_MAX)), so that packets can pass before the next part; in the order
+    /// of slots.
+    ForgetPart(u32, Condemned),
     /// Forgets expectations: those with these numbers, or all.
     ForgetExpectations(Option<Vec<ExpectationId>>),
 }
@@ -97,6 +104,7 @@ impl Command {
             | Self::AddRoute(_)
             | Self::AddNeighbour { .. }
             | Self::ReplaceRules(_)
+            | Self::ZeroRules(..)
             | Self::LoadHelper(_)
             | Self::UnloadHelper(_)
             | Self::AttachHelpersByPort(_)
@@ -116,6 +124,7 @@ impl Command {
             | Self::SendPacket(_)
             | Self::FlushConntrack
             | Self::ForgetConnections(_)
+            | Self::ForgetPart(..)
             | Self::ForgetExpectations(_) => false,
         }
     }
@@ -141,6 +150,7 @@ impl fmt::Debug for Command {
                 f.debug_tuple("AddNeighbour").field(device).field(address).field(mac).finish()
             }
             Self::ReplaceRules(_) => f.write_str("ReplaceRules"),
+            Self::ZeroRules(family, table) => f.debug_tuple("ZeroRules").field(family).field(table).finish(),
             Self::LoadHelper(helper) => f.debug_tuple("LoadHelper").field(&helper.manifest().name).finish(),
             Self::UnloadHelper(id) => f.debug_tuple("UnloadHelper").field(id).finish(),
             Self::SetTimeoutPolicy(policy) => f.debug_tuple("SetTimeoutPolicy").field(policy).finish(),
@@ -156,6 +166,7 @@ impl fmt::Debug for Command {
             Self::ServeHost(on) => f.debug_tuple("ServeHost").field(on).finish(),
             Self::FlushConntrack => f.write_str("FlushConntrack"),
             Self::ForgetConnections(serials) => f.debug_tuple("ForgetConnections").field(serials).finish(),
+            Self::ForgetPart(from, condemned) => f.debug_tuple("ForgetPart").field(from).field(condemned).finish(),
             Self::ForgetExpectations(numbers) => f.debug_tuple("ForgetExpectations").field(numbers).finish(),
         }
     }
@@ -172,6 +183,27 @@ pub enum Reply {
     Helper(HelperId),
     /// How many were forgotten.
     Forgotten(usize),
+    /// The same of a part, and the slot with which the next part begins, if there is one.
+    ForgottenPart(usize, Option<u32>),
+}
+
+/// Which connections are to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condemned {
+    /// Those with these serial numbers, which go up.
+    Numbered(Arc<[u64]>),
+    /// Those with this serial number or a lower one: all that were there when it was the newest
+    /// ([`Conntrack::newest_serial`](crate::conntrack::Conntrack::newest_serial)).
+    UpTo(u64),
+}
+
+impl Condemned {
+    pub(crate) fn holds(&self, serial: u64) -> bool {
+        match self {
+            Self::Numbered(serials) => serials.binary_search(&serial).is_ok(),
+            Self::UpTo(newest) => serial <= *newest,
+        }
+    }
 }
 
 /// Why a command was not carried out; nothing has changed then.

@@ -114,7 +114,7 @@ pub enum TimerId {
     Neighbour,
     /// Fragments are given up.
     Defrag,
-    /// A line of a helper's has to do without its rest.
+    /// A line of a helper's has to do without its rest, or a helper that was unloaded has not left all of its connections yet.
     Helper,
     /// A bond has to look at its ports, or to tell its neighbours something.
     Bond,
@@ -275,6 +275,7 @@ impl Engine {
         self.handle_lines_overdue(now);
         self.handle_sockets_overdue(now);
         self.drain_loopback(now);
+        self.let_helpers_leave();
         self.conntrack.handle_timeout(now, &mut self.around);
     }
 
@@ -313,6 +314,7 @@ impl Engine {
         consider(self.neighbours.next_timeout(), TimerId::Neighbour);
         consider(self.defrag.next_timeout(), TimerId::Defrag);
         consider(self.waiting.next_timeout(), TimerId::Helper);
+        consider(self.helpers.leaving().map(|_| self.latest), TimerId::Helper);
         consider(self.next_bond_timeout(), TimerId::Bond);
         consider(self.receivers.next_timeout(), TimerId::Gro);
         consider(self.sockets.next_timeout(), TimerId::Socket);

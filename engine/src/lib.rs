@@ -82,7 +82,7 @@ pub mod trace;
 pub mod transcript;
 pub mod wire;
 
-pub use command::{Command, CommandError, Reply};
+pub use command::{Command, CommandError, Condemned, Reply};
 pub use ending::{DropReason, Dropped, End, Ending, Outcome};
 pub use engine::{Engine, TimerId};
 pub use event::{Change, Event, Subscription};

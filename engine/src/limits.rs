@@ -162,6 +162,12 @@ pub const CHAINS_MAX: usize = 65_536;
 /// about a second.
 pub const REVIEW_RULES_BACK_MAX: usize = 4096;
 
+/// Places of the connection table that are looked at in one go, for connections to be forgotten or left by their helper: about 0.1 ms.
+pub const FORGET_PLACES_MAX: u32 = 4096;
+
+/// Connections that are forgotten in one go, about a microsecond each with its event.
+pub const FORGET_CONNECTIONS_MAX: usize = 64;
+
 /// Recorded walks of one rule set: flows of a gateway share few; each holds at most 256 bytes, 16 MB in all.
 pub const WALKS_MAX: usize = 65_536;
 

@@ -17,7 +17,7 @@ use crate::{
     frame::DeviceId,
     ip::{Fate, Route, RouteKind, prefix, route::is_of_a_link},
     limits::{ADDRESSES_MAX, BOND_PORTS_MAX, BONDS_MAX, DEVICES_MAX, NEIGHBOURS_MAX},
-    netfilter::RuleInfo,
+    netfilter::{Former, RuleInfo, RuleSet},
     packet::{Owner, Packet},
     sysctl::{self, SysctlError},
     time::Instant,
@@ -39,12 +39,11 @@ impl Engine {
             Command::AddRoute(route) => self.add_route(route).map(|()| Reply::Done),
             Command::AddNeighbour { device, address, mac } => self.add_neighbour(now, device, address, mac),
             Command::ReplaceRules(rules) => {
-                let family = rules.family();
-                self.rules.replace(*rules);
-                self.rules.claim(now, &mut self.lists);
-                if self.rules.of(family).wants_accounting() {
-                    self.around.sysctls.conntrack_acct = 1; // As in Linux.
-                }
+                self.put_in_force(now, *rules);
+                Ok(Reply::Done)
+            }
+            Command::ZeroRules(family, table) => {
+                self.rules.of_mut(family).zero(table);
                 Ok(Reply::Done)
             }
             Command::LoadHelper(helper) => self.load_helper(helper).map(Reply::Helper),
@@ -83,12 +82,34 @@ impl Engine {
             }
             Command::SendPacket(bytes) => self.send_packet(now, bytes),
             Command::ForgetConnections(serials) => Ok(self.forget_connections(now, serials)),
+            Command::ForgetPart(from, condemned) => {
+                let is_condemned = |connection: &Connection| condemned.holds(connection.serial);
+                let (count, next) = self.conntrack.kill_part(now, from, is_condemned, &mut self.around);
+                Ok(Reply::ForgottenPart(count, next))
+            }
             Command::ForgetExpectations(numbers) => Ok(self.forget_expectations(now, numbers)),
             Command::FlushConntrack => {
                 self.conntrack.flush(now, &mut self.around);
                 Ok(Reply::Done)
             }
         }
+    }
+
+    /// Carries [`Command::ReplaceRules`] out, and gives back what the rules have taken the place of: it can be dropped elsewhere.
+    pub fn replace_rules(&mut self, now: Instant, rules: RuleSet) -> Former {
+        let now = self.note_time(now);
+        self.forget_courses();
+        self.put_in_force(now, rules)
+    }
+
+    fn put_in_force(&mut self, now: Instant, rules: RuleSet) -> Former {
+        let family = rules.family();
+        let former = self.rules.replace(rules);
+        let lists = self.rules.claim(now, &mut self.lists);
+        if self.rules.of(family).wants_accounting() {
+            self.around.sysctls.conntrack_acct = 1; // As in Linux.
+        }
+        Former { _rules: former, _lists: lists }
     }
 
     fn set_timeout_policy(&mut self, policy: &TimeoutPolicy) -> Result<Reply, CommandError> {
@@ -110,7 +131,8 @@ impl Engine {
         Ok(id)
     }
 
-    /// Linux: a module whose helper a rule holds is in use.
+    /// Linux: a module whose helper a rule holds is in use. What it expects is forgotten at once; its connections, which may be
+    /// many, are left by and by.
     fn unload_helper(&mut self, now: Instant, id: HelperId) -> Result<(), CommandError> {
         let name = self.helpers.name(id).ok_or(CommandError::NoHelper(id))?;
         let rule = [Family::Ipv4, Family::Ipv6].into_iter().find_map(|family| self.rules.of(family).attaching(id));
@@ -119,7 +141,16 @@ impl Engine {
         }
         self.helpers.unload(id);
         self.conntrack.forget_helper(now, id, &mut self.around);
+        self.let_helpers_leave();
         Ok(())
+    }
+
+    /// Takes unloaded helpers from the next ones of their connections.
+    pub(crate) fn let_helpers_leave(&mut self) {
+        if let Some((helper, from)) = self.helpers.leaving() {
+            let next = self.conntrack.leave_helper(helper, from);
+            self.helpers.has_left(helper, next);
+        }
     }
 
     fn forget_connections(&mut self, now: Instant, mut serials: Vec<u64>) -> Reply {

@@ -443,8 +443,8 @@ impl<R: Ring> Answers for View<'_, R> {
     }
 
     fn zero_rules(&mut self, family: Family, table: Option<TableName>) {
-        let rules = self.engine.rules().of(family).zeroed(table);
-        self.replace_rules(rules);
+        let answer = self.engine.handle_command(self.now, Command::ZeroRules(family, table));
+        debug_assert!(answer.is_ok(), "{answer:?}");
     }
 }
 

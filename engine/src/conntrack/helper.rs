@@ -15,8 +15,8 @@ use crate::wire::ipv4::Protocol;
 /// A conntrack helper (Linux: `struct nf_conntrack_helper`).
 ///
 /// Calls are pure: the same arguments give the same answer, and nothing is remembered between them but what the
-/// answer puts into `state`.
-pub trait Helper {
+/// answer puts into `state`. An engine with its helpers may be made by one thread and run by another.
+pub trait Helper: Send {
     /// What the helper is, where it may be attached and what it may do. Constant over its life.
     fn manifest(&self) -> &Manifest;
 

@@ -150,6 +150,12 @@ impl Conntrack {
         self.table.slab.slots()
     }
 
+    /// The serial number of the connection that came last; 0: none has come.
+    #[must_use]
+    pub const fn newest_serial(&self) -> u64 {
+        self.serials
+    }
+
     /// The connection in that slot, if it is in use.
     #[must_use]
     pub fn in_slot(&self, slot: u32) -> Option<(ConnId, &Connection)> {

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     event::{Change, Event},
+    limits::{FORGET_CONNECTIONS_MAX, FORGET_PLACES_MAX},
     packet::Packet,
     surroundings::Surroundings,
     sysctl::Sysctls,
@@ -58,8 +59,32 @@ impl Conntrack {
         slots.len()
     }
 
-    /// Forgets a helper: what it expects, told in the order in which it came, and what it remembers of its connections, which go
-    /// on without one. What it has rewritten stays booked: sequence numbers move on as they did.
+    /// The same for a part of the table: from a slot on, as far as is done in one go. Says how many, and the slot with which the
+    /// next part begins, if there is one.
+    pub fn kill_part(
+        &mut self,
+        now: Instant,
+        from: u32,
+        condemned: impl Fn(&Connection) -> bool,
+        around: &mut Surroundings,
+    ) -> (usize, Option<u32>) {
+        self.bury();
+        let (slots, mut next) = (self.slots(), from);
+        let mut found = Vec::new();
+        while next < slots.min(from.saturating_add(FORGET_PLACES_MAX)) && found.len() < FORGET_CONNECTIONS_MAX {
+            let connection = self.in_slot(next).map(|(_, connection)| connection);
+            if connection.is_some_and(|connection| connection.is_confirmed() && condemned(connection)) {
+                found.push(next);
+            }
+            next += 1;
+        }
+        found.iter().for_each(|&slot| self.destroy(now, slot, around));
+        self.bury();
+        (found.len(), (next < slots).then_some(next))
+    }
+
+    /// Forgets a helper's name and what it expects, told in the order in which it came. Its connections go on without one once
+    /// [`Self::leave_helper`] has come by.
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_helper.c`, `nf_conntrack_helper_unregister()`.
     pub fn forget_helper(&mut self, now: Instant, helper: HelperId, around: &mut Surroundings) {
@@ -68,16 +93,25 @@ impl Conntrack {
         for id in waiting {
             self.expectations.remove(now, id, &mut around.events);
         }
-        let has_it = |connection: &Connection| connection.helper() == Some(helper);
-        let slots: Vec<u32> =
-            self.table.slab.iter().filter(|(_, connection)| has_it(connection)).map(|(slot, _)| slot).collect();
-        for slot in slots {
+        self.helper_names.set(helper, "");
+    }
+
+    /// Takes a helper that was unloaded from its connections, in a part of the table, and forgets what it remembers of them. Gives the
+    /// slot with which the next part begins, if there is one. What it has rewritten stays booked: sequence numbers move on as they did.
+    pub(crate) fn leave_helper(&mut self, helper: HelperId, from: u32) -> Option<u32> {
+        let slots = self.slots();
+        let to = slots.min(from.saturating_add(FORGET_PLACES_MAX));
+        for slot in from..to {
+            let Some((id, connection)) = self.in_slot(slot) else { continue };
+            if connection.helper() != Some(helper) {
+                continue;
+            }
             let extension = self.table.slab[slot].extension_mut();
             (extension.helper, extension.helper_state, extension.line_starts) =
                 (None, Vec::new(), [LineStarts::default(); 2]);
-            self.weigh(self.table.id(slot), Memory::State);
+            self.weigh(id, Memory::State);
         }
-        self.helper_names.set(helper, "");
+        (to < slots).then_some(to)
     }
 
     /// Forgets all connections and expectations, and tells so.

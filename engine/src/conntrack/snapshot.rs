@@ -109,7 +109,9 @@ struct ExtensionRecord {
 
 impl ConntrackRecord {
     pub(crate) fn of(conntrack: &Conntrack) -> Self {
-        let Conntrack { table, expectations, sources, dying, serials, statistics, timeout_policies, .. } = conntrack;
+        let Conntrack {
+            table, expectations, sources, dying, serials, statistics, timeout_policies, helper_names, ..
+        } = conntrack;
         let Table { hasher, slab, index, wheel, room, zones: _ } = table;
         let is_held = |slot: u32| slab.try_id(slot).is_some() && is_entered(&slab[slot]);
         let mut generations: Vec<u32> = slab.generations().collect();
@@ -130,7 +132,7 @@ impl ConntrackRecord {
             connections: slab
                 .iter()
                 .filter(|(slot, _)| is_held(*slot))
-                .map(|(slot, connection)| ConnectionRecord::of(slot, connection, slab.counted(slot)))
+                .map(|(slot, connection)| ConnectionRecord::of(slot, connection, slab.counted(slot), helper_names))
                 .collect(),
             index: index.in_order().filter(|(slot, _)| is_held(*slot)).collect(),
             sources: sources
@@ -262,7 +264,7 @@ fn restore_expectations(
 }
 
 impl ConnectionRecord {
-    fn of(slot: u32, connection: &Connection, counters: Option<[Counter; 2]>) -> Self {
+    fn of(slot: u32, connection: &Connection, counters: Option<[Counter; 2]>, helpers: &HelperNames) -> Self {
         let Connection {
             original,
             reply,
@@ -292,7 +294,7 @@ impl ConnectionRecord {
             expires: *expires,
             protocol: protocol.clone(),
             counters: counters.unwrap_or_default(),
-            extension: extension.as_deref().map(ExtensionRecord::of),
+            extension: extension.as_deref().map(|extension| ExtensionRecord::of(extension, helpers)),
             serial: *serial,
         }
     }
@@ -320,7 +322,7 @@ impl ConnectionRecord {
 }
 
 impl ExtensionRecord {
-    fn of(extension: &Extension) -> Self {
+    fn of(extension: &Extension, helpers: &HelperNames) -> Self {
         let Extension {
             events,
             timeouts,
@@ -334,13 +336,15 @@ impl ExtensionRecord {
             rewrites,
             streams,
         } = extension;
+        // One that was unloaded may not have left the connection yet: its name is gone.
+        let has_left = helper.is_some_and(|helper| helpers.find(helper).is_none());
         Self {
             events: *events,
             timeouts: *timeouts,
             labels: *labels,
-            helper: *helper,
-            helper_state: helper_state.clone(),
-            line_starts: *line_starts,
+            helper: helper.filter(|_| !has_left),
+            helper_state: if has_left { Vec::new() } else { helper_state.clone() },
+            line_starts: if has_left { Default::default() } else { *line_starts },
             master: *master,
             master_tuple: *master_tuple,
             adjustments: *adjustments,

@@ -5,6 +5,7 @@
 //! | [`hooks`] | the five hooks, who is called at each, the tables |
 //! | [`view`] | what a rule sees, what a table answers |
 //! | [`ruleset`] | [`RuleSet`]: the room's front door |
+//! | `counted.rs` | rules with what they had counted at a moment, to be written down elsewhere |
 //! | `save/` | the rule language: text to tables and back |
 //! | `lists/` | what rules remember under a name: recent, hashlimit, sets |
 //! | `ends.rs` | addresses and hops of a packet of either family |
@@ -18,6 +19,7 @@
 //! Why rules are kept twice, as written and flat: printing and explaining need the order and the words of the text,
 //! walking needs cache lines.
 
+mod counted;
 mod ends;
 pub mod error;
 pub mod explain;
@@ -50,13 +52,14 @@ pub fn target_names(family: Family) -> impl Iterator<Item = &'static str> {
     targets::names(family)
 }
 
+pub use counted::Counted;
 pub use error::{Fault, Noun, RuleError};
 pub use explain::RuleInfo;
 pub use hooks::{Hook, Stage, TableName};
 pub use lists::Lists;
 pub use matches::{MatchState, Seen, Whose};
 pub use review::{Remark, Review};
-pub use ruleset::{RuleSet, RuleSets};
+pub use ruleset::{Former, RuleSet, RuleSets};
 pub use save::{ListOptions, Loading, Source};
 pub use view::{Copied, RejectWith, RuleId, Verdict, View};
 pub use walk::{Course, Walk, WalkId};

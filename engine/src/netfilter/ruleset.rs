@@ -1,12 +1,11 @@
 //! The rules of all tables, as written and as walked.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use super::{
-    Lists, MatchState, RuleError, RuleId, Stage, TableName, Verdict, View,
+    Counted, Lists, MatchState, RuleError, RuleId, Stage, TableName, Verdict, View,
     explain::RuleInfo,
     lists::{Claims, sets::Sets},
-    matches::Match,
     program::{Place, Program, compile::compile},
     rule::{Jump, Rule},
     save::{self, ListOptions, Loading, Source, Tables},
@@ -22,10 +21,28 @@ use crate::{
 /// The rules of all tables of one family.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
-    pub(super) tables: Tables,
+    /// As written, which changes no more: whoever writes them down elsewhere shares them.
+    pub(super) tables: Arc<Tables>,
+    /// Which tables have been named, by number.
+    named: [bool; TableName::ALL.len()],
+    /// Sets that came along and are not in force yet.
+    sets: Sets,
+    /// What they remember under a name.
+    claims: Claims,
+    /// Whether a rule asks what connections have carried.
+    wants_accounting: bool,
     pub(super) program: Program,
     walks: Walks,
     pub(super) generation: u32,
+}
+
+/// What rules that were put in force have taken the place of. A million rules are dropped in a tenth of a second: whoever has packets
+/// that wait lets somebody else do that.
+#[derive(Debug)]
+pub struct Former {
+    pub(crate) _rules: RuleSet,
+    /// Sets whose names others have now, and what no rule names any more.
+    pub(crate) _lists: [Lists; 2],
 }
 
 impl RuleSet {
@@ -34,44 +51,51 @@ impl RuleSet {
     /// # Errors
     /// With the first thing that is wrong: what `iptables-restore` would refuse, and what is not supported here.
     pub fn parse(sources: &[Source<'_>], loading: &Loading<'_>) -> Result<Self, RuleError> {
-        let tables = save::restore(sources, loading)?;
+        let (tables, sets) = save::restore(sources, loading)?;
         let program = compile(&tables)?;
-        Ok(Self { tables, program, walks: Walks::default(), generation: 0 })
+        let rules = tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
+        let (mut claims, mut wants_accounting) = (Claims::default(), false);
+        for condition in rules.flat_map(|rule| &rule.matches) {
+            condition.claims(&mut claims);
+            wants_accounting |= condition.wants_accounting();
+        }
+        Ok(Self { program, claims, wants_accounting, sets, ..Self::of_tables(tables) })
     }
 
-    /// Puts `new` in its place. Counters are those of `new`; recorded walks are forgotten, and their numbers find
-    /// nothing in `new`.
-    pub fn replace(&mut self, new: Self) {
+    /// Rules that are not compiled yet.
+    fn of_tables(tables: Tables) -> Self {
+        Self { named: tables.tables.each_ref().map(Option::is_some), tables: Arc::new(tables), ..Self::default() }
+    }
+
+    /// Puts `new` in its place, which is given back. Counters are those of `new`; recorded walks are forgotten, and their numbers
+    /// find nothing in `new`.
+    pub fn replace(&mut self, new: Self) -> Self {
         let former = core::mem::replace(self, new);
         self.walks.follow(&former.walks);
         self.generation = former.generation.wrapping_add(1);
+        former
     }
 
     /// What its rules remember under a name.
-    pub(super) fn claims(&self) -> Claims<'_> {
-        let mut claims = Claims::default();
-        let chains = self.tables.iter().flat_map(|table| &table.chains);
-        for condition in chains.flat_map(|chain| &chain.rules).flat_map(|rule| &rule.matches) {
-            condition.claims(&mut claims);
-        }
-        claims
+    pub(super) const fn claims(&self) -> &Claims {
+        &self.claims
     }
 
-    /// Puts the sets that came with it in force: they take the place of those of their names, and their timeouts begin `now`.
-    pub(super) fn hand_over_sets(&mut self, now: Instant, lists: &mut Lists) {
-        lists.sets.take(now, core::mem::take(&mut self.tables.sets));
+    /// Puts the sets that came with it in force: they take the place of those of their names, which are given back, and their
+    /// timeouts begin `now`.
+    pub(super) fn hand_over_sets(&mut self, now: Instant, lists: &mut Lists) -> Sets {
+        lists.sets.take(now, core::mem::take(&mut self.sets))
     }
 
     /// The sets that came with the rules, until those are put in force.
     #[must_use]
     pub const fn sets(&self) -> &Sets {
-        &self.tables.sets
+        &self.sets
     }
 
     /// Whether a rule asks what connections have carried, which has to be counted then.
-    pub(crate) fn wants_accounting(&self) -> bool {
-        let chains = self.tables.iter().flat_map(|table| &table.chains);
-        chains.flat_map(|chain| &chain.rules).flat_map(|rule| &rule.matches).any(Match::wants_accounting)
+    pub(crate) const fn wants_accounting(&self) -> bool {
+        self.wants_accounting
     }
 
     /// The first rule that attaches a helper.
@@ -96,7 +120,7 @@ impl RuleSet {
 
     /// Whose packets the rules are for.
     #[must_use]
-    pub const fn family(&self) -> Family {
+    pub fn family(&self) -> Family {
         self.tables.family
     }
 
@@ -176,7 +200,7 @@ impl RuleSet {
     /// Whether the table has been named in the rules at all; the nat table changes connections by its mere presence.
     #[must_use]
     pub const fn has_table(&self, table: TableName) -> bool {
-        self.tables.tables[table as usize].is_some()
+        self.named[table as usize]
     }
 
     /// Whether there is anything to do at a stage: a table that has not been named passes over its own. NAT goes on
@@ -225,42 +249,29 @@ impl RuleSet {
     /// The rules as `iptables-save` or `ip6tables-save` prints them, with each rule's counters as `iptables-save --counters` does.
     #[must_use]
     pub fn save(&self, counters: bool) -> String {
-        save::print(&self.tables, counters, self.count_by_place())
+        self.counted().save(counters)
     }
 
     /// A table as `iptables -L -n` lists it.
     #[must_use]
     pub fn list(&self, table: TableName, options: ListOptions) -> String {
-        save::list(&self.tables, table, options, self.count_by_place())
+        self.counted().list(table, options)
     }
 
-    /// What the rule or policy at a place has counted.
-    fn count_by_place(&self) -> impl Fn(Place) -> Counter {
-        let counted = self.counters();
-        let mut places: Vec<_> = self.program.places().map(|(id, place)| (place, counted[id.index()])).collect();
-        places.sort_unstable_by_key(|(place, _)| *place);
-        move |place| {
-            let found = places.binary_search_by_key(&place, |(place, _)| *place);
-            found.map(|index| places[index].1).unwrap_or_default()
-        }
-    }
-
-    /// The same rules with nothing counted in a table, or in any (`iptables -Z`). What matches remember stays.
+    /// The rules with what they have counted by now, to be written down elsewhere. Costs a copy of the counters, 16 bytes a rule.
     #[must_use]
-    pub fn zeroed(&self, table: Option<TableName>) -> Self {
-        let mut zeroed = self.clone();
-        zeroed.program.counters = self.counters();
-        zeroed.walks = Walks::default();
-        for (id, place) in self.program.places() {
-            if table.is_none_or(|table| table == place.table) {
-                zeroed.program.counters[id.index()] = Counter::default();
-            }
-        }
-        zeroed
+    pub fn counted(&self) -> Counted {
+        Counted::new(Arc::clone(&self.tables), self.counters())
+    }
+
+    /// Forgets what the rules of a table have counted, or those of all (`iptables -Z`). What matches remember stays.
+    pub fn zero(&mut self, table: Option<TableName>) {
+        self.walks.forget(&mut self.program.counters);
+        self.program.zero(table);
     }
 
     /// The rules as written.
-    pub(super) const fn tables(&self) -> &Tables {
+    pub(super) fn tables(&self) -> &Tables {
         &self.tables
     }
 
@@ -285,8 +296,7 @@ pub struct RuleSets {
 
 impl Default for RuleSets {
     fn default() -> Self {
-        let v6 = RuleSet { tables: Tables::new(Family::Ipv6), ..RuleSet::default() };
-        Self { v4: RuleSet::default(), v6 }
+        Self { v4: RuleSet::default(), v6: RuleSet::of_tables(Tables::new(Family::Ipv6)) }
     }
 }
 
@@ -308,17 +318,19 @@ impl RuleSets {
         }
     }
 
-    /// Puts rules in the place of those of their family.
-    pub fn replace(&mut self, new: RuleSet) {
-        self.of_mut(new.family()).replace(new);
+    /// Puts rules in the place of those of their family, which are given back.
+    pub fn replace(&mut self, new: RuleSet) -> RuleSet {
+        self.of_mut(new.family()).replace(new)
     }
 
-    /// Makes what rules remember under a name, as far as `lists` do not have it, and forgets there what no rule of either
-    /// family names. Sets that came with the rules take the place of those of their names, and their timeouts begin `now`.
-    pub(crate) fn claim(&mut self, now: Instant, lists: &mut Lists) {
-        self.v4.hand_over_sets(now, lists);
-        self.v6.hand_over_sets(now, lists);
-        lists.claim([self.v4.claims(), self.v6.claims()]);
+    /// Makes what rules remember under a name, as far as `lists` do not have it, and gives back what no rule of either family names:
+    /// it is forgotten. Sets that came with the rules take the place of those of their names, which are given back too, and their
+    /// timeouts begin `now`.
+    pub(crate) fn claim(&mut self, now: Instant, lists: &mut Lists) -> [Lists; 2] {
+        let sets = [&mut self.v4, &mut self.v6].map(|rules| rules.hand_over_sets(now, lists));
+        let unwanted = lists.claim([self.v4.claims(), self.v6.claims()]);
+        let [sets, sets_v6] = sets;
+        [Lists { sets, ..unwanted }, Lists { sets: sets_v6, ..Lists::default() }]
     }
 
     /// Forgets how packets have passed, of both families; see [`RuleSet::forget_walks`].

@@ -1,11 +1,11 @@
 //! Rules in a snapshot: their text with counters, where each was written, and what matches remember.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Lists, Loading, MatchState, RuleSet, Source,
+    Counted, Lists, Loading, MatchState, RuleSet, Source,
     rule::{Origin, Rule},
     save::Tables,
 };
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// All rules.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct RulesRecord {
     text: String,
     /// Names of the texts they came from.
@@ -27,22 +27,38 @@ pub(crate) struct RulesRecord {
     generation: u32,
 }
 
-impl RulesRecord {
+/// The same before it is written down, which takes long for many rules.
+#[derive(Debug)]
+pub(crate) struct TakenRules {
+    counted: Counted,
+    states: Vec<(u32, MatchState)>,
+    generation: u32,
+}
+
+impl TakenRules {
     pub(crate) fn of(rules: &RuleSet) -> Self {
-        let written = rules.tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
+        Self { counted: rules.counted(), states: rules.states(), generation: rules.generation }
+    }
+
+    pub(crate) fn written(self) -> RulesRecord {
+        let Self { counted, states, generation } = self;
+        let tables = counted.tables();
+        let rules = tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
         let origin = |rule: &Rule| {
             let Origin { file, line, column } = rule.origin;
             (file, line, column)
         };
-        Self {
-            text: rules.save(true),
-            files: rules.tables.files.clone(),
-            origins: written.map(origin).collect(),
-            states: rules.states(),
-            generation: rules.generation,
+        RulesRecord {
+            text: counted.save(true),
+            files: tables.files.clone(),
+            origins: rules.map(origin).collect(),
+            states,
+            generation,
         }
     }
+}
 
+impl RulesRecord {
     /// `helpers` are the names of the helpers, by number; a number without helper has the empty one. `lists` hold the sets that
     /// the rules name.
     pub(crate) fn restore(
@@ -60,8 +76,9 @@ impl RulesRecord {
         let loading =
             Loading { family, counters: true, helpers: &helpers, sets: &sets, timeouts, ..Loading::default() };
         let mut rules = RuleSet::parse(&[source], &loading)?;
-        Part::Rules.check(place(&mut rules.tables, &self.origins, self.files.len()))?;
-        rules.tables.files = self.files;
+        let tables = Arc::make_mut(&mut rules.tables);
+        Part::Rules.check(place(tables, &self.origins, self.files.len()))?;
+        tables.files = self.files;
         let states = self.states.len();
         rules.set_states(self.states);
         Part::Rules.check(rules.states().len() == states)?;

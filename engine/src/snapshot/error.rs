@@ -37,6 +37,8 @@ pub enum SnapshotError {
         /// In what: a word such as `addresses`.
         differs_in: &'static str,
     },
+    /// Helpers have come or gone since it was read.
+    OtherHelpers,
     /// Its rules are not taken.
     Rules(Box<RuleError>),
     /// A helper that was given is not taken.
@@ -142,6 +144,7 @@ impl fmt::Display for SnapshotError {
                 "the snapshot is of a gateway with other devices: '{device}' is not the same there ({differs_in}); \
                  number, order, names, kinds and addresses of devices must be"
             ),
+            Self::OtherHelpers => f.write_str("the gateway has other helpers meanwhile; try again"),
             Self::Rules(error) => write!(f, "the snapshot's rules are not taken: {error}"),
             Self::Helper(error) => write!(f, "the snapshot is not taken: {error}"),
             Self::HelperMissing(name) => write!(f, "the snapshot needs the helper '{name}': load it too"),

@@ -38,6 +38,7 @@ mod record;
 mod tests;
 
 pub use error::{Part, SnapshotError};
+pub use record::Snapshot;
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
@@ -45,11 +46,14 @@ use core::fmt;
 use crate::{
     conntrack::{
         Family, HelperId,
-        calling::{Helpers, Offer},
+        calling::{Helpers, HelpersRecord, Offer},
         helper::Helper,
     },
     engine::Engine,
-    netfilter::{RuleSet, snapshot::RulesRecord},
+    netfilter::{
+        RuleSet,
+        snapshot::{RulesRecord, TakenRules},
+    },
     wire::checksum::Routines,
 };
 
@@ -81,6 +85,36 @@ impl fmt::Debug for Restoring {
     }
 }
 
+/// What a snapshot is held against that an engine has and no snapshot holds: checksum routines, and which helpers it gets.
+#[derive(Debug)]
+pub struct Succession {
+    routines: Routines,
+    offers: Vec<Offer>,
+    other_helpers: bool,
+}
+
+/// An engine that was read from a snapshot and may take the place of another ([`Engine::give_way`]).
+#[derive(Debug)]
+pub struct Successor {
+    engine: Box<Engine>,
+    counted: HelpersRecord,
+    /// What the snapshot was held against.
+    offers: Vec<Offer>,
+}
+
+impl Succession {
+    /// Reads a snapshot.
+    ///
+    /// # Errors
+    /// As for [`Engine::restore`].
+    pub fn read(self, bytes: &[u8]) -> Result<Successor, SnapshotError> {
+        let Self { routines, offers, other_helpers } = self;
+        let record: record::EngineRecord = envelope::open(bytes)?;
+        let (engine, counted) = record.restore(routines, &offers, other_helpers)?;
+        Ok(Successor { engine: Box::new(engine), counted, offers })
+    }
+}
+
 impl Engine {
     /// Everything that makes the engine go on as it does, as bytes.
     ///
@@ -94,7 +128,14 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        envelope::seal(&record::EngineRecord::of(self))
+        self.snapshot().seal()
+    }
+
+    /// All that [`Self::save`] writes down, as it is now. It is the shorter part of the work, about 0.3 µs a connection; the other can
+    /// be done elsewhere, while packets pass here.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(self)
     }
 
     /// The engine that [`Self::save`] wrote down.
@@ -103,15 +144,10 @@ impl Engine {
     /// When the snapshot is damaged, cut, of another version, contradicts itself, or needs a helper that was not given.
     pub fn restore(bytes: &[u8], restoring: Restoring) -> Result<Self, SnapshotError> {
         let Restoring { routines, helpers, other_helpers } = restoring;
-        let offers: Vec<Offer<'_>> = helpers
-            .iter()
-            .map(|helper| Offer { manifest: helper.manifest(), component_hash: helper.component_hash() })
-            .collect();
-        let record: record::EngineRecord = envelope::open(bytes)?;
-        let (mut engine, counted) = record.restore(routines, &offers, other_helpers)?;
-        drop(offers);
+        let offers = helpers.iter().map(|helper| Offer::of(helper.as_ref(), helper.manifest())).collect();
+        let Successor { mut engine, counted, .. } = Succession { routines, offers, other_helpers }.read(bytes)?;
         engine.helpers = Helpers::resume(&counted, helpers).map_err(SnapshotError::Helper)?;
-        Ok(engine)
+        Ok(*engine)
     }
 
     /// Goes on from a snapshot, with this engine's routines, helpers (`other_helpers` as in [`Restoring`]) and devices. It must be one
@@ -122,10 +158,29 @@ impl Engine {
     /// As for [`Self::restore`], [`SnapshotError::OtherDevices`], and [`SnapshotError::Command`] when a service of the snapshot has the
     /// port of a socket that somebody holds; nothing has changed then.
     pub fn reload(&mut self, bytes: &[u8], other_helpers: bool) -> Result<(), SnapshotError> {
-        let record: record::EngineRecord = envelope::open(bytes)?;
-        let (mut engine, counted) = record.restore(self.around.routines, &self.helpers.offers(), other_helpers)?;
+        let successor = self.succession(other_helpers).read(bytes)?;
+        self.give_way(successor).map(drop)
+    }
+
+    /// What [`Self::reload`] reads a snapshot with. That is most of its work, and can be done elsewhere while packets pass here.
+    #[must_use]
+    pub fn succession(&self, other_helpers: bool) -> Succession {
+        Succession { routines: self.around.routines, offers: self.helpers.offers(), other_helpers }
+    }
+
+    /// Does the rest of [`Self::reload`]: goes on from what was read, and gives back the engine that it was, without helpers and
+    /// sockets; what has come in since it was read is lost.
+    ///
+    /// # Errors
+    /// [`SnapshotError::OtherDevices`], [`SnapshotError::OtherHelpers`] when helpers have come or gone since it was read, and
+    /// [`SnapshotError::Command`] as for [`Self::reload`]; nothing has changed then.
+    pub fn give_way(&mut self, successor: Successor) -> Result<Self, SnapshotError> {
+        let Successor { mut engine, counted, offers } = successor;
         if let Some((device, differs_in)) = self.other_device(&engine) {
             return Err(SnapshotError::OtherDevices { device, differs_in });
+        }
+        if self.helpers.offers() != offers {
+            return Err(SnapshotError::OtherHelpers);
         }
         engine.may_take_sockets_of(self)?;
         engine.devices = self.devices.clone();
@@ -134,8 +189,7 @@ impl Engine {
         engine.helpers = Helpers::resume(&counted, helpers).map_err(SnapshotError::Helper)?;
         engine.serves_host = self.serves_host;
         engine.take_sockets_of(self);
-        *self = engine;
-        Ok(())
+        Ok(core::mem::replace(self, *engine))
     }
 
     /// Goes on from a snapshot as [`Self::reload`] does, but keeps what this engine's operator has set, as a gateway does that is
@@ -164,11 +218,11 @@ impl Engine {
         }
         for (rules, is_same) in rules.into_iter().zip(are_same) {
             let family = rules.family();
-            let record = RulesRecord::of(if is_same { self.rules.of(family) } else { &rules });
+            let record = TakenRules::of(if is_same { self.rules.of(family) } else { &rules }).written();
             let rules = self.numbered_anew(record, family)?;
             match is_same {
                 true => *self.rules.of_mut(family) = rules,
-                false => self.rules.replace(rules),
+                false => drop(self.rules.replace(rules)),
             }
         }
         self.rules.claim(self.latest, &mut self.lists);

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Part, SnapshotError};
+use super::{Part, SnapshotError, envelope};
 use crate::{
     command::Command,
     conntrack::{
@@ -18,7 +18,10 @@ use crate::{
     frame::DeviceId,
     ip::{PathMtus, Route, Routes, icmp_limit::CreditRecord, neighbour::snapshot::NeighboursRecord},
     limits::{CONNECTIONS_MAX, COUNT_MAX, PATH_MTUS_MAX},
-    netfilter::{Lists, snapshot::RulesRecord},
+    netfilter::{
+        Lists,
+        snapshot::{RulesRecord, TakenRules},
+    },
     random::Random,
     socket::{Sockets, SocketsRecord, UdpService},
     stats::Stats,
@@ -58,8 +61,30 @@ pub(super) struct EngineRecord {
     stats: StatsRecord,
 }
 
-impl EngineRecord {
+/// All that a snapshot of an engine says, as it was at a moment: bytes are made of it, and may be made elsewhere ([`Self::seal`]).
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Without rules.
+    record: EngineRecord,
+    rules: [TakenRules; 2],
+}
+
+impl Snapshot {
     pub(super) fn of(engine: &Engine) -> Self {
+        let rules = FAMILIES.map(|family| TakenRules::of(engine.rules.of(family)));
+        Self { record: EngineRecord::without_rules(engine), rules }
+    }
+
+    /// The snapshot.
+    #[must_use]
+    pub fn seal(self) -> Vec<u8> {
+        let Self { record, rules } = self;
+        envelope::seal(&EngineRecord { rules: rules.map(TakenRules::written), ..record })
+    }
+}
+
+impl EngineRecord {
+    fn without_rules(engine: &Engine) -> Self {
         let Engine {
             devices,
             routes,
@@ -68,7 +93,8 @@ impl EngineRecord {
             datagram_budget: _,
             icmp_limit,
             path_mtus,
-            rules,
+            // They come beside it.
+            rules: _,
             lists,
             conntrack,
             helpers,
@@ -112,7 +138,7 @@ impl EngineRecord {
             sysctls: save_sysctls(sysctls),
             helpers: helpers.save(),
             helpers_by_port: *helpers_by_port,
-            rules: FAMILIES.map(|family| RulesRecord::of(rules.of(family))),
+            rules: Default::default(),
             lists: lists.clone(),
             conntrack: ConntrackRecord::of(conntrack),
             random: random.clone(),
@@ -129,7 +155,7 @@ impl EngineRecord {
     pub(super) fn restore(
         self,
         routines: Routines,
-        offered: &[Offer<'_>],
+        offered: &[Offer],
         other_helpers: bool,
     ) -> Result<(Engine, HelpersRecord), SnapshotError> {
         let names = self.helpers.check(self.latest, offered, other_helpers)?;

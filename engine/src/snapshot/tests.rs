@@ -94,6 +94,26 @@ fn a_gateway_goes_on_over_cards_that_are_set_in_another_way_and_over_no_others()
 }
 
 #[test]
+fn a_snapshot_is_made_and_read_by_a_thread_that_has_no_engine() {
+    let mut engine = engine();
+    let taken = engine.snapshot();
+    engine.stats.forwarded = 7;
+    let succession = engine.succession(false);
+    let (bytes, successor) = std::thread::spawn(move || {
+        let bytes = taken.seal();
+        let successor = succession.read(&bytes).unwrap();
+        (bytes, successor)
+    })
+    .join()
+    .unwrap();
+    let saved = Engine::restore(&bytes, Restoring::default()).unwrap();
+    assert_eq!((saved.stats.forwarded, saved.rules().of(Family::Ipv4).rules().len()), (0, 1));
+    let former = engine.give_way(successor).unwrap();
+    assert_eq!((former.stats.forwarded, engine.stats.forwarded), (7, 0));
+    assert_eq!(engine.save(), bytes);
+}
+
+#[test]
 fn rules_go_on_counting_only_when_they_are_the_same() {
     let text = |counters: &str, port: u16| {
         alloc::format!("*filter\n:INPUT DROP [0:0]\n{counters} -A INPUT -p tcp --dport {port} -j ACCEPT\nCOMMIT\n")

@@ -19,7 +19,7 @@ use towpath_helper_kit::{self as kit, Plugin};
 #[derive(Clone, Debug)]
 pub struct Native<P> {
     manifest: Manifest,
-    plugin: PhantomData<P>,
+    plugin: PhantomData<fn() -> P>,
 }
 
 impl<P: Plugin> Default for Native<P> {

@@ -18,10 +18,12 @@ use crate::{
     wire::Protocol,
 };
 
-/// The helpers that are loaded, by number. A number whose helper was unloaded is free for the next one.
+/// The helpers that are loaded, by number. A number whose helper was unloaded, and has left its connections, is free for the next one.
 #[derive(Debug, Default)]
 pub struct Helpers {
     pub(super) loaded: Vec<Option<Loaded>>,
+    /// Those that were unloaded, and up to which slot they have left their connections.
+    pub(super) leaving: VecDeque<(HelperId, u32)>,
     pub(super) mode: HelperMode,
 }
 
@@ -36,7 +38,9 @@ impl Helpers {
         may_load(&manifest)?;
         let is_same = |other: &Option<Loaded>| other.as_ref().is_some_and(|other| other.manifest.name == manifest.name);
         let same = self.loaded.iter().position(is_same);
-        let number = same.or_else(|| self.loaded.iter().position(Option::is_none)).unwrap_or(self.loaded.len());
+        let is_leaving = |number: usize| self.leaving.iter().any(|(leaving, _)| usize::from(leaving.0) == number);
+        let free = || (0..self.loaded.len()).find(|&number| self.loaded[number].is_none() && !is_leaving(number));
+        let number = same.or_else(free).unwrap_or(self.loaded.len());
         let loaded = Some(Loaded::new(helper, manifest));
         match self.loaded.get_mut(number) {
             Some(place) => *place = loaded,
@@ -46,9 +50,26 @@ impl Helpers {
         Ok(HelperId(number as u16))
     }
 
-    /// Takes a helper out; `None` when there is none of that number. Whoever does it sees to its connections and expectations.
+    /// Takes a helper out; `None` when there is none of that number. Whoever does it sees to its expectations,
+    /// and to its connections as [`Self::leaving`] says.
     pub(crate) fn unload(&mut self, id: HelperId) -> Option<Box<dyn Helper>> {
-        self.loaded.get_mut(usize::from(id.0))?.take().map(|loaded| loaded.helper)
+        let loaded = self.loaded.get_mut(usize::from(id.0))?.take()?;
+        self.leaving.push_back((id, 0));
+        Some(loaded.helper)
+    }
+
+    /// One that was unloaded and has connections to leave, perhaps, from that slot on.
+    pub(crate) fn leaving(&self) -> Option<(HelperId, u32)> {
+        self.leaving.front().copied()
+    }
+
+    /// Says up to which slot it has left them; `None`: all.
+    pub(crate) fn has_left(&mut self, id: HelperId, next: Option<u32>) {
+        match (self.leaving.front_mut(), next) {
+            (Some((leaving, from)), Some(next)) if *leaving == id => *from = next,
+            (Some((leaving, _)), None) if *leaving == id => drop(self.leaving.pop_front()),
+            (Some(_) | None, _) => {}
+        }
     }
 
     /// How strictly payloads and wishes are taken.

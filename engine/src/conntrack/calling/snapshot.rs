@@ -32,15 +32,16 @@ struct HelperRecord {
 }
 
 /// A helper that a restored engine will get.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Offer<'a> {
-    pub(crate) manifest: &'a Manifest,
-    pub(crate) component_hash: [u8; 32],
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    manifest: Manifest,
+    component_hash: [u8; 32],
 }
 
-impl<'a> Offer<'a> {
-    fn of(loaded: &'a Loaded) -> Self {
-        Self { manifest: &loaded.manifest, component_hash: loaded.helper.component_hash() }
+impl Offer {
+    /// A helper behind what is left of its manifest.
+    pub(crate) fn of(helper: &dyn Helper, manifest: &Manifest) -> Self {
+        Self { manifest: manifest.clone(), component_hash: helper.component_hash() }
     }
 }
 
@@ -53,10 +54,10 @@ impl HelpersRecord {
     pub(crate) fn check<'a>(
         &self,
         latest: Instant,
-        offered: &[Offer<'a>],
+        offered: &'a [Offer],
         other_helpers: bool,
     ) -> Result<Vec<&'a str>, SnapshotError> {
-        let mut rest: Vec<&Offer<'a>> = offered.iter().collect();
+        let mut rest: Vec<&Offer> = offered.iter().collect();
         let mut names = Vec::new();
         for saved in &self.loaded {
             let Some(saved) = saved else {
@@ -84,7 +85,7 @@ impl HelpersRecord {
                 None => names.push(&offer.manifest.name),
             }
         }
-        offered.iter().try_for_each(|offer| registry::may_load(offer.manifest)).map_err(SnapshotError::Helper)?;
+        offered.iter().try_for_each(|offer| registry::may_load(&offer.manifest)).map_err(SnapshotError::Helper)?;
         if names.len() > HELPERS_MAX {
             return Err(SnapshotError::Helper(LoadError::TooMany(HELPERS_MAX)));
         }
@@ -143,8 +144,8 @@ impl Helpers {
     }
 
     /// What is offered when these helpers go to another engine.
-    pub(crate) fn offers(&self) -> Vec<Offer<'_>> {
-        self.loaded.iter().flatten().map(Offer::of).collect()
+    pub(crate) fn offers(&self) -> Vec<Offer> {
+        self.loaded.iter().flatten().map(|loaded| Offer::of(loaded.helper.as_ref(), &loaded.manifest)).collect()
     }
 
     /// The helpers themselves.

@@ -77,42 +77,44 @@ impl<T> Named<T> {
         self.0.iter().map(|(name, thing)| (name.as_str(), thing))
     }
 
-    /// Keeps what `wanted` names, and makes what it names and is not there.
-    fn claim(&mut self, wanted: &[(&str, T)])
+    /// Keeps what `wanted` names, and makes what it names and is not there. Gives back what nobody names.
+    fn claim(&mut self, wanted: &[(String, T)]) -> Self
     where
         T: Clone,
     {
-        self.0.retain(|(name, _)| wanted.iter().any(|(known, _)| known == name));
+        let is_wanted = |(name, _): &mut (String, T)| wanted.iter().any(|(known, _)| known == name);
+        let unwanted = self.0.extract_if(.., |named| !is_wanted(named)).collect();
         for (name, thing) in wanted {
             if self.find(name).is_none() {
-                self.0.push((String::from(*name), thing.clone()));
+                self.0.push((name.clone(), thing.clone()));
             }
         }
+        Self(unwanted)
     }
 }
 
 /// What the rules of a family remember, as they have it when nobody has remembered anything yet.
-#[derive(Debug, Default)]
-pub(super) struct Claims<'a> {
-    pub(super) recent: Vec<(&'a str, recent::Recent)>,
-    pub(super) hashlimit: Vec<(&'a str, hashlimit::Buckets)>,
+#[derive(Clone, Debug, Default)]
+pub(super) struct Claims {
+    pub(super) recent: Vec<(String, recent::Recent)>,
+    pub(super) hashlimit: Vec<(String, hashlimit::Buckets)>,
 }
 
 impl Lists {
-    /// Keeps and makes what rules name, those of IPv4 and those of IPv6, and forgets the rest: what Linux does when rules come
-    /// and go.
-    pub(super) fn claim(&mut self, claims: [Claims<'_>; 2]) {
-        let [recent, recent_v6] = claims.each_ref().map(|claims| &claims.recent[..]);
-        let recent = [recent, recent_v6].concat();
-        self.recent.claim(&recent);
+    /// Keeps and makes what rules name, those of IPv4 and those of IPv6, and gives back the rest, which is forgotten: what Linux
+    /// does when rules come and go.
+    pub(super) fn claim(&mut self, claims: [&Claims; 2]) -> Self {
+        let recent = claims.map(|claims| &claims.recent[..]).concat();
+        let unwanted = self.recent.claim(&recent);
         for (name, fresh) in &recent {
             if let Some(known) = self.recent.find_mut(name, &mut 0) {
                 known.remember_hits(fresh.hits_max());
             }
         }
-        for (tables, claims) in self.hashlimit.iter_mut().zip(&claims) {
-            tables.claim(&claims.hashlimit);
-        }
+        let [tables, tables_v6] = &mut self.hashlimit;
+        let [claims, claims_v6] = claims.map(|claims| &claims.hashlimit);
+        let hashlimit = [tables.claim(claims), tables_v6.claim(claims_v6)];
+        Self { recent: unwanted, hashlimit, sets: sets::Sets::default() }
     }
 }
 

@@ -163,9 +163,9 @@ impl Matching for Hashlimit {
         format!("{level} the rate of its group in table {}", self.name)
     }
 
-    fn claims<'a>(&'a self, claims: &mut Claims<'a>) {
+    fn claims(&self, claims: &mut Claims) {
         if !claims.hashlimit.iter().any(|(name, _)| *name == self.name) {
-            claims.hashlimit.push((&self.name, Buckets::new(self.shape())));
+            claims.hashlimit.push((self.name.clone(), Buckets::new(self.shape())));
         }
     }
 }

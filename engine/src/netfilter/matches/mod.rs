@@ -115,7 +115,7 @@ pub(super) trait Matching: Sized + Clone + Debug + PartialEq {
     fn set_state(&mut self, _: MatchState) {}
 
     /// Adds what it remembers under a name.
-    fn claims<'a>(&'a self, _: &mut Claims<'a>) {}
+    fn claims(&self, _: &mut Claims) {}
 
     /// What of it a selector can ask instead; then it need not be run.
     fn fold(&self) -> Fold {
@@ -250,7 +250,7 @@ macro_rules! all_matches {
             }
 
             /// Adds what it remembers under a name.
-            pub(super) fn claims<'a>(&'a self, claims: &mut Claims<'a>) {
+            pub(super) fn claims(&self, claims: &mut Claims) {
                 match self { $(Self::$name(inner) => inner.claims(claims),)+ }
             }
 

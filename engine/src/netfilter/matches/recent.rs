@@ -177,12 +177,12 @@ impl Matching for Recent {
         }
     }
 
-    fn claims<'a>(&'a self, claims: &mut Claims<'a>) {
+    fn claims(&self, claims: &mut Claims) {
         let fresh = recent::Recent::new(self.hits);
         match claims.recent.iter_mut().find(|(name, _)| *name == self.name) {
             Some((_, known)) if known.hits_max() >= fresh.hits_max() => {}
             Some((_, known)) => *known = fresh,
-            None => claims.recent.push((&self.name, fresh)),
+            None => claims.recent.push((self.name.clone(), fresh)),
         }
     }
 }

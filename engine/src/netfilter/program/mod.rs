@@ -106,6 +106,15 @@ impl Program {
         self.places.get(rule.index()).copied()
     }
 
+    /// Forgets what the entries of a table have counted, or those of all.
+    pub(super) fn zero(&mut self, table: Option<TableName>) {
+        for (counter, place) in self.counters.iter_mut().zip(&self.places) {
+            if table.is_none_or(|table| table == place.table) {
+                *counter = Counter::default();
+            }
+        }
+    }
+
     /// All entries with their places.
     pub(super) fn places(&self) -> impl Iterator<Item = (RuleId, Place)> {
         let family = self.family;

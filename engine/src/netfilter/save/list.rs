@@ -1,6 +1,7 @@
 //! Writes a table as `iptables -L -n` does (iptables 1.8.9, legacy).
 
 use alloc::{
+    collections::BTreeMap,
     format,
     string::{String, ToString},
 };
@@ -38,13 +39,18 @@ pub(in crate::netfilter) fn list(
 ) -> String {
     let empty = Table::new(name);
     let table = tables.tables[name as usize].as_ref().unwrap_or(&empty);
+    let mut references = BTreeMap::new();
+    for chain in table.chains.iter().flat_map(|chain| &chain.rules).filter_map(|rule| rule.jump.chain()) {
+        *references.entry(chain).or_default() += 1;
+    }
     let mut out = String::new();
     for (index, chain) in table.chains.iter().enumerate() {
         let at = |rule: usize| Place { table: name, chain: index as u32, rule: rule as u32 };
         if index > 0 {
             out.push('\n');
         }
-        write_head(&mut out, table, chain, options, count(at(chain.rules.len())));
+        let referred = references.get(chain.name.as_str()).copied().unwrap_or_default();
+        write_head(&mut out, chain, referred, options, count(at(chain.rules.len())));
         for (number, rule) in chain.rules.iter().enumerate() {
             write_rule(&mut out, rule, number + 1, options, count(at(number)));
         }
@@ -52,7 +58,7 @@ pub(in crate::netfilter) fn list(
     out
 }
 
-fn write_head(out: &mut String, table: &Table, chain: &Chain, options: ListOptions, counter: Counter) {
+fn write_head(out: &mut String, chain: &Chain, references: usize, options: ListOptions, counter: Counter) {
     // Writing to a String cannot fail.
     let _ = match chain.policy {
         Some(policy) => {
@@ -63,11 +69,7 @@ fn write_head(out: &mut String, table: &Table, chain: &Chain, options: ListOptio
             });
             writeln!(out, "Chain {} (policy {word}{})", chain.name, counts.unwrap_or_default())
         }
-        None => {
-            let rules = table.chains.iter().flat_map(|chain| &chain.rules);
-            let references = rules.filter(|rule| rule.jump.chain() == Some(&chain.name)).count();
-            writeln!(out, "Chain {} ({references} references)", chain.name)
-        }
+        None => writeln!(out, "Chain {} ({references} references)", chain.name),
     };
     if options.numbers {
         out.push_str("num  ");

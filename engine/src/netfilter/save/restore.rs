@@ -29,8 +29,6 @@ pub(in crate::netfilter) struct Tables {
     /// Names of the texts.
     pub(in crate::netfilter) files: Vec<String>,
     rule_count: usize,
-    /// Sets that came with the rules.
-    pub(in crate::netfilter) sets: Sets,
 }
 
 impl Tables {
@@ -51,8 +49,11 @@ impl Tables {
     }
 }
 
-/// Reads texts one after the other, each as `iptables-restore` would.
-pub(in crate::netfilter) fn restore(sources: &[Source<'_>], loading: &Loading<'_>) -> Result<Tables, RuleError> {
+/// Reads texts one after the other, each as `iptables-restore` would; gives the sets that came with the rules, too.
+pub(in crate::netfilter) fn restore(
+    sources: &[Source<'_>],
+    loading: &Loading<'_>,
+) -> Result<(Tables, Sets), RuleError> {
     let sets = read_sets(sources)?;
     let known: Vec<&str> = sets.names().chain(loading.sets.iter().copied()).collect();
     let tables = Tables::new(loading.family);
@@ -75,7 +76,7 @@ pub(in crate::netfilter) fn restore(sources: &[Source<'_>], loading: &Loading<'_
         }
     }
     let tables = reader.tables;
-    Ok(Tables { sets, ..tables })
+    Ok((tables, sets))
 }
 
 /// Reads those texts that are about sets.

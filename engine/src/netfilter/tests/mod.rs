@@ -63,7 +63,8 @@ pub(super) fn refusal(text: &str) -> String {
 /// Makes what rules remember under a name, as if there were no others.
 pub(super) fn claim(now: Instant, rules: &mut RuleSet, lists: &mut Lists) {
     rules.hand_over_sets(now, lists);
-    let mut claims = <[super::lists::Claims<'_>; 2]>::default();
+    let none = super::lists::Claims::default();
+    let mut claims = [&none; 2];
     claims[rules.family() as usize] = rules.claims();
     lists.claim(claims);
 }

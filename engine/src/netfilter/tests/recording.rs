@@ -137,6 +137,22 @@ fn only_the_tables_that_a_packet_came_to_have_counted() {
 }
 
 #[test]
+fn rules_that_count_anew_begin_with_nothing_and_what_was_taken_of_them_before_stays() {
+    let mut flow = Flow::new("-t mangle -A FORWARD -i lan\n-A FORWARD -p tcp");
+    let sample = tcp(80, ACK);
+    assert_eq!([0; 2].map(|_| flow.pass(&sample)), [false, true]);
+    let before = flow.lab.rules.counted();
+    flow.lab.rules.zero(Some(TableName::Filter));
+    assert_eq!([flow.counter("-i lan"), flow.counter("-p tcp")], [counter(2), counter(0)]);
+    assert_eq!([0; 2].map(|_| flow.pass(&sample)), [false, true]);
+    assert_eq!([flow.counter("-i lan"), flow.counter("-p tcp")], [counter(4), counter(2)]);
+    flow.lab.rules.zero(None);
+    assert!(!flow.lab.rules.save(true).contains("[2:80]"), "{}", flow.lab.rules.save(true));
+    assert!(before.save(true).contains("[2:80] -A FORWARD -p tcp"), "{}", before.save(true));
+    assert!(before.save(true).contains(":POSTROUTING ACCEPT [2:80]"), "{}", before.save(true));
+}
+
+#[test]
 fn new_rules_and_changed_devices_end_all_records_and_no_count_is_lost() {
     let mut flow = Flow::new("-A FORWARD -p tcp");
     let sample = tcp(80, ACK);

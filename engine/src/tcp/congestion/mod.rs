@@ -113,7 +113,7 @@ pub enum Trouble {
 }
 
 /// What tells one algorithm from another.
-pub trait CongestionControl: fmt::Debug {
+pub trait CongestionControl: fmt::Debug + Send {
     /// Its name, as `TCP_CONGESTION` and `tcp_congestion_control` have it.
     fn name(&self) -> &'static str;
 

@@ -1,6 +1,6 @@
 //! A helper whose calls are written down.
 
-use std::{cell::RefCell, mem, rc::Rc};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use towpath::plugin::Plugin;
 use towpath_engine::conntrack::helper::{
@@ -10,12 +10,11 @@ use towpath_engine::conntrack::helper::{
 /// A helper, and what it is asked and answers.
 pub(super) struct Watched {
     plugin: Plugin,
-    log: Log,
+    calls: Sender<Call>,
 }
 
 /// Calls, until they are taken out.
-#[derive(Clone, Default)]
-pub(super) struct Log(Rc<RefCell<Vec<Call>>>);
+pub(super) struct Log(Receiver<Call>);
 
 /// A call.
 pub(super) struct Call {
@@ -34,18 +33,19 @@ pub(super) enum Asked {
 impl Log {
     /// The calls since the last time.
     pub(super) fn take(&self) -> Vec<Call> {
-        mem::take(&mut self.0.borrow_mut())
+        self.0.try_iter().collect()
     }
 }
 
 impl Watched {
     pub(super) fn new(plugin: Plugin) -> (Self, Log) {
-        let log = Log::default();
-        (Self { plugin, log: log.clone() }, log)
+        let (calls, log) = channel();
+        (Self { plugin, calls }, Log(log))
     }
 
     fn note(&self, context: &HelperContext, asked: Asked) {
-        self.log.0.borrow_mut().push(Call { context: *context, fuel: self.plugin.fuel_spent(), asked });
+        // Nobody reads when the run is over.
+        let _ = self.calls.send(Call { context: *context, fuel: self.plugin.fuel_spent(), asked });
     }
 }
 

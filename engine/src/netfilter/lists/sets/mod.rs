@@ -234,15 +234,17 @@ impl Sets {
         }
     }
 
-    /// Puts the sets of rules in force: each takes the place of the one of its name, and lives begin now.
-    pub(in crate::netfilter) fn take(&mut self, now: Instant, mut new: Self) {
+    /// Puts the sets of rules in force: each takes the place of the one of its name, which is given back, and lives begin now.
+    pub(in crate::netfilter) fn take(&mut self, now: Instant, mut new: Self) -> Self {
+        let mut former = Self::default();
         for (name, mut set) in new.0.drain() {
             set.start(now);
             match self.0.find_mut(&name, &mut 0) {
-                Some(known) => *known = set,
+                Some(known) => former.0.push(name, core::mem::replace(known, set)),
                 None => self.0.push(name, set),
             }
         }
+        former
     }
 }
 
