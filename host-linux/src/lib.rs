@@ -17,7 +17,6 @@
 //! | [`helpers`] | helpers that come and go while a gateway runs |
 //! | [`worker`] | a thread for what takes long, so that no packet waits for it |
 //! | [`notice`], [`notices`] | what an operator sees while a gateway runs, and how it gets there without being waited for |
-//! | `told` | what it tells by itself, and to whom |
 //! | [`clock`], [`signals`], [`privileges`] | time, the wish to stop, giving up what is not needed |
 //! | [`limits`] | every bound |
 #![cfg(target_os = "linux")]
@@ -43,7 +42,6 @@ pub mod state;
 pub mod stats;
 pub mod sysctl;
 pub mod text;
-mod told;
 pub mod tracking;
 pub mod worker;
 

@@ -2,16 +2,16 @@
 
 use towpath_engine::{DeviceId, Event, Instant, conntrack::HelperEvent, event::LoggedPacket};
 
+use super::Place;
 use crate::{
     control::{Logged, Reply, Server, Topic},
-    host::Place,
     notice::Notice,
     notices::Notices,
 };
 
 /// Tells an event to those who watch, its devices by their names, and what is for the operator to `notices`; what happened with helpers waits in
 /// `troubles` until the engine can be asked for their names.
-pub(crate) fn tell(
+pub(super) fn tell(
     server: Option<&mut Server<Place>>,
     names: &[String],
     when: Instant,

@@ -1,0 +1,259 @@
+//! A running gateway as the control socket sees it.
+
+use std::collections::BTreeMap;
+
+use towpath_engine::{
+    Command, DeviceId, Engine, Instant, Subscription,
+    conntrack::{Entry, ExpectationEntry, ExpectationId, Family, HelperId, Statistics, helper::Helper},
+    device::Feature,
+    netfilter::{ListOptions, RuleSet, TableName},
+    snapshot::SnapshotError,
+};
+
+use super::Place;
+use crate::{
+    af_packet::Ring,
+    bonds,
+    control::{Answers, Names, NewHelper, Reply, Topic},
+    helpers::{Loaded, Made, Workshop},
+    limits::CONTROL_PAGE_PLACES,
+    napi::Napi,
+    plugin::Plugin,
+    services, sockets,
+    stats::{DeviceReport, Report, by_name},
+    sysctl,
+    worker::Doing,
+};
+
+/// What may be seen of a running gateway.
+pub(super) struct View<'a, R> {
+    pub(super) engine: &'a mut Engine,
+    pub(super) napi: &'a mut Napi<R>,
+    pub(super) workshop: &'a Workshop,
+    pub(super) services: services::Counters,
+    pub(super) started: Instant,
+    pub(super) now: Instant,
+    /// What the engine is asked to tell.
+    pub(super) subscription: Subscription,
+    pub(super) notices_lost: u64,
+}
+
+impl<R: Ring> Answers for View<'_, R> {
+    type Cursor = Place;
+
+    fn report(&mut self) -> Report {
+        let Self { engine, napi, services, started, now, notices_lost, .. } = self;
+        Report {
+            uptime_ns: u64::try_from(now.since(*started).as_nanos()).unwrap_or(u64::MAX),
+            engine: (&engine.stats()).into(),
+            poll: napi.counters().into(),
+            devices: napi
+                .device_counters()
+                .map(|(device, name, counters)| {
+                    DeviceReport::new(device.0, name.unwrap_or_else(|| device_name(engine, device)), &counters)
+                })
+                .collect(),
+            strays: by_name(napi.strays().iter()),
+            notices_lost: *notices_lost,
+            tcp: engine.tcp_memory().into(),
+            services: (*services).into(),
+            ..Report::default()
+        }
+    }
+
+    fn count(&mut self, topic: Topic) -> u64 {
+        let conntrack = self.engine.conntrack();
+        match topic {
+            Topic::Connections => conntrack.len().into(),
+            Topic::Expectations => conntrack.expectations().len() as u64,
+            Topic::Log => 0,
+            Topic::Sockets => self.engine.sockets() as u64,
+        }
+    }
+
+    fn tracking(&mut self) -> Statistics {
+        self.engine.conntrack().statistics()
+    }
+
+    fn forget(&mut self, topic: Topic, numbers: Option<Vec<u64>>) -> u64 {
+        let before = self.count(topic);
+        let command = match (topic, numbers) {
+            (Topic::Connections, Some(numbers)) => Command::ForgetConnections(numbers),
+            (Topic::Connections, None) => Command::FlushConntrack,
+            (Topic::Expectations, numbers) => {
+                Command::ForgetExpectations(numbers.map(|numbers| numbers.into_iter().map(ExpectationId).collect()))
+            }
+            (Topic::Log | Topic::Sockets, _) => return 0,
+        };
+        let answer = self.engine.handle_command(self.now, command);
+        debug_assert!(answer.is_ok(), "{answer:?}");
+        before - self.count(topic)
+    }
+
+    fn save(&mut self) -> Vec<u8> {
+        self.engine.save()
+    }
+
+    fn load(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        self.engine.reload(snapshot, false)?;
+        let answer = self.engine.handle_command(self.now, Command::Subscribe(self.subscription));
+        debug_assert!(answer.is_ok(), "{answer:?}");
+        Ok(())
+    }
+
+    fn page(&mut self, topic: Topic, after: Option<Place>, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
+        let from = after.map_or(0, |last| last + 1);
+        match topic {
+            Topic::Connections => self.page_of_connections(from, tell),
+            Topic::Expectations => self.page_of_expectations(from, tell),
+            Topic::Log => None,
+            Topic::Sockets => sockets::page(self.engine, self.now, from, tell),
+        }
+    }
+
+    fn save_rules(&mut self, family: Family, counters: bool) -> String {
+        self.engine.rules().of(family).save(counters)
+    }
+
+    fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> String {
+        self.engine.rules().of(family).list(table, options)
+    }
+
+    fn names(&mut self) -> Names {
+        let helpers = self.engine.helpers().iter().map(|helper| (helper.manifest.name.clone(), helper.id)).collect();
+        let sets = self.engine.set_names().map(str::to_owned).collect();
+        Names { helpers, sets, timeouts: self.engine.conntrack().timeout_policies().clone() }
+    }
+
+    fn tunables(&mut self) -> String {
+        sysctl::list(self.engine.sysctls())
+    }
+
+    fn set_tunable(&mut self, name: &str, values: &[u32]) -> Result<(), String> {
+        self.command(Command::SetSysctls(name.to_owned(), values.to_vec()))
+    }
+
+    fn features(&mut self, device: &str) -> Result<String, String> {
+        let id = self.device(device)?;
+        let features = self.engine.devices().find(id).map(|device| device.features).unwrap_or_default();
+        Ok(format!("Features for {device}:\n{features}"))
+    }
+
+    fn bonds(&mut self, name: Option<&str>) -> Result<String, String> {
+        bonds::text(self.engine.devices(), name)
+    }
+
+    fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String> {
+        let id = self.device(device)?;
+        let known = |(name, on): &(String, bool)| match Feature::by_name(name) {
+            Some(feature) => Ok((feature, *on)),
+            None => {
+                Err(format!("{device} has no feature '{name}'; `towpath ethtool -k {device}` lists those that it has"))
+            }
+        };
+        let features = features.iter().map(known).collect::<Result<Vec<_>, _>>()?;
+        features.into_iter().try_for_each(|(feature, on)| self.command(Command::SetFeature(id, feature, on)))
+    }
+
+    fn helpers(&mut self) -> Vec<Loaded> {
+        let mut expected = BTreeMap::<HelperId, u64>::new();
+        for waiting in self.engine.conntrack().expectations().iter() {
+            *expected.entry(waiting.helper).or_default() += 1;
+        }
+        let of = |id| expected.get(&id).copied().unwrap_or_default();
+        self.engine.helpers().iter().map(|helper| Loaded::of(&helper, of(helper.id))).collect()
+    }
+
+    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Doing<Made>, String> {
+        self.workshop.make(name.to_owned(), component).map_err(|error| format!("{name}: {error}"))
+    }
+
+    fn load_helper(&mut self, helper: &NewHelper, made: Plugin) -> Result<Loaded, String> {
+        let helpers = self.engine.helpers();
+        let name = made.manifest().name.clone();
+        let former = helpers.iter().find(|former| former.manifest.name == name);
+        let by_ports = match (helper.replaces, former) {
+            (true, Some(former)) => !former.manifest.attach.is_empty(),
+            (false, None) => helper.by_ports,
+            (true, None) => return Err(format!("{}: no helper '{name}' is loaded that it could replace", helper.name)),
+            (false, Some(_)) => {
+                return Err(format!("{}: a helper '{name}' is loaded already; reload replaces it", helper.name));
+            }
+        };
+        let mut manifest = made.manifest().clone();
+        if !by_ports {
+            manifest.attach.clear();
+        }
+        let held = made.held_to(manifest).map_err(|problem| format!("{}: {problem}", helper.name))?;
+        self.command(Command::LoadHelper(Box::new(held)))?;
+        if by_ports {
+            // Helpers that are attached by rules alone have no ports.
+            self.command(Command::AttachHelpersByPort(true))?;
+        }
+        let loaded = self.engine.helpers().iter().find(|loaded| loaded.manifest.name == name);
+        loaded.map(|loaded| Loaded::of(&loaded, self.expected_by(loaded.id))).ok_or_else(|| format!("{name} is gone"))
+    }
+
+    fn unload_helper(&mut self, name: &str) -> Result<u64, String> {
+        let id = self.engine.helpers().by_name(name).ok_or_else(|| format!("no helper '{name}' is loaded"))?;
+        let expected = self.expected_by(id);
+        self.command(Command::UnloadHelper(id))?;
+        Ok(expected)
+    }
+
+    fn replace_rules(&mut self, rules: RuleSet) {
+        let answer = self.engine.handle_command(self.now, Command::ReplaceRules(Box::new(rules)));
+        debug_assert!(answer.is_ok(), "{answer:?}");
+    }
+
+    fn zero_rules(&mut self, family: Family, table: Option<TableName>) {
+        let answer = self.engine.handle_command(self.now, Command::ZeroRules(family, table));
+        debug_assert!(answer.is_ok(), "{answer:?}");
+    }
+}
+
+impl<R> View<'_, R> {
+    /// The device of that name.
+    fn device(&self, name: &str) -> Result<DeviceId, String> {
+        let found = self.engine.devices().by_name(name).filter(|id| *id != DeviceId::LOOPBACK);
+        found.ok_or_else(|| format!("there is no device '{name}'"))
+    }
+
+    fn command(&mut self, command: Command) -> Result<(), String> {
+        self.engine.handle_command(self.now, command).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// How many connections a helper expects.
+    fn expected_by(&self, helper: HelperId) -> u64 {
+        self.engine.conntrack().expectations().iter().filter(|waiting| waiting.helper == helper).count() as u64
+    }
+
+    fn page_of_connections(&self, from: Place, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
+        let conntrack = self.engine.conntrack();
+        let slots = u64::from(conntrack.slots());
+        let to = slots.min(from + CONTROL_PAGE_PLACES);
+        for slot in from..to {
+            let id = u32::try_from(slot).ok().and_then(|slot| conntrack.in_slot(slot));
+            if let Some(entry) = id.and_then(|(id, _)| conntrack.entry(self.now, id)) {
+                // Linux lists a mark of 0 too. The table holds the connection; who else does would take a walk over all.
+                let entry = Entry { mark: Some(entry.mark.unwrap_or(0)), uses: Some(1), ..entry };
+                tell(&Reply::Connection(Box::new(entry)));
+            }
+        }
+        (to < slots).then(|| to - 1)
+    }
+
+    fn page_of_expectations(&self, from: Place, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
+        let mut waiting = self.engine.conntrack().expectations().from(ExpectationId(from)).peekable();
+        let mut last = from;
+        for expectation in waiting.by_ref().take(CONTROL_PAGE_PLACES as usize) {
+            tell(&Reply::Expectation(Box::new(ExpectationEntry::of(self.now, expectation))));
+            last = expectation.id.0;
+        }
+        waiting.peek().map(|_| last)
+    }
+}
+
+pub(super) fn device_name(engine: &Engine, device: DeviceId) -> String {
+    engine.devices().find(device).map_or_else(|| device.0.to_string(), |device| device.name.clone())
+}
