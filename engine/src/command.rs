@@ -198,7 +198,9 @@ pub enum Condemned {
 }
 
 impl Condemned {
-    pub(crate) fn holds(&self, serial: u64) -> bool {
+    /// Whether one with that number is among them.
+    #[must_use]
+    pub fn holds(&self, serial: u64) -> bool {
         match self {
             Self::Numbered(serials) => serials.binary_search(&serial).is_ok(),
             Self::UpTo(newest) => serial <= *newest,

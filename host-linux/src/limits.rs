@@ -34,7 +34,7 @@ pub const SEND_QUEUE_BYTES_MAX: usize = 16 << 20;
 /// The longest `gateway.toml`: tens of thousands of routes.
 pub const CONFIG_BYTES_MAX: usize = 4 << 20;
 
-/// Clients of the control socket at once; a further one is sent away. 16 · (256 KB out + 64 KB in) = 5 MB.
+/// Clients of the control socket at once; a further one is sent away.
 pub const CONTROL_CLIENTS_MAX: usize = 16;
 
 /// How long clients of the control socket wait when this process can open no more files, before it is tried again.
@@ -43,8 +43,21 @@ pub const CONTROL_DEAF_TIME: Duration = Duration::from_millis(100);
 /// The longest request at the control socket.
 pub const CONTROL_REQUEST_BYTES_MAX: usize = 64 << 10;
 
-/// The longest snapshot at the control socket: the engine's longest with its header. A client that saves or loads one keeps as
-/// much memory busy as the snapshot has bytes.
+/// Bytes that are taken from a client, and given to it, before the path has its turn again: with 16 clients 2 MB, which is 0.5 ms.
+pub const CONTROL_TURN_BYTES_MAX: usize = 64 << 10;
+
+/// Memory of what is short and waits at the control socket, of all clients together: requests, and replies but for what is long. A
+/// request has 64 KB, and with it come 64 KB; replies have 256 KB, a page of a listing 64 KB beyond that. Queues that grow may be half
+/// empty: 16 · 2 · 448 KB = 14 MB.
+pub const CONTROL_SHORT_BYTES_MAX: usize = 14 << 20;
+
+/// What is long and waits at the control socket, of all clients together: rules, components and snapshots that come, until they have
+/// been read, and texts and snapshots that go. Whoever asks for more is refused. It is one snapshot as long as any, or eight texts of
+/// rules. One more is being written, at most, before it is known how long it is. What is made of them counts elsewhere: a rule set has
+/// about 500 bytes a rule, and a gateway that goes on from a snapshot is there twice until it has read it.
+pub const CONTROL_LONG_BYTES_MAX: usize = CONTROL_STATE_BYTES_MAX;
+
+/// The longest snapshot at the control socket: the engine's longest with its header.
 pub const CONTROL_STATE_BYTES_MAX: usize = towpath_engine::limits::SNAPSHOT_BYTES_MAX;
 
 /// The longest reply that a client of the control socket takes.

@@ -64,6 +64,18 @@ impl Worker {
         Ok(doing)
     }
 
+    /// Another one, whose jobs wait for none of this one's; it rings the same bell.
+    #[must_use]
+    pub fn colleague(&self) -> Self {
+        Self { jobs: Arc::default(), bell: Arc::clone(&self.bell) }
+    }
+
+    /// Drops something that is not dropped in a moment.
+    pub fn discard(&self, waste: impl Send + 'static) {
+        // When there can be no further thread it is dropped here.
+        let _ = self.begin(move || drop(waste));
+    }
+
     /// Stops the bell ringing.
     pub fn hush(&self) {
         let mut rung = [0; 8];
@@ -93,7 +105,7 @@ impl<T> Doing<T> {
     }
 
     /// A job that whoever has the first half does.
-    pub(crate) fn pair() -> (Sender<T>, Self) {
+    fn pair() -> (Sender<T>, Self) {
         let (done, doing) = mpsc::channel();
         (done, Self(doing))
     }

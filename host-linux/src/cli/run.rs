@@ -101,8 +101,8 @@ impl Run {
         }
         announce(&found, config.host.as_ref().map(|device| device.value.as_str()), &self.control)?;
         let worker = worker()?;
-        let (budget, server) = (Budget::default(), Some(Server::new(listener, worker.clone())));
-        let workshop = Workshop::new(worker, config);
+        let (budget, server) = (Budget::default(), Some(Server::new(listener, worker)));
+        let workshop = Workshop::new(config);
         let host = Host::new(engine, rings, budget, server, workshop, signals, clock);
         let host = host.offering(services).watching(links);
         let notices = Notices::to(io::stderr()).context("making the thread that writes notices")?;

@@ -1,12 +1,34 @@
 //! The control socket: how a running gateway is asked and told.
 //!
 //! A Unix stream socket with mode 0600. A client connects, says one [`Hello`] with the version it speaks and its request,
-//! and reads replies until [`Reply::Done`]. Messages are JSON behind their length (`codec`): a listing is streamed line by
-//! line, in pages between which the packet path has its turn, and every memory is bounded. A client that does not
+//! and reads replies until [`Reply::Done`]. Messages are JSON behind their length (`codec`). A client that does not
 //! read is cut off, and learns how many lines it has lost.
+//!
+//! What takes long does not stop the packet path:
+//!
+//! | what | how |
+//! |---|---|
+//! | listing and forgetting connections and expectations | in pages, between which the path has its turn |
+//! | reading rules and components, printing rules | by a worker; what the rules have counted is copied before, 16 bytes each |
+//! | dropping rules and what else is large | by the worker |
+//! | going on from a snapshot | it is read by the worker; the path stops for the exchange |
+//! | saving a snapshot | bytes are made by the worker; **the path stops while what they say is gathered**, about 0.5 µs a connection |
+//! | counting rules anew, putting them in force | at once: some milliseconds, for a million rules |
+//!
+//! What is short is bounded for each client, what is long for all together (`budget`).
+//!
+//! | file | what |
+//! |---|---|
+//! | `listener`, `codec`, `message` | the socket's place, messages as bytes, what they say |
+//! | `server`, `peer` | the gateway's end, and one client of it |
+//! | `task`, `request` | what a client is being given, and what begins that |
+//! | `outbox`, `budget` | what waits for a client, and what all of them may hold |
+//! | `parser` | rules as they come |
+//! | `client` | the other end |
 //!
 //! Why not bincode: whatever talks to a gateway from another language needs no more than a JSON parser.
 
+mod budget;
 mod client;
 mod codec;
 mod listener;
@@ -14,7 +36,9 @@ mod message;
 mod outbox;
 mod parser;
 mod peer;
+mod request;
 mod server;
+mod task;
 
 use std::{env, path::PathBuf};
 
@@ -23,7 +47,7 @@ pub use codec::CodecError;
 pub use listener::{ListenError, Listener};
 pub use message::{Hello, Logged, NewHelper, NewRules, Reply, Request, Topic, VERSION};
 pub use parser::Names;
-pub use server::{Answers, Counters, Server};
+pub use server::{Answers, Counters, Reading, Server, Waste, Writing};
 
 /// Where a gateway listens unless told otherwise: `towpath.sock` in `$XDG_RUNTIME_DIR`, else in `/run`.
 #[must_use]

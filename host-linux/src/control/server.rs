@@ -1,38 +1,54 @@
-//! The gateway's end of the control socket: a few clients, each with bounded memory, none of which the path waits for.
+//! The gateway's end of the control socket: a few clients, with bounded memory, none of which the path waits for.
 
-use std::os::{
-    fd::{AsFd, BorrowedFd},
-    unix::net::UnixStream,
+use std::{
+    any::Any,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
 };
 
 use rustix::event::PollFlags;
 use towpath_engine::{
-    Instant,
+    Condemned, Instant,
     conntrack::{Family, Statistics},
     netfilter::{ListOptions, RuleSet, TableName},
-    snapshot::SnapshotError,
 };
 
 use super::{
+    budget::Budget,
     codec,
     listener::Listener,
     message::{NewHelper, Reply, Topic},
     outbox::Outbox,
-    parser::{Names, Parser},
+    parser::Names,
     peer::{Gone, Peer},
+    task::Desk,
 };
 use crate::{
     helpers::{Loaded, Made},
     limits::{CONTROL_CLIENTS_MAX, CONTROL_DEAF_TIME},
     plugin::Plugin,
     stats::Report,
-    worker::{Doing, Worker},
+    worker::Worker,
 };
+
+/// Makes something of bytes, beside the packet path.
+pub type Reading<T> = Box<dyn FnOnce(&[u8]) -> T + Send>;
+
+/// Writes something down, beside the packet path.
+pub type Writing = Box<dyn FnOnce() -> Vec<u8> + Send>;
+
+/// What is left over and not dropped in a moment.
+pub type Waste = Box<dyn Any + Send>;
 
 /// Where the server gets its answers.
 pub trait Answers {
     /// A place in a list.
-    type Cursor: Copy;
+    type Cursor: Copy + Send + 'static;
+
+    /// A gateway that was read from a snapshot.
+    type Successor: Send + 'static;
 
     /// All counters but the server's own.
     fn report(&mut self) -> Report;
@@ -43,29 +59,41 @@ pub trait Answers {
     /// What connection tracking has counted.
     fn tracking(&mut self) -> Statistics;
 
-    /// Forgets connections or expectations by their numbers, `None`: all. Answers how many.
-    fn forget(&mut self, topic: Topic, numbers: Option<Vec<u64>>) -> u64;
+    /// The number of the connection or expectation that came last.
+    fn newest(&mut self, topic: Topic) -> u64;
 
-    /// The gateway as bytes.
-    fn save(&mut self) -> Vec<u8>;
+    /// Forgets connections or expectations by their numbers, a page of what comes behind `after`, or the first one. Answers how
+    /// many there were, and where the page ends; `None` when nothing comes behind it.
+    fn forget(
+        &mut self,
+        topic: Topic,
+        condemned: &Condemned,
+        after: Option<Self::Cursor>,
+    ) -> (u64, Option<Self::Cursor>);
 
-    /// Goes on from a snapshot.
+    /// Gathers what a snapshot says, for it to be written down.
+    fn save(&mut self) -> Writing;
+
+    /// Reads a snapshot.
+    fn reader(&mut self) -> Reading<Result<Self::Successor, String>>;
+
+    /// Goes on from a snapshot that was read. Gives what it has taken the place of.
     ///
     /// # Errors
     /// Why it is not taken; nothing has changed then.
-    fn load(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError>;
+    fn load(&mut self, successor: Self::Successor) -> Result<Waste, String>;
 
     /// The rules of a family as text, with each rule's counters or without.
-    fn save_rules(&mut self, family: Family, counters: bool) -> String;
+    fn save_rules(&mut self, family: Family, counters: bool) -> Writing;
 
     /// A table of rules as text.
-    fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> String;
+    fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> Writing;
 
     /// What rules may name.
     fn names(&mut self) -> Names;
 
-    /// Puts rules in the place of those of their family; what they name was among [`Self::names`].
-    fn replace_rules(&mut self, rules: RuleSet);
+    /// Puts rules in the place of those of their family, which it gives; what they name was among [`Self::names`].
+    fn replace_rules(&mut self, rules: RuleSet) -> Waste;
 
     /// Forgets what rules have counted.
     fn zero_rules(&mut self, family: Family, table: Option<TableName>);
@@ -100,12 +128,8 @@ pub trait Answers {
     /// The helpers, by number.
     fn helpers(&mut self) -> Vec<Loaded>;
 
-    /// Begins to make a helper of a component, while packets pass. `name` is what errors call it. The server serves again when
-    /// it is made.
-    ///
-    /// # Errors
-    /// Why that cannot be begun.
-    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Doing<Made>, String>;
+    /// Makes a helper of a component. `name` is what errors call it.
+    fn maker(&mut self, name: &str) -> Reading<Made>;
 
     /// Loads a helper that was made.
     ///
@@ -142,12 +166,14 @@ impl Counters {
     const NONE: Self = Self { clients: 0, clients_refused: 0, clients_cut_off: 0, replies_lost: 0 };
 }
 
-/// The gateway's end of the control socket. `C` is [`Answers::Cursor`].
+/// The gateway's end of the control socket. `C` is [`Answers::Cursor`], `S` is [`Answers::Successor`].
 #[derive(Debug)]
-pub struct Server<C> {
+pub struct Server<C, S> {
     listener: Listener,
-    peers: Vec<Peer<C>>,
-    parser: Parser,
+    peers: Vec<Peer<C, S>>,
+    worker: Worker,
+    compiler: Worker,
+    budget: Budget,
     counters: Counters,
     /// Clients wait that cannot be taken before then: poll(2) would tell of them at each call.
     deaf_until: Option<Instant>,
@@ -155,12 +181,21 @@ pub struct Server<C> {
     message: Vec<u8>,
 }
 
-impl<C: Copy> Server<C> {
-    /// Serves the clients of `listener`. What takes long is done by `worker`, whose bell says when to serve again.
+impl<C: Copy + Send + 'static, S: Send + 'static> Server<C, S> {
+    /// Serves the clients of `listener`. What takes long is done by `worker` and a colleague of its, whose bell says when to serve
+    /// again.
     #[must_use]
     pub fn new(listener: Listener, worker: Worker) -> Self {
-        let (peers, message) = (Vec::new(), Vec::new());
-        Self { listener, peers, parser: Parser::new(worker), counters: Counters::NONE, deaf_until: None, message }
+        Self {
+            listener,
+            peers: Vec::new(),
+            compiler: worker.colleague(),
+            worker,
+            budget: Budget::default(),
+            counters: Counters::NONE,
+            deaf_until: None,
+            message: Vec::new(),
+        }
     }
 
     /// The files to sleep on, and for what. One of whom nothing is wanted is none of them: of a client that has left while its
@@ -168,8 +203,8 @@ impl<C: Copy> Server<C> {
     pub fn files(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         let peers =
             self.peers.iter().map(|peer| (peer.as_fd(), peer.events())).filter(|(_, events)| !events.is_empty());
-        let listener = self.deaf_until.is_none().then(|| (self.listener.as_fd(), PollFlags::IN));
-        listener.into_iter().chain(peers)
+        let listener = self.deaf_until.is_none().then(|| self.listener.as_fd());
+        listener.into_iter().chain([self.worker.as_fd()]).map(|file| (file, PollFlags::IN)).chain(peers)
     }
 
     /// When [`Server::serve`] has something to do even if no file moves.
@@ -179,13 +214,21 @@ impl<C: Copy> Server<C> {
     }
 
     /// Does for each client what can be done without waiting.
-    pub fn serve(&mut self, now: Instant, answers: &mut impl Answers<Cursor = C>) {
+    pub fn serve(&mut self, now: Instant, answers: &mut impl Answers<Cursor = C, Successor = S>) {
+        self.worker.hush();
         self.accept(now);
-        self.serve_peers(now, answers);
-        // Whose rules have been read makes room for those who were served before.
-        while self.parser.is_free() && self.peers.iter().any(Peer::waits_for_parser) {
-            self.serve_peers(now, answers);
-        }
+        let Self { peers, worker, compiler, budget, counters, .. } = self;
+        let desk = &mut Desk { answers, worker, compiler, budget };
+        let mut has_gone = |peer: &mut Peer<C, S>| match peer.serve(now, counters, desk) {
+            Ok(()) => false,
+            Err(Gone::Served) => true,
+            Err(Gone::Silent) => {
+                counters.clients_cut_off += 1;
+                true
+            }
+        };
+        let gone: Vec<_> = peers.extract_if(.., |peer| has_gone(peer)).collect();
+        gone.into_iter().filter_map(Peer::remains).for_each(|remains| worker.discard(remains));
     }
 
     fn accept(&mut self, now: Instant) {
@@ -204,7 +247,7 @@ impl<C: Copy> Server<C> {
             };
             if self.peers.len() < CONTROL_CLIENTS_MAX {
                 self.counters.clients += 1;
-                self.peers.push(Peer::new(now, self.counters.clients, stream));
+                self.peers.push(Peer::new(now, stream));
             } else {
                 self.counters.clients_refused += 1;
                 turn_away(stream);
@@ -212,17 +255,12 @@ impl<C: Copy> Server<C> {
         }
     }
 
-    fn serve_peers(&mut self, now: Instant, answers: &mut impl Answers<Cursor = C>) {
-        let Self { peers, parser, counters, .. } = self;
-        peers.retain_mut(|peer| match peer.serve(now, counters, parser, answers) {
-            Ok(()) => true,
-            Err(Gone::Served) => false,
-            Err(Gone::Silent) => {
-                counters.clients_cut_off += 1;
-                false
-            }
-        });
-        parser.forget_unless(|client| peers.iter().any(|peer| peer.number() == client));
+    /// Memory of what waits at the socket, of what is short and of what is long: at most
+    /// [`CONTROL_SHORT_BYTES_MAX`](crate::limits::CONTROL_SHORT_BYTES_MAX) and
+    /// [`CONTROL_LONG_BYTES_MAX`](crate::limits::CONTROL_LONG_BYTES_MAX).
+    #[must_use]
+    pub fn memory_bytes(&self) -> [usize; 2] {
+        [self.message.capacity() + self.peers.iter().map(Peer::memory_bytes).sum::<usize>(), self.budget.claimed()]
     }
 
     /// Whether somebody watches connections or expectations.

@@ -15,7 +15,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
-use towpath_engine::{Command, Engine, Instant, Subscription, limits::DEVICES_MAX};
+use towpath_engine::{Command, Engine, Instant, Subscription, limits::DEVICES_MAX, snapshot::Successor};
 
 use crate::{
     af_packet::Ring,
@@ -39,7 +39,7 @@ use view::{View, device_name};
 pub struct Host<R, K> {
     engine: Engine,
     napi: Napi<R>,
-    server: Option<Server<Place>>,
+    server: Option<Server<Place, Successor>>,
     workshop: Workshop,
     services: Services,
     /// Those that bonds look at.
@@ -66,13 +66,13 @@ struct Wakeup {
 
 impl<R: Ring, K: Clock> Host<R, K> {
     /// A gateway whose engine has the devices of these rings. `server` answers those who ask, if anybody may; `workshop` makes
-    /// the helpers that they bring, and its worker is the server's, too.
+    /// the helpers that they bring.
     #[must_use]
     pub fn new(
         engine: Engine,
         rings: Vec<R>,
         budget: Budget,
-        server: Option<Server<Place>>,
+        server: Option<Server<Place, Successor>>,
         workshop: Workshop,
         signals: Signals,
         mut clock: K,
@@ -176,7 +176,6 @@ impl<R: Ring, K: Clock> Host<R, K> {
             self.napi.rings().map(|(ring, wants_room)| PollFd::from_borrowed_fd(ring.as_fd(), events(wants_room))),
         );
         let control_from = files.len();
-        files.push(PollFd::new(self.workshop.worker(), PollFlags::IN));
         let control = self.server.iter().flat_map(Server::files);
         files.extend(control.map(|(file, events)| PollFd::from_borrowed_fd(file, events)));
         let control_to = files.len();
@@ -223,7 +222,6 @@ impl<R: Ring, K: Clock> Host<R, K> {
             return;
         }
         let subscription = subscription(*has_watchers);
-        workshop.worker().hush();
         let (started, services) = (*started, services.counters());
         server.serve(now, &mut View { engine, napi, workshop, services, started, now, subscription, notices_lost });
         let has_watchers = server.has_watchers();

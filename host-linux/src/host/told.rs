@@ -1,6 +1,6 @@
 //! What happens in the engine, told to those who watch.
 
-use towpath_engine::{DeviceId, Event, Instant, conntrack::HelperEvent, event::LoggedPacket};
+use towpath_engine::{DeviceId, Event, Instant, conntrack::HelperEvent, event::LoggedPacket, snapshot::Successor};
 
 use super::Place;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 /// Tells an event to those who watch, its devices by their names, and what is for the operator to `notices`; what happened with helpers waits in
 /// `troubles` until the engine can be asked for their names.
 pub(super) fn tell(
-    server: Option<&mut Server<Place>>,
+    server: Option<&mut Server<Place, Successor>>,
     names: &[String],
     when: Instant,
     event: Event,

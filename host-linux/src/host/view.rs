@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use towpath_engine::{
-    Command, DeviceId, Engine, Instant, Subscription,
+    Command, Condemned, DeviceId, Engine, Instant, Reply as EngineReply, Subscription,
     conntrack::{Entry, ExpectationEntry, ExpectationId, Family, HelperId, Statistics, helper::Helper},
     device::Feature,
     netfilter::{ListOptions, RuleSet, TableName},
-    snapshot::SnapshotError,
+    snapshot::Successor,
 };
 
 use super::Place;
 use crate::{
     af_packet::Ring,
     bonds,
-    control::{Answers, Names, NewHelper, Reply, Topic},
+    control::{Answers, Names, NewHelper, Reading, Reply, Topic, Waste, Writing},
     helpers::{Loaded, Made, Workshop},
     limits::CONTROL_PAGE_PLACES,
     napi::Napi,
@@ -22,7 +22,6 @@ use crate::{
     services, sockets,
     stats::{DeviceReport, Report, by_name},
     sysctl,
-    worker::Doing,
 };
 
 /// What may be seen of a running gateway.
@@ -40,6 +39,7 @@ pub(super) struct View<'a, R> {
 
 impl<R: Ring> Answers for View<'_, R> {
     type Cursor = Place;
+    type Successor = Successor;
 
     fn report(&mut self) -> Report {
         let Self { engine, napi, services, started, now, notices_lost, .. } = self;
@@ -75,30 +75,38 @@ impl<R: Ring> Answers for View<'_, R> {
         self.engine.conntrack().statistics()
     }
 
-    fn forget(&mut self, topic: Topic, numbers: Option<Vec<u64>>) -> u64 {
-        let before = self.count(topic);
-        let command = match (topic, numbers) {
-            (Topic::Connections, Some(numbers)) => Command::ForgetConnections(numbers),
-            (Topic::Connections, None) => Command::FlushConntrack,
-            (Topic::Expectations, numbers) => {
-                Command::ForgetExpectations(numbers.map(|numbers| numbers.into_iter().map(ExpectationId).collect()))
-            }
-            (Topic::Log | Topic::Sockets, _) => return 0,
-        };
-        let answer = self.engine.handle_command(self.now, command);
-        debug_assert!(answer.is_ok(), "{answer:?}");
-        before - self.count(topic)
+    fn newest(&mut self, topic: Topic) -> u64 {
+        match topic {
+            Topic::Connections => self.engine.conntrack().newest_serial(),
+            Topic::Expectations => self.engine.conntrack().expectations().iter().last().map_or(0, |last| last.id.0),
+            Topic::Log | Topic::Sockets => 0,
+        }
     }
 
-    fn save(&mut self) -> Vec<u8> {
-        self.engine.save()
+    fn forget(&mut self, topic: Topic, condemned: &Condemned, after: Option<Place>) -> (u64, Option<Place>) {
+        let from = after.map_or(0, |last| last + 1);
+        match topic {
+            Topic::Connections => self.forget_connections(condemned, from),
+            Topic::Expectations => self.forget_expectations(condemned, from),
+            Topic::Log | Topic::Sockets => (0, None),
+        }
     }
 
-    fn load(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
-        self.engine.reload(snapshot, false)?;
+    fn save(&mut self) -> Writing {
+        let snapshot = self.engine.snapshot();
+        Box::new(move || snapshot.seal())
+    }
+
+    fn reader(&mut self) -> Reading<Result<Successor, String>> {
+        let succession = self.engine.succession(false);
+        Box::new(move |bytes| succession.read(bytes).map_err(|error| error.to_string()))
+    }
+
+    fn load(&mut self, successor: Successor) -> Result<Waste, String> {
+        let former = self.engine.give_way(successor).map_err(|error| error.to_string())?;
         let answer = self.engine.handle_command(self.now, Command::Subscribe(self.subscription));
         debug_assert!(answer.is_ok(), "{answer:?}");
-        Ok(())
+        Ok(Box::new(former))
     }
 
     fn page(&mut self, topic: Topic, after: Option<Place>, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
@@ -111,12 +119,14 @@ impl<R: Ring> Answers for View<'_, R> {
         }
     }
 
-    fn save_rules(&mut self, family: Family, counters: bool) -> String {
-        self.engine.rules().of(family).save(counters)
+    fn save_rules(&mut self, family: Family, counters: bool) -> Writing {
+        let rules = self.engine.rules().of(family).counted();
+        Box::new(move || rules.save(counters).into_bytes())
     }
 
-    fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> String {
-        self.engine.rules().of(family).list(table, options)
+    fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> Writing {
+        let rules = self.engine.rules().of(family).counted();
+        Box::new(move || rules.list(table, options).into_bytes())
     }
 
     fn names(&mut self) -> Names {
@@ -164,8 +174,8 @@ impl<R: Ring> Answers for View<'_, R> {
         self.engine.helpers().iter().map(|helper| Loaded::of(&helper, of(helper.id))).collect()
     }
 
-    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Doing<Made>, String> {
-        self.workshop.make(name.to_owned(), component).map_err(|error| format!("{name}: {error}"))
+    fn maker(&mut self, name: &str) -> Reading<Made> {
+        self.workshop.maker(name)
     }
 
     fn load_helper(&mut self, helper: &NewHelper, made: Plugin) -> Result<Loaded, String> {
@@ -201,9 +211,8 @@ impl<R: Ring> Answers for View<'_, R> {
         Ok(expected)
     }
 
-    fn replace_rules(&mut self, rules: RuleSet) {
-        let answer = self.engine.handle_command(self.now, Command::ReplaceRules(Box::new(rules)));
-        debug_assert!(answer.is_ok(), "{answer:?}");
+    fn replace_rules(&mut self, rules: RuleSet) -> Waste {
+        Box::new(self.engine.replace_rules(self.now, rules))
     }
 
     fn zero_rules(&mut self, family: Family, table: Option<TableName>) {
@@ -226,6 +235,27 @@ impl<R> View<'_, R> {
     /// How many connections a helper expects.
     fn expected_by(&self, helper: HelperId) -> u64 {
         self.engine.conntrack().expectations().iter().filter(|waiting| waiting.helper == helper).count() as u64
+    }
+
+    fn forget_connections(&mut self, condemned: &Condemned, from: Place) -> (u64, Option<Place>) {
+        let Ok(from) = u32::try_from(from) else { return (0, None) };
+        match self.engine.handle_command(self.now, Command::ForgetPart(from, condemned.clone())) {
+            Ok(EngineReply::ForgottenPart(count, next)) => (count as u64, next.map(|next| u64::from(next) - 1)),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn forget_expectations(&mut self, condemned: &Condemned, from: Place) -> (u64, Option<Place>) {
+        let waiting = self.engine.conntrack().expectations().from(ExpectationId(from)).map(|waiting| waiting.id);
+        let mut page: Vec<ExpectationId> = waiting.take(CONTROL_PAGE_PLACES as usize + 1).collect();
+        let has_more = page.len() > CONTROL_PAGE_PLACES as usize;
+        page.truncate(CONTROL_PAGE_PLACES as usize);
+        let last = page.last().filter(|_| has_more).map(|last| last.0);
+        let named = page.into_iter().filter(|id| condemned.holds(id.0)).collect();
+        match self.engine.handle_command(self.now, Command::ForgetExpectations(Some(named))) {
+            Ok(EngineReply::Forgotten(count)) => (count as u64, last),
+            other => unreachable!("{other:?}"),
+        }
     }
 
     fn page_of_connections(&self, from: Place, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {

@@ -29,14 +29,15 @@ fn who_waits_for_a_helper_holds_up_nobody_and_is_not_cut_off() {
     gateway.serve();
     assert!(matches!(other.next_reply().unwrap(), Some(Reply::Stats(_))));
     assert!(!waiting.is_finished());
-    let (made, why) = gateway.answers.made.take().unwrap();
-    made.send(Err(why)).unwrap();
+    let rules = gateway.path.clone();
+    let rules = thread::spawn(move || Client::text(&rules, Request::SaveRules(Family::Ipv4, false)));
+    serve_until(&mut gateway, || rules.is_finished());
+    assert_eq!(rules.join().unwrap().unwrap(), "Ipv4 false ", "nothing waits for a compiler");
+    let (made, len) = gateway.answers.made.take().unwrap();
+    made.send(Err(format!("{} bytes are no helper", len.recv().unwrap()))).unwrap();
     serve_until(&mut gateway, || waiting.is_finished());
     let error = waiting.join().unwrap();
-    assert!(error.ends_with(" refused: a.wasm: 16 bytes are no helper"), "{error}");
-    let empty = load(&gateway, b"");
-    serve_until(&mut gateway, || empty.is_finished());
-    assert!(empty.join().unwrap().ends_with(" refused: a.wasm is empty"));
+    assert!(error.ends_with(" refused: 16 bytes are no helper"), "{error}");
     assert_eq!(gateway.server.counters().clients_cut_off, 0);
 }
 
@@ -50,12 +51,14 @@ fn who_leaves_while_a_helper_is_made_wakes_nobody_up() {
     message.extend(b"bytes");
     stream.write_all(&message).unwrap();
     gateway.serve();
-    assert!(gateway.answers.made.is_some());
+    let (made, len) = gateway.answers.made.take().unwrap();
+    assert_eq!(len.recv(), Ok(5));
     drop(stream);
     gateway.serve();
     let mut files: Vec<PollFd<'_>> =
         gateway.server.files().map(|(file, events)| PollFd::from_borrowed_fd(file, events)).collect();
     assert_eq!(poll(&mut files, Some(&Timespec::default())).unwrap(), 0, "{files:?}");
+    drop(made);
 }
 
 #[test]

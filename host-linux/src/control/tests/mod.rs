@@ -1,5 +1,6 @@
 mod helpers;
 mod log;
+mod memory;
 mod rules;
 
 use std::{
@@ -7,17 +8,16 @@ use std::{
     net::Shutdown,
     os::unix::net::UnixStream,
     path::PathBuf,
-    sync::mpsc::Sender,
+    sync::mpsc::{Receiver, Sender, channel},
     thread,
     time::Duration,
 };
 
 use tempfile::TempDir;
 use towpath_engine::{
-    Instant,
+    Condemned, Instant,
     conntrack::{Entry, Family, Statistics, Status, Tuple, Zone},
     netfilter::{ListOptions, RuleSet, TableName},
-    snapshot::SnapshotError,
 };
 
 use super::{codec, *};
@@ -26,7 +26,7 @@ use crate::{
     limits::{CONTROL_CLIENTS_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX},
     plugin::Plugin,
     stats::{ControlReport, Report},
-    worker::{Doing, Worker},
+    worker::Worker,
 };
 
 #[test]
@@ -100,6 +100,7 @@ fn numbers_are_answered_and_connections_forgotten() {
     let mut gateway = Gateway::new(10);
     let ask = |gateway: &mut Gateway, request| {
         let mut client = gateway.client(request);
+        (0..9).for_each(|_| gateway.serve());
         let reply = client.next_reply().unwrap();
         assert_eq!(client.next_reply().unwrap(), None);
         reply
@@ -107,8 +108,24 @@ fn numbers_are_answered_and_connections_forgotten() {
     assert_eq!(ask(&mut gateway, Request::Count(Topic::Connections)), Some(Reply::Count(10)));
     let statistics = Statistics { found: 3, ..Statistics::default() };
     assert_eq!(ask(&mut gateway, Request::Tracking), Some(Reply::Tracking(statistics)));
-    assert_eq!(ask(&mut gateway, Request::Forget(Topic::Connections, vec![3, 4])), Some(Reply::Count(2)));
+    assert_eq!(ask(&mut gateway, Request::Forget(Topic::Connections, vec![4, 3, 99])), Some(Reply::Count(2)));
     assert_eq!(ask(&mut gateway, Request::Flush(Topic::Connections)), Some(Reply::Count(8)));
+}
+
+#[test]
+fn all_connections_are_forgotten_page_by_page_while_others_are_served() {
+    let mut gateway = Gateway::new(1000);
+    let mut client = gateway.client(Request::Flush(Topic::Connections));
+    for page in 1..100 {
+        assert_eq!(gateway.answers.count(Topic::Connections), 1000 - 10 * page);
+        let mut other = Client::ask(&gateway.path, Request::Count(Topic::Connections)).unwrap();
+        gateway.serve();
+        assert!(matches!(other.next_reply().unwrap(), Some(Reply::Count(_))));
+    }
+    // However long that takes, whoever waits for it is not cut off.
+    assert_eq!(gateway.server.deadline(), None);
+    gateway.serve();
+    assert_eq!(client.next_reply().unwrap(), Some(Reply::Count(1000)));
 }
 
 #[test]
@@ -133,7 +150,7 @@ fn a_state_that_the_gateway_does_not_take_is_refused_with_its_reason() {
     let loading = thread::spawn(move || Client::load_state(&path, b"nonsense"));
     serve_until(&mut gateway, || loading.is_finished());
     let error = loading.join().unwrap().unwrap_err().to_string();
-    assert!(error.ends_with("refused: this is no snapshot of a gateway"), "{error}");
+    assert!(error.ends_with("refused: this is no snapshot"), "{error}");
     assert!(gateway.answers.state == state);
     let mut client = gateway.client(Request::LoadState(1 << 40));
     let error = client.next_reply().unwrap_err().to_string();
@@ -281,7 +298,7 @@ fn without_a_gateway_the_client_says_how_to_start_one() {
 /// A gateway without packets: a server and what it answers, at a time of our choice.
 struct Gateway {
     path: PathBuf,
-    server: Server<u32>,
+    server: Server<u32, Vec<u8>>,
     answers: Numbers,
     now: Instant,
     _folder: TempDir,
@@ -292,12 +309,14 @@ struct Numbers {
     count: u32,
     pages: u32,
     state: Vec<u8>,
+    /// Those that were forgotten.
+    forgotten: Vec<u64>,
     rules: String,
     /// What a device was told.
     features: String,
     tunables: String,
-    /// What waits for the helper that is being made, and what it is told.
-    made: Option<(Sender<Made>, String)>,
+    /// Who gets the helper that is being made, and how long its component is.
+    made: Option<(Sender<Made>, Receiver<usize>)>,
     sets: Vec<String>,
     /// How often it was asked what rules may name.
     named: u32,
@@ -315,6 +334,7 @@ impl Gateway {
                 count,
                 pages: 0,
                 state: (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect(),
+                forgotten: Vec::new(),
                 rules: String::new(),
                 features: String::new(),
                 tunables: String::new(),
@@ -353,6 +373,7 @@ impl Gateway {
 
 impl Answers for Numbers {
     type Cursor = u32;
+    type Successor = Vec<u8>;
 
     fn report(&mut self) -> Report {
         Report { uptime_ns: Duration::from_secs(7).as_nanos() as u64, ..Report::default() }
@@ -360,37 +381,50 @@ impl Answers for Numbers {
 
     fn count(&mut self, topic: Topic) -> u64 {
         assert_eq!(topic, Topic::Connections);
-        self.count.into()
+        u64::from(self.count) - self.forgotten.len() as u64
     }
 
     fn tracking(&mut self) -> Statistics {
         Statistics { found: 3, ..Statistics::default() }
     }
 
-    fn forget(&mut self, _: Topic, numbers: Option<Vec<u64>>) -> u64 {
-        let gone = numbers.map_or(self.count, |numbers| numbers.len() as u32);
-        self.count -= gone;
-        gone.into()
+    fn newest(&mut self, _: Topic) -> u64 {
+        self.count.into()
     }
 
-    fn save(&mut self) -> Vec<u8> {
-        self.state.clone()
+    fn forget(&mut self, _: Topic, condemned: &Condemned, after: Option<u32>) -> (u64, Option<u32>) {
+        let from = after.map_or(0, |last| last + 1);
+        let to = self.count.min(from + 10);
+        let before = self.forgotten.len();
+        let is_there = |number: &u64| condemned.holds(*number) && !self.forgotten.contains(number);
+        let gone: Vec<u64> = (u64::from(from)..u64::from(to)).filter(is_there).collect();
+        self.forgotten.extend(gone);
+        ((self.forgotten.len() - before) as u64, (to < self.count).then(|| to - 1))
     }
 
-    fn load(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
-        if snapshot == b"nonsense" {
-            return Err(SnapshotError::NoSnapshot);
-        }
-        self.state = snapshot.to_vec();
-        Ok(())
+    fn save(&mut self) -> Writing {
+        let state = self.state.clone();
+        Box::new(move || state)
     }
 
-    fn save_rules(&mut self, family: Family, counters: bool) -> String {
-        format!("{family:?} {counters} {}", self.rules)
+    fn reader(&mut self) -> Reading<Result<Vec<u8>, String>> {
+        Box::new(|bytes| match bytes {
+            b"nonsense" => Err("this is no snapshot".to_owned()),
+            state => Ok(state.to_vec()),
+        })
     }
 
-    fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> String {
-        format!("{family:?} {table:?} {options:?}")
+    fn load(&mut self, successor: Vec<u8>) -> Result<Waste, String> {
+        Ok(Box::new(std::mem::replace(&mut self.state, successor)))
+    }
+
+    fn save_rules(&mut self, family: Family, counters: bool) -> Writing {
+        let text = format!("{family:?} {counters} {}", self.rules);
+        Box::new(move || text.into_bytes())
+    }
+
+    fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> Writing {
+        Box::new(move || format!("{family:?} {table:?} {options:?}").into_bytes())
     }
 
     fn names(&mut self) -> Names {
@@ -398,8 +432,9 @@ impl Answers for Numbers {
         Names { sets: self.sets.clone(), ..Names::default() }
     }
 
-    fn replace_rules(&mut self, rules: RuleSet) {
+    fn replace_rules(&mut self, rules: RuleSet) -> Waste {
         self.rules = rules.save(false);
+        Box::new(rules)
     }
 
     fn zero_rules(&mut self, _: Family, _: Option<TableName>) {
@@ -435,13 +470,13 @@ impl Answers for Numbers {
         Vec::new()
     }
 
-    fn make_helper(&mut self, name: &str, component: Vec<u8>) -> Result<Doing<Made>, String> {
-        if component.is_empty() {
-            return Err(format!("{name} is empty"));
-        }
-        let (made, making) = Doing::pair();
-        self.made = Some((made, format!("{name}: {} bytes are no helper", component.len())));
-        Ok(making)
+    fn maker(&mut self, _: &str) -> Reading<Made> {
+        let ((made, making), (tell, len)) = (channel(), channel());
+        self.made = Some((made, len));
+        Box::new(move |component| {
+            tell.send(component.len()).unwrap();
+            making.recv().unwrap_or_else(|_| Err("nobody makes it".to_owned()))
+        })
     }
 
     fn load_helper(&mut self, helper: &NewHelper, _: Plugin) -> Result<Loaded, String> {

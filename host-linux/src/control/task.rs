@@ -1,0 +1,154 @@
+//! What a client is being given: its states, and what is done for it beside the packet path.
+
+use towpath_engine::{Condemned, netfilter::RuleSet};
+
+use super::{
+    Answers, Writing,
+    budget::{Budget, Claim, Full, Held},
+    message::{NewHelper, NewRules, Reply, Topic},
+    parser::{Names, parse},
+};
+use crate::{
+    helpers::Made,
+    worker::{Broken, Doing, Worker},
+};
+
+/// What a client is being given. `C` is [`Answers::Cursor`], `S` is [`Answers::Successor`].
+#[derive(Debug)]
+pub(super) enum Task<C, S> {
+    /// Nothing yet: its request is not all there.
+    Asking,
+    /// What comes behind this place.
+    Listing(Topic, Option<C>),
+    /// What was forgotten up to this place, so many, and what is behind it.
+    Forgetting(Topic, Condemned, Option<C>, u64),
+    /// What happens.
+    Watching(Topic),
+    /// What it gets for so many bytes, which are coming.
+    Coming(Coming, usize, Claim),
+    /// What comes of something that takes long.
+    Waiting(Errand<S>),
+    /// What is in its outbox, and then how much of what it watched it has lost.
+    CutOff(Topic, u64),
+    /// What is in its outbox.
+    Leaving,
+}
+
+/// What is coming from a client behind its request.
+#[derive(Debug)]
+pub(super) enum Coming {
+    Rules(NewRules),
+    Helper(NewHelper),
+    State,
+}
+
+/// Something that is done beside the packet path.
+#[derive(Debug)]
+pub(super) enum Errand<S> {
+    /// Rules are read, which could name what the gateway had then.
+    Rules(Names, Doing<Result<RuleSet, String>>),
+    /// A helper is made.
+    Helper(NewHelper, Doing<Made>),
+    /// A snapshot is read.
+    Load(Doing<Result<S, String>>),
+    /// A snapshot is written down.
+    Save(Doing<Result<Held, Full>>),
+    /// A text is written.
+    Text(Doing<Result<Held, Full>>),
+}
+
+/// What a client is told last, but for [`Reply::Done`].
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// These; there may be none.
+    Replies(Vec<Reply>),
+    /// These bytes, behind the reply that says how many they are.
+    Long(fn(u64) -> Reply, Held),
+    Refused(String),
+}
+
+/// What peers do their tasks with.
+pub(super) struct Desk<'a, A> {
+    pub(super) answers: &'a mut A,
+    pub(super) worker: &'a Worker,
+    /// Who compiles components, which can take so long that nothing else should wait for it.
+    pub(super) compiler: &'a Worker,
+    pub(super) budget: &'a Budget,
+}
+
+impl<A: Answers> Desk<'_, A> {
+    /// Begins something that makes many bytes.
+    pub(super) fn write(&self, make: Writing) -> Result<Doing<Result<Held, Full>>, String> {
+        let budget = self.budget.clone();
+        begin(self.worker, move || budget.hold(make()))
+    }
+
+    /// Begins what is to be done with what has come.
+    pub(super) fn take_in(&mut self, coming: Coming, come: Held) -> Result<Errand<A::Successor>, String> {
+        match coming {
+            Coming::Rules(rules) => {
+                let names = self.answers.names();
+                let known = names.clone();
+                let reading = begin(self.worker, move || parse(&rules, &come.bytes, &known))?;
+                Ok(Errand::Rules(names, reading))
+            }
+            Coming::Helper(helper) => {
+                let make = self.answers.maker(&helper.name);
+                let making = begin(self.compiler, move || make(&come.bytes))?;
+                Ok(Errand::Helper(helper, making))
+            }
+            Coming::State => {
+                let read = self.answers.reader();
+                begin(self.worker, move || read(&come.bytes)).map(Errand::Load)
+            }
+        }
+    }
+
+    /// What has come of an errand, once it is done; then the gateway has it.
+    pub(super) fn finish(&mut self, errand: &mut Errand<A::Successor>) -> Option<Answer> {
+        let finished = match errand {
+            Errand::Rules(names, reading) => {
+                let read = reading.take()?.unwrap_or_else(|Broken| Err("reading the rules has failed".to_owned()));
+                read.and_then(|rules| self.put_in_force(names, rules)).map(|()| Answer::Replies(Vec::new()))
+            }
+            Errand::Helper(helper, making) => {
+                let failed = || Err(format!("{}: making a helper of it has failed", helper.name));
+                let made = making.take()?.unwrap_or_else(|Broken| failed());
+                let loaded = made.and_then(|made| self.answers.load_helper(helper, *made));
+                loaded.map(|loaded| Answer::Replies(vec![Reply::Helper(Box::new(loaded))]))
+            }
+            Errand::Load(reading) => {
+                let read = reading.take()?.unwrap_or_else(|Broken| Err("reading the snapshot has failed".to_owned()));
+                read.and_then(|successor| self.answers.load(successor)).map(|former| {
+                    self.worker.discard(former);
+                    Answer::Replies(Vec::new())
+                })
+            }
+            Errand::Save(writing) => long(writing.take()?, Reply::State),
+            Errand::Text(writing) => long(writing.take()?, Reply::Text),
+        };
+        Some(finished.unwrap_or_else(Answer::Refused))
+    }
+
+    fn put_in_force(&mut self, names: &Names, rules: RuleSet) -> Result<(), String> {
+        // What they name was looked up in what the gateway had then.
+        if self.answers.names() != *names {
+            return Err("the gateway has other sets or helpers meanwhile; try again".to_owned());
+        }
+        let former = self.answers.replace_rules(rules);
+        self.worker.discard(former);
+        Ok(())
+    }
+}
+
+fn begin<T: Send + 'static>(worker: &Worker, job: impl FnOnce() -> T + Send + 'static) -> Result<Doing<T>, String> {
+    worker.begin(job).map_err(|error| format!("that cannot be done now: {error}"))
+}
+
+fn long(written: Result<Result<Held, Full>, Broken>, reply: fn(u64) -> Reply) -> Result<Answer, String> {
+    match written {
+        Ok(Ok(held)) => Ok(Answer::Long(reply, held)),
+        Ok(Err(full)) => Err(full.to_string()),
+        Err(Broken) => Err("writing it down has failed".to_owned()),
+    }
+}

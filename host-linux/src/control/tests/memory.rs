@@ -1,0 +1,78 @@
+//! What waits at the socket, bounded for all clients together.
+
+use super::*;
+use crate::limits::{CONTROL_LONG_BYTES_MAX, CONTROL_SHORT_BYTES_MAX, CONTROL_STATE_BYTES_MAX};
+
+#[test]
+fn clients_that_do_not_read_hold_no_more_than_the_bound_says() {
+    let mut gateway = Gateway::new(1_000_000);
+    let request = Request::List(Topic::Connections);
+    let _clients: Vec<_> = (0..CONTROL_CLIENTS_MAX).map(|_| gateway.client(request.clone())).collect();
+    (0..3000).for_each(|_| gateway.serve());
+    let [short, long] = gateway.server.memory_bytes();
+    assert!(short > CONTROL_CLIENTS_MAX * CONTROL_OUTBOX_BYTES_MAX, "{short} bytes: they do not fill their queues");
+    assert!(short <= CONTROL_SHORT_BYTES_MAX && long == 0, "{short} and {long} bytes");
+}
+
+#[test]
+fn requests_that_are_not_all_there_hold_no_more_than_the_bound_says() {
+    let mut gateway = Gateway::new(0);
+    let mut message = (CONTROL_REQUEST_BYTES_MAX as u32).to_le_bytes().to_vec();
+    message.resize(CONTROL_REQUEST_BYTES_MAX, b' ');
+    let mut clients = Vec::new();
+    for _ in 0..CONTROL_CLIENTS_MAX {
+        let mut stream = UnixStream::connect(&gateway.path).unwrap();
+        stream.write_all(&message).unwrap();
+        clients.push(stream);
+    }
+    (0..9).for_each(|_| gateway.serve());
+    let [short, _] = gateway.server.memory_bytes();
+    assert!(short >= CONTROL_CLIENTS_MAX * CONTROL_REQUEST_BYTES_MAX && short <= CONTROL_SHORT_BYTES_MAX, "{short}");
+}
+
+#[test]
+fn what_is_announced_and_does_not_fit_beside_what_others_send_is_refused_until_they_are_done() {
+    let mut gateway = Gateway::new(0);
+    let first = gateway.client(Request::LoadState(CONTROL_STATE_BYTES_MAX as u64));
+    assert_eq!(gateway.server.memory_bytes()[1], CONTROL_LONG_BYTES_MAX);
+    let texts = vec![("a".to_owned(), 1)];
+    let rules = Request::ApplyRules(NewRules { family: Family::Ipv4, counters: false, texts });
+    for request in [rules, Request::LoadState(1), Request::Features("lan".to_owned())] {
+        gateway.answers.features = "on".to_owned();
+        let error = gateway.client(request).next_reply().unwrap_err().to_string();
+        assert!(error.contains("there is no room for"), "{error}");
+    }
+    drop(first);
+    gateway.serve();
+    let path = gateway.path.clone();
+    let asking = thread::spawn(move || Client::load_state(&path, b"other"));
+    serve_until(&mut gateway, || asking.is_finished());
+    asking.join().unwrap().unwrap();
+    assert_eq!(gateway.answers.state, b"other");
+}
+
+#[test]
+fn a_text_that_fits_nowhere_is_refused_and_what_was_long_is_free_again() {
+    let mut gateway = Gateway::new(0);
+    let len = gateway.answers.state.len();
+    let first = gateway.client(Request::LoadState((CONTROL_STATE_BYTES_MAX - len + 1) as u64));
+    let save = |gateway: &mut Gateway| {
+        let path = gateway.path.clone();
+        let asking = thread::spawn(move || Client::save_state(&path).map_err(|error| error.to_string()));
+        serve_until(gateway, || asking.is_finished());
+        asking.join().unwrap()
+    };
+    let error = save(&mut gateway).unwrap_err();
+    assert!(
+        error.ends_with(&format!("there is no room for {len} bytes beside what other clients send and get; try again"))
+    );
+    drop(first);
+    gateway.serve();
+    while gateway.server.memory_bytes()[1] > 0 {
+        thread::yield_now();
+    }
+    assert_eq!(save(&mut gateway).map(|state| state.len()), Ok(len));
+    while gateway.server.memory_bytes()[1] > 0 {
+        gateway.serve();
+    }
+}
