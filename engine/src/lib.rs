@@ -16,7 +16,7 @@
 //! | `path`, `repeat` | the packet's way, hook by hook: read it first; the short way of packets that fare as others of their flow |
 //! | `stages` | what each stage of a hook asks of its room |
 //! | `link`, `reassembly`, `loopback` | neighbours and ports at both ends, fragments, this host to itself |
-//! | `lines`, `merging` | segments that wait for the rest of a helper's line; frames that wait to be continued |
+//! | `waiting`, `merging` | segments that wait for the rest of a helper's line; frames that wait to be continued |
 //! | `settle`, `noted`, `held` | what an ending means; what is noted of the packet at hand; packets that a stage keeps |
 //! | [`engine`], [`frame`] | the interface: `handle_*` in, `poll_*` out; what crosses it |
 //! | [`command`], `operator` | what an operator asks, and how it is carried out |
@@ -53,7 +53,6 @@ pub mod frame;
 mod held;
 pub mod ip;
 pub mod limits;
-mod lines;
 mod link;
 mod loopback;
 mod merging;
@@ -80,6 +79,7 @@ pub mod time;
 pub mod timer;
 pub mod trace;
 pub mod transcript;
+mod waiting;
 pub mod wire;
 
 pub use command::{Command, CommandError, Condemned, Reply};

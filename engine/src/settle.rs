@@ -59,7 +59,7 @@ impl Engine {
         self.around.events.wanted().endings && self.endings.len() < EVENT_QUEUE_MAX
     }
 
-    /// Leads another packet to its end while the one at hand waits, and then what follows it (`lines.rs`). `noted` is what is
+    /// Leads another packet to its end while the one at hand waits, and then what follows it (`waiting.rs`). `noted` is what is
     /// known of the other one before; gives what is known of it then.
     pub(crate) fn aside(
         &mut self,

@@ -80,17 +80,9 @@ impl Lab {
             Ok(()) => {}
             Err(reason) => return Vec::from([Err(reason)]),
         }
-        let mut desk = Desk {
-            now: self.now,
-            conntrack: &mut self.conntrack,
-            helpers: &mut self.helpers,
-            around: &mut self.around,
-        };
-        let passing = match calling::call(&mut desk, &mut packet, None) {
+        let passing = match calling::call(&mut self.desk(), &mut packet, None) {
             Ok(Called::Done) => return Vec::from([self.confirm(packet)]),
-            Ok(Called::Waits) => {
-                stream::wait(&mut desk, &mut self.waiting, Held { packet, place: PLACE, way: Way::default() })
-            }
+            Ok(Called::Waits) => stream::wait(&mut self.desk(), Held { packet, place: PLACE, way: Way::default() }),
             Err(reason) => return Vec::from([Err(reason)]),
         };
         self.finish(passing)
@@ -98,22 +90,25 @@ impl Lab {
 
     /// What goes on because its time is over.
     pub(crate) fn let_overdue_go(&mut self) -> Vec<Result<Packet, DropReason>> {
-        let mut desk = Desk {
+        let passing = stream::flush_overdue(&mut self.desk());
+        self.finish(passing)
+    }
+
+    /// What helpers are called from.
+    pub(crate) const fn desk(&mut self) -> Desk<'_> {
+        Desk {
             now: self.now,
             conntrack: &mut self.conntrack,
             helpers: &mut self.helpers,
+            waiting: &mut self.waiting,
             around: &mut self.around,
-        };
-        let passing = stream::flush_overdue(&mut desk, &mut self.waiting);
-        self.finish(passing)
+        }
     }
 
     fn finish(&mut self, passing: Vec<Passing>) -> Vec<Result<Packet, DropReason>> {
         let finish = |passed: Passing| {
             let Passing { held: Held { mut packet, .. }, dropped, .. } = passed;
-            let (now, conntrack, helpers, around) =
-                (self.now, &mut self.conntrack, &mut self.helpers, &mut self.around);
-            dropped.map_or_else(|| calling::adjust(&Desk { now, conntrack, helpers, around }, &mut packet), Err)?;
+            dropped.map_or_else(|| calling::adjust(&self.desk(), &mut packet), Err)?;
             self.confirm(packet)
         };
         passing.into_iter().map(finish).collect()

@@ -3,9 +3,10 @@
 use super::{
     GivenUp, HelperEvent, LineStarts, Memory, Refusal,
     announce::{self, Text},
-    lines,
+    line_starts,
     registry::Loaded,
-    stream, wish,
+    stream::{self, Waiting},
+    wish,
 };
 use crate::{
     conntrack::{
@@ -35,6 +36,7 @@ pub(super) struct Call<'a> {
     pub(super) conntrack: &'a mut Conntrack,
     pub(super) loaded: &'a mut Loaded,
     pub(super) mode: HelperMode,
+    pub(super) waiting: &'a mut Waiting,
     pub(super) around: &'a mut Surroundings,
     /// What has come of the packet's payloads so far.
     pub(super) granted: Granted,
@@ -250,8 +252,8 @@ impl Call<'_> {
     }
 
     /// Where lines start in the packet's direction.
-    pub(super) fn lines(&self) -> Option<&LineStarts> {
-        lines(self.conntrack.connection(self.id)?, self.direction)
+    pub(super) fn line_starts(&self) -> Option<&LineStarts> {
+        line_starts(self.conntrack.connection(self.id)?, self.direction)
     }
 
     /// Remembers where a line starts in the packet's direction.

@@ -14,7 +14,7 @@
 //! |---|---|
 //! | [`registry`] | the helpers that are loaded |
 //! | `stream`, `trigger` | whether a payload is shown |
-//! | `lines` | the same as Linux sees it |
+//! | `line_starts` | where lines start as Linux sees it |
 //! | `consult` | one payload shown, and what a failure costs |
 //! | `remembered` | what is remembered for helpers, and its bound |
 //! | `wish` | a wish held against the manifest, and what it means in the opener's eyes |
@@ -24,7 +24,7 @@
 mod announce;
 mod consult;
 pub mod event;
-pub mod lines;
+pub mod line_starts;
 pub mod registry;
 mod remembered;
 mod snapshot;
@@ -36,14 +36,14 @@ mod wish;
 mod tests;
 
 pub use event::{GivenUp, HelperEvent, Refusal};
-pub use lines::LineStarts;
+pub use line_starts::LineStarts;
 pub use registry::{HelperStatus, Helpers, LoadError, ManifestFlaw};
 pub(crate) use remembered::{Memory, Remembered};
 pub(crate) use snapshot::{HelpersRecord, Offer};
 pub use stream::Stream;
 
 use consult::{Call, Granted};
-use stream::Arrived;
+use stream::{Arrived, Waiting};
 
 use super::{
     ConnId, Connection, Conntrack, Direction, State, Tracking,
@@ -65,6 +65,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) now: Instant,
     pub(crate) conntrack: &'a mut Conntrack,
     pub(crate) helpers: &'a mut Helpers,
+    /// Segments that wait for the rest of a line.
+    pub(crate) waiting: &'a mut Waiting,
     pub(crate) around: &'a mut Surroundings,
 }
 
@@ -76,9 +78,9 @@ impl Desk<'_> {
         let mode = self.helpers.mode;
         let loaded = self.helpers.callable(helper)?;
         let told = consult::told(connection, direction, broadcast_prefix);
-        let (now, conntrack, around) = (self.now, &mut *self.conntrack, &mut *self.around);
+        let (now, conntrack, waiting, around) = (self.now, &mut *self.conntrack, &mut *self.waiting, &mut *self.around);
         let granted = Granted::default();
-        Some(Call { now, id, helper, direction, told, conntrack, loaded, mode, around, granted, sent: 0 })
+        Some(Call { now, id, helper, direction, told, conntrack, loaded, mode, waiting, around, granted, sent: 0 })
     }
 }
 
@@ -232,7 +234,7 @@ fn show_segment(call: &mut Call<'_>, packet: &Packet, seq: SeqNum) -> Result<(),
     // for the end of a line, which loses nothing, since a line that does not start there is no command.
     let is_cut = packet.meta().cut_bytes > 0;
     let ends_line = is_cut || payload.last() == Some(&b'\n');
-    let starts_line = call.lines().is_some_and(|lines| lines.contains(seq));
+    let starts_line = call.line_starts().is_some_and(|lines| lines.contains(seq));
     let whole = payload.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let readable = if is_cut { &payload[..whole] } else { &payload[..] };
     let is_shown = starts_line && !readable.is_empty() && call.loaded.triggers.hit(readable);
@@ -245,6 +247,6 @@ fn show_segment(call: &mut Call<'_>, packet: &Packet, seq: SeqNum) -> Result<(),
 }
 
 /// The connection's lines in one direction.
-fn lines(connection: &Connection, direction: Direction) -> Option<&LineStarts> {
+fn line_starts(connection: &Connection, direction: Direction) -> Option<&LineStarts> {
     connection.extension.as_ref().map(|extension| &extension.line_starts[direction.index()])
 }

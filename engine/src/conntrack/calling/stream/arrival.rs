@@ -3,7 +3,7 @@
 use alloc::{string::ToString, vec::Vec};
 
 use super::{
-    Open, Stream, Waiting,
+    Open, Stream,
     reading::{Run, go_on, payload, read, stream_mut},
     waiting::{Full, Segment},
 };
@@ -151,91 +151,90 @@ enum Release {
 }
 
 /// Takes a segment that may have to wait: what goes on now, in the stream's order. It is not among them when it is kept.
-pub(crate) fn wait(desk: &mut Desk<'_>, waiting: &mut Waiting, mut held: Held) -> Vec<Passing> {
+pub(crate) fn wait(desk: &mut Desk<'_>, mut held: Held) -> Vec<Passing> {
     let Tracking::Tracked { connection: id, direction, .. } = held.packet.meta().tracking else {
         return Vec::from([Passing { held, dropped: None, is_own: true }]);
     };
     let resets = held.packet.tcp().is_some_and(|tcp| tcp.flags.contains(TcpFlags::RST));
-    let is_read = desk.call(id, direction, None).is_some();
-    if resets || !is_read || held.packet.meta().cut_bytes > 0 {
-        let mut passing = drain(desk, waiting, (id, direction), Release::Over);
-        passing.extend(drain(desk, waiting, (id, direction.opposite()), Release::Over));
-        passing.iter_mut().for_each(|other| other.is_own = false);
-        pass_by(desk, (id, direction), &held.packet);
-        passing.push(Passing { held, dropped: None, is_own: true });
-        return passing;
+    if resets || held.packet.meta().cut_bytes > 0 {
+        return let_all_go(desk, (id, direction), held);
     }
-    if !trim(desk, waiting, (id, direction), &mut held.packet) {
+    let Some(mut call) = desk.call(id, direction, None) else { return let_all_go(desk, (id, direction), held) };
+    if !trim(&mut call, &mut held.packet) {
         return Vec::from([Passing { held, dropped: None, is_own: true }]);
     }
-    let full = waiting.is_full(id, direction, &held.packet);
-    waiting.insert(id, direction, Segment::new(desk.now, held));
+    let full = call.waiting.is_full(id, direction, &held.packet);
+    call.waiting.insert(id, direction, Segment::new(call.now, held));
     let release = match full {
         None => Release::Whole,
         Some(Full::Stream) => Release::GivenUp(GivenUp::Length),
         Some(Full::Memory) => Release::GivenUp(GivenUp::Memory),
     };
-    let passing = drain(desk, waiting, (id, direction), release);
-    if !passing.iter().any(|passed| passed.is_own)
-        && let Some(mut call) = desk.call(id, direction, None)
-    {
+    let passing = drain(&mut call, release);
+    if !passing.iter().any(|passed| passed.is_own) {
         call.note(|| "keeps the packet until its line is whole".to_string());
     }
     passing
 }
 
+/// Lets all segments of a connection go on, and then one that waits for nothing, or that nobody reads.
+fn let_all_go(desk: &mut Desk<'_>, (id, direction): (ConnId, Direction), held: Held) -> Vec<Passing> {
+    let mut passing = release(desk, (id, direction), Release::Over);
+    passing.extend(release(desk, (id, direction.opposite()), Release::Over));
+    passing.iter_mut().for_each(|other| other.is_own = false);
+    if let Some(mut call) = desk.call(id, direction, None) {
+        pass_by(&mut call, &held.packet);
+    }
+    passing.push(Passing { held, dropped: None, is_own: true });
+    passing
+}
+
 /// Lets everything go on that has waited long enough.
-pub(crate) fn flush_overdue(desk: &mut Desk<'_>, waiting: &mut Waiting) -> Vec<Passing> {
+pub(crate) fn flush_overdue(desk: &mut Desk<'_>) -> Vec<Passing> {
     let mut passing = Vec::new();
-    while let Some(stream) = waiting.overdue(desk.now) {
-        passing.extend(drain(desk, waiting, stream, Release::GivenUp(GivenUp::Time)));
+    while let Some(stream) = desk.waiting.overdue(desk.now) {
+        passing.extend(release(desk, stream, Release::GivenUp(GivenUp::Time)));
     }
     passing
 }
 
 /// A segment goes on unread.
-fn pass_by(desk: &mut Desk<'_>, (id, direction): (ConnId, Direction), packet: &Packet) {
+fn pass_by(call: &mut Call<'_>, packet: &Packet) {
     let end = packet.tcp().map_or_else(SeqNum::default, |tcp| tcp.seq() + packet.payload_len() as u32);
-    if let Some(mut call) = desk.call(id, direction, None)
-        && packet.payload_len() > 0
-    {
+    if packet.payload_len() > 0 {
         let open = if packet.meta().cut_bytes > 0 { Open::Start } else { Open::Other };
-        go_on(&mut call, end, open);
+        go_on(call, end, open);
     }
 }
 
-/// Gives out those segments of a stream that go on, with what is to stand in them.
-fn drain(
-    desk: &mut Desk<'_>,
-    waiting: &mut Waiting,
-    (id, direction): (ConnId, Direction),
-    release: Release,
-) -> Vec<Passing> {
+/// Gives out those segments of a stream that go on: all of them as they are, when its connection has no helper any more.
+fn release(desk: &mut Desk<'_>, (id, direction): (ConnId, Direction), release: Release) -> Vec<Passing> {
+    if let Some(mut call) = desk.call(id, direction, None) {
+        return drain(&mut call, release);
+    }
+    let all = desk.waiting.take(id, direction, usize::MAX).into_iter();
+    all.map(|segment| Passing { held: segment.held, dropped: None, is_own: segment.is_newest }).collect()
+}
+
+/// The same, with what is to stand in them.
+fn drain(call: &mut Call<'_>, release: Release) -> Vec<Passing> {
+    let (id, direction) = (call.id, call.direction);
     let mut passing = Vec::new();
-    let Some(mut call) = desk.call(id, direction, None) else {
-        let all = waiting.take(id, direction, usize::MAX);
-        passing.extend(all.into_iter().map(|segment| Passing {
-            held: segment.held,
-            dropped: None,
-            is_own: segment.is_newest,
-        }));
-        return passing;
-    };
-    if let (Release::GivenUp(why), Some(_)) = (release, waiting.of(id, direction)) {
+    if let (Release::GivenUp(why), Some(_)) = (release, call.waiting.of(id, direction)) {
         call.give_up(why);
     }
-    while let Some((count, dropped)) = advance(&mut call, waiting, release != Release::Whole) {
-        for segment in waiting.take(id, direction, count) {
+    while let Some((count, dropped)) = advance(call, release != Release::Whole) {
+        for segment in call.waiting.take(id, direction, count) {
             let Segment { mut held, is_newest, .. } = segment;
-            let written = dropped.map_or_else(|| write(&call, &mut held.packet), Err);
+            let written = dropped.map_or_else(|| write(call, &mut held.packet), Err);
             if written == Ok(true) && held.packet.meta().cut_bytes == 0 {
                 offload::checksum::fill(&mut held.packet, &call.around.routines);
             }
             passing.push(Passing { held, dropped: written.err(), is_own: is_newest });
         }
     }
-    let waits = waiting.of(id, direction).is_some();
-    if let Some(stream) = stream_mut(&mut call) {
+    let waits = call.waiting.of(id, direction).is_some();
+    if let Some(stream) = stream_mut(call) {
         stream.waits = waits;
     }
     passing
@@ -243,9 +242,8 @@ fn drain(
 
 /// Reads what has come next in a stream; how many of its segments go on, or are dropped. `None`: they go on waiting, or there are
 /// none.
-fn advance(call: &mut Call<'_>, waiting: &Waiting, is_last: bool) -> Option<(usize, Option<DropReason>)> {
-    let segments = &waiting.of(call.id, call.direction)?.segments;
-    let first = segments.front()?.start;
+fn advance(call: &mut Call<'_>, is_last: bool) -> Option<(usize, Option<DropReason>)> {
+    let first = call.waiting.of(call.id, call.direction)?.segments.front()?.start;
     let next = match stream_mut(call)?.next {
         Some(next) if !first.after(next) => next,
         Some(_) if !is_last => return None,
@@ -256,6 +254,7 @@ fn advance(call: &mut Call<'_>, waiting: &Waiting, is_last: bool) -> Option<(usi
         }
     };
     let (mut bytes, mut ends, mut position, mut has_fin) = (Vec::new(), Vec::new(), next, false);
+    let segments = &call.waiting.of(call.id, call.direction)?.segments;
     for segment in segments.iter().take_while(|segment| !segment.held.packet.is_empty()) {
         if segment.start.after(position) || has_fin {
             break;
@@ -283,15 +282,15 @@ fn advance(call: &mut Call<'_>, waiting: &Waiting, is_last: bool) -> Option<(usi
 }
 
 /// Takes off a segment what its stream has read or holds already; whether anything is left that is new.
-fn trim(desk: &mut Desk<'_>, waiting: &Waiting, (id, direction): (ConnId, Direction), packet: &mut Packet) -> bool {
+fn trim(call: &mut Call<'_>, packet: &mut Packet) -> bool {
     let Some(tcp) = packet.tcp() else { return false };
     let (seq, mut has_fin) = (tcp.seq(), tcp.flags.contains(TcpFlags::FIN));
     let (mut start, mut end) = (seq, seq + packet.payload_len() as u32);
-    let next = desk.call(id, direction, None).and_then(|mut call| stream_mut(&mut call)?.next);
+    let next = stream_mut(call).and_then(|stream| stream.next);
     if let Some(next) = next.filter(|next| next.after(start)) {
         start = if next.after(end) { end } else { next };
     }
-    for other in waiting.of(id, direction).into_iter().flat_map(|queue| &queue.segments) {
+    for other in call.waiting.of(call.id, call.direction).into_iter().flat_map(|queue| &queue.segments) {
         if !start.before(other.start) && start.before(other.end) {
             start = if other.end.after(end) { end } else { other.end };
         } else if start.before(other.start) && other.start.before(end) {
@@ -315,6 +314,6 @@ fn trim(desk: &mut Desk<'_>, waiting: &Waiting, (id, direction): (ConnId, Direct
         }
     }
     packet.mend_gso();
-    offload::checksum::fill(packet, &desk.around.routines);
+    offload::checksum::fill(packet, &call.around.routines);
     len > 0 || has_fin
 }

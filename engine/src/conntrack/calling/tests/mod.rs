@@ -184,9 +184,7 @@ fn what_this_host_sends_to_itself_is_read_and_moved_once() {
         for (packet, seq) in [(&mut said, flow.next[0] - 27), (&mut next, flow.next[0] - 6 + 3)] {
             let before = payload(packet);
             packet.meta_mut().device = Some(DeviceId::LOOPBACK);
-            let now = lab.now;
-            let (conntrack, helpers, around) = lab.parts();
-            let called = call(&mut Desk { now, conntrack, helpers, around }, packet, None);
+            let called = call(&mut lab.desk(), packet, None);
             assert_eq!(called, Ok(Called::Done), "{mode:?}");
             assert_eq!((payload(packet), packet.tcp().map(|tcp| tcp.seq.get())), (before, Some(seq)), "{mode:?}");
         }

@@ -19,16 +19,20 @@ use crate::{
 impl Engine {
     /// What helpers are called from.
     pub(crate) const fn desk(&mut self, now: Instant) -> Desk<'_> {
-        Desk { now, conntrack: &mut self.conntrack, helpers: &mut self.helpers, around: &mut self.around }
+        Desk {
+            now,
+            conntrack: &mut self.conntrack,
+            helpers: &mut self.helpers,
+            waiting: &mut self.waiting,
+            around: &mut self.around,
+        }
     }
 
     /// Takes a segment that may have to wait for the rest of its line. Those that it was waited for go on before it, if they come
     /// before it in their stream; those behind it follow when it has come to its end.
     #[cold]
     pub(crate) fn wait_for_line(&mut self, now: Instant, held: Held) -> Result<Walked, Dropped> {
-        let mut desk =
-            Desk { now, conntrack: &mut self.conntrack, helpers: &mut self.helpers, around: &mut self.around };
-        let mut passing = stream::wait(&mut desk, &mut self.waiting, held).into_iter();
+        let mut passing = stream::wait(&mut self.desk(now), held).into_iter();
         while let Some(passed) = passing.next() {
             if passed.is_own {
                 self.following.extend(passing);
@@ -52,9 +56,7 @@ impl Engine {
         if self.waiting.next_timeout().is_none_or(|when| when > now) {
             return;
         }
-        let mut desk =
-            Desk { now, conntrack: &mut self.conntrack, helpers: &mut self.helpers, around: &mut self.around };
-        for passed in stream::flush_overdue(&mut desk, &mut self.waiting) {
+        for passed in stream::flush_overdue(&mut self.desk(now)) {
             self.let_segment_go(now, passed);
         }
     }
