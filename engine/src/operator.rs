@@ -6,7 +6,7 @@ use core::{net::IpAddr, time::Duration};
 use zerocopy::FromBytes;
 
 use crate::{
-    command::{Command, CommandError, Reply},
+    command::{Command, CommandError, Condemned, Reply},
     conntrack::{Connection, ExpectationId, Family, HelperId, TimeoutPolicy, helper::Helper},
     device::{
         Device, Feature, InterfaceAddress, Kind, Link,
@@ -82,11 +82,7 @@ impl Engine {
             }
             Command::SendPacket(bytes) => self.send_packet(now, bytes),
             Command::ForgetConnections(serials) => Ok(self.forget_connections(now, serials)),
-            Command::ForgetPart(from, condemned) => {
-                let is_condemned = |connection: &Connection| condemned.holds(connection.serial);
-                let (count, next) = self.conntrack.kill_part(now, from, is_condemned, &mut self.around);
-                Ok(Reply::ForgottenPart(count, next))
-            }
+            Command::ForgetPart(from, condemned) => Ok(self.forget_part(now, from, &condemned)),
             Command::ForgetExpectations(numbers) => Ok(self.forget_expectations(now, numbers)),
             Command::FlushConntrack => {
                 self.conntrack.flush(now, &mut self.around);
@@ -157,6 +153,12 @@ impl Engine {
         serials.sort_unstable();
         let is_named = |connection: &Connection| serials.binary_search(&connection.serial).is_ok();
         Reply::Forgotten(self.conntrack.kill_all(now, is_named, &mut self.around))
+    }
+
+    fn forget_part(&mut self, now: Instant, from: u32, condemned: &Condemned) -> Reply {
+        let is_condemned = |connection: &Connection| condemned.holds(connection.serial);
+        let (count, next) = self.conntrack.kill_part(now, from, is_condemned, &mut self.around);
+        Reply::ForgottenPart(count, next)
     }
 
     fn forget_expectations(&mut self, now: Instant, numbers: Option<Vec<ExpectationId>>) -> Reply {

@@ -47,7 +47,7 @@ pub use codec::CodecError;
 pub use listener::{ListenError, Listener};
 pub use message::{Hello, Logged, NewHelper, NewRules, Reply, Request, Topic, VERSION};
 pub use parser::Names;
-pub use server::{Answers, Counters, Reading, Server, Waste, Writing};
+pub use server::{Answers, Counters, Forgotten, Reading, Server, Waste, Writing};
 
 /// Where a gateway listens unless told otherwise: `towpath.sock` in `$XDG_RUNTIME_DIR`, else in `/run`.
 #[must_use]

@@ -39,6 +39,9 @@ pub type Reading<T> = Box<dyn FnOnce(&[u8]) -> T + Send>;
 /// Writes something down, beside the packet path.
 pub type Writing = Box<dyn FnOnce() -> Vec<u8> + Send>;
 
+/// How many there were, and where the page ends; `None` when nothing comes behind it.
+pub type Forgotten<C> = (u64, Option<C>);
+
 /// What is left over and not dropped in a moment.
 pub type Waste = Box<dyn Any + Send>;
 
@@ -62,14 +65,8 @@ pub trait Answers {
     /// The number of the connection or expectation that came last.
     fn newest(&mut self, topic: Topic) -> u64;
 
-    /// Forgets connections or expectations by their numbers, a page of what comes behind `after`, or the first one. Answers how
-    /// many there were, and where the page ends; `None` when nothing comes behind it.
-    fn forget(
-        &mut self,
-        topic: Topic,
-        condemned: &Condemned,
-        after: Option<Self::Cursor>,
-    ) -> (u64, Option<Self::Cursor>);
+    /// Forgets connections or expectations by their numbers, a page of what comes behind `after`, or the first one.
+    fn forget(&mut self, topic: Topic, which: &Condemned, after: Option<Self::Cursor>) -> Forgotten<Self::Cursor>;
 
     /// Gathers what a snapshot says, for it to be written down.
     fn save(&mut self) -> Writing;

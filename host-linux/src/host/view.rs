@@ -14,7 +14,7 @@ use super::Place;
 use crate::{
     af_packet::Ring,
     bonds,
-    control::{Answers, Names, NewHelper, Reading, Reply, Topic, Waste, Writing},
+    control::{Answers, Forgotten, Names, NewHelper, Reading, Reply, Topic, Waste, Writing},
     helpers::{Loaded, Made, Workshop},
     limits::CONTROL_PAGE_PLACES,
     napi::Napi,
@@ -83,7 +83,7 @@ impl<R: Ring> Answers for View<'_, R> {
         }
     }
 
-    fn forget(&mut self, topic: Topic, condemned: &Condemned, after: Option<Place>) -> (u64, Option<Place>) {
+    fn forget(&mut self, topic: Topic, condemned: &Condemned, after: Option<Place>) -> Forgotten<Place> {
         let from = after.map_or(0, |last| last + 1);
         match topic {
             Topic::Connections => self.forget_connections(condemned, from),
@@ -237,7 +237,7 @@ impl<R> View<'_, R> {
         self.engine.conntrack().expectations().iter().filter(|waiting| waiting.helper == helper).count() as u64
     }
 
-    fn forget_connections(&mut self, condemned: &Condemned, from: Place) -> (u64, Option<Place>) {
+    fn forget_connections(&mut self, condemned: &Condemned, from: Place) -> Forgotten<Place> {
         let Ok(from) = u32::try_from(from) else { return (0, None) };
         match self.engine.handle_command(self.now, Command::ForgetPart(from, condemned.clone())) {
             Ok(EngineReply::ForgottenPart(count, next)) => (count as u64, next.map(|next| u64::from(next) - 1)),
@@ -245,7 +245,7 @@ impl<R> View<'_, R> {
         }
     }
 
-    fn forget_expectations(&mut self, condemned: &Condemned, from: Place) -> (u64, Option<Place>) {
+    fn forget_expectations(&mut self, condemned: &Condemned, from: Place) -> Forgotten<Place> {
         let waiting = self.engine.conntrack().expectations().from(ExpectationId(from)).map(|waiting| waiting.id);
         let mut page: Vec<ExpectationId> = waiting.take(CONTROL_PAGE_PLACES as usize + 1).collect();
         let has_more = page.len() > CONTROL_PAGE_PLACES as usize;

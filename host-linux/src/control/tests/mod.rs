@@ -1,7 +1,7 @@
 mod helpers;
-mod log;
 mod memory;
 mod rules;
+mod watching;
 
 use std::{
     io::{Read, Write},
@@ -174,58 +174,6 @@ fn serve_until(gateway: &mut Gateway, done: impl Fn() -> bool) {
 }
 
 #[test]
-fn watchers_are_told_what_happens_after_they_came_and_others_are_not() {
-    let mut gateway = Gateway::new(0);
-    assert!(!gateway.server.has_watchers());
-    gateway.server.tell(Topic::Connections, &connection(1));
-    let mut watchers =
-        [gateway.client(Request::Watch(Topic::Connections)), gateway.client(Request::Watch(Topic::Connections))];
-    gateway.serve();
-    assert!(gateway.server.has_watchers());
-    gateway.server.tell(Topic::Connections, &connection(2));
-    gateway.server.tell(Topic::Connections, &connection(3));
-    gateway.serve();
-    for watcher in &mut watchers {
-        assert_eq!(watcher.next_reply().unwrap(), Some(connection(2)));
-        assert_eq!(watcher.next_reply().unwrap(), Some(connection(3)));
-    }
-    assert_eq!(gateway.server.deadline(), None, "a watcher may be silent for ever");
-    gateway.server.tell(Topic::Expectations, &connection(4));
-    gateway.server.tell(Topic::Connections, &connection(5));
-    gateway.serve();
-    for watcher in &mut watchers {
-        assert_eq!(watcher.next_reply().unwrap(), Some(connection(5)), "not what others watch");
-    }
-    drop(watchers);
-    gateway.serve();
-    assert!(!gateway.server.has_watchers());
-}
-
-#[test]
-fn a_watcher_that_does_not_read_is_cut_off_and_told_how_much_it_lost() {
-    let mut gateway = Gateway::new(0);
-    let mut client = gateway.client(Request::Watch(Topic::Connections));
-    gateway.serve();
-    let mut told = 0;
-    while gateway.server.counters().replies_lost < 7 {
-        gateway.server.tell(Topic::Connections, &connection(told));
-        gateway.serve();
-        told += 1;
-        assert!(told < 1_000_000, "memory has no bound");
-    }
-    assert!(!gateway.server.has_watchers());
-    assert_eq!(gateway.server.counters().clients_cut_off, 1);
-    for number in 0..told - 7 {
-        // What the socket does not hold is written while the client reads.
-        gateway.serve();
-        assert_eq!(client.next_reply().unwrap(), Some(connection(number)));
-    }
-    gateway.serve();
-    let error = client.next_reply().unwrap_err().to_string();
-    assert!(error.contains("7 replies were lost"), "{error}");
-}
-
-#[test]
 fn a_client_of_another_version_is_told_so() {
     let mut gateway = Gateway::new(0);
     let other = VERSION + 1;
@@ -392,7 +340,7 @@ impl Answers for Numbers {
         self.count.into()
     }
 
-    fn forget(&mut self, _: Topic, condemned: &Condemned, after: Option<u32>) -> (u64, Option<u32>) {
+    fn forget(&mut self, _: Topic, condemned: &Condemned, after: Option<u32>) -> Forgotten<u32> {
         let from = after.map_or(0, |last| last + 1);
         let to = self.count.min(from + 10);
         let before = self.forgotten.len();
