@@ -183,7 +183,7 @@ fn ethernet_addresses_move_as_fail_over_mac_says() {
 }
 
 #[test]
-fn without_miimon_nobody_looks_and_every_link_counts_as_up() {
+fn without_miimon_nobody_looks_and_the_active_port_stays_what_it_is_whatever_its_link_says() {
     let mut host = Bonded::new(Options { miimon_ms: 0, ..backup() }, &[0, 1]);
     host.link(0, false).pass(60_000);
     assert_eq!((host.active(), host.engine.poll_timeout()), (Some(0), None));

@@ -34,6 +34,32 @@ fn a_port_that_is_down_is_left_out_of_turns() {
 }
 
 #[test]
+fn a_port_without_a_carrier_is_passed_over_before_anybody_looks() {
+    let by = |host: &mut Bonded| {
+        let mut ports = host.answers_by(1, 1..=16);
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    };
+    for kind in [Mode::RoundRobin, Mode::Xor, Mode::Broadcast] {
+        let usual = Options { xmit_hash_policy: HashPolicy::Layer34, ..mode(kind) };
+        let patient = Options { downdelay_ms: 500, ..usual.clone() };
+        let blind = Options { miimon_ms: 0, ..usual.clone() };
+        for options in [usual, patient, blind] {
+            let told = format!("{} with {options:?}", kind.name());
+            let mut host = Bonded::new(options, &[0, 1]);
+            assert_eq!(by(&mut host), [0, 1], "{told}");
+            host.link(0, false);
+            assert_eq!(by(&mut host), [1], "{told}: at once");
+            host.pass(200);
+            assert_eq!(by(&mut host), [1], "{told}: as long as it has none");
+            host.link(0, true).pass(100);
+            assert_eq!(by(&mut host), [0, 1], "{told}: and no longer");
+        }
+    }
+}
+
+#[test]
 fn igmp_leaves_by_one_port_whoever_has_the_turn() {
     let mut host = Bonded::new(mode(Mode::RoundRobin), &[0, 1]);
     let kind = RouteKind::Unicast { device: Bonded::BOND, via: None };

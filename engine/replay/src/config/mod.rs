@@ -35,7 +35,7 @@
 //! | `name` | as rules name it: 1 to 15 bytes |
 //! | `ports` | list of its interfaces, which have no addresses and are in no other bond; rules name the bond, never them |
 //! | `mode` | `"balance-rr"` (default), `"active-backup"`, `"balance-xor"` or `"broadcast"` |
-//! | `miimon` | milliseconds from one look at the links to the next. Default: 0, which is never: all links count as up |
+//! | `miimon` | milliseconds from one look at the links to the next. Default: 0, which is never: all links count as up, and only the modes that send by several ports pass over those without a carrier |
 //! | `updelay`, `downdelay` | milliseconds that a link has to be up, or down, before that counts; rounded down to whole `miimon` |
 //! | `primary`, `primary_reselect` | of active-backup, the port that is preferred, and when it takes over again: `"always"`, `"better"` or `"failure"` |
 //! | `fail_over_mac` | of active-backup, `"none"`: all ports have the bond's address; `"active"`: the bond has the active one's; `"follow"`: the active one has the bond's |

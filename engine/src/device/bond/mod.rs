@@ -26,8 +26,7 @@
 //!
 //! What the driver calls a slave is a port here, as in its newer texts and in IEEE 802.1AX.
 //!
-//! Where it is known to differ from the driver: whether a port can send says miimon alone, while the driver asks the carrier too;
-//! a port that is added with a carrier is used at once, whatever `updelay` says; with no port up, balance-rr does not wait for
+//! Where it is known to differ from the driver: a port that is added with a carrier is used at once, whatever `updelay` says; with no port up, balance-rr does not wait for
 //! `updelay` either; a primary that gets its carrier later does not take over unless `primary_reselect` lets it; VLANs over a bond
 //! keep their address when that of the bond changes with `fail_over_mac`; a broadcast counts as sent when its last copy is.
 
@@ -252,9 +251,11 @@ impl Port {
         }
     }
 
-    /// Whether it may send (Linux: `bond_slave_can_tx()`).
+    /// Whether it may send: its link counts as up, has a carrier at this very moment, and nobody has told it to keep still.
+    ///
+    /// Linux v6.18: `include/net/bonding.h`, `bond_slave_can_tx()`.
     pub(crate) fn can_send(&self) -> bool {
-        self.link == LinkState::Up && !self.is_backup
+        self.link == LinkState::Up && self.said.carrier && !self.is_backup
     }
 }
 

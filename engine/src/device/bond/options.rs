@@ -68,7 +68,8 @@ pub struct Options {
     pub mode: Mode,
     /// `xmit_hash_policy`: by what balance-xor chooses.
     pub xmit_hash_policy: HashPolicy,
-    /// `miimon`: milliseconds between two looks at links, at most [`Self::TIME_MS_MAX`]; 0: never, and all count as up.
+    /// `miimon`: milliseconds between two looks at links, at most [`Self::TIME_MS_MAX`]; 0: never. All count as up then: active-backup
+    /// stays with its first port, while the other modes pass over ports without a carrier all the same.
     pub miimon_ms: u32,
     /// `updelay`: milliseconds that a link has to be up before it is used; rounded down to whole `miimon`.
     pub updelay_ms: u32,

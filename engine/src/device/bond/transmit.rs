@@ -1,6 +1,6 @@
 //! By which of its ports a packet leaves a bond.
 
-use super::{Bond, LinkState, Mode, Port};
+use super::{Bond, Mode, Port};
 use crate::{frame::DeviceId, packet::Packet, wire::Protocol};
 
 /// The ports by which a packet leaves.
@@ -18,16 +18,16 @@ impl Bond {
     /// By which ports a packet leaves that has its Ethernet header. `lot` draws a number.
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_xmit_roundrobin_slave_get()`, `bond_xmit_activebackup_slave_get()`,
-    /// `bond_xmit_3ad_xor_slave_get()`, `bond_xmit_broadcast()`. Linux asks the carrier as well; [the head of this room](super) says
-    /// where else it differs.
+    /// `bond_xmit_3ad_xor_slave_get()`, `bond_update_slave_arr()`, `bond_xmit_broadcast()`.
     pub(crate) fn choose(&mut self, packet: &Packet, lot: impl FnOnce() -> u32) -> Chosen {
         let one = |port: Option<&Port>| port.map_or(Chosen::None, |port| Chosen::One(port.device));
         match self.options.mode {
+            // Its carrier is not asked: whether it is the active one, the monitor alone decides.
             Mode::ActiveBackup => one(self.active_port()),
-            Mode::Broadcast if self.ports.iter().any(|port| port.link == LinkState::Up) => Chosen::Each,
+            Mode::Broadcast if self.ports.iter().any(Port::can_send) => Chosen::Each,
             Mode::Broadcast => Chosen::None,
             Mode::Xor => {
-                let usable = || self.ports.iter().filter(|port| matches!(port.link, LinkState::Up | LinkState::Fail));
+                let usable = || self.ports.iter().filter(|port| port.can_send());
                 let hash = self.options.xmit_hash_policy.hash(packet) as usize;
                 one(hash.checked_rem(usable().count()).and_then(|place| usable().nth(place)))
             }
@@ -44,7 +44,7 @@ impl Bond {
 
     /// The ports by which a packet leaves that leaves by each.
     pub(crate) fn senders(&self) -> impl Iterator<Item = DeviceId> {
-        self.ports.iter().filter(|port| port.link == LinkState::Up).map(|port| port.device)
+        self.ports.iter().filter(|port| port.can_send()).map(|port| port.device)
     }
 
     /// The first port from a place on, around, that can send (Linux: `bond_get_slave_by_id()`).
