@@ -102,6 +102,22 @@ fn a_link_that_fails_again_within_updelay_is_not_used() {
 }
 
 #[test]
+fn the_only_link_waits_for_updelay_where_nobody_keeps_count_of_those_that_can_send() {
+    for (kind, waits) in
+        [(Mode::ActiveBackup, false), (Mode::Xor, false), (Mode::RoundRobin, true), (Mode::Broadcast, true)]
+    {
+        let mut host = Bonded::new(Options { mode: kind, updelay_ms: 300, ..backup() }, &[0, 1]);
+        host.pass(1000);
+        host.link(0, false).link(1, false).pass(100).link(1, true).pass(100);
+        assert_eq!(host.state().has_carrier(), !waits, "{}", kind.name());
+        host.pass(299);
+        assert_eq!(host.state().has_carrier(), !waits, "{}", kind.name());
+        host.pass(1);
+        assert!(host.state().has_carrier(), "{}", kind.name());
+    }
+}
+
+#[test]
 fn the_primary_port_takes_over_again_as_primary_reselect_says() {
     let speed = |port: u16, speed: u32, carrier| {
         Command::SetLink(DeviceId(port), Link { carrier, speed_mbps: Some(speed), full_duplex: Some(true) })

@@ -26,8 +26,7 @@
 //!
 //! What the driver calls a slave is a port here, as in its newer texts and in IEEE 802.1AX.
 //!
-//! Where it is known to differ from the driver: a port that is added with a carrier is used at once, whatever `updelay` says; with no port up, balance-rr does not wait for
-//! `updelay` either; a primary that gets its carrier later does not take over unless `primary_reselect` lets it; VLANs over a bond
+//! Where it is known to differ from the driver: a port that is added with a carrier is used at once, whatever `updelay` says; a primary that gets its carrier later does not take over unless `primary_reselect` lets it; VLANs over a bond
 //! keep their address when that of the bond changes with `fail_over_mac`; a broadcast counts as sent when its last copy is.
 
 mod happening;

@@ -68,7 +68,10 @@ impl Bond {
     fn inspect(&mut self, link: impl Fn(DeviceId) -> Link, tell: &mut Vec<Happening>) -> Vec<(usize, LinkState)> {
         let mut ignores_updelay = match self.options.mode {
             Mode::ActiveBackup => self.active.is_none(),
-            Mode::RoundRobin | Mode::Xor | Mode::Broadcast => !self.ports.iter().any(super::Port::can_send),
+            Mode::Xor => !self.ports.iter().any(super::Port::can_send),
+            // No list is kept of ports that can send, so that nobody sees it empty. (That of broadcast bonds in Linux v6.18 is always
+            // empty when it is asked; its stable versions have none again.)
+            Mode::RoundRobin | Mode::Broadcast => false,
         };
         let mut moved = Vec::new();
         for place in 0..self.ports.len() {
