@@ -1,5 +1,7 @@
 //! Bonds: by which port packets leave and come in, and what happens when links fail.
 
+#[path = "bond/beginning.rs"]
+mod beginning;
 #[path = "bond/failover.rs"]
 mod failover;
 #[path = "bond/modes.rs"]

@@ -61,7 +61,7 @@ fn a_link_that_comes_back_within_downdelay_has_never_failed() {
 #[test]
 fn a_link_is_used_after_updelay_but_at_once_when_there_is_no_other() {
     let mut host = Bonded::new(Options { updelay_ms: 500, primary: Some(DeviceId(0)), ..backup() }, &[0, 1]);
-    host.link(0, false).pass(100).link(0, true).log();
+    host.pass(1000).link(0, false).pass(100).link(0, true).log();
     host.pass(599);
     assert_eq!(host.active(), Some(1));
     host.pass(1);
@@ -90,7 +90,7 @@ fn a_link_is_used_after_updelay_but_at_once_when_there_is_no_other() {
 #[test]
 fn a_link_that_fails_again_within_updelay_is_not_used() {
     let mut host = Bonded::new(Options { updelay_ms: 500, ..backup() }, &[0, 1]);
-    host.link(1, false).pass(100).link(1, true).pass(200).log();
+    host.pass(1000).link(1, false).pass(100).link(1, true).pass(200).log();
     host.link(1, false).pass(100);
     assert_eq!(
         host.log(),

@@ -26,8 +26,9 @@
 //!
 //! What the driver calls a slave is a port here, as in its newer texts and in IEEE 802.1AX.
 //!
-//! Where it is known to differ from the driver: a port that is added with a carrier is used at once, whatever `updelay` says; a primary that gets its carrier later does not take over unless `primary_reselect` lets it; VLANs over a bond
-//! keep their address when that of the bond changes with `fail_over_mac`; a broadcast counts as sent when its last copy is.
+//! Where it is known to differ from the driver: a primary that gets its carrier later does not take over unless `primary_reselect`
+//! lets it; VLANs over a bond keep their address when that of the bond changes with `fail_over_mac`; a broadcast counts as sent when
+//! its last copy is.
 
 mod happening;
 pub mod hash;
@@ -121,7 +122,7 @@ pub(crate) struct Added {
 }
 
 impl Bond {
-    /// A bond over ports. Links that are up are used at once, whatever `updelay` says, which in Linux holds here too.
+    /// A bond over ports that are added all at once. It begins to look at their links, which it does the first time a `miimon` later.
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_enslave()`.
     pub(crate) fn new(
@@ -146,6 +147,9 @@ impl Bond {
         };
         bond.select_active(now, tell);
         bond.set_carrier();
+        if bond.ports.iter().any(|port| port.link == LinkState::Back) {
+            bond.wake(now);
+        }
         bond
     }
 
@@ -233,16 +237,22 @@ impl Bond {
 impl Port {
     fn new(added: &Added, bond: MacAddr, options: &Options) -> Self {
         let Added { device, mac, link } = *added;
-        // Who is not asked is taken to be up.
-        let is_up = link.carrier || options.miimon_ms == 0;
+        let waits = options.updelay() > 0;
+        let state = match link.carrier {
+            // Who is not asked is taken to be up.
+            _ if options.miimon_ms == 0 => LinkState::Up,
+            true if waits => LinkState::Back,
+            true => LinkState::Up,
+            false => LinkState::Down,
+        };
         let is_active_backup = options.mode == Mode::ActiveBackup;
         let keeps_mac = is_active_backup && options.fail_over_mac != FailOverMac::None;
         Self {
             device,
             permanent: mac,
             mac: if keeps_mac { mac } else { bond },
-            link: if is_up { LinkState::Up } else { LinkState::Down },
-            delay: 0,
+            link: state,
+            delay: if state == LinkState::Back { options.updelay() } else { 0 },
             failures: 0,
             said: link,
             is_backup: is_active_backup,
@@ -284,7 +294,10 @@ mod tests {
             (|bond| bond.send_peer_notif = u32::MAX, false),
             (|bond| bond.active = Some(2), false),
             (
-                |bond| (bond.options.miimon_ms, bond.options.updelay_ms, bond.miimon_due) = (0, 0, Some(Instant::ZERO)),
+                |bond| {
+                    bond.ports.iter_mut().for_each(|port| (port.link, port.delay) = (LinkState::Up, 0));
+                    (bond.options.miimon_ms, bond.options.updelay_ms, bond.miimon_due) = (0, 0, Some(Instant::ZERO));
+                },
                 false,
             ),
         ];

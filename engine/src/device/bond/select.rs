@@ -34,7 +34,8 @@ impl Bond {
         }
         let all = || (0u16..).zip(&self.ports);
         let coming = || {
-            let soonest = all().filter(|(_, port)| port.link == LinkState::Back).min_by_key(|(_, port)| port.delay);
+            let is_coming = |(_, port): &(u16, &Port)| port.link == LinkState::Back && port.said.carrier;
+            let soonest = all().filter(is_coming).min_by_key(|(_, port)| port.delay);
             soonest.filter(|(_, port)| port.delay < self.options.updelay())
         };
         all().find(|(_, port)| port.link == LinkState::Up).or_else(coming).map(|(place, _)| place)

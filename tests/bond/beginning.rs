@@ -1,0 +1,38 @@
+//! What becomes of ports when a bond is made of them.
+
+use lab::Bonded;
+use towpath_engine::{
+    DropReason,
+    device::bond::{Mode, Options},
+};
+
+fn mode(mode: Mode) -> Options {
+    Options { mode, miimon_ms: 100, ..Options::default() }
+}
+
+/// How many ports are up, as the bond's text says.
+fn up(host: &Bonded) -> usize {
+    host.text().split("Slave Interface").skip(1).filter(|port| port.contains("\nMII Status: up\n")).count()
+}
+
+#[test]
+fn a_port_that_is_added_with_a_carrier_waits_for_updelay_as_any_other_link_that_comes_up() {
+    let waits = |kind| Options { updelay_ms: 300, ..mode(kind) };
+    for kind in [Mode::RoundRobin, Mode::Broadcast] {
+        let mut host = Bonded::new(waits(kind), &[0, 1]);
+        assert_eq!(host.text().matches("\nMII Status: going back\n").count(), 2, "{}", kind.name());
+        assert!(!host.state().has_carrier(), "{}", kind.name());
+        host.pass(399);
+        assert_eq!(host.receive(0, &Bonded::ping(host.mac(3), 1)), [DropReason::BondPortsDown], "{}", kind.name());
+        host.pass(1);
+        assert_eq!((up(&host), host.state().has_carrier()), (2, true), "{}", kind.name());
+    }
+    // Where a list of ports is kept that can send, and in active-backup, nobody waits for the only one.
+    for kind in [Mode::ActiveBackup, Mode::Xor] {
+        let mut host = Bonded::new(waits(kind), &[0, 1]);
+        assert_eq!((up(&host), host.active(), host.state().has_carrier()), (0, None, false), "{}", kind.name());
+        let counts: Vec<usize> = (1..=4).map(|_| up(host.pass(100))).collect();
+        assert_eq!(counts, [1, 1, 1, 2], "{}", kind.name());
+        assert_eq!(host.engine.poll_timeout(), None, "{}", kind.name());
+    }
+}
