@@ -2,8 +2,11 @@
 
 use lab::Bonded;
 use towpath_engine::{
-    DropReason,
-    device::bond::{Mode, Options},
+    Command, DeviceId, DropReason, Instant,
+    device::{
+        Link,
+        bond::{Mode, Options, PrimaryReselect},
+    },
 };
 
 fn mode(mode: Mode) -> Options {
@@ -34,5 +37,25 @@ fn a_port_that_is_added_with_a_carrier_waits_for_updelay_as_any_other_link_that_
         let counts: Vec<usize> = (1..=4).map(|_| up(host.pass(100))).collect();
         assert_eq!(counts, [1, 1, 1, 2], "{}", kind.name());
         assert_eq!(host.engine.poll_timeout(), None, "{}", kind.name());
+    }
+}
+
+#[test]
+fn a_primary_port_that_has_no_carrier_at_first_takes_over_once_when_it_gets_one() {
+    for primary_reselect in [PrimaryReselect::Failure, PrimaryReselect::Better] {
+        let options = Options { primary: Some(DeviceId(1)), primary_reselect, ..mode(Mode::ActiveBackup) };
+        let mut host = Bonded::at(Instant::from_secs(9), 1, |host| {
+            host.link(1, false);
+            host.bond(options, &[0, 1])
+        });
+        assert_eq!(host.active(), Some(0));
+        let slow = Link { speed_mbps: Some(100), ..Link::default() };
+        let mut again = |expected, told: &str| {
+            host.command(Command::SetLink(DeviceId(1), slow)).expect("there is the port");
+            assert_eq!(host.pass(100).active(), Some(expected), "{}: {told}", primary_reselect.name());
+            host.link(1, false).pass(100);
+        };
+        again(1, "it was meant to be");
+        again(0, "it has been");
     }
 }

@@ -26,8 +26,7 @@
 //!
 //! What the driver calls a slave is a port here, as in its newer texts and in IEEE 802.1AX.
 //!
-//! Where it is known to differ from the driver: a primary that gets its carrier later does not take over unless `primary_reselect`
-//! lets it; VLANs over a bond keep their address when that of the bond changes with `fail_over_mac`; a broadcast counts as sent when
+//! Where it is known to differ from the driver: VLANs over a bond keep their address when that of the bond changes with `fail_over_mac`; a broadcast counts as sent when
 //! its last copy is.
 
 mod happening;
@@ -67,6 +66,8 @@ pub struct Bond {
     pub(crate) ports: Vec<Port>,
     /// Which of `ports` is the active one (Linux: `curr_active_slave`).
     active: Option<u16>,
+    /// The primary port has not been the active one yet, and takes over as soon as it can, whatever `primary_reselect` says.
+    force_primary: bool,
     /// Whether the bond itself has a carrier.
     carrier: bool,
     /// Packets that were sent in turn (Linux: `rr_tx_counter`).
@@ -136,6 +137,7 @@ impl Bond {
         let mut bond = Self {
             device,
             mac,
+            force_primary: options.primary.is_some(),
             options,
             ports,
             active: None,

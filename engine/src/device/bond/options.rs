@@ -77,7 +77,7 @@ pub struct Options {
     pub downdelay_ms: u32,
     /// `primary`: the port that is the active one when it can be.
     pub primary: Option<DeviceId>,
-    /// `primary_reselect`.
+    /// `primary_reselect`: the first time that the primary port can be the active one it is, whatever this says.
     pub primary_reselect: PrimaryReselect,
     /// `fail_over_mac`.
     pub fail_over_mac: FailOverMac,

@@ -28,7 +28,7 @@ impl Bond {
     /// coming up the one that has waited longest.
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_find_best_slave()`.
-    fn find_best(&self) -> Option<u16> {
+    fn find_best(&mut self) -> Option<u16> {
         if let Some(place) = self.choose_primary_or_current() {
             return Some(place);
         }
@@ -42,11 +42,14 @@ impl Bond {
     }
 
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_choose_primary_or_current()`.
-    fn choose_primary_or_current(&self) -> Option<u16> {
+    fn choose_primary_or_current(&mut self) -> Option<u16> {
         let port = |place: u16| self.ports.get(usize::from(place));
         let is_up = |place: &u16| port(*place).is_some_and(|port| port.link == LinkState::Up);
         let primary = self.options.primary.and_then(|device| self.place_of(device)).filter(is_up);
         let current = self.active.filter(is_up);
+        if primary.is_some() && core::mem::take(&mut self.force_primary) {
+            return primary;
+        }
         let (Some(first), Some(now)) = (primary, current) else { return primary.or(current) };
         Some(match self.options.primary_reselect {
             PrimaryReselect::Always => first,
