@@ -10,7 +10,7 @@ use crate::{
     conntrack::{Connection, ExpectationId, Family, HelperId, TimeoutPolicy, helper::Helper},
     device::{
         Device, Feature, InterfaceAddress, Kind, Link,
-        bond::{Added, Bond, Options as BondOptions},
+        bond::{Added, Bond, Happening, Options as BondOptions},
     },
     ending::DropReason,
     engine::Engine,
@@ -34,7 +34,11 @@ impl Engine {
             Command::AddAddress(device, address) => self.add_address(device, address).map(|()| Reply::Done),
             Command::SetFeature(device, feature, on) => self.set_feature(now, device, feature, on),
             Command::SetGroFlushTimeout(device, timeout) => self.set_gro_flush_timeout(device, timeout),
-            Command::SetBond(device, options, ports) => self.set_bond(now, device, *options, &ports),
+            Command::SetBond(device, options, ports) => {
+                let happened = self.make_bond(now, device, *options, &ports)?;
+                self.follow_bond(now, device, &happened);
+                Ok(Reply::Done)
+            }
             Command::SetLink(device, link) => self.set_link(now, device, link),
             Command::AddRoute(route) => self.add_route(route).map(|()| Reply::Done),
             Command::AddNeighbour { device, address, mac } => self.add_neighbour(now, device, address, mac),
@@ -227,13 +231,14 @@ impl Engine {
         Ok(Reply::Done)
     }
 
-    fn set_bond(
+    /// Makes a bond of devices, if there can be one such. Gives what has happened to it, for [`Self::follow_bond`].
+    pub(crate) fn make_bond(
         &mut self,
         now: Instant,
         id: DeviceId,
         options: BondOptions,
         ports: &[DeviceId],
-    ) -> Result<Reply, CommandError> {
+    ) -> Result<Vec<Happening>, CommandError> {
         let bond = self.devices.find(id).ok_or(CommandError::NoDevice(id))?;
         let others = self.devices.bonds().filter(|other| other.device() != id).count();
         if bond.kind != Kind::Bond || others >= BONDS_MAX || !(1..=BOND_PORTS_MAX).contains(&ports.len()) {
@@ -257,8 +262,7 @@ impl Engine {
         let mut happened = Vec::new();
         let bond = Bond::new(now, (id, mac), options, &found, &mut happened);
         self.devices.take_ports(bond);
-        self.follow_bond(now, id, &happened);
-        Ok(Reply::Done)
+        Ok(happened)
     }
 
     fn add_address(&mut self, id: DeviceId, address: InterfaceAddress) -> Result<(), CommandError> {

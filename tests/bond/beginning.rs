@@ -2,11 +2,12 @@
 
 use lab::Bonded;
 use towpath_engine::{
-    Command, DeviceId, DropReason, Instant,
+    Command, DeviceId, DropReason, Engine, Instant,
     device::{
         Link,
         bond::{Mode, Options, PrimaryReselect},
     },
+    snapshot::Restoring,
 };
 
 fn mode(mode: Mode) -> Options {
@@ -57,5 +58,24 @@ fn a_primary_port_that_has_no_carrier_at_first_takes_over_once_when_it_gets_one(
         };
         again(1, "it was meant to be");
         again(0, "it has been");
+    }
+}
+
+#[test]
+fn neighbours_are_told_at_once_where_a_new_bond_is_and_not_again_when_it_comes_from_a_snapshot() {
+    for miimon_ms in [0, 100] {
+        let mut host = Bonded::new(Options { miimon_ms, ..mode(Mode::ActiveBackup) }, &[0, 1]);
+        let kinds: Vec<_> = host.sent().iter().map(|(port, frame)| (port.0, frame[12..14].to_vec())).collect();
+        assert_eq!(kinds, [(0, vec![8, 6]), (0, vec![0x86, 0xdd])], "with miimon {miimon_ms}");
+        assert_eq!(host.log(), ["bond0: (slave p0): making interface the new active one"], "it has had a carrier before");
+        assert_eq!(host.engine.poll_timeout(), None);
+        let bytes = host.engine.save();
+        let mut twin = Engine::restore(&bytes, Restoring::default()).expect("it is whole");
+        assert!(twin.poll_transmit().is_none() && twin.poll_event().is_none());
+    }
+    for kind in [Mode::RoundRobin, Mode::Xor, Mode::Broadcast] {
+        let mut host = Bonded::new(mode(kind), &[0, 1]);
+        assert_eq!((host.sent(), host.log()), (vec![], vec![]), "{}", kind.name());
+        assert!(host.state().has_carrier());
     }
 }

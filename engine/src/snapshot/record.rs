@@ -1,6 +1,6 @@
 //! The record of a whole engine.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
@@ -167,10 +167,10 @@ impl EngineRecord {
         }
         for bond in self.bonds {
             let ports: Vec<DeviceId> = bond.ports().collect();
-            let set = Command::SetBond(bond.device(), Box::new(bond.options().clone()), ports);
-            engine.carry_out(Instant::ZERO, set)?;
-            Part::Bonds.check(bond.is_right())?;
             let id = bond.device();
+            // Whether there can be one such. What happens to it when it is new has happened to this one.
+            engine.make_bond(Instant::ZERO, id, bond.options().clone(), &ports)?;
+            Part::Bonds.check(bond.is_right())?;
             engine.devices.take_ports(bond);
             engine.devices.take_macs_of_bond(id);
         }

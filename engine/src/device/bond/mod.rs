@@ -147,8 +147,12 @@ impl Bond {
             since: now,
             miimon_due: None,
         };
-        bond.select_active(now, tell);
         bond.set_carrier();
+        match bond.options.mode.uses_primary() {
+            true => bond.select_active(now, tell),
+            // It means nothing but by which port IGMP leaves.
+            false => bond.active = bond.ports.iter().position(|port| port.link == LinkState::Up).map(|at| at as u16),
+        }
         if bond.ports.iter().any(|port| port.link == LinkState::Back) {
             bond.wake(now);
         }
