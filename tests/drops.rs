@@ -5,15 +5,15 @@
 #[path = "tcp/drops.rs"]
 mod tcp;
 
-use std::{collections::BTreeSet, fs, net::Ipv6Addr, path::Path};
+use std::{collections::BTreeSet, fs, net::Ipv6Addr, path::Path, time::Duration};
 
 use lab::{Bonded, Scripted, frame, lab, lab_with_arp};
 use towpath_engine::{
     Command, DeviceId, DropReason as Why, Engine, Frame, Instant,
     conntrack::helper::HelperMode,
     device::{
-        Device, InterfaceAddress,
-        bond::{Mode, Options},
+        Device, InterfaceAddress, Kind, Link,
+        bond::{FailOverMac, Mode, Options},
     },
     ip::{Route, RouteKind},
     limits::{BLOCK_BYTES, FRAME_BYTES_MAX, NEIGHBOUR_QUEUE_BYTES_MAX, TRANSMIT_QUEUE_MAX},
@@ -32,6 +32,7 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::LinkOtherHost,        || changed(5, &[0x99])),
     (Why::VlanUnknown,          || changed(12, &[0x81, 0x00, 0x00, 0x2a, 0x08, 0x00])),
     (Why::DeviceDown,           || by_device(9)),
+    (Why::NeighbourForgotten,   forgotten),
     (Why::BondPortInactive,     || bonded(1, &[0, 1])),
     (Why::BondPortsDown,        || bonded(0, &[])),
     (Why::CaptureCut,           cut),
@@ -344,6 +345,30 @@ fn bonded(by: u16, up: &[u16]) -> Vec<Why> {
     host.pass(100);
     let to = host.mac(Bonded::BOND.0);
     host.receive(by, &Bonded::ping(to, 1))
+}
+
+/// A packet waits for the address of its neighbour when the device that it is to leave by gets another one.
+fn forgotten() -> Vec<Why> {
+    let mut engine = Engine::new(1);
+    let mut give = |command| engine.handle_command(NOW, command).expect("it can be carried out");
+    let options = Options {
+        mode: Mode::ActiveBackup,
+        miimon_ms: 100,
+        num_peer_notif: 0,
+        fail_over_mac: FailOverMac::Active,
+        ..Options::default()
+    };
+    let own = InterfaceAddress { address: [10, 0, 0, 1].into(), prefix: 24 };
+    let port = |last| Device { name: format!("p{last}"), mac: MacAddr([2, 0, 0, 0, 0, last]), ..Device::default() };
+    give(Command::AddDevice(port(0)));
+    give(Command::AddDevice(port(1)));
+    give(Command::AddDevice(Device { kind: Kind::Bond, addresses: vec![own], ..port(2) }));
+    give(Command::SetBond(DeviceId(2), Box::new(options), vec![DeviceId(0), DeviceId(1)]));
+    let udp = frame("lan", "10.0.0.1:1 > 10.0.0.9:9 udp");
+    give(Command::SendPacket(udp[14..].to_vec()));
+    give(Command::SetLink(DeviceId(0), Link::DOWN));
+    engine.handle_timeout(NOW + Duration::from_millis(100));
+    drops(&engine)
 }
 
 /// A frame by a device that does not exist.

@@ -186,6 +186,8 @@ drop_reasons! {
     NeighbourFailed = "NEIGH_FAILED",
     /// Too many packets wait for the neighbour.
     NeighbourQueueFull = "NEIGH_QUEUEFULL",
+    /// The packet waited for a neighbour when its device got another Ethernet address, with which all neighbours are forgotten.
+    NeighbourForgotten = "QUEUE_PURGE",
     /// A rule said DROP.
     FilterRule = "NETFILTER_DROP",
     /// A match of a rule has no room to remember one more (`connlimit`, `hashlimit`).

@@ -4,7 +4,7 @@ use lab::Bonded;
 use towpath_engine::{
     Command, DeviceId, Instant,
     device::{
-        Link,
+        Device, Kind, Link, Vlan,
         bond::{FailOverMac, Mode, Options, PrimaryReselect},
     },
     snapshot::Restoring,
@@ -196,6 +196,36 @@ fn ethernet_addresses_move_as_fail_over_mac_says() {
         host.link(0, false).pass(100).link(1, true).pass(100);
         assert_eq!(macs(&host), after, "{} over nobody", fail_over_mac.name());
     }
+}
+
+#[test]
+fn vlans_over_a_bond_follow_its_ethernet_address_and_neighbours_are_forgotten_with_it() {
+    let mut host = Bonded::new(Options { fail_over_mac: FailOverMac::Active, ..backup() }, &[0, 1]);
+    let [p0, p1, other, neighbour] = [0x10, 0x11, 0x77, 0x99].map(|last| MacAddr([2, 0, 0, 0, 0, last]));
+    host.vlan(p0);
+    for (parent, id, mac) in [(4, 8, p0), (3, 9, other), (6, 10, p0)] {
+        let kind = Kind::Vlan(Vlan { parent: DeviceId(parent), tpid: 0x8100, id });
+        host.command(Command::AddDevice(Device { name: format!("v{id}"), mac, kind, ..Device::default() }))
+            .expect("there can be such a VLAN");
+    }
+    let station = "10.0.0.99".parse().expect("an address");
+    host.command(Command::AddNeighbour { device: Bonded::BOND, address: station, mac: neighbour }).expect("it is new");
+    let answered_to = |host: &mut Bonded, by: u16| {
+        let mac = host.mac(3);
+        assert_eq!(host.receive(by, &Bonded::ping(mac, 1)), []);
+        MacAddr(host.sent().pop().expect("an answer").1[..6].try_into().expect("six bytes"))
+    };
+    assert_eq!(answered_to(&mut host, 0), neighbour);
+    host.pass(1000).link(0, false).pass(100);
+    assert_eq!(
+        [3, 4, 5, 6, 7].map(|device| host.mac(device)),
+        [p1, p1, p1, other, p0],
+        "one has an address of its own"
+    );
+    let told: Vec<_> = host.sent().into_iter().filter(|(_, frame)| frame[..6] == [0xff; 6]).collect();
+    assert_eq!(told.len(), 2);
+    assert!(told.iter().all(|(_, frame)| frame[6..12] == p1.0 && frame[frame.len() - 20..][..6] == p1.0), "{told:?}");
+    assert_eq!(answered_to(&mut host, 1), p1, "who asks nobody sends to its own address when it knows no other");
 }
 
 #[test]

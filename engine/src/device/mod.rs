@@ -332,15 +332,34 @@ impl Devices {
         }
     }
 
-    /// Gives a bond and its ports the Ethernet addresses that the bond has chosen.
-    pub(crate) fn take_macs_of_bond(&mut self, id: DeviceId) {
-        let Some(bond) = self.bonds.get(&id) else { return };
+    /// Gives a bond and its ports the Ethernet addresses that the bond has chosen. VLANs over the bond that have the address which it
+    /// had before follow it. Gives those whose address is another one now, ports left out.
+    ///
+    /// Linux v6.18: `net/8021q/vlan.c`, `vlan_sync_address()`; `net/8021q/vlan_dev.c`, `vlan_dev_inherit_address()`. There it is known of
+    /// each VLAN whether somebody has given it its address; here one that was given the bond's has inherited it.
+    pub(crate) fn take_macs_of_bond(&mut self, id: DeviceId) -> Vec<DeviceId> {
+        let Some((bond, before)) = self.bonds.get(&id).zip(self.find(id).map(|device| device.mac)) else {
+            return Vec::new();
+        };
+        let mac = bond.mac;
+        let mut heirs = Vec::new();
+        if mac != before {
+            heirs.push(id);
+            // Who lies over another device stands behind it.
+            for (above, device) in self.iter() {
+                let inherits = |vlan: Vlan| device.mac == before && heirs.contains(&vlan.parent);
+                if matches!(device.kind, Kind::Vlan(vlan) if inherits(vlan)) {
+                    heirs.push(above);
+                }
+            }
+        }
         let ports = bond.ports.iter().map(|port| (port.device, port.mac));
-        for (id, mac) in ports.chain([(id, bond.mac)]) {
+        for (id, mac) in ports.chain(heirs.iter().map(|heir| (*heir, mac))) {
             if let Some(device) = self.all.get_mut(usize::from(id.0)) {
                 device.mac = mac;
             }
         }
+        heirs
     }
 
     /// Whether an interface has this address.

@@ -101,7 +101,10 @@ impl Engine {
 
     /// Does beside a bond what has happened to it.
     pub(crate) fn follow_bond(&mut self, now: Instant, id: DeviceId, happened: &[Happening]) {
-        self.devices.take_macs_of_bond(id);
+        let moved = self.devices.take_macs_of_bond(id);
+        for packet in self.neighbours.forget(&moved) {
+            self.let_go(now, packet, |_, packet| Err(packet.drop_for(DropReason::NeighbourForgotten)));
+        }
         for &happening in happened {
             if happening == Happening::NotifyPeers {
                 self.notify_peers(now, id);

@@ -172,7 +172,8 @@ impl EngineRecord {
             engine.make_bond(Instant::ZERO, id, bond.options().clone(), &ports)?;
             Part::Bonds.check(bond.is_right())?;
             engine.devices.take_ports(bond);
-            engine.devices.take_macs_of_bond(id);
+            // What it says of their addresses is so already.
+            let _ = engine.devices.take_macs_of_bond(id);
         }
         let is_known = |route: &Route| route.device().is_none_or(|device| engine.devices.find(device).is_some());
         Part::Routes.check(self.routes.iter().all(is_known))?;

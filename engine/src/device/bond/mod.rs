@@ -26,8 +26,7 @@
 //!
 //! What the driver calls a slave is a port here, as in its newer texts and in IEEE 802.1AX.
 //!
-//! Where it is known to differ from the driver: VLANs over a bond keep their address when that of the bond changes with `fail_over_mac`; a broadcast counts as sent when
-//! its last copy is.
+//! Where it is known to differ from the driver: a broadcast counts as sent when its last copy is.
 
 mod happening;
 pub mod hash;

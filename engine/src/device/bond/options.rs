@@ -40,7 +40,8 @@ pub enum FailOverMac {
     /// All have the bond's.
     #[default]
     None,
-    /// Each has its own, and the bond that of the active one.
+    /// Each has its own, and the bond that of the active one; with it go the VLANs over the bond that have the bond's, and neighbours
+    /// have to be asked anew.
     Active,
     /// The active one has the bond's, the others their own.
     Follow,

@@ -243,6 +243,19 @@ impl Neighbours {
         }
     }
 
+    /// Forgets all neighbours on the links of devices that have got other addresses themselves, those that were set for good as well.
+    /// Gives the packets that have waited for them.
+    ///
+    /// Linux v6.18: `net/core/neighbour.c`, `neigh_changeaddr()`.
+    pub(crate) fn forget(&mut self, devices: &[DeviceId]) -> Vec<Packet> {
+        let mut waited = Vec::new();
+        for entry in self.entries.extract_if(.., |entry| devices.contains(&entry.key.device)) {
+            self.deadlines.remove(entry.deadline, entry.key);
+            waited.extend(entry.waiting);
+        }
+        waited
+    }
+
     /// Memory of the packets that wait for an address.
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.owners.passing.bytes() + self.owners.own.bytes()
