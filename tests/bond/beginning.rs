@@ -67,7 +67,11 @@ fn neighbours_are_told_at_once_where_a_new_bond_is_and_not_again_when_it_comes_f
         let mut host = Bonded::new(Options { miimon_ms, ..mode(Mode::ActiveBackup) }, &[0, 1]);
         let kinds: Vec<_> = host.sent().iter().map(|(port, frame)| (port.0, frame[12..14].to_vec())).collect();
         assert_eq!(kinds, [(0, vec![8, 6]), (0, vec![0x86, 0xdd])], "with miimon {miimon_ms}");
-        assert_eq!(host.log(), ["bond0: (slave p0): making interface the new active one"], "it has had a carrier before");
+        assert_eq!(
+            host.log(),
+            ["bond0: (slave p0): making interface the new active one"],
+            "it has had a carrier before"
+        );
         assert_eq!(host.engine.poll_timeout(), None);
         let bytes = host.engine.save();
         let mut twin = Engine::restore(&bytes, Restoring::default()).expect("it is whole");

@@ -2,12 +2,13 @@
 
 use lab::Bonded;
 use towpath_engine::{
-    Command, CommandError, DeviceId, DropReason, Instant,
+    Command, CommandError, DeviceId, DropReason, End, Frame, Instant, Outcome,
     device::{
-        Device, Kind, Vlan,
+        Device, Kind, Link, Vlan,
         bond::{FailOverMac, HashPolicy, Mode, Options, OptionsError},
     },
     ip::{Route, RouteKind},
+    limits::TRANSMIT_QUEUE_MAX,
     wire::MacAddr,
 };
 
@@ -99,6 +100,30 @@ fn a_broadcast_bond_sends_every_packet_by_each_port_that_is_up() {
         host.sent()
     };
     assert_eq!(copies[0].1, copies[1].1);
+}
+
+#[test]
+fn a_broadcast_is_sent_when_any_port_has_taken_it_and_what_others_lose_is_counted() {
+    for full in [0, 1] {
+        let mut host = Bonded::new(mode(Mode::Broadcast), &[0, 1]);
+        let (now, mac) = (host.now(), host.mac(3));
+        let link = |port, carrier| Command::SetLink(DeviceId(port), Link { carrier, ..Link::default() });
+        let passing = lab::frame("lan", "10.0.0.99:1 > 10.0.0.98:9 udp");
+        let passing = [&mac.0, &passing[6..]].concat();
+        let give = |host: &mut Bonded, count, expected: Outcome| {
+            host.engine.handle_frames(now, &vec![Frame::new(DeviceId(0), &passing); count]);
+            let endings: Vec<_> = std::iter::from_fn(|| host.engine.poll_ending()).collect();
+            assert_eq!(endings.len(), count);
+            assert!(endings.iter().all(|ending| ending.outcome == expected), "{:?}", endings.last());
+            host.engine.stats().drops(DropReason::TransmitQueueFull)
+        };
+        let sent = Outcome::Ended(End::Transmitted(Bonded::BOND));
+        // Nobody fetches anything.
+        host.engine.handle_command(now, link(1 - full, false)).expect("there is the port");
+        assert_eq!(give(&mut host, TRANSMIT_QUEUE_MAX, sent), 0);
+        host.engine.handle_command(now, link(1 - full, true)).expect("there is the port");
+        assert_eq!(give(&mut host, 5, sent), 5, "port {full} is full");
+    }
 }
 
 #[test]

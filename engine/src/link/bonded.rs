@@ -53,20 +53,37 @@ impl Engine {
             Chosen::None => Err(packet.drop_for(DropReason::BondPortsDown)),
             Chosen::One(port) => self.send_by_one(packet, WayOut { port, features }),
             Chosen::Each => {
-                let senders: Vec<DeviceId> = bond.senders().collect();
-                let Some((&last, others)) = senders.split_last() else {
-                    return Err(packet.drop_for(DropReason::BondPortsDown));
-                };
-                for &port in others {
-                    let copy = packet.copy(&mut self.pool);
-                    // It counts as sent when the last one is; in Linux, when any is.
-                    if let Err(dropped) = self.send_by_one(copy, WayOut { port, features }) {
-                        dropped.packet.recycle(&mut self.pool);
-                    }
-                }
-                self.send_by_one(packet, WayOut { port: last, features })
+                let ways = bond.senders().map(|port| WayOut { port, features }).collect();
+                self.send_by_each(packet, ways)
             }
         }
+    }
+
+    /// Sends a packet and its copies. It is sent when any of them is; what ports have lost is counted for each.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_xmit_broadcast()`.
+    fn send_by_each(&mut self, packet: Packet, mut ways: Vec<WayOut>) -> Result<(), Dropped> {
+        let Some(last) = ways.pop() else { return Err(packet.drop_for(DropReason::BondPortsDown)) };
+        let mut is_sent = false;
+        for way_out in ways {
+            let copy = packet.copy(&mut self.pool);
+            match self.send_by_one(copy, way_out) {
+                Ok(()) => is_sent = true,
+                Err(dropped) => self.lose_copy(dropped),
+            }
+        }
+        match self.send_by_one(packet, last) {
+            Err(dropped) if is_sent => {
+                self.lose_copy(dropped);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn lose_copy(&mut self, Dropped { packet, reason }: Dropped) {
+        self.stats.count_drop(reason);
+        packet.recycle(&mut self.pool);
     }
 
     /// Sends it by one port, in the form that this takes.

@@ -25,8 +25,6 @@
 //! | `text` | a bond as `/proc/net/bonding` prints it | `bond_procfs.c` |
 //!
 //! What the driver calls a slave is a port here, as in its newer texts and in IEEE 802.1AX.
-//!
-//! Where it is known to differ from the driver: a broadcast counts as sent when its last copy is.
 
 mod happening;
 pub mod hash;
