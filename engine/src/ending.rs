@@ -123,9 +123,9 @@ drop_reasons! {
     /// The frame names a device that does not exist or is down.
     DeviceDown = "DEV_READY",
     /// The frame came in by a port of a bond by which it takes nothing now: it is not the active one, or not of the active aggregator.
-    BondPortInactive = "DEV_READY",
+    BondPortInactive = "UNHANDLED_PROTO",
     /// No port of the bond can send the packet now.
-    BondPortsDown = "DEV_READY",
+    BondPortsDown = "NOT_SPECIFIED",
     /// The capture does not hold the headers that are needed to judge the packet.
     CaptureCut = "HDR_TRUNC",
     /// The ARP packet ends early or is not for IPv4 over Ethernet.

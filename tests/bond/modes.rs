@@ -151,6 +151,18 @@ fn only_the_active_port_takes_frames_in_but_those_for_no_station_beyond_the_link
 }
 
 #[test]
+fn a_port_takes_frames_for_its_own_address_and_not_for_the_bonds_when_that_is_another_ports() {
+    for fail_over_mac in [FailOverMac::Active, FailOverMac::Follow] {
+        let options = Options { fail_over_mac, all_slaves_active: true, ..mode(Mode::ActiveBackup) };
+        let mut host = Bonded::new(options, &[0, 1]);
+        let (bond, backup) = (host.mac(3), host.mac(1));
+        assert_eq!(host.receive(1, &Bonded::ping(bond, 1)), [DropReason::LinkOtherHost], "{}", fail_over_mac.name());
+        assert_eq!(host.receive(1, &Bonded::ping(backup, 2)), [], "{}", fail_over_mac.name());
+        assert_eq!(host.receive(0, &Bonded::ping(bond, 3)), []);
+    }
+}
+
+#[test]
 fn a_frame_for_another_station_is_not_the_bonds() {
     let mut host = Bonded::new(mode(Mode::RoundRobin), &[0, 1]);
     let other = MacAddr([2, 0, 0, 0, 0, 0x77]);

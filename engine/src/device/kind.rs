@@ -92,17 +92,20 @@ impl Devices {
         let device = packet.meta().device.and_then(|id| self.find(id));
         let device = device.ok_or(Refusal::Dropped(DropReason::DeviceDown))?;
         match device.master {
-            None => self.accept_by(packet, device, false).map_err(Refusal::Dropped),
+            None => self.accept_by(packet, device).map_err(Refusal::Dropped),
             Some(bond) => Err(Refusal::PortOf(bond)),
         }
     }
 
-    /// The same of a device that is no port of a bond. `is_ours`: a device below it takes the frame as its own.
+    /// The same of a device that is no port of a bond; `card` is the one whose address decides whether an untagged frame is for this
+    /// host: the device itself, or the port of the bond that it is.
+    ///
+    /// Linux v6.18: `net/ethernet/eth.c`, `eth_type_trans()`, which no bond above changes.
     #[inline(always)]
-    pub(crate) fn accept_by(&self, packet: &mut Packet, device: &Device, is_ours: bool) -> Result<(), DropReason> {
+    pub(crate) fn accept_by(&self, packet: &mut Packet, card: &Device) -> Result<(), DropReason> {
         let Some(ethernet) = packet.ethernet() else { return Err(DropReason::LinkTruncated) };
         let destination = ethernet.destination;
-        let mut is_ours = is_ours || device.takes(destination);
+        let mut is_ours = card.takes(destination);
         if packet.tag().is_some() {
             is_ours |= self.accept_tagged(packet, destination)?;
         }

@@ -28,12 +28,10 @@ impl Engine {
             Reception::Port => port,
             Reception::Inactive => return Err(packet.drop_for(DropReason::BondPortInactive)),
         };
-        let destination = packet.ethernet().map_or(MacAddr::UNSPECIFIED, |ethernet| ethernet.destination);
-        // The card has compared addresses before the bond is asked, and its address may not be the bond's.
-        let is_ours = self.devices.find(port).is_some_and(|port| port.takes(destination));
         packet.meta_mut().device = Some(by);
-        let Some(device) = self.devices.find(by) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
-        match self.devices.accept_by(&mut packet, device, is_ours) {
+        // The card has compared addresses before the bond is asked, and its address may not be the bond's.
+        let Some(card) = self.devices.find(port) else { return Err(packet.drop_for(DropReason::DeviceDown)) };
+        match self.devices.accept_by(&mut packet, card) {
             Ok(()) => packet.found(),
             Err(reason) => Err(packet.drop_for(reason)),
         }
