@@ -5,7 +5,7 @@ use towpath_engine::{
     Command, CommandError, DeviceId, DropReason, End, Frame, Instant, Outcome,
     device::{
         Device, Kind, Link, Vlan,
-        bond::{FailOverMac, HashPolicy, Mode, Options, OptionsError},
+        bond::{FailOverMac, HashPolicy, Mode, Options, OptionsError, PrimaryReselect},
     },
     ip::{Route, RouteKind},
     limits::TRANSMIT_QUEUE_MAX,
@@ -224,7 +224,11 @@ fn a_bond_that_cannot_be_is_refused_and_nothing_has_changed() {
         ),
         (
             bond(Options { primary: primary(0), ..mode(Mode::Xor) }, &[0, 1]),
-            CommandError::Bond(OptionsError::NeedsActiveBackup("primary")),
+            CommandError::Bond(OptionsError::NeedsMode("primary", Mode::ActiveBackup)),
+        ),
+        (
+            bond(Options { packets_per_port: 2, ..mode(Mode::Xor) }, &[0, 1]),
+            CommandError::Bond(OptionsError::NeedsMode("packets_per_slave", Mode::RoundRobin)),
         ),
         (
             bond(Options { updelay_ms: 100, ..Options::default() }, &[0, 1]),
@@ -246,6 +250,21 @@ fn a_bond_that_cannot_be_is_refused_and_nothing_has_changed() {
         Err(CommandError::DeviceKind(vlan)),
         "its frames are the bond's"
     );
+}
+
+#[test]
+fn what_means_nothing_in_a_mode_is_taken_where_linux_takes_it() {
+    let options = Options {
+        fail_over_mac: FailOverMac::Active,
+        primary_reselect: PrimaryReselect::Failure,
+        num_peer_notif: 7,
+        all_slaves_active: true,
+        ..mode(Mode::Xor)
+    };
+    let mut host = Bonded::new(options, &[0, 1]);
+    assert_eq!([0, 1].map(|port| host.mac(port)), [host.mac(3); 2], "all have the bond's");
+    host.link(0, false).pass(1000);
+    assert_eq!((host.sent(), host.mac(3)), (vec![], MacAddr([2, 0, 0, 0, 0, 0x10])));
 }
 
 #[test]

@@ -36,15 +36,17 @@
 //! | `ports` | list of its interfaces, which have no addresses and are in no other bond; rules name the bond, never them |
 //! | `mode` | `"balance-rr"` (default), `"active-backup"`, `"balance-xor"` or `"broadcast"` |
 //! | `miimon` | milliseconds from one look at the links to the next. Default: 0, which is never: all links count as up, and only the modes that send by several ports pass over those without a carrier |
-//! | `updelay`, `downdelay` | milliseconds that a link has to be up, or down, before that counts; rounded down to whole `miimon` |
-//! | `primary`, `primary_reselect` | of active-backup, the port that is preferred, and when it takes over again: `"always"`, `"better"` or `"failure"` |
+//! | `updelay`, `downdelay` | milliseconds that a link has to be up, or down, before that counts; rounded down to whole `miimon`, without a warning |
+//! | `primary`, `primary_reselect` | of active-backup only, the port that is preferred, and when it takes over again: `"always"`, `"better"` or `"failure"` |
 //! | `fail_over_mac` | of active-backup, `"none"`: all ports have the bond's address; `"active"`: the bond has the active one's; `"follow"`: the active one has the bond's |
 //! | `num_grat_arp`, or `num_unsol_na` | how often neighbours are told when another port is the active one, 0 to 255; one option under two names |
 //! | `peer_notif_delay` | milliseconds from one time to the next; default: each `miimon` |
 //! | `xmit_hash_policy` | of balance-xor, `"layer2"`, `"layer2+3"`, `"layer3+4"`, `"encap2+3"`, `"encap3+4"` or `"vlan+srcmac"` |
-//! | `packets_per_slave` | of balance-rr, packets by a port before the next one's turn; 0: by lot |
-//! | `all_slaves_active` | true: what comes in by ports that are not the active one is taken, too |
+//! | `packets_per_slave` | of balance-rr only, packets by a port before the next one's turn; 0: by lot |
+//! | `all_slaves_active` | of active-backup, true: what comes in by ports that are not the active one is taken, too |
 //! | `addresses`, `mac`, `mtu`, `arp`, `networks` | as of an interface. Default of `mac` and `arp`: its first port's; of `mtu`: the least of its ports' |
+//!
+//! What is said to be *of* some mode has no effect in others, as in Linux; what is *only* for one is refused in others.
 //!
 //! Links are what `towpath run` finds them to be; in a replay all are up.
 //!

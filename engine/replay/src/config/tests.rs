@@ -93,7 +93,7 @@ fn bonds_are_devices_between_interfaces_and_vlans_with_linuxs_options() {
     let text = "[[interface]]\nname='e0'\nmtu=1600\n[[interface]]\nname='e1'\nmtu=1500\n[[interface]]\nname='wan'\n\
                 [[bond]]\nname='bond0'\nports=['e1','e0']\nmode='active-backup'\nmiimon=100\nupdelay=200\ndowndelay=300\n\
                 primary='e0'\nprimary_reselect='better'\nfail_over_mac='follow'\nnum_unsol_na=4\npeer_notif_delay=500\n\
-                xmit_hash_policy='vlan+srcmac'\npackets_per_slave=7\nall_slaves_active=true\naddresses=['10.0.0.1/24','fd00::1/64']\n\
+                xmit_hash_policy='vlan+srcmac'\npackets_per_slave=1\nall_slaves_active=true\naddresses=['10.0.0.1/24','fd00::1/64']\n\
                 [[vlan]]\nparent='bond0'\nid=7\n[[route]]\nto='default'\nvia='10.0.0.254'";
     let config = Config::read("f", text).unwrap();
     let expected = bond::Options {
@@ -107,7 +107,7 @@ fn bonds_are_devices_between_interfaces_and_vlans_with_linuxs_options() {
         fail_over_mac: bond::FailOverMac::Follow,
         num_peer_notif: 4,
         peer_notif_delay_ms: 500,
-        packets_per_port: 7,
+        packets_per_port: 1,
         all_slaves_active: true,
     };
     assert_eq!(config.bonds[0].options, expected);
@@ -146,6 +146,7 @@ fn what_a_bond_cannot_be_is_told_with_its_place() {
         ("name='x'\nports=['a']\nmiimon=3600001", "11:8: 'miimon' must be a number from 0 to 3600000, not 3600001"),
         ("name='x'\nports=['a']\nupdelay=1", "8:1: this [[bond]] cannot be: 'updelay' needs 'miimon', of which it is a multiple"),
         ("name='x'\nports=['a']\nprimary='a'", "8:1: this [[bond]] cannot be: 'primary' is for mode \"active-backup\" only"),
+        ("name='x'\nports=['a']\nmode='broadcast'\npackets_per_slave=2", "8:1: this [[bond]] cannot be: 'packets_per_slave' is for mode \"balance-rr\" only"),
         ("name='x'\nports=['a']\nmode='active-backup'\nprimary='b'", "8:1: this [[bond]] cannot be: 'primary' must be one of the bond's ports"),
         ("name='x'\nports=['a']\nnum_grat_arp=1\nnum_unsol_na=1", "12:14: 'num_unsol_na' must be left out where 'num_grat_arp' stands, which is the same, not 1"),
         ("name='x'\nports=['a']\nxmit_hash_policy='layer3'", "11:18: 'xmit_hash_policy' must be \"layer2\", \"layer2+3\", \"layer3+4\", \"encap2+3\", \"encap3+4\" or \"vlan+srcmac\", not \"layer3\""),

@@ -34,7 +34,7 @@ impl PrimaryReselect {
     }
 }
 
-/// Which Ethernet addresses ports have in active-backup mode (`fail_over_mac`).
+/// Which Ethernet addresses ports have in active-backup mode (`fail_over_mac`); in the others, all have the bond's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailOverMac {
     /// All have the bond's.
@@ -62,33 +62,36 @@ impl FailOverMac {
     }
 }
 
-/// What an operator says of a bond (Linux: `struct bond_params`); the defaults are Linux's.
+/// What an operator says of a bond (Linux: `struct bond_params`); the defaults are Linux's. What means nothing in the mode is refused
+/// where Linux refuses it, and has no effect otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// `mode`.
     pub mode: Mode,
-    /// `xmit_hash_policy`: by what balance-xor chooses.
+    /// `xmit_hash_policy`: by what balance-xor chooses; nothing in other modes.
     pub xmit_hash_policy: HashPolicy,
     /// `miimon`: milliseconds between two looks at links, at most [`Self::TIME_MS_MAX`]; 0: never. All count as up then: active-backup
     /// stays with its first port, while the other modes pass over ports without a carrier all the same.
     pub miimon_ms: u32,
-    /// `updelay`: milliseconds that a link has to be up before it is used; rounded down to whole `miimon`.
+    /// `updelay`: milliseconds that a link has to be up before it is used; rounded down to whole `miimon`, and so none when it is
+    /// shorter than one, of which Linux's log warns.
     pub updelay_ms: u32,
     /// `downdelay`: milliseconds that a link has to be down before it is used no more; rounded down likewise.
     pub downdelay_ms: u32,
-    /// `primary`: the port that is the active one when it can be.
+    /// `primary`: of active-backup only, the port that is the active one when it can be.
     pub primary: Option<DeviceId>,
     /// `primary_reselect`: the first time that the primary port can be the active one it is, whatever this says.
     pub primary_reselect: PrimaryReselect,
-    /// `fail_over_mac`.
+    /// `fail_over_mac`: nothing in other modes than active-backup.
     pub fail_over_mac: FailOverMac,
-    /// `num_grat_arp`, also called `num_unsol_na`: how often neighbours are told when another port becomes the active one.
+    /// `num_grat_arp`, also called `num_unsol_na`: how often neighbours are told when another port becomes the active one;
+    /// of active-backup, as is the next.
     pub num_peer_notif: u8,
     /// `peer_notif_delay`: milliseconds from one time to the next; rounded down to whole `miimon`, and each `miimon` when that is none.
     pub peer_notif_delay_ms: u32,
-    /// `packets_per_slave`: packets that balance-rr sends by a port before the next one's turn; 0: each by one that is drawn by lot.
+    /// `packets_per_slave`: of balance-rr only, packets by a port before the next one's turn; 0: each by one that is drawn by lot.
     pub packets_per_port: u16,
-    /// `all_slaves_active`: what comes in by ports that are not the active one is taken, too.
+    /// `all_slaves_active`: of active-backup, what comes in by ports that are not the active one is taken, too.
     pub all_slaves_active: bool,
 }
 
@@ -132,11 +135,11 @@ impl Options {
         if let Some((name, _)) = times.into_iter().skip(1).find(|(_, time)| *time > 0 && self.miimon_ms == 0) {
             return Err(OptionsError::NeedsMiimon(name));
         }
-        if self.fail_over_mac != FailOverMac::None && self.mode != Mode::ActiveBackup {
-            return Err(OptionsError::NeedsActiveBackup("fail_over_mac"));
+        if self.packets_per_port != Self::default().packets_per_port && self.mode != Mode::RoundRobin {
+            return Err(OptionsError::NeedsMode("packets_per_slave", Mode::RoundRobin));
         }
         match self.primary {
-            Some(_) if !self.mode.uses_primary() => Err(OptionsError::NeedsActiveBackup("primary")),
+            Some(_) if !self.mode.uses_primary() => Err(OptionsError::NeedsMode("primary", Mode::ActiveBackup)),
             Some(primary) if !ports.contains(&primary) => Err(OptionsError::PrimaryIsNoPort),
             Some(_) | None => Ok(()),
         }
@@ -174,8 +177,8 @@ pub enum OptionsError {
     Time(&'static str),
     /// This delay is counted in looks, of which there are none.
     NeedsMiimon(&'static str),
-    /// This means something in active-backup mode only.
-    NeedsActiveBackup(&'static str),
+    /// This is for one mode only.
+    NeedsMode(&'static str, Mode),
     /// The primary port is none of the bond's.
     PrimaryIsNoPort,
 }
@@ -185,7 +188,7 @@ impl fmt::Display for OptionsError {
         match self {
             Self::Time(name) => write!(f, "'{name}' must be {} ms at most", Options::TIME_MS_MAX),
             Self::NeedsMiimon(name) => write!(f, "'{name}' needs 'miimon', of which it is a multiple"),
-            Self::NeedsActiveBackup(name) => write!(f, "'{name}' is for mode \"active-backup\" only"),
+            Self::NeedsMode(name, mode) => write!(f, "'{name}' is for mode \"{}\" only", mode.name()),
             Self::PrimaryIsNoPort => f.write_str("'primary' must be one of the bond's ports"),
         }
     }
