@@ -149,6 +149,16 @@ drop_reasons! {
     /// The packet is for a host, but its frame was for everybody; or it is one of TCP, which knows hosts only, and is for everybody
     /// on a link, for a group, or for any one of several routers.
     IpLinkBroadcast = "UNICAST_IN_L2_MULTICAST",
+    /// An options header of IPv6 cannot be right: it ends early, its padding is longer than 7 bytes or not of zeros, or an option
+    /// that is known is as it cannot be.
+    IpOptionsMalformed = "IP_INHDR",
+    /// An options header of IPv6 is longer, or holds more options, than is taken (`net.ipv6.max_hbh_opts_number`,
+    /// `net.ipv6.max_hbh_length`, `net.ipv6.max_dst_opts_number`, `net.ipv6.max_dst_opts_length`).
+    IpOptionsTooMany = "IP_INHDR",
+    /// An option of IPv6 that is not known here asks for its packet to be dropped then.
+    IpOptionUnknown = "UNHANDLED_PROTO",
+    /// The jumbo payload option gives a length that the IPv6 header can hold, or holds.
+    IpJumboNeedless = "IP_INHDR",
     /// Too many fragments wait to be put together (`net.ipv4.ipfrag_high_thresh`,
     /// `net.netfilter.nf_conntrack_frag6_high_thresh`).
     FragmentMemory = "NOMEM",

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `path`, `repeat` | the packet's way, hook by hook: read it first; the short way of packets that fare as others of their flow |
 //! | `stages` | what each stage of a hook asks of its room |
-//! | `link`, `reassembly`, `loopback` | neighbours and ports at both ends, fragments, this host to itself |
+//! | `link`, `reassembly`, `extensions`, `loopback` | neighbours and ports at both ends, fragments, extension headers, this host to itself |
 //! | `waiting`, `merging` | segments that wait for the rest of a helper's line; frames that wait to be continued |
 //! | `settle`, `noted`, `held` | what an ending means; what is noted of the packet at hand; packets that a stage keeps |
 //! | [`engine`], [`frame`] | the interface: `handle_*` in, `poll_*` out; what crosses it |
@@ -49,6 +49,7 @@ pub mod digest;
 pub mod ending;
 pub mod engine;
 pub mod event;
+mod extensions;
 pub mod frame;
 mod held;
 pub mod ip;

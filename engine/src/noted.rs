@@ -23,8 +23,9 @@ pub(crate) struct Noted {
     pub(crate) tracked: Tracking,
     /// The tuple with which it came to connection tracking first, when somebody wants to know.
     pub(crate) tuple: Option<Tuple>,
-    /// The MTU that it found too small, in bytes.
-    pub(crate) mtu_told: u32,
+    /// What its sender is told besides, when it is dropped for something: the MTU that it found too small, in bytes, or which byte of
+    /// it is wrong; 0: nothing.
+    pub(crate) told: u32,
     /// What is to be repeated of an earlier packet's walk, or what rules did with this one.
     pub(crate) walk: Walk,
 }
@@ -37,8 +38,8 @@ impl Noted {
 
     /// Forgets the packet before; the next one has come in the frame of that number.
     pub(crate) fn restart(&mut self, number: u64) {
-        let Self { frame, place, rule, tracked, tuple, mtu_told, walk } = self;
-        (*frame, *place, *rule, *tracked, *tuple, *mtu_told) = (number, None, None, Tracking::Unseen, None, 0);
+        let Self { frame, place, rule, tracked, tuple, told, walk } = self;
+        (*frame, *place, *rule, *tracked, *tuple, *told) = (number, None, None, Tracking::Unseen, None, 0);
         walk.restart();
     }
 

@@ -21,8 +21,8 @@
 //! ```
 //!
 //! Rooms do not know the engine; only this file, `stages.rs` (what each stage of a hook asks of its room), `link/`
-//! (Ethernet, ARP and neighbour discovery at both ends), `reassembly.rs` (fragments) and `loopback.rs` (what this host
-//! sends to itself) know the rooms. Every stage takes the packet by value and gives it back; `?` is the way to drop it.
+//! (Ethernet, ARP and neighbour discovery at both ends), `reassembly.rs` (fragments), `extensions.rs` (extension headers) and
+//! `loopback.rs` (what this host sends to itself) know the rooms. Every stage takes the packet by value and gives it back; `?` is the way to drop it.
 //! `settle.rs` alone decides what an ending means. Both address families go this one way.
 
 use alloc::string::ToString;
@@ -70,6 +70,7 @@ impl Engine {
         if packet.meta().device == Some(DeviceId::LOOPBACK) {
             return self.send_for_host(now, packet);
         }
+        let packet = self.heed_hop_by_hop(packet)?;
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
         let way = Way { input: packet.meta().device, hop: None };
         let packet = match self.until_tracked(now, packet, way)? {
@@ -97,6 +98,7 @@ impl Engine {
 
     /// A packet of this host has arrived where it was sent to: over `lo`, back at the path's beginning (`loopback.rs`).
     pub(crate) fn receive_looped(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
+        let packet = self.heed_hop_by_hop(packet)?;
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
         let input = packet.meta().device;
         self.enter(Hook::Prerouting, now, packet, Way { input, hop: None })
@@ -153,6 +155,7 @@ impl Engine {
         if packet.meta().gso.is_some() && packet.udp().is_some() {
             return self.take_datagrams(now, packet, way);
         }
+        let packet = self.heed_extensions(packet)?;
         let is_taken_raw = self.deliver_raw(&packet);
         let delivery = match Delivery::of(packet, &self.around.sysctls, &self.around.routines) {
             // Somebody has taken it who takes all of its protocol.
@@ -321,7 +324,7 @@ impl Engine {
         match fragment::need(&packet, hop.mtu_bytes) {
             Need::None => self.resolve(now, packet, hop),
             Need::Refused => {
-                self.noted.mtu_told = hop.mtu_bytes;
+                self.noted.told = hop.mtu_bytes;
                 Err(packet.drop_for(DropReason::PacketTooBig))
             }
             Need::Cut if packet.meta().gso.is_some() => self.cut_segments(now, packet, hop),

@@ -102,7 +102,7 @@ impl Engine {
     fn answer_drop(&mut self, now: Instant, packet: &Packet, reason: DropReason) {
         let Some((family, sender)) = packet.ip().map(|ip| (ip.family(), ip.source())) else { return };
         if reason == DropReason::PacketTooBig {
-            let error = IcmpError::too_big(family, self.noted.mtu_told);
+            let error = IcmpError::too_big(family, self.noted.told);
             self.send_error(now, packet, error, attached(packet.meta().tracking));
         } else if matches!(reason, DropReason::NoSocket | DropReason::TcpNobodyReads) && packet.tcp().is_some() {
             // This host's own answer is tracked as any packet of its own (Linux: `tcp_v4_send_reset()`).
@@ -118,10 +118,12 @@ impl Engine {
                 self.originate(now, answer);
             }
         } else if packet.meta().is_of_machine {
-            if let Some(error) = IcmpError::for_reason(reason, packet) {
+            if let Some(error) = IcmpError::for_reason(reason, packet, self.noted.told) {
                 self.tell_machine(now, packet, error);
             }
-        } else if let Some(error) = IcmpError::for_reason(reason, packet).filter(|_| packet.meta().device.is_some()) {
+        } else if let Some(error) =
+            IcmpError::for_reason(reason, packet, self.noted.told).filter(|_| packet.meta().device.is_some())
+        {
             // A socket of this host is told by its own call.
             if reason.is_of_routing() && !self.icmp_limit.allows_route_error(now, sender, &self.around.sysctls) {
                 self.stats.icmp_limited += 1;

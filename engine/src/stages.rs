@@ -55,7 +55,7 @@ impl Engine {
             }
         }
         if fragment::exceeds(&packet, mtu_bytes) {
-            self.noted.mtu_told = mtu_bytes;
+            self.noted.told = mtu_bytes;
             return Err(packet.drop_for(DropReason::PacketTooBig));
         }
         if let Some(mut ip) = packet.ip_mut() {

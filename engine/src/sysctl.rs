@@ -136,6 +136,14 @@ sysctls! {
     /// Least milliseconds between two ICMPv6 errors to one destination, less for wider routes; 0 means no limit. "Packet
     /// too big" is never limited.
     icmpv6_ratelimit: "net.ipv6.icmp.ratelimit" = 1000, 0..=2_147_483_647;
+    /// Options that a hop-by-hop header of IPv6 may hold, padding aside. Linux takes negative numbers too, and then no unknown ones.
+    ipv6_hop_options: "net.ipv6.max_hbh_opts_number" = 8, 0..=2_147_483_647;
+    /// Bytes that a hop-by-hop header of IPv6 may have.
+    ipv6_hop_options_bytes: "net.ipv6.max_hbh_length" = 2_147_483_647, 0..=2_147_483_647;
+    /// The same number for a destination options header of a packet for this host.
+    ipv6_end_options: "net.ipv6.max_dst_opts_number" = 8, 0..=2_147_483_647;
+    /// The same length for a destination options header of a packet for this host.
+    ipv6_end_options_bytes: "net.ipv6.max_dst_opts_length" = 2_147_483_647, 0..=2_147_483_647;
     /// How many connections are tracked at most.
     conntrack_max: "net.netfilter.nf_conntrack_max" = 262_144, 0..=4_294_967_295;
     /// How many expectations wait at most.

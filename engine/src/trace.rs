@@ -9,6 +9,7 @@ use crate::{
     limits::TRACE_STEPS_MAX,
     nat::Manip,
     netfilter::{Hook, RuleId, TableName},
+    wire::ipv6_options::{OptionFault, OptionsHeader},
 };
 
 /// How much is written down.
@@ -49,6 +50,8 @@ pub enum Step {
     Routed(DeviceId),
     /// Something a helper did, as a sentence.
     Helper(String),
+    /// Something is wrong with options of IPv6.
+    Options(OptionsHeader, OptionFault),
     /// Its device waits for segments that continue the packet.
     HeldToMerge,
     /// Its bytes go on in the packet of an earlier frame of its flow. What follows is that packet's way, if it goes on now.

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 
 use zerocopy::IntoBytes;
 
-use super::{Fate, Routes, defrag::Flaw};
+use super::{Fate, Routes};
 use crate::{
     conntrack::Family,
     device::Devices,
@@ -21,6 +21,7 @@ use crate::{
         checksum::{Routines, pseudo_header_v6, sum},
         icmp::IcmpType,
         ipv6::Chain,
+        ipv6_options::{OptionType, Unknown},
     },
 };
 
@@ -61,22 +62,32 @@ impl IcmpError {
         }
     }
 
-    /// What the sender of a packet is told that ended for `reason`; `None` where it is told nothing.
+    /// What the sender of a packet is told that ended for `reason`; `None` where it is told nothing. `pointer` is the byte of it
+    /// that was found wrong; 0: none.
     #[must_use]
-    pub fn for_reason(reason: DropReason, about: &Packet) -> Option<Self> {
+    pub fn for_reason(reason: DropReason, about: &Packet, pointer: u32) -> Option<Self> {
         let (_, v4, v6) = ANSWERS.iter().find(|(answered, ..)| *answered == reason)?;
         match about.ip()? {
             Ip::V4(_) => *v4,
-            Ip::V6(ip) if reason == DropReason::NoProtocol => {
+            Ip::V6(ip) if reason == DropReason::NoProtocol && pointer == 0 => {
                 // The pointer tells where the unknown protocol is named.
                 let chain = Chain::walk(ip.next_header(), about.network_header().get(Ipv6Header::LEN..)?);
                 v6.map(|error| Self { rest: (chain.named_at as u32).to_be_bytes(), ..error })
             }
-            Ip::V6(_) if reason == DropReason::FragmentLengthWrong => {
-                v6.map(|error| Self { rest: (Flaw::pointer(about) as u32).to_be_bytes(), ..error })
-            }
+            // Whoever is pointed to nothing is told nothing.
+            Ip::V6(_) if POINTED.contains(&reason) && pointer == 0 => None,
+            Ip::V6(_) if POINTED.contains(&reason) => v6.map(|error| Self { rest: pointer.to_be_bytes(), ..error }),
             Ip::V6(_) => *v6,
         }
+    }
+
+    /// Whether it is about an unknown option of the packet that asks for its sender to be told whoever it was for (Linux v6.18:
+    /// `net/ipv6/icmp.c`, `opt_unrec()`).
+    fn is_wanted_by_option_of(self, packet: &Packet) -> bool {
+        let [kind, code] = [Icmpv6Type::PARAMETER_PROBLEM.0, UNKNOWN_OPTION];
+        let option = packet.network_bytes().get(u32::from_be_bytes(self.rest) as usize);
+        (self.kind, self.code) == (kind, code)
+            && option.is_some_and(|kind| OptionType(*kind).unknown() == Unknown::Tell)
     }
 
     /// What a REJECT rule tells the sender; `None` for a TCP reset.
@@ -104,7 +115,7 @@ const fn v6(kind: Icmpv6Type, code: u8) -> Option<IcmpError> {
 /// Linux has no ICMPv6 code of its own for a route that says "unreachable", and a router that does not forward IPv6 is
 /// silent (v6.18: `net/ipv6/route.c`, `ip6_pkt_discard()`; `net/ipv6/ip6_output.c`, `ip6_forward()`).
 #[rustfmt::skip]
-static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 11] = [
+static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 14] = [
     // ended for                        told over IPv4                      told over IPv6
     (DropReason::TtlExpired,            v4(IcmpType::TIME_EXCEEDED, 0),     v6(Icmpv6Type::TIME_EXCEEDED, 0)),
     (DropReason::NoRoute,               v4(IcmpType::UNREACHABLE, 0),       v6(Icmpv6Type::UNREACHABLE, 0)),
@@ -113,14 +124,27 @@ static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 11] = [
     (DropReason::NeighbourFailed,       v4(IcmpType::UNREACHABLE, 1),       v6(Icmpv6Type::UNREACHABLE, 3)),
     (DropReason::ForwardingOff,         v4(IcmpType::UNREACHABLE, 1),       None),
     (DropReason::IpSourceLinkLocal,     None,                               v6(Icmpv6Type::UNREACHABLE, 2)),
+    (DropReason::IpOptionUnknown,       None,                               v6(Icmpv6Type::PARAMETER_PROBLEM, UNKNOWN_OPTION)),
+    (DropReason::IpJumboNeedless,       None,                               v6(Icmpv6Type::PARAMETER_PROBLEM, 0)),
+    (DropReason::IpSourceRoute,         None,                               v6(Icmpv6Type::PARAMETER_PROBLEM, 0)),
     (DropReason::FragmentHeadersMissing, None,                              v6(Icmpv6Type::PARAMETER_PROBLEM, 3)),
     (DropReason::FragmentLengthWrong,   None,                               v6(Icmpv6Type::PARAMETER_PROBLEM, 0)),
     (DropReason::NoProtocol,            v4(IcmpType::UNREACHABLE, 2),       v6(Icmpv6Type::PARAMETER_PROBLEM, 1)),
     (DropReason::NoSocket,              v4(IcmpType::UNREACHABLE, 3),       v6(Icmpv6Type::UNREACHABLE, 4)),
 ];
 
+/// What points its receiver to a byte of his packet.
+const POINTED: [DropReason; 5] = [
+    DropReason::NoProtocol,
+    DropReason::FragmentLengthWrong,
+    DropReason::IpOptionUnknown,
+    DropReason::IpJumboNeedless,
+    DropReason::IpSourceRoute,
+];
+
 /// Whether a packet may be answered with an ICMP error at all: never one that was for everybody, or an error itself, or,
-/// of IPv4, a later fragment (RFC 1122, 3.2.2; RFC 4443, 2.4 (e)). "Packet too big" answers a packet for a group too.
+/// of IPv4, a later fragment (RFC 1122, 3.2.2; RFC 4443, 2.4 (e)). "Packet too big" answers a packet for a group too, and so does
+/// what is said of an option that asks for that.
 #[must_use]
 pub fn may_answer(packet: &Packet, error: IcmpError) -> bool {
     let for_one = packet.meta().addressed == Addressed::Host;
@@ -136,7 +160,7 @@ pub fn may_answer(packet: &Packet, error: IcmpError) -> bool {
                 && packet.protocol() == Protocol::ICMPV6
                 && packet.icmpv6().is_none_or(|icmp| icmp.icmp_type().is_error());
             let to_one = for_one && !ip.destination().is_multicast();
-            let may_be_group = error.kind == Icmpv6Type::TOO_BIG.0;
+            let may_be_group = error.kind == Icmpv6Type::TOO_BIG.0 || error.is_wanted_by_option_of(packet);
             is_one_host(ip.source().into()) && (to_one || may_be_group) && !about_error
         }
         None => false,
@@ -294,6 +318,8 @@ fn is_one_host(address: IpAddr) -> bool {
 const QUOTED_BYTES_MAX: usize = 576 - Ipv4Header::LEN - IcmpHeader::LEN;
 /// Over IPv6 it is as long as every link can carry (RFC 4443, 2.4 (c)).
 const QUOTED_BYTES_MAX_V6: usize = Ipv6Header::MTU_MIN as usize - Ipv6Header::LEN - Icmpv6Header::LEN;
+/// A parameter problem's code for an option that is not known (RFC 4443, section 3.4).
+const UNKNOWN_OPTION: u8 = 2;
 /// Precedence "internetwork control" (RFC 1812, 4.3.2.5).
 const INTERNETWORK_CONTROL: u8 = 0xc0;
 /// The type-of-service bits that an error takes over (Linux: `IPTOS_TOS_MASK`).

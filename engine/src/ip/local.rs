@@ -2,10 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::{
-    defrag::Flaw,
-    icmp_error::{Ends, Making},
-};
+use super::icmp_error::{Ends, Making};
 use crate::{
     conntrack::udplite,
     ending::{DropReason, Dropped},
@@ -36,21 +33,12 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// Looks who a packet is for.
+    /// Looks who a packet is for, whose extension headers have been read ([`super::extensions`]).
     ///
     /// # Errors
-    /// [`DropReason::TransportChecksum`], [`DropReason::IpSourceRoute`], [`DropReason::FragmentHeadersMissing`],
-    /// [`DropReason::FragmentLengthWrong`], and [`DropReason::NoSocket`] or [`DropReason::NoProtocol`] when nobody
-    /// can take it.
+    /// [`DropReason::TransportChecksum`], [`DropReason::TransportMalformed`], and [`DropReason::NoSocket`] or
+    /// [`DropReason::NoProtocol`] when nobody can take it.
     pub fn of(packet: Packet, sysctls: &Sysctls, routines: &Routines) -> Result<Self, Dropped> {
-        if packet.has_route_left() {
-            return Err(packet.drop_for(DropReason::IpSourceRoute));
-        }
-        match Flaw::of(&packet) {
-            None => {}
-            Some(Flaw::HeadersMissing) => return Err(packet.drop_for(DropReason::FragmentHeadersMissing)),
-            Some(Flaw::Malformed) => return Err(packet.drop_for(DropReason::FragmentLengthWrong)),
-        }
         if !checksum::is_right(&packet, routines) {
             return Err(packet.drop_for(DropReason::TransportChecksum));
         }

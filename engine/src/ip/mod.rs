@@ -1,6 +1,7 @@
 //! IP: where packets go next, who is there, and what is answered to those that cannot go on.
 
 pub mod defrag;
+pub mod extensions;
 pub mod fragment;
 pub mod icmp_error;
 pub mod icmp_limit;

@@ -7,10 +7,7 @@ use zerocopy::IntoBytes;
 use super::{Network, Packet};
 use crate::{
     conntrack::Family,
-    wire::{
-        Ipv4Header, Ipv6Header, checksum,
-        ipv6::{self, FragmentHeader},
-    },
+    wire::{Ipv4Header, Ipv6Header, checksum, ipv6::FragmentHeader},
 };
 
 /// A packet's IP header.
@@ -165,14 +162,6 @@ impl Packet {
             Network::Ipv6 => self.fragment_header().map_or(0, FragmentHeader::offset),
             Network::Arp | Network::Other => 0,
         }
-    }
-
-    /// Whether a routing header of IPv6 names stations that the packet has still to pass (RFC 8200, section 4.4).
-    #[must_use]
-    pub fn has_route_left(&self) -> bool {
-        let Some(ip) = self.ipv6() else { return false };
-        let extensions = self.network_header().get(Ipv6Header::LEN..).unwrap_or_default();
-        !extensions.is_empty() && ipv6::segments_left(ip.next_header(), extensions) > 0
     }
 
     /// Whether a router may cut it into fragments: IPv4 that does not forbid it, or whose socket does not mind, and IPv6 that was put together here.

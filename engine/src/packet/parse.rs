@@ -232,8 +232,11 @@ fn find_ipv6(block: &mut Block) -> Result<(), DropReason> {
         return Err(DropReason::IpHeaderMalformed);
     }
     let next = ip.next_header();
-    let network_len = (Ipv6Header::LEN as u32) + u32::from(ip.payload_len.get());
+    let stated_len = (Ipv6Header::LEN as u32) + u32::from(ip.payload_len.get());
     let present = block.present_from(l3);
+    // Whose length may stand in an option is what the frame holds (RFC 2675; Linux v6.18: `ip6_rcv_core()`).
+    let is_of_frame = stated_len == Ipv6Header::LEN as u32 && next == Protocol::HOP_BY_HOP;
+    let network_len = if is_of_frame { present + block.meta.cut_bytes } else { stated_len };
     if present + block.meta.cut_bytes < network_len {
         return Err(DropReason::IpTruncated);
     }

@@ -229,24 +229,6 @@ impl FragmentAt {
     }
 }
 
-/// How many stations the routing header among the extension headers at the start of `bytes` still names; 0 without one.
-#[must_use]
-pub fn segments_left(next: Protocol, bytes: &[u8]) -> u8 {
-    let mut at = 0;
-    let mut protocol = next;
-    while let (true, Some(&[next, len, _, left, ..])) = (is_extension(protocol), bytes.get(at..)) {
-        match protocol {
-            Protocol::ROUTING => return left,
-            Protocol::NO_NEXT => return 0,
-            Protocol::FRAGMENT => at += FragmentHeader::LEN,
-            Protocol::AH => at += (usize::from(len) + 2) * 4,
-            _ => at += (usize::from(len) + 1) * 8,
-        }
-        protocol = Protocol(next);
-    }
-    0
-}
-
 /// Whether it is an extension header, which conntrack and rules look behind (Linux v6.18: `net/ipv6/exthdrs_core.c`,
 /// `ipv6_ext_hdr()`). ESP is none: what follows it cannot be read.
 #[must_use]
@@ -284,7 +266,7 @@ pub const fn group_mac(group: Ipv6Addr) -> MacAddr {
 }
 
 /// Where [`Ipv6Header::next_header`] stands.
-const NEXT_HEADER_AT: usize = 6;
+pub(crate) const NEXT_HEADER_AT: usize = 6;
 
 #[cfg(test)]
 mod tests {
@@ -322,16 +304,6 @@ mod tests {
         assert_eq!((chain.end, chain.protocol, chain.len), (ChainEnd::Upper, Protocol::UDP, 4));
         let authentication = [6, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1];
         assert_eq!(Chain::walk(Protocol::AH, &authentication).len, 12);
-    }
-
-    #[test]
-    fn a_routing_header_is_found_behind_options() {
-        let options = [43, 0, 1, 4, 0, 0, 0, 0];
-        let routing = [17, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-        let bytes = [&options[..], &routing].concat();
-        assert_eq!(segments_left(Protocol::DESTINATION_OPTIONS, &bytes), 1);
-        assert_eq!(segments_left(Protocol::DESTINATION_OPTIONS, &bytes[..9]), 0);
-        assert_eq!(segments_left(Protocol::UDP, &bytes), 0);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod icmp;
 pub mod icmpv6;
 pub mod ipv4;
 pub mod ipv6;
+pub mod ipv6_options;
 pub mod ndp;
 pub mod seq;
 pub mod tcp;

@@ -7,6 +7,7 @@ use towpath_engine::{
     conntrack::{Family, Invalid, Reasoning},
     netfilter::{RuleInfo, Source, TableName},
     trace::Step,
+    wire::ipv6_options::{OptionFault, OptionsHeader},
 };
 
 use super::flow::{self, Flow};
@@ -191,9 +192,36 @@ fn of_reason(record: &Record<'_>, reason: DropReason) -> Option<Proposal> {
         }
         DropReason::TtlExpired => hint("a TTL of at least 2".into()),
         DropReason::PacketTooBig => hint("a larger MTU on its way out, or without DF".into()),
+        DropReason::IpOptionsTooMany => {
+            let (name, value) = record.path.iter().find_map(bound_of_options)?;
+            sysctl(name, value)
+        }
+        DropReason::IpOptionUnknown => hint("an option that is passed over where it is not known".into()),
         DropReason::NatNoAddress => hint("an address on the interface that masquerades it".into()),
         _ => None,
     }
+}
+
+/// The bound that a packet's options of IPv6 have exceeded, and the greatest there is.
+fn bound_of_options(step: &Step) -> Option<(&'static str, u32)> {
+    let Step::Options(header, fault) = step else { return None };
+    let name = match (header, fault) {
+        (OptionsHeader::HopByHop, OptionFault::TooMany(_)) => "net.ipv6.max_hbh_opts_number",
+        (OptionsHeader::HopByHop, OptionFault::TooLong(_)) => "net.ipv6.max_hbh_length",
+        (OptionsHeader::Destination, OptionFault::TooMany(_)) => "net.ipv6.max_dst_opts_number",
+        (OptionsHeader::Destination, OptionFault::TooLong(_)) => "net.ipv6.max_dst_opts_length",
+        (
+            _,
+            OptionFault::Truncated
+            | OptionFault::Padding
+            | OptionFault::Malformed(_)
+            | OptionFault::Unknown(..)
+            | OptionFault::JumboNeedless(_)
+            | OptionFault::JumboTruncated,
+        ) => return None,
+    };
+    // No header has more than 2048 bytes.
+    Some((name, 2048))
 }
 
 /// The steps from the last hook on that the packet itself has entered: where it was dropped.

@@ -63,6 +63,30 @@ fn what_no_setting_changes_is_said_as_a_hint() {
 }
 
 #[test]
+fn the_options_header_that_is_wrong_is_named_and_more_options_are_taken_when_that_helps() {
+    let gateway = "[[interface]]\nname='lan'\naddresses=['2001:db8:1::1/64']\n[[interface]]\nname='wan'\naddresses=['2001:db8:2::1/64']\n";
+    let setup = || Setup {
+        config: Some(Config::read("test.toml", gateway).unwrap()),
+        detail: Detail::Full,
+        ..Setup::default()
+    };
+    let with = |options: &[u8]| {
+        let mut frame = syn_over_ipv6();
+        frame.splice(54..54, [&[6, (options.len() / 8) as u8], options].concat());
+        frame[19] += options.len() as u8 + 2;
+        frame[20] = 0;
+        [frame]
+    };
+    let told = last(setup(), &with(&[0x9e, 4, 1, 2, 3, 4]), |record| {
+        Explanation::new(record, Instant::ZERO, Colour::Off).to_string()
+    });
+    let said = "\n  options    hop-by-hop: its option 0x9e at byte 42 is not known and asks to drop the packet then and tell its sender\n  dropped    IpOptionUnknown: ";
+    assert!(told.contains(said), "{told}");
+    let nine = [[0x1e, 0].repeat(9), vec![1, 2, 0, 0]].concat();
+    assert_eq!(helping_in(&setup, &with(&nine)), ["net.ipv6.max_hbh_opts_number = 2048"]);
+}
+
+#[test]
 fn packets_of_ipv6_pass_by_rules_and_tunables_of_ipv6() {
     let gateway = "[[interface]]\nname='lan'\naddresses=['2001:db8:1::1/64']\n[[interface]]\nname='wan'\naddresses=['2001:db8:2::1/64']\n";
     let dropping = vec![Source { name: "test.v6", text: "-P FORWARD DROP\n" }];

@@ -12,6 +12,7 @@
 //! | `local` | routing: the packet is for the gateway itself | |
 //! | `routed` | routing: the packet leaves by a device | `dev` |
 //! | `helper` | a helper did something | `text` |
+//! | `options` | an options header of IPv6 is wrong | `header` (`hop-by-hop` or `destination`), `why` |
 //! | `waits` | the packet's device waits for segments that continue it | |
 //! | `joined` | its bytes go on in the packet of an earlier frame; what follows is that one's way, if it goes on now | |
 //! | `released` | a packet that was held goes on before this one | `pkt` |
@@ -24,6 +25,7 @@ use towpath_engine::{
     nat::Manip,
     netfilter::{RuleId, RuleInfo, TableName},
     trace,
+    wire::ipv6_options::OptionsHeader,
 };
 
 use super::{Colour, Tint};
@@ -99,6 +101,13 @@ pub enum Step<'r> {
     Helper {
         /// What.
         text: &'r str,
+    },
+    /// An options header of IPv6 is wrong.
+    Options {
+        /// `hop-by-hop` or `destination`.
+        header: &'static str,
+        /// What is wrong with it.
+        why: String,
     },
     /// Its device waits for segments that continue it.
     Waits,
@@ -181,6 +190,13 @@ impl<'r> Step<'r> {
                 Self::Routed { dev: engine.devices().find(*device).map(|device| device.name.as_str()) }
             }
             trace::Step::Helper(text) => Self::Helper { text },
+            trace::Step::Options(header, fault) => Self::Options {
+                header: match header {
+                    OptionsHeader::HopByHop => "hop-by-hop",
+                    OptionsHeader::Destination => "destination",
+                },
+                why: fault.to_string(),
+            },
             trace::Step::HeldToMerge => Self::Waits,
             trace::Step::Joined => Self::Joined,
             trace::Step::Released(packet) => Self::Released { pkt: packet },
@@ -213,6 +229,7 @@ impl<'r> Step<'r> {
             Self::Local => "  routed     to this host".to_owned(),
             Self::Routed { dev } => format!("  routed     out by {}", dev.unwrap_or("?")),
             Self::Helper { text } => format!("  helper     {text}"),
+            Self::Options { header, why } => format!("  options    {header}: {why}"),
             Self::Waits => "  waits      for segments that continue it".to_owned(),
             Self::Joined => "  merged     into the packet before it that it continues".to_owned(),
             Self::Released { pkt } => format!("  goes on    before it, what was held: {pkt}"),
