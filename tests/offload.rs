@@ -1,7 +1,13 @@
 //! Super-packets as plays: what leaves by devices that cut them, by devices that do not, and by links that are too narrow.
 
-use lab::lab;
-use towpath_engine::{DeviceId, ip::RouteKind};
+use lab::{frame, lab};
+use towpath_engine::{
+    Checksum, Command, DeviceId, Engine, Frame, Instant,
+    device::{Device, InterfaceAddress},
+    ip::RouteKind,
+    netfilter::{Loading, RuleSet, Source},
+    wire::crc32c::{SCTP_CHECKSUM, crc32c},
+};
 
 const WAN: RouteKind = RouteKind::Unicast { device: DeviceId(1), via: None };
 
@@ -81,4 +87,38 @@ fn segments_that_do_not_fit_and_may_be_cut_leave_in_fragments() {
         0.000  lan =  FORWARDED
         ",
     );
+}
+
+#[test]
+fn an_association_whose_checksum_is_left_to_the_device_is_valid_and_leaves_with_its_crc() {
+    let mut engine = Engine::new(1);
+    let now = Instant::from_secs(1);
+    for (name, address) in [("lan", [10, 0, 0, 1]), ("wan", [198, 51, 100, 1])] {
+        let addresses = vec![InterfaceAddress { address: address.into(), prefix: 24 }];
+        let device = Device {
+            name: name.into(),
+            mtu_bytes: 1500,
+            addresses,
+            any_destination: true,
+            arp: false,
+            ..Device::default()
+        };
+        engine.handle_command(now, Command::AddDevice(device)).expect("a device");
+    }
+    let text = "-A FORWARD -m conntrack --ctstate INVALID -j DROP";
+    let rules = RuleSet::parse(&[Source { name: "rules", text }], &Loading::default()).expect("a rule");
+    engine.handle_command(now, Command::ReplaceRules(Box::new(rules))).expect("rules");
+    let mut bytes = frame("lan", "10.0.0.2 > 198.51.100.7 sctp len 32");
+    // Ports, no tag, nothing filled in; INIT with a tag, a window, a stream each way and a first number.
+    let init =
+        [0x13, 0x88, 0, 53, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 20, 0, 0, 0, 7, 0, 0, 32, 0, 0, 1, 0, 1, 0, 0, 0, 1];
+    bytes[34..].copy_from_slice(&init);
+    let checksum = Checksum::Partial { start: 34, offset: 8 };
+    engine.handle_frames(now, &[Frame { checksum, ..Frame::new(DeviceId(0), &bytes) }]);
+    let sent = engine.poll_transmit().expect("it passes");
+    let transport = &sent.head()[34..];
+    let mut zeroed = transport.to_vec();
+    zeroed[SCTP_CHECKSUM].fill(0);
+    assert_eq!(sent.checksum(), Checksum::None, "no device knows this sum");
+    assert_eq!(transport[SCTP_CHECKSUM], crc32c([&zeroed[..]]).to_le_bytes());
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     packet::{Checksum, GsoKind, Meta, VlanTag},
-    wire::EtherType,
+    wire::{EtherType, crc32c::SCTP_CHECKSUM},
 };
 
 /// What a device does (Linux: `netdev_features_t`). What it does not when it sends is done here before it gets a frame.
@@ -119,10 +119,14 @@ impl Features {
         self.0 & if tag.tpid == EtherType::VLAN.0 { VLAN } else { SERVICE_VLAN } != 0
     }
 
-    /// Whether the device can fill in the packet's checksum, if that is left to it.
+    /// Whether the device can fill in the packet's checksum, if that is left to it. It sums words; none is told here that SCTP has a
+    /// CRC instead (Linux: `csum_not_inet`, which no vnet header carries).
     #[must_use]
     pub(crate) const fn can_sum(self, meta: &Meta) -> bool {
-        self.0 & CHECKSUM != 0 || !matches!(meta.checksum, Checksum::Partial { .. })
+        match meta.checksum {
+            Checksum::Partial { offset, .. } => self.0 & CHECKSUM != 0 && offset as usize != SCTP_CHECKSUM.start,
+            Checksum::None | Checksum::Unnecessary | Checksum::Complete(_) => true,
+        }
     }
 }
 

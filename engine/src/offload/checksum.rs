@@ -5,6 +5,7 @@ use crate::{
     wire::{
         Protocol,
         checksum::{self, Routines},
+        crc32c::{SCTP_CHECKSUM, crc32c},
     },
 };
 
@@ -130,8 +131,20 @@ pub fn complete(packet: &mut Packet, routines: &Routines) {
     }
     if let Some(at) = field_offset(packet) {
         write_sum(packet, at, routines);
+    } else if packet.protocol() == Protocol::SCTP {
+        fill_sctp(packet);
     }
     packet.meta_mut().checksum = Checksum::None;
+}
+
+/// Computes SCTP's checksum, which is none of that kind.
+pub fn fill_sctp(packet: &mut Packet) {
+    let Some(field) = packet.transport_bytes_mut().get_mut(SCTP_CHECKSUM) else { return };
+    field.fill(0);
+    let crc = crc32c(core::iter::once(packet.transport_bytes()).chain(packet.fragments()));
+    if let Some(field) = packet.transport_bytes_mut().get_mut(SCTP_CHECKSUM) {
+        field.copy_from_slice(&crc.to_le_bytes());
+    }
 }
 
 /// Leaves the transport checksum to the device: writes the pseudo-header's sum only. A UDP packet without checksum stays

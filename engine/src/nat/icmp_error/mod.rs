@@ -5,9 +5,7 @@ use zerocopy::FromBytes;
 
 use super::{
     Manip,
-    rewrite::{
-        AddressChange, Change, Filling, SCTP_CHECKSUM, rewrite_to, rewrite_transport, rewritten_len, translates,
-    },
+    rewrite::{AddressChange, Change, Filling, rewrite_to, rewrite_transport, rewritten_len, translates},
 };
 use crate::{
     conntrack::{Connection, Direction, Family, Status, Tuple},
@@ -17,7 +15,7 @@ use crate::{
     wire::{
         IcmpHeader, Icmpv6Type, Ipv4Header, Ipv6Header, Protocol, TcpHeader,
         checksum::{self, Routines, update},
-        crc32c::crc32c,
+        crc32c::{SCTP_CHECKSUM, crc32c},
         icmp::IcmpType,
         ipv6::{Chain, ChainEnd},
     },

@@ -10,9 +10,9 @@ use super::Manip;
 use crate::{
     conntrack::{Connection, Direction, Family, Status, Tuple},
     ending::DropReason,
-    offload::checksum::is_partial,
+    offload::checksum::{fill_sctp, is_partial},
     packet::{Checksum, Ip, IpMut, Network, Packet},
-    wire::{Protocol, TcpHeader, checksum::update, crc32c::crc32c, ipv6},
+    wire::{Protocol, TcpHeader, checksum::update, ipv6},
 };
 
 /// Rewrites one end of a packet as its connection's translation says; does nothing when that end is not translated.
@@ -81,6 +81,7 @@ pub(super) fn rewrite_to(target: &Tuple, manip: Manip, packet: &mut Packet) -> O
         address.write(ip, manip);
     }
     if target.protocol() == Protocol::SCTP && filling == Filling::Whole {
+        // It does not change by differences.
         fill_sctp(packet);
     }
     if matches!(packet.meta().checksum, Checksum::Complete(_)) {
@@ -169,21 +170,8 @@ impl AddressChange {
     }
 }
 
-/// Computes SCTP's checksum anew, which does not change by differences.
-fn fill_sctp(packet: &mut Packet) {
-    let Some(field) = packet.transport_bytes_mut().get_mut(SCTP_CHECKSUM) else { return };
-    field.fill(0);
-    let crc = crc32c(core::iter::once(packet.transport_bytes()).chain(packet.fragments()));
-    if let Some(field) = packet.transport_bytes_mut().get_mut(SCTP_CHECKSUM) {
-        field.copy_from_slice(&crc.to_le_bytes());
-    }
-}
-
 /// Bytes of SCTP's common header (RFC 9260, section 3.1).
 const SCTP_HEADER_LEN: usize = 12;
-
-/// Where SCTP's checksum stands (RFC 9260, section 3.1).
-pub(super) const SCTP_CHECKSUM: core::ops::Range<usize> = 8..12;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::{
     nat::fixture,
     offload::checksum::is_right,
     packet::{Gso, GsoKind},
-    wire::{IcmpHeader, Protocol, UdpHeader, checksum::Routines},
+    wire::{IcmpHeader, Protocol, UdpHeader, checksum::Routines, crc32c::crc32c},
 };
 
 /// A connection whose source is masqueraded and whose destination is forwarded, as DNAT does.
