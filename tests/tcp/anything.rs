@@ -57,8 +57,9 @@ fn books_are_kept_whatever_comes() {
         let mut random = Random::new(seed);
         let options = ["", "sackok", "sackok wscale 4", "wscale 14", "sackok ts 1/0"][random.below(5) as usize];
         let pages = [98_304, 16, 8, 0][random.below(4) as usize];
-        // Beside what all may hold, a segment and a little to send; or what one socket's buffers have room for.
-        let bound = if pages > 16 { 1 << 20 } else { u64::from(pages) * 4096 + 16_384 };
+        // Beside what all may hold, a segment, a little to send and the piece that fills the buffer; or what one socket's buffers
+        // have room for.
+        let bound = if pages > 16 { 1 << 20 } else { u64::from(pages) * 4096 + 16_384 + (1 << 16) };
         let mut peer =
             Peer::new().round_trip(u64::from(random.below(100))).sysctl("net.ipv4.tcp_mem", &[pages / 2, pages, pages]);
         peer = peer.accepted(&format!("mss 1000 {options}"));

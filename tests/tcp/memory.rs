@@ -10,6 +10,8 @@ use towpath_engine::{
 };
 
 const PAGE: u64 = 4096;
+/// What a writer may have more than all may hold: the piece that makes him wait.
+const PIECE: u64 = 1 << 16;
 /// What a segment takes: a block with what is known of it.
 const SEGMENT: u64 = 4096;
 
@@ -48,9 +50,9 @@ fn readers_that_stop_hold_no_more_than_all_may_and_go_on_when_they_read_again() 
 
     let mut network = Network::new(1, link()).sysctl("net.ipv4.tcp_mem", &pages);
     let mut streams = stalled(&mut network, 12, 400_000);
-    for engine in &network.engines {
+    for (engine, pieces) in network.engines.iter().zip([12, 0]) {
         let memory = engine.tcp_memory();
-        assert!(memory.bytes <= most, "{memory:?}");
+        assert!(memory.bytes <= most + pieces * PIECE, "each writer has one piece more: {memory:?}");
         assert!(memory.is_under_pressure && memory.counters.pressures > 0, "{memory:?}");
     }
     let until = network.now() + Duration::from_secs(3600);
@@ -155,12 +157,31 @@ fn segments_before_their_turn_are_given_up_for_the_next_one() {
 fn a_writer_waits_when_all_hold_what_they_may_and_may_always_write_a_little() {
     let mut network = Network::new(1, Link::default()).sysctl("net.ipv4.tcp_mem", &[0, 0, 0]);
     let mut stream = network.connected(80);
-    stream.write(&mut network, 0, 1_000_000);
-    assert_eq!(stream.written[0], 4096, "as much as tcp_wmem says first");
+    stream.write(&mut network, 0, 3000);
+    assert_eq!(stream.written[0], 3000, "as much as tcp_wmem says first");
+    let until = network.now() + Duration::from_secs(10);
+    stream.transfer(&mut network, [3000, 0], until);
     let until = network.now() + Duration::from_secs(3600);
     stream.transfer(&mut network, [100_000, 0], until);
     network.run(Duration::from_secs(1));
     assert_eq!(held(&network.engines[0]), 0);
+}
+
+#[test]
+fn a_writer_whose_bytes_fill_his_buffer_waits_with_them_written_though_all_hold_what_they_may() {
+    let mut network = Network::new(1, Link::default());
+    let mut stream = network.connected(80);
+    stream.write(&mut network, 0, 10_000);
+    let now = network.now();
+    let mut network = network.sysctl("net.ipv4.tcp_mem", &[0, 0, 0]);
+    let before = stream.written[0];
+    stream.write(&mut network, 0, 500_000);
+    assert!(stream.written[0] > before + 4096, "the queue is longer than the buffer may be now");
+    let at_once = stream.written[0];
+    stream.write(&mut network, 0, 500_000);
+    assert_eq!(stream.written[0], at_once, "and there is no more room until it is shorter");
+    let settings = network.engines[0].socket(now, stream.ids[0]).expect("it is open").settings();
+    assert!(settings.send_buffer_bytes < 10_000, "{settings:?}");
 }
 
 #[test]

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Under pressure windows and buffers do not grow, and whoever holds more than his part gets no more. Beyond `high` a socket gets
-//! what keeps it alive: the segment that fills an empty receive queue, and as much to send as `tcp_wmem` says first.
+//! what keeps it alive: the segment that fills an empty receive queue, as much to send as `tcp_wmem` says first, and what fills its
+//! send buffer, which shrinks to what it holds, so that its writer waits.
 //!
 //! What a connection holds it knows itself; the total is corrected by the difference each time when a connection is put back into
 //! its place. So a change costs the same however many connections there are, and nothing has to be given back piece by piece.

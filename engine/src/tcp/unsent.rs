@@ -82,7 +82,7 @@ impl Connection {
             }
             let room = if left > 0 { left } else { most };
             let wanted = room.min(u32::try_from(bytes.len() - written).unwrap_or(u32::MAX));
-            let taken = self.granted(work, wanted);
+            let taken = self.granted(work, wanted, left == 0);
             if taken == 0 {
                 break;
             }
@@ -106,13 +106,18 @@ impl Connection {
         written
     }
 
-    /// How many of so many bytes all sockets together have memory for: beyond it, what the least buffer has room for (Linux v6.18:
-    /// `tcp_wmem_schedule()`).
-    fn granted(&mut self, work: &mut Work<'_>, wanted: u32) -> u32 {
+    /// How many of so many bytes, of a new piece or of the last one, all sockets together have memory for. Beyond it, all of them if
+    /// they fill the buffer, which is made small first: then the writer waits for his peer. Else what the least buffer has room for
+    /// (Linux v6.18: `__sk_mem_raise_allocated()`, `tcp_wmem_schedule()`).
+    fn granted(&mut self, work: &mut Work<'_>, wanted: u32, is_new: bool) -> u32 {
         if self.may_hold(work, wanted as usize + PIECE_OVERHEAD_BYTES, Use::Send) {
             return wanted;
         }
         self.moderate_send_buffer();
+        let overhead = if is_new { PIECE_OVERHEAD_BYTES } else { 0 };
+        if self.send_memory() + overhead + wanted as usize >= self.settings.send_buffer.0 as usize {
+            return wanted;
+        }
         let least = work.sysctls.tcp_wmem[0] as usize;
         wanted.min(least.saturating_sub(self.send_memory()) as u32)
     }
