@@ -185,6 +185,21 @@ fn a_writer_whose_bytes_fill_his_buffer_waits_with_them_written_though_all_hold_
 }
 
 #[test]
+fn who_nobody_holds_is_reset_for_others_even_when_it_has_asked_often_enough() {
+    let mut network = Network::new(1, Link::default());
+    let mut stream = network.connected(80);
+    stream.write(&mut network, 1, 1_000_000);
+    network.run(Duration::from_secs(5));
+    stream.close(&mut network, 1);
+    network.run(Duration::from_secs(5));
+    assert_eq!(network.engines[1].tcp_memory().orphans, 1, "it still asks");
+    let mut network = network.sysctl("net.ipv4.tcp_orphan_retries", &[1]).sysctl("net.ipv4.tcp_max_orphans", &[0]);
+    network.run(Duration::from_secs(60));
+    let memory = network.engines[1].tcp_memory();
+    assert_eq!((memory.orphans, memory.counters.aborts), (0, 1), "{memory:?}");
+}
+
+#[test]
 fn under_pressure_windows_and_buffers_stay_what_they_are() {
     let grown = |mem: &[u32]| {
         let link = Link { delay: Duration::from_millis(20), ..Link::default() };

@@ -324,7 +324,8 @@ impl Connection {
     }
 
     /// The other end's window has been closed for a while: a segment asks for it that it has to answer (RFC 9293, section
-    /// 3.8.6.1).
+    /// 3.8.6.1). Whether others need the memory of a connection that nobody holds is asked before its probes are counted, so that its
+    /// peer hears of its end (Linux v6.18: `tcp_probe_timer()`).
     fn probe_window(&mut self, work: &mut Work<'_>) {
         if self.sender.in_flight.out > 0 || !self.has_unsent() {
             self.trouble.probes = 0;
@@ -340,12 +341,15 @@ impl Connection {
         if self.is_orphan {
             let is_alive = self.probe_timeout(work) < Duration::from_millis(work.sysctls.tcp_rto_max_ms.into());
             most = self.orphan_retries(work, is_alive);
+            if !is_alive && self.trouble.backoff >= most {
+                return self.give_up(work);
+            }
+            if self.yield_in_vain(work, true) {
+                return;
+            }
         }
         if self.trouble.probes >= most {
             return self.give_up(work);
-        }
-        if self.is_orphan && self.yield_in_vain(work, true) {
-            return;
         }
         self.wake_peer(work);
         if self.sender.in_flight.out > 0 || !self.has_unsent() {
