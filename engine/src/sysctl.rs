@@ -259,7 +259,7 @@ sysctls! {
     tcp_keepalive_time: "net.ipv4.tcp_keepalive_time" = 7200, 1..=32_767;
     /// Connections that nobody holds any more, at most; a further one is reset. Linux's default is half of the buckets that its table
     /// of connections has.
-    tcp_max_orphans: "net.ipv4.tcp_max_orphans" = 131_072, 0..=2_147_483_647;
+    tcp_max_orphans: "net.ipv4.tcp_max_orphans" = 16_384, 0..=2_147_483_647;
     /// Segments by which a connection may take the network to reorder at most.
     tcp_max_reordering: "net.ipv4.tcp_max_reordering" = 300, 1..=2_147_483_647;
     /// Connections in TIME_WAIT, at most; a further one is forgotten at once.
