@@ -19,9 +19,9 @@ def part(src, dst, ident, transport, start, end, more=None, flags=0, tos=0, opti
     return E() / ip / Raw(transport[start:end])
 
 
-def player(s, part, src, dst, transport):
-    """Plays the pieces of one datagram after the other, each with an identification of its own; `part` makes a piece."""
-    ident = iter(range(100, 10000))
+def player(s, part, src, dst, transport, ident):
+    """Plays the pieces of one datagram after the other, each with an identification of its own, the next of `ident`; `part` makes a
+    piece."""
 
     def play(*pieces, src=src, dst=dst, transport=transport, **keys):
         number = next(ident)
@@ -57,7 +57,8 @@ def overlap(s):
     """Copies, overlaps and contradictions, in every order; runs of fragments; congestion marks; sizes that cannot be."""
     s.keys["iptables"] = masquerade()
     t = whole(A, SRV, 96)
-    play = player(s, part, A, SRV, t)
+    ident = iter(range(100, 10000))
+    play = player(s, part, A, SRV, t, ident)
     orders_and_overlaps(s, play)
     s.note("two ends: an earlier one, a later one, data behind the end, an end before data")
     play((64, 96), (32, 64, False), (0, 32), (32, 64))

@@ -37,7 +37,8 @@ def overlap(s):
     """Copies, overlaps and contradictions, in every order; congestion marks; sizes that cannot be; chains that are cut."""
     six(s, nat("-A POSTROUTING -o outside -j MASQUERADE"))
     t, _ = whole(A6, S6, 96)
-    play = player(s, part, A6, S6, t)
+    ident = iter(range(100, 10000))
+    play = player(s, part, A6, S6, t, ident)
     orders_and_overlaps(s, play)
     s.note("two ends: an earlier one, a later one, data behind the end, an end before data: only that fragment goes")
     play((64, 96), (32, 64, False), (0, 32), (32, 64))
