@@ -83,7 +83,7 @@ impl GivenUp {
 /// What a wish is refused for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
-    /// It names this host, which is no endpoint of the master.
+    /// It names this host, which is not the endpoint of the master that its direction leads to.
     ThirdParty(Address),
     /// It names this port, below 1024, where services of a host wait.
     ServicePort(u16),
@@ -116,7 +116,9 @@ impl Refusal {
     #[must_use]
     pub fn in_words(self, family: Family) -> String {
         match self {
-            Self::ThirdParty(host) => format!("expect {}, which is no end of the connection", host.to_ip(family)),
+            Self::ThirdParty(host) => {
+                format!("expect {}, which is not the end of the connection that it leads to", host.to_ip(family))
+            }
             Self::ServicePort(port) => format!("expect port {port}, where a service may wait"),
             Self::Port(port) => format!("expect port {port}"),
             Self::Protocol => "expect that protocol".into(),

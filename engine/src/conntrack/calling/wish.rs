@@ -51,7 +51,12 @@ pub(super) fn check(
         return contract;
     }
     let seen = connection.tuple(told.direction.opposite());
-    let ends = [told.source.address, told.destination.address, seen.source_ip(), seen.destination_ip()];
+    // Who is called stands where the first packet goes: whoever comes from the other side calls the sender, by what it calls itself
+    // or by what the other side calls it. A sender that names its peer would open that one's ports to others.
+    let called = match wish.direction == told.direction {
+        false => [told.source.address, seen.destination_ip()],
+        true => [told.destination.address, seen.source_ip()],
+    };
     let is_own_port = wish.site.is_none() && port == told.source.port;
     let is_service = port < SERVICE_PORTS_END && !is_own_port && mode == HelperMode::Guarded;
     let checks = [
@@ -59,7 +64,7 @@ pub(super) fn check(
         (class.direction.is_none_or(|direction| direction == wish.direction), Refusal::Direction),
         (may_open(class.opener, &wish.source, told), Refusal::Opener),
         (class.permanent || !wish.permanent, Refusal::Permanent),
-        (class.loose || ends.contains(&address), Refusal::ThirdParty(address.into())),
+        (class.loose || called.contains(&address), Refusal::ThirdParty(address.into())),
         (class.ports.contains(&port), Refusal::Port(port)),
         (!is_service, Refusal::ServicePort(port)),
     ];

@@ -1,7 +1,7 @@
 //! What helpers may not have, and what failing costs them.
 
 use super::{Announcer, *};
-use crate::conntrack::helper::Wish;
+use crate::conntrack::helper::{Opener, Wish};
 
 #[test]
 fn a_third_party_is_left_alone_unless_the_class_is_loose() {
@@ -14,6 +14,23 @@ fn a_third_party_is_left_alone_unless_the_class_is_loose() {
     let (mut lab, mut flow) = helped_without_nat(Announcer::new().with(|manifest| manifest.classes[0].loose = true));
     flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.99:51210\r\n").expect("it passes");
     assert_eq!(expected(&lab), ["198.51.100.21:0 > 10.0.0.99:51210 tcp"]);
+}
+
+#[test]
+fn a_sender_that_names_its_peer_opens_none_of_its_ports() {
+    for anyone in [false, true] {
+        let opener = if anyone { Opener::Anyone } else { Opener::Peer };
+        let (mut lab, mut flow) = helped(Announcer::new().with(|manifest| manifest.classes[0].opener = opener));
+        flow.say(&mut lab, Direction::Original, b"OPEN 198.51.100.21:51210\r\n").expect("it is left alone");
+        flow.say(&mut lab, Direction::Reply, b"OPEN 203.0.113.1:51210\r\n").expect("it is left alone");
+        assert!(lab.conntrack.expectations().is_empty());
+        let named = [[198, 51, 100, 21], [203, 0, 113, 1]].map(|host| Refusal::ThirdParty(Address::v4(host)));
+        let refused = happened(&mut lab).into_iter().filter_map(|event| match event {
+            HelperEvent::Refused { refusal, .. } => Some(refusal),
+            _ => None,
+        });
+        assert_eq!(refused.collect::<Vec<_>>(), named);
+    }
 }
 
 type Case = (fn(&mut Announcer), &'static [u8], Refusal);
