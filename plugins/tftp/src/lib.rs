@@ -31,10 +31,11 @@ pub const fn is_request(payload: &[u8]) -> bool {
     matches!(payload, [0, 1 | 2, ..])
 }
 
-/// Whether no client of TFTP sends such a payload: it is cut off in its opcode, or that is none (RFC 1350, section 5; RFC 2347).
+/// Whether no client of TFTP sends such a payload: it is cut off in its opcode, or that is none (RFC 1350, section 5; RFC 2347). One
+/// without a byte says nothing of what comes behind it.
 #[must_use]
 pub const fn is_foreign(payload: &[u8]) -> bool {
-    !matches!(payload, [0, 1..=6, ..])
+    !matches!(payload, [] | [0, 1..=6, ..])
 }
 
 /// The TFTP helper; keeps nothing.
@@ -120,14 +121,16 @@ mod tests {
 
     #[test]
     fn what_else_a_client_sends_is_nothing() {
-        for payload in [&b"\0\x03\0\x01data"[..], b"\0\x04\0\x01", b"\0\x05\0\x01no\0", b"\0\x06blksize\x001024\0"] {
+        let payloads =
+            [&b""[..], b"\0\x03\0\x01data", b"\0\x04\0\x01", b"\0\x05\0\x01no\0", b"\0\x06blksize\x001024\0"];
+        for payload in payloads {
             assert_eq!(Tftp::inspect(&context(Direction::Original), &[], payload), None, "{payload:?}");
         }
     }
 
     #[test]
     fn what_no_client_of_tftp_sends_ends_the_helpers_part_in_the_flow() {
-        for payload in [&b""[..], b"\0", b"\x01", b"\0\0file", b"\0\x07", b"\x01\0f", b"GET /"] {
+        for payload in [&b"\0"[..], b"\x01", b"\0\0file", b"\0\x07", b"\x01\0f", b"GET /"] {
             let found = Tftp::inspect(&context(Direction::Original), &[], payload);
             assert_eq!(found, Some(Inspection::of(Verdict::Foreign)), "{payload:?}");
             assert_eq!(Tftp::inspect(&context(Direction::Reply), &[], payload), None, "{payload:?}");

@@ -197,17 +197,16 @@ pub(crate) fn concerns(connection: &Connection) -> bool {
     connection.helper().is_some() || sequence::moves(connection)
 }
 
-/// Whether helpers read such packets: those with a payload, of TCP not before it was answered.
+/// Whether helpers read such packets: segments with a payload, of a connection that was answered; all datagrams, since who asks for
+/// something may say no more than that.
 ///
-/// Linux v6.18: `net/netfilter/nf_conntrack_ftp.c`, `help()`; the helpers for UDP take first packets too.
+/// Linux v6.18: `net/netfilter/nf_conntrack_ftp.c`, `help()`; `nf_conntrack_broadcast.c`, `nf_conntrack_broadcast_help()`.
 fn is_readable(packet: &Packet, state: State) -> bool {
-    let answered = state == State::Established;
-    let readable = match packet.transport() {
-        Transport::Tcp => answered,
+    match packet.transport() {
+        Transport::Tcp => state == State::Established && packet.payload_len() > 0,
         Transport::Udp => true,
         Transport::Icmp | Transport::Icmpv6 | Transport::Other | Transport::Broken => false,
-    };
-    readable && packet.payload_len() > 0
+    }
 }
 
 /// Shows a payload as it is, or as Linux would.
