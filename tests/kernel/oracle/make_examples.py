@@ -91,13 +91,12 @@ class Flow:
         if wscale is not None:
             self.opts.append(("WScale", wscale))
 
-    def _p(self, ip, tcp, data):
+    def _ip(self, src, dst):
         Flow.ident += 1
-        ip.id = Flow.ident & 0xFFFF
-        p = E() / ip / tcp
-        if data:
-            p = p / Raw(data)
-        self.out.append(p)
+        return E() / IP(src=src, dst=dst, id=Flow.ident & 0xFFFF)
+
+    def _p(self, ip, tcp, data):
+        self.out.append(ip / tcp / Raw(data) if data else ip / tcp)
 
     def c2s(self, flags, data=b"", seq=None, ack=None, win=None, opts=(),
             move=True):
@@ -105,7 +104,7 @@ class Flow:
         ack0 = (self.sseq + self.sd) if ack is None else ack
         if "A" not in flags and ack is None:
             ack0 = 0
-        self._p(IP(src=self.c, dst=self.ss),
+        self._p(self._ip(self.c, self.ss),
                 TCP(sport=self.sp, dport=self.dp, flags=flags,
                     seq=seq0 & 0xFFFFFFFF, ack=ack0 & 0xFFFFFFFF,
                     window=self.win if win is None else win,
@@ -119,7 +118,7 @@ class Flow:
         ack0 = (self.cseq + self.cd) if ack is None else ack
         if "A" not in flags and ack is None:
             ack0 = 0
-        self._p(IP(src=self.s, dst=dst or self.cs),
+        self._p(self._ip(self.s, dst or self.cs),
                 TCP(sport=self.dp, dport=self.sp, flags=flags,
                     seq=seq0 & 0xFFFFFFFF, ack=ack0 & 0xFFFFFFFF,
                     window=self.win if win is None else win,

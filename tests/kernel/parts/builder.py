@@ -59,6 +59,13 @@ def tcp(src, sport, dst, dport, flags="S", seq=1000, ack=0, data=b"", window=642
     return packet / Raw(data) if data else packet
 
 
+class Flow6(Flow):
+    """A TCP connection over IPv6."""
+
+    def _ip(self, src, dst):
+        return E6() / IPv6(src=src, dst=dst)
+
+
 class Script:
     """A scenario in the making: frames in order, what stands before them, and the gateway they meet."""
 
@@ -81,6 +88,10 @@ class Script:
     def flow(self, *arguments, **keys):
         """A TCP connection whose segments are added to this scenario."""
         return Flow(self.packets, *arguments, **keys)
+
+    def flow6(self, *arguments, **keys):
+        """The same over IPv6."""
+        return Flow6(self.packets, *arguments, **keys)
 
     def step(self, **what):
         """Something that happens before the next frame: advance=, sleep=, sysctl=, flush=."""

@@ -1,5 +1,6 @@
 """FTP: servers behind DNAT, lengths that change in both directions, expectations that come and go."""
-from parts.builder import GW, SRV, masquerade, scenario, table, tcp
+from parts.builder import A6, B6, GW, GW6, S6, SRV, masquerade, scenario, table, tcp
+from parts.ipv6 import nat, six, tcp6
 
 C, S = "10.0.0.5", "10.0.0.21"
 FTP = table("raw", "-A PREROUTING -p tcp -m tcp --dport 21 -j CT --helper ftp",
@@ -204,3 +205,115 @@ def expectations(s):
     h.c2s("RA")
     s.step(advance=11)
     s.put(tcp(SRV, 20, GW, 51020))
+
+
+def ftp6(s, *translations):
+    """An IPv6 router with the helper, that lets in what is related."""
+    rules = ("-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "-A FORWARD -i inside -j ACCEPT",
+             "-A FORWARD -p tcp -m tcp --dport 21 -j ACCEPT")
+    tables = [FTP, table("filter", *rules, FORWARD="DROP")]
+    six(s, *tables, *([nat(*translations)] if translations else []))
+
+
+@scenario("ipv6-ftp")
+def over_ipv6(s):
+    """FTP over IPv6 without NAT: EPRT and EPSV, what is no endpoint, and the words of IPv4, which name one here, too."""
+    ftp6(s)
+    f = s.flow6(A6, 42000, S6, 21)
+    f.open()
+    c = Control(s, f)
+    c.reply("220 ready")
+    ports = iter(range(51000, 52000))
+    s.note("each is followed by the server's call")
+    for text in ("EPRT |2|fd00:1::10|@|", "eprt !2!fd00:1::10!@!", "EPRT |2|fd00:1:0:0:0:0:0:10|@|", "EPRT |2|FD00:0001::0010|@|",
+                 "EPRT  |2|fd00:1::10|@|", "EPRT |2|fd00:1::10|@", "EPRT |2|fd00:1::11|@|", "EPRT |2|::|@|", "EPRT |1|10.0.0.5|@|",
+                 "EPRT |3|fd00:1::10|@|", "EPRT |2|fd00:1::10|0@|", "EPRT |2|fd00:1::10%eth0|@|", "EPRT |2|fd00:1::0.0.0.16|@|",
+                 "EPRT |2|fd00:1:::10|@|", "EPRT 2|fd00:1::10|@|", "EPRT  "):
+        port = next(ports)
+        c.command(text.replace("@", str(port)))
+        s.put(tcp6(S6, 20, A6, port))
+    s.note("PORT replaces the first four octets of the client's address")
+    for text, port in ((f"PORT {quoted('253.0.0.1', 51100)}", 51100), (f"PORT {quoted('10.0.0.5', 51101)}", 51101), (f"PORT {quoted('253.0.0.1', 0)}", 0)):
+        c.command(text)
+        s.put(tcp6(S6, 20, A6, port))
+    s.note("passive, whole and cut")
+    for text in ("229 Entering Extended Passive Mode (|||@|)", "229 ok (!!!@!)", "229 (|2||@|)", "229 (||fd00:1::10|@|)", "229 |||@|", "229 (|||0|)",
+                 "229 (|||65536|)"):
+        port = next(ports)
+        c.command("EPSV 2")
+        c.reply(text.replace("@", str(port)))
+        s.put(tcp6(A6, 43000 + port % 1000, S6, port))
+    for text, port in ((f"227 ({quoted('32.1.13.184', 51200)})", 51200), (f"227 ({quoted('198.51.100.7', 51201)})", 51201)):
+        c.command("PASV")
+        c.reply(text)
+        s.put(tcp6(A6, 44000, S6, port))
+    s.note("a transfer to its end, and the session's")
+    c.command("EPSV")
+    c.reply("229 Entering Extended Passive Mode (|||51300|)")
+    d = s.flow6(A6, 43100, S6, 51300)
+    d.open()
+    d.s2c("FPA", b"listing")
+    d.c2s("FA")
+    d.s2c("A")
+    f.close()
+    s.note("a command that is cut, its rest, and the whole")
+    g = s.flow6(B6, 42010, S6, 21)
+    g.open()
+    e = Control(s, g)
+    g.c2s("PA", b"EPRT |2|fd00:1::20")
+    g.c2s("PA", b"|51400|\r\n")
+    g.s2c("A")
+    s.put(tcp6(S6, 20, B6, 51400))
+    e.command("EPRT |2|fd00:1::20|51401|")
+    s.put(tcp6(S6, 20, B6, 51401), tcp6(S6, 20, B6, 51401))
+
+
+@scenario("ipv6-ftp-nat")
+def nat_over_ipv6(s):
+    """FTP over IPv6 behind MASQUERADE, and a server inside behind DNAT: addresses of every length are written anew."""
+    ftp6(s, "-A PREROUTING -i outside -p tcp -m tcp --dport 21 -j DNAT --to-destination fd00:1::21", "-A POSTROUTING -o outside -j MASQUERADE")
+    f = s.flow6(A6, 42000, S6, 21, seen_client=GW6)
+    f.open()
+    c = Control(s, f)
+    c.reply("220 ready")
+    c.command("EPRT |2|fd00:1::10|51000|", grow=len(GW6) - len(A6))
+    c.again()
+    c.reply("200 ok")
+    d = s.flow6(S6, 20, A6, 51000, seen_server=GW6)
+    d.open()
+    d.c2s("FPA", b"listing")
+    d.s2c("FA")
+    d.c2s("A")
+    s.note("the longest form becomes short; SACK about what comes behind both")
+    long = "fd00:0001:0000:0000:0000:0000:0000:0010"
+    c.command(f"EPRT |2|{long}|51001|", grow=len(GW6) - len(long))
+    c.reply("200 ok")
+    s.flow6(S6, 20, A6, 51001, seen_server=GW6).open()
+    f.c2s("PA", b"NOOP\r\n")
+    f.s2c("A", ack=f.cseq + f.cd - 6, opts=[("NOP", None), ("NOP", None), ("SAck", (f.cseq + f.cd - 3, f.cseq + f.cd))])
+    f.s2c("A")
+    s.note("passive: nothing is named but a port")
+    c.command("EPSV")
+    c.reply("229 Entering Extended Passive Mode (|||50001|)")
+    s.flow6(A6, 42001, S6, 50001, seen_client=GW6).open()
+    s.note("two clients, one port: the next one is taken")
+    g = s.flow6(B6, 42000, S6, 21, seen_client=GW6)
+    g.dp = 2121
+    g.open()
+    e = Control(s, g)
+    e.command("EPRT |2|fd00:1::20|51010|", grow=len(GW6) - len(B6))
+    c.command("EPRT |2|fd00:1::10|51010|", grow=len(GW6) - len(A6))
+    s.put(tcp6(S6, 20, GW6, 51010), tcp6(S6, 20, GW6, 51011))
+    s.note("PORT cannot be written anew")
+    c.command(f"PORT {quoted('253.0.0.1', 51020)}")
+    s.put(tcp6(S6, 20, GW6, 51020))
+    f.close()
+    s.note("a server inside: who asks it is outside")
+    h = s.flow6(S6, 43000, "fd00:1::21", 21, seen_server=GW6)
+    h.open()
+    k = Control(s, h)
+    k.command("EPSV")
+    k.reply("229 Entering Extended Passive Mode (|||50010|)")
+    s.flow6(S6, 43001, "fd00:1::21", 50010, seen_server=GW6).open()
+    k.command("EPRT |2|2001:db8:2::7|51030|")
+    s.flow6("fd00:1::21", 20, S6, 51030, seen_client=GW6).open()
