@@ -1,9 +1,9 @@
 //! Verifying and filling transport checksums, whatever state the device left them in.
 
 use crate::{
-    packet::{Checksum, Ip, Packet, Transport},
+    packet::{Checksum, Ip, Network, Packet, Transport},
     wire::{
-        Protocol,
+        Ipv4Header, Protocol,
         checksum::{self, Routines},
         crc32c::{SCTP_CHECKSUM, crc32c},
     },
@@ -63,18 +63,26 @@ fn is_right_of_any(packet: &Packet, routines: &Routines) -> bool {
     is_left_out || checksum::add(pseudo, payload_sum(packet, routines)) == 0xffff
 }
 
-/// The same for most packets: TCP or UDP over IPv4, whole and in one piece, of which no device has said anything. `None` of
-/// others.
+/// The same for most packets: TCP or UDP over IPv4 without options, whole and in one piece, of which no device has said anything.
+/// `None` of others.
+///
+/// The addresses of the pseudo-header stand right before the transport header, so that they are summed along with it.
 #[inline(always)]
 fn is_plain_right(packet: &Packet, routines: &Routines) -> Option<bool> {
-    let (ip, bytes) = (packet.ipv4()?, packet.transport_bytes());
-    if packet.meta().checksum != Checksum::None || bytes.len() != packet.transport_len() {
+    let bytes = packet.network_bytes();
+    let is_plain = packet.network() == Network::Ipv4
+        && packet.network_header().len() == Ipv4Header::LEN
+        && bytes.len() == packet.network_len()
+        && packet.meta().checksum == Checksum::None;
+    if !is_plain {
         return None;
     }
+    let covered = bytes.get(Ipv4Header::ADDRESSES..)?;
+    let len = (bytes.len() - Ipv4Header::LEN) as u16;
     match packet.transport() {
         Transport::Udp => {
-            let &[_, _, _, _, high, low, checksum @ ..] = bytes.first_chunk::<8>()?;
-            if usize::from(u16::from_be_bytes([high, low])) != bytes.len() {
+            let &[_, _, _, _, high, low, checksum @ ..] = covered.get(8..)?.first_chunk::<8>()?;
+            if u16::from_be_bytes([high, low]) != len {
                 return None;
             }
             if checksum == [0, 0] {
@@ -84,9 +92,8 @@ fn is_plain_right(packet: &Packet, routines: &Routines) -> Option<bool> {
         Transport::Tcp => {}
         Transport::Icmp | Transport::Icmpv6 | Transport::Other | Transport::Broken => return None,
     }
-    let len = bytes.len() as u16;
-    let pseudo = checksum::pseudo_header_v4(ip.source(), ip.destination(), packet.protocol(), len);
-    Some(checksum::add(pseudo, (routines.sum)(bytes)) == 0xffff)
+    let rest = checksum::add(u16::from(packet.protocol().0), len);
+    Some(checksum::add(rest, (routines.sum)(covered)) == 0xffff)
 }
 
 /// The sum over all that follows the network header, and over IPv6's pseudo-header.

@@ -38,6 +38,8 @@ const _: () = assert!(size_of::<Ipv4Header>() == Ipv4Header::LEN);
 impl Ipv4Header {
     /// Length of the fixed part in bytes.
     pub const LEN: usize = 20;
+    /// Where the source's address begins, followed by the destination's; both end the fixed part.
+    pub const ADDRESSES: usize = 12;
     /// "Don't fragment" in [`Self::flags_fragment`].
     pub const DONT_FRAGMENT: u16 = 0x4000;
     /// "More fragments" in [`Self::flags_fragment`].
