@@ -20,9 +20,7 @@ impl Conntrack {
     pub fn prefetch(&mut self, batch: &mut [Packet]) {
         for batch in batch.chunks_mut(BATCH_FRAMES_MAX) {
             if let [alone] = batch {
-                if alone.meta().flow.is_none() {
-                    alone.meta_mut().flow = self.flow_of(alone);
-                }
+                self.look_up(alone);
                 return;
             }
             let mut hashes = Gathered::default();
@@ -63,8 +61,19 @@ impl Conntrack {
         }
     }
 
-    /// Guesses a connection, unless it is known.
+    /// Finds out what a packet's hash is, and guesses its connection.
     #[inline]
+    pub(super) fn look_up(&self, packet: &mut Packet) {
+        if packet.meta().flow.is_none() {
+            packet.meta_mut().flow = self.flow_of(packet);
+        }
+        if let Some(flow) = &mut packet.meta_mut().flow {
+            self.guess(flow);
+        }
+    }
+
+    /// Guesses a connection, unless it is known.
+    #[inline(always)]
     fn guess(&self, key: &mut FlowKey) -> Option<FlowHint> {
         if key.hint.is_none() {
             key.hint = self.table.guess(key.hash.0);

@@ -115,6 +115,20 @@ impl Index {
         })
     }
 
+    /// The first of them.
+    #[inline(always)]
+    pub(super) fn first(&self, hash: u64) -> Option<(u32, Direction)> {
+        let bucket = &self.buckets[self.bucket(hash)];
+        let hits = bucket.hits(hash as u16);
+        let first = if hits == 0 { None } else { bucket.references[place_of(hits.trailing_zeros())].seen_by(hash) };
+        if first.is_some() || hits == 0 && bucket.next == 0 { first } else { self.first_of_many(hash) }
+    }
+
+    #[cold]
+    fn first_of_many(&self, hash: u64) -> Option<(u32, Direction)> {
+        self.candidates(hash).next()
+    }
+
     /// All connections of the `number`th bucket after that of `hash`, going round.
     pub(super) fn neighbours(&self, hash: u64, number: usize) -> impl Iterator<Item = (u32, Direction)> {
         let bucket = (self.bucket(hash) + number) % self.buckets.len();

@@ -9,7 +9,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `track` | a packet's way through all of it: read it first |
+//! | `track`; `usual` | a packet's way through all of it: read it first; the short way that most take |
 //! | `key`, `tuple`, `zone` | which flow a packet belongs to |
 //! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `sctp`, `sctp_states`; `udplite`, `tracker`; `timeouts`, `timeout_policy` | what a protocol says of it |
 //! | `ahead` | what a batch will need is touched ahead of it |
@@ -55,6 +55,7 @@ mod track;
 mod tracker;
 pub mod tuple;
 pub(crate) mod udplite;
+mod usual;
 pub mod xml;
 pub mod zone;
 

@@ -9,7 +9,7 @@ use super::{
     reasoning::{Ignored, Invalid, Taken},
     sctp_states::{self, ChunkKind, SctpState},
     timeouts::Timeouts,
-    tracker::Outcome,
+    tracker::{Outcome, Refreshed},
     tuple::Direction,
 };
 use crate::{
@@ -88,7 +88,7 @@ pub(super) fn track(
     match walk.end {
         Err(reason) => invalid(reason),
         Ok(_) if walk.ignored => Outcome::Ignored(Ignored::SctpRepeated),
-        Ok(state) => Outcome::Taken { secs: timeouts.sctp(state), reason: Taken::Other },
+        Ok(state) => Outcome::Taken(Refreshed { secs: timeouts.sctp(state), reason: Taken::Other }),
     }
 }
 

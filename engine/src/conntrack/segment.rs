@@ -25,6 +25,7 @@ pub(super) struct Segment<'a> {
 
 impl<'a> Segment<'a> {
     /// The figures of a packet that holds a whole TCP header.
+    #[inline(always)]
     pub(super) fn of(packet: &'a Packet) -> Option<Self> {
         let header = packet.tcp()?;
         let flags = header.flags;

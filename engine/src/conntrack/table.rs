@@ -179,8 +179,9 @@ impl Table {
     }
 
     /// What probably stands at a tuple of this hash in zone 0: the first connection with its tag.
+    #[inline(always)]
     pub(super) fn guess(&self, hash: u64) -> Option<FlowHint> {
-        self.index.candidates(hash).next().map(|(slot, direction)| FlowHint { slot, direction })
+        self.index.first(hash).map(|(slot, direction)| FlowHint { slot, direction })
     }
 
     /// Reads what a look-up will read then, and what tracking needs after it.
@@ -192,13 +193,33 @@ impl Table {
     /// whatever has it is what is found, unless there are zones of one direction.
     #[inline]
     pub(super) fn is_there(&self, now: Instant, zone: Zone, tuple: &Tuple, hint: FlowHint) -> bool {
-        let connection = &self.slab[hint.slot];
-        connection.tuple(hint.direction) == tuple
-            && connection.zone_of(hint.direction) == zone.of(hint.direction)
-            && connection.expires > now
-            && is_entered(connection)
-            && !self.zones.has_one_way()
+        is_at(&self.slab[hint.slot], now, zone, tuple, hint.direction) && !self.zones.has_one_way()
     }
+
+    /// Lets a packet of that many bytes count, and its connection last for so long from now on.
+    #[inline(always)]
+    pub(super) fn take(&mut self, now: Instant, (slot, direction): (u32, Direction), secs: u32, bytes: usize) {
+        let connection = &mut self.slab[slot];
+        if direction == Direction::Reply {
+            connection.has_been_answered();
+        }
+        let lasting = connection.lasts(now, secs);
+        if connection.status.contains(Status::COUNTED) {
+            self.slab.count(slot, direction, bytes as u64);
+        }
+        if lasting == Lasting::LessLong {
+            self.lowered(now, slot);
+        }
+    }
+}
+
+/// Whether a connection that stands in the table has this tuple in that direction, and its time is not over.
+#[inline(always)]
+pub(super) fn is_at(connection: &Connection, now: Instant, zone: Zone, tuple: &Tuple, direction: Direction) -> bool {
+    connection.tuple(direction) == tuple
+        && connection.zone_of(direction) == zone.of(direction)
+        && connection.expires > now
+        && is_entered(connection)
 }
 
 /// Where a connection stands in the index: by which hashes and directions.

@@ -9,7 +9,7 @@ use super::{
     tcp_states::{self, Next, SegmentKind, TcpState},
     tcp_window::{Last, Miss, Side, SideFlags, TcpTracking, sides},
     timeouts::Timeouts,
-    tracker::Outcome,
+    tracker::{Outcome, Refreshed},
     tuple::Direction,
 };
 use crate::{sysctl::Sysctls, time::Instant, wire::TcpFlags};
@@ -49,6 +49,31 @@ pub(super) fn track(
         connection.changes.insert(Changes::PROTOCOL);
     }
     refresh(connection, segment, (from, to), secs, timeouts)
+}
+
+/// Judges an ACK in an open connection that few things are known of: no timeouts of its own, no numbers that rewriting has moved.
+/// `None`, and nothing has changed: it is another segment, or does not fit.
+#[inline(always)]
+pub(super) fn go_on(
+    connection: &mut Connection,
+    segment: &Segment<'_>,
+    direction: Direction,
+    sysctls: &Sysctls,
+) -> Option<Refreshed> {
+    let ProtocolState::Tcp(tcp) = &mut connection.protocol else { return None };
+    let state = TcpState::Established;
+    tcp.check_usual(segment, direction)?;
+    let secs = tcp.settle(segment, direction, (state, state), sysctls, Timeouts::Tunables(sysctls));
+    Some(Refreshed { secs, reason: Taken::Tcp { from: state, to: state } })
+}
+
+/// Whether [`go_on`] may be asked.
+#[inline]
+pub(super) fn is_usual(connection: &Connection, segment: &Segment<'_>) -> bool {
+    let settled = Status(Status::SEEN_REPLY.0 | Status::ASSURED.0);
+    segment.kind == SegmentKind::Ack
+        && matches!(&connection.protocol, ProtocolState::Tcp(tcp) if tcp.state == TcpState::Established)
+        && connection.status.contains(settled)
 }
 
 /// What is known of a connection from its first segment.
@@ -204,6 +229,7 @@ impl TcpTracking {
     }
 
     /// Takes a segment that is in order, and gives the timeout in seconds.
+    #[inline(always)]
     fn settle(
         &mut self,
         segment: &Segment<'_>,
@@ -292,7 +318,7 @@ fn refresh(
         connection.status.insert(Status::ASSURED);
         connection.changes.insert(Changes::ASSURED);
     }
-    Outcome::Taken { secs, reason }
+    Outcome::Taken(Refreshed { secs, reason })
 }
 
 /// What a SYN's options say of its sender.

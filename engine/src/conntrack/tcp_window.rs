@@ -228,6 +228,20 @@ impl TcpTracking {
         Ok(())
     }
 
+    /// The same for an ACK in an open connection of which rewriting has moved no numbers. `None`, and nothing has changed, when it
+    /// does not fit, or is the first that its sender was seen to send.
+    #[inline(always)]
+    pub(super) fn check_usual(&mut self, segment: &Segment<'_>, direction: Direction) -> Option<()> {
+        let (sender, receiver) = sides(&mut self.seen, direction);
+        let numbers = Numbers::of(segment, receiver, SequenceAdjustment::default());
+        if sender.max_window == 0 || judge(sender, receiver, &numbers).is_err() {
+            return None;
+        }
+        advance(sender, receiver, segment, &numbers);
+        self.note_retransmission(segment, direction, &numbers);
+        Some(())
+    }
+
     fn note_retransmission(&mut self, segment: &Segment<'_>, direction: Direction, numbers: &Numbers) {
         if segment.kind != SegmentKind::Ack {
             return;
@@ -339,6 +353,7 @@ fn meet(
     false
 }
 
+#[inline(always)]
 fn judge(sender: &Side, receiver: &Side, numbers: &Numbers) -> Result<(), Miss> {
     let Numbers { seq, end, sack, .. } = *numbers;
     let oldest_end = sender.end - receiver.max_window;
@@ -367,6 +382,7 @@ fn judge(sender: &Side, receiver: &Side, numbers: &Numbers) -> Result<(), Miss> 
     Ok(())
 }
 
+#[inline(always)]
 fn advance(sender: &mut Side, receiver: &mut Side, segment: &Segment<'_>, numbers: &Numbers) {
     let Numbers { end, ack, sack, .. } = *numbers;
     let scale = if segment.has(TcpFlags::SYN) { 0 } else { sender.scale };

@@ -6,14 +6,14 @@ use alloc::boxed::Box;
 
 use super::{
     Conntrack, Expectation, FlowHint, FlowKey, State, Template, Tracking,
-    conn::{Connection, Lasting, Status},
+    conn::{Connection, Status},
     reasoning::{Invalid, Reasoning, Taken},
     sctp,
     segment::Segment,
     table::Found,
     tcp, tcp_states,
     timeouts::Timeouts,
-    tracker::{self, Outcome},
+    tracker::{self, Outcome, Refreshed},
     tuple::{Address, Direction, Tuple},
     udplite,
     zone::Zone,
@@ -68,12 +68,18 @@ impl Conntrack {
             return Ok(None);
         }
         if packet.meta().flow.is_none() {
-            packet.meta_mut().flow = self.flow_of(packet);
+            self.look_up(packet);
+        }
+        // Packet for packet this says what the long way does; only speed depends on it.
+        if self.takes_usual(now, packet, zone, around) {
+            return Ok(None);
         }
         self.track_flow(now, packet, zone, template, around)
     }
 
-    fn track_flow(
+    /// The long way, which any packet may take.
+    #[inline(never)]
+    pub(super) fn track_flow(
         &mut self,
         now: Instant,
         packet: &mut Packet,
@@ -94,7 +100,7 @@ impl Conntrack {
                     }
                 },
             };
-            let bytes = packet.network_len() as u64;
+            let bytes = packet.network_len();
             let connection = &mut self.table.slab[slot];
             let state = state_of(connection, direction);
             let tracking = Tracking::Tracked { connection: connection.id(slot), state, direction };
@@ -102,20 +108,14 @@ impl Conntrack {
             let timeouts = self.timeout_policies.of(connection, &around.sysctls);
             let outcome = judge(connection, now, packet, direction, around, timeouts);
             let reasoning = match outcome {
-                Outcome::Taken { secs, reason } => {
-                    let lasting = connection.lasts(now, secs);
-                    if connection.status.contains(Status::COUNTED) {
-                        self.table.slab.count(slot, direction, bytes);
-                    }
-                    if lasting == Lasting::LessLong {
-                        self.table.lowered(now, slot);
-                    }
+                Outcome::Taken(Refreshed { secs, reason }) => {
+                    self.table.take(now, (slot, direction), secs, bytes);
                     if is_new { self.reasoning_of_first(slot, reason) } else { Reasoning::Belongs(reason) }
                 }
                 Outcome::Ignored(ignored) => Reasoning::Ignored(ignored),
                 Outcome::Refused => {
                     if connection.status.contains(Status::COUNTED) {
-                        self.table.slab.count(slot, direction, bytes);
+                        self.table.slab.count(slot, direction, bytes as u64);
                     }
                     self.destroy(now, slot, around);
                     Reasoning::Refused
@@ -247,7 +247,7 @@ impl Conntrack {
 }
 
 /// What a packet in this direction is to the connection (Linux: `resolve_normal_ct()`).
-const fn state_of(connection: &Connection, direction: Direction) -> State {
+pub(super) const fn state_of(connection: &Connection, direction: Direction) -> State {
     match direction {
         Direction::Reply => State::Established,
         Direction::Original if connection.status.contains(Status::SEEN_REPLY) => State::Established,
@@ -276,7 +276,7 @@ fn judge(
             Some(segment) => tcp::track(connection, now, &segment, direction, &around.sysctls, timeouts),
         },
         Protocol::UDP if !has_right_checksum(packet, around) => invalid(Invalid::Checksum),
-        Protocol::UDP => tracker::udp(connection, now, timeouts),
+        Protocol::UDP => Outcome::Taken(tracker::udp(connection, now, timeouts)),
         Protocol::UDPLITE => match udplite::flaw(packet, is_verified(packet, around).then_some(&around.routines)) {
             Some(reason) => invalid(reason),
             None => tracker::udplite(connection, now, timeouts),
@@ -293,12 +293,13 @@ pub(crate) fn is_verified(packet: &Packet, around: &Surroundings) -> bool {
     around.sysctls.conntrack_checksum != 0 && packet.meta().device.is_some()
 }
 
-fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool {
+#[inline(always)]
+pub(super) fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool {
     !is_verified(packet, around) || offload::checksum::is_right_to_netfilter(packet, &around.routines)
 }
 
 #[inline]
-fn conclude(packet: &mut Packet, tracking: Tracking, reasoning: Reasoning, around: &mut Surroundings) {
+pub(super) fn conclude(packet: &mut Packet, tracking: Tracking, reasoning: Reasoning, around: &mut Surroundings) {
     packet.meta_mut().tracking = tracking;
     around.trace.push(|| {
         let what = match tracking {

@@ -14,8 +14,8 @@ use crate::{
 /// What a tracker says of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It belongs to the connection, which is remembered for so long from now on.
-    Taken { secs: u32, reason: Taken },
+    /// It belongs to the connection.
+    Taken(Refreshed),
     /// It passes as one of the connection, but changes, refreshes and counts nothing.
     Ignored(Ignored),
     /// A RST answers the connection's first packet: it passes, and the connection is gone.
@@ -30,10 +30,19 @@ pub(super) enum Outcome {
     },
 }
 
+/// What a packet that belongs to its connection does to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refreshed {
+    /// The connection is remembered for so long from now on.
+    pub(super) secs: u32,
+    pub(super) reason: Taken,
+}
+
 /// UDP: a flow that is answered and still talks two seconds after its start is a stream, and worth keeping.
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_proto_udp.c`, `nf_conntrack_udp_packet()`.
-pub(super) fn udp(connection: &mut Connection, now: Instant, timeouts: Timeouts<'_>) -> Outcome {
+#[inline]
+pub(super) fn udp(connection: &mut Connection, now: Instant, timeouts: Timeouts<'_>) -> Refreshed {
     let secs = timeouts.udp();
     if !connection.is_confirmed() {
         connection.protocol = ProtocolState::Udp { stream_at: now + STREAM_AFTER };
@@ -43,8 +52,7 @@ pub(super) fn udp(connection: &mut Connection, now: Instant, timeouts: Timeouts<
     if is_stream {
         assure(connection);
     }
-    let reason = Taken::Udp { is_stream };
-    Outcome::Taken { secs: if is_stream { secs.replied } else { secs.unreplied }, reason }
+    Refreshed { secs: if is_stream { secs.replied } else { secs.unreplied }, reason: Taken::Udp { is_stream } }
 }
 
 /// UDP-Lite: a flow that is answered is a stream at once.
@@ -59,7 +67,10 @@ pub(super) fn udplite(connection: &mut Connection, now: Instant, timeouts: Timeo
     if is_stream {
         assure(connection);
     }
-    Outcome::Taken { secs: if is_stream { secs.replied } else { secs.unreplied }, reason: Taken::Udp { is_stream } }
+    Outcome::Taken(Refreshed {
+        secs: if is_stream { secs.replied } else { secs.unreplied },
+        reason: Taken::Udp { is_stream },
+    })
 }
 
 /// ICMP and ICMPv6 queries: only a query starts a flow, and neither goes in packets of the other family.
@@ -77,7 +88,7 @@ pub(super) fn icmp(connection: &mut Connection, timeouts: Timeouts<'_>) -> Outco
         return Outcome::Invalid { reason: Invalid::IcmpUnasked(kind), refresh: None };
     }
     connection.protocol = ProtocolState::Icmp;
-    Outcome::Taken { secs, reason: Taken::Icmp }
+    Outcome::Taken(Refreshed { secs, reason: Taken::Icmp })
 }
 
 /// GRE: a flow that is answered is worth keeping. How long is settled when it starts.
@@ -95,7 +106,7 @@ pub(super) fn gre(connection: &mut Connection, timeouts: Timeouts<'_>) -> Outcom
     if is_answered {
         assure(connection);
     }
-    Outcome::Taken { secs: if is_answered { replied_secs } else { unreplied_secs }, reason: Taken::Other }
+    Outcome::Taken(Refreshed { secs: if is_answered { replied_secs } else { unreplied_secs }, reason: Taken::Other })
 }
 
 /// Any other protocol: two addresses that talk.
@@ -103,7 +114,7 @@ pub(super) fn gre(connection: &mut Connection, timeouts: Timeouts<'_>) -> Outcom
 /// Linux v6.18: `net/netfilter/nf_conntrack_core.c`, `generic_packet()`.
 pub(super) fn generic(connection: &mut Connection, timeouts: Timeouts<'_>) -> Outcome {
     connection.protocol = ProtocolState::Generic;
-    Outcome::Taken { secs: timeouts.generic(), reason: Taken::Other }
+    Outcome::Taken(Refreshed { secs: timeouts.generic(), reason: Taken::Other })
 }
 
 fn assure(connection: &mut Connection) {

@@ -1,0 +1,289 @@
+//! The short way of most packets: one more of a connection of TCP or UDP that stands in the table and of which nothing
+//! special is known.
+//!
+//! Why a way of its own: what can become of a packet that starts, ends or does not fit its connection fills a large
+//! function, whose every value goes through memory. What is taken here is taken by the same pieces, in the same order.
+
+use super::{
+    Conntrack, FlowHint, FlowKey, Reasoning, Tracking,
+    conn::Connection,
+    segment::Segment,
+    table::is_at,
+    tcp,
+    timeouts::Timeouts,
+    track::{conclude, has_right_checksum, state_of},
+    tracker::{self, Refreshed},
+    tuple::Direction,
+    zone::Zone,
+};
+use crate::{
+    packet::{Packet, Transport},
+    surroundings::Surroundings,
+    time::Instant,
+};
+
+impl Conntrack {
+    /// Takes a packet that is one more of the connection that was guessed. False: it may be anything else, and nothing has
+    /// changed.
+    #[inline(always)]
+    pub(super) fn takes_usual(
+        &mut self,
+        now: Instant,
+        packet: &mut Packet,
+        zone: Zone,
+        around: &mut Surroundings,
+    ) -> bool {
+        let Some(FlowKey { tuple, hint: Some(hint), .. }) = &packet.meta().flow else { return false };
+        let FlowHint { slot, direction } = *hint;
+        let connection = &mut self.table.slab[slot];
+        let is_usual = is_at(connection, now, zone, tuple, direction) && connection.extension.is_none();
+        if !is_usual || self.table.zones.has_one_way() {
+            return false;
+        }
+        let state = state_of(connection, direction);
+        let Some(Refreshed { secs, reason }) = judge(connection, now, packet, direction, around) else { return false };
+        let tracking = Tracking::Tracked { connection: connection.id(slot), state, direction };
+        self.table.take(now, (slot, direction), secs, packet.network_len());
+        conclude(packet, tracking, Reasoning::Belongs(reason), around);
+        true
+    }
+}
+
+/// What the protocol says of such a packet; `None`: it has to be looked at from all sides.
+#[inline(never)]
+fn judge(
+    connection: &mut Connection,
+    now: Instant,
+    packet: &Packet,
+    direction: Direction,
+    around: &Surroundings,
+) -> Option<Refreshed> {
+    match packet.transport() {
+        Transport::Tcp => {
+            let segment = Segment::of(packet)?;
+            let may_go_on = tcp::is_usual(connection, &segment) && has_right_checksum(packet, around);
+            if may_go_on { tcp::go_on(connection, &segment, direction, &around.sysctls) } else { None }
+        }
+        Transport::Udp if has_right_checksum(packet, around) => {
+            Some(tracker::udp(connection, now, Timeouts::Tunables(&around.sysctls)))
+        }
+        Transport::Udp | Transport::Icmp | Transport::Icmpv6 | Transport::Other | Transport::Broken => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+    use core::{net::Ipv4Addr, slice, time::Duration};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        conntrack::{TcpState, Template},
+        frame::{DeviceId, Frame},
+        packet::{
+            Pool,
+            sketch::{HeaderSketch, IpSketch, Ipv4Sketch, Kind, OptionsSketch, Payload, Ports, Sketch, TcpSketch},
+        },
+        trace::{Step, TraceLevel},
+        wire::{MacAddr, TcpFlags, checksum::Routines},
+    };
+
+    /// Something that one of two ends sends.
+    #[derive(Clone, Copy, Debug)]
+    struct Sent {
+        is_answer: bool,
+        /// TCP flags; `None`: a datagram.
+        flags: Option<TcpFlags>,
+        /// How far its numbers lie beside what the ends have agreed on.
+        beside: (i32, i32),
+        window: u16,
+        len: u8,
+        /// Which options it carries, by bits.
+        options: u8,
+        /// How long after the one before.
+        pause: Duration,
+        is_damaged: bool,
+    }
+
+    fn sent() -> impl Strategy<Value = Sent> {
+        let (syn, ack, fin, rst) = (TcpFlags::SYN, TcpFlags::ACK, TcpFlags::FIN, TcpFlags::RST);
+        let flags = prop_oneof![
+            2 => Just(Some(syn)),
+            2 => Just(Some(syn.union(ack))),
+            12 => Just(Some(ack)),
+            3 => Just(Some(ack.union(TcpFlags::PSH))),
+            1 => Just(Some(fin.union(ack))),
+            1 => Just(Some(rst)),
+            1 => Just(Some(ack.union(TcpFlags::URG))),
+            1 => Just(Some(TcpFlags::PSH)),
+            4 => Just(None),
+        ];
+        let beside = || prop_oneof![12 => Just(0), 2 => -300..300_i32, 1 => any::<i32>()];
+        let window = prop_oneof![6 => Just(64_000), 1 => Just(0), 1 => any::<u16>()];
+        let pause = prop_oneof![8 => 0..50_u64, 2 => 1_000..4_000_u64, 1 => 100_000..600_000_u64];
+        let damaged = prop::bool::weighted(0.03);
+        (any::<bool>(), flags, (beside(), beside()), window, 0..3_u8, 0..8_u8, pause, damaged).prop_map(
+            |(is_answer, flags, beside, window, len, options, pause, is_damaged)| Sent {
+                is_answer,
+                flags,
+                beside,
+                window,
+                len: len * 100,
+                options,
+                pause: Duration::from_millis(pause),
+                is_damaged,
+            },
+        )
+    }
+
+    impl Sent {
+        /// The frame, where the ends have sent so many bytes before.
+        fn frame(&self, [original, reply]: &mut [u32; 2]) -> Vec<u8> {
+            let (own, other, [source, destination], [from, to]) = match self.is_answer {
+                false => (original, reply, [CLIENT, SERVER], [4000, 80]),
+                true => (reply, original, [SERVER, CLIENT], [80, 4000]),
+            };
+            let ports = Ports { source: from, destination: to };
+            let kind = match self.flags {
+                None => Kind::Udp(ports),
+                Some(flags) => Kind::Tcp(TcpSketch {
+                    ports,
+                    flags,
+                    seq: Some(own.wrapping_add_signed(self.beside.0)),
+                    ack: Some(other.wrapping_add_signed(self.beside.1)),
+                    window: Some(self.window),
+                    options: OptionsSketch {
+                        timestamps: (self.options & 1 != 0).then_some((7, 9)),
+                        sack_permitted: self.options & 2 != 0,
+                        sack: Vec::from_iter((self.options & 4 != 0).then_some((*other, other.wrapping_add(50)))),
+                        window_scale: flags.contains(TcpFlags::SYN).then_some(self.options),
+                        mss: None,
+                    },
+                }),
+            };
+            if let Some(flags) = self.flags {
+                let marks = flags.contains(TcpFlags::SYN) || flags.contains(TcpFlags::FIN);
+                *own = own.wrapping_add(u32::from(self.len) + u32::from(marks));
+            }
+            let header = HeaderSketch::V4(Ipv4Sketch {
+                source,
+                destination,
+                ttl: None,
+                tos: None,
+                id: None,
+                dont_fragment: None,
+            });
+            let payload = Payload::Length(self.len.into());
+            let mut frame = Sketch::Ip(IpSketch { header, kind, payload }).frame(MacAddr([2; 6]), MacAddr([4; 6]));
+            if self.is_damaged
+                && let Some(last) = frame.last_mut()
+            {
+                *last ^= 1;
+            }
+            frame
+        }
+    }
+
+    const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+    const SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+
+    /// A table, and which way its packets go.
+    struct Bench {
+        conntrack: Conntrack,
+        around: Surroundings,
+        pool: Pool,
+        may_be_short: bool,
+    }
+
+    impl Bench {
+        fn new(may_be_short: bool, tunables: &[(&str, u32)]) -> Self {
+            let mut around = Surroundings::new(7, Routines::PORTABLE);
+            around.trace.set_level(TraceLevel::Path);
+            for (name, value) in tunables {
+                around.sysctls.set(name, *value).expect("it is one");
+            }
+            Self { conntrack: Conntrack::new(7), around, pool: Pool::new(), may_be_short }
+        }
+
+        /// What is said of a frame, and whether it took the short way.
+        fn track(&mut self, now: Instant, frame: &[u8]) -> (Tracking, Vec<Step>, bool) {
+            let Self { conntrack, around, pool, may_be_short } = self;
+            let mut packet = Packet::parse(pool, &Frame::new(DeviceId(0), frame)).expect("a right frame");
+            conntrack.prefetch(slice::from_mut(&mut packet));
+            conntrack.bury();
+            let is_short = *may_be_short && conntrack.takes_usual(now, &mut packet, Zone::DEFAULT, around);
+            if !is_short {
+                let tracked = conntrack.track_flow(now, &mut packet, Zone::DEFAULT, &Template::NONE, around);
+                assert_eq!(tracked, Ok(None), "there is room, and nothing is expected");
+            }
+            assert_eq!(conntrack.confirm(now, &packet, around), Ok(()));
+            (packet.meta().tracking, around.trace.take(), is_short)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_says_and_remembers_what_the_long_one_does(
+            sent in proptest::collection::vec(sent(), 1..60),
+            liberal in 0..2_u32,
+            max_retrans in 1..4_u32,
+            acct in 0..2_u32,
+        ) {
+            let tunables = [
+                ("net.netfilter.nf_conntrack_tcp_be_liberal", liberal),
+                ("net.netfilter.nf_conntrack_tcp_max_retrans", max_retrans),
+                ("net.netfilter.nf_conntrack_acct", acct),
+            ];
+            let [mut short, mut long] = [true, false].map(|may_be_short| Bench::new(may_be_short, &tunables));
+            let (mut now, mut ends) = (Instant::from_secs(10), [1000, u32::MAX - 200]);
+            for sent in sent {
+                now = now + sent.pause;
+                let frame = sent.frame(&mut ends);
+                let (short, long) = (short.track(now, &frame), long.track(now, &frame));
+                prop_assert_eq!((short.0, short.1), (long.0, long.1), "{:?}", sent);
+            }
+            prop_assert_eq!(short.conntrack.entries(now), long.conntrack.entries(now));
+            prop_assert_eq!(short.conntrack.statistics(), long.conntrack.statistics());
+            prop_assert_eq!(short.conntrack.next_timeout(), long.conntrack.next_timeout());
+        }
+    }
+
+    #[test]
+    fn what_goes_on_takes_the_short_way_and_what_begins_ends_or_misses_the_window_does_not() {
+        let (syn, ack, fin) = (TcpFlags::SYN, TcpFlags::ACK, TcpFlags::FIN);
+        let plain = Sent {
+            is_answer: false,
+            flags: Some(ack),
+            beside: (0, 0),
+            window: 64_000,
+            len: 100,
+            options: 1,
+            pause: Duration::ZERO,
+            is_damaged: false,
+        };
+        let answer = Sent { is_answer: true, ..plain };
+        let cases = [
+            (Sent { flags: Some(syn), len: 0, ..plain }, false),
+            (Sent { flags: Some(syn.union(ack)), len: 0, ..answer }, false),
+            (Sent { len: 0, ..plain }, false),
+            (plain, true),
+            (answer, true),
+            (Sent { is_damaged: true, ..plain }, false),
+            (Sent { beside: (1 << 20, 0), ..plain }, false),
+            (Sent { flags: Some(fin.union(ack)), ..plain }, false),
+            (answer, false),
+            (Sent { flags: None, ..plain }, false),
+            (Sent { flags: None, ..plain }, true),
+            (Sent { flags: None, ..answer }, true),
+        ];
+        let (mut bench, mut ends) = (Bench::new(true, &[]), [1000, 2000]);
+        for (number, (sent, is_short)) in cases.into_iter().enumerate() {
+            let (tracking, _, took) = bench.track(Instant::from_secs(10), &sent.frame(&mut ends));
+            assert_eq!(took, is_short, "packet {number} is {tracking:?}");
+        }
+        let states = bench.conntrack.entries(Instant::from_secs(10)).into_iter().filter_map(|entry| entry.tcp);
+        assert!(states.map(|tcp| tcp.state).eq([TcpState::CloseWait]));
+    }
+}
