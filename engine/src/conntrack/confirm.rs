@@ -29,7 +29,12 @@ impl Conntrack {
     pub fn confirm(&mut self, now: Instant, packet: &Packet, around: &mut Surroundings) -> Result<(), DropReason> {
         let Tracking::Tracked { connection: id, direction, .. } = packet.meta().tracking else { return Ok(()) };
         let Some(connection) = self.table.slab.get(id) else { return Ok(()) };
-        if !connection.is_confirmed() {
+        if connection.is_confirmed() {
+            // Of most packets there is nothing to tell.
+            if connection.changes.is_empty() {
+                return Ok(());
+            }
+        } else {
             // An answer that this host gives in place of somebody else does not make the connection real.
             if direction == Direction::Reply {
                 return Ok(());
