@@ -8,14 +8,21 @@ mod gateway;
 use std::{env, hint::black_box, process::ExitCode};
 
 use gateway::{BATCH, LAN, MASQUERADE, Setup, Traffic, drain, request, router, segment, transmitted};
-use towpath_engine::{Frame, Instant, Packet, packet::Pool};
+use towpath_engine::{
+    Frame, Instant, Packet,
+    conntrack::{Conntrack, Template, Tracking},
+    packet::Pool,
+    surroundings::Surroundings,
+    wire::checksum::Routines,
+};
 
 /// A piece of work for so many packets.
 type Work = fn(usize);
 
 #[rustfmt::skip]
-static WORKS: [(&str, Work); 11] = [
+static WORKS: [(&str, Work); 12] = [
     ("parse",                                parse),
+    ("track TCP",                            track_tcp),
     ("forward",                              |count| forward(count, Setup { rules: 0, nat: None })),
     ("forward, 50 rules",                    |count| forward(count, Setup { rules: 50, nat: None })),
     ("forward, 10000 rules",                 |count| forward(count, Setup { rules: 10_000, nat: None })),
@@ -57,6 +64,34 @@ fn parse(count: usize) {
     for _ in 0..count {
         let packet = Packet::parse(&mut pool, &Frame::new(LAN, black_box(&frame)));
         packet.expect("a right frame").recycle(&mut pool);
+    }
+}
+
+/// Connection tracking alone, of acknowledgements of open connections, half of them answers.
+fn track_tcp(count: usize) {
+    let mut around = Surroundings::new(7, Routines::PORTABLE);
+    let (mut conntrack, mut pool) = (Conntrack::new(7), Pool::new());
+    let mut track = |now, batch: &mut [Packet]| {
+        conntrack.prefetch(batch);
+        for packet in batch {
+            assert_eq!(conntrack.track(now, packet, &Template::default(), &mut around), Ok(None));
+            assert_eq!(conntrack.confirm(now, packet, &mut around), Ok(()));
+        }
+    };
+    let mut parsed = |n, is_answer, flags| {
+        Packet::parse(&mut pool, &Frame::new(LAN, &segment(n, is_answer, flags))).expect("a right frame")
+    };
+    for (is_answer, flags) in [(false, 0x02), (true, 0x12), (false, 0x10)] {
+        (0..1024).for_each(|n| track(Instant::from_secs(1), &mut [parsed(n, is_answer, flags)]));
+    }
+    let mut packets: Vec<Packet> = (0..1024).flat_map(|n| [parsed(n, false, 0x10), parsed(n, true, 0x10)]).collect();
+    let batches = packets.len() / BATCH;
+    for number in 0..count / BATCH {
+        let batch = &mut packets[number % batches * BATCH..][..BATCH];
+        for packet in &mut *batch {
+            (packet.meta_mut().tracking, packet.meta_mut().flow) = (Tracking::Unseen, None);
+        }
+        track(Instant::from_secs(2), batch);
     }
 }
 
