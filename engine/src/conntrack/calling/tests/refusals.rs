@@ -27,7 +27,10 @@ fn a_sender_that_names_its_peer_opens_none_of_its_ports() {
         let named = [[198, 51, 100, 21], [203, 0, 113, 1]].map(|host| Refusal::ThirdParty(Address::v4(host)));
         let refused = happened(&mut lab).into_iter().filter_map(|event| match event {
             HelperEvent::Refused { refusal, .. } => Some(refusal),
-            _ => None,
+            HelperEvent::Failed { .. }
+            | HelperEvent::Quarantined(_)
+            | HelperEvent::Detached { .. }
+            | HelperEvent::GivenUp { .. } => None,
         });
         assert_eq!(refused.collect::<Vec<_>>(), named);
     }
