@@ -4,6 +4,8 @@
 mod beginning;
 #[path = "bond/failover.rs"]
 mod failover;
+#[path = "bond/lacp.rs"]
+mod lacp;
 #[path = "bond/modes.rs"]
 mod modes;
 #[path = "bond/text.rs"]

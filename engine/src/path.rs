@@ -64,8 +64,10 @@ impl Engine {
     /// A packet has arrived, and its device has taken it (`device/kind.rs`).
     #[inline(always)]
     pub(crate) fn receive(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
-        if packet.network() == Network::Arp {
-            return self.answer_arp(now, packet);
+        match packet.network() {
+            Network::Ipv4 | Network::Ipv6 => {}
+            Network::Arp => return self.answer_arp(now, packet),
+            Network::Other => return self.take_slow(now, packet),
         }
         if packet.meta().device == Some(DeviceId::LOOPBACK) {
             return self.send_for_host(now, packet);

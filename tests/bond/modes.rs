@@ -132,8 +132,10 @@ fn what_a_bond_cannot_send_is_dropped_with_its_reason() {
         let mut host = Bonded::new(mode(kind), &[0, 1]);
         host.link(0, false).link(1, false).pass(100);
         let inbound = host.receive(0, &Bonded::ping(host.mac(3), 1));
-        let expected =
-            if kind == Mode::ActiveBackup { DropReason::BondPortInactive } else { DropReason::BondPortsDown };
+        let expected = match kind {
+            Mode::ActiveBackup | Mode::Ieee8023ad => DropReason::BondPortInactive,
+            Mode::RoundRobin | Mode::Xor | Mode::Broadcast => DropReason::BondPortsDown,
+        };
         assert_eq!(inbound, [expected], "{}", kind.name());
     }
 }

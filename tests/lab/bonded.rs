@@ -154,6 +154,15 @@ impl Bonded {
         frame(&format!("10.0.0.99 > 10.0.0.1 icmp type 8 code 0 id {id}"), to)
     }
 
+    /// The same between these ends.
+    ///
+    /// # Panics
+    /// When they are none.
+    #[must_use]
+    pub fn ping_of(ends: &str, to: MacAddr) -> Vec<u8> {
+        frame(&format!("{ends} icmp type 8 code 0 id 1"), to)
+    }
+
     /// By which ports answers leave to pings with these identifiers that come in by port `port`.
     ///
     /// # Panics

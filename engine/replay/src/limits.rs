@@ -8,6 +8,10 @@ pub const CAPTURED_BYTES_MAX: u32 = 1 << 20;
 /// Wireshark's bound is the same 16 MiB.
 pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
 
+/// Times that bonds are woken between two packets. One in 802.3ad mode sends LACPDUs for ever, and between two packets there may be
+/// years: with LACPDUs every second this is more than an hour, after which the rest of the gap goes by at once.
+pub const BOND_TICKS_MAX: u32 = 8192;
+
 /// Different interfaces in one capture, over all its sections. Each costs about 200 bytes and its names.
 pub const INTERFACES_MAX: usize = 1024;
 

@@ -8,13 +8,16 @@ use crate::{
         WayOut,
         bond::{Bond, Chosen, Happening, Reception},
     },
-    ending::{DropReason, Dropped},
+    ending::{DropReason, Dropped, End},
     engine::Engine,
     event::Event,
     frame::DeviceId,
     packet::Packet,
     time::Instant,
-    wire::{ArpPacket, MacAddr},
+    wire::{
+        ArpPacket, EtherType, MacAddr,
+        lacp::{Lacpdu, MarkerPdu, SLOW_PROTOCOLS},
+    },
 };
 
 impl Engine {
@@ -96,6 +99,40 @@ impl Engine {
         self.send_by_port(packet, WayOut { features: own.and(way_out.features), ..way_out })
     }
 
+    /// Takes a frame of slow protocols, whose place is a port of a bond in 802.3ad mode.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `bond_3ad_lacpdu_recv()`.
+    #[cold]
+    pub(crate) fn take_slow(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
+        let port = packet.meta().device;
+        let id = port.and_then(|port| self.devices.find(port)?.master);
+        let bytes = packet.network_bytes().first_chunk::<{ Lacpdu::LEN }>().copied();
+        let bond = id.and_then(|id| self.devices.bonds_mut().get_mut(&id)).filter(|bond| bond.takes_slow());
+        let (Some(port), Some(bond), Some(mut bytes)) = (port, bond, bytes) else {
+            return Err(packet.drop_for(DropReason::LinkProtocolUnknown));
+        };
+        let (id, mut happened) = (bond.device(), Vec::new());
+        let answers = bond.take_slow(now, port, &bytes, &mut happened);
+        packet.recycle(&mut self.pool);
+        if answers {
+            bytes[MarkerPdu::KIND_AT] = MarkerPdu::RESPONSE;
+            self.send_slow(now, id, port, &bytes);
+        }
+        self.follow_bond(now, id, &happened);
+        Ok(End::Consumed)
+    }
+
+    /// Sends what a port says by a slow protocol. It says it as itself and not as the bond.
+    fn send_slow(&mut self, now: Instant, bond: DeviceId, port: DeviceId, bytes: &[u8]) {
+        let permanent = self.devices.bond(bond).and_then(|bond| bond.permanent_mac_of(port));
+        let features = self.devices.find(port).map(|port| port.features);
+        let (Some(permanent), Some(features)) = (permanent, features) else { return };
+        let mut packet = Packet::compose_slow(&mut self.pool, bytes);
+        packet.set_ethernet(SLOW_PROTOCOLS, permanent, EtherType::SLOW_PROTOCOLS);
+        let sent = self.enqueue(packet, WayOut { port, features }).map(|()| End::Transmitted(port));
+        self.settle(now, sent);
+    }
+
     /// Lets bonds do what is due.
     pub(crate) fn handle_bonds_overdue(&mut self, now: Instant) {
         let is_due = |bond: &&Bond| bond.due().is_some_and(|due| due <= now);
@@ -123,10 +160,13 @@ impl Engine {
         for &happening in happened {
             if happening == Happening::NotifyPeers {
                 self.notify_peers(now, id);
-            } else if self.around.events.wanted().log
+            } else if let Happening::Lacpdu { port, actor, partner } = happening {
+                self.send_slow(now, id, port, &Lacpdu::new(actor, partner).emit());
+            }
+            if self.around.events.wanted().log
                 && let Some(line) = self.devices.bond(id).and_then(|bond| bond.log_line(happening, &self.devices))
             {
-                self.around.events.push(now, Event::Log { level: INFO, line });
+                self.around.events.push(now, Event::Log { level: happening.level(), line });
             }
         }
     }
@@ -147,6 +187,3 @@ impl Engine {
         }
     }
 }
-
-/// The level of such lines (Linux: `KERN_INFO`).
-const INFO: u8 = 6;

@@ -117,6 +117,19 @@ impl Packet {
         packet
     }
 
+    /// What this host says by a slow protocol, without a link header yet.
+    #[must_use]
+    pub fn compose_slow(pool: &mut Pool, bytes: &[u8]) -> Self {
+        let mut block = pool.block();
+        let start = usize::from(block.data);
+        block.bytes[start..start + bytes.len()].copy_from_slice(bytes);
+        block.tail += bytes.len() as u16;
+        let mut packet = Self(block);
+        let found = packet.find_network(EtherType::SLOW_PROTOCOLS, packet.0.data);
+        assert!(found.is_ok(), "nothing is looked at: {found:?}");
+        packet
+    }
+
     /// A packet of this host from its IPv4 or IPv6 header on, without a link header; its version says which.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ pub(super) struct Layers {
 /// The network header of a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Network {
-    /// None that the engine reads.
+    /// None that the engine reads; of what has come in, a slow protocol, which is between both ends of a link.
     #[default]
     Other,
     /// IPv4, whole.
@@ -167,6 +167,10 @@ impl Packet {
             EtherType::IPV4 => find_ipv4(block),
             EtherType::IPV6 => find_ipv6(block),
             EtherType::ARP => find_arp(block),
+            EtherType::SLOW_PROTOCOLS => {
+                block.layers.network_len = block.present_from(l3);
+                Ok(())
+            }
             EtherType::VLAN | EtherType::SERVICE_VLAN => Err(DropReason::VlanUnknown),
             _ => Err(DropReason::LinkProtocolUnknown),
         }

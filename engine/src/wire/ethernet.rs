@@ -35,6 +35,8 @@ impl EtherType {
     pub const ARP: Self = Self(0x0806);
     /// An 802.1Q tag.
     pub const VLAN: Self = Self(0x8100);
+    /// Slow protocols: LACP and markers (IEEE 802.3-2018, annex 57A).
+    pub const SLOW_PROTOCOLS: Self = Self(0x8809);
     /// IPv6 (RFC 2464).
     pub const IPV6: Self = Self(0x86dd);
     /// An 802.1ad service tag.

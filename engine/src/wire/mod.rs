@@ -10,6 +10,7 @@ pub mod icmpv6;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ipv6_options;
+pub mod lacp;
 pub mod ndp;
 pub mod seq;
 pub mod tcp;

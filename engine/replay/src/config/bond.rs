@@ -4,7 +4,7 @@ use towpath_engine::{
     DeviceId,
     device::{
         InterfaceAddress,
-        bond::{FailOverMac, HashPolicy, Mode, Options, PrimaryReselect},
+        bond::{FailOverMac, HashPolicy, Mode, Options, PrimaryReselect, ad::AdSelect},
     },
     limits::BOND_PORTS_MAX,
     wire::MacAddr,
@@ -85,6 +85,9 @@ fn options(table: Table<'_>, config: &Config) -> Result<Options, Fault> {
     let time = |key| milliseconds(table, key);
     let mode = table.find("mode").map(|value| one_of(value, MODE, Mode::ALL, Mode::name)).transpose()?;
     let mut options = Options { mode: mode.unwrap_or_default(), ..Options::default() };
+    if options.mode == Mode::Ieee8023ad {
+        options.miimon_ms = Options::MIIMON_DEFAULT_MS;
+    }
     for (value, into) in [
         (time("miimon")?, &mut options.miimon_ms),
         (time("updelay")?, &mut options.updelay_ms),
@@ -113,7 +116,33 @@ fn options(table: Table<'_>, config: &Config) -> Result<Options, Fault> {
     if let Some(value) = table.find("all_slaves_active") {
         options.all_slaves_active = value.boolean()?;
     }
+    ad_options(table, &mut options)?;
     Ok(options)
+}
+
+/// Those of mode 802.3ad.
+fn ad_options(table: Table<'_>, options: &mut Options) -> Result<(), Fault> {
+    if let Some(value) = table.find("min_links") {
+        options.min_links = value.number(0..=BOND_PORTS_MAX as u64)? as u8;
+    }
+    if let Some(value) = table.find("lacp_active") {
+        options.lacp_active = value.boolean()?;
+    }
+    if let Some(value) = table.find("lacp_rate") {
+        options.lacp_fast =
+            one_of(value, "\"slow\" or \"fast\"", [false, true], |is_fast| if is_fast { "fast" } else { "slow" })?;
+    }
+    if let Some(value) = table.find("ad_select") {
+        options.ad_select = one_of(value, "\"stable\", \"bandwidth\" or \"count\"", AdSelect::ALL, AdSelect::name)?;
+    }
+    if let Some(value) = table.find("ad_actor_sys_prio") {
+        options.ad_actor_sys_prio = value.number(1..=u64::from(u16::MAX))? as u16;
+    }
+    options.ad_actor_system = table.find("ad_actor_system").map(Value::word).transpose()?;
+    if let Some(value) = table.find("ad_user_port_key") {
+        options.ad_user_port_key = value.number(0..=u64::from(Options::USER_PORT_KEY_MAX))? as u16;
+    }
+    Ok(())
 }
 
 /// Both names are of one option (Linux v6.18: `drivers/net/bonding/bond_options.c`).
@@ -142,7 +171,7 @@ fn one_of<T: Copy, const N: usize>(
     known.into_iter().find(|known| name(*known) == text).ok_or_else(|| value.expected(expected))
 }
 
-const MODE: &str = "\"balance-rr\", \"active-backup\", \"balance-xor\" or \"broadcast\"";
+const MODE: &str = "\"balance-rr\", \"active-backup\", \"balance-xor\", \"broadcast\" or \"802.3ad\"";
 const XMIT_HASH_POLICY: &str = "\"layer2\", \"layer2+3\", \"layer3+4\", \"encap2+3\", \"encap3+4\" or \"vlan+srcmac\"";
 
 pub(super) const BOND: &[&str] = &[
@@ -161,6 +190,13 @@ pub(super) const BOND: &[&str] = &[
     "num_unsol_na",
     "packets_per_slave",
     "all_slaves_active",
+    "min_links",
+    "lacp_active",
+    "lacp_rate",
+    "ad_select",
+    "ad_actor_sys_prio",
+    "ad_actor_system",
+    "ad_user_port_key",
     "addresses",
     "mac",
     "mtu",
@@ -171,10 +207,6 @@ pub(super) const BOND: &[&str] = &[
 /// Options of Linux's that are not here.
 pub(super) const BOND_LATER: &[&str] = &[
     "active_slave",
-    "ad_actor_sys_prio",
-    "ad_actor_system",
-    "ad_select",
-    "ad_user_port_key",
     "arp_all_targets",
     "arp_interval",
     "arp_ip_target",
@@ -182,10 +214,7 @@ pub(super) const BOND_LATER: &[&str] = &[
     "arp_validate",
     "broadcast_neighbor",
     "coupled_control",
-    "lacp_active",
-    "lacp_rate",
     "lp_interval",
-    "min_links",
     "ns_ip6_target",
     "prio",
     "resend_igmp",

@@ -34,16 +34,19 @@
 //! |---|---|
 //! | `name` | as rules name it: 1 to 15 bytes |
 //! | `ports` | list of its interfaces, which have no addresses and are in no other bond; rules name the bond, never them |
-//! | `mode` | `"balance-rr"` (default), `"active-backup"`, `"balance-xor"` or `"broadcast"` |
-//! | `miimon` | milliseconds from one look at the links to the next. Default: 0, which is never: all links count as up, and only the modes that send by several ports pass over those without a carrier |
+//! | `mode` | `"balance-rr"` (default), `"active-backup"`, `"balance-xor"`, `"broadcast"` or `"802.3ad"` |
+//! | `miimon` | milliseconds from one look at the links to the next. Default: 0, which is never: all links count as up, and only the modes that send by several ports pass over those without a carrier; 100 in mode 802.3ad, which cannot be without |
 //! | `updelay`, `downdelay` | milliseconds that a link has to be up, or down, before that counts; rounded down to whole `miimon`, without a warning |
 //! | `primary`, `primary_reselect` | of active-backup only, the port that is preferred, and when it takes over again: `"always"`, `"better"` or `"failure"` |
 //! | `fail_over_mac` | of active-backup, `"none"`: all ports have the bond's address; `"active"`: the bond has the active one's; `"follow"`: the active one has the bond's |
 //! | `num_grat_arp`, or `num_unsol_na` | how often neighbours are told when another port is the active one, 0 to 255; one option under two names |
 //! | `peer_notif_delay` | milliseconds from one time to the next; default: each `miimon` |
-//! | `xmit_hash_policy` | of balance-xor, `"layer2"`, `"layer2+3"`, `"layer3+4"`, `"encap2+3"`, `"encap3+4"` or `"vlan+srcmac"` |
+//! | `xmit_hash_policy` | of balance-xor and 802.3ad, `"layer2"`, `"layer2+3"`, `"layer3+4"`, `"encap2+3"`, `"encap3+4"` or `"vlan+srcmac"` |
 //! | `packets_per_slave` | of balance-rr only, packets by a port before the next one's turn; 0: by lot |
-//! | `all_slaves_active` | of active-backup, true: what comes in by ports that are not the active one is taken, too |
+//! | `lacp_rate`, `lacp_active` | of 802.3ad only, how often LACPDUs are asked for, `"slow"` (default) or `"fast"`; false: none are sent before some have come |
+//! | `ad_select`, `min_links` | of 802.3ad, by what the aggregator is chosen, `"stable"` (default), `"bandwidth"` or `"count"`; how many of its ports have to be up |
+//! | `ad_actor_sys_prio`, `ad_actor_system`, `ad_user_port_key` | of 802.3ad, what LACPDUs say of this system: its priority, its address, the upper bits of its keys |
+//! | `all_slaves_active` | of active-backup and 802.3ad, true: what comes in by ports that are not the active one is taken, too |
 //! | `addresses`, `mac`, `mtu`, `arp`, `networks` | as of an interface. Default of `mac` and `arp`: its first port's; of `mtu`: the least of its ports' |
 //!
 //! What is said to be *of* some mode has no effect in others, as in Linux; what is *only* for one is refused in others.

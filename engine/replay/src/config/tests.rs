@@ -109,6 +109,7 @@ fn bonds_are_devices_between_interfaces_and_vlans_with_linuxs_options() {
         peer_notif_delay_ms: 500,
         packets_per_port: 1,
         all_slaves_active: true,
+        ..bond::Options::default()
     };
     assert_eq!(config.bonds[0].options, expected);
     let mut engine = Engine::new(0);
@@ -129,6 +130,34 @@ fn bonds_are_devices_between_interfaces_and_vlans_with_linuxs_options() {
 }
 
 #[test]
+fn a_bond_with_lacp_looks_at_links_unless_it_is_told_how_often() {
+    let text = "[[interface]]\nname='a'\n[[bond]]\nname='x'\nports=['a']\nmode='802.3ad'\n";
+    let read = |more: &str| Config::read("f", &format!("{text}{more}")).map(|config| config.bonds[0].options.clone());
+    let default = bond::Options { mode: bond::Mode::Ieee8023ad, miimon_ms: 100, ..bond::Options::default() };
+    assert_eq!(read("").unwrap(), default);
+    let more = "lacp_rate='fast'\nlacp_active=false\nad_select='count'\nmin_links=2\nad_actor_sys_prio=7\n\
+                ad_actor_system='02:00:00:00:00:77'\nad_user_port_key=1023\nmiimon=50";
+    let expected = bond::Options {
+        lacp_fast: true,
+        lacp_active: false,
+        ad_select: bond::ad::AdSelect::Count,
+        min_links: 2,
+        ad_actor_sys_prio: 7,
+        ad_actor_system: Some(MacAddr([2, 0, 0, 0, 0, 0x77])),
+        ad_user_port_key: 1023,
+        miimon_ms: 50,
+        ..default
+    };
+    assert_eq!(read(more).unwrap(), expected);
+    assert_eq!(
+        read("miimon=0").unwrap_err().to_string(),
+        "f:3:1: this [[bond]] cannot be: mode \"802.3ad\" needs 'miimon'"
+    );
+    let wrong = "'ad_user_port_key' must be a number from 0 to 1023, not 1024";
+    assert_eq!(read("ad_user_port_key=1024").unwrap_err().to_string(), format!("f:7:18: {wrong}"));
+}
+
+#[test]
 fn what_a_bond_cannot_be_is_told_with_its_place() {
     let start = "[[interface]]\nname='a'\n[[interface]]\nname='b'\n[[interface]]\nname='c'\naddresses=['10.0.0.1/24']\n[[bond]]\n";
     #[rustfmt::skip]
@@ -141,8 +170,8 @@ fn what_a_bond_cannot_be_is_told_with_its_place() {
         ("name='x'\nports=['c']", "10:8: 'ports' must be a list of 1 to 32 [[interface]]s without addresses, each in one [[bond]] only, not \"c\""),
         ("name='x'\nports=['d']", "10:8: there is no [[interface]], [[bond]] or [[vlan]] named 'd'"),
         ("name='x'\nports=['a']\n[[bond]]\nname='y'\nports=['x']", "13:8: 'ports' must be a list of 1 to 32 [[interface]]s without addresses, each in one [[bond]] only, not \"x\""),
-        ("name='x'\nports=['a']\nmode='802.3ad'", "11:6: 'mode' must be \"balance-rr\", \"active-backup\", \"balance-xor\" or \"broadcast\", not \"802.3ad\""),
-        ("name='x'\nports=['a']\nmode=1", "11:6: 'mode' must be \"balance-rr\", \"active-backup\", \"balance-xor\" or \"broadcast\", not 1"),
+        ("name='x'\nports=['a']\nmode='balance-tlb'", "11:6: 'mode' must be \"balance-rr\", \"active-backup\", \"balance-xor\", \"broadcast\" or \"802.3ad\", not \"balance-tlb\""),
+        ("name='x'\nports=['a']\nmode=1", "11:6: 'mode' must be \"balance-rr\", \"active-backup\", \"balance-xor\", \"broadcast\" or \"802.3ad\", not 1"),
         ("name='x'\nports=['a']\nmiimon=3600001", "11:8: 'miimon' must be a number from 0 to 3600000, not 3600001"),
         ("name='x'\nports=['a']\nupdelay=1", "8:1: this [[bond]] cannot be: 'updelay' needs 'miimon', of which it is a multiple"),
         ("name='x'\nports=['a']\nprimary='a'", "8:1: this [[bond]] cannot be: 'primary' is for mode \"active-backup\" only"),
@@ -150,7 +179,7 @@ fn what_a_bond_cannot_be_is_told_with_its_place() {
         ("name='x'\nports=['a']\nmode='active-backup'\nprimary='b'", "8:1: this [[bond]] cannot be: 'primary' must be one of the bond's ports"),
         ("name='x'\nports=['a']\nnum_grat_arp=1\nnum_unsol_na=1", "12:14: 'num_unsol_na' must be left out where 'num_grat_arp' stands, which is the same, not 1"),
         ("name='x'\nports=['a']\nxmit_hash_policy='layer3'", "11:18: 'xmit_hash_policy' must be \"layer2\", \"layer2+3\", \"layer3+4\", \"encap2+3\", \"encap3+4\" or \"vlan+srcmac\", not \"layer3\""),
-        ("name='x'\nports=['a']\nlacp_rate='fast'", "11:1: 'lacp_rate' is not supported by this version"),
+        ("name='x'\nports=['a']\narp_interval=100", "11:1: 'arp_interval' is not supported by this version"),
         ("name='x'\nports=['a']\n[[vlan]]\nparent='a'\nid=1", "12:8: its frames are those of 'x', whose port it is: name that"),
     ];
     for (text, expected) in cases {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use towpath_engine::{
-    Checksum, CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, Transmit, VlanTag,
+    Checksum, CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, TimerId, Transmit, VlanTag,
     conntrack::{Family, Zone},
     device::Vlan,
     trace::Step,
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     capture::{Batch, Capture, CaptureError, CapturedPacket, Content, Unreadable},
     config::Config,
-    limits::BATCH_PACKETS,
+    limits::{BATCH_PACKETS, BOND_TICKS_MAX},
     record::{Fate, Late, NotFed, Record, Seen, Verdict},
     tags,
 };
@@ -241,12 +241,16 @@ impl Replay {
 
     /// Lets happen what is due before `now`. What comes out belongs to the next packet's record.
     fn pass_time(&mut self, now: Instant) {
-        let mut last = None;
-        while let Some((when, _)) = self.engine.poll_timeout()
+        let (mut last, mut ticks) = (None, 0);
+        // Before the first packet no time goes by.
+        let begins = self.engine.now() == Instant::ZERO;
+        while let Some((when, timer)) = self.engine.poll_timeout()
             && when <= now
         {
+            ticks += u32::from(timer == TimerId::Bond);
             // A deadline that stays although its time has come would be asked for without end.
-            let due = if last.is_some_and(|last| last >= when) { now } else { when };
+            let stays = last.is_some_and(|last| last >= when);
+            let due = if stays || begins || ticks > BOND_TICKS_MAX { now } else { when };
             self.engine.handle_timeout(due);
             self.drain();
             if due == now {

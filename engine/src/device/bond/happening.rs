@@ -6,6 +6,7 @@ use super::{Bond, Mode};
 use crate::{
     device::{Device, Devices},
     frame::DeviceId,
+    wire::lacp::PortInfo,
 };
 
 /// What has happened to a bond, and what is to be done for it.
@@ -31,8 +32,36 @@ pub(crate) enum Happening {
     CarrierUp,
     /// It has none any more.
     CarrierDown,
+    /// An LACPDU is to be sent.
+    Lacpdu { port: DeviceId, actor: PortInfo, partner: PortInfo },
+    /// A port has heard itself, or another one of the bond.
+    Loopback { port: DeviceId },
+    /// Nobody answers LACPDUs.
+    NoResponse,
     /// Neighbours are to be told where the bond is now (Linux: `NETDEV_NOTIFY_PEERS`).
     NotifyPeers,
+}
+
+impl Happening {
+    /// The level of its line (Linux: `KERN_*`).
+    pub(crate) const fn level(self) -> u8 {
+        match self {
+            Self::Loopback { .. } => 3,
+            Self::NoResponse => 4,
+            Self::GoingDown { .. }
+            | Self::UpAgain { .. }
+            | Self::Down { .. }
+            | Self::ComingUp { .. }
+            | Self::DownAgain { .. }
+            | Self::Up { .. }
+            | Self::Active { .. }
+            | Self::ActiveEarly { .. }
+            | Self::CarrierUp
+            | Self::CarrierDown
+            | Self::Lacpdu { .. }
+            | Self::NotifyPeers => 6,
+        }
+    }
 }
 
 impl Bond {
@@ -46,7 +75,7 @@ impl Bond {
                 let which = match (self.options.mode, is_active) {
                     (Mode::ActiveBackup, true) => "active ",
                     (Mode::ActiveBackup, false) => "backup ",
-                    (Mode::RoundRobin | Mode::Xor | Mode::Broadcast, _) => "",
+                    (Mode::RoundRobin | Mode::Xor | Mode::Broadcast | Mode::Ieee8023ad, _) => "",
                 };
                 of(port, format!("link status down for {which}interface, disabling it in {ms} ms"))
             }
@@ -66,7 +95,12 @@ impl Bond {
             }
             Happening::CarrierUp => Some(format!("{own}: active interface up!")),
             Happening::CarrierDown => Some(format!("{own}: now running without any active interface!")),
-            Happening::NotifyPeers => None,
+            Happening::Loopback { port } => of(port, "An illegal loopback occurred on slave".into()),
+            Happening::NoResponse => {
+                let what = "No 802.3ad response from the link partner for any adapters in the bond";
+                Some(format!("{own}: Warning: {what}"))
+            }
+            Happening::NotifyPeers | Happening::Lacpdu { .. } => None,
         }
     }
 }

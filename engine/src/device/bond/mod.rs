@@ -21,6 +21,7 @@
 //! | `receive` | what is taken by which port | `bond_main.c`, `bond_handle_frame()` |
 //! | `monitor` | which links are up: `miimon` | `bond_main.c`, `bond_mii_monitor()` |
 //! | `select` | which port is the active one | `bond_main.c`, `bond_select_active_slave()` |
+//! | [`ad`] | 802.3ad: LACP | `bond_3ad.c` |
 //! | `happening` | what is to be done, and how the kernel's log tells it | |
 //! | `text` | a bond as `/proc/net/bonding` prints it | `bond_procfs.c` |
 //!
@@ -31,6 +32,7 @@
 //! Ethernet address has inherited it, whoever gave it; ports have neither a priority of their own (`prio`) nor queues (`queue_id`), and
 //! no report of groups is sent again when another port takes over (`resend_igmp`), as this host is in none that it has to report.
 
+pub mod ad;
 mod happening;
 pub mod hash;
 pub mod mode;
@@ -48,10 +50,11 @@ pub use self::{
     options::{FailOverMac, Options, OptionsError, PrimaryReselect},
 };
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
+use self::ad::{Ad, Machines};
 use super::Link;
 use crate::{frame::DeviceId, time::Instant, wire::MacAddr};
 
@@ -74,6 +77,8 @@ pub struct Bond {
     carrier: bool,
     /// Packets that were sent in turn (Linux: `rr_tx_counter`).
     turn: u32,
+    /// What 802.3ad knows beside all that.
+    ad: Option<Box<Ad>>,
     /// How often neighbours are still to be told where the bond is, times the looks from one to the next.
     send_peer_notif: u32,
     /// Links are looked at every `miimon` since then.
@@ -135,11 +140,13 @@ impl Bond {
         ports: &[Added],
         tell: &mut Vec<Happening>,
     ) -> Self {
-        let ports = ports.iter().map(|added| Port::new(added, mac, &options)).collect();
+        let ports: Vec<Port> = ports.iter().map(|added| Port::new(added, mac, &options)).collect();
+        let is_ad = options.mode == Mode::Ieee8023ad;
         let mut bond = Self {
             device,
             mac,
             force_primary: options.primary.is_some(),
+            ad: is_ad.then(|| Box::new(Ad::new(now, mac, &options, &ports))),
             options,
             ports,
             active: None,
@@ -191,8 +198,8 @@ impl Bond {
     }
 
     /// When [`Self::handle_timeout`] has something to do.
-    pub(crate) const fn due(&self) -> Option<Instant> {
-        self.miimon_due
+    pub(crate) fn due(&self) -> Option<Instant> {
+        [self.miimon_due, self.ad.as_ref().and_then(|ad| ad.due())].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -200,15 +207,52 @@ impl Bond {
         if self.miimon_due.is_some_and(|due| due <= now) {
             self.look(now, link, tell);
         }
+        if self.ad.as_ref().and_then(|ad| ad.due()).is_some_and(|due| due <= now) {
+            self.machines(now, tell).into_iter().for_each(|mut machines| machines.tick());
+            self.set_carrier();
+        }
+    }
+
+    /// Whether frames of slow protocols are for it.
+    pub(crate) const fn takes_slow(&self) -> bool {
+        self.ad.is_some()
+    }
+
+    /// Takes what has come behind the Ethernet header of a frame of slow protocols; whether it is a marker that is to be answered.
+    pub(crate) fn take_slow(&mut self, now: Instant, port: DeviceId, bytes: &[u8], tell: &mut Vec<Happening>) -> bool {
+        let place = self.place_of(port);
+        let (Some(place), Some(mut machines)) = (place, self.machines(now, tell)) else { return false };
+        machines.take(usize::from(place), bytes)
+    }
+
+    /// The Ethernet address that a port had before.
+    pub(crate) fn permanent_mac_of(&self, port: DeviceId) -> Option<MacAddr> {
+        self.ports.iter().find(|known| known.device == port).map(|port| port.permanent)
+    }
+
+    /// What a port in 802.3ad mode has counted.
+    #[must_use]
+    pub fn ad_stats(&self, port: DeviceId) -> Option<ad::AdStats> {
+        let place = self.place_of(port)?;
+        Some(self.ad.as_ref()?.ports.get(usize::from(place))?.stats)
+    }
+
+    /// The machines of 802.3ad.
+    fn machines<'a>(&'a mut self, now: Instant, tell: &'a mut Vec<Happening>) -> Option<Machines<'a>> {
+        let Self { ad, ports, options, .. } = self;
+        Some(Machines { now, ad: ad.as_mut()?, ports, options, tell })
     }
 
     /// A link says something else than before.
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_slave_netdev_event()`.
     pub(crate) fn link_says(&mut self, now: Instant, device: DeviceId, link: Link) {
-        if let Some(port) = self.ports.iter_mut().find(|port| port.device == device) {
-            port.said = link;
-            self.wake(now);
+        let Some(place) = self.place_of(device).map(usize::from) else { return };
+        let before = core::mem::replace(&mut self.ports[place].said, link);
+        self.wake(now);
+        let is_other = (before.speed_mbps, before.full_duplex) != (link.speed_mbps, link.full_duplex);
+        if let Some(mut machines) = self.machines(now, &mut Vec::new()).filter(|_| is_other) {
+            machines.speed_changed(place);
         }
     }
 
@@ -221,16 +265,24 @@ impl Bond {
             LinkState::Back => port.delay <= options.updelay(),
             LinkState::Up | LinkState::Down => true,
         };
+        let is_ad = options.mode == Mode::Ieee8023ad;
+        let ad_is_right = self.ad.as_ref().map_or(!is_ad, |ad| is_ad && ad.is_right(ports.len()));
         options.check(&ports).is_ok()
             && self.active.is_none_or(|place| usize::from(place) < ports.len())
             && self.ports.iter().all(is_in_time)
             && self.send_peer_notif <= options.peer_notifs()
             && (self.miimon_due.is_none() || options.miimon_ms > 0)
+            && ad_is_right
     }
 
-    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_set_carrier()`.
+    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_set_carrier()`; `bond_3ad.c`, `bond_3ad_set_carrier()`.
     fn set_carrier(&mut self) {
-        self.carrier = self.ports.iter().any(|port| port.link == LinkState::Up);
+        self.carrier = match &self.ad {
+            None => self.ports.iter().any(|port| port.link == LinkState::Up),
+            Some(ad) => {
+                ad.active().is_some_and(|active| ad.active_ports(active) >= usize::from(self.options.min_links))
+            }
+        };
     }
 
     fn active_port(&self) -> Option<&Port> {
@@ -254,6 +306,7 @@ impl Port {
             false => LinkState::Down,
         };
         let is_active_backup = options.mode == Mode::ActiveBackup;
+        let waits = is_active_backup || options.mode == Mode::Ieee8023ad;
         let keeps_mac = is_active_backup && options.fail_over_mac != FailOverMac::None;
         Self {
             device,
@@ -263,8 +316,8 @@ impl Port {
             delay: if state == LinkState::Back { options.updelay() } else { 0 },
             failures: 0,
             said: link,
-            is_backup: is_active_backup,
-            is_inactive: is_active_backup && !options.all_slaves_active,
+            is_backup: waits,
+            is_inactive: waits && !options.all_slaves_active,
         }
     }
 

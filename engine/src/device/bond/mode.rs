@@ -14,11 +14,13 @@ pub enum Mode {
     Xor,
     /// `broadcast`: every packet by each of them.
     Broadcast,
+    /// `802.3ad`: by a hash, among those that LACP has found to lead to one system.
+    Ieee8023ad,
 }
 
 impl Mode {
     /// Those that there are here, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::RoundRobin, Self::ActiveBackup, Self::Xor, Self::Broadcast];
+    pub const ALL: [Self; 5] = [Self::RoundRobin, Self::ActiveBackup, Self::Xor, Self::Broadcast, Self::Ieee8023ad];
 
     /// Its name, as an operator says it.
     #[must_use]
@@ -28,6 +30,7 @@ impl Mode {
             Self::ActiveBackup => "active-backup",
             Self::Xor => "balance-xor",
             Self::Broadcast => "broadcast",
+            Self::Ieee8023ad => "802.3ad",
         }
     }
 
@@ -39,6 +42,7 @@ impl Mode {
             Self::ActiveBackup => "fault-tolerance (active-backup)",
             Self::Xor => "load balancing (xor)",
             Self::Broadcast => "fault-tolerance (broadcast)",
+            Self::Ieee8023ad => "IEEE 802.3ad Dynamic link aggregation",
         }
     }
 
@@ -57,6 +61,6 @@ impl Mode {
     /// Whether packets are told apart by [`HashPolicy`](super::HashPolicy) (Linux: `bond_mode_uses_xmit_hash()`).
     #[must_use]
     pub const fn uses_xmit_hash(self) -> bool {
-        matches!(self, Self::Xor)
+        matches!(self, Self::Xor | Self::Ieee8023ad)
     }
 }

@@ -68,7 +68,10 @@ impl Bond {
     fn inspect(&mut self, link: impl Fn(DeviceId) -> Link, tell: &mut Vec<Happening>) -> Vec<(usize, LinkState)> {
         let mut ignores_updelay = match self.options.mode {
             Mode::ActiveBackup => self.active.is_none(),
-            Mode::Xor => !self.ports.iter().any(super::Port::can_send),
+            Mode::Xor | Mode::Ieee8023ad => {
+                let is_kept = self.ad.as_ref().is_none_or(|ad| ad.active().is_some());
+                is_kept && self.usable().next().is_none()
+            }
             // No list is kept of ports that can send, so that nobody sees it empty. (That of broadcast bonds in Linux v6.18 is always
             // empty when it is asked; its stable versions have none again.)
             Mode::RoundRobin | Mode::Broadcast => false,
@@ -149,14 +152,19 @@ impl Bond {
             port.link = to;
             if to == LinkState::Up {
                 tell.push(Happening::Up { port: port.device });
+                // The mux machine lets it send.
+                port.is_backup |= mode == Mode::Ieee8023ad;
                 selects |= !has_active || is_primary;
             } else {
                 port.failures = port.failures.saturating_add(1);
                 tell.push(Happening::Down { port: port.device });
-                if mode == Mode::ActiveBackup {
+                if matches!(mode, Mode::ActiveBackup | Mode::Ieee8023ad) {
                     (port.is_backup, port.is_inactive) = (true, !keeps_taking);
                 }
                 selects |= is_active;
+            }
+            if let Some(mut machines) = self.machines(now, tell) {
+                machines.link_changed(place, to == LinkState::Up);
             }
         }
         if selects {

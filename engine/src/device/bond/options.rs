@@ -4,8 +4,8 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HashPolicy, Mode};
-use crate::frame::DeviceId;
+use super::{HashPolicy, Mode, ad::AdSelect};
+use crate::{frame::DeviceId, wire::MacAddr};
 
 /// When the primary port takes over again (`primary_reselect`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ impl FailOverMac {
 pub struct Options {
     /// `mode`.
     pub mode: Mode,
-    /// `xmit_hash_policy`: by what balance-xor chooses; nothing in other modes.
+    /// `xmit_hash_policy`: by what balance-xor and 802.3ad choose; nothing in other modes.
     pub xmit_hash_policy: HashPolicy,
     /// `miimon`: milliseconds between two looks at links, at most [`Self::TIME_MS_MAX`]; 0: never. All count as up then: active-backup
     /// stays with its first port, while the other modes pass over ports without a carrier all the same.
@@ -91,7 +91,21 @@ pub struct Options {
     pub peer_notif_delay_ms: u32,
     /// `packets_per_slave`: of balance-rr only, packets by a port before the next one's turn; 0: each by one that is drawn by lot.
     pub packets_per_port: u16,
-    /// `all_slaves_active`: of active-backup, what comes in by ports that are not the active one is taken, too.
+    /// `min_links`: of 802.3ad, how many ports have to be up for the bond to have a carrier.
+    pub min_links: u8,
+    /// `lacp_active`: of 802.3ad, LACPDUs are sent without any having come.
+    pub lacp_active: bool,
+    /// `lacp_rate` `fast`: of 802.3ad, the other end is asked for an LACPDU every second, and given up after 3; else 30 and 90.
+    pub lacp_fast: bool,
+    /// `ad_select`.
+    pub ad_select: AdSelect,
+    /// `ad_actor_sys_prio`: the priority of the bond's system, at least 1.
+    pub ad_actor_sys_prio: u16,
+    /// `ad_actor_system`: the address of the bond's system; the bond's own when `None`.
+    pub ad_actor_system: Option<MacAddr>,
+    /// `ad_user_port_key`: the upper ten bits of keys, at most [`Self::USER_PORT_KEY_MAX`].
+    pub ad_user_port_key: u16,
+    /// `all_slaves_active`: of active-backup and 802.3ad, what comes in by ports that are not in use is taken, too.
     pub all_slaves_active: bool,
 }
 
@@ -109,6 +123,13 @@ impl Default for Options {
             num_peer_notif: 1,
             peer_notif_delay_ms: 0,
             packets_per_port: 1,
+            min_links: 0,
+            lacp_active: true,
+            lacp_fast: false,
+            ad_select: AdSelect::default(),
+            ad_actor_sys_prio: u16::MAX,
+            ad_actor_system: None,
+            ad_user_port_key: 0,
             all_slaves_active: false,
         }
     }
@@ -117,6 +138,12 @@ impl Default for Options {
 impl Options {
     /// The longest of its times: an hour. Linux takes longer ones.
     pub const TIME_MS_MAX: u32 = 3_600_000;
+
+    /// The greatest of the operator's keys.
+    pub const USER_PORT_KEY_MAX: u16 = 1023;
+
+    /// Looks at links where Linux looks if it is not told: every 100 ms in 802.3ad mode, which cannot be without.
+    pub const MIIMON_DEFAULT_MS: u32 = 100;
 
     /// Whether they can be those of a bond with these ports.
     ///
@@ -137,6 +164,16 @@ impl Options {
         }
         if self.packets_per_port != Self::default().packets_per_port && self.mode != Mode::RoundRobin {
             return Err(OptionsError::NeedsMode("packets_per_slave", Mode::RoundRobin));
+        }
+        if self.mode == Mode::Ieee8023ad && self.miimon_ms == 0 {
+            return Err(OptionsError::ModeNeedsMiimon);
+        }
+        let is_of_one = |mac: MacAddr| !mac.is_group() && mac != MacAddr::UNSPECIFIED;
+        if self.ad_actor_sys_prio == 0
+            || self.ad_user_port_key > Self::USER_PORT_KEY_MAX
+            || !self.ad_actor_system.is_none_or(is_of_one)
+        {
+            return Err(OptionsError::AdActor);
         }
         match self.primary {
             Some(_) if !self.mode.uses_primary() => Err(OptionsError::NeedsMode("primary", Mode::ActiveBackup)),
@@ -179,6 +216,10 @@ pub enum OptionsError {
     NeedsMiimon(&'static str),
     /// This is for one mode only.
     NeedsMode(&'static str, Mode),
+    /// The mode needs links to be looked at.
+    ModeNeedsMiimon,
+    /// A priority, key or address that no system has.
+    AdActor,
     /// The primary port is none of the bond's.
     PrimaryIsNoPort,
 }
@@ -189,6 +230,11 @@ impl fmt::Display for OptionsError {
             Self::Time(name) => write!(f, "'{name}' must be {} ms at most", Options::TIME_MS_MAX),
             Self::NeedsMiimon(name) => write!(f, "'{name}' needs 'miimon', of which it is a multiple"),
             Self::NeedsMode(name, mode) => write!(f, "'{name}' is for mode \"{}\" only", mode.name()),
+            Self::ModeNeedsMiimon => f.write_str("mode \"802.3ad\" needs 'miimon'"),
+            Self::AdActor => {
+                f.write_str("'ad_actor_sys_prio' must be at least 1, 'ad_user_port_key' at most 1023, ")?;
+                f.write_str("and 'ad_actor_system' the address of one station")
+            }
             Self::PrimaryIsNoPort => f.write_str("'primary' must be one of the bond's ports"),
         }
     }

@@ -1,14 +1,18 @@
 //! What a bond takes by which of its ports.
 
 use super::Bond;
-use crate::{frame::DeviceId, packet::Packet, wire::MacAddr};
+use crate::{
+    frame::DeviceId,
+    packet::Packet,
+    wire::{EtherType, EthernetHeader, MacAddr, lacp::SLOW_PROTOCOLS},
+};
 
 /// Whose a frame is that has come in by a port of a bond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reception {
     /// The bond's.
     Bond,
-    /// The port's own: it is for no station beyond this link (Linux: `RX_HANDLER_PASS`).
+    /// The port's own: it is for no station beyond this link (Linux: `RX_HANDLER_PASS`; of LACP, its `recv_probe`).
     Port,
     /// Nobody's: the bond takes nothing by this port now. (In Linux only who listens on the very port gets it: `RX_HANDLER_EXACT`.)
     Inactive,
@@ -21,12 +25,24 @@ impl Bond {
     pub(crate) fn receives(&self, port: DeviceId, packet: &Packet) -> Reception {
         let is_inactive = self.ports.iter().find(|known| known.device == port).is_none_or(|port| port.is_inactive);
         let is_link_local = || packet.ethernet().is_some_and(|ethernet| is_link_local(ethernet.destination));
+        if self.takes_slow() && is_slow(packet) {
+            return Reception::Port;
+        }
         match is_inactive {
             false => Reception::Bond,
             true if is_link_local() => Reception::Port,
             true => Reception::Inactive,
         }
     }
+}
+
+/// Whether it is an LACPDU or a marker.
+fn is_slow(packet: &Packet) -> bool {
+    let is_for_us = |ethernet: &EthernetHeader| {
+        ethernet.destination == SLOW_PROTOCOLS && ethernet.ether_type.get() == EtherType::SLOW_PROTOCOLS.0
+    };
+    packet.ethernet().is_some_and(is_for_us)
+        && packet.linear().get(EthernetHeader::LEN..).is_some_and(super::ad::is_taken)
 }
 
 /// Whether it is one of the addresses that no bridge sends on (IEEE 802.1Q, table 8-1).

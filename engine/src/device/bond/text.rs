@@ -3,7 +3,10 @@
 use alloc::string::String;
 use core::fmt::{self, Write};
 
-use super::{Bond, FailOverMac, LinkState, Mode, Port};
+use super::{
+    Bond, FailOverMac, LinkState, Mode, Port,
+    ad::{Ad, AdPort},
+};
 use crate::{
     device::{Device, Devices},
     frame::DeviceId,
@@ -25,7 +28,16 @@ impl Bond {
     fn write(&self, names: &Names<'_>, out: &mut String) -> fmt::Result {
         writeln!(out, "Ethernet Channel Bonding Driver: v6.18.0\n")?;
         self.write_master(names, out)?;
-        self.ports.iter().try_for_each(|port| self.write_port(port, names, out))
+        if let Some(ad) = &self.ad {
+            self.write_ad(ad, names, out)?;
+        }
+        for (place, port) in self.ports.iter().enumerate() {
+            Self::write_port(port, names, out)?;
+            if let Some((ad, port)) = self.ad.as_ref().and_then(|ad| Some((ad, ad.ports.get(place)?))) {
+                write_ad_port(ad, port, out)?;
+            }
+        }
+        Ok(())
     }
 
     /// Linux v6.18: `drivers/net/bonding/bond_procfs.c`, `bond_info_show_master()`.
@@ -54,8 +66,29 @@ impl Bond {
         writeln!(out, "Peer Notification Delay (ms): {}", options.peer_notif_delay() * options.miimon_ms)
     }
 
+    /// What 802.3ad adds, as somebody sees it who may administer the network.
+    fn write_ad(&self, ad: &Ad, names: &Names<'_>, out: &mut String) -> fmt::Result {
+        let options = &self.options;
+        writeln!(out, "\n802.3ad info")?;
+        writeln!(out, "LACP active: {}", if options.lacp_active { "on" } else { "off" })?;
+        writeln!(out, "LACP rate: {}", if options.lacp_fast { "fast" } else { "slow" })?;
+        writeln!(out, "Min links: {}", options.min_links)?;
+        writeln!(out, "Aggregator selection policy (ad_select): {}", options.ad_select.name())?;
+        writeln!(out, "System priority: {}", ad.system_priority)?;
+        writeln!(out, "System MAC address: {}", ad.system)?;
+        let Some((place, active)) = ad.active().and_then(|place| Some((place, ad.aggregators.get(place)?))) else {
+            return writeln!(out, "bond {} has no active aggregator", names.of(self.device));
+        };
+        writeln!(out, "Active Aggregator Info:")?;
+        writeln!(out, "\tAggregator ID: {}", place + 1)?;
+        writeln!(out, "\tNumber of ports: {}", active.len())?;
+        writeln!(out, "\tActor Key: {}", active.actor_key)?;
+        writeln!(out, "\tPartner Key: {}", active.partner_key)?;
+        writeln!(out, "\tPartner Mac Address: {}", active.partner_system)
+    }
+
     /// Linux v6.18: `drivers/net/bonding/bond_procfs.c`, `bond_info_show_slave()`.
-    fn write_port(&self, port: &Port, names: &Names<'_>, out: &mut String) -> fmt::Result {
+    fn write_port(port: &Port, names: &Names<'_>, out: &mut String) -> fmt::Result {
         writeln!(out, "\nSlave Interface: {}", names.of(port.device))?;
         writeln!(out, "MII Status: {}", port.link.description())?;
         match port.said.speed_mbps {
@@ -72,6 +105,29 @@ impl Bond {
         writeln!(out, "Permanent HW addr: {}", port.permanent)?;
         writeln!(out, "Slave queue ID: 0")
     }
+}
+
+/// The same of a port.
+fn write_ad_port(ad: &Ad, port: &AdPort, out: &mut String) -> fmt::Result {
+    let Some(aggregator) = port.aggregator() else { return writeln!(out, "Aggregator ID: N/A") };
+    let ([actor, partner], [actor_count, partner_count]) = (port.churn, port.churn_counts);
+    writeln!(out, "Aggregator ID: {}", aggregator + 1)?;
+    writeln!(out, "Actor Churn State: {}", actor.description())?;
+    writeln!(out, "Partner Churn State: {}", partner.description())?;
+    writeln!(out, "Actor Churned Count: {actor_count}")?;
+    writeln!(out, "Partner Churned Count: {partner_count}")?;
+    for (end, key, info) in
+        [("actor", "port key", port.actor(ad.system, ad.system_priority)), ("partner", "oper key", port.partner)]
+    {
+        writeln!(out, "details {end} lacp pdu:")?;
+        writeln!(out, "    system priority: {}", info.system_priority.get())?;
+        writeln!(out, "    system mac address: {}", info.system)?;
+        writeln!(out, "    {key}: {}", info.key.get())?;
+        writeln!(out, "    port priority: {}", info.port_priority.get())?;
+        writeln!(out, "    port number: {}", info.port.get())?;
+        writeln!(out, "    port state: {}", info.state.0)?;
+    }
+    Ok(())
 }
 
 impl LinkState {

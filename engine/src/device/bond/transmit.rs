@@ -26,8 +26,8 @@ impl Bond {
             Mode::ActiveBackup => one(self.active_port()),
             Mode::Broadcast if self.ports.iter().any(Port::can_send) => Chosen::Each,
             Mode::Broadcast => Chosen::None,
-            Mode::Xor => {
-                let usable = || self.ports.iter().filter(|port| port.can_send());
+            Mode::Xor | Mode::Ieee8023ad => {
+                let usable = || self.usable();
                 let hash = self.options.xmit_hash_policy.hash(packet) as usize;
                 one(hash.checked_rem(usable().count()).and_then(|place| usable().nth(place)))
             }
@@ -45,6 +45,16 @@ impl Bond {
     /// The ports by which a packet leaves that leaves by each.
     pub(crate) fn senders(&self) -> impl Iterator<Item = DeviceId> {
         self.ports.iter().filter(|port| port.can_send()).map(|port| port.device)
+    }
+
+    /// The ports among which a hash chooses.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_update_slave_arr()`.
+    pub(super) fn usable(&self) -> impl Iterator<Item = &Port> {
+        let is_usable = |(place, port): &(usize, &Port)| {
+            port.can_send() && self.ad.as_ref().is_none_or(|ad| ad.is_in_active(*place))
+        };
+        self.ports.iter().enumerate().filter(is_usable).map(|(_, port)| port)
     }
 
     /// The first port from a place on, around, that can send (Linux: `bond_get_slave_by_id()`).

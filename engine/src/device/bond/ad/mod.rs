@@ -1,0 +1,236 @@
+//! 802.3ad: link aggregation with LACP (IEEE 802.1AX-2020, clause 6.4), as Linux's driver has it.
+//!
+//! ```text
+//!  LACPDU ─► receive ─► selection ─► mux ─► the port sends and takes frames, or not
+//!  100 ms ─►    │   periodic ─► transmit ─► LACPDU
+//!               └─► churn
+//! ```
+//!
+//! Every port has these machines, and they go on together once in 100 ms, port by port; an LACPDU makes the receive machine go on at
+//! once, and only that. Times are counted in such ticks, as in Linux, and so is what an LACPDU can cause: by the next tick.
+//!
+//! Ticks in which nothing but counters would change are not waited for: [`Ad::due`] is the first that could be another. What comes out is
+//! what every tick would have given.
+//!
+//! | file | machine | standard |
+//! |---|---|---|
+//! | `receive` | what is known of the other end | 6.4.12 |
+//! | `periodic` | when to say something of its own accord | 6.4.13 |
+//! | `selection` | which aggregator a port belongs to, and which one is used | 6.4.14 |
+//! | `mux` | whether a port sends and takes frames | 6.4.15 |
+//! | `transmit` | LACPDUs, at most three a second; answers to markers | 6.4.16, 6.5.4 |
+//! | `churn` | whether the two ends do not come to terms | 6.4.17 |
+//!
+//! Linux v6.18: `drivers/net/bonding/bond_3ad.c`. Of its options `coupled_control` is as if on, and ports have the same priority.
+
+mod churn;
+mod mux;
+mod periodic;
+mod port;
+mod receive;
+mod selection;
+mod transmit;
+
+pub(super) use self::{
+    port::{AdPort, Aggregator},
+    transmit::is_taken,
+};
+pub use self::{
+    port::{AdStats, ChurnState},
+    selection::AdSelect,
+};
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Happening, Options, Port};
+use crate::{time::Instant, wire::MacAddr};
+
+/// What a bond in this mode knows beside its ports (Linux: `struct ad_bond_info`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ad {
+    /// Its system.
+    pub(super) system: MacAddr,
+    /// That one's priority.
+    pub(super) system_priority: u16,
+    /// What is known of the bond's ports, in their order.
+    pub(super) ports: Vec<AdPort>,
+    /// As many as there are ports; their numbers are their places, from 1.
+    pub(super) aggregators: Vec<Aggregator>,
+    /// Ticks until an aggregator may be used (Linux: `agg_select_timer`).
+    agg_select_timer: u16,
+    /// When the last tick was that counters know of.
+    ticked: Instant,
+    /// When the next one is that could change something else; none until something comes in.
+    due: Option<Instant>,
+}
+
+/// The machines at work, with all that they may change.
+pub(super) struct Machines<'a> {
+    pub(super) now: Instant,
+    pub(super) ad: &'a mut Ad,
+    /// The bond's ports.
+    pub(super) ports: &'a mut [Port],
+    pub(super) options: &'a Options,
+    pub(super) tell: &'a mut Vec<Happening>,
+}
+
+impl Ad {
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `bond_3ad_initialize()`, `bond_3ad_bind_slave()`.
+    pub(super) fn new(now: Instant, bond: MacAddr, options: &Options, ports: &[Port]) -> Self {
+        let bind = |(number, port)| AdPort::new(number, port, options);
+        Self {
+            system: options.ad_actor_system.unwrap_or(bond),
+            system_priority: options.ad_actor_sys_prio,
+            ports: (1..).zip(ports).map(bind).collect(),
+            aggregators: ports.iter().map(|_| Aggregator::default()).collect(),
+            agg_select_timer: AGGREGATOR_SELECTION_TICKS,
+            ticked: now,
+            due: Some(now + TICK),
+        }
+    }
+
+    /// When [`Machines::tick`] is to be called.
+    pub(super) const fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// The aggregator that is used.
+    pub(super) fn active(&self) -> Option<usize> {
+        self.aggregators.iter().position(|aggregator| aggregator.is_active)
+    }
+
+    /// Whether a port belongs to the aggregator that is used.
+    pub(super) fn is_in_active(&self, place: usize) -> bool {
+        self.active().is_some() && self.ports.get(place).and_then(AdPort::aggregator) == self.active()
+    }
+
+    /// Whether what a snapshot says of it can be, of a bond with so many ports.
+    pub(super) fn is_right(&self, count: usize) -> bool {
+        let is_place = |place: &u16| usize::from(*place) < count;
+        let belongs = |(place, port): (usize, &AdPort)| {
+            let member =
+                |aggregator: &Aggregator| aggregator.members.iter().filter(|m| usize::from(**m) == place).count();
+            let own = port.aggregator().map(|own| self.aggregators.get(own).map(member));
+            own.is_none_or(|own| own == Some(1)) && self.aggregators.iter().map(member).sum::<usize>() <= 1
+        };
+        let are_places = |aggregator: &Aggregator| aggregator.members.iter().all(is_place);
+        self.ports.len() == count
+            && self.aggregators.len() == count
+            && self.aggregators.iter().all(are_places)
+            && self.ports.iter().enumerate().all(belongs)
+    }
+
+    /// Counts the ticks that have gone by and changed nothing else; the next one is to be the next that there is.
+    fn catch_up(&mut self, now: Instant) {
+        let before_due = self.due.map_or(now, |due| now.min(due - Duration::from_nanos(1)));
+        let ticks = before_due.since(self.ticked).as_nanos() / TICK.as_nanos();
+        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
+        self.ticked = self.ticked + TICK.saturating_mul(ticks);
+        self.count(u16::try_from(ticks).unwrap_or(u16::MAX));
+        self.due = Some(self.ticked + TICK);
+    }
+
+    /// Counts ticks down.
+    fn count(&mut self, ticks: u16) {
+        for timer in self.timers() {
+            *timer = timer.saturating_sub(ticks);
+        }
+    }
+
+    fn timers(&mut self) -> impl Iterator<Item = &mut u16> {
+        let ports = self.ports.iter_mut().flat_map(|port| port.timers.all());
+        ports.chain([&mut self.agg_select_timer])
+    }
+
+    /// What decides what a tick does: everything but how far timers have come.
+    fn without_timers(&self) -> Self {
+        let mut plain = self.clone();
+        plain.timers().for_each(|timer| *timer = u16::from(*timer > 0));
+        (plain.ticked, plain.due) = (Instant::ZERO, None);
+        plain
+    }
+}
+
+impl Machines<'_> {
+    /// Lets all machines go on.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `bond_3ad_state_machine_handler()`.
+    pub(super) fn tick(&mut self) {
+        self.ad.catch_up(self.now);
+        // Late ticks are not made up for, as they are not in Linux.
+        let due = self.ad.ticked + TICK;
+        self.ad.ticked = if self.now.since(due) < TICK { due } else { self.now };
+        let before = (self.ad.without_timers(), self.flags());
+        if self.ad.agg_select_timer > 0 {
+            self.ad.agg_select_timer -= 1;
+            if self.ad.agg_select_timer == 0 {
+                self.select_aggregator();
+            }
+        }
+        for place in 0..self.ad.ports.len() {
+            self.receive(place, None);
+            self.periodic(place);
+            self.select_port(place);
+            self.mux(place);
+            self.transmit(place);
+            self.ad.ports[place].churn();
+            self.ad.ports[place].begin = false;
+        }
+        let is_quiet = before == (self.ad.without_timers(), self.flags());
+        let soonest = self.ad.timers().filter(|timer| **timer > 0).min().map(|timer| u32::from(*timer));
+        let ticks = if is_quiet { soonest } else { Some(1) };
+        self.ad.due = ticks.map(|ticks| self.ad.ticked + TICK * ticks);
+    }
+
+    /// What machines have made of the bond's ports.
+    fn flags(&self) -> Vec<(bool, bool)> {
+        self.ports.iter().map(|port| (port.is_backup, port.is_inactive)).collect()
+    }
+
+    /// Something has come in: counters are to be right, and the next tick is to be waited for.
+    pub(super) fn wake(&mut self) {
+        self.ad.catch_up(self.now);
+    }
+
+    /// A port's link is used from now on, or no more.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `bond_3ad_handle_link_change()`.
+    pub(super) fn link_changed(&mut self, place: usize, is_up: bool) {
+        self.wake();
+        self.ad.ports[place].is_enabled = is_up;
+        let port = is_up.then_some(&self.ports[place]);
+        self.ad.ports[place].update_keys(port);
+        self.select_aggregator();
+    }
+
+    /// A port's link says another speed or duplex.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `bond_3ad_adapter_speed_duplex_changed()`.
+    pub(super) fn speed_changed(&mut self, place: usize) {
+        self.wake();
+        self.ad.ports[place].update_keys(Some(&self.ports[place]));
+    }
+
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__enable_port()`.
+    fn enable(&mut self, place: usize) {
+        let port = &mut self.ports[place];
+        if port.link == super::LinkState::Up {
+            (port.is_backup, port.is_inactive) = (false, false);
+        }
+    }
+
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__disable_port()`.
+    fn disable(&mut self, place: usize) {
+        let port = &mut self.ports[place];
+        (port.is_backup, port.is_inactive) = (true, !self.options.all_slaves_active);
+    }
+}
+
+/// From one tick to the next (Linux: `AD_TIMER_INTERVAL`).
+const TICK: Duration = Duration::from_millis(100);
+const TICKS_PER_SEC: u16 = 10;
+/// Linux: `AD_AGGREGATOR_SELECTION_TIMER`.
+const AGGREGATOR_SELECTION_TICKS: u16 = 8 * TICKS_PER_SEC;

@@ -1,0 +1,273 @@
+//! What is known of a port and of an aggregator.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+use zerocopy::byteorder::big_endian::U16;
+
+use super::{mux::MuxState, periodic::PeriodicState, receive::ReceiveState, transmit::TX_TICKS};
+use crate::{
+    device::bond::{LinkState, Options, Port},
+    wire::{
+        MacAddr,
+        lacp::{PortInfo, PortState},
+    },
+};
+
+/// A port of a bond in 802.3ad mode (Linux: `struct port`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AdPort {
+    /// From 1.
+    pub(in super::super) number: u16,
+    /// `Actor_Oper_Port_Key`: what the operator has said, how fast the link is, and whether it is full duplex.
+    pub(in super::super) key: u16,
+    /// The operator's part of it.
+    user_key: u16,
+    /// `Actor_Oper_Port_State`.
+    pub(in super::super) state: PortState,
+    /// `Partner_Oper_*`: what is known of the other end.
+    pub(in super::super) partner: PortInfo,
+    /// The aggregator that it belongs to.
+    aggregator: Option<u16>,
+    /// Its link is used.
+    pub(super) is_enabled: bool,
+    /// `BEGIN`.
+    pub(super) begin: bool,
+    /// `LACP_Enabled`: it takes part in the protocol.
+    pub(super) lacp_enabled: bool,
+    /// `Selected`: its aggregator is the right one.
+    pub(super) selected: bool,
+    /// `Ready_N`: it has waited long enough for others to join.
+    pub(super) ready_n: bool,
+    /// `Ready`: all of its aggregator have.
+    pub(super) ready: bool,
+    /// The other end knows of this one what is so.
+    pub(super) matched: bool,
+    /// The churn machines are to begin again.
+    pub(super) churned: bool,
+    /// `NTT`: there is something to be said.
+    pub(super) ntt: bool,
+    pub(super) receive: ReceiveState,
+    pub(super) periodic: PeriodicState,
+    pub(super) mux: MuxState,
+    /// Whether this end does not come to terms, and whether the other does not.
+    pub(in super::super) churn: [ChurnState; 2],
+    /// How often each did not.
+    pub(in super::super) churn_counts: [u32; 2],
+    pub(super) timers: Timers,
+    /// What has been counted.
+    pub(in super::super) stats: AdStats,
+}
+
+/// Ticks that are left; 0: the timer does not run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Timers {
+    pub(super) current_while: u16,
+    pub(super) periodic: u16,
+    pub(super) wait_while: u16,
+    pub(super) tx: u16,
+    pub(super) churn: [u16; 2],
+}
+
+impl Timers {
+    pub(super) fn all(&mut self) -> [&mut u16; 6] {
+        let Self { current_while, periodic, wait_while, tx, churn: [actor, partner] } = self;
+        [current_while, periodic, wait_while, tx, actor, partner]
+    }
+}
+
+/// Counts a tick; whether it was the timer's last.
+pub(super) const fn runs_out(timer: &mut u16) -> bool {
+    if *timer == 0 {
+        return false;
+    }
+    *timer -= 1;
+    *timer == 0
+}
+
+/// Whether two ends come to terms (IEEE 802.1AX-2020, 6.4.17).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChurnState {
+    /// It is being watched.
+    #[default]
+    Monitor,
+    /// They did not.
+    Churn,
+    /// They did.
+    NoChurn,
+}
+
+impl ChurnState {
+    /// As `/proc/net/bonding` calls it (Linux: `bond_3ad_churn_desc()`).
+    pub(in super::super) const fn description(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitoring",
+            Self::Churn => "churned",
+            Self::NoChurn => "none",
+        }
+    }
+}
+
+/// What a port in 802.3ad mode has counted (Linux: `struct bond_3ad_stats`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdStats {
+    /// LACPDUs that have come.
+    pub lacpdu_rx: u64,
+    /// LACPDUs that were sent.
+    pub lacpdu_tx: u64,
+    /// Markers that have come.
+    pub marker_rx: u64,
+    /// Answers to them.
+    pub marker_resp_tx: u64,
+    /// Answers to markers, none of which was sent here.
+    pub marker_resp_rx: u64,
+    /// Markers of a kind that is not known.
+    pub marker_unknown_rx: u64,
+}
+
+impl AdPort {
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `ad_initialize_port()`, `bond_3ad_bind_slave()`.
+    pub(super) fn new(number: u16, port: &Port, options: &Options) -> Self {
+        let mut state = PortState::AGGREGATION;
+        state.set(PortState::ACTIVITY, options.lacp_active);
+        state.set(PortState::TIMEOUT, options.lacp_fast);
+        let mut new = Self {
+            number,
+            key: 0,
+            user_key: options.ad_user_port_key << USER_KEY_SHIFT,
+            state,
+            partner: PARTNER_ADMIN,
+            aggregator: None,
+            is_enabled: true,
+            begin: true,
+            lacp_enabled: true,
+            selected: false,
+            ready_n: false,
+            ready: false,
+            matched: false,
+            churned: false,
+            ntt: false,
+            receive: ReceiveState::Initialize,
+            periodic: PeriodicState::None,
+            mux: MuxState::Detached,
+            churn: [ChurnState::Monitor; 2],
+            churn_counts: [0; 2],
+            timers: Timers { tx: TX_TICKS, ..Timers::default() },
+            stats: AdStats::default(),
+        };
+        new.update_keys(Some(port));
+        new
+    }
+
+    /// The place of its aggregator.
+    pub(in super::super) fn aggregator(&self) -> Option<usize> {
+        self.aggregator.map(usize::from)
+    }
+
+    pub(super) const fn set_aggregator(&mut self, place: Option<u16>) {
+        self.aggregator = place;
+    }
+
+    /// Makes its key of what its link says; of nothing, while that is down. A port that is not full duplex takes no part in the protocol,
+    /// and one that has another speed begins again.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `ad_update_actor_keys()`.
+    pub(super) fn update_keys(&mut self, port: Option<&Port>) {
+        let before = self.key;
+        let speed = port.map_or(0, speed_number);
+        let duplex = port.is_some_and(is_full_duplex);
+        self.key = self.user_key | speed << 1 | u16::from(duplex);
+        if self.key == before {
+            return;
+        }
+        self.lacp_enabled = duplex;
+        if duplex && speed != 0 && speed != (before & SPEED_KEY_MASK) >> 1 {
+            self.begin = true;
+        }
+    }
+
+    /// What it says of itself.
+    pub(in super::super) fn actor(&self, system: MacAddr, system_priority: u16) -> PortInfo {
+        PortInfo {
+            system_priority: U16::new(system_priority),
+            system,
+            key: U16::new(self.key),
+            port_priority: U16::new(PORT_PRIORITY),
+            port: U16::new(self.number),
+            state: self.state,
+        }
+    }
+
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__record_default()`.
+    pub(super) const fn record_default(&mut self) {
+        self.partner = PARTNER_ADMIN;
+        self.state.set(PortState::DEFAULTED, true);
+    }
+}
+
+/// Ports that can be one link (Linux: `struct aggregator`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Aggregator {
+    /// Its ports by their places in the bond, the one first that has joined last (Linux: `lag_ports`).
+    pub(super) members: Vec<u16>,
+    /// It is the one that is used.
+    pub(super) is_active: bool,
+    /// No other port may join it.
+    pub(super) is_individual: bool,
+    /// `Actor_Oper_Aggregator_Key`.
+    pub(in super::super) actor_key: u16,
+    /// The system at the other end; nobody's while it has not answered.
+    pub(in super::super) partner_system: MacAddr,
+    pub(super) partner_system_priority: u16,
+    /// `Partner_Oper_Aggregator_Key`.
+    pub(in super::super) partner_key: u16,
+}
+
+impl Aggregator {
+    /// Whether the other end has answered.
+    pub(super) fn has_partner(&self) -> bool {
+        self.partner_system != MacAddr::UNSPECIFIED
+    }
+
+    /// How many ports it has.
+    pub(in super::super) fn len(&self) -> usize {
+        self.members.len()
+    }
+}
+
+/// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__get_link_speed()`.
+fn speed_number(port: &Port) -> u16 {
+    let speed = port.said.speed_mbps.filter(|_| port.link == LinkState::Up);
+    SPEEDS_MBPS.iter().position(|known| Some(*known) == speed).map_or(0, |place| place as u16 + 1)
+}
+
+/// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__get_duplex()`.
+fn is_full_duplex(port: &Port) -> bool {
+    port.link == LinkState::Up && port.said.full_duplex == Some(true)
+}
+
+/// How fast a port is for aggregators; 0 for a speed that has no number.
+pub(super) fn speed_mbps(port: &Port) -> u32 {
+    SPEEDS_MBPS.get(usize::from(speed_number(port)).wrapping_sub(1)).copied().unwrap_or(0)
+}
+
+/// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `enum ad_link_speed_type`, whose numbers are places here, from 1.
+#[rustfmt::skip]
+static SPEEDS_MBPS: [u32; 18] = [
+    1, 10, 100, 1000, 2500, 5000, 10_000, 14_000, 20_000, 25_000, 40_000, 50_000, 56_000, 80_000, 100_000, 200_000, 400_000, 800_000,
+];
+/// A key: ten bits of the operator's, five of the speed, one of the duplex.
+const USER_KEY_SHIFT: u16 = 6;
+const SPEED_KEY_MASK: u16 = 0x3e;
+/// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `ad_initialize_port()`.
+const PORT_PRIORITY: u16 = 0xff;
+
+/// `Partner_Admin_*`: what counts as known of the other end while it has not answered.
+pub(super) const PARTNER_ADMIN: PortInfo = PortInfo {
+    system_priority: U16::from_bytes([0xff, 0xff]),
+    system: MacAddr::UNSPECIFIED,
+    key: U16::from_bytes([0, 1]),
+    port_priority: U16::from_bytes([0, 0xff]),
+    port: U16::from_bytes([0, 1]),
+    state: PortState::NONE,
+};
