@@ -157,10 +157,14 @@ impl Bond {
             miimon_due: None,
         };
         bond.set_carrier();
-        match bond.options.mode.uses_primary() {
-            true => bond.select_active(now, tell),
+        if bond.options.mode.uses_primary() {
+            bond.select_active(now, tell);
+        } else if let Some(mut machines) = bond.machines(now, tell) {
+            machines.go_on();
+            bond.set_carrier();
+        } else {
             // It means nothing but by which port IGMP leaves.
-            false => bond.active = bond.ports.iter().position(|port| port.link == LinkState::Up).map(|at| at as u16),
+            bond.active = bond.ports.iter().position(|port| port.link == LinkState::Up).map(|at| at as u16);
         }
         if bond.ports.iter().any(|port| port.link == LinkState::Back) {
             bond.wake(now);

@@ -88,7 +88,7 @@ impl Ad {
             aggregators: ports.iter().map(|_| Aggregator::default()).collect(),
             agg_select_timer: AGGREGATOR_SELECTION_TICKS,
             ticked: now,
-            due: Some(now + TICK),
+            due: None,
         }
     }
 
@@ -155,14 +155,19 @@ impl Ad {
 }
 
 impl Machines<'_> {
-    /// Lets all machines go on.
-    ///
-    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `bond_3ad_state_machine_handler()`.
+    /// Lets all machines go on for the next tick.
     pub(super) fn tick(&mut self) {
         self.ad.catch_up(self.now);
         // Late ticks are not made up for, as they are not in Linux.
         let due = self.ad.ticked + TICK;
         self.ad.ticked = if self.now.since(due) < TICK { due } else { self.now };
+        self.go_on();
+    }
+
+    /// Lets all machines go on; the first time, they begin.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `bond_3ad_state_machine_handler()`.
+    pub(super) fn go_on(&mut self) {
         let before = (self.ad.without_timers(), self.flags());
         if self.ad.agg_select_timer > 0 {
             self.ad.agg_select_timer -= 1;
@@ -232,5 +237,6 @@ impl Machines<'_> {
 /// From one tick to the next (Linux: `AD_TIMER_INTERVAL`).
 const TICK: Duration = Duration::from_millis(100);
 const TICKS_PER_SEC: u16 = 10;
-/// Linux: `AD_AGGREGATOR_SELECTION_TIMER`.
-const AGGREGATOR_SELECTION_TICKS: u16 = 8 * TICKS_PER_SEC;
+/// Until an aggregator may be used, from when a bond that has ports goes up (Linux v6.18: `drivers/net/bonding/bond_main.c`,
+/// `bond_open()`). One that is up before it has ports waits 8 s (`AD_AGGREGATOR_SELECTION_TIMER`).
+const AGGREGATOR_SELECTION_TICKS: u16 = 1;

@@ -14,6 +14,8 @@ use crate::wire::lacp::PortState;
 /// Where the machine is (Linux: `mux_states_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum MuxState {
+    /// It has not begun yet, so that it has to enter [`Self::Detached`].
+    Dummy,
     Detached,
     Waiting,
     Attached,
@@ -69,7 +71,7 @@ impl Machines<'_> {
                 self.enable(place);
                 state
             }
-            MuxState::Detached | MuxState::Attached | MuxState::CollectingDistributing => state,
+            MuxState::Dummy | MuxState::Detached | MuxState::Attached | MuxState::CollectingDistributing => state,
         }
     }
 
@@ -85,6 +87,7 @@ impl Machines<'_> {
         let port = &mut self.ad.ports[place];
         let passes = PortState::COLLECTING | PortState::DISTRIBUTING;
         match port.mux {
+            MuxState::Dummy => {}
             MuxState::Waiting => port.timers.wait_while = AGGREGATE_WAIT_TICKS,
             MuxState::Detached | MuxState::Attached => {
                 let is_attached = port.mux == MuxState::Attached;

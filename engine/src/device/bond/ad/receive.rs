@@ -24,6 +24,8 @@ use crate::{
 /// Where the machine is (Linux: `rx_states_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum ReceiveState {
+    /// It has not begun yet, so that it has to enter [`Self::Initialize`].
+    Dummy,
     Initialize,
     PortDisabled,
     LacpDisabled,
@@ -115,7 +117,7 @@ impl AdPort {
                 self.matched = true;
                 self.state.set(PortState::EXPIRED, false);
             }
-            ReceiveState::Current => {}
+            ReceiveState::Current | ReceiveState::Dummy => {}
         }
     }
 
