@@ -17,10 +17,9 @@ impl Bond {
         self.change_active(now, best, tell);
         let before = self.carrier;
         self.set_carrier();
-        match (before, self.carrier) {
-            (false, true) => tell.push(Happening::CarrierUp),
-            (true, false) => tell.push(Happening::CarrierDown),
-            (false, false) | (true, true) => {}
+        // With LACP it is told whether it has changed or not, as in Linux (`bond_3ad_set_carrier()`).
+        if before != self.carrier || self.ad.is_some() {
+            tell.push(if self.carrier { Happening::CarrierUp } else { Happening::CarrierDown });
         }
     }
 
@@ -69,11 +68,15 @@ impl Bond {
                 LinkState::Back => Happening::ActiveEarly { port: device, ms: (updelay - port.delay) * miimon },
                 LinkState::Up | LinkState::Fail | LinkState::Down => Happening::Active { port: device },
             };
-            if port.link == LinkState::Back {
+            let is_early = port.link == LinkState::Back;
+            if is_early {
                 (port.link, port.delay) = (LinkState::Up, 0);
             }
             if mode.uses_primary() {
                 tell.push(happening);
+            }
+            if let Some((place, mut machines)) = to.filter(|_| is_early).zip(self.machines(now, tell)) {
+                machines.link_changed(usize::from(place), true);
             }
         }
         if mode == Mode::ActiveBackup {

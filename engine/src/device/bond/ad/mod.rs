@@ -45,7 +45,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Happening, Options, Port};
+use super::{Happening, LinkState, Options, Port};
 use crate::{time::Instant, wire::MacAddr};
 
 /// What a bond in this mode knows beside its ports (Linux: `struct ad_bond_info`).
@@ -222,7 +222,7 @@ impl Machines<'_> {
     /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__enable_port()`.
     fn enable(&mut self, place: usize) {
         let port = &mut self.ports[place];
-        if port.link == super::LinkState::Up {
+        if port.link == LinkState::Up && port.said.carrier {
             (port.is_backup, port.is_inactive) = (false, false);
         }
     }
