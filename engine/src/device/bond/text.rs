@@ -81,7 +81,7 @@ impl Bond {
         };
         writeln!(out, "Active Aggregator Info:")?;
         writeln!(out, "\tAggregator ID: {}", place + 1)?;
-        writeln!(out, "\tNumber of ports: {}", active.len())?;
+        writeln!(out, "\tNumber of ports: {}", ad.active_ports(place))?;
         writeln!(out, "\tActor Key: {}", active.actor_key)?;
         writeln!(out, "\tPartner Key: {}", active.partner_key)?;
         writeln!(out, "\tPartner Mac Address: {}", active.partner_system)

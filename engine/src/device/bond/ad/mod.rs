@@ -9,8 +9,8 @@
 //! Every port has these machines, and they go on together once in 100 ms, port by port; an LACPDU makes the receive machine go on at
 //! once, and only that. Times are counted in such ticks, as in Linux, and so is what an LACPDU can cause: by the next tick.
 //!
-//! Ticks in which nothing but counters would change are not waited for: [`Ad::due`] is the first that could be another. What comes out is
-//! what every tick would have given.
+//! Ticks in which nothing but counters would change are not waited for, only the first that could be another. What comes out is what every
+//! tick would have given.
 //!
 //! | file | machine | standard |
 //! |---|---|---|
@@ -18,10 +18,13 @@
 //! | `periodic` | when to say something of its own accord | 6.4.13 |
 //! | `selection` | which aggregator a port belongs to, and which one is used | 6.4.14 |
 //! | `mux` | whether a port sends and takes frames | 6.4.15 |
-//! | `transmit` | LACPDUs, at most three a second; answers to markers | 6.4.16, 6.5.4 |
+//! | `transmit` | LACPDUs, of each port 300 ms apart at least; answers to markers | 6.4.16, 6.5.4 |
 //! | `churn` | whether the two ends do not come to terms | 6.4.17 |
 //!
-//! Linux v6.18: `drivers/net/bonding/bond_3ad.c`. Of its options `coupled_control` is as if on, and ports have the same priority.
+//! Linux v6.18: `drivers/net/bonding/bond_3ad.c`. Where it is known to differ: of its options `coupled_control` is as if on and
+//! `broadcast_neighbor` as if off, and all ports have the same `actor_port_prio`, by which `ad_select` cannot choose; frames of slow protocols
+//! that are no LACPDU and no marker, or not whole, are not counted, and nothing is summed up for the bond; a port whose speed is not known
+//! is not looked at every `miimon`, each time with a line in the log, until it is.
 
 mod churn;
 mod mux;
@@ -141,7 +144,7 @@ impl Ad {
     }
 
     fn timers(&mut self) -> impl Iterator<Item = &mut u16> {
-        let ports = self.ports.iter_mut().flat_map(|port| port.timers.all());
+        let ports = self.ports.iter_mut().flat_map(AdPort::timers);
         ports.chain([&mut self.agg_select_timer])
     }
 

@@ -69,13 +69,6 @@ pub(super) struct Timers {
     pub(super) churn: [u16; 2],
 }
 
-impl Timers {
-    pub(super) fn all(&mut self) -> [&mut u16; 6] {
-        let Self { current_while, periodic, wait_while, tx, churn: [actor, partner] } = self;
-        [current_while, periodic, wait_while, tx, actor, partner]
-    }
-}
-
 /// Counts a tick; whether it was the timer's last.
 pub(super) const fn runs_out(timer: &mut u16) -> bool {
     if *timer == 0 {
@@ -159,6 +152,15 @@ impl AdPort {
         new
     }
 
+    /// Timers that ticks count. That of the receive machine stands still while the link is not used, that of the mux machine when it
+    /// does not wait.
+    pub(super) fn timers(&mut self) -> impl Iterator<Item = &mut u16> {
+        let Timers { current_while, periodic, wait_while, tx, churn: [actor, partner] } = &mut self.timers;
+        let current_while = self.is_enabled.then_some(current_while);
+        let wait_while = (self.mux == MuxState::Waiting).then_some(wait_while);
+        [current_while, wait_while, Some(periodic), Some(tx), Some(actor), Some(partner)].into_iter().flatten()
+    }
+
     /// The place of its aggregator.
     pub(in super::super) fn aggregator(&self) -> Option<usize> {
         self.aggregator.map(usize::from)
@@ -229,16 +231,12 @@ impl Aggregator {
         self.partner_system != MacAddr::UNSPECIFIED
     }
 
-    /// How many ports it has.
-    pub(in super::super) fn len(&self) -> usize {
-        self.members.len()
-    }
 }
 
 /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__get_link_speed()`.
 fn speed_number(port: &Port) -> u16 {
     let speed = port.said.speed_mbps.filter(|_| port.link == LinkState::Up);
-    SPEEDS_MBPS.iter().position(|known| Some(*known) == speed).map_or(0, |place| place as u16 + 1)
+    SPEEDS_MBPS.iter().position(|known| Some(*known) == speed).map_or(0, |place| place as u16 + SPEED_NUMBER_MIN)
 }
 
 /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__get_duplex()`.
@@ -248,14 +246,17 @@ fn is_full_duplex(port: &Port) -> bool {
 
 /// How fast a port is for aggregators; 0 for a speed that has no number.
 pub(super) fn speed_mbps(port: &Port) -> u32 {
-    SPEEDS_MBPS.get(usize::from(speed_number(port)).wrapping_sub(1)).copied().unwrap_or(0)
+    let place = speed_number(port).checked_sub(SPEED_NUMBER_MIN);
+    place.and_then(|place| SPEEDS_MBPS.get(usize::from(place))).copied().unwrap_or(0)
 }
 
-/// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `enum ad_link_speed_type`, whose numbers are places here, from 1.
+/// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `enum ad_link_speed_type`, whose numbers are places here, from 2. Number 1, of 1 Mbit/s,
+/// is given to no link (`__get_link_speed()`).
 #[rustfmt::skip]
-static SPEEDS_MBPS: [u32; 18] = [
-    1, 10, 100, 1000, 2500, 5000, 10_000, 14_000, 20_000, 25_000, 40_000, 50_000, 56_000, 80_000, 100_000, 200_000, 400_000, 800_000,
+static SPEEDS_MBPS: [u32; 16] = [
+    10, 100, 1000, 2500, 5000, 10_000, 14_000, 20_000, 25_000, 40_000, 50_000, 56_000, 100_000, 200_000, 400_000, 800_000,
 ];
+const SPEED_NUMBER_MIN: u16 = 2;
 /// A key: ten bits of the operator's, five of the speed, one of the duplex.
 const USER_KEY_SHIFT: u16 = 6;
 const SPEED_KEY_MASK: u16 = 0x3e;

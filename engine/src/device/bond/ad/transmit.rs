@@ -21,7 +21,7 @@ impl Machines<'_> {
         }
         let (actor, partner) = (port.actor(system, system_priority), port.partner);
         self.tell.push(Happening::Lacpdu { port: self.ports[place].device, actor, partner });
-        port.stats.lacpdu_tx += 1;
+        port.stats.lacpdu_tx = port.stats.lacpdu_tx.saturating_add(1);
         port.ntt = false;
         port.timers.tx = TX_TICKS;
     }
@@ -35,7 +35,8 @@ impl Machines<'_> {
             Some(&subtype::LACP) => {
                 if let Some(heard) = Lacpdu::parse(bytes) {
                     self.wake();
-                    self.ad.ports[place].stats.lacpdu_rx += 1;
+                    let count = &mut self.ad.ports[place].stats.lacpdu_rx;
+                    *count = count.saturating_add(1);
                     self.receive(place, Some(&heard));
                 }
                 false
@@ -52,15 +53,15 @@ impl Machines<'_> {
     /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `ad_marker_info_received()`.
     fn take_marker(&mut self, place: usize, kind: u8) -> bool {
         let stats = &mut self.ad.ports[place].stats;
-        match kind {
-            MarkerPdu::INFORMATION => {
-                stats.marker_rx += 1;
-                stats.marker_resp_tx += 1;
-            }
-            MarkerPdu::RESPONSE => stats.marker_resp_rx += 1,
-            _ => stats.marker_unknown_rx += 1,
-        }
-        kind == MarkerPdu::INFORMATION
+        let is_asked = kind == MarkerPdu::INFORMATION;
+        let count = match kind {
+            MarkerPdu::INFORMATION => &mut stats.marker_rx,
+            MarkerPdu::RESPONSE => &mut stats.marker_resp_rx,
+            _ => &mut stats.marker_unknown_rx,
+        };
+        *count = count.saturating_add(1);
+        stats.marker_resp_tx = stats.marker_resp_tx.saturating_add(u64::from(is_asked));
+        is_asked
     }
 }
 
