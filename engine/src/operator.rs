@@ -226,7 +226,9 @@ impl Engine {
         let is_new = core::mem::replace(&mut device.link, link) != link;
         let bond = device.master.filter(|_| is_new);
         if let Some(bond) = bond.and_then(|bond| self.devices.bonds_mut().get_mut(&bond)) {
-            bond.link_says(now, id, link);
+            let (bond_id, mut happened) = (bond.device(), Vec::new());
+            bond.link_says(now, id, link, &mut happened);
+            self.follow_bond(now, bond_id, &happened);
         }
         Ok(Reply::Done)
     }

@@ -38,6 +38,10 @@ pub(crate) enum Happening {
     Loopback { port: DeviceId },
     /// Nobody answers LACPDUs.
     NoResponse,
+    /// The link of a port with this number says no speed any more.
+    SpeedZero { port: DeviceId, number: u16 },
+    /// A port that would be up does not say how fast it is.
+    NoSpeed { port: DeviceId },
     /// Neighbours are to be told where the bond is now (Linux: `NETDEV_NOTIFY_PEERS`).
     NotifyPeers,
 }
@@ -46,8 +50,8 @@ impl Happening {
     /// The level of its line (Linux: `KERN_*`).
     pub(crate) const fn level(self) -> u8 {
         match self {
-            Self::Loopback { .. } => 3,
-            Self::NoResponse => 4,
+            Self::Loopback { .. } | Self::SpeedZero { .. } => 3,
+            Self::NoResponse | Self::NoSpeed { .. } => 4,
             Self::GoingDown { .. }
             | Self::UpAgain { .. }
             | Self::Down { .. }
@@ -95,7 +99,12 @@ impl Bond {
             }
             Happening::CarrierUp => Some(format!("{own}: active interface up!")),
             Happening::CarrierDown => Some(format!("{own}: now running without any active interface!")),
-            Happening::Loopback { port } => of(port, "An illegal loopback occurred on slave".into()),
+            Happening::Loopback { port } => {
+                let advice = "Check the configuration to verify that all adapters are connected to 802.3ad compliant switch ports";
+                of(port, format!("An illegal loopback occurred on slave\n{advice}"))
+            }
+            Happening::SpeedZero { port, number } => of(port, format!("speed changed to 0 on port {number}")),
+            Happening::NoSpeed { port } => of(port, "failed to get link speed/duplex".into()),
             Happening::NoResponse => {
                 let what = "No 802.3ad response from the link partner for any adapters in the bond";
                 Some(format!("{own}: Warning: {what}"))

@@ -98,6 +98,8 @@ pub(crate) struct Port {
     pub(crate) link: LinkState,
     /// Looks until the link counts as what it says.
     delay: u32,
+    /// Its link has been up (Linux: `last_link_up`).
+    has_been_up: bool,
     /// Times that the link has gone down (Linux: `link_failure_count`).
     failures: u32,
     /// What its link said when it was asked last.
@@ -247,15 +249,20 @@ impl Bond {
         Some(Machines { now, ad: ad.as_mut()?, ports, options, tell })
     }
 
-    /// A link says something else than before.
+    /// A link says something else than before. With LACP, one that does not say how fast it is fails at once.
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_slave_netdev_event()`.
-    pub(crate) fn link_says(&mut self, now: Instant, device: DeviceId, link: Link) {
+    pub(crate) fn link_says(&mut self, now: Instant, device: DeviceId, link: Link, tell: &mut Vec<Happening>) {
         let Some(place) = self.place_of(device).map(usize::from) else { return };
-        let before = core::mem::replace(&mut self.ports[place].said, link);
+        let (is_ad, downdelay) = (self.ad.is_some(), self.options.downdelay());
+        let port = &mut self.ports[place];
+        port.said = link;
+        if is_ad && !port.knows_speed() {
+            port.link = if port.has_been_up { LinkState::Fail } else { LinkState::Down };
+            port.delay = port.delay.min(downdelay);
+        }
         self.wake(now);
-        let is_other = (before.speed_mbps, before.full_duplex) != (link.speed_mbps, link.full_duplex);
-        if let Some(mut machines) = self.machines(now, &mut Vec::new()).filter(|_| is_other) {
+        if let Some(mut machines) = self.machines(now, tell) {
             machines.speed_changed(place);
         }
     }
@@ -318,11 +325,17 @@ impl Port {
             mac: if keeps_mac { mac } else { bond },
             link: state,
             delay: if state == LinkState::Back { options.updelay() } else { 0 },
+            has_been_up: state != LinkState::Down,
             failures: 0,
             said: link,
             is_backup: waits,
             is_inactive: waits && !options.all_slaves_active,
         }
+    }
+
+    /// Whether its link says how fast it is and whether both ends may send at once (Linux: `bond_update_speed_duplex()`).
+    pub(crate) fn knows_speed(&self) -> bool {
+        self.said.full_duplex.is_some() && self.said.speed_mbps.is_some_and(|speed| speed > 0)
     }
 
     /// Whether it may send: its link counts as up, has a carrier at this very moment, and nobody has told it to keep still.

@@ -149,7 +149,13 @@ impl Bond {
             let (mode, has_active) = (self.options.mode, self.active.is_some());
             let keeps_taking = self.options.all_slaves_active;
             let port = &mut self.ports[place];
+            if to == LinkState::Up && mode == Mode::Ieee8023ad && !port.knows_speed() {
+                port.link = LinkState::Down;
+                tell.push(Happening::NoSpeed { port: port.device });
+                continue;
+            }
             port.link = to;
+            port.has_been_up |= to == LinkState::Up;
             if to == LinkState::Up {
                 tell.push(Happening::Up { port: port.device });
                 // The mux machine lets it send.

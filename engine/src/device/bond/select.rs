@@ -70,7 +70,7 @@ impl Bond {
             };
             let is_early = port.link == LinkState::Back;
             if is_early {
-                (port.link, port.delay) = (LinkState::Up, 0);
+                (port.link, port.delay, port.has_been_up) = (LinkState::Up, 0, true);
             }
             if mode.uses_primary() {
                 tell.push(happening);

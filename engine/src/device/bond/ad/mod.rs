@@ -209,8 +209,7 @@ impl Machines<'_> {
     pub(super) fn link_changed(&mut self, place: usize, is_up: bool) {
         self.wake();
         self.ad.ports[place].is_enabled = is_up;
-        let port = is_up.then_some(&self.ports[place]);
-        self.ad.ports[place].update_keys(port);
+        self.update_keys(place, is_up);
         self.select_aggregator();
     }
 
@@ -219,7 +218,14 @@ impl Machines<'_> {
     /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `bond_3ad_adapter_speed_duplex_changed()`.
     pub(super) fn speed_changed(&mut self, place: usize) {
         self.wake();
-        self.ad.ports[place].update_keys(Some(&self.ports[place]));
+        self.update_keys(place, true);
+    }
+
+    fn update_keys(&mut self, place: usize, is_up: bool) {
+        let (port, own) = (&self.ports[place], &mut self.ad.ports[place]);
+        if own.update_keys(is_up.then_some(port)) {
+            self.tell.push(Happening::SpeedZero { port: port.device, number: own.number });
+        }
     }
 
     /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__enable_port()`.

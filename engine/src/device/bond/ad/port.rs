@@ -148,7 +148,7 @@ impl AdPort {
             timers: Timers { tx: TX_TICKS, ..Timers::default() },
             stats: AdStats::default(),
         };
-        new.update_keys(Some(port));
+        let _ = new.update_keys(Some(port));
         new
     }
 
@@ -171,21 +171,22 @@ impl AdPort {
     }
 
     /// Makes its key of what its link says; of nothing, while that is down. A port that is not full duplex takes no part in the protocol,
-    /// and one that has another speed begins again.
+    /// and one that has another speed begins again. Whether its link says of a sudden that it has no speed.
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `ad_update_actor_keys()`.
-    pub(super) fn update_keys(&mut self, port: Option<&Port>) {
+    pub(super) fn update_keys(&mut self, port: Option<&Port>) -> bool {
         let before = self.key;
         let speed = port.map_or(0, speed_number);
         let duplex = port.is_some_and(is_full_duplex);
         self.key = self.user_key | speed << 1 | u16::from(duplex);
         if self.key == before {
-            return;
+            return false;
         }
         self.lacp_enabled = duplex;
         if duplex && speed != 0 && speed != (before & SPEED_KEY_MASK) >> 1 {
             self.begin = true;
         }
+        port.is_some() && speed == 0
     }
 
     /// What it says of itself.
