@@ -170,7 +170,7 @@ impl EngineRecord {
             let id = bond.device();
             // Whether there can be one such. What happens to it when it is new has happened to this one.
             engine.make_bond(Instant::ZERO, id, bond.options().clone(), &ports)?;
-            Part::Bonds.check(bond.is_right())?;
+            Part::Bonds.check(bond.is_right(self.latest))?;
             engine.devices.take_ports(bond);
             // What it says of their addresses is so already.
             let _ = engine.devices.take_macs_of_bond(id);

@@ -267,8 +267,8 @@ impl Bond {
         }
     }
 
-    /// Whether what a snapshot says of it can be.
-    pub(crate) fn is_right(&self) -> bool {
+    /// Whether what a snapshot says of it can be; `latest` is the latest time that this knows of.
+    pub(crate) fn is_right(&self, latest: Instant) -> bool {
         let ports: Vec<DeviceId> = self.ports().collect();
         let options = &self.options;
         let is_in_time = |port: &Port| match port.link {
@@ -277,12 +277,13 @@ impl Bond {
             LinkState::Up | LinkState::Down => true,
         };
         let is_ad = options.mode == Mode::Ieee8023ad;
-        let ad_is_right = self.ad.as_ref().map_or(!is_ad, |ad| is_ad && ad.is_right(ports.len()));
+        let ad_is_right = self.ad.as_ref().map_or(!is_ad, |ad| is_ad && ad.is_right(latest, ports.len(), self.mac, options));
         options.check(&ports).is_ok()
             && self.active.is_none_or(|place| usize::from(place) < ports.len())
             && self.ports.iter().all(is_in_time)
             && self.send_peer_notif <= options.peer_notifs()
-            && (self.miimon_due.is_none() || options.miimon_ms > 0)
+            && self.since <= latest
+            && self.miimon_due.is_none_or(|due| options.miimon_ms > 0 && due.since(latest) <= options.miimon())
             && ad_is_right
     }
 
@@ -363,14 +364,16 @@ mod tests {
                 &mut Vec::new(),
             )
         };
-        assert!(made().is_right());
+        assert!(made().is_right(Instant::ZERO));
         type Spoil = fn(&mut Bond);
-        let cases: [(Spoil, bool); 6] = [
+        let cases: [(Spoil, bool); 8] = [
             (|bond| (bond.ports[0].link, bond.ports[0].delay) = (LinkState::Back, 3), true),
             (|bond| (bond.ports[0].link, bond.ports[0].delay) = (LinkState::Back, 4), false),
             (|bond| (bond.ports[0].link, bond.ports[0].delay) = (LinkState::Fail, 1), false),
             (|bond| bond.send_peer_notif = u32::MAX, false),
             (|bond| bond.active = Some(2), false),
+            (|bond| bond.since = Instant::from_secs(1), false),
+            (|bond| bond.miimon_due = Some(Instant::from_secs(1)), false),
             (
                 |bond| {
                     bond.ports.iter_mut().for_each(|port| (port.link, port.delay) = (LinkState::Up, 0));
@@ -382,7 +385,7 @@ mod tests {
         for (number, (spoil, is_right)) in cases.into_iter().enumerate() {
             let mut bond = made();
             spoil(&mut bond);
-            assert_eq!(bond.is_right(), is_right, "case {number}");
+            assert_eq!(bond.is_right(Instant::ZERO), is_right, "case {number}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What an operator says of a bond, under the names of Linux's options.
 
-use core::fmt;
+use core::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -180,6 +180,11 @@ impl Options {
             Some(primary) if !ports.contains(&primary) => Err(OptionsError::PrimaryIsNoPort),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// From one look to the next.
+    pub(super) const fn miimon(&self) -> Duration {
+        Duration::from_millis(self.miimon_ms as u64)
     }
 
     /// How many looks a link has to be up before it is used.

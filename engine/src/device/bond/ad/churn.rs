@@ -31,4 +31,4 @@ impl AdPort {
 }
 
 /// `Churn_Detection_Time`, 60 s (IEEE 802.1AX-2020, 6.4.4).
-const CHURN_DETECTION_TICKS: u16 = 60 * TICKS_PER_SEC;
+pub(super) const CHURN_DETECTION_TICKS: u16 = 60 * TICKS_PER_SEC;

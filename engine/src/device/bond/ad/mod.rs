@@ -84,9 +84,10 @@ impl Ad {
     /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `bond_3ad_initialize()`, `bond_3ad_bind_slave()`.
     pub(super) fn new(now: Instant, bond: MacAddr, options: &Options, ports: &[Port]) -> Self {
         let bind = |(number, port)| AdPort::new(number, port, options);
+        let (system, system_priority) = Self::system_of(bond, options);
         Self {
-            system: options.ad_actor_system.unwrap_or(bond),
-            system_priority: options.ad_actor_sys_prio,
+            system,
+            system_priority,
             ports: (1..).zip(ports).map(bind).collect(),
             aggregators: ports.iter().map(|_| Aggregator::default()).collect(),
             agg_select_timer: AGGREGATOR_SELECTION_TICKS,
@@ -110,20 +111,45 @@ impl Ad {
         self.active().is_some() && self.ports.get(place).and_then(AdPort::aggregator) == self.active()
     }
 
-    /// Whether what a snapshot says of it can be, of a bond with so many ports.
-    pub(super) fn is_right(&self, count: usize) -> bool {
-        let is_place = |place: &u16| usize::from(*place) < count;
-        let belongs = |(place, port): (usize, &AdPort)| {
-            let member =
-                |aggregator: &Aggregator| aggregator.members.iter().filter(|m| usize::from(**m) == place).count();
-            let own = port.aggregator().map(|own| self.aggregators.get(own).map(member));
-            own.is_none_or(|own| own == Some(1)) && self.aggregators.iter().map(member).sum::<usize>() <= 1
+    /// Whether what a snapshot says of it can be, of a bond with so many ports and this Ethernet address. `latest`: the latest time that
+    /// the snapshot knows of.
+    pub(super) fn is_right(&self, latest: Instant, count: usize, bond: MacAddr, options: &Options) -> bool {
+        let is_member = |place: usize, aggregator: &Aggregator| {
+            aggregator.members.iter().filter(|member| usize::from(**member) == place).count()
         };
-        let are_places = |aggregator: &Aggregator| aggregator.members.iter().all(is_place);
+        let belongs = |(place, port): (usize, &AdPort)| {
+            let lists: usize = self.aggregators.iter().map(|aggregator| is_member(place, aggregator)).sum();
+            match port.aggregator() {
+                None => lists == 0,
+                Some(own) => lists == 1 && self.aggregators.get(own).is_some_and(|own| is_member(place, own) == 1),
+            }
+        };
+        let are_places = |aggregator: &Aggregator| aggregator.members.iter().all(|member| usize::from(*member) < count);
+        let is_port_right = |(place, port): (usize, &AdPort)| {
+            usize::from(port.number) == place + 1 && port.has_right_keys(options) && port.has_right_timers()
+        };
+        // Nothing runs longer than LACPDUs that are asked for slowly are waited for.
+        let wakes = self.ticked..=self.ticked + TICK * u32::from(receive::LONG_TIMEOUT_TICKS);
         self.ports.len() == count
             && self.aggregators.len() == count
             && self.aggregators.iter().all(are_places)
+            && self.aggregators.iter().filter(|aggregator| aggregator.is_active).count() <= 1
             && self.ports.iter().enumerate().all(belongs)
+            && self.ports.iter().enumerate().all(is_port_right)
+            && (self.system, self.system_priority) == Self::system_of(bond, options)
+            && self.agg_select_timer <= AGGREGATOR_SELECTION_TICKS
+            && self.ticked <= latest
+            && self.due.map_or(!self.clone().is_timed(), |due| wakes.contains(&due))
+    }
+
+    /// Its system and that one's priority.
+    fn system_of(bond: MacAddr, options: &Options) -> (MacAddr, u16) {
+        (options.ad_actor_system.filter(|mac| *mac != MacAddr::UNSPECIFIED).unwrap_or(bond), options.ad_actor_sys_prio)
+    }
+
+    /// Whether any timer runs.
+    fn is_timed(&mut self) -> bool {
+        self.timers().any(|timer| *timer > 0)
     }
 
     /// Counts the ticks that have gone by and changed nothing else; the next one is to be the next that there is.

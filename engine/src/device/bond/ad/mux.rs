@@ -116,4 +116,4 @@ impl Machines<'_> {
 }
 
 /// `Aggregate_Wait_Time`, 2 s (IEEE 802.1AX-2020, 6.4.4).
-const AGGREGATE_WAIT_TICKS: u16 = 2 * TICKS_PER_SEC;
+pub(super) const AGGREGATE_WAIT_TICKS: u16 = 2 * TICKS_PER_SEC;

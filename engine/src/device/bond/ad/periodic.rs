@@ -69,4 +69,4 @@ impl AdPort {
 
 /// `Fast_Periodic_Time`, 1 s, and `Slow_Periodic_Time`, 30 s (IEEE 802.1AX-2020, 6.4.4).
 const FAST_TICKS: u16 = TICKS_PER_SEC;
-const SLOW_TICKS: u16 = 30 * TICKS_PER_SEC;
+pub(super) const SLOW_TICKS: u16 = 30 * TICKS_PER_SEC;

@@ -5,7 +5,13 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use zerocopy::byteorder::big_endian::U16;
 
-use super::{mux::MuxState, periodic::PeriodicState, receive::ReceiveState, transmit::TX_TICKS};
+use super::{
+    churn::CHURN_DETECTION_TICKS,
+    mux::{AGGREGATE_WAIT_TICKS, MuxState},
+    periodic::{PeriodicState, SLOW_TICKS},
+    receive::{LONG_TIMEOUT_TICKS, ReceiveState},
+    transmit::TX_TICKS,
+};
 use crate::{
     device::bond::{LinkState, Options, Port},
     wire::{
@@ -159,6 +165,25 @@ impl AdPort {
         let current_while = self.is_enabled.then_some(current_while);
         let wait_while = (self.mux == MuxState::Waiting).then_some(wait_while);
         [current_while, wait_while, Some(periodic), Some(tx), Some(actor), Some(partner)].into_iter().flatten()
+    }
+
+    /// Whether a snapshot's keys can be those of a bond with these options.
+    pub(super) fn has_right_keys(&self, options: &Options) -> bool {
+        let speeds = SPEED_NUMBER_MIN..SPEED_NUMBER_MIN + SPEEDS_MBPS.len() as u16;
+        let speed = (self.key & SPEED_KEY_MASK) >> 1;
+        self.user_key == options.ad_user_port_key << USER_KEY_SHIFT
+            && self.key & !(SPEED_KEY_MASK | 1) == self.user_key
+            && (speed == 0 || speeds.contains(&speed))
+    }
+
+    /// Whether a snapshot's timers can be.
+    pub(super) fn has_right_timers(&self) -> bool {
+        let Timers { current_while, periodic, wait_while, tx, churn: [actor, partner] } = self.timers;
+        current_while <= LONG_TIMEOUT_TICKS
+            && periodic < SLOW_TICKS
+            && wait_while <= AGGREGATE_WAIT_TICKS
+            && tx <= TX_TICKS
+            && actor.max(partner) <= CHURN_DETECTION_TICKS
     }
 
     /// The place of its aggregator.

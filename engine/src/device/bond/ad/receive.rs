@@ -157,4 +157,4 @@ fn is_same_end(one: &PortInfo, other: &PortInfo) -> bool {
 
 /// `Short_Timeout_Time`, 3 s, and `Long_Timeout_Time`, 90 s (IEEE 802.1AX-2020, 6.4.4).
 const SHORT_TIMEOUT_TICKS: u16 = 3 * TICKS_PER_SEC;
-const LONG_TIMEOUT_TICKS: u16 = 90 * TICKS_PER_SEC;
+pub(super) const LONG_TIMEOUT_TICKS: u16 = 90 * TICKS_PER_SEC;
