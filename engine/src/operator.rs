@@ -253,6 +253,8 @@ impl Engine {
             }
         }
         let mac = bond.mac;
+        let farewells = self.devices.bond(id).map(Bond::farewells).unwrap_or_default();
+        self.follow_bond(now, id, &farewells);
         self.devices.free_ports(id);
         let found = ports.iter().filter_map(|&device| {
             let found = self.devices.find(device)?;

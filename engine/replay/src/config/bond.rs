@@ -207,6 +207,7 @@ pub(super) const BOND: &[&str] = &[
 /// Options of Linux's that are not here.
 pub(super) const BOND_LATER: &[&str] = &[
     "active_slave",
+    "actor_port_prio",
     "arp_all_targets",
     "arp_interval",
     "arp_ip_target",

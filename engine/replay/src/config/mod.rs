@@ -45,7 +45,7 @@
 //! | `packets_per_slave` | of balance-rr only, packets by a port before the next one's turn; 0: by lot |
 //! | `lacp_rate`, `lacp_active` | of 802.3ad only, how often LACPDUs are asked for, `"slow"` (default) or `"fast"`; false: none are sent before some have come |
 //! | `ad_select`, `min_links` | of 802.3ad, by what the aggregator is chosen, `"stable"` (default), `"bandwidth"` or `"count"`; how many of its ports have to be up |
-//! | `ad_actor_sys_prio`, `ad_actor_system`, `ad_user_port_key` | of 802.3ad, what LACPDUs say of this system: its priority, its address, the upper bits of its keys |
+//! | `ad_actor_sys_prio`, `ad_actor_system`, `ad_user_port_key` | of 802.3ad only, what LACPDUs say of this system: its priority, its address, the upper bits of its keys |
 //! | `all_slaves_active` | of active-backup and 802.3ad, true: what comes in by ports that are not the active one is taken, too |
 //! | `addresses`, `mac`, `mtu`, `arp`, `networks` | as of an interface. Default of `mac` and `arp`: its first port's; of `mtu`: the least of its ports' |
 //!

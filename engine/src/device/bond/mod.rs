@@ -197,7 +197,8 @@ impl Bond {
         self.active_port().filter(|_| self.options.mode.uses_primary()).map(|port| port.device)
     }
 
-    /// Whether it has a carrier: whether the link of any of its ports is up.
+    /// Whether it has a carrier: whether the link of any of its ports is up; with LACP, whether there is an aggregator that is used, and
+    /// as many of its links are up as `min_links` says.
     #[must_use]
     pub const fn has_carrier(&self) -> bool {
         self.carrier
@@ -229,6 +230,18 @@ impl Bond {
         let place = self.place_of(port);
         let (Some(place), Some(mut machines)) = (place, self.machines(now, tell)) else { return false };
         machines.take(usize::from(place), bytes)
+    }
+
+    /// What ports say with LACP when they leave the bond.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `bond_3ad_unbind_slave()`.
+    pub(crate) fn farewells(&self) -> Vec<Happening> {
+        let Some(ad) = &self.ad else { return Vec::new() };
+        let said = |(port, own): (&Port, &ad::AdPort)| {
+            let (actor, partner) = own.farewell(ad.system, ad.system_priority);
+            Happening::Lacpdu { port: port.device, actor, partner }
+        };
+        self.ports.iter().zip(&ad.ports).map(said).collect()
     }
 
     /// The Ethernet address that a port had before.

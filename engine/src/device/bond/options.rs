@@ -91,19 +91,19 @@ pub struct Options {
     pub peer_notif_delay_ms: u32,
     /// `packets_per_slave`: of balance-rr only, packets by a port before the next one's turn; 0: each by one that is drawn by lot.
     pub packets_per_port: u16,
-    /// `min_links`: of 802.3ad, how many ports have to be up for the bond to have a carrier.
+    /// `min_links`: of 802.3ad, how many ports of the aggregator have to be up for the bond to have a carrier.
     pub min_links: u8,
-    /// `lacp_active`: of 802.3ad, LACPDUs are sent without any having come.
+    /// `lacp_active`: of 802.3ad only, LACPDUs are sent without any having come.
     pub lacp_active: bool,
-    /// `lacp_rate` `fast`: of 802.3ad, the other end is asked for an LACPDU every second, and given up after 3; else 30 and 90.
+    /// `lacp_rate` `fast`: of 802.3ad only, the other end is asked for an LACPDU every second, and given up after 3; else 30 and 90.
     pub lacp_fast: bool,
-    /// `ad_select`.
+    /// `ad_select`: of 802.3ad, by what the aggregator is chosen.
     pub ad_select: AdSelect,
-    /// `ad_actor_sys_prio`: the priority of the bond's system, at least 1.
+    /// `ad_actor_sys_prio`: of 802.3ad only, the priority of the bond's system, at least 1.
     pub ad_actor_sys_prio: u16,
-    /// `ad_actor_system`: the address of the bond's system; the bond's own when `None`.
+    /// `ad_actor_system`: of 802.3ad only, the address of the bond's system; the bond's own when `None` or all zeros.
     pub ad_actor_system: Option<MacAddr>,
-    /// `ad_user_port_key`: the upper ten bits of keys, at most [`Self::USER_PORT_KEY_MAX`].
+    /// `ad_user_port_key`: of 802.3ad only, the upper ten bits of keys, at most [`Self::USER_PORT_KEY_MAX`].
     pub ad_user_port_key: u16,
     /// `all_slaves_active`: of active-backup and 802.3ad, what comes in by ports that are not in use is taken, too.
     pub all_slaves_active: bool,
@@ -168,18 +168,33 @@ impl Options {
         if self.mode == Mode::Ieee8023ad && self.miimon_ms == 0 {
             return Err(OptionsError::ModeNeedsMiimon);
         }
-        let is_of_one = |mac: MacAddr| !mac.is_group() && mac != MacAddr::UNSPECIFIED;
         if self.ad_actor_sys_prio == 0
             || self.ad_user_port_key > Self::USER_PORT_KEY_MAX
-            || !self.ad_actor_system.is_none_or(is_of_one)
+            || self.ad_actor_system.is_some_and(MacAddr::is_group)
         {
             return Err(OptionsError::AdActor);
+        }
+        if let Some(name) = self.said_of_lacp().filter(|_| self.mode != Mode::Ieee8023ad) {
+            return Err(OptionsError::NeedsMode(name, Mode::Ieee8023ad));
         }
         match self.primary {
             Some(_) if !self.mode.uses_primary() => Err(OptionsError::NeedsMode("primary", Mode::ActiveBackup)),
             Some(primary) if !ports.contains(&primary) => Err(OptionsError::PrimaryIsNoPort),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// The first option for LACP alone that is not as by default (Linux: `unsuppmodes` in `bond_options.c`).
+    fn said_of_lacp(&self) -> Option<&'static str> {
+        let default = Self::default();
+        let others = [
+            ("lacp_rate", self.lacp_fast != default.lacp_fast),
+            ("lacp_active", self.lacp_active != default.lacp_active),
+            ("ad_actor_sys_prio", self.ad_actor_sys_prio != default.ad_actor_sys_prio),
+            ("ad_actor_system", self.ad_actor_system != default.ad_actor_system),
+            ("ad_user_port_key", self.ad_user_port_key != default.ad_user_port_key),
+        ];
+        others.into_iter().find(|(_, is_other)| *is_other).map(|(name, _)| name)
     }
 
     /// From one look to the next.

@@ -226,6 +226,14 @@ impl AdPort {
         }
     }
 
+    /// What it says when it leaves: that it cannot be aggregated, and neither takes nor sends.
+    pub(in super::super) fn farewell(&self, system: MacAddr, system_priority: u16) -> (PortInfo, PortInfo) {
+        let mut actor = self.actor(system, system_priority);
+        let passes = PortState::SYNCHRONIZATION | PortState::COLLECTING | PortState::DISTRIBUTING;
+        actor.state.set(passes | PortState::AGGREGATION, false);
+        (actor, self.partner)
+    }
+
     /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__record_default()`.
     pub(super) const fn record_default(&mut self) {
         self.partner = PARTNER_ADMIN;
