@@ -8,9 +8,10 @@ pub const CAPTURED_BYTES_MAX: u32 = 1 << 20;
 /// Wireshark's bound is the same 16 MiB.
 pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
 
-/// Times that bonds are woken between two packets. One in 802.3ad mode sends LACPDUs for ever, and between two packets there may be
-/// years: with LACPDUs every second this is more than an hour, after which the rest of the gap goes by at once.
-pub const BOND_TICKS_MAX: u32 = 8192;
+/// Ticks of LACP alone between two packets. It goes on for ever, and between two packets there may be years. All bonds of a replay tick
+/// together, at most ten times a second: this is a quarter of an hour at least, and hours when LACPDUs are asked for slowly. Then the rest
+/// of the gap goes by at once.
+pub const LACP_TICKS_MAX: u32 = 9000;
 
 /// Different interfaces in one capture, over all its sections. Each costs about 200 bytes and its names.
 pub const INTERFACES_MAX: usize = 1024;

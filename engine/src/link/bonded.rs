@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use crate::{
     device::{
         WayOut,
-        bond::{Bond, Chosen, Happening, Reception},
+        bond::{Bond, Chosen, Happening, Reception, is_slow},
     },
     ending::{DropReason, Dropped, End},
     engine::Engine,
@@ -106,11 +106,12 @@ impl Engine {
     pub(crate) fn take_slow(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
         let port = packet.meta().device;
         let id = port.and_then(|port| self.devices.find(port)?.master);
-        let bytes = packet.network_bytes().first_chunk::<{ Lacpdu::LEN }>().copied();
         let bond = id.and_then(|id| self.devices.bonds_mut().get_mut(&id)).filter(|bond| bond.takes_slow());
-        let (Some(port), Some(bond), Some(mut bytes)) = (port, bond, bytes) else {
+        let (Some(port), Some(bond), true) = (port, bond, is_slow(&packet)) else {
             return Err(packet.drop_for(DropReason::LinkProtocolUnknown));
         };
+        let mut bytes = [0; Lacpdu::LEN];
+        packet.copy_network(&mut bytes);
         let (id, mut happened) = (bond.device(), Vec::new());
         let answers = bond.take_slow(now, port, &bytes, &mut happened);
         packet.recycle(&mut self.pool);
@@ -146,9 +147,14 @@ impl Engine {
         }
     }
 
-    /// When [`Self::handle_bonds_overdue`] has something to do.
+    /// When a bond has to look at its links.
     pub(crate) fn next_bond_timeout(&self) -> Option<Instant> {
-        self.devices.bonds().filter_map(Bond::due).min()
+        self.devices.bonds().filter_map(Bond::looks_due).min()
+    }
+
+    /// When LACP goes on.
+    pub(crate) fn next_lacp_timeout(&self) -> Option<Instant> {
+        self.devices.bonds().filter_map(Bond::lacp_due).min()
     }
 
     /// Does beside a bond what has happened to it.

@@ -164,6 +164,9 @@ impl Lacpdu {
     /// Its length in bytes.
     pub const LEN: usize = 110;
 
+    /// The length of what it says of both ends; what follows says nothing that is needed.
+    pub const ENDS_LEN: usize = 42;
+
     /// What stands behind the Ethernet header of a frame; none when it ends early.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {

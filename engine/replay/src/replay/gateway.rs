@@ -23,7 +23,7 @@ use super::{
 use crate::{
     capture::{Batch, Capture, CaptureError, CapturedPacket, Content, Unreadable},
     config::Config,
-    limits::{BATCH_PACKETS, BOND_TICKS_MAX},
+    limits::{BATCH_PACKETS, LACP_TICKS_MAX},
     record::{Fate, Late, NotFed, Record, Seen, Verdict},
     tags,
 };
@@ -247,10 +247,10 @@ impl Replay {
         while let Some((when, timer)) = self.engine.poll_timeout()
             && when <= now
         {
-            ticks += u32::from(timer == TimerId::Bond);
+            ticks += u32::from(timer == TimerId::Lacp);
             // A deadline that stays although its time has come would be asked for without end.
             let stays = last.is_some_and(|last| last >= when);
-            let due = if stays || begins || ticks > BOND_TICKS_MAX { now } else { when };
+            let due = if stays || begins || ticks > LACP_TICKS_MAX { now } else { when };
             self.engine.handle_timeout(due);
             self.drain();
             if due == now {

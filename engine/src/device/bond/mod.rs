@@ -43,7 +43,11 @@ mod select;
 mod text;
 mod transmit;
 
-pub(crate) use self::{happening::Happening, receive::Reception, transmit::Chosen};
+pub(crate) use self::{
+    happening::Happening,
+    receive::{Reception, is_slow},
+    transmit::Chosen,
+};
 pub use self::{
     hash::HashPolicy,
     mode::Mode,
@@ -206,7 +210,17 @@ impl Bond {
 
     /// When [`Self::handle_timeout`] has something to do.
     pub(crate) fn due(&self) -> Option<Instant> {
-        [self.miimon_due, self.ad.as_ref().and_then(|ad| ad.due())].into_iter().flatten().min()
+        [self.looks_due(), self.lacp_due()].into_iter().flatten().min()
+    }
+
+    /// When links are to be looked at.
+    pub(crate) const fn looks_due(&self) -> Option<Instant> {
+        self.miimon_due
+    }
+
+    /// When LACP's machines go on.
+    pub(crate) fn lacp_due(&self) -> Option<Instant> {
+        self.ad.as_ref().and_then(|ad| ad.due())
     }
 
     /// Does what is due.
@@ -214,7 +228,7 @@ impl Bond {
         if self.miimon_due.is_some_and(|due| due <= now) {
             self.look(now, link, tell);
         }
-        if self.ad.as_ref().and_then(|ad| ad.due()).is_some_and(|due| due <= now) {
+        if self.lacp_due().is_some_and(|due| due <= now) {
             self.machines(now, tell).into_iter().for_each(|mut machines| machines.tick());
             self.set_carrier();
         }

@@ -36,13 +36,16 @@ impl Bond {
     }
 }
 
-/// Whether it is an LACPDU or a marker.
-fn is_slow(packet: &Packet) -> bool {
+/// Whether it is an LACPDU or a marker. Of one that the capture has cut, what both ends are has to be there.
+pub(crate) fn is_slow(packet: &Packet) -> bool {
     let is_for_us = |ethernet: &EthernetHeader| {
         ethernet.destination == SLOW_PROTOCOLS && ethernet.ether_type.get() == EtherType::SLOW_PROTOCOLS.0
     };
     packet.ethernet().is_some_and(is_for_us)
-        && packet.linear().get(EthernetHeader::LEN..).is_some_and(super::ad::is_taken)
+        && packet
+            .linear()
+            .get(EthernetHeader::LEN..)
+            .is_some_and(|bytes| super::ad::is_taken(bytes, packet.meta().cut_bytes > 0))
 }
 
 /// Whether it is one of the addresses that no bridge sends on (IEEE 802.1Q, table 8-1).

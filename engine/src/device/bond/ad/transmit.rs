@@ -65,9 +65,11 @@ impl Machines<'_> {
     }
 }
 
-/// Whether what stands behind the Ethernet header of a frame of slow protocols is for an aggregator: an LACPDU or a marker, whole.
-pub(in super::super) fn is_taken(bytes: &[u8]) -> bool {
-    matches!(bytes.first(), Some(&(subtype::LACP | subtype::MARKER))) && bytes.len() >= Lacpdu::LEN
+/// Whether what stands behind the Ethernet header of a frame of slow protocols is for an aggregator: an LACPDU or a marker, whole but for
+/// what a capture has cut.
+pub(in super::super) fn is_taken(bytes: &[u8], is_cut: bool) -> bool {
+    let least = if is_cut { Lacpdu::ENDS_LEN } else { Lacpdu::LEN };
+    matches!(bytes.first(), Some(&(subtype::LACP | subtype::MARKER))) && bytes.len() >= least
 }
 
 /// Ticks from one LACPDU of a port to the next (Linux: `AD_MAX_TX_IN_SECOND`).
