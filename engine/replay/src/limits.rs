@@ -13,6 +13,9 @@ pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
 /// of the gap goes by at once.
 pub const LACP_TICKS_MAX: u32 = 9000;
 
+/// The same before the first packet: as if the gateway had been there for ten seconds.
+pub const LACP_TICKS_BEFORE: u32 = 100;
+
 /// Different interfaces in one capture, over all its sections. Each costs about 200 bytes and its names.
 pub const INTERFACES_MAX: usize = 1024;
 

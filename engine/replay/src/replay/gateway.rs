@@ -23,7 +23,7 @@ use super::{
 use crate::{
     capture::{Batch, Capture, CaptureError, CapturedPacket, Content, Unreadable},
     config::Config,
-    limits::{BATCH_PACKETS, LACP_TICKS_MAX},
+    limits::{BATCH_PACKETS, LACP_TICKS_BEFORE, LACP_TICKS_MAX},
     record::{Fate, Late, NotFed, Record, Seen, Verdict},
     tags,
 };
@@ -242,15 +242,15 @@ impl Replay {
     /// Lets happen what is due before `now`. What comes out belongs to the next packet's record.
     fn pass_time(&mut self, now: Instant) {
         let (mut last, mut ticks) = (None, 0);
-        // Before the first packet no time goes by.
         let begins = self.engine.now() == Instant::ZERO;
+        let ticks_max = if begins { LACP_TICKS_BEFORE } else { LACP_TICKS_MAX };
         while let Some((when, timer)) = self.engine.poll_timeout()
             && when <= now
         {
             ticks += u32::from(timer == TimerId::Lacp);
             // A deadline that stays although its time has come would be asked for without end.
             let stays = last.is_some_and(|last| last >= when);
-            let due = if stays || begins || ticks > LACP_TICKS_MAX { now } else { when };
+            let due = if stays || ticks > ticks_max { now } else { when };
             self.engine.handle_timeout(due);
             self.drain();
             if due == now {
