@@ -6,6 +6,8 @@ mod beginning;
 mod failover;
 #[path = "bond/lacp.rs"]
 mod lacp;
+#[path = "bond/lacp_begin.rs"]
+mod lacp_begin;
 #[path = "bond/modes.rs"]
 mod modes;
 #[path = "bond/text.rs"]

@@ -191,18 +191,17 @@ fn without_an_answer_one_port_is_used_as_if_there_were_no_protocol() {
     assert!(host.state().has_carrier());
     host.link(0, false).pass(200);
     assert_eq!(senders(&mut host, 1), [1], "the other one takes over");
-    host.pass(120_000);
-    assert!(host.text().contains("Actor Churn State: "), "{}", host.text());
 }
 
 #[test]
 fn who_only_answers_says_nothing_first_and_goes_on_once_spoken_to() {
-    let passive = Options { lacp_active: false, ..fast() };
-    let mut pair = Pair::new([passive.clone(), passive.clone()], &[0]);
-    pair.pass(60_000);
-    let first: Vec<_> = pair.said.iter().filter(|(_, _, when, _)| when.as_secs() >= 1_000_010).collect();
-    assert!(first.is_empty(), "two that wait for each other wait for ever: {first:?}");
-    let mut pair = Pair::new([passive, fast()], &[0, 1]);
+    let passive = Options { lacp_active: false, ..lacp() };
+    let mut pair = Pair::new([passive.clone(), passive], &[0]);
+    pair.pass(5_000);
+    let count = pair.said.len();
+    pair.pass(80_000);
+    assert_eq!(pair.said.len(), count, "two that wait for each other say nothing more than that they have begun");
+    let mut pair = Pair::new([Options { lacp_active: false, ..fast() }, fast()], &[0, 1]);
     pair.pass(20_000);
     assert!(pair.hosts[0].text().contains("\tNumber of ports: 2\n"), "{}", pair.hosts[0].text());
     pair.said.clear();
@@ -341,8 +340,8 @@ fn who_hears_himself_says_so_and_does_not_aggregate() {
             host.receive(1 - port.0, &frame);
         }
     }
-    let expected = "bond0: (slave p0): An illegal loopback occurred on slave";
-    assert!(host.log().iter().any(|line| line == expected));
+    let expected = "bond0: (slave p0): An illegal loopback occurred on slave\n";
+    assert!(host.log().iter().any(|line| line.starts_with(expected)));
     assert!(host.text().contains("\tNumber of ports: 1\n"), "{}", host.text());
 }
 

@@ -60,7 +60,11 @@ use serde::{Deserialize, Serialize};
 
 use self::ad::{Ad, Machines};
 use super::Link;
-use crate::{frame::DeviceId, time::Instant, wire::MacAddr};
+use crate::{
+    frame::DeviceId,
+    time::Instant,
+    wire::{MacAddr, lacp::PortInfo},
+};
 
 /// A bond's ports, and what is known of them (Linux: `struct bonding`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -263,6 +267,13 @@ impl Bond {
         self.ports.iter().find(|known| known.device == port).map(|port| port.permanent)
     }
 
+    /// What a port in 802.3ad mode says of itself in LACPDUs.
+    #[must_use]
+    pub fn port_info(&self, port: DeviceId) -> Option<PortInfo> {
+        let (place, ad) = (self.place_of(port)?, self.ad.as_ref()?);
+        Some(ad.ports.get(usize::from(place))?.actor(ad.system, ad.system_priority))
+    }
+
     /// What a port in 802.3ad mode has counted.
     #[must_use]
     pub fn ad_stats(&self, port: DeviceId) -> Option<ad::AdStats> {
@@ -304,7 +315,8 @@ impl Bond {
             LinkState::Up | LinkState::Down => true,
         };
         let is_ad = options.mode == Mode::Ieee8023ad;
-        let ad_is_right = self.ad.as_ref().map_or(!is_ad, |ad| is_ad && ad.is_right(latest, ports.len(), self.mac, options));
+        let ad_is_right =
+            self.ad.as_ref().map_or(!is_ad, |ad| is_ad && ad.is_right(latest, ports.len(), self.mac, options));
         options.check(&ports).is_ok()
             && self.active.is_none_or(|place| usize::from(place) < ports.len())
             && self.ports.iter().all(is_in_time)

@@ -32,6 +32,8 @@ mod periodic;
 mod port;
 mod receive;
 mod selection;
+#[cfg(test)]
+mod tests;
 mod transmit;
 
 pub(super) use self::{

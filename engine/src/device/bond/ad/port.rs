@@ -264,7 +264,6 @@ impl Aggregator {
     pub(super) fn has_partner(&self) -> bool {
         self.partner_system != MacAddr::UNSPECIFIED
     }
-
 }
 
 /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__get_link_speed()`.
