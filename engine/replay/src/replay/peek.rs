@@ -9,6 +9,7 @@ use towpath_engine::{
     conntrack::{Family, Tuple},
     wire::{
         EtherType, Icmpv6Type, Ipv6Header, Protocol,
+        icmp::IcmpType,
         ipv6::{Chain, ChainEnd, FragmentHeader},
     },
 };
@@ -124,7 +125,7 @@ impl Peek {
     pub(crate) fn quoted(&self, bytes: &[u8]) -> Option<Self> {
         let kind = *bytes.get(self.transport).filter(|_| self.has_ports)?;
         let is_error = match self.protocol {
-            Protocol::ICMP => ICMP_ERRORS.contains(&kind),
+            Protocol::ICMP => IcmpType(kind).is_error(),
             Protocol::ICMPV6 => Icmpv6Type(kind).is_error(),
             _ => false,
         };
@@ -135,8 +136,6 @@ impl Peek {
 
 /// Length of an Ethernet header.
 pub(crate) const ETHERNET_BYTES: usize = 14;
-/// Unreachable, quench, redirect, time exceeded, parameter problem (RFC 792).
-const ICMP_ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
 
 #[cfg(test)]
 mod tests {
