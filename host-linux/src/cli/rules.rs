@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use towpath::{
     control::{Client, Request},
@@ -112,7 +112,7 @@ impl Rules {
         let text = match self.action {
             Some(Action::Apply { files, counters, ipv6, control }) => {
                 let texts = texts(&files)?;
-                Client::apply_rules(&control.path(), family(ipv6, &files), counters, &texts)?;
+                Client::apply_rules(&control.path(), family(ipv6, &texts)?, counters, &texts)?;
                 return Ok(Answer::Fine);
             }
             Some(Action::Save { place, counters }) => match place.read()? {
@@ -160,8 +160,9 @@ impl Table {
 }
 
 impl Place {
-    fn family(&self) -> Family {
-        family(self.ipv6, &self.rules)
+    /// Whose rules of a running gateway are meant.
+    const fn family(&self) -> Family {
+        if self.ipv6 { Family::Ipv6 } else { Family::Ipv4 }
     }
 
     /// The rules of the files, if there are any. A file is shown whether or not there are the helpers and timeout policies that it
@@ -172,7 +173,8 @@ impl Place {
         }
         let texts = texts(&self.rules)?;
         let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
-        let loading = Loading { family: self.family(), counters: true, only_shown: true, ..Loading::default() };
+        let family = family(self.ipv6, &texts)?;
+        let loading = Loading { family, counters: true, only_shown: true, ..Loading::default() };
         Ok(Some(RuleSet::parse(&sources, &loading)?))
     }
 
@@ -182,9 +184,26 @@ impl Place {
     }
 }
 
-/// Whose rules are meant: what an option says, or else the files' names.
-fn family(ipv6: bool, files: &[PathBuf]) -> Family {
-    if ipv6 || files.iter().any(|file| family_of(file) == Family::Ipv6) { Family::Ipv6 } else { Family::Ipv4 }
+/// Whose rules are meant: what an option says, or else the files' names. Sets are of both families.
+fn family(ipv6: bool, texts: &[(String, String)]) -> Result<Family> {
+    let has_rules = texts.iter().any(|(_, text)| !is_of_sets(text));
+    let named = || texts.iter().filter(|(_, text)| !has_rules || !is_of_sets(text)).map(|(name, _)| name);
+    let of = |family| named().find(move |name| family_of(Path::new(name)) == family);
+    match (of(Family::Ipv4), of(Family::Ipv6)) {
+        _ if ipv6 => Ok(Family::Ipv6),
+        (Some(v4), Some(v6)) if has_rules => bail!(
+            "{v6} holds rules of ip6tables and {v4} rules of iptables, as their names say: name those of one family at a time, or \
+             say -6 if all are of ip6tables"
+        ),
+        (None, Some(_)) => Ok(Family::Ipv6),
+        (Some(_) | None, _) => Ok(Family::Ipv4),
+    }
+}
+
+/// Whether all that a text says is about sets, as in what ipset save prints.
+fn is_of_sets(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.all(|line| ["create ", "add ", "del ", "flush", "destroy", "quit"].iter().any(|word| line.starts_with(word)))
 }
 
 /// The names and texts of files; `-` is standard input.

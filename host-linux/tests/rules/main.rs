@@ -52,6 +52,28 @@ fn rules_are_shown_whoever_is_the_helper_that_they_name() {
 }
 
 #[test]
+fn rules_of_both_families_are_not_taken_for_those_of_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("written");
+        file.display().to_string()
+    };
+    let (v4, v6) = (file("rules.v4", "-A FORWARD -j DROP\n"), file("rules.v6", "-A FORWARD -p ipv6-icmp -j DROP\n"));
+    let wrong = format!(
+        "towpath: {v6} holds rules of ip6tables and {v4} rules of iptables, as their names say: name those of one family at a \
+         time, or say -6 if all are of ip6tables\n"
+    );
+    let saved = towpath(&["save"], &[&v4, &v6]);
+    assert_eq!((saved.status.code(), text(&saved.stderr)), (Some(2), wrong.as_str()));
+    let applied = towpath(&["apply", &v6, &v4], &[]);
+    assert_eq!((applied.status.code(), text(&applied.stderr)), (Some(2), wrong.as_str()));
+    let sets = file("sets.save", "create a hash:ip family inet6\n");
+    assert_eq!(towpath(&["save"], &[&sets, &v6]).status.code(), Some(0), "sets are of both");
+    assert_eq!(towpath(&["save", "-6"], &[&v4, &v6]).status.code(), Some(0), "as is said");
+}
+
+#[test]
 fn rules_that_name_a_set_that_is_not_there_are_refused_with_their_place() {
     let refused = towpath(&["save"], &["fail2ban.v4"]);
     assert!(text(&refused.stderr).ends_with("fail2ban.v4:8:71: there is no set `f2b-ipset-web`\n"));
