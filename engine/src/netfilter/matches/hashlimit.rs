@@ -171,6 +171,11 @@ impl Matching for Hashlimit {
 }
 
 impl Hashlimit {
+    /// Whether it holds for what is above its rate rather than within.
+    pub(in crate::netfilter) const fn is_above(&self) -> bool {
+        self.above
+    }
+
     fn shape(&self) -> Shape {
         let size = if self.size == 0 { SIZE } else { self.size };
         Shape {

@@ -30,7 +30,7 @@ pub(super) fn remarks(reader: &Reader<'_>, devices: &Devices) -> Vec<Remark> {
     everywhere.into_iter().chain(limits).chain(unforwarded).collect()
 }
 
-/// MASQUERADE in POSTROUTING itself that asks for nothing: it also translates what goes back inside, and what this host
+/// MASQUERADE or SNAT in POSTROUTING itself that asks for nothing: it also translates what goes back inside, and what this host
 /// sends to its own networks. In a user chain the way there may have asked.
 fn masquerades_everywhere(reader: &Reader<'_>) -> Vec<Remark> {
     let found = reader.table(TableName::Nat).and_then(|table| built_in(table, Hook::Postrouting));
@@ -41,8 +41,8 @@ fn masquerades_everywhere(reader: &Reader<'_>) -> Vec<Remark> {
         is_open && rule.matches.iter().all(|asked| asked.fold() == Fold::Nothing)
     };
     let rules = chain.rules.iter().enumerate();
-    let found =
-        rules.filter(|(_, rule)| matches!(rule.jump, Jump::Target(Target::Masquerade(_))) && asks_nothing(rule));
+    let translates = |rule: &Rule| matches!(rule.jump, Jump::Target(Target::Masquerade(_) | Target::Snat(_)));
+    let found = rules.filter(|(_, rule)| translates(rule) && asks_nothing(rule));
     let info = found.filter_map(|(index, _)| reader.info(TableName::Nat, at, index));
     info.map(|rule| Remark::MasqueradesEverywhere { rule }).collect()
 }
@@ -53,7 +53,7 @@ fn limits_without_drop(reader: &Reader<'_>) -> Vec<Remark> {
     let mut remarks = Vec::new();
     for (at, chain) in table.chains.iter().enumerate().filter(|(_, chain)| chain.policy.is_some()) {
         for (index, rule) in chain.rules.iter().enumerate() {
-            let is_limited = rule.matches.iter().any(|asked| matches!(asked, Match::Limit(_)));
+            let is_limited = rule.matches.iter().any(is_limit);
             if rule.jump == Jump::Accept && is_limited && !may_drop(chain, index + 1) {
                 let info = reader.info(TableName::Filter, at, index);
                 remarks.extend(info.map(|rule| Remark::LimitWithoutDrop { rule }));
@@ -61,6 +61,11 @@ fn limits_without_drop(reader: &Reader<'_>) -> Vec<Remark> {
         }
     }
     remarks
+}
+
+/// Whether a match holds for so many packets a time, and for none beyond.
+const fn is_limit(asked: &Match) -> bool {
+    matches!(asked, Match::Limit(_)) || matches!(asked, Match::Hashlimit(limit) if !limit.is_above())
 }
 
 /// Whether anything from a rule on may drop packets: its chain's policy, a rule, or a chain that it leads to.

@@ -183,9 +183,11 @@ fn masquerading_whatever_leaves_is_remarked_and_with_a_device_or_a_source_it_is_
     let remarked = |rule: &str| short(&format!("{drop}-t nat -A POSTROUTING {rule}\n"));
     assert_eq!(remarked("-j MASQUERADE"), ["2 masquerades everywhere"]);
     assert_eq!(remarked("-p tcp -m comment --comment x -j MASQUERADE"), ["2 masquerades everywhere"]);
+    assert_eq!(remarked("-j SNAT --to-source 203.0.113.1"), ["2 masquerades everywhere"]);
     for rule in [
         "-o wan -j MASQUERADE",
         "-s 10.0.0.0/8 -j MASQUERADE",
+        "-s 10.0.0.0/8 -j SNAT --to-source 203.0.113.1",
         "-m mark --mark 1 -j MASQUERADE",
         "! -d 10.0.0.0/8 -j MASQUERADE",
     ] {
@@ -203,6 +205,13 @@ fn a_limit_that_only_accepts_is_remarked_unless_something_behind_it_may_drop() {
         assert!(!short(&format!("{limit}{behind}\n")).contains(&"1 limits nothing".into()), "{behind}");
     }
     assert_eq!(short("-A INPUT -m limit --limit 5/s -j LOG\n"), [""; 0]);
+    let each = |way: &str| {
+        short(&format!(
+            "-A INPUT -p icmp -m hashlimit --hashlimit-{way} 5/s --hashlimit-name x --hashlimit-mode srcip -j ACCEPT\n"
+        ))
+    };
+    assert_eq!(each("upto"), ["1 limits nothing"]);
+    assert_eq!(each("above"), [""; 0], "it accepts what is much");
 }
 
 #[test]
