@@ -100,6 +100,37 @@ fn a_helper_that_takes_the_place_of_another_finds_its_connections_and_what_it_ex
 }
 
 #[test]
+fn a_connection_is_held_by_those_that_it_has_announced_and_that_are_still_there() {
+    let mut lab = announced();
+    lab.play(
+        "
+        0.000  wan <  198.51.100.7:20 > 203.0.113.1:5282 S seq 1
+        0.000  lan >  198.51.100.7:20 > 10.0.0.2:5282 S seq 1
+        ",
+    );
+    let uses = |engine: &Engine| {
+        let conntrack = engine.conntrack();
+        let listed: Vec<_> = conntrack.entries(engine.now()).iter().map(|entry| entry.uses).collect();
+        let slots = (0..conntrack.slots()).filter_map(|slot| conntrack.in_slot(slot));
+        let mut one_by_one: Vec<_> = slots.filter_map(|(id, _)| conntrack.entry(engine.now(), id)).collect();
+        one_by_one.sort_by_key(|entry| entry.serial);
+        assert_eq!(one_by_one.iter().map(|entry| entry.uses).collect::<Vec<_>>(), listed);
+        listed
+    };
+    assert_eq!(uses(lab.engine()), [Some(2), Some(1)]);
+    let restored = Engine::restore(&lab.engine().save(), restoring()).expect("a snapshot");
+    assert_eq!(uses(&restored), [Some(2), Some(1)]);
+    lab.command(Command::ForgetConnections(vec![2]));
+    lab.play(
+        "
+        0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 A seq 1023 ack 9001
+        0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 A seq 1026 ack 9001
+        ",
+    );
+    assert_eq!(uses(lab.engine()), [Some(1)]);
+}
+
+#[test]
 fn a_helper_that_a_rule_attaches_is_not_unloaded_and_the_rule_is_named() {
     let mut lab = lab("-P FORWARD ACCEPT\n-t raw -A PREROUTING -p tcp --dport 2121 -j CT --helper ftp");
     let mut engine = Engine::restore(&lab.engine().save(), restoring()).expect("a snapshot");

@@ -99,6 +99,9 @@ impl Conntrack {
         let extension = connection.extension_mut();
         extension.master = Some(expectation.master);
         extension.master_tuple = Some(expectation.master_tuple);
+        if self.table.slab.get(expectation.master).is_some() {
+            *self.announced.entry(expectation.master.slot).or_default() += 1;
+        }
         Some(Box::new(expectation))
     }
 }

@@ -48,7 +48,7 @@ pub struct Entry {
     pub adjustments: Option<[SequenceAdjustment; 2]>,
     /// Packets and bytes, original and reply.
     pub counters: Option<[Counter; 2]>,
-    /// How many hold it: the table, and each connection that it has announced. Known in full listings only.
+    /// How many hold it: the table, and each connection that it has announced. Known in listings only.
     pub uses: Option<u32>,
 }
 

@@ -29,6 +29,7 @@ impl Conntrack {
             sources: Sources::new(&mut random),
             mappings: Mappings::default(),
             remembered: Remembered::default(),
+            announced: BTreeMap::new(),
             dying: Vec::new(),
             serials: 0,
             statistics: Statistics::default(),
@@ -167,7 +168,12 @@ impl Conntrack {
     #[must_use]
     pub fn entry(&self, now: Instant, id: ConnId) -> Option<Entry> {
         let connection = self.connection(id).filter(|connection| is_listed(connection, now))?;
-        Some(Entry::listed(connection, self.table.slab.counted(id.slot), now, self.names()))
+        Some(self.listed(now, id.slot, connection))
+    }
+
+    fn listed(&self, now: Instant, slot: u32, connection: &Connection) -> Entry {
+        let uses = Some(1 + self.announced.get(&slot).copied().unwrap_or_default());
+        Entry { uses, ..Entry::listed(connection, self.table.slab.counted(slot), now, self.names()) }
     }
 
     /// What listings call helpers and timeout policies.
@@ -178,19 +184,8 @@ impl Conntrack {
     /// All connections of the table, in the order in which they came.
     #[must_use]
     pub fn entries(&self, now: Instant) -> Vec<Entry> {
-        let mut announced: BTreeMap<u32, u32> = BTreeMap::new();
-        for (_, connection) in self.table.slab.iter() {
-            if let Some(master) = connection.master().filter(|&master| self.connection(master).is_some()) {
-                *announced.entry(master.slot).or_default() += 1;
-            }
-        }
         let listed = self.table.slab.iter().filter(|(_, connection)| is_listed(connection, now));
-        let mut entries: Vec<Entry> = listed
-            .map(|(slot, connection)| Entry {
-                uses: Some(1 + announced.get(&slot).copied().unwrap_or_default()),
-                ..Entry::listed(connection, self.table.slab.counted(slot), now, self.names())
-            })
-            .collect();
+        let mut entries: Vec<Entry> = listed.map(|(slot, connection)| self.listed(now, slot, connection)).collect();
         entries.sort_unstable_by_key(|entry| entry.serial);
         entries
     }

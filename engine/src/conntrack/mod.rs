@@ -72,7 +72,7 @@ pub(crate) use track::is_verified;
 pub use tuple::{Address, Direction, Family, Tuple};
 pub use zone::{Reach, Zone};
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use calling::Remembered;
 use entry::HelperNames;
@@ -263,6 +263,8 @@ pub struct Conntrack {
     sources: Sources,
     mappings: Mappings,
     remembered: Remembered,
+    /// How many connections a connection has announced that are there, by its slot; none: no entry.
+    announced: BTreeMap<u32, u32>,
     /// Slots of connections that have left the table and can still be read.
     dying: Vec<u32>,
     /// The number given to a connection last.

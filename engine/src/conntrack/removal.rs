@@ -198,9 +198,23 @@ impl Conntrack {
 
     /// The one place where connections end.
     fn free(&mut self, slot: u32) {
-        if self.table.slab[slot].extension.is_some() {
+        if let Some(extension) = &self.table.slab[slot].extension {
+            let master = extension.master;
             self.remembered.take_all(slot);
+            self.announced.remove(&slot);
+            self.lets_go_of(master);
         }
         self.table.slab.remove(slot);
+    }
+
+    /// One of those that `master` has announced is gone.
+    fn lets_go_of(&mut self, master: Option<ConnId>) {
+        let Some(master) = master.filter(|master| self.table.slab.get(*master).is_some()) else { return };
+        if let Some(left) = self.announced.get_mut(&master.slot) {
+            *left -= 1;
+            if *left == 0 {
+                self.announced.remove(&master.slot);
+            }
+        }
     }
 }

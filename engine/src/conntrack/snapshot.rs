@@ -164,6 +164,7 @@ impl ConntrackRecord {
         let expectations = restore_expectations(&self.expectations, &slab, known)?;
         let mut zones = ZonesInUse::default();
         slab.iter().for_each(|(_, connection)| zones.enter(connection.zone()));
+        let announced = announced(&slab);
         let table = Table { hasher, slab, index, wheel, room, zones };
         let mut helper_names = HelperNames::default();
         for (number, name) in (0..).zip(known.helpers) {
@@ -177,6 +178,7 @@ impl ConntrackRecord {
             expectations,
             sources,
             mappings,
+            announced,
             dying: Vec::new(),
             serials,
             statistics,
@@ -231,6 +233,16 @@ fn restore_index(order: &[(u32, Direction)], room: u32, hasher: &Hasher, slab: &
     }
     Part::Index.check(slab.iter().all(|(slot, _)| seen[slot as usize] == BOTH))?;
     Ok(index)
+}
+
+/// How many each connection has announced that are there.
+fn announced(slab: &Slab) -> BTreeMap<u32, u32> {
+    let mut announced = BTreeMap::new();
+    let masters = slab.iter().filter_map(|(_, connection)| connection.master());
+    for master in masters.filter(|master| slab.get(*master).is_some()) {
+        *announced.entry(master.slot).or_default() += 1;
+    }
+    announced
 }
 
 fn restore_sources(order: &[u32], keys: [u64; 2], slab: &Slab) -> Result<Sources, SnapshotError> {
