@@ -5,7 +5,7 @@ use core::{fmt, net::IpAddr, time::Duration};
 
 use crate::{
     conntrack::{
-        ExpectationId, Family, HelperId, TimeoutPolicy, TimeoutPolicyError,
+        ConnId, ExpectationId, Family, HelperId, TimeoutPolicy, TimeoutPolicyError,
         calling::LoadError,
         helper::{Helper, HelperMode},
     },
@@ -91,6 +91,8 @@ pub enum Command {
     /// [`FORGET_CONNECTIONS_MAX`](crate::limits::FORGET_CONNECTIONS_MAX)), so that packets can pass before the next part; in the order
     /// of slots.
     ForgetPart(u32, Condemned),
+    /// Forgets how many packets and bytes these connections have carried so far; those that are gone are passed over.
+    ForgetCounted(Vec<ConnId>),
     /// Forgets expectations: those with these numbers, or all.
     ForgetExpectations(Option<Vec<ExpectationId>>),
 }
@@ -125,6 +127,7 @@ impl Command {
             | Self::FlushConntrack
             | Self::ForgetConnections(_)
             | Self::ForgetPart(..)
+            | Self::ForgetCounted(_)
             | Self::ForgetExpectations(_) => false,
         }
     }
@@ -167,6 +170,7 @@ impl fmt::Debug for Command {
             Self::FlushConntrack => f.write_str("FlushConntrack"),
             Self::ForgetConnections(serials) => f.debug_tuple("ForgetConnections").field(serials).finish(),
             Self::ForgetPart(from, condemned) => f.debug_tuple("ForgetPart").field(from).field(condemned).finish(),
+            Self::ForgetCounted(ids) => f.debug_tuple("ForgetCounted").field(ids).finish(),
             Self::ForgetExpectations(numbers) => f.debug_tuple("ForgetExpectations").field(numbers).finish(),
         }
     }

@@ -7,7 +7,7 @@ use zerocopy::FromBytes;
 
 use crate::{
     command::{Command, CommandError, Condemned, Reply},
-    conntrack::{Connection, ExpectationId, Family, HelperId, TimeoutPolicy, helper::Helper},
+    conntrack::{ConnId, Connection, ExpectationId, Family, HelperId, TimeoutPolicy, helper::Helper},
     device::{
         Device, Feature, InterfaceAddress, Kind, Link,
         bond::{Added, Bond, Happening, Options as BondOptions},
@@ -87,6 +87,7 @@ impl Engine {
             Command::SendPacket(bytes) => self.send_packet(now, bytes),
             Command::ForgetConnections(serials) => Ok(self.forget_connections(now, serials)),
             Command::ForgetPart(from, condemned) => Ok(self.forget_part(now, from, &condemned)),
+            Command::ForgetCounted(ids) => Ok(self.forget_counted(&ids)),
             Command::ForgetExpectations(numbers) => Ok(self.forget_expectations(now, numbers)),
             Command::FlushConntrack => {
                 self.conntrack.flush(now, &mut self.around);
@@ -157,6 +158,11 @@ impl Engine {
         serials.sort_unstable();
         let is_named = |connection: &Connection| serials.binary_search(&connection.serial).is_ok();
         Reply::Forgotten(self.conntrack.kill_all(now, is_named, &mut self.around))
+    }
+
+    fn forget_counted(&mut self, ids: &[ConnId]) -> Reply {
+        self.conntrack.forget_counted(ids);
+        Reply::Done
     }
 
     fn forget_part(&mut self, now: Instant, from: u32, condemned: &Condemned) -> Reply {

@@ -5,13 +5,24 @@
 
 use alloc::{boxed::Box, vec, vec::Vec};
 
-use super::{conn::Counter, slab::CHUNK, tuple::Direction};
+use super::{ConnId, Conntrack, conn::Counter, slab::CHUNK, tuple::Direction};
 
 /// Counters by slot.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     /// As many as there are chunks of connections, or fewer; empty ones have counted nothing.
     chunks: Vec<Box<[[Counter; 2]]>>,
+}
+
+impl Conntrack {
+    /// Forgets what connections have carried so far, of those that are counted.
+    pub fn forget_counted(&mut self, ids: &[ConnId]) {
+        for id in ids {
+            if self.table.slab.get(*id).is_some() {
+                self.table.slab.forget_counted(id.slot);
+            }
+        }
+    }
 }
 
 impl Accounts {

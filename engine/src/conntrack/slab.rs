@@ -141,6 +141,11 @@ impl Slab {
         self[slot].status.contains(Status::COUNTED).then(|| self.accounts.get(slot))
     }
 
+    /// Begins to count anew.
+    pub(super) fn forget_counted(&mut self, slot: u32) {
+        self.accounts.set(slot, Default::default());
+    }
+
     /// Reads what a look-up will read of a connection, and what tracking needs after it: a word of each of its cache lines.
     #[inline]
     pub(super) fn touch(&self, slot: u32) -> u64 {

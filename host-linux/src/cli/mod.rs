@@ -50,7 +50,7 @@ enum Command {
     Diff(diff::Diff),
     NatAudit(nat_audit::NatAudit),
     Run(run::Run),
-    Conntrack(conntrack::Conntrack),
+    Conntrack(Box<conntrack::Conntrack>),
     Rules(Box<rules::Rules>),
     Helper(helper::Helper),
     Log(log::Log),

@@ -11,7 +11,7 @@ use towpath_engine::{
 use crate::{helpers::Loaded, stats::Report};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub struct Hello {
 pub enum Request {
     /// All there is of something, then [`Reply::Done`].
     List(Topic),
+    /// All connections, then [`Reply::Done`]; what each has carried is counted anew from then on.
+    ListAndForgetCounted,
     /// Each thing that happens to something, until the client leaves.
     Watch(Topic),
     /// One [`Reply::Stats`], then [`Reply::Done`].
@@ -95,6 +97,23 @@ pub struct NewRules {
     pub counters: bool,
     /// What errors call each text, and how many bytes it has.
     pub texts: Vec<(String, u64)>,
+}
+
+/// What is listed, and what becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// What.
+    pub topic: Topic,
+    /// Whether what connections have carried is forgotten when it is told.
+    pub forgets_counted: bool,
+}
+
+impl Listing {
+    /// A listing that changes nothing.
+    #[must_use]
+    pub const fn of(topic: Topic) -> Self {
+        Self { topic, forgets_counted: false }
+    }
 }
 
 /// What can be listed and watched.

@@ -45,7 +45,7 @@ use std::{env, path::PathBuf};
 pub use client::{Client, ClientError, Happened, Told};
 pub use codec::CodecError;
 pub use listener::{ListenError, Listener};
-pub use message::{Hello, Logged, NewHelper, NewRules, Reply, Request, Topic, VERSION};
+pub use message::{Hello, Listing, Logged, NewHelper, NewRules, Reply, Request, Topic, VERSION};
 pub use parser::Names;
 pub use server::{Answers, Counters, Forgotten, Reading, Server, Waste, Writing};
 

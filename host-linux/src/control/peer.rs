@@ -200,8 +200,8 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
     fn go_on<A: Answers<Cursor = C, Successor = S>>(&mut self, desk: &mut Desk<'_, A>) {
         let Self { outbox, task, .. } = self;
         match task {
-            Task::Listing(topic, after) if outbox.len() < CONTROL_OUTBOX_BYTES_MAX => {
-                match desk.answers.page(*topic, *after, &mut |reply| outbox.push(reply)) {
+            Task::Listing(listing, after) if outbox.len() < CONTROL_OUTBOX_BYTES_MAX => {
+                match desk.answers.page(*listing, *after, &mut |reply| outbox.push(reply)) {
                     Some(last) => *after = Some(last),
                     None => self.finish(Answer::Replies(Vec::new())),
                 }

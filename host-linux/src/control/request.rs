@@ -6,7 +6,7 @@ use towpath_engine::{Condemned, limits::RULES_TEXT_BYTES_MAX};
 use super::{
     Answers, Counters,
     codec::{self, CodecError},
-    message::{Hello, Reply, Request, Topic, VERSION},
+    message::{Hello, Listing, Reply, Request, Topic, VERSION},
     peer::Peer,
     task::{Answer, Coming, Desk, Errand, Task},
 };
@@ -64,7 +64,10 @@ fn begin<A: Answers>(
         return Err(why.to_owned());
     }
     Ok(Begun::Task(match request {
-        Request::List(topic) => Task::Listing(topic, None),
+        Request::List(topic) => Task::Listing(Listing::of(topic), None),
+        Request::ListAndForgetCounted => {
+            Task::Listing(Listing { topic: Topic::Connections, forgets_counted: true }, None)
+        }
         Request::Watch(topic) => Task::Watching(topic),
         Request::Forget(topic, mut numbers) => {
             numbers.sort_unstable();
@@ -162,6 +165,7 @@ fn answer<A: Answers>(request: Request, counters: &Counters, desk: &mut Desk<'_,
             return Ok(Answer::Replies(Vec::new()));
         }
         Request::List(_)
+        | Request::ListAndForgetCounted
         | Request::Watch(_)
         | Request::Forget(..)
         | Request::Flush(_)

@@ -19,7 +19,7 @@ use super::{
     budget::Budget,
     codec,
     listener::Listener,
-    message::{NewHelper, Reply, Topic},
+    message::{Listing, NewHelper, Reply, Topic},
     outbox::Outbox,
     parser::Names,
     peer::{Gone, Peer},
@@ -142,8 +142,12 @@ pub trait Answers {
 
     /// A page of a list, what comes behind `after` or first, each entry told to `tell`. Answers where the page ends; `None`
     /// when nothing comes behind it. The server asks for one page at a time and lets the path have its turn between.
-    fn page(&mut self, topic: Topic, after: Option<Self::Cursor>, tell: &mut dyn FnMut(&Reply))
-    -> Option<Self::Cursor>;
+    fn page(
+        &mut self,
+        listing: Listing,
+        after: Option<Self::Cursor>,
+        tell: &mut dyn FnMut(&Reply),
+    ) -> Option<Self::Cursor>;
 }
 
 /// What the server has counted.

@@ -5,7 +5,7 @@ use towpath_engine::{Condemned, netfilter::RuleSet};
 use super::{
     Answers, Writing,
     budget::{Budget, Claim, Full, Held},
-    message::{NewHelper, NewRules, Reply, Topic},
+    message::{Listing, NewHelper, NewRules, Reply, Topic},
     parser::{Names, parse},
 };
 use crate::{
@@ -19,7 +19,7 @@ pub(super) enum Task<C, S> {
     /// Nothing yet: its request is not all there.
     Asking,
     /// What comes behind this place.
-    Listing(Topic, Option<C>),
+    Listing(Listing, Option<C>),
     /// What was forgotten up to this place, so many, and what is behind it.
     Forgetting(Topic, Condemned, Option<C>, u64),
     /// What happens.

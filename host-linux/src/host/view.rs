@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use towpath_engine::{
     Command, Condemned, DeviceId, Engine, Instant, Reply as EngineReply, Subscription,
-    conntrack::{Entry, ExpectationEntry, ExpectationId, Family, HelperId, Statistics, helper::Helper},
+    conntrack::{ExpectationId, Family, HelperId, Statistics, helper::Helper},
     device::Feature,
     netfilter::{ListOptions, RuleSet, TableName},
     snapshot::Successor,
@@ -14,14 +14,14 @@ use super::Place;
 use crate::{
     af_packet::Ring,
     bonds,
-    control::{Answers, Forgotten, Names, NewHelper, Reading, Reply, Topic, Waste, Writing},
+    control::{Answers, Forgotten, Listing, Names, NewHelper, Reading, Reply, Topic, Waste, Writing},
     helpers::{Loaded, Made, Workshop},
     limits::CONTROL_PAGE_PLACES,
     napi::Napi,
     plugin::Plugin,
     services, sockets,
     stats::{DeviceReport, Report, by_name},
-    sysctl,
+    sysctl, tracking,
 };
 
 /// What may be seen of a running gateway.
@@ -109,11 +109,11 @@ impl<R: Ring> Answers for View<'_, R> {
         Ok(Box::new(former))
     }
 
-    fn page(&mut self, topic: Topic, after: Option<Place>, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
+    fn page(&mut self, listing: Listing, after: Option<Place>, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
         let from = after.map_or(0, |last| last + 1);
-        match topic {
-            Topic::Connections => self.page_of_connections(from, tell),
-            Topic::Expectations => self.page_of_expectations(from, tell),
+        match listing.topic {
+            Topic::Connections => tracking::connections(self.engine, self.now, from, listing.forgets_counted, tell),
+            Topic::Expectations => tracking::expectations(self.engine, self.now, from, tell),
             Topic::Log => None,
             Topic::Sockets => sockets::page(self.engine, self.now, from, tell),
         }
@@ -256,31 +256,6 @@ impl<R> View<'_, R> {
             Ok(EngineReply::Forgotten(count)) => (count as u64, last),
             other => unreachable!("{other:?}"),
         }
-    }
-
-    fn page_of_connections(&self, from: Place, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
-        let conntrack = self.engine.conntrack();
-        let slots = u64::from(conntrack.slots());
-        let to = slots.min(from + CONTROL_PAGE_PLACES);
-        for slot in from..to {
-            let id = u32::try_from(slot).ok().and_then(|slot| conntrack.in_slot(slot));
-            if let Some(entry) = id.and_then(|(id, _)| conntrack.entry(self.now, id)) {
-                // Linux lists a mark of 0 too. The table holds the connection; who else does would take a walk over all.
-                let entry = Entry { mark: Some(entry.mark.unwrap_or(0)), uses: Some(1), ..entry };
-                tell(&Reply::Connection(Box::new(entry)));
-            }
-        }
-        (to < slots).then(|| to - 1)
-    }
-
-    fn page_of_expectations(&self, from: Place, tell: &mut dyn FnMut(&Reply)) -> Option<Place> {
-        let mut waiting = self.engine.conntrack().expectations().from(ExpectationId(from)).peekable();
-        let mut last = from;
-        for expectation in waiting.by_ref().take(CONTROL_PAGE_PLACES as usize) {
-            tell(&Reply::Expectation(Box::new(ExpectationEntry::of(self.now, expectation))));
-            last = expectation.id.0;
-        }
-        waiting.peek().map(|_| last)
     }
 }
 

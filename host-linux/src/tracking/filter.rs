@@ -51,11 +51,12 @@ pub struct Ends {
     pub destination_port: Option<u16>,
 }
 
-/// An address and how many of its first bits count.
+/// An address and which of its bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
-    prefix: u8,
+    /// As [`bits`] of it; those that no address of the family has may be set.
+    mask: u128,
 }
 
 impl Network {
@@ -68,17 +69,27 @@ impl Network {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().map_err(|_| wanted)?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(longest), str::parse).map_err(|_| wanted)?;
-        if prefix <= longest { Ok(Self { address, prefix }) } else { Err(wanted) }
+        let prefix: u32 = prefix.map_or(Ok(longest), str::parse).map_err(|_| wanted)?;
+        let mask = u128::MAX.checked_shl(128_u32.saturating_sub(prefix)).unwrap_or(0);
+        if prefix <= longest { Ok(Self { address, mask }) } else { Err(wanted) }
+    }
+
+    /// The addresses that agree with this one in the bits of `mask`, whatever counted before; `None` when that is of another family.
+    #[must_use]
+    pub fn masked(self, mask: IpAddr) -> Option<Self> {
+        (mask.is_ipv4() == self.address.is_ipv4()).then(|| Self { mask: bits(mask), ..self })
     }
 
     fn holds(&self, address: IpAddr) -> bool {
-        let bits = |address: IpAddr| match address {
-            IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
-            IpAddr::V6(v6) => v6.to_bits(),
-        };
-        let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
-        self.address.is_ipv4() == address.is_ipv4() && (bits(self.address) ^ bits(address)) & mask == 0
+        self.address.is_ipv4() == address.is_ipv4() && (bits(self.address) ^ bits(address)) & self.mask == 0
+    }
+}
+
+/// An address's bits, the first ones highest.
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+        IpAddr::V6(v6) => v6.to_bits(),
     }
 }
 
@@ -214,6 +225,20 @@ mod tests {
         for (filter, wanted) in cases {
             assert_eq!(filter.wants(&entry()), wanted, "{filter:?}");
         }
+    }
+
+    #[test]
+    fn a_mask_says_which_bits_count_wherever_they_stand() {
+        let with = |text, mask: [u8; 4]| Filter {
+            original: Ends { source: Network::parse(text).unwrap().masked(mask.into()), ..Ends::default() },
+            ..Filter::default()
+        };
+        // 10.0.0.2; each as the real tool answers.
+        assert!(with("10.0.0.77", [255, 255, 255, 0]).wants(&entry()));
+        assert!(with("10.9.0.77", [255, 0, 255, 0]).wants(&entry()));
+        assert!(!with("10.0.1.2", [255, 0, 255, 255]).wants(&entry()));
+        assert!(!with("10.0.9.0/8", [255, 255, 255, 0]).wants(&entry()), "a mask counts more than a prefix");
+        assert_eq!(Network::parse("::1").unwrap().masked([255, 0, 0, 0].into()), None);
     }
 
     #[test]

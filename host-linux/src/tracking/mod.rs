@@ -2,6 +2,7 @@
 
 mod filter;
 mod format;
+mod page;
 
 use std::io::{self, Write};
 
@@ -12,6 +13,7 @@ use towpath_engine::{
 
 pub use filter::{Ends, Filter, Network, parse_protocol};
 pub use format::{Format, Shown, Style, Told};
+pub(crate) use page::{connections, expectations};
 
 /// Writes the connections of an engine as `conntrack -L` does.
 ///

@@ -70,6 +70,10 @@ fn what_cannot_be_asked_of_a_replay_is_refused() {
     assert!(refused("-D").contains("can be shown (-L, -G, -E, -C, -S), not deleted"));
     assert!(refused("-F").contains("not deleted"));
     assert!(refused("-L -o xml,json").contains("only one of xml, save and json"));
+    assert!(refused("-L -s 10.0.0.1 --mask-src ffff::").contains("the mask ffff:: is of another family"));
+    assert!(refused("-L -z -p tcp").contains("-z counts all connections anew; it takes no filter"));
+    assert!(refused("-E -z").contains("-z goes with -L only"));
+    assert_eq!(ask("http-short.pcap", "-L --mask-src 255.0.0.0").code, Some(2), "a mask of no address");
     assert!(refused("-S expect").contains("-S counts connections only"));
     assert_eq!(ask("http-short.pcap", "-X").code, Some(2));
     assert_eq!(ask("http-short.pcap", "").code, Some(2), "a question must be asked");

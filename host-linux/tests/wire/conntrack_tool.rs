@@ -24,7 +24,7 @@ const CAPTURES: [(&str, bool); 8] = [
 
 /// What both are asked. Connections are listed in no particular order, so that the lines are compared sorted. `-g` is asked of TCP
 /// only: the real tool takes the type and code of a ping for a port that has moved.
-const QUESTIONS: [&str; 19] = [
+const QUESTIONS: [&str; 24] = [
     "-L",
     "-L -o extended",
     "-L -o xml",
@@ -36,6 +36,11 @@ const QUESTIONS: [&str; 19] = [
     "-L -s 192.168.1.10",
     "-L -s 192.168.1.0/24",
     "-L -d 198.51.100.7",
+    "-L -s 192.168.1.77 --mask-src 255.255.255.0",
+    "-L -s 192.168.1.0/24 --mask-src 255.0.255.255",
+    "-L -d 198.51.9.7 --mask-dst 255.255.0.255",
+    "-L -d fd00:1::99 --mask-dst ffff:ffff::",
+    "-L -z",
     "-L -r 198.51.100.7",
     "-L -q 203.0.113.1",
     "-L -n",

@@ -112,6 +112,28 @@ fn connections_of_a_running_gateway_are_listed_as_conntrack_lists_them() {
 }
 
 #[test]
+fn what_connections_have_carried_is_counted_anew_once_it_is_listed_so() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let gateway = Gateway::start(&folder);
+        let ask = |words: &[&str]| String::from_utf8(folder.towpath(words).stdout).unwrap();
+        ask(&["sysctl", "-w", "net.netfilter.nf_conntrack_acct=1"]);
+        network.exchange(b"count me");
+        for carried in ["packets=1 bytes=36", "packets=0 bytes=0"] {
+            let listing = ask(&["conntrack", "-L", "-z"]);
+            assert_eq!(listing.matches(carried).count(), 2, "{carried}: {listing}");
+        }
+        let refused = folder.towpath(&["conntrack", "-L", "-z", "-p", "udp"]);
+        assert_eq!(
+            (refused.status.code(), String::from_utf8(refused.stderr).unwrap().as_str()),
+            (Some(2), "towpath: -z counts all connections anew; it takes no filter\n")
+        );
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
 fn who_watches_sees_a_connection_come_and_change() {
     in_namespace(|| {
         let network = Network::new();

@@ -16,7 +16,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use towpath::{
     control::{Client, Request, Topic},
-    tracking::{Format, Style, write_statistics},
+    tracking::{Filter, Format, Style, write_statistics},
 };
 
 pub(crate) use self::replayed::Replayed;
@@ -63,6 +63,9 @@ struct Question {
     table: Table,
     #[command(flatten)]
     wanted: Wanted,
+    /// Count what connections have carried anew, once they are listed.
+    #[arg(short, long)]
+    zero: bool,
     /// How connections are shown.
     #[arg(short = 'o', long, value_enum, value_delimiter = ',')]
     output: Vec<Output>,
@@ -115,6 +118,21 @@ impl Question {
         Ok(Format { style, extended: has(Output::Extended), id: has(Output::Id), timestamp: has(Output::Timestamp) })
     }
 
+    /// What is meant.
+    fn filter(&self) -> Result<Filter> {
+        let filter = self.wanted.filter()?;
+        anyhow::ensure!(!self.zero || self.list, "-z goes with -L only");
+        anyhow::ensure!(
+            !self.zero || filter == Filter::default(),
+            "-z counts all connections anew; it takes no filter"
+        );
+        anyhow::ensure!(
+            !self.zero || self.table == Table::Conntrack,
+            "-z is about connections; expectations count nothing"
+        );
+        Ok(filter)
+    }
+
     /// What is shown of the table, when it is counted.
     const fn things(&self) -> &'static str {
         match (self.table, self.event) {
@@ -137,7 +155,7 @@ impl Conntrack {
     pub(crate) fn main(self) -> Result<Answer> {
         let (path, question) = (self.control.path(), self.question);
         let (table, format) = (question.table, question.format()?);
-        let asking = Running { path: &path, table, filter: question.wanted.filter(), format };
+        let asking = Running { path: &path, table, filter: question.filter()?, format, zeroes: question.zero };
         let mut out = io::stdout().lock();
         if question.count {
             writeln!(out, "{}", Client::count(&path, Request::Count(table.topic()))?)?;

@@ -34,7 +34,8 @@ impl Replayed {
             !question.delete && !question.flush,
             "the connections of a replay can be shown (-L, -G, -E, -C, -S), not deleted"
         );
-        let (filter, shown) = (question.wanted.filter(), Shown::new(question.format()?));
+        // Nothing is counted after the end, so that -z changes nothing.
+        let (filter, shown) = (question.filter()?, Shown::new(question.format()?));
         Ok(Self { question, filter, shown })
     }
 

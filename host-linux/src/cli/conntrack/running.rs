@@ -16,6 +16,8 @@ pub(super) struct Running<'a> {
     pub(super) table: Table,
     pub(super) filter: Filter,
     pub(super) format: Format,
+    /// Whether connections count what they carry anew, once they are shown.
+    pub(super) zeroes: bool,
 }
 
 impl Running<'_> {
@@ -39,7 +41,11 @@ impl Running<'_> {
         let mut shown = Shown::new(self.format);
         match self.table {
             Table::Conntrack => {
-                for told in Client::connections(self.path, happening)? {
+                let connections = match self.zeroes {
+                    true => Client::connections_counted(self.path)?,
+                    false => Client::connections(self.path, happening)?,
+                };
+                for told in connections {
                     let Happened { entry, change } = told?;
                     if self.filter.wants(&entry) {
                         note(entry.serial);

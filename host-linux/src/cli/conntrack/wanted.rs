@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use towpath::tracking::{Ends, Filter, Network, parse_protocol};
 use towpath_engine::{
@@ -24,6 +25,12 @@ pub(super) struct Wanted {
     /// Destination address or network, in the original direction.
     #[arg(short = 'd', long = "dst", visible_alias = "orig-dst", value_parser = Network::parse)]
     orig_dst: Option<Network>,
+    /// Which bits of the source address count, in the original direction.
+    #[arg(long, requires = "orig_src")]
+    mask_src: Option<IpAddr>,
+    /// Which bits of the destination address count, in the original direction.
+    #[arg(long, requires = "orig_dst")]
+    mask_dst: Option<IpAddr>,
     /// Source address or network, in the reply direction.
     #[arg(short = 'r', long, value_parser = Network::parse)]
     reply_src: Option<Network>,
@@ -79,16 +86,16 @@ enum FamilyName {
 
 impl Wanted {
     /// The same as a filter.
-    pub(super) fn filter(&self) -> Filter {
-        Filter {
+    pub(super) fn filter(&self) -> Result<Filter> {
+        Ok(Filter {
             family: self.family.map(|family| match family {
                 FamilyName::Ipv4 => Family::Ipv4,
                 FamilyName::Ipv6 => Family::Ipv6,
             }),
             protocol: self.protocol,
             original: Ends {
-                source: self.orig_src,
-                destination: self.orig_dst,
+                source: masked(self.orig_src, self.mask_src)?,
+                destination: masked(self.orig_dst, self.mask_dst)?,
                 source_port: self.sport,
                 destination_port: self.dport,
             },
@@ -107,7 +114,16 @@ impl Wanted {
             source_nat: self.src_nat,
             destination_nat: self.dst_nat,
             any_nat: self.any_nat,
-        }
+        })
+    }
+}
+
+/// A network of which a mask says more than its own length.
+fn masked(network: Option<Network>, mask: Option<IpAddr>) -> Result<Option<Network>> {
+    let Some((network, mask)) = network.zip(mask) else { return Ok(network) };
+    match network.masked(mask) {
+        Some(network) => Ok(Some(network)),
+        None => bail!("the mask {mask} is of another family than the address that it is for"),
     }
 }
 

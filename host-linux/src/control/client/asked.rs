@@ -99,15 +99,15 @@ impl Client {
     /// # Errors
     /// As for [`Self::ask`].
     pub fn connections(path: &Path, happening: bool) -> Result<Told<Happened<Entry>>, ClientError> {
-        Self::told(path, about(Topic::Connections, happening), |reply| {
-            if let Reply::Connection(entry) = reply {
-                Some(Happened { entry, change: None })
-            } else if let Reply::ConnectionEvent(when, change, entry) = reply {
-                Some(Happened { entry, change: Some((when, change)) })
-            } else {
-                None
-            }
-        })
+        Self::told(path, about(Topic::Connections, happening), connection)
+    }
+
+    /// Asks for all connections, which count what they carry anew from then on.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub fn connections_counted(path: &Path) -> Result<Told<Happened<Entry>>, ClientError> {
+        Self::told(path, Request::ListAndForgetCounted, connection)
     }
 
     /// Asks for all expectations, or for what happens to them from now on.
@@ -260,6 +260,16 @@ impl Client {
 
 const fn about(topic: Topic, happening: bool) -> Request {
     if happening { Request::Watch(topic) } else { Request::List(topic) }
+}
+
+fn connection(reply: Reply) -> Option<Happened<Entry>> {
+    if let Reply::Connection(entry) = reply {
+        Some(Happened { entry, change: None })
+    } else if let Reply::ConnectionEvent(when, change, entry) = reply {
+        Some(Happened { entry, change: Some((when, change)) })
+    } else {
+        None
+    }
 }
 
 fn helper(reply: Reply) -> Option<Box<Loaded>> {

@@ -435,8 +435,8 @@ impl Answers for Numbers {
         if name == "ftp" { Ok(3) } else { Err(format!("no helper '{name}' is loaded")) }
     }
 
-    fn page(&mut self, topic: Topic, after: Option<u32>, tell: &mut dyn FnMut(&Reply)) -> Option<u32> {
-        assert_eq!(topic, Topic::Connections);
+    fn page(&mut self, listing: Listing, after: Option<u32>, tell: &mut dyn FnMut(&Reply)) -> Option<u32> {
+        assert_eq!(listing, Listing::of(Topic::Connections));
         let from = after.map_or(0, |last| last + 1);
         if from == self.count {
             return None;
