@@ -186,6 +186,9 @@ pub const TIMEOUT_POLICIES_MAX: usize = 256;
 /// Helpers loaded at once.
 pub const HELPERS_MAX: usize = 64;
 
+/// Bytes of a helper's name, and of a class's (Linux: `NF_CT_HELPER_NAME_LEN`, 16 with the NUL).
+pub const HELPER_NAME_BYTES_MAX: usize = 15;
+
 /// Places a helper may be attached to.
 pub const HELPER_ATTACH_POINTS_MAX: usize = 16;
 
@@ -195,7 +198,10 @@ pub const HELPER_TRIGGERS_MAX: usize = 32;
 /// Bytes of one trigger.
 pub const HELPER_TRIGGER_BYTES_MAX: usize = 16;
 
-/// Classes of expectations of one helper.
+/// How long a helper's expectation may wait, in seconds: a day.
+pub const HELPER_EXPECT_SECONDS_MAX: u32 = 86_400;
+
+/// Classes of expectations of one helper (Linux: `NF_CT_MAX_EXPECT_CLASSES` is 4; there is no need to be that tight).
 pub const HELPER_CLASSES_MAX: usize = 8;
 
 /// Connections a helper may announce for one payload.

@@ -3,9 +3,9 @@
 use std::{error, fmt, io};
 
 use rustix::io::Errno;
-use towpath_engine::conntrack::helper::HelperFailure;
+use towpath_engine::conntrack::{calling::ManifestFlaw, helper::HelperFailure};
 
-use super::limits::{COMPONENT_BYTES_MAX, INSTANCE_FUEL_MAX};
+use super::limits::{COMPONENT_BYTES_MAX, FUEL_PER_CALL, INSTANCE_FUEL_MAX, MEMORY_BYTES};
 
 /// A component that cannot be loaded: which, and why.
 #[derive(Debug)]
@@ -65,13 +65,43 @@ impl Problem {
     }
 }
 
-/// A field of a manifest and what it must be.
+/// What is wrong with a component's manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadManifest {
-    /// The field, as in `wit/helper.wit`.
-    pub field: &'static str,
-    /// The rule that it breaks.
-    pub rule: &'static str,
+pub enum BadManifest {
+    /// It names no place to attach the helper to.
+    NoPlace,
+    /// The fuel of a call is out of its bounds.
+    Fuel,
+    /// The memory is.
+    Memory,
+    /// What the engine refuses.
+    Flaw(ManifestFlaw),
+}
+
+impl BadManifest {
+    /// The field that it is in, as `wit/helper.wit` calls it.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::NoPlace => ManifestFlaw::Attach.field(),
+            Self::Fuel => "fuel-per-call",
+            Self::Memory => "memory-bytes-max",
+            Self::Flaw(flaw) => flaw.field(),
+        }
+    }
+}
+
+/// The field and what it must be.
+impl fmt::Display for BadManifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.field())?;
+        match self {
+            Self::NoPlace => f.write_str("must name a place"),
+            Self::Fuel => write!(f, "must be {} to {}", FUEL_PER_CALL.start(), FUEL_PER_CALL.end()),
+            Self::Memory => write!(f, "must be {} to {}", MEMORY_BYTES.start(), MEMORY_BYTES.end()),
+            Self::Flaw(flaw) => flaw.fmt(f),
+        }
+    }
 }
 
 impl fmt::Display for PluginError {
@@ -119,7 +149,7 @@ impl fmt::Display for Problem {
                 f.write_str("wants more memory when it is started than its manifest asks for, or more than 16 MB")
             }
             Self::DoesNotStart(HelperFailure::Contract) => f.write_str("answers nonsense when asked for its manifest"),
-            Self::BadManifest(BadManifest { field, rule }) => write!(f, "its manifest is wrong: {field} {rule}"),
+            Self::BadManifest(bad) => write!(f, "its manifest is wrong: {bad}"),
             Self::NotShipped => f.write_str(
                 "is a helper that this program was built without: build with `cargo xtask plugins` first, \
                  or name a component's file",

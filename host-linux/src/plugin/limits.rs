@@ -1,4 +1,5 @@
-//! Every bound of helper plugins, with its arithmetic. `wit/helper.wit` tells authors the same figures.
+//! Every bound of components, with its arithmetic; what a manifest may hold beside fuel and memory has its bounds in
+//! [`towpath_engine::limits`]. `wit/helper.wit` tells authors the same figures.
 
 use std::ops::RangeInclusive;
 
@@ -40,24 +41,3 @@ pub const TABLE_ELEMENTS_MAX: usize = 10_000;
 
 /// Native stack that WebAssembly may use.
 pub const STACK_BYTES: usize = 256 << 10;
-
-/// Bytes of a helper's name (Linux: `NF_CT_HELPER_NAME_LEN`, 16 with the NUL).
-pub const NAME_BYTES_MAX: usize = 15;
-
-/// Places that a manifest may name to be attached to.
-pub const ATTACH_POINTS: RangeInclusive<usize> = 1..=16;
-
-/// Triggers that a manifest may name.
-pub const TRIGGERS_MAX: usize = 32;
-
-/// Bytes of a trigger.
-pub const TRIGGER_BYTES: RangeInclusive<usize> = 1..=16;
-
-/// Classes of expectations (Linux: `NF_CT_MAX_EXPECT_CLASSES` is 4; there is no need to be that tight).
-pub const CLASSES: RangeInclusive<usize> = 1..=8;
-
-/// Expectations of one class that may wait for one master (Linux: `NF_CT_EXPECT_MAX_CNT`).
-pub const EXPECTED: RangeInclusive<u16> = 1..=255;
-
-/// How long an expectation may wait, in seconds: up to a day.
-pub const EXPECT_SECONDS: RangeInclusive<u32> = 1..=86_400;

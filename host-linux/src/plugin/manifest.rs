@@ -1,19 +1,16 @@
-//! A manifest, checked against the bounds that `wit/helper.wit` tells authors.
+//! A manifest in the engine's words, held against what only a runtime has bounds for; the engine judges the rest.
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use towpath_engine::{
-    conntrack::helper::{Anchor, AttachPoint, ExpectClass, FailurePolicy, Framing, Manifest, Opener, Trigger},
-    limits::HELPER_STATE_BYTES_MAX,
+use towpath_engine::conntrack::{
+    calling::registry,
+    helper::{Anchor, AttachPoint, ExpectClass, FailurePolicy, Framing, Manifest, Opener, Trigger},
 };
 
 use super::{
     contract::{direction, protocol, wit},
     error::BadManifest,
-    limits::{
-        ATTACH_POINTS, CLASSES, EXPECT_SECONDS, EXPECTED, FUEL_PER_CALL, MEMORY_BYTES, NAME_BYTES_MAX, TRIGGER_BYTES,
-        TRIGGERS_MAX,
-    },
+    limits::{FUEL_PER_CALL, MEMORY_BYTES},
 };
 
 /// The engine's manifest from what a component declares.
@@ -21,86 +18,119 @@ use super::{
 /// # Errors
 /// Names the first field that breaks its bound.
 pub fn checked(declared: wit::HelperManifest) -> Result<Manifest, BadManifest> {
-    ensure(is_name(&declared.name), "name", "must be 1 to 15 characters of a-z 0-9 - _")?;
-    ensure(ATTACH_POINTS.contains(&declared.attach.len()), "attach", "must name 1 to 16 places")?;
-    ensure(declared.triggers.len() <= TRIGGERS_MAX, "triggers", "must be at most 32")?;
-    ensure(CLASSES.contains(&declared.classes.len()), "classes", "must be 1 to 8")?;
-    ensure(declared.state_bytes_max <= HELPER_STATE_BYTES_MAX, "state-bytes-max", "must be at most 1024")?;
-    ensure(FUEL_PER_CALL.contains(&declared.fuel_per_call), "fuel-per-call", "must be 1000 to 100 million")?;
-    ensure(MEMORY_BYTES.contains(&declared.memory_bytes_max), "memory-bytes-max", "must be 64 KB to 16 MB")?;
-    Ok(Manifest {
-        name: declared.name,
-        attach: declared.attach.iter().map(attach_point).collect::<Result<_, _>>()?,
-        framing: match declared.framing {
+    let manifest = manifest(declared);
+    if manifest.attach.is_empty() {
+        // An operator may leave it none, for it to be attached by rules alone.
+        return Err(BadManifest::NoPlace);
+    }
+    registry::check(&manifest).map_err(BadManifest::Flaw)?;
+    if !FUEL_PER_CALL.contains(&manifest.fuel_per_call) {
+        return Err(BadManifest::Fuel);
+    }
+    if !MEMORY_BYTES.contains(&manifest.memory_bytes_max) {
+        return Err(BadManifest::Memory);
+    }
+    Ok(manifest)
+}
+
+fn manifest(declared: wit::HelperManifest) -> Manifest {
+    let wit::HelperManifest {
+        name,
+        attach,
+        framing,
+        triggers,
+        classes,
+        rewrite_bytes_max,
+        state_bytes_max,
+        fuel_per_call,
+        memory_bytes_max,
+        on_failure,
+    } = declared;
+    Manifest {
+        name,
+        attach: attach.into_iter().map(attach_point).collect(),
+        framing: match framing {
             wit::Framing::Packet => Framing::Packet,
             wit::Framing::Lines => Framing::Lines,
             wit::Framing::LooseLines => Framing::LooseLines,
         },
-        triggers: declared.triggers.into_iter().map(trigger).collect::<Result<_, _>>()?,
-        classes: declared.classes.into_iter().map(class).collect::<Result<_, _>>()?,
-        rewrite_bytes_max: declared.rewrite_bytes_max,
-        state_bytes_max: declared.state_bytes_max,
-        fuel_per_call: declared.fuel_per_call,
-        memory_bytes_max: declared.memory_bytes_max,
-        on_failure: match declared.on_failure {
+        triggers: triggers.into_iter().map(trigger).collect(),
+        classes: classes.into_iter().map(class).collect(),
+        rewrite_bytes_max,
+        state_bytes_max,
+        fuel_per_call,
+        memory_bytes_max,
+        on_failure: match on_failure {
             wit::FailurePolicy::Pass => FailurePolicy::Pass,
             wit::FailurePolicy::Drop => FailurePolicy::Drop,
             wit::FailurePolicy::Detach => FailurePolicy::Detach,
         },
-    })
+    }
 }
 
-fn attach_point(declared: &wit::AttachPoint) -> Result<AttachPoint, BadManifest> {
-    Ok(AttachPoint { protocol: protocol(declared.protocol), ports: ports("attach", declared.ports)? })
+fn attach_point(declared: wit::AttachPoint) -> AttachPoint {
+    let wit::AttachPoint { protocol: of, ports: range } = declared;
+    AttachPoint { protocol: protocol(of), ports: ports(range) }
 }
 
-fn trigger(declared: wit::Trigger) -> Result<Trigger, BadManifest> {
-    ensure(TRIGGER_BYTES.contains(&declared.bytes.len()), "triggers", "must be of 1 to 16 bytes each")?;
-    let anchor = match declared.anchor {
+fn trigger(declared: wit::Trigger) -> Trigger {
+    let wit::Trigger { bytes, anchor } = declared;
+    let anchor = match anchor {
         wit::Anchor::LineStart => Anchor::LineStart,
         wit::Anchor::Anywhere => Anchor::Anywhere,
     };
-    Ok(Trigger { bytes: declared.bytes, anchor })
+    Trigger { bytes, anchor }
 }
 
-fn class(declared: wit::ExpectClass) -> Result<ExpectClass, BadManifest> {
-    ensure(is_name(&declared.name), "classes.name", "must be 1 to 15 characters of a-z 0-9 - _")?;
-    ensure(EXPECTED.contains(&declared.expected_max), "classes.expected-max", "must be 1 to 255")?;
-    ensure(EXPECT_SECONDS.contains(&declared.timeout_seconds), "classes.timeout-seconds", "must be 1 to 86400")?;
-    Ok(ExpectClass {
-        protocol: protocol(declared.protocol),
-        direction: declared.direction.map(direction),
-        opener: match declared.opener {
+fn class(declared: wit::ExpectClass) -> ExpectClass {
+    let wit::ExpectClass {
+        name,
+        protocol: of,
+        direction: way,
+        opener,
+        ports: range,
+        loose,
+        permanent,
+        ends_master,
+        expected_max,
+        timeout_seconds,
+    } = declared;
+    ExpectClass {
+        name,
+        protocol: protocol(of),
+        direction: way.map(direction),
+        opener: match opener {
             wit::Opener::Peer => Opener::Peer,
             wit::Opener::Network => Opener::Network,
             wit::Opener::Anyone => Opener::Anyone,
         },
-        ports: ports("classes.ports", declared.ports)?,
-        loose: declared.loose,
-        permanent: declared.permanent,
-        ends_master: declared.ends_master,
-        name: declared.name,
-        expected_max: declared.expected_max,
-        timeout: Duration::from_secs(declared.timeout_seconds.into()),
-    })
+        ports: ports(range),
+        loose,
+        permanent,
+        ends_master,
+        expected_max,
+        timeout: Duration::from_secs(timeout_seconds.into()),
+    }
 }
 
-fn ports(field: &'static str, declared: wit::PortRange) -> Result<RangeInclusive<u16>, BadManifest> {
-    ensure(declared.first <= declared.last, field, "must not have a first port above the last")?;
-    Ok(declared.first..=declared.last)
-}
-
-fn is_name(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
-    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain)
-}
-
-fn ensure(holds: bool, field: &'static str, rule: &'static str) -> Result<(), BadManifest> {
-    if holds { Ok(()) } else { Err(BadManifest { field, rule }) }
+/// A range whose first port lies above the last has none, which the engine refuses.
+fn ports(declared: wit::PortRange) -> RangeInclusive<u16> {
+    let wit::PortRange { first, last } = declared;
+    first..=last
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use towpath_engine::{
+        conntrack::{
+            helper::{ExpectClass, Manifest, Opener},
+            tuple::Direction,
+        },
+        wire::ipv4::Protocol,
+    };
+
     use super::{checked, wit};
 
     #[test]
@@ -119,10 +149,10 @@ mod tests {
             ("name", |m| m.name = "a".repeat(16)),
             ("attach", |m| m.attach.clear()),
             ("attach", |m| m.attach = vec![m.attach[0]; 17]),
-            ("attach", |m| m.attach[0].ports = wit::PortRange { first: 22, last: 21 }),
+            ("attach.ports", |m| m.attach[0].ports = wit::PortRange { first: 22, last: 21 }),
             ("triggers", |m| m.triggers = vec![m.triggers[0].clone(); 33]),
-            ("triggers", |m| m.triggers[0].bytes.clear()),
-            ("triggers", |m| m.triggers[0].bytes = vec![0; 17]),
+            ("triggers.bytes", |m| m.triggers[0].bytes.clear()),
+            ("triggers.bytes", |m| m.triggers[0].bytes = vec![0; 17]),
             ("classes", |m| m.classes.clear()),
             ("classes", |m| m.classes = vec![m.classes[0].clone(); 9]),
             ("classes.name", |m| m.classes[0].name.clear()),
@@ -136,8 +166,44 @@ mod tests {
         for (field, break_it) in breaks {
             let mut manifest = good();
             break_it(&mut manifest);
-            assert_eq!(checked(manifest).unwrap_err().field, field);
+            assert_eq!(checked(manifest).unwrap_err().field(), field);
         }
+    }
+
+    #[test]
+    fn every_field_is_taken_for_itself() {
+        for (loose, permanent, ends_master) in [(true, false, false), (false, true, false), (false, false, true)] {
+            let mut declared = good();
+            declared.classes[0] = wit::ExpectClass {
+                name: "other".into(),
+                protocol: wit::Protocol::Udp,
+                direction: Some(wit::Direction::Reply),
+                opener: wit::Opener::Network,
+                ports: wit::PortRange { first: 7, last: 8 },
+                loose,
+                permanent,
+                ends_master,
+                expected_max: 9,
+                timeout_seconds: 10,
+            };
+            let class = checked(declared).unwrap().classes.remove(0);
+            let expected = ExpectClass {
+                name: "other".into(),
+                protocol: Protocol::UDP,
+                direction: Some(Direction::Reply),
+                opener: Opener::Network,
+                ports: 7..=8,
+                loose,
+                permanent,
+                ends_master,
+                expected_max: 9,
+                timeout: Duration::from_secs(10),
+            };
+            assert_eq!(class, expected);
+        }
+        let Manifest { rewrite_bytes_max, state_bytes_max, fuel_per_call, memory_bytes_max, .. } =
+            checked(good()).unwrap();
+        assert_eq!((rewrite_bytes_max, state_bytes_max, fuel_per_call, memory_bytes_max), (64, 0, 1_000_000, 1 << 20));
     }
 
     fn good() -> wit::HelperManifest {

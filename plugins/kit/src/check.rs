@@ -171,7 +171,7 @@ fn renders<P: Plugin>(
 }
 
 /// Connections that may be announced for one payload.
-const WISHES_MAX: usize = 16;
+pub const WISHES_MAX: usize = 16;
 
 /// Bytes that may be put at a site.
-const SITE_BYTES_MAX: usize = 128;
+pub const SITE_BYTES_MAX: usize = 128;

@@ -1,7 +1,7 @@
 //! The helpers that are loaded.
 
 use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
-use core::fmt;
+use core::{fmt, ops::RangeInclusive};
 
 use super::trigger::Triggers;
 use crate::{
@@ -10,8 +10,9 @@ use crate::{
         helper::{Helper, HelperMode, Manifest},
     },
     limits::{
-        EXPECTATIONS_PER_MASTER_MAX, HELPER_ATTACH_POINTS_MAX, HELPER_CLASSES_MAX, HELPER_FAILURES_MAX,
-        HELPER_FAILURES_WINDOW, HELPER_STATE_BYTES_MAX, HELPER_TRIGGER_BYTES_MAX, HELPER_TRIGGERS_MAX, HELPERS_MAX,
+        EXPECTATIONS_PER_MASTER_MAX, HELPER_ATTACH_POINTS_MAX, HELPER_CLASSES_MAX, HELPER_EXPECT_SECONDS_MAX,
+        HELPER_FAILURES_MAX, HELPER_FAILURES_WINDOW, HELPER_NAME_BYTES_MAX, HELPER_STATE_BYTES_MAX,
+        HELPER_TRIGGER_BYTES_MAX, HELPER_TRIGGERS_MAX, HELPERS_MAX,
     },
     packet::Packet,
     time::Instant,
@@ -165,7 +166,7 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooMany(most) => write!(f, "there can be {most} helpers at most"),
-            Self::Manifest(name, flaw) => write!(f, "helper '{name}': its manifest must have {flaw}"),
+            Self::Manifest(name, flaw) => write!(f, "helper '{name}': its manifest is wrong: {} {flaw}", flaw.field()),
         }
     }
 }
@@ -177,34 +178,65 @@ impl core::error::Error for LoadError {}
 pub enum ManifestFlaw {
     /// The name.
     Name,
-    /// The places to attach it to.
+    /// How many places there are to attach it to.
     Attach,
-    /// The triggers.
+    /// The protocol or the ports of one of them.
+    AttachPorts,
+    /// How many triggers there are.
     Triggers,
-    /// The classes.
+    /// The length of one.
+    TriggerBytes,
+    /// How many classes there are.
     Classes,
+    /// The name of one.
+    ClassName,
+    /// The protocol or the ports of one.
+    ClassPorts,
+    /// How many connections of a class may be expected.
+    Expected,
+    /// How long they may be.
+    ExpectSeconds,
     /// The bound of its state.
     State,
 }
 
-/// What a manifest must have instead.
+impl ManifestFlaw {
+    /// The field that it is in, as `wit/helper.wit` calls it.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Attach => "attach",
+            Self::AttachPorts => "attach.ports",
+            Self::Triggers => "triggers",
+            Self::TriggerBytes => "triggers.bytes",
+            Self::Classes => "classes",
+            Self::ClassName => "classes.name",
+            Self::ClassPorts => "classes.ports",
+            Self::Expected => "classes.expected-max",
+            Self::ExpectSeconds => "classes.timeout-seconds",
+            Self::State => "state-bytes-max",
+        }
+    }
+}
+
+/// What the field must be instead.
 impl fmt::Display for ManifestFlaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name => f.write_str("a name of 1 to 15 characters out of a-z, 0-9, '-' and '_'"),
-            Self::Attach => write!(
-                f,
-                "at most {HELPER_ATTACH_POINTS_MAX} places to attach it to, of TCP or UDP, each with a port range that goes up"
-            ),
-            Self::Triggers => {
-                write!(f, "at most {HELPER_TRIGGERS_MAX} triggers, each of 1 to {HELPER_TRIGGER_BYTES_MAX} bytes")
+            Self::Name | Self::ClassName => {
+                write!(f, "must be 1 to {HELPER_NAME_BYTES_MAX} characters out of a-z, 0-9, '-' and '_'")
             }
-            Self::Classes => write!(
-                f,
-                "1 to {HELPER_CLASSES_MAX} classes, each with a name, of TCP or UDP, with a port range that goes up, and of 1 to \
-                 {EXPECTATIONS_PER_MASTER_MAX} expectations that wait a second to a day"
-            ),
-            Self::State => write!(f, "a bound of its state of at most {HELPER_STATE_BYTES_MAX} bytes"),
+            Self::Attach => write!(f, "must name at most {HELPER_ATTACH_POINTS_MAX} places"),
+            Self::AttachPorts | Self::ClassPorts => {
+                f.write_str("must be of TCP or UDP, and have no first port above the last")
+            }
+            Self::Triggers => write!(f, "must be at most {HELPER_TRIGGERS_MAX}"),
+            Self::TriggerBytes => write!(f, "must be 1 to {HELPER_TRIGGER_BYTES_MAX}"),
+            Self::Classes => write!(f, "must be 1 to {HELPER_CLASSES_MAX}"),
+            Self::Expected => write!(f, "must be 1 to {EXPECTATIONS_PER_MASTER_MAX}"),
+            Self::ExpectSeconds => write!(f, "must be 1 to {HELPER_EXPECT_SECONDS_MAX}"),
+            Self::State => write!(f, "must be at most {HELPER_STATE_BYTES_MAX}"),
         }
     }
 }
@@ -214,25 +246,34 @@ pub(super) fn may_load(manifest: &Manifest) -> Result<(), LoadError> {
     check(manifest).map_err(|flaw| LoadError::Manifest(manifest.name.clone(), flaw))
 }
 
-fn check(manifest: &Manifest) -> Result<(), ManifestFlaw> {
-    let attach_is_right = (0..=HELPER_ATTACH_POINTS_MAX).contains(&manifest.attach.len())
-        && manifest.attach.iter().all(|point| is_transport(point.protocol) && !point.ports.is_empty());
-    let triggers_are_right = manifest.triggers.len() <= HELPER_TRIGGERS_MAX
-        && manifest.triggers.iter().all(|trigger| (1..=HELPER_TRIGGER_BYTES_MAX).contains(&trigger.bytes.len()));
-    let classes_are_right = (1..=HELPER_CLASSES_MAX).contains(&manifest.classes.len())
-        && manifest.classes.iter().all(|class| {
-            is_name(&class.name)
-                && is_transport(class.protocol)
-                && !class.ports.is_empty()
-                && (1..=EXPECTATIONS_PER_MASTER_MAX).contains(&class.expected_max)
-                && (1..=86_400).contains(&class.timeout.as_secs())
-        });
+/// Holds a manifest against every bound but those of fuel and memory, which only who runs it knows.
+///
+/// # Errors
+/// The first field that breaks its bound.
+pub fn check(manifest: &Manifest) -> Result<(), ManifestFlaw> {
+    let Manifest { name, attach, triggers, classes, state_bytes_max, .. } = manifest;
+    let ports_are_right = |protocol, ports: &RangeInclusive<u16>| is_transport(protocol) && !ports.is_empty();
     let checks = [
-        (is_name(&manifest.name), ManifestFlaw::Name),
-        (attach_is_right, ManifestFlaw::Attach),
-        (triggers_are_right, ManifestFlaw::Triggers),
-        (classes_are_right, ManifestFlaw::Classes),
-        (manifest.state_bytes_max <= HELPER_STATE_BYTES_MAX, ManifestFlaw::State),
+        (is_name(name), ManifestFlaw::Name),
+        (attach.len() <= HELPER_ATTACH_POINTS_MAX, ManifestFlaw::Attach),
+        (attach.iter().all(|point| ports_are_right(point.protocol, &point.ports)), ManifestFlaw::AttachPorts),
+        (triggers.len() <= HELPER_TRIGGERS_MAX, ManifestFlaw::Triggers),
+        (
+            triggers.iter().all(|trigger| (1..=HELPER_TRIGGER_BYTES_MAX).contains(&trigger.bytes.len())),
+            ManifestFlaw::TriggerBytes,
+        ),
+        ((1..=HELPER_CLASSES_MAX).contains(&classes.len()), ManifestFlaw::Classes),
+        (classes.iter().all(|class| is_name(&class.name)), ManifestFlaw::ClassName),
+        (classes.iter().all(|class| ports_are_right(class.protocol, &class.ports)), ManifestFlaw::ClassPorts),
+        (
+            classes.iter().all(|class| (1..=EXPECTATIONS_PER_MASTER_MAX).contains(&class.expected_max)),
+            ManifestFlaw::Expected,
+        ),
+        (
+            classes.iter().all(|class| (1..=HELPER_EXPECT_SECONDS_MAX.into()).contains(&class.timeout.as_secs())),
+            ManifestFlaw::ExpectSeconds,
+        ),
+        (*state_bytes_max <= HELPER_STATE_BYTES_MAX, ManifestFlaw::State),
     ];
     checks.into_iter().find(|(is_right, _)| !is_right).map_or(Ok(()), |(_, flaw)| Err(flaw))
 }
@@ -240,7 +281,7 @@ fn check(manifest: &Manifest) -> Result<(), ManifestFlaw> {
 /// Whether it can be a helper's name, or a class's.
 fn is_name(name: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-    (1..=15).contains(&name.len()) && name.bytes().all(letter)
+    (1..=HELPER_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(letter)
 }
 
 /// Whether a helper can read it.
