@@ -28,19 +28,20 @@ pub const FUNCTIONS: [&str; 4] = ["manifest", "concerns", "inspect", "render"];
 /// The context in the contract's words; `None` for a protocol that it has no word for.
 #[must_use]
 pub fn context(context: &HelperContext) -> Option<wit::Context> {
+    let HelperContext { protocol, direction, source, destination, broadcast_prefix } = *context;
     Some(wit::Context {
-        protocol: match context.protocol {
+        protocol: match protocol {
             Protocol::TCP => wit::Protocol::Tcp,
             Protocol::UDP => wit::Protocol::Udp,
             _ => return None,
         },
-        direction: match context.direction {
+        direction: match direction {
             Direction::Original => wit::Direction::Original,
             Direction::Reply => wit::Direction::Reply,
         },
-        source: endpoint(context.source),
-        destination: endpoint(context.destination),
-        broadcast_prefix: context.broadcast_prefix.unwrap_or_default(),
+        source: endpoint(source),
+        destination: endpoint(destination),
+        broadcast_prefix: broadcast_prefix.unwrap_or_default(),
     })
 }
 
@@ -53,51 +54,56 @@ pub const fn state(state: &[u8]) -> Option<&[u8]> {
 /// An endpoint in the contract's words.
 #[must_use]
 pub fn endpoint(endpoint: HelperEndpoint) -> wit::Endpoint {
-    let address = match endpoint.address {
+    let HelperEndpoint { address, port } = endpoint;
+    let address = match address {
         IpAddr::V4(address) => wit::IpAddress::Ipv4(address.to_bits()),
         IpAddr::V6(address) => {
             let [high, low] = [64, 0].map(|shift| (address.to_bits() >> shift) as u64);
             wit::IpAddress::Ipv6(wit::Ipv6Address { high, low })
         }
     };
-    wit::Endpoint { address, port: endpoint.port }
+    wit::Endpoint { address, port }
 }
 
 /// A site in the contract's words.
 #[must_use]
 pub fn site(site: Site) -> wit::Site {
-    wit::Site { offset: site.offset, length: site.length, token: site.token }
+    let Site { offset, length, token } = site;
+    wit::Site { offset, length, token }
 }
 
 /// What a helper found, in the engine's words. Whether it keeps to the manifest is for the engine to judge.
 #[must_use]
 pub fn inspection(inspection: wit::Inspection) -> Inspection {
+    let wit::Inspection { verdict, wishes, state } = inspection;
     Inspection {
-        verdict: match inspection.verdict {
+        verdict: match verdict {
             wit::Verdict::Accept => HelperVerdict::Accept,
             wit::Verdict::Incomplete => HelperVerdict::Incomplete,
             wit::Verdict::Malformed => HelperVerdict::Malformed,
             wit::Verdict::Foreign => HelperVerdict::Foreign,
         },
-        wishes: inspection.wishes.iter().map(wish).collect(),
-        state: inspection.state,
+        wishes: wishes.into_iter().map(wish).collect(),
+        state,
     }
 }
 
-fn wish(wish: &wit::Wish) -> Wish {
+fn wish(wish: wit::Wish) -> Wish {
+    let wit::Wish { class, protocol: of, source, destination, direction: way, permanent, site } = wish;
     Wish {
-        class: wish.class,
-        protocol: protocol(wish.protocol),
-        source: pattern(wish.source),
-        destination: pattern(wish.destination),
-        direction: direction(wish.direction),
-        permanent: wish.permanent,
-        site: wish.site.map(|site| Site { offset: site.offset, length: site.length, token: site.token }),
+        class,
+        protocol: protocol(of),
+        source: pattern(source),
+        destination: pattern(destination),
+        direction: direction(way),
+        permanent,
+        site: site.map(|wit::Site { offset, length, token }| Site { offset, length, token }),
     }
 }
 
 fn pattern(pattern: wit::Pattern) -> Pattern {
-    Pattern { address: pattern.address.map(address), prefix: pattern.prefix, port: pattern.port }
+    let wit::Pattern { address: of, prefix, port } = pattern;
+    Pattern { address: of.map(address), prefix, port }
 }
 
 fn address(address: wit::IpAddress) -> IpAddr {

@@ -51,29 +51,31 @@ impl<P: Plugin> wit::Guest for Component<P> {
 }
 
 fn context(told: wit::Context) -> Context {
+    let wit::Context { protocol, direction, source, destination, broadcast_prefix } = told;
     Context {
-        protocol: match told.protocol {
+        protocol: match protocol {
             wit::Protocol::Tcp => Protocol::Tcp,
             wit::Protocol::Udp => Protocol::Udp,
         },
-        direction: match told.direction {
+        direction: match direction {
             wit::Direction::Original => Direction::Original,
             wit::Direction::Reply => Direction::Reply,
         },
-        source: endpoint(told.source),
-        destination: endpoint(told.destination),
-        broadcast_prefix: (told.broadcast_prefix > 0).then_some(told.broadcast_prefix),
+        source: endpoint(source),
+        destination: endpoint(destination),
+        broadcast_prefix: (broadcast_prefix > 0).then_some(broadcast_prefix),
     }
 }
 
 fn endpoint(endpoint: wit::Endpoint) -> Endpoint {
-    let address = match endpoint.address {
+    let wit::Endpoint { address, port } = endpoint;
+    let address = match address {
         wit::IpAddress::Ipv4(bits) => Ipv4Addr::from_bits(bits).into(),
         wit::IpAddress::Ipv6(wit::Ipv6Address { high, low }) => {
             Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into()
         }
     };
-    Endpoint { address, port: endpoint.port }
+    Endpoint { address, port }
 }
 
 fn address(address: IpAddr) -> wit::IpAddress {
@@ -87,32 +89,35 @@ fn address(address: IpAddr) -> wit::IpAddress {
 }
 
 fn inspection(inspection: Inspection) -> wit::Inspection {
+    let Inspection { verdict, wishes, state } = inspection;
     wit::Inspection {
-        verdict: match inspection.verdict {
+        verdict: match verdict {
             Verdict::Accept => wit::Verdict::Accept,
             Verdict::Incomplete => wit::Verdict::Incomplete,
             Verdict::Malformed => wit::Verdict::Malformed,
             Verdict::Foreign => wit::Verdict::Foreign,
         },
-        wishes: inspection.wishes.iter().map(wish).collect(),
-        state: inspection.state,
+        wishes: wishes.into_iter().map(wish).collect(),
+        state,
     }
 }
 
-fn wish(wish: &Wish) -> wit::Wish {
+fn wish(wish: Wish) -> wit::Wish {
+    let Wish { class, protocol: of, source, destination, direction: way, permanent, site } = wish;
     wit::Wish {
-        class: wish.class,
-        protocol: protocol(wish.protocol),
-        source: pattern(wish.source),
-        destination: pattern(wish.destination),
-        direction: direction(wish.direction),
-        permanent: wish.permanent,
-        site: wish.site.map(|Site { offset, length, token }| wit::Site { offset, length, token }),
+        class,
+        protocol: protocol(of),
+        source: pattern(source),
+        destination: pattern(destination),
+        direction: direction(way),
+        permanent,
+        site: site.map(|Site { offset, length, token }| wit::Site { offset, length, token }),
     }
 }
 
 fn pattern(pattern: Pattern) -> wit::Pattern {
-    wit::Pattern { address: pattern.address.map(address), prefix: pattern.prefix, port: pattern.port }
+    let Pattern { address: of, prefix, port } = pattern;
+    wit::Pattern { address: of.map(address), prefix, port }
 }
 
 const fn protocol(protocol: Protocol) -> wit::Protocol {
@@ -130,21 +135,33 @@ const fn direction(direction: Direction) -> wit::Direction {
 }
 
 fn manifest(manifest: Manifest) -> wit::HelperManifest {
+    let Manifest {
+        name,
+        attach,
+        framing,
+        triggers,
+        classes,
+        rewrite_bytes_max,
+        state_bytes_max,
+        fuel_per_call,
+        memory_bytes_max,
+        on_failure,
+    } = manifest;
     wit::HelperManifest {
-        name: manifest.name,
-        attach: manifest.attach.iter().map(attach_point).collect(),
-        framing: match manifest.framing {
+        name,
+        attach: attach.iter().map(attach_point).collect(),
+        framing: match framing {
             Framing::Packet => wit::Framing::Packet,
             Framing::Lines => wit::Framing::Lines,
             Framing::LooseLines => wit::Framing::LooseLines,
         },
-        triggers: manifest.triggers.into_iter().map(trigger).collect(),
-        classes: manifest.classes.into_iter().map(class).collect(),
-        rewrite_bytes_max: manifest.rewrite_bytes_max,
-        state_bytes_max: manifest.state_bytes_max,
-        fuel_per_call: manifest.fuel_per_call,
-        memory_bytes_max: manifest.memory_bytes_max,
-        on_failure: match manifest.on_failure {
+        triggers: triggers.into_iter().map(trigger).collect(),
+        classes: classes.into_iter().map(class).collect(),
+        rewrite_bytes_max,
+        state_bytes_max,
+        fuel_per_call,
+        memory_bytes_max,
+        on_failure: match on_failure {
             FailurePolicy::Pass => wit::FailurePolicy::Pass,
             FailurePolicy::Drop => wit::FailurePolicy::Drop,
             FailurePolicy::Detach => wit::FailurePolicy::Detach,
@@ -153,7 +170,8 @@ fn manifest(manifest: Manifest) -> wit::HelperManifest {
 }
 
 const fn attach_point(point: &AttachPoint) -> wit::AttachPoint {
-    wit::AttachPoint { protocol: protocol(point.protocol), ports: ports(&point.ports) }
+    let AttachPoint { protocol: of, ports: range } = point;
+    wit::AttachPoint { protocol: protocol(*of), ports: ports(range) }
 }
 
 const fn ports(ports: &RangeInclusive<u16>) -> wit::PortRange {
@@ -161,28 +179,41 @@ const fn ports(ports: &RangeInclusive<u16>) -> wit::PortRange {
 }
 
 fn trigger(trigger: Trigger) -> wit::Trigger {
-    let anchor = match trigger.anchor {
+    let Trigger { bytes, anchor } = trigger;
+    let anchor = match anchor {
         Anchor::LineStart => wit::Anchor::LineStart,
         Anchor::Anywhere => wit::Anchor::Anywhere,
     };
-    wit::Trigger { bytes: trigger.bytes, anchor }
+    wit::Trigger { bytes, anchor }
 }
 
 fn class(class: ExpectClass) -> wit::ExpectClass {
+    let ExpectClass {
+        name,
+        protocol: of,
+        direction: way,
+        opener,
+        ports: range,
+        loose,
+        permanent,
+        ends_master,
+        expected_max,
+        timeout_seconds,
+    } = class;
     wit::ExpectClass {
-        protocol: protocol(class.protocol),
-        direction: class.direction.map(direction),
-        opener: match class.opener {
+        name,
+        protocol: protocol(of),
+        direction: way.map(direction),
+        opener: match opener {
             Opener::Peer => wit::Opener::Peer,
             Opener::Network => wit::Opener::Network,
             Opener::Anyone => wit::Opener::Anyone,
         },
-        ports: ports(&class.ports),
-        loose: class.loose,
-        permanent: class.permanent,
-        ends_master: class.ends_master,
-        expected_max: class.expected_max,
-        timeout_seconds: class.timeout_seconds,
-        name: class.name,
+        ports: ports(&range),
+        loose,
+        permanent,
+        ends_master,
+        expected_max,
+        timeout_seconds,
     }
 }

@@ -55,53 +55,58 @@ impl<P: Plugin> Helper for Native<P> {
 }
 
 fn context(told: &HelperContext) -> Result<kit::Context, HelperFailure> {
+    let HelperContext { protocol, direction, source, destination, broadcast_prefix } = *told;
     Ok(kit::Context {
-        protocol: match told.protocol {
+        protocol: match protocol {
             Protocol::TCP => kit::Protocol::Tcp,
             Protocol::UDP => kit::Protocol::Udp,
             _ => return Err(HelperFailure::Contract),
         },
-        direction: match told.direction {
+        direction: match direction {
             Direction::Original => kit::Direction::Original,
             Direction::Reply => kit::Direction::Reply,
         },
-        source: endpoint(told.source),
-        destination: endpoint(told.destination),
-        broadcast_prefix: told.broadcast_prefix,
+        source: endpoint(source),
+        destination: endpoint(destination),
+        broadcast_prefix,
     })
 }
 
 const fn endpoint(endpoint: HelperEndpoint) -> kit::Endpoint {
-    kit::Endpoint { address: endpoint.address, port: endpoint.port }
+    let HelperEndpoint { address, port } = endpoint;
+    kit::Endpoint { address, port }
 }
 
 fn inspection(inspection: kit::Inspection) -> Inspection {
+    let kit::Inspection { verdict, wishes, state } = inspection;
     Inspection {
-        verdict: match inspection.verdict {
+        verdict: match verdict {
             kit::Verdict::Accept => HelperVerdict::Accept,
             kit::Verdict::Incomplete => HelperVerdict::Incomplete,
             kit::Verdict::Malformed => HelperVerdict::Malformed,
             kit::Verdict::Foreign => HelperVerdict::Foreign,
         },
-        wishes: inspection.wishes.iter().map(wish).collect(),
-        state: inspection.state,
+        wishes: wishes.into_iter().map(wish).collect(),
+        state,
     }
 }
 
-fn wish(wish: &kit::Wish) -> Wish {
+fn wish(wish: kit::Wish) -> Wish {
+    let kit::Wish { class, protocol: of, source, destination, direction: way, permanent, site } = wish;
     Wish {
-        class: wish.class,
-        protocol: protocol(wish.protocol),
-        source: pattern(wish.source),
-        destination: pattern(wish.destination),
-        direction: direction(wish.direction),
-        permanent: wish.permanent,
-        site: wish.site.map(|kit::Site { offset, length, token }| Site { offset, length, token }),
+        class,
+        protocol: protocol(of),
+        source: pattern(source),
+        destination: pattern(destination),
+        direction: direction(way),
+        permanent,
+        site: site.map(|kit::Site { offset, length, token }| Site { offset, length, token }),
     }
 }
 
 const fn pattern(pattern: kit::Pattern) -> Pattern {
-    Pattern { address: pattern.address, prefix: pattern.prefix, port: pattern.port }
+    let kit::Pattern { address, prefix, port } = pattern;
+    Pattern { address, prefix, port }
 }
 
 const fn protocol(protocol: kit::Protocol) -> Protocol {
@@ -119,21 +124,33 @@ const fn direction(direction: kit::Direction) -> Direction {
 }
 
 fn manifest(manifest: kit::Manifest) -> Manifest {
+    let kit::Manifest {
+        name,
+        attach,
+        framing,
+        triggers,
+        classes,
+        rewrite_bytes_max,
+        state_bytes_max,
+        fuel_per_call,
+        memory_bytes_max,
+        on_failure,
+    } = manifest;
     Manifest {
-        name: manifest.name,
-        attach: manifest.attach.into_iter().map(attach_point).collect(),
-        framing: match manifest.framing {
+        name,
+        attach: attach.into_iter().map(attach_point).collect(),
+        framing: match framing {
             kit::Framing::Packet => Framing::Packet,
             kit::Framing::Lines => Framing::Lines,
             kit::Framing::LooseLines => Framing::LooseLines,
         },
-        triggers: manifest.triggers.into_iter().map(trigger).collect(),
-        classes: manifest.classes.into_iter().map(class).collect(),
-        rewrite_bytes_max: manifest.rewrite_bytes_max,
-        state_bytes_max: manifest.state_bytes_max,
-        fuel_per_call: manifest.fuel_per_call,
-        memory_bytes_max: manifest.memory_bytes_max,
-        on_failure: match manifest.on_failure {
+        triggers: triggers.into_iter().map(trigger).collect(),
+        classes: classes.into_iter().map(class).collect(),
+        rewrite_bytes_max,
+        state_bytes_max,
+        fuel_per_call,
+        memory_bytes_max,
+        on_failure: match on_failure {
             kit::FailurePolicy::Pass => FailurePolicy::Pass,
             kit::FailurePolicy::Drop => FailurePolicy::Drop,
             kit::FailurePolicy::Detach => FailurePolicy::Detach,
@@ -142,32 +159,115 @@ fn manifest(manifest: kit::Manifest) -> Manifest {
 }
 
 fn attach_point(point: kit::AttachPoint) -> AttachPoint {
-    AttachPoint { protocol: protocol(point.protocol), ports: point.ports }
+    let kit::AttachPoint { protocol: of, ports } = point;
+    AttachPoint { protocol: protocol(of), ports }
 }
 
 fn trigger(trigger: kit::Trigger) -> Trigger {
-    let anchor = match trigger.anchor {
+    let kit::Trigger { bytes, anchor } = trigger;
+    let anchor = match anchor {
         kit::Anchor::LineStart => Anchor::LineStart,
         kit::Anchor::Anywhere => Anchor::Anywhere,
     };
-    Trigger { bytes: trigger.bytes, anchor }
+    Trigger { bytes, anchor }
 }
 
 fn class(class: kit::ExpectClass) -> ExpectClass {
+    let kit::ExpectClass {
+        name,
+        protocol: of,
+        direction: way,
+        opener,
+        ports,
+        loose,
+        permanent,
+        ends_master,
+        expected_max,
+        timeout_seconds,
+    } = class;
     ExpectClass {
-        name: class.name,
-        protocol: protocol(class.protocol),
-        direction: class.direction.map(direction),
-        opener: match class.opener {
+        name,
+        protocol: protocol(of),
+        direction: way.map(direction),
+        opener: match opener {
             kit::Opener::Peer => Opener::Peer,
             kit::Opener::Network => Opener::Network,
             kit::Opener::Anyone => Opener::Anyone,
         },
-        ports: class.ports,
-        loose: class.loose,
-        permanent: class.permanent,
-        ends_master: class.ends_master,
-        expected_max: class.expected_max,
-        timeout: Duration::from_secs(class.timeout_seconds.into()),
+        ports,
+        loose,
+        permanent,
+        ends_master,
+        expected_max,
+        timeout: Duration::from_secs(timeout_seconds.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{string::ToString, vec};
+
+    use towpath_engine::limits::{HELPER_SITE_BYTES_MAX, HELPER_WISHES_MAX};
+
+    use super::*;
+
+    #[test]
+    fn the_kit_knows_the_engines_bounds() {
+        assert_eq!((kit::check::WISHES_MAX, kit::check::SITE_BYTES_MAX), (HELPER_WISHES_MAX, HELPER_SITE_BYTES_MAX));
+    }
+
+    #[test]
+    fn every_field_of_a_manifest_is_taken_for_itself() {
+        for (loose, permanent, ends_master) in [(true, false, false), (false, true, false), (false, false, true)] {
+            let class = kit::ExpectClass {
+                name: "class".to_string(),
+                protocol: kit::Protocol::Udp,
+                direction: Some(kit::Direction::Reply),
+                opener: kit::Opener::Network,
+                ports: 3..=4,
+                loose,
+                permanent,
+                ends_master,
+                expected_max: 5,
+                timeout_seconds: 6,
+            };
+            let told = kit::Manifest {
+                name: "helper".to_string(),
+                attach: vec![kit::AttachPoint { protocol: kit::Protocol::Tcp, ports: 1..=2 }],
+                framing: kit::Framing::LooseLines,
+                triggers: vec![kit::Trigger { bytes: b"A".to_vec(), anchor: kit::Anchor::Anywhere }],
+                classes: vec![class],
+                rewrite_bytes_max: 7,
+                state_bytes_max: 8,
+                fuel_per_call: 9,
+                memory_bytes_max: 10,
+                on_failure: kit::FailurePolicy::Detach,
+            };
+            let class = ExpectClass {
+                name: "class".to_string(),
+                protocol: Protocol::UDP,
+                direction: Some(Direction::Reply),
+                opener: Opener::Network,
+                ports: 3..=4,
+                loose,
+                permanent,
+                ends_master,
+                expected_max: 5,
+                timeout: Duration::from_secs(6),
+            };
+            let expected = Manifest {
+                name: "helper".to_string(),
+                attach: vec![AttachPoint { protocol: Protocol::TCP, ports: 1..=2 }],
+                framing: Framing::LooseLines,
+                triggers: vec![Trigger { bytes: b"A".to_vec(), anchor: Anchor::Anywhere }],
+                classes: vec![class],
+                rewrite_bytes_max: 7,
+                state_bytes_max: 8,
+                fuel_per_call: 9,
+                memory_bytes_max: 10,
+                on_failure: FailurePolicy::Detach,
+            };
+            assert_eq!(manifest(told), expected);
+        }
     }
 }
