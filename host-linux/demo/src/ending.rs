@@ -1,4 +1,4 @@
-//! Nothing stays behind: not after the end, not after Ctrl-C, not after a panic or a kill.
+//! Nothing stays behind, after the end, Ctrl-C, SIGTERM or a panic; after SIGKILL, which nobody hears of, one folder does.
 //!
 //! Namespaces and devices vanish with the last process in them, and every process that the demo starts dies with it
 //! ([`tied`]). What is left to remove is one folder: by its owner at the end and in a panic, by [`Watch`] on a signal.
