@@ -4,7 +4,10 @@
 //! without being told: a crate, its component, a README, a test that replays a capture against it, one that holds it to the
 //! contract, and a fuzz target. Nothing is fetched.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -51,16 +54,21 @@ impl NewHelper {
     /// # Errors
     /// When the name cannot be a helper's or is taken, or a file cannot be written.
     pub(crate) fn make(&self) -> Result<()> {
-        let root = places::root();
+        let folder = self.make_in(&places::root())?;
+        let package = format!("towpath-helper-{}", self.name);
+        say(format_args!("wrote {}; next: cargo test --package {package} && cargo xtask plugins", folder.display()));
+        Ok(())
+    }
+
+    /// The same in any folder that holds such a workspace. Gives the helper's folder.
+    fn make_in(&self, root: &Path) -> Result<PathBuf> {
         let folder = root.join("plugins").join(&self.name);
         write(&self.name, &folder)?;
         // Only adds the new packages: what they depend on is in the lock file.
         let mut enter = run::clean("cargo");
-        enter.args(["update", "--workspace", "--offline", "--quiet"]).current_dir(&root);
+        enter.args(["update", "--workspace", "--offline", "--quiet"]).current_dir(root);
         run::run(&mut enter)?;
-        let package = format!("towpath-helper-{}", self.name);
-        say(format_args!("wrote {}; next: cargo test --package {package} && cargo xtask plugins", folder.display()));
-        Ok(())
+        Ok(folder)
     }
 }
 
@@ -103,21 +111,4 @@ fn camel(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{camel, write};
-
-    #[test]
-    fn names_become_types() {
-        assert_eq!([camel("ftp"), camel("net-bios2")], ["Ftp", "NetBios2"]);
-    }
-
-    #[test]
-    fn a_name_that_no_helper_can_have_or_that_is_taken_is_refused() {
-        let folder = std::env::temp_dir();
-        for name in ["", "Ftp", "2ftp", "sixteen-letters-x", "a--b", "a-", "../x", "a_b"] {
-            assert!(write(name, &folder.join("no-such-helper")).is_err(), "{name}");
-        }
-        let error = write("gopher", &folder).unwrap_err().to_string();
-        assert!(error.ends_with(" is there already"), "{error}");
-    }
-}
+mod tests;
