@@ -84,7 +84,7 @@ impl Conntrack {
     }
 
     /// Forgets a helper's name and what it expects, told in the order in which it came. Its connections go on without one once
-    /// [`Self::leave_helper`] has come by.
+    /// `leave_helper` has come by.
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_helper.c`, `nf_conntrack_helper_unregister()`.
     pub fn forget_helper(&mut self, now: Instant, helper: HelperId, around: &mut Surroundings) {
