@@ -99,6 +99,28 @@ fn a_device_without_a_carrier_is_none_from_the_start() {
     });
 }
 
+#[test]
+fn lacpdus_leave_by_a_device_that_is_used_though_nobody_answers_them() {
+    in_namespace(|| {
+        quieten();
+        let client = Station::new("ga", CLIENT);
+        ip(&format!("link add gb type veth peer name e1 netns {}", client.namespace.pid()));
+        ip("link set gb up");
+        let config = CONFIG.replace("active-backup", "802.3ad").replace(r#"["p0", "p1"]"#, r#""p0""#);
+        let folder = Folder::with(&config, &[]);
+        let mut wire = client.namespace.within(|| crate::link::open("e0", 9));
+        let gateway = Gateway::start(&folder);
+        let seen = next_frame(&mut wire, |seen| seen.bytes[..6] == [1, 0x80, 0xc2, 0, 0, 2]);
+        assert_eq!((seen.bytes.len(), &seen.bytes[12..16]), (124, &[0x88, 9, 1, 1][..]));
+        drop(wire);
+        let bond = || String::from_utf8(folder.towpath(&["bond", "bond0"]).stdout).unwrap();
+        wait_for(bond, "\tNumber of ports: 1\n");
+        assert!(bond().contains("\tPartner Mac Address: 00:00:00:00:00:00\n"), "{}", bond());
+        echo(&client);
+        gateway.stop(Signal::INT);
+    });
+}
+
 /// Something goes to the gateway and comes back.
 fn echo(client: &Station) {
     let socket = client.udp(4000);
