@@ -5,22 +5,28 @@
 
 mod gateway;
 
-use std::{env, hint::black_box, process::ExitCode};
+use std::{env, hint::black_box, process::ExitCode, time::Duration};
 
-use gateway::{BATCH, LAN, MASQUERADE, Setup, Traffic, drain, request, router, segment, transmitted};
+use gateway::{BATCH, LAN, MASQUERADE, Setup, Traffic, WAN, drain, line, request, router, segment, transmitted};
 use towpath_engine::{
-    Frame, Instant, Packet,
-    conntrack::{Conntrack, Template, Tracking},
+    Command, Engine, Frame, Instant, Packet,
+    conntrack::{
+        Conntrack, Template, Tracking,
+        helper::{
+            Anchor, AttachPoint, ExpectClass, FailurePolicy, Framing, Helper, HelperContext, HelperEndpoint,
+            HelperFailure, Inspection, Manifest, Opener, Site, Trigger,
+        },
+    },
     packet::Pool,
     surroundings::Surroundings,
-    wire::checksum::Routines,
+    wire::{checksum::Routines, ipv4::Protocol},
 };
 
 /// A piece of work for so many packets.
 type Work = fn(usize);
 
 #[rustfmt::skip]
-static WORKS: [(&str, Work); 12] = [
+static WORKS: [(&str, Work); 14] = [
     ("parse",                                parse),
     ("track TCP",                            track_tcp),
     ("forward",                              |count| forward(count, Setup { rules: 0, nat: None })),
@@ -29,6 +35,8 @@ static WORKS: [(&str, Work); 12] = [
     ("forward, MASQUERADE",                  |count| forward(count, Setup { rules: 0, nat: MASQUERADE })),
     ("forward, MASQUERADE, 50 rules",        |count| forward(count, Setup { rules: 50, nat: MASQUERADE })),
     ("forward TCP",                          |count| forward_tcp(count)),
+    ("forward lines",                        |count| forward_lines(count, false)),
+    ("forward lines, read by a helper",      |count| forward_lines(count, true)),
     ("first packet",                         |count| create(count, Setup { rules: 0, nat: None })),
     ("first packet, MASQUERADE, 10 rules",   |count| create(count, Setup { rules: 10, nat: MASQUERADE })),
     ("first packet, MASQUERADE, 1000 rules", |count| create(count, Setup { rules: 1000, nat: MASQUERADE })),
@@ -105,17 +113,87 @@ fn forward(count: usize, setup: Setup<'_>) {
 /// Acknowledgements of open connections.
 fn forward_tcp(count: usize) {
     let mut engine = router(Setup { rules: 50, nat: None });
-    let flows = 0..256;
-    for (is_answer, flags) in [(false, 0x02), (true, 0x12), (false, 0x10)] {
-        let frames: Vec<Vec<u8>> = flows.clone().map(|n| segment(n, is_answer, flags)).collect();
-        let device = if is_answer { gateway::WAN } else { LAN };
-        assert_eq!(transmitted(&mut engine, device, &frames).len(), frames.len());
-    }
-    let frames: Vec<Vec<u8>> = flows.map(|n| segment(n, false, 0x10)).collect();
+    open(&mut engine);
+    let frames: Vec<Vec<u8>> = (0..FLOWS).map(|n| segment(n, false, 0x10)).collect();
     for batch in frames.chunks(BATCH).cycle().take(count / BATCH) {
         let batch: Vec<Frame<'_>> = batch.iter().map(|bytes| Frame::new(LAN, bytes)).collect();
         engine.handle_frames(Instant::from_secs(10), &batch);
         assert_eq!(drain(&mut engine), BATCH);
+    }
+}
+
+/// Lines of 64 bytes in open connections, perhaps of such as a helper reads along, which waits for other ones.
+fn forward_lines(count: usize, is_read: bool) {
+    let mut engine = router(Setup { rules: 50, nat: None });
+    if is_read {
+        let mut give = |command| engine.handle_command(Instant::ZERO, command).expect("a right command");
+        give(Command::LoadHelper(Box::new(Waiting(waiting()))));
+        give(Command::AttachHelpersByPort(true));
+    }
+    open(&mut engine);
+    let frames: Vec<Vec<u8>> = (0..MANY_LINES).map(|index| line(index % FLOWS, index / FLOWS)).collect();
+    for batch in frames[..count.min(frames.len())].chunks(BATCH) {
+        let batch: Vec<Frame<'_>> = batch.iter().map(|bytes| Frame::new(LAN, bytes)).collect();
+        engine.handle_frames(Instant::from_secs(10), &batch);
+        assert_eq!(drain(&mut engine), BATCH);
+    }
+}
+
+/// Opens all connections.
+fn open(engine: &mut Engine) {
+    for (is_answer, flags) in [(false, 0x02), (true, 0x12), (false, 0x10)] {
+        let frames: Vec<Vec<u8>> = (0..FLOWS).map(|n| segment(n, is_answer, flags)).collect();
+        let device = if is_answer { WAN } else { LAN };
+        assert_eq!(transmitted(engine, device, &frames).len(), frames.len());
+    }
+}
+
+/// A helper that is never called.
+struct Waiting(Manifest);
+
+/// As the helper for FTP, on the port of these servers.
+fn waiting() -> Manifest {
+    let triggers = [&b"PORT"[..], b"EPRT", b"227 ", b"229 "];
+    Manifest {
+        name: "waiting".into(),
+        attach: vec![AttachPoint { protocol: Protocol::TCP, ports: 53..=53 }],
+        framing: Framing::Lines,
+        triggers: triggers.map(|bytes| Trigger { bytes: bytes.to_vec(), anchor: Anchor::LineStart }).to_vec(),
+        classes: vec![ExpectClass {
+            name: "data".into(),
+            protocol: Protocol::TCP,
+            direction: None,
+            opener: Opener::Peer,
+            ports: 0..=u16::MAX,
+            loose: false,
+            permanent: false,
+            ends_master: false,
+            expected_max: 1,
+            timeout: Duration::from_secs(300),
+        }],
+        rewrite_bytes_max: 0,
+        state_bytes_max: 0,
+        fuel_per_call: 0,
+        memory_bytes_max: 0,
+        on_failure: FailurePolicy::Drop,
+    }
+}
+
+impl Helper for Waiting {
+    fn manifest(&self) -> &Manifest {
+        &self.0
+    }
+
+    fn component_hash(&self) -> [u8; 32] {
+        [0; 32]
+    }
+
+    fn inspect(&mut self, _: &HelperContext, _: &[u8], payload: &[u8]) -> Result<Inspection, HelperFailure> {
+        unreachable!("no line is of concern: {}", payload.escape_ascii())
+    }
+
+    fn render(&mut self, _: &HelperContext, _: &[u8], site: Site, _: HelperEndpoint) -> Result<Vec<u8>, HelperFailure> {
+        unreachable!("nothing was found: {site:?}")
     }
 }
 
@@ -130,3 +208,9 @@ fn create(count: usize, setup: Setup<'_>) {
 }
 
 const MOST: usize = 64 * 1024;
+
+/// TCP connections.
+const FLOWS: u32 = 256;
+
+/// 128 in each of them: 8 KB, which its window takes.
+const MANY_LINES: u32 = 128 * FLOWS;

@@ -88,7 +88,7 @@ impl Engine {
         }
         self.stats.forwarded += 1;
         self.repeated += 1;
-        if is_read {
+        if is_read && !calling::passes_by(&mut self.conntrack, &self.helpers, &packet) {
             self.noted.place = Some((Hook::Postrouting, Stage::Helper));
             let way = Way { input: packet.meta().device, hop: Some(hop) };
             let before = packet.network_len();

@@ -181,9 +181,13 @@ impl Engine {
             nat::rewrite::lay_together(&mut packet);
         }
         // Of most packets nothing is said, and nothing is copied.
-        let template = match said {
-            None if !self.helpers_by_port => &Template::NONE,
-            said => &self.with_helper(said.unwrap_or_default(), &packet),
+        let by_port = if self.helpers_by_port { self.helpers.attached_to(&packet) } else { None };
+        let template = match (said, by_port) {
+            (None, None) => &Template::NONE,
+            (said, by_port) => {
+                let said = said.unwrap_or_default();
+                &Template { helper: said.helper.or(by_port), ..said }
+            }
         };
         if said.is_some() {
             self.note_zone(template, &packet);
@@ -223,12 +227,6 @@ impl Engine {
         if zone != Zone::DEFAULT {
             self.around.trace.push(|| Step::Zone(zone));
         }
-    }
-
-    /// What is said of a packet, and the helper of its port when no other is named.
-    fn with_helper(&self, said: Template, packet: &Packet) -> Template {
-        let by_port = || if self.helpers_by_port { self.helpers.attached_to(packet) } else { None };
-        Template { helper: said.helper.or_else(by_port), ..said }
     }
 
     /// Lets a packet of an established flow pass the tables as one before it did, unless every rule's answer is to be

@@ -176,6 +176,24 @@ pub(crate) fn segment(n: u32, is_answer: bool, flags: u8) -> Vec<u8> {
     frame
 }
 
+/// The client's line of that number in TCP flow `n`: a segment of 64 bytes, which holds nothing that a helper waits for.
+pub(crate) fn line(n: u32, number: u32) -> Vec<u8> {
+    const LINE: &[u8; 64] = b"STOR name-of-a-file-that-makes-a-line-of-64-bytes-with-its-end\r\n";
+    let mut frame = segment(n, false, 0x18);
+    frame.truncate(54);
+    frame.extend_from_slice(LINE);
+    let sequence = 1001 + number * LINE.len() as u32;
+    frame[17] += LINE.len() as u8;
+    frame[24..26].fill(0);
+    let sum = !checksum::sum(&frame[14..34]);
+    frame[24..26].copy_from_slice(&sum.to_be_bytes());
+    frame[38..42].copy_from_slice(&sequence.to_be_bytes());
+    frame[50..52].fill(0);
+    let end = frame.len();
+    fill(&mut frame, end, 50, 6);
+    frame
+}
+
 /// The answer to a request that has left.
 fn answer(request: &[u8]) -> Vec<u8> {
     let server = Ipv4Addr::new(request[30], request[31], request[32], request[33]);

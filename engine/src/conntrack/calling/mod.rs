@@ -118,7 +118,7 @@ pub(crate) fn call(
         return Ok(Called::Done);
     }
     let has_arrived = has_set_out(packet) && desk.helpers.mode() != HelperMode::Kernel;
-    if has_arrived || passes_by(desk, id, direction, packet, state) {
+    if has_arrived || passes_by(desk.conntrack, desk.helpers, packet) {
         return Ok(Called::Done);
     }
     let Some(connection) = desk.conntrack.connection(id) else { return Ok(Called::Done) };
@@ -146,18 +146,23 @@ fn has_set_out(packet: &Packet) -> bool {
 }
 
 /// Whether a segment is of no concern, as most are: an acknowledgement, or the next whole lines of a stream, none of which holds a
-/// trigger. It has been read then. What follows in [`call`] would come to the same, at some times the cost.
+/// trigger. It has been read then, and [`call`] has nothing to do any more; without this it would come to the same, at some times the
+/// cost.
 #[inline]
-fn passes_by(desk: &mut Desk<'_>, id: ConnId, direction: Direction, packet: &Packet, state: State) -> bool {
-    let is_kernel = desk.helpers.mode == HelperMode::Kernel;
-    let Some(connection) = desk.conntrack.connection_mut(id).filter(|connection| !sequence::moves(connection)) else {
+pub(crate) fn passes_by(conntrack: &mut Conntrack, helpers: &Helpers, packet: &Packet) -> bool {
+    let Tracking::Tracked { connection, state: State::Established, direction } = packet.meta().tracking else {
         return false;
     };
+    let Some(connection) = conntrack.connection_mut(connection) else { return false };
+    if sequence::moves(connection) || helpers.mode == HelperMode::Kernel {
+        return false;
+    }
     let Some(extension) = &mut connection.extension else { return false };
-    let loaded = extension.helper.and_then(|helper| desk.helpers.callable(helper));
-    let Some((loaded, streams)) = loaded.zip(extension.streams.as_mut()) else { return false };
-    let is_stream = loaded.manifest.framing != Framing::Packet && !is_kernel;
-    is_stream && state == State::Established && streams[direction.index()].takes_unseen(packet, &loaded.triggers)
+    let reader = extension.helper.and_then(|helper| helpers.reader(helper));
+    match (reader, &mut extension.streams) {
+        (Some(triggers), Some(streams)) => streams[direction.index()].takes_unseen(packet, triggers),
+        (Some(_) | None, _) => false,
+    }
 }
 
 /// Moves a packet's sequence numbers as rewriting asks: the segment that was rewritten just now keeps its own.

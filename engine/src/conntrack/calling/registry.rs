@@ -7,7 +7,7 @@ use super::trigger::Triggers;
 use crate::{
     conntrack::{
         HelperId,
-        helper::{Helper, HelperMode, Manifest},
+        helper::{Framing, Helper, HelperMode, Manifest},
     },
     limits::{
         EXPECTATIONS_PER_MASTER_MAX, HELPER_ATTACH_POINTS_MAX, HELPER_CLASSES_MAX, HELPER_EXPECT_SECONDS_MAX,
@@ -26,6 +26,16 @@ pub struct Helpers {
     /// Those that were unloaded, and up to which slot they have left their connections.
     pub(super) leaving: VecDeque<(HelperId, u32)>,
     pub(super) mode: HelperMode,
+    /// Where they are attached, in the order of their numbers. All that comes is held against these, so they lie side by side.
+    places: Vec<Place>,
+}
+
+/// A place where a helper is attached.
+#[derive(Clone, Debug)]
+struct Place {
+    helper: HelperId,
+    protocol: Protocol,
+    ports: RangeInclusive<u16>,
 }
 
 impl Helpers {
@@ -48,6 +58,7 @@ impl Helpers {
             None if number < HELPERS_MAX => self.loaded.push(loaded),
             None => return Err(LoadError::TooMany(HELPERS_MAX)),
         }
+        self.note_places();
         Ok(HelperId(number as u16))
     }
 
@@ -56,7 +67,22 @@ impl Helpers {
     pub(crate) fn unload(&mut self, id: HelperId) -> Option<Box<dyn Helper>> {
         let loaded = self.loaded.get_mut(usize::from(id.0))?.take()?;
         self.leaving.push_back((id, 0));
+        self.note_places();
         Some(loaded.helper)
+    }
+
+    /// Notes where they are attached; whoever changes which there are calls it.
+    pub(super) fn note_places(&mut self) {
+        let numbered = self.loaded.iter().enumerate();
+        let all = numbered.flat_map(|(number, loaded)| {
+            let points = loaded.iter().flat_map(|loaded| &loaded.manifest.attach);
+            points.map(move |point| Place {
+                helper: HelperId(number as u16),
+                protocol: point.protocol,
+                ports: point.ports.clone(),
+            })
+        });
+        self.places = all.collect();
     }
 
     /// One that was unloaded and has connections to leave, perhaps, from that slot on.
@@ -104,11 +130,8 @@ impl Helpers {
             (None, Some(udp)) => (Protocol::UDP, udp.destination_port.get()),
             (None, None) => return None,
         };
-        let attached = |loaded: &Option<Loaded>| {
-            let mut points = loaded.iter().flat_map(|loaded| &loaded.manifest.attach);
-            points.any(|point| point.protocol == protocol && point.ports.contains(&port))
-        };
-        self.loaded.iter().position(attached).map(|number| HelperId(number as u16))
+        let is_there = |place: &&Place| place.protocol == protocol && place.ports.contains(&port);
+        self.places.iter().find(is_there).map(|place| place.helper)
     }
 
     /// All of them, in the order of their numbers.
@@ -129,6 +152,12 @@ impl Helpers {
     /// One that may be called.
     pub(super) fn callable(&mut self, id: HelperId) -> Option<&mut Loaded> {
         self.loaded.get_mut(usize::from(id.0))?.as_mut().filter(|loaded| !loaded.is_quarantined)
+    }
+
+    /// What one waits for that may be called and reads streams.
+    pub(super) fn reader(&self, id: HelperId) -> Option<&Triggers> {
+        let loaded = self.loaded.get(usize::from(id.0))?.as_ref()?;
+        (!loaded.is_quarantined && loaded.manifest.framing != Framing::Packet).then_some(&loaded.triggers)
     }
 }
 

@@ -124,7 +124,8 @@ impl Helpers {
 
     /// The helpers of a record that offered ones were held against, and then the others.
     pub(crate) fn resume(record: &HelpersRecord, mut given: Vec<Box<dyn Helper>>) -> Result<Self, LoadError> {
-        let mut helpers = Self { mode: record.mode, ..Self::default() };
+        let mut helpers = Self::default();
+        helpers.set_mode(record.mode);
         // All numbers first, so that the ones that are free stay so until those of the record are taken.
         helpers.loaded.resize_with(record.loaded.len(), || None);
         for (saved, place) in record.loaded.iter().zip(&mut helpers.loaded) {
@@ -140,6 +141,7 @@ impl Helpers {
             loaded.is_quarantined = saved.is_quarantined;
         }
         given.into_iter().try_for_each(|helper| helpers.load(helper).map(drop))?;
+        helpers.note_places();
         Ok(helpers)
     }
 

@@ -50,6 +50,7 @@ impl Triggers {
     }
 
     /// Whether the payload holds one of them. A line that the payload's end cuts inside a trigger counts.
+    #[inline]
     pub(super) fn hit(&self, payload: &[u8]) -> bool {
         self.none
             || self.hit_at_line_start(payload)
@@ -106,10 +107,19 @@ impl Triggers {
         }
     }
 
+    #[inline]
     fn hit_at_line_start(&self, payload: &[u8]) -> bool {
         if self.at_line_starts.is_empty() {
             return false;
         }
+        // Most payloads are one line.
+        match payload {
+            [line @ .., b'\n'] if !has(line, b'\n') => self.starts(payload),
+            _ => self.hit_in_a_line(payload),
+        }
+    }
+
+    fn hit_in_a_line(&self, payload: &[u8]) -> bool {
         let mut line = payload;
         loop {
             if self.starts(line) {
@@ -161,18 +171,30 @@ fn position(payload: &[u8], bytes: &[u8]) -> Option<usize> {
 pub(super) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (words, _) = bytes.as_chunks::<8>();
+    let (words, rest) = bytes.as_chunks::<8>();
     let pattern = LOW * u64::from(wanted);
-    // A byte that is zero is the only one below it that borrows from its high bit.
-    let before = words
-        .iter()
-        .position(|word| {
-            let differing = u64::from_le_bytes(*word) ^ pattern;
-            differing.wrapping_sub(LOW) & !differing & HIGH != 0
-        })
-        .unwrap_or(words.len());
-    let from = before * 8;
-    bytes[from..].iter().position(|byte| *byte == wanted).map(|at| from + at)
+    for (index, word) in words.iter().enumerate() {
+        let differing = u64::from_le_bytes(*word) ^ pattern;
+        // The high bit of the first byte that is zero, and perhaps of some behind it: it is the only one below it that borrows from
+        // its high bit.
+        let found = differing.wrapping_sub(LOW) & !differing & HIGH;
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|byte| *byte == wanted).map(|at| words.len() * 8 + at)
+}
+
+/// Whether a byte stands anywhere. It is not asked where, so that a processor compares many at once.
+#[inline]
+fn has(bytes: &[u8], wanted: u8) -> bool {
+    const MANY: usize = 32;
+    let is_in = |chunk: &[u8; MANY]| chunk.iter().fold(false, |is_in, byte| is_in | (*byte == wanted));
+    match bytes.last_chunk::<MANY>() {
+        // The last ones overlap those before.
+        Some(last) => bytes.as_chunks::<MANY>().0.iter().any(is_in) || is_in(last),
+        None => bytes.contains(&wanted),
+    }
 }
 
 #[cfg(test)]
@@ -272,6 +294,7 @@ mod tests {
             prop_assert_eq!(find(&bytes, wanted), bytes.iter().position(|byte| *byte == wanted));
             let high = Vec::from_iter(bytes.iter().map(|byte| byte | 0x80));
             prop_assert_eq!(find(&high, wanted | 0x80), bytes.iter().position(|byte| *byte == wanted));
+            prop_assert_eq!(has(&bytes, wanted), bytes.contains(&wanted));
         }
 
         #[test]

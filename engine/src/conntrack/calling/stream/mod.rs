@@ -126,7 +126,7 @@ impl Stream {
         };
         let Some(payload) = packet.linear_payload() else { return false };
         let Some(last) = payload.last() else { return true };
-        let is_next = self.next == Some(tcp.seq()) && self.open == Open::Start && !self.waits;
+        let is_next = self.next == Some(tcp.seq()) && matches!(self.open, Open::Start) && !self.waits;
         if !is_next || *last != b'\n' || triggers.hit(payload) {
             return false;
         }
