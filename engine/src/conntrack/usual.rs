@@ -6,7 +6,7 @@
 
 use super::{
     Conntrack, FlowHint, FlowKey, Reasoning, Tracking,
-    conn::Connection,
+    conn::{Connection, Extension},
     segment::Segment,
     table::is_at,
     tcp,
@@ -17,6 +17,7 @@ use super::{
     zone::Zone,
 };
 use crate::{
+    nat::SequenceAdjustment,
     packet::{Packet, Transport},
     surroundings::Surroundings,
     time::Instant,
@@ -36,7 +37,8 @@ impl Conntrack {
         let Some(FlowKey { tuple, hint: Some(hint), .. }) = &packet.meta().flow else { return false };
         let FlowHint { slot, direction } = *hint;
         let connection = &mut self.table.slab[slot];
-        let is_usual = is_at(connection, now, zone, tuple, direction) && connection.extension.is_none();
+        let is_usual = is_at(connection, now, zone, tuple, direction)
+            && connection.extension.as_ref().is_none_or(|extension| says_nothing(extension));
         if !is_usual || self.table.zones.has_one_way() {
             return false;
         }
@@ -47,6 +49,12 @@ impl Conntrack {
         conclude(packet, tracking, Reasoning::Belongs(reason), around);
         true
     }
+}
+
+/// Whether none of what few connections have is anything that tracking asks for.
+fn says_nothing(extension: &Extension) -> bool {
+    let Extension { timeouts, adjustments, .. } = extension;
+    timeouts.is_none() && *adjustments == <[SequenceAdjustment; 2]>::default()
 }
 
 /// What the protocol says of such a packet; `None`: it has to be looked at from all sides.
@@ -80,14 +88,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        conntrack::{TcpState, Template},
+        conntrack::{Status, TcpState, Template, TimeoutId},
         frame::{DeviceId, Frame},
         packet::{
             Pool,
             sketch::{HeaderSketch, IpSketch, Ipv4Sketch, Kind, OptionsSketch, Payload, Ports, Sketch, TcpSketch},
         },
         trace::{Step, TraceLevel},
-        wire::{MacAddr, TcpFlags, checksum::Routines},
+        wire::{MacAddr, SeqNum, TcpFlags, checksum::Routines},
     };
 
     /// Something that one of two ends sends.
@@ -186,6 +194,24 @@ mod tests {
         }
     }
 
+    /// Nothing, labels, and numbers that rewriting has moved.
+    const EXTENSIONS: [fn(&mut Extension); 3] = [
+        |_| {},
+        |extension| extension.labels = 1,
+        |extension| extension.adjustments[0] = SequenceAdjustment { correction: SeqNum(1000), before: 0, after: 70 },
+    ];
+    /// A piece of a stream that is what its receiver waits for.
+    const PLAIN: Sent = Sent {
+        is_answer: false,
+        flags: Some(TcpFlags::ACK),
+        beside: (0, 0),
+        window: 64_000,
+        len: 100,
+        options: 1,
+        pause: Duration::ZERO,
+        is_damaged: false,
+    };
+
     const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
     const SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 
@@ -195,6 +221,8 @@ mod tests {
         around: Surroundings,
         pool: Pool,
         may_be_short: bool,
+        /// What connections get beside what they have, once their first packet is through.
+        extend: Option<fn(&mut Extension)>,
     }
 
     impl Bench {
@@ -204,12 +232,12 @@ mod tests {
             for (name, value) in tunables {
                 around.sysctls.set(name, *value).expect("it is one");
             }
-            Self { conntrack: Conntrack::new(7), around, pool: Pool::new(), may_be_short }
+            Self { conntrack: Conntrack::new(7), around, pool: Pool::new(), may_be_short, extend: None }
         }
 
         /// What is said of a frame, and whether it took the short way.
         fn track(&mut self, now: Instant, frame: &[u8]) -> (Tracking, Vec<Step>, bool) {
-            let Self { conntrack, around, pool, may_be_short } = self;
+            let Self { conntrack, around, pool, may_be_short, extend } = self;
             let mut packet = Packet::parse(pool, &Frame::new(DeviceId(0), frame)).expect("a right frame");
             conntrack.prefetch(slice::from_mut(&mut packet));
             conntrack.bury();
@@ -219,6 +247,9 @@ mod tests {
                 assert_eq!(tracked, Ok(None), "there is room, and nothing is expected");
             }
             assert_eq!(conntrack.confirm(now, &packet, around), Ok(()));
+            if let Some((connection, extend)) = packet.meta().tracking.connection().zip(*extend) {
+                extend(conntrack.connection_mut(connection).expect("it is there").extension_mut());
+            }
             (packet.meta().tracking, around.trace.take(), is_short)
         }
     }
@@ -230,13 +261,16 @@ mod tests {
             liberal in 0..2_u32,
             max_retrans in 1..4_u32,
             acct in 0..2_u32,
+            extend in proptest::option::of(0..EXTENSIONS.len()),
         ) {
             let tunables = [
                 ("net.netfilter.nf_conntrack_tcp_be_liberal", liberal),
                 ("net.netfilter.nf_conntrack_tcp_max_retrans", max_retrans),
                 ("net.netfilter.nf_conntrack_acct", acct),
             ];
-            let [mut short, mut long] = [true, false].map(|may_be_short| Bench::new(may_be_short, &tunables));
+            let [mut short, mut long] = [true, false].map(|may_be_short| {
+                Bench { extend: extend.map(|number| EXTENSIONS[number]), ..Bench::new(may_be_short, &tunables) }
+            });
             let (mut now, mut ends) = (Instant::from_secs(10), [1000, u32::MAX - 200]);
             for sent in sent {
                 now = now + sent.pause;
@@ -253,17 +287,7 @@ mod tests {
     #[test]
     fn what_goes_on_takes_the_short_way_and_what_begins_ends_or_misses_the_window_does_not() {
         let (syn, ack, fin) = (TcpFlags::SYN, TcpFlags::ACK, TcpFlags::FIN);
-        let plain = Sent {
-            is_answer: false,
-            flags: Some(ack),
-            beside: (0, 0),
-            window: 64_000,
-            len: 100,
-            options: 1,
-            pause: Duration::ZERO,
-            is_damaged: false,
-        };
-        let answer = Sent { is_answer: true, ..plain };
+        let (plain, answer) = (PLAIN, Sent { is_answer: true, ..PLAIN });
         let cases = [
             (Sent { flags: Some(syn), len: 0, ..plain }, false),
             (Sent { flags: Some(syn.union(ack)), len: 0, ..answer }, false),
@@ -285,5 +309,32 @@ mod tests {
         }
         let states = bench.conntrack.entries(Instant::from_secs(10)).into_iter().filter_map(|entry| entry.tcp);
         assert!(states.map(|tcp| tcp.state).eq([TcpState::CloseWait]));
+    }
+
+    #[test]
+    fn timeouts_of_their_own_moved_numbers_other_zones_and_leaving_keep_packets_from_the_short_way() {
+        type Alter = fn(&mut Connection);
+        let alterations: [(Alter, bool); 6] = [
+            (|_| {}, true),
+            (|connection| connection.extension_mut().labels = 1, true),
+            (|connection| connection.extension_mut().timeouts = Some(TimeoutId(0)), false),
+            (|connection| connection.extension_mut().adjustments[1].after = 3, false),
+            (|connection| connection.zone_id = 5, false),
+            (|connection| connection.status.insert(Status::DYING), false),
+        ];
+        let now = Instant::from_secs(10);
+        let [syn, syn_ack, ack] = [0x02, 0x12, 0x10].map(TcpFlags);
+        let sent = |is_answer, flags| Sent { is_answer, flags: Some(flags), len: 0, ..PLAIN };
+        for (number, (alter, is_short)) in alterations.into_iter().enumerate() {
+            let (mut bench, mut ends) = (Bench::new(true, &[]), [1000, 2000]);
+            let opening = [sent(false, syn), sent(true, syn_ack), sent(false, ack)];
+            let id = opening.map(|sent| bench.track(now, &sent.frame(&mut ends)).0.connection())[0];
+            alter(bench.conntrack.connection_mut(id.expect("it is tracked")).expect("it is there"));
+            let frame = PLAIN.frame(&mut ends);
+            let mut packet = Packet::parse(&mut bench.pool, &Frame::new(DeviceId(0), &frame)).expect("a right frame");
+            bench.conntrack.prefetch(slice::from_mut(&mut packet));
+            let took = bench.conntrack.takes_usual(now, &mut packet, Zone::DEFAULT, &mut bench.around);
+            assert_eq!(took, is_short, "alteration {number}");
+        }
     }
 }
