@@ -119,7 +119,9 @@ impl Engine {
             bytes[MarkerPdu::KIND_AT] = MarkerPdu::RESPONSE;
             self.send_slow(now, id, port, &bytes);
         }
-        self.follow_bond(now, id, &happened);
+        if !happened.is_empty() {
+            self.follow_bond(now, id, &happened);
+        }
         Ok(End::Consumed)
     }
 

@@ -249,6 +249,9 @@ impl Neighbours {
     /// Linux v6.18: `net/core/neighbour.c`, `neigh_changeaddr()`.
     pub(crate) fn forget(&mut self, devices: &[DeviceId]) -> Vec<Packet> {
         let mut waited = Vec::new();
+        if devices.is_empty() {
+            return waited;
+        }
         for entry in self.entries.extract_if(.., |entry| devices.contains(&entry.key.device)) {
             self.deadlines.remove(entry.deadline, entry.key);
             waited.extend(entry.waiting);
