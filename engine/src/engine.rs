@@ -267,7 +267,8 @@ impl Engine {
         self.carry_out(now, command)
     }
 
-    /// Does what is due. Called early or twice it does nothing.
+    /// Does what is due. Called early or twice it does nothing, but for a helper that was unloaded: each call lets it leave some more of
+    /// its connections.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
         self.handle_merged_overdue(now);

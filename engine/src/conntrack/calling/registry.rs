@@ -194,7 +194,10 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooMany(most) => write!(f, "there can be {most} helpers at most"),
+            Self::TooMany(most) => write!(
+                f,
+                "there can be {most} helpers at most, those included that are unloaded and have yet to leave connections"
+            ),
             Self::Manifest(name, flaw) => write!(f, "helper '{name}': its manifest is wrong: {} {flaw}", flaw.field()),
         }
     }
@@ -258,11 +261,11 @@ impl fmt::Display for ManifestFlaw {
             }
             Self::Attach => write!(f, "must name at most {HELPER_ATTACH_POINTS_MAX} places"),
             Self::AttachPorts | Self::ClassPorts => {
-                f.write_str("must be of TCP or UDP, and have no first port above the last")
+                f.write_str("must be of the protocol TCP or UDP, and have no first port above the last")
             }
-            Self::Triggers => write!(f, "must be at most {HELPER_TRIGGERS_MAX}"),
-            Self::TriggerBytes => write!(f, "must be 1 to {HELPER_TRIGGER_BYTES_MAX}"),
-            Self::Classes => write!(f, "must be 1 to {HELPER_CLASSES_MAX}"),
+            Self::Triggers => write!(f, "must be at most {HELPER_TRIGGERS_MAX} of them"),
+            Self::TriggerBytes => write!(f, "must be 1 to {HELPER_TRIGGER_BYTES_MAX} bytes"),
+            Self::Classes => write!(f, "must be 1 to {HELPER_CLASSES_MAX} of them"),
             Self::Expected => write!(f, "must be 1 to {EXPECTATIONS_PER_MASTER_MAX}"),
             Self::ExpectSeconds => write!(f, "must be 1 to {HELPER_EXPECT_SECONDS_MAX}"),
             Self::State => write!(f, "must be at most {HELPER_STATE_BYTES_MAX}"),
