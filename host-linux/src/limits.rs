@@ -53,12 +53,17 @@ pub const CONTROL_SHORT_BYTES_MAX: usize = 14 << 20;
 
 /// What is long and waits at the control socket, of all clients together: rules, components and snapshots that come, until they have
 /// been read, and texts and snapshots that go. Whoever asks for more is refused. It is one snapshot as long as any, or eight texts of
-/// rules. One more is being written, at most, before it is known how long it is. What is made of them counts elsewhere: a rule set has
-/// about 500 bytes a rule, and a gateway that goes on from a snapshot is there twice until it has read it.
+/// rules. What comes is kept in memory that grows by doubling, and may take twice as much. One more thing is gathered or being written,
+/// at most, before it is known how long it is: others wait for their turn before anything is gathered for them. What is made of them
+/// counts elsewhere: a rule set has about 500 bytes a rule, and a gateway that goes on from a snapshot is there twice until it has read
+/// it.
 pub const CONTROL_LONG_BYTES_MAX: usize = CONTROL_STATE_BYTES_MAX;
 
 /// The longest snapshot at the control socket: the engine's longest with its header.
 pub const CONTROL_STATE_BYTES_MAX: usize = towpath_engine::limits::SNAPSHOT_BYTES_MAX;
+
+/// The longest text of tunables, features or bonds that counts as short, like a page of a listing; a longer one is long.
+pub const CONTROL_TEXT_BYTES_MAX: usize = 64 << 10;
 
 /// The longest reply that a client of the control socket takes.
 pub const CONTROL_REPLY_BYTES_MAX: usize = 16 << 20;
@@ -82,6 +87,11 @@ pub const NOTICES_OF_A_KIND_TIME: Duration = Duration::from_secs(5);
 
 /// How long a client may keep the gateway waiting, for its request or for room to send, before it is cut off.
 pub const CONTROL_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How much later a client is cut off for each byte that comes of what it announced, though not later than after
+/// [`CONTROL_SILENCE_MAX`]: a quarter of a megabyte a second has to come, so that nobody holds room for long with a byte now and then.
+/// The bytes of a turn are worth a quarter of a second, many times what a turn of the path takes.
+pub const CONTROL_BYTE_TIME_MAX: Duration = Duration::from_micros(4);
 
 /// Conversations with the services over TCP at once; a further one is reset. Each has 64 KB of its own here, a relay twice that:
 /// 4096 · 128 KB = 512 MB. What its sockets hold in the engine is bounded one by one (`net.ipv4.tcp_rmem`, `net.ipv4.tcp_wmem`) and

@@ -23,7 +23,7 @@ pub(super) struct Claim {
 
 /// Bytes that are paid for.
 pub(super) struct Held {
-    pub(super) bytes: Vec<u8>,
+    bytes: Vec<u8>,
     _claim: Claim,
 }
 
@@ -62,6 +62,13 @@ impl Claim {
     /// The bytes that it was made for.
     pub(super) const fn of(self, bytes: Vec<u8>) -> Held {
         Held { bytes, _claim: self }
+    }
+}
+
+impl Held {
+    /// The bytes. That the field is private keeps closures from capturing it without the claim.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

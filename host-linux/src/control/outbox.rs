@@ -79,10 +79,10 @@ impl Outbox {
         let mut done = None;
         if self.first.len() == 0 {
             if let Some(long) = &mut self.long {
-                let rest = &long.held.bytes[long.written..];
+                let rest = &long.held.bytes()[long.written..];
                 let taken = write(&mut stream, rest, CONTROL_TURN_BYTES_MAX.saturating_sub(written))?;
                 (long.written, written) = (long.written + taken, written + taken);
-                if long.written == long.held.bytes.len() {
+                if long.written == long.held.bytes().len() {
                     done = self.long.take().map(|long| long.held);
                 }
             }
@@ -170,7 +170,7 @@ mod tests {
         }
         assert_eq!((outbox.len(), outbox.is_long()), (30, true));
         stream.room = 100;
-        assert_eq!(outbox.write_to(&mut stream).unwrap().1.map(|held| held.bytes.len()), Some(20));
+        assert_eq!(outbox.write_to(&mut stream).unwrap().1.map(|held| held.bytes().len()), Some(20));
         assert!(outbox.is_empty());
         let first = (0..7).flat_map(|round| [round; 10]);
         let expected: Vec<u8> = first.chain([99; 20]).chain((7..10).flat_map(|round| [round; 10])).collect();

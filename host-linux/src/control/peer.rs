@@ -18,7 +18,10 @@ use super::{
     outbox::Outbox,
     task::{Answer, Desk, Task},
 };
-use crate::limits::{CONTROL_OUTBOX_BYTES_MAX, CONTROL_SILENCE_MAX, CONTROL_TURN_BYTES_MAX};
+use crate::{
+    limits::{CONTROL_BYTE_TIME_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_SILENCE_MAX, CONTROL_TURN_BYTES_MAX},
+    worker::Worker,
+};
 
 /// A client that has connected.
 #[derive(Debug)]
@@ -29,7 +32,7 @@ pub(super) struct Peer<C, S> {
     pub(super) task: Task<C, S>,
     /// When it is cut off unless something moves; none while nothing has to.
     deadline: Option<Instant>,
-    /// Whether it has shut its sending side: it says nothing more, and reads what it is given.
+    /// Whether nothing more is read from it: it has shut its sending side, or has said too much. It reads what it is given.
     has_said_all: bool,
 }
 
@@ -80,7 +83,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
     /// What is left of a client that has gone and is not dropped in a moment, if there is such a thing.
     pub(super) fn remains(self) -> Option<impl Send + 'static> {
         let Self { inbox, outbox, task, .. } = self;
-        let is_long = outbox.is_long() || matches!(task, Task::Coming(..) | Task::Waiting(_));
+        let is_long = outbox.is_long() || matches!(task, Task::Coming(..) | Task::Waiting(_) | Task::Abandoned(_));
         is_long.then_some((inbox, outbox, task))
     }
 
@@ -91,6 +94,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         counters: &Counters,
         desk: &mut Desk<'_, A>,
     ) -> Result<(), Gone> {
+        let was_coming = matches!(self.task, Task::Coming(..));
         let taken = self.read(counters, desk)?;
         self.go_on(desk);
         let (written, done) = self.outbox.write_to(&self.stream).map_err(|_| Gone::Served)?;
@@ -100,13 +104,27 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         if matches!(self.task, Task::Leaving) && self.outbox.is_empty() {
             return Err(Gone::Served);
         }
-        let is_content = self.watched().is_some() && self.outbox.is_empty();
-        if is_content || matches!(self.task, Task::Waiting(_) | Task::Forgetting(..)) {
-            self.deadline = None;
-        } else if written > 0 || (taken > 0 && matches!(self.task, Task::Coming(..))) || self.deadline.is_none() {
-            self.deadline = Some(now + CONTROL_SILENCE_MAX);
-        }
+        self.deadline = self.next_deadline(now, was_coming, taken, written);
         if self.deadline.is_some_and(|deadline| deadline <= now) { Err(Gone::Silent) } else { Ok(()) }
+    }
+
+    /// When it is cut off, now that so many bytes were taken from it, and given to it. What was announced is waited for a moment, and
+    /// for each byte of it another one.
+    fn next_deadline(&self, now: Instant, was_coming: bool, taken: usize, written: usize) -> Option<Instant> {
+        let is_content = self.watched().is_some() && self.outbox.is_empty();
+        let waits = matches!(self.task, Task::InTurn(_) | Task::Waiting(_) | Task::Abandoned(_) | Task::Forgetting(..));
+        if is_content || waits {
+            return None;
+        }
+        let latest = now + CONTROL_SILENCE_MAX;
+        let is_coming = matches!(self.task, Task::Coming(..));
+        match self.deadline {
+            Some(deadline) if written == 0 && is_coming == was_coming => {
+                let bytes = if is_coming { u32::try_from(taken).unwrap_or(u32::MAX) } else { 0 };
+                Some(latest.min(deadline + CONTROL_BYTE_TIME_MAX * bytes))
+            }
+            Some(_) | None => Some(latest),
+        }
     }
 
     /// Gives a watcher of `topic` a reply, encoded already. Returns false when it is lost; who reads too slowly is cut off.
@@ -129,7 +147,9 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
             | Task::Forgetting(..)
             | Task::Watching(_)
             | Task::Coming(..)
+            | Task::InTurn(_)
             | Task::Waiting(_)
+            | Task::Abandoned(_)
             | Task::CutOff(..)
             | Task::Leaving => true,
         }
@@ -157,6 +177,8 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // What it began goes on, and it is counted until then.
+                Err(_) if matches!(self.task, Task::Waiting(_) | Task::Abandoned(_)) => self.has_said_all = true,
                 Err(_) => return Err(Gone::Served),
             }
         }
@@ -170,7 +192,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         desk: &mut Desk<'_, A>,
     ) {
         if !matches!(self.task, Task::Asking | Task::Coming(..)) {
-            return self.refuse_more();
+            return self.take_more(desk.worker);
         }
         self.inbox.extend_from_slice(bytes);
         if matches!(self.task, Task::Asking) {
@@ -178,12 +200,30 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         }
         if let Task::Coming(_, len, _) = self.task {
             if self.inbox.len() > len {
-                self.refuse("something follows what was announced".to_owned());
+                let why = "something follows what was announced".to_owned();
+                self.finish(Answer::Refused(why), desk.worker);
             } else if self.inbox.len() == len {
                 self.take_in(desk);
             }
-        } else if !matches!(self.task, Task::Asking) && !self.inbox.is_empty() {
-            self.refuse_more();
+        }
+    }
+
+    /// Refuses what it says beyond its request. It keeps its place until what it has begun is done: else others could begin as much
+    /// again meanwhile.
+    fn take_more(&mut self, worker: &Worker) {
+        match mem::replace(&mut self.task, Task::Leaving) {
+            Task::Waiting(errand) | Task::Abandoned(errand) => {
+                self.task = Task::Abandoned(errand);
+                self.has_said_all = true;
+            }
+            Task::Leaving => {}
+            Task::Asking
+            | Task::Listing(..)
+            | Task::Forgetting(..)
+            | Task::Watching(_)
+            | Task::Coming(..)
+            | Task::InTurn(_)
+            | Task::CutOff(..) => self.finish(Answer::Refused(ONE_REQUEST.to_owned()), worker),
         }
     }
 
@@ -192,7 +232,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         let Task::Coming(coming, _, claim) = mem::replace(&mut self.task, Task::Leaving) else { return };
         match desk.take_in(coming, claim.of(mem::take(&mut self.inbox))) {
             Ok(errand) => self.task = Task::Waiting(errand),
-            Err(why) => self.finish(Answer::Refused(why)),
+            Err(why) => self.finish(Answer::Refused(why), desk.worker),
         }
     }
 
@@ -203,7 +243,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
             Task::Listing(listing, after) if outbox.len() < CONTROL_OUTBOX_BYTES_MAX => {
                 match desk.answers.page(*listing, *after, &mut |reply| outbox.push(reply)) {
                     Some(last) => *after = Some(last),
-                    None => self.finish(Answer::Replies(Vec::new())),
+                    None => self.finish(Answer::Replies(Vec::new()), desk.worker),
                 }
             }
             Task::Forgetting(topic, condemned, after, count) => {
@@ -213,13 +253,23 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
                     Some(last) => *after = Some(last),
                     None => {
                         let count = *count;
-                        self.finish(Answer::Replies(vec![Reply::Count(count)]));
+                        self.finish(Answer::Replies(vec![Reply::Count(count)]), desk.worker);
                     }
                 }
             }
+            Task::InTurn(what) => match desk.gather(*what) {
+                Some(Ok(errand)) => *task = Task::Waiting(errand),
+                Some(Err(why)) => self.finish(Answer::Refused(why), desk.worker),
+                None => {}
+            },
             Task::Waiting(errand) => {
                 if let Some(answer) = desk.finish(errand) {
-                    self.finish(answer);
+                    self.finish(answer, desk.worker);
+                }
+            }
+            Task::Abandoned(errand) => {
+                if desk.drop_done(errand) {
+                    self.finish(Answer::Refused(ONE_REQUEST.to_owned()), desk.worker);
                 }
             }
             Task::CutOff(_, lost) if outbox.is_empty() => {
@@ -235,30 +285,26 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         }
     }
 
-    /// Tells it the last thing.
-    pub(super) fn finish(&mut self, answer: Answer) {
+    /// Tells it the last thing. What was coming from it goes to the worker, and is paid for until that has dropped it.
+    pub(super) fn finish(&mut self, answer: Answer, worker: &Worker) {
         let mut end = Reply::Done;
         match answer {
             Answer::Refused(why) => end = Reply::Refused(why),
             Answer::Replies(replies) => replies.iter().for_each(|reply| self.outbox.push(reply)),
+            Answer::Text(text) => {
+                self.outbox.push(&Reply::Text(text.len() as u64));
+                self.outbox.push_bytes(text.as_bytes());
+            }
             Answer::Long(head, held) => {
-                self.outbox.push(&head(held.bytes.len() as u64));
+                self.outbox.push(&head(held.bytes().len() as u64));
                 self.outbox.push_long(held);
             }
         }
         self.outbox.push(&end);
-        self.task = Task::Leaving;
-    }
-
-    pub(super) fn refuse(&mut self, why: String) {
-        if !matches!(self.task, Task::Leaving) {
-            self.finish(Answer::Refused(why));
+        let former = mem::replace(&mut self.task, Task::Leaving);
+        if matches!(former, Task::Coming(..)) {
+            worker.discard((mem::take(&mut self.inbox), former));
         }
-    }
-
-    /// A request is all that a client may say.
-    fn refuse_more(&mut self) {
-        self.refuse("only one request a connection".to_owned());
     }
 }
 
@@ -267,6 +313,9 @@ impl<C, S> AsFd for Peer<C, S> {
         self.stream.as_fd()
     }
 }
+
+/// Why more than a request is refused.
+pub(super) const ONE_REQUEST: &str = "only one request a connection";
 
 /// Bytes read in one go.
 const READ_BYTES: usize = 16 << 10;

@@ -7,11 +7,11 @@ use super::{
     Answers, Counters,
     codec::{self, CodecError},
     message::{Hello, Listing, Reply, Request, Topic, VERSION},
-    peer::Peer,
-    task::{Answer, Coming, Desk, Errand, Task},
+    peer::{ONE_REQUEST, Peer},
+    task::{Answer, Coming, Desk, Gathering, Task},
 };
 use crate::{
-    limits::{CONTROL_REQUEST_BYTES_MAX, CONTROL_STATE_BYTES_MAX},
+    limits::{CONTROL_REQUEST_BYTES_MAX, CONTROL_STATE_BYTES_MAX, CONTROL_TEXT_BYTES_MAX},
     plugin::{Problem, limits::COMPONENT_BYTES_MAX},
     stats::Report,
 };
@@ -34,6 +34,9 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         let message = codec::first(&self.inbox, CONTROL_REQUEST_BYTES_MAX);
         let begun = match message.and_then(|message| message.map(parse_hello).transpose()) {
             Ok(None) => return,
+            Ok(Some((Ok(request), len))) if self.inbox.len() > len && !is_followed(&request) => {
+                Err(ONE_REQUEST.to_owned())
+            }
             Ok(Some((Ok(request), len))) => {
                 self.inbox.drain(..len);
                 begin(request, counters, desk)
@@ -45,8 +48,8 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         };
         match begun {
             Ok(Begun::Task(task)) => self.task = task,
-            Ok(Begun::Answer(answer)) => self.finish(answer),
-            Err(why) => self.finish(Answer::Refused(why)),
+            Ok(Begun::Answer(answer)) => self.finish(answer, desk.worker),
+            Err(why) => self.finish(Answer::Refused(why), desk.worker),
         }
     }
 }
@@ -74,18 +77,9 @@ fn begin<A: Answers>(
             Task::Forgetting(topic, Condemned::Numbered(numbers.into()), None, 0)
         }
         Request::Flush(topic) => Task::Forgetting(topic, Condemned::UpTo(desk.answers.newest(topic)), None, 0),
-        Request::SaveState => {
-            let write = desk.answers.save();
-            Task::Waiting(Errand::Save(desk.write(write)?))
-        }
-        Request::SaveRules(family, counters) => {
-            let write = desk.answers.save_rules(family, counters);
-            Task::Waiting(Errand::Text(desk.write(write)?))
-        }
-        Request::ListRules(family, table, options) => {
-            let write = desk.answers.list_rules(family, table, options);
-            Task::Waiting(Errand::Text(desk.write(write)?))
-        }
+        Request::SaveState => Task::InTurn(Gathering::State),
+        Request::SaveRules(family, counters) => Task::InTurn(Gathering::Rules(family, counters)),
+        Request::ListRules(family, table, options) => Task::InTurn(Gathering::Table(family, table, options)),
         Request::ApplyRules(rules) => {
             let len = rules.texts.iter().try_fold(0_u64, |sum, (_, len)| sum.checked_add(*len));
             let too_long = || format!("rules have at most {RULES_TEXT_BYTES_MAX} bytes");
@@ -179,9 +173,18 @@ fn answer<A: Answers>(request: Request, counters: &Counters, desk: &mut Desk<'_,
     Ok(Answer::Replies(vec![reply]))
 }
 
+/// A text, which is short as a rule and then needs no room beside what others send and get.
 fn give<A>(desk: &Desk<'_, A>, text: String) -> Result<Answer, String> {
+    if text.len() <= CONTROL_TEXT_BYTES_MAX {
+        return Ok(Answer::Text(text));
+    }
     let held = desk.budget.hold(text.into_bytes()).map_err(|full| full.to_string())?;
     Ok(Answer::Long(Reply::Text, held))
+}
+
+/// Whether more may follow it than it is itself.
+const fn is_followed(request: &Request) -> bool {
+    matches!(request, Request::ApplyRules(_) | Request::LoadHelper(_) | Request::LoadState(_))
 }
 
 /// Why nothing of a topic can be asked that way.

@@ -24,6 +24,7 @@ use super::{
     parser::Names,
     peer::{Gone, Peer},
     task::Desk,
+    turn::Turn,
 };
 use crate::{
     helpers::{Loaded, Made},
@@ -175,6 +176,7 @@ pub struct Server<C, S> {
     worker: Worker,
     compiler: Worker,
     budget: Budget,
+    turn: Turn,
     counters: Counters,
     /// Clients wait that cannot be taken before then: poll(2) would tell of them at each call.
     deaf_until: Option<Instant>,
@@ -193,6 +195,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Server<C, S> {
             compiler: worker.colleague(),
             worker,
             budget: Budget::default(),
+            turn: Turn::default(),
             counters: Counters::NONE,
             deaf_until: None,
             message: Vec::new(),
@@ -218,8 +221,9 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Server<C, S> {
     pub fn serve(&mut self, now: Instant, answers: &mut impl Answers<Cursor = C, Successor = S>) {
         self.worker.hush();
         self.accept(now);
-        let Self { peers, worker, compiler, budget, counters, .. } = self;
-        let desk = &mut Desk { answers, worker, compiler, budget };
+        self.turn.renew();
+        let Self { peers, worker, compiler, budget, turn, counters, .. } = self;
+        let desk = &mut Desk { answers, worker, compiler, budget, turn };
         let mut has_gone = |peer: &mut Peer<C, S>| match peer.serve(now, counters, desk) {
             Ok(()) => false,
             Err(Gone::Served) => true,

@@ -1,12 +1,17 @@
 //! What a client is being given: its states, and what is done for it beside the packet path.
 
-use towpath_engine::{Condemned, netfilter::RuleSet};
+use towpath_engine::{
+    Condemned,
+    conntrack::Family,
+    netfilter::{ListOptions, RuleSet, TableName},
+};
 
 use super::{
-    Answers, Writing,
+    Answers,
     budget::{Budget, Claim, Full, Held},
     message::{Listing, NewHelper, NewRules, Reply, Topic},
     parser::{Names, parse},
+    turn::Turn,
 };
 use crate::{
     helpers::Made,
@@ -26,12 +31,27 @@ pub(super) enum Task<C, S> {
     Watching(Topic),
     /// What it gets for so many bytes, which are coming.
     Coming(Coming, usize, Claim),
+    /// What is gathered for it when its turn comes.
+    InTurn(Gathering),
     /// What comes of something that takes long.
     Waiting(Errand<S>),
+    /// Nothing any more, and to be told so when this is done: it has said more than its request meanwhile.
+    Abandoned(Errand<S>),
     /// What is in its outbox, and then how much of what it watched it has lost.
     CutOff(Topic, u64),
     /// What is in its outbox.
     Leaving,
+}
+
+/// What is gathered on the packet path, to be written down beside it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Gathering {
+    /// A snapshot.
+    State,
+    /// The rules of a family, with their counters or without.
+    Rules(Family, bool),
+    /// A table of rules.
+    Table(Family, TableName, ListOptions),
 }
 
 /// What is coming from a client behind its request.
@@ -62,6 +82,8 @@ pub(super) enum Errand<S> {
 pub(super) enum Answer {
     /// These; there may be none.
     Replies(Vec<Reply>),
+    /// This text, which is short, behind the reply that says how long it is.
+    Text(String),
     /// These bytes, behind the reply that says how many they are.
     Long(fn(u64) -> Reply, Held),
     Refused(String),
@@ -74,13 +96,48 @@ pub(super) struct Desk<'a, A> {
     /// Who compiles components, which can take so long that nothing else should wait for it.
     pub(super) compiler: &'a Worker,
     pub(super) budget: &'a Budget,
+    pub(super) turn: &'a mut Turn,
 }
 
 impl<A: Answers> Desk<'_, A> {
-    /// Begins something that makes many bytes.
-    pub(super) fn write(&self, make: Writing) -> Result<Doing<Result<Held, Full>>, String> {
+    /// Gathers something and begins to write it down, if nobody else's is being gathered or written. Whoever has to wait is served
+    /// again when that is done: the worker's bell rings then.
+    pub(super) fn gather(&mut self, what: Gathering) -> Option<Result<Errand<A::Successor>, String>> {
+        let taken = self.turn.take()?;
+        let write = match what {
+            Gathering::State => self.answers.save(),
+            Gathering::Rules(family, counters) => self.answers.save_rules(family, counters),
+            Gathering::Table(family, table, options) => self.answers.list_rules(family, table, options),
+        };
         let budget = self.budget.clone();
-        begin(self.worker, move || budget.hold(make()))
+        let writing = begin(self.worker, move || {
+            let written = budget.hold(write());
+            drop(taken);
+            written
+        });
+        if writing.is_err() {
+            // No bell rings for the others, who are to be told the same.
+            self.turn.renew();
+        }
+        Some(writing.map(|writing| match what {
+            Gathering::State => Errand::Save(writing),
+            Gathering::Rules(..) | Gathering::Table(..) => Errand::Text(writing),
+        }))
+    }
+
+    /// Whether an errand is done; what has come of it is dropped.
+    pub(super) fn drop_done(&self, errand: &Errand<A::Successor>) -> bool {
+        match errand {
+            Errand::Rules(_, reading) => self.discard(reading.take()),
+            Errand::Helper(_, making) => self.discard(making.take()),
+            Errand::Load(reading) => self.discard(reading.take()),
+            Errand::Save(writing) | Errand::Text(writing) => self.discard(writing.take()),
+        }
+    }
+
+    /// Whether something is there, which is dropped.
+    fn discard(&self, waste: Option<impl Send + 'static>) -> bool {
+        waste.map(|waste| self.worker.discard(waste)).is_some()
     }
 
     /// Begins what is to be done with what has come.
@@ -89,17 +146,17 @@ impl<A: Answers> Desk<'_, A> {
             Coming::Rules(rules) => {
                 let names = self.answers.names();
                 let known = names.clone();
-                let reading = begin(self.worker, move || parse(&rules, &come.bytes, &known))?;
+                let reading = begin(self.worker, move || parse(&rules, come.bytes(), &known))?;
                 Ok(Errand::Rules(names, reading))
             }
             Coming::Helper(helper) => {
                 let make = self.answers.maker(&helper.name);
-                let making = begin(self.compiler, move || make(&come.bytes))?;
+                let making = begin(self.compiler, move || make(come.bytes()))?;
                 Ok(Errand::Helper(helper, making))
             }
             Coming::State => {
                 let read = self.answers.reader();
-                begin(self.worker, move || read(&come.bytes)).map(Errand::Load)
+                begin(self.worker, move || read(come.bytes())).map(Errand::Load)
             }
         }
     }
@@ -133,6 +190,7 @@ impl<A: Answers> Desk<'_, A> {
     fn put_in_force(&mut self, names: &Names, rules: RuleSet) -> Result<(), String> {
         // What they name was looked up in what the gateway had then.
         if self.answers.names() != *names {
+            self.worker.discard(rules);
             return Err("the gateway has other sets or helpers meanwhile; try again".to_owned());
         }
         let former = self.answers.replace_rules(rules);

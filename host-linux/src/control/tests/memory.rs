@@ -38,13 +38,13 @@ fn what_is_announced_and_does_not_fit_beside_what_others_send_is_refused_until_t
     assert_eq!(gateway.server.memory_bytes()[1], CONTROL_LONG_BYTES_MAX);
     let texts = vec![("a".to_owned(), 1)];
     let rules = Request::ApplyRules(NewRules { family: Family::Ipv4, counters: false, texts });
-    for request in [rules, Request::LoadState(1), Request::Features("lan".to_owned())] {
-        gateway.answers.features = "on".to_owned();
+    for request in [rules, Request::LoadState(1)] {
         let error = gateway.client(request).next_reply().unwrap_err().to_string();
         assert!(error.contains("there is no room for"), "{error}");
     }
     drop(first);
     gateway.serve();
+    wait_for_room(&gateway);
     let path = gateway.path.clone();
     let asking = thread::spawn(move || Client::load_state(&path, b"other"));
     serve_until(&mut gateway, || asking.is_finished());
@@ -69,11 +69,84 @@ fn a_text_that_fits_nowhere_is_refused_and_what_was_long_is_free_again() {
     );
     drop(first);
     gateway.serve();
-    while gateway.server.memory_bytes()[1] > 0 {
-        thread::yield_now();
-    }
+    wait_for_room(&gateway);
     assert_eq!(save(&mut gateway).map(|state| state.len()), Ok(len));
     while gateway.server.memory_bytes()[1] > 0 {
         gateway.serve();
+    }
+}
+
+#[test]
+fn texts_that_are_short_are_told_however_much_others_send() {
+    let mut gateway = Gateway::new(0);
+    let _first = gateway.client(Request::LoadState(CONTROL_STATE_BYTES_MAX as u64));
+    for request in [Request::Features("lan".to_owned()), Request::Tunables, Request::Bonds(None)] {
+        gateway.answers.features = "on".to_owned();
+        let mut client = gateway.client(request);
+        assert!(matches!(client.next_reply().unwrap(), Some(Reply::Text(_))));
+    }
+}
+
+#[test]
+fn who_sends_what_it_announced_byte_by_byte_is_cut_off() {
+    let mut gateway = Gateway::new(0);
+    let mut stream = gateway.announce(Request::LoadState(CONTROL_STATE_BYTES_MAX as u64));
+    for _ in 0..2 {
+        gateway.now = gateway.now + CONTROL_SILENCE_MAX - Duration::from_secs(1);
+        stream.write_all(b"x").unwrap();
+        gateway.serve();
+    }
+    assert_eq!(gateway.server.counters().clients_cut_off, 1);
+    wait_for_room(&gateway);
+}
+
+#[test]
+fn who_sends_steadily_what_it_announced_is_not_cut_off_however_long_that_takes() {
+    let mut gateway = Gateway::new(0);
+    let len = 64 << 20;
+    let mut stream = gateway.announce(Request::LoadState(len));
+    let piece = vec![7; 60_000];
+    let mut sent = 0;
+    while sent < len - piece.len() as u64 {
+        stream.write_all(&piece).unwrap();
+        gateway.now = gateway.now + Duration::from_millis(200);
+        gateway.serve();
+        sent += piece.len() as u64;
+    }
+    assert_eq!(gateway.server.counters().clients_cut_off, 0);
+    assert_eq!(gateway.server.memory_bytes()[1], len as usize, "it goes on");
+}
+
+#[test]
+fn what_a_refused_client_has_sent_is_paid_for_until_the_worker_has_dropped_it() {
+    let mut gateway = Gateway::new(0);
+    let (go, stay) = channel::<()>();
+    let _busy = gateway.worker.begin(move || stay.recv()).unwrap();
+    let mut stream = gateway.announce(Request::LoadState(5));
+    stream.write_all(b"123456").unwrap();
+    gateway.serve();
+    assert!(refusal(&mut stream).contains("something follows"));
+    assert_eq!(gateway.server.memory_bytes()[1], 5, "the worker has something else to do");
+    drop(go);
+    wait_for_room(&gateway);
+}
+
+#[test]
+fn what_has_come_is_paid_for_until_it_has_been_read() {
+    let mut gateway = Gateway::new(0);
+    let (go, stay) = channel::<()>();
+    let _busy = gateway.worker.begin(move || stay.recv()).unwrap();
+    let mut stream = gateway.announce(Request::LoadState(5));
+    stream.write_all(b"12345").unwrap();
+    gateway.serve();
+    assert_eq!(gateway.server.memory_bytes()[1], 5, "it waits for the worker");
+    drop(go);
+    wait_for_room(&gateway);
+}
+
+/// Waits for the worker to drop what clients have left.
+fn wait_for_room(gateway: &Gateway) {
+    while gateway.server.memory_bytes()[1] > 0 {
+        thread::yield_now();
     }
 }

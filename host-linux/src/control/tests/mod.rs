@@ -1,6 +1,8 @@
 mod helpers;
 mod memory;
+mod numbers;
 mod rules;
+mod turns;
 mod watching;
 
 use std::{
@@ -8,7 +10,10 @@ use std::{
     net::Shutdown,
     os::unix::net::UnixStream,
     path::PathBuf,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread,
     time::Duration,
 };
@@ -19,6 +24,8 @@ use towpath_engine::{
     conntrack::{Entry, Family, Statistics, Status, Tuple, Zone},
     netfilter::{ListOptions, RuleSet, TableName},
 };
+
+use numbers::{Numbers, connection};
 
 use super::{codec, *};
 use crate::{
@@ -77,9 +84,7 @@ fn a_client_that_says_no_more_is_answered_all_the_same() {
     let mut gateway = Gateway::new(25);
     for (request, replies) in [(Request::Stats, 2), (Request::List(Topic::Connections), 26)] {
         let mut stream = UnixStream::connect(&gateway.path).unwrap();
-        let mut message = Vec::new();
-        codec::append(&mut message, &Hello { version: VERSION, request }).unwrap();
-        stream.write_all(&message).unwrap();
+        stream.write_all(&hello(request)).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         (0..9).for_each(|_| gateway.serve());
@@ -247,52 +252,19 @@ fn without_a_gateway_the_client_says_how_to_start_one() {
 struct Gateway {
     path: PathBuf,
     server: Server<u32, Vec<u8>>,
+    worker: Worker,
     answers: Numbers,
     now: Instant,
     _folder: TempDir,
-}
-
-/// Lists numbers.
-struct Numbers {
-    count: u32,
-    pages: u32,
-    state: Vec<u8>,
-    /// Those that were forgotten.
-    forgotten: Vec<u64>,
-    rules: String,
-    /// What a device was told.
-    features: String,
-    tunables: String,
-    /// Who gets the helper that is being made, and how long its component is.
-    made: Option<(Sender<Made>, Receiver<usize>)>,
-    sets: Vec<String>,
-    /// How often it was asked what rules may name.
-    named: u32,
 }
 
 impl Gateway {
     fn new(count: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
-        let server = Server::new(Listener::bind(&path).unwrap(), Worker::new().unwrap());
-        Self {
-            path,
-            server,
-            answers: Numbers {
-                count,
-                pages: 0,
-                state: (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect(),
-                forgotten: Vec::new(),
-                rules: String::new(),
-                features: String::new(),
-                tunables: String::new(),
-                made: None,
-                sets: Vec::new(),
-                named: 0,
-            },
-            now: Instant::from_secs(1000),
-            _folder: folder,
-        }
+        let worker = Worker::new().unwrap();
+        let server = Server::new(Listener::bind(&path).unwrap(), worker.clone());
+        Self { path, server, worker, answers: Numbers::new(count), now: Instant::from_secs(1000), _folder: folder }
     }
 
     fn serve(&mut self) {
@@ -309,6 +281,14 @@ impl Gateway {
         client
     }
 
+    /// A client that has said its request and may say more.
+    fn announce(&mut self, request: Request) -> UnixStream {
+        let mut stream = UnixStream::connect(&self.path).unwrap();
+        stream.write_all(&hello(request)).unwrap();
+        self.serve();
+        stream
+    }
+
     /// Says something and returns why it was refused.
     fn say(&mut self, message: &[u8]) -> String {
         let mut stream = UnixStream::connect(&self.path).unwrap();
@@ -319,154 +299,10 @@ impl Gateway {
     }
 }
 
-impl Answers for Numbers {
-    type Cursor = u32;
-    type Successor = Vec<u8>;
-
-    fn report(&mut self) -> Report {
-        Report { uptime_ns: Duration::from_secs(7).as_nanos() as u64, ..Report::default() }
-    }
-
-    fn count(&mut self, topic: Topic) -> u64 {
-        assert_eq!(topic, Topic::Connections);
-        u64::from(self.count) - self.forgotten.len() as u64
-    }
-
-    fn tracking(&mut self) -> Statistics {
-        Statistics { found: 3, ..Statistics::default() }
-    }
-
-    fn newest(&mut self, _: Topic) -> u64 {
-        self.count.into()
-    }
-
-    fn forget(&mut self, _: Topic, condemned: &Condemned, after: Option<u32>) -> Forgotten<u32> {
-        let from = after.map_or(0, |last| last + 1);
-        let to = self.count.min(from + 10);
-        let before = self.forgotten.len();
-        let is_there = |number: &u64| condemned.holds(*number) && !self.forgotten.contains(number);
-        let gone: Vec<u64> = (u64::from(from)..u64::from(to)).filter(is_there).collect();
-        self.forgotten.extend(gone);
-        ((self.forgotten.len() - before) as u64, (to < self.count).then(|| to - 1))
-    }
-
-    fn save(&mut self) -> Writing {
-        let state = self.state.clone();
-        Box::new(move || state)
-    }
-
-    fn reader(&mut self) -> Reading<Result<Vec<u8>, String>> {
-        Box::new(|bytes| match bytes {
-            b"nonsense" => Err("this is no snapshot".to_owned()),
-            state => Ok(state.to_vec()),
-        })
-    }
-
-    fn load(&mut self, successor: Vec<u8>) -> Result<Waste, String> {
-        Ok(Box::new(std::mem::replace(&mut self.state, successor)))
-    }
-
-    fn save_rules(&mut self, family: Family, counters: bool) -> Writing {
-        let text = format!("{family:?} {counters} {}", self.rules);
-        Box::new(move || text.into_bytes())
-    }
-
-    fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> Writing {
-        Box::new(move || format!("{family:?} {table:?} {options:?}").into_bytes())
-    }
-
-    fn names(&mut self) -> Names {
-        self.named += 1;
-        Names { sets: self.sets.clone(), ..Names::default() }
-    }
-
-    fn replace_rules(&mut self, rules: RuleSet) -> Waste {
-        self.rules = rules.save(false);
-        Box::new(rules)
-    }
-
-    fn zero_rules(&mut self, _: Family, _: Option<TableName>) {
-        self.rules.clear();
-    }
-
-    fn tunables(&mut self) -> String {
-        self.tunables.clone()
-    }
-
-    fn set_tunable(&mut self, name: &str, values: &[u32]) -> Result<(), String> {
-        if name.is_empty() {
-            return Err("there is no such tunable".to_owned());
-        }
-        self.tunables = format!("{name} = {values:?}");
-        Ok(())
-    }
-
-    fn features(&mut self, device: &str) -> Result<String, String> {
-        if device == "lan" { Ok(self.features.clone()) } else { Err(format!("there is no device '{device}'")) }
-    }
-
-    fn bonds(&mut self, name: Option<&str>) -> Result<String, String> {
-        name.is_none_or(|name| name == "bond0").then(|| "bond0\n".into()).ok_or("there is no bond".into())
-    }
-
-    fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String> {
-        self.features = format!("{device} {features:?}");
-        Ok(())
-    }
-
-    fn helpers(&mut self) -> Vec<Loaded> {
-        Vec::new()
-    }
-
-    fn maker(&mut self, _: &str) -> Reading<Made> {
-        let ((made, making), (tell, len)) = (channel(), channel());
-        self.made = Some((made, len));
-        Box::new(move |component| {
-            tell.send(component.len()).unwrap();
-            making.recv().unwrap_or_else(|_| Err("nobody makes it".to_owned()))
-        })
-    }
-
-    fn load_helper(&mut self, helper: &NewHelper, _: Plugin) -> Result<Loaded, String> {
-        Err(format!("{} is never made here", helper.name))
-    }
-
-    fn unload_helper(&mut self, name: &str) -> Result<u64, String> {
-        if name == "ftp" { Ok(3) } else { Err(format!("no helper '{name}' is loaded")) }
-    }
-
-    fn page(&mut self, listing: Listing, after: Option<u32>, tell: &mut dyn FnMut(&Reply)) -> Option<u32> {
-        assert_eq!(listing, Listing::of(Topic::Connections));
-        let from = after.map_or(0, |last| last + 1);
-        if from == self.count {
-            return None;
-        }
-        self.pages += 1;
-        let to = self.count.min(from + 10);
-        (from..to).for_each(|number| tell(&connection(number)));
-        Some(to - 1)
-    }
-}
-
-/// A connection with that number.
-fn connection(number: u32) -> Reply {
-    Reply::Connection(Box::new(Entry {
-        serial: number.into(),
-        original: Tuple::default(),
-        reply: Tuple::default(),
-        status: Status::default(),
-        zone: Zone::DEFAULT,
-        timeout_secs: Some(30),
-        tcp: None,
-        sctp: None,
-        helper: None,
-        policy: None,
-        mark: None,
-        master: None,
-        adjustments: None,
-        counters: None,
-        uses: None,
-    }))
+fn hello(request: Request) -> Vec<u8> {
+    let mut message = Vec::new();
+    codec::append(&mut message, &Hello { version: VERSION, request }).unwrap();
+    message
 }
 
 fn refusal(stream: &mut UnixStream) -> String {
