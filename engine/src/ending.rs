@@ -142,7 +142,8 @@ drop_reasons! {
     IpSourceLinkLocal = "IP_INVALID_SOURCE",
     /// The packet is for a group that this host has not joined (IPv6).
     IpGroupUnknown = "IP_INVALID_DEST",
-    /// The packet asks to be sent on by a way of its own (a routing header that is not used up, IPv6).
+    /// The packet is for this host, but has a routing header that is not used up, or of a kind that nobody here takes; or it has any
+    /// and is not for this host alone (IPv6).
     IpSourceRoute = "IP_INHDR",
     /// The destination address cannot be one of a packet on a wire (zero, loopback).
     IpDestinationInvalid = "IP_INVALID_DEST",

@@ -9,7 +9,7 @@ use alloc::vec;
 use super::defrag::Flaw;
 use crate::{
     ending::DropReason,
-    packet::Packet,
+    packet::{Addressed, Packet},
     sysctl::Sysctls,
     wire::{
         Ipv6Header, Protocol,
@@ -23,24 +23,25 @@ use crate::{
 pub enum Objection {
     /// An option.
     Option(OptionsHeader, OptionFault),
-    /// A routing header names stations that it has still to pass; of a type, at that place from the IPv6 header on, that is one of
-    /// those which nobody here follows.
-    RouteLeft(RouteType, usize),
+    /// A routing header.
+    Route(RouteFault),
     /// A fragment header.
     Fragment(Flaw),
     /// A header that is not read here is named at that place, from the IPv6 header on.
     Unread(usize),
 }
 
-/// The type of a routing header (registry: IANA, "IPv6 Routing Types").
+/// What stands against taking a packet with a routing header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RouteType(pub u8);
-
-impl RouteType {
-    /// Source routes for networks with losses (RFC 6554).
-    pub const RPL: Self = Self(3);
-    /// Segments (RFC 8754).
-    pub const SEGMENTS: Self = Self(4);
+pub enum RouteFault {
+    /// The packet is not for this host alone: it is for a group, or its frame was.
+    Shared,
+    /// The header is of a kind that is taken by nobody here, not even where it names no station that is left: segments (RFC 8754), or
+    /// source routes for networks with losses (RFC 6554).
+    /// (In Linux `seg6_enabled` and `rpl_seg_enabled`, which are off by default, would have them read.)
+    Refused,
+    /// It names stations that the packet has still to pass, and tells its type at that place from the IPv6 header on.
+    Left(usize),
 }
 
 impl Objection {
@@ -55,7 +56,7 @@ impl Objection {
             Self::Option(_, OptionFault::Truncated | OptionFault::Padding | OptionFault::Malformed(_)) => {
                 DropReason::IpOptionsMalformed
             }
-            Self::RouteLeft(..) => DropReason::IpSourceRoute,
+            Self::Route(_) => DropReason::IpSourceRoute,
             Self::Fragment(Flaw::HeadersMissing) => DropReason::FragmentHeadersMissing,
             Self::Fragment(Flaw::Malformed) => DropReason::FragmentLengthWrong,
             Self::Unread(_) => DropReason::NoProtocol,
@@ -72,11 +73,11 @@ impl Objection {
                 Unknown::Tell | Unknown::TellOfOne => at,
             },
             Self::Option(_, OptionFault::JumboNeedless(at)) | Self::Unread(at) => at,
-            // Whoever does not follow these is silent (Linux: `ipv6_srh_rcv()`, `ipv6_rpl_srh_rcv()`).
-            Self::RouteLeft(RouteType::SEGMENTS | RouteType::RPL, _) => 0,
-            Self::RouteLeft(_, at) => at,
+            Self::Route(RouteFault::Left(at)) => at,
             Self::Fragment(Flaw::Malformed) => Flaw::pointer(packet),
-            Self::Fragment(Flaw::HeadersMissing) | Self::Option(..) => 0,
+            Self::Route(RouteFault::Shared | RouteFault::Refused)
+            | Self::Fragment(Flaw::HeadersMissing)
+            | Self::Option(..) => 0,
         };
         at as u32
     }
@@ -99,10 +100,7 @@ pub fn of_host(packet: &Packet, sysctls: &Sysctls) -> Option<Objection> {
         let found = match protocol {
             Protocol::HOP_BY_HOP if at == Ipv6Header::LEN => None,
             Protocol::DESTINATION_OPTIONS => of_options(packet, OptionsHeader::Destination, at, limits),
-            Protocol::ROUTING => match bytes.get(at..)? {
-                [_, _, kind, left, ..] if *left > 0 => Some(Objection::RouteLeft(RouteType(*kind), at + ROUTE_TYPE_AT)),
-                _ => None,
-            },
+            Protocol::ROUTING => of_route(packet, at).map(Objection::Route),
             Protocol::FRAGMENT => Flaw::of(packet).map(Objection::Fragment),
             Protocol::HOP_BY_HOP | Protocol::AH => Some(Objection::Unread(named_at)),
             _ => return None,
@@ -135,5 +133,25 @@ fn of_options(packet: &Packet, header: OptionsHeader, at: usize, limits: OptionL
     result.err().map(|fault| Objection::Option(header, fault))
 }
 
+/// What stands against it in a routing header at `at`; of one that the capture has cut off, what can be told without it.
+///
+/// Linux v6.18: `net/ipv6/exthdrs.c`, `ipv6_rthdr_rcv()`, `ipv6_srh_rcv()`, `ipv6_rpl_srh_rcv()`: whom the packet is for is asked before
+/// the type, and the type before how many stations are left.
+fn of_route(packet: &Packet, at: usize) -> Option<RouteFault> {
+    let is_for_group = packet.ipv6().is_some_and(|ip| ip.destination().is_multicast());
+    if is_for_group || packet.meta().addressed != Addressed::Host {
+        return Some(RouteFault::Shared);
+    }
+    match packet.network_bytes().get(at..)? {
+        [_, _, SEGMENTS | RPL, ..] => Some(RouteFault::Refused),
+        [_, _, _, left, ..] if *left > 0 => Some(RouteFault::Left(at + ROUTE_TYPE_AT)),
+        _ => None,
+    }
+}
+
 /// Where a routing header tells its type.
 const ROUTE_TYPE_AT: usize = 2;
+/// The type of source routes for networks with losses (RFC 6554; registry: IANA, "IPv6 Routing Types").
+const RPL: u8 = 3;
+/// That of segments (RFC 8754).
+const SEGMENTS: u8 = 4;

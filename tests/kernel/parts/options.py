@@ -1,7 +1,7 @@
 """IPv6: options that routers and hosts read, hop by hop and at the destination (RFC 8200, section 4.2)."""
 from parts.builder import A6, E6, IN6_GW, Raw, S6, UDP, scenario, table
 from parts.ipv6 import ping6, six
-from scapy.all import ICMPv6EchoRequest, IPv6
+from scapy.all import Ether, ICMPv6EchoRequest, IPv6
 
 HOP_BY_HOP, ROUTING, FRAGMENT, AH, DESTINATION = 0, 43, 44, 51, 60
 TELL, TELL_ONE = b"\x9e\x04abcd", b"\xde\x04abcd"
@@ -137,6 +137,15 @@ def options_here(s):
           behind(DESTINATION, header(0, bytes(6)), header(17, bytes(6)), dst=IN6_GW),
           behind(HOP_BY_HOP, header(0, bytes(6)), header(17, bytes(6)), dst=IN6_GW),
           behind(AH, b"\x11\1" + bytes(10), dst=IN6_GW))
+    s.note("no station left, of each kind, and cut short; then to a group, and to a station that is not this one alone")
+    s.put(*(behind(ROUTING, route(17, kind=kind, left=0), dst=IN6_GW) for kind in (0, 2, 3, 4, 9)))
+    s.put(behind(ROUTING, route(60, kind=4, left=0), header(17, TELL), dst=IN6_GW), behind(ROUTING, b"\x11\0\4\0", dst=IN6_GW, payload=Raw(b"")))
+    s.put(*(behind(ROUTING, route(17, left=left), dst="ff02::1") for left in (0, 1)),
+          behind(ROUTING, route(58, left=0), dst="ff02::1", payload=ICMPv6EchoRequest(id=3, seq=2)),
+          behind(ROUTING, route(58, left=0), dst=IN6_GW, payload=ICMPv6EchoRequest(id=3, seq=3)))
+    to = lambda mac: Ether(src=E6().src, dst=mac, type=E6().type)
+    s.put(*(behind(ROUTING, route(17, left=left), dst=IN6_GW, frame=to(mac))
+            for left in (0, 1) for mac in ("ff:ff:ff:ff:ff:ff", "33:33:00:00:00:01")))
     s.note("in fragments: read when they are together")
     whole = header(17, TELL) + bytes(IPv6(src=A6, dst=IN6_GW) / UDP(sport=5001, dport=53) / Raw(b"f" * 24))[40:]
     part = lambda head, data: E6() / IPv6(src=A6, dst=IN6_GW, nh=44) / Raw(head + data)
