@@ -30,7 +30,9 @@
 //! Where it is known to differ from the driver: ports are added all at once, and links are looked at for the first time a `miimon`
 //! after that; that a port is added, and that a delay is not a multiple of `miimon`, is not told in the log; a VLAN with the bond's
 //! Ethernet address has inherited it, whoever gave it; ports have neither a priority of their own (`prio`) nor queues (`queue_id`), and
-//! no report of groups is sent again when another port takes over (`resend_igmp`), as this host is in none that it has to report.
+//! no report of groups is sent again when another port takes over (`resend_igmp`), as this host is in none that it has to report; a
+//! broadcast bond waits out `updelay`, as with the driver's stable versions, where v6.18 itself has one link come up at once each time
+//! it looks.
 
 pub mod ad;
 mod happening;
