@@ -1,4 +1,5 @@
-//! RFC 7857: what it asks of translators beside its words on the other three RFCs, which their own requirements hold.
+//! RFC 7857: what it asks of translators in addition. Where it loosens a requirement of the other three (sections 2.1, 3 and 8),
+//! the experiments of that one hold to what was asked before.
 
 use super::{
     Experiment, Judged, Requirement,
