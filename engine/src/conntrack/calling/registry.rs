@@ -194,10 +194,9 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooMany(most) => write!(
-                f,
-                "there can be {most} helpers at most, those included that are unloaded and have yet to leave connections"
-            ),
+            Self::TooMany(most) => {
+                write!(f, "there can be {most} helpers at most, with those that still leave their connections")
+            }
             Self::Manifest(name, flaw) => write!(f, "helper '{name}': its manifest is wrong: {} {flaw}", flaw.field()),
         }
     }
