@@ -111,7 +111,12 @@ impl Ad {
 
     /// Whether a port belongs to the aggregator that is used.
     pub(super) fn is_in_active(&self, place: usize) -> bool {
-        self.active().is_some() && self.ports.get(place).and_then(AdPort::aggregator) == self.active()
+        self.aggregator_of(place).is_some_and(|aggregator| aggregator.is_active)
+    }
+
+    /// The aggregator that a port belongs to.
+    pub(super) fn aggregator_of(&self, place: usize) -> Option<&Aggregator> {
+        self.aggregators.get(self.ports.get(place)?.aggregator()?)
     }
 
     /// Whether what a snapshot says of it can be, of a bond with so many ports and this Ethernet address. `latest`: the latest time that

@@ -36,7 +36,7 @@ impl Machines<'_> {
     }
 
     fn next_mux(&mut self, place: usize, state: MuxState) -> MuxState {
-        let is_active = self.is_of_active(place);
+        let is_active = self.ad.is_in_active(place);
         let may_select = self.ad.agg_select_timer == 0;
         let port = &mut self.ad.ports[place];
         let partner_is_ready = port.partner.state.has(PortState::SYNCHRONIZATION);
@@ -83,7 +83,7 @@ impl Machines<'_> {
 
     /// Does what is to be done in a state.
     fn enter_mux(&mut self, place: usize) {
-        let is_active = self.is_of_active(place);
+        let is_active = self.ad.is_in_active(place);
         let port = &mut self.ad.ports[place];
         let passes = PortState::COLLECTING | PortState::DISTRIBUTING;
         match port.mux {
@@ -95,7 +95,7 @@ impl Machines<'_> {
                 port.state.set(passes, false);
                 port.ntt = true;
                 // One that nobody answers is used all the same, and not stopped here.
-                if self.aggregator_of(place).is_some_and(super::Aggregator::has_partner) {
+                if self.ad.aggregator_of(place).is_some_and(super::Aggregator::has_partner) {
                     self.disable(place);
                 }
             }
@@ -107,11 +107,6 @@ impl Machines<'_> {
                 }
             }
         }
-    }
-
-    /// Whether a port belongs to the aggregator that is used.
-    fn is_of_active(&self, place: usize) -> bool {
-        self.aggregator_of(place).is_some_and(|aggregator| aggregator.is_active)
     }
 }
 

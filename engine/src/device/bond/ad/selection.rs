@@ -83,16 +83,11 @@ impl Machines<'_> {
         }
     }
 
-    /// The aggregator of a port.
-    pub(super) fn aggregator_of(&self, place: usize) -> Option<&Aggregator> {
-        self.ad.aggregators.get(self.ad.ports.get(place)?.aggregator()?)
-    }
-
     /// Lets all ports of a port's aggregator go on together, when all have waited.
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `__set_agg_ports_ready()`.
     pub(super) fn set_ready(&mut self, place: usize) {
-        let members: Vec<u16> = self.aggregator_of(place).map(|own| own.members.clone()).unwrap_or_default();
+        let members: Vec<u16> = self.ad.aggregator_of(place).map(|own| own.members.clone()).unwrap_or_default();
         let are_ready = members.iter().all(|member| self.ad.ports[usize::from(*member)].ready_n);
         for member in members {
             self.ad.ports[usize::from(member)].ready = are_ready;
