@@ -8,13 +8,13 @@ use alloc::{borrow::ToOwned, boxed::Box, string::String};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Family,
+    Family, SocketId,
     datagram::{Datagram, DatagramKind},
     table::Entry,
 };
 use crate::{
     engine::Engine,
-    tcp::{Ends, State, TcpInfo, congestion::Window, connection::Connection, listen::Listener},
+    tcp::{Ends, Resent, State, TcpInfo, congestion::Window, connection::Connection, listen::Listener},
     time::Instant,
 };
 
@@ -80,6 +80,28 @@ impl Engine {
         };
         self.sockets.replace(place, entry);
         found
+    }
+
+    /// What is known of a connection, and what it has sent again: all that [`Socket::info`](super::Socket::info) tells, without a call
+    /// on the socket. `None` of what is no connection.
+    #[must_use]
+    pub fn watch_connection(&mut self, now: Instant, id: SocketId) -> Option<(TcpInfo, Resent)> {
+        let place = self.sockets.index(id)?;
+        if !matches!(self.sockets.entry(place), Entry::Connection(_)) {
+            return None;
+        }
+        let entry = self.sockets.replace(place, Entry::Free);
+        let known = match &entry {
+            Entry::Connection(connection) => Some((connection.info(now, &self.work(now)), connection.resent())),
+            Entry::Free
+            | Entry::Idle(_)
+            | Entry::Listener(_)
+            | Entry::Datagram(_)
+            | Entry::Request(_)
+            | Entry::TimeWait(_) => None,
+        };
+        self.sockets.replace(place, entry);
+        known
     }
 
     fn connection_entry(&mut self, now: Instant, connection: &Connection) -> Option<SocketEntry> {

@@ -10,6 +10,7 @@ use core::time::Duration;
 use super::{
     congestion::{Acknowledged, Trouble},
     connection::Connection,
+    resent::ResendReason,
     scoreboard::News,
     segment::Segment,
     states::State,
@@ -124,14 +125,18 @@ impl Connection {
         }
         let lost = self.counters.lost - before.0;
         self.adjust_window(work, &news, lost, rtt);
+        let why = match self.trouble.now {
+            Trouble::Loss => ResendReason::AfterTimeout,
+            Trouble::Open | Trouble::Disorder | Trouble::Reduced | Trouble::Recovery => ResendReason::Recovery,
+        };
         match resend {
             Resend::Nothing => {}
-            Resend::Lost => self.resend_lost(work),
+            Resend::Lost => self.resend_lost(work, why),
             Resend::New => {
                 self.push(work);
                 if !self.sender.next.after(self.trouble.high) {
                     self.trouble.is_frto = false;
-                    self.resend_lost(work);
+                    self.resend_lost(work, why);
                 }
             }
         }

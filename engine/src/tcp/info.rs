@@ -22,6 +22,7 @@ pub(super) struct Counters {
     pub(super) delivered: u32,
     pub(super) lost: u32,
     pub(super) resent: u32,
+    pub(super) resent_for: super::resent::Resent,
     pub(super) reorderings: u32,
     pub(super) dsacks_received: u32,
     pub(super) duplicates_received: u32,

@@ -23,7 +23,7 @@
 //! | `unsent`, `output`, `emit`, `timers` | what is sent, and when |
 //! | `user` | what its user does with a connection |
 //! | [`congestion`] | how much may be in the network: Reno, CUBIC |
-//! | `chronicle`, [`info`] | what can be asked |
+//! | `chronicle`, `resent`, [`info`] | what can be asked |
 //!
 //! Records of what is in flight are super-packets, not segments: as many segments as went out in one packet share one,
 //! until SACK tells them apart. So the cost of an acknowledgement is per super-packet.
@@ -47,6 +47,7 @@ mod output;
 mod rack;
 mod reassembly;
 mod recovery;
+mod resent;
 mod room;
 pub mod rtt;
 mod sack;
@@ -63,5 +64,6 @@ pub(crate) mod work;
 
 pub use info::TcpInfo;
 pub use memory::{TcpMemory, TcpMemoryCounters};
+pub use resent::{ResendReason, Resent};
 pub use segment::Ends;
 pub use states::State;

@@ -334,7 +334,7 @@ impl Connection {
             self.trouble.undo_from = None;
             self.set_trouble(work.now, super::congestion::Trouble::Loss);
         }
-        self.resend_lost(work);
+        self.resend_lost(work, super::ResendReason::TooLarge);
     }
 }
 

@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::{
     congestion::Trouble,
     connection::{Connection, Sent},
+    resent::ResendReason,
     timers::Pending,
     work::Work,
 };
@@ -142,7 +143,7 @@ impl Connection {
                 self.enter_recovery(work, false);
                 self.reduce_window(1, 0, false);
             }
-            self.resend_lost(work);
+            self.resend_lost(work, ResendReason::Reordering);
         }
         if let Some(wait) = wait {
             self.deadlines.retransmit = Some((work.now + wait + REORDERING_SLACK, Pending::Reordering));
@@ -183,7 +184,7 @@ impl Connection {
         let is_new = self.has_unsent() && self.send_one(work);
         if !is_new || self.sender.in_flight.out == out {
             let Some(last) = self.last_to_probe() else { return self.arm_retransmission(work) };
-            if !self.resend(work, last, 1) {
+            if !self.resend(work, last, 1, ResendReason::LossProbe) {
                 return self.arm_retransmission(work);
             }
             self.trouble.probe_was_resent = true;

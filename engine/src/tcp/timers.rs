@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::{
     connection::{Connection, Sent},
+    resent::ResendReason,
     rtt,
     states::State,
     work::Work,
@@ -222,15 +223,15 @@ impl Connection {
     }
 
     fn resend_first(&mut self, work: &mut Work<'_>) {
-        self.resend(work, 0, 1);
+        self.resend(work, 0, 1, ResendReason::Timeout);
     }
 
     /// Sends up to so many segments of a record in flight again. Tells whether that was possible.
-    pub(super) fn resend(&mut self, work: &mut Work<'_>, at: usize, segments: u32) -> bool {
+    pub(super) fn resend(&mut self, work: &mut Work<'_>, at: usize, segments: u32, why: ResendReason) -> bool {
         let Some(sent) = self.sender.flight.get(at).copied() else { return false };
         if sent.flags.contains(TcpFlags::SYN) {
             self.emit_syn(work);
-            self.note_resent(work, at);
+            self.note_resent(work, at, ResendReason::Handshake);
             return true;
         }
         self.recut(at);
@@ -258,11 +259,11 @@ impl Connection {
         let Some(sent) = self.sender.flight.get(at).copied() else { return false };
         let len = sent.end - seq - u32::from(sent.flags.contains(TcpFlags::FIN));
         self.emit_data(work, seq, len, sent.flags, false);
-        self.note_resent(work, at);
+        self.note_resent(work, at, why);
         true
     }
 
-    fn note_resent(&mut self, work: &Work<'_>, at: usize) {
+    fn note_resent(&mut self, work: &Work<'_>, at: usize, why: ResendReason) {
         let Some(sent) = self.sender.flight.get_mut(at) else { return };
         if !sent.is_resent && !sent.is_sacked {
             sent.is_resent = true;
@@ -272,6 +273,7 @@ impl Connection {
         (sent.was_resent, sent.sent_at) = (true, work.now);
         sent.delivered = self.counters.delivered;
         self.counters.resent += segments;
+        self.counters.resent_for.count(why, segments);
         self.counters.bytes_resent += u64::from(end - seq);
         if self.trouble.resent_at.is_none() {
             self.trouble.resent_at = Some(work.now);
@@ -281,7 +283,7 @@ impl Connection {
     }
 
     /// Sends what is lost again, as far as the congestion window lets.
-    pub(super) fn resend_lost(&mut self, work: &mut Work<'_>) {
+    pub(super) fn resend_lost(&mut self, work: &mut Work<'_>, why: ResendReason) {
         if self.sender.in_flight.lost == 0 {
             return;
         }
@@ -302,7 +304,7 @@ impl Connection {
                 }
                 let segments = free.min(self.segments_of_super(work));
                 let resent = self.sender.in_flight.resent;
-                if !self.resend(work, at, segments) {
+                if !self.resend(work, at, segments, why) {
                     break;
                 }
                 lost_left += sent.segments.saturating_sub(self.sender.flight[at].segments);
