@@ -15,6 +15,7 @@
 //! - [`explain`] tells one packet's whole path, and what would have let it pass
 //! - [`mod@write`] writes what became of a capture as a capture
 //! - [`schema`] shows connections and events as JSON
+//! - [`lab`] joins hosts by links that delay and lose, and tells what becomes of their connections
 //! - [`limits`] has every bound
 
 pub mod audit;
@@ -24,6 +25,7 @@ pub mod check;
 pub mod config;
 pub mod diff;
 pub mod explain;
+pub mod lab;
 pub mod limits;
 pub mod play;
 pub mod record;

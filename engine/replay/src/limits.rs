@@ -42,3 +42,16 @@ pub const PROPOSALS_MAX: usize = 8;
 /// Flows of one capture that are told apart when two gateways are compared; packets of further ones are compared and counted, but
 /// not their flows. About 150 bytes each: 150 MB.
 pub const FLOWS_COMPARED_MAX: usize = 1 << 20;
+
+/// Hosts of a scenario: each is an engine of a few megabytes.
+pub const LAB_HOSTS_MAX: usize = 64;
+
+/// Links of a scenario. Their networks are numbered in one byte of an address.
+pub const LAB_LINKS_MAX: usize = 200;
+
+/// Connections of a scenario.
+pub const LAB_CONNECTIONS_MAX: usize = 1000;
+
+/// Frames that are on their way, or wait, on all links of a scenario together; further ones find no room. Of 1.5 KB each 1.5 GB, which is a
+/// round trip of 100 ms at 100 Gbit/s.
+pub const LAB_FRAMES_MAX: usize = 1 << 20;

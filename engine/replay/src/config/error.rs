@@ -82,6 +82,13 @@ pub enum Mistake {
     NoInterface(String),
     /// A next hop that lies in no interface's network.
     NextHop(String),
+    /// Something is named that is not there.
+    NoSuch {
+        /// What it would be.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// A sysctl that is not known.
     NoSysctl(String),
     /// The name that a VLAN would have is too long for a device.
@@ -153,6 +160,7 @@ impl fmt::Display for Mistake {
             Self::TooMany { what, max } => write!(out, "there can be {max} {what} at most"),
             Self::NoInterfaces => out.write_str("there is no [[interface]]: describe those of the gateway"),
             Self::NoInterface(name) => write!(out, "there is no [[interface]], [[bond]] or [[vlan]] named '{name}'"),
+            Self::NoSuch { what, name } => write!(out, "there is no {what} named '{name}'"),
             Self::NextHop(via) => {
                 write!(out, "{via} lies in no interface's network; say which one with 'interface'")
             }
@@ -172,7 +180,7 @@ impl fmt::Display for Mistake {
                 write!(out, "'{key}' can only tighten what the plugin's manifest says, and that is {own}")
             }
             Self::Script(fault) => fault.fmt(out),
-            Self::Beside { key, other } => write!(out, "'{key}' cannot stand beside '{other}': a case has one of them"),
+            Self::Beside { key, other } => write!(out, "'{key}' cannot stand beside '{other}'"),
             Self::OnlyWithPacket(key) => {
                 write!(out, "'{key}' stands beside 'packet' only; what is expected of one packet of many stands in ")?;
                 out.write_str("[[case.expect]] with its number 'n'")

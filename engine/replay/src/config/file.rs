@@ -245,7 +245,8 @@ fn nanoseconds(table: Table<'_>, key: &'static str) -> Result<Duration, Fault> {
     Ok(Duration::from_nanos(value.unwrap_or(0)))
 }
 
-fn features(value: Value<'_>) -> Result<Vec<(Feature, bool)>, Fault> {
+/// Reads a table of features.
+pub(crate) fn features(value: Value<'_>) -> Result<Vec<(Feature, bool)>, Fault> {
     let mut features = Vec::new();
     value.leaves("", &mut |name, value| {
         if name.is_empty() {

@@ -182,8 +182,9 @@ pub use self::{
     words::Network,
 };
 pub(crate) use self::{
-    file::sysctls_of,
+    file::{features, sysctls_of},
     reader::{Fault, Table, Text, Value, Word, document},
+    words::DeviceName,
 };
 
 /// A gateway, as its configuration describes it.

@@ -187,6 +187,11 @@ impl<'t> Value<'t> {
         }
     }
 
+    /// Whether it is a table.
+    pub(crate) fn is_table(self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Table(_))
+    }
+
     /// A table whose keys are all known.
     pub(crate) fn table(
         self,

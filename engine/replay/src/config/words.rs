@@ -117,7 +117,7 @@ impl Word for MacAddr {
 }
 
 /// A name that Linux would take for a device.
-pub(super) struct DeviceName(pub(super) String);
+pub(crate) struct DeviceName(pub(crate) String);
 
 impl Word for DeviceName {
     const EXPECTED: &'static str = "a device's name: 1 to 15 bytes without spaces or '/'";

@@ -1,0 +1,153 @@
+//! A report as JSON.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use serde::Serialize;
+use towpath_engine::tcp::TcpInfo;
+
+use super::{
+    lane::Lost,
+    run::{ConnectionReport, Report},
+    scenario::{End, Scenario},
+    series::{Point, Wait},
+    table::result,
+};
+
+#[derive(Serialize)]
+struct Head<'a> {
+    schema: &'static str,
+    title: &'a str,
+    seed: u64,
+    ended: u64,
+}
+
+#[derive(Serialize)]
+struct Direction<'a> {
+    connection: &'a str,
+    from: &'a str,
+    to: &'a str,
+    bytes: u64,
+    goodput_bps: u64,
+    resent: BTreeMap<&'static str, u32>,
+    rto: u16,
+    srtt_us: Option<[u32; 3]>,
+    begun: Option<u64>,
+    connected: Option<u64>,
+    finished: Option<u64>,
+    result: String,
+    tcp_info: Option<&'a TcpInfo>,
+}
+
+#[derive(Serialize)]
+struct Lane<'a> {
+    link: &'a str,
+    from: &'a str,
+    to: &'a str,
+    frames: u64,
+    bytes: u64,
+    lost: BTreeMap<&'static str, u64>,
+    queue_bytes_max: u64,
+    wait_max: u64,
+}
+
+#[derive(Serialize)]
+struct Fairness {
+    fairness: f64,
+}
+
+#[derive(Serialize)]
+struct Seen<'a> {
+    point: &'a str,
+    end: &'a str,
+    #[serde(flatten)]
+    seen: &'a Point,
+}
+
+#[derive(Serialize)]
+struct Waits<'a> {
+    wait: &'a str,
+    from: &'a str,
+    #[serde(flatten)]
+    seen: &'a Wait,
+}
+
+/// Writes a report as JSON, one object a line, `towpath.lab/1`; with all that was seen over time, if `series`.
+///
+/// | first key | what the object is |
+/// |---|---|
+/// | `schema` | the first line: `"towpath.lab/1"`, the scenario's `title`, `seed`, and when the run has `ended`, in nanoseconds |
+/// | `connection` | one direction of a connection, by name: `from` and `to` (hosts), `bytes` read, `goodput_bps`, `resent` (segments by reason), `rto`, `srtt_us` (least, mean, greatest), `begun`, `connected`, `finished` (nanoseconds), `result`, the last `tcp_info` |
+/// | `link` | a direction of a link, by name: `from`, `to`, `frames` and `bytes` that have arrived, `lost` by reason, `queue_bytes_max`, `wait_max` (nanoseconds) |
+/// | `fairness` | Jain's index of all goodputs, when there are two or more |
+/// | `point` | with series: a connection at an end at a time: `end` and [`Point`]'s fields |
+/// | `wait` | with series: what waits at a link's direction at a time: `from` and [`Wait`]'s fields |
+///
+/// # Errors
+/// What `out` says.
+pub fn write_json(out: &mut impl Write, scenario: &Scenario, report: &Report, series: bool) -> io::Result<()> {
+    let ended = report.ended.as_nanos() as u64;
+    line(out, &Head { schema: "towpath.lab/1", title: &scenario.title, seed: scenario.seed, ended })?;
+    for (plan, found) in scenario.connections.iter().zip(&report.connections) {
+        let names = plan.ends.map(|host| scenario.hosts[host].name.as_str());
+        for end in End::BOTH {
+            line(out, &direction(&plan.name, names, found, end))?;
+            for seen in found.ends[end as usize].points.iter().filter(|_| series) {
+                line(out, &Seen { point: &plan.name, end: names[end as usize], seen })?;
+            }
+        }
+    }
+    if let Some(fairness) = report.fairness() {
+        line(out, &Fairness { fairness })?;
+    }
+    for (number, lane) in report.lanes.iter().enumerate() {
+        let link = &scenario.links[number / 2];
+        let [from, to] =
+            [link.ends[number % 2], link.ends[1 - number % 2]].map(|host| scenario.hosts[host].name.as_str());
+        let tally = &lane.tally;
+        line(
+            out,
+            &Lane {
+                link: &link.name,
+                from,
+                to,
+                frames: tally.arrived,
+                bytes: tally.arrived_bytes,
+                lost: Lost::ALL.into_iter().map(|why| (why.name(), tally.lost_for(why))).collect(),
+                queue_bytes_max: tally.queued_bytes_max,
+                wait_max: tally.waited_max.as_nanos() as u64,
+            },
+        )?;
+        for seen in lane.waits.iter().filter(|_| series) {
+            line(out, &Waits { wait: &link.name, from, seen })?;
+        }
+    }
+    Ok(())
+}
+
+fn direction<'a>(name: &'a str, names: [&'a str; 2], found: &'a ConnectionReport, end: End) -> Direction<'a> {
+    let report = &found.ends[end as usize];
+    let nanos = |when: Option<core::time::Duration>| when.map(|when| when.as_nanos() as u64);
+    Direction {
+        connection: name,
+        from: names[end as usize],
+        to: names[end.other() as usize],
+        bytes: found.read[end as usize],
+        goodput_bps: found.goodput_bps(end),
+        resent: report.reasons().map(|(why, count)| (why.name(), count)).collect(),
+        rto: report.timeouts(),
+        srtt_us: report.rtt(),
+        begun: nanos(found.begun),
+        connected: nanos(found.connected),
+        finished: nanos(found.finished),
+        result: result(found, end),
+        tcp_info: report.last.as_ref(),
+    }
+}
+
+fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}

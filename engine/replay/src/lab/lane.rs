@@ -1,0 +1,367 @@
+//! One direction of a link: what waits, what is sent, and what becomes of it on the way.
+//!
+//! ```text
+//!  offer ─► room? ─► queue ─► CoDel? ─► rate ─► loss? ─► repetition ─► delay, jitter, lateness ─► arrives
+//! ```
+//!
+//! A loss is one of the line, behind the queue: a frame that is lost has taken its time to send.
+
+use std::collections::VecDeque;
+
+use core::time::Duration;
+
+use towpath_engine::{Instant, random::Random};
+
+use super::{
+    codel::Codel,
+    scenario::{Bound, Loss, Way},
+};
+
+/// Why a frame does not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lost {
+    /// The line has lost it.
+    Line,
+    /// It has found no room in the queue.
+    Queue,
+    /// It has waited too long (CoDel).
+    Codel,
+    /// The link was down, or went down while it was on its way.
+    Down,
+}
+
+impl Lost {
+    /// All reasons.
+    pub const ALL: [Self; 4] = [Self::Line, Self::Queue, Self::Codel, Self::Down];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Queue => "queue",
+            Self::Codel => "codel",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// What has gone over a lane.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Frames that were to go over it.
+    pub offered: u64,
+    /// Frames and bytes that have arrived; one that comes twice counts twice.
+    pub arrived: u64,
+    /// See above.
+    pub arrived_bytes: u64,
+    /// Frames that have not, by reason, in the order of [`Lost::ALL`].
+    pub lost: [u64; 4],
+    /// Frames that came twice, and late.
+    pub repeated: u64,
+    /// See above.
+    pub late: u64,
+    /// The most bytes that have waited at once.
+    pub queued_bytes_max: u64,
+    /// The longest that a frame has waited.
+    pub waited_max: Duration,
+}
+
+impl Tally {
+    /// Frames that were lost for a reason.
+    #[must_use]
+    pub const fn lost_for(&self, why: Lost) -> u64 {
+        self.lost[why as usize]
+    }
+}
+
+/// What a lane has to be told again, or says of a frame.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The frame that is being sent will have been sent then.
+    SentAt(Instant),
+    /// A frame arrives then.
+    ArrivesAt(Instant, Vec<u8>),
+    /// A frame never does.
+    Lost(Lost, Vec<u8>),
+}
+
+/// One direction of a link.
+#[derive(Debug)]
+pub(super) struct Lane {
+    way: Way,
+    mtu_bytes: u64,
+    random: Random,
+    queue: VecDeque<(Instant, Vec<u8>)>,
+    queued_bytes: u64,
+    sending: Option<Vec<u8>>,
+    codel: Codel,
+    /// Frames that the line has carried; whether its times are bad ones.
+    carried: u64,
+    is_bad: bool,
+    /// Frames stay in order, but for late ones.
+    last_arrival: Instant,
+    /// How often it has gone down: what was on its way then does not arrive.
+    pub(super) age: u32,
+    pub(super) tally: Tally,
+}
+
+impl Lane {
+    pub(super) fn new(way: Way, mtu_bytes: u32, seed: u64) -> Self {
+        Self {
+            way,
+            mtu_bytes: u64::from(mtu_bytes) + ETHERNET_BYTES,
+            random: Random::new(seed),
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            sending: None,
+            codel: Codel::default(),
+            carried: 0,
+            is_bad: false,
+            last_arrival: Instant::ZERO,
+            age: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Frames and bytes that wait.
+    pub(super) fn queued(&self) -> (usize, u64) {
+        (self.queue.len(), self.queued_bytes)
+    }
+
+    /// It is like that from now on. What waits when it goes down is lost.
+    pub(super) fn change(&mut self, way: Way, out: &mut Vec<Outcome>) {
+        if self.way.is_up && !way.is_up {
+            self.age += 1;
+            while let Some((_, frame)) = self.queue.pop_front() {
+                self.lose(Lost::Down, frame, out);
+            }
+            self.queued_bytes = 0;
+        }
+        self.way = way;
+    }
+
+    /// A frame is to go over it.
+    pub(super) fn offer(&mut self, now: Instant, frame: Vec<u8>, out: &mut Vec<Outcome>) {
+        self.tally.offered += 1;
+        if !self.way.is_up {
+            return self.lose(Lost::Down, frame, out);
+        }
+        if self.way.rate_bps.is_none() && self.sending.is_none() {
+            return self.carry(now, frame, out);
+        }
+        if self.sending.is_none() {
+            return self.send(now, frame, out);
+        }
+        let has_room = match self.way.queue.bound {
+            Bound::Packets(most) => (self.queue.len() as u64) < most,
+            Bound::Bytes(most) => self.queued_bytes + frame.len() as u64 <= most,
+        };
+        if !has_room {
+            return self.lose(Lost::Queue, frame, out);
+        }
+        self.queued_bytes += frame.len() as u64;
+        self.tally.queued_bytes_max = self.tally.queued_bytes_max.max(self.queued_bytes);
+        self.queue.push_back((now, frame));
+    }
+
+    /// The frame that was being sent has been; the next one's turn comes.
+    pub(super) fn handle_sent(&mut self, now: Instant, out: &mut Vec<Outcome>) {
+        if let Some(frame) = self.sending.take() {
+            if self.way.is_up {
+                self.carry(now, frame, out);
+            } else {
+                self.lose(Lost::Down, frame, out);
+            }
+        }
+        while let Some((since, frame)) = self.queue.pop_front() {
+            self.queued_bytes -= frame.len() as u64;
+            let waited = now.since(since);
+            let is_dropped = self
+                .way
+                .queue
+                .codel
+                .is_some_and(|plan| self.codel.drops(now, plan, waited, self.queued_bytes, self.mtu_bytes));
+            if is_dropped {
+                self.lose(Lost::Codel, frame, out);
+                continue;
+            }
+            self.tally.waited_max = self.tally.waited_max.max(waited);
+            return self.send(now, frame, out);
+        }
+        self.codel.is_empty();
+    }
+
+    /// A frame has arrived, unless the link went down meanwhile.
+    pub(super) fn arrive(&mut self, age: u32, bytes: usize) -> bool {
+        if age != self.age {
+            self.tally.lost[Lost::Down as usize] += 1;
+            return false;
+        }
+        self.tally.arrived += 1;
+        self.tally.arrived_bytes += bytes as u64;
+        true
+    }
+
+    fn send(&mut self, now: Instant, frame: Vec<u8>, out: &mut Vec<Outcome>) {
+        // A rate that is gone by now takes no time.
+        let nanos = self.way.rate_bps.map_or(0, |rate| frame.len() as u64 * 8 * 1_000_000_000 / rate);
+        self.sending = Some(frame);
+        out.push(Outcome::SentAt(now + Duration::from_nanos(nanos)));
+    }
+
+    fn carry(&mut self, now: Instant, frame: Vec<u8>, out: &mut Vec<Outcome>) {
+        self.carried += 1;
+        if self.is_lost() {
+            return self.lose(Lost::Line, frame, out);
+        }
+        let jitter = self.way.jitter.as_nanos() as u64;
+        let late = if jitter == 0 { 0 } else { self.random.next_u64() % (jitter + 1) };
+        let mut arrives = (now + self.way.delay + Duration::from_nanos(late)).max(self.last_arrival);
+        self.last_arrival = arrives;
+        if let Some((chance, by)) = self.way.reorder
+            && chance.happens(&mut self.random)
+        {
+            self.tally.late += 1;
+            arrives = arrives + by;
+        }
+        if self.way.duplicate.happens(&mut self.random) {
+            self.tally.repeated += 1;
+            out.push(Outcome::ArrivesAt(arrives, frame.clone()));
+        }
+        out.push(Outcome::ArrivesAt(arrives, frame));
+    }
+
+    fn is_lost(&mut self) -> bool {
+        match &self.way.loss {
+            Loss::None => false,
+            Loss::Random(chance) => chance.happens(&mut self.random),
+            Loss::Every(number) => self.carried.is_multiple_of(*number),
+            Loss::These(numbers) => numbers.contains(&self.carried),
+            Loss::Burst { enters, leaves, good, bad } => {
+                let turns = if self.is_bad { leaves } else { enters };
+                self.is_bad ^= turns.happens(&mut self.random);
+                let chance = if self.is_bad { bad } else { good };
+                chance.happens(&mut self.random)
+            }
+        }
+    }
+
+    fn lose(&mut self, why: Lost, frame: Vec<u8>, out: &mut Vec<Outcome>) {
+        self.tally.lost[why as usize] += 1;
+        out.push(Outcome::Lost(why, frame));
+    }
+}
+
+/// A frame's header, beside the packet that the MTU bounds.
+const ETHERNET_BYTES: u64 = 14;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::{scenario::Queue, words::Chance};
+
+    /// Offers so many frames of 1000 bytes, one each `every`; tells when they arrive, in microseconds, and the lane afterwards.
+    fn played(way: Way, frames: u64, every: Duration) -> (Vec<u64>, Lane) {
+        let mut lane = Lane::new(way, 1500, 7);
+        let (mut arrivals, mut sent_at, mut offered) = (Vec::new(), None, 0);
+        while offered < frames || sent_at.is_some() {
+            let next = Instant::ZERO + every * offered as u32;
+            let mut out = Vec::new();
+            match sent_at.filter(|when| offered == frames || *when <= next) {
+                Some(when) => {
+                    sent_at = None;
+                    lane.handle_sent(when, &mut out);
+                }
+                None => {
+                    lane.offer(next, vec![0; 1000], &mut out);
+                    offered += 1;
+                }
+            }
+            for outcome in out {
+                match outcome {
+                    Outcome::SentAt(when) => sent_at = Some(when),
+                    Outcome::ArrivesAt(when, _) => arrivals.push(when.as_nanos() / 1000),
+                    Outcome::Lost(..) => {}
+                }
+            }
+        }
+        (arrivals, lane)
+    }
+
+    #[test]
+    fn a_rate_spaces_frames_and_the_delay_comes_on_top() {
+        let way = Way { rate_bps: Some(8_000_000), delay: Duration::from_millis(10), ..Way::default() };
+        let (arrivals, _) = played(way, 3, Duration::ZERO);
+        assert_eq!(arrivals, [11_000, 12_000, 13_000]);
+    }
+
+    #[test]
+    fn a_full_queue_takes_no_more_by_packets_or_by_bytes() {
+        for (bound, waiting) in [(Bound::Packets(4), 4), (Bound::Bytes(4999), 4)] {
+            let way = Way { rate_bps: Some(8_000_000), queue: Queue { bound, ..Queue::default() }, ..Way::default() };
+            let (arrivals, lane) = played(way, 10, Duration::ZERO);
+            assert_eq!(arrivals.len(), waiting + 1, "those that wait, and the one that is being sent");
+            assert_eq!(lane.tally.lost_for(Lost::Queue), 5);
+            assert_eq!(lane.tally.queued_bytes_max, 4000);
+            assert_eq!(lane.tally.waited_max, Duration::from_millis(4));
+        }
+    }
+
+    #[test]
+    fn bursts_lose_as_many_as_their_two_states_say_and_one_after_the_other() {
+        let loss = Loss::Burst {
+            enters: Chance::from_billionths(10_000_000),
+            leaves: Chance::from_billionths(250_000_000),
+            good: Chance::NEVER,
+            bad: Chance::ALWAYS,
+        };
+        let (_, lane) = played(Way { loss, ..Way::default() }, 100_000, Duration::from_millis(1));
+        // Bad times are 0.01 / (0.01 + 0.25) of all.
+        let lost = lane.tally.lost_for(Lost::Line);
+        assert!((3500..4200).contains(&lost), "{lost} of 100000 are lost, not about 3846");
+    }
+
+    #[test]
+    fn each_nth_frame_or_those_that_are_named_are_lost() {
+        let (arrivals, _) = played(Way { loss: Loss::Every(3), ..Way::default() }, 9, Duration::from_micros(1));
+        assert_eq!(arrivals, [0, 1, 3, 4, 6, 7]);
+        let way = Way { loss: Loss::These(vec![1, 4]), ..Way::default() };
+        assert_eq!(played(way, 5, Duration::from_micros(1)).0, [1, 2, 4]);
+    }
+
+    #[test]
+    fn jitter_keeps_the_order_and_lateness_does_not() {
+        let steady = Way { jitter: Duration::from_millis(5), ..Way::default() };
+        let (arrivals, _) = played(steady.clone(), 500, Duration::from_micros(100));
+        assert!(arrivals.is_sorted() && arrivals.last() > Some(&49_900));
+        let reorder = Some((Chance::from_billionths(100_000_000), Duration::from_millis(3)));
+        let (arrivals, lane) = played(Way { reorder, ..Way::default() }, 500, Duration::from_micros(100));
+        assert!(!arrivals.is_sorted() && (25..80).contains(&lane.tally.late), "{} are late", lane.tally.late);
+    }
+
+    #[test]
+    fn a_repeated_frame_comes_twice() {
+        let (arrivals, lane) = played(Way { duplicate: Chance::ALWAYS, ..Way::default() }, 2, Duration::from_micros(9));
+        assert_eq!(arrivals, [0, 0, 9, 9]);
+        assert_eq!(lane.tally.repeated, 2);
+    }
+
+    #[test]
+    fn what_waits_or_is_on_its_way_when_a_link_goes_down_is_lost() {
+        let way = Way { rate_bps: Some(8_000_000), ..Way::default() };
+        let (mut lane, mut out) = (Lane::new(way.clone(), 1500, 1), Vec::new());
+        for _ in 0..3 {
+            lane.offer(Instant::ZERO, vec![0; 1000], &mut out);
+        }
+        let age = lane.age;
+        lane.change(Way { is_up: false, ..way.clone() }, &mut out);
+        lane.handle_sent(Instant::ZERO + Duration::from_millis(1), &mut out);
+        assert_eq!(lane.tally.lost_for(Lost::Down), 3);
+        assert!(!lane.arrive(age, 1000) && lane.arrive(lane.age, 1000));
+        lane.change(way, &mut out);
+        out.clear();
+        lane.offer(Instant::from_secs(1), vec![0; 1000], &mut out);
+        assert!(matches!(out[..], [Outcome::SentAt(_)]));
+    }
+}

@@ -1,0 +1,106 @@
+//! `towpath lab`: hosts joined by links that are slow, long, full or lossy, in virtual time.
+//!
+//! Each host is an engine, and what they say to each other is what their TCP says. A scenario is a TOML file; [`Scenario::read`] takes
+//! its text and gives plain data or one [`ConfigError`] with file, line and column, and [`run`] plays it. The same scenario and seed give
+//! the same run, frame by frame. `captures/lab` has scenarios.
+//!
+//! # Reference
+//!
+//! Times are written as `"20ms"`, `"250us"`, `"1.5s"`, `"2m"`, chances as `"0.5 %"`, rates as `"10 Mbit/s"`, and numbers of bytes as
+//! `"10 MB"`, `"64 KiB"` or a number.
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `title` | what the scenario is to show |
+//! | `seed` | number; what all chance comes from. Default: 1 |
+//! | `until` | when it ends at the latest. It ends before when all connections have, and nothing is measured |
+//! | `sample` | how often connections and queues are looked at. Default: 500 times |
+//! | `measure` | a list of two times, between which goodputs are measured. Default: from each connection's beginning to its last byte |
+//!
+//! `[[host]]`, 64 at most. One that has several links forwards between them; routes lead over the fewest links:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `name` | its name: 1 to 15 bytes |
+//! | `sysctl` | tunables by their `/proc/sys` names: `sysctl.net.ipv4.tcp_sack = 0`; a list where a tunable has several values |
+//! | `features` | a table of features of its devices, by the names of `ethtool -k`. Default: all false, so that links carry whole packets with their checksums |
+//!
+//! `[[link]]`, 200 at most; link N, from 0, has the networks `10.0.N.0/24` and `fd00:0:0:N::/64`, its first end the address that ends in 1,
+//! its second the one that ends in 2:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `between` | list of two hosts |
+//! | `name` | its name. Default: `FIRST-SECOND` |
+//! | `mtu` | 576 to 9000 bytes. Default: 1500 |
+//! | `up` | false: nothing goes over it |
+//! | `rate` | of a direction; the Ethernet header counts, and nothing around it. Default: any number of frames at once |
+//! | `delay`, `jitter` | how long a frame is on its way, and by how much longer at most; frames stay in order |
+//! | `loss` | a chance; or `{ every = N }`, each N-th frame; or `{ frames = [1, 2] }`, those, counted from 1; or `{ enters, leaves, good, bad }`, bursts by a chain of two states: with what chance each frame begins and ends bad times, and is lost in good (default 0 %) and bad ones (100 %) |
+//! | `duplicate` | a chance that a frame comes twice |
+//! | `reorder` | `{ chance, by }`: frames that come late by so much, so that others overtake them |
+//! | `queue` | `{ packets = N }` or `{ bytes = "64 KiB" }`: what waits for the rate, beside the frame that is being sent; what finds no room is lost. Default: 1000 packets. `discipline = "codel"` with `target` (5ms) and `interval` (100ms): RFC 8289 |
+//! | `back` | a table of the same keys for the direction from the second end to the first. Default: as there; `every` and `frames` are those of one direction, the first |
+//!
+//! `[[connection]]`, 1000 at most:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `name` | its name. Default: `connection N` |
+//! | `from`, `to` | the host that connects, and the one that it connects to |
+//! | `family` | `"ipv4"` (default) or `"ipv6"` |
+//! | `port`, `local_port` | the port that is connected to, default 5001, and the one that is connected from, default by lot |
+//! | `at` | when. Default: `"0s"` |
+//! | `send` | bytes that `from` sends; `"endless"`: until `stop`, or for ever. Default: none |
+//! | `answer` | bytes that `to` answers when it has read those. Default: none |
+//! | `rounds`, `pause` | how often both happen, and how long `from` waits between an answer and the next round |
+//! | `stop` | when `from` sends no more |
+//! | `deaf` | a list of two times between which nobody reads at `to` |
+//! | `close` | who closes when all is said: `"from"` (default), `"to"` or `"nobody"`; the other end follows |
+//! | `options`, `from_options`, `to_options` | socket options of both ends, or of one: `congestion`, `no_delay`, `cork`, `quick_ack`, `keepalive`, `keepalive_idle`, `keepalive_interval`, `keepalive_probes`, `reuse_address`, `send_buffer`, `receive_buffer`, `not_sent_low`, `window_clamp`, `max_segment`, `syn_retries`, `user_timeout`, `linger`. Buffers of `to` are those of the first connection to its port |
+//!
+//! `[[event]]`, in order of time: `at`, `link`, `direction` (`"there"`, `"back"` or `"both"`, the default), and what the link does from then
+//! on, in the words of `[[link]]`. What waits or is on its way when a link goes down is lost.
+
+mod codel;
+mod diagram;
+mod json;
+mod lane;
+mod net;
+mod pcapng;
+mod read;
+mod run;
+mod scenario;
+mod segment;
+mod series;
+mod table;
+mod talk;
+mod watch;
+mod words;
+
+pub use diagram::Diagram;
+pub use json::write_json;
+pub use lane::{Lost, Tally};
+pub use pcapng::PcapngRun;
+pub use run::{ConnectionReport, LaneReport, Report, run};
+pub use scenario::{Bound, Change, Codel, Conversation, End, Host, Link, Loss, Queue, Scenario, Way};
+pub use segment::Segment;
+pub use series::{EndReport, Point, Wait};
+pub use table::table;
+pub use watch::{Pass, Passing, Watch};
+pub use words::Chance;
+
+use crate::config::{ConfigError, located_fault};
+
+impl Scenario {
+    /// Reads a scenario from its text.
+    ///
+    /// # Errors
+    /// The first mistake in the text.
+    pub fn read(file: &str, text: &str) -> Result<Self, ConfigError> {
+        read::read(file, text).map_err(|fault| located_fault(file, text, fault))
+    }
+}
+
+#[cfg(test)]
+mod tests;

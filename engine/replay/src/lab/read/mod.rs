@@ -1,0 +1,195 @@
+//! From text to [`Scenario`].
+
+mod conversation;
+mod way;
+
+use core::time::Duration;
+
+use towpath_engine::sysctl::{SysctlError, Sysctls};
+
+use self::{
+    conversation::conversation,
+    way::{LINK_WAY, way},
+};
+use super::{
+    scenario::{Change, Host, Link, Loss, Scenario, Way},
+    words::Lapse,
+};
+use crate::{
+    config::{DeviceName, Fault, Mistake, Table, Value, document, features},
+    limits::{LAB_CONNECTIONS_MAX, LAB_HOSTS_MAX, LAB_LINKS_MAX},
+};
+
+pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
+    let document = document(text)?;
+    let top = Table::open("the scenario", 0, document.get_ref(), TOP, &[])?;
+    let until = lapse(top.need("until")?)?;
+    let mut scenario = Scenario {
+        file: file.to_owned(),
+        title: top.find("title").map_or(Ok(""), Value::text)?.to_owned(),
+        seed: top.find("seed").map_or(Ok(1), |value| value.number(0..=u64::MAX))?,
+        until,
+        sample: top.find("sample").map_or_else(|| Ok((until / SAMPLES).max(SAMPLE_MIN)), lapse)?,
+        measure: top.find("measure").map(span).transpose()?,
+        hosts: Vec::new(),
+        links: Vec::new(),
+        connections: Vec::new(),
+        events: Vec::new(),
+    };
+    if let Some(sample) =
+        top.find("sample").filter(|_| scenario.sample < SAMPLE_MIN || until / SAMPLES_MAX > scenario.sample)
+    {
+        return Err(sample.expected("a time of at least 10us, and no less than a millionth of 'until'"));
+    }
+    for value in bounded(top, "host", LAB_HOSTS_MAX)? {
+        let host = host(value.table("[[host]]", HOST, &[])?, &scenario)?;
+        scenario.hosts.push(host);
+    }
+    for value in bounded(top, "link", LAB_LINKS_MAX)? {
+        let link = link(value, &scenario)?;
+        scenario.links.push(link);
+    }
+    for value in bounded(top, "connection", LAB_CONNECTIONS_MAX)? {
+        let conversation = conversation(value, &scenario)?;
+        scenario.connections.push(conversation);
+    }
+    let mut ways: Vec<[Way; 2]> = scenario.links.iter().map(|link| link.ways.clone()).collect();
+    let mut last = Duration::ZERO;
+    for value in top.list("event")? {
+        let change = change(value, &scenario, &mut ways, &mut last)?;
+        scenario.events.push(change);
+    }
+    Ok(scenario)
+}
+
+fn bounded<'t>(top: Table<'t>, key: &'static str, max: usize) -> Result<Vec<Value<'t>>, Fault> {
+    let values = top.need(key)?.list()?;
+    match values.get(max) {
+        Some(over) => Err(over.fault(Mistake::TooMany { what: key, max })),
+        None => Ok(values),
+    }
+}
+
+/// A time, which may be zero.
+pub(super) fn lapse(value: Value<'_>) -> Result<Duration, Fault> {
+    value.word().map(|Lapse(lapse)| lapse)
+}
+
+/// A list of two times, the earlier one first.
+pub(super) fn span(value: Value<'_>) -> Result<(Duration, Duration), Fault> {
+    let times = value.list()?.into_iter().map(lapse).collect::<Result<Vec<_>, _>>()?;
+    match times[..] {
+        [from, until] if from < until => Ok((from, until)),
+        _ => Err(value.expected("a list of two times, the earlier one first")),
+    }
+}
+
+fn host(table: Table<'_>, scenario: &Scenario) -> Result<Host, Fault> {
+    let name_value = table.need("name")?;
+    let DeviceName(name) = name_value.word()?;
+    if scenario.hosts.iter().any(|known| known.name == name) {
+        return Err(name_value.fault(Mistake::Twice { what: "[[host]]", name }));
+    }
+    let mut sysctls = Vec::new();
+    if let Some(value) = table.find("sysctl") {
+        value.leaves("", &mut |name, value| {
+            sysctls.push(sysctl(name, value)?);
+            Ok(())
+        })?;
+    }
+    Ok(Host { name, sysctls, features: table.find("features").map_or(Ok(Vec::new()), features)? })
+}
+
+/// A tunable and its values.
+fn sysctl(name: String, value: Value<'_>) -> Result<(String, Vec<u32>), Fault> {
+    let mut values = Vec::new();
+    for each in value.list()? {
+        values.push(each.number(0..=u32::MAX.into())? as u32);
+    }
+    match Sysctls::default().set_list(&name, &values) {
+        Ok(()) => Ok((name, values)),
+        Err(SysctlError::Unknown) => Err(value.fault(Mistake::NoSysctl(name))),
+        Err(SysctlError::OutOfRange { min, max }) => {
+            let found = value.shown();
+            Err(value.fault(Mistake::Range { key: name, min: min.into(), max: max.into(), found }))
+        }
+    }
+}
+
+/// The number of a host that is named.
+pub(super) fn host_of(value: Value<'_>, scenario: &Scenario) -> Result<usize, Fault> {
+    let name = value.text()?;
+    let known = scenario.hosts.iter().position(|host| host.name == name);
+    known.ok_or_else(|| value.fault(Mistake::NoSuch { what: "[[host]]", name: name.to_owned() }))
+}
+
+fn link(value: Value<'_>, scenario: &Scenario) -> Result<Link, Fault> {
+    let table = value.table("[[link]]", LINK, &[])?;
+    let between = table.need("between")?;
+    let ends = between.list()?.into_iter().map(|end| host_of(end, scenario)).collect::<Result<Vec<_>, _>>()?;
+    let &[first, second] = &ends[..] else { return Err(between.expected("a list of the names of two hosts")) };
+    if first == second {
+        return Err(between.expected("a list of the names of two hosts"));
+    }
+    let name = match table.find("name") {
+        Some(value) => value.text()?.to_owned(),
+        None => format!("{}-{}", scenario.hosts[first].name, scenario.hosts[second].name),
+    };
+    if scenario.links.iter().any(|known| known.name == name) {
+        return Err(value.fault(Mistake::Twice { what: "[[link]]", name }));
+    }
+    let mut there = Way::default();
+    way(&table, &mut there)?;
+    let mut back = there.clone();
+    // Frames that are named, or counted, are those of one direction.
+    back.loss = Loss::None;
+    if matches!(there.loss, Loss::Random(_) | Loss::Burst { .. }) {
+        back.loss = there.loss.clone();
+    }
+    if let Some(other) = table.find("back") {
+        way(&other.table("[link.back]", LINK_WAY, &[])?, &mut back)?;
+    }
+    let mtu = table.find("mtu").map_or(Ok(1500), |value| value.number(576..=9000))?;
+    Ok(Link { name, ends: [first, second], mtu_bytes: mtu as u32, ways: [there, back] })
+}
+
+fn change(value: Value<'_>, scenario: &Scenario, ways: &mut [[Way; 2]], last: &mut Duration) -> Result<Change, Fault> {
+    let table = value.table("[[event]]", EVENT, &[])?;
+    let at_value = table.need("at")?;
+    let at = lapse(at_value)?;
+    if at < *last {
+        return Err(at_value.expected("no earlier than that of the [[event]] before"));
+    }
+    *last = at;
+    let link_value = table.need("link")?;
+    let name = link_value.text()?;
+    let link = scenario.links.iter().position(|link| link.name == name);
+    let link = link.ok_or_else(|| link_value.fault(Mistake::NoSuch { what: "[[link]]", name: name.to_owned() }))?;
+    let concerned = match table.find("direction") {
+        None => [true, true],
+        Some(direction) => match direction.text()? {
+            "both" => [true, true],
+            "there" => [true, false],
+            "back" => [false, true],
+            _ => return Err(direction.expected("\"there\", \"back\" or \"both\"")),
+        },
+    };
+    let mut changed = [None, None];
+    for (at, _) in concerned.into_iter().enumerate().filter(|(_, is_concerned)| *is_concerned) {
+        way(&table, &mut ways[link][at])?;
+        changed[at] = Some(ways[link][at].clone());
+    }
+    Ok(Change { at, link, ways: changed })
+}
+
+const TOP: &[&str] = &["title", "seed", "until", "sample", "measure", "host", "link", "connection", "event"];
+const HOST: &[&str] = &["name", "sysctl", "features"];
+const LINK: &[&str] =
+    &["name", "between", "mtu", "back", "up", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
+const EVENT: &[&str] =
+    &["at", "link", "direction", "up", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
+/// Samples of a run, when nothing is said of them.
+const SAMPLES: u32 = 500;
+/// The most there can be.
+const SAMPLES_MAX: u32 = 1_000_000;
+const SAMPLE_MIN: Duration = Duration::from_micros(10);
