@@ -12,6 +12,7 @@ mod diff;
 mod ethtool;
 mod explain;
 mod helper;
+mod lab;
 mod log;
 mod nat_audit;
 mod replay;
@@ -53,6 +54,7 @@ enum Command {
     Conntrack(Box<conntrack::Conntrack>),
     Rules(Box<rules::Rules>),
     Helper(helper::Helper),
+    Lab(lab::Lab),
     Log(log::Log),
     Stats(stats::Stats),
     Ethtool(ethtool::Ethtool),
@@ -100,6 +102,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Conntrack(conntrack) => conntrack.main(),
         Command::Rules(rules) => rules.main(),
         Command::Helper(helper) => helper.main(),
+        Command::Lab(lab) => lab.main(),
         Command::Log(log) => log.main(),
         Command::Stats(stats) => stats.main(),
         Command::Ethtool(ethtool) => ethtool.main(),
