@@ -15,6 +15,7 @@
 //! | file | what | Linux v6.18, `drivers/net/bonding` |
 //! |---|---|---|
 //! | [`options`] | what an operator says, under the names of Linux's options | `bond_options.c` |
+//! | `check` | which of them a bond cannot have | `bond_options.c` |
 //! | [`mode`] | the modes | `include/uapi/linux/if_bonding.h` |
 //! | [`hash`] | `xmit_hash_policy` | `bond_main.c`, `bond_xmit_hash()` |
 //! | `transmit` | by which port a packet leaves | `bond_main.c`, `bond_start_xmit()` |
@@ -35,6 +36,7 @@
 //! it looks.
 
 pub mod ad;
+mod check;
 mod happening;
 pub mod hash;
 pub mod mode;
@@ -45,15 +47,16 @@ mod select;
 mod text;
 mod transmit;
 
+pub use self::{
+    check::OptionsError,
+    hash::HashPolicy,
+    mode::Mode,
+    options::{FailOverMac, Options, PrimaryReselect},
+};
 pub(crate) use self::{
     happening::Happening,
     receive::{Reception, is_slow},
     transmit::Chosen,
-};
-pub use self::{
-    hash::HashPolicy,
-    mode::Mode,
-    options::{FailOverMac, Options, OptionsError, PrimaryReselect},
 };
 
 use alloc::{boxed::Box, vec::Vec};
