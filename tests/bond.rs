@@ -10,5 +10,7 @@ mod lacp;
 mod lacp_begin;
 #[path = "bond/modes.rs"]
 mod modes;
+#[path = "bond/probes.rs"]
+mod probes;
 #[path = "bond/text.rs"]
 mod text;

@@ -118,8 +118,8 @@ pub enum TimerId {
     Helper,
     /// A bond has to look at its ports, or to tell its neighbours something.
     Bond,
-    /// LACP goes on.
-    Lacp,
+    /// LACP goes on, or a bond asks stations whether its links carry: it does so again and again, for ever.
+    BondBeat,
     /// What a device holds to be merged has waited long enough.
     Gro,
     /// A socket has something to send, or gives something up.
@@ -319,7 +319,7 @@ impl Engine {
         consider(self.waiting.next_timeout(), TimerId::Helper);
         consider(self.helpers.leaving().map(|_| self.latest), TimerId::Helper);
         consider(self.next_bond_timeout(), TimerId::Bond);
-        consider(self.next_lacp_timeout(), TimerId::Lacp);
+        consider(self.next_bond_beat(), TimerId::BondBeat);
         consider(self.receivers.next_timeout(), TimerId::Gro);
         consider(self.sockets.next_timeout(), TimerId::Socket);
         first.map(|(when, timer)| (when.max(self.latest), timer))

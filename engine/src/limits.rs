@@ -76,6 +76,10 @@ pub const BONDS_MAX: usize = 64;
 /// Ports of one bond. 802.3ad looks at each one's aggregator for each other one when one moves: 32 · 32 are a thousand.
 pub const BOND_PORTS_MAX: usize = 32;
 
+/// Stations of each family that a bond asks whether its links carry (Linux: `BOND_MAX_ARP_TARGETS`): each question of each of 32 ports is
+/// 1024 frames an interval at most.
+pub const BOND_TARGETS_MAX: usize = 16;
+
 /// VLANs that lie over each other (Linux: `MAX_NEST_DEV`): eight tags of 4 bytes fit the headroom.
 pub const VLAN_DEPTH_MAX: usize = 8;
 

@@ -133,6 +133,13 @@ impl Devices {
         Ok(is_ours)
     }
 
+    /// Whether a frame that has come in by a device is for another station, before its tags are looked at.
+    pub(crate) fn is_for_other(&self, id: DeviceId, packet: &Packet) -> bool {
+        let takes = |mac| self.find(id).is_some_and(|device| device.takes(mac));
+        packet.meta().addressed == Addressed::Host
+            && packet.ethernet().is_none_or(|ethernet| !takes(ethernet.destination))
+    }
+
     /// The port by which frames of a device leave; each VLAN on the way puts its tag before the packet. None where a bond lies below,
     /// which has to choose one ([`Self::bond_below`]).
     #[inline(always)]

@@ -25,6 +25,7 @@ impl Engine {
     #[inline(never)]
     pub(crate) fn accept_bonded(&mut self, mut packet: Packet, bond: DeviceId) -> Result<Packet, Dropped> {
         let Some(port) = packet.meta().device else { return Err(packet.drop_for(DropReason::DeviceDown)) };
+        self.let_bond_hear(bond, port, &packet);
         let reception = self.devices.bond(bond).map_or(Reception::Inactive, |bond| bond.receives(port, &packet));
         let by = match reception {
             Reception::Bond => bond,
@@ -88,7 +89,7 @@ impl Engine {
     }
 
     /// Sends it by one port, in the form that this takes.
-    fn send_by_one(&mut self, mut packet: Packet, way_out: WayOut) -> Result<(), Dropped> {
+    pub(super) fn send_by_one(&mut self, mut packet: Packet, way_out: WayOut) -> Result<(), Dropped> {
         let Some(own) = self.devices.find(way_out.port).map(|port| port.features) else {
             return Err(packet.drop_for(DropReason::DeviceDown));
         };
@@ -154,9 +155,9 @@ impl Engine {
         self.devices.bonds().filter_map(Bond::looks_due).min()
     }
 
-    /// When LACP goes on.
-    pub(crate) fn next_lacp_timeout(&self) -> Option<Instant> {
-        self.devices.bonds().filter_map(Bond::lacp_due).min()
+    /// When a bond does next what it does for ever.
+    pub(crate) fn next_bond_beat(&self) -> Option<Instant> {
+        self.devices.bonds().filter_map(Bond::beat_due).min()
     }
 
     /// Does beside a bond what has happened to it.
@@ -170,6 +171,8 @@ impl Engine {
                 self.notify_peers(now, id);
             } else if let Happening::Lacpdu { port, actor, partner } = happening {
                 self.send_slow(now, id, port, &Lacpdu::new(actor, partner).emit());
+            } else if let Happening::Probe { port } = happening {
+                self.ask_targets(now, id, port);
             }
             if self.around.events.wanted().log
                 && let Some(line) = self.devices.bond(id).and_then(|bond| bond.log_line(happening, &self.devices))

@@ -3,6 +3,7 @@
 mod arp;
 mod bonded;
 mod ndp;
+mod probes;
 
 use alloc::vec::Vec;
 use core::net::IpAddr;

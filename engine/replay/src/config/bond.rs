@@ -1,10 +1,12 @@
 //! `[[bond]]`: a bond over interfaces, under the names of Linux's options.
 
+use core::net::IpAddr;
+
 use towpath_engine::{
     DeviceId,
     device::{
         InterfaceAddress,
-        bond::{FailOverMac, HashPolicy, Mode, Options, PrimaryReselect, ad::AdSelect},
+        bond::{ArpValidate, FailOverMac, HashPolicy, Mode, Options, PrimaryReselect, ad::AdSelect},
     },
     limits::BOND_PORTS_MAX,
     wire::MacAddr,
@@ -116,8 +118,33 @@ fn options(table: Table<'_>, config: &Config) -> Result<Options, Fault> {
     if let Some(value) = table.find("all_slaves_active") {
         options.all_slaves_active = value.boolean()?;
     }
+    probe_options(table, &mut options)?;
     ad_options(table, &mut options)?;
     Ok(options)
+}
+
+/// Whom it asks whether its links carry.
+fn probe_options(table: Table<'_>, options: &mut Options) -> Result<(), Fault> {
+    options.arp_interval_ms = milliseconds(table, "arp_interval")?.unwrap_or_default();
+    for value in table.list("arp_ip_target")? {
+        let IpAddr::V4(target) = value.word()? else { return Err(value.expected("an IPv4 address")) };
+        options.arp_ip_targets.push(target);
+    }
+    for value in table.list("ns_ip6_target")? {
+        let IpAddr::V6(target) = value.word()? else { return Err(value.expected("an IPv6 address")) };
+        options.ns_ip6_targets.push(target);
+    }
+    if let Some(value) = table.find("arp_validate") {
+        options.arp_validate = one_of(value, ARP_VALIDATE, ArpValidate::ALL, ArpValidate::name)?;
+    }
+    if let Some(value) = table.find("arp_all_targets") {
+        options.arp_all_targets =
+            one_of(value, "\"any\" or \"all\"", [false, true], |is_all| if is_all { "all" } else { "any" })?;
+    }
+    if let Some(value) = table.find("arp_missed_max") {
+        options.arp_missed_max = value.number(1..=u64::from(u8::MAX))? as u8;
+    }
+    Ok(())
 }
 
 /// Those of mode 802.3ad.
@@ -174,6 +201,9 @@ fn one_of<T: Copy, const N: usize>(
 const MODE: &str = "\"balance-rr\", \"active-backup\", \"balance-xor\", \"broadcast\" or \"802.3ad\"";
 const XMIT_HASH_POLICY: &str = "\"layer2\", \"layer2+3\", \"layer3+4\", \"encap2+3\", \"encap3+4\" or \"vlan+srcmac\"";
 
+const ARP_VALIDATE: &str =
+    "\"none\", \"active\", \"backup\", \"all\", \"filter\", \"filter_active\" or \"filter_backup\"";
+
 pub(super) const BOND: &[&str] = &[
     "name",
     "ports",
@@ -189,6 +219,12 @@ pub(super) const BOND: &[&str] = &[
     "num_grat_arp",
     "num_unsol_na",
     "packets_per_slave",
+    "arp_interval",
+    "arp_ip_target",
+    "ns_ip6_target",
+    "arp_validate",
+    "arp_all_targets",
+    "arp_missed_max",
     "all_slaves_active",
     "min_links",
     "lacp_active",
@@ -208,15 +244,9 @@ pub(super) const BOND: &[&str] = &[
 pub(super) const BOND_LATER: &[&str] = &[
     "active_slave",
     "actor_port_prio",
-    "arp_all_targets",
-    "arp_interval",
-    "arp_ip_target",
-    "arp_missed_max",
-    "arp_validate",
     "broadcast_neighbor",
     "coupled_control",
     "lp_interval",
-    "ns_ip6_target",
     "prio",
     "resend_igmp",
     "tlb_dynamic_lb",

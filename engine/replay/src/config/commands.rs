@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use towpath_engine::{
     Command, DeviceId,
-    device::{Device, InterfaceAddress, Kind, Link},
+    device::{Device, InterfaceAddress, Kind, Link, bond::ArpValidate},
     sysctl::forwards_broadcasts_of,
     wire::{MacAddr, ipv6::link_local},
 };
@@ -76,6 +76,7 @@ impl Config {
                 ..Device::default()
             });
         }
+        let arps: Vec<bool> = devices.iter().map(|device| device.arp).collect();
         let mode = self.helper_mode.map(Command::SetHelperMode);
         // What a policy does not say is what the tunables say when it is made.
         let timeouts = self.timeouts.iter().cloned().map(Command::SetTimeoutPolicy);
@@ -89,7 +90,12 @@ impl Config {
             }
         }
         for (number, bond) in (self.interfaces.len() as u16..).zip(&self.bonds) {
-            let options = Box::new(bond.options.clone());
+            let mut options = Box::new(bond.options.clone());
+            // Who asks nobody, as in a replay, where nobody would answer, takes all links to carry.
+            if arps.get(usize::from(number)) == Some(&false) {
+                options.arp_interval_ms = 0;
+                options.arp_validate = ArpValidate::None;
+            }
             commands.push(Command::SetBond(DeviceId(number), options, bond.ports.clone()));
         }
         // There has to be an interface first.

@@ -41,6 +41,11 @@
 //! | `fail_over_mac` | of active-backup, `"none"`: all ports have the bond's address; `"active"`: the bond has the active one's; `"follow"`: the active one has the bond's |
 //! | `num_grat_arp`, or `num_unsol_na` | how often neighbours are told when another port is the active one, 0 to 255; one option under two names |
 //! | `peer_notif_delay` | milliseconds from one time to the next; default: each `miimon` |
+//! | `arp_interval` | not in mode 802.3ad, and not together with `miimon`: milliseconds from one question to the next, by which links are judged: one carries by which something comes back. Default: 0, nobody is asked; nor where `arp` is false, as in a replay, so that all links are up |
+//! | `arp_ip_target`, `ns_ip6_target` | whom to ask, lists of 16 addresses at most: IPv4 by ARP, with the tags of the VLAN that they lie in, and IPv6 by neighbour solicitations |
+//! | `arp_validate` | what counts as an answer: `"none"` (default), anything; `"filter"`, anything about neighbours; `"active"`, `"backup"`, `"all"`: of the active port, of the others, of both, only what targets say to this host, or the active port's own questions that the others hear; `"filter_active"`, `"filter_backup"`: so of these, and as with `"filter"` of the others |
+//! | `arp_all_targets` | of active-backup that validates, `"any"` (default) or `"all"` IPv4 targets have to answer |
+//! | `arp_missed_max` | intervals without an answer after which a link is down, 1 to 255; default 2 |
 //! | `xmit_hash_policy` | of balance-xor and 802.3ad, `"layer2"`, `"layer2+3"`, `"layer3+4"`, `"encap2+3"`, `"encap3+4"` or `"vlan+srcmac"` |
 //! | `packets_per_slave` | of balance-rr only, packets by a port before the next one's turn; 0: by lot |
 //! | `lacp_rate`, `lacp_active` | of 802.3ad only, how often LACPDUs are asked for, `"slow"` (default) or `"fast"`; false: none are sent before some have come |

@@ -1,9 +1,9 @@
 //! What options a bond cannot have.
 
-use core::fmt;
+use core::{fmt, net::IpAddr};
 
-use super::{Mode, Options};
-use crate::{frame::DeviceId, wire::MacAddr};
+use super::{ArpValidate, Mode, Options};
+use crate::{frame::DeviceId, limits::BOND_TARGETS_MAX, wire::MacAddr};
 
 impl Options {
     /// Whether they can be those of a bond with these ports.
@@ -16,11 +16,12 @@ impl Options {
             ("updelay", self.updelay_ms),
             ("downdelay", self.downdelay_ms),
             ("peer_notif_delay", self.peer_notif_delay_ms),
+            ("arp_interval", self.arp_interval_ms),
         ];
         if let Some((name, _)) = times.into_iter().find(|(_, time)| *time > Self::TIME_MS_MAX) {
             return Err(OptionsError::Time(name));
         }
-        if let Some((name, _)) = times.into_iter().skip(1).find(|(_, time)| *time > 0 && self.miimon_ms == 0) {
+        if let Some((name, _)) = times.into_iter().skip(1).take(3).find(|(_, time)| *time > 0 && self.miimon_ms == 0) {
             return Err(OptionsError::NeedsMiimon(name));
         }
         if self.packets_per_port != Self::default().packets_per_port && self.mode != Mode::RoundRobin {
@@ -38,11 +39,47 @@ impl Options {
         if let Some(name) = self.said_of_lacp().filter(|_| self.mode != Mode::Ieee8023ad) {
             return Err(OptionsError::NeedsMode(name, Mode::Ieee8023ad));
         }
+        self.check_probes()?;
         match self.primary {
             Some(_) if !self.mode.uses_primary() => Err(OptionsError::NeedsMode("primary", Mode::ActiveBackup)),
             Some(primary) if !ports.contains(&primary) => Err(OptionsError::PrimaryIsNoPort),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Whether stations can be asked so.
+    ///
+    /// Linux v6.18: `drivers/net/bonding/bond_options.c`, `bond_opts`; `bond_netlink.c`, `bond_changelink()`; `bond_main.c`,
+    /// `bond_check_params()`. Linux itself takes an interval without a target, and no link carries then.
+    fn check_probes(&self) -> Result<(), OptionsError> {
+        let said = [
+            ("arp_interval", self.arp_interval_ms > 0),
+            ("arp_validate", self.arp_validate != ArpValidate::None),
+            ("arp_missed_max", self.arp_missed_max != Self::default().arp_missed_max),
+        ];
+        let said_first = said.into_iter().find(|(_, is_said)| *is_said).map(|(name, _)| name);
+        match said_first {
+            Some(name) if !self.mode.may_probe() => return Err(OptionsError::NotInMode(name, self.mode)),
+            Some(name @ ("arp_interval" | "arp_validate")) if self.miimon_ms > 0 => {
+                return Err(OptionsError::NotWithMiimon(name));
+            }
+            Some("arp_validate") => return Err(OptionsError::NeedsArpInterval("arp_validate")),
+            Some(_) | None => {}
+        }
+        let v4 = self.arp_ip_targets.iter().map(|target| IpAddr::V4(*target));
+        let targets = || v4.clone().chain(self.ns_ip6_targets.iter().map(|target| IpAddr::V6(*target)));
+        if self.arp_missed_max == 0 || self.arp_ip_targets.len().max(self.ns_ip6_targets.len()) > BOND_TARGETS_MAX {
+            return Err(OptionsError::Probes);
+        }
+        if self.arp_interval_ms > 0 && targets().next().is_none() {
+            return Err(OptionsError::NoTarget);
+        }
+        for (place, target) in targets().enumerate() {
+            if !may_be_target(target) || targets().take(place).any(|earlier| earlier == target) {
+                return Err(OptionsError::Target(target));
+            }
+        }
+        Ok(())
     }
 
     /// The first option for LACP alone that is not as by default (Linux: `unsuppmodes` in `bond_options.c`).
@@ -72,6 +109,18 @@ pub enum OptionsError {
     ModeNeedsMiimon,
     /// A priority, key or address that no system has.
     AdActor,
+    /// This is for other modes.
+    NotInMode(&'static str, Mode),
+    /// This excludes `miimon`.
+    NotWithMiimon(&'static str),
+    /// This means nothing when nobody is asked.
+    NeedsArpInterval(&'static str),
+    /// There is nobody to ask.
+    NoTarget,
+    /// Nobody can be asked there, or this one is asked already.
+    Target(IpAddr),
+    /// Too many targets, or no interval in which they could answer.
+    Probes,
     /// The primary port is none of the bond's.
     PrimaryIsNoPort,
 }
@@ -87,7 +136,26 @@ impl fmt::Display for OptionsError {
                 f.write_str("'ad_actor_sys_prio' must be at least 1, 'ad_user_port_key' at most 1023, ")?;
                 f.write_str("and 'ad_actor_system' the address of one station")
             }
+            Self::NotInMode(name, mode) => write!(f, "'{name}' is not for mode \"{}\"", mode.name()),
+            Self::NotWithMiimon(name) => write!(f, "'{name}' and 'miimon' exclude each other"),
+            Self::NeedsArpInterval(name) => write!(f, "'{name}' needs 'arp_interval'"),
+            Self::NoTarget => f.write_str("'arp_interval' needs 'arp_ip_target' or 'ns_ip6_target'"),
+            Self::Target(target) => {
+                write!(f, "target {target} must be the address of one other station, and be there only once")
+            }
+            Self::Probes => {
+                write!(f, "'arp_ip_target' and 'ns_ip6_target' must be {BOND_TARGETS_MAX} each at most, ")?;
+                f.write_str("and 'arp_missed_max' at least 1")
+            }
             Self::PrimaryIsNoPort => f.write_str("'primary' must be one of the bond's ports"),
         }
+    }
+}
+
+/// Linux v6.18: `include/net/bonding.h`, `bond_is_ip_target_ok()`, `bond_is_ip6_target_ok()`.
+fn may_be_target(target: IpAddr) -> bool {
+    match target {
+        IpAddr::V4(v4) => !v4.is_broadcast() && v4.octets()[0] != 0,
+        IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_loopback() && !v6.is_multicast(),
     }
 }

@@ -44,6 +44,16 @@ pub(crate) enum Happening {
     NoSpeed { port: DeviceId },
     /// Neighbours are to be told where the bond is now (Linux: `NETDEV_NOTIFY_PEERS`).
     NotifyPeers,
+    /// Targets are to be asked by a port.
+    Probe { port: DeviceId },
+    /// Somebody has answered by a port, the first one or of active-backup: it is used.
+    Answered { port: DeviceId },
+    /// The same where others are used already.
+    NowUp { port: DeviceId },
+    /// Nobody answers by a port that was one of several.
+    NowDown { port: DeviceId },
+    /// A port without a carrier had not been found out before.
+    BackupDown { port: DeviceId },
 }
 
 impl Happening {
@@ -63,6 +73,11 @@ impl Happening {
             | Self::CarrierUp
             | Self::CarrierDown
             | Self::Lacpdu { .. }
+            | Self::Probe { .. }
+            | Self::Answered { .. }
+            | Self::NowUp { .. }
+            | Self::NowDown { .. }
+            | Self::BackupDown { .. }
             | Self::NotifyPeers => 6,
         }
     }
@@ -109,7 +124,11 @@ impl Bond {
                 let what = "No 802.3ad response from the link partner for any adapters in the bond";
                 Some(format!("{own}: Warning: {what}"))
             }
-            Happening::NotifyPeers | Happening::Lacpdu { .. } => None,
+            Happening::Answered { port } => of(port, "link status definitely up".into()),
+            Happening::NowUp { port } => of(port, "interface is now up".into()),
+            Happening::NowDown { port } => of(port, "interface is now down".into()),
+            Happening::BackupDown { port } => of(port, "backup interface is now down".into()),
+            Happening::NotifyPeers | Happening::Lacpdu { .. } | Happening::Probe { .. } => None,
         }
     }
 }

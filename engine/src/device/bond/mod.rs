@@ -3,7 +3,7 @@
 //! ```text
 //!                    ┌─► port   up
 //!  packet ─► bond ───┼─► port   up          which: `transmit`, by mode
-//!                    └─x port   down        whether it is up: `monitor`
+//!                    └─x port   down        whether it is up: `monitor`, `probe`
 //!
 //!  frame ─► port ─► does the bond take anything by this port? (`receive`) ─► as if it had come in by the bond
 //! ```
@@ -21,6 +21,7 @@
 //! | `transmit` | by which port a packet leaves | `bond_main.c`, `bond_start_xmit()` |
 //! | `receive` | what is taken by which port | `bond_main.c`, `bond_handle_frame()` |
 //! | `monitor` | which links are up: `miimon` | `bond_main.c`, `bond_mii_monitor()` |
+//! | `probe` | which links are up: `arp_interval` | `bond_main.c`, `bond_arp_monitor()` |
 //! | `select` | which port is the active one | `bond_main.c`, `bond_select_active_slave()` |
 //! | [`ad`] | 802.3ad: LACP | `bond_3ad.c` |
 //! | `happening` | what is to be done, and how the kernel's log tells it | |
@@ -42,6 +43,7 @@ pub mod hash;
 pub mod mode;
 mod monitor;
 pub mod options;
+mod probe;
 mod receive;
 mod select;
 mod text;
@@ -51,10 +53,11 @@ pub use self::{
     check::OptionsError,
     hash::HashPolicy,
     mode::Mode,
-    options::{FailOverMac, Options, PrimaryReselect},
+    options::{ArpValidate, FailOverMac, Options, PrimaryReselect},
 };
 pub(crate) use self::{
     happening::Happening,
+    probe::Heard,
     receive::{Reception, is_slow},
     transmit::Chosen,
 };
@@ -63,7 +66,10 @@ use alloc::{boxed::Box, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use self::ad::{Ad, Machines};
+use self::{
+    ad::{Ad, Machines},
+    probe::Probing,
+};
 use super::Link;
 use crate::{
     frame::DeviceId,
@@ -92,6 +98,8 @@ pub struct Bond {
     turn: u32,
     /// What 802.3ad knows beside all that.
     ad: Option<Box<Ad>>,
+    /// What it knows beside all that when it asks by its ports (`arp_interval`).
+    probing: Option<Box<Probing>>,
     /// How often neighbours are still to be told where the bond is, times the looks from one to the next.
     send_peer_notif: u32,
     /// Links are looked at every `miimon` since then.
@@ -162,6 +170,7 @@ impl Bond {
             mac,
             force_primary: options.primary.is_some(),
             ad: is_ad.then(|| Box::new(Ad::new(now, mac, &options, &ports))),
+            probing: Probing::new(now, &options, &ports),
             options,
             ports,
             active: None,
@@ -219,7 +228,7 @@ impl Bond {
 
     /// When [`Self::handle_timeout`] has something to do.
     pub(crate) fn due(&self) -> Option<Instant> {
-        [self.looks_due(), self.lacp_due()].into_iter().flatten().min()
+        [self.looks_due(), self.beat_due()].into_iter().flatten().min()
     }
 
     /// When links are to be looked at.
@@ -232,6 +241,11 @@ impl Bond {
         self.ad.as_ref().and_then(|ad| ad.due())
     }
 
+    /// When it does next what it does again and again, for ever.
+    pub(crate) fn beat_due(&self) -> Option<Instant> {
+        [self.lacp_due(), self.probes_due()].into_iter().flatten().min()
+    }
+
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, link: impl Fn(DeviceId) -> Link, tell: &mut Vec<Happening>) {
         if self.miimon_due.is_some_and(|due| due <= now) {
@@ -240,6 +254,9 @@ impl Bond {
         if self.lacp_due().is_some_and(|due| due <= now) {
             self.machines(now, tell).into_iter().for_each(|mut machines| machines.tick());
             self.set_carrier();
+        }
+        if self.probes_due().is_some_and(|due| due <= now) {
+            self.probe(now, tell);
         }
     }
 
@@ -329,6 +346,9 @@ impl Bond {
             && self.since <= latest
             && self.miimon_due.is_none_or(|due| options.miimon_ms > 0 && due.since(latest) <= options.miimon())
             && ad_is_right
+            && self.probing.as_ref().map_or(options.arp_interval_ms == 0, |probing| {
+                options.arp_interval_ms > 0 && probing.is_right(latest, ports.len(), options)
+            })
     }
 
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_set_carrier()`; `bond_3ad.c`, `bond_3ad_set_carrier()`.
@@ -356,7 +376,7 @@ impl Port {
         let waits = options.updelay() > 0;
         let state = match link.carrier {
             // Who is not asked is taken to be up.
-            _ if options.miimon_ms == 0 => LinkState::Up,
+            _ if options.miimon_ms == 0 && options.arp_interval_ms == 0 => LinkState::Up,
             true if waits => LinkState::Back,
             true => LinkState::Up,
             false => LinkState::Down,

@@ -58,6 +58,12 @@ impl Mode {
         matches!(self, Self::ActiveBackup)
     }
 
+    /// Whether its links can be those of who answers (Linux: `bond_mode_uses_arp()`).
+    #[must_use]
+    pub const fn may_probe(self) -> bool {
+        !matches!(self, Self::Ieee8023ad)
+    }
+
     /// Whether packets are told apart by [`HashPolicy`](super::HashPolicy) (Linux: `bond_mode_uses_xmit_hash()`).
     #[must_use]
     pub const fn uses_xmit_hash(self) -> bool {

@@ -1,6 +1,10 @@
 //! What an operator says of a bond, under the names of Linux's options.
 
-use core::time::Duration;
+use alloc::vec::Vec;
+use core::{
+    net::{Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +66,62 @@ impl FailOverMac {
     }
 }
 
+/// What shows of what comes in that a link carries, where stations are asked (`arp_validate`): for the ports that are in use and for
+/// the others apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ArpValidate {
+    /// Anything.
+    #[default]
+    None,
+    /// By the active port, what targets say to this host.
+    Active,
+    /// By the other ones, that they hear the active one ask them.
+    Backup,
+    /// Both.
+    All,
+    /// Anything about neighbours.
+    Filter,
+    /// By the active port what targets say to this host, by the others anything about neighbours.
+    FilterActive,
+    /// By the active port anything about neighbours, by the other ones that they hear it ask.
+    FilterBackup,
+}
+
+impl ArpValidate {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 7] =
+        [Self::None, Self::Active, Self::Backup, Self::All, Self::Filter, Self::FilterActive, Self::FilterBackup];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Active => "active",
+            Self::Backup => "backup",
+            Self::All => "all",
+            Self::Filter => "filter",
+            Self::FilterActive => "filter_active",
+            Self::FilterBackup => "filter_backup",
+        }
+    }
+
+    /// Whether only targets count that a port hears which is in use, or which is not (Linux: `slave_do_arp_validate()`).
+    pub(super) const fn is_of(self, is_backup: bool) -> bool {
+        match self {
+            Self::None | Self::Filter => false,
+            Self::All => true,
+            Self::Active | Self::FilterActive => !is_backup,
+            Self::Backup | Self::FilterBackup => is_backup,
+        }
+    }
+
+    /// Whether only ARP and IPv6 count (Linux: `slave_do_arp_validate_only()`).
+    pub(super) const fn filters(self) -> bool {
+        matches!(self, Self::Filter | Self::FilterActive | Self::FilterBackup)
+    }
+}
+
 /// What an operator says of a bond (Linux: `struct bond_params`); the defaults are Linux's. What means nothing in the mode is refused
 /// where Linux refuses it, and has no effect otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +165,20 @@ pub struct Options {
     pub ad_actor_system: Option<MacAddr>,
     /// `ad_user_port_key`: of 802.3ad only, the upper ten bits of keys, at most [`Self::USER_PORT_KEY_MAX`].
     pub ad_user_port_key: u16,
+    /// `arp_interval`: milliseconds from one question to the next, at most [`Self::TIME_MS_MAX`]; 0: nobody is asked. Not in 802.3ad mode,
+    /// and not together with `miimon`.
+    pub arp_interval_ms: u32,
+    /// `arp_ip_target`: whom to ask over IPv4, at most [`BOND_TARGETS_MAX`](crate::limits::BOND_TARGETS_MAX).
+    pub arp_ip_targets: Vec<Ipv4Addr>,
+    /// `ns_ip6_target`: whom to ask over IPv6, as many.
+    pub ns_ip6_targets: Vec<Ipv6Addr>,
+    /// `arp_validate`: what counts as an answer.
+    pub arp_validate: ArpValidate,
+    /// `arp_all_targets` `all`: of active-backup that validates, all IPv4 targets have to answer, and not just any of all.
+    pub arp_all_targets: bool,
+    /// `arp_missed_max`: intervals without an answer after which a link counts as down, at least 1; of active-backup, ports that are not
+    /// in use have one more.
+    pub arp_missed_max: u8,
     /// `all_slaves_active`: of active-backup and 802.3ad, what comes in by ports that are not in use is taken, too.
     pub all_slaves_active: bool,
 }
@@ -130,6 +204,12 @@ impl Default for Options {
             ad_actor_sys_prio: u16::MAX,
             ad_actor_system: None,
             ad_user_port_key: 0,
+            arp_interval_ms: 0,
+            arp_ip_targets: Vec::new(),
+            ns_ip6_targets: Vec::new(),
+            arp_validate: ArpValidate::default(),
+            arp_all_targets: false,
+            arp_missed_max: 2,
             all_slaves_active: false,
         }
     }

@@ -62,6 +62,9 @@ impl Bond {
         let from = core::mem::replace(&mut self.active, to);
         let updelay = self.options.updelay();
         let (mode, miimon) = (self.options.mode, self.options.miimon_ms);
+        if let Some(place) = to {
+            self.note_up(now, place);
+        }
         if let Some(port) = to.and_then(|place| self.ports.get_mut(usize::from(place))) {
             let device = port.device;
             let happening = match port.link {

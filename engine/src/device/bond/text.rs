@@ -63,7 +63,14 @@ impl Bond {
         writeln!(out, "MII Polling Interval (ms): {}", options.miimon_ms)?;
         writeln!(out, "Up Delay (ms): {}", options.updelay() * options.miimon_ms)?;
         writeln!(out, "Down Delay (ms): {}", options.downdelay() * options.miimon_ms)?;
-        writeln!(out, "Peer Notification Delay (ms): {}", options.peer_notif_delay() * options.miimon_ms)
+        writeln!(out, "Peer Notification Delay (ms): {}", options.peer_notif_delay() * options.miimon_ms)?;
+        if options.arp_interval_ms == 0 {
+            return Ok(());
+        }
+        writeln!(out, "ARP Polling Interval (ms): {}", options.arp_interval_ms)?;
+        writeln!(out, "ARP Missed Max: {}", options.arp_missed_max)?;
+        write_targets("ARP IP target/s (n.n.n.n form)", &options.arp_ip_targets, out)?;
+        write_targets("NS IPv6 target/s (xx::xx form)", &options.ns_ip6_targets, out)
     }
 
     /// What 802.3ad adds, as somebody sees it who may administer the network.
@@ -105,6 +112,15 @@ impl Bond {
         writeln!(out, "Permanent HW addr: {}", port.permanent)?;
         writeln!(out, "Slave queue ID: 0")
     }
+}
+
+/// A line with addresses.
+fn write_targets(title: &str, targets: &[impl fmt::Display], out: &mut String) -> fmt::Result {
+    write!(out, "{title}:")?;
+    for (place, target) in targets.iter().enumerate() {
+        write!(out, "{}{target}", if place == 0 { " " } else { ", " })?;
+    }
+    writeln!(out)
 }
 
 /// The same of a port.
