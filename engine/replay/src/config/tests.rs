@@ -158,6 +158,33 @@ fn a_bond_with_lacp_looks_at_links_unless_it_is_told_how_often() {
 }
 
 #[test]
+fn a_bond_asks_stations_where_anybody_would_answer() {
+    let text = "[[interface]]\nname='a'\n[[bond]]\nname='x'\nports=['a']\nmode='active-backup'\narp_interval=250\n\
+                arp_ip_target=['10.0.0.9','10.0.0.8']\nns_ip6_target='fd00::9'\narp_validate='filter_backup'\n\
+                arp_all_targets='all'\narp_missed_max=7\n";
+    let expected = bond::Options {
+        mode: bond::Mode::ActiveBackup,
+        arp_interval_ms: 250,
+        arp_ip_targets: vec![[10, 0, 0, 9].into(), [10, 0, 0, 8].into()],
+        ns_ip6_targets: vec!["fd00::9".parse().unwrap()],
+        arp_validate: bond::ArpValidate::FilterBackup,
+        arp_all_targets: true,
+        arp_missed_max: 7,
+        ..bond::Options::default()
+    };
+    for (arp, asks) in [("", false), ("arp=true", true)] {
+        let config = Config::read("f", &format!("{text}{arp}")).unwrap();
+        assert_eq!(config.bonds[0].options, expected);
+        let mut engine = Engine::new(0);
+        for command in config.commands(|device, _| Hardware::in_replay(device)) {
+            engine.handle_command(Instant::ZERO, command).unwrap();
+        }
+        let made = engine.devices().bond(DeviceId(1)).unwrap().options();
+        assert_eq!((made.arp_interval_ms > 0, made == &expected), (asks, asks), "{arp}");
+    }
+}
+
+#[test]
 fn what_a_bond_cannot_be_is_told_with_its_place() {
     let start = "[[interface]]\nname='a'\n[[interface]]\nname='b'\n[[interface]]\nname='c'\naddresses=['10.0.0.1/24']\n[[bond]]\n";
     #[rustfmt::skip]
@@ -179,7 +206,20 @@ fn what_a_bond_cannot_be_is_told_with_its_place() {
         ("name='x'\nports=['a']\nmode='active-backup'\nprimary='b'", "8:1: this [[bond]] cannot be: 'primary' must be one of the bond's ports"),
         ("name='x'\nports=['a']\nnum_grat_arp=1\nnum_unsol_na=1", "12:14: 'num_unsol_na' must be left out where 'num_grat_arp' stands, which is the same, not 1"),
         ("name='x'\nports=['a']\nxmit_hash_policy='layer3'", "11:18: 'xmit_hash_policy' must be \"layer2\", \"layer2+3\", \"layer3+4\", \"encap2+3\", \"encap3+4\" or \"vlan+srcmac\", not \"layer3\""),
-        ("name='x'\nports=['a']\narp_interval=100", "11:1: 'arp_interval' is not supported by this version"),
+        ("name='x'\nports=['a']\nresend_igmp=1", "11:1: 'resend_igmp' is not supported by this version"),
+        ("name='x'\nports=['a']\nmode='802.3ad'\narp_interval=100\narp_ip_target='10.0.0.9'", "8:1: this [[bond]] cannot be: 'arp_interval' is not for mode \"802.3ad\""),
+        ("name='x'\nports=['a']\nmode='802.3ad'\narp_validate='all'", "8:1: this [[bond]] cannot be: 'arp_validate' is not for mode \"802.3ad\""),
+        ("name='x'\nports=['a']\nmiimon=100\narp_interval=100\narp_ip_target='10.0.0.9'", "8:1: this [[bond]] cannot be: 'arp_interval' and 'miimon' exclude each other"),
+        ("name='x'\nports=['a']\nmiimon=100\narp_validate='all'", "8:1: this [[bond]] cannot be: 'arp_validate' and 'miimon' exclude each other"),
+        ("name='x'\nports=['a']\narp_validate='filter'", "8:1: this [[bond]] cannot be: 'arp_validate' needs 'arp_interval'"),
+        ("name='x'\nports=['a']\narp_interval=100", "8:1: this [[bond]] cannot be: 'arp_interval' needs 'arp_ip_target' or 'ns_ip6_target'"),
+        ("name='x'\nports=['a']\narp_ip_target=['10.0.0.9','10.0.0.9']", "8:1: this [[bond]] cannot be: target 10.0.0.9 must be the address of one other station, and be there only once"),
+        ("name='x'\nports=['a']\narp_ip_target='0.0.0.9'", "8:1: this [[bond]] cannot be: target 0.0.0.9 must be the address of one other station, and be there only once"),
+        ("name='x'\nports=['a']\nns_ip6_target='ff02::1'", "8:1: this [[bond]] cannot be: target ff02::1 must be the address of one other station, and be there only once"),
+        ("name='x'\nports=['a']\nns_ip6_target='10.0.0.9'", "11:15: 'ns_ip6_target' must be an IPv6 address, not \"10.0.0.9\""),
+        ("name='x'\nports=['a']\narp_ip_target=['fd00::9']", "11:16: 'arp_ip_target' must be an IPv4 address, not \"fd00::9\""),
+        ("name='x'\nports=['a']\narp_ip_target=['1.0.0.1','1.0.0.2','1.0.0.3','1.0.0.4','1.0.0.5','1.0.0.6','1.0.0.7','1.0.0.8','1.0.0.9','1.0.0.10','1.0.0.11','1.0.0.12','1.0.0.13','1.0.0.14','1.0.0.15','1.0.0.16','1.0.0.17']", "8:1: this [[bond]] cannot be: 'arp_ip_target' and 'ns_ip6_target' must be 16 each at most, and 'arp_missed_max' at least 1"),
+        ("name='x'\nports=['a']\narp_missed_max=0", "11:16: 'arp_missed_max' must be a number from 1 to 255, not 0"),
         ("name='x'\nports=['a']\n[[vlan]]\nparent='a'\nid=1", "12:8: its frames are those of 'x', whose port it is: name that"),
     ];
     for (text, expected) in cases {
