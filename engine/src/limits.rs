@@ -248,6 +248,10 @@ pub const REWRITE_MEMORY_BYTES: usize = 96;
 /// long as they may be, or the texts of 30 000 connections with one PORT each. What was written first is forgotten first.
 pub const REMEMBERED_BYTES_MAX: usize = 16 << 20;
 
+/// What a connection takes beside its place in the table when a helper reads it (or a rule has given it labels, events or timeouts of
+/// its own): 262 144 of them take 64 MB. What helpers make it remember is in [`REMEMBERED_BYTES_MAX`].
+pub const HELPED_BYTES_MAX: usize = 256;
+
 /// What the books about something that is remembered count as.
 pub const REMEMBERED_MEMORY_BYTES: usize = 128;
 

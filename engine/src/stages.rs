@@ -180,19 +180,18 @@ impl Engine {
         if packet.protocol() == Protocol::SCTP && conntrack::is_verified(&packet, &self.around) {
             nat::rewrite::lay_together(&mut packet);
         }
-        // Of most packets nothing is said, and nothing is copied.
-        let by_port = if self.helpers_by_port { self.helpers.attached_to(&packet) } else { None };
-        let template = match (said, by_port) {
-            (None, None) => &Template::NONE,
-            (said, by_port) => {
-                let said = said.unwrap_or_default();
-                &Template { helper: said.helper.or(by_port), ..said }
-            }
-        };
+        // Of most packets nothing is said.
+        let zone = said.map_or(Zone::DEFAULT, |said| said.zone.of(packet.meta().mark));
         if said.is_some() {
-            self.note_zone(template, &packet);
+            self.note_zone(zone);
         }
-        let judged = self.conntrack.track(now, &mut packet, template, &mut self.around);
+        let (helpers, by_port) = (&self.helpers, self.helpers_by_port);
+        let template = |packet: &Packet| {
+            let said = said.unwrap_or_default();
+            let attached = || by_port.then(|| helpers.attached_to(packet)).flatten();
+            Template { helper: said.helper.or_else(attached), ..said }
+        };
+        let judged = self.conntrack.track_in(now, &mut packet, zone, template, &mut self.around);
         if self.around.sysctls.nat_filtering != 0 && judged.is_ok() {
             self.admit(now, &mut packet);
         }
@@ -222,8 +221,7 @@ impl Engine {
 
     /// Writes down in which zone a packet's connection is looked for, when it is not the one of all.
     #[cold]
-    fn note_zone(&mut self, template: &Template, packet: &Packet) {
-        let zone = template.zone.of(packet.meta().mark);
+    fn note_zone(&mut self, zone: Zone) {
         if zone != Zone::DEFAULT {
             self.around.trace.push(|| Step::Zone(zone));
         }

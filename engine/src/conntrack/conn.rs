@@ -10,7 +10,8 @@ use super::{
     zone::{Reach, Zone},
 };
 use crate::{
-    nat::{SequenceAdjustment, sequence::Rewrites},
+    limits::HELPED_BYTES_MAX,
+    nat::{SequenceAdjustment, sequence::Moved},
     netfilter::WalkId,
     time::Instant,
     timer::{Links, PLACE_NONE},
@@ -158,14 +159,21 @@ pub struct Counter {
 }
 
 /// What few connections have: helpers, masters, payload rewriting (Linux: `struct nf_ct_ext`).
+///
+/// What every packet of a connection with a helper needs stands first, in one cache line.
 #[derive(Clone, Debug, Default)]
+#[repr(C, align(64))]
 pub struct Extension {
-    /// Which events it tells, when not all.
-    pub events: Option<super::EventMask>,
+    /// How far a helper has read its stream; [`Self::line_starts`] is what Linux remembers instead.
+    pub streams: super::Streams,
+    /// What rewriting has changed; `None`: nothing, so that its numbers are those that its ends say.
+    pub moved: Option<Box<Moved>>,
     /// The policy that says how long it is remembered, where the tunables do not.
     pub timeouts: Option<super::TimeoutId>,
     /// The helper that reads its payload.
     pub helper: Option<super::HelperId>,
+    /// Which events it tells, when not all.
+    pub events: Option<super::EventMask>,
     /// What that helper remembers; the engine only keeps it.
     pub helper_state: Vec<u8>,
     /// Where lines start that the helper may read, original and reply: sequence numbers right after the newlines
@@ -177,12 +185,16 @@ pub struct Extension {
     pub master_tuple: Option<Tuple>,
     /// Bits that rules have set (`-m connlabel`), the lowest one is label 0.
     pub labels: u128,
+}
+
+const _: () = assert!(size_of::<Extension>() <= HELPED_BYTES_MAX && core::mem::offset_of!(Extension, events) <= 64);
+
+impl Extension {
     /// How rewriting has moved its sequence numbers, original and reply.
-    pub adjustments: [SequenceAdjustment; 2],
-    /// What was written into its payload, original and reply; Linux remembers none of it.
-    pub rewrites: [Rewrites; 2],
-    /// How far a helper has read its stream, original and reply; [`Self::line_starts`] is what Linux remembers instead.
-    pub streams: Option<Box<[super::Stream; 2]>>,
+    #[must_use]
+    pub fn adjustments(&self) -> [SequenceAdjustment; 2] {
+        self.moved.as_ref().map_or_else(Default::default, |moved| moved.adjustments)
+    }
 }
 
 /// What has happened to a connection: the bits of `IPS_*` (Linux v6.18:
@@ -398,6 +410,11 @@ impl Connection {
     #[must_use]
     pub fn helper(&self) -> Option<super::HelperId> {
         self.extension.as_ref()?.helper
+    }
+
+    /// What rewriting has changed of it, made when it is not there yet.
+    pub(crate) fn moved_mut(&mut self) -> &mut Moved {
+        self.extension_mut().moved.get_or_insert_default()
     }
 
     /// What few connections have, made when it is not there yet.

@@ -212,5 +212,5 @@ fn master(connection: &Connection) -> Option<Tuple> {
 }
 
 fn adjustments(connection: &Connection) -> Option<[SequenceAdjustment; 2]> {
-    connection.extension.as_ref().map(|extension| extension.adjustments)
+    connection.extension.as_ref().map(|extension| extension.adjustments())
 }

@@ -59,7 +59,7 @@ mod usual;
 pub mod xml;
 pub mod zone;
 
-pub use calling::{HelperEvent, LineStarts, Stream};
+pub use calling::{HelperEvent, LineStarts, Streams};
 pub use conn::{Changes, ConnId, Connection, Counter, Extension, ProtocolState, Status};
 pub use entry::{Entry, SctpEntry, TcpEntry, TcpSideEntry};
 pub use expect::{Expectation, ExpectationEntry, ExpectationId, Expectations, HelperId};

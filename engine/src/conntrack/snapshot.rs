@@ -9,8 +9,8 @@ use alloc::{boxed::Box, collections::BTreeMap, vec, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConnId, Conntrack, Direction, EventMask, LineStarts, Statistics, Status, Stream, TimeoutId, Tuple, Zone,
-    calling::Remembered,
+    ConnId, Conntrack, Direction, EventMask, LineStarts, Statistics, Status, Streams, TimeoutId, Tuple, Zone,
+    calling::{Remembered, StreamRecord, StreamsRecord},
     conn::{Changes, Connection, Counter, Extension, ProtocolState},
     entry::HelperNames,
     expect::{Expectations, HelperId, SavedExpectations},
@@ -29,7 +29,10 @@ use crate::{
         CONNECTIONS_BOUND, COUNT_MAX, EXPECTATIONS_BOUND, HELPER_CLASSES_MAX, HELPER_STATE_BYTES_MAX,
         SNAPSHOT_SPARE_SLOTS,
     },
-    nat::{SequenceAdjustment, sequence::Rewrites},
+    nat::{
+        SequenceAdjustment,
+        sequence::{Moved, Rewrites},
+    },
     snapshot::{Part, SnapshotError},
     time::Instant,
     timer::{Wheel, WheelRecord},
@@ -104,7 +107,7 @@ struct ExtensionRecord {
     master_tuple: Option<Tuple>,
     adjustments: [SequenceAdjustment; 2],
     rewrites: [Rewrites; 2],
-    streams: Option<[Stream; 2]>,
+    streams: Option<StreamsRecord>,
 }
 
 impl ConntrackRecord {
@@ -344,10 +347,10 @@ impl ExtensionRecord {
             line_starts,
             master,
             master_tuple,
-            adjustments,
-            rewrites,
+            moved,
             streams,
         } = extension;
+        let moved = moved.as_deref().cloned().unwrap_or_default();
         // One that was unloaded may not have left the connection yet: its name is gone.
         let has_left = helper.is_some_and(|helper| helpers.find(helper).is_none());
         Self {
@@ -359,17 +362,18 @@ impl ExtensionRecord {
             line_starts: if has_left { Default::default() } else { *line_starts },
             master: *master,
             master_tuple: *master_tuple,
-            adjustments: *adjustments,
-            rewrites: rewrites.clone(),
-            streams: streams.as_deref().cloned(),
+            adjustments: moved.adjustments,
+            rewrites: moved.rewrites,
+            streams: streams.save(),
         }
     }
 
     fn restore(self, known: &Known<'_>) -> Result<Extension, SnapshotError> {
         let is_known = self.helper.is_none_or(|helper| known.helper(helper).is_some());
         Part::Connection.check(is_known && self.helper_state.len() <= usize::from(HELPER_STATE_BYTES_MAX))?;
-        let streams_are_right = self.streams.iter().flatten().all(Stream::is_right);
-        Part::Connection.check(streams_are_right && self.rewrites.iter().all(Rewrites::is_right))?;
+        let streams_are_right = self.streams.iter().flatten().all(StreamRecord::is_right);
+        let moved = Moved { adjustments: self.adjustments, rewrites: self.rewrites };
+        Part::Connection.check(streams_are_right && moved.rewrites.iter().all(Rewrites::is_right))?;
         Ok(Extension {
             events: self.events,
             timeouts: self.timeouts,
@@ -379,9 +383,8 @@ impl ExtensionRecord {
             line_starts: self.line_starts,
             master: self.master,
             master_tuple: self.master_tuple,
-            adjustments: self.adjustments,
-            rewrites: self.rewrites,
-            streams: self.streams.map(Box::new),
+            moved: (moved != Moved::default()).then(|| Box::new(moved)),
+            streams: self.streams.map(Streams::resume).unwrap_or_default(),
         })
     }
 }

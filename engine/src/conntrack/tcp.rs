@@ -31,7 +31,7 @@ pub(super) fn track(
     }
     let status = connection.status;
     let adjustment = match &connection.extension {
-        Some(extension) => extension.adjustments[direction.opposite().index()],
+        Some(extension) => extension.adjustments()[direction.opposite().index()],
         None => Default::default(),
     };
     let ProtocolState::Tcp(tcp) = &mut connection.protocol else {

@@ -47,12 +47,26 @@ impl Conntrack {
         template: &Template,
         around: &mut Surroundings,
     ) -> Result<Option<Box<Expectation>>, DropReason> {
+        let zone = template.zone.of(packet.meta().mark);
+        self.track_in(now, packet, zone, |_| *template, around)
+    }
+
+    /// The same in a zone, when what is said of a packet beside it takes finding out: `said` is asked only about one that may start a
+    /// connection.
+    #[inline(always)]
+    pub(crate) fn track_in(
+        &mut self,
+        now: Instant,
+        packet: &mut Packet,
+        zone: Zone,
+        said: impl FnOnce(&Packet) -> Template,
+        around: &mut Surroundings,
+    ) -> Result<Option<Box<Expectation>>, DropReason> {
         match packet.meta().tracking {
             Tracking::Tracked { .. } | Tracking::Untracked => return Ok(None),
             Tracking::Unseen | Tracking::Template(_) | Tracking::Invalid => {}
         }
         self.bury();
-        let zone = template.zone.of(packet.meta().mark);
         let judged = match (packet.network(), packet.protocol()) {
             (Network::Ipv4, Protocol::ICMP) => self.judge_icmp(now, packet, zone, around),
             (Network::Ipv6, Protocol::ICMPV6) => self.judge_icmpv6(now, packet, zone, around),
@@ -74,7 +88,8 @@ impl Conntrack {
         if self.takes_usual(now, packet, zone, around) {
             return Ok(None);
         }
-        self.track_flow(now, packet, zone, template, around)
+        let template = said(packet);
+        self.track_flow(now, packet, zone, &template, around)
     }
 
     /// The long way, which any packet may take.

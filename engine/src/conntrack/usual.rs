@@ -17,7 +17,6 @@ use super::{
     zone::Zone,
 };
 use crate::{
-    nat::SequenceAdjustment,
     packet::{Packet, Transport},
     surroundings::Surroundings,
     time::Instant,
@@ -53,8 +52,8 @@ impl Conntrack {
 
 /// Whether none of what few connections have is anything that tracking asks for.
 fn says_nothing(extension: &Extension) -> bool {
-    let Extension { timeouts, adjustments, .. } = extension;
-    timeouts.is_none() && *adjustments == <[SequenceAdjustment; 2]>::default()
+    let Extension { timeouts, moved, .. } = extension;
+    timeouts.is_none() && moved.is_none()
 }
 
 /// What the protocol says of such a packet; `None`: it has to be looked at from all sides.
@@ -90,6 +89,7 @@ mod tests {
     use crate::{
         conntrack::{Status, TcpState, Template, TimeoutId},
         frame::{DeviceId, Frame},
+        nat::SequenceAdjustment,
         packet::{
             Pool,
             sketch::{HeaderSketch, IpSketch, Ipv4Sketch, Kind, OptionsSketch, Payload, Ports, Sketch, TcpSketch},
@@ -198,7 +198,10 @@ mod tests {
     const EXTENSIONS: [fn(&mut Extension); 3] = [
         |_| {},
         |extension| extension.labels = 1,
-        |extension| extension.adjustments[0] = SequenceAdjustment { correction: SeqNum(1000), before: 0, after: 70 },
+        |extension| {
+            let moved = extension.moved.get_or_insert_default();
+            moved.adjustments[0] = SequenceAdjustment { correction: SeqNum(1000), before: 0, after: 70 };
+        },
     ];
     /// A piece of a stream that is what its receiver waits for.
     const PLAIN: Sent = Sent {
@@ -318,7 +321,7 @@ mod tests {
             (|_| {}, true),
             (|connection| connection.extension_mut().labels = 1, true),
             (|connection| connection.extension_mut().timeouts = Some(TimeoutId(0)), false),
-            (|connection| connection.extension_mut().adjustments[1].after = 3, false),
+            (|connection| connection.extension_mut().moved.get_or_insert_default().adjustments[1].after = 3, false),
             (|connection| connection.zone_id = 5, false),
             (|connection| connection.status.insert(Status::DYING), false),
         ];

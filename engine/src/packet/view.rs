@@ -246,6 +246,7 @@ impl Packet {
 
     /// The payload behind the transport header when all of it is linear; `None` when some lies in fragments.
     #[must_use]
+    #[inline(always)]
     pub fn linear_payload(&self) -> Option<&[u8]> {
         let start = usize::from(self.0.layers.payload);
         self.0.fragments.is_empty().then(|| &self.0.bytes[start..usize::from(self.0.tail)])

@@ -97,9 +97,9 @@ pub(super) fn apply(engine: &Engine, frame: &mut [u8], peek: &Peek, translation:
                 && let Some(connection) = engine.conntrack().connection(id)
                 && connection.status.contains(Status::SEQ_ADJUST)
                 && let Some(extension) = &connection.extension
-                && let Some(other_way) = extension.adjustments.get(direction.opposite().index())
             {
-                move_acknowledgements(frame, peek, other_way, checksum);
+                let other_way = extension.adjustments()[direction.opposite().index()];
+                move_acknowledgements(frame, peek, &other_way, checksum);
             }
         }
         Translation::ErrorReaddressed { quoted, outer } => {

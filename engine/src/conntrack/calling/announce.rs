@@ -183,9 +183,9 @@ pub(super) fn remember(call: &mut Call<'_>, base: SeqNum) {
     for Text { range, bytes } in texts {
         let (at, len) = (base + range.start as u32, range.len() as u32);
         let grown = (bytes.len() as i64 - i64::from(len)) as i32;
-        let extension = connection.extension_mut();
-        let moved = extension.adjustments[call.direction.index()].after;
-        extension.rewrites[call.direction.index()].push(at, len, bytes, moved);
+        let moved = connection.moved_mut();
+        let before = moved.adjustments[call.direction.index()].after;
+        moved.rewrites[call.direction.index()].push(at, len, bytes, before);
         sequence::book(connection, call.direction, at, grown);
     }
     call.weigh(Memory::Texts(call.direction));

@@ -40,7 +40,8 @@ pub use line_starts::LineStarts;
 pub use registry::{HelperStatus, Helpers, LoadError, ManifestFlaw};
 pub(crate) use remembered::{Memory, Remembered};
 pub(crate) use snapshot::{HelpersRecord, Offer};
-pub use stream::Stream;
+pub use stream::Streams;
+pub(crate) use stream::{StreamRecord, StreamsRecord};
 
 use consult::{Call, Granted};
 use stream::{Arrived, Waiting};
@@ -148,7 +149,7 @@ fn has_set_out(packet: &Packet) -> bool {
 /// Whether a segment is of no concern, as most are: an acknowledgement, or the next whole lines of a stream, none of which holds a
 /// trigger. It has been read then, and [`call`] has nothing to do any more; without this it would come to the same, at some times the
 /// cost.
-#[inline]
+#[inline(always)]
 pub(crate) fn passes_by(conntrack: &mut Conntrack, helpers: &Helpers, packet: &Packet) -> bool {
     let Tracking::Tracked { connection, state: State::Established, direction } = packet.meta().tracking else {
         return false;
@@ -159,10 +160,7 @@ pub(crate) fn passes_by(conntrack: &mut Conntrack, helpers: &Helpers, packet: &P
     }
     let Some(extension) = &mut connection.extension else { return false };
     let reader = extension.helper.and_then(|helper| helpers.reader(helper));
-    match (reader, &mut extension.streams) {
-        (Some(triggers), Some(streams)) => streams[direction.index()].takes_unseen(packet, triggers),
-        (Some(_) | None, _) => false,
-    }
+    reader.is_some_and(|triggers| extension.streams.takes_unseen(direction, packet, triggers))
 }
 
 /// Moves a packet's sequence numbers as rewriting asks: the segment that was rewritten just now keeps its own.

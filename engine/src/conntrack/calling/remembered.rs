@@ -41,22 +41,22 @@ impl Memory {
     /// Its bytes.
     fn bytes(self, extension: &Extension) -> usize {
         match self {
-            Self::Line(direction) => {
-                extension.streams.as_ref().map_or(0, |streams| streams[direction.index()].line_bytes())
+            Self::Line(direction) => extension.streams.line_bytes(direction),
+            Self::Texts(direction) => {
+                extension.moved.as_ref().map_or(0, |moved| moved.rewrites[direction.index()].memory_bytes())
             }
-            Self::Texts(direction) => extension.rewrites[direction.index()].memory_bytes(),
             Self::State => extension.helper_state.len(),
         }
     }
 
     fn forget(self, extension: &mut Extension) {
         match self {
-            Self::Line(direction) => {
-                if let Some(streams) = &mut extension.streams {
-                    streams[direction.index()].forget_line();
+            Self::Line(direction) => extension.streams.forget_line(direction),
+            Self::Texts(direction) => {
+                if let Some(moved) = &mut extension.moved {
+                    moved.rewrites[direction.index()] = Default::default();
                 }
             }
-            Self::Texts(direction) => extension.rewrites[direction.index()] = Default::default(),
             Self::State => extension.helper_state = Vec::new(),
         }
     }

@@ -28,6 +28,8 @@ pub(super) struct Triggers {
     first_bytes: [u64; 4],
     /// There are none, so that everything is worth a look.
     none: bool,
+    /// There are some, and all stand at line starts.
+    only_at_line_starts: bool,
 }
 
 impl Triggers {
@@ -46,15 +48,32 @@ impl Triggers {
                 (Anchor::Anywhere, Some(_)) => ready.anywhere.push(bytes),
             }
         }
+        ready.only_at_line_starts = !ready.none && ready.anywhere.is_empty();
         ready
     }
 
     /// Whether the payload holds one of them. A line that the payload's end cuts inside a trigger counts.
-    #[inline]
     pub(super) fn hit(&self, payload: &[u8]) -> bool {
         self.none
             || self.hit_at_line_start(payload)
             || self.anywhere.iter().any(|bytes| position(payload, bytes).is_some())
+    }
+
+    /// Whether the payload is whole lines that hold none of them.
+    #[inline(always)]
+    pub(super) fn passes(&self, payload: &[u8]) -> bool {
+        // Most payloads are one line, and no trigger begins as it does.
+        match payload {
+            [first, ..] if self.only_at_line_starts && !self.may_start(*first) && has_one_line(payload) => true,
+            [.., b'\n'] => !self.hit(payload),
+            _ => false,
+        }
+    }
+
+    /// Whether one at a line start begins with that byte.
+    #[inline]
+    fn may_start(&self, first: u8) -> bool {
+        self.first_bytes[usize::from(first / 64)] >> (first % 64) & 1 != 0
     }
 
     /// Where the first of them ends in a payload that holds one, as far as it stands there; 0 when there are none at all.
@@ -107,19 +126,10 @@ impl Triggers {
         }
     }
 
-    #[inline]
     fn hit_at_line_start(&self, payload: &[u8]) -> bool {
         if self.at_line_starts.is_empty() {
             return false;
         }
-        // Most payloads are one line.
-        match payload {
-            [line @ .., b'\n'] if !has(line, b'\n') => self.starts(payload),
-            _ => self.hit_in_a_line(payload),
-        }
-    }
-
-    fn hit_in_a_line(&self, payload: &[u8]) -> bool {
         let mut line = payload;
         loop {
             if self.starts(line) {
@@ -139,7 +149,7 @@ impl Triggers {
     /// How many bytes a line begins with that are one of them, or the beginning of one where the line ends.
     fn starting(&self, line: &[u8]) -> Option<usize> {
         let first = *line.first()?;
-        if self.first_bytes[usize::from(first / 64)] >> (first % 64) & 1 == 0 {
+        if !self.may_start(first) {
             return None;
         }
         let compared = |bytes: &Vec<u8>| bytes.len().min(line.len());
@@ -185,17 +195,32 @@ pub(super) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
     rest.iter().position(|byte| *byte == wanted).map(|at| words.len() * 8 + at)
 }
 
-/// Whether a byte stands anywhere. It is not asked where, so that a processor compares many at once.
-#[inline]
-fn has(bytes: &[u8], wanted: u8) -> bool {
-    const MANY: usize = 32;
-    let is_in = |chunk: &[u8; MANY]| chunk.iter().fold(false, |is_in, byte| is_in | (*byte == wanted));
-    match bytes.last_chunk::<MANY>() {
-        // The last ones overlap those before.
-        Some(last) => bytes.as_chunks::<MANY>().0.iter().any(is_in) || is_in(last),
-        None => bytes.contains(&wanted),
-    }
+/// Whether it is one line, with its end.
+#[inline(always)]
+fn has_one_line(payload: &[u8]) -> bool {
+    matches!(payload, [line @ .., b'\n'] if !has(line, b'\n'))
 }
+
+/// Whether a byte stands anywhere. It is not asked where, so that a processor compares many at once.
+#[inline(always)]
+fn has(bytes: &[u8], wanted: u8) -> bool {
+    let Some(last) = bytes.last_chunk::<MANY>() else { return bytes.contains(&wanted) };
+    for chunk in bytes.as_chunks::<MANY>().0 {
+        if is_in(chunk, wanted) {
+            return true;
+        }
+    }
+    // These overlap those before.
+    is_in(last, wanted)
+}
+
+#[inline(always)]
+fn is_in(chunk: &[u8; MANY], wanted: u8) -> bool {
+    chunk.iter().fold(false, |is_in, byte| is_in | (*byte == wanted))
+}
+
+/// Bytes that are compared at once.
+const MANY: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -230,7 +255,18 @@ mod tests {
         ];
         for (payload, hit) in cases {
             assert_eq!(ftp.hit(payload), hit, "{}", payload.escape_ascii());
+            let passes = payload.ends_with(b"\n") && !hit;
+            assert_eq!(ftp.passes(payload), passes, "{}", payload.escape_ascii());
         }
+    }
+
+    #[test]
+    fn what_may_stand_anywhere_is_looked_for_in_lines_that_begin_with_nothing_of_concern() {
+        let both = [(&b"PORT"[..], Anchor::LineStart), (b"\x01dcc ", Anchor::Anywhere)];
+        let both = both.map(|(bytes, anchor)| Trigger { bytes: bytes.to_vec(), anchor });
+        let both = Triggers::new(&both);
+        assert!(both.passes(b"NOTICE x\n") && !both.passes(b"NOTICE \x01DCC x\n") && !both.passes(b"PORT 1\n"));
+        assert!(!Triggers::new(&[]).passes(b"NOTICE x\n"), "all is of concern");
     }
 
     #[test]
@@ -307,6 +343,7 @@ mod tests {
                 payload.push(b'\n');
             }
             prop_assert_eq!(ftp.hit(&payload), at < lines.len());
+            prop_assert_eq!(ftp.passes(&payload), !payload.is_empty() && at >= lines.len());
         }
     }
 }

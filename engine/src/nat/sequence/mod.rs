@@ -15,7 +15,7 @@ pub use rewrites::{Rewrite, Rewrites};
 
 use super::SequenceAdjustment;
 use crate::{
-    conntrack::{Connection, Direction, Extension, Status},
+    conntrack::{Connection, Direction, Status},
     ending::DropReason,
     offload::checksum::is_partial,
     packet::Packet,
@@ -52,6 +52,15 @@ impl SequenceAdjustment {
     }
 }
 
+/// What rewriting has changed of a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// How its sequence numbers have moved, original and reply.
+    pub adjustments: [SequenceAdjustment; 2],
+    /// What was written into its payload, original and reply; Linux remembers none of it.
+    pub rewrites: [Rewrites; 2],
+}
+
 /// How the numbers of one direction move: exactly, as long as the texts are remembered that have moved them.
 #[derive(Clone, Copy, Debug)]
 pub struct Moves<'a> {
@@ -62,9 +71,9 @@ pub struct Moves<'a> {
 impl<'a> Moves<'a> {
     /// Those of a direction.
     #[must_use]
-    pub const fn of(extension: &'a Extension, direction: Direction) -> Self {
+    pub const fn of(moved: &'a Moved, direction: Direction) -> Self {
         let index = direction.index();
-        Self { rewrites: &extension.rewrites[index], adjustment: &extension.adjustments[index] }
+        Self { rewrites: &moved.rewrites[index], adjustment: &moved.adjustments[index] }
     }
 
     /// What the receiver calls the sender's `seq`.
@@ -84,15 +93,14 @@ impl<'a> Moves<'a> {
 pub fn book(connection: &mut Connection, direction: Direction, seq: SeqNum, bytes: i32) {
     if bytes != 0 {
         connection.status.insert(Status::SEQ_ADJUST);
-        connection.extension_mut().adjustments[direction.index()].book(seq, bytes);
+        connection.moved_mut().adjustments[direction.index()].book(seq, bytes);
     }
 }
 
-/// Whether numbers of a connection have moved.
+/// Whether numbers or payloads of a connection may have moved.
 #[must_use]
 pub fn moves(connection: &Connection) -> bool {
-    let has_texts = |extension: &Extension| extension.rewrites.iter().any(|texts| !texts.is_empty());
-    connection.status.contains(Status::SEQ_ADJUST) || connection.extension.as_deref().is_some_and(has_texts)
+    connection.extension.as_deref().is_some_and(|extension| extension.moved.is_some())
 }
 
 /// Moves a segment's sequence number, acknowledgement and SACK blocks; does nothing to what is no TCP.
@@ -105,10 +113,12 @@ pub fn moves(connection: &Connection) -> bool {
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_seqadj.c`, `nf_ct_seq_adjust()`.
 pub fn adjust(connection: &Connection, direction: Direction, packet: &mut Packet) -> Result<(), DropReason> {
-    let Some(extension) = &connection.extension else { return Ok(()) };
+    let Some(moved) = connection.extension.as_deref().and_then(|extension| extension.moved.as_deref()) else {
+        return Ok(());
+    };
     let partial = is_partial(packet);
-    let this_way = Moves::of(extension, direction);
-    let other_way = Moves::of(extension, direction.opposite());
+    let this_way = Moves::of(moved, direction);
+    let other_way = Moves::of(moved, direction.opposite());
     let Some(tcp) = packet.tcp_mut() else { return Ok(()) };
     let mut checksum = tcp.checksum;
     let seq = this_way.moved(tcp.seq());

@@ -70,7 +70,7 @@ fn acknowledgements_of_the_other_direction_move_back() {
 fn a_second_rewrite_adds_to_the_first_and_a_retransmission_does_not() {
     let mut connection = grown();
     book(&mut connection, Direction::Original, SeqNum(1017), 3);
-    let adjustment = |connection: &Connection| connection.extension.as_ref().map(|more| more.adjustments[0]);
+    let adjustment = |connection: &Connection| connection.extension.as_ref().map(|more| more.adjustments()[0]);
     assert_eq!(adjustment(&connection), Some(SequenceAdjustment { correction: SeqNum(1017), before: 0, after: 3 }));
     book(&mut connection, Direction::Original, SeqNum(1045), -1);
     assert_eq!(adjustment(&connection), Some(SequenceAdjustment { correction: SeqNum(1045), before: 3, after: 2 }));

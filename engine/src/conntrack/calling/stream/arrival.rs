@@ -3,7 +3,7 @@
 use alloc::{string::ToString, vec::Vec};
 
 use super::{
-    Open, Stream,
+    Open,
     reading::{Run, go_on, payload, read, stream_mut},
     waiting::{Full, Segment},
 };
@@ -51,11 +51,11 @@ pub(in crate::conntrack::calling) fn arrive(
     let Some((seq, flags)) = packet.tcp().map(|tcp| (tcp.seq(), tcp.flags)) else { return Ok(Arrived::On(false)) };
     let len = packet.payload_len() as u32;
     let (ends, resets) = (flags.contains(TcpFlags::FIN), flags.contains(TcpFlags::RST));
-    let Some(stream) = stream_mut(call) else { return Ok(Arrived::On(false)) };
+    let Some(mut stream) = stream_mut(call) else { return Ok(Arrived::On(false)) };
     if flags.contains(TcpFlags::SYN) {
         // Whether the bytes of a SYN count is for its receiver to say (RFC 7413).
-        if stream.next.is_none() && len == 0 {
-            *stream = Stream::starting(seq + 1);
+        if stream.next().is_none() && len == 0 {
+            stream.set(seq + 1, Open::Start);
         }
         return Ok(Arrived::On(false));
     }
@@ -63,13 +63,13 @@ pub(in crate::conntrack::calling) fn arrive(
         return Ok(Arrived::On(false));
     }
     let end = seq + len;
-    let Some(next) = stream.next else {
+    let Some(next) = stream.next() else {
         let is_line_end = packet.meta().cut_bytes > 0 || payload(packet).last() == Some(&b'\n');
         go_on(call, end + u32::from(ends), if is_line_end { Open::Start } else { Open::Other });
         // What was known of the stream may be forgotten, but what was written is remembered.
         return write(call, packet).map(Arrived::On);
     };
-    if stream.waits || seq.after(next) {
+    if stream.waits() || seq.after(next) {
         return Ok(Arrived::Waits);
     }
     if end.after(next) {
@@ -84,8 +84,8 @@ pub(in crate::conntrack::calling) fn arrive(
             }
         }
     }
-    if ends && let Some(stream) = stream_mut(call).filter(|stream| stream.next == Some(end)) {
-        stream.next = Some(end + 1);
+    if ends && let Some(mut stream) = stream_mut(call).filter(|stream| stream.next() == Some(end)) {
+        stream.pass(end + 1);
     }
     write(call, packet).map(Arrived::On)
 }
@@ -104,7 +104,8 @@ fn read_cut(call: &mut Call<'_>, next: SeqNum, known: &[u8], end: SeqNum) -> Res
 /// Writes what stands in the segment's part of the stream.
 fn write(call: &Call<'_>, packet: &mut Packet) -> Result<bool, DropReason> {
     let extension = call.conntrack.connection(call.id).and_then(|connection| connection.extension.as_ref());
-    extension.map_or(Ok(false), |extension| extension.rewrites[call.direction.index()].write(packet))
+    let moved = extension.and_then(|extension| extension.moved.as_ref());
+    moved.map_or(Ok(false), |moved| moved.rewrites[call.direction.index()].write(packet))
 }
 
 /// A segment goes on that nobody reads as a part of its stream, which is forgotten: whoever reads on starts anew. What was written
@@ -120,8 +121,11 @@ pub(in crate::conntrack::calling) fn pass_unread(
 ) -> Result<Arrived, DropReason> {
     let Some(connection) = conntrack.connection_mut(id) else { return Ok(Arrived::On(false)) };
     let Some(extension) = &mut connection.extension else { return Ok(Arrived::On(false)) };
-    let had_line = extension.streams.take().is_some_and(|streams| streams.iter().any(|stream| stream.line_bytes() > 0));
-    let written = extension.rewrites[direction.index()].write(packet).map(Arrived::On);
+    let had_line = core::mem::take(&mut extension.streams).has_line();
+    let written = match &extension.moved {
+        Some(moved) => moved.rewrites[direction.index()].write(packet).map(Arrived::On),
+        None => Ok(Arrived::On(false)),
+    };
     if had_line {
         for direction in [Direction::Original, Direction::Reply] {
             conntrack.weigh(id, Memory::Line(direction));
@@ -132,11 +136,9 @@ pub(in crate::conntrack::calling) fn pass_unread(
 
 /// Whether a segment that resets its connection, or whose helper is gone, finds others that wait.
 pub(in crate::conntrack::calling) fn finds_waiting(connection: &Connection, packet: &Packet, is_read: bool) -> bool {
-    let Some(streams) = connection.extension.as_ref().and_then(|extension| extension.streams.as_ref()) else {
-        return false;
-    };
+    let Some(extension) = &connection.extension else { return false };
     let resets = packet.tcp().is_some_and(|tcp| tcp.flags.contains(TcpFlags::RST));
-    (resets || !is_read) && streams.iter().any(|stream| stream.waits)
+    (resets || !is_read) && extension.streams.any_waits()
 }
 
 /// Why those that wait go on.
@@ -234,8 +236,8 @@ fn drain(call: &mut Call<'_>, release: Release) -> Vec<Passing> {
         }
     }
     let waits = call.waiting.of(id, direction).is_some();
-    if let Some(stream) = stream_mut(call) {
-        stream.waits = waits;
+    if let Some(mut stream) = stream_mut(call) {
+        stream.set_waiting(waits);
     }
     passing
 }
@@ -244,7 +246,7 @@ fn drain(call: &mut Call<'_>, release: Release) -> Vec<Passing> {
 /// none.
 fn advance(call: &mut Call<'_>, is_last: bool) -> Option<(usize, Option<DropReason>)> {
     let first = call.waiting.of(call.id, call.direction)?.segments.front()?.start;
-    let next = match stream_mut(call)?.next {
+    let next = match stream_mut(call)?.next() {
         Some(next) if !first.after(next) => next,
         Some(_) if !is_last => return None,
         // What is missing before it will not be read.
@@ -271,9 +273,9 @@ fn advance(call: &mut Call<'_>, is_last: bool) -> Option<(usize, Option<DropReas
             let count = ends.iter().filter(|end| **end <= until).count();
             if has_fin
                 && count == ends.len()
-                && let Some(stream) = stream_mut(call)
+                && let Some(mut stream) = stream_mut(call)
             {
-                stream.next = Some(position + 1);
+                stream.pass(position + 1);
             }
             (count > 0).then_some((count, None))
         }
@@ -286,7 +288,7 @@ fn trim(call: &mut Call<'_>, packet: &mut Packet) -> bool {
     let Some(tcp) = packet.tcp() else { return false };
     let (seq, mut has_fin) = (tcp.seq(), tcp.flags.contains(TcpFlags::FIN));
     let (mut start, mut end) = (seq, seq + packet.payload_len() as u32);
-    let next = stream_mut(call).and_then(|stream| stream.next);
+    let next = stream_mut(call).and_then(|stream| stream.next());
     if let Some(next) = next.filter(|next| next.after(start)) {
         start = if next.after(end) { end } else { next };
     }

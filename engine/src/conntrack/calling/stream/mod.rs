@@ -39,103 +39,20 @@
 //! |---|---|
 //! | `reading` | lines found, shown, and what that leaves open |
 //! | `arrival` | what becomes of a segment that arrives |
+//! | `progress` | how far a stream was read, and the short way of segments that nobody needs to be shown |
 //! | `waiting` | segments that wait, their bounds and deadlines |
 //!
 //! [`LINE_HELD_TIME`]: crate::limits::LINE_HELD_TIME
 
 mod arrival;
+mod progress;
 mod reading;
 mod waiting;
 
 pub(super) use arrival::{Arrived, arrive, finds_waiting, pass_unread};
 pub(crate) use arrival::{Passing, flush_overdue, wait};
+pub use progress::Streams;
+use progress::{Open, StreamMut};
+pub(crate) use progress::{StreamRecord, StreamsRecord};
 pub(super) use reading::{is_first_trouble, payload};
 pub(crate) use waiting::Waiting;
-
-use alloc::vec::Vec;
-
-use serde::{Deserialize, Serialize};
-
-use super::trigger::Triggers;
-use crate::{
-    limits::LINE_BYTES_HELD_MAX,
-    packet::Packet,
-    wire::{SeqNum, TcpFlags},
-};
-
-/// Segments with one of these take the long way.
-const UNUSUAL: TcpFlags = TcpFlags::SYN.union(TcpFlags::FIN).union(TcpFlags::RST);
-
-/// How far one direction of a stream was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stream {
-    /// The first byte that has not gone on; `None`: nothing of it was seen yet.
-    next: Option<SeqNum>,
-    /// What lies there.
-    open: Open,
-    /// Segments of it wait.
-    #[serde(skip)]
-    waits: bool,
-    /// That lines of it go on unread has been told.
-    #[serde(skip)]
-    has_told: bool,
-}
-
-/// What the next byte of a stream belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum Open {
-    /// A line starts there.
-    Start,
-    /// A line that can matter and that begins with these bytes, which have gone on: at most [`LINE_BYTES_HELD_MAX`].
-    Line(Vec<u8>),
-    /// A line that cannot matter, or of which too little is known.
-    #[default]
-    Other,
-}
-
-impl Stream {
-    /// Whether it can have been read as far as that.
-    pub(crate) fn is_right(&self) -> bool {
-        match &self.open {
-            Open::Line(sent) => self.next.is_some() && sent.len() <= LINE_BYTES_HELD_MAX,
-            Open::Start | Open::Other => true,
-        }
-    }
-
-    /// Bytes that are remembered of a line.
-    pub(super) fn line_bytes(&self) -> usize {
-        match &self.open {
-            Open::Line(sent) => sent.len(),
-            Open::Start | Open::Other => 0,
-        }
-    }
-
-    /// Forgets how a line has begun: it is not read then.
-    pub(super) fn forget_line(&mut self) {
-        if matches!(self.open, Open::Line(_)) {
-            self.open = Open::Other;
-        }
-    }
-
-    /// Takes a segment that nobody needs to be shown and behind which a line starts: it has no payload, or comes next, where a line
-    /// starts, and is whole lines without a trigger. Whether it was such a one.
-    pub(super) fn takes_unseen(&mut self, packet: &Packet, triggers: &Triggers) -> bool {
-        let Some(tcp) = packet.tcp().filter(|tcp| !tcp.flags.intersects(UNUSUAL) && packet.meta().cut_bytes == 0)
-        else {
-            return false;
-        };
-        let Some(payload) = packet.linear_payload() else { return false };
-        let Some(last) = payload.last() else { return true };
-        let is_next = self.next == Some(tcp.seq()) && matches!(self.open, Open::Start) && !self.waits;
-        if !is_next || *last != b'\n' || triggers.hit(payload) {
-            return false;
-        }
-        self.next = Some(tcp.seq() + payload.len() as u32);
-        true
-    }
-
-    /// A stream whose first byte is known.
-    const fn starting(next: SeqNum) -> Self {
-        Self { next: Some(next), open: Open::Start, waits: false, has_told: false }
-    }
-}

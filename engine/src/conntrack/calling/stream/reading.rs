@@ -2,7 +2,7 @@
 
 use alloc::{borrow::Cow, vec::Vec};
 
-use super::{Open, Stream};
+use super::{Open, StreamMut};
 use crate::{
     conntrack::calling::{GivenUp, Memory, announce, consult::Call, trigger::Worth},
     ending::DropReason,
@@ -27,7 +27,7 @@ pub(super) struct Run<'a> {
 /// # Errors
 /// When the run's segments have to be dropped; nothing was granted then, and the stream stands where it stood.
 pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<usize, DropReason> {
-    let open = stream_mut(call).map(|stream| stream.open.clone()).unwrap_or_default();
+    let open = stream_mut(call).map(|stream| stream.open()).unwrap_or_default();
     let (sent, skipped) = match open {
         Open::Start => (Vec::new(), 0),
         Open::Line(sent) => (sent, 0),
@@ -94,24 +94,23 @@ fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
 
 /// Sets how far the stream was read.
 pub(super) fn go_on(call: &mut Call<'_>, next: SeqNum, open: Open) {
-    let Some(stream) = stream_mut(call) else { return };
+    let Some(mut stream) = stream_mut(call) else { return };
     let had_line = stream.line_bytes() > 0;
-    (stream.next, stream.open) = (Some(next), open);
+    stream.set(next, open);
     if had_line || stream.line_bytes() > 0 {
         call.weigh(Memory::Line(call.direction));
     }
 }
 
 /// The stream in the packet's direction.
-pub(super) fn stream_mut<'a>(call: &'a mut Call<'_>) -> Option<&'a mut Stream> {
+pub(super) fn stream_mut<'a>(call: &'a mut Call<'_>) -> Option<StreamMut<'a>> {
     let direction = call.direction;
-    let extension = call.conntrack.connection_mut(call.id)?.extension_mut();
-    Some(&mut extension.streams.get_or_insert_default()[direction.index()])
+    Some(call.conntrack.connection_mut(call.id)?.extension_mut().streams.of(direction))
 }
 
 /// Whether nobody has been told before that lines of the stream go on unread; by now somebody has.
 pub(in crate::conntrack::calling) fn is_first_trouble(call: &mut Call<'_>) -> bool {
-    stream_mut(call).is_none_or(|stream| !core::mem::replace(&mut stream.has_told, true))
+    stream_mut(call).is_none_or(|mut stream| stream.is_first_trouble())
 }
 
 /// The payload, put together first when it lies in fragments.

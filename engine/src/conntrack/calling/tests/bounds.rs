@@ -98,8 +98,10 @@ fn remembered(lab: &Lab) -> usize {
     let connections = (0..lab.conntrack.slots()).filter_map(|slot| lab.conntrack.in_slot(slot));
     let extensions = connections.filter_map(|(_, connection)| connection.extension.as_deref());
     let bytes = |extension: &Extension| {
-        let lines = extension.streams.iter().flat_map(|streams| streams.iter()).map(Stream::line_bytes).sum::<usize>();
-        lines + extension.rewrites.iter().map(Rewrites::memory_bytes).sum::<usize>() + extension.helper_state.len()
+        let lines: usize =
+            [Direction::Original, Direction::Reply].map(|way| extension.streams.line_bytes(way)).iter().sum();
+        let rewrites = extension.moved.iter().flat_map(|moved| &moved.rewrites);
+        lines + rewrites.map(Rewrites::memory_bytes).sum::<usize>() + extension.helper_state.len()
     };
     extensions.map(bytes).sum()
 }

@@ -165,7 +165,7 @@ fn sequence_numbers_move_behind_a_payload_that_has_grown() {
     let connection = lab.connection(&next);
     assert!(connection.status.contains(Status::SEQ_ADJUST));
     let adjustment = SequenceAdjustment { correction: SeqNum(before[0] + 5), before: 0, after: 3 };
-    assert_eq!(connection.extension.as_ref().map(|more| more.adjustments[0]), Some(adjustment));
+    assert_eq!(connection.extension.as_ref().map(|more| more.adjustments()[0]), Some(adjustment));
     // The server acknowledges what it has seen.
     flow.next[0] += 3;
     let ack = flow.segment(Direction::Reply, TcpFlags::ACK, b"");
@@ -212,7 +212,7 @@ fn linux_asks_again_about_a_retransmission_which_replaces_its_expectation() {
         })
         .collect();
     assert_eq!(changes, [(Change::Destroy, 1), (Change::New, 2)]);
-    assert_eq!(lab.connection(&again).extension.as_ref().map(|more| more.adjustments[0].after), Some(3));
+    assert_eq!(lab.connection(&again).extension.as_ref().map(|more| more.adjustments()[0].after), Some(3));
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn a_segments_lines_are_shown_one_by_one_and_written_together() {
     assert!(is_right(&said, &Routines::PORTABLE));
     assert_eq!(lab.conntrack.expectations().len(), 2);
     let adjustment = SequenceAdjustment { correction: SeqNum(start + 21 + 6 + 5), before: 3, after: 6 };
-    assert_eq!(lab.connection(&said).extension.as_ref().map(|more| more.adjustments[0]), Some(adjustment));
+    assert_eq!(lab.connection(&said).extension.as_ref().map(|more| more.adjustments()[0]), Some(adjustment));
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn all_wishes_of_a_payload_come_true_or_none_does() {
     assert_eq!(payload(&said), "OPEN 203.0.113.1:51210 203.0.113.1:51211\r\n");
     assert!(is_right(&said, &Routines::PORTABLE));
     assert_eq!(lab.conntrack.expectations().len(), 2);
-    assert_eq!(lab.connection(&said).extension.as_ref().map(|more| more.adjustments[0].after), Some(6));
+    assert_eq!(lab.connection(&said).extension.as_ref().map(|more| more.adjustments()[0].after), Some(6));
     let (mut lab, mut flow) = helped(Announcer::new().with(classes));
     let said = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210 10.0.0.9:51211\r\n").expect("it passes");
     assert_eq!(payload(&said), "OPEN 10.0.0.5:51210 10.0.0.9:51211\r\n");

@@ -1,0 +1,243 @@
+//! How far streams were read: what each packet needs in eight bytes a direction, and beside it what few streams have.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    conntrack::{Direction, calling::trigger::Triggers},
+    limits::LINE_BYTES_HELD_MAX,
+    packet::Packet,
+    wire::{SeqNum, TcpFlags},
+};
+
+/// How far both directions of a stream were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Streams {
+    ways: [Stream; 2],
+    /// How the lines have begun of which [`Place::Line`] speaks; at most [`LINE_BYTES_HELD_MAX`] of each.
+    lines: Option<Box<[Vec<u8>; 2]>>,
+}
+
+/// How far one direction was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stream {
+    /// The first byte that has not gone on.
+    next: SeqNum,
+    /// What lies there.
+    place: Place,
+    /// Segments of it wait.
+    waits: bool,
+    /// That lines of it go on unread has been told.
+    has_told: bool,
+}
+
+const _: () = assert!(size_of::<Stream>() == 8);
+
+/// What the next byte of a stream belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// Nothing of the stream was seen yet, and its next byte is not known.
+    #[default]
+    Unseen,
+    /// A line starts there.
+    Start,
+    /// A line that can matter and whose beginning has gone on and is remembered.
+    Line,
+    /// A line that cannot matter, or of which too little is known.
+    Other,
+}
+
+/// What the next byte of a stream belongs to, with the beginning of its line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Open {
+    /// A line starts there.
+    Start,
+    /// A line that can matter and that begins with these bytes, which have gone on: at most [`LINE_BYTES_HELD_MAX`].
+    Line(Vec<u8>),
+    /// A line that cannot matter, or of which too little is known.
+    #[default]
+    Other,
+}
+
+/// One direction of [`Streams`].
+pub(super) struct StreamMut<'a> {
+    stream: &'a mut Stream,
+    lines: &'a mut Option<Box<[Vec<u8>; 2]>>,
+    index: usize,
+}
+
+/// [`Streams`] in a snapshot: segments that wait are not in it.
+pub(crate) type StreamsRecord = [StreamRecord; 2];
+
+/// One direction of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StreamRecord {
+    next: Option<SeqNum>,
+    open: Open,
+}
+
+impl Streams {
+    /// One direction.
+    pub(super) const fn of(&mut self, direction: Direction) -> StreamMut<'_> {
+        let index = direction.index();
+        StreamMut { stream: &mut self.ways[index], lines: &mut self.lines, index }
+    }
+
+    /// Bytes that are remembered of a line.
+    pub(in crate::conntrack::calling) fn line_bytes(&self, direction: Direction) -> usize {
+        self.lines.as_ref().map_or(0, |lines| lines[direction.index()].len())
+    }
+
+    /// Whether the beginning of any line is remembered.
+    pub(super) const fn has_line(&self) -> bool {
+        self.lines.is_some()
+    }
+
+    /// Forgets how a line has begun: it is not read then.
+    pub(in crate::conntrack::calling) fn forget_line(&mut self, direction: Direction) {
+        let mut stream = self.of(direction);
+        if stream.stream.place == Place::Line {
+            stream.stream.place = Place::Other;
+            stream.keep(Vec::new());
+        }
+    }
+
+    /// Whether segments of either direction wait.
+    pub(super) fn any_waits(&self) -> bool {
+        self.ways.iter().any(|stream| stream.waits)
+    }
+
+    /// Takes a segment that nobody needs to be shown and behind which a line starts: it has no payload, or comes next, where a line
+    /// starts, and is whole lines without a trigger. Whether it was such a one.
+    #[inline(always)]
+    pub(in crate::conntrack::calling) fn takes_unseen(
+        &mut self,
+        direction: Direction,
+        packet: &Packet,
+        triggers: &Triggers,
+    ) -> bool {
+        let stream = &mut self.ways[direction.index()];
+        let Some(tcp) = packet.tcp().filter(|tcp| !tcp.flags.intersects(UNUSUAL) && packet.meta().cut_bytes == 0)
+        else {
+            return false;
+        };
+        let Some(payload) = packet.linear_payload() else { return false };
+        if payload.is_empty() {
+            return true;
+        }
+        let is_next = stream.next == tcp.seq() && stream.place == Place::Start && !stream.waits;
+        if !is_next || !triggers.passes(payload) {
+            return false;
+        }
+        stream.next = tcp.seq() + payload.len() as u32;
+        true
+    }
+
+    pub(in crate::conntrack) fn save(&self) -> Option<StreamsRecord> {
+        let record = |index: usize| StreamRecord {
+            next: self.ways[index].next(),
+            open: open(self.ways[index].place, self.lines.as_deref(), index),
+        };
+        self.ways.iter().any(|stream| stream.place != Place::Unseen).then(|| [0, 1].map(record))
+    }
+
+    pub(in crate::conntrack) fn resume(record: StreamsRecord) -> Self {
+        let mut streams = Self::default();
+        for (direction, StreamRecord { next, open }) in [Direction::Original, Direction::Reply].into_iter().zip(record)
+        {
+            if let Some(next) = next {
+                streams.of(direction).set(next, open);
+            }
+        }
+        streams
+    }
+}
+
+/// What lies at a place of a direction.
+fn open(place: Place, lines: Option<&[Vec<u8>; 2]>, index: usize) -> Open {
+    match (place, lines) {
+        (Place::Start, _) => Open::Start,
+        (Place::Line, Some(lines)) => Open::Line(lines[index].clone()),
+        (Place::Unseen | Place::Other | Place::Line, _) => Open::Other,
+    }
+}
+
+impl Stream {
+    fn next(self) -> Option<SeqNum> {
+        (self.place != Place::Unseen).then_some(self.next)
+    }
+}
+
+impl StreamMut<'_> {
+    /// The first byte that has not gone on; `None`: nothing of it was seen yet.
+    pub(super) fn next(&self) -> Option<SeqNum> {
+        self.stream.next()
+    }
+
+    /// What lies there.
+    pub(super) fn open(&self) -> Open {
+        open(self.stream.place, self.lines.as_deref(), self.index)
+    }
+
+    /// Sets how far it was read, and what lies there.
+    pub(super) fn set(&mut self, next: SeqNum, open: Open) {
+        self.stream.next = next;
+        let (place, line) = match open {
+            Open::Start => (Place::Start, Vec::new()),
+            Open::Line(line) => (Place::Line, line),
+            Open::Other => (Place::Other, Vec::new()),
+        };
+        self.stream.place = place;
+        self.keep(line);
+    }
+
+    /// Lets a byte that is none of any line go on, as a FIN's.
+    pub(super) const fn pass(&mut self, next: SeqNum) {
+        self.stream.next = next;
+    }
+
+    /// Bytes that are remembered of a line.
+    pub(super) fn line_bytes(&self) -> usize {
+        self.lines.as_ref().map_or(0, |lines| lines[self.index].len())
+    }
+
+    /// Whether segments of it wait.
+    pub(super) const fn waits(&self) -> bool {
+        self.stream.waits
+    }
+
+    pub(super) const fn set_waiting(&mut self, waits: bool) {
+        self.stream.waits = waits;
+    }
+
+    /// Whether nobody has been told before that lines of it go on unread; by now somebody has.
+    pub(super) const fn is_first_trouble(&mut self) -> bool {
+        !core::mem::replace(&mut self.stream.has_told, true)
+    }
+
+    /// Remembers the beginning of a line. No room is kept where nothing is remembered.
+    fn keep(&mut self, line: Vec<u8>) {
+        match self.lines {
+            Some(lines) => lines[self.index] = line,
+            None if line.is_empty() => {}
+            None => self.lines.get_or_insert_default()[self.index] = line,
+        }
+        if self.lines.as_ref().is_some_and(|lines| lines.iter().all(Vec::is_empty)) {
+            *self.lines = None;
+        }
+    }
+}
+
+impl StreamRecord {
+    /// Whether it can have been read as far as that.
+    pub(crate) fn is_right(&self) -> bool {
+        match &self.open {
+            Open::Line(sent) => self.next.is_some() && sent.len() <= LINE_BYTES_HELD_MAX,
+            Open::Start | Open::Other => true,
+        }
+    }
+}
+
+/// Segments with one of these take the long way.
+const UNUSUAL: TcpFlags = TcpFlags::SYN.union(TcpFlags::FIN).union(TcpFlags::RST);
