@@ -4,23 +4,20 @@
 #![expect(clippy::print_stderr, reason = "a command-line program")]
 
 mod gateway;
+#[path = "gateway/waiting.rs"]
+mod waiting;
 
-use std::{env, hint::black_box, process::ExitCode, time::Duration};
+use std::{env, hint::black_box, process::ExitCode};
 
 use gateway::{BATCH, LAN, MASQUERADE, Setup, Traffic, WAN, drain, line, request, router, segment, transmitted};
 use towpath_engine::{
     Command, Engine, Frame, Instant, Packet,
-    conntrack::{
-        Conntrack, Template, Tracking,
-        helper::{
-            Anchor, AttachPoint, ExpectClass, FailurePolicy, Framing, Helper, HelperContext, HelperEndpoint,
-            HelperFailure, Inspection, Manifest, Opener, Site, Trigger,
-        },
-    },
+    conntrack::{Conntrack, Template, Tracking},
     packet::Pool,
     surroundings::Surroundings,
-    wire::{checksum::Routines, ipv4::Protocol},
+    wire::checksum::Routines,
 };
+use waiting::Waiting;
 
 /// A piece of work for so many packets.
 type Work = fn(usize);
@@ -127,7 +124,7 @@ fn forward_lines(count: usize, is_read: bool) {
     let mut engine = router(Setup { rules: 50, nat: None });
     if is_read {
         let mut give = |command| engine.handle_command(Instant::ZERO, command).expect("a right command");
-        give(Command::LoadHelper(Box::new(Waiting(waiting()))));
+        give(Command::LoadHelper(Box::new(Waiting::on(53))));
         give(Command::AttachHelpersByPort(true));
     }
     open(&mut engine);
@@ -145,55 +142,6 @@ fn open(engine: &mut Engine) {
         let frames: Vec<Vec<u8>> = (0..FLOWS).map(|n| segment(n, is_answer, flags)).collect();
         let device = if is_answer { WAN } else { LAN };
         assert_eq!(transmitted(engine, device, &frames).len(), frames.len());
-    }
-}
-
-/// A helper that is never called.
-struct Waiting(Manifest);
-
-/// As the helper for FTP, on the port of these servers.
-fn waiting() -> Manifest {
-    let triggers = [&b"PORT"[..], b"EPRT", b"227 ", b"229 "];
-    Manifest {
-        name: "waiting".into(),
-        attach: vec![AttachPoint { protocol: Protocol::TCP, ports: 53..=53 }],
-        framing: Framing::Lines,
-        triggers: triggers.map(|bytes| Trigger { bytes: bytes.to_vec(), anchor: Anchor::LineStart }).to_vec(),
-        classes: vec![ExpectClass {
-            name: "data".into(),
-            protocol: Protocol::TCP,
-            direction: None,
-            opener: Opener::Peer,
-            ports: 0..=u16::MAX,
-            loose: false,
-            permanent: false,
-            ends_master: false,
-            expected_max: 1,
-            timeout: Duration::from_secs(300),
-        }],
-        rewrite_bytes_max: 0,
-        state_bytes_max: 0,
-        fuel_per_call: 0,
-        memory_bytes_max: 0,
-        on_failure: FailurePolicy::Drop,
-    }
-}
-
-impl Helper for Waiting {
-    fn manifest(&self) -> &Manifest {
-        &self.0
-    }
-
-    fn component_hash(&self) -> [u8; 32] {
-        [0; 32]
-    }
-
-    fn inspect(&mut self, _: &HelperContext, _: &[u8], payload: &[u8]) -> Result<Inspection, HelperFailure> {
-        unreachable!("no line is of concern: {}", payload.escape_ascii())
-    }
-
-    fn render(&mut self, _: &HelperContext, _: &[u8], site: Site, _: HelperEndpoint) -> Result<Vec<u8>, HelperFailure> {
-        unreachable!("nothing was found: {site:?}")
     }
 }
 
