@@ -92,8 +92,12 @@ fn write_text(out: &mut impl Write, Audit { inside, outside, findings }: &Audit,
         }
     }
     let count = |outcome| findings.iter().filter(|finding| finding.outcome == outcome).count();
-    let (met, failed, untested) = (count(Outcome::Pass), count(Outcome::Fail), count(Outcome::Untested));
-    writeln!(out, "{inside} behind {outside}: {met} met, {failed} not met, {untested} not tested")
+    let (met, failed) = (count(Outcome::Pass), count(Outcome::Fail));
+    let (allowed, untested) = (count(Outcome::Allowed), count(Outcome::Untested));
+    writeln!(
+        out,
+        "{inside} behind {outside}: {met} met, {failed} not met, {allowed} not met as RFC 7857 allows, {untested} not tested"
+    )
 }
 
 /// What is audited.

@@ -17,7 +17,7 @@ use towpath_engine::{
     wire::{EthernetHeader, IcmpHeader, Ipv4Header, MacAddr, checksum},
 };
 
-use super::AuditError;
+use super::{AuditError, Untested};
 use crate::play::{Beside, Happening, Player, station_mac};
 
 /// A step of an experiment.
@@ -68,6 +68,14 @@ impl Carrier {
             Self::Udp => format!("{from} > {to} udp len 8"),
             Self::Tcp => format!("{from} > {to} SA seq 9000 ack 1001"),
             Self::Icmp => format!("{} > {} icmp type 0 code 0 id {} seq 1", from.address, to.address, to.port),
+        }
+    }
+
+    /// The answer to a flow's first packet, for an error to quote.
+    pub(super) fn quoted_answer(self, from: Endpoint, to: Endpoint) -> String {
+        match self {
+            Self::Udp | Self::Tcp => self.quoted(from, to),
+            Self::Icmp => format!("{} > {} icmp type 0 code 0 id {}", from.address, to.address, to.port),
         }
     }
 
@@ -186,6 +194,13 @@ fn with_quoted_options(mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
+/// Changes a byte of the packet that an ICMP error quotes, counted from its first; the error's own checksum is right again. `bytes` are
+/// those of the error, from its IPv4 header on.
+pub(super) fn change_quoted(bytes: &mut [u8], at: usize) {
+    bytes[Ipv4Header::LEN + IcmpHeader::LEN + at] ^= 0x55;
+    sum_into(&mut bytes[Ipv4Header::LEN..], 2);
+}
+
 /// Writes the checksum of all bytes into two of them.
 fn sum_into(bytes: &mut [u8], at: usize) {
     bytes[at..at + 2].fill(0);
@@ -217,13 +232,17 @@ pub(super) struct Came {
 impl Came {
     /// From whom; of an ICMP query, with its identifier.
     pub(super) fn source(&self) -> Endpoint {
-        let port = match &self.packet.kind {
-            Kind::Udp(ports) => ports.source,
-            Kind::Tcp(tcp) => tcp.ports.source,
-            Kind::Icmp(icmp) => icmp.id.unwrap_or_default(),
-            Kind::Fragment { .. } | Kind::Other(_) => 0,
-        };
-        Endpoint { address: self.header.source, port }
+        Endpoint { address: self.header.source, port: ports(&self.packet.kind).0 }
+    }
+
+    /// Which error it is (type and code), and from whom to whom the packet went that it quotes.
+    pub(super) fn error(&self) -> Option<((u8, u8), [Endpoint; 2])> {
+        let Kind::Icmp(icmp) = &self.packet.kind else { return None };
+        let about = icmp.about.as_ref()?;
+        let HeaderSketch::V4(header) = &about.header else { return None };
+        let (source, destination) = ports(&about.kind);
+        let ends = [(header.source, source), (header.destination, destination)];
+        Some(((icmp.kind, icmp.code), ends.map(|(address, port)| Endpoint { address, port })))
     }
 
     /// Where in its datagram it starts, in bytes.
@@ -241,13 +260,20 @@ impl Came {
 
     /// To whom; of an ICMP query, with its identifier.
     pub(super) fn destination(&self) -> Endpoint {
-        let port = match &self.packet.kind {
-            Kind::Udp(ports) => ports.destination,
-            Kind::Tcp(tcp) => tcp.ports.destination,
-            Kind::Icmp(icmp) => icmp.id.unwrap_or_default(),
-            Kind::Fragment { .. } | Kind::Other(_) => 0,
-        };
-        Endpoint { address: self.header.destination, port }
+        Endpoint { address: self.header.destination, port: ports(&self.packet.kind).1 }
+    }
+}
+
+/// From which port to which; an ICMP query's identifier is both.
+fn ports(kind: &Kind) -> (u16, u16) {
+    match kind {
+        Kind::Udp(ports) => (ports.source, ports.destination),
+        Kind::Tcp(tcp) => (tcp.ports.source, tcp.ports.destination),
+        Kind::Icmp(icmp) => {
+            let id = icmp.id.unwrap_or_default();
+            (id, id)
+        }
+        Kind::Fragment { .. } | Kind::Other(_) => (0, 0),
     }
 }
 
@@ -280,6 +306,11 @@ impl Bench {
     pub(super) fn peer(&self, carrier: Carrier, index: usize, port: usize) -> Endpoint {
         let ports = &self.sides.ports[carrier as usize];
         PEERS[index].with_port(ports.get(port).or(ports.first()).copied().unwrap_or_default())
+    }
+
+    /// Whether the gateway lets such flows out.
+    pub(super) const fn lets_out(&self, carrier: Carrier) -> bool {
+        self.sides.lets_out(carrier)
     }
 
     pub(super) const fn outside_mtu(&self) -> u32 {
@@ -322,11 +353,16 @@ impl Bench {
     }
 
     /// A handshake from inside; gives the endpoint outside.
-    pub(super) fn connect(&mut self, host: Endpoint, peer: Endpoint) -> Option<Endpoint> {
+    ///
+    /// # Errors
+    /// When it does not pass.
+    pub(super) fn connect(&mut self, host: Endpoint, peer: Endpoint) -> Result<Endpoint, Untested> {
         let mapped = self.open(Carrier::Tcp, host, peer)?;
-        self.reach(&Carrier::Tcp.answer(peer, mapped)).filter(|reached| *reached == host)?;
+        if self.reach(&Carrier::Tcp.answer(peer, mapped)) != Some(host) {
+            return Err(Untested("a handshake does not pass".to_owned()));
+        }
         self.send(Side::Inside, &format!("{host} > {peer} A seq 1001 ack 9001"));
-        Some(mapped)
+        Ok(mapped)
     }
 
     /// An ICMP error goes in whose quoted packet has options in its IPv4 header, which the notation does not know; gives what comes
@@ -359,9 +395,14 @@ impl Bench {
     }
 
     /// A host opens a flow; gives the endpoint outside that stands for it.
-    pub(super) fn open(&mut self, carrier: Carrier, from: Endpoint, to: Endpoint) -> Option<Endpoint> {
+    ///
+    /// # Errors
+    /// When its packet does not come out.
+    pub(super) fn open(&mut self, carrier: Carrier, from: Endpoint, to: Endpoint) -> Result<Endpoint, Untested> {
         let came = self.send(Side::Inside, &carrier.opening(from, to));
-        came.iter().find(|came| self.is_outside(came) && came.header.destination == to.address).map(Came::source)
+        let out = came.iter().find(|came| self.is_outside(came) && came.header.destination == to.address);
+        out.map(Came::source)
+            .ok_or_else(|| Untested(format!("what {from} sends to {to} by {} does not come out", carrier.name())))
     }
 
     /// Somebody outside sends; gives whom inside that reaches.

@@ -1,13 +1,13 @@
 //! RFC 5508: ICMP.
 
-use towpath_engine::{packet::sketch::Kind, wire::Ipv4Header};
+use towpath_engine::wire::Ipv4Header;
 
 use super::{
-    Experiment, Judged, Requirement,
+    Experiment, Judged, Requirement, Tried, Untested,
     bench::{
         Bench,
-        Carrier::{Icmp, Udp},
-        Side,
+        Carrier::{self, Icmp, Tcp, Udp},
+        Side, change_quoted,
     },
     flows, listed,
 };
@@ -16,134 +16,195 @@ const fn asks(number: &'static str, level: &'static str, asks: &'static str) -> 
     Requirement { rfc: 5508, number, level, asks }
 }
 
-/// REQ-8 is about what a host is told when there is no room for it; REQ-9 about what an operator may choose, REQ-11 about messages
-/// that are neither queries nor errors.
 #[rustfmt::skip]
 pub(super) static EXPERIMENTS: &[Experiment] = &[
     (asks("REQ-1",  "MUST",        "queries from inside, and their answers, pass"),                     Icmp, passes_queries),
     (asks("REQ-1a", "SHOULD",      "a query's identifier outside does not depend on who is asked"),     Icmp, |bench| flows::mapping(bench, Icmp)),
     (asks("REQ-2",  "MUST NOT",    "a query is forgotten within 60 seconds"),                           Icmp, keeps_queries),
     (asks("REQ-3",  "SHOULD",      "an error with a wrong checksum is dropped"),                        Udp, drops_wrong_checksums),
+    (asks("REQ-3a", "SHOULD",      "an error that quotes a header with a wrong checksum is dropped"),   Udp, drops_wrong_quotes),
     (asks("REQ-3b", "MUST",        "what an error quotes is found behind IP options"),                  Udp, looks_behind_options),
+    (asks("REQ-3c", "SHOULD NOT",  "the quoted transport header's checksum is verified"),               Udp, verifies_no_quoted_transport),
     (asks("REQ-4",  "SHOULD",      "errors from outside about no mapping are dropped"),                 Udp, drops_strange_errors),
-    (asks("REQ-4",  "MUST",        "errors from outside reach the host, and quote what it has sent"),   Udp, |bench| flows::translates_errors(bench, Udp)),
-    (asks("REQ-5",  "MUST",        "errors from inside leave translated"),                              Udp, translates_errors_from_inside),
+    (asks("REQ-4",  "MUST",        "errors from outside reach the host, and quote what it has sent"),   Udp, |bench| translates_errors(bench, true)),
+    (asks("REQ-5",  "SHOULD",      "errors from inside about no mapping are dropped"),                  Udp, drops_strange_errors_from_inside),
+    (asks("REQ-5",  "MUST",        "errors from inside leave translated, and quote what was sent"),     Udp, |bench| translates_errors(bench, false)),
     (asks("REQ-6",  "MUST NOT",    "an error about a query refreshes or ends it"),                      Icmp, neither_refreshes_nor_ends),
     (asks("REQ-7",  "MUST",        "errors between hosts inside that met outside are translated"),      Udp, hairpins_errors),
-    (asks("REQ-10a", "MUST",       "\"destination unreachable\", \"time exceeded\" and echoes are translated"), Icmp, understands),
+    (asks("REQ-10a", "MUST",       "\"destination unreachable\" and \"time exceeded\" about queries are translated"), Icmp, understands),
+    (asks("REQ-10a", "MUST",       "a host is told when its packet's hops are used up here"),           Udp, tells_time_exceeded),
 ];
 
-fn passes_queries(bench: &mut Bench) -> Judged {
+fn passes_queries(bench: &mut Bench) -> Tried {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Icmp, 0, 0));
-    let Some(mapped) = bench.open(Icmp, host, peer) else { return Judged::fail("an echo request does not come out") };
-    Judged::of(
+    let mapped = bench.open(Icmp, host, peer)?;
+    Ok(Judged::of(
         bench.reach(&Icmp.answer(peer, mapped)) == Some(host),
         format!("an echo request leaves from {}, and its answer arrives", mapped.address),
         "the answer to an echo request does not arrive",
-    )
+    ))
 }
 
-fn keeps_queries(bench: &mut Bench) -> Judged {
+fn keeps_queries(bench: &mut Bench) -> Tried {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Icmp, 0, 0));
-    let Some(mapped) = bench.open(Icmp, host, peer) else { return Judged::fail("an echo request does not come out") };
+    let mapped = bench.open(Icmp, host, peer)?;
     bench.wait(59);
-    Judged::of(
+    Ok(Judged::of(
         bench.reach(&Icmp.answer(peer, mapped)) == Some(host),
         "59 seconds after the request its answer arrives",
         "59 seconds after the request its answer does not arrive",
-    )
+    ))
 }
 
-/// The error that a hop outside sends about a host's packet.
-fn error_from_outside(bench: &mut Bench) -> Option<String> {
+/// The error that a hop outside sends about a host's packet, and for whom it is.
+fn error_from_outside(bench: &mut Bench) -> Result<String, Untested> {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
     let mapped = bench.open(Udp, host, peer)?;
     let hop = bench.peer(Udp, 2, 0).address;
-    Some(format!("{hop} > {} icmp type 3 code 1 [{}]", mapped.address, Udp.quoted(mapped, peer)))
+    Ok(format!("{hop} > {} icmp type 3 code 1 [{}]", mapped.address, Udp.quoted(mapped, peer)))
 }
 
-fn drops_wrong_checksums(bench: &mut Bench) -> Judged {
-    let Some(error) = error_from_outside(bench) else { return Judged::fail("a host's packet does not come out") };
-    let came = bench.send_changed(&error, "its ICMP checksum changed", |bytes| bytes[Ipv4Header::LEN + 2] ^= 1);
-    Judged::of(
-        came.is_empty(),
+/// What becomes of such an error whose bytes were changed, from the IPv4 header on: whether it reaches the host, and whether it goes
+/// anywhere.
+fn changed(bench: &mut Bench, how: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<(bool, bool), Untested> {
+    let error = error_from_outside(bench)?;
+    let came = bench.send_changed(&error, how, change);
+    let host = bench.host(0, 5000).address;
+    let reaches = came.iter().any(|came| bench.is_inside(came) && came.header.destination == host);
+    Ok((reaches, !came.is_empty()))
+}
+
+fn drops_wrong_checksums(bench: &mut Bench) -> Tried {
+    let (_, goes_on) = changed(bench, "its ICMP checksum changed", |bytes| bytes[Ipv4Header::LEN + 2] ^= 1)?;
+    Ok(Judged::of(
+        !goes_on,
         "an error with a wrong ICMP checksum goes nowhere",
         "an error with a wrong ICMP checksum goes on",
-    )
+    ))
 }
 
-fn looks_behind_options(bench: &mut Bench) -> Judged {
-    let Some(error) = error_from_outside(bench) else { return Judged::fail("a host's packet does not come out") };
+fn drops_wrong_quotes(bench: &mut Bench) -> Tried {
+    let how = "the checksum of the IPv4 header that it quotes changed";
+    let (_, goes_on) = changed(bench, how, |bytes| change_quoted(bytes, IPV4_CHECKSUM_AT))?;
+    Ok(Judged::of(
+        !goes_on,
+        "an error that quotes an IPv4 header with a wrong checksum goes nowhere",
+        "an error that quotes an IPv4 header with a wrong checksum goes on",
+    ))
+}
+
+fn verifies_no_quoted_transport(bench: &mut Bench) -> Tried {
+    let how = "the checksum of the UDP header that it quotes changed";
+    let (reaches, _) = changed(bench, how, |bytes| change_quoted(bytes, Ipv4Header::LEN + UDP_CHECKSUM_AT))?;
+    Ok(Judged::of(
+        reaches,
+        "an error that quotes a UDP header with a wrong checksum reaches the host",
+        "an error that quotes a UDP header with a wrong checksum does not reach the host",
+    ))
+}
+
+fn looks_behind_options(bench: &mut Bench) -> Tried {
+    let error = error_from_outside(bench)?;
     let came = bench.send_quoting_options(Side::Outside, &error);
     let host = bench.host(0, 5000).address;
-    Judged::of(
+    Ok(Judged::of(
         came.iter().any(|came| bench.is_inside(came) && came.header.destination == host),
         "an error that quotes a header with options reaches the host",
         "an error that quotes a header with options does not reach the host",
-    )
+    ))
 }
 
-fn drops_strange_errors(bench: &mut Bench) -> Judged {
+fn drops_strange_errors(bench: &mut Bench) -> Tried {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
-    let Some(mapped) = bench.open(Udp, host, peer) else { return Judged::fail("a host's packet does not come out") };
+    let mapped = bench.open(Udp, host, peer)?;
     let hop = bench.peer(Udp, 2, 0).address;
     let strange = Udp.quoted(mapped.with_port(mapped.port ^ 1), peer);
     let came = bench.send(Side::Outside, &format!("{hop} > {} icmp type 3 code 1 [{strange}]", mapped.address));
-    Judged::of(
+    Ok(Judged::of(
         came.is_empty(),
         "an error about a flow that nobody has goes nowhere",
         "an error about a flow that nobody has goes on",
-    )
+    ))
 }
 
-fn neither_refreshes_nor_ends(bench: &mut Bench) -> Judged {
+/// Linux finds no flow either, calls the error INVALID and forwards it, with the host's own address.
+fn drops_strange_errors_from_inside(bench: &mut Bench) -> Tried {
+    let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
+    bench.open(Udp, host, peer)?;
+    let strange = Udp.quoted(peer, host.with_port(host.port ^ 1));
+    let error = format!("{} > {} icmp type 3 code 3 [{strange}]", host.address, peer.address);
+    let came = bench.send(Side::Inside, &error);
+    Ok(match came.iter().find(|came| bench.is_outside(came)) {
+        None => Judged::pass("a host's error about a flow that nobody has does not leave"),
+        Some(came) => {
+            Judged::fail(format!("a host's error about a flow that nobody has leaves, from {}", came.header.source))
+        }
+    })
+}
+
+fn neither_refreshes_nor_ends(bench: &mut Bench) -> Tried {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Icmp, 0, 0));
-    let Some(mapped) = bench.open(Icmp, host, peer) else { return Judged::fail("an echo request does not come out") };
+    let mapped = bench.open(Icmp, host, peer)?;
     bench.wait(10);
     let before = bench.seconds_left();
     flows::send_errors(bench, Icmp, mapped, peer);
+    let about_answer = Icmp.quoted_answer(peer, host);
+    bench.send(Side::Inside, &format!("{} > {} icmp type 3 code 1 [{about_answer}]", host.address, peer.address));
     let after = bench.seconds_left();
     if before != after {
         let (before, after) = (listed(&before), listed(&after));
-        return Judged::fail(format!("the query is remembered for {after} seconds more after errors, {before} before"));
+        let why = format!("the query is remembered for {after} seconds more after errors, {before} before");
+        return Ok(Judged::fail(why));
     }
-    Judged::of(
+    Ok(Judged::of(
         bench.reach(&Icmp.answer(peer, mapped)) == Some(host),
-        "after errors of six kinds the query is remembered as long as before, and its answer arrives",
+        "after errors about it and about its answer the query is remembered as long as before, and its answer arrives",
         "after errors the answer does not arrive",
-    )
+    ))
 }
 
-fn translates_errors_from_inside(bench: &mut Bench) -> Judged {
-    let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
-    let Some(mapped) = bench.open(Udp, host, peer) else { return Judged::fail("a host's packet does not come out") };
-    bench.reach(&Udp.answer(peer, mapped));
-    let error = format!("{} > {} icmp type 3 code 3 [{}]", host.address, peer.address, Udp.quoted(peer, host));
+/// Errors from outside, or from inside, about UDP and TCP: TCP only where the gateway lets it out.
+fn translates_errors(bench: &mut Bench, from_outside: bool) -> Tried {
+    let about = |bench: &mut Bench, carrier| match from_outside {
+        true => flows::translates_errors(bench, carrier),
+        false => translates_errors_from_inside(bench, carrier),
+    };
+    let of_udp = about(bench, Udp)?;
+    if of_udp.outcome != super::Outcome::Pass || !bench.lets_out(Tcp) {
+        return Ok(of_udp);
+    }
+    about(bench, Tcp)
+}
+
+fn translates_errors_from_inside(bench: &mut Bench, carrier: Carrier) -> Tried {
+    let [host, peer, mapped] = flows::open_changed(bench, carrier)?;
+    bench.reach(&carrier.answer(peer, mapped));
+    let error = format!("{} > {} icmp type 3 code 3 [{}]", host.address, peer.address, carrier.quoted(peer, host));
     let came = bench.send(Side::Inside, &error);
     let Some(came) = came.iter().find(|came| bench.is_outside(came)) else {
-        return Judged::fail("the host's \"port unreachable\" about an answer does not come out");
+        return Ok(Judged::fail("the host's \"port unreachable\" about an answer does not come out"));
     };
-    let quoted = match &came.packet.kind {
-        Kind::Icmp(icmp) => icmp.about.as_ref().map(|about| about.header.destination()),
-        Kind::Udp(_) | Kind::Tcp(_) | Kind::Fragment { .. } | Kind::Other(_) => None,
+    let Some((kind, [source, destination])) = came.error() else {
+        return Ok(Judged::fail("what comes out is no ICMP error"));
     };
-    Judged::of(
-        came.header.source == mapped.address && quoted == Some(mapped.address.into()),
-        format!("the host's error leaves from {0} and quotes {0}", mapped.address),
-        format!("the host's error leaves from {} and quotes {quoted:?}", came.header.source),
-    )
+    let is_whole = kind == (3, 3) && came.header.source == mapped.address && source == peer;
+    Ok(Judged::of(
+        is_whole && destination == mapped,
+        format!("the host's error leaves from {} with type and code as sent, and quotes {mapped}", mapped.address),
+        format!(
+            "the host's error leaves as type {} code {} from {}, and quotes {source} > {destination} instead of {mapped}",
+            kind.0, kind.1, came.header.source
+        ),
+    ))
 }
 
-fn hairpins_errors(bench: &mut Bench) -> Judged {
+fn hairpins_errors(bench: &mut Bench) -> Tried {
     let (called, caller) = (bench.host(0, 5000), bench.host(1, 5001));
-    let (Some(called_outside), Some(caller_outside)) =
-        (bench.open(Udp, called, bench.peer(Udp, 0, 0)), bench.open(Udp, caller, bench.peer(Udp, 0, 0)))
-    else {
-        return Judged::fail("a host's packet does not come out");
-    };
+    let called_outside = bench.open(Udp, called, bench.peer(Udp, 0, 0))?;
+    let caller_outside = bench.open(Udp, caller, bench.peer(Udp, 0, 0))?;
     let came = bench.send(Side::Inside, &Udp.opening(caller, called_outside));
     if !came.iter().any(|came| bench.is_inside(came) && came.destination() == called) {
-        return Judged::fail("hosts inside do not reach each other by their endpoints outside at all");
+        return Ok(Judged::fail("hosts inside do not reach each other by their endpoints outside at all"));
     }
     let error = format!(
         "{} > {} icmp type 3 code 3 [{}]",
@@ -152,25 +213,53 @@ fn hairpins_errors(bench: &mut Bench) -> Judged {
         Udp.quoted(caller_outside, called)
     );
     let came = bench.send(Side::Inside, &error);
-    Judged::of(
-        came.iter().any(|came| bench.is_inside(came) && came.header.destination == caller.address),
-        "the called host's error reaches the caller",
-        "the called host's error does not reach the caller",
-    )
+    let Some(came) = came.iter().find(|came| bench.is_inside(came) && came.header.destination == caller.address) else {
+        return Ok(Judged::fail("the called host's error does not reach the caller"));
+    };
+    let quoted = came.error().map(|(_, ends)| ends);
+    Ok(Judged::of(
+        quoted == Some([caller, called_outside]),
+        format!("the called host's error reaches the caller, and quotes {caller} > {called_outside}"),
+        "the called host's error reaches the caller, and does not quote what that has sent",
+    ))
 }
 
-fn understands(bench: &mut Bench) -> Judged {
+fn understands(bench: &mut Bench) -> Tried {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Icmp, 0, 0));
-    let Some(mapped) = bench.open(Icmp, host, peer) else { return Judged::fail("an echo request does not come out") };
+    let mapped = bench.open(Icmp, host, peer)?;
     let hop = bench.peer(Icmp, 2, 0).address;
     for (kind, code, name) in [(3, 1, "destination unreachable"), (11, 0, "time exceeded")] {
         let came = bench.send(
             Side::Outside,
             &format!("{hop} > {} icmp type {kind} code {code} [{}]", mapped.address, Icmp.quoted(mapped, peer)),
         );
-        if !came.iter().any(|came| bench.is_inside(came) && came.header.destination == host.address) {
-            return Judged::fail(format!("\"{name}\" about an echo request does not reach the host"));
+        let quoted = came.iter().filter(|came| bench.is_inside(came) && came.header.destination == host.address);
+        if quoted.filter_map(|came| came.error()).all(|(found, [source, _])| found != (kind, code) || source != host) {
+            return Ok(Judged::fail(format!(
+                "\"{name}\" about an echo request does not reach the host as it was sent"
+            )));
         }
     }
-    Judged::of(true, "\"destination unreachable\" and \"time exceeded\" about an echo request reach the host", "")
+    Ok(Judged::pass("\"destination unreachable\" and \"time exceeded\" about an echo request reach the host"))
 }
+
+fn tells_time_exceeded(bench: &mut Bench) -> Tried {
+    let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
+    bench.open(Udp, host, peer)?;
+    let came = bench.send(Side::Inside, &format!("{} ttl 1", Udp.opening(host, peer)));
+    let is_told = |came: &&super::bench::Came| {
+        bench.is_inside(came)
+            && came.header.destination == host.address
+            && came.error().is_some_and(|(kind, ends)| kind == (11, 0) && ends == [host, peer])
+    };
+    Ok(Judged::of(
+        came.iter().any(|came| is_told(&came)) && !came.iter().any(|came| bench.is_outside(came)),
+        "a packet whose hops are used up here is answered with \"time exceeded\"",
+        "a packet whose hops are used up here is not answered with \"time exceeded\"",
+    ))
+}
+
+/// RFC 791, section 3.1.
+const IPV4_CHECKSUM_AT: usize = 10;
+/// RFC 768.
+const UDP_CHECKSUM_AT: usize = 6;

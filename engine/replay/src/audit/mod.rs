@@ -2,7 +2,25 @@
 //! RFC 7857 asks beside them.
 //!
 //! Each requirement is an experiment on a gateway of its own, made anew from the same files: packets go in, and what comes out
-//! decides. Rules and tunables of the gateway are part of what is judged, as they are of what its users meet.
+//! decides. Rules and tunables of the gateway are part of what is judged, as they are of what its users meet: a requirement about a
+//! default is held against what is configured.
+//!
+//! RFC 7857 loosens some requirements of the other three: two hosts may share an endpoint outside as long as their peers differ
+//! (section 3), a connection that opens may be given up earlier where that is configured (2.1), parity of ports need not be kept (8).
+//! What is not met and may be so by that is neither `pass` nor `fail` but `allowed`.
+//!
+//! | not tried | why |
+//! |---|---|
+//! | what an RFC leaves to choice (`MAY`), and what must be configurable | packets do not show it |
+//! | 4787 REQ-7, how a translator gets its own address | there is no DHCP here |
+//! | 4787 REQ-14a, fragments that come in floods | a bound is no requirement of a few packets |
+//! | 5382 REQ-2, connections that are opened from outside | that takes a rule for DNAT, which only the gateway's owner can name |
+//! | 5382 REQ-6, other than by what is loaded | see the experiment |
+//! | 5508 REQ-1, other queries than echo requests | |
+//! | 5508 REQ-3d, ICMP extensions | they count only where a quoted transport header is verified, which REQ-3c asks not to do |
+//! | 5508 REQ-8, what a host is told when there is no room for it | it takes a full table |
+//! | 5508 REQ-9, REQ-10b, REQ-10c, REQ-11 | choices, and messages that are neither queries nor errors |
+//! | 7857 sections 2 (the state machine), 4, 5, 6, 11, 12 | pools that run out, and what belongs to full cones and basic NAT |
 //!
 //! # As JSON
 //!
@@ -13,7 +31,7 @@
 //! | `schema` | `"towpath.nat-audit/1"`, in the first line, with the names of the interfaces `inside` and `outside` |
 //! | `rfc`, `requirement`, `level` | which (of RFC 7857 the section); `level` is the RFC's word: `MUST`, `MUST NOT`, `SHOULD`, `SHOULD NOT`, `RECOMMENDED` |
 //! | `asks` | what it asks for, in short |
-//! | `outcome` | `pass`, `fail`, or `untested` when the gateway cannot be asked |
+//! | `outcome` | `pass`, `fail`, `allowed` when it is not met but RFC 7857 allows that, `untested` when the gateway cannot be asked |
 //! | `why` | what was seen that decides |
 //! | `steps` | list of `sent`, a packet in the one notation behind its interface, and `came`, what came out of it; `waited`, seconds |
 
@@ -68,7 +86,9 @@ pub enum Outcome {
     Pass,
     /// It is not.
     Fail,
-    /// The gateway cannot be asked: its rules let nothing of that kind out.
+    /// It is not, but a later RFC allows that.
+    Allowed,
+    /// The gateway cannot be asked: its rules let nothing of that kind out, or a packet with which the experiment begins.
     Untested,
 }
 
@@ -122,17 +142,25 @@ pub fn audit<E: From<AuditError>>(mut make: impl FnMut() -> Result<Engine, E>) -
         [udp::EXPERIMENTS, tcp::EXPERIMENTS, icmp::EXPERIMENTS, updates::EXPERIMENTS].concat()
     {
         let mut bench = Bench::new(make()?, &sides).map_err(AuditError::from)?;
-        let judged = match sides.lets_out(carrier) {
+        let tried = match sides.lets_out(carrier) {
             true => experiment(&mut bench),
-            false => Judged::untested(format!("the gateway lets no {} out", carrier.name())),
+            false => Err(Untested(format!("the gateway lets no {} out", carrier.name()))),
         };
+        let judged = tried.unwrap_or_else(|Untested(why)| Judged { outcome: Outcome::Untested, why });
         findings.push(Finding { requirement, outcome: judged.outcome, why: judged.why, steps: bench.into_steps() });
     }
     Ok(Audit { inside: sides.inside, outside: sides.outside, findings })
 }
 
 /// An experiment: what it is about, what it sends, and what it does.
-type Experiment = (Requirement, Carrier, fn(&mut Bench) -> Judged);
+type Experiment = (Requirement, Carrier, fn(&mut Bench) -> Tried);
+
+/// What has come of an experiment that could begin.
+type Tried = Result<Judged, Untested>;
+
+/// Why an experiment could not begin.
+#[derive(Debug)]
+struct Untested(String);
 
 /// What an experiment has decided.
 struct Judged {
@@ -141,10 +169,6 @@ struct Judged {
 }
 
 impl Judged {
-    fn untested(why: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Untested, why: why.into() }
-    }
-
     /// It passes when `good`, for a reason either way.
     fn of(good: bool, if_good: impl Into<String>, if_not: impl Into<String>) -> Self {
         match good {
@@ -156,6 +180,15 @@ impl Judged {
     fn fail(why: impl Into<String>) -> Self {
         Self { outcome: Outcome::Fail, why: why.into() }
     }
+
+    fn pass(why: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Pass, why: why.into() }
+    }
+
+    /// What is not met may be so by a section of RFC 7857.
+    fn allowed(why: impl fmt::Display, section: &str) -> Self {
+        Self { outcome: Outcome::Allowed, why: format!("{why}; RFC 7857 section {section} allows that") }
+    }
 }
 
 /// `fail      RFC 4787 REQ-1 (MUST): ...`, and why on a line of its own.
@@ -164,6 +197,7 @@ impl fmt::Display for Finding {
         let outcome = match self.outcome {
             Outcome::Pass => "pass",
             Outcome::Fail => "FAIL",
+            Outcome::Allowed => "may",
             Outcome::Untested => "-",
         };
         let Requirement { rfc, number, level, asks } = self.requirement;

@@ -3,8 +3,8 @@
 use towpath_engine::packet::sketch::Kind;
 
 use super::{
-    Experiment, Judged, Requirement,
-    bench::{Bench, Carrier::Udp, Side},
+    Experiment, Judged, Requirement, Tried, Untested,
+    bench::{Bench, Carrier::Udp, Endpoint, Side},
     flows, listed,
 };
 
@@ -12,8 +12,7 @@ const fn asks(number: &'static str, level: &'static str, asks: &'static str) -> 
     Requirement { rfc: 4787, number, level, asks }
 }
 
-/// REQ-7 is about how a translator gets its own address, and REQ-14a about floods of fragments; REQ-9 is asked together with its
-/// part a, what a host appears as.
+/// REQ-9 is asked together with its part a, what a host appears as.
 #[rustfmt::skip]
 pub(super) static EXPERIMENTS: &[Experiment] = &[
     (asks("REQ-1",   "MUST",        "one source keeps one endpoint outside, whomever it talks to"),   Udp, |bench| flows::mapping(bench, Udp)),
@@ -21,9 +20,9 @@ pub(super) static EXPERIMENTS: &[Experiment] = &[
     (asks("REQ-3",   "MUST NOT",    "two hosts share an endpoint outside"),                           Udp, |bench| flows::overloading(bench, Udp)),
     (asks("REQ-3a",  "RECOMMENDED", "ports below 1024 stay below, others above"),                     Udp, keeps_classes),
     (asks("REQ-4",   "RECOMMENDED", "even ports stay even, odd ports odd"),                           Udp, keeps_parity),
-    (asks("REQ-5",   "MUST NOT",    "a mapping ends within two minutes"),                             Udp, |bench| lives(bench, 2)),
-    (asks("REQ-5c",  "RECOMMENDED", "a mapping lives for five minutes or more"),                      Udp, |bench| lives(bench, 5)),
-    (asks("REQ-6",   "MUST",        "what a host sends keeps its mapping alive"),                     Udp, is_refreshed_from_inside),
+    (asks("REQ-5",   "MUST NOT",    "a mapping ends within two minutes, answered or not"),            Udp, |bench| lives(bench, 2)),
+    (asks("REQ-5c",  "RECOMMENDED", "a mapping lives for five minutes or more, answered or not"),     Udp, |bench| lives(bench, 5)),
+    (asks("REQ-6",   "MUST",        "what a host sends keeps its mapping alive, answered or not"),    Udp, is_refreshed_from_inside),
     (asks("REQ-8",   "RECOMMENDED", "filtering depends on no more than the peer's address"),          Udp, |bench| flows::filtering(bench, Udp)),
     (asks("REQ-9",   "MUST",        "hosts inside reach each other by their endpoints outside"),      Udp, |bench| flows::hairpin(bench, Udp)),
     (asks("REQ-10",  "SHOULD",      "helpers that read payloads of UDP are off"),                     Udp, reads_no_payload),
@@ -37,144 +36,178 @@ pub(super) static EXPERIMENTS: &[Experiment] = &[
     (asks("REQ-14",  "MUST",        "fragments are taken out of order, and translated"),              Udp, |bench| takes_fragments(bench, [1, 0])),
 ];
 
-fn pairs_addresses(bench: &mut Bench) -> Judged {
-    let mut addresses: Vec<_> = (0..6)
-        .filter_map(|n| bench.open(Udp, bench.host(0, 5000 + n), bench.peer(Udp, usize::from(n % 3), 0)))
-        .map(|endpoint| endpoint.address)
-        .collect();
-    let flows = addresses.len();
+fn pairs_addresses(bench: &mut Bench) -> Tried {
+    let mut addresses = Vec::new();
+    for n in 0..6 {
+        addresses.push(bench.open(Udp, bench.host(0, 5000 + n), bench.peer(Udp, usize::from(n % 3), 0))?.address);
+    }
     addresses.sort_unstable();
     addresses.dedup();
     let words: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    Judged::of(
-        flows == 6 && addresses.len() == 1,
+    Ok(Judged::of(
+        addresses.len() == 1,
         format!("six ports of a host are all {}", words.join(", ")),
-        format!("{flows} of six flows of a host came out, from {}", words.join(", ")),
-    )
+        format!("six ports of a host are {}", words.join(", ")),
+    ))
 }
 
-fn keeps_classes(bench: &mut Bench) -> Judged {
+fn keeps_classes(bench: &mut Bench) -> Tried {
     for port in [100, 600, 1000, 5000, 60000] {
         for host in 0..3 {
-            let Some(mapped) = bench.open(Udp, bench.host(host, port), bench.peer(Udp, 0, 0)) else {
-                return Judged::fail("a host's packet does not come out");
-            };
+            let mapped = bench.open(Udp, bench.host(host, port), bench.peer(Udp, 0, 0))?;
             if (mapped.port < 1024) != (port < 1024) {
-                return Judged::fail(format!("port {port} became {}", mapped.port));
+                return Ok(Judged::fail(format!("port {port} became {}", mapped.port)));
             }
         }
     }
-    Judged::of(true, "three hosts with ports 100, 600, 1000, 5000 and 60000 each stay on their side of 1024", "")
+    Ok(Judged::pass("three hosts with ports 100, 600, 1000, 5000 and 60000 each stay on their side of 1024"))
 }
 
-fn keeps_parity(bench: &mut Bench) -> Judged {
+fn keeps_parity(bench: &mut Bench) -> Tried {
     for port in 5000..5010 {
         for host in 0..3 {
-            let Some(mapped) = bench.open(Udp, bench.host(host, port), bench.peer(Udp, 0, 0)) else {
-                return Judged::fail("a host's packet does not come out");
-            };
+            let mapped = bench.open(Udp, bench.host(host, port), bench.peer(Udp, 0, 0))?;
             if mapped.port % 2 != port % 2 {
-                return Judged::fail(format!("port {port} became {} where another host has it already", mapped.port));
+                let why = format!("port {port} became {} where another host has it already", mapped.port);
+                return Ok(Judged::allowed(why, "8"));
             }
         }
     }
-    Judged::of(true, "ten ports of three hosts each stay even or odd", "")
+    Ok(Judged::pass("ten ports of three hosts each stay even or odd"))
+}
+
+/// Flows of a host that differ in how far they have come.
+const STAGES: [(u16, &str); 3] = [(5000, "the only packet"), (5001, "one answer"), (5002, "a talk of three seconds")];
+
+/// Opens one flow for each stage, to the peer; gives what they are outside. All of them have been quiet for no time then.
+fn staged(bench: &mut Bench, peer: Endpoint) -> Result<[Endpoint; 3], Untested> {
+    let talks = bench.host(0, STAGES[2].0);
+    let talking = bench.open(Udp, talks, peer)?;
+    bench.reach(&Udp.answer(peer, talking));
+    bench.wait(3);
+    bench.open(Udp, talks, peer)?;
+    bench.reach(&Udp.answer(peer, talking));
+    let answered = bench.open(Udp, bench.host(0, STAGES[1].0), peer)?;
+    bench.reach(&Udp.answer(peer, answered));
+    Ok([bench.open(Udp, bench.host(0, STAGES[0].0), peer)?, answered, talking])
+}
+
+/// Behind which stages an answer from the peer does not arrive any more.
+fn lost(bench: &mut Bench, peer: Endpoint, flows: [Endpoint; 3]) -> Vec<&'static str> {
+    let mut lost = Vec::new();
+    for ((port, stage), mapped) in STAGES.into_iter().zip(flows) {
+        if bench.reach(&Udp.answer(peer, mapped)) != Some(bench.host(0, port)) {
+            lost.push(stage);
+        }
+    }
+    lost
 }
 
 /// An answer arrives just before so many minutes are over. Ports below 1024 may have timeouts of their own (REQ-5a).
-fn lives(bench: &mut Bench, minutes: u64) -> Judged {
+fn lives(bench: &mut Bench, minutes: u64) -> Tried {
     let ports = [0, 1].map(|port| bench.peer(Udp, 0, port));
     let Some(peer) = ports.into_iter().find(|peer| peer.port >= 1024) else {
-        return Judged::untested("the gateway lets UDP out to ports below 1024 only, which may have shorter timeouts");
+        let why = "the gateway lets UDP out to ports below 1024 only, which may have shorter timeouts";
+        return Err(Untested(why.to_owned()));
     };
     let secs = minutes * 60 - 1;
-    let Some(mapped) = bench.open(Udp, bench.host(0, 5000), peer) else {
-        return Judged::fail("a host's packet does not come out");
-    };
+    let flows = staged(bench, peer)?;
     bench.wait(secs);
-    Judged::of(
-        bench.reach(&Udp.answer(peer, mapped)) == Some(bench.host(0, 5000)),
-        format!("an answer arrives {secs} seconds after the only packet"),
-        format!("an answer does not arrive {secs} seconds after the only packet"),
-    )
+    let lost = lost(bench, peer, flows);
+    Ok(Judged::of(
+        lost.is_empty(),
+        format!("an answer arrives {secs} seconds after the only packet, one answer or a talk of three seconds"),
+        format!("an answer does not arrive {secs} seconds after {}", listed(&lost)),
+    ))
 }
 
-fn is_refreshed_from_inside(bench: &mut Bench) -> Judged {
-    let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
-    let Some(mapped) = bench.open(Udp, host, peer) else {
-        return Judged::fail("a host's packet does not come out");
-    };
+fn is_refreshed_from_inside(bench: &mut Bench) -> Tried {
+    let peer = bench.peer(Udp, 0, 0);
+    let flows = staged(bench, peer)?;
     for _ in 0..12 {
         bench.wait(20);
-        if bench.open(Udp, host, peer) != Some(mapped) {
-            return Judged::fail("a packet every 20 seconds does not keep the mapping");
+        let before = bench.seconds_left();
+        for ((port, stage), mapped) in STAGES.into_iter().zip(flows) {
+            if bench.open(Udp, bench.host(0, port), peer).ok() != Some(mapped) {
+                return Ok(Judged::fail(format!("a packet every 20 seconds does not keep the mapping after {stage}")));
+            }
+        }
+        let after = bench.seconds_left();
+        if before.len() != after.len() || before.iter().zip(&after).any(|(before, after)| before >= after) {
+            let (before, after) = (listed(&before), listed(&after));
+            return Ok(Judged::fail(format!(
+                "mappings last {before} more seconds before packets of their hosts, and {after} after"
+            )));
         }
     }
-    Judged::of(
-        bench.reach(&Udp.answer(peer, mapped)) == Some(host),
-        "a packet every 20 seconds keeps the mapping for four minutes",
-        "after four minutes of packets from inside the peer's answer does not arrive",
-    )
+    let lost = lost(bench, peer, flows);
+    Ok(Judged::of(
+        lost.is_empty(),
+        "a packet every 20 seconds keeps mappings for four minutes, unanswered ones and answered ones",
+        format!("after four minutes of packets from inside an answer does not arrive after {}", listed(&lost)),
+    ))
 }
 
 /// A read request of TFTP is the best known payload to be read.
-fn reads_no_payload(bench: &mut Bench) -> Judged {
+fn reads_no_payload(bench: &mut Bench) -> Tried {
     let server = bench.peer(Udp, 0, 0).with_port(69);
     let came = bench
         .send(Side::Inside, &format!("{} > {server} udp data \"\\x00\\x01file\\x00octet\\x00\"", bench.host(0, 5000)));
     if came.is_empty() {
-        return Judged::untested("the gateway lets no TFTP request out");
+        return Err(Untested("the gateway lets no TFTP request out".to_owned()));
     }
-    Judged::of(
+    Ok(Judged::of(
         bench.engine().conntrack().expectations().iter().next().is_none(),
         "a TFTP request announces nothing to the gateway",
         "a TFTP request makes the gateway expect a connection: its TFTP helper is attached",
-    )
+    ))
 }
 
 /// Whether a mapping depends on the peer is asked of a port that nobody else has, and of one that another host has used with
 /// one of the peers.
-fn is_deterministic(bench: &mut Bench) -> Judged {
+fn is_deterministic(bench: &mut Bench) -> Tried {
     let (alone, contended) = (bench.host(0, 5000), bench.host(0, 5001));
-    if bench.open(Udp, bench.host(1, 5001), bench.peer(Udp, 1, 0)).is_none() {
-        return Judged::fail("a host's packet does not come out");
-    }
+    bench.open(Udp, bench.host(1, 5001), bench.peer(Udp, 1, 0))?;
     let mut is_one = |host| {
         let [first, second] = [0, 1].map(|peer| bench.open(Udp, host, bench.peer(Udp, peer, 0)));
-        first.zip(second).map(|(first, second)| first == second)
+        Ok(first? == second?)
     };
-    match (is_one(alone), is_one(contended)) {
-        (Some(alone), Some(contended)) => Judged::of(
-            alone == contended,
-            "whether a mapping depends on the peer is the same when another host has its port",
-            "a mapping depends on the peer only when another host has its port",
-        ),
-        _ => Judged::fail("a host's packet does not come out"),
-    }
+    Ok(Judged::of(
+        is_one(alone)? == is_one(contended)?,
+        "whether a mapping depends on the peer is the same when another host has its port",
+        "a mapping depends on the peer only when another host has its port",
+    ))
 }
 
-fn tells_too_big(bench: &mut Bench) -> Judged {
+fn tells_too_big(bench: &mut Bench) -> Tried {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
+    bench.open(Udp, host, peer)?;
     let mtu = bench.outside_mtu();
     let came = bench.send(Side::Inside, &format!("{host} > {peer} udp len {mtu} df"));
-    let told = came.iter().any(|came| bench.is_inside(came) && is_too_big(&came.packet.kind));
+    let is_told = |came: &super::bench::Came| {
+        let is_right = matches!(&came.packet.kind, Kind::Icmp(icmp)
+            if (icmp.kind, icmp.code) == (3, 4) && icmp.mtu.is_some_and(|told| told > 0 && told <= mtu));
+        is_right && came.header.destination == host.address
+    };
+    let told = came.iter().any(|came| bench.is_inside(came) && is_told(came));
     let passed = came.iter().any(|came| bench.is_outside(came));
-    Judged::of(
+    Ok(Judged::of(
         told && !passed,
         format!("a datagram of {mtu} bytes of data that must not be cut is answered with an error that names the MTU"),
         format!("a datagram of {mtu} bytes of data that must not be cut is not answered with an error"),
-    )
+    ))
 }
 
 /// A datagram that is larger than the link outside leaves in parts, the first one first (the RFC asks for that with a SHOULD).
-fn cuts(bench: &mut Bench) -> Judged {
+fn cuts(bench: &mut Bench) -> Tried {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
+    bench.open(Udp, host, peer)?;
     let mtu = bench.outside_mtu();
     let came = bench.send(Side::Inside, &format!("{host} > {peer} udp len {mtu}"));
     let parts: Vec<_> = came.iter().filter(|came| bench.is_outside(came)).collect();
     let translated = parts.iter().all(|part| part.header.source != host.address);
     let offsets: Vec<u16> = parts.iter().map(|part| part.offset_bytes()).collect();
-    Judged::of(
+    Ok(Judged::of(
         parts.len() > 1 && translated && offsets.is_sorted(),
         format!("a datagram of {mtu} bytes of data leaves in {} parts, in order", parts.len()),
         format!(
@@ -182,20 +215,13 @@ fn cuts(bench: &mut Bench) -> Judged {
             parts.len(),
             listed(&offsets)
         ),
-    )
-}
-
-/// Whether it is "fragmentation needed", with an MTU.
-fn is_too_big(kind: &Kind) -> bool {
-    matches!(kind, Kind::Icmp(icmp) if (icmp.kind, icmp.code) == (3, 4) && icmp.mtu.is_some_and(|mtu| mtu > 0))
+    ))
 }
 
 /// Two fragments of a datagram from a peer, in that order.
-fn takes_fragments(bench: &mut Bench, order: [usize; 2]) -> Judged {
+fn takes_fragments(bench: &mut Bench, order: [usize; 2]) -> Tried {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
-    let Some(mapped) = bench.open(Udp, host, peer) else {
-        return Judged::fail("a host's packet does not come out");
-    };
+    let mapped = bench.open(Udp, host, peer)?;
     let bytes = |port: u16| port.to_be_bytes().map(|byte| format!("\\x{byte:02x}")).concat();
     // A header without a checksum and 8 bytes of data in the first, 8 in the second.
     let first = format!("{}{}\\x00\\x18\\x00\\x00firstpar", bytes(peer.port), bytes(mapped.port));
@@ -204,6 +230,17 @@ fn takes_fragments(bench: &mut Bench, order: [usize; 2]) -> Judged {
         format!("{} > {} udp fragment 16 data \"secondpa\" ipid 77", peer.address, mapped.address),
     ];
     let came: Vec<_> = order.iter().flat_map(|&index| bench.send(Side::Outside, &parts[index])).collect();
-    let arrived = came.iter().filter(|came| bench.is_inside(came) && came.header.destination == host.address).count();
-    Judged::of(arrived > 0, "both parts reach the host", "the parts do not reach the host")
+    let arrived = came.iter().filter(|came| bench.is_inside(came) && came.header.destination == host.address);
+    // As parts, of which the first has the header among its data, or put together.
+    let bytes: usize = arrived
+        .map(|came| came.packet.payload.len() + if matches!(came.packet.kind, Kind::Udp(_)) { HEADER_BYTES } else { 0 })
+        .sum();
+    Ok(Judged::of(
+        bytes == HEADER_BYTES + 16,
+        "all of the datagram reaches the host",
+        format!("of the datagram's {} bytes {bytes} reach the host", HEADER_BYTES + 16),
+    ))
 }
+
+/// A UDP header.
+const HEADER_BYTES: usize = 8;
