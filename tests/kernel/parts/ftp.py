@@ -94,6 +94,39 @@ def server_dnat(s):
     s.flow(SRV, 43011, "192.168.1.20", 50020, seen_server=GW).open()
 
 
+@scenario("ftp-outside-address")
+def outside_address(s):
+    """PORT, EPRT, 227 and 229 that name the address by which the other side knows their sender: a client behind MASQUERADE, a
+    server behind DNAT."""
+    s.keys["inside"] = {"addrs": ["10.0.0.1/24"]}
+    s.keys["iptables"] = FTP + masquerade(
+        "-A PREROUTING -i outside -p tcp -m tcp --dport 21 -j DNAT --to-destination 10.0.0.21")
+    f = s.flow(C, 42000, SRV, 21, seen_client=GW)
+    c = Control(s, f)
+    f.open()
+    c.reply("220 ready")
+    s.note("a client that knows its address outside, and the data connections that the server opens")
+    c.command(f"PORT {quoted(GW, 51000)}")
+    c.reply("200 ok")
+    s.put(tcp(SRV, 20, GW, 51000))
+    c.command(f"EPRT |1|{GW}|51001|")
+    c.reply("200 ok")
+    s.put(tcp(SRV, 20, GW, 51001))
+    f.close()
+    s.note("a server that knows its address outside, and the data connections that its client opens")
+    g = s.flow(SRV, 43000, S, 21, seen_server=GW)
+    g.open()
+    c = Control(s, g)
+    c.reply("220 ready")
+    c.command("PASV")
+    c.reply(f"227 Entering Passive Mode ({quoted(GW, 50010)})")
+    s.put(tcp(SRV, 43001, GW, 50010))
+    c.command("EPSV")
+    c.reply("229 Entering Extended Passive Mode (|||50011|)")
+    s.flow(SRV, 43002, S, 50011, seen_server=GW).open()
+    g.close()
+
+
 @scenario("ftp-both-lengths")
 def both_lengths(s):
     """Client masqueraded and server behind a virtual address: commands and replies both change their length."""

@@ -57,6 +57,10 @@ pub(super) fn check(
         false => [told.source.address, seen.destination_ip()],
         true => [told.destination.address, seen.source_ip()],
     };
+    // Linux's helper for FTP, which alone reads line by line, takes the first only (v6.18: `net/netfilter/nf_conntrack_ftp.c`, `help()`),
+    // the one for IRC both (`nf_conntrack_irc.c`, `help()`).
+    let named_outside = mode != HelperMode::Kernel || manifest.framing != Framing::Lines;
+    let is_called = address == called[0] || (named_outside && address == called[1]);
     let is_own_port = wish.site.is_none() && port == told.source.port;
     let is_service = port < SERVICE_PORTS_END && !is_own_port && mode == HelperMode::Guarded;
     let checks = [
@@ -64,7 +68,7 @@ pub(super) fn check(
         (class.direction.is_none_or(|direction| direction == wish.direction), Refusal::Direction),
         (may_open(class.opener, &wish.source, told), Refusal::Opener),
         (class.permanent || !wish.permanent, Refusal::Permanent),
-        (class.loose || called.contains(&address), Refusal::ThirdParty(address.into())),
+        (class.loose || is_called, Refusal::ThirdParty(address.into())),
         (class.ports.contains(&port), Refusal::Port(port)),
         (!is_service, Refusal::ServicePort(port)),
     ];
