@@ -110,12 +110,12 @@ fn a_helper_that_is_unloaded_leaves_its_connections_in_parts_and_its_number_is_f
     assert!(engine.conntrack().entries(START).iter().all(|entry| entry.helper.as_deref() == Some("ftp")));
     engine.handle_command(START, Command::UnloadHelper(ftp)).expect("it is there");
     assert!(engine.conntrack().entries(START).iter().all(|entry| entry.helper.is_none()), "for whoever looks");
-    assert_eq!(engine.poll_timeout(), Some((START, TimerId::Helper)), "there is more to do");
+    assert_eq!(engine.poll_timeout(), Some((START, TimerId::Leaving)), "there is more to do");
     let saved = Engine::restore(&engine.save(), Restoring::default()).expect("it is whole");
     engine.handle_command(START, Command::LoadHelper(Box::new(Irc::default()))).expect("there is room");
     assert_ne!(engine.helpers().by_name("irc"), Some(ftp), "connections have that number still");
     let mut parts = 1;
-    while engine.poll_timeout().is_some_and(|(when, timer)| (when, timer) == (START, TimerId::Helper)) {
+    while engine.poll_timeout().is_some_and(|(when, timer)| (when, timer) == (START, TimerId::Leaving)) {
         engine.handle_timeout(START);
         parts += 1;
     }

@@ -114,8 +114,10 @@ pub enum TimerId {
     Neighbour,
     /// Fragments are given up.
     Defrag,
-    /// A line of a helper's has to do without its rest, or a helper that was unloaded has not left all of its connections yet.
-    Helper,
+    /// A helper's line has to do without its rest.
+    Line,
+    /// A helper that was unloaded has not left all of its connections yet.
+    Leaving,
     /// A bond has to look at its ports, or to tell its neighbours something.
     Bond,
     /// LACP goes on, or a bond asks stations whether its links carry: it does so again and again, for ever.
@@ -316,8 +318,8 @@ impl Engine {
         consider(self.conntrack.next_timeout(), TimerId::Conntrack);
         consider(self.neighbours.next_timeout(), TimerId::Neighbour);
         consider(self.defrag.next_timeout(), TimerId::Defrag);
-        consider(self.waiting.next_timeout(), TimerId::Helper);
-        consider(self.helpers.leaving().map(|_| self.latest), TimerId::Helper);
+        consider(self.waiting.next_timeout(), TimerId::Line);
+        consider(self.helpers.leaving().map(|_| self.latest), TimerId::Leaving);
         consider(self.next_bond_timeout(), TimerId::Bond);
         consider(self.next_bond_beat(), TimerId::BondBeat);
         consider(self.receivers.next_timeout(), TimerId::Gro);
