@@ -102,6 +102,15 @@ pub struct Successor {
     offers: Vec<Offer>,
 }
 
+/// A successor that may not take an engine's place. It is given back, since dropping it takes as long as it knows much.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why not.
+    pub why: SnapshotError,
+    /// It.
+    pub successor: Box<Successor>,
+}
+
 impl Succession {
     /// Reads a snapshot.
     ///
@@ -159,7 +168,7 @@ impl Engine {
     /// port of a socket that somebody holds; nothing has changed then.
     pub fn reload(&mut self, bytes: &[u8], other_helpers: bool) -> Result<(), SnapshotError> {
         let successor = self.succession(other_helpers).read(bytes)?;
-        self.give_way(successor).map(drop)
+        self.give_way(successor).map(drop).map_err(|refused| refused.why)
     }
 
     /// What [`Self::reload`] reads a snapshot with. That is most of its work, and can be done elsewhere while packets pass here.
@@ -172,21 +181,23 @@ impl Engine {
     /// sockets; what has come in since it was read is lost.
     ///
     /// # Errors
-    /// [`SnapshotError::OtherDevices`], [`SnapshotError::OtherHelpers`] when helpers have come or gone since it was read, and
+    /// With the successor: [`SnapshotError::OtherDevices`], [`SnapshotError::OtherHelpers`] when helpers have come or gone since it was read, and
     /// [`SnapshotError::Command`] as for [`Self::reload`]; nothing has changed then.
-    pub fn give_way(&mut self, successor: Successor) -> Result<Self, SnapshotError> {
+    pub fn give_way(&mut self, successor: Successor) -> Result<Self, Refused> {
+        if let Err(why) = self.may_give_way(&successor) {
+            return Err(Refused { why, successor: Box::new(successor) });
+        }
         let Successor { mut engine, counted, offers } = successor;
-        if let Some((device, differs_in)) = self.other_device(&engine) {
-            return Err(SnapshotError::OtherDevices { device, differs_in });
-        }
-        if self.helpers.offers() != offers {
-            return Err(SnapshotError::OtherHelpers);
-        }
-        engine.may_take_sockets_of(self)?;
-        engine.devices = self.devices.clone();
-        // None of them is refused: what could be has been, when the record was held against what they offer.
         let helpers = core::mem::take(&mut self.helpers).into_boxes();
-        engine.helpers = Helpers::resume(&counted, helpers).map_err(SnapshotError::Helper)?;
+        engine.helpers = match Helpers::resume(&counted, helpers) {
+            Ok(helpers) => helpers,
+            // None of them is refused: what could be has been, when the record was held against what they offer.
+            Err(why) => {
+                let successor = Box::new(Successor { engine, counted, offers });
+                return Err(Refused { why: SnapshotError::Helper(why), successor });
+            }
+        };
+        engine.devices = self.devices.clone();
         engine.serves_host = self.serves_host;
         engine.take_sockets_of(self);
         Ok(core::mem::replace(self, *engine))
@@ -236,6 +247,17 @@ impl Engine {
         let names = (0..count as u16).map(|number| self.helpers.name(HelperId(number)).unwrap_or_default());
         let names: Vec<&str> = names.collect();
         rules.restore(family, &names, self.conntrack.timeout_policies(), &self.lists)
+    }
+
+    /// Whether what was read may take this engine's place.
+    fn may_give_way(&self, successor: &Successor) -> Result<(), SnapshotError> {
+        if let Some((device, differs_in)) = self.other_device(&successor.engine) {
+            return Err(SnapshotError::OtherDevices { device, differs_in });
+        }
+        if self.helpers.offers() != successor.offers {
+            return Err(SnapshotError::OtherHelpers);
+        }
+        successor.engine.may_take_sockets_of(self)
     }
 
     /// The first device that is not the same in another engine, and in what.

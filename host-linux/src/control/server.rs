@@ -78,8 +78,8 @@ pub trait Answers {
     /// Goes on from a snapshot that was read. Gives what it has taken the place of.
     ///
     /// # Errors
-    /// Why it is not taken; nothing has changed then.
-    fn load(&mut self, successor: Self::Successor) -> Result<Waste, String>;
+    /// Why it is not taken, and what is left of it; nothing has changed then.
+    fn load(&mut self, successor: Self::Successor) -> Result<Waste, (String, Waste)>;
 
     /// The rules of a family as text, with each rule's counters or without.
     fn save_rules(&mut self, family: Family, counters: bool) -> Writing;

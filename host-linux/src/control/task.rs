@@ -176,9 +176,15 @@ impl<A: Answers> Desk<'_, A> {
             }
             Errand::Load(reading) => {
                 let read = reading.take()?.unwrap_or_else(|Broken| Err("reading the snapshot has failed".to_owned()));
-                read.and_then(|successor| self.answers.load(successor)).map(|former| {
-                    self.worker.discard(former);
-                    Answer::Replies(Vec::new())
+                let taken = read.map(|successor| self.answers.load(successor));
+                taken.and_then(|taken| {
+                    let (said, waste) = match taken {
+                        Ok(former) => (Ok(Answer::Replies(Vec::new())), former),
+                        Err((why, successor)) => (Err(why), successor),
+                    };
+                    // Either may know of a million connections.
+                    self.worker.discard(waste);
+                    said
                 })
             }
             Errand::Save(writing) => long(writing.take()?, Reply::State),

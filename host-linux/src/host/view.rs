@@ -7,7 +7,7 @@ use towpath_engine::{
     conntrack::{ExpectationId, Family, HelperId, Statistics, helper::Helper},
     device::Feature,
     netfilter::{ListOptions, RuleSet, TableName},
-    snapshot::Successor,
+    snapshot::{Refused, Successor},
 };
 
 use super::Place;
@@ -102,8 +102,11 @@ impl<R: Ring> Answers for View<'_, R> {
         Box::new(move |bytes| succession.read(bytes).map_err(|error| error.to_string()))
     }
 
-    fn load(&mut self, successor: Successor) -> Result<Waste, String> {
-        let former = self.engine.give_way(successor).map_err(|error| error.to_string())?;
+    fn load(&mut self, successor: Successor) -> Result<Waste, (String, Waste)> {
+        let former = self
+            .engine
+            .give_way(successor)
+            .map_err(|Refused { why, successor }| -> (String, Waste) { (why.to_string(), successor) })?;
         let answer = self.engine.handle_command(self.now, Command::Subscribe(self.subscription));
         debug_assert!(answer.is_ok(), "{answer:?}");
         Ok(Box::new(former))

@@ -14,7 +14,7 @@ use std::{
         Arc, Mutex,
         mpsc::{Receiver, Sender, channel},
     },
-    thread,
+    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -25,7 +25,7 @@ use towpath_engine::{
     netfilter::{ListOptions, RuleSet, TableName},
 };
 
-use numbers::{Numbers, connection};
+use numbers::{Numbers, OF_ANOTHER_GATEWAY, connection};
 
 use super::{codec, *};
 use crate::{
@@ -146,6 +146,19 @@ fn a_state_comes_out_as_it_went_in_however_long_it_is() {
     serve_until(&mut gateway, || loading.is_finished());
     loading.join().unwrap().unwrap();
     assert!(gateway.answers.state == other);
+}
+
+#[test]
+fn a_state_that_is_refused_when_it_was_read_is_dropped_beside_the_path() {
+    let mut gateway = Gateway::new(0);
+    let (dropped_by, dropping) = channel();
+    gateway.answers.dropped_by = dropped_by;
+    let path = gateway.path.clone();
+    let loading = thread::spawn(move || Client::load_state(&path, OF_ANOTHER_GATEWAY));
+    serve_until(&mut gateway, || loading.is_finished());
+    let error = loading.join().unwrap().unwrap_err().to_string();
+    assert!(error.ends_with("refused: it is of another gateway"), "{error}");
+    assert_ne!(dropping.recv().unwrap(), thread::current().id());
 }
 
 #[test]

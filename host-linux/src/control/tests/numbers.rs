@@ -22,6 +22,20 @@ pub(super) struct Numbers {
     pub(super) gathered: u32,
     /// While this is locked nothing is written down.
     pub(super) pen: Arc<Mutex<()>>,
+    /// Which threads have dropped what was refused.
+    pub(super) dropped_by: Sender<ThreadId>,
+}
+
+/// A state that is read, but not taken.
+pub(super) const OF_ANOTHER_GATEWAY: &[u8] = b"another";
+
+/// Says which thread drops it.
+struct Refused(Sender<ThreadId>);
+
+impl Drop for Refused {
+    fn drop(&mut self) {
+        let _ = self.0.send(thread::current().id());
+    }
 }
 
 impl Numbers {
@@ -39,6 +53,7 @@ impl Numbers {
             named: 0,
             gathered: 0,
             pen: Arc::default(),
+            dropped_by: channel().0,
         }
     }
 
@@ -96,7 +111,10 @@ impl Answers for Numbers {
         })
     }
 
-    fn load(&mut self, successor: Vec<u8>) -> Result<Waste, String> {
+    fn load(&mut self, successor: Vec<u8>) -> Result<Waste, (String, Waste)> {
+        if successor == OF_ANOTHER_GATEWAY {
+            return Err(("it is of another gateway".to_owned(), Box::new(Refused(self.dropped_by.clone()))));
+        }
         Ok(Box::new(std::mem::replace(&mut self.state, successor)))
     }
 
