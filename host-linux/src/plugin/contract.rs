@@ -20,7 +20,7 @@ mod generated {
 }
 
 /// The interface that a helper exports.
-pub const INTERFACE: &str = "towpath:helper/conntrack@0.3.0";
+pub const INTERFACE: &str = "towpath:helper/conntrack@1.0.0";
 
 /// Its functions.
 pub const FUNCTIONS: [&str; 4] = ["manifest", "concerns", "inspect", "render"];

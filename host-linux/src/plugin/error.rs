@@ -134,8 +134,8 @@ impl fmt::Display for Problem {
             Self::OtherVersion(name) => {
                 write!(
                     f,
-                    "exports `{name}`, and this program needs `{}`: it was built for another version of wit/helper.wit, \
-                     so build it again (`cargo xtask plugins` builds those of this repository)",
+                    "was made for `{name}`, and this program runs those for `{}`: build it again for this version of \
+                     wit/helper.wit (`cargo xtask plugins` builds those of this repository)",
                     super::contract::INTERFACE
                 )
             }

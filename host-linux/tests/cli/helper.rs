@@ -21,7 +21,25 @@ fn a_component_that_is_no_helper_is_shown_with_its_imports_and_the_answer_is_no(
     let said = place("(component)").towpath("helper inspect helper.wasm --json");
     let known: serde_json::Value = serde_json::from_str(&said.out).expect("an object");
     assert_eq!((said.code, &known["accepted"], &known["bytes"]), (Some(1), &false.into(), &8.into()));
-    assert_eq!(known["why"], "does not export `towpath:helper/conntrack@0.3.0`, which a helper must (wit/helper.wit)");
+    assert_eq!(known["why"], "does not export `towpath:helper/conntrack@1.0.0`, which a helper must (wit/helper.wit)");
+}
+
+#[test]
+fn a_component_for_another_version_of_the_contract_is_shown_with_that_version() {
+    let older = r#"(component (instance $none) (export "towpath:helper/conntrack@0.3.0" (instance $none)))"#;
+    let place = place(older);
+    let said = place.towpath("helper inspect helper.wasm");
+    let why = "was made for `towpath:helper/conntrack@0.3.0`, and this program runs those for \
+               `towpath:helper/conntrack@1.0.0`: build it again for this version of wit/helper.wit \
+               (`cargo xtask plugins` builds those of this repository)";
+    assert_eq!(said.out.lines().next(), Some(&*format!("helper.wasm: not accepted: it {why}")));
+    let contract =
+        "\n  contract     towpath:helper/conntrack@0.3.0; this program runs those for towpath:helper/conntrack@1.0.0\n";
+    assert!(said.code == Some(1) && said.out.contains(contract), "{}", said.out);
+    let known: serde_json::Value =
+        serde_json::from_str(&place.towpath("helper inspect helper.wasm --json").out).expect("an object");
+    assert_eq!((&known["contract"], &known["why"]), (&"towpath:helper/conntrack@0.3.0".into(), &why.into()));
+    assert_eq!(place.towpath("helper run helper.wasm @ping.pcap").wrong(), format!("towpath: helper.wasm: {why}"));
 }
 
 #[test]
@@ -32,7 +50,7 @@ fn what_cannot_be_read_or_is_no_helper_is_told_in_one_line() {
     let missing = "towpath: none.wasm: cannot be read: No such file or directory (os error 2)";
     assert_eq!(place.towpath("helper inspect none.wasm").wrong(), missing);
     let odd =
-        "towpath: helper.wasm: does not export `towpath:helper/conntrack@0.3.0`, which a helper must (wit/helper.wit)";
+        "towpath: helper.wasm: does not export `towpath:helper/conntrack@1.0.0`, which a helper must (wit/helper.wit)";
     assert_eq!(place.towpath("helper run helper.wasm @ping.pcap").wrong(), odd);
     let told = place.towpath("helper run . @ping.pcap").wrong();
     assert_eq!(told, "towpath: .: Is a directory (os error 21)");

@@ -50,15 +50,15 @@ fn an_import_is_refused_by_its_name() {
         "world conntrack-helper {",
         "interface clock { now: func() -> u64; }\nworld conntrack-helper {\n  import clock;",
     );
-    let more = r#"(import "towpath:helper/clock@0.3.0" "now" (func (result i64)))"#;
+    let more = r#"(import "towpath:helper/clock@1.0.0" "now" (func (result i64)))"#;
     let error = refused(&Made { contract, more, ..Made::default() }.component());
-    assert!(error.contains("imports `towpath:helper/clock@0.3.0`, but a helper may import nothing"), "{error}");
+    assert!(error.contains("imports `towpath:helper/clock@1.0.0`, but a helper may import nothing"), "{error}");
 }
 
 #[test]
 fn a_missing_interface_is_named() {
     let error = refused(&wat::parse_str("(component)").unwrap());
-    assert!(error.contains("does not export `towpath:helper/conntrack@0.3.0`"), "{error}");
+    assert!(error.contains("does not export `towpath:helper/conntrack@1.0.0`"), "{error}");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_missing_function_is_named() {
     let contract = CONTRACT.replace("  render: func(", "  // render: func(");
     assert_ne!(contract, CONTRACT);
     let error = refused(&Made { contract, has_render: false, ..Made::default() }.component());
-    assert!(error.contains("does not export `towpath:helper/conntrack@0.3.0#render`"), "{error}");
+    assert!(error.contains("does not export `towpath:helper/conntrack@1.0.0#render`"), "{error}");
 }
 
 #[test]
@@ -78,16 +78,22 @@ fn a_function_of_another_type_is_refused() {
 }
 
 #[test]
-fn a_later_patch_of_the_contract_is_taken_and_another_version_is_not() {
+fn a_later_contract_of_the_same_version_is_taken_and_another_version_is_not() {
     let version = |version: &str| Made {
-        contract: CONTRACT.replace("package towpath:helper@0.3.0;", &format!("package towpath:helper@{version};")),
+        contract: CONTRACT.replace("package towpath:helper@1.0.0;", &format!("package towpath:helper@{version};")),
         ..Made::default()
     };
-    let plugin = runtime().load_bytes(&version("0.3.7").component()).unwrap();
-    assert_eq!(plugin.manifest().name, "made");
-    let error = refused(&version("0.4.0").component());
-    let wanted = "exports `towpath:helper/conntrack@0.4.0`, and this program needs `towpath:helper/conntrack@0.3.0`";
-    assert!(error.contains(wanted), "{error}");
+    for fits in ["1.0.7", "1.4.0"] {
+        let plugin = runtime().load_bytes(&version(fits).component()).unwrap();
+        assert_eq!(plugin.manifest().name, "made");
+    }
+    for other in ["0.3.0", "2.0.0"] {
+        let error = refused(&version(other).component());
+        let wanted = format!(
+            "was made for `towpath:helper/conntrack@{other}`, and this program runs those for `towpath:helper/conntrack@1.0.0`"
+        );
+        assert!(error.contains(&wanted), "{error}");
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ struct Known {
     schema: &'static str,
     bytes: usize,
     component: String,
+    /// The contract that it was made for, of whatever version.
+    contract: Option<String>,
     imports: Vec<String>,
     exports: Vec<String>,
     accepted: bool,
@@ -50,8 +52,10 @@ impl Inspect {
             Err(problem) => (None, Some(problem.to_string())),
         };
         let component = hex(&hash);
+        let contract = exports.iter().find(|name| is_contract(name)).cloned();
         let accepted = why.is_none();
-        let known = Known { schema: "towpath.helper/1", bytes, component, imports, exports, accepted, why, helper };
+        let schema = "towpath.helper/1";
+        let known = Known { schema, bytes, component, contract, imports, exports, accepted, why, helper };
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&known)?)?;
@@ -69,8 +73,16 @@ impl Inspect {
         }
         let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
         writeln!(out, "  component    {} bytes, SHA-256 {}", known.bytes, known.component)?;
+        if let Some(contract) = &known.contract {
+            writeln!(out, "  contract     {contract}; this program runs those for {INTERFACE}")?;
+        }
         writeln!(out, "  imports      {}", list(&known.imports))?;
         writeln!(out, "  exports      {}", list(&known.exports))?;
         known.helper.as_ref().map_or(Ok(()), |helper| write!(out, "{helper}"))
     }
+}
+
+/// Whether that is the contract's interface, of whatever version.
+fn is_contract(name: &str) -> bool {
+    name.split('@').next() == INTERFACE.split('@').next()
 }
