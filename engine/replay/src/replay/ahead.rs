@@ -1,44 +1,72 @@
-//! Looking ahead: before the first packet of a batch is fed, what connection tracking will need for all of them is touched,
-//! so that cache misses overlap.
+//! Looking ahead: before the first packet of a batch is fed, each one's headers are read, and what connection tracking will
+//! need for all of them is touched, so that cache misses overlap.
 //!
 //! Packets are fed one by one, because each one's record shows the gateway as it is right behind it. So this is done here
-//! and not by a batch of the engine's. What is found is a key to look with, never an answer: nothing depends on it.
+//! and not by a batch of the engine's. What is found is what would be found again and a key to look with, never an answer:
+//! nothing depends on it.
 
 use towpath_engine::conntrack::{Conntrack, FlowKey, Tuple};
 
-use super::peek::Peek;
+use super::peek::{ETHERNET_BYTES, Peek};
 use crate::capture::{Batch, Content};
 
-/// By what the packets of a batch will be looked for.
+/// What was read of the packets of a batch, as each was captured.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     /// The number of the batch's first packet.
     first: u64,
-    /// As each was captured.
+    /// Headers, and what they say; `None`: they are others than [`Headers`], or none.
+    peeks: Vec<Option<(Headers, Peek)>>,
+    /// By what each packet will be looked for.
     keys: Vec<Option<FlowKey>>,
 }
 
+/// The first bytes of a frame that holds IPv4 without options. What [`Peek`] and [`Peek::tuple`] say of it depends on nothing else.
+type Headers = [u8; PLAIN_TRANSPORT + 8];
+/// Where the transport header stands then.
+const PLAIN_TRANSPORT: usize = ETHERNET_BYTES + 20;
+
 impl Ahead {
-    /// Touches what the packets of a batch will need.
+    /// Reads the packets of a batch, and touches what they will need.
     pub(super) fn look(&mut self, conntrack: &Conntrack, batch: &Batch<'_>) {
         self.first = batch.packets().next().map_or(0, |packet| packet.number);
-        self.keys.resize(batch.len(), None);
-        for (key, packet) in self.keys.iter_mut().zip(batch.packets()) {
-            let tuple = match packet.content {
-                Content::Ethernet(frame) => Peek::frame(frame).and_then(|peek| peek.tuple(frame)),
-                Content::Unreadable(_) => None,
+        self.peeks.clear();
+        self.keys.clear();
+        for packet in batch.packets() {
+            let frame = match packet.content {
+                Content::Ethernet(frame) => frame,
+                Content::Unreadable(_) => &[],
             };
-            *key = tuple.map(|tuple| conntrack.key(tuple));
+            let peek = Peek::frame(frame);
+            let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
+            self.keys.push(tuple.map(|tuple| conntrack.key(tuple)));
+            self.peeks.push(match (frame.first_chunk(), peek) {
+                (Some(headers), Some(peek)) if peek.source.is_ipv4() && peek.transport == PLAIN_TRANSPORT => {
+                    Some((*headers, peek))
+                }
+                _ => None,
+            });
         }
         conntrack.look_ahead(&mut self.keys);
     }
 
+    /// What was read of a packet's headers, if they are still the same, and its key.
+    #[inline]
+    pub(super) fn read(&self, number: u64, frame: &[u8]) -> Option<(&Peek, Option<&FlowKey>)> {
+        let index = self.index(number);
+        let (headers, peek) = self.peeks.get(index)?.as_ref()?;
+        (frame.first_chunk() == Some(headers)).then_some((peek, self.keys.get(index)?.as_ref()))
+    }
+
     /// The key of a packet that has this tuple, made now if nobody has looked ahead for it.
     pub(super) fn key(&self, conntrack: &Conntrack, number: u64, tuple: Tuple) -> FlowKey {
-        let index = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
-        match self.keys.get(index) {
+        match self.keys.get(self.index(number)) {
             Some(Some(key)) if key.tuple == tuple => *key,
             Some(_) | None => conntrack.key(tuple),
         }
+    }
+
+    fn index(&self, number: u64) -> usize {
+        usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX)
     }
 }

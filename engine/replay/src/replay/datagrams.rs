@@ -22,6 +22,7 @@ type Name = (IpAddr, IpAddr, Option<u8>, u32);
 
 impl Datagrams {
     /// What the gateway sees of a packet: for a later fragment what the first one was given, for others what `find` finds.
+    #[inline]
     pub(super) fn translation(&mut self, now: Instant, peek: &Peek, find: impl FnOnce() -> Translation) -> Translation {
         if !peek.is_fragment() {
             return find();

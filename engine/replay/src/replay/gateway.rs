@@ -305,17 +305,24 @@ impl Replay {
         wire_len: u32,
     ) -> Fed {
         let frame = if scratch.is_empty() { captured } else { &scratch[..] };
-        let peek = Peek::frame(frame);
         let conntrack = self.engine.conntrack();
-        let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
-        let key = tuple.map(|tuple| self.ahead.key(conntrack, packet.number, tuple));
-        let translation = match &peek {
+        let anew;
+        let (peek, key) = match self.ahead.read(packet.number, frame) {
+            Some((peek, key)) => (Some(peek), key),
+            None => {
+                let peek = Peek::frame(frame);
+                let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
+                anew = (peek, tuple.map(|tuple| self.ahead.key(conntrack, packet.number, tuple)));
+                (anew.0.as_ref(), anew.1.as_ref())
+            }
+        };
+        let translation = match peek {
             Some(peek) if self.translates[peek.family() as usize] => {
-                let found = || translation::find(&self.engine, packet.time, frame, peek, key.as_ref());
+                let found = || translation::find(&self.engine, packet.time, frame, peek, key);
                 self.datagrams.translation(packet.time, peek, found)
             }
             Some(_) | None => {
-                Translation::AsCaptured(key.and_then(|key| conntrack.find_by(packet.time, Zone::DEFAULT, &key)))
+                Translation::AsCaptured(key.and_then(|key| conntrack.find_by(packet.time, Zone::DEFAULT, key)))
             }
         };
         let seen = match translation {
@@ -332,9 +339,8 @@ impl Replay {
             Side::Nowhere => return Fed { changed: !scratch.is_empty(), ..Fed::refused(NotFed::Nowhere, wire_len) },
         };
         let mtu = self.mtus.get(usize::from(device.0)).copied().unwrap_or(u32::MAX);
-        let judgement =
-            peek.map(|peek| offload::judge(self.checksums, frame, wire_len, &peek, mtu)).unwrap_or_default();
-        if let Some(peek) = &peek
+        let judgement = peek.map(|peek| offload::judge(self.checksums, frame, wire_len, peek, mtu)).unwrap_or_default();
+        if let Some(peek) = peek
             && (translation.changes() || judgement.repair.is_some())
         {
             if scratch.is_empty() {
@@ -356,11 +362,7 @@ impl Replay {
         let own = self.take_ending(packet.number);
         Fed {
             fate: own.map_or(Fate::NotFed(NotFed::Nowhere), |ending| Fate::Fed(device, ending)),
-            seen: match translation {
-                Translation::AsCaptured(_) => Seen::AsCaptured,
-                Translation::Readdressed(..) | Translation::ErrorReaddressed { .. } => Seen::Readdressed,
-                Translation::Unknown(why) => Seen::Unknown(why),
-            },
+            seen: translation.seen(),
             changed: !scratch.is_empty(),
             wire_len,
         }

@@ -34,14 +34,15 @@ pub(crate) struct Peek {
 
 impl Peek {
     /// Finds the IP packet of an Ethernet frame without tags.
+    #[inline(always)]
     pub(crate) fn frame(frame: &[u8]) -> Option<Self> {
-        let kind = u16::from_be_bytes(*frame.get(12..ETHERNET_BYTES)?.first_chunk()?);
-        let peek = Self::packet(frame, ETHERNET_BYTES)?;
-        let named = match peek.family() {
-            Family::Ipv4 => EtherType::IPV4,
-            Family::Ipv6 => EtherType::IPV6,
-        };
-        (kind == named.0).then_some(peek)
+        let kind = EtherType(u16::from_be_bytes(*frame.get(12..ETHERNET_BYTES)?.first_chunk()?));
+        let version = frame.get(ETHERNET_BYTES)? >> 4;
+        match (kind, version) {
+            (EtherType::IPV4, 4) => Self::ipv4(frame, ETHERNET_BYTES),
+            (EtherType::IPV6, 6) => Self::ipv6(frame, ETHERNET_BYTES),
+            _ => None,
+        }
     }
 
     /// Finds the IP packet that starts at `network`.
@@ -53,6 +54,7 @@ impl Peek {
         }
     }
 
+    #[inline(always)]
     fn ipv4(bytes: &[u8], network: usize) -> Option<Self> {
         let header = bytes.get(network..)?.first_chunk::<20>()?;
         let header_len = usize::from(header[0] & 0xf) * 4;
@@ -73,6 +75,7 @@ impl Peek {
         })
     }
 
+    #[inline(never)]
     fn ipv6(bytes: &[u8], network: usize) -> Option<Self> {
         let packet = bytes.get(network..)?;
         let header = packet.first_chunk::<{ Ipv6Header::LEN }>()?;

@@ -26,7 +26,7 @@ use super::{
     peek::Peek,
     readdress::{move_acknowledgements, readdress, readdress_error},
 };
-use crate::record::Unmapped;
+use crate::record::{Seen, Unmapped};
 
 /// What was found out about a packet's translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +83,8 @@ pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, key
 /// The connections that have a tuple, that of zone 0 first. In which zone the gateway would look for it rules say, for each packet
 /// anew; a capture holds none of that.
 fn in_any_zone(conntrack: &Conntrack, now: Instant, key: &FlowKey) -> impl Iterator<Item = (ConnId, Direction)> {
-    let zones = core::iter::once(Zone::DEFAULT).chain(conntrack.zones().map(Zone::both));
-    zones.filter_map(move |zone| conntrack.find_by(now, zone, key))
+    let find = move |zone| conntrack.find_by(now, zone, key);
+    find(Zone::DEFAULT).into_iter().chain(conntrack.zones().map(Zone::both).filter_map(find))
 }
 
 /// Writes a translation into a frame.
@@ -116,6 +116,15 @@ impl Translation {
         match self {
             Self::AsCaptured(_) | Self::Unknown(_) => false,
             Self::Readdressed(..) | Self::ErrorReaddressed { .. } => true,
+        }
+    }
+
+    /// Whether the gateway sees what was captured.
+    pub(super) const fn seen(&self) -> Seen {
+        match self {
+            Self::AsCaptured(_) => Seen::AsCaptured,
+            Self::Readdressed(..) | Self::ErrorReaddressed { .. } => Seen::Readdressed,
+            Self::Unknown(why) => Seen::Unknown(*why),
         }
     }
 
