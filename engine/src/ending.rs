@@ -1,7 +1,7 @@
 //! How packets end: [`End`] for those that found their place, [`Dropped`] with one named [`DropReason`] for the rest.
 
 use crate::{
-    conntrack::{Tracking, Tuple},
+    conntrack::Tracking,
     frame::DeviceId,
     netfilter::{Hook, RuleId, Stage},
     packet::Packet,
@@ -58,9 +58,6 @@ pub struct Ending {
     pub outcome: Outcome,
     /// What connection tracking said of it; of an answer made here, when it said nothing of the packet itself.
     pub tracking: Tracking,
-    /// What it, or the datagram that it has completed, was to connection tracking before any translation:
-    /// [`Tuple::about`].
-    pub tuple: Option<Tuple>,
     /// The last stage it came to: the one that dropped it, or the one after which it ended; `None` before any hook.
     pub place: Option<(Hook, Stage)>,
     /// The rule that dropped it.

@@ -5,7 +5,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 use crate::{
     command::{Command, CommandError, Reply},
     conntrack::{
-        Conntrack,
+        Conntrack, Tuple,
         calling::{
             Helpers,
             stream::{Passing, Waiting},
@@ -301,6 +301,13 @@ impl Engine {
     /// subscribed to endings.
     pub fn poll_ending(&mut self) -> Option<Ending> {
         self.endings.pop_front()
+    }
+
+    /// What the datagram was to connection tracking, before any translation, which the frame has completed that was handed over
+    /// last: [`Tuple::about`]. `None`: it has completed none. Of other packets their own bytes say it.
+    #[must_use]
+    pub const fn completed_datagram(&self) -> Option<Tuple> {
+        self.noted.datagram
     }
 
     /// When [`Engine::handle_timeout`] has something to do, and what for; `None`: never, unless something comes in.

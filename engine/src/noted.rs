@@ -21,8 +21,8 @@ pub(crate) struct Noted {
     pub(crate) rule: Option<RuleId>,
     /// What connection tracking has said of it first.
     pub(crate) tracked: Tracking,
-    /// The tuple with which it came to connection tracking first, when somebody wants to know.
-    pub(crate) tuple: Option<Tuple>,
+    /// The tuple with which it came to connection tracking first, when it was put together here.
+    pub(crate) datagram: Option<Tuple>,
     /// What its sender is told besides, when it is dropped for something: the MTU that it found too small, in bytes, or which byte of
     /// it is wrong; 0: nothing.
     pub(crate) told: u32,
@@ -38,8 +38,8 @@ impl Noted {
 
     /// Forgets the packet before; the next one has come in the frame of that number.
     pub(crate) fn restart(&mut self, number: u64) {
-        let Self { frame, place, rule, tracked, tuple, told, walk } = self;
-        (*frame, *place, *rule, *tracked, *tuple, *told) = (number, None, None, Tracking::Unseen, None, 0);
+        let Self { frame, place, rule, tracked, datagram, told, walk } = self;
+        (*frame, *place, *rule, *tracked, *datagram, *told) = (number, None, None, Tracking::Unseen, None, 0);
         walk.restart();
     }
 
@@ -54,21 +54,11 @@ impl Noted {
     pub(crate) const fn answered(&mut self, answer: &Self) {
         if matches!(self.tracked, Tracking::Unseen) {
             self.tracked = answer.tracked;
-            if answer.tuple.is_some() {
-                self.tuple = answer.tuple;
-            }
         }
     }
 
     /// How the packet has ended, for those who asked.
     pub(crate) const fn ending(&self, outcome: Outcome) -> Ending {
-        Ending {
-            frame: self.frame,
-            outcome,
-            tracking: self.tracked,
-            tuple: self.tuple,
-            place: self.place,
-            rule: self.rule,
-        }
+        Ending { frame: self.frame, outcome, tracking: self.tracked, place: self.place, rule: self.rule }
     }
 }

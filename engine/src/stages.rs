@@ -14,7 +14,7 @@ use crate::{
     nat::{self, Manip},
     netfilter::{Copied, Hook, RejectWith, RuleId, TableName, Verdict, View},
     noted::Noted,
-    packet::{Addressed, Meta, Packet, Transport},
+    packet::{Addressed, Packet},
     path::Way,
     settle::attached,
     tcp::Ends,
@@ -160,14 +160,8 @@ impl Engine {
     /// Asks connection tracking what the packet is.
     #[inline(always)]
     pub(crate) fn track(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
-        if self.noted.tracked == Tracking::Unseen && self.around.events.wanted().endings {
-            self.noted.tuple = match (packet.transport(), packet.meta()) {
-                // Worked out already to find its connection by.
-                (Transport::Tcp | Transport::Udp, Meta { tracking: Tracking::Unseen, flow: Some(flow), .. }) => {
-                    Some(flow.tuple)
-                }
-                _ => Tuple::about(&packet),
-            };
+        if packet.pieces().is_some() && self.noted.tracked == Tracking::Unseen {
+            self.noted.datagram = Tuple::about(&packet);
         }
         let said = match packet.meta().tracking {
             Tracking::Untracked | Tracking::Tracked { .. } => {

@@ -229,7 +229,7 @@ impl Play {
             events: given.events,
             out: given.out.iter().map(|(device, bytes)| self.out(*device, bytes)).collect(),
             in_hex: hex(&input.bytes),
-            ct: self.entry_of(&input, &ending),
+            ct: self.entry_of(&input),
             kmsg: given.log,
             expired,
         };
@@ -301,9 +301,9 @@ impl Play {
     }
 
     /// The connection that the input's tuple belongs to now; of a fragment, the one that its datagram belongs to.
-    fn entry_of(&mut self, input: &Input, ending: &Ending) -> Option<Connection> {
+    fn entry_of(&mut self, input: &Input) -> Option<Connection> {
         let packet = parse(&mut self.pool, input)?;
-        let tuple = if packet.is_fragment() && ending.tuple.is_some() { ending.tuple } else { Tuple::about(&packet) };
+        let tuple = self.engine.completed_datagram().or_else(|| Tuple::about(&packet));
         packet.recycle(&mut self.pool);
         let conntrack = self.engine.conntrack();
         let (id, _) = self.zones.iter().find_map(|&zone| conntrack.find(self.now, Zone::both(zone), &tuple?))?;
@@ -458,7 +458,6 @@ const REFUSED: Ending = Ending {
     frame: 0,
     outcome: Outcome::Dropped(DropReason::IpHeaderMalformed),
     tracking: Tracking::Unseen,
-    tuple: None,
     place: None,
     rule: None,
 };
