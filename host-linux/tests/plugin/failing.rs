@@ -2,7 +2,7 @@
 
 use towpath::plugin::Plugin;
 use towpath_engine::conntrack::{
-    helper::{Helper, HelperEndpoint, HelperFailure, HelperVerdict, Inspection, Site},
+    helper::{Helper, HelperEndpoint, HelperFailure, HelperVerdict, Inspection, Manifest, Site},
     tuple::Direction,
 };
 
@@ -54,6 +54,18 @@ static MORE: &str = "(global $calls (mut i32) (i32.const 0)) (func $deeper (call
 #[test]
 fn an_endless_loop_spends_its_fuel() {
     fails_and_recovers(b"L", HelperFailure::Fuel);
+}
+
+/// It takes fuel by the byte: were a fill one instruction, this would last for an hour.
+#[test]
+fn who_fills_memory_for_ever_spends_fuel() {
+    let concerns = "(loop $forever
+        (memory.fill (i32.const 16384) (i32.const 0) (i32.const 1000000)) (br $forever)) i32.const 0";
+    let made = Made { concerns, pages: 16, ..Made::default() };
+    let plugin = runtime().load_bytes(&made.component()).expect("it keeps to the contract");
+    let manifest = Manifest { fuel_per_call: 100_000_000, ..plugin.manifest().clone() };
+    let mut plugin = plugin.held_to(manifest).expect("it may have more");
+    assert_eq!(inspect(&mut plugin, b"anything"), Err(HelperFailure::Fuel));
 }
 
 #[test]
