@@ -35,7 +35,7 @@
 //! | `mtu` | 576 to 9000 bytes. Default: 1500 |
 //! | `up` | false: nothing goes over it |
 //! | `rate` | of a direction; the Ethernet header counts, and nothing around it. Default: any number of frames at once |
-//! | `delay`, `jitter` | how long a frame is on its way, and by how much longer at most; frames stay in order |
+//! | `delay`, `jitter` | how long a frame is on its way, and by how much longer at most; frames stay in order. At least 1us without a `rate` |
 //! | `loss` | a chance; or `{ every = N }`, each N-th frame; or `{ frames = [1, 2] }`, those, counted from 1; or `{ enters, leaves, good, bad }`, bursts by a chain of two states: with what chance each frame begins and ends bad times, and is lost in good (default 0 %) and bad ones (100 %) |
 //! | `duplicate` | a chance that a frame comes twice |
 //! | `reorder` | `{ chance, by }`: frames that come late by so much, so that others overtake them |

@@ -64,7 +64,7 @@ impl<'w> Net<'w> {
             for end in 0..2 {
                 let host = plan.ends[end];
                 let device = DeviceId(net.lanes_of[host].len() as u16);
-                net.add_device(host, link, end, plan.mtu_bytes, &plan.name, &scenario.hosts[host].features)?;
+                net.add_device(host, link, end, plan.mtu_bytes, &scenario.hosts[host].features)?;
                 net.lanes_of[host].push(2 * link + end);
                 net.lanes.push(Lane::new(
                     plan.ways[end].clone(),
@@ -92,7 +92,6 @@ impl<'w> Net<'w> {
         link: usize,
         end: usize,
         mtu_bytes: u32,
-        name: &str,
         features: &[(Feature, bool)],
     ) -> Result<(), CommandError> {
         let id = DeviceId(self.lanes_of[host].len() as u16);
@@ -100,7 +99,7 @@ impl<'w> Net<'w> {
         let own = [(false, 24), (true, 64)]
             .map(|(is_v6, prefix)| InterfaceAddress { address: address(link, end, is_v6), prefix });
         let device = Device {
-            name: name.chars().filter(char::is_ascii_graphic).take(15).collect(),
+            name: format!("link{link}"),
             mac: MacAddr([2, 0, 0, link as u8, 0, 1 + end as u8]),
             mtu_bytes,
             addresses: own.to_vec(),

@@ -255,7 +255,10 @@ impl Talk {
             (End::From, _) if self.is_stopped => self.written[0] >= self.wants[0],
             (_, None) => false,
             (End::From, Some(_)) => self.heard >= plan.rounds,
-            (End::To, Some(send)) => self.read[0] >= send * plan.rounds && self.written[1] >= plan.answer * plan.rounds,
+            (End::To, Some(send)) => {
+                self.read[0] >= send.saturating_mul(plan.rounds)
+                    && self.written[1] >= plan.answer.saturating_mul(plan.rounds)
+            }
         }
     }
 
@@ -263,7 +266,8 @@ impl Talk {
     fn end(&mut self, now: Instant, engine: &mut Engine, plan: &Conversation, id: SocketId, end: End) {
         let at = end as usize;
         let begins = plan.closes == Some(end) && self.connected.is_some() && self.is_done(plan, end);
-        let follows = self.has_ended[1 - at] && self.written[at] >= self.wants[at].min(self.written[at]);
+        let owes = self.wants[at] != u64::MAX && self.written[at] < self.wants[at];
+        let follows = self.has_ended[1 - at] && !owes;
         if (begins || follows) && !self.has_shut[at] {
             self.has_shut[at] = true;
             if let Ok(mut socket) = engine.socket(now, id) {

@@ -49,6 +49,10 @@ fn mistakes_are_told_with_their_place_and_what_was_expected() {
             "s.toml:11:26: 'congestion' must be \"cubic\" or \"reno\", not \"vegas\"",
         ),
         (
+            format!("measure = [\"0s\", \"2s\"]\n{hosts}"),
+            "s.toml:1:18: 'measure' must be no later than 'until', not \"2s\"",
+        ),
+        (
             "until = \"1s\"\n[[host]]\nname = \"a\"\nsysctl.net.ipv4.tcp_sacks = 1\n".to_owned(),
             "s.toml:4:29: there is no sysctl 'net.ipv4.tcp_sacks'",
         ),
@@ -109,8 +113,18 @@ fn hosts_between_forward_over_both_families() {
             "until = \"9s\"\n[[host]]\nname = \"a\"\n[[host]]\nname = \"r\"\n[[host]]\nname = \"s\"\n[[host]]\nname = \"b\"\n[[link]]\nbetween = [\"a\", \"r\"]\n[[link]]\nbetween = [\"s\", \"r\"]\n[[link]]\nbetween = [\"s\", \"b\"]\n[[connection]]\nfrom = \"a\"\nto = \"b\"\nfamily = \"{family}\"\nsend = 5000\nanswer = 7000\n"
         );
         let scenario = Scenario::read("s.toml", &text).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(run(&scenario, None).expect("a run").connections[0].read, [5000, 7000], "{family}");
+        let mut again = Again::default();
+        let found = run(&scenario, Some(&mut again)).expect("a run");
+        assert_eq!(found.connections[0].read, [5000, 7000], "{family}");
+        assert!(again.0.is_empty(), "what is only forwarded is not sent again: {:?}", again.0);
     }
+}
+
+#[test]
+fn who_sends_without_end_over_a_link_of_which_nothing_is_said_ends_in_time() {
+    let scenario = Scenario { until: Duration::from_millis(1), ..scenario("", "send = \"endless\"", "") };
+    let found = run(&scenario, None).expect("a run");
+    assert!(found.connections[0].read[0] > 0);
 }
 
 /// Reasons for which segments were sent again, as they were seen on the way.

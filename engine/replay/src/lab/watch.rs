@@ -85,7 +85,9 @@ impl<'w> Eye<'w> {
 
     pub(super) fn leaves(&mut self, now: Instant, at: Duration, lane: usize, bytes: &[u8], engine: &mut Engine) {
         let segment = Segment::of(bytes);
-        let why = segment.as_ref().and_then(|segment| self.why_again(now, segment, engine));
+        // A host that only forwards it sends nothing again.
+        let own = segment.as_ref().filter(|segment| engine.devices().has_address(segment.source.ip()));
+        let why = own.and_then(|segment| self.why_again(now, segment, engine));
         self.show(at, lane, Pass::Leaves(why), bytes, segment.as_ref());
     }
 

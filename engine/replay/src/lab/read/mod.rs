@@ -41,6 +41,11 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
     {
         return Err(sample.expected("a time of at least 10us, and no less than a millionth of 'until'"));
     }
+    if let (Some((_, to)), Some(measure)) = (scenario.measure, top.find("measure"))
+        && let Some(end) = measure.list()?.get(1).filter(|_| to > until)
+    {
+        return Err(end.expected("no later than 'until'"));
+    }
     for value in bounded(top, "host", LAB_HOSTS_MAX)? {
         let host = host(value.table("[[host]]", HOST, &[])?, &scenario)?;
         scenario.hosts.push(host);

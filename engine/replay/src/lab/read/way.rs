@@ -1,5 +1,7 @@
 //! From text to [`Way`]: what a link does in one direction.
 
+use core::time::Duration;
+
 use super::lapse;
 use crate::{
     config::{Fault, Mistake, Table, Value},
@@ -36,6 +38,10 @@ pub(super) fn way(table: &Table<'_>, way: &mut Way) -> Result<(), Fault> {
     }
     if let Some(value) = table.find("queue") {
         way.queue = queue(value)?;
+    }
+    if way.rate_bps.is_none() {
+        // Else no time would pass while two hosts answer each other.
+        way.delay = way.delay.max(DELAY_MIN);
     }
     Ok(())
 }
@@ -102,6 +108,9 @@ fn queue(value: Value<'_>) -> Result<Queue, Fault> {
     }
     Ok(Queue { bound, codel: is_codel.then_some(codel) })
 }
+
+/// The shortest time that a frame is on its way where nothing says how long it takes to send.
+const DELAY_MIN: Duration = Duration::from_micros(1);
 
 /// What may stand for a way alone.
 pub(super) const LINK_WAY: &[&str] = &["up", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
