@@ -472,7 +472,9 @@ proptest! {
             prop_assert!(lengths.contains(&bytes.len()));
             prop_assert_eq!(&bytes, &pattern(bytes.len()));
         }
-        if loss == 0 {
+        // Of more fragments some may come too far behind others to be waited for (`ipfrag_max_dist`).
+        let fragments: usize = lengths.iter().map(|len| 1 + len / 1400).sum();
+        if loss == 0 && fragments <= 48 {
             prop_assert!(count >= lengths.len(), "{count} of {}", lengths.len());
         }
         prop_assert_eq!(network.engines[1].waiting_bytes(), 0);
