@@ -9,41 +9,50 @@ use crate::{
 
 /// The bits of a packet that rules may have looked at and that may differ between packets of one direction of a
 /// connection.
+///
+/// Two numbers, so that it is handed over and compared in registers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Fingerprint([u64; 2]);
+pub struct Fingerprint {
+    low: u64,
+    high: u64,
+}
 
 impl Fingerprint {
     /// No bits.
-    pub(in crate::netfilter) const NOTHING: Self = Self([0; 2]);
+    pub(in crate::netfilter) const NOTHING: Self = Self::of(0, 0);
     /// What the packet is to its connection.
-    pub(in crate::netfilter) const STATE: Self = Self([0xff << 48, 0]);
+    pub(in crate::netfilter) const STATE: Self = Self::of(0xff << 48, 0);
     /// The device it came in by.
-    pub(in crate::netfilter) const INPUT: Self = Self([0, 0xffff << 32]);
+    pub(in crate::netfilter) const INPUT: Self = Self::of(0, 0xffff << 32);
     /// The device it goes out by.
-    pub(in crate::netfilter) const OUTPUT: Self = Self([0, 0xffff << 48]);
+    pub(in crate::netfilter) const OUTPUT: Self = Self::of(0, 0xffff << 48);
     /// Whether the packet is a fragment or has a broken transport header.
-    pub(in crate::netfilter) const SHAPE: Self = Self([0x03 << 56, 0]);
+    pub(in crate::netfilter) const SHAPE: Self = Self::of(0x03 << 56, 0);
     /// Whom the link layer addressed.
-    pub(in crate::netfilter) const ADDRESSED: Self = Self([0x0c << 56, 0]);
+    pub(in crate::netfilter) const ADDRESSED: Self = Self::of(0x0c << 56, 0);
 
     /// The packet mark.
     pub(in crate::netfilter) const fn mark(mask: u32) -> Self {
-        Self([mask as u64, 0])
+        Self::of(mask as u64, 0)
     }
 
     /// The connection mark.
     pub(in crate::netfilter) const fn connection_mark(mask: u32) -> Self {
-        Self([0, mask as u64])
+        Self::of(0, mask as u64)
     }
 
     /// TCP flags.
     pub(in crate::netfilter) const fn tcp_flags(mask: u8) -> Self {
-        Self([(mask as u64) << 32, 0])
+        Self::of((mask as u64) << 32, 0)
     }
 
     /// The type of service.
     pub(in crate::netfilter) const fn tos(mask: u8) -> Self {
-        Self([(mask as u64) << 40, 0])
+        Self::of((mask as u64) << 40, 0)
+    }
+
+    const fn of(low: u64, high: u64) -> Self {
+        Self { low, high }
     }
 
     /// Reads these bits of the packet at hand.
@@ -75,30 +84,30 @@ impl Fingerprint {
             let connection = meta.tracking.connection().and_then(|id| conntrack.connection(id));
             high |= connection.map_or(0, |connection| u64::from(connection.mark));
         }
-        Self([low, high]).and(self)
+        Self { low, high }.and(self)
     }
 
     /// The bits that stand in the packet's bytes.
     const IN_HEADERS: Self = Self::SHAPE.or(Self::tcp_flags(u8::MAX)).or(Self::tos(u8::MAX));
 
     pub(super) const fn and(self, other: Self) -> Self {
-        Self([self.0[0] & other.0[0], self.0[1] & other.0[1]])
+        Self::of(self.low & other.low, self.high & other.high)
     }
 
     pub(in crate::netfilter) const fn or(self, other: Self) -> Self {
-        Self([self.0[0] | other.0[0], self.0[1] | other.0[1]])
+        Self::of(self.low | other.low, self.high | other.high)
     }
 
     pub(super) const fn without(self, other: Self) -> Self {
-        Self([self.0[0] & !other.0[0], self.0[1] & !other.0[1]])
+        Self::of(self.low & !other.low, self.high & !other.high)
     }
 
     pub(super) const fn is_empty(self) -> bool {
-        self.0[0] | self.0[1] == 0
+        self.low | self.high == 0
     }
 
     pub(super) const fn words(self) -> [u64; 2] {
-        self.0
+        [self.low, self.high]
     }
 }
 
