@@ -107,9 +107,16 @@ impl Trace {
     }
 
     /// Writes a step down. It is made only when it will be kept: never when off, and not beyond `TRACE_STEPS_MAX`.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, step: impl FnOnce() -> Step) {
-        if self.is_on() && self.steps.len() < TRACE_STEPS_MAX {
+        if self.is_on() {
+            self.keep(step);
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, step: impl FnOnce() -> Step) {
+        if self.steps.len() < TRACE_STEPS_MAX {
             self.steps.push(step());
         }
     }
