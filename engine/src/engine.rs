@@ -327,9 +327,13 @@ impl Engine {
         consider(self.defrag.next_timeout(), TimerId::Defrag);
         consider(self.waiting.next_timeout(), TimerId::Line);
         consider(self.helpers.leaving().map(|_| self.latest), TimerId::Leaving);
-        consider(self.next_bond_timeout(), TimerId::Bond);
-        consider(self.next_bond_beat(), TimerId::BondBeat);
-        consider(self.receivers.next_timeout(), TimerId::Gro);
+        if self.devices.has_bonds() {
+            consider(self.next_bond_timeout(), TimerId::Bond);
+            consider(self.next_bond_beat(), TimerId::BondBeat);
+        }
+        if self.receivers.has_queues() {
+            consider(self.receivers.next_timeout(), TimerId::Gro);
+        }
         consider(self.sockets.next_timeout(), TimerId::Socket);
         first.map(|(when, timer)| (when.max(self.latest), timer))
     }

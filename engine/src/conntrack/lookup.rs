@@ -262,7 +262,10 @@ impl Conntrack {
     /// When something may run out next.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        [self.table.next_timeout(), self.expectations.next_timeout()].into_iter().flatten().min()
+        match (self.table.next_timeout(), self.expectations.next_timeout()) {
+            (Some(of_a_connection), Some(of_an_expectation)) => Some(of_a_connection.min(of_an_expectation)),
+            (one, other) => one.or(other),
+        }
     }
 }
 

@@ -283,6 +283,12 @@ impl Devices {
         self.bonds.get(&id)
     }
 
+    /// Whether any bond has ports.
+    #[must_use]
+    pub fn has_bonds(&self) -> bool {
+        !self.bonds.is_empty()
+    }
+
     /// All bonds that have ports.
     pub fn bonds(&self) -> impl Iterator<Item = &Bond> {
         self.bonds.values()

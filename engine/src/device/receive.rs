@@ -114,6 +114,11 @@ impl Receivers {
         }
     }
 
+    /// Whether any queue has ever merged.
+    pub(crate) fn has_queues(&self) -> bool {
+        !self.queues.is_empty()
+    }
+
     /// When [`Self::handle_timeout`] has something to do.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.queues.values().filter_map(|queue| queue.due).min()
