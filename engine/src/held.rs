@@ -33,9 +33,6 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Where PREROUTING asks connection tracking.
-    pub(crate) const CONNTRACK: Self = Self { hook: Hook::Prerouting, stage: STAGES_UNTIL_TRACKED - 1 };
-
     /// Where PREROUTING goes on behind connection tracking.
     pub(crate) const SINCE_TRACKED: Self = Self { hook: Hook::Prerouting, stage: STAGES_UNTIL_TRACKED };
 

@@ -55,6 +55,11 @@ pub(crate) struct Way {
 }
 
 impl Way {
+    /// That of a packet that has come in.
+    pub(crate) fn in_by(packet: &Packet) -> Self {
+        Self { input: packet.meta().device, hop: None }
+    }
+
     pub(crate) fn output(self) -> Option<DeviceId> {
         self.hop.map(|hop| hop.device)
     }
@@ -74,14 +79,11 @@ impl Engine {
         }
         let packet = self.heed_hop_by_hop(packet)?;
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
-        let way = Way { input: packet.meta().device, hop: None };
-        let packet = match self.until_tracked(now, packet, way)? {
-            Walked::On(packet) => packet,
-            Walked::Held(holder) => return Ok(End::Held(holder)),
-        };
+        let packet = self.until_tracked(now, packet)?;
         if let Some(as_before) = self.recorded_way(&packet) {
             return self.repeat(now, packet, as_before);
         }
+        let way = Way::in_by(&packet);
         self.walk(now, packet, Place::SINCE_TRACKED, way)
     }
 
@@ -102,8 +104,8 @@ impl Engine {
     pub(crate) fn receive_looped(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
         let packet = self.heed_hop_by_hop(packet)?;
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
-        let input = packet.meta().device;
-        self.enter(Hook::Prerouting, now, packet, Way { input, hop: None })
+        let way = Way::in_by(&packet);
+        self.enter(Hook::Prerouting, now, packet, way)
     }
 
     /// A packet of this host to itself finds its way.
@@ -118,13 +120,14 @@ impl Engine {
 
     /// The first hook up to connection tracking, after which it is known to which flow the packet belongs.
     #[inline(always)]
-    fn until_tracked(&mut self, now: Instant, packet: Packet, way: Way) -> Result<Walked, Dropped> {
-        self.around.trace.push(|| Step::Hook(Hook::Prerouting, Summary(&packet).to_string()));
-        let [raw, conntrack] = [Place::start(Hook::Prerouting), Place::CONNTRACK];
-        match self.call(Stage::Raw, now, packet, raw, way)? {
-            Walked::On(packet) => self.call(Stage::Conntrack, now, packet, conntrack, way),
-            held @ Walked::Held(_) => Ok(held),
+    fn until_tracked(&mut self, now: Instant, mut packet: Packet) -> Result<Packet, Dropped> {
+        let hook = Hook::Prerouting;
+        self.around.trace.push(|| Step::Hook(hook, Summary(&packet).to_string()));
+        if self.comes_to(Stage::Raw, hook, &packet) {
+            let way = Way::in_by(&packet);
+            packet = self.table(TableName::Raw, hook, now, packet, way)?;
         }
+        if self.comes_to(Stage::Conntrack, hook, &packet) { self.track(now, packet) } else { Ok(packet) }
     }
 
     /// A packet passes through.
@@ -419,6 +422,9 @@ impl Engine {
     fn ask_stages(&mut self, now: Instant, mut packet: Packet, from: Place, way: Way) -> Result<Walked, Dropped> {
         let hook = from.hook;
         for (index, &stage) in hook.stages().iter().enumerate().skip(from.stage) {
+            if !self.comes_to(stage, hook, &packet) {
+                continue;
+            }
             packet = match self.call(stage, now, packet, Place { hook, stage: index }, way)? {
                 Walked::On(packet) => packet,
                 held @ Walked::Held(_) => return Ok(held),
@@ -427,14 +433,17 @@ impl Engine {
         Ok(Walked::On(packet))
     }
 
+    /// Notes that a packet has come to a stage, and says whether anybody stands there.
+    #[inline(always)]
+    fn comes_to(&mut self, stage: Stage, hook: Hook, packet: &Packet) -> bool {
+        self.noted.place = Some((hook, stage));
+        self.rules.of(packet.family().unwrap_or_default()).has_part_in(stage)
+    }
+
     /// Calls one of them.
     #[inline(always)]
     fn call(&mut self, stage: Stage, now: Instant, packet: Packet, place: Place, way: Way) -> Result<Walked, Dropped> {
         let hook = place.hook;
-        self.noted.place = Some((hook, stage));
-        if !self.rules.of(packet.family().unwrap_or_default()).has_part_in(stage) {
-            return Ok(Walked::On(packet));
-        }
         Ok(Walked::On(match stage {
             Stage::Raw => self.table(TableName::Raw, hook, now, packet, way)?,
             Stage::Conntrack => self.track(now, packet)?,
