@@ -113,6 +113,13 @@ impl Conntrack {
         self.alive(self.table.find(now, zone, tuple, hash.or_else(|| self.table.hash(tuple)))?)
     }
 
+    /// Whether there are connections in other zones than 0.
+    #[must_use]
+    #[inline]
+    pub fn has_zones(&self) -> bool {
+        self.table.zones.are_used()
+    }
+
     /// In which zones other than 0 there are connections: their numbers, in order.
     pub fn zones(&self) -> impl Iterator<Item = u16> {
         self.table.zones.numbers()

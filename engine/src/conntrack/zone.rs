@@ -148,6 +148,12 @@ impl ZonesInUse {
         self.one_way > 0
     }
 
+    /// Whether any connection is in one.
+    #[inline]
+    pub(super) fn are_used(&self) -> bool {
+        !self.numbers.is_empty()
+    }
+
     /// The zones' numbers, in order.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u16> {
         self.numbers.keys().copied()

@@ -28,13 +28,16 @@ use super::{
 };
 use crate::record::{Seen, Unmapped};
 
+/// A connection, in one of its directions.
+type Flow = (ConnId, Direction);
+
 /// What was found out about a packet's translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Translation {
     /// The gateway sees it as it was captured. It belongs to a connection in a direction, if there is one yet.
-    AsCaptured(Option<(ConnId, Direction)>),
+    AsCaptured(Option<Flow>),
     /// The gateway sees it with this tuple. It belongs to a connection in a direction, unless it is its first packet.
-    Readdressed(Tuple, Option<(ConnId, Direction)>),
+    Readdressed(Tuple, Option<Flow>),
     /// It is an ICMP error; the gateway sees the packet that it quotes with this tuple.
     ErrorReaddressed {
         /// The quoted packet's tuple.
@@ -54,37 +57,61 @@ pub(super) fn is_possible(engine: &Engine, family: Family) -> bool {
 
 /// Finds out what the gateway sees instead of a captured packet, whose connection is looked for by `key` if it has one.
 pub(super) fn find(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, key: Option<&FlowKey>) -> Translation {
-    let Some(key) = key else {
-        let quoted = peek.quoted(frame);
-        return quoted.map_or(Translation::AsCaptured(None), |quoted| error(engine, now, frame, peek, &quoted));
-    };
+    let Some(key) = key else { return of_error(engine, now, frame, peek) };
     let conntrack = engine.conntrack();
-    if let Some(found) = in_any_zone(conntrack, now, key).next() {
+    if let Some(found) = in_any_zone(conntrack, now, key) {
         return Translation::AsCaptured(Some(found));
     }
     let answered = conntrack.key_of_answered(key);
-    let mut known = answered.iter().flat_map(|answered| in_any_zone(conntrack, now, answered)).filter_map(|found| {
-        let (id, direction) = (found.0, found.1.opposite());
-        Some((*conntrack.connection(id)?.tuple(direction), (id, direction)))
-    });
-    if let Some((tuple, flow)) = known.next() {
-        return match known.all(|(other, _)| other == tuple) {
-            true => Translation::Readdressed(tuple, Some(flow)),
-            false => Translation::Unknown(Unmapped::SeveralZones),
-        };
+    let known = answered.as_ref().and_then(|answered| in_any_zone(conntrack, now, answered));
+    let Some((tuple, flow)) = known.and_then(|known| turned(conntrack, known)) else {
+        return of_unknown(conntrack, frame, peek, &key.tuple);
+    };
+    let is_one = |answered| in_other_zones(conntrack, now, answered).all(|other| other.0 == tuple);
+    match !conntrack.has_zones() || answered.as_ref().is_some_and(is_one) {
+        true => Translation::Readdressed(tuple, Some(flow)),
+        false => Translation::Unknown(Unmapped::SeveralZones),
     }
-    match conntrack.expectations().iter().find_map(|expectation| expected(expectation, &key.tuple)) {
+}
+
+/// A connection that has a tuple, that of zone 0 first. In which zone the gateway would look for it rules say, for each packet anew; a
+/// capture holds none of that.
+#[inline]
+fn in_any_zone(conntrack: &Conntrack, now: Instant, key: &FlowKey) -> Option<Flow> {
+    let found = conntrack.find_by(now, Zone::DEFAULT, key);
+    if found.is_some() || !conntrack.has_zones() {
+        return found;
+    }
+    conntrack.zones().find_map(|zone| conntrack.find_by(now, Zone::both(zone), key))
+}
+
+/// What answers are to the connections of other zones than 0 that have a tuple.
+fn in_other_zones(conntrack: &Conntrack, now: Instant, key: &FlowKey) -> impl Iterator<Item = (Tuple, Flow)> {
+    let found = move |zone| conntrack.find_by(now, Zone::both(zone), key);
+    conntrack.zones().filter_map(found).filter_map(|found| turned(conntrack, found))
+}
+
+/// The other direction of a connection, and its tuple.
+fn turned(conntrack: &Conntrack, (id, direction): Flow) -> Option<(Tuple, Flow)> {
+    let direction = direction.opposite();
+    Some((*conntrack.connection(id)?.tuple(direction), (id, direction)))
+}
+
+/// What a packet is to the gateway that belongs to no connection.
+#[inline(never)]
+fn of_unknown(conntrack: &Conntrack, frame: &[u8], peek: &Peek, tuple: &Tuple) -> Translation {
+    match conntrack.expectations().iter().find_map(|expectation| expected(expectation, tuple)) {
         Some(seen) => Translation::Readdressed(seen, None),
         None if starts(frame, peek) => Translation::AsCaptured(None),
         None => Translation::Unknown(Unmapped::StartMissing),
     }
 }
 
-/// The connections that have a tuple, that of zone 0 first. In which zone the gateway would look for it rules say, for each packet
-/// anew; a capture holds none of that.
-fn in_any_zone(conntrack: &Conntrack, now: Instant, key: &FlowKey) -> impl Iterator<Item = (ConnId, Direction)> {
-    let find = move |zone| conntrack.find_by(now, zone, key);
-    find(Zone::DEFAULT).into_iter().chain(conntrack.zones().map(Zone::both).filter_map(find))
+/// What a packet is to the gateway that has no tuple: perhaps an ICMP error.
+#[inline(never)]
+fn of_error(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek) -> Translation {
+    let quoted = peek.quoted(frame);
+    quoted.map_or(Translation::AsCaptured(None), |quoted| error(engine, now, frame, peek, &quoted))
 }
 
 /// Writes a translation into a frame.
@@ -129,7 +156,7 @@ impl Translation {
     }
 
     /// The connection that the packet belongs to, and in which direction, where that was found out.
-    pub(super) const fn flow(&self) -> Option<(ConnId, Direction)> {
+    pub(super) const fn flow(&self) -> Option<Flow> {
         match self {
             Self::AsCaptured(flow) | Self::Readdressed(_, flow) => *flow,
             Self::ErrorReaddressed { .. } | Self::Unknown(_) => None,
@@ -155,7 +182,7 @@ fn error(engine: &Engine, now: Instant, frame: &[u8], peek: &Peek, quoted: &Peek
     let conntrack = engine.conntrack();
     let start_missing = Translation::Unknown(Unmapped::StartMissing);
     let Some(tuple) = quoted.tuple(frame) else { return start_missing };
-    let find = |tuple: Tuple| in_any_zone(conntrack, now, &conntrack.key(tuple)).next();
+    let find = |tuple: Tuple| in_any_zone(conntrack, now, &conntrack.key(tuple));
     let Some((id, direction)) = find(tuple) else {
         // Quoted as the gateway has sent it, it needs nothing; else nobody knows it.
         let sent = tuple.inverted().is_some_and(|inverse| find(inverse).is_some());
