@@ -343,6 +343,12 @@ impl Engine {
         transmit.packet.recycle(&mut self.pool);
     }
 
+    /// Whether the steps of packets are written down now.
+    #[must_use]
+    pub const fn is_tracing(&self) -> bool {
+        self.around.trace.is_on()
+    }
+
     /// What was written down since the last call, when [`Command::Trace`] asked for it.
     pub fn take_trace(&mut self) -> Vec<Step> {
         self.around.trace.take()

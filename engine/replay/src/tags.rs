@@ -3,11 +3,14 @@
 use towpath_engine::{Checksum, Frame, VlanTag, wire::EtherType};
 
 /// Copies `frame` without its 802.1Q and 802.1ad tags to `into`, when it has any, and says how many bytes they took.
+#[inline]
 pub(crate) fn strip(frame: &[u8], into: &mut Vec<u8>) -> Option<u32> {
     let kind = frame.get(ADDRESSES..)?.first_chunk()?;
-    if !is_tag(u16::from_be_bytes(*kind)) {
-        return None;
-    }
+    if is_tag(u16::from_be_bytes(*kind)) { strip_tagged(frame, into) } else { None }
+}
+
+#[inline(never)]
+fn strip_tagged(frame: &[u8], into: &mut Vec<u8>) -> Option<u32> {
     let tags = all(frame).len() * BYTES;
     if tags == 0 {
         return None;

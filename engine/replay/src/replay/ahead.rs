@@ -58,8 +58,21 @@ impl Ahead {
         (frame.first_chunk() == Some(headers)).then_some((peek, self.keys.get(index)?.as_ref()))
     }
 
+    /// What a packet's headers say that are not those that were read, and its key.
+    #[inline(never)]
+    pub(super) fn read_anew(
+        &self,
+        conntrack: &Conntrack,
+        number: u64,
+        frame: &[u8],
+    ) -> (Option<Peek>, Option<FlowKey>) {
+        let peek = Peek::frame(frame);
+        let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
+        (peek, tuple.map(|tuple| self.key(conntrack, number, tuple)))
+    }
+
     /// The key of a packet that has this tuple, made now if nobody has looked ahead for it.
-    pub(super) fn key(&self, conntrack: &Conntrack, number: u64, tuple: Tuple) -> FlowKey {
+    fn key(&self, conntrack: &Conntrack, number: u64, tuple: Tuple) -> FlowKey {
         match self.keys.get(self.index(number)) {
             Some(Some(key)) if key.tuple == tuple => *key,
             Some(_) | None => conntrack.key(tuple),

@@ -1,6 +1,6 @@
 //! A gateway that is fed with a capture.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, slice};
 
 use towpath_engine::{
     Checksum, CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, TimerId, Transmit, VlanTag,
@@ -211,7 +211,9 @@ impl Replay {
             Content::Unreadable(why) => Fed::refused(NotFed::Unreadable(why), packet.wire_len),
         };
         self.drain();
-        self.path = self.engine.take_trace();
+        if self.engine.is_tracing() {
+            self.path = self.engine.take_trace();
+        }
         self.count(&fed);
         Record {
             number: packet.number,
@@ -231,7 +233,7 @@ impl Replay {
 
     /// Gives back what the last record has shown.
     fn forget_last(&mut self) {
-        for transmit in self.out.drain(..) {
+        while let Some(transmit) = self.out.pop() {
             self.engine.recycle(transmit);
         }
         self.events.clear();
@@ -241,6 +243,13 @@ impl Replay {
 
     /// Lets happen what is due before `now`. What comes out belongs to the next packet's record.
     fn pass_time(&mut self, now: Instant) {
+        if self.engine.poll_timeout().is_some_and(|(when, _)| when <= now) {
+            self.pass_due(now);
+        }
+    }
+
+    #[inline(never)]
+    fn pass_due(&mut self, now: Instant) {
         let (mut last, mut ticks) = (None, 0);
         let begins = self.engine.now() == Instant::ZERO;
         let ticks_max = if begins { LACP_TICKS_BEFORE } else { LACP_TICKS_MAX };
@@ -273,6 +282,7 @@ impl Replay {
     }
 
     /// Notes how a packet went on that was held.
+    #[inline(never)]
     fn note_late(&mut self, ending: Ending) {
         if let Some((number, before)) = self.held.remove(&ending.frame) {
             self.late.push(Late { number, before, ending });
@@ -281,6 +291,7 @@ impl Replay {
     }
 
     /// Remembers a packet whose ending is not its last.
+    #[inline(always)]
     fn note_held(&mut self, number: u64, ending: &Ending) {
         if let Outcome::Ended(End::Held(_)) = ending.outcome {
             self.held.insert(ending.frame, (number, Verdict::of(ending)));
@@ -310,9 +321,7 @@ impl Replay {
         let (peek, key) = match self.ahead.read(packet.number, frame) {
             Some((peek, key)) => (Some(peek), key),
             None => {
-                let peek = Peek::frame(frame);
-                let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
-                anew = (peek, tuple.map(|tuple| self.ahead.key(conntrack, packet.number, tuple)));
+                anew = self.ahead.read_anew(conntrack, packet.number, frame);
                 (anew.0.as_ref(), anew.1.as_ref())
             }
         };
@@ -325,11 +334,12 @@ impl Replay {
                 Translation::AsCaptured(key.and_then(|key| conntrack.find_by(packet.time, Zone::DEFAULT, key)))
             }
         };
-        let seen = match translation {
+        let readdressed = match &translation {
             Translation::Readdressed(tuple, _) => Some(tuple.source_ip()),
             Translation::AsCaptured(_) | Translation::ErrorReaddressed { .. } | Translation::Unknown(_) => None,
         };
-        let sources = peek.map(|peek| Sources { captured: peek.source, seen: seen.unwrap_or(peek.source) });
+        let sources =
+            peek.map(|Peek { source, .. }| Sources { captured: source, seen: readdressed.as_ref().unwrap_or(source) });
         let sources = sources.and_then(Sources::telling);
         let device = match self.sides.of(packet, frame, sources) {
             Side::Input(device) => device,
@@ -358,7 +368,11 @@ impl Replay {
             checksum = Checksum::Unnecessary;
         }
         let plain = Frame { wire_len, checksum, gso, flow: translation.flow(), ..Frame::new(device, bytes) };
-        self.hand_over(packet.time, captured, &plain, translation.changes());
+        if self.vlans.is_empty() {
+            self.engine.handle_frames(packet.time, slice::from_ref(&plain));
+        } else {
+            self.hand_over_tagged(packet.time, captured, &plain, translation.changes());
+        }
         let own = self.take_ending(packet.number);
         Fed {
             fate: own.map_or(Fate::NotFed(NotFed::Nowhere), |ending| Fate::Fed(device, ending)),
@@ -370,28 +384,28 @@ impl Replay {
 
     /// How the packet has ended that was handed over last. Others may have gone on with it.
     fn take_ending(&mut self, number: u64) -> Option<Ending> {
+        let mut own = self.engine.poll_ending()?;
         // Those of packets that were held have lower numbers than its own.
-        let mut own: Option<Ending> = None;
-        while let Some(ending) = self.engine.poll_ending() {
-            if own.is_none() && !self.held.contains_key(&ending.frame) {
-                self.note_held(number, &ending);
-                own = Some(ending);
-            } else {
-                self.note_late(ending);
-            }
+        while !self.held.is_empty() && self.held.contains_key(&own.frame) {
+            self.note_late(own);
+            own = self.engine.poll_ending()?;
         }
-        own
+        self.note_held(number, &own);
+        while let Some(late) = self.engine.poll_ending() {
+            self.note_late(late);
+        }
+        Some(own)
     }
 
     /// Gives a frame to the gateway, with the tags that it had where VLANs are the gateway's. A packet that was captured on one
     /// link and comes in by another has left the tags of the first one there.
-    fn hand_over(&mut self, now: Instant, captured: &[u8], plain: &Frame<'_>, is_readdressed: bool) {
+    #[inline(never)]
+    fn hand_over_tagged(&mut self, now: Instant, captured: &[u8], plain: &Frame<'_>, is_readdressed: bool) {
         let is_here = |tag: VlanTag| {
             let is_it = |vlan: &Vlan| vlan.parent == plain.device && vlan.tpid == tag.tpid && vlan.id == tag.id();
             self.vlans.iter().any(is_it)
         };
-        let has_vlans = !self.vlans.is_empty();
-        let is_tagged = has_vlans && tags::all(captured).first().is_some_and(|tag| !is_readdressed || is_here(*tag));
+        let is_tagged = tags::all(captured).first().is_some_and(|tag| !is_readdressed || is_here(*tag));
         if is_tagged {
             tags::with_tags(captured, plain, |frame| self.engine.handle_frames(now, &[*frame]));
         } else {

@@ -126,13 +126,17 @@ fn unfilled(frame: &[u8], peek: &Peek, offset: u16, transport_len: usize, repair
     }
     // Other systems leave the length out of a super-packet's sum, or write nothing at all.
     let without_length = repaired && field == pseudo_header(peek, 0);
-    let nothing = field == 0 && peek.protocol == Protocol::TCP && {
-        let whole = transport.get(..transport_len).map(|segment| add(pseudo, sum(segment)));
-        whole.is_some_and(|sum| sum != 0xffff)
-    };
+    let nothing = field == 0 && peek.protocol == Protocol::TCP && is_wrong(pseudo, transport.get(..transport_len));
     if without_length || nothing { Checksum::Unnecessary } else { Checksum::None }
 }
 
+/// Whether a segment that is whole has another checksum than zero.
+#[inline(never)]
+fn is_wrong(pseudo: u16, segment: Option<&[u8]>) -> bool {
+    segment.is_some_and(|segment| add(pseudo, sum(segment)) != 0xffff)
+}
+
+#[inline(never)]
 fn pseudo_header(peek: &Peek, transport_len: u16) -> u16 {
     match (peek.source, peek.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {

@@ -43,17 +43,17 @@ pub(super) enum Side {
 
 /// Where a packet comes from.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sources {
+pub(super) struct Sources<'a> {
     /// The source in the capture.
-    pub(super) captured: IpAddr,
+    pub(super) captured: &'a IpAddr,
     /// The one that the gateway sees.
-    pub(super) seen: IpAddr,
+    pub(super) seen: &'a IpAddr,
 }
 
-impl Sources {
+impl<'a> Sources<'a> {
     /// A packet that the gateway sees as it was captured.
     #[cfg(test)]
-    pub(super) const fn of(source: IpAddr) -> Self {
+    pub(super) const fn of(source: &'a IpAddr) -> Self {
         Self { captured: source, seen: source }
     }
 
@@ -73,8 +73,8 @@ pub(super) struct Sides {
     devices: Devices,
     /// Routes back to sources.
     routes: Routes,
-    /// Devices whose Ethernet address the configuration gives.
-    macs: Vec<Option<MacAddr>>,
+    /// The devices' Ethernet addresses that the configuration gives.
+    macs: Vec<MacAddr>,
     /// Whether the capturing host is the gateway.
     on_gateway: bool,
     /// Whether that is not to be doubted.
@@ -159,7 +159,7 @@ impl Sides {
             }
         }
         Self {
-            macs: config.interfaces.iter().map(|interface| interface.mac).collect(),
+            macs: config.interfaces.iter().filter_map(|interface| interface.mac).collect(),
             captured: vec![false; devices.len()],
             first_ports: first_ports(config),
             on_gateway: config.taken_at.map_or(is_named, |taken_at| taken_at == TakenAt::Gateway),
@@ -193,11 +193,11 @@ impl Sides {
     }
 
     /// Where a packet belongs.
-    pub(super) fn of(&mut self, packet: &CapturedPacket<'_>, frame: &[u8], sources: Option<Sources>) -> Side {
+    pub(super) fn of(&mut self, packet: &CapturedPacket<'_>, frame: &[u8], sources: Option<Sources<'_>>) -> Side {
         let bound = self.device_of(packet.interface, packet.ifindex);
         let source = sources.map(|sources| sources.seen);
         if packet.direction == Some(PacketDirection::Outbound) {
-            let is_own = sources.is_some_and(|sources| self.devices.has_address(sources.captured));
+            let is_own = sources.is_some_and(|sources| self.devices.has_address(*sources.captured));
             self.on_gateway |= is_own && !self.is_said;
             if self.on_gateway {
                 return Side::OwnOutput;
@@ -241,17 +241,17 @@ impl Sides {
         *self.bound.get(usize::from(interface.0))?
     }
 
-    fn known_origin(&mut self, source: IpAddr) -> Side {
+    fn known_origin(&mut self, source: &IpAddr) -> Side {
         let Self { devices, routes, origins, .. } = self;
         match source {
-            IpAddr::V4(v4) => origins.of(v4, || origin(routes, devices, source)),
-            IpAddr::V6(_) => origin(routes, devices, source),
+            IpAddr::V4(v4) => origins.of(*v4, || origin(routes, devices, *source)),
+            IpAddr::V6(_) => origin(routes, devices, *source),
         }
     }
 
     fn is_own_mac(&self, frame: &[u8]) -> bool {
         let source = frame.get(6..).and_then(|bytes| bytes.first_chunk::<6>());
-        source.is_some_and(|source| self.macs.iter().flatten().any(|mac| mac.0 == *source))
+        source.is_some_and(|source| self.macs.iter().any(|mac| mac.0 == *source))
     }
 }
 
@@ -333,7 +333,8 @@ mod tests {
             comment: None,
             offset: 0,
         };
-        let sources = Peek::frame(frame).map(|peek| Sources::of(peek.source));
+        let peek = Peek::frame(frame);
+        let sources = peek.as_ref().map(|peek| Sources::of(&peek.source));
         sides.of(&packet, frame, sources)
     }
 
