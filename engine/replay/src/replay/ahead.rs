@@ -83,3 +83,43 @@ impl Ahead {
         usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An Ethernet header before any IPv4 header without options, and what follows it: eight bytes that belong to what is noted.
+    fn headers() -> impl Strategy<Value = Headers> {
+        let protocol = prop_oneof![Just(1_u8), Just(6), Just(17), Just(47), Just(132), any::<u8>()];
+        (any::<[u8; 32]>(), any::<[u8; 10]>(), protocol, any::<bool>()).prop_map(|(first, last, protocol, is_whole)| {
+            let mut headers = [0; PLAIN_TRANSPORT + 8];
+            headers[..32].copy_from_slice(&first);
+            headers[32..].copy_from_slice(&last);
+            headers[12..15].copy_from_slice(&[0x08, 0x00, 0x45]);
+            headers[23] = protocol;
+            if is_whole {
+                headers[20..22].fill(0);
+            }
+            headers
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_of_headers_depends_on_nothing_behind_them(
+            headers in headers(),
+            rest: [Vec<u8>; 2],
+        ) {
+            let read = |rest: &[u8]| {
+                let frame = [&headers[..], rest].concat();
+                let peek = Peek::frame(&frame).expect("it holds IPv4");
+                assert_eq!(peek.transport, PLAIN_TRANSPORT);
+                let tuple = peek.tuple(&frame);
+                (peek, tuple)
+            };
+            prop_assert_eq!(read(&rest[0]), read(&rest[1]));
+        }
+    }
+}
