@@ -368,11 +368,7 @@ impl Replay {
             checksum = Checksum::Unnecessary;
         }
         let plain = Frame { wire_len, checksum, gso, flow: translation.flow(), ..Frame::new(device, bytes) };
-        if self.vlans.is_empty() {
-            self.engine.handle_frames(packet.time, slice::from_ref(&plain));
-        } else {
-            self.hand_over_tagged(packet.time, captured, &plain, translation.changes());
-        }
+        self.hand_over(packet.time, captured, &plain, translation.changes());
         let own = self.take_ending(packet.number);
         Fed {
             fate: own.map_or(Fate::NotFed(NotFed::Nowhere), |ending| Fate::Fed(device, ending)),
@@ -397,8 +393,18 @@ impl Replay {
         Some(own)
     }
 
-    /// Gives a frame to the gateway, with the tags that it had where VLANs are the gateway's. A packet that was captured on one
-    /// link and comes in by another has left the tags of the first one there.
+    /// Gives a frame to the gateway, with the tags that it had where VLANs are the gateway's.
+    #[inline(always)]
+    fn hand_over(&mut self, now: Instant, captured: &[u8], plain: &Frame<'_>, is_readdressed: bool) {
+        if self.vlans.is_empty() {
+            self.engine.handle_frames(now, slice::from_ref(plain));
+        } else {
+            self.hand_over_tagged(now, captured, plain, is_readdressed);
+        }
+    }
+
+    /// The same where VLANs are. A packet that was captured on one link and comes in by another has left the tags of the first one
+    /// there.
     #[inline(never)]
     fn hand_over_tagged(&mut self, now: Instant, captured: &[u8], plain: &Frame<'_>, is_readdressed: bool) {
         let is_here = |tag: VlanTag| {
