@@ -1,5 +1,7 @@
 //! Bonds: by which port packets leave and come in, and what happens when links fail.
 
+#[path = "bond/adaptive.rs"]
+mod adaptive;
 #[path = "bond/beginning.rs"]
 mod beginning;
 #[path = "bond/failover.rs"]

@@ -231,7 +231,7 @@ pub enum CommandError {
     /// The device is no bond, or there are as many bonds as there can be, or it would have no port or too many.
     NoBond(DeviceId),
     /// The device cannot be a port of the bond: it is no physical one, is told twice, is a port of another bond, has addresses or VLANs,
-    /// or takes smaller packets than the bond.
+    /// or takes smaller packets than the bond, or has the same Ethernet address as another one where each needs its own.
     BondPort(DeviceId),
     /// There is no device of that number.
     NoDevice(DeviceId),
@@ -293,7 +293,8 @@ impl fmt::Display for CommandError {
                     "device number {} must be a physical one of no other bond, without addresses and VLANs, ",
                     device.0
                 )?;
-                f.write_str("and take packets as large as the bond's to be a port of it")
+                f.write_str("and take packets as large as the bond's to be a port of it; ")?;
+                f.write_str("in balance-tlb and balance-alb with an Ethernet address of its own")
             }
             Self::NoDevice(device) => write!(f, "there is no device number {}", device.0),
             Self::Address(address) => {

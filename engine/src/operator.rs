@@ -258,6 +258,13 @@ impl Engine {
                 return Err(CommandError::BondPort(port));
             }
         }
+        if options.mode.balances_adaptively() {
+            let mac = |port: &DeviceId| self.devices.permanent_mac_of(*port);
+            let twice = |(place, port): (usize, &DeviceId)| ports[..place].iter().any(|other| mac(other) == mac(port));
+            if let Some(place) = (0..ports.len()).find(|place| twice((*place, &ports[*place]))) {
+                return Err(CommandError::BondPort(ports[place]));
+            }
+        }
         let mac = bond.mac;
         let farewells = self.devices.bond(id).map(Bond::farewells).unwrap_or_default();
         self.follow_bond(now, id, &farewells);

@@ -133,8 +133,8 @@ fn what_a_bond_cannot_send_is_dropped_with_its_reason() {
         host.link(0, false).link(1, false).pass(100);
         let inbound = host.receive(0, &Bonded::ping(host.mac(3), 1));
         let expected = match kind {
-            Mode::ActiveBackup | Mode::Ieee8023ad => DropReason::BondPortInactive,
-            Mode::RoundRobin | Mode::Xor | Mode::Broadcast => DropReason::BondPortsDown,
+            Mode::ActiveBackup | Mode::Ieee8023ad | Mode::Tlb => DropReason::BondPortInactive,
+            Mode::RoundRobin | Mode::Xor | Mode::Broadcast | Mode::Alb => DropReason::BondPortsDown,
         };
         assert_eq!(inbound, [expected], "{}", kind.name());
     }

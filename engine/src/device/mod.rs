@@ -318,6 +318,13 @@ impl Devices {
         self.find(id).is_some_and(is_bare) && self.above(id).count() == 1
     }
 
+    /// The Ethernet address that a device has when it is no port of a bond.
+    pub(crate) fn permanent_mac_of(&self, id: DeviceId) -> Option<MacAddr> {
+        let device = self.find(id)?;
+        let of_port = |bond: &Bond| bond.permanent_mac_of(id);
+        device.master.and_then(|bond| self.bond(bond)).and_then(of_port).or(Some(device.mac))
+    }
+
     /// Makes devices the ports of a bond. It takes the place of the one that the device was before.
     pub(crate) fn take_ports(&mut self, bond: Bond) {
         for port in bond.ports() {

@@ -43,7 +43,7 @@ impl Engine {
 
     /// Sends a packet that has its Ethernet header by ports of the bond below a device.
     #[inline(never)]
-    pub(super) fn send_by_bond(&mut self, packet: Packet, device: DeviceId) -> Result<(), Dropped> {
+    pub(super) fn send_by_bond(&mut self, mut packet: Packet, device: DeviceId) -> Result<(), Dropped> {
         let Some((bond, features)) = self.devices.bond_below(device) else {
             return Err(packet.drop_for(DropReason::DeviceDown));
         };
@@ -51,10 +51,21 @@ impl Engine {
             return Err(packet.drop_for(DropReason::BondPortsDown));
         };
         let random = &mut self.around.random;
-        match bond.choose(&packet, || random.next_u64() as u32) {
+        let (id, mut happened) = (bond.device(), Vec::new());
+        let (chosen, sending) = bond.choose(&packet, || random.next_u64() as u32, &mut happened);
+        if !happened.is_empty() {
+            self.follow_bond(self.latest, id, &happened);
+        }
+        match chosen {
             Chosen::None => Err(packet.drop_for(DropReason::BondPortsDown)),
-            Chosen::One(port) => self.send_by_one(packet, WayOut { port, features }),
+            Chosen::One(port) => {
+                packet.set_senders(sending.source, sending.says);
+                self.send_by_one(packet, WayOut { port, features })
+            }
             Chosen::Each => {
+                let Some(bond) = self.devices.bond(id) else {
+                    return Err(packet.drop_for(DropReason::BondPortsDown));
+                };
                 let ways = bond.senders().map(|port| WayOut { port, features }).collect();
                 self.send_by_each(packet, ways)
             }
@@ -173,6 +184,10 @@ impl Engine {
                 self.send_slow(now, id, port, &Lacpdu::new(actor, partner).emit());
             } else if let Happening::Probe { port } = happening {
                 self.ask_targets(now, id, port);
+            } else if let Happening::Learn { port, mac } = happening {
+                self.teach_switches(now, (id, port), mac);
+            } else if let Happening::TellPeer { port, own, peer, tci } = happening {
+                self.tell_peer(now, (id, port), (own, peer), tci);
             }
             if self.around.events.wanted().log
                 && let Some(line) = self.devices.bond(id).and_then(|bond| bond.log_line(happening, &self.devices))

@@ -1,6 +1,7 @@
 //! The link layer at both ends of the path: Ethernet, and the neighbours on it.
 
 mod arp;
+mod balanced;
 mod bonded;
 mod ndp;
 mod probes;

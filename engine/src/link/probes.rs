@@ -37,6 +37,11 @@ impl Engine {
         if !self.devices.bond(id).is_some_and(|bond| bond.listens()) {
             return;
         }
+        if let Some(arp) = Heard::arp_of(packet)
+            && let Some(bond) = self.devices.bonds_mut().get_mut(&id)
+        {
+            bond.hear_arp(&arp);
+        }
         let heard = Heard::of(packet, self.devices.is_for_other(port, packet));
         let is_ours = |address: &IpAddr| {
             let mut above = self.devices.above(id);
@@ -138,7 +143,7 @@ impl Engine {
     }
 
     /// Sends a frame by a port, whatever the bond would choose.
-    fn send_by_bonds_port(&mut self, now: Instant, (bond, port): (DeviceId, DeviceId), packet: Packet) {
+    pub(super) fn send_by_bonds_port(&mut self, now: Instant, (bond, port): (DeviceId, DeviceId), packet: Packet) {
         let Some((_, features)) = self.devices.bond_below(bond) else { return };
         let sent = self.send_by_one(packet, WayOut { port, features }).map(|()| End::Transmitted(port));
         self.settle(now, sent);

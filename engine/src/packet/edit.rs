@@ -9,7 +9,7 @@ use super::{Checksum, Network, Packet, Pool, buf::Fragment, meta::Meta};
 use crate::{
     ending::DropReason,
     limits::LINEAR_BYTES_MAX,
-    wire::{EtherType, EthernetHeader, Ipv4Header, Ipv6Header, MacAddr, checksum},
+    wire::{ArpPacket, EtherType, EthernetHeader, Ipv4Header, Ipv6Header, MacAddr, checksum},
 };
 
 /// What a packet made here consists of, network layer and up.
@@ -256,6 +256,19 @@ impl Packet {
         let start = usize::from(block.layers.l3) - EthernetHeader::LEN;
         block.bytes[start..start + EthernetHeader::LEN].copy_from_slice(header.as_bytes());
         block.start_at(start as u16);
+    }
+
+    /// Changes who a frame is from, and who says something in ARP.
+    pub(crate) fn set_senders(&mut self, source: Option<MacAddr>, says: Option<MacAddr>) {
+        let block = &mut *self.0;
+        if let Some(source) = source {
+            let at = usize::from(block.data) + EthernetHeader::SOURCE_AT;
+            block.bytes[at..at + source.0.len()].copy_from_slice(&source.0);
+        }
+        if let Some(says) = says {
+            let at = usize::from(block.layers.l3) + ArpPacket::SENDER_MAC_AT;
+            block.bytes[at..at + says.0.len()].copy_from_slice(&says.0);
+        }
     }
 
     /// Replaces `range` of the payload, counted from its first byte, by `with`. Adjusts the IP (and UDP) length and

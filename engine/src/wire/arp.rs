@@ -35,6 +35,8 @@ const _: () = assert!(size_of::<ArpPacket>() == ArpPacket::LEN);
 impl ArpPacket {
     /// Its length in bytes.
     pub const LEN: usize = 28;
+    /// Where the sender's Ethernet address begins.
+    pub const SENDER_MAC_AT: usize = core::mem::offset_of!(Self, sender_mac);
     /// "Who has?"
     pub const REQUEST: u16 = 1;
     /// "I have."

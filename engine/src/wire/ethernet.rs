@@ -22,6 +22,8 @@ const _: () = assert!(size_of::<EthernetHeader>() == EthernetHeader::LEN);
 impl EthernetHeader {
     /// Its length in bytes.
     pub const LEN: usize = 14;
+    /// Where the sender's address begins.
+    pub const SOURCE_AT: usize = core::mem::offset_of!(Self, source);
 }
 
 /// What follows an Ethernet header (IANA, "IEEE 802 Numbers"). Unknown values survive.

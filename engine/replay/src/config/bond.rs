@@ -87,7 +87,7 @@ fn options(table: Table<'_>, config: &Config) -> Result<Options, Fault> {
     let time = |key| milliseconds(table, key);
     let mode = table.find("mode").map(|value| one_of(value, MODE, Mode::ALL, Mode::name)).transpose()?;
     let mut options = Options { mode: mode.unwrap_or_default(), ..Options::default() };
-    if options.mode == Mode::Ieee8023ad {
+    if !options.mode.may_probe() {
         options.miimon_ms = Options::MIIMON_DEFAULT_MS;
     }
     for (value, into) in [
@@ -117,6 +117,12 @@ fn options(table: Table<'_>, config: &Config) -> Result<Options, Fault> {
     }
     if let Some(value) = table.find("all_slaves_active") {
         options.all_slaves_active = value.boolean()?;
+    }
+    if let Some(value) = table.find("tlb_dynamic_lb") {
+        options.tlb_dynamic_lb = value.boolean()?;
+    }
+    if let Some(value) = table.find("lp_interval") {
+        options.lp_interval_secs = value.number(1..=u64::from(Options::LP_INTERVAL_SECS_MAX))? as u32;
     }
     probe_options(table, &mut options)?;
     ad_options(table, &mut options)?;
@@ -198,7 +204,7 @@ fn one_of<T: Copy, const N: usize>(
     known.into_iter().find(|known| name(*known) == text).ok_or_else(|| value.expected(expected))
 }
 
-const MODE: &str = "\"balance-rr\", \"active-backup\", \"balance-xor\", \"broadcast\" or \"802.3ad\"";
+const MODE: &str = "\"balance-rr\", \"active-backup\", \"balance-xor\", \"broadcast\", \"802.3ad\", \"balance-tlb\" or \"balance-alb\"";
 const XMIT_HASH_POLICY: &str = "\"layer2\", \"layer2+3\", \"layer3+4\", \"encap2+3\", \"encap3+4\" or \"vlan+srcmac\"";
 
 const ARP_VALIDATE: &str =
@@ -225,6 +231,8 @@ pub(super) const BOND: &[&str] = &[
     "arp_validate",
     "arp_all_targets",
     "arp_missed_max",
+    "tlb_dynamic_lb",
+    "lp_interval",
     "all_slaves_active",
     "min_links",
     "lacp_active",
@@ -241,14 +249,5 @@ pub(super) const BOND: &[&str] = &[
 ];
 
 /// Options of Linux's that are not here.
-pub(super) const BOND_LATER: &[&str] = &[
-    "active_slave",
-    "actor_port_prio",
-    "broadcast_neighbor",
-    "coupled_control",
-    "lp_interval",
-    "prio",
-    "resend_igmp",
-    "tlb_dynamic_lb",
-    "use_carrier",
-];
+pub(super) const BOND_LATER: &[&str] =
+    &["active_slave", "actor_port_prio", "broadcast_neighbor", "coupled_control", "prio", "resend_igmp", "use_carrier"];

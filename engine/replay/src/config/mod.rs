@@ -34,24 +34,26 @@
 //! |---|---|
 //! | `name` | as rules name it: 1 to 15 bytes |
 //! | `ports` | list of its interfaces, which have no addresses and are in no other bond; rules name the bond, never them |
-//! | `mode` | `"balance-rr"` (default), `"active-backup"`, `"balance-xor"`, `"broadcast"` or `"802.3ad"` |
-//! | `miimon` | milliseconds from one look at the links to the next. Default: 0, which is never: all links count as up, and only the modes that send by several ports pass over those without a carrier; 100 in mode 802.3ad, which cannot be without |
+//! | `mode` | `"balance-rr"` (default), `"active-backup"`, `"balance-xor"`, `"broadcast"`, `"802.3ad"`, `"balance-tlb"` or `"balance-alb"` |
+//! | `miimon` | milliseconds from one look at the links to the next. Default: 0, which is never: all links count as up, and only the modes that send by several ports pass over those without a carrier; 100 in modes 802.3ad, balance-tlb and balance-alb, which cannot be without |
 //! | `updelay`, `downdelay` | milliseconds that a link has to be up, or down, before that counts; rounded down to whole `miimon`, without a warning |
-//! | `primary`, `primary_reselect` | of active-backup only, the port that is preferred, and when it takes over again: `"always"`, `"better"` or `"failure"` |
+//! | `primary`, `primary_reselect` | of active-backup, balance-tlb and balance-alb only, the port that is preferred, and when it takes over again: `"always"`, `"better"` or `"failure"` |
 //! | `fail_over_mac` | of active-backup, `"none"`: all ports have the bond's address; `"active"`: the bond has the active one's; `"follow"`: the active one has the bond's |
 //! | `num_grat_arp`, or `num_unsol_na` | how often neighbours are told when another port is the active one, 0 to 255; one option under two names |
 //! | `peer_notif_delay` | milliseconds from one time to the next; default: each `miimon` |
-//! | `arp_interval` | not in mode 802.3ad, and not together with `miimon`: milliseconds from one question to the next, by which links are judged: one carries by which something comes back. Default: 0, nobody is asked; nor where `arp` is false, as in a replay, so that all links are up |
+//! | `arp_interval` | not in modes 802.3ad, balance-tlb and balance-alb, and not together with `miimon`: milliseconds from one question to the next, by which links are judged: one carries by which something comes back. Default: 0, nobody is asked; nor where `arp` is false, as in a replay, so that all links are up |
 //! | `arp_ip_target`, `ns_ip6_target` | whom to ask, lists of 16 addresses at most: IPv4 by ARP, with the tags of the VLAN that they lie in, and IPv6 by neighbour solicitations |
 //! | `arp_validate` | what counts as an answer: `"none"` (default), anything; `"filter"`, anything about neighbours; `"active"`, `"backup"`, `"all"`: of the active port, of the others, of both, only what targets say to this host, or the active port's own questions that the others hear; `"filter_active"`, `"filter_backup"`: so of these, and as with `"filter"` of the others |
 //! | `arp_all_targets` | of active-backup that validates, `"any"` (default) or `"all"` IPv4 targets have to answer |
 //! | `arp_missed_max` | intervals without an answer after which a link is down, 1 to 255; default 2 |
-//! | `xmit_hash_policy` | of balance-xor and 802.3ad, `"layer2"`, `"layer2+3"`, `"layer3+4"`, `"encap2+3"`, `"encap3+4"` or `"vlan+srcmac"` |
+//! | `tlb_dynamic_lb` | of balance-tlb and balance-alb only, true (default): flows are dealt to ports anew every ten seconds; false: a hash says by which one each leaves |
+//! | `lp_interval` | of these modes, seconds from one learning packet for switches to the next, 1 (default) to 3600; Linux takes more. balance-tlb sends none without `tlb_dynamic_lb` |
+//! | `xmit_hash_policy` | of balance-xor and 802.3ad, of balance-tlb, and of balance-alb without `tlb_dynamic_lb`, `"layer2"`, `"layer2+3"`, `"layer3+4"`, `"encap2+3"`, `"encap3+4"` or `"vlan+srcmac"` |
 //! | `packets_per_slave` | of balance-rr only, packets by a port before the next one's turn; 0: by lot |
 //! | `lacp_rate`, `lacp_active` | of 802.3ad only, how often LACPDUs are asked for, `"slow"` (default) or `"fast"`; false: none are sent before some have come |
 //! | `ad_select`, `min_links` | of 802.3ad, by what the aggregator is chosen, `"stable"` (default), `"bandwidth"` or `"count"`; how many of its ports have to be up |
 //! | `ad_actor_sys_prio`, `ad_actor_system`, `ad_user_port_key` | of 802.3ad only, what LACPDUs say of this system: its priority, its address, the upper bits of its keys |
-//! | `all_slaves_active` | of active-backup and 802.3ad, true: what comes in by ports that are not the active one is taken, too |
+//! | `all_slaves_active` | of active-backup, 802.3ad, balance-tlb and balance-alb, true: what comes in by ports that are not the active one is taken, too |
 //! | `addresses`, `mac`, `mtu`, `arp`, `networks` | as of an interface. Default of `mac` and `arp`: its first port's; of `mtu`: the least of its ports' |
 //!
 //! What is said to be *of* some mode has no effect in others, as in Linux; what is *only* for one is refused in others.

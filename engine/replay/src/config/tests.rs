@@ -158,6 +158,17 @@ fn a_bond_with_lacp_looks_at_links_unless_it_is_told_how_often() {
 }
 
 #[test]
+fn a_bond_that_balances_adaptively_looks_at_links_and_deals_flows_unless_it_is_told_otherwise() {
+    let text = "[[interface]]\nname='a'\n[[bond]]\nname='x'\nports=['a']\nmode='balance-alb'\nprimary='a'\n";
+    let read = |more: &str| Config::read("f", &format!("{text}{more}")).map(|config| config.bonds[0].options.clone());
+    let default =
+        bond::Options { mode: bond::Mode::Alb, miimon_ms: 100, primary: Some(DeviceId(0)), ..bond::Options::default() };
+    assert_eq!(read("").unwrap(), default);
+    let expected = bond::Options { tlb_dynamic_lb: false, lp_interval_secs: 9, ..default };
+    assert_eq!(read("tlb_dynamic_lb=false\nlp_interval=9").unwrap(), expected);
+}
+
+#[test]
 fn a_bond_asks_stations_where_anybody_would_answer() {
     let text = "[[interface]]\nname='a'\n[[bond]]\nname='x'\nports=['a']\nmode='active-backup'\narp_interval=250\n\
                 arp_ip_target=['10.0.0.9','10.0.0.8']\nns_ip6_target='fd00::9'\narp_validate='filter_backup'\n\
@@ -197,11 +208,16 @@ fn what_a_bond_cannot_be_is_told_with_its_place() {
         ("name='x'\nports=['c']", "10:8: 'ports' must be a list of 1 to 32 [[interface]]s without addresses, each in one [[bond]] only, not \"c\""),
         ("name='x'\nports=['d']", "10:8: there is no [[interface]], [[bond]] or [[vlan]] named 'd'"),
         ("name='x'\nports=['a']\n[[bond]]\nname='y'\nports=['x']", "13:8: 'ports' must be a list of 1 to 32 [[interface]]s without addresses, each in one [[bond]] only, not \"x\""),
-        ("name='x'\nports=['a']\nmode='balance-tlb'", "11:6: 'mode' must be \"balance-rr\", \"active-backup\", \"balance-xor\", \"broadcast\" or \"802.3ad\", not \"balance-tlb\""),
-        ("name='x'\nports=['a']\nmode=1", "11:6: 'mode' must be \"balance-rr\", \"active-backup\", \"balance-xor\", \"broadcast\" or \"802.3ad\", not 1"),
+        ("name='x'\nports=['a']\nmode='balance-slb'", "11:6: 'mode' must be \"balance-rr\", \"active-backup\", \"balance-xor\", \"broadcast\", \"802.3ad\", \"balance-tlb\" or \"balance-alb\", not \"balance-slb\""),
+        ("name='x'\nports=['a']\nmode=1", "11:6: 'mode' must be \"balance-rr\", \"active-backup\", \"balance-xor\", \"broadcast\", \"802.3ad\", \"balance-tlb\" or \"balance-alb\", not 1"),
+        ("name='x'\nports=['a']\nmode='balance-tlb'\narp_interval=100", "8:1: this [[bond]] cannot be: 'arp_interval' is not for mode \"balance-tlb\""),
+        ("name='x'\nports=['a']\nmode='balance-alb'\narp_missed_max=3", "8:1: this [[bond]] cannot be: 'arp_missed_max' is not for mode \"balance-alb\""),
+        ("name='x'\nports=['a']\nmode='balance-alb'\nmiimon=0", "8:1: this [[bond]] cannot be: mode \"balance-alb\" needs 'miimon'"),
+        ("name='x'\nports=['a']\ntlb_dynamic_lb=false", "8:1: this [[bond]] cannot be: 'tlb_dynamic_lb' is for modes \"balance-tlb\" and \"balance-alb\" only"),
+        ("name='x'\nports=['a']\nlp_interval=0", "11:13: 'lp_interval' must be a number from 1 to 3600, not 0"),
         ("name='x'\nports=['a']\nmiimon=3600001", "11:8: 'miimon' must be a number from 0 to 3600000, not 3600001"),
         ("name='x'\nports=['a']\nupdelay=1", "8:1: this [[bond]] cannot be: 'updelay' needs 'miimon', of which it is a multiple"),
-        ("name='x'\nports=['a']\nprimary='a'", "8:1: this [[bond]] cannot be: 'primary' is for mode \"active-backup\" only"),
+        ("name='x'\nports=['a']\nprimary='a'", "8:1: this [[bond]] cannot be: 'primary' is for modes \"active-backup\", \"balance-tlb\" and \"balance-alb\" only"),
         ("name='x'\nports=['a']\nmode='broadcast'\npackets_per_slave=2", "8:1: this [[bond]] cannot be: 'packets_per_slave' is for mode \"balance-rr\" only"),
         ("name='x'\nports=['a']\nmode='active-backup'\nprimary='b'", "8:1: this [[bond]] cannot be: 'primary' must be one of the bond's ports"),
         ("name='x'\nports=['a']\nnum_grat_arp=1\nnum_unsol_na=1", "12:14: 'num_unsol_na' must be left out where 'num_grat_arp' stands, which is the same, not 1"),

@@ -27,8 +27,14 @@ impl Options {
         if self.packets_per_port != Self::default().packets_per_port && self.mode != Mode::RoundRobin {
             return Err(OptionsError::NeedsMode("packets_per_slave", Mode::RoundRobin));
         }
-        if self.mode == Mode::Ieee8023ad && self.miimon_ms == 0 {
-            return Err(OptionsError::ModeNeedsMiimon);
+        if !self.mode.may_probe() && self.miimon_ms == 0 {
+            return Err(OptionsError::ModeNeedsMiimon(self.mode));
+        }
+        if !self.tlb_dynamic_lb && !self.mode.balances_adaptively() {
+            return Err(OptionsError::NeedsMode("tlb_dynamic_lb", Mode::Tlb));
+        }
+        if !(1..=Self::LP_INTERVAL_SECS_MAX).contains(&self.lp_interval_secs) {
+            return Err(OptionsError::LpInterval);
         }
         if self.ad_actor_sys_prio == 0
             || self.ad_user_port_key > Self::USER_PORT_KEY_MAX
@@ -106,7 +112,9 @@ pub enum OptionsError {
     /// This is for one mode only.
     NeedsMode(&'static str, Mode),
     /// The mode needs links to be looked at.
-    ModeNeedsMiimon,
+    ModeNeedsMiimon(Mode),
+    /// Learning packets cannot be that far apart.
+    LpInterval,
     /// A priority, key or address that no system has.
     AdActor,
     /// This is for other modes.
@@ -130,8 +138,15 @@ impl fmt::Display for OptionsError {
         match self {
             Self::Time(name) => write!(f, "'{name}' must be {} ms at most", Options::TIME_MS_MAX),
             Self::NeedsMiimon(name) => write!(f, "'{name}' needs 'miimon', of which it is a multiple"),
+            Self::NeedsMode("primary", _) => {
+                f.write_str("'primary' is for modes \"active-backup\", \"balance-tlb\" and \"balance-alb\" only")
+            }
+            Self::NeedsMode(name @ "tlb_dynamic_lb", _) => {
+                write!(f, "'{name}' is for modes \"balance-tlb\" and \"balance-alb\" only")
+            }
             Self::NeedsMode(name, mode) => write!(f, "'{name}' is for mode \"{}\" only", mode.name()),
-            Self::ModeNeedsMiimon => f.write_str("mode \"802.3ad\" needs 'miimon'"),
+            Self::ModeNeedsMiimon(mode) => write!(f, "mode \"{}\" needs 'miimon'", mode.name()),
+            Self::LpInterval => write!(f, "'lp_interval' must be 1 to {} seconds", Options::LP_INTERVAL_SECS_MAX),
             Self::AdActor => {
                 f.write_str("'ad_actor_sys_prio' must be at least 1, 'ad_user_port_key' at most 1023, ")?;
                 f.write_str("and 'ad_actor_system' the address of one station")

@@ -1,12 +1,13 @@
 //! What happens to a bond, and how Linux's log tells it.
 
 use alloc::{format, string::String};
+use core::net::Ipv4Addr;
 
 use super::{Bond, Mode};
 use crate::{
     device::{Device, Devices},
     frame::DeviceId,
-    wire::lacp::PortInfo,
+    wire::{MacAddr, lacp::PortInfo},
 };
 
 /// What has happened to a bond, and what is to be done for it.
@@ -44,6 +45,10 @@ pub(crate) enum Happening {
     NoSpeed { port: DeviceId },
     /// Neighbours are to be told where the bond is now (Linux: `NETDEV_NOTIFY_PEERS`).
     NotifyPeers,
+    /// Switches are to learn that an Ethernet address is behind a port.
+    Learn { port: DeviceId, mac: MacAddr },
+    /// A station is to be told under which Ethernet address it finds this host.
+    TellPeer { port: DeviceId, own: (MacAddr, Ipv4Addr), peer: (MacAddr, Ipv4Addr), tci: u16 },
     /// Targets are to be asked by a port.
     Probe { port: DeviceId },
     /// Somebody has answered by a port, the first one or of active-backup: it is used.
@@ -74,6 +79,8 @@ impl Happening {
             | Self::CarrierDown
             | Self::Lacpdu { .. }
             | Self::Probe { .. }
+            | Self::Learn { .. }
+            | Self::TellPeer { .. }
             | Self::Answered { .. }
             | Self::NowUp { .. }
             | Self::NowDown { .. }
@@ -94,7 +101,9 @@ impl Bond {
                 let which = match (self.options.mode, is_active) {
                     (Mode::ActiveBackup, true) => "active ",
                     (Mode::ActiveBackup, false) => "backup ",
-                    (Mode::RoundRobin | Mode::Xor | Mode::Broadcast | Mode::Ieee8023ad, _) => "",
+                    (Mode::RoundRobin | Mode::Xor | Mode::Broadcast | Mode::Ieee8023ad | Mode::Tlb | Mode::Alb, _) => {
+                        ""
+                    }
                 };
                 of(port, format!("link status down for {which}interface, disabling it in {ms} ms"))
             }
@@ -128,7 +137,11 @@ impl Bond {
             Happening::NowUp { port } => of(port, "interface is now up".into()),
             Happening::NowDown { port } => of(port, "interface is now down".into()),
             Happening::BackupDown { port } => of(port, "backup interface is now down".into()),
-            Happening::NotifyPeers | Happening::Lacpdu { .. } | Happening::Probe { .. } => None,
+            Happening::NotifyPeers
+            | Happening::Lacpdu { .. }
+            | Happening::Probe { .. }
+            | Happening::Learn { .. }
+            | Happening::TellPeer { .. } => None,
         }
     }
 }

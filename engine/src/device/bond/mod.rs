@@ -24,6 +24,7 @@
 //! | `probe` | which links are up: `arp_interval` | `bond_main.c`, `bond_arp_monitor()` |
 //! | `select` | which port is the active one | `bond_main.c`, `bond_select_active_slave()` |
 //! | [`ad`] | 802.3ad: LACP | `bond_3ad.c` |
+//! | `alb` | balance-tlb and balance-alb | `bond_alb.c` |
 //! | `happening` | what is to be done, and how the kernel's log tells it | |
 //! | `text` | a bond as `/proc/net/bonding` prints it | `bond_procfs.c` |
 //!
@@ -37,6 +38,7 @@
 //! it looks.
 
 pub mod ad;
+mod alb;
 mod check;
 mod happening;
 pub mod hash;
@@ -49,17 +51,18 @@ mod select;
 mod text;
 mod transmit;
 
+pub(crate) use self::{
+    alb::Sending,
+    happening::Happening,
+    probe::Heard,
+    receive::{Reception, is_slow},
+    transmit::Chosen,
+};
 pub use self::{
     check::OptionsError,
     hash::HashPolicy,
     mode::Mode,
     options::{ArpValidate, FailOverMac, Options, PrimaryReselect},
-};
-pub(crate) use self::{
-    happening::Happening,
-    probe::Heard,
-    receive::{Reception, is_slow},
-    transmit::Chosen,
 };
 
 use alloc::{boxed::Box, vec::Vec};
@@ -68,6 +71,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     ad::{Ad, Machines},
+    alb::Alb,
     probe::Probing,
 };
 use super::Link;
@@ -98,6 +102,8 @@ pub struct Bond {
     turn: u32,
     /// What 802.3ad knows beside all that.
     ad: Option<Box<Ad>>,
+    /// What balance-tlb and balance-alb know beside all that.
+    alb: Option<Box<Alb>>,
     /// What it knows beside all that when it asks by its ports (`arp_interval`).
     probing: Option<Box<Probing>>,
     /// How often neighbours are still to be told where the bond is, times the looks from one to the next.
@@ -170,6 +176,7 @@ impl Bond {
             mac,
             force_primary: options.primary.is_some(),
             ad: is_ad.then(|| Box::new(Ad::new(now, mac, &options, &ports))),
+            alb: Alb::new(now, &options, ports.len()),
             probing: Probing::new(now, &options, &ports),
             options,
             ports,
@@ -243,7 +250,11 @@ impl Bond {
 
     /// When it does next what it does again and again, for ever.
     pub(crate) fn beat_due(&self) -> Option<Instant> {
-        [self.lacp_due(), self.probes_due()].into_iter().flatten().min()
+        [self.lacp_due(), self.probes_due(), self.alb_due()].into_iter().flatten().min()
+    }
+
+    fn alb_due(&self) -> Option<Instant> {
+        self.alb.as_ref().and_then(|alb| alb.due())
     }
 
     /// Does what is due.
@@ -257,6 +268,9 @@ impl Bond {
         }
         if self.probes_due().is_some_and(|due| due <= now) {
             self.probe(now, tell);
+        }
+        if self.alb_due().is_some_and(|due| due <= now) {
+            self.tick_alb(now, tell);
         }
     }
 
@@ -346,6 +360,10 @@ impl Bond {
             && self.since <= latest
             && self.miimon_due.is_none_or(|due| options.miimon_ms > 0 && due.since(latest) <= options.miimon())
             && ad_is_right
+            && self
+                .alb
+                .as_ref()
+                .map_or(!options.mode.balances_adaptively(), |alb| alb.is_right(latest, ports.len(), options))
             && self.probing.as_ref().map_or(options.arp_interval_ms == 0, |probing| {
                 options.arp_interval_ms > 0 && probing.is_right(latest, ports.len(), options)
             })
@@ -383,7 +401,8 @@ impl Port {
         };
         let is_active_backup = options.mode == Mode::ActiveBackup;
         let waits = is_active_backup || options.mode == Mode::Ieee8023ad;
-        let keeps_mac = is_active_backup && options.fail_over_mac != FailOverMac::None;
+        let is_adaptive = options.mode.balances_adaptively();
+        let keeps_mac = is_adaptive || is_active_backup && options.fail_over_mac != FailOverMac::None;
         Self {
             device,
             permanent: mac,
@@ -394,7 +413,7 @@ impl Port {
             failures: 0,
             said: link,
             is_backup: waits,
-            is_inactive: waits && !options.all_slaves_active,
+            is_inactive: (waits || is_adaptive) && !options.all_slaves_active,
         }
     }
 

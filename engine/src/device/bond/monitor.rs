@@ -68,7 +68,7 @@ impl Bond {
     fn inspect(&mut self, link: impl Fn(DeviceId) -> Link, tell: &mut Vec<Happening>) -> Vec<(usize, LinkState)> {
         let mut ignores_updelay = match self.options.mode {
             Mode::ActiveBackup => self.active.is_none(),
-            Mode::Xor | Mode::Ieee8023ad => {
+            Mode::Xor | Mode::Ieee8023ad | Mode::Tlb | Mode::Alb => {
                 let is_kept = self.ad.as_ref().is_none_or(|ad| ad.active().is_some());
                 is_kept && self.usable().next().is_none()
             }
@@ -149,7 +149,7 @@ impl Bond {
             let (mode, has_active) = (self.options.mode, self.active.is_some());
             let keeps_taking = self.options.all_slaves_active;
             let port = &mut self.ports[place];
-            if to == LinkState::Up && mode == Mode::Ieee8023ad && !port.knows_speed() {
+            if to == LinkState::Up && mode.needs_speed() && !port.knows_speed() {
                 port.link = LinkState::Down;
                 tell.push(Happening::NoSpeed { port: port.device });
                 continue;
@@ -172,6 +172,7 @@ impl Bond {
             if let Some(mut machines) = self.machines(now, tell) {
                 machines.link_changed(place, to == LinkState::Up);
             }
+            self.alb_link_changed(place as u16, to == LinkState::Up, tell);
         }
         if selects {
             self.select_active(now, tell);

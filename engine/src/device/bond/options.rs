@@ -128,7 +128,8 @@ impl ArpValidate {
 pub struct Options {
     /// `mode`.
     pub mode: Mode,
-    /// `xmit_hash_policy`: by what balance-xor and 802.3ad choose; nothing in other modes.
+    /// `xmit_hash_policy`: by what balance-xor and 802.3ad choose, balance-tlb as well, and balance-alb without `tlb_dynamic_lb`; nothing
+    /// in other modes.
     pub xmit_hash_policy: HashPolicy,
     /// `miimon`: milliseconds between two looks at links, at most [`Self::TIME_MS_MAX`]; 0: never. All count as up then: active-backup
     /// stays with its first port, while the other modes pass over ports without a carrier all the same.
@@ -138,7 +139,7 @@ pub struct Options {
     pub updelay_ms: u32,
     /// `downdelay`: milliseconds that a link has to be down before it is used no more; rounded down likewise.
     pub downdelay_ms: u32,
-    /// `primary`: of active-backup only, the port that is the active one when it can be.
+    /// `primary`: of active-backup, balance-tlb and balance-alb only, the port that is the active one when it can be.
     pub primary: Option<DeviceId>,
     /// `primary_reselect`: the first time that the primary port can be the active one it is, whatever this says.
     pub primary_reselect: PrimaryReselect,
@@ -179,6 +180,11 @@ pub struct Options {
     /// `arp_missed_max`: intervals without an answer after which a link counts as down, at least 1; of active-backup, ports that are not
     /// in use have one more.
     pub arp_missed_max: u8,
+    /// `tlb_dynamic_lb`: of balance-tlb and balance-alb only, flows are dealt to ports anew every ten seconds; else a hash says by which
+    /// one they leave.
+    pub tlb_dynamic_lb: bool,
+    /// `lp_interval`: seconds from one learning packet of these modes to the next, 1 to [`Self::LP_INTERVAL_SECS_MAX`].
+    pub lp_interval_secs: u32,
     /// `all_slaves_active`: of active-backup and 802.3ad, what comes in by ports that are not in use is taken, too.
     pub all_slaves_active: bool,
 }
@@ -210,6 +216,8 @@ impl Default for Options {
             arp_validate: ArpValidate::default(),
             arp_all_targets: false,
             arp_missed_max: 2,
+            tlb_dynamic_lb: true,
+            lp_interval_secs: 1,
             all_slaves_active: false,
         }
     }
@@ -219,11 +227,21 @@ impl Options {
     /// The longest of its times: an hour. Linux takes longer ones.
     pub const TIME_MS_MAX: u32 = 3_600_000;
 
+    /// The longest time between learning packets: an hour. Linux takes longer ones.
+    pub const LP_INTERVAL_SECS_MAX: u32 = 3600;
+
     /// The greatest of the operator's keys.
     pub const USER_PORT_KEY_MAX: u16 = 1023;
 
-    /// Looks at links where Linux looks if it is not told: every 100 ms in 802.3ad mode, which cannot be without.
+    /// Looks at links where Linux looks if it is not told: every 100 ms in modes that cannot be without ([`Mode::may_probe`]).
     pub const MIIMON_DEFAULT_MS: u32 = 100;
+
+    /// Whether packets are told apart by [`HashPolicy`] (Linux: `bond_mode_uses_xmit_hash()`).
+    #[must_use]
+    pub const fn uses_xmit_hash(&self) -> bool {
+        let is_hashed = self.mode.balances_adaptively() && !self.tlb_dynamic_lb;
+        is_hashed || matches!(self.mode, Mode::Xor | Mode::Ieee8023ad)
+    }
 
     /// From one look to the next.
     pub(super) const fn miimon(&self) -> Duration {

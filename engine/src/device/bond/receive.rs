@@ -1,9 +1,9 @@
 //! What a bond takes by which of its ports.
 
-use super::Bond;
+use super::{Bond, Mode};
 use crate::{
     frame::DeviceId,
-    packet::Packet,
+    packet::{Addressed, Packet},
     wire::{EtherType, EthernetHeader, MacAddr, lacp::SLOW_PROTOCOLS},
 };
 
@@ -28,8 +28,11 @@ impl Bond {
         if self.takes_slow() && is_slow(packet) {
             return Reception::Port;
         }
+        let is_for_one = packet.meta().addressed == Addressed::Host;
         match is_inactive {
             false => Reception::Bond,
+            // Stations know the addresses of all ports.
+            true if self.options.mode == Mode::Alb && is_for_one => Reception::Bond,
             true if is_link_local() => Reception::Port,
             true => Reception::Inactive,
         }

@@ -65,13 +65,14 @@ impl Bond {
         if let Some(place) = to {
             self.note_up(now, place);
         }
+        let mut is_early = false;
         if let Some(port) = to.and_then(|place| self.ports.get_mut(usize::from(place))) {
             let device = port.device;
             let happening = match port.link {
                 LinkState::Back => Happening::ActiveEarly { port: device, ms: (updelay - port.delay) * miimon },
                 LinkState::Up | LinkState::Fail | LinkState::Down => Happening::Active { port: device },
             };
-            let is_early = port.link == LinkState::Back;
+            is_early = port.link == LinkState::Back;
             if is_early {
                 (port.link, port.delay, port.has_been_up) = (LinkState::Up, 0, true);
             }
@@ -82,8 +83,28 @@ impl Bond {
                 machines.link_changed(usize::from(place), true);
             }
         }
+        if let Some(place) = to.filter(|_| is_early) {
+            self.alb_link_changed(place, true, tell);
+        }
+        if mode.balances_adaptively() {
+            self.alb_active_changed(from, to, tell);
+            self.swap_inactive(from, to);
+        }
         if mode == Mode::ActiveBackup {
             self.fail_over(now, (from, to), tell);
+        }
+    }
+
+    /// What comes in by the active port is taken, and by the one that it was no more. Both go on sending.
+    ///
+    /// Linux v6.18: `include/net/bonding.h`, `bond_set_slave_inactive_flags()`.
+    fn swap_inactive(&mut self, from: Option<u16>, to: Option<u16>) {
+        let keeps_taking = self.options.all_slaves_active;
+        if let Some(port) = from.and_then(|place| self.ports.get_mut(usize::from(place))) {
+            port.is_inactive |= !keeps_taking;
+        }
+        if let Some(port) = to.and_then(|place| self.ports.get_mut(usize::from(place))) {
+            (port.is_backup, port.is_inactive) = (false, false);
         }
     }
 

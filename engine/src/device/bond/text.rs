@@ -48,7 +48,7 @@ impl Bond {
             write!(out, " (fail_over_mac {})", options.fail_over_mac.name())?;
         }
         writeln!(out)?;
-        if options.mode.uses_xmit_hash() {
+        if options.uses_xmit_hash() {
             let policy = options.xmit_hash_policy;
             writeln!(out, "Transmit Hash Policy: {policy} ({})", policy.number())?;
         }

@@ -1,6 +1,8 @@
 //! By which of its ports a packet leaves a bond.
 
-use super::{Bond, Mode, Port};
+use alloc::vec::Vec;
+
+use super::{Bond, Happening, Mode, Port, Sending};
 use crate::{frame::DeviceId, packet::Packet, wire::Protocol};
 
 /// The ports by which a packet leaves.
@@ -15,15 +17,28 @@ pub(crate) enum Chosen {
 }
 
 impl Bond {
-    /// By which ports a packet leaves that has its Ethernet header. `lot` draws a number.
+    /// By which ports a packet leaves that has its Ethernet header, and as what. `lot` draws a number.
+    pub(crate) fn choose(
+        &mut self,
+        packet: &Packet,
+        lot: impl FnOnce() -> u32,
+        tell: &mut Vec<Happening>,
+    ) -> (Chosen, Sending) {
+        match self.options.mode.balances_adaptively() {
+            true => self.choose_alb(packet, tell),
+            false => (self.choose_as_it_is(packet, lot), Sending::AS_IT_IS),
+        }
+    }
+
+    /// The same where no port has an address of its own.
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_xmit_roundrobin_slave_get()`, `bond_xmit_activebackup_slave_get()`,
     /// `bond_xmit_3ad_xor_slave_get()`, `bond_update_slave_arr()`, `bond_xmit_broadcast()`.
-    pub(crate) fn choose(&mut self, packet: &Packet, lot: impl FnOnce() -> u32) -> Chosen {
+    fn choose_as_it_is(&mut self, packet: &Packet, lot: impl FnOnce() -> u32) -> Chosen {
         let one = |port: Option<&Port>| port.map_or(Chosen::None, |port| Chosen::One(port.device));
         match self.options.mode {
             // Its carrier is not asked: whether it is the active one, the monitor alone decides.
-            Mode::ActiveBackup => one(self.active_port()),
+            Mode::ActiveBackup | Mode::Tlb | Mode::Alb => one(self.active_port()),
             Mode::Broadcast if self.ports.iter().any(Port::can_send) => Chosen::Each,
             Mode::Broadcast => Chosen::None,
             Mode::Xor | Mode::Ieee8023ad => {

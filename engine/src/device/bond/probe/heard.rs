@@ -54,6 +54,13 @@ impl Heard {
         Self::Neighbours(ends.filter(|_| !is_for_other))
     }
 
+    /// What a frame says in ARP.
+    pub(crate) fn arp_of(packet: &Packet) -> Option<ArpPacket> {
+        let (ether_type, bytes) = behind_tag(packet)?;
+        let arp = ArpPacket::read_from_prefix(bytes).ok().filter(|_| ether_type == EtherType::ARP);
+        arp.map(|(arp, _)| arp)
+    }
+
     /// Both ends' addresses.
     pub(crate) fn addresses(self) -> [Option<IpAddr>; 2] {
         match self {
@@ -65,8 +72,8 @@ impl Heard {
 
 impl Bond {
     /// Whether it wants to know what comes in.
-    pub(crate) const fn listens(&self) -> bool {
-        self.probing.is_some()
+    pub(crate) fn listens(&self) -> bool {
+        self.probing.is_some() || self.hears_arp()
     }
 
     /// Something has come in by a port. `ours` are those of its ends' addresses that are the bond's or those of a VLAN over it.

@@ -102,7 +102,9 @@ impl Bond {
     pub(super) fn probe(&mut self, now: Instant, tell: &mut Vec<Happening>) {
         match self.options.mode {
             Mode::ActiveBackup => self.probe_backup(now, tell),
-            Mode::RoundRobin | Mode::Xor | Mode::Broadcast | Mode::Ieee8023ad => self.probe_balanced(now, tell),
+            Mode::RoundRobin | Mode::Xor | Mode::Broadcast | Mode::Ieee8023ad | Mode::Tlb | Mode::Alb => {
+                self.probe_balanced(now, tell);
+            }
         }
         let interval = self.options.arp_interval();
         if let Some(probing) = &mut self.probing {
