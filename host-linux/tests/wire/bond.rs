@@ -90,8 +90,10 @@ fn a_device_without_a_carrier_is_none_from_the_start() {
         let config = CONFIG.replace(r#"["p0", "p1"]"#, r#"["p1", "p0"]"#);
         let folder = Folder::with(&config, &[]);
         let gateway = Gateway::start(&folder);
-        let text = String::from_utf8(folder.towpath(&["bond"]).stdout).unwrap();
-        assert!(text.contains("Currently Active Slave: p0\n"), "{text}");
+        let bond = || String::from_utf8(folder.towpath(&["bond"]).stdout).unwrap();
+        // The kernel tells of the other one's carrier when it comes to it.
+        wait_for(bond, "Currently Active Slave: p0\n");
+        let text = bond();
         assert!(text.contains("Slave Interface: p1\nMII Status: down\n"), "{text}");
         assert!(!text.contains("Link Failure Count: 1"), "it has not failed: {text}");
         echo(&client);
