@@ -8,12 +8,12 @@ pub const CAPTURED_BYTES_MAX: u32 = 1 << 20;
 /// Wireshark's bound is the same 16 MiB.
 pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
 
-/// Ticks of LACP alone between two packets. It goes on for ever, and between two packets there may be years. All bonds of a replay tick
-/// together, at most ten times a second: this is a quarter of an hour at least, and hours when LACPDUs are asked for slowly. Then the rest
-/// of the gap goes by at once.
+/// Ticks of LACP and of what else bonds do for ever between two packets, from when no link's delay runs any more. Between two packets there
+/// may be years. All bonds of a replay tick together, most of them at most ten times a second: this is a quarter of an hour at least, and
+/// hours when LACPDUs are asked for slowly. Then the rest of the gap goes by at once.
 pub const LACP_TICKS_MAX: u32 = 9000;
 
-/// The same before the first packet: as if the gateway had been there for ten seconds.
+/// The same before the first packet: as if the gateway had been there for ten seconds, and for the delays of its links before.
 pub const LACP_TICKS_BEFORE: u32 = 100;
 
 /// Different interfaces in one capture, over all its sections. Each costs about 200 bytes and its names.

@@ -256,7 +256,8 @@ impl Replay {
         while let Some((when, timer)) = self.engine.poll_timeout()
             && when <= now
         {
-            ticks += u32::from(timer == TimerId::BondBeat);
+            // Delays of links end, and then what does not begins to count.
+            ticks = if timer == TimerId::Bond { 0 } else { ticks + u32::from(timer == TimerId::BondBeat) };
             // A deadline that stays although its time has come would be asked for without end.
             let stays = last.is_some_and(|last| last >= when);
             let due = if stays || ticks > ticks_max { now } else { when };
