@@ -3,6 +3,14 @@
 use std::{net::Ipv4Addr, thread::sleep, time::Duration};
 
 use rustix::process::Signal;
+use towpath::af_packet::Ring;
+use towpath_engine::{
+    DeviceId, Frame,
+    wire::{
+        MacAddr,
+        lacp::{Lacpdu, PortInfo, PortState, SLOW_PROTOCOLS},
+    },
+};
 
 use crate::{
     link::{PATIENCE, Station, next_frame},
@@ -118,6 +126,65 @@ fn lacpdus_leave_by_a_device_that_is_used_though_nobody_answers_them() {
         let bond = || String::from_utf8(folder.towpath(&["bond", "bond0"]).stdout).unwrap();
         wait_for(bond, "\tNumber of ports: 1\n");
         assert!(bond().contains("\tPartner Mac Address: 00:00:00:00:00:00\n"), "{}", bond());
+        echo(&client);
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn a_peer_that_speaks_lacp_comes_to_terms_with_the_gateway() {
+    in_namespace(|| {
+        quieten();
+        let client = Station::new("ga", CLIENT);
+        let config = CONFIG.replace("active-backup", "802.3ad").replace(r#"["p0", "p1"]"#, r#""p0""#);
+        let config = config
+            .replace("[[interface]]\nname = \"p1\"\ndevice = \"gb\"\n\n", "")
+            .replace("num_grat_arp = 2", "lacp_rate = \"fast\"");
+        let folder = Folder::with(&config, &[]);
+        let mut wire = client.namespace.within(|| crate::link::open("e0", 9));
+        let gateway = Gateway::start(&folder);
+        let bond = || String::from_utf8(folder.towpath(&["bond", "bond0"]).stdout).unwrap();
+        let peer = MacAddr([0x02, 0, 0, 0, 0x0a, 0xc9]);
+        // It says of the gateway what that has said of itself, and that it passes everything.
+        let (mut said, mut passes) = (0, false);
+        while said < 100 && !passes {
+            let seen =
+                next_frame(&mut wire, |seen| seen.bytes.starts_with(&SLOW_PROTOCOLS.0) && seen.bytes[6..12] != peer.0);
+            let heard = Lacpdu::parse(&seen.bytes[14..]).expect("an LACPDU");
+            passes = heard.actor.state.has(PortState::DISTRIBUTING) && heard.partner.system == peer;
+            let state = PortState::ACTIVITY
+                | PortState::TIMEOUT
+                | PortState::AGGREGATION
+                | PortState::SYNCHRONIZATION
+                | PortState::COLLECTING
+                | PortState::DISTRIBUTING;
+            let own = PortInfo {
+                system_priority: 1.into(),
+                system: peer,
+                key: 77.into(),
+                port_priority: 2.into(),
+                port: 3.into(),
+                state,
+            };
+            // Switches give frames of their own a priority, and so a tag.
+            let head = [&SLOW_PROTOCOLS.0[..], &peer.0, &[0x81, 0, 0xe0, 0, 0x88, 9]].concat();
+            let lacpdu = Lacpdu::new(own, heard.actor).emit();
+            let frame = [&head[..], &lacpdu].concat();
+            assert_eq!(wire.send(&[Frame::new(DeviceId(9), &frame)]), 1);
+            said += 1;
+        }
+        assert!(passes, "{}", bond());
+        let text = bond();
+        for part in [
+            "\tPartner Mac Address: 02:00:00:00:0a:c9\n",
+            "\tPartner Key: 77\n",
+            "    system priority: 1\n",
+            "    port state: 63\n",
+            "MII Status: up\n",
+        ] {
+            assert!(text.contains(part), "no '{part}' in {text}");
+        }
+        drop(wire);
         echo(&client);
         gateway.stop(Signal::INT);
     });
