@@ -262,6 +262,27 @@ fn of_two_switches_the_one_is_used_that_ad_select_says() {
 }
 
 #[test]
+fn the_aggregator_is_used_whose_ports_have_the_greatest_priorities_together() {
+    for (prios, expected) in
+        [(vec![], "2"), (vec![600], "1"), (vec![510, 255], "2"), (vec![100, 0, 101], "2"), (vec![9, 4, 4], "1")]
+    {
+        let options = Options { ad_select: AdSelect::ActorPortPrio, actor_port_prios: prios.clone(), ..fast() };
+        let mut host = Bonded::new(options, &[0, 1, 2]);
+        hear(&mut host, &[(0, 1, 7), (1, 2, 7), (2, 2, 7)], 12);
+        let text = host.text();
+        assert!(text.contains(&format!("\tPartner Mac Address: 00:13:c4:00:00:0{expected}")), "{prios:?} {text}");
+        assert!(text.contains("Aggregator selection policy (ad_select): actor_port_prio\n"), "{text}");
+        let first = prios.first().copied().unwrap_or(Options::ACTOR_PORT_PRIO);
+        assert!(text.contains(&format!("    port priority: {first}\n")), "{text}");
+        let said = host.state().port_info(DeviceId(0)).expect("a port");
+        assert_eq!(said.port_priority.get(), first, "and so LACPDUs say");
+    }
+    let mut host = Bonded::new(fast(), &[0]);
+    assert!(host.bond(Options { actor_port_prios: vec![1, 2], ..fast() }, &[0]).is_err());
+    assert!(host.bond(Options { actor_port_prios: vec![1], ..Options::default() }, &[0]).is_err());
+}
+
+#[test]
 fn ports_of_other_speeds_or_to_other_keys_are_not_one_link() {
     let mut host = Bonded::new(fast(), &[0, 1, 2]);
     let slower = Link { speed_mbps: Some(1000), ..Link::default() };
@@ -329,6 +350,18 @@ fn slow_protocols_are_for_ports_of_such_bonds_only() {
     assert_eq!(host.receive(2, &frame), [DropReason::LinkProtocolUnknown], "no port of a bond");
     let mut host = Bonded::new(lacp(), &[0]);
     assert_eq!(host.receive(0, &frame[..100]), [DropReason::LinkProtocolUnknown], "it is not whole");
+    let tagged = |tags: &[u8]| [&frame[..12], tags, &frame[12..]].concat();
+    let taken = |host: &Bonded| host.state().ad_stats(DeviceId(0)).expect("a port").lacpdu_rx;
+    for (tags, is_taken) in [
+        (&[0x81, 0, 0xe0, 0][..], true),
+        (&[0x81, 0, 0, 7], true),
+        (&[0x88, 0xa8, 0, 9], true),
+        (&[0x81, 0, 0, 7, 0x81, 0, 0, 8], false),
+    ] {
+        let before = taken(&host);
+        let dropped = host.receive(0, &tagged(tags));
+        assert_eq!((taken(&host) - before, dropped.is_empty()), (u64::from(is_taken), is_taken), "{tags:x?}");
+    }
 }
 
 #[test]

@@ -30,6 +30,11 @@ impl Engine {
         let by = match reception {
             Reception::Bond => bond,
             Reception::Port => port,
+            Reception::Slow if packet.tag().is_none() => port,
+            Reception::Slow => match packet.take_tag() {
+                Ok(()) => port,
+                Err(reason) => return Err(packet.drop_for(reason)),
+            },
             Reception::Inactive => return Err(packet.drop_for(DropReason::BondPortInactive)),
         };
         packet.meta_mut().device = Some(by);

@@ -166,10 +166,13 @@ fn ad_options(table: Table<'_>, options: &mut Options) -> Result<(), Fault> {
             one_of(value, "\"slow\" or \"fast\"", [false, true], |is_fast| if is_fast { "fast" } else { "slow" })?;
     }
     if let Some(value) = table.find("ad_select") {
-        options.ad_select = one_of(value, "\"stable\", \"bandwidth\" or \"count\"", AdSelect::ALL, AdSelect::name)?;
+        options.ad_select = one_of(value, AD_SELECT, AdSelect::ALL, AdSelect::name)?;
     }
     if let Some(value) = table.find("ad_actor_sys_prio") {
         options.ad_actor_sys_prio = value.number(1..=u64::from(u16::MAX))? as u16;
+    }
+    for value in table.list("actor_port_prio")? {
+        options.actor_port_prios.push(value.number(0..=u64::from(u16::MAX))? as u16);
     }
     options.ad_actor_system = table.find("ad_actor_system").map(Value::word).transpose()?;
     if let Some(value) = table.find("ad_user_port_key") {
@@ -207,6 +210,7 @@ fn one_of<T: Copy, const N: usize>(
 const MODE: &str = "\"balance-rr\", \"active-backup\", \"balance-xor\", \"broadcast\", \"802.3ad\", \"balance-tlb\" or \"balance-alb\"";
 const XMIT_HASH_POLICY: &str = "\"layer2\", \"layer2+3\", \"layer3+4\", \"encap2+3\", \"encap3+4\" or \"vlan+srcmac\"";
 
+const AD_SELECT: &str = "\"stable\", \"bandwidth\", \"count\" or \"actor_port_prio\"";
 const ARP_VALIDATE: &str =
     "\"none\", \"active\", \"backup\", \"all\", \"filter\", \"filter_active\" or \"filter_backup\"";
 
@@ -238,6 +242,7 @@ pub(super) const BOND: &[&str] = &[
     "lacp_active",
     "lacp_rate",
     "ad_select",
+    "actor_port_prio",
     "ad_actor_sys_prio",
     "ad_actor_system",
     "ad_user_port_key",
@@ -250,4 +255,4 @@ pub(super) const BOND: &[&str] = &[
 
 /// Options of Linux's that are not here.
 pub(super) const BOND_LATER: &[&str] =
-    &["active_slave", "actor_port_prio", "broadcast_neighbor", "coupled_control", "prio", "resend_igmp", "use_carrier"];
+    &["active_slave", "broadcast_neighbor", "coupled_control", "prio", "resend_igmp", "use_carrier"];

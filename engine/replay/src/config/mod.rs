@@ -51,7 +51,8 @@
 //! | `xmit_hash_policy` | of balance-xor and 802.3ad, of balance-tlb, and of balance-alb without `tlb_dynamic_lb`, `"layer2"`, `"layer2+3"`, `"layer3+4"`, `"encap2+3"`, `"encap3+4"` or `"vlan+srcmac"` |
 //! | `packets_per_slave` | of balance-rr only, packets by a port before the next one's turn; 0: by lot |
 //! | `lacp_rate`, `lacp_active` | of 802.3ad only, how often LACPDUs are asked for, `"slow"` (default) or `"fast"`; false: none are sent before some have come |
-//! | `ad_select`, `min_links` | of 802.3ad, by what the aggregator is chosen, `"stable"` (default), `"bandwidth"` or `"count"`; how many of its ports have to be up |
+//! | `ad_select`, `min_links` | of 802.3ad, by what the aggregator is chosen, `"stable"` (default), `"bandwidth"`, `"count"` or `"actor_port_prio"`; how many of its ports have to be up |
+//! | `actor_port_prio` | of 802.3ad only, list of the ports' priorities in their order, 0 to 65535; default 255 |
 //! | `ad_actor_sys_prio`, `ad_actor_system`, `ad_user_port_key` | of 802.3ad only, what LACPDUs say of this system: its priority, its address, the upper bits of its keys |
 //! | `all_slaves_active` | of active-backup, 802.3ad, balance-tlb and balance-alb, true: what comes in by ports that are not the active one is taken, too |
 //! | `addresses`, `mac`, `mtu`, `arp`, `networks` | as of an interface. Default of `mac` and `arp`: its first port's; of `mtu`: the least of its ports' |

@@ -135,12 +135,13 @@ fn a_bond_with_lacp_looks_at_links_unless_it_is_told_how_often() {
     let read = |more: &str| Config::read("f", &format!("{text}{more}")).map(|config| config.bonds[0].options.clone());
     let default = bond::Options { mode: bond::Mode::Ieee8023ad, miimon_ms: 100, ..bond::Options::default() };
     assert_eq!(read("").unwrap(), default);
-    let more = "lacp_rate='fast'\nlacp_active=false\nad_select='count'\nmin_links=2\nad_actor_sys_prio=7\n\
+    let more = "lacp_rate='fast'\nactor_port_prio=[7]\nlacp_active=false\nad_select='actor_port_prio'\nmin_links=2\nad_actor_sys_prio=7\n\
                 ad_actor_system='02:00:00:00:00:77'\nad_user_port_key=1023\nmiimon=50";
     let expected = bond::Options {
         lacp_fast: true,
         lacp_active: false,
-        ad_select: bond::ad::AdSelect::Count,
+        ad_select: bond::ad::AdSelect::ActorPortPrio,
+        actor_port_prios: vec![7],
         min_links: 2,
         ad_actor_sys_prio: 7,
         ad_actor_system: Some(MacAddr([2, 0, 0, 0, 0, 0x77])),

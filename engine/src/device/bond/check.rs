@@ -42,6 +42,9 @@ impl Options {
         {
             return Err(OptionsError::AdActor);
         }
+        if self.actor_port_prios.len() > ports.len() {
+            return Err(OptionsError::TooManyPriorities);
+        }
         if let Some(name) = self.said_of_lacp().filter(|_| self.mode != Mode::Ieee8023ad) {
             return Err(OptionsError::NeedsMode(name, Mode::Ieee8023ad));
         }
@@ -97,6 +100,7 @@ impl Options {
             ("ad_actor_sys_prio", self.ad_actor_sys_prio != default.ad_actor_sys_prio),
             ("ad_actor_system", self.ad_actor_system != default.ad_actor_system),
             ("ad_user_port_key", self.ad_user_port_key != default.ad_user_port_key),
+            ("actor_port_prio", !self.actor_port_prios.is_empty()),
         ];
         others.into_iter().find(|(_, is_other)| *is_other).map(|(name, _)| name)
     }
@@ -115,6 +119,8 @@ pub enum OptionsError {
     ModeNeedsMiimon(Mode),
     /// Learning packets cannot be that far apart.
     LpInterval,
+    /// There are more priorities than ports.
+    TooManyPriorities,
     /// A priority, key or address that no system has.
     AdActor,
     /// This is for other modes.
@@ -147,6 +153,7 @@ impl fmt::Display for OptionsError {
             Self::NeedsMode(name, mode) => write!(f, "'{name}' is for mode \"{}\" only", mode.name()),
             Self::ModeNeedsMiimon(mode) => write!(f, "mode \"{}\" needs 'miimon'", mode.name()),
             Self::LpInterval => write!(f, "'lp_interval' must be 1 to {} seconds", Options::LP_INTERVAL_SECS_MAX),
+            Self::TooManyPriorities => f.write_str("'actor_port_prio' must have no more numbers than there are ports"),
             Self::AdActor => {
                 f.write_str("'ad_actor_sys_prio' must be at least 1, 'ad_user_port_key' at most 1023, ")?;
                 f.write_str("and 'ad_actor_system' the address of one station")

@@ -160,6 +160,9 @@ pub struct Options {
     pub lacp_fast: bool,
     /// `ad_select`: of 802.3ad, by what the aggregator is chosen.
     pub ad_select: AdSelect,
+    /// `actor_port_prio`: of 802.3ad only, the priorities of its ports in their order; [`Self::ACTOR_PORT_PRIO`] for those that it does not
+    /// reach.
+    pub actor_port_prios: Vec<u16>,
     /// `ad_actor_sys_prio`: of 802.3ad only, the priority of the bond's system, at least 1.
     pub ad_actor_sys_prio: u16,
     /// `ad_actor_system`: of 802.3ad only, the address of the bond's system; the bond's own when `None` or all zeros.
@@ -207,6 +210,7 @@ impl Default for Options {
             lacp_active: true,
             lacp_fast: false,
             ad_select: AdSelect::default(),
+            actor_port_prios: Vec::new(),
             ad_actor_sys_prio: u16::MAX,
             ad_actor_system: None,
             ad_user_port_key: 0,
@@ -232,6 +236,9 @@ impl Options {
 
     /// The greatest of the operator's keys.
     pub const USER_PORT_KEY_MAX: u16 = 1023;
+
+    /// The priority of a port that has been given none (Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `ad_initialize_port()`).
+    pub const ACTOR_PORT_PRIO: u16 = 0xff;
 
     /// Looks at links where Linux looks if it is not told: every 100 ms in modes that cannot be without ([`Mode::may_probe`]).
     pub const MIIMON_DEFAULT_MS: u32 = 100;

@@ -1,5 +1,7 @@
 //! What a bond takes by which of its ports.
 
+use zerocopy::FromBytes;
+
 use super::{Bond, Mode};
 use crate::{
     frame::DeviceId,
@@ -12,8 +14,10 @@ use crate::{
 pub(crate) enum Reception {
     /// The bond's.
     Bond,
-    /// The port's own: it is for no station beyond this link (Linux: `RX_HANDLER_PASS`; of LACP, its `recv_probe`).
+    /// The port's own: it is for no station beyond this link (Linux: `RX_HANDLER_PASS`).
     Port,
+    /// The port's own, and LACP's, whatever tag it has (Linux: `bond_3ad_lacpdu_recv()`).
+    Slow,
     /// Nobody's: the bond takes nothing by this port now. (In Linux only who listens on the very port gets it: `RX_HANDLER_EXACT`.)
     Inactive,
 }
@@ -26,7 +30,7 @@ impl Bond {
         let is_inactive = self.ports.iter().find(|known| known.device == port).is_none_or(|port| port.is_inactive);
         let is_link_local = || packet.ethernet().is_some_and(|ethernet| is_link_local(ethernet.destination));
         if self.takes_slow() && is_slow(packet) {
-            return Reception::Port;
+            return Reception::Slow;
         }
         let is_for_one = packet.meta().addressed == Addressed::Host;
         match is_inactive {
@@ -41,14 +45,24 @@ impl Bond {
 
 /// Whether it is an LACPDU or a marker. Of one that the capture has cut, what both ends are has to be there.
 pub(crate) fn is_slow(packet: &Packet) -> bool {
-    let is_for_us = |ethernet: &EthernetHeader| {
-        ethernet.destination == SLOW_PROTOCOLS && ethernet.ether_type.get() == EtherType::SLOW_PROTOCOLS.0
+    let is_slow = |(ether_type, bytes): (EtherType, &[u8])| {
+        ether_type == EtherType::SLOW_PROTOCOLS && super::ad::is_taken(bytes, packet.meta().cut_bytes > 0)
     };
-    packet.ethernet().is_some_and(is_for_us)
-        && packet
-            .linear()
-            .get(EthernetHeader::LEN..)
-            .is_some_and(|bytes| super::ad::is_taken(bytes, packet.meta().cut_bytes > 0))
+    let is_for_us = |ethernet: &EthernetHeader| ethernet.destination == SLOW_PROTOCOLS;
+    packet.ethernet().is_some_and(is_for_us) && behind_tag(packet).is_some_and(is_slow)
+}
+
+/// A frame's protocol, and what stands behind its link header and a tag at most. Of two tags the inner one stays (Linux v6.18:
+/// `net/core/dev.c`, `__netif_receive_skb_core()`).
+pub(super) fn behind_tag(packet: &Packet) -> Option<(EtherType, &[u8])> {
+    let (ethernet, bytes) = EthernetHeader::ref_from_prefix(packet.linear()).ok()?;
+    let ether_type = EtherType(ethernet.ether_type.get());
+    let is_tag = matches!(ether_type, EtherType::VLAN | EtherType::SERVICE_VLAN);
+    if !is_tag || packet.meta().vlan.is_some() {
+        return Some((ether_type, bytes));
+    }
+    let (tag, bytes) = bytes.split_first_chunk::<4>()?;
+    Some((EtherType(u16::from_be_bytes([tag[2], tag[3]])), bytes))
 }
 
 /// Whether it is one of the addresses that no bridge sends on (IEEE 802.1Q, table 8-1).

@@ -22,10 +22,9 @@
 //! | `churn` | whether the two ends do not come to terms | 6.4.17 |
 //!
 //! Linux v6.18: `drivers/net/bonding/bond_3ad.c`. Where it is known to differ: of its options `coupled_control` is as if on and
-//! `broadcast_neighbor` as if off, and all ports have the same `actor_port_prio`, by which `ad_select` cannot choose; frames of slow protocols
+//! `broadcast_neighbor` as if off; frames of slow protocols
 //! that are no LACPDU and no marker, or not whole, are not counted, and nothing is summed up for the bond; a port whose speed is not known
-//! is not looked at every `miimon`, each time with a line in the log, until it is; an LACPDU or a marker with a VLAN tag, which Linux takes
-//! whatever the tag says, is taken only by a port that is not in use, and only with a tag of priority alone (VLAN 0), else it is dropped.
+//! is not looked at every `miimon`, each time with a line in the log, until it is.
 
 mod churn;
 mod mux;

@@ -29,6 +29,8 @@ pub(crate) struct AdPort {
     pub(in super::super) key: u16,
     /// The operator's part of it.
     user_key: u16,
+    /// `Actor_Port_Priority`.
+    pub(super) priority: u16,
     /// `Actor_Oper_Port_State`.
     pub(in super::super) state: PortState,
     /// `Partner_Oper_*`: what is known of the other end.
@@ -124,6 +126,14 @@ pub struct AdStats {
     pub marker_unknown_rx: u64,
 }
 
+impl Options {
+    /// The priority of the port with this number, from 1.
+    fn priority_of_port(&self, number: u16) -> u16 {
+        let said = usize::from(number).checked_sub(1).and_then(|place| self.actor_port_prios.get(place));
+        said.copied().unwrap_or(Self::ACTOR_PORT_PRIO)
+    }
+}
+
 impl AdPort {
     /// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `ad_initialize_port()`, `bond_3ad_bind_slave()`.
     pub(super) fn new(number: u16, port: &Port, options: &Options) -> Self {
@@ -134,6 +144,7 @@ impl AdPort {
             number,
             key: 0,
             user_key: options.ad_user_port_key << USER_KEY_SHIFT,
+            priority: options.priority_of_port(number),
             state,
             partner: PARTNER_ADMIN,
             aggregator: None,
@@ -172,6 +183,7 @@ impl AdPort {
         let speeds = SPEED_NUMBER_MIN..SPEED_NUMBER_MIN + SPEEDS_MBPS.len() as u16;
         let speed = (self.key & SPEED_KEY_MASK) >> 1;
         self.user_key == options.ad_user_port_key << USER_KEY_SHIFT
+            && self.priority == options.priority_of_port(self.number)
             && self.key & !(SPEED_KEY_MASK | 1) == self.user_key
             && (speed == 0 || speeds.contains(&speed))
     }
@@ -220,7 +232,7 @@ impl AdPort {
             system_priority: U16::new(system_priority),
             system,
             key: U16::new(self.key),
-            port_priority: U16::new(PORT_PRIORITY),
+            port_priority: U16::new(self.priority),
             port: U16::new(self.number),
             state: self.state,
         }
@@ -293,8 +305,6 @@ const SPEED_NUMBER_MIN: u16 = 2;
 /// A key: ten bits of the operator's, five of the speed, one of the duplex.
 const USER_KEY_SHIFT: u16 = 6;
 const SPEED_KEY_MASK: u16 = 0x3e;
-/// Linux v6.18: `drivers/net/bonding/bond_3ad.c`, `ad_initialize_port()`.
-const PORT_PRIORITY: u16 = 0xff;
 
 /// `Partner_Admin_*`: what counts as known of the other end while it has not answered.
 pub(super) const PARTNER_ADMIN: PortInfo = PortInfo {

@@ -24,11 +24,13 @@ pub enum AdSelect {
     Bandwidth,
     /// The one with the most ports.
     Count,
+    /// The one whose ports' priorities are the greatest together.
+    ActorPortPrio,
 }
 
 impl AdSelect {
-    /// All that there are here, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Stable, Self::Bandwidth, Self::Count];
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Stable, Self::Bandwidth, Self::Count, Self::ActorPortPrio];
 
     /// Its name.
     #[must_use]
@@ -37,6 +39,7 @@ impl AdSelect {
             Self::Stable => "stable",
             Self::Bandwidth => "bandwidth",
             Self::Count => "count",
+            Self::ActorPortPrio => "actor_port_prio",
         }
     }
 }
@@ -142,12 +145,16 @@ impl Machines<'_> {
         let Some(best) = best else { return true };
         let aggregator = |place: usize| &self.ad.aggregators[place];
         let rank = |place: usize| (!aggregator(place).is_individual, aggregator(place).has_partner());
+        let priority = || match self.options.ad_select {
+            AdSelect::ActorPortPrio => self.priority(place).cmp(&self.priority(best)),
+            AdSelect::Count | AdSelect::Stable | AdSelect::Bandwidth => Ordering::Equal,
+        };
         let count = || match self.options.ad_select {
-            AdSelect::Count => self.active_ports(place).cmp(&self.active_ports(best)),
+            AdSelect::Count | AdSelect::ActorPortPrio => self.active_ports(place).cmp(&self.active_ports(best)),
             AdSelect::Stable | AdSelect::Bandwidth => Ordering::Equal,
         };
         let bandwidth = || self.bandwidth(place).cmp(&self.bandwidth(best));
-        rank(place).cmp(&rank(best)).then_with(count).then_with(bandwidth) == Ordering::Greater
+        rank(place).cmp(&rank(best)).then_with(priority).then_with(count).then_with(bandwidth) == Ordering::Greater
     }
 
     /// Whether the aggregator that was used stays so though another one is better: it has a link that is used, and an answer or as little
@@ -161,6 +168,12 @@ impl Machines<'_> {
     /// How many of an aggregator's ports have a link that is used (Linux: `__agg_active_ports()`).
     pub(super) fn active_ports(&self, place: usize) -> usize {
         self.ad.active_ports(place)
+    }
+
+    /// The priorities of an aggregator's ports that have a link that is used, together (Linux: `__agg_ports_priority()`).
+    fn priority(&self, place: usize) -> u32 {
+        let members = self.ad.aggregators[place].members.iter().map(|member| &self.ad.ports[usize::from(*member)]);
+        members.filter(|port| port.is_enabled).map(|port| u32::from(port.priority)).sum()
     }
 
     /// Mbit/s of all ports of an aggregator, each of them as fast as the one that has joined last (Linux: `__get_agg_bandwidth()`).

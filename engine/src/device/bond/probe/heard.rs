@@ -8,12 +8,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use zerocopy::FromBytes;
 
-use super::super::Bond;
+use super::super::{Bond, receive::behind_tag};
 use crate::{
     frame::DeviceId,
     packet::Packet,
     time::Instant,
-    wire::{ArpPacket, EtherType, EthernetHeader, Icmpv6Type, Ipv6Header, Protocol, ipv6::solicited_node},
+    wire::{ArpPacket, EtherType, Icmpv6Type, Ipv6Header, Protocol, ipv6::solicited_node},
 };
 
 /// What has come in by a port, as far as it matters here.
@@ -136,19 +136,6 @@ impl Bond {
             *answered = now;
         }
     }
-}
-
-/// A frame's protocol, and what stands behind its link header. Of two tags the inner one stays (Linux v6.18: `net/core/dev.c`,
-/// `__netif_receive_skb_core()`).
-fn behind_tag(packet: &Packet) -> Option<(EtherType, &[u8])> {
-    let (ethernet, bytes) = EthernetHeader::ref_from_prefix(packet.linear()).ok()?;
-    let ether_type = EtherType(ethernet.ether_type.get());
-    let is_tag = matches!(ether_type, EtherType::VLAN | EtherType::SERVICE_VLAN);
-    if !is_tag || packet.meta().vlan.is_some() {
-        return Some((ether_type, bytes));
-    }
-    let (tag, bytes) = bytes.split_first_chunk::<4>()?;
-    Some((EtherType(u16::from_be_bytes([tag[2], tag[3]])), bytes))
 }
 
 fn arp_ends(bytes: &[u8]) -> Option<Ends> {
