@@ -58,6 +58,19 @@ fn bonds_are_shown_as_they_are_at_the_end_of_a_capture() {
 }
 
 #[test]
+fn links_of_a_bond_with_lacp_have_waited_for_their_delay_before_a_capture_begins() {
+    let config = "[[interface]]\nname='p0'\n[[interface]]\nname='p1'\n[[bond]]\nname='bond0'\nports=['p0','p1']\n\
+                  mode='802.3ad'\nupdelay=60000\naddresses=['192.168.1.1/24']\n";
+    let place = Place::new(&[("gateway.toml", config)]);
+    let told = place.towpath("replay @ping.pcap -c gateway.toml --show bonds").fine();
+    assert!(told.contains("Up Delay (ms): 60000\n"), "{told}");
+    for port in ["p0", "p1"] {
+        assert!(told.contains(&format!("\nSlave Interface: {port}\nMII Status: up\n")), "{told}");
+    }
+    assert!(told.contains("\tNumber of ports: 1\n"), "nobody has answered: {told}");
+}
+
+#[test]
 fn rules_on_the_command_line_stand_in_place_of_those_of_the_configuration() {
     let place = router("-P FORWARD DROP\n");
     fs::write(place.path("open.v4"), "-P FORWARD ACCEPT\n").expect("a file can be written");
