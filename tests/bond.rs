@@ -10,6 +10,8 @@ mod failover;
 mod lacp;
 #[path = "bond/lacp_begin.rs"]
 mod lacp_begin;
+#[path = "bond/lacp_told.rs"]
+mod lacp_told;
 #[path = "bond/modes.rs"]
 mod modes;
 #[path = "bond/probes.rs"]

@@ -1,8 +1,6 @@
 //! 802.3ad: two hosts back to back, a host and a switch, and a host to which nobody answers.
 
-use std::{fs, process::Command as Process};
-
-use lab::{Bonded, skip};
+use lab::Bonded;
 use proptest::prelude::*;
 use towpath_engine::{
     Command, DeviceId, DropReason, Instant,
@@ -17,24 +15,24 @@ use towpath_engine::{
     },
 };
 
-fn lacp() -> Options {
+pub(super) fn lacp() -> Options {
     Options { mode: Mode::Ieee8023ad, miimon_ms: 100, ..Options::default() }
 }
 
-fn fast() -> Options {
+pub(super) fn fast() -> Options {
     Options { lacp_fast: true, ..lacp() }
 }
 
 /// Two hosts whose ports of the same number are the ends of one cable.
-struct Pair {
-    hosts: [Bonded; 2],
+pub(super) struct Pair {
+    pub(super) hosts: [Bonded; 2],
     cut: [bool; 3],
     /// LACPDUs that were sent, by whom, by which port and when.
-    said: Vec<(usize, u16, Instant, Lacpdu)>,
+    pub(super) said: Vec<(usize, u16, Instant, Lacpdu)>,
 }
 
 impl Pair {
-    fn new(options: [Options; 2], ports: &[u16]) -> Self {
+    pub(super) fn new(options: [Options; 2], ports: &[u16]) -> Self {
         let mut stations = 1..;
         let hosts = options.map(|options| {
             let station = stations.next().expect("there is another");
@@ -49,7 +47,7 @@ impl Pair {
         self.hosts.iter_mut().for_each(|host| _ = host.link(port, works));
     }
 
-    fn pass(&mut self, ms: u64) {
+    pub(super) fn pass(&mut self, ms: u64) {
         let end = self.hosts[0].now() + std::time::Duration::from_millis(ms);
         loop {
             let due = self.hosts.iter().filter_map(|host| host.engine.poll_timeout()).map(|(when, _)| when).min();
@@ -107,7 +105,7 @@ fn senders(host: &mut Bonded, station: u8) -> Vec<u16> {
     ports
 }
 
-fn balanced() -> Options {
+pub(super) fn balanced() -> Options {
     Options { xmit_hash_policy: HashPolicy::Layer34, ..fast() }
 }
 
@@ -393,99 +391,6 @@ fn a_host_goes_on_from_a_snapshot_in_the_middle_of_coming_to_terms() {
     other.pass(30_000);
     assert_eq!(pair.hosts[0].text(), other.hosts[0].text());
     assert_eq!(pair.said, other.said);
-}
-
-#[test]
-fn a_bond_is_printed_as_linux_prints_it() {
-    let options = Options { ad_user_port_key: 1, ad_actor_sys_prio: 100, ..balanced() };
-    let mut pair = Pair::new([options, fast()], &[0, 1]);
-    pair.pass(15_000);
-    let text = pair.hosts[0].text();
-    let expected = "\
-Bonding Mode: IEEE 802.3ad Dynamic link aggregation
-Transmit Hash Policy: layer3+4 (1)
-MII Status: up
-MII Polling Interval (ms): 100
-Up Delay (ms): 0
-Down Delay (ms): 0
-Peer Notification Delay (ms): 0
-
-802.3ad info
-LACP active: on
-LACP rate: fast
-Min links: 0
-Aggregator selection policy (ad_select): stable
-System priority: 100
-System MAC address: 02:00:00:00:00:10
-Active Aggregator Info:
-\tAggregator ID: 1
-\tNumber of ports: 2
-\tActor Key: 79
-\tPartner Key: 15
-\tPartner Mac Address: 02:00:00:00:00:20
-
-Slave Interface: p0
-MII Status: up
-Speed: 10000 Mbps
-Duplex: full
-Link Failure Count: 0
-Permanent HW addr: 02:00:00:00:00:10
-Slave queue ID: 0
-Aggregator ID: 1
-Actor Churn State: monitoring
-Partner Churn State: monitoring
-Actor Churned Count: 0
-Partner Churned Count: 0
-details actor lacp pdu:
-    system priority: 100
-    system mac address: 02:00:00:00:00:10
-    port key: 79
-    port priority: 255
-    port number: 1
-    port state: 63
-details partner lacp pdu:
-    system priority: 65535
-    system mac address: 02:00:00:00:00:20
-    oper key: 15
-    port priority: 255
-    port number: 1
-    port state: 63
-";
-    assert!(text.contains(expected), "{text}");
-}
-
-#[test]
-fn tshark_reads_what_is_sent_as_it_was_meant() {
-    let mut pair = Pair::new([fast(), lacp()], &[0, 1]);
-    pair.pass(15_000);
-    let folder = std::env::temp_dir().join(format!("towpath-lacp-{}", std::process::id()));
-    let mut capture = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1].map(u32::to_le_bytes).concat();
-    for (_, port, when, lacpdu) in &pair.said {
-        let frame = [&[1, 0x80, 0xc2, 0, 0, 2, 2, 0, 0, 0, 0, *port as u8, 0x88, 9][..], &lacpdu.emit()].concat();
-        let len = frame.len() as u32;
-        capture.extend([when.as_secs() as u32, 0, len, len].map(u32::to_le_bytes).concat());
-        capture.extend(frame);
-    }
-    fs::write(&folder, capture).expect("a file can be written");
-    let fields = [
-        "lacp.actor.sysid",
-        "lacp.actor.key",
-        "lacp.actor.port",
-        "lacp.actor.state",
-        "lacp.partner.sysid",
-        "_ws.malformed",
-    ];
-    let asked = fields.iter().flat_map(|field| ["-e", field]);
-    let told = Process::new("tshark").arg("-r").arg(&folder).args(["-T", "fields"]).args(asked).output();
-    fs::remove_file(&folder).expect("it is there");
-    let Ok(told) = told.inspect_err(|_| skip("there is no tshark")) else { return };
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    let expected = pair.said.iter().map(|(_, _, _, Lacpdu { actor, partner, .. })| {
-        let (key, port, state) = (actor.key.get(), actor.port.get(), actor.state.0);
-        format!("{}\t{key}\t{port}\t0x{state:02x}\t{}\t", actor.system, partner.system)
-    });
-    assert_eq!(told.lines().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
-    assert!(pair.said.len() > 30, "{}", pair.said.len());
 }
 
 proptest! {
