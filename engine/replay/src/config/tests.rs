@@ -234,7 +234,7 @@ fn what_a_bond_cannot_be_is_told_with_its_place() {
         ("name='x'\nports=['a']\nns_ip6_target='ff02::1'", "8:1: this [[bond]] cannot be: target ff02::1 must be the address of one other station, and be there only once"),
         ("name='x'\nports=['a']\nns_ip6_target='10.0.0.9'", "11:15: 'ns_ip6_target' must be an IPv6 address, not \"10.0.0.9\""),
         ("name='x'\nports=['a']\narp_ip_target=['fd00::9']", "11:16: 'arp_ip_target' must be an IPv4 address, not \"fd00::9\""),
-        ("name='x'\nports=['a']\narp_ip_target=['1.0.0.1','1.0.0.2','1.0.0.3','1.0.0.4','1.0.0.5','1.0.0.6','1.0.0.7','1.0.0.8','1.0.0.9','1.0.0.10','1.0.0.11','1.0.0.12','1.0.0.13','1.0.0.14','1.0.0.15','1.0.0.16','1.0.0.17']", "8:1: this [[bond]] cannot be: 'arp_ip_target' and 'ns_ip6_target' must be 16 each at most, and 'arp_missed_max' at least 1"),
+        ("name='x'\nports=['a']\narp_ip_target=['1.0.0.1','1.0.0.2','1.0.0.3','1.0.0.4','1.0.0.5','1.0.0.6','1.0.0.7','1.0.0.8','1.0.0.9','1.0.0.10','1.0.0.11','1.0.0.12','1.0.0.13','1.0.0.14','1.0.0.15','1.0.0.16','1.0.0.17']", "8:1: this [[bond]] cannot be: 'arp_ip_target' must have 16 addresses at most"),
         ("name='x'\nports=['a']\narp_missed_max=0", "11:16: 'arp_missed_max' must be a number from 1 to 255, not 0"),
         ("name='x'\nports=['a']\n[[vlan]]\nparent='a'\nid=1", "12:8: its frames are those of 'x', whose port it is: name that"),
     ];

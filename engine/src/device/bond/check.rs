@@ -11,17 +11,17 @@ impl Options {
     /// # Errors
     /// The first that cannot.
     pub fn check(&self, ports: &[DeviceId]) -> Result<(), OptionsError> {
-        let times = [
-            ("miimon", self.miimon_ms),
+        let intervals = [("miimon", self.miimon_ms), ("arp_interval", self.arp_interval_ms)];
+        let counted_in_looks = [
             ("updelay", self.updelay_ms),
             ("downdelay", self.downdelay_ms),
             ("peer_notif_delay", self.peer_notif_delay_ms),
-            ("arp_interval", self.arp_interval_ms),
         ];
-        if let Some((name, _)) = times.into_iter().find(|(_, time)| *time > Self::TIME_MS_MAX) {
+        let mut times = intervals.iter().chain(&counted_in_looks);
+        if let Some((name, _)) = times.find(|(_, time)| *time > Self::TIME_MS_MAX) {
             return Err(OptionsError::Time(name));
         }
-        if let Some((name, _)) = times.into_iter().skip(1).take(3).find(|(_, time)| *time > 0 && self.miimon_ms == 0) {
+        if let Some((name, _)) = counted_in_looks.iter().find(|(_, time)| *time > 0 && self.miimon_ms == 0) {
             return Err(OptionsError::NeedsMiimon(name));
         }
         if self.packets_per_port != Self::default().packets_per_port && self.mode != Mode::RoundRobin {
@@ -77,8 +77,12 @@ impl Options {
         }
         let v4 = self.arp_ip_targets.iter().map(|target| IpAddr::V4(*target));
         let targets = || v4.clone().chain(self.ns_ip6_targets.iter().map(|target| IpAddr::V6(*target)));
-        if self.arp_missed_max == 0 || self.arp_ip_targets.len().max(self.ns_ip6_targets.len()) > BOND_TARGETS_MAX {
-            return Err(OptionsError::Probes);
+        if self.arp_missed_max == 0 {
+            return Err(OptionsError::MissedMax);
+        }
+        let counts = [("arp_ip_target", self.arp_ip_targets.len()), ("ns_ip6_target", self.ns_ip6_targets.len())];
+        if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count > BOND_TARGETS_MAX) {
+            return Err(OptionsError::TooManyTargets(name));
         }
         if self.arp_interval_ms > 0 && targets().next().is_none() {
             return Err(OptionsError::NoTarget);
@@ -133,8 +137,10 @@ pub enum OptionsError {
     NoTarget,
     /// Nobody can be asked there, or this one is asked already.
     Target(IpAddr),
-    /// Too many targets, or no interval in which they could answer.
-    Probes,
+    /// There are more targets of this kind than a bond asks.
+    TooManyTargets(&'static str),
+    /// There is no interval in which a target could answer.
+    MissedMax,
     /// The primary port is none of the bond's.
     PrimaryIsNoPort,
 }
@@ -165,10 +171,8 @@ impl fmt::Display for OptionsError {
             Self::Target(target) => {
                 write!(f, "target {target} must be the address of one other station, and be there only once")
             }
-            Self::Probes => {
-                write!(f, "'arp_ip_target' and 'ns_ip6_target' must be {BOND_TARGETS_MAX} each at most, ")?;
-                f.write_str("and 'arp_missed_max' at least 1")
-            }
+            Self::TooManyTargets(name) => write!(f, "'{name}' must have {BOND_TARGETS_MAX} addresses at most"),
+            Self::MissedMax => f.write_str("'arp_missed_max' must be at least 1"),
             Self::PrimaryIsNoPort => f.write_str("'primary' must be one of the bond's ports"),
         }
     }
