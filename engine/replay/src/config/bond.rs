@@ -51,6 +51,10 @@ pub(super) fn bond(table: Table<'_>, config: &Config) -> Result<BondConfig, Faul
     if let Err(error) = options.check(&ports) {
         return Err(table.fault(Mistake::Bond(error)));
     }
+    let arp = table.find("arp").map(Value::boolean).transpose()?;
+    if options.arp_interval_ms > 0 {
+        may_ask(table, &ports, config)?;
+    }
     Ok(BondConfig {
         name,
         ports,
@@ -58,9 +62,21 @@ pub(super) fn bond(table: Table<'_>, config: &Config) -> Result<BondConfig, Faul
         addresses: addresses(table, config)?,
         mac: table.find("mac").map(Value::word).transpose()?,
         mtu_bytes: table.find("mtu").map(|value| value.number(68..=65_535)).transpose()?.map(|mtu| mtu as u32),
-        arp: table.find("arp").map(Value::boolean).transpose()?,
+        arp,
         networks: networks(table)?,
     })
+}
+
+/// Whether nothing says that a bond is to ask nobody which asks by what its links are judged: all of them would carry for ever.
+fn may_ask(table: Table<'_>, ports: &[DeviceId], config: &Config) -> Result<(), Fault> {
+    let first = ports.first().and_then(|port| config.interfaces.get(usize::from(port.0)));
+    match (table.find("arp"), table.find("arp_interval")) {
+        (Some(own), _) if !own.boolean()? => Err(own.expected("true beside 'arp_interval'")),
+        (None, Some(interval)) if first.is_some_and(|first| first.arp == Some(false)) => {
+            Err(interval.expected("0 where the first port's 'arp' is false, unless the [[bond]] has 'arp = true'"))
+        }
+        (Some(_) | None, _) => Ok(()),
+    }
 }
 
 /// Interfaces without addresses, each of one bond only.
@@ -256,3 +272,26 @@ pub(super) const BOND: &[&str] = &[
 /// Options of Linux's that are not here.
 pub(super) const BOND_LATER: &[&str] =
     &["active_slave", "broadcast_neighbor", "coupled_control", "prio", "resend_igmp", "use_carrier"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bond_that_asks_nobody_cannot_judge_links_by_answers() {
+        let read = |of_port: &str, of_bond: &str| {
+            let bond = "[[bond]]\nname='x'\nports=['a','b']\narp_ip_target='10.0.0.9'\narp_interval=100\n";
+            let text =
+                format!("[[interface]]\nname='a'\n{of_port}\n[[interface]]\nname='b'\narp=false\n{bond}{of_bond}");
+            Config::read("f", &text).map(|config| config.bonds[0].arp).map_err(|error| error.to_string())
+        };
+        assert_eq!(read("", ""), Ok(None), "what another port says is not the bond's");
+        assert_eq!(read("arp=true", ""), Ok(None));
+        assert_eq!(read("arp=false", "arp=true"), Ok(Some(true)));
+        assert_eq!(read("", "arp=false").unwrap_err(), "f:12:5: 'arp' must be true beside 'arp_interval', not false");
+        let of_first = "'arp_interval' must be 0 where the first port's 'arp' is false, unless the [[bond]] has 'arp = true', not 100";
+        assert_eq!(read("arp=false", "").unwrap_err(), format!("f:11:14: {of_first}"));
+        let silent = "[[interface]]\nname='a'\narp=false\n[[bond]]\nname='x'\nports='a'\nmiimon=100\n";
+        assert_eq!(Config::read("f", silent).unwrap().bonds[0].options.miimon_ms, 100, "nobody is to be asked");
+    }
+}

@@ -91,7 +91,7 @@ impl Config {
         }
         for (number, bond) in (self.interfaces.len() as u16..).zip(&self.bonds) {
             let mut options = Box::new(bond.options.clone());
-            // Who asks nobody, as in a replay, where nobody would answer, takes all links to carry.
+            // In a replay, where nobody would answer, nobody is asked unless `arp` says so, and all links are taken to carry.
             if arps.get(usize::from(number)) == Some(&false) {
                 options.arp_interval_ms = 0;
                 options.arp_validate = ArpValidate::None;
