@@ -8,13 +8,19 @@ pub const CAPTURED_BYTES_MAX: u32 = 1 << 20;
 /// Wireshark's bound is the same 16 MiB.
 pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
 
-/// Ticks of LACP and of what else bonds do for ever between two packets, from when no link's delay runs any more. Between two packets there
-/// may be years. All bonds of a replay tick together, most of them at most ten times a second: this is a quarter of an hour at least, and
-/// hours when LACPDUs are asked for slowly. Then the rest of the gap goes by at once.
-pub const LACP_TICKS_MAX: u32 = 9000;
+/// Times between two packets at which bonds do what they do for ever: LACP's ticks, questions to targets, learning packets. They count from
+/// when no link's delay runs any more. Between two packets there may be years; when they are used up, the rest of the gap goes by at once. Of
+/// LACP, which ticks ten times a second at most, they last a quarter of an hour, and hours when LACPDUs are asked for slowly; of questions
+/// 9000 times `arp_interval`.
+pub const BOND_BEATS_MAX: u32 = 9000;
 
-/// The same before the first packet: as if the gateway had been there for ten seconds, and for the delays of its links before.
-pub const LACP_TICKS_BEFORE: u32 = 100;
+/// The same before the first packet. Of LACP it is as if the gateway had been there for ten seconds, and for the delays of its links before.
+pub const BOND_BEATS_BEFORE_MAX: u32 = 100;
+
+/// Frames that bonds send at such times between two packets before the rest of the gap goes by at once: a record holds them, each of 2 KB,
+/// and those of one time more, 1024 of a bond that asks as much as it can (32 ports × 32 targets). 16,384 are 32 MB, and nine minutes of 32
+/// ports that send an LACPDU a second.
+pub const BOND_FRAMES_MAX: usize = 1 << 14;
 
 /// Different interfaces in one capture, over all its sections. Each costs about 200 bytes and its names.
 pub const INTERFACES_MAX: usize = 1024;

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     capture::{Batch, Capture, CaptureError, CapturedPacket, Content, Unreadable},
     config::Config,
-    limits::{BATCH_PACKETS, LACP_TICKS_BEFORE, LACP_TICKS_MAX},
+    limits::{BATCH_PACKETS, BOND_BEATS_BEFORE_MAX, BOND_BEATS_MAX, BOND_FRAMES_MAX},
     record::{Fate, Late, NotFed, Record, Seen, Verdict},
     tags,
 };
@@ -250,19 +250,23 @@ impl Replay {
 
     #[inline(never)]
     fn pass_due(&mut self, now: Instant) {
-        let (mut last, mut ticks) = (None, 0);
+        let (mut last, mut beats, mut frames) = (None, 0, 0);
         let begins = self.engine.now() == Instant::ZERO;
-        let ticks_max = if begins { LACP_TICKS_BEFORE } else { LACP_TICKS_MAX };
+        let beats_max = if begins { BOND_BEATS_BEFORE_MAX } else { BOND_BEATS_MAX };
         while let Some((when, timer)) = self.engine.poll_timeout()
             && when <= now
         {
             // Delays of links end, and then what does not begins to count.
-            ticks = if timer == TimerId::Bond { 0 } else { ticks + u32::from(timer == TimerId::BondBeat) };
+            let is_beat = timer == TimerId::BondBeat;
+            beats = if timer == TimerId::Bond { 0 } else { beats + u32::from(is_beat) };
             // A deadline that stays although its time has come would be asked for without end.
             let stays = last.is_some_and(|last| last >= when);
-            let due = if stays || ticks > ticks_max { now } else { when };
+            let is_enough = beats > beats_max || frames > BOND_FRAMES_MAX;
+            let due = if stays || is_enough { now } else { when };
+            let before = self.out.len();
             self.engine.handle_timeout(due);
             self.drain();
+            frames += if is_beat { self.out.len() - before } else { 0 };
             if due == now {
                 return;
             }

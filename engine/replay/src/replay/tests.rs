@@ -6,7 +6,8 @@ use super::{Detail, Replay, Setup, craft};
 use crate::{
     capture::Capture,
     config::Config,
-    record::{Fate, JsonRecords, NotFed, Seen, TextRecords},
+    limits::BOND_FRAMES_MAX,
+    record::{Fate, JsonRecords, NotFed, Record, Seen, TextRecords},
     tags,
 };
 
@@ -342,6 +343,32 @@ fn a_replay_stops_where_its_caller_wants() {
     let mut replay = Replay::new(setup("", "", Detail::Verdicts)).map_err(|error| error.to_string()).unwrap();
     replay.run(&mut Capture::from_bytes(&file).unwrap(), |record| record.number < 2).unwrap();
     assert_eq!(replay.totals().packets, 2);
+}
+
+#[test]
+fn a_record_holds_so_many_frames_of_bonds_however_much_time_has_gone_by() {
+    let of_bond = |interval| {
+        let ports = "[[interface]]\nname='a'\n[[interface]]\nname='b'\n[[bond]]\nname='lan'\nports=['a','b']\n";
+        let targets = "arp_ip_target=['10.0.0.6','10.0.0.7','10.0.0.8','10.0.0.9']\narp=true\n";
+        format!("{ports}{targets}arp_interval={interval}\naddresses=['10.0.0.1/24']\n")
+    };
+    let frames = |secs: u64, interval: u32| {
+        let between = secs * 1_000_000_000;
+        let [(begin, first), _, (_, last)] = <[_; 3]>::try_from(handshake(1_000_000_000)).unwrap();
+        let file = craft::pcap(&[(begin, first), (begin + between, last)]);
+        let config = of_bond(interval);
+        let mut replay = Replay::new(setup(&config, "", Detail::Verdicts)).map_err(|error| error.to_string()).unwrap();
+        let mut count = 0;
+        let each = |record: &Record<'_>| {
+            count = record.out.len();
+            true
+        };
+        replay.run(&mut Capture::from_bytes(&file).unwrap(), each).unwrap();
+        count
+    };
+    // Two ports ask four targets; those of the time that is too much come out, and those of the end.
+    assert_eq!(frames(1, 10), 8 * 100);
+    assert_eq!(frames(3600, 10), BOND_FRAMES_MAX + 2 * 8);
 }
 
 #[test]
