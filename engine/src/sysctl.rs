@@ -228,8 +228,7 @@ sysctls! {
     wmem_max: "net.core.wmem_max" = 4_194_304, 4608..=2_147_483_647;
     /// Whether a connection that nobody can accept in time is reset, instead of being left to try again.
     tcp_abort_on_overflow: "net.ipv4.tcp_abort_on_overflow" = 0, 0..=1;
-    /// Part of the receive buffer that is payload while nothing is known about it: one half for 1, a quarter for 2, and so
-    /// on.
+    /// Without effect, as in Linux since v6.6: one half of a receive buffer is payload while nothing is known about it.
     tcp_adv_win_scale: "net.ipv4.tcp_adv_win_scale" = 1, 0..=8;
     /// The least MSS that a host with path MTU discovery is told of, in bytes.
     tcp_min_snd_mss: "net.ipv4.tcp_min_snd_mss" = 48, 48..=65_535;

@@ -108,19 +108,21 @@ impl Request {
         let sysctls = work.sysctls;
         let of_way = mss_of_way(way.mtu_bytes, ends.remote.is_ipv4());
         let mss_told = settings.mss_max.map_or(of_way, |most| of_way.min(u32::from(most)));
-        let (buffer, is_fixed) = settings.receive_buffer;
-        let window = InitialWindow::of(buffer, mss_told, settings.window_clamp, is_fixed, sysctls);
         let offers = segment.offers;
         let scaling = sysctls.tcp_window_scaling != 0 && offers.window_scale.is_some();
-        let agreed = Agreed {
+        let mut agreed = Agreed {
             timestamps: sysctls.tcp_timestamps != 0 && segment.timestamps.is_some(),
             sack: sysctls.tcp_sack != 0 && offers.sack,
             scaling,
             send_scale: offers.window_scale.filter(|_| scaling).unwrap_or(0),
-            receive_scale: if scaling { window.scale } else { 0 },
+            receive_scale: 0,
             ecn: super::ecn::takes_offer(sysctls, segment),
             timestamp_offset: timestamp_offset(work, &ends),
         };
+        // Segments have timestamps from now on.
+        let segment_bytes = mss_told.saturating_sub(agreed.options_bytes());
+        let window = InitialWindow::of(settings.buffer(segment_bytes), scaling, sysctls);
+        agreed.receive_scale = window.scale;
         let named = u32::from(offers.mss_bytes.unwrap_or(MSS_DEFAULT as u16));
         Self {
             listener,
@@ -129,7 +131,7 @@ impl Request {
             their_initial: segment.seq,
             agreed,
             window: window.window,
-            window_clamp: if scaling { window.clamp } else { window.clamp.min(u16::MAX.into()) },
+            window_clamp: window.clamp,
             mss_told,
             mss_clamp: named.max(sysctls.tcp_min_snd_mss),
             recent_timestamp: segment.timestamps.map_or(0, |timestamps| timestamps.value),
@@ -144,14 +146,12 @@ impl Request {
         }
     }
 
-    /// The window that is told, once it is known whether windows are scaled.
+    /// The window of one that a cookie tells of: what it was chosen for is not known any more, and it is chosen for the segments of the
+    /// other end without timestamps (Linux v6.18: `net/ipv4/syncookies.c`, `cookie_v4_check()`).
     pub(super) fn settle_window(&mut self, settings: &Settings, sysctls: &crate::sysctl::Sysctls) {
-        let (buffer, is_fixed) = settings.receive_buffer;
-        let window = InitialWindow::of(buffer, self.mss_told, settings.window_clamp, is_fixed, sysctls);
-        let is_scaled = self.agreed.scaling;
-        self.agreed.receive_scale = if is_scaled { window.scale } else { 0 };
-        self.window = window.window;
-        self.window_clamp = if is_scaled { window.clamp } else { window.clamp.min(u16::MAX.into()) };
+        let window = InitialWindow::of(settings.buffer(self.mss_clamp), self.agreed.scaling, sysctls);
+        self.agreed.receive_scale = window.scale;
+        (self.window, self.window_clamp) = (window.window, window.clamp);
     }
 
     /// Answers the SYN.

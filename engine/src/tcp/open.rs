@@ -8,7 +8,7 @@ use super::{
     segment::{Ends, Segment},
     states::{State, Step},
     timers::Pending,
-    window::{InitialWindow, initial_part},
+    window::{INITIAL_PART, InitialWindow},
     work::Work,
 };
 use crate::{
@@ -47,16 +47,12 @@ impl Connection {
         (sender.small_end, sender.pushed, sender.most_out_end) = (start, start, start);
         self.trouble.high = start;
         self.trouble.reordering = work.sysctls.tcp_reordering;
-        self.receiver.payload_part = initial_part(work.sysctls);
+        self.receiver.payload_part = INITIAL_PART;
         self.receiver.mss_told = self.mss_to_tell();
         self.receiver.mss_seen = self.receiver.mss_told.min(MSS_ASSUMED);
-        let initial = InitialWindow::of(
-            self.settings.receive_buffer.0,
-            self.receiver.mss_told,
-            self.settings.window_clamp,
-            self.settings.receive_buffer.1,
-            work.sysctls,
-        );
+        // Whether segments will have timestamps is not known yet.
+        let buffer = self.settings.buffer(self.receiver.mss_told);
+        let initial = InitialWindow::of(buffer, work.sysctls.tcp_window_scaling != 0, work.sysctls);
         self.receiver.window = initial.window;
         self.receiver.window_clamp = initial.clamp;
         self.receiver.window_soft_max = initial.window;

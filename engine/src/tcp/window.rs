@@ -4,7 +4,11 @@
 
 use core::time::Duration;
 
-use super::{connection::Connection, segment::WINDOW_SCALE_MAX, work::Work};
+use super::{
+    connection::{Connection, Settings},
+    segment::WINDOW_SCALE_MAX,
+    work::Work,
+};
 use crate::{sysctl::Sysctls, time::Instant, wire::SeqNum};
 
 /// How the receive buffer grows with what is read a round trip.
@@ -27,33 +31,51 @@ pub(super) struct InitialWindow {
     pub(super) scale: u8,
 }
 
+/// The receive buffer that a window is chosen for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Buffer {
+    /// Its bytes, and whether a user has fixed them (`SO_RCVBUF`).
+    pub(super) memory: (u32, bool),
+    /// The most that a user wants told (`TCP_WINDOW_CLAMP`).
+    pub(super) clamp: Option<u32>,
+    /// What whole segments bring: windows are multiples of it.
+    pub(super) segment_bytes: u32,
+}
+
+impl Settings {
+    /// The receive buffer of a connection whose segments bring that much.
+    pub(super) const fn buffer(&self, segment_bytes: u32) -> Buffer {
+        Buffer { memory: self.receive_buffer, clamp: self.window_clamp, segment_bytes }
+    }
+}
+
 impl InitialWindow {
-    /// The window of a SYN and by how many bits later ones are shifted, for a buffer of so many bytes (Linux v6.18:
-    /// `net/ipv4/tcp_output.c`, `tcp_select_initial_window()`).
-    pub(super) fn of(buffer: u32, mss_bytes: u32, clamp: Option<u32>, is_fixed: bool, sysctls: &Sysctls) -> Self {
-        let space = payload_of(buffer, initial_part(sysctls));
-        let clamp = clamp.unwrap_or(u32::from(u16::MAX) << WINDOW_SCALE_MAX);
-        let mut space = space.min(clamp);
-        if space > mss_bytes && mss_bytes > 0 {
-            space -= space % mss_bytes;
+    /// The window of a SYN and by how many bits later ones are shifted, if they are (Linux v6.18: `net/ipv4/tcp_output.c`,
+    /// `tcp_select_initial_window()`, `tcp_connect_init()`; `net/ipv4/tcp_minisocks.c`, `tcp_openreq_init_rwin()`).
+    pub(super) fn of(buffer: Buffer, scales: bool, sysctls: &Sysctls) -> Self {
+        let (memory, is_fixed) = buffer.memory;
+        let full = payload_of(memory, INITIAL_PART);
+        let most = u32::from(u16::MAX) << WINDOW_SCALE_MAX;
+        let clamp = buffer.clamp.unwrap_or(most).min(if is_fixed { full } else { most });
+        let mut space = full.min(clamp);
+        if space > buffer.segment_bytes && buffer.segment_bytes > 0 {
+            space -= space % buffer.segment_bytes;
         }
         let most = if sysctls.tcp_workaround_signed_windows != 0 { i16::MAX as u32 } else { u32::from(u16::MAX) };
         let window = space.min(most);
         let mut scale = 0;
-        if sysctls.tcp_window_scaling != 0 {
-            let most = if is_fixed { space } else { space.max(sysctls.tcp_rmem[2]).max(sysctls.rmem_max) };
-            let most = most.min(clamp).max(1);
+        if scales {
+            // A window may grow to what sockets may get.
+            let most = space.max(sysctls.tcp_rmem[2]).max(sysctls.rmem_max).min(clamp).max(1);
             scale = (most.ilog2() as u8).saturating_sub(15).min(WINDOW_SCALE_MAX);
         }
         Self { window, clamp: clamp.min(u32::from(u16::MAX) << scale), scale }
     }
 }
 
-/// The part of memory that is payload while nothing is known, in 1/256.
-pub(super) const fn initial_part(sysctls: &Sysctls) -> u32 {
-    let part = 256 >> sysctls.tcp_adv_win_scale;
-    if part == 0 { 1 } else { part }
-}
+/// The part of memory that is payload while nothing is known, in 1/256 (Linux v6.18: `include/net/tcp.h`,
+/// `TCP_DEFAULT_SCALING_RATIO`).
+pub(super) const INITIAL_PART: u32 = 128;
 
 pub(super) const fn payload_of(memory: u32, part: u32) -> u32 {
     (memory as u64 * part as u64 / 256) as u32
@@ -267,3 +289,92 @@ impl Tuning {
 
 /// Smaller segments do not make the window grow.
 const GROWING_BYTES_MIN: u32 = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::open::mss_of_way;
+
+    const TIMESTAMPS_BYTES: u32 = 12;
+
+    /// What Linux 6.18 tells at both ends of a veth link, by its MTU and the last two of `tcp_rmem`: in a SYN, and as well in its answer
+    /// where there are no timestamps; in an answer with timestamps; and by how many bits windows are shifted. `rmem_max` is 4 MB.
+    #[rustfmt::skip]
+    const TOLD: [(u32, u32, u32, u32, u32, u8); 28] = [
+        // MTU      buffer        most     SYN  SYN-ACK bits
+        (   576,   131_072,  6_291_456, 65_392, 65_500,  7),
+        (   576,   131_072, 33_554_432, 65_392, 65_500, 10),
+        (   576,    87_380,  6_291_456, 43_416, 43_492,  7),
+        (   576,    16_384,  4_194_304,   8040,   7860,  7),
+        (   576, 1_000_000,  6_291_456, 65_535, 65_535,  7),
+        (   576,      4096,       4096,   1608,   1572,  7),
+        (   576,    60_000,     60_000, 29_480, 29_868,  7),
+        (  1500,   131_072,  6_291_456, 64_240, 65_160,  7),
+        (  1500,   131_072, 33_554_432, 64_240, 65_160, 10),
+        (  1500,    87_380,  6_291_456, 42_340, 43_440,  7),
+        (  1500,    16_384,  4_194_304,   7300,   7240,  7),
+        (  1500, 1_000_000,  6_291_456, 65_535, 65_535,  7),
+        (  1500,      4096,       4096,   1460,   1448,  7),
+        (  1500,    60_000,     60_000, 29_200, 28_960,  7),
+        (  9000,   131_072,  6_291_456, 62_720, 62_636,  7),
+        (  9000,   131_072, 33_554_432, 62_720, 62_636, 10),
+        (  9000,    87_380,  6_291_456, 35_840, 35_792,  7),
+        (  9000,    16_384,  4_194_304,   8192,   8192,  7),
+        (  9000, 1_000_000,  6_291_456, 65_535, 65_535,  7),
+        (  9000,      4096,       4096,   2048,   2048,  7),
+        (  9000,    60_000,     60_000, 26_880, 26_844,  7),
+        (65_535,   131_072,  6_291_456, 65_495, 65_483,  7),
+        (65_535,   131_072, 33_554_432, 65_495, 65_483, 10),
+        (65_535,    87_380,  6_291_456, 43_690, 43_690,  7),
+        (65_535,    16_384,  4_194_304,   8192,   8192,  7),
+        (65_535, 1_000_000,  6_291_456, 65_535, 65_535,  7),
+        (65_535,      4096,       4096,   2048,   2048,  7),
+        (65_535,    60_000,     60_000, 30_000, 30_000,  7),
+    ];
+
+    #[test]
+    fn windows_of_handshakes_are_those_of_linux() {
+        for (mtu, memory, most, syn, answer, scale) in TOLD {
+            let sysctls = Sysctls { tcp_rmem: [4096, memory, most], ..Sysctls::default() };
+            let mss = mss_of_way(mtu, true);
+            for (segment_bytes, window) in [(mss, syn), (mss - TIMESTAMPS_BYTES, answer)] {
+                let buffer = Buffer { memory: (memory, false), clamp: None, segment_bytes };
+                let told = InitialWindow::of(buffer, true, &sysctls);
+                assert_eq!((told.window, told.scale), (window, scale), "{mtu} {memory} {most} {segment_bytes}");
+                let unscaled = InitialWindow::of(buffer, false, &sysctls);
+                assert_eq!((unscaled.window, unscaled.scale, unscaled.clamp), (window, 0, 65_535));
+            }
+        }
+    }
+
+    /// The same at an MTU of 1500 where a user has chosen what is in twice the memory of `SO_RCVBUF`, or the clamp, or the MSS.
+    #[test]
+    fn windows_of_handshakes_are_those_of_linux_where_users_choose() {
+        let sysctls = Sysctls { tcp_rmem: [4096, 131_072, 6_291_456], ..Sysctls::default() };
+        for (memory, clamp, mss, syn, answer, scale) in [
+            ((40_000, true), None, 1460, 18_980, 18_824, 0),
+            ((200_000, true), None, 1460, 65_535, 65_535, 1),
+            ((4_000_000, true), None, 1460, 65_535, 65_535, 5),
+            ((131_072, false), None, 500, 65_500, 65_392, 7),
+            ((131_072, false), Some(5000), 1460, 4380, 4344, 0),
+            ((131_072, false), Some(300_000), 1460, 64_240, 65_160, 3),
+            ((100_000, true), None, 1000, 50_000, 49_400, 0),
+        ] {
+            for (segment_bytes, window) in [(mss, syn), (mss - TIMESTAMPS_BYTES, answer)] {
+                let told = InitialWindow::of(Buffer { memory, clamp, segment_bytes }, true, &sysctls);
+                assert_eq!((told.window, told.scale), (window, scale), "{memory:?} {clamp:?} {segment_bytes}");
+            }
+        }
+        let (buffer, tunables) = (Buffer { memory: (131_072, false), clamp: None, segment_bytes: 1460 }, sysctls);
+        let sysctls = Sysctls { tcp_workaround_signed_windows: 1, tcp_adv_win_scale: 3, ..tunables };
+        assert_eq!(InitialWindow::of(buffer, true, &sysctls).window, 32_767);
+    }
+
+    #[test]
+    fn a_fixed_buffer_is_scaled_by_all_it_holds() {
+        // Rounded down to whole segments it would need no scale.
+        let buffer = Buffer { memory: (131_200, true), clamp: None, segment_bytes: 1460 };
+        let told = InitialWindow::of(buffer, true, &Sysctls::default());
+        assert_eq!((told.window, told.scale, told.clamp), (64_240, 1, 65_600));
+    }
+}
