@@ -1,7 +1,8 @@
 //! Capture bytes in, one record a packet out: the engine on a capture.
 //!
 //! This crate does no I/O of its own: it takes a capture as a slice or a stream, a configuration as text, and hands
-//! records to its caller. The program, the tests and the page all use it.
+//! records to its caller. The program, the tests and the page all use it. [`lab`] alone has no capture: its hosts make the packets, and it
+//! shares how configurations are read and captures written.
 //!
 //! - [`cases`] reads firewall tests and runs them
 //! - [`audit`] says which of the RFCs' requirements of a translator a gateway meets

@@ -58,6 +58,21 @@ pub const LAB_LINKS_MAX: usize = 200;
 /// Connections of a scenario.
 pub const LAB_CONNECTIONS_MAX: usize = 1000;
 
-/// Frames that are on their way, or wait, on all links of a scenario together; further ones find no room. Of 1.5 KB each 1.5 GB, which is a
-/// round trip of 100 ms at 100 Gbit/s.
-pub const LAB_FRAMES_MAX: usize = 1 << 20;
+/// Events of a scenario.
+pub const LAB_EVENTS_MAX: usize = 10_000;
+
+/// Frames that a loss may name, with each event that changes it: 10 000 events take 80 MB.
+pub const LAB_LOSSES_NAMED_MAX: usize = 1000;
+
+/// Bytes that may wait at a link that says so. At 10 Gbit/s they take 0.8 seconds.
+pub const LAB_QUEUE_BYTES_MAX: u64 = 1 << 30;
+
+/// Bytes of all frames of a scenario that are on their way or wait, on all links together; further ones find no room. A round trip of
+/// 100 ms at 100 Gbit/s. Where each frame is repeated it is twice as much.
+pub const LAB_BYTES_MAX: u64 = 1 << 30;
+
+/// What a frame takes beside its bytes: its places in a queue and in the order of times.
+pub const LAB_FRAME_OVERHEAD_BYTES: u64 = 128;
+
+/// What is taken down over time: each sample of each end of a connection, and of each direction of a link. About 100 bytes each: 500 MB.
+pub const LAB_POINTS_MAX: u64 = 5_000_000;

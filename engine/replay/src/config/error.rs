@@ -1,6 +1,6 @@
 //! What can be wrong with a configuration, and where.
 
-use core::fmt;
+use core::{fmt, time::Duration};
 
 use towpath_engine::device::{Feature, bond::OptionsError};
 
@@ -75,6 +75,17 @@ pub enum Mistake {
         what: &'static str,
         /// How many there can be.
         max: usize,
+    },
+    /// A time after which so much is done again that it would be too much in all.
+    TooOften {
+        /// The key.
+        key: &'static str,
+        /// The least it may be.
+        least: Duration,
+        /// How many things are done each time.
+        series: u64,
+        /// What is there.
+        found: String,
     },
     /// No interface at all.
     NoInterfaces,
@@ -158,6 +169,9 @@ impl fmt::Display for Mistake {
             }
             Self::Twice { what, name } => write!(out, "{what} '{name}' is there already"),
             Self::TooMany { what, max } => write!(out, "there can be {max} {what} at most"),
+            Self::TooOften { key, least, series, found } => {
+                write!(out, "'{key}' must be at least {least:?} where {series} series are taken down, not {found}")
+            }
             Self::NoInterfaces => out.write_str("there is no [[interface]]: describe those of the gateway"),
             Self::NoInterface(name) => write!(out, "there is no [[interface]], [[bond]] or [[vlan]] named '{name}'"),
             Self::NoSuch { what, name } => write!(out, "there is no {what} named '{name}'"),

@@ -165,11 +165,7 @@ impl Diagram {
         }
         let shown = segment.flags.without(TcpFlags::ACK).without(TcpFlags::PSH);
         let is_bare = shown == TcpFlags::default();
-        let flags = match (is_bare, segment.len) {
-            (true, 0) => String::new(),
-            (true, _) => String::new(),
-            (false, _) => format!("{} ", segment.flags),
-        };
+        let flags = if is_bare { String::new() } else { format!("{} ", segment.flags) };
         self.on_way.entry(segment.print).or_default().push_back(self.rows.len());
         self.rows.push(Row {
             at,

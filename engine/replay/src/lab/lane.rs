@@ -10,10 +10,14 @@ use std::collections::VecDeque;
 
 use core::time::Duration;
 
-use towpath_engine::{Instant, random::Random};
+use towpath_engine::{
+    Instant,
+    packet::{Checksum, Gso},
+    random::Random,
+};
 
 use super::{
-    codel::Codel,
+    codel::{Codel, Turn},
     scenario::{Bound, Loss, Way},
 };
 
@@ -51,15 +55,15 @@ impl Lost {
 pub struct Tally {
     /// Frames that were to go over it.
     pub offered: u64,
-    /// Frames and bytes that have arrived; one that comes twice counts twice.
+    /// Frames that have arrived; one that comes twice counts twice.
     pub arrived: u64,
-    /// See above.
+    /// Their bytes.
     pub arrived_bytes: u64,
     /// Frames that have not, by reason, in the order of [`Lost::ALL`].
     pub lost: [u64; 4],
-    /// Frames that came twice, and late.
+    /// Frames that came twice.
     pub repeated: u64,
-    /// See above.
+    /// Frames that came late.
     pub late: u64,
     /// The most bytes that have waited at once.
     pub queued_bytes_max: u64,
@@ -75,15 +79,27 @@ impl Tally {
     }
 }
 
+/// A frame that a lane carries, with what devices tell each other of it beside its bytes, as a pair of virtual ones does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Carried {
+    pub(super) bytes: Vec<u8>,
+    /// Its sum, if that is not to be filled in yet.
+    pub(super) checksum: Checksum,
+    /// How it is to be cut, if it is.
+    pub(super) gso: Option<Gso>,
+}
+
 /// What a lane has to be told again, or says of a frame.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// The frame that is being sent will have been sent then.
     SentAt(Instant),
     /// A frame arrives then.
-    ArrivesAt(Instant, Vec<u8>),
+    ArrivesAt(Instant, Carried),
+    /// So does another one like it.
+    RepeatedAt(Instant, Carried),
     /// A frame never does.
-    Lost(Lost, Vec<u8>),
+    Lost(Lost, Carried),
 }
 
 /// One direction of a link.
@@ -92,9 +108,10 @@ pub(super) struct Lane {
     way: Way,
     mtu_bytes: u64,
     random: Random,
-    queue: VecDeque<(Instant, Vec<u8>)>,
+    queue: VecDeque<(Instant, Carried)>,
     queued_bytes: u64,
-    sending: Option<Vec<u8>>,
+    /// What is being sent, and the age in which that began.
+    sending: Option<(u32, Carried)>,
     codel: Codel,
     /// Frames that the line has carried; whether its times are bad ones.
     carried: u64,
@@ -142,7 +159,7 @@ impl Lane {
     }
 
     /// A frame is to go over it.
-    pub(super) fn offer(&mut self, now: Instant, frame: Vec<u8>, out: &mut Vec<Outcome>) {
+    pub(super) fn offer(&mut self, now: Instant, frame: Carried, out: &mut Vec<Outcome>) {
         self.tally.offered += 1;
         if !self.way.is_up {
             return self.lose(Lost::Down, frame, out);
@@ -155,41 +172,43 @@ impl Lane {
         }
         let has_room = match self.way.queue.bound {
             Bound::Packets(most) => (self.queue.len() as u64) < most,
-            Bound::Bytes(most) => self.queued_bytes + frame.len() as u64 <= most,
+            Bound::Bytes(most) => self.queued_bytes + frame.bytes.len() as u64 <= most,
         };
         if !has_room {
             return self.lose(Lost::Queue, frame, out);
         }
-        self.queued_bytes += frame.len() as u64;
+        self.queued_bytes += frame.bytes.len() as u64;
         self.tally.queued_bytes_max = self.tally.queued_bytes_max.max(self.queued_bytes);
         self.queue.push_back((now, frame));
     }
 
+    /// A frame was to go over it, and there is no memory for it.
+    pub(super) fn refuse(&mut self, frame: Carried, out: &mut Vec<Outcome>) {
+        self.tally.offered += 1;
+        self.lose(Lost::Queue, frame, out);
+    }
+
     /// The frame that was being sent has been; the next one's turn comes.
     pub(super) fn handle_sent(&mut self, now: Instant, out: &mut Vec<Outcome>) {
-        if let Some(frame) = self.sending.take() {
-            if self.way.is_up {
+        if let Some((age, frame)) = self.sending.take() {
+            if age == self.age {
                 self.carry(now, frame, out);
             } else {
                 self.lose(Lost::Down, frame, out);
             }
         }
         while let Some((since, frame)) = self.queue.pop_front() {
-            self.queued_bytes -= frame.len() as u64;
+            self.queued_bytes -= frame.bytes.len() as u64;
             let waited = now.since(since);
-            let is_dropped = self
-                .way
-                .queue
-                .codel
-                .is_some_and(|plan| self.codel.drops(now, plan, waited, self.queued_bytes, self.mtu_bytes));
-            if is_dropped {
+            let turn = Turn { now, waited, left_bytes: self.queued_bytes, mtu_bytes: self.mtu_bytes };
+            if self.way.queue.codel.is_some_and(|plan| self.codel.drops(plan, turn)) {
                 self.lose(Lost::Codel, frame, out);
                 continue;
             }
             self.tally.waited_max = self.tally.waited_max.max(waited);
             return self.send(now, frame, out);
         }
-        self.codel.is_empty();
+        self.codel.forget();
     }
 
     /// A frame has arrived, unless the link went down meanwhile.
@@ -203,16 +222,16 @@ impl Lane {
         true
     }
 
-    fn send(&mut self, now: Instant, frame: Vec<u8>, out: &mut Vec<Outcome>) {
+    fn send(&mut self, now: Instant, frame: Carried, out: &mut Vec<Outcome>) {
         // A rate that is gone by now takes no time.
-        let nanos = self.way.rate_bps.map_or(0, |rate| frame.len() as u64 * 8 * 1_000_000_000 / rate);
-        self.sending = Some(frame);
+        let nanos = self.way.rate_bps.map_or(0, |rate| frame.bytes.len() as u64 * 8 * 1_000_000_000 / rate);
+        self.sending = Some((self.age, frame));
         out.push(Outcome::SentAt(now + Duration::from_nanos(nanos)));
     }
 
-    fn carry(&mut self, now: Instant, frame: Vec<u8>, out: &mut Vec<Outcome>) {
+    fn carry(&mut self, now: Instant, frame: Carried, out: &mut Vec<Outcome>) {
         self.carried += 1;
-        if self.is_lost() {
+        if self.draws_loss() {
             return self.lose(Lost::Line, frame, out);
         }
         let jitter = self.way.jitter.as_nanos() as u64;
@@ -227,12 +246,13 @@ impl Lane {
         }
         if self.way.duplicate.happens(&mut self.random) {
             self.tally.repeated += 1;
-            out.push(Outcome::ArrivesAt(arrives, frame.clone()));
+            out.push(Outcome::RepeatedAt(arrives, frame.clone()));
         }
         out.push(Outcome::ArrivesAt(arrives, frame));
     }
 
-    fn is_lost(&mut self) -> bool {
+    /// Whether the line loses what it carries now.
+    fn draws_loss(&mut self) -> bool {
         match &self.way.loss {
             Loss::None => false,
             Loss::Random(chance) => chance.happens(&mut self.random),
@@ -247,7 +267,7 @@ impl Lane {
         }
     }
 
-    fn lose(&mut self, why: Lost, frame: Vec<u8>, out: &mut Vec<Outcome>) {
+    fn lose(&mut self, why: Lost, frame: Carried, out: &mut Vec<Outcome>) {
         self.tally.lost[why as usize] += 1;
         out.push(Outcome::Lost(why, frame));
     }
@@ -260,6 +280,10 @@ const ETHERNET_BYTES: u64 = 14;
 mod tests {
     use super::*;
     use crate::lab::{scenario::Queue, words::Chance};
+
+    fn thousand() -> Carried {
+        Carried { bytes: vec![0; 1000], ..Carried::default() }
+    }
 
     /// Offers so many frames of 1000 bytes, one each `every`; tells when they arrive, in microseconds, and the lane afterwards.
     fn played(way: Way, frames: u64, every: Duration) -> (Vec<u64>, Lane) {
@@ -274,14 +298,14 @@ mod tests {
                     lane.handle_sent(when, &mut out);
                 }
                 None => {
-                    lane.offer(next, vec![0; 1000], &mut out);
+                    lane.offer(next, thousand(), &mut out);
                     offered += 1;
                 }
             }
             for outcome in out {
                 match outcome {
                     Outcome::SentAt(when) => sent_at = Some(when),
-                    Outcome::ArrivesAt(when, _) => arrivals.push(when.as_nanos() / 1000),
+                    Outcome::ArrivesAt(when, _) | Outcome::RepeatedAt(when, _) => arrivals.push(when.as_nanos() / 1000),
                     Outcome::Lost(..) => {}
                 }
             }
@@ -352,7 +376,7 @@ mod tests {
         let way = Way { rate_bps: Some(8_000_000), ..Way::default() };
         let (mut lane, mut out) = (Lane::new(way.clone(), 1500, 1), Vec::new());
         for _ in 0..3 {
-            lane.offer(Instant::ZERO, vec![0; 1000], &mut out);
+            lane.offer(Instant::ZERO, thousand(), &mut out);
         }
         let age = lane.age;
         lane.change(Way { is_up: false, ..way.clone() }, &mut out);
@@ -361,7 +385,19 @@ mod tests {
         assert!(!lane.arrive(age, 1000) && lane.arrive(lane.age, 1000));
         lane.change(way, &mut out);
         out.clear();
-        lane.offer(Instant::from_secs(1), vec![0; 1000], &mut out);
+        lane.offer(Instant::from_secs(1), thousand(), &mut out);
         assert!(matches!(out[..], [Outcome::SentAt(_)]));
+    }
+
+    #[test]
+    fn a_link_that_goes_down_and_up_while_a_frame_is_sent_does_not_carry_it() {
+        let way = Way { rate_bps: Some(8_000_000), ..Way::default() };
+        let (mut lane, mut out) = (Lane::new(way.clone(), 1500, 1), Vec::new());
+        lane.offer(Instant::ZERO, thousand(), &mut out);
+        lane.change(Way { is_up: false, ..way.clone() }, &mut out);
+        lane.change(way, &mut out);
+        out.clear();
+        lane.handle_sent(Instant::ZERO + Duration::from_millis(1), &mut out);
+        assert!(matches!(out[..], [Outcome::Lost(Lost::Down, _)]), "{out:?}");
     }
 }

@@ -23,7 +23,7 @@
 //! |---|---|
 //! | `name` | its name: 1 to 15 bytes |
 //! | `sysctl` | tunables by their `/proc/sys` names: `sysctl.net.ipv4.tcp_sack = 0`; a list where a tunable has several values |
-//! | `features` | a table of features of its devices, by the names of `ethtool -k`. Default: all false, so that links carry whole packets with their checksums |
+//! | `features` | a table of features of its devices, by the names of `ethtool -k`. Default: all false, so that links carry whole packets with their checksums; else they carry what such a device gets, as a pair of virtual ones does, and each loss is one of a frame |
 //!
 //! `[[link]]`, 200 at most; link N, from 0, has the networks `10.0.N.0/24` and `fd00:0:0:N::/64`, its first end the address that ends in 1,
 //! its second the one that ends in 2:
@@ -82,7 +82,7 @@ pub use diagram::Diagram;
 pub use json::write_json;
 pub use lane::{Lost, Tally};
 pub use pcapng::PcapngRun;
-pub use run::{ConnectionReport, LaneReport, Report, run};
+pub use run::{ConnectionReport, LaneReport, Measured, Report, run};
 pub use scenario::{Bound, Change, Codel, Conversation, End, Host, Link, Loss, Queue, Scenario, Way};
 pub use segment::Segment;
 pub use series::{EndReport, Point, Wait};

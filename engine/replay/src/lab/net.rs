@@ -14,11 +14,11 @@ use towpath_engine::{
 };
 
 use super::{
-    lane::{Lane, Lost, Outcome},
+    lane::{Carried, Lane, Lost, Outcome},
     scenario::{Scenario, Way},
-    watch::Eye,
+    watch::{Eye, Leaving},
 };
-use crate::limits::LAB_FRAMES_MAX;
+use crate::limits::{LAB_BYTES_MAX, LAB_FRAME_OVERHEAD_BYTES};
 
 /// Hosts, and what is on its way between them.
 pub(super) struct Net<'w> {
@@ -35,6 +35,9 @@ pub(super) struct Net<'w> {
     /// The lane of each host's devices.
     lanes_of: Vec<Vec<usize>>,
     on_way: BTreeMap<(Instant, u64), OnWay>,
+    /// What all frames take that are on their way or wait, and the most that they may.
+    held_bytes: u64,
+    pub(super) held_bytes_max: u64,
     order: u64,
     outcomes: Vec<Outcome>,
     /// Buffers of frames that have arrived.
@@ -43,7 +46,7 @@ pub(super) struct Net<'w> {
 
 enum OnWay {
     Sent(usize),
-    Arrives { lane: usize, age: u32, frame: Vec<u8> },
+    Arrives { lane: usize, age: u32, frame: Carried },
 }
 
 impl<'w> Net<'w> {
@@ -56,6 +59,8 @@ impl<'w> Net<'w> {
             leads_to: Vec::new(),
             lanes_of: vec![Vec::new(); scenario.hosts.len()],
             on_way: BTreeMap::new(),
+            held_bytes: 0,
+            held_bytes_max: LAB_BYTES_MAX,
             order: 0,
             outcomes: Vec::new(),
             spare: Vec::new(),
@@ -177,40 +182,47 @@ impl<'w> Net<'w> {
         }
     }
 
-    fn arrive(&mut self, lane: usize, age: u32, frame: Vec<u8>) {
+    fn arrive(&mut self, lane: usize, age: u32, frame: Carried) {
         let (host, device) = self.leads_to[lane];
-        if self.lanes[lane].arrive(age, frame.len()) {
+        self.held_bytes -= cost(&frame);
+        if self.lanes[lane].arrive(age, frame.bytes.len()) {
             if let Some(eye) = &mut self.eye {
-                eye.arrives(self.now.since(START), lane, &frame);
+                eye.arrives(self.now.since(START), lane, &frame.bytes);
             }
-            self.engines[host].handle_frames(self.now, &[Frame::new(device, &frame)]);
+            let Carried { bytes, checksum, gso } = &frame;
+            let frame = Frame { checksum: *checksum, gso: *gso, ..Frame::new(device, bytes) };
+            self.engines[host].handle_frames(self.now, &[frame]);
             self.collect(host);
         } else if let Some(eye) = &mut self.eye {
-            eye.is_lost(self.now.since(START), lane, &frame, Lost::Down);
+            eye.loses(self.now.since(START), lane, &frame.bytes, Lost::Down);
         }
-        if self.spare.len() < SPARE_MAX {
-            self.spare.push(frame);
+        if self.spare.len() < SPARE_MAX && frame.bytes.capacity() <= SPARE_BYTES_MAX {
+            self.spare.push(frame.bytes);
         }
     }
 
     /// Takes what a host has sent.
     pub(super) fn collect(&mut self, host: usize) {
         while let Some(transmit) = self.engines[host].poll_transmit() {
-            let mut frame = self.spare.pop().unwrap_or_default();
-            frame.clear();
-            frame.extend_from_slice(transmit.head());
-            transmit.fragments().for_each(|part| frame.extend_from_slice(part));
+            let mut bytes = self.spare.pop().unwrap_or_default();
+            bytes.clear();
+            bytes.extend_from_slice(transmit.head());
+            transmit.fragments().for_each(|part| bytes.extend_from_slice(part));
+            let meta = transmit.packet.meta();
+            let frame = Carried { bytes, checksum: meta.checksum, gso: meta.gso };
             let lane = self.lanes_of[host].get(usize::from(transmit.device.0)).copied();
             self.engines[host].recycle(transmit);
             let Some(lane) = lane else { continue };
             if let Some(eye) = &mut self.eye {
-                eye.leaves(self.now, self.now.since(START), lane, &frame, &mut self.engines[host]);
+                let leaving = Leaving { lane, bytes: &frame.bytes, segments: frame.gso.map_or(1, |gso| gso.segments) };
+                eye.leaves(self.now, self.now.since(START), leaving, &mut self.engines[host]);
             }
             let mut outcomes = core::mem::take(&mut self.outcomes);
-            if self.on_way.len() < LAB_FRAMES_MAX {
+            self.held_bytes += cost(&frame);
+            if self.held_bytes <= self.held_bytes_max {
                 self.lanes[lane].offer(self.now, frame, &mut outcomes);
             } else {
-                outcomes.push(Outcome::Lost(Lost::Queue, frame));
+                self.lanes[lane].refuse(frame, &mut outcomes);
             }
             self.settle(lane, outcomes);
         }
@@ -231,13 +243,15 @@ impl<'w> Net<'w> {
                 Outcome::SentAt(when) => {
                     self.on_way.insert((when, self.order), OnWay::Sent(lane));
                 }
-                Outcome::ArrivesAt(when, frame) => {
-                    let age = self.lanes[lane].age;
-                    self.on_way.insert((when, self.order), OnWay::Arrives { lane, age, frame });
+                Outcome::ArrivesAt(when, frame) => self.send_on(lane, when, frame),
+                Outcome::RepeatedAt(when, frame) => {
+                    self.held_bytes += cost(&frame);
+                    self.send_on(lane, when, frame);
                 }
                 Outcome::Lost(why, frame) => {
+                    self.held_bytes -= cost(&frame);
                     if let Some(eye) = &mut self.eye {
-                        eye.is_lost(self.now.since(START), lane, &frame, why);
+                        eye.loses(self.now.since(START), lane, &frame.bytes, why);
                     }
                 }
             }
@@ -245,10 +259,20 @@ impl<'w> Net<'w> {
         self.outcomes = outcomes;
     }
 
+    fn send_on(&mut self, lane: usize, when: Instant, frame: Carried) {
+        let age = self.lanes[lane].age;
+        self.on_way.insert((when, self.order), OnWay::Arrives { lane, age, frame });
+    }
+
     /// The time since the start.
     pub(super) fn elapsed(&self) -> Duration {
         self.now.since(START)
     }
+}
+
+/// What a frame takes while it is on its way or waits.
+const fn cost(frame: &Carried) -> u64 {
+    frame.bytes.len() as u64 + LAB_FRAME_OVERHEAD_BYTES
 }
 
 /// The address of a link's end.
@@ -266,3 +290,4 @@ fn lot(seed: u64, kind: u64, number: usize) -> u64 {
 /// When a run starts: not zero, so that times that nobody has set stand out.
 pub(super) const START: Instant = Instant::from_secs(1000);
 const SPARE_MAX: usize = 4096;
+const SPARE_BYTES_MAX: usize = 16_384;

@@ -13,7 +13,7 @@ use super::{
     net::{Net, START, address},
     scenario::{End, Scenario},
     series::{EndReport, Point, Wait},
-    talk::{Later, Matter, Talk},
+    talk::{Matter, Talk},
     watch::{Eye, Watch},
 };
 
@@ -31,18 +31,18 @@ pub struct Report {
 /// What became of a connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionReport {
-    /// When it was asked for, stood, and was over, as far as it did.
+    /// When it was asked for.
     pub begun: Option<Duration>,
-    /// See above.
+    /// When it stood at the end that connects.
     pub connected: Option<Duration>,
-    /// See above.
+    /// When both ends had closed it, or it has failed at once.
     pub finished: Option<Duration>,
-    /// Bytes that were read of what each end has sent, and that each has written.
+    /// Bytes that were read of what each end has sent.
     pub read: [u64; 2],
-    /// See above.
+    /// Bytes that each end has written.
     pub written: [u64; 2],
-    /// The time in which bytes were measured, and how many were read in it.
-    pub measured: (Duration, [u64; 2]),
+    /// What was measured.
+    pub measured: Measured,
     /// What each end has failed with.
     pub errors: [Option<SocketError>; 2],
     /// What was read was not what was written: a fault of the engine.
@@ -51,13 +51,21 @@ pub struct ConnectionReport {
     pub ends: [EndReport; 2],
 }
 
+/// What was read in a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// How long.
+    pub time: Duration,
+    /// Bytes of what each end has sent.
+    pub bytes: [u64; 2],
+}
+
 impl ConnectionReport {
     /// Bits a second that were read of what an end has sent, in the time that was measured.
     #[must_use]
     pub fn goodput_bps(&self, end: End) -> u64 {
-        let (time, bytes) = self.measured;
-        let bits = u128::from(bytes[end as usize]) * 8 * 1_000_000_000;
-        bits.checked_div(time.as_nanos()).unwrap_or_default() as u64
+        let bits = u128::from(self.measured.bytes[end as usize]) * 8 * 1_000_000_000;
+        bits.checked_div(self.measured.time.as_nanos()).unwrap_or_default() as u64
     }
 }
 
@@ -102,6 +110,8 @@ struct Run<'s, 'w> {
     owners: BTreeMap<(usize, SocketId), (usize, End)>,
     agenda: BTreeMap<(Instant, u64), Task>,
     order: u64,
+    /// When connections and queues were looked at last.
+    sampled: Option<Instant>,
     /// Bytes read of each connection when measuring began, and how many have been until it ended.
     measured_from: Vec<[u64; 2]>,
     measured: Vec<[u64; 2]>,
@@ -124,6 +134,7 @@ impl<'s, 'w> Run<'s, 'w> {
             owners: BTreeMap::new(),
             agenda: BTreeMap::new(),
             order: 0,
+            sampled: None,
             measured_from: vec![[0; 2]; count],
             measured: vec![[0; 2]; count],
             measures: false,
@@ -148,10 +159,14 @@ impl<'s, 'w> Run<'s, 'w> {
                 self.at(until, Task::Deaf(at, false));
             }
             let place = (plan.ends[1], plan.port);
-            if !self.listeners.contains_key(&place)
-                && let Ok(id) = self.listen(place.0, place.1, at)
-            {
-                self.listeners.insert(place, id);
+            if self.listeners.contains_key(&place) {
+                continue;
+            }
+            match self.listen(place.0, place.1, at) {
+                Ok(id) => {
+                    self.listeners.insert(place, id);
+                }
+                Err(error) => self.talks[at].fail(End::To, error),
             }
         }
         for time in
@@ -199,7 +214,9 @@ impl<'s, 'w> Run<'s, 'w> {
                 break;
             }
         }
-        self.sample();
+        if self.sampled != Some(self.net.now) {
+            self.sample();
+        }
     }
 
     /// Whether all connections have been played, and nothing more is to happen but samples.
@@ -298,8 +315,9 @@ impl<'s, 'w> Run<'s, 'w> {
             let Some(talk) = self.talk_of(host, port, peer) else { continue };
             if let Ok(mut socket) = self.net.engines[host].socket(now, id) {
                 for option in &self.scenario.connections[talk].options[1] {
-                    // The listener has taken it before.
-                    let _ = socket.set(option);
+                    if let Err(error) = socket.set(option) {
+                        self.talks[talk].fail(End::To, error);
+                    }
                 }
             }
             if let Some(eye) = &mut self.net.eye {
@@ -330,7 +348,7 @@ impl<'s, 'w> Run<'s, 'w> {
         let (host, now) = (plan.ends[end as usize], self.net.now);
         let before = self.talks[talk].ids[end as usize];
         let later = self.talks[talk].act(now, &mut self.net.engines[host], plan, end, &mut self.matter);
-        if let Later::Pause(pause) = later {
+        if let Some(pause) = later {
             let at = self.net.elapsed() + pause;
             self.at(at, Task::Pause(talk));
         }
@@ -354,6 +372,7 @@ impl<'s, 'w> Run<'s, 'w> {
 
     fn sample(&mut self) {
         let at = self.net.elapsed();
+        self.sampled = Some(self.net.now);
         for talk in 0..self.talks.len() {
             for end in End::BOTH {
                 if self.talks[talk].ids[end as usize].is_some() {
@@ -380,9 +399,12 @@ impl<'s, 'w> Run<'s, 'w> {
         let connections = self.talks.iter().zip(ends).enumerate().map(|(at, (talk, ends))| {
             let begun = since(talk.begun);
             let measured = match self.scenario.measure {
-                Some((from, until)) => (until - from, self.measured[at]),
+                Some((from, until)) => Measured { time: until - from, bytes: self.measured[at] },
                 // To the last byte, not to the last of TIME_WAIT.
-                None => (since(talk.last_read).unwrap_or(ended).saturating_sub(begun.unwrap_or(ended)), talk.read),
+                None => Measured {
+                    time: since(talk.last_read).unwrap_or(ended).saturating_sub(begun.unwrap_or(ended)),
+                    bytes: talk.read,
+                },
             };
             ConnectionReport {
                 begun,
@@ -402,3 +424,29 @@ impl<'s, 'w> Run<'s, 'w> {
 
 /// Connections that wait to be accepted: none waits for long here.
 const BACKLOG: u32 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::{super::lane::Lost, *};
+
+    #[test]
+    fn what_finds_no_memory_is_lost_and_counted_whether_it_would_wait_or_be_on_its_way() {
+        // With a rate frames wait, without one they are all on their way.
+        for link in ["rate = \"10 Mbit/s\"", "delay = \"20ms\""] {
+            let text = format!(
+                "until = \"60s\"\n[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\n[[link]]\nbetween = [\"a\", \"b\"]\n{link}\n[[connection]]\nfrom = \"a\"\nto = \"b\"\nsend = \"300 kB\"\n"
+            );
+            let scenario = Scenario::read("s.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+            let mut run = Run::new(&scenario, None).expect("a run");
+            run.net.held_bytes_max = 20_000;
+            run.play();
+            let report = run.report();
+            assert_eq!(report.connections[0].read[0], 300_000, "{link}");
+            let tally = report.lanes[0].tally;
+            assert!(tally.lost_for(Lost::Queue) > 0, "{link}: {tally:?}");
+            assert!(tally.queued_bytes_max < 20_000, "{link}: {tally:?}");
+            // The last one may be on its way still.
+            assert!(tally.offered - tally.arrived - tally.lost_for(Lost::Queue) <= 1, "{link}: {tally:?}");
+        }
+    }
+}

@@ -26,9 +26,9 @@ pub struct Point {
     pub rcv_wnd: u32,
     /// What may be sent a second, in bytes.
     pub pacing_rate: u64,
-    /// Bytes that the other end has acknowledged, and that have come from it.
+    /// Bytes that the other end has acknowledged.
     pub bytes_acked: u64,
-    /// See above.
+    /// Bytes that have come from it.
     pub bytes_received: u64,
     /// Segments sent again.
     pub total_retrans: u32,

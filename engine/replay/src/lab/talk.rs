@@ -16,14 +16,15 @@ use super::scenario::{Conversation, End};
 pub(super) struct Talk {
     /// The sockets of both ends, as long as they are open.
     pub(super) ids: [Option<SocketId>; 2],
-    /// Bytes that each end has written, and that have been read of them.
+    /// Bytes that each end has written.
     pub(super) written: [u64; 2],
-    /// See above.
+    /// How many of those the other end has read.
     pub(super) read: [u64; 2],
     /// Bytes that each end shall have written by now.
     wants: [u64; 2],
-    /// Rounds that the first end has begun, and that it has heard the answer of.
+    /// Rounds that the first end has begun.
     round: u64,
+    /// Rounds of which it has heard the answer.
     heard: u64,
     /// Nobody reads at the second end.
     pub(super) is_deaf: bool,
@@ -33,11 +34,11 @@ pub(super) struct Talk {
     pub(super) is_stopped: bool,
     has_shut: [bool; 2],
     has_ended: [bool; 2],
-    /// When it was asked for, stood, and was over.
+    /// When it was asked for.
     pub(super) begun: Option<Instant>,
-    /// See above.
+    /// When it stood.
     pub(super) connected: Option<Instant>,
-    /// See above.
+    /// When it was over.
     pub(super) finished: Option<Instant>,
     /// When bytes were read last.
     pub(super) last_read: Option<Instant>,
@@ -45,15 +46,6 @@ pub(super) struct Talk {
     pub(super) errors: [Option<SocketError>; 2],
     /// What was read is not what was written.
     pub(super) is_damaged: bool,
-}
-
-/// What a program has to be told later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Later {
-    /// Nothing.
-    Nothing,
-    /// The pause before the next round is over after that.
-    Pause(Duration),
 }
 
 /// What streams are made of.
@@ -136,7 +128,7 @@ impl Talk {
         }
     }
 
-    /// An end does what it can.
+    /// An end does what it can. Gives how long the first end pauses now, if it does.
     pub(super) fn act(
         &mut self,
         now: Instant,
@@ -144,13 +136,13 @@ impl Talk {
         plan: &Conversation,
         end: End,
         matter: &mut Matter,
-    ) -> Later {
-        let Some(id) = self.ids[end as usize] else { return Later::Nothing };
-        let Ok(socket) = engine.socket(now, id) else { return Later::Nothing };
+    ) -> Option<Duration> {
+        let id = self.ids[end as usize]?;
+        let Ok(socket) = engine.socket(now, id) else { return None };
         let state = socket.state();
         if end == End::From && self.connected.is_none() {
             if state == State::SynSent || state == State::SynReceived {
-                return Later::Nothing;
+                return None;
             }
             if state != State::Closed {
                 self.connected = Some(now);
@@ -160,7 +152,7 @@ impl Talk {
         loop {
             let written = self.written[end as usize];
             let later = self.decide(plan, end);
-            if later != Later::Nothing {
+            if later.is_some() {
                 return later;
             }
             self.send(now, engine, id, end, matter);
@@ -169,7 +161,7 @@ impl Talk {
             }
         }
         self.end(now, engine, plan, id, end);
-        Later::Nothing
+        None
     }
 
     fn receive(&mut self, now: Instant, engine: &mut Engine, id: SocketId, end: End, matter: &mut Matter) {
@@ -199,14 +191,14 @@ impl Talk {
         }
     }
 
-    /// What an end wants to say next.
-    fn decide(&mut self, plan: &Conversation, end: End) -> Later {
+    /// What an end wants to say next, or how long it pauses before.
+    fn decide(&mut self, plan: &Conversation, end: End) -> Option<Duration> {
         let Some(send) = plan.send else {
             // Endless: until it is stopped.
             if end == End::From {
                 self.wants[0] = if self.is_stopped { self.written[0] } else { u64::MAX };
             }
-            return Later::Nothing;
+            return None;
         };
         match end {
             End::To => {
@@ -220,7 +212,7 @@ impl Talk {
                     self.heard = self.round;
                     if self.round < plan.rounds && !self.is_stopped && !plan.pause.is_zero() {
                         self.is_pausing = true;
-                        return Later::Pause(plan.pause);
+                        return Some(plan.pause);
                     }
                 }
                 if self.heard == self.round && self.round < plan.rounds && !self.is_pausing && !self.is_stopped {
@@ -229,7 +221,7 @@ impl Talk {
                 }
             }
         }
-        Later::Nothing
+        None
     }
 
     fn send(&mut self, now: Instant, engine: &mut Engine, id: SocketId, end: End, matter: &Matter) {
@@ -292,7 +284,8 @@ impl Talk {
         }
     }
 
-    fn fail(&mut self, end: End, error: SocketError) {
+    /// What an end fails with first is told.
+    pub(super) fn fail(&mut self, end: End, error: SocketError) {
         self.errors[end as usize].get_or_insert(error);
     }
 }

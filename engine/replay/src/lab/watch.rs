@@ -64,6 +64,14 @@ struct Flow {
     reasons: VecDeque<ResendReason>,
 }
 
+/// A frame that leaves a host.
+pub(super) struct Leaving<'a> {
+    pub(super) lane: usize,
+    pub(super) bytes: &'a [u8],
+    /// How many segments it stands for: more than one where a device cuts it.
+    pub(super) segments: u16,
+}
+
 impl<'w> Eye<'w> {
     pub(super) fn new(watch: &'w mut dyn Watch) -> Self {
         Self { watch, flows: BTreeMap::new() }
@@ -83,11 +91,12 @@ impl<'w> Eye<'w> {
         self.watch.frame(&Passing { at, lane, pass, bytes, segment, connection });
     }
 
-    pub(super) fn leaves(&mut self, now: Instant, at: Duration, lane: usize, bytes: &[u8], engine: &mut Engine) {
+    pub(super) fn leaves(&mut self, now: Instant, at: Duration, leaving: Leaving<'_>, engine: &mut Engine) {
+        let Leaving { lane, bytes, segments } = leaving;
         let segment = Segment::of(bytes);
         // A host that only forwards it sends nothing again.
         let own = segment.as_ref().filter(|segment| engine.devices().has_address(segment.source.ip()));
-        let why = own.and_then(|segment| self.why_again(now, segment, engine));
+        let why = own.and_then(|segment| self.why_again(now, segment, segments, engine));
         self.show(at, lane, Pass::Leaves(why), bytes, segment.as_ref());
     }
 
@@ -95,11 +104,17 @@ impl<'w> Eye<'w> {
         self.show(at, lane, Pass::Arrives, bytes, Segment::of(bytes).as_ref());
     }
 
-    pub(super) fn is_lost(&mut self, at: Duration, lane: usize, bytes: &[u8], why: Lost) {
+    pub(super) fn loses(&mut self, at: Duration, lane: usize, bytes: &[u8], why: Lost) {
         self.show(at, lane, Pass::Lost(why), bytes, Segment::of(bytes).as_ref());
     }
 
-    fn why_again(&mut self, now: Instant, segment: &Segment, engine: &mut Engine) -> Option<ResendReason> {
+    fn why_again(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        segments: u16,
+        engine: &mut Engine,
+    ) -> Option<ResendReason> {
         let flow = self.flows.entry((segment.source, segment.destination)).or_default();
         let is_syn = segment.flags.contains(TcpFlags::SYN);
         if is_syn && flow.high != Some(segment.end()) {
@@ -125,7 +140,8 @@ impl<'w> Eye<'w> {
             }
             flow.known = resent;
         }
-        flow.reasons.pop_front()
+        // Each of its segments has been counted, for the same reason.
+        flow.reasons.drain(..flow.reasons.len().min(usize::from(segments.max(1)))).next()
     }
 }
 

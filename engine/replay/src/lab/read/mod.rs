@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{DeviceName, Fault, Mistake, Table, Value, document, features},
-    limits::{LAB_CONNECTIONS_MAX, LAB_HOSTS_MAX, LAB_LINKS_MAX},
+    limits::{LAB_CONNECTIONS_MAX, LAB_EVENTS_MAX, LAB_HOSTS_MAX, LAB_LINKS_MAX, LAB_POINTS_MAX},
 };
 
 pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
@@ -36,10 +36,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
         connections: Vec::new(),
         events: Vec::new(),
     };
-    if let Some(sample) =
-        top.find("sample").filter(|_| scenario.sample < SAMPLE_MIN || until / SAMPLES_MAX > scenario.sample)
-    {
-        return Err(sample.expected("a time of at least 10us, and no less than a millionth of 'until'"));
+    if let Some(sample) = top.find("sample").filter(|_| scenario.sample < SAMPLE_MIN) {
+        return Err(sample.expected("a time of at least 10us"));
     }
     if let (Some((_, to)), Some(measure)) = (scenario.measure, top.find("measure"))
         && let Some(end) = measure.list()?.get(1).filter(|_| to > until)
@@ -58,9 +56,16 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
         let conversation = conversation(value, &scenario)?;
         scenario.connections.push(conversation);
     }
+    if let Some(sample) = top.find("sample") {
+        bounded_points(sample, &scenario)?;
+    }
     let mut ways: Vec<[Way; 2]> = scenario.links.iter().map(|link| link.ways.clone()).collect();
     let mut last = Duration::ZERO;
-    for value in top.list("event")? {
+    let events = top.list("event")?;
+    if let Some(over) = events.get(LAB_EVENTS_MAX) {
+        return Err(over.fault(Mistake::TooMany { what: "[[event]]", max: LAB_EVENTS_MAX }));
+    }
+    for value in events {
         let change = change(value, &scenario, &mut ways, &mut last)?;
         scenario.events.push(change);
     }
@@ -73,6 +78,19 @@ fn bounded<'t>(top: Table<'t>, key: &'static str, max: usize) -> Result<Vec<Valu
         Some(over) => Err(over.fault(Mistake::TooMany { what: key, max })),
         None => Ok(values),
     }
+}
+
+/// What is taken down at each sample, and how often, has a bound together.
+fn bounded_points(sample: Value<'_>, scenario: &Scenario) -> Result<(), Fault> {
+    let series = 2 * (scenario.connections.len() + scenario.links.len()).max(1) as u64;
+    let samples = LAB_POINTS_MAX / series;
+    // One at the beginning, one at the end.
+    let least = scenario.until.as_nanos().div_ceil(u128::from(samples) - 2);
+    if scenario.sample.as_nanos() >= least {
+        return Ok(());
+    }
+    let least = Duration::from_nanos(least as u64);
+    Err(sample.fault(Mistake::TooOften { key: sample.key, least, series, found: sample.shown() }))
 }
 
 /// A time, which may be zero.
@@ -195,6 +213,4 @@ const EVENT: &[&str] =
     &["at", "link", "direction", "up", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
 /// Samples of a run, when nothing is said of them.
 const SAMPLES: u32 = 500;
-/// The most there can be.
-const SAMPLES_MAX: u32 = 1_000_000;
 const SAMPLE_MIN: Duration = Duration::from_micros(10);

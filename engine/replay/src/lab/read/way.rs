@@ -9,6 +9,7 @@ use crate::{
         scenario::{Bound, Codel, Loss, Queue, Way},
         words::{Chance, Rate, Size},
     },
+    limits::{LAB_LOSSES_NAMED_MAX, LAB_QUEUE_BYTES_MAX},
 };
 
 /// Takes what a table says of a way, and leaves the rest as it is.
@@ -62,7 +63,11 @@ fn loss(value: Value<'_>) -> Result<Loss, Fault> {
     match ways {
         [Some(every), ..] => Ok(Loss::Every(every.number(1..=u64::MAX)?)),
         [_, Some(frames), _] => {
-            let frames = frames.list()?.into_iter().map(|frame| frame.number(1..=u64::MAX));
+            let named = frames.list()?;
+            if let Some(over) = named.get(LAB_LOSSES_NAMED_MAX) {
+                return Err(over.fault(Mistake::TooMany { what: "'frames'", max: LAB_LOSSES_NAMED_MAX }));
+            }
+            let frames = named.into_iter().map(|frame| frame.number(1..=u64::MAX));
             Ok(Loss::These(frames.collect::<Result<_, _>>()?))
         }
         [.., Some(enters)] => Ok(Loss::Burst {
@@ -84,8 +89,11 @@ fn queue(value: Value<'_>) -> Result<Queue, Fault> {
         (Some(packets), Some(_)) => return Err(packets.fault(Mistake::Beside { key: "packets", other: "bytes" })),
         (Some(packets), None) => Bound::Packets(packets.number(1..=1_000_000)?),
         (None, Some(bytes)) => {
-            let Size(bytes) = bytes.word()?;
-            Bound::Bytes(bytes)
+            let Size(most) = bytes.word()?;
+            if most > LAB_QUEUE_BYTES_MAX {
+                return Err(bytes.expected("at most \"1 GiB\""));
+            }
+            Bound::Bytes(most)
         }
         (None, None) => Queue::default().bound,
     };
