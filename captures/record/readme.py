@@ -20,6 +20,10 @@ DNAT the router was Linux 6.18 with `rules/masquerade.v4` or `rules/dnat-ftp.v4`
 hold what the client's network sees of the session whose both sides are in `…-nat`. Two-sided files are pcapng with the interfaces
 `inside` and `outside`. Nothing was offloaded but in the files named so.
 
+`lab/` has no recordings but scenarios of `towpath lab`, which makes its own packets: hosts, links and connections as text. Each one's
+`title` says what it shows, and `tests/scenarios/library.rs` that it does. `rules/` has rules and configurations for the recordings,
+`attacks/` what harms conntrack helpers.
+
 | file | packets | bytes | how recorded | what it shows | licence |
 | --- | ---: | ---: | --- | --- | --- |
 """
