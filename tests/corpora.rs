@@ -46,6 +46,7 @@ fn inputs(target: &str) -> Vec<PathBuf> {
     let mut inputs = files(&here().join("fuzz/corpus").join(target));
     match target {
         "capture" => inputs.extend(files(&here().join("../captures"))),
+        "scenario" => inputs.extend(files(&here().join("../captures/lab"))),
         "rules" => inputs.extend(files(&here().join("rules/files"))),
         _ => {}
     }

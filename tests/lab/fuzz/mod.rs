@@ -5,6 +5,8 @@ mod boundary;
 
 pub use boundary::boundary;
 
+use core::time::Duration;
+
 use towpath_engine::{
     Command, DeviceId, Engine, Frame, Instant, Subscription,
     conntrack::HelperId,
@@ -20,6 +22,7 @@ use towpath_engine::{
 use towpath_replay::{
     capture::Capture,
     config::Config,
+    lab::Scenario,
     record::JsonRecords,
     replay::{Detail, Replay, Setup},
 };
@@ -41,7 +44,7 @@ pub fn helper(name: &str, data: &[u8]) {
     check(data);
 }
 
-const OURS: [(&str, Target); 8] = [
+const OURS: [(&str, Target); 9] = [
     ("boundary", boundary),
     ("capture", capture),
     ("commands", commands),
@@ -50,6 +53,7 @@ const OURS: [(&str, Target); 8] = [
     ("notation", notation),
     ("packets", packets),
     ("rules", rules),
+    ("scenario", scenario),
 ];
 
 /// Rules as text: what is read is written as a text that reads as the same.
@@ -124,6 +128,34 @@ pub fn config(data: &[u8]) {
     }
 }
 
+/// A scenario's text; a small one that can be read is played for a moment.
+///
+/// # Panics
+/// When its error is not one line.
+pub fn scenario(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    match Scenario::read("scenario.toml", text) {
+        Ok(mut scenario) => {
+            if scenario.hosts.len() > 4 || scenario.connections.len() > 4 || scenario.links.len() > 4 {
+                return;
+            }
+            scenario.until = scenario.until.min(PLAYED);
+            match towpath_replay::lab::run(&scenario, None) {
+                Ok(report) => {
+                    assert!(report.connections.iter().all(|found| !found.is_damaged), "bytes are not what was sent");
+                    towpath_replay::lab::write_json(&mut std::io::sink(), &scenario, &report, true)
+                        .expect("no output fails");
+                }
+                Err(error) => assert_one_line(&error.to_string()),
+            }
+        }
+        Err(error) => assert_one_line(&error.to_string()),
+    }
+}
+
+/// So short that a link without a rate carries no more than some thousand frames in it.
+const PLAYED: Duration = Duration::from_micros(200);
+
 /// The bytes of a capture, replayed with everything told.
 ///
 /// # Panics
@@ -170,7 +202,7 @@ pub fn packets(data: &[u8]) {
     while let [how, high, low, tail @ ..] = rest {
         let len = usize::from(u16::from_be_bytes([*high, *low])).min(tail.len());
         let (frame, others) = tail.split_at(len);
-        now = now + core::time::Duration::from_millis(u64::from(how >> 1) * 100);
+        now = now + Duration::from_millis(u64::from(how >> 1) * 100);
         feed(&mut engine, now, u16::from(how & 1), frame);
         rest = others;
     }
@@ -187,7 +219,7 @@ pub fn commands(data: &[u8]) {
     for words in data.chunks(8).take(64) {
         let mut word = [0; 8];
         word[..words.len()].copy_from_slice(words);
-        now = now + core::time::Duration::from_millis(u64::from(word[7]) * 50);
+        now = now + Duration::from_millis(u64::from(word[7]) * 50);
         match command(&engine, word) {
             // Whether it can be carried out does not matter: it must not break anything.
             Some(command) => drop(engine.handle_command(now, command)),
