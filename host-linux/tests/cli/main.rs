@@ -5,6 +5,7 @@ mod conntrack;
 mod diff;
 mod explain;
 mod helper;
+mod lab;
 mod nat_audit;
 mod program;
 #[cfg(shipped_helpers)]
