@@ -257,8 +257,7 @@ impl Replay {
             && when <= now
         {
             // Delays of links end, and then what does not begins to count.
-            let is_beat = timer == TimerId::BondBeat;
-            beats = if timer == TimerId::Bond { 0 } else { beats + u32::from(is_beat) };
+            beats = if timer == TimerId::Bond { 0 } else { beats + u32::from(timer == TimerId::BondBeat) };
             // A deadline that stays although its time has come would be asked for without end.
             let stays = last.is_some_and(|last| last >= when);
             let is_enough = beats > beats_max || frames > BOND_FRAMES_MAX;
@@ -266,7 +265,7 @@ impl Replay {
             let before = self.out.len();
             self.engine.handle_timeout(due);
             self.drain();
-            frames += if is_beat { self.out.len() - before } else { 0 };
+            frames += self.out.len() - before;
             if due == now {
                 return;
             }
