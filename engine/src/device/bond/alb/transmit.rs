@@ -114,10 +114,11 @@ impl Bond {
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_alb.c`, `__tlb_choose_channel()`.
     fn port_of_flow(&mut self, hash: u8, bytes: u32) -> Option<u16> {
-        let free = self.least_loaded();
+        let is_new = self.alb.as_ref()?.flows.get(usize::from(hash))?.port.is_none();
+        let free = if is_new { self.least_loaded() } else { None };
         let alb = self.alb.as_mut()?;
         let flow = alb.flows.get_mut(usize::from(hash))?;
-        if flow.port.is_none() {
+        if is_new {
             flow.port = free;
             if let Some(load) = free.and_then(|place| alb.loads.get_mut(usize::from(place))) {
                 *load = load.wrapping_add(flow.before);
