@@ -14,12 +14,14 @@ pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
 /// 9000 times `arp_interval`.
 pub const BOND_BEATS_MAX: u32 = 9000;
 
-/// The same before the first packet. Of LACP it is as if the gateway had been there for ten seconds, and for the delays of its links before.
+/// The same before the first packet. Where no other bond does anything more often than LACP ticks, it is as if the gateway had been there
+/// for ten seconds, and for the delays of its links before.
 pub const BOND_BEATS_BEFORE_MAX: u32 = 100;
 
-/// Frames that bonds send at such times between two packets before the rest of the gap goes by at once: a record holds them, each of 2 KB,
-/// and those of one time more, 1024 of a bond that asks as much as it can (32 ports × 32 targets). 16,384 are 32 MB, and nine minutes of 32
-/// ports that send an LACPDU a second.
+/// Frames that leave between two packets before the rest of the gap goes by at once, with the delays of links that still run: a record holds
+/// them, each of 2 KB, and those of one time more, at most what waits for a port
+/// ([`TRANSMIT_QUEUE_MAX`](towpath_engine::limits::TRANSMIT_QUEUE_MAX)) for each. 16,384 are 32 MB, and nine minutes of 32 ports that send an
+/// LACPDU a second.
 pub const BOND_FRAMES_MAX: usize = 1 << 14;
 
 /// Different interfaces in one capture, over all its sections. Each costs about 200 bytes and its names.
@@ -61,7 +63,7 @@ pub const LAB_CONNECTIONS_MAX: usize = 1000;
 /// Events of a scenario.
 pub const LAB_EVENTS_MAX: usize = 10_000;
 
-/// Frames that a loss may name, with each event that changes it: 10 000 events take 80 MB.
+/// Frames that a loss may name, with each event that changes it: 10 000 events take 160 MB, as each changes both directions unless it names one.
 pub const LAB_LOSSES_NAMED_MAX: usize = 1000;
 
 /// Bytes that may wait at a link that says so. At 10 Gbit/s they take 0.8 seconds.

@@ -188,7 +188,7 @@ pub struct Options {
     pub tlb_dynamic_lb: bool,
     /// `lp_interval`: seconds from one learning packet of these modes to the next, 1 to [`Self::LP_INTERVAL_SECS_MAX`].
     pub lp_interval_secs: u32,
-    /// `all_slaves_active`: of active-backup and 802.3ad, what comes in by ports that are not in use is taken, too.
+    /// `all_slaves_active`: what comes in by ports that are not in use is taken, too.
     pub all_slaves_active: bool,
 }
 
