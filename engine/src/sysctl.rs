@@ -230,6 +230,17 @@ sysctls! {
     tcp_abort_on_overflow: "net.ipv4.tcp_abort_on_overflow" = 0, 0..=1;
     /// Without effect, as in Linux since v6.6: one half of a receive buffer is payload while nothing is known about it.
     tcp_adv_win_scale: "net.ipv4.tcp_adv_win_scale" = 1, 0..=8;
+    /// The MSS at which the search for the largest packet of a way begins, in bytes.
+    tcp_base_mss: "net.ipv4.tcp_base_mss" = 1024, 48..=65_535;
+    /// Whether the largest packet of a way is searched for (RFC 4821): 0 never, 1 where packets that are too large seem to be lost without
+    /// a word, 2 always.
+    tcp_mtu_probing: "net.ipv4.tcp_mtu_probing" = 0, 0..=2;
+    /// The least MSS that such a search comes down to, in bytes.
+    tcp_mtu_probe_floor: "net.ipv4.tcp_mtu_probe_floor" = 48, 48..=65_535;
+    /// The search ends where fewer bytes than these are left of it.
+    tcp_probe_threshold: "net.ipv4.tcp_probe_threshold" = 8, 0..=2_147_483_647;
+    /// Seconds after which it begins anew.
+    tcp_probe_interval: "net.ipv4.tcp_probe_interval" = 600, 0..=4_294_967_295;
     /// The least MSS that a host with path MTU discovery is told of, in bytes.
     tcp_min_snd_mss: "net.ipv4.tcp_min_snd_mss" = 48, 48..=65_535;
     /// Challenge ACKs a second that all connections may send together (RFC 5961, section 7); 2147483647: any number.
@@ -284,6 +295,8 @@ sysctls! {
     tcp_recovery: "net.ipv4.tcp_recovery" = 1, 0..=7;
     /// Segments by which a new connection takes the network to reorder.
     tcp_reordering: "net.ipv4.tcp_reordering" = 3, 1..=2_147_483_647;
+    /// Retransmissions, as time, after which packets may be too large for their way (`tcp_mtu_probing`): 3 mean 3 seconds.
+    tcp_retries1: "net.ipv4.tcp_retries1" = 3, 0..=255;
     /// Retransmissions, as time, after which a connection is given up: 15 mean 924.6 seconds.
     tcp_retries2: "net.ipv4.tcp_retries2" = 15, 0..=255;
     /// Whether a reset may not end TIME_WAIT (RFC 1337).

@@ -81,6 +81,7 @@ impl Connection {
         }
         self.take_acknowledged(work, ack, &mut news);
         self.move_una(ack);
+        self.note_probe_come();
         self.chronicle_acknowledged(work.now);
         if let Some(seq) = news.reordered.filter(|_| self.agreed.sack) {
             self.note_reordering(work, seq, furthest);
@@ -177,6 +178,7 @@ impl Connection {
         let scale = if segment.has(TcpFlags::SYN) { 0 } else { self.agreed.send_scale };
         let window = u32::from(segment.window) << scale;
         let sender = &mut self.sender;
+        let window_max = sender.window_max;
         let is_newer = segment.ack.after(sender.una)
             || segment.seq.after(sender.window_from)
             || (segment.seq == sender.window_from && (window > sender.window || window == 0));
@@ -192,6 +194,10 @@ impl Connection {
             }
         }
         sender.window_from = segment.seq;
+        if self.sender.window_max > window_max {
+            // As Linux does; so the search for the largest packet comes to hold for who has been connected to.
+            self.settle_mss();
+        }
     }
 
     /// Takes the timestamp to echo, if the segment is the next one (RFC 7323, section 4.3).

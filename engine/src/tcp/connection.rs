@@ -7,6 +7,7 @@ use super::{
     congestion::{self, CongestionControl, Trouble, Window},
     info::Counters,
     memory::Account,
+    mtu_search::MtuSearch,
     rack::Rack,
     reassembly::Reassembly,
     rtt::Rtt,
@@ -40,6 +41,7 @@ pub(crate) struct Connection {
     pub(super) window: Window,
     pub(super) congestion: Box<dyn CongestionControl>,
     pub(super) deadlines: Deadlines,
+    pub(super) mtu_search: MtuSearch,
     pub(super) counters: Counters,
     /// What of it is counted among all.
     pub(super) account: Account,
@@ -336,6 +338,7 @@ impl Connection {
             window: Window::default(),
             congestion,
             deadlines: Deadlines::default(),
+            mtu_search: MtuSearch::default(),
             counters: Counters::default(),
             account: Account::default(),
             error: None,

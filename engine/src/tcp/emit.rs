@@ -51,7 +51,11 @@ impl Connection {
     /// segment is a super-packet, and has PSH, so that the other end does not wait to put more behind it (Linux v6.18:
     /// `net/ipv4/tcp_output.c`, `__tcp_transmit_skb()`).
     pub(super) fn emit_data(&mut self, work: &mut Work<'_>, seq: SeqNum, len: u32, flags: TcpFlags, is_new: bool) {
-        let mss = self.payload_now();
+        self.emit_cut(work, (seq, len), flags, is_new, self.payload_now());
+    }
+
+    /// The same in segments of `mss` bytes.
+    fn emit_cut(&mut self, work: &mut Work<'_>, (seq, len): (SeqNum, u32), flags: TcpFlags, is_new: bool, mss: u32) {
         let options = self.usual_options(work);
         let window = self.tell_window(work);
         let mut flags = flags.union(TcpFlags::ACK);
@@ -65,6 +69,11 @@ impl Connection {
         self.counters.data_segments_sent += len.div_ceil(mss).max(1);
         self.counters.bytes_sent += u64::from(len);
         self.emit(work, Out { seq, flags, window, options, payload: (from, len), mss, codepoint });
+    }
+
+    /// Sends so many bytes as one segment, though others are smaller.
+    pub(super) fn emit_probe(&mut self, work: &mut Work<'_>, seq: SeqNum, len: u32, flags: TcpFlags) {
+        self.emit_cut(work, (seq, len), flags, true, len);
     }
 
     /// Acknowledges what has come.

@@ -21,6 +21,7 @@
 //! | [`memory`] | what all connections may hold together |
 //! | `ack`, `scoreboard`, `rack`, `recovery`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
 //! | `unsent`, `output`, `emit`, `timers` | what is sent, and when |
+//! | `mtu_search` | how large packets may be where nobody says it |
 //! | `user` | what its user does with a connection |
 //! | [`congestion`] | how much may be in the network: Reno, CUBIC |
 //! | `chronicle`, `resent`, [`info`] | what can be asked |
@@ -28,7 +29,7 @@
 //! Records of what is in flight are super-packets, not segments: as many segments as went out in one packet share one,
 //! until SACK tells them apart. So the cost of an acknowledgement is per super-packet.
 //!
-//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open, MTU probing, pacing, BBR.
+//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open, pacing, BBR.
 
 mod ack;
 mod chronicle;
@@ -42,6 +43,7 @@ pub mod info;
 mod input;
 pub(crate) mod listen;
 pub mod memory;
+mod mtu_search;
 mod open;
 mod output;
 mod rack;

@@ -175,7 +175,8 @@ impl Connection {
         let of_way = mss_of_way(self.way.mtu_bytes, self.ends.remote.is_ipv4());
         let mss = self.sender.mss_clamp.min(of_way);
         let mss = self.settings.mss_max.map_or(mss, |most| mss.min(u32::from(most)));
-        self.sender.mss_bytes = mss.saturating_sub(self.agreed.options_bytes()).max(MSS_MIN);
+        let payload = self.bound_by_search(mss.saturating_sub(self.agreed.options_bytes()));
+        self.sender.mss_bytes = payload.max(MSS_MIN);
     }
 
     /// Both SYNs are known to both ends.
@@ -199,6 +200,7 @@ impl Connection {
         self.set_trouble_quietly();
         self.receiver.mss_seen =
             self.receiver.mss_told.min(self.sender.mss_bytes).min(MSS_ASSUMED.max(self.receiver.mss_seen));
+        self.begin_mtu_search(work, segment.has(TcpFlags::SYN));
         self.begin_tuning(work.now);
         self.expand_send_buffer(work);
         self.deadlines.retransmit = None;
@@ -309,25 +311,28 @@ impl Connection {
         self.way.mtu_bytes = mtu.bytes;
         let before = self.sender.mss_bytes;
         self.settle_mss();
-        if self.sender.mss_bytes >= before || self.sender.flight.is_empty() {
-            return;
+        // A probe may be too large for it where no other segment is.
+        let is_smaller = self.sender.mss_bytes < before || self.is_probing_mtu();
+        if is_smaller && !self.sender.flight.is_empty() {
+            self.recut_and_resend(work);
         }
-        (0..self.sender.flight.len()).for_each(|at| self.recut(at));
-        self.resend_too_large(work);
     }
 
-    fn resend_too_large(&mut self, work: &mut Work<'_>) {
+    /// Cuts what is in flight into the segments of now, and sends again what was larger (Linux v6.18: `tcp_simple_retransmit()`).
+    pub(super) fn recut_and_resend(&mut self, work: &mut Work<'_>) {
         let mss = self.sender.mss_bytes;
         for at in 0..self.sender.flight.len() {
             let sent = self.sender.flight[at];
-            if sent.end - sent.seq > mss && !sent.is_sacked {
+            self.recut(at);
+            if sent.len().min(sent.mss) > mss {
                 self.mark_lost(at);
             }
         }
         if self.sender.in_flight.lost > 0 && self.trouble.now < super::congestion::Trouble::Recovery {
             // Nothing was lost to congestion: the window stays.
             self.trouble.high = self.sender.next;
-            self.trouble.undo_from = None;
+            self.window.threshold = self.current_threshold();
+            (self.trouble.prior_threshold, self.trouble.undo_from) = (0, None);
             self.set_trouble(work.now, super::congestion::Trouble::Loss);
         }
         self.resend_lost(work, super::ResendReason::TooLarge);

@@ -12,6 +12,7 @@ use core::time::Duration;
 use super::{
     congestion::Trouble,
     connection::{Connection, Sent},
+    mtu_search::Probed,
     states::State,
     timers::Pending,
     work::Work,
@@ -94,6 +95,13 @@ impl Connection {
     /// Sends segments until something stops it.
     pub(super) fn send_some(&mut self, work: &mut Work<'_>, rush: Rush) {
         let (mut sent, mut is_held_by_window, mut is_held_by_congestion) = (0, false, false);
+        if matches!(rush, Rush::None(_)) {
+            match self.probe_mtu(work) {
+                Probed::Sent => sent = 1,
+                Probed::Waits => return,
+                Probed::Not => {}
+            }
+        }
         while self.has_unsent() {
             let pipe = self.sender.in_flight.pipe();
             if pipe >= self.window.segments {
@@ -268,7 +276,7 @@ impl Connection {
     }
 
     /// What is to be done before data go out (Linux v6.18: `tcp_event_data_sent()`).
-    fn note_sending(&mut self, work: &Work<'_>, _seq: SeqNum) {
+    pub(super) fn note_sending(&mut self, work: &Work<'_>, _seq: SeqNum) {
         if self.sender.in_flight.out == 0 {
             let silence = work.now.since(self.sender.last_at);
             self.congestion.restart(work.now, silence);

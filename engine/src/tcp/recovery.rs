@@ -31,7 +31,7 @@ impl Connection {
     }
 
     /// The threshold to come back to when a reduction is taken back.
-    fn current_threshold(&self) -> u32 {
+    pub(super) fn current_threshold(&self) -> u32 {
         if matches!(self.trouble.now, Trouble::Reduced | Trouble::Recovery) {
             return self.window.threshold;
         }
@@ -112,6 +112,9 @@ impl Connection {
             if self.trouble.now != Trouble::Reduced {
                 self.try_keep_open(work.now);
             }
+            return Resend::Nothing;
+        }
+        if self.forgive_lost_probe(work) {
             return Resend::Nothing;
         }
         self.enter_recovery(work, news.has_echo);

@@ -133,6 +133,9 @@ impl Connection {
             if self.is_orphan && !is_handshake && self.yield_unanswered(work) {
                 return;
             }
+            if !is_handshake && self.has_waited_for(work, self.time_of(work, work.sysctls.tcp_retries1)) {
+                self.suspect_black_hole(work);
+            }
             if self.has_waited_too_long(work) {
                 return self.give_up(work);
             }
@@ -199,23 +202,28 @@ impl Connection {
         }
     }
 
-    /// Whether the time has passed that so many retransmissions take (Linux v6.18: `retransmits_timed_out()`): a number of
-    /// them would be another time on each way.
+    /// Whether the time has passed that so many retransmissions take, or that the user has set.
     fn has_timed_out(&self, work: &Work<'_>, retries: u32) -> bool {
-        let Some(since) = self.trouble.resent_at.filter(|_| self.trouble.attempts > 0) else { return false };
-        let most = self.settings.user_timeout.unwrap_or_else(|| {
-            let (least, longest) = (
-                Duration::from_micros(work.sysctls.tcp_rto_min_us.into()),
-                Duration::from_millis(work.sysctls.tcp_rto_max_ms.into()),
-            );
-            let doublings = (longest.as_micros() / least.as_micros().max(1)).max(1).ilog2();
-            if retries <= doublings {
-                least * ((2_u32 << retries) - 1)
-            } else {
-                least * ((2_u32 << doublings) - 1) + longest * (retries - doublings)
-            }
-        });
-        work.now.since(since) >= most
+        let most = self.settings.user_timeout.unwrap_or_else(|| self.time_of(work, retries));
+        self.has_waited_for(work, most)
+    }
+
+    fn has_waited_for(&self, work: &Work<'_>, most: Duration) -> bool {
+        let since = self.trouble.resent_at.filter(|_| self.trouble.attempts > 0);
+        since.is_some_and(|since| work.now.since(since) >= most)
+    }
+
+    /// The time that so many retransmissions take (Linux v6.18: `retransmits_timed_out()`): a number of them would be another time on
+    /// each way.
+    fn time_of(&self, work: &Work<'_>, retries: u32) -> Duration {
+        let least = Duration::from_micros(work.sysctls.tcp_rto_min_us.into());
+        let longest = Duration::from_millis(work.sysctls.tcp_rto_max_ms.into());
+        let doublings = (longest.as_micros() / least.as_micros().max(1)).max(1).ilog2();
+        if retries <= doublings {
+            least * ((2_u32 << retries) - 1)
+        } else {
+            least * ((2_u32 << doublings) - 1) + longest * (retries - doublings)
+        }
     }
 
     fn give_up(&mut self, work: &mut Work<'_>) {
@@ -235,6 +243,7 @@ impl Connection {
             return true;
         }
         self.recut(at);
+        self.forget_probe();
         let una = self.sender.una;
         let seq = if sent.seq.before(una) { una } else { sent.seq };
         let (mss, window_end) = (self.payload_now(), self.window_end());

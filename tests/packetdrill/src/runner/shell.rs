@@ -118,12 +118,8 @@ fn device(words: &[&str], _: &mut Program, _: &mut Host) -> Result<(), Stop> {
 const REDIRECTED: [&str; 3] = ["2>/dev/null", ">/dev/null", "2>&1"];
 
 /// Tunables of features that are not there, or of choices that are made for good.
-const FIXED: [(&str, &str); 4] = [
-    ("net.ipv4.tcp_ecn_option", "2"),
-    ("net.ipv4.tcp_fack", "0"),
-    ("net.ipv4.tcp_fastopen", "0"),
-    ("net.ipv4.tcp_mtu_probing", "0"),
-];
+const FIXED: [(&str, &str); 3] =
+    [("net.ipv4.tcp_ecn_option", "2"), ("net.ipv4.tcp_fack", "0"), ("net.ipv4.tcp_fastopen", "0")];
 
 /// What scripts take for granted. Those of Fast Open are left out: without them, what needs it asks for it.
 #[rustfmt::skip]
