@@ -9,6 +9,8 @@ use towpath_engine::{
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Of IPv4 and TCP, without options.
+const HEADERS_BYTES: u32 = 40;
 
 #[test]
 fn a_handshake_takes_one_round_trip_and_both_ends_are_ready() {
@@ -49,6 +51,25 @@ fn a_rate_of_100_mbit_is_used() {
     let until = network.now() + MINUTE;
     let took = streams.transfer(&mut network, [5_000_000, 0], until);
     assert!(took < Duration::from_millis(500), "5 MB take 0.4 s at best: {took:?}\n{}", network.recent());
+}
+
+#[test]
+fn a_link_that_swallows_large_packets_stops_no_stream_that_searches_for_the_largest() {
+    for (probing, passes_bytes) in [(1, 1300), (2, 1300), (1, 700), (1, 400)] {
+        let mut network = Network::new(1, Link { passes_bytes, ..Link::default() })
+            .sysctl("net.ipv4.tcp_mtu_probing", &[probing])
+            .sysctl("net.ipv4.tcp_timestamps", &[0]);
+        let mut streams = network.connected(80);
+        let until = network.now() + MINUTE;
+        let took = streams.transfer(&mut network, [3_000_000, 0], until);
+        let slow = probing == 1;
+        assert_eq!(took > Duration::from_secs(3), slow, "with {probing} over {passes_bytes}: {took:?}");
+        let now = network.now();
+        let info = network.engines[0].socket(now, streams.ids[0]).unwrap().info().unwrap();
+        // The search ends where less than `tcp_probe_threshold` is left of it.
+        let room = (passes_bytes - HEADERS_BYTES).checked_sub(info.snd_mss);
+        assert!(room.is_some_and(|room| room < 8), "with {probing} over {passes_bytes}: {}", info.snd_mss);
+    }
 }
 
 #[test]

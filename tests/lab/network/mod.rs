@@ -46,6 +46,8 @@ pub struct Link {
     pub jitter: Duration,
     /// The largest packet.
     pub mtu_bytes: u32,
+    /// The largest packet that comes through: larger ones are lost, and nobody says so.
+    pub passes_bytes: u32,
 }
 
 impl Default for Link {
@@ -59,6 +61,7 @@ impl Default for Link {
             late_permille: 0,
             jitter: Duration::ZERO,
             mtu_bytes: 1500,
+            passes_bytes: u32::MAX,
         }
     }
 }
@@ -204,6 +207,11 @@ impl Network {
         if self.doomed.contains(&(from, number)) || self.happens(self.link.loss_permille) {
             return;
         }
+        let packet_bytes =
+            sent.gso.map_or(sent.bytes.len() - ETHERNET_BYTES, |gso| HEADERS_BYTES + usize::from(gso.size));
+        if packet_bytes > self.link.passes_bytes as usize {
+            return;
+        }
         let mut leaves = self.now;
         if let Some(rate) = self.link.rate_bps {
             let takes = |bytes: u64| Duration::from_nanos(bytes * 8 * 1_000_000_000 / rate);
@@ -277,6 +285,9 @@ fn own(address: IpAddr) -> InterfaceAddress {
 }
 
 /// Frames that are remembered for messages, and how much of each.
+const ETHERNET_BYTES: usize = 14;
+/// Of IPv4 and TCP, without options.
+const HEADERS_BYTES: usize = 40;
 const SHOWN_FRAMES: usize = 60;
 const SHOWN_BYTES: usize = 110;
 
