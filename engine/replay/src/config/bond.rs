@@ -55,6 +55,9 @@ pub(super) fn bond(table: Table<'_>, config: &Config) -> Result<BondConfig, Faul
     if options.arp_interval_ms > 0 {
         may_ask(table, &ports, config)?;
     }
+    if options.mode.balances_adaptively() {
+        have_own_macs(table.need("ports")?, &ports, config)?;
+    }
     Ok(BondConfig {
         name,
         ports,
@@ -76,6 +79,22 @@ fn may_ask(table: Table<'_>, ports: &[DeviceId], config: &Config) -> Result<(), 
             Err(interval.expected("0 where the first port's 'arp' is false, unless the [[bond]] has 'arp = true'"))
         }
         (Some(_) | None, _) => Ok(()),
+    }
+}
+
+/// Whether each port has another Ethernet address than those before it, where the configuration gives any.
+fn have_own_macs(value: Value<'_>, ports: &[DeviceId], config: &Config) -> Result<(), Fault> {
+    let mac = |port: &DeviceId| config.interfaces.get(usize::from(port.0))?.mac;
+    let is_taken = |number: usize| {
+        mac(&ports[number]).is_some_and(|own| ports[..number].iter().any(|port| mac(port) == Some(own)))
+    };
+    let list = value.list()?;
+    match list.into_iter().zip(0..ports.len()).find(|(_, number)| is_taken(*number)) {
+        Some((twin, _)) => {
+            Err(twin
+                .expected("an [[interface]] whose 'mac' no port before it has, as 'mode' lets each send under its own"))
+        }
+        None => Ok(()),
     }
 }
 
@@ -276,6 +295,26 @@ pub(super) const BOND_LATER: &[&str] =
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports_that_send_under_addresses_of_their_own_need_different_ones() {
+        let read = |mode: &str, second: &str| {
+            let mac = "mac='02:00:00:00:00:01'";
+            let interfaces = format!("[[interface]]\nname='a'\n{mac}\n[[interface]]\nname='b'\n{second}\n");
+            let bond = format!("[[bond]]\nname='x'\nmode='{mode}'\nports=['a','b']\n");
+            Config::read("f", &(interfaces + &bond))
+                .map(|config| config.bonds[0].ports.len())
+                .map_err(|error| error.to_string())
+        };
+        let twin = "mac='02:00:00:00:00:01'";
+        assert_eq!(read("active-backup", twin), Ok(2));
+        assert_eq!(read("balance-alb", "mac='02:00:00:00:00:02'"), Ok(2));
+        assert_eq!(read("balance-alb", ""), Ok(2));
+        let expected = "an [[interface]] whose 'mac' no port before it has, as 'mode' lets each send under its own";
+        for mode in ["balance-tlb", "balance-alb"] {
+            assert_eq!(read(mode, twin).unwrap_err(), format!("f:10:12: 'ports' must be {expected}, not \"b\""));
+        }
+    }
 
     #[test]
     fn a_bond_that_asks_nobody_cannot_judge_links_by_answers() {

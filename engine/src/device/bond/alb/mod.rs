@@ -19,7 +19,8 @@
 //! Where it is known to differ: the monitor runs for the first time 100 ms after the bond was made; the active port is not made
 //! promiscuous for ten seconds when another one fails, as nothing here takes what is for that one's address; ports without a carrier send
 //! no learning packets, which Linux's queues would throw away; two ports with the same address are refused where Linux may find
-//! another one's that is free.
+//! another one's that is free; with `updelay` and `tlb_dynamic_lb` a port waits
+//! its delay as soon as another one can send, where Linux goes by those that could when a port was last added.
 
 mod addresses;
 mod peers;
