@@ -219,7 +219,7 @@ fn options_of_lacp_are_refused_in_other_modes() {
         ("ad_user_port_key", Options { ad_user_port_key: 1, ..xor }),
     ];
     for (name, options) in cases {
-        let error = CommandError::Bond(OptionsError::NeedsMode(name, Mode::Ieee8023ad));
+        let error = CommandError::Bond(OptionsError::NeedsMode(name, &[Mode::Ieee8023ad]));
         assert_eq!(host.bond(options, &[0, 1]), Err(error));
     }
     host.bond(Options { ad_actor_system: Some(MacAddr::UNSPECIFIED), ..lacp() }, &[0, 1]).expect("that is the default");

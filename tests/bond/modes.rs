@@ -226,11 +226,11 @@ fn a_bond_that_cannot_be_is_refused_and_nothing_has_changed() {
         ),
         (
             bond(Options { primary: primary(0), ..mode(Mode::Xor) }, &[0, 1]),
-            CommandError::Bond(OptionsError::NeedsMode("primary", Mode::ActiveBackup)),
+            CommandError::Bond(OptionsError::NeedsMode("primary", &[Mode::ActiveBackup, Mode::Tlb, Mode::Alb])),
         ),
         (
             bond(Options { packets_per_port: 2, ..mode(Mode::Xor) }, &[0, 1]),
-            CommandError::Bond(OptionsError::NeedsMode("packets_per_slave", Mode::RoundRobin)),
+            CommandError::Bond(OptionsError::NeedsMode("packets_per_slave", &[Mode::RoundRobin])),
         ),
         (
             bond(Options { updelay_ms: 100, ..Options::default() }, &[0, 1]),

@@ -25,13 +25,13 @@ impl Options {
             return Err(OptionsError::NeedsMiimon(name));
         }
         if self.packets_per_port != Self::default().packets_per_port && self.mode != Mode::RoundRobin {
-            return Err(OptionsError::NeedsMode("packets_per_slave", Mode::RoundRobin));
+            return Err(OptionsError::NeedsMode("packets_per_slave", &[Mode::RoundRobin]));
         }
         if !self.mode.may_probe() && self.miimon_ms == 0 {
             return Err(OptionsError::ModeNeedsMiimon(self.mode));
         }
         if !self.tlb_dynamic_lb && !self.mode.balances_adaptively() {
-            return Err(OptionsError::NeedsMode("tlb_dynamic_lb", Mode::Tlb));
+            return Err(OptionsError::NeedsMode("tlb_dynamic_lb", &[Mode::Tlb, Mode::Alb]));
         }
         if !(1..=Self::LP_INTERVAL_SECS_MAX).contains(&self.lp_interval_secs) {
             return Err(OptionsError::LpInterval);
@@ -46,11 +46,13 @@ impl Options {
             return Err(OptionsError::TooManyPriorities);
         }
         if let Some(name) = self.said_of_lacp().filter(|_| self.mode != Mode::Ieee8023ad) {
-            return Err(OptionsError::NeedsMode(name, Mode::Ieee8023ad));
+            return Err(OptionsError::NeedsMode(name, &[Mode::Ieee8023ad]));
         }
         self.check_probes()?;
         match self.primary {
-            Some(_) if !self.mode.uses_primary() => Err(OptionsError::NeedsMode("primary", Mode::ActiveBackup)),
+            Some(_) if !self.mode.uses_primary() => {
+                Err(OptionsError::NeedsMode("primary", &[Mode::ActiveBackup, Mode::Tlb, Mode::Alb]))
+            }
             Some(primary) if !ports.contains(&primary) => Err(OptionsError::PrimaryIsNoPort),
             Some(_) | None => Ok(()),
         }
@@ -117,8 +119,8 @@ pub enum OptionsError {
     Time(&'static str),
     /// This delay is counted in looks, of which there are none.
     NeedsMiimon(&'static str),
-    /// This is for one mode only.
-    NeedsMode(&'static str, Mode),
+    /// This is for these modes only.
+    NeedsMode(&'static str, &'static [Mode]),
     /// The mode needs links to be looked at.
     ModeNeedsMiimon(Mode),
     /// Learning packets cannot be that far apart.
@@ -150,13 +152,18 @@ impl fmt::Display for OptionsError {
         match self {
             Self::Time(name) => write!(f, "'{name}' must be {} ms at most", Options::TIME_MS_MAX),
             Self::NeedsMiimon(name) => write!(f, "'{name}' needs 'miimon', of which it is a multiple"),
-            Self::NeedsMode("primary", _) => {
-                f.write_str("'primary' is for modes \"active-backup\", \"balance-tlb\" and \"balance-alb\" only")
+            Self::NeedsMode(name, modes) => {
+                write!(f, "'{name}' is for mode{}", if modes.len() > 1 { "s" } else { "" })?;
+                for (number, mode) in (1..).zip(*modes) {
+                    let before = match number {
+                        1 => " ",
+                        _ if number == modes.len() => " and ",
+                        _ => ", ",
+                    };
+                    write!(f, "{before}\"{}\"", mode.name())?;
+                }
+                f.write_str(" only")
             }
-            Self::NeedsMode(name @ "tlb_dynamic_lb", _) => {
-                write!(f, "'{name}' is for modes \"balance-tlb\" and \"balance-alb\" only")
-            }
-            Self::NeedsMode(name, mode) => write!(f, "'{name}' is for mode \"{}\" only", mode.name()),
             Self::ModeNeedsMiimon(mode) => write!(f, "mode \"{}\" needs 'miimon'", mode.name()),
             Self::LpInterval => write!(f, "'lp_interval' must be 1 to {} seconds", Options::LP_INTERVAL_SECS_MAX),
             Self::TooManyPriorities => f.write_str("'actor_port_prio' must have no more numbers than there are ports"),
