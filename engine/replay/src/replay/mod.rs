@@ -10,6 +10,8 @@
 //! everything happens that was due.
 //!
 //! VLAN tags are taken off: the gateway's interfaces are told apart by addresses, directions and names.
+//!
+//! What few packets need is `#[inline(never)]` here, so that it lies not between what all of them need.
 
 mod ahead;
 #[cfg(test)]

@@ -126,13 +126,13 @@ fn unfilled(frame: &[u8], peek: &Peek, offset: u16, transport_len: usize, repair
     }
     // Other systems leave the length out of a super-packet's sum, or write nothing at all.
     let without_length = repaired && field == pseudo_header(peek, 0);
-    let nothing = field == 0 && peek.protocol == Protocol::TCP && is_wrong(pseudo, transport.get(..transport_len));
+    let nothing = field == 0 && peek.protocol == Protocol::TCP && has_wrong_sum(pseudo, transport.get(..transport_len));
     if without_length || nothing { Checksum::Unnecessary } else { Checksum::None }
 }
 
 /// Whether a segment that is whole has another checksum than zero.
 #[inline(never)]
-fn is_wrong(pseudo: u16, segment: Option<&[u8]>) -> bool {
+fn has_wrong_sum(pseudo: u16, segment: Option<&[u8]>) -> bool {
     segment.is_some_and(|segment| add(pseudo, sum(segment)) != 0xffff)
 }
 
