@@ -36,10 +36,19 @@ impl Progress {
         Self { shown: is_seen.then(|| Shown { clock: SystemClock::start(), next: FIRST_AFTER, is_there: false }) }
     }
 
-    /// Says how far the work has come when it is time to.
+    /// Says how far a capture's replay has come when it is time to.
     pub(crate) fn tell(&mut self, packets: u64, read: u64, size: Option<u64>) {
+        let share = size.filter(|size| *size > 0).map(|size| read.min(size) * 100 / size);
+        self.say(packets, || match share {
+            Some(percent) => format!("{packets} packets, {percent} % of the capture"),
+            None => format!("{packets} packets"),
+        });
+    }
+
+    /// Says so much after so many steps when it is time to.
+    pub(crate) fn say(&mut self, steps: u64, what: impl FnOnce() -> String) {
         // Looking at the clock costs as much as a packet.
-        if !packets.is_multiple_of(PACKETS_BETWEEN) {
+        if !steps.is_multiple_of(STEPS_BETWEEN) {
             return;
         }
         let Some(shown) = &mut self.shown else { return };
@@ -49,13 +58,8 @@ impl Progress {
         }
         shown.next = elapsed + AGAIN_AFTER;
         shown.is_there = true;
-        let mut err = io::stderr().lock();
-        let share = size.filter(|size| *size > 0).map(|size| read.min(size) * 100 / size);
         // Nobody is hurt when nobody is told.
-        let _ = match share {
-            Some(percent) => write!(err, "\rtowpath: {packets} packets, {percent} % of the capture "),
-            None => write!(err, "\rtowpath: {packets} packets "),
-        };
+        let _ = write!(io::stderr().lock(), "\rtowpath: {} ", what());
     }
 
     /// Takes the line off the screen.
@@ -76,4 +80,4 @@ impl Drop for Progress {
 
 const FIRST_AFTER: Duration = Duration::from_secs(1);
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
-const PACKETS_BETWEEN: u64 = 4096;
+const STEPS_BETWEEN: u64 = 4096;

@@ -34,7 +34,7 @@
 //! | `name` | its name. Default: `FIRST-SECOND` |
 //! | `mtu` | 576 to 9000 bytes. Default: 1500 |
 //! | `up` | false: nothing goes over it |
-//! | `rate` | of a direction; the Ethernet header counts, and nothing around it. Default: any number of frames at once |
+//! | `rate` | of a direction; the Ethernet header counts, and nothing around it. Default: any number of frames at once; their sender then has sent what one instant's acknowledgements let out at one instant, which RACK takes for sent in order |
 //! | `delay`, `jitter` | how long a frame is on its way, and by how much longer at most; frames stay in order. At least 1us without a `rate` |
 //! | `loss` | a chance; or `{ every = N }`, each N-th frame; or `{ frames = [1, 2] }`, those, counted from 1; or `{ enters, leaves, good, bad }`, bursts by a chain of two states: with what chance each frame begins and ends bad times, and is lost in good (default 0 %) and bad ones (100 %) |
 //! | `duplicate` | a chance that a frame comes twice |
@@ -61,6 +61,11 @@
 //!
 //! `[[event]]`, in order of time: `at`, `link`, `direction` (`"there"`, `"back"` or `"both"`, the default), and what the link does from then
 //! on, in the words of `[[link]]`. What waits or is on its way when a link goes down is lost.
+//!
+//! # Why not a crate of its own
+//!
+//! It reads its text with what [`crate::config`] reads a gateway with, down to the places of mistakes, and writes with [`mod@crate::write`].
+//! None of that is public: a crate would have to open a reader of tables to everybody.
 
 mod codel;
 mod diagram;
@@ -82,7 +87,7 @@ pub use diagram::Diagram;
 pub use json::write_json;
 pub use lane::{Lost, Tally};
 pub use pcapng::PcapngRun;
-pub use run::{ConnectionReport, LaneReport, Measured, Report, run};
+pub use run::{ConnectionReport, LaneReport, Measured, Report, run, run_telling};
 pub use scenario::{Bound, Change, Codel, Conversation, End, Host, Link, Loss, Queue, Scenario, Way};
 pub use segment::Segment;
 pub use series::{EndReport, Point, Wait};

@@ -95,8 +95,20 @@ enum Task {
 /// # Errors
 /// What an engine does not take of it.
 pub fn run(scenario: &Scenario, watch: Option<&mut dyn Watch>) -> Result<Report, CommandError> {
+    run_telling(scenario, watch, &mut |_| {})
+}
+
+/// The same, and tells how much of the scenario's time has passed, at each instant at which something happens.
+///
+/// # Errors
+/// What an engine does not take of it.
+pub fn run_telling(
+    scenario: &Scenario,
+    watch: Option<&mut dyn Watch>,
+    tell: &mut dyn FnMut(Duration),
+) -> Result<Report, CommandError> {
     let mut run = Run::new(scenario, watch)?;
-    run.play();
+    run.play(tell);
     Ok(run.report())
 }
 
@@ -195,7 +207,7 @@ impl<'s, 'w> Run<'s, 'w> {
         self.agenda.insert((START + after, self.order), task);
     }
 
-    fn play(&mut self) {
+    fn play(&mut self, tell: &mut dyn FnMut(Duration)) {
         let end = START + self.scenario.until;
         loop {
             let planned = self.agenda.first_key_value().map(|((when, _), _)| *when);
@@ -203,6 +215,7 @@ impl<'s, 'w> Run<'s, 'w> {
                 break;
             };
             self.net.now = self.net.now.max(next);
+            tell(self.net.elapsed());
             self.net.handle_now();
             self.serve();
             while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= self.net.now) {
@@ -439,7 +452,7 @@ mod tests {
             let scenario = Scenario::read("s.toml", &text).unwrap_or_else(|error| panic!("{error}"));
             let mut run = Run::new(&scenario, None).expect("a run");
             run.net.held_bytes_max = 20_000;
-            run.play();
+            run.play(&mut |_| {});
             let report = run.report();
             assert_eq!(report.connections[0].read[0], 300_000, "{link}");
             let tally = report.lanes[0].tally;

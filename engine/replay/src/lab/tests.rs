@@ -162,6 +162,14 @@ fn the_end_of_a_run_is_looked_at_once() {
 }
 
 #[test]
+fn how_far_a_run_has_come_is_told_on_the_way() {
+    let (mut told, link) = (Vec::new(), "rate = \"100 kbit/s\"");
+    let scenario = scenario(link, "send = \"endless\"", "");
+    super::run_telling(&scenario, None, &mut |passed| told.push(passed)).expect("a run");
+    assert!(told.len() > 1000 && told.is_sorted() && told.last() == Some(&scenario.until), "{:?}", told.last());
+}
+
+#[test]
 fn what_nobody_can_listen_for_is_told_at_the_end_that_should_have() {
     let mut scenario = scenario("delay = \"10ms\"", "send = 100", "");
     scenario.connections[0].options[1].push(SocketOption::MaxSegment(1));

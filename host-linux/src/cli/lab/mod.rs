@@ -11,9 +11,9 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use towpath_replay::lab::{Diagram, PcapngRun, Scenario, Watch, run, table, write_json};
+use towpath_replay::lab::{Diagram, PcapngRun, Scenario, Watch, run_telling, table, write_json};
 
-use super::Answer;
+use super::{Answer, terminal::Progress};
 
 /// Play a scenario: hosts, links that are slow, long, full or lossy, and connections over them, in virtual time.
 ///
@@ -66,7 +66,13 @@ impl Lab {
         watches.extend(diagram.as_mut().map(|diagram| diagram as &mut dyn Watch));
         watches.extend(pcapng.as_mut().map(|pcapng| pcapng as &mut dyn Watch));
         let is_watched = !watches.is_empty();
-        let report = run(&scenario, is_watched.then_some(&mut watches as &mut dyn Watch))?;
+        let (mut progress, mut steps) = (Progress::start(false), 0);
+        let until = scenario.until.as_nanos().max(1);
+        let report = run_telling(&scenario, is_watched.then_some(&mut watches as &mut dyn Watch), &mut |passed| {
+            steps += 1;
+            progress.say(steps, || format!("{} % of the scenario's time", passed.as_nanos() * 100 / until));
+        })?;
+        progress.clear();
         drop(watches);
         if let (Some(pcapng), Some(path)) = (pcapng, &self.write) {
             pcapng.finish().with_context(|| path.display().to_string())?;
