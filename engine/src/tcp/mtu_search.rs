@@ -132,7 +132,8 @@ impl Connection {
             self.search_anew(work);
             return Probed::Not;
         }
-        let needed = len + (self.trouble.reordering + 1) * self.sender.mss_bytes;
+        let behind = self.trouble.reordering.saturating_add(1).saturating_mul(self.sender.mss_bytes);
+        let needed = len.saturating_add(behind);
         if self.unsent() < needed || self.sender.window < needed {
             return Probed::Not;
         }
@@ -186,7 +187,7 @@ impl Connection {
             return false;
         };
         (self.mtu_search.high, self.mtu_search.probe) = (probe.bytes - 1, None);
-        self.window.set(self.window.segments + 1);
+        self.window.set(self.window.segments.saturating_add(1));
         self.recut_and_resend(work);
         true
     }
