@@ -245,7 +245,7 @@ impl Engine {
         let packet = Packet::take(&mut self.pool, frame)?;
         let mut packet = self.accept(packet)?;
         if let Some(said) = frame.flow {
-            packet.meta_mut().flow = self.conntrack.said_of(&packet, said);
+            self.conntrack.note_said(&mut packet, said);
         }
         Ok(packet)
     }

@@ -44,15 +44,16 @@ impl Conntrack {
         Some(self.key(Tuple::of(packet)?))
     }
 
-    /// By what the connection of a packet is found whose frame says which one that is ([`crate::Frame::flow`]).
+    /// Notes by what the connection of a packet is found whose frame says which one that is ([`crate::Frame::flow`]).
     #[inline]
-    pub(crate) fn said_of(&self, packet: &Packet, (id, direction): (ConnId, Direction)) -> Option<FlowKey> {
-        self.connection(id)?;
-        Some(FlowKey {
-            tuple: Tuple::of(packet)?,
-            hash: FlowHash::UNKNOWN,
-            hint: Some(FlowHint { slot: id.slot, direction }),
-        })
+    pub(crate) fn note_said(&self, packet: &mut Packet, (id, direction): (ConnId, Direction)) {
+        if self.connection(id).is_none() {
+            return;
+        }
+        let hint = Some(FlowHint { slot: id.slot, direction });
+        if let Some(tuple) = Tuple::of(packet) {
+            packet.meta_mut().flow = Some(FlowKey { tuple, hash: FlowHash::UNKNOWN, hint });
+        }
     }
 
     /// By what the connection at a tuple is found, for [`Self::find_by`].
