@@ -40,6 +40,16 @@ impl<'b> Batch<'b> {
         heads.iter().map(move |head| head.packet(window, made_up))
     }
 
+    /// The frames of the packets, `None` for those that are of none.
+    pub(crate) fn frames(&self) -> impl Iterator<Item = Option<&'b [u8]>> + use<'b> {
+        let Batch { heads, window, made_up, .. } = *self;
+        heads.iter().map(move |head| match head.frame {
+            Frame::Captured(start, length) => Some(part(window, start, length)),
+            Frame::MadeUp(start, length) => Some(part(made_up, start, length)),
+            Frame::None(_) => None,
+        })
+    }
+
     /// The interfaces described so far.
     #[must_use]
     pub fn interfaces(&self) -> &'b [Interface] {
@@ -60,6 +70,10 @@ pub(super) struct Head {
     wire_len: u32,
     ifindex: u32,
     direction: Option<PacketDirection>,
+}
+
+fn part(of: &[u8], start: usize, length: u32) -> &[u8] {
+    of.get(start..start + length as usize).unwrap_or_default()
 }
 
 /// Where a frame lies, by start and length.
@@ -138,7 +152,6 @@ impl Head {
     }
 
     fn packet<'b>(&self, window: &'b [u8], made_up: &'b [u8]) -> CapturedPacket<'b> {
-        let part = |of: &'b [u8], start: usize, length: u32| of.get(start..start + length as usize).unwrap_or_default();
         CapturedPacket {
             number: self.number,
             time: Instant::from_nanos(self.nanos),

@@ -8,7 +8,7 @@
 use towpath_engine::conntrack::{Conntrack, FlowKey, Tuple};
 
 use super::peek::{ETHERNET_BYTES, Peek};
-use crate::capture::{Batch, Content};
+use crate::capture::Batch;
 
 /// What was read of the packets of a batch, as each was captured.
 #[derive(Debug, Default)]
@@ -32,11 +32,8 @@ impl Ahead {
         self.first = batch.packets().next().map_or(0, |packet| packet.number);
         self.peeks.clear();
         self.keys.clear();
-        for packet in batch.packets() {
-            let frame = match packet.content {
-                Content::Ethernet(frame) => frame,
-                Content::Unreadable(_) => &[],
-            };
+        for frame in batch.frames() {
+            let frame = frame.unwrap_or_default();
             let peek = Peek::frame(frame);
             let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
             self.keys.push(tuple.map(|tuple| conntrack.key(tuple)));
