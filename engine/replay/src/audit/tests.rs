@@ -21,10 +21,14 @@ const MASQUERADE: &str = "-t nat -A POSTROUTING -o wan -j MASQUERADE\n";
 const HAIRPIN: &str = "-t nat -A POSTROUTING -s 10.0.0.0/24 -d 10.0.0.0/24 -j MASQUERADE\n";
 
 fn audited(rules: &str, sysctls: &[(&str, u32)]) -> Result<Audit, AuditError> {
+    audited_gateway(GATEWAY, rules, sysctls)
+}
+
+fn audited_gateway(gateway: &str, rules: &str, sysctls: &[(&str, u32)]) -> Result<Audit, AuditError> {
     audit(|| {
         let sysctls = sysctls.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         let rules = vec![Source { name: "rules.v4", text: rules }];
-        let config = Some(Config::read("gateway.toml", GATEWAY).expect("the gateway is right"));
+        let config = Some(Config::read("gateway.toml", gateway).expect("the gateway is right"));
         let setup = Setup { config, rules, sysctls, ..Setup::default() };
         Ok::<_, AuditError>(Replay::new(setup).unwrap_or_else(|error| panic!("{error}")).into_engine())
     })
@@ -43,6 +47,18 @@ fn outcomes(audit: &Audit, rfc: u16, number: &str) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = about.map(|finding| finding.outcome).collect();
     outcomes.dedup();
     outcomes
+}
+
+#[test]
+fn what_no_datagram_is_too_large_for_is_not_tried_with_one() {
+    for (mtu, is_tried) in [(65_507, true), (65_508, false), (65_535, false)] {
+        let gateway = GATEWAY.replacen("name = 'wan'", &format!("name = 'wan'\nmtu = {mtu}"), 1);
+        let audit = audited_gateway(&gateway, MASQUERADE, &[]).unwrap();
+        for number in ["REQ-13", "REQ-13a"] {
+            let outcome = outcome(&audit, 4787, number);
+            assert_eq!(outcome != Outcome::Untested, is_tried, "{number} at {mtu}: {outcome:?}");
+        }
+    }
 }
 
 /// Rules that make a requirement fail which Linux meets as it comes.
