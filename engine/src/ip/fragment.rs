@@ -70,7 +70,7 @@ pub fn cut(pool: &mut Pool, packet: &Packet, mtu_bytes: u32, id: u32) -> Vec<Pac
 }
 
 fn cut_v4(pool: &mut Pool, packet: &Packet, bytes: &[u8], mtu_bytes: u32) -> Vec<Packet> {
-    let header_len = packet.network_header().len();
+    let header_len = packet.network_header_len();
     let (header, data) = bytes.split_at(header_len);
     let later = later_header(header);
     let whole_offset = packet.ipv4().map_or(0, Ipv4Header::fragment_offset);
@@ -169,7 +169,7 @@ fn lens_v6(packet: &Packet, header_len: usize, data_len: usize, mtu_bytes: u32) 
     let room = room(u32::from(pieces.largest_bytes).max(Ipv6Header::MTU_MIN).min(mtu_bytes));
     let mut lens: Vec<usize> = pieces.lens.iter().copied().map(usize::from).collect();
     if let Some(first) = lens.first_mut() {
-        *first += packet.network_header().len().saturating_sub(header_len);
+        *first += packet.network_header_len().saturating_sub(header_len);
     }
     if lens.len() > 1 && fits(&lens, data_len, room) { lens } else { even(data_len, room) }
 }

@@ -71,7 +71,7 @@ fn is_right_of_any(packet: &Packet, routines: &Routines) -> bool {
 fn is_plain_right(packet: &Packet, routines: &Routines) -> Option<bool> {
     let bytes = packet.network_bytes();
     let is_plain = packet.network() == Network::Ipv4
-        && packet.network_header().len() == Ipv4Header::LEN
+        && packet.network_header_len() == Ipv4Header::LEN
         && bytes.len() == packet.network_len()
         && packet.meta().checksum == Checksum::None;
     if !is_plain {

@@ -133,12 +133,21 @@ impl Packet {
 
     /// The network header with its options or extension headers.
     #[must_use]
+    #[inline]
     pub fn network_header(&self) -> &[u8] {
         &self.0.bytes[usize::from(self.0.layers.l3)..usize::from(self.0.layers.l4)]
     }
 
+    /// Its bytes.
+    #[must_use]
+    #[inline]
+    pub fn network_header_len(&self) -> usize {
+        usize::from(self.0.layers.l4 - self.0.layers.l3)
+    }
+
     /// The linear bytes from the network header on: headers and, unless it lies in fragments, the payload.
     #[must_use]
+    #[inline]
     pub fn network_bytes(&self) -> &[u8] {
         &self.0.bytes[usize::from(self.0.layers.l3)..usize::from(self.0.tail)]
     }
@@ -170,6 +179,14 @@ impl Packet {
     #[must_use]
     pub fn tcp(&self) -> Option<&TcpHeader> {
         (self.0.layers.transport == Transport::Tcp).then(|| self.view(self.0.layers.l4))?
+    }
+
+    /// The ports of TCP or UDP, source and destination.
+    #[inline]
+    pub(crate) fn ports(&self) -> Option<[u16; 2]> {
+        let has_ports = matches!(self.0.layers.transport, Transport::Tcp | Transport::Udp);
+        let ports: &[[u8; 2]; 2] = has_ports.then(|| self.view(self.0.layers.l4))??;
+        Some(ports.map(u16::from_be_bytes))
     }
 
     /// The TCP header, to change. Whoever changes it mends its checksum.

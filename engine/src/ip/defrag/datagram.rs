@@ -242,7 +242,7 @@ impl Datagram {
         spent.iter_mut().for_each(|packet| _ = packet.discharge());
         match whole.reparse() {
             Ok(()) => {
-                pieces.begin_behind(whole.network_header().len().saturating_sub(part.header_len()));
+                pieces.begin_behind(whole.network_header_len().saturating_sub(part.header_len()));
                 whole.set_pieces(pieces);
                 Ok((whole, spent))
             }

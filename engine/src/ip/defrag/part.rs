@@ -165,7 +165,7 @@ impl Flaw {
     /// Which byte of the packet its sender is pointed to.
     #[must_use]
     pub fn pointer(packet: &Packet) -> usize {
-        if packet.fragment_header().is_some() { LENGTH_AT } else { packet.network_header().len() }
+        if packet.fragment_header().is_some() { LENGTH_AT } else { packet.network_header_len() }
     }
 }
 

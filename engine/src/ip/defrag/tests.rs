@@ -59,7 +59,7 @@ fn outcome(defrag: &mut Defrag, parts: &[Part]) -> Result<Option<Packet>, DropRe
 fn data(packet: &Packet) -> Vec<u8> {
     let mut bytes = vec![0; packet.network_len()];
     packet.copy_network(&mut bytes);
-    bytes.split_off(packet.network_header().len())
+    bytes.split_off(packet.network_header_len())
 }
 
 fn reason(parts: &[Part]) -> Option<DropReason> {

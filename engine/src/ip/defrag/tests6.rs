@@ -55,7 +55,7 @@ fn outcome(defrag: &mut Defrag, pieces: &[Piece]) -> Result<Option<Packet>, Drop
 fn data(packet: &Packet) -> Vec<u8> {
     let mut bytes = vec![0; packet.network_len()];
     packet.copy_network(&mut bytes);
-    bytes.split_off(packet.network_header().len())
+    bytes.split_off(packet.network_header_len())
 }
 
 fn reason(pieces: &[Piece]) -> Option<DropReason> {

@@ -223,7 +223,7 @@ fn message_of(kind: DatagramKind, packet: &Packet) -> alloc::vec::Vec<u8> {
     bytes.truncate(present);
     // Linux gives raw sockets of IPv4 the header too, and those of IPv6 not.
     let keeps_header = matches!(kind, DatagramKind::Raw(_)) && packet.ipv4().is_some();
-    if keeps_header { bytes } else { bytes.split_off(packet.network_header().len().min(bytes.len())) }
+    if keeps_header { bytes } else { bytes.split_off(packet.network_header_len().min(bytes.len())) }
 }
 
 fn sender_of(packet: &Packet) -> Option<SocketAddr> {
