@@ -25,9 +25,7 @@ impl Conntrack {
             }
             let mut hashes = Gathered::default();
             for packet in &mut *batch {
-                if packet.meta().flow.is_none() {
-                    packet.meta_mut().flow = self.flow_of(packet);
-                }
+                self.note_flow(packet);
                 if let Some(flow) = &packet.meta().flow {
                     hashes.push(flow.hash.0);
                 }
@@ -64,9 +62,7 @@ impl Conntrack {
     /// Finds out what a packet's hash is, and guesses its connection.
     #[inline]
     pub(super) fn look_up(&self, packet: &mut Packet) {
-        if packet.meta().flow.is_none() {
-            packet.meta_mut().flow = self.flow_of(packet);
-        }
+        self.note_flow(packet);
         if let Some(flow) = &mut packet.meta_mut().flow {
             self.guess(flow);
         }

@@ -19,6 +19,18 @@ impl Tuple {
     #[must_use]
     #[inline(always)]
     pub fn of(packet: &Packet) -> Option<Self> {
+        Self::of_plain(packet).or_else(|| Self::of_other(packet))
+    }
+
+    /// The same of TCP or UDP over IPv4, as most packets are; `None` of others.
+    #[inline(always)]
+    pub(super) fn of_plain(packet: &Packet) -> Option<Self> {
+        Some(Self::between(packet.ipv4()?, packet.ports()?))
+    }
+
+    /// The same of any packet.
+    #[inline(never)]
+    pub(super) fn of_other(packet: &Packet) -> Option<Self> {
         match packet.network() {
             Network::Ipv4 => Self::of_ipv4(packet.ipv4()?, packet.transport_bytes()),
             Network::Ipv6 => Self::of_packet_ipv6(packet),
@@ -26,7 +38,6 @@ impl Tuple {
         }
     }
 
-    #[inline(never)]
     fn of_packet_ipv6(packet: &Packet) -> Option<Self> {
         // Behind a broken chain, or one that says that nothing follows, there is no flow.
         if packet.fragment_offset() > 0 || ipv6::is_extension(packet.protocol()) {
@@ -68,24 +79,27 @@ impl Tuple {
         Self::quoted(packet.family()?, packet.transport_bytes().get(IcmpHeader::LEN..)?)?.inverted()
     }
 
-    #[inline(always)]
     fn of_ipv4(ip: &Ipv4Header, transport: &[u8]) -> Option<Self> {
         if ip.fragment_offset() > 0 {
             return None;
         }
-        let (source_port, destination_port) = ends(ip.protocol(), transport)?;
-        Some(Self {
+        Some(Self::between(ip, ends(ip.protocol(), transport)?))
+    }
+
+    #[inline(always)]
+    const fn between(ip: &Ipv4Header, [source_port, destination_port]: [u16; 2]) -> Self {
+        Self {
             source: Address::v4(ip.source),
             destination: Address::v4(ip.destination),
             source_port,
             destination_port,
             protocol: ip.protocol,
             family: Family::Ipv4,
-        })
+        }
     }
 
     fn of_ipv6(ip: &Ipv6Header, protocol: Protocol, transport: &[u8]) -> Option<Self> {
-        let (source_port, destination_port) = ends(protocol, transport)?;
+        let [source_port, destination_port] = ends(protocol, transport)?;
         Some(Self {
             source: Address(ip.source),
             destination: Address(ip.destination),
@@ -98,20 +112,19 @@ impl Tuple {
 }
 
 /// What tells flows between two addresses apart.
-#[inline]
-fn ends(protocol: Protocol, transport: &[u8]) -> Option<(u16, u16)> {
+fn ends(protocol: Protocol, transport: &[u8]) -> Option<[u16; 2]> {
     match protocol {
         Protocol::TCP | Protocol::UDP | Protocol::UDPLITE | Protocol::SCTP => {
             let &[a, b, c, d] = transport.first_chunk()?;
-            Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+            Some([u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])])
         }
         // ICMPv6 has the same fields in the same places.
         Protocol::ICMP | Protocol::ICMPV6 => {
             let (icmp, _) = IcmpHeader::ref_from_prefix(transport).ok()?;
-            Some((icmp.id(), u16::from_be_bytes([icmp.kind, icmp.code])))
+            Some([icmp.id(), u16::from_be_bytes([icmp.kind, icmp.code])])
         }
         Protocol::GRE => gre(transport),
-        _ => Some((0, 0)),
+        _ => Some([0, 0]),
     }
 }
 
@@ -119,13 +132,13 @@ fn ends(protocol: Protocol, transport: &[u8]) -> Option<(u16, u16)> {
 /// chosen, so that both directions of a call are flows of their own.
 ///
 /// Linux v6.18: `net/netfilter/nf_conntrack_proto_gre.c`, `gre_pkt_to_tuple()`.
-fn gre(transport: &[u8]) -> Option<(u16, u16)> {
+fn gre(transport: &[u8]) -> Option<[u16; 2]> {
     match *transport {
         [_, flags, kind_high, kind_low, _, _, call_high, call_low, ..] if flags & GRE_VERSION == GRE_VERSION_1 => {
             let is_ppp = u16::from_be_bytes([kind_high, kind_low]) == GRE_PROTOCOL_PPP;
-            is_ppp.then(|| (0, u16::from_be_bytes([call_high, call_low])))
+            is_ppp.then(|| [0, u16::from_be_bytes([call_high, call_low])])
         }
-        _ => Some((0, 0)),
+        _ => Some([0, 0]),
     }
 }
 

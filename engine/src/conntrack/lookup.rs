@@ -38,10 +38,22 @@ impl Conntrack {
         }
     }
 
-    /// By what a packet's connection is found; `None` when it belongs to none.
+    /// Notes by what a packet's connection is found, unless that has been noted; nothing when it belongs to none.
     #[inline(always)]
-    pub(super) fn flow_of(&self, packet: &Packet) -> Option<FlowKey> {
-        Some(self.key(Tuple::of(packet)?))
+    pub(super) fn note_flow(&self, packet: &mut Packet) {
+        if packet.meta().flow.is_some() {
+            return;
+        }
+        // Of most packets without a tuple in between that lies in memory.
+        match Tuple::of_plain(packet) {
+            Some(tuple) => packet.meta_mut().flow = Some(self.key(tuple)),
+            None => self.note_other_flow(packet),
+        }
+    }
+
+    #[inline(never)]
+    fn note_other_flow(&self, packet: &mut Packet) {
+        packet.meta_mut().flow = Tuple::of_other(packet).map(|tuple| self.key(tuple));
     }
 
     /// Notes by what the connection of a packet is found whose frame says which one that is ([`crate::Frame::flow`]).
