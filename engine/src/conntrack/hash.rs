@@ -34,31 +34,36 @@ impl Hasher {
     /// The tuple's hash in zone 0.
     #[inline(always)]
     pub(super) fn hash(&self, tuple: &Tuple) -> u64 {
+        match tuple.family {
+            Family::Ipv4 => self.hash_v4(tuple),
+            Family::Ipv6 => self.hash_v6(tuple),
+        }
+    }
+
+    #[inline(always)]
+    fn hash_v4(&self, tuple: &Tuple) -> u64 {
         let mut sip = Sip13::new(self.keys);
-        let kind = kind_of(tuple);
-        let is_turned = match tuple.family {
-            Family::Ipv4 => {
-                let [source, destination] = ends_v4(tuple);
-                let is_turned = source > destination;
-                // Exchanged without a branch, which every other packet would take.
-                let exchanged = (source ^ destination) & u64::from(is_turned).wrapping_neg();
-                let (low, high) = (source ^ exchanged, destination ^ exchanged);
-                sip.word(low & ADDRESS | high << 32);
-                sip.word(low >> 32 | high >> 32 << 16 | kind);
-                is_turned
-            }
-            Family::Ipv6 => {
-                let [source, destination] = ends_v6(tuple);
-                for (address, _) in [source.min(destination), source.max(destination)] {
-                    sip.word(address as u64);
-                    sip.word((address >> 64) as u64);
-                }
-                let (low, high) = (source.min(destination).1, source.max(destination).1);
-                sip.word(u64::from(low) | u64::from(high) << 16 | kind);
-                source > destination
-            }
-        };
+        let [source, destination] = ends_v4(tuple);
+        let is_turned = source > destination;
+        // Exchanged without a branch, which every other packet would take.
+        let exchanged = (source ^ destination) & u64::from(is_turned).wrapping_neg();
+        let (low, high) = (source ^ exchanged, destination ^ exchanged);
+        sip.word(low & ADDRESS | high << 32);
+        sip.word(low >> 32 | high >> 32 << 16 | kind_of(tuple));
         with_turn(sip.finish(), is_turned)
+    }
+
+    #[inline(never)]
+    fn hash_v6(&self, tuple: &Tuple) -> u64 {
+        let mut sip = Sip13::new(self.keys);
+        let [source, destination] = ends_v6(tuple);
+        let (low, high) = (source.min(destination), source.max(destination));
+        for (address, _) in [low, high] {
+            sip.word(address as u64);
+            sip.word((address >> 64) as u64);
+        }
+        sip.word(u64::from(low.1) | u64::from(high.1) << 16 | kind_of(tuple));
+        with_turn(sip.finish(), source > destination)
     }
 
     /// The hash in zone 0 of a connection's answers, of whose original tuple it is known: that of the tuple turned round, where the
