@@ -115,10 +115,17 @@ impl Index {
         })
     }
 
-    /// The first of them.
+    /// One of them, which is the only one of nearly all that are looked for.
     #[inline(always)]
-    pub(super) fn first(&self, hash: u64) -> Option<(u32, Direction)> {
+    pub(super) fn guess(&self, hash: u64) -> Option<(u32, Direction)> {
         let bucket = &self.buckets[self.bucket(hash)];
+        // Most stand in the first places.
+        let hits = bucket.hits_of_first(hash as u16);
+        if hits != 0
+            && let Some(found) = bucket.references[(hits.trailing_zeros() / 16) as usize].seen_by(hash)
+        {
+            return Some(found);
+        }
         let hits = bucket.hits(hash as u16);
         let first = if hits == 0 { None } else { bucket.references[place_of(hits.trailing_zeros())].seen_by(hash) };
         if first.is_some() || hits == 0 && bucket.next == 0 { first } else { self.first_of_many(hash) }
@@ -236,28 +243,36 @@ impl Index {
 
 impl Bucket {
     /// One bit for each place with that tag, as [`place_of`] reads it; empty places may be among them.
-    ///
-    /// Four places at once: a lane of 16 bits that is 0 where the tag is right has its highest bit set in the end.
     #[inline]
     fn hits(&self, tag: u16) -> u64 {
-        const HIGHEST: u64 = 0x8000_8000_8000_8000;
-        let wanted = u64::from(tag) * 0x0001_0001_0001_0001;
         let (words, last) = self.tags.as_chunks::<LANES>();
-        let equal = |[a, b, c, d]: [u16; LANES]| {
-            let word = u64::from(a) | u64::from(b) << 16 | u64::from(c) << 32 | u64::from(d) << 48;
-            let differs = word ^ wanted;
-            !(((differs & !HIGHEST) + !HIGHEST) | differs) & HIGHEST
-        };
         let &[first, second] = words else { return 0 };
         let &[i, j] = last else { return 0 };
         // Where there is no place there is a tag that is none.
         let none = !tag;
-        equal(first) >> 15 | equal(second) >> 14 | equal([i, j, none, none]) >> 13
+        equal(first, tag) >> 15 | equal(second, tag) >> 14 | equal([i, j, none, none], tag) >> 13
+    }
+
+    /// Those of the first four places.
+    #[inline(always)]
+    fn hits_of_first(&self, tag: u16) -> u64 {
+        let &[a, b, c, d, ..] = &self.tags;
+        equal([a, b, c, d], tag) >> 15
     }
 
     fn taken(&self) -> usize {
         self.references.iter().filter(|reference| reference.get().is_some()).count()
     }
+}
+
+/// The highest bit of each lane of 16 bits that holds the tag: four places at once.
+#[inline(always)]
+fn equal([a, b, c, d]: [u16; LANES], tag: u16) -> u64 {
+    const HIGHEST: u64 = 0x8000_8000_8000_8000;
+    let word = u64::from(a) | u64::from(b) << 16 | u64::from(c) << 32 | u64::from(d) << 48;
+    let wanted = u64::from(tag) * 0x0001_0001_0001_0001;
+    let differs = word ^ wanted;
+    !(((differs & !HIGHEST) + !HIGHEST) | differs) & HIGHEST
 }
 
 /// The place that a bit of [`Bucket::hits`] stands for.

@@ -181,7 +181,7 @@ impl Table {
     /// What probably stands at a tuple of this hash in zone 0: the first connection with its tag.
     #[inline(always)]
     pub(super) fn guess(&self, hash: u64) -> Option<FlowHint> {
-        self.index.first(hash).map(|(slot, direction)| FlowHint { slot, direction })
+        self.index.guess(hash).map(|(slot, direction)| FlowHint { slot, direction })
     }
 
     /// Reads what a look-up will read then, and what tracking needs after it.
