@@ -29,30 +29,41 @@ impl Conntrack {
     pub fn confirm(&mut self, now: Instant, packet: &Packet, around: &mut Surroundings) -> Result<(), DropReason> {
         let Tracking::Tracked { connection: id, direction, .. } = packet.meta().tracking else { return Ok(()) };
         let Some(connection) = self.table.slab.get(id) else { return Ok(()) };
-        if connection.is_confirmed() {
+        match (connection.is_confirmed(), direction) {
             // Of most packets there is nothing to tell.
-            if connection.changes.is_empty() {
-                return Ok(());
+            (true, _) if connection.changes.is_empty() => Ok(()),
+            (true, _) => {
+                self.tell_changes(now, id.slot, around);
+                Ok(())
             }
-        } else {
             // An answer that this host gives in place of somebody else does not make the connection real.
-            if direction == Direction::Reply {
-                return Ok(());
-            }
-            let hash = self.known_hash(packet, &connection.original);
-            let tuples = [&connection.original, &connection.reply];
-            let hashes = [hash, self.table.hasher.hash_of_answers(hash, tuples)];
-            if connection.status.contains(Status::DYING) || self.clashes(now, id.slot, hashes, around) {
-                self.statistics.insert_failed += 1;
-                self.statistics.drop += 1;
-                return Err(why_it_clashes(&self.table.slab[id.slot]));
-            }
-            self.enter(now, id.slot, hashes);
-            if around.sysctls.keeps_mappings() {
-                self.hold_mapping(id.slot);
-            }
+            (false, Direction::Reply) => Ok(()),
+            (false, Direction::Original) => self.confirm_new(now, packet, id.slot, around),
         }
-        self.tell_changes(now, id.slot, around);
+    }
+
+    #[inline(never)]
+    fn confirm_new(
+        &mut self,
+        now: Instant,
+        packet: &Packet,
+        slot: u32,
+        around: &mut Surroundings,
+    ) -> Result<(), DropReason> {
+        let connection = &self.table.slab[slot];
+        let hash = self.known_hash(packet, &connection.original);
+        let tuples = [&connection.original, &connection.reply];
+        let hashes = [hash, self.table.hasher.hash_of_answers(hash, tuples)];
+        if connection.status.contains(Status::DYING) || self.clashes(now, slot, hashes, around) {
+            self.statistics.insert_failed += 1;
+            self.statistics.drop += 1;
+            return Err(why_it_clashes(&self.table.slab[slot]));
+        }
+        self.enter(now, slot, hashes);
+        if around.sysctls.keeps_mappings() {
+            self.hold_mapping(slot);
+        }
+        self.tell_changes(now, slot, around);
         Ok(())
     }
 
