@@ -77,6 +77,14 @@ pub(super) enum Lasting {
     LessLong,
 }
 
+/// What the table has to know of a packet that a connection has taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) lasting: Lasting,
+    /// Its packets and bytes are counted.
+    pub(super) is_counted: bool,
+}
+
 /// What a protocol's tracker remembers of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProtocolState {
@@ -359,10 +367,36 @@ impl Connection {
         if self.status.contains(Status::FIXED_TIMEOUT) {
             return Lasting::AtLeastAsLong;
         }
-        let from = if self.is_confirmed() { now } else { Instant::ZERO };
-        let expires = from.after_secs(secs);
+        self.lasts_until(if self.is_confirmed() { now } else { Instant::ZERO }.after_secs(secs))
+    }
+
+    #[inline(always)]
+    fn lasts_until(&mut self, expires: Instant) -> Lasting {
         let before = core::mem::replace(&mut self.expires, expires);
         if expires < before { Lasting::LessLong } else { Lasting::AtLeastAsLong }
+    }
+
+    /// Whether it stands in the table, is answered and assured, and its timeout is not fixed: the next packet changes none of that.
+    #[inline]
+    pub(super) const fn is_settled(&self) -> bool {
+        const SETTLED: u16 = Status::CONFIRMED.0 | Status::SEEN_REPLY.0 | Status::ASSURED.0;
+        const NEITHER: u16 = Status::DYING.0 | Status::FIXED_TIMEOUT.0;
+        self.status.0 & (SETTLED | NEITHER) == SETTLED
+    }
+
+    /// Takes a packet of a settled one, after which it lasts for so many seconds from now on.
+    #[inline(always)]
+    pub(super) fn prolong(&mut self, now: Instant, secs: u32) -> Taken {
+        Taken { lasting: self.lasts_until(now.after_secs(secs)), is_counted: self.status.contains(Status::COUNTED) }
+    }
+
+    /// Takes a packet, after which it lasts for so many seconds from now on.
+    #[inline(always)]
+    pub(super) fn take(&mut self, now: Instant, direction: Direction, secs: u32) -> Taken {
+        if direction == Direction::Reply {
+            self.has_been_answered();
+        }
+        Taken { lasting: self.lasts(now, secs), is_counted: self.status.contains(Status::COUNTED) }
     }
 
     /// An answer has come.

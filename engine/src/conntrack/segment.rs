@@ -25,10 +25,20 @@ pub(super) struct Segment<'a> {
 
 impl<'a> Segment<'a> {
     /// The figures of a packet that holds a whole TCP header.
-    #[inline(always)]
     pub(super) fn of(packet: &'a Packet) -> Option<Self> {
+        Self::with_flags(packet, packet.tcp()?.flags)
+    }
+
+    /// The same of an ACK, without SYN, FIN and RST, as most segments are; `None` of others. Of its flags ACK alone is told.
+    #[inline(always)]
+    pub(super) fn of_ack(packet: &'a Packet) -> Option<Self> {
+        let is_ack = SegmentKind::of(packet.tcp()?.flags) == SegmentKind::Ack;
+        is_ack.then(|| Self::with_flags(packet, TcpFlags::ACK))?
+    }
+
+    #[inline(always)]
+    fn with_flags(packet: &'a Packet, flags: TcpFlags) -> Option<Self> {
         let header = packet.tcp()?;
-        let flags = header.flags;
         let marks = u32::from(flags.contains(TcpFlags::SYN)) + u32::from(flags.contains(TcpFlags::FIN));
         let has_options = header.header_len() > crate::wire::TcpHeader::LEN;
         Some(Self {
@@ -48,18 +58,23 @@ impl<'a> Segment<'a> {
 
     /// The highest byte that is acknowledged, selectively or not. Of several lists of blocks the first counts, and blocks
     /// of a wrong size none (Linux v6.18: `net/netfilter/nf_conntrack_proto_tcp.c`, `tcp_sack()`).
+    #[inline]
     pub(super) fn highest_sack(&self) -> SeqNum {
-        let Some(options) = self.options.clone() else { return self.ack };
-        let mut lists = options.filter(|option| {
-            option.kind == TcpOptions::SACK && !option.data.is_empty() && option.data.len() % SACK_BLOCK == 0
-        });
-        let Some(list) = lists.next() else { return self.ack };
-        list.data.as_chunks::<SACK_BLOCK>().0.iter().fold(self.ack, |highest, block| {
-            let [.., a, b, c, d] = *block;
-            let edge = SeqNum(u32::from_be_bytes([a, b, c, d]));
-            if edge.after(highest) { edge } else { highest }
-        })
+        self.options.as_ref().map_or(self.ack, |options| highest_sack(options.clone(), self.ack))
     }
+}
+
+#[inline(never)]
+fn highest_sack(options: TcpOptions<'_>, ack: SeqNum) -> SeqNum {
+    let mut lists = options.filter(|option| {
+        option.kind == TcpOptions::SACK && !option.data.is_empty() && option.data.len() % SACK_BLOCK == 0
+    });
+    let Some(list) = lists.next() else { return ack };
+    list.data.as_chunks::<SACK_BLOCK>().0.iter().fold(ack, |highest, block| {
+        let [.., a, b, c, d] = *block;
+        let edge = SeqNum(u32::from_be_bytes([a, b, c, d]));
+        if edge.after(highest) { edge } else { highest }
+    })
 }
 
 /// Bytes of a block: its left and right edge.

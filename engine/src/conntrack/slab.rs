@@ -195,12 +195,14 @@ impl Slab {
 impl core::ops::Index<u32> for Slab {
     type Output = Connection;
 
+    #[inline(always)]
     fn index(&self, slot: u32) -> &Connection {
         &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
     }
 }
 
 impl core::ops::IndexMut<u32> for Slab {
+    #[inline(always)]
     fn index_mut(&mut self, slot: u32) -> &mut Connection {
         &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
     }

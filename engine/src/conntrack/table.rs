@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{
     FlowHint,
-    conn::{ConnId, Connection, Lasting, Status},
+    conn::{ConnId, Connection, Lasting, Status, Taken},
     hash::{Hasher, TURNED, in_zone},
     index::Index,
     slab::Slab,
@@ -197,17 +197,18 @@ impl Table {
     }
 
     /// Lets a packet of that many bytes count, and its connection last for so long from now on.
-    #[inline(always)]
     pub(super) fn take(&mut self, now: Instant, (slot, direction): (u32, Direction), secs: u32, bytes: usize) {
-        let connection = &mut self.slab[slot];
-        if direction == Direction::Reply {
-            connection.has_been_answered();
-        }
-        let lasting = connection.lasts(now, secs);
-        if connection.status.contains(Status::COUNTED) {
+        let taken = self.slab[slot].take(now, direction, secs);
+        self.follow(now, (slot, direction), taken, bytes);
+    }
+
+    /// What a packet of that many bytes has as a consequence outside of its connection.
+    #[inline(always)]
+    pub(super) fn follow(&mut self, now: Instant, (slot, direction): (u32, Direction), taken: Taken, bytes: usize) {
+        if taken.is_counted {
             self.slab.count(slot, direction, bytes as u64);
         }
-        if lasting == Lasting::LessLong {
+        if taken.lasting == Lasting::LessLong {
             self.lowered(now, slot);
         }
     }

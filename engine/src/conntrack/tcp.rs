@@ -51,29 +51,23 @@ pub(super) fn track(
     refresh(connection, segment, (from, to), secs, timeouts)
 }
 
-/// Judges an ACK in an open connection that few things are known of: no timeouts of its own, no numbers that rewriting has moved.
-/// `None`, and nothing has changed: it is another segment, or does not fit.
+/// Judges an ACK in a [settled](Connection::is_settled) connection that few things are known of: no timeouts of its own, no numbers
+/// that rewriting has moved. Gives how many seconds the connection lasts; `None`, and nothing has changed: it is not open, or the
+/// segment does not fit.
 #[inline(always)]
 pub(super) fn go_on(
     connection: &mut Connection,
     segment: &Segment<'_>,
     direction: Direction,
     sysctls: &Sysctls,
-) -> Option<Refreshed> {
-    let ProtocolState::Tcp(tcp) = &mut connection.protocol else { return None };
+) -> Option<u32> {
     let state = TcpState::Established;
+    let ProtocolState::Tcp(tcp) = &mut connection.protocol else { return None };
+    if tcp.state != state {
+        return None;
+    }
     tcp.check_usual(segment, direction)?;
-    let secs = tcp.settle(segment, direction, (state, state), sysctls, Timeouts::Tunables(sysctls));
-    Some(Refreshed { secs, reason: Taken::Tcp { from: state, to: state } })
-}
-
-/// Whether [`go_on`] may be asked.
-#[inline]
-pub(super) fn is_usual(connection: &Connection, segment: &Segment<'_>) -> bool {
-    let settled = Status(Status::SEEN_REPLY.0 | Status::ASSURED.0);
-    segment.kind == SegmentKind::Ack
-        && matches!(&connection.protocol, ProtocolState::Tcp(tcp) if tcp.state == TcpState::Established)
-        && connection.status.contains(settled)
+    Some(tcp.settle(segment, direction, (state, state), sysctls, Timeouts::Tunables(sysctls)))
 }
 
 /// What is known of a connection from its first segment.
@@ -246,7 +240,7 @@ impl TcpTracking {
         }
         let secs = timeouts.tcp(to);
         let (retransmitted, unacknowledged) = (timeouts.tcp_retransmitted(), timeouts.tcp_unacknowledged());
-        let waits = self.seen.iter().any(|side| side.flags.intersects(SideFlags::DATA_UNACKNOWLEDGED));
+        let waits = SideFlags(self.seen[0].flags.0 | self.seen[1].flags.0).intersects(SideFlags::DATA_UNACKNOWLEDGED);
         if u32::from(self.last.retransmissions) >= sysctls.conntrack_tcp_max_retrans && secs > retransmitted {
             retransmitted
         } else if segment.kind == SegmentKind::Rst {

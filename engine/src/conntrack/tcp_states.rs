@@ -84,6 +84,9 @@ impl fmt::Display for TcpState {
     }
 }
 
+/// ACK, and none of the other flags that tell what a segment is.
+const ACK: u8 = TcpFlags::ACK.0;
+
 /// What a segment is to the state: its most telling flag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SegmentKind {
@@ -105,19 +108,29 @@ pub enum SegmentKind {
 impl SegmentKind {
     /// The kind of a segment with these flags.
     #[must_use]
+    #[inline]
     pub const fn of(flags: TcpFlags) -> Self {
+        // What most segments are is asked first, and at once.
+        match flags.0 & Self::TELLING.0 {
+            ACK => Self::Ack,
+            0 => Self::None,
+            telling => Self::of_few(TcpFlags(telling)),
+        }
+    }
+
+    #[inline]
+    const fn of_few(flags: TcpFlags) -> Self {
         if flags.contains(TcpFlags::RST) {
             Self::Rst
         } else if flags.contains(TcpFlags::SYN) {
             if flags.contains(TcpFlags::ACK) { Self::SynAck } else { Self::Syn }
-        } else if flags.contains(TcpFlags::FIN) {
-            Self::Fin
-        } else if flags.contains(TcpFlags::ACK) {
-            Self::Ack
         } else {
-            Self::None
+            Self::Fin
         }
     }
+
+    /// The flags that a kind depends on.
+    const TELLING: TcpFlags = TcpFlags::RST.union(TcpFlags::SYN).union(TcpFlags::FIN).union(TcpFlags::ACK);
 
     /// Its name in sentences.
     #[must_use]

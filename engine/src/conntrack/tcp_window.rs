@@ -229,12 +229,12 @@ impl TcpTracking {
     }
 
     /// The same for an ACK in an open connection of which rewriting has moved no numbers. `None`, and nothing has changed, when it
-    /// does not fit, or is the first that its sender was seen to send.
+    /// does not fit, or nothing was seen of one of the ends.
     #[inline(always)]
     pub(super) fn check_usual(&mut self, segment: &Segment<'_>, direction: Direction) -> Option<()> {
         let (sender, receiver) = sides(&mut self.seen, direction);
         let numbers = Numbers::of(segment, receiver, SequenceAdjustment::default());
-        if sender.max_window == 0 || judge(sender, receiver, &numbers).is_err() {
+        if sender.max_window == 0 || receiver.max_window == 0 || judge(sender, receiver, &numbers).is_err() {
             return None;
         }
         advance(sender, receiver, segment, &numbers);
@@ -242,6 +242,7 @@ impl TcpTracking {
         Some(())
     }
 
+    #[inline(always)]
     fn note_retransmission(&mut self, segment: &Segment<'_>, direction: Direction, numbers: &Numbers) {
         if segment.kind != SegmentKind::Ack {
             return;
@@ -260,6 +261,7 @@ impl TcpTracking {
 }
 
 impl Numbers {
+    #[inline(always)]
     fn of(segment: &Segment<'_>, receiver: &Side, adjustment: SequenceAdjustment) -> Self {
         let permitted = receiver.flags.intersects(SideFlags::SACK_PERMITTED);
         let sack = if permitted { segment.highest_sack() } else { segment.ack };

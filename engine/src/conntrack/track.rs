@@ -314,7 +314,7 @@ pub(super) fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool
 }
 
 #[inline]
-pub(super) fn conclude(packet: &mut Packet, tracking: Tracking, reasoning: Reasoning, around: &mut Surroundings) {
+fn conclude(packet: &mut Packet, tracking: Tracking, reasoning: Reasoning, around: &mut Surroundings) {
     packet.meta_mut().tracking = tracking;
     around.trace.push(|| {
         let what = match tracking {

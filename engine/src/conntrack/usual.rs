@@ -5,16 +5,16 @@
 //! function, whose every value goes through memory. What is taken here is taken by the same pieces, in the same order.
 
 use super::{
-    Conntrack, FlowHint, FlowKey, Reasoning, Tracking,
-    conn::{Connection, Extension},
+    Conntrack, FlowHint, FlowKey, State, Tracking,
+    conn::{Connection, Extension, Taken},
     segment::Segment,
-    table::is_at,
+    table::is_entered,
     tcp,
     timeouts::Timeouts,
-    track::{conclude, has_right_checksum, state_of},
+    track::{has_right_checksum, state_of},
     tracker::{self, Refreshed},
     tuple::Direction,
-    zone::Zone,
+    zone::{Reach, Zone},
 };
 use crate::{
     packet::{Packet, Transport},
@@ -23,9 +23,9 @@ use crate::{
 };
 
 impl Conntrack {
-    /// Takes a packet that is one more of the connection that was guessed. False: it may be anything else, and nothing has
-    /// changed.
-    #[inline(always)]
+    /// Takes a packet that is one more of the connection that was guessed. False: it may be anything else, or what is done with it is
+    /// written down, and nothing has changed.
+    #[inline(never)]
     pub(super) fn takes_usual(
         &mut self,
         now: Instant,
@@ -33,19 +33,24 @@ impl Conntrack {
         zone: Zone,
         around: &mut Surroundings,
     ) -> bool {
-        let Some(FlowKey { tuple, hint: Some(hint), .. }) = &packet.meta().flow else { return false };
-        let FlowHint { slot, direction } = *hint;
-        let connection = &mut self.table.slab[slot];
-        let is_usual = is_at(connection, now, zone, tuple, direction)
-            && connection.extension.as_ref().is_none_or(|extension| says_nothing(extension));
-        if !is_usual || self.table.zones.has_one_way() {
+        if around.trace.is_on() {
             return false;
         }
-        let state = state_of(connection, direction);
-        let Some(Refreshed { secs, reason }) = judge(connection, now, packet, direction, around) else { return false };
-        let tracking = Tracking::Tracked { connection: connection.id(slot), state, direction };
-        self.table.take(now, (slot, direction), secs, packet.network_len());
-        conclude(packet, tracking, Reasoning::Belongs(reason), around);
+        let Some(FlowKey { tuple, hint: Some(FlowHint { slot, direction }), .. }) = packet.meta().flow else {
+            return false;
+        };
+        let connection = &mut self.table.slab[slot];
+        // Without zones of one direction all of them are of both.
+        let is_usual = connection.tuple(direction) == &tuple
+            && zone.reach == Reach::Both
+            && connection.zone_id == zone.id
+            && !self.table.zones.has_one_way()
+            && connection.expires > now
+            && connection.extension.as_ref().is_none_or(|extension| says_nothing(extension));
+        let taken = if is_usual { take(connection, now, packet, direction, around) } else { None };
+        let Some((state, taken)) = taken else { return false };
+        packet.meta_mut().tracking = Tracking::Tracked { connection: connection.id(slot), state, direction };
+        self.table.follow(now, (slot, direction), taken, packet.network_len());
         true
     }
 }
@@ -56,25 +61,35 @@ fn says_nothing(extension: &Extension) -> bool {
     timeouts.is_none() && moved.is_none()
 }
 
-/// What the protocol says of such a packet; `None`: it has to be looked at from all sides.
-#[inline(never)]
-fn judge(
+/// What such a packet is to its connection, and what the table has to know of it; `None`: it has to be looked at from all sides.
+#[inline(always)]
+fn take(
     connection: &mut Connection,
     now: Instant,
     packet: &Packet,
     direction: Direction,
     around: &Surroundings,
-) -> Option<Refreshed> {
+) -> Option<(State, Taken)> {
     match packet.transport() {
-        Transport::Tcp => {
-            let segment = Segment::of(packet)?;
-            let may_go_on = tcp::is_usual(connection, &segment) && has_right_checksum(packet, around);
-            if may_go_on { tcp::go_on(connection, &segment, direction, &around.sysctls) } else { None }
+        Transport::Tcp if connection.is_settled() => {
+            // What is read before the checksum is summed would have to be laid aside for that.
+            if !has_right_checksum(packet, around) {
+                return None;
+            }
+            let secs = tcp::go_on(connection, &Segment::of_ack(packet)?, direction, &around.sysctls)?;
+            Some((State::Established, connection.prolong(now, secs)))
         }
-        Transport::Udp if has_right_checksum(packet, around) => {
-            Some(tracker::udp(connection, now, Timeouts::Tunables(&around.sysctls)))
+        Transport::Udp if is_entered(connection) && has_right_checksum(packet, around) => {
+            let Refreshed { secs, .. } = tracker::udp(connection, now, Timeouts::Tunables(&around.sysctls));
+            let taken = connection.take(now, direction, secs);
+            Some((state_of(connection, direction), taken))
         }
-        Transport::Udp | Transport::Icmp | Transport::Icmpv6 | Transport::Other | Transport::Broken => None,
+        Transport::Tcp
+        | Transport::Udp
+        | Transport::Icmp
+        | Transport::Icmpv6
+        | Transport::Other
+        | Transport::Broken => None,
     }
 }
 
@@ -94,7 +109,6 @@ mod tests {
             Pool,
             sketch::{HeaderSketch, IpSketch, Ipv4Sketch, Kind, OptionsSketch, Payload, Ports, Sketch, TcpSketch},
         },
-        trace::{Step, TraceLevel},
         wire::{MacAddr, SeqNum, TcpFlags, checksum::Routines},
     };
 
@@ -231,7 +245,6 @@ mod tests {
     impl Bench {
         fn new(may_be_short: bool, tunables: &[(&str, u32)]) -> Self {
             let mut around = Surroundings::new(7, Routines::PORTABLE);
-            around.trace.set_level(TraceLevel::Path);
             for (name, value) in tunables {
                 around.sysctls.set(name, *value).expect("it is one");
             }
@@ -239,7 +252,7 @@ mod tests {
         }
 
         /// What is said of a frame, and whether it took the short way.
-        fn track(&mut self, now: Instant, frame: &[u8]) -> (Tracking, Vec<Step>, bool) {
+        fn track(&mut self, now: Instant, frame: &[u8]) -> (Tracking, bool) {
             let Self { conntrack, around, pool, may_be_short, extend } = self;
             let mut packet = Packet::parse(pool, &Frame::new(DeviceId(0), frame)).expect("a right frame");
             conntrack.prefetch(slice::from_mut(&mut packet));
@@ -253,7 +266,7 @@ mod tests {
             if let Some((connection, extend)) = packet.meta().tracking.connection().zip(*extend) {
                 extend(conntrack.connection_mut(connection).expect("it is there").extension_mut());
             }
-            (packet.meta().tracking, around.trace.take(), is_short)
+            (packet.meta().tracking, is_short)
         }
     }
 
@@ -278,8 +291,8 @@ mod tests {
             for sent in sent {
                 now = now + sent.pause;
                 let frame = sent.frame(&mut ends);
-                let (short, long) = (short.track(now, &frame), long.track(now, &frame));
-                prop_assert_eq!((short.0, short.1), (long.0, long.1), "{:?}", sent);
+                let ((short, _), (long, _)) = (short.track(now, &frame), long.track(now, &frame));
+                prop_assert_eq!(short, long, "{:?}", sent);
             }
             prop_assert_eq!(short.conntrack.entries(now), long.conntrack.entries(now));
             prop_assert_eq!(short.conntrack.statistics(), long.conntrack.statistics());
@@ -307,7 +320,7 @@ mod tests {
         ];
         let (mut bench, mut ends) = (Bench::new(true, &[]), [1000, 2000]);
         for (number, (sent, is_short)) in cases.into_iter().enumerate() {
-            let (tracking, _, took) = bench.track(Instant::from_secs(10), &sent.frame(&mut ends));
+            let (tracking, took) = bench.track(Instant::from_secs(10), &sent.frame(&mut ends));
             assert_eq!(took, is_short, "packet {number} is {tracking:?}");
         }
         let states = bench.conntrack.entries(Instant::from_secs(10)).into_iter().filter_map(|entry| entry.tcp);
