@@ -63,8 +63,10 @@ impl Conntrack {
             return;
         }
         let hint = Some(FlowHint { slot: id.slot, direction });
-        if let Some(tuple) = Tuple::of(packet) {
-            packet.meta_mut().flow = Some(FlowKey { tuple, hash: FlowHash::UNKNOWN, hint });
+        let key = |tuple| FlowKey { tuple, hash: FlowHash::UNKNOWN, hint };
+        match Tuple::of_plain(packet) {
+            Some(tuple) => packet.meta_mut().flow = Some(key(tuple)),
+            None => packet.meta_mut().flow = Tuple::of_other(packet).map(key),
         }
     }
 
