@@ -7,7 +7,7 @@
 
 use towpath_engine::conntrack::{Conntrack, FlowKey, Tuple};
 
-use super::peek::{ETHERNET_BYTES, Peek};
+use super::peek::{PLAIN_TRANSPORT, Peek, PlainHeaders};
 use crate::capture::Batch;
 
 /// What was read of the packets of a batch, as each was captured.
@@ -15,16 +15,11 @@ use crate::capture::Batch;
 pub(super) struct Ahead {
     /// The number of the batch's first packet.
     first: u64,
-    /// Headers, and what they say; `None`: they are others than [`Headers`], or none.
-    peeks: Vec<Option<(Headers, Peek)>>,
+    /// Headers, and what they say; `None`: they are others than [`PlainHeaders`], or none.
+    peeks: Vec<Option<(PlainHeaders, Peek)>>,
     /// By what each packet will be looked for.
     keys: Vec<Option<FlowKey>>,
 }
-
-/// The first bytes of a frame that holds IPv4 without options. What [`Peek`] and [`Peek::tuple`] say of it depends on nothing else.
-type Headers = [u8; PLAIN_TRANSPORT + 8];
-/// Where the transport header stands then.
-const PLAIN_TRANSPORT: usize = ETHERNET_BYTES + 20;
 
 impl Ahead {
     /// Reads the packets of a batch, and touches what they will need.
@@ -34,17 +29,28 @@ impl Ahead {
         self.keys.clear();
         for frame in batch.frames() {
             let frame = frame.unwrap_or_default();
-            let peek = Peek::frame(frame);
-            let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
-            self.keys.push(tuple.map(|tuple| conntrack.key(tuple)));
-            self.peeks.push(match (frame.first_chunk(), peek) {
-                (Some(headers), Some(peek)) if peek.source.is_ipv4() && peek.transport == PLAIN_TRANSPORT => {
-                    Some((*headers, peek))
+            match frame.first_chunk().and_then(|headers| Some((headers, Peek::plain(headers)?))) {
+                Some((headers, (peek, tuple))) => {
+                    self.keys.push(Some(conntrack.key(tuple)));
+                    self.peeks.push(Some((*headers, peek)));
                 }
-                _ => None,
-            });
+                None => self.look_closer(conntrack, frame),
+            }
         }
         conntrack.look_ahead(&mut self.keys);
+    }
+
+    #[inline(never)]
+    fn look_closer(&mut self, conntrack: &Conntrack, frame: &[u8]) {
+        let peek = Peek::frame(frame);
+        let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
+        self.keys.push(tuple.map(|tuple| conntrack.key(tuple)));
+        self.peeks.push(match (frame.first_chunk(), peek) {
+            (Some(headers), Some(peek)) if peek.source.is_ipv4() && peek.transport == PLAIN_TRANSPORT => {
+                Some((*headers, peek))
+            }
+            _ => None,
+        });
     }
 
     /// What was read of a packet's headers, if they are still the same, and its key.
@@ -88,7 +94,7 @@ mod tests {
     use super::*;
 
     /// An Ethernet header before any IPv4 header without options, and what follows it: eight bytes that belong to what is noted.
-    fn headers() -> impl Strategy<Value = Headers> {
+    fn headers() -> impl Strategy<Value = PlainHeaders> {
         let protocol = prop_oneof![Just(1_u8), Just(6), Just(17), Just(47), Just(132), any::<u8>()];
         (any::<[u8; 32]>(), any::<[u8; 10]>(), protocol, any::<bool>()).prop_map(|(first, last, protocol, is_whole)| {
             let mut headers = [0; PLAIN_TRANSPORT + 8];
@@ -104,6 +110,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_read_at_once_of_most_frames_is_what_is_read_of_any(headers in headers()) {
+            if let Some((peek, tuple)) = Peek::plain(&headers) {
+                prop_assert_eq!(Peek::frame(&headers), Some(peek));
+                prop_assert_eq!(peek.tuple(&headers), Some(tuple));
+            }
+        }
+
         #[test]
         fn what_is_read_of_headers_depends_on_nothing_behind_them(
             headers in headers(),
