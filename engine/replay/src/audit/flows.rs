@@ -56,7 +56,7 @@ pub(super) fn overloading(bench: &mut Bench, carrier: Carrier) -> Tried {
         )),
         true => Judged::allowed(
             format!(
-                "two hosts with one port are both {first}, as long as their peers differ, and {third} and {fourth} to one"
+                "two hosts with one port are both {first} to peers with two addresses, and {third} and {fourth} to one"
             ),
             "3",
         ),

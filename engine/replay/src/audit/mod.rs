@@ -5,8 +5,9 @@
 //! decides. Rules and tunables of the gateway are part of what is judged, as they are of what its users meet: a requirement about a
 //! default is held against what is configured.
 //!
-//! RFC 7857 loosens some requirements of the other three: two hosts may share an endpoint outside as long as their peers differ
-//! (section 3), a connection that opens may be given up earlier where that is configured (2.1), parity of ports need not be kept (8).
+//! RFC 7857 loosens some requirements of the other three: two hosts may share an endpoint outside as long as their peers have
+//! different addresses (sections 3 and 13), a connection that opens may be given up earlier where that is configured (2.1), parity of
+//! ports need not be kept (8).
 //! What is not met and may be so by that is neither `pass` nor `fail` but `allowed`.
 //!
 //! | not tried | why |
