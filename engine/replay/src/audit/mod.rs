@@ -17,10 +17,12 @@
 //! | 4787 REQ-14a, fragments that come in floods | a bound is no requirement of a few packets |
 //! | 5382 REQ-2, connections that are opened from outside | that takes a rule for DNAT, which only the gateway's owner can name |
 //! | 5382 REQ-6, other than by what is loaded | see the experiment |
-//! | 5508 REQ-1, other queries than echo requests | |
+//! | 5508 REQ-1, other queries than echo requests | REQ-10 leaves some to choice and asks not to support others |
 //! | 5508 REQ-3d, ICMP extensions | they count only where a quoted transport header is verified, which REQ-3c asks not to do |
-//! | 5508 REQ-8, what a host is told when there is no room for it | it takes a full table |
-//! | 5508 REQ-9, REQ-10b, REQ-10c, REQ-11 | choices, and messages that are neither queries nor errors |
+//! | 5508 REQ-7, queries between hosts inside | asked of Basic NAT alone, which leaves ports as they are |
+//! | 5508 REQ-8, what a host is told when it may have no flow | it takes a full table, or a rule that only the gateway's owner can name |
+//! | 5508 REQ-10c, source quench and information requests, which should not be supported | a few packets do not show that they never come |
+//! | 5508 REQ-10d, REQ-10e, REQ-10f, how errors are marked, when there are none, and how many | asked of all routers, translators or not |
 //! | 7857 sections 2 (the state machine), 4, 5, 6, 11, 12 | pools that run out, and what belongs to full cones and basic NAT |
 //!
 //! # As JSON
