@@ -23,7 +23,13 @@
 //! | 5508 REQ-8, what a host is told when it may have no flow | it takes a full table, or a rule that only the gateway's owner can name |
 //! | 5508 REQ-10c, source quench and information requests, which should not be supported | a few packets do not show that they never come |
 //! | 5508 REQ-10d, REQ-10e, REQ-10f, how errors are marked, when there are none, and how many | asked of all routers, translators or not |
-//! | 7857 sections 2 (the state machine), 4, 5, 6, 11, 12 | pools that run out, and what belongs to full cones and basic NAT |
+//! | 7857 section 2, the state machine | 5382 REQ-5 and section 2.2 ask for its times one by one |
+//! | 7857 section 2.1, connections that close | 5382 REQ-5 asks for the same |
+//! | 7857 section 4, addresses that have run out of ports, and one address for all of a host's TCP | that takes a pool of addresses |
+//! | 7857 sections 5, 6 and 7, which packets make use of a mapping, and which of them keep it alive | they are about endpoint-independent mapping and filtering, which most gateways do not have |
+//! | 7857 section 7.1, a host's RST | section 2.2 says how long a connection lasts after one |
+//! | 7857 section 8, how a host asks for parity | there is no protocol for that here |
+//! | 7857 section 12 | it tells what 5508 REQ-7 takes |
 //!
 //! # As JSON
 //!
