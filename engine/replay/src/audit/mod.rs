@@ -15,8 +15,9 @@
 //! | what an RFC leaves to choice (`MAY`), and what must be configurable | packets do not show it |
 //! | 4787 REQ-7, how a translator gets its own address | there is no DHCP here |
 //! | 4787 REQ-14a, fragments that come in floods | a bound is no requirement of a few packets |
-//! | 5382 REQ-2, connections that are opened from outside | that takes a rule for DNAT, which only the gateway's owner can name |
-//! | 5382 REQ-6, other than by what is loaded | see the experiment |
+//! | 5382 REQ-2, connections that are opened from outside | that takes filtering that lets them in, or a rule for DNAT, which only the gateway's owner can name |
+//! | 5382 REQ-4, that a SYN from inside within six seconds silences the answer to one from outside | nothing is silenced by a gateway that answers at once, or never |
+//! | 5382 REQ-6, whether a helper that is loaded is attached | that takes a talk of its protocol |
 //! | 5508 REQ-1, other queries than echo requests | REQ-10 leaves some to choice and asks not to support others |
 //! | 5508 REQ-3d, ICMP extensions | they count only where a quoted transport header is verified, which REQ-3c asks not to do |
 //! | 5508 REQ-7, queries between hosts inside | asked of Basic NAT alone, which leaves ports as they are |

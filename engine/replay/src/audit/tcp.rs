@@ -66,7 +66,7 @@ fn is_silent_for_six_seconds(bench: &mut Bench) -> Tried {
     came.extend(bench.wait(5));
     Ok(match answered(bench, stranger, &came) {
         None => Judged::pass("it is not answered"),
-        Some((words, _)) => Judged::fail(format!("it is answered at once: {words}")),
+        Some((words, _)) => Judged::fail(format!("it is answered within five seconds: {words}")),
     })
 }
 
