@@ -14,6 +14,8 @@
 //! |---|---|
 //! | what an RFC leaves to choice (`MAY`), and what must be configurable | packets do not show it |
 //! | 4787 REQ-7, how a translator gets its own address | there is no DHCP here |
+//! | 4787 REQ-10, helpers other than TFTP's | each takes a talk of its protocol |
+//! | 4787 REQ-11, filtering, and a second conflict over a port | mapping after the first conflict is what is asked about |
 //! | 4787 REQ-14a, fragments that come in floods | a bound is no requirement of a few packets |
 //! | 5382 REQ-2, connections that are opened from outside | that takes filtering that lets them in, or a rule for DNAT, which only the gateway's owner can name |
 //! | 5382 REQ-4, that a SYN from inside within six seconds silences the answer to one from outside | nothing is silenced by a gateway that answers at once, or never |
