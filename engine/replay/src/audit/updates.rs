@@ -23,7 +23,7 @@ pub(super) static EXPERIMENTS: &[Experiment] = &[
     (asks("section 2.2", "SHOULD",     "a connection is remembered for four minutes after a RST"),              Tcp, remembers_reset_connections),
     (asks("section 7.1", "SHOULD NOT", "a host's error about a packet from outside refreshes a mapping"),       Udp, errors_refresh_nothing),
     (asks("section 9",   "SHOULD",     "a port that has to change is no easy guess"),                           Udp, hides_ports),
-    (asks("section 10",  "SHOULD",     "two hosts' packets never leave with one identification"),               Udp, keeps_identifications_apart),
+    (asks("section 10",  "SHOULD",     "two hosts' packets never share addresses and identification"),          Udp, keeps_identifications_apart),
 ];
 
 fn keeps_opening_connections(bench: &mut Bench) -> Tried {
@@ -59,7 +59,8 @@ fn remembers_reset_connections(bench: &mut Bench) -> Tried {
     ))
 }
 
-/// A host that has closed its port answers each packet from outside with an error: that keeps nothing alive.
+/// A host that has closed its port answers each packet from outside with an error: that keeps nothing alive. The RFC says the same of a
+/// host's RST.
 fn errors_refresh_nothing(bench: &mut Bench) -> Tried {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
     let mapped = bench.open(Udp, host, peer)?;
@@ -104,7 +105,8 @@ fn hides_ports(bench: &mut Bench) -> Tried {
     ))
 }
 
-/// RFC 6864, section 5.3.1: as if all of them were the translator's own packets.
+/// RFC 6864, section 5.3.1: as if all of them were the translator's own packets. Only those that may be cut (without DF), or
+/// are parts, need identifications of their own.
 fn keeps_identifications_apart(bench: &mut Bench) -> Tried {
     let peer = bench.peer(Udp, 0, 0);
     let mut seen = Vec::new();
