@@ -100,7 +100,7 @@ pub(super) fn hairpin(bench: &mut Bench, carrier: Carrier) -> Tried {
     })
 }
 
-/// Every kind of error about a flow, from a hop on its way: the flow goes on.
+/// Errors of several kinds about a flow, from a hop on its way: the flow goes on.
 pub(super) fn outlives_errors(bench: &mut Bench, carrier: Carrier) -> Tried {
     let (host, peer) = (bench.host(0, 5000), bench.peer(carrier, 0, 0));
     let mapped = bench.open(carrier, host, peer)?;
@@ -112,7 +112,7 @@ pub(super) fn outlives_errors(bench: &mut Bench, carrier: Carrier) -> Tried {
     ))
 }
 
-/// Errors of all kinds about a flow, from a hop on its way.
+/// Errors of several kinds about a flow, from a hop on its way.
 pub(super) fn send_errors(bench: &mut Bench, carrier: Carrier, mapped: Endpoint, peer: Endpoint) {
     let hop = bench.peer(carrier, 2, 0).address;
     for (kind, code) in ERRORS {
@@ -121,7 +121,7 @@ pub(super) fn send_errors(bench: &mut Bench, carrier: Carrier, mapped: Endpoint,
     }
 }
 
-/// Types and codes of errors: all about what cannot be reached, time exceeded, parameter problem, source quench.
+/// Types and codes of errors: five about what cannot be reached, time exceeded, parameter problem, source quench.
 pub(super) const ERRORS: [(u8, u8); 8] = [(3, 0), (3, 1), (3, 3), (3, 4), (3, 13), (11, 0), (12, 0), (4, 0)];
 
 /// A flow whose port changes outside: another host has it already.

@@ -203,7 +203,7 @@ impl Judged {
     }
 }
 
-/// `fail      RFC 4787 REQ-1 (MUST): ...`, and why on a line of its own.
+/// `FAIL  RFC 4787 REQ-1 (MUST): ...`, and why on a line of its own.
 impl fmt::Display for Finding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcome = match self.outcome {
