@@ -16,7 +16,8 @@ use super::{Answer, capture::GatewayFiles};
 /// Say which requirements of RFC 4787 (UDP), RFC 5382 (TCP), RFC 5508 (ICMP) and RFC 7857 a gateway's IPv4 translation meets, by
 /// experiments on the gateway that the files describe.
 ///
-/// Exit code 0: all that could be tested are met; 1: some are not; 2: the files cannot be used, or translate nothing.
+/// Exit code 0: all that could be tested are met, or RFC 7857 allows that they are not; 1: some are not met; 2: the files cannot be
+/// used, or translate nothing.
 #[derive(Debug, Args)]
 pub(crate) struct NatAudit {
     #[command(flatten)]
