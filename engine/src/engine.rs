@@ -1,6 +1,7 @@
 //! The engine's interface: `handle_*` in, `poll_*` out.
 
 use alloc::{collections::VecDeque, vec::Vec};
+use core::net::IpAddr;
 
 use crate::{
     command::{Command, CommandError, Reply},
@@ -15,7 +16,7 @@ use crate::{
     ending::{Dropped, End, Ending, Outcome},
     event::Event,
     frame::{Frame, Transmit},
-    ip::{Defrag, Neighbours, PathMtus, Routes, icmp_limit::IcmpLimit},
+    ip::{Defrag, Fate, Neighbours, PathMtus, Routes, icmp_limit::IcmpLimit},
     limits::{BATCH_FRAMES_MAX, DATAGRAM_QUEUES_BYTES_MAX, LOOPBACK_QUEUE_BYTES_MAX},
     netfilter::{Copied, Lists, RuleSets},
     noted::Noted,
@@ -416,6 +417,18 @@ impl Engine {
     #[must_use]
     pub const fn helpers(&self) -> &Helpers {
         &self.helpers
+    }
+
+    /// Whether helpers are attached to the ports that their manifests name, too, and not by rules alone.
+    #[must_use]
+    pub const fn attaches_helpers_by_port(&self) -> bool {
+        self.helpers_by_port
+    }
+
+    /// How a packet of this host would reach `destination`, which is no address that is valid on one link only.
+    #[must_use]
+    pub fn fate_towards(&self, destination: IpAddr) -> Fate {
+        self.routes.from_here(&self.devices, destination, None)
     }
 
     /// The tunables.

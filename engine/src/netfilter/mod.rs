@@ -58,7 +58,7 @@ pub use explain::RuleInfo;
 pub use hooks::{Hook, Stage, TableName};
 pub use lists::Lists;
 pub use matches::{MatchState, Seen, Whose};
-pub use review::{Remark, Review};
+pub use review::{Attachment, Remark, Review};
 pub use ruleset::{Former, RuleSet, RuleSets};
 pub use save::{ListOptions, Loading, Source};
 pub use view::{Copied, RejectWith, RuleId, Verdict, View};

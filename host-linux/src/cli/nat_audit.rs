@@ -87,17 +87,18 @@ fn write_text(out: &mut impl Write, Audit { inside, outside, findings }: &Audit,
                 writeln!(out, "          {sent}")?;
             }
             if let Some(waited) = waited {
-                writeln!(out, "          {waited} seconds go by")?;
+                writeln!(out, "          {} seconds go by", waited.as_secs_f64())?;
             }
             came.iter().try_for_each(|came| writeln!(out, "            {came}"))?;
         }
     }
-    let count = |outcome| findings.iter().filter(|finding| finding.outcome == outcome).count();
-    let (met, failed) = (count(Outcome::Pass), count(Outcome::Fail));
-    let (allowed, untested) = (count(Outcome::Allowed), count(Outcome::Untested));
+    let of = |outcome| findings.iter().filter(move |finding| finding.outcome == outcome);
+    let (met, failed) = (of(Outcome::Pass).count(), of(Outcome::Fail).count());
+    let absolute = of(Outcome::Fail).filter(|finding| finding.requirement.is_absolute()).count();
+    let (allowed, untested) = (of(Outcome::Allowed).count(), of(Outcome::Untested).count());
     writeln!(
         out,
-        "{inside} behind {outside}: {met} met, {failed} not met, {allowed} not met as RFC 7857 allows, {untested} not tested"
+        "{inside} behind {outside}: {met} met, {failed} not met ({absolute} of them a MUST or MUST NOT), {allowed} not met as RFC 7857 allows, {untested} not tested"
     )
 }
 

@@ -22,3 +22,25 @@ fn there_has_to_be_something_that_translates() {
     let wrong = router(MASQUERADE).towpath("nat-audit -c gateway.toml --rfc 793").wrong();
     assert_eq!(wrong, "towpath: RFC 793 is not audited; 4787, 5382, 5508 and 7857 are");
 }
+
+#[test]
+fn the_last_line_counts_what_a_translator_must_meet_and_does_not() {
+    let said = router(MASQUERADE).towpath("nat-audit -c gateway.toml");
+    let failed = |level: &str| {
+        let lines = said.out.lines().filter(|line| line.starts_with("FAIL"));
+        lines.filter(|line| line.contains(level)).count()
+    };
+    let (all, absolute) = (failed(""), failed("(MUST"));
+    assert!(all > absolute && absolute > 0, "{}", said.out);
+    let counted = format!("{all} not met ({absolute} of them a MUST or MUST NOT)");
+    assert!(said.out.lines().last().is_some_and(|line| line.contains(&counted)), "{}", said.out);
+}
+
+#[test]
+fn time_that_goes_by_is_told_to_the_fraction() {
+    let gateway = router(MASQUERADE);
+    let said = gateway.towpath("nat-audit -c gateway.toml --rfc 5382 -v");
+    assert!(said.out.lines().any(|line| line.trim() == "5.999 seconds go by"), "{}", said.out);
+    let json = gateway.towpath("nat-audit -c gateway.toml --rfc 5382 --json");
+    assert!(json.out.contains("\"waited\":5.999,") && json.out.contains("\"waited\":54,"), "{}", json.out);
+}

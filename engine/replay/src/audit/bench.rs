@@ -1,24 +1,25 @@
 //! A gateway on the bench: hosts inside, peers outside, and what comes out of what they send.
 
 use core::{
-    fmt,
     net::{IpAddr, Ipv4Addr},
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use towpath_engine::{
     CommandError, Engine, Instant,
     device::Device,
-    packet::{
-        Sketch,
-        sketch::{HeaderSketch, IpSketch, Ipv4Sketch, Kind},
-    },
+    ip::Fate,
+    packet::Sketch,
     wire::{EthernetHeader, IcmpHeader, Ipv4Header, MacAddr, checksum},
 };
 
-use super::{AuditError, Untested};
-use crate::play::{Beside, Happening, Player, station_mac};
+use super::{
+    AuditError, Untested,
+    came::{Came, outputs},
+    carrier::{Carrier, Endpoint},
+};
+use crate::play::{Beside, Player, station_mac};
 
 /// A step of an experiment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -26,85 +27,19 @@ pub struct Step {
     /// The packet that went in, behind its interface.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent: Option<String>,
-    /// Seconds that went by instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waited: Option<u64>,
+    /// The time that went by instead; in JSON in seconds.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_seconds")]
+    pub waited: Option<Duration>,
     /// What came out, each behind its interface, or why nothing did.
     pub came: Vec<String>,
 }
 
-/// What carries a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Carrier {
-    Udp,
-    Tcp,
-    /// Echo requests; the identifier stands for a port.
-    Icmp,
-}
-
-impl Carrier {
-    pub(super) const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Icmp];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-            Self::Icmp => "ICMP",
-        }
-    }
-
-    /// The first packet of a flow.
-    pub(super) fn opening(self, from: Endpoint, to: Endpoint) -> String {
-        match self {
-            Self::Udp => format!("{from} > {to} udp len 8"),
-            Self::Tcp => format!("{from} > {to} S seq 1000 ack 0"),
-            Self::Icmp => format!("{} > {} icmp type 8 code 0 id {} seq 1", from.address, to.address, from.port),
-        }
-    }
-
-    /// The packet that answers it.
-    pub(super) fn answer(self, from: Endpoint, to: Endpoint) -> String {
-        match self {
-            Self::Udp => format!("{from} > {to} udp len 8"),
-            Self::Tcp => format!("{from} > {to} SA seq 9000 ack 1001"),
-            Self::Icmp => format!("{} > {} icmp type 0 code 0 id {} seq 1", from.address, to.address, to.port),
-        }
-    }
-
-    /// The answer to a flow's first packet, for an error to quote.
-    pub(super) fn quoted_answer(self, from: Endpoint, to: Endpoint) -> String {
-        match self {
-            Self::Udp | Self::Tcp => self.quoted(from, to),
-            Self::Icmp => format!("{} > {} icmp type 0 code 0 id {}", from.address, to.address, to.port),
-        }
-    }
-
-    /// A packet, without what only the whole needs, for an error to quote.
-    pub(super) fn quoted(self, from: Endpoint, to: Endpoint) -> String {
-        match self {
-            Self::Udp => format!("{from} > {to} udp"),
-            Self::Tcp => format!("{from} > {to} tcp seq 1000"),
-            Self::Icmp => format!("{} > {} icmp type 8 code 0 id {}", from.address, to.address, from.port),
-        }
-    }
-}
-
-/// An address with a port, or an ICMP identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Endpoint {
-    pub(super) address: Ipv4Addr,
-    pub(super) port: u16,
-}
-
-impl Endpoint {
-    pub(super) const fn with_port(self, port: u16) -> Self {
-        Self { port, ..self }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}", self.address, self.port)
+/// Whole seconds as an integer.
+fn in_seconds<S: Serializer>(waited: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    match waited {
+        None => to.serialize_none(),
+        Some(waited) if waited.subsec_nanos() == 0 => to.serialize_u64(waited.as_secs()),
+        Some(waited) => to.serialize_f64(waited.as_secs_f64()),
     }
 }
 
@@ -124,7 +59,6 @@ pub(super) struct Sides {
     hosts: [Ipv4Addr; 3],
     /// By carrier: ports of peers that may be talked to, at most two.
     ports: [Vec<u16>; 3],
-    outside_mtu: u32,
 }
 
 impl Sides {
@@ -133,11 +67,8 @@ impl Sides {
         let engine = make()?;
         let devices: Vec<(String, [Ipv4Addr; 3])> =
             engine.devices().iter().filter_map(|(_, device)| Some((device.name.clone(), hosts_of(device)?))).collect();
-        let mtus: Vec<(String, u32)> =
-            engine.devices().iter().map(|(_, device)| (device.name.clone(), device.mtu_bytes)).collect();
         for (inside, hosts) in devices {
-            let mut found =
-                Self { inside, outside: String::new(), hosts, ports: Default::default(), outside_mtu: 1500 };
+            let mut found = Self { inside, outside: String::new(), hosts, ports: Default::default() };
             for carrier in Carrier::ALL {
                 for port in PORTS {
                     let ports = &found.ports[carrier as usize];
@@ -155,8 +86,7 @@ impl Sides {
                     }
                 }
             }
-            if let Some((_, mtu)) = mtus.iter().find(|(name, _)| *name == found.outside) {
-                found.outside_mtu = *mtu;
+            if !found.outside.is_empty() {
                 return Ok(found);
             }
         }
@@ -201,6 +131,13 @@ pub(super) fn change_quoted(bytes: &mut [u8], at: usize) {
     sum_into(&mut bytes[Ipv4Header::LEN..], 2);
 }
 
+/// Names the router to go by instead in an ICMP redirect; the redirect's checksum is right again. `bytes` are as those of
+/// [`change_quoted`].
+pub(super) fn name_gateway(bytes: &mut [u8], gateway: Ipv4Addr) {
+    bytes[Ipv4Header::LEN + 4..Ipv4Header::LEN + IcmpHeader::LEN].copy_from_slice(&gateway.octets());
+    sum_into(&mut bytes[Ipv4Header::LEN..], 2);
+}
+
 /// Writes the checksum of all bytes into two of them.
 fn sum_into(bytes: &mut [u8], at: usize) {
     bytes[at..at + 2].fill(0);
@@ -220,61 +157,11 @@ fn hosts_of(device: &Device) -> Option<[Ipv4Addr; 3]> {
     })
 }
 
-/// An IPv4 packet that came out.
-#[derive(Clone, Debug)]
-pub(super) struct Came {
-    pub(super) device: String,
-    /// The header of `packet`.
-    pub(super) header: Ipv4Sketch,
-    pub(super) packet: IpSketch,
-}
-
-impl Came {
-    /// From whom; of an ICMP query, with its identifier.
-    pub(super) fn source(&self) -> Endpoint {
-        Endpoint { address: self.header.source, port: ports(&self.packet.kind).0 }
-    }
-
-    /// Which error it is (type and code), and from whom to whom the packet went that it quotes.
-    pub(super) fn error(&self) -> Option<((u8, u8), [Endpoint; 2])> {
-        let Kind::Icmp(icmp) = &self.packet.kind else { return None };
-        let about = icmp.about.as_ref()?;
-        let HeaderSketch::V4(header) = &about.header else { return None };
-        let (source, destination) = ports(&about.kind);
-        let ends = [(header.source, source), (header.destination, destination)];
-        Some(((icmp.kind, icmp.code), ends.map(|(address, port)| Endpoint { address, port })))
-    }
-
-    /// Where in its datagram it starts, in bytes.
-    pub(super) const fn offset_bytes(&self) -> u16 {
-        match &self.packet.kind {
-            Kind::Fragment { offset, .. } => *offset,
-            Kind::Udp(_) | Kind::Tcp(_) | Kind::Icmp(_) | Kind::Other(_) => 0,
-        }
-    }
-
-    /// The packet in words.
-    pub(super) fn words(&self) -> String {
-        Sketch::Ip(self.packet.clone()).to_string()
-    }
-
-    /// To whom; of an ICMP query, with its identifier.
-    pub(super) fn destination(&self) -> Endpoint {
-        Endpoint { address: self.header.destination, port: ports(&self.packet.kind).1 }
-    }
-}
-
-/// From which port to which; an ICMP query's identifier is both.
-fn ports(kind: &Kind) -> (u16, u16) {
-    match kind {
-        Kind::Udp(ports) => (ports.source, ports.destination),
-        Kind::Tcp(tcp) => (tcp.ports.source, tcp.ports.destination),
-        Kind::Icmp(icmp) => {
-            let id = icmp.id.unwrap_or_default();
-            (id, id)
-        }
-        Kind::Fragment { .. } | Kind::Other(_) => (0, 0),
-    }
+/// Two connections of a host to one peer, and what they are outside.
+pub(super) struct Pair {
+    pub(super) hosts: [Endpoint; 2],
+    pub(super) mapped: [Endpoint; 2],
+    pub(super) peer: Endpoint,
 }
 
 /// A gateway on the bench.
@@ -313,8 +200,12 @@ impl Bench {
         self.sides.lets_out(carrier)
     }
 
-    pub(super) const fn outside_mtu(&self) -> u32 {
-        self.sides.outside_mtu
+    /// The largest packet that goes towards a peer whole, in bytes: what its route and the link allow.
+    pub(super) fn mtu_towards(&self, peer: Endpoint) -> Option<u32> {
+        match self.engine().fate_towards(peer.address.into()) {
+            Fate::Forward(hop) => Some(hop.mtu_bytes),
+            Fate::Local | Fate::Nowhere(_) => None,
+        }
     }
 
     pub(super) fn is_inside(&self, came: &Came) -> bool {
@@ -365,6 +256,24 @@ impl Bench {
         Ok(mapped)
     }
 
+    /// Two handshakes from inside.
+    ///
+    /// # Errors
+    /// When one does not pass.
+    pub(super) fn connect_two(&mut self) -> Result<Pair, Untested> {
+        let (hosts, peer) = ([5000, 5001].map(|port| self.host(0, port)), self.peer(Carrier::Tcp, 0, 0));
+        Ok(Pair { hosts, mapped: [self.connect(hosts[0], peer)?, self.connect(hosts[1], peer)?], peer })
+    }
+
+    /// The peer sends a segment on the first connection and the host one on the second: whether the one arrives, and the other leaves
+    /// translated.
+    pub(super) fn pass_both_ways(&mut self, pair: &Pair, from_peer: &str, from_host: &str) -> bool {
+        let Pair { hosts, mapped, peer } = pair;
+        let arrives = self.reach(&format!("{peer} > {} {from_peer}", mapped[0])) == Some(hosts[0]);
+        let out = self.send(Side::Inside, &format!("{} > {peer} {from_host}", hosts[1]));
+        arrives && out.iter().any(|came| self.is_outside(came) && came.ends() == [mapped[1], *peer])
+    }
+
     /// An ICMP error goes in whose quoted packet has options in its IPv4 header, which the notation does not know; gives what comes
     /// out.
     pub(super) fn send_quoting_options(&mut self, side: Side, packet: &str) -> Vec<Came> {
@@ -388,9 +297,14 @@ impl Bench {
 
     /// Time goes by; gives what comes out meanwhile.
     pub(super) fn wait(&mut self, secs: u64) -> Vec<Came> {
-        let happened = self.player.until(self.player.now() + Duration::from_secs(secs));
+        self.wait_for(Duration::from_secs(secs))
+    }
+
+    /// Time goes by; gives what comes out meanwhile.
+    pub(super) fn wait_for(&mut self, waited: Duration) -> Vec<Came> {
+        let happened = self.player.until(self.player.now() + waited);
         let (came, said) = outputs(&happened);
-        self.steps.push(Step { sent: None, waited: Some(secs), came: said });
+        self.steps.push(Step { sent: None, waited: Some(waited), came: said });
         came
     }
 
@@ -410,25 +324,6 @@ impl Bench {
         let came = self.send(Side::Outside, packet);
         came.iter().find(|came| self.is_inside(came)).map(Came::destination)
     }
-}
-
-/// What came out, and the same in words.
-fn outputs(happened: &[Happening]) -> (Vec<Came>, Vec<String>) {
-    let mut came = Vec::new();
-    let mut said = Vec::new();
-    for happening in happened {
-        match (happening.out(), happening.drop_reason()) {
-            (Some((device, Sketch::Ip(packet @ IpSketch { header: HeaderSketch::V4(header), .. }))), _) => {
-                let packet = Came { device: device.to_owned(), header: header.clone(), packet: packet.clone() };
-                said.push(format!("{device} > {}", packet.words()));
-                came.push(packet);
-            }
-            (Some((device, sketch)), _) => said.push(format!("{device} > {sketch}")),
-            (None, Some(reason)) => said.push(format!("x {}", reason.name())),
-            (None, None) => {}
-        }
-    }
-    (came, said)
 }
 
 /// Peers outside, of networks that are kept for documentation (RFC 5737).

@@ -4,12 +4,13 @@ use towpath_engine::wire::Ipv4Header;
 
 use super::{
     Experiment, Judged, Requirement, Tried, Untested,
-    bench::{
-        Bench,
+    bench::{Bench, Side, change_quoted},
+    came::Came,
+    carrier::{
         Carrier::{self, Icmp, Tcp, Udp},
-        Side, change_quoted,
+        Endpoint,
     },
-    flows, listed,
+    errors, flows, listed, sizes,
 };
 
 const fn asks(number: &'static str, level: &'static str, asks: &'static str) -> Requirement {
@@ -27,12 +28,14 @@ pub(super) static EXPERIMENTS: &[Experiment] = &[
     (asks("REQ-3c", "SHOULD NOT",  "the quoted transport header's checksum is verified"),               Udp, verifies_no_quoted_transport),
     (asks("REQ-4",  "SHOULD",      "errors from outside about no mapping are dropped"),                 Udp, drops_strange_errors),
     (asks("REQ-4",  "MUST",        "errors from outside reach the host, and quote what it has sent"),   Udp, |bench| translates_errors(bench, true)),
+    (asks("REQ-4",  "MUST",        "so do errors about its queries"),                                   Icmp, understands),
     (asks("REQ-5",  "SHOULD",      "errors from inside about no mapping are dropped"),                  Udp, drops_strange_errors_from_inside),
     (asks("REQ-5",  "MUST",        "errors from inside leave translated, and quote what was sent"),     Udp, |bench| translates_errors(bench, false)),
     (asks("REQ-6",  "MUST NOT",    "an error about a query refreshes or ends it"),                      Icmp, neither_refreshes_nor_ends),
     (asks("REQ-7",  "MUST",        "errors between hosts inside that met outside are translated"),      Udp, hairpins_errors),
-    (asks("REQ-10a", "MUST",       "\"destination unreachable\" and \"time exceeded\" about queries are translated"), Icmp, understands),
-    (asks("REQ-10a", "MUST",       "a host is told when its packet's hops are used up here"),           Udp, tells_time_exceeded),
+    (asks("REQ-10a", "MUST",       "a host is told the next link's MTU when what may not be cut does not fit"),       Udp, sizes::names_next_mtu),
+    (asks("REQ-10a", "MUST",       "\"packet too big\" from outside reaches the host, with the MTU that it names"),    Udp, forwards_too_big),
+    (asks("REQ-10a", "MUST",       "a host is told when its packet's hops are used up here"),                         Udp, tells_time_exceeded),
 ];
 
 fn passes_queries(bench: &mut Bench) -> Tried {
@@ -147,9 +150,7 @@ fn neither_refreshes_nor_ends(bench: &mut Bench) -> Tried {
     let mapped = bench.open(Icmp, host, peer)?;
     bench.wait(10);
     let before = bench.seconds_left();
-    flows::send_errors(bench, Icmp, mapped, peer);
-    let about_answer = Icmp.quoted_answer(peer, host);
-    bench.send(Side::Inside, &format!("{} > {} icmp type 3 code 1 [{about_answer}]", host.address, peer.address));
+    let sent = errors::send_all(bench, Icmp, host, mapped, peer);
     let after = bench.seconds_left();
     if before != after {
         let (before, after) = (listed(&before), listed(&after));
@@ -158,15 +159,17 @@ fn neither_refreshes_nor_ends(bench: &mut Bench) -> Tried {
     }
     Ok(Judged::of(
         bench.reach(&Icmp.answer(peer, mapped)) == Some(host),
-        "after errors about it and about its answer the query is remembered as long as before, and its answer arrives",
-        "after errors the answer does not arrive",
+        format!(
+            "after {sent} errors about it and about its answer the query is remembered as long as before, and its answer arrives"
+        ),
+        format!("after {sent} errors the answer does not arrive"),
     ))
 }
 
 /// Errors from outside, or from inside, about UDP and TCP: TCP only where the gateway lets it out.
 fn translates_errors(bench: &mut Bench, from_outside: bool) -> Tried {
     let about = |bench: &mut Bench, carrier| match from_outside {
-        true => flows::translates_errors(bench, carrier),
+        true => errors::translates_unreachable(bench, carrier),
         false => translates_errors_from_inside(bench, carrier),
     };
     let of_udp = about(bench, Udp)?;
@@ -176,78 +179,99 @@ fn translates_errors(bench: &mut Bench, from_outside: bool) -> Tried {
     about(bench, Tcp)
 }
 
+/// The flow's host sends one, and then another node inside, which has no mapping of its own: that one's leaves from an address of the
+/// translator's, too.
 fn translates_errors_from_inside(bench: &mut Bench, carrier: Carrier) -> Tried {
     let [host, peer, mapped] = flows::open_changed(bench, carrier)?;
     bench.reach(&carrier.answer(peer, mapped));
-    let error = format!("{} > {} icmp type 3 code 3 [{}]", host.address, peer.address, carrier.quoted(peer, host));
-    let came = bench.send(Side::Inside, &error);
-    let Some(came) = came.iter().find(|came| bench.is_outside(came)) else {
-        return Ok(Judged::fail("the host's \"port unreachable\" about an answer does not come out"));
-    };
-    let Some((kind, [source, destination])) = came.error() else {
-        return Ok(Judged::fail("what comes out is no ICMP error"));
-    };
-    let is_whole = kind == (3, 3) && came.header.source == mapped.address && source == peer;
-    Ok(Judged::of(
-        is_whole && destination == mapped,
-        format!("the host's error leaves from {} with type and code as sent, and quotes {mapped}", mapped.address),
-        format!(
-            "the host's error leaves as type {} code {} from {}, and quotes {source} > {destination} instead of {mapped}",
-            kind.0, kind.1, came.header.source
-        ),
-    ))
+    for (who, from) in [("the host", host), ("another node inside", bench.host(2, 0))] {
+        let error = format!("{} > {} icmp type 3 code 3 [{}]", from.address, peer.address, carrier.quoted(peer, host));
+        let came = bench.send(Side::Inside, &error);
+        let Some(came) = came.iter().find(|came| bench.is_outside(came)) else {
+            return Ok(Judged::fail(format!("an error of {who} about an answer does not come out")));
+        };
+        let Some((kind, [source, destination])) = came.error() else {
+            return Ok(Judged::fail("what comes out is no ICMP error"));
+        };
+        let is_whole = kind == (3, 3) && came.header.source == mapped.address && source == peer;
+        if !is_whole || destination != mapped {
+            return Ok(Judged::fail(format!(
+                "an error of {who} leaves as type {} code {} from {}, and quotes {source} > {destination} instead of {mapped}",
+                kind.0, kind.1, came.header.source
+            )));
+        }
+    }
+    Ok(Judged::pass(format!(
+        "errors of the host and of another node inside leave from {} with type and code as sent, and quote {mapped}",
+        mapped.address
+    )))
 }
 
+/// Which endpoint the caller has there, RFC 4787's REQ-9 asks: what is quoted is what has arrived.
 fn hairpins_errors(bench: &mut Bench) -> Tried {
     let (called, caller) = (bench.host(0, 5000), bench.host(1, 5001));
     let called_outside = bench.open(Udp, called, bench.peer(Udp, 0, 0))?;
-    let caller_outside = bench.open(Udp, caller, bench.peer(Udp, 0, 0))?;
     let came = bench.send(Side::Inside, &Udp.opening(caller, called_outside));
-    if !came.iter().any(|came| bench.is_inside(came) && came.destination() == called) {
+    let Some(arrived) = came.iter().find(|came| bench.is_inside(came) && came.destination() == called) else {
         return Ok(Judged::fail("hosts inside do not reach each other by their endpoints outside at all"));
-    }
-    let error = format!(
-        "{} > {} icmp type 3 code 3 [{}]",
-        called.address,
-        caller_outside.address,
-        Udp.quoted(caller_outside, called)
-    );
+    };
+    let [from, to] = arrived.ends();
+    let error = format!("{} > {} icmp type 3 code 3 [{}]", called.address, from.address, Udp.quoted(from, to));
     let came = bench.send(Side::Inside, &error);
     let Some(came) = came.iter().find(|came| bench.is_inside(came) && came.header.destination == caller.address) else {
         return Ok(Judged::fail("the called host's error does not reach the caller"));
     };
-    let quoted = came.error().map(|(_, ends)| ends);
-    Ok(Judged::of(
-        quoted == Some([caller, called_outside]),
-        format!("the called host's error reaches the caller, and quotes {caller} > {called_outside}"),
+    Ok(judged_hairpin(came, caller, called_outside))
+}
+
+/// RFC 5508, section 5: all of REQ-5 holds for the called host's error as well, so that it comes from the called host's address outside.
+fn judged_hairpin(came: &Came, caller: Endpoint, called_outside: Endpoint) -> Judged {
+    let Some((kind, quoted)) = came.error() else { return Judged::fail("what reaches the caller is no ICMP error") };
+    let source = came.header.source;
+    if kind != (3, 3) || source != called_outside.address {
+        let why = format!(
+            "the called host's error reaches the caller as type {} code {} from {source}, not from {}",
+            kind.0, kind.1, called_outside.address
+        );
+        return Judged::fail(why);
+    }
+    Judged::of(
+        quoted == [caller, called_outside],
+        format!("the called host's error reaches the caller from {source}, and quotes {caller} > {called_outside}"),
         "the called host's error reaches the caller, and does not quote what that has sent",
-    ))
+    )
 }
 
 fn understands(bench: &mut Bench) -> Tried {
-    let (host, peer) = (bench.host(0, 5000), bench.peer(Icmp, 0, 0));
-    let mapped = bench.open(Icmp, host, peer)?;
-    let hop = bench.peer(Icmp, 2, 0).address;
-    for (kind, code, name) in [(3, 1, "destination unreachable"), (11, 0, "time exceeded")] {
-        let came = bench.send(
-            Side::Outside,
-            &format!("{hop} > {} icmp type {kind} code {code} [{}]", mapped.address, Icmp.quoted(mapped, peer)),
-        );
-        let quoted = came.iter().filter(|came| bench.is_inside(came) && came.header.destination == host.address);
-        if quoted.filter_map(|came| came.error()).all(|(found, [source, _])| found != (kind, code) || source != host) {
-            return Ok(Judged::fail(format!(
-                "\"{name}\" about an echo request does not reach the host as it was sent"
-            )));
+    let flow = flows::open_changed(bench, Icmp)?;
+    Ok(match errors::translates(bench, Icmp, flow, &[(3, 1), (3, 3), (11, 0)]) {
+        Ok(()) => {
+            Judged::pass("\"destination unreachable\" and \"time exceeded\" about an echo request reach the host")
+        }
+        Err(why) => Judged::fail(why),
+    })
+}
+
+/// RFC 5508, section 7.1.2, about whatever the gateway lets out.
+fn forwards_too_big(bench: &mut Bench) -> Tried {
+    let mut told = Vec::new();
+    for carrier in Carrier::ALL {
+        if bench.lets_out(carrier) {
+            let flow = flows::open_changed(bench, carrier)?;
+            if let Err(why) = errors::translates(bench, carrier, flow, &[errors::TOO_BIG]) {
+                return Ok(Judged::fail(format!("of {}, {why}", carrier.name())));
+            }
+            told.push(carrier.name());
         }
     }
-    Ok(Judged::pass("\"destination unreachable\" and \"time exceeded\" about an echo request reach the host"))
+    Ok(Judged::pass(format!("\"packet too big\" about {} reaches the host, with its MTU", listed(&told))))
 }
 
 fn tells_time_exceeded(bench: &mut Bench) -> Tried {
     let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
     bench.open(Udp, host, peer)?;
     let came = bench.send(Side::Inside, &format!("{} ttl 1", Udp.opening(host, peer)));
-    let is_told = |came: &&super::bench::Came| {
+    let is_told = |came: &&Came| {
         bench.is_inside(came)
             && came.header.destination == host.address
             && came.error().is_some_and(|(kind, ends)| kind == (11, 0) && ends == [host, peer])
@@ -263,3 +287,26 @@ fn tells_time_exceeded(bench: &mut Bench) -> Tried {
 const IPV4_CHECKSUM_AT: usize = 10;
 /// RFC 768.
 const UDP_CHECKSUM_AT: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Outcome, *};
+
+    #[test]
+    fn an_error_between_hosts_inside_comes_from_outside_as_it_was_sent_and_quotes_what_the_caller_has_sent() {
+        let [caller, called] = [("10.0.0.12", 5001), ("203.0.113.1", 5000)]
+            .map(|(address, port)| Endpoint { address: address.parse().expect("it is one"), port });
+        let right = "203.0.113.1 > 10.0.0.12 icmp type 3 code 3 [10.0.0.12:5001 > 203.0.113.1:5000 udp]";
+        let judged = |packet: &str| judged_hairpin(&Came::read("lan", packet), caller, called).outcome;
+        assert_eq!(judged(right), Outcome::Pass);
+        for (part, instead) in [
+            ("203.0.113.1 > 10.0.0.12 ", "10.0.0.11 > 10.0.0.12 "),
+            ("code 3", "code 1"),
+            (":5000 udp", ":5001 udp"),
+            ("10.0.0.12:5001", "203.0.113.1:5001"),
+        ] {
+            let wrong = right.replacen(part, instead, 1);
+            assert_eq!(judged(&wrong), Outcome::Fail, "{wrong}");
+        }
+    }
+}

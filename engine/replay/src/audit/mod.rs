@@ -5,6 +5,8 @@
 //! decides. Rules and tunables of the gateway are part of what is judged, as they are of what its users meet: a requirement about a
 //! default is held against what is configured.
 //!
+//! What stands behind a helper is asked of the configuration: whether it is attached, and not whether it is loaded.
+//!
 //! RFC 7857 loosens some requirements of the other three: two hosts may share an endpoint outside as long as their peers have
 //! different addresses (sections 3 and 13), a connection that opens may be given up earlier where that is configured (2.1), parity of
 //! ports need not be kept (8).
@@ -14,12 +16,7 @@
 //! |---|---|
 //! | what an RFC leaves to choice (`MAY`), and what must be configurable | packets do not show it |
 //! | 4787 REQ-7, how a translator gets its own address | there is no DHCP here |
-//! | 4787 REQ-10, helpers other than TFTP's | each takes a talk of its protocol |
-//! | 4787 REQ-11, filtering, and a second conflict over a port | mapping after the first conflict is what is asked about |
 //! | 4787 REQ-14a, fragments that come in floods | a bound is no requirement of a few packets |
-//! | 5382 REQ-2, connections that are opened from outside | that takes filtering that lets them in, or a rule for DNAT, which only the gateway's owner can name |
-//! | 5382 REQ-4, that a SYN from inside within six seconds silences the answer to one from outside | nothing is silenced by a gateway that answers at once, or never |
-//! | 5382 REQ-6, whether a helper that is loaded is attached | that takes a talk of its protocol |
 //! | 5508 REQ-1, other queries than echo requests | REQ-10 leaves some to choice and asks not to support others |
 //! | 5508 REQ-3d, ICMP extensions | they count only where a quoted transport header is verified, which REQ-3c asks not to do |
 //! | 5508 REQ-7, queries between hosts inside | asked of Basic NAT alone, which leaves ports as they are |
@@ -27,10 +24,7 @@
 //! | 5508 REQ-10c, source quench and information requests, which should not be supported | a few packets do not show that they never come |
 //! | 5508 REQ-10d, REQ-10e, REQ-10f, how errors are marked, when there are none, and how many | asked of all routers, translators or not |
 //! | 7857 section 2, the state machine | 5382 REQ-5 and section 2.2 ask for its times one by one |
-//! | 7857 section 2.1, connections that close | 5382 REQ-5 asks for the same |
-//! | 7857 section 4, addresses that have run out of ports, and one address for all of a host's TCP | that takes a pool of addresses |
-//! | 7857 sections 5, 6 and 7, which packets make use of a mapping, and which of them keep it alive | they are about endpoint-independent mapping and filtering, which most gateways do not have |
-//! | 7857 section 7.1, a host's RST | section 2.2 says how long a connection lasts after one |
+//! | 7857 section 4, addresses that have run out of ports | that takes a pool of addresses |
 //! | 7857 section 8, how a host asks for parity | there is no protocol for that here |
 //! | 7857 section 12 | it tells what 5508 REQ-7 takes |
 //!
@@ -48,8 +42,13 @@
 //! | `steps` | list of `sent`, a packet in the one notation behind its interface, and `came`, what came out of it; `waited`, seconds |
 
 mod bench;
+mod came;
+mod carrier;
+mod errors;
 mod flows;
+mod helpers;
 mod icmp;
+mod sizes;
 mod tcp;
 mod udp;
 mod updates;
@@ -60,7 +59,10 @@ use serde::Serialize;
 use towpath_engine::{CommandError, Engine};
 
 pub use self::bench::Step;
-use self::bench::{Bench, Carrier, Sides};
+use self::{
+    bench::{Bench, Sides},
+    carrier::Carrier,
+};
 
 /// What an RFC asks of a translator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -74,6 +76,14 @@ pub struct Requirement {
     pub level: &'static str,
     /// What it asks for, in short.
     pub asks: &'static str,
+}
+
+impl Requirement {
+    /// Whether a translator that complies has to meet it, and not just had better.
+    #[must_use]
+    pub const fn is_absolute(&self) -> bool {
+        matches!(self.level.as_bytes(), b"MUST" | b"MUST NOT")
+    }
 }
 
 /// What came of an experiment.

@@ -1,11 +1,12 @@
 //! RFC 4787: UDP, unicast.
 
-use towpath_engine::packet::sketch::Kind;
-
 use super::{
     Experiment, Judged, Requirement, Tried, Untested,
-    bench::{Bench, Carrier::Udp, Endpoint, Side},
-    flows, listed,
+    bench::Bench,
+    carrier::{Carrier::Udp, Endpoint},
+    errors, flows,
+    flows::{LetsIn, lets_in},
+    helpers, listed, sizes,
 };
 
 const fn asks(number: &'static str, level: &'static str, asks: &'static str) -> Requirement {
@@ -16,7 +17,7 @@ const fn asks(number: &'static str, level: &'static str, asks: &'static str) -> 
 #[rustfmt::skip]
 pub(super) static EXPERIMENTS: &[Experiment] = &[
     (asks("REQ-1",   "MUST",        "one source keeps one endpoint outside, whomever it talks to"),   Udp, |bench| flows::mapping(bench, Udp)),
-    (asks("REQ-2",   "RECOMMENDED", "all ports of a host have one address outside"),                  Udp, pairs_addresses),
+    (asks("REQ-2",   "RECOMMENDED", "all ports of a host have one address outside"),                  Udp, |bench| flows::pairs_addresses(bench, Udp)),
     (asks("REQ-3",   "MUST NOT",    "two hosts share an endpoint outside"),                           Udp, |bench| flows::overloading(bench, Udp)),
     (asks("REQ-3a",  "RECOMMENDED", "ports below 1024 stay below, others above"),                     Udp, keeps_classes),
     (asks("REQ-4",   "RECOMMENDED", "even ports stay even, odd ports odd"),                           Udp, keeps_parity),
@@ -25,31 +26,17 @@ pub(super) static EXPERIMENTS: &[Experiment] = &[
     (asks("REQ-6",   "MUST",        "what a host sends keeps its mapping alive, answered or not"),    Udp, is_refreshed_from_inside),
     (asks("REQ-8",   "RECOMMENDED", "filtering depends on no more than the peer's address"),          Udp, |bench| flows::filtering(bench, Udp)),
     (asks("REQ-9",   "MUST",        "hosts inside reach each other by their endpoints outside"),      Udp, |bench| flows::hairpin(bench, Udp)),
-    (asks("REQ-10",  "SHOULD",      "helpers that read payloads of UDP are off"),                     Udp, reads_no_payload),
+    (asks("REQ-10",  "SHOULD",      "helpers that read payloads of UDP are off"),                     Udp, |bench| helpers::are_off(bench, Udp, None)),
     (asks("REQ-11",  "MUST",        "translation and filtering behave the same at all times"),        Udp, is_deterministic),
-    (asks("REQ-12",  "MUST NOT",    "an ICMP error ends a mapping"),                                  Udp, |bench| flows::outlives_errors(bench, Udp)),
-    (asks("REQ-12a", "SHOULD NOT",  "ICMP errors are filtered by who has sent them"),                 Udp, |bench| flows::translates_errors(bench, Udp)),
-    (asks("REQ-12b", "RECOMMENDED", "\"destination unreachable\" is translated"),                     Udp, |bench| flows::translates_errors(bench, Udp)),
-    (asks("REQ-13",  "MUST",        "a host is told when what may not be cut does not fit outside"),  Udp, tells_too_big),
-    (asks("REQ-13a", "MUST",        "a packet that may be cut and does not fit leaves in fragments"), Udp, cuts),
-    (asks("REQ-14",  "MUST",        "fragments are taken in order, and translated"),                  Udp, |bench| takes_fragments(bench, [0, 1])),
-    (asks("REQ-14",  "MUST",        "fragments are taken out of order, and translated"),              Udp, |bench| takes_fragments(bench, [1, 0])),
+    (asks("REQ-12",  "MUST NOT",    "an ICMP error ends a mapping"),                                  Udp, outlives_errors),
+    (asks("REQ-12a", "SHOULD NOT",  "ICMP errors are filtered by who has sent them"),                 Udp, |bench| errors::passes_from_everywhere(bench, Udp)),
+    (asks("REQ-12b", "RECOMMENDED", "\"destination unreachable\" is translated"),                     Udp, |bench| errors::translates_unreachable(bench, Udp)),
+    (asks("REQ-13",  "MUST",        "a host is told when what may not be cut does not fit outside"),  Udp, sizes::tells_too_big),
+    (asks("REQ-13a", "MUST",        "a packet that may be cut and does not fit leaves in fragments"), Udp, sizes::cuts),
+    (asks("REQ-13a", "SHOULD",      "its fragments leave in order"),                                  Udp, sizes::cuts_in_order),
+    (asks("REQ-14",  "MUST",        "fragments are taken in order, and translated"),                  Udp, |bench| sizes::takes_fragments(bench, [0, 1])),
+    (asks("REQ-14",  "MUST",        "fragments are taken out of order, and translated"),              Udp, |bench| sizes::takes_fragments(bench, [1, 0])),
 ];
-
-fn pairs_addresses(bench: &mut Bench) -> Tried {
-    let mut addresses = Vec::new();
-    for n in 0..6 {
-        addresses.push(bench.open(Udp, bench.host(0, 5000 + n), bench.peer(Udp, usize::from(n % 3), 0))?.address);
-    }
-    addresses.sort_unstable();
-    addresses.dedup();
-    let words: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    Ok(Judged::of(
-        addresses.len() == 1,
-        format!("six ports of a host are all {}", words.join(", ")),
-        format!("six ports of a host are {}", words.join(", ")),
-    ))
-}
 
 fn keeps_classes(bench: &mut Bench) -> Tried {
     for port in [100, 600, 1000, 5000, 60000] {
@@ -148,109 +135,66 @@ fn is_refreshed_from_inside(bench: &mut Bench) -> Tried {
     ))
 }
 
-/// A read request of TFTP is the best known payload to be read.
-fn reads_no_payload(bench: &mut Bench) -> Tried {
-    let server = bench.peer(Udp, 0, 0).with_port(69);
-    let came = bench
-        .send(Side::Inside, &format!("{} > {server} udp data \"\\x00\\x01file\\x00octet\\x00\"", bench.host(0, 5000)));
-    if came.is_empty() {
-        return Err(Untested("the gateway lets no TFTP request out".to_owned()));
-    }
-    Ok(Judged::of(
-        bench.engine().conntrack().expectations().iter().next().is_none(),
-        "a TFTP request announces nothing to the gateway",
-        "a TFTP request makes the gateway expect a connection: its TFTP helper is attached",
-    ))
-}
-
-/// Whether a mapping depends on the peer is asked of a port that nobody else has, and of one that another host has used with
-/// one of the peers.
+/// Three hosts that use one port, one after the other: each of them is translated and filtered as one that has its port to itself
+/// (RFC 4787, section 8: behaviour after a first and after a second conflict).
 fn is_deterministic(bench: &mut Bench) -> Tried {
-    let (alone, contended) = (bench.host(0, 5000), bench.host(0, 5001));
+    let behave = |bench: &mut Bench, host: Endpoint| -> Result<(bool, LetsIn), Untested> {
+        let peers = [0, 1].map(|index| bench.peer(Udp, index, 0));
+        let [first, second] = peers.map(|peer| bench.open(Udp, host, peer));
+        let mapped = first?;
+        Ok((mapped == second?, lets_in(bench, Udp, host, peers[0], mapped)))
+    };
+    let alone = behave(bench, bench.host(0, 5000))?;
+    // The first one has the port towards one peer only.
     bench.open(Udp, bench.host(1, 5001), bench.peer(Udp, 1, 0))?;
-    let mut is_one = |host| {
-        let [first, second] = [0, 1].map(|peer| bench.open(Udp, host, bench.peer(Udp, peer, 0)));
-        Ok(first? == second?)
-    };
-    Ok(Judged::of(
-        is_one(alone)? == is_one(contended)?,
-        "whether a mapping depends on the peer is the same when another host has its port",
-        "a mapping depends on the peer only when another host has its port",
-    ))
-}
-
-fn tells_too_big(bench: &mut Bench) -> Tried {
-    let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
-    bench.open(Udp, host, peer)?;
-    let mtu = too_large_outside(bench)?;
-    let came = bench.send(Side::Inside, &format!("{host} > {peer} udp len {mtu} df"));
-    let is_told = |came: &super::bench::Came| {
-        let is_right = matches!(&came.packet.kind, Kind::Icmp(icmp)
-            if (icmp.kind, icmp.code) == (3, 4) && icmp.mtu.is_some_and(|told| told > 0 && told <= mtu));
-        is_right && came.header.destination == host.address
-    };
-    let told = came.iter().any(|came| bench.is_inside(came) && is_told(came));
-    let passed = came.iter().any(|came| bench.is_outside(came));
-    Ok(Judged::of(
-        told && !passed,
-        format!("a datagram of {mtu} bytes of data that must not be cut is answered with an error that names the MTU"),
-        format!("a datagram of {mtu} bytes of data that must not be cut is not answered with an error"),
-    ))
-}
-
-/// Bytes of data that make a datagram larger than the link outside takes: as many as that takes of a whole packet.
-fn too_large_outside(bench: &Bench) -> Result<u32, Untested> {
-    const HEADERS: u32 = 20 + 8;
-    let mtu = bench.outside_mtu();
-    if mtu + HEADERS > u16::MAX.into() {
-        return Err(Untested(format!("the link outside takes any datagram, as its MTU is {mtu}")));
+    for (index, which) in [(0, "a second host"), (2, "a third host")] {
+        let found = behave(bench, bench.host(index, 5001))?;
+        if found.0 != alone.0 {
+            let (depends, not) = if alone.0 { ("depends", "does not") } else { ("does not depend", "does") };
+            return Ok(Judged::fail(format!(
+                "the mapping of {which} with a port {depends} on the peer; that of a host alone {not}"
+            )));
+        }
+        if found.1 != alone.1 {
+            let why = format!(
+                "filtering lets in {} to {which} with a port, and {} to a host alone",
+                who(found.1),
+                who(alone.1)
+            );
+            return Ok(Judged::fail(why));
+        }
     }
-    Ok(mtu)
+    let depends = if alone.0 { "does not depend" } else { "depends" };
+    let why = format!(
+        "a mapping {depends} on the peer, and filtering lets in {}, for a host alone and for the second and third with one port",
+        who(alone.1)
+    );
+    Ok(Judged::pass(why))
 }
 
-/// A datagram that is larger than the link outside leaves in parts, the first one first (the RFC asks for that with a SHOULD).
-fn cuts(bench: &mut Bench) -> Tried {
-    let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
-    bench.open(Udp, host, peer)?;
-    let mtu = too_large_outside(bench)?;
-    let came = bench.send(Side::Inside, &format!("{host} > {peer} udp len {mtu}"));
-    let parts: Vec<_> = came.iter().filter(|came| bench.is_outside(came)).collect();
-    let translated = parts.iter().all(|part| part.header.source != host.address);
-    let offsets: Vec<u16> = parts.iter().map(|part| part.offset_bytes()).collect();
+const fn who(lets_in: LetsIn) -> &'static str {
+    match lets_in {
+        LetsIn::Everybody => "everybody",
+        LetsIn::TheAddress => "all ports of the peer",
+        LetsIn::TheEndpoint => "the peer alone",
+        LetsIn::Nobody => "nobody",
+    }
+}
+
+/// Whatever stage a flow is in.
+fn outlives_errors(bench: &mut Bench) -> Tried {
+    let peer = bench.peer(Udp, 0, 0);
+    let flows = staged(bench, peer)?;
+    let mut sent = 0;
+    for ((port, _), mapped) in STAGES.into_iter().zip(flows) {
+        sent = errors::send_all(bench, Udp, bench.host(0, port), mapped, peer);
+    }
+    let lost = lost(bench, peer, flows);
     Ok(Judged::of(
-        parts.len() > 1 && translated && offsets.is_sorted(),
-        format!("a datagram of {mtu} bytes of data leaves in {} parts, in order", parts.len()),
+        lost.is_empty(),
         format!(
-            "a datagram of {mtu} bytes of data leaves as {} packets that begin at {}",
-            parts.len(),
-            listed(&offsets)
+            "answers still arrive after {sent} errors about each flow: the only packet, one answer, a talk of three seconds"
         ),
+        format!("after {sent} errors an answer does not arrive after {}", listed(&lost)),
     ))
 }
-
-/// Two fragments of a datagram from a peer, in that order.
-fn takes_fragments(bench: &mut Bench, order: [usize; 2]) -> Tried {
-    let (host, peer) = (bench.host(0, 5000), bench.peer(Udp, 0, 0));
-    let mapped = bench.open(Udp, host, peer)?;
-    let bytes = |port: u16| port.to_be_bytes().map(|byte| format!("\\x{byte:02x}")).concat();
-    // A header without a checksum and 8 bytes of data in the first, 8 in the second.
-    let first = format!("{}{}\\x00\\x18\\x00\\x00firstpar", bytes(peer.port), bytes(mapped.port));
-    let parts = [
-        format!("{} > {} udp fragment 0 more data \"{first}\" ipid 77", peer.address, mapped.address),
-        format!("{} > {} udp fragment 16 data \"secondpa\" ipid 77", peer.address, mapped.address),
-    ];
-    let came: Vec<_> = order.iter().flat_map(|&index| bench.send(Side::Outside, &parts[index])).collect();
-    let arrived = came.iter().filter(|came| bench.is_inside(came) && came.header.destination == host.address);
-    // As parts, of which the first has the header among its data, or put together.
-    let bytes: usize = arrived
-        .map(|came| came.packet.payload.len() + if matches!(came.packet.kind, Kind::Udp(_)) { HEADER_BYTES } else { 0 })
-        .sum();
-    Ok(Judged::of(
-        bytes == HEADER_BYTES + 16,
-        "all of the datagram reaches the host",
-        format!("of the datagram's {} bytes {bytes} reach the host", HEADER_BYTES + 16),
-    ))
-}
-
-/// A UDP header.
-const HEADER_BYTES: usize = 8;

@@ -33,7 +33,7 @@ use super::{
     table::{Chain, Table},
     targets::Target,
 };
-use crate::{device::Devices, frame::DeviceId};
+use crate::{conntrack::HelperId, device::Devices, frame::DeviceId, wire::Protocol};
 
 /// What a reader would say about rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,6 +119,24 @@ pub enum Remark {
 }
 
 impl RuleSet {
+    /// All rules that attach a helper, in order, whether packets get to them or not.
+    #[must_use]
+    pub fn attachments(&self) -> Vec<Attachment> {
+        let reader = Reader::new(self);
+        let mut found = Vec::new();
+        for table in reader.tables.iter() {
+            for (at, chain) in table.chains.iter().enumerate() {
+                for (index, rule) in chain.rules.iter().enumerate() {
+                    let Jump::Target(Target::Ct(ct)) = &rule.jump else { continue };
+                    let (Some(helper), Some(protocol)) = (ct.helper(), rule.header.only_protocol()) else { continue };
+                    let info = reader.info(table.name, at, index);
+                    found.extend(info.map(|rule| Attachment { helper, protocol, rule }));
+                }
+            }
+        }
+        found
+    }
+
     /// Reviews the rules as a gateway with these devices would use them.
     #[must_use]
     pub fn review(&self, devices: &Devices) -> Review {
@@ -138,6 +156,17 @@ impl RuleSet {
             helper: reader.first(|_, rule| matches!(&rule.jump, Jump::Target(Target::Ct(ct)) if ct.names_helper())),
         }
     }
+}
+
+/// That a rule attaches a helper to connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The helper.
+    pub helper: HelperId,
+    /// The only protocol that the rule is for.
+    pub protocol: Protocol,
+    /// The rule.
+    pub rule: RuleInfo,
 }
 
 /// The rules, and how they are called.

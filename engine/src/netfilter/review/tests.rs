@@ -7,7 +7,7 @@ use crate::{
     conntrack::HelperId,
     device::{Device, Devices},
     netfilter::{Loading, Source},
-    wire::MacAddr,
+    wire::{MacAddr, Protocol},
 };
 
 #[test]
@@ -237,4 +237,14 @@ fn a_host_that_connections_are_sent_to_and_that_nothing_is_let_through_to_is_rem
     ] {
         assert!(!is_remarked(rules), "{rules}");
     }
+}
+
+#[test]
+fn rules_that_attach_helpers_are_told_with_their_protocol_whoever_calls_them() {
+    let rules = "*raw\n:CALLED - [0:0]\n-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\n-A PREROUTING -j CT --notrack\n-A CALLED -p udp --dport 70 -j CT --helper tftp\nCOMMIT\n";
+    let helpers = [("ftp", HelperId(0)), ("tftp", HelperId(3))];
+    let loading = Loading { helpers: &helpers, ..Loading::default() };
+    let rules = RuleSet::parse(&[Source { name: "rules.v4", text: rules }], &loading).expect("they are right");
+    let told: Vec<_> = rules.attachments().iter().map(|by| (by.helper, by.protocol, by.rule.line)).collect();
+    assert_eq!(told, [(HelperId(0), Protocol::TCP, 3), (HelperId(3), Protocol::UDP, 5)]);
 }
