@@ -325,3 +325,15 @@ pub const DATAGRAM_QUEUES_BYTES_MAX: usize = 64 << 20;
 /// Bytes of one buffer of a socket, whatever tunables and users say: half of what sequence numbers can tell apart, with as much
 /// again for a write that begins just below it.
 pub const BUFFER_BYTES_MAX: u32 = 1 << 30;
+
+/// CPUs of a host's [model](crate::device::napi): as many as `rps_cpus` has bits here.
+pub const CPUS_MAX: u16 = 64;
+
+/// NICs of a host's model.
+pub const NICS_MAX: usize = 256;
+
+/// Frames of one receive ring in a host's model, as the largest of today's NICs have. A further frame is missed, and counted.
+pub const RECEIVE_RING_MAX: u16 = 16_384;
+
+/// Packets of one CPU's backlog in a host's model, whatever `net.core.netdev_max_backlog` says. A further packet is dropped, and counted.
+pub const BACKLOG_MAX: usize = 65_536;

@@ -5,6 +5,7 @@ pub mod bond;
 mod features;
 mod kind;
 mod link;
+pub mod napi;
 mod queue;
 mod receive;
 pub mod rss;

@@ -1,0 +1,36 @@
+//! A poll that goes on: frame by frame, each of which takes its time.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Received;
+
+/// Whose frames a poll takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Those of a receive queue, by its place among all.
+    Queue(usize),
+    /// Those of the CPU's backlog.
+    Backlog,
+}
+
+/// A poll that goes on.
+#[derive(Debug)]
+pub(super) struct Poll<T> {
+    pub(super) source: Source,
+    /// Frames that it has taken.
+    pub(super) found: usize,
+    /// The one that is being processed.
+    pub(super) current: Option<Received<T>>,
+    /// Those that have been and go on from here.
+    pub(super) done: Vec<Received<T>>,
+    /// How long the CPU is busy yet with what it does now.
+    pub(super) left: Duration,
+}
+
+impl<T> Poll<T> {
+    /// One that begins, which takes so long by itself.
+    pub(super) const fn new(source: Source, cost: Duration) -> Self {
+        Self { source, found: 0, current: None, done: Vec::new(), left: cost }
+    }
+}
