@@ -1,5 +1,7 @@
-//! The lab: what its scenarios are to show, and how its TCP agrees with theory.
+//! The lab: what its scenarios are to show, and how its TCP and its hardware agree with theory.
 
+#[path = "scenarios/interrupts.rs"]
+mod interrupts;
 #[path = "scenarios/library.rs"]
 mod library;
 #[path = "scenarios/theory.rs"]

@@ -12,7 +12,7 @@ fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../captures/lab")
 }
 
-fn read(name: &str) -> Scenario {
+pub(super) fn read(name: &str) -> Scenario {
     let text = fs::read_to_string(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     Scenario::read(name, &text).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -44,7 +44,7 @@ fn every_scenario_is_tested_and_has_a_title() {
     names.iter().for_each(|name| assert!(!read(name).title.is_empty(), "{name} has no title"));
 }
 
-const TESTED: [&str; 11] = [
+const TESTED: [&str; 12] = [
     "lossy-link.toml",
     "bursts.toml",
     "bufferbloat.toml",
@@ -56,6 +56,7 @@ const TESTED: [&str; 11] = [
     "time-wait-reuse.toml",
     "fair-share.toml",
     "outage.toml",
+    "interrupts.toml",
 ];
 
 #[test]

@@ -60,6 +60,15 @@ pub const LAB_LINKS_MAX: usize = 200;
 /// Connections of a scenario.
 pub const LAB_CONNECTIONS_MAX: usize = 1000;
 
+/// Loads of a scenario.
+pub const LAB_LOADS_MAX: usize = 64;
+
+/// Rates of a load, each of which makes a line of the report.
+pub const LAB_RATES_MAX: usize = 100;
+
+/// Packets of a load at one rate: a million take some seconds.
+pub const LAB_LOAD_PACKETS_MAX: u64 = 1_000_000;
+
 /// Events of a scenario.
 pub const LAB_EVENTS_MAX: usize = 10_000;
 

@@ -133,6 +133,8 @@ pub enum Mistake {
     },
     /// A key of a case that says something about its packet, in a case that has none.
     OnlyWithPacket(&'static str),
+    /// A lab's host cannot have such hardware.
+    Hardware(towpath_engine::device::napi::OptionsError),
     /// Frames of a port are those of its bond.
     PortOf {
         /// The bond's name.
@@ -199,6 +201,7 @@ impl fmt::Display for Mistake {
                 write!(out, "'{key}' stands beside 'packet' only; what is expected of one packet of many stands in ")?;
                 out.write_str("[[case.expect]] with its number 'n'")
             }
+            Self::Hardware(error) => write!(out, "this hardware cannot be: {error}"),
             Self::PortOf { bond } => write!(out, "its frames are those of '{bond}', whose port it is: name that"),
             Self::Bond(error) => write!(out, "this [[bond]] cannot be: {error}"),
             Self::File(text) => out.write_str(text),

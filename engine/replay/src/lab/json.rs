@@ -6,10 +6,14 @@ use std::{
 };
 
 use serde::Serialize;
-use towpath_engine::tcp::TcpInfo;
+use towpath_engine::{
+    device::napi::{Activity, POLL_SIZES},
+    tcp::TcpInfo,
+};
 
 use super::{
     lane::Lost,
+    load::{Load, LoadStep},
     run::{ConnectionReport, Report},
     scenario::{End, Scenario},
     series::{Point, Wait},
@@ -53,6 +57,31 @@ struct Lane<'a> {
     wait_max: u64,
 }
 
+/// A rate of a load.
+#[derive(Serialize)]
+struct Rate<'a> {
+    load: &'a str,
+    from: &'a str,
+    to: &'a str,
+    rate: u64,
+    time: u64,
+    rx_packets: u64,
+    rx_missed_errors: u64,
+    dropped: u64,
+    delivered: u64,
+    interrupts: u64,
+    deferred: u64,
+    polls: u64,
+    busy_polls: u64,
+    poll_sizes: [u64; POLL_SIZES.len()],
+    time_squeeze: u64,
+    received_rps: u64,
+    ksoftirqd_woken: u64,
+    latency_mean: u64,
+    latency_max: u64,
+    cpu: BTreeMap<&'static str, u64>,
+}
+
 #[derive(Serialize)]
 struct Fairness {
     fairness: f64,
@@ -81,6 +110,7 @@ struct Waits<'a> {
 /// | `schema` | the first line: `"towpath.lab/1"`, the scenario's `title`, `seed`, and when the run has `ended`, in nanoseconds |
 /// | `connection` | one direction of a connection, by name: `from` and `to` (hosts), `bytes` read, `goodput_bps`, `resent` (segments by reason), `rto`, `srtt_us` (least, mean, greatest), `begun`, `connected`, `finished` (nanoseconds), `result`, the last `tcp_info` |
 /// | `link` | a direction of a link, by name: `from`, `to`, `frames` and `bytes` that have arrived, `lost` by reason, `queue_bytes_max`, `wait_max` (nanoseconds) |
+/// | `load` | one rate of a load, by name: `from` and `to` (hosts), the `rate` in packets a second, the `time` that was measured (nanoseconds), and of the hardware of `to`: `rx_packets`, `rx_missed_errors` (rings full), `dropped` (backlogs full), `delivered`, `interrupts`, `deferred`, `polls`, `busy_polls`, `poll_sizes` (polls that found 0, 1, 2, 4, 8, 16, 32, 64 packets or more), `time_squeeze`, `received_rps`, `ksoftirqd_woken`, `latency_mean`, `latency_max` and `cpu` (nanoseconds, by what all CPUs did) |
 /// | `fairness` | Jain's index of all goodputs, when there are two or more |
 /// | `point` | with series: a connection at an end at a time: `end` and [`Point`]'s fields |
 /// | `wait` | with series: what waits at a link's direction at a time: `from` and [`Wait`]'s fields |
@@ -97,6 +127,12 @@ pub fn write_json(out: &mut impl Write, scenario: &Scenario, report: &Report, se
             for seen in found.ends[end as usize].points.iter().filter(|_| series) {
                 line(out, &Seen { point: &plan.name, end: names[end as usize], seen })?;
             }
+        }
+    }
+    for (plan, found) in scenario.loads.iter().zip(&report.loads) {
+        let names = plan.ends.map(|host| scenario.hosts[host].name.as_str());
+        for step in &found.steps {
+            line(out, &rate(plan, names, step))?;
         }
     }
     if let Some(fairness) = report.fairness() {
@@ -144,6 +180,33 @@ fn direction<'a>(name: &'a str, names: [&'a str; 2], found: &'a ConnectionReport
         finished: nanos(found.finished),
         result: result(found, end),
         tcp_info: report.last.as_ref(),
+    }
+}
+
+fn rate<'a>(plan: &'a Load, [from, to]: [&'a str; 2], step: &LoadStep) -> Rate<'a> {
+    let LoadStep { queues, cpus, .. } = step;
+    let nanos = |time: core::time::Duration| time.as_nanos() as u64;
+    Rate {
+        load: &plan.name,
+        from,
+        to,
+        rate: step.rate,
+        time: nanos(step.time),
+        rx_packets: queues.rx_packets,
+        rx_missed_errors: queues.rx_missed_errors,
+        dropped: cpus.dropped,
+        delivered: queues.delivered,
+        interrupts: cpus.rounds.interrupts,
+        deferred: queues.deferred,
+        polls: cpus.rounds.polls,
+        busy_polls: queues.busy_polls,
+        poll_sizes: queues.sizes.0,
+        time_squeeze: cpus.rounds.time_squeeze(),
+        received_rps: cpus.received_rps,
+        ksoftirqd_woken: cpus.ksoftirqd_woken,
+        latency_mean: nanos(step.latency_mean()),
+        latency_max: nanos(queues.latency_max),
+        cpu: Activity::ALL.into_iter().map(|what| (what.name(), nanos(cpus.time(what)))).collect(),
     }
 }
 

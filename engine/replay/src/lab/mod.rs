@@ -23,6 +23,7 @@
 //! |---|---|
 //! | `name` | its name: 1 to 15 bytes |
 //! | `sysctl` | tunables by their `/proc/sys` names: `sysctl.net.ipv4.tcp_sack = 0`; a list where a tunable has several values |
+//! | `hardware` | a table of its CPUs and NICs, below. Default: none; frames cost no time, and each one is a poll |
 //! | `features` | a table of features of its devices, by the names of `ethtool -k`. Default: all false, so that links carry whole packets with their checksums; else they carry what such a device gets, as a pair of virtual ones does, and each loss is one of a frame |
 //!
 //! `[[link]]`, 200 at most; link N, from 0, has the networks `10.0.N.0/24` and `fd00:0:0:N::/64`, its first end the address that ends in 1,
@@ -59,6 +60,51 @@
 //! | `close` | who closes when all is said: `"from"` (default), `"to"` or `"nobody"`; the other end follows |
 //! | `options`, `from_options`, `to_options` | socket options of both ends, or of one: `congestion`, `no_delay`, `cork`, `quick_ack`, `keepalive`, `keepalive_idle`, `keepalive_interval`, `keepalive_probes`, `reuse_address`, `send_buffer`, `receive_buffer`, `not_sent_low`, `window_clamp`, `max_segment`, `syn_retries`, `user_timeout`, `linger`. Buffers of `to` are those of the first connection to its port |
 //!
+//! `[[load]]`, 64 at most; without one there must be a connection. UDP at constant rates, made as Linux's pktgen does, which costs the
+//! sender nothing, and thrown away where it comes to:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `name` | its name. Default: `load N` |
+//! | `from`, `to` | the host that sends, and the one that it sends to; that one has `hardware` |
+//! | `rates` | a list of rates in packets a second, one after the other |
+//! | `packets` | packets at each rate. Default: 5000 |
+//! | `frame` | bytes of a frame without its check sequence, 42 to 1514. Default: 60, the least that Ethernet has |
+//! | `flows` | ports that they are sent from, in turn. Default: 1 |
+//! | `at`, `pause` | when the first is sent, and how long nothing is between two rates. Default: `"0s"`, `"10ms"` |
+//!
+//! What each rate costs is measured from its first packet until one more would have been sent: packets that went on to the engine,
+//! interrupts, polls, what rings and backlogs had no room for, CPU time, and how long packets took from the ring to the engine.
+//!
+//! `hardware` of a host ([`towpath_engine::device::napi`] says what the model is); each of its links has such a NIC:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `mode` | who takes frames off a ring: `"napi"` (default), `"interrupt"`: each interrupt takes `interrupt_frames` (default 1), as before NAPI; `"busy-poll"`: a process that has waited for them, until none has come for `busy_read` microseconds (default 50) |
+//! | `rx` | frames of a ring (`ethtool -g`). Default: 512 |
+//! | `rx_usecs`, `rx_frames` | when an interrupt comes: so long after the first frame, or when so many are there (`ethtool -c`). Default: 0 and 1, at once |
+//! | `adaptive_rx`, `cqe_mode_rx` | both chosen by DIM; each frame starts the time anew. Default: false |
+//! | `napi_defer_hard_irqs`, `gro_flush_timeout` | how often, and for how long each, empty polls put off the interrupt. Default: 0, `"0s"` |
+//! | `queues`, `cpus` | receive queues (`ethtool -l`) and CPUs; queue N interrupts CPU N, and around. Default: 1 and 1 |
+//! | `rps_cpus` | a list of CPUs, from 0, that packets go on to by the hash of their flow. Default: none |
+//! | `dev_weight`, `netdev_budget`, `netdev_budget_usecs`, `netdev_max_backlog` | as under `net.core`. Default: 64, 300, 2000, 1000 |
+//! | `process_slice` | how long a process keeps a CPU before ksoftirqd has its turn. Default: 0: no process wants it |
+//! | `costs` | a table of times that a CPU is busy for: `interrupt` (1us), `poll` (200ns), `packet` (400ns), `enqueue` (100ns) |
+//!
+//! # What an interrupt costs
+//!
+//! `captures/lab/interrupts.toml` sends one load to three hosts that differ in `mode`. With `interrupt` I, `poll` P, `packet` S and `enqueue` E,
+//! and a packet each T:
+//!
+//! - As long as T ≥ I + P + S both ways take one interrupt a packet, and the CPU time of both grows with the rate.
+//! - NAPI: while one packet is dealt with others come, and the interrupt is masked. A poll empties the ring when n packets have been dealt with
+//!   before the next one comes: I + P + n S ≤ n T. So there is one interrupt for n = (I + P) / (T - S) packets, rounded up, and none at
+//!   all from T = S + P / 64 on: polls of 64 follow each other. What comes beyond 1 / (S + P / 64) is missed at the ring, which costs nothing.
+//! - An interrupt for each packet takes I + E of each T, whatever becomes of the packet, and the softirq that takes packets on has the
+//!   rest: at most (1 - (I + E) / T) / (S + P / 64) go on. That falls from T = I + E + S + P / 64 on, and is nothing at T = I + E: receive livelock.
+//! - A process that polls has the least latency, S and what is left of an empty poll, and the whole CPU, whatever comes. Beyond what it can
+//!   take it never gets to: the softirq that has woken it finds its weight each time, and goes on as with NAPI.
+//!
 //! `[[event]]`, in order of time: `at`, `link`, `direction` (`"there"`, `"back"` or `"both"`, the default), and what the link does from then
 //! on, in the words of `[[link]]`. What waits or is on its way when a link goes down is lost.
 //!
@@ -71,9 +117,11 @@ mod codel;
 mod diagram;
 mod json;
 mod lane;
+mod load;
 mod net;
 mod pcapng;
 mod read;
+mod reception;
 mod run;
 mod scenario;
 mod segment;
@@ -86,6 +134,7 @@ mod words;
 pub use diagram::Diagram;
 pub use json::write_json;
 pub use lane::{Lost, Tally};
+pub use load::{Load, LoadReport, LoadStep};
 pub use pcapng::PcapngRun;
 pub use run::{ConnectionReport, LaneReport, Measured, Report, run, run_telling};
 pub use scenario::{Bound, Change, Codel, Conversation, End, Host, Link, Loss, Queue, Scenario, Way};

@@ -3,18 +3,22 @@
 //! Hosts are numbered as the scenario has them, and their devices as links name them. Link N has the networks `10.0.N.0/24` and
 //! `fd00:0:0:N::/64`; its first end has the address that ends in 1, its second the one that ends in 2. Routes lead the shortest way.
 
-use core::{net::IpAddr, time::Duration};
-use std::collections::{BTreeMap, VecDeque};
+use core::{cell::Cell, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    rc::Rc,
+};
 
 use towpath_engine::{
     Command, CommandError, DeviceId, Engine, Frame, Instant,
-    device::{Device, Feature, InterfaceAddress},
+    device::{Device, Feature, InterfaceAddress, napi::Hardware, rss::Toeplitz},
     ip::{Route, RouteKind},
     wire::MacAddr,
 };
 
 use super::{
     lane::{Carried, Lane, Lost, Outcome},
+    reception::{Arrival, hardware},
     scenario::{Scenario, Way},
     watch::{Eye, Leaving},
 };
@@ -26,6 +30,11 @@ pub(super) struct Net<'w> {
     pub(super) now: Instant,
     /// The hosts.
     pub(super) engines: Vec<Engine>,
+    /// Their NICs and CPUs, of those that are not without a cost.
+    pub(super) hardware: Vec<Option<Hardware<Arrival>>>,
+    pub(super) toeplitz: Toeplitz,
+    /// What frames take in rings.
+    pub(super) in_rings: Rc<Cell<u64>>,
     /// The links' directions: those of link N are 2 N and 2 N + 1.
     pub(super) lanes: Vec<Lane>,
     /// Who looks at each frame.
@@ -54,6 +63,9 @@ impl<'w> Net<'w> {
         let mut net = Self {
             now: START,
             engines: (0..scenario.hosts.len()).map(|host| Engine::new(lot(scenario.seed, 0, host))).collect(),
+            hardware: hardware(scenario),
+            toeplitz: Toeplitz::default(),
+            in_rings: Rc::default(),
             lanes: Vec::new(),
             eye,
             leads_to: Vec::new(),
@@ -125,20 +137,7 @@ impl<'w> Net<'w> {
 
     /// Ways to all networks that a host is not in, over the fewest links.
     fn add_routes(&mut self, scenario: &Scenario, host: usize) -> Result<(), CommandError> {
-        // By which link each host is left for, seen from here: breadth first.
-        let mut first_link: Vec<Option<usize>> = vec![None; scenario.hosts.len()];
-        let mut waiting = VecDeque::from([host]);
-        while let Some(from) = waiting.pop_front() {
-            for (link, plan) in scenario.links.iter().enumerate() {
-                for (near, far) in [(plan.ends[0], plan.ends[1]), (plan.ends[1], plan.ends[0])] {
-                    if near != from || far == host || first_link[far].is_some() {
-                        continue;
-                    }
-                    first_link[far] = if from == host { Some(link) } else { first_link[from] };
-                    waiting.push_back(far);
-                }
-            }
-        }
+        let first_link = first_links(scenario, host);
         for (link, plan) in scenario.links.iter().enumerate().filter(|(_, plan)| !plan.ends.contains(&host)) {
             let Some(first) = plan.ends.iter().find_map(|end| first_link[*end]) else { continue };
             let near = usize::from(scenario.links[first].ends[1] == host);
@@ -159,7 +158,8 @@ impl<'w> Net<'w> {
     pub(super) fn next(&self) -> Option<Instant> {
         let arrival = self.on_way.first_key_value().map(|((when, _), _)| *when);
         let deadlines = self.engines.iter().filter_map(|engine| engine.poll_timeout().map(|(when, _)| when));
-        deadlines.chain(arrival).min()
+        let hardware = self.hardware.iter().flatten().filter_map(Hardware::poll_timeout);
+        deadlines.chain(arrival).chain(hardware).min()
     }
 
     /// Lets happen what does now.
@@ -174,6 +174,7 @@ impl<'w> Net<'w> {
                 OnWay::Arrives { lane, age, frame } => self.arrive(lane, age, frame),
             }
         }
+        self.run_hardware();
         for host in 0..self.engines.len() {
             if self.engines[host].poll_timeout().is_some_and(|(when, _)| when <= self.now) {
                 self.engines[host].handle_timeout(self.now);
@@ -186,6 +187,9 @@ impl<'w> Net<'w> {
         let (host, device) = self.leads_to[lane];
         self.held_bytes -= cost(&frame);
         if self.lanes[lane].arrive(age, frame.bytes.len()) {
+            if self.hardware[host].is_some() {
+                return self.take_in(host, device, lane, frame);
+            }
             if let Some(eye) = &mut self.eye {
                 eye.arrives(self.now.since(START), lane, &frame.bytes);
             }
@@ -196,8 +200,13 @@ impl<'w> Net<'w> {
         } else if let Some(eye) = &mut self.eye {
             eye.loses(self.now.since(START), lane, &frame.bytes, Lost::Down);
         }
-        if self.spare.len() < SPARE_MAX && frame.bytes.capacity() <= SPARE_BYTES_MAX {
-            self.spare.push(frame.bytes);
+        self.reuse(frame.bytes);
+    }
+
+    /// Keeps a buffer for the next frame.
+    pub(super) fn reuse(&mut self, bytes: Vec<u8>) {
+        if self.spare.len() < SPARE_MAX && bytes.capacity() <= SPARE_BYTES_MAX {
+            self.spare.push(bytes);
         }
     }
 
@@ -213,20 +222,31 @@ impl<'w> Net<'w> {
             let lane = self.lanes_of[host].get(usize::from(transmit.device.0)).copied();
             self.engines[host].recycle(transmit);
             let Some(lane) = lane else { continue };
-            if let Some(eye) = &mut self.eye {
-                let leaving = Leaving { lane, bytes: &frame.bytes, segments: frame.gso.map_or(1, |gso| gso.segments) };
-                eye.leaves(self.now, self.now.since(START), leaving, &mut self.engines[host]);
-            }
-            let mut outcomes = core::mem::take(&mut self.outcomes);
-            self.held_bytes += cost(&frame);
-            if self.held_bytes <= self.held_bytes_max {
-                self.lanes[lane].offer(self.now, frame, &mut outcomes);
-            } else {
-                self.lanes[lane].refuse(frame, &mut outcomes);
-            }
-            self.settle(lane, outcomes);
+            self.send(host, lane, frame);
         }
         while self.engines[host].poll_event().is_some() {}
+    }
+
+    /// A host sends a frame.
+    pub(super) fn send(&mut self, host: usize, lane: usize, frame: Carried) {
+        if let Some(eye) = &mut self.eye {
+            let leaving = Leaving { lane, bytes: &frame.bytes, segments: frame.gso.map_or(1, |gso| gso.segments) };
+            eye.leaves(self.now, self.now.since(START), leaving, &mut self.engines[host]);
+        }
+        let mut outcomes = core::mem::take(&mut self.outcomes);
+        self.held_bytes += cost(&frame);
+        if self.held_bytes + self.in_rings.get() <= self.held_bytes_max {
+            self.lanes[lane].offer(self.now, frame, &mut outcomes);
+        } else {
+            self.lanes[lane].refuse(frame, &mut outcomes);
+        }
+        self.settle(lane, outcomes);
+    }
+
+    /// The lane by which a host sends to another one, if there is a way.
+    pub(super) fn lane_towards(&self, scenario: &Scenario, from: usize, to: usize) -> Option<usize> {
+        let link = first_links(scenario, from)[to]?;
+        Some(2 * link + usize::from(scenario.links[link].ends[1] == from))
     }
 
     /// A link is another one from now on.
@@ -270,8 +290,26 @@ impl<'w> Net<'w> {
     }
 }
 
+/// By which link a host sends to each other one, over the fewest links: breadth first.
+fn first_links(scenario: &Scenario, host: usize) -> Vec<Option<usize>> {
+    let mut first_link: Vec<Option<usize>> = vec![None; scenario.hosts.len()];
+    let mut waiting = VecDeque::from([host]);
+    while let Some(from) = waiting.pop_front() {
+        for (link, plan) in scenario.links.iter().enumerate() {
+            for (near, far) in [(plan.ends[0], plan.ends[1]), (plan.ends[1], plan.ends[0])] {
+                if near != from || far == host || first_link[far].is_some() {
+                    continue;
+                }
+                first_link[far] = if from == host { Some(link) } else { first_link[from] };
+                waiting.push_back(far);
+            }
+        }
+    }
+    first_link
+}
+
 /// What a frame takes while it is on its way or waits.
-const fn cost(frame: &Carried) -> u64 {
+pub(super) const fn cost(frame: &Carried) -> u64 {
     frame.bytes.len() as u64 + LAB_FRAME_OVERHEAD_BYTES
 }
 
@@ -279,6 +317,12 @@ const fn cost(frame: &Carried) -> u64 {
 pub(super) fn address(link: usize, end: usize, is_v6: bool) -> IpAddr {
     let (link, end) = (link as u16, 1 + end as u16);
     if is_v6 { IpAddr::from([0xfd00, 0, 0, link, 0, 0, 0, end]) } else { IpAddr::from([10, 0, link as u8, end as u8]) }
+}
+
+/// The address of a host's first device; `None` of a host without links.
+pub(super) fn address_of(scenario: &Scenario, host: usize, is_v6: bool) -> Option<IpAddr> {
+    let (link, plan) = scenario.links.iter().enumerate().find(|(_, plan)| plan.ends.contains(&host))?;
+    Some(address(link, usize::from(plan.ends[1] == host), is_v6))
 }
 
 /// A seed for one of many, so that what one draws moves no other.

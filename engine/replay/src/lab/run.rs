@@ -10,7 +10,8 @@ use towpath_engine::{
 
 use super::{
     lane::Tally,
-    net::{Net, START, address},
+    load::{Generator, LoadReport},
+    net::{Net, START, address_of},
     scenario::{End, Scenario},
     series::{EndReport, Point, Wait},
     talk::{Matter, Talk},
@@ -26,6 +27,8 @@ pub struct Report {
     pub connections: Vec<ConnectionReport>,
     /// The links' directions: those of link N are 2 N and 2 N + 1.
     pub lanes: Vec<LaneReport>,
+    /// The loads, in the scenario's order.
+    pub loads: Vec<LoadReport>,
 }
 
 /// What became of a connection.
@@ -86,6 +89,7 @@ enum Task {
     Stop(usize),
     Deaf(usize, bool),
     Event(usize),
+    Load(usize),
     Measure,
     Sample,
 }
@@ -130,11 +134,14 @@ struct Run<'s, 'w> {
     measures: bool,
     ends: Vec<[EndReport; 2]>,
     lanes: Vec<LaneReport>,
+    loads: Vec<Generator>,
 }
 
 impl<'s, 'w> Run<'s, 'w> {
     fn new(scenario: &'s Scenario, watch: Option<&'w mut dyn Watch>) -> Result<Self, CommandError> {
-        let net = Net::new(scenario, watch.map(Eye::new))?;
+        let mut net = Net::new(scenario, watch.map(Eye::new))?;
+        let loads =
+            scenario.loads.iter().map(|plan| Generator::new(plan, scenario, &mut net)).collect::<Result<_, _>>()?;
         let count = scenario.connections.len();
         let mut run = Self {
             scenario,
@@ -151,6 +158,7 @@ impl<'s, 'w> Run<'s, 'w> {
             measured: vec![[0; 2]; count],
             measures: false,
             ends: vec![Default::default(); count],
+            loads,
         };
         run.plan();
         Ok(run)
@@ -180,6 +188,9 @@ impl<'s, 'w> Run<'s, 'w> {
                 }
                 Err(error) => self.talks[at].fail(End::To, error),
             }
+        }
+        for (at, plan) in self.scenario.loads.iter().enumerate() {
+            self.at(plan.at, Task::Load(at));
         }
         for time in
             self.scenario.measure.map_or([None; 2], |(from, until)| [Some(from), Some(until)]).into_iter().flatten()
@@ -262,6 +273,12 @@ impl<'s, 'w> Run<'s, 'w> {
                     }
                 }
             }
+            Task::Load(load) => {
+                let next = self.loads[load].act(&mut self.net, &self.scenario.loads[load]);
+                if let Some(next) = next {
+                    self.at(next.since(START), Task::Load(load));
+                }
+            }
             Task::Measure => {
                 let read: Vec<[u64; 2]> = self.talks.iter().map(|talk| talk.read).collect();
                 if self.measures {
@@ -282,7 +299,7 @@ impl<'s, 'w> Run<'s, 'w> {
 
     fn begin(&mut self, talk: usize) {
         let plan = &self.scenario.connections[talk];
-        let Some(to) = self.address_of(plan.ends[1], plan.is_v6) else { return };
+        let Some(to) = address_of(self.scenario, plan.ends[1], plan.is_v6) else { return };
         let (host, now) = (plan.ends[0], self.net.now);
         let engine = &mut self.net.engines[host];
         self.talks[talk].begin(now, engine, plan, SocketAddr::new(to, plan.port));
@@ -295,12 +312,6 @@ impl<'s, 'w> Run<'s, 'w> {
             }
         }
         self.net.collect(host);
-    }
-
-    /// The address of a host's first device.
-    fn address_of(&self, host: usize, is_v6: bool) -> Option<core::net::IpAddr> {
-        let (link, plan) = self.scenario.links.iter().enumerate().find(|(_, plan)| plan.ends.contains(&host))?;
-        Some(address(link, usize::from(plan.ends[1] == host), is_v6))
     }
 
     /// Lets programs do what their sockets have become ready for.
@@ -431,7 +442,8 @@ impl<'s, 'w> Run<'s, 'w> {
                 ends,
             }
         });
-        Report { ended, connections: connections.collect(), lanes: self.lanes }
+        let loads = self.loads.into_iter().map(|load| load.report).collect();
+        Report { ended, connections: connections.collect(), lanes: self.lanes, loads }
     }
 }
 

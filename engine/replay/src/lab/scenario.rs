@@ -2,9 +2,12 @@
 
 use core::time::Duration;
 
-use towpath_engine::{device::Feature, socket::SocketOption};
+use towpath_engine::{
+    device::{Feature, napi::Options},
+    socket::SocketOption,
+};
 
-use super::words::Chance;
+use super::{load::Load, words::Chance};
 
 /// What is played.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub struct Scenario {
     pub links: Vec<Link>,
     /// The connections.
     pub connections: Vec<Conversation>,
+    /// The loads.
+    pub loads: Vec<Load>,
     /// What changes on the way, in order of time.
     pub events: Vec<Change>,
 }
@@ -40,6 +45,8 @@ pub struct Host {
     pub sysctls: Vec<(String, Vec<u32>)>,
     /// Features of its devices that are not as they are without a word.
     pub features: Vec<(Feature, bool)>,
+    /// Its CPUs, and what the NIC at each of its links is; none: frames cost nothing, and each one is a poll.
+    pub hardware: Option<Options>,
 }
 
 /// A link between two hosts.

@@ -4,12 +4,13 @@ use core::fmt::{self, Write};
 
 use super::{
     lane::Lost,
+    load::{Load, LoadReport},
     run::{ConnectionReport, Report},
     scenario::{End, Scenario},
     series::EndReport,
 };
 
-/// A report as text: a line a connection, what was sent again and why, and a line a direction of a link that has a rate or loses.
+/// A report as text: a line a connection, what was sent again and why, a line a rate of a load, and one a direction of a link.
 #[must_use]
 pub fn table(scenario: &Scenario, report: &Report) -> String {
     let mut out = String::new();
@@ -19,6 +20,17 @@ pub fn table(scenario: &Scenario, report: &Report) -> String {
 }
 
 fn write_table(out: &mut String, scenario: &Scenario, report: &Report) -> fmt::Result {
+    if !scenario.connections.is_empty() {
+        write_connections(out, scenario, report)?;
+    }
+    for (plan, found) in scenario.loads.iter().zip(&report.loads) {
+        write_load(out, scenario, plan, found)?;
+    }
+    write_links(out, scenario, report)?;
+    writeln!(out, "\nended after {:.6} s", report.ended.as_secs_f64())
+}
+
+fn write_connections(out: &mut String, scenario: &Scenario, report: &Report) -> fmt::Result {
     writeln!(
         out,
         "{:<14} {:<21} {:>11} {:>12} {:>6} {:>4} {:>26}  result",
@@ -39,9 +51,51 @@ fn write_table(out: &mut String, scenario: &Scenario, report: &Report) -> fmt::R
     if let Some(index) = report.fairness() {
         writeln!(out, "Jain's index of {} goodputs: {index:.4}", report.connections.len())?;
     }
+    writeln!(out)
+}
+
+/// A line a rate: what came, what went on and what did not, and what it has cost.
+fn write_load(out: &mut String, scenario: &Scenario, plan: &Load, found: &LoadReport) -> fmt::Result {
     writeln!(
         out,
-        "\n{:<22} {:>9} {:>12} {:>8} {:>8} {:>8} {:>6} {:>11} {:>12}",
+        "{:<14} {:>10} {:>10} {:>7} {:>7} {:>10} {:>8} {:>8} {:>8} {:>5} {:>21}",
+        plan.name,
+        "packets/s",
+        "go on/s",
+        "missed",
+        "dropped",
+        "interrupts",
+        "/packet",
+        "polls",
+        "packets",
+        "CPU %",
+        "latency us mean/max"
+    )?;
+    for step in &found.steps {
+        let micros = |time: core::time::Duration| time.as_nanos() as f64 / 1e3;
+        writeln!(
+            out,
+            "{:<14} {:>10} {:>10} {:>7} {:>7} {:>10} {:>8.3} {:>8} {:>8.2} {:>5.1} {:>21}",
+            format!("> {}", scenario.hosts[plan.ends[1]].name),
+            step.rate,
+            step.delivered_rate(),
+            step.queues.rx_missed_errors,
+            step.cpus.dropped,
+            step.cpus.rounds.interrupts,
+            step.interrupts_per_thousand() as f64 / 1e3,
+            step.cpus.rounds.polls + step.queues.busy_polls,
+            step.packets_per_thousand_polls() as f64 / 1e3,
+            step.cpu_per_thousand() as f64 / 10.0,
+            format!("{:.2}/{:.2}", micros(step.latency_mean()), micros(step.queues.latency_max)),
+        )?;
+    }
+    writeln!(out)
+}
+
+fn write_links(out: &mut String, scenario: &Scenario, report: &Report) -> fmt::Result {
+    writeln!(
+        out,
+        "{:<22} {:>9} {:>12} {:>8} {:>8} {:>8} {:>6} {:>11} {:>12}",
         "link", "frames", "bytes", "line", "queue", "codel", "down", "queue max", "wait max ms"
     )?;
     for (number, lane) in report.lanes.iter().enumerate() {
@@ -62,7 +116,7 @@ fn write_table(out: &mut String, scenario: &Scenario, report: &Report) -> fmt::R
             lane.tally.waited_max.as_secs_f64() * 1e3,
         )?;
     }
-    writeln!(out, "\nended after {:.6} s", report.ended.as_secs_f64())
+    Ok(())
 }
 
 fn write_end(out: &mut String, name: &str, ways: &str, found: &ConnectionReport, end: End) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! `towpath lab`: connections over links that are slow, long, full or lossy.
 
+mod loads;
 mod plot;
 
 use std::{
@@ -15,7 +16,7 @@ use towpath_replay::lab::{Diagram, PcapngRun, Scenario, Watch, run_telling, tabl
 
 use super::{Answer, terminal::Progress};
 
-/// Play a scenario: hosts, links that are slow, long, full or lossy, and connections over them, in virtual time.
+/// Play a scenario: hosts, links that are slow, long, full or lossy, and connections and loads over them, in virtual time.
 ///
 /// The same scenario and seed give the same run, packet by packet. Exit code 0: it was played; 2: the scenario cannot be used.
 #[derive(Debug, Args)]
@@ -41,7 +42,7 @@ pub(crate) struct Lab {
     /// With --diagram: until this second.
     #[arg(long, value_name = "SECONDS", requires = "diagram")]
     until: Option<f64>,
-    /// Plot windows, round trips, throughput and queues over time.
+    /// Plot windows, round trips, throughput and queues over time, and what loads cost over their rate.
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
     /// Write what goes over the links as pcapng.
@@ -96,6 +97,7 @@ impl Lab {
     fn diagram(&self, scenario: &Scenario) -> Result<Option<Diagram>> {
         let Some(name) = &self.diagram else { return Ok(None) };
         let number = match name {
+            None if scenario.connections.is_empty() => return Err(anyhow!("{} has no [[connection]]", scenario.file)),
             None => 0,
             Some(name) => {
                 let known = scenario.connections.iter().position(|known| known.name == *name);

@@ -1,4 +1,4 @@
-//! What was seen over time as an SVG: windows, round trips, throughput and queues below each other, over the same time.
+//! What was seen as an SVG: windows, round trips, throughput and queues below each other, over the same time; and what loads have cost.
 
 use anyhow::{Result, anyhow};
 use plotters::{
@@ -10,6 +10,8 @@ use plotters::{
 };
 use plotters::{coord::Shift, prelude::SVGBackend};
 use towpath_replay::lab::{End, Point, Report, Scenario};
+
+use super::loads;
 
 /// A line in a panel.
 struct Line {
@@ -27,16 +29,21 @@ struct Panel {
 
 /// Draws a report.
 pub(super) fn svg(scenario: &Scenario, report: &Report) -> Result<String> {
-    let panels = panels(scenario, report);
+    let (panels, of_loads) = (panels(scenario, report), loads::panels(report));
+    let count = panels.len() + of_loads.len();
     let seconds = report.ended.as_secs_f64().max(1e-6);
     let mut out = String::new();
     {
-        let height = TITLE_PIXELS + PANEL_PIXELS * panels.len() as u32;
+        let height = TITLE_PIXELS + PANEL_PIXELS * count as u32;
         let root = SVGBackend::with_string(&mut out, (WIDTH_PIXELS, height)).into_drawing_area();
         root.fill(&WHITE).map_err(|error| anyhow!("{error}"))?;
         let body = root.titled(&scenario.title, ("sans-serif", 16).into_font()).map_err(|error| anyhow!("{error}"))?;
-        for (area, panel) in body.split_evenly((panels.len(), 1)).iter().zip(&panels) {
+        let areas = body.split_evenly((count, 1));
+        for (area, panel) in areas.iter().zip(&panels) {
             draw(area, panel, seconds)?;
+        }
+        for (area, panel) in areas.iter().skip(panels.len()).zip(&of_loads) {
+            loads::draw(area, panel, (scenario, report), &COLORS)?;
         }
         root.present().map_err(|error| anyhow!("{error}"))?;
     }
@@ -164,5 +171,19 @@ mod tests {
             assert!(svg.contains(shown), "{shown} is not there");
         }
         assert!(svg.matches("<polyline").count() >= 8, "too few lines");
+    }
+
+    #[test]
+    fn a_plot_of_loads_has_a_panel_for_what_they_cost_and_a_line_for_each() {
+        let text = include_str!("../../../../captures/lab/interrupts.toml");
+        let scenario = Scenario::read("interrupts.toml", text).unwrap_or_else(|error| panic!("{error}"));
+        let report = towpath_replay::lab::run(&scenario, None).expect("a run");
+        let svg = svg(&scenario, &report).expect("a plot");
+        for shown in ["interrupts a second", "interrupts a packet", "go on", "latency", "CPU time"] {
+            assert!(svg.contains(shown), "{shown} is not there");
+        }
+        for load in &scenario.loads {
+            assert!(svg.matches(&format!(">\n{}", load.name)).count() >= 5, "{} is not in each panel", load.name);
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! From text to [`Scenario`].
 
 mod conversation;
+mod hardware;
+mod load;
 mod way;
 
 use core::time::Duration;
@@ -9,6 +11,8 @@ use towpath_engine::sysctl::{SysctlError, Sysctls};
 
 use self::{
     conversation::conversation,
+    hardware::hardware,
+    load::load,
     way::{LINK_WAY, way},
 };
 use super::{
@@ -17,7 +21,7 @@ use super::{
 };
 use crate::{
     config::{DeviceName, Fault, Mistake, Table, Value, document, features},
-    limits::{LAB_CONNECTIONS_MAX, LAB_EVENTS_MAX, LAB_HOSTS_MAX, LAB_LINKS_MAX, LAB_POINTS_MAX},
+    limits::{LAB_CONNECTIONS_MAX, LAB_EVENTS_MAX, LAB_HOSTS_MAX, LAB_LINKS_MAX, LAB_LOADS_MAX, LAB_POINTS_MAX},
 };
 
 pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
@@ -34,6 +38,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
         hosts: Vec::new(),
         links: Vec::new(),
         connections: Vec::new(),
+        loads: Vec::new(),
         events: Vec::new(),
     };
     if let Some(sample) = top.find("sample").filter(|_| scenario.sample < SAMPLE_MIN) {
@@ -52,7 +57,15 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
         let link = link(value, &scenario)?;
         scenario.links.push(link);
     }
-    for value in bounded(top, "connection", LAB_CONNECTIONS_MAX)? {
+    for value in at_most(top, "load", LAB_LOADS_MAX)? {
+        let load = load(value, &scenario)?;
+        scenario.loads.push(load);
+    }
+    // Without a load, a scenario without connections is none.
+    if scenario.loads.is_empty() {
+        top.need("connection")?;
+    }
+    for value in at_most(top, "connection", LAB_CONNECTIONS_MAX)? {
         let conversation = conversation(value, &scenario)?;
         scenario.connections.push(conversation);
     }
@@ -73,7 +86,12 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
 }
 
 fn bounded<'t>(top: Table<'t>, key: &'static str, max: usize) -> Result<Vec<Value<'t>>, Fault> {
-    let values = top.need(key)?.list()?;
+    top.need(key)?;
+    at_most(top, key, max)
+}
+
+fn at_most<'t>(top: Table<'t>, key: &'static str, max: usize) -> Result<Vec<Value<'t>>, Fault> {
+    let values = top.list(key)?;
     match values.get(max) {
         Some(over) => Err(over.fault(Mistake::TooMany { what: key, max })),
         None => Ok(values),
@@ -120,7 +138,8 @@ fn host(table: Table<'_>, scenario: &Scenario) -> Result<Host, Fault> {
             Ok(())
         })?;
     }
-    Ok(Host { name, sysctls, features: table.find("features").map_or(Ok(Vec::new()), features)? })
+    let features = table.find("features").map_or(Ok(Vec::new()), features)?;
+    Ok(Host { name, sysctls, features, hardware: table.find("hardware").map(hardware).transpose()? })
 }
 
 /// A tunable and its values.
@@ -205,8 +224,8 @@ fn change(value: Value<'_>, scenario: &Scenario, ways: &mut [[Way; 2]], last: &m
     Ok(Change { at, link, ways: changed })
 }
 
-const TOP: &[&str] = &["title", "seed", "until", "sample", "measure", "host", "link", "connection", "event"];
-const HOST: &[&str] = &["name", "sysctl", "features"];
+const TOP: &[&str] = &["title", "seed", "until", "sample", "measure", "host", "link", "connection", "load", "event"];
+const HOST: &[&str] = &["name", "sysctl", "features", "hardware"];
 const LINK: &[&str] =
     &["name", "between", "mtu", "back", "up", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
 const EVENT: &[&str] =

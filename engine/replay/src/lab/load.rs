@@ -1,0 +1,243 @@
+//! Loads: UDP at constant rates, one rate after the other, and what each costs the host that it goes to.
+//!
+//! The frames are made beside the sender's engine, as Linux's pktgen does, so that sending costs nothing; they leave by its link.
+
+use core::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use towpath_engine::{
+    CommandError, Instant,
+    device::napi::{CpuCounters, QueueCounters},
+    wire::checksum,
+};
+
+use super::{
+    lane::Carried,
+    net::{Net, address_of},
+    scenario::Scenario,
+};
+
+/// Frames at constant rates, one rate after the other.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Its name.
+    pub name: String,
+    /// The number of the host that sends, and of the one that it sends to.
+    pub ends: [usize; 2],
+    /// Packets a second, one rate after the other.
+    pub rates: Vec<u64>,
+    /// Packets at each rate.
+    pub packets: u64,
+    /// Bytes of a frame, its Ethernet header counted and its check sequence not.
+    pub frame_bytes: usize,
+    /// Ports that they are sent from, in turn.
+    pub flows: u16,
+    /// When the first one is sent.
+    pub at: Duration,
+    /// How long nothing is sent between two rates.
+    pub pause: Duration,
+}
+
+/// What became of a load.
+#[derive(Clone, Debug, Default)]
+pub struct LoadReport {
+    /// A step for each rate that was played to its end.
+    pub steps: Vec<LoadStep>,
+}
+
+/// What one rate has cost, from its first packet until one more would have been sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadStep {
+    /// Packets a second.
+    pub rate: u64,
+    /// How long it took.
+    pub time: Duration,
+    /// What the queues of the host have counted that it was sent to, all together; none: it has no hardware.
+    pub queues: QueueCounters,
+    /// The same of its CPUs.
+    pub cpus: CpuCounters,
+    /// How many CPUs it has.
+    pub cpu_count: usize,
+}
+
+impl LoadStep {
+    /// Packets a second that have gone on to the engine.
+    #[must_use]
+    pub fn delivered_rate(&self) -> u64 {
+        per_second(self.queues.delivered, self.time)
+    }
+
+    /// Interrupts for each packet that was sent, in thousandths.
+    #[must_use]
+    pub fn interrupts_per_thousand(&self) -> u64 {
+        let offered = self.queues.rx_packets + self.queues.rx_missed_errors;
+        (self.cpus.rounds.interrupts * 1000).checked_div(offered).unwrap_or_default()
+    }
+
+    /// Packets that went on for each poll, in thousandths: those of its softirqs and of processes.
+    #[must_use]
+    pub fn packets_per_thousand_polls(&self) -> u64 {
+        let polls = self.cpus.rounds.polls + self.queues.busy_polls;
+        (self.cpus.processed * 1000).checked_div(polls).unwrap_or_default()
+    }
+
+    /// How long a packet that went on took from the wire on the mean.
+    #[must_use]
+    pub fn latency_mean(&self) -> Duration {
+        let nanos = self.queues.latency_sum.as_nanos().checked_div(self.queues.delivered.into());
+        Duration::from_nanos(nanos.unwrap_or_default() as u64)
+    }
+
+    /// How much of all CPUs' time was not left to processes, in thousandths.
+    #[must_use]
+    pub fn cpu_per_thousand(&self) -> u64 {
+        let all = self.time.as_nanos() * self.cpu_count as u128;
+        (self.cpus.busy().as_nanos() * 1000).checked_div(all).unwrap_or_default() as u64
+    }
+}
+
+fn per_second(count: u64, time: Duration) -> u64 {
+    (u128::from(count) * 1_000_000_000).checked_div(time.as_nanos()).unwrap_or_default() as u64
+}
+
+/// Sends a load.
+#[derive(Debug)]
+pub(super) struct Generator {
+    /// A frame, but for its port.
+    frame: Vec<u8>,
+    /// The lane that it leaves by; none: there is no way.
+    lane: Option<usize>,
+    /// Packets of this rate that have been sent.
+    sent: u64,
+    began: Instant,
+    before: (QueueCounters, CpuCounters),
+    pub(super) report: LoadReport,
+}
+
+impl Generator {
+    pub(super) fn new(plan: &Load, scenario: &Scenario, net: &mut Net<'_>) -> Result<Self, CommandError> {
+        net.discard(plan.ends[1], PORT)?;
+        let [source, destination] = plan.ends.map(|host| address_of(scenario, host, false));
+        let frame = match (source, destination) {
+            (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) => frame(plan.frame_bytes, source, destination),
+            _ => Vec::new(),
+        };
+        let lane = net.lane_towards(scenario, plan.ends[0], plan.ends[1]);
+        let before = Default::default();
+        Ok(Self { frame, lane, sent: 0, began: net.now, before, report: LoadReport::default() })
+    }
+
+    /// Sends what is to be sent now; tells when there is more to do.
+    pub(super) fn act(&mut self, net: &mut Net<'_>, plan: &Load) -> Option<Instant> {
+        let rate = *plan.rates.get(self.report.steps.len())?;
+        if self.sent == 0 {
+            self.began = net.now;
+            self.before = counted(net, plan.ends[1]);
+            if let Some(hardware) = &mut net.hardware[plan.ends[1]] {
+                hardware.forget_peaks();
+            }
+        }
+        if self.sent == plan.packets {
+            self.end_step(net, plan, rate);
+            return (self.report.steps.len() < plan.rates.len()).then(|| net.now + plan.pause);
+        }
+        if let Some(lane) = self.lane {
+            let port = FIRST_PORT + (self.sent % u64::from(plan.flows)) as u16;
+            self.frame[PORT_AT..PORT_AT + 2].copy_from_slice(&port.to_be_bytes());
+            net.send(plan.ends[0], lane, Carried { bytes: self.frame.clone(), ..Carried::default() });
+        }
+        self.sent += 1;
+        let nanos = u128::from(self.sent) * 1_000_000_000 / u128::from(rate);
+        Some(self.began + Duration::from_nanos(nanos as u64))
+    }
+
+    fn end_step(&mut self, net: &Net<'_>, plan: &Load, rate: u64) {
+        let (queues, cpus) = counted(net, plan.ends[1]);
+        let cpu_count = net.hardware[plan.ends[1]].as_ref().map_or(0, |hardware| hardware.cpus(net.now).count());
+        self.report.steps.push(LoadStep {
+            rate,
+            time: net.now.since(self.began),
+            queues: queues.since(&self.before.0),
+            cpus: cpus.since(&self.before.1),
+            cpu_count,
+        });
+        self.sent = 0;
+    }
+}
+
+/// What the hardware of a host has counted, all together.
+fn counted(net: &Net<'_>, host: usize) -> (QueueCounters, CpuCounters) {
+    let Some(hardware) = &net.hardware[host] else { return Default::default() };
+    let queues = hardware.queues().fold(QueueCounters::default(), |sum, queue| sum.and(&queue));
+    (queues, hardware.cpus(net.now).fold(CpuCounters::default(), |sum, cpu| sum.and(&cpu)))
+}
+
+/// A frame with a datagram for [`PORT`], without a checksum of its own (RFC 768).
+fn frame(bytes: usize, source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
+    let len = |from: usize| ((bytes - from) as u16).to_be_bytes();
+    let mut ip = [0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    ip[2..4].copy_from_slice(&len(IP_AT));
+    ip[12..16].copy_from_slice(&source.octets());
+    ip[16..20].copy_from_slice(&destination.octets());
+    let sum = !checksum::sum(&ip);
+    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    let mut frame = [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0][..], &ip, &[0, 0], &PORT.to_be_bytes()].concat();
+    frame.extend_from_slice(&len(PORT_AT));
+    frame.resize(bytes, 0);
+    frame
+}
+
+const IP_AT: usize = 14;
+const PORT_AT: usize = 34;
+/// Headers of Ethernet, IPv4 and UDP.
+pub(super) const FRAME_BYTES_MIN: u64 = 42;
+/// Where loads go to (RFC 863).
+const PORT: u16 = 9;
+/// The port that a load's first flow is sent from.
+const FIRST_PORT: u16 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::{run, table, write_json};
+
+    fn scenario(more: &str) -> Scenario {
+        let text = format!(
+            "until = \"10s\"\n[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\nhardware = {{ rx = 64 }}\n[[host]]\nname = \"c\"\nhardware = {{ cpus = 2, queues = 2 }}\n[[link]]\nbetween = [\"a\", \"b\"]\n[[link]]\nbetween = [\"b\", \"c\"]\n{more}\n"
+        );
+        Scenario::read("s.toml", &text).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn a_load_passes_through_a_router_whose_ring_is_what_bounds_it() {
+        let load = "[[load]]\nname = \"through\"\nfrom = \"a\"\nto = \"c\"\nrates = [1000, 10_000_000]\npackets = 1000\nflows = 100\n";
+        let scenario = scenario(load);
+        let report = run(&scenario, None).expect("a run");
+        let [slow, fast] = report.loads[0].steps[..] else { panic!("two rates: {report:?}") };
+        assert_eq!((slow.rate, slow.time), (1000, Duration::from_secs(1)));
+        assert_eq!((slow.queues.delivered, slow.cpus.processed, slow.delivered_rate()), (1000, 1000, 1000));
+        // In 100 us the router deals with a packet each 403 ns: the rest finds its ring full.
+        assert!((100..=250).contains(&fast.queues.rx_packets), "{fast:?}");
+        let router = report.lanes[0].tally.arrived - report.lanes[2].tally.arrived;
+        assert!(router > 500, "{router} packets have not got through the router");
+        // Two queues, by the flows' hashes.
+        let cpu = slow.cpus.busy().as_nanos() as u64;
+        assert_eq!((cpu, slow.cpu_per_thousand()), (1000 * 1600, 0), "1600 of 2,000,000 ns a packet");
+        let text = table(&scenario, &report);
+        assert!(text.contains("> c") && !text.contains("connection"), "{text}");
+        let mut json = Vec::new();
+        write_json(&mut json, &scenario, &report, false).expect("a vector takes all");
+        let json = String::from_utf8(json).expect("text");
+        assert_eq!(json.lines().filter(|line| line.starts_with("{\"load\":\"through\"")).count(), 2, "{json}");
+    }
+
+    #[test]
+    fn a_stream_through_hosts_with_hardware_arrives_whole_and_nothing_stays_in_rings() {
+        let scenario = scenario("[[connection]]\nfrom = \"a\"\nto = \"c\"\nsend = \"300 kB\"\n");
+        let report = run(&scenario, None).expect("a run");
+        assert_eq!((report.connections[0].read[0], report.connections[0].is_damaged), (300_000, false));
+        assert!(report.connections[0].finished.is_some());
+    }
+}

@@ -1,0 +1,194 @@
+//! From text to the options of a host's hardware.
+
+use core::time::Duration;
+
+use towpath_engine::device::napi::{Coalescing, Costs, Mode, NicOptions, Options, SoftirqOptions, Steering};
+
+use super::lapse;
+use crate::config::{Fault, Mistake, Table, Value};
+
+/// Options with one NIC, which stands for all of the host's.
+pub(super) fn hardware(value: Value<'_>) -> Result<Options, Fault> {
+    let table = value.table("'hardware'", HARDWARE, &[])?;
+    let options = Options {
+        cpus: number(&table, "cpus", 1)? as u16,
+        costs: table.find("costs").map_or_else(|| Ok(Costs::default()), costs)?,
+        softirq: softirq(&table)?,
+        nics: vec![nic(&table)?],
+    };
+    options.check().map_err(|error| value.fault(Mistake::Hardware(error)))?;
+    Ok(options)
+}
+
+fn costs(value: Value<'_>) -> Result<Costs, Fault> {
+    let (table, known) = (value.table("'costs'", COSTS, &[])?, Costs::default());
+    Ok(Costs {
+        interrupt: time(&table, "interrupt", known.interrupt)?,
+        poll: time(&table, "poll", known.poll)?,
+        packet: time(&table, "packet", known.packet)?,
+        enqueue: time(&table, "enqueue", known.enqueue)?,
+    })
+}
+
+fn softirq(table: &Table<'_>) -> Result<SoftirqOptions, Fault> {
+    let mut options = SoftirqOptions::default();
+    let budget = &mut options.budget;
+    budget.weight = number(table, "dev_weight", budget.weight as u64)? as usize;
+    budget.frames = number(table, "netdev_budget", budget.frames as u64)? as usize;
+    budget.time = micros(table, "netdev_budget_usecs", budget.time)?;
+    options.max_backlog = number(table, "netdev_max_backlog", options.max_backlog as u64)? as usize;
+    options.process_slice = time(table, "process_slice", options.process_slice)?;
+    Ok(options)
+}
+
+fn nic(table: &Table<'_>) -> Result<NicOptions, Fault> {
+    let known = NicOptions::default();
+    let queues = number(table, "queues", known.queues.into())? as u16;
+    let mut steering = Steering::even(queues);
+    if let Some(value) = table.find("rps_cpus") {
+        for cpu in value.list()? {
+            steering.rps_cpus |= 1 << cpu.number(0..=63)?;
+        }
+    }
+    Ok(NicOptions {
+        mode: mode(table)?,
+        queues,
+        rx_ring: number(table, "rx", known.rx_ring.into())? as u16,
+        coalescing: coalescing(table, known.coalescing)?,
+        steering,
+        napi_defer_hard_irqs: number(table, "napi_defer_hard_irqs", 0)? as u32,
+        gro_flush_timeout: time(table, "gro_flush_timeout", known.gro_flush_timeout)?,
+        busy_poll: micros(table, "busy_read", known.busy_poll)?,
+    })
+}
+
+fn mode(table: &Table<'_>) -> Result<Mode, Fault> {
+    let frames = table.find("interrupt_frames");
+    let mode = match table.find("mode").map_or(Ok("napi"), Value::text)? {
+        "interrupt" => Mode::Interrupt { frames: number(table, "interrupt_frames", 1)? as u16 },
+        "napi" => Mode::Napi,
+        "busy-poll" => Mode::BusyPoll,
+        _ => return Err(table.need("mode")?.expected("\"interrupt\", \"napi\" or \"busy-poll\"")),
+    };
+    match frames {
+        Some(frames) if !matches!(mode, Mode::Interrupt { .. }) => {
+            Err(frames.fault(Mistake::Beside { key: "interrupt_frames", other: "mode" }))
+        }
+        Some(_) | None => Ok(mode),
+    }
+}
+
+/// One of two numbers alone says that the other does not count.
+fn coalescing(table: &Table<'_>, known: Coalescing) -> Result<Coalescing, Fault> {
+    let flag = |key| table.find(key).map_or(Ok(false), Value::boolean);
+    let frames = if table.find("rx_usecs").is_some() { 0 } else { known.rx_frames };
+    Ok(Coalescing {
+        rx_usecs: number(table, "rx_usecs", known.rx_usecs.into())? as u32,
+        rx_frames: number(table, "rx_frames", frames.into())? as u32,
+        adaptive_rx: flag("adaptive_rx")?,
+        cqe_mode_rx: flag("cqe_mode_rx")?,
+    })
+}
+
+/// A number that fits; its own range is the model's to say.
+fn number(table: &Table<'_>, key: &'static str, default: u64) -> Result<u64, Fault> {
+    table.find(key).map_or(Ok(default), |value| value.number(0..=NUMBER_MAX))
+}
+
+fn time(table: &Table<'_>, key: &'static str, default: Duration) -> Result<Duration, Fault> {
+    table.find(key).map_or(Ok(default), lapse)
+}
+
+fn micros(table: &Table<'_>, key: &'static str, default: Duration) -> Result<Duration, Fault> {
+    Ok(Duration::from_micros(number(table, key, default.as_micros() as u64)?))
+}
+
+/// What each number fits into.
+const NUMBER_MAX: u64 = 65_535;
+
+const COSTS: &[&str] = &["interrupt", "poll", "packet", "enqueue"];
+const HARDWARE: &[&str] = &[
+    "mode",
+    "interrupt_frames",
+    "cpus",
+    "costs",
+    "queues",
+    "rx",
+    "rx_usecs",
+    "rx_frames",
+    "adaptive_rx",
+    "cqe_mode_rx",
+    "napi_defer_hard_irqs",
+    "gro_flush_timeout",
+    "busy_read",
+    "rps_cpus",
+    "dev_weight",
+    "netdev_budget",
+    "netdev_budget_usecs",
+    "netdev_max_backlog",
+    "process_slice",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::Scenario;
+
+    fn read(hardware: &str, load: &str) -> Result<Scenario, String> {
+        let text = format!(
+            "until = \"1s\"\n[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\nhardware = {hardware}\n[[link]]\nbetween = [\"a\", \"b\"]\n[[load]]\nfrom = \"a\"\nto = \"b\"\n{load}\n"
+        );
+        Scenario::read("s.toml", &text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_key_says_what_it_is_named_for() {
+        let text = "{ mode = \"busy-poll\", cpus = 3, costs = { interrupt = \"2us\", poll = \"3ns\", packet = \"4ns\", enqueue = \"5ns\" }, queues = 2, rx = 100, rx_usecs = 7, adaptive_rx = true, cqe_mode_rx = true, napi_defer_hard_irqs = 8, gro_flush_timeout = \"9us\", busy_read = 10, rps_cpus = [0, 2], dev_weight = 11, netdev_budget = 12, netdev_budget_usecs = 13, netdev_max_backlog = 14, process_slice = \"15us\" }";
+        let found = read(text, "rates = [1000]").unwrap_or_else(|error| panic!("{error}"));
+        let options = found.hosts[1].hardware.as_ref().expect("hardware");
+        let micros = Duration::from_micros;
+        assert_eq!((found.hosts[0].hardware.as_ref(), options.cpus), (None, 3));
+        let [poll, packet, enqueue] = [3, 4, 5].map(Duration::from_nanos);
+        assert_eq!(options.costs, Costs { interrupt: micros(2), poll, packet, enqueue });
+        let budget = options.softirq.budget;
+        assert_eq!((budget.weight, budget.frames, budget.time), (11, 12, micros(13)));
+        assert_eq!((options.softirq.max_backlog, options.softirq.process_slice), (14, micros(15)));
+        let nic = &options.nics[0];
+        assert_eq!((nic.mode, nic.queues, nic.rx_ring), (Mode::BusyPoll, 2, 100));
+        let coalescing = Coalescing { rx_usecs: 7, rx_frames: 0, adaptive_rx: true, cqe_mode_rx: true };
+        assert_eq!(nic.coalescing, coalescing, "of two numbers, the other does not count");
+        assert_eq!((nic.napi_defer_hard_irqs, nic.gro_flush_timeout, nic.busy_poll), (8, micros(9), micros(10)));
+        assert_eq!(nic.steering, Steering { rps_cpus: 0b101, ..Steering::even(2) });
+        let load = &found.loads[0];
+        assert_eq!((load.packets, load.frame_bytes, load.flows, load.name.as_str()), (5000, 60, 1, "load 1"));
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        for (hardware, load, expected) in [
+            (
+                "{ mode = \"dma\" }",
+                "rates = [1]",
+                "s.toml:6:21: 'mode' must be \"interrupt\", \"napi\" or \"busy-poll\", not \"dma\"",
+            ),
+            ("{ interrupt_frames = 2 }", "rates = [1]", "s.toml:6:33: 'interrupt_frames' cannot stand beside 'mode'"),
+            ("{ rx = 0 }", "rates = [1]", "s.toml:6:12: this hardware cannot be: rx ring must be 1 to 16384"),
+            (
+                "{ rx_frames = 0 }",
+                "rates = [1]",
+                "s.toml:6:12: this hardware cannot be: without rx-usecs, rx-frames must be 1 to the size of the ring: no interrupt would ever come",
+            ),
+            (
+                "{ rps_cpus = 1 }",
+                "rates = [1]",
+                "s.toml:6:12: this hardware cannot be: rps_cpus names a CPU that is not there",
+            ),
+            ("{ rx = 70_000 }", "rates = [1]", "s.toml:6:17: 'rx' must be 0 to 65535, not 70_000"),
+            ("{}", "rates = []", "s.toml:12:9: 'rates' must be a list of 1 to 100 rates, not a list"),
+            ("{}", "rates = [0]", "s.toml:12:10: 'rates' must be 1 to 100000000, not 0"),
+            ("{}", "rates = [1]\nframe = 41", "s.toml:13:9: 'frame' must be 42 to 1514, not 41"),
+        ] {
+            assert_eq!(read(hardware, load).expect_err("it has a mistake"), expected, "{hardware} {load}");
+        }
+    }
+}
