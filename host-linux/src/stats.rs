@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use towpath_engine::{
     DropReason,
+    device::napi::POLL_SIZES,
     stats::Stats,
     tcp::{TcpMemory, TcpMemoryCounters},
 };
@@ -74,6 +75,8 @@ pub struct PollReport {
     pub budget_spent: u64,
     /// Rounds that ended because the time was spent.
     pub time_spent: u64,
+    /// Polls that found 1, 2, 4, 8, 16, 32 and 64 frames or more, but fewer than the next.
+    pub poll_sizes: [u64; POLL_SIZES.len() - 1],
 }
 
 /// What one device has counted.
@@ -174,8 +177,10 @@ impl From<&Stats> for EngineReport {
 
 impl From<PollCounters> for PollReport {
     fn from(counters: PollCounters) -> Self {
-        let PollCounters { interrupts, polls, frames, budget_spent, time_spent } = counters;
-        Self { interrupts, polls, frames, budget_spent, time_spent }
+        let PollCounters { interrupts, polls, frames, budget_spent, time_spent, sizes } = counters;
+        // Polls that find nothing are not counted on a wire.
+        let [_, poll_sizes @ ..] = sizes.0;
+        Self { interrupts, polls, frames, budget_spent, time_spent, poll_sizes }
     }
 }
 
@@ -291,6 +296,7 @@ impl fmt::Display for Report {
             poll.budget_spent,
             poll.time_spent
         )?;
+        write_poll_sizes(f, poll)?;
         for device in devices {
             writeln!(
                 f,
@@ -321,6 +327,20 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// `  polls of     1: 20, 2-3: 4, 64: 1`; nothing when there were none.
+fn write_poll_sizes(f: &mut fmt::Formatter<'_>, poll: &PollReport) -> fmt::Result {
+    let mut before = "  polls of    ";
+    for (place, polls) in poll.poll_sizes.into_iter().enumerate().filter(|(_, polls)| *polls > 0) {
+        let (least, next) = (POLL_SIZES[place + 1], POLL_SIZES.get(place + 2));
+        match next.filter(|next| **next > least + 1) {
+            Some(next) => write!(f, "{before}{least}-{}: {polls}", next - 1)?,
+            None => write!(f, "{before}{least}: {polls}")?,
+        }
+        before = ", ";
+    }
+    if poll.polls > 0 { writeln!(f) } else { Ok(()) }
 }
 
 fn write_drops(f: &mut fmt::Formatter<'_>, label: &str, drops: &DropCounts) -> fmt::Result {

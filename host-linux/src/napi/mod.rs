@@ -10,34 +10,23 @@
 //! ```
 //!
 //! A mapped ring needs no arming by itself: its file is readable while a frame waits. What the kernel calls an interrupt
-//! is here a return from sleep because a ring has become readable.
+//! is here a return from sleep because a ring has become readable. What a round may spend, and what is counted, is the engine's:
+//! [`towpath_engine::device::napi`] models the rest of it where there is no machine.
 
-use std::{io, time::Duration};
+use std::io;
 
-use towpath_engine::{DeviceId, DropReason, Engine, Event, Instant, Transmit};
+use towpath_engine::{
+    DeviceId, DropReason, Engine, Event, Instant, Transmit,
+    device::napi::{self, Squeeze},
+};
+
+pub use towpath_engine::device::napi::{Budget, PollCounters};
 
 use crate::{
     af_packet::{Counters, Drops, Received, Ring},
     clock::Clock,
-    limits::{BATCH_FRAMES_MAX, SEND_QUEUE_BYTES_MAX, SEND_QUEUE_FRAMES_MAX},
+    limits::{SEND_QUEUE_BYTES_MAX, SEND_QUEUE_FRAMES_MAX},
 };
-
-/// How much is done before others have their turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// Frames of one poll of a device (`net.core.dev_weight`), 1 to [`BATCH_FRAMES_MAX`].
-    pub weight: usize,
-    /// Frames of one round of polls (`net.core.netdev_budget`); the last poll may overshoot it by `weight`.
-    pub frames: usize,
-    /// Time of one round of polls (`net.core.netdev_budget_usecs`); looked at after each poll.
-    pub time: Duration,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { weight: BATCH_FRAMES_MAX, frames: 300, time: Duration::from_millis(2) }
-    }
-}
 
 /// How a round of polls ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,21 +35,6 @@ pub enum Round {
     Idle,
     /// The budget or the time is spent, and frames wait: go on without sleeping.
     Squeezed,
-}
-
-/// What the poll loop has counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PollCounters {
-    /// Times a ring woke the gateway.
-    pub interrupts: u64,
-    /// Polls that found frames.
-    pub polls: u64,
-    /// Frames found by them.
-    pub frames: u64,
-    /// Rounds that ended because the budget was spent (Linux: `time_squeeze` in `/proc/net/softnet_stat`).
-    pub budget_spent: u64,
-    /// Rounds that ended because the time was spent.
-    pub time_spent: u64,
 }
 
 /// All devices of a gateway, and whose turn it is.
@@ -128,19 +102,18 @@ impl<R: Ring> Napi<R> {
         engine: &mut Engine,
         watch: &mut impl FnMut(Instant, Event),
     ) -> Round {
-        let (mut left, start) = (self.budget.frames, clock.now());
+        let mut round = napi::Round::begin(clock.now(), &self.budget);
         let mut empty_in_a_row = 0;
         while empty_in_a_row < self.ports.len() {
             let now = clock.now();
-            if left == 0 || now.since(start) >= self.budget.time {
-                return self.squeeze(left);
+            if let Some(squeeze) = round.squeeze(now) {
+                return self.squeeze(squeeze);
             }
             let Received { frames, is_drained } = self.poll_one(now, engine);
-            left = left.saturating_sub(frames);
+            round.spend(frames);
             empty_in_a_row = if is_drained { empty_in_a_row + 1 } else { 0 };
             if frames > 0 {
-                self.counters.polls += 1;
-                self.counters.frames += frames as u64;
+                self.counters.note_poll(frames);
                 self.drain(engine, watch);
             }
         }
@@ -191,11 +164,8 @@ impl<R: Ring> Napi<R> {
         &self.strays
     }
 
-    fn squeeze(&mut self, frames_left: usize) -> Round {
-        match frames_left {
-            0 => self.counters.budget_spent += 1,
-            _ => self.counters.time_spent += 1,
-        }
+    const fn squeeze(&mut self, squeeze: Squeeze) -> Round {
+        self.counters.note_squeeze(squeeze);
         Round::Squeezed
     }
 

@@ -5,6 +5,7 @@ use std::{
     net::Ipv4Addr,
     os::fd::{AsFd, BorrowedFd},
     rc::Rc,
+    time::Duration,
 };
 
 use towpath_engine::{
@@ -32,8 +33,9 @@ fn devices_take_turns_of_one_weight_each() {
     assert_eq!(gateway.round(), Round::Idle);
     let polls: Vec<_> = gateway.log.borrow().polls.iter().copied().filter(|(_, frames)| *frames > 0).collect();
     assert_eq!(polls, [(LAN, 64), (WAN, 64), (LAN, 36), (WAN, 6)]);
-    let PollCounters { polls, frames, budget_spent, time_spent, .. } = gateway.napi.counters();
+    let PollCounters { polls, frames, budget_spent, time_spent, sizes, .. } = gateway.napi.counters();
     assert_eq!((polls, frames, budget_spent, time_spent), (4, 170, 0, 0));
+    assert_eq!(sizes.0, [0, 0, 0, 1, 0, 0, 1, 2], "one of 6, one of 36, two of 64");
 }
 
 #[test]
