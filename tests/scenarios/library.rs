@@ -198,3 +198,20 @@ fn an_outage_is_outlived_by_timeouts_that_double() {
         found.measured
     );
 }
+
+#[test]
+fn a_limit_holds_a_sender_to_its_rate_in_even_steps() {
+    let text = "until = \"10s\"\nmeasure = [\"2s\", \"10s\"]\n[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\n[[link]]\nbetween = [\"a\", \"b\"]\nrate = \"1 Gbit/s\"\ndelay = \"5ms\"\n[[connection]]\nfrom = \"a\"\nto = \"b\"\nsend = \"endless\"\nfrom_options = { max_pacing_rate = \"8 Mbit/s\" }\n";
+    let scenario = Scenario::read("limit", text).unwrap_or_else(|error| panic!("{error}"));
+    let mut sent = Sent(Vec::new());
+    let report = run(&scenario, Some(&mut sent)).unwrap_or_else(|error| panic!("{error}"));
+    let rate = report.connections[0].goodput_bps(End::From);
+    assert!((7_900_000..=8_000_000).contains(&rate), "{rate} bit/s of 8 Mbit/s");
+    let last = report.connections[0].ends[FROM].last.expect("it was seen");
+    assert_eq!((last.pacing_rate, last.max_pacing_rate), (1_000_000, 1_000_000));
+    assert!((950_000..=1_000_000).contains(&last.delivery_rate), "{} bytes/s", last.delivery_rate);
+    // Two segments a time, each 2.9 ms.
+    let gaps: Vec<Duration> = sent.0.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let longest = gaps.iter().skip(1000).max().expect("much is sent");
+    assert!(*longest < Duration::from_micros(3000), "{longest:?} between two segments");
+}

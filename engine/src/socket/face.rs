@@ -52,6 +52,8 @@ pub struct SocketSettings {
     pub keepalive: bool,
     /// `TCP_CONGESTION`.
     pub congestion: &'static str,
+    /// `SO_MAX_PACING_RATE`, in bytes a second; all ones: no limit.
+    pub max_pacing_rate: u64,
     /// `TCP_NOTSENT_LOWAT`, as far as it was set.
     pub not_sent_low: Option<u32>,
 }
@@ -191,6 +193,7 @@ impl Socket<'_> {
             cork: settings.cork,
             keepalive: settings.keepalive,
             congestion: settings.algorithm,
+            max_pacing_rate: settings.pacing_rate_max.0,
             not_sent_low: settings.not_sent_low,
         }
     }

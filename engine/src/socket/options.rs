@@ -29,6 +29,8 @@ pub enum SocketOption {
     SendBuffer(u32),
     /// `SO_BROADCAST`: datagrams may go to everybody on a link.
     Broadcast(bool),
+    /// `SO_MAX_PACING_RATE`, in bytes a second; all ones: no limit.
+    MaxPacingRate(u64),
     /// `SO_MARK`.
     Mark(u32),
     /// `IP_TOS`, `IPV6_TCLASS`.
@@ -75,6 +77,7 @@ impl SocketOption {
             | Self::ReceiveBuffer(_)
             | Self::SendBuffer(_)
             | Self::Broadcast(_)
+            | Self::MaxPacingRate(_)
             | Self::Mark(_)
             | Self::Tos(_)
             | Self::Hops(_) => false,
@@ -125,6 +128,7 @@ impl Settings {
             hops: None,
             mark: 0,
             algorithm: congestion::NAMES[0],
+            pacing_rate_max: (u64::MAX, false),
         }
     }
 
@@ -158,6 +162,9 @@ impl Settings {
                 self.send_buffer = (bytes, true);
             }
             SocketOption::Broadcast(on) => self.broadcast = on,
+            SocketOption::MaxPacingRate(rate) => {
+                self.pacing_rate_max = (rate, self.pacing_rate_max.1 || rate != u64::MAX);
+            }
             SocketOption::Mark(mark) => self.mark = mark,
             SocketOption::Tos(tos) => self.tos = tos,
             SocketOption::Hops(Some(0)) => return Err(SocketError::Invalid),

@@ -10,6 +10,7 @@ use core::time::Duration;
 use super::{
     congestion::{Acknowledged, Trouble},
     connection::Connection,
+    delivery::Sample,
     resent::ResendReason,
     scoreboard::News,
     segment::Segment,
@@ -42,7 +43,8 @@ impl Connection {
     /// Takes the acknowledgement of a segment whose sequence numbers are right.
     pub(super) fn take_ack(&mut self, work: &mut Work<'_>, segment: &Segment) -> Taken {
         let (ack, prior_una, prior_out) = (segment.ack, self.sender.una, self.sender.in_flight.out);
-        let mut news = News { is_no_duplicate: segment.len > 0, ..News::default() };
+        let had_sacked = self.sender.in_flight.sacked > 0;
+        let mut news = News { is_no_duplicate: segment.len > 0, had_sacked, ..News::default() };
         if ack.before(prior_una) {
             // Nobody acknowledges what was never sent either (RFC 5961, section 5.2).
             let most = u64::from(self.sender.window_max).min(self.counters.bytes_acked);
@@ -110,8 +112,9 @@ impl Connection {
         mut news: News,
         is_duplicate: bool,
     ) {
-        let rtt = self.measure(work, segment, &news);
         self.counters.delivered = self.counters.delivered.wrapping_add(news.delivered);
+        news.is_ack_delayed = self.may_be_delayed(&news, prior_una);
+        let rtt = self.measure(work, segment, &news);
         let is_dubious = !(news.is_no_duplicate || news.has_acked)
             || news.has_sacked
             || news.has_echo
@@ -125,11 +128,12 @@ impl Connection {
             self.arm_retransmission(work);
         }
         let lost = self.counters.lost - before.0;
-        self.adjust_window(work, &news, lost, rtt);
-        let why = match self.trouble.now {
-            Trouble::Loss => ResendReason::AfterTimeout,
-            Trouble::Open | Trouble::Disorder | Trouble::Reduced | Trouble::Recovery => ResendReason::Recovery,
-        };
+        // One that is overtaken tells no rate (Linux v6.18: `tcp_ack()`, `old_ack`).
+        if !segment.ack.before(prior_una) {
+            let sample = self.sample_delivery(work, &news, lost, rtt);
+            self.adjust_window(work, &news, &sample);
+        }
+        let why = ResendReason::of_recovery(self.trouble.now);
         match resend {
             Resend::Nothing => {}
             Resend::Lost => self.resend_lost(work, why),
@@ -213,6 +217,16 @@ impl Connection {
         }
     }
 
+    /// Whether it is one segment that was acknowledged, which the other end may have waited with for a second one.
+    fn may_be_delayed(&self, news: &News, prior_una: SeqNum) -> bool {
+        let is_one = news.acknowledged == 1 && self.sender.una - prior_una < self.sender.mss_bytes;
+        let is_whole = self.sender.flight.front().is_none_or(|first| !first.seq.before(self.sender.una));
+        let is_plain = !(news.had_sacked || news.has_sacked || news.has_dsack || news.has_echo);
+        let is_usual = is_plain && news.has_data_acked && !news.has_resent_acked;
+        let is_next = news.stamp.is_some_and(|stamp| stamp.delivered.wrapping_add(1) == self.counters.delivered);
+        is_one && is_whole && is_usual && is_next
+    }
+
     /// Measures the round-trip time, by when segments were sent, or by the timestamps that come back when they were sent
     /// more than once (Karn's algorithm; RFC 7323, section 4).
     fn measure(&mut self, work: &Work<'_>, segment: &Segment, news: &News) -> Option<Duration> {
@@ -223,29 +237,32 @@ impl Connection {
         };
         let rtt = news.rtt(work.now).or_else(echoed)?;
         let latest = news.last_sent.or(news.sacked_sent).map_or(rtt, |sent| work.now.since(sent));
-        self.rtt.sample_least(work.now, latest, work.sysctls);
+        // What the other end has waited is not the way's; if it always waits, the least time runs out in time.
+        if !news.is_ack_delayed || self.rtt.least().is_none_or(|least| latest <= least) {
+            self.rtt.sample_least(work.now, latest, work.sysctls);
+        }
         self.rtt.sample(rtt, self.sender.una, self.sender.next, work.sysctls);
         self.trouble.backoff = 0;
         Some(latest)
     }
 
     /// Lets the congestion window grow, or shrink as far as a reduction asks for.
-    fn adjust_window(&mut self, work: &Work<'_>, news: &News, lost: u32, rtt: Option<Duration>) {
+    fn adjust_window(&mut self, work: &Work<'_>, news: &News, sample: &Sample) {
         let acknowledged = Acknowledged {
             segments: news.delivered,
-            rtt,
+            rtt: sample.rtt,
             smoothed: self.rtt.smoothed().unwrap_or_default(),
             una: self.sender.una,
             next: self.sender.next,
             is_window_limited: self.is_window_limited(),
-            pacing_rate: self.pacing_rate(work),
+            pacing_rate: self.pacing.rate,
         };
-        if rtt.is_some() {
+        if sample.rtt.is_some() {
             self.congestion.measure(work.now, &mut self.window, &acknowledged);
         }
         if matches!(self.trouble.now, Trouble::Reduced | Trouble::Recovery) {
-            self.reduce_window(news.delivered, lost, news.has_advanced);
-            return;
+            self.reduce_window(news.delivered, sample.lost, news.has_advanced);
+            return self.update_pacing_rate(work);
         }
         let may_grow = if self.trouble.reordering > work.sysctls.tcp_reordering {
             news.has_acked || news.has_sacked
@@ -255,6 +272,7 @@ impl Connection {
         if may_grow && news.delivered > 0 {
             self.congestion.acknowledge(work.now, &mut self.window, &acknowledged);
         }
+        self.update_pacing_rate(work);
     }
 
     /// Whether this end's FIN is acknowledged.

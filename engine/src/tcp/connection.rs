@@ -5,9 +5,11 @@ use core::{net::SocketAddr, time::Duration};
 
 use super::{
     congestion::{self, CongestionControl, Trouble, Window},
+    delivery::{Delivery, Stamp},
     info::Counters,
     memory::Account,
     mtu_search::MtuSearch,
+    pacing::Pacing,
     rack::Rack,
     reassembly::Reassembly,
     rtt::Rtt,
@@ -38,6 +40,8 @@ pub(crate) struct Connection {
     pub(super) rtt: Rtt,
     pub(super) trouble: Troubles,
     pub(super) rack: Rack,
+    pub(super) delivery: Delivery,
+    pub(super) pacing: Pacing,
     pub(super) window: Window,
     pub(super) congestion: Box<dyn CongestionControl>,
     pub(super) deadlines: Deadlines,
@@ -100,6 +104,8 @@ pub(crate) struct Settings {
     pub(crate) hops: Option<u8>,
     pub(crate) mark: u32,
     pub(crate) algorithm: &'static str,
+    /// Bytes a second at most (`SO_MAX_PACING_RATE`), and whether the user has ever chosen a limit.
+    pub(crate) pacing_rate_max: (u64, bool),
 }
 
 /// How packets of a connection go.
@@ -129,20 +135,18 @@ pub(super) struct Sent {
     pub(super) is_resent: bool,
     /// It was sent more than once.
     pub(super) was_resent: bool,
-    /// The application had nothing more to send behind it.
-    pub(super) is_app_limited: bool,
     /// How many segments it is, of how many bytes each but the last.
     pub(super) segments: u32,
     pub(super) mss: u32,
     /// When it was sent last.
     pub(super) sent_at: Instant,
-    /// Segments delivered by then.
-    pub(super) delivered: u32,
+    /// What was known of deliveries then.
+    pub(super) stamp: Stamp,
 }
 
 impl Sent {
     /// Bytes from `from` up to its end, sent for the first time in segments of `mss` bytes.
-    pub(super) fn new(now: Instant, (seq, end): (SeqNum, SeqNum), flags: TcpFlags, mss: u32, delivered: u32) -> Self {
+    pub(super) fn new(now: Instant, (seq, end): (SeqNum, SeqNum), flags: TcpFlags, mss: u32, stamp: Stamp) -> Self {
         let mut sent = Self {
             seq,
             end,
@@ -151,11 +155,10 @@ impl Sent {
             is_lost: false,
             is_resent: false,
             was_resent: false,
-            is_app_limited: false,
             segments: 1,
             mss: mss.max(1),
             sent_at: now,
-            delivered,
+            stamp,
         };
         sent.segments = sent.count();
         sent
@@ -335,6 +338,8 @@ impl Connection {
             rtt: Rtt::default(),
             trouble: Troubles::default(),
             rack: Rack::default(),
+            delivery: Delivery::default(),
+            pacing: Pacing::new(settings.pacing_rate_max.0, settings.pacing_rate_max.1),
             window: Window::default(),
             congestion,
             deadlines: Deadlines::default(),

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use zerocopy::IntoBytes;
 
-use super::{connection::Connection, ecn::Codepoint, states::State, work::Work};
+use super::{connection::Connection, ecn::Codepoint, pacing::UNPACED_SEGMENTS, states::State, work::Work};
 use crate::{
     ip::icmp_error::{Ends as Addresses, Making, head},
     offload::checksum,
@@ -172,6 +172,8 @@ impl Connection {
         let meta = packet.meta_mut();
         (meta.owner, meta.mark, meta.bound) = (Some(Owner::ROOT), self.settings.mark, self.way.bound);
         self.counters.segments_sent += segments;
+        let is_first = self.counters.data_segments_sent < UNPACED_SEGMENTS;
+        self.pacing.note_departure(work.now, len, is_first);
         work.outbox.push(packet);
     }
 

@@ -73,7 +73,10 @@ pub struct TcpInfo {
     pub rcv_rtt: Duration,
     pub rcv_space: u32,
     pub total_retrans: u32,
+    /// Bytes a second; all ones before there is one.
     pub pacing_rate: u64,
+    /// All ones: no limit.
+    pub max_pacing_rate: u64,
     pub bytes_acked: u64,
     pub bytes_received: u64,
     pub busy_time: Duration,
@@ -82,6 +85,8 @@ pub struct TcpInfo {
     pub segs_out: u32,
     pub segs_in: u32,
     pub notsent_bytes: u32,
+    /// Bytes a second; 0 before it was measured.
+    pub delivery_rate: u64,
     /// All ones while nothing was measured.
     pub min_rtt: Duration,
     pub data_segs_in: u32,
@@ -116,7 +121,7 @@ impl Connection {
                 | flag(self.receiver.has_seen_ect, 16),
             snd_wscale: agreed.send_scale,
             rcv_wscale: agreed.receive_scale,
-            delivery_rate_app_limited: self.sender.flight.back().is_some_and(|sent| sent.is_app_limited),
+            delivery_rate_app_limited: self.delivery.rate_is_app_limited,
             rto: self.timeout(work),
             ato: self.receiver.acks.wait,
             snd_mss: self.sender.mss_bytes,
@@ -139,7 +144,8 @@ impl Connection {
             rcv_rtt: self.receiver_rtt(),
             rcv_space: self.receiver_space(),
             total_retrans: counters.resent,
-            pacing_rate: self.pacing_rate(work),
+            pacing_rate: self.pacing.rate,
+            max_pacing_rate: self.pacing.rate_max,
             bytes_acked: counters.bytes_acked,
             bytes_received: counters.bytes_received,
             busy_time,
@@ -148,6 +154,7 @@ impl Connection {
             segs_out: counters.segments_sent,
             segs_in: counters.segments_received,
             notsent_bytes: if self.state == State::Closed { 0 } else { self.unsent() },
+            delivery_rate: self.delivery_rate(),
             min_rtt: self.rtt.least().unwrap_or(Duration::from_micros(u32::MAX.into())),
             data_segs_in: counters.data_segments_received,
             data_segs_out: counters.data_segments_sent,

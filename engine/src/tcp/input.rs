@@ -183,6 +183,7 @@ impl Connection {
         }
         if self.state == State::SynReceived {
             self.begin_established(work, segment);
+            self.update_pacing_rate(work);
             self.take_step(work, Step::AckOfSyn);
         }
         if self.is_fin_acknowledged() {

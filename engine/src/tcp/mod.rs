@@ -20,6 +20,7 @@
 //! | `input`, `reassembly`, `room`, `sack`, `delayed`, `window` | what comes: order, room, repetitions, acknowledgements, the window that is told |
 //! | [`memory`] | what all connections may hold together |
 //! | `ack`, `scoreboard`, `rack`, `recovery`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
+//! | `delivery`, `pacing` | how fast it gets there, and how fast it leaves |
 //! | `unsent`, `output`, `emit`, `timers` | what is sent, and when |
 //! | `mtu_search` | how large packets may be where nobody says it |
 //! | `user` | what its user does with a connection |
@@ -29,7 +30,7 @@
 //! Records of what is in flight are super-packets, not segments: as many segments as went out in one packet share one,
 //! until SACK tells them apart. So the cost of an acknowledgement is per super-packet.
 //!
-//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open, pacing, BBR.
+//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open, BBR.
 
 mod ack;
 mod chronicle;
@@ -37,6 +38,7 @@ pub mod congestion;
 pub(crate) mod connection;
 pub(crate) mod cookies;
 mod delayed;
+mod delivery;
 mod ecn;
 mod emit;
 pub mod info;
@@ -46,6 +48,7 @@ pub mod memory;
 mod mtu_search;
 mod open;
 mod output;
+mod pacing;
 mod rack;
 mod reassembly;
 mod recovery;

@@ -160,8 +160,9 @@ impl Connection {
         let flags = if self.take_unsent(end) { TcpFlags::PSH } else { TcpFlags::default() };
         self.note_sending(work, start);
         self.sender.next = end;
+        let stamp = self.stamp(work.now);
         self.sender.in_flight.out += 1;
-        self.sender.flight.push_back(Sent::new(work.now, (start, end), flags, len, self.counters.delivered));
+        self.sender.flight.push_back(Sent::new(work.now, (start, end), flags, len, stamp));
         self.emit_probe(work, start, len, flags);
         self.arm_retransmission_if_idle(work);
         // It takes the place of a segment and more.

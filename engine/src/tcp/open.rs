@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::{
     connection::{Connection, Sent, Settings, Way},
+    delivery::Stamp,
     listen::Request,
     segment::{Ends, Segment},
     states::{State, Step},
@@ -74,7 +75,7 @@ impl Connection {
         self.sender.next = initial + 1;
         self.sender.end = initial + 1;
         self.sender.in_flight.out += 1;
-        let syn = Sent::new(work.now, (initial, initial + 1), TcpFlags::SYN, 1, 0);
+        let syn = Sent::new(work.now, (initial, initial + 1), TcpFlags::SYN, 1, Stamp::default());
         self.sender.flight.push_back(syn);
         self.deadlines.retransmit = Some((work.now + super::rtt::INITIAL_TIMEOUT, Pending::Retransmit));
     }
@@ -257,7 +258,10 @@ impl Connection {
         }
         sender.in_flight.out = 1;
         let ends = (request.initial, request.initial + 1);
-        let syn = Sent { was_resent: request.resent > 0, ..Sent::new(request.sent_at, ends, TcpFlags::SYN, 1, 0) };
+        let syn = Sent {
+            was_resent: request.resent > 0,
+            ..Sent::new(request.sent_at, ends, TcpFlags::SYN, 1, Stamp::default())
+        };
         sender.flight.push_back(syn);
         connection.counters.resent = request.resent;
         connection.settle_mss();

@@ -83,7 +83,7 @@ impl Connection {
     }
 
     /// Whether the state lets data and FIN go out.
-    const fn may_send(&self) -> bool {
+    pub(super) const fn may_send(&self) -> bool {
         match self.state {
             State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck => true,
             State::Closed | State::Listen | State::SynSent | State::SynReceived | State::FinWait2 | State::TimeWait => {
@@ -102,7 +102,7 @@ impl Connection {
                 Probed::Not => {}
             }
         }
-        while self.has_unsent() {
+        while self.has_unsent() && !self.waits_for_departure(work.now) {
             let pipe = self.sender.in_flight.pipe();
             if pipe >= self.window.segments {
                 break;
@@ -192,7 +192,7 @@ impl Connection {
 
     /// How many segments a super-packet has: what may be sent in a millisecond, more where the peer is near.
     pub(super) fn segments_of_super(&self, work: &Work<'_>) -> u32 {
-        let rate = self.pacing_rate(work) >> PACING_SHIFT;
+        let rate = self.pacing.rate >> PACING_SHIFT;
         let near = self.rtt.least().map_or(0, |least| {
             let shift = least.as_micros() as u64 >> work.sysctls.tcp_tso_rtt_log.min(63);
             if shift < 32 { u64::from(SUPER_BYTES_MAX) >> shift } else { 0 }
@@ -247,7 +247,6 @@ impl Connection {
     /// Sends data for the first time; gives how many segments that are.
     fn send_new(&mut self, work: &mut Work<'_>, len: u32, has_fin: bool, is_probe: bool) -> u32 {
         let seq = self.sender.next;
-        let is_last = seq + len + u32::from(self.sender.fin_queued) == self.sender.end;
         let mut flags = TcpFlags::default();
         if (self.take_unsent(seq + len) || is_probe) && len > 0 {
             flags = flags.union(TcpFlags::PSH);
@@ -266,10 +265,9 @@ impl Connection {
         }
         self.note_sending(work, seq);
         self.sender.next = end;
+        let stamp = self.stamp(work.now);
         self.sender.in_flight.out += segments;
-        let is_app_limited = is_last && self.sender.in_flight.pipe() < self.window.segments;
-        let sent = Sent::new(work.now, (seq, end), flags, mss, self.counters.delivered);
-        self.sender.flight.push_back(Sent { is_app_limited, ..sent });
+        self.sender.flight.push_back(Sent::new(work.now, (seq, end), flags, mss, stamp));
         self.emit_data(work, seq, len, flags, true);
         self.arm_retransmission_if_idle(work);
         segments
@@ -344,25 +342,10 @@ impl Connection {
         self.window.is_in_slow_start() && self.window.segments < 2 * self.sender.most_out
     }
 
-    /// What may be sent a second, in bytes: what the window lets a round trip, and some more, so that it can grow.
-    pub(super) fn pacing_rate(&self, work: &Work<'_>) -> u64 {
-        let ratio = if self.window.segments < self.window.threshold / 2 {
-            work.sysctls.tcp_pacing_ss_ratio
-        } else {
-            work.sysctls.tcp_pacing_ca_ratio
-        };
-        let window = self.window.segments.max(self.sender.in_flight.out);
-        let bytes = u64::from(window) * u64::from(self.sender.mss_bytes) * u64::from(ratio) / 100;
-        match self.rtt.smoothed() {
-            Some(rtt) => bytes.saturating_mul(1_000_000) / (rtt.as_micros() as u64).max(1),
-            None => bytes.saturating_mul(1000),
-        }
-    }
-
     /// Sends one segment more than the congestion window lets, for an acknowledgement that has said that others have left the
     /// network (limited transmit, RFC 3042), or as a probe.
     pub(super) fn send_one(&mut self, work: &mut Work<'_>) -> bool {
-        if !self.may_send() || !self.has_unsent() {
+        if !self.may_send() || !self.has_unsent() || self.waits_for_departure(work.now) {
             return false;
         }
         let Next::Segment(len, has_fin) = self.next_segment(work, 1, Rush::Probe) else { return false };
@@ -379,7 +362,7 @@ impl Connection {
     fn begin_window_probes(&mut self, work: &Work<'_>) {
         if self.deadlines.retransmit.is_none() {
             let timeout = self.probe_timeout(work);
-            self.deadlines.retransmit = Some((work.now + timeout, Pending::WindowProbe));
+            self.deadlines.retransmit = Some((work.now + timeout + self.pacing.delay(work.now), Pending::WindowProbe));
         }
     }
 }

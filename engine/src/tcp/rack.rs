@@ -170,6 +170,7 @@ impl Connection {
         if !timeout.is_zero() {
             wait = wait.min(timeout);
         }
+        let wait = wait + self.pacing.delay(work.now);
         self.deadlines.retransmit = Some((work.now + wait, Pending::LossProbe));
         true
     }

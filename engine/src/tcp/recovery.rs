@@ -227,6 +227,7 @@ impl Connection {
         let tally = &mut self.sender.in_flight;
         tally.sacked += 1;
         news.delivered += 1;
+        self.counters.delivered = self.counters.delivered.wrapping_add(1);
         // More than are out cannot have arrived: the network has reordered, or repeated.
         let most = tally.out.saturating_sub(tally.lost.max(1));
         if tally.sacked > most {

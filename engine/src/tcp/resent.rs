@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::connection::Connection;
+use super::{congestion::Trouble, connection::Connection};
 
 /// Why a segment was sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,6 +35,14 @@ impl ResendReason {
         Self::LossProbe,
         Self::TooLarge,
     ];
+
+    /// Why what is lost is sent again in such a trouble.
+    pub(super) const fn of_recovery(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Loss => Self::AfterTimeout,
+            Trouble::Open | Trouble::Disorder | Trouble::Reduced | Trouble::Recovery => Self::Recovery,
+        }
+    }
 
     /// Its name in texts and in JSON.
     #[must_use]

@@ -83,6 +83,11 @@ impl Rtt {
         }
     }
 
+    /// The smoothed time in eighths of a microsecond; 0 while nothing was measured.
+    pub(super) const fn smoothed_eighths(&self) -> u32 {
+        self.smoothed_8
+    }
+
     /// The mean deviation.
     #[must_use]
     pub const fn deviation(&self) -> Duration {

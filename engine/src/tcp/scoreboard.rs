@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::{
     connection::{Connection, Sent},
+    delivery::Stamp,
     segment::Segment,
     work::Work,
 };
@@ -46,6 +47,15 @@ pub(super) struct News {
     pub(super) sacked_sent: Option<Instant>,
     /// The first segment that has come later than ones behind it.
     pub(super) reordered: Option<SeqNum>,
+    /// Of what was delivered, the segment sent last: what was known then, and how long its flight had been sent.
+    pub(super) stamp: Option<Stamp>,
+    pub(super) send_phase: Duration,
+    /// Something had arrived out of order before.
+    pub(super) had_sacked: bool,
+    /// Segments that were acknowledged in order.
+    pub(super) acknowledged: u32,
+    /// It may be the other end's wait for a second segment that has ended.
+    pub(super) is_ack_delayed: bool,
 }
 
 impl News {
@@ -218,6 +228,7 @@ impl Connection {
         let least = self.rtt.least();
         let Some(sent) = self.sender.flight.get_mut(at) else { return };
         self.rack.advance(work.now, sent, least);
+        self.delivery.note(sent, news);
         let tally = &mut self.sender.in_flight;
         if sent.is_resent {
             // It was lost, and its repetition has come.
@@ -259,6 +270,8 @@ impl Connection {
                 }
             }
             self.sender.flight.pop_front();
+            let mut first = first;
+            self.delivery.note(&mut first, news);
             self.count_acknowledged(work, &first, news);
         }
         if let Some(first) = self.sender.flight.front().filter(|first| first.is_sacked) {
@@ -269,6 +282,7 @@ impl Connection {
     fn count_acknowledged(&mut self, work: &Work<'_>, sent: &Sent, news: &mut News) {
         let tally = &mut self.sender.in_flight;
         tally.out = tally.out.saturating_sub(sent.segments);
+        news.acknowledged += sent.segments;
         if sent.is_sacked {
             tally.sacked = tally.sacked.saturating_sub(sent.segments);
         } else {

@@ -21,6 +21,8 @@ pub(super) struct Deadlines {
     pub(super) ack: Option<Instant>,
     /// The other end is asked whether it is still there, or not waited for any longer.
     pub(super) keepalive: Option<Instant>,
+    /// The next segment may leave.
+    pub(super) departure: Option<Instant>,
 }
 
 /// What the first deadline is for.
@@ -40,7 +42,7 @@ impl Deadlines {
     /// The earliest of them.
     pub(super) fn next(&self) -> Option<Instant> {
         let retransmit = self.retransmit.map(|(when, _)| when);
-        [retransmit, self.ack, self.keepalive].into_iter().flatten().min()
+        [retransmit, self.ack, self.keepalive, self.departure].into_iter().flatten().min()
     }
 }
 
@@ -54,6 +56,10 @@ impl Connection {
     pub(crate) fn handle_deadlines(&mut self, work: &mut Work<'_>) {
         if self.deadlines.ack.is_some_and(|when| when <= work.now) {
             self.acknowledge_late(work);
+        }
+        if self.deadlines.departure.is_some_and(|when| when <= work.now) {
+            self.deadlines.departure = None;
+            self.depart(work);
         }
         if let Some((when, pending)) = self.deadlines.retransmit
             && when <= work.now
@@ -83,7 +89,8 @@ impl Connection {
                     let left = wait.saturating_sub(work.now.since(first.sent_at));
                     wait = if left.is_zero() { Duration::from_millis(1) } else { left };
                 }
-                Some((work.now + self.within_user_timeout(work, wait), Pending::Retransmit))
+                let wait = self.within_user_timeout(work, wait) + self.pacing.delay(work.now);
+                Some((work.now + wait, Pending::Retransmit))
             }
         };
     }
@@ -273,14 +280,14 @@ impl Connection {
     }
 
     fn note_resent(&mut self, work: &Work<'_>, at: usize, why: ResendReason) {
+        let stamp = self.stamp(work.now);
         let Some(sent) = self.sender.flight.get_mut(at) else { return };
         if !sent.is_resent && !sent.is_sacked {
             sent.is_resent = true;
             self.sender.in_flight.resent += sent.segments;
         }
         let Sent { segments, end, seq, .. } = *sent;
-        (sent.was_resent, sent.sent_at) = (true, work.now);
-        sent.delivered = self.counters.delivered;
+        (sent.was_resent, sent.sent_at, sent.stamp) = (true, work.now, stamp);
         self.counters.resent += segments;
         self.counters.resent_for.count(why, segments);
         self.counters.bytes_resent += u64::from(end - seq);
@@ -308,7 +315,7 @@ impl Connection {
             }
             if sent.is_lost && !sent.is_resent && !sent.is_sacked {
                 let free = self.window.segments.saturating_sub(self.sender.in_flight.pipe());
-                if free == 0 {
+                if free == 0 || self.waits_for_departure(work.now) {
                     break;
                 }
                 let segments = free.min(self.segments_of_super(work));

@@ -51,6 +51,7 @@ impl Connection {
             | State::TimeWait => return Err(SocketError::BrokenPipe),
         }
         self.restart_after_idle(work);
+        self.note_gap();
         let written = self.fill_pieces(work, bytes);
         if written < bytes.len() {
             self.sender.wants_room = true;

@@ -76,6 +76,7 @@ impl Connection {
                     self.congestion = algorithm;
                 }
             }
+            SocketOption::MaxPacingRate(rate) => self.limit_pacing(*rate),
             SocketOption::NotSentLow(_) | SocketOption::SendBuffer(_) if self.has_room() => {
                 self.wake(Readiness::WRITABLE);
             }

@@ -1,5 +1,5 @@
 //! Sockets as ss(8) prints them with `-n`: which it shows, in which columns, and what it says of `TCP_INFO` (iproute2 6.1:
-//! `misc/ss.c`). There are no processes here, and so no last column; what is not measured here (`delivery_rate`, `qack`) is not said.
+//! `misc/ss.c`). There are no processes here, and so no last column; what is not measured here (`qack`) is not said.
 
 mod page;
 
@@ -261,6 +261,12 @@ fn rates(text: &mut String, info: &TcpInfo) {
     }
     if info.pacing_rate != 0 && info.pacing_rate != u64::MAX {
         _ = write!(text, " pacing_rate {}bps", u128::from(info.pacing_rate) * 8);
+        if info.max_pacing_rate != 0 && info.max_pacing_rate != u64::MAX {
+            _ = write!(text, "/{}bps", u128::from(info.max_pacing_rate) * 8);
+        }
+    }
+    if info.delivery_rate != 0 {
+        _ = write!(text, " delivery_rate {}bps", u128::from(info.delivery_rate) * 8);
     }
 }
 

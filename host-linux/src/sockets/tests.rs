@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 
 /// What the kernel has told of two ends of a connection, over which 50 000 bytes have gone, and ss has printed; without the words of
-/// its algorithm of congestion control and `delivery_rate`.
+/// its algorithm of congestion control and `delivery_rate`, which were not written down.
 const SENDER: &str = "\t bbr wscale:10,10 rto:208 rtt:5.365/10.69 mss:47616 pmtu:65535 rcvmss:536 advmss:65483 cwnd:12 bytes_sent:50000 bytes_acked:50001 segs_out:4 segs_in:3 data_segs_out:2 send 852029077bps lastsnd:328 lastrcv:328 lastack:284 pacing_rate 277241207144bps delivered:3 app_limited busy:44ms rcv_space:65495 rcv_ssthresh:65495 minrtt:0.014 snd_wnd:78848\n";
 const RECEIVER: &str = "\t bbr wscale:10,10 rto:204 rtt:0.02/0.01 ato:80 mss:32768 pmtu:65535 rcvmss:32741 advmss:65483 cwnd:10 bytes_received:50000 segs_out:2 segs_in:4 data_segs_in:2 send 131072000000bps lastsnd:328 lastrcv:328 lastack:328 pacing_rate 374584320000bps delivered:1 app_limited rcv_space:65483 rcv_ssthresh:94833 minrtt:0.02 snd_wnd:65536\n";
 
@@ -50,6 +50,8 @@ fn nothing() -> TcpInfo {
         rcv_space: 65_495,
         total_retrans: 0,
         pacing_rate: 0,
+        max_pacing_rate: u64::MAX,
+        delivery_rate: 0,
         bytes_acked: 0,
         bytes_received: 0,
         busy_time: ms(0),
@@ -162,6 +164,15 @@ ESTAB 0      0          127.0.0.1:47834    127.0.0.1:60881
 {RECEIVER}"
     );
     assert_eq!(printed(shown), expected);
+}
+
+#[test]
+fn a_limit_stands_behind_the_rate_and_before_what_was_delivered() {
+    let paced = TcpInfo { pacing_rate: 125_000, max_pacing_rate: 250_000, delivery_rate: 1000, ..nothing() };
+    let mut text = String::new();
+    rates(&mut text, &paced);
+    let (_, told) = text.split_once("lastack:328").unwrap();
+    assert_eq!(told, " pacing_rate 1000000bps/2000000bps delivery_rate 8000bps");
 }
 
 #[test]

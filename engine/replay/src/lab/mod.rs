@@ -58,7 +58,7 @@
 //! | `stop` | when `from` sends no more |
 //! | `deaf` | a list of two times between which nobody reads at `to` |
 //! | `close` | who closes when all is said: `"from"` (default), `"to"` or `"nobody"`; the other end follows |
-//! | `options`, `from_options`, `to_options` | socket options of both ends, or of one: `congestion`, `no_delay`, `cork`, `quick_ack`, `keepalive`, `keepalive_idle`, `keepalive_interval`, `keepalive_probes`, `reuse_address`, `send_buffer`, `receive_buffer`, `not_sent_low`, `window_clamp`, `max_segment`, `syn_retries`, `user_timeout`, `linger`. Buffers of `to` are those of the first connection to its port |
+//! | `options`, `from_options`, `to_options` | socket options of both ends, or of one: `congestion`, `no_delay`, `cork`, `quick_ack`, `keepalive`, `keepalive_idle`, `keepalive_interval`, `keepalive_probes`, `reuse_address`, `send_buffer`, `receive_buffer`, `not_sent_low`, `max_pacing_rate` (as `rate` of a link), `window_clamp`, `max_segment`, `syn_retries`, `user_timeout`, `linger`. Buffers of `to` are those of the first connection to its port |
 //!
 //! `[[load]]`, 64 at most; without one there must be a connection. UDP at constant rates, made as Linux's pktgen does, which costs the
 //! sender nothing, and thrown away where it comes to:

@@ -24,7 +24,7 @@ pub struct Point {
     pub snd_wnd: u32,
     /// The window that this end tells, in bytes.
     pub rcv_wnd: u32,
-    /// What may be sent a second, in bytes.
+    /// What may be sent a second, in bytes; 0 before it is known.
     pub pacing_rate: u64,
     /// Bytes that the other end has acknowledged.
     pub bytes_acked: u64,
@@ -46,7 +46,7 @@ impl Point {
             in_flight: (info.unacked + info.retrans).saturating_sub(info.sacked + info.lost),
             snd_wnd: info.snd_wnd,
             rcv_wnd: info.rcv_wnd,
-            pacing_rate: info.pacing_rate,
+            pacing_rate: if info.pacing_rate == u64::MAX { 0 } else { info.pacing_rate },
             bytes_acked: info.bytes_acked,
             bytes_received: info.bytes_received,
             total_retrans: info.total_retrans,

@@ -27,7 +27,7 @@ static CONSTANTS: [(&str, i64); 22] = [
 type Read = fn(&TcpInfo) -> i64;
 
 #[rustfmt::skip]
-static FIELDS: [(&str, Read); 47] = [
+static FIELDS: [(&str, Read); 50] = [
     ("tcpi_state", |info| state(info.state)),
     ("tcpi_ca_state", |info| info.ca_state.into()),
     ("tcpi_retransmits", |info| info.retransmits.into()),
@@ -57,6 +57,8 @@ static FIELDS: [(&str, Read); 47] = [
     ("tcpi_reordering", |info| info.reordering.into()),
     ("tcpi_rcv_space", |info| info.rcv_space.into()),
     ("tcpi_total_retrans", |info| info.total_retrans.into()),
+    ("tcpi_pacing_rate", |info| info.pacing_rate as i64),
+    ("tcpi_max_pacing_rate", |info| info.max_pacing_rate as i64),
     ("tcpi_bytes_acked", |info| info.bytes_acked as i64),
     ("tcpi_bytes_received", |info| info.bytes_received as i64),
     ("tcpi_busy_time", |info| micros(info.busy_time)),
@@ -65,6 +67,7 @@ static FIELDS: [(&str, Read); 47] = [
     ("tcpi_segs_out", |info| info.segs_out.into()),
     ("tcpi_segs_in", |info| info.segs_in.into()),
     ("tcpi_notsent_bytes", |info| info.notsent_bytes.into()),
+    ("tcpi_delivery_rate", |info| info.delivery_rate as i64),
     ("tcpi_min_rtt", |info| micros(info.min_rtt)),
     ("tcpi_data_segs_in", |info| info.data_segs_in.into()),
     ("tcpi_data_segs_out", |info| info.data_segs_out.into()),

@@ -9,7 +9,7 @@ use crate::{
     config::{Fault, Mistake, Table, Value},
     lab::{
         scenario::{Conversation, End, Scenario},
-        words::Size,
+        words::{Rate, Size},
     },
 };
 
@@ -115,6 +115,7 @@ fn socket_options(table: &Table<'_>) -> Result<Vec<SocketOption>, Fault> {
             "send_buffer" => SocketOption::SendBuffer(bytes(value)?),
             "receive_buffer" => SocketOption::ReceiveBuffer(bytes(value)?),
             "not_sent_low" => SocketOption::NotSentLow(bytes(value)?),
+            "max_pacing_rate" => SocketOption::MaxPacingRate(value.word::<Rate>()?.0 / 8),
             "window_clamp" => SocketOption::WindowClamp(bytes(value)?),
             "max_segment" => SocketOption::MaxSegment(value.number(88..=32_767)? as u16),
             "syn_retries" => SocketOption::SynRetries(value.number(1..=127)? as u32),
@@ -164,6 +165,7 @@ const OPTIONS: &[&str] = &[
     "send_buffer",
     "receive_buffer",
     "not_sent_low",
+    "max_pacing_rate",
     "window_clamp",
     "max_segment",
     "syn_retries",

@@ -14,12 +14,13 @@ use crate::script::Value;
 type Make = fn(i64) -> Option<SocketOption>;
 
 /// Options by level and name, and what they are made of.
-static OPTIONS: [(&str, &str, Make); 20] = [
+static OPTIONS: [(&str, &str, Make); 21] = [
     ("SOL_SOCKET", "SO_REUSEADDR", |value| Some(SocketOption::ReuseAddress(value != 0))),
     ("SOL_SOCKET", "SO_REUSEPORT", |value| Some(SocketOption::ReusePort(value != 0))),
     ("SOL_SOCKET", "SO_KEEPALIVE", |value| Some(SocketOption::Keepalive(value != 0))),
     ("SOL_SOCKET", "SO_SNDBUF", |value| Some(SocketOption::SendBuffer(value.try_into().ok()?))),
     ("SOL_SOCKET", "SO_RCVBUF", |value| Some(SocketOption::ReceiveBuffer(value.try_into().ok()?))),
+    ("SOL_SOCKET", "SO_MAX_PACING_RATE", |value| Some(SocketOption::MaxPacingRate(value.try_into().ok()?))),
     ("SOL_SOCKET", "SO_MARK", |value| Some(SocketOption::Mark(value.try_into().ok()?))),
     ("SOL_IP", "IP_TOS", |value| Some(SocketOption::Tos(value.try_into().ok()?))),
     ("SOL_IP", "IP_TTL", |value| Some(SocketOption::Hops(u8::try_from(value).ok()))),
@@ -51,7 +52,7 @@ pub(super) fn setsockopt(program: &mut Program, host: &mut Host, attempt: &mut A
     if name == ("SOL_IP", "IP_MTU_DISCOVER") {
         return Ok(Returned::Value(0));
     }
-    let first = if let Value::List(values) = value { values.first() } else { None };
+    let first = if let Value::List(values) = value { values.first() } else { Some(value) };
     let option = match (name, first) {
         (("SOL_TCP", "TCP_CONGESTION"), Some(Value::Text(name))) => Some(SocketOption::Congestion(name.clone())),
         (("SOL_SOCKET", "SO_LINGER"), _) => linger(value)?,
@@ -98,6 +99,7 @@ pub(super) fn getsockopt(program: &mut Program, host: &mut Host, attempt: &mut A
         "SO_ERROR" => socket.take_error().map_or(0, |error| error.number().into()),
         "SO_SNDBUF" => settings.send_buffer_bytes.into(),
         "SO_RCVBUF" => settings.receive_buffer_bytes.into(),
+        "SO_MAX_PACING_RATE" => settings.max_pacing_rate as i64,
         "SO_KEEPALIVE" => settings.keepalive.into(),
         "TCP_MAXSEG" => settings.max_segment_bytes.into(),
         "TCP_NODELAY" => settings.no_delay.into(),
