@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use towpath_engine::tcp::{ResendReason, State};
 use towpath_replay::lab::{ConnectionReport, End, Pass, Passing, Report, Scenario, Watch, run};
 
-const FROM: usize = End::From as usize;
+pub(crate) const FROM: usize = End::From as usize;
 const TO: usize = End::To as usize;
 
 fn folder() -> std::path::PathBuf {
@@ -17,7 +17,7 @@ pub(super) fn read(name: &str) -> Scenario {
     Scenario::read(name, &text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn play(scenario: &Scenario) -> Report {
+pub(crate) fn play(scenario: &Scenario) -> Report {
     let report = run(scenario, None).unwrap_or_else(|error| panic!("{error}"));
     for (plan, found) in scenario.connections.iter().zip(&report.connections) {
         assert!(!found.is_damaged, "{}: {} has read other bytes than were written", scenario.file, plan.name);
@@ -26,7 +26,7 @@ fn play(scenario: &Scenario) -> Report {
     report
 }
 
-fn mean_rtt_millis(found: &ConnectionReport, end: usize) -> f64 {
+pub(crate) fn mean_rtt_millis(found: &ConnectionReport, end: usize) -> f64 {
     let [_, mean, _] = found.ends[end].rtt().expect("round trips were measured");
     f64::from(mean) / 1e3
 }
@@ -44,7 +44,9 @@ fn every_scenario_is_tested_and_has_a_title() {
     names.iter().for_each(|name| assert!(!read(name).title.is_empty(), "{name} has no title"));
 }
 
-const TESTED: [&str; 12] = [
+const TESTED: [&str; 14] = [
+    "bufferbloat-bbr.toml",
+    "reno-cubic-bbr.toml",
     "lossy-link.toml",
     "bursts.toml",
     "bufferbloat.toml",

@@ -11,6 +11,7 @@ use crate::{
     engine::Engine,
     tcp::{
         State, TcpInfo,
+        congestion::BbrInfo,
         connection::{Connection, Settings},
     },
     time::Instant,
@@ -161,6 +162,14 @@ impl Socket<'_> {
     pub fn info(&mut self) -> Result<TcpInfo, SocketError> {
         let now = self.now;
         self.with_connection(|connection, work| connection.info(now, work))
+    }
+
+    /// `TCP_CC_INFO` of BBR; `None` when it has another algorithm.
+    ///
+    /// # Errors
+    /// [`SocketError::NotConnected`].
+    pub fn model_info(&mut self) -> Result<Option<BbrInfo>, SocketError> {
+        self.with_connection(|connection, _| connection.model_info())
     }
 
     /// The error that waits to be asked for (`SO_ERROR`); it is asked for once.

@@ -14,7 +14,12 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    tcp::{Ends, Resent, State, TcpInfo, congestion::Window, connection::Connection, listen::Listener},
+    tcp::{
+        Ends, Resent, State, TcpInfo,
+        congestion::{BbrInfo, Window},
+        connection::Connection,
+        listen::Listener,
+    },
     time::Instant,
 };
 
@@ -52,6 +57,8 @@ pub struct SocketEntry {
     pub send_queue: u32,
     /// The algorithm that says how much may be in flight; none of what is no connection of a user's.
     pub congestion: Option<String>,
+    /// What BBR knows of the way.
+    pub model: Option<BbrInfo>,
     /// The congestion window of what is no connection yet.
     pub window: u32,
     /// What is known of a connection.
@@ -112,6 +119,7 @@ impl Engine {
             send_queue,
             congestion: Some(connection.settings.algorithm.to_owned()),
             info: Some(Box::new(info)),
+            model: connection.model_info(),
             ..ends_entry(connection.state, &connection.ends)
         })
     }
@@ -127,6 +135,7 @@ fn ends_entry(state: State, ends: &Ends) -> SocketEntry {
         receive_queue: 0,
         send_queue: 0,
         congestion: None,
+        model: None,
         window: 0,
         info: None,
     }

@@ -43,8 +43,10 @@ impl Connection {
     /// Takes the acknowledgement of a segment whose sequence numbers are right.
     pub(super) fn take_ack(&mut self, work: &mut Work<'_>, segment: &Segment) -> Taken {
         let (ack, prior_una, prior_out) = (segment.ack, self.sender.una, self.sender.in_flight.out);
-        let had_sacked = self.sender.in_flight.sacked > 0;
-        let mut news = News { is_no_duplicate: segment.len > 0, had_sacked, ..News::default() };
+        let prior = self.sender.in_flight;
+        let (prior_in_flight, had_sacked) = (prior.pipe(), prior.sacked > 0);
+        let is_no_duplicate = segment.len > 0;
+        let mut news = News { is_no_duplicate, prior_in_flight, had_sacked, ..News::default() };
         if ack.before(prior_una) {
             // Nobody acknowledges what was never sent either (RFC 5961, section 5.2).
             let most = u64::from(self.sender.window_max).min(self.counters.bytes_acked);
@@ -248,6 +250,9 @@ impl Connection {
 
     /// Lets the congestion window grow, or shrink as far as a reduction asks for.
     fn adjust_window(&mut self, work: &Work<'_>, news: &News, sample: &Sample) {
+        if self.congestion.is_model() {
+            return self.control(work, sample);
+        }
         let acknowledged = Acknowledged {
             segments: news.delivered,
             rtt: sample.rtt,

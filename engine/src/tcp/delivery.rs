@@ -61,19 +61,25 @@ impl Default for Delivery {
 
 /// What an acknowledgement tells of deliveries (Linux: `struct rate_sample`).
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sample {
+pub struct Sample {
     /// Segments delivered since the one that is measured by was sent; `None`: nothing is measured.
-    pub(super) delivered: Option<u32>,
+    pub delivered: Option<u32>,
     /// In how long; `None` when it is too short to be right.
-    pub(super) interval: Option<Duration>,
+    pub interval: Option<Duration>,
     /// Segments that had been delivered when it was sent.
-    pub(super) prior_delivered: u32,
+    pub prior_delivered: u32,
+    /// Segments that this acknowledgement has told of, in order or not.
+    pub acknowledged: u32,
     /// Segments that are lost since the one before.
-    pub(super) lost: u32,
+    pub lost: u32,
     /// The user had nothing more to send meanwhile.
-    pub(super) is_app_limited: bool,
+    pub is_app_limited: bool,
     /// The round-trip time of the segment that was delivered last.
-    pub(super) rtt: Option<Duration>,
+    pub rtt: Option<Duration>,
+    /// It may hold the other end's wait for a second segment.
+    pub is_ack_delayed: bool,
+    /// Segments in flight before it.
+    pub prior_in_flight: u32,
 }
 
 impl Delivery {
@@ -126,7 +132,14 @@ impl Connection {
         if news.delivered > 0 {
             delivery.delivered_at = Some(work.now);
         }
-        let mut sample = Sample { lost, rtt, ..Sample::default() };
+        let mut sample = Sample {
+            acknowledged: news.delivered,
+            lost,
+            rtt,
+            is_ack_delayed: news.is_ack_delayed,
+            prior_in_flight: news.prior_in_flight,
+            ..Sample::default()
+        };
         let Some(stamp) = news.stamp else { return sample };
         (sample.prior_delivered, sample.is_app_limited) = (stamp.delivered, stamp.is_app_limited);
         let Some(since) = stamp.delivered_at.filter(|_| !news.is_reneging) else { return sample };

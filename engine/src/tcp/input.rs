@@ -183,7 +183,9 @@ impl Connection {
         }
         if self.state == State::SynReceived {
             self.begin_established(work, segment);
-            self.update_pacing_rate(work);
+            if !self.congestion.is_model() {
+                self.update_pacing_rate(work);
+            }
             self.take_step(work, Step::AckOfSyn);
         }
         if self.is_fin_acknowledged() {

@@ -20,17 +20,17 @@
 //! | `input`, `reassembly`, `room`, `sack`, `delayed`, `window` | what comes: order, room, repetitions, acknowledgements, the window that is told |
 //! | [`memory`] | what all connections may hold together |
 //! | `ack`, `scoreboard`, `rack`, `recovery`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
-//! | `delivery`, `pacing` | how fast it gets there, and how fast it leaves |
+//! | `delivery`, `pacing`, `model` | how fast it gets there, how fast it leaves, and who decides it |
 //! | `unsent`, `output`, `emit`, `timers` | what is sent, and when |
 //! | `mtu_search` | how large packets may be where nobody says it |
 //! | `user` | what its user does with a connection |
-//! | [`congestion`] | how much may be in the network: Reno, CUBIC |
+//! | [`congestion`] | how much may be in the network: Reno, CUBIC, BBR |
 //! | `chronicle`, `resent`, [`info`] | what can be asked |
 //!
 //! Records of what is in flight are super-packets, not segments: as many segments as went out in one packet share one,
 //! until SACK tells them apart. So the cost of an acknowledgement is per super-packet.
 //!
-//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open, BBR.
+//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open.
 
 mod ack;
 mod chronicle;
@@ -45,6 +45,7 @@ pub mod info;
 mod input;
 pub(crate) mod listen;
 pub mod memory;
+mod model;
 mod mtu_search;
 mod open;
 mod output;
@@ -67,6 +68,7 @@ mod user;
 mod window;
 pub(crate) mod work;
 
+pub use delivery::Sample;
 pub use info::TcpInfo;
 pub use memory::{TcpMemory, TcpMemoryCounters};
 pub use resent::{ResendReason, Resent};

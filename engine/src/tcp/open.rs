@@ -203,6 +203,7 @@ impl Connection {
             self.receiver.mss_told.min(self.sender.mss_bytes).min(MSS_ASSUMED.max(self.receiver.mss_seen));
         self.begin_mtu_search(work, segment.has(TcpFlags::SYN));
         self.begin_tuning(work.now);
+        self.begin_control(work);
         self.expand_send_buffer(work);
         self.deadlines.retransmit = None;
         (self.trouble.backoff, self.trouble.attempts) = (0, 0);
@@ -216,7 +217,7 @@ impl Connection {
         self.trouble.high = self.sender.next;
     }
 
-    /// The send buffer has room for two windows, unless the user has set it (Linux v6.18: `tcp_sndbuf_expand()`).
+    /// The send buffer has room for some windows, unless the user has set it (Linux v6.18: `tcp_sndbuf_expand()`).
     pub(super) fn expand_send_buffer(&mut self, work: &Work<'_>) {
         if self.settings.send_buffer.1 || !self.may_grow(work) {
             return;
@@ -224,7 +225,8 @@ impl Connection {
         let segment = (self.sender.mss_bytes + SEGMENT_OVERHEAD_BYTES).next_power_of_two() + 256;
         let segments =
             super::congestion::Window::INITIAL_SEGMENTS.max(self.window.segments).max(self.trouble.reordering + 1);
-        let wanted = (2 * u64::from(segments) * u64::from(segment)).min(work.sysctls.tcp_wmem[2].into()) as u32;
+        let wanted = (u64::from(self.congestion.buffered_windows()) * u64::from(segments) * u64::from(segment))
+            .min(work.sysctls.tcp_wmem[2].into()) as u32;
         if wanted > self.settings.send_buffer.0 {
             self.settings.send_buffer.0 = wanted;
         }

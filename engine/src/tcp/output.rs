@@ -199,7 +199,8 @@ impl Connection {
         });
         let bytes = (rate + near).min(SUPER_BYTES_MAX.into()) as u32;
         let mss = self.payload_now();
-        (bytes / mss).max(work.sysctls.tcp_min_tso_segs).min(SUPER_BYTES_MAX / mss).max(1)
+        let least = self.congestion.super_segments_min(self.pacing.rate).unwrap_or(work.sysctls.tcp_min_tso_segs);
+        (bytes / mss).max(least).min(SUPER_BYTES_MAX / mss).max(1)
     }
 
     /// Why the next super-packet waits for acknowledgements that let it be larger, if it does.
@@ -276,8 +277,7 @@ impl Connection {
     /// What is to be done before data go out (Linux v6.18: `tcp_event_data_sent()`).
     pub(super) fn note_sending(&mut self, work: &Work<'_>, _seq: SeqNum) {
         if self.sender.in_flight.out == 0 {
-            let silence = work.now.since(self.sender.last_at);
-            self.congestion.restart(work.now, silence);
+            self.restart_control(work);
         }
         self.sender.last_at = work.now;
         self.note_data_sent(work.now);
@@ -286,7 +286,8 @@ impl Connection {
     /// The user is about to write after a while of silence: the window shrinks by half for each timeout of it (RFC 2861;
     /// Linux v6.18: `tcp_slow_start_after_idle_check()`).
     pub(super) fn restart_after_idle(&mut self, work: &Work<'_>) {
-        if work.sysctls.tcp_slow_start_after_idle == 0 || self.sender.in_flight.out > 0 {
+        let is_off = work.sysctls.tcp_slow_start_after_idle == 0 || self.congestion.is_model();
+        if is_off || self.sender.in_flight.out > 0 {
             return;
         }
         let (silence, timeout) = (work.now.since(self.sender.last_at), self.timeout(work));
@@ -323,7 +324,7 @@ impl Connection {
         self.chronicle_no_room(work.now);
         self.sender.used = self.sender.used.max(out);
         let is_idle = work.now.since(self.sender.used_since) >= self.timeout(work);
-        if work.sysctls.tcp_slow_start_after_idle != 0 && is_idle {
+        if work.sysctls.tcp_slow_start_after_idle != 0 && is_idle && !self.congestion.is_model() {
             let used = self.sender.used.max(super::congestion::Window::INITIAL_SEGMENTS);
             if self.trouble.now == Trouble::Open && used < self.window.segments {
                 let kept = (self.window.segments >> 1) + (self.window.segments >> 2);

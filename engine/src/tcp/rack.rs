@@ -141,7 +141,9 @@ impl Connection {
         if before != self.sender.in_flight.pipe() || self.sender.in_flight.lost != lost_before {
             if self.trouble.now != Trouble::Recovery {
                 self.enter_recovery(work, false);
-                self.reduce_window(1, 0, false);
+                if !self.congestion.is_model() {
+                    self.reduce_window(1, 0, false);
+                }
             }
             self.resend_lost(work, ResendReason::Reordering);
         }

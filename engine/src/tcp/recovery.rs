@@ -26,7 +26,8 @@ use crate::{
 
 impl Connection {
     pub(super) fn set_trouble(&mut self, now: Instant, trouble: Trouble) {
-        self.congestion.enter(now, trouble);
+        let flow = self.flow(now);
+        self.congestion.enter(&flow, trouble);
         self.trouble.now = trouble;
     }
 
@@ -330,6 +331,9 @@ impl Connection {
     }
 
     pub(super) fn end_reduction(&mut self) {
+        if self.congestion.is_model() {
+            return;
+        }
         let is_set = self.window.threshold < Window::NO_THRESHOLD;
         if is_set && (self.trouble.now == Trouble::Reduced || self.trouble.undo_from.is_some()) {
             self.window.set(self.window.threshold);
@@ -395,13 +399,14 @@ impl Connection {
         self.trouble.undo_from.is_some() && (self.trouble.undo_resent == Some(0) || self.trouble.is_late)
     }
 
-    fn undo_reduction(&mut self, forgets_losses: bool) {
+    fn undo_reduction(&mut self, now: Instant, forgets_losses: bool) {
         if forgets_losses {
             self.sender.flight.iter_mut().for_each(|sent| sent.is_lost = false);
             self.sender.in_flight.lost = 0;
         }
         if self.trouble.prior_threshold > 0 {
-            let window = self.congestion.undo(&self.window, self.trouble.prior_window);
+            let flow = self.flow(now);
+            let window = self.congestion.undo(&flow, &self.window, self.trouble.prior_window);
             self.window.set(window);
             if self.trouble.prior_threshold > self.window.threshold {
                 self.window.threshold = self.trouble.prior_threshold;
@@ -417,7 +422,7 @@ impl Connection {
     /// duplicates of it may still come (RFC 6582, section 4).
     fn try_undo_recovery(&mut self, work: &Work<'_>) -> bool {
         if self.may_undo() {
-            self.undo_reduction(false);
+            self.undo_reduction(work.now, false);
         } else {
             self.rack.end_recovery();
         }
@@ -434,11 +439,11 @@ impl Connection {
         false
     }
 
-    fn try_undo_by_dsack(&mut self, _: &Work<'_>) -> bool {
+    fn try_undo_by_dsack(&mut self, work: &Work<'_>) -> bool {
         if self.trouble.undo_from.is_none() || self.trouble.undo_resent != Some(0) {
             return false;
         }
-        self.undo_reduction(false);
+        self.undo_reduction(work.now, false);
         true
     }
 
@@ -446,7 +451,7 @@ impl Connection {
         if !by_frto && !self.may_undo() {
             return false;
         }
-        self.undo_reduction(true);
+        self.undo_reduction(work.now, true);
         self.trouble.attempts = 0;
         if by_frto || self.agreed.sack {
             self.set_trouble(work.now, Trouble::Open);
@@ -464,7 +469,7 @@ impl Connection {
             return true;
         }
         self.trouble.resent_at = None;
-        self.undo_reduction(true);
+        self.undo_reduction(work.now, true);
         self.try_keep_open(work.now);
         true
     }

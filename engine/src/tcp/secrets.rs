@@ -58,6 +58,11 @@ impl Secrets {
         (self.of(PURPOSE_CHOICE, ends.local, ends.remote) >> 32) as u32
     }
 
+    /// What an algorithm of congestion control draws by chance begins with it.
+    pub(super) fn chance(&self, now: Instant, ends: &Ends) -> u64 {
+        self.of(PURPOSE_CHANCE.wrapping_add(now.as_nanos() << 8), ends.local, ends.remote)
+    }
+
     fn of(&self, purpose: u64, one: SocketAddr, other: SocketAddr) -> u64 {
         let mut sip = Sip24::new(self.keys);
         for end in [one, other] {
@@ -81,6 +86,7 @@ const PURPOSE_TIMESTAMP: u64 = 2;
 const PURPOSE_PORT: u64 = 3;
 const PURPOSE_CHOICE: u64 = 4;
 const PURPOSE_COOKIE: u64 = 5;
+const PURPOSE_CHANCE: u64 = 6;
 
 #[cfg(test)]
 mod tests {

@@ -74,6 +74,9 @@ impl Connection {
             SocketOption::Congestion(name) => {
                 if let Some(algorithm) = congestion::by_name(name) {
                     self.congestion = algorithm;
+                    if self.state.is_synchronised() {
+                        self.begin_control(work);
+                    }
                 }
             }
             SocketOption::MaxPacingRate(rate) => self.limit_pacing(*rate),

@@ -9,7 +9,7 @@ use std::{fmt::Write as _, io, net::SocketAddr};
 
 use towpath_engine::{
     socket::{SocketEntry, SocketKind},
-    tcp::{State, TcpInfo},
+    tcp::{State, TcpInfo, congestion::BbrInfo},
 };
 
 /// Which sockets are shown, and what of them.
@@ -166,7 +166,7 @@ fn details(socket: &SocketEntry) -> String {
         _ = write!(text, " {congestion}");
     }
     match &socket.info {
-        Some(info) => details_of(&mut text, info),
+        Some(info) => details_of(&mut text, info, socket.model.as_ref()),
         None if socket.window > 0 => {
             _ = write!(text, " cwnd:{}", socket.window);
             number(&mut text, "unacked", socket.receive_queue.into());
@@ -190,7 +190,7 @@ fn time(text: &mut String, name: &str, micros: u128) {
     }
 }
 
-fn details_of(text: &mut String, info: &TcpInfo) {
+fn details_of(text: &mut String, info: &TcpInfo, model: Option<&BbrInfo>) {
     if info.options & SCALES_WINDOWS != 0 {
         _ = write!(text, " wscale:{},{}", info.snd_wscale, info.rcv_wscale);
     }
@@ -218,6 +218,9 @@ fn details_of(text: &mut String, info: &TcpInfo) {
     number(text, "segs_in", info.segs_in.into());
     number(text, "data_segs_out", info.data_segs_out.into());
     number(text, "data_segs_in", info.data_segs_in.into());
+    if let Some(model) = model {
+        tell_model(text, model);
+    }
     rates(text, info);
     number(text, "delivered", info.delivered.into());
     if info.delivery_rate_app_limited {
@@ -245,6 +248,19 @@ fn details_of(text: &mut String, info: &TcpInfo) {
     number(text, "rcv_ooopack", info.rcv_ooopack.into());
     number(text, "snd_wnd", info.snd_wnd.into());
     number(text, "rcv_wnd", info.rcv_wnd.into());
+}
+
+/// What BBR knows. A round-trip time that was never measured is all ones.
+fn tell_model(text: &mut String, model: &BbrInfo) {
+    let least = model.least.map_or(u32::MAX.into(), |least| least.as_micros());
+    _ = write!(text, " bbr:(bw:{}bps,mrtt:{}", u128::from(model.bandwidth) * 8, millis(least));
+    for (name, gain) in [("pacing_gain", model.pacing_gain), ("cwnd_gain", model.window_gain)] {
+        // Six digits that count, of 1/256.
+        let parts = (u64::from(gain) * 100_000 + 128) / 256;
+        let told = format!("{}.{:05}", parts / 100_000, parts % 100_000);
+        _ = write!(text, ",{name}:{}", told.trim_end_matches('0').trim_end_matches('.'));
+    }
+    text.push(')');
 }
 
 /// What goes a round trip, in bits a second, and since when nothing does.

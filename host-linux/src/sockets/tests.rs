@@ -86,6 +86,7 @@ fn socket(kind: SocketKind, state: State, ends: [&str; 2]) -> SocketEntry {
         receive_queue: 0,
         send_queue: 0,
         congestion: None,
+        model: None,
         window: 0,
         info: None,
     }
@@ -173,6 +174,14 @@ fn a_limit_stands_behind_the_rate_and_before_what_was_delivered() {
     rates(&mut text, &paced);
     let (_, told) = text.split_once("lastack:328").unwrap();
     assert_eq!(told, " pacing_rate 1000000bps/2000000bps delivery_rate 8000bps");
+}
+
+#[test]
+fn what_bbr_knows_is_printed_as_ss_does() {
+    let model = BbrInfo { bandwidth: 1_247_752, least: Some(us(40_123)), pacing_gain: 739, window_gain: 512 };
+    let mut text = String::new();
+    tell_model(&mut text, &model);
+    assert_eq!(text, " bbr:(bw:9982016bps,mrtt:40.123,pacing_gain:2.88672,cwnd_gain:2)");
 }
 
 #[test]

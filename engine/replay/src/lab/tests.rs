@@ -53,7 +53,7 @@ fn mistakes_are_told_with_their_place_and_what_was_expected() {
         (format!("{link}loss = {{ every = 3, frames = [1] }}\n"), "s.toml:8:30: 'frames' cannot stand beside 'every'"),
         (
             format!("{link}[[connection]]\nfrom = \"a\"\nto = \"b\"\noptions = {{ congestion = \"vegas\" }}\n"),
-            "s.toml:11:26: 'congestion' must be \"cubic\" or \"reno\", not \"vegas\"",
+            "s.toml:11:26: 'congestion' must be \"cubic\", \"reno\" or \"bbr\", not \"vegas\"",
         ),
         (
             format!("{link}queue = {{ bytes = \"2 GiB\" }}\n"),

@@ -14,7 +14,7 @@
 
 use core::time::Duration;
 
-use super::{Acknowledged, CongestionControl, Trouble, Window};
+use super::{Acknowledged, CongestionControl, Flow, Trouble, Window};
 use crate::{time::Instant, wire::SeqNum};
 
 /// CUBIC's memory of the last loss and of this round trip.
@@ -96,17 +96,17 @@ impl CongestionControl for Cubic {
         }
     }
 
-    fn enter(&mut self, now: Instant, trouble: Trouble) {
+    fn enter(&mut self, flow: &Flow, trouble: Trouble) {
         if trouble == Trouble::Loss {
             *self = Self::default();
-            self.hystart.round_began = now;
+            self.hystart.round_began = flow.now;
         }
     }
 
-    fn restart(&mut self, now: Instant, since: Duration) {
+    fn restart(&mut self, flow: &mut Flow, _: &mut Window, since: Duration) {
         // Silence is no time in which the curve goes on (RFC 9438, section 5.8).
         if let Some(began) = &mut self.began {
-            *began = (*began + since).min(now);
+            *began = (*began + since).min(flow.now);
         }
     }
 }

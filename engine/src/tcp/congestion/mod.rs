@@ -1,17 +1,20 @@
 //! Congestion control: how much may be in the network at once.
 //!
-//! What all have in common (when a loss is believed, how much is sent while it is repaired, when a reduction is taken
+//! What those have in common that look at losses (when a loss is believed, how much is sent while it is repaired, when a reduction is taken
 //! back) is the connection's; here is what tells one algorithm from another, behind [`CongestionControl`].
 
+mod bbr;
 mod cubic;
 mod reno;
 
+pub use bbr::{Bbr, BbrInfo};
 pub use cubic::Cubic;
 pub use reno::Reno;
 
 use alloc::boxed::Box;
 use core::{fmt, time::Duration};
 
+use super::Sample;
 use crate::{time::Instant, wire::SeqNum};
 
 /// The congestion window, in segments.
@@ -96,6 +99,44 @@ pub struct Acknowledged {
     pub pacing_rate: u64,
 }
 
+/// How a connection stands, for an algorithm that has a model of its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    /// The time.
+    pub now: Instant,
+    /// Payload bytes of a segment.
+    pub mss_bytes: u32,
+    /// The smoothed and the least round-trip time; `None` while none was measured.
+    pub smoothed: Option<Duration>,
+    /// See there.
+    pub least: Option<Duration>,
+    /// Segments delivered so far, when the last of them was, and segments lost.
+    pub delivered: u32,
+    /// See there.
+    pub delivered_at: Option<Instant>,
+    /// See there.
+    pub lost: u32,
+    /// Segments that are thought to be in the network, or wait for their time.
+    pub in_flight: u32,
+    /// When the next segment may leave.
+    pub departs: Instant,
+    /// How it stands to loss.
+    pub trouble: Trouble,
+    /// Bytes that may be sent a second at most.
+    pub pacing_rate_max: u64,
+    /// What may be sent a second, in bytes; the algorithm may set it.
+    pub pacing_rate: u64,
+    /// Until more than so many segments are delivered, deliveries are the user's rate; the algorithm may set it.
+    pub app_limited_until: Option<u32>,
+}
+
+impl Flow {
+    /// Sets the rate, within its limit.
+    pub(super) fn set_pacing_rate(&mut self, rate: u64) {
+        self.pacing_rate = rate.min(self.pacing_rate_max);
+    }
+}
+
 /// How a connection stands to loss (Linux: `enum tcp_ca_state`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
@@ -112,10 +153,45 @@ pub enum Trouble {
     Loss,
 }
 
+impl Trouble {
+    /// Whether lost segments are being sent again.
+    #[must_use]
+    pub const fn is_recovering(self) -> bool {
+        matches!(self, Self::Recovery | Self::Loss)
+    }
+}
+
 /// What tells one algorithm from another.
 pub trait CongestionControl: fmt::Debug + Send {
     /// Its name, as `TCP_CONGESTION` and `tcp_congestion_control` have it.
     fn name(&self) -> &'static str;
+
+    /// Whether it sets window and pacing rate itself, by a model of the way: nothing else reduces the window then but a timeout, and
+    /// segments are paced (Linux: `cong_control`).
+    fn is_model(&self) -> bool {
+        false
+    }
+
+    /// The connection stands. What is drawn by chance is drawn with `seed`.
+    fn begin(&mut self, _flow: &mut Flow, _window: &mut Window, _seed: u64) {}
+
+    /// An acknowledgement has come, for an algorithm that sets window and rate itself.
+    fn control(&mut self, _flow: &mut Flow, _window: &mut Window, _sample: &Sample) {}
+
+    /// Segments of a super-packet at least; `None`: as the tunable says.
+    fn super_segments_min(&self, _pacing_rate: u64) -> Option<u32> {
+        None
+    }
+
+    /// So many windows a send buffer has room for.
+    fn buffered_windows(&self) -> u32 {
+        2
+    }
+
+    /// What is known of its model, if it is BBR.
+    fn info(&self, _mss_bytes: u32) -> Option<BbrInfo> {
+        None
+    }
 
     /// The threshold after a loss, in segments; asked once for each.
     fn threshold_after_loss(&mut self, now: Instant, window: &Window) -> u32;
@@ -127,13 +203,13 @@ pub trait CongestionControl: fmt::Debug + Send {
     fn measure(&mut self, _now: Instant, _window: &mut Window, _acknowledged: &Acknowledged) {}
 
     /// The state of trouble is another one now.
-    fn enter(&mut self, _now: Instant, _trouble: Trouble) {}
+    fn enter(&mut self, _flow: &Flow, _trouble: Trouble) {}
 
     /// Sending begins anew after a while of silence, `since` the last segment.
-    fn restart(&mut self, _now: Instant, _since: Duration) {}
+    fn restart(&mut self, _flow: &mut Flow, _window: &mut Window, _since: Duration) {}
 
     /// The window to go back to when a reduction was for nothing; `prior` was the one before.
-    fn undo(&mut self, window: &Window, prior: u32) -> u32 {
+    fn undo(&mut self, _flow: &Flow, window: &Window, prior: u32) -> u32 {
         window.segments.max(prior)
     }
 }
@@ -143,13 +219,14 @@ pub trait CongestionControl: fmt::Debug + Send {
 pub fn by_name(name: &str) -> Option<Box<dyn CongestionControl>> {
     match name {
         "cubic" => Some(Box::new(Cubic::default())),
+        "bbr" => Some(Box::new(Bbr::default())),
         "reno" => Some(Box::new(Reno)),
         _ => None,
     }
 }
 
 /// The names of all algorithms, the default first.
-pub const NAMES: [&str; 2] = ["cubic", "reno"];
+pub const NAMES: [&str; 3] = ["cubic", "reno", "bbr"];
 
 #[cfg(test)]
 mod tests {

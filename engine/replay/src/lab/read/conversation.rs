@@ -103,7 +103,7 @@ fn socket_options(table: &Table<'_>) -> Result<Vec<SocketOption>, Fault> {
             "congestion" => {
                 let name = value.text()?;
                 if !congestion::NAMES.contains(&name) {
-                    return Err(value.expected("\"cubic\" or \"reno\""));
+                    return Err(value.expected("\"cubic\", \"reno\" or \"bbr\""));
                 }
                 SocketOption::Congestion(name.to_owned())
             }
