@@ -5,7 +5,7 @@ use core::{fmt, net::IpAddr, time::Duration};
 
 use crate::{
     conntrack::{
-        ConnId, ExpectationId, Family, HelperId, TimeoutPolicy, TimeoutPolicyError,
+        ConnId, ExpectationId, Family, HelperId, Revision, TimeoutPolicy, TimeoutPolicyError,
         calling::LoadError,
         helper::{Helper, HelperMode},
     },
@@ -91,6 +91,8 @@ pub enum Command {
     /// [`FORGET_CONNECTIONS_MAX`](crate::limits::FORGET_CONNECTIONS_MAX)), so that packets can pass before the next part; in the order
     /// of slots.
     ForgetPart(u32, Condemned),
+    /// Changes connections of the table from that slot on, as far as is done in one go, as [`Self::ForgetPart`] goes by parts.
+    RevisePart(u32, Condemned, Revision),
     /// Forgets how many packets and bytes these connections have carried so far; those that are gone are passed over.
     ForgetCounted(Vec<ConnId>),
     /// Forgets expectations: those with these numbers, or all.
@@ -116,6 +118,7 @@ impl Command {
             | Self::SetFeature(..)
             | Self::SetBond(..)
             | Self::ServeHost(_)
+            | Self::RevisePart(..)
             | Self::OfferUdp(_) => true,
             Self::SetTimeoutPolicy(_)
             | Self::Subscribe(_)
@@ -170,6 +173,9 @@ impl fmt::Debug for Command {
             Self::FlushConntrack => f.write_str("FlushConntrack"),
             Self::ForgetConnections(serials) => f.debug_tuple("ForgetConnections").field(serials).finish(),
             Self::ForgetPart(from, condemned) => f.debug_tuple("ForgetPart").field(from).field(condemned).finish(),
+            Self::RevisePart(from, which, revision) => {
+                f.debug_tuple("RevisePart").field(from).field(which).field(revision).finish()
+            }
             Self::ForgetCounted(ids) => f.debug_tuple("ForgetCounted").field(ids).finish(),
             Self::ForgetExpectations(numbers) => f.debug_tuple("ForgetExpectations").field(numbers).finish(),
         }
@@ -189,6 +195,8 @@ pub enum Reply {
     Forgotten(usize),
     /// The same of a part, and the slot with which the next part begins, if there is one.
     ForgottenPart(usize, Option<u32>),
+    /// So many connections of a part were changed; the next part begins with this slot, if there is one.
+    RevisedPart(usize, Option<u32>),
 }
 
 /// Which connections are to be forgotten.

@@ -87,6 +87,11 @@ impl Engine {
             Command::SendPacket(bytes) => self.send_packet(now, bytes),
             Command::ForgetConnections(serials) => Ok(self.forget_connections(now, serials)),
             Command::ForgetPart(from, condemned) => Ok(self.forget_part(now, from, &condemned)),
+            Command::RevisePart(from, which, revision) => {
+                let is_meant = |connection: &Connection| which.holds(connection.serial);
+                let (count, next) = self.conntrack.revise_part(now, from, is_meant, &revision, &mut self.around);
+                Ok(Reply::RevisedPart(count, next))
+            }
             Command::ForgetCounted(ids) => Ok(self.forget_counted(&ids)),
             Command::ForgetExpectations(numbers) => Ok(self.forget_expectations(now, numbers)),
             Command::FlushConntrack => {

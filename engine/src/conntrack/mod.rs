@@ -36,6 +36,7 @@ mod lookup;
 mod mappings;
 pub mod reasoning;
 mod removal;
+pub mod revision;
 pub mod save;
 pub mod sctp;
 pub mod sctp_states;
@@ -64,6 +65,7 @@ pub use conn::{Changes, ConnId, Connection, Counter, Extension, ProtocolState, S
 pub use entry::{Entry, SctpEntry, TcpEntry, TcpSideEntry};
 pub use expect::{Expectation, ExpectationEntry, ExpectationId, Expectations, HelperId};
 pub use reasoning::{Invalid, Reasoning};
+pub use revision::Revision;
 pub use sctp_states::SctpState;
 pub use statistics::Statistics;
 pub use tcp_states::TcpState;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use towpath_engine::{
     Change, Instant,
-    conntrack::{Entry, ExpectationEntry, Family, Statistics},
+    conntrack::{Entry, ExpectationEntry, Family, Revision, Statistics},
     netfilter::{Hook, ListOptions, TableName},
     socket::SocketEntry,
 };
@@ -11,7 +11,7 @@ use towpath_engine::{
 use crate::{helpers::Loaded, stats::Report};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub enum Request {
     /// Forgets connections by their serial numbers, or expectations by their numbers; one [`Reply::Count`]: how many were
     /// there.
     Forget(Topic, Vec<u64>),
+    /// Changes connections by their serial numbers; one [`Reply::Count`]: how many have changed.
+    Revise(Revision, Vec<u64>),
     /// Forgets all connections with their expectations, or all expectations; one [`Reply::Count`].
     Flush(Topic),
     /// One [`Reply::State`]; so many bytes follow it, and then [`Reply::Done`].

@@ -13,7 +13,7 @@ use rustix::event::PollFlags;
 use towpath_engine::Instant;
 
 use super::{
-    Answers, Counters,
+    Answers, Counters, Forgotten,
     message::{Reply, Topic},
     outbox::Outbox,
     task::{Answer, Desk, Task},
@@ -65,7 +65,8 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
     /// What to sleep on: whether it says something, and room when something is to be written.
     pub(super) fn events(&self) -> PollFlags {
         let says = if self.has_said_all { PollFlags::empty() } else { PollFlags::IN };
-        let has_more = !self.outbox.is_empty() || matches!(self.task, Task::Listing(..) | Task::Forgetting(..));
+        let has_more = !self.outbox.is_empty()
+            || matches!(self.task, Task::Listing(..) | Task::Forgetting(..) | Task::Revising(..));
         if has_more { says | PollFlags::OUT } else { says }
     }
 
@@ -112,7 +113,10 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
     /// for each byte of it another one.
     fn next_deadline(&self, now: Instant, was_coming: bool, taken: usize, written: usize) -> Option<Instant> {
         let is_content = self.watched().is_some() && self.outbox.is_empty();
-        let waits = matches!(self.task, Task::InTurn(_) | Task::Waiting(_) | Task::Abandoned(_) | Task::Forgetting(..));
+        let waits = matches!(
+            self.task,
+            Task::InTurn(_) | Task::Waiting(_) | Task::Abandoned(_) | Task::Forgetting(..) | Task::Revising(..)
+        );
         if is_content || waits {
             return None;
         }
@@ -145,6 +149,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
             Task::Asking
             | Task::Listing(..)
             | Task::Forgetting(..)
+            | Task::Revising(..)
             | Task::Watching(_)
             | Task::Coming(..)
             | Task::InTurn(_)
@@ -220,6 +225,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
             Task::Asking
             | Task::Listing(..)
             | Task::Forgetting(..)
+            | Task::Revising(..)
             | Task::Watching(_)
             | Task::Coming(..)
             | Task::InTurn(_)
@@ -247,14 +253,15 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
                 }
             }
             Task::Forgetting(topic, condemned, after, count) => {
-                let (forgotten, last) = desk.answers.forget(*topic, condemned, *after);
-                *count += forgotten;
-                match last {
-                    Some(last) => *after = Some(last),
-                    None => {
-                        let count = *count;
-                        self.finish(Answer::Replies(vec![Reply::Count(count)]), desk.worker);
-                    }
+                let page = desk.answers.forget(*topic, condemned, *after);
+                if let Some(count) = turn_page(page, after, count) {
+                    self.finish(Answer::Replies(vec![Reply::Count(count)]), desk.worker);
+                }
+            }
+            Task::Revising(revision, which, after, count) => {
+                let page = desk.answers.revise(revision, which, *after);
+                if let Some(count) = turn_page(page, after, count) {
+                    self.finish(Answer::Replies(vec![Reply::Count(count)]), desk.worker);
                 }
             }
             Task::InTurn(what) => match desk.gather(*what) {
@@ -311,6 +318,18 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
 impl<C, S> AsFd for Peer<C, S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
+    }
+}
+
+/// Counts a page of what was done, and notes where it ends; gives how many there were of all when nothing comes behind it.
+fn turn_page<C>((done, last): Forgotten<C>, after: &mut Option<C>, count: &mut u64) -> Option<u64> {
+    *count += done;
+    match last {
+        Some(last) => {
+            *after = Some(last);
+            None
+        }
+        None => Some(*count),
     }
 }
 

@@ -76,6 +76,10 @@ fn begin<A: Answers>(
             numbers.sort_unstable();
             Task::Forgetting(topic, Condemned::Numbered(numbers.into()), None, 0)
         }
+        Request::Revise(revision, mut numbers) => {
+            numbers.sort_unstable();
+            Task::Revising(revision, Condemned::Numbered(numbers.into()), None, 0)
+        }
         Request::Flush(topic) => Task::Forgetting(topic, Condemned::UpTo(desk.answers.newest(topic)), None, 0),
         Request::SaveState => Task::InTurn(Gathering::State),
         Request::SaveRules(family, counters) => Task::InTurn(Gathering::Rules(family, counters)),
@@ -162,6 +166,7 @@ fn answer<A: Answers>(request: Request, counters: &Counters, desk: &mut Desk<'_,
         | Request::ListAndForgetCounted
         | Request::Watch(_)
         | Request::Forget(..)
+        | Request::Revise(..)
         | Request::Flush(_)
         | Request::SaveState
         | Request::LoadState(_)

@@ -11,7 +11,7 @@ use std::{
 use rustix::event::PollFlags;
 use towpath_engine::{
     Condemned, Instant,
-    conntrack::{Family, Statistics},
+    conntrack::{Family, Revision, Statistics},
     netfilter::{ListOptions, RuleSet, TableName},
 };
 
@@ -68,6 +68,14 @@ pub trait Answers {
 
     /// Forgets connections or expectations by their numbers, a page of what comes behind `after`, or the first one.
     fn forget(&mut self, topic: Topic, which: &Condemned, after: Option<Self::Cursor>) -> Forgotten<Self::Cursor>;
+
+    /// Changes connections by their numbers, a page of what comes behind `after`, or the first one.
+    fn revise(
+        &mut self,
+        revision: &Revision,
+        which: &Condemned,
+        after: Option<Self::Cursor>,
+    ) -> Forgotten<Self::Cursor>;
 
     /// Gathers what a snapshot says, for it to be written down.
     fn save(&mut self) -> Writing;

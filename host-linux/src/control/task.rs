@@ -2,7 +2,7 @@
 
 use towpath_engine::{
     Condemned,
-    conntrack::Family,
+    conntrack::{Family, Revision},
     netfilter::{ListOptions, RuleSet, TableName},
 };
 
@@ -27,6 +27,8 @@ pub(super) enum Task<C, S> {
     Listing(Listing, Option<C>),
     /// What was forgotten up to this place, so many, and what is behind it.
     Forgetting(Topic, Condemned, Option<C>, u64),
+    /// What was changed up to this place, so many, and what is behind it.
+    Revising(Revision, Condemned, Option<C>, u64),
     /// What happens.
     Watching(Topic),
     /// What it gets for so many bytes, which are coming.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use towpath_engine::{
     Command, Condemned, DeviceId, Engine, Instant, Reply as EngineReply, Subscription,
-    conntrack::{ExpectationId, Family, HelperId, Statistics, helper::Helper},
+    conntrack::{ExpectationId, Family, HelperId, Revision, Statistics, helper::Helper},
     device::Feature,
     netfilter::{ListOptions, RuleSet, TableName},
     snapshot::{Refused, Successor},
@@ -89,6 +89,14 @@ impl<R: Ring> Answers for View<'_, R> {
             Topic::Connections => self.forget_connections(condemned, from),
             Topic::Expectations => self.forget_expectations(condemned, from),
             Topic::Log | Topic::Sockets => (0, None),
+        }
+    }
+
+    fn revise(&mut self, revision: &Revision, which: &Condemned, after: Option<Place>) -> Forgotten<Place> {
+        let Ok(from) = u32::try_from(after.map_or(0, |last| last + 1)) else { return (0, None) };
+        match self.engine.handle_command(self.now, Command::RevisePart(from, which.clone(), *revision)) {
+            Ok(EngineReply::RevisedPart(count, next)) => (count as u64, next.map(|next| u64::from(next) - 1)),
+            other => unreachable!("{other:?}"),
         }
     }
 

@@ -133,6 +133,54 @@ fn what_connections_have_carried_is_counted_anew_once_it_is_listed_so() {
     });
 }
 
+/// What the kernel has answered to conntrack(8), but that the use count is not that of its own answer.
+#[test]
+fn connections_of_a_running_gateway_are_changed_as_conntrack_changes_them() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let gateway = Gateway::start(&folder);
+        network.exchange(b"change me");
+        let mut watcher = Client::ask(&folder.socket(), Request::Watch(Topic::Connections)).unwrap();
+        Client::ask(&folder.socket(), Request::Stats).unwrap().next_reply().unwrap().unwrap();
+        let ask = |words: &str| {
+            let words: Vec<&str> = words.split(' ').collect();
+            let output = folder.towpath(&words);
+            let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+            (output.status.code(), out, err)
+        };
+        for (question, shown) in [
+            ("-p udp -m 7", Some(" mark=7 use=1\n")),
+            ("-p udp -m 7", None),
+            ("-m 0x70/0xf0", Some(" mark=119 use=1\n")),
+            ("-p tcp -m 8", None),
+            ("-s 10.0.0.2 -t 1000 -u ASSURED,FIXED_TIMEOUT", Some(" [ASSURED] mark=119 use=1\n")),
+            ("-t 50 -m 9", None),
+            ("-u ASSURED", None),
+            ("-m 0", Some(" mark=0 use=1\n")),
+        ] {
+            let (code, out, err) = ask(&format!("conntrack -U {question}"));
+            let count = u32::from(shown.is_some());
+            assert_eq!(err, format!("towpath: {count} flow entries have been updated.\n"), "{question}");
+            assert_eq!(code, Some(if shown.is_some() { 0 } else { 1 }), "{question}");
+            assert!(shown.map_or(out.is_empty(), |end| out.ends_with(end)), "{question}: {out}");
+        }
+        let (_, listing, _) = ask("conntrack -L");
+        assert!(listing.starts_with("udp      17 1000 ") || listing.starts_with("udp      17 999 "), "{listing}");
+        let marks: Vec<Option<u32>> = (0..4)
+            .map(|_| match watcher.next_reply().unwrap() {
+                Some(Reply::ConnectionEvent(_, Change::Update, entry)) => entry.mark,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(marks, [Some(7), Some(119), Some(119), Some(0)], "and it is told");
+        for wrong in ["expect -m 3", "-u EXPECTED", "-w 1 -m 3", "-p tcp --state CLOSE -m 3"] {
+            assert_eq!(ask(&format!("conntrack -U {wrong}")).0, Some(2), "{wrong}");
+        }
+        gateway.stop(Signal::INT);
+    });
+}
+
 #[test]
 fn who_watches_sees_a_connection_come_and_change() {
     in_namespace(|| {

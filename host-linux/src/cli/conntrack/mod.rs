@@ -18,12 +18,13 @@ use towpath::{
     control::{Client, Request, Topic},
     tracking::{Filter, Format, Style, write_statistics},
 };
+use towpath_engine::conntrack::Revision;
 
 pub(crate) use self::replayed::Replayed;
 use self::{running::Running, wanted::Wanted};
 use super::{Answer, Control};
 
-/// Show, count or delete the connections of a running gateway.
+/// Show, count, change or delete the connections of a running gateway.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Conntrack {
@@ -55,6 +56,10 @@ struct Question {
     /// Delete what the options describe, and show it. It is "no" (exit code 1) when there is nothing.
     #[arg(short = 'D', long, group = "what")]
     delete: bool,
+    /// Change the mark (-m), the timeout (-t) or the status (-u) of what the other options describe, and show it. It is "no" (exit code
+    /// 1) when nothing changes. Those whose timeout is fixed stay as they are where -t is given.
+    #[arg(short = 'U', long, group = "what")]
+    update: bool,
     /// Empty the table.
     #[arg(short = 'F', long, group = "what")]
     flush: bool,
@@ -63,6 +68,9 @@ struct Question {
     table: Table,
     #[command(flatten)]
     wanted: Wanted,
+    /// With -U: in how many seconds they are forgotten unless something refreshes them.
+    #[arg(short, long, value_name = "SECONDS", requires = "update")]
+    timeout: Option<u32>,
     /// Count what connections have carried anew, once they are listed.
     #[arg(short, long)]
     zero: bool,
@@ -120,7 +128,7 @@ impl Question {
 
     /// What is meant.
     fn filter(&self) -> Result<Filter> {
-        let filter = self.wanted.filter()?;
+        let filter = if self.update { self.wanted.to_change()? } else { self.wanted.filter()? };
         anyhow::ensure!(!self.zero || self.list, "-z goes with -L only");
         anyhow::ensure!(
             !self.zero || filter == Filter::default(),
@@ -131,6 +139,12 @@ impl Question {
             "-z is about connections; expectations count nothing"
         );
         Ok(filter)
+    }
+
+    /// What is to be changed.
+    fn revision(&self) -> Result<Revision> {
+        anyhow::ensure!(self.table == Table::Conntrack, "-U changes connections only");
+        Ok(Revision { timeout_secs: self.timeout, ..self.wanted.revision()? })
     }
 
     /// What is shown of the table, when it is counted.
@@ -145,9 +159,13 @@ impl Question {
 
     /// Says on standard error how many were shown or deleted; it is "no" when there had to be some and are none.
     fn conclude(&self, count: u64) -> Result<Answer> {
-        let done = if self.delete { "deleted" } else { "shown" };
+        let done = match (self.delete, self.update) {
+            (true, _) => "deleted",
+            (false, true) => "updated",
+            (false, false) => "shown",
+        };
         writeln!(io::stderr(), "towpath: {count} {} have been {done}.", self.things())?;
-        Ok(if (self.delete || self.get) && count == 0 { Answer::No } else { Answer::Fine })
+        Ok(if (self.delete || self.get || self.update) && count == 0 { Answer::No } else { Answer::Fine })
     }
 }
 
@@ -174,7 +192,11 @@ impl Conntrack {
             writeln!(io::stderr(), "towpath: {table} table has been emptied.")?;
             return Ok(Answer::Fine);
         }
-        let count = if question.delete { asking.delete(&mut out)? } else { asking.show(question.event, &mut out)? };
+        let count = match (question.delete, question.update) {
+            (true, _) => asking.delete(&mut out)?,
+            (false, true) => asking.update(&question.revision()?, &mut out)?,
+            (false, false) => asking.show(question.event, &mut out)?,
+        };
         out.flush()?;
         question.conclude(count)
     }

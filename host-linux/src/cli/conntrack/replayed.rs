@@ -31,8 +31,8 @@ impl Replayed {
     pub(crate) fn parse(words: &[OsString]) -> Result<Self> {
         let question = Words::parse_from(words).question;
         ensure!(
-            !question.delete && !question.flush,
-            "the connections of a replay can be shown (-L, -G, -E, -C, -S), not deleted"
+            !question.delete && !question.flush && !question.update,
+            "the connections of a replay can be shown (-L, -G, -E, -C, -S), not deleted or changed"
         );
         // Nothing is counted after the end, so that -z changes nothing.
         let (filter, shown) = (question.filter()?, Shown::new(question.format()?));

@@ -7,6 +7,7 @@ use towpath::{
     control::{Client, Happened, Request},
     tracking::{Filter, Format, Shown},
 };
+use towpath_engine::conntrack::Revision;
 
 use super::Table;
 
@@ -34,6 +35,34 @@ impl Running<'_> {
             Client::count(self.path, Request::Forget(self.table.topic(), numbers.to_vec()))?;
         }
         Ok(count)
+    }
+
+    /// Changes what is wanted, and shows what it is then; gives how many have changed and are there still.
+    pub(super) fn update(&self, revision: &Revision, out: &mut impl Write) -> Result<u64> {
+        let mut numbers = Vec::new();
+        for told in Client::connections(self.path, false)? {
+            let entry = told?.entry;
+            let would_change = revision.changes(entry.mark.unwrap_or(0), entry.status, entry.timeout_secs);
+            if would_change && self.filter.wants(&entry) {
+                numbers.push(entry.serial);
+            }
+        }
+        for some in numbers.chunks(NUMBERS_A_REQUEST) {
+            Client::count(self.path, Request::Revise(*revision, some.to_vec()))?;
+        }
+        numbers.sort_unstable();
+        let mut shown = Shown::new(self.format);
+        if numbers.is_empty() {
+            return Ok(shown.count());
+        }
+        for told in Client::connections(self.path, false)? {
+            let entry = told?.entry;
+            if numbers.binary_search(&entry.serial).is_ok() {
+                shown.connection(out, &entry, None)?;
+            }
+        }
+        shown.end(out)?;
+        Ok(shown.count())
     }
 
     /// Shows what is wanted, gives `note` each one's number, and says how many there were.

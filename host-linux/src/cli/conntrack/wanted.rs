@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use towpath::tracking::{Ends, Filter, Network, parse_protocol};
 use towpath_engine::{
-    conntrack::{Family, Status, TcpState},
+    conntrack::{Family, Revision, Status, TcpState},
     wire::Protocol,
 };
 
@@ -115,6 +115,28 @@ impl Wanted {
             destination_nat: self.dst_nat,
             any_nat: self.any_nat,
         })
+    }
+}
+
+impl Wanted {
+    /// What is meant where mark and status say what is to become of it (`-U`).
+    pub(super) fn to_change(&self) -> Result<Filter> {
+        ensure!(
+            self.zone.or(self.orig_zone).or(self.reply_zone).is_none(),
+            "-U takes no zone, as conntrack(8) does not"
+        );
+        ensure!(self.state.is_none(), "-U leaves the state to the packets");
+        Ok(Filter { mark: None, status: None, ..self.filter()? })
+    }
+
+    /// What is to become of it.
+    pub(super) fn revision(&self) -> Result<Revision> {
+        let status = self.status.unwrap_or_default();
+        ensure!(
+            Revision::SETTABLE.contains(status),
+            "-U sets ASSURED, SEEN_REPLY and FIXED_TIMEOUT; EXPECTED stays as it is"
+        );
+        Ok(Revision { mark: self.mark, timeout_secs: None, status })
     }
 }
 

@@ -21,7 +21,7 @@ use std::{
 use tempfile::TempDir;
 use towpath_engine::{
     Condemned, Instant,
-    conntrack::{Entry, Family, Statistics, Status, Tuple, Zone},
+    conntrack::{Entry, Family, Revision, Statistics, Status, Tuple, Zone},
     netfilter::{ListOptions, RuleSet, TableName},
 };
 
@@ -115,6 +115,17 @@ fn numbers_are_answered_and_connections_forgotten() {
     assert_eq!(ask(&mut gateway, Request::Tracking), Some(Reply::Tracking(statistics)));
     assert_eq!(ask(&mut gateway, Request::Forget(Topic::Connections, vec![4, 3, 99])), Some(Reply::Count(2)));
     assert_eq!(ask(&mut gateway, Request::Flush(Topic::Connections)), Some(Reply::Count(8)));
+}
+
+#[test]
+fn connections_are_changed_page_by_page_by_their_numbers() {
+    let mut gateway = Gateway::new(25);
+    let revision = Revision { mark: Some((7, u32::MAX)), timeout_secs: Some(60), ..Revision::default() };
+    let mut client = gateway.client(Request::Revise(revision, vec![21, 3, 99, 12]));
+    (0..9).for_each(|_| gateway.serve());
+    assert_eq!(client.next_reply().unwrap(), Some(Reply::Count(3)));
+    assert_eq!(client.next_reply().unwrap(), None);
+    assert_eq!(gateway.answers.revised, [3, 12, 21].map(|number| (number, revision)));
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub(super) struct Numbers {
     pub(super) state: Vec<u8>,
     /// Those that were forgotten.
     pub(super) forgotten: Vec<u64>,
+    /// Those that were changed, and how.
+    pub(super) revised: Vec<(u64, Revision)>,
     pub(super) rules: String,
     /// What a device was told.
     pub(super) features: String,
@@ -45,6 +47,7 @@ impl Numbers {
             pages: 0,
             state: (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect(),
             forgotten: Vec::new(),
+            revised: Vec::new(),
             rules: String::new(),
             features: String::new(),
             tunables: String::new(),
@@ -97,6 +100,15 @@ impl Answers for Numbers {
         let gone: Vec<u64> = (u64::from(from)..u64::from(to)).filter(is_there).collect();
         self.forgotten.extend(gone);
         ((self.forgotten.len() - before) as u64, (to < self.count).then(|| to - 1))
+    }
+
+    fn revise(&mut self, revision: &Revision, which: &Condemned, after: Option<u32>) -> Forgotten<u32> {
+        let from = after.map_or(0, |last| last + 1);
+        let to = self.count.min(from + 10);
+        let meant = (u64::from(from)..u64::from(to)).filter(|number| which.holds(*number));
+        let before = self.revised.len();
+        self.revised.extend(meant.map(|number| (number, *revision)));
+        ((self.revised.len() - before) as u64, (to < self.count).then(|| to - 1))
     }
 
     fn save(&mut self) -> Writing {
