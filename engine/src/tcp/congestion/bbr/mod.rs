@@ -402,7 +402,7 @@ impl Bbr {
     fn update_least(&mut self, flow: &mut Flow, window: &mut Window, sample: &Sample) {
         let is_old = flow.now.since(self.least_at) > LEAST_LASTS;
         if let Some(rtt) = sample.rtt
-            && (self.least.is_none_or(|least| rtt <= least) || (is_old && !sample.is_ack_delayed))
+            && (self.least.is_none_or(|least| rtt < least) || (is_old && !sample.is_ack_delayed))
         {
             (self.least, self.least_at) = (Some(rtt), flow.now);
         }
