@@ -183,10 +183,10 @@ mod tests {
                 "rates = [1]",
                 "s.toml:6:12: this hardware cannot be: rps_cpus names a CPU that is not there",
             ),
-            ("{ rx = 70_000 }", "rates = [1]", "s.toml:6:17: 'rx' must be 0 to 65535, not 70_000"),
+            ("{ rx = 70_000 }", "rates = [1]", "s.toml:6:19: 'rx' must be a number from 0 to 65535, not 70000"),
             ("{}", "rates = []", "s.toml:12:9: 'rates' must be a list of 1 to 100 rates, not a list"),
-            ("{}", "rates = [0]", "s.toml:12:10: 'rates' must be 1 to 100000000, not 0"),
-            ("{}", "rates = [1]\nframe = 41", "s.toml:13:9: 'frame' must be 42 to 1514, not 41"),
+            ("{}", "rates = [0]", "s.toml:12:10: 'rates' must be a number from 1 to 100000000, not 0"),
+            ("{}", "rates = [1]\nframe = 41", "s.toml:13:9: 'frame' must be a number from 42 to 1514, not 41"),
         ] {
             assert_eq!(read(hardware, load).expect_err("it has a mistake"), expected, "{hardware} {load}");
         }
