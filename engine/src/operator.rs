@@ -7,7 +7,7 @@ use zerocopy::FromBytes;
 
 use crate::{
     command::{Command, CommandError, Condemned, Reply},
-    conntrack::{ConnId, Connection, ExpectationId, Family, HelperId, TimeoutPolicy, helper::Helper},
+    conntrack::{ConnId, Connection, ExpectationId, Family, HelperId, Revision, TimeoutPolicy, helper::Helper},
     device::{
         Device, Feature, InterfaceAddress, Kind, Link,
         bond::{Added, Bond, Happening, Options as BondOptions},
@@ -69,8 +69,7 @@ impl Engine {
             Command::SetSysctls(name, values) => self.set_sysctl(name, &values),
             Command::OfferUdp(service) => {
                 let port = service.port;
-                self.offer(service).map_err(|error| CommandError::Service(port, error))?;
-                Ok(Reply::Done)
+                self.offer(service).map_or_else(|error| Err(CommandError::Service(port, error)), |()| Ok(Reply::Done))
             }
             Command::Subscribe(subscription) => {
                 self.around.events.subscribe(subscription);
@@ -87,11 +86,7 @@ impl Engine {
             Command::SendPacket(bytes) => self.send_packet(now, bytes),
             Command::ForgetConnections(serials) => Ok(self.forget_connections(now, serials)),
             Command::ForgetPart(from, condemned) => Ok(self.forget_part(now, from, &condemned)),
-            Command::RevisePart(from, which, revision) => {
-                let is_meant = |connection: &Connection| which.holds(connection.serial);
-                let (count, next) = self.conntrack.revise_part(now, from, is_meant, &revision, &mut self.around);
-                Ok(Reply::RevisedPart(count, next))
-            }
+            Command::RevisePart(from, which, revision) => Ok(self.revise_part(now, from, &which, &revision)),
             Command::ForgetCounted(ids) => Ok(self.forget_counted(&ids)),
             Command::ForgetExpectations(numbers) => Ok(self.forget_expectations(now, numbers)),
             Command::FlushConntrack => {
@@ -174,6 +169,12 @@ impl Engine {
         let is_condemned = |connection: &Connection| condemned.holds(connection.serial);
         let (count, next) = self.conntrack.kill_part(now, from, is_condemned, &mut self.around);
         Reply::ForgottenPart(count, next)
+    }
+
+    fn revise_part(&mut self, now: Instant, from: u32, which: &Condemned, revision: &Revision) -> Reply {
+        let is_meant = |connection: &Connection| which.holds(connection.serial);
+        let (count, next) = self.conntrack.revise_part(now, from, is_meant, revision, &mut self.around);
+        Reply::RevisedPart(count, next)
     }
 
     fn forget_expectations(&mut self, now: Instant, numbers: Option<Vec<ExpectationId>>) -> Reply {

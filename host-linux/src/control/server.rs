@@ -70,12 +70,7 @@ pub trait Answers {
     fn forget(&mut self, topic: Topic, which: &Condemned, after: Option<Self::Cursor>) -> Forgotten<Self::Cursor>;
 
     /// Changes connections by their numbers, a page of what comes behind `after`, or the first one.
-    fn revise(
-        &mut self,
-        revision: &Revision,
-        which: &Condemned,
-        after: Option<Self::Cursor>,
-    ) -> Forgotten<Self::Cursor>;
+    fn revise(&mut self, to: &Revision, which: &Condemned, after: Option<Self::Cursor>) -> Forgotten<Self::Cursor>;
 
     /// Gathers what a snapshot says, for it to be written down.
     fn save(&mut self) -> Writing;
