@@ -77,7 +77,7 @@ struct Rate<'a> {
     time_squeeze: u64,
     received_rps: u64,
     ksoftirqd_woken: u64,
-    latency_mean: u64,
+    latency_mean: Option<u64>,
     latency_max: u64,
     cpu: BTreeMap<&'static str, u64>,
 }
@@ -110,7 +110,7 @@ struct Waits<'a> {
 /// | `schema` | the first line: `"towpath.lab/1"`, the scenario's `title`, `seed`, and when the run has `ended`, in nanoseconds |
 /// | `connection` | one direction of a connection, by name: `from` and `to` (hosts), `bytes` read, `goodput_bps`, `resent` (segments by reason), `rto`, `srtt_us` (least, mean, greatest), `begun`, `connected`, `finished` (nanoseconds), `result`, the last `tcp_info` |
 /// | `link` | a direction of a link, by name: `from`, `to`, `frames` and `bytes` that have arrived, `lost` by reason, `queue_bytes_max`, `wait_max` (nanoseconds) |
-/// | `load` | one rate of a load, by name: `from` and `to` (hosts), the `rate` in packets a second, the `time` that was measured (nanoseconds), and of the hardware of `to`: `rx_packets`, `rx_missed_errors` (rings full), `dropped` (backlogs full), `delivered`, `interrupts`, `deferred`, `polls`, `busy_polls`, `poll_sizes` (polls that found 0, 1, 2, 4, 8, 16, 32, 64 packets or more), `time_squeeze`, `received_rps`, `ksoftirqd_woken`, `latency_mean`, `latency_max` and `cpu` (nanoseconds, by what all CPUs did) |
+/// | `load` | one rate of a load, by name: `from` and `to` (hosts), the `rate` in packets a second, the `time` that was measured (nanoseconds), and of the hardware of `to`: `rx_packets`, `rx_missed_errors` (rings full), `dropped` (backlogs full), `delivered`, `interrupts`, `deferred`, `polls`, `busy_polls`, `poll_sizes` (polls that found 0, 1, 2, 4, 8, 16, 32, 64 packets or more), `time_squeeze`, `received_rps`, `ksoftirqd_woken`, `latency_mean` (null: no packet went on), `latency_max` and `cpu` (nanoseconds, by what all CPUs did) |
 /// | `fairness` | Jain's index of all goodputs, when there are two or more |
 /// | `point` | with series: a connection at an end at a time: `end` and [`Point`]'s fields |
 /// | `wait` | with series: what waits at a link's direction at a time: `from` and [`Wait`]'s fields |
@@ -204,7 +204,7 @@ fn rate<'a>(plan: &'a Load, [from, to]: [&'a str; 2], step: &LoadStep) -> Rate<'
         time_squeeze: cpus.rounds.time_squeeze(),
         received_rps: cpus.received_rps,
         ksoftirqd_woken: cpus.ksoftirqd_woken,
-        latency_mean: nanos(step.latency_mean()),
+        latency_mean: step.latency_mean().map(nanos),
         latency_max: nanos(queues.latency_max),
         cpu: Activity::ALL.into_iter().map(|what| (what.name(), nanos(cpus.time(what)))).collect(),
     }

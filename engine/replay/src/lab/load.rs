@@ -83,11 +83,11 @@ impl LoadStep {
         (self.cpus.processed * 1000).checked_div(polls).unwrap_or_default()
     }
 
-    /// How long a packet that went on took from the wire on the mean.
+    /// How long a packet that went on took from the wire on the mean; `None`: none did.
     #[must_use]
-    pub fn latency_mean(&self) -> Duration {
-        let nanos = self.queues.latency_sum.as_nanos().checked_div(self.queues.delivered.into());
-        Duration::from_nanos(nanos.unwrap_or_default() as u64)
+    pub fn latency_mean(&self) -> Option<Duration> {
+        let nanos = self.queues.latency_sum.as_nanos().checked_div(self.queues.delivered.into())?;
+        Some(Duration::from_nanos(nanos as u64))
     }
 
     /// How much of all CPUs' time was not left to processes, in thousandths.

@@ -91,9 +91,12 @@
 //! | `process_slice` | how long a process keeps a CPU before ksoftirqd has its turn. Default: 0: no process wants it |
 //! | `costs` | a table of times that a CPU is busy for: `interrupt` (1us), `poll` (200ns), `packet` (400ns), `enqueue` (100ns) |
 //!
+//! `[[event]]`, in order of time: `at`, `link`, `direction` (`"there"`, `"back"` or `"both"`, the default), and what the link does from then
+//! on, in the words of `[[link]]`. What waits or is on its way when a link goes down is lost.
+//!
 //! # What an interrupt costs
 //!
-//! `captures/lab/interrupts.toml` sends one load to three hosts that differ in `mode`. With `interrupt` I, `poll` P, `packet` S and `enqueue` E,
+//! `captures/lab/interrupts.toml` sends one load to four hosts that differ in `mode` and in coalescing. With `interrupt` I, `poll` P, `packet` S and `enqueue` E,
 //! and a packet each T:
 //!
 //! - As long as T ≥ I + P + S both ways take one interrupt a packet, and the CPU time of both grows with the rate.
@@ -104,9 +107,6 @@
 //!   rest: at most (1 - (I + E) / T) / (S + P / 64) go on. That falls from T = I + E + S + P / 64 on, and is nothing at T = I + E: receive livelock.
 //! - A process that polls has the least latency, S and what is left of an empty poll, and the whole CPU, whatever comes. Beyond what it can
 //!   take it never gets to: the softirq that has woken it finds its weight each time, and goes on as with NAPI.
-//!
-//! `[[event]]`, in order of time: `at`, `link`, `direction` (`"there"`, `"back"` or `"both"`, the default), and what the link does from then
-//! on, in the words of `[[link]]`. What waits or is on its way when a link goes down is lost.
 //!
 //! # Why not a crate of its own
 //!

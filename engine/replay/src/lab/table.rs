@@ -86,7 +86,10 @@ fn write_load(out: &mut String, scenario: &Scenario, plan: &Load, found: &LoadRe
             step.cpus.rounds.polls + step.queues.busy_polls,
             step.packets_per_thousand_polls() as f64 / 1e3,
             step.cpu_per_thousand() as f64 / 10.0,
-            format!("{:.2}/{:.2}", micros(step.latency_mean()), micros(step.queues.latency_max)),
+            step.latency_mean().map_or_else(
+                || "-".to_owned(),
+                |mean| format!("{:.2}/{:.2}", micros(mean), micros(step.queues.latency_max)),
+            ),
         )?;
     }
     writeln!(out)

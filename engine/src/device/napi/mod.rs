@@ -32,6 +32,10 @@
 //!
 //! - What a poll has taken is handed over when the poll ends, and counts as received then.
 //! - GRO takes place in the engine, after RPS.
+//! - [`Mode::BusyPoll`] keeps the interrupt masked for as long as the process comes back, as with `SO_PREFER_BUSY_POLL` and interrupts that
+//!   are put off. Where a process polls by `net.core.busy_read` alone, Linux arms the interrupt each time it stops.
+//! - One weight is that of queues and of the backlog. In Linux `net.core.dev_weight` is the backlog's, and a driver's is 64.
+//! - There is no ring for what is sent, and sending costs no time.
 //! - A driver's budget for what has been sent, threaded NAPI (`/sys/class/net/DEVICE/threaded`), RFS, flow limits and `need_resched()` are not
 //!   modelled; of processes only that they want their slice before ksoftirqd has its turn.
 //!

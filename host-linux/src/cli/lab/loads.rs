@@ -16,8 +16,8 @@ use towpath_replay::lab::{LoadStep, Report, Scenario};
 /// A quantity over the rate.
 pub(super) struct Panel {
     title: &'static str,
-    /// What is plotted of a rate, and the least that is shown.
-    value: fn(&LoadStep) -> f64,
+    /// What is plotted of a rate, if there is anything, and the least that is shown.
+    value: fn(&LoadStep) -> Option<f64>,
     least: f64,
 }
 
@@ -28,15 +28,15 @@ pub(super) fn panels(report: &Report) -> Vec<Panel> {
     }
     let panel = |title, value, least| Panel { title, value, least };
     vec![
-        panel("interrupts a second", |step| per_second(step, step.cpus.rounds.interrupts), 1.0),
-        panel("interrupts a packet", |step| step.interrupts_per_thousand() as f64 / 1e3, 1e-3),
-        panel("packets a second that go on", |step| step.delivered_rate() as f64, 100.0),
+        panel("interrupts a second", |step| Some(per_second(step, step.cpus.rounds.interrupts)), 1.0),
+        panel("interrupts a packet", |step| Some(step.interrupts_per_thousand() as f64 / 1e3), 1e-3),
+        panel("packets a second that go on", |step| Some(step.delivered_rate() as f64), 100.0),
         panel(
             "latency from the ring to the engine, mean (us)",
-            |step| step.latency_mean().as_nanos() as f64 / 1e3,
+            |step| step.latency_mean().map(|mean| mean.as_nanos() as f64 / 1e3),
             0.1,
         ),
-        panel("CPU time not left to processes (%)", |step| step.cpu_per_thousand() as f64 / 10.0, 0.1),
+        panel("CPU time not left to processes (%)", |step| Some(step.cpu_per_thousand() as f64 / 10.0), 0.1),
     ]
 }
 
@@ -54,7 +54,7 @@ pub(super) fn draw(
     let steps = || report.loads.iter().flat_map(|load| &load.steps);
     let rates = || steps().map(|step| step.rate as f64);
     let (slowest, fastest) = (rates().fold(f64::MAX, f64::min), rates().fold(1.0, f64::max));
-    let most = steps().map(panel.value).fold(panel.least * 10.0, f64::max);
+    let most = steps().filter_map(panel.value).fold(panel.least * 10.0, f64::max);
     let wrong = |error: &dyn std::fmt::Display| anyhow!("{error}");
     let mut chart = ChartBuilder::on(area)
         .margin(6)
@@ -74,8 +74,9 @@ pub(super) fn draw(
         .map_err(|error| wrong(&error))?;
     for ((plan, load), color) in scenario.loads.iter().zip(&report.loads).zip(colors.iter().cycle()) {
         let color = *color;
-        // What is nothing has no place on a logarithmic scale: it lies at the bottom.
-        let points = load.steps.iter().map(|step| (step.rate as f64, (panel.value)(step).max(panel.least)));
+        // A number that is 0 has no place on a logarithmic scale: it lies at the bottom. What there is not has no point.
+        let value = |step| (panel.value)(step).map(|value| value.max(panel.least));
+        let points = load.steps.iter().filter_map(|step| Some((step.rate as f64, value(step)?)));
         chart
             .draw_series(LineSeries::new(points, color))
             .map_err(|error| wrong(&error))?
