@@ -360,6 +360,8 @@ mod tests {
                     let mut expected: Vec<_> = model.iter().filter_map(seen).collect();
                     found.sort_unstable();
                     expected.sort_unstable();
+                    let guessed = index.guess(hash).map(|(slot, direction)| (slot, direction.index()));
+                    prop_assert!(guessed.map_or(expected.is_empty(), |guess| expected.contains(&guess)));
                     prop_assert_eq!(found, expected);
                 }
             }

@@ -145,3 +145,57 @@ fn gre(transport: &[u8]) -> Option<[u16; 2]> {
 const GRE_VERSION: u8 = 0x07;
 const GRE_VERSION_1: u8 = 1;
 const GRE_PROTOCOL_PPP: u16 = 0x880b;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        frame::{DeviceId, Frame},
+        packet::{Pool, Transport},
+        wire::checksum,
+    };
+
+    /// An IPv4 packet in a frame, perhaps a fragment, perhaps with options, whose header's checksum is right.
+    fn frame(protocol: u8, fragment: u16, options: usize, behind: &[u8]) -> Vec<u8> {
+        let len = (20 + 4 * options + behind.len()) as u16;
+        let mut header = Vec::from([0x45 + options as u8, 0]);
+        header.extend(len.to_be_bytes());
+        header.extend([0, 7]);
+        header.extend(fragment.to_be_bytes());
+        header.extend([64, protocol, 0, 0, 10, 0, 0, 2, 198, 51, 100, 7]);
+        header.resize(20 + 4 * options, 1);
+        let sum = (!checksum::sum(&header)).to_be_bytes();
+        header[10..12].copy_from_slice(&sum);
+        [&[2; 12][..], &[0x08, 0x00], &header, behind].concat()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_at_once_of_most_packets_is_what_is_read_of_any(
+            protocol in prop_oneof![4 => Just(6_u8), 4 => Just(17), 1 => Just(1), 1 => Just(132), 1 => any::<u8>()],
+            fragment in prop_oneof![4 => Just(0_u16), 1 => Just(0x4000), 1 => Just(0x2000), 1 => Just(0x2001)],
+            options in 0_usize..3,
+            behind in proptest::collection::vec(any::<u8>(), 0..48),
+        ) {
+            // A datagram's length, or where a segment's payload begins, that can be.
+            let mut behind = behind;
+            if let (17, [_, _, _, _, high, low, ..]) = (protocol, &mut behind[..]) {
+                (*high, *low) = (0, 8);
+            } else if let (6, Some(offset)) = (protocol, behind.get_mut(12)) {
+                *offset = 0x50;
+            }
+            let mut pool = Pool::new();
+            let parsed = Packet::parse(&mut pool, &Frame::new(DeviceId(0), &frame(protocol, fragment, options, &behind)));
+            let packet = parsed.expect("a right header");
+            let plain = Tuple::of_plain(&packet);
+            prop_assert_eq!(plain.is_some(), matches!(packet.transport(), Transport::Tcp | Transport::Udp));
+            if plain.is_some() {
+                prop_assert_eq!(plain, Tuple::of_other(&packet));
+            }
+        }
+    }
+}

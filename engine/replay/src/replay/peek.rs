@@ -199,6 +199,16 @@ mod tests {
     }
 
     #[test]
+    fn of_segments_and_datagrams_without_options_all_is_read_at_once_and_of_fragments_and_queries_not() {
+        let plain = |frame: &[u8]| frame.first_chunk().and_then(Peek::plain).map(|(_, tuple)| tuple.to_string());
+        let mut frame = craft::tcp([10, 0, 0, 2], 40_000, [198, 51, 100, 7], 80);
+        assert_eq!(plain(&frame).as_deref(), Some("10.0.0.2:40000 > 198.51.100.7:80 tcp"));
+        frame[20] = 0x20;
+        assert_eq!(plain(&frame), None);
+        assert_eq!(plain(&craft::icmp_echo([10, 0, 0, 2], [192, 0, 2, 9], 8, 77)), None);
+    }
+
+    #[test]
     fn a_later_fragment_has_no_ports_and_so_no_tuple() {
         let mut frame = craft::tcp([10, 0, 0, 2], 40_000, [198, 51, 100, 7], 80);
         frame[21] = 1;
