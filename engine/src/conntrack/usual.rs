@@ -10,6 +10,7 @@ use super::{
     segment::Segment,
     table::is_entered,
     tcp,
+    tcp_states::SegmentKind,
     timeouts::Timeouts,
     track::{has_right_checksum, state_of},
     tracker::{self, Refreshed},
@@ -72,8 +73,9 @@ fn take(
 ) -> Option<(State, Taken)> {
     match packet.transport() {
         Transport::Tcp if connection.is_settled() => {
-            // What is read before the checksum is summed would have to be laid aside for that.
-            if !has_right_checksum(packet, around) {
+            // What else is read before the checksum is summed would have to be laid aside for that.
+            let is_ack = SegmentKind::of(packet.tcp()?.flags) == SegmentKind::Ack;
+            if !is_ack || !has_right_checksum(packet, around) {
                 return None;
             }
             let secs = tcp::go_on(connection, &Segment::of_ack(packet)?, direction, &around.sysctls)?;
@@ -328,15 +330,17 @@ mod tests {
     }
 
     #[test]
-    fn timeouts_of_their_own_moved_numbers_other_zones_and_leaving_keep_packets_from_the_short_way() {
+    fn timeouts_of_their_own_moved_numbers_other_zones_and_what_is_not_settled_keep_packets_from_the_short_way() {
         type Alter = fn(&mut Connection);
-        let alterations: [(Alter, bool); 6] = [
+        let alterations: [(Alter, bool); 8] = [
             (|_| {}, true),
             (|connection| connection.extension_mut().labels = 1, true),
             (|connection| connection.extension_mut().timeouts = Some(TimeoutId(0)), false),
             (|connection| connection.extension_mut().moved.get_or_insert_default().adjustments[1].after = 3, false),
             (|connection| connection.zone_id = 5, false),
             (|connection| connection.status.insert(Status::DYING), false),
+            (|connection| connection.status.insert(Status::FIXED_TIMEOUT), false),
+            (|connection| connection.status.remove(Status::ASSURED), false),
         ];
         let now = Instant::from_secs(10);
         let [syn, syn_ack, ack] = [0x02, 0x12, 0x10].map(TcpFlags);
