@@ -11,7 +11,7 @@ use crate::{
     conntrack::{Address, Family},
     netfilter::{View, ends::Ends},
     packet::Packet,
-    wire::Protocol,
+    wire::{Protocol, TcpHeader, UdpHeader},
 };
 
 /// What a packet shows to sets.
@@ -109,27 +109,24 @@ impl<'a> Probe<'a> {
 fn ports(packet: &Packet) -> Ports {
     let protocol = packet.protocol();
     let is_later_fragment = packet.fragment_offset() != 0;
-    let none = Ports::Here { protocol: protocol.0, source: 0, destination: 0 };
-    match (protocol, packet.transport_bytes()) {
-        (Protocol::TCP | Protocol::UDP | Protocol::SCTP | UDPLITE | Protocol::ICMP | Protocol::ICMPV6, _)
-            if is_later_fragment =>
-        {
-            Ports::Missing
+    // A header has to be there as a whole, though ports are its first bytes.
+    let header_len = match protocol {
+        Protocol::TCP => TcpHeader::LEN,
+        Protocol::SCTP => SCTP_HEADER_BYTES,
+        Protocol::UDP | UDPLITE | Protocol::ICMP | Protocol::ICMPV6 => UdpHeader::LEN,
+        _ => return Ports::Here { protocol: protocol.0, source: 0, destination: 0 },
+    };
+    match packet.transport_bytes() {
+        bytes if is_later_fragment || bytes.len() < header_len => Ports::Missing,
+        &[a, b, c, d, ..] => {
+            let (source, destination) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+            let is_icmp = matches!(protocol, Protocol::ICMP | Protocol::ICMPV6);
+            Ports::Here { protocol: protocol.0, source, destination: if is_icmp { source } else { destination } }
         }
-        (Protocol::TCP | Protocol::UDP | Protocol::SCTP | UDPLITE, &[a, b, c, d, ..]) => Ports::Here {
-            protocol: protocol.0,
-            source: u16::from_be_bytes([a, b]),
-            destination: u16::from_be_bytes([c, d]),
-        },
-        (Protocol::ICMP | Protocol::ICMPV6, &[kind, code, ..]) => {
-            let both = u16::from_be_bytes([kind, code]);
-            Ports::Here { protocol: protocol.0, source: both, destination: both }
-        }
-        (Protocol::TCP | Protocol::UDP | Protocol::SCTP | UDPLITE | Protocol::ICMP | Protocol::ICMPV6, _) => {
-            Ports::Missing
-        }
-        _ => none,
+        _ => Ports::Missing,
     }
 }
 
 const UDPLITE: Protocol = Protocol(136);
+/// Length of the header that all chunks of an SCTP packet share (RFC 9260, section 3.1).
+const SCTP_HEADER_BYTES: usize = 12;
