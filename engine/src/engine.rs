@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use crate::{
     command::{Command, CommandError, Reply},
     conntrack::{
-        Conntrack, Tuple,
+        ConnId, Conntrack, Tuple,
         calling::{
             Helpers,
             stream::{Passing, Waiting},
@@ -92,6 +92,8 @@ pub struct Engine {
     pub(crate) looped: Queue,
     /// What that may hold.
     pub(crate) looped_budget: Budget,
+    /// Connections of packets that went no further, while what answers them is on its way over `lo` and belongs to them.
+    pub(crate) answered_for: Vec<ConnId>,
     /// What is noted about the packet at hand.
     pub(crate) noted: Noted,
     /// Packets of the batch that is being handled, kept for its room.
@@ -166,6 +168,7 @@ impl Engine {
             endings: VecDeque::new(),
             looped: Queue::default(),
             looped_budget: Budget::new(LOOPBACK_QUEUE_BYTES_MAX),
+            answered_for: Vec::new(),
             noted: Noted::default(),
             batch: Vec::new(),
             frames: 0,

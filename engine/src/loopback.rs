@@ -76,8 +76,10 @@ impl Engine {
 
     /// Takes what this host has sent to itself, and what comes of it. Who answers himself for ever is stopped.
     pub(crate) fn drain_loopback(&mut self, now: Instant) {
+        // What the frame has completed is asked for behind all that it has brought about.
+        let datagram = self.noted.datagram;
         for _ in 0..LOOPBACK_ROUNDS_MAX {
-            let Some(packet) = self.looped.next() else { return };
+            let Some(packet) = self.looped.next() else { break };
             self.noted.restart(0);
             let result = self.receive_looped(now, packet);
             self.settle(now, result);
@@ -87,6 +89,10 @@ impl Engine {
         }
         while let Some(packet) = self.looped.next() {
             self.settle(now, Err(packet.drop_for(DropReason::LoopbackQueueFull)));
+        }
+        self.noted.datagram = datagram;
+        while let Some(connection) = self.answered_for.pop() {
+            self.conntrack.release(now, connection, &mut self.around);
         }
     }
 }

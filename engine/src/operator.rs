@@ -363,6 +363,7 @@ impl Engine {
         if bytes.first().is_none_or(|version| version >> 4 != 6) {
             self.fill_raw_ipv4(&mut bytes)?;
         }
+        self.noted.datagram = None;
         let mut packet = Packet::from_network_bytes(&mut self.pool, &bytes).map_err(CommandError::Packet)?;
         packet.meta_mut().owner = Some(Owner::ROOT);
         let fate = packet.ip().map(|ip| self.routes.from_here(&self.devices, ip.destination(), None));

@@ -36,7 +36,13 @@ impl Engine {
         self.stats.count_drop(reason);
         self.around.trace.push(|| Step::Dropped(reason));
         self.answer_drop(now, &packet, reason);
-        self.conntrack.release(now, &packet, &mut self.around);
+        if let Some(connection) = packet.meta().tracking.connection() {
+            if self.looped.is_empty() {
+                self.conntrack.release(now, connection, &mut self.around);
+            } else {
+                self.answered_for.push(connection);
+            }
+        }
         packet.recycle(&mut self.pool);
         Outcome::Dropped(reason)
     }
@@ -114,6 +120,10 @@ impl Engine {
                 let tos = packet.ip().map_or(0, |ip| ip.tos() & !CONGESTION_BITS);
                 if let Some(mut ip) = answer.ip_mut() {
                     ip.set_tos(tos);
+                }
+                if family == Family::Ipv6 {
+                    // Whoever quotes it meanwhile shows that (Linux: `tcp_v6_send_response()`).
+                    offload::checksum::leave_to_device(&mut answer);
                 }
                 self.originate(now, answer);
             }

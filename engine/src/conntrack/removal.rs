@@ -16,7 +16,6 @@ use super::{
 use crate::{
     event::{Change, Event},
     limits::{FORGET_CONNECTIONS_MAX, FORGET_PLACES_MAX},
-    packet::Packet,
     surroundings::Surroundings,
     sysctl::Sysctls,
     time::Instant,
@@ -24,8 +23,7 @@ use crate::{
 
 impl Conntrack {
     /// Forgets the connection of a packet that goes no further, unless it stands in the table.
-    pub fn release(&mut self, now: Instant, packet: &Packet, around: &mut Surroundings) {
-        let Some(id) = packet.meta().tracking.connection() else { return };
+    pub fn release(&mut self, now: Instant, id: ConnId, around: &mut Surroundings) {
         if self.table.slab.get(id).is_some() {
             self.forget_unconfirmed(now, id.slot, around);
         }

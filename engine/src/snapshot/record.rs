@@ -108,6 +108,7 @@ impl EngineRecord {
             endings: _,
             looped: _,
             looped_budget: _,
+            answered_for: _,
             copies: _,
             defrag: _,
             waiting: _,

@@ -356,6 +356,6 @@ fn a_connection_that_is_dropped_before_it_is_confirmed_leaves_no_mapping() {
     assert_eq!(conntrack.coming_from(Zone::DEFAULT, &fixture::tuple(Protocol::UDP)).count(), 0);
     let mine = Tuple { source: Address::v4(B), source_port: 7000, ..fixture::tuple(Protocol::UDP) };
     assert_eq!(conntrack.coming_from(Zone::DEFAULT, &mine).count(), 1);
-    conntrack.release(now, &packet, around);
+    conntrack.release(now, id, around);
     assert_eq!(conntrack.coming_from(Zone::DEFAULT, &mine).count(), 0);
 }
