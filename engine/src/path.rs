@@ -42,7 +42,7 @@ use crate::{
     },
     netfilter::{Hook, Stage, TableName},
     offload::{self, gso::Segments},
-    packet::{Network, Owner, Packet, Summary, Transport},
+    packet::{Ip, Network, Owner, Packet, Summary, Transport},
     time::Instant,
     trace::Step,
 };
@@ -263,13 +263,13 @@ impl Engine {
     }
 
     /// A packet of this host has passed OUTPUT.
-    fn reroute_own(&mut self, now: Instant, mut packet: Packet) -> Result<End, Dropped> {
-        if packet.meta().owner.is_none() && packet.meta().gso.is_none() {
-            // Nobody but a rule of this hook has seen what the path itself has left to do.
+    fn reroute_own(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
+        // DNAT in OUTPUT may have changed where it goes (Linux: `ip_route_me_harder()`).
+        let (mut packet, hop) = self.route_own(packet)?;
+        if packet.meta().owner.is_none() && packet.meta().gso.is_none() && hop.device != DeviceId::LOOPBACK {
+            // Nobody but a rule of this hook, and who hears it on `lo`, has seen what the path itself has left to do.
             offload::checksum::complete(&mut packet, &self.around.routines);
         }
-        // DNAT in OUTPUT may have changed where it goes (Linux: `ip_route_me_harder()`).
-        let (packet, hop) = self.route_own(packet)?;
         self.transmit(now, packet, Way { input: None, hop: Some(hop) }, hop)
     }
 
@@ -309,7 +309,18 @@ impl Engine {
     /// A next hop for a packet of this host. A datagram is cut so that its parts go through all the way, as far as that is known;
     /// segments of TCP are made so.
     fn narrowed(&self, packet: &Packet, hop: NextHop) -> NextHop {
-        let known = packet.ip().filter(|_| packet.meta().ignores_df);
+        // So are answers that no socket gives, of echo requests above all (Linux v6.18: `net/ipv4/icmp.c`, `icmp_push_reply()`).
+        let is_answer = packet.meta().owner.is_none() && packet.tcp().is_none();
+        self.narrowed_to(packet.ip().filter(|_| packet.meta().ignores_df || is_answer), hop)
+    }
+
+    /// Whether a packet that passes through is held against what is known of its way: over IPv4 that is of no account to others'
+    /// packets (Linux v6.18: `ip_dst_mtu_maybe_forward()`, `ip_forward_use_pmtu`; `net/ipv6/ip6_output.c`, `ip6_finish_output()`).
+    pub(crate) fn knows_way_of(&self, packet: &Packet) -> bool {
+        !self.path_mtus.is_empty() && packet.meta().device.is_some() && packet.ipv6().is_some()
+    }
+
+    fn narrowed_to(&self, known: Option<Ip<'_>>, hop: NextHop) -> NextHop {
         match known.and_then(|ip| self.path_mtus.towards(self.latest, ip.destination())) {
             Some(path) => NextHop { mtu_bytes: hop.mtu_bytes.min(path.bytes), ..hop },
             None => hop,
@@ -326,6 +337,7 @@ impl Engine {
 
     /// A packet has passed POSTROUTING.
     pub(crate) fn leave(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
+        let hop = if self.knows_way_of(&packet) { self.narrowed_to(packet.ip(), hop) } else { hop };
         match fragment::need(&packet, hop.mtu_bytes) {
             Need::None => self.resolve(now, packet, hop),
             Need::Refused => {

@@ -1,7 +1,7 @@
 //! What routers have told of the largest packets that go through to a host: the path's MTU (RFC 1191; RFC 8201).
 //!
-//! Anybody can send such an error. One is believed that quotes what a socket of this host may have sent, and it can do no more than
-//! make packets smaller, for a while.
+//! Anybody can send such an error. One is believed that quotes what a socket of this host may have sent, or a message of ICMP that
+//! needs none, and it can do no more than make packets smaller, for a while.
 //!
 //! Linux v6.18: `net/ipv4/route.c`, `__ip_rt_update_pmtu()`, `update_or_create_fnhe()`; `net/ipv6/route.c`,
 //! `__ip6_rt_update_pmtu()`.
@@ -43,14 +43,15 @@ impl PathMtus {
     }
 
     /// Takes note that a router lets packets of `told` bytes through to a host, where `mtu_bytes` were sent. What was known lasts
-    /// if it is less. When too many are known, the one is forgotten that is over first.
+    /// if it is less. Over IPv6 every link takes 1280 bytes, and who says otherwise is not heard (RFC 8201, section 4). When too many are known, the one is forgotten that is over first.
     pub(crate) fn note(&mut self, now: Instant, host: IpAddr, (told, mtu_bytes): (u32, u32), sysctls: &Sysctls) {
         let (least, seconds) = match host {
             IpAddr::V4(_) => (sysctls.route_min_pmtu, sysctls.route_mtu_expires),
             IpAddr::V6(_) => (Ipv6Header::MTU_MIN, sysctls.ipv6_route_mtu_expires),
         };
         let before = self.towards(now, host).map_or(mtu_bytes, |known| known.bytes.min(mtu_bytes));
-        if told > before {
+        let is_news = if host.is_ipv4() { told <= before } else { (least..before).contains(&told) };
+        if !is_news {
             return;
         }
         let mtu = PathMtu { bytes: told.max(least.min(before)), is_locked: host.is_ipv4() && told < least };
@@ -59,6 +60,11 @@ impl PathMtus {
             first.map(|host| self.known.remove(&host));
         }
         self.known.insert(host, Told { mtu, until: now + Duration::from_secs(seconds.into()) });
+    }
+
+    /// Whether nothing is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known.is_empty()
     }
 
     /// How many are known, perhaps for no longer.
@@ -91,10 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn a_path_over_ipv6_takes_1280_bytes_whatever_is_told() {
+    fn who_says_that_a_path_over_ipv6_takes_less_than_1280_bytes_is_not_heard() {
         let (mut mtus, host) = (PathMtus::default(), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]));
-        mtus.note(NOW, host, (68, 1500), &Sysctls::default());
-        assert_eq!(mtus.towards(NOW, host), Some(PathMtu { bytes: 1280, is_locked: false }));
+        for (told, known) in [(1279, None), (1300, Some(1300)), (68, Some(1300)), (1280, Some(1280))] {
+            mtus.note(NOW, host, (told, 1500), &Sysctls::default());
+            assert_eq!(mtus.towards(NOW, host).map(|mtu| mtu.bytes), known, "{told}");
+        }
     }
 
     #[test]

@@ -34,12 +34,16 @@ impl Engine {
     /// Tells the socket whose packet an ICMP error is about, if there is one.
     pub(crate) fn deliver_error(&mut self, now: Instant, packet: &Packet) {
         let Some((told, quoted)) = told(packet) else { return };
-        let Some(Quoted { protocol, ends, seq }) = quoted_ends(packet.ip(), quoted) else { return };
+        let Some(Quoted { protocol, ends, seq, kind }) = quoted_ends(packet.ip(), quoted) else { return };
         if protocol != Protocol::TCP {
             let (error, is_hard) = match told {
                 // Whoever wants to know the way's MTU is told that his packet was too large for it.
                 Told::TooBig(bytes) => {
-                    self.note_path_mtu(now, protocol, &ends, bytes);
+                    if is_of_nobody(protocol, kind) {
+                        self.note_mtu_towards(now, ends.remote.ip(), None, bytes);
+                    } else {
+                        self.note_path_mtu(now, protocol, &ends, bytes);
+                    }
                     (SocketError::MessageTooLong, true)
                 }
                 Told::Unreachable { error, is_hard, .. } => (error, is_hard),
@@ -158,6 +162,8 @@ struct Quoted {
     ends: Ends,
     /// Only of TCP.
     seq: SeqNum,
+    /// Only of ICMP: the message's type.
+    kind: u8,
 }
 
 /// What an error of the same family quotes; of an echo request, the identifier is the local port.
@@ -182,7 +188,17 @@ fn quoted_ends(ip: Option<Ip<'_>>, quoted: &[u8]) -> Option<Quoted> {
         _ => (0, 0),
     };
     let ends = Ends { local: SocketAddr::new(source, own), remote: SocketAddr::new(destination, peer) };
-    Some(Quoted { protocol, ends, seq: SeqNum(u32::from_be_bytes([e, f, g, h])) })
+    Some(Quoted { protocol, ends, seq: SeqNum(u32::from_be_bytes([e, f, g, h])), kind: a })
+}
+
+/// Whether an error is believed that says of a message of ICMP that it was too large, though no socket has sent one (Linux v6.18:
+/// `net/ipv4/icmp.c`, `icmp_err()`, of answers to echo requests; `net/ipv6/icmp.c`, `icmpv6_err()`, of all).
+const fn is_of_nobody(protocol: Protocol, kind: u8) -> bool {
+    match protocol {
+        Protocol::ICMP => kind == IcmpType::ECHO_REPLY.0,
+        Protocol::ICMPV6 => true,
+        _ => false,
+    }
 }
 
 /// The header of an ICMP error of either family.
