@@ -70,7 +70,7 @@ impl Tuple {
     pub fn about(packet: &Packet) -> Option<Self> {
         let is_error = match (packet.icmp(), packet.icmpv6()) {
             (Some(icmp), _) => icmp.icmp_type().inverse().is_none(),
-            (None, Some(icmp)) => icmp.icmp_type().is_error(),
+            (None, Some(icmp)) => icmp.icmp_type().inverse().is_none(),
             (None, None) => false,
         };
         if !is_error {
