@@ -51,7 +51,7 @@ pub(super) fn draw(dice: &mut Dice, family: Family, frames: u32, may_be_led_here
     while (planned.len() as u32) < frames {
         let index = dice.below(talks.len() as u32) as usize;
         let next = step(dice, &mut talks[index], planned.len());
-        for mut frame in oddities::befall(dice, next) {
+        for mut frame in oddities::befall(dice, next).into_iter().filter(|frame| !is_held_back(frame)) {
             frame.key = planned.len();
             talks[index].first.get_or_insert(frame.key);
             planned.push(frame);
@@ -61,6 +61,12 @@ pub(super) fn draw(dice: &mut Dice, family: Family, frames: u32, may_be_led_here
         }
     }
     planned
+}
+
+/// Whether it looks like what a router says of itself over IPv6 about neighbours and groups: whoever asks the kernel holds that back.
+fn is_held_back(frame: &Planned) -> bool {
+    let is_icmpv6 = frame.packet[0] >> 4 == 6 && frame.packet[6] == 58;
+    frame.side == Side::Local && is_icmpv6 && matches!(frame.packet.get(40), Some(131 | 133 | 135 | 136 | 143))
 }
 
 fn talk(dice: &mut Dice, family: Family, may_be_led_here: bool) -> Talk {
@@ -79,7 +85,10 @@ fn talk(dice: &mut Dice, family: Family, may_be_led_here: bool) -> Talk {
         4 if dice.one_in(2) => (Side::Inside, HOSTS[0], HOSTS[1]),
         _ => (Side::Inside, dice.pick(&HOSTS), dice.pick(&SERVERS)),
     };
-    let ports = (dice.pick(&[5000, 5001, 5002, 1023, 511, 6000]), dice.pick(&[53, 80, 7, 9, 5000, 81]));
+    // What comes from the port of a service and is led to one is not answered here, lest two of them talk for ever.
+    let server_ports: &[u16] =
+        if kind == Kind::Udp && may_be_led_here { &[80, 9, 5000, 81] } else { &[53, 80, 7, 9, 5000, 81] };
+    let ports = (dice.pick(&[5000, 5001, 5002, 1023, 511, 6000]), dice.pick(server_ports));
     let seq = [dice.below(u32::MAX), dice.below(u32::MAX)];
     Talk { family, kind, client, server, ports, side, first: None, seq, turn: 0, last: Vec::new(), may_be_led_here }
 }
