@@ -1,0 +1,101 @@
+"""What random rules and packets have found: each was a difference once."""
+from parts.builder import A, A6, B6, E, E6, GW, GW6, IN6_GW, IN_GW, IP, IPv6, Raw, S6, SRV, TCP, UDP, echo, icmp, scenario, table, tcp, udp
+from parts.ipv6 import HOP, error6, ping6, six, tcp6, udp6
+from scapy.all import ICMP, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6ExtHdrFragment, fragment
+
+
+@scenario("rules-sets-short")
+def short(s):
+    """A set that holds ports wants a whole header: 20 bytes of TCP, 12 of SCTP, 8 of the others, fewer of nothing else."""
+    s.keys["setup"] = ["ipset create seen hash:ip,port,ip counters"]
+    s.keys["iptables"] = table("raw", "-A PREROUTING -m set --match-set seen src,dst,dst -j NOTRACK") + \
+        table("filter", "-A FORWARD -j SET --add-set seen src,dst,dst --exist")
+    whole = {6: bytes(tcp(A, 5000, SRV, 80)[TCP]), 17: bytes(udp(A, 5000, SRV, 80, b"")[UDP]), 136: bytes(udp(A, 5000, SRV, 80, b"")[UDP]),
+             132: bytes.fromhex("138800500000000112345678") + bytes(4), 1: bytes(echo(A, SRV, 7, data=b"")[ICMP]), 47: bytes(8), 99: bytes(4)}
+    for protocol, header in whole.items():
+        for length in sorted({0, 2, 4, 7, 8, 11, 12, 13, 19, 20} & set(range(len(header) + 1))):
+            for _ in range(2):
+                s.put(E() / IP(src=A, dst=SRV, proto=protocol) / Raw(header[:length]))
+
+
+REFUSED = ["-A OUTPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with tcp-reset", "-A OUTPUT -p udp -m udp --dport 53 -j REJECT",
+           "-A OUTPUT -p icmp -d 198.51.100.9/32 -j REJECT --reject-with icmp-host-prohibited"]
+
+
+@scenario("local-refused")
+def refused(s):
+    """What answers a packet of the router that goes nowhere belongs to that packet's connection, which is never in the table."""
+    s.keys["iptables"] = table(
+        "mangle", "-A PREROUTING -m connmark --mark 0x0 -j MARK --set-xmark 0x1/0xffffffff",
+        "-A PREROUTING -m conntrack ! --ctreplsrc 192.168.1.20 -j CONNMARK --set-xmark 0x5/0xffffffff",
+        "-A PREROUTING -m connmark ! --mark 0x7", "-A INPUT -m connmark --mark 0x5"
+    ) + table("filter", *REFUSED, "-A INPUT -m conntrack --ctdir REPLY", "-A INPUT -m conntrack --ctstate RELATED",
+              "-A INPUT -m conntrack ! --ctstatus NONE", "-A INPUT -m conntrack --ctrepldst 203.0.113.1",
+              "-A INPUT -p tcp -m tcp --sport 80 -m conntrack ! --ctrepldst 203.0.113.9 -j REJECT --reject-with icmp-net-unreachable")
+    for n in range(2):
+        s.put(tcp(GW, 5000 + n, SRV, 80), tcp(IN_GW, 5100 + n, SRV, 80, "A", 5, 6), udp(GW, 5200 + n, SRV, 53), udp(IN_GW, 5300, A, 53),
+              echo(GW, "198.51.100.9", 7 + n))
+    s.note("one that stands in the table")
+    s.put(udp(A, 6000, IN_GW, 9), udp(SRV, 53, GW, 6001), udp(GW, 6001, SRV, 53))
+
+
+@scenario("local-pieces-refused")
+def pieces(s):
+    """Datagrams of the router that are refused as a whole, and what is too long to be sent behind one that came in pieces."""
+    s.keys["outside"] = {"addrs": [f"{GW}/24"], "mtu": 600}
+    s.keys["iptables"] = table("filter", "-A OUTPUT -p udp -m udp --dport 53 -j REJECT", "-A OUTPUT -p icmp -j REJECT")
+    for packet in (udp(GW, 5000, SRV, 53, bytes(100)), udp(GW, 5000, SRV, 54, bytes(100)), echo(IN_GW, A, 5, data=bytes(60))):
+        s.put(*fragment(packet, 40))
+    s.note("a datagram from outside, and then what the router cannot send")
+    s.put(*fragment(tcp(SRV, 5001, A, 81, data=bytes(40)), 32))
+    s.put(echo(GW, SRV, 6, data=bytes(700)), tcp(GW, 7, SRV, 80, "A", 5, 6, bytes(900)), udp(GW, 9, SRV, 9, bytes(573)))
+
+
+@scenario("answers-empty")
+def empty(s):
+    """REJECT sums what follows the header of a protocol it does not know: nothing, and zeros, are right."""
+    s.keys["iptables"] = table("filter", "-A FORWARD -j REJECT --reject-with icmp-net-unreachable")
+    for data in (b"", bytes(1), bytes(8), b"\xff\xff", b"\xff\xff\x00\x00", b"\x00\x01", b"\xff"):
+        s.put(E() / IP(src=SRV, dst=A, proto=99) / Raw(data), E() / IP(src=A, dst=SRV, proto=253) / Raw(data))
+
+
+@scenario("ipv6-path-mtu")
+def path_mtu(s):
+    """An error about a message of ICMPv6 is believed though nobody has sent it, and holds for what passes through."""
+    six(s)
+    about = IPv6(src=IN6_GW, dst=A6) / ICMPv6EchoRequest(id=6000, data=bytes(1300))
+    large = [udp6(S6, 53, A6, 5000, bytes(1380)), tcp6(S6, 80, A6, 5000, "A", 7, 8, bytes(1400)), ping6(S6, A6, data=bytes(1400))]
+    s.note("before")
+    s.put(*large, udp6(S6, 53, B6, 5000, bytes(1400)))
+    s.note("an echo request, an answer, for another host, one that is too small to be believed, one larger again")
+    s.put(error6(HOP, IN6_GW, ICMPv6PacketTooBig(mtu=1400), about), *large, udp6(S6, 53, B6, 5000, bytes(1400)))
+    about = IPv6(src=IN6_GW, dst=B6) / ICMPv6EchoReply(id=6000, data=bytes(1300))
+    s.put(error6(HOP, IN6_GW, ICMPv6PacketTooBig(mtu=1300), about), udp6(S6, 53, B6, 5000, bytes(1400)), udp6(S6, 53, B6, 5000, bytes(1200)))
+    s.put(error6(HOP, IN6_GW, ICMPv6PacketTooBig(mtu=1450), about), udp6(S6, 53, B6, 5000, bytes(1380)))
+    s.put(error6(HOP, IN6_GW, ICMPv6PacketTooBig(mtu=600), about), udp6(S6, 53, B6, 5000, bytes(1200)), udp6(S6, 53, B6, 5000, bytes(1240)))
+    s.note("in pieces")
+    for size in (1300, 1420):
+        for offset, more, data in ((0, 1, bytes(size - size % 8)), ((size - size % 8) // 8, 0, bytes(100))):
+            s.put(E6() / IPv6(src=S6, dst=A6) / IPv6ExtHdrFragment(nh=99, offset=offset, m=more, id=size) / Raw(data))
+    s.note("about a datagram that no socket has sent")
+    s.put(error6(HOP, GW6, ICMPv6PacketTooBig(mtu=1280), udp6(GW6, 9, S6, 9, bytes(1300))), udp6(A6, 5000, S6, 53, bytes(1400)))
+
+
+@scenario("path-mtu-told")
+def told(s):
+    """Over IPv4 an error about an answer to an echo request is believed, one about a request is not; others' packets pass."""
+    answer = IP(src=GW, dst=SRV, id=1) / ICMP(type=0, id=5) / Raw(bytes(700))
+    request = IP(src=GW, dst="198.51.100.9", id=1) / ICMP(type=8, id=5) / Raw(bytes(700))
+    for about in (answer, request):
+        message = icmp("203.0.113.77", GW, 3, 4, about)
+        message[ICMP].nexthopmtu = 600
+        s.put(message)
+    for server in (SRV, "198.51.100.9"):
+        s.put(udp(A, 5000, server, 53, bytes(900)), echo(server, GW, 7, data=bytes(900)))
+
+
+@scenario("ipv6-reset-quoted")
+def quoted(s):
+    """A reset of the router that a rule refuses is quoted as it was: over IPv6 the device would have summed it."""
+    six(s, table("filter", f"-A OUTPUT -p tcp -d {S6}/128 -j REJECT --reject-with icmp6-adm-prohibited"))
+    s.put(tcp6(S6, 81, GW6, 511), tcp6(S6, 82, GW6, 511, "A", 5, 6), tcp6(A6, 82, GW6, 511))
