@@ -14,6 +14,7 @@ use core::time::Duration;
 
 use super::{
     connection::{Connection, Sent},
+    rack::is_later,
     scoreboard::News,
     work::Work,
 };
@@ -83,12 +84,14 @@ pub struct Sample {
 }
 
 impl Delivery {
-    /// A segment has been delivered: of those of one acknowledgement that are measured by the one sent last.
+    /// A segment has been delivered. What an acknowledgement tells of is measured by the one of its segments that was sent last.
     pub(super) fn note(&mut self, sent: &mut Sent, news: &mut News) {
-        let Some(_) = sent.stamp.delivered_at else { return };
-        let is_later = |known: Stamp| (sent.stamp.delivered.wrapping_sub(known.delivered) as i32) > 0;
-        if news.stamp.is_none_or(|known| known.delivered == 0 || is_later(known)) {
-            news.stamp = Some(sent.stamp);
+        if sent.stamp.delivered_at.is_none() {
+            return;
+        }
+        let is_last = |known: Stamp| known.delivered == 0 || is_later((sent.sent_at, sent.end), news.measured);
+        if news.stamp.is_none_or(is_last) {
+            (news.stamp, news.measured) = (Some(sent.stamp), (sent.sent_at, sent.end));
             self.first_sent_at = sent.sent_at;
             news.send_phase = sent.sent_at.since(sent.stamp.first_sent_at);
         }
@@ -164,5 +167,62 @@ impl Connection {
         let (segments, micros) = self.delivery.rate;
         let bytes = u64::from(segments) * u64::from(self.sender.mss_bytes);
         bytes.saturating_mul(1_000_000).checked_div(micros).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{SeqNum, TcpFlags};
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_nanos(1_000_000 * millis)
+    }
+
+    /// The `number`-th segment of 1000 bytes, sent then; the flight's first one was sent at 100 ms, and five segments were delivered
+    /// by 90 ms.
+    fn segment(number: u32, millis: u64) -> Sent {
+        let stamp = Stamp { delivered: 5, delivered_at: Some(at(90)), first_sent_at: at(100), is_app_limited: false };
+        let seq = SeqNum(1000 * number);
+        Sent::new(at(millis), (seq, seq + 1000), TcpFlags::default(), 1000, stamp)
+    }
+
+    fn noted(segments: &mut [Sent]) -> (Delivery, News) {
+        let (mut delivery, mut news) = (Delivery::default(), News::default());
+        for sent in segments {
+            delivery.note(sent, &mut news);
+        }
+        (delivery, news)
+    }
+
+    #[test]
+    fn an_acknowledgement_of_several_is_measured_by_the_one_sent_last() {
+        let (delivery, news) = noted(&mut [segment(1, 100), segment(2, 107), segment(3, 114)]);
+        assert_eq!(news.send_phase, Duration::from_millis(14));
+        assert_eq!(delivery.first_sent_at, at(114), "the next flight begins with it");
+        // What was sent again was sent last, wherever it lies.
+        let (delivery, news) = noted(&mut [segment(1, 120), segment(2, 107), segment(3, 114)]);
+        assert_eq!(news.send_phase, Duration::from_millis(20));
+        assert_eq!(delivery.first_sent_at, at(120));
+    }
+
+    #[test]
+    fn of_segments_sent_at_once_the_one_behind_is_the_last() {
+        let mut segments = [segment(2, 107), segment(3, 107), segment(1, 107)];
+        segments[1].stamp.is_app_limited = true;
+        let (_, news) = noted(&mut segments);
+        assert!(news.stamp.is_some_and(|stamp| stamp.is_app_limited));
+    }
+
+    #[test]
+    fn what_was_told_of_by_sack_measures_nothing_when_it_is_acknowledged() {
+        let mut segments = [segment(2, 107)];
+        let (mut delivery, news) = noted(&mut segments);
+        assert!(news.stamp.is_some());
+        let mut news = News::default();
+        delivery.note(&mut segments[0], &mut news);
+        assert!(news.stamp.is_none());
+        delivery.note(&mut segment(1, 100), &mut news);
+        assert_eq!((news.send_phase, delivery.first_sent_at), (Duration::ZERO, at(100)));
     }
 }

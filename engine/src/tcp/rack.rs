@@ -77,7 +77,7 @@ impl Rack {
 }
 
 /// Whether one was sent later; of a super-packet's segments those behind are later.
-fn is_later(one: (Instant, SeqNum), other: (Instant, SeqNum)) -> bool {
+pub(super) fn is_later(one: (Instant, SeqNum), other: (Instant, SeqNum)) -> bool {
     one.0 > other.0 || (one.0 == other.0 && one.1.after(other.1))
 }
 

@@ -50,6 +50,8 @@ pub(super) struct News {
     /// Of what was delivered, the segment sent last: what was known then, and how long its flight had been sent.
     pub(super) stamp: Option<Stamp>,
     pub(super) send_phase: Duration,
+    /// When that one was sent, and where it ends.
+    pub(super) measured: (Instant, SeqNum),
     /// Segments in flight before.
     pub(super) prior_in_flight: u32,
     /// Something had arrived out of order before.
