@@ -168,7 +168,7 @@ impl Connection {
     }
 
     /// After a timeout: whether it was too early shows in what comes back of what was sent before it (F-RTO, RFC 5682).
-    fn process_loss(&mut self, work: &mut Work<'_>, is_duplicate: bool, news: &News) -> Resend {
+    fn process_loss(&mut self, work: &mut Work<'_>, is_duplicate: bool, news: &mut News) -> Resend {
         let is_recovered = !self.sender.una.before(self.trouble.high);
         if news.has_advanced && self.try_undo_loss(work, false) {
             return Resend::Nothing;
@@ -195,7 +195,7 @@ impl Connection {
         }
         if !self.agreed.sack {
             if self.sender.next.after(self.trouble.high) && is_duplicate {
-                self.count_duplicate(work, true, &mut News::default());
+                self.count_duplicate(work, true, news);
             } else if news.has_advanced {
                 self.reset_duplicates();
             }
@@ -225,16 +225,37 @@ impl Connection {
         if !is_duplicate {
             return;
         }
+        let before = self.sender.in_flight.sacked;
+        self.sender.in_flight.sacked += 1;
+        self.bound_duplicates(work, 0);
+        if self.sender.in_flight.sacked > before {
+            news.delivered += 1;
+            self.counters.delivered = self.counters.delivered.wrapping_add(1);
+        }
+    }
+
+    /// Of what was acknowledged, one segment was missing; the duplicates have stood for the others, which were counted then (Linux
+    /// v6.18: `tcp_remove_reno_sacks()`).
+    pub(super) fn remove_duplicates(&mut self, work: &Work<'_>, news: &mut News) {
+        let acked = news.acknowledged;
         let tally = &mut self.sender.in_flight;
-        tally.sacked += 1;
-        news.delivered += 1;
-        self.counters.delivered = self.counters.delivered.wrapping_add(1);
-        // More than are out cannot have arrived: the network has reordered, or repeated.
+        news.delivered += acked.saturating_sub(tally.sacked).max(1);
+        tally.sacked = tally.sacked.saturating_sub(acked.saturating_sub(1));
+        self.bound_duplicates(work, acked);
+        // Without SACK nothing tells whether the first sending has come, or the second.
+        news.has_original &= !news.has_resent_acked;
+    }
+
+    /// More than are out cannot have arrived: the network has reordered, or repeated. `acked` were out until now (Linux v6.18:
+    /// `tcp_check_reno_reordering()`).
+    fn bound_duplicates(&mut self, work: &Work<'_>, acked: u32) {
+        let tally = &mut self.sender.in_flight;
         let most = tally.out.saturating_sub(tally.lost.max(1));
         if tally.sacked > most {
             tally.sacked = most;
-            self.trouble.reordering = (tally.out + 1).min(work.sysctls.tcp_max_reordering).max(self.trouble.reordering);
+            self.trouble.reordering = (tally.out + acked).min(work.sysctls.tcp_max_reordering);
             self.trouble.has_reordered = true;
+            self.counters.reorderings += 1;
         }
     }
 

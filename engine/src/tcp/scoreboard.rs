@@ -278,6 +278,9 @@ impl Connection {
             self.delivery.note(&mut first, news);
             self.count_acknowledged(work, &first, news);
         }
+        if !self.agreed.sack && news.has_acked {
+            self.remove_duplicates(work, news);
+        }
         if let Some(first) = self.sender.flight.front().filter(|first| first.is_sacked) {
             news.is_reneging = first.seq == ack;
         }
@@ -289,7 +292,7 @@ impl Connection {
         news.acknowledged += sent.segments;
         if sent.is_sacked {
             tally.sacked = tally.sacked.saturating_sub(sent.segments);
-        } else {
+        } else if self.agreed.sack {
             news.delivered += sent.segments;
             self.rack.advance(work.now, sent, self.rtt.least());
         }
