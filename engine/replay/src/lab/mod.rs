@@ -80,7 +80,7 @@
 //!
 //! | key | what it says |
 //! |---|---|
-//! | `mode` | who takes frames off a ring: `"napi"` (default), `"interrupt"`: each interrupt takes `interrupt_frames` (default 1), as before NAPI; `"busy-poll"`: a process that has waited for them, until none has come for `busy_read` microseconds (default 50) |
+//! | `mode` | who takes frames off a ring: `"napi"` (default), `"interrupt"`: each interrupt takes `interrupt_frames` (default 1), as before NAPI; `"busy-poll"`: beside softirqs a process, which polls for `busy_read` microseconds (default 50; Linux's own is 0: nobody polls) each time it waits; `"prefer-busy-poll"`: the same with `SO_PREFER_BUSY_POLL`, which keeps interrupts off where `napi_defer_hard_irqs` and `gro_flush_timeout` are set |
 //! | `rx` | frames of a ring (`ethtool -g`). Default: 512 |
 //! | `rx_usecs`, `rx_frames` | when an interrupt comes: so long after the first frame, or when so many are there (`ethtool -c`). Default: 0 and 1, at once |
 //! | `adaptive_rx`, `cqe_mode_rx` | both chosen by DIM; each frame starts the time anew. Default: false |
@@ -96,7 +96,7 @@
 //!
 //! # What an interrupt costs
 //!
-//! `captures/lab/interrupts.toml` sends one load to four hosts that differ in `mode` and in coalescing. With `interrupt` I, `poll` P, `packet` S and `enqueue` E,
+//! `captures/lab/interrupts.toml` sends five equal loads to five hosts that differ in `mode`, in coalescing and in what puts off interrupts. With `interrupt` I, `poll` P, `packet` S and `enqueue` E,
 //! and a packet each T:
 //!
 //! - As long as T ≥ I + P + S both ways take one interrupt a packet, and the CPU time of both grows with the rate.
@@ -105,8 +105,12 @@
 //!   all from T = S + P / 64 on: polls of 64 follow each other. What comes beyond 1 / (S + P / 64) is missed at the ring, which costs nothing.
 //! - An interrupt for each packet takes I + E of each T, whatever becomes of the packet, and the softirq that takes packets on has the
 //!   rest: at most (1 - (I + E) / T) / (S + P / 64) go on. That falls from T = I + E + S + P / 64 on, and is nothing at T = I + E: receive livelock.
-//! - A process that polls has the least latency, S and what is left of an empty poll, and the whole CPU, whatever comes. Beyond what it can
-//!   take it never gets to: the softirq that has woken it finds its weight each time, and goes on as with NAPI.
+//! - A process that polls (`busy-poll`) takes the whole CPU, whatever comes, and saves few interrupts: each time it has found something it
+//!   polls once more, which arms the interrupt, and the next packet raises one while it polls. Packets an interrupt are as with NAPI with a
+//!   P more. Where the interrupt comes to its own CPU it saves no latency either, I + P + S; coalescing that puts the interrupt off longer than a look
+//!   takes saves both. Beyond what it can take it never gets to: the softirq that has woken it finds its weight each time.
+//! - One that prefers to poll (`prefer-busy-poll`, with both knobs) is interrupted once, and has the least latency, S and what is left of
+//!   an empty poll. Beyond what it can take softirqs leave the ring to it after ten rounds, and 1 / (S + P / 8) go on: its polls take 8.
 //!
 //! # Why not a crate of its own
 //!

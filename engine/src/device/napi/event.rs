@@ -1,6 +1,6 @@
 //! What happens next on a host's hardware.
 
-use super::{Hardware, Instance, State, hardware::Queue};
+use super::{Hardware, Owner, hardware::Queue, spin::Process};
 use crate::time::Instant;
 
 /// What happens next, by the place of its CPU or queue. Of what happens at once, what stands first here does first.
@@ -10,8 +10,8 @@ pub(super) enum Happening {
     Done(usize),
     /// A queue's interrupt is due.
     Interrupt(usize),
-    /// A queue is to be polled although its interrupt is masked.
-    Flush(usize),
+    /// The timer of a queue whose interrupt was put off is over.
+    Timer(usize),
     /// The process that polls a queue gives up.
     GiveUp(usize),
     /// ksoftirqd has its turn on a CPU.
@@ -25,24 +25,24 @@ impl<T> Hardware<T> {
             let turn = cpu.thread_at.filter(|_| cpu.is_with_threads()).map(|at| at.max(cpu.since));
             [cpu.ends().map(|at| (at, Happening::Done(place))), turn.map(|at| (at, Happening::Thread(place)))]
         });
-        let of_queues = self.queues.iter().enumerate().map(|(place, queue)| self.next_of(place, queue));
+        let of_queues = self.queues.iter().enumerate().flat_map(|(place, queue)| self.next_of(place, queue));
         of_cpus.chain(of_queues).flatten().min()
     }
 
-    fn next_of(&self, place: usize, queue: &Queue<T>) -> Option<(Instant, Happening)> {
-        let Instance { state, .. } = queue.napi;
-        match state {
-            State::Armed => {
-                let due = queue.coalescing().due(&queue.ring)?;
-                Some((due.max(queue.armed), Happening::Interrupt(place)))
-            }
-            State::Deferred(at) => Some((at, Happening::Flush(place))),
-            State::Spun(last) => {
+    fn next_of(&self, place: usize, queue: &Queue<T>) -> [Option<(Instant, Happening)>; 3] {
+        let due = queue.armed.and_then(|armed| Some(armed.max(queue.coalescing().due(&queue.ring)?)));
+        let gives_up = match queue.process {
+            Process::Waits(since) => {
                 let cpu = &self.cpus[queue.cpu];
-                let at = (last + queue.busy_poll).max(cpu.since);
-                (cpu.spins_idly() && queue.ring.is_empty()).then_some((at, Happening::GiveUp(place)))
+                let finds_nothing = queue.ring.is_empty() || queue.napi.owner != Some(Owner::Process);
+                (cpu.spins_idly() && finds_nothing).then_some((since + queue.busy_read).max(cpu.since))
             }
-            State::Raised | State::Scheduled => None,
-        }
+            Process::Asleep | Process::Woken => None,
+        };
+        [
+            due.map(|at| (at, Happening::Interrupt(place))),
+            queue.napi.timer.map(|at| (at, Happening::Timer(place))),
+            gives_up.map(|at| (at, Happening::GiveUp(place))),
+        ]
     }
 }

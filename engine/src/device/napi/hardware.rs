@@ -4,11 +4,12 @@ use alloc::{collections::VecDeque, vec::Vec};
 use core::{ops::Range, time::Duration};
 
 use super::{
-    CpuCounters, Dim, Instance, Mode, NicOptions, Options, OptionsError, QueueCounters, Ring, Sample, State, Steering,
+    CpuCounters, Dim, Instance, Mode, NicOptions, Options, OptionsError, QueueCounters, Ring, Sample, Steering,
     cpu::{Cpu, Handler, Vector},
     event::Happening,
     moderation::Coalescing,
     options::{Costs, SoftirqOptions},
+    spin::Process,
 };
 use crate::time::Instant;
 
@@ -69,11 +70,12 @@ pub(super) struct Queue<T> {
     /// Frames with the hashes of their flows.
     pub(super) ring: Ring<(u32, T)>,
     pub(super) napi: Instance,
-    /// Since when its interrupt may come.
-    pub(super) armed: Instant,
+    /// Since when its interrupt may come; none: it is masked.
+    pub(super) armed: Option<Instant>,
     coalescing: Coalescing,
     dim: Option<Dim>,
-    pub(super) busy_poll: Duration,
+    pub(super) busy_read: Duration,
+    pub(super) process: Process,
     pub(super) counters: QueueCounters,
 }
 
@@ -116,10 +118,9 @@ impl<T> Hardware<T> {
         }
         queue.counters.rx_packets += 1;
         queue.counters.rx_bytes += bytes as u64;
-        if matches!(queue.napi.state, State::Spun(_)) {
-            let cpu = queue.cpu;
-            self.wake_spinner(now, cpu);
-        }
+        // An interrupt that comes at once comes before a process looks.
+        self.handle_timeout(now);
+        self.look(now, place);
         self.handle_timeout(now);
         Ok(())
     }
@@ -130,7 +131,7 @@ impl<T> Hardware<T> {
             match what {
                 Happening::Done(cpu) => self.done(at, cpu),
                 Happening::Interrupt(queue) => self.raise_queue(at, queue, Vector::Receive(queue)),
-                Happening::Flush(queue) => self.raise_queue(at, queue, Vector::Timer(queue)),
+                Happening::Timer(queue) => self.raise_queue(at, queue, Vector::Timer(queue)),
                 Happening::GiveUp(queue) => self.give_up(at, queue),
                 Happening::Thread(cpu) => self.run_thread(at, cpu),
             }
@@ -184,7 +185,10 @@ impl<T> Hardware<T> {
 
     fn raise_queue(&mut self, at: Instant, place: usize, vector: Vector) {
         let queue = &mut self.queues[place];
-        queue.napi.state = State::Raised;
+        match vector {
+            Vector::Receive(_) => queue.armed = None,
+            Vector::Timer(_) | Vector::Told => queue.napi.timer = None,
+        }
         let cpu = queue.cpu;
         self.raise(at, cpu, vector);
     }
@@ -207,7 +211,7 @@ impl<T> Hardware<T> {
         let frames = match vector {
             Vector::Receive(queue) => match self.queues[queue].mode {
                 Mode::Interrupt { frames } => self.queues[queue].ring.len().min(frames.into()),
-                Mode::Napi | Mode::BusyPoll => 0,
+                Mode::Napi | Mode::BusyPoll | Mode::PreferBusyPoll => 0,
             },
             Vector::Timer(_) | Vector::Told => 0,
         };
@@ -233,6 +237,7 @@ impl<T> Hardware<T> {
             counters.delivered += 1;
             counters.latency_sum += took;
             counters.latency_max = counters.latency_max.max(took);
+            self.wake(place);
         }
         self.out.push_back(Batch { at, cpu, frames });
     }
@@ -240,18 +245,18 @@ impl<T> Hardware<T> {
 
 impl<T> Queue<T> {
     fn new(nic: usize, number: u16, cpu: usize, plan: &NicOptions) -> Self {
-        let spins = plan.mode == Mode::BusyPoll;
         Self {
             nic,
             number,
             cpu,
             mode: plan.mode,
             ring: Ring::new(plan.rx_ring.into()),
-            napi: Instance::new(plan.napi_defer_hard_irqs, plan.gro_flush_timeout, spins),
-            armed: Instant::ZERO,
+            napi: Instance::new(plan.napi_defer_hard_irqs, plan.gro_flush_timeout),
+            armed: Some(Instant::ZERO),
             coalescing: plan.coalescing,
             dim: plan.coalescing.adaptive_rx.then(|| Dim::new(plan.coalescing.cqe_mode_rx)),
-            busy_poll: plan.busy_poll,
+            busy_read: plan.busy_read,
+            process: Process::Asleep,
             counters: QueueCounters::default(),
         }
     }
@@ -269,8 +274,7 @@ impl<T> Queue<T> {
 
     /// Its interrupt may come from now on.
     pub(super) fn arm(&mut self, at: Instant) {
-        self.napi.state = State::Armed;
-        self.armed = at;
+        self.armed = Some(at);
         if let Some(dim) = &mut self.dim {
             let QueueCounters { interrupts, rx_packets, rx_bytes, .. } = self.counters;
             dim.note(Sample { at, events: interrupts, packets: rx_packets, bytes: rx_bytes });

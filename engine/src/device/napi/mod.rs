@@ -20,20 +20,22 @@
 //! of it. That is enough for receive livelock to come about by itself: in [`Mode::Interrupt`] each packet that arrives takes time from
 //! those that have (Mogul and Ramakrishnan: "Eliminating receive livelock in an interrupt-driven kernel", 1997).
 //!
-//! # The three modes
+//! # The four modes
 //!
 //! | mode | who takes frames off the ring | the interrupt meanwhile |
 //! |---|---|---|
 //! | [`Mode::Interrupt`] | the interrupt, so many each time, to the CPU's backlog (`netif_rx()`), which a softirq empties | stays on |
 //! | [`Mode::Napi`] | the softirq, a weight at a time, for as long as there are frames | is masked |
-//! | [`Mode::BusyPoll`] | the process that waits for them, 8 at a time, from the first frame on until none has come for [`NicOptions::busy_poll`] | is masked |
+//! | [`Mode::BusyPoll`] | the softirq; and the process that waits for them, 8 at a time, until it finds something, or [`NicOptions::busy_read`] is over | is armed each time a process stops: one that comes while the next one polls is handled, for nothing |
+//! | [`Mode::PreferBusyPoll`] | the same; a softirq that has used up its weight leaves the rest to the process | stays masked while a process stops and comes back within `gro_flush_timeout`, where that and `napi_defer_hard_irqs` are set |
 //!
 //! # What is not as on a machine
 //!
 //! - What a poll has taken is handed over when the poll ends, and counts as received then.
 //! - GRO takes place in the engine, after RPS.
-//! - [`Mode::BusyPoll`] keeps the interrupt masked for as long as the process comes back, as with `SO_PREFER_BUSY_POLL` and interrupts that
-//!   are put off. Where a process polls by `net.core.busy_read` alone, Linux arms the interrupt each time it stops.
+//! - A process that polls runs on the CPU that its queue's interrupts go to, reads as soon as it has that, and what it does with what it
+//!   reads takes no time. So there is nothing for `irq-suspend-timeout` to do, which keeps interrupts off for that long.
+//! - An interrupt that coalescing puts off does not come if a process has taken the frames meanwhile; some NICs raise it nevertheless.
 //! - One weight is that of queues and of the backlog. In Linux `net.core.dev_weight` is the backlog's, and a driver's is 64.
 //! - There is no ring for what is sent, and sending costs no time.
 //! - A driver's budget for what has been sent, threaded NAPI (`/sys/class/net/DEVICE/threaded`), RFS, flow limits and `need_resched()` are not
@@ -63,7 +65,7 @@ mod work;
 pub use counters::{Activity, CpuCounters, POLL_SIZES, PollCounters, PollSizes, QueueCounters};
 pub use dim::{Dim, PROFILES, PROFILES_BY_COMPLETION, Profile, Sample};
 pub use hardware::{Batch, Hardware, Received};
-pub use instance::{AfterPoll, Instance, State};
+use instance::{AfterPoll, Instance, Owner};
 pub use moderation::Coalescing;
 pub use options::{Costs, Mode, NicOptions, Options, OptionsError, SoftirqOptions};
 pub use ring::Ring;

@@ -17,8 +17,12 @@ pub enum Mode {
     /// A softirq, while the interrupt is masked.
     #[default]
     Napi,
-    /// The process that waits for them, while the interrupt is masked.
+    /// A softirq, and the process that waits for them beside it (`SO_BUSY_POLL`, `net.core.busy_read`): the interrupt is armed each time
+    /// that one stops.
     BusyPoll,
+    /// The same process, which would rather poll by itself (`SO_PREFER_BUSY_POLL`): where both [`NicOptions::napi_defer_hard_irqs`] and
+    /// [`NicOptions::gro_flush_timeout`] are set, the interrupt stays masked while it comes back in time.
+    PreferBusyPoll,
 }
 
 /// What a CPU is busy for, each at least 1 ns.
@@ -59,11 +63,12 @@ pub struct NicOptions {
     pub napi_defer_hard_irqs: u32,
     /// By how much each time (`/sys/class/net/DEVICE/gro_flush_timeout`); 0: they do not.
     pub gro_flush_timeout: Duration,
-    /// How long a process polls on after the last frame (`net.core.busy_read`), in [`Mode::BusyPoll`].
-    pub busy_poll: Duration,
+    /// How long a process that waits polls (`net.core.busy_read`), in the modes in which one does.
+    pub busy_read: Duration,
 }
 
-/// As `ethtool` shows a NIC of one queue whose driver leaves all to its user.
+/// As `ethtool` shows a NIC of one queue whose driver leaves all to its user. `busy_read` is what Linux's documentation recommends; there
+/// it is 0 until somebody sets it, and no process polls.
 impl Default for NicOptions {
     fn default() -> Self {
         Self {
@@ -74,7 +79,7 @@ impl Default for NicOptions {
             steering: Steering::even(1),
             napi_defer_hard_irqs: 0,
             gro_flush_timeout: Duration::ZERO,
-            busy_poll: Duration::from_micros(50),
+            busy_read: Duration::from_micros(50),
         }
     }
 }
@@ -198,7 +203,7 @@ impl NicOptions {
         let day = Duration::from_secs(86_400);
         let frames = match self.mode {
             Mode::Interrupt { frames } => frames,
-            Mode::Napi | Mode::BusyPoll => 1,
+            Mode::Napi | Mode::BusyPoll | Mode::PreferBusyPoll => 1,
         };
         #[rustfmt::skip]
         let ranges = [
@@ -206,7 +211,7 @@ impl NicOptions {
             ("rx ring",             self.rx_ring.into(),                                1, RECEIVE_RING_MAX.into()),
             ("interrupt frames",    frames.into(),                                      1, RECEIVE_RING_MAX.into()),
             ("gro_flush_timeout",   self.gro_flush_timeout.min(day * 2).as_nanos() as u64, 0, day.as_nanos() as u64),
-            ("busy_poll",           self.busy_poll.min(day * 2).as_nanos() as u64,      0, day.as_nanos() as u64),
+            ("busy_read",           self.busy_read.min(day * 2).as_nanos() as u64,      0, day.as_nanos() as u64),
         ];
         check_ranges(&ranges)?;
         let Coalescing { rx_usecs, rx_frames, adaptive_rx, .. } = self.coalescing;

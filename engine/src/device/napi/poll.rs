@@ -26,11 +26,22 @@ pub(super) struct Poll<T> {
     pub(super) done: Vec<Received<T>>,
     /// How long the CPU is busy yet with what it does now.
     pub(super) left: Duration,
+    /// What it is the last one of, if it is a process's last one.
+    pub(super) last: Option<Last>,
+}
+
+/// A process's last poll before it reads or sleeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Last {
+    /// Whether a timer looks after the instance from then on.
+    pub(super) is_timed: bool,
+    /// Whether it sleeps afterwards if nothing has come.
+    pub(super) gives_up: bool,
 }
 
 impl<T> Poll<T> {
     /// One that begins, which takes so long by itself.
     pub(super) const fn new(source: Source, cost: Duration) -> Self {
-        Self { source, found: 0, current: None, done: Vec::new(), left: cost }
+        Self { source, found: 0, current: None, done: Vec::new(), left: cost, last: None }
     }
 }

@@ -1,7 +1,7 @@
 //! What CPUs do: handlers of interrupts, softirqs, and processes that poll.
 
 use super::{
-    AfterPoll, Hardware, Mode, Received, State,
+    AfterPoll, Hardware, Mode, Received,
     cpu::Vector,
     poll::{Poll, Source},
     softirq::Softirq,
@@ -20,7 +20,7 @@ impl<T> Hardware<T> {
         } else if let Some(poll) = cpu.spin.take() {
             self.run_spin(at, place, poll);
         }
-        self.spin_on(place);
+        self.spin_on(at, place);
         self.cpus[place].note_activity();
     }
 
@@ -34,12 +34,19 @@ impl<T> Hardware<T> {
                 self.queues[queue].counters.interrupts += 1;
                 match self.queues[queue].mode {
                     Mode::Interrupt { .. } => self.take_in_handler(at, place, queue, handler.frames),
-                    Mode::Napi | Mode::BusyPoll => self.schedule_queue(place, queue),
+                    Mode::Napi | Mode::BusyPoll | Mode::PreferBusyPoll => {
+                        if self.queues[queue].napi.schedule() {
+                            self.schedule(place, Source::Queue(queue));
+                        }
+                    }
                 }
             }
-            Vector::Timer(queue) => {
-                self.queues[queue].counters.deferred += 1;
-                self.schedule_queue(place, queue);
+            Vector::Timer(number) => {
+                let queue = &mut self.queues[number];
+                if queue.napi.wake() {
+                    queue.counters.deferred += 1;
+                    self.schedule(place, Source::Queue(number));
+                }
             }
             Vector::Told => {
                 cpu.counters.received_rps += 1;
@@ -65,13 +72,8 @@ impl<T> Hardware<T> {
         self.queues[queue].arm(at);
     }
 
-    fn schedule_queue(&mut self, place: usize, queue: usize) {
-        self.queues[queue].napi.state = State::Scheduled;
-        self.schedule(place, Source::Queue(queue));
-    }
-
     /// Somebody is to be polled by softirqs of that CPU.
-    fn schedule(&mut self, place: usize, source: Source) {
+    pub(super) fn schedule(&mut self, place: usize, source: Source) {
         let cpu = &mut self.cpus[place];
         cpu.poll_list.push_back(source);
         cpu.is_raised |= !cpu.is_in_round;
@@ -104,7 +106,7 @@ impl<T> Hardware<T> {
         if cpu.is_raised {
             self.begin_softirq(at, place, true);
         }
-        self.spin_on(place);
+        self.spin_on(at, place);
         self.cpus[place].note_activity();
     }
 
@@ -187,7 +189,8 @@ impl<T> Hardware<T> {
         self.cpus[place].counters.rounds.note_poll(found);
         match self.after_poll(at, place, poll.source, found) {
             AfterPoll::Again => softirq.repoll.push_back(poll.source),
-            AfterPoll::Later(_) | AfterPoll::Spin | AfterPoll::Arm => {}
+            AfterPoll::Schedule => self.schedule(place, poll.source),
+            AfterPoll::Arm | AfterPoll::Rest => {}
         }
         softirq.round.spend(found);
         let Some(squeeze) = softirq.round.squeeze(at) else { return self.next_poll(at, place, softirq) };
@@ -233,11 +236,9 @@ impl<T> Hardware<T> {
         let queue = &mut self.queues[number];
         queue.counters.polls += 1;
         queue.counters.sizes.add(found);
-        let then = queue.napi.after_poll(at, found, weight);
-        match then {
-            AfterPoll::Arm => queue.arm(at),
-            AfterPoll::Spin => self.cpus[place].spinning.push_back(number),
-            AfterPoll::Again | AfterPoll::Later(_) => {}
+        let then = queue.napi.after_softirq(at, found, weight);
+        if then == AfterPoll::Arm {
+            queue.arm(at);
         }
         then
     }

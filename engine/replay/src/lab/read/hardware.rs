@@ -58,7 +58,7 @@ fn nic(table: &Table<'_>) -> Result<NicOptions, Fault> {
         steering,
         napi_defer_hard_irqs: number(table, "napi_defer_hard_irqs", 0)? as u32,
         gro_flush_timeout: time(table, "gro_flush_timeout", known.gro_flush_timeout)?,
-        busy_poll: micros(table, "busy_read", known.busy_poll)?,
+        busy_read: micros(table, "busy_read", known.busy_read)?,
     })
 }
 
@@ -68,7 +68,11 @@ fn mode(table: &Table<'_>) -> Result<Mode, Fault> {
         "interrupt" => Mode::Interrupt { frames: number(table, "interrupt_frames", 1)? as u16 },
         "napi" => Mode::Napi,
         "busy-poll" => Mode::BusyPoll,
-        _ => return Err(table.need("mode")?.expected("\"interrupt\", \"napi\" or \"busy-poll\"")),
+        "prefer-busy-poll" => Mode::PreferBusyPoll,
+        _ => {
+            let known = "\"interrupt\", \"napi\", \"busy-poll\" or \"prefer-busy-poll\"";
+            return Err(table.need("mode")?.expected(known));
+        }
     };
     match frames {
         Some(frames) if !matches!(mode, Mode::Interrupt { .. }) => {
@@ -157,7 +161,7 @@ mod tests {
         assert_eq!((nic.mode, nic.queues, nic.rx_ring), (Mode::BusyPoll, 2, 100));
         let coalescing = Coalescing { rx_usecs: 7, rx_frames: 0, adaptive_rx: true, cqe_mode_rx: true };
         assert_eq!(nic.coalescing, coalescing, "of two numbers, the other does not count");
-        assert_eq!((nic.napi_defer_hard_irqs, nic.gro_flush_timeout, nic.busy_poll), (8, micros(9), micros(10)));
+        assert_eq!((nic.napi_defer_hard_irqs, nic.gro_flush_timeout, nic.busy_read), (8, micros(9), micros(10)));
         assert_eq!(nic.steering, Steering { rps_cpus: 0b101, ..Steering::even(2) });
         let load = &found.loads[0];
         assert_eq!((load.packets, load.frame_bytes, load.flows, load.name.as_str()), (5000, 60, 1, "load 1"));
@@ -169,7 +173,7 @@ mod tests {
             (
                 "{ mode = \"dma\" }",
                 "rates = [1]",
-                "s.toml:6:21: 'mode' must be \"interrupt\", \"napi\" or \"busy-poll\", not \"dma\"",
+                "s.toml:6:21: 'mode' must be \"interrupt\", \"napi\", \"busy-poll\" or \"prefer-busy-poll\", not \"dma\"",
             ),
             ("{ interrupt_frames = 2 }", "rates = [1]", "s.toml:6:33: 'interrupt_frames' cannot stand beside 'mode'"),
             ("{ rx = 0 }", "rates = [1]", "s.toml:6:12: this hardware cannot be: rx ring must be 1 to 16384"),

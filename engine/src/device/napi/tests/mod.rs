@@ -6,6 +6,8 @@ use core::time::Duration;
 use super::*;
 use crate::time::Instant;
 
+mod spin;
+
 const fn nanos(nanos: u64) -> Duration {
     Duration::from_nanos(nanos)
 }
@@ -116,19 +118,6 @@ fn deferred_interrupts_stay_off_while_frames_come_in_time() {
     // Each poll that finds something gives two more; the last two find nothing and arm it.
     assert_eq!(queue.deferred, queue.polls - 1);
     assert_eq!(queue.sizes.0[0], 2);
-}
-
-#[test]
-fn a_process_that_polls_has_one_interrupt_and_gives_up_in_the_end() {
-    let nic = NicOptions { mode: Mode::BusyPoll, busy_poll: nanos(50_000), ..NicOptions::default() };
-    let mut hardware = hardware(nic);
-    let polled = played(&mut hardware, 5, 10_000);
-    // The first is the softirq's, at 1600; then the process looks each 200 ns.
-    assert_eq!(polled.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [1600, 10_400, 20_400, 30_400, 40_400]);
-    let queue = hardware.queues_of(0).next().expect("a queue");
-    assert_eq!((queue.interrupts, queue.busy_polls), (1, 4));
-    let cpu = hardware.cpus(START + Duration::from_secs(60)).next().expect("a CPU");
-    assert_eq!(cpu.time(Activity::BusyPoll), nanos(40_400 - 1600 + 50_000));
 }
 
 #[test]
