@@ -87,7 +87,7 @@
 //! | `napi_defer_hard_irqs`, `gro_flush_timeout` | how often, and for how long each, empty polls put off the interrupt. Default: 0, `"0s"` |
 //! | `queues`, `cpus` | receive queues (`ethtool -l`) and CPUs; queue N interrupts CPU N, and around. Default: 1 and 1 |
 //! | `rps_cpus` | a list of CPUs, from 0, that packets go on to by the hash of their flow. Default: none |
-//! | `dev_weight`, `netdev_budget`, `netdev_budget_usecs`, `netdev_max_backlog` | as under `net.core`. Default: 64, 300, 2000, 1000 |
+//! | `dev_weight`, `netdev_budget`, `netdev_budget_usecs`, `netdev_max_backlog` | as under `net.core`; `dev_weight` is that of the backlog alone, as in Linux. Default: 64, 300, 2000, 1000 |
 //! | `process_slice` | how long a process keeps a CPU before ksoftirqd has its turn. Default: 0: no process wants it |
 //! | `costs` | a table of times that a CPU is busy for: `interrupt` (1us), `poll` (200ns), `packet` (400ns), `enqueue` (100ns) |
 //!

@@ -61,7 +61,7 @@ impl PollCounters {
         }
     }
 
-    /// A round has ended while frames waited.
+    /// A round has run out of something.
     pub const fn note_squeeze(&mut self, squeeze: Squeeze) {
         match squeeze {
             Squeeze::Frames => self.budget_spent += 1,
@@ -69,7 +69,7 @@ impl PollCounters {
         }
     }
 
-    /// Rounds that ended while frames waited (Linux: `time_squeeze`).
+    /// Rounds that ended because something was spent, whether or not anything was left to do (Linux: `time_squeeze`).
     #[must_use]
     pub const fn time_squeeze(&self) -> u64 {
         self.budget_spent + self.time_spent

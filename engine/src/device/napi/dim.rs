@@ -2,7 +2,8 @@
 //!
 //! Each 64 interrupts make a measurement: bytes, packets and interrupts a millisecond. A step along five profiles is kept as long as
 //! each measurement is better than the one before: more bytes, else more packets, else fewer interrupts, by more than a tenth. One that is
-//! not turns the search around; who has turned twice stands on top and waits for a change, and who has taken ten steps in a row rests
+//! not turns the search around; who has taken one step back after two or more the other way, and it is better there, stands on top and waits
+//! for a change, and who has taken ten steps in a row rests
 //! for as many measurements.
 //!
 //! Linux v6.18: `lib/dim/net_dim.c`, `lib/dim/dim.c`, `include/linux/dim.h`.

@@ -36,8 +36,10 @@
 //! - A process that polls runs on the CPU that its queue's interrupts go to, reads as soon as it has that, and what it does with what it
 //!   reads takes no time. So there is nothing for `irq-suspend-timeout` to do, which keeps interrupts off for that long.
 //! - An interrupt that coalescing puts off does not come if a process has taken the frames meanwhile; some NICs raise it nevertheless.
-//! - One weight is that of queues and of the backlog. In Linux `net.core.dev_weight` is the backlog's, and a driver's is 64.
-//! - There is no ring for what is sent, and sending costs no time.
+//! - There is no ring for what is sent (`ethtool -g`: TX), none of its interrupts (`tx-usecs`, `tx-frames`), no byte queue limits and no queueing
+//!   discipline; sending, forwarding and what applications do cost no time, so that the CPU time of who sends is understated.
+//! - One set of `rps_cpus` is that of all of a NIC's queues, where Linux has one for each. A frame without a hash has 0 here, where Linux hashes it
+//!   in software. `dev_weight_rx_bias` is 1.
 //! - A driver's budget for what has been sent, threaded NAPI (`/sys/class/net/DEVICE/threaded`), RFS, flow limits and `need_resched()` are not
 //!   modelled; of processes only that they want their slice before ksoftirqd has its turn.
 //!

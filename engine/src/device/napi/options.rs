@@ -87,8 +87,10 @@ impl Default for NicOptions {
 /// What softirqs are held to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SoftirqOptions {
-    /// `net.core.dev_weight`, `netdev_budget` and `netdev_budget_usecs`.
+    /// `net.core.netdev_budget` and `netdev_budget_usecs`, and the weight of a queue's poll.
     pub budget: Budget,
+    /// Packets of one poll of the backlog (`net.core.dev_weight`), at least 1; those of queues have a weight of their own.
+    pub dev_weight: usize,
     /// Packets of a CPU's backlog (`net.core.netdev_max_backlog`), at most [`BACKLOG_MAX`].
     pub max_backlog: usize,
     /// A clock tick (Linux: 1/HZ), at least 1 ns: what bounds softirqs is counted in ticks.
@@ -102,6 +104,7 @@ impl Default for SoftirqOptions {
     fn default() -> Self {
         Self {
             budget: Budget::default(),
+            dev_weight: 64,
             max_backlog: 1000,
             tick: Duration::from_millis(1),
             process_slice: Duration::ZERO,
@@ -186,7 +189,8 @@ impl Options {
             ("poll cost",           nanos(costs.poll),                  1, day),
             ("packet cost",         nanos(costs.packet),                1, day),
             ("enqueue cost",        nanos(costs.enqueue),               1, day),
-            ("dev_weight",          softirq.budget.weight as u64,       1, BATCH_FRAMES_MAX as u64),
+            ("weight",              softirq.budget.weight as u64,       1, BATCH_FRAMES_MAX as u64),
+            ("dev_weight",          softirq.dev_weight as u64,          1, BACKLOG_MAX as u64),
             ("netdev_budget",       softirq.budget.frames as u64,       1, u64::from(u32::MAX)),
             ("netdev_budget_usecs", nanos(softirq.budget.time),         1, day),
             ("netdev_max_backlog",  softirq.max_backlog as u64,         0, BACKLOG_MAX as u64),

@@ -9,7 +9,7 @@ use crate::{limits::BATCH_FRAMES_MAX, time::Instant};
 /// How much is done before others have their turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Frames of one poll (`net.core.dev_weight`), 1 to [`BATCH_FRAMES_MAX`].
+    /// Frames of one poll of a device (Linux: `NAPI_POLL_WEIGHT`), 1 to [`BATCH_FRAMES_MAX`].
     pub weight: usize,
     /// Frames of one round of polls (`net.core.netdev_budget`); the last poll may overshoot it by `weight`.
     pub frames: usize,
@@ -23,7 +23,7 @@ impl Default for Budget {
     }
 }
 
-/// What a round ran out of while frames waited (Linux counts both as `time_squeeze`).
+/// What a round has run out of, whether or not anything is left to do (Linux counts both as `time_squeeze`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Squeeze {
     /// Its frames.

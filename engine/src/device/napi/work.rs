@@ -92,7 +92,7 @@ impl<T> Hardware<T> {
         if from == target {
             return self.schedule(target, Source::Backlog);
         }
-        // It is told when the round ends.
+        // It is told when the round ends, or before this CPU polls its own.
         let cpu = &mut self.cpus[from];
         cpu.tells |= 1 << target;
         cpu.is_raised |= !cpu.is_in_round;
@@ -132,12 +132,17 @@ impl<T> Hardware<T> {
     /// Polls whose turn it is, or ends the round.
     fn next_poll(&mut self, at: Instant, place: usize, mut softirq: Softirq<T>) {
         loop {
-            let cpu = &mut self.cpus[place];
             if let Some(source) = softirq.list.pop_front() {
+                if source == Source::Backlog {
+                    // Others need not wait for this CPU's own packets.
+                    self.tell(at, place);
+                }
+                let cpu = &mut self.cpus[place];
                 softirq.poll = Some(Poll::new(source, self.costs.poll));
                 cpu.softirq = Some(softirq);
                 return;
             }
+            let cpu = &mut self.cpus[place];
             if softirq.repoll.is_empty() && !cpu.poll_list.is_empty() {
                 softirq.list = core::mem::take(&mut cpu.poll_list);
             } else if !self.end_round(at, place, &mut softirq) {
@@ -171,15 +176,19 @@ impl<T> Hardware<T> {
             self.begin_round(place, softirq);
             return true;
         }
-        cpu.counters.ksoftirqd_woken += u64::from(!softirq.in_thread);
-        cpu.thread_at = Some(at + self.softirq.process_slice);
+        // One that has been woken already waits for its turn as before.
+        if cpu.thread_at.is_none() {
+            cpu.counters.ksoftirqd_woken += u64::from(!softirq.in_thread);
+            cpu.thread_at = Some(at + self.softirq.process_slice);
+        }
         false
     }
 
     /// A softirq's poll is done with a frame, or has begun.
     fn run_softirq(&mut self, at: Instant, place: usize, mut softirq: Softirq<T>) {
         let Some(mut poll) = softirq.poll.take() else { return };
-        if self.take_next(place, &mut poll, self.softirq.budget.weight) {
+        let weight = self.weight_of(poll.source);
+        if self.take_next(place, &mut poll, weight) {
             softirq.poll = Some(poll);
             self.cpus[place].softirq = Some(softirq);
             return;
@@ -223,9 +232,16 @@ impl<T> Hardware<T> {
         true
     }
 
+    const fn weight_of(&self, source: Source) -> usize {
+        match source {
+            Source::Queue(_) => self.softirq.budget.weight,
+            Source::Backlog => self.softirq.dev_weight,
+        }
+    }
+
     /// What becomes of who was polled by a softirq.
     fn after_poll(&mut self, at: Instant, place: usize, source: Source, found: usize) -> AfterPoll {
-        let weight = self.softirq.budget.weight;
+        let weight = self.weight_of(source);
         let Source::Queue(number) = source else {
             if found >= weight {
                 return AfterPoll::Again;

@@ -33,9 +33,9 @@ fn costs(value: Value<'_>) -> Result<Costs, Fault> {
 fn softirq(table: &Table<'_>) -> Result<SoftirqOptions, Fault> {
     let mut options = SoftirqOptions::default();
     let budget = &mut options.budget;
-    budget.weight = number(table, "dev_weight", budget.weight as u64)? as usize;
     budget.frames = number(table, "netdev_budget", budget.frames as u64)? as usize;
     budget.time = micros(table, "netdev_budget_usecs", budget.time)?;
+    options.dev_weight = number(table, "dev_weight", options.dev_weight as u64)? as usize;
     options.max_backlog = number(table, "netdev_max_backlog", options.max_backlog as u64)? as usize;
     options.process_slice = time(table, "process_slice", options.process_slice)?;
     Ok(options)
@@ -155,8 +155,13 @@ mod tests {
         let [poll, packet, enqueue] = [3, 4, 5].map(Duration::from_nanos);
         assert_eq!(options.costs, Costs { interrupt: micros(2), poll, packet, enqueue });
         let budget = options.softirq.budget;
-        assert_eq!((budget.weight, budget.frames, budget.time), (11, 12, micros(13)));
-        assert_eq!((options.softirq.max_backlog, options.softirq.process_slice), (14, micros(15)));
+        assert_eq!(
+            (budget.weight, budget.frames, budget.time),
+            (64, 12, micros(13)),
+            "a queue's weight is its driver's"
+        );
+        let softirq = &options.softirq;
+        assert_eq!((softirq.dev_weight, softirq.max_backlog, softirq.process_slice), (11, 14, micros(15)));
         let nic = &options.nics[0];
         assert_eq!((nic.mode, nic.queues, nic.rx_ring), (Mode::BusyPoll, 2, 100));
         let coalescing = Coalescing { rx_usecs: 7, rx_frames: 0, adaptive_rx: true, cqe_mode_rx: true };

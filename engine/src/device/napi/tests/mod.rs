@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::*;
 use crate::time::Instant;
 
+mod cpus;
 mod spin;
 
 const fn nanos(nanos: u64) -> Duration {
