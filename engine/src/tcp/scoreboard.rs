@@ -90,10 +90,13 @@ impl Connection {
     pub(super) fn mark_lost(&mut self, at: usize) {
         let Some(sent) = self.sender.flight.get_mut(at).filter(|sent| !sent.is_sacked) else { return };
         let tally = &mut self.sender.in_flight;
+        // What was sent again and is lost again is one more loss (Linux v6.18: `tcp_mark_skb_lost()`).
+        if !sent.is_lost || sent.is_resent {
+            self.counters.lost = self.counters.lost.saturating_add(sent.segments);
+        }
         if !sent.is_lost {
             sent.is_lost = true;
             tally.lost += sent.segments;
-            self.counters.lost = self.counters.lost.saturating_add(sent.segments);
         }
         if sent.is_resent {
             sent.is_resent = false;
