@@ -46,7 +46,8 @@ impl Connection {
         let prior = self.sender.in_flight;
         let (prior_in_flight, had_sacked) = (prior.pipe(), prior.sacked > 0);
         let is_no_duplicate = segment.len > 0;
-        let mut news = News { is_no_duplicate, prior_in_flight, had_sacked, ..News::default() };
+        let had_reneged = self.trouble.has_reneged;
+        let mut news = News { is_no_duplicate, prior_in_flight, had_sacked, had_reneged, ..News::default() };
         if ack.before(prior_una) {
             // Nobody acknowledges what was never sent either (RFC 5961, section 5.2).
             let most = u64::from(self.sender.window_max).min(self.counters.bytes_acked);

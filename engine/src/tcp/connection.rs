@@ -305,6 +305,8 @@ pub(super) struct Troubles {
     pub(super) has_reordered: bool,
     /// The timeout's first segments after it tell whether it was too early (F-RTO).
     pub(super) is_frto: bool,
+    /// It has found that the other end had given up what it had told of (Linux: `is_sack_reneg`).
+    pub(super) has_reneged: bool,
     /// A tail loss probe was sent, up to here; and it was a repetition.
     pub(super) probe_high: Option<SeqNum>,
     pub(super) probe_was_resent: bool,

@@ -145,7 +145,8 @@ impl Connection {
         };
         let Some(stamp) = news.stamp else { return sample };
         (sample.prior_delivered, sample.is_app_limited) = (stamp.delivered, stamp.is_app_limited);
-        let Some(since) = stamp.delivered_at.filter(|_| !news.is_reneging) else { return sample };
+        // What was given up by the other end is delivered once more.
+        let Some(since) = stamp.delivered_at.filter(|_| !news.had_reneged) else { return sample };
         sample.delivered = Some(delivered.wrapping_sub(stamp.delivered));
         let interval = news.send_phase.max(work.now.since(since));
         // What comes sooner than anything else answers an earlier sending.

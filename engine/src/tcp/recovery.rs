@@ -391,6 +391,7 @@ impl Connection {
             // RFC 2018, section 8: what was told of by SACK is not relied on.
             self.sender.flight.iter_mut().for_each(|sent| sent.is_sacked = false);
             self.sender.in_flight.sacked = 0;
+            self.trouble.has_reneged = true;
         } else {
             self.reset_duplicates();
         }
@@ -457,6 +458,7 @@ impl Connection {
             self.end_reduction();
         }
         self.set_trouble(work.now, Trouble::Open);
+        self.trouble.has_reneged = false;
         false
     }
 
@@ -476,6 +478,7 @@ impl Connection {
         self.trouble.attempts = 0;
         if by_frto || self.agreed.sack {
             self.set_trouble(work.now, Trouble::Open);
+            self.trouble.has_reneged = false;
         }
         true
     }

@@ -31,6 +31,8 @@ pub(super) struct News {
     pub(super) has_resent_acked: bool,
     /// The head of what is in flight had been told of before: the other end has given it up.
     pub(super) is_reneging: bool,
+    /// A timeout has found so before, and all of then is not acknowledged yet.
+    pub(super) had_reneged: bool,
     /// The segment has data, or changes the window.
     pub(super) is_no_duplicate: bool,
     /// The other end tells of a mark of the network (ECE).
