@@ -37,6 +37,8 @@ impl Connection {
 
     /// The connection stands, or has another algorithm than before.
     pub(super) fn begin_control(&mut self, work: &Work<'_>) {
+        // What another one has reduced is not taken back (Linux v6.18: `tcp_init_congestion_control()`).
+        self.trouble.prior_threshold = 0;
         let mut flow = self.flow(work.now);
         let seed = work.secrets.chance(work.now, &self.ends);
         self.congestion.begin(&mut flow, &mut self.window, seed);

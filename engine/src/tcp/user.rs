@@ -71,7 +71,8 @@ impl Connection {
             }
             SocketOption::MaxSegment(_) if self.state.is_synchronised() => self.settle_mss(),
             SocketOption::Keepalive(_) | SocketOption::KeepaliveIdle(_) => self.arm_keepalive(work),
-            SocketOption::Congestion(name) => {
+            // To ask for what it has is no change (Linux v6.18: `tcp_set_congestion_control()`).
+            SocketOption::Congestion(name) if *name != self.congestion.name() => {
                 if let Some(algorithm) = congestion::by_name(name) {
                     self.congestion = algorithm;
                     if self.state.is_synchronised() {
@@ -97,6 +98,7 @@ impl Connection {
             | SocketOption::Mark(_)
             | SocketOption::Tos(_)
             | SocketOption::Hops(_)
+            | SocketOption::Congestion(_)
             | SocketOption::NoDelay(_)
             | SocketOption::Cork(_)
             | SocketOption::MaxSegment(_)
