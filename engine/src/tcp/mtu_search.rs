@@ -158,7 +158,7 @@ impl Connection {
         let (start, end) = (self.sender.next, self.sender.next + len);
         self.grow_first_piece(len);
         let flags = if self.take_unsent(end) { TcpFlags::PSH } else { TcpFlags::default() };
-        self.note_sending(work, start);
+        self.note_sending(work);
         self.sender.next = end;
         let stamp = self.stamp(work.now);
         self.sender.in_flight.out += 1;

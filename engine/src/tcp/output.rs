@@ -264,7 +264,7 @@ impl Connection {
         if len < mss * segments {
             self.sender.small_end = end;
         }
-        self.note_sending(work, seq);
+        self.note_sending(work);
         self.sender.next = end;
         let stamp = self.stamp(work.now);
         self.sender.in_flight.out += segments;
@@ -274,9 +274,10 @@ impl Connection {
         segments
     }
 
-    /// What is to be done before data go out (Linux v6.18: `tcp_event_data_sent()`).
-    pub(super) fn note_sending(&mut self, work: &Work<'_>, _seq: SeqNum) {
-        if self.sender.in_flight.out == 0 {
+    /// What is to be done before data go out, for the first time or again (Linux v6.18: `tcp_event_data_sent()`). Sending begins
+    /// anew when nothing is thought to be in the network.
+    pub(super) fn note_sending(&mut self, work: &Work<'_>) {
+        if self.sender.in_flight.pipe() == 0 {
             self.restart_control(work);
         }
         self.sender.last_at = work.now;

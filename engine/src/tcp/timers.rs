@@ -274,6 +274,7 @@ impl Connection {
         }
         let Some(sent) = self.sender.flight.get(at).copied() else { return false };
         let len = sent.end - seq - u32::from(sent.flags.contains(TcpFlags::FIN));
+        self.note_sending(work);
         self.emit_data(work, seq, len, sent.flags, false);
         self.note_resent(work, at, why);
         true
