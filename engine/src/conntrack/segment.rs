@@ -29,11 +29,16 @@ impl<'a> Segment<'a> {
         Self::with_flags(packet, packet.tcp()?.flags)
     }
 
-    /// The same of an ACK, without SYN, FIN and RST, as most segments are; `None` of others. Of its flags ACK alone is told.
+    /// Whether it is an ACK without SYN, FIN and RST, as most segments are.
+    #[inline(always)]
+    pub(super) fn is_ack(packet: &Packet) -> bool {
+        packet.tcp().is_some_and(|header| SegmentKind::of(header.flags) == SegmentKind::Ack)
+    }
+
+    /// The figures of [one](Self::is_ack), of whose flags ACK alone is told.
     #[inline(always)]
     pub(super) fn of_ack(packet: &'a Packet) -> Option<Self> {
-        let is_ack = SegmentKind::of(packet.tcp()?.flags) == SegmentKind::Ack;
-        is_ack.then(|| Self::with_flags(packet, TcpFlags::ACK))?
+        Self::with_flags(packet, TcpFlags::ACK)
     }
 
     #[inline(always)]

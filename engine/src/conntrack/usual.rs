@@ -10,7 +10,6 @@ use super::{
     segment::Segment,
     table::is_entered,
     tcp,
-    tcp_states::SegmentKind,
     timeouts::Timeouts,
     track::{has_right_checksum, state_of},
     tracker::{self, Refreshed},
@@ -74,8 +73,7 @@ fn take(
     match packet.transport() {
         Transport::Tcp if connection.is_settled() => {
             // What else is read before the checksum is summed would have to be laid aside for that.
-            let is_ack = SegmentKind::of(packet.tcp()?.flags) == SegmentKind::Ack;
-            if !is_ack || !has_right_checksum(packet, around) {
+            if !Segment::is_ack(packet) || !has_right_checksum(packet, around) {
                 return None;
             }
             let secs = tcp::go_on(connection, &Segment::of_ack(packet)?, direction, &around.sysctls)?;
