@@ -46,7 +46,11 @@ impl Revision {
         }
         self.marked(mark) != mark
             || !status.contains(self.settable())
-            || self.timeout_secs.is_some_and(|secs| secs_left != Some(secs))
+            || self.timeout_secs().is_some_and(|secs| secs_left != Some(secs))
+    }
+
+    fn timeout_secs(&self) -> Option<u32> {
+        self.timeout_secs.map(|secs| secs.min(TIMEOUT_SECS_MAX))
     }
 
     fn marked(&self, mark: u32) -> u32 {
@@ -90,8 +94,8 @@ impl Conntrack {
             return false;
         }
         connection.mark = revision.marked(connection.mark);
-        if let Some(secs) = revision.timeout_secs {
-            self.table.refresh(now, slot, secs.min(TIMEOUT_SECS_MAX));
+        if let Some(secs) = revision.timeout_secs() {
+            self.table.refresh(now, slot, secs);
         }
         let connection = &mut self.table.slab[slot];
         connection.status.insert(revision.settable());
@@ -121,6 +125,54 @@ const TOLD: Changes = Changes(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{conntrack::Template, nat::fixture, wire::checksum::Routines};
+
+    const NOW: Instant = Instant::from_secs(100);
+
+    /// A table with so many connections of UDP, from ports 0 on.
+    fn table_of(connections: u16) -> (Conntrack, Surroundings) {
+        let (mut conntrack, mut around) = (Conntrack::new(7), Surroundings::new(7, Routines::PORTABLE));
+        for port in 0..connections {
+            let mut packet = fixture::udp([10, 0, 0, 2], port, [198, 51, 100, 7], 53, b"");
+            let tracked = conntrack.track(NOW, &mut packet, &Template::NONE, &mut around);
+            assert_eq!((tracked, conntrack.confirm(NOW, &packet, &mut around)), (Ok(None), Ok(())));
+        }
+        (conntrack, around)
+    }
+
+    #[test]
+    fn a_connection_whose_timeout_was_lowered_is_over_when_that_says() {
+        let (mut conntrack, mut around) = table_of(1);
+        let lasting = |secs| Revision { timeout_secs: Some(secs), ..Revision::default() };
+        for (secs, left) in [(1000, 1000), (5, 5), (u32::MAX, TIMEOUT_SECS_MAX), (5, 5)] {
+            let (count, next) = conntrack.revise_part(NOW, 0, |_| true, &lasting(secs), &mut around);
+            assert_eq!((count, next), (1, None));
+            assert_eq!(conntrack.entries(NOW)[0].timeout_secs, Some(left));
+            let again = conntrack.revise_part(NOW, 0, |_| true, &lasting(secs), &mut around);
+            assert_eq!(again, (0, None), "once more is nothing");
+        }
+        assert!(conntrack.next_timeout().is_some_and(|when| when <= NOW.after_secs(6)));
+        let over = NOW.after_secs(6);
+        let late = conntrack.revise_part(over, 0, |_| true, &lasting(9), &mut around);
+        assert_eq!(late, (0, None), "it is as good as gone");
+        conntrack.handle_timeout(over, &mut around);
+        assert_eq!(conntrack.entries(over), []);
+    }
+
+    #[test]
+    fn many_are_changed_in_parts_none_of_them_left_out_or_taken_twice() {
+        let total = 3 * FORGET_CONNECTIONS_MAX as u16 + 1;
+        let (mut conntrack, mut around) = table_of(total);
+        let revision = Revision { mark: Some((1, 1)), ..Revision::default() };
+        let (mut from, mut counts) = (Some(0), alloc::vec::Vec::new());
+        while let Some(slot) = from {
+            let (count, next) = conntrack.revise_part(NOW, slot, |_| true, &revision, &mut around);
+            counts.push(count);
+            from = next;
+        }
+        assert_eq!(counts, [FORGET_CONNECTIONS_MAX, FORGET_CONNECTIONS_MAX, FORGET_CONNECTIONS_MAX, 1]);
+        assert!(conntrack.entries(NOW).iter().all(|entry| entry.mark == Some(1)));
+    }
 
     /// Answers of Linux v6.18 to conntrack(8) 1.4.7.
     #[test]
