@@ -37,7 +37,8 @@ impl Running<'_> {
         Ok(count)
     }
 
-    /// Changes what is wanted, and shows what it is then; gives how many have changed and are there still.
+    /// Changes what is wanted, and shows what it is then; gives how many the gateway has changed. What has become another one meanwhile
+    /// is not among them.
     pub(super) fn update(&self, revision: &Revision, out: &mut impl Write) -> Result<u64> {
         let mut numbers = Vec::new();
         for told in Client::connections(self.path, false)? {
@@ -47,14 +48,15 @@ impl Running<'_> {
                 numbers.push(entry.serial);
             }
         }
+        let mut changed = 0;
         for some in numbers.chunks(NUMBERS_A_REQUEST) {
-            Client::count(self.path, Request::Revise(*revision, some.to_vec()))?;
+            changed += Client::count(self.path, Request::Revise(*revision, some.to_vec()))?;
         }
         numbers.sort_unstable();
-        let mut shown = Shown::new(self.format);
         if numbers.is_empty() {
-            return Ok(shown.count());
+            return Ok(0);
         }
+        let mut shown = Shown::new(self.format);
         for told in Client::connections(self.path, false)? {
             let entry = told?.entry;
             if numbers.binary_search(&entry.serial).is_ok() {
@@ -62,7 +64,7 @@ impl Running<'_> {
             }
         }
         shown.end(out)?;
-        Ok(shown.count())
+        Ok(changed)
     }
 
     /// Shows what is wanted, gives `note` each one's number, and says how many there were.
