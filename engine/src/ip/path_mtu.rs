@@ -43,7 +43,8 @@ impl PathMtus {
     }
 
     /// Takes note that a router lets packets of `told` bytes through to a host, where `mtu_bytes` were sent. What was known lasts
-    /// if it is less. Over IPv6 every link takes 1280 bytes, and who says otherwise is not heard (RFC 8201, section 4). When too many are known, the one is forgotten that is over first.
+    /// if it is less. Over IPv6 every link takes 1280 bytes, and who says otherwise is not heard (RFC 8201, section 4). When too many
+    /// are known, the one is forgotten that is over first.
     pub(crate) fn note(&mut self, now: Instant, host: IpAddr, (told, mtu_bytes): (u32, u32), sysctls: &Sysctls) {
         let (least, seconds) = match host {
             IpAddr::V4(_) => (sysctls.route_min_pmtu, sysctls.route_mtu_expires),
