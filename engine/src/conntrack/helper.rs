@@ -137,7 +137,7 @@ pub struct Pattern {
 }
 
 /// Where a payload names an endpoint, and in which of the helper's notations. It lies behind the trigger for which the payload is
-/// shown; where payloads are lines it holds no CR, LF or NUL.
+/// shown; where payloads are lines it holds no CR or LF. It may hold a NUL, which is gone when it is rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site {
     /// Offset of its first byte from the start of the payload.

@@ -98,9 +98,9 @@ fn trigger_end(manifest: &Manifest, payload: &[u8]) -> usize {
     ends.min().unwrap_or_default()
 }
 
-/// Whether bytes of a line hold what ends one, or a text.
+/// Whether bytes of a line hold what ends one.
 fn has_line_end(manifest: &Manifest, bytes: &[u8]) -> bool {
-    manifest.framing != Framing::Packet && bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+    manifest.framing != Framing::Packet && bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 /// What a payload itself may ask for beyond its class, a third party or a port, is the engine's to refuse.
@@ -146,8 +146,9 @@ fn renders<P: Plugin>(
     let sites: Vec<Site> = found.wishes.iter().filter_map(|wish| wish.site).collect();
     for site in sites.iter().rev() {
         let bytes = P::render(context, next, *site, Endpoint { address, port });
-        let is_text = (1..=SITE_BYTES_MAX).contains(&bytes.len()) && !has_line_end(manifest, &bytes);
-        assert!(is_text, "{site:?} becomes \"{}\"", bytes.escape_ascii());
+        let ends_text = manifest.framing != Framing::Packet && bytes.contains(&0);
+        let may_stand = (1..=SITE_BYTES_MAX).contains(&bytes.len()) && !has_line_end(manifest, &bytes) && !ends_text;
+        assert!(may_stand, "{site:?} becomes \"{}\"", bytes.escape_ascii());
         let start = site.offset as usize;
         let end = start + site.length as usize;
         let grown = bytes.len().saturating_sub(site.length as usize);

@@ -17,7 +17,7 @@ use crate::{
     },
     ending::DropReason,
     event::Event,
-    limits::{HELPER_SITE_BYTES_MAX, HELPER_WISHES_MAX},
+    limits::HELPER_WISHES_MAX,
     surroundings::Surroundings,
     time::Instant,
     trace::Step,
@@ -263,7 +263,7 @@ impl Call<'_> {
         }
     }
 
-    /// Asks the helper for the bytes that name an endpoint: at most [`HELPER_SITE_BYTES_MAX`], and no end of a line among them.
+    /// Asks the helper for the bytes that name an endpoint: at most [`HELPER_SITE_BYTES_MAX`](crate::limits::HELPER_SITE_BYTES_MAX), and no end of a line among them.
     pub(super) fn render(
         &mut self,
         state: &[u8],
@@ -274,9 +274,9 @@ impl Call<'_> {
         match self.loaded.helper.render(&self.told, state, site, endpoint) {
             Ok(bytes) => {
                 let framing = self.loaded.manifest.framing;
-                let is_text =
-                    (1..=HELPER_SITE_BYTES_MAX).contains(&bytes.len()) && !wish::has_line_end(&bytes, framing);
-                is_text.then_some(bytes).ok_or(Unfulfilled::Failed(HelperFailure::Contract))
+                wish::may_be_written(&bytes, framing)
+                    .then_some(bytes)
+                    .ok_or(Unfulfilled::Failed(HelperFailure::Contract))
             }
             Err(failure) => Err(Unfulfilled::Failed(failure)),
         }

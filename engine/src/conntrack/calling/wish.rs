@@ -8,10 +8,13 @@ use super::{
     consult::Unfulfilled,
     registry::{Loaded, is_transport},
 };
-use crate::conntrack::{
-    Address, Connection, Family, Status, Tuple,
-    expect::{ExpectedNat, SourceMask},
-    helper::{Framing, HelperContext, HelperEndpoint, HelperFailure, HelperMode, Manifest, Opener, Pattern, Wish},
+use crate::{
+    conntrack::{
+        Address, Connection, Family, Status, Tuple,
+        expect::{ExpectedNat, SourceMask},
+        helper::{Framing, HelperContext, HelperEndpoint, HelperFailure, HelperMode, Manifest, Opener, Pattern, Wish},
+    },
+    limits::HELPER_SITE_BYTES_MAX,
 };
 
 /// Checks that all sites lie within the payload, in its order, and apart; behind the trigger for which the payload is shown, so that
@@ -29,9 +32,15 @@ pub(super) fn check_sites(wishes: &[Wish], payload: &[u8], loaded: &Loaded) -> R
     Ok(())
 }
 
-/// Whether bytes of a line hold what ends one, or a text; where payloads are no lines, nothing does.
-pub(super) fn has_line_end(bytes: &[u8], framing: Framing) -> bool {
-    framing != Framing::Packet && bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+/// Whether bytes hold what ends a line; where payloads are no lines, nothing does.
+fn has_line_end(bytes: &[u8], framing: Framing) -> bool {
+    framing != Framing::Packet && bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
+/// Whether a helper may put these bytes at a site: within a line, they end neither it nor a text.
+pub(super) fn may_be_written(bytes: &[u8], framing: Framing) -> bool {
+    let ends_text = framing != Framing::Packet && bytes.contains(&0);
+    (1..=HELPER_SITE_BYTES_MAX).contains(&bytes.len()) && !has_line_end(bytes, framing) && !ends_text
 }
 
 /// Holds a wish against the contract, which every helper can keep, and against its class.

@@ -24,7 +24,7 @@ use crate::{
 ///
 /// | command | answer |
 /// |---|---|
-/// | `OPEN a.b.c.d:port` (several, with spaces between) | the peer will open connections to these endpoints |
+/// | `OPEN a.b.c.d:port` (several, with spaces between, NULs behind each) | the peer will open connections to these endpoints |
 /// | `SAME` | the peer will open one to the sender's own endpoint; nothing names it |
 /// | `TRAP`, `FAR`, `CLASS`, `MUCH` | fails; a site beyond the payload; an unknown class; too much state |
 /// | `STATE x` | remembers x |
@@ -111,7 +111,8 @@ impl Helper for Announcer {
         }
         match words[..] {
             ["OPEN", ref endpoints @ ..] => {
-                let endpoints: Option<Vec<SocketAddr>> = endpoints.iter().map(|text| text.parse().ok()).collect();
+                let endpoints: Option<Vec<SocketAddr>> =
+                    endpoints.iter().map(|text| text.trim_end_matches('\0').parse().ok()).collect();
                 let Some(endpoints) = endpoints.filter(|endpoints| !endpoints.is_empty()) else {
                     return Ok(Inspection { verdict: HelperVerdict::Malformed, ..nothing });
                 };

@@ -135,6 +135,20 @@ fn an_answer_against_the_contract_is_a_failure() {
 }
 
 #[test]
+fn a_site_may_hold_a_nul_which_rewriting_removes() {
+    let twist: fn(&mut Wish) = |wish| {
+        if let Some(site) = &mut wish.site {
+            site.length += 1
+        }
+    };
+    let (mut lab, mut flow) = helped(Announcer { twist, ..Announcer::new() });
+    let said = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\0\r\n").expect("it goes on");
+    assert_eq!(payload(&said), "OPEN 203.0.113.1:51210\r\n");
+    assert_eq!(lab.conntrack.expectations().len(), 1);
+    assert!(lab.helpers.iter().all(|status| status.failures == 0));
+}
+
+#[test]
 fn a_text_ends_no_line_and_a_site_lies_in_its_line_behind_the_command() {
     let twists: [fn(&mut Wish); 3] = [
         |wish| {
