@@ -30,7 +30,7 @@ pub struct ConnId {
 /// A tracked connection (Linux: `struct nf_conn`).
 ///
 /// What every packet needs stands first, then what only TCP needs, then what is needed at the start and the end; 192 bytes in
-/// all, three cache lines. What it has carried lies elsewhere (`accounts.rs`).
+/// all, three cache lines. What it has carried lies elsewhere (`beside.rs`).
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct Connection {

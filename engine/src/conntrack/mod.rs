@@ -14,14 +14,14 @@
 //! | `tcp`, `tcp_states`, `tcp_window`, `segment`; `sctp`, `sctp_states`; `udplite`, `tracker`; `timeouts`, `timeout_policy` | what a protocol says of it |
 //! | `ahead` | what a batch will need is touched ahead of it |
 //! | `creation`, `confirm`, `removal`, `lookup` | a connection's life |
-//! | `table`: `hash`, `index`, `slab`, `accounts` | where connections are found, and lie, and what they have carried; when they run out says [`timer`](crate::timer) |
+//! | `table`: `hash`, `index`, `slab`, `beside` | where connections are found, and lie, and what is known of some only; when they run out says [`timer`](crate::timer) |
 //! | `sources` | who already sends from where, for NAT |
 //! | `snapshot` | all of it as a record |
 //! | `entry`, `text`, `xml`, `save`, `reasoning`, `statistics` | what is told |
 //! | `expect`, `helper`, `calling` | connections that are announced by others |
-
-mod accounts;
 mod ahead;
+mod beside;
+
 pub mod calling;
 mod confirm;
 pub mod conn;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    accounts::Accounts,
+    beside::Accounts,
     conn::{ConnId, Connection, Counter, Status},
     tuple::{Direction, Tuple},
     zone::Zone,
