@@ -42,6 +42,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod calendar;
 pub mod command;
 pub mod conntrack;
 pub mod device;

@@ -8,15 +8,18 @@ use alloc::{format, string::String};
 use core::fmt::Write;
 
 use super::{Answer, Matching};
-use crate::netfilter::{
-    View,
-    error::Flaw,
-    program::facts::Facts,
-    save::{
-        options::{Given, Opt, Spec},
-        text::Word,
+use crate::{
+    calendar::{Clock, DAY, WEEKDAYS, civil, days_of, weekday},
+    netfilter::{
+        View,
+        error::Flaw,
+        program::facts::Facts,
+        save::{
+            options::{Given, Opt, Spec},
+            text::Word,
+        },
+        walk::Depends,
     },
-    walk::Depends,
 };
 
 /// When a packet matches. Everything has to hold.
@@ -147,30 +150,6 @@ impl Time {
     }
 }
 
-/// 1 (Monday) to 7. 1970 began on a Thursday.
-const fn weekday(now: u64) -> u8 {
-    ((now / DAY as u64 + 3) % 7) as u8 + 1
-}
-
-/// Year, month and day in the Gregorian calendar.
-const fn civil(now: u64) -> (u64, u64, u64) {
-    // Days since 1 March of the year 0, in years that begin in March, so that the day of a leap year comes last.
-    let days = now / DAY as u64 + DAYS_TO_1970;
-    let (era, day) = (days / DAYS_400, days % DAYS_400);
-    let year = (day - day / 1460 + day / 36_524 - day / (DAYS_400 - 1)) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (year + era * 400 + (month <= 2) as u64, month, of_year - (153 * from_march + 2) / 5 + 1)
-}
-
-/// Days from 1970 to a day, which may lie beyond the month's end.
-const fn days_of(year: u64, month: u64, day: u64) -> u64 {
-    let (year, from_march) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let of_year = (153 * from_march + 2) / 5 + day - 1;
-    year / 400 * DAYS_400 + year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + of_year - DAYS_TO_1970
-}
-
 /// `HH:MM` or `HH:MM:SS`.
 fn parse_daytime(word: &Word) -> Result<u32, Flaw> {
     let mut parts = word.text.split(':').map(|part| decimal(part, 59));
@@ -243,16 +222,6 @@ fn print_list(out: &mut String, name: &str, items: impl Iterator<Item = String>)
     }
 }
 
-/// A second of the day as `HH:MM:SS`.
-struct Clock(u32);
-
-impl core::fmt::Display for Clock {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self(second) = self;
-        write!(f, "{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
-    }
-}
-
 /// A second of Unix time as `YYYY-MM-DDTHH:MM:SS`.
 struct Date(u32);
 
@@ -263,16 +232,10 @@ impl core::fmt::Display for Date {
     }
 }
 
-const DAY: u32 = 24 * 60 * 60;
-const DAYS_400: u64 = 146_097;
-/// From 1 March of the year 0 to 1 January 1970.
-const DAYS_TO_1970: u64 = 719_468;
 const EVERY_MONTHDAY: u32 = u32::MAX << 1;
 const EVERY_WEEKDAY: u8 = 0xfe;
 /// What the tool takes for "no end": 2038-01-19T03:14:07.
 const LAST_DATE: u32 = i32::MAX as u32;
-
-static WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 #[cfg(test)]
 mod tests {
@@ -290,15 +253,6 @@ mod tests {
         kernel_zone: false,
         contiguous: false,
     };
-
-    #[test]
-    fn the_calendar_knows_leap_years_and_days() {
-        assert_eq!(civil(MONDAY), (2026, 1, 5));
-        assert_eq!(weekday(MONDAY), 1);
-        assert_eq!(civil(951_782_400), (2000, 2, 29));
-        assert_eq!(days_of(2026, 2, 30), days_of(2026, 3, 2));
-        assert_eq!(days_of(1970, 1, 1), 0);
-    }
 
     #[test]
     fn a_night_reaches_over_midnight_and_belongs_to_its_evening_when_contiguous() {
