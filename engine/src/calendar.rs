@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::time::Instant;
+
 /// 1 (Monday) to 7. 1970 began on a Thursday.
 pub(crate) const fn weekday(now: u64) -> u8 {
     ((now / DAY as u64 + 3) % 7) as u8 + 1
@@ -36,6 +38,18 @@ impl fmt::Display for Clock {
     }
 }
 
+/// A moment of Unix time as `ctime()` of C writes it, in UTC.
+pub(crate) struct Moment(pub(crate) Instant);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let now = self.0.as_secs();
+        let (year, month, day) = civil(now);
+        let [weekday, month] = [WEEKDAYS[usize::from(weekday(now) - 1)], MONTHS[month as usize - 1]];
+        write!(f, "{weekday} {month} {day:>2} {} {year}", Clock((now % u64::from(DAY)) as u32))
+    }
+}
+
 /// Seconds of a day.
 pub(crate) const DAY: u32 = 24 * 60 * 60;
 const DAYS_400: u64 = 146_097;
@@ -45,8 +59,12 @@ const DAYS_TO_1970: u64 = 719_468;
 /// From Monday on.
 pub(crate) static WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
+static MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]
@@ -56,5 +74,12 @@ mod tests {
         assert_eq!(civil(951_782_400), (2000, 2, 29));
         assert_eq!(days_of(2026, 2, 30), days_of(2026, 3, 2));
         assert_eq!(days_of(1970, 1, 1), 0);
+    }
+
+    #[test]
+    fn a_moment_is_written_as_c_does() {
+        let written = |secs| Moment(Instant::ZERO.after_secs(secs)).to_string();
+        assert_eq!(written(0), "Thu Jan  1 00:00:00 1970");
+        assert_eq!(written(1_795_769_917), "Fri Nov 27 08:58:37 2026");
     }
 }

@@ -34,7 +34,7 @@
 //! | [`digest`], [`transcript`] | hashes of bytes, and of all that an engine gives |
 //! | [`surroundings`] | what every room is lent |
 //! | [`timer`] | what runs out when: deadlines, timers, the wheel |
-//! | [`time`], [`random`], `sip` | what comes in from outside, and the keyed hash that draws are made with |
+//! | [`time`], `calendar`, [`random`], `sip` | what comes in from outside, and the keyed hash that draws are made with |
 #![no_std]
 #![forbid(unsafe_code)]
 

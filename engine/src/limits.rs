@@ -30,7 +30,7 @@ pub const DATAGRAM_MEMORY_BYTES: usize = 128;
 /// The same of an event that waits, and of what it holds: a connection, an expectation, or a packet without its bytes.
 pub const EVENT_MEMORY_BYTES: usize = 96;
 /// A connection in an event.
-pub const ENTRY_MEMORY_BYTES: usize = 288;
+pub const ENTRY_MEMORY_BYTES: usize = 352;
 /// An expectation in an event.
 pub const EXPECTATION_MEMORY_BYTES: usize = 160;
 /// A packet in an event, without its bytes.

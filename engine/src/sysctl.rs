@@ -152,6 +152,8 @@ sysctls! {
     conntrack_checksum: "net.netfilter.nf_conntrack_checksum" = 1, 0..=1;
     /// Whether packets and bytes of new connections are counted.
     conntrack_acct: "net.netfilter.nf_conntrack_acct" = 0, 0..=1;
+    /// Whether it is known when new connections began; it is told with their end.
+    conntrack_timestamp: "net.netfilter.nf_conntrack_timestamp" = 0, 0..=1;
     /// Whether everything but RSTs outside the window is accepted.
     conntrack_tcp_be_liberal: "net.netfilter.nf_conntrack_tcp_be_liberal" = 0, 0..=1;
     /// Whether connections are picked up in mid-stream.

@@ -230,6 +230,7 @@ static SYSCTLS: &[(&str, u32)] = &[
     ("net.ipv4.icmp_ratelimit", 0),
     ("net.netfilter.nf_conntrack_max", 2),
     ("net.netfilter.nf_conntrack_acct", 0),
+    ("net.netfilter.nf_conntrack_timestamp", 0),
     ("net.netfilter.nf_conntrack_tcp_loose", 0),
     ("net.netfilter.nf_conntrack_tcp_be_liberal", 0),
     ("net.netfilter.nf_conntrack_udp_timeout", 0),

@@ -1,4 +1,5 @@
-//! What is known of connections only where somebody asks for it: what they have carried (`net.netfilter.nf_conntrack_acct`).
+//! What is known of connections only where somebody asks for it: what they have carried (`net.netfilter.nf_conntrack_acct`), and
+//! when they began (`net.netfilter.nf_conntrack_timestamp`).
 //!
 //! It lies beside the connections, not in them: Linux does without unless asked to, and so a connection is one cache line
 //! shorter. Memory is taken chunk by chunk, once something is known of a connection of one.

@@ -60,6 +60,9 @@ impl Conntrack {
             return Err(why_it_clashes(&self.table.slab[slot]));
         }
         self.enter(now, slot, hashes);
+        if around.sysctls.conntrack_timestamp != 0 {
+            self.table.slab.set_began(slot, now);
+        }
         if around.sysctls.keeps_mappings() {
             self.hold_mapping(slot);
         }

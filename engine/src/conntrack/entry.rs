@@ -48,8 +48,34 @@ pub struct Entry {
     pub adjustments: Option<[SequenceAdjustment; 2]>,
     /// Packets and bytes, original and reply.
     pub counters: Option<[Counter; 2]>,
+    /// How long it has been there, where that is known (`net.netfilter.nf_conntrack_timestamp`). In listings, and in events that
+    /// tell its end.
+    pub life: Option<Life>,
+    /// The bits that rules have set, the lowest one is label 0; missing where there are none. In listings, and in events that tell
+    /// of labels.
+    pub labels: Option<u128>,
     /// How many hold it: the table, and each connection that it has announced. Known in listings only.
     pub uses: Option<u32>,
+}
+
+/// How long a connection has been there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    /// When it was confirmed.
+    pub start: Instant,
+    /// When it ended, or its time was over; `None`: it is there.
+    pub stop: Option<Instant>,
+    /// When this was asked.
+    pub now: Instant,
+}
+
+/// What is known of a connection that lies beside it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// What it has carried, original and reply.
+    pub(super) counters: Option<[Counter; 2]>,
+    /// When it was confirmed.
+    pub(super) began: Option<Instant>,
 }
 
 /// What is shown of a TCP connection.
@@ -84,7 +110,7 @@ impl Entry {
     #[must_use]
     pub(super) fn listed(
         connection: &Connection,
-        counters: Option<[Counter; 2]>,
+        known: Known,
         now: Instant,
         (helpers, policies): (&HelperNames, &TimeoutPolicies),
     ) -> Self {
@@ -97,7 +123,9 @@ impl Entry {
             helper: helpers.of(connection),
             master: master(connection),
             adjustments: adjustments(connection).filter(|_| has_moved),
-            counters,
+            counters: known.counters,
+            life: known.began.map(|start| Life { start, stop: None, now }),
+            labels: labels(connection),
             policy: policy.map(|policy| policy.name.clone()),
             ..Self::common(connection)
         }
@@ -115,17 +143,20 @@ impl Entry {
             mark: common.mark.or_else(|| changes.intersects(Changes::MARK).then_some(0)),
             master: master(connection).filter(|_| changes.intersects(Changes::RELATED)),
             adjustments: adjustments(connection).filter(|_| has_moved),
+            labels: labels(connection).filter(|_| changes.intersects(Changes::LABELS)),
             ..common
         }
     }
 
     /// What is told when a connection is gone.
-    pub(super) fn destroyed(connection: &Connection, counters: Option<[Counter; 2]>, now: Instant) -> Self {
+    pub(super) fn destroyed(connection: &Connection, known: Known, now: Instant) -> Self {
+        let stop = now.min(connection.expires);
         Self {
             timeout_secs: Some(seconds_left(connection, now)).filter(|&secs| secs > 0),
             tcp: tcp(connection).map(|tcp| TcpEntry { sides: None, ..tcp }),
             sctp: sctp(connection),
-            counters,
+            counters: known.counters,
+            life: known.began.map(|start| Life { start, stop: Some(stop), now }),
             ..Self::common(connection)
         }
     }
@@ -146,8 +177,23 @@ impl Entry {
             master: None,
             adjustments: None,
             counters: None,
+            life: None,
+            labels: None,
             uses: None,
         }
+    }
+}
+
+impl Life {
+    /// How many seconds of the clock have begun since it began, as `conntrack -L` shows it: 1 after a moment around a full one.
+    #[must_use]
+    pub const fn seconds_begun(&self) -> u64 {
+        let Self { start, stop, now } = *self;
+        let end = match stop {
+            Some(stop) => stop,
+            None => now,
+        };
+        end.as_secs().saturating_sub(start.as_secs())
     }
 }
 
@@ -209,6 +255,10 @@ const fn sctp(connection: &Connection) -> Option<SctpEntry> {
 
 fn master(connection: &Connection) -> Option<Tuple> {
     connection.extension.as_ref()?.master_tuple
+}
+
+fn labels(connection: &Connection) -> Option<u128> {
+    Some(connection.labels()).filter(|&labels| labels != 0)
 }
 
 fn adjustments(connection: &Connection) -> Option<[SequenceAdjustment; 2]> {

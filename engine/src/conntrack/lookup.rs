@@ -195,7 +195,7 @@ impl Conntrack {
 
     fn listed(&self, now: Instant, slot: u32, connection: &Connection) -> Entry {
         let uses = Some(1 + self.announced.get(&slot).copied().unwrap_or_default());
-        Entry { uses, ..Entry::listed(connection, self.table.slab.counted(slot), now, self.names()) }
+        Entry { uses, ..Entry::listed(connection, self.table.slab.known(slot), now, self.names()) }
     }
 
     /// What listings call helpers and timeout policies.

@@ -17,11 +17,11 @@
 //! | `table`: `hash`, `index`, `slab`, `beside` | where connections are found, and lie, and what is known of some only; when they run out says [`timer`](crate::timer) |
 //! | `sources` | who already sends from where, for NAT |
 //! | `snapshot` | all of it as a record |
-//! | `entry`, `text`, `xml`, `save`, `reasoning`, `statistics` | what is told |
+//! | `entry`, `labels`, `text`, `xml`, `save`, `reasoning`, `statistics` | what is told |
 //! | `expect`, `helper`, `calling` | connections that are announced by others |
+
 mod ahead;
 mod beside;
-
 pub mod calling;
 mod confirm;
 pub mod conn;
@@ -32,6 +32,7 @@ mod hash;
 pub mod helper;
 mod index;
 mod key;
+pub mod labels;
 mod lookup;
 mod mappings;
 pub mod reasoning;
@@ -62,7 +63,7 @@ pub mod zone;
 
 pub use calling::{HelperEvent, LineStarts, Streams};
 pub use conn::{Changes, ConnId, Connection, Counter, Extension, ProtocolState, Status};
-pub use entry::{Entry, SctpEntry, TcpEntry, TcpSideEntry};
+pub use entry::{Entry, Life, SctpEntry, TcpEntry, TcpSideEntry};
 pub use expect::{Expectation, ExpectationEntry, ExpectationId, Expectations, HelperId};
 pub use reasoning::{Invalid, Reasoning};
 pub use revision::Revision;

@@ -166,7 +166,7 @@ impl Conntrack {
             return;
         }
         if around.events.wanted().conntrack && connection.tells(Changes::DESTROY) {
-            let entry = Entry::destroyed(&self.table.slab[slot], self.table.slab.counted(slot), now);
+            let entry = Entry::destroyed(&self.table.slab[slot], self.table.slab.known(slot), now);
             around.events.push(now, Event::Connection(Change::Destroy, Box::new(entry)));
         }
         self.table.leave(slot);

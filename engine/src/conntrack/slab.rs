@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 use super::{
-    beside::Accounts,
+    beside::{Accounts, Beside},
     conn::{ConnId, Connection, Counter, Status},
+    entry::Known,
     tuple::{Direction, Tuple},
     zone::Zone,
 };
@@ -18,6 +19,8 @@ use crate::{
 pub(super) struct Slab {
     chunks: Vec<Vec<Connection>>,
     accounts: Accounts,
+    /// When they were confirmed.
+    began: Beside<Option<Instant>>,
     /// First free slot, chained by [`Links::next`] like a list of the wheel; `NONE`: none.
     free: Option<u32>,
     live: u32,
@@ -27,8 +30,8 @@ pub(super) struct Slab {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) generation: u32,
-    /// With what it has carried, original and reply.
-    pub(super) connection: Option<(Connection, [Counter; 2])>,
+    /// With what it has carried, original and reply, and when it began.
+    pub(super) connection: Option<(Connection, [Counter; 2], Option<Instant>)>,
 }
 
 /// Marks free slots while they are chained.
@@ -43,12 +46,13 @@ impl Slab {
         for Slot { generation, connection } in slots {
             spare += usize::from(connection.is_none());
             slab.live += u32::from(connection.is_some());
-            let (mut connection, carried) = connection.unwrap_or_else(|| {
-                (Connection::new(Tuple::default(), Tuple::default(), Zone::DEFAULT), Default::default())
+            let (mut connection, carried, began) = connection.unwrap_or_else(|| {
+                (Connection::new(Tuple::default(), Tuple::default(), Zone::DEFAULT), Default::default(), None)
             });
             connection.generation = generation;
             let slot = slab.push(connection);
             slab.accounts.set(slot, carried);
+            slab.began.set(slot, began);
         }
         if spare != free.len() {
             return None;
@@ -86,7 +90,7 @@ impl Slab {
 
     /// Bytes taken.
     pub(super) fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK * size_of::<Connection>() + self.accounts.bytes()
+        self.chunks.len() * CHUNK * size_of::<Connection>() + self.accounts.bytes() + self.began.bytes()
     }
 
     /// Puts a connection into a slot.
@@ -95,6 +99,7 @@ impl Slab {
         let slot = match self.free {
             Some(slot) => {
                 self.accounts.set(slot, Default::default());
+                self.began.set(slot, None);
                 let &Connection { links: Links { next, .. }, generation, .. } = &self[slot];
                 self.free = (next != NONE).then_some(next);
                 connection.generation = generation.wrapping_add(1);
@@ -144,6 +149,21 @@ impl Slab {
     /// Begins to count anew.
     pub(super) fn forget_counted(&mut self, slot: u32) {
         self.accounts.set(slot, Default::default());
+    }
+
+    /// Notes when a connection began.
+    pub(super) fn set_began(&mut self, slot: u32, now: Instant) {
+        self.began.set(slot, Some(now));
+    }
+
+    /// When it was confirmed, where that was asked for by then.
+    pub(super) fn began(&self, slot: u32) -> Option<Instant> {
+        self.began.get(slot)
+    }
+
+    /// All that lies beside it.
+    pub(super) fn known(&self, slot: u32) -> Known {
+        Known { counters: self.counted(slot), began: self.began(slot) }
     }
 
     /// Reads what a look-up will read of a connection, and what tracking needs after it: a word of each of its cache lines.

@@ -91,6 +91,7 @@ struct ConnectionRecord {
     expires: Instant,
     protocol: ProtocolState,
     counters: [Counter; 2],
+    began: Option<Instant>,
     extension: Option<ExtensionRecord>,
     serial: u64,
 }
@@ -135,7 +136,7 @@ impl ConntrackRecord {
             connections: slab
                 .iter()
                 .filter(|(slot, _)| is_held(*slot))
-                .map(|(slot, connection)| ConnectionRecord::of(slot, connection, slab.counted(slot), helper_names))
+                .map(|(slot, connection)| ConnectionRecord::of(slot, connection, slab, helper_names))
                 .collect(),
             index: index.in_order().filter(|(slot, _)| is_held(*slot)).collect(),
             sources: sources
@@ -207,9 +208,10 @@ fn restore_slab(
     for (slot, &generation) in (0..).zip(generations) {
         let connection = connections.next_if(|record| record.slot == slot);
         Part::Places.check(connection.is_some() == (generation % 2 == 1))?;
-        let carried = connection.as_ref().map(|record| record.counters).unwrap_or_default();
+        let beside = connection.as_ref().map(|record| (record.counters, record.began));
         let connection = connection.map(|record| record.restore(serials, known)).transpose()?;
-        slots.push(Slot { generation, connection: connection.map(|connection| (connection, carried)) });
+        let connection = connection.zip(beside).map(|(connection, (carried, began))| (connection, carried, began));
+        slots.push(Slot { generation, connection });
     }
     // One that names no slot, or is out of order, is left over.
     Part::Places.check(connections.next().is_none() && live + free.len() == generations.len())?;
@@ -279,7 +281,7 @@ fn restore_expectations(
 }
 
 impl ConnectionRecord {
-    fn of(slot: u32, connection: &Connection, counters: Option<[Counter; 2]>, helpers: &HelperNames) -> Self {
+    fn of(slot: u32, connection: &Connection, slab: &Slab, helpers: &HelperNames) -> Self {
         let Connection {
             original,
             reply,
@@ -308,7 +310,8 @@ impl ConnectionRecord {
             mark: *mark,
             expires: *expires,
             protocol: protocol.clone(),
-            counters: counters.unwrap_or_default(),
+            counters: slab.counted(slot).unwrap_or_default(),
+            began: slab.began(slot),
             extension: extension.as_deref().map(|extension| ExtensionRecord::of(extension, helpers)),
             serial: *serial,
         }

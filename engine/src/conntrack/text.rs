@@ -6,9 +6,10 @@ use super::{
     conn::Status,
     entry::Entry,
     expect::ExpectationEntry,
+    labels::LabelNames,
     tuple::{Direction, Family, Tuple},
 };
-use crate::{event::Change, wire::Protocol};
+use crate::{calendar::Moment, event::Change, time::Instant, wire::Protocol};
 
 /// A connection on one line: a listing's (`conntrack -L`) or an event's (`conntrack -E`).
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,11 @@ pub struct ConnectionLine<'a> {
     pub with_family: bool,
     /// Whether its number stands behind it (`-o id`).
     pub with_id: bool,
+    /// Whether it is shown when it began and ended, where that is known (`-o ktimestamp`). In UTC, where conntrack(8) takes the time zone
+    /// of its machine.
+    pub with_times: bool,
+    /// What its labels are called, where they are shown (`-o labels`).
+    pub labels: Option<&'a LabelNames>,
 }
 
 /// An expectation on one line: a listing's (`conntrack -L expect`) or an event's (`conntrack -E expect`).
@@ -36,13 +42,13 @@ impl<'a> ConnectionLine<'a> {
     /// A line of `conntrack -L`.
     #[must_use]
     pub const fn listed(entry: &'a Entry) -> Self {
-        Self { entry, change: None, with_family: false, with_id: false }
+        Self { entry, change: None, with_family: false, with_id: false, with_times: false, labels: None }
     }
 
     /// A line of `conntrack -E`.
     #[must_use]
     pub const fn told(change: Change, entry: &'a Entry) -> Self {
-        Self { entry, change: Some(change), with_family: false, with_id: false }
+        Self { change: Some(change), ..Self::listed(entry) }
     }
 }
 
@@ -76,10 +82,20 @@ impl fmt::Display for ConnectionLine<'_> {
         }
         write_some(f, entry.mark, |f, mark| write!(f, " mark={mark}"))?;
         write_some(f, entry.zone.shared(), |f, zone| write!(f, " zone={zone}"))?;
+        if let Some(life) = entry.life {
+            write!(f, " delta-time={}", life.seconds_begun())?;
+            let shown = |at: Option<Instant>| at.filter(|_| self.with_times).map(Moment);
+            write_some(f, shown(Some(life.start)), |f, start| write!(f, " [start={start}]"))?;
+            write_some(f, shown(life.stop), |f, stop| write!(f, " [stop={stop}]"))?;
+        }
         write_some(f, entry.helper.as_ref(), |f, helper| write!(f, " helper={helper}"))?;
         write_some(f, entry.uses, |f, uses| write!(f, " use={uses}"))?;
         if self.with_id {
             write!(f, " id={}", entry.serial)?;
+        }
+        let labels = self.labels.zip(entry.labels).into_iter().flat_map(|(names, labels)| names.of(labels));
+        for (index, name) in labels.enumerate() {
+            write!(f, "{}{name}", if index == 0 { " labels=" } else { "," })?;
         }
         Ok(())
     }
@@ -191,7 +207,9 @@ mod tests {
     use alloc::{boxed::Box, string::ToString};
 
     use super::*;
-    use crate::conntrack::{Address, Counter, ExpectationId, Reach, TcpEntry, TcpState, Zone, expect::SourceMask};
+    use crate::conntrack::{
+        Address, Counter, ExpectationId, Life, Reach, TcpEntry, TcpState, Zone, expect::SourceMask,
+    };
 
     /// 127.0.0.1:5000 > 127.0.0.1:7001
     fn tuple(protocol: Protocol) -> Tuple {
@@ -228,6 +246,8 @@ mod tests {
             master: None,
             adjustments: None,
             counters: Some([Counter { packets: 1, bytes: 29 }, Counter::default()]),
+            life: None,
+            labels: None,
             uses: Some(1),
         }
     }
@@ -273,6 +293,30 @@ mod tests {
             ConnectionLine::listed(&tcp).to_string(),
             "tcp      6 431999 ESTABLISHED src=127.0.0.1 dst=127.0.0.1 sport=5000 dport=7001 \
              src=127.0.0.1 dst=127.0.0.1 sport=7001 dport=5000 [ASSURED] mark=0 helper=ftp use=1"
+        );
+    }
+
+    /// The expected lines are the real tool's.
+    #[test]
+    fn times_and_labels_are_shown_as_by_the_real_tool() {
+        let at = Instant::from_nanos;
+        let (start, stop) = (at(1_795_769_917_742_100_569), at(1_795_769_919_138_486_996));
+        let names = LabelNames::parse("3 ssh out\n5 bulk\n").unwrap();
+        let mut udp = entry(Protocol::UDP);
+        (udp.counters, udp.labels) = (None, Some(0b10_1000));
+        udp.life = Some(Life { start, stop: None, now: at(1_795_769_918_000_000_000) });
+        let rest = "udp      17 29 src=127.0.0.1 dst=127.0.0.1 sport=5000 dport=7001 [UNREPLIED] \
+                    src=127.0.0.1 dst=127.0.0.1 sport=7001 dport=5000 mark=0";
+        assert_eq!(ConnectionLine::listed(&udp).to_string(), [rest, " delta-time=1 use=1"].concat());
+        assert_eq!(
+            ConnectionLine { with_times: true, with_id: true, labels: Some(&names), ..ConnectionLine::listed(&udp) }
+                .to_string(),
+            [rest, " delta-time=1 [start=Fri Nov 27 08:58:37 2026] use=1 id=3 labels=ssh out,bulk"].concat()
+        );
+        udp.life = Some(Life { start, stop: Some(stop), now: stop });
+        assert_eq!(
+            ConnectionLine { with_times: true, ..ConnectionLine::listed(&udp) }.to_string(),
+            [rest, " delta-time=2 [start=Fri Nov 27 08:58:37 2026] [stop=Fri Nov 27 08:58:39 2026] use=1"].concat()
         );
     }
 

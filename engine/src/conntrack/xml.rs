@@ -4,11 +4,12 @@ use core::fmt;
 
 use super::{
     Counter, Status,
-    entry::Entry,
+    entry::{Entry, Life},
+    labels::LabelNames,
     text::protocol_name,
     tuple::{Direction, Family},
 };
-use crate::{event::Change, wire::Protocol};
+use crate::{event::Change, time::Instant, wire::Protocol};
 
 /// What stands before the flows.
 pub const XML_START: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n";
@@ -22,6 +23,10 @@ pub struct ConnectionXml<'a> {
     pub entry: &'a Entry,
     /// What has happened to it; `None` in a listing.
     pub change: Option<Change>,
+    /// Whether it is shown when it began and ended, where that is known (`-o ktimestamp`).
+    pub with_times: bool,
+    /// What its labels are called, where they are shown (`-o labels`).
+    pub labels: Option<&'a LabelNames>,
 }
 
 impl fmt::Display for ConnectionXml<'_> {
@@ -42,6 +47,13 @@ impl fmt::Display for ConnectionXml<'_> {
         element(f, "timeout", entry.timeout_secs)?;
         element(f, "mark", entry.mark)?;
         element(f, "zone", entry.zone.shared())?;
+        let mut labels =
+            self.labels.zip(entry.labels).into_iter().flat_map(|(names, labels)| names.of(labels)).peekable();
+        if labels.peek().is_some() {
+            f.write_str("<labels>")?;
+            labels.try_for_each(|name| element(f, "label", Some(Escaped(name))))?;
+            f.write_str("</labels>")?;
+        }
         element(f, "use", entry.uses)?;
         element(f, "id", Some(entry.serial))?;
         if entry.status.contains(Status::ASSURED) {
@@ -49,9 +61,39 @@ impl fmt::Display for ConnectionXml<'_> {
         } else if !entry.status.contains(Status::SEEN_REPLY) {
             f.write_str("<unreplied/>")?;
         }
+        if let Some(life) = entry.life {
+            self.write_life(f, life)?;
+        }
         f.write_str("</meta>")?;
         element(f, "helper", entry.helper.as_ref())?;
         f.write_str("</flow>")
+    }
+}
+
+impl ConnectionXml<'_> {
+    fn write_life(&self, f: &mut fmt::Formatter<'_>, life: Life) -> fmt::Result {
+        if self.with_times {
+            f.write_str("<timestamp>")?;
+            element(f, "start", Some(life.start.as_nanos()))?;
+            element(f, "stop", life.stop.map(Instant::as_nanos))?;
+            f.write_str("</timestamp>")?;
+        }
+        let lived = life.stop.map(|stop| stop.since(life.start).as_secs());
+        element(f, "deltatime", Some(lived.unwrap_or_else(|| life.seconds_begun())))
+    }
+}
+
+/// Text between tags.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| match char {
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            char => write!(f, "{char}"),
+        })
     }
 }
 
@@ -130,6 +172,8 @@ mod tests {
             master: None,
             adjustments: None,
             counters: Some([Counter { packets: 3, bytes: 165 }, Counter { packets: 2, bytes: 112 }]),
+            life: None,
+            labels: None,
             uses: Some(1),
         }
     }
@@ -143,7 +187,7 @@ mod tests {
         tcp.timeout_secs = Some(431_999);
         tcp.helper = Some("ftp".into());
         assert_eq!(
-            ConnectionXml { entry: &tcp, change: None }.to_string(),
+            ConnectionXml { entry: &tcp, change: None, with_times: false, labels: None }.to_string(),
             "<flow><meta direction=\"original\"><layer3 protonum=\"2\" protoname=\"ipv4\"><src>127.0.0.1</src>\
              <dst>127.0.0.1</dst></layer3><layer4 protonum=\"6\" protoname=\"tcp\"><sport>47568</sport>\
              <dport>7005</dport></layer4><counters><packets>3</packets><bytes>165</bytes></counters></meta>\
@@ -156,7 +200,7 @@ mod tests {
         let mut icmp = entry(Protocol::ICMP, (4096, 0x0800));
         (icmp.zone, icmp.counters) = (Zone::both(7), None);
         assert_eq!(
-            ConnectionXml { entry: &icmp, change: None }.to_string(),
+            ConnectionXml { entry: &icmp, change: None, with_times: false, labels: None }.to_string(),
             "<flow><meta direction=\"original\"><layer3 protonum=\"2\" protoname=\"ipv4\"><src>127.0.0.1</src>\
              <dst>127.0.0.1</dst></layer3><layer4 protonum=\"1\" protoname=\"icmp\"></layer4></meta>\
              <meta direction=\"reply\"><layer3 protonum=\"2\" protoname=\"ipv4\"><src>127.0.0.1</src>\
@@ -164,5 +208,30 @@ mod tests {
              <meta direction=\"independent\"><timeout>29</timeout><mark>0</mark><zone>7</zone><use>1</use>\
              <id>3</id></meta></flow>"
         );
+    }
+
+    /// What stands there is the real tool's, but for the number.
+    #[test]
+    fn times_and_labels_stand_where_the_real_tool_has_them() {
+        let at = Instant::from_nanos;
+        let start = at(1_795_769_917_742_100_569);
+        let names = LabelNames::parse("3 ssh out\n5 a<b\n").unwrap();
+        let mut udp = entry(Protocol::UDP, (49989, 77));
+        (udp.status, udp.labels) = (Status::CONFIRMED, Some(0b10_1000));
+        let shown = |udp: &Entry| {
+            let flow = ConnectionXml { entry: udp, change: None, with_times: true, labels: Some(&names) }.to_string();
+            flow.split_once("<meta direction=\"independent\">").expect("three parts").1.to_string()
+        };
+        udp.life = Some(Life { start, stop: None, now: at(1_795_769_918_000_000_000) });
+        assert_eq!(
+            shown(&udp),
+            "<timeout>29</timeout><mark>0</mark><labels><label>ssh out</label><label>a&lt;b</label></labels><use>1</use><id>3</id>\
+             <unreplied/><timestamp><start>1795769917742100569</start></timestamp><deltatime>1</deltatime></meta></flow>"
+        );
+        let stop = at(1_795_769_919_138_486_996);
+        udp.life = Some(Life { start, stop: Some(stop), now: stop });
+        assert!(shown(&udp).ends_with(
+            "<start>1795769917742100569</start><stop>1795769919138486996</stop></timestamp><deltatime>1</deltatime></meta></flow>"
+        ));
     }
 }

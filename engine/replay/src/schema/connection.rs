@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use towpath_engine::{
+    Instant,
     conntrack::{Counter, Direction, Entry, Status},
     nat::SequenceAdjustment,
 };
@@ -45,6 +46,15 @@ pub struct Connection {
     /// Its zone, where both directions have the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<u16>,
+    /// Its labels' numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<u8>,
+    /// When it began, in nanoseconds of Unix time (`net.netfilter.nf_conntrack_timestamp`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<u64>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<u64>,
     /// The connection that has announced it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub master: Option<Tuple>,
@@ -92,6 +102,9 @@ impl From<&Entry> for Connection {
             timeout_policy: entry.policy.clone(),
             mark: entry.mark,
             zone: entry.zone.shared(),
+            labels: (0..128).filter(|bit| entry.labels.unwrap_or(0) >> bit & 1 != 0).collect(),
+            start: entry.life.map(|life| life.start.as_nanos()),
+            stop: entry.life.and_then(|life| life.stop).map(Instant::as_nanos),
             master: entry.master.as_ref().map(Tuple::from),
             seqadj_orig: adjustment(0),
             seqadj_reply: adjustment(1),
