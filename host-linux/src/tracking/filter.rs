@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use towpath_engine::{
+    Change,
     conntrack::{Direction, Entry, Family, Status, TcpState, Tuple, text::protocol_by_name},
     wire::Protocol,
 };
@@ -26,6 +27,8 @@ pub struct Filter {
     pub original_zone: Option<u16>,
     /// `--reply-zone`: that of the reply direction only.
     pub reply_zone: Option<u16>,
+    /// `-l`: labels that must be set.
+    pub labels: u128,
     /// `-u`: bits that must be set.
     pub status: Option<Status>,
     /// `--state`
@@ -36,6 +39,8 @@ pub struct Filter {
     pub destination_nat: Option<Option<IpAddr>>,
     /// `-j`: either is translated, to this address if one is given.
     pub any_nat: Option<Option<IpAddr>>,
+    /// `-e`: what must have happened, where what happens is shown; anything when it is empty.
+    pub changes: Vec<Change>,
 }
 
 /// Both ends of one direction.
@@ -127,11 +132,20 @@ impl Filter {
             && self.zone.is_none_or(|zone| zone == entry.zone.shared().unwrap_or(0))
             && self.original_zone.is_none_or(|zone| zone == entry.zone.only_of(Direction::Original).unwrap_or(0))
             && self.reply_zone.is_none_or(|zone| zone == entry.zone.only_of(Direction::Reply).unwrap_or(0))
+            && entry.labels.unwrap_or(0) & self.labels == self.labels
             && self.status.is_none_or(|status| entry.status.contains(status))
             && self.state.is_none_or(|state| entry.tcp.is_some_and(|tcp| tcp.state == state))
             && self.source_nat.is_none_or(source)
             && self.destination_nat.is_none_or(destination)
             && self.any_nat.is_none_or(|wanted| source(wanted) || destination(wanted))
+    }
+}
+
+impl Filter {
+    /// Whether such a thing is told; `None` of what is only listed.
+    #[must_use]
+    pub fn hears(&self, change: Option<Change>) -> bool {
+        self.changes.is_empty() || change.is_none_or(|change| self.changes.contains(&change))
     }
 }
 
@@ -177,6 +191,8 @@ mod tests {
             master: None,
             adjustments: None,
             counters: None,
+            life: None,
+            labels: Some(0b101),
             uses: Some(1),
         }
     }
@@ -202,7 +218,7 @@ mod tests {
     fn each_wish_is_held_against_its_own_field() {
         let network = |text| Some(Network::parse(text).unwrap());
         let any = Filter::default();
-        let cases: [(Filter, bool); 18] = [
+        let cases: [(Filter, bool); 20] = [
             (any.clone(), true),
             (Filter { family: Some(Family::Ipv6), ..any.clone() }, false),
             (Filter { protocol: Some(parse_protocol("tcp").unwrap()), ..any.clone() }, true),
@@ -215,6 +231,8 @@ mod tests {
             (Filter { mark: Some((0x5, 0xf)), ..any.clone() }, true),
             (Filter { mark: Some((0x5, u32::MAX)), ..any.clone() }, false),
             (Filter { zone: Some(0), ..any.clone() }, false),
+            (Filter { labels: 0b100, ..any.clone() }, true),
+            (Filter { labels: 0b110, ..any.clone() }, false),
             (Filter { status: Some(Status::ASSURED), ..any.clone() }, true),
             (Filter { state: Some(TcpState::TimeWait), ..any.clone() }, false),
             (Filter { source_nat: Some(None), ..any.clone() }, true),
@@ -225,6 +243,16 @@ mod tests {
         for (filter, wanted) in cases {
             assert_eq!(filter.wants(&entry()), wanted, "{filter:?}");
         }
+    }
+
+    #[test]
+    fn what_happens_is_told_where_it_is_asked_for_and_what_is_listed_always() {
+        let deaf = Filter { changes: vec![Change::New, Change::Destroy], ..Filter::default() };
+        assert_eq!(
+            [Change::New, Change::Update, Change::Destroy].map(|change| deaf.hears(Some(change))),
+            [true, false, true]
+        );
+        assert!(deaf.hears(None) && Filter::default().hears(Some(Change::Update)));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use towpath_engine::{
     Change, Event, Instant,
     conntrack::{
         Entry, ExpectationEntry,
+        labels::LabelNames,
         save::ConnectionSave,
         text::{ConnectionLine, ExpectationLine},
         xml::{ConnectionXml, XML_END, XML_START},
@@ -15,7 +16,7 @@ use towpath_engine::{
 use towpath_replay::schema::{Connection, ConntrackEvent, Expectation};
 
 /// How connections and expectations are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Format {
     /// The kind of text.
     pub style: Style,
@@ -25,6 +26,10 @@ pub struct Format {
     pub id: bool,
     /// `-o timestamp`: events start with their time.
     pub timestamp: bool,
+    /// `-o ktimestamp`: when connections began and ended.
+    pub times: bool,
+    /// `-o labels`: what labels are called, where they are shown.
+    pub labels: Option<LabelNames>,
 }
 
 /// A kind of text.
@@ -46,7 +51,7 @@ pub enum Style {
 pub type Told = Option<(Instant, Change)>;
 
 /// What is shown in a format, one after the other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Shown {
     format: Format,
     count: u64,
@@ -71,10 +76,11 @@ impl Shown {
     /// When `out` takes nothing more.
     pub fn connection(&mut self, out: &mut impl Write, entry: &Entry, told: Told) -> io::Result<()> {
         self.begin(out)?;
-        let Format { style, extended: with_family, id: with_id, .. } = self.format;
+        let &Format { style, extended: with_family, id: with_id, times: with_times, ref labels, .. } = &self.format;
+        let labels = labels.as_ref();
         let change = told.map(|(_, change)| change);
         match style {
-            Style::Xml => writeln!(out, "{}", ConnectionXml { entry, change }),
+            Style::Xml => writeln!(out, "{}", ConnectionXml { entry, change, with_times, labels }),
             Style::Save => writeln!(out, "{}", ConnectionSave { entry, change }),
             Style::Json => match told {
                 Some((ts, change)) => write_event(out, ts, &Event::Connection(change, Box::new(entry.clone()))),
@@ -82,7 +88,7 @@ impl Shown {
             },
             Style::Lines => {
                 self.write_time(out, told)?;
-                writeln!(out, "{}", ConnectionLine { entry, change, with_family, with_id })
+                writeln!(out, "{}", ConnectionLine { entry, change, with_family, with_id, with_times, labels })
             }
         }
     }

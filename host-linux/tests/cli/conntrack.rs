@@ -57,6 +57,35 @@ fn connections_as_json_say_what_they_are_and_events_when_they_happened() {
 }
 
 #[test]
+fn when_connections_began_and_ended_is_known_where_that_is_asked_for() {
+    let config = fs::read_to_string(captures().join("rules/router.toml")).expect("the router");
+    let notes = "net.netfilter.nf_conntrack_timestamp = 1\nnet.netfilter.nf_conntrack_tcp_timeout_established = 1\n";
+    let place = Place::new(&[("gateway.toml", &format!("{config}\n[sysctl]\n{notes}"))]);
+    let ended = place.towpath("replay @tcp-keepalive.pcap -c gateway.toml --conntrack -E -e destroy -o ktimestamp").out;
+    let first = ended.lines().next().expect("one ends");
+    assert!(first.starts_with("[DESTROY] tcp") && first.contains(" delta-time=1 [start="), "{first}");
+    assert!(first.ends_with("]") && first.contains("] [stop="), "{first}");
+    let listed = place.towpath("replay @tcp-keepalive.pcap -c gateway.toml --conntrack -L").out;
+    assert!(listed.contains(" mark=0 delta-time=") && !listed.contains("[start="), "{listed}");
+    assert!(!ask("tcp-keepalive.pcap", "-L -o ktimestamp").out.contains("delta-time"));
+}
+
+#[test]
+fn labels_have_the_names_that_a_file_gives_them() {
+    let rules = "*filter\n-A FORWARD -p tcp -m connlabel --label 3 --set\nCOMMIT\n";
+    let place = Place::new(&[("rules.v4", rules), ("names", "# labels\n3 web\n4 mail\n"), ("bad", "0 a\nweb 3\n")]);
+    let ask = |question: &str| place.towpath(&format!("replay @http-short.pcap -r rules.v4 --conntrack {question}"));
+    assert!(ask("-L -o labels --label-names names").out.ends_with(" use=1 labels=web\n"));
+    assert_eq!(ask("-L -l web --label-names names").out.lines().count(), 1);
+    assert_eq!(ask("-L -l web -l mail --label-names names").out, "");
+    assert!(ask("-L -l ftp --label-names names").wrong().contains("names names no label 'ftp'"));
+    assert!(ask("-L -o labels --label-names bad").wrong().contains("bad:2:1: 'web 3' is not a label's number"));
+    assert!(
+        ask("-L -o labels --label-names none").wrong().contains("cannot read none, which says what labels are called")
+    );
+}
+
+#[test]
 fn the_one_connection_that_is_asked_for_is_there_or_the_answer_is_no() {
     let tcp =
         |port: u16| ask("ftp-pasv-inside.pcap", &format!("-G -p tcp -s 192.168.1.10 -d 198.51.100.7 --dport {port}"));

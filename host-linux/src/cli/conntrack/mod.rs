@@ -113,6 +113,10 @@ enum Output {
     Id,
     /// With its time before each event.
     Timestamp,
+    /// With the times when each began and ended, where they are known (`net.netfilter.nf_conntrack_timestamp`), in UTC.
+    Ktimestamp,
+    /// With the names of its labels, as the file of `--label-names` has them.
+    Labels,
 }
 
 impl Question {
@@ -123,7 +127,14 @@ impl Question {
         let mut chosen = styles.iter().filter(|(output, _)| has(*output)).map(|(_, style)| *style);
         let style = chosen.next().unwrap_or_default();
         anyhow::ensure!(chosen.next().is_none(), "-o takes only one of xml, save and json");
-        Ok(Format { style, extended: has(Output::Extended), id: has(Output::Id), timestamp: has(Output::Timestamp) })
+        Ok(Format {
+            style,
+            extended: has(Output::Extended),
+            id: has(Output::Id),
+            timestamp: has(Output::Timestamp),
+            times: has(Output::Ktimestamp),
+            labels: has(Output::Labels).then(|| self.wanted.label_names()).transpose()?,
+        })
     }
 
     /// What is meant.

@@ -51,10 +51,12 @@ impl Replayed {
         }
         for (when, event) in events {
             match (event, self.question.table) {
-                (Event::Connection(change, entry), Table::Conntrack) if self.filter.wants(entry) => {
+                (Event::Connection(change, entry), Table::Conntrack)
+                    if self.filter.hears(Some(*change)) && self.filter.wants(entry) =>
+                {
                     self.shown.connection(&mut out, entry, Some((*when, *change)))?;
                 }
-                (Event::Expectation(change, entry), Table::Expect) => {
+                (Event::Expectation(change, entry), Table::Expect) if self.filter.hears(Some(*change)) => {
                     self.shown.expectation(&mut out, entry, Some((*when, *change)))?;
                 }
                 (

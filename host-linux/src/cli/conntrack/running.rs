@@ -56,7 +56,7 @@ impl Running<'_> {
         if numbers.is_empty() {
             return Ok(0);
         }
-        let mut shown = Shown::new(self.format);
+        let mut shown = Shown::new(self.format.clone());
         for told in Client::connections(self.path, false)? {
             let entry = told?.entry;
             if numbers.binary_search(&entry.serial).is_ok() {
@@ -69,7 +69,7 @@ impl Running<'_> {
 
     /// Shows what is wanted, gives `note` each one's number, and says how many there were.
     fn each(&self, happening: bool, out: &mut impl Write, mut note: impl FnMut(u64)) -> Result<u64> {
-        let mut shown = Shown::new(self.format);
+        let mut shown = Shown::new(self.format.clone());
         match self.table {
             Table::Conntrack => {
                 let connections = match self.zeroes {
@@ -78,7 +78,8 @@ impl Running<'_> {
                 };
                 for told in connections {
                     let Happened { entry, change } = told?;
-                    if self.filter.wants(&entry) {
+                    let is_heard = self.filter.hears(change.map(|(_, change)| change));
+                    if is_heard && self.filter.wants(&entry) {
                         note(entry.serial);
                         shown.connection(out, &entry, change)?;
                     }
@@ -87,6 +88,9 @@ impl Running<'_> {
             Table::Expect => {
                 for told in Client::expectations(self.path, happening)? {
                     let Happened { entry, change } = told?;
+                    if !self.filter.hears(change.map(|(_, change)| change)) {
+                        continue;
+                    }
                     note(entry.id.0);
                     shown.expectation(out, &entry, change)?;
                 }

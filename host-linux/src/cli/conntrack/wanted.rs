@@ -1,12 +1,13 @@
 //! Which connections are meant: the filters of conntrack(8).
 
-use std::net::IpAddr;
+use std::{fs, net::IpAddr, path::PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use towpath::tracking::{Ends, Filter, Network, parse_protocol};
 use towpath_engine::{
-    conntrack::{Family, Revision, Status, TcpState},
+    Change,
+    conntrack::{Family, Revision, Status, TcpState, labels::LabelNames},
     wire::Protocol,
 };
 
@@ -55,6 +56,12 @@ pub(super) struct Wanted {
     /// Connection mark, with a mask if need be: 0x1/0xff.
     #[arg(short, long, value_parser = parse_mark)]
     mark: Option<(u32, u32)>,
+    /// A label that must be set; again for each that must be.
+    #[arg(short, long = "label", value_name = "NAME")]
+    label: Vec<String>,
+    /// Where labels have their names.
+    #[arg(long, value_name = "FILE", default_value = "/etc/xtables/connlabel.conf")]
+    label_names: PathBuf,
     /// Zone.
     #[arg(short = 'w', long)]
     zone: Option<u16>,
@@ -76,6 +83,19 @@ pub(super) struct Wanted {
     /// Only with a translated source or destination, to this address if one is given.
     #[arg(short = 'j', long, value_name = "IP", num_args = 0..=1)]
     any_nat: Option<Option<IpAddr>>,
+    /// What must have happened.
+    #[arg(short, long, value_enum, value_delimiter = ',', ignore_case = true, requires = "event")]
+    event_mask: Vec<Happening>,
+}
+
+/// What may happen to a connection or an expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "UPPER")]
+enum Happening {
+    All,
+    New,
+    Updates,
+    Destroy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -106,6 +126,7 @@ impl Wanted {
                 destination_port: self.reply_port_dst,
             },
             mark: self.mark,
+            labels: self.labels()?,
             zone: self.zone,
             original_zone: self.orig_zone,
             reply_zone: self.reply_zone,
@@ -114,11 +135,46 @@ impl Wanted {
             source_nat: self.src_nat,
             destination_nat: self.dst_nat,
             any_nat: self.any_nat,
+            changes: self.changes(),
         })
     }
 }
 
 impl Wanted {
+    /// What labels are called.
+    pub(super) fn label_names(&self) -> Result<LabelNames> {
+        let path = self.label_names.display();
+        let text = fs::read_to_string(&self.label_names)
+            .with_context(|| format!("cannot read {path}, which says what labels are called"))?;
+        LabelNames::parse(&text).map_err(|error| anyhow!("{path}:{error}"))
+    }
+
+    /// What must have happened; anything when it is empty.
+    fn changes(&self) -> Vec<Change> {
+        let change = |happening: &Happening| match happening {
+            Happening::All => vec![Change::New, Change::Update, Change::Destroy],
+            Happening::New => vec![Change::New],
+            Happening::Updates => vec![Change::Update],
+            Happening::Destroy => vec![Change::Destroy],
+        };
+        self.event_mask.iter().flat_map(change).collect()
+    }
+
+    /// The labels that must be set.
+    fn labels(&self) -> Result<u128> {
+        if self.label.is_empty() {
+            return Ok(0);
+        }
+        let names = self.label_names()?;
+        let bit = |name: &String| {
+            let number = names.number(name);
+            number
+                .map(|number| 1 << number)
+                .with_context(|| format!("{} names no label '{name}'", self.label_names.display()))
+        };
+        self.label.iter().map(bit).try_fold(0, |labels, bit| Ok(labels | bit?))
+    }
+
     /// What is meant where mark and status say what is to become of it (`-U`).
     pub(super) fn to_change(&self) -> Result<Filter> {
         ensure!(

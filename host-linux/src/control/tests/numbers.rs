@@ -229,6 +229,8 @@ pub(super) fn connection(number: u32) -> Reply {
         master: None,
         adjustments: None,
         counters: None,
+        life: None,
+        labels: None,
         uses: None,
     }))
 }
