@@ -111,6 +111,10 @@ function wordsOf(step: Step): (Node | string)[] {
       return [step.rule ? drawRule(step.rule) : ''];
     case 'policy':
       return [`policy of ${step.chain} in ${step.table}: `, element('strong', {}, step.policy)];
+    case 'zone':
+      return [`${step.id}`, step.dir ? ` of the ${step.dir.toLowerCase()} direction` : ''];
+    case 'admission':
+      return [`${step.enters ? 'to' : 'kept out of'} `, element('code', {}, step.inside), ', whose endpoint outside this is'];
     case 'translated':
       return [`${step.end} `, element('code', {}, step.from), ' is now ', element('code', {}, step.to)];
     case 'local':
@@ -119,6 +123,14 @@ function wordsOf(step: Step): (Node | string)[] {
       return [`out by ${step.dev ?? '?'}`];
     case 'helper':
       return [step.text];
+    case 'options':
+      return [`${step.header}: ${step.why}`];
+    case 'waits':
+      return ['for segments that continue it'];
+    case 'joined':
+      return ['into the packet before it that it continues'];
+    case 'released':
+      return ['before it, what was held: ', element('code', {}, step.pkt)];
     case 'dropped':
       return [element('strong', {}, step.reason), ` ${step.meaning}`];
   }

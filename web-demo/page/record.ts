@@ -50,10 +50,16 @@ export type Step =
   | { step: 'missed'; rule: Rule | null; part: string | null; why: string }
   | { step: 'matched'; rule: Rule | null }
   | { step: 'policy'; table: string; chain: string; policy: string }
+  | { step: 'zone'; id: number; dir?: string }
+  | { step: 'admission'; inside: string; enters: boolean }
   | { step: 'translated'; end: string; from: string; to: string }
   | { step: 'local' }
   | { step: 'routed'; dev: string | null }
   | { step: 'helper'; text: string }
+  | { step: 'options'; header: string; why: string }
+  | { step: 'waits' }
+  | { step: 'joined' }
+  | { step: 'released'; pkt: string }
   | { step: 'dropped'; reason: string; meaning: string };
 
 /** Reads a line. Times are in nanoseconds since 1970: more than a JavaScript number holds, so {@link nanosOf}. */
