@@ -1,6 +1,7 @@
 //! What is written down about one packet's way, for `explain` and for records. Costs one branch a step when off.
 
 use alloc::{string::String, vec::Vec};
+use core::net::SocketAddr;
 
 use crate::{
     conntrack::{Direction, Reasoning, State, Tuple, Zone},
@@ -42,6 +43,9 @@ pub enum Step {
     Matched(TableName, RuleId),
     /// No rule of a built-in chain decided; its policy did. True: ACCEPT.
     Policy(TableName, Hook, bool),
+    /// The packet goes to an endpoint outside that stands for this one inside: whether whoever sends it may, as `towpath.nat.filtering`
+    /// says.
+    Admission(SocketAddr, bool),
     /// An end of the connection has been translated: what the packet's tuple was and what it is.
     Translated(Manip, Tuple, Tuple),
     /// The packet is for this host.

@@ -92,6 +92,7 @@ pub fn changes(record: &Record<'_>) -> Vec<Proposal> {
             change: Change::Hint("an interface of the gateway that leads to its source".into()),
             why: "`networks`, or a route, says who lives behind an interface".into(),
         }),
+        (_, Some(_)) if let Some(proposal) = of_admission(record) => proposals.push(proposal),
         (_, Some(DropReason::FilterRule | DropReason::FilterPolicy | DropReason::FilterReject)) => {
             proposals.extend(of_tracking(record));
             proposals.extend(near_misses(record));
@@ -102,6 +103,15 @@ pub fn changes(record: &Record<'_>) -> Vec<Proposal> {
     }
     proposals.truncate(PROPOSALS_MAX);
     proposals
+}
+
+/// What would let a stranger in to an endpoint that stands for a host inside.
+fn of_admission(record: &Record<'_>) -> Option<Proposal> {
+    let kept_out = record.path.iter().any(|step| matches!(step, Step::Admission(_, false)));
+    kept_out.then(|| Proposal {
+        change: Change::Sysctl("towpath.nat.filtering", 2),
+        why: "everybody could send to endpoints outside that stand for hosts inside".to_owned(),
+    })
 }
 
 /// What would make an INVALID packet another one.

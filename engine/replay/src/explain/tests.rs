@@ -122,6 +122,32 @@ fn syn_over_ipv6() -> Vec<u8> {
 }
 
 #[test]
+fn whom_an_endpoint_outside_stands_for_is_told_and_who_may_send_there() {
+    let rules = "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n*filter\n-P INPUT DROP\nCOMMIT\n";
+    let filtering = |filtering: &str| {
+        let gateway = format!("{GATEWAY}[nat]\nmapping='endpoint-independent'\nfiltering='{filtering}'\n");
+        Setup { config: Some(Config::read("test.toml", &gateway).unwrap()), ..setup(rules) }
+    };
+    let outside = ([203, 0, 113, 1], CLIENT.1);
+    let frames = [
+        craft::segment(CLIENT, SERVER, SYN, (1000, 0), &[], b""),
+        craft::segment(([198, 51, 100, 9], 80), outside, SYN, (9000, 0), &[], b""),
+    ];
+    let told = |setup| last(setup, &frames, |record| Explanation::new(record, Instant::ZERO, Colour::Off).to_string());
+    let open = told(filtering("endpoint-independent"));
+    assert!(
+        open.contains("  let in     to 10.0.0.2:40000, whose endpoint outside this is (towpath.nat.filtering)\n"),
+        "{open}"
+    );
+    let shut = told(filtering("address-dependent"));
+    assert!(
+        shut.contains("  kept out   of 10.0.0.2:40000, whose endpoint outside this is: it has sent nothing there"),
+        "{shut}"
+    );
+    assert_eq!(helping_in(&|| filtering("address-dependent"), &frames), ["towpath.nat.filtering = 2"]);
+}
+
+#[test]
 fn a_packet_that_passes_needs_no_change() {
     assert_eq!(proposals("", &handshake()), []);
 }

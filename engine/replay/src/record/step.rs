@@ -81,6 +81,13 @@ pub enum Step<'r> {
         /// `ACCEPT` or `DROP`.
         policy: &'static str,
     },
+    /// The packet goes to an endpoint outside that stands for one inside.
+    Admission {
+        /// The one inside.
+        inside: String,
+        /// Whether whoever sends it may (`towpath.nat.filtering`).
+        enters: bool,
+    },
     /// An end of the connection was translated.
     Translated {
         /// `source` or `destination`.
@@ -177,6 +184,7 @@ impl<'r> Step<'r> {
                 chain: hook.chain(),
                 policy: if *accepts { "ACCEPT" } else { "DROP" },
             },
+            trace::Step::Admission(inside, enters) => Self::Admission { inside: inside.to_string(), enters: *enters },
             trace::Step::Translated(manip, from, to) => Self::Translated {
                 end: match manip {
                     Manip::Source => "source",
@@ -225,6 +233,14 @@ impl<'r> Step<'r> {
             }
             Self::Matched { rule } => format!("  matched    {}", place(rule)),
             Self::Policy { table, chain, policy } => format!("  policy     {table} {chain} {policy}"),
+            Self::Admission { inside, enters: true } => {
+                format!("  let in     to {inside}, whose endpoint outside this is (towpath.nat.filtering)")
+            }
+            Self::Admission { inside, enters: false } => {
+                format!(
+                    "  kept out   of {inside}, whose endpoint outside this is: it has sent nothing there (towpath.nat.filtering)"
+                )
+            }
             Self::Translated { end, from, to } => format!("  translated {end}: {from} is now {to}"),
             Self::Local => "  routed     to this host".to_owned(),
             Self::Routed { dev } => format!("  routed     out by {}", dev.unwrap_or("?")),

@@ -11,7 +11,7 @@
 
 mod place;
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use place::Place;
 
@@ -23,6 +23,7 @@ use crate::{
     frame::DeviceId,
     surroundings::Surroundings,
     time::Instant,
+    trace::Step,
 };
 
 /// Whether the nat table is to be asked what becomes of this end of the packet's connection: only as long as no answer
@@ -192,6 +193,7 @@ pub fn admit(now: Instant, conntrack: &mut Conntrack, id: ConnId, around: &mut S
         1 => conntrack.coming_from(zone, &host).any(|known| known.original.destination == original.source),
         _ => true,
     };
+    around.trace.push(|| Step::Admission(SocketAddr::new(host.source_ip(), port), may_enter));
     if !may_enter {
         return false;
     }
