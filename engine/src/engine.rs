@@ -18,7 +18,7 @@ use crate::{
     frame::{Frame, Transmit},
     ip::{Defrag, Fate, Neighbours, PathMtus, Routes, icmp_limit::IcmpLimit},
     limits::{BATCH_FRAMES_MAX, DATAGRAM_QUEUES_BYTES_MAX, LOOPBACK_QUEUE_BYTES_MAX},
-    netfilter::{Copied, Lists, RuleSets},
+    netfilter::{Copied, Lists, RuleSets, Sets},
     noted::Noted,
     packet::{Budget, Packet, Pool, Queue},
     random::Random,
@@ -378,9 +378,10 @@ impl Engine {
         &self.rules
     }
 
-    /// The names of the sets that rules may name, those of either family.
-    pub fn set_names(&self) -> impl Iterator<Item = &str> {
-        self.lists.sets.names()
+    /// The sets that rules of either family may name, with what is in them.
+    #[must_use]
+    pub const fn sets(&self) -> &Sets {
+        &self.lists.sets
     }
 
     /// The connections and expectations.

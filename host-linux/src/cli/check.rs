@@ -59,7 +59,7 @@ impl Check {
         let mut findings = check(replay.engine(), gateway.config.as_ref());
         if gateway.config.is_none() {
             // Without a configuration nothing is known about interfaces.
-            findings.retain(|finding| finding.kind != "no-interface");
+            findings.retain(|finding| !["no-interface", "foreign-source"].contains(&finding.kind));
         }
         findings.retain(|finding| !self.allow.iter().any(|id| id == finding.kind));
         let head = Head::of(replay.engine());

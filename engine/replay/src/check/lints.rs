@@ -19,13 +19,19 @@ pub struct Lint {
 
 /// All that is looked for, by their words.
 #[rustfmt::skip]
-pub const LINTS: [Lint; 11] = [
+pub const LINTS: [Lint; 14] = [
     lint("answers-dropped", Warning,
         "connections are let begin, and the answers to them are dropped",
         "accept `-m conntrack --ctstate ESTABLISHED,RELATED` where the answers pass"),
     lint("dnat-not-forwarded", Warning,
         "connections are sent to a host that FORWARD drops them for",
         "accept them in FORWARD by the host's own address and port, or all of them with `-m conntrack --ctstate DNAT`"),
+    lint("empty-set", Note,
+        "a rule that asks for what is in an empty set matches nothing",
+        "put elements into the set, or let a rule do so with `-j SET --add-set`"),
+    lint("foreign-source", Note,
+        "answers find the address only where somebody routes them here: nobody answers ARP for it",
+        "give the address to an interface, translate to one that is there, or see that the networks around route it here"),
     lint("invalid-untranslated", Warning,
         "INVALID packets belong to no connection and leave with their private source",
         "drop `-m conntrack --ctstate INVALID` before they are accepted"),
@@ -53,6 +59,9 @@ pub const LINTS: [Lint; 11] = [
     lint("unused-chain", Note,
         "its rules are never asked",
         "jump to the chain, or take it out"),
+    lint("unused-set", Note,
+        "what is in it makes no difference",
+        "ask about the set in a rule, or take it out"),
 ];
 
 const fn lint(id: &'static str, level: Level, why: &'static str, change: &'static str) -> Lint {

@@ -25,7 +25,7 @@ use serde::Serialize;
 use towpath_engine::{
     Engine,
     conntrack::Family,
-    netfilter::{Hook, Remark, RuleInfo},
+    netfilter::{Hook, Remark, RuleInfo, SetUsage, SetUse},
 };
 
 pub use self::lints::{LINTS, Lint, lint_of};
@@ -94,6 +94,7 @@ pub fn check(engine: &Engine, config: Option<&Config>) -> Vec<Finding> {
     for family in [Family::Ipv4, Family::Ipv6] {
         findings.extend(of_family(engine, config, family));
     }
+    findings.extend(of_sets(engine, config));
     findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     findings
 }
@@ -117,6 +118,34 @@ fn of_family(engine: &Engine, config: Option<&Config>, family: Family) -> Vec<Fi
         findings.push(Finding::about(rule, "related-without-helper", text.to_owned()));
     }
     findings
+}
+
+/// Sets that rules of either family ask about in vain, or do not ask about at all.
+fn of_sets(engine: &Engine, config: Option<&Config>) -> Vec<Finding> {
+    let sets = engine.sets();
+    let families = [Family::Ipv4, Family::Ipv6];
+    let uses: Vec<SetUse> = families.into_iter().flat_map(|family| engine.rules().of(family).set_uses()).collect();
+    // What is put into a list, goes into one of its sets.
+    let is_filled = |name: &str| {
+        let added = uses.iter().filter(|by| by.how == SetUsage::Adds).map(|by| by.set.as_str());
+        let mut into = added.flat_map(|set| [set].into_iter().chain(sets.members(set)));
+        into.any(|set| set == name || sets.members(name).any(|member| member == set))
+    };
+    let asked_in_vain =
+        uses.iter().filter(|by| by.how == SetUsage::Asks && sets.is_empty(&by.set) && !is_filled(&by.set));
+    let empty = asked_in_vain.map(|SetUse { set, rule, .. }| {
+        let text =
+            format!("set {set} is empty, and no rule puts anything into it: this matches nothing until somebody does");
+        Finding::about(rule, "empty-set", text)
+    });
+    let is_named = |name: &str| {
+        let mut named = uses.iter().flat_map(|by| [by.set.as_str()].into_iter().chain(sets.members(&by.set)));
+        named.any(|set| set == name)
+    };
+    let file = config.and_then(|config| config.sets.as_ref()).map_or("the sets", |sets| sets.value.as_str());
+    let unused = sets.names().filter(|name| !is_named(name));
+    let unused = unused.map(|name| Finding::new("unused-set", file, format!("no rule names set {name}")));
+    empty.chain(unused).collect()
 }
 
 impl Finding {
@@ -179,6 +208,11 @@ fn of_remark(remark: &Remark, file: &str) -> Finding {
         Remark::LimitWithoutDrop { rule } => {
             let text = "what exceeds this limit is accepted all the same: nothing behind it in the chain drops";
             Finding::about(rule, "limit-without-drop", text.to_owned())
+        }
+        Remark::ForeignSource { rule, address } => {
+            let text =
+                format!("{address} is no address of this gateway: answers come here only where they are routed here");
+            Finding::about(rule, "foreign-source", text)
         }
         Remark::NotForwarded { rule, address } => {
             let text = format!("connections are sent to {address}, but no rule of FORWARD lets them through to it");
@@ -244,6 +278,43 @@ mod tests {
         assert!(findings(GATEWAY, rules)[0].starts_with("rules.v4:1: note: no helper is attached"));
         let with = format!("{GATEWAY}[[helper]]\nname='ftp'\n");
         assert_eq!(findings(&with, rules), [""; 0]);
+    }
+
+    #[test]
+    fn a_source_that_no_interface_has_is_noted() {
+        let gateway = "[[interface]]\nname='lan'\naddresses=['10.0.0.1/24']\n[[interface]]\nname='wan'\naddresses=['203.0.113.1/24']\n";
+        let rules = |address: &str| {
+            format!(
+                "-A FORWARD -m conntrack --ctstate INVALID -j DROP\n-t nat -A POSTROUTING -o wan -j SNAT --to-source {address}\n"
+            )
+        };
+        assert_eq!(findings(gateway, &rules("203.0.113.1-203.0.113.9")), [""; 0]);
+        let found = findings(gateway, &rules("203.0.113.2"));
+        assert!(found[0].starts_with("rules.v4:2: note: 203.0.113.2 is no address of this gateway"), "{found:?}");
+    }
+
+    #[test]
+    fn sets_that_are_asked_in_vain_or_not_at_all_are_noted() {
+        let found = |sets: &str, rules: &str| {
+            let config = Config::read("gateway.toml", GATEWAY).unwrap();
+            let rules = vec![Source { name: "some.ipset", text: sets }, Source { name: "rules.v4", text: rules }];
+            let setup = Setup { config: Some(config.clone()), rules, ..Setup::default() };
+            let replay = Replay::new(setup).map_err(|error| error.to_string()).unwrap();
+            check(replay.engine(), Some(&config)).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let (set, list) = ("create bad hash:ip\n", "create bad hash:ip\ncreate all list:set\nadd all bad\n");
+        let asks = "-A INPUT -m set --match-set bad src -j DROP\n";
+        let vain = "rules.v4:1: note: set bad is empty, and no rule puts anything into it: this matches nothing until somebody does\n    -A INPUT -m set --match-set bad src -j DROP";
+        assert_eq!(found(set, asks), [vain]);
+        assert_eq!(found(list, asks), [vain, "the sets: note: no rule names set all"]);
+        assert_eq!(found("create bad hash:ip\nadd bad 10.0.0.9\n", asks), [""; 0]);
+        assert_eq!(found(set, &asks.replace("--match", "! --match")), [""; 0]);
+        assert_eq!(found(set, &format!("{asks}-A INPUT -p udp -j SET --add-set bad src\n")), [""; 0]);
+        let asks_list = asks.replace("bad", "all");
+        assert_eq!(found(list, &asks_list).len(), 1, "the list holds nothing");
+        assert_eq!(found(list, &format!("{asks_list}-A INPUT -p udp -j SET --add-set bad src\n")), [""; 0]);
+        assert_eq!(found(list, &format!("{asks}-A INPUT -p udp -j SET --add-set all src\n")), [""; 0]);
+        assert_eq!(found(set, ""), ["the sets: note: no rule names set bad"]);
     }
 
     #[test]

@@ -152,7 +152,7 @@ pub fn replace_rules(engine: &mut Engine, rules: [(Family, &[Source<'_>]); 2]) -
         let helpers: Vec<(&str, HelperId)> =
             engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
         let timeouts = Some(engine.conntrack().timeout_policies());
-        let known: Vec<&str> = engine.set_names().collect();
+        let known: Vec<&str> = engine.sets().names().collect();
         let loading = Loading { family, helpers: &helpers, timeouts, sets: &known, ..Loading::default() };
         let rules = RuleSet::parse(&sources, &loading).map_err(SetupError::Rules)?;
         engine.handle_command(engine.now(), Command::ReplaceRules(Box::new(rules)))?;

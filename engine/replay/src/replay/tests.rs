@@ -450,6 +450,6 @@ fn rules_of_both_families_may_name_the_sets_that_stand_in_one_text_and_a_text_th
     {
         let replay = Replay::new(Setup { rules, rules_v6, ..setup(GATEWAY, "", Detail::Verdicts) });
         let replay = replay.map_err(|error| error.to_string()).unwrap();
-        assert_eq!(replay.engine().set_names().collect::<Vec<_>>(), ["ports", "hosts"]);
+        assert_eq!(replay.engine().sets().names().collect::<Vec<_>>(), ["ports", "hosts"]);
     }
 }

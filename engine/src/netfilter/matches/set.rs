@@ -10,6 +10,7 @@ use crate::netfilter::{
     error::Flaw,
     lists::sets::{Compare, Demand, Selected, probe::Probe},
     program::facts::Facts,
+    review::SetUsage,
     save::{
         options::{Given, Opt, Spec},
         text::print_not,
@@ -24,6 +25,13 @@ pub(in crate::netfilter) struct Set {
     selected: Selected,
     inverted: bool,
     demand: Demand,
+}
+
+impl Set {
+    /// The set's name, and what is asked of it.
+    pub(in crate::netfilter) fn named(&self) -> (&str, SetUsage) {
+        (self.selected.name(), if self.inverted { SetUsage::AsksNot } else { SetUsage::Asks })
+    }
 }
 
 impl Matching for Set {

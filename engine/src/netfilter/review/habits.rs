@@ -26,8 +26,9 @@ use crate::{
 pub(super) fn remarks(reader: &Reader<'_>, devices: &Devices) -> Vec<Remark> {
     let everywhere = masquerades_everywhere(reader);
     let limits = limits_without_drop(reader);
+    let foreign = foreign_sources(reader, devices);
     let unforwarded = not_forwarded(reader, devices);
-    everywhere.into_iter().chain(limits).chain(unforwarded).collect()
+    everywhere.into_iter().chain(limits).chain(foreign).chain(unforwarded).collect()
 }
 
 /// MASQUERADE or SNAT in POSTROUTING itself that asks for nothing: it also translates what goes back inside, and what this host
@@ -72,6 +73,25 @@ const fn is_limit(asked: &Match) -> bool {
 fn may_drop(chain: &Chain, from: usize) -> bool {
     let by_rule = |rule: &Rule| is_drop(rule) || rule.jump.chain().is_some();
     chain.policy.is_none_or(|policy| !policy.accept) || chain.rules.iter().skip(from).any(by_rule)
+}
+
+/// Rules that give connections a source which is no address of this host: answers find it only where somebody routes them here.
+fn foreign_sources(reader: &Reader<'_>, devices: &Devices) -> Vec<Remark> {
+    let Some(nat) = reader.table(TableName::Nat) else { return Vec::new() };
+    // Of a host without addresses nothing is known.
+    if devices.addresses().all(|own| own.address.is_loopback()) {
+        return Vec::new();
+    }
+    let given = |rule: &Rule| {
+        let Jump::Target(Target::Snat(snat)) = &rule.jump else { return None };
+        let (range, family) = snat.range();
+        range.addresses.map(|(first, _)| first.to_ip(family))
+    };
+    let found = reachable(nat, Hook::Postrouting).into_iter().filter_map(|(at, index, rule)| {
+        let address = given(rule).filter(|address| !devices.is_local(*address))?;
+        reader.info(nat.name, at, index).map(|rule| Remark::ForeignSource { rule, address })
+    });
+    found.collect()
 }
 
 /// Rules of the nat table that send connections to another host, while FORWARD lets none through to it.

@@ -11,18 +11,22 @@
 //! | `answers` | what is let through and whose answers are not |
 //! | `habits` | rules that are right as such, and seldom what somebody meant |
 //! | `invalid` | INVALID packets that leave a translating gateway as they are |
+//! | `sets` | what rules do with sets |
 
 mod answers;
 mod cover;
 mod habits;
 mod invalid;
 mod reach;
+mod sets;
 
 #[cfg(test)]
 mod tests;
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::net::IpAddr;
+
+pub use sets::{SetUsage, SetUse};
 
 use super::{
     Hook, RuleId, RuleInfo, RuleSet, TableName,
@@ -108,6 +112,13 @@ pub enum Remark {
     LimitWithoutDrop {
         /// The rule.
         rule: RuleInfo,
+    },
+    /// A rule gives connections a source that is no address of this host.
+    ForeignSource {
+        /// The rule.
+        rule: RuleInfo,
+        /// The first address that it gives.
+        address: IpAddr,
     },
     /// A rule sends connections to a host that FORWARD lets none through to.
     NotForwarded {

@@ -172,6 +172,7 @@ fn short(text: &str) -> Vec<String> {
         }
         Remark::MasqueradesEverywhere { rule } => format!("{} masquerades everywhere", rule.line),
         Remark::LimitWithoutDrop { rule } => format!("{} limits nothing", rule.line),
+        Remark::ForeignSource { rule, address } => format!("{} gives {address}, which is elsewhere", rule.line),
         Remark::NotForwarded { rule, address } => format!("{} sends to {address}, which is not let through", rule.line),
     };
     review(text).remarks.iter().map(told).collect()

@@ -59,6 +59,13 @@ translation! {
     parse_endpoint, Translate
 }
 
+impl Snat {
+    /// What the source becomes, and of which family that is.
+    pub(in crate::netfilter) const fn range(&self) -> (&NatRange, Family) {
+        (&self.0, self.1)
+    }
+}
+
 translation! {
     /// Another destination.
     Dnat, "DNAT", &[Hook::Prerouting, Hook::Output], "to-destination",

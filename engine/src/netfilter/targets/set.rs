@@ -8,6 +8,7 @@ use crate::netfilter::{
     RuleId, View,
     error::{Fault, Flaw},
     lists::sets::{Addition, Selected, probe::Probe},
+    review::SetUsage,
     save::{
         options::{Given, Item, Opt, Spec},
         values,
@@ -23,6 +24,14 @@ pub(in crate::netfilter) struct SetTarget {
     exist: bool,
     /// Seconds, instead of the set's own timeout.
     timeout: Option<u32>,
+}
+
+impl SetTarget {
+    /// The names of the sets, and what becomes of them.
+    pub(in crate::netfilter) fn named(&self) -> [Option<(&str, SetUsage)>; 2] {
+        let adds = self.add.as_ref().map(|add| (add.name(), SetUsage::Adds));
+        [adds, self.delete.as_ref().map(|delete| (delete.name(), SetUsage::Removes))]
+    }
 }
 
 impl Targeting for SetTarget {

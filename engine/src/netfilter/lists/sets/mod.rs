@@ -111,6 +111,18 @@ impl Sets {
         self.0.iter().map(|(name, _)| name)
     }
 
+    /// The sets of a list, in its order; none of another set.
+    pub fn members(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.find(name).into_iter().flat_map(|set| &set.members).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether nothing is in a set, nor in the sets of a list; also where there is no such set.
+    #[must_use]
+    pub fn is_empty(&self, name: &str) -> bool {
+        let is_bare = |name: &str| self.0.find(name).is_none_or(|set| set.elements.len() == 0);
+        is_bare(name) && self.members(name).all(is_bare)
+    }
+
     /// Whether all keep the bounds and promises that whoever uses them relies on.
     pub(in crate::netfilter) fn is_sound(&self) -> bool {
         self.0.iter().count() <= SETS_MAX && self.0.iter().all(|(_, set)| set.is_sound())

@@ -1,0 +1,59 @@
+//! What rules do with sets.
+
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+
+use super::Reader;
+use crate::netfilter::{RuleInfo, RuleSet, matches::Match, rule::Jump, targets::Target};
+
+/// That a rule names a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetUse {
+    /// The set's name.
+    pub set: String,
+    /// What the rule does with it.
+    pub how: SetUsage,
+    /// The rule.
+    pub rule: RuleInfo,
+}
+
+/// What a rule does with a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetUsage {
+    /// It matches what is in it.
+    Asks,
+    /// It matches what is not in it.
+    AsksNot,
+    /// It puts something into it.
+    Adds,
+    /// It takes something out.
+    Removes,
+}
+
+impl RuleSet {
+    /// What rules do with sets, in order, whether packets get to them or not.
+    #[must_use]
+    pub fn set_uses(&self) -> Vec<SetUse> {
+        let reader = Reader::new(self);
+        let mut found = Vec::new();
+        for table in reader.tables.iter() {
+            for (at, chain) in table.chains.iter().enumerate() {
+                for (index, rule) in chain.rules.iter().enumerate() {
+                    let asked = rule.matches.iter().filter_map(|asked| {
+                        let Match::Set(asked) = asked else { return None };
+                        Some(asked.named())
+                    });
+                    let changed = if let Jump::Target(Target::SetTarget(target)) = &rule.jump {
+                        target.named()
+                    } else {
+                        [None, None]
+                    };
+                    for (set, how) in asked.chain(changed.into_iter().flatten()) {
+                        let info = reader.info(table.name, at, index);
+                        found.extend(info.map(|rule| SetUse { set: set.to_owned(), how, rule }));
+                    }
+                }
+            }
+        }
+        found
+    }
+}
