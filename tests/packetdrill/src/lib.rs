@@ -9,7 +9,8 @@
 //! | [`script`] | a script as data |
 //! | `cursor`, `parser/` | how it is read, with the place of what is wrong |
 //! | [`assertion`] | what stands between `%{` and `}%`, and whether it holds |
-//! | [`runner`] | plays a script on an engine |
+//! | [`system`] | system calls on an engine, and the commands of a shell |
+//! | [`runner`] | plays a script on it |
 
 pub mod assertion;
 mod cursor;
@@ -17,6 +18,7 @@ mod error;
 mod parser;
 pub mod runner;
 pub mod script;
+pub mod system;
 
 pub use error::ScriptError;
 pub use parser::{Definitions, parse};

@@ -16,22 +16,17 @@
 //! | [`settings`], [`verdict`] | with what, and how it has gone |
 //! | `play` | the events one by one |
 //! | `packets`, `compare` | packets in and out; what must be alike |
-//! | `calls/` | system calls |
-//! | `shell`, `info` | a shell's lines; names in assertions |
-//! | `host` | the engine |
+//! | `calls/` | system calls: their words; what they do is the [system](crate::system)'s |
 //! | `numbers`, `wire`, `icmp`, `notation` | the script's numbers and those on the wire; bytes; letters |
 
 mod calls;
 mod compare;
-mod host;
 mod icmp;
-mod info;
 mod notation;
 mod numbers;
 mod packets;
 mod play;
 pub mod settings;
-mod shell;
 pub mod verdict;
 mod wire;
 

@@ -3,17 +3,15 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    calls::{Program, Progress, Returned},
-    host::Host,
-    info,
+    calls::Program,
     numbers::Connection,
     settings::Settings,
-    shell,
     verdict::{Difference, Stop, Unsupported},
 };
 use crate::{
     assertion::{self, AssertionError, Names},
     script::{Action, Call, Direction, Event, Script, Time, Value},
+    system::{Host, Progress, Returned, info, shell},
 };
 
 /// Why a script was not played to its end.
@@ -26,7 +24,8 @@ pub(super) enum Ended {
 /// Plays a script to its end.
 pub(super) fn play(script: &Script, settings: &Settings) -> Result<(), Ended> {
     let settings = settings.of(script).map_err(|stop| ended(1, stop))?;
-    let host = Host::new(&settings).map_err(|error| ended(1, Stop::Unsupported(error.to_string())))?;
+    let host = Host::new(&[settings.local], settings.mtu_bytes())
+        .map_err(|error| ended(1, Stop::Unsupported(error.to_string())))?;
     let mut player = Player {
         host,
         program: Program::new(settings),
@@ -122,7 +121,7 @@ impl<'s> Player<'s> {
         let result = self.advance(window.from).and_then(|()| match &event.action {
             Action::Packet(_, packet) => self.packet_in(packet),
             Action::Call(call) => self.call(line, call, end),
-            Action::Shell(lines) => shell::run(lines, &mut self.program, &mut self.host),
+            Action::Shell(lines) => Ok(shell::run(lines, &mut self.program.process, &mut self.host)?),
             Action::Code(code) => self.code(code),
         });
         self.before = window.from.max(self.before);
@@ -176,7 +175,7 @@ impl<'s> Player<'s> {
 
     /// Something has happened: a call that waits may go on.
     pub(super) fn happened(&mut self) -> Result<(), Stop> {
-        self.program.note_changes(&mut self.host);
+        self.program.process.note_changes(&mut self.host);
         let Some(mut pending) = self.pending.take() else { return Ok(()) };
         match self.program.attempt(&mut self.host, pending.call, &mut pending.progress)? {
             Returned::Waits => self.pending = Some(pending),
@@ -236,7 +235,7 @@ impl<'s> Player<'s> {
 fn check_result(call: &Call, returned: Returned) -> Result<(), Stop> {
     let found = match returned {
         Returned::Value(value) => value.to_string(),
-        Returned::Error(errno) => format!("-1 {errno}"),
+        Returned::Error(errno) => format!("-1 {}", errno.name),
         Returned::Waits => "that it waits".to_owned(),
     };
     let expected = match (&call.result, &call.errno) {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::system::Unknown;
+
 /// How a script has gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -65,5 +67,11 @@ impl Stop {
     /// Something that is not known here, as it is written in the script.
     pub(super) fn unknown(what: &str, name: impl fmt::Display) -> Self {
         Self::Unsupported(format!("{what} `{name}` is not known"))
+    }
+}
+
+impl From<Unknown> for Stop {
+    fn from(unknown: Unknown) -> Self {
+        Self::Unsupported(unknown.0)
     }
 }

@@ -6,45 +6,22 @@ mod data;
 mod options;
 mod waiting;
 
-use std::{collections::BTreeMap, time::Duration};
-
 pub(super) use connection::PORT;
-use towpath_engine::socket::{Readiness, Socket, SocketError, SocketId};
+use towpath_engine::socket::SocketId;
 
-use super::{host::Host, settings::Settings, verdict::Stop};
-use crate::script::{Call, Value};
+use super::{settings::Settings, verdict::Stop};
+use crate::{
+    script::{Call, Value},
+    system::{Host, Process, Progress, Returned},
+};
 
-/// The program of a script: its descriptors.
+/// The program of a script.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) settings: Settings,
-    /// The congestion control of new sockets, when the script chose one.
-    pub(super) congestion: Option<String>,
-    files: BTreeMap<i64, File>,
+    pub(super) process: Process,
     /// The socket that assertions are about: the one accepted or connected last.
     pub(super) under_test: Option<SocketId>,
-}
-
-#[derive(Debug)]
-enum File {
-    Socket(SocketId, Mode),
-    Epoll(BTreeMap<i64, waiting::Watch>),
-}
-
-/// Whether calls wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Waits,
-    Not,
-}
-
-/// What a call comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Returned {
-    Value(i64),
-    Error(&'static str),
-    /// Not yet: it is to be tried again when something has happened.
-    Waits,
 }
 
 /// A call at hand.
@@ -52,15 +29,6 @@ pub(super) enum Returned {
 pub(super) struct Attempt<'c> {
     call: &'c Call,
     progress: &'c mut Progress,
-}
-
-/// What earlier attempts at a call have come to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Progress {
-    /// Bytes written, or 1 for a connection that is begun.
-    done: usize,
-    /// When it gives up waiting, since the script's start.
-    pub(super) until: Option<Duration>,
 }
 
 type Function = fn(&mut Program, &mut Host, &mut Attempt<'_>) -> Result<Returned, Stop>;
@@ -95,8 +63,8 @@ static CALLS: [(&str, Function); 25] = [
 ];
 
 impl Program {
-    pub(super) const fn new(settings: Settings) -> Self {
-        Self { settings, congestion: None, files: BTreeMap::new(), under_test: None }
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings, process: Process::default(), under_test: None }
     }
 
     /// Tries a call.
@@ -108,67 +76,16 @@ impl Program {
         }
         let returned = function(self, host, &mut Attempt { call, progress })?;
         host.collect();
-        self.note_changes(host);
+        self.process.note_changes(host);
         Ok(returned)
     }
 
-    /// Tells what waits for events of what has changed.
-    pub(super) fn note_changes(&mut self, host: &mut Host) {
-        while let Some((id, _)) = host.engine.poll_socket() {
-            let descriptors: Vec<i64> = self
-                .files
-                .iter()
-                .filter(|(_, file)| matches!(file, File::Socket(own, _) if *own == id))
-                .map(|(descriptor, _)| *descriptor)
-                .collect();
-            for file in self.files.values_mut() {
-                if let File::Epoll(watches) = file {
-                    for descriptor in &descriptors {
-                        if let Some(watch) = watches.get_mut(descriptor) {
-                            watch.has_changed = true;
-                        }
-                    }
-                }
-            }
-        }
+    /// The number of a descriptor that a call makes: the script's, as later calls name that one.
+    fn descriptor_for(&self, attempt: &Attempt<'_>) -> i32 {
+        let Value::Number(number) = attempt.call.result else { return self.process.free_descriptor() };
+        let wanted = i32::try_from(number).ok().filter(|number| *number >= 0 && !self.process.has(*number));
+        wanted.unwrap_or_else(|| self.process.free_descriptor())
     }
-
-    /// The socket of the descriptor that a call is given first.
-    fn socket<'h>(&self, host: &'h mut Host, attempt: &Attempt<'_>) -> Result<(Socket<'h>, Mode), Stop> {
-        let descriptor = attempt.number(0)?;
-        let Some(File::Socket(id, mode)) = self.files.get(&descriptor) else {
-            return Err(Stop::unknown("the socket", descriptor));
-        };
-        Ok((borrow(host, *id)?, *mode))
-    }
-
-    fn add(&mut self, attempt: &Attempt<'_>, file: File) -> Returned {
-        // The script's number is the one that its later calls name.
-        let descriptor = match attempt.call.result {
-            Value::Number(number) if number >= 0 && !self.files.contains_key(&number) => number,
-            Value::Any
-            | Value::Number(_)
-            | Value::Text(_)
-            | Value::Words(_)
-            | Value::Applied(..)
-            | Value::Field(..)
-            | Value::List(_)
-            | Value::Struct(_) => (3..).find(|number| !self.files.contains_key(number)).unwrap_or(i64::MAX),
-        };
-        self.files.insert(descriptor, file);
-        Returned::Value(descriptor)
-    }
-
-    fn readiness(&self, host: &mut Host, descriptor: i64) -> Result<Readiness, Stop> {
-        match self.files.get(&descriptor) {
-            Some(File::Socket(id, _)) => Ok(borrow(host, *id)?.readiness()),
-            Some(File::Epoll(_)) | None => Err(Stop::unknown("the socket", descriptor)),
-        }
-    }
-}
-
-fn borrow(host: &mut Host, id: SocketId) -> Result<Socket<'_>, Stop> {
-    host.engine.socket(host.now, id).map_err(|error| Stop::differs("the socket", "that it is there", error))
 }
 
 impl Attempt<'_> {
@@ -177,12 +94,14 @@ impl Attempt<'_> {
     }
 
     /// An argument as a number; constants are known by name.
-    fn number(&self, index: usize) -> Result<i64, Stop> {
+    fn wide(&self, index: usize) -> Result<i64, Stop> {
         constants::number(self.argument(index)?)
     }
-}
 
-/// What a call has come to that does not wait.
-fn done(result: Result<(), SocketError>) -> Returned {
-    result.map_or_else(|error| Returned::Error(error.errno()), |()| Returned::Value(0))
+    /// One of 32 bits, with or without a sign.
+    fn number(&self, index: usize) -> Result<i32, Stop> {
+        let number = self.wide(index)?;
+        let fits = number >= i32::MIN.into() && number <= u32::MAX.into();
+        if fits { Ok(number as i32) } else { Err(Stop::unknown("the number", number)) }
+    }
 }

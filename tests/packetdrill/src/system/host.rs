@@ -1,6 +1,10 @@
 //! The host under test: an engine with one device, in virtual time.
 
-use std::{collections::VecDeque, net::IpAddr, time::Duration};
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use towpath_engine::{
     Command, CommandError, DeviceId, Engine, Frame, Instant,
@@ -9,36 +13,40 @@ use towpath_engine::{
     wire::MacAddr,
 };
 
-use super::settings::Settings;
-
 /// An engine, the time, and what has left it.
-pub(super) struct Host {
-    pub(super) engine: Engine,
-    pub(super) now: Instant,
+#[derive(Debug)]
+pub struct Host {
+    /// The engine.
+    pub engine: Engine,
+    /// What time it is; it goes on with [`Self::step`] only.
+    pub now: Instant,
     sent: VecDeque<Sent>,
 }
 
 /// A packet that has left.
 #[derive(Clone, Debug)]
-pub(super) struct Sent {
-    /// When, since the script's start.
-    pub(super) at: Duration,
+pub struct Sent {
+    /// When, since the host's start.
+    pub at: Duration,
     /// From its IP header on.
-    pub(super) packet: Vec<u8>,
+    pub packet: Vec<u8>,
 }
 
 impl Host {
-    /// With the local address on its one device, which cuts and sums nothing, and a way to everywhere.
-    pub(super) fn new(settings: &Settings) -> Result<Self, CommandError> {
+    /// With these addresses on its one device, which cuts and sums nothing, and a way to everywhere.
+    ///
+    /// # Errors
+    /// An address or an MTU that a device cannot have.
+    pub fn new(addresses: &[IpAddr], mtu_bytes: u32) -> Result<Self, CommandError> {
         let mut engine = Engine::new(SEED);
         let device = Device {
             name: "tun0".into(),
             mac: MAC,
-            mtu_bytes: settings.mtu_bytes(),
-            addresses: vec![InterfaceAddress {
-                address: settings.local,
-                prefix: if settings.local.is_ipv4() { 16 } else { 64 },
-            }],
+            mtu_bytes,
+            addresses: addresses
+                .iter()
+                .map(|address| InterfaceAddress { address: *address, prefix: if address.is_ipv4() { 16 } else { 64 } })
+                .collect(),
             any_destination: true,
             arp: false,
             ..Device::default()
@@ -47,23 +55,26 @@ impl Host {
         for feature in Feature::ALL {
             engine.handle_command(START, Command::SetFeature(DEVICE, feature, false))?;
         }
-        let everywhere: IpAddr = match settings.local {
-            IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let kind = RouteKind::Unicast { device: DEVICE, via: None };
-        let route = Route { destination: everywhere, prefix: 0, kind, metric: 0, mtu_bytes: None };
-        engine.handle_command(START, Command::AddRoute(route))?;
+        for is_ipv4 in [true, false] {
+            if addresses.iter().any(|address| address.is_ipv4() == is_ipv4) {
+                let everywhere: IpAddr =
+                    if is_ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+                let kind = RouteKind::Unicast { device: DEVICE, via: None };
+                let route = Route { destination: everywhere, prefix: 0, kind, metric: 0, mtu_bytes: None };
+                engine.handle_command(START, Command::AddRoute(route))?;
+            }
+        }
         Ok(Self { engine, now: START, sent: VecDeque::new() })
     }
 
-    /// The time since the script's start.
-    pub(super) fn elapsed(&self) -> Duration {
+    /// The time since its start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
         self.now.since(START)
     }
 
     /// Goes on to the next timer that runs out by `until`, and lets it; false when none does: it is `until` then.
-    pub(super) fn step(&mut self, until: Duration) -> bool {
+    pub fn step(&mut self, until: Duration) -> bool {
         let until = START + until;
         let next = self.engine.poll_timeout().map(|(when, _)| when).filter(|when| *when <= until);
         let Some(next) = next else {
@@ -77,15 +88,16 @@ impl Host {
     }
 
     /// Gives it a packet, from its IP header on.
-    pub(super) fn inject(&mut self, packet: &[u8]) {
-        let kind: [u8; 2] = if packet[0] >> 4 == 4 { [0x08, 0x00] } else { [0x86, 0xdd] };
+    pub fn inject(&mut self, packet: &[u8]) {
+        let is_ipv4 = packet.first().is_some_and(|byte| byte >> 4 == 4);
+        let kind: [u8; 2] = if is_ipv4 { [0x08, 0x00] } else { [0x86, 0xdd] };
         let frame = [&MAC.0[..], &PEER_MAC, &kind, packet].concat();
         self.engine.handle_frames(self.now, &[Frame::new(DEVICE, &frame)]);
         self.collect();
     }
 
     /// Takes what has left the engine.
-    pub(super) fn collect(&mut self) {
+    pub fn collect(&mut self) {
         while let Some(transmit) = self.engine.poll_transmit() {
             let mut packet: Vec<u8> = transmit.head().get(ETHERNET_BYTES..).unwrap_or_default().to_vec();
             transmit.fragments().for_each(|part| packet.extend_from_slice(part));
@@ -96,12 +108,12 @@ impl Host {
     }
 
     /// The packet that left first, of those that nobody has looked at.
-    pub(super) fn next_sent(&mut self) -> Option<Sent> {
+    pub fn next_sent(&mut self) -> Option<Sent> {
         self.sent.pop_front()
     }
 
     /// Puts it back: it was not asked for yet.
-    pub(super) fn put_back(&mut self, sent: Sent) {
+    pub fn put_back(&mut self, sent: Sent) {
         self.sent.push_front(sent);
     }
 }

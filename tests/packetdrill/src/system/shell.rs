@@ -2,16 +2,16 @@
 
 use towpath_engine::Command;
 
-use super::{calls::Program, host::Host, verdict::Stop};
+use super::{Host, Process, Unknown};
 
 /// What a command does.
-type Run = fn(&[&str], &mut Program, &mut Host) -> Result<(), Stop>;
+type Run = fn(&[&str], &mut Process, &mut Host) -> Result<(), Unknown>;
 
 /// Commands by the name of their program, without its folder.
 static COMMANDS: [(&str, Run); 9] = [
-    ("defaults.sh", |_, program, host| DEFAULTS.iter().try_for_each(|(name, value)| tune(program, host, name, value))),
-    ("sysctl", |words, program, host| tune_each(words, program, host)),
-    ("set_sysctls.py", |words, program, host| tune_each(words, program, host)),
+    ("defaults.sh", |_, process, host| DEFAULTS.iter().try_for_each(|(name, value)| tune(process, host, name, value))),
+    ("sysctl", |words, process, host| tune_each(words, process, host)),
+    ("set_sysctls.py", |words, process, host| tune_each(words, process, host)),
     // Puts back what was changed, behind the script's end.
     ("sysctl_restore_${PPID}.sh", |_, _, _| Ok(())),
     ("tc", queue),
@@ -29,7 +29,7 @@ static COMMANDS: [(&str, Run); 9] = [
 ];
 
 /// Runs lines.
-pub(super) fn run(lines: &str, program: &mut Program, host: &mut Host) -> Result<(), Stop> {
+pub fn run(lines: &str, process: &mut Process, host: &mut Host) -> Result<(), Unknown> {
     let joined = lines.replace("\\\n", " ");
     for line in joined.lines().flat_map(|line| without_remark(line).split(';')) {
         let words: Vec<&str> = line.split_whitespace().filter(|word| !REDIRECTED.contains(word)).collect();
@@ -37,7 +37,7 @@ pub(super) fn run(lines: &str, program: &mut Program, host: &mut Host) -> Result
         let name = command.rsplit('/').next().unwrap_or(command);
         let known = COMMANDS.iter().find(|(known, _)| *known == name);
         let (_, run) = known.ok_or_else(|| unknown(name, words))?;
-        run(words, program, host)?;
+        run(words, process, host)?;
     }
     Ok(())
 }
@@ -46,11 +46,11 @@ fn without_remark(line: &str) -> &str {
     line.find(" #").or_else(|| line.starts_with('#').then_some(0)).map_or(line, |at| &line[..at])
 }
 
-fn unknown(name: &str, words: &[&str]) -> Stop {
-    Stop::unknown("the command", format_args!("{name} {}", words.join(" ")))
+fn unknown(name: &str, words: &[&str]) -> Unknown {
+    Unknown::new("the command", format_args!("{name} {}", words.join(" ")))
 }
 
-fn tune_each(words: &[&str], program: &mut Program, host: &mut Host) -> Result<(), Stop> {
+fn tune_each(words: &[&str], process: &mut Process, host: &mut Host) -> Result<(), Unknown> {
     // A value of several words stands in quotes.
     let joined = words.join(" ");
     let mut rest = joined.as_str();
@@ -69,43 +69,43 @@ fn tune_each(words: &[&str], program: &mut Program, host: &mut Host) -> Result<(
         }
         let (name, value) = word.split_once('=').ok_or_else(|| unknown("sysctl", words))?;
         let name = name.trim_start_matches("/proc/sys/").replace('/', ".");
-        tune(program, host, &name, value.trim_matches('"'))?;
+        tune(process, host, &name, value.trim_matches('"'))?;
     }
     Ok(())
 }
 
 /// Sets a tunable. One that the engine has not may have the value of what it does anyway.
-fn tune(program: &mut Program, host: &mut Host, name: &str, value: &str) -> Result<(), Stop> {
+fn tune(process: &mut Process, host: &mut Host, name: &str, value: &str) -> Result<(), Unknown> {
     if name == "net.ipv4.tcp_congestion_control" {
-        program.congestion = Some(value.to_owned());
+        process.congestion = Some(value.to_owned());
         return Ok(());
     }
     if FIXED.contains(&(name, value)) {
         return Ok(());
     }
-    let wrong = || Stop::unknown("the tunable", format_args!("{name}={value}"));
+    let wrong = || Unknown::new("the tunable", format_args!("{name}={value}"));
     let values: Vec<u32> = value.split_whitespace().map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
     host.engine.handle_command(host.now, Command::SetSysctls(name.to_owned(), values)).map_err(|_| wrong())?;
     Ok(())
 }
 
-fn queue(words: &[&str], _: &mut Program, _: &mut Host) -> Result<(), Stop> {
+fn queue(words: &[&str], _: &mut Process, _: &mut Host) -> Result<(), Unknown> {
     match words {
         ["qdisc", "delete", ..] => Ok(()),
         // Nothing waits in a queue here: all leaves when it is sent.
         ["qdisc", "add" | "replace", "dev", _, "root", "pfifo"] => Ok(()),
         ["qdisc", "add" | "replace", "dev", _, "root", "fq"] => {
-            Err(Stop::Unsupported("the queue `fq`, which paces what connections send".to_owned()))
+            Err(Unknown("the queue `fq`, which paces what connections send".to_owned()))
         }
         ["qdisc", "add" | "replace", "dev", _, "root", "pfifo", "limit", "0"] => {
-            Err(Stop::Unsupported("a queue that refuses all packets".to_owned()))
+            Err(Unknown("a queue that refuses all packets".to_owned()))
         }
         _ => Err(unknown("tc", words)),
     }
 }
 
 /// The device cuts nothing by itself in any case.
-fn device(words: &[&str], _: &mut Program, _: &mut Host) -> Result<(), Stop> {
+fn device(words: &[&str], _: &mut Process, _: &mut Host) -> Result<(), Unknown> {
     match words {
         ["-K", _, features @ ..] => {
             let is_off = |pair: &[&str]| matches!(pair, ["gso" | "tso" | "gro", "off"]);

@@ -1,0 +1,80 @@
+//! Calls that send and receive.
+
+use towpath_engine::socket::{Readiness, SendFlags, SocketError};
+
+use super::{
+    Host, Outcome, Process, Progress, Returned, Unknown,
+    process::{Mode, OpenSocket},
+};
+
+impl Process {
+    /// `write`, `send` and the like.
+    ///
+    /// # Errors
+    /// A flag that is not known.
+    pub fn send(
+        &mut self,
+        host: &mut Host,
+        descriptor: i32,
+        bytes: &[u8],
+        flags: i32,
+        progress: &mut Progress,
+    ) -> Outcome {
+        known(flags, MORE | END_OF_RECORD | DONT_WAIT | NO_SIGNAL)?;
+        let with = SendFlags { more: flags & MORE != 0, end_of_record: flags & END_OF_RECORD != 0 };
+        let (mut socket, open) = match self.borrow(host, descriptor) {
+            Ok(found) => found,
+            Err(errno) => return Ok(Returned::Error(errno)),
+        };
+        // Linux wakes who waits to write when a third of the buffer is free, not for each byte (v6.18: `net/core/stream.c`,
+        // `sk_stream_write_space()`).
+        let awake = Readiness::WRITABLE | Readiness::ERROR | Readiness::HUNG_UP;
+        if progress.done > 0 && (socket.readiness() & awake).is_empty() {
+            return Ok(Returned::Waits);
+        }
+        match socket.send_with(bytes.get(progress.done..).unwrap_or_default(), with) {
+            Ok(sent) => {
+                progress.done += sent;
+                let is_done = progress.done == bytes.len() || !waits(open, flags);
+                Ok(if is_done { Returned::Value(progress.done as i64) } else { Returned::Waits })
+            }
+            Err(SocketError::WouldBlock) if waits(open, flags) => Ok(Returned::Waits),
+            // What went before is told first.
+            Err(_) if progress.done > 0 => Ok(Returned::Value(progress.done as i64)),
+            Err(error) => Ok(Returned::Error(error.into())),
+        }
+    }
+
+    /// `read`, `recv` and the like.
+    ///
+    /// # Errors
+    /// A flag that is not known.
+    pub fn receive(&mut self, host: &mut Host, descriptor: i32, to: &mut [u8], flags: i32) -> Outcome {
+        known(flags, PEEK | DONT_WAIT | NO_SIGNAL)?;
+        let (mut socket, open) = match self.borrow(host, descriptor) {
+            Ok(found) => found,
+            Err(errno) => return Ok(Returned::Error(errno)),
+        };
+        let received = if flags & PEEK != 0 { socket.peek(to) } else { socket.receive(to) };
+        Ok(match received {
+            Ok(received) => Returned::Value(received as i64),
+            Err(SocketError::WouldBlock) if waits(open, flags) => Returned::Waits,
+            Err(error) => Returned::Error(error.into()),
+        })
+    }
+}
+
+fn known(flags: i32, all: i32) -> Result<(), Unknown> {
+    let other = flags & !all;
+    if other == 0 { Ok(()) } else { Err(Unknown::new("the flag", format_args!("{other:#x}"))) }
+}
+
+fn waits(open: OpenSocket, flags: i32) -> bool {
+    open.mode == Mode::Waits && flags & DONT_WAIT == 0
+}
+
+const PEEK: i32 = 0x2;
+const DONT_WAIT: i32 = 0x40;
+const END_OF_RECORD: i32 = 0x80;
+const NO_SIGNAL: i32 = 0x4000;
+const MORE: i32 = 0x8000;

@@ -1,0 +1,34 @@
+//! The system under test as a program sees it: system calls with Linux's numbers, on an engine.
+//!
+//! ```text
+//!  runner (a script's words) ──┐
+//!                              ├──► process ──► sockets ──► host ──► engine
+//!  C library (a program's) ────┘
+//! ```
+//!
+//! Calls never wait. What would have to wait is [`Returned::Waits`]; who calls lets time go on and tries again with the same
+//! [`Progress`].
+//!
+//! | file | what |
+//! |---|---|
+//! | `host` | the engine, the time, packets in and out |
+//! | `process`, `errno` | descriptors, and what calls come to |
+//! | `connection`, `data`, `options`, `waiting` | the calls |
+//! | `info` | `TCP_INFO`: names and bytes |
+//! | [`shell`] | the commands that scripts give to a shell |
+
+mod connection;
+mod data;
+mod errno;
+mod host;
+pub(crate) mod info;
+mod options;
+mod process;
+pub mod shell;
+mod waiting;
+
+pub use connection::{AF_INET, AF_INET6};
+pub use errno::Errno;
+pub use host::{Host, Sent};
+pub use process::{Outcome, Process, Progress, Returned, Unknown};
+pub use waiting::{EpollEvent, Polled};
