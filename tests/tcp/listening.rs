@@ -84,6 +84,22 @@ fn what_cannot_be_right_is_answered_with_where_the_request_stands_not_too_often(
 }
 
 #[test]
+fn a_listener_with_as_many_requests_as_may_wait_answers_with_a_cookie_which_is_as_good_as_a_place() {
+    let mut peer = asked(1);
+    peer.gets_from(3000, "S seq 0 win 60000 mss 1000");
+    assert_eq!(peer.says(), ["SA seq 0 ack 1"]);
+    assert_eq!(peer.engine.sockets(), 3, "the listener and two requests");
+    peer.gets_from(3001, "S seq 0 win 60000 mss 1000");
+    assert_eq!(peer.says(), ["SA seq 0 ack 1"]);
+    assert_eq!(peer.engine.sockets(), 3, "nothing is remembered of the third");
+    let ack = peer.initial().wrapping_add(1);
+    peer.gets_from(3001, &format!("A seq 1 ack {ack} win 60000"));
+    let accepted = peer.call().accept().expect("the third stands");
+    let now = peer.now();
+    assert_eq!(peer.engine.socket(now, accepted).unwrap().peer(), Ok(SocketAddr::from(([10, 0, 0, 2], 3001))));
+}
+
+#[test]
 fn a_syn_that_takes_a_rests_place_needs_no_room_among_requests() {
     let mut peer = Peer::new().sysctl("net.ipv4.tcp_syncookies", &[0]);
     let listener = left(&mut peer);

@@ -162,8 +162,8 @@ pub struct IcmpError {
 /// A system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// When it returns, if it blocks: `+0...+.2`.
-    pub end: Option<Time>,
+    /// When it returns, if it blocks, counted from where its beginning is counted from: `+0...0.2`.
+    pub end: Option<Duration>,
     /// Its name.
     pub name: String,
     /// What it is given.

@@ -124,9 +124,9 @@ fn results_errors_and_values_of_calls_are_compared() {
 
 #[test]
 fn a_call_that_waits_must_return_when_it_is_said_to() {
-    let early = "+0...+.1 read(4, ..., 100) = 10\n+.3 < P. 1:11(10) ack 1 win 9000\n* > . 1:1(0) ack 11\n";
+    let early = "+0...0.1 read(4, ..., 100) = 10\n+.3 < P. 1:11(10) ack 1 win 9000\n* > . 1:1(0) ack 11\n";
     assert_eq!(difference(early).2, "0.400000 s");
-    let never = "+0...+.1 read(4, ..., 100) = 10\n";
+    let never = "+0...0.1 read(4, ..., 100) = 10\n";
     assert_eq!(difference(never).2, "that it waits");
 }
 

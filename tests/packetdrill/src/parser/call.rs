@@ -1,14 +1,16 @@
 //! System calls: `+0 read(4, ..., 1000) = -1 EAGAIN (Resource temporarily unavailable)`.
 
+use core::time::Duration;
+
 use super::Reader;
 use crate::{
     ScriptError,
     cursor::{Cursor, is_of_word},
-    script::{Call, Time, Value},
+    script::{Call, Value},
 };
 
 impl Reader<'_> {
-    pub(super) fn call(&self, cursor: &mut Cursor<'_>, end: Option<Time>) -> Result<Call, ScriptError> {
+    pub(super) fn call(&self, cursor: &mut Cursor<'_>, end: Option<Duration>) -> Result<Call, ScriptError> {
         let name = cursor.word("a packet (< or >), a system call, `shell` or %{ assertion }%")?.to_owned();
         cursor.expect("(", "( and what the call is given")?;
         let arguments = self.values(cursor, ")")?;

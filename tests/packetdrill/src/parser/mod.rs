@@ -62,7 +62,8 @@ impl<'d> Reader<'d> {
                 Action::Code(cursor.until("}%", "}%, the assertion's end")?.trim().to_owned())
             }
             Some(_) | None => {
-                let end = if cursor.take("...") { Some(self::time(cursor)?) } else { None };
+                // Counted from where the beginning is counted from, whichever that is.
+                let end = if cursor.take("...") { Some(duration(cursor)?) } else { None };
                 Action::Call(self.call(cursor, end)?)
             }
         };

@@ -33,7 +33,8 @@ impl Player<'_> {
         };
         no_fast_open(segment)?;
         let is_opening = flag_bits(&segment.flags) & (SYN | ACK) == SYN;
-        if (is_opening && !self.is_connecting()) || self.connection.is_none() {
+        if (is_opening && self.program.has_new_socket) || self.connection.is_none() {
+            self.program.has_new_socket = false;
             self.peers += 1;
             let settings = &self.program.settings;
             let own = (settings.local, PORT);
@@ -58,11 +59,6 @@ impl Player<'_> {
         let bytes = icmp::write(connection.way, error, seq, len)?;
         self.host.inject(&bytes);
         self.happened()
-    }
-
-    /// Whether the connection at hand was begun by the host, and a SYN that comes is for it.
-    fn is_connecting(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| connection.way.from.1 != PORT)
     }
 
     /// Waits for a packet that must go out, and compares it.
@@ -142,6 +138,7 @@ impl Player<'_> {
                 if !(is_opening && flags & (SYN | ACK) == SYN) {
                     continue;
                 }
+                self.program.has_new_socket = false;
                 self.connection = Some(Connection::new(observed.way));
             }
             if let Some(connection) = &mut self.connection

@@ -128,18 +128,11 @@ impl<'s> Player<'s> {
         result.map_err(|stop| ended(line, stop))
     }
 
-    /// When a call must return. Behind a relative beginning the end is relative to the same time, with + or without.
+    /// When a call must return: behind a relative beginning the end is relative to the same time.
     fn end(&self, event: &Event) -> Option<Window> {
         let Action::Call(Call { end: Some(end), .. }) = event.action else { return None };
         let is_relative = matches!(event.time, Time::After(_) | Time::Within(..));
-        let end = match end {
-            Time::At(at) if is_relative => Time::After(at),
-            Time::Between(from, to) if is_relative => Time::Within(from, to),
-            other @ (Time::None | Time::At(_) | Time::After(_) | Time::Between(..) | Time::Within(..) | Time::Any) => {
-                other
-            }
-        };
-        Some(self.window(end))
+        Some(self.window(if is_relative { Time::After(end) } else { Time::At(end) }))
     }
 
     /// When an event is due. Relative times count from now.

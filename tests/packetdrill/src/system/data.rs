@@ -3,7 +3,7 @@
 use towpath_engine::socket::{Readiness, SendFlags, SocketError};
 
 use super::{
-    Host, Outcome, Process, Progress, Returned, Unknown,
+    Errno, Host, Outcome, Process, Progress, Returned, Unknown,
     process::{Mode, OpenSocket},
 };
 
@@ -58,6 +58,39 @@ impl Process {
         let received = if flags & PEEK != 0 { socket.peek(to) } else { socket.receive(to) };
         Ok(match received {
             Ok(received) => Returned::Value(received as i64),
+            Err(SocketError::WouldBlock) if waits(open, flags) => Returned::Waits,
+            Err(error) => Returned::Error(error.into()),
+        })
+    }
+
+    /// Sending what a pointer that leads nowhere points to: `EFAULT`, once there is something that could be sent on.
+    ///
+    /// # Errors
+    /// None.
+    pub fn send_from_nowhere(&self, host: &mut Host, descriptor: i32, flags: i32) -> Outcome {
+        let (mut socket, open) = match self.borrow(host, descriptor) {
+            Ok(found) => found,
+            Err(errno) => return Ok(Returned::Error(errno)),
+        };
+        Ok(match socket.send(&[]) {
+            Ok(_) => Returned::Error(Errno::BAD_ADDRESS),
+            Err(SocketError::WouldBlock) if waits(open, flags) => Returned::Waits,
+            Err(error) => Returned::Error(error.into()),
+        })
+    }
+
+    /// Reading to where a pointer that leads nowhere points: `EFAULT`, once something has come.
+    ///
+    /// # Errors
+    /// None.
+    pub fn receive_to_nowhere(&self, host: &mut Host, descriptor: i32, flags: i32) -> Outcome {
+        let (mut socket, open) = match self.borrow(host, descriptor) {
+            Ok(found) => found,
+            Err(errno) => return Ok(Returned::Error(errno)),
+        };
+        Ok(match socket.peek(&mut [0]) {
+            Ok(0) => Returned::Value(0),
+            Ok(_) => Returned::Error(Errno::BAD_ADDRESS),
             Err(SocketError::WouldBlock) if waits(open, flags) => Returned::Waits,
             Err(error) => Returned::Error(error.into()),
         })

@@ -102,7 +102,12 @@ impl Process {
             _ => {
                 let known = OPTIONS.iter().find(|(own_level, own, _)| (*own_level, *own) == (level, name));
                 let (.., make) = known.ok_or_else(|| unknown(level, name))?;
-                let value = if name == SO_MAX_PACING_RATE { wide(value) } else { number(value) };
+                let value = match (level, name) {
+                    (SOCKET, SO_MAX_PACING_RATE) => wide(value),
+                    // One byte is enough there (Linux v6.18: `net/ipv4/ip_sockglue.c`, `do_ip_setsockopt()`).
+                    (IP, _) if (1..4).contains(&value.len()) => value.first().map(|byte| i64::from(*byte)),
+                    _ => number(value),
+                };
                 value.and_then(make)
             }
         };

@@ -16,6 +16,7 @@ pub(super) fn socket(program: &mut Program, host: &mut Host, attempt: &mut Attem
     let usual = if program.settings.local.is_ipv4() { AF_INET } else { AF_INET6 };
     let domain = if *attempt.argument(0)? == Value::Any { usual } else { attempt.number(0)? };
     let descriptor = program.descriptor_for(attempt);
+    program.has_new_socket = true;
     Ok(program.process.socket(host, descriptor, domain, attempt.number(1)?)?)
 }
 

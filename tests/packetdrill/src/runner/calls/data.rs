@@ -9,12 +9,18 @@ use crate::{runner::verdict::Stop, script::Value};
 /// `write`, `writev`, `send`, `sendto`, `sendmsg`.
 pub(super) fn send(program: &mut Program, host: &mut Host, attempt: &mut Attempt<'_>) -> Result<Returned, Stop> {
     let (bytes, flags) = asked(attempt)?;
+    if attempt.points_nowhere(1) && bytes > 0 {
+        return Ok(program.process.send_from_nowhere(host, attempt.number(0)?, flags)?);
+    }
     Ok(program.process.send(host, attempt.number(0)?, &vec![0; bytes], flags, attempt.progress)?)
 }
 
 /// `read`, `readv`, `recv`, `recvfrom`, `recvmsg`.
 pub(super) fn receive(program: &mut Program, host: &mut Host, attempt: &mut Attempt<'_>) -> Result<Returned, Stop> {
     let (bytes, flags) = asked(attempt)?;
+    if attempt.points_nowhere(1) && bytes > 0 {
+        return Ok(program.process.receive_to_nowhere(host, attempt.number(0)?, flags)?);
+    }
     Ok(program.process.receive(host, attempt.number(0)?, &mut vec![0; bytes], flags)?)
 }
 

@@ -22,6 +22,9 @@ pub(super) struct Program {
     pub(super) process: Process,
     /// The socket that assertions are about: the one accepted or connected last.
     pub(super) under_test: Option<SocketId>,
+    /// A socket was opened since the connection at hand was begun: the next SYN that comes begins another. Without one it is the same
+    /// peer's once more.
+    pub(super) has_new_socket: bool,
 }
 
 /// A call at hand.
@@ -62,19 +65,25 @@ static CALLS: [(&str, Function); 25] = [
     ("writev", data::send),
 ];
 
+/// Calls that are given a buffer and its length.
+const BUFFERED: [&str; 6] = ["read", "recv", "recvfrom", "send", "sendto", "write"];
+
 impl Program {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, process: Process::default(), under_test: None }
+        Self { settings, process: Process::default(), under_test: None, has_new_socket: false }
     }
 
     /// Tries a call.
     pub(super) fn attempt(&mut self, host: &mut Host, call: &Call, progress: &mut Progress) -> Result<Returned, Stop> {
         let found = CALLS.iter().find(|(name, _)| *name == call.name);
         let (_, function) = found.ok_or_else(|| Stop::unknown("the call", &call.name))?;
-        if call.arguments.iter().any(|argument| *argument == Value::Words(vec!["NULL".to_owned()])) {
+        let mut attempt = Attempt { call, progress };
+        // Of buffers it is known what comes of it.
+        let is_told = |at| at == 1 && BUFFERED.contains(&call.name.as_str());
+        if (0..call.arguments.len()).any(|at| attempt.points_nowhere(at) && !is_told(at)) {
             return Err(Stop::Unsupported("a pointer that leads nowhere has no counterpart here".to_owned()));
         }
-        let returned = function(self, host, &mut Attempt { call, progress })?;
+        let returned = function(self, host, &mut attempt)?;
         host.collect();
         self.process.note_changes(host);
         Ok(returned)
@@ -91,6 +100,11 @@ impl Program {
 impl Attempt<'_> {
     fn argument(&self, index: usize) -> Result<&Value, Stop> {
         self.call.arguments.get(index).ok_or_else(|| Stop::unknown("the form of", &self.call.name))
+    }
+
+    /// Whether an argument is a pointer that leads nowhere.
+    fn points_nowhere(&self, index: usize) -> bool {
+        matches!(self.call.arguments.get(index), Some(Value::Words(words)) if words == &["NULL"])
     }
 
     /// An argument as a number; constants are known by name.
