@@ -10,6 +10,7 @@ mod instructions;
 mod kernel_answer;
 mod kernel_fuzz;
 mod new_helper;
+mod packetdrill;
 mod pkt;
 mod places;
 mod plugins;
@@ -48,6 +49,8 @@ enum Command {
     },
     /// Counts the machine instructions that a packet takes, with valgrind
     Instructions,
+    /// Lets the original packetdrill play packet scripts on the engine as well, and tells where it judges otherwise
+    Packetdrill(packetdrill::Arguments),
     /// Plays packet scripts on the engine, in virtual time: files, folders of them, --define NAME=VALUE
     Pkt {
         /// What the player is told; --help lists it
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Some(Command::Plugins) => plugins::build().map(|_| ExitCode::SUCCESS),
         Some(Command::Demo { arguments }) => demo::demo(&arguments).map(|never| match never {}),
         Some(Command::Instructions) => instructions::count().map(|()| ExitCode::SUCCESS),
+        Some(Command::Packetdrill(arguments)) => packetdrill::play(&arguments).map(|never| match never {}),
         Some(Command::Pkt { arguments }) => pkt::play(&arguments).map(|never| match never {}),
         Some(Command::Test(test)) => test.run(),
         Some(Command::Web(web)) => web.run().map(|()| ExitCode::SUCCESS),

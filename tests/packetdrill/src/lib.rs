@@ -11,10 +11,12 @@
 //! | [`assertion`] | what stands between `%{` and `}%`, and whether it holds |
 //! | [`system`] | system calls on an engine, and the commands of a shell |
 //! | [`runner`] | plays a script on it |
+//! | [`original`] | lets the original packetdrill play a script |
 
 pub mod assertion;
 mod cursor;
 mod error;
+pub mod original;
 mod parser;
 pub mod runner;
 pub mod script;

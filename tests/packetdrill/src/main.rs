@@ -11,8 +11,11 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use packet_scripts::{
+    Definitions,
+    original::Original,
     parse,
     runner::{self, Settings, Verdict},
+    script::Script,
 };
 
 /// Plays packet scripts on the engine, in virtual time.
@@ -33,6 +36,12 @@ struct Arguments {
     /// The address that packets come from.
     #[arg(long, visible_alias = "remote_ip", value_name = "ADDRESS")]
     remote_ip: Option<IpAddr>,
+    /// The original packetdrill, which is to play the scripts as well
+    #[arg(long, value_name = "PROGRAM", requires = "library")]
+    packetdrill: Option<PathBuf>,
+    /// The library that it is to drive
+    #[arg(long, value_name = "FILE", requires = "packetdrill")]
+    library: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -61,27 +70,78 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     if scripts.is_empty() {
         bail!("there is no .pkt in what was named");
     }
+    let original = arguments.packetdrill.clone().zip(arguments.library.clone());
+    let original = original.map(|(program, library)| Original { program, library });
     let mut totals = [0_usize; 4];
+    let mut others = Others::default();
     for path in &scripts {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let (kind, detail) = match parse(&text, &definitions) {
+        let parsed = parse(&text, &definitions);
+        let (kind, detail) = match &parsed {
             Err(error) => (UNSUPPORTED, format!("cannot be read: {error}")),
-            Ok(script) => match runner::play(&script, &settings) {
-                Verdict::Strict => (STRICT, String::new()),
-                Verdict::Relaxed(difference) => (RELAXED, difference.to_string()),
-                Verdict::Failed(difference) => (FAILED, difference.to_string()),
-                Verdict::NotSupported(unsupported) => (UNSUPPORTED, unsupported.to_string()),
-            },
+            Ok(script) => judged(&runner::play(script, &settings)),
         };
         totals[kind] += 1;
         println!("{:<13} {}", WORDS[kind], path.display());
         if !detail.is_empty() {
             println!("              {detail}");
         }
+        if let Some(original) = &original {
+            others.ask(original, (path, &parsed.unwrap_or_default()), (&settings, &definitions), kind == STRICT)?;
+        }
     }
     let counts: Vec<String> = WORDS.iter().zip(totals).map(|(word, count)| format!("{count} {word}")).collect();
     println!("{} scripts: {}", scripts.len(), counts.join(", "));
-    Ok(if totals[FAILED] > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    if original.is_some() {
+        println!(
+            "packetdrill itself: {} passed, {} failed; {} judged otherwise",
+            others.passed, others.failed, others.differ
+        );
+    }
+    Ok(if totals[FAILED] + others.failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn judged(verdict: &Verdict) -> (usize, String) {
+    match verdict {
+        Verdict::Strict => (STRICT, String::new()),
+        Verdict::Relaxed(difference) => (RELAXED, difference.to_string()),
+        Verdict::Failed(difference) => (FAILED, difference.to_string()),
+        Verdict::NotSupported(unsupported) => (UNSUPPORTED, unsupported.to_string()),
+    }
+}
+
+/// What packetdrill itself says of scripts.
+#[derive(Default)]
+struct Others {
+    passed: usize,
+    failed: usize,
+    /// Scripts that pass strictly here and not there, or there and not here.
+    differ: usize,
+}
+
+impl Others {
+    fn ask(
+        &mut self,
+        original: &Original,
+        (path, script): (&Path, &Script),
+        (settings, definitions): (&Settings, &Definitions),
+        passes: bool,
+    ) -> Result<()> {
+        let said = original.play(path, script, settings, definitions);
+        let said = said.with_context(|| format!("cannot run {}", original.program.display()))?;
+        match &said {
+            Ok(()) => self.passed += 1,
+            Err(why) => {
+                self.failed += 1;
+                why.lines().for_each(|line| println!("  packetdrill {line}"));
+            }
+        }
+        if said.is_ok() != passes {
+            self.differ += 1;
+            println!("  packetdrill judges otherwise: {}", if said.is_ok() { "passed" } else { "failed" });
+        }
+        Ok(())
+    }
 }
 
 const STRICT: usize = 0;

@@ -43,6 +43,14 @@ impl Settings {
         Some(Self { local, remote, ..self })
     }
 
+    /// With the addresses that a script plays with: the usual ones of a version of IP, if it names one.
+    #[must_use]
+    pub fn addressed_as(&self, script: &Script) -> Self {
+        let named =
+            script.options.iter().filter(|(name, _)| name == "ip_version").filter_map(|(_, value)| value.as_deref());
+        named.fold(self.clone(), |settings, version| settings.clone().with_version(version).unwrap_or(settings))
+    }
+
     /// With what the script's options say.
     pub(super) fn of(&self, script: &Script) -> Result<Self, Stop> {
         let mut settings = self.clone();
