@@ -153,10 +153,12 @@ impl Instance {
         Ok(world)
     }
 
+    /// Whoever returns from a call that has waited finds the clock as it was then: it does not let go of the world in between.
     fn looked_at_the_clock(&self) -> Result<Guard<'_>, Errno> {
         let mut world = self.lock()?;
         if world.returning.remove(&thread::current().id()) {
             self.changed.notify_all();
+            return Ok(world);
         }
         self.until_all_stand_still(world)
     }
