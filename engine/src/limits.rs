@@ -48,6 +48,9 @@ pub const POOL_FRAGMENTS_MAX: usize = 64;
 /// Frames parsed before the first of them goes its way: as many as a NAPI poll takes (Linux: `NAPI_POLL_WEIGHT`).
 pub const BATCH_FRAMES_MAX: usize = 64;
 
+/// Batches and dropped frames that a model of a host's hardware keeps for whoever does not ask for them.
+pub const HARDWARE_OUT_MAX: usize = 65_536;
+
 /// Parts by which what a receive queue holds to be merged is sorted (Linux: `GRO_HASH_BUCKETS`).
 pub const GRO_BUCKETS: usize = 8;
 

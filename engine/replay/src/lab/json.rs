@@ -7,11 +7,12 @@ use std::{
 
 use serde::Serialize;
 use towpath_engine::{
-    device::napi::{Activity, POLL_SIZES},
+    device::napi::{Activity, CpuCounters, POLL_SIZES},
     tcp::TcpInfo,
 };
 
 use super::{
+    hardware::QueueReport,
     lane::Lost,
     load::{Load, LoadStep},
     run::{ConnectionReport, Report},
@@ -70,16 +71,55 @@ struct Rate<'a> {
     dropped: u64,
     delivered: u64,
     interrupts: u64,
-    deferred: u64,
-    polls: u64,
-    busy_polls: u64,
-    poll_sizes: [u64; POLL_SIZES.len()],
-    time_squeeze: u64,
+    timers: u64,
     received_rps: u64,
+    polls: u64,
+    poll_sizes: [u64; POLL_SIZES.len()],
+    busy_polls: u64,
+    busy_poll_sizes: [u64; POLL_SIZES.len()],
+    budget_spent: u64,
+    time_spent: u64,
     ksoftirqd_woken: u64,
     latency_mean: Option<u64>,
     latency_max: u64,
-    cpu: BTreeMap<&'static str, u64>,
+    cpu: BTreeMap<String, u64>,
+}
+
+/// A receive queue of a host.
+#[derive(Serialize)]
+struct Queue<'a> {
+    queue: usize,
+    host: &'a str,
+    link: &'a str,
+    rx_packets: u64,
+    rx_bytes: u64,
+    rx_missed_errors: u64,
+    delivered: u64,
+    interrupts: u64,
+    deferred: u64,
+    polls: u64,
+    poll_sizes: [u64; POLL_SIZES.len()],
+    busy_polls: u64,
+    busy_poll_sizes: [u64; POLL_SIZES.len()],
+    latency_max: u64,
+}
+
+/// A CPU of a host.
+#[derive(Serialize)]
+struct Cpu<'a> {
+    cpu: usize,
+    host: &'a str,
+    processed: u64,
+    dropped: u64,
+    interrupts: u64,
+    timers: u64,
+    received_rps: u64,
+    polls: u64,
+    poll_sizes: [u64; POLL_SIZES.len()],
+    budget_spent: u64,
+    time_spent: u64,
+    ksoftirqd_woken: u64,
+    times: BTreeMap<String, u64>,
 }
 
 #[derive(Serialize)]
@@ -110,7 +150,9 @@ struct Waits<'a> {
 /// | `schema` | the first line: `"towpath.lab/1"`, the scenario's `title`, `seed`, and when the run has `ended`, in nanoseconds |
 /// | `connection` | one direction of a connection, by name: `from` and `to` (hosts), `bytes` read, `goodput_bps`, `resent` (segments by reason), `rto`, `srtt_us` (least, mean, greatest), `begun`, `connected`, `finished` (nanoseconds), `result`, the last `tcp_info` |
 /// | `link` | a direction of a link, by name: `from`, `to`, `frames` and `bytes` that have arrived, `lost` by reason, `queue_bytes_max`, `wait_max` (nanoseconds) |
-/// | `load` | one rate of a load, by name: `from` and `to` (hosts), the `rate` in packets a second, the `time` that was measured (nanoseconds), and of the hardware of `to`: `rx_packets`, `rx_missed_errors` (rings full), `dropped` (backlogs full), `delivered`, `interrupts`, `deferred`, `polls`, `busy_polls`, `poll_sizes` (polls that found 0, 1, 2, 4, 8, 16, 32, 64 packets or more), `time_squeeze`, `received_rps`, `ksoftirqd_woken`, `latency_mean` (null: no packet went on), `latency_max` and `cpu` (nanoseconds, by what all CPUs did) |
+/// | `load` | one rate of a load, by name: `from` and `to` (hosts), the `rate` in packets a second, the `time` that was measured (nanoseconds), and of the hardware of `to`: `rx_packets`, `rx_missed_errors` (rings full), `dropped` (backlogs full), `delivered`, `interrupts` (of devices), `timers` (`gro_flush_timeout`), `received_rps` (interrupts by other CPUs), `polls` of softirqs (of backlogs too) and `poll_sizes` (how many of them found 0, 1, 2, 4, 8, 16, 32, 64 packets or more), `busy_polls` of processes that found packets and `busy_poll_sizes`, `budget_spent` and `time_spent` (together Linux's `time_squeeze`), `ksoftirqd_woken`, `latency_mean` (null: no packet went on), `latency_max` and `cpu` (nanoseconds, by what all CPUs did: `process`, `interrupt`, `softirq`, `ksoftirqd`, `busy_poll`) |
+/// | `queue` | a receive queue of a `host` with hardware, by its number at its `link`, over the whole run: as of a load, besides `rx_bytes` and `deferred` (times it was polled by a timer); its `polls` are those of that queue |
+/// | `cpu` | a CPU of such a host, by its number: as of a load; `times` are its own |
 /// | `fairness` | Jain's index of all goodputs, when there are two or more |
 /// | `point` | with series: a connection at an end at a time: `end` and [`Point`]'s fields |
 /// | `wait` | with series: what waits at a link's direction at a time: `from` and [`Wait`]'s fields |
@@ -135,6 +177,15 @@ pub fn write_json(out: &mut impl Write, scenario: &Scenario, report: &Report, se
             line(out, &rate(plan, names, step))?;
         }
     }
+    for found in &report.hardware {
+        let host = scenario.hosts[found.host].name.as_str();
+        for found in &found.queues {
+            line(out, &queue(scenario, host, found))?;
+        }
+        for (number, counters) in found.cpus.iter().enumerate() {
+            line(out, &cpu(host, number, counters))?;
+        }
+    }
     if let Some(fairness) = report.fairness() {
         line(out, &Fairness { fairness })?;
     }
@@ -151,7 +202,7 @@ pub fn write_json(out: &mut impl Write, scenario: &Scenario, report: &Report, se
                 to,
                 frames: tally.arrived,
                 bytes: tally.arrived_bytes,
-                lost: Lost::ALL.into_iter().map(|why| (why.name(), tally.lost_for(why))).collect(),
+                lost: Lost::OF_LINKS.into_iter().map(|why| (why.name(), tally.lost_for(why))).collect(),
                 queue_bytes_max: tally.queued_bytes_max,
                 wait_max: tally.waited_max.as_nanos() as u64,
             },
@@ -197,17 +248,63 @@ fn rate<'a>(plan: &'a Load, [from, to]: [&'a str; 2], step: &LoadStep) -> Rate<'
         dropped: cpus.dropped,
         delivered: queues.delivered,
         interrupts: cpus.rounds.interrupts,
-        deferred: queues.deferred,
-        polls: cpus.rounds.polls,
-        busy_polls: queues.busy_polls,
-        poll_sizes: queues.sizes.0,
-        time_squeeze: cpus.rounds.time_squeeze(),
+        timers: cpus.timers,
         received_rps: cpus.received_rps,
+        polls: cpus.rounds.sizes.count(),
+        poll_sizes: cpus.rounds.sizes.0,
+        busy_polls: queues.busy_polls,
+        busy_poll_sizes: queues.busy_sizes.0,
+        budget_spent: cpus.rounds.budget_spent,
+        time_spent: cpus.rounds.time_spent,
         ksoftirqd_woken: cpus.ksoftirqd_woken,
         latency_mean: step.latency_mean().map(nanos),
-        latency_max: nanos(queues.latency_max),
-        cpu: Activity::ALL.into_iter().map(|what| (what.name(), nanos(cpus.time(what)))).collect(),
+        latency_max: nanos(queues.latency_peak),
+        cpu: times(cpus),
     }
+}
+
+fn queue<'a>(scenario: &'a Scenario, host: &'a str, found: &QueueReport) -> Queue<'a> {
+    let counters = &found.counters;
+    Queue {
+        queue: found.number,
+        host,
+        link: &scenario.links[found.link].name,
+        rx_packets: counters.rx_packets,
+        rx_bytes: counters.rx_bytes,
+        rx_missed_errors: counters.rx_missed_errors,
+        delivered: counters.delivered,
+        interrupts: counters.interrupts,
+        deferred: counters.deferred,
+        polls: counters.polls,
+        poll_sizes: counters.sizes.0,
+        busy_polls: counters.busy_polls,
+        busy_poll_sizes: counters.busy_sizes.0,
+        latency_max: counters.latency_max.as_nanos() as u64,
+    }
+}
+
+fn cpu<'a>(host: &'a str, number: usize, counters: &CpuCounters) -> Cpu<'a> {
+    Cpu {
+        cpu: number,
+        host,
+        processed: counters.processed,
+        dropped: counters.dropped,
+        interrupts: counters.rounds.interrupts,
+        timers: counters.timers,
+        received_rps: counters.received_rps,
+        polls: counters.rounds.sizes.count(),
+        poll_sizes: counters.rounds.sizes.0,
+        budget_spent: counters.rounds.budget_spent,
+        time_spent: counters.rounds.time_spent,
+        ksoftirqd_woken: counters.ksoftirqd_woken,
+        times: times(counters),
+    }
+}
+
+/// How long CPUs have done what, in nanoseconds.
+fn times(counters: &CpuCounters) -> BTreeMap<String, u64> {
+    let named = |what: Activity| (what.name().replace(' ', "_"), counters.time(what).as_nanos() as u64);
+    Activity::ALL.into_iter().map(named).collect()
 }
 
 fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {

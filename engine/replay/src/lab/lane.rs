@@ -32,11 +32,15 @@ pub enum Lost {
     Codel,
     /// The link was down, or went down while it was on its way.
     Down,
+    /// It has arrived, and found the ring of the host's NIC full (`rx_missed_errors`).
+    Ring,
+    /// It has arrived, and found the backlog of a CPU of the host full (`dropped`).
+    Backlog,
 }
 
 impl Lost {
-    /// All reasons.
-    pub const ALL: [Self; 4] = [Self::Line, Self::Queue, Self::Codel, Self::Down];
+    /// The reasons of links.
+    pub const OF_LINKS: [Self; 4] = [Self::Line, Self::Queue, Self::Codel, Self::Down];
 
     /// Its name.
     #[must_use]
@@ -46,6 +50,8 @@ impl Lost {
             Self::Queue => "queue",
             Self::Codel => "codel",
             Self::Down => "down",
+            Self::Ring => "ring",
+            Self::Backlog => "backlog",
         }
     }
 }
@@ -59,7 +65,7 @@ pub struct Tally {
     pub arrived: u64,
     /// Their bytes.
     pub arrived_bytes: u64,
-    /// Frames that have not, by reason, in the order of [`Lost::ALL`].
+    /// Frames that have not, by reason, in the order of [`Lost::OF_LINKS`].
     pub lost: [u64; 4],
     /// Frames that came twice.
     pub repeated: u64,
@@ -72,10 +78,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Frames that were lost for a reason.
+    /// Frames that were lost for a reason of links; of a host's reasons a link knows nothing.
     #[must_use]
-    pub const fn lost_for(&self, why: Lost) -> u64 {
-        self.lost[why as usize]
+    pub fn lost_for(&self, why: Lost) -> u64 {
+        self.lost.get(why as usize).copied().unwrap_or_default()
     }
 }
 

@@ -119,6 +119,7 @@
 
 mod codel;
 mod diagram;
+mod hardware;
 mod json;
 mod lane;
 mod load;
@@ -136,6 +137,7 @@ mod watch;
 mod words;
 
 pub use diagram::Diagram;
+pub use hardware::{HardwareReport, QueueReport};
 pub use json::write_json;
 pub use lane::{Lost, Tally};
 pub use load::{Load, LoadReport, LoadStep};

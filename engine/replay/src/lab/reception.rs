@@ -57,13 +57,19 @@ impl Net<'_> {
         let arrival = Arrival::new(lane, frame, &self.in_rings);
         let taken = hardware.handle_frame(self.now, device.0.into(), (hash, len), arrival);
         if let (Err(arrival), Some(eye)) = (taken, &mut self.eye) {
-            eye.loses(self.now.since(START), lane, &arrival.frame.bytes, Lost::Queue);
+            eye.loses(self.now.since(START), lane, &arrival.frame.bytes, Lost::Ring);
         }
         self.take_batches(host);
     }
 
     /// Hands a host's engine what polls have taken.
     pub(super) fn take_batches(&mut self, host: usize) {
+        while let Some(dropped) = self.hardware[host].as_mut().and_then(Hardware::poll_dropped) {
+            let arrival = dropped.received.frame;
+            if let Some(eye) = &mut self.eye {
+                eye.loses(dropped.at.since(START), arrival.lane, &arrival.frame.bytes, Lost::Backlog);
+            }
+        }
         while let Some(batch) = self.hardware[host].as_mut().and_then(Hardware::poll_batch) {
             if let Some(eye) = &mut self.eye {
                 for received in &batch.frames {

@@ -9,6 +9,7 @@ use towpath_engine::{
 };
 
 use super::{
+    hardware::{self, HardwareReport},
     lane::Tally,
     load::{Generator, LoadReport},
     net::{Net, START, address_of},
@@ -29,6 +30,8 @@ pub struct Report {
     pub lanes: Vec<LaneReport>,
     /// The loads, in the scenario's order.
     pub loads: Vec<LoadReport>,
+    /// What the hardware of those hosts has counted that have some, in the scenario's order.
+    pub hardware: Vec<HardwareReport>,
 }
 
 /// What became of a connection.
@@ -443,7 +446,8 @@ impl<'s, 'w> Run<'s, 'w> {
             }
         });
         let loads = self.loads.into_iter().map(|load| load.report).collect();
-        Report { ended, connections: connections.collect(), lanes: self.lanes, loads }
+        let hardware = hardware::counted(&self.net, self.scenario);
+        Report { ended, connections: connections.collect(), lanes: self.lanes, loads, hardware }
     }
 }
 

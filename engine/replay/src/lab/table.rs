@@ -27,6 +27,9 @@ fn write_table(out: &mut String, scenario: &Scenario, report: &Report) -> fmt::R
         write_load(out, scenario, plan, found)?;
     }
     write_links(out, scenario, report)?;
+    if !report.hardware.is_empty() {
+        write_hardware(out, scenario, report)?;
+    }
     writeln!(out, "\nended after {:.6} s", report.ended.as_secs_f64())
 }
 
@@ -83,12 +86,12 @@ fn write_load(out: &mut String, scenario: &Scenario, plan: &Load, found: &LoadRe
             step.cpus.dropped,
             step.cpus.rounds.interrupts,
             step.interrupts_per_thousand() as f64 / 1e3,
-            step.cpus.rounds.polls + step.queues.busy_polls,
+            step.polls(),
             step.packets_per_thousand_polls() as f64 / 1e3,
             step.cpu_per_thousand() as f64 / 10.0,
             step.latency_mean().map_or_else(
                 || "-".to_owned(),
-                |mean| format!("{:.2}/{:.2}", micros(mean), micros(step.queues.latency_max)),
+                |mean| format!("{:.2}/{:.2}", micros(mean), micros(step.queues.latency_peak)),
             ),
         )?;
     }
@@ -104,7 +107,7 @@ fn write_links(out: &mut String, scenario: &Scenario, report: &Report) -> fmt::R
     for (number, lane) in report.lanes.iter().enumerate() {
         let link = &scenario.links[number / 2];
         let ends = [link.ends[number % 2], link.ends[1 - number % 2]].map(|host| scenario.hosts[host].name.as_str());
-        let lost = Lost::ALL.map(|why| lane.tally.lost_for(why));
+        let lost = Lost::OF_LINKS.map(|why| lane.tally.lost_for(why));
         writeln!(
             out,
             "{:<22} {:>9} {:>12} {:>8} {:>8} {:>8} {:>6} {:>11} {:>12.3}",
@@ -118,6 +121,57 @@ fn write_links(out: &mut String, scenario: &Scenario, report: &Report) -> fmt::R
             lane.tally.queued_bytes_max,
             lane.tally.waited_max.as_secs_f64() * 1e3,
         )?;
+    }
+    Ok(())
+}
+
+/// A line a queue and one a CPU of each host that has hardware.
+fn write_hardware(out: &mut String, scenario: &Scenario, report: &Report) -> fmt::Result {
+    let micros = |time: core::time::Duration| time.as_nanos() as f64 / 1e3;
+    writeln!(
+        out,
+        "\n{:<22} {:>5} {:>10} {:>8} {:>10} {:>8} {:>8} {:>8} {:>15}",
+        "host, link", "queue", "packets", "missed", "interrupts", "deferred", "polls", "busy", "latency max us"
+    )?;
+    for found in &report.hardware {
+        for queue in &found.queues {
+            let place = format!("{}, {}", scenario.hosts[found.host].name, scenario.links[queue.link].name);
+            let counted = &queue.counters;
+            writeln!(
+                out,
+                "{place:<22} {:>5} {:>10} {:>8} {:>10} {:>8} {:>8} {:>8} {:>15.2}",
+                queue.number,
+                counted.rx_packets,
+                counted.rx_missed_errors,
+                counted.interrupts,
+                counted.deferred,
+                counted.polls,
+                counted.busy_polls,
+                micros(counted.latency_max),
+            )?;
+        }
+    }
+    writeln!(
+        out,
+        "\n{:<22} {:>5} {:>10} {:>8} {:>10} {:>8} {:>8} {:>8} {:>8} {:>9}",
+        "host", "CPU", "processed", "dropped", "interrupts", "timers", "IPIs", "budget", "time", "busy s"
+    )?;
+    for found in &report.hardware {
+        for (number, cpu) in found.cpus.iter().enumerate() {
+            writeln!(
+                out,
+                "{:<22} {number:>5} {:>10} {:>8} {:>10} {:>8} {:>8} {:>8} {:>8} {:>9.6}",
+                scenario.hosts[found.host].name,
+                cpu.processed,
+                cpu.dropped,
+                cpu.rounds.interrupts,
+                cpu.timers,
+                cpu.received_rps,
+                cpu.rounds.budget_spent,
+                cpu.rounds.time_spent,
+                cpu.busy().as_secs_f64(),
+            )?;
+        }
     }
     Ok(())
 }

@@ -23,13 +23,13 @@ impl<P> Backlog<P> {
         Self { input: VecDeque::new(), process: VecDeque::new(), max, is_scheduled: false }
     }
 
-    /// Puts a packet behind the others; tells whether there was room.
-    pub(super) fn push(&mut self, packet: P) -> bool {
-        let has_room = self.input.len() <= self.max;
-        if has_room {
-            self.input.push_back(packet);
+    /// Puts a packet behind the others; gives it back when there is no room.
+    pub(super) fn push(&mut self, packet: P) -> Result<(), P> {
+        if self.input.len() > self.max {
+            return Err(packet);
         }
-        has_room
+        self.input.push_back(packet);
+        Ok(())
     }
 
     /// Takes the next one of a poll.
@@ -48,9 +48,9 @@ mod tests {
     #[test]
     fn there_is_room_for_one_more_than_the_bound_and_for_as_many_again_while_those_are_processed() {
         let mut backlog = Backlog::new(2);
-        assert_eq!([1, 2, 3, 4].map(|packet| backlog.push(packet)), [true, true, true, false]);
+        assert_eq!([1, 2, 3, 4].map(|packet| backlog.push(packet)), [Ok(()), Ok(()), Ok(()), Err(4)]);
         assert_eq!(backlog.pop(), Some(1));
-        assert_eq!([5, 6, 7, 8].map(|packet| backlog.push(packet)), [true, true, true, false]);
+        assert_eq!([5, 6, 7, 8].map(|packet| backlog.push(packet)), [Ok(()), Ok(()), Ok(()), Err(8)]);
         let rest: alloc::vec::Vec<i32> = core::iter::from_fn(|| backlog.pop()).collect();
         assert_eq!(rest, [2, 3, 5, 6, 7]);
     }

@@ -27,6 +27,12 @@ impl SubAssign for PollSizes {
 }
 
 impl PollSizes {
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
     /// A poll has found so many.
     pub fn add(&mut self, packets: usize) {
         let place = POLL_SIZES.iter().rposition(|least| packets >= *least).unwrap_or_default();
@@ -68,12 +74,6 @@ impl PollCounters {
             Squeeze::Time => self.time_spent += 1,
         }
     }
-
-    /// Rounds that ended because something was spent, whether or not anything was left to do (Linux: `time_squeeze`).
-    #[must_use]
-    pub const fn time_squeeze(&self) -> u64 {
-        self.budget_spent + self.time_spent
-    }
 }
 
 /// What a receive queue has counted.
@@ -89,18 +89,24 @@ pub struct QueueCounters {
     pub interrupts: u64,
     /// Times when it was polled without an interrupt, because `gro_flush_timeout` was over.
     pub deferred: u64,
-    /// Polls.
+    /// Polls by softirqs.
     pub polls: u64,
-    /// Polls among them by a process (Linux: `BusyPollRxPackets` counts their packets).
-    pub busy_polls: u64,
-    /// How many packets polls have found; empty ones of a process that spins are not among them.
+    /// How many packets they have found.
     pub sizes: PollSizes,
+    /// Polls by a process that found packets.
+    pub busy_polls: u64,
+    /// Packets found by them (`BusyPollRxPackets` of `/proc/net/netstat`).
+    pub busy_packets: u64,
+    /// How many packets they have found.
+    pub busy_sizes: PollSizes,
     /// Frames that have gone on to the engine, and how long they took from the wire, all together and at most.
     pub delivered: u64,
     /// See `delivered`.
     pub latency_sum: Duration,
     /// See `delivered`.
     pub latency_max: Duration,
+    /// At most since [`Hardware::forget_peaks`](super::Hardware::forget_peaks).
+    pub latency_peak: Duration,
 }
 
 /// What a CPU does.
@@ -143,9 +149,11 @@ pub struct CpuCounters {
     pub processed: u64,
     /// Packets that found the backlog full (`dropped`).
     pub dropped: u64,
+    /// Timers that polled a queue because `gro_flush_timeout` was over.
+    pub timers: u64,
     /// Interrupts of other CPUs that told of packets (`received_rps`).
     pub received_rps: u64,
-    /// Rounds and polls of softirqs.
+    /// Interrupts of devices, and rounds and polls of softirqs, those of the backlog too.
     pub rounds: PollCounters,
     /// Times when softirqs were left to ksoftirqd.
     pub ksoftirqd_woken: u64,
@@ -191,8 +199,8 @@ macro_rules! counted {
 }
 
 counted!(PollCounters: interrupts polls frames budget_spent time_spent sizes);
-counted!(QueueCounters: rx_packets rx_bytes rx_missed_errors interrupts deferred polls busy_polls sizes delivered latency_sum);
-counted!(CpuCounters: processed dropped received_rps ksoftirqd_woken);
+counted!(QueueCounters: rx_packets rx_bytes rx_missed_errors interrupts deferred polls sizes busy_polls busy_packets busy_sizes delivered latency_sum);
+counted!(CpuCounters: processed dropped timers received_rps ksoftirqd_woken);
 
 impl PollCounters {
     const fn join(&self, _other: &Self) {}
@@ -203,6 +211,7 @@ impl PollCounters {
 impl QueueCounters {
     fn join(&mut self, other: &Self) {
         self.latency_max = self.latency_max.max(other.latency_max);
+        self.latency_peak = self.latency_peak.max(other.latency_peak);
     }
 
     /// A greatest one has no difference.

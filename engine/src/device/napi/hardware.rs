@@ -11,7 +11,7 @@ use super::{
     options::{Costs, SoftirqOptions},
     spin::Process,
 };
-use crate::time::Instant;
+use crate::{limits::HARDWARE_OUT_MAX, time::Instant};
 
 /// A frame that has come through.
 #[derive(Clone, Debug)]
@@ -39,10 +39,22 @@ pub struct Batch<T> {
     pub frames: Vec<Received<T>>,
 }
 
+/// A frame that has found the backlog of a CPU full (`net.core.netdev_max_backlog`).
+#[derive(Clone, Debug)]
+pub struct Dropped<T> {
+    /// When.
+    pub at: Instant,
+    /// The CPU whose backlog it was.
+    pub cpu: usize,
+    /// The frame.
+    pub received: Received<T>,
+}
+
 /// A host's NICs and CPUs, for frames of any kind. See [the module](super).
 ///
-/// The loop: hand it a frame or call [`Self::handle_timeout`], then take all batches, then sleep until [`Self::poll_timeout`] or the next
-/// frame. Who comes late changes nothing: each batch has its own time.
+/// The loop: hand it a frame or call [`Self::handle_timeout`], then take all batches and what was dropped, then sleep until
+/// [`Self::poll_timeout`] or the next frame. Who comes late changes nothing: each batch has its own time. What is not taken stays, up to
+/// [`HARDWARE_OUT_MAX`] batches and frames; then rings take nothing more.
 #[derive(Debug)]
 pub struct Hardware<T> {
     pub(super) cpus: Vec<Cpu<T>>,
@@ -51,6 +63,7 @@ pub struct Hardware<T> {
     pub(super) costs: Costs,
     pub(super) softirq: SoftirqOptions,
     pub(super) out: VecDeque<Batch<T>>,
+    pub(super) lost: VecDeque<Dropped<T>>,
 }
 
 #[derive(Debug)]
@@ -100,6 +113,7 @@ impl<T> Hardware<T> {
             costs: options.costs,
             softirq: options.softirq,
             out: VecDeque::new(),
+            lost: VecDeque::new(),
         })
     }
 
@@ -111,8 +125,10 @@ impl<T> Hardware<T> {
         self.handle_timeout(now);
         let Some(Nic { queues, steering }) = self.nics.get(nic) else { return Err(frame) };
         let place = queues.start + usize::from(steering.queue_of(hash));
+        let is_stuck = self.out.len() + self.lost.len() >= HARDWARE_OUT_MAX;
         let queue = &mut self.queues[place];
-        if let Err((_, frame)) = queue.ring.push(now, (hash, frame)) {
+        let taken = if is_stuck { Err((hash, frame)) } else { queue.ring.push(now, (hash, frame)) };
+        if let Err((_, frame)) = taken {
             queue.counters.rx_missed_errors += 1;
             return Err(frame);
         }
@@ -143,6 +159,11 @@ impl<T> Hardware<T> {
         self.out.pop_front()
     }
 
+    /// The next frame that has found a backlog full.
+    pub fn poll_dropped(&mut self) -> Option<Dropped<T>> {
+        self.lost.pop_front()
+    }
+
     /// When something happens next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -160,9 +181,9 @@ impl<T> Hardware<T> {
         self.queues.iter().map(|queue| queue.counters)
     }
 
-    /// Lets the greatest latencies be those from now on.
+    /// Lets the peaks of latency be those from now on.
     pub fn forget_peaks(&mut self) {
-        self.queues.iter_mut().for_each(|queue| queue.counters.latency_max = Duration::ZERO);
+        self.queues.iter_mut().for_each(|queue| queue.counters.latency_peak = Duration::ZERO);
     }
 
     /// What the CPUs have counted.
@@ -237,6 +258,7 @@ impl<T> Hardware<T> {
             counters.delivered += 1;
             counters.latency_sum += took;
             counters.latency_max = counters.latency_max.max(took);
+            counters.latency_peak = counters.latency_peak.max(took);
             self.wake(place);
         }
         self.out.push_back(Batch { at, cpu, frames });

@@ -66,7 +66,7 @@ mod work;
 
 pub use counters::{Activity, CpuCounters, POLL_SIZES, PollCounters, PollSizes, QueueCounters};
 pub use dim::{Dim, PROFILES, PROFILES_BY_COMPLETION, Profile, Sample};
-pub use hardware::{Batch, Hardware, Received};
+pub use hardware::{Batch, Dropped, Hardware, Received};
 use instance::{AfterPoll, Instance, Owner};
 pub use moderation::Coalescing;
 pub use options::{Costs, Mode, NicOptions, Options, OptionsError, SoftirqOptions};

@@ -98,7 +98,7 @@ impl<T> Hardware<T> {
 
     /// A process's poll is done with a frame, or has begun.
     pub(super) fn run_spin(&mut self, at: Instant, place: usize, mut poll: Poll<T>) {
-        if self.take_next(place, &mut poll, BUSY_POLL_BUDGET) {
+        if self.take_next(at, place, &mut poll, BUSY_POLL_BUDGET) {
             self.cpus[place].spin = Some(poll);
             return;
         }
@@ -106,7 +106,8 @@ impl<T> Hardware<T> {
         if poll.found > 0 {
             let counters = &mut self.queues[number].counters;
             counters.busy_polls += 1;
-            counters.sizes.add(poll.found);
+            counters.busy_packets += poll.found as u64;
+            counters.busy_sizes.add(poll.found);
         }
         self.deliver(at, place, poll.done);
         match poll.last {

@@ -1,7 +1,7 @@
 //! What CPUs do: handlers of interrupts, softirqs, and processes that poll.
 
 use super::{
-    AfterPoll, Hardware, Mode, Received,
+    AfterPoll, Dropped, Hardware, Mode, Received,
     cpu::Vector,
     poll::{Poll, Source},
     softirq::Softirq,
@@ -28,9 +28,9 @@ impl<T> Hardware<T> {
     fn handled(&mut self, at: Instant, place: usize) {
         let cpu = &mut self.cpus[place];
         let Some(handler) = cpu.handler.take() else { return };
-        cpu.counters.rounds.interrupts += 1;
         match handler.vector {
             Vector::Receive(queue) => {
+                cpu.counters.rounds.interrupts += 1;
                 self.queues[queue].counters.interrupts += 1;
                 match self.queues[queue].mode {
                     Mode::Interrupt { .. } => self.take_in_handler(at, place, queue, handler.frames),
@@ -42,6 +42,7 @@ impl<T> Hardware<T> {
                 }
             }
             Vector::Timer(number) => {
+                cpu.counters.timers += 1;
                 let queue = &mut self.queues[number];
                 if queue.napi.wake() {
                     queue.counters.deferred += 1;
@@ -67,7 +68,7 @@ impl<T> Hardware<T> {
         for _ in 0..frames {
             let Some(received) = self.queues[queue].pop() else { break };
             let target = self.target_of(&received).unwrap_or(place);
-            self.enqueue(place, target, received);
+            self.enqueue(at, place, target, received);
         }
         self.queues[queue].arm(at);
     }
@@ -80,10 +81,11 @@ impl<T> Hardware<T> {
     }
 
     /// A CPU puts a packet on the backlog of another one, or its own.
-    fn enqueue(&mut self, from: usize, target: usize, received: Received<T>) {
+    fn enqueue(&mut self, at: Instant, from: usize, target: usize, received: Received<T>) {
         let cpu = &mut self.cpus[target];
-        if !cpu.backlog.push(received) {
+        if let Err(received) = cpu.backlog.push(received) {
             cpu.counters.dropped += 1;
+            self.lost.push_back(Dropped { at, cpu: target, received });
             return;
         }
         if core::mem::replace(&mut cpu.backlog.is_scheduled, true) {
@@ -188,7 +190,7 @@ impl<T> Hardware<T> {
     fn run_softirq(&mut self, at: Instant, place: usize, mut softirq: Softirq<T>) {
         let Some(mut poll) = softirq.poll.take() else { return };
         let weight = self.weight_of(poll.source);
-        if self.take_next(place, &mut poll, weight) {
+        if self.take_next(at, place, &mut poll, weight) {
             softirq.poll = Some(poll);
             self.cpus[place].softirq = Some(softirq);
             return;
@@ -210,10 +212,10 @@ impl<T> Hardware<T> {
     }
 
     /// Takes note of the frame that a poll has processed, and takes the next one; tells whether there is one.
-    pub(super) fn take_next(&mut self, place: usize, poll: &mut Poll<T>, weight: usize) -> bool {
+    pub(super) fn take_next(&mut self, at: Instant, place: usize, poll: &mut Poll<T>, weight: usize) -> bool {
         if let Some(received) = poll.current.take() {
             match self.target_of(&received).filter(|_| poll.source != Source::Backlog) {
-                Some(target) => self.enqueue(place, target, received),
+                Some(target) => self.enqueue(at, place, target, received),
                 None => poll.done.push(received),
             }
         }

@@ -119,6 +119,8 @@ fn deferred_interrupts_stay_off_while_frames_come_in_time() {
     // Each poll that finds something gives two more; the last two find nothing and arm it.
     assert_eq!(queue.deferred, queue.polls - 1);
     assert_eq!(queue.sizes.0[0], 2);
+    let cpu = hardware.cpus(START).next().expect("a CPU");
+    assert_eq!((cpu.rounds.interrupts, cpu.timers), (1, queue.deferred), "they save interrupts");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_process_that_prefers_to_poll_and_has_both_knobs_is_interrupted_once() {
     // It comes back before the timer is over. That comes while it waits for a sixth, and finds that somebody has the queue. It has been
     // set anew when the process gives up, and puts off the interrupt once more.
     assert_eq!((queue.interrupts, queue.deferred), (1, 2));
-    assert_eq!((cpu.rounds.interrupts, cpu.time(Activity::Interrupt)), (4, nanos(4000)));
+    assert_eq!((cpu.rounds.interrupts, cpu.timers, cpu.time(Activity::Interrupt)), (1, 3, nanos(4000)));
     // And then it is armed.
     _ = hardware.handle_frame(START + Duration::from_secs(70), 0, (0, 60), 5);
     hardware.handle_timeout(START + Duration::from_secs(71));
