@@ -40,6 +40,9 @@ pub enum Command {
     SetBond(DeviceId, Box<BondOptions>, Vec<DeviceId>),
     /// Says what a device's link says of itself.
     SetLink(DeviceId, Link),
+    /// Says how many frames may wait to leave by a device: [`TRANSMIT_QUEUE_MAX`](crate::limits::TRANSMIT_QUEUE_MAX) at most, and 0 that
+    /// it takes none (`tc qdisc … pfifo limit N`). Like [`Self::Subscribe`], it is in no snapshot.
+    LimitQueue(DeviceId, usize),
     /// Adds a route.
     AddRoute(Route),
     /// Sets a neighbour's address for good.
@@ -124,6 +127,7 @@ impl Command {
             | Self::Subscribe(_)
             | Self::SetGroFlushTimeout(..)
             | Self::SetLink(..)
+            | Self::LimitQueue(..)
             | Self::Trace(_)
             | Self::Script(_)
             | Self::SendPacket(_)
@@ -151,6 +155,7 @@ impl fmt::Debug for Command {
                 f.debug_tuple("SetBond").field(device).field(options).field(ports).finish()
             }
             Self::SetLink(device, link) => f.debug_tuple("SetLink").field(device).field(link).finish(),
+            Self::LimitQueue(device, most) => f.debug_tuple("LimitQueue").field(device).field(most).finish(),
             Self::AddRoute(route) => f.debug_tuple("AddRoute").field(route).finish(),
             Self::AddNeighbour { device, address, mac } => {
                 f.debug_tuple("AddNeighbour").field(device).field(address).field(mac).finish()

@@ -40,6 +40,7 @@ impl Engine {
                 Ok(Reply::Done)
             }
             Command::SetLink(device, link) => self.set_link(now, device, link),
+            Command::LimitQueue(device, frames_max) => self.limit_queue(device, frames_max),
             Command::AddRoute(route) => self.add_route(route).map(|()| Reply::Done),
             Command::AddNeighbour { device, address, mac } => self.add_neighbour(now, device, address, mac),
             Command::ReplaceRules(rules) => {
@@ -89,10 +90,7 @@ impl Engine {
             Command::RevisePart(from, which, revision) => Ok(self.revise_part(now, from, &which, &revision)),
             Command::ForgetCounted(ids) => Ok(self.forget_counted(&ids)),
             Command::ForgetExpectations(numbers) => Ok(self.forget_expectations(now, numbers)),
-            Command::FlushConntrack => {
-                self.conntrack.flush(now, &mut self.around);
-                Ok(Reply::Done)
-            }
+            Command::FlushConntrack => Ok(self.flush_conntrack(now)),
         }
     }
 
@@ -230,6 +228,17 @@ impl Engine {
     fn set_gro_flush_timeout(&mut self, device: DeviceId, timeout: Duration) -> Result<Reply, CommandError> {
         let device = self.devices.find_mut(device).ok_or(CommandError::NoDevice(device))?;
         device.gro_flush_timeout = timeout;
+        Ok(Reply::Done)
+    }
+
+    fn flush_conntrack(&mut self, now: Instant) -> Reply {
+        self.conntrack.flush(now, &mut self.around);
+        Reply::Done
+    }
+
+    fn limit_queue(&mut self, device: DeviceId, frames_max: usize) -> Result<Reply, CommandError> {
+        self.devices.find_mut(device).ok_or(CommandError::NoDevice(device))?;
+        self.transmits.limit(device, frames_max);
         Ok(Reply::Done)
     }
 

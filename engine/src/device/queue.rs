@@ -17,33 +17,56 @@ pub(crate) struct TransmitQueue {
 }
 
 /// What waits for a port.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Waiting {
     frames: usize,
     bytes: usize,
+    /// As many frames may wait.
+    frames_max: usize,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { frames: 0, bytes: 0, frames_max: TRANSMIT_QUEUE_MAX }
+    }
 }
 
 impl TransmitQueue {
     /// Puts a frame behind the others.
     ///
     /// # Errors
-    /// Gives it back when [`TRANSMIT_QUEUE_MAX`] frames wait for its port, or more bytes would than
-    /// [`TRANSMIT_QUEUE_BYTES_MAX`].
+    /// Gives it back when as many frames wait for its port as may, or more bytes would than [`TRANSMIT_QUEUE_BYTES_MAX`].
     #[inline]
     pub(crate) fn push(&mut self, port: DeviceId, packet: Packet) -> Result<(), Packet> {
-        let index = usize::from(port.0);
-        if index >= self.waiting.len() {
-            self.waiting.resize(index + 1, Waiting::default());
-        }
-        let waiting = &mut self.waiting[index];
+        let waiting = self.of(port);
         let bytes = waiting.bytes + packet.len();
-        if waiting.frames >= TRANSMIT_QUEUE_MAX || bytes > TRANSMIT_QUEUE_BYTES_MAX {
+        if waiting.frames >= waiting.frames_max || bytes > TRANSMIT_QUEUE_BYTES_MAX {
             return Err(packet);
         }
         waiting.frames += 1;
         waiting.bytes = bytes;
         self.frames.push_back(Transmit { device: port, packet });
         Ok(())
+    }
+
+    #[inline]
+    fn of(&mut self, port: DeviceId) -> &mut Waiting {
+        let index = usize::from(port.0);
+        if index >= self.waiting.len() {
+            self.waiting.resize(index + 1, Waiting::default());
+        }
+        &mut self.waiting[index]
+    }
+
+    /// Says how many frames may wait for a port; [`TRANSMIT_QUEUE_MAX`] at most.
+    pub(crate) fn limit(&mut self, port: DeviceId, frames_max: usize) {
+        self.of(port).frames_max = frames_max.min(TRANSMIT_QUEUE_MAX);
+    }
+
+    /// Whether a port takes no frame behind so many others.
+    pub(crate) fn is_full(&self, port: DeviceId, others: usize) -> bool {
+        let waiting = self.waiting.get(usize::from(port.0));
+        waiting.is_some_and(|waiting| waiting.frames + others >= waiting.frames_max)
     }
 
     /// Takes the first frame, and its length in bytes.
@@ -82,6 +105,21 @@ mod tests {
         let checksum = !crate::wire::checksum::sum(&bytes[..20]);
         bytes[10..12].copy_from_slice(&checksum.to_be_bytes());
         Packet::from_network_bytes(pool, &bytes).expect("a right header")
+    }
+
+    #[test]
+    fn a_port_takes_as_many_frames_as_it_is_told_to_and_others_more() {
+        let (mut pool, mut queue) = (Pool::new(), TransmitQueue::default());
+        assert!(!queue.is_full(DeviceId(1), TRANSMIT_QUEUE_MAX * 2), "nothing is known of it yet");
+        queue.limit(DeviceId(1), 2);
+        queue.push(DeviceId(1), packet(&mut pool, 20)).expect("there is room");
+        assert!(!queue.is_full(DeviceId(1), 0) && queue.is_full(DeviceId(1), 1));
+        queue.push(DeviceId(1), packet(&mut pool, 20)).expect("there is room");
+        assert!(queue.push(DeviceId(1), packet(&mut pool, 20)).is_err());
+        queue.push(DeviceId(0), packet(&mut pool, 20)).expect("that is another port");
+        queue.limit(DeviceId(1), usize::MAX);
+        queue.push(DeviceId(1), packet(&mut pool, 20)).expect("there is room again");
+        assert!(queue.is_full(DeviceId(1), TRANSMIT_QUEUE_MAX - 3));
     }
 
     #[test]

@@ -36,6 +36,7 @@ impl Engine {
             secrets: &sockets.secrets,
             challenges: &mut sockets.challenges,
             memory: &mut sockets.memory,
+            transmits: &self.transmits,
         }
     }
 
@@ -415,16 +416,16 @@ impl Engine {
     /// How packets go to a host, as far as a connection has to know.
     pub(super) fn way_to(&mut self, now: Instant, to: IpAddr, arrived_at: Option<DeviceId>) -> Way {
         let bound = arrived_at.filter(|_| crate::ip::route::is_of_a_link(to));
-        let mtu_bytes = match self.routes.from_here(&self.devices, to, bound) {
-            Fate::Forward(hop) => hop.mtu_bytes,
-            Fate::Local => LOOPBACK_MTU_BYTES,
-            Fate::Nowhere(_) => crate::wire::Ipv6Header::MTU_MIN,
+        let (mtu_bytes, device) = match self.routes.from_here(&self.devices, to, bound) {
+            Fate::Forward(hop) => (hop.mtu_bytes, Some(hop.device)),
+            Fate::Local => (LOOPBACK_MTU_BYTES, None),
+            Fate::Nowhere(_) => (crate::wire::Ipv6Header::MTU_MIN, None),
         };
         let known = self.path_mtus.towards(now, to).filter(|known| known.bytes <= mtu_bytes);
         let PathMtu { bytes: mtu_bytes, is_locked } = known.unwrap_or(PathMtu { bytes: mtu_bytes, is_locked: false });
         let labels = to.is_ipv6() && self.around.sysctls.ipv6_auto_flowlabels != 0;
         let flow_label = if labels { self.sockets.random.below(1 << 20) } else { 0 };
-        Way { mtu_bytes, may_be_cut: is_locked, bound, flow_label }
+        Way { mtu_bytes, may_be_cut: is_locked, bound, device, flow_label }
     }
 
     /// Forgets who waits to be accepted by a listener, and all requests to it.

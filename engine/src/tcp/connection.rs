@@ -117,6 +117,8 @@ pub(crate) struct Way {
     pub(crate) may_be_cut: bool,
     /// The device of the link on which the other end's address means something.
     pub(crate) bound: Option<DeviceId>,
+    /// The device that they leave by; what waits for a bond's ports or beneath a VLAN is not told of.
+    pub(crate) device: Option<DeviceId>,
     /// IPv6's flow label.
     pub(crate) flow_label: u32,
 }

@@ -109,6 +109,7 @@ impl Connection {
             }
             let quota = (self.window.segments / 2).max(1).min(self.window.segments - pipe);
             match self.next_segment(work, quota, rush) {
+                Next::Segment(..) if self.is_refused(work) => break,
                 Next::Segment(len, has_fin) => sent += self.send_new(work, len, has_fin, false),
                 Next::Waits => break,
                 Next::Congestion => {
@@ -245,6 +246,16 @@ impl Connection {
         (!is_closed).then_some(Next::Waits)
     }
 
+    /// Whether the device takes nothing more now, which is a reason to send less (Linux v6.18: `__tcp_transmit_skb()`).
+    pub(super) fn is_refused(&mut self, work: &Work<'_>) -> bool {
+        let is_full = |device| work.transmits.is_full(device, work.outbox.len());
+        let is_refused = self.way.device.is_some_and(is_full);
+        if is_refused {
+            self.enter_reduction(work);
+        }
+        is_refused
+    }
+
     /// Sends data for the first time; gives how many segments that are.
     fn send_new(&mut self, work: &mut Work<'_>, len: u32, has_fin: bool, is_probe: bool) -> u32 {
         let seq = self.sender.next;
@@ -351,6 +362,9 @@ impl Connection {
             return false;
         }
         let Next::Segment(len, has_fin) = self.next_segment(work, 1, Rush::Probe) else { return false };
+        if self.is_refused(work) {
+            return false;
+        }
         self.send_new(work, len, has_fin, false);
         true
     }

@@ -150,7 +150,10 @@ impl Connection {
             self.trouble.attempts += 1;
             self.trouble.timeouts = self.trouble.timeouts.saturating_add(1);
             self.counters.timeouts += 1;
-            self.resend_first(work);
+            if !self.resend_first(work) && self.is_refused(work) {
+                self.deadlines.retransmit = Some((work.now + RESOURCE_WAIT, Pending::Retransmit));
+                return;
+            }
         }
         let is_linear = self.state == State::SynSent && self.trouble.attempts <= work.sysctls.tcp_syn_linear_timeouts;
         if !is_linear {
@@ -237,13 +240,18 @@ impl Connection {
         self.fail(SocketError::TimedOut, work.pool);
     }
 
-    fn resend_first(&mut self, work: &mut Work<'_>) {
-        self.resend(work, 0, 1, ResendReason::Timeout);
+    fn resend_first(&mut self, work: &mut Work<'_>) -> bool {
+        self.resend(work, 0, 1, ResendReason::Timeout)
     }
 
     /// Sends up to so many segments of a record in flight again. Tells whether that was possible.
     pub(super) fn resend(&mut self, work: &mut Work<'_>, at: usize, segments: u32, why: ResendReason) -> bool {
         let Some(sent) = self.sender.flight.get(at).copied() else { return false };
+        if self.is_refused(work) {
+            // The attempt counts (Linux v6.18: `tcp_retransmit_skb()`).
+            self.trouble.resent_at.get_or_insert(sent.sent_at);
+            return false;
+        }
         if sent.flags.contains(TcpFlags::SYN) {
             self.emit_syn(work);
             self.note_resent(work, at, ResendReason::Handshake);
@@ -370,16 +378,16 @@ impl Connection {
         if self.trouble.probes >= most {
             return self.give_up(work);
         }
-        self.wake_peer(work);
+        let was_sent = self.wake_peer(work);
         if self.sender.in_flight.out > 0 || !self.has_unsent() {
             (self.trouble.probes, self.trouble.backoff) = (0, 0);
             return;
         }
         (self.trouble.probes, self.counters.probes_out) = (self.trouble.probes + 1, self.counters.probes_out + 1);
-        if self.trouble.backoff < work.sysctls.tcp_retries2 {
+        if was_sent && self.trouble.backoff < work.sysctls.tcp_retries2 {
             self.trouble.backoff += 1;
         }
-        let mut wait = self.probe_timeout(work);
+        let mut wait = if was_sent { self.probe_timeout(work) } else { RESOURCE_WAIT };
         if let (Some(most), Some(since)) = (self.settings.user_timeout, self.trouble.probing_since) {
             let left = most.saturating_sub(work.now.since(since));
             wait = wait.min(left.max(Duration::from_millis(1)));
@@ -387,8 +395,12 @@ impl Connection {
         self.deadlines.retransmit = Some((work.now + wait, Pending::WindowProbe));
     }
 
-    /// Sends something that the other end answers: what its window takes, or a segment that it has had.
-    fn wake_peer(&mut self, work: &mut Work<'_>) {
+    /// Sends something that the other end answers: what its window takes, or a segment that it has had. Tells whether the device
+    /// has taken it.
+    fn wake_peer(&mut self, work: &mut Work<'_>) -> bool {
+        if self.is_refused(work) {
+            return false;
+        }
         let window_end = self.window_end();
         if self.has_unsent() && self.sender.next.before(window_end) {
             let left = window_end - self.sender.next;
@@ -397,10 +409,11 @@ impl Connection {
             let has_fin = self.sender.fin_queued && len == self.unsent() && left > len;
             if len > 0 || has_fin {
                 self.send_probe_data(work, len, has_fin);
-                return;
+                return true;
             }
         }
         self.send_bare(work, self.sender.una - 1, TcpFlags::ACK);
+        true
     }
 
     /// A connection that has not been closed by anybody may be asked whether it lives.
@@ -458,6 +471,8 @@ impl Connection {
     }
 }
 
+/// When it is tried again to send what the device has not taken (Linux: `TCP_RESOURCE_PROBE_INTERVAL`).
+const RESOURCE_WAIT: Duration = Duration::from_millis(500);
 /// Retransmissions of an orphan, unless the tunable says how many.
 const ORPHAN_RETRIES: u32 = 8;
 /// How long a closed window may go unanswered (Linux: `TCP_RTO_MAX`).

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::{memory::Memory, secrets::Secrets};
 use crate::{
+    device::TransmitQueue,
     packet::{Packet, Pool},
     sysctl::Sysctls,
     time::Instant,
@@ -21,6 +22,8 @@ pub(crate) struct Work<'a> {
     pub(crate) challenges: &'a mut Challenges,
     /// What all connections hold together.
     pub(crate) memory: &'a mut Memory,
+    /// What waits to leave, to know whether more is taken.
+    pub(crate) transmits: &'a TransmitQueue,
 }
 
 /// How many challenge ACKs were sent this second (RFC 5961, section 7).

@@ -50,7 +50,8 @@ impl core::error::Error for AssertionError {}
 /// # Errors
 /// The first thing that is wrong.
 pub fn run(code: &str, names: &mut Names, known: &dyn Fn(&str) -> Option<i64>) -> Result<(), AssertionError> {
-    let joined = code.replace("\\\n", " ");
+    // A line that ends with a backslash goes on in the next one, also when that is empty.
+    let joined = format!("{code}\n").replace("\\\n", " ");
     for statement in statements(&joined) {
         let mut evaluation = Evaluation { cursor: Cursor::without_comments(statement), names, known, seen: Vec::new() };
         evaluation.statement(statement)?;
@@ -248,6 +249,7 @@ mod tests {
             "assert not tcpi_snd_cwnd == 9 and (tcpi_rtt < 1 or 0x10 == 16)",
             "assert -1 + 2 * 3 == 5 and 7 // 2 == 3 and 7 % 4 == 3 and 1 | 6 & 3 == 3",
             "# nothing is asserted",
+            "assert tcpi_snd_cwnd == 10; \\\n assert tcpi_rtt > 1;\\",
         ] {
             assert!(run_with(code).is_ok(), "{code}: {:?}", run_with(code));
         }

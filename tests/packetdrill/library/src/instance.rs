@@ -207,13 +207,14 @@ fn answer(outcome: Outcome) -> Answer {
 #[expect(clippy::print_stderr, reason = "the table has no other way to tell")]
 pub(crate) fn tell(unknown: &Unknown) -> Errno {
     eprintln!("towpath: {}", unknown.0);
-    NOT_SUPPORTED
+    NOT_KNOWN
 }
 
 /// Our own fault.
 pub(crate) const BROKEN: Errno = Errno { name: "EIO", number: 5 };
 const TOO_MANY: Errno = Errno { name: "EMFILE", number: 24 };
-const NOT_SUPPORTED: Errno = Errno { name: "EOPNOTSUPP", number: 95 };
+/// None that a socket would answer with, so that no script passes by it.
+const NOT_KNOWN: Errno = Errno { name: "ENOSYS", number: 38 };
 
 /// How long a packet is waited for: as long as a retransmission may take.
 const PATIENCE: Duration = Duration::from_secs(130);

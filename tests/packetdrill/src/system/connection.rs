@@ -35,6 +35,11 @@ impl Process {
             let set = socket.set(&SocketOption::Congestion(name.clone()));
             set.map_err(|_| Unknown::new("the congestion control", name))?;
         }
+        if let (true, Ok(mut socket)) = (self.paces, host.engine.socket(host.now, id)) {
+            // A limit that limits nothing: the rate is the connection's own.
+            let set = socket.set(&SocketOption::MaxPacingRate(u64::MAX - 1));
+            set.map_err(|error| Unknown(error.to_string()))?;
+        }
         let mode = if kind & NONBLOCK != 0 { Mode::Not } else { Mode::Waits };
         self.files.insert(descriptor, File::Socket(OpenSocket { id, family, mode, is_connecting: false }));
         Ok(Returned::Value(descriptor.into()))

@@ -67,6 +67,12 @@ impl Host {
         Ok(Self { engine, now: START, sent: VecDeque::new() })
     }
 
+    /// Its one device.
+    #[must_use]
+    pub const fn device(&self) -> DeviceId {
+        DEVICE
+    }
+
     /// The time since its start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {

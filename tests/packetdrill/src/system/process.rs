@@ -11,6 +11,8 @@ use super::{errno::Errno, host::Host, waiting::Watch};
 pub struct Process {
     /// The congestion control of new sockets; `None`: the host's.
     pub congestion: Option<String>,
+    /// New sockets hold their segments apart, at the rate that they would tell a queue of the device.
+    pub paces: bool,
     pub(super) files: BTreeMap<i32, File>,
 }
 

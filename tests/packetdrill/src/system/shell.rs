@@ -89,19 +89,23 @@ fn tune(process: &mut Process, host: &mut Host, name: &str, value: &str) -> Resu
     Ok(())
 }
 
-fn queue(words: &[&str], _: &mut Process, _: &mut Host) -> Result<(), Unknown> {
-    match words {
-        ["qdisc", "delete", ..] => Ok(()),
-        // Nothing waits in a queue here: all leaves when it is sent.
-        ["qdisc", "add" | "replace", "dev", _, "root", "pfifo"] => Ok(()),
+/// What leaves waits for nothing here; a queue that takes nothing is one of no length.
+fn queue(words: &[&str], process: &mut Process, host: &mut Host) -> Result<(), Unknown> {
+    let frames_max = match words {
+        ["qdisc", "delete", ..] | ["qdisc", "add" | "replace", "dev", _, "root", "pfifo"] => usize::MAX,
+        ["qdisc", "add" | "replace", "dev", _, "root", "pfifo", "limit", most] => {
+            most.parse().map_err(|_| unknown("tc", words))?
+        }
+        // Sockets that are opened from now on hold back by themselves what that queue would hold back.
         ["qdisc", "add" | "replace", "dev", _, "root", "fq"] => {
-            Err(Unknown("the queue `fq`, which paces what connections send".to_owned()))
+            process.paces = true;
+            return Ok(());
         }
-        ["qdisc", "add" | "replace", "dev", _, "root", "pfifo", "limit", "0"] => {
-            Err(Unknown("a queue that refuses all packets".to_owned()))
-        }
-        _ => Err(unknown("tc", words)),
-    }
+        _ => return Err(unknown("tc", words)),
+    };
+    process.paces = false;
+    let limited = host.engine.handle_command(host.now, Command::LimitQueue(host.device(), frames_max));
+    limited.map(|_| ()).map_err(|error| Unknown(error.to_string()))
 }
 
 /// The device cuts nothing by itself in any case.
