@@ -6,7 +6,7 @@ use towpath_engine::{
     device::{Device, InterfaceAddress},
     ip::RouteKind,
     netfilter::{Loading, RuleSet, Source},
-    wire::crc32c::{SCTP_CHECKSUM, crc32c},
+    wire::{crc32c::crc32c, sctp::SCTP_CHECKSUM},
 };
 
 const WAN: RouteKind = RouteKind::Unicast { device: DeviceId(1), via: None };

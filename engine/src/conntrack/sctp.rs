@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     packet::{Checksum, Packet},
-    wire::crc32c::crc32c,
+    wire::{
+        crc32c::crc32c,
+        sctp::{SCTP_CHECKSUM, SCTP_HEADER_LEN},
+    },
 };
 
 /// What is remembered of an association.
@@ -231,7 +234,7 @@ impl<'a> Chunks<'a> {
     fn of(packet: &'a Packet) -> Option<Self> {
         let bytes = packet.transport_bytes();
         let tag = bytes.get(4..8)?.first_chunk()?;
-        Some(Self { tag: u32::from_be_bytes(*tag), bytes: bytes.get(HEADER_LEN..)? })
+        Some(Self { tag: u32::from_be_bytes(*tag), bytes: bytes.get(SCTP_HEADER_LEN..)? })
     }
 
     fn iter(&self) -> impl Iterator<Item = Chunk> {
@@ -268,7 +271,9 @@ impl<'a> Chunks<'a> {
 /// Whether the CRC over all of the packet is the one that it carries (RFC 9260, section 6.8).
 fn has_right_checksum(packet: &Packet) -> bool {
     let bytes = packet.transport_bytes();
-    let (Some(ports), Some(field), Some(rest)) = (bytes.get(..8), bytes.get(8..12), bytes.get(HEADER_LEN..)) else {
+    let (Some(ports), Some(field), Some(rest)) =
+        (bytes.get(..8), bytes.get(SCTP_CHECKSUM), bytes.get(SCTP_HEADER_LEN..))
+    else {
         return false;
     };
     let parts = [ports, &[0; 4], rest].into_iter().chain(packet.fragments());
@@ -286,7 +291,5 @@ const TAGGED_OTHERWISE: [ChunkKind; 7] = [
     ChunkKind::HEARTBEAT_ACK,
 ];
 
-/// Bytes of the common header.
-const HEADER_LEN: usize = 12;
 /// In a chunk's flags.
 const T_BIT: u8 = 1;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     packet::{Checksum, GsoKind, Meta, VlanTag},
-    wire::{EtherType, crc32c::SCTP_CHECKSUM},
+    wire::{EtherType, sctp::SCTP_CHECKSUM},
 };
 
 /// What a device does (Linux: `netdev_features_t`). What it does not when it sends is done here before it gets a frame.

@@ -5,7 +5,8 @@ use crate::{
     wire::{
         Ipv4Header, Protocol,
         checksum::{self, Routines},
-        crc32c::{SCTP_CHECKSUM, crc32c},
+        crc32c::crc32c,
+        sctp::SCTP_CHECKSUM,
     },
 };
 

@@ -1,10 +1,5 @@
 //! The CRC that SCTP carries (RFC 9260, appendix A).
 
-use core::ops::Range;
-
-/// Where an SCTP header has it (RFC 9260, section 3.1).
-pub const SCTP_CHECKSUM: Range<usize> = 8..12;
-
 /// The CRC-32C of parts that follow each other, as the number whose little-endian bytes stand in an SCTP header.
 #[must_use]
 pub fn crc32c<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u32 {

@@ -12,6 +12,7 @@ pub mod ipv6;
 pub mod ipv6_options;
 pub mod lacp;
 pub mod ndp;
+pub mod sctp;
 pub mod seq;
 pub mod tcp;
 pub mod tcp_layout;

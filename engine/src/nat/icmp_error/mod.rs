@@ -15,9 +15,10 @@ use crate::{
     wire::{
         IcmpHeader, Icmpv6Type, Ipv4Header, Ipv6Header, Protocol, TcpHeader,
         checksum::{self, Routines, update},
-        crc32c::{SCTP_CHECKSUM, crc32c},
+        crc32c::crc32c,
         icmp::IcmpType,
         ipv6::{Chain, ChainEnd},
+        sctp::SCTP_CHECKSUM,
     },
 };
 

@@ -12,7 +12,7 @@ use crate::{
     ending::DropReason,
     offload::checksum::{fill_sctp, is_partial},
     packet::{Checksum, Ip, IpMut, Network, Packet},
-    wire::{Protocol, TcpHeader, checksum::update, ipv6},
+    wire::{Protocol, TcpHeader, checksum::update, ipv6, sctp::SCTP_HEADER_LEN},
 };
 
 /// Rewrites one end of a packet as its connection's translation says; does nothing when that end is not translated.
@@ -169,9 +169,6 @@ impl AddressChange {
         }
     }
 }
-
-/// Bytes of SCTP's common header (RFC 9260, section 3.1).
-const SCTP_HEADER_LEN: usize = 12;
 
 #[cfg(test)]
 mod tests;

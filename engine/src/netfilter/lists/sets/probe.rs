@@ -11,7 +11,7 @@ use crate::{
     conntrack::{Address, Family},
     netfilter::{View, ends::Ends},
     packet::Packet,
-    wire::{Protocol, TcpHeader, UdpHeader},
+    wire::{Protocol, TcpHeader, UdpHeader, sctp::SCTP_HEADER_LEN},
 };
 
 /// What a packet shows to sets.
@@ -112,8 +112,8 @@ fn ports(packet: &Packet) -> Ports {
     // A header has to be there as a whole, though ports are its first bytes.
     let header_len = match protocol {
         Protocol::TCP => TcpHeader::LEN,
-        Protocol::SCTP => SCTP_HEADER_BYTES,
-        Protocol::UDP | UDPLITE | Protocol::ICMP | Protocol::ICMPV6 => UdpHeader::LEN,
+        Protocol::SCTP => SCTP_HEADER_LEN,
+        Protocol::UDP | Protocol::UDPLITE | Protocol::ICMP | Protocol::ICMPV6 => UdpHeader::LEN,
         _ => return Ports::Here { protocol: protocol.0, source: 0, destination: 0 },
     };
     match packet.transport_bytes() {
@@ -126,7 +126,3 @@ fn ports(packet: &Packet) -> Ports {
         _ => Ports::Missing,
     }
 }
-
-const UDPLITE: Protocol = Protocol(136);
-/// Length of the header that all chunks of an SCTP packet share (RFC 9260, section 3.1).
-const SCTP_HEADER_BYTES: usize = 12;
