@@ -72,6 +72,8 @@ pub enum Command {
     SetSysctl(String, u32),
     /// Sets a tunable of several values by its `/proc/sys` name: the first ones, if there are fewer.
     SetSysctls(String, Vec<u32>),
+    /// Forgets the cookies of Fast Open and what else is known of servers, as `ip tcp_metrics flush` does.
+    ForgetServers,
     /// Offers a datagram service on this host.
     OfferUdp(UdpService),
     /// Says which events are wanted.
@@ -131,6 +133,7 @@ impl Command {
             | Self::Trace(_)
             | Self::Script(_)
             | Self::SendPacket(_)
+            | Self::ForgetServers
             | Self::FlushConntrack
             | Self::ForgetConnections(_)
             | Self::ForgetPart(..)
@@ -175,6 +178,7 @@ impl fmt::Debug for Command {
             Self::Script(values) => f.debug_tuple("Script").field(values).finish(),
             Self::SendPacket(bytes) => f.debug_tuple("SendPacket").field(&bytes.len()).finish(),
             Self::ServeHost(on) => f.debug_tuple("ServeHost").field(on).finish(),
+            Self::ForgetServers => f.write_str("ForgetServers"),
             Self::FlushConntrack => f.write_str("FlushConntrack"),
             Self::ForgetConnections(serials) => f.debug_tuple("ForgetConnections").field(serials).finish(),
             Self::ForgetPart(from, condemned) => f.debug_tuple("ForgetPart").field(from).field(condemned).finish(),

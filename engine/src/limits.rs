@@ -321,6 +321,14 @@ pub const COUNT_MAX: u64 = 1 << 62;
 /// by what each gets in any case: `tcp_wmem[0]`, 4 KB to send, and one segment to read, of 64 KB at most where segments are merged.
 pub const SOCKETS_MAX: usize = 1 << 20;
 
+/// Servers that Fast Open remembers, of about 150 bytes each: 600 KB. A further one takes the place of the one that was heard of longest
+/// ago.
+pub const FAST_OPEN_PEERS_MAX: usize = 4096;
+
+/// Connections of one listener that may be in use before their handshakes are done, whatever it and `net.core.somaxconn` say; and places
+/// of such that were reset, of 8 bytes each: 512 KB.
+pub const FAST_OPEN_QUEUE_MAX: u32 = 65_536;
+
 /// Memory of the datagrams that nobody has read yet, of all sockets together: 300 full receive buffers. A further one is dropped
 /// with `SocketMemory`.
 pub const DATAGRAM_QUEUES_BYTES_MAX: usize = 64 << 20;

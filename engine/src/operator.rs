@@ -19,6 +19,7 @@ use crate::{
     limits::{ADDRESSES_MAX, BOND_PORTS_MAX, BONDS_MAX, DEVICES_MAX, NEIGHBOURS_MAX},
     netfilter::{Former, RuleInfo, RuleSet},
     packet::{Owner, Packet},
+    socket::UdpService,
     sysctl::{self, SysctlError},
     time::Instant,
     wire::{Ipv4Header, MacAddr, checksum},
@@ -68,10 +69,8 @@ impl Engine {
             }
             Command::SetSysctl(name, value) => self.set_sysctl(name, &[value]),
             Command::SetSysctls(name, values) => self.set_sysctl(name, &values),
-            Command::OfferUdp(service) => {
-                let port = service.port;
-                self.offer(service).map_or_else(|error| Err(CommandError::Service(port, error)), |()| Ok(Reply::Done))
-            }
+            Command::ForgetServers => Ok(self.forget_servers()),
+            Command::OfferUdp(service) => self.offer_udp(service),
             Command::Subscribe(subscription) => {
                 self.around.events.subscribe(subscription);
                 Ok(Reply::Done)
@@ -92,6 +91,16 @@ impl Engine {
             Command::ForgetExpectations(numbers) => Ok(self.forget_expectations(now, numbers)),
             Command::FlushConntrack => Ok(self.flush_conntrack(now)),
         }
+    }
+
+    fn forget_servers(&mut self) -> Reply {
+        self.sockets.fast_open.forget_peers();
+        Reply::Done
+    }
+
+    fn offer_udp(&mut self, service: UdpService) -> Result<Reply, CommandError> {
+        let port = service.port;
+        self.offer(service).map_or_else(|error| Err(CommandError::Service(port, error)), |()| Ok(Reply::Done))
     }
 
     /// Carries [`Command::ReplaceRules`] out, and gives back what the rules have taken the place of: it can be dropped elsewhere.
@@ -359,6 +368,10 @@ impl Engine {
         }
         let kept = self.around.sysctls.keeps_mappings();
         self.around.sysctls.set_list(name, values)?;
+        if sysctl::same_name(name, FAST_OPEN_PAUSE) {
+            // Whoever sets it wants it tried again (Linux v6.18: `proc_tfo_blackhole_detect_timeout()`).
+            self.sockets.fast_open.end_pause();
+        }
         self.conntrack.make_room(&self.around.sysctls);
         let keeps = self.around.sysctls.keeps_mappings();
         if keeps != kept {
@@ -420,3 +433,5 @@ fn may_be_added(known: &[InterfaceAddress], address: InterfaceAddress) -> Result
 
 /// The longest device name (Linux: `IFNAMSIZ` less its terminator).
 const DEVICE_NAME_BYTES_MAX: usize = 15;
+/// The tunable that says how long Fast Open pauses.
+const FAST_OPEN_PAUSE: &str = "net.ipv4.tcp_fastopen_blackhole_timeout_sec";

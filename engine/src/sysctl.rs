@@ -1,6 +1,10 @@
 //! Every tunable under its `/proc/sys` name.
 
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
+
+use crate::tcp::fastopen::key::KEY_NUMBERS;
 
 macro_rules! sysctls {
     (
@@ -13,11 +17,14 @@ macro_rules! sysctls {
         pub struct Sysctls {
             $($(#[doc = $doc])+ pub $field: u32,)+
             $($(#[doc = $list_doc])+ pub $list: [u32; $count],)+
+            /// The keys of Fast Open's cookies, of 4 numbers each: of new ones, and of those that are taken too. With none, the engine
+            /// has one of its own.
+            pub tcp_fastopen_key: Vec<u32>,
         }
 
         impl Default for Sysctls {
             fn default() -> Self {
-                Self { $($field: $default,)+ $($list: $list_default,)+ }
+                Self { $($field: $default,)+ $($list: $list_default,)+ tcp_fastopen_key: Vec::new() }
             }
         }
 
@@ -27,6 +34,10 @@ macro_rules! sysctls {
 
             /// All names of several values, in the order of the documentation.
             pub const LISTS: &[&str] = &[$($list_name,)+];
+
+            /// The name of the keys of Fast Open, which are no list of numbers to people
+            /// ([`key::text_of`](crate::tcp::fastopen::key::text_of)).
+            pub const FAST_OPEN_KEY: &str = "net.ipv4.tcp_fastopen_key";
 
             /// The value of a name such as `net.netfilter.nf_conntrack_tcp_loose`; slashes may stand for dots.
             #[must_use]
@@ -55,6 +66,7 @@ macro_rules! sysctls {
             pub fn find_list(&self, name: &str) -> Option<&[u32]> {
                 $(if same_name(name, $name) { return Some(core::slice::from_ref(&self.$field)); })+
                 $(if same_name(name, $list_name) { return Some(&self.$list); })+
+                if same_name(name, Self::FAST_OPEN_KEY) { return Some(&self.tcp_fastopen_key); }
                 None
             }
 
@@ -72,6 +84,13 @@ macro_rules! sysctls {
                     self.$list[..values.len()].copy_from_slice(values);
                     return Ok(());
                 })+
+                if same_name(name, Self::FAST_OPEN_KEY) {
+                    if ![KEY_NUMBERS, 2 * KEY_NUMBERS].contains(&values.len()) {
+                        return Err(SysctlError::OutOfRange { min: 0, max: u32::MAX });
+                    }
+                    self.tcp_fastopen_key = values.to_vec();
+                    return Ok(());
+                }
                 match values {
                     &[value] => self.set(name, value),
                     _ => Err(SysctlError::Unknown),
@@ -257,6 +276,11 @@ sysctls! {
     tcp_ecn: "net.ipv4.tcp_ecn" = 2, 0..=2;
     /// Whether a SYN that is sent again does not ask for it any more.
     tcp_ecn_fallback: "net.ipv4.tcp_ecn_fallback" = 1, 0..=1;
+    /// Fast Open (RFC 7413), by bits: 1 sockets may open connections with data in the SYN, 2 listeners may take such, 4 and 0x200 do so
+    /// without a cookie, 0x400 listeners do that say nothing of it.
+    tcp_fastopen: "net.ipv4.tcp_fastopen" = 1, 0..=2_147_483_647;
+    /// Seconds for which it is given up when a box in the way seems to swallow such connections, twice as many each time; 0: never.
+    tcp_fastopen_blackhole_timeout_sec: "net.ipv4.tcp_fastopen_blackhole_timeout_sec" = 0, 0..=2_147_483_647;
     /// Seconds that a connection which nobody holds any more waits for its peer's FIN.
     tcp_fin_timeout: "net.ipv4.tcp_fin_timeout" = 60, 0..=2_147_483;
     /// Whether a retransmission timeout may turn out to have been too early (RFC 5682): 0 never.
@@ -379,14 +403,12 @@ pub fn forwards_broadcasts_of(name: &str) -> Option<&str> {
     interface.filter(|interface| *interface != "all")
 }
 
-fn same_name(asked: &str, name: &str) -> bool {
+pub(crate) fn same_name(asked: &str, name: &str) -> bool {
     asked.len() == name.len() && asked.bytes().zip(name.bytes()).all(|(a, b)| a == b || (a == b'/' && b == b'.'))
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
 
     #[test]

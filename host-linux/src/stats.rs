@@ -7,7 +7,7 @@ use towpath_engine::{
     DropReason,
     device::napi::POLL_SIZES,
     stats::Stats,
-    tcp::{TcpMemory, TcpMemoryCounters},
+    tcp::{FastOpenCounters, TcpMemory, TcpMemoryCounters},
 };
 
 use crate::{af_packet, control, napi::PollCounters, services};
@@ -28,6 +28,9 @@ pub struct Report {
     pub strays: DropCounts,
     /// What the stream sockets hold.
     pub tcp: TcpReport,
+    /// What came of Fast Open, as `/proc/net/netstat` counts it.
+    #[serde(default)]
+    pub fast_open: FastOpenCounters,
     /// The services over TCP, and relays.
     pub services: ServicesReport,
     /// The control socket.
@@ -249,6 +252,19 @@ impl TcpReport {
     }
 }
 
+/// A line when anything was opened fast, or could not be.
+fn write_fast_open(f: &mut fmt::Formatter<'_>, counters: &FastOpenCounters) -> fmt::Result {
+    if counters.named().iter().all(|(_, count)| *count == 0) {
+        return Ok(());
+    }
+    let FastOpenCounters { active, active_fail, passive, passive_fail, listen_overflow, cookie_reqd, .. } = counters;
+    writeln!(
+        f,
+        "fast open   {active} from here, {active_fail} in vain, {passive} from there, {passive_fail} refused, {listen_overflow} too many, \
+         {cookie_reqd} cookies asked for"
+    )
+}
+
 impl From<services::Counters> for ServicesReport {
     fn from(counters: services::Counters) -> Self {
         let services::Counters { conversations, begun, refused, silent } = counters;
@@ -270,7 +286,7 @@ impl From<&control::Counters> for ControlReport {
 /// Text for people: one fact a line, zero counts of rare things left out.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { uptime_ns, engine, poll, devices, strays, tcp, services, control, notices_lost } = self;
+        let Self { uptime_ns, engine, poll, devices, strays, tcp, fast_open, services, control, notices_lost } = self;
         writeln!(f, "up          {}.{:03} s", uptime_ns / 1_000_000_000, uptime_ns / 1_000_000 % 1000)?;
         writeln!(
             f,
@@ -311,6 +327,7 @@ impl fmt::Display for Report {
             writeln!(f, "notices     {notices_lost} lost")?;
         }
         tcp.write(f)?;
+        write_fast_open(f, fast_open)?;
         let ServicesReport { conversations, begun, refused, silent } = services;
         if *begun + *refused > 0 {
             writeln!(

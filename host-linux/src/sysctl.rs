@@ -2,17 +2,22 @@
 
 use std::fmt::Write as _;
 
-use towpath_engine::sysctl::Sysctls;
+use towpath_engine::{sysctl::Sysctls, tcp::fastopen::key};
 
 /// All tunables, a line each, by name. Those of single interfaces are not among them.
 #[must_use]
 pub fn list(sysctls: &Sysctls) -> String {
-    let mut names: Vec<&str> = Sysctls::NAMES.iter().chain(Sysctls::LISTS).copied().collect();
+    let key = std::iter::once(&Sysctls::FAST_OPEN_KEY);
+    let mut names: Vec<&str> = Sysctls::NAMES.iter().chain(Sysctls::LISTS).chain(key).copied().collect();
     names.sort_unstable();
     let mut text = String::new();
     for name in names {
-        let values: Vec<String> = sysctls.find_list(name).unwrap_or_default().iter().map(u32::to_string).collect();
-        _ = writeln!(text, "{name} = {}", values.join("\t"));
+        let values = sysctls.find_list(name).unwrap_or_default();
+        let shown = match name {
+            Sysctls::FAST_OPEN_KEY => key::text_of(values),
+            _ => values.iter().map(u32::to_string).collect::<Vec<_>>().join("\t"),
+        };
+        _ = writeln!(text, "{name} = {shown}");
     }
     text
 }
@@ -23,13 +28,20 @@ pub fn list(sysctls: &Sysctls) -> String {
 /// What is wrong with it.
 pub fn parse(setting: &str) -> Result<(String, Vec<u32>), String> {
     let (name, values) = setting.split_once('=').ok_or_else(|| format!("'{setting}' must be NAME=VALUE"))?;
+    let name = name.trim().replace('/', ".");
+    if name == Sysctls::FAST_OPEN_KEY {
+        let numbers = key::numbers_of(values);
+        let numbers =
+            numbers.ok_or_else(|| format!("'{setting}' must name a key such as {}, or two", key::text_of(&[])));
+        return Ok((name, numbers?));
+    }
     let number =
         |word: &str| word.parse::<u32>().map_err(|_| format!("'{word}' in '{setting}' is no number from 0 on"));
     let values: Vec<u32> = values.split_whitespace().map(number).collect::<Result<_, _>>()?;
     if values.is_empty() {
         return Err(format!("'{setting}' has no value"));
     }
-    Ok((name.trim().replace('/', "."), values))
+    Ok((name, values))
 }
 
 #[cfg(test)]
@@ -40,7 +52,8 @@ mod tests {
     fn all_tunables_are_listed_by_name_with_all_their_values() {
         let text = list(&Sysctls::default());
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), Sysctls::NAMES.len() + Sysctls::LISTS.len());
+        assert_eq!(lines.len(), Sysctls::NAMES.len() + Sysctls::LISTS.len() + 1);
+        assert!(lines.contains(&"net.ipv4.tcp_fastopen_key = 00000000-00000000-00000000-00000000"));
         assert!(lines.is_sorted());
         assert!(lines.contains(&"net.ipv4.tcp_mem = 49152\t65536\t98304"));
         assert!(lines.contains(&"net.ipv4.ip_default_ttl = 64"));
@@ -50,7 +63,15 @@ mod tests {
     fn a_setting_is_a_name_and_its_values() {
         assert_eq!(parse("net.ipv4.tcp_sack=0"), Ok(("net.ipv4.tcp_sack".to_owned(), vec![0])));
         assert_eq!(parse("net/ipv4/tcp_rmem = 1 2\t3"), Ok(("net.ipv4.tcp_rmem".to_owned(), vec![1, 2, 3])));
-        for wrong in ["net.ipv4.tcp_sack", "net.ipv4.tcp_sack=", "net.ipv4.tcp_sack=-1", "net.ipv4.tcp_sack=x"] {
+        let key = parse("net.ipv4.tcp_fastopen_key=1-2-3-ffffffff");
+        assert_eq!(key, Ok(("net.ipv4.tcp_fastopen_key".to_owned(), vec![1, 2, 3, u32::MAX])));
+        for wrong in [
+            "net.ipv4.tcp_fastopen_key=1-2-3",
+            "net.ipv4.tcp_sack",
+            "net.ipv4.tcp_sack=",
+            "net.ipv4.tcp_sack=-1",
+            "net.ipv4.tcp_sack=x",
+        ] {
             assert!(parse(wrong).unwrap_err().contains(wrong), "{wrong}");
         }
     }

@@ -39,7 +39,11 @@ fn disturb(peer: &mut Peer, random: &mut Random) {
     match random.below(12) {
         0..3 => _ = peer.call().send(&vec![7; random.below(6000) as usize]),
         3 => {
-            let flags = SendFlags { more: random.below(2) == 0, end_of_record: random.below(2) == 0 };
+            let flags = SendFlags {
+                more: random.below(2) == 0,
+                end_of_record: random.below(2) == 0,
+                waits: random.below(2) == 0,
+            };
             _ = peer.call().send_with(&[7; 300], flags);
         }
         4..6 => _ = peer.call().receive(&mut [0; 3000]),

@@ -11,8 +11,8 @@
 //! - the keys of the hashes, the generator, credit for ICMP errors, counters, subscriptions, the latest time;
 //! - names and hashes of helpers, but not their code: whoever restores brings the helpers.
 //!
-//! It does not hold sockets: who used them is elsewhere. A restored engine has none but its services, with the keys and the chance of
-//! the others; to other ends it is as if the host had been started again. An engine that goes on from a snapshot
+//! It does not hold sockets: who used them is elsewhere. A restored engine has none but its services, with the keys, the chance and the
+//! cookies of Fast Open of the others; to other ends it is as if the host had been started again. An engine that goes on from a snapshot
 //! ([`Engine::reload`], [`Engine::resume`]) keeps those that it has.
 //!
 //! It does not hold packets: neither those that wait for [`Engine::poll_transmit`], for a neighbour's address, for other

@@ -194,7 +194,7 @@ impl EngineRecord {
         }
         engine.conntrack.map_anew(engine.around.sysctls.keeps_mappings());
         engine.around.random = self.random;
-        engine.sockets = Sockets::restore(self.sockets);
+        engine.sockets = Sockets::restore(self.sockets).ok_or(SnapshotError::Inconsistent(Part::FastOpen))?;
         for service in self.services {
             engine.carry_out(Instant::ZERO, Command::OfferUdp(service))?;
         }
@@ -210,7 +210,8 @@ impl EngineRecord {
 
 fn save_sysctls(sysctls: &Sysctls) -> Vec<(String, Vec<u32>)> {
     let names = Sysctls::NAMES.iter().chain(Sysctls::LISTS);
-    names.filter_map(|name| Some((String::from(*name), sysctls.find_list(name)?.to_vec()))).collect()
+    let key = (!sysctls.tcp_fastopen_key.is_empty()).then_some(&Sysctls::FAST_OPEN_KEY);
+    names.chain(key).filter_map(|name| Some((String::from(*name), sysctls.find_list(name)?.to_vec()))).collect()
 }
 
 /// In the order of a record.

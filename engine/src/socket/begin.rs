@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::{Family, Readiness, Socket, SocketError, SocketId, options::Options, table::Entry};
 use crate::{
     settle::own_address,
-    tcp::{Ends, State, connection::Connection, listen::Listener},
+    tcp::{Ends, State, connection::Connection, fastopen::Queue, listen::Listener, open::Beginning},
     wire::Protocol,
 };
 
@@ -80,15 +80,20 @@ impl Socket<'_> {
         let Entry::Idle(idle) = self.entry() else { return Err(SocketError::Invalid) };
         let Some(local) = idle.local else { return Err(SocketError::Invalid) };
         self.engine.sockets.listeners += 1;
+        let mut settings = options;
+        if settings.fast_open.queue == 0 {
+            settings.fast_open.queue = self.engine.around.sysctls.fast_listeners(backlog);
+        }
         let listener = Listener {
             local,
             serial: self.engine.sockets.listeners,
             backlog,
             accepted: VecDeque::new(),
             requests: 0,
-            settings: options,
+            settings,
             woken: Readiness::default(),
             cookie_at: None,
+            fast_open: Queue::default(),
         };
         // While it was bound only, others may have been bound to the same address that may not stay beside a listener.
         self.engine.sockets.unbind(Protocol::TCP, local.port(), self.index);
@@ -124,9 +129,15 @@ impl Socket<'_> {
     /// [`SocketError::Already`] while it is begun, [`SocketError::IsConnected`], [`SocketError::WrongFamily`],
     /// [`SocketError::NetworkUnreachable`], [`SocketError::AddressNotAvailable`] when no port is left or the ends are in use.
     pub fn connect(&mut self, remote: SocketAddr) -> Result<(), SocketError> {
+        self.begin(remote, None)
+    }
+
+    /// Begins a connection, with data if there are some to go with its SYN.
+    pub(super) fn begin(&mut self, remote: SocketAddr, bytes: Option<&[u8]>) -> Result<(), SocketError> {
         let idle = match self.entry() {
             Entry::Idle(idle) => (**idle).clone(),
             Entry::Datagram(_) => return self.connect_datagram(remote),
+            Entry::Connection(connection) if connection.is_deferred() => return Err(SocketError::IsConnected),
             Entry::Connection(connection) if connection.state == State::SynSent => return Err(SocketError::Already),
             Entry::Connection(connection) if connection.state != State::Closed => return Err(SocketError::IsConnected),
             Entry::Connection(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => {
@@ -153,10 +164,15 @@ impl Socket<'_> {
             return Err(SocketError::NetworkUnreachable);
         }
         let ends = Ends { local: SocketAddr::new(own, idle.local.map_or(0, |local| local.port())), remote };
-        self.start(ends, idle.options)
+        let beginning = match bytes {
+            Some(bytes) => Beginning::Fast(bytes),
+            None if idle.options.fast_open.defers_connect => Beginning::Deferred,
+            None => Beginning::Plain,
+        };
+        self.start(ends, idle.options, beginning)
     }
 
-    fn start(&mut self, mut ends: Ends, options: Options) -> Result<(), SocketError> {
+    fn start(&mut self, mut ends: Ends, options: Options, beginning: Beginning<'_>) -> Result<(), SocketError> {
         let (now, engine) = (self.now, &mut *self.engine);
         let (sockets, sysctls) = (&mut engine.sockets, &engine.around.sysctls);
         let chosen = if ends.local.port() == 0 {
@@ -174,7 +190,7 @@ impl Socket<'_> {
         }
         let way = engine.way_to(now, ends.remote.ip(), None);
         let ip_id = engine.sockets.random.below(1 << 16) as u16;
-        let connection = Connection::connect(&mut engine.work(now), ends, options, way, ip_id, initial);
+        let connection = Connection::connect(&mut engine.work(now), ends, options, way, ip_id, initial, beginning);
         engine.put_back(now, self.index, Box::new(connection));
         engine.sockets.link(self.index);
         engine.end_call(now);

@@ -35,6 +35,7 @@ impl Engine {
             outbox: &mut sockets.outbox,
             secrets: &sockets.secrets,
             challenges: &mut sockets.challenges,
+            fast_open: &mut sockets.fast_open,
             memory: &mut sockets.memory,
             transmits: &self.transmits,
         }
@@ -120,11 +121,15 @@ impl Engine {
         }
         let way = self.way_to(now, ends.remote.ip(), packet.meta().device);
         let request = Request::new(&self.work(now), (index, serial), *ends, segment, &settings, way, initial);
+        let judged = self.judge_fast_open(now, index, &request, segment, &packet);
+        if judged.opens {
+            return self.open_fast(now, &request, (segment, packet), judged.reply.as_ref());
+        }
         let deadline = request.deadline;
         let Some(place) = self.sockets.insert(Entry::Request(Box::new(request.clone()))) else {
             return Err(packet.drop_for(DropReason::ListenFull));
         };
-        request.answer(&mut self.work(now), settings);
+        request.answer_with(&mut self.work(now), settings, judged.reply.as_ref());
         self.sockets.link(place);
         self.sockets.arm(now, place, Some(deadline));
         if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(index) {
@@ -317,6 +322,9 @@ impl Engine {
             | State::LastAck => {}
         }
         let (deadline, is_woken) = (connection.next_deadline(), !connection.woken.is_empty());
+        if is_woken && connection.is_fast() {
+            self.note_handshake(now, &mut connection);
+        }
         if connection.is_orphan {
             connection.woken = Readiness::default();
         }
@@ -329,6 +337,10 @@ impl Engine {
 
     fn put_closed_back(&mut self, now: Instant, index: u32, mut connection: Box<Connection>) {
         self.sockets.memory.settle(now, &self.around.sysctls, &mut connection);
+        if connection.is_fast() {
+            self.note_handshake(now, &mut connection);
+            self.sockets.fast_open.conclude(now, &self.around.sysctls, &mut connection);
+        }
         let (is_orphan, port) = (connection.is_orphan, connection.ends.local.port());
         self.sockets.replace(index, Entry::Connection(connection));
         self.sockets.unlink(index);

@@ -34,6 +34,8 @@ pub struct SendFlags {
     pub more: bool,
     /// A record ends here: no segment goes beyond (`MSG_EOR`).
     pub end_of_record: bool,
+    /// Whoever writes waits until the connection stands, and writes then: its handshake ends with those data.
+    pub waits: bool,
 }
 
 /// What is set on a socket.
@@ -243,6 +245,9 @@ impl Socket<'_> {
         if self.datagram().is_some() {
             return self.send_connected(bytes);
         }
+        if self.is_deferred() {
+            return self.send_deferred(bytes, flags);
+        }
         self.with_connection(|connection, work| connection.write(work, bytes, flags))
             .unwrap_or(Err(SocketError::BrokenPipe))
     }
@@ -371,7 +376,7 @@ impl Socket<'_> {
         self.engine.sockets.entry(self.index)
     }
 
-    fn with_connection<R>(
+    pub(super) fn with_connection<R>(
         &mut self,
         call: impl FnOnce(&mut Connection, &mut crate::tcp::work::Work<'_>) -> R,
     ) -> Result<R, SocketError> {

@@ -22,6 +22,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`face`], `begin` | the calls |
+//! | `fast_open` | connections that begin with data |
 //! | [`options`], [`readiness`], [`error`] | their values |
 //! | `table`, `ports` | all sockets, and which port is whose |
 //! | [`datagram`] | sockets of UDP, pings and whole protocols; services |
@@ -40,6 +41,7 @@ pub mod datagram;
 mod deliver;
 pub mod error;
 pub mod face;
+mod fast_open;
 mod going_on;
 mod listing;
 pub mod options;

@@ -5,9 +5,12 @@ use core::time::Duration;
 
 use super::SocketError;
 use crate::{
-    limits::BUFFER_BYTES_MAX,
+    limits::{BUFFER_BYTES_MAX, FAST_OPEN_QUEUE_MAX},
     sysctl::Sysctls,
-    tcp::{congestion, connection::Settings},
+    tcp::{
+        FastOpenKeys, congestion,
+        connection::{FastOpenSettings, Settings},
+    },
 };
 
 /// One option and its value. Names are those of Linux, in words; `None` gives the tunable's value back.
@@ -63,9 +66,23 @@ pub enum SocketOption {
     WindowClamp(u32),
     /// `TCP_CONGESTION`: the algorithm of that name.
     Congestion(String),
+    /// `TCP_FASTOPEN`: so many connections of a listener may be in use before their handshakes are done, and `net.core.somaxconn` at
+    /// most. Only before it is connected.
+    FastOpen(u32),
+    /// `TCP_FASTOPEN_CONNECT`: the first data go with the SYN, if they may. Only before it is connected.
+    FastOpenConnect(bool),
+    /// `TCP_FASTOPEN_NO_COOKIE`: without a cookie. Only before it is connected.
+    FastOpenNoCookie(bool),
+    /// `TCP_FASTOPEN_KEY`: a listener's own keys of cookies.
+    FastOpenKeys(FastOpenKeys),
 }
 
 impl SocketOption {
+    /// Whether it is one that says how a connection begins.
+    pub(crate) const fn is_of_beginning(&self) -> bool {
+        matches!(self, Self::FastOpen(_) | Self::FastOpenConnect(_) | Self::FastOpenNoCookie(_))
+    }
+
     /// Whether it is one of TCP's.
     pub(super) const fn is_of_streams(&self) -> bool {
         match self {
@@ -93,7 +110,11 @@ impl SocketOption {
             | Self::Linger2(_)
             | Self::NotSentLow(_)
             | Self::WindowClamp(_)
-            | Self::Congestion(_) => true,
+            | Self::Congestion(_)
+            | Self::FastOpen(_)
+            | Self::FastOpenConnect(_)
+            | Self::FastOpenNoCookie(_)
+            | Self::FastOpenKeys(_) => true,
         }
     }
 }
@@ -129,6 +150,7 @@ impl Settings {
             mark: 0,
             algorithm: congestion::NAMES[0],
             pacing_rate_max: (u64::MAX, false),
+            fast_open: FastOpenSettings { queue: 0, defers_connect: false, needs_no_cookie: false, keys: None },
         }
     }
 
@@ -193,6 +215,13 @@ impl Settings {
                 let known = congestion::NAMES.into_iter().find(|known| known == name);
                 self.algorithm = known.ok_or(SocketError::NoEntry)?;
             }
+            SocketOption::FastOpen(most) => {
+                self.fast_open.queue = most.min(sysctls.somaxconn).min(FAST_OPEN_QUEUE_MAX);
+            }
+            SocketOption::FastOpenConnect(_) if !sysctls.opens_fast() => return Err(SocketError::NotSupported),
+            SocketOption::FastOpenConnect(on) => self.fast_open.defers_connect = on,
+            SocketOption::FastOpenNoCookie(on) => self.fast_open.needs_no_cookie = on,
+            SocketOption::FastOpenKeys(keys) => self.fast_open.keys = Some(keys),
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use crate::{
     tcp::{
         Ends,
         connection::Connection,
+        fastopen::{FastOpen, FastOpenRecord},
         listen::{Listener, Request},
         memory::Memory,
         secrets::Secrets,
@@ -64,6 +65,9 @@ pub struct Sockets {
     pub(crate) secrets: Secrets,
     pub(crate) random: Random,
     pub(crate) challenges: Challenges,
+    pub(crate) fast_open: FastOpen,
+    /// ICMP errors about what no connection has in flight (`OutOfWindowIcmps`).
+    pub(super) strange_errors: u64,
     /// What all connections hold together.
     pub(crate) memory: Memory,
     /// Where the next search for a port starts, by a hash of the peer (RFC 6056, section 3.3.4).
@@ -120,6 +124,7 @@ pub(crate) struct SocketsRecord {
     keys: [u64; 2],
     random: Random,
     port_steps: Vec<u32>,
+    fast_open: FastOpenRecord,
 }
 
 /// A stream socket that is neither connected nor listens.
@@ -146,6 +151,8 @@ impl Sockets {
             secrets: Secrets::new(&mut random),
             random,
             challenges: Challenges::default(),
+            fast_open: FastOpen::default(),
+            strange_errors: 0,
             memory: Memory::default(),
             port_steps: [0; 64],
             outbox: Vec::new(),
@@ -154,16 +161,22 @@ impl Sockets {
         }
     }
 
-    /// What a snapshot holds of them: keys and chance, so that what is opened then gets the same numbers.
+    /// What a snapshot holds of them: keys, chance, and what Fast Open knows of servers, so that what is opened then gets the same numbers.
     pub(crate) fn record(&self) -> SocketsRecord {
-        SocketsRecord { keys: self.secrets.keys(), random: self.random.clone(), port_steps: self.port_steps.to_vec() }
+        SocketsRecord {
+            keys: self.secrets.keys(),
+            random: self.random.clone(),
+            port_steps: self.port_steps.to_vec(),
+            fast_open: self.fast_open.record(),
+        }
     }
 
-    /// None, with the keys and the chance of a snapshot.
-    pub(crate) fn restore(record: SocketsRecord) -> Self {
-        let SocketsRecord { keys, random, port_steps } = record;
+    /// None, with the keys and the chance of a snapshot; `None` when what it knows of Fast Open cannot be.
+    pub(crate) fn restore(record: SocketsRecord) -> Option<Self> {
+        let SocketsRecord { keys, random, port_steps, fast_open } = record;
         let port_steps = port_steps.try_into().unwrap_or([0; 64]);
-        Self { secrets: Secrets::with_keys(keys), random, port_steps, ..Self::new(0) }
+        let fast_open = FastOpen::restore(fast_open)?;
+        Some(Self { secrets: Secrets::with_keys(keys), random, port_steps, fast_open, ..Self::new(0) })
     }
 
     /// Puts something into a free place; `None` when there are too many.

@@ -61,6 +61,8 @@ impl Engine {
                         }
                         Told::Unreachable { error, .. } => connection.note_unreachable(&mut self.work(now), error),
                     }
+                } else {
+                    self.sockets.strange_errors = self.sockets.strange_errors.wrapping_add(1);
                 }
                 self.put_back(now, index, connection);
                 self.send_outbox(now);

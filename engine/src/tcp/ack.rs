@@ -139,6 +139,8 @@ impl Connection {
         let why = ResendReason::of_recovery(self.trouble.now);
         match resend {
             Resend::Nothing => {}
+            // What is sent again for the answer to a SYN is told apart there.
+            Resend::Lost | Resend::New if self.state == State::SynSent => {}
             Resend::Lost => self.resend_lost(work, why),
             Resend::New => {
                 self.push(work);

@@ -6,6 +6,7 @@ use core::{net::SocketAddr, time::Duration};
 use super::{
     congestion::{self, CongestionControl, Trouble, Window},
     delivery::{Delivery, Stamp},
+    fastopen::{FastOpenKeys, Opening},
     info::Counters,
     memory::Account,
     mtu_search::MtuSearch,
@@ -46,6 +47,8 @@ pub(crate) struct Connection {
     pub(super) congestion: Box<dyn CongestionControl>,
     pub(super) deadlines: Deadlines,
     pub(super) mtu_search: MtuSearch,
+    /// Only of one that was opened fast, from here or there.
+    pub(super) fast_open: Option<Box<Opening>>,
     pub(super) counters: Counters,
     /// What of it is counted among all.
     pub(super) account: Account,
@@ -106,6 +109,20 @@ pub(crate) struct Settings {
     pub(crate) algorithm: &'static str,
     /// Bytes a second at most (`SO_MAX_PACING_RATE`), and whether the user has ever chosen a limit.
     pub(crate) pacing_rate_max: (u64, bool),
+    pub(crate) fast_open: FastOpenSettings,
+}
+
+/// What the user of a socket has set of Fast Open.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FastOpenSettings {
+    /// Connections of a listener that may be in use before their handshakes are done (`TCP_FASTOPEN`).
+    pub(crate) queue: u32,
+    /// The first data go with the SYN (`TCP_FASTOPEN_CONNECT`).
+    pub(crate) defers_connect: bool,
+    /// Without a cookie (`TCP_FASTOPEN_NO_COOKIE`).
+    pub(crate) needs_no_cookie: bool,
+    /// A listener's own keys (`TCP_FASTOPEN_KEY`).
+    pub(crate) keys: Option<FastOpenKeys>,
 }
 
 /// How packets of a connection go.
@@ -224,6 +241,8 @@ pub(super) struct Sender {
     pub(super) used_since: Instant,
     /// Writes have found no room.
     pub(super) wants_room: bool,
+    /// Somebody waits for the connection to stand, and writes then (Linux: `sk_write_pending`).
+    pub(super) has_writer: bool,
     /// The identification of the next IPv4 packet.
     pub(super) ip_id: u16,
 }
@@ -348,6 +367,7 @@ impl Connection {
             congestion,
             deadlines: Deadlines::default(),
             mtu_search: MtuSearch::default(),
+            fast_open: None,
             counters: Counters::default(),
             account: Account::default(),
             error: None,
@@ -383,7 +403,20 @@ impl Connection {
         if is_done || ((self.is_at_end || self.is_receive_shut) && self.is_send_shut) {
             ready |= Readiness::HUNG_UP;
         }
-        if !matches!(self.state, State::SynSent | State::SynReceived) && (self.is_send_shut || self.has_room()) {
+        let is_opening = match self.state {
+            State::SynSent => !self.is_deferred(),
+            State::SynReceived => !self.is_in_handshake(),
+            State::Closed
+            | State::Listen
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => false,
+        };
+        if !is_opening && (self.is_send_shut || self.has_room()) {
             ready |= Readiness::WRITABLE;
         }
         if self.error.is_some() {
@@ -402,6 +435,9 @@ impl Connection {
     /// Ends it; what has come can still be read.
     pub(super) fn finish(&mut self, pool: &mut Pool) {
         self.state = State::Closed;
+        if self.fast_open.is_some() {
+            self.note_end_of_fast();
+        }
         self.deadlines = Deadlines::default();
         self.sender.queue.clear();
         self.sender.unsent.clear();

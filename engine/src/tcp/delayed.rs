@@ -193,6 +193,6 @@ impl Connection {
 pub(super) const QUICK_MAX: u32 = 16;
 /// The least and the greatest time that an acknowledgement waits (Linux: `TCP_ATO_MIN`, `TCP_DELACK_MAX`).
 pub(super) const WAIT_MIN: Duration = Duration::from_millis(40);
-const WAIT_MAX: Duration = Duration::from_millis(200);
+pub(super) const WAIT_MAX: Duration = Duration::from_millis(200);
 /// Segments smaller than this say nothing about the MSS (Linux: `TCP_MIN_MSS`).
 const MSS_SEEN_MIN: u32 = 88;

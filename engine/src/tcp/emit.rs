@@ -10,7 +10,7 @@ use crate::{
     offload::checksum,
     packet::{Draft, Gso, GsoKind, Head, Owner, Packet},
     socket::SendQueue,
-    wire::{Ipv4Header, OptionsOut, Protocol, SackBlocks, SeqNum, TcpFlags, TcpHeader, Timestamps},
+    wire::{FastOpenOption, Ipv4Header, OptionsOut, Protocol, SackBlocks, SeqNum, TcpFlags, TcpHeader, Timestamps},
 };
 
 /// A segment that is about to be sent.
@@ -110,7 +110,16 @@ impl Connection {
 
     /// Sends the SYN, alone or as the answer to one.
     pub(super) fn emit_syn(&mut self, work: &mut Work<'_>) {
-        let is_answer = self.state == State::SynReceived;
+        self.emit_syn_with(work, None, 0);
+    }
+
+    /// The same with an option of Fast Open, and the first `len` bytes of the send queue.
+    pub(super) fn emit_syn_with(&mut self, work: &mut Work<'_>, option: Option<&FastOpenOption>, len: u32) {
+        let is_answer = self.state != State::SynSent;
+        if !is_answer {
+            // The way may have turned out to take less since.
+            self.receiver.mss_told = self.receiver.mss_told.min(self.mss_to_tell().max(MSS_TOLD_MIN));
+        }
         let value = self.clock(work);
         let offers = |agreed: bool, tunable: u32| if is_answer { agreed } else { tunable != 0 };
         let options = OptionsOut {
@@ -126,11 +135,32 @@ impl Connection {
         let flags = flags.union(self.syn_marks(work, is_answer));
         let window = self.receiver.window.min(u16::MAX.into()) as u16;
         self.receiver.told = self.receiver.next;
+        let mut bytes = [0; OptionsOut::BYTES_MAX];
+        let mut options_len = options.emit(&mut bytes);
+        if let Some(option) = option {
+            options_len = option.emit_behind(&mut bytes, options_len);
+        }
+        if len > 0 {
+            self.note_data_sent(work.now);
+            self.counters.data_segments_sent += 1;
+            self.counters.bytes_sent += u64::from(len);
+        }
         let seq = self.sender.initial;
-        self.emit(work, Out { seq, flags, window, options, payload: (0, 0), mss: 1, codepoint: Codepoint::NOT_ECT });
+        let payload = (0, len);
+        let out = Out { seq, flags, window, options, payload, mss: len.max(1), codepoint: Codepoint::NOT_ECT };
+        self.emit_with(work, &out, &bytes[..options_len]);
     }
 
     fn emit(&mut self, work: &mut Work<'_>, out: Out) {
+        let mut options = [0; OptionsOut::BYTES_MAX];
+        let options_len = out.options.emit(&mut options);
+        self.emit_with(work, &out, &options[..options_len]);
+    }
+
+    /// Sends a segment whose options are written already.
+    #[inline(always)]
+    fn emit_with(&mut self, work: &mut Work<'_>, out: &Out, options: &[u8]) {
+        let options_len = options.len();
         let mut flags = out.flags;
         if self.receiver.echoes_mark && !flags.intersects(TcpFlags::SYN.union(TcpFlags::RST)) {
             flags = flags.union(TcpFlags::ECE);
@@ -138,8 +168,6 @@ impl Connection {
         let (from, len) = out.payload;
         let segments = len.div_ceil(out.mss).max(1);
         let mut bytes = [0; TcpHeader::LEN + OptionsOut::BYTES_MAX];
-        let mut options = [0; OptionsOut::BYTES_MAX];
-        let options_len = out.options.emit(&mut options);
         let ack = if flags.contains(TcpFlags::ACK) { self.receiver.next.0 } else { 0 };
         let header = TcpHeader {
             source_port: self.ends.local.port().into(),
@@ -153,7 +181,7 @@ impl Connection {
             urgent: 0.into(),
         };
         bytes[..TcpHeader::LEN].copy_from_slice(header.as_bytes());
-        bytes[TcpHeader::LEN..TcpHeader::LEN + options_len].copy_from_slice(&options[..options_len]);
+        bytes[TcpHeader::LEN..TcpHeader::LEN + options_len].copy_from_slice(options);
         let draft =
             Draft { ip: self.head(work, segments, out.codepoint), transport: &bytes[..TcpHeader::LEN + options_len] };
         let queue: &SendQueue = &self.sender.queue;
@@ -199,3 +227,6 @@ impl Connection {
         head
     }
 }
+
+/// The least MSS that a SYN names because its way takes no more (Linux: `min_adv_mss`, of IPv4; IPv6 has a least MTU).
+const MSS_TOLD_MIN: u32 = 256;

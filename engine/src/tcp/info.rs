@@ -46,7 +46,8 @@ pub struct TcpInfo {
     pub retransmits: u8,
     pub probes: u8,
     pub backoff: u8,
-    /// 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 16 something that may be marked has come (`TCPI_OPT_*`).
+    /// 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 16 something that may be marked has come, 32 data that went with a SYN were taken
+    /// (`TCPI_OPT_*`).
     pub options: u8,
     pub snd_wscale: u8,
     pub rcv_wscale: u8,
@@ -100,6 +101,8 @@ pub struct TcpInfo {
     pub snd_wnd: u32,
     pub rcv_wnd: u32,
     pub total_rto: u16,
+    /// Why data did not go with the SYN, or not with success: 1 no cookie, 2 the SYN alone was acknowledged, 3 the SYN was sent again.
+    pub fastopen_client_fail: u8,
 }
 
 impl Connection {
@@ -118,7 +121,8 @@ impl Connection {
                 | flag(agreed.sack, 2)
                 | flag(agreed.scaling, 4)
                 | flag(agreed.ecn, 8)
-                | flag(self.receiver.has_seen_ect, 16),
+                | flag(self.receiver.has_seen_ect, 16)
+                | flag(self.has_syn_data(), 32),
             snd_wscale: agreed.send_scale,
             rcv_wscale: agreed.receive_scale,
             delivery_rate_app_limited: self.delivery.rate_is_app_limited,
@@ -167,6 +171,7 @@ impl Connection {
             snd_wnd: self.sender.window,
             rcv_wnd: self.receiver.window,
             total_rto: self.trouble.timeouts,
+            fastopen_client_fail: self.fast_open_failure(),
         }
     }
 }

@@ -36,6 +36,9 @@ impl Connection {
         match self.state {
             State::SynSent => self.receive_in_syn_sent(work, segment, packet),
             State::Closed | State::Listen => Err(packet.drop_for(DropReason::NoSocket)),
+            State::SynReceived | State::FinWait1 if self.is_in_handshake() => {
+                self.receive_in_handshake(work, segment, packet)
+            }
             State::SynReceived
             | State::Established
             | State::FinWait1
@@ -51,7 +54,12 @@ impl Connection {
     }
 
     /// Whether a segment may be one of the connection's; challenges and resets are dealt with here.
-    fn validate(&mut self, work: &mut Work<'_>, segment: &Segment, packet: Packet) -> Result<Packet, Dropped> {
+    pub(super) fn validate(
+        &mut self,
+        work: &mut Work<'_>,
+        segment: &Segment,
+        packet: Packet,
+    ) -> Result<Packet, Dropped> {
         let is_reset = segment.has(TcpFlags::RST);
         if !is_reset && self.is_from_the_past(work, segment) {
             self.counters.paws_rejected += 1;
@@ -155,7 +163,7 @@ impl Connection {
     }
 
     /// Two ends that disagree must not answer each other for ever.
-    fn may_answer_invalid(&mut self, work: &Work<'_>) -> bool {
+    pub(super) fn may_answer_invalid(&mut self, work: &Work<'_>) -> bool {
         let limit = Duration::from_millis(work.sysctls.tcp_invalid_ratelimit.into());
         if self.receiver.answered_at.is_some_and(|at| work.now.since(at) < limit) {
             return false;
@@ -164,7 +172,12 @@ impl Connection {
         true
     }
 
-    fn receive_valid(&mut self, work: &mut Work<'_>, segment: &Segment, packet: Packet) -> Result<(), Dropped> {
+    pub(super) fn receive_valid(
+        &mut self,
+        work: &mut Work<'_>,
+        segment: &Segment,
+        packet: Packet,
+    ) -> Result<(), Dropped> {
         self.receiver.heard_at = work.now;
         if segment.has(TcpFlags::RST) {
             self.take_step(work, Step::Reset);
@@ -182,14 +195,25 @@ impl Connection {
             return Err(packet.drop_for(DropReason::TcpAckImpossible));
         }
         if self.state == State::SynReceived {
-            self.begin_established(work, segment);
+            if self.is_in_handshake() {
+                self.stand(work, segment);
+            } else {
+                self.begin_established(work, segment);
+            }
             if !self.congestion.is_model() {
                 self.update_pacing_rate(work);
             }
             self.take_step(work, Step::AckOfSyn);
+            if self.is_send_shut {
+                self.take_step(work, Step::Close);
+            }
         }
         if self.is_fin_acknowledged() {
+            let is_first = self.state == State::FinWait1;
             self.take_step(work, Step::AckOfFin);
+            if is_first && self.is_orphan {
+                self.suspect_late_fin(work, segment);
+            }
         }
         let result = match self.state {
             State::Closed | State::TimeWait => {
@@ -278,6 +302,11 @@ impl Connection {
     fn take_data(&mut self, work: &mut Work<'_>, segment: &Segment, packet: Packet) -> Result<(), Dropped> {
         let has_fin = segment.has(TcpFlags::FIN);
         if segment.len == 0 && !has_fin {
+            if segment.has(TcpFlags::SYN) {
+                // Two SYNs have crossed, and this is the second time that the other end's comes.
+                self.note_duplicate(segment.seq, segment.end(), work.sysctls.tcp_dsack != 0);
+                (self.receiver.acks.is_due, self.receiver.acks.is_urgent) = (true, true);
+            }
             packet.recycle(work.pool);
             return Ok(());
         }
@@ -355,7 +384,7 @@ impl Connection {
     }
 
     /// Puts bytes of a packet at the end of the stream in order.
-    fn append(&mut self, work: &mut Work<'_>, packet: Packet, from: u32, to: u32) {
+    pub(super) fn append(&mut self, work: &mut Work<'_>, packet: Packet, from: u32, to: u32) {
         let len = to - from;
         self.receiver.next += len;
         self.receiver.out_of_order.advance(len);
@@ -386,7 +415,7 @@ impl Connection {
         self.receiver.received.advance(self.receiver.next);
     }
 
-    fn take_fin(&mut self, work: &mut Work<'_>) {
+    pub(super) fn take_fin(&mut self, work: &mut Work<'_>) {
         self.receiver.next += 1;
         self.receiver.out_of_order.clear(work.pool);
         self.receiver.received.clear();

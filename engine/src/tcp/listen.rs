@@ -11,7 +11,11 @@ use super::{
     window::InitialWindow,
     work::Work,
 };
-use crate::{socket::Readiness, time::Instant, wire::SeqNum};
+use crate::{
+    socket::Readiness,
+    time::Instant,
+    wire::{FastOpenOption, SeqNum},
+};
 
 /// A socket that takes connections.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub(crate) struct Listener {
     pub(crate) woken: Readiness,
     /// When it has answered with a cookie last.
     pub(crate) cookie_at: Option<Instant>,
+    /// Connections in use whose handshakes are not done.
+    pub(crate) fast_open: super::fastopen::Queue,
 }
 
 impl Listener {
@@ -156,8 +162,13 @@ impl Request {
 
     /// Answers the SYN.
     pub(crate) fn answer(&self, work: &mut Work<'_>, settings: Settings) {
+        self.answer_with(work, settings, None);
+    }
+
+    /// The same with an option of Fast Open.
+    pub(crate) fn answer_with(&self, work: &mut Work<'_>, settings: Settings, reply: Option<&FastOpenOption>) {
         // Its identification is zero: it must not be fragmented, and nobody need count such answers.
-        Connection::accepted(work, self, settings, 0).emit_syn(work);
+        Connection::accepted(work, self, settings, 0).emit_syn_with(work, reply, 0);
     }
 
     /// Whether its answer has that sequence number.

@@ -18,6 +18,7 @@
 //! | `connection`, `work`, `segment`, `secrets` | what a connection is, is lent, is sent; what nobody may guess |
 //! | `open`, `listen`, `cookies`, `time_wait` | how connections begin, wait for each other, and what is left of them |
 //! | `input`, `reassembly`, `room`, `sack`, `delayed`, `window` | what comes: order, room, repetitions, acknowledgements, the window that is told |
+//! | [`fastopen`] | data that go with a SYN |
 //! | [`memory`] | what all connections may hold together |
 //! | `ack`, `scoreboard`, `rack`, `recovery`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
 //! | `delivery`, `pacing`, `model` | how fast it gets there, how fast it leaves, and who decides it |
@@ -30,7 +31,7 @@
 //! Records of what is in flight are super-packets, not segments: as many segments as went out in one packet share one,
 //! until SACK tells them apart. So the cost of an acknowledgement is per super-packet.
 //!
-//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at), Fast Open.
+//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at).
 
 mod ack;
 mod chronicle;
@@ -41,13 +42,14 @@ mod delayed;
 mod delivery;
 mod ecn;
 mod emit;
+pub mod fastopen;
 pub mod info;
 mod input;
 pub(crate) mod listen;
 pub mod memory;
 mod model;
 mod mtu_search;
-mod open;
+pub(crate) mod open;
 mod output;
 mod pacing;
 mod rack;
@@ -69,6 +71,7 @@ mod window;
 pub(crate) mod work;
 
 pub use delivery::Sample;
+pub use fastopen::{FastOpenCounters, FastOpenKeys};
 pub use info::TcpInfo;
 pub use memory::{TcpMemory, TcpMemoryCounters};
 pub use resent::{ResendReason, Resent};

@@ -17,11 +17,11 @@ use crate::{
     ip::path_mtu::PathMtu,
     packet::Packet,
     socket::{Readiness, SocketError},
-    wire::{Ipv4Header, Ipv6Header, SeqNum, TcpFlags, TcpHeader},
+    wire::{FastOpenOption, Ipv4Header, Ipv6Header, SeqNum, TcpFlags, TcpHeader},
 };
 
 impl Connection {
-    /// A connection whose SYN goes out now.
+    /// A connection whose SYN goes out now, unless it waits for data to go with it.
     pub(crate) fn connect(
         work: &mut Work<'_>,
         ends: Ends,
@@ -29,6 +29,7 @@ impl Connection {
         way: Way,
         ip_id: u16,
         initial: Option<SeqNum>,
+        beginning: Beginning<'_>,
     ) -> Self {
         let mut connection = Self::new(work.now, ends, State::SynSent, settings, way);
         connection.sender.initial = initial.unwrap_or_else(|| work.secrets.initial(work.now, &ends));
@@ -36,7 +37,17 @@ impl Connection {
         connection.agreed.timestamp_offset = timestamp_offset(work, &ends);
         connection.agreed.ecn = work.sysctls.tcp_ecn == 1;
         connection.prepare(work);
-        connection.send_syn(work);
+        match beginning {
+            Beginning::Plain => connection.send_syn(work, None, &[]),
+            Beginning::Deferred => {
+                if !connection.defer(work) {
+                    connection.open_fast(work, &[]);
+                }
+            }
+            Beginning::Fast(bytes) => {
+                connection.open_fast(work, bytes);
+            }
+        }
         connection
     }
 
@@ -68,15 +79,27 @@ impl Connection {
         self.settings.mss_max.map_or(mss, |most| mss.min(u32::from(most)))
     }
 
-    /// Sends the SYN and waits for its answer.
-    fn send_syn(&mut self, work: &mut Work<'_>) {
-        self.emit_syn(work);
-        let initial = self.sender.initial;
-        self.sender.next = initial + 1;
-        self.sender.end = initial + 1;
-        self.sender.in_flight.out += 1;
-        let syn = Sent::new(work.now, (initial, initial + 1), TcpFlags::SYN, 1, Stamp::default());
+    /// Sends the SYN, and data with it, and waits for its answer. Should they be lost, they are two.
+    pub(super) fn send_syn(&mut self, work: &mut Work<'_>, option: Option<&FastOpenOption>, data: &[u8]) {
+        let (initial, len) = (self.sender.initial, data.len() as u32);
+        self.sender.queue.append(data, 0, data.len());
+        self.emit_syn_with(work, option, len);
+        let start = initial + 1;
+        (self.sender.next, self.sender.end, self.sender.pushed) = (start + len, start + len, start + len);
+        let syn = Sent::new(work.now, (initial, start), TcpFlags::SYN, 1, Stamp::default());
         self.sender.flight.push_back(syn);
+        if len > 0 {
+            self.sender.flight.push_back(Sent::new(
+                work.now,
+                (start, start + len),
+                TcpFlags::PSH,
+                len,
+                Stamp::default(),
+            ));
+            self.chronicle_data(work.now);
+        }
+        self.sender.in_flight.out += self.sender.flight.len() as u32;
+        self.trouble.resent_at = Some(work.now);
         self.deadlines.retransmit = Some((work.now + super::rtt::INITIAL_TIMEOUT, Pending::Retransmit));
     }
 
@@ -90,6 +113,11 @@ impl Connection {
         let has_ack = segment.has(TcpFlags::ACK);
         if has_ack {
             let is_ours = segment.ack.after(self.sender.una) && !segment.ack.after(self.sender.next);
+            if !is_ours && self.trouble.attempts == 0 {
+                // What is left of an earlier connection there may be gone when the reset has come (Linux v6.18:
+                // `tcp_rcv_synsent_state_process()`).
+                self.deadlines.retransmit = Some((work.now + SOON, Pending::Retransmit));
+            }
             if !is_ours || self.has_wrong_echo(work, segment) {
                 // Something of an earlier connection: the path answers it with a reset.
                 let reason =
@@ -108,6 +136,10 @@ impl Connection {
         if !segment.has(TcpFlags::SYN) {
             return Err(packet.drop_for(DropReason::TcpFlagsWrong));
         }
+        if self.is_deferred() {
+            // It has not asked for anything yet.
+            return Err(packet.drop_for(DropReason::TcpFlagsWrong));
+        }
         self.take_offers(work, segment);
         if !has_ack {
             return self.cross(work, segment, packet);
@@ -119,16 +151,25 @@ impl Connection {
         self.take_ack(work, segment);
         self.begin_established(work, segment);
         self.take_step(work, Step::SynAck);
-        let has_more = segment.len > 0 || segment.has(TcpFlags::FIN);
-        // Data that wait take the acknowledgement along.
-        if self.has_unsent() && !has_more {
-            self.push(work);
+        if self.fast_open.is_some() {
+            return self.finish_fast(work, segment, packet);
         }
-        if self.receiver.told.before(self.receiver.next) || self.sender.next == self.sender.initial + 1 {
-            self.send_ack(work);
-        }
+        self.acknowledge_answer(work);
         packet.recycle(work.pool);
         Ok(())
+    }
+
+    /// Acknowledges the answer to the SYN: with the data of who waits to write, if somebody does (Linux v6.18:
+    /// `tcp_rcv_synsent_state_process()`, `sk_write_pending`).
+    pub(super) fn acknowledge_answer(&mut self, work: &mut Work<'_>) {
+        if core::mem::take(&mut self.sender.has_writer) {
+            // The data are an answer, and soon enough.
+            self.enter_quick_acks(super::delayed::QUICK_MAX);
+            (self.receiver.acks.is_due, self.receiver.acks.came_at) = (true, work.now);
+            self.deadlines.ack = Some(work.now + super::delayed::WAIT_MAX);
+        } else {
+            self.send_ack(work);
+        }
     }
 
     /// Whether an answer echoes a time at which no SYN was sent.
@@ -201,15 +242,20 @@ impl Connection {
         self.set_trouble_quietly();
         self.receiver.mss_seen =
             self.receiver.mss_told.min(self.sender.mss_bytes).min(MSS_ASSUMED.max(self.receiver.mss_seen));
-        self.begin_mtu_search(work, segment.has(TcpFlags::SYN));
+        self.begin_transfer(work, segment.has(TcpFlags::SYN));
+        self.deadlines.retransmit = None;
+        (self.trouble.backoff, self.trouble.attempts) = (0, 0);
+        self.arm_keepalive(work);
+    }
+
+    /// Data may go both ways from now on (Linux v6.18: `tcp_init_transfer()`).
+    pub(super) fn begin_transfer(&mut self, work: &Work<'_>, has_connected: bool) {
+        self.begin_mtu_search(work, has_connected);
         self.begin_tuning(work.now);
         self.begin_control(work);
         self.expand_send_buffer(work);
-        self.deadlines.retransmit = None;
-        (self.trouble.backoff, self.trouble.attempts) = (0, 0);
         self.enter_quick_acks(super::delayed::QUICK_MAX);
         self.receiver.acks.wait = Duration::ZERO;
-        self.arm_keepalive(work);
     }
 
     fn set_trouble_quietly(&mut self) {
@@ -277,7 +323,8 @@ impl Connection {
         self.receiver.queue.clear(work.pool);
         let resets = has_unread || self.settings.linger == Some(Duration::ZERO);
         self.is_receive_shut = true;
-        if resets && self.state.is_synchronised() && self.state != State::TimeWait {
+        if resets && (self.state.is_synchronised() || self.state == State::SynReceived) && self.state != State::TimeWait
+        {
             // RFC 2525, section 2.17: bytes that nobody has read are told of by a reset.
             self.send_reset(work);
             return self.finish(work.pool);
@@ -293,9 +340,13 @@ impl Connection {
 
     /// Nothing more is written: a FIN follows what is.
     pub(crate) fn shut_sending(&mut self, work: &mut Work<'_>) {
-        if !self.is_send_shut {
-            self.is_send_shut = true;
-            self.wake(Readiness::WRITABLE);
+        if self.is_send_shut {
+            return;
+        }
+        self.is_send_shut = true;
+        self.wake(Readiness::WRITABLE);
+        // The FIN of one that is still held waits for the handshake (Linux v6.18: `tcp_shutdown()`).
+        if self.is_orphan || self.state != State::SynReceived {
             self.take_step(work, Step::Close);
         }
     }
@@ -303,7 +354,8 @@ impl Connection {
     /// The network has said that the other end cannot be reached. That ends a handshake, whatever the reason (Linux v6.18:
     /// `net/ipv4/tcp_ipv4.c`, `tcp_v4_err()`); a connection that stands goes on trying (RFC 1122, section 4.2.3.9).
     pub(crate) fn note_unreachable(&mut self, work: &mut Work<'_>, error: SocketError) {
-        if matches!(self.state, State::SynSent | State::SynReceived) {
+        let is_in_use = self.is_accepted && self.is_in_handshake();
+        if matches!(self.state, State::SynSent | State::SynReceived) && !is_in_use {
             self.fail(error, work.pool);
         }
     }
@@ -317,6 +369,9 @@ impl Connection {
         self.way.mtu_bytes = mtu.bytes;
         let before = self.sender.mss_bytes;
         self.settle_mss();
+        if self.state == State::SynSent {
+            return self.resend_open(work);
+        }
         // A probe may be too large for it where no other segment is.
         let is_smaller = self.sender.mss_bytes < before || self.is_probing_mtu();
         if is_smaller && !self.sender.flight.is_empty() {
@@ -334,15 +389,30 @@ impl Connection {
                 self.mark_lost(at);
             }
         }
-        if self.sender.in_flight.lost > 0 && self.trouble.now < super::congestion::Trouble::Recovery {
-            // Nothing was lost to congestion: the window stays.
+        self.resend_blameless(work, super::ResendReason::TooLarge);
+    }
+
+    /// Sends again what is lost, though not to congestion: the window stays (Linux v6.18: `tcp_non_congestion_loss_retransmit()`).
+    pub(super) fn resend_blameless(&mut self, work: &mut Work<'_>, why: super::ResendReason) {
+        if self.sender.in_flight.lost > 0 && self.trouble.now < super::congestion::Trouble::Loss {
             self.trouble.high = self.sender.next;
             self.window.threshold = self.current_threshold();
             (self.trouble.prior_threshold, self.trouble.undo_from) = (0, None);
             self.set_trouble(work.now, super::congestion::Trouble::Loss);
         }
-        self.resend_lost(work, super::ResendReason::TooLarge);
+        self.resend_lost(work, why);
     }
+}
+
+/// How a connection begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Beginning<'a> {
+    /// With a SYN alone.
+    Plain,
+    /// With a SYN that waits for data, if they may go with it, and else asks for a cookie (`TCP_FASTOPEN_CONNECT`).
+    Deferred,
+    /// With a SYN and as many of these bytes as may go with it (`MSG_FASTOPEN`).
+    Fast(&'a [u8]),
 }
 
 /// What is added to the clock in timestamps to the other end.
@@ -366,5 +436,7 @@ const MSS_MOST: u32 = 65_495;
 const MSS_ASSUMED: u32 = 536;
 /// What memory a segment takes beside its payload.
 const SEGMENT_OVERHEAD_BYTES: u32 = 640;
+/// Two of the ticks that Linux counts in where 250 are a second (`TCP_TIMEOUT_MIN`).
+const SOON: Duration = Duration::from_millis(8);
 /// An echo of a SYN is not older than all attempts.
 const SYN_ECHO_AGE_MAX_MILLIS: u32 = 600_000;

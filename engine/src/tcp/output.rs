@@ -83,12 +83,11 @@ impl Connection {
     }
 
     /// Whether the state lets data and FIN go out.
-    pub(super) const fn may_send(&self) -> bool {
+    pub(super) fn may_send(&self) -> bool {
         match self.state {
             State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck => true,
-            State::Closed | State::Listen | State::SynSent | State::SynReceived | State::FinWait2 | State::TimeWait => {
-                false
-            }
+            State::SynReceived => self.is_in_handshake(),
+            State::Closed | State::Listen | State::SynSent | State::FinWait2 | State::TimeWait => false,
         }
     }
 

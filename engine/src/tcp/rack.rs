@@ -159,7 +159,8 @@ impl Connection {
         let is_wanted = matches!(work.sysctls.tcp_early_retrans, 3 | 4);
         let is_calm = matches!(self.trouble.now, Trouble::Open | Trouble::Reduced);
         let out = self.sender.in_flight.out;
-        if !is_wanted || !is_calm || out == 0 || !self.agreed.sack {
+        let is_in_handshake = matches!(self.deadlines.retransmit, Some((_, Pending::Handshake)));
+        if !is_wanted || !is_calm || out == 0 || !self.agreed.sack || is_in_handshake {
             return false;
         }
         let mut wait = match self.rtt.smoothed() {

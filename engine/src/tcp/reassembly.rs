@@ -44,6 +44,11 @@ impl Reassembly {
         self.memory
     }
 
+    /// Whether it is a FIN that waits, and nothing else.
+    pub(super) fn is_lone_fin(&self) -> bool {
+        self.pieces.len() == 1 && self.pieces.values().all(|waiting| waiting.has_fin)
+    }
+
     /// Puts a segment in that begins at `seq`, behind `next`, the next byte in order. `len` bytes of its payload from `from`
     /// on count, and perhaps a FIN behind them.
     pub(super) fn put(&mut self, next: SeqNum, seq: SeqNum, piece: Piece, has_fin: bool, pool: &mut Pool) -> Put {

@@ -442,7 +442,7 @@ impl Connection {
 
     /// All that was sent when the trouble began is acknowledged. Tells whether nothing more may be concluded yet: without SACK,
     /// duplicates of it may still come (RFC 6582, section 4).
-    fn try_undo_recovery(&mut self, work: &Work<'_>) -> bool {
+    pub(super) fn try_undo_recovery(&mut self, work: &Work<'_>) -> bool {
         if self.may_undo() {
             self.undo_reduction(work.now, false);
         } else {

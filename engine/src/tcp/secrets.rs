@@ -3,7 +3,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::segment::Ends;
+use super::{fastopen::FastOpenKeys, segment::Ends};
 use crate::{random::Random, sip::Sip24, time::Instant, wire::SeqNum};
 
 /// The keys of this engine's connections.
@@ -53,6 +53,13 @@ impl Secrets {
         (self.of(PURPOSE_COOKIE.wrapping_add(number << 8), ends.local, ends.remote) >> 32) as u32
     }
 
+    /// The keys of Fast Open's cookies while the operator has set none.
+    pub(super) fn fast_open_keys(&self) -> FastOpenKeys {
+        let nobody = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0);
+        let half = |number: u64| self.of(PURPOSE_FAST_OPEN.wrapping_add(number << 8), nobody, nobody);
+        FastOpenKeys::new([half(0), half(1)])
+    }
+
     /// The keyed hash of the listener's choice among several with one address.
     pub(crate) fn choice(&self, ends: &Ends) -> u32 {
         (self.of(PURPOSE_CHOICE, ends.local, ends.remote) >> 32) as u32
@@ -87,6 +94,7 @@ const PURPOSE_PORT: u64 = 3;
 const PURPOSE_CHOICE: u64 = 4;
 const PURPOSE_COOKIE: u64 = 5;
 const PURPOSE_CHANCE: u64 = 6;
+const PURPOSE_FAST_OPEN: u64 = 7;
 
 #[cfg(test)]
 mod tests {

@@ -116,6 +116,11 @@ impl Segment {
         self.flags
     }
 
+    /// Whether it has any data.
+    pub(crate) const fn has_payload(&self) -> bool {
+        self.len > 0
+    }
+
     pub(super) const fn has(&self, flags: TcpFlags) -> bool {
         self.flags.contains(flags)
     }

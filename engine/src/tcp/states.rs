@@ -113,7 +113,8 @@ pub const fn next(state: State, step: Step) -> (State, Action) {
         (S::SynReceived, T::AckOfFin) => (S::SynReceived, A::Nothing),
         // A segment makes this step only after its acknowledgement of the SYN.
         (S::SynReceived, T::Fin) => (S::SynReceived, A::Nothing),
-        (S::SynReceived, T::Reset) => (S::Closed, A::Refuse),
+        // Linux tells only who waits for the answer to his SYN that he was refused.
+        (S::SynReceived, T::Reset) => (S::Closed, A::Abort),
         (S::SynReceived, T::Close) => (S::FinWait1, A::SendFin),
         (S::SynReceived, T::Expire) => (S::Closed, A::Forget),
 

@@ -36,6 +36,8 @@ pub(super) enum Pending {
     Reordering,
     /// The other end's window is asked for.
     WindowProbe,
+    /// The answer to a SYN that has opened fast is sent again.
+    Handshake,
 }
 
 impl Deadlines {
@@ -70,6 +72,7 @@ impl Connection {
                 Pending::LossProbe => self.send_loss_probe(work),
                 Pending::Reordering => self.handle_reordering_timeout(work),
                 Pending::WindowProbe => self.probe_window(work),
+                Pending::Handshake => self.handle_handshake_timeout(work),
             }
         }
         if self.deadlines.keepalive.is_some_and(|when| when <= work.now) {
@@ -104,7 +107,7 @@ impl Connection {
     /// New data were sent: the deadline stands, unless it is another one's.
     pub(super) fn arm_retransmission_if_idle(&mut self, work: &Work<'_>) {
         match self.deadlines.retransmit {
-            Some((_, Pending::Retransmit | Pending::Reordering)) => {}
+            Some((_, Pending::Retransmit | Pending::Reordering | Pending::Handshake)) => {}
             Some((_, Pending::LossProbe | Pending::WindowProbe)) | None => {
                 self.deadlines.retransmit = None;
                 self.arm_retransmission(work);
@@ -140,10 +143,12 @@ impl Connection {
             if self.is_orphan && !is_handshake && self.yield_unanswered(work) {
                 return;
             }
-            if !is_handshake && self.has_waited_for(work, self.time_of(work, work.sysctls.tcp_retries1)) {
+            if !is_handshake && self.has_waited_for(work, time_of(work, work.sysctls.tcp_retries1, least_of(work))) {
                 self.suspect_black_hole(work);
             }
-            if self.has_waited_too_long(work) {
+            let is_over = self.has_waited_too_long(work);
+            self.suspect_fast_open(work, is_over);
+            if is_over {
                 return self.give_up(work);
             }
             self.enter_loss(work);
@@ -169,8 +174,11 @@ impl Connection {
         match self.state {
             State::SynSent => {
                 let retries = self.settings.syn_retries.unwrap_or(sysctls.tcp_syn_retries);
-                let is_over = self.settings.user_timeout.is_some() && self.has_timed_out(work, retries);
-                return is_over || self.trouble.attempts >= retries + sysctls.tcp_syn_linear_timeouts;
+                // The time counts that so many take whose wait is doubled each time.
+                let first = rtt::INITIAL_TIMEOUT;
+                let most = self.settings.user_timeout.unwrap_or_else(|| time_of(work, retries, first));
+                return self.has_waited_for(work, most)
+                    || self.trouble.attempts >= retries + sysctls.tcp_syn_linear_timeouts;
             }
             State::SynReceived => {
                 let retries = self.settings.syn_retries.unwrap_or(sysctls.tcp_synack_retries);
@@ -214,7 +222,7 @@ impl Connection {
 
     /// Whether the time has passed that so many retransmissions take, or that the user has set.
     fn has_timed_out(&self, work: &Work<'_>, retries: u32) -> bool {
-        let most = self.settings.user_timeout.unwrap_or_else(|| self.time_of(work, retries));
+        let most = self.settings.user_timeout.unwrap_or_else(|| time_of(work, retries, least_of(work)));
         self.has_waited_for(work, most)
     }
 
@@ -223,20 +231,7 @@ impl Connection {
         since.is_some_and(|since| work.now.since(since) >= most)
     }
 
-    /// The time that so many retransmissions take (Linux v6.18: `retransmits_timed_out()`): a number of them would be another time on
-    /// each way.
-    fn time_of(&self, work: &Work<'_>, retries: u32) -> Duration {
-        let least = Duration::from_micros(work.sysctls.tcp_rto_min_us.into());
-        let longest = Duration::from_millis(work.sysctls.tcp_rto_max_ms.into());
-        let doublings = (longest.as_micros() / least.as_micros().max(1)).max(1).ilog2();
-        if retries <= doublings {
-            least * ((2_u32 << retries) - 1)
-        } else {
-            least * ((2_u32 << doublings) - 1) + longest * (retries - doublings)
-        }
-    }
-
-    fn give_up(&mut self, work: &mut Work<'_>) {
+    pub(super) fn give_up(&mut self, work: &mut Work<'_>) {
         self.fail(SocketError::TimedOut, work.pool);
     }
 
@@ -256,6 +251,10 @@ impl Connection {
             self.emit_syn(work);
             self.note_resent(work, at, ResendReason::Handshake);
             return true;
+        }
+        // What went with a SYN is not sent again before that has arrived.
+        if matches!(self.state, State::SynSent | State::SynReceived) && self.sender.una == self.sender.initial {
+            return false;
         }
         self.recut(at);
         self.forget_probe();
@@ -334,7 +333,8 @@ impl Connection {
                 }
                 lost_left += sent.segments.saturating_sub(self.sender.flight[at].segments);
                 self.trouble.sent = self.trouble.sent.saturating_add(self.sender.in_flight.resent - resent);
-                rearms |= at == 0 && !matches!(self.deadlines.retransmit, Some((_, Pending::Reordering)));
+                rearms |= at == 0
+                    && !matches!(self.deadlines.retransmit, Some((_, Pending::Reordering | Pending::Handshake)));
             }
             at += 1;
         }
@@ -469,6 +469,22 @@ impl Connection {
     fn expire_orphan(&mut self, work: &mut Work<'_>) {
         self.finish(work.pool);
     }
+}
+
+/// The time that so many retransmissions take of which the first comes after `least` (Linux v6.18: `retransmits_timed_out()`): a number
+/// of them would be another time on each way.
+fn time_of(work: &Work<'_>, retries: u32, least: Duration) -> Duration {
+    let longest = Duration::from_millis(work.sysctls.tcp_rto_max_ms.into());
+    let doublings = (longest.as_micros() / least.as_micros().max(1)).max(1).ilog2();
+    if retries <= doublings {
+        least * ((2_u32 << retries) - 1)
+    } else {
+        least * ((2_u32 << doublings) - 1) + longest * (retries - doublings)
+    }
+}
+
+fn least_of(work: &Work<'_>) -> Duration {
+    Duration::from_micros(work.sysctls.tcp_rto_min_us.into())
 }
 
 /// When it is tried again to send what the device has not taken (Linux: `TCP_RESOURCE_PROBE_INTERVAL`).

@@ -41,7 +41,11 @@ impl Connection {
         }
         match self.state {
             State::Established | State::CloseWait => {}
-            State::SynSent | State::SynReceived => return Err(SocketError::WouldBlock),
+            State::SynReceived if self.is_in_handshake() => {}
+            State::SynSent | State::SynReceived => {
+                self.sender.has_writer = flags.waits;
+                return Err(SocketError::WouldBlock);
+            }
             State::Closed
             | State::Listen
             | State::FinWait1

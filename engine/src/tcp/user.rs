@@ -53,6 +53,9 @@ impl Connection {
 
     /// Sets an option, and does at once what it asks for.
     pub(crate) fn set_option(&mut self, work: &mut Work<'_>, option: &SocketOption) -> Result<(), SocketError> {
+        if option.is_of_beginning() {
+            return Err(SocketError::Invalid);
+        }
         let was_corked = self.settings.cork;
         self.settings.set(option, work.sysctls)?;
         match option {
@@ -108,7 +111,11 @@ impl Connection {
             | SocketOption::UserTimeout(_)
             | SocketOption::Linger2(_)
             | SocketOption::NotSentLow(_)
-            | SocketOption::WindowClamp(_) => {}
+            | SocketOption::WindowClamp(_)
+            | SocketOption::FastOpen(_)
+            | SocketOption::FastOpenConnect(_)
+            | SocketOption::FastOpenNoCookie(_)
+            | SocketOption::FastOpenKeys(_) => {}
         }
         Ok(())
     }
@@ -136,13 +143,14 @@ impl Connection {
 
     /// Whether a sequence number is one of what was sent and is not acknowledged.
     pub(crate) fn has_in_flight(&self, seq: SeqNum) -> bool {
-        !seq.before(self.sender.una) && !seq.after(self.sender.next)
+        let is_of_answer = seq == self.sender.initial && self.is_in_handshake();
+        is_of_answer || (!seq.before(self.sender.una) && !seq.after(self.sender.next))
     }
 
     /// Ends at once, and says so.
     pub(crate) fn abort(&mut self, work: &mut Work<'_>) {
         self.is_orphan = true;
-        if self.state.is_synchronised() && self.state != State::TimeWait {
+        if (self.state.is_synchronised() || self.state == State::SynReceived) && self.state != State::TimeWait {
             self.send_reset(work);
         }
         self.finish(work.pool);

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{memory::Memory, secrets::Secrets};
+use super::{fastopen::FastOpen, memory::Memory, secrets::Secrets};
 use crate::{
     device::TransmitQueue,
     packet::{Packet, Pool},
@@ -20,6 +20,7 @@ pub(crate) struct Work<'a> {
     pub(crate) outbox: &'a mut Vec<Packet>,
     pub(crate) secrets: &'a Secrets,
     pub(crate) challenges: &'a mut Challenges,
+    pub(crate) fast_open: &'a mut FastOpen,
     /// What all connections hold together.
     pub(crate) memory: &'a mut Memory,
     /// What waits to leave, to know whether more is taken.

@@ -5,6 +5,7 @@ pub mod arp;
 pub mod checksum;
 pub mod crc32c;
 pub mod ethernet;
+pub mod fast_open;
 pub mod icmp;
 pub mod icmpv6;
 pub mod ipv4;
@@ -21,6 +22,7 @@ pub mod udp;
 
 pub use arp::ArpPacket;
 pub use ethernet::{EtherType, EthernetHeader, MacAddr};
+pub use fast_open::{FastOpenCookie, FastOpenOption};
 pub use icmp::IcmpHeader;
 pub use icmpv6::{Icmpv6Header, Icmpv6Type};
 pub use ipv4::{Ipv4Header, Protocol};

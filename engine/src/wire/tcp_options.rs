@@ -31,6 +31,10 @@ impl<'a> TcpOptions<'a> {
     pub const SACK: u8 = 5;
     /// Timestamps; 8 bytes of data.
     pub const TIMESTAMPS: u8 = 8;
+    /// Fast Open; the cookie.
+    pub const FAST_OPEN: u8 = 34;
+    /// An experiment; 2 bytes that tell which, and its data.
+    pub const EXPERIMENT: u8 = 254;
 
     /// Walks `bytes`: what lies between the fixed header and the payload.
     #[must_use]

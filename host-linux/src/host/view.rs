@@ -56,6 +56,7 @@ impl<R: Ring> Answers for View<'_, R> {
             strays: by_name(napi.strays().iter()),
             notices_lost: *notices_lost,
             tcp: engine.tcp_memory().into(),
+            fast_open: engine.fast_open_counters(),
             services: (*services).into(),
             ..Report::default()
         }

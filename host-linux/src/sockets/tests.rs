@@ -72,6 +72,7 @@ fn nothing() -> TcpInfo {
         snd_wnd: 0,
         rcv_wnd: 0,
         total_rto: 0,
+        fastopen_client_fail: 0,
     }
 }
 

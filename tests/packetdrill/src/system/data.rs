@@ -21,11 +21,12 @@ impl Process {
         progress: &mut Progress,
     ) -> Outcome {
         known(flags, MORE | END_OF_RECORD | DONT_WAIT | NO_SIGNAL)?;
-        let with = SendFlags { more: flags & MORE != 0, end_of_record: flags & END_OF_RECORD != 0 };
         let (mut socket, open) = match self.borrow(host, descriptor) {
             Ok(found) => found,
             Err(errno) => return Ok(Returned::Error(errno)),
         };
+        let waiting = waits(open, flags);
+        let with = SendFlags { more: flags & MORE != 0, end_of_record: flags & END_OF_RECORD != 0, waits: waiting };
         // Linux wakes who waits to write when a third of the buffer is free, not for each byte (v6.18: `net/core/stream.c`,
         // `sk_stream_write_space()`).
         let awake = Readiness::WRITABLE | Readiness::ERROR | Readiness::HUNG_UP;
