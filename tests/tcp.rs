@@ -4,6 +4,8 @@
 mod anything;
 #[path = "tcp/closing.rs"]
 mod closing;
+#[path = "tcp/fast_open.rs"]
+mod fast_open;
 #[path = "tcp/for_many.rs"]
 mod for_many;
 #[path = "tcp/handshake.rs"]

@@ -100,6 +100,24 @@ impl Peer {
         self
     }
 
+    /// A connection that the peer has asked for in the same way, but whose SYN has brought 300 bytes, and whose handshake is not done.
+    ///
+    /// # Panics
+    /// When it is not taken so.
+    #[must_use]
+    pub fn accepted_fast(mut self, options: &str) -> Self {
+        self = self.sysctl("net.ipv4.tcp_fastopen", &[0x603]);
+        let listener = self.socket;
+        self.call().bind(SocketAddr::from(([10, 0, 0, 1], 80))).expect("the port is free");
+        self.call().listen(8).expect("it may listen");
+        self.gets(&format!("S seq 0 win 60000 {options} len 300"));
+        let answer = self.says();
+        assert!(answer.len() == 1 && answer[0].starts_with("SA seq 0 ack 301"), "{answer:?}");
+        let now = self.now;
+        self.socket = self.engine.socket(now, listener).expect("it listens").accept().expect("somebody waits");
+        self
+    }
+
     /// The socket, for calls.
     ///
     /// # Panics
