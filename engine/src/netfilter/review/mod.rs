@@ -134,18 +134,13 @@ impl RuleSet {
     #[must_use]
     pub fn attachments(&self) -> Vec<Attachment> {
         let reader = Reader::new(self);
-        let mut found = Vec::new();
-        for table in reader.tables.iter() {
-            for (at, chain) in table.chains.iter().enumerate() {
-                for (index, rule) in chain.rules.iter().enumerate() {
-                    let Jump::Target(Target::Ct(ct)) = &rule.jump else { continue };
-                    let (Some(helper), Some(protocol)) = (ct.helper(), rule.header.only_protocol()) else { continue };
-                    let info = reader.info(table.name, at, index);
-                    found.extend(info.map(|rule| Attachment { helper, protocol, rule }));
-                }
-            }
-        }
-        found
+        let attached = reader.all_rules().filter_map(|(table, chain, index, rule)| {
+            let Jump::Target(Target::Ct(ct)) = &rule.jump else { return None };
+            let (helper, protocol) = ct.helper().zip(rule.header.only_protocol())?;
+            let rule = reader.info(table.name, chain, index)?;
+            Some(Attachment { helper, protocol, rule })
+        });
+        attached.collect()
     }
 
     /// Reviews the rules as a gateway with these devices would use them.
@@ -195,6 +190,14 @@ impl<'r> Reader<'r> {
         Self { rules, tables: rules.tables(), numbers }
     }
 
+    /// All rules, each with its table, and the numbers of its chain there and of itself in that.
+    fn all_rules(&self) -> impl Iterator<Item = (&'r Table, usize, usize, &'r Rule)> + use<'r> {
+        let chains = |table: &'r Table| table.chains.iter().enumerate().map(move |(at, chain)| (table, at, chain));
+        self.tables.iter().flat_map(chains).flat_map(|(table, at, chain)| {
+            chain.rules.iter().enumerate().map(move |(index, rule)| (table, at, index, rule))
+        })
+    }
+
     fn table(&self, name: TableName) -> Option<&'r Table> {
         self.tables.tables[name as usize].as_ref()
     }
@@ -208,13 +211,8 @@ impl<'r> Reader<'r> {
 
     /// The first rule that is such.
     fn first(&self, is_such: impl Fn(&Table, &Rule) -> bool) -> Option<RuleInfo> {
-        let mut tables = self.tables.iter();
-        tables.find_map(|table| {
-            let chains = table.chains.iter().enumerate();
-            let mut rules = chains.flat_map(|(at, chain)| chain.rules.iter().enumerate().map(move |rule| (at, rule)));
-            let (chain, (rule, _)) = rules.find(|(_, (_, rule))| is_such(table, rule))?;
-            self.info(table.name, chain, rule)
-        })
+        let (table, chain, index, _) = self.all_rules().find(|(table, .., rule)| is_such(table, rule))?;
+        self.info(table.name, chain, index)
     }
 
     fn unknown_devices(&self, table: &Table, devices: &Devices) -> Vec<Remark> {

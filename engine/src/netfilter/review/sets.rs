@@ -35,23 +35,16 @@ impl RuleSet {
     pub fn set_uses(&self) -> Vec<SetUse> {
         let reader = Reader::new(self);
         let mut found = Vec::new();
-        for table in reader.tables.iter() {
-            for (at, chain) in table.chains.iter().enumerate() {
-                for (index, rule) in chain.rules.iter().enumerate() {
-                    let asked = rule.matches.iter().filter_map(|asked| {
-                        let Match::Set(asked) = asked else { return None };
-                        Some(asked.named())
-                    });
-                    let changed = if let Jump::Target(Target::SetTarget(target)) = &rule.jump {
-                        target.named()
-                    } else {
-                        [None, None]
-                    };
-                    for (set, how) in asked.chain(changed.into_iter().flatten()) {
-                        let info = reader.info(table.name, at, index);
-                        found.extend(info.map(|rule| SetUse { set: set.to_owned(), how, rule }));
-                    }
-                }
+        for (table, chain, index, rule) in reader.all_rules() {
+            let asked = rule.matches.iter().filter_map(|asked| {
+                let Match::Set(asked) = asked else { return None };
+                Some(asked.named())
+            });
+            let changed =
+                if let Jump::Target(Target::SetTarget(target)) = &rule.jump { target.named() } else { [None, None] };
+            for (set, how) in asked.chain(changed.into_iter().flatten()) {
+                let info = reader.info(table.name, chain, index);
+                found.extend(info.map(|rule| SetUse { set: set.to_owned(), how, rule }));
             }
         }
         found
