@@ -140,6 +140,20 @@ impl Socket<'_> {
         }
     }
 
+    /// The other end's address of a stream's connection, also of one that has ended: `accept` tells it.
+    #[must_use]
+    pub fn remote(&self) -> Option<SocketAddr> {
+        match self.entry() {
+            Entry::Connection(connection) => Some(connection.peer()),
+            Entry::Listener(_)
+            | Entry::Idle(_)
+            | Entry::Datagram(_)
+            | Entry::Free
+            | Entry::Request(_)
+            | Entry::TimeWait(_) => None,
+        }
+    }
+
     /// The other end's address.
     ///
     /// # Errors

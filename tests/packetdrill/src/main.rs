@@ -42,6 +42,9 @@ struct Arguments {
     /// The library that it is to drive
     #[arg(long, value_name = "FILE", requires = "packetdrill")]
     library: Option<PathBuf>,
+    /// The largest packet, in bytes
+    #[arg(long, value_name = "BYTES")]
+    mtu: Option<u32>,
 }
 
 fn main() -> ExitCode {
@@ -157,6 +160,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
     }
     settings.local = arguments.local_ip.unwrap_or(settings.local);
     settings.remote = arguments.remote_ip.unwrap_or(settings.remote);
+    settings.mtu = arguments.mtu;
     if settings.local.is_ipv4() != settings.remote.is_ipv4() {
         bail!("{} and {} are of different versions of IP", settings.local, settings.remote);
     }

@@ -30,8 +30,9 @@ impl Original {
         settings: &Settings,
         definitions: &Definitions,
     ) -> io::Result<Result<(), String>> {
-        let Settings { local, remote, .. } = settings.addressed_as(script);
-        let (version, mtu_bytes) = if local.is_ipv4() { ("ipv4", 1500) } else { ("ipv6", 1520) };
+        let settings = settings.addressed_as(script);
+        let Settings { local, remote, .. } = settings;
+        let (version, mtu_bytes) = (if local.is_ipv4() { "ipv4" } else { "ipv6" }, settings.mtu_bytes());
         // A program that looks at the clock of the library only may wait for ever.
         let mut command = Command::new("timeout");
         command.args(["--kill-after=1", LIMIT_SECONDS]).arg(&self.program);

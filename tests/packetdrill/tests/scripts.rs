@@ -137,6 +137,12 @@ fn an_assertion_that_does_not_hold_says_what_it_found() {
 }
 
 #[test]
+fn what_is_looked_for_among_what_was_counted_must_have_happened() {
+    let (_, expected, found) = difference("+0 `nstat > /dev/null`\n+0 `nstat | grep TcpExtTCPFastOpenActive`\n");
+    assert_eq!((&*expected, &*found), ("TcpExtTCPFastOpenActive above 0", "0"));
+}
+
+#[test]
 fn what_is_not_known_is_never_passed() {
     for rest in [
         "+0 mmap(4, ...) = 0\n",
@@ -144,6 +150,7 @@ fn what_is_not_known_is_never_passed() {
         "+0 %{ assert tcpi_weather == 1 }%\n",
         "+0 `rm something`\n",
         "+0 `sysctl -q net.ipv4.tcp_weather=1`\n",
+        "+0 `nstat | grep TcpExtWeather`\n",
         "+0 < icmp unreachable nowhere [0:0(0)]\n",
         "+0 > icmp unreachable host_unreachable [0:0(0)]\n",
     ] {

@@ -36,7 +36,7 @@ pub(crate) fn host(flags: &str) -> Result<(Host, Process), String> {
     let mut host = Host::new(&addresses, mtu_bytes.unwrap_or(usual_mtu_bytes)).map_err(|error| error.to_string())?;
     let mut process = Process::default();
     for line in tunables {
-        shell::run(&line, &mut process, &mut host).map_err(|unknown| unknown.0)?;
+        shell::run(&line, &mut process, &mut host).map_err(|failure| failure.to_string())?;
     }
     Ok((host, process))
 }

@@ -11,7 +11,7 @@ use super::{
     verdict::Stop,
     wire::{self, Observed, Way},
 };
-use crate::script::{Body, IcmpError, Packet, Segment, TcpOption};
+use crate::script::{Body, IcmpError, Packet, Segment};
 
 const SYN: u16 = 0x02;
 const ACK: u16 = 0x10;
@@ -31,7 +31,6 @@ impl Player<'_> {
             Body::Tcp(segment) => segment,
             Body::Icmp(error) => return self.error_in(error),
         };
-        no_fast_open(segment)?;
         let is_opening = flag_bits(&segment.flags) & (SYN | ACK) == SYN;
         if (is_opening && self.program.has_new_socket) || self.connection.is_none() {
             self.program.has_new_socket = false;
@@ -41,7 +40,7 @@ impl Player<'_> {
             let peer = (settings.remote, PEER_PORT + self.peers);
             self.connection = Some(Connection::new(Way { from: own, to: peer }));
         }
-        let Some(connection) = &self.connection else { return Ok(()) };
+        let Some(connection) = &mut self.connection else { return Ok(()) };
         let way = Way { from: connection.way.to, to: connection.way.from };
         let live = connection.incoming(segment);
         let bytes = wire::write(way, packet.ecn.map_or(0, ecn_bits), &live);
@@ -66,7 +65,6 @@ impl Player<'_> {
         let Body::Tcp(expected) = &packet.body else {
             return Err(Stop::Unsupported("ICMP errors that the host sends".to_owned()));
         };
-        no_fast_open(expected)?;
         let Some(taken) = self.take(expected)? else {
             return Err(Stop::differs("the packet", expected, "that nothing was sent"));
         };
@@ -133,28 +131,22 @@ impl Player<'_> {
                 Some(Ok(observed)) => observed,
             };
             let flags = flag_bits(&observed.segment.flags);
-            let is_of_another = self.connection.as_ref().is_none_or(|connection| connection.way != observed.way);
+            let is_of_another = self.program.has_begun
+                || self.connection.as_ref().is_none_or(|connection| connection.way != observed.way);
             if is_of_another {
                 if !(is_opening && flags & (SYN | ACK) == SYN) {
                     continue;
                 }
                 self.program.has_new_socket = false;
+                self.program.has_begun = false;
                 self.connection = Some(Connection::new(observed.way));
             }
-            if let Some(connection) = &mut self.connection
-                && connection.own_offset.is_none()
-            {
-                connection.own_offset = Some(observed.segment.start.wrapping_sub(expected.start));
+            if let Some(connection) = &mut self.connection {
+                connection.note_first(expected, &observed.segment);
             }
             return Ok(Some(Taken { at: sent.at, observed }));
         }
     }
-}
-
-/// Fast Open is not there yet: what becomes of its cookies says nothing.
-fn no_fast_open(segment: &Segment) -> Result<(), Stop> {
-    let has_cookie = segment.options.iter().flatten().any(|option| matches!(option, TcpOption::FastOpen { .. }));
-    if has_cookie { Err(Stop::Unsupported("Fast Open".to_owned())) } else { Ok(()) }
 }
 
 /// Whether a packet goes on where others end that count as one with it.

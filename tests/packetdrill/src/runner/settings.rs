@@ -12,6 +12,8 @@ pub struct Settings {
     pub local: IpAddr,
     /// The address that packets come from.
     pub remote: IpAddr,
+    /// The largest packet; `None`: one in which a segment is as long with either version of IP.
+    pub mtu: Option<u32>,
     /// Times may be that far off, in any case.
     pub tolerance: Duration,
     /// Each packet must have the length that is written; otherwise several may add up to it.
@@ -27,6 +29,7 @@ impl Default for Settings {
         Self {
             local: IpAddr::from([192, 168, 0, 1]),
             remote: IpAddr::from([192, 0, 2, 1]),
+            mtu: None,
             tolerance: Duration::from_millis(4),
             strict_segments: false,
             relaxed: false,
@@ -43,12 +46,27 @@ impl Settings {
         Some(Self { local, remote, ..self })
     }
 
-    /// With the addresses that a script plays with: the usual ones of a version of IP, if it names one.
+    /// With the addresses that a script plays with, as far as it names some.
     #[must_use]
     pub fn addressed_as(&self, script: &Script) -> Self {
-        let named =
-            script.options.iter().filter(|(name, _)| name == "ip_version").filter_map(|(_, value)| value.as_deref());
-        named.fold(self.clone(), |settings, version| settings.clone().with_version(version).unwrap_or(settings))
+        let mut settings = self.clone();
+        for (name, value) in &script.options {
+            // What is wrong with others is told elsewhere.
+            _ = settings.address(name, value.as_deref().unwrap_or_default());
+        }
+        settings
+    }
+
+    /// Does what an option about addresses says; `None` when it is no such option, or has no value of its kind.
+    fn address(&mut self, name: &str, value: &str) -> Option<()> {
+        match name {
+            "ip_version" => (self.local, self.remote) = addresses(value)?,
+            "local_ip" => self.local = value.parse().ok()?,
+            "remote_ip" => self.remote = value.parse().ok()?,
+            "mtu" => self.mtu = Some(value.parse().ok()?),
+            _ => return None,
+        }
+        Some(())
     }
 
     /// With what the script's options say.
@@ -58,13 +76,10 @@ impl Settings {
             let value = value.as_deref().unwrap_or_default();
             let wrong = || Stop::unknown("the option", format_args!("--{name}={value}"));
             match name.as_str() {
-                "ip_version" => settings = settings.with_version(value).ok_or_else(wrong)?,
-                "local_ip" => settings.local = value.parse().map_err(|_| wrong())?,
-                "remote_ip" => settings.remote = value.parse().map_err(|_| wrong())?,
                 "tolerance_usecs" => settings.tolerance = micros(value).ok_or_else(wrong)?,
                 "tcp_ts_tick_usecs" => settings.timestamp_tick = micros(value),
                 "strict_segments" => settings.strict_segments = true,
-                _ => return Err(wrong()),
+                _ => settings.address(name, value).ok_or_else(wrong)?,
             }
         }
         if settings.local.is_ipv4() != settings.remote.is_ipv4() {
@@ -76,9 +91,9 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The largest packet: a segment is as long with either version of IP.
-    pub(super) const fn mtu_bytes(&self) -> u32 {
-        if self.local.is_ipv4() { 1500 } else { 1520 }
+    /// The largest packet.
+    pub(crate) fn mtu_bytes(&self) -> u32 {
+        self.mtu.unwrap_or(if self.local.is_ipv4() { 1500 } else { 1520 })
     }
 }
 

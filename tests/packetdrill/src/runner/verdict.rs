@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::system::Unknown;
+use crate::system::{Unknown, shell::Failure};
 
 /// How a script has gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,5 +73,16 @@ impl Stop {
 impl From<Unknown> for Stop {
     fn from(unknown: Unknown) -> Self {
         Self::Unsupported(unknown.0)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unknown(unknown) => unknown.into(),
+            Failure::NotCounted(name, count) => {
+                Self::differs("the counter", format_args!("{name} above {count}"), count)
+            }
+        }
     }
 }

@@ -82,13 +82,14 @@ impl Process {
         })
     }
 
-    /// The address of the other end, as sockets of its family have it: one of IPv4 is mapped into IPv6 there.
+    /// The address of the other end, as sockets of its family have it: one of IPv4 is mapped into IPv6 there. A connection that has ended
+    /// has one still.
     ///
     /// # Errors
     /// The descriptor is that of no connection.
     pub fn peer(&self, host: &mut Host, descriptor: i32) -> Result<SocketAddr, Errno> {
         let (socket, open) = self.borrow(host, descriptor)?;
-        let peer = socket.peer()?;
+        let peer = socket.remote().ok_or(SocketError::NotConnected)?;
         Ok(match (open.family, peer.ip()) {
             (Family::Ipv6, IpAddr::V4(v4)) => SocketAddr::new(v4.to_ipv6_mapped().into(), peer.port()),
             (Family::Ipv4 | Family::Ipv6, _) => peer,
@@ -114,6 +115,9 @@ impl Process {
             if let Err(error) = socket.connect(remote) {
                 return Ok(Returned::Error(error.into()));
             }
+            if socket.is_deferred() {
+                return Ok(Returned::Value(0));
+            }
             progress.done = 1;
             self.set_connecting(descriptor, true);
             let begun = Returned::Error(SocketError::InProgress.into());
@@ -136,7 +140,7 @@ impl Process {
         Ok(returned)
     }
 
-    fn set_connecting(&mut self, descriptor: i32, is_connecting: bool) {
+    pub(super) fn set_connecting(&mut self, descriptor: i32, is_connecting: bool) {
         if let Some(open) = self.open_mut(descriptor) {
             open.is_connecting = is_connecting;
         }

@@ -1,11 +1,22 @@
 //! Calls that send and receive.
 
+use std::net::SocketAddr;
+
 use towpath_engine::socket::{Readiness, SendFlags, SocketError};
 
 use super::{
     Errno, Host, Outcome, Process, Progress, Returned, Unknown,
-    process::{Mode, OpenSocket},
+    process::{Beginning, Mode, OpenSocket, settled},
 };
+
+/// How something is sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sending {
+    /// `MSG_*`.
+    pub flags: i32,
+    /// To whom, of what begins a connection.
+    pub to: Option<SocketAddr>,
+}
 
 impl Process {
     /// `write`, `send` and the like.
@@ -17,16 +28,30 @@ impl Process {
         host: &mut Host,
         descriptor: i32,
         bytes: &[u8],
-        flags: i32,
+        how: Sending,
         progress: &mut Progress,
     ) -> Outcome {
-        known(flags, MORE | END_OF_RECORD | DONT_WAIT | NO_SIGNAL)?;
-        let (mut socket, open) = match self.borrow(host, descriptor) {
-            Ok(found) => found,
-            Err(errno) => return Ok(Returned::Error(errno)),
-        };
-        let waiting = waits(open, flags);
-        let with = SendFlags { more: flags & MORE != 0, end_of_record: flags & END_OF_RECORD != 0, waits: waiting };
+        known(how.flags, MORE | END_OF_RECORD | DONT_WAIT | NO_SIGNAL | FAST_OPEN)?;
+        settled(self.try_to_send(host, descriptor, bytes, how, progress))
+    }
+
+    fn try_to_send(
+        &mut self,
+        host: &mut Host,
+        descriptor: i32,
+        bytes: &[u8],
+        how: Sending,
+        progress: &mut Progress,
+    ) -> Result<Returned, Errno> {
+        let with = how.on(self.open(descriptor)?);
+        if let Some(returned) = self.open_fast(host, descriptor, bytes, (how, with), progress)? {
+            return Ok(returned);
+        }
+        let is_sent = progress.beginning == Beginning::Stands && progress.done == bytes.len();
+        if is_sent {
+            return Ok(Returned::Value(progress.done as i64));
+        }
+        let (mut socket, _) = self.borrow(host, descriptor)?;
         // Linux wakes who waits to write when a third of the buffer is free, not for each byte (v6.18: `net/core/stream.c`,
         // `sk_stream_write_space()`).
         let awake = Readiness::WRITABLE | Readiness::ERROR | Readiness::HUNG_UP;
@@ -36,13 +61,13 @@ impl Process {
         match socket.send_with(bytes.get(progress.done..).unwrap_or_default(), with) {
             Ok(sent) => {
                 progress.done += sent;
-                let is_done = progress.done == bytes.len() || !waits(open, flags);
+                let is_done = progress.done == bytes.len() || !with.waits;
                 Ok(if is_done { Returned::Value(progress.done as i64) } else { Returned::Waits })
             }
-            Err(SocketError::WouldBlock) if waits(open, flags) => Ok(Returned::Waits),
+            Err(SocketError::WouldBlock) if with.waits => Ok(Returned::Waits),
             // What went before is told first.
             Err(_) if progress.done > 0 => Ok(Returned::Value(progress.done as i64)),
-            Err(error) => Ok(Returned::Error(error.into())),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -64,20 +89,38 @@ impl Process {
         })
     }
 
-    /// Sending what a pointer that leads nowhere points to: `EFAULT`, once there is something that could be sent on.
+    /// Sending what a pointer that leads nowhere points to: `EFAULT`, once there is something that could be sent on. A SYN goes without
+    /// data then.
     ///
     /// # Errors
-    /// None.
-    pub fn send_from_nowhere(&self, host: &mut Host, descriptor: i32, flags: i32) -> Outcome {
-        let (mut socket, open) = match self.borrow(host, descriptor) {
-            Ok(found) => found,
-            Err(errno) => return Ok(Returned::Error(errno)),
-        };
-        Ok(match socket.send(&[]) {
-            Ok(_) => Returned::Error(Errno::BAD_ADDRESS),
-            Err(SocketError::WouldBlock) if waits(open, flags) => Returned::Waits,
-            Err(error) => Returned::Error(error.into()),
-        })
+    /// A flag that is not known.
+    pub fn send_from_nowhere(
+        &mut self,
+        host: &mut Host,
+        descriptor: i32,
+        how: Sending,
+        progress: &mut Progress,
+    ) -> Outcome {
+        known(how.flags, MORE | END_OF_RECORD | DONT_WAIT | NO_SIGNAL | FAST_OPEN)?;
+        settled(self.try_to_send_from_nowhere(host, descriptor, how, progress))
+    }
+
+    fn try_to_send_from_nowhere(
+        &mut self,
+        host: &mut Host,
+        descriptor: i32,
+        how: Sending,
+        progress: &mut Progress,
+    ) -> Result<Returned, Errno> {
+        let with = how.on(self.open(descriptor)?);
+        if let Some(returned) = self.open_fast(host, descriptor, &[], (how, with), progress)? {
+            return Ok(returned);
+        }
+        match self.borrow(host, descriptor)?.0.send(&[]) {
+            Ok(_) => Err(Errno::BAD_ADDRESS),
+            Err(SocketError::WouldBlock) if with.waits => Ok(Returned::Waits),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Reading to where a pointer that leads nowhere points: `EFAULT`, once something has come.
@@ -98,6 +141,17 @@ impl Process {
     }
 }
 
+impl Sending {
+    /// What the engine is told of it.
+    fn on(self, open: OpenSocket) -> SendFlags {
+        SendFlags {
+            more: self.flags & MORE != 0,
+            end_of_record: self.flags & END_OF_RECORD != 0,
+            waits: waits(open, self.flags),
+        }
+    }
+}
+
 fn known(flags: i32, all: i32) -> Result<(), Unknown> {
     let other = flags & !all;
     if other == 0 { Ok(()) } else { Err(Unknown::new("the flag", format_args!("{other:#x}"))) }
@@ -112,3 +166,5 @@ const DONT_WAIT: i32 = 0x40;
 const END_OF_RECORD: i32 = 0x80;
 const NO_SIGNAL: i32 = 0x4000;
 const MORE: i32 = 0x8000;
+/// `MSG_FASTOPEN`: the data are to go with the SYN.
+pub const FAST_OPEN: i32 = 0x2000_0000;

@@ -61,7 +61,7 @@ type Read = fn(&TcpInfo) -> i64;
 /// Fields with their place in `struct tcp_info`: byte, bytes, and how far to the left within them. A name without a row is a field of
 /// something that the engine does not count; it is zero.
 #[rustfmt::skip]
-static FIELDS: [(&str, usize, usize, u8, Read); 54] = [
+static FIELDS: [(&str, usize, usize, u8, Read); 55] = [
     // name, byte, bytes, shift, what it is read from
     ("tcpi_state", 0, 1, 0, |info| state(info.state)),
     ("tcpi_ca_state", 1, 1, 0, |info| info.ca_state.into()),
@@ -72,6 +72,7 @@ static FIELDS: [(&str, usize, usize, u8, Read); 54] = [
     ("tcpi_snd_wscale", 6, 1, 0, |info| info.snd_wscale.into()),
     ("tcpi_rcv_wscale", 6, 1, 4, |info| info.rcv_wscale.into()),
     ("tcpi_delivery_rate_app_limited", 7, 1, 0, |info| info.delivery_rate_app_limited.into()),
+    ("tcpi_fastopen_client_fail", 7, 1, 1, |info| info.fastopen_client_fail.into()),
     ("tcpi_rto", 8, 4, 0, |info| micros(info.rto)),
     ("tcpi_ato", 12, 4, 0, |info| micros(info.ato)),
     ("tcpi_snd_mss", 16, 4, 0, |info| info.snd_mss.into()),

@@ -13,13 +13,14 @@
 //! |---|---|
 //! | `host` | the engine, the time, packets in and out |
 //! | `process`, `errno` | descriptors, and what calls come to |
-//! | `connection`, `data`, `options`, `waiting` | the calls |
+//! | `connection`, `data`, `fast_open`, `options`, `waiting` | the calls |
 //! | `info` | `TCP_INFO`: names and bytes |
 //! | [`shell`] | the commands that scripts give to a shell |
 
 mod connection;
 mod data;
 mod errno;
+mod fast_open;
 mod host;
 pub(crate) mod info;
 mod options;
@@ -28,6 +29,7 @@ pub mod shell;
 mod waiting;
 
 pub use connection::{AF_INET, AF_INET6};
+pub use data::{FAST_OPEN, Sending};
 pub use errno::Errno;
 pub use host::{Host, Sent};
 pub use process::{Outcome, Process, Progress, Returned, Unknown};

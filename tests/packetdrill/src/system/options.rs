@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use towpath_engine::socket::{Socket, SocketOption};
+use towpath_engine::{
+    socket::{Socket, SocketOption},
+    tcp::FastOpenKeys,
+};
 
 use super::{
     Errno, Host, Outcome, Process, Returned, Unknown, info,
@@ -14,7 +17,7 @@ type Make = fn(i64) -> Option<SocketOption>;
 
 /// Options by level and number, and what they are made of.
 #[rustfmt::skip]
-static OPTIONS: [(i32, i32, Make); 25] = [
+static OPTIONS: [(i32, i32, Make); 28] = [
     (SOCKET, 2, |value| Some(SocketOption::ReuseAddress(value != 0))),
     (SOCKET, 6, |value| Some(SocketOption::Broadcast(value != 0))),
     (SOCKET, SO_SNDBUF, |value| Some(SocketOption::SendBuffer(value.try_into().ok()?))),
@@ -39,6 +42,9 @@ static OPTIONS: [(i32, i32, Make); 25] = [
     (TCP, 10, |value| Some(SocketOption::WindowClamp(value.try_into().ok()?))),
     (TCP, 12, |value| Some(SocketOption::QuickAck(value != 0))),
     (TCP, 18, |value| Some(SocketOption::UserTimeout(Duration::from_millis(value.try_into().ok()?)))),
+    (TCP, 23, |value| Some(SocketOption::FastOpen(value.try_into().ok()?))),
+    (TCP, 30, |value| Some(SocketOption::FastOpenConnect(switch(value)?))),
+    (TCP, 34, |value| Some(SocketOption::FastOpenNoCookie(switch(value)?))),
     // A number without a sign there.
     (TCP, TCP_NOTSENT_LOWAT, |value| Some(SocketOption::NotSentLow(value as u32))),
 ];
@@ -64,9 +70,15 @@ const TCP_INFO: i32 = 11;
 const TCP_CONGESTION: i32 = 13;
 const TCP_NOTSENT_LOWAT: i32 = 25;
 const TCP_CC_INFO: i32 = 26;
+const TCP_FASTOPEN_KEY: i32 = 33;
 
 fn seconds(value: i64) -> Option<Duration> {
     value.try_into().ok().map(Duration::from_secs)
+}
+
+/// What is on or off, and nothing else.
+fn switch(value: i64) -> Option<bool> {
+    [false, true].get(usize::try_from(value).ok()?).copied()
 }
 
 /// -1 gives the tunable's value back.
@@ -95,6 +107,7 @@ impl Process {
                 let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
                 Some(SocketOption::Congestion(String::from_utf8_lossy(text).into_owned()))
             }
+            (TCP, TCP_FASTOPEN_KEY) => FastOpenKeys::of_bytes(value).map(SocketOption::FastOpenKeys),
             (SOCKET, SO_LINGER) => match (number(value), value.get(4..).and_then(number)) {
                 (Some(is_on), Some(wait)) => Some(SocketOption::Linger(if is_on != 0 { seconds(wait) } else { None })),
                 _ => None,

@@ -13,6 +13,8 @@ pub struct Process {
     pub congestion: Option<String>,
     /// New sockets hold their segments apart, at the rate that they would tell a queue of the device.
     pub paces: bool,
+    /// What had been counted when that was asked for last.
+    pub(super) counted: BTreeMap<String, u64>,
     pub(super) files: BTreeMap<i32, File>,
 }
 
@@ -56,8 +58,22 @@ pub enum Returned {
 pub struct Progress {
     /// Bytes written, or 1 for a connection that is begun.
     pub(super) done: usize,
+    /// Whether a call that sends has begun a connection.
+    pub(super) beginning: Beginning,
     /// When it gives up waiting, since the host's start.
     pub until: Option<Duration>,
+}
+
+/// Whether a call that sends has begun a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// It has not.
+    #[default]
+    Not,
+    /// It has, and waits until that stands.
+    Waits,
+    /// That stands.
+    Stands,
 }
 
 /// Something is asked for that the host has not, so that what it answers would say nothing about it.

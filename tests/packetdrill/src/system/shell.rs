@@ -1,14 +1,40 @@
 //! Lines that scripts give to a shell: no shell runs; the few commands that scripts use are known here.
 
-use towpath_engine::Command;
+use std::{collections::BTreeMap, fmt};
+
+use towpath_engine::{Command, sysctl::Sysctls, tcp::fastopen::key};
 
 use super::{Host, Process, Unknown};
 
+/// Why a line has failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A command that is not known, or what it is told to do.
+    Unknown(Unknown),
+    /// What is looked for among what was counted has not happened: its name, and how often it has in all.
+    NotCounted(String, u64),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(unknown) => f.write_str(&unknown.0),
+            Self::NotCounted(name, count) => write!(f, "{name} is {count} still"),
+        }
+    }
+}
+
+impl From<Unknown> for Failure {
+    fn from(unknown: Unknown) -> Self {
+        Self::Unknown(unknown)
+    }
+}
+
 /// What a command does.
-type Run = fn(&[&str], &mut Process, &mut Host) -> Result<(), Unknown>;
+type Run = fn(&[&str], &mut Process, &mut Host) -> Result<(), Failure>;
 
 /// Commands by the name of their program, without its folder.
-static COMMANDS: [(&str, Run); 9] = [
+static COMMANDS: [(&str, Run); 10] = [
     ("defaults.sh", |_, process, host| DEFAULTS.iter().try_for_each(|(name, value)| tune(process, host, name, value))),
     ("sysctl", |words, process, host| tune_each(words, process, host)),
     ("set_sysctls.py", |words, process, host| tune_each(words, process, host)),
@@ -16,8 +42,12 @@ static COMMANDS: [(&str, Run); 9] = [
     ("sysctl_restore_${PPID}.sh", |_, _, _| Ok(())),
     ("tc", queue),
     ("ethtool", device),
-    ("ip", |words, _, _| match words {
-        ["tcp_metrics", "flush", ..] => Ok(()),
+    ("nstat", counters),
+    ("ip", |words, _, host| match words {
+        ["tcp_metrics", "flush", ..] => {
+            let forgotten = host.engine.handle_command(host.now, Command::ForgetServers);
+            forgotten.map(|_| ()).map_err(|_| unknown("ip", words))
+        }
         _ => Err(unknown("ip", words)),
     }),
     ("echo", |words, _, _| match words {
@@ -29,8 +59,12 @@ static COMMANDS: [(&str, Run); 9] = [
 ];
 
 /// Runs lines.
-pub fn run(lines: &str, process: &mut Process, host: &mut Host) -> Result<(), Unknown> {
+///
+/// # Errors
+/// That of the first line that fails; those behind it are not run.
+pub fn run(lines: &str, process: &mut Process, host: &mut Host) -> Result<(), Failure> {
     let joined = lines.replace("\\\n", " ");
+    let joined = joined.trim_end_matches('\\');
     for line in joined.lines().flat_map(|line| without_remark(line).split(';')) {
         let words: Vec<&str> = line.split_whitespace().filter(|word| !REDIRECTED.contains(word)).collect();
         let Some((command, words)) = words.split_first() else { continue };
@@ -46,11 +80,11 @@ fn without_remark(line: &str) -> &str {
     line.find(" #").or_else(|| line.starts_with('#').then_some(0)).map_or(line, |at| &line[..at])
 }
 
-fn unknown(name: &str, words: &[&str]) -> Unknown {
-    Unknown::new("the command", format_args!("{name} {}", words.join(" ")))
+fn unknown(name: &str, words: &[&str]) -> Failure {
+    Unknown::new("the command", format_args!("{name} {}", words.join(" "))).into()
 }
 
-fn tune_each(words: &[&str], process: &mut Process, host: &mut Host) -> Result<(), Unknown> {
+fn tune_each(words: &[&str], process: &mut Process, host: &mut Host) -> Result<(), Failure> {
     // A value of several words stands in quotes.
     let joined = words.join(" ");
     let mut rest = joined.as_str();
@@ -75,7 +109,7 @@ fn tune_each(words: &[&str], process: &mut Process, host: &mut Host) -> Result<(
 }
 
 /// Sets a tunable. One that the engine has not may have the value of what it does anyway.
-fn tune(process: &mut Process, host: &mut Host, name: &str, value: &str) -> Result<(), Unknown> {
+fn tune(process: &mut Process, host: &mut Host, name: &str, value: &str) -> Result<(), Failure> {
     if name == "net.ipv4.tcp_congestion_control" {
         process.congestion = Some(value.to_owned());
         return Ok(());
@@ -83,14 +117,45 @@ fn tune(process: &mut Process, host: &mut Host, name: &str, value: &str) -> Resu
     if FIXED.contains(&(name, value)) {
         return Ok(());
     }
-    let wrong = || Unknown::new("the tunable", format_args!("{name}={value}"));
-    let values: Vec<u32> = value.split_whitespace().map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
+    let wrong = || Failure::from(Unknown::new("the tunable", format_args!("{name}={value}")));
+    let values = match name {
+        Sysctls::FAST_OPEN_KEY => key::numbers_of(value),
+        _ => value.split_whitespace().map(number).collect(),
+    };
+    let values: Vec<u32> = values.ok_or_else(wrong)?;
     host.engine.handle_command(host.now, Command::SetSysctls(name.to_owned(), values)).map_err(|_| wrong())?;
     Ok(())
 }
 
+/// A number, decimal or hexadecimal.
+fn number(word: &str) -> Option<u32> {
+    match word.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => word.parse().ok(),
+    }
+}
+
+/// Shows what has been counted since it was asked for last; `grep` finds a name in it, or fails.
+fn counters(words: &[&str], process: &mut Process, host: &mut Host) -> Result<(), Failure> {
+    let mut counted: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, count) in host.engine.fast_open_counters().named() {
+        counted.insert(format!("TcpExt{name}"), count);
+    }
+    counted.insert("TcpExtOutOfWindowIcmps".to_owned(), host.engine.strange_icmp_errors());
+    let before = std::mem::replace(&mut process.counted, counted);
+    match words {
+        [">", "/dev/null"] | [] => Ok(()),
+        ["|", "grep", name, ..] => match (before.get(*name), process.counted.get(*name)) {
+            (_, None) => Err(Unknown::new("the counter", name).into()),
+            (before, Some(now)) if *now > before.copied().unwrap_or(0) => Ok(()),
+            (_, Some(now)) => Err(Failure::NotCounted((*name).to_owned(), *now)),
+        },
+        _ => Err(unknown("nstat", words)),
+    }
+}
+
 /// What leaves waits for nothing here; a queue that takes nothing is one of no length.
-fn queue(words: &[&str], process: &mut Process, host: &mut Host) -> Result<(), Unknown> {
+fn queue(words: &[&str], process: &mut Process, host: &mut Host) -> Result<(), Failure> {
     let frames_max = match words {
         ["qdisc", "delete", ..] | ["qdisc", "add" | "replace", "dev", _, "root", "pfifo"] => usize::MAX,
         ["qdisc", "add" | "replace", "dev", _, "root", "pfifo", "limit", most] => {
@@ -105,11 +170,11 @@ fn queue(words: &[&str], process: &mut Process, host: &mut Host) -> Result<(), U
     };
     process.paces = false;
     let limited = host.engine.handle_command(host.now, Command::LimitQueue(host.device(), frames_max));
-    limited.map(|_| ()).map_err(|error| Unknown(error.to_string()))
+    limited.map(|_| ()).map_err(|error| Unknown(error.to_string()).into())
 }
 
 /// The device cuts nothing by itself in any case.
-fn device(words: &[&str], _: &mut Process, _: &mut Host) -> Result<(), Unknown> {
+fn device(words: &[&str], _: &mut Process, _: &mut Host) -> Result<(), Failure> {
     match words {
         ["-K", _, features @ ..] => {
             let is_off = |pair: &[&str]| matches!(pair, ["gso" | "tso" | "gro", "off"]);
@@ -122,12 +187,13 @@ fn device(words: &[&str], _: &mut Process, _: &mut Host) -> Result<(), Unknown> 
 const REDIRECTED: [&str; 3] = ["2>/dev/null", ">/dev/null", "2>&1"];
 
 /// Tunables of features that are not there, or of choices that are made for good.
-const FIXED: [(&str, &str); 3] =
-    [("net.ipv4.tcp_ecn_option", "2"), ("net.ipv4.tcp_fack", "0"), ("net.ipv4.tcp_fastopen", "0")];
+const FIXED: [(&str, &str); 2] = [("net.ipv4.tcp_ecn_option", "2"), ("net.ipv4.tcp_fack", "0")];
 
-/// What scripts take for granted. Those of Fast Open are left out: without them, what needs it asks for it.
+/// What scripts take for granted.
 #[rustfmt::skip]
-const DEFAULTS: [(&str, &str); 18] = [
+const DEFAULTS: [(&str, &str); 20] = [
+    ("net.ipv4.tcp_fastopen", "0x70403"),
+    ("net.ipv4.tcp_fastopen_key", "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4"),
     ("net.ipv4.tcp_ecn", "0"),
     ("net.ipv4.tcp_rmem", "4096 540000 15728640"),
     ("net.ipv4.tcp_wmem", "4096 262144 4194304"),

@@ -11,7 +11,7 @@ use std::{
 };
 
 use libc::{iovec, loff_t, msghdr, size_t, sockaddr, socklen_t, ssize_t, timeval};
-use packet_scripts::system::{Errno, Outcome, Progress, Unknown};
+use packet_scripts::system::{Errno, FAST_OPEN, Outcome, Progress, Sending, Unknown};
 
 use super::{memory, preloaded};
 use crate::{
@@ -80,9 +80,8 @@ functions! {
         if !at.is_null() {
             let mut world = instance.lock()?;
             let World { host, process, .. } = &mut *world;
-            let peer = process.peer(host, accepted as c_int).map(address::write);
-            // One that has ended meanwhile is accepted all the same.
-            memory::put(&peer.unwrap_or_default(), at.cast(), len)?;
+            let peer = process.peer(host, accepted as c_int)?;
+            memory::put(&address::write(peer), at.cast(), len)?;
         }
         Ok(accepted)
     }
@@ -123,22 +122,21 @@ functions! {
     }
 
     fn write(instance, fd: c_int, from: *const c_void, len: size_t) -> ssize_t {
-        transmit(instance, fd, from, len, 0)
+        transmit(instance, fd, from, len, Sending::default())
     }
 
     fn writev(instance, fd: c_int, parts: *const iovec, count: c_int) -> ssize_t {
-        transmit_parts(instance, fd, parts, count as usize, 0)
+        transmit_parts(instance, fd, parts, count as usize, Sending::default())
     }
 
     fn send(instance, fd: c_int, from: *const c_void, len: size_t, flags: c_int) -> ssize_t {
-        transmit(instance, fd, from, len, flags)
+        transmit(instance, fd, from, len, Sending { flags, to: None })
     }
 
-    // Where a stream goes is settled; of Fast Open the flags say that it is asked for.
     fn sendto(
-        instance, fd: c_int, from: *const c_void, len: size_t, flags: c_int, _to: *const sockaddr, _to_len: socklen_t
+        instance, fd: c_int, from: *const c_void, len: size_t, flags: c_int, to: *const sockaddr, to_len: socklen_t
     ) -> ssize_t {
-        transmit(instance, fd, from, len, flags)
+        transmit(instance, fd, from, len, sending(flags, to, to_len)?)
     }
 
     fn sendmsg(instance, fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
@@ -146,7 +144,8 @@ functions! {
         if message.msg_controllen > 0 {
             return Err(tell(&Unknown("control messages are not known".to_owned())));
         }
-        transmit_parts(instance, fd, message.msg_iov, message.msg_iovlen, flags)
+        let how = sending(flags, message.msg_name.cast_const().cast(), message.msg_namelen)?;
+        transmit_parts(instance, fd, message.msg_iov, message.msg_iovlen, how)
     }
 
     fn fcntl(instance, fd: c_int, command: c_int, argument: c_long) -> c_int {
@@ -292,24 +291,37 @@ unsafe fn receive_parts(instance: &Instance, fd: c_int, parts: *const iovec, cou
 
 /// # Safety
 /// As of the functions of the table.
-unsafe fn transmit(instance: &Instance, fd: c_int, from: *const c_void, len: usize, flags: c_int) -> Answer {
+unsafe fn transmit(instance: &Instance, fd: c_int, from: *const c_void, len: usize, how: Sending) -> Answer {
     // SAFETY: the caller says so.
     match unsafe { memory::bytes(from, len) } {
-        Ok(bytes) => instance.call(sending(fd, bytes, flags)),
-        Err(_) => instance.call(|World { host, process, .. }, _| process.send_from_nowhere(host, fd, flags)),
+        Ok(bytes) => instance.call(send_all(fd, bytes, how)),
+        Err(_) => {
+            instance.call(|World { host, process, .. }, progress| process.send_from_nowhere(host, fd, how, progress))
+        }
     }
 }
 
 /// # Safety
 /// As of the functions of the table.
-unsafe fn transmit_parts(instance: &Instance, fd: c_int, parts: *const iovec, count: usize, flags: c_int) -> Answer {
+unsafe fn transmit_parts(instance: &Instance, fd: c_int, parts: *const iovec, count: usize, how: Sending) -> Answer {
     // SAFETY: the caller says so.
     let all = unsafe { memory::gather(parts, count) }?;
-    instance.call(sending(fd, &all, flags))
+    instance.call(send_all(fd, &all, how))
 }
 
-fn sending(fd: c_int, bytes: &[u8], flags: c_int) -> impl FnMut(&mut World, &mut Progress) -> Outcome {
-    move |World { host, process, .. }, progress| process.send(host, fd, bytes, flags, progress)
+fn send_all(fd: c_int, bytes: &[u8], how: Sending) -> impl FnMut(&mut World, &mut Progress) -> Outcome {
+    move |World { host, process, .. }, progress| process.send(host, fd, bytes, how, progress)
+}
+
+/// Where a stream goes is settled; only what begins one says so.
+///
+/// # Safety
+/// As of the functions of the table.
+unsafe fn sending(flags: c_int, to: *const sockaddr, len: socklen_t) -> Result<Sending, Errno> {
+    let says_where = flags & FAST_OPEN != 0 && !to.is_null();
+    // SAFETY: the caller says so.
+    let to = says_where.then(|| unsafe { memory::address(to, len) }).transpose()?;
+    Ok(Sending { flags, to })
 }
 
 /// What the clock shows at the host's start: not zero, so that a time that nobody has set stands out.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use libc::socklen_t;
-use packet_scripts::system::shell;
+use packet_scripts::system::shell::{self, Failure};
 
 use super::calls::{answered, option};
 use crate::instance::{Instance, World, tell};
@@ -57,11 +57,13 @@ unsafe extern "C" fn system(line: *const c_char) -> c_int {
         let World { host, process, .. } = &mut *world;
         Ok(match shell::run(&line, process, host) {
             Ok(()) => 0,
-            Err(unknown) => {
+            Err(Failure::Unknown(unknown)) => {
                 tell(&unknown);
                 // As a shell says of a command that it does not find.
                 127 << 8
             }
+            // As grep says of a word that is not there.
+            Err(Failure::NotCounted(..)) => 1 << 8,
         })
     });
     status as c_int

@@ -4,8 +4,10 @@ mod stack;
 
 use std::{sync::mpsc, thread, time::Duration};
 
-use libc::{EAGAIN, EBADF, EFAULT, EINPROGRESS, EINVAL, ENOENT, ENOSYS, ENOTSOCK, EPIPE};
-use stack::{Stack, errno_of};
+use libc::{
+    EAGAIN, EALREADY, EBADF, ECONNRESET, EFAULT, EINPROGRESS, EINVAL, EISCONN, ENOENT, ENOSYS, ENOTSOCK, EPIPE,
+};
+use stack::{Stack, address, errno_of};
 
 /// A listener on port 80, and what it has been asked for.
 fn asked(flags: &str) -> (Stack, i32) {
@@ -45,6 +47,37 @@ fn a_connection_is_made_used_and_ended() {
     assert_eq!(stack.says().unwrap().0, "FA seq 2531 ack 301");
     stack.gets("FA seq 301 ack 2532 win 60000");
     assert_eq!(stack.says().unwrap().0, "A seq 2532 ack 302");
+}
+
+#[test]
+fn who_has_reset_its_connection_is_told_when_that_is_accepted() {
+    let (stack, listener) = asked("local=10.0.0.1");
+    assert_eq!(stack.says().expect("it answers").0, "SA seq 0 ack 1");
+    stack.gets("A seq 1 ack 1 win 60000");
+    stack.gets("R seq 1");
+    let (accepted, peer) = stack.accept(listener).expect("it waits");
+    assert_eq!(peer, address([10, 0, 0, 2], 2000));
+    assert_eq!(stack.read(accepted, &mut [0; 10]), Err(ECONNRESET));
+}
+
+#[test]
+fn data_go_with_a_syn_to_whom_the_call_names() {
+    type Send = fn(&Stack, i32, &[u8], &[u8]) -> Result<i64, i32>;
+    for send in [Stack::sendto_fast as Send, Stack::sendmsg_fast] {
+        let stack = Stack::new("local=10.0.0.1,net.ipv4.tcp_timestamps=0,net.ipv4.tcp_fastopen=5");
+        let socket = stack.socket();
+        assert_eq!(stack.fcntl(socket, libc::F_SETFL, libc::O_NONBLOCK), Ok(0));
+        assert_eq!(send(&stack, socket, &[7; 300], &[]), Err(EINVAL));
+        let remote = address([10, 0, 0, 2], 2000);
+        assert_eq!(send(&stack, socket, &[7; 300], &remote), Ok(300));
+        assert_eq!(stack.says().expect("it begins").0, "S seq 0 len 300");
+        assert_eq!(stack.connect_to(socket, &remote), Err(EALREADY));
+        stack.gets("SA seq 0 ack 301 win 60000 mss 1000");
+        assert_eq!(stack.says().expect("it acknowledges").0, "A seq 301 ack 1");
+        assert_eq!(stack.connect_to(socket, &remote), Ok(0));
+        assert_eq!(stack.connect_to(socket, &remote), Err(EISCONN));
+        assert_eq!(stack.write(socket, &[7; 300]), Ok(300));
+    }
 }
 
 #[test]
@@ -132,7 +165,7 @@ fn a_connection_that_is_begun_without_waiting_is_told_of_once() {
     let socket = stack.socket();
     assert_eq!(stack.fcntl(socket, libc::F_SETFL, libc::O_NONBLOCK), Ok(0));
     assert_eq!(stack.connect(socket, [10, 0, 0, 2], 2000), Err(EINPROGRESS));
-    assert_eq!(stack.connect(socket, [10, 0, 0, 2], 2000), Err(libc::EALREADY));
+    assert_eq!(stack.connect(socket, [10, 0, 0, 2], 2000), Err(EALREADY));
     assert_eq!(stack.says().unwrap().0, "S seq 0");
     stack.gets("RA seq 0 ack 1 win 0");
     assert_eq!(stack.poll(socket, libc::POLLOUT, 0), Ok((1, libc::POLLOUT | libc::POLLERR | libc::POLLHUP)));

@@ -228,6 +228,23 @@ impl Stack {
         called!(self, 12, i64, descriptor => c_int, parts.as_ptr() => *const libc::iovec, parts.len() as c_int => c_int)
     }
 
+    /// Begins a connection with these bytes, to the address if there is one.
+    pub(crate) fn sendto_fast(&self, descriptor: i32, from: &[u8], address: &[u8]) -> Answer {
+        let at = if address.is_empty() { null() } else { address.as_ptr().cast() };
+        called!(
+            self, 14, i64, descriptor => c_int, from.as_ptr().cast() => *const c_void, from.len() => usize,
+            libc::MSG_FASTOPEN => c_int, at => *const c_void, address.len() as c_uint => c_uint
+        )
+    }
+
+    pub(crate) fn sendmsg_fast(&self, descriptor: i32, from: &[u8], address: &[u8]) -> Answer {
+        let mut part = libc::iovec { iov_base: from.as_ptr().cast_mut().cast(), iov_len: from.len() };
+        let mut message = message(&raw mut part);
+        (message.msg_name, message.msg_namelen) = (address.as_ptr().cast_mut().cast(), address.len() as c_uint);
+        let flags = libc::MSG_FASTOPEN;
+        called!(self, 15, i64, descriptor => c_int, &raw const message => *const libc::msghdr, flags => c_int)
+    }
+
     pub(crate) fn fcntl(&self, descriptor: i32, command: i32, argument: i32) -> Result<i32, i32> {
         let told = called!(self, 16, c_int, descriptor => c_int, command => c_int, argument => c_int)?;
         Ok(told as i32)
@@ -353,7 +370,7 @@ impl Drop for Stack {
 }
 
 /// `struct sockaddr_in`.
-fn address(ip: [u8; 4], port: u16) -> Vec<u8> {
+pub(crate) fn address(ip: [u8; 4], port: u16) -> Vec<u8> {
     [&2_u16.to_ne_bytes()[..], &port.to_be_bytes(), &ip, &[0; 8]].concat()
 }
 

@@ -43,8 +43,7 @@ pub(super) fn connect(program: &mut Program, host: &mut Host, attempt: &mut Atte
     any_address(attempt, 1)?;
     let remote = SocketAddr::new(program.settings.remote, PORT);
     let descriptor = attempt.number(0)?;
-    program.under_test = program.process.socket_id(descriptor);
-    Ok(program.process.connect(host, descriptor, remote, attempt.progress)?)
+    program.beginning(host, descriptor, |process, host| process.connect(host, descriptor, remote, attempt.progress))
 }
 
 pub(super) fn shutdown(program: &mut Program, host: &mut Host, attempt: &mut Attempt<'_>) -> Result<Returned, Stop> {

@@ -1,18 +1,27 @@
 //! Calls that send and receive. Only how much goes is told; the bytes themselves are zeros.
 
+use std::net::SocketAddr;
+
 use super::{
-    Attempt, Host, Program, Returned,
+    Attempt, Host, PORT, Program, Returned,
     constants::{field, number},
 };
-use crate::{runner::verdict::Stop, script::Value};
+use crate::{runner::verdict::Stop, script::Value, system::Sending};
 
 /// `write`, `writev`, `send`, `sendto`, `sendmsg`.
 pub(super) fn send(program: &mut Program, host: &mut Host, attempt: &mut Attempt<'_>) -> Result<Returned, Stop> {
     let (bytes, flags) = asked(attempt)?;
-    if attempt.points_nowhere(1) && bytes > 0 {
-        return Ok(program.process.send_from_nowhere(host, attempt.number(0)?, flags)?);
-    }
-    Ok(program.process.send(host, attempt.number(0)?, &vec![0; bytes], flags, attempt.progress)?)
+    let descriptor = attempt.number(0)?;
+    let remote = SocketAddr::new(program.settings.remote, PORT);
+    let how = Sending { flags, to: addressed(attempt).then_some(remote) };
+    let is_nowhere = attempt.points_nowhere(1) && bytes > 0;
+    program.beginning(host, descriptor, |process, host| {
+        if is_nowhere {
+            process.send_from_nowhere(host, descriptor, how, attempt.progress)
+        } else {
+            process.send(host, descriptor, &vec![0; bytes], how, attempt.progress)
+        }
+    })
 }
 
 /// `read`, `readv`, `recv`, `recvfrom`, `recvmsg`.
@@ -22,6 +31,16 @@ pub(super) fn receive(program: &mut Program, host: &mut Host, attempt: &mut Atte
         return Ok(program.process.receive_to_nowhere(host, attempt.number(0)?, flags)?);
     }
     Ok(program.process.receive(host, attempt.number(0)?, &mut vec![0; bytes], flags)?)
+}
+
+/// Whether a call says to whom it sends. Scripts leave open who that is.
+fn addressed(attempt: &Attempt<'_>) -> bool {
+    let address = match attempt.call.name.as_str() {
+        "sendmsg" => attempt.call.arguments.get(1).and_then(|message| field(message, "msg_name")),
+        "sendto" => attempt.call.arguments.get(4),
+        _ => None,
+    };
+    address.is_some_and(|address| *address == Value::Any)
 }
 
 /// How many bytes a call is about, and its flags.

@@ -12,7 +12,7 @@ use towpath_engine::socket::SocketId;
 use super::{settings::Settings, verdict::Stop};
 use crate::{
     script::{Call, Value},
-    system::{Host, Process, Progress, Returned},
+    system::{Host, Outcome, Process, Progress, Returned},
 };
 
 /// The program of a script.
@@ -22,6 +22,8 @@ pub(super) struct Program {
     pub(super) process: Process,
     /// The socket that assertions are about: the one accepted or connected last.
     pub(super) under_test: Option<SocketId>,
+    /// It has begun a connection since the last packet that was expected: packets of others are passed over.
+    pub(super) has_begun: bool,
     /// A socket was opened since the connection at hand was begun: the next SYN that comes begins another. Without one it is the same
     /// peer's once more.
     pub(super) has_new_socket: bool,
@@ -70,7 +72,22 @@ const BUFFERED: [&str; 6] = ["read", "recv", "recvfrom", "send", "sendto", "writ
 
 impl Program {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, process: Process::default(), under_test: None, has_new_socket: false }
+        Self { settings, process: Process::default(), under_test: None, has_begun: false, has_new_socket: false }
+    }
+
+    /// Makes a call that may begin a connection, which assertions and packets are about then.
+    fn beginning(
+        &mut self,
+        host: &mut Host,
+        descriptor: i32,
+        call: impl FnOnce(&mut Process, &mut Host) -> Outcome,
+    ) -> Result<Returned, Stop> {
+        let had_begun = self.process.has_begun(host, descriptor);
+        let returned = call(&mut self.process, host)?;
+        if !had_begun && self.process.has_begun(host, descriptor) {
+            (self.under_test, self.has_begun) = (self.process.socket_id(descriptor), true);
+        }
+        Ok(returned)
     }
 
     /// Tries a call.
@@ -92,7 +109,8 @@ impl Program {
     /// The number of a descriptor that a call makes: the script's, as later calls name that one.
     fn descriptor_for(&self, attempt: &Attempt<'_>) -> i32 {
         let Value::Number(number) = attempt.call.result else { return self.process.free_descriptor() };
-        let wanted = i32::try_from(number).ok().filter(|number| *number >= 0 && !self.process.has(*number));
+        // One that is open still is not named any more.
+        let wanted = i32::try_from(number).ok().filter(|number| *number >= 0);
         wanted.unwrap_or_else(|| self.process.free_descriptor())
     }
 }

@@ -7,14 +7,18 @@ use super::{
 use crate::{runner::verdict::Stop, script::Value};
 
 pub(super) fn setsockopt(program: &mut Program, host: &mut Host, attempt: &mut Attempt<'_>) -> Result<Returned, Stop> {
-    let value = bytes(attempt.argument(3)?)?;
+    let mut value = bytes(attempt.argument(3)?)?;
+    if let Value::Text(_) = attempt.argument(3)? {
+        // A program's string may be said to be longer than it is written.
+        value.resize(usize::try_from(attempt.number(4)?).unwrap_or(0).min(TEXT_BYTES_MAX), 0);
+    }
     Ok(program.process.set_option(host, attempt.number(0)?, attempt.number(1)?, attempt.number(2)?, &value)?)
 }
 
 /// A value as a program has it in memory.
 fn bytes(value: &Value) -> Result<Vec<u8>, Stop> {
     Ok(match value {
-        Value::Text(text) => text.as_bytes().to_vec(),
+        Value::Text(text) => unescaped(text)?,
         Value::Struct(_) => {
             let part = |name| field(value, name).ok_or_else(|| Stop::unknown("the value without", name)).and_then(word);
             [part("onoff")?, part("linger")?].concat()
@@ -27,6 +31,19 @@ fn bytes(value: &Value) -> Result<Vec<u8>, Stop> {
             word(other)?.to_vec()
         }
     })
+}
+
+/// The bytes of a string, of which some are written as `\x` and two hexadecimal digits.
+fn unescaped(text: &str) -> Result<Vec<u8>, Stop> {
+    let mut parts = text.split("\\x");
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        let byte = u8::from_str_radix(digits, 16).map_err(|_| Stop::unknown("the string", text))?;
+        bytes.push(byte);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    Ok(bytes)
 }
 
 fn word(value: &Value) -> Result<[u8; 4], Stop> {
@@ -71,3 +88,6 @@ fn single(value: &Value) -> Result<Option<i64>, Stop> {
     let value = if let Value::List(values) = value { values.first().unwrap_or(value) } else { value };
     if *value == Value::Any { Ok(None) } else { number(value).map(Some) }
 }
+
+/// The most that is given to an option as a string.
+const TEXT_BYTES_MAX: usize = 256;
