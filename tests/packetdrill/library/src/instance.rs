@@ -44,6 +44,8 @@ pub(crate) struct World {
     untried: HashSet<ThreadId>,
     /// Whose call is done, and who has not looked at the clock since.
     returning: HashSet<ThreadId>,
+    /// One of them has, since time was last let go on.
+    has_returned: bool,
 }
 
 type Guard<'i> = MutexGuard<'i, World>;
@@ -57,6 +59,7 @@ impl Instance {
             parked: Vec::new(),
             untried: HashSet::default(),
             returning: HashSet::default(),
+            has_returned: false,
         };
         Self { world: Mutex::new(world), changed: Condvar::new() }
     }
@@ -105,6 +108,16 @@ impl Instance {
             world = self.happened(world)?;
         }
         Ok(world)
+    }
+
+    /// Gives way to who has returned from a call that has waited, and wants what the caller of `usleep` has let go of: packetdrill's own
+    /// lock, with which it notes what the call has given. Nothing tells when it has done so; here it takes some real time, as there.
+    pub(crate) fn give_way(&self) -> Result<(), Errno> {
+        let has_returned = std::mem::take(&mut self.lock()?.has_returned);
+        if has_returned {
+            thread::sleep(A_LOCKS_TIME);
+        }
+        Ok(())
     }
 
     /// The packet that left first, and when; waits for one as long as nothing at all may come before it. `None`: none has come.
@@ -157,6 +170,7 @@ impl Instance {
     fn looked_at_the_clock(&self) -> Result<Guard<'_>, Errno> {
         let mut world = self.lock()?;
         if world.returning.remove(&thread::current().id()) {
+            world.has_returned = true;
             self.changed.notify_all();
             return Ok(world);
         }
@@ -220,3 +234,5 @@ const NOT_KNOWN: Errno = Errno { name: "ENOSYS", number: 38 };
 const PATIENCE: Duration = Duration::from_secs(130);
 /// How long, in real time, a thread may take to look at the clock.
 const A_THREADS_PATIENCE: Duration = Duration::from_secs(1);
+/// How long, in real time, a thread is given to take a lock that is free.
+const A_LOCKS_TIME: Duration = Duration::from_millis(5);

@@ -186,6 +186,7 @@ functions! {
     }
 
     fn usleep(instance, micros: c_uint) -> c_int {
+        instance.give_way()?;
         instance.go_on(Duration::from_micros(micros.into())).map(|_| 0)
     }
 
