@@ -11,11 +11,13 @@
 //! | [`assertion`] | what stands between `%{` and `}%`, and whether it holds |
 //! | [`system`] | system calls on an engine, and the commands of a shell |
 //! | [`runner`] | plays a script on it |
+//! | [`files`] | where scripts lie |
 //! | [`original`] | lets the original packetdrill play a script |
 
 pub mod assertion;
 mod cursor;
 mod error;
+pub mod files;
 pub mod original;
 mod parser;
 pub mod runner;

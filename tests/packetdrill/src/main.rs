@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use packet_scripts::{
-    Definitions,
+    Definitions, files,
     original::Original,
     parse,
     runner::{self, Settings, Verdict},
@@ -68,7 +68,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let settings = settings(arguments)?;
     let mut scripts = Vec::new();
     for file in &arguments.files {
-        collect(file, &mut scripts)?;
+        scripts.extend(collect(file)?);
     }
     if scripts.is_empty() {
         bail!("there is no .pkt in what was named");
@@ -168,18 +168,10 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
 }
 
 /// Finds scripts: the file itself, or all below a folder in order.
-fn collect(path: &Path, scripts: &mut Vec<PathBuf>) -> Result<()> {
-    if !path.is_dir() {
-        scripts.push(path.to_owned());
-        return Ok(());
+fn collect(path: &Path) -> Result<Vec<PathBuf>> {
+    let mut scripts = files::below(path)?;
+    if path.is_dir() {
+        scripts.retain(|file| file.extension().is_some_and(|extension| extension == "pkt"));
     }
-    let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut entries = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    entries.sort();
-    for entry in entries {
-        if entry.is_dir() || entry.extension().is_some_and(|extension| extension == "pkt") {
-            collect(&entry, scripts)?;
-        }
-    }
-    Ok(())
+    Ok(scripts)
 }

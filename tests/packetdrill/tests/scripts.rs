@@ -1,24 +1,15 @@
 //! Our own scripts, and what the player says of scripts that are wrong.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use packet_scripts::{
-    parse,
+    files, parse,
     runner::{Difference, Settings, Verdict, play},
 };
 
-fn scripts(folder: &Path) -> Vec<PathBuf> {
-    let mut entries: Vec<PathBuf> =
-        fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
-    entries.sort();
-    entries.into_iter().flat_map(|path| if path.is_dir() { scripts(&path) } else { vec![path] }).collect()
-}
-
 fn all_pass(settings: &Settings) {
-    let scripts = scripts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let scripts = files::below(&folder).expect("the folder");
     assert!(scripts.len() > 20, "only {} scripts were found", scripts.len());
     let faults: Vec<String> = scripts
         .iter()

@@ -8,6 +8,7 @@ use std::{
 };
 
 use packet_scripts::{
+    files,
     original::Original,
     parse,
     runner::{Settings, Verdict, play},
@@ -20,13 +21,6 @@ fn original() -> Original {
     Original { program, library: test.with_file_name("libtowpath_packetdrill.so") }
 }
 
-fn scripts(folder: &Path) -> Vec<PathBuf> {
-    let mut entries: Vec<PathBuf> =
-        fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
-    entries.sort();
-    entries.into_iter().flat_map(|path| if path.is_dir() { scripts(&path) } else { vec![path] }).collect()
-}
-
 /// What is wrong with how a script is judged, if something is.
 fn fault(original: &Original, path: &Path, settings: &Settings) -> Option<String> {
     let script = parse(&fs::read_to_string(path).expect("the script"), &[]).expect("it can be read");
@@ -37,7 +31,7 @@ fn fault(original: &Original, path: &Path, settings: &Settings) -> Option<String
 }
 
 fn all_agree(settings: &Settings) {
-    let scripts = scripts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts"));
+    let scripts = files::below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts")).expect("the folder");
     assert!(scripts.len() > 50, "only {} scripts were found", scripts.len());
     let original = original();
     let faults: Vec<String> = scripts.iter().filter_map(|path| fault(&original, path, settings)).collect();
