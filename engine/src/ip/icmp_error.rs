@@ -148,17 +148,19 @@ const POINTED: [DropReason; 5] = [
 #[must_use]
 pub fn may_answer(packet: &Packet, error: IcmpError) -> bool {
     let for_one = packet.meta().addressed == Addressed::Host;
+    // Its type is all that is asked of a message of ICMP, however short.
+    let kind = packet.transport_bytes().first();
     match packet.ip() {
         Some(Ip::V4(ip)) => {
-            let about_error = packet.protocol() == Protocol::ICMP
-                && packet.icmp().is_none_or(|icmp| !HARMLESS_TYPES.contains(&icmp.kind));
+            let about_error =
+                packet.protocol() == Protocol::ICMP && kind.is_none_or(|kind| !HARMLESS_TYPES.contains(kind));
             let ends = is_one_host(ip.source().into()) && is_one_host(ip.destination().into());
             for_one && ends && ip.fragment_offset() == 0 && !about_error
         }
         Some(Ip::V6(ip)) => {
             let about_error = packet.transport() != Transport::Other
                 && packet.protocol() == Protocol::ICMPV6
-                && packet.icmpv6().is_none_or(|icmp| icmp.icmp_type().is_error());
+                && kind.is_none_or(|kind| Icmpv6Type(*kind).is_error());
             let to_one = for_one && !ip.destination().is_multicast();
             let may_be_group = error.kind == Icmpv6Type::TOO_BIG.0 || error.is_wanted_by_option_of(packet);
             is_one_host(ip.source().into()) && (to_one || may_be_group) && !about_error

@@ -23,8 +23,7 @@ pub fn may_tell(packet: &Packet, routines: &Routines) -> bool {
             checksum::is_right_to_netfilter(packet, routines)
         }
         _ if packet.meta().checksum != Checksum::None || packet.meta().cut_bytes > 0 => true,
-        // The header is summed as well, which changes nothing but that a sum of zero becomes the one that is right.
-        _ => matches!(checksum::payload_sum(packet, routines), 0 | 0xffff),
+        _ => checksum::netfilter_sum(packet, routines) == 0xffff,
     }
 }
 

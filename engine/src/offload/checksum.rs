@@ -50,7 +50,9 @@ fn is_right_of_any(packet: &Packet, routines: &Routines) -> bool {
     let is_odd = match packet.transport() {
         Transport::Broken => true,
         Transport::Udp => packet.udp().is_some_and(|udp| usize::from(udp.len.get()) != len),
-        Transport::Tcp | Transport::Icmp | Transport::Icmpv6 | Transport::Other => false,
+        // What sums up to nothing is right as well: see `netfilter_sum()`.
+        Transport::Icmp => true,
+        Transport::Tcp | Transport::Icmpv6 | Transport::Other => false,
     };
     if !is_odd || packet.meta().checksum != Checksum::None || packet.meta().cut_bytes > 0 {
         return is_right(packet, routines);
@@ -58,10 +60,10 @@ fn is_right_of_any(packet: &Packet, routines: &Routines) -> bool {
     let is_left_out = packet.protocol() == Protocol::UDP && packet.transport_bytes().get(6..8) == Some(&[0, 0]);
     let pseudo = match (ip, packet.protocol()) {
         (Ip::V4(_), protocol @ (Protocol::TCP | Protocol::UDP)) => pseudo_sum(ip, protocol, len as u32),
-        // Of IPv6 the sum of the payload has it already.
+        // Of IPv6 the packet's sum has it already.
         (Ip::V4(_) | Ip::V6(_), _) => 0,
     };
-    is_left_out || checksum::add(pseudo, payload_sum(packet, routines)) == 0xffff
+    is_left_out || checksum::add(pseudo, netfilter_sum(packet, routines)) == 0xffff
 }
 
 /// The same for most packets: TCP or UDP over IPv4 without options, whole and in one piece, of which no device has said anything.
@@ -97,12 +99,13 @@ fn is_plain_right(packet: &Packet, routines: &Routines) -> Option<bool> {
     Some(checksum::add(rest, (routines.sum)(covered)) == 0xffff)
 }
 
-/// The sum over all that follows the network header, and over IPv6's pseudo-header.
+/// Netfilter's sum over a packet: over all that follows the network header, and over IPv6's pseudo-header or IPv4's own header,
+/// which changes nothing but that a sum of zero becomes the one that is right.
 #[must_use]
-pub fn payload_sum(packet: &Packet, routines: &Routines) -> u16 {
+pub fn netfilter_sum(packet: &Packet, routines: &Routines) -> u16 {
     let pseudo = match packet.ip() {
         Some(ip @ Ip::V6(_)) => pseudo_sum(ip, packet.protocol(), packet.transport_len() as u32),
-        Some(Ip::V4(_)) | None => 0,
+        Some(Ip::V4(_)) | None => 0xffff,
     };
     checksum::add(pseudo, sum_of(packet, usize::MAX, routines))
 }

@@ -1,7 +1,7 @@
 """What random rules and packets have found: each was a difference once."""
 from parts.builder import A, A6, B6, E, E6, GW, GW6, IN6_GW, IN_GW, IP, IPv6, Raw, S6, SRV, TCP, UDP, echo, icmp, scenario, table, tcp, udp
 from parts.ipv6 import HOP, error6, ping6, six, tcp6, udp6
-from scapy.all import ICMP, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6ExtHdrFragment, fragment
+from scapy.all import ICMP, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6ExtHdrFragment, fragment, in6_chksum
 
 
 @scenario("rules-sets-short")
@@ -53,10 +53,25 @@ def pieces(s):
 
 @scenario("answers-empty")
 def empty(s):
-    """REJECT sums what follows the header of a protocol it does not know: nothing, and zeros, are right."""
+    """REJECT sums what follows the header of ICMP and of a protocol it does not know: nothing, and zeros, are right."""
     s.keys["iptables"] = table("filter", "-A FORWARD -j REJECT --reject-with icmp-net-unreachable")
     for data in (b"", bytes(1), bytes(8), b"\xff\xff", b"\xff\xff\x00\x00", b"\x00\x01", b"\xff"):
         s.put(E() / IP(src=SRV, dst=A, proto=99) / Raw(data), E() / IP(src=A, dst=SRV, proto=253) / Raw(data))
+    for data in (b"", bytes(1), bytes(2), bytes(7), bytes(8), bytes(30), b"\x00\x00\xff\xff", b"\x00\x00\x00\x01", b"\x08"):
+        s.put(E() / IP(src=A, dst=SRV, proto=1) / Raw(data))
+
+
+@scenario("answers-short-ipv6")
+def short6(s):
+    """REJECT answers a message of ICMPv6 however short it is, when it is no error and its checksum is right."""
+    six(s, table("filter", "-A FORWARD -j REJECT --reject-with icmp6-adm-prohibited"))
+    for kind in (0x80, 0x81, 0xff, 0x01, 0x7f):
+        for length in (1, 2, 4, 5, 7, 8):
+            head = IPv6(src=A6, dst=S6, nh=58)
+            data = (bytes([kind]) + bytes(7))[:length]
+            if length >= 4:
+                data = data[:2] + in6_chksum(58, head, data).to_bytes(2, "big") + data[4:]
+            s.put(E6() / head / Raw(data))
 
 
 @scenario("ipv6-path-mtu")
