@@ -70,6 +70,12 @@ pub(super) fn go_on(
     Some(tcp.settle(segment, direction, (state, state), sysctls, Timeouts::Tunables(sysctls)))
 }
 
+/// Whether the ends have not agreed on their numbers yet.
+pub(super) fn is_opening(connection: &Connection) -> bool {
+    let ProtocolState::Tcp(tcp) = &connection.protocol else { return false };
+    matches!(tcp.state, TcpState::SynSent | TcpState::SynSent2 | TcpState::SynRecv)
+}
+
 /// What is known of a connection from its first segment.
 fn start(segment: &Segment<'_>, sysctls: &Sysctls) -> Result<TcpTracking, Invalid> {
     let mut tcp = TcpTracking::default();

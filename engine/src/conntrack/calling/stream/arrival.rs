@@ -11,6 +11,7 @@ use crate::{
     conntrack::{
         ConnId, Connection, Conntrack, Direction, Tracking,
         calling::{Desk, GivenUp, Memory, consult::Call},
+        tcp,
     },
     ending::DropReason,
     held::Held,
@@ -51,10 +52,12 @@ pub(in crate::conntrack::calling) fn arrive(
     let Some((seq, flags)) = packet.tcp().map(|tcp| (tcp.seq(), tcp.flags)) else { return Ok(Arrived::On(false)) };
     let len = packet.payload_len() as u32;
     let (ends, resets) = (flags.contains(TcpFlags::FIN), flags.contains(TcpFlags::RST));
+    let is_opening = call.conntrack.connection(call.id).is_some_and(tcp::is_opening);
     let Some(mut stream) = stream_mut(call) else { return Ok(Arrived::On(false)) };
     if flags.contains(TcpFlags::SYN) {
-        // Whether the bytes of a SYN count is for its receiver to say (RFC 7413).
-        if stream.next().is_none() && len == 0 {
+        // Whether the bytes of a SYN count is for its receiver to say (RFC 7413). Another number than an earlier one's is its sender's
+        // new beginning, as long as there is nothing that it could contradict.
+        if len == 0 && (is_opening || stream.next().is_none()) {
             stream.set(seq + 1, Open::Start);
         }
         return Ok(Arrived::On(false));

@@ -57,6 +57,26 @@ fn a_segment_that_ends_inside_a_line_waits_for_its_rest_and_the_site_may_lie_acr
 }
 
 #[test]
+fn a_client_that_begins_anew_before_it_is_answered_is_read_from_its_new_beginning() {
+    for begin in [400, 70_000] {
+        let mut lab = Lab::new();
+        let id = lab.helpers.load(Announcer::new().boxed()).expect("the manifest is right");
+        lab.template = Template { helper: Some(id), ..Template::default() };
+        let mut flow = Flow { next: [1000, 9000], id: ConnId { slot: 0, generation: 0 } };
+        for client in [1000, begin] {
+            flow.next[0] = client;
+            let syn = lab.pass(flow.segment(CLIENTS, TcpFlags::SYN, b"")).expect("it may open");
+            flow.id = syn.meta().tracking.connection().expect("it is tracked");
+        }
+        flow.next[0] += 1;
+        lab.pass(flow.segment(Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b"")).expect("it is answered");
+        flow.next[1] += 1;
+        assert_eq!(play(&mut lab, &flow, 0, NONE, b"OPEN 10.0.0.5:51210\r\n"), ["0 OPEN 203.0.113.1:51210\\r\\n"]);
+        assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
+    }
+}
+
+#[test]
 fn bytes_that_are_sent_again_say_what_was_said_in_their_place_however_they_are_cut() {
     let (mut lab, flow) = helped(Announcer::new());
     play(&mut lab, &flow, 0, NONE, b"OPEN 10.0.");
