@@ -261,11 +261,15 @@ pub const REMEMBERED_MEMORY_BYTES: usize = 128;
 /// State bytes a helper may keep per connection, whatever its manifest says.
 pub const HELPER_STATE_BYTES_MAX: u16 = 1024;
 
-/// Failed calls within [`HELPER_FAILURES_WINDOW`] after which a helper is quarantined.
+/// Failed calls within [`HELPER_FAILURES_WINDOW`] on what one client's connections say, after which a helper is shown no more of them
+/// until the window is over.
 pub const HELPER_FAILURES_MAX: usize = 16;
 
-/// How long a helper's failed call counts: one that fails on a rare payload goes on reading others for years, one that fails
-/// on every second packet is stopped within them.
+/// Clients on whose connections a helper has failed within [`HELPER_FAILURES_WINDOW`], after which it is quarantined.
+pub const HELPER_FAILING_CLIENTS_MAX: usize = 16;
+
+/// How long failed calls of a helper count, from a client's first one on: one that fails on a rare payload goes on reading others for
+/// years, one that fails for everybody is stopped within it.
 pub const HELPER_FAILURES_WINDOW: Duration = Duration::from_secs(60);
 
 /// Steps one packet's trace may have.

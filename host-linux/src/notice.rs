@@ -67,6 +67,7 @@ const fn helper_of(event: &HelperEvent) -> HelperId {
         | HelperEvent::Refused { helper, .. }
         | HelperEvent::GivenUp { helper, .. }
         | HelperEvent::Detached { helper, .. }
+        | HelperEvent::Barred { helper, .. }
         | HelperEvent::Quarantined(helper) => *helper,
     }
 }
@@ -86,7 +87,12 @@ impl fmt::Display for Notice {
                     HelperEvent::GivenUp { connection, why, .. } => {
                         write!(f, "gives up a line: {} (connection {connection})", why.in_words())
                     }
-                    HelperEvent::Quarantined(_) => f.write_str("failed too often and is not called any more"),
+                    HelperEvent::Barred { client, .. } => {
+                        write!(f, "failed too often on what {client} says, and is shown no more of it for a while")
+                    }
+                    HelperEvent::Quarantined(_) => {
+                        f.write_str("failed for too many clients and is not called any more")
+                    }
                 }
             }
             Self::More { when, name, more } => {
@@ -137,6 +143,6 @@ mod tests {
     fn a_helpers_trouble_is_told_with_its_name() {
         let (engine, when) = (Engine::new(0), Instant::ZERO);
         let notice = Notice::of_helper(&engine, when, HelperEvent::Quarantined(HelperId(3)));
-        assert_eq!(notice.to_string(), "[0.000000] helper 3: failed too often and is not called any more");
+        assert_eq!(notice.to_string(), "[0.000000] helper 3: failed for too many clients and is not called any more");
     }
 }

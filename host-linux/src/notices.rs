@@ -42,6 +42,7 @@ pub struct Notices {
 enum Kind {
     Failed,
     Refused,
+    Barred,
     Quarantined,
     Detached,
     GivenUp,
@@ -141,6 +142,7 @@ const fn kind_of(event: &HelperEvent) -> (HelperId, Kind) {
     match event {
         HelperEvent::Failed { helper, .. } => (*helper, Kind::Failed),
         HelperEvent::Refused { helper, .. } => (*helper, Kind::Refused),
+        HelperEvent::Barred { helper, .. } => (*helper, Kind::Barred),
         HelperEvent::Quarantined(helper) => (*helper, Kind::Quarantined),
         HelperEvent::Detached { helper, .. } => (*helper, Kind::Detached),
         HelperEvent::GivenUp { helper, .. } => (*helper, Kind::GivenUp),
@@ -232,7 +234,7 @@ mod tests {
         let text = String::from_utf8(written.lock().clone()).unwrap();
         let all: Vec<&str> = text.lines().map(|line| line.split_once("helper 3: ").unwrap().1).collect();
         assert_eq!(all.len(), 10 + 1 + 1 + 10 + 1, "{text}");
-        assert!(all[10].starts_with("failed too often"), "another kind: {text}");
+        assert!(all[10].starts_with("failed for too many"), "another kind: {text}");
         assert_eq!(all[11], "and 990 more of the same kind in the seconds before");
         assert_eq!(all[22], "and 1 more of the same kind in the seconds before");
     }

@@ -1,14 +1,14 @@
 //! Components that answer against their manifest, through an engine: what they wish for does not come true, it costs their own
 //! packet, and then themselves.
 
-use std::fmt::Write;
+use std::{fmt::Write, net::Ipv4Addr};
 
 use towpath_engine::{
     Command, DeviceId, DropReason, Engine, Event, Frame, Instant, Subscription,
     conntrack::{HelperEvent, calling::Refusal, helper::HelperFailure},
     device::{Device, InterfaceAddress},
     ip::{Route, RouteKind},
-    limits::HELPER_FAILURES_MAX,
+    limits::{HELPER_FAILING_CLIENTS_MAX, HELPER_FAILURES_MAX},
     netfilter::{Loading, RuleSet, Source},
     packet::Sketch,
     wire::MacAddr,
@@ -63,16 +63,28 @@ fn what_it_may_wish_for_is_expected() {
 }
 
 #[test]
-fn who_fails_too_often_is_asked_no_more_and_everybody_goes_on_unread() {
+fn who_fails_for_too_many_is_asked_no_more_and_everybody_goes_on_unread() {
+    let (_, _, mut gateway) = answered(&Wish { class: 1, ..Wish::default() });
+    for client in 1..HELPER_FAILING_CLIENTS_MAX as u8 {
+        assert_eq!(
+            gateway.say_from([10, 0, 0, 100 + client], 41_000 + u16::from(client)),
+            Some(DropReason::HelperFailed),
+            "{client}"
+        );
+    }
+    assert!(gateway.is_unread([10, 0, 0, 200], 50_000));
+    assert!(gateway.engine.helpers().iter().all(|helper| helper.is_quarantined));
+}
+
+#[test]
+fn a_client_on_whom_a_helper_fails_too_often_loses_it_and_nobody_else_does() {
     let (_, _, mut gateway) = answered(&Wish { class: 1, ..Wish::default() });
     for number in 1..HELPER_FAILURES_MAX as u16 {
         assert_eq!(gateway.say(40_000 + number), Some(DropReason::HelperFailed), "{number}");
     }
-    let calls = |gateway: &Gateway| gateway.engine.helpers().iter().map(|helper| helper.calls).sum::<u64>();
-    let before = calls(&gateway);
-    assert_eq!(gateway.say(50_000), None);
-    assert_eq!(calls(&gateway), before);
-    assert!(gateway.engine.helpers().iter().all(|helper| helper.is_quarantined));
+    assert!(gateway.is_unread([10, 0, 0, 2], 50_000));
+    assert!(gateway.engine.helpers().iter().all(|helper| !helper.is_quarantined));
+    assert_eq!(gateway.say_from([10, 0, 0, 3], 42_000), Some(DropReason::HelperFailed), "it is asked for others");
 }
 
 /// What comes of the first packet of a connection whose helper answers every payload with that wish; nothing is expected then.
@@ -169,7 +181,19 @@ impl Gateway {
 
     /// Opens a connection from that port and says something; why that was dropped, if it was.
     fn say(&mut self, local: u16) -> Option<DropReason> {
-        let out = format!("10.0.0.2:{local} > 198.51.100.7:21");
+        self.say_from([10, 0, 0, 2], local)
+    }
+
+    /// Whether what a client says goes on and no helper is asked.
+    fn is_unread(&mut self, client: [u8; 4], local: u16) -> bool {
+        let calls = |engine: &Engine| engine.helpers().iter().map(|helper| helper.calls).sum::<u64>();
+        let before = calls(&self.engine);
+        self.say_from(client, local).is_none() && calls(&self.engine) == before
+    }
+
+    /// The same of another client.
+    fn say_from(&mut self, client: [u8; 4], local: u16) -> Option<DropReason> {
+        let out = format!("{}:{local} > 198.51.100.7:21", Ipv4Addr::from(client));
         self.feed(0, &format!("{out} S seq 100"));
         self.feed(1, &format!("198.51.100.7:21 > 203.0.113.1:{local} SA seq 500 ack 101"));
         self.feed(0, &format!("{out} A seq 101 ack 501"));

@@ -287,6 +287,11 @@ pub fn helper_event(event: &HelperEvent) -> (HelperId, String) {
         HelperEvent::GivenUp { helper, connection, why } => {
             (*helper, format!("gives up a line of {connection}: {}", why.in_words()))
         }
-        HelperEvent::Quarantined(helper) => (*helper, "failed too often and is not called any more".to_owned()),
+        HelperEvent::Barred { helper, client } => {
+            (*helper, format!("failed too often on what {client} says, and is shown no more of it for a while"))
+        }
+        HelperEvent::Quarantined(helper) => {
+            (*helper, "failed for too many clients and is not called any more".to_owned())
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     GivenUp, HelperEvent, LineStarts, Memory, Refusal,
     announce::{self, Text},
+    failures::Noted,
     line_starts,
     registry::Loaded,
     stream::{self, Waiting},
@@ -24,6 +25,7 @@ use crate::{
     wire::SeqNum,
 };
 use alloc::{format, string::ToString, vec::Vec};
+use core::net::IpAddr;
 
 /// A helper, a connection of its, and all that a call needs.
 pub(super) struct Call<'a> {
@@ -73,6 +75,10 @@ impl Call<'_> {
     /// writing.
     pub(super) fn consult(&mut self, shown: &[u8], offset: usize) -> Result<(), DropReason> {
         let Some(connection) = self.conntrack.connection(self.id) else { return Ok(()) };
+        if self.loaded.recent_failures.bars(self.now, connection.original.source_ip()) {
+            self.note(|| "is shown nothing of this client's, on which it has failed too often".to_string());
+            return Ok(());
+        }
         let most = usize::from(self.loaded.manifest.state_bytes_max);
         // A helper that was replaced may have left more than its successor takes.
         let kept = connection.extension.as_ref().map_or(&[][..], |extension| &extension.helper_state);
@@ -181,7 +187,7 @@ impl Call<'_> {
             Unfulfilled::Failed(failure) => {
                 self.note(|| format!("the call failed: {failure:?}"));
                 self.tell(HelperEvent::Failed { helper, connection, failure });
-                self.note_failure();
+                self.note_failure(connection.source_ip());
             }
             Unfulfilled::Refused(refusal) => {
                 self.loaded.refusals += 1;
@@ -191,7 +197,7 @@ impl Call<'_> {
                     return Ok(());
                 }
                 if self.is_helpers_fault(refusal) {
-                    self.note_failure();
+                    self.note_failure(connection.source_ip());
                 }
             }
         }
@@ -244,10 +250,19 @@ impl Call<'_> {
         }
     }
 
-    fn note_failure(&mut self) {
-        if self.loaded.note_failure(self.now) {
-            self.note(|| "failed too often and is not called any more".to_string());
-            self.tell(HelperEvent::Quarantined(self.helper));
+    fn note_failure(&mut self, client: IpAddr) {
+        self.loaded.failures = self.loaded.failures.saturating_add(1);
+        match self.loaded.recent_failures.note(self.now, client) {
+            Noted::One => {}
+            Noted::OfClient(client) => {
+                self.note(|| format!("failed too often on what {client} says, and is shown no more of it for a while"));
+                self.tell(HelperEvent::Barred { helper: self.helper, client });
+            }
+            Noted::OfAll => {
+                self.loaded.is_quarantined = true;
+                self.note(|| "failed for too many and is not called any more".to_string());
+                self.tell(HelperEvent::Quarantined(self.helper));
+            }
         }
     }
 

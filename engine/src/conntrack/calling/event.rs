@@ -1,6 +1,7 @@
 //! What is told about helpers.
 
 use alloc::{format, string::String};
+use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,15 @@ pub enum HelperEvent {
         /// What.
         refusal: Refusal,
     },
-    /// It failed too often and is not called any more.
+    /// It failed too often on what a client's connections say, and is shown no more of them for
+    /// [`HELPER_FAILURES_WINDOW`](crate::limits::HELPER_FAILURES_WINDOW) from the first failure on.
+    Barred {
+        /// Which helper.
+        helper: HelperId,
+        /// The client; of IPv6 the first 64 bits of its address.
+        client: IpAddr,
+    },
+    /// It failed for too many clients and is not called any more.
     Quarantined(HelperId),
     /// It found that a connection does not speak its protocol, and left it.
     Detached {

@@ -24,6 +24,7 @@
 mod announce;
 mod consult;
 pub mod event;
+mod failures;
 pub mod line_starts;
 pub mod registry;
 mod remembered;

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 use core::{fmt, ops::RangeInclusive};
 
-use super::trigger::Triggers;
+use super::{failures::Failures, trigger::Triggers};
 use crate::{
     conntrack::{
         HelperId,
@@ -11,11 +11,9 @@ use crate::{
     },
     limits::{
         EXPECTATIONS_PER_MASTER_MAX, HELPER_ATTACH_POINTS_MAX, HELPER_CLASSES_MAX, HELPER_EXPECT_SECONDS_MAX,
-        HELPER_FAILURES_MAX, HELPER_FAILURES_WINDOW, HELPER_NAME_BYTES_MAX, HELPER_STATE_BYTES_MAX,
-        HELPER_TRIGGER_BYTES_MAX, HELPER_TRIGGERS_MAX, HELPERS_MAX,
+        HELPER_NAME_BYTES_MAX, HELPER_STATE_BYTES_MAX, HELPER_TRIGGER_BYTES_MAX, HELPER_TRIGGERS_MAX, HELPERS_MAX,
     },
     packet::Packet,
-    time::Instant,
     wire::Protocol,
 };
 
@@ -178,7 +176,7 @@ pub struct HelperStatus<'a> {
     pub refusals: u64,
     /// How often segments have waited in vain for the rest of a line of its.
     pub given_up: u64,
-    /// Whether it failed too often and is not called any more.
+    /// Whether it failed for too many clients and is not called any more.
     pub is_quarantined: bool,
 }
 
@@ -329,8 +327,7 @@ pub(super) struct Loaded {
     pub(super) failures: u32,
     pub(super) refusals: u64,
     pub(super) given_up: u64,
-    /// When its latest calls failed, oldest first; at most [`HELPER_FAILURES_MAX`].
-    pub(super) recent_failures: VecDeque<Instant>,
+    pub(super) recent_failures: Failures,
     pub(super) is_quarantined: bool,
 }
 
@@ -345,22 +342,9 @@ impl Loaded {
             failures: 0,
             refusals: 0,
             given_up: 0,
-            recent_failures: VecDeque::new(),
+            recent_failures: Failures::default(),
             is_quarantined: false,
         }
-    }
-
-    /// Counts a failure; whether it is the one too many of late.
-    pub(super) fn note_failure(&mut self, now: Instant) -> bool {
-        self.failures = self.failures.saturating_add(1);
-        let is_old = |when: &Instant| now.since(*when) >= HELPER_FAILURES_WINDOW;
-        while self.recent_failures.front().is_some_and(is_old) {
-            self.recent_failures.pop_front();
-        }
-        self.recent_failures.push_back(now);
-        let is_too_many = self.recent_failures.len() >= HELPER_FAILURES_MAX;
-        self.is_quarantined |= is_too_many;
-        is_too_many
     }
 }
 

@@ -4,10 +4,13 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::registry::{self, Helpers, LoadError, Loaded};
+use super::{
+    failures::Failures,
+    registry::{self, Helpers, LoadError, Loaded},
+};
 use crate::{
     conntrack::helper::{Helper, HelperMode, Manifest},
-    limits::{COUNT_MAX, HELPER_FAILURES_MAX, HELPERS_MAX},
+    limits::{COUNT_MAX, HELPERS_MAX},
     snapshot::{Part, SnapshotError},
     time::Instant,
 };
@@ -27,7 +30,7 @@ struct HelperRecord {
     failures: u32,
     refusals: u64,
     given_up: u64,
-    recent_failures: Vec<Instant>,
+    recent_failures: Failures,
     is_quarantined: bool,
 }
 
@@ -72,11 +75,7 @@ impl HelpersRecord {
             }
             let counts = [saved.calls, saved.refusals, saved.given_up];
             let counts_are_right = counts.iter().all(|count| *count < COUNT_MAX);
-            let recent = &saved.recent_failures;
-            let recent_are_right = recent.len() <= HELPER_FAILURES_MAX
-                && recent.is_sorted()
-                && recent.last().is_none_or(|when| *when <= latest);
-            Part::Helpers.check(counts_are_right && recent_are_right)?;
+            Part::Helpers.check(counts_are_right && saved.recent_failures.are_right(latest))?;
             names.push(offer.manifest.name.as_str());
         }
         for offer in rest {
@@ -114,7 +113,7 @@ impl Helpers {
                 failures: *failures,
                 refusals: *refusals,
                 given_up: *given_up,
-                recent_failures: recent_failures.iter().copied().collect(),
+                recent_failures: recent_failures.clone(),
                 is_quarantined: *is_quarantined,
             })
         };
@@ -137,7 +136,7 @@ impl Helpers {
             let loaded = place.insert(Loaded::new(helper, manifest));
             (loaded.calls, loaded.failures, loaded.refusals) = (saved.calls, saved.failures, saved.refusals);
             loaded.given_up = saved.given_up;
-            loaded.recent_failures = saved.recent_failures.iter().copied().collect();
+            loaded.recent_failures = saved.recent_failures.clone();
             loaded.is_quarantined = saved.is_quarantined;
         }
         given.into_iter().try_for_each(|helper| helpers.load(helper).map(drop))?;

@@ -52,7 +52,11 @@ impl List {
             }
             let Loaded { about, component, calls, failures, refusals, given_up, quarantined, expects, .. } = *helper;
             let counts = [calls, failures.into(), refusals, given_up, expects].map(|count: u64| count.to_string());
-            let end = if quarantined { "  quarantined: it failed too often" } else { "" };
+            let end = if quarantined {
+                "  quarantined: it failed for too many clients; `helper reload` lets it begin anew"
+            } else {
+                ""
+            };
             let component = component.as_deref().map_or("compiled in", short);
             writeln!(out, "{}{end}", line(&about.name, &about.places(), counts, component))?;
         }

@@ -16,7 +16,7 @@ use crate::{
         helper::{FailurePolicy, HelperFailure, HelperMode},
     },
     event::{Change, Event},
-    limits::{HELPER_FAILURES_MAX, HELPER_FAILURES_WINDOW},
+    limits::{HELPER_FAILING_CLIENTS_MAX, HELPER_FAILURES_MAX, HELPER_FAILURES_WINDOW},
     nat::{
         SequenceAdjustment, fixture,
         lab::{CLIENT, Flow, GATEWAY, Lab, SERVER, only, state_of},

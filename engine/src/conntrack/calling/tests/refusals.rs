@@ -28,6 +28,7 @@ fn a_sender_that_names_its_peer_opens_none_of_its_ports() {
         let refused = happened(&mut lab).into_iter().filter_map(|event| match event {
             HelperEvent::Refused { refusal, .. } => Some(refusal),
             HelperEvent::Failed { .. }
+            | HelperEvent::Barred { .. }
             | HelperEvent::Quarantined(_)
             | HelperEvent::Detached { .. }
             | HelperEvent::GivenUp { .. } => None,
@@ -38,7 +39,8 @@ fn a_sender_that_names_its_peer_opens_none_of_its_ports() {
 
 type Case = (fn(&mut Announcer), &'static [u8], Refusal);
 
-/// The refusals of a helper that is changed like that, until its failures would be too many; and its status.
+/// The refusals of a helper that is changed like that, until its failures would be too many for one client; how many were failures, and whether
+/// it was barred.
 fn refused((change, line, refusal): Case) -> (usize, bool) {
     let mut helper = Announcer::new().with(|manifest| manifest.on_failure = FailurePolicy::Pass);
     change(&mut helper);
@@ -54,7 +56,7 @@ fn refused((change, line, refusal): Case) -> (usize, bool) {
         "{refusal:?}: {happened:?}"
     );
     let status = lab.helpers.iter().next().expect("it is loaded");
-    (status.failures as usize, status.is_quarantined)
+    (status.failures as usize, matches!(happened.last(), Some(HelperEvent::Barred { .. })))
 }
 
 #[test]
@@ -102,17 +104,19 @@ fn ports_of_services_are_expected_where_the_operator_allows_it() {
 }
 
 #[test]
-fn failures_count_for_a_minute() {
+fn who_makes_a_helper_fail_too_often_is_not_read_for_a_minute() {
     let (mut lab, mut flow) = helped(Announcer::new());
-    for _ in 0..10 * HELPER_FAILURES_MAX {
+    for _ in 0..HELPER_FAILURES_MAX {
         assert!(flow.say(&mut lab, Direction::Original, b"TRAP\r\n").is_err());
-        lab.now = lab.now + HELPER_FAILURES_WINDOW / (HELPER_FAILURES_MAX as u32 - 1);
     }
+    let barred = HelperEvent::Barred { helper: HelperId(0), client: CLIENT.into() };
+    assert_eq!(happened(&mut lab).last(), Some(&barred));
+    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("nobody reads it");
+    assert!(lab.conntrack.expectations().is_empty() && happened(&mut lab).is_empty());
     assert!(lab.helpers.iter().all(|status| !status.is_quarantined));
-    for _ in 0..2 {
-        assert!(flow.say(&mut lab, Direction::Original, b"TRAP\r\n").is_err());
-    }
-    assert!(lab.helpers.iter().all(|status| status.is_quarantined));
+    lab.now = lab.now + HELPER_FAILURES_WINDOW;
+    flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51211\r\n").expect("it passes");
+    assert_eq!(lab.conntrack.expectations().len(), 1);
 }
 
 #[test]
@@ -211,11 +215,13 @@ fn a_failure_costs_what_the_manifest_says() {
 }
 
 #[test]
-fn a_helper_that_fails_too_often_is_not_called_any_more_until_it_is_replaced() {
+fn a_helper_that_fails_for_too_many_clients_is_not_called_any_more_until_it_is_replaced() {
     let (mut lab, mut flow) = helped(Announcer::new());
-    for _ in 0..HELPER_FAILURES_MAX {
-        assert!(flow.say(&mut lab, Direction::Original, b"TRAP\r\n").is_err());
+    let loaded = lab.helpers.loaded[0].as_mut().expect("it is loaded");
+    for client in 1..HELPER_FAILING_CLIENTS_MAX as u8 {
+        loaded.recent_failures.note(lab.now, [10, 9, 9, client].into());
     }
+    assert!(flow.say(&mut lab, Direction::Original, b"TRAP\r\n").is_err());
     assert_eq!(happened(&mut lab).last(), Some(&HelperEvent::Quarantined(HelperId(0))));
     flow.say(&mut lab, Direction::Original, b"TRAP\r\n").expect("nobody reads it");
     assert!(happened(&mut lab).is_empty());
