@@ -221,8 +221,8 @@ pub const HELPER_SITE_BYTES_MAX: usize = 128;
 /// Lines of one packet that a helper is shown; others go on unread, which is told.
 pub const HELPER_LINES_MAX: usize = 16;
 
-/// Bytes of one direction of a connection that wait for the rest of a helper's line; further ones go on as they are. Twice the
-/// longest command of FTP or IRC that anybody has seen would do.
+/// Bytes of one direction of a connection that wait for the rest of a helper's line, and of a line that a helper is shown; further
+/// ones, and longer lines, go on as they are. Twice the longest command of FTP or IRC that anybody has seen would do.
 pub const LINE_BYTES_HELD_MAX: usize = 4096;
 
 /// Segments of one direction of a connection that wait; each holds a block of 2 KB, however short it is.

@@ -35,7 +35,7 @@ pub const PORTS_MAX: usize = 16;
 /// How long media may take to come: a player that has set all streams up asks for them next.
 pub const EXPECT_SECONDS: u32 = 300;
 
-/// Fuel for one call: twice what the worst payload of 64 KB takes.
+/// Fuel for one call: many times what the worst line takes.
 pub const FUEL_PER_CALL: u64 = 8_000_000;
 
 /// The RTSP helper; keeps nothing.

@@ -37,9 +37,16 @@ pub struct Port {
 /// The header's name with its colon; case does not count (RFC 2326, section 4; RFC 2068, section 4.2).
 pub const HEADER: &[u8] = b"Transport:";
 
+/// How long a Transport line may be, in bytes. Longer ones are not read, whatever they say: no player offers as much, and what
+/// reading takes stays bounded where a gateway shows whole packets.
+pub const LINE_BYTES_MAX: usize = 4096;
+
 /// Reads a line, its newline included.
 #[must_use]
 pub fn read(line: &[u8]) -> Line<'_> {
+    if line.len() > LINE_BYTES_MAX {
+        return Line::Other;
+    }
     match line.get(..HEADER.len()) {
         Some(start) if start.eq_ignore_ascii_case(HEADER) && line.last() == Some(&b'\n') => {
             Line::Transport(Ways { line, at: HEADER.len() })
@@ -192,6 +199,9 @@ mod tests {
     fn other_lines_are_told_from_those_that_are_cut() {
         assert_eq!(read(b"CSeq: 3\r\n"), Line::Other);
         assert_eq!(read(b"Transport"), Line::Other);
+        let longest = format!("Transport:{}\n", ",".repeat(LINE_BYTES_MAX - 11));
+        assert!(matches!(read(longest.as_bytes()), Line::Transport(_)));
+        assert_eq!(read(format!("{longest} ").as_bytes()), Line::Other);
         assert_eq!(read(b"transport: RTP/AVP;client_port=45"), Line::Incomplete);
     }
 }

@@ -77,7 +77,8 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     Ok(until)
 }
 
-/// Shows the lines of a text that ends with one, each alone. Those beyond what a packet may show go on unread, which is told.
+/// Shows the lines of a text that ends with one, each alone. Those beyond what a packet may show go on unread, which is told, and
+/// so does one that is too long: what a call costs is not at a sender's mercy, and a line is worth no more for coming in one piece.
 fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
     let (lines, has_more) = call.loaded.triggers.lines(text);
     if has_more {
@@ -86,6 +87,10 @@ fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
     for line in lines {
         if !call.is_attached() {
             break;
+        }
+        if line.len() > LINE_BYTES_HELD_MAX {
+            call.give_up(GivenUp::Length);
+            continue;
         }
         call.consult(&text[line.clone()], line.start).inspect_err(|_| call.withdraw())?;
     }

@@ -26,6 +26,21 @@ fn a_line_longer_than_may_be_held_goes_on() {
 }
 
 #[test]
+fn a_line_longer_than_may_be_held_is_not_shown_when_it_comes_in_one_piece_either() {
+    let told = |len: usize| {
+        let (mut lab, flow) = helped(Announcer::new());
+        let line = [b"OPEN 10.0.0.5:51210 ".as_slice(), &b"x".repeat(len - 22), b"\r\n"].concat();
+        let mut super_packet = flow.segment(CLIENTS, TcpFlags::ACK, b"");
+        super_packet.splice_payload(0..0, &line).expect("it is short enough");
+        offload::checksum::fill(&mut super_packet, &Routines::PORTABLE);
+        assert_eq!(lab.pass_on(super_packet).len(), 1);
+        happened(&mut lab)
+    };
+    assert!(matches!(told(LINE_BYTES_HELD_MAX + 1)[..], [HelperEvent::GivenUp { why: GivenUp::Length, .. }]));
+    assert_eq!(told(LINE_BYTES_HELD_MAX), [], "it is shown");
+}
+
+#[test]
 fn no_stream_holds_more_segments_than_it_may_however_short_they_are() {
     let (mut lab, flow) = helped(Announcer::new());
     let gone = (0..200).flat_map(|at| play(&mut lab, &flow, 2 * at + 1, NONE, b"x")).count();
