@@ -136,9 +136,10 @@ fn expect_at_some_port(call: &mut Call<'_>, draft: Expectation) -> Result<(Expec
         match expect(call, here) {
             Ok(id) => return Ok((id, port)),
             Err(CannotExpect::Clash) if draws_left > 0 => draws_left -= 1,
-            Err(CannotExpect::Clash | CannotExpect::OtherClass | CannotExpect::Full) => {
+            Err(CannotExpect::Clash | CannotExpect::OtherClass) => {
                 return Err(Unfulfilled::Dropped(DropReason::NatExhausted));
             }
+            Err(CannotExpect::Full) => return Err(Unfulfilled::Dropped(DropReason::ExpectationRefused)),
         }
         let expectations = call.conntrack.expectations();
         let free = |port: u32| !expectations.is_in_the_way(&draft, &with_port(&draft.tuple, port as u16));

@@ -78,7 +78,9 @@ impl Desk<'_> {
         let connection = self.conntrack.connection(id)?;
         let helper = connection.helper()?;
         let mode = self.helpers.mode;
-        let loaded = self.helpers.callable(helper)?;
+        // A rule may attach it to a protocol that it does not read.
+        let protocol = connection.original.protocol();
+        let loaded = self.helpers.callable(helper).filter(|loaded| loaded.reads(protocol))?;
         let told = consult::told(connection, direction, broadcast_prefix);
         let (now, conntrack, waiting, around) = (self.now, &mut *self.conntrack, &mut *self.waiting, &mut *self.around);
         let granted = Granted::default();

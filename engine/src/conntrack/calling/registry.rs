@@ -346,6 +346,11 @@ impl Loaded {
             is_quarantined: false,
         }
     }
+
+    /// Whether it reads connections of a protocol, wherever its operator has it attached.
+    pub(super) fn reads(&self, protocol: Protocol) -> bool {
+        self.helper.declared().attach.iter().any(|point| point.protocol == protocol)
+    }
 }
 
 impl fmt::Debug for Loaded {
