@@ -82,11 +82,11 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::NatNoAddress,         || alone("-t nat -A PREROUTING -j REDIRECT")),
     (Why::NatDeviceChanged,     rerouted),
     // Helpers.
-    (Why::HelperIncomplete,     || helped("PART")),
-    (Why::HelperMalformed,      || helped("WRONG")),
-    (Why::HelperFailed,         || helped("TRAP")),
-    (Why::ExpectationRefused,   || helped("TWICE")),
-    (Why::RewriteTooLong,       || helped(&format!("LONG {}", "x".repeat(65_450)))),
+    (Why::HelperIncomplete,     || helped(HelperMode::ServicePorts, "PART")),
+    (Why::HelperMalformed,      || helped(HelperMode::Kernel, "WRONG")),
+    (Why::HelperFailed,         || helped(HelperMode::ServicePorts, "TRAP")),
+    (Why::ExpectationRefused,   || helped(HelperMode::ServicePorts, "TWICE")),
+    (Why::RewriteTooLong,       || helped(HelperMode::Kernel, &format!("LONG {}", "x".repeat(65_450)))),
     // This host.
     (Why::NoSocket,             || sent("", "10.0.0.2:1 > 10.0.0.1:9 udp")),
     (Why::NoProtocol,           || sent("", "10.0.0.2 > 10.0.0.1 gre")),
@@ -291,20 +291,23 @@ fn rerouted() -> Vec<Why> {
 }
 
 /// A payload that the helper of [`Scripted`] reads.
-fn helped(payload: &str) -> Vec<Why> {
+fn helped(mode: HelperMode, payload: &str) -> Vec<Why> {
     let mut lab = lab("-t nat -A POSTROUTING -o wan -j MASQUERADE").helpers();
     lab.command(Command::LoadHelper(Box::new(Scripted::default())));
-    lab.command(Command::SetHelperMode(HelperMode::ServicePorts));
+    lab.command(Command::SetHelperMode(mode));
     lab.play(
-        "
+        r#"
         0.000  lan <  10.0.0.2:1 > 198.51.100.7:7000     S  seq 100
         0.000  wan >  203.0.113.1:1 > 198.51.100.7:7000  S  seq 100
         0.000  lan =  helper=scripted
         0.010  wan <  198.51.100.7:7000 > 203.0.113.1:1  SA seq 500 ack 101
         0.010  lan >  198.51.100.7:7000 > 10.0.0.2:1     SA seq 500 ack 101
-        ",
+        # Linux reads a line only behind one that it has seen.
+        0.020  lan <  10.0.0.2:1 > 198.51.100.7:7000     PA seq 101 ack 501 data "hello\n"
+        0.020  wan >  203.0.113.1:1 > 198.51.100.7:7000  PA seq 101 ack 501 data "hello\n"
+        "#,
     );
-    let line = format!("10.0.0.2:1 > 198.51.100.7:7000 PA seq 101 ack 501 data \"{payload}\\n\"");
+    let line = format!("10.0.0.2:1 > 198.51.100.7:7000 PA seq 107 ack 501 data \"{payload}\\n\"");
     lab.drops_of("lan", &frame("lan", &line))
 }
 

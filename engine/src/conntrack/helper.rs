@@ -96,7 +96,8 @@ pub enum HelperVerdict {
     Accept,
     /// The payload ends inside a command: the packet is dropped ("partial matching" in Linux).
     Incomplete,
-    /// A command that cannot be right; the packet is dropped, unless it is a line behind others that go on with it.
+    /// A command that cannot be right: the packet goes on and the command is not read. In [`HelperMode::Kernel`] it is dropped, as in
+    /// Linux, where a line that came in pieces may be whole when it comes again.
     Malformed,
     /// The connection does not speak the helper's protocol: the packet goes on, and the connection loses its helper, unless the
     /// mode is [`HelperMode::Kernel`].

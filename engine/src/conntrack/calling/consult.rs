@@ -147,8 +147,8 @@ impl Call<'_> {
                 return Ok(());
             }
             HelperVerdict::Incomplete => Some((DropReason::HelperIncomplete, "the payload ends inside a command")),
-            // Linux looks at a segment's first line only: what is no command behind it would be dropped for ever otherwise.
-            HelperVerdict::Malformed if offset > 0 => {
+            // The line is whole: who sends it again says the same again, and dropping it would stop the connection for ever.
+            HelperVerdict::Malformed if self.mode != HelperMode::Kernel => {
                 self.note(|| "the command cannot be right, and goes on as it is".to_string());
                 return Ok(());
             }

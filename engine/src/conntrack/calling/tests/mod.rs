@@ -313,7 +313,7 @@ fn a_line_behind_others_that_only_looks_like_a_command_goes_on_with_them() {
     let lines = b"Hours:\r\nOPEN daily\r\nOPEN 10.0.0.5:51210\r\n";
     let said = flow.say(&mut lab, Direction::Original, lines).expect("Linux does not look at it");
     assert_eq!(payload(&said), "Hours:\r\nOPEN daily\r\nOPEN 203.0.113.1:51210\r\n");
-    assert!(flow.say(&mut lab, Direction::Original, b"OPEN daily\r\n").is_err(), "and looks at this");
+    flow.say(&mut lab, Direction::Original, b"OPEN daily\r\n").expect("nor does it help to drop this one");
 }
 
 #[test]
