@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use towpath_helper_kit::{
     Anchor, AttachPoint, Context, Direction, Endpoint, ExpectClass, FailurePolicy, Framing, Inspection, Manifest,
-    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish,
+    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish, browser,
 };
 
 use crate::{Announcement, Notation, Outcome, Sender, inspect, manifest, render};
@@ -15,12 +15,13 @@ pub struct Ftp;
 
 impl Plugin for Ftp {
     fn manifest() -> Manifest {
-        let triggers = manifest::TRIGGERS.iter();
+        let commands = manifest::TRIGGERS.iter();
+        let triggers = commands.map(|bytes| Trigger { bytes: bytes.to_vec(), anchor: Anchor::LineStart });
         Manifest {
             name: manifest::NAME.into(),
             attach: Vec::from([AttachPoint { protocol: Protocol::Tcp, ports: manifest::PORT..=manifest::PORT }]),
             framing: Framing::Lines,
-            triggers: triggers.map(|bytes| Trigger { bytes: bytes.to_vec(), anchor: Anchor::LineStart }).collect(),
+            triggers: triggers.chain([browser::trigger()]).collect(),
             classes: Vec::from([ExpectClass {
                 name: manifest::CLASS.into(),
                 protocol: Protocol::Tcp,
@@ -43,6 +44,9 @@ impl Plugin for Ftp {
     }
 
     fn inspect(context: &Context, _state: &[u8], payload: &[u8]) -> Option<Inspection> {
+        if browser::speaks(context, payload) {
+            return Some(Inspection::of(Verdict::Foreign));
+        }
         let sender = match context.direction {
             Direction::Original => Sender::Client,
             Direction::Reply => Sender::Server,

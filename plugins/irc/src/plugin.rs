@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use towpath_helper_kit::{
     Anchor, AttachPoint, Context, Direction, Endpoint, ExpectClass, FailurePolicy, Framing, Inspection, Manifest,
-    Opener, Pattern, Plugin, Protocol, Site, Trigger, Wish,
+    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish, browser,
 };
 
 use crate::{
@@ -22,7 +22,10 @@ impl Plugin for Irc {
             name: "irc".into(),
             attach: Vec::from([AttachPoint { protocol: Protocol::Tcp, ports: PORT..=PORT }]),
             framing: Framing::LooseLines,
-            triggers: Vec::from([Trigger { bytes: b"\x01DCC ".to_vec(), anchor: Anchor::Anywhere }]),
+            triggers: Vec::from([
+                Trigger { bytes: b"\x01DCC ".to_vec(), anchor: Anchor::Anywhere },
+                browser::trigger(),
+            ]),
             classes: Vec::from([ExpectClass {
                 name: "dcc".into(),
                 protocol: Protocol::Tcp,
@@ -45,6 +48,9 @@ impl Plugin for Irc {
     }
 
     fn inspect(context: &Context, _state: &[u8], payload: &[u8]) -> Option<Inspection> {
+        if browser::speaks(context, payload) {
+            return Some(Inspection::of(Verdict::Foreign));
+        }
         // What comes from the server is somebody else's offer: this client will call, which needs no help.
         if context.direction != Direction::Original {
             return None;

@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+pub mod browser;
 pub mod check;
 #[cfg(all(feature = "component", target_family = "wasm"))]
 pub mod component;

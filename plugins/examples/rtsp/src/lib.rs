@@ -22,7 +22,7 @@ use alloc::{string::ToString, vec::Vec};
 
 use towpath_helper_kit::{
     Anchor, AttachPoint, Context, Direction, Endpoint, ExpectClass, FailurePolicy, Framing, Inspection, Manifest,
-    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish,
+    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish, browser,
 };
 use transport::{Line, Port};
 
@@ -48,7 +48,10 @@ impl Plugin for Rtsp {
             name: "rtsp".into(),
             attach: Vec::from([AttachPoint { protocol: Protocol::Tcp, ports: PORT..=PORT }]),
             framing: Framing::Lines,
-            triggers: Vec::from([Trigger { bytes: transport::HEADER.to_vec(), anchor: Anchor::LineStart }]),
+            triggers: Vec::from([
+                Trigger { bytes: transport::HEADER.to_vec(), anchor: Anchor::LineStart },
+                browser::trigger(),
+            ]),
             classes: Vec::from([ExpectClass {
                 name: "media".into(),
                 protocol: Protocol::Udp,
@@ -71,6 +74,9 @@ impl Plugin for Rtsp {
     }
 
     fn inspect(context: &Context, _state: &[u8], payload: &[u8]) -> Option<Inspection> {
+        if browser::speaks(context, payload) {
+            return Some(Inspection::of(Verdict::Foreign));
+        }
         let ways = match transport::read(payload) {
             Line::Other => return None,
             Line::Incomplete => return Some(Inspection::of(Verdict::Incomplete)),
