@@ -219,6 +219,35 @@ fn rules_of(saved: &str) -> Vec<String> {
 
 fn parse(name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
     parse_of(Family::Ipv4, name, text, counters)
+#[test]
+fn what_sets_forget_lives_from_the_first_packet_on_however_late_it_comes() {
+    let sets = "create banned hash:ip timeout 60\nadd banned 10.0.0.5 timeout 600\nadd banned 10.0.0.6\n";
+    let rules = "-A FORWARD -m set --match-set banned src -j DROP\n";
+    let sources = [Source { name: "sets", text: sets }, Source { name: "rules", text: rules }];
+    let rules = || {
+        towpath_engine::Command::ReplaceRules(Box::new(
+            RuleSet::parse(&sources, &Loading::default()).expect("they are right"),
+        ))
+    };
+    let mut engine = Engine::new(1);
+    engine.handle_command(Instant::ZERO, rules()).expect("there is room");
+    let lives = |engine: &Engine, secs| {
+        let text = engine.sets().save(Instant::from_secs(secs));
+        let lives = text.lines().filter_map(|line| line.strip_prefix("add banned ").map(str::to_owned));
+        lives.collect::<Vec<_>>()
+    };
+    engine.handle_frames(Instant::from_secs(1_700_000_000), &[]);
+    assert_eq!(lives(&engine, 1_700_000_010), ["10.0.0.5 timeout 590", "10.0.0.6 timeout 50"]);
+    engine.handle_frames(Instant::from_secs(1_700_000_010), &[]);
+    assert_eq!(lives(&engine, 1_700_000_010), ["10.0.0.5 timeout 590", "10.0.0.6 timeout 50"], "time begins once");
+    engine.handle_command(Instant::from_secs(1_700_000_020), rules()).expect("there is room");
+    assert_eq!(
+        lives(&engine, 1_700_000_020),
+        ["10.0.0.5 timeout 600", "10.0.0.6 timeout 60"],
+        "others live from then on"
+    );
+}
+
 }
 
 fn parse_of(family: Family, name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {

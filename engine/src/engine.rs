@@ -184,7 +184,7 @@ impl Engine {
     /// misses overlap. What comes out is what single frames would have given, but for devices that merge what they receive
     /// ([`crate::offload::gro`]).
     pub fn handle_frames(&mut self, now: Instant, frames: &[Frame<'_>]) {
-        let now = self.advance(now);
+        let now = self.note_time(now);
         if self.receivers.is_on() {
             return frames.chunks(BATCH_FRAMES_MAX).for_each(|frames| self.merge_frames(now, frames));
         }
@@ -269,14 +269,14 @@ impl Engine {
     /// # Errors
     /// When it cannot be carried out; nothing has changed then.
     pub fn handle_command(&mut self, now: Instant, command: Command) -> Result<Reply, CommandError> {
-        let now = self.advance(now);
+        let now = self.note_time(now);
         self.carry_out(now, command)
     }
 
     /// Does what is due. Called early or twice it does nothing, but for a helper that was unloaded: each call lets it leave some more of
     /// its connections.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let now = self.advance(now);
+        let now = self.note_time(now);
         self.handle_merged_overdue(now);
         self.handle_bonds_overdue(now);
         self.handle_neighbours_overdue(now);
@@ -474,15 +474,12 @@ impl Engine {
         outcome
     }
 
-    /// A call of a user at `now`: the time that counts for it.
+    /// The time that counts: `now`, or the latest seen when that is later. As it begins, so do lives of what was set up before.
     pub(crate) fn note_time(&mut self, now: Instant) -> Instant {
-        self.advance(now)
-    }
-
-    /// The time that counts: `now`, or the latest seen when that is later.
-    fn advance(&mut self, now: Instant) -> Instant {
         if now < self.latest {
             self.stats.time_stepped_back += 1;
+        } else if self.latest == Instant::ZERO && self.frames == 0 {
+            self.lists.sets.begin(now);
         }
         self.latest = self.latest.max(now);
         self.latest

@@ -72,6 +72,11 @@ impl<T> Named<T> {
         self.0.retain(|(name, _)| wanted(name));
     }
 
+    /// All of them, to change.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.0.iter_mut().map(|(_, thing)| thing)
+    }
+
     /// All of them with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.0.iter().map(|(name, thing)| (name.as_str(), thing))

@@ -246,6 +246,11 @@ impl Sets {
         }
     }
 
+    /// Lives that were counted from [`Instant::ZERO`] begin now.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.0.values_mut().for_each(|set| set.start(now));
+    }
+
     /// Puts the sets of rules in force: each takes the place of the one of its name, which is given back, and lives begin now.
     pub(in crate::netfilter) fn take(&mut self, now: Instant, mut new: Self) -> Self {
         let mut former = Self::default();
