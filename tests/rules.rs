@@ -8,8 +8,10 @@ use std::{
 };
 
 use towpath_engine::{
-    conntrack::{Family, HelperId},
+    Engine, Instant,
+    conntrack::{Family, HelperId, calling::KnownHelper},
     netfilter::{ListOptions, Loading, RuleError, RuleSet, Source, TableName},
+    wire::Protocol,
 };
 
 /// Sets of rules as tools and people write them; each with what the tool saves after it has read them.
@@ -217,8 +219,6 @@ fn rules_of(saved: &str) -> Vec<String> {
     saved.lines().filter(|line| line.starts_with("-A")).map(str::to_owned).collect()
 }
 
-fn parse(name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
-    parse_of(Family::Ipv4, name, text, counters)
 #[test]
 fn what_sets_forget_lives_from_the_first_packet_on_however_late_it_comes() {
     let sets = "create banned hash:ip timeout 60\nadd banned 10.0.0.5 timeout 600\nadd banned 10.0.0.6\n";
@@ -248,12 +248,19 @@ fn what_sets_forget_lives_from_the_first_packet_on_however_late_it_comes() {
     );
 }
 
+fn parse(name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
+    parse_of(Family::Ipv4, name, text, counters)
 }
 
 fn parse_of(family: Family, name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
-    let helpers = [("ftp", HelperId(0)), ("tftp", HelperId(1))];
+    let helpers = [known("ftp", 0), known("tftp", 1)];
     let loading = Loading { family, counters, helpers: &helpers, sets: SETS, ..Loading::default() };
     RuleSet::parse(&[Source { name, text }], &loading)
+}
+
+/// A helper that reads whatever it is attached to.
+fn known(name: &str, id: u16) -> KnownHelper {
+    KnownHelper { name: name.into(), id: HelperId(id), protocols: Vec::from([Protocol::TCP, Protocol::UDP]) }
 }
 
 /// Reads a file of `real/` with the sets that belong to it.
@@ -261,7 +268,7 @@ fn parse_real(name: &str, text: &str) -> RuleSet {
     let sets = sets_of(name);
     let sets = sets.as_deref().map(|text| Source { name: "sets", text });
     let sources: Vec<Source<'_>> = sets.into_iter().chain([Source { name, text }]).collect();
-    let helpers = [("ftp", HelperId(0)), ("tftp", HelperId(1))];
+    let helpers = [known("ftp", 0), known("tftp", 1)];
     let loading = Loading { counters: true, helpers: &helpers, ..Loading::default() };
     RuleSet::parse(&sources, &loading).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -206,8 +206,7 @@ impl Life {
     }
 
     pub(crate) fn replace_rules(&mut self, which: usize) {
-        let helpers: Vec<_> =
-            self.engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
+        let helpers = self.engine.helpers().known();
         let loading = Loading { helpers: &helpers, ..Loading::default() };
         let sources = [("sets", SETS), ("rules", RULES[which])].map(|(name, text)| Source { name, text });
         let rules = Box::new(RuleSet::parse(&sources, &loading).expect("the rules can be read"));

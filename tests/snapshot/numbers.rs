@@ -34,7 +34,7 @@ fn gateway(helpers: &[&str], policies: &[(&str, u32)], rules: &str) -> Engine {
         give(Command::SetTimeoutPolicy(policy));
     }
     let text = format!("*raw\n{rules}COMMIT\n");
-    let helpers: Vec<_> = engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
+    let helpers = engine.helpers().known();
     let timeouts = Some(engine.conntrack().timeout_policies());
     let loading = Loading { helpers: &helpers, timeouts, ..Loading::default() };
     let rules = RuleSet::parse(&[Source { name: "rules", text: &text }], &loading).expect("right rules");

@@ -10,8 +10,9 @@ use super::{
     save::Tables,
 };
 use crate::{
-    conntrack::{Family, HelperId, TimeoutPolicies},
+    conntrack::{Family, HelperId, TimeoutPolicies, calling::KnownHelper},
     snapshot::{Part, SnapshotError},
+    wire::Protocol,
 };
 
 /// All rules.
@@ -68,8 +69,14 @@ impl RulesRecord {
         timeouts: &TimeoutPolicies,
         lists: &Lists,
     ) -> Result<RuleSet, SnapshotError> {
-        let numbered = helpers.iter().copied().zip((0..).map(HelperId));
-        let helpers: Vec<(&str, HelperId)> = numbered.filter(|(name, _)| !name.is_empty()).collect();
+        let numbered = helpers.iter().zip((0..).map(HelperId)).filter(|(name, _)| !name.is_empty());
+        // What they read was looked at when the rules were written.
+        let known = |(name, id): (&&str, HelperId)| KnownHelper {
+            name: (*name).into(),
+            id,
+            protocols: Vec::from([Protocol::TCP, Protocol::UDP]),
+        };
+        let helpers: Vec<KnownHelper> = numbered.map(known).collect();
         let sets: Vec<&str> = lists.sets.names().collect();
         let source = Source { name: "snapshot", text: &self.text };
         let timeouts = Some(timeouts);

@@ -1,7 +1,7 @@
 //! Rules are read beside the packet path: a million of them take seconds, in which no packet would move.
 
 use towpath_engine::{
-    conntrack::{HelperId, TimeoutPolicies},
+    conntrack::{TimeoutPolicies, calling::KnownHelper},
     netfilter::{Loading, RuleSet, Source},
 };
 
@@ -11,7 +11,7 @@ use super::message::NewRules;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// Its helpers.
-    pub helpers: Vec<(String, HelperId)>,
+    pub helpers: Vec<KnownHelper>,
     /// The sets of the rules' family.
     pub sets: Vec<String>,
     /// Its timeout policies.
@@ -32,9 +32,8 @@ pub(super) fn parse(rules: &NewRules, bytes: &[u8], names: &Names) -> Result<Rul
         let text = core::str::from_utf8(text).map_err(|_| format!("{name} is not UTF-8 text"))?;
         sources.push(Source { name, text });
     }
-    let helpers: Vec<(&str, HelperId)> = names.helpers.iter().map(|(name, id)| (name.as_str(), *id)).collect();
     let sets: Vec<&str> = names.sets.iter().map(String::as_str).collect();
     let (family, counters, timeouts) = (rules.family, rules.counters, Some(&names.timeouts));
-    let loading = Loading { family, counters, sets: &sets, helpers: &helpers, timeouts, only_shown: false };
+    let loading = Loading { family, counters, sets: &sets, helpers: &names.helpers, timeouts, only_shown: false };
     RuleSet::parse(&sources, &loading).map_err(|error| error.to_string())
 }

@@ -142,7 +142,7 @@ impl<R: Ring> Answers for View<'_, R> {
     }
 
     fn names(&mut self) -> Names {
-        let helpers = self.engine.helpers().iter().map(|helper| (helper.manifest.name.clone(), helper.id)).collect();
+        let helpers = self.engine.helpers().known();
         let sets = self.engine.sets().names().map(str::to_owned).collect();
         Names { helpers, sets, timeouts: self.engine.conntrack().timeout_policies().clone() }
     }

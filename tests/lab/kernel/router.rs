@@ -90,7 +90,7 @@ pub(super) fn build(
     give(Command::Subscribe(Subscription { conntrack: true, log: true, helper: true, endings: true }))?;
     give(Command::Trace(TraceLevel::Path))?;
     let texts = [(Family::Ipv4, scenario.rules(folder)?), (Family::Ipv6, scenario.ip6tables.joined())];
-    let helpers: Vec<_> = engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
+    let helpers = engine.helpers().known();
     let sets = sets(scenario);
     let mut both = Vec::new();
     for (family, text) in &texts {

@@ -27,7 +27,6 @@ use std::{
 
 use towpath_engine::{
     Command, DeviceId, DropReason, Engine, Instant, Reply,
-    conntrack::HelperId,
     device::{Device, Feature, InterfaceAddress, Kind, Vlan},
     ip::{Route, RouteKind},
     netfilter::{Loading, RuleSet, Source},
@@ -43,7 +42,6 @@ use towpath_replay::play::{Beside, Happening, Player, Script, station_mac};
 /// A gateway, ready to play.
 pub struct Lab {
     player: Player,
-    helpers: Vec<(String, HelperId)>,
 }
 
 /// A gateway with these rules, one a line as one would type them after `iptables`, or as `iptables-save` prints them.
@@ -73,7 +71,7 @@ pub fn lab_with_arp(rules: &str) -> Lab {
 impl Lab {
     fn new(arp: bool) -> Self {
         let player = Player::new(Engine::new(1), START).expect("an engine can be watched");
-        let mut lab = Self { player, helpers: Vec::new() };
+        let mut lab = Self { player };
         for (index, (name, address)) in DEVICES.into_iter().enumerate() {
             let address = InterfaceAddress { address: address.into(), prefix: 24 };
             lab.give(Command::AddDevice(Device {
@@ -87,10 +85,7 @@ impl Lab {
             }));
         }
         for helper in towpath_helpers_native::all() {
-            let name = helper.manifest().name.clone();
-            if let Reply::Helper(id) = lab.give(Command::LoadHelper(helper)) {
-                lab.helpers.push((name, id));
-            }
+            lab.give(Command::LoadHelper(helper));
         }
         lab.unicast("0.0.0.0/0", "wan", Some([203, 0, 113, 254].into()))
     }
@@ -106,7 +101,7 @@ impl Lab {
     /// When they are not right.
     #[track_caller]
     pub fn replace_rules(&mut self, text: &str) {
-        let helpers: Vec<_> = self.helpers.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+        let helpers = self.player.engine().helpers().known();
         let loading = Loading { counters: false, helpers: &helpers, ..Loading::default() };
         match RuleSet::parse(&[Source { name: "rules", text }], &loading) {
             Ok(rules) => self.give(Command::ReplaceRules(Box::new(rules))),

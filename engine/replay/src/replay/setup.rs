@@ -4,7 +4,7 @@ use core::fmt;
 
 use towpath_engine::{
     Command, CommandError, Engine, Instant, Subscription,
-    conntrack::{Family, HelperId, helper::Helper},
+    conntrack::{Family, helper::Helper},
     netfilter::{Loading, RuleError, RuleSet, Source},
     snapshot::SnapshotError,
     trace::TraceLevel,
@@ -149,8 +149,7 @@ pub fn replace_rules(engine: &mut Engine, rules: [(Family, &[Source<'_>]); 2]) -
     for (family, texts) in rules.into_iter().filter(|(_, texts)| !texts.is_empty()) {
         let mut sources = core::mem::take(&mut sets);
         sources.extend(texts.iter().filter(|source| !source.is_of_sets()));
-        let helpers: Vec<(&str, HelperId)> =
-            engine.helpers().iter().map(|helper| (helper.manifest.name.as_str(), helper.id)).collect();
+        let helpers = engine.helpers().known();
         let timeouts = Some(engine.conntrack().timeout_policies());
         let known: Vec<&str> = engine.sets().names().collect();
         let loading = Loading { family, helpers: &helpers, timeouts, sets: &known, ..Loading::default() };

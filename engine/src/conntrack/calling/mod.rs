@@ -38,7 +38,7 @@ mod tests;
 
 pub use event::{GivenUp, HelperEvent, Refusal};
 pub use line_starts::LineStarts;
-pub use registry::{HelperStatus, Helpers, LoadError, ManifestFlaw};
+pub use registry::{HelperStatus, Helpers, KnownHelper, LoadError, ManifestFlaw};
 pub(crate) use remembered::{Memory, Remembered};
 pub(crate) use snapshot::{HelpersRecord, Offer};
 pub use stream::Streams;

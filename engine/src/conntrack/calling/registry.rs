@@ -114,6 +114,18 @@ impl Helpers {
         self.iter().find(|helper| helper.manifest.name == name).map(|helper| helper.id)
     }
 
+    /// All of them, as rules may name them.
+    #[must_use]
+    pub fn known(&self) -> Vec<KnownHelper> {
+        let known = |loaded: HelperStatus<'_>, declared: &Manifest| KnownHelper {
+            name: loaded.manifest.name.clone(),
+            id: loaded.id,
+            protocols: declared.attach.iter().map(|point| point.protocol).collect(),
+        };
+        let declared = self.loaded.iter().flatten().map(|loaded| loaded.helper.declared());
+        self.iter().zip(declared).map(|(loaded, declared)| known(loaded, declared)).collect()
+    }
+
     /// A helper's name.
     #[must_use]
     pub fn name(&self, id: HelperId) -> Option<&str> {
@@ -157,6 +169,17 @@ impl Helpers {
         let loaded = self.loaded.get(usize::from(id.0))?.as_ref()?;
         (!loaded.is_quarantined && loaded.manifest.framing != Framing::Packet).then_some(&loaded.triggers)
     }
+}
+
+/// A helper as rules name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownHelper {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub id: HelperId,
+    /// The protocols of connections that it reads: those of all places where it lets itself be attached, whatever its operator has left.
+    pub protocols: Vec<Protocol>,
 }
 
 /// A helper as listings show it.

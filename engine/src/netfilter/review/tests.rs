@@ -4,7 +4,7 @@ use alloc::{format, string::String, vec, vec::Vec};
 
 use super::*;
 use crate::{
-    conntrack::HelperId,
+    conntrack::{Family, HelperId, calling::KnownHelper},
     device::{Device, Devices},
     netfilter::{Loading, Source},
     wire::{MacAddr, Protocol},
@@ -138,7 +138,7 @@ fn what_the_rules_do_at_all_is_found() {
 }
 
 fn review(text: &str) -> Review {
-    let helpers = [("ftp", HelperId(0))];
+    let helpers = [known("ftp", 0, Protocol::TCP)];
     let loading = Loading { helpers: &helpers, ..Loading::default() };
     let rules = RuleSet::parse(&[Source { name: "test", text }], &loading).expect(text);
     let mut devices = Devices::default();
@@ -243,9 +243,13 @@ fn a_host_that_connections_are_sent_to_and_that_nothing_is_let_through_to_is_rem
 #[test]
 fn rules_that_attach_helpers_are_told_with_their_protocol_whoever_calls_them() {
     let rules = "*raw\n:CALLED - [0:0]\n-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\n-A PREROUTING -j CT --notrack\n-A CALLED -p udp --dport 70 -j CT --helper tftp\nCOMMIT\n";
-    let helpers = [("ftp", HelperId(0)), ("tftp", HelperId(3))];
+    let helpers = [known("ftp", 0, Protocol::TCP), known("tftp", 3, Protocol::UDP)];
     let loading = Loading { helpers: &helpers, ..Loading::default() };
     let rules = RuleSet::parse(&[Source { name: "rules.v4", text: rules }], &loading).expect("they are right");
     let told: Vec<_> = rules.attachments().iter().map(|by| (by.helper, by.protocol, by.rule.line)).collect();
     assert_eq!(told, [(HelperId(0), Protocol::TCP, 3), (HelperId(3), Protocol::UDP, 5)]);
 }
+fn known(name: &str, id: u16, protocol: Protocol) -> KnownHelper {
+    KnownHelper { name: name.into(), id: HelperId(id), protocols: Vec::from([protocol]) }
+}
+

@@ -27,7 +27,7 @@ pub(super) use print::{print, print_rule};
 pub(super) use restore::{Tables, restore};
 
 use super::lists::sets::read::is_sets;
-use crate::conntrack::{Family, HelperId, TimeoutPolicies};
+use crate::conntrack::{Family, TimeoutPolicies, calling::KnownHelper};
 
 /// A rules text.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,7 @@ pub struct Loading<'a> {
     /// Sets that are there already and that rules may name, beside those of the texts.
     pub sets: &'a [&'a str],
     /// The helpers that `-j CT --helper NAME` can name.
-    pub helpers: &'a [(&'a str, HelperId)],
+    pub helpers: &'a [KnownHelper],
     /// The policies that `-j CT --timeout NAME` can name; `None`: there are none.
     pub timeouts: Option<&'a TimeoutPolicies>,
     /// Whether the rules are only to be shown: they may name any helper and any timeout policy then, and attach none of those

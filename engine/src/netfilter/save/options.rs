@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use super::text::Word;
 use crate::{
-    conntrack::{Family, HelperId, TimeoutPolicies},
+    conntrack::{Family, TimeoutPolicies, calling::KnownHelper},
     netfilter::{
         error::{Fault, Flaw},
         header::Header,
@@ -135,7 +135,7 @@ pub(in crate::netfilter) struct Given<'a> {
     /// The family of the packets that the rule is asked about.
     pub(in crate::netfilter) family: Family,
     /// The helpers that are loaded.
-    pub(in crate::netfilter) helpers: &'a [(&'a str, HelperId)],
+    pub(in crate::netfilter) helpers: &'a [KnownHelper],
     /// The timeout policies that are there.
     pub(in crate::netfilter) timeouts: Option<&'a TimeoutPolicies>,
     /// Whether helpers and policies that are not there may be named as well.

@@ -25,6 +25,7 @@ use crate::{
             values,
         },
     },
+    wire::Protocol,
 };
 
 /// How a packet is to be tracked, or that it is not.
@@ -71,17 +72,24 @@ impl Targeting for Ct {
         let mut helper_name = None;
         if let Some(item) = given.find("helper") {
             let word = item.value();
-            if given.header.only_protocol().is_none() {
+            let Some(protocol) = given.header.only_protocol() else {
                 let needed = "`-p tcp` or `-p udp` in the same rule";
                 return Err(Fault::Needs { what: "--helper".into(), needed }.at(item.column));
+            };
+            let found = given.helpers.iter().find(|helper| helper.name == word.text);
+            if let Some(helper) = found.filter(|helper| !helper.protocols.contains(&protocol)) {
+                let needed = match helper.protocols.first() {
+                    Some(&Protocol::UDP) => "`-p udp`, the protocol that it reads",
+                    Some(_) | None => "`-p tcp`, the protocol that it reads",
+                };
+                return Err(Fault::Needs { what: format!("--helper {}", word.text), needed }.at(word.column));
             }
-            let found = given.helpers.iter().find(|(name, _)| *name == word.text);
             if found.is_none() && !given.only_shown {
-                let known = given.helpers.iter().map(|(name, _)| name.to_string()).collect();
+                let known = given.helpers.iter().map(|helper| helper.name.clone()).collect();
                 let name = word.text.clone();
                 return Err(Fault::Unknown { noun: Noun::Helper, name, nearest: None, known }.at(word.column));
             }
-            template.helper = found.map(|(_, helper)| *helper);
+            template.helper = found.map(|helper| helper.id);
             helper_name = Some(word.text.clone());
         }
         let events = given.find("ctevents").map(|item| parse_events(item.value(), &EVENTS)).transpose()?;

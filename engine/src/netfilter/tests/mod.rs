@@ -13,7 +13,7 @@ use core::net::Ipv4Addr;
 
 use super::{Copied, Hook, Lists, Loading, RuleError, RuleId, RuleSet, Source, TableName, Verdict, View, Walk};
 use crate::{
-    conntrack::{Conntrack, HelperId},
+    conntrack::{Conntrack, HelperId, calling::KnownHelper},
     device::{Device, Devices, InterfaceAddress},
     frame::DeviceId,
     ip::Routes,
@@ -45,7 +45,12 @@ pub(super) const WAN: Option<DeviceId> = Some(DeviceId(1));
 
 /// Reads one text with the helpers `ftp` and `tftp`.
 pub(super) fn parse(text: &str) -> Result<RuleSet, RuleError> {
-    let helpers = [("ftp", HelperId(0)), ("tftp", HelperId(1))];
+    let known = |name: &str, id, protocol| KnownHelper {
+        name: name.into(),
+        id: HelperId(id),
+        protocols: Vec::from([protocol]),
+    };
+    let helpers = [known("ftp", 0, Protocol::TCP), known("tftp", 1, Protocol::UDP)];
     RuleSet::parse(
         &[Source { name: "rules.v4", text }],
         &Loading { counters: true, helpers: &helpers, ..Loading::default() },

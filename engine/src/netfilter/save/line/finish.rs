@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, vec::Vec};
 
 use super::draft::{Destination, Draft, Part};
 use crate::{
-    conntrack::{Family, HelperId, TimeoutPolicies},
+    conntrack::{Family, TimeoutPolicies, calling::KnownHelper},
     netfilter::{
         Hook, TableName,
         error::{Fault, Flaw, Noun},
@@ -22,7 +22,7 @@ pub(in crate::netfilter::save) struct Surroundings<'a> {
     pub(in crate::netfilter::save) table: TableName,
     pub(in crate::netfilter::save) sets: &'a [&'a str],
     pub(in crate::netfilter::save) family: Family,
-    pub(in crate::netfilter::save) helpers: &'a [(&'a str, HelperId)],
+    pub(in crate::netfilter::save) helpers: &'a [KnownHelper],
     pub(in crate::netfilter::save) timeouts: Option<&'a TimeoutPolicies>,
     pub(in crate::netfilter::save) only_shown: bool,
 }
