@@ -160,6 +160,11 @@ pub(super) struct Interface {
 }
 
 impl Interface {
+    /// The device of that name.
+    pub(super) fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), prefix: false }
+    }
+
     /// Reads a name; `None` when it is `+`, which means any device.
     pub(super) fn parse(word: &Word) -> Result<Option<Self>, Flaw> {
         let (name, prefix) = match word.text.strip_suffix('+') {

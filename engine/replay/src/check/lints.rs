@@ -19,7 +19,7 @@ pub struct Lint {
 
 /// All that is looked for, by their words.
 #[rustfmt::skip]
-pub const LINTS: [Lint; 14] = [
+pub const LINTS: [Lint; 16] = [
     lint("answers-dropped", Warning,
         "connections are let begin, and the answers to them are dropped",
         "accept `-m conntrack --ctstate ESTABLISHED,RELATED` where the answers pass"),
@@ -44,6 +44,9 @@ pub const LINTS: [Lint; 14] = [
     lint("no-interface", Warning,
         "the rule never matches",
         "correct the interface's name, or describe the interface in gateway.toml"),
+    lint("no-neighbours", Warning,
+        "without neighbour solicitations and advertisements nobody on an IPv6 link finds this host, nor this host anybody",
+        "accept both types of ICMPv6; what comes from further than the link has another hop limit than 255"),
     lint("not-forwarding", Warning,
         "addresses are translated, and no packet passes the gateway",
         "set the sysctl to 1, or take the rules out"),
@@ -53,6 +56,9 @@ pub const LINTS: [Lint; 14] = [
     lint("shadowed", Warning,
         "an earlier rule takes every packet that this one asks for",
         "move the rule before the other one, or take it out"),
+    lint("state-before-tracking", Warning,
+        "the raw table comes before connection tracking: there every packet is INVALID, and none is in another state",
+        "ask in mangle or filter"),
     lint("unreachable", Warning,
         "an earlier rule takes every packet",
         "move the rules before that one, or take them out"),

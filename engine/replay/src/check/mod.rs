@@ -209,6 +209,20 @@ fn of_remark(remark: &Remark, file: &str) -> Finding {
             let text = "what exceeds this limit is accepted all the same: nothing behind it in the chain drops";
             Finding::about(rule, "limit-without-drop", text.to_owned())
         }
+        Remark::StateBeforeTracking { rule, takes_all } => {
+            let text = match takes_all {
+                true => "in raw no packet has a connection yet: each of them is INVALID here, and this takes them all",
+                false => "in raw no packet has a connection yet: none is in this state here, and this takes none",
+            };
+            Finding::about(rule, "state-before-tracking", format!("{text}; ask in mangle or filter"))
+        }
+        Remark::NoNeighbours { hook } => {
+            let chain = hook.chain();
+            let text = format!(
+                "{chain} drops messages of neighbours (RFC 4861): accept `-p ipv6-icmp -m icmp6 --icmpv6-type neighbour-solicitation` and `neighbour-advertisement` there"
+            );
+            Finding::about_either(None, file, "no-neighbours", text)
+        }
         Remark::ForeignSource { rule, address } => {
             let text =
                 format!("{address} is no address of this gateway: answers come here only where they are routed here");

@@ -28,6 +28,17 @@ pub(in crate::netfilter) struct Icmp6 {
     inverted: bool,
 }
 
+impl Icmp6 {
+    /// Whether a message of that type may match.
+    pub(in crate::netfilter) fn may_be(&self, kind: u8) -> bool {
+        match self.kind {
+            Kind::Any => !self.inverted,
+            Kind::Type(asked) => (asked == kind) != self.inverted,
+            Kind::Code(asked, _) => self.inverted || asked == kind,
+        }
+    }
+}
+
 impl Matching for Icmp6 {
     const SPEC: &'static Spec = &Spec { name: "icmp6", options: &[Opt::value(&["icmpv6-type"]).inverting()] };
     const FAMILY: Option<Family> = Some(Family::Ipv6);

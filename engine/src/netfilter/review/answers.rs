@@ -9,7 +9,7 @@ use super::{Reader, Remark, built_in, cover::are_disjoint, is_drop, may_match, t
 use crate::{
     netfilter::{
         Hook, TableName,
-        header::Header,
+        header::{Header, Interface, Not},
         program::facts::StateSet,
         rule::{Jump, Rule},
         table::{Chain, Table},
@@ -67,7 +67,7 @@ pub(super) fn accepting(table: &Table, hook: Hook) -> Vec<(usize, usize, &Rule)>
     found
 }
 
-/// The rules of a built-in chain and of the chains it leads to, with chain and index.
+/// The rules of a built-in chain and of the chains it leads to, with chain and index, up to one of each that takes every packet.
 pub(super) fn reachable(table: &Table, hook: Hook) -> Vec<(usize, usize, &Rule)> {
     let Some((first, _)) = built_in(table, hook) else { return Vec::new() };
     let mut found = Vec::new();
@@ -78,6 +78,9 @@ pub(super) fn reachable(table: &Table, hook: Hook) -> Vec<(usize, usize, &Rule)>
         next += 1;
         for (index, rule) in table.chains[at].rules.iter().enumerate() {
             found.push((at, index, rule));
+            if takes_all(rule) && (is_drop(rule) || rule.jump == Jump::Accept) {
+                break;
+            }
             if let Some(chain) = rule.jump.chain().and_then(|name| table.find(name))
                 && !core::mem::replace(&mut is_seen[chain], true)
             {
@@ -94,14 +97,20 @@ fn starts_connections(rule: &Rule) -> bool {
     is_answered && may_match(rule, StateSet::NEW)
 }
 
-/// What the answers to a header's packets look like.
+/// What the answers to a header's packets look like. What comes in by one device goes out by another one, but for the rare way
+/// back out of the same: where a rule names one of both only, answers come in by another one, or go out by another one.
 fn reversed(header: &Header) -> Header {
     Header {
         source: header.destination,
         destination: header.source,
-        input: header.output.clone(),
-        output: header.input.clone(),
+        input: header.output.clone().or_else(|| other_than(header.input.as_ref())),
+        output: header.input.clone().or_else(|| other_than(header.output.as_ref())),
         protocol: header.protocol,
         fragment: None,
     }
+}
+
+/// Any device but the one that is named.
+fn other_than(device: Option<&Not<Interface>>) -> Option<Not<Interface>> {
+    device.map(|Not { inverted, what }| Not { inverted: !inverted, what: what.clone() })
 }

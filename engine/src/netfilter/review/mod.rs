@@ -15,8 +15,10 @@
 
 mod answers;
 mod cover;
+mod early;
 mod habits;
 mod invalid;
+mod neighbours;
 mod reach;
 mod sets;
 
@@ -96,6 +98,18 @@ pub enum Remark {
         /// The chain that drops the answers.
         answers: Hook,
     },
+    /// A rule of the raw table asks for a connection's state, before connection tracking has looked at the packet.
+    StateBeforeTracking {
+        /// The rule.
+        rule: RuleInfo,
+        /// Whether all packets are in the state it asks for, as in INVALID; else none is.
+        takes_all: bool,
+    },
+    /// A chain of IPv6 lets no messages of neighbours through, without which nobody finds anybody.
+    NoNeighbours {
+        /// The chain.
+        hook: Hook,
+    },
     /// INVALID packets are forwarded, and since they belong to no connection, they are not translated.
     Untranslated {
         /// The rule that accepts them; `None`: the chain's policy.
@@ -152,6 +166,8 @@ impl RuleSet {
             remarks.extend(reach::remarks(&reader, table));
             remarks.extend(reader.unknown_devices(table, devices));
         }
+        remarks.extend(early::remarks(&reader));
+        remarks.extend(neighbours::remarks(&reader));
         remarks.extend(answers::remarks(&reader));
         remarks.extend(invalid::remark(&reader));
         remarks.extend(habits::remarks(&reader, devices));

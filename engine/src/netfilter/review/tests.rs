@@ -99,6 +99,12 @@ fn what_is_accepted_without_its_answers_is_told() {
     ] {
         assert_eq!(short(&format!("{open}{answered}")), [""; 0], "{answered}");
     }
+    let one_way = "-P FORWARD DROP\n-A FORWARD -i lan -j ACCEPT\n";
+    assert_eq!(short(one_way), ["2: answers dropped in Forward"], "they come in elsewhere");
+    assert_eq!(short(&format!("{one_way}-A FORWARD -o lan -j ACCEPT\n")), [""; 0]);
+    assert_eq!(short(&format!("{one_way}-A FORWARD -i wan -j ACCEPT\n")), [""; 0]);
+    let too_late = "-A FORWARD -j DROP\n-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\n";
+    assert!(short(&format!("{one_way}{too_late}")).contains(&"2: answers dropped in Forward".into()));
     let related_only = "-A FORWARD -m conntrack --ctstate RELATED -j ACCEPT\n";
     assert_eq!(short(&format!("{open}{related_only}")), ["2: answers dropped in Forward"]);
 }
@@ -172,6 +178,9 @@ fn short(text: &str) -> Vec<String> {
         }
         Remark::MasqueradesEverywhere { rule } => format!("{} masquerades everywhere", rule.line),
         Remark::LimitWithoutDrop { rule } => format!("{} limits nothing", rule.line),
+        Remark::StateBeforeTracking { rule, takes_all: true } => format!("{} takes all for INVALID", rule.line),
+        Remark::StateBeforeTracking { rule, takes_all: false } => format!("{} asks too early", rule.line),
+        Remark::NoNeighbours { hook } => format!("{hook:?} hears no neighbours"),
         Remark::ForeignSource { rule, address } => format!("{} gives {address}, which is elsewhere", rule.line),
         Remark::NotForwarded { rule, address } => format!("{} sends to {address}, which is not let through", rule.line),
     };
@@ -193,6 +202,48 @@ fn masquerading_whatever_leaves_is_remarked_and_with_a_device_or_a_source_it_is_
         "! -d 10.0.0.0/8 -j MASQUERADE",
     ] {
         assert_eq!(remarked(rule), [""; 0], "{rule}");
+    }
+}
+
+#[test]
+fn a_state_that_is_asked_for_before_connection_tracking_is_remarked() {
+    let told = |state: &str| short(&format!("-t raw -A PREROUTING -m conntrack --ctstate {state} -j DROP\n"));
+    assert_eq!(told("INVALID"), ["1 takes all for INVALID"]);
+    assert_eq!(told("INVALID,NEW"), ["1 takes all for INVALID"]);
+    assert_eq!(told("ESTABLISHED"), ["1 asks too early"]);
+    assert_eq!(told("UNTRACKED"), [""; 0], "NOTRACK may stand before it");
+    assert_eq!(short("-t mangle -A PREROUTING -m conntrack --ctstate INVALID -j DROP\n"), [""; 0]);
+}
+
+#[test]
+fn a_host_that_hears_no_neighbours_is_remarked() {
+    let told = |rules: &str| {
+        let loading = Loading { family: Family::Ipv6, ..Loading::default() };
+        let text = format!("-P INPUT DROP\n{rules}");
+        let rules = RuleSet::parse(&[Source { name: "test", text: &text }], &loading).expect("they are right");
+        let remarks = rules.review(&Devices::default()).remarks;
+        remarks.iter().any(|remark| matches!(remark, Remark::NoNeighbours { hook: Hook::Input }))
+    };
+    let of_type = |kind: &str| format!("-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type {kind} -j ACCEPT\n");
+    for rules in [
+        String::new(),
+        "-A INPUT -i lo -j ACCEPT\n".into(),
+        "-A INPUT -m conntrack --ctstate ESTABLISHED,NEW -j ACCEPT\n".into(),
+        "-A INPUT -p tcp -j ACCEPT\n".into(),
+        of_type("neighbour-solicitation"),
+        of_type("echo-request"),
+        "-A INPUT -j DROP\n-A INPUT -p ipv6-icmp -j ACCEPT\n".into(),
+    ] {
+        assert!(told(&rules), "{rules}");
+    }
+    for rules in [
+        "-A INPUT -p ipv6-icmp -j ACCEPT\n".into(),
+        "-A INPUT -i lan -j ACCEPT\n".into(),
+        "-A INPUT -m conntrack --ctstate UNTRACKED -j ACCEPT\n".into(),
+        format!("{}{}", of_type("neighbour-solicitation"), of_type("neighbour-advertisement")),
+        "-P INPUT ACCEPT\n".into(),
+    ] {
+        assert!(!told(&rules), "{rules}");
     }
 }
 
@@ -240,6 +291,10 @@ fn a_host_that_connections_are_sent_to_and_that_nothing_is_let_through_to_is_rem
     }
 }
 
+fn known(name: &str, id: u16, protocol: Protocol) -> KnownHelper {
+    KnownHelper { name: name.into(), id: HelperId(id), protocols: Vec::from([protocol]) }
+}
+
 #[test]
 fn rules_that_attach_helpers_are_told_with_their_protocol_whoever_calls_them() {
     let rules = "*raw\n:CALLED - [0:0]\n-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\n-A PREROUTING -j CT --notrack\n-A CALLED -p udp --dport 70 -j CT --helper tftp\nCOMMIT\n";
@@ -249,7 +304,3 @@ fn rules_that_attach_helpers_are_told_with_their_protocol_whoever_calls_them() {
     let told: Vec<_> = rules.attachments().iter().map(|by| (by.helper, by.protocol, by.rule.line)).collect();
     assert_eq!(told, [(HelperId(0), Protocol::TCP, 3), (HelperId(3), Protocol::UDP, 5)]);
 }
-fn known(name: &str, id: u16, protocol: Protocol) -> KnownHelper {
-    KnownHelper { name: name.into(), id: HelperId(id), protocols: Vec::from([protocol]) }
-}
-
