@@ -35,6 +35,31 @@ fn a_port_that_is_down_is_left_out_of_turns() {
 }
 
 #[test]
+fn a_bond_tells_by_which_ports_it_sends_and_by_which_it_takes_anything() {
+    let told = |host: &Bonded| {
+        let used: Vec<u16> = host.state().in_use().map(|port| port.0).collect();
+        let taken: Vec<u16> = (0..3).filter(|port| host.state().takes_by(DeviceId(*port))).collect();
+        (used, taken)
+    };
+    for (kind, used, taken) in [
+        (Mode::RoundRobin, vec![0, 1], vec![0, 1]),
+        (Mode::ActiveBackup, vec![0], vec![0]),
+        (Mode::Tlb, vec![0, 1], vec![0]),
+        (Mode::Alb, vec![0, 1], vec![0, 1]),
+    ] {
+        let mut host = Bonded::new(mode(kind), &[0, 1]);
+        assert_eq!(told(&host), (used, taken), "{}", kind.name());
+        host.link(0, false).pass(100);
+        let (used, taken) = told(&host);
+        assert_eq!((used, taken.contains(&1)), (vec![1], true), "{}", kind.name());
+    }
+    // Nobody answers LACP: one port is used as if there were none.
+    let mut host = Bonded::new(mode(Mode::Ieee8023ad), &[0, 1]);
+    host.pass(20_000);
+    assert_eq!(told(&host), (vec![0], vec![0]));
+}
+
+#[test]
 fn a_port_without_a_carrier_is_passed_over_before_anybody_looks() {
     let by = |host: &mut Bonded| {
         let mut ports = host.answers_by(1, 1..=16);

@@ -23,6 +23,14 @@ pub(crate) enum Reception {
 }
 
 impl Bond {
+    /// Whether anything is taken that comes in by a port, beside what is for no station beyond its link; in balance-alb mode, at least what
+    /// is for this host alone.
+    #[must_use]
+    pub fn takes_by(&self, port: DeviceId) -> bool {
+        let port = self.ports.iter().find(|known| known.device == port);
+        port.is_some_and(|port| !port.is_inactive || self.options.mode == Mode::Alb)
+    }
+
     /// Whose a frame is that has come in by one of its ports.
     ///
     /// Linux v6.18: `drivers/net/bonding/bond_main.c`, `bond_handle_frame()`, `bond_should_deliver_exact_match()`.

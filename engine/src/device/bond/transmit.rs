@@ -57,6 +57,13 @@ impl Bond {
         }
     }
 
+    /// The ports by which packets leave now, in the order in which they were added: the active one, or all among which is chosen.
+    pub fn in_use(&self) -> impl Iterator<Item = DeviceId> {
+        let (is_lone, active) = (self.options.mode == Mode::ActiveBackup, self.active_port());
+        let among = (!is_lone).then(|| self.usable()).into_iter().flatten();
+        active.filter(|_| is_lone).into_iter().chain(among).map(|port| port.device)
+    }
+
     /// The ports by which a packet leaves that leaves by each.
     pub(crate) fn senders(&self) -> impl Iterator<Item = DeviceId> {
         self.ports.iter().filter(|port| port.can_send()).map(|port| port.device)
