@@ -2,6 +2,8 @@
 
 #[path = "scenarios/bbr.rs"]
 mod bbr;
+#[path = "scenarios/failover.rs"]
+mod failover;
 #[path = "scenarios/interrupts.rs"]
 mod interrupts;
 #[path = "scenarios/library.rs"]

@@ -44,7 +44,7 @@ fn every_scenario_is_tested_and_has_a_title() {
     names.iter().for_each(|name| assert!(!read(name).title.is_empty(), "{name} has no title"));
 }
 
-const TESTED: [&str; 14] = [
+const TESTED: [&str; 21] = [
     "bufferbloat-bbr.toml",
     "reno-cubic-bbr.toml",
     "lossy-link.toml",
@@ -59,6 +59,13 @@ const TESTED: [&str; 14] = [
     "fair-share.toml",
     "outage.toml",
     "interrupts.toml",
+    "failover-active-backup.toml",
+    "failover-arp-monitor.toml",
+    "failover-lacp.toml",
+    "failover-tcp.toml",
+    "lacp-silent-fast.toml",
+    "lacp-silent-slow.toml",
+    "balance.toml",
 ];
 
 #[test]

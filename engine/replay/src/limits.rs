@@ -54,6 +54,18 @@ pub const FLOWS_COMPARED_MAX: usize = 1 << 20;
 /// Hosts of a scenario: each is an engine of a few megabytes.
 pub const LAB_HOSTS_MAX: usize = 64;
 
+/// Switches of a scenario: each has an engine, which runs its LACP.
+pub const LAB_SWITCHES_MAX: usize = 64;
+
+/// Bonds of a host, or groups of a switch.
+pub const LAB_BONDS_MAX: usize = 32;
+
+/// Stations that a switch remembers at most: as many as small ones do. About 50 bytes each.
+pub const LAB_STATIONS_MAX: u64 = 8192;
+
+/// Changes of the ports that a bond uses, and as many lines of its log, that a report holds. About 100 bytes each: 1 MB a bond.
+pub const LAB_BOND_LINES_MAX: usize = 10_000;
+
 /// Links of a scenario. Their networks are numbered in one byte of an address.
 pub const LAB_LINKS_MAX: usize = 200;
 

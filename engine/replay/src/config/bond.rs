@@ -47,7 +47,7 @@ pub(super) fn bond(table: Table<'_>, config: &Config) -> Result<BondConfig, Faul
         return Err(name_value.fault(Mistake::Twice { what: "[[interface]] or [[bond]]", name }));
     }
     let ports = ports(table.need("ports")?, config)?;
-    let options = options(table, config)?;
+    let options = options(table, &|value| device(value, config))?;
     if let Err(error) = options.check(&ports) {
         return Err(table.fault(Mistake::Bond(error)));
     }
@@ -118,7 +118,11 @@ fn ports(value: Value<'_>, config: &Config) -> Result<Vec<DeviceId>, Fault> {
     }
 }
 
-fn options(table: Table<'_>, config: &Config) -> Result<Options, Fault> {
+/// What a table says of a bond; `device` finds the port that a value names.
+pub(crate) fn options(
+    table: Table<'_>,
+    device: &dyn Fn(Value<'_>) -> Result<DeviceId, Fault>,
+) -> Result<Options, Fault> {
     let time = |key| milliseconds(table, key);
     let mode = table.find("mode").map(|value| one_of(value, MODE, Mode::ALL, Mode::name)).transpose()?;
     let mut options = Options { mode: mode.unwrap_or_default(), ..Options::default() };
@@ -136,7 +140,7 @@ fn options(table: Table<'_>, config: &Config) -> Result<Options, Fault> {
     if let Some(value) = table.find("xmit_hash_policy") {
         options.xmit_hash_policy = one_of(value, XMIT_HASH_POLICY, HashPolicy::ALL, HashPolicy::name)?;
     }
-    options.primary = table.find("primary").map(|value| device(value, config)).transpose()?;
+    options.primary = table.find("primary").map(device).transpose()?;
     if let Some(value) = table.find("primary_reselect") {
         let known = PrimaryReselect::ALL;
         options.primary_reselect =
@@ -249,7 +253,7 @@ const AD_SELECT: &str = "\"stable\", \"bandwidth\", \"count\" or \"actor_port_pr
 const ARP_VALIDATE: &str =
     "\"none\", \"active\", \"backup\", \"all\", \"filter\", \"filter_active\" or \"filter_backup\"";
 
-pub(super) const BOND: &[&str] = &[
+pub(crate) const BOND: &[&str] = &[
     "name",
     "ports",
     "mode",
@@ -289,7 +293,7 @@ pub(super) const BOND: &[&str] = &[
 ];
 
 /// Options of Linux's that are not here.
-pub(super) const BOND_LATER: &[&str] =
+pub(crate) const BOND_LATER: &[&str] =
     &["active_slave", "broadcast_neighbor", "coupled_control", "prio", "resend_igmp", "use_carrier"];
 
 #[cfg(test)]

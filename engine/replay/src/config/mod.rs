@@ -190,6 +190,7 @@ pub use self::{
     words::Network,
 };
 pub(crate) use self::{
+    bond::{BOND, BOND_LATER, options as bond_options},
     file::{features, sysctls_of},
     reader::{Fault, Table, Text, Value, Word, document},
     words::DeviceName,

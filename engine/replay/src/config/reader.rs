@@ -86,7 +86,7 @@ impl<'t> Table<'t> {
     }
 
     /// A mistake of the whole table.
-    pub(super) fn fault(self, mistake: Mistake) -> Fault {
+    pub(crate) fn fault(self, mistake: Mistake) -> Fault {
         Fault { at: self.at, mistake }
     }
 

@@ -7,7 +7,7 @@
 //!   0.102310  1449:2897 ack 1 ─────────────────────── ✗               lost: line
 //! ```
 //!
-//! Numbers count from each end's SYN. Segments that leave one after the other, and of which nothing is to be said, share a line.
+//! What happens to links and bonds meanwhile stands between. Numbers count from each end's SYN. Segments that leave one after the other, and of which nothing is to be said, share a line.
 
 use core::{fmt::Write, time::Duration};
 use std::collections::{BTreeMap, VecDeque};
@@ -41,6 +41,8 @@ pub struct Diagram {
     initial: [Option<SeqNum>; 2],
     scale: [Option<u8>; 2],
     left_out: u64,
+    /// What happens to links and bonds.
+    notes: Vec<(Duration, String)>,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,7 @@ impl Diagram {
             initial: [None; 2],
             scale: [None; 2],
             left_out: 0,
+            notes: Vec::new(),
         }
     }
 
@@ -95,8 +98,11 @@ impl Diagram {
     #[must_use]
     pub fn draw(&self) -> String {
         let mut out = format!("{:>11}  {:<width$}{}\n", "seconds", self.names[0], self.names[1], width = WIDTH - 2);
-        let mut at = 0;
+        let (mut at, mut notes) = (0, self.notes.iter().peekable());
         while let Some(row) = self.rows.get(at) {
+            while let Some((when, what)) = notes.next_if(|(when, _)| *when <= row.at) {
+                let _ = writeln!(out, "{:>11.6}  ·· {what}", when.as_secs_f64());
+            }
             let together = self.together(at);
             let last = &self.rows[at + together - 1];
             let many = if together > 1 { format!("{together} × ") } else { String::new() };
@@ -117,6 +123,9 @@ impl Diagram {
             );
             at += together;
         }
+        for (when, what) in notes {
+            let _ = writeln!(out, "{:>11.6}  ·· {what}", when.as_secs_f64());
+        }
         if self.left_out > 0 {
             let _ = writeln!(out, "{} segments more: see another time with --from and --until", self.left_out);
         }
@@ -133,6 +142,7 @@ impl Diagram {
                 && pair[0].behind == pair[1].seq
                 && pair[1].at.saturating_sub(pair[0].at) <= TOGETHER
                 && pair[1].flags.is_empty()
+                && !self.notes.iter().any(|(when, _)| (pair[0].at..=pair[1].at).contains(when))
         });
         1 + pairs.count()
     }
@@ -203,6 +213,12 @@ impl Watch for Diagram {
             Pass::Arrives if leads(end.other())[1] => self.settle(segment.print, Fate::Arrived(passing.at)),
             Pass::Lost(why) => self.settle(segment.print, Fate::Lost(why)),
             Pass::Leaves(_) | Pass::Arrives => {}
+        }
+    }
+
+    fn happens(&mut self, at: Duration, what: &str) {
+        if (self.from..self.until).contains(&at) && self.notes.len() < self.rows_max {
+            self.notes.push((at, what.to_owned()));
         }
     }
 }

@@ -12,6 +12,7 @@ use towpath_engine::{
 };
 
 use super::{
+    bond,
     hardware::QueueReport,
     lane::Lost,
     load::{Load, LoadStep},
@@ -150,6 +151,9 @@ struct Waits<'a> {
 /// | `schema` | the first line: `"towpath.lab/1"`, the scenario's `title`, `seed`, and when the run has `ended`, in nanoseconds |
 /// | `connection` | one direction of a connection, by name: `from` and `to` (hosts), `bytes` read, `goodput_bps`, `resent` (segments by reason), `rto`, `srtt_us` (least, mean, greatest), `begun`, `connected`, `finished` (nanoseconds), `result`, the last `tcp_info` |
 /// | `link` | a direction of a link, by name: `from`, `to`, `frames` and `bytes` that have arrived, `lost` by reason, `queue_bytes_max`, `wait_max` (nanoseconds) |
+/// | `bond` | a bond of a host, or a group of a switch, by name: `of` (the host or switch), `mode`, `uses` (which `links` from when on, `ts`), `log` (lines as the kernel writes them, `ts`), `left_out` (of both), and `proc`: what is known of it in the end, as `/proc/net/bonding` prints it |
+/// | `drops` | what a host with bonds has dropped: `reasons`, with how many packets for each |
+/// | `switch` | a switch, by name: frames `forwarded` to one port or group, `flooded` to all others, `filtered` (for where they came from), `link_local` (LACP), `blocked` (by a port by which its group takes nothing), without a port to leave by (`no_port`), `unlearned` (stations without room) and `stations_max` (the most at once) |
 /// | `load` | one rate of a load, by name: `from` and `to` (hosts), the `rate` in packets a second, the `time` that was measured (nanoseconds), and of the hardware of `to`: `rx_packets`, `rx_missed_errors` (rings full), `dropped` (backlogs full), `delivered`, `interrupts` (of devices), `timers` (`gro_flush_timeout`), `received_rps` (interrupts by other CPUs), `polls` of softirqs (of backlogs too) and `poll_sizes` (how many of them found 0, 1, 2, 4, 8, 16, 32, 64 packets or more), `busy_polls` of processes that found packets and `busy_poll_sizes`, `budget_spent` and `time_spent` (together Linux's `time_squeeze`), `ksoftirqd_woken`, `latency_mean` (null: no packet went on), `latency_max` and `cpu` (nanoseconds, by what all CPUs did: `process`, `interrupt`, `softirq`, `ksoftirqd`, `busy_poll`) |
 /// | `queue` | a receive queue of a `host` with hardware, by its number at its `link`, over the whole run: as of a load, besides `rx_bytes` and `deferred` (times it was polled by a timer); its `polls` are those of that queue |
 /// | `cpu` | a CPU of such a host, by its number: as of a load; `times` are its own |
@@ -177,6 +181,7 @@ pub fn write_json(out: &mut impl Write, scenario: &Scenario, report: &Report, se
             line(out, &rate(plan, names, step))?;
         }
     }
+    bond::write_json(out, scenario, report)?;
     for found in &report.hardware {
         let host = scenario.hosts[found.host].name.as_str();
         for found in &found.queues {
@@ -191,8 +196,7 @@ pub fn write_json(out: &mut impl Write, scenario: &Scenario, report: &Report, se
     }
     for (number, lane) in report.lanes.iter().enumerate() {
         let link = &scenario.links[number / 2];
-        let [from, to] =
-            [link.ends[number % 2], link.ends[1 - number % 2]].map(|host| scenario.hosts[host].name.as_str());
+        let [from, to] = [link.ends[number % 2], link.ends[1 - number % 2]].map(|node| scenario.name_of(node));
         let tally = &lane.tally;
         line(
             out,
@@ -307,7 +311,7 @@ fn times(counters: &CpuCounters) -> BTreeMap<String, u64> {
     Activity::ALL.into_iter().map(named).collect()
 }
 
-fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+pub(super) fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     out.write_all(b"\n")
 }

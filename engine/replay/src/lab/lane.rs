@@ -32,15 +32,23 @@ pub enum Lost {
     Codel,
     /// The link was down, or went down while it was on its way.
     Down,
+    /// The link was silent.
+    Silent,
     /// It has arrived, and found the ring of the host's NIC full (`rx_missed_errors`).
     Ring,
     /// It has arrived, and found the backlog of a CPU of the host full (`dropped`).
     Backlog,
+    /// It has arrived at a port by which the host's bond takes nothing now.
+    Inactive,
+    /// It has arrived at a port by which the switch takes nothing now: of a group that has not come to terms with the other end.
+    Blocked,
+    /// It has arrived at a switch, and no link carries by which it would have gone on.
+    NoPort,
 }
 
 impl Lost {
     /// The reasons of links.
-    pub const OF_LINKS: [Self; 4] = [Self::Line, Self::Queue, Self::Codel, Self::Down];
+    pub const OF_LINKS: [Self; 5] = [Self::Line, Self::Queue, Self::Codel, Self::Down, Self::Silent];
 
     /// Its name.
     #[must_use]
@@ -52,6 +60,10 @@ impl Lost {
             Self::Down => "down",
             Self::Ring => "ring",
             Self::Backlog => "backlog",
+            Self::Silent => "silent",
+            Self::Inactive => "inactive",
+            Self::Blocked => "blocked",
+            Self::NoPort => "no port",
         }
     }
 }
@@ -66,7 +78,7 @@ pub struct Tally {
     /// Their bytes.
     pub arrived_bytes: u64,
     /// Frames that have not, by reason, in the order of [`Lost::OF_LINKS`].
-    pub lost: [u64; 4],
+    pub lost: [u64; Lost::OF_LINKS.len()],
     /// Frames that came twice.
     pub repeated: u64,
     /// Frames that came late.
@@ -145,6 +157,11 @@ impl Lane {
             age: 0,
             tally: Tally::default(),
         }
+    }
+
+    /// What it does.
+    pub(super) const fn way(&self) -> &Way {
+        &self.way
     }
 
     /// Frames and bytes that wait.
@@ -236,6 +253,9 @@ impl Lane {
     }
 
     fn carry(&mut self, now: Instant, frame: Carried, out: &mut Vec<Outcome>) {
+        if self.way.is_silent {
+            return self.lose(Lost::Silent, frame, out);
+        }
         self.carried += 1;
         if self.draws_loss() {
             return self.lose(Lost::Line, frame, out);

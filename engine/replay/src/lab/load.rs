@@ -1,6 +1,7 @@
 //! Loads: UDP at constant rates, one rate after the other, and what each costs the host that it goes to.
 //!
-//! The frames are made beside the sender's engine, as Linux's pktgen does, so that sending costs nothing; they leave by its link.
+//! The frames are made beside the sender's engine, as Linux's pktgen does, so that sending costs nothing; they leave by its link. Where more
+//! than one link leads on, or a neighbour has to be found, it is the engine that sends them.
 
 use core::{
     net::{IpAddr, Ipv4Addr},
@@ -8,16 +9,12 @@ use core::{
 };
 
 use towpath_engine::{
-    CommandError, Instant,
+    Command, CommandError, Instant,
     device::napi::{CpuCounters, QueueCounters},
     wire::checksum,
 };
 
-use super::{
-    lane::Carried,
-    net::{Net, address_of},
-    scenario::Scenario,
-};
+use super::{lane::Carried, net::Net};
 
 /// Frames at constant rates, one rate after the other.
 #[derive(Clone, Debug)]
@@ -113,7 +110,7 @@ fn per_second(count: u64, time: Duration) -> u64 {
 pub(super) struct Generator {
     /// A frame, but for its port.
     frame: Vec<u8>,
-    /// The lane that it leaves by; none: there is no way.
+    /// The lane that it leaves by; none: the engine finds it, if there is a way.
     lane: Option<usize>,
     /// Packets of this rate that have been sent.
     sent: u64,
@@ -123,14 +120,14 @@ pub(super) struct Generator {
 }
 
 impl Generator {
-    pub(super) fn new(plan: &Load, scenario: &Scenario, net: &mut Net<'_>) -> Result<Self, CommandError> {
+    pub(super) fn new(plan: &Load, net: &mut Net<'_>) -> Result<Self, CommandError> {
         net.discard(plan.ends[1], PORT)?;
-        let [source, destination] = plan.ends.map(|host| address_of(scenario, host, false));
+        let [source, destination] = plan.ends.map(|host| net.topology.address_of(host, false));
         let frame = match (source, destination) {
             (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) => frame(plan.frame_bytes, source, destination),
             _ => Vec::new(),
         };
-        let lane = net.lane_towards(scenario, plan.ends[0], plan.ends[1]);
+        let lane = net.step_towards(plan.ends[0], plan.ends[1]).and_then(|(_, lane)| lane);
         let before = Default::default();
         Ok(Self { frame, lane, sent: 0, began: net.now, before, report: LoadReport::default() })
     }
@@ -149,14 +146,25 @@ impl Generator {
             self.end_step(net, plan, rate);
             return (self.report.steps.len() < plan.rates.len()).then(|| net.now + plan.pause);
         }
-        if let Some(lane) = self.lane {
+        if let Some(place) = self.frame.get_mut(PORT_AT..PORT_AT + 2) {
             let port = FIRST_PORT + (self.sent % u64::from(plan.flows)) as u16;
-            self.frame[PORT_AT..PORT_AT + 2].copy_from_slice(&port.to_be_bytes());
-            net.send(plan.ends[0], lane, Carried { bytes: self.frame.clone(), ..Carried::default() });
+            place.copy_from_slice(&port.to_be_bytes());
+        }
+        match self.lane {
+            Some(lane) => net.send(plan.ends[0], lane, Carried { bytes: self.frame.clone(), ..Carried::default() }),
+            None => self.ask(net, plan.ends[0]),
         }
         self.sent += 1;
         let nanos = u128::from(self.sent) * 1_000_000_000 / u128::from(rate);
         Some(self.began + Duration::from_nanos(nanos as u64))
+    }
+
+    /// Lets the engine of a host send it. One that has no way drops it, and counts that.
+    fn ask(&self, net: &mut Net<'_>, host: usize) {
+        if let Some(packet) = self.frame.get(IP_AT..) {
+            let _ = net.engines[host].handle_command(net.now, Command::SendPacket(packet.to_vec()));
+            net.collect(host);
+        }
     }
 
     fn end_step(&mut self, net: &Net<'_>, plan: &Load, rate: u64) {
@@ -207,7 +215,7 @@ const FIRST_PORT: u16 = 10_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::{Lost, Pass, Passing, Watch, run, table, write_json};
+    use crate::lab::{Lost, Pass, Passing, Scenario, Watch, run, table, write_json};
 
     fn scenario(more: &str) -> Scenario {
         let text = format!(

@@ -1,4 +1,4 @@
-//! `towpath lab`: hosts joined by links that are slow, long, full or lossy, in virtual time.
+//! `towpath lab`: hosts and switches joined by links that are slow, long, full or lossy, in virtual time.
 //!
 //! Each host is an engine, and what they say to each other is what their TCP says. A scenario is a TOML file; [`Scenario::read`] takes
 //! its text and gives plain data or one [`ConfigError`] with file, line and column, and [`run`] plays it. The same scenario and seed give
@@ -24,17 +24,33 @@
 //! | `name` | its name: 1 to 15 bytes |
 //! | `sysctl` | tunables by their `/proc/sys` names: `sysctl.net.ipv4.tcp_sack = 0`; a list where a tunable has several values |
 //! | `hardware` | a table of its CPUs and NICs, below. Default: none; frames cost no time, and each one is a poll |
+//! | `bond` | its bonds, below. Default: none |
 //! | `features` | a table of features of its devices, by the names of `ethtool -k`. Default: all false, so that links carry whole packets with their checksums; else they carry what such a device gets, as a pair of virtual ones does, and each loss is one of a frame |
 //!
-//! `[[link]]`, 200 at most; link N, from 0, has the networks `10.0.N.0/24` and `fd00:0:0:N::/64`, its first end the address that ends in 1,
-//! its second the one that ends in 2:
+//! `[[host.bond]]`, 32 at most: a bond over links of the host, with the keys of a gateway's `[[bond]]` ([`crate::config`]), read by the same code: `name`,
+//! `ports` (names of links, in their order), `mode`, `miimon`, `updelay`, `downdelay`, `lacp_rate`, `xmit_hash_policy`, `ad_select`, `primary`, `arp_interval`
+//! and all others but `addresses`, `mac`, `mtu`, `arp` and `networks`, which the lab says. It is the engine's own ([`towpath_engine::device::bond`]).
+//!
+//! `[[switch]]`, 64 at most: a learning bridge. It has no spanning tree: switches that are linked in a ring are refused.
 //!
 //! | key | what it says |
 //! |---|---|
-//! | `between` | list of two hosts |
+//! | `name` | its name, which no host has |
+//! | `ageing` | how long it remembers a station that says nothing. Default: `"300s"` |
+//! | `stations` | how many it remembers; frames to others go to all ports. Default and most: 8192 |
+//! | `group` | a list of tables, `[[switch.group]]`: ports that are one to it. The keys are those of a bond, whose `mode` is `"802.3ad"` or, without LACP, `"balance-xor"`: what a host's balance-rr or balance-xor needs. At the other end of active-backup, balance-tlb and balance-alb ports stay by themselves |
+//!
+//! `[[link]]`, 200 at most. A link between two hosts is a network of its own; so are, together, all links of a bond and all that meet at a
+//! switch, and a host is in each but once. Network N, the number of its first link, from 0, is `10.0.N.0/24` and `fd00:0:0:N::/64`; hosts in it have the addresses from 1 on, in the order in which
+//! `between` names them, and a bond that of its first link. So of a link between two hosts the first end's address ends in 1, the second's in 2:
+//!
+//! | key | what it says |
+//! |---|---|
+//! | `between` | list of two hosts or switches |
 //! | `name` | its name. Default: `FIRST-SECOND` |
 //! | `mtu` | 576 to 9000 bytes. Default: 1500 |
-//! | `up` | false: nothing goes over it |
+//! | `up` | false: nothing goes over it, and the end that it leads to has no carrier, which miimon sees and a switch at once |
+//! | `silent` | true: nothing goes over it, and nobody sees that but who waits for something: LACP or an ARP monitor |
 //! | `rate` | of a direction; the Ethernet header counts, and nothing around it. Default: any number of frames at once; their sender then has sent what one instant's acknowledgements let out at one instant, which RACK takes for sent in order |
 //! | `delay`, `jitter` | how long a frame is on its way, and by how much longer at most; frames stay in order. At least 1us without a `rate` |
 //! | `loss` | a chance; or `{ every = N }`, each N-th frame; or `{ frames = [1, 2] }`, those, counted from 1; or `{ enters, leaves, good, bad }`, bursts by a chain of two states: with what chance each frame begins and ends bad times, and is lost in good (default 0 %) and bad ones (100 %) |
@@ -66,7 +82,7 @@
 //! | key | what it says |
 //! |---|---|
 //! | `name` | its name. Default: `load N` |
-//! | `from`, `to` | the host that sends, and the one that it sends to; that one has `hardware` |
+//! | `from`, `to` | the host that sends, and the one that it sends to; that one has `hardware`. By a bond or to a switch it is the sender's engine that sends them |
 //! | `rates` | a list of rates in packets a second, one after the other |
 //! | `packets` | packets at each rate. Default: 5000 |
 //! | `frame` | bytes of a frame without its check sequence, 42 to 1514. Default: 60, the least that Ethernet has |
@@ -94,6 +110,19 @@
 //! `[[event]]`, in order of time: `at`, `link`, `direction` (`"there"`, `"back"` or `"both"`, the default), and what the link does from then
 //! on, in the words of `[[link]]`. What waits or is on its way when a link goes down is lost.
 //!
+//! # What failover loses, and how long it takes
+//!
+//! The scenarios `failover-…`, `lacp-silent-…` and `balance` of `captures/lab` show it, and `cargo test -p tests --test scenarios failover` holds them to this:
+//!
+//! - A carrier that is lost takes with it what is on that wire. A bond whose ports are chosen by a hash or in turn passes over the port at once, so
+//!   nothing else is lost; the driver asks for the carrier with each packet. So does the group at the switch.
+//! - Active-backup does not ask: until miimon's next look, and `downdelay` more, the active port is sent to all the same, and what comes by the
+//!   other one is dropped (`inactive`). That is `miimon + downdelay` at most, and all that is lost.
+//! - A link that is silent is noticed by LACP when no LACPDU has come for 3 s (`lacp_rate fast`: one comes each second), or 90 s (`slow`: each 30 s),
+//!   counted in the machines' ticks of 100 ms, the first of which comes at any time after the LACPDU; IEEE 802.1AX-2020, 6.4.4, has the times. Then the receive machine has
+//!   EXPIRED, the port is out of step, and neither end sends by it. By the ARP monitor it is noticed when nothing has come for more than `arp_missed_max` intervals (2) and a half.
+//!   miimon never notices.
+//!
 //! # What an interrupt costs
 //!
 //! `captures/lab/interrupts.toml` sends five equal loads to five hosts that differ in `mode`, in coalescing and in what puts off interrupts. With `interrupt` I, `poll` P, `packet` S and `enqueue` E,
@@ -117,9 +146,11 @@
 //! It reads its text with what [`crate::config`] reads a gateway with, down to the places of mistakes, and writes with [`mod@crate::write`].
 //! None of that is public: a crate would have to open a reader of tables to everybody.
 
+mod bond;
 mod codel;
 mod diagram;
 mod hardware;
+mod hosts;
 mod json;
 mod lane;
 mod load;
@@ -131,11 +162,15 @@ mod run;
 mod scenario;
 mod segment;
 mod series;
+mod switch;
+mod switching;
 mod table;
 mod talk;
+mod topology;
 mod watch;
 mod words;
 
+pub use bond::{BondReport, DropsReport};
 pub use diagram::Diagram;
 pub use hardware::{HardwareReport, QueueReport};
 pub use json::write_json;
@@ -143,9 +178,12 @@ pub use lane::{Lost, Tally};
 pub use load::{Load, LoadReport, LoadStep};
 pub use pcapng::PcapngRun;
 pub use run::{ConnectionReport, LaneReport, Measured, Report, run, run_telling};
-pub use scenario::{Bound, Change, Codel, Conversation, End, Host, Link, Loss, Queue, Scenario, Way};
+pub use scenario::{
+    Aggregate, Bound, Change, Codel, Conversation, End, Host, Link, Loss, Queue, Scenario, Switch, Way,
+};
 pub use segment::Segment;
 pub use series::{EndReport, Point, Wait};
+pub use switch::SwitchTally;
 pub use table::table;
 pub use watch::{Pass, Passing, Watch};
 pub use words::Chance;

@@ -1,25 +1,22 @@
-//! Engines joined by lanes, in virtual time.
+//! Engines and switches joined by lanes, in virtual time.
 //!
-//! Hosts are numbered as the scenario has them, and their devices as links name them. Link N has the networks `10.0.N.0/24` and
-//! `fd00:0:0:N::/64`; its first end has the address that ends in 1, its second the one that ends in 2. Routes lead the shortest way.
+//! Hosts are numbered as the scenario has them, switches behind them, and their devices and ports as links name them.
 
-use core::{cell::Cell, net::IpAddr, time::Duration};
-use std::{
-    collections::{BTreeMap, VecDeque},
-    rc::Rc,
-};
+use core::{cell::Cell, time::Duration};
+use std::{collections::BTreeMap, rc::Rc};
 
 use towpath_engine::{
-    Command, CommandError, DeviceId, Engine, Frame, Instant,
-    device::{Device, Feature, InterfaceAddress, napi::Hardware, rss::Toeplitz},
-    ip::{Route, RouteKind},
-    wire::MacAddr,
+    CommandError, DeviceId, Engine, Event, Frame, Instant,
+    device::{napi::Hardware, rss::Toeplitz},
 };
 
 use super::{
+    bond::Bonds,
     lane::{Carried, Lane, Lost, Outcome},
     reception::{Arrival, hardware},
-    scenario::{Scenario, Way},
+    scenario::{Change, Scenario, Way},
+    switch::Switch,
+    topology::{Step, Topology},
     watch::{Eye, Leaving},
 };
 use crate::limits::{LAB_BYTES_MAX, LAB_FRAME_OVERHEAD_BYTES};
@@ -30,6 +27,12 @@ pub(super) struct Net<'w> {
     pub(super) now: Instant,
     /// The hosts.
     pub(super) engines: Vec<Engine>,
+    /// The switches.
+    pub(super) switches: Vec<Switch>,
+    /// What is known of bonds of hosts, and of groups of switches.
+    pub(super) bonds: Bonds,
+    /// Who is where.
+    pub(super) topology: Topology,
     /// Their NICs and CPUs, of those that are not without a cost.
     pub(super) hardware: Vec<Option<Hardware<Arrival>>>,
     pub(super) toeplitz: Toeplitz,
@@ -39,10 +42,10 @@ pub(super) struct Net<'w> {
     pub(super) lanes: Vec<Lane>,
     /// Who looks at each frame.
     pub(super) eye: Option<Eye<'w>>,
-    /// Where each lane leads, by host and device.
-    leads_to: Vec<(usize, DeviceId)>,
-    /// The lane of each host's devices.
-    lanes_of: Vec<Vec<usize>>,
+    /// Where each lane leads, by host or switch, and device.
+    pub(super) leads_to: Vec<(usize, DeviceId)>,
+    /// The lane of each one's devices.
+    pub(super) lanes_of: Vec<Vec<usize>>,
     on_way: BTreeMap<(Instant, u64), OnWay>,
     /// What all frames take that are on their way or wait, and the most that they may.
     held_bytes: u64,
@@ -63,13 +66,16 @@ impl<'w> Net<'w> {
         let mut net = Self {
             now: START,
             engines: (0..scenario.hosts.len()).map(|host| Engine::new(lot(scenario.seed, 0, host))).collect(),
+            switches: Vec::new(),
+            bonds: Bonds::new(scenario),
+            topology: Topology::new(scenario),
             hardware: hardware(scenario),
             toeplitz: Toeplitz::default(),
             in_rings: Rc::default(),
             lanes: Vec::new(),
             eye,
             leads_to: Vec::new(),
-            lanes_of: vec![Vec::new(); scenario.hosts.len()],
+            lanes_of: vec![Vec::new(); scenario.hosts.len() + scenario.switches.len()],
             on_way: BTreeMap::new(),
             held_bytes: 0,
             held_bytes_max: LAB_BYTES_MAX,
@@ -79,79 +85,22 @@ impl<'w> Net<'w> {
         };
         for (link, plan) in scenario.links.iter().enumerate() {
             for end in 0..2 {
-                let host = plan.ends[end];
-                let device = DeviceId(net.lanes_of[host].len() as u16);
-                net.add_device(host, link, end, plan.mtu_bytes, &scenario.hosts[host].features)?;
-                net.lanes_of[host].push(2 * link + end);
-                net.lanes.push(Lane::new(
-                    plan.ways[end].clone(),
-                    plan.mtu_bytes,
-                    lot(scenario.seed, 1, 2 * link + end),
-                ));
-                net.leads_to.push((host, device));
+                let node = plan.ends[end];
+                net.leads_to.push((node, DeviceId(net.lanes_of[node].len() as u16)));
+                net.lanes_of[node].push(2 * link + end);
+                let seed = lot(scenario.seed, 1, 2 * link + end);
+                net.lanes.push(Lane::new(plan.ways[end].clone(), plan.mtu_bytes, seed));
             }
             // What leaves by one end arrives at the other.
             let last = net.leads_to.len() - 1;
             net.leads_to.swap(last - 1, last);
         }
-        for (host, plan) in scenario.hosts.iter().enumerate() {
-            for (name, values) in &plan.sysctls {
-                net.engines[host].handle_command(START, Command::SetSysctls(name.clone(), values.clone()))?;
-            }
-            net.add_routes(scenario, host)?;
+        for host in 0..scenario.hosts.len() {
+            net.furnish(scenario, host)?;
         }
+        net.add_switches(scenario)?;
+        (0..net.lanes_of.len()).for_each(|node| net.note_bonds(node));
         Ok(net)
-    }
-
-    fn add_device(
-        &mut self,
-        host: usize,
-        link: usize,
-        end: usize,
-        mtu_bytes: u32,
-        features: &[(Feature, bool)],
-    ) -> Result<(), CommandError> {
-        let id = DeviceId(self.lanes_of[host].len() as u16);
-        let engine = &mut self.engines[host];
-        let own = [(false, 24), (true, 64)]
-            .map(|(is_v6, prefix)| InterfaceAddress { address: address(link, end, is_v6), prefix });
-        let device = Device {
-            name: format!("link{link}"),
-            mac: MacAddr([2, 0, 0, link as u8, 0, 1 + end as u8]),
-            mtu_bytes,
-            addresses: own.to_vec(),
-            any_destination: true,
-            arp: false,
-            ..Device::default()
-        };
-        engine.handle_command(START, Command::AddDevice(device))?;
-        // What is on a link is what a wire carries: whole packets with their checksums.
-        for feature in Feature::ALL {
-            engine.handle_command(START, Command::SetFeature(id, feature, false))?;
-        }
-        for (feature, is_on) in features {
-            engine.handle_command(START, Command::SetFeature(id, *feature, *is_on))?;
-        }
-        Ok(())
-    }
-
-    /// Ways to all networks that a host is not in, over the fewest links.
-    fn add_routes(&mut self, scenario: &Scenario, host: usize) -> Result<(), CommandError> {
-        let first_link = first_links(scenario, host);
-        for (link, plan) in scenario.links.iter().enumerate().filter(|(_, plan)| !plan.ends.contains(&host)) {
-            let Some(first) = plan.ends.iter().find_map(|end| first_link[*end]) else { continue };
-            let near = usize::from(scenario.links[first].ends[1] == host);
-            let device = self.lanes_of[host].iter().position(|lane| *lane == 2 * first + near);
-            let Some(device) = device else { continue };
-            for (is_v6, prefix) in [(false, 24), (true, 64)] {
-                let network = InterfaceAddress { address: address(link, 0, is_v6), prefix }.network();
-                let via = Some(address(first, 1 - near, is_v6));
-                let kind = RouteKind::Unicast { device: DeviceId(device as u16), via };
-                let route = Route { destination: network, prefix, kind, metric: 0, mtu_bytes: None };
-                self.engines[host].handle_command(START, Command::AddRoute(route))?;
-            }
-        }
-        Ok(())
     }
 
     /// When something happens next.
@@ -159,7 +108,8 @@ impl<'w> Net<'w> {
         let arrival = self.on_way.first_key_value().map(|((when, _), _)| *when);
         let deadlines = self.engines.iter().filter_map(|engine| engine.poll_timeout().map(|(when, _)| when));
         let hardware = self.hardware.iter().flatten().filter_map(Hardware::poll_timeout);
-        deadlines.chain(arrival).chain(hardware).min()
+        let switches = self.switches.iter().filter_map(|switch| switch.control.engine.poll_timeout());
+        deadlines.chain(arrival).chain(hardware).chain(switches.map(|(when, _)| when)).min()
     }
 
     /// Lets happen what does now.
@@ -181,26 +131,43 @@ impl<'w> Net<'w> {
                 self.collect(host);
             }
         }
+        self.run_switches();
     }
 
     fn arrive(&mut self, lane: usize, age: u32, frame: Carried) {
         let (host, device) = self.leads_to[lane];
         self.held_bytes -= cost(&frame);
-        if self.lanes[lane].arrive(age, frame.bytes.len()) {
-            if self.hardware[host].is_some() {
-                return self.take_in(host, device, lane, frame);
-            }
+        if !self.lanes[lane].arrive(age, frame.bytes.len()) {
             if let Some(eye) = &mut self.eye {
-                eye.arrives(self.now.since(START), lane, &frame.bytes);
+                eye.loses(self.now.since(START), lane, &frame.bytes, Lost::Down);
             }
-            let Carried { bytes, checksum, gso } = &frame;
-            let frame = Frame { checksum: *checksum, gso: *gso, ..Frame::new(device, bytes) };
-            self.engines[host].handle_frames(self.now, &[frame]);
-            self.collect(host);
-        } else if let Some(eye) = &mut self.eye {
-            eye.loses(self.now.since(START), lane, &frame.bytes, Lost::Down);
+            return self.reuse(frame.bytes);
         }
+        if host >= self.engines.len() {
+            return self.switch_frame(host, usize::from(device.0), lane, frame);
+        }
+        if self.hardware[host].is_some() {
+            return self.take_in(host, device, lane, frame);
+        }
+        let Carried { bytes, checksum, gso } = &frame;
+        let shown = Frame { checksum: *checksum, gso: *gso, ..Frame::new(device, bytes) };
+        match self.is_inactive(host, &shown) {
+            None => self.eye_arrives(lane, bytes),
+            Some(why) => {
+                if let Some(eye) = &mut self.eye {
+                    eye.loses(self.now.since(START), lane, bytes, why);
+                }
+            }
+        }
+        self.engines[host].handle_frames(self.now, &[shown]);
+        self.collect(host);
         self.reuse(frame.bytes);
+    }
+
+    pub(super) fn eye_arrives(&mut self, lane: usize, bytes: &[u8]) {
+        if let Some(eye) = &mut self.eye {
+            eye.arrives(self.now.since(START), lane, bytes);
+        }
     }
 
     /// Keeps a buffer for the next frame.
@@ -224,14 +191,29 @@ impl<'w> Net<'w> {
             let Some(lane) = lane else { continue };
             self.send(host, lane, frame);
         }
-        while self.engines[host].poll_event().is_some() {}
+        self.note_bonds(host);
     }
 
-    /// A host sends a frame.
-    pub(super) fn send(&mut self, host: usize, lane: usize, frame: Carried) {
+    /// Takes down what a host's bonds, or a switch's groups, have become, and what their log says.
+    pub(super) fn note_bonds(&mut self, node: usize) {
+        let hosts = self.engines.len();
+        let engine = match self.engines.get_mut(node) {
+            Some(host) => host,
+            None => &mut self.switches[node - hosts].control.engine,
+        };
+        while let Some((when, event)) = engine.poll_event() {
+            if let Event::Log { line, .. } = event {
+                self.bonds.say(node, when.since(START), line);
+            }
+        }
+        self.bonds.look(node, self.now.since(START), engine, &mut self.eye);
+    }
+
+    /// A host or switch sends a frame.
+    pub(super) fn send(&mut self, node: usize, lane: usize, frame: Carried) {
         if let Some(eye) = &mut self.eye {
             let leaving = Leaving { lane, bytes: &frame.bytes, segments: frame.gso.map_or(1, |gso| gso.segments) };
-            eye.leaves(self.now, self.now.since(START), leaving, &mut self.engines[host]);
+            eye.leaves(self.now, self.now.since(START), leaving, self.engines.get_mut(node));
         }
         let mut outcomes = core::mem::take(&mut self.outcomes);
         self.held_bytes += cost(&frame);
@@ -243,14 +225,32 @@ impl<'w> Net<'w> {
         self.settle(lane, outcomes);
     }
 
-    /// The lane by which a host sends to another one, if there is a way.
-    pub(super) fn lane_towards(&self, scenario: &Scenario, from: usize, to: usize) -> Option<usize> {
-        let link = first_links(scenario, from)[to]?;
-        Some(2 * link + usize::from(scenario.links[link].ends[1] == from))
+    /// The first step of a host to another one, if there is a way, and the lane by which that leads, if it is one and the same for all packets.
+    pub(super) fn step_towards(&self, from: usize, to: usize) -> Option<(Step, Option<usize>)> {
+        let step = self.topology.first_steps(from)[to]?;
+        let own = &self.topology.interfaces[from][step.interface];
+        let is_shared = self.topology.networks[&own.network].is_shared;
+        let lane = self.lanes_of[from].get(usize::from(own.device.0)).copied();
+        Some((step, lane.filter(|_| !is_shared)))
     }
 
     /// A link is another one from now on.
-    pub(super) fn change(&mut self, lane: usize, way: Way) {
+    pub(super) fn change_link(&mut self, event: &Change, name: &str) {
+        for (end, way) in event.ways.iter().enumerate() {
+            if let Some(way) = way {
+                self.change(2 * event.link + end, way.clone(), name);
+            }
+        }
+        self.relink(event.link);
+    }
+
+    fn change(&mut self, lane: usize, way: Way, name: &str) {
+        let state = |way: &Way| if way.is_up { if way.is_silent { "silent" } else { "up" } } else { "down" };
+        let (before, after) = (state(self.lanes[lane].way()), state(&way));
+        if let Some(eye) = self.eye.as_mut().filter(|_| before != after) {
+            let direction = if lane.is_multiple_of(2) { "there" } else { "back" };
+            eye.happens(self.now.since(START), &format!("link {name} is {after} ({direction})"));
+        }
         let mut outcomes = core::mem::take(&mut self.outcomes);
         self.lanes[lane].change(way, &mut outcomes);
         self.settle(lane, outcomes);
@@ -290,43 +290,13 @@ impl<'w> Net<'w> {
     }
 }
 
-/// By which link a host sends to each other one, over the fewest links: breadth first.
-fn first_links(scenario: &Scenario, host: usize) -> Vec<Option<usize>> {
-    let mut first_link: Vec<Option<usize>> = vec![None; scenario.hosts.len()];
-    let mut waiting = VecDeque::from([host]);
-    while let Some(from) = waiting.pop_front() {
-        for (link, plan) in scenario.links.iter().enumerate() {
-            for (near, far) in [(plan.ends[0], plan.ends[1]), (plan.ends[1], plan.ends[0])] {
-                if near != from || far == host || first_link[far].is_some() {
-                    continue;
-                }
-                first_link[far] = if from == host { Some(link) } else { first_link[from] };
-                waiting.push_back(far);
-            }
-        }
-    }
-    first_link
-}
-
 /// What a frame takes while it is on its way or waits.
 pub(super) const fn cost(frame: &Carried) -> u64 {
     frame.bytes.len() as u64 + LAB_FRAME_OVERHEAD_BYTES
 }
 
-/// The address of a link's end.
-pub(super) fn address(link: usize, end: usize, is_v6: bool) -> IpAddr {
-    let (link, end) = (link as u16, 1 + end as u16);
-    if is_v6 { IpAddr::from([0xfd00, 0, 0, link, 0, 0, 0, end]) } else { IpAddr::from([10, 0, link as u8, end as u8]) }
-}
-
-/// The address of a host's first device; `None` of a host without links.
-pub(super) fn address_of(scenario: &Scenario, host: usize, is_v6: bool) -> Option<IpAddr> {
-    let (link, plan) = scenario.links.iter().enumerate().find(|(_, plan)| plan.ends.contains(&host))?;
-    Some(address(link, usize::from(plan.ends[1] == host), is_v6))
-}
-
 /// A seed for one of many, so that what one draws moves no other.
-fn lot(seed: u64, kind: u64, number: usize) -> u64 {
+pub(super) fn lot(seed: u64, kind: u64, number: usize) -> u64 {
     let mixed = seed ^ (kind << 32 | number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     towpath_engine::random::Random::new(mixed).next_u64()
 }

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use towpath_engine::Instant;
 
 use super::{
+    lane::Lost,
     scenario::Scenario,
     watch::{Pass, Passing, Watch},
 };
@@ -64,6 +65,8 @@ impl<W: Write> Watch for PcapngRun<W> {
             Pass::Leaves(Some(why)) => (passing.lane, PacketDirection::Outbound, format!("sent again: {}", why.name())),
             // A lane ends where the one back begins.
             Pass::Arrives => (passing.lane ^ 1, PacketDirection::Inbound, String::new()),
+            // The card has taken it all the same.
+            Pass::Lost(Lost::Inactive) => (passing.lane ^ 1, PacketDirection::Inbound, "lost: inactive".to_owned()),
             Pass::Lost(_) => return,
         };
         let Some(interface) = self.interfaces.get(lane).copied().flatten() else { return };

@@ -71,11 +71,6 @@ impl Net<'_> {
             }
         }
         while let Some(batch) = self.hardware[host].as_mut().and_then(Hardware::poll_batch) {
-            if let Some(eye) = &mut self.eye {
-                for received in &batch.frames {
-                    eye.arrives(batch.at.since(START), received.frame.lane, &received.frame.frame.bytes);
-                }
-            }
             let frames: Vec<Frame<'_>> = batch
                 .frames
                 .iter()
@@ -85,6 +80,14 @@ impl Net<'_> {
                     Frame { queue: received.queue, checksum: *checksum, gso: *gso, ..Frame::new(device, bytes) }
                 })
                 .collect();
+            for (received, frame) in batch.frames.iter().zip(&frames) {
+                let why = self.is_inactive(host, frame);
+                let Some(eye) = &mut self.eye else { break };
+                match why {
+                    None => eye.arrives(batch.at.since(START), received.frame.lane, frame.bytes),
+                    Some(why) => eye.loses(batch.at.since(START), received.frame.lane, frame.bytes, why),
+                }
+            }
             self.engines[host].handle_frames(batch.at, &frames);
             drop(frames);
             self.reuse_all(batch);

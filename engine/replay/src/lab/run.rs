@@ -9,12 +9,14 @@ use towpath_engine::{
 };
 
 use super::{
+    bond::{BondReport, DropsReport},
     hardware::{self, HardwareReport},
     lane::Tally,
     load::{Generator, LoadReport},
-    net::{Net, START, address_of},
+    net::{Net, START},
     scenario::{End, Scenario},
     series::{EndReport, Point, Wait},
+    switch::SwitchTally,
     talk::{Matter, Talk},
     watch::{Eye, Watch},
 };
@@ -30,6 +32,12 @@ pub struct Report {
     pub lanes: Vec<LaneReport>,
     /// The loads, in the scenario's order.
     pub loads: Vec<LoadReport>,
+    /// The bonds of hosts and the groups of switches, in their order.
+    pub bonds: Vec<BondReport>,
+    /// What hosts that have bonds have dropped, and why, in the scenario's order.
+    pub drops: Vec<DropsReport>,
+    /// What switches have done, in the scenario's order.
+    pub switches: Vec<SwitchTally>,
     /// What the hardware of those hosts has counted that have some, in the scenario's order.
     pub hardware: Vec<HardwareReport>,
 }
@@ -143,8 +151,7 @@ struct Run<'s, 'w> {
 impl<'s, 'w> Run<'s, 'w> {
     fn new(scenario: &'s Scenario, watch: Option<&'w mut dyn Watch>) -> Result<Self, CommandError> {
         let mut net = Net::new(scenario, watch.map(Eye::new))?;
-        let loads =
-            scenario.loads.iter().map(|plan| Generator::new(plan, scenario, &mut net)).collect::<Result<_, _>>()?;
+        let loads = scenario.loads.iter().map(|plan| Generator::new(plan, &mut net)).collect::<Result<_, _>>()?;
         let count = scenario.connections.len();
         let mut run = Self {
             scenario,
@@ -270,11 +277,7 @@ impl<'s, 'w> Run<'s, 'w> {
             }
             Task::Event(at) => {
                 let event = &self.scenario.events[at];
-                for (end, way) in event.ways.iter().enumerate() {
-                    if let Some(way) = way {
-                        self.net.change(2 * event.link + end, way.clone());
-                    }
-                }
+                self.net.change_link(event, &self.scenario.links[event.link].name);
             }
             Task::Load(load) => {
                 let next = self.loads[load].act(&mut self.net, &self.scenario.loads[load]);
@@ -302,7 +305,7 @@ impl<'s, 'w> Run<'s, 'w> {
 
     fn begin(&mut self, talk: usize) {
         let plan = &self.scenario.connections[talk];
-        let Some(to) = address_of(self.scenario, plan.ends[1], plan.is_v6) else { return };
+        let Some(to) = self.net.topology.address_of(plan.ends[1], plan.is_v6) else { return };
         let (host, now) = (plan.ends[0], self.net.now);
         let engine = &mut self.net.engines[host];
         self.talks[talk].begin(now, engine, plan, SocketAddr::new(to, plan.port));
@@ -447,7 +450,17 @@ impl<'s, 'w> Run<'s, 'w> {
         });
         let loads = self.loads.into_iter().map(|load| load.report).collect();
         let hardware = hardware::counted(&self.net, self.scenario);
-        Report { ended, connections: connections.collect(), lanes: self.lanes, loads, hardware }
+        let (bonds, drops) = (self.net.bond_reports(), self.net.drops(self.scenario));
+        Report {
+            ended,
+            connections: connections.collect(),
+            lanes: self.lanes,
+            loads,
+            bonds,
+            drops,
+            switches: self.net.switches.iter().map(|switch| switch.tally).collect(),
+            hardware,
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use towpath_engine::{
-    device::{Feature, napi::Options},
+    DeviceId,
+    device::{Feature, bond, napi::Options},
     socket::SocketOption,
 };
 
@@ -26,7 +27,9 @@ pub struct Scenario {
     pub measure: Option<(Duration, Duration)>,
     /// The hosts.
     pub hosts: Vec<Host>,
-    /// The links between them.
+    /// The switches: they are numbered on behind the hosts.
+    pub switches: Vec<Switch>,
+    /// The links between them all.
     pub links: Vec<Link>,
     /// The connections.
     pub connections: Vec<Conversation>,
@@ -34,6 +37,33 @@ pub struct Scenario {
     pub loads: Vec<Load>,
     /// What changes on the way, in order of time.
     pub events: Vec<Change>,
+}
+
+impl Scenario {
+    /// The name of a host or switch, by its number.
+    #[must_use]
+    pub fn name_of(&self, node: usize) -> &str {
+        let switch = || self.switches.get(node - self.hosts.len()).map(|switch| switch.name.as_str());
+        self.hosts.get(node).map(|host| host.name.as_str()).or_else(switch).unwrap_or("?")
+    }
+
+    /// The bonds of a host, or the groups of a switch.
+    #[must_use]
+    pub fn aggregates_of(&self, node: usize) -> &[Aggregate] {
+        let groups = || self.switches.get(node - self.hosts.len()).map(|switch| &switch.groups[..]);
+        self.hosts.get(node).map(|host| &host.bonds[..]).or_else(groups).unwrap_or_default()
+    }
+
+    /// The links at a host or switch: its devices or ports are numbered in their order.
+    pub fn links_of(&self, node: usize) -> impl Iterator<Item = usize> {
+        self.links.iter().enumerate().filter(move |(_, link)| link.ends.contains(&node)).map(|(number, _)| number)
+    }
+
+    /// The device or port at which a link is.
+    #[must_use]
+    pub fn device_of(&self, node: usize, link: usize) -> Option<DeviceId> {
+        self.links_of(node).position(|known| known == link).map(|place| DeviceId(place as u16))
+    }
 }
 
 /// A host.
@@ -47,14 +77,40 @@ pub struct Host {
     pub features: Vec<(Feature, bool)>,
     /// Its CPUs, and what the NIC at each of its links is; none: frames cost nothing, and each one is a poll.
     pub hardware: Option<Options>,
+    /// Its bonds.
+    pub bonds: Vec<Aggregate>,
 }
 
-/// A link between two hosts.
+/// A switch.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    /// Its name.
+    pub name: String,
+    /// How long it remembers where a station is that says nothing.
+    pub ageing: Duration,
+    /// How many stations it remembers.
+    pub stations_max: usize,
+    /// Ports that are one to it.
+    pub groups: Vec<Aggregate>,
+}
+
+/// Links that are one to a host, whose bond they are, or to a switch.
+#[derive(Clone, Debug)]
+pub struct Aggregate {
+    /// Its name.
+    pub name: String,
+    /// The numbers of the links.
+    pub links: Vec<usize>,
+    /// How it uses them.
+    pub options: bond::Options,
+}
+
+/// A link between two hosts, switches, or one of each.
 #[derive(Clone, Debug)]
 pub struct Link {
     /// Its name.
     pub name: String,
-    /// The numbers of the hosts at its ends.
+    /// The numbers of the hosts or switches at its ends.
     pub ends: [usize; 2],
     /// The largest packet, in bytes.
     pub mtu_bytes: u32,
@@ -65,8 +121,10 @@ pub struct Link {
 /// What a link does to what goes over it in one direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// Whether anything goes over it.
+    /// Whether anything goes over it, and who is at its end sees a carrier.
     pub is_up: bool,
+    /// Whether all that it is to carry is lost, and nobody sees that.
+    pub is_silent: bool,
     /// Bits a second, the Ethernet header counted; none: any number.
     pub rate_bps: Option<u64>,
     /// How long a frame is on its way.
@@ -87,6 +145,7 @@ impl Default for Way {
     fn default() -> Self {
         Self {
             is_up: true,
+            is_silent: false,
             rate_bps: None,
             delay: Duration::ZERO,
             jitter: Duration::ZERO,

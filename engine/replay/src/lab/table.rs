@@ -3,10 +3,11 @@
 use core::fmt::{self, Write};
 
 use super::{
+    bond::write_bonds,
     lane::Lost,
     load::{Load, LoadReport},
     run::{ConnectionReport, Report},
-    scenario::{End, Scenario},
+    scenario::{End, Link, Scenario},
     series::EndReport,
 };
 
@@ -27,6 +28,7 @@ fn write_table(out: &mut String, scenario: &Scenario, report: &Report) -> fmt::R
         write_load(out, scenario, plan, found)?;
     }
     write_links(out, scenario, report)?;
+    write_bonds(out, scenario, report)?;
     if !report.hardware.is_empty() {
         write_hardware(out, scenario, report)?;
     }
@@ -101,28 +103,39 @@ fn write_load(out: &mut String, scenario: &Scenario, plan: &Load, found: &LoadRe
 fn write_links(out: &mut String, scenario: &Scenario, report: &Report) -> fmt::Result {
     writeln!(
         out,
-        "{:<22} {:>9} {:>12} {:>8} {:>8} {:>8} {:>6} {:>11} {:>12}",
-        "link", "frames", "bytes", "line", "queue", "codel", "down", "queue max", "wait max ms"
+        "{:<22} {:>9} {:>12} {:>8} {:>8} {:>8} {:>6} {:>6} {:>11} {:>12}",
+        "link", "frames", "bytes", "line", "queue", "codel", "down", "silent", "queue max", "wait max ms"
     )?;
     for (number, lane) in report.lanes.iter().enumerate() {
         let link = &scenario.links[number / 2];
-        let ends = [link.ends[number % 2], link.ends[1 - number % 2]].map(|host| scenario.hosts[host].name.as_str());
+        let ends = [link.ends[number % 2], link.ends[1 - number % 2]].map(|node| scenario.name_of(node));
+        let has_twin = scenario.links.iter().filter(|known| same_ends(known, link)).count() > 1;
         let lost = Lost::OF_LINKS.map(|why| lane.tally.lost_for(why));
         writeln!(
             out,
-            "{:<22} {:>9} {:>12} {:>8} {:>8} {:>8} {:>6} {:>11} {:>12.3}",
-            format!("{} > {}", ends[0], ends[1]),
+            "{:<22} {:>9} {:>12} {:>8} {:>8} {:>8} {:>6} {:>6} {:>11} {:>12.3}",
+            if has_twin {
+                format!("{} > {} ({})", ends[0], ends[1], link.name)
+            } else {
+                format!("{} > {}", ends[0], ends[1])
+            },
             lane.tally.arrived,
             lane.tally.arrived_bytes,
             lost[0],
             lost[1],
             lost[2],
             lost[3],
+            lost[4],
             lane.tally.queued_bytes_max,
             lane.tally.waited_max.as_secs_f64() * 1e3,
         )?;
     }
     Ok(())
+}
+
+/// Whether two links lead between the same hosts or switches.
+fn same_ends(one: &Link, other: &Link) -> bool {
+    one.ends == other.ends || one.ends == [other.ends[1], other.ends[0]]
 }
 
 /// A line a queue and one a CPU of each host that has hardware.

@@ -15,11 +15,11 @@ use super::{lane::Lost, scenario::End, segment::Segment};
 /// What becomes of a frame at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// It leaves a host; sent again for that reason, if it is.
+    /// It leaves a host or switch; sent again for that reason, if it is.
     Leaves(Option<ResendReason>),
-    /// It arrives at a host.
+    /// It arrives at a host or switch.
     Arrives,
-    /// It is lost on the lane.
+    /// It is lost on the lane, or at its end.
     Lost(Lost),
 }
 
@@ -44,6 +44,9 @@ pub struct Passing<'a> {
 pub trait Watch {
     /// One passes.
     fn frame(&mut self, passing: &Passing<'_>);
+
+    /// Something happens to a link, or to a bond.
+    fn happens(&mut self, _at: Duration, _what: &str) {}
 }
 
 /// Looks at frames for a [`Watch`], and finds out why segments are sent again.
@@ -91,12 +94,15 @@ impl<'w> Eye<'w> {
         self.watch.frame(&Passing { at, lane, pass, bytes, segment, connection });
     }
 
-    pub(super) fn leaves(&mut self, now: Instant, at: Duration, leaving: Leaving<'_>, engine: &mut Engine) {
+    /// A frame leaves; from a host, its engine is there to be asked.
+    pub(super) fn leaves(&mut self, now: Instant, at: Duration, leaving: Leaving<'_>, engine: Option<&mut Engine>) {
         let Leaving { lane, bytes, segments } = leaving;
         let segment = Segment::of(bytes);
-        // A host that only forwards it sends nothing again.
-        let own = segment.as_ref().filter(|segment| engine.devices().has_address(segment.source.ip()));
-        let why = own.and_then(|segment| self.why_again(now, segment, segments, engine));
+        let why = engine.and_then(|engine| {
+            // A host that only forwards it sends nothing again.
+            let own = segment.as_ref().filter(|segment| engine.devices().has_address(segment.source.ip()))?;
+            self.why_again(now, own, segments, engine)
+        });
         self.show(at, lane, Pass::Leaves(why), bytes, segment.as_ref());
     }
 
@@ -106,6 +112,10 @@ impl<'w> Eye<'w> {
 
     pub(super) fn loses(&mut self, at: Duration, lane: usize, bytes: &[u8], why: Lost) {
         self.show(at, lane, Pass::Lost(why), bytes, Segment::of(bytes).as_ref());
+    }
+
+    pub(super) fn happens(&mut self, at: Duration, what: &str) {
+        self.watch.happens(at, what);
     }
 
     fn why_again(
@@ -148,5 +158,9 @@ impl<'w> Eye<'w> {
 impl Watch for Vec<&mut dyn Watch> {
     fn frame(&mut self, passing: &Passing<'_>) {
         self.iter_mut().for_each(|watch| watch.frame(passing));
+    }
+
+    fn happens(&mut self, at: Duration, what: &str) {
+        self.iter_mut().for_each(|watch| watch.happens(at, what));
     }
 }

@@ -108,7 +108,7 @@ fn panels(scenario: &Scenario, report: &Report) -> Vec<Panel> {
     let queues = report.lanes.iter().enumerate().filter(|(_, lane)| lane.tally.queued_bytes_max > 0);
     for ((number, lane), color) in queues.zip(COLORS.into_iter().cycle()) {
         let link = &scenario.links[number / 2];
-        let name = format!("{} from {}", link.name, scenario.hosts[link.ends[number % 2]].name);
+        let name = format!("{} from {}", link.name, scenario.name_of(link.ends[number % 2]));
         let points = lane.waits.iter().map(|wait| (seconds(wait.ts), f64::from(wait.packets))).collect();
         panels[4].lines.push(Line { name, color, points });
     }

@@ -1,8 +1,10 @@
 //! From text to [`Scenario`].
 
+mod aggregate;
 mod conversation;
 mod hardware;
 mod load;
+mod switch;
 mod way;
 
 use core::time::Duration;
@@ -10,9 +12,11 @@ use core::time::Duration;
 use towpath_engine::sysctl::{SysctlError, Sysctls};
 
 use self::{
+    aggregate::{aggregates, link_of},
     conversation::conversation,
     hardware::hardware,
     load::load,
+    switch::{SWITCH, check_links, switch},
     way::{LINK_WAY, way},
 };
 use super::{
@@ -21,7 +25,10 @@ use super::{
 };
 use crate::{
     config::{DeviceName, Fault, Mistake, Table, Value, document, features},
-    limits::{LAB_CONNECTIONS_MAX, LAB_EVENTS_MAX, LAB_HOSTS_MAX, LAB_LINKS_MAX, LAB_LOADS_MAX, LAB_POINTS_MAX},
+    limits::{
+        LAB_CONNECTIONS_MAX, LAB_EVENTS_MAX, LAB_HOSTS_MAX, LAB_LINKS_MAX, LAB_LOADS_MAX, LAB_POINTS_MAX,
+        LAB_SWITCHES_MAX,
+    },
 };
 
 pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
@@ -36,6 +43,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
         sample: top.find("sample").map_or_else(|| Ok((until / SAMPLES).max(SAMPLE_MIN)), lapse)?,
         measure: top.find("measure").map(span).transpose()?,
         hosts: Vec::new(),
+        switches: Vec::new(),
         links: Vec::new(),
         connections: Vec::new(),
         loads: Vec::new(),
@@ -49,14 +57,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
     {
         return Err(end.expected("no later than 'until'"));
     }
-    for value in bounded(top, "host", LAB_HOSTS_MAX)? {
-        let host = host(value.table("[[host]]", HOST, &[])?, &scenario)?;
-        scenario.hosts.push(host);
-    }
-    for value in bounded(top, "link", LAB_LINKS_MAX)? {
-        let link = link(value, &scenario)?;
-        scenario.links.push(link);
-    }
+    nodes_and_links(top, &mut scenario)?;
     for value in at_most(top, "load", LAB_LOADS_MAX)? {
         let load = load(value, &scenario)?;
         scenario.loads.push(load);
@@ -83,6 +84,33 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
         scenario.events.push(change);
     }
     Ok(scenario)
+}
+
+/// Reads hosts, switches and links, and then what of the first two names links.
+fn nodes_and_links(top: Table<'_>, scenario: &mut Scenario) -> Result<(), Fault> {
+    let hosts = bounded(top, "host", LAB_HOSTS_MAX)?;
+    for value in &hosts {
+        let host = host(value.table("[[host]]", HOST, &[])?, scenario)?;
+        scenario.hosts.push(host);
+    }
+    let switches = at_most(top, "switch", LAB_SWITCHES_MAX)?;
+    for value in &switches {
+        let switch = switch(value.table("[[switch]]", SWITCH, &[])?, scenario)?;
+        scenario.switches.push(switch);
+    }
+    let links = bounded(top, "link", LAB_LINKS_MAX)?;
+    for value in &links {
+        let link = link(*value, scenario)?;
+        scenario.links.push(link);
+    }
+    for (host, value) in hosts.iter().enumerate() {
+        scenario.hosts[host].bonds = aggregates(value.table("[[host]]", HOST, &[])?, "bond", host, scenario)?;
+    }
+    for (switch, value) in switches.iter().enumerate() {
+        let table = value.table("[[switch]]", SWITCH, &[])?;
+        scenario.switches[switch].groups = aggregates(table, "group", hosts.len() + switch, scenario)?;
+    }
+    check_links(&links, scenario)
 }
 
 fn bounded<'t>(top: Table<'t>, key: &'static str, max: usize) -> Result<Vec<Value<'t>>, Fault> {
@@ -139,7 +167,7 @@ fn host(table: Table<'_>, scenario: &Scenario) -> Result<Host, Fault> {
         })?;
     }
     let features = table.find("features").map_or(Ok(Vec::new()), features)?;
-    Ok(Host { name, sysctls, features, hardware: table.find("hardware").map(hardware).transpose()? })
+    Ok(Host { name, sysctls, features, hardware: table.find("hardware").map(hardware).transpose()?, bonds: Vec::new() })
 }
 
 /// A tunable and its values.
@@ -165,17 +193,29 @@ pub(super) fn host_of(value: Value<'_>, scenario: &Scenario) -> Result<usize, Fa
     known.ok_or_else(|| value.fault(Mistake::NoSuch { what: "[[host]]", name: name.to_owned() }))
 }
 
+/// The number of a host or switch that is named.
+fn node_of(value: Value<'_>, scenario: &Scenario) -> Result<usize, Fault> {
+    let name = value.text()?;
+    let switch = scenario.switches.iter().position(|switch| switch.name == name);
+    match switch {
+        Some(switch) => Ok(scenario.hosts.len() + switch),
+        None => host_of(value, scenario),
+    }
+}
+
 fn link(value: Value<'_>, scenario: &Scenario) -> Result<Link, Fault> {
     let table = value.table("[[link]]", LINK, &[])?;
     let between = table.need("between")?;
-    let ends = between.list()?.into_iter().map(|end| host_of(end, scenario)).collect::<Result<Vec<_>, _>>()?;
-    let &[first, second] = &ends[..] else { return Err(between.expected("a list of the names of two hosts")) };
+    let ends = between.list()?.into_iter().map(|end| node_of(end, scenario)).collect::<Result<Vec<_>, _>>()?;
+    let &[first, second] = &ends[..] else {
+        return Err(between.expected("a list of the names of two hosts or switches"));
+    };
     if first == second {
-        return Err(between.expected("a list of the names of two hosts"));
+        return Err(between.expected("a list of the names of two hosts or switches"));
     }
     let name = match table.find("name") {
         Some(value) => value.text()?.to_owned(),
-        None => format!("{}-{}", scenario.hosts[first].name, scenario.hosts[second].name),
+        None => format!("{}-{}", scenario.name_of(first), scenario.name_of(second)),
     };
     if scenario.links.iter().any(|known| known.name == name) {
         return Err(value.fault(Mistake::Twice { what: "[[link]]", name }));
@@ -204,9 +244,7 @@ fn change(value: Value<'_>, scenario: &Scenario, ways: &mut [[Way; 2]], last: &m
     }
     *last = at;
     let link_value = table.need("link")?;
-    let name = link_value.text()?;
-    let link = scenario.links.iter().position(|link| link.name == name);
-    let link = link.ok_or_else(|| link_value.fault(Mistake::NoSuch { what: "[[link]]", name: name.to_owned() }))?;
+    let link = link_of(link_value, scenario)?;
     let concerned = match table.find("direction") {
         None => [true, true],
         Some(direction) => match direction.text()? {
@@ -224,12 +262,26 @@ fn change(value: Value<'_>, scenario: &Scenario, ways: &mut [[Way; 2]], last: &m
     Ok(Change { at, link, ways: changed })
 }
 
-const TOP: &[&str] = &["title", "seed", "until", "sample", "measure", "host", "link", "connection", "load", "event"];
-const HOST: &[&str] = &["name", "sysctl", "features", "hardware"];
-const LINK: &[&str] =
-    &["name", "between", "mtu", "back", "up", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
+const TOP: &[&str] =
+    &["title", "seed", "until", "sample", "measure", "host", "switch", "link", "connection", "load", "event"];
+const HOST: &[&str] = &["name", "sysctl", "features", "hardware", "bond"];
+const LINK: &[&str] = &[
+    "name",
+    "between",
+    "mtu",
+    "back",
+    "up",
+    "silent",
+    "rate",
+    "delay",
+    "jitter",
+    "loss",
+    "duplicate",
+    "reorder",
+    "queue",
+];
 const EVENT: &[&str] =
-    &["at", "link", "direction", "up", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
+    &["at", "link", "direction", "up", "silent", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
 /// Samples of a run, when nothing is said of them.
 const SAMPLES: u32 = 500;
 const SAMPLE_MIN: Duration = Duration::from_micros(10);

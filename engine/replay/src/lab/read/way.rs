@@ -17,6 +17,9 @@ pub(super) fn way(table: &Table<'_>, way: &mut Way) -> Result<(), Fault> {
     if let Some(value) = table.find("up") {
         way.is_up = value.boolean()?;
     }
+    if let Some(value) = table.find("silent") {
+        way.is_silent = value.boolean()?;
+    }
     if let Some(value) = table.find("rate") {
         let Rate(rate) = value.word()?;
         way.rate_bps = Some(rate);
@@ -121,7 +124,8 @@ fn queue(value: Value<'_>) -> Result<Queue, Fault> {
 const DELAY_MIN: Duration = Duration::from_micros(1);
 
 /// What may stand for a way alone.
-pub(super) const LINK_WAY: &[&str] = &["up", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
+pub(super) const LINK_WAY: &[&str] =
+    &["up", "silent", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
 const LOSS_EXPECTED: &str = "a chance, such as \"0.5 %\", or a table: { every = 1000 }, { frames = [1, 2] }, { enters = \"1 %\", leaves = \"20 %\" }";
 const LOSS: &[&str] = &["every", "frames", "enters", "leaves", "good", "bad"];
 const REORDER: &[&str] = &["chance", "by"];
