@@ -4,13 +4,18 @@ use core::net::IpAddr;
 
 use super::icmp_error::{Ends, Making};
 use crate::{
-    conntrack::udplite,
+    conntrack::{Tracking, udplite},
     ending::{DropReason, Dropped},
     frame::DeviceId,
     offload::checksum,
     packet::{Addressed, Checksum, IpMut, Packet, Transport},
     sysctl::Sysctls,
-    wire::{Icmpv6Type, Protocol, checksum::Routines, icmp::IcmpType, ndp::NeighbourMessage},
+    wire::{
+        Icmpv6Type, Protocol,
+        checksum::{Routines, add},
+        icmp::IcmpType,
+        ndp::NeighbourMessage,
+    },
 };
 
 /// What becomes of a packet for this host.
@@ -39,7 +44,7 @@ impl Delivery {
     /// [`DropReason::TransportChecksum`], [`DropReason::TransportMalformed`], and [`DropReason::NoSocket`] or
     /// [`DropReason::NoProtocol`] when nobody can take it.
     pub fn of(packet: Packet, sysctls: &Sysctls, routines: &Routines) -> Result<Self, Dropped> {
-        if !checksum::is_right(&packet, routines) {
+        if !checksum::is_right(&packet, routines) && !is_undone(&packet, sysctls, routines) {
             return Err(packet.drop_for(DropReason::TransportChecksum));
         }
         match (packet.protocol(), packet.transport()) {
@@ -110,13 +115,25 @@ fn is_unsummed_v6(packet: &Packet) -> bool {
 ///
 /// Linux v6.18: `net/core/skbuff.c`, `__skb_checksum_complete()`; `net/ipv6/ip6_checksum.c`, `udp6_csum_init()`.
 fn is_off_its_sum(packet: &Packet, sysctls: &Sysctls) -> bool {
+    has_drifted(packet, sysctls)
+        && packet.meta().tracking.connection().is_some()
+        && packet.transport_len() > SUMMED_ANEW_MAX
+}
+
+/// Whether a packet that is damaged counts as whole: by the same sum, when the damage is what rules have changed since.
+fn is_undone(packet: &Packet, sysctls: &Sysctls, routines: &Routines) -> bool {
+    packet.ipv6().is_some()
+        && packet.meta().tracking == Tracking::Invalid
+        && has_drifted(packet, sysctls)
+        && add(checksum::netfilter_sum(packet, routines), !packet.meta().drift) == 0xffff
+}
+
+/// Whether rules have changed the header of a packet over the whole of which connection tracking has summed.
+fn has_drifted(packet: &Packet, sysctls: &Sysctls) -> bool {
     let meta = packet.meta();
     let has_come_in = meta.device.is_some_and(|device| device != DeviceId::LOOPBACK);
-    let is_summed = sysctls.conntrack_checksum != 0 && has_come_in && meta.tracking.connection().is_some();
-    is_summed
-        && meta.checksum == Checksum::None
-        && !matches!(meta.drift, 0 | 0xffff)
-        && packet.transport_len() > SUMMED_ANEW_MAX
+    let is_summed = sysctls.conntrack_checksum != 0 && has_come_in && meta.checksum == Checksum::None;
+    is_summed && !matches!(meta.drift, 0 | 0xffff)
 }
 
 /// The reply to an echo request, between `ends` (RFC 792; RFC 4443, section 4.2). Its checksum is computed anew, as Linux

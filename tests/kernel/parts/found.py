@@ -1,7 +1,7 @@
 """What random rules and packets have found: each was a difference once."""
 from parts.builder import A, A6, B6, E, E6, GW, GW6, IN6_GW, IN_GW, IP, IPv6, Raw, S6, SRV, TCP, UDP, echo, icmp, scenario, table, tcp, udp
 from parts.ipv6 import HOP, error6, ping6, six, tcp6, udp6
-from scapy.all import ICMP, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6ExtHdrFragment, fragment, in6_chksum
+from scapy.all import Ether, ICMP, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6ExtHdrFragment, fragment, in6_chksum
 
 
 @scenario("rules-sets-short")
@@ -72,6 +72,32 @@ def short6(s):
             if length >= 4:
                 data = data[:2] + in6_chksum(58, head, data).to_bytes(2, "big") + data[4:]
             s.put(E6() / head / Raw(data))
+
+
+@scenario("hashlimit-ports-ipv6")
+def portless6(s):
+    """hashlimit by ports drops what ends with no next header, but not what only lacks ports or whose headers are longer than it."""
+    each = "-A FORWARD -m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 50 --hashlimit-mode {0} --hashlimit-name {0}"
+    six(s, table("filter", each.format("srcip"), each.format("dstport"), each.format("srcport")))
+    head = IPv6(src=A6, dst=S6)
+    options = bytes([99, 0, 1, 4, 0, 0, 0, 0])
+    s.put(udp6(A6, 5000, S6, 53), E6() / IPv6(src=A6, dst=S6, nh=99) / Raw(bytes(8)), E6() / IPv6(src=A6, dst=S6, nh=59),
+          E6() / IPv6(src=A6, dst=S6, nh=59) / Raw(bytes(8)), E6() / IPv6(src=A6, dst=S6, nh=60) / Raw(options),
+          E6() / IPv6(src=A6, dst=S6, nh=60) / Raw(bytes([59]) + options[1:]),
+          E6() / IPv6(src=A6, dst=S6, nh=60) / Raw(bytes([99, 1]) + options[2:]),
+          E6() / head / IPv6ExtHdrFragment(nh=59, offset=3, m=0, id=7) / Raw(bytes(8)))
+
+
+@scenario("ipv6-damage-undone")
+def undone(s):
+    """A rule that changes the hop limit by as much as a packet's bytes are wrong by makes it whole for who sums up all of it."""
+    six(s, table("mangle", "-A PREROUTING -j HL --hl-dec 1"))
+    for size in (10, 100):
+        for packet in (ping6(S6, GW6, data=bytes([1] * size)), udp6(S6, 5000, GW6, 9, bytes([1] * size)), tcp6(S6, 5000, GW6, 9, "A", 7, 8, bytes([1] * size))):
+            for place, by in ((-1, 0), (-1, -1), (-2, -1), (-1, 1)):
+                frame = bytearray(bytes(packet))
+                frame[place] += by
+                s.put(Ether(bytes(frame)))
 
 
 @scenario("ipv6-path-mtu")

@@ -5,21 +5,25 @@ use alloc::{format, string::String};
 use core::{fmt::Write, time::Duration};
 
 use super::{Answer, Matching};
-use crate::netfilter::{
-    View,
-    ends::{Ends, PortBytes, address_bits, masked, ports, prefix_mask},
-    error::{Fault, Flaw, Noun},
-    lists::{
-        Claims, checked_name,
-        hashlimit::{Buckets, CHUNK_SHIFT, Group, Level, SCALE, Shape, credits},
+use crate::{
+    conntrack::Family,
+    netfilter::{
+        View,
+        ends::{Ends, PortBytes, address_bits, masked, ports, prefix_mask},
+        error::{Fault, Flaw, Noun},
+        lists::{
+            Claims, checked_name,
+            hashlimit::{Buckets, CHUNK_SHIFT, Group, Level, SCALE, Shape, credits},
+        },
+        program::facts::Facts,
+        save::{
+            options::{Given, Item, Opt, Spec},
+            text::Word,
+            values,
+        },
+        walk::Depends,
     },
-    program::facts::Facts,
-    save::{
-        options::{Given, Item, Opt, Spec},
-        text::Word,
-        values,
-    },
-    walk::Depends,
+    wire::Protocol,
 };
 
 /// A rate, a table by name, and what makes a group.
@@ -190,7 +194,8 @@ impl Hashlimit {
         }
     }
 
-    /// The packet's group; `None` when its ports are asked for and cut off.
+    /// The packet's group; `None` when its ports are asked for and cannot be looked for: they are cut off, or no header follows those
+    /// of IPv6 (Linux v6.18: `net/ipv6/exthdrs_core.c`, `ipv6_skip_exthdr()`, which fails then).
     fn group(&self, ends: &Ends, view: &View<'_>) -> Option<Group> {
         let mut group = Group { family: ends.family, ..Group::default() };
         if self.mode.has(SOURCE) {
@@ -202,7 +207,11 @@ impl Hashlimit {
         if !self.mode.has(SOURCE_PORT | DESTINATION_PORT) {
             return Some(group);
         }
-        let (source, destination) = match ports(view.packet) {
+        let packet = &view.packet;
+        if ends.family == Family::Ipv6 && packet.protocol() == Protocol::NO_NEXT && packet.fragment_offset() == 0 {
+            return None;
+        }
+        let (source, destination) = match ports(packet) {
             PortBytes::Here(source, destination) => (source, destination),
             PortBytes::None => (0, 0),
             PortBytes::Cut => return None,
