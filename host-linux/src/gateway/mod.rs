@@ -49,7 +49,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Reads a configuration and all that it names. Rules files that are named beside it stand in place of its own.
+    /// Reads a configuration and all that it names. Rules files that are named beside it stand in place of its own; its sets stay, unless
+    /// one of those files has sets.
     ///
     /// Without a configuration every helper of this program is attached where its manifest says. With one, those are
     /// that it lists, and further ones that rules name (`-j CT --helper NAME`) and this program brings along: attached
@@ -62,7 +63,10 @@ impl Gateway {
         let rules = if rules.is_empty() {
             config.as_ref().map_or(Ok(Vec::new()), rules::of_config)?
         } else {
-            rules.iter().map(|file| rules::read(file.as_ref())).collect::<Result<_, _>>()?
+            let named = rules.iter().map(|file| rules::read(file.as_ref())).collect::<Result<Vec<_>, _>>()?;
+            let has_sets = named.iter().any(|text| text.source().is_of_sets());
+            let sets = config.as_ref().filter(|_| !has_sets).map_or(Ok(None), rules::sets_of_config)?;
+            sets.into_iter().chain(named).collect()
         };
         let helpers = match &config {
             Some(config) => helpers::of_config(config, &rules)?,

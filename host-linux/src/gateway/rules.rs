@@ -7,7 +7,7 @@ use std::{
 };
 
 use towpath_engine::{conntrack::Family, limits::RULES_TEXT_BYTES_MAX, netfilter::Source};
-use towpath_replay::config::{Config, Mistake};
+use towpath_replay::config::{Config, Located, Mistake};
 
 use super::error::GatewayError;
 use crate::text;
@@ -50,25 +50,31 @@ pub(super) fn read(file: &Path) -> Result<RulesText, GatewayError> {
     text_of(file, family_of(file)).map_err(|error| GatewayError::Unreadable(file.display().to_string(), error))
 }
 
-/// Reads the rules that a configuration names. Relative paths start at its folder.
+/// Reads the sets and the rules that a configuration names. Relative paths start at its folder.
 pub(super) fn of_config(config: &Config) -> Result<Vec<RulesText>, GatewayError> {
-    let wanted = [
-        // Of whichever family: both share them.
-        (Family::Ipv4, &config.sets),
-        (Family::Ipv4, &config.rules_v4),
-        (Family::Ipv6, &config.rules_v6),
-    ];
+    let wanted = [(Family::Ipv4, &config.rules_v4), (Family::Ipv6, &config.rules_v6)];
     let wanted = wanted.into_iter().filter_map(|(family, place)| Some((family, place.as_ref()?)));
-    let read = wanted.map(|(family, place)| {
-        let file = beside(config, &place.value);
-        let wrong = |why: &dyn Display| config.mistake_at(place, Mistake::File(format!("{}: {why}", file.display())));
-        let rules = text_of(&file, family).map_err(|error| wrong(&error))?;
-        if config.sets.as_ref() == Some(place) && !rules.source().is_of_sets() {
-            return Err(wrong(&"this is no text of ipset").into());
-        }
-        Ok(rules)
-    });
-    read.collect()
+    let rules = wanted.map(|(family, place)| named_by(config, place, family));
+    sets_of_config(config).transpose().into_iter().chain(rules).collect()
+}
+
+/// Reads the sets that a configuration names. They count as of one family; both share them.
+pub(super) fn sets_of_config(config: &Config) -> Result<Option<RulesText>, GatewayError> {
+    let Some(place) = &config.sets else { return Ok(None) };
+    let sets = named_by(config, place, Family::Ipv4)?;
+    match sets.source().is_of_sets() {
+        true => Ok(Some(sets)),
+        false => Err(wrong(config, place, &"this is no text of ipset")),
+    }
+}
+
+fn named_by(config: &Config, place: &Located<String>, family: Family) -> Result<RulesText, GatewayError> {
+    text_of(&beside(config, &place.value), family).map_err(|error| wrong(config, place, &error))
+}
+
+fn wrong(config: &Config, place: &Located<String>, why: &dyn Display) -> GatewayError {
+    let file = beside(config, &place.value);
+    config.mistake_at(place, Mistake::File(format!("{}: {why}", file.display()))).into()
 }
 
 /// A file that a configuration names.

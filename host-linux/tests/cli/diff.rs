@@ -50,6 +50,28 @@ fn rules_for_interfaces_that_are_not_there_are_no_reason_to_say_that_nothing_dif
     assert!(said.err.starts_with("towpath: open.v4:1: there is no interface 'lan', only inside "), "{}", said.err);
 }
 
+#[test]
+fn rules_files_may_name_the_sets_of_the_gateway_whose_rules_they_are() {
+    let place = router(MASQUERADE);
+    let gateway = fs::read_to_string(place.path("gateway.toml")).expect("the gateway");
+    fs::write(place.path("gateway.toml"), gateway.replace("[rules]\n", "[rules]\nsets = \"friends.ipset\"\n"))
+        .expect("a file");
+    fs::write(place.path("friends.ipset"), "create friends hash:net\nadd friends 192.168.1.0/24\n").expect("a file");
+    for (name, verdict) in [("open.v4", "ACCEPT"), ("shut.v4", "DROP")] {
+        fs::write(place.path(name), format!("-A FORWARD -m set --match-set friends src -j {verdict}\n"))
+            .expect("a file");
+    }
+    let said = place.towpath("diff open.v4 shut.v4 -c gateway.toml --captures @ping.pcap");
+    assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
+    assert!(said.out.contains("now      shut.v4:1 "), "{}", said.out);
+    fs::write(place.path("nobody.ipset"), "create friends hash:net\n").expect("a file");
+    let told = place.towpath("replay @ping.pcap -c gateway.toml -r nobody.ipset -r shut.v4 --show counts").fine();
+    assert!(
+        told.contains("FORWARDED") && !told.contains("DROPPED_FORWARD"),
+        "a file with sets stands in place of them: {told}"
+    );
+}
+
 /// Whether each line begins as it should.
 fn assert_lines_begin(told: &str, starts: &[&str]) {
     for (line, start) in told.lines().zip(starts) {
