@@ -461,6 +461,7 @@ impl Engine {
             Stage::Conntrack => self.track(now, packet)?,
             Stage::Mangle => self.table(TableName::Mangle, hook, now, packet, way)?,
             Stage::Filter => self.table(TableName::Filter, hook, now, packet, way)?,
+            Stage::Security => self.table(TableName::Security, hook, now, packet, way)?,
             Stage::DestinationNat | Stage::SourceNat => self.translate(hook, now, packet, way)?,
             Stage::Helper => return self.help(now, packet, place, way),
             Stage::Confirm => self.confirm(now, packet, way)?,

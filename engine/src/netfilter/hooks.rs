@@ -38,9 +38,13 @@ impl Hook {
     pub const fn stages(self) -> &'static [Stage] {
         match self {
             Self::Prerouting => &[Stage::Raw, Stage::Conntrack, Stage::Mangle, Stage::DestinationNat],
-            Self::Input => &[Stage::Mangle, Stage::Filter, Stage::SourceNat, Stage::Helper, Stage::Confirm],
-            Self::Forward => &[Stage::Mangle, Stage::Filter],
-            Self::Output => &[Stage::Raw, Stage::Conntrack, Stage::Mangle, Stage::DestinationNat, Stage::Filter],
+            Self::Input => {
+                &[Stage::Mangle, Stage::Filter, Stage::Security, Stage::SourceNat, Stage::Helper, Stage::Confirm]
+            }
+            Self::Forward => &[Stage::Mangle, Stage::Filter, Stage::Security],
+            Self::Output => {
+                &[Stage::Raw, Stage::Conntrack, Stage::Mangle, Stage::DestinationNat, Stage::Filter, Stage::Security]
+            }
             Self::Postrouting => &[Stage::Mangle, Stage::SourceNat, Stage::Helper, Stage::Confirm],
         }
     }
@@ -59,6 +63,8 @@ pub enum Stage {
     DestinationNat,
     /// The filter table (0).
     Filter,
+    /// The security table (50).
+    Security,
     /// The nat table where it changes sources (100).
     SourceNat,
     /// The connection's helper (300).
@@ -78,11 +84,13 @@ pub enum TableName {
     Nat,
     /// Lets pass or not.
     Filter,
+    /// Once more behind filter: for those who mark packets for SELinux, whose own targets are not supported.
+    Security,
 }
 
 impl TableName {
     /// All tables.
-    pub const ALL: [Self; 4] = [Self::Raw, Self::Mangle, Self::Nat, Self::Filter];
+    pub const ALL: [Self; 5] = [Self::Raw, Self::Mangle, Self::Nat, Self::Filter, Self::Security];
 
     /// Its name in rules text.
     #[must_use]
@@ -92,6 +100,7 @@ impl TableName {
             Self::Mangle => "mangle",
             Self::Nat => "nat",
             Self::Filter => "filter",
+            Self::Security => "security",
         }
     }
 
@@ -102,7 +111,7 @@ impl TableName {
             Self::Raw => &[Hook::Prerouting, Hook::Output],
             Self::Mangle => &Hook::ALL,
             Self::Nat => &[Hook::Prerouting, Hook::Input, Hook::Output, Hook::Postrouting],
-            Self::Filter => &[Hook::Input, Hook::Forward, Hook::Output],
+            Self::Filter | Self::Security => &[Hook::Input, Hook::Forward, Hook::Output],
         }
     }
 }

@@ -212,6 +212,7 @@ impl RuleSet {
             Stage::Raw => self.has_table(TableName::Raw),
             Stage::Mangle => self.has_table(TableName::Mangle),
             Stage::Filter => self.has_table(TableName::Filter),
+            Stage::Security => self.has_table(TableName::Security),
             Stage::Conntrack | Stage::DestinationNat | Stage::SourceNat | Stage::Helper | Stage::Confirm => true,
         }
     }

@@ -105,6 +105,7 @@ enum Table {
     Mangle,
     Nat,
     Filter,
+    Security,
 }
 
 impl Rules {
@@ -155,6 +156,7 @@ impl Table {
             Self::Mangle => TableName::Mangle,
             Self::Nat => TableName::Nat,
             Self::Filter => TableName::Filter,
+            Self::Security => TableName::Security,
         }
     }
 }

@@ -15,7 +15,7 @@ from scapy.all import ICMP, IP, IPOption, IPv6, Raw, TCP, UDP  # noqa: E402,F401
 IN_GW = "192.168.1.1"
 A6, B6, IN6_GW, GW6, S6 = "fd00:1::10", "fd00:1::20", "fd00:1::1", "2001:db8:1::1", "2001:db8:2::7"
 CHAINS = {"raw": "PREROUTING OUTPUT", "mangle": "PREROUTING INPUT FORWARD OUTPUT POSTROUTING",
-          "nat": "PREROUTING INPUT OUTPUT POSTROUTING", "filter": "INPUT FORWARD OUTPUT"}
+          "nat": "PREROUTING INPUT OUTPUT POSTROUTING", "filter": "INPUT FORWARD OUTPUT", "security": "INPUT FORWARD OUTPUT"}
 SCENARIOS = {}
 
 

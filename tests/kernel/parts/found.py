@@ -100,6 +100,20 @@ def undone(s):
                 s.put(Ether(bytes(frame)))
 
 
+@scenario("rules-security")
+def security(s):
+    """The security table is asked behind filter, at INPUT before sources are translated, and of what filter drops never."""
+    s.keys["iptables"] = table("filter", "-A FORWARD -p udp -m udp --dport 1 -j DROP", "-A OUTPUT -j MARK --set-xmark 0x1/0xffffffff") + \
+        table("nat", "-A POSTROUTING -o outside -j MASQUERADE", "-A INPUT -p udp -m udp --dport 7 -j SNAT --to-source 192.168.1.9") + \
+        table("security", "-A INPUT -s 192.168.1.9/32", "-A INPUT -p udp -m udp --dport 7 -j LOG --log-prefix \"in \"",
+              "-A INPUT -p udp -m udp --dport 8 -j DROP", "-A FORWARD -p udp -m udp --dport 1 -j LOG",
+              "-A FORWARD -p udp -m udp --dport 2 -j DROP", "-A FORWARD -m conntrack --ctstate ESTABLISHED", "-A FORWARD -s 203.0.113.1/32",
+              "-A OUTPUT -m mark --mark 0x1", "-A OUTPUT -p icmp -m icmp --icmp-type 0 -j DROP")
+    for port in (1, 2, 3):
+        s.put(udp(A, 5000 + port, SRV, port))
+    s.put(udp(SRV, 3, GW, 5003), udp(A, 6000, IN_GW, 7), udp(A, 6001, IN_GW, 8), udp(A, 6002, IN_GW, 9), echo(A, IN_GW, 5), udp(GW, 9000, SRV, 53))
+
+
 @scenario("ipv6-path-mtu")
 def path_mtu(s):
     """An error about a message of ICMPv6 is believed though nobody has sent it, and holds for what passes through."""

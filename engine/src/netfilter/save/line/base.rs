@@ -111,10 +111,6 @@ pub(in crate::netfilter::save) fn table(word: &Word) -> Result<TableName, Flaw> 
     let known = || TableName::ALL.iter().map(|table| table.name());
     match TableName::ALL.iter().find(|table| table.name() == word.text) {
         Some(table) => Ok(*table),
-        None if word.text == "security" => {
-            let why = "there are no security labels here";
-            Err(Fault::Unsupported { noun: Noun::Table, name: word.text.clone(), why }.at(word.column))
-        }
         None => Err(Fault::unknown(Noun::Table, &word.text, known()).at(word.column)),
     }
 }
