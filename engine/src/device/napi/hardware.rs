@@ -191,19 +191,6 @@ impl<T> Hardware<T> {
         self.cpus.iter().map(move |cpu| cpu.counters_at(now))
     }
 
-    /// By what interrupts of a NIC's queues are put off now (`ethtool -c`).
-    pub fn coalescing_of(&self, nic: usize) -> impl Iterator<Item = Coalescing> {
-        let queues = self.nics.get(nic).map_or(0..0, |nic| nic.queues.clone());
-        self.queues[queues].iter().map(Queue::coalescing)
-    }
-
-    /// Frames that wait in a NIC's rings.
-    #[must_use]
-    pub fn waiting(&self, nic: usize) -> usize {
-        let queues = self.nics.get(nic).map_or(0..0, |nic| nic.queues.clone());
-        self.queues[queues].iter().map(|queue| queue.ring.len()).sum()
-    }
-
     fn raise_queue(&mut self, at: Instant, place: usize, vector: Vector) {
         let queue = &mut self.queues[place];
         match vector {
