@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-/// Frames of one batch: the weight of a poll (Linux: `NAPI_POLL_WEIGHT`, `net.core.dev_weight`).
-pub const BATCH_FRAMES_MAX: usize = 64;
+pub use towpath_engine::limits::BATCH_FRAMES_MAX;
 
 /// Frames of one batch that are longer than a slot. 16 · 64 KB = 1 MB a device, which still fits a second-level cache.
 pub const LONG_FRAMES_MAX: usize = 16;

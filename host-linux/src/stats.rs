@@ -357,7 +357,7 @@ fn write_poll_sizes(f: &mut fmt::Formatter<'_>, poll: &PollReport) -> fmt::Resul
         }
         before = ", ";
     }
-    if poll.polls > 0 { writeln!(f) } else { Ok(()) }
+    if poll.poll_sizes.iter().any(|polls| *polls > 0) { writeln!(f) } else { Ok(()) }
 }
 
 fn write_drops(f: &mut fmt::Formatter<'_>, label: &str, drops: &DropCounts) -> fmt::Result {
