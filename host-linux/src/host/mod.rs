@@ -24,7 +24,7 @@ use crate::{
     helpers::Workshop,
     limits::CONTROL_CLIENTS_MAX,
     links::Links,
-    napi::{Budget, Napi, Round},
+    napi::{Budget, Napi, RoundEnd},
     notice::Notice,
     notices::Notices,
     services::Services,
@@ -113,7 +113,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
     pub fn run(mut self, mut notices: Notices) -> io::Result<(Report, Engine)> {
         self.subscribe(false);
         let names: Vec<String> = self.engine.devices().iter().map(|(_, device)| device.name.clone()).collect();
-        let mut round = Round::Idle;
+        let mut round = RoundEnd::Idle;
         self.look_at_links();
         loop {
             let wakeup = self.sleep(round)?;
@@ -127,7 +127,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
                     notices.tell(Notice::Device(name.unwrap_or_else(|| device_name(&self.engine, device)), error));
                 }
             }
-            if round == Round::Idle {
+            if round == RoundEnd::Idle {
                 self.napi.note_interrupts(wakeup.rings);
             }
             if wakeup.links {
@@ -146,7 +146,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
             services.serve(engine, clock, |engine| napi.drain(engine, &mut watch));
             napi.drain(engine, &mut watch);
             if services.has_more() {
-                round = Round::Squeezed;
+                round = RoundEnd::Squeezed;
             }
             for (when, trouble) in troubles {
                 notices.tell_of_helper(engine, when, trouble);
@@ -155,10 +155,10 @@ impl<R: Ring, K: Clock> Host<R, K> {
     }
 
     /// Sleeps until something happens or is due; after a squeezed round it only looks.
-    fn sleep(&mut self, round: Round) -> io::Result<Wakeup> {
+    fn sleep(&mut self, round: RoundEnd) -> io::Result<Wakeup> {
         let timeout = match round {
-            Round::Squeezed => Some(Duration::ZERO),
-            Round::Idle => {
+            RoundEnd::Squeezed => Some(Duration::ZERO),
+            RoundEnd::Idle => {
                 let now = self.clock.now();
                 self.deadline().map(|deadline| deadline.since(now))
             }

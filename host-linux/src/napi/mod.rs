@@ -30,7 +30,7 @@ use crate::{
 
 /// How a round of polls ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Round {
+pub enum RoundEnd {
     /// All rings are empty: sleep until one signals.
     Idle,
     /// The budget or the time is spent, and frames wait: go on without sleeping.
@@ -101,7 +101,7 @@ impl<R: Ring> Napi<R> {
         clock: &mut impl Clock,
         engine: &mut Engine,
         watch: &mut impl FnMut(Instant, Event),
-    ) -> Round {
+    ) -> RoundEnd {
         let mut round = napi::Round::begin(clock.now(), &self.budget);
         let mut empty_in_a_row = 0;
         while empty_in_a_row < self.ports.len() {
@@ -117,7 +117,7 @@ impl<R: Ring> Napi<R> {
                 self.drain(engine, watch);
             }
         }
-        Round::Idle
+        RoundEnd::Idle
     }
 
     /// Sends what the engine has handed out, as far as the devices take it, and tells its events to `watch`.
@@ -164,9 +164,9 @@ impl<R: Ring> Napi<R> {
         &self.strays
     }
 
-    const fn squeeze(&mut self, squeeze: Squeeze) -> Round {
+    const fn squeeze(&mut self, squeeze: Squeeze) -> RoundEnd {
         self.counters.note_squeeze(squeeze);
-        Round::Squeezed
+        RoundEnd::Squeezed
     }
 
     /// Polls the device whose turn it is.

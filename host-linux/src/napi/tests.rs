@@ -23,14 +23,14 @@ const WAN: DeviceId = DeviceId(1);
 #[test]
 fn an_empty_gateway_is_idle_at_once() {
     let mut gateway = Gateway::new([], []);
-    assert_eq!(gateway.round(), Round::Idle);
+    assert_eq!(gateway.round(), RoundEnd::Idle);
     assert_eq!(gateway.napi.counters(), PollCounters::default());
 }
 
 #[test]
 fn devices_take_turns_of_one_weight_each() {
     let mut gateway = Gateway::new(datagrams(100), datagrams(70));
-    assert_eq!(gateway.round(), Round::Idle);
+    assert_eq!(gateway.round(), RoundEnd::Idle);
     let polls: Vec<_> = gateway.log.borrow().polls.iter().copied().filter(|(_, frames)| *frames > 0).collect();
     assert_eq!(polls, [(LAN, 64), (WAN, 64), (LAN, 36), (WAN, 6)]);
     let PollCounters { polls, frames, budget_spent, time_spent, sizes, .. } = gateway.napi.counters();
@@ -41,10 +41,10 @@ fn devices_take_turns_of_one_weight_each() {
 #[test]
 fn a_round_ends_when_its_budget_of_frames_is_spent_and_the_next_one_goes_on() {
     let mut gateway = Gateway::new(datagrams(400), []);
-    assert_eq!(gateway.round(), Round::Squeezed);
+    assert_eq!(gateway.round(), RoundEnd::Squeezed);
     assert_eq!(gateway.napi.counters().frames, 320, "the fifth poll overshoots 300");
     assert_eq!(gateway.napi.counters().budget_spent, 1);
-    assert_eq!(gateway.round(), Round::Idle);
+    assert_eq!(gateway.round(), RoundEnd::Idle);
     assert_eq!(gateway.napi.counters().frames, 400);
 }
 
@@ -53,7 +53,7 @@ fn a_round_ends_when_its_time_is_spent() {
     let mut gateway = Gateway::new(datagrams(400), []);
     // The clock is read when a round starts and before each poll: the second poll would start after 2 ms.
     gateway.clock.step = Duration::from_millis(1);
-    assert_eq!(gateway.round(), Round::Squeezed);
+    assert_eq!(gateway.round(), RoundEnd::Squeezed);
     assert_eq!(gateway.napi.counters().time_spent, 1);
     assert_eq!(gateway.napi.counters().budget_spent, 0);
     assert_eq!(gateway.log.borrow().polls.len(), 1);
@@ -83,7 +83,7 @@ fn frames_wait_for_a_device_that_takes_no_more_and_leave_in_order() {
 fn frames_beyond_the_send_queue_are_dropped_by_name() {
     let mut gateway = Gateway::new(datagrams(1010), []);
     gateway.log.borrow_mut().room = 0;
-    while gateway.round() == Round::Squeezed {}
+    while gateway.round() == RoundEnd::Squeezed {}
     let (_, _, wan) = gateway.napi.device_counters().nth(1).unwrap();
     assert_eq!(wan.send_drops.iter().collect::<Vec<_>>(), [(DropReason::TransmitQueueFull, 10)]);
     gateway.log.borrow_mut().room = 2000;
@@ -131,7 +131,7 @@ impl Gateway {
         Self { engine: engine(), napi, clock, log }
     }
 
-    fn round(&mut self) -> Round {
+    fn round(&mut self) -> RoundEnd {
         self.napi.poll(&mut self.clock, &mut self.engine, &mut |_, _| {})
     }
 
