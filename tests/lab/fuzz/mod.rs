@@ -136,7 +136,8 @@ pub fn scenario(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
     match Scenario::read("scenario.toml", text) {
         Ok(mut scenario) => {
-            if scenario.hosts.len() > 4 || scenario.connections.len() > 4 || scenario.links.len() > 4 {
+            let nodes = scenario.hosts.len() + scenario.switches.len();
+            if nodes > 6 || scenario.connections.len() > 4 || scenario.links.len() > 6 {
                 return;
             }
             scenario.until = scenario.until.min(PLAYED);
