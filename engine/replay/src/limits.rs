@@ -81,6 +81,9 @@ pub const LAB_RATES_MAX: usize = 100;
 /// Packets of a load at one rate: a million take some seconds.
 pub const LAB_LOAD_PACKETS_MAX: u64 = 1_000_000;
 
+/// Packets of all loads of a scenario at all their rates: some minutes.
+pub const LAB_ALL_PACKETS_MAX: u64 = 20_000_000;
+
 /// Events of a scenario.
 pub const LAB_EVENTS_MAX: usize = 10_000;
 

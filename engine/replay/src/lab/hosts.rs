@@ -23,6 +23,11 @@ impl Net<'_> {
             let id = DeviceId(place as u16);
             let device = self.device_of_link(scenario, (host, id), *link);
             self.add_device(host, id, device, &plan.features)?;
+            // One knob in Linux: it puts off the interrupt, and for as long the device keeps what it may merge.
+            if let Some(nic) = plan.hardware.as_ref().and_then(|hardware| hardware.nics.first()) {
+                let kept = Command::SetGroFlushTimeout(id, nic.gro_flush_timeout);
+                self.engines[host].handle_command(START, kept)?;
+            }
         }
         for (bond, aggregate) in plan.bonds.iter().enumerate() {
             let id = DeviceId((links.len() + bond) as u16);
@@ -132,7 +137,10 @@ pub(super) fn mac(link: usize, end: usize) -> MacAddr {
     MacAddr([2, 0, 0, link as u8, 0, 1 + end as u8])
 }
 
-/// What the log of a bond calls a port: as its link is named, if a device can be called so.
+/// What the log of a bond calls a port: as its link is named, if a device can be called so and no other is.
 pub(super) fn port_name(scenario: &Scenario, link: usize) -> String {
-    DeviceName::read(&scenario.links[link].name).map_or_else(|| format!("link{link}"), |DeviceName(name)| name)
+    let is_others =
+        |name: &str| name == "lo" || name.strip_prefix("link").is_some_and(|rest| rest.parse::<u8>().is_ok());
+    let own = DeviceName::read(&scenario.links[link].name).filter(|DeviceName(name)| !is_others(name));
+    own.map_or_else(|| format!("link{link}"), |DeviceName(name)| name)
 }

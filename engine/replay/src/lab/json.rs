@@ -86,6 +86,15 @@ struct Rate<'a> {
     cpu: BTreeMap<String, u64>,
 }
 
+/// Rates of a load that were not over when the scenario was.
+#[derive(Serialize)]
+struct Left<'a> {
+    load: &'a str,
+    from: &'a str,
+    to: &'a str,
+    rates_left: &'a [u64],
+}
+
 /// A receive queue of a host.
 #[derive(Serialize)]
 struct Queue<'a> {
@@ -154,7 +163,7 @@ struct Waits<'a> {
 /// | `bond` | a bond of a host, or a group of a switch, by name: `of` (the host or switch), `mode`, `uses` (which `links` from when on, `ts`), `log` (lines as the kernel writes them, `ts`), `left_out` (of both), and `proc`: what is known of it in the end, as `/proc/net/bonding` prints it |
 /// | `drops` | what a host with bonds has dropped: `reasons`, with how many packets for each |
 /// | `switch` | a switch, by name: frames `forwarded` to one port or group, `flooded` to all others, `filtered` (for where they came from), `link_local` (LACP), `blocked` (by a port by which its group takes nothing), without a port to leave by (`no_port`), `unlearned` (stations without room) and `stations_max` (the most at once) |
-/// | `load` | one rate of a load, by name: `from` and `to` (hosts), the `rate` in packets a second, the `time` that was measured (nanoseconds), and of the hardware of `to`: `rx_packets`, `rx_missed_errors` (rings full), `dropped` (backlogs full), `delivered`, `interrupts` (of devices), `timers` (`gro_flush_timeout`), `received_rps` (interrupts by other CPUs), `polls` of softirqs (of backlogs too) and `poll_sizes` (how many of them found 0, 1, 2, 4, 8, 16, 32, 64 packets or more), `busy_polls` of processes that found packets and `busy_poll_sizes`, `budget_spent` and `time_spent` (together Linux's `time_squeeze`), `ksoftirqd_woken`, `latency_mean` (null: no packet went on), `latency_max` and `cpu` (nanoseconds, by what all CPUs did: `process`, `interrupt`, `softirq`, `ksoftirqd`, `busy_poll`) |
+/// | `load` | one rate of a load, by name: `from` and `to` (hosts), the `rate` in packets a second, the `time` that was measured (nanoseconds), and of the hardware of `to`: `rx_packets`, `rx_missed_errors` (rings full), `dropped` (backlogs full), `delivered`, `interrupts` (of devices), `timers` (`gro_flush_timeout`), `received_rps` (interrupts by other CPUs), `polls` of softirqs (of backlogs too) and `poll_sizes` (how many of them found 0, 1, 2, 4, 8, 16, 32, 64 packets or more), `busy_polls` of processes that found packets and `busy_poll_sizes`, `budget_spent` and `time_spent` (together Linux's `time_squeeze`), `ksoftirqd_woken`, `latency_mean` (null: no packet went on), `latency_max` and `cpu` (nanoseconds, by what all CPUs did: `process`, `interrupt`, `softirq`, `ksoftirqd`, `busy_poll`); or, `rates_left` alone, its rates that were not over when the scenario was |
 /// | `queue` | a receive queue of a `host` with hardware, by its number at its `link`, over the whole run: as of a load, besides `rx_bytes` and `deferred` (times it was polled by a timer); its `polls` are those of that queue |
 /// | `cpu` | a CPU of such a host, by its number: as of a load; `times` are its own |
 /// | `fairness` | Jain's index of all goodputs, when there are two or more |
@@ -179,6 +188,10 @@ pub fn write_json(out: &mut impl Write, scenario: &Scenario, report: &Report, se
         let names = plan.ends.map(|host| scenario.hosts[host].name.as_str());
         for step in &found.steps {
             line(out, &rate(plan, names, step))?;
+        }
+        let rates_left = plan.rates.get(found.steps.len()..).unwrap_or_default();
+        if !rates_left.is_empty() {
+            line(out, &Left { load: &plan.name, from: names[0], to: names[1], rates_left })?;
         }
     }
     bond::write_json(out, scenario, report)?;

@@ -274,6 +274,20 @@ mod tests {
         assert!(under_way <= 128, "{step:?}");
     }
 
+    #[test]
+    fn rates_that_are_not_over_in_time_are_told() {
+        let load = "[[load]]\nname = \"l\"\nfrom = \"a\"\nto = \"c\"\nrates = [1000, 10, 100]\npackets = 500\n";
+        let scenario = scenario(load);
+        let report = run(&scenario, None).expect("a run");
+        assert_eq!(report.loads[0].steps.len(), 1);
+        assert!(table(&scenario, &report).contains("\n2 of 3 rates were not over when the scenario was\n"));
+        let mut json = Vec::new();
+        write_json(&mut json, &scenario, &report, false).expect("a vector takes all");
+        let json = String::from_utf8(json).expect("text");
+        let line = "{\"load\":\"l\",\"from\":\"a\",\"to\":\"c\",\"rates_left\":[10,100]}\n";
+        assert!(json.contains(line), "{json}");
+    }
+
     /// How many frames have found a backlog full.
     #[derive(Default)]
     struct Told(u64);
@@ -282,6 +296,22 @@ mod tests {
         fn frame(&mut self, passing: &Passing<'_>) {
             self.0 += u64::from(matches!(passing.pass, Pass::Lost(Lost::Backlog)));
         }
+    }
+
+    #[test]
+    fn a_device_merges_over_polls_as_long_as_gro_flush_timeout_says() {
+        let acknowledgements = |timeout: &str| {
+            let text = format!(
+                "until = \"10s\"\n[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\nfeatures = {{ generic-receive-offload = true }}\nhardware = {{ gro_flush_timeout = \"{timeout}\" }}\n[[link]]\nbetween = [\"a\", \"b\"]\nrate = \"100 Mbit/s\"\n[[connection]]\nfrom = \"a\"\nto = \"b\"\nsend = \"1 MB\"\n"
+            );
+            let scenario = Scenario::read("s.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+            let report = run(&scenario, None).expect("a run");
+            assert_eq!(report.connections[0].read[0], 1_000_000);
+            report.lanes[1].tally.arrived
+        };
+        // A frame each 121 us is a poll each.
+        let (alone, merged) = (acknowledgements("0s"), acknowledgements("1ms"));
+        assert!(merged * 2 < alone, "{merged} of merged frames, {alone} of single ones");
     }
 
     #[test]

@@ -85,12 +85,15 @@
 //! | `from`, `to` | the host that sends, and the one that it sends to; that one has `hardware`. By a bond or to a switch it is the sender's engine that sends them |
 //! | `rates` | a list of rates in packets a second, one after the other |
 //! | `packets` | packets at each rate. Default: 5000 |
-//! | `frame` | bytes of a frame without its check sequence, 42 to 1514. Default: 60, the least that Ethernet has |
+//! | `frame` | bytes of a frame without its check sequence, 42 to what its first link takes. Default: 60, the least that Ethernet has |
 //! | `flows` | ports that they are sent from, in turn. Default: 1 |
 //! | `at`, `pause` | when the first is sent, and how long nothing is between two rates. Default: `"0s"`, `"10ms"` |
 //!
 //! What each rate costs is measured from its first packet until one more would have been sent: packets that went on to the engine,
 //! interrupts, polls, what rings and backlogs had no room for, CPU time, and how long packets took from the ring to the engine.
+//!
+//! It is what the hardware of the host has counted meanwhile, of whatever came to it: loads and connections to one host at one time count each other's, and without a
+//! `pause` what waits of one rate counts for the next. Rates that are not over at `until` are told as such.
 //!
 //! `hardware` of a host ([`towpath_engine::device::napi`] says what the model is); each of its links has such a NIC:
 //!
@@ -98,9 +101,9 @@
 //! |---|---|
 //! | `mode` | who takes frames off a ring: `"napi"` (default), `"interrupt"`: each interrupt takes `interrupt_frames` (default 1), as before NAPI; `"busy-poll"`: beside softirqs a process, which polls for `busy_read` microseconds (default 50; Linux's own is 0: nobody polls) each time it waits; `"prefer-busy-poll"`: the same with `SO_PREFER_BUSY_POLL`, which keeps interrupts off where `napi_defer_hard_irqs` and `gro_flush_timeout` are set |
 //! | `rx` | frames of a ring (`ethtool -g`). Default: 512 |
-//! | `rx_usecs`, `rx_frames` | when an interrupt comes: so long after the first frame, or when so many are there (`ethtool -c`). Default: 0 and 1, at once |
+//! | `rx_usecs`, `rx_frames` | when an interrupt comes: so long after the first frame, or when so many are there (`ethtool -c`). One of the two alone says that the other does not count: with `rx_frames` alone fewer frames wait for ever. Default: 0 and 1, at once |
 //! | `adaptive_rx`, `cqe_mode_rx` | both chosen by DIM; each frame starts the time anew. Default: false |
-//! | `napi_defer_hard_irqs`, `gro_flush_timeout` | how often, and for how long each, empty polls put off the interrupt. Default: 0, `"0s"` |
+//! | `napi_defer_hard_irqs`, `gro_flush_timeout` | how often, and for how long each, empty polls put off the interrupt; for as long the device also keeps what it may merge (`generic-receive-offload`), whatever the first says. At least `"1us"` where it is any. Default: 0, `"0s"` |
 //! | `queues`, `cpus` | receive queues (`ethtool -l`) and CPUs; queue N interrupts CPU N, and around. Default: 1 and 1 |
 //! | `rps_cpus` | a list of CPUs, from 0, that packets go on to by the hash of their flow. Default: none |
 //! | `dev_weight`, `netdev_budget`, `netdev_budget_usecs`, `netdev_max_backlog` | as under `net.core`; `dev_weight` is that of the backlog alone, as in Linux. Default: 64, 300, 2000, 1000 |

@@ -97,6 +97,10 @@ fn write_load(out: &mut String, scenario: &Scenario, plan: &Load, found: &LoadRe
             ),
         )?;
     }
+    let left = plan.rates.len() - found.steps.len();
+    if left > 0 {
+        writeln!(out, "{left} of {} rates were not over when the scenario was", plan.rates.len())?;
+    }
     writeln!(out)
 }
 

@@ -50,6 +50,10 @@ fn nic(table: &Table<'_>) -> Result<NicOptions, Fault> {
             steering.rps_cpus |= 1 << cpu.number(0..=63)?;
         }
     }
+    let gro_flush_timeout = time(table, "gro_flush_timeout", known.gro_flush_timeout)?;
+    if let Some(value) = table.find("gro_flush_timeout").filter(|_| (NANO..FLUSH_MIN).contains(&gro_flush_timeout)) {
+        return Err(value.expected("\"0s\", or at least \"1us\""));
+    }
     Ok(NicOptions {
         mode: mode(table)?,
         queues,
@@ -57,7 +61,7 @@ fn nic(table: &Table<'_>) -> Result<NicOptions, Fault> {
         coalescing: coalescing(table, known.coalescing)?,
         steering,
         napi_defer_hard_irqs: number(table, "napi_defer_hard_irqs", 0)? as u32,
-        gro_flush_timeout: time(table, "gro_flush_timeout", known.gro_flush_timeout)?,
+        gro_flush_timeout,
         busy_read: micros(table, "busy_read", known.busy_read)?,
     })
 }
@@ -110,6 +114,9 @@ fn micros(table: &Table<'_>, key: &'static str, default: Duration) -> Result<Dur
 /// What each number fits into.
 const NUMBER_MAX: u64 = 65_535;
 
+const NANO: Duration = Duration::from_nanos(1);
+/// The shortest time that interrupts are put off for: shorter ones would be nothing but timers.
+const FLUSH_MIN: Duration = Duration::from_micros(1);
 const COSTS: &[&str] = &["interrupt", "poll", "packet", "enqueue"];
 const HARDWARE: &[&str] = &[
     "mode",
@@ -194,6 +201,22 @@ mod tests {
             ),
             ("{ rx = 70_000 }", "rates = [1]", "s.toml:6:19: 'rx' must be a number from 0 to 65535, not 70000"),
             ("{}", "rates = []", "s.toml:12:9: 'rates' must be a list of 1 to 100 rates, not a list"),
+            ("{}", "rates = [1]\nframe = 1515", "s.toml:13:9: 'frame' must be a number from 42 to 1514, not 1515"),
+            (
+                "{}\n[[host]]\nname = \"c\"\nhardware = {}",
+                "rates = [1]\nframe = 60\n[[load]]\nfrom = \"a\"\nto = \"c\"\nrates = 1",
+                "s.toml:19:6: 'to' must be a host to which links lead from 'from', not \"c\"",
+            ),
+            (
+                "{}",
+                "rates = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21]\npackets = 1_000_000",
+                "s.toml:12:9: 'rates' must be so few, and 'packets' too, that all loads have 20000000 packets at most, not a list",
+            ),
+            (
+                "{ gro_flush_timeout = \"999ns\" }",
+                "rates = [1]",
+                "s.toml:6:34: 'gro_flush_timeout' must be \"0s\", or at least \"1us\", not \"999ns\"",
+            ),
             ("{}", "rates = [0]", "s.toml:12:10: 'rates' must be a number from 1 to 100000000, not 0"),
             ("{}", "rates = [1]\nframe = 41", "s.toml:13:9: 'frame' must be a number from 42 to 1514, not 41"),
         ] {
