@@ -202,7 +202,7 @@ fn gateway(tso: bool) -> Engine {
         }));
     }
     let kind = RouteKind::Unicast { device: WAN, via: None };
-    give(Command::AddRoute(Route { destination: [0; 4].into(), prefix: 0, kind, metric: 0, mtu_bytes: None }));
+    give(Command::AddRoute(Route::new([0; 4].into(), 0, kind)));
     give(Command::SetFeature(WAN, Feature::by_name("tso").expect("it is known"), tso));
     give(Command::OfferUdp(UdpService { port: 7, answer: ServiceAnswer::Echo }));
     engine

@@ -246,7 +246,7 @@ fn what_is_sent_to_everybody_needs_leave_and_reaches_each_socket_of_the_port() {
         let mut network = network();
         let to = SocketAddr::from((everybody, 53));
         let kind = RouteKind::Unicast { device: DeviceId(0), via: None };
-        let route = Route { destination: [0; 4].into(), prefix: 0, kind, metric: 0, mtu_bytes: None };
+        let route = Route::new([0; 4].into(), 0, kind);
         let now = network.now();
         network.engines[0].handle_command(now, Command::AddRoute(route)).expect("a way to everybody");
         let mut servers = [0; 3].map(|_| udp(&mut network, 1, None));

@@ -210,7 +210,7 @@ fn over_ipv6(source: &str, destination: &str, next: &[u8; 2], payload: &[u8]) ->
     lab.command(Command::AddAddress(DeviceId(0), InterfaceAddress { address: ip("fd00::1").into(), prefix: 64 }));
     let kind = RouteKind::Unicast { device: DeviceId(1), via: None };
     let destination_all = Ipv6Addr::UNSPECIFIED.into();
-    lab.command(Command::AddRoute(Route { destination: destination_all, prefix: 0, kind, metric: 0, mtu_bytes: None }));
+    lab.command(Command::AddRoute(Route::new(destination_all, 0, kind)));
     let mut frame = frame("lan", UDP);
     frame.truncate(12);
     frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, payload.len() as u8]);
@@ -285,7 +285,7 @@ fn rerouted() -> Vec<Why> {
     let mut lab = lab("-t nat -A POSTROUTING -j MASQUERADE");
     let first = lab.drops_of("lan", &frame("lan", UDP));
     let kind = RouteKind::Unicast { device: DeviceId(0), via: None };
-    let route = Route { destination: [198, 51, 100, 0].into(), prefix: 24, kind, metric: 0, mtu_bytes: None };
+    let route = Route::new([198, 51, 100, 0].into(), 24, kind);
     lab.command(Command::AddRoute(route));
     [first, lab.drops_of("lan", &frame("lan", UDP))].concat()
 }
@@ -398,7 +398,7 @@ fn cut() -> Vec<Why> {
 fn by_batch(count: usize) -> Vec<Why> {
     let mut engine = bare("-t raw -A PREROUTING -j NOTRACK");
     let kind = RouteKind::Unicast { device: DeviceId(0), via: None };
-    let route = Route { destination: [0; 4].into(), prefix: 0, kind, metric: 0, mtu_bytes: None };
+    let route = Route::new([0; 4].into(), 0, kind);
     engine.handle_command(NOW, Command::AddRoute(route)).expect("a route");
     let bytes = frame("lan", UDP);
     engine.handle_frames(NOW, &vec![Frame::new(DeviceId(0), &bytes); count]);

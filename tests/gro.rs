@@ -278,7 +278,7 @@ fn forwarding(merges_udp: bool) -> Engine {
     for (address, prefix) in [("10.0.0.9", 32), ("fd00::9", 128)] {
         let destination = address.parse().expect("an address");
         let kind = RouteKind::Unicast { device: DeviceId(1), via: None };
-        give(Command::AddRoute(Route { destination, prefix, kind, metric: 0, mtu_bytes: None }));
+        give(Command::AddRoute(Route::new(destination, prefix, kind)));
         give(Command::AddNeighbour { device: DeviceId(1), address: destination, mac: MacAddr([2, 0, 0, 0, 0, 2]) });
     }
     engine

@@ -321,7 +321,7 @@ impl Engine {
     fn may_be_routed(&self, device: DeviceId, address: InterfaceAddress) -> Result<Route, CommandError> {
         let (destination, prefix) = (address.network(), address.prefix.min(prefix::longest(address.address)));
         let kind = RouteKind::Unicast { device, via: None };
-        let route = Route { destination, prefix, kind, metric: 0, mtu_bytes: None };
+        let route = Route::new(destination, prefix, kind);
         match is_of_a_link(address.address) || self.routes.takes(&route) {
             true => Ok(route),
             false => Err(CommandError::Route(route)),

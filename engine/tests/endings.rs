@@ -8,7 +8,7 @@ use towpath_engine::{
     Checksum, Command, DeviceId, DropReason, End, Engine, Frame, Gso, GsoKind, Instant, Outcome, Subscription, TimerId,
     device::{Device, Feature, InterfaceAddress},
     ending::Holder,
-    ip::{Route, RouteKind},
+    ip::{Route, RouteKind, RouteMetrics},
     wire::{MacAddr, checksum},
 };
 use traffic::{Header, LAN, frame, pass, router};
@@ -44,7 +44,7 @@ fn a_super_packet_whose_segments_leave_in_fragments_ends_once_more_when_all_have
     let mut engine = observed();
     let kind = RouteKind::Unicast { device: ASKED, via: None };
     let destination = Ipv4Addr::new(172, 16, 0, 0).into();
-    let narrow = Route { destination, prefix: 28, kind, metric: 0, mtu_bytes: Some(600) };
+    let narrow = Route { metrics: RouteMetrics::of_mtu(Some(600)), ..Route::new(destination, 28, kind) };
     engine.handle_command(Instant::ZERO, Command::AddRoute(narrow)).expect("a right route");
     let mut bytes = datagram();
     bytes.resize(14 + 20 + 8 + 3000, 0);

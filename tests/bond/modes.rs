@@ -89,7 +89,7 @@ fn a_port_without_a_carrier_is_passed_over_before_anybody_looks() {
 fn igmp_leaves_by_one_port_whoever_has_the_turn() {
     let mut host = Bonded::new(mode(Mode::RoundRobin), &[0, 1]);
     let kind = RouteKind::Unicast { device: Bonded::BOND, via: None };
-    let route = Route { destination: [224, 0, 0, 0].into(), prefix: 4, kind, metric: 0, mtu_bytes: None };
+    let route = Route::new([224, 0, 0, 0].into(), 4, kind);
     host.command(Command::AddRoute(route)).expect("it is new");
     let igmp =
         [&[0x46, 0, 0, 32, 0, 0, 0, 0, 1, 2, 0, 0, 10, 0, 0, 1, 224, 0, 0, 22, 0x94, 4, 0, 0][..], &[0; 8]].concat();

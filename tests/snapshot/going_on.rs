@@ -201,7 +201,7 @@ impl Life {
             return;
         };
         let kind = RouteKind::Unicast { device, via: None };
-        let route = Route { destination: destination.into(), prefix: 32, kind, metric: 0, mtu_bytes: None };
+        let route = Route::new(destination.into(), 32, kind);
         let _ = self.engine.handle_command(self.now, Command::AddRoute(route));
     }
 

@@ -69,13 +69,11 @@ pub(crate) fn router(setup: Setup<'_>) -> Engine {
             ..Device::default()
         }));
     }
-    give(Command::AddRoute(Route {
-        destination: Ipv4Addr::UNSPECIFIED.into(),
-        prefix: 0,
-        kind: RouteKind::Unicast { device: WAN, via: Some(Ipv4Addr::new(203, 0, 113, 254).into()) },
-        metric: 0,
-        mtu_bytes: None,
-    }));
+    give(Command::AddRoute(Route::new(
+        Ipv4Addr::UNSPECIFIED.into(),
+        0,
+        RouteKind::Unicast { device: WAN, via: Some(Ipv4Addr::new(203, 0, 113, 254).into()) },
+    )));
     give(Command::SetSysctl("net.netfilter.nf_conntrack_max".into(), 1 << 20));
     give(Command::ReplaceRules(Box::new(parsed(&rules(setup)))));
     engine

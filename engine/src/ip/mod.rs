@@ -6,6 +6,7 @@ pub mod fragment;
 pub mod icmp_error;
 pub mod icmp_limit;
 pub mod local;
+pub mod metrics;
 pub mod neighbour;
 pub(crate) mod path_mtu;
 pub mod prefix;
@@ -13,6 +14,7 @@ pub mod reject;
 pub mod route;
 
 pub use defrag::Defrag;
+pub use metrics::RouteMetrics;
 pub use neighbour::Neighbours;
 pub(crate) use path_mtu::PathMtus;
 pub use route::{Fate, NextHop, Route, RouteKind, Routes};

@@ -9,7 +9,10 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use super::prefix::{self, Bits};
+use super::{
+    metrics::RouteMetrics,
+    prefix::{self, Bits},
+};
 use crate::{
     device::Devices,
     ending::DropReason,
@@ -29,8 +32,8 @@ pub struct Route {
     pub kind: RouteKind,
     /// The lesser one of two routes to the same network wins.
     pub metric: u32,
-    /// The largest packet sent this way, in bytes; the device's when `None`.
-    pub mtu_bytes: Option<u32>,
+    /// What it says of the way beside where it leads.
+    pub metrics: RouteMetrics,
 }
 
 /// What becomes of packets that a route is for.
@@ -54,6 +57,12 @@ pub enum RouteKind {
 }
 
 impl Route {
+    /// A route of metric 0 that says nothing of the way.
+    #[must_use]
+    pub const fn new(destination: IpAddr, prefix: u8, kind: RouteKind) -> Self {
+        Self { destination, prefix, kind, metric: 0, metrics: RouteMetrics::NONE }
+    }
+
     /// The device that its packets leave by, if they do.
     #[must_use]
     pub const fn device(&self) -> Option<DeviceId> {
@@ -351,7 +360,7 @@ impl Routes {
                 Some(known) => Fate::Forward(NextHop {
                     device,
                     neighbour: via.filter(|_| !is_to_all(destination, route)).unwrap_or(destination),
-                    mtu_bytes: route.mtu_bytes.map_or(known.mtu_bytes, |mtu| mtu.min(known.mtu_bytes)),
+                    mtu_bytes: route.metrics.mtu_bytes.map_or(known.mtu_bytes, |mtu| mtu.min(known.mtu_bytes)),
                 }),
                 None => Fate::Nowhere(DropReason::DeviceDown),
             },
@@ -408,7 +417,7 @@ mod tests {
 
     fn route(destination: [u8; 4], prefix: u8, device: u16) -> Route {
         let kind = RouteKind::Unicast { device: DeviceId(device), via: None };
-        Route { destination: IpAddr::from(destination), prefix, kind, metric: 0, mtu_bytes: None }
+        Route::new(IpAddr::from(destination), prefix, kind)
     }
 
     fn way(routes: &Routes, destination: [u8; 4]) -> Option<u16> {
@@ -441,8 +450,8 @@ mod tests {
     #[test]
     fn the_least_mtu_of_route_and_device_holds() {
         let mut routes = Routes::default();
-        routes.add(Route { mtu_bytes: Some(1400), ..route([10, 0, 0, 0], 8, 0) });
-        routes.add(Route { mtu_bytes: Some(9000), ..route([11, 0, 0, 0], 8, 0) });
+        routes.add(Route { metrics: RouteMetrics::of_mtu(Some(1400)), ..route([10, 0, 0, 0], 8, 0) });
+        routes.add(Route { metrics: RouteMetrics::of_mtu(Some(9000)), ..route([11, 0, 0, 0], 8, 0) });
         for (destination, expected) in [([10, 1, 1, 1], 1400), ([11, 1, 1, 1], 1500)] {
             let Fate::Forward(hop) = routes.from_here(&devices(), IpAddr::from(destination), None) else {
                 panic!("no way")

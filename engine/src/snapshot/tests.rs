@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     Command, DeviceId, Instant,
     device::{Device, InterfaceAddress},
-    ip::{Route, RouteKind},
+    ip::{Route, RouteKind, RouteMetrics},
     netfilter::{Loading, RuleSet, Source},
     wire::MacAddr,
 };
@@ -22,11 +22,8 @@ fn engine() -> Engine {
         ..Device::default()
     };
     let route = Route {
-        destination: IpAddr::from([0, 0, 0, 0]),
-        prefix: 0,
-        kind: RouteKind::Blackhole,
-        metric: 0,
-        mtu_bytes: Some(1400),
+        metrics: RouteMetrics::of_mtu(Some(1400)),
+        ..Route::new(IpAddr::from([0, 0, 0, 0]), 0, RouteKind::Blackhole)
     };
     let source = Source { name: "rules.v4", text: "*filter\n-A INPUT -m limit --limit 5/sec -j ACCEPT\nCOMMIT\n" };
     let rules = RuleSet::parse(&[source], &Loading::default()).unwrap();
@@ -55,13 +52,7 @@ fn a_gateway_that_is_started_again_keeps_its_configuration_and_its_connections()
     before.around.sysctls.ip_default_ttl = 33;
     let bytes = before.save();
     let mut after = engine();
-    after.routes.add(Route {
-        destination: IpAddr::from([192, 0, 2, 0]),
-        prefix: 24,
-        kind: RouteKind::Prohibit,
-        metric: 0,
-        mtu_bytes: None,
-    });
+    after.routes.add(Route::new(IpAddr::from([192, 0, 2, 0]), 24, RouteKind::Prohibit));
     after.resume(&bytes, false).unwrap();
     assert_eq!((after.stats.forwarded, after.around.sysctls.ip_default_ttl, after.routes.all().count()), (7, 64, 3));
     assert_eq!(after.around.random, before.around.random);

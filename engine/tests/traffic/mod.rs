@@ -30,13 +30,11 @@ pub(crate) fn router(rules: &str) -> Engine {
             ..Device::default()
         }));
     }
-    give(Command::AddRoute(Route {
-        destination: Ipv4Addr::UNSPECIFIED.into(),
-        prefix: 0,
-        kind: RouteKind::Unicast { device: WAN, via: Some(Ipv4Addr::new(203, 0, 113, 254).into()) },
-        metric: 0,
-        mtu_bytes: None,
-    }));
+    give(Command::AddRoute(Route::new(
+        Ipv4Addr::UNSPECIFIED.into(),
+        0,
+        RouteKind::Unicast { device: WAN, via: Some(Ipv4Addr::new(203, 0, 113, 254).into()) },
+    )));
     let source = Source { name: "rules.v4", text: rules };
     let parsed = RuleSet::parse(&[source], &Loading::default()).unwrap_or_else(|error| panic!("{error}\n{rules}"));
     give(Command::ReplaceRules(Box::new(parsed)));

@@ -169,7 +169,7 @@ impl Gateway {
             }));
         }
         let kind = RouteKind::Unicast { device: DeviceId(1), via: Some([203, 0, 113, 254].into()) };
-        give(Command::AddRoute(Route { destination: [0; 4].into(), prefix: 0, kind, metric: 0, mtu_bytes: None }));
+        give(Command::AddRoute(Route::new([0; 4].into(), 0, kind)));
         give(Command::LoadHelper(Box::new(plugin)));
         give(Command::AttachHelpersByPort(true));
         give(Command::Subscribe(Subscription { helper: true, ..Subscription::default() }));

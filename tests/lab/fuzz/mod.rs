@@ -11,7 +11,7 @@ use towpath_engine::{
     Command, DeviceId, Engine, Frame, Instant, Subscription,
     conntrack::HelperId,
     device::{Device, InterfaceAddress},
-    ip::{Route, RouteKind},
+    ip::{Route, RouteKind, RouteMetrics},
     netfilter::{Loading, RuleSet, Source},
     packet::Sketch,
     socket::{ServiceAnswer, UdpService},
@@ -252,11 +252,8 @@ fn command(engine: &Engine, word: [u8; 8]) -> Option<Command> {
         2 => {
             let kind = RouteKind::Unicast { device, via: Some(address) };
             Command::AddRoute(Route {
-                destination: address,
-                prefix: d,
-                kind,
-                metric: 0,
-                mtu_bytes: Some(u32::from(c) * 8),
+                metrics: RouteMetrics::of_mtu(Some(u32::from(c) * 8)),
+                ..Route::new(address, d, kind)
             })
         }
         3 => Command::SetSysctl(Sysctls::NAMES[usize::from(a) % Sysctls::NAMES.len()].into(), number >> (b % 32)),
@@ -295,7 +292,7 @@ fn gateway() -> Engine {
         }));
     }
     let kind = RouteKind::Unicast { device: DeviceId(1), via: Some([203, 0, 113, 254].into()) };
-    give(Command::AddRoute(Route { destination: [0; 4].into(), prefix: 0, kind, metric: 0, mtu_bytes: None }));
+    give(Command::AddRoute(Route::new([0; 4].into(), 0, kind)));
     towpath_helpers_native::all().into_iter().for_each(|helper| give(Command::LoadHelper(helper)));
     give(Command::AttachHelpersByPort(true));
     give(Command::OfferUdp(UdpService { port: 7, answer: ServiceAnswer::Echo }));

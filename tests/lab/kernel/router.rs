@@ -167,10 +167,10 @@ fn parse_route(line: &RouteLine) -> Result<Route> {
         "throw" => RouteKind::Throw,
         other => bail!("route type '{other}' is not supported"),
     };
-    let mut route = Route { destination, prefix, kind, metric: 0, mtu_bytes: None };
+    let mut route = Route::new(destination, prefix, kind);
     for pair in line.extra.chunks(2) {
         match pair {
-            [name, value] if name == "mtu" => route.mtu_bytes = Some(value.parse()?),
+            [name, value] if name == "mtu" => route.metrics.mtu_bytes = Some(value.parse()?),
             [name, value] if name == "metric" => route.metric = value.parse()?,
             other => bail!("route option {other:?} is not supported"),
         }

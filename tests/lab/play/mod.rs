@@ -28,7 +28,7 @@ use std::{
 use towpath_engine::{
     Command, DeviceId, DropReason, Engine, Instant, Reply,
     device::{Device, Feature, InterfaceAddress, Kind, Vlan},
-    ip::{Route, RouteKind},
+    ip::{Route, RouteKind, RouteMetrics},
     netfilter::{Loading, RuleSet, Source},
     packet::Sketch,
     random::Draw,
@@ -139,7 +139,10 @@ impl Lab {
         let (destination, prefix) = network.split_once('/').expect("a network is ADDRESS/PREFIX");
         let destination = destination.parse().expect("an IPv4 address");
         let prefix = prefix.parse().expect("a prefix length");
-        self.give(Command::AddRoute(Route { destination, prefix, kind, metric: 0, mtu_bytes }));
+        self.give(Command::AddRoute(Route {
+            metrics: RouteMetrics::of_mtu(mtu_bytes),
+            ..Route::new(destination, prefix, kind)
+        }));
         self
     }
 

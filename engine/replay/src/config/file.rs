@@ -9,7 +9,7 @@ use core::{
 use towpath_engine::{
     DeviceId,
     device::{Feature, InterfaceAddress, Vlan},
-    ip::{Route, RouteKind},
+    ip::{Route, RouteKind, RouteMetrics},
     sysctl::{SysctlError, Sysctls, forwards_broadcasts_of},
     wire::EtherType,
 };
@@ -295,8 +295,11 @@ fn route(table: Table<'_>, config: &Config) -> Result<Route, Fault> {
     };
     let metric = table.find("metric").map_or(Ok(0), |value| value.number(0..=u64::from(u32::MAX)))?;
     let mtu = table.find("mtu").map(|value| value.number(68..=65_535)).transpose()?;
-    let route =
-        Route { destination: address, prefix, kind, metric: metric as u32, mtu_bytes: mtu.map(|mtu| mtu as u32) };
+    let route = Route {
+        metric: metric as u32,
+        metrics: RouteMetrics::of_mtu(mtu.map(|mtu| mtu as u32)),
+        ..Route::new(address, prefix, kind)
+    };
     let same = |known: &&Route| (known.destination, known.prefix, known.metric) == (address, prefix, route.metric);
     match config.routes.iter().find(same) {
         Some(_) => {

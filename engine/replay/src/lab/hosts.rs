@@ -124,7 +124,7 @@ impl Net<'_> {
                 let destination = InterfaceAddress { address: address(*number, 0, is_v6), prefix }.network();
                 let via = Some(address(own.network, first.station, is_v6));
                 let kind = RouteKind::Unicast { device: own.device, via };
-                let route = Route { destination, prefix, kind, metric: 0, mtu_bytes: None };
+                let route = Route::new(destination, prefix, kind);
                 self.engines[host].handle_command(START, Command::AddRoute(route))?;
             }
         }

@@ -283,7 +283,7 @@ fn origin(routes: &Routes, devices: &Devices, source: IpAddr) -> Side {
 /// A route to a network on a device's own side.
 fn back(address: IpAddr, prefix: u8, device: DeviceId) -> Route {
     let kind = RouteKind::Unicast { device, via: None };
-    Route { destination: address, prefix, kind, metric: 0, mtu_bytes: None }
+    Route::new(address, prefix, kind)
 }
 
 #[cfg(test)]

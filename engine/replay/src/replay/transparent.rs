@@ -28,12 +28,8 @@ pub(super) fn config() -> Config {
     };
     let inside = PRIVATE.map(|(address, prefix)| Network { address: IpAddr::from(address), prefix });
     let unique_local = Network { address: UNIQUE_LOCAL.0.into(), prefix: UNIQUE_LOCAL.1 };
-    let towards = |device: u16, network: Network| Route {
-        destination: network.address,
-        prefix: network.prefix,
-        kind: RouteKind::Unicast { device: DeviceId(device), via: None },
-        metric: 0,
-        mtu_bytes: None,
+    let towards = |device: u16, network: Network| {
+        Route::new(network.address, network.prefix, RouteKind::Unicast { device: DeviceId(device), via: None })
     };
     let mut routes: Vec<Route> = inside.into_iter().chain([unique_local]).map(|network| towards(0, network)).collect();
     routes.push(towards(1, Network { address: Ipv4Addr::UNSPECIFIED.into(), prefix: 0 }));

@@ -60,7 +60,7 @@ impl Host {
                 let everywhere: IpAddr =
                     if is_ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
                 let kind = RouteKind::Unicast { device: DEVICE, via: None };
-                let route = Route { destination: everywhere, prefix: 0, kind, metric: 0, mtu_bytes: None };
+                let route = Route::new(everywhere, 0, kind);
                 engine.handle_command(START, Command::AddRoute(route))?;
             }
         }
