@@ -45,6 +45,9 @@ pub enum Command {
     LimitQueue(DeviceId, usize),
     /// Adds a route.
     AddRoute(Route),
+    /// Adds a route, or puts it into the place of the one to the same network with the same metric. Connections whose packets it is for
+    /// find out with the next packet that they send.
+    ReplaceRoute(Route),
     /// Sets a neighbour's address for good.
     AddNeighbour {
         /// On which link.
@@ -111,6 +114,7 @@ impl Command {
             Self::AddDevice(_)
             | Self::AddAddress(..)
             | Self::AddRoute(_)
+            | Self::ReplaceRoute(_)
             | Self::AddNeighbour { .. }
             | Self::ReplaceRules(_)
             | Self::ZeroRules(..)
@@ -160,6 +164,7 @@ impl fmt::Debug for Command {
             Self::SetLink(device, link) => f.debug_tuple("SetLink").field(device).field(link).finish(),
             Self::LimitQueue(device, most) => f.debug_tuple("LimitQueue").field(device).field(most).finish(),
             Self::AddRoute(route) => f.debug_tuple("AddRoute").field(route).finish(),
+            Self::ReplaceRoute(route) => f.debug_tuple("ReplaceRoute").field(route).finish(),
             Self::AddNeighbour { device, address, mac } => {
                 f.debug_tuple("AddNeighbour").field(device).field(address).field(mac).finish()
             }
@@ -255,7 +260,7 @@ pub enum CommandError {
     /// The device has that address already, its prefix is longer than the address, or there is no room for another.
     Address(InterfaceAddress),
     /// The route is there already, its prefix is longer than an address, its router is of
-    /// the other family, or there is no room for another.
+    /// the other family, a metric lies outside its range, or there is no room for another.
     Route(Route),
     /// A helper was not loaded.
     Helper(LoadError),
@@ -321,7 +326,7 @@ impl fmt::Display for CommandError {
             Self::Route(route) => {
                 let (destination, longest) = (route.destination, prefix::longest(route.destination));
                 write!(f, "route to {destination}/{} must be new, its prefix 0 to {longest} ", route.prefix)?;
-                f.write_str("and its router of the same address family")
+                f.write_str("and its router of the same address family, with metrics in their ranges")
             }
             Self::Helper(error) => write!(f, "{error}"),
             Self::NoHelper(id) => write!(f, "there is no helper number {}", id.0),

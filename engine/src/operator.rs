@@ -15,7 +15,7 @@ use crate::{
     ending::DropReason,
     engine::Engine,
     frame::DeviceId,
-    ip::{Fate, Route, RouteKind, prefix, route::is_of_a_link},
+    ip::{Fate, Route, RouteKind, Routes, prefix, route::is_of_a_link},
     limits::{ADDRESSES_MAX, BOND_PORTS_MAX, BONDS_MAX, DEVICES_MAX, NEIGHBOURS_MAX},
     netfilter::{Former, RuleInfo, RuleSet},
     packet::{Owner, Packet},
@@ -42,7 +42,8 @@ impl Engine {
             }
             Command::SetLink(device, link) => self.set_link(now, device, link),
             Command::LimitQueue(device, frames_max) => self.limit_queue(device, frames_max),
-            Command::AddRoute(route) => self.add_route(route).map(|()| Reply::Done),
+            Command::AddRoute(route) => self.take_route(route, Routes::add).map(|()| Reply::Done),
+            Command::ReplaceRoute(route) => self.take_route(route, Routes::replace).map(|()| Reply::Done),
             Command::AddNeighbour { device, address, mac } => self.add_neighbour(now, device, address, mac),
             Command::ReplaceRules(rules) => {
                 self.put_in_force(now, *rules);
@@ -328,13 +329,13 @@ impl Engine {
         }
     }
 
-    fn add_route(&mut self, route: Route) -> Result<(), CommandError> {
-        let mut is_right = route.prefix <= prefix::longest(route.destination);
+    fn take_route(&mut self, route: Route, how: fn(&mut Routes, Route) -> bool) -> Result<(), CommandError> {
+        let mut is_right = route.prefix <= prefix::longest(route.destination) && route.metrics.is_right();
         if let RouteKind::Unicast { device, via } = route.kind {
             self.known_device(device)?;
             is_right &= via.is_none_or(|via| via.is_ipv4() == route.destination.is_ipv4());
         }
-        if is_right && self.routes.add(route) { Ok(()) } else { Err(CommandError::Route(route)) }
+        if is_right && how(&mut self.routes, route) { Ok(()) } else { Err(CommandError::Route(route)) }
     }
 
     fn add_neighbour(

@@ -14,7 +14,7 @@ pub mod reject;
 pub mod route;
 
 pub use defrag::Defrag;
-pub use metrics::RouteMetrics;
+pub use metrics::{Metric, RouteMetrics};
 pub use neighbour::Neighbours;
 pub(crate) use path_mtu::PathMtus;
 pub use route::{Fate, NextHop, Route, RouteKind, Routes};

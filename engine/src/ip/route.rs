@@ -100,6 +100,8 @@ pub enum Fate {
 pub struct Routes {
     v4: Table<u32>,
     v6: Table<u128>,
+    /// How often they have changed; whoever remembers what they said can tell by it whether to ask again.
+    changes: u32,
 }
 
 /// The routes of one family.
@@ -129,6 +131,18 @@ impl<B: Bits> Table<B> {
                 self.count_length(route.prefix);
                 true
             }
+        }
+    }
+
+    fn replace(&mut self, destination: B, route: Route) -> bool {
+        let key = |(destination, route): &(B, Route)| (u8::MAX - route.prefix, *destination, route.metric);
+        let new = (destination.leading(route.prefix), route);
+        match self.routes.binary_search_by_key(&key(&new), key) {
+            Ok(index) => {
+                self.routes[index] = new;
+                true
+            }
+            Err(_) => self.add(destination, route),
         }
     }
 
@@ -197,7 +211,8 @@ impl Routes {
         let mut routes = Self::default();
         for &route in saved {
             let longest = if route.destination.is_ipv4() { 32 } else { 128 };
-            if route.prefix > longest || prefix::network(route.destination, route.prefix) != route.destination {
+            let is_network = prefix::network(route.destination, route.prefix) == route.destination;
+            if route.prefix > longest || !is_network || !route.metrics.is_right() {
                 return None;
             }
             match route.destination {
@@ -212,10 +227,26 @@ impl Routes {
     /// Adds a route; false when there is no room ([`ROUTES_MAX`] of a family) or the same route is there already.
     pub fn add(&mut self, route: Route) -> bool {
         let route = Route { destination: prefix::network(route.destination, route.prefix), ..route };
+        self.changes = self.changes.wrapping_add(1);
         match route.destination {
             IpAddr::V4(v4) => self.v4.add(v4.to_bits(), route),
             IpAddr::V6(v6) => self.v6.add(v6.to_bits(), route),
         }
+    }
+
+    /// Adds a route, or puts it into the place of the one to the same network with the same metric; false when there is no room.
+    pub fn replace(&mut self, route: Route) -> bool {
+        let route = Route { destination: prefix::network(route.destination, route.prefix), ..route };
+        self.changes = self.changes.wrapping_add(1);
+        match route.destination {
+            IpAddr::V4(v4) => self.v4.replace(v4.to_bits(), route),
+            IpAddr::V6(v6) => self.v6.replace(v6.to_bits(), route),
+        }
+    }
+
+    /// How often they have changed.
+    pub(crate) const fn changes(&self) -> u32 {
+        self.changes
     }
 
     /// Whether all of these, which are as for [`Self::takes`], are there already or can be added together.
@@ -353,6 +384,12 @@ impl Routes {
         }
     }
 
+    /// What is said of the way to a destination that is not this host's.
+    pub(crate) fn metrics_towards(&self, destination: IpAddr) -> RouteMetrics {
+        let of_route = self.longest(destination).filter(|_| !is_of_a_link(destination));
+        of_route.map_or(RouteMetrics::NONE, |route| route.metrics)
+    }
+
     fn towards(&self, devices: &Devices, destination: IpAddr) -> Fate {
         let Some(route) = self.longest(destination) else { return Fate::Nowhere(DropReason::NoRoute) };
         match route.kind {
@@ -458,6 +495,19 @@ mod tests {
             };
             assert_eq!(hop.mtu_bytes, expected);
         }
+    }
+
+    #[test]
+    fn a_route_takes_the_place_of_the_same_one_and_of_no_other() {
+        let mut routes = Routes::default();
+        assert!(routes.replace(route([10, 0, 0, 0], 8, 0)));
+        let before = routes.changes();
+        assert!(routes.replace(Route { metrics: RouteMetrics::of_mtu(Some(1400)), ..route([10, 0, 0, 9], 8, 1) }));
+        assert_ne!(routes.changes(), before);
+        assert!(routes.replace(Route { metric: 20, ..route([10, 0, 0, 0], 8, 0) }));
+        assert_eq!((way(&routes, [10, 1, 1, 1]), routes.all().count()), (Some(1), 2));
+        assert_eq!(routes.metrics_towards(IpAddr::from([10, 1, 1, 1])).mtu_bytes, Some(1400));
+        assert_eq!(routes.metrics_towards(IpAddr::from([11, 1, 1, 1])), RouteMetrics::NONE);
     }
 
     #[test]

@@ -22,7 +22,12 @@ fn engine() -> Engine {
         ..Device::default()
     };
     let route = Route {
-        metrics: RouteMetrics::of_mtu(Some(1400)),
+        metrics: RouteMetrics {
+            is_mtu_locked: true,
+            initcwnd: Some(7),
+            quickack: true,
+            ..RouteMetrics::of_mtu(Some(1400))
+        },
         ..Route::new(IpAddr::from([0, 0, 0, 0]), 0, RouteKind::Blackhole)
     };
     let source = Source { name: "rules.v4", text: "*filter\n-A INPUT -m limit --limit 5/sec -j ACCEPT\nCOMMIT\n" };

@@ -5,11 +5,10 @@ use core::net::IpAddr;
 
 use super::table::Entry;
 use crate::{
-    device::LOOPBACK_MTU_BYTES,
     ending::{DropReason, Dropped},
     engine::Engine,
     frame::DeviceId,
-    ip::{Fate, path_mtu::PathMtu},
+    ip::{Fate, RouteMetrics, path_mtu::PathMtu},
     packet::{Addressed, Packet},
     socket::Readiness,
     tcp::{
@@ -244,7 +243,12 @@ impl Engine {
             return Err(packet.drop_for(DropReason::NoSocket));
         };
         let settings = listener.settings;
-        let mut connection = Box::new(Connection::accepted(&mut self.work(now), request, settings, ip_id));
+        let mut request = request.clone();
+        if request.way.changes != self.routes.changes() {
+            let way = self.unlabelled_way_to(now, request.ends.remote.ip(), request.way.bound);
+            request.way = Way { flow_label: request.way.flow_label, ..way };
+        }
+        let mut connection = Box::new(Connection::accepted(&mut self.work(now), &request, settings, ip_id));
         let result = connection.receive(&mut self.work(now), segment, packet);
         connection.is_accepted = false;
         if let Some(Entry::Listener(listener)) = self.sockets.entry_mut(request.listener.0) {
@@ -308,6 +312,7 @@ impl Engine {
     /// Puts a connection back into its place after something has happened to it, or what is left of it.
     pub(super) fn put_back(&mut self, now: Instant, index: u32, mut connection: Box<Connection>) {
         self.sockets.memory.settle(now, &self.around.sysctls, &mut connection);
+        self.follow_routes(now, &mut connection);
         match connection.state {
             State::TimeWait => return self.begin_time_wait(now, index, connection),
             State::Closed => return self.put_closed_back(now, index, connection),
@@ -428,16 +433,26 @@ impl Engine {
     /// How packets go to a host, as far as a connection has to know.
     pub(super) fn way_to(&mut self, now: Instant, to: IpAddr, arrived_at: Option<DeviceId>) -> Way {
         let bound = arrived_at.filter(|_| crate::ip::route::is_of_a_link(to));
-        let (mtu_bytes, device) = match self.routes.from_here(&self.devices, to, bound) {
-            Fate::Forward(hop) => (hop.mtu_bytes, Some(hop.device)),
-            Fate::Local => (LOOPBACK_MTU_BYTES, None),
-            Fate::Nowhere(_) => (crate::wire::Ipv6Header::MTU_MIN, None),
-        };
-        let known = self.path_mtus.towards(now, to).filter(|known| known.bytes <= mtu_bytes);
-        let PathMtu { bytes: mtu_bytes, is_locked } = known.unwrap_or(PathMtu { bytes: mtu_bytes, is_locked: false });
         let labels = to.is_ipv6() && self.around.sysctls.ipv6_auto_flowlabels != 0;
         let flow_label = if labels { self.sockets.random.below(1 << 20) } else { 0 };
-        Way { mtu_bytes, may_be_cut: is_locked, bound, device, flow_label }
+        Way { flow_label, ..self.unlabelled_way_to(now, to, bound) }
+    }
+
+    fn unlabelled_way_to(&self, now: Instant, to: IpAddr, bound: Option<DeviceId>) -> Way {
+        let (device, metrics) = match self.routes.from_here(&self.devices, to, bound) {
+            Fate::Forward(hop) => (Some(hop.device), self.routes.metrics_towards(to)),
+            Fate::Local | Fate::Nowhere(_) => (None, RouteMetrics::NONE),
+        };
+        let PathMtu { bytes: mtu_bytes, is_locked } = self.path_mtu(now, to, bound);
+        let changes = self.routes.changes();
+        Way { mtu_bytes, may_be_cut: is_locked, bound, device, flow_label: 0, metrics, changes }
+    }
+
+    /// A connection that sends learns that routes have changed.
+    fn follow_routes(&self, now: Instant, connection: &mut Connection) {
+        if connection.way_changes() != self.routes.changes() && !self.sockets.outbox.is_empty() {
+            connection.take_way(self.unlabelled_way_to(now, connection.ends.remote.ip(), connection.bound()));
+        }
     }
 
     /// Forgets who waits to be accepted by a listener, and all requests to it.

@@ -113,7 +113,8 @@ impl Engine {
         packet: &Packet,
     ) -> Judged {
         let option = FastOpenOption::find(packet.tcp_options());
-        let syn = Presented { ends: request.ends, option, has_data: segment.has_payload() };
+        let metrics = request.way.metrics;
+        let syn = Presented { ends: request.ends, option, has_data: segment.has_payload(), metrics };
         if syn.option.is_none() && !syn.has_data {
             return Judged::default();
         }

@@ -246,7 +246,7 @@ impl Connection {
         if !news.is_ack_delayed || self.rtt.least().is_none_or(|least| latest <= least) {
             self.rtt.sample_least(work.now, latest, work.sysctls);
         }
-        self.rtt.sample(rtt, self.sender.una, self.sender.next, work.sysctls);
+        self.rtt.sample(rtt, (self.sender.una, self.sender.next), self.timeout_floor(work));
         self.trouble.backoff = 0;
         Some(latest)
     }

@@ -10,6 +10,7 @@ use super::{
     info::Counters,
     memory::Account,
     mtu_search::MtuSearch,
+    open::mss_of_way,
     pacing::Pacing,
     rack::Rack,
     reassembly::Reassembly,
@@ -22,6 +23,7 @@ use super::{
 };
 use crate::{
     frame::DeviceId,
+    ip::RouteMetrics,
     packet::Pool,
     socket::{Readiness, ReceiveQueue, SendQueue, SocketError},
     time::Instant,
@@ -138,6 +140,18 @@ pub(crate) struct Way {
     pub(crate) device: Option<DeviceId>,
     /// IPv6's flow label.
     pub(crate) flow_label: u32,
+    /// What the route says.
+    pub(crate) metrics: RouteMetrics,
+    /// How often routes had changed when this was so.
+    pub(crate) changes: u32,
+}
+
+impl Way {
+    /// The MSS that a SYN tells: what the route says, or what its packets have room for, less headers without options (RFC 9293, section
+    /// 3.7.1).
+    pub(super) fn mss_to_tell(&self, is_v4: bool) -> u32 {
+        self.metrics.advmss_bytes.unwrap_or_else(|| mss_of_way(self.mtu_bytes, is_v4))
+    }
 }
 
 /// A segment that was sent, or several in one super-packet.
@@ -214,6 +228,8 @@ pub(super) struct Sender {
     pub(super) window_from: SeqNum,
     /// Payload bytes of a segment, options taken off.
     pub(super) mss_bytes: u32,
+    /// The way's MTU that this is for (Linux: `icsk_pmtu_cookie`); the way's may have changed since.
+    pub(super) path_mtu_bytes: u32,
     /// What the other end has named, or what it has to be taken for having named.
     pub(super) mss_clamp: u32,
     pub(super) queue: SendQueue,
@@ -356,7 +372,7 @@ impl Connection {
             settings,
             way,
             agreed: Agreed::default(),
-            sender: Sender { used_since: now, last_at: now, ..Sender::default() },
+            sender: Sender { used_since: now, last_at: now, path_mtu_bytes: way.mtu_bytes, ..Sender::default() },
             receiver: Receiver { heard_at: now, last_at: now, ..Receiver::default() },
             rtt: Rtt::default(),
             trouble: Troubles::default(),
@@ -462,6 +478,17 @@ impl Connection {
     pub(super) fn timeout(&self, work: &Work<'_>) -> Duration {
         let timeout = self.rtt.timeout(work.sysctls);
         super::rtt::bounded(timeout.saturating_mul(1 << self.trouble.backoff.min(BACKOFF_MAX)), work.sysctls)
+    }
+
+    /// What a timeout is longer than a round trip at least.
+    pub(super) fn timeout_floor(&self, work: &Work<'_>) -> Duration {
+        let of_all = Duration::from_micros(work.sysctls.tcp_rto_min_us.into());
+        self.way.metrics.rto_min().unwrap_or(of_all)
+    }
+
+    /// The congestion window that it begins with, in segments (RFC 6928).
+    pub(super) fn initial_segments(&self) -> u32 {
+        self.way.metrics.initcwnd.unwrap_or(Window::INITIAL_SEGMENTS)
     }
 
     /// The device of the link on which the other end's address means something.

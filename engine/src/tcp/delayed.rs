@@ -40,6 +40,12 @@ impl Delayed {
     }
 }
 
+/// How long an acknowledgement waits at most where timeouts may be that short: the other end's are taken to be, too (Linux v6.18:
+/// `net/ipv4/tcp_output.c`, `tcp_delack_max()`, in ticks of which 250 are a second).
+fn wait_max(timeout_floor: Duration) -> Duration {
+    WAIT_MAX.min(timeout_floor.max(2 * TICK).saturating_sub(TICK))
+}
+
 impl Connection {
     /// Whether acknowledgements wait for answers.
     pub(super) fn is_of_answers(&self, work: &Work<'_>) -> bool {
@@ -102,7 +108,8 @@ impl Connection {
             unacknowledged > self.receiver.mss_seen && self.window_to_tell(work) >= self.receiver.window;
         let acks = &self.receiver.acks;
         let is_gap_open = !self.receiver.out_of_order.is_empty();
-        if is_more_than_one || acks.is_quick(self.is_of_answers(work)) || acks.is_urgent || is_gap_open {
+        let is_quick = self.way.metrics.quickack || acks.is_quick(self.is_of_answers(work));
+        if is_more_than_one || is_quick || acks.is_urgent || is_gap_open {
             self.send_ack(work);
         } else {
             self.delay_ack(work);
@@ -119,7 +126,7 @@ impl Connection {
             }
             wait = wait.min(most);
         }
-        let wait = wait.min(WAIT_MAX);
+        let wait = wait.min(wait_max(self.timeout_floor(work)));
         let at = work.now + wait;
         match self.deadlines.ack {
             // It is nearly time anyway.
@@ -194,5 +201,7 @@ pub(super) const QUICK_MAX: u32 = 16;
 /// The least and the greatest time that an acknowledgement waits (Linux: `TCP_ATO_MIN`, `TCP_DELACK_MAX`).
 pub(super) const WAIT_MIN: Duration = Duration::from_millis(40);
 pub(super) const WAIT_MAX: Duration = Duration::from_millis(200);
+/// What Linux counts time in where 250 ticks are a second.
+const TICK: Duration = Duration::from_millis(4);
 /// Segments smaller than this say nothing about the MSS (Linux: `TCP_MIN_MSS`).
 const MSS_SEEN_MIN: u32 = 88;

@@ -137,7 +137,7 @@ impl Connection {
             last_data_sent: now.since(self.sender.last_at),
             last_data_recv: now.since(self.receiver.last_at),
             last_ack_recv: now.since(self.receiver.acked_at),
-            pmtu: self.way.mtu_bytes,
+            pmtu: self.sender.path_mtu_bytes,
             rcv_ssthresh: self.receiver.window_soft_max,
             rtt: self.rtt.smoothed().unwrap_or_default(),
             rttvar: self.rtt.deviation(),

@@ -6,7 +6,7 @@ use core::{net::SocketAddr, time::Duration};
 
 use super::{
     connection::{Connection, Settings, Way},
-    open::{MSS_DEFAULT, mss_of_way, timestamp_offset},
+    open::{MSS_DEFAULT, timestamp_offset},
     segment::{Agreed, Ends, Segment},
     window::InitialWindow,
     work::Work,
@@ -74,7 +74,7 @@ pub(crate) struct Request {
     timeouts: u32,
     /// When a segment that could not be right was answered last.
     answered_at: Option<Instant>,
-    pub(super) way: Way,
+    pub(crate) way: Way,
     /// It was not remembered: nobody knows when its answer was sent.
     pub(super) is_of_cookie: bool,
     /// When the answer is sent again, or the request given up.
@@ -112,7 +112,7 @@ impl Request {
         initial: Option<SeqNum>,
     ) -> Self {
         let sysctls = work.sysctls;
-        let of_way = mss_of_way(way.mtu_bytes, ends.remote.is_ipv4());
+        let of_way = way.mss_to_tell(ends.remote.is_ipv4());
         let mss_told = settings.mss_max.map_or(of_way, |most| of_way.min(u32::from(most)));
         let offers = segment.offers;
         let scaling = sysctls.tcp_window_scaling != 0 && offers.window_scale.is_some();
@@ -127,7 +127,7 @@ impl Request {
         };
         // Segments have timestamps from now on.
         let segment_bytes = mss_told.saturating_sub(agreed.options_bytes());
-        let window = InitialWindow::of(settings.buffer(segment_bytes), scaling, sysctls);
+        let window = InitialWindow::of(settings.buffer(segment_bytes, &way), scaling, sysctls);
         agreed.receive_scale = window.scale;
         let named = u32::from(offers.mss_bytes.unwrap_or(MSS_DEFAULT as u16));
         Self {
@@ -155,7 +155,7 @@ impl Request {
     /// The window of one that a cookie tells of: what it was chosen for is not known any more, and it is chosen for the segments of the
     /// other end without timestamps (Linux v6.18: `net/ipv4/syncookies.c`, `cookie_v4_check()`).
     pub(super) fn settle_window(&mut self, settings: &Settings, sysctls: &crate::sysctl::Sysctls) {
-        let window = InitialWindow::of(settings.buffer(self.mss_clamp), self.agreed.scaling, sysctls);
+        let window = InitialWindow::of(settings.buffer(self.mss_clamp, &self.way), self.agreed.scaling, sysctls);
         self.agreed.receive_scale = window.scale;
         (self.window, self.window_clamp) = (window.window, window.clamp);
     }

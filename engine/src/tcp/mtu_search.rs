@@ -94,9 +94,9 @@ impl Connection {
         }
     }
 
-    /// What a segment may carry of `payload` as far as the search has come. The way takes no packet of more than `mtu_bytes`.
+    /// What a segment may carry of `payload` as far as the search has come. The way takes no packet of more than its MTU.
     pub(super) fn bound_by_search(&mut self, payload: u32) -> u32 {
-        self.mtu_search.high = self.mtu_search.high.min(self.way.mtu_bytes);
+        self.mtu_search.high = self.mtu_search.high.min(self.sender.path_mtu_bytes);
         if self.mtu_search.is_on { payload.min(self.payload_of_packet(self.mtu_search.low)) } else { payload }
     }
 
@@ -210,7 +210,7 @@ impl Connection {
             return;
         }
         let (low, high) = (self.packet_of(self.sender.mss_bytes), self.sender.mss_clamp + self.headers());
-        let high = high.min(self.way.mtu_bytes);
+        let high = high.min(self.sender.path_mtu_bytes);
         self.mtu_search = MtuSearch { is_on: true, low, high, probe: None, since: work.now };
     }
 }

@@ -63,7 +63,7 @@ impl Connection {
         self.receiver.mss_told = self.mss_to_tell();
         self.receiver.mss_seen = self.receiver.mss_told.min(MSS_ASSUMED);
         // Whether segments will have timestamps is not known yet.
-        let buffer = self.settings.buffer(self.receiver.mss_told);
+        let buffer = self.settings.buffer(self.receiver.mss_told, &self.way);
         let initial = InitialWindow::of(buffer, work.sysctls.tcp_window_scaling != 0, work.sysctls);
         self.receiver.window = initial.window;
         self.receiver.window_clamp = initial.clamp;
@@ -73,9 +73,9 @@ impl Connection {
         self.sender.mss_bytes = MSS_DEFAULT;
     }
 
-    /// The MSS that the other end is told of: what the way takes, less headers without options (RFC 9293, section 3.7.1).
+    /// The MSS that the other end is told of.
     pub(super) fn mss_to_tell(&self) -> u32 {
-        let mss = mss_of_way(self.way.mtu_bytes, self.ends.remote.is_ipv4());
+        let mss = self.way.mss_to_tell(self.ends.remote.is_ipv4());
         self.settings.mss_max.map_or(mss, |most| mss.min(u32::from(most)))
     }
 
@@ -212,9 +212,28 @@ impl Connection {
         self.settle_mss();
     }
 
+    /// Goes by what the way takes now, if that has changed (Linux v6.18: `tcp_current_mss()`).
+    pub(super) fn settle_path_mtu(&mut self) {
+        if self.sender.path_mtu_bytes != self.way.mtu_bytes {
+            self.sender.path_mtu_bytes = self.way.mtu_bytes;
+            self.settle_mss();
+        }
+    }
+
+    /// Its packets go as routes say now. Segments are made for that from the next call or acknowledgement on, as in Linux, where the
+    /// packet that finds its route gone has been made for that one.
+    pub(crate) fn take_way(&mut self, way: Way) {
+        self.way = Way { flow_label: self.way.flow_label, ..way };
+    }
+
+    /// As of which change of the routes its way is.
+    pub(crate) const fn way_changes(&self) -> u32 {
+        self.way.changes
+    }
+
     /// The payload of a segment: what the other end takes and what the way takes, less options.
     pub(super) fn settle_mss(&mut self) {
-        let of_way = mss_of_way(self.way.mtu_bytes, self.ends.remote.is_ipv4());
+        let of_way = mss_of_way(self.sender.path_mtu_bytes, self.ends.remote.is_ipv4());
         let mss = self.sender.mss_clamp.min(of_way);
         let mss = self.settings.mss_max.map_or(mss, |most| mss.min(u32::from(most)));
         let payload = self.bound_by_search(mss.saturating_sub(self.agreed.options_bytes()));
@@ -233,10 +252,6 @@ impl Connection {
             // Linux v6.18: `net/ipv4/tcp_input.c`, `tcp_finish_connect()`.
             self.receiver.last_at = work.now;
         }
-        // A SYN that had to be repeated may have been lost: begin with one segment (RFC 6298, section 5.7).
-        if self.trouble.attempts > 1 || self.counters.resent > 1 {
-            self.window.set(1);
-        }
         self.trouble.resent_at = None;
         self.trouble.undo_from = None;
         self.set_trouble_quietly();
@@ -250,6 +265,9 @@ impl Connection {
 
     /// Data may go both ways from now on (Linux v6.18: `tcp_init_transfer()`).
     pub(super) fn begin_transfer(&mut self, work: &Work<'_>, has_connected: bool) {
+        // A SYN that had to be repeated may have been lost: begin with one segment (RFC 6298, section 5.7).
+        let was_lost = self.trouble.attempts > 1 || self.counters.resent > 1;
+        self.window.set(if was_lost { 1 } else { self.initial_segments() });
         self.begin_mtu_search(work, has_connected);
         self.begin_tuning(work.now);
         self.begin_control(work);
@@ -366,7 +384,7 @@ impl Connection {
         if mtu.bytes >= self.way.mtu_bytes {
             return;
         }
-        self.way.mtu_bytes = mtu.bytes;
+        (self.way.mtu_bytes, self.sender.path_mtu_bytes) = (mtu.bytes, mtu.bytes);
         let before = self.sender.mss_bytes;
         self.settle_mss();
         if self.state == State::SynSent {

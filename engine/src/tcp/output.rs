@@ -70,6 +70,7 @@ impl Connection {
         if !self.may_send() {
             return;
         }
+        self.settle_path_mtu();
         self.send_some(work, Rush::None(hold));
         if self.has_unsent() && self.sender.in_flight.out == 0 {
             self.begin_window_probes(work);
@@ -305,11 +306,12 @@ impl Connection {
         if silence <= timeout {
             return;
         }
+        let initial = self.initial_segments();
         let window = &mut self.window;
         // The threshold keeps three quarters of what the window was.
         let kept = (window.segments >> 1) + (window.segments >> 2);
         window.threshold = window.threshold.max(kept);
-        let least = super::congestion::Window::INITIAL_SEGMENTS.min(window.segments);
+        let least = initial.min(window.segments);
         let mut left = silence;
         while left > timeout && window.segments > least {
             window.segments >>= 1;
@@ -336,7 +338,7 @@ impl Connection {
         self.sender.used = self.sender.used.max(out);
         let is_idle = work.now.since(self.sender.used_since) >= self.timeout(work);
         if work.sysctls.tcp_slow_start_after_idle != 0 && is_idle && !self.congestion.is_model() {
-            let used = self.sender.used.max(super::congestion::Window::INITIAL_SEGMENTS);
+            let used = self.sender.used.max(self.initial_segments());
             if self.trouble.now == Trouble::Open && used < self.window.segments {
                 let kept = (self.window.segments >> 1) + (self.window.segments >> 2);
                 self.window.threshold = self.window.threshold.max(kept);

@@ -164,7 +164,7 @@ impl Connection {
             return false;
         }
         let mut wait = match self.rtt.smoothed() {
-            Some(rtt) if out == 1 => rtt * 2 + Duration::from_micros(work.sysctls.tcp_rto_min_us.into()),
+            Some(rtt) if out == 1 => rtt * 2 + self.timeout_floor(work),
             Some(rtt) => rtt * 2 + PROBE_SLACK,
             None => super::rtt::INITIAL_TIMEOUT,
         };

@@ -27,10 +27,10 @@ pub struct Rtt {
 }
 
 impl Rtt {
-    /// Takes a sample. `una` and `next` are what is acknowledged and what is sent next.
-    pub(super) fn sample(&mut self, rtt: Duration, una: SeqNum, next: SeqNum, sysctls: &Sysctls) {
+    /// Takes a sample. `una` and `next` are what is acknowledged and what is sent next; the variance is never less than `floor`.
+    pub(super) fn sample(&mut self, rtt: Duration, (una, next): (SeqNum, SeqNum), floor: Duration) {
         let measured = micros(rtt).max(1);
-        let floor = sysctls.tcp_rto_min_us;
+        let floor = micros(floor);
         if self.smoothed_8 == 0 {
             self.smoothed_8 = measured << 3;
             self.deviation_4 = measured << 1;
@@ -156,7 +156,7 @@ mod tests {
     fn measured(samples: &[u64]) -> Rtt {
         let (mut rtt, mut una) = (Rtt::default(), SeqNum(0));
         for millis in samples {
-            rtt.sample(Duration::from_millis(*millis), una, una + 10, &Sysctls::default());
+            rtt.sample(Duration::from_millis(*millis), (una, una + 10), Duration::from_millis(200));
             una += 11;
         }
         rtt

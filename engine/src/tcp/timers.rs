@@ -143,7 +143,9 @@ impl Connection {
             if self.is_orphan && !is_handshake && self.yield_unanswered(work) {
                 return;
             }
-            if !is_handshake && self.has_waited_for(work, time_of(work, work.sysctls.tcp_retries1, least_of(work))) {
+            if !is_handshake
+                && self.has_waited_for(work, time_of(work, work.sysctls.tcp_retries1, self.timeout_floor(work)))
+            {
                 self.suspect_black_hole(work);
             }
             let is_over = self.has_waited_too_long(work);
@@ -222,7 +224,7 @@ impl Connection {
 
     /// Whether the time has passed that so many retransmissions take, or that the user has set.
     fn has_timed_out(&self, work: &Work<'_>, retries: u32) -> bool {
-        let most = self.settings.user_timeout.unwrap_or_else(|| time_of(work, retries, least_of(work)));
+        let most = self.settings.user_timeout.unwrap_or_else(|| time_of(work, retries, self.timeout_floor(work)));
         self.has_waited_for(work, most)
     }
 
@@ -346,7 +348,7 @@ impl Connection {
 
     /// How long until the other end's window is asked for.
     pub(super) fn probe_timeout(&self, work: &Work<'_>) -> Duration {
-        let base = self.rtt.timeout(work.sysctls).max(Duration::from_micros(work.sysctls.tcp_rto_min_us.into()));
+        let base = self.rtt.timeout(work.sysctls).max(self.timeout_floor(work));
         rtt::bounded(base.saturating_mul(1 << self.trouble.backoff.min(16)), work.sysctls)
     }
 
@@ -481,10 +483,6 @@ fn time_of(work: &Work<'_>, retries: u32, least: Duration) -> Duration {
     } else {
         least * ((2_u32 << doublings) - 1) + longest * (retries - doublings)
     }
-}
-
-fn least_of(work: &Work<'_>) -> Duration {
-    Duration::from_micros(work.sysctls.tcp_rto_min_us.into())
 }
 
 /// When it is tried again to send what the device has not taken (Linux: `TCP_RESOURCE_PROBE_INTERVAL`).

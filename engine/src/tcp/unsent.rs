@@ -55,6 +55,7 @@ impl Connection {
             | State::TimeWait => return Err(SocketError::BrokenPipe),
         }
         self.restart_after_idle(work);
+        self.settle_path_mtu();
         self.note_gap();
         let written = self.fill_pieces(work, bytes);
         if written < bytes.len() {

@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use super::{
-    connection::{Connection, Settings},
+    connection::{Connection, Settings, Way},
     segment::WINDOW_SCALE_MAX,
     work::Work,
 };
@@ -40,12 +40,15 @@ pub(super) struct Buffer {
     pub(super) clamp: Option<u32>,
     /// What whole segments bring: windows are multiples of it.
     pub(super) segment_bytes: u32,
+    /// How many of them are told of at first, at most, if the route says so.
+    pub(super) initial_segments: Option<u32>,
 }
 
 impl Settings {
     /// The receive buffer of a connection whose segments bring that much.
-    pub(super) const fn buffer(&self, segment_bytes: u32) -> Buffer {
-        Buffer { memory: self.receive_buffer, clamp: self.window_clamp, segment_bytes }
+    pub(super) const fn buffer(&self, segment_bytes: u32, way: &Way) -> Buffer {
+        let initial_segments = way.metrics.initrwnd;
+        Buffer { memory: self.receive_buffer, clamp: self.window_clamp, segment_bytes, initial_segments }
     }
 }
 
@@ -62,7 +65,8 @@ impl InitialWindow {
             space -= space % buffer.segment_bytes;
         }
         let most = if sysctls.tcp_workaround_signed_windows != 0 { i16::MAX as u32 } else { u32::from(u16::MAX) };
-        let window = space.min(most);
+        let said = buffer.initial_segments.map(|segments| segments.saturating_mul(buffer.segment_bytes));
+        let window = space.min(most).min(said.unwrap_or(u32::MAX));
         let mut scale = 0;
         if scales {
             // A window may grow to what sockets may get.
@@ -338,7 +342,7 @@ mod tests {
             let sysctls = Sysctls { tcp_rmem: [4096, memory, most], ..Sysctls::default() };
             let mss = mss_of_way(mtu, true);
             for (segment_bytes, window) in [(mss, syn), (mss - TIMESTAMPS_BYTES, answer)] {
-                let buffer = Buffer { memory: (memory, false), clamp: None, segment_bytes };
+                let buffer = Buffer { memory: (memory, false), clamp: None, segment_bytes, initial_segments: None };
                 let told = InitialWindow::of(buffer, true, &sysctls);
                 assert_eq!((told.window, told.scale), (window, scale), "{mtu} {memory} {most} {segment_bytes}");
                 let unscaled = InitialWindow::of(buffer, false, &sysctls);
@@ -361,11 +365,13 @@ mod tests {
             ((100_000, true), None, 1000, 50_000, 49_400, 0),
         ] {
             for (segment_bytes, window) in [(mss, syn), (mss - TIMESTAMPS_BYTES, answer)] {
-                let told = InitialWindow::of(Buffer { memory, clamp, segment_bytes }, true, &sysctls);
+                let told =
+                    InitialWindow::of(Buffer { memory, clamp, segment_bytes, initial_segments: None }, true, &sysctls);
                 assert_eq!((told.window, told.scale), (window, scale), "{memory:?} {clamp:?} {segment_bytes}");
             }
         }
-        let (buffer, tunables) = (Buffer { memory: (131_072, false), clamp: None, segment_bytes: 1460 }, sysctls);
+        let (buffer, tunables) =
+            (Buffer { memory: (131_072, false), clamp: None, segment_bytes: 1460, initial_segments: None }, sysctls);
         let sysctls = Sysctls { tcp_workaround_signed_windows: 1, tcp_adv_win_scale: 3, ..tunables };
         assert_eq!(InitialWindow::of(buffer, true, &sysctls).window, 32_767);
     }
@@ -373,7 +379,7 @@ mod tests {
     #[test]
     fn a_fixed_buffer_is_scaled_by_all_it_holds() {
         // Rounded down to whole segments it would need no scale.
-        let buffer = Buffer { memory: (131_200, true), clamp: None, segment_bytes: 1460 };
+        let buffer = Buffer { memory: (131_200, true), clamp: None, segment_bytes: 1460, initial_segments: None };
         let told = InitialWindow::of(buffer, true, &Sysctls::default());
         assert_eq!((told.window, told.scale, told.clamp), (64_240, 1, 65_600));
     }

@@ -9,7 +9,7 @@ use core::{
 use towpath_engine::{
     DeviceId,
     device::{Feature, InterfaceAddress, Vlan},
-    ip::{Route, RouteKind, RouteMetrics},
+    ip::{Route, RouteKind},
     sysctl::{SysctlError, Sysctls, forwards_broadcasts_of},
     wire::EtherType,
 };
@@ -17,6 +17,7 @@ use towpath_engine::{
 use super::{
     CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour, VlanConfig,
     bond::{BOND, BOND_LATER, bond},
+    metrics::metrics,
     reader::{Fault, Table, Text, Value, Word, document},
     service::{Offered, RELAY, SERVICE, relay, service},
     timeout::timeouts,
@@ -294,12 +295,8 @@ fn route(table: Table<'_>, config: &Config) -> Result<Route, Fault> {
         }
     };
     let metric = table.find("metric").map_or(Ok(0), |value| value.number(0..=u64::from(u32::MAX)))?;
-    let mtu = table.find("mtu").map(|value| value.number(68..=65_535)).transpose()?;
-    let route = Route {
-        metric: metric as u32,
-        metrics: RouteMetrics::of_mtu(mtu.map(|mtu| mtu as u32)),
-        ..Route::new(address, prefix, kind)
-    };
+    let metric = metric as u32;
+    let route = Route { metric, metrics: metrics(table)?, ..Route::new(address, prefix, kind) };
     let same = |known: &&Route| (known.destination, known.prefix, known.metric) == (address, prefix, route.metric);
     match config.routes.iter().find(same) {
         Some(_) => {
@@ -418,7 +415,21 @@ const INTERFACE: &[&str] =
     &["name", "addresses", "mac", "mtu", "arp", "device", "features", "gro_flush_timeout", "capture", "networks"];
 const INTERFACE_LATER: &[&str] = &["queues"];
 const VLAN: &[&str] = &["parent", "id", "protocol", "name", "addresses", "mac", "mtu", "arp", "networks"];
-const ROUTE: &[&str] = &["to", "via", "interface", "kind", "metric", "mtu"];
+const ROUTE: &[&str] = &[
+    "to",
+    "via",
+    "interface",
+    "kind",
+    "metric",
+    "mtu",
+    "mtu_lock",
+    "advmss",
+    "initcwnd",
+    "initrwnd",
+    "rto_min",
+    "quickack",
+    "fastopen_no_cookie",
+];
 const NEIGHBOUR: &[&str] = &["interface", "address", "mac"];
 const RULES: &[&str] = &["v4", "v6", "sets"];
 const HOST: &[&str] = &["device"];

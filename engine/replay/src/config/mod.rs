@@ -83,6 +83,14 @@
 //! | `interface` | the interface it leaves by; may be left out when `via` lies in an interface's network |
 //! | `kind` | `"blackhole"`, `"unreachable"` or `"prohibit"` instead of the two before |
 //! | `metric`, `mtu` | numbers; default 0, and the interface's MTU |
+//! | `mtu_lock` | true: over IPv4 its packets are such that routers can cut them, and are not made smaller when somebody says that they are too large |
+//! | `advmss` | the MSS that SYNs tell, 36 to 65495; default: what the MTU has room for |
+//! | `initcwnd`, `initrwnd` | the congestion window that connections begin with, and the window that they tell first at most, in segments, 1 to 65535; default 10, and what the buffer has room for |
+//! | `rto_min` | milliseconds, 1 to 120000, instead of `net.ipv4.tcp_rto_min_us` |
+//! | `quickack` | true: acknowledgements do not wait |
+//! | `fastopen_no_cookie` | true: Fast Open needs no cookie |
+//!
+//! What begins with `advmss` is about the gateway's own connections: those of relays and services, and of `towpath lab`.
 //!
 //! `[[neighbour]]`: `interface`, `address`, `mac`: a neighbour that is known for good.
 //!
@@ -163,6 +171,7 @@ mod commands;
 mod error;
 mod file;
 mod helper;
+mod metrics;
 mod reader;
 mod service;
 mod timeout;
@@ -192,6 +201,7 @@ pub use self::{
 pub(crate) use self::{
     bond::{BOND, BOND_LATER, options as bond_options},
     file::{features, sysctls_of},
+    metrics::{METRICS, metrics},
     reader::{Fault, Table, Text, Value, Word, document},
     words::DeviceName,
 };

@@ -45,7 +45,13 @@ impl Net<'_> {
         for (name, values) in &plan.sysctls {
             self.engines[host].handle_command(START, Command::SetSysctls(name.clone(), values.clone()))?;
         }
-        self.add_routes(host)
+        self.add_routes(host)?;
+        let routes: Vec<Route> = self.engines[host].routes().all().copied().collect();
+        for route in routes {
+            let route = Route { metrics: plan.metrics, ..route };
+            self.engines[host].handle_command(START, Command::ReplaceRoute(route))?;
+        }
+        Ok(())
     }
 
     fn device_of_link(&self, scenario: &Scenario, (host, id): (usize, DeviceId), link: usize) -> Device {

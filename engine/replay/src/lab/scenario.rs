@@ -5,6 +5,7 @@ use core::time::Duration;
 use towpath_engine::{
     DeviceId,
     device::{Feature, bond, napi::Options},
+    ip::RouteMetrics,
     socket::SocketOption,
 };
 
@@ -79,6 +80,8 @@ pub struct Host {
     pub hardware: Option<Options>,
     /// Its bonds.
     pub bonds: Vec<Aggregate>,
+    /// What its routes say of all ways.
+    pub metrics: RouteMetrics,
 }
 
 /// A switch.

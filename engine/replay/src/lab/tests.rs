@@ -108,6 +108,25 @@ fn rounds_of_questions_and_answers_take_a_round_trip_each() {
 }
 
 #[test]
+fn what_a_hosts_routes_say_holds_for_its_connections() {
+    let took = |route: &str| {
+        let text = format!(
+            "until = \"9s\"\n[[host]]\nname = \"a\"\n{route}\n[[host]]\nname = \"b\"\n[[link]]\nbetween = [\"a\", \"b\"]\n\
+             delay = \"25ms\"\n[[connection]]\nfrom = \"a\"\nto = \"b\"\nsend = 40000\n"
+        );
+        let scenario = Scenario::read("s.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+        run(&scenario, None).expect("a run").connections[0].measured.time
+    };
+    // A handshake, and three windows of which the first is of ten segments; or one.
+    assert_eq!(took(""), Duration::from_millis(125));
+    assert_eq!(took("route = { initcwnd = 40 }"), Duration::from_millis(75));
+    assert!(
+        mistake("until = \"1s\"\n[[host]]\nname = \"a\"\nroute.cwnd = 3\n")
+            .starts_with("s.toml:4:7: [host.route] has no key")
+    );
+}
+
+#[test]
 fn a_pause_lies_between_rounds_and_a_deaf_end_reads_nothing() {
     let found = run(&scenario("delay = \"25ms\"", "send = 100\nanswer = 1000\nrounds = 3\npause = \"1s\"", ""), None);
     assert_eq!(found.expect("a run").connections[0].measured.time, Duration::from_millis(2200));

@@ -35,8 +35,12 @@ impl Engine {
         bound: Option<DeviceId>,
         told_bytes: u32,
     ) -> PathMtu {
-        let before = self.path_mtu(now, host, bound).bytes;
-        self.path_mtus.note(now, host, (told_bytes, before), &self.around.sysctls);
+        let before = self.path_mtu(now, host, bound);
+        // Routers cut its packets: nobody needs to know more (Linux v6.18: `ip_mtu_locked()`).
+        if before.is_locked {
+            return before;
+        }
+        self.path_mtus.note(now, host, (told_bytes, before.bytes), &self.around.sysctls);
         self.path_mtu(now, host, bound)
     }
 

@@ -21,7 +21,7 @@ use crate::{
     settle::own_address,
     socket::{SocketError, options::Options, table::Entry},
     time::Instant,
-    wire::{IcmpHeader, Icmpv6Type, Ipv4Header, Protocol, UdpHeader, icmp::IcmpType},
+    wire::{IcmpHeader, Icmpv6Type, Ipv4Header, Ipv6Header, Protocol, UdpHeader, icmp::IcmpType},
 };
 
 /// A datagram on its way out.
@@ -107,12 +107,16 @@ impl Engine {
 
 impl Engine {
     /// The largest packet that goes through to a host, as far as is known.
-    pub(super) fn path_mtu(&self, now: Instant, to: IpAddr, bound: Option<DeviceId>) -> PathMtu {
-        let link_bytes = match self.routes.from_here(&self.devices, to, bound) {
-            Fate::Forward(hop) => hop.mtu_bytes,
-            Fate::Local | Fate::Nowhere(_) => LOOPBACK_MTU_BYTES,
+    pub(in crate::socket) fn path_mtu(&self, now: Instant, to: IpAddr, bound: Option<DeviceId>) -> PathMtu {
+        let (link_bytes, is_locked) = match self.routes.from_here(&self.devices, to, bound) {
+            Fate::Forward(hop) => (hop.mtu_bytes, to.is_ipv4() && self.routes.metrics_towards(to).is_mtu_locked),
+            Fate::Local => (LOOPBACK_MTU_BYTES, false),
+            Fate::Nowhere(_) => (Ipv6Header::MTU_MIN, false),
         };
-        let of_link = PathMtu { bytes: link_bytes, is_locked: false };
+        let of_link = PathMtu { bytes: link_bytes, is_locked };
+        if is_locked {
+            return of_link;
+        }
         let known = self.path_mtus.towards(now, to).filter(|known| known.bytes <= link_bytes);
         known.unwrap_or(of_link)
     }

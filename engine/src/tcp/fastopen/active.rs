@@ -51,9 +51,14 @@ impl Connection {
         self.fast_open.is_some()
     }
 
+    /// Whether the user or the route says that no cookie is needed.
+    const fn needs_no_cookie(&self) -> bool {
+        self.settings.fast_open.needs_no_cookie || self.way.metrics.fastopen_no_cookie
+    }
+
     /// Lets the SYN wait for the first data, which are to go with it, if they may. Tells whether it does.
     pub(in crate::tcp) fn defer(&mut self, work: &Work<'_>) -> bool {
-        let asked = work.fast_open.ask(work.now, work.sysctls, &self.ends, self.settings.fast_open.needs_no_cookie);
+        let asked = work.fast_open.ask(work.now, work.sysctls, &self.ends, self.needs_no_cookie());
         if asked.takes_data {
             self.fast_open = Some(alloc::boxed::Box::new(Opening { is_deferred: true, ..Opening::default() }));
         }
@@ -63,7 +68,7 @@ impl Connection {
     /// Sends the SYN with as many of these bytes as fit beside it, if the server's cookie is known, and else with the wish for one;
     /// tells how many.
     pub(crate) fn open_fast(&mut self, work: &mut Work<'_>, bytes: &[u8]) -> usize {
-        let asked = work.fast_open.ask(work.now, work.sysctls, &self.ends, self.settings.fast_open.needs_no_cookie);
+        let asked = work.fast_open.ask(work.now, work.sysctls, &self.ends, self.needs_no_cookie());
         let room = if asked.takes_data { self.room_beside_syn(asked.mss_bytes) } else { 0 };
         let len = bytes.len().min(room as usize);
         let opening = Opening {

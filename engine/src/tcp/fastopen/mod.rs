@@ -23,8 +23,8 @@
 //! | `queue` | how many of those a listener has |
 //!
 //! Linux v6.18: `net/ipv4/tcp_fastopen.c`, and where its functions are called. Here the key that an engine takes when none is set is
-//! made of its other secrets, so that a snapshot has it; it is not shown, where Linux shows its own once it is in use. Routes cannot say
-//! that no cookie is needed (`fastopen_no_cookie`), and cookies are remembered for as long as there is room.
+//! made of its other secrets, so that a snapshot has it; it is not shown, where Linux shows its own once it is in use. Cookies
+//! are remembered for as long as there is room.
 
 mod active;
 pub mod key;

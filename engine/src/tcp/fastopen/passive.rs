@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::{FastOpen, FastOpenKeys, Opening, SERVER, SERVER_WITHOUT_COOKIE, key::Made};
 use crate::{
     ending::{DropReason, Dropped},
+    ip::RouteMetrics,
     packet::Packet,
     socket::Readiness,
     sysctl::Sysctls,
@@ -62,6 +63,8 @@ pub(crate) struct Presented {
     pub(crate) ends: Ends,
     pub(crate) option: Option<FastOpenOption>,
     pub(crate) has_data: bool,
+    /// What is said of the way back.
+    pub(crate) metrics: RouteMetrics,
 }
 
 impl FastOpen {
@@ -88,7 +91,8 @@ impl FastOpen {
             count(&mut counters.listen_overflow);
             return Judged::default();
         }
-        if syn.has_data && (settings.needs_no_cookie || sysctls.tcp_fastopen & SERVER_WITHOUT_COOKIE != 0) {
+        let needs_no_cookie = settings.needs_no_cookie || syn.metrics.fastopen_no_cookie;
+        if syn.has_data && (needs_no_cookie || sysctls.tcp_fastopen & SERVER_WITHOUT_COOKIE != 0) {
             return Judged { opens: true, reply: None };
         }
         let Some(option) = syn.option else { return Judged::default() };
@@ -226,7 +230,7 @@ impl Connection {
         if self.rtt.smoothed().is_none() && !was_resent {
             let rtt = work.now.since(sent_at);
             self.rtt.sample_least(work.now, rtt, work.sysctls);
-            self.rtt.sample(rtt, self.sender.una, self.sender.next, work.sysctls);
+            self.rtt.sample(rtt, (self.sender.una, self.sender.next), self.timeout_floor(work));
         }
         if self.trouble.now == Trouble::Loss && self.sender.in_flight.out == 0 {
             self.try_undo_recovery(work);

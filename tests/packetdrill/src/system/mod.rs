@@ -15,7 +15,7 @@
 //! | `process`, `errno` | descriptors, and what calls come to |
 //! | `connection`, `data`, `fast_open`, `options`, `waiting` | the calls |
 //! | `info` | `TCP_INFO`: names and bytes |
-//! | [`shell`] | the commands that scripts give to a shell |
+//! | [`shell`], `route` | the commands that scripts give to a shell; `ip route` of them |
 
 mod connection;
 mod data;
@@ -25,6 +25,7 @@ mod host;
 pub(crate) mod info;
 mod options;
 mod process;
+mod route;
 pub mod shell;
 mod waiting;
 

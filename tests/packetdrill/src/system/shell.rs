@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use towpath_engine::{Command, sysctl::Sysctls, tcp::fastopen::key};
 
-use super::{Host, Process, Unknown};
+use super::{Host, Process, Unknown, route::route};
 
 /// Why a line has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ static COMMANDS: [(&str, Run); 10] = [
             let forgotten = host.engine.handle_command(host.now, Command::ForgetServers);
             forgotten.map(|_| ()).map_err(|_| unknown("ip", words))
         }
-        _ => Err(unknown("ip", words)),
+        _ => Ok(route(words, host)?),
     }),
     ("echo", |words, _, _| match words {
         // Both ways to leave slow start early are in use.

@@ -24,7 +24,7 @@ use super::{
     words::Lapse,
 };
 use crate::{
-    config::{DeviceName, Fault, Mistake, Table, Value, document, features},
+    config::{DeviceName, Fault, METRICS, Mistake, Table, Value, document, features, metrics},
     limits::{
         LAB_CONNECTIONS_MAX, LAB_EVENTS_MAX, LAB_HOSTS_MAX, LAB_LINKS_MAX, LAB_LOADS_MAX, LAB_POINTS_MAX,
         LAB_SWITCHES_MAX,
@@ -167,7 +167,9 @@ fn host(table: Table<'_>, scenario: &Scenario) -> Result<Host, Fault> {
         })?;
     }
     let features = table.find("features").map_or(Ok(Vec::new()), features)?;
-    Ok(Host { name, sysctls, features, hardware: table.find("hardware").map(hardware).transpose()?, bonds: Vec::new() })
+    let route = table.find("route").map(|route| metrics(route.table("[host.route]", METRICS, &[])?)).transpose()?;
+    let hardware = table.find("hardware").map(hardware).transpose()?;
+    Ok(Host { name, sysctls, features, hardware, bonds: Vec::new(), metrics: route.unwrap_or_default() })
 }
 
 /// A tunable and its values.
@@ -264,7 +266,7 @@ fn change(value: Value<'_>, scenario: &Scenario, ways: &mut [[Way; 2]], last: &m
 
 const TOP: &[&str] =
     &["title", "seed", "until", "sample", "measure", "host", "switch", "link", "connection", "load", "event"];
-const HOST: &[&str] = &["name", "sysctl", "features", "hardware", "bond"];
+const HOST: &[&str] = &["name", "sysctl", "features", "hardware", "bond", "route"];
 const LINK: &[&str] = &[
     "name",
     "between",
