@@ -9,7 +9,7 @@ use lab::network::{Link, Network, address, address_v6};
 use proptest::prelude::*;
 use towpath_engine::{
     Command, CommandError, DeviceId, DropReason, Engine, Frame,
-    ip::{Route, RouteKind},
+    ip::{Route, RouteKind, RouteMetrics},
     snapshot::Restoring,
     socket::{
         DatagramKind, Family, Readiness, Received, ServiceAnswer, Socket, SocketError, SocketId, SocketOption,
@@ -264,6 +264,22 @@ fn what_is_sent_to_everybody_needs_leave_and_reaches_each_socket_of_the_port() {
         for server in &mut servers {
             assert_eq!(read(&mut network, 1, *server).expect("each has it").0, b"all", "{to}");
         }
+    }
+}
+
+#[test]
+fn datagrams_may_be_cut_where_the_largest_packet_is_locked() {
+    for (is_mtu_locked, dont_fragment) in [(false, 0x40), (true, 0)] {
+        let mut network = network();
+        let kind = RouteKind::Unicast { device: DeviceId(0), via: None };
+        let metrics = RouteMetrics { is_mtu_locked, ..RouteMetrics::of_mtu(Some(1000)) };
+        let route = Route { metrics, ..Route::new(at(1, 0).ip(), 32, kind) };
+        let now = network.now();
+        network.engines[0].handle_command(now, Command::AddRoute(route)).expect("a route of its own");
+        let client = udp(&mut network, 0, None);
+        on(&mut network, 0, client).send_to(b"any", at(1, 53)).expect("there is a way");
+        let sent = network.engines[0].poll_transmit().expect("it has left");
+        assert_eq!(sent.head()[14 + 6] & 0x40, dont_fragment, "locked: {is_mtu_locked}");
     }
 }
 

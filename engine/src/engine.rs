@@ -372,12 +372,6 @@ impl Engine {
         &self.devices
     }
 
-    /// The routes.
-    #[must_use]
-    pub const fn routes(&self) -> &Routes {
-        &self.routes
-    }
-
     /// The rules in force.
     #[must_use]
     pub const fn rules(&self) -> &RuleSets {

@@ -26,6 +26,12 @@ use crate::{
 };
 
 impl Engine {
+    /// The routes.
+    #[must_use]
+    pub const fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
     pub(crate) fn carry_out(&mut self, now: Instant, command: Command) -> Result<Reply, CommandError> {
         if command.may_change_courses() {
             self.forget_courses();

@@ -13,10 +13,11 @@ use crate::{
     socket::Readiness,
     tcp::{
         Ends, State,
-        connection::{Connection, Way},
+        connection::Connection,
         listen::{Answer, Listener, Request},
         segment::Segment,
         time_wait::{Left, TimeWait},
+        way::Way,
         work::Work,
     },
     time::Instant,

@@ -10,7 +10,6 @@ use super::{
     info::Counters,
     memory::Account,
     mtu_search::MtuSearch,
-    open::mss_of_way,
     pacing::Pacing,
     rack::Rack,
     reassembly::Reassembly,
@@ -19,11 +18,11 @@ use super::{
     segment::{Agreed, Ends},
     states::State,
     timers::Deadlines,
+    way::Way,
     work::Work,
 };
 use crate::{
     frame::DeviceId,
-    ip::RouteMetrics,
     packet::Pool,
     socket::{Readiness, ReceiveQueue, SendQueue, SocketError},
     time::Instant,
@@ -125,33 +124,6 @@ pub(crate) struct FastOpenSettings {
     pub(crate) needs_no_cookie: bool,
     /// A listener's own keys (`TCP_FASTOPEN_KEY`).
     pub(crate) keys: Option<FastOpenKeys>,
-}
-
-/// How packets of a connection go.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
-    /// The largest packet that goes through, as far as is known.
-    pub(crate) mtu_bytes: u32,
-    /// A router has named less than may be believed: it has to cut what is larger than it takes.
-    pub(crate) may_be_cut: bool,
-    /// The device of the link on which the other end's address means something.
-    pub(crate) bound: Option<DeviceId>,
-    /// The device that they leave by; what waits for a bond's ports or beneath a VLAN is not told of.
-    pub(crate) device: Option<DeviceId>,
-    /// IPv6's flow label.
-    pub(crate) flow_label: u32,
-    /// What the route says.
-    pub(crate) metrics: RouteMetrics,
-    /// How often routes had changed when this was so.
-    pub(crate) changes: u32,
-}
-
-impl Way {
-    /// The MSS that a SYN tells: what the route says, or what its packets have room for, less headers without options (RFC 9293, section
-    /// 3.7.1).
-    pub(super) fn mss_to_tell(&self, is_v4: bool) -> u32 {
-        self.metrics.advmss_bytes.unwrap_or_else(|| mss_of_way(self.mtu_bytes, is_v4))
-    }
 }
 
 /// A segment that was sent, or several in one super-packet.

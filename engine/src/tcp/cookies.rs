@@ -15,9 +15,10 @@
 use core::time::Duration;
 
 use super::{
-    connection::{Settings, Way},
+    connection::Settings,
     listen::Request,
     segment::{Agreed, Ends, Segment},
+    way::Way,
     work::Work,
 };
 use crate::{

@@ -5,9 +5,10 @@ use alloc::collections::VecDeque;
 use core::{net::SocketAddr, time::Duration};
 
 use super::{
-    connection::{Connection, Settings, Way},
+    connection::{Connection, Settings},
     open::{MSS_DEFAULT, timestamp_offset},
     segment::{Agreed, Ends, Segment},
+    way::Way,
     window::InitialWindow,
     work::Work,
 };

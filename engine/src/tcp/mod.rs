@@ -15,7 +15,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`states`] | the state machine, pure |
-//! | `connection`, `work`, `segment`, `secrets` | what a connection is, is lent, is sent; what nobody may guess |
+//! | `connection`, `work`, `way`, `segment`, `secrets` | what a connection is, is lent, how its packets go, what is sent; what nobody may guess |
 //! | `open`, `listen`, `cookies`, `time_wait` | how connections begin, wait for each other, and what is left of them |
 //! | `input`, `reassembly`, `room`, `sack`, `delayed`, `window` | what comes: order, room, repetitions, acknowledgements, the window that is told |
 //! | [`fastopen`] | data that go with a SYN |
@@ -67,6 +67,7 @@ pub(crate) mod time_wait;
 mod timers;
 mod unsent;
 mod user;
+pub(crate) mod way;
 mod window;
 pub(crate) mod work;
 

@@ -3,12 +3,13 @@
 use core::time::Duration;
 
 use super::{
-    connection::{Connection, Sent, Settings, Way},
+    connection::{Connection, Sent, Settings},
     delivery::Stamp,
     listen::Request,
     segment::{Ends, Segment},
     states::{State, Step},
     timers::Pending,
+    way::Way,
     window::{INITIAL_PART, InitialWindow},
     work::Work,
 };

@@ -4,10 +4,11 @@
 use core::time::Duration;
 
 use super::{
-    connection::{Connection, Settings, Way},
+    connection::{Connection, Settings},
     input::TIMESTAMP_STALE,
     segment::{Agreed, Ends, Segment},
     states::State,
+    way::Way,
     work::Work,
 };
 use crate::{

@@ -5,8 +5,9 @@
 use core::time::Duration;
 
 use super::{
-    connection::{Connection, Settings, Way},
+    connection::{Connection, Settings},
     segment::WINDOW_SCALE_MAX,
+    way::Way,
     work::Work,
 };
 use crate::{sysctl::Sysctls, time::Instant, wire::SeqNum};

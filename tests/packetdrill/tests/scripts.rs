@@ -148,3 +148,14 @@ fn what_is_not_known_is_never_passed() {
         assert!(matches!(verdict(rest), Verdict::NotSupported(_)), "{rest}");
     }
 }
+
+#[test]
+fn what_a_route_cannot_say_is_told_with_its_line() {
+    for said in ["rtt 5", "advmss lock 600", "mtu", "dev eth0", "initcwnd 0", "rto_min 5h"] {
+        let verdict = verdict(&format!("+0 `ip route replace 192.0.2.1 {said}`\n"));
+        let Verdict::NotSupported(unsupported) = verdict else { panic!("{said}: {verdict:?}") };
+        assert_eq!(unsupported.line, 9);
+        assert!(unsupported.reason.contains(said), "{}", unsupported.reason);
+    }
+    assert_eq!(verdict("+0 `ip route add 192.0.2.1 dev tun0 metric 5 rto_min 1s`\n"), Verdict::Strict);
+}
