@@ -117,7 +117,9 @@ impl Connection {
     ) {
         self.counters.delivered = self.counters.delivered.wrapping_add(news.delivered);
         news.is_ack_delayed = self.may_be_delayed(&news, prior_una);
-        let rtt = self.measure(work, segment, &news);
+        // One that is overtaken tells neither time nor rate (Linux v6.18: `tcp_ack()`, `old_ack`).
+        let is_overtaken = segment.ack.before(prior_una);
+        let rtt = if is_overtaken { None } else { self.measure(work, segment, &news) };
         let is_dubious = !(news.is_no_duplicate || news.has_acked)
             || news.has_sacked
             || news.has_echo
@@ -131,8 +133,7 @@ impl Connection {
             self.arm_retransmission(work);
         }
         let lost = self.counters.lost - before.0;
-        // One that is overtaken tells no rate (Linux v6.18: `tcp_ack()`, `old_ack`).
-        if !segment.ack.before(prior_una) {
+        if !is_overtaken {
             let sample = self.sample_delivery(work, &news, lost, rtt);
             self.adjust_window(work, &news, &sample);
         }
@@ -167,14 +168,19 @@ impl Connection {
         self.counters.bytes_acked += u64::from(moved);
     }
 
+    /// Whether the other end takes no segment of what waits.
+    pub(super) fn is_window_closed(&self) -> bool {
+        self.window_end().before(self.sender.next + self.unsent().min(self.sender.mss_bytes))
+    }
+
     /// Nothing is in flight; if something waits for the other end's window, it is known again that this end lives.
     fn note_no_flight(&mut self, work: &Work<'_>) {
         if !self.has_unsent() {
             return;
         }
-        if self.window_end().before(self.sender.next + self.unsent().min(self.sender.mss_bytes)) {
+        if self.is_window_closed() {
             let timeout = self.probe_timeout(work);
-            self.deadlines.retransmit = Some((work.now + timeout, Pending::WindowProbe));
+            self.deadlines.retransmit = Some((self.deadline_in(work, timeout), Pending::WindowProbe));
         } else {
             (self.trouble.backoff, self.trouble.probes) = (0, 0);
             self.deadlines.retransmit = None;
@@ -228,7 +234,13 @@ impl Connection {
         let is_whole = self.sender.flight.front().is_none_or(|first| !first.seq.before(self.sender.una));
         let is_plain = !(news.had_sacked || news.has_sacked || news.has_dsack || news.has_echo);
         let is_usual = is_plain && news.has_data_acked && !news.has_resent_acked;
-        let is_next = news.stamp.is_some_and(|stamp| stamp.delivered.wrapping_add(1) == self.counters.delivered);
+        // Without SACK what is delivered is counted later.
+        let counted = if self.agreed.sack {
+            self.counters.delivered
+        } else {
+            self.counters.delivered.wrapping_sub(news.delivered)
+        };
+        let is_next = news.stamp.is_some_and(|stamp| stamp.delivered.wrapping_add(1) == counted);
         is_one && is_whole && is_usual && is_next
     }
 
@@ -241,7 +253,7 @@ impl Connection {
             (echo != 0 && age < ECHO_AGE_MAX_MILLIS).then(|| Duration::from_millis(age.max(1).into()))
         };
         let rtt = news.rtt(work.now).or_else(echoed)?;
-        let latest = news.last_sent.or(news.sacked_sent).map_or(rtt, |sent| work.now.since(sent));
+        let latest = news.latest_rtt(work.now).unwrap_or(rtt);
         // What the other end has waited is not the way's; if it always waits, the least time runs out in time.
         if !news.is_ack_delayed || self.rtt.least().is_none_or(|least| latest <= least) {
             self.rtt.sample_least(work.now, latest, work.sysctls);

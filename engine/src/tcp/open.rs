@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{
-    connection::{Connection, Sent, Settings},
+    connection::{Connection, FastOpenSettings, Sent, Settings},
     delivery::Stamp,
     listen::Request,
     segment::{Ends, Segment},
@@ -299,6 +299,9 @@ impl Connection {
 
     /// The connection that a request has become, whose last segment is at hand.
     pub(crate) fn accepted(work: &mut Work<'_>, request: &Request, settings: Settings, ip_id: u16) -> Self {
+        // What a listener says of its queue is its own (Linux v6.18: `inet_csk_clone_lock()`).
+        let fast_open = FastOpenSettings { queue: 0, keys: None, ..settings.fast_open };
+        let settings = Settings { fast_open, ..settings };
         let mut connection = Self::new(work.now, request.ends, State::SynReceived, settings, request.way);
         connection.sender.initial = request.initial;
         connection.sender.ip_id = ip_id;
@@ -320,6 +323,8 @@ impl Connection {
         sender.window_from = request.their_initial;
         if request.is_of_cookie {
             sender.una = sender.next;
+            // Nobody knows when the answer was sent, but it has come (Linux v6.18: `tcp_rcv_state_process()`).
+            connection.counters.delivered = 1;
             connection.settle_mss();
             return connection;
         }

@@ -379,7 +379,7 @@ impl Connection {
     fn begin_window_probes(&mut self, work: &Work<'_>) {
         if self.deadlines.retransmit.is_none() {
             let timeout = self.probe_timeout(work);
-            self.deadlines.retransmit = Some((work.now + timeout + self.pacing.delay(work.now), Pending::WindowProbe));
+            self.deadlines.retransmit = Some((self.deadline_in(work, timeout), Pending::WindowProbe));
         }
     }
 }

@@ -173,8 +173,7 @@ impl Connection {
         if !timeout.is_zero() {
             wait = wait.min(timeout);
         }
-        let wait = wait + self.pacing.delay(work.now);
-        self.deadlines.retransmit = Some((work.now + wait, Pending::LossProbe));
+        self.deadlines.retransmit = Some((self.deadline_in(work, wait), Pending::LossProbe));
         true
     }
 
@@ -185,8 +184,12 @@ impl Connection {
         }
         self.trouble.probe_was_resent = false;
         let out = self.sender.in_flight.out;
-        let is_new = self.has_unsent() && self.send_one(work);
-        if !is_new || self.sender.in_flight.out == out {
+        if self.has_unsent() && !self.is_window_closed() {
+            // What the device or the pacing holds back is new all the same: nothing is sent again in its place.
+            if !self.send_one(work) || self.sender.in_flight.out == out {
+                return self.arm_retransmission(work);
+            }
+        } else {
             let Some(last) = self.last_to_probe() else { return self.arm_retransmission(work) };
             if !self.resend(work, last, 1, ResendReason::LossProbe) {
                 return self.arm_retransmission(work);

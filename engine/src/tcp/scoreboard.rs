@@ -43,10 +43,9 @@ pub(super) struct News {
     pub(super) rearms: bool,
     /// Segments that were delivered.
     pub(super) delivered: u32,
-    /// Round-trip times: of what was acknowledged in order, its first and last segment, and of what was not.
-    pub(super) first_sent: Option<Instant>,
-    pub(super) last_sent: Option<Instant>,
-    pub(super) sacked_sent: Option<Instant>,
+    /// When the first and the last of the segments were sent that were acknowledged in order, and of those that were not.
+    pub(super) acked_sent: Option<(Instant, Instant)>,
+    pub(super) sacked_sent: Option<(Instant, Instant)>,
     /// The first segment that has come later than ones behind it.
     pub(super) reordered: Option<SeqNum>,
     /// Of what was delivered, the segment sent last: what was known then, and how long its flight had been sent.
@@ -73,8 +72,15 @@ impl News {
 
     /// The round-trip time that what was acknowledged in order, or else out of it, has taken.
     pub(super) fn rtt(&self, now: Instant) -> Option<Duration> {
-        let acked = self.first_sent.filter(|_| !self.has_resent_acked);
-        acked.or(self.sacked_sent).map(|sent| now.since(sent))
+        let acked = self.acked_sent.filter(|_| !self.has_resent_acked);
+        acked.or(self.sacked_sent).map(|(first, _)| now.since(first))
+    }
+
+    /// The time that the last segment has taken of those that have arrived out of order, or else in order, if it is known which sending
+    /// has arrived (Linux v6.18: `tcp_clean_rtx_queue()`, `ca_rtt_us`).
+    pub(super) fn latest_rtt(&self, now: Instant) -> Option<Duration> {
+        let acked = self.acked_sent.filter(|_| !self.has_resent_acked);
+        self.sacked_sent.or(acked).map(|(_, last)| now.since(last))
     }
 }
 
@@ -251,7 +257,7 @@ impl Connection {
             if !sent.end.after(self.trouble.high) {
                 news.has_original = true;
             }
-            news.sacked_sent = Some(sent.sent_at);
+            news.sacked_sent = Some((news.sacked_sent.map_or(sent.sent_at, |(first, _)| first), sent.sent_at));
         }
         if sent.is_lost {
             sent.is_lost = false;
@@ -310,8 +316,7 @@ impl Connection {
         if sent.was_resent {
             news.has_resent_acked = true;
         } else if !sent.is_sacked {
-            news.first_sent = news.first_sent.or(Some(sent.sent_at));
-            news.last_sent = Some(sent.sent_at);
+            news.acked_sent = Some((news.acked_sent.map_or(sent.sent_at, |(first, _)| first), sent.sent_at));
             news.note_reordered(sent.seq);
             if !sent.end.after(self.trouble.high) {
                 news.has_original = true;

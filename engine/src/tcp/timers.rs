@@ -92,10 +92,16 @@ impl Connection {
                     let left = wait.saturating_sub(work.now.since(first.sent_at));
                     wait = if left.is_zero() { Duration::from_millis(1) } else { left };
                 }
-                let wait = self.within_user_timeout(work, wait) + self.pacing.delay(work.now);
-                Some((work.now + wait, Pending::Retransmit))
+                let wait = self.within_user_timeout(work, wait);
+                Some((self.deadline_in(work, wait), Pending::Retransmit))
             }
         };
+    }
+
+    /// When a time is over that begins when the next segment may leave. What the user's limit makes of it is never longer than other
+    /// timeouts (Linux v6.18: `tcp_reset_xmit_timer()`).
+    pub(super) fn deadline_in(&self, work: &Work<'_>, wait: Duration) -> Instant {
+        work.now + rtt::bounded(wait + self.pacing.delay(work.now), work.sysctls)
     }
 
     /// How long until the first segment in flight would be sent again.
@@ -394,7 +400,7 @@ impl Connection {
             let left = most.saturating_sub(work.now.since(since));
             wait = wait.min(left.max(Duration::from_millis(1)));
         }
-        self.deadlines.retransmit = Some((work.now + wait, Pending::WindowProbe));
+        self.deadlines.retransmit = Some((self.deadline_in(work, wait), Pending::WindowProbe));
     }
 
     /// Sends something that the other end answers: what its window takes, or a segment that it has had. Tells whether the device

@@ -163,7 +163,7 @@ impl Trouble {
 
 /// What tells one algorithm from another.
 pub trait CongestionControl: fmt::Debug + Send {
-    /// Its name, as `TCP_CONGESTION` and `tcp_congestion_control` have it.
+    /// Its name, as `TCP_CONGESTION` has it.
     fn name(&self) -> &'static str;
 
     /// Whether it sets window and pacing rate itself, by a model of the way: nothing else reduces the window then but a timeout, and
