@@ -10,7 +10,7 @@ use super::{
 use crate::{
     engine::Engine,
     tcp::{
-        State, TcpInfo,
+        FastOpenKeys, State, TcpInfo,
         congestion::BbrInfo,
         connection::{Connection, Settings},
     },
@@ -59,6 +59,14 @@ pub struct SocketSettings {
     pub max_pacing_rate: u64,
     /// `TCP_NOTSENT_LOWAT`, as far as it was set.
     pub not_sent_low: Option<u32>,
+    /// `TCP_FASTOPEN`; that of a listener is none of its connections'.
+    pub fast_open: u32,
+    /// `TCP_FASTOPEN_CONNECT`.
+    pub fast_open_connect: bool,
+    /// `TCP_FASTOPEN_NO_COOKIE`.
+    pub fast_open_no_cookie: bool,
+    /// `TCP_FASTOPEN_KEY`, as far as it was set on this socket.
+    pub fast_open_keys: Option<FastOpenKeys>,
 }
 
 impl Engine {
@@ -220,6 +228,10 @@ impl Socket<'_> {
             congestion: settings.algorithm,
             max_pacing_rate: settings.pacing_rate_max.0,
             not_sent_low: settings.not_sent_low,
+            fast_open: settings.fast_open.queue,
+            fast_open_connect: settings.fast_open.defers_connect,
+            fast_open_no_cookie: settings.fast_open.needs_no_cookie,
+            fast_open_keys: settings.fast_open.keys,
         }
     }
 
@@ -232,6 +244,10 @@ impl Socket<'_> {
         let (sockets, sysctls) = (&mut self.engine.sockets, &self.engine.around.sysctls);
         match sockets.entry_mut(self.index) {
             Some(Entry::Idle(idle)) => idle.options.set(option, sysctls),
+            // It will never connect.
+            Some(Entry::Listener(_)) if matches!(option, SocketOption::FastOpenConnect(_)) && sysctls.opens_fast() => {
+                Err(SocketError::Invalid)
+            }
             Some(Entry::Listener(listener)) => listener.settings.set(option, sysctls),
             Some(Entry::Datagram(_)) if option.is_of_streams() => Err(SocketError::NoOption),
             Some(Entry::Datagram(datagram)) => datagram.options.set(option, sysctls),

@@ -44,6 +44,13 @@ impl FastOpenKeys {
         }
     }
 
+    /// Their 16 or 32 bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let words = self.primary.into_iter().chain(self.backup.into_iter().flatten());
+        words.flat_map(u64::to_le_bytes).collect()
+    }
+
     /// Those of 4 or 8 numbers, as `net.ipv4.tcp_fastopen_key` has them; `None` of any other number.
     pub(crate) fn of_numbers(numbers: &[u32]) -> Option<Self> {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
@@ -185,5 +192,9 @@ mod tests {
         assert_eq!(FastOpenKeys::of_bytes(&[0; 15]), None);
         assert_eq!(FastOpenKeys::of_bytes(&[0; 24]), None);
         assert_eq!(FastOpenKeys::of_bytes(&[0; 16]), FastOpenKeys::of_numbers(&[0; 4]));
+        let all: Vec<u8> = (0..32).collect();
+        for bytes in [&all[..16], &all] {
+            assert_eq!(FastOpenKeys::of_bytes(bytes).map(|keys| keys.bytes()), Some(bytes.to_vec()));
+        }
     }
 }

@@ -22,7 +22,7 @@ impl Process {
         (how, with): (Sending, SendFlags),
         progress: &mut Progress,
     ) -> Result<Option<Returned>, Errno> {
-        let (mut socket, _) = self.borrow(host, descriptor)?;
+        let (mut socket, open) = self.borrow(host, descriptor)?;
         match progress.beginning {
             Beginning::Waits => return Ok(until_it_stands(progress, &mut socket)),
             Beginning::Stands => return Ok(None),
@@ -41,6 +41,9 @@ impl Process {
                 is_opening.then_some(Returned::Waits)
             }
             Ok(sent) => Some(Returned::Value(sent as i64)),
+            // Whoever has begun it otherwise has not heard that it stands, and hears so by being let on (Linux v6.18:
+            // `net/ipv4/af_inet.c`, `__inet_stream_connect()`).
+            Err(SocketError::IsConnected) if open.is_connecting => None,
             Err(error) => Some(Returned::Error(error.into())),
         })
     }

@@ -42,9 +42,9 @@ static OPTIONS: [(i32, i32, Make); 28] = [
     (TCP, 10, |value| Some(SocketOption::WindowClamp(value.try_into().ok()?))),
     (TCP, 12, |value| Some(SocketOption::QuickAck(value != 0))),
     (TCP, 18, |value| Some(SocketOption::UserTimeout(Duration::from_millis(value.try_into().ok()?)))),
-    (TCP, 23, |value| Some(SocketOption::FastOpen(value.try_into().ok()?))),
-    (TCP, 30, |value| Some(SocketOption::FastOpenConnect(switch(value)?))),
-    (TCP, 34, |value| Some(SocketOption::FastOpenNoCookie(switch(value)?))),
+    (TCP, TCP_FASTOPEN, |value| Some(SocketOption::FastOpen(value.try_into().ok()?))),
+    (TCP, TCP_FASTOPEN_CONNECT, |value| Some(SocketOption::FastOpenConnect(switch(value)?))),
+    (TCP, TCP_FASTOPEN_NO_COOKIE, |value| Some(SocketOption::FastOpenNoCookie(switch(value)?))),
     // A number without a sign there.
     (TCP, TCP_NOTSENT_LOWAT, |value| Some(SocketOption::NotSentLow(value as u32))),
 ];
@@ -70,7 +70,10 @@ const TCP_INFO: i32 = 11;
 const TCP_CONGESTION: i32 = 13;
 const TCP_NOTSENT_LOWAT: i32 = 25;
 const TCP_CC_INFO: i32 = 26;
+const TCP_FASTOPEN: i32 = 23;
+const TCP_FASTOPEN_CONNECT: i32 = 30;
 const TCP_FASTOPEN_KEY: i32 = 33;
+const TCP_FASTOPEN_NO_COOKIE: i32 = 34;
 
 fn seconds(value: i64) -> Option<Duration> {
     value.try_into().ok().map(Duration::from_secs)
@@ -206,6 +209,10 @@ fn value(socket: &mut Socket<'_>, level: i32, name: i32) -> Result<Vec<u8>, Unkn
         (TCP, TCP_MAXSEG) => settings.max_segment_bytes.into(),
         // What was not set is told as 0 (Linux v6.18: `net/ipv4/tcp.c`, `do_tcp_getsockopt()`).
         (TCP, TCP_NOTSENT_LOWAT) => settings.not_sent_low.unwrap_or(0).into(),
+        (TCP, TCP_FASTOPEN) => settings.fast_open.into(),
+        (TCP, TCP_FASTOPEN_CONNECT) => flag(settings.fast_open_connect),
+        (TCP, TCP_FASTOPEN_NO_COOKIE) => flag(settings.fast_open_no_cookie),
+        (TCP, TCP_FASTOPEN_KEY) => return Ok(settings.fast_open_keys.map(|keys| keys.bytes()).unwrap_or_default()),
         (TCP, TCP_INFO) => return Ok(info::bytes(socket.info().ok().as_ref(), socket.state())),
         (TCP, TCP_CC_INFO) => return Ok(info::model(socket.model_info().ok().flatten())),
         (TCP, TCP_CONGESTION) => {
