@@ -81,24 +81,26 @@ fn what_real_tools_write_comes_out_as_iptables_saves_it() {
 
 #[test]
 fn every_rule_is_listed_as_the_tool_lists_it() {
-    let text = read("listed.txt");
-    let mut lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    let (mut wrong, mut count) = (Vec::new(), 0);
-    while let (Some(question), Some(answer)) = (lines.next(), lines.next()) {
-        let (table, rule) = question.split_once(" < ").expect("a table and a rule");
-        let rules = parse("rule", &format!("*{table}\n:foo - [0:0]\n{rule}\nCOMMIT\n"), false)
-            .unwrap_or_else(|error| panic!("{error}"));
-        let table = *TableName::ALL.iter().find(|known| known.name() == table).expect("a table");
-        let listed = rules.list(table, ListOptions { verbose: true, ..ListOptions::default() });
-        let is_rule = |line: &&str| !line.starts_with("Chain") && !line.starts_with(" pkts") && !line.is_empty();
-        let ours = listed.lines().find(is_rule).unwrap_or_default();
-        if Some(ours) != answer.strip_prefix("= ") {
-            wrong.push(format!("{rule}\n{answer}|\n  {ours}|"));
+    for (family, file) in [(Family::Ipv4, "listed.txt"), (Family::Ipv6, "listed6.txt")] {
+        let text = read(file);
+        let mut lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let (mut wrong, mut count) = (Vec::new(), 0);
+        while let (Some(question), Some(answer)) = (lines.next(), lines.next()) {
+            let (table, rule) = question.trim_start_matches('6').split_once(" < ").expect("a table and a rule");
+            let rules = parse_of(family, "rule", &format!("*{table}\n:foo - [0:0]\n{rule}\nCOMMIT\n"), false)
+                .unwrap_or_else(|error| panic!("{error}"));
+            let table = *TableName::ALL.iter().find(|known| known.name() == table).expect("a table");
+            let listed = rules.list(table, ListOptions { verbose: true, ..ListOptions::default() });
+            let is_rule = |line: &&str| !line.starts_with("Chain") && !line.starts_with(" pkts") && !line.is_empty();
+            let ours = listed.lines().find(is_rule).unwrap_or_default();
+            if Some(ours) != answer.strip_prefix("= ") {
+                wrong.push(format!("{rule}\n{answer}|\n  {ours}|"));
+            }
+            count += 1;
         }
-        count += 1;
+        assert!(count > 400, "only {count} rules of {file}");
+        assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
     }
-    assert!(count > 400, "only {count} rules");
-    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 """Asks iptables-legacy what it makes of rules, and writes pairs.txt anew; ip6tables-legacy for tables with a 6 before them.
 
     record.py < old.txt > new.txt         for pairs.txt and pairs6.txt
+    record.py listed < pairs.txt > listed.txt    lists the rules that stand there as saved; pairs6.txt and listed6.txt
     record.py real                    asks about the files in real/ and writes what is saved beside them
 
 Reads text in the form of pairs.txt. Answers that stand there are thrown away and asked for again; `~` (the tool takes the
@@ -46,9 +47,40 @@ def record_real():
         print(rules.name)
 
 
+def list_all():
+    """Writes each saved rule with its line in the tool's listing."""
+    pairs, table, tool = {}, "", ""
+    for line in sys.stdin.read().splitlines():
+        if line.startswith("> "):
+            pairs[f"{table} < {line[2:]}"] = None
+        elif " < " in line and not line.startswith("#"):
+            table = line.split(" < ", 1)[0]
+            tool = "ip6tables" if line.startswith("6") else "iptables"
+    script = SETS.replace("FAMILY", "family inet6" if tool == "ip6tables" else "") + "\n"
+    for pair in pairs:
+        table, rule = pair.removeprefix("6").split(" < ", 1)
+        # Emptied before: what a rule remembers by name is not taken over.
+        script += f"{tool}-legacy -t {table} -F\n"
+        script += f"{tool}-legacy-restore <<'RULES'\n*{table}\n:foo - [0:0]\n{rule}\nCOMMIT\nRULES\n"
+        # A few are not taken alone: they lead to other chains, or the tool saves what it does not take back.
+        script += f"[ $? = 0 ] && {tool}-legacy -t {table} -L {rule.split(' ')[1]} -n -v | sed -n 3p || echo\n"
+    command = ["unshare", "-n", "sh"]
+    answer = subprocess.run(command, input=script, capture_output=True, text=True, check=True)
+    lines = answer.stdout.splitlines()
+    assert len(lines) == len(pairs), answer.stderr
+    print(f"# What {tool} 1.8.9 (legacy, Linux 6.18) lists for rules: `{tool}-legacy -t TABLE -L -n -v`, the rule's line.")
+    print(f"#\n#   TABLE < a line that {tool}-legacy-save prints\n#   = its line in the listing\n#")
+    print("# `cargo test -p tests --test rules` reads this file, which `record.py listed` writes.\n")
+    for pair, line in zip(pairs, lines):
+        if line:
+            print(f"{pair}\n= {line}")
+
+
 def main():
     if sys.argv[1:] == ["real"]:
         return record_real()
+    if sys.argv[1:] == ["listed"]:
+        return list_all()
     source = sys.stdin.read().splitlines()
     out, question, refused_here = [], None, False
     asked = []

@@ -141,6 +141,13 @@ impl Network {
         };
     }
 
+    /// Writes it without a mask that says nothing.
+    pub(super) fn print_short(self, out: &mut String) {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{}", Written(self.address));
+        Self::print_mask(self.mask, out);
+    }
+
     /// Writes a mask behind an address as matches do: nothing when all bits count.
     pub(super) fn print_mask(mask: IpAddr, out: &mut String) {
         let _ = match values::prefix_of(mask) {

@@ -121,6 +121,12 @@ fn parse_headers(word: &Word) -> Result<u8, Flaw> {
     word.text.split(',').try_fold(0, |bits, text| Ok(bits | one(text)?))
 }
 
+/// The bits of headers as they are printed: names with commas between them.
+pub(in crate::netfilter) fn header_bits(names: &str) -> u8 {
+    let bit = |name: &str| NAMES.iter().find(|(_, _, known)| known[0] == name).map_or(0, |(bit, ..)| *bit);
+    names.split(',').map(bit).sum()
+}
+
 fn print_headers(bits: u8, out: &mut String) {
     let names = NAMES.iter().filter(|(bit, ..)| bits & bit != 0).map(|(_, _, names)| names[0]);
     for (index, name) in names.enumerate() {

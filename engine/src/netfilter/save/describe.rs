@@ -6,14 +6,17 @@
 use alloc::{format, string::String, vec::Vec};
 use core::fmt::Write;
 
-use super::text::{Word, words};
+use super::{
+    describe_headers,
+    text::{Word, words},
+};
 
 /// An option as it is saved.
-struct Item {
-    inverted: bool,
-    name: String,
+pub(super) struct Item {
+    pub(super) inverted: bool,
+    pub(super) name: String,
     /// As they are written, with quotes.
-    values: Vec<String>,
+    pub(super) values: Vec<String>,
 }
 
 /// Writes a description with a blank before it; `saved` is what `iptables-save` prints behind the name.
@@ -21,7 +24,12 @@ pub(super) fn describe(name: &str, saved: &str, out: &mut String) {
     let items = items(saved);
     let text = match name {
         "tcp" | "udp" | "sctp" => ports(name, &items),
-        "icmp" => icmp(&items),
+        "icmp" => icmp("icmp", &items),
+        "icmp6" => icmp("ipv6-icmp", &items),
+        "ah" | "esp" | "frag" | "rt" | "hbh" | "dst" | "ipv6header" | "mh" | "eui64" => {
+            describe_headers::describe(name, &items)
+        }
+        "SNPT" | "DNPT" => joined(name, &plain(&items)),
         "MARK" | "CONNMARK" => mark(name, &items),
         "time" => time(&items),
         "hashlimit" => hashlimit(&items),
@@ -36,7 +44,8 @@ pub(super) fn describe(name: &str, saved: &str, out: &mut String) {
         _ => simple(name, &items),
     };
     if !text.is_empty() {
-        out.push(' ');
+        // One is written without a blank before it.
+        out.push_str(if name == "eui64" { "" } else { " " });
         out.push_str(&text);
     }
 }
@@ -78,12 +87,12 @@ fn bare(saved: &str) -> String {
 }
 
 impl Item {
-    fn value(&self) -> &str {
+    pub(super) fn value(&self) -> &str {
         self.values.first().map_or("", String::as_str)
     }
 
     /// `!` when it is inverted.
-    const fn not(&self) -> &'static str {
+    pub(super) const fn not(&self) -> &'static str {
         if self.inverted { "!" } else { "" }
     }
 
@@ -155,15 +164,7 @@ fn sentence(name: &str, item: &Item, items: &[Item]) -> String {
         ("addrtype", "limit-iface-out") => "limit-out".into(),
         ("addrtype", option) => format!("{option} {not}{value}"),
         ("length", _) => format!("length {not}{value}"),
-        ("ttl", option) => {
-            let sign = match (option, item.inverted) {
-                ("ttl-lt", _) => "<",
-                ("ttl-gt", _) => ">",
-                (_, true) => "!=",
-                (_, false) => "==",
-            };
-            format!("TTL match TTL {sign} {value}")
-        }
+        ("ttl" | "hl", option) => hops(name, option, item),
         ("tos", _) => format!("tos match{not}{value}"),
         ("dscp", _) => format!("DSCP match {not}{value}"),
         ("mac", _) => format!("MAC {apart}{value}"),
@@ -190,12 +191,23 @@ fn sentence(name: &str, item: &Item, items: &[Item]) -> String {
     }
 }
 
+fn hops(name: &str, option: &str, item: &Item) -> String {
+    let sign = match (option, item.inverted) {
+        ("ttl-lt" | "hl-lt", _) => "<",
+        ("ttl-gt" | "hl-gt", _) => ">",
+        (_, true) => "!=",
+        (_, false) => "==",
+    };
+    let name = name.to_ascii_uppercase();
+    format!("{name} match {name} {sign} {}", item.value())
+}
+
 fn target_sentence(name: &str, item: &Item) -> String {
     let value = item.value();
     match (name, item.name.as_str()) {
-        ("TTL", "ttl-set") => format!("TTL set to {value}"),
-        ("TTL", "ttl-dec") => format!("TTL decrement by {value}"),
-        ("TTL", _) => format!("TTL increment by {value}"),
+        ("TTL" | "HL", "ttl-set" | "hl-set") => format!("{name} set to {value}"),
+        ("TTL" | "HL", "ttl-dec" | "hl-dec") => format!("{name} decrement by {value}"),
+        ("TTL" | "HL", _) => format!("{name} increment by {value}"),
         ("TOS", _) => format!("TOS set {value}"),
         ("DSCP", _) => format!("DSCP set {value}"),
         ("TCPMSS", "set-mss") => format!("TCPMSS set {value}"),
@@ -284,13 +296,13 @@ fn chunks(kinds: &str) -> String {
     kinds.split(',').map(text).collect::<Vec<_>>().join(",")
 }
 
-fn icmp(items: &[Item]) -> String {
-    let Some(item) = items.first() else { return "icmp".into() };
+fn icmp(protocol: &str, items: &[Item]) -> String {
+    let Some(item) = items.first() else { return protocol.into() };
     let value = item.value().replace("any", "255");
-    let start = if item.inverted { "icmp !type" } else { "icmptype" };
+    let start = if item.inverted { " !type" } else { "type" };
     match value.split_once('/') {
-        Some((kind, code)) => format!("{start} {kind} code {code}"),
-        None => format!("{start} {value}"),
+        Some((kind, code)) => format!("{protocol}{start} {kind} code {code}"),
+        None => format!("{protocol}{start} {value}"),
     }
 }
 

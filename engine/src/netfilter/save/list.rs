@@ -1,4 +1,4 @@
-//! Writes a table as `iptables -L -n` does (iptables 1.8.9, legacy).
+//! Writes a table as `iptables -L -n` and `ip6tables -L -n` do (iptables 1.8.9, legacy).
 
 use alloc::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use core::fmt::Write;
 
 use super::{Tables, describe::describe};
 use crate::{
-    conntrack::Counter,
+    conntrack::{Counter, Family},
     netfilter::{
         TableName,
         header::{Header, Interface, Network, Not},
@@ -52,7 +52,7 @@ pub(in crate::netfilter) fn list(
         let referred = references.get(chain.name.as_str()).copied().unwrap_or_default();
         write_head(&mut out, chain, referred, options, count(at(chain.rules.len())));
         for (number, rule) in chain.rules.iter().enumerate() {
-            write_rule(&mut out, rule, number + 1, options, count(at(number)));
+            write_rule(&mut out, tables.family, rule, options, (number + 1, count(at(number))));
         }
     }
     out
@@ -85,7 +85,13 @@ fn write_head(out: &mut String, chain: &Chain, references: usize, options: ListO
     let _ = writeln!(out, " {:<19}  {:<19} ", "source", "destination");
 }
 
-fn write_rule(out: &mut String, rule: &Rule, number: usize, options: ListOptions, counter: Counter) {
+fn write_rule(
+    out: &mut String,
+    family: Family,
+    rule: &Rule,
+    options: ListOptions,
+    (number, counter): (usize, Counter),
+) {
     let header = &rule.header;
     if options.numbers {
         let _ = write!(out, "{number:<4} ");
@@ -108,7 +114,7 @@ fn write_rule(out: &mut String, rule: &Rule, number: usize, options: ListOptions
     if options.verbose {
         let _ = write!(out, " {:<6} {:<6} ", device(&header.input), device(&header.output));
     }
-    write_addresses(out, header);
+    write_addresses(out, family, header);
     if matches!(rule.jump, Jump::Goto(_)) {
         out.push_str("[goto] ");
     }
@@ -138,22 +144,22 @@ fn target(jump: &Jump) -> &str {
     }
 }
 
-fn write_addresses(out: &mut String, header: &Header) {
+fn write_addresses(out: &mut String, family: Family, header: &Header) {
     for network in [header.source, header.destination] {
         let sign = if network.is_some_and(|network| network.inverted) { '!' } else { ' ' };
-        let _ = write!(out, "{sign}{:<19} ", address(network.map(|network| network.what)));
+        let _ = write!(out, "{sign}{:<19} ", address(family, network.map(|network| network.what)));
     }
 }
 
 /// An address without a mask that says nothing.
-fn address(network: Option<Network>) -> String {
-    let Some(network) = network else { return "0.0.0.0/0".into() };
+fn address(family: Family, network: Option<Network>) -> String {
     let mut text = String::new();
-    network.print(&mut text);
-    match text.strip_suffix("/32") {
-        Some(whole) => whole.into(),
-        None => text,
+    match (network, family) {
+        (Some(network), _) => network.print_short(&mut text),
+        (None, Family::Ipv4) => text.push_str("0.0.0.0/0"),
+        (None, Family::Ipv6) => text.push_str("::/0"),
     }
+    text
 }
 
 fn device(device: &Option<Not<Interface>>) -> String {

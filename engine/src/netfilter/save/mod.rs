@@ -10,6 +10,7 @@
 //! Printing gives what `iptables-save` (1.8.9, legacy) prints, but for the two comment lines that hold the time.
 
 mod describe;
+mod describe_headers;
 mod line;
 mod list;
 pub(super) mod names;
