@@ -1,5 +1,6 @@
 """What random rules and packets have found: each was a difference once."""
 from parts.builder import A, A6, B6, E, E6, GW, GW6, IN6_GW, IN_GW, IP, IPv6, Raw, S6, SRV, TCP, UDP, echo, icmp, scenario, table, tcp, udp
+from parts.fragments6 import part as part6, whole as whole6
 from parts.ipv6 import HOP, error6, ping6, six, tcp6, udp6
 from scapy.all import Ether, ICMP, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6ExtHdrFragment, fragment, in6_chksum
 
@@ -112,6 +113,28 @@ def security(s):
     for port in (1, 2, 3):
         s.put(udp(A, 5000 + port, SRV, port))
     s.put(udp(SRV, 3, GW, 5003), udp(A, 6000, IN_GW, 7), udp(A, 6001, IN_GW, 8), udp(A, 6002, IN_GW, 9), echo(A, IN_GW, 5), udp(GW, 9000, SRV, 53))
+
+
+LAID = "-A PREROUTING -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1000"
+
+
+@scenario("tcpmss-pieces")
+def mss(s):
+    """What TCPMSS has looked at lies in one piece, which shows when it is cut again; what it was not asked about leaves as it came."""
+    s.keys["iptables"] = table("mangle", LAID)
+    for n, flags in enumerate(("S", "S", "A")):
+        options = [("MSS", 1460)] if n == 0 else []
+        s.put(*fragment(tcp(A, 5000 + n, SRV, 80, flags, 7, 8, bytes(1900), options=options, ident=50 + n), 400))
+
+
+@scenario("tcpmss-pieces-ipv6")
+def mss6(s):
+    """The same over IPv6."""
+    six(s, table("mangle", LAID))
+    for n, flags in enumerate(("S", "S", "A")):
+        options = [("MSS", 1460)] if n == 0 else []
+        t, nh = whole6(A6, S6, 1904, TCP(sport=5000 + n, dport=80, flags=flags, seq=7, ack=8, options=options))
+        s.put(*(part6(A6, S6, 50 + n, t, start, min(start + 400, 1904), nh=nh) for start in range(0, 1904, 400)))
 
 
 @scenario("ipv6-path-mtu")

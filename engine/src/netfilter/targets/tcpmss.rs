@@ -69,6 +69,10 @@ impl Targeting for Tcpmss {
         if view.packet.fragment_offset() != 0 {
             return Next::Rule;
         }
+        // Linux v6.18: `net/netfilter/xt_TCPMSS.c`, `tcpmss_mangle_packet()`, `skb_ensure_writable()` of all of it.
+        if let Some(pieces) = view.packet.pieces_mut() {
+            pieces.pull(usize::MAX);
+        }
         let lowered = self.most(view).and_then(|most| lower(view.packet, most));
         match lowered {
             Some(()) => Next::Rule,
