@@ -5,6 +5,7 @@ use alloc::{borrow::ToOwned, format, vec::Vec};
 use super::{
     base::{BASE, Base},
     draft::Draft,
+    finish::unsupported_target,
 };
 use crate::netfilter::{
     error::{Fault, Flaw, Noun},
@@ -95,6 +96,10 @@ fn find_among(word: &Word, name: &str, draft: &Draft) -> Result<Option<FoundOpti
 }
 
 fn unknown_option(word: &Word, name: &str, draft: &Draft) -> Flaw {
+    // An option of what is not supported: that is to be told.
+    if let Some(flaw) = draft.jump.as_ref().and_then(|jump| unsupported_target(&jump.name, draft.family)) {
+        return flaw;
+    }
     let known = BASE.iter().map(|(.., known)| *known).chain(draft.options().map(|(.., known)| known));
     let nearest = nearest(name, known).map(|name| format!("--{name}"));
     Fault::Unknown { noun: Noun::Option, name: word.text.clone(), nearest, known: Vec::new() }.at(word.column)

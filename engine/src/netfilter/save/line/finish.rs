@@ -143,16 +143,21 @@ impl Destination {
             (chain, false) if is_chain(chain) => Jump::Chain(chain.to_owned()),
             (chain, true) if is_chain(chain) => Jump::Goto(chain.to_owned()),
             (name, _) => {
-                let why = targets::UNSUPPORTED.iter().find(|(known, _)| *known == name);
-                return Err(match why {
-                    Some((_, why)) => Fault::Unsupported { noun: Noun::Target, name: name.to_owned(), why },
-                    None => Fault::unknown(Noun::Target, name, targets::names(around.family)),
-                }
-                .at(*column));
+                return Err(unsupported_target(&self.name, around.family)
+                    .unwrap_or_else(|| Fault::unknown(Noun::Target, name, targets::names(around.family)).at(*column)));
             }
         };
         Ok(jump)
     }
+}
+
+/// That a target which Linux knows is not supported, and why; `None` when nobody knows it or the family has it.
+pub(super) fn unsupported_target(name: &Word, family: Family) -> Option<Flaw> {
+    let (name, why) = match targets::find(&name.text, family) {
+        Some(_) => return None,
+        None => (name, targets::UNSUPPORTED.iter().find(|(known, _)| *known == name.text)?.1),
+    };
+    Some(Fault::Unsupported { noun: Noun::Target, name: name.text.clone(), why }.at(name.column))
 }
 
 /// Where a packet has a device to leave by, and where it has one that it came in by, as the tool sees it.
