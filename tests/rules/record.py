@@ -47,6 +47,15 @@ def record_real():
         print(rules.name)
 
 
+# What the tool lists of these it does not save.
+FORGOTTEN = [
+    "filter < -A INPUT -p tcp -m tcp ! --sport : --dport 80 -j ACCEPT",
+    "filter < -A INPUT -p udp -m udp --sport 53 ! --dport 0:65535 -j ACCEPT",
+    "filter < -A INPUT -p icmp -m icmp --icmp-type 255/255 -j ACCEPT",
+    "filter < -A INPUT -p icmp -m icmp ! --icmp-type 255/3 -j ACCEPT",
+]
+
+
 def list_all():
     """Writes each saved rule with its line in the tool's listing."""
     pairs, table, tool = {}, "", ""
@@ -56,6 +65,7 @@ def list_all():
         elif " < " in line and not line.startswith("#"):
             table = line.split(" < ", 1)[0]
             tool = "ip6tables" if line.startswith("6") else "iptables"
+    pairs |= dict.fromkeys(FORGOTTEN if tool == "iptables" else [])
     script = SETS.replace("FAMILY", "family inet6" if tool == "ip6tables" else "") + "\n"
     for pair in pairs:
         table, rule = pair.removeprefix("6").split(" < ", 1)

@@ -119,30 +119,13 @@ impl Matching for Hashlimit {
     }
 
     fn print(&self, out: &mut String) {
-        out.push_str(if self.above { " --hashlimit-above" } else { " --hashlimit-upto" });
-        let keep_millis = self.rate.print(out);
-        if self.mode.0 != 0 {
-            out.push_str(" --hashlimit-mode ");
-            self.mode.print(out);
-        }
-        let _ = write!(out, " --hashlimit-name {}", self.name);
-        let mut option = |name: &str, value: u32, default: u32| {
-            if value != default {
-                let _ = write!(out, " --hashlimit-{name} {value}");
-            }
-        };
-        option("htable-size", self.size, 0);
-        option("htable-max", self.max, 0);
-        option("htable-gcinterval", self.sweep_millis, SWEEP_MILLIS);
-        option("htable-expire", self.keep_millis, keep_millis);
-        option("srcmask", self.source_prefix.into(), self.whole.into());
-        option("dstmask", self.destination_prefix.into(), self.whole.into());
-        if self.rate_match {
-            out.push_str(" --hashlimit-rate-match");
-            if self.interval_secs != 1 {
-                let _ = write!(out, " --hashlimit-rate-interval {}", self.interval_secs);
-            }
-        }
+        self.write(out, self.rate);
+    }
+
+    fn print_listed(&self, out: &mut String) {
+        // The tool lists a rate as if it were that of the whole interval.
+        let interval = if self.rate_match { u64::from(self.interval_secs) } else { 1 };
+        self.write(out, Rate { average: self.rate.average.saturating_mul(interval), ..self.rate });
     }
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
@@ -178,6 +161,34 @@ impl Hashlimit {
     /// Whether it holds for what is above its rate rather than within.
     pub(in crate::netfilter) const fn is_above(&self) -> bool {
         self.above
+    }
+
+    /// Writes its options, of another rate if need be.
+    fn write(&self, out: &mut String, rate: Rate) {
+        out.push_str(if self.above { " --hashlimit-above" } else { " --hashlimit-upto" });
+        let keep_millis = rate.print(out);
+        if self.mode.0 != 0 {
+            out.push_str(" --hashlimit-mode ");
+            self.mode.print(out);
+        }
+        let _ = write!(out, " --hashlimit-name {}", self.name);
+        let mut option = |name: &str, value: u32, default: u32| {
+            if value != default {
+                let _ = write!(out, " --hashlimit-{name} {value}");
+            }
+        };
+        option("htable-size", self.size, 0);
+        option("htable-max", self.max, 0);
+        option("htable-gcinterval", self.sweep_millis, SWEEP_MILLIS);
+        option("htable-expire", self.keep_millis, keep_millis);
+        option("srcmask", self.source_prefix.into(), self.whole.into());
+        option("dstmask", self.destination_prefix.into(), self.whole.into());
+        if self.rate_match {
+            out.push_str(" --hashlimit-rate-match");
+            if self.interval_secs != 1 {
+                let _ = write!(out, " --hashlimit-rate-interval {}", self.interval_secs);
+            }
+        }
     }
 
     fn shape(&self) -> Shape {

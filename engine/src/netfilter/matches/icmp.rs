@@ -15,6 +15,7 @@ use crate::{
         save::{
             options::{Given, Opt, Spec},
             text::print_not,
+            values,
         },
         walk::{Depends, Fingerprint},
     },
@@ -25,6 +26,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::netfilter) struct Icmp {
     kind: Kind,
+    /// The code beside a type that stands for any: it is listed, and nothing else.
+    code: Option<u8>,
     inverted: bool,
 }
 
@@ -37,12 +40,21 @@ impl Matching for Icmp {
         let item = given.need("icmp-type", "`--icmp-type TYPE[/CODE]`")?;
         let kind =
             Kind::parse(item.value(), &NAMES, "the start of one ICMP type's name only; write it in full", numbered)?;
-        Ok(Self { kind, inverted: item.inverted })
+        let code = item.value().text.split_once('/').and_then(|(_, code)| values::number(code));
+        let code = code.filter(|_| kind == Kind::Any).map(|code| code as u8);
+        Ok(Self { kind, code, inverted: item.inverted })
     }
 
     fn print(&self, out: &mut String) {
         print_not(out, self.inverted);
         out.push_str(&format!(" --icmp-type {}", self.kind.text()));
+    }
+
+    fn print_listed(&self, out: &mut String) {
+        self.print(out);
+        if let Some(code) = self.code {
+            out.push_str(&format!("/{code}"));
+        }
     }
 
     fn test(&mut self, facts: &Facts, view: &mut View<'_>) -> Answer {

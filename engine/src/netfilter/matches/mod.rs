@@ -88,6 +88,11 @@ pub(super) trait Matching: Sized + Clone + Debug + PartialEq {
     /// Writes its options as the tool prints them, each with a blank before it.
     fn print(&self, out: &mut String);
 
+    /// Writes what a listing describes: the same, and what `iptables-save` forgets.
+    fn print_listed(&self, out: &mut String) {
+        self.print(out);
+    }
+
     /// Asks it about a packet.
     fn test(&mut self, facts: &Facts, view: &mut View<'_>) -> Answer;
 
@@ -208,6 +213,11 @@ macro_rules! all_matches {
             /// Writes its options as the tool prints them, each with a blank before it.
             pub(super) fn print(&self, out: &mut String) {
                 match self { $(Self::$name(inner) => inner.print(out),)+ }
+            }
+
+            /// Writes what a listing describes.
+            pub(super) fn print_listed(&self, out: &mut String) {
+                match self { $(Self::$name(inner) => inner.print_listed(out),)+ }
             }
 
             /// The hooks its rule may be reached from.

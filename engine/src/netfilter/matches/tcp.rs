@@ -71,19 +71,14 @@ impl Matching for Tcp {
         Ok(Self { ports: PortPair::parse(given)?, flags, option })
     }
 
+    fn print_listed(&self, out: &mut String) {
+        self.ports.print_listed(out);
+        self.print_rest(out);
+    }
+
     fn print(&self, out: &mut String) {
         self.ports.print(out);
-        if let Some(option) = self.option {
-            print_not(out, option.inverted);
-            let _ = write!(out, " --tcp-option {}", option.what);
-        }
-        if let Some(flags) = self.flags.filter(|flags| flags.what.0 != 0 || flags.inverted) {
-            print_not(out, flags.inverted);
-            out.push_str(" --tcp-flags ");
-            print_flags(out, flags.what.0);
-            out.push(' ');
-            print_flags(out, flags.what.1);
-        }
+        self.print_rest(out);
     }
 
     fn test(&mut self, facts: &Facts, view: &mut View<'_>) -> Answer {
@@ -136,6 +131,21 @@ impl Matching for Tcp {
 }
 
 impl Tcp {
+    /// Writes what is not about ports.
+    fn print_rest(&self, out: &mut String) {
+        if let Some(option) = self.option {
+            print_not(out, option.inverted);
+            let _ = write!(out, " --tcp-option {}", option.what);
+        }
+        if let Some(flags) = self.flags.filter(|flags| flags.what.0 != 0 || flags.inverted) {
+            print_not(out, flags.inverted);
+            out.push_str(" --tcp-flags ");
+            print_flags(out, flags.what.0);
+            out.push(' ');
+            print_flags(out, flags.what.1);
+        }
+    }
+
     /// What it asks of ports, whatever else it asks.
     pub(super) const fn ports(&self) -> Fold {
         self.ports.fold()
@@ -164,11 +174,20 @@ impl PortPair {
         holds(self.source, facts.source_port) && holds(self.destination, facts.destination_port)
     }
 
-    /// Writes them as the tool does: what asks for all ports is left out.
+    /// Writes them as the tool saves them: what asks for all ports is left out.
     pub(super) fn print(&self, out: &mut String) {
+        self.write(out, |_| false);
+    }
+
+    /// Writes them as the tool lists them: what asks for none of all ports is there too.
+    pub(super) fn print_listed(&self, out: &mut String) {
+        self.write(out, |asked| asked.inverted);
+    }
+
+    fn write(&self, out: &mut String, with_any: fn(Not<(u16, u16)>) -> bool) {
         for (name, asked) in [("sport", self.source), ("dport", self.destination)] {
             let (low, high) = asked.what;
-            if (low, high) == ANY_PORT.what {
+            if (low, high) == ANY_PORT.what && !with_any(asked) {
                 continue;
             }
             print_not(out, asked.inverted);

@@ -36,6 +36,10 @@ impl Matching for Udp {
         self.0.print(out);
     }
 
+    fn print_listed(&self, out: &mut String) {
+        self.0.print_listed(out);
+    }
+
     fn test(&mut self, facts: &Facts, _: &mut View<'_>) -> Answer {
         match facts.ports {
             Ports::Evil => Answer::Drop,

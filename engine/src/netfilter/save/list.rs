@@ -120,7 +120,7 @@ fn write_rule(
     }
     for condition in &rule.matches {
         let mut words = String::new();
-        condition.print(&mut words);
+        condition.print_listed(&mut words);
         describe(condition.name(), &words, out);
     }
     if let Jump::Target(target) = &rule.jump {
