@@ -31,6 +31,14 @@ pub struct Filter {
     pub labels: u128,
     /// `-u`: bits that must be set.
     pub status: Option<Status>,
+    /// `-u UNREPLIED`: no answer has been seen.
+    pub unreplied: bool,
+    /// `-u OFFLOAD`: packets pass it by another way, which none does here.
+    pub offloaded: bool,
+    /// `--icmp-type`, `--icmpv6-type`
+    pub kind: Option<u8>,
+    /// `--icmp-code`, `--icmpv6-code`
+    pub code: Option<u8>,
     /// `--state`
     pub state: Option<TcpState>,
     /// `-n`: the source is translated, to this address if one is given; without one, its port alone will do.
@@ -85,6 +93,12 @@ impl Network {
         (mask.is_ipv4() == self.address.is_ipv4()).then(|| Self { mask: bits(mask), ..self })
     }
 
+    /// The family of its addresses.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        if self.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
+    }
+
     fn holds(&self, address: IpAddr) -> bool {
         self.address.is_ipv4() == address.is_ipv4() && (bits(self.address) ^ bits(address)) & self.mask == 0
     }
@@ -134,6 +148,9 @@ impl Filter {
             && self.reply_zone.is_none_or(|zone| zone == entry.zone.only_of(Direction::Reply).unwrap_or(0))
             && entry.labels.unwrap_or(0) & self.labels == self.labels
             && self.status.is_none_or(|status| entry.status.contains(status))
+            && !(self.unreplied && entry.status.contains(Status::SEEN_REPLY))
+            && !self.offloaded
+            && self.is_message(original)
             && self.state.is_none_or(|state| entry.tcp.is_some_and(|tcp| tcp.state == state))
             && self.source_nat.is_none_or(source)
             && self.destination_nat.is_none_or(destination)
@@ -142,6 +159,12 @@ impl Filter {
 }
 
 impl Filter {
+    /// Whether the type and code of a message are as asked; they stand where others have the port that they go to.
+    fn is_message(&self, original: &Tuple) -> bool {
+        let [kind, code] = original.destination_port.to_be_bytes();
+        self.kind.is_none_or(|asked| asked == kind) && self.code.is_none_or(|asked| asked == code)
+    }
+
     /// Whether such a thing is told; `None` of what is only listed.
     #[must_use]
     pub fn hears(&self, change: Option<Change>) -> bool {
@@ -154,10 +177,32 @@ impl Filter {
 /// # Errors
 /// What is wanted instead.
 pub fn parse_protocol(text: &str) -> Result<Protocol, &'static str> {
-    protocol_by_name(text)
-        .or_else(|| text.parse().ok().map(Protocol))
-        .ok_or("a protocol: tcp, udp, icmp, icmpv6, gre, sctp, udplite, or a number up to 255")
+    let name = text.to_ascii_lowercase();
+    let other = || OTHERS.iter().find(|(_, known)| *known == name).map(|(number, _)| Protocol(*number));
+    protocol_by_name(&name).or_else(other).or_else(|| text.parse().ok().map(Protocol)).ok_or(
+        "a protocol: tcp, udp, icmp, icmpv6, gre, sctp, udplite, esp, ah or another's name, or a number up to 255",
+    )
 }
+
+/// Protocols whose names conntrack(8) finds in /etc/protocols.
+#[rustfmt::skip]
+static OTHERS: [(u8, &str); 15] = [
+    (2,   "igmp"),
+    (4,   "ipencap"),
+    (4,   "ip-encap"),
+    (33,  "dccp"),
+    (41,  "ipv6"),
+    (50,  "esp"),
+    (50,  "ipsec-esp"),
+    (51,  "ah"),
+    (51,  "ipsec-ah"),
+    (58,  "ipv6-icmp"),
+    (89,  "ospf"),
+    (103, "pim"),
+    (108, "ipcomp"),
+    (112, "vrrp"),
+    (115, "l2tp"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -218,7 +263,13 @@ mod tests {
     fn each_wish_is_held_against_its_own_field() {
         let network = |text| Some(Network::parse(text).unwrap());
         let any = Filter::default();
-        let cases: [(Filter, bool); 20] = [
+        let cases: [(Filter, bool); 26] = [
+            (Filter { unreplied: true, ..any.clone() }, false),
+            (Filter { offloaded: true, ..any.clone() }, false),
+            (Filter { kind: Some(0), code: Some(80), ..any.clone() }, true),
+            (Filter { kind: Some(8), ..any.clone() }, false),
+            (Filter { code: Some(0), ..any.clone() }, false),
+            (Filter { protocol: Some(parse_protocol("TCP").unwrap()), ..any.clone() }, true),
             (any.clone(), true),
             (Filter { family: Some(Family::Ipv6), ..any.clone() }, false),
             (Filter { protocol: Some(parse_protocol("tcp").unwrap()), ..any.clone() }, true),

@@ -28,6 +28,8 @@ pub struct Format {
     pub timestamp: bool,
     /// `-o ktimestamp`: when connections began and ended.
     pub times: bool,
+    /// `-G`: whoever looks one up holds it meanwhile, which its use count shows.
+    pub looked_up: bool,
     /// `-o labels`: what labels are called, where they are shown.
     pub labels: Option<LabelNames>,
 }
@@ -76,6 +78,8 @@ impl Shown {
     /// When `out` takes nothing more.
     pub fn connection(&mut self, out: &mut impl Write, entry: &Entry, told: Told) -> io::Result<()> {
         self.begin(out)?;
+        let held = self.format.looked_up.then(|| Entry { uses: entry.uses.map(|uses| uses + 1), ..entry.clone() });
+        let entry = held.as_ref().unwrap_or(entry);
         let &Format { style, extended: with_family, id: with_id, times: with_times, ref labels, .. } = &self.format;
         let labels = labels.as_ref();
         let change = told.map(|(_, change)| change);

@@ -3,9 +3,11 @@
 //! | file | what |
 //! |---|---|
 //! | `wanted` | which connections are meant |
+//! | `legal` | which options go together |
 //! | `running` | a running gateway is asked |
 //! | `replayed` | the gateway of a replay is asked (`towpath replay --conntrack`) |
 
+mod legal;
 mod replayed;
 mod running;
 mod wanted;
@@ -42,7 +44,7 @@ struct Question {
     #[arg(short = 'L', long = "dump", group = "what")]
     list: bool,
     /// Show the one connection with this protocol and these ends. It is "no" (exit code 1) when there is none.
-    #[arg(short = 'G', long, group = "what", requires_all = ["protocol", "orig_src", "orig_dst"])]
+    #[arg(short = 'G', long, group = "what")]
     get: bool,
     /// Show what comes, changes and goes, until interrupted.
     #[arg(short = 'E', long = "event", group = "what")]
@@ -69,7 +71,7 @@ struct Question {
     #[command(flatten)]
     wanted: Wanted,
     /// With -U: in how many seconds they are forgotten unless something refreshes them.
-    #[arg(short, long, value_name = "SECONDS", requires = "update")]
+    #[arg(short, long, value_name = "SECONDS")]
     timeout: Option<u32>,
     /// Count what connections have carried anew, once they are listed.
     #[arg(short, long)]
@@ -121,6 +123,8 @@ enum Output {
 
 impl Question {
     fn format(&self) -> Result<Format> {
+        let with_save = self.output.len() > 1 && self.output.contains(&Output::Save);
+        anyhow::ensure!(!with_save, "cannot combine save output with any other output type, use -o save only");
         anyhow::ensure!(!self.stats || self.table == Table::Conntrack, "-S counts connections only");
         let has = |output| self.output.contains(&output);
         let styles = [(Output::Xml, Style::Xml), (Output::Save, Style::Save), (Output::Json, Style::Json)];
@@ -133,13 +137,18 @@ impl Question {
             id: has(Output::Id),
             timestamp: has(Output::Timestamp),
             times: has(Output::Ktimestamp),
+            looked_up: self.get,
             labels: has(Output::Labels).then(|| self.wanted.label_names()).transpose()?,
         })
     }
 
     /// What is meant.
     fn filter(&self) -> Result<Filter> {
-        let filter = if self.update { self.wanted.to_change()? } else { self.wanted.filter()? };
+        let mut filter = if self.update { self.wanted.to_change()? } else { self.wanted.filter()? };
+        // Asked for one ping, conntrack(8) takes an identifier that is not given for 0.
+        if self.get && filter.kind.is_some() {
+            filter.original.source_port.get_or_insert(0);
+        }
         anyhow::ensure!(!self.zero || self.list, "-z goes with -L only");
         anyhow::ensure!(
             !self.zero || filter == Filter::default(),
@@ -175,6 +184,10 @@ impl Question {
             (false, true) => "updated",
             (false, false) => "shown",
         };
+        if self.get && count == 0 && self.table == Table::Conntrack {
+            writeln!(io::stderr(), "towpath: Operation failed: such conntrack doesn't exist")?;
+            return Ok(Answer::No);
+        }
         writeln!(io::stderr(), "towpath: {count} {} have been {done}.", self.things())?;
         Ok(if (self.delete || self.get || self.update) && count == 0 { Answer::No } else { Answer::Fine })
     }
@@ -183,6 +196,7 @@ impl Question {
 impl Conntrack {
     pub(crate) fn main(self) -> Result<Answer> {
         let (path, question) = (self.control.path(), self.question);
+        question.check()?;
         let (table, format) = (question.table, question.format()?);
         let asking = Running { path: &path, table, filter: question.filter()?, format, zeroes: question.zero };
         let mut out = io::stdout().lock();

@@ -34,6 +34,7 @@ impl Replayed {
             !question.delete && !question.flush && !question.update,
             "the connections of a replay can be shown (-L, -G, -E, -C, -S), not deleted or changed"
         );
+        question.check()?;
         // Nothing is counted after the end, so that -z changes nothing.
         let (filter, shown) = (question.filter()?, Shown::new(question.format()?));
         Ok(Self { question, filter, shown })

@@ -16,21 +16,21 @@ use towpath_engine::{
 pub(super) struct Wanted {
     /// Layer 4 protocol, by name or number.
     #[arg(short = 'p', long = "protonum", visible_alias = "proto", value_parser = parse_protocol)]
-    protocol: Option<Protocol>,
+    pub(super) protocol: Option<Protocol>,
     /// Layer 3 protocol.
     #[arg(short, long, value_enum)]
     family: Option<FamilyName>,
     /// Source address or network, in the original direction.
     #[arg(short = 's', long = "src", visible_alias = "orig-src", value_parser = Network::parse)]
-    orig_src: Option<Network>,
+    pub(super) orig_src: Option<Network>,
     /// Destination address or network, in the original direction.
     #[arg(short = 'd', long = "dst", visible_alias = "orig-dst", value_parser = Network::parse)]
-    orig_dst: Option<Network>,
+    pub(super) orig_dst: Option<Network>,
     /// Which bits of the source address count, in the original direction.
-    #[arg(long, requires = "orig_src")]
+    #[arg(long)]
     mask_src: Option<IpAddr>,
     /// Which bits of the destination address count, in the original direction.
-    #[arg(long, requires = "orig_dst")]
+    #[arg(long)]
     mask_dst: Option<IpAddr>,
     /// Source address or network, in the reply direction.
     #[arg(short = 'r', long, value_parser = Network::parse)]
@@ -39,19 +39,23 @@ pub(super) struct Wanted {
     #[arg(short = 'q', long, value_parser = Network::parse)]
     reply_dst: Option<Network>,
     /// Source port, in the original direction.
-    #[arg(long, visible_alias = "orig-port-src", requires = "protocol")]
+    #[arg(long, visible_alias = "orig-port-src")]
     sport: Option<u16>,
     /// Destination port, in the original direction.
-    #[arg(long, visible_alias = "orig-port-dst", requires = "protocol")]
+    #[arg(long, visible_alias = "orig-port-dst")]
     dport: Option<u16>,
     /// Source port, in the reply direction.
-    #[arg(long, requires = "protocol")]
+    #[arg(long)]
     reply_port_src: Option<u16>,
     /// Destination port, in the reply direction.
-    #[arg(long, requires = "protocol")]
+    #[arg(long)]
     reply_port_dst: Option<u16>,
+    #[command(flatten)]
+    message: Message,
+    #[command(flatten)]
+    keys: Keys,
     /// TCP state, such as ESTABLISHED.
-    #[arg(long, requires = "protocol", value_parser = parse_state)]
+    #[arg(long, value_parser = parse_state)]
     state: Option<TcpState>,
     /// Connection mark, with a mask if need be: 0x1/0xff.
     #[arg(short, long, value_parser = parse_mark)]
@@ -71,9 +75,9 @@ pub(super) struct Wanted {
     /// Zone of the reply direction only.
     #[arg(long)]
     reply_zone: Option<u16>,
-    /// Status: ASSURED, SEEN_REPLY, FIXED_TIMEOUT, EXPECTED.
+    /// Status: ASSURED, SEEN_REPLY, UNREPLIED, FIXED_TIMEOUT, EXPECTED, OFFLOAD.
     #[arg(short = 'u', long, value_parser = parse_status)]
-    status: Option<Status>,
+    status: Option<Wish>,
     /// Only with a translated source, to this address if one is given.
     #[arg(short = 'n', long, value_name = "IP", num_args = 0..=1)]
     src_nat: Option<Option<IpAddr>>,
@@ -84,8 +88,56 @@ pub(super) struct Wanted {
     #[arg(short = 'j', long, value_name = "IP", num_args = 0..=1)]
     any_nat: Option<Option<IpAddr>>,
     /// What must have happened.
-    #[arg(short, long, value_enum, value_delimiter = ',', ignore_case = true, requires = "event")]
+    #[arg(short, long, value_enum, value_delimiter = ',', ignore_case = true)]
     event_mask: Vec<Happening>,
+}
+
+/// What is asked of a ping or another message of ICMP or ICMPv6.
+#[derive(Debug, Args)]
+struct Message {
+    /// Type of ICMP, in the original direction.
+    #[arg(long)]
+    icmp_type: Option<u8>,
+    /// Code of ICMP, in the original direction.
+    #[arg(long)]
+    icmp_code: Option<u8>,
+    /// Identifier of ICMP.
+    #[arg(long)]
+    icmp_id: Option<u16>,
+    /// Type of ICMPv6, in the original direction.
+    #[arg(long)]
+    icmpv6_type: Option<u8>,
+    /// Code of ICMPv6, in the original direction.
+    #[arg(long)]
+    icmpv6_code: Option<u8>,
+    /// Identifier of ICMPv6.
+    #[arg(long)]
+    icmpv6_id: Option<u16>,
+}
+
+/// What is asked of GRE.
+#[derive(Debug, Args)]
+struct Keys {
+    /// Source key, in the original direction.
+    #[arg(long, visible_alias = "orig-key-src", value_parser = parse_key)]
+    srckey: Option<u16>,
+    /// Destination key, in the original direction.
+    #[arg(long, visible_alias = "orig-key-dst", value_parser = parse_key)]
+    dstkey: Option<u16>,
+    /// Source key, in the reply direction.
+    #[arg(long, value_parser = parse_key)]
+    reply_key_src: Option<u16>,
+    /// Destination key, in the reply direction.
+    #[arg(long, value_parser = parse_key)]
+    reply_key_dst: Option<u16>,
+}
+
+/// What is asked of a status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Wish {
+    set: Status,
+    unreplied: bool,
+    offloaded: bool,
 }
 
 /// What may happen to a connection or an expectation.
@@ -104,33 +156,43 @@ enum FamilyName {
     Ipv6,
 }
 
+impl FamilyName {
+    const fn family(self) -> Family {
+        match self {
+            Self::Ipv4 => Family::Ipv4,
+            Self::Ipv6 => Family::Ipv6,
+        }
+    }
+}
+
 impl Wanted {
     /// The same as a filter.
     pub(super) fn filter(&self) -> Result<Filter> {
         Ok(Filter {
-            family: self.family.map(|family| match family {
-                FamilyName::Ipv4 => Family::Ipv4,
-                FamilyName::Ipv6 => Family::Ipv6,
-            }),
+            family: self.family.map(FamilyName::family),
             protocol: self.protocol,
             original: Ends {
                 source: masked(self.orig_src, self.mask_src)?,
                 destination: masked(self.orig_dst, self.mask_dst)?,
-                source_port: self.sport,
-                destination_port: self.dport,
+                source_port: self.sport.or(self.keys.srckey).or(self.message.icmp_id).or(self.message.icmpv6_id),
+                destination_port: self.dport.or(self.keys.dstkey),
             },
             reply: Ends {
                 source: self.reply_src,
                 destination: self.reply_dst,
-                source_port: self.reply_port_src,
-                destination_port: self.reply_port_dst,
+                source_port: self.reply_port_src.or(self.keys.reply_key_src),
+                destination_port: self.reply_port_dst.or(self.keys.reply_key_dst),
             },
             mark: self.mark,
             labels: self.labels()?,
             zone: self.zone,
             original_zone: self.orig_zone,
             reply_zone: self.reply_zone,
-            status: self.status,
+            status: self.status.map(|wish| wish.set),
+            unreplied: self.status.is_some_and(|wish| wish.unreplied),
+            offloaded: self.status.is_some_and(|wish| wish.offloaded),
+            kind: self.message.icmp_type.or(self.message.icmpv6_type),
+            code: self.message.icmp_code.or(self.message.icmpv6_code),
             state: self.state,
             source_nat: self.src_nat,
             destination_nat: self.dst_nat,
@@ -141,6 +203,72 @@ impl Wanted {
 }
 
 impl Wanted {
+    /// The options that were given, as conntrack(8) calls them.
+    pub(super) fn given(&self) -> impl Iterator<Item = &'static str> {
+        let options = [
+            ("protonum", self.protocol.is_some()),
+            ("family", self.family.is_some()),
+            ("src", self.orig_src.is_some()),
+            ("dst", self.orig_dst.is_some()),
+            ("mask-src", self.mask_src.is_some()),
+            ("mask-dst", self.mask_dst.is_some()),
+            ("reply-src", self.reply_src.is_some()),
+            ("reply-dst", self.reply_dst.is_some()),
+            ("mark", self.mark.is_some()),
+            ("label", !self.label.is_empty()),
+            ("zone", self.zone.is_some()),
+            ("orig-zone", self.orig_zone.is_some()),
+            ("reply-zone", self.reply_zone.is_some()),
+            ("status", self.status.is_some()),
+            ("src-nat", self.src_nat.is_some()),
+            ("dst-nat", self.dst_nat.is_some()),
+            ("any-nat", self.any_nat.is_some()),
+            ("event-mask", !self.event_mask.is_empty()),
+        ];
+        options.into_iter().filter(|(_, is_given)| *is_given).map(|(option, _)| option)
+    }
+
+    /// The same of those that some protocols have.
+    pub(super) fn of_protocols(&self) -> impl Iterator<Item = &'static str> {
+        let (message, keys) = (&self.message, &self.keys);
+        let options = [
+            ("sport", self.sport.is_some()),
+            ("dport", self.dport.is_some()),
+            ("reply-port-src", self.reply_port_src.is_some()),
+            ("reply-port-dst", self.reply_port_dst.is_some()),
+            ("state", self.state.is_some()),
+            ("icmp-type", message.icmp_type.is_some()),
+            ("icmp-code", message.icmp_code.is_some()),
+            ("icmp-id", message.icmp_id.is_some()),
+            ("icmpv6-type", message.icmpv6_type.is_some()),
+            ("icmpv6-code", message.icmpv6_code.is_some()),
+            ("icmpv6-id", message.icmpv6_id.is_some()),
+            ("srckey", keys.srckey.is_some()),
+            ("dstkey", keys.dstkey.is_some()),
+            ("reply-key-src", keys.reply_key_src.is_some()),
+            ("reply-key-dst", keys.reply_key_dst.is_some()),
+        ];
+        options.into_iter().filter(|(_, is_given)| *is_given).map(|(option, _)| option)
+    }
+
+    /// Sees to it that all addresses are of one family, and that no mask is without its address.
+    pub(super) fn check_families(&self) -> Result<()> {
+        for (mask, address, name) in [(self.mask_src, self.orig_src, "src"), (self.mask_dst, self.orig_dst, "dst")] {
+            ensure!(mask.is_none() || address.is_some(), "Can't use --mask-{name} without --{name}");
+        }
+        let networks = [self.orig_src, self.orig_dst, self.reply_src, self.reply_dst];
+        let of_mask = |mask: IpAddr| if mask.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+        let mut families = self
+            .family
+            .map(FamilyName::family)
+            .into_iter()
+            .chain(networks.into_iter().flatten().map(|network| network.family()))
+            .chain([self.mask_src, self.mask_dst].into_iter().flatten().map(of_mask));
+        let first = families.next();
+        ensure!(families.all(|family| Some(family) == first), "mismatched address family");
+        Ok(())
+    }
+
     /// What labels are called.
     pub(super) fn label_names(&self) -> Result<LabelNames> {
         let path = self.label_names.display();
@@ -182,14 +310,14 @@ impl Wanted {
             "-U takes no zone, as conntrack(8) does not"
         );
         ensure!(self.state.is_none(), "-U leaves the state to the packets");
-        Ok(Filter { mark: None, status: None, ..self.filter()? })
+        Ok(Filter { mark: None, status: None, unreplied: false, offloaded: false, ..self.filter()? })
     }
 
     /// What is to become of it.
     pub(super) fn revision(&self) -> Result<Revision> {
-        let status = self.status.unwrap_or_default();
+        let Wish { set: status, unreplied, offloaded } = self.status.unwrap_or_default();
         ensure!(
-            Revision::SETTABLE.contains(status),
+            Revision::SETTABLE.contains(status) && !unreplied && !offloaded,
             "-U sets ASSURED, SEEN_REPLY and FIXED_TIMEOUT; EXPECTED stays as it is"
         );
         Ok(Revision { mark: self.mark, timeout_secs: None, status })
@@ -225,16 +353,28 @@ fn parse_mark(text: &str) -> Result<(u32, u32), &'static str> {
     }
 }
 
-fn parse_status(text: &str) -> Result<Status, &'static str> {
-    let mut status = Status::default();
+/// The tool takes names of status in either case.
+fn parse_status(text: &str) -> Result<Wish, &'static str> {
+    let mut wish = Wish::default();
     for word in text.split(',') {
-        status.insert(match word {
-            "ASSURED" => Status::ASSURED,
-            "SEEN_REPLY" => Status::SEEN_REPLY,
-            "FIXED_TIMEOUT" => Status::FIXED_TIMEOUT,
-            "EXPECTED" => Status::EXPECTED,
-            _ => return Err("ASSURED, SEEN_REPLY, FIXED_TIMEOUT or EXPECTED, several with commas between"),
-        });
+        match word.to_ascii_uppercase().as_str() {
+            "ASSURED" => wish.set.insert(Status::ASSURED),
+            "SEEN_REPLY" => wish.set.insert(Status::SEEN_REPLY),
+            "FIXED_TIMEOUT" => wish.set.insert(Status::FIXED_TIMEOUT),
+            "EXPECTED" => wish.set.insert(Status::EXPECTED),
+            "UNREPLIED" => wish.unreplied = true,
+            "OFFLOAD" | "HW_OFFLOAD" => wish.offloaded = true,
+            _ => {
+                return Err(
+                    "ASSURED, SEEN_REPLY, UNREPLIED, FIXED_TIMEOUT, EXPECTED or OFFLOAD, several with commas between",
+                );
+            }
+        }
     }
-    Ok(status)
+    Ok(wish)
+}
+
+fn parse_key(text: &str) -> Result<u16, &'static str> {
+    let number = text.strip_prefix("0x").map_or_else(|| text.parse(), |digits| u16::from_str_radix(digits, 16));
+    number.map_err(|_| "a key such as 7 or 0x7, of 16 bits")
 }

@@ -1,0 +1,105 @@
+//! Which options of conntrack(8) go with which of its commands, and what it says of those that do not (conntrack-tools 1.4.7, asked
+//! one by one).
+
+use anyhow::{Result, bail, ensure};
+use towpath_engine::wire::Protocol;
+
+use super::{Question, Table};
+
+impl Question {
+    /// Refuses options that conntrack(8) does not take together.
+    pub(super) fn check(&self) -> Result<()> {
+        let illegal = self.illegal();
+        if let Some(option) = self.given().find(|option| illegal.holds(option)) {
+            bail!("Illegal option `--{option}' with this command");
+        }
+        if self.get && self.table == Table::Conntrack {
+            self.check_tuple()?;
+        }
+        if let Some(option) = self.wanted.of_protocols().find(|option| !self.fits(option)) {
+            bail!("unknown option `--{option}'");
+        }
+        self.wanted.check_families()
+    }
+
+    /// The options that were given, but for those of protocols.
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        let own =
+            [("timeout", self.timeout.is_some()), ("zero", self.zero), ("output", !self.output.is_empty())].into_iter();
+        self.wanted.given().chain(own.filter(|(_, is_given)| *is_given).map(|(option, _)| option))
+    }
+
+    /// What its command does not take.
+    const fn illegal(&self) -> Illegal {
+        let counts = self.count || self.stats;
+        match (self.table, self.list, self.event) {
+            _ if counts => Illegal::AllBut(&[]),
+            _ if self.flush => Illegal::AllBut(&[]),
+            (Table::Expect, true, _) => Illegal::AllBut(&["family", "output"]),
+            (Table::Expect, _, true) => Illegal::AllBut(&["event-mask", "output"]),
+            (Table::Expect, false, false) => Illegal::These(&[]),
+            (Table::Conntrack, true, _) => Illegal::These(&["event-mask", "timeout"]),
+            (Table::Conntrack, _, true) => Illegal::These(&["status", "timeout"]),
+            (Table::Conntrack, _, _) if self.get => {
+                Illegal::AllBut(&["protonum", "src", "dst", "reply-src", "reply-dst", "output"])
+            }
+            (Table::Conntrack, _, _) if self.update => {
+                Illegal::These(&["zone", "orig-zone", "reply-zone", "any-nat", "event-mask"])
+            }
+            (Table::Conntrack, _, _) => Illegal::These(&["any-nat", "event-mask", "timeout"]),
+        }
+    }
+
+    /// Whether an option of some protocols goes with the protocol that was given.
+    fn fits(&self, option: &str) -> bool {
+        self.wanted.protocol.is_some_and(|protocol| protocols_of(option).contains(&protocol))
+    }
+
+    /// Sees to it that `-G` has all that tells a connection apart.
+    fn check_tuple(&self) -> Result<()> {
+        let wanted = &self.wanted;
+        let need = |is_given: bool, option: &str| {
+            ensure!(is_given, "You need to supply the `--{option}' option for this command");
+            Ok(())
+        };
+        need(wanted.protocol.is_some(), "protonum")?;
+        ensure!(wanted.orig_src.is_some() && wanted.orig_dst.is_some(), "you have to specify `--src' and `--dst'");
+        let has = |option: &str| wanted.of_protocols().any(|given| given == option);
+        for (first, second) in [("sport", "dport"), ("srckey", "dstkey")] {
+            let is_whole = !self.fits(first) || has(first) && has(second);
+            ensure!(is_whole, "you have to specify `--{first}' and `--{second}'");
+        }
+        for option in ["icmp-type", "icmp-code", "icmpv6-type", "icmpv6-code"] {
+            need(!self.fits(option) || has(option), option)?;
+        }
+        Ok(())
+    }
+}
+
+/// Options that a command does not take.
+enum Illegal {
+    These(&'static [&'static str]),
+    AllBut(&'static [&'static str]),
+}
+
+impl Illegal {
+    fn holds(&self, option: &str) -> bool {
+        match self {
+            Self::These(options) => options.contains(&option),
+            Self::AllBut(options) => !options.contains(&option),
+        }
+    }
+}
+
+/// The protocols that an option is for.
+fn protocols_of(option: &str) -> &'static [Protocol] {
+    match option {
+        "state" => &[Protocol::TCP],
+        "icmp-type" | "icmp-code" | "icmp-id" => &[Protocol::ICMP],
+        "icmpv6-type" | "icmpv6-code" | "icmpv6-id" => &[Protocol::ICMPV6],
+        "srckey" | "dstkey" | "reply-key-src" | "reply-key-dst" => &[Protocol::GRE],
+        _ => &[Protocol::TCP, Protocol::UDP, Protocol::UDPLITE, Protocol::SCTP, DCCP],
+    }
+}
+
+const DCCP: Protocol = Protocol(33);
