@@ -5,6 +5,7 @@
 
 mod bond;
 mod capture;
+mod chains;
 mod check;
 mod conntrack;
 mod demo;

@@ -18,7 +18,7 @@ use towpath_engine::{
     netfilter::{ListOptions, Loading, RuleSet, Source, TableName},
 };
 
-use super::{Answer, Control};
+use super::{Answer, Control, chains};
 
 /// Show the rules of a running gateway or of files, and change those of a running gateway.
 #[derive(Debug, Args)]
@@ -61,10 +61,13 @@ enum Action {
 #[derive(Debug, Args)]
 struct List {
     /// List the rules; names of hosts and services are not looked up, so that `-n` is always on.
-    #[arg(short = 'L', long = "list", required_unless_present = "zero")]
-    list: bool,
+    #[arg(short = 'L', long = "list", value_name = "CHAIN", num_args = 0..=1, required_unless_present_any = ["zero", "list_rules"])]
+    list: Option<Option<String>>,
+    /// Print the rules of the table, or of one chain, as the options that make them.
+    #[arg(short = 'S', long = "list-rules", value_name = "CHAIN", num_args = 0..=1, conflicts_with = "list")]
+    list_rules: Option<Option<String>>,
     /// Forget what the rules of a running gateway have counted: those of the table, or without `-t` of all.
-    #[arg(short = 'Z', long, conflicts_with_all = ["list", "rules"])]
+    #[arg(short = 'Z', long, conflicts_with_all = ["list", "list_rules", "rules"])]
     zero: bool,
     /// Numbers instead of names; always on.
     #[arg(short = 'n', long)]
@@ -134,19 +137,40 @@ impl List {
     /// Lists, or forgets what was counted.
     fn main(self) -> Result<Option<String>> {
         // `-n` changes nothing: it is for those who know iptables.
-        let Self { list: _, zero, numeric: _, verbose, exact, line_numbers, table, place } = self;
+        let Self { list, list_rules, zero, numeric: _, verbose, exact, line_numbers, table, place } = self;
         let named = table.map(Table::name);
         if zero {
             Client::order(&place.control.path(), Request::ZeroRules(place.family(), named))?;
             return Ok(None);
         }
         let table = named.unwrap_or(TableName::Filter);
+        let rules = place.read()?;
+        if let Some(chain) = list_rules {
+            let saved = match rules {
+                Some(rules) => rules.save(true),
+                None => place.ask(Request::SaveRules(place.family(), true))?,
+            };
+            // A table that nobody has named is not saved; its chains are there all the same.
+            let named = format!("*{}\n", table.name());
+            let saved = if saved.contains(&named) { saved } else { empty(&named)? };
+            return chains::options(&saved, table.name(), chain.as_deref(), verbose).map(Some);
+        }
         let options = ListOptions { verbose, exact, numbers: line_numbers };
-        Ok(Some(match place.read()? {
+        let listing = match rules {
             Some(rules) => rules.list(table, options),
             None => place.ask(Request::ListRules(place.family(), table, options))?,
-        }))
+        };
+        match list.flatten() {
+            Some(chain) => chains::one(&listing, &chain).map(Some),
+            None => Ok(Some(listing)),
+        }
     }
+}
+
+/// What is saved of a table without rules.
+fn empty(head: &str) -> Result<String> {
+    let text = format!("{head}COMMIT\n");
+    Ok(RuleSet::parse(&[Source { name: "empty", text: &text }], &Loading::default())?.save(true))
 }
 
 impl Table {
