@@ -89,7 +89,7 @@ pub struct Loaded {
     /// How often lines for it went on unread: they were too long, too late or too many.
     #[serde(default)]
     pub given_up: u64,
-    /// Whether it failed too often and is not called any more.
+    /// Whether it failed for too many clients and is not called any more.
     pub quarantined: bool,
     /// How many connections it expects now.
     pub expects: u64,
