@@ -316,8 +316,12 @@ impl Engine {
 
     /// Whether a packet that passes through is held against what is known of its way: over IPv4 that is of no account to others'
     /// packets (Linux v6.18: `ip_dst_mtu_maybe_forward()`, `ip_forward_use_pmtu`; `net/ipv6/ip6_output.c`, `ip6_finish_output()`).
+    ///
+    /// So is what comes whole out of a raw socket of this host.
     pub(crate) fn knows_way_of(&self, packet: &Packet) -> bool {
-        !self.path_mtus.is_empty() && packet.meta().device.is_some() && packet.ipv6().is_some()
+        let meta = packet.meta();
+        let is_raw = || meta.owner.is_some() && !meta.ignores_df && packet.tcp().is_none();
+        !self.path_mtus.is_empty() && packet.ipv6().is_some() && (meta.device.is_some() || is_raw())
     }
 
     fn narrowed_to(&self, known: Option<Ip<'_>>, hop: NextHop) -> NextHop {

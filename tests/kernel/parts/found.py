@@ -137,6 +137,16 @@ def mss6(s):
         s.put(*(part6(A6, S6, 50 + n, t, start, min(start + 400, 1904), nh=nh) for start in range(0, 1904, 400)))
 
 
+@scenario("ipv6-path-mtu-local")
+def path_mtu_of_own(s):
+    """What a router tells of the way of a message of this host holds for what comes whole out of a raw socket, too."""
+    six(s)
+    messages = [ping6(GW6, A6, data=bytes(size)) for size in (1300, 1352, 1353, 1400)]
+    s.put(*messages)
+    s.put(error6(HOP, GW6, ICMPv6PacketTooBig(mtu=1400), ping6(GW6, A6, data=b"")), *messages, udp6(GW6, 9, A6, 9, bytes(1352)),
+          udp6(GW6, 9, A6, 9, bytes(1353)), ping6(GW6, B6, data=bytes(1400)))
+
+
 @scenario("ipv6-path-mtu")
 def path_mtu(s):
     """An error about a message of ICMPv6 is believed though nobody has sent it, and holds for what passes through."""
