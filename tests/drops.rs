@@ -71,6 +71,7 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::NeighbourQueueFull,   crowded),
     // Rules.
     (Why::FilterRule,           || sent("-A FORWARD -j DROP", UDP)),
+    (Why::MatchUnreadable,      || lab("-A FORWARD -p tcp --dport 80").drops_of("lan", &short_segment())),
     (Why::MatchFull,            crowded_table),
     (Why::FilterPolicy,         || sent("-P FORWARD DROP", UDP)),
     (Why::FilterReject,         || sent("-A FORWARD -j REJECT", UDP)),
@@ -157,6 +158,16 @@ const NOW: Instant = Instant::from_secs(1);
 /// A packet from inside.
 fn sent(rules: &str, line: &str) -> Vec<Why> {
     lab(rules).drops_of("lan", &frame("lan", line))
+}
+
+/// What its header calls TCP, though it ends before a header of that does.
+fn short_segment() -> Vec<u8> {
+    let mut frame = frame("lan", UDP);
+    frame[23] = 6;
+    // The protocol was 17: eleven less in the sum, eleven more in its complement.
+    let sum = u16::from_be_bytes([frame[24], frame[25]]).checked_add(11).expect("a sum that carries nothing");
+    frame[24..26].copy_from_slice(&sum.to_be_bytes());
+    frame
 }
 
 /// A frame from inside.

@@ -198,6 +198,8 @@ drop_reasons! {
     NeighbourForgotten = "QUEUE_PURGE",
     /// A rule said DROP.
     FilterRule = "NETFILTER_DROP",
+    /// A match of a rule has to read what the packet does not have whole, and such packets are dropped, whatever the rule says.
+    MatchUnreadable = "NETFILTER_DROP",
     /// A match of a rule has no room to remember one more (`connlimit`, `hashlimit`).
     MatchFull = "NETFILTER_DROP",
     /// No rule decided and the chain's policy is DROP.

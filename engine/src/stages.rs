@@ -84,6 +84,7 @@ impl Engine {
                 Ok(packet)
             }
             Verdict::Drop(rule) => Err(self.dropped_by(rule, packet, DropReason::FilterRule)),
+            Verdict::Unreadable(rule) => Err(self.dropped_by(rule, packet, DropReason::MatchUnreadable)),
             Verdict::Full(rule) => Err(self.dropped_by(rule, packet, DropReason::MatchFull)),
             Verdict::DropByPolicy => Err(packet.drop_for(DropReason::FilterPolicy)),
             Verdict::Reject(with, rule) => {
@@ -327,6 +328,10 @@ impl Engine {
             Verdict::Drop(rule) | Verdict::Reject(_, rule) => {
                 self.noted.rule = Some(rule);
                 Err(DropReason::FilterRule)
+            }
+            Verdict::Unreadable(rule) => {
+                self.noted.rule = Some(rule);
+                Err(DropReason::MatchUnreadable)
             }
             Verdict::Full(rule) => {
                 self.noted.rule = Some(rule);

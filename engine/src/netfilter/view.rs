@@ -79,6 +79,8 @@ pub enum Verdict {
     Accept,
     /// A rule drops it.
     Drop(RuleId),
+    /// A rule drops it since one of its matches cannot read it.
+    Unreadable(RuleId),
     /// A rule drops it since one of its matches has no room for what it would have to remember.
     Full(RuleId),
     /// The policy of a built-in chain drops it.

@@ -46,12 +46,12 @@ impl Program {
                     at = self.classifier.after(at, &mut candidates);
                     continue;
                 }
-                Asked::Drop => return Verdict::Drop(self.id(at)),
+                Asked::Drop => return Verdict::Unreadable(self.id(at)),
                 Asked::Full => return Verdict::Full(self.id(at)),
                 Asked::Doomed => {
                     return match self.act(tables, table, at, entry, view) {
                         Then::Done(verdict @ Verdict::Reject(..)) => verdict,
-                        Then::Next | Then::To(_) | Then::Noted(_) | Then::Done(_) => Verdict::Drop(self.id(at)),
+                        Then::Next | Then::To(_) | Then::Noted(_) | Then::Done(_) => Verdict::Unreadable(self.id(at)),
                     };
                 }
             }

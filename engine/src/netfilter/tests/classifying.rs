@@ -62,7 +62,7 @@ fn a_broken_packet_meets_the_first_rule_that_asks_for_its_ports() {
     let mut sample = tcp(80, 0x10);
     sample.transport.truncate(12);
     let mut packet = lab.packet(&sample);
-    assert!(matches!(lab.forward(&mut packet), Verdict::Drop(_)));
+    assert!(matches!(lab.forward(&mut packet), Verdict::Unreadable(_)));
 }
 
 /// Each part is boxed: put together as they are, their types take minutes to compile.

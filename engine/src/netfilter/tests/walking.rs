@@ -89,7 +89,7 @@ fn a_segment_too_short_for_its_header_is_dropped_by_a_rule_that_asks_for_ports()
     let mut short = tcp(80, SYN);
     short.transport.truncate(19);
     let mut packet = lab.packet(&short);
-    let Verdict::Drop(rule) = lab.forward(&mut packet) else { panic!("not dropped") };
+    let Verdict::Unreadable(rule) = lab.forward(&mut packet) else { panic!("not dropped") };
     assert_eq!(lab.text(rule), "-A FORWARD -p tcp -m tcp --dport 80");
     let mut whole = lab.packet(&tcp(81, SYN));
     assert_eq!(lab.forward(&mut whole), Verdict::Accept);
@@ -104,7 +104,7 @@ fn fragments_match_no_ports_and_one_that_overwrites_flags_is_dropped() {
     assert_eq!(lab.forward(&mut later), Verdict::Accept);
     assert_eq!(lab.matched(), ["-A FORWARD -f -j ACCEPT"]);
     let mut evil = lab.packet(&tcp(80, SYN).fragment(1));
-    assert!(matches!(lab.forward(&mut evil), Verdict::Drop(_)));
+    assert!(matches!(lab.forward(&mut evil), Verdict::Unreadable(_)));
     assert!(lab.matched().is_empty(), "the rule that drops it has not matched");
 }
 
