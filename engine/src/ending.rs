@@ -137,7 +137,7 @@ drop_reasons! {
     IpSourceInvalid = "IP_INVALID_SOURCE",
     /// The source address is valid on its link only, and the packet would leave that (IPv6).
     IpSourceLinkLocal = "IP_INVALID_SOURCE",
-    /// The packet is for a group that this host has not joined (IPv6).
+    /// The packet is for a group that this host has not joined.
     IpGroupUnknown = "IP_INVALID_DEST",
     /// The packet is for this host, but has a routing header that is not used up, or of a kind that nobody here takes; or it has any
     /// and is not for this host alone (IPv6).

@@ -47,6 +47,10 @@ pub fn family_of(file: &Path) -> Family {
 
 /// Reads a file that was named on the command line.
 pub(super) fn read(file: &Path) -> Result<RulesText, GatewayError> {
+    if file.extension().is_some_and(|extension| extension == "toml") {
+        let why = io::Error::new(io::ErrorKind::InvalidInput, "these are no rules; -c names a gateway's configuration");
+        return Err(GatewayError::Unreadable(file.display().to_string(), why));
+    }
     text_of(file, family_of(file)).map_err(|error| GatewayError::Unreadable(file.display().to_string(), error))
 }
 

@@ -101,7 +101,13 @@ pub fn check(engine: &Engine, config: Option<&Config>) -> Vec<Finding> {
 
 fn of_family(engine: &Engine, config: Option<&Config>, family: Family) -> Vec<Finding> {
     let review = engine.rules().of(family).review(engine.devices());
-    let default_file = config.map_or("the rules", |config| config.file.as_str());
+    // Chains and policies stand where their table's rules do.
+    let rules = engine.rules().of(family).rules();
+    let default_file = match (rules.first(), config) {
+        (Some(rule), _) => rule.file.as_str(),
+        (None, Some(config)) => config.file.as_str(),
+        (None, None) => "the rules",
+    };
     let mut findings: Vec<Finding> = review.remarks.iter().map(|remark| of_remark(remark, default_file)).collect();
     let (forwards, switch) = match family {
         Family::Ipv4 => (engine.sysctls().ip_forward, "net.ipv4.ip_forward"),
@@ -352,7 +358,7 @@ mod tests {
     fn what_is_about_a_policy_names_the_file_only() {
         let found = findings(GATEWAY, "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n");
         assert!(
-            found[0].starts_with("gateway.toml: warning: the policy of FORWARD forwards INVALID packets"),
+            found[0].starts_with("rules.v4: warning: the policy of FORWARD forwards INVALID packets"),
             "{found:?}"
         );
     }

@@ -94,10 +94,8 @@ impl Matching for Limit {
     }
 
     fn found(&self, _: &Facts, _: &View<'_>) -> String {
-        format!(
-            "finds credit for {} of a packet in 1000",
-            u64::from(self.bucket.credit) * 1000 / u64::from(self.bucket.cost.max(1))
-        )
+        let left = u64::from(self.bucket.credit) * 100 / u64::from(self.bucket.cost.max(1));
+        format!("comes too soon: the limit has {left} % of what a packet takes")
     }
 }
 
