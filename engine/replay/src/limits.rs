@@ -45,7 +45,7 @@ pub const DATAGRAMS_MAX: usize = 4096;
 pub const FLOWS_LISTED_MAX: usize = 10_000;
 
 /// Changes that are proposed for a packet that did not pass; trying each takes a replay up to that packet.
-pub const PROPOSALS_MAX: usize = 8;
+pub const PROPOSALS_MAX: usize = 12;
 
 /// Flows of one capture that are told apart when two gateways are compared; packets of further ones are compared and counted, but
 /// not their flows. About 150 bytes each: 150 MB.

@@ -5,6 +5,10 @@ use std::io::{self, Write};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
+use towpath::{
+    gateway::{Gateway, GatewayError},
+    plugin::shipped::COMPONENTS,
+};
 use towpath_engine::Instant;
 use towpath_replay::{
     cases::Look,
@@ -43,6 +47,7 @@ pub(crate) struct Explain {
 struct Told {
     number: u64,
     text: String,
+    verdict: Verdict,
     proposals: Vec<Proposal>,
 }
 
@@ -65,7 +70,7 @@ impl Explain {
         let mut helped = false;
         for proposal in &told.proposals {
             let verdict = match self.can_be_tried(proposal).then(|| self.verdict_with(proposal)).transpose() {
-                Ok(Some(verdict)) if !verdict.is_pass() => continue,
+                Ok(Some(verdict)) if !verdict.is_pass() || verdict == told.verdict => continue,
                 Ok(verdict) => verdict,
                 // A rule without one of its conditions need not be a rule.
                 Err(_) => continue,
@@ -73,6 +78,9 @@ impl Explain {
             self.write_proposal(&mut out, (told.number, proposal), verdict, !helped)?;
             out.flush()?;
             helped = true;
+        }
+        if !helped && !told.verdict.is_pass() && !self.json {
+            writeln!(out, "\nno single change that is known here lets it pass")?;
         }
         Ok(Answer::Fine)
     }
@@ -84,7 +92,10 @@ impl Explain {
         } else {
             Explanation::new(record, start, colour()).to_string()
         };
-        Told { number: record.number, text, proposals: changes(record) }
+        let loaded = record.engine.helpers().known();
+        let is_loaded = |name: &str| loaded.iter().any(|helper| helper.name == name);
+        let helpers: Vec<_> = COMPONENTS.iter().map(|shipped| shipped.name).filter(|name| !is_loaded(name)).collect();
+        Told { number: record.number, text, verdict: record.verdict(), proposals: changes(record, &helpers) }
     }
 
     /// Replays up to the packet, with a change when there is one to try.
@@ -98,6 +109,7 @@ impl Explain {
         );
         let mut gateway = self.gateway.read()?;
         let Opened { mut capture, .. } = self.capture.open()?;
+        prepare(&mut gateway, change)?;
         let mut setup = setup(&mut gateway, &self.capture, Detail::Verdicts);
         if let Some(change) = change {
             change.make(&mut setup);
@@ -157,6 +169,14 @@ impl Explain {
             None => "might pass with".to_owned(),
         };
         writeln!(out, "{tried}: {change}\n    {why}")
+    }
+}
+
+/// Loads what a change needs beside its own words.
+pub(super) fn prepare(gateway: &mut Gateway, change: Option<&Change>) -> Result<(), GatewayError> {
+    match change {
+        Some(Change::Helper(name)) => gateway.bring(name),
+        _ => Ok(()),
     }
 }
 

@@ -41,6 +41,11 @@ pub(super) fn all() -> Result<Vec<Box<dyn Helper>>, GatewayError> {
     Ok(helpers)
 }
 
+/// One that this program brings along.
+pub(super) fn shipped(name: &str) -> Result<Box<dyn Helper>, GatewayError> {
+    Ok(Box::new(runtime()?.load_shipped(name)?))
+}
+
 /// Holds a helper to what a configuration leaves of its manifest; one that it does not list, to all of that.
 ///
 /// # Errors

@@ -75,6 +75,15 @@ impl Gateway {
         Ok(Self { config, rules, helpers })
     }
 
+    /// Brings along one more helper of this program, to be attached where its manifest says.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it cannot be loaded.
+    pub fn bring(&mut self, helper: &str) -> Result<(), GatewayError> {
+        self.helpers.push(helpers::shipped(helper)?);
+        Ok(())
+    }
+
     /// The rules for a family's packets as the engine takes them.
     #[must_use]
     pub fn sources(&self, family: Family) -> Vec<Source<'_>> {

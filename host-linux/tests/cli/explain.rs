@@ -13,11 +13,26 @@ fn a_dropped_packet_is_told_hook_by_hook_with_what_would_have_let_it_pass() {
         "-m tcp --dport 21: the packet has ports 52222 > 80\n",
         "  policy     filter FORWARD DROP\n",
         "verdict      DROPPED_FORWARD FilterPolicy: ",
-        "FORWARDED with: iptables -I FORWARD 3 -i inside -p tcp -j ACCEPT\n    as rules.v4:8, but without `-m tcp --dport 21`: the packet",
+        "FORWARDED with: iptables -I FORWARD 3 -i inside -p tcp -m tcp --dport 80 -j ACCEPT\n    as rules.v4:8, with `-m tcp --dport 80` in place of `-m tcp --dport 21`: the packet",
         "FORWARDED with: iptables -A FORWARD -s 192.168.1.10/32 -d 198.51.100.7/32 -i inside -o outside -p tcp -m tcp --dport 80 -j ACCEPT\n",
     ] {
         assert!(told.contains(part), "{part:?} is not in\n{told}");
     }
+}
+
+#[test]
+fn a_data_connection_that_no_helper_has_announced_passes_with_the_helper_of_its_protocol() {
+    let told = router(MASQUERADE).towpath("explain @ftp-port-inside.pcap -c gateway.toml -n 22").fine();
+    let first = "\n\nFORWARDED with: [[helper]] name = \"ftp\"\n    it reads in another connection that this one is to come, which is RELATED then\nFORWARDED with: iptables ";
+    assert!(told.contains(first), "{told}");
+    assert!(!told.contains("tftp"), "{told}");
+}
+
+#[test]
+fn a_packet_that_nothing_alone_lets_pass_is_said_to_be_one() {
+    let rules = format!("*mangle\n-A FORWARD -p tcp --dport 80 -j DROP\nCOMMIT\n{MASQUERADE}");
+    let told = router(&rules).towpath("explain @http-nat.pcapng -c gateway.toml -n 3").fine();
+    assert!(told.ends_with("\n\nno single change that is known here lets it pass\n"), "{told}");
 }
 
 #[test]

@@ -357,9 +357,6 @@ mod tests {
     #[test]
     fn what_is_about_a_policy_names_the_file_only() {
         let found = findings(GATEWAY, "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n");
-        assert!(
-            found[0].starts_with("rules.v4: warning: the policy of FORWARD forwards INVALID packets"),
-            "{found:?}"
-        );
+        assert!(found[0].starts_with("rules.v4: warning: the policy of FORWARD forwards INVALID packets"), "{found:?}");
     }
 }

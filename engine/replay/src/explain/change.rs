@@ -10,7 +10,10 @@ use towpath_engine::{
     wire::ipv6_options::{OptionFault, OptionsHeader},
 };
 
-use super::flow::{self, Flow};
+use super::{
+    flow::{self, Flow},
+    near, unclaimed,
+};
 use crate::{
     limits::PROPOSALS_MAX,
     record::{Fate, NotFed, Record},
@@ -22,6 +25,10 @@ use crate::{
 pub enum Change {
     /// A rule more, for a family's packets: a line as one would type it after `iptables` or `ip6tables`.
     Rule(Family, String),
+    /// An element more in a set: a line as one would type it after `ipset`.
+    Member(String),
+    /// A helper that is attached to the ports that its manifest names: its name, as one would write it under `[[helper]]`.
+    Helper(&'static str),
     /// A tunable with another value.
     Sysctl(&'static str, u32),
     /// Transport checksums that are taken as right.
@@ -45,6 +52,8 @@ impl Change {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Rule(..) => "rule",
+            Self::Member(_) => "member",
+            Self::Helper(_) => "helper",
             Self::Sysctl(..) => "sysctl",
             Self::TrustChecksums => "checksums",
             Self::Hint(_) => "hint",
@@ -64,6 +73,9 @@ impl Change {
         match self {
             Self::Rule(Family::Ipv4, text) => setup.rules.push(Source { name: CHANGE, text }),
             Self::Rule(Family::Ipv6, text) => setup.rules_v6.push(Source { name: CHANGE, text }),
+            Self::Member(text) => setup.add_to_sets(Source { name: CHANGE, text }),
+            // Whoever tries this has loaded it.
+            Self::Helper(_) => setup.by_port = true,
             Self::Sysctl(name, value) => setup.sysctls.push(((*name).to_owned(), *value)),
             Self::TrustChecksums => setup.checksums = ChecksumTrust::Trust,
             Self::Hint(_) => {}
@@ -76,6 +88,8 @@ impl fmt::Display for Change {
         match self {
             Self::Rule(Family::Ipv4, text) => write!(out, "iptables {text}"),
             Self::Rule(Family::Ipv6, text) => write!(out, "ip6tables {text}"),
+            Self::Member(text) => write!(out, "ipset {text}"),
+            Self::Helper(name) => write!(out, "[[helper]] name = \"{name}\""),
             Self::Sysctl(name, value) => write!(out, "{name} = {value}"),
             Self::TrustChecksums => out.write_str("--checksums trust"),
             Self::Hint(text) => out.write_str(text),
@@ -83,9 +97,10 @@ impl fmt::Display for Change {
     }
 }
 
-/// Changes that might let the packet of a record pass, the most telling ones first, at most [`PROPOSALS_MAX`](crate::limits::PROPOSALS_MAX).
+/// Changes that might let the packet of a record pass, at most [`PROPOSALS_MAX`](crate::limits::PROPOSALS_MAX): those first that let
+/// little else pass. `helpers` are those that could be attached and are not.
 #[must_use]
-pub fn changes(record: &Record<'_>) -> Vec<Proposal> {
+pub fn changes(record: &Record<'_>, helpers: &[&'static str]) -> Vec<Proposal> {
     let mut proposals = Vec::new();
     match (record.fate, record.drop_reason()) {
         (Fate::NotFed(NotFed::Nowhere), _) => proposals.push(Proposal {
@@ -93,11 +108,26 @@ pub fn changes(record: &Record<'_>) -> Vec<Proposal> {
             why: "`networks`, or a route, says who lives behind an interface".into(),
         }),
         (_, Some(_)) if let Some(proposal) = of_admission(record) => proposals.push(proposal),
-        (_, Some(DropReason::FilterRule | DropReason::FilterPolicy | DropReason::FilterReject)) => {
+        (
+            _,
+            Some(
+                DropReason::FilterRule
+                | DropReason::MatchUnreadable
+                | DropReason::FilterPolicy
+                | DropReason::FilterReject,
+            ),
+        ) => {
             proposals.extend(of_tracking(record));
-            proposals.extend(near_misses(record));
+            let near = near::misses(record);
+            if near.lets_related_in && record.state() == Some("NEW") {
+                proposals.extend(unclaimed::attached(helpers));
+            }
+            proposals.extend(near.members);
             proposals.extend(of_flow(record));
+            proposals.extend(near.altered);
+            proposals.extend(near.without);
         }
+        (_, Some(DropReason::NoSocket)) => proposals.extend(unclaimed::changes(record, helpers)),
         (_, Some(reason)) => proposals.extend(of_reason(record, reason)),
         (_, None) => {}
     }
@@ -137,24 +167,6 @@ fn of_tracking(record: &Record<'_>) -> Option<Proposal> {
         ),
         _ => None,
     }
-}
-
-/// Rules that accept, and that the packet missed on its way: without the condition that it did not meet.
-fn near_misses(record: &Record<'_>) -> Vec<Proposal> {
-    let rules = record.engine.rules();
-    let missed = last_hook(record.path).iter().filter_map(|step| {
-        let Step::Missed(TableName::Filter, id, part, found) = step else { return None };
-        let info = rules.find(*id).filter(|info| info.text.ends_with(" -j ACCEPT"))?;
-        let part = rules.part(*id, *part)?;
-        let without = info.text.replacen(&format!(" {part}"), "", 1);
-        // A rule that asks for nothing any more is no answer.
-        let conditions = conditions(&without, &info.chain).filter(|left| *left != " -j ACCEPT")?;
-        Some(Proposal {
-            change: Change::Rule(id.family(), format!("-I {} {}{conditions}", info.chain, info.position)),
-            why: format!("as {}:{}, but without `{part}`: the packet {found}", info.file, info.line),
-        })
-    });
-    missed.collect()
 }
 
 /// A rule for just this flow: before the one that drops it, or at the end of the chain whose policy does.
@@ -235,7 +247,7 @@ fn bound_of_options(step: &Step) -> Option<(&'static str, u32)> {
 }
 
 /// The steps from the last hook on that the packet itself has entered: where it was dropped.
-fn last_hook(path: &[Step]) -> &[Step] {
+pub(super) fn last_hook(path: &[Step]) -> &[Step] {
     let end = path.iter().position(|step| matches!(step, Step::Dropped(_))).unwrap_or(path.len());
     let before = path.get(..end).unwrap_or_default();
     let start = before.iter().rposition(|step| matches!(step, Step::Hook(..))).unwrap_or_default();
@@ -244,11 +256,6 @@ fn last_hook(path: &[Step]) -> &[Step] {
 
 /// What a rule that is tried calls its text.
 const CHANGE: &str = "the change";
-
-/// What follows `-A CHAIN` in a rule's text.
-fn conditions<'t>(text: &'t str, chain: &str) -> Option<&'t str> {
-    text.get("-A ".len() + chain.len()..)
-}
 
 fn table(rule: &RuleInfo) -> String {
     if rule.table == TableName::Filter { String::new() } else { format!("-t {} ", rule.table.name()) }

@@ -46,6 +46,42 @@ impl<'r> Flow<'r> {
         })
     }
 
+    /// A condition in place of one that the flow does not meet: the same of what it has. Of a list of ports, that port more.
+    pub(super) fn in_place_of(&self, condition: &str) -> Option<String> {
+        let transport = format!("-m {} --dport ", self.protocol);
+        if let Some(ports) = condition.strip_prefix(&transport) {
+            // Behind a range or a port, nothing else may be asked for.
+            let is_alone = !ports.contains(' ');
+            return self.destination_port.filter(|_| is_alone).map(|port| format!("{transport}{port}"));
+        }
+        if let Some(ports) = condition.strip_prefix("-m multiport --dports ") {
+            return self.destination_port.map(|port| format!("-m multiport --dports {ports},{port}"));
+        }
+        let longest = if self.source.is_ipv4() { 32 } else { 128 };
+        match condition.split_once(' ')?.0 {
+            "-s" => Some(format!("-s {}/{longest}", self.source)),
+            "-d" => Some(format!("-d {}/{longest}", self.destination)),
+            "-i" => Some(format!("-i {}", self.input?)),
+            "-o" => Some(format!("-o {}", self.output?)),
+            _ => None,
+        }
+    }
+
+    /// The element that it is in a set of that kind (`hash:ip,port`), with each part taken from the end that `ends` says (`src,dst`).
+    pub(super) fn element(&self, kind: &str, ends: &str) -> Option<String> {
+        let (_, parts) = kind.split_once(':')?;
+        let part = |(part, end): (&str, &str)| match (part, end) {
+            ("ip" | "net", "src") => Some(self.source.to_string()),
+            ("ip" | "net", _) => Some(self.destination.to_string()),
+            ("port", "dst") => Some(format!("{}:{}", self.protocol, self.destination_port?)),
+            ("iface", "src") => self.input.map(str::to_owned),
+            ("iface", _) => self.output.map(str::to_owned),
+            _ => None,
+        };
+        let element: Option<Vec<String>> = parts.split(',').zip(ends.split(',')).map(part).collect();
+        element.map(|parts| parts.join(","))
+    }
+
     /// Where its packets go.
     pub(super) const fn destination(&self) -> IpAddr {
         self.destination
@@ -63,7 +99,7 @@ pub(super) fn family(record: &Record<'_>) -> Option<Family> {
 }
 
 /// A record's packet as the gateway has got it, without tags.
-fn packet(record: &Record<'_>) -> Packet {
+pub(super) fn packet(record: &Record<'_>) -> Packet {
     let mut untagged = Vec::new();
     let bytes = tags::strip(record.frame, &mut untagged).map_or(record.frame, |_| &untagged);
     let stripped = (record.frame.len() - bytes.len()) as u32;

@@ -22,10 +22,89 @@ fn the_rule_that_missed_by_one_condition_is_named_and_its_change_tried() {
     assert_eq!(
         helping(rules, &frames),
         [
-            "iptables -I FORWARD 1 -i lan -p tcp -j ACCEPT",
             "iptables -A FORWARD -s 10.0.0.2/32 -d 198.51.100.7/32 -i lan -o wan -p tcp -m tcp --dport 80 -j ACCEPT",
+            "iptables -I FORWARD 1 -i lan -p tcp -m tcp --dport 80 -j ACCEPT",
         ]
     );
+}
+
+#[test]
+fn no_rule_that_lets_in_nearly_everybody_is_proposed() {
+    let rules = "-P FORWARD DROP\n-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\n\
+        -A FORWARD -p icmp -m limit --limit 1/hour -j ACCEPT\n-A FORWARD -i wan -p tcp -j ACCEPT\n\
+        -A FORWARD -s 10.0.0.2/32 -p tcp -m conntrack --ctstate INVALID -j ACCEPT\n\
+        -A FORWARD -s 10.0.0.2/32 -p tcp -m ttl --ttl-eq 9 -j ACCEPT\n";
+    let frames = [craft::segment(CLIENT, SERVER, SYN, (1000, 0), &[], b"")];
+    assert_eq!(
+        helping(rules, &frames),
+        [
+            "iptables -A FORWARD -s 10.0.0.2/32 -d 198.51.100.7/32 -i lan -o wan -p tcp -m tcp --dport 80 -j ACCEPT",
+            "iptables -I FORWARD 5 -s 10.0.0.2/32 -p tcp -j ACCEPT",
+        ]
+    );
+}
+
+#[test]
+fn a_rule_that_asks_for_another_end_or_port_is_proposed_with_that_of_the_packet() {
+    let narrow =
+        "iptables -A FORWARD -s 10.0.0.2/32 -d 198.51.100.7/32 -i lan -o wan -p tcp -m tcp --dport 80 -j ACCEPT";
+    for (missed, proposed) in [
+        ("-s 10.0.0.9/32 -p tcp -m tcp --dport 80", "-s 10.0.0.2/32 -p tcp -m tcp --dport 80"),
+        ("-d 10.0.0.9/32 -p tcp", "-d 198.51.100.7/32 -p tcp"),
+        ("-i wan -p tcp -m tcp --dport 80", "-i lan -p tcp -m tcp --dport 80"),
+        ("-s 10.0.0.0/8 -o lan", "-s 10.0.0.0/8 -o wan"),
+        ("-p tcp -m tcp --dport 8080:8090", "-p tcp -m tcp --dport 80"),
+        ("-p tcp -m multiport --dports 22,443", "-p tcp -m multiport --dports 22,443,80"),
+    ] {
+        let rules = format!("-P FORWARD DROP\n-A FORWARD {missed} -j ACCEPT\n");
+        let frames = [craft::segment(CLIENT, SERVER, SYN, (1000, 0), &[], b"")];
+        assert_eq!(
+            helping(&rules, &frames),
+            [narrow, &format!("iptables -I FORWARD 1 {proposed} -j ACCEPT")],
+            "{missed}"
+        );
+    }
+}
+
+#[test]
+fn what_a_set_lacks_is_proposed_before_any_rule() {
+    for (kind, ends, element) in [
+        ("hash:ip", "src", "10.0.0.2"),
+        ("hash:net", "dst", "198.51.100.7"),
+        ("hash:ip,port", "src,dst", "10.0.0.2,tcp:80"),
+        ("hash:net,iface", "dst,src", "198.51.100.7,lan"),
+    ] {
+        let sets = format!("create friends {kind}\n");
+        let rules = format!(
+            "-P FORWARD DROP\n-A FORWARD -p tcp -m set --match-set friends {ends} -m tcp --dport 80 -j ACCEPT\n"
+        );
+        let with_sets = || Setup {
+            rules: vec![Source { name: "test.ipset", text: &sets }, Source { name: "test.v4", text: &rules }],
+            ..setup("")
+        };
+        let frames = [craft::segment(CLIENT, SERVER, SYN, (1000, 0), &[], b"")];
+        let helping = helping_in(&with_sets, &frames);
+        assert_eq!(helping.first(), Some(&format!("ipset add friends {element}")));
+        assert_eq!(helping.len(), 2, "{helping:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_comes_too_late_passes_when_its_connection_is_remembered_longer() {
+    let rules = "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n";
+    let question = craft::udp(CLIENT, (SERVER.0, 53), b"who?");
+    let answer = craft::udp((SERVER.0, 53), ([203, 0, 113, 1], CLIENT.1), b"they");
+    let file = craft::pcap(&[(0, question), (40_000_000_000, answer)]);
+    let proposals = replayed(setup(rules), &file, |record| changes(record, &["ftp"]));
+    let verdict_with = |change: &Change| {
+        let mut changed = setup(rules);
+        change.make(&mut changed);
+        replayed(changed, &file, |record| record.verdict())
+    };
+    let tried = proposals.iter().filter(|proposal| verdict_with(&proposal.change) == Verdict::Forwarded);
+    let helping: Vec<String> = tried.map(|proposal| proposal.change.to_string()).collect();
+    assert_eq!(helping, ["net.netfilter.nf_conntrack_udp_timeout = 432000"]);
+    assert_eq!(proposals.last().unwrap().change, Change::Helper("ftp"));
 }
 
 #[test]
@@ -198,10 +277,15 @@ fn setup(rules: &str) -> Setup<'_> {
 /// Replays frames and gives what `tell` says about the last one.
 fn last<T>(setup: Setup<'_>, frames: &[Vec<u8>], tell: impl Fn(&crate::record::Record<'_>) -> T) -> T {
     let file = craft::pcap(&frames.iter().map(|frame| (0, frame.clone())).collect::<Vec<_>>());
+    replayed(setup, &file, tell)
+}
+
+/// The same with a capture.
+fn replayed<T>(setup: Setup<'_>, file: &[u8], tell: impl Fn(&crate::record::Record<'_>) -> T) -> T {
     let mut replay = Replay::new(setup).map_err(|error| error.to_string()).unwrap();
     let mut told = None;
     replay
-        .run(&mut Capture::from_bytes(&file).unwrap(), |record| {
+        .run(&mut Capture::from_bytes(file).unwrap(), |record| {
             told = Some(tell(record));
             true
         })
@@ -214,7 +298,7 @@ fn explained(rules: &str, frames: &[Vec<u8>]) -> String {
 }
 
 fn proposals(rules: &str, frames: &[Vec<u8>]) -> Vec<Proposal> {
-    last(setup(rules), frames, changes)
+    last(setup(rules), frames, |record| changes(record, &[]))
 }
 
 /// The changes that let the last frame pass when they are tried.
@@ -229,6 +313,6 @@ fn helping_in<'a>(setup: &dyn Fn() -> Setup<'a>, frames: &[Vec<u8>]) -> Vec<Stri
         proposal.change.make(&mut changed);
         proposal.change.can_be_made() && last(changed, frames, |record| record.verdict() == Verdict::Forwarded)
     };
-    let proposals = last(setup(), frames, changes);
+    let proposals = last(setup(), frames, |record| changes(record, &[]));
     proposals.iter().filter(|proposal| helps(proposal)).map(|proposal| proposal.change.to_string()).collect()
 }

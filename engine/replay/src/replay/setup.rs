@@ -34,6 +34,14 @@ pub struct Setup<'a> {
     pub detail: Detail,
 }
 
+impl<'a> Setup<'a> {
+    /// Adds a text of sets behind those that there are: both families share them, and those of `iptables` are read first.
+    pub(crate) fn add_to_sets(&mut self, text: Source<'a>) {
+        let texts = if self.rules.iter().any(Source::is_of_sets) { &mut self.rules } else { &mut self.rules_v6 };
+        texts.push(text);
+    }
+}
+
 /// How much records tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {

@@ -19,7 +19,7 @@ use towpath_replay::{
     replay::{Replay, Setup},
 };
 
-use crate::cli::{capture::GatewayFiles, shell::quoted};
+use crate::cli::{capture::GatewayFiles, explain::prepare, shell::quoted};
 
 /// A test file that has been read.
 pub(crate) struct Loaded {
@@ -64,6 +64,7 @@ impl Loaded {
     /// Runs a case on its gateway, or on that gateway with a change.
     pub(crate) fn run(&self, case: &Case, change: Option<&Change>, look: Option<Look<'_>>) -> Result<Ran> {
         let mut gateway = self.gateway()?;
+        prepare(&mut gateway, change)?;
         let mut setup = Setup { sysctls: case.sysctls.clone(), ..gateway.setup() };
         if let Some(change) = change {
             change.make(&mut setup);

@@ -111,6 +111,12 @@ impl Sets {
         self.0.iter().map(|(name, _)| name)
     }
 
+    /// The kind of a set, as `ipset create` names it: `hash:ip,port`.
+    #[must_use]
+    pub fn kind(&self, name: &str) -> Option<&'static str> {
+        self.0.find(name).map(|set| set.kind.name())
+    }
+
     /// The sets of a list, in its order; none of another set.
     pub fn members(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.find(name).into_iter().flat_map(|set| &set.members).map(|(name, _)| name.as_str())
