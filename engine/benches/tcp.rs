@@ -1,0 +1,196 @@
+//! TCP in memory: two engines joined by rings, a stream from one to the other, beside two stacks of smoltcp.
+//!
+//! `cargo bench -p towpath-engine --bench tcp` prints bytes a second of payload, sockets written and read included; a full segment of an
+//! MTU of 1500 carries 1460 with smoltcp and 1448 with timestamps. Both copy what a device would: once out, once in. Here a frame
+//! crosses two stages of path, connection tracking and hooks, which smoltcp does not have.
+
+#[path = "peers/smoltcp.rs"]
+mod peer;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use towpath_engine::{
+    Checksum, Command, DeviceId, Engine, Frame, Gso, Instant,
+    device::{Device, Feature, Features, InterfaceAddress},
+    socket::{Family, SocketError, SocketId, SocketOption},
+    wire::MacAddr,
+};
+
+/// What one round carries.
+const BYTES: usize = 1 << 20;
+/// What each end may hold.
+const BUFFER: u32 = 1 << 18;
+/// What a program writes and reads at a time.
+const PIECE: usize = 1 << 16;
+/// Rounds of polling take so long in virtual time: nothing waits for it.
+const TICK: Duration = Duration::from_micros(10);
+
+const PORT: u16 = 80;
+
+/// What devices do for their hosts.
+#[derive(Clone, Copy)]
+struct Offload {
+    checksums: bool,
+    segmentation: bool,
+}
+
+/// A frame between two engines.
+struct Sent {
+    bytes: Vec<u8>,
+    checksum: Checksum,
+    gso: Option<Gso>,
+}
+
+struct Pair {
+    engines: [Engine; 2],
+    now: Instant,
+    /// Frames on their way from each end, and room for further ones.
+    ring: Vec<Sent>,
+    spare: Vec<Vec<u8>>,
+}
+
+fn address(index: usize) -> IpAddr {
+    Ipv4Addr::new(10, 0, 0, 1 + index as u8).into()
+}
+
+fn host(index: usize, offload: Offload) -> Engine {
+    let feature = |name| Feature::by_name(name).expect("a known name");
+    let features = Features::default()
+        .with(feature("tx-checksumming"), offload.checksums)
+        .with(feature("tcp-segmentation-offload"), offload.segmentation);
+    let device = Device {
+        name: "eth0".into(),
+        mac: MacAddr([2, 0, 0, 0, 0, 1 + index as u8]),
+        addresses: vec![InterfaceAddress { address: address(index), prefix: 24 }],
+        any_destination: true,
+        arp: false,
+        features,
+        ..Device::default()
+    };
+    let mut engine = Engine::new(index as u64);
+    engine.handle_command(Instant::ZERO, Command::AddDevice(device)).expect("one device");
+    engine
+}
+
+impl Pair {
+    fn new(offload: Offload) -> Self {
+        let engines = [host(0, offload), host(1, offload)];
+        Self { engines, now: Instant::from_secs(1), ring: Vec::new(), spare: Vec::new() }
+    }
+
+    /// Carries what each end has sent to the other, and lets their timers run out.
+    fn pass(&mut self) {
+        self.now = self.now + TICK;
+        for from in 0..2 {
+            let (ring, spare) = (&mut self.ring, &mut self.spare);
+            while let Some(transmit) = self.engines[from].poll_transmit() {
+                let mut bytes = spare.pop().unwrap_or_default();
+                bytes.clear();
+                bytes.extend_from_slice(transmit.head());
+                transmit.fragments().for_each(|part| bytes.extend_from_slice(part));
+                ring.push(Sent { bytes, checksum: transmit.checksum(), gso: transmit.gso() });
+                self.engines[from].recycle(transmit);
+            }
+            let frames: Vec<Frame<'_>> = ring
+                .iter()
+                .map(|sent| Frame { checksum: sent.checksum, gso: sent.gso, ..Frame::new(DeviceId(0), &sent.bytes) })
+                .collect();
+            self.engines[1 - from].handle_frames(self.now, &frames);
+            drop(frames);
+            spare.extend(ring.drain(..).map(|sent| sent.bytes));
+        }
+        for engine in &mut self.engines {
+            if engine.poll_timeout().is_some_and(|(when, _)| when <= self.now) {
+                engine.handle_timeout(self.now);
+            }
+        }
+    }
+
+    fn listen(&mut self) -> SocketId {
+        let id = self.engines[1].open_stream(self.now, Family::Ipv4).expect("a socket");
+        let mut socket = self.engines[1].socket(self.now, id).expect("it is there");
+        socket.bind(SocketAddr::new(address(1), PORT)).expect("the port is free");
+        socket.listen(16).expect("it may listen");
+        id
+    }
+
+    fn connect(&mut self) -> SocketId {
+        let id = self.engines[0].open_stream(self.now, Family::Ipv4).expect("a socket");
+        let mut socket = self.engines[0].socket(self.now, id).expect("it is there");
+        socket.set(&SocketOption::SendBuffer(BUFFER)).expect("an option of streams");
+        socket.connect(SocketAddr::new(address(1), PORT)).expect("there is a way");
+        id
+    }
+
+    fn connected(&mut self) -> [SocketId; 2] {
+        let listener = self.listen();
+        let client = self.connect();
+        loop {
+            self.pass();
+            match self.engines[1].socket(self.now, listener).expect("it listens").accept() {
+                Ok(server) => return [client, server],
+                Err(SocketError::WouldBlock) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// A stream of so many bytes from the first to the second.
+    fn transfer(&mut self, [client, server]: [SocketId; 2], bytes: usize, piece: &mut [u8]) {
+        let (mut written, mut read) = (0, 0);
+        while read < bytes {
+            while written < bytes {
+                let mut socket = self.engines[0].socket(self.now, client).expect("it is open");
+                match socket.send(&piece[..piece.len().min(bytes - written)]) {
+                    Ok(count) => written += count,
+                    Err(SocketError::WouldBlock) => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            self.pass();
+            loop {
+                match self.engines[1].socket(self.now, server).expect("it is open").receive(piece) {
+                    Ok(0) | Err(SocketError::WouldBlock) => break,
+                    Ok(count) => read += count,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+}
+
+#[rustfmt::skip]
+static STREAMS: [(&str, Offload); 3] = [
+    ("checksums",                 Offload { checksums: false, segmentation: false }),
+    ("no checksums",              Offload { checksums: true,  segmentation: false }),
+    ("no checksums, super-packets", Offload { checksums: true, segmentation: true }),
+];
+
+fn streams(c: &mut Criterion) {
+    let mut group = c.benchmark_group("tcp");
+    group.throughput(Throughput::Bytes(BYTES as u64));
+    let mut piece = vec![7; PIECE];
+    for (name, offload) in STREAMS {
+        let mut pair = Pair::new(offload);
+        let ids = pair.connected();
+        group.bench_function(BenchmarkId::new("towpath", name), |b| {
+            b.iter(|| pair.transfer(ids, BYTES, &mut piece));
+        });
+    }
+    for (name, mtu, checksums) in
+        [("checksums", 1500, true), ("no checksums", 1500, false), ("no checksums, MTU 65535", 65_535, false)]
+    {
+        let mut pair = peer::Pair::new(mtu, checksums, BUFFER as usize);
+        group.bench_function(BenchmarkId::new("smoltcp", name), |b| {
+            b.iter(|| pair.transfer(BYTES, &mut piece));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, streams);
+criterion_main!(benches);
