@@ -424,9 +424,10 @@ impl Connection {
         true
     }
 
-    /// A connection that has not been closed by anybody may be asked whether it lives.
+    /// A connection that has not been closed by anybody may be asked whether it lives; so may one that is still to stand, once it
+    /// does (Linux v6.18: `net/ipv4/tcp_timer.c`, `tcp_set_keepalive()`; `tcp_finish_connect()`).
     pub(crate) fn arm_keepalive(&mut self, work: &Work<'_>) {
-        let is_live = !matches!(self.state, State::Closed | State::Listen | State::SynSent | State::TimeWait);
+        let is_live = !matches!(self.state, State::Closed | State::Listen | State::TimeWait);
         if self.settings.keepalive && is_live {
             self.deadlines.keepalive = Some(work.now + self.keepalive_idle(work));
         } else if self.state != State::FinWait2 || !self.is_orphan {
