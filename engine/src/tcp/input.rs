@@ -291,8 +291,6 @@ impl Connection {
     /// The other end's FIN has come, and everything before it.
     fn end_stream(&mut self) {
         self.is_at_end = true;
-        self.receiver.acks.is_due = true;
-        self.receiver.acks.is_urgent = true;
         self.wake(Readiness::READABLE | Readiness::PEER_CLOSED);
         if self.is_send_shut {
             self.wake(Readiness::HUNG_UP);
