@@ -199,7 +199,7 @@ impl Socket<'_> {
     /// The error that waits to be asked for (`SO_ERROR`); it is asked for once.
     pub fn take_error(&mut self) -> Option<SocketError> {
         match self.engine.sockets.entry_mut(self.index) {
-            Some(Entry::Connection(connection)) => connection.error.take(),
+            Some(Entry::Connection(connection)) => connection.error.take().or_else(|| connection.soft_error.take()),
             Some(Entry::Datagram(datagram)) => datagram.error.take(),
             Some(Entry::Idle(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_)) | None => {
                 None

@@ -66,6 +66,8 @@ impl Connection {
             return Taken::Impossible;
         }
         self.receiver.acked_at = work.now;
+        // Something has worked (Linux v6.18: `tcp_ack()`).
+        self.soft_error = None;
         self.note_timestamp(work, segment);
         (self.trouble.probes, self.counters.probes_out) = (0, 0);
         news.has_advanced = ack.after(prior_una);

@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     pub(super) account: Account,
     /// Why it has ended, until somebody asks.
     pub(crate) error: Option<SocketError>,
+    /// What the network has said since something was acknowledged, while it goes on trying; until somebody asks.
+    pub(crate) soft_error: Option<SocketError>,
     /// Its user wants nothing more of what comes.
     pub(crate) is_receive_shut: bool,
     /// Its user has said that nothing more is sent.
@@ -359,6 +361,7 @@ impl Connection {
             counters: Counters::default(),
             account: Account::default(),
             error: None,
+            soft_error: None,
             is_receive_shut: false,
             is_send_shut: false,
             is_at_end: false,

@@ -381,6 +381,8 @@ impl Connection {
         let is_in_use = self.is_accepted && self.is_in_handshake();
         if matches!(self.state, State::SynSent | State::SynReceived) && !is_in_use {
             self.fail(error, work.pool);
+        } else {
+            self.soft_error = Some(error);
         }
     }
 

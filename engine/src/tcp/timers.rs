@@ -240,7 +240,8 @@ impl Connection {
     }
 
     pub(super) fn give_up(&mut self, work: &mut Work<'_>) {
-        self.fail(SocketError::TimedOut, work.pool);
+        // What the network has said says more (Linux v6.18: `net/ipv4/tcp_timer.c`, `tcp_write_err()`).
+        self.fail(self.soft_error.unwrap_or(SocketError::TimedOut), work.pool);
     }
 
     fn resend_first(&mut self, work: &mut Work<'_>) -> bool {
