@@ -78,6 +78,7 @@ impl Connection {
         news.has_echo = segment.has(TcpFlags::ECE) && !segment.has(TcpFlags::SYN) && self.agreed.ecn;
         if prior_out == 0 {
             self.move_una(ack);
+            self.take_late_dsack(work, segment, prior_una, &mut news);
             self.note_no_flight(work);
             return Taken::Fine;
         }
@@ -100,6 +101,18 @@ impl Connection {
         self.note_probe_answer(work, ack, is_duplicate && segment.sack.is_empty(), news.has_dsack);
         self.settle_ack(work, segment, prior_una, before, news, is_duplicate);
         Taken::Fine
+    }
+
+    /// Nothing is in flight any more. That something has come twice counts all the same (Linux v6.18: `tcp_ack()`, `no_queue`).
+    fn take_late_dsack(&mut self, work: &mut Work<'_>, segment: &Segment, prior_una: SeqNum, news: &mut News) {
+        if self.agreed.sack && !segment.sack.is_empty() {
+            self.take_sack(work, segment, prior_una, news);
+        }
+        if news.has_dsack {
+            self.handle_trouble(work, prior_una, false, news);
+        }
+        let is_duplicate = !(news.has_advanced || news.is_no_duplicate || news.has_dsack);
+        self.note_probe_answer(work, segment.ack, is_duplicate && segment.sack.is_empty(), news.has_dsack);
     }
 
     /// Segments lost and sent so far, to see what an acknowledgement has changed.
