@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Plays all; the code is 1 when one has failed.
+/// Plays all; the code is 1 when one has failed, and else 2 when one could not be played.
 fn run(arguments: &Arguments) -> Result<ExitCode> {
     let definitions = arguments.define.iter().map(|definition| {
         let (name, value) =
@@ -75,13 +75,14 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let original = arguments.packetdrill.clone().zip(arguments.library.clone());
     let original = original.map(|(program, library)| Original { program, library });
-    let mut totals = [0_usize; 4];
+    let mut totals = [0_usize; WORDS.len()];
     let mut others = Others::default();
     for path in &scripts {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let parsed = parse(&text, &definitions);
         let (kind, detail) = match &parsed {
-            Err(error) => (UNSUPPORTED, format!("cannot be read: {error}")),
+            Err(error) => (UNREADABLE, error.to_string()),
+            Ok(script) if script.events.is_empty() => (UNREADABLE, "nothing happens in it".to_owned()),
             Ok(script) => judged(&runner::play(script, &settings)),
         };
         totals[kind] += 1;
@@ -101,7 +102,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             others.passed, others.failed, others.differ
         );
     }
-    Ok(if totals[FAILED] + others.failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(match (totals[FAILED] + others.failed, totals[UNSUPPORTED] + totals[UNREADABLE]) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(NOT_PLAYED),
+        _ => ExitCode::FAILURE,
+    })
 }
 
 fn judged(verdict: &Verdict) -> (usize, String) {
@@ -151,7 +156,10 @@ const STRICT: usize = 0;
 const RELAXED: usize = 1;
 const FAILED: usize = 2;
 const UNSUPPORTED: usize = 3;
-const WORDS: [&str; 4] = ["passed", "relaxed", "failed", "not supported"];
+const UNREADABLE: usize = 4;
+const WORDS: [&str; 5] = ["passed", "relaxed", "failed", "not supported", "unreadable"];
+/// The code when nothing has failed, and something could not be played.
+const NOT_PLAYED: u8 = 2;
 
 fn settings(arguments: &Arguments) -> Result<Settings> {
     let mut settings = Settings::default();
