@@ -139,16 +139,16 @@ drop_reasons! {
     IpSourceLinkLocal = "IP_INVALID_SOURCE",
     /// The packet is for a group that this host has not joined.
     IpGroupUnknown = "IP_INVALID_DEST",
-    /// The packet is for this host, but has a routing header that is not used up, or of a kind that nobody here takes; or it has any
-    /// and is not for this host alone (IPv6).
+    /// The packet says its way itself, which nobody here heeds: by an option of IPv4; over IPv6 by a routing header that is not used up, or
+    /// of a kind that nobody here takes, where it is for this host, or by any where it is not for this host alone.
     IpSourceRoute = "IP_INHDR",
     /// The destination address cannot be one of a packet on a wire (zero, loopback).
     IpDestinationInvalid = "IP_INVALID_DEST",
     /// The packet is for a host, but its frame was for everybody; or it is one of TCP, which knows hosts only, and is for everybody
     /// on a link, for a group, or for any one of several routers.
     IpLinkBroadcast = "UNICAST_IN_L2_MULTICAST",
-    /// An options header of IPv6 cannot be right: it ends early, its padding is longer than 7 bytes or not of zeros, or an option
-    /// that is known is as it cannot be.
+    /// Options cannot be right: one ends behind the header, is there twice, or is as it cannot be; an options header of IPv6 ends early, or
+    /// its padding is longer than 7 bytes or not of zeros.
     IpOptionsMalformed = "IP_INHDR",
     /// An options header of IPv6 is longer, or holds more options, than is taken (`net.ipv6.max_hbh_opts_number`,
     /// `net.ipv6.max_hbh_length`, `net.ipv6.max_dst_opts_number`, `net.ipv6.max_dst_opts_length`).

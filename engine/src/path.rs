@@ -32,6 +32,7 @@ use crate::{
     device::LOOPBACK_MTU_BYTES,
     ending::{DropReason, Dropped, End},
     engine::Engine,
+    extensions::put_options,
     frame::DeviceId,
     held::{Held, Place, Walked},
     ip::{
@@ -90,7 +91,9 @@ impl Engine {
     /// A packet that has arrived finds its way.
     fn route(&mut self, now: Instant, mut packet: Packet, way: Way) -> Result<End, Dropped> {
         Self::look_at_transport(&mut packet);
-        match self.routes.fate(&self.devices, &packet) {
+        let fate = self.routes.fate(&self.devices, &packet);
+        let packet = self.heed_options(now, packet, fate)?;
+        match fate {
             Fate::Local => match self.broadcast_hop(&packet) {
                 Some(hop) => self.forward(now, packet, Way { hop: Some(hop), ..way }, hop),
                 None => self.deliver(now, packet, way),
@@ -111,7 +114,9 @@ impl Engine {
     /// A packet of this host to itself finds its way.
     fn route_looped(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
         let bound = packet.meta().bound;
-        match packet.ip().map(|ip| self.routes.from_here(&self.devices, ip.destination(), bound)) {
+        let fate = packet.ip().map(|ip| self.routes.from_here(&self.devices, ip.destination(), bound));
+        let packet = self.heed_options(now, packet, Fate::Local)?;
+        match fate {
             Some(Fate::Local) => self.deliver(now, packet, way),
             Some(Fate::Forward(_)) | None => Err(packet.drop_for(DropReason::IpSourceInvalid)),
             Some(Fate::Nowhere(reason)) => Err(packet.drop_for(reason)),
@@ -230,8 +235,12 @@ impl Engine {
     /// An echo request is answered.
     fn answer_echo(&mut self, now: Instant, packet: Packet, way: Way) {
         let Some(ends) = self.ends_of_answer(&packet) else { return packet.recycle(&mut self.pool) };
+        let Some(options) = self.options_of_answer(now, &packet, ends.source) else {
+            return packet.recycle(&mut self.pool);
+        };
         let making = Making::towards(ends.destination, &self.routes, &self.devices, &mut self.around);
         let mut answer = local::echo_reply(packet, ends, making, &self.around.routines);
+        put_options(&mut answer, &options);
         answer.meta_mut().bound = way.input;
         self.originate(now, answer);
     }
@@ -423,6 +432,7 @@ impl Engine {
             (Hook::Input, _) => self.take(now, packet, way),
             (Hook::Forward, Some(hop)) => {
                 self.stats.forwarded += 1;
+                let packet = self.stamp_options(packet, hop);
                 self.transmit(now, packet, way, hop)
             }
             (Hook::Output, Some(hop)) if packet.meta().is_copy => self.transmit(now, packet, way, hop),

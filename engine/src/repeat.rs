@@ -54,6 +54,7 @@ impl Engine {
             && packet.meta().addressed == Addressed::Host
             && packet.ip().is_some_and(|ip| ip.hops() > 1)
             && packet.pieces().is_none()
+            && !packet.has_options()
             && !self.knows_way_of(packet)
             && packet.fits(course.mtu_bytes)
             && matches!(packet.transport(), Transport::Tcp | Transport::Udp | Transport::Icmp | Transport::Icmpv6);

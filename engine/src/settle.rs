@@ -7,6 +7,7 @@ use crate::{
     device::Devices,
     ending::{DropReason, Dropped, End, Outcome},
     engine::Engine,
+    extensions::put_options,
     frame::DeviceId,
     ip::{
         Fate, Routes,
@@ -125,6 +126,9 @@ impl Engine {
                     // Whoever quotes it meanwhile shows that (Linux: `tcp_v6_send_response()`).
                     offload::checksum::leave_to_device(&mut answer);
                 }
+                let source = packet.ip().map_or(sender, |ip| ip.destination());
+                let Some(options) = self.options_of_answer(now, packet, source) else { return };
+                put_options(&mut answer, &options);
                 self.originate(now, answer);
             }
         } else if packet.meta().is_of_machine {
@@ -161,7 +165,7 @@ impl Engine {
         }
         let making = Making::towards(to, &self.routes, &self.devices, &mut self.around);
         // As Linux, whose own address on the way to itself that is.
-        let answer = icmp_error::icmp_error(&mut self.pool, about, error, to, making);
+        let answer = icmp_error::icmp_error(&mut self.pool, (about, 0), error, to, making);
         self.stats.originated += 1;
         if let Err(Dropped { packet, reason }) = self.hand_over(answer) {
             self.stats.count_drop(reason);
@@ -191,8 +195,10 @@ impl Engine {
             return;
         }
         let Some(source) = self.address_of_error(to, asked, arrived_at) else { return };
+        let Some(options) = self.options_of_answer(now, about, source) else { return };
         let making = Making::towards(to, &self.routes, &self.devices, &mut self.around);
-        let mut answer = icmp_error::icmp_error(&mut self.pool, about, error, source, making);
+        let mut answer = icmp_error::icmp_error(&mut self.pool, (about, options.len()), error, source, making);
+        put_options(&mut answer, &options);
         answer.meta_mut().tracking = tracking;
         answer.meta_mut().bound = arrived_at;
         self.originate(now, answer);

@@ -7,7 +7,11 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
     packet::{Packet, Pool},
-    wire::{Ipv4Header, Ipv6Header, Protocol, checksum, ipv6::FragmentHeader},
+    wire::{
+        Ipv4Header, Ipv6Header, Protocol, checksum,
+        ipv4_options::{Ipv4Option, Ipv4Options},
+        ipv6::FragmentHeader,
+    },
 };
 
 /// Whether a packet has to be cut before it leaves.
@@ -216,18 +220,10 @@ impl Unfragmentable {
 /// Linux v6.18: `net/ipv4/ip_options.c`, `ip_options_fragment()`.
 fn later_header(header: &[u8]) -> Vec<u8> {
     let mut later = header.to_vec();
-    let mut at = Ipv4Header::LEN;
-    while let [kind, rest @ ..] = &header[at..] {
-        let len = match (*kind, rest.first()) {
-            (END, _) => break,
-            (NOP, _) => 1,
-            (_, Some(&len)) if len >= 2 && at + usize::from(len) <= header.len() => usize::from(len),
-            (_, _) => break,
-        };
-        if kind & COPIED == 0 {
-            later[at..at + len].fill(NOP);
+    for found in Ipv4Options::of(header).flatten() {
+        if !found.kind.is_copied() && found.kind != Ipv4Option::END {
+            later[found.at..found.at + found.len].fill(Ipv4Option::NOP.0);
         }
-        at += len;
     }
     later
 }
@@ -245,13 +241,6 @@ fn finish_header(part: &mut [u8], header_len: usize, flags_fragment: u16) {
 
 /// Where an IPv6 header names what follows it.
 const NEXT_HEADER_AT: usize = 6;
-/// "End of option list" (RFC 791, section 3.1).
-const END: u8 = 0;
-/// "No operation".
-const NOP: u8 = 1;
-/// The flag of options that every fragment carries.
-const COPIED: u8 = 0x80;
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

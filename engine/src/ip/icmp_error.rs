@@ -68,6 +68,10 @@ impl IcmpError {
     pub fn for_reason(reason: DropReason, about: &Packet, pointer: u32) -> Option<Self> {
         let (_, v4, v6) = ANSWERS.iter().find(|(answered, ..)| *answered == reason)?;
         match about.ip()? {
+            // The pointer is a byte.
+            Ip::V4(_) if reason == DropReason::IpOptionsMalformed => {
+                v4.map(|error| Self { rest: [pointer as u8, 0, 0, 0], ..error })
+            }
             Ip::V4(_) => *v4,
             Ip::V6(ip) if reason == DropReason::NoProtocol && pointer == 0 => {
                 // The pointer tells where the unknown protocol is named.
@@ -115,7 +119,7 @@ const fn v6(kind: Icmpv6Type, code: u8) -> Option<IcmpError> {
 /// Linux has no ICMPv6 code of its own for a route that says "unreachable", and a router that does not forward IPv6 is
 /// silent (v6.18: `net/ipv6/route.c`, `ip6_pkt_discard()`; `net/ipv6/ip6_output.c`, `ip6_forward()`).
 #[rustfmt::skip]
-static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 14] = [
+static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 15] = [
     // ended for                        told over IPv4                      told over IPv6
     (DropReason::TtlExpired,            v4(IcmpType::TIME_EXCEEDED, 0),     v6(Icmpv6Type::TIME_EXCEEDED, 0)),
     (DropReason::NoRoute,               v4(IcmpType::UNREACHABLE, 0),       v6(Icmpv6Type::UNREACHABLE, 0)),
@@ -124,6 +128,7 @@ static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 14] = [
     (DropReason::NeighbourFailed,       v4(IcmpType::UNREACHABLE, 1),       v6(Icmpv6Type::UNREACHABLE, 3)),
     (DropReason::ForwardingOff,         v4(IcmpType::UNREACHABLE, 1),       None),
     (DropReason::IpSourceLinkLocal,     None,                               v6(Icmpv6Type::UNREACHABLE, 2)),
+    (DropReason::IpOptionsMalformed,    v4(IcmpType::PARAMETER_PROBLEM, 0), None),
     (DropReason::IpOptionUnknown,       None,                               v6(Icmpv6Type::PARAMETER_PROBLEM, UNKNOWN_OPTION)),
     (DropReason::IpJumboNeedless,       None,                               v6(Icmpv6Type::PARAMETER_PROBLEM, 0)),
     (DropReason::IpSourceRoute,         None,                               v6(Icmpv6Type::PARAMETER_PROBLEM, 0)),
@@ -204,11 +209,18 @@ impl Making {
     }
 }
 
-/// The error about `about`, from `source`, an address of its family; the caller has asked [`may_answer`].
+/// The error about `about`, from `source`, an address of its family; the caller has asked [`may_answer`]. It leaves room for so many
+/// bytes of options.
 #[must_use]
-pub fn icmp_error(pool: &mut Pool, about: &Packet, error: IcmpError, source: IpAddr, making: Making) -> Packet {
+pub fn icmp_error(
+    pool: &mut Pool,
+    (about, options): (&Packet, usize),
+    error: IcmpError,
+    source: IpAddr,
+    making: Making,
+) -> Packet {
     let header = IcmpHeader { kind: error.kind, code: error.code, checksum: [0; 2], rest: error.rest };
-    let quoted_max = if source.is_ipv4() { QUOTED_BYTES_MAX } else { QUOTED_BYTES_MAX_V6 };
+    let quoted_max = if source.is_ipv4() { QUOTED_BYTES_MAX - options } else { QUOTED_BYTES_MAX_V6 };
     let mut message = [0; IcmpHeader::LEN + QUOTED_BYTES_MAX_V6];
     message[..IcmpHeader::LEN].copy_from_slice(header.as_bytes());
     let quoted = about.copy_network(&mut message[IcmpHeader::LEN..IcmpHeader::LEN + quoted_max]);

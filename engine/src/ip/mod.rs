@@ -8,6 +8,7 @@ pub mod icmp_limit;
 pub mod local;
 pub mod metrics;
 pub mod neighbour;
+pub mod options;
 pub(crate) mod path_mtu;
 pub mod prefix;
 pub mod reject;

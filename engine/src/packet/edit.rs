@@ -233,6 +233,32 @@ impl Packet {
         }
     }
 
+    /// Puts options into the IPv4 header of a packet without any, and without a link header; the caller fills the header's checksum.
+    /// They are 40 bytes at most, a multiple of four.
+    pub fn insert_options(&mut self, options: &[u8]) {
+        let block = &mut *self.0;
+        let l3 = usize::from(block.layers.l3);
+        let start = l3 - options.len();
+        block.bytes.copy_within(l3..l3 + Ipv4Header::LEN, start);
+        block.bytes[start + Ipv4Header::LEN..l3 + Ipv4Header::LEN].copy_from_slice(options);
+        block.layers.l3 = start as u16;
+        block.layers.network_len += options.len() as u32;
+        block.start_at(block.layers.l3);
+        let total = block.layers.network_len as u16;
+        if let Some(ip) = self.ipv4_mut() {
+            ip.version_ihl = 0x40 | ((Ipv4Header::LEN + options.len()) / 4) as u8;
+            ip.total_len.set(total);
+        }
+    }
+
+    /// The options of the IPv4 header, with that header before them; `None` where there are none.
+    pub fn options_mut(&mut self) -> Option<&mut [u8]> {
+        let has_options = self.has_options();
+        let block = &mut *self.0;
+        let header = usize::from(block.layers.l3)..usize::from(block.layers.l4);
+        has_options.then(|| &mut block.bytes[header])
+    }
+
     /// Computes the IPv4 header's checksum anew, options included.
     pub fn fill_ip_checksum(&mut self) {
         let Some(ip) = self.ipv4_mut() else { return };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     conntrack::{FlowKey, Tracking},
     frame::DeviceId,
+    ip::options::Read,
 };
 
 /// What is known about a packet beside its bytes (Linux: the fields of `struct sk_buff` that Netfilter reads).
@@ -44,6 +45,8 @@ pub struct Meta {
     pub is_looped: bool,
     /// A program of the machine has sent it by the host's port: no system call of its own tells why it goes nowhere.
     pub is_of_machine: bool,
+    /// What is known of the options of its IPv4 header, once somebody on its way has read them.
+    pub options: Read,
     /// The device that a packet made here has to leave by: its destination means something on that link only.
     pub bound: Option<DeviceId>,
     /// What connection tracking says of it.

@@ -138,6 +138,13 @@ impl Packet {
         &self.0.bytes[usize::from(self.0.layers.l3)..usize::from(self.0.layers.l4)]
     }
 
+    /// Whether its IPv4 header has options.
+    #[must_use]
+    #[inline]
+    pub fn has_options(&self) -> bool {
+        self.0.layers.network == Network::Ipv4 && self.network_header_len() > Ipv4Header::LEN
+    }
+
     /// Its bytes.
     #[must_use]
     #[inline]

@@ -9,6 +9,7 @@ pub mod fast_open;
 pub mod icmp;
 pub mod icmpv6;
 pub mod ipv4;
+pub mod ipv4_options;
 pub mod ipv6;
 pub mod ipv6_options;
 pub mod lacp;
