@@ -229,6 +229,29 @@ impl FragmentAt {
     }
 }
 
+/// Whether the bytes behind an IPv6 header that names `next` end inside a routing header before it says how many stations are left,
+/// which a search for the upper layer wants to know, and a walk over the headers does not.
+///
+/// Linux v6.18: `net/ipv6/exthdrs_core.c`, `ipv6_find_hdr()`, next to `ipv6_skip_exthdr()`.
+#[must_use]
+pub fn ends_inside_route(next: Protocol, bytes: &[u8]) -> bool {
+    let (mut at, mut protocol) = (0, next);
+    while is_extension(protocol) {
+        let Some(&[next, len, ref rest @ ..]) = bytes.get(at..) else { return false };
+        if protocol == Protocol::ROUTING && rest.len() < 2 {
+            return true;
+        }
+        at += match protocol {
+            Protocol::NO_NEXT => return false,
+            Protocol::FRAGMENT => FragmentHeader::LEN,
+            Protocol::AH => (usize::from(len) + 2) * 4,
+            _ => (usize::from(len) + 1) * 8,
+        };
+        protocol = Protocol(next);
+    }
+    false
+}
+
 /// Whether it is an extension header, which conntrack and rules look behind (Linux v6.18: `net/ipv6/exthdrs_core.c`,
 /// `ipv6_ext_hdr()`). ESP is none: what follows it cannot be read.
 #[must_use]
@@ -304,6 +327,16 @@ mod tests {
         assert_eq!((chain.end, chain.protocol, chain.len), (ChainEnd::Upper, Protocol::UDP, 4));
         let authentication = [6, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1];
         assert_eq!(Chain::walk(Protocol::AH, &authentication).len, 12);
+    }
+
+    #[test]
+    fn a_route_is_cut_short_before_it_tells_of_stations() {
+        let route = [6, 0, 0, 1];
+        assert!((2..4).all(|len| ends_inside_route(Protocol::ROUTING, &route[..len])));
+        assert!([0, 1, 4].iter().all(|&len| !ends_inside_route(Protocol::ROUTING, &route[..len])));
+        let behind_options = [43, 0, 1, 4, 0, 0, 0, 0, 6, 0, 0];
+        assert!(ends_inside_route(Protocol::DESTINATION_OPTIONS, &behind_options));
+        assert!(!ends_inside_route(Protocol::NO_NEXT, &behind_options));
     }
 
     #[test]

@@ -187,3 +187,24 @@ def quoted(s):
     """A reset of the router that a rule refuses is quoted as it was: over IPv6 the device would have summed it."""
     six(s, table("filter", f"-A OUTPUT -p tcp -d {S6}/128 -j REJECT --reject-with icmp6-adm-prohibited"))
     s.put(tcp6(S6, 81, GW6, 511), tcp6(S6, 82, GW6, 511, "A", 5, 6), tcp6(A6, 82, GW6, 511))
+
+
+@scenario("rules-unreached-ipv6")
+def unreached(s):
+    """A rule that asks for a protocol, any, drops what has no way to one; a rule for other addresses or devices does not ask."""
+    kinds = {60: (0, 1, 2, 8), 43: (0, 1, 2, 3, 4, 8), 51: (1, 2, 8)}
+    asked = ["-p udp", "! -p udp", "-p ipv6-opts", "! -p ipv6-route", "-i outside -p udp", "-o outside -p tcp", "! -i inside -p tcp",
+             "-d 2001:db8:9::/64 -p udp", "! -d 2001:db8:9::/64 -p udp", "-p tcp -m tcp --dport 80", "-m length --length 0:2000",
+             "-m state --state NEW,ESTABLISHED"]
+    hosts = [f"fd00:1::{n + 0x100:x}" for n in range(len(asked) + 1)]
+    six(s, table("raw", f"-A PREROUTING -s {hosts[-1]}/128 -p udp", f"-A PREROUTING -s {hosts[-1]}/128"),
+        table("filter", *[f"-A FORWARD -s {host}/128 {rule}" for host, rule in zip(hosts, asked)], "-A FORWARD"))
+    for host in hosts:
+        s.note(host)
+        for kind, lengths in kinds.items():
+            for length in lengths:
+                s.put(E6() / IPv6(src=host, dst=S6, nh=kind) / Raw(bytes([17, 0, 0, 0, 0, 0, 0, 0])[:length]))
+        s.put(E6() / IPv6(src=host, dst=S6, nh=60) / Raw(bytes([43, 0, 1, 4, 0, 0, 0, 0, 17, 0])),
+              E6() / IPv6(src=host, dst=S6, nh=60) / Raw(bytes([60, 0, 1, 4, 0, 0, 0, 0, 17])),
+              E6() / IPv6(src=host, dst=S6, nh=60) / Raw(bytes([59, 0, 1, 4, 0, 0, 0, 0])),
+              E6() / IPv6(src=host, dst=S6, nh=17) / Raw(b""), udp6(host, 5000, S6, 53))

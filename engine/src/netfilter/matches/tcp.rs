@@ -83,7 +83,7 @@ impl Matching for Tcp {
 
     fn test(&mut self, facts: &Facts, view: &mut View<'_>) -> Answer {
         match facts.ports {
-            Ports::Evil => return Answer::Drop,
+            Ports::Evil | Ports::Unreached => return Answer::Drop,
             Ports::None => return Answer::No,
             Ports::Here => {}
         }
@@ -202,7 +202,7 @@ impl PortPair {
     pub(super) fn found(&self, facts: &Facts) -> Option<String> {
         match facts.ports {
             Ports::None => Some("has no ports".into()),
-            Ports::Evil => Some("has a broken header".into()),
+            Ports::Evil | Ports::Unreached => Some("has a broken header".into()),
             Ports::Here if self.holds(facts) => None,
             Ports::Here => Some(format!("has ports {} > {}", facts.source_port, facts.destination_port)),
         }

@@ -42,7 +42,7 @@ impl Matching for Udp {
 
     fn test(&mut self, facts: &Facts, _: &mut View<'_>) -> Answer {
         match facts.ports {
-            Ports::Evil => Answer::Drop,
+            Ports::Evil | Ports::Unreached => Answer::Drop,
             Ports::None => Answer::No,
             Ports::Here => Answer::from(self.0.holds(facts)),
         }

@@ -7,7 +7,7 @@ use crate::{
     conntrack::{Family, State, TemplateId, Tracking},
     netfilter::view::View,
     packet::{Ip, Packet},
-    wire::{Protocol, TcpHeader, UdpHeader},
+    wire::{Ipv6Header, Protocol, TcpHeader, UdpHeader, ipv6},
 };
 
 /// A packet's facts.
@@ -40,6 +40,10 @@ pub(in crate::netfilter) enum Ports {
     /// TCP or UDP whose fixed header is cut short, or a TCP fragment that would overwrite flags. A rule that asks for
     /// its ports drops it (Linux v6.18: `net/netfilter/xt_tcpudp.c`, `tcp_mt()`, `udp_mt()`: `hotdrop`).
     Evil,
+    /// IPv6 whose extension headers do not lead to a protocol: one of them is cut short, or stands behind that of a later fragment. A
+    /// rule that asks for a protocol drops it (Linux v6.18: `net/ipv6/netfilter/ip6_tables.c`, `ip6_packet_match()`;
+    /// `net/ipv6/exthdrs_core.c`, `ipv6_find_hdr()`).
+    Unreached,
 }
 
 /// A set of the words that `--ctstate` knows, but for SNAT and DNAT.
@@ -136,6 +140,9 @@ pub(super) const fn word(bits: u128) -> u32 {
 }
 
 fn read_ports(packet: &Packet, protocol: Protocol, fragment_offset: u16) -> (Ports, u16, u16) {
+    if packet.ipv6().is_some_and(|ip| is_protocol_unreached(packet, ip, protocol)) {
+        return (Ports::Unreached, 0, 0);
+    }
     let header_len = match protocol {
         Protocol::TCP => TcpHeader::LEN,
         Protocol::UDP => UdpHeader::LEN,
@@ -149,4 +156,14 @@ fn read_ports(packet: &Packet, protocol: Protocol, fragment_offset: u16) -> (Por
         (1, _) if protocol == Protocol::TCP => (Ports::Evil, 0, 0),
         _ => (Ports::None, 0, 0),
     }
+}
+
+/// Whether an IPv6 packet's extension headers do not lead to its protocol; tracking, which needs less of a routing header, may have
+/// found one all the same.
+fn is_protocol_unreached(packet: &Packet, ip: &Ipv6Header, protocol: Protocol) -> bool {
+    if ipv6::is_extension(protocol) {
+        return protocol != Protocol::NO_NEXT;
+    }
+    packet.transport_bytes().is_empty()
+        && ipv6::ends_inside_route(ip.next_header(), packet.network_bytes().get(Ipv6Header::LEN..).unwrap_or_default())
 }

@@ -102,6 +102,7 @@ impl Program {
             }
             Fit::Yes => selector.matches_to_run(),
             Fit::Unsure => selector.all_matches(),
+            Fit::Unreached => return Asked::Drop,
         };
         look(view, selector.looks_at);
         let mut doomed = false;

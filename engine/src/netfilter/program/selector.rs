@@ -104,6 +104,8 @@ pub(super) enum Fit {
     NotNow,
     /// Its header is too broken to tell; the matches have to be run one by one.
     Unsure,
+    /// It is asked for its protocol, to which its headers do not lead, and is dropped for it.
+    Unreached,
 }
 
 impl Selector {
@@ -222,13 +224,10 @@ impl Selector {
     /// How a packet fits.
     #[inline]
     pub(super) fn fit(&self, facts: &Facts, interfaces: &Interfaces) -> Fit {
-        let mut differs = 0;
-        if facts.source & self.source_mask != self.source {
-            differs |= SOURCE;
+        if facts.ports == Ports::Unreached && self.asks & PROTOCOL != 0 {
+            return self.fit_unreached(facts, interfaces);
         }
-        if facts.destination & self.destination_mask != self.destination {
-            differs |= DESTINATION;
-        }
+        let mut differs = self.differs_in_ends(facts);
         if self.asks & PROTOCOL != 0 && facts.protocol != Protocol(self.protocol) {
             differs |= PROTOCOL;
         }
@@ -245,9 +244,30 @@ impl Selector {
         self.fit_now(facts, interfaces)
     }
 
-    /// How a packet fits what may differ between packets of a flow.
+    /// How a packet fits whose headers do not lead to the protocol that is asked for. Addresses and devices are looked at before.
+    #[cold]
+    fn fit_unreached(&self, facts: &Facts, interfaces: &Interfaces) -> Fit {
+        if self.differs_in_ends(facts) ^ (self.inverted & (SOURCE | DESTINATION)) != 0 {
+            return Fit::Never;
+        }
+        let differs = self.differs_in_devices(facts, interfaces);
+        if differs ^ (self.inverted & (INPUT | OUTPUT)) != 0 { Fit::NotNow } else { Fit::Unreached }
+    }
+
     #[inline]
-    fn fit_now(&self, facts: &Facts, interfaces: &Interfaces) -> Fit {
+    fn differs_in_ends(&self, facts: &Facts) -> u8 {
+        let mut differs = 0;
+        if facts.source & self.source_mask != self.source {
+            differs |= SOURCE;
+        }
+        if facts.destination & self.destination_mask != self.destination {
+            differs |= DESTINATION;
+        }
+        differs
+    }
+
+    #[inline]
+    fn differs_in_devices(&self, facts: &Facts, interfaces: &Interfaces) -> u8 {
         let mut differs = 0;
         if !interfaces.fits(facts.input, self.input) {
             differs |= INPUT;
@@ -255,6 +275,13 @@ impl Selector {
         if !interfaces.fits(facts.output, self.output) {
             differs |= OUTPUT;
         }
+        differs
+    }
+
+    /// How a packet fits what may differ between packets of a flow.
+    #[inline]
+    fn fit_now(&self, facts: &Facts, interfaces: &Interfaces) -> Fit {
+        let mut differs = self.differs_in_devices(facts, interfaces);
         if self.asks & FRAGMENT != 0 && facts.fragment_offset == 0 {
             differs |= FRAGMENT;
         }

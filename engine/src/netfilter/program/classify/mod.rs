@@ -154,8 +154,8 @@ impl Classifier {
     #[inline]
     pub(super) fn seek(&self, at: u32, facts: &Facts, asks_all: bool, candidates: &mut Candidates) -> u32 {
         candidates.end = 0;
-        // A packet whose ports cannot be read is dropped by the first rule that asks for them.
-        if self.chains.is_empty() || asks_all || facts.ports == Ports::Evil {
+        // A packet whose ports, or protocol, cannot be read is dropped by the first rule that asks for them.
+        if self.chains.is_empty() || asks_all || matches!(facts.ports, Ports::Evil | Ports::Unreached) {
             return at;
         }
         match self.chain(at) {
