@@ -278,9 +278,9 @@ pub const TRACE_STEPS_MAX: usize = 4096;
 /// Addresses of one list of `-m recent` (Linux: `xt_recent.ip_list_tot`).
 pub const RECENT_ENTRIES_MAX: usize = 100;
 
-/// Sightings of one address that a list of `-m recent` keeps (Linux: `XT_RECENT_MAX_NSTAMPS`): 100 · 256 · 8 bytes are
-/// 200 KB a list.
-pub const RECENT_STAMPS_MAX: u16 = 256;
+/// Sightings of one address that a list of `-m recent` keeps (Linux: `XT_RECENT_MAX_NSTAMPS`), as far as they have been and a rule
+/// asks for so many: 100 · 65536 · 8 bytes are 50 MB a list.
+pub const RECENT_STAMPS_MAX: u32 = 65_536;
 
 /// Groups of packets of one `-m hashlimit` table, whatever its rule says: 65 536 of about 150 bytes are 10 MB.
 pub const HASHLIMIT_ENTRIES_MAX: u32 = 65_536;

@@ -208,3 +208,18 @@ def unreached(s):
               E6() / IPv6(src=host, dst=S6, nh=60) / Raw(bytes([60, 0, 1, 4, 0, 0, 0, 0, 17])),
               E6() / IPv6(src=host, dst=S6, nh=60) / Raw(bytes([59, 0, 1, 4, 0, 0, 0, 0])),
               E6() / IPv6(src=host, dst=S6, nh=17) / Raw(b""), udp6(host, 5000, S6, 53))
+
+
+@scenario("rules-recent-bounds")
+def recent(s):
+    """As many sightings as are asked for are kept, beyond 255; seconds are counted in 32 bits of ticks, and begin anew beyond 198 days."""
+    ages = (17_179_868, 17_179_869, 17_179_870, 17_179_880, 34_359_739, 2_147_483_648, 4_294_967_295)
+    s.keys["iptables"] = table("raw", "-A PREROUTING -j NOTRACK") + table(
+        "filter", "-A FORWARD -p udp -m udp --dport 1 -m recent --set --name seen", "-A FORWARD -p udp -m udp --dport 3 -m recent --set --name many",
+        *[f"-A FORWARD -p udp -m udp --dport 2 -m recent --rcheck --seconds {age} --name seen" for age in ages],
+        *[f"-A FORWARD -p udp -m udp --dport 3 -m recent --rcheck --hitcount {hits} --name many" for hits in (255, 256, 257, 300, 65_535)])
+    s.put(udp(A, 5000, SRV, 1), udp(A, 5000, SRV, 2))
+    for _ in range(303):
+        s.put(udp(A, 5000, SRV, 3))
+    s.step(sleep=2)
+    s.put(udp(A, 5000, SRV, 2))

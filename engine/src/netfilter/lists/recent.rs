@@ -15,7 +15,7 @@ use crate::{
 pub struct Recent {
     entries: BTreeMap<(Family, Address), Entry>,
     /// How many sightings of an address are kept: a power of two.
-    stamps_max: u16,
+    stamps_max: u32,
     /// Counts what has been touched, so that the entry that nobody has touched for longest can be told.
     touches: u64,
 }
@@ -28,7 +28,7 @@ pub struct Entry {
     /// When it was seen, a ring.
     stamps: Vec<Instant>,
     /// Where in the ring the next sighting goes.
-    next: u16,
+    next: u32,
     touched: u64,
 }
 
@@ -42,24 +42,24 @@ impl Entry {
     /// When it was seen last.
     #[must_use]
     pub fn last_seen(&self) -> Instant {
-        let last = usize::from(self.next).checked_sub(1).unwrap_or(self.stamps.len() - 1);
+        let last = (self.next as usize).checked_sub(1).unwrap_or(self.stamps.len() - 1);
         self.stamps[last]
     }
 }
 
 impl Recent {
     /// A list for rules that ask for as many as `hits` sightings; 0: none asks for a number.
-    pub(in crate::netfilter) fn new(hits: u16) -> Self {
+    pub(in crate::netfilter) fn new(hits: u32) -> Self {
         Self { stamps_max: stamps_for(hits), ..Self::default() }
     }
 
     /// How many sightings of an address are kept.
-    pub(in crate::netfilter) const fn hits_max(&self) -> u16 {
+    pub(in crate::netfilter) const fn hits_max(&self) -> u32 {
         self.stamps_max
     }
 
     /// Sees to it that as many sightings are kept; what is remembered is lost when there was room for fewer.
-    pub(super) fn remember_hits(&mut self, hits: u16) {
+    pub(super) fn remember_hits(&mut self, hits: u32) {
         if hits > self.stamps_max {
             self.entries.clear();
             self.stamps_max = hits;
@@ -77,7 +77,7 @@ impl Recent {
         let touched = self.touches;
         if let Some(entry) = self.entries.get_mut(&key) {
             let next = entry.next % self.stamps_max.max(1);
-            match entry.stamps.get_mut(usize::from(next)) {
+            match entry.stamps.get_mut(next as usize) {
                 Some(stamp) => *stamp = now,
                 None => entry.stamps.push(now),
             }
@@ -110,8 +110,8 @@ impl Recent {
     pub(super) fn is_sound(&self) -> bool {
         let is_right = |entry: &Entry| {
             let kept = entry.stamps.len();
-            (1..=usize::from(RECENT_STAMPS_MAX)).contains(&kept)
-                && usize::from(entry.next) <= kept
+            (1..=RECENT_STAMPS_MAX as usize).contains(&kept)
+                && entry.next as usize <= kept
                 && entry.touched <= self.touches
         };
         self.entries.len() <= RECENT_ENTRIES_MAX
@@ -130,9 +130,12 @@ impl Recent {
     }
 }
 
-/// How many sightings are kept for rules that ask for `hits` of them.
-fn stamps_for(hits: u16) -> u16 {
-    hits.clamp(1, RECENT_STAMPS_MAX).next_power_of_two()
+/// How many sightings are kept for rules that ask for `hits` of them; 0: for none (Linux v6.18: `recent_mt_check()`).
+fn stamps_for(hits: u32) -> u32 {
+    match hits {
+        0 => 32,
+        _ => hits.min(RECENT_STAMPS_MAX).next_power_of_two(),
+    }
 }
 
 #[cfg(test)]

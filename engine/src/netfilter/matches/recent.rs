@@ -31,7 +31,7 @@ pub(in crate::netfilter) struct Recent {
     inverted: bool,
     seconds: u32,
     reap: bool,
-    hits: u16,
+    hits: u32,
     ttl: bool,
     name: String,
     family: Family,
@@ -82,13 +82,20 @@ impl Matching for Recent {
             return Err(Fault::Needs { what: "--reap".into(), needed: "`--seconds`" }.at(item.column));
         }
         let seconds = match given.find("seconds") {
-            Some(item) => values::ranged(item.value(), 1, u64::from(u32::MAX), "a number of seconds from 1")? as u32,
+            Some(item) => match item.value().text.parse::<i32>() {
+                // What the tool prints of a number that is larger than those with a sign, though it does not read it.
+                Ok(number @ ..0) => number.cast_unsigned(),
+                Ok(_) | Err(_) => {
+                    values::ranged(item.value(), 1, u64::from(u32::MAX), "a number of seconds from 1 to 4294967295")?
+                        as u32
+                }
+            },
             None => 0,
         };
         let hits = match given.find("hitcount") {
             Some(item) => {
-                let max = u64::from(RECENT_STAMPS_MAX);
-                values::ranged(item.value(), 0, max, "a number of packets from 0 to 256")? as u16
+                let max = u64::from(RECENT_STAMPS_MAX - 1);
+                values::ranged(item.value(), 0, max, "a number of packets from 0 to 65535")? as u32
             }
             None => 0,
         };
@@ -117,7 +124,7 @@ impl Matching for Recent {
         let name = ACTIONS.iter().find(|(_, action)| *action == self.action).map_or("", |(name, _)| name);
         let _ = write!(out, " --{name}");
         if self.seconds != 0 {
-            let _ = write!(out, " --seconds {}", self.seconds);
+            let _ = write!(out, " --seconds {}", self.seconds.cast_signed());
         }
         if self.reap {
             out.push_str(" --reap");
@@ -199,13 +206,14 @@ impl Recent {
 
     fn hits_enough(&self, now: Instant, stamps: &[Instant]) -> bool {
         let since = self.since(now);
-        let hits = stamps.iter().filter(|stamp| self.seconds == 0 || **stamp >= since).count();
-        hits >= usize::from(self.hits.max(1))
+        let asked = self.hits.max(1) as usize;
+        stamps.iter().filter(|stamp| self.seconds == 0 || **stamp >= since).take(asked).count() == asked
     }
 
-    /// From when on sightings count.
+    /// From when on sightings count. Linux counts ticks in 32 bits, so that 17179870 seconds, 198 days, are less than one.
     fn since(&self, now: Instant) -> Instant {
-        now - Duration::from_secs(u64::from(self.seconds))
+        let ticks = self.seconds.wrapping_mul(TICKS_A_SECOND);
+        now - Duration::from_secs(1) / TICKS_A_SECOND * ticks
     }
 }
 
@@ -216,6 +224,9 @@ fn parse_mask(text: &str, family: Family) -> Option<Address> {
         (_, _) => values::address(text, family).map(Address::from),
     }
 }
+
+/// Linux: `CONFIG_HZ`.
+const TICKS_A_SECOND: u32 = 250;
 
 /// Linux: `XT_RECENT_NAME_LEN` less its final zero.
 const NAME_BYTES_MAX: usize = 199;
