@@ -229,7 +229,11 @@ fn family(ipv6: bool, texts: &[(String, String)]) -> Result<Family> {
 /// Whether all that a text says is about sets, as in what ipset save prints.
 fn is_of_sets(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.all(|line| ["create ", "add ", "del ", "flush", "destroy", "quit"].iter().any(|word| line.starts_with(word)))
+    lines.all(|line| {
+        ["create ", "add ", "del ", "flush", "destroy", "quit", "-! ", "-exist ", "-q ", "-quiet "]
+            .iter()
+            .any(|word| line.starts_with(word))
+    })
 }
 
 /// The names and texts of files; `-` is standard input.

@@ -9,7 +9,7 @@ use super::{
     set::{Element, Options, Set},
 };
 use crate::{
-    conntrack::Family,
+    conntrack::{Address, Family},
     limits::{SET_ELEMENTS_MAX, SETS_MAX},
     netfilter::{
         error::{Fault, Flaw, Noun},
@@ -24,7 +24,10 @@ use crate::{
 /// Whether a text is about sets: its first word that is not in a comment is a command of ipset.
 pub(in crate::netfilter) fn is_sets(text: &str) -> bool {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    first.and_then(|line| line.split_whitespace().next()).is_some_and(|word| COMMANDS.contains(&word))
+    let is_general = |word: &&str| GENERAL.contains(word);
+    first
+        .and_then(|line| line.split_whitespace().find(|word| !is_general(word)))
+        .is_some_and(|word| COMMANDS.contains(&word))
 }
 
 /// Does what one line says.
@@ -33,8 +36,9 @@ pub(in crate::netfilter) fn take_line(sets: &mut Sets, line: &str) -> Result<(),
     if line.trim_start().is_empty() || line.trim_start().starts_with('#') {
         return Ok(());
     }
-    let words = words(line, 1)?;
-    let mut reader = Reader { words: &words, next: 0 };
+    let mut words = words(line, 1)?;
+    let exist = take_general(&mut words);
+    let mut reader = Reader { words: &words, next: 0, exist };
     let Some(command) = reader.word() else { return Ok(()) };
     match command.text.as_str() {
         "create" => create(sets, &mut reader, command),
@@ -45,7 +49,7 @@ pub(in crate::netfilter) fn take_line(sets: &mut Sets, line: &str) -> Result<(),
             let keys = element_keys(set, element)?;
             // All of a range go, even if one of it was not there.
             let missing = keys.into_iter().filter(|key| !set.remove(key.clone())).count();
-            if missing == 0 { reader.end() } else { Err(element.bad("an element of the set")) }
+            if missing == 0 || reader.exist { reader.end() } else { Err(element.bad("an element of the set")) }
         }
         "flush" => {
             named(sets, reader.need(command)?)?.clear();
@@ -63,6 +67,21 @@ pub(in crate::netfilter) fn take_line(sets: &mut Sets, line: &str) -> Result<(),
     }
 }
 
+/// Takes out the options that may stand anywhere in a line, which the first word behind `comment` is not; true: what is there may be
+/// there, and what is not may be missing.
+fn take_general(words: &mut Vec<Word>) -> bool {
+    let (mut exist, mut is_text) = (false, false);
+    words.retain(|word| {
+        let text = word.text.as_str();
+        let was_text = is_text;
+        is_text = text == "comment" && !was_text;
+        let is_general = !was_text && GENERAL.contains(&text);
+        exist |= is_general && ["-exist", "-!"].contains(&text);
+        !is_general
+    });
+    exist
+}
+
 fn create(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<(), Flaw> {
     let (name, kind_word) = (reader.need(command)?, reader.need(command)?);
     let kind = Kind::find(&kind_word.text).filter(|kind| !kind.name().is_empty()).ok_or_else(|| unknown(kind_word))?;
@@ -72,6 +91,7 @@ fn create(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<()
     let mut options = Options {
         family: Family::Ipv4,
         netmask: None,
+        bitmask: None,
         timeout: None,
         counters: false,
         comment: false,
@@ -84,15 +104,14 @@ fn create(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<()
         bucket_size: None,
         seed: None,
     };
-    let mut exist = false;
     while let Some(word) = reader.word() {
-        exist |= take_option(&mut options, kind, reader, word)?;
+        take_option(&mut options, kind, reader, word)?;
     }
     if kind.storage() == Storage::Bitmap && options.range.is_none() {
         return Err(Fault::Needs { what: kind.name().into(), needed: "`range FIRST-LAST`" }.at(kind_word.column));
     }
     if sets.0.find(&name.text).is_some() {
-        return if exist { Ok(()) } else { Err(Fault::Twice { option: name.text.clone() }.at(name.column)) };
+        return if reader.exist { Ok(()) } else { Err(Fault::Twice { option: name.text.clone() }.at(name.column)) };
     }
     if sets.0.iter().count() >= SETS_MAX {
         return Err(Fault::TooMany { what: "sets", max: SETS_MAX }.at(name.column));
@@ -109,11 +128,10 @@ fn unknown(word: &Word) -> Flaw {
     .at(word.column)
 }
 
-/// Takes one option of `create`; true: it says that the set may be there already.
-fn take_option(options: &mut Options, kind: Kind, reader: &mut Reader<'_>, word: &Word) -> Result<bool, Flaw> {
+/// Takes one option of `create`.
+fn take_option(options: &mut Options, kind: Kind, reader: &mut Reader<'_>, word: &Word) -> Result<(), Flaw> {
     let hash = kind.storage() == Storage::Hash;
     match word.text.as_str() {
-        "-exist" | "-!" => return Ok(true),
         "family" if hash => {
             let value = reader.need(word)?;
             options.family = match value.text.as_str() {
@@ -127,7 +145,16 @@ fn take_option(options: &mut Options, kind: Kind, reader: &mut Reader<'_>, word:
         "bucketsize" if hash => options.bucket_size = Some(reader.number(word, 0, 255)?),
         "initval" if hash => options.seed = Some(reader.number(word, 0, u32::MAX)?),
         "markmask" if kind.has(Part::Mark) => options.mark_mask = Some(reader.number(word, 1, u32::MAX)?),
-        "netmask" if kind.has(Part::Address) => {
+        "netmask" | "bitmask" if options.netmask.is_some() || options.bitmask.is_some() => {
+            return Err(word.bad("one of `netmask` and `bitmask`, once"));
+        }
+        "bitmask" if MASKED_KINDS.contains(&kind.name()) => {
+            let value = reader.need(word)?;
+            let mask = values::address(&value.text, options.family).filter(|mask| !mask.is_unspecified());
+            let mask = mask.ok_or_else(|| value.bad("a mask of the set's family such as 255.255.0.255"))?;
+            options.bitmask = Some(Address::from(mask));
+        }
+        "netmask" if kind.name() == "bitmap:ip" || MASKED_KINDS.contains(&kind.name()) => {
             options.netmask = Some(reader.number(word, 1, u32::from(key::bits(options.family)))? as u8);
         }
         "forceadd" if hash => options.force_add = true,
@@ -146,7 +173,7 @@ fn take_option(options: &mut Options, kind: Kind, reader: &mut Reader<'_>, word:
         }
         other => return Err(Fault::unknown(Noun::Option, other, CREATE_OPTIONS.into_iter()).at(word.column)),
     }
-    Ok(false)
+    Ok(())
 }
 
 fn range(kind: Kind, text: &str) -> Option<(u32, u32)> {
@@ -177,9 +204,9 @@ fn add(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<(), F
         return add_member(sets, reader, name, element_word);
     }
     let set = named(sets, name)?;
-    let (element, exist) = element_options(set, reader)?;
+    let element = element_options(set, reader)?;
     for key in element_keys(set, element_word)? {
-        if !set.add(Instant::ZERO, key, element.clone(), exist) {
+        if !set.add(Instant::ZERO, key, element.clone(), reader.exist) {
             return Err(element_word.bad("a new element that the set has room for (`-exist` takes an old one)"));
         }
     }
@@ -201,10 +228,10 @@ fn add_member(sets: &mut Sets, reader: &mut Reader<'_>, list: &Word, member: &Wo
         Some(_) | None => None,
     };
     let set = named(sets, list)?;
-    let (element, exist) = element_options(set, reader)?;
+    let element = element_options(set, reader)?;
     let known = set.members.iter().any(|(known, _)| *known == member.text);
     if known {
-        return if exist { Ok(()) } else { Err(Fault::Twice { option: member.text.clone() }.at(member.column)) };
+        return if reader.exist { Ok(()) } else { Err(Fault::Twice { option: member.text.clone() }.at(member.column)) };
     }
     if set.members.len() >= set.options.size.max(8) as usize {
         return Err(Fault::TooMany { what: "sets in a list", max: set.options.size as usize }.at(member.column));
@@ -221,12 +248,10 @@ fn add_member(sets: &mut Sets, reader: &mut Reader<'_>, list: &Word, member: &Wo
 }
 
 /// Reads what follows an element.
-fn element_options(set: &Set, reader: &mut Reader<'_>) -> Result<(Element, bool), Flaw> {
+fn element_options(set: &Set, reader: &mut Reader<'_>) -> Result<Element, Flaw> {
     let mut element = Element { expires: set.expiry(Instant::ZERO, None), ..Element::default() };
-    let mut exist = false;
     while let Some(word) = reader.word() {
         match word.text.as_str() {
-            "-exist" | "-!" => exist = true,
             "timeout" if set.options.timeout.is_some() => {
                 let seconds = reader.number(word, 0, TIMEOUT_MAX)?;
                 let life = Duration::from_secs(u64::from(seconds));
@@ -244,7 +269,7 @@ fn element_options(set: &Set, reader: &mut Reader<'_>) -> Result<(Element, bool)
             other => return Err(Fault::unknown(Noun::Option, other, ADD_OPTIONS.into_iter()).at(word.column)),
         }
     }
-    Ok((element, exist))
+    Ok(element)
 }
 
 fn element_keys(set: &Set, word: &Word) -> Result<Vec<key::Key>, Flaw> {
@@ -262,6 +287,8 @@ fn named<'a>(sets: &'a mut Sets, name: &Word) -> Result<&'a mut Set, Flaw> {
 struct Reader<'a> {
     words: &'a [Word],
     next: usize,
+    /// What is there may be there, and what is not may be missing.
+    exist: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -298,9 +325,15 @@ const NAME_BYTES_MAX: usize = 31;
 /// Linux: `IPSET_MAX_TIMEOUT`.
 const TIMEOUT_MAX: u32 = u32::MAX / 1000 / 2;
 
+/// Options that may stand before a command, or behind.
+static GENERAL: [&str; 4] = ["-exist", "-!", "-quiet", "-q"];
+
 static COMMANDS: [&str; 6] = ["create", "add", "del", "flush", "destroy", "quit"];
 
-static CREATE_OPTIONS: [&str; 13] = [
+/// Kinds whose addresses may be kept in part (Linux v6.18: `IP_SET_HASH_WITH_NETMASK`, `IP_SET_HASH_WITH_BITMASK`).
+static MASKED_KINDS: [&str; 2] = ["hash:ip", "hash:ip,port"];
+
+static CREATE_OPTIONS: [&str; 14] = [
     "family",
     "hashsize",
     "maxelem",
@@ -308,6 +341,7 @@ static CREATE_OPTIONS: [&str; 13] = [
     "initval",
     "markmask",
     "netmask",
+    "bitmask",
     "forceadd",
     "timeout",
     "counters",
@@ -384,6 +418,11 @@ mod tests {
             "create c bitmap:ip,mac range 10.0.0.0/24",
             "create c bitmap:ip",
             "create c hash:ip skbinfo",
+            "create c hash:ip netmask 24 bitmask 255.0.0.0",
+            "create c hash:ip bitmask 0.0.0.0",
+            "create c hash:ip,port,ip netmask 24",
+            "create c hash:ip,mark bitmask 255.0.0.0",
+            "add a 0.0.0.0",
             "swap a l",
         ] {
             assert_eq!(refused(line), Err(3), "{line}");
@@ -391,6 +430,24 @@ mod tests {
         assert_eq!(refused("add a 1.2.3.4\nadd a 1.2.3.5"), Err(4), "there is no room");
         assert_eq!(refused("add a 1.2.3.4\nadd a 1.2.3.4"), Err(4), "it is there");
         assert!(refused("add a 1.2.3.4\nadd a 1.2.3.4 -exist").is_ok());
+    }
+
+    /// As ipset 7.17 takes and prints them.
+    #[test]
+    fn general_options_stand_anywhere_and_masks_keep_parts_of_addresses() {
+        let text = "-! create a hash:ip\n-exist add a 1.2.3.4\n-! add a 1.2.3.4\nadd -! a 1.2.3.4\nadd a -exist 1.2.3.4\n-q add a 1.2.3.5\n\
+            -! del a 9.9.9.9\n-! create a hash:ip\ncreate c hash:ip comment\nadd c 1.1.1.1 comment -exist\n\
+            create b hash:ip bitmask 255.255.0.255\nadd b 1.2.3.4\ncreate n hash:ip,port netmask 24\nadd n 1.2.3.4,80\n\
+            create m hash:ip,port bitmask 255.255.0.255\nadd m 1.2.3.4,80\n\
+            create s hash:ip family inet6 bitmask ffff::ffff\nadd s 2001:db8::9:1\n";
+        let saved = "create a hash:ip family inet hashsize 1024 maxelem 65536\nadd a 1.2.3.4\nadd a 1.2.3.5\n\
+            create c hash:ip family inet hashsize 1024 maxelem 65536 comment\nadd c 1.1.1.1 comment \"-exist\"\n\
+            create b hash:ip family inet hashsize 1024 maxelem 65536 bitmask 255.255.0.255\nadd b 1.2.0.4\n\
+            create n hash:ip,port family inet hashsize 1024 maxelem 65536\nadd n 1.2.3.0,tcp:80\n\
+            create m hash:ip,port family inet hashsize 1024 maxelem 65536\nadd m 1.2.0.4,tcp:80\n\
+            create s hash:ip family inet6 hashsize 1024 maxelem 65536 bitmask ffff::ffff\nadd s 2001::1\n";
+        assert_eq!(read(text), Ok(saved.into()));
+        assert!(is_sets("# saved\n-! create a hash:ip"));
     }
 
     proptest! {

@@ -16,9 +16,9 @@ use super::{
     kind::{Kind, Part, Storage},
 };
 use crate::{
-    conntrack::Family,
+    conntrack::{Address, Family},
     limits::{COUNT_MAX, SET_ELEMENTS_MAX, SETS_MAX},
-    netfilter::save::text::print_text,
+    netfilter::{ends::masked, save::text::print_text},
     time::Instant,
 };
 
@@ -40,6 +40,8 @@ pub(super) struct Options {
     pub(super) family: Family,
     /// Bits of addresses that are kept.
     pub(super) netmask: Option<u8>,
+    /// The bits of addresses that are kept, which need not be the leading ones.
+    pub(super) bitmask: Option<Address>,
     /// Seconds that an element lives when it does not say otherwise; 0: for ever; `None`: elements have no timeouts.
     pub(super) timeout: Option<u32>,
     pub(super) counters: bool,
@@ -248,9 +250,14 @@ impl Set {
             let net = key.nets[0];
             key.nets[0].address = net.within(prefix).address;
         }
+        if let Some(mask) = self.options.bitmask {
+            key.nets[0].address = masked(key.nets[0].address, mask);
+        }
         if let Some(mask) = self.options.mark_mask {
             key.mark &= mask;
         }
+        // Whose address has no bit is nobody to such a set (Linux v6.18: `ip_set_hash_ip.c`, `hash_ip4_uadt()`, `hash_ip6_uadt()`).
+        (self.kind.name() != "hash:ip" || !key.nets[0].address.to_ip(key.family).is_unspecified()).then_some(())?;
         Some(key)
     }
 
@@ -296,7 +303,7 @@ impl Set {
 
     /// Writes it as `ipset -sorted save` does.
     pub(super) fn print(&self, name: &str, now: Instant, out: &mut String) {
-        let Options { family, netmask, timeout, counters, comment, .. } = self.options;
+        let Options { family, netmask, bitmask, timeout, counters, comment, .. } = self.options;
         let _ = write!(out, "create {name} {}", self.kind.name());
         match self.kind.storage() {
             Storage::Hash => {
@@ -313,8 +320,12 @@ impl Set {
                 let _ = write!(out, " size {}", self.options.size);
             }
         }
-        if let Some(prefix) = netmask {
+        // The tool says nothing of those of addresses with ports.
+        if let Some(prefix) = netmask.filter(|_| !self.kind.has(Part::Port)) {
             let _ = write!(out, " netmask {prefix}");
+        }
+        if let Some(mask) = bitmask.filter(|_| !self.kind.has(Part::Port)) {
+            let _ = write!(out, " bitmask {}", mask.to_ip(family));
         }
         if let Some(timeout) = timeout {
             let _ = write!(out, " timeout {timeout}");
@@ -367,7 +378,7 @@ impl Set {
             }
             if let Some(comment) = &element.comment {
                 out.push_str(" comment");
-                match comment.contains(|letter: char| !letter.is_ascii_alphanumeric()) {
+                match comment.contains(['"', '\\']) {
                     true => print_text(out, comment),
                     false => {
                         let _ = write!(out, " \"{comment}\"");
