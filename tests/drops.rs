@@ -52,6 +52,8 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::FragmentLengthWrong,  || over_ipv6("fd00::2", "fd00::1", &[44, 64], &[99, 0, 0, 9, 0, 0, 0, 7, 1])),
     // Addresses and routes.
     (Why::IpSourceInvalid,      || sent("", "127.0.0.1:1 > 198.51.100.7:9 udp")),
+    (Why::IpSourceLocal,        || sent("", "10.0.0.1:1 > 198.51.100.7:9 udp")),
+    (Why::IpReversePath,        || lab("").sysctl("net.ipv4.conf.lan.rp_filter", 1).drops_of("lan", &frame("lan", "198.51.100.8:1 > 198.51.100.7:9 udp"))),
     (Why::IpDestinationInvalid, || sent("", "10.0.0.2:1 > 127.0.0.1:9 udp")),
     (Why::IpSourceLinkLocal,    || over_ipv6("fe80::2", "2001:db8::9", &[59, 64], &[])),
     (Why::IpGroupUnknown,       || over_ipv6("fd00::2", "ff05::99", &[59, 64], &[])),

@@ -98,12 +98,31 @@ fn a_prohibiting_route_says_so_and_a_black_hole_says_nothing() {
 }
 
 #[test]
-fn a_host_that_does_not_forward_says_that_the_destination_cannot_be_reached() {
+fn a_host_that_does_not_forward_drops_what_is_not_for_it_without_a_word() {
     lab("").sysctl("net.ipv4.ip_forward", 0).play(
         "
         0.000  lan <  10.0.0.2:1 > 198.51.100.7:9  udp
         0.000  lan x  ForwardingOff
-        0.000  lan >  10.0.0.1 > 10.0.0.2  icmp type 3 code 1 [10.0.0.2:1 > 198.51.100.7:9 udp]
+        ",
+    );
+}
+
+#[test]
+fn who_could_not_be_answered_the_way_he_came_is_dropped_without_a_word_where_that_is_asked_for() {
+    lab("").sysctl("net.ipv4.conf.all.rp_filter", 1).play(
+        "
+        0.000  lan <  198.51.100.8:1 > 198.51.100.7:9  udp
+        0.000  lan x  IpReversePath
+        0.100  wan <  10.0.0.2:1 > 10.0.0.1:9  udp
+        0.100  wan x  IpReversePath
+        0.200  lan <  10.0.0.1:1 > 198.51.100.7:9  udp
+        0.200  lan x  IpSourceLocal
+        ",
+    );
+    lab("").sysctl("net.ipv4.conf.wan.rp_filter", 2).play(
+        "
+        0.000  wan <  10.0.0.2:1 > 198.51.100.7:9  udp
+        0.000  wan >  10.0.0.2:1 > 198.51.100.7:9  udp
         ",
     );
 }

@@ -135,6 +135,10 @@ drop_reasons! {
     IpChecksum = "IP_CSUM",
     /// The source address cannot be one of a sender (multicast, broadcast, zero, loopback).
     IpSourceInvalid = "IP_INVALID_SOURCE",
+    /// The source address is this host's own (`net.ipv4.conf.*.accept_local`).
+    IpSourceLocal = "IP_LOCAL_SOURCE",
+    /// An answer would not leave by the interface that the packet came in by, or by none (`net.ipv4.conf.*.rp_filter`).
+    IpReversePath = "IP_RPFILTER",
     /// The source address is valid on its link only, and the packet would leave that (IPv6).
     IpSourceLinkLocal = "IP_INVALID_SOURCE",
     /// The packet is for a group that this host has not joined.
@@ -273,7 +277,7 @@ impl DropReason {
     /// Whether the routing knows no way for it, or refuses one.
     #[must_use]
     pub const fn is_of_routing(self) -> bool {
-        matches!(self, Self::NoRoute | Self::RouteUnreachable | Self::RouteProhibits | Self::ForwardingOff)
+        matches!(self, Self::NoRoute | Self::RouteUnreachable | Self::RouteProhibits)
     }
 
     /// Whether a fragment that cannot be put together with others was dropped for it.

@@ -12,6 +12,7 @@ use crate::{
     netfilter::Hook,
     packet::{Addressed, Packet},
     path::Way,
+    sysctl::InterfaceSysctl,
     time::Instant,
     wire::{EtherType, MacAddr},
 };
@@ -60,12 +61,15 @@ impl Engine {
     ///
     /// Linux v6.18: `net/ipv4/route.c`, `ip_route_input_slow()`, `IN_DEV_BFORWARD()`.
     pub(crate) fn broadcast_hop(&self, packet: &Packet) -> Option<NextHop> {
-        if self.around.sysctls.bc_forwarding == 0 {
+        let sysctls = &self.around.sysctls;
+        if sysctls.bc_forwarding == 0 {
             return None;
         }
         let destination = packet.ip()?.destination();
         let input = self.devices.find(packet.meta().device?)?;
-        if !input.forwards_broadcasts || !self.devices.is_directed_broadcast(destination) {
+        if !input.tunables.holds(InterfaceSysctl::BcForwarding, sysctls)
+            || !self.devices.is_directed_broadcast(destination)
+        {
             return None;
         }
         match self.routes.from_here(&self.devices, destination, None) {

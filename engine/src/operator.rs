@@ -363,15 +363,9 @@ impl Engine {
     }
 
     fn set_tunable(&mut self, name: &str, values: &[u32]) -> Result<(), SysctlError> {
-        if let Some(interface) = sysctl::forwards_broadcasts_of(name) {
+        if let Some((interface, tunable)) = sysctl::of_interface(name) {
             let device = self.devices.by_name(interface).and_then(|id| self.devices.find_mut(id));
-            let device = device.ok_or(SysctlError::Unknown)?;
-            device.forwards_broadcasts = match *values {
-                [0] => false,
-                [1] => true,
-                _ => return Err(SysctlError::OutOfRange { min: 0, max: 1 }),
-            };
-            return Ok(());
+            return device.ok_or(SysctlError::Unknown)?.tunables.set(tunable, values);
         }
         let kept = self.around.sysctls.keeps_mappings();
         self.around.sysctls.set_list(name, values)?;

@@ -91,7 +91,7 @@ impl Engine {
     /// A packet that has arrived finds its way.
     fn route(&mut self, now: Instant, mut packet: Packet, way: Way) -> Result<End, Dropped> {
         Self::look_at_transport(&mut packet);
-        let fate = self.routes.fate(&self.devices, &packet);
+        let fate = self.routes.fate(&self.devices, &self.around.sysctls, &packet);
         let packet = self.heed_options(now, packet, fate)?;
         match fate {
             Fate::Local => match self.broadcast_hop(&packet) {

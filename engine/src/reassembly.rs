@@ -59,7 +59,9 @@ impl Engine {
                 let is_first = has_first && index == 0 && packet.meta().device.is_some();
                 let is_told = |packet: &Packet| match packet.family() {
                     Some(Family::Ipv6) => true,
-                    Some(Family::Ipv4) | None => self.routes.fate(&self.devices, packet) == Fate::Local,
+                    Some(Family::Ipv4) | None => {
+                        self.routes.fate(&self.devices, &self.around.sysctls, packet) == Fate::Local
+                    }
                 };
                 if is_first && is_told(&packet) {
                     let error = IcmpError::fragments_missing(packet.family().unwrap_or_default());

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::{
-    Conntrack, Expectation, Template,
+    Conntrack, EventMask, Expectation, Template,
     conn::{Connection, Status},
     table::is_entered,
     tuple::Tuple,
@@ -75,9 +75,12 @@ impl Conntrack {
         template: &Template,
         around: &mut Surroundings,
     ) -> Option<Box<Expectation>> {
-        if template.events.is_some() || template.timeouts.is_some() {
+        // What a rule says of events holds whatever the tunable (Linux: `nf_ct_ecache_ext_add()`).
+        let untold = (around.sysctls.conntrack_events == 0).then_some(EventMask::NOTHING);
+        let events = template.events.or(untold);
+        if events.is_some() || template.timeouts.is_some() {
             let extension = self.table.slab[slot].extension_mut();
-            (extension.events, extension.timeouts) = (template.events, template.timeouts);
+            (extension.events, extension.timeouts) = (events, template.timeouts);
         }
         let Connection { original, zone_id, .. } = self.table.slab[slot];
         let slab = &self.table.slab;

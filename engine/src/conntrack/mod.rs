@@ -258,6 +258,11 @@ pub struct EventMask {
     pub new_expectations: bool,
 }
 
+impl EventMask {
+    /// None.
+    pub(crate) const NOTHING: Self = Self { connection: Changes(0), new_expectations: false };
+}
+
 /// All connections and expectations.
 #[derive(Debug)]
 pub struct Conntrack {

@@ -31,6 +31,7 @@ use self::bond::Bond;
 use crate::{
     conntrack::Family,
     frame::DeviceId,
+    sysctl::OfInterface,
     wire::{MacAddr, ipv6::solicited_node},
 };
 
@@ -48,9 +49,8 @@ pub struct Device {
     /// Whether stations are asked for their Ethernet address. Without, a station that is not a permanent neighbour is
     /// sent to at the device's own address (Linux: `IFF_NOARP`; v6.18: `net/ipv4/arp.c`, `arp_constructor()`).
     pub arp: bool,
-    /// Forwards what comes in for everybody on a link, when [`Sysctls::bc_forwarding`](crate::sysctl::Sysctls::bc_forwarding) is set
-    /// as well.
-    pub forwards_broadcasts: bool,
+    /// The tunables that it has been told, not left to what all interfaces start with.
+    pub tunables: OfInterface,
     /// Takes frames addressed to other stations as if they were its own: in a replay the capture's addresses are not
     /// the gateway's.
     pub any_destination: bool,
@@ -76,7 +76,7 @@ impl Default for Device {
             mtu_bytes: 1500,
             addresses: Vec::new(),
             arp: true,
-            forwards_broadcasts: false,
+            tunables: OfInterface::default(),
             any_destination: false,
             features: Features::default(),
             gro_flush_timeout: Duration::ZERO,

@@ -116,17 +116,17 @@ const fn v6(kind: Icmpv6Type, code: u8) -> Option<IcmpError> {
     Some(IcmpError::new(kind.0, code))
 }
 
-/// Linux has no ICMPv6 code of its own for a route that says "unreachable", and a router that does not forward IPv6 is
-/// silent (v6.18: `net/ipv6/route.c`, `ip6_pkt_discard()`; `net/ipv6/ip6_output.c`, `ip6_forward()`).
+/// Linux has no ICMPv6 code of its own for a route that says "unreachable", and a host that does not forward is silent, whatever its
+/// routes say (v6.18: `net/ipv4/route.c`, `ip_error()`; `net/ipv6/route.c`, `ip6_pkt_discard()`; `net/ipv6/ip6_output.c`,
+/// `ip6_forward()`).
 #[rustfmt::skip]
-static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 15] = [
+static ANSWERS: [(DropReason, Option<IcmpError>, Option<IcmpError>); 14] = [
     // ended for                        told over IPv4                      told over IPv6
     (DropReason::TtlExpired,            v4(IcmpType::TIME_EXCEEDED, 0),     v6(Icmpv6Type::TIME_EXCEEDED, 0)),
     (DropReason::NoRoute,               v4(IcmpType::UNREACHABLE, 0),       v6(Icmpv6Type::UNREACHABLE, 0)),
     (DropReason::RouteUnreachable,      v4(IcmpType::UNREACHABLE, 1),       v6(Icmpv6Type::UNREACHABLE, 0)),
     (DropReason::RouteProhibits,        v4(IcmpType::UNREACHABLE, 13),      v6(Icmpv6Type::UNREACHABLE, 1)),
     (DropReason::NeighbourFailed,       v4(IcmpType::UNREACHABLE, 1),       v6(Icmpv6Type::UNREACHABLE, 3)),
-    (DropReason::ForwardingOff,         v4(IcmpType::UNREACHABLE, 1),       None),
     (DropReason::IpSourceLinkLocal,     None,                               v6(Icmpv6Type::UNREACHABLE, 2)),
     (DropReason::IpOptionsMalformed,    v4(IcmpType::PARAMETER_PROBLEM, 0), None),
     (DropReason::IpOptionUnknown,       None,                               v6(Icmpv6Type::PARAMETER_PROBLEM, UNKNOWN_OPTION)),

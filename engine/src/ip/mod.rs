@@ -13,6 +13,7 @@ pub(crate) mod path_mtu;
 pub mod prefix;
 pub mod reject;
 pub mod route;
+mod source;
 
 pub use defrag::Defrag;
 pub use metrics::{Metric, RouteMetrics};

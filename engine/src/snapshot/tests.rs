@@ -81,7 +81,8 @@ fn a_gateway_goes_on_over_cards_that_are_set_in_another_way_and_over_no_others()
         device.features = crate::device::Features::NONE;
         device.gro_flush_timeout = core::time::Duration::from_micros(20);
         (device.mac, device.mtu_bytes) = (MacAddr([2, 9, 9, 9, 9, 9]), 1400);
-        (device.arp, device.any_destination, device.forwards_broadcasts) = (false, true, true);
+        (device.arp, device.any_destination) = (false, true);
+        device.tunables.set(crate::sysctl::InterfaceSysctl::BcForwarding, &[1]).unwrap();
     });
     assert_eq!(result, Ok(()));
     assert_eq!((device.mtu_bytes, device.mac.0[1]), (1400, 9), "what this engine has been told of its cards holds");

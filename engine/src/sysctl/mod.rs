@@ -1,5 +1,9 @@
 //! Every tunable under its `/proc/sys` name.
 
+mod interface;
+
+pub use interface::{InterfaceSysctl, OfInterface, of_interface};
+
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -103,9 +107,23 @@ macro_rules! sysctls {
 sysctls! {
     /// Whether packets between devices are forwarded. Linux's default is 0; a gateway's is 1.
     ip_forward: "net.ipv4.ip_forward" = 1, 0..=1;
-    /// Whether packets to everybody on a link are forwarded by the interfaces that have it set, too
-    /// ([`forwards_broadcasts_of`]).
-    bc_forwarding: "net.ipv4.conf.all.bc_forwarding" = 0, 0..=1;
+    /// Whether packets to everybody on a link are forwarded by the interfaces that have it set, too ([`of_interface`]).
+    bc_forwarding: "net.ipv4.conf.all.bc_forwarding" = 0, 0..=2_147_483_647;
+    /// What interfaces have that have not been told ([`OfInterface`]).
+    bc_forwarding_default: "net.ipv4.conf.default.bc_forwarding" = 0, 0..=2_147_483_647;
+    /// Whether IPv4 packets are dropped whose answers would not leave by the interface that they came in by: 0 no, 1 yes, 2 and more only
+    /// those that cannot be answered at all. The greater one of this and the interface's own counts.
+    rp_filter: "net.ipv4.conf.all.rp_filter" = 0, 0..=2_147_483_647;
+    /// What interfaces have that have not been told.
+    rp_filter_default: "net.ipv4.conf.default.rp_filter" = 0, 0..=2_147_483_647;
+    /// Whether IPv4 packets may come in that have an address of this host for their source; the interface's own may say so, too.
+    accept_local: "net.ipv4.conf.all.accept_local" = 0, 0..=2_147_483_647;
+    /// What interfaces have that have not been told.
+    accept_local_default: "net.ipv4.conf.default.accept_local" = 0, 0..=2_147_483_647;
+    /// Whether packets from and to 127.0.0.0/8 may come in by a wire; the interface's own may say so, too.
+    route_localnet: "net.ipv4.conf.all.route_localnet" = 0, 0..=2_147_483_647;
+    /// What interfaces have that have not been told.
+    route_localnet_default: "net.ipv4.conf.default.route_localnet" = 0, 0..=2_147_483_647;
     /// The TTL of packets made here.
     ip_default_ttl: "net.ipv4.ip_default_ttl" = 64, 1..=255;
     /// Whether echo requests are ignored.
@@ -173,6 +191,14 @@ sysctls! {
     conntrack_acct: "net.netfilter.nf_conntrack_acct" = 0, 0..=1;
     /// Whether it is known when new connections began; it is told with their end.
     conntrack_timestamp: "net.netfilter.nf_conntrack_timestamp" = 0, 0..=1;
+    /// Without effect: the table of connections has the buckets that it needs.
+    conntrack_buckets: "net.netfilter.nf_conntrack_buckets" = 262_144, 1..=2_147_483_647;
+    /// Whether new connections tell of what becomes of them (`conntrack -E`): 0 only those of which a CT rule says so
+    /// (`--ctevents`, `--expevents`), 1 all; 2, which in Linux makes it depend on whether anybody listens when they begin, is as 1.
+    conntrack_events: "net.netfilter.nf_conntrack_events" = 2, 0..=2;
+    /// Without effect: `towpath explain` says of any packet why it is INVALID. In Linux, the number of the protocol whose invalid packets
+    /// are logged with a reason; 255: all.
+    conntrack_log_invalid: "net.netfilter.nf_conntrack_log_invalid" = 0, 0..=255;
     /// Whether everything but RSTs outside the window is accepted.
     conntrack_tcp_be_liberal: "net.netfilter.nf_conntrack_tcp_be_liberal" = 0, 0..=1;
     /// Whether connections are picked up in mid-stream.
@@ -393,16 +419,6 @@ pub enum SysctlError {
     },
 }
 
-/// The interface that `net.ipv4.conf.NAME.bc_forwarding` is about, 0 or 1 like [`Sysctls::bc_forwarding`]: a packet that has come
-/// in by it and goes to everybody on a link of this host's is forwarded there instead of being taken, when both are set. `None`
-/// for all other names.
-#[must_use]
-pub fn forwards_broadcasts_of(name: &str) -> Option<&str> {
-    let between = |before, after| name.strip_prefix(before)?.strip_suffix(after);
-    let interface = between("net.ipv4.conf.", ".bc_forwarding").or_else(|| between("net/ipv4/conf/", "/bc_forwarding"));
-    interface.filter(|interface| *interface != "all")
-}
-
 pub(crate) fn same_name(asked: &str, name: &str) -> bool {
     asked.len() == name.len() && asked.bytes().zip(name.bytes()).all(|(a, b)| a == b || (a == b'/' && b == b'.'))
 }
@@ -423,14 +439,6 @@ mod tests {
             assert_eq!(sysctls.set_list(name, &values), Ok(()), "{name}");
         }
         assert_eq!(sysctls, Sysctls::default());
-    }
-
-    #[test]
-    fn an_interface_has_a_tunable_of_its_own() {
-        assert_eq!(forwards_broadcasts_of("net.ipv4.conf.lan.5.bc_forwarding"), Some("lan.5"));
-        assert_eq!(forwards_broadcasts_of("net/ipv4/conf/lan.5/bc_forwarding"), Some("lan.5"));
-        assert_eq!(forwards_broadcasts_of("net.ipv4.conf.all.bc_forwarding"), None);
-        assert_eq!(forwards_broadcasts_of("net.ipv4.conf.lan.rp_filter"), None);
     }
 
     #[test]

@@ -223,3 +223,25 @@ def recent(s):
         s.put(udp(A, 5000, SRV, 3))
     s.step(sleep=2)
     s.put(udp(A, 5000, SRV, 2))
+
+
+@scenario("events-untold")
+def untold(s):
+    """Without nf_conntrack_events only those connections tell that a rule has said so of, and it is their beginning that counts."""
+    s.keys["iptables"] = table("raw", "-A PREROUTING -p udp -m udp --dport 7 -j CT --ctevents new,destroy",
+                               "-A PREROUTING -p tcp -m tcp --dport 21 -j CT --helper ftp",
+                               "-A PREROUTING -p tcp -m tcp --dport 2121 -j CT --helper ftp --expevents new")
+    s.keys["sysctls"] = {"net.netfilter.nf_conntrack_events": 0,
+                         "net.netfilter.nf_conntrack_log_invalid": 255}
+    for events in (0, 1):
+        s.step(sysctl={"net.netfilter.nf_conntrack_events": events})
+        for port in (7, 9):
+            s.put(udp(A, 5000 + events, SRV, port), udp(SRV, port, A, 5000 + events))
+        for port in (21, 2121):
+            flow = s.flow(A, 5000 + events + port, SRV, port)
+            flow.open()
+            flow.c2s("PA", b"USER me\r\n")
+            flow.c2s("PA", b"PORT 192,168,1,10,19,%d\r\n" % (events + 7))
+        s.put(udp(A, 5000, SRV, 9), udp(SRV, 9, A, 5000))
+    s.step(flush=True)
+    s.put(udp(A, 5002, SRV, 9))

@@ -29,8 +29,10 @@ pub(super) const ROUTER_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 1]), MacAdd
 pub(super) const HOST_MAC: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 2]), MacAddr([2, 0, 0, 0, 2, 2])];
 
 /// Tunables that the oracle sets before the scenario's own.
-const BASE_SYSCTLS: [(&str, u32); 8] = [
+const BASE_SYSCTLS: [(&str, u32); 10] = [
     ("net.ipv4.ip_forward", 1),
+    ("net.ipv4.conf.inside.rp_filter", 0),
+    ("net.ipv4.conf.outside.rp_filter", 0),
     ("net.ipv4.icmp_ratelimit", 0),
     ("net.ipv4.icmp_ratemask", 0),
     ("net.ipv4.icmp_msgs_per_sec", 1_000_000),

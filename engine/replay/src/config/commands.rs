@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use towpath_engine::{
     Command, DeviceId,
     device::{Device, InterfaceAddress, Kind, Link, bond::ArpValidate},
-    sysctl::forwards_broadcasts_of,
+    sysctl::of_interface,
     wire::{MacAddr, ipv6::link_local},
 };
 
@@ -41,7 +41,7 @@ impl Config {
     /// The commands that make an engine this gateway, but for rules and helpers, which lie in files of their own.
     /// They have to be carried out in order, by an engine without devices.
     pub fn commands(&self, mut hardware: impl FnMut(DeviceId, &Interface) -> Hardware) -> Vec<Command> {
-        let is_of_interface = |(name, _): &&(String, u32)| forwards_broadcasts_of(name).is_some();
+        let is_of_interface = |(name, _): &&(String, u32)| of_interface(name).is_some();
         let set = |(name, value): &(String, u32)| Command::SetSysctl(name.clone(), *value);
         let sysctls = self.sysctls.iter().filter(|sysctl| !is_of_interface(sysctl)).map(set);
         let mut devices: Vec<Device> = Vec::new();

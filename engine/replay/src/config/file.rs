@@ -10,7 +10,7 @@ use towpath_engine::{
     DeviceId,
     device::{Feature, InterfaceAddress, Vlan},
     ip::{Route, RouteKind},
-    sysctl::{SysctlError, Sysctls, forwards_broadcasts_of},
+    sysctl::{SysctlError, Sysctls, of_interface},
     wire::EtherType,
 };
 
@@ -363,8 +363,8 @@ pub(crate) fn sysctls_of(table: Value<'_>, into: &mut Vec<(String, u32)>) -> Res
 /// Whether tunables of an interface are of one that is there.
 fn need_interfaces_of(table: Value<'_>, config: &Config) -> Result<(), Fault> {
     let is_there = |name: &str| config.devices().any(|(known, _)| known == name);
-    table.leaves("", &mut |name, value| match forwards_broadcasts_of(&name) {
-        Some(interface) if !is_there(interface) => Err(value.fault(Mistake::NoInterface(interface.to_owned()))),
+    table.leaves("", &mut |name, value| match of_interface(&name) {
+        Some((interface, _)) if !is_there(interface) => Err(value.fault(Mistake::NoInterface(interface.to_owned()))),
         Some(_) | None => Ok(()),
     })
 }
@@ -372,9 +372,9 @@ fn need_interfaces_of(table: Value<'_>, config: &Config) -> Result<(), Fault> {
 fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Result<(), Fault> {
     let number = value.integer().and_then(|number| u32::try_from(number).ok());
     let mut known = Sysctls::default();
-    let set = match forwards_broadcasts_of(&name) {
+    let set = match of_interface(&name) {
         // Whether there is such an interface shows when it is set.
-        Some(_) => known.set("net.ipv4.conf.all.bc_forwarding", number.unwrap_or(u32::MAX)),
+        Some((_, tunable)) => known.set(tunable.name_of_all(), number.unwrap_or(u32::MAX)),
         None => known.set(&name, number.unwrap_or(u32::MAX)),
     };
     let (min, max) = match set {

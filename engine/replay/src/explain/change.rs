@@ -205,6 +205,8 @@ fn of_reason(record: &Record<'_>, reason: DropReason) -> Option<Proposal> {
             Family::Ipv4 => sysctl("net.ipv4.ip_forward", 1),
             Family::Ipv6 => sysctl("net.ipv6.conf.all.forwarding", 1),
         },
+        DropReason::IpReversePath => sysctl("net.ipv4.conf.all.rp_filter", 2),
+        DropReason::IpSourceLocal => sysctl("net.ipv4.conf.all.accept_local", 1),
         DropReason::ConntrackFull => {
             sysctl("net.netfilter.nf_conntrack_max", record.engine.conntrack().len().saturating_mul(2))
         }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     metrics::RouteMetrics,
     prefix::{self, Bits},
+    source::Sources,
 };
 use crate::{
     device::Devices,
@@ -19,6 +20,7 @@ use crate::{
     frame::DeviceId,
     limits::ROUTES_MAX,
     packet::{Addressed, Ip, Packet},
+    sysctl::Sysctls,
 };
 
 /// A route.
@@ -286,9 +288,9 @@ impl Routes {
 
     /// What becomes of a packet that has arrived.
     #[must_use]
-    pub fn fate(&self, devices: &Devices, packet: &Packet) -> Fate {
+    pub fn fate(&self, devices: &Devices, sysctls: &Sysctls, packet: &Packet) -> Fate {
         match packet.ip() {
-            Some(Ip::V4(ip)) => self.fate_v4(devices, packet, ip.source(), ip.destination()),
+            Some(Ip::V4(ip)) => self.fate_v4(devices, sysctls, packet, (ip.source(), ip.destination())),
             Some(Ip::V6(ip)) => self.fate_v6(devices, packet, ip.destination()),
             None => Fate::Nowhere(DropReason::LinkProtocolUnknown),
         }
@@ -316,32 +318,65 @@ impl Routes {
         self.towards(devices, destination)
     }
 
-    /// Linux v6.18: `net/ipv4/route.c`, `ip_route_input_slow()`.
-    fn fate_v4(&self, devices: &Devices, packet: &Packet, source: Ipv4Addr, destination: Ipv4Addr) -> Fate {
-        if destination.is_broadcast() || (source.is_unspecified() && destination.is_unspecified()) {
-            return Fate::Local;
+    /// Linux v6.18: `net/ipv4/route.c`, `ip_route_input_rcu()`, `ip_route_input_slow()`, `ip_mc_validate_source()`.
+    fn fate_v4(
+        &self,
+        devices: &Devices,
+        sysctls: &Sysctls,
+        packet: &Packet,
+        (source, destination): (Ipv4Addr, Ipv4Addr),
+    ) -> Fate {
+        let device = packet.meta().device;
+        let sources = Sources::by(devices, device, sysctls);
+        let unless_refused = |fate: Fate| match sources.refuse(self, devices, source) {
+            Some(reason) => Fate::Nowhere(reason),
+            None => fate,
+        };
+        if destination.is_multicast() {
+            let joined = device
+                .and_then(|device| devices.find(device))
+                .is_some_and(|device| device.has_joined(destination.into()));
+            let is_right =
+                !source.is_multicast() && !source.is_broadcast() && (!source.is_loopback() || sources.routes_loopback);
+            return match (joined, is_right) {
+                (false, _) => Fate::Nowhere(DropReason::IpGroupUnknown),
+                (true, false) => Fate::Nowhere(DropReason::IpSourceInvalid),
+                // Who has no address yet may speak to the routers and hosts of its link.
+                (true, true) if source.is_unspecified() => match is_local_group(destination) {
+                    true => Fate::Local,
+                    false => Fate::Nowhere(DropReason::IpSourceInvalid),
+                },
+                (true, true) => unless_refused(Fate::Local),
+            };
         }
-        if source.is_multicast() || source.is_broadcast() || source.is_unspecified() || source.is_loopback() {
+        if source.is_multicast() || source.is_broadcast() {
             return Fate::Nowhere(DropReason::IpSourceInvalid);
         }
-        if destination.is_unspecified() || destination.is_loopback() {
+        if destination.is_broadcast() || (source.is_unspecified() && destination.is_unspecified()) {
+            return if source.is_unspecified() { Fate::Local } else { unless_refused(Fate::Local) };
+        }
+        if source.is_unspecified() {
+            return Fate::Nowhere(DropReason::IpSourceInvalid);
+        }
+        if destination.is_unspecified() || (destination.is_loopback() && !sources.routes_loopback) {
             return Fate::Nowhere(DropReason::IpDestinationInvalid);
         }
-        if devices.has_address(source.into()) {
+        if source.is_loopback() && !sources.routes_loopback {
             return Fate::Nowhere(DropReason::IpSourceInvalid);
         }
-        if destination.is_multicast() {
-            let device = packet.meta().device.and_then(|device| devices.find(device));
-            let joined = device.is_some_and(|device| device.has_joined(destination.into()));
-            return if joined { Fate::Local } else { Fate::Nowhere(DropReason::IpGroupUnknown) };
-        }
-        if devices.is_local(destination.into()) {
-            return Fate::Local;
+        if devices.is_local(destination.into()) || destination.is_loopback() {
+            return unless_refused(Fate::Local);
         }
         if packet.meta().addressed != Addressed::Host {
             return Fate::Nowhere(DropReason::IpLinkBroadcast);
         }
-        self.towards(devices, destination.into())
+        if sysctls.ip_forward == 0 {
+            return Fate::Nowhere(DropReason::ForwardingOff);
+        }
+        match self.towards(devices, destination.into()) {
+            fate @ Fate::Forward(_) => unless_refused(fate),
+            fate @ (Fate::Local | Fate::Nowhere(_)) => fate,
+        }
     }
 
     /// How a packet of this host reaches `destination`; [`Fate::Local`] when that is this host. `bound` is the device of the
@@ -417,6 +452,12 @@ const fn is_to_all(destination: IpAddr, route: &Route) -> bool {
 
 /// The prefix length of 224.0.0.0/4, which all IPv4 groups are in.
 const GROUPS_PREFIX: u8 = 4;
+
+/// Whether the address is a group of one link, 224.0.0.0/24.
+#[must_use]
+pub const fn is_local_group(group: Ipv4Addr) -> bool {
+    matches!(group.octets(), [224, 0, 0, _])
+}
 
 /// Whether the address means something on one link only: an IPv6 group, or a link-local address.
 #[must_use]

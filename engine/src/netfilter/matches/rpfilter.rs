@@ -10,7 +10,7 @@ use super::{Answer, Matching};
 use crate::{
     device::Device,
     frame::DeviceId,
-    ip::Fate,
+    ip::{Fate, route::is_local_group},
     netfilter::{
         Hook, TableName, View,
         error::Flaw,
@@ -104,7 +104,7 @@ impl Rpfilter {
         // Who has no address yet asks everybody.
         let asks_everybody = match (source, destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                source.octets()[0] == 0 && (destination.is_broadcast() || is_local_group(destination.octets()))
+                source.octets()[0] == 0 && (destination.is_broadcast() || is_local_group(destination))
             }
             (source, _) => source.is_unspecified(),
         };
@@ -120,9 +120,4 @@ impl Rpfilter {
             Fate::Nowhere(_) => false,
         }
     }
-}
-
-/// Whether the address is a group of one link, 224.0.0.0/24.
-const fn is_local_group(octets: [u8; 4]) -> bool {
-    matches!(octets, [224, 0, 0, _])
 }
