@@ -110,6 +110,7 @@ const fn named(refusal: Refusal) -> &'static str {
         Refusal::Port(_) => "Port",
         Refusal::Protocol | Refusal::Direction | Refusal::Opener | Refusal::Permanent => "manifest",
         Refusal::Rewriting | Refusal::RewriteSize(_) | Refusal::RewriteLoss(_) | Refusal::SiteSize(_) => "Rewriting",
+        Refusal::Share(_) => "Share",
         Refusal::Sent => "Sent",
     }
 }

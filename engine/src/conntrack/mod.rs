@@ -23,6 +23,7 @@
 mod ahead;
 mod beside;
 pub mod calling;
+mod client;
 mod confirm;
 pub mod conn;
 mod creation;

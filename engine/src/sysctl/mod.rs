@@ -263,6 +263,9 @@ sysctls! {
     /// Linux has no such tunable. Who may send to a source's endpoint outside, as far as NAT goes: 0: who was sent to; 1: any
     /// port of an address that was sent to; 2: everybody (RFC 4787, section 5). What is let in so is RELATED.
     nat_filtering: "towpath.nat.filtering" = 0, 0..=2;
+    /// Linux has no such tunable. How many expectations may wait for the connections that one client has opened (a client is an
+    /// address, of IPv6 its first 64 bits), so that none takes the room of all others; `helper_mode = "kernel"` knows no such bound.
+    helper_expect_max_per_client: "towpath.helper.expect_max_per_client" = 256, 1..=4_294_967_295;
     /// Connections that may wait to be accepted by one listener, whatever it asks for.
     somaxconn: "net.core.somaxconn" = 4096, 0..=2_147_483_647;
     /// Bytes of a datagram socket's receive buffer, unless it asks for others.

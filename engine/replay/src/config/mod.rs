@@ -121,7 +121,9 @@
 //!
 //! `helper_mode` says how strictly payloads, and what helpers wish for, are taken: `"guarded"`, the default: lines are read
 //! one by one, and no payload can name a port below 1024; `"service-ports"`: it can; `"kernel"`: as in Linux,
-//! which reads segments as they come, never a connection's first line, and lets any port be named.
+//! which reads segments as they come, never a connection's first line, and lets any port be named. In the first two,
+//! `towpath.helper.expect_max_per_client` of `[sysctl]` (256) bounds how many expectations wait for the connections of one client, an
+//! address or 64 bits of IPv6: what announces more goes on as it is, and that is told.
 //!
 //! `[[timeout]]`, a timeout policy: timeouts of their own for the connections that a rule gives it to:
 //!

@@ -12,7 +12,7 @@ use crate::{
     conntrack::{
         ExpectationId, Tuple,
         expect::{CannotExpect, Expectation, Room, Told},
-        helper::{HelperEndpoint, Wish},
+        helper::{HelperEndpoint, HelperMode, Wish},
     },
     ending::DropReason,
     limits::{EXPECTATIONS_BOUND, HELPER_SITE_BYTES_MAX},
@@ -73,7 +73,7 @@ fn fulfil(call: &mut Call<'_>, state: &[u8], wish: &Wish, offset: usize) -> Resu
     };
     let Some((site, _)) = wish.site.zip(nat) else {
         call.note(|| format!("expects {tuple}"));
-        let id = expect(call, draft).map_err(|_| Unfulfilled::Dropped(DropReason::ExpectationRefused))?;
+        let id = expect(call, draft).map_err(|why| unfulfilled(call, why))?;
         call.granted.waiting.push(id);
         return Ok(());
     };
@@ -117,9 +117,28 @@ fn expect(call: &mut Call<'_>, draft: Expectation) -> Result<ExpectationId, Cann
     let room = Room {
         class_max: class.expected_max,
         table_max: call.around.sysctls.conntrack_expect_max.min(EXPECTATIONS_BOUND),
+        client_max: client_max(call),
         timeout: class.timeout,
     };
     call.conntrack.expectations_mut().insert(call.now, draft, room, &mut call.around.events)
+}
+
+/// How many connections may be expected for one client.
+const fn client_max(call: &Call<'_>) -> u32 {
+    match call.mode {
+        HelperMode::Kernel => u32::MAX,
+        HelperMode::Guarded | HelperMode::ServicePorts => call.around.sysctls.helper_expect_max_per_client,
+    }
+}
+
+/// What comes of an announcement that cannot be expected where it says.
+const fn unfulfilled(call: &Call<'_>, why: CannotExpect) -> Unfulfilled {
+    match why {
+        CannotExpect::ClientFull => Unfulfilled::Refused(Refusal::Share(client_max(call))),
+        CannotExpect::Clash | CannotExpect::OtherClass | CannotExpect::Full => {
+            Unfulfilled::Dropped(DropReason::ExpectationRefused)
+        }
+    }
 }
 
 /// Lets a connection be expected at the port that was announced, or at a drawn one above it when another expectation is
@@ -139,7 +158,7 @@ fn expect_at_some_port(call: &mut Call<'_>, draft: Expectation) -> Result<(Expec
             Err(CannotExpect::Clash | CannotExpect::OtherClass) => {
                 return Err(Unfulfilled::Dropped(DropReason::NatExhausted));
             }
-            Err(CannotExpect::Full) => return Err(Unfulfilled::Dropped(DropReason::ExpectationRefused)),
+            Err(why @ (CannotExpect::Full | CannotExpect::ClientFull)) => return Err(unfulfilled(call, why)),
         }
         let expectations = call.conntrack.expectations();
         let free = |port: u32| !expectations.is_in_the_way(&draft, &with_port(&draft.tuple, port as u16));

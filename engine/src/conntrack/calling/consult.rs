@@ -243,6 +243,7 @@ impl Call<'_> {
             | Refusal::Port(_)
             | Refusal::RewriteLoss(_)
             | Refusal::SiteSize(_)
+            | Refusal::Share(_)
             | Refusal::Sent => false,
             Refusal::Protocol | Refusal::Direction | Refusal::Opener | Refusal::Permanent => true,
             Refusal::Rewriting => declared == 0,

@@ -115,6 +115,9 @@ pub enum Refusal {
     /// It would take the place of this many bytes, more than
     /// [`HELPER_SITE_BYTES_MAX`](crate::limits::HELPER_SITE_BYTES_MAX): what stands there is that long.
     SiteSize(u32),
+    /// It would be one more than these expectations, which are as many as may wait for one client's connections
+    /// (`towpath.helper.expect_max_per_client`).
+    Share(u32),
     /// It names an endpoint in bytes that have gone on before the rest of their line came.
     Sent,
 }
@@ -138,14 +141,31 @@ impl Refusal {
             Self::RewriteSize(bytes) => format!("make a payload longer by {bytes} bytes"),
             Self::RewriteLoss(bytes) => format!("make a payload shorter by {bytes} bytes"),
             Self::SiteSize(bytes) => format!("rewrite {bytes} bytes, which is longer than any endpoint"),
+            Self::Share(most) => {
+                format!("expect more for this client, for whom {most} connections are expected already")
+            }
             Self::Sent => "rewrite what was sent already".into(),
         }
     }
 
-    /// Whether it is the payload that asks for it: an honest helper repeats what it reads. The packet goes on as it is then,
-    /// as Linux lets go what names a third party, and the helper has not failed.
+    /// Whether it is the payload, or how many there have been of its kind, that is refused: an honest helper repeats what it reads. The
+    /// packet goes on as it is then, as Linux lets go what names a third party, and the helper has not failed.
     #[must_use]
     pub const fn is_of_payload(self) -> bool {
-        matches!(self, Self::ThirdParty(_) | Self::ServicePort(_) | Self::Port(_) | Self::Sent)
+        match self {
+            Self::ThirdParty(_)
+            | Self::ServicePort(_)
+            | Self::Port(_)
+            | Self::Share(_)
+            | Self::Sent => true,
+            Self::Protocol
+            | Self::Direction
+            | Self::Opener
+            | Self::Permanent
+            | Self::Rewriting
+            | Self::RewriteSize(_)
+            | Self::RewriteLoss(_)
+            | Self::SiteSize(_) => false,
+        }
     }
 }

@@ -7,11 +7,12 @@
 //! A client is the address that has opened the master connection; of IPv6 its first 64 bits, all of which one host can have.
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    conntrack::client::client_of,
     limits::{HELPER_FAILING_CLIENTS_MAX, HELPER_FAILURES_MAX, HELPER_FAILURES_WINDOW},
     time::Instant,
 };
@@ -43,7 +44,7 @@ impl Failures {
     /// Counts one.
     pub(super) fn note(&mut self, now: Instant, client: IpAddr) -> Noted {
         self.0.retain(|of| !of.is_over(now));
-        let client = network_of(client);
+        let client = client_of(client);
         let place = self.0.iter().position(|of| of.client == client).unwrap_or_else(|| {
             self.0.push(OfClient { client, first: now, count: 0 });
             self.0.len() - 1
@@ -60,12 +61,12 @@ impl Failures {
     /// Whether it has failed too often on what a client says.
     pub(super) fn bars(&self, now: Instant, client: IpAddr) -> bool {
         let is_too_many = |of: &OfClient| of.count as usize >= HELPER_FAILURES_MAX && !of.is_over(now);
-        !self.0.is_empty() && self.0.iter().any(|of| of.client == network_of(client) && is_too_many(of))
+        !self.0.is_empty() && self.0.iter().any(|of| of.client == client_of(client) && is_too_many(of))
     }
 
     /// Whether there can have been such ones by then.
     pub(super) fn are_right(&self, latest: Instant) -> bool {
-        let is_right = |of: &OfClient| of.first <= latest && of.count > 0 && of.client == network_of(of.client);
+        let is_right = |of: &OfClient| of.first <= latest && of.count > 0 && of.client == client_of(of.client);
         self.0.len() <= HELPER_FAILING_CLIENTS_MAX
             && self.0.is_sorted_by_key(|of| of.first)
             && self.0.iter().all(is_right)
@@ -78,16 +79,10 @@ impl OfClient {
     }
 }
 
-/// What stands for a client.
-fn network_of(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & u128::MAX << 64).into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use core::net::Ipv6Addr;
+
     use super::*;
 
     const NOW: Instant = Instant::from_secs(100);

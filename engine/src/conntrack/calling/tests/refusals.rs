@@ -200,6 +200,28 @@ fn an_endpoint_that_is_padded_beyond_reason_is_not_written_and_costs_no_trust() 
 }
 
 #[test]
+fn a_client_that_has_its_share_of_expectations_is_told_so_and_costs_no_trust() {
+    for mode in [HelperMode::Guarded, HelperMode::ServicePorts, HelperMode::Kernel] {
+        let many = Announcer::new().with(|manifest| manifest.classes[0].expected_max = 9);
+        let (mut lab, mut flow) = helped_in(mode, many);
+        lab.around.sysctls.helper_expect_max_per_client = 2;
+        for port in [b'1', b'2', b'3'] {
+            let line = [b"OPEN 10.0.0.5:512", &[port][..], b"0\r\n"].concat();
+            flow.say(&mut lab, Direction::Original, &line).expect("it passes");
+        }
+        let is_shared = mode != HelperMode::Kernel;
+        assert_eq!(expected(&lab).len(), if is_shared { 2 } else { 3 }, "{mode:?}");
+        match happened(&mut lab)[..] {
+            [] => assert!(!is_shared, "{mode:?}"),
+            ref happened => {
+                assert!(matches!(happened, [HelperEvent::Refused { refusal: Refusal::Share(2), .. }]), "{happened:?}");
+            }
+        }
+        assert_eq!(lab.helpers.iter().map(|helper| helper.failures).sum::<u32>(), 0);
+    }
+}
+
+#[test]
 fn a_failure_costs_what_the_manifest_says() {
     let (mut lab, mut flow) = helped(Announcer::new());
     assert_eq!(flow.say(&mut lab, Direction::Original, b"TRAP\r\n").err(), Some(DropReason::HelperFailed));

@@ -1,11 +1,15 @@
 //! All expectations that wait.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
-use core::time::Duration;
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, btree_map::Entry},
+    vec::Vec,
+};
+use core::{net::IpAddr, time::Duration};
 
 use super::{Expectation, ExpectationEntry, ExpectationId, HelperId, SavedExpectation, SavedExpectations, Told};
 use crate::{
-    conntrack::{Address, ConnId, Connection, Family, Tuple},
+    conntrack::{Address, ConnId, Connection, Family, Tuple, client::client_of},
     event::{Change, Event, Events},
     time::Instant,
     timer::Deadlines,
@@ -22,6 +26,8 @@ pub struct Expectations {
     by_destination: BTreeMap<Destination, Vec<ExpectationId>>,
     /// Oldest first, by the master's slot and generation.
     by_master: BTreeMap<(u32, u32), Vec<ExpectationId>>,
+    /// How many wait for each client's masters.
+    by_client: BTreeMap<IpAddr, u32>,
     deadlines: Deadlines<ExpectationId>,
     latest: ExpectationId,
 }
@@ -33,6 +39,8 @@ pub struct Room {
     pub class_max: u16,
     /// How many may wait altogether (`net.netfilter.nf_conntrack_expect_max`).
     pub table_max: u32,
+    /// How many of those may be for the masters that one client has opened.
+    pub client_max: u32,
     /// How long it waits.
     pub timeout: Duration,
 }
@@ -46,6 +54,8 @@ pub enum CannotExpect {
     OtherClass,
     /// Too many wait (Linux: EMFILE).
     Full,
+    /// As many wait for the master's client as it may have. Linux knows no such bound.
+    ClientFull,
 }
 
 impl Expectations {
@@ -114,6 +124,9 @@ impl Expectations {
         if self.waiting.len() >= room.table_max as usize {
             return Err(CannotExpect::Full);
         }
+        if self.by_client.get(&client(&expectation)).is_some_and(|waiting| *waiting >= room.client_max) {
+            return Err(CannotExpect::ClientFull);
+        }
         self.latest = ExpectationId(self.latest.0 + 1);
         expectation.id = self.latest;
         expectation.expires = now + room.timeout;
@@ -133,6 +146,7 @@ impl Expectations {
         let id = expectation.id;
         self.by_destination.entry(Destination::of(&expectation.tuple)).or_default().push(id);
         self.by_master.entry(key(expectation.master)).or_default().push(id);
+        *self.by_client.entry(client(&expectation)).or_default() += 1;
         self.deadlines.add(expectation.expires, id);
         self.waiting.insert(id, expectation);
     }
@@ -142,6 +156,12 @@ impl Expectations {
         let expectation = self.waiting.remove(&id)?;
         unlink(&mut self.by_destination, &Destination::of(&expectation.tuple), id);
         unlink(&mut self.by_master, &key(expectation.master), id);
+        if let Entry::Occupied(mut waiting) = self.by_client.entry(client(&expectation)) {
+            *waiting.get_mut() -= 1;
+            if *waiting.get() == 0 {
+                waiting.remove();
+            }
+        }
         self.deadlines.remove(expectation.expires, id);
         tell(now, Change::Destroy, &expectation, events);
         Some(expectation)
@@ -289,6 +309,11 @@ impl Destination {
 
 const fn key(master: ConnId) -> (u32, u32) {
     (master.slot, master.generation)
+}
+
+/// Whose master it is that an expectation waits for.
+fn client(expectation: &Expectation) -> IpAddr {
+    client_of(expectation.master_tuple.source_ip())
 }
 
 /// Takes a number out of a list, and a list that has become empty out of its map.

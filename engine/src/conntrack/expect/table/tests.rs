@@ -11,7 +11,7 @@ use crate::{
 
 const MASTER: ConnId = ConnId { slot: 3, generation: 1 };
 const OTHER: ConnId = ConnId { slot: 4, generation: 1 };
-const ROOM: Room = Room { class_max: 8, table_max: 100, timeout: Duration::from_secs(300) };
+const ROOM: Room = Room { class_max: 8, table_max: 100, client_max: u32::MAX, timeout: Duration::from_secs(300) };
 
 /// The server opens to the gateway's `port`, from anywhere.
 fn data(master: ConnId, port: u16) -> Expectation {
@@ -169,6 +169,30 @@ fn a_full_table_refuses_and_a_masters_end_takes_its_expectations_along() {
 }
 
 #[test]
+fn no_client_takes_more_than_its_share() {
+    let of = |master: ConnId, source: [u16; 8], port| {
+        let mut expectation = data(master, port);
+        expectation.master_tuple.source = Address::from(IpAddr::from(source));
+        expectation.master_tuple.family = Family::Ipv6;
+        expectation
+    };
+    let (mut expectations, mut events) = (Expectations::default(), listening());
+    let room = Room { client_max: 2, ..ROOM };
+    let mut insert = |expectation| expectations.insert(Instant::ZERO, expectation, room, &mut events);
+    let (one, same_host, other) = ([0x2001, 0xdb8, 0, 1, 0, 0, 0, 1], [0x2001, 0xdb8, 0, 1, 9, 9, 9, 9], [1; 8]);
+    let first = insert(of(MASTER, one, 1)).expect("there is room");
+    insert(of(OTHER, same_host, 2)).expect("there is room");
+    assert_eq!(insert(of(OTHER, one, 3)), Err(CannotExpect::ClientFull));
+    assert_eq!(insert(of(OTHER, same_host, 3)), Err(CannotExpect::ClientFull));
+    insert(of(OTHER, other, 4)).expect("another client has its own");
+    insert(of(OTHER, same_host, 2)).expect("one that repeats another takes its place");
+    expectations.remove(Instant::ZERO, first, &mut events);
+    expectations.insert(Instant::ZERO, of(OTHER, one, 3), room, &mut events).expect("there is room again");
+    expectations.remove_of(Instant::ZERO, OTHER, &mut events);
+    assert!(expectations.is_empty() && expectations.by_client.is_empty());
+}
+
+#[test]
 fn a_mask_lets_a_whole_network_open() {
     let mut mine = data(MASTER, 137);
     mine.mask = SourceMask::new(Family::Ipv4, 24, false);
@@ -221,7 +245,7 @@ proptest! {
     #[test]
     fn the_table_stays_consistent(deeds in deeds()) {
         let (mut expectations, mut events) = (Expectations::default(), listening());
-        let room = Room { class_max: 2, table_max: 5, timeout: Duration::from_secs(300) };
+        let room = Room { class_max: 2, table_max: 5, ..ROOM };
         let mut now = Instant::ZERO;
         for deed in deeds {
             match deed {
