@@ -28,7 +28,11 @@ fn no_attack_makes_the_gateway_expect_anything() {
     let mut wrong = Vec::new();
     for attack in MUSEUM {
         let (end, expected) = carried_out(&shown::read(&format!("{}.pcap", attack.file)));
-        if end != attack.end || !expected.is_empty() {
+        let is_right = match attack.end {
+            End::Elsewhere(port) => end == End::Ignored && expected.len() == 1 && !leads_to(port, &expected[0]),
+            End::Ignored | End::Refused(_) | End::Held | End::Dropped(_) => end == attack.end && expected.is_empty(),
+        };
+        if !is_right {
             wrong.push(format!("{}: {end:?}, and it expects {expected:?}", attack.file));
         }
     }
@@ -89,6 +93,11 @@ fn carried_out(capture: &[u8]) -> (End, Vec<String>) {
     (end, waiting)
 }
 
+/// Whether a tuple's destination is the gateway's port.
+fn leads_to(port: u16, tuple: &str) -> bool {
+    tuple.ends_with(&format!(" 203.0.113.1:{port} tcp"))
+}
+
 fn end_of(record: &Record<'_>) -> End {
     let Fate::Fed(_, Ending { outcome, .. }) = record.fate else { panic!("packet {} is not fed in", record.number) };
     let refused = record.events.iter().find_map(|(_, event)| {
@@ -111,6 +120,7 @@ const fn named(refusal: Refusal) -> &'static str {
         Refusal::Protocol | Refusal::Direction | Refusal::Opener | Refusal::Permanent => "manifest",
         Refusal::Rewriting | Refusal::RewriteSize(_) | Refusal::RewriteLoss(_) | Refusal::SiteSize(_) => "Rewriting",
         Refusal::Share(_) => "Share",
+        Refusal::Held(_) => "Held",
         Refusal::Sent => "Sent",
     }
 }

@@ -181,6 +181,13 @@ pub const WALKS_MAX: usize = 65_536;
 /// Recorded courses of one rule set: an input device with a route each. Packets on others take the long way.
 pub const COURSES_MAX: usize = 256;
 
+/// Rules that are looked at to find out whether they hold an endpoint already; where more would have to be, they do. A helper's
+/// announcement asks so [`HELD_DRAWS_MAX`] times at most: half a million of them take some milliseconds.
+pub const HELD_RULES_MAX: usize = 65_536;
+
+/// Ports that are drawn for what a helper announces while rules or sockets hold those before.
+pub const HELD_DRAWS_MAX: u32 = 8;
+
 /// Rules and policies that a recorded walk may have counted.
 pub const WALK_RULES_MAX: usize = 30;
 

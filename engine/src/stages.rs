@@ -347,7 +347,9 @@ impl Engine {
     /// Shows the payload to the connection's helper, and moves sequence numbers that it has moved before.
     pub(crate) fn help(&mut self, now: Instant, mut packet: Packet, place: Place, way: Way) -> Result<Walked, Dropped> {
         let broadcast_prefix = packet.meta().owner.and_then(|_| self.broadcast_prefix(&packet, way));
-        match calling::call(&mut self.desk(now), &mut packet, broadcast_prefix) {
+        let mut desk = self.desk(now);
+        desk.outside.way = way;
+        match calling::call(&mut desk, &mut packet, broadcast_prefix) {
             Ok(Called::Done) => Ok(Walked::On(packet)),
             Ok(Called::Waits) => self.wait_for_line(now, Held { packet, place, way }),
             Err(reason) => Err(packet.drop_for(reason)),

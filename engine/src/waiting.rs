@@ -5,13 +5,14 @@ use alloc::string::ToString;
 
 use crate::{
     conntrack::calling::{
-        self, Desk,
+        self, Desk, Outside,
         stream::{self, Passing},
     },
     ending::{Dropped, End, Holder},
     engine::Engine,
     held::{Held, Walked},
     packet::{Packet, Summary},
+    path::Way,
     time::Instant,
     trace::Step,
 };
@@ -24,6 +25,13 @@ impl Engine {
             conntrack: &mut self.conntrack,
             helpers: &mut self.helpers,
             waiting: &mut self.waiting,
+            outside: Outside {
+                rules: &mut self.rules,
+                lists: &mut self.lists,
+                devices: &self.devices,
+                sockets: &self.sockets,
+                way: Way { input: None, hop: None },
+            },
             around: &mut self.around,
         }
     }

@@ -30,6 +30,8 @@ pub(crate) enum Side {
 pub(crate) enum End {
     /// It passes, and nobody takes it for a command.
     Ignored,
+    /// It passes, but names another port than this one, which stays whose it is.
+    Elsewhere(u16),
     /// It passes as it is; what it asks for is refused, and that is told.
     Refused(&'static str),
     /// It waits for the rest of its line.
@@ -98,6 +100,9 @@ pub(crate) static MUSEUM: &[Attack] = &[
     Attack { file: "irc-twenty-digits", known: "",
         what: "an address of twenty digits", port: IRC, from: Side::Client,
         payloads: &[r"PRIVMSG bob :\x01DCC SEND file.txt 99999999999999999999 8080 1\x01\r\n"], end: End::Refused("ThirdParty") },
+    Attack { file: "irc-published-port", known: "",
+        what: "an offer of a port that the gateway publishes for another host", port: IRC, from: Side::Client,
+        payloads: &[r"PRIVMSG bob :\x01DCC CHAT chat 167772162 8443\x01\r\n"], end: End::Elsewhere(8443) },
     Attack { file: "ftp-twenty-digits", known: "",
         what: "a number of twenty digits in PORT", port: FTP, from: Side::Client,
         payloads: &[r"PORT 99999999999999999999,0,0,2,20,162\r\n"], end: End::Refused("ThirdParty") },
@@ -148,6 +153,7 @@ impl End {
     pub(crate) fn in_words(self) -> String {
         match self {
             Self::Ignored => "passes, and nobody takes it for a command".to_owned(),
+            Self::Elsewhere(port) => format!("passes, and names another port: calls to {port} go where they went"),
             Self::Refused(why) => format!("passes as it is; what it asks for is refused: `{why}`"),
             Self::Held => "waits for the rest of its line".to_owned(),
             Self::Dropped(reason) => format!("dropped: `{}`", reason.name()),

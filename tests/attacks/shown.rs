@@ -72,8 +72,8 @@ pub(crate) fn folder() -> PathBuf {
 const HEAD: &str = "# A museum of attacks on connection tracking's helpers
 
 Each file is what the network behind a gateway sees of one attack: 10.0.0.2 opens a connection to 198.51.100.7, and one of the two sends what
-the helper is to fall for. After none of them does the gateway expect anything. `tests/attacks.rs` replays them and holds what comes of them
-against this table; the files and this list are written from `tests/attacks/museum.rs` by
+the helper is to fall for. After none of them does the gateway expect anything, or not where the attack wants it. `tests/attacks.rs`
+replays them and holds what comes of them against this table; the files and this list are written from `tests/attacks/museum.rs` by
 `TOWPATH_WRITE=1 cargo test -p tests --test attacks`, and are ours: licence MIT OR Apache-2.0.
 
     towpath replay captures/attacks/ftp-bounce-port.pcap -c captures/attacks/gateway.toml

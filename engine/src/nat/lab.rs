@@ -8,17 +8,19 @@ use crate::{
     conntrack::{
         Address, ConnId, Connection, Conntrack, Direction, Expectation, State, Template, Tracking,
         calling::{
-            self, Called, Desk, Helpers,
+            self, Called, Desk, Helpers, Outside,
             stream::{self, Passing, Waiting},
         },
     },
+    device::Devices,
     ending::DropReason,
     event::{Event, Subscription},
     held::{Held, Place},
-    netfilter::Hook,
+    netfilter::{Hook, Lists, RuleSets},
     offload,
     packet::Packet,
     path::Way,
+    socket::Sockets,
     surroundings::Surroundings,
     time::Instant,
     trace::TraceLevel,
@@ -34,6 +36,10 @@ pub(crate) struct Lab {
     /// What every new connection's source becomes.
     pub(crate) source: NatRange,
     pub(crate) template: Template,
+    pub(crate) rules: RuleSets,
+    lists: Lists,
+    devices: Devices,
+    sockets: Sockets,
 }
 
 impl Lab {
@@ -50,6 +56,10 @@ impl Lab {
             now: Instant::from_secs(1000),
             source: only(GATEWAY),
             template: Template::default(),
+            rules: RuleSets::default(),
+            lists: Lists::default(),
+            devices: Devices::default(),
+            sockets: Sockets::new(1),
         }
     }
 
@@ -101,6 +111,13 @@ impl Lab {
             conntrack: &mut self.conntrack,
             helpers: &mut self.helpers,
             waiting: &mut self.waiting,
+            outside: Outside {
+                rules: &mut self.rules,
+                lists: &mut self.lists,
+                devices: &self.devices,
+                sockets: &self.sockets,
+                way: Way { input: None, hop: None },
+            },
             around: &mut self.around,
         }
     }

@@ -58,6 +58,7 @@ pub use explain::RuleInfo;
 pub use hooks::{Hook, Stage, TableName};
 pub use lists::{Lists, sets::Sets};
 pub use matches::{MatchState, Seen, Whose};
+pub(crate) use program::held::OuterEndpoint;
 pub use review::{Attachment, Remark, Review, SetUsage, SetUse};
 pub use ruleset::{Former, RuleSet, RuleSets};
 pub use save::{ListOptions, Loading, Source};

@@ -6,7 +6,11 @@ use super::{
     Counted, Lists, MatchState, RuleError, RuleId, Stage, TableName, Verdict, View,
     explain::RuleInfo,
     lists::{Claims, sets::Sets},
-    program::{Place, Program, compile::compile},
+    program::{
+        Place, Program,
+        compile::compile,
+        held::{Beside, OuterEndpoint},
+    },
     rule::{Jump, Rule},
     save::{self, ListOptions, Loading, Source, Tables},
     targets::Target,
@@ -14,6 +18,7 @@ use super::{
 };
 use crate::{
     conntrack::{Conntrack, Counter, Direction, Family, HelperId, Template, TemplateId},
+    device::Devices,
     packet::Packet,
     time::Instant,
 };
@@ -142,6 +147,21 @@ impl RuleSet {
             return Verdict::Accept;
         }
         self.program.evaluate(&self.tables, table, view)
+    }
+
+    /// Whether a rule of the nat table that names an endpoint's port may decide where its callers go. Nothing is counted, and what
+    /// rules remember stays as it is.
+    pub(crate) fn holds(
+        &mut self,
+        now: Instant,
+        devices: &Devices,
+        lists: &mut Lists,
+        endpoint: &OuterEndpoint,
+    ) -> bool {
+        if self.program.bind(devices) {
+            self.walks.forget(&mut self.program.counters);
+        }
+        self.program.holds(endpoint, &mut Beside { now, devices, sets: &mut lists.sets })
     }
 
     /// Prepares the walk of a packet that connection tracking calls ESTABLISHED: what a packet of the same direction of

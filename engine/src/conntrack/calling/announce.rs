@@ -15,7 +15,7 @@ use crate::{
         helper::{HelperEndpoint, HelperMode, Wish},
     },
     ending::DropReason,
-    limits::{EXPECTATIONS_BOUND, HELPER_SITE_BYTES_MAX},
+    limits::{EXPECTATIONS_BOUND, HELD_DRAWS_MAX, HELPER_SITE_BYTES_MAX},
     nat::sequence,
     packet::Packet,
     random::Draw,
@@ -142,7 +142,7 @@ const fn unfulfilled(call: &Call<'_>, why: CannotExpect) -> Unfulfilled {
 }
 
 /// Lets a connection be expected at the port that was announced, or at a drawn one above it when another expectation is
-/// in the way there.
+/// in the way there, or the port is somebody else's already.
 ///
 /// Linux v6.18: `net/netfilter/nf_nat_helper.c`, `nf_nat_exp_find_port()`.
 fn expect_at_some_port(call: &mut Call<'_>, draft: Expectation) -> Result<(ExpectationId, u16), Unfulfilled> {
@@ -150,20 +150,44 @@ fn expect_at_some_port(call: &mut Call<'_>, draft: Expectation) -> Result<(Expec
     let above = u32::from(u16::MAX - announced);
     let mut port = announced;
     let mut draws_left = above.min(DRAWS_MAX);
+    let mut held_left = HELD_DRAWS_MAX;
     loop {
         let here = Expectation { tuple: with_port(&draft.tuple, port), ..draft.clone() };
-        match expect(call, here) {
-            Ok(id) => return Ok((id, port)),
-            Err(CannotExpect::Clash) if draws_left > 0 => draws_left -= 1,
-            Err(CannotExpect::Clash | CannotExpect::OtherClass) => {
-                return Err(Unfulfilled::Dropped(DropReason::NatExhausted));
+        if is_held(call, &here) {
+            if held_left == 0 || above == 0 {
+                return Err(Unfulfilled::Refused(Refusal::Held(announced)));
             }
-            Err(why @ (CannotExpect::Full | CannotExpect::ClientFull)) => return Err(unfulfilled(call, why)),
+            held_left -= 1;
+            call.note(|| format!("takes no port {port}, which is published or served outside"));
+        } else {
+            match expect(call, here) {
+                Ok(id) => return Ok((id, port)),
+                Err(CannotExpect::Clash) if draws_left > 0 => draws_left -= 1,
+                Err(CannotExpect::Clash | CannotExpect::OtherClass) => {
+                    return Err(Unfulfilled::Dropped(DropReason::NatExhausted));
+                }
+                Err(why @ (CannotExpect::Full | CannotExpect::ClientFull)) => return Err(unfulfilled(call, why)),
+            }
         }
         let expectations = call.conntrack.expectations();
         let free = |port: u32| !expectations.is_in_the_way(&draft, &with_port(&draft.tuple, port as u16));
         port = call.around.random.draw(Draw::Port, u32::from(announced), above, free) as u16;
     }
+}
+
+/// Whether calls to where an expectation leads from are somebody else's already. Linux does not ask: it lets the expectation take them.
+///
+/// Who names no endpoint of its own is asked nothing: it has its master's port, which nobody else has, and its peer alone may call.
+fn is_held(call: &mut Call<'_>, expectation: &Expectation) -> bool {
+    let (Some(nat), false) = (expectation.nat, call.mode == HelperMode::Kernel) else { return false };
+    let Some(connection) = call.conntrack.connection(call.id) else { return false };
+    let inside = connection.tuple(nat.direction.opposite()).source_ip();
+    if inside == expectation.tuple.destination_ip() {
+        return false;
+    }
+    let way = call.outside.way;
+    let input = if nat.direction == call.direction { way.input } else { way.output() };
+    call.outside.holds(call.now, &expectation.tuple, inside, input)
 }
 
 /// What is to stand in a payload, and in place of what.

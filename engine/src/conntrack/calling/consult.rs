@@ -1,7 +1,7 @@
 //! One payload shown to a helper, and what its answer costs.
 
 use super::{
-    GivenUp, HelperEvent, LineStarts, Memory, Refusal,
+    GivenUp, HelperEvent, LineStarts, Memory, Outside, Refusal,
     announce::{self, Text},
     failures::Noted,
     line_starts,
@@ -39,6 +39,7 @@ pub(super) struct Call<'a> {
     pub(super) loaded: &'a mut Loaded,
     pub(super) mode: HelperMode,
     pub(super) waiting: &'a mut Waiting,
+    pub(super) outside: Outside<'a>,
     pub(super) around: &'a mut Surroundings,
     /// What has come of the packet's payloads so far.
     pub(super) granted: Granted,
@@ -244,6 +245,7 @@ impl Call<'_> {
             | Refusal::RewriteLoss(_)
             | Refusal::SiteSize(_)
             | Refusal::Share(_)
+            | Refusal::Held(_)
             | Refusal::Sent => false,
             Refusal::Protocol | Refusal::Direction | Refusal::Opener | Refusal::Permanent => true,
             Refusal::Rewriting => declared == 0,

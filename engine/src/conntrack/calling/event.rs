@@ -118,6 +118,8 @@ pub enum Refusal {
     /// It would be one more than these expectations, which are as many as may wait for one client's connections
     /// (`towpath.helper.expect_max_per_client`).
     Share(u32),
+    /// It names this port, and outside that one and all that were drawn in its place are published or served.
+    Held(u16),
     /// It names an endpoint in bytes that have gone on before the rest of their line came.
     Sent,
 }
@@ -144,6 +146,9 @@ impl Refusal {
             Self::Share(most) => {
                 format!("expect more for this client, for whom {most} connections are expected already")
             }
+            Self::Held(port) => {
+                format!("expect port {port}, which is published or served outside, as are others in its place")
+            }
             Self::Sent => "rewrite what was sent already".into(),
         }
     }
@@ -157,6 +162,7 @@ impl Refusal {
             | Self::ServicePort(_)
             | Self::Port(_)
             | Self::Share(_)
+            | Self::Held(_)
             | Self::Sent => true,
             Self::Protocol
             | Self::Direction

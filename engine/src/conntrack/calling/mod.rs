@@ -18,6 +18,7 @@
 //! | `consult` | one payload shown, and what a failure costs |
 //! | `remembered` | what is remembered for helpers, and its bound |
 //! | `wish` | a wish held against the manifest, and what it means in the opener's eyes |
+//! | `outside` | who else may answer where an expected connection goes to |
 //! | `announce` | the expectation, the port it gets under NAT, the payload that names it |
 //! | [`event`] | what is told |
 
@@ -26,6 +27,7 @@ mod consult;
 pub mod event;
 mod failures;
 pub mod line_starts;
+mod outside;
 pub mod registry;
 mod remembered;
 mod snapshot;
@@ -38,6 +40,7 @@ mod tests;
 
 pub use event::{GivenUp, HelperEvent, Refusal};
 pub use line_starts::LineStarts;
+pub(crate) use outside::Outside;
 pub use registry::{HelperStatus, Helpers, KnownHelper, LoadError, ManifestFlaw};
 pub(crate) use remembered::{Memory, Remembered};
 pub(crate) use snapshot::{HelpersRecord, Offer};
@@ -69,6 +72,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) helpers: &'a mut Helpers,
     /// Segments that wait for the rest of a line.
     pub(crate) waiting: &'a mut Waiting,
+    pub(crate) outside: Outside<'a>,
     pub(crate) around: &'a mut Surroundings,
 }
 
@@ -83,8 +87,22 @@ impl Desk<'_> {
         let loaded = self.helpers.callable(helper).filter(|loaded| loaded.reads(protocol))?;
         let told = consult::told(connection, direction, broadcast_prefix);
         let (now, conntrack, waiting, around) = (self.now, &mut *self.conntrack, &mut *self.waiting, &mut *self.around);
-        let granted = Granted::default();
-        Some(Call { now, id, helper, direction, told, conntrack, loaded, mode, waiting, around, granted, sent: 0 })
+        let (outside, granted) = (self.outside.lent(), Granted::default());
+        Some(Call {
+            now,
+            id,
+            helper,
+            direction,
+            told,
+            conntrack,
+            loaded,
+            mode,
+            waiting,
+            outside,
+            around,
+            granted,
+            sent: 0,
+        })
     }
 }
 

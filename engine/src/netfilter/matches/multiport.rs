@@ -8,7 +8,10 @@ use crate::{
     netfilter::{
         View,
         error::{Fault, Flaw},
-        program::facts::Facts,
+        program::{
+            facts::Facts,
+            held::{Foreseen, Likely},
+        },
         save::{
             options::{Given, Opt, Spec},
             text::{Word, print_not},
@@ -121,6 +124,19 @@ impl Multiport {
             End::Destination => Some((all, (first, last))),
             End::Either => None,
         }
+    }
+}
+
+impl Multiport {
+    /// What it says of callers whose own port nobody knows.
+    pub(in crate::netfilter) fn foresee(&self, facts: &Facts) -> Foreseen {
+        let holds = self.ports.iter().any(|&(first, last)| (first..=last).contains(&facts.destination_port));
+        let likely = match (self.end, holds) {
+            (End::Source, _) | (End::Either, false) => Likely::Maybe,
+            (End::Destination, holds) => Likely::of(holds != self.inverted, true),
+            (End::Either, true) => Likely::of(!self.inverted, true),
+        };
+        Foreseen { likely, names_port: holds && self.end != End::Source && !self.inverted }
     }
 }
 

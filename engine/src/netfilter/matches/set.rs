@@ -9,7 +9,10 @@ use crate::netfilter::{
     View,
     error::Flaw,
     lists::sets::{Compare, Demand, Selected, probe::Probe},
-    program::facts::Facts,
+    program::{
+        facts::Facts,
+        held::{Beside, Foreseen, Likely, OuterEndpoint},
+    },
     review::SetUsage,
     save::{
         options::{Given, Opt, Spec},
@@ -31,6 +34,18 @@ impl Set {
     /// The set's name, and what is asked of it.
     pub(in crate::netfilter) fn named(&self) -> (&str, SetUsage) {
         (self.selected.name(), if self.inverted { SetUsage::AsksNot } else { SetUsage::Asks })
+    }
+
+    /// What it says of callers; nothing counts them.
+    pub(in crate::netfilter) fn foresee(&mut self, endpoint: &OuterEndpoint, beside: &mut Beside<'_>) -> Foreseen {
+        let names_port = !self.inverted && beside.sets.names_port_of_destination(&self.selected);
+        if beside.sets.asks_who(&self.selected) {
+            return Foreseen { likely: Likely::Maybe, names_port };
+        }
+        let probe = Probe::of_callers(endpoint, beside.devices);
+        let demand = Demand { count: false, count_members: false, ..self.demand };
+        let found = beside.sets.test(beside.now, &mut self.selected, &probe, &demand);
+        Foreseen { likely: Likely::of(found != self.inverted, true), names_port }
     }
 }
 

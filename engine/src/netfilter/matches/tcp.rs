@@ -9,7 +9,10 @@ use crate::{
         View,
         error::{Fault, Flaw, Noun},
         header::Not,
-        program::facts::{Facts, Ports},
+        program::{
+            facts::{Facts, Ports},
+            held::{Foreseen, Likely},
+        },
         save::{
             options::{Given, Opt, Spec},
             text::{Word, print_not},
@@ -151,6 +154,13 @@ impl Tcp {
         self.ports.fold()
     }
 
+    /// What it says of callers.
+    pub(in crate::netfilter) fn foresee(&self, facts: &Facts) -> Foreseen {
+        let is_certain = self.flags.is_none() && self.option.is_none();
+        let ports = self.ports.foresee(facts);
+        Foreseen { likely: ports.likely.and(Likely::of(true, is_certain)), ..ports }
+    }
+
     /// Whether only segments with SYN get by, as far as `-j TCPMSS` asks (Linux v6.18: `net/netfilter/xt_TCPMSS.c`,
     /// `find_syn_match()`).
     pub(in crate::netfilter) fn asks_for_syn(&self) -> bool {
@@ -172,6 +182,14 @@ impl PortPair {
     pub(super) fn holds(&self, facts: &Facts) -> bool {
         let holds = |asked: Not<(u16, u16)>, port| ((asked.what.0..=asked.what.1).contains(&port)) != asked.inverted;
         holds(self.source, facts.source_port) && holds(self.destination, facts.destination_port)
+    }
+
+    /// What they say of callers whose own port nobody knows.
+    pub(super) fn foresee(&self, facts: &Facts) -> Foreseen {
+        let Not { inverted, what: (low, high) } = self.destination;
+        let holds = (low..=high).contains(&facts.destination_port) != inverted;
+        let likely = Likely::of(holds, self.source == ANY_PORT);
+        Foreseen { likely, names_port: !inverted && self.destination != ANY_PORT }
     }
 
     /// Writes them as the tool saves them: what asks for all ports is left out.

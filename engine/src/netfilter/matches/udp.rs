@@ -7,7 +7,10 @@ use crate::{
     netfilter::{
         View,
         error::Flaw,
-        program::facts::{Facts, Ports},
+        program::{
+            facts::{Facts, Ports},
+            held::Foreseen,
+        },
         save::options::{Given, Opt, Spec},
         walk::{Depends, Fingerprint},
     },
@@ -17,6 +20,13 @@ use crate::{
 /// What is asked of a UDP header.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::netfilter) struct Udp(PortPair);
+
+impl Udp {
+    /// What it says of callers.
+    pub(in crate::netfilter) fn foresee(&self, facts: &Facts) -> Foreseen {
+        self.0.foresee(facts)
+    }
+}
 
 impl Matching for Udp {
     const SPEC: &'static Spec = &Spec {

@@ -2,7 +2,10 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::interfaces::{Interfaces, Row};
+use super::{
+    held::OuterEndpoint,
+    interfaces::{Interfaces, Row},
+};
 use crate::{
     conntrack::{Family, State, TemplateId, Tracking},
     netfilter::view::View,
@@ -114,6 +117,29 @@ impl Facts {
             state: StateSet::of(view.packet.meta().tracking),
             input: interfaces.row(view.input),
             output: interfaces.row(view.output),
+        })
+    }
+
+    /// Those of the first packet of somebody who calls an endpoint, as far as they are known. `None`: it is not of the family.
+    pub(super) fn of_callers(endpoint: &OuterEndpoint, family: Family, interfaces: &Interfaces) -> Option<Self> {
+        let (destination, wide) = match (endpoint.address, family) {
+            (IpAddr::V4(address), Family::Ipv4) => (address.to_bits(), 0),
+            (IpAddr::V6(address), Family::Ipv6) => (word(address.to_bits()), address.to_bits()),
+            (IpAddr::V4(_), Family::Ipv6) | (IpAddr::V6(_), Family::Ipv4) => return None,
+        };
+        Some(Self {
+            source: 0,
+            destination,
+            wide: [0, wide],
+            family,
+            protocol: endpoint.protocol,
+            fragment_offset: 0,
+            ports: Ports::Here,
+            source_port: 0,
+            destination_port: endpoint.port,
+            state: StateSet::NEW,
+            input: interfaces.row(endpoint.input),
+            output: interfaces.row(None),
         })
     }
 

@@ -3,6 +3,7 @@
 use super::{
     classify::Field,
     facts::{Facts, Ports, StateSet, word},
+    held::{Foreseen, Likely},
     interfaces::Interfaces,
 };
 use crate::{
@@ -254,6 +255,31 @@ impl Selector {
         if differs ^ (self.inverted & (INPUT | OUTPUT)) != 0 { Fit::NotNow } else { Fit::Unreached }
     }
 
+    /// What it says of callers of whom it is known where they go, and perhaps by which device they come.
+    pub(super) fn foresee(&self, facts: &Facts, interfaces: &Interfaces, knows_input: bool) -> Foreseen {
+        let mut differs = 0;
+        if facts.destination & self.destination_mask != self.destination {
+            differs |= DESTINATION;
+        }
+        if self.asks & PROTOCOL != 0 && facts.protocol != Protocol(self.protocol) {
+            differs |= PROTOCOL;
+        }
+        if self.asks & FRAGMENT != 0 {
+            differs |= FRAGMENT;
+        }
+        if knows_input && !interfaces.fits(facts.input, self.input) {
+            differs |= INPUT;
+        }
+        let known = DESTINATION | PROTOCOL | FRAGMENT | if knows_input { INPUT } else { 0 };
+        let fits = differs ^ (self.inverted & known) == 0
+            && self.destination_ports.holds(facts.destination_port)
+            && self.states.intersects(facts.state);
+        let asks_who = self.source_mask != 0 || self.inverted & SOURCE != 0 || self.source_ports.width != u16::MAX;
+        let is_certain = !asks_who && (knows_input || self.input == Interfaces::ANY);
+        let names_port = self.asks & PORTS != 0 && self.destination_ports.width != u16::MAX;
+        Foreseen { likely: Likely::of(fits, is_certain), names_port }
+    }
+
     #[inline]
     fn differs_in_ends(&self, facts: &Facts) -> u8 {
         let mut differs = 0;
@@ -332,11 +358,17 @@ impl Ends {
 
     /// Whether a packet's addresses are what is asked for.
     pub(super) fn hold(&self, facts: &Facts) -> bool {
-        let holds = |asked: Option<WideNetwork>, address: u128| {
-            asked.is_none_or(|asked| (address & asked.mask == asked.network) != asked.inverted)
-        };
         holds(self.source, facts.wide[0]) && holds(self.destination, facts.wide[1])
     }
+
+    /// What they say of callers of whom it is known where they go.
+    pub(super) fn foresee(&self, facts: &Facts) -> Likely {
+        Likely::of(holds(self.destination, facts.wide[1]), self.source.is_none())
+    }
+}
+
+fn holds(asked: Option<WideNetwork>, address: u128) -> bool {
+    asked.is_none_or(|asked| (address & asked.mask == asked.network) != asked.inverted)
 }
 
 const SOURCE: u8 = 1 << 0;

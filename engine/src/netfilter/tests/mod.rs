@@ -2,6 +2,7 @@
 
 mod acting;
 mod classifying;
+mod holding;
 mod matching;
 mod reading;
 mod recording;

@@ -1,7 +1,10 @@
 //! What helpers may not have, and what failing costs them.
 
 use super::{Announcer, *};
-use crate::conntrack::helper::{Opener, Wish};
+use crate::{
+    conntrack::helper::{Opener, Wish},
+    netfilter::{Loading, RuleSet, Source},
+};
 
 #[test]
 fn a_third_party_is_left_alone_unless_the_class_is_loose() {
@@ -219,6 +222,40 @@ fn a_client_that_has_its_share_of_expectations_is_told_so_and_costs_no_trust() {
         }
         assert_eq!(lab.helpers.iter().map(|helper| helper.failures).sum::<u32>(), 0);
     }
+}
+
+/// What is expected when 10.0.0.5 names port 51210 while these rules are in force, and what became of its words.
+fn asked_under(mode: HelperMode, rules: &str) -> (Lab, String) {
+    let (mut lab, mut flow) = helped_in(mode, Announcer::new());
+    let text = alloc::format!("*nat\n{rules}\nCOMMIT");
+    let read = RuleSet::parse(&[Source { name: "rules", text: &text }], &Loading::default());
+    lab.rules.replace(read.expect("the rules are right"));
+    let said = flow.say(&mut lab, Direction::Original, b"OPEN 10.0.0.5:51210\r\n").expect("it passes");
+    (lab, payload(&said))
+}
+
+#[test]
+fn a_port_that_is_published_for_another_host_is_not_taken_from_it() {
+    let published = "-A PREROUTING -p tcp --dport 51210 -j DNAT --to-destination 10.0.0.80:443";
+    let (mut lab, said) = asked_under(HelperMode::Guarded, published);
+    let tuple = lab.conntrack.expectations().iter().next().expect("it is expected elsewhere").tuple;
+    assert!(tuple.destination_port > 51_210, "{tuple}");
+    assert_eq!(said, alloc::format!("OPEN 203.0.113.1:{}\r\n", tuple.destination_port));
+    assert!(happened(&mut lab).is_empty());
+    // Linux lets the expectation have it.
+    let (lab, said) = asked_under(HelperMode::Kernel, published);
+    assert_eq!(said, "OPEN 203.0.113.1:51210\r\n");
+    assert_eq!(lab.conntrack.expectations().len(), 1);
+}
+
+#[test]
+fn where_every_port_is_published_nothing_is_expected_and_that_is_told() {
+    let published = "-A PREROUTING -p tcp --dport 50000:65535 -j DNAT --to-destination 10.0.0.80";
+    let (mut lab, said) = asked_under(HelperMode::Guarded, published);
+    assert_eq!(said, "OPEN 10.0.0.5:51210\r\n");
+    assert!(lab.conntrack.expectations().is_empty());
+    let happened = happened(&mut lab);
+    assert!(matches!(happened[..], [HelperEvent::Refused { refusal: Refusal::Held(51_210), .. }]), "{happened:?}");
 }
 
 #[test]

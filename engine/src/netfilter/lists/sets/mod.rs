@@ -164,6 +164,22 @@ impl Sets {
         }
     }
 
+    /// Whether what a packet shows the set depends on who sends it; of a list of sets nobody knows.
+    pub(in crate::netfilter) fn asks_who(&self, selected: &Selected) -> bool {
+        let Some(set) = self.0.find(&selected.name) else { return false };
+        let parts = set.kind.parts();
+        let is_of_sender = |(part, from_source): (&Part, &bool)| matches!(part, Part::Mac | Part::Mark) || *from_source;
+        set.kind.storage() == Storage::List || parts.iter().zip(&selected.from_source).any(is_of_sender)
+    }
+
+    /// Whether it is the port that a packet goes to that the set is asked for; of a list of sets it may be.
+    pub(in crate::netfilter) fn names_port_of_destination(&self, selected: &Selected) -> bool {
+        let Some(set) = self.0.find(&selected.name) else { return false };
+        let parts = set.kind.parts();
+        let is_port = |(part, from_source): (&Part, &bool)| matches!(part, Part::Port | Part::BarePort) && !from_source;
+        set.kind.storage() == Storage::List || parts.iter().zip(&selected.from_source).any(is_port)
+    }
+
     fn has_networks(&self, name: &str) -> bool {
         self.0.find(name).is_some_and(|set| set.kind.has(Part::Network))
     }

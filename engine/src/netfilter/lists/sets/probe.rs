@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     conntrack::{Address, Family},
-    netfilter::{View, ends::Ends},
+    device::Devices,
+    netfilter::{View, ends::Ends, program::held::OuterEndpoint},
     packet::Packet,
     wire::{Protocol, TcpHeader, UdpHeader, sctp::SCTP_HEADER_LEN},
 };
@@ -57,6 +58,22 @@ impl<'a> Probe<'a> {
             mark: view.packet.meta().mark,
             bytes: view.packet.network_len() as u64,
         })
+    }
+
+    /// What somebody shows who calls an endpoint, as far as it is known.
+    pub(in crate::netfilter) fn of_callers(endpoint: &OuterEndpoint, devices: &'a Devices) -> Self {
+        let input = endpoint.input.and_then(|id| devices.find(id));
+        Self {
+            family: Family::of(endpoint.address),
+            source: Address::default(),
+            destination: endpoint.address.into(),
+            ports: Ports::Here { protocol: endpoint.protocol.0, source: 0, destination: endpoint.port },
+            input: input.map_or("", |device| device.name.as_str()),
+            output: "",
+            macs: None,
+            mark: 0,
+            bytes: 0,
+        }
     }
 
     /// The element that the packet would be in this set: its first network as wide as packets' are there. `None`: it shows
