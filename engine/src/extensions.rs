@@ -76,17 +76,15 @@ impl Engine {
             Fate::Local | Fate::Forward(_) | Fate::Nowhere(_) => self.own_towards(source),
         };
         let reader = Reader { now, own, is_own: &|address| self.is_no_other_host(address) };
-        match packet.options_mut().map(|header| reader.read(header)) {
-            Some(Ok(read)) => packet.meta_mut().options = read,
-            Some(Err(objection)) => {
-                if let options::Objection::Malformed(pointer) = objection {
-                    self.noted.told = pointer.into();
-                }
-                return Err(packet.drop_for(objection.reason()));
-            }
-            None => {}
+        let mut read = Read::default();
+        let objection = packet.options_mut().and_then(|header| reader.read(header, &mut read).err());
+        // What its sender is told carries back what has been read before.
+        packet.meta_mut().options = read;
+        let Some(objection) = objection else { return Ok(packet) };
+        if let options::Objection::Malformed(pointer) = objection {
+            self.noted.told = pointer.into();
         }
-        Ok(packet)
+        Err(packet.drop_for(objection.reason()))
     }
 
     /// Finishes the options of a packet that passes through and leaves by `hop`.

@@ -34,6 +34,10 @@ const RECORDS_ADDRESS: u8 = 1 << 2;
 const STAMPS_ADDRESS: u8 = 1 << 3;
 /// A time has been written down.
 const STAMPS_TIME: u8 = 1 << 4;
+/// There is a record of the way, of times, a label. What is wrong may stand behind it.
+const RECORD: u8 = 1 << 5;
+const TIMES: u8 = 1 << 6;
+const LABEL: u8 = 1 << 7;
 
 impl Read {
     const fn has(self, what: u8) -> bool {
@@ -77,33 +81,25 @@ pub struct Reader<'r> {
     pub is_own: &'r dyn Fn(Ipv4Addr) -> bool,
 }
 
-/// Which options there are; each may be there once.
-#[derive(Default)]
-struct Seen {
-    record: Option<Found>,
-    timestamp: Option<Found>,
-    source_route: Option<Found>,
-    cipso: Option<Found>,
-}
-
 impl Reader<'_> {
-    /// Reads the options of a header, and writes down in them what is asked for.
+    /// Reads the options of a header, writes down in them what is asked for, and notes in `read` what there is.
     ///
     /// # Errors
-    /// What is wrong with them; those before it have been written to.
-    pub fn read(&self, header: &mut [u8]) -> Result<Read, Objection> {
-        let (mut read, mut seen) = (Read(READ), Seen::default());
+    /// What is wrong with them; those before it have been written to, and are noted.
+    pub fn read(&self, header: &mut [u8], read: &mut Read) -> Result<(), Objection> {
+        *read = Read(READ);
+        let mut has_route = false;
         let wrong = |at: usize| Objection::Malformed(at as u8);
         let options: Vec<_> = Ipv4Options::of(header).collect();
         for found in options {
             let found = found.map_err(wrong)?;
-            let twice = match found.kind {
-                Ipv4Option::RECORD_ROUTE => seen.record.replace(found),
-                Ipv4Option::TIMESTAMP => seen.timestamp.replace(found),
-                Ipv4Option::CIPSO => seen.cipso.replace(found),
-                _ => None,
+            let noted = match found.kind {
+                Ipv4Option::RECORD_ROUTE => RECORD,
+                Ipv4Option::TIMESTAMP => TIMES,
+                Ipv4Option::CIPSO => LABEL,
+                _ => 0,
             };
-            if twice.is_some() {
+            if read.has(noted) {
                 return Err(wrong(found.at));
             }
             let option = &mut header[found.at..found.at + found.len];
@@ -116,21 +112,25 @@ impl Reader<'_> {
                     rest.fill(0);
                     None
                 }
-                Ipv4Option::RECORD_ROUTE => self.record(option, &mut read),
-                Ipv4Option::TIMESTAMP => self.stamp(option, &mut read),
+                Ipv4Option::RECORD_ROUTE => self.record(option, read),
+                Ipv4Option::TIMESTAMP => self.stamp(option, read),
                 Ipv4Option::LOOSE_SOURCE_ROUTE | Ipv4Option::STRICT_SOURCE_ROUTE => {
-                    let is_second = seen.source_route.replace(found).is_some();
+                    let is_second = core::mem::replace(&mut has_route, true);
                     fault_of_route(option).or(is_second.then_some(0))
                 }
                 Ipv4Option::ROUTER_ALERT => (found.len < 4).then_some(1),
-                Ipv4Option::CIPSO => fault_of_label(option),
+                Ipv4Option::CIPSO => {
+                    read.0 |= LABEL;
+                    Some(fault_of_label(option))
+                }
                 _ => None,
             };
             if let Some(fault) = fault {
                 return Err(wrong(found.at + fault));
             }
+            read.0 |= noted;
         }
-        if seen.source_route.is_some() { Err(Objection::SourceRoute) } else { Ok(read) }
+        if has_route { Err(Objection::SourceRoute) } else { Ok(()) }
     }
 
     /// Takes the next place of a record of the way; or where in the option something is wrong.
@@ -186,25 +186,22 @@ impl Reader<'_> {
     #[must_use]
     pub fn echo(&self, header: &[u8], read: Read) -> Option<Echo> {
         let mut echo = Echo::default();
-        if !read.has(READ) {
-            return Some(echo);
-        }
-        let find = |kind| Ipv4Options::of(header).flatten().find(|found| found.kind == kind);
-        let bytes = |found: Found| header[found.at..found.at + found.len].to_vec();
-        if let Some(mut option) = find(Ipv4Option::RECORD_ROUTE).map(bytes) {
+        let find = |noted, kind| {
+            let first = Ipv4Options::of(header).flatten().find(|found| found.kind == kind).filter(|_| read.has(noted));
+            first.map(|Found { at, len, .. }| header[at..at + len].to_vec())
+        };
+        if let Some(mut option) = find(RECORD, Ipv4Option::RECORD_ROUTE) {
             if read.has(RECORDS_ADDRESS) && usize::from(option[2]) <= option.len() {
                 option[2] = after(&option, usize::from(option[2]), 4)? as u8;
                 echo.record = Some(echo.bytes.len());
             }
             echo.bytes.extend(option);
         }
-        if let Some(mut option) = find(Ipv4Option::TIMESTAMP).map(bytes) {
+        if let Some(mut option) = find(TIMES, Ipv4Option::TIMESTAMP) {
             self.echo_times(&mut option, read, &mut echo)?;
             echo.bytes.extend(option);
         }
-        if let Some(label) = find(Ipv4Option::CIPSO).map(bytes) {
-            echo.bytes.extend(label);
-        }
+        echo.bytes.extend(find(LABEL, Ipv4Option::CIPSO).unwrap_or_default());
         echo.bytes.resize(echo.bytes.len().next_multiple_of(4), Ipv4Option::END.0);
         Some(echo)
     }
@@ -310,24 +307,9 @@ fn fault_of_route(option: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where in a label something is wrong: its domain and its tags are all that is looked at (Linux v6.18: `include/net/cipso_ipv4.h`,
-/// `cipso_v4_validate()` without NetLabel).
-fn fault_of_label(option: &[u8]) -> Option<usize> {
-    if option.len() < 8 {
-        return Some(1);
-    }
-    if option[2..6] == [0; 4] {
-        return Some(2);
-    }
-    let mut at = 6;
-    while at < option.len() {
-        let Some(&len) = option.get(at + 1) else { return Some(at) };
-        if len == 0 || usize::from(len) > option.len() - at {
-            return Some(at + 1);
-        }
-        at += usize::from(len);
-    }
-    None
+/// Where in a label something is wrong: no domain is known here (Linux v6.18: `net/ipv4/cipso_ipv4.c`, `cipso_v4_validate()`).
+const fn fault_of_label(option: &[u8]) -> usize {
+    if option.len() < 8 { 1 } else { 2 }
 }
 
 fn address_at(option: &[u8], at: usize) -> Ipv4Addr {
@@ -367,8 +349,8 @@ mod tests {
 
     /// The options after they have been read.
     fn read(options: &[u8]) -> Result<(Vec<u8>, Read), Objection> {
-        let mut header = header(options);
-        let read = reader().read(&mut header)?;
+        let (mut header, mut read) = (header(options), Read::default());
+        reader().read(&mut header, &mut read)?;
         Ok((header.split_off(20), read))
     }
 
@@ -419,14 +401,13 @@ mod tests {
             (vec![131, 7, 4, 1, 2, 3, 4, 137, 7, 4, 1, 2, 3, 4, 0, 0], 27),
             (vec![148, 3, 0, 0], 21),
             (vec![134, 7, 0, 0, 0, 1, 1, 0], 21),
-            (vec![134, 8, 0, 0, 0, 0, 1, 2], 22),
-            (vec![134, 8, 0, 0, 0, 1, 1, 3], 27),
+            (vec![134, 8, 0, 0, 0, 1, 1, 2], 22),
             (vec![99, 9, 0, 0], 20),
         ] {
             assert_eq!(read(&options), Err(Objection::Malformed(fault)), "{options:?}");
         }
         assert_eq!(read(&[131, 7, 4, 1, 2, 3, 4, 0]), Err(Objection::SourceRoute));
-        for fine in [vec![148, 4, 0, 0], vec![134, 8, 0, 0, 0, 1, 1, 2], vec![99, 4, 1, 2], vec![1, 1, 1, 0]] {
+        for fine in [vec![148, 4, 0, 0], vec![99, 4, 1, 2], vec![1, 1, 1, 0]] {
             assert_eq!(read(&fine).unwrap().0, fine);
         }
     }
@@ -450,6 +431,16 @@ mod tests {
         assert_eq!(answer, [68, 20, 21, 1, 10, 0, 0, 1, a, b, c, d, 10, 0, 0, 1, a, b, c, d]);
         let unread = reader().echo(&header(&asked), Read::default()).unwrap();
         assert_eq!(unread.finish(OWN, NOW), []);
+    }
+
+    #[test]
+    fn what_points_to_a_fault_carries_what_stands_before_it() {
+        let (mut header, mut read) = (header(&[7, 3, 4, 7, 3, 4, 0, 0]), Read::default());
+        assert_eq!(reader().read(&mut header, &mut read), Err(Objection::Malformed(23)));
+        assert_eq!(reader().echo(&header, read).unwrap().finish(OWN, NOW), [7, 3, 4, 0]);
+        header[22] = 3;
+        assert_eq!(reader().read(&mut header, &mut read), Err(Objection::Malformed(22)));
+        assert_eq!(reader().echo(&header, read).unwrap().finish(OWN, NOW), []);
     }
 
     #[test]

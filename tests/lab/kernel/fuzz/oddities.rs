@@ -14,9 +14,8 @@ pub(super) fn befall(dice: &mut Dice, frame: Planned) -> Vec<Planned> {
         4 => vec![frame.clone(), Planned { answers: None, ..frame }],
         5 => vec![changed(frame, |packet| shortened(dice, packet))],
         6 => vec![changed(frame, |packet| {
-            // Routes and times that hosts write into options are left out: the engine does not write them.
             let options = match packet[0] >> 4 {
-                4 => dice.pick(&[vec![1, 1, 1, 0], vec![0x94, 4, 0, 0]]),
+                4 => options(dice),
                 _ => dice.pick(&[vec![0, 0, 0, 1, 4, 0, 0, 0, 0], vec![60, 0, 0, 1, 4, 0, 0, 0, 0]]),
             };
             with_header(packet, |ip| ip.options = options);
@@ -24,6 +23,30 @@ pub(super) fn befall(dice: &mut Dice, frame: Planned) -> Vec<Planned> {
         7..=9 => fragments(dice, frame),
         _ => vec![frame],
     }
+}
+
+/// Options of IPv4, right ones and others, up to three. No hour of the day: the kernel's is not that of the capture.
+fn options(dice: &mut Dice) -> Vec<u8> {
+    let mut options = Vec::new();
+    for _ in 0..=dice.below(3) {
+        options.extend(match dice.below(12) {
+            0 => vec![1],
+            1 => vec![0x94, 4, 0, 0],
+            2 => vec![7, 7, 4, 0, 0, 0, 0],
+            3 => vec![7, 11, dice.pick(&[4, 8, 12]), 9, 9, 9, 9, 0, 0, 0, 0],
+            4 => vec![7, dice.pick(&[2, 3, 6, 7]), dice.pick(&[0, 3, 4, 5, 8]), 0, 0, 0, 0],
+            5 => vec![68, 12, dice.pick(&[4, 5, 6]), 3, 198, 51, 100, dice.pick(&[7, 9]), 0, 0, 0, 0],
+            6 => vec![68, 8, 9, dice.pick(&[0, 0x10, 0xe1, 0xf0, 0xf3]), 1, 2, 3, 4],
+            7 => vec![dice.pick(&[131, 137]), 7, dice.pick(&[3, 4, 8]), 198, 51, 100, 9],
+            8 => vec![134, 8, 0, 0, 0, dice.pick(&[0, 1]), 1, 2],
+            9 => vec![99, dice.pick(&[0, 1, 2, 4, 40]), 0, 0],
+            10 => vec![0, 0, dice.pick(&[0, 7])],
+            _ => vec![dice.below(256) as u8, dice.below(12) as u8],
+        });
+    }
+    options.truncate(40);
+    options.resize(options.len().next_multiple_of(4), dice.pick(&[0, 1]));
+    options
 }
 
 /// The type that answers an ICMP or ICMPv6 query.
