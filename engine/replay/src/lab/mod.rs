@@ -14,7 +14,7 @@
 //! | `title` | what the scenario is to show |
 //! | `seed` | number; what all chance comes from. Default: 1 |
 //! | `until` | when it ends at the latest. It ends before when all connections have, and nothing is measured |
-//! | `sample` | how often connections and queues are looked at. Default: 500 times |
+//! | `sample` | how often connections and queues are looked at. Default: 250 to 500 times, however long the run takes |
 //! | `measure` | a list of two times, between which goodputs are measured. Default: from each connection's beginning to its last byte |
 //!
 //! `[[host]]`, 64 at most. One that has several links forwards between them; routes lead over the fewest links:
@@ -163,6 +163,7 @@ mod pcapng;
 mod read;
 mod reception;
 mod run;
+mod sampling;
 mod scenario;
 mod segment;
 mod series;

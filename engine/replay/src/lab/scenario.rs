@@ -22,8 +22,8 @@ pub struct Scenario {
     pub seed: u64,
     /// When it ends at the latest.
     pub until: Duration,
-    /// How often connections and queues are looked at.
-    pub sample: Duration,
+    /// How often connections and queues are looked at; none: 250 to 500 times, however long the run takes.
+    pub sample: Option<Duration>,
     /// The time in which goodputs are measured; none: each connection's own.
     pub measure: Option<(Duration, Duration)>,
     /// The hosts.

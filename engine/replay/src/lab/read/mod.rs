@@ -20,6 +20,7 @@ use self::{
     way::{LINK_WAY, way},
 };
 use super::{
+    sampling::SAMPLE_MIN,
     scenario::{Change, Host, Link, Loss, Scenario, Way},
     words::Lapse,
 };
@@ -40,7 +41,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
         title: top.find("title").map_or(Ok(""), Value::text)?.to_owned(),
         seed: top.find("seed").map_or(Ok(1), |value| value.number(0..=u64::MAX))?,
         until,
-        sample: top.find("sample").map_or_else(|| Ok((until / SAMPLES).max(SAMPLE_MIN)), lapse)?,
+        sample: top.find("sample").map(lapse).transpose()?,
         measure: top.find("measure").map(span).transpose()?,
         hosts: Vec::new(),
         switches: Vec::new(),
@@ -49,7 +50,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
         loads: Vec::new(),
         events: Vec::new(),
     };
-    if let Some(sample) = top.find("sample").filter(|_| scenario.sample < SAMPLE_MIN) {
+    if let Some(sample) = top.find("sample").filter(|_| scenario.sample.is_some_and(|sample| sample < SAMPLE_MIN)) {
         return Err(sample.expected("a time of at least 10us"));
     }
     if let (Some((_, to)), Some(measure)) = (scenario.measure, top.find("measure"))
@@ -132,7 +133,7 @@ fn bounded_points(sample: Value<'_>, scenario: &Scenario) -> Result<(), Fault> {
     let samples = LAB_POINTS_MAX / series;
     // One at the beginning, one at the end.
     let least = scenario.until.as_nanos().div_ceil(u128::from(samples) - 2);
-    if scenario.sample.as_nanos() >= least {
+    if scenario.sample.is_none_or(|sample| sample.as_nanos() >= least) {
         return Ok(());
     }
     let least = Duration::from_nanos(least as u64);
@@ -284,6 +285,3 @@ const LINK: &[&str] = &[
 ];
 const EVENT: &[&str] =
     &["at", "link", "direction", "up", "silent", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
-/// Samples of a run, when nothing is said of them.
-const SAMPLES: u32 = 500;
-const SAMPLE_MIN: Duration = Duration::from_micros(10);

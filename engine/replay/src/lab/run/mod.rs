@@ -14,6 +14,7 @@ use super::{
     lane::Tally,
     load::{Generator, LoadReport},
     net::{Net, START},
+    sampling::Sampling,
     scenario::{End, Scenario},
     series::{EndReport, Point, Wait},
     switch::SwitchTally,
@@ -137,6 +138,7 @@ struct Run<'s, 'w> {
     owners: BTreeMap<(usize, SocketId), (usize, End)>,
     agenda: BTreeMap<(Instant, u64), Task>,
     order: u64,
+    sampling: Sampling,
     /// When connections and queues were looked at last.
     sampled: Option<Instant>,
     /// Bytes read of each connection when measuring began, and how many have been until it ended.
@@ -163,6 +165,7 @@ impl<'s, 'w> Run<'s, 'w> {
             owners: BTreeMap::new(),
             agenda: BTreeMap::new(),
             order: 0,
+            sampling: Sampling::new(scenario.sample),
             sampled: None,
             measured_from: vec![[0; 2]; count],
             measured: vec![[0; 2]; count],
@@ -297,8 +300,10 @@ impl<'s, 'w> Run<'s, 'w> {
             }
             Task::Sample => {
                 self.sample();
-                let next = self.net.elapsed() + self.scenario.sample;
-                self.at(next, Task::Sample);
+                if self.sampling.take() {
+                    self.thin_samples();
+                }
+                self.at(self.sampling.next(self.net.elapsed()), Task::Sample);
             }
         }
     }
@@ -419,6 +424,17 @@ impl<'s, 'w> Run<'s, 'w> {
         }
     }
 
+    /// Keeps what has been sampled at times that are still wanted.
+    fn thin_samples(&mut self) {
+        let sampling = &self.sampling;
+        for report in self.ends.iter_mut().flatten() {
+            report.points.retain(|point| sampling.keeps(point.ts));
+        }
+        for report in &mut self.lanes {
+            report.waits.retain(|wait| sampling.keeps(wait.ts));
+        }
+    }
+
     fn report(mut self) -> Report {
         let since = |when: Option<Instant>| when.map(|when| when.since(START));
         let ended = self.net.elapsed();
@@ -468,27 +484,4 @@ impl<'s, 'w> Run<'s, 'w> {
 const BACKLOG: u32 = 1024;
 
 #[cfg(test)]
-mod tests {
-    use super::{super::lane::Lost, *};
-
-    #[test]
-    fn what_finds_no_memory_is_lost_and_counted_whether_it_would_wait_or_be_on_its_way() {
-        // With a rate frames wait, without one they are all on their way.
-        for link in ["rate = \"10 Mbit/s\"", "delay = \"20ms\""] {
-            let text = format!(
-                "until = \"60s\"\n[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\n[[link]]\nbetween = [\"a\", \"b\"]\n{link}\n[[connection]]\nfrom = \"a\"\nto = \"b\"\nsend = \"300 kB\"\n"
-            );
-            let scenario = Scenario::read("s.toml", &text).unwrap_or_else(|error| panic!("{error}"));
-            let mut run = Run::new(&scenario, None).expect("a run");
-            run.net.held_bytes_max = 20_000;
-            run.play(&mut |_| {});
-            let report = run.report();
-            assert_eq!(report.connections[0].read[0], 300_000, "{link}");
-            let tally = report.lanes[0].tally;
-            assert!(tally.lost_for(Lost::Queue) > 0, "{link}: {tally:?}");
-            assert!(tally.queued_bytes_max < 20_000, "{link}: {tally:?}");
-            // The last one may be on its way still.
-            assert!(tally.offered - tally.arrived - tally.lost_for(Lost::Queue) <= 1, "{link}: {tally:?}");
-        }
-    }
-}
+mod tests;
