@@ -57,21 +57,27 @@ fn draw(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel, seconds: f64) 
         .caption(panel.title, ("sans-serif", 13))
         .x_label_area_size(22)
         .y_label_area_size(64)
-        .build_cartesian_2d(0.0..seconds, 0.0..(most * 1.05).max(1.0))
+        // What the lines are stands to their right, where there are none.
+        .build_cartesian_2d(0.0..seconds * WITH_LEGEND, 0.0..(most * 1.05).max(1.0))
         .map_err(|error| anyhow!("{error}"))?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
-        .x_label_formatter(&|at| format!("{at} s"))
+        .x_label_formatter(&|at| if *at > seconds { String::new() } else { format!("{} s", micros_exact(*at)) })
         .draw()
         .map_err(|error| anyhow!("{error}"))?;
-    for line in &panel.lines {
+    let unnamed = panel.lines.len().saturating_sub(NAMED_MAX);
+    for (number, line) in panel.lines.iter().enumerate() {
         let color = line.color;
-        chart
+        let drawn = chart
             .draw_series(LineSeries::new(line.points.iter().copied(), color))
-            .map_err(|error| anyhow!("{error}"))?
-            .label(&line.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], color));
+            .map_err(|error| anyhow!("{error}"))?;
+        let name = match number {
+            number if number < NAMED_MAX => line.name.clone(),
+            NAMED_MAX => format!("and {unnamed} more"),
+            _ => continue,
+        };
+        drawn.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], color));
     }
     chart
         .configure_series_labels()
@@ -129,8 +135,9 @@ fn lines_of(panels: &mut [Panel; 5], name: &str, color: RGBColor, points: &[Poin
     add(0, ": in flight", 0.35, over(&|point| Some(point.in_flight.into())));
     add(0, ": ssthresh", 0.6, over(&|point| point.snd_ssthresh.map(f64::from)));
     add(0, ": cwnd", 1.0, over(&|point| Some(point.snd_cwnd.into())));
-    add(1, ": rttvar", 0.4, over(&|point| Some(f64::from(point.rttvar) / 1e3)));
-    add(1, ": srtt", 1.0, over(&|point| Some(f64::from(point.rtt) / 1e3)));
+    // There is none before something has been acknowledged.
+    add(1, ": rttvar", 0.4, over(&|point| (point.rtt > 0).then_some(f64::from(point.rttvar) / 1e3)));
+    add(1, ": srtt", 1.0, over(&|point| (point.rtt > 0).then_some(f64::from(point.rtt) / 1e3)));
     let rates = points.windows(2).filter(|pair| pair[1].ts > pair[0].ts).map(|pair| {
         let bits = pair[1].bytes_acked.saturating_sub(pair[0].bytes_acked) as f64 * 8.0;
         (seconds(pair[1].ts), bits / (seconds(pair[1].ts) - seconds(pair[0].ts)) / 1e6)
@@ -143,7 +150,16 @@ fn seconds(nanos: u64) -> f64 {
     nanos as f64 / 1e9
 }
 
-const WIDTH_PIXELS: u32 = 960;
+/// A number of seconds to the microsecond: what an axis counts in steps is off by less.
+fn micros_exact(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e6
+}
+
+const WIDTH_PIXELS: u32 = 1200;
+/// How much wider than the lines a panel is.
+const WITH_LEGEND: f64 = 1.35;
+/// As many lines of a panel are named: more names than that do not fit.
+const NAMED_MAX: usize = 9;
 const PANEL_PIXELS: u32 = 190;
 const TITLE_PIXELS: u32 = 30;
 const COLORS: [RGBColor; 6] = [
@@ -171,6 +187,7 @@ mod tests {
             assert!(svg.contains(shown), "{shown} is not there");
         }
         assert!(svg.matches("<polyline").count() >= 8, "too few lines");
+        assert!(!svg.contains("00000000"), "an axis tells a number that is no round one");
     }
 
     #[test]
