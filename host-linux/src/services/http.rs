@@ -1,6 +1,9 @@
 //! A small HTTP server: GET and HEAD of a folder's files (RFC 9110, RFC 9112). Requests are read by `httparse`.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use towpath_engine::{
     Engine, Instant,
@@ -38,6 +41,8 @@ pub(super) struct Http {
     waits_since: Option<Instant>,
     /// Until when it is listened to who has been told that nothing follows.
     lingers_until: Option<Instant>,
+    /// When it had its last turn: what answers are dated by (RFC 9110, section 6.6.1).
+    now: Instant,
 }
 
 impl Http {
@@ -54,6 +59,7 @@ impl Http {
             is_at_end: false,
             waits_since: None,
             lingers_until: None,
+            now: Instant::ZERO,
         }
     }
 
@@ -77,6 +83,7 @@ impl Http {
         id: SocketId,
         reader: &Reader,
     ) -> Result<Turn, SocketError> {
+        self.now = now;
         for _ in 0..HTTP_ROUNDS_OF_TURN_MAX {
             if self.is_reading {
                 return Ok(Turn::Waits);
@@ -214,12 +221,15 @@ impl Http {
         }
         if asked.has_body {
             // Where it ends would have to be known to find the next request.
-            _ = self.refuse("413 Content Too Large");
-            return;
+            self.is_last = true;
+            self.forget_asked();
         }
         let is_head = asked.method == "HEAD";
         if !is_head && asked.method != "GET" {
             return self.say("405 Method Not Allowed", "text/plain", 0, "Allow: GET, HEAD\r\n");
+        }
+        if asked.has_body {
+            return self.say("413 Content Too Large", "text/plain", 0, "");
         }
         match self.folder.find(&asked.path) {
             Ok(found) => {
@@ -241,8 +251,9 @@ impl Http {
 
     fn say(&mut self, status: &str, kind: &str, len: u64, more: &str) {
         let connection = if self.is_last { "close" } else { "keep-alive" };
+        let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_nanos(self.now.as_nanos()));
         let head = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len}\r\nConnection: {connection}\r\n{more}\r\n"
+            "HTTP/1.1 {status}\r\nDate: {date}\r\nContent-Type: {kind}\r\nContent-Length: {len}\r\nConnection: {connection}\r\n{more}\r\n"
         );
         (self.answer, self.sent, self.waits_since) = (head.into_bytes(), 0, None);
     }
@@ -310,7 +321,8 @@ mod tests {
             (b"GET /no-such-file HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400 Bad Request"),
             (b"GET\r\n\r\n", "400 Bad Request"),
             (b"PUT / HTTP/1.1\r\nHost: a\r\n\r\n", "405 Method Not Allowed"),
-            (b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "413 Content Too Large"),
+            (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "405 Method Not Allowed"),
+            (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "413 Content Too Large"),
             (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: \xff\r\n\r\n", "413 Content Too Large"),
             (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \xff\r\n\r\n", "413 Content Too Large"),
         ] {
