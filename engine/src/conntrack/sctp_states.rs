@@ -43,6 +43,19 @@ pub enum SctpState {
 }
 
 impl SctpState {
+    /// All of them, in Linux's order.
+    pub const ALL: [Self; 9] = [
+        Self::None,
+        Self::Closed,
+        Self::CookieWait,
+        Self::CookieEchoed,
+        Self::Established,
+        Self::ShutdownSent,
+        Self::ShutdownReceived,
+        Self::ShutdownAckSent,
+        Self::HeartbeatSent,
+    ];
+
     /// The word that listings use.
     #[must_use]
     pub const fn name(self) -> &'static str {

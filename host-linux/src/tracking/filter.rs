@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use towpath_engine::{
     Change,
-    conntrack::{Direction, Entry, Family, Status, TcpState, Tuple, text::protocol_by_name},
+    conntrack::{Direction, Entry, Family, SctpState, Status, TcpState, Tuple, text::protocol_by_name},
     wire::Protocol,
 };
 
@@ -40,7 +40,7 @@ pub struct Filter {
     /// `--icmp-code`, `--icmpv6-code`
     pub code: Option<u8>,
     /// `--state`
-    pub state: Option<TcpState>,
+    pub state: Option<StateName>,
     /// `-n`: the source is translated, to this address if one is given; without one, its port alone will do.
     pub source_nat: Option<Option<IpAddr>>,
     /// `-g`: the destination is translated, to this address if one is given; without one, its port alone will do.
@@ -49,6 +49,24 @@ pub struct Filter {
     pub any_nat: Option<Option<IpAddr>>,
     /// `-e`: what must have happened, where what happens is shown; anything when it is empty.
     pub changes: Vec<Change>,
+}
+
+/// A state that a protocol knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateName {
+    /// Of TCP.
+    Tcp(TcpState),
+    /// Of SCTP.
+    Sctp(SctpState),
+}
+
+impl StateName {
+    fn is_of(self, entry: &Entry) -> bool {
+        match self {
+            Self::Tcp(state) => entry.tcp.is_some_and(|tcp| tcp.state == state),
+            Self::Sctp(state) => entry.sctp.is_some_and(|sctp| sctp.state == state),
+        }
+    }
 }
 
 /// Both ends of one direction.
@@ -151,7 +169,7 @@ impl Filter {
             && !(self.unreplied && entry.status.contains(Status::SEEN_REPLY))
             && !self.offloaded
             && self.is_message(original)
-            && self.state.is_none_or(|state| entry.tcp.is_some_and(|tcp| tcp.state == state))
+            && self.state.is_none_or(|state| state.is_of(entry))
             && self.source_nat.is_none_or(source)
             && self.destination_nat.is_none_or(destination)
             && self.any_nat.is_none_or(|wanted| source(wanted) || destination(wanted))
@@ -263,7 +281,7 @@ mod tests {
     fn each_wish_is_held_against_its_own_field() {
         let network = |text| Some(Network::parse(text).unwrap());
         let any = Filter::default();
-        let cases: [(Filter, bool); 26] = [
+        let cases: [(Filter, bool); 28] = [
             (Filter { unreplied: true, ..any.clone() }, false),
             (Filter { offloaded: true, ..any.clone() }, false),
             (Filter { kind: Some(0), code: Some(80), ..any.clone() }, true),
@@ -285,7 +303,9 @@ mod tests {
             (Filter { labels: 0b100, ..any.clone() }, true),
             (Filter { labels: 0b110, ..any.clone() }, false),
             (Filter { status: Some(Status::ASSURED), ..any.clone() }, true),
-            (Filter { state: Some(TcpState::TimeWait), ..any.clone() }, false),
+            (Filter { state: Some(StateName::Tcp(TcpState::Established)), ..any.clone() }, true),
+            (Filter { state: Some(StateName::Tcp(TcpState::TimeWait)), ..any.clone() }, false),
+            (Filter { state: Some(StateName::Sctp(SctpState::Established)), ..any.clone() }, false),
             (Filter { source_nat: Some(None), ..any.clone() }, true),
             (Filter { source_nat: Some(Some([192, 0, 2, 9].into())), ..any.clone() }, false),
             (Filter { destination_nat: Some(None), ..any.clone() }, false),

@@ -11,7 +11,7 @@ use towpath_engine::{
     conntrack::{Entry, ExpectationEntry, Statistics},
 };
 
-pub use filter::{Ends, Filter, Network, parse_protocol};
+pub use filter::{Ends, Filter, Network, StateName, parse_protocol};
 pub use format::{Format, Shown, Style, Told};
 pub(crate) use page::{connections, expectations};
 

@@ -138,6 +138,21 @@ fn options_that_conntrack_does_not_take_together_are_refused_in_its_words() {
     for (question, words) in cases {
         assert_eq!(ask("http-short.pcap", question).wrong(), format!("towpath: {words}"), "{question}");
     }
+    for (question, option) in [("-F expect -f ipv4", "family"), ("-F -p tcp", "protonum"), ("-D -e NEW", "event-mask")]
+    {
+        let told = format!("towpath: Illegal option `--{option}' with this command");
+        assert_eq!(towpath(&format!("conntrack {question}")).wrong(), told, "{question}");
+    }
+    // What it takes is looked for in the gateway, which is not there.
+    for question in ["-F -f ipv6", "-D -t 5", "-D -p sctp --state CLOSED"] {
+        let told = towpath(&format!("conntrack {question} --control /nowhere/socket")).wrong();
+        assert!(told.contains("/nowhere/socket"), "{told}");
+    }
+    assert!(
+        ask("http-short.pcap", "-L -p sctp --state CLOSE")
+            .wrong()
+            .contains("takes an SCTP state: NONE, CLOSED, COOKIE_WAIT")
+    );
 }
 
 #[test]

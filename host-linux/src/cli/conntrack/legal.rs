@@ -34,6 +34,8 @@ impl Question {
         let counts = self.count || self.stats;
         match (self.table, self.list, self.event) {
             _ if counts => Illegal::AllBut(&[]),
+            // It is taken, and all goes all the same.
+            (Table::Conntrack, ..) if self.flush => Illegal::AllBut(&["family"]),
             _ if self.flush => Illegal::AllBut(&[]),
             (Table::Expect, true, _) => Illegal::AllBut(&["family", "output"]),
             (Table::Expect, _, true) => Illegal::AllBut(&["event-mask", "output"]),
@@ -46,7 +48,8 @@ impl Question {
             (Table::Conntrack, _, _) if self.update => {
                 Illegal::These(&["zone", "orig-zone", "reply-zone", "any-nat", "event-mask"])
             }
-            (Table::Conntrack, _, _) => Illegal::These(&["any-nat", "event-mask", "timeout"]),
+            // Of `-D`; a timeout is taken and says nothing.
+            (Table::Conntrack, _, _) => Illegal::These(&["any-nat", "event-mask"]),
         }
     }
 
@@ -94,7 +97,7 @@ impl Illegal {
 /// The protocols that an option is for.
 fn protocols_of(option: &str) -> &'static [Protocol] {
     match option {
-        "state" => &[Protocol::TCP],
+        "state" => &[Protocol::TCP, Protocol::SCTP],
         "icmp-type" | "icmp-code" | "icmp-id" => &[Protocol::ICMP],
         "icmpv6-type" | "icmpv6-code" | "icmpv6-id" => &[Protocol::ICMPV6],
         "srckey" | "dstkey" | "reply-key-src" | "reply-key-dst" => &[Protocol::GRE],

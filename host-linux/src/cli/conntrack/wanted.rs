@@ -4,10 +4,10 @@ use std::{fs, net::IpAddr, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
-use towpath::tracking::{Ends, Filter, Network, parse_protocol};
+use towpath::tracking::{Ends, Filter, Network, StateName, parse_protocol};
 use towpath_engine::{
     Change,
-    conntrack::{Family, Revision, Status, TcpState, labels::LabelNames},
+    conntrack::{Family, Revision, SctpState, Status, TcpState, labels::LabelNames},
     wire::Protocol,
 };
 
@@ -54,9 +54,9 @@ pub(super) struct Wanted {
     message: Message,
     #[command(flatten)]
     keys: Keys,
-    /// TCP state, such as ESTABLISHED.
-    #[arg(long, value_parser = parse_state)]
-    state: Option<TcpState>,
+    /// State of TCP or SCTP, such as ESTABLISHED.
+    #[arg(long)]
+    state: Option<String>,
     /// Connection mark, with a mask if need be: 0x1/0xff.
     #[arg(short, long, value_parser = parse_mark)]
     mark: Option<(u32, u32)>,
@@ -193,7 +193,7 @@ impl Wanted {
             offloaded: self.status.is_some_and(|wish| wish.offloaded),
             kind: self.message.icmp_type.or(self.message.icmpv6_type),
             code: self.message.icmp_code.or(self.message.icmpv6_code),
-            state: self.state,
+            state: self.state()?,
             source_nat: self.src_nat,
             destination_nat: self.dst_nat,
             any_nat: self.any_nat,
@@ -313,6 +313,24 @@ impl Wanted {
         Ok(Filter { mark: None, status: None, unreplied: false, offloaded: false, ..self.filter()? })
     }
 
+    /// The state of its protocol that is meant.
+    fn state(&self) -> Result<Option<StateName>> {
+        let Some(text) = self.state.as_deref() else { return Ok(None) };
+        let (of, names) = match self.protocol {
+            Some(Protocol::SCTP) => {
+                ("an SCTP", named(SctpState::ALL.map(|state| (state.name(), StateName::Sctp(state)))))
+            }
+            Some(_) | None => ("a TCP", named(TcpState::ALL.map(|state| (state.name(), StateName::Tcp(state))))),
+        };
+        match names.iter().find(|(name, _)| *name == text) {
+            Some((_, state)) => Ok(Some(*state)),
+            None => {
+                let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+                bail!("'{text}' is no state: --state takes {of} state: {}", names.join(", "))
+            }
+        }
+    }
+
     /// What is to become of it.
     pub(super) fn revision(&self) -> Result<Revision> {
         let Wish { set: status, unreplied, offloaded } = self.status.unwrap_or_default();
@@ -333,12 +351,9 @@ fn masked(network: Option<Network>, mask: Option<IpAddr>) -> Result<Option<Netwo
     }
 }
 
-fn parse_state(text: &str) -> Result<TcpState, String> {
-    let found = TcpState::ALL.into_iter().find(|state| state.name() == text);
-    found.ok_or_else(|| {
-        let names: Vec<_> = TcpState::ALL.iter().map(|state| state.name()).collect();
-        format!("a TCP state: {}", names.join(", "))
-    })
+/// States and what they are called, whatever their number.
+fn named<const N: usize>(states: [(&'static str, StateName); N]) -> Vec<(&'static str, StateName)> {
+    states.into()
 }
 
 fn parse_mark(text: &str) -> Result<(u32, u32), &'static str> {
