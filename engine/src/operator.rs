@@ -17,7 +17,7 @@ use crate::{
     frame::DeviceId,
     ip::{Fate, Route, RouteKind, Routes, prefix, route::is_of_a_link},
     limits::{ADDRESSES_MAX, BOND_PORTS_MAX, BONDS_MAX, DEVICES_MAX, NEIGHBOURS_MAX},
-    netfilter::{Former, RuleInfo, RuleSet},
+    netfilter::{Former, Lists, RuleInfo, RuleSet},
     packet::{Owner, Packet},
     socket::UdpService,
     sysctl::{self, SysctlError},
@@ -26,6 +26,12 @@ use crate::{
 };
 
 impl Engine {
+    /// What rules remember under a name, the sets included.
+    #[must_use]
+    pub const fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
     /// The routes.
     #[must_use]
     pub const fn routes(&self) -> &Routes {

@@ -36,6 +36,7 @@ pub mod notices;
 pub mod plugin;
 pub mod privileges;
 pub mod services;
+pub mod sets;
 pub mod signals;
 pub mod sockets;
 pub mod state;

@@ -2,24 +2,37 @@
 
 use std::fmt::Write as _;
 
-use towpath_engine::{sysctl::Sysctls, tcp::fastopen::key};
+use towpath_engine::{
+    device::Devices,
+    sysctl::{InterfaceSysctl, Sysctls},
+    tcp::fastopen::key,
+};
 
-/// All tunables, a line each, by name. Those of single interfaces are not among them.
+/// All tunables, those of single interfaces among them, a line each, by name.
 #[must_use]
-pub fn list(sysctls: &Sysctls) -> String {
+pub fn list(sysctls: &Sysctls, devices: &Devices) -> String {
     let key = std::iter::once(&Sysctls::FAST_OPEN_KEY);
-    let mut names: Vec<&str> = Sysctls::NAMES.iter().chain(Sysctls::LISTS).chain(key).copied().collect();
-    names.sort_unstable();
-    let mut text = String::new();
-    for name in names {
+    let names = Sysctls::NAMES.iter().chain(Sysctls::LISTS).chain(key);
+    let shown = names.map(|&name| {
         let values = sysctls.find_list(name).unwrap_or_default();
         let shown = match name {
             Sysctls::FAST_OPEN_KEY => key::text_of(values),
             _ => values.iter().map(u32::to_string).collect::<Vec<_>>().join("\t"),
         };
+        (name.to_owned(), shown)
+    });
+    let of_interfaces = devices.iter().flat_map(|(_, device)| {
+        InterfaceSysctl::all().map(move |tunable| {
+            let name = format!("net.ipv4.conf.{}.{}", device.name, tunable.last_name());
+            (name, device.tunables.own(tunable, sysctls).to_string())
+        })
+    });
+    let mut all: Vec<(String, String)> = shown.chain(of_interfaces).collect();
+    all.sort_unstable();
+    all.iter().fold(String::new(), |mut text, (name, shown)| {
         _ = writeln!(text, "{name} = {shown}");
-    }
-    text
+        text
+    })
 }
 
 /// The name and the values of `NAME=VALUE`; several values have spaces between them.
@@ -46,13 +59,20 @@ pub fn parse(setting: &str) -> Result<(String, Vec<u32>), String> {
 
 #[cfg(test)]
 mod tests {
+    use towpath_engine::device::Device;
+
     use super::*;
 
     #[test]
     fn all_tunables_are_listed_by_name_with_all_their_values() {
-        let text = list(&Sysctls::default());
+        let mut devices = Devices::default();
+        let mut lan = Device { name: "lan".to_owned(), ..Device::default() };
+        lan.tunables.set(InterfaceSysctl::RpFilter, &[2]).unwrap();
+        devices.add(lan);
+        let text = list(&Sysctls::default(), &devices);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), Sysctls::NAMES.len() + Sysctls::LISTS.len() + 1);
+        assert_eq!(lines.len(), Sysctls::NAMES.len() + Sysctls::LISTS.len() + 1 + InterfaceSysctl::all().count());
+        assert!(lines.contains(&"net.ipv4.conf.lan.rp_filter = 2"));
         assert!(lines.contains(&"net.ipv4.tcp_fastopen_key = 00000000-00000000-00000000-00000000"));
         assert!(lines.is_sorted());
         assert!(lines.contains(&"net.ipv4.tcp_mem = 49152\t65536\t98304"));

@@ -56,7 +56,10 @@ pub use counted::Counted;
 pub use error::{Fault, Noun, RuleError};
 pub use explain::RuleInfo;
 pub use hooks::{Hook, Stage, TableName};
-pub use lists::{Lists, sets::Sets};
+pub use lists::{
+    Lists,
+    sets::{SetListing, Sets},
+};
 pub use matches::{MatchState, Seen, Whose};
 pub(crate) use program::held::OuterEndpoint;
 pub use review::{Attachment, Remark, Review, SetUsage, SetUse};

@@ -13,6 +13,7 @@ mod diff;
 mod ethtool;
 mod explain;
 mod helper;
+mod ipset;
 mod lab;
 mod log;
 mod nat_audit;
@@ -54,6 +55,8 @@ enum Command {
     Run(run::Run),
     Conntrack(Box<conntrack::Conntrack>),
     Rules(Box<rules::Rules>),
+    Ipset(ipset::Ipset),
+    Recent(ipset::Recent),
     Helper(helper::Helper),
     Lab(lab::Lab),
     Log(log::Log),
@@ -102,6 +105,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(run) => run.main(),
         Command::Conntrack(conntrack) => conntrack.main(),
         Command::Rules(rules) => rules.main(),
+        Command::Ipset(ipset) => ipset.main(),
+        Command::Recent(recent) => recent.main(),
         Command::Helper(helper) => helper.main(),
         Command::Lab(lab) => lab.main(),
         Command::Log(log) => log.main(),

@@ -197,17 +197,22 @@ impl Place {
         if self.rules.is_empty() {
             return Ok(None);
         }
-        let texts = texts(&self.rules)?;
-        let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
-        let family = family(self.ipv6, &texts)?;
-        let loading = Loading { family, counters: true, only_shown: true, ..Loading::default() };
-        Ok(Some(RuleSet::parse(&sources, &loading)?))
+        read(&self.rules, self.ipv6).map(Some)
     }
 
     /// Asks a running gateway.
     fn ask(&self, request: Request) -> Result<String> {
         Ok(Client::text(&self.control.path(), request)?)
     }
+}
+
+/// The rules and sets of files, to be shown.
+pub(super) fn read(files: &[PathBuf], ipv6: bool) -> Result<RuleSet> {
+    let texts = texts(files)?;
+    let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
+    let family = family(ipv6, &texts)?;
+    let loading = Loading { family, counters: true, only_shown: true, ..Loading::default() };
+    Ok(RuleSet::parse(&sources, &loading)?)
 }
 
 /// Whose rules are meant: what an option says, or else the files' names. Sets are of both families.

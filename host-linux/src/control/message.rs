@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 use towpath_engine::{
     Change, Instant,
     conntrack::{Entry, ExpectationEntry, Family, Revision, Statistics},
-    netfilter::{Hook, ListOptions, TableName},
+    netfilter::{Hook, ListOptions, SetListing, TableName},
     socket::SocketEntry,
 };
 
 use crate::{helpers::Loaded, stats::Report};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,11 @@ pub enum Request {
     SaveRules(Family, bool),
     /// A table as `iptables -L` prints it: one [`Reply::Text`].
     ListRules(Family, TableName, ListOptions),
+    /// The set of that name, or all, as ipset(8) shows them: one [`Reply::Text`].
+    ShowSets(Option<String>, SetListing),
+    /// What `-m recent` has seen, in the list of that name, as `/proc/net/xt_recent` tells it; without one, the names of all lists:
+    /// one [`Reply::Text`].
+    ShowRecent(Option<String>),
     /// The texts of these rules follow, one behind the other. [`Reply::Done`]: they have taken the place of all rules of
     /// their family at once, and connections have stayed; refused, nothing has changed.
     ApplyRules(NewRules),

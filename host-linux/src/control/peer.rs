@@ -264,7 +264,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
                     self.finish(Answer::Replies(vec![Reply::Count(count)]), desk.worker);
                 }
             }
-            Task::InTurn(what) => match desk.gather(*what) {
+            Task::InTurn(what) => match desk.gather(what) {
                 Some(Ok(errand)) => *task = Task::Waiting(errand),
                 Some(Err(why)) => self.finish(Answer::Refused(why), desk.worker),
                 None => {}

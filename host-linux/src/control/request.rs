@@ -84,6 +84,14 @@ fn begin<A: Answers>(
         Request::SaveState => Task::InTurn(Gathering::State),
         Request::SaveRules(family, counters) => Task::InTurn(Gathering::Rules(family, counters)),
         Request::ListRules(family, table, options) => Task::InTurn(Gathering::Table(family, table, options)),
+        Request::ShowSets(name, how) => {
+            if let Some(name) =
+                name.as_deref().filter(|name| !desk.answers.names().sets.iter().any(|known| known == name))
+            {
+                return Err(format!("there is no set '{name}'"));
+            }
+            Task::InTurn(Gathering::Sets(name, how))
+        }
         Request::ApplyRules(rules) => {
             let len = rules.texts.iter().try_fold(0_u64, |sum, (_, len)| sum.checked_add(*len));
             let too_long = || format!("rules have at most {RULES_TEXT_BYTES_MAX} bytes");
@@ -102,6 +110,7 @@ fn begin<A: Answers>(
         | Request::Count(_)
         | Request::Tracking
         | Request::ZeroRules(..)
+        | Request::ShowRecent(_)
         | Request::Helpers
         | Request::Features(_)
         | Request::Bonds(_)
@@ -148,6 +157,10 @@ fn answer<A: Answers>(request: Request, counters: &Counters, desk: &mut Desk<'_,
             let text = answers.bonds(name.as_deref())?;
             return give(desk, text);
         }
+        Request::ShowRecent(name) => {
+            let text = answers.recent(name.as_deref())?;
+            return give(desk, text);
+        }
         Request::Tunables => {
             let text = answers.tunables();
             return give(desk, text);
@@ -172,6 +185,7 @@ fn answer<A: Answers>(request: Request, counters: &Counters, desk: &mut Desk<'_,
         | Request::LoadState(_)
         | Request::SaveRules(..)
         | Request::ListRules(..)
+        | Request::ShowSets(..)
         | Request::ApplyRules(_)
         | Request::LoadHelper(_) => unreachable!("a task: {request:?}"),
     };

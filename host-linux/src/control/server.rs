@@ -12,7 +12,7 @@ use rustix::event::PollFlags;
 use towpath_engine::{
     Condemned, Instant,
     conntrack::{Family, Revision, Statistics},
-    netfilter::{ListOptions, RuleSet, TableName},
+    netfilter::{ListOptions, RuleSet, SetListing, TableName},
 };
 
 use super::{
@@ -89,6 +89,15 @@ pub trait Answers {
 
     /// A table of rules as text.
     fn list_rules(&mut self, family: Family, table: TableName, options: ListOptions) -> Writing;
+
+    /// The set of that name, or all, as text; nothing of one that is not there any more.
+    fn show_sets(&mut self, name: Option<&str>, how: SetListing) -> Writing;
+
+    /// What `-m recent` has seen, in the list of that name, or without one the lists' names, as text.
+    ///
+    /// # Errors
+    /// When there is no such list.
+    fn recent(&mut self, name: Option<&str>) -> Result<String, String>;
 
     /// What rules may name.
     fn names(&mut self) -> Names;

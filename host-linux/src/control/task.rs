@@ -3,7 +3,7 @@
 use towpath_engine::{
     Condemned,
     conntrack::{Family, Revision},
-    netfilter::{ListOptions, RuleSet, TableName},
+    netfilter::{ListOptions, RuleSet, SetListing, TableName},
 };
 
 use super::{
@@ -46,7 +46,7 @@ pub(super) enum Task<C, S> {
 }
 
 /// What is gathered on the packet path, to be written down beside it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Gathering {
     /// A snapshot.
     State,
@@ -54,6 +54,8 @@ pub(super) enum Gathering {
     Rules(Family, bool),
     /// A table of rules.
     Table(Family, TableName, ListOptions),
+    /// The set of that name, or all.
+    Sets(Option<String>, SetListing),
 }
 
 /// What is coming from a client behind its request.
@@ -104,12 +106,13 @@ pub(super) struct Desk<'a, A> {
 impl<A: Answers> Desk<'_, A> {
     /// Gathers something and begins to write it down, if nobody else's is being gathered or written. Whoever has to wait is served
     /// again when that is done: the worker's bell rings then.
-    pub(super) fn gather(&mut self, what: Gathering) -> Option<Result<Errand<A::Successor>, String>> {
+    pub(super) fn gather(&mut self, what: &Gathering) -> Option<Result<Errand<A::Successor>, String>> {
         let taken = self.turn.take()?;
         let write = match what {
             Gathering::State => self.answers.save(),
-            Gathering::Rules(family, counters) => self.answers.save_rules(family, counters),
-            Gathering::Table(family, table, options) => self.answers.list_rules(family, table, options),
+            Gathering::Rules(family, counters) => self.answers.save_rules(*family, *counters),
+            Gathering::Table(family, table, options) => self.answers.list_rules(*family, *table, *options),
+            Gathering::Sets(name, how) => self.answers.show_sets(name.as_deref(), *how),
         };
         let budget = self.budget.clone();
         let writing = begin(self.worker, move || {
@@ -123,7 +126,7 @@ impl<A: Answers> Desk<'_, A> {
         }
         Some(writing.map(|writing| match what {
             Gathering::State => Errand::Save(writing),
-            Gathering::Rules(..) | Gathering::Table(..) => Errand::Text(writing),
+            Gathering::Rules(..) | Gathering::Table(..) | Gathering::Sets(..) => Errand::Text(writing),
         }))
     }
 

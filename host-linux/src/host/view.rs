@@ -6,7 +6,7 @@ use towpath_engine::{
     Command, Condemned, DeviceId, Engine, Instant, Reply as EngineReply, Subscription,
     conntrack::{ExpectationId, Family, HelperId, Revision, Statistics, helper::Helper},
     device::Feature,
-    netfilter::{ListOptions, RuleSet, TableName},
+    netfilter::{ListOptions, RuleSet, SetListing, TableName, lists::recent::Recent},
     snapshot::{Refused, Successor},
 };
 
@@ -19,7 +19,7 @@ use crate::{
     limits::CONTROL_PAGE_PLACES,
     napi::Napi,
     plugin::Plugin,
-    services, sockets,
+    services, sets, sockets,
     stats::{DeviceReport, Report, by_name},
     sysctl, tracking,
 };
@@ -141,6 +141,26 @@ impl<R: Ring> Answers for View<'_, R> {
         Box::new(move || rules.list(table, options).into_bytes())
     }
 
+    fn show_sets(&mut self, name: Option<&str>, how: SetListing) -> Writing {
+        let (sets, now, name) = (self.engine.sets().clone(), self.now, name.map(str::to_owned));
+        let uses = sets::uses([Family::Ipv4, Family::Ipv6].map(|family| self.engine.rules().of(family)));
+        Box::new(move || {
+            let uses = |set: &str| uses.get(set).copied().unwrap_or_default();
+            sets.show(now, name.as_deref(), how, &uses).unwrap_or_default().into_bytes()
+        })
+    }
+
+    fn recent(&mut self, name: Option<&str>) -> Result<String, String> {
+        let lists = &self.engine.lists().recent;
+        match name {
+            Some(name) => lists
+                .find(name)
+                .map(Recent::show)
+                .ok_or_else(|| format!("no rule has a list '{name}' of what is recent")),
+            None => Ok(lists.iter().flat_map(|(name, _)| [name, "\n"]).collect()),
+        }
+    }
+
     fn names(&mut self) -> Names {
         let helpers = self.engine.helpers().known();
         let sets = self.engine.sets().names().map(str::to_owned).collect();
@@ -148,7 +168,7 @@ impl<R: Ring> Answers for View<'_, R> {
     }
 
     fn tunables(&mut self) -> String {
-        sysctl::list(self.engine.sysctls())
+        sysctl::list(self.engine.sysctls(), self.engine.devices())
     }
 
     fn set_tunable(&mut self, name: &str, values: &[u32]) -> Result<(), String> {

@@ -11,8 +11,14 @@ fn real(name: &str) -> PathBuf {
 }
 
 fn towpath(words: &[&str], files: &[&str]) -> Output {
+    told("rules", words, files)
+}
+
+fn told(command: &str, words: &[&str], files: &[&str]) -> Output {
+    let mut words_of = vec![command];
+    words_of.extend(words);
     let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
-    command.arg("rules").args(words);
+    command.args(words_of);
     for file in files {
         command.arg("-r").arg(real(file));
     }
@@ -78,4 +84,46 @@ fn rules_that_name_a_set_that_is_not_there_are_refused_with_their_place() {
     let refused = towpath(&["save"], &["fail2ban.v4"]);
     assert!(text(&refused.stderr).ends_with("fail2ban.v4:8:71: there is no set `f2b-ipset-web`\n"));
     assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(2), ""));
+}
+
+#[test]
+fn sets_of_files_are_shown_as_ipset_shows_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("some.ipset").display().to_string();
+    let sets = "-! create banned hash:ip timeout 600 counters\n-! add banned 10.0.0.5\ncreate nets hash:net\nadd nets 10.1.0.0/16\n";
+    std::fs::write(&file, sets).expect("written");
+    let rules = folder.path().join("some.v4").display().to_string();
+    std::fs::write(&rules, "-A INPUT -m set --match-set banned src -j SET --exist --add-set banned src\n")
+        .expect("written");
+    let saved = told("ipset", &["save"], &[&file]);
+    let banned = "create banned hash:ip family inet hashsize 1024 maxelem 65536 timeout 600 counters\n\
+        add banned 10.0.0.5 timeout 600 packets 0 bytes 0\n";
+    let nets = "create nets hash:net family inet hashsize 1024 maxelem 65536\nadd nets 10.1.0.0/16\n";
+    assert_eq!(text_of(&saved), format!("{banned}{nets}"));
+    assert_eq!(text_of(&told("ipset", &["save", "nets"], &[&file])), nets);
+    assert_eq!(text_of(&told("ipset", &["list", "--name"], &[&file])), "banned\nnets\n");
+    let listed = told("ipset", &["list", "banned"], &[&file, &rules]);
+    let lines: Vec<&str> = text(&listed.stdout).lines().filter(|line| !line.starts_with("Size in memory: ")).collect();
+    let header = "Header: family inet hashsize 1024 maxelem 65536 timeout 600 counters";
+    let member = "10.0.0.5 timeout 600 packets 0 bytes 0";
+    assert_eq!(
+        lines,
+        [
+            "Name: banned",
+            "Type: hash:ip",
+            "Revision: 6",
+            header,
+            "References: 2",
+            "Number of entries: 1",
+            "Members:",
+            member
+        ]
+    );
+    let wrong = told("ipset", &["list", "none"], &[&file]);
+    assert_eq!((text(&wrong.stderr), wrong.status.code()), ("towpath: there is no set 'none'\n", Some(2)));
+}
+
+fn text_of(output: &Output) -> &str {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    text(&output.stdout)
 }

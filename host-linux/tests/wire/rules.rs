@@ -82,6 +82,42 @@ fn new_rules_are_applied_at_once_keep_connections_and_are_refused_as_a_whole() {
 }
 
 #[test]
+fn what_rules_remember_under_a_name_can_be_looked_at_while_they_do() {
+    in_namespace(|| {
+        let rules = "*filter
+-A FORWARD -p udp -m udp --dport 4001 -j SET --add-set seen src --timeout 600
+-A FORWARD -p udp -m udp --dport 4001 -m recent --set --name lately
+COMMIT
+";
+        let config = format!("{CONFIG}\n[rules]\nv4 = \"rules.v4\"\nsets = \"seen.ipset\"\n");
+        let set = "create seen hash:ip timeout 60 counters\n";
+        let folder = Folder::with(&config, &[("rules.v4", rules.as_bytes()), ("seen.ipset", set.as_bytes())]);
+        let network = Network::new();
+        let gateway = Gateway::start(&folder);
+        network.exchange(b"hello");
+        let saved = said(&folder.towpath(&["ipset", "save", "seen"]));
+        assert!(saved.starts_with("create seen hash:ip family inet hashsize 1024 maxelem 65536 timeout 60 counters\nadd seen 10.0.0.2 timeout "), "{saved}");
+        let listed = said(&folder.towpath(&["ipset", "list"]));
+        assert!(
+            listed.starts_with("Name: seen\nType: hash:ip\n")
+                && listed.contains("\nReferences: 1\nNumber of entries: 1\n"),
+            "{listed}"
+        );
+        assert_eq!(said(&folder.towpath(&["recent"])), "lately\n");
+        let recent = said(&folder.towpath(&["recent", "lately"]));
+        assert!(
+            recent.starts_with("src=10.0.0.2 ttl: 64 last_seen: ") && recent.contains(" oldest_pkt: 1 "),
+            "{recent}"
+        );
+        let error = question_wrong(&folder.towpath(&["ipset", "list", "none"]));
+        assert!(error.contains("there is no set 'none'"), "{error}");
+        let error = question_wrong(&folder.towpath(&["recent", "none"]));
+        assert!(error.contains("no rule has a list 'none'"), "{error}");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
 fn nobody_who_does_not_read_what_rules_log_stops_a_packet() {
     in_namespace(|| {
         let rules = "*filter\n-A FORWARD -j LOG --log-prefix \"a line as long as it may be \"\nCOMMIT\n";

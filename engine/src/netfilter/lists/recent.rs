@@ -1,6 +1,7 @@
 //! Who was seen when: the lists of `-m recent` (Linux v6.18: `net/netfilter/xt_recent.c`).
 
-use alloc::{collections::BTreeMap, vec, vec::Vec};
+use alloc::{collections::BTreeMap, string::String, vec, vec::Vec};
+use core::{fmt::Write, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +107,33 @@ impl Recent {
         }
     }
 
+    /// All of it as `/proc/net/xt_recent/NAME` tells it, by address: times are ticks of 4 ms (`CONFIG_HZ` of 250) since the engine's
+    /// time began.
+    ///
+    /// Linux v6.18: `recent_seq_show()`.
+    #[must_use]
+    pub fn show(&self) -> String {
+        let ticks = |stamp: Instant| stamp.since(Instant::ZERO).as_millis() / 4;
+        let mut out = String::new();
+        for ((family, address), entry) in &self.entries {
+            let _ = match address.to_ip(*family) {
+                IpAddr::V4(v4) => write!(out, "src={v4}"),
+                IpAddr::V6(v6) => {
+                    let [first, rest @ ..] = v6.segments();
+                    let _ = write!(out, "src={first:04x}");
+                    rest.iter().try_for_each(|segment| write!(out, ":{segment:04x}"))
+                }
+            };
+            let (ttl, last) = (entry.ttl, ticks(entry.last_seen()));
+            let _ = write!(out, " ttl: {ttl} last_seen: {last} oldest_pkt: {}", entry.next);
+            for (index, stamp) in entry.stamps.iter().enumerate() {
+                let _ = write!(out, "{} {}", if index == 0 { "" } else { "," }, ticks(*stamp));
+            }
+            out.push('\n');
+        }
+        out
+    }
+
     /// Whether every entry has a sighting and keeps the bounds.
     pub(super) fn is_sound(&self) -> bool {
         let is_right = |entry: &Entry| {
@@ -160,6 +188,19 @@ mod tests {
         seconds.sort_unstable();
         assert_eq!(seconds, [2, 3, 4, 5]);
         assert_eq!(entry.last_seen(), start + Duration::from_secs(5));
+    }
+
+    /// As the kernel tells it, but for when it has begun to count.
+    #[test]
+    fn a_list_is_told_as_in_proc() {
+        let mut recent = Recent::new(0);
+        let v6 = (Family::Ipv6, Address::from(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])));
+        for (millis, key) in [(4000, key(1)), (4212, key(1)), (5000, v6)] {
+            recent.see(Instant::ZERO + Duration::from_millis(millis), key, 64);
+        }
+        let told = "src=10.0.0.1 ttl: 64 last_seen: 1053 oldest_pkt: 2 1000, 1053\n\
+            src=0000:0000:0000:0000:0000:0000:0000:0001 ttl: 64 last_seen: 1250 oldest_pkt: 1 1250\n";
+        assert_eq!(recent.show(), told);
     }
 
     #[test]

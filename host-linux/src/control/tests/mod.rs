@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use towpath_engine::{
     Condemned, Instant,
     conntrack::{Entry, Family, Revision, Statistics, Status, Tuple, Zone},
-    netfilter::{ListOptions, RuleSet, TableName},
+    netfilter::{ListOptions, RuleSet, SetListing, TableName},
 };
 
 use numbers::{Numbers, OF_ANOTHER_GATEWAY, connection};

@@ -1,15 +1,16 @@
 //! What is gathered for clients: one thing at a time, whatever they say.
 
-use towpath_engine::netfilter::{ListOptions, TableName};
+use towpath_engine::netfilter::{ListOptions, SetListing, TableName};
 
 use super::*;
 
 /// What has to be gathered on the packet path.
-fn gathered() -> [Request; 3] {
+fn gathered() -> [Request; 4] {
     [
         Request::SaveState,
         Request::SaveRules(Family::Ipv4, true),
         Request::ListRules(Family::Ipv6, TableName::Filter, ListOptions::default()),
+        Request::ShowSets(None, SetListing::Full),
     ]
 }
 

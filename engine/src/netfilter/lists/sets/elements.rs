@@ -30,6 +30,9 @@ impl Serialize for Elements {
 }
 
 impl Elements {
+    /// Bytes that an element takes beside what it is, when it is forgotten some time.
+    pub(super) const BYTES_OF_EXPIRY: usize = size_of::<(Instant, Key)>();
+
     pub(super) const fn new() -> Self {
         Self { by_key: BTreeMap::new(), by_expiry: BTreeSet::new() }
     }

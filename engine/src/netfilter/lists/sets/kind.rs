@@ -33,6 +33,8 @@ pub(super) enum Storage {
 
 struct Row {
     name: &'static str,
+    /// How often Linux v6.18 has changed what it takes of such a set (`IPSET_TYPE_REV_MAX`), as the tool tells.
+    revision: u8,
     storage: Storage,
     parts: &'static [Part],
 }
@@ -57,6 +59,10 @@ impl Kind {
         self.row().name
     }
 
+    pub(super) const fn revision(self) -> u8 {
+        self.row().revision
+    }
+
     pub(super) const fn storage(self) -> Storage {
         self.row().storage
     }
@@ -73,29 +79,29 @@ impl Kind {
 
 use Part::{Address, BarePort, Interface, Mac, Mark, Network, Port};
 
-const fn hash(name: &'static str, parts: &'static [Part]) -> Row {
-    Row { name, storage: Storage::Hash, parts }
+const fn hash(name: &'static str, revision: u8, parts: &'static [Part]) -> Row {
+    Row { name, revision, storage: Storage::Hash, parts }
 }
 
 #[rustfmt::skip]
 static KINDS: [Row; 16] = [
-    hash("hash:ip",          &[Address]),
-    hash("hash:net",         &[Network]),
-    hash("hash:ip,port",     &[Address, Port]),
-    hash("hash:net,port",    &[Network, Port]),
-    hash("hash:ip,port,ip",  &[Address, Port, Address]),
-    hash("hash:ip,port,net", &[Address, Port, Network]),
-    hash("hash:net,net",     &[Network, Network]),
-    hash("hash:net,port,net", &[Network, Port, Network]),
-    hash("hash:net,iface",   &[Network, Interface]),
-    hash("hash:mac",         &[Mac]),
-    hash("hash:ip,mac",      &[Address, Mac]),
-    hash("hash:ip,mark",     &[Address, Mark]),
-    Row { name: "bitmap:ip",   storage: Storage::Bitmap, parts: &[Address] },
-    Row { name: "bitmap:port", storage: Storage::Bitmap, parts: &[BarePort] },
-    Row { name: "list:set",    storage: Storage::List,   parts: &[] },
+    hash("hash:ip",          6, &[Address]),
+    hash("hash:net",         7, &[Network]),
+    hash("hash:ip,port",     7, &[Address, Port]),
+    hash("hash:net,port",    8, &[Network, Port]),
+    hash("hash:ip,port,ip",  6, &[Address, Port, Address]),
+    hash("hash:ip,port,net", 8, &[Address, Port, Network]),
+    hash("hash:net,net",     4, &[Network, Network]),
+    hash("hash:net,port,net", 3, &[Network, Port, Network]),
+    hash("hash:net,iface",   8, &[Network, Interface]),
+    hash("hash:mac",         1, &[Mac]),
+    hash("hash:ip,mac",      1, &[Address, Mac]),
+    hash("hash:ip,mark",     3, &[Address, Mark]),
+    Row { name: "bitmap:ip",   revision: 3, storage: Storage::Bitmap, parts: &[Address] },
+    Row { name: "bitmap:port", revision: 3, storage: Storage::Bitmap, parts: &[BarePort] },
+    Row { name: "list:set",    revision: 3, storage: Storage::List,   parts: &[] },
     // Stands for nothing that can be named.
-    Row { name: "",            storage: Storage::Hash,   parts: &[] },
+    Row { name: "",            revision: 0, storage: Storage::Hash,   parts: &[] },
 ];
 
 /// Kinds that Linux knows and that are not kept here, and why.

@@ -9,16 +9,19 @@
 //! | `set.rs` | one set |
 //! | `probe.rs` | what a packet shows to sets |
 //! | `read.rs` | the text that `ipset save` writes |
+//! | `listing.rs` | the texts that `ipset list` writes |
 //!
 //! Sets are ordered maps and not hashes: what they say does not depend on chance, and a listing is in order.
 
 mod elements;
 mod key;
 mod kind;
+mod listing;
 pub(in crate::netfilter) mod probe;
 pub(in crate::netfilter) mod read;
 mod set;
 
+pub use listing::SetListing;
 pub(in crate::netfilter) use set::{Compare, Demand};
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};

@@ -3,6 +3,7 @@
 
 use alloc::{
     collections::BTreeMap,
+    format,
     string::{String, ToString},
     vec::Vec,
 };
@@ -303,8 +304,15 @@ impl Set {
 
     /// Writes it as `ipset -sorted save` does.
     pub(super) fn print(&self, name: &str, now: Instant, out: &mut String) {
-        let Options { family, netmask, bitmask, timeout, counters, comment, .. } = self.options;
         let _ = write!(out, "create {name} {}", self.kind.name());
+        self.print_options(out);
+        out.push('\n');
+        self.print_elements(&format!("add {name} "), now, out);
+    }
+
+    /// Writes what `create` has said behind the kind, each with a blank before it.
+    pub(super) fn print_options(&self, out: &mut String) {
+        let Options { family, netmask, bitmask, timeout, counters, comment, .. } = self.options;
         match self.kind.storage() {
             Storage::Hash => {
                 if self.kind.name() != "hash:mac" {
@@ -341,8 +349,6 @@ impl Set {
         if let Some(seed) = self.options.seed {
             let _ = write!(out, " initval {seed:#010x}");
         }
-        out.push('\n');
-        self.print_elements(name, now, out);
     }
 
     fn print_range(&self, out: &mut String) {
@@ -354,7 +360,8 @@ impl Set {
         let _ = write!(out, " range {}-{}", text(first), text(last));
     }
 
-    fn print_elements(&self, name: &str, now: Instant, out: &mut String) {
+    /// Writes its elements, a line each, with `before` at its beginning.
+    pub(super) fn print_elements(&self, before: &str, now: Instant, out: &mut String) {
         let keys = self.elements.iter().map(|(key, element)| {
             let mut text = String::new();
             key.print(self.kind, &mut text);
@@ -363,7 +370,7 @@ impl Set {
         let mut lines: Vec<(String, &Element)> = keys.collect();
         lines.extend(self.members.iter().map(|(member, element)| (member.clone(), element)));
         for (text, element) in lines.iter().filter(|(_, element)| element.is_alive(now)) {
-            let _ = write!(out, "add {name} {text}");
+            let _ = write!(out, "{before}{text}");
             if self.options.timeout.is_some() {
                 let left = element.expires.map_or(0, |expires| expires.since(now).as_secs());
                 let _ = write!(out, " timeout {left}");
