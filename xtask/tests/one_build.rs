@@ -3,6 +3,8 @@
 //! Cargo builds a crate once for each set of features, and what tests depend on may switch on features of crates that
 //! wasmtime needs too. xtask therefore chooses the demo's programs and the tests from one set of packages
 //! (`xtask/src/host.rs`); what only tests need must not add to it.
+//!
+//! And xtask itself is compiled before it can say anything: what a command needs beyond text is a crate of its own.
 
 use std::{collections::BTreeSet, process::Command};
 
@@ -18,6 +20,32 @@ fn what_tests_depend_on_gives_wasmtime_no_other_features_than_the_demo_does() {
          {differing:#?}"
     );
 }
+
+#[test]
+fn xtask_itself_is_compiled_in_a_moment() {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--package",
+            "xtask",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .expect("cargo can be run");
+    let text = String::from_utf8(output.stdout).expect("names are text");
+    let packages: BTreeSet<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(packages.contains("clap") && packages.len() <= PACKAGES_MAX, "{} packages: {packages:?}", packages.len());
+}
+
+/// clap with what it brings, and anyhow.
+const PACKAGES_MAX: usize = 30;
 
 /// Packages below `root` with their features, as they come out when the workspace is built along `edges`.
 fn tree(edges: &str, root: &str) -> BTreeSet<String> {

@@ -25,6 +25,6 @@ pub(super) fn build() -> Result<PathBuf> {
     run::run(toolchain.cargo("build", &[]).args(["--profile", PROFILE, "--package", "records"]))?;
     let module = places::wasm_target().join(TARGET).join(PROFILE).join("records.wasm");
     let component = places::records();
-    plugins::write_component(&module, &component)?;
+    plugins::write_components(&[(module, component.clone())])?;
     Ok(component)
 }
