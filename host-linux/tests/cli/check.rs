@@ -21,6 +21,24 @@ fn a_shadowed_rule_is_named_with_the_one_that_shadows_it_and_the_answer_is_no() 
 }
 
 #[test]
+#[cfg_attr(not(shipped_helpers), ignore = "needs `cargo xtask plugins`")]
+fn a_helper_at_a_port_that_another_one_has_is_told() {
+    let place = router("");
+    let config = std::fs::read_to_string(place.path("gateway.toml")).expect("the configuration");
+    let line = config.lines().count() + 6;
+    let two =
+        |ports: &str| format!("{config}\n[[helper]]\nname = 'ftp'\n\n[[helper]]\nname = 'irc'\nports = [{ports}]\n");
+    std::fs::write(place.path("gateway.toml"), two("'20-6667'")).expect("a file");
+    let said = place.towpath("check -c gateway.toml");
+    let wanted = format!(
+        "gateway.toml:{line}: warning: helper 'irc' is not attached to TCP port 21: 'ftp', which comes before it, is\n"
+    );
+    assert!(said.code == Some(1) && said.out.contains(&wanted), "{}", said.out);
+    std::fs::write(place.path("gateway.toml"), two("6667")).expect("a file");
+    assert!(!place.towpath("check -c gateway.toml").out.contains("is not attached"));
+}
+
+#[test]
 fn json_is_a_head_and_then_an_object_a_finding() {
     let rules = "-A FORWARD -i eth9 -j ACCEPT\n";
     let said = router(rules).towpath("check -c gateway.toml --json");

@@ -19,7 +19,7 @@ pub struct Lint {
 
 /// All that is looked for, by their words.
 #[rustfmt::skip]
-pub const LINTS: [Lint; 16] = [
+pub const LINTS: [Lint; 17] = [
     lint("answers-dropped", Warning,
         "connections are let begin, and the answers to them are dropped",
         "accept `-m conntrack --ctstate ESTABLISHED,RELATED` where the answers pass"),
@@ -32,6 +32,9 @@ pub const LINTS: [Lint; 16] = [
     lint("foreign-source", Note,
         "answers find the address only where somebody routes them here: nobody answers ARP for it",
         "give the address to an interface, translate to one that is there, or see that the networks around route it here"),
+    lint("helper-behind-helper", Warning,
+        "a connection has one helper: the first that is attached to its port",
+        "give each [[helper]] ports of its own with `ports`, or let rules attach them"),
     lint("invalid-untranslated", Warning,
         "INVALID packets belong to no connection and leave with their private source",
         "drop `-m conntrack --ctstate INVALID` before they are accepted"),

@@ -24,8 +24,9 @@ use core::fmt;
 use serde::Serialize;
 use towpath_engine::{
     Engine,
-    conntrack::Family,
+    conntrack::{Family, helper::AttachPoint},
     netfilter::{Hook, Remark, RuleInfo, SetUsage, SetUse},
+    wire::Protocol,
 };
 
 pub use self::lints::{LINTS, Lint, lint_of};
@@ -95,6 +96,7 @@ pub fn check(engine: &Engine, config: Option<&Config>) -> Vec<Finding> {
         findings.extend(of_family(engine, config, family));
     }
     findings.extend(of_sets(engine, config));
+    findings.extend(config.into_iter().flat_map(|config| of_helpers(engine, config)));
     findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     findings
 }
@@ -122,6 +124,33 @@ fn of_family(engine: &Engine, config: Option<&Config>, family: Family) -> Vec<Fi
     {
         let text = "no helper is attached, so only ICMP errors are RELATED; active FTP and its like need a [[helper]] or `-j CT --helper`";
         findings.push(Finding::about(rule, "related-without-helper", text.to_owned()));
+    }
+    findings
+}
+
+/// Helpers of a configuration that are attached where another one is already.
+fn of_helpers(engine: &Engine, config: &Config) -> Vec<Finding> {
+    let helpers: Vec<_> = engine.helpers().iter().collect();
+    let mut findings = Vec::new();
+    for (index, helper) in helpers.iter().enumerate() {
+        let before =
+            helpers[..index].iter().flat_map(|other| other.manifest.attach.iter().map(move |place| (other, place)));
+        for (other, taken) in before {
+            let meets = |place: &&AttachPoint| {
+                let (first, last) =
+                    (place.ports.start().max(taken.ports.start()), place.ports.end().min(taken.ports.end()));
+                place.protocol == taken.protocol && first <= last
+            };
+            let Some(place) = helper.manifest.attach.iter().find(meets) else { continue };
+            let protocol = if place.protocol == Protocol::TCP { "TCP" } else { "UDP" };
+            let port = place.ports.start().max(taken.ports.start());
+            let (name, first) = (&helper.manifest.name, &other.manifest.name);
+            let text = format!(
+                "helper '{name}' is not attached to {protocol} port {port}: '{first}', which comes before it, is"
+            );
+            let line = config.helpers.iter().find(|listed| listed.name.value == *name).map(|listed| listed.name.line);
+            findings.push(Finding { line, ..Finding::new("helper-behind-helper", &config.file, text) });
+        }
     }
     findings
 }

@@ -192,6 +192,9 @@ impl fmt::Display for Mistake {
             Self::NoState { protocol, state, known } => {
                 write!(out, "{protocol} has no state '{state}'; it has {}", known.join(", "))
             }
+            Self::Looser { key: key @ "loose", .. } => {
+                write!(out, "'{key}' can only be false: the plugin's manifest says so, which can only be tightened")
+            }
             Self::Looser { key, own } => {
                 write!(out, "'{key}' can only tighten what the plugin's manifest says, and that is {own}")
             }

@@ -381,7 +381,8 @@ fn a_configuration_tightens_a_manifest_and_cannot_loosen_it() {
     assert_eq!(tighten("rewrite_bytes = 33"), looser("rewrite_bytes", 32));
     assert_eq!(tighten("fuel = 100001"), looser("fuel", 100_000));
     assert_eq!(tighten("memory_bytes = 1048577"), looser("memory_bytes", 1_048_576));
-    assert_eq!(tighten("loose = true"), looser("loose", 0));
+    let loose = "f:3:9: 'loose' can only be false: the plugin's manifest says so, which can only be tightened";
+    assert_eq!(tighten("loose = true"), Err(loose.to_owned()));
 }
 
 #[test]
