@@ -33,6 +33,9 @@ pub const SEND_QUEUE_BYTES_MAX: usize = 16 << 20;
 /// The longest `gateway.toml`: tens of thousands of routes.
 pub const CONFIG_BYTES_MAX: usize = 4 << 20;
 
+/// Components that are compiled at once for clients of the control socket; each takes 10 s at most (`plugin/limits.rs`) and 100 MB.
+pub const COMPILERS: usize = 2;
+
 /// Clients of the control socket at once; a further one is sent away.
 pub const CONTROL_CLIENTS_MAX: usize = 16;
 

@@ -6,6 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{self, Receiver, Sender, TryRecvError},
     },
     thread,
@@ -21,6 +22,8 @@ use rustix::{
 #[derive(Clone, Debug)]
 pub struct Worker {
     jobs: Arc<OnceLock<Sender<Job>>>,
+    /// How many are not done.
+    left: Arc<AtomicUsize>,
     /// Rung for each job that is done.
     bell: Arc<OwnedFd>,
 }
@@ -29,6 +32,22 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// A job that is being done.
 pub struct Doing<T>(Receiver<T>);
+
+/// A job that is not done, counted as long as this is there.
+struct Left(Arc<AtomicUsize>);
+
+impl Left {
+    fn one_more(left: &Arc<AtomicUsize>) -> Self {
+        left.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(left))
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// A job has panicked; the worker does the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +60,7 @@ impl Worker {
     /// When the kernel has no file left for the bell.
     pub fn new() -> io::Result<Self> {
         let bell = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        Ok(Self { jobs: Arc::default(), bell: Arc::new(bell) })
+        Ok(Self { jobs: Arc::default(), left: Arc::default(), bell: Arc::new(bell) })
     }
 
     /// Gives it a job, which is done after those before it.
@@ -60,14 +79,24 @@ impl Worker {
             }
         };
         // Who asked may have left by then; the thread ends with the last clone, not before it.
-        let _ = jobs.send(Box::new(move || drop(done.send(job()))));
+        let left = Left::one_more(&self.left);
+        let _ = jobs.send(Box::new(move || {
+            let _left = left;
+            drop(done.send(job()));
+        }));
         Ok(doing)
     }
 
     /// Another one, whose jobs wait for none of this one's; it rings the same bell.
     #[must_use]
     pub fn colleague(&self) -> Self {
-        Self { jobs: Arc::default(), bell: Arc::clone(&self.bell) }
+        Self { jobs: Arc::default(), left: Arc::default(), bell: Arc::clone(&self.bell) }
+    }
+
+    /// Of several the one with the least to do, the first of equals.
+    #[must_use]
+    pub fn least_busy(workers: &[Self]) -> Option<&Self> {
+        workers.iter().min_by_key(|worker| worker.left.load(Ordering::Relaxed))
     }
 
     /// Drops something that is not dropped in a moment.
@@ -152,6 +181,24 @@ mod tests {
         let broken = worker.begin(|| assert_eq!(1, 2, "this is the test")).unwrap();
         let next = worker.begin(|| 2).unwrap();
         assert_eq!((wait(&worker, &broken), wait(&worker, &next)), (Err(Broken), Ok(2)));
+    }
+
+    #[test]
+    fn who_has_the_least_to_do_is_given_the_next() {
+        let first = Worker::new().unwrap();
+        let workers = [first.clone(), first.colleague()];
+        let least = || Worker::least_busy(&workers).unwrap();
+        let (go_on, waits) = mpsc::channel::<()>();
+        let busy = least().begin(move || waits.recv().is_err()).unwrap();
+        assert!(!Arc::ptr_eq(&least().jobs, &first.jobs), "the first one is busy");
+        let next = least().begin(|| 2).unwrap();
+        assert_eq!(wait(&first, &next), Ok(2), "it waits for nobody");
+        drop(go_on);
+        assert_eq!(wait(&first, &busy), Ok(true));
+        while workers.iter().any(|worker| worker.left.load(Ordering::Relaxed) > 0) {
+            thread::yield_now();
+        }
+        assert!(Arc::ptr_eq(&least().jobs, &first.jobs), "nobody has anything to do");
     }
 
     fn wait<T>(worker: &Worker, doing: &Doing<T>) -> Result<T, Broken> {

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    array,
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
@@ -28,7 +29,7 @@ use super::{
 };
 use crate::{
     helpers::{Loaded, Made},
-    limits::{CONTROL_CLIENTS_MAX, CONTROL_DEAF_TIME},
+    limits::{COMPILERS, CONTROL_CLIENTS_MAX, CONTROL_DEAF_TIME},
     plugin::Plugin,
     stats::Report,
     worker::Worker,
@@ -186,7 +187,7 @@ pub struct Server<C, S> {
     listener: Listener,
     peers: Vec<Peer<C, S>>,
     worker: Worker,
-    compiler: Worker,
+    compilers: [Worker; COMPILERS],
     budget: Budget,
     turn: Turn,
     counters: Counters,
@@ -197,14 +198,14 @@ pub struct Server<C, S> {
 }
 
 impl<C: Copy + Send + 'static, S: Send + 'static> Server<C, S> {
-    /// Serves the clients of `listener`. What takes long is done by `worker` and a colleague of its, whose bell says when to serve
+    /// Serves the clients of `listener`. What takes long is done by `worker` and colleagues of its, whose bell says when to serve
     /// again.
     #[must_use]
     pub fn new(listener: Listener, worker: Worker) -> Self {
         Self {
             listener,
             peers: Vec::new(),
-            compiler: worker.colleague(),
+            compilers: array::from_fn(|_| worker.colleague()),
             worker,
             budget: Budget::default(),
             turn: Turn::default(),
@@ -234,8 +235,8 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Server<C, S> {
         self.worker.hush();
         self.accept(now);
         self.turn.renew();
-        let Self { peers, worker, compiler, budget, turn, counters, .. } = self;
-        let desk = &mut Desk { answers, worker, compiler, budget, turn };
+        let Self { peers, worker, compilers, budget, turn, counters, .. } = self;
+        let desk = &mut Desk { answers, worker, compilers, budget, turn };
         let mut has_gone = |peer: &mut Peer<C, S>| match peer.serve(now, counters, desk) {
             Ok(()) => false,
             Err(Gone::Served) => true,

@@ -97,8 +97,9 @@ pub(super) enum Answer {
 pub(super) struct Desk<'a, A> {
     pub(super) answers: &'a mut A,
     pub(super) worker: &'a Worker,
-    /// Who compiles components, which can take so long that nothing else should wait for it.
-    pub(super) compiler: &'a Worker,
+    /// Who compile components, which can take so long that nothing else should wait for it, and no other component while one of them has
+    /// nothing to do.
+    pub(super) compilers: &'a [Worker],
     pub(super) budget: &'a Budget,
     pub(super) turn: &'a mut Turn,
 }
@@ -156,7 +157,8 @@ impl<A: Answers> Desk<'_, A> {
             }
             Coming::Helper(helper) => {
                 let make = self.answers.maker(&helper.name);
-                let making = begin(self.compiler, move || make(come.bytes()))?;
+                let compiler = Worker::least_busy(self.compilers).unwrap_or(self.worker);
+                let making = begin(compiler, move || make(come.bytes()))?;
                 Ok(Errand::Helper(helper, making))
             }
             Coming::State => {

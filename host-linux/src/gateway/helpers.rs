@@ -7,7 +7,7 @@ use super::{
     error::GatewayError,
     rules::{RulesText, beside},
 };
-use crate::plugin::{Cache, Plugin, PluginError, Runtime, shipped};
+use crate::plugin::{Cache, Plugin, PluginError, Problem, Runtime, shipped};
 
 /// Those that a configuration lists, and those that only rules name.
 pub(super) fn of_config(config: &Config, rules: &[RulesText]) -> Result<Vec<Box<dyn Helper>>, GatewayError> {
@@ -84,18 +84,21 @@ fn load(runtime: &Runtime, config: &Config, wanted: &HelperConfig) -> Result<Plu
 fn tighten(config: &Config, wanted: &HelperConfig, plugin: Plugin) -> Result<Plugin, GatewayError> {
     let name = &wanted.name;
     let manifest = config.tighten(wanted, plugin.manifest())?;
-    hold(plugin, manifest, &name.value).map_err(|error| at(config, name, error.to_string()))
+    hold(plugin, manifest, &name.value).map_err(|error| match &wanted.memory_bytes {
+        Some(bytes) if matches!(error.problem, Problem::TightMemory(_)) => at(config, bytes, error.to_string()),
+        Some(_) | None => at(config, name, error.to_string()),
+    })
 }
 
 fn hold(plugin: Plugin, manifest: Manifest, name: &str) -> Result<Plugin, PluginError> {
     plugin.held_to(manifest).map_err(|problem| PluginError { component: name.to_owned(), problem })
 }
 
-fn at(config: &Config, place: &Located<String>, why: String) -> GatewayError {
+fn at<T>(config: &Config, place: &Located<T>, why: String) -> GatewayError {
     config.mistake_at(place, Mistake::File(why)).into()
 }
 
 fn runtime() -> Result<Runtime, PluginError> {
     // Without a cache each start takes a tenth of a second more.
-    Runtime::new(Cache::of_user().ok())
+    Runtime::new(Cache::of_user_if_any())
 }

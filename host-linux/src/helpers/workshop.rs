@@ -36,7 +36,7 @@ impl Workshop {
 
 fn make(name: &str, component: &[u8], config: &Config) -> Made {
     // Without a cache it takes a tenth of a second more.
-    let runtime = Runtime::new(Cache::of_user().ok()).map_err(|error| error.to_string())?;
+    let runtime = Runtime::new(Cache::of_user_if_any()).map_err(|error| error.to_string())?;
     let plugin = runtime.load_bytes(component).map_err(|problem| format!("{name}: {problem}"))?;
     gateway::tightened(config, plugin).map(Box::new).map_err(|error| error.to_string())
 }

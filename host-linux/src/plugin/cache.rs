@@ -10,6 +10,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Once,
 };
 
 use sha2::{Digest, Sha256};
@@ -65,6 +66,21 @@ impl Cache {
             }
         }
         Err(failed)
+    }
+
+    /// The same, or none. That there is a folder which cannot be used is told once on standard error: each start takes longer then, and
+    /// nobody else would say why. To have no place at all is nothing to tell: services without a home have none.
+    #[must_use]
+    pub fn of_user_if_any() -> Option<Self> {
+        static TOLD: Once = Once::new();
+        Self::of_user()
+            .inspect_err(|error| {
+                if !matches!(error, CacheError::NoPlace) {
+                    // Nobody may be there to read it.
+                    TOLD.call_once(|| drop(writeln!(io::stderr(), "towpath: compiled helpers are not kept: {error}")));
+                }
+            })
+            .ok()
     }
 
     /// This folder, made if it is missing.

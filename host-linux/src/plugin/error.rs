@@ -5,7 +5,10 @@ use std::{error, fmt, io};
 use rustix::io::Errno;
 use towpath_engine::conntrack::{calling::ManifestFlaw, helper::HelperFailure};
 
-use super::limits::{COMPONENT_BYTES_MAX, FUEL_PER_CALL, INSTANCE_FUEL_MAX, MEMORY_BYTES};
+use super::{
+    effort::Effort,
+    limits::{COMPONENT_BYTES_MAX, FUEL_PER_CALL, INSTANCE_FUEL_MAX, MEMORY_BYTES},
+};
 
 /// A component that cannot be loaded: which, and why.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub enum Problem {
     CoreModule,
     /// It starts as a component, but is damaged or uses what is not enabled. What the compiler says.
     Invalid(String),
+    /// Compiling it would take too long.
+    Slow(Effort),
     /// It asks for something from outside, by this name.
     ExtraImport(String),
     /// It has so many linear memories, and may have one.
@@ -43,6 +48,8 @@ pub enum Problem {
     WrongType(String),
     /// It fails when it is started, or when its manifest is asked.
     DoesNotStart(HelperFailure),
+    /// It does not start in so many bytes of memory, which its operator leaves it.
+    TightMemory(u32),
     /// Its manifest breaks a bound.
     BadManifest(BadManifest),
     /// This program was built without the component.
@@ -122,6 +129,7 @@ impl fmt::Display for Problem {
                 f.write_str("is a core WebAssembly module, not a component; `wasm-tools component new` makes one of it")
             }
             Self::Invalid(why) => write!(f, "is no valid component: {why}"),
+            Self::Slow(effort) => write!(f, "takes too long to compile: {effort}"),
             Self::ExtraImport(name) => {
                 write!(f, "imports `{name}`, but a helper may import nothing (wit/helper.wit)")
             }
@@ -149,13 +157,16 @@ impl fmt::Display for Problem {
                 f.write_str("wants more memory when it is started than its manifest asks for, or more than 16 MB")
             }
             Self::DoesNotStart(HelperFailure::Contract) => f.write_str("answers nonsense when asked for its manifest"),
-            Self::BadManifest(bad) => write!(f, "its manifest is wrong: {bad}"),
+            Self::TightMemory(bytes) => {
+                write!(f, "does not start in the {bytes} bytes of memory that the configuration leaves it")
+            }
+            Self::BadManifest(bad) => write!(f, "has a wrong manifest: {bad}"),
             Self::NotShipped => f.write_str(
                 "is a helper that this program was built without: build with `cargo xtask plugins` first, \
                  or name a component's file",
             ),
-            Self::NoRuntime(why) => write!(f, "WebAssembly cannot be run here: {why}"),
-            Self::MemoryShort(why) => write!(f, "there is not enough memory to run it (see `ulimit -v`): {why}"),
+            Self::NoRuntime(why) => write!(f, "cannot be run here, nor can any other WebAssembly: {why}"),
+            Self::MemoryShort(why) => write!(f, "cannot be run: there is not enough memory (see `ulimit -v`): {why}"),
         }
     }
 }

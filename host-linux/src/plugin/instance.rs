@@ -24,6 +24,8 @@ pub struct Plugin {
     start_fuel: u64,
     /// How often a payload was of no concern.
     unconcerned: u32,
+    /// The most fuel that a call took since somebody has asked.
+    fuel_most: u64,
     /// `None` after a failed call, until the next one.
     running: Option<Running>,
 }
@@ -75,7 +77,7 @@ impl Plugin {
         let running =
             Running::start(&linked, manifest.memory_bytes_max, start_fuel).map_err(|error| error.problem())?;
         let (declared, running) = (manifest.clone(), Some(running));
-        Ok(Self { linked, declared, manifest, hash, start_fuel, unconcerned: 0, running })
+        Ok(Self { linked, declared, manifest, hash, start_fuel, unconcerned: 0, fuel_most: 0, running })
     }
 
     /// Holds it to a manifest that its operator has tightened: the engine reads that one, and calls have its fuel and
@@ -85,8 +87,12 @@ impl Plugin {
     /// When the memory that is left is too little to start in.
     pub fn held_to(mut self, manifest: Manifest) -> Result<Self, Problem> {
         if manifest.memory_bytes_max != self.manifest.memory_bytes_max {
-            let running = Running::start(&self.linked, manifest.memory_bytes_max, self.start_fuel)
-                .map_err(|error| error.problem())?;
+            let running = Running::start(&self.linked, manifest.memory_bytes_max, self.start_fuel);
+            let running = running.map_err(|error| {
+                let problem = error.problem();
+                let is_tight = matches!(problem, Problem::DoesNotStart(HelperFailure::Memory));
+                if is_tight { Problem::TightMemory(manifest.memory_bytes_max) } else { problem }
+            })?;
             self.running = Some(running);
         }
         self.manifest = manifest;
@@ -104,6 +110,11 @@ impl Plugin {
     pub fn fuel_spent(&self) -> u64 {
         let left = self.running.as_ref().and_then(|running| running.store.get_fuel().ok());
         left.map_or(0, |left| self.manifest.fuel_per_call.saturating_sub(left))
+    }
+
+    /// The most that a call took of its fuel since the last time, failed ones too.
+    pub const fn take_fuel_most(&mut self) -> u64 {
+        core::mem::replace(&mut self.fuel_most, 0)
     }
 
     /// Asks the instance that is there whether the payload is of concern, and if it is inspects in a new one: see the folder's
@@ -159,6 +170,8 @@ impl Plugin {
             }
         };
         let answer = running.call(self.manifest.fuel_per_call, seen, call);
+        let left = running.store.get_fuel().unwrap_or_default();
+        self.fuel_most = self.fuel_most.max(self.manifest.fuel_per_call.saturating_sub(left));
         if answer.is_err() {
             self.running = None;
         }

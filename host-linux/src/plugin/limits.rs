@@ -1,10 +1,29 @@
 //! Every bound of components, with its arithmetic; what a manifest may hold beside fuel and memory has its bounds in
-//! [`towpath_engine::limits`]. `wit/helper.wit` tells authors the same figures.
+//! [`towpath_engine::limits`]. `wit/helper.wit` tells authors the same figures, and `plugins/README.md` those of code.
 
 use std::ops::RangeInclusive;
 
-/// The largest component taken. A helper is 30 to 100 KB; compiling 4 MB takes seconds, not minutes.
+/// The largest component taken. A helper is 30 to 100 KB, most of it code.
 pub const COMPONENT_BYTES_MAX: usize = 4 << 20;
+
+/// Code that a component may have, in bytes: as much as twenty of our helpers. It is compiled in about 10 s if it is as slow to compile as
+/// the bounds below let it be, and in 1 to 4 s if it is like theirs.
+pub const CODE_BYTES_MAX: usize = 512 << 10;
+
+/// Functions that a component may have. Those of Rust have 40 to 80.
+pub const FUNCTIONS_MAX: usize = 5000;
+
+/// Bytes of one function: what compiling takes grows faster than its length. The longest of our helpers', a memory allocator's, has 5 KB.
+pub const FUNCTION_BYTES_MAX: usize = 16 << 10;
+
+/// Locals of one function beside its parameters. Those of ours have 25 at most.
+pub const FUNCTION_LOCALS_MAX: u32 = 256;
+
+/// Loops in one function.
+pub const FUNCTION_LOOPS_MAX: u32 = 256;
+
+/// Blocks, loops and conditions in each other.
+pub const NESTING_MAX: u32 = 64;
 
 /// The largest compiled component taken from the cache: machine code is 4 to 8 times the size of WebAssembly.
 pub const COMPILED_BYTES_MAX: u64 = 64 << 20;

@@ -13,11 +13,13 @@
 //! | [`contract`] | `wit/helper.wit` in Rust, and to the engine's types and back |
 //! | [`manifest`] | the bounds of a manifest |
 //! | [`limiter`] | the bound of a helper's memory |
+//! | [`effort`] | what compiling one may take |
 //! | [`cache`] | compiled components on disk |
 //! | [`shipped`] | the components inside this program |
+//! | [`stretched`] | payloads that make a helper work |
 //! | [`error`] | what can be wrong with a component |
 //!
-//! A component has no way out: it imports nothing, every call has fuel, and memory is bounded. After a failed call its
+//! What takes long to compile is refused before. A component has no way out: it imports nothing, every call has fuel, and memory is bounded. After a failed call its
 //! instance is thrown away, and the next call gets a new one; so a trap costs its own packet at most.
 //!
 //! # One instance, and why nothing leaks from connection to connection
@@ -46,6 +48,7 @@
 
 pub mod cache;
 pub mod contract;
+pub mod effort;
 pub mod error;
 pub mod instance;
 pub mod limiter;
@@ -53,8 +56,10 @@ pub mod limits;
 pub mod manifest;
 pub mod runtime;
 pub mod shipped;
+pub mod stretched;
 
 pub use cache::{Cache, CacheError};
+pub use effort::Effort;
 pub use error::{PluginError, Problem};
 pub use instance::Plugin;
 pub use runtime::{Look, Runtime, hex};

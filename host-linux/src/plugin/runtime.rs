@@ -17,6 +17,7 @@ use wasmtime::{
 use super::{
     cache::Cache,
     contract::{ConntrackHelperPre, FUNCTIONS, INTERFACE},
+    effort,
     error::{PluginError, Problem},
     instance::Plugin,
     limiter::Limiter,
@@ -67,10 +68,14 @@ impl Runtime {
     /// Looks at what is in a file, whether or not it is a helper.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or is larger than a component may be.
     pub fn look_at(&self, file: &Path) -> Result<Look, PluginError> {
         let error = |problem| PluginError { component: file.display().to_string(), problem };
         let component = read(file).map_err(|problem| error(Problem::Unreadable(problem)))?;
+        if component.len() > COMPONENT_BYTES_MAX {
+            // Of what was not read to its end, neither length nor hash can be told.
+            return Err(error(Problem::TooLarge));
+        }
         let hash = Sha256::digest(&component).into();
         let mut look = Look {
             bytes: component.len(),
@@ -114,6 +119,7 @@ impl Runtime {
         if let Some(compiled) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, &key)) {
             return Ok(compiled);
         }
+        effort::check(component).map_err(Problem::Slow)?;
         let compiled = Component::from_binary(&self.engine, component)
             .map_err(|error| Problem::memory_short(&error).unwrap_or_else(|| Problem::Invalid(format!("{error:#}"))))?;
         if let Some(cache) = &self.cache {
@@ -136,7 +142,7 @@ impl Runtime {
 
 /// What is in a file.
 pub struct Look {
-    /// How many bytes it has, or one more than a component may have.
+    /// How many bytes it has.
     pub bytes: usize,
     /// Their SHA-256.
     pub hash: [u8; 32],

@@ -49,6 +49,12 @@ fn what_cannot_be_read_or_is_no_helper_is_told_in_one_line() {
     assert_eq!(place.towpath("helper run none.wasm @ping.pcap").wrong(), missing);
     let missing = "towpath: none.wasm: cannot be read: No such file or directory (os error 2)";
     assert_eq!(place.towpath("helper inspect none.wasm").wrong(), missing);
+    let missing = place.towpath("helper run nosuch @ping.pcap").wrong();
+    assert!(missing.starts_with(
+        "towpath: nosuch: there is no such file, nor does this program bring along a helper of that name ("
+    ));
+    let endless = "towpath: /dev/zero: is larger than a component may be (4194304 bytes)";
+    assert_eq!(place.towpath("helper inspect /dev/zero").wrong(), endless);
     let odd =
         "towpath: helper.wasm: does not export `towpath:helper/conntrack@1.0.0`, which a helper must (wit/helper.wit)";
     assert_eq!(place.towpath("helper run helper.wasm @ping.pcap").wrong(), odd);
@@ -69,6 +75,21 @@ fn a_helper_is_shown_with_its_manifest() {
     for line in ["imports      nothing", "name         tftp", "attached     udp 69", "may rewrite  nothing"] {
         assert!(said.contains(&format!("\n  {line}\n")), "{line}: {said}");
     }
+}
+
+#[test]
+#[cfg_attr(not(shipped_helpers), ignore = "needs `cargo xtask plugins`")]
+fn memory_that_is_too_little_is_told_where_it_is_given() {
+    let place = router(MASQUERADE);
+    let config = fs::read_to_string(place.path("gateway.toml")).expect("the configuration");
+    let line = config.lines().count() + 4;
+    fs::write(place.path("gateway.toml"), format!("{config}\n[[helper]]\nname = 'ftp'\nmemory_bytes = 65536\n"))
+        .expect("a file");
+    let told = place.towpath("check -c gateway.toml").wrong();
+    let wanted = format!(
+        "towpath: gateway.toml:{line}:16: ftp: does not start in the 65536 bytes of memory that the configuration leaves it"
+    );
+    assert_eq!(told, wanted);
 }
 
 #[test]
@@ -129,4 +150,26 @@ fn a_helper_whose_calls_fail_on_a_capture_gets_no_for_an_answer() {
     assert_eq!((said.code, &*said.err), (Some(1), ""), "{}", said.out);
     assert!(said.out.contains(": the call used up its fuel\n"), "{}", said.out);
     assert!(said.out.contains("\n  dropped    HelperFailed: "), "{}", said.out);
+}
+
+#[test]
+#[cfg_attr(not(shipped_helpers), ignore = "needs `cargo xtask plugins`")]
+fn the_fuel_that_a_manifest_needs_is_found_by_payloads_that_make_it_work() {
+    let said = Place::new(&[]).towpath("helper run ftp @ftp-port-inside.pcap --fuel --json").json();
+    let fuel = &said.last().expect("the counts")["fuel"];
+    let (most, given) = (fuel["most"].as_u64().expect("a number"), fuel["given"].as_u64().expect("a number"));
+    let counted = said.last().expect("the counts")["counts"]["fuel_most"].as_u64().expect("a number");
+    assert!(counted * 5 < most && most * 2 < given, "{fuel}");
+    assert!(fuel["payload"].as_str().is_some_and(|payload| payload.contains("0000000000")), "{fuel}");
+    // An operator who leaves it less is told that anybody can have its calls fail.
+    let place = router(MASQUERADE);
+    let config = fs::read_to_string(place.path("gateway.toml")).expect("the configuration");
+    let tight = format!("{config}\n[[helper]]\nname = 'ftp'\nfuel = 20000\n");
+    fs::write(place.path("gateway.toml"), tight).expect("a file");
+    let said = place.towpath("helper run ftp @ftp-port-inside.pcap -c gateway.toml --fuel");
+    assert!(
+        said.code == Some(1) && said.out.contains("\nanybody can have its calls fail with that payload: "),
+        "{}",
+        said.out
+    );
 }

@@ -2,6 +2,7 @@
 //! answer as their crates do.
 
 mod cached;
+mod costly;
 mod evil;
 mod failing;
 mod made;

@@ -99,10 +99,10 @@ fn a_later_contract_of_the_same_version_is_taken_and_another_version_is_not() {
 #[test]
 fn a_manifest_out_of_bounds_is_refused() {
     let error = refused(&Made { name: "Upper", ..Made::default() }.component());
-    assert!(error.contains("its manifest is wrong: name must be 1 to 15 characters"), "{error}");
+    assert!(error.contains("has a wrong manifest: name must be 1 to 15 characters"), "{error}");
     let problem = problem(&Made { memory_bytes_max: 1, ..Made::default() });
     assert!(matches!(problem, Problem::BadManifest(BadManifest::Memory)), "{problem:?}");
-    assert_eq!(problem.to_string(), "its manifest is wrong: memory-bytes-max must be 65536 to 16777216");
+    assert_eq!(problem.to_string(), "has a wrong manifest: memory-bytes-max must be 65536 to 16777216");
 }
 
 #[test]

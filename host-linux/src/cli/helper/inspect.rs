@@ -68,7 +68,9 @@ impl Inspect {
     fn write(&self, out: &mut impl Write, known: &Known) -> io::Result<()> {
         let file = self.file.display();
         match &known.why {
-            None => writeln!(out, "{file}: accepted, a helper for {INTERFACE}")?,
+            None => {
+                writeln!(out, "{file}: accepted, a helper for {}", known.contract.as_deref().unwrap_or(INTERFACE))?;
+            }
             Some(why) => writeln!(out, "{file}: not accepted: it {why}")?,
         }
         let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };

@@ -66,7 +66,7 @@ impl List {
     fn built_in(&self) -> Result<Answer> {
         let mut out = io::stdout().lock();
         self.head(&mut out, &format!("{:<16} {:<24} component", "name", "for"))?;
-        let runtime = Runtime::new(Cache::of_user().ok())?;
+        let runtime = Runtime::new(Cache::of_user_if_any())?;
         for shipped in shipped::COMPONENTS {
             let plugin = runtime.load_shipped(shipped.name)?;
             let helper = BuiltIn { about: About::of(plugin.manifest()), component: hex(&plugin.component_hash()) };

@@ -1,13 +1,17 @@
 //! `towpath helper`: helpers of a running gateway, and components by themselves.
 
 mod change;
+mod fuel;
 mod happening;
 mod inspect;
 mod list;
 mod run;
 mod watched;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
@@ -78,6 +82,14 @@ fn component(named: &Path) -> Result<Vec<u8>> {
     match (shipped, runtime::read(named)) {
         (_, Ok(bytes)) => Ok(bytes),
         (Some(shipped), Err(_)) => Ok(shipped.component.to_vec()),
+        (None, Err(error)) if error.kind() == io::ErrorKind::NotFound && name.is_some() => {
+            let known: Vec<_> = shipped::COMPONENTS.iter().map(|shipped| shipped.name).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Err(anyhow!(
+                "{}: there is no such file, nor does this program bring along a helper of that name ({known})",
+                named.display()
+            ))
+        }
         (None, Err(error)) => Err(anyhow!("{}: {error}", named.display())),
     }
 }

@@ -1,6 +1,7 @@
 //! `towpath helper run`: a component tried on a capture.
 
 use std::{
+    collections::BTreeSet,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -25,8 +26,9 @@ use super::{
         capture::{CaptureFile, GatewayFiles, setup},
     },
     component,
+    fuel::Fuel,
     happening::{Counts, Happening, Line, happenings},
-    watched::{Log, Watched},
+    watched::{Call, Log, Watched},
 };
 
 /// Show what a component reads in a capture, and what it would have expected and written anew.
@@ -46,6 +48,10 @@ pub(crate) struct Run {
     /// Show payloads in which nothing was found, too.
     #[arg(long)]
     all: bool,
+    /// Then try payloads as long as they may be, made of its triggers and of what the capture has shown it, and tell the most fuel
+    /// that a call takes: what its manifest has to ask for. Exit code 1 also says that this is less.
+    #[arg(long)]
+    fuel: bool,
     /// One JSON object a line (towpath.helper-run/1) instead of text.
     #[arg(long)]
     json: bool,
@@ -63,6 +69,9 @@ struct Head {
 #[derive(Serialize)]
 struct End<'c> {
     counts: &'c Counts,
+    /// With --fuel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fuel: Option<&'c Fuel>,
 }
 
 /// What is shown, and what was seen so far.
@@ -73,6 +82,9 @@ struct Shown<'r, W> {
     log: Log,
     counts: Counts,
     masters: Vec<towpath_engine::conntrack::Tuple>,
+    /// Payloads that it was shown, as far as they are wanted.
+    samples: BTreeSet<Vec<u8>>,
+    fuel: Option<Fuel>,
 }
 
 impl Run {
@@ -90,7 +102,8 @@ impl Run {
         self.gateway.warn(replay.engine())?;
         let out = BufWriter::new(io::stdout().lock());
         let (counts, masters) = (Counts::default(), Vec::new());
-        let mut shown = Shown { asked: &self, out, manifest, log, counts, masters };
+        let (samples, fuel) = (BTreeSet::new(), None);
+        let mut shown = Shown { asked: &self, out, manifest, log, counts, masters, samples, fuel };
         shown.head(&hex(&hash))?;
         let mut failed = Ok(());
         let ended = replay.run(&mut opened.capture, |record| {
@@ -100,9 +113,14 @@ impl Run {
         failed?;
         let faults = replay.engine().helpers().iter().find(|helper| helper.manifest.name == shown.manifest.name);
         shown.counts.failed = faults.map_or(0, |helper| helper.failures.into());
+        if self.fuel {
+            let samples: Vec<_> = core::mem::take(&mut shown.samples).into_iter().collect();
+            shown.fuel = Some(Fuel::of(self.plugin(&files)?, &samples)?);
+        }
         shown.end()?;
         ended.map_err(|error| self.capture.at(error))?;
-        Ok(if shown.counts.failed == 0 { Answer::Fine } else { Answer::No })
+        let is_fine = shown.counts.failed == 0 && !shown.fuel.is_some_and(|fuel| fuel.is_too_little());
+        Ok(if is_fine { Answer::Fine } else { Answer::No })
     }
 
     /// The helper, held to what the configuration leaves of its manifest.
@@ -110,7 +128,7 @@ impl Run {
         let name = self.component.display();
         let bytes = component(Path::new(&self.component))?;
         // A component that is being written comes once in each form: only others are worth keeping.
-        let runtime = Runtime::new(Cache::of_user().ok())?;
+        let runtime = Runtime::new(Cache::of_user_if_any())?;
         let plugin = runtime.load_bytes(&bytes).map_err(|problem| anyhow!("{name}: {problem}"))?;
         let config = files.config.clone().unwrap_or_default();
         let attach = plugin.manifest().attach.clone();
@@ -135,6 +153,9 @@ impl<W: Write> Shown<'_, W> {
     fn packet(&mut self, record: &Record<'_>) -> Result<()> {
         self.counts.packets += 1;
         let calls = self.log.take();
+        if self.asked.fuel {
+            self.samples.extend(calls.iter().filter_map(Call::payload).map(Vec::from));
+        }
         let happened = happenings(record, &calls, &self.manifest, &mut self.masters);
         happened.iter().for_each(|happening| happening.count(&mut self.counts));
         if happened.is_empty() || !(self.asked.all || happened.iter().any(Happening::is_finding)) {
@@ -157,7 +178,7 @@ impl<W: Write> Shown<'_, W> {
     fn end(&mut self) -> Result<()> {
         let counts = &self.counts;
         if self.asked.json {
-            writeln!(self.out, "{}", serde_json::to_string(&End { counts })?)?;
+            writeln!(self.out, "{}", serde_json::to_string(&End { counts, fuel: self.fuel.as_ref() })?)?;
         } else {
             let Counts { packets, shown, found, expected, rewritten, announced, refused, dropped, failed, fuel_most } =
                 counts;
@@ -171,6 +192,7 @@ impl<W: Write> Shown<'_, W> {
                 self.out,
                 "{refused} refused, {dropped} packets dropped, {failed} calls failed; at most {fuel_most} of {most} fuel a call"
             )?;
+            self.fuel.as_ref().map_or(Ok(()), |fuel| fuel.write(&mut self.out))?;
         }
         self.out.flush()?;
         Ok(())

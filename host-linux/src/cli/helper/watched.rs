@@ -30,6 +30,16 @@ pub(super) enum Asked {
     Render { to: HelperEndpoint, answer: Result<Vec<u8>, HelperFailure> },
 }
 
+impl Call {
+    /// The payload that was shown.
+    pub(super) fn payload(&self) -> Option<&[u8]> {
+        match &self.asked {
+            Asked::Inspect { payload, .. } => Some(payload),
+            Asked::Render { .. } => None,
+        }
+    }
+}
+
 impl Log {
     /// The calls since the last time.
     pub(super) fn take(&self) -> Vec<Call> {
