@@ -39,6 +39,35 @@ fn a_super_packet_is_cut_for_a_vlan_that_does_not_though_its_port_does() {
 }
 
 #[test]
+fn a_device_that_sends_smaller_packets_from_now_on_says_so_and_so_do_its_vlans() {
+    let mut lab = lab("").vlan("wan", C_TAG, 10, [10, 1, 0, 1]);
+    lab.play(
+        "
+        0.000  lan <  10.0.0.2:1 > 198.51.100.7:9  udp df len 1300
+        0.000  wan >  10.0.0.2:1 > 198.51.100.7:9  udp df len 1300
+        0.000  lan <  10.0.0.2:1 > 10.1.0.2:9  udp df len 1300
+        0.000  wan >  10.0.0.2:1 > 10.1.0.2:9  udp df len 1300 | vlan 10
+        ",
+    );
+    lab.command(Command::SetMtu(DeviceId(1), 1000)).play(
+        "
+        1.000  lan <  10.0.0.2:1 > 198.51.100.7:9  udp df len 1300
+        1.000  lan x  PacketTooBig
+        1.000  lan >  10.0.0.1 > 10.0.0.2  icmp type 3 code 4 mtu 1000 [10.0.0.2:1 > 198.51.100.7:9 udp df]
+        1.000  lan <  10.0.0.2:1 > 10.1.0.2:9  udp df len 1300
+        1.000  lan x  PacketTooBig
+        1.000  lan >  10.0.0.1 > 10.0.0.2  icmp type 3 code 4 mtu 1000 [10.0.0.2:1 > 10.1.0.2:9 udp df]
+        1.000  lan <  10.0.0.2:1 > 198.51.100.7:9  udp df len 972
+        1.000  wan >  10.0.0.2:1 > 198.51.100.7:9  udp df len 972
+        ",
+    );
+    let mtu = |lab: &lab::Lab, id| lab.engine().devices().find(DeviceId(id)).map(|device| device.mtu_bytes);
+    assert_eq!((mtu(&lab, 1), mtu(&lab, 2)), (Some(1000), Some(1000)));
+    lab.command(Command::SetMtu(DeviceId(1), 1500));
+    assert_eq!((mtu(&lab, 1), mtu(&lab, 2)), (Some(1500), Some(1000)), "a VLAN does not grow by itself");
+}
+
+#[test]
 fn packets_are_routed_between_vlans_of_one_port_and_to_another() {
     lab("").vlan("lan", C_TAG, 10, [10, 1, 0, 1]).vlan("lan", C_TAG, 20, [10, 2, 0, 1]).play(
         "

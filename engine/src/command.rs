@@ -33,6 +33,9 @@ pub enum Command {
     AddAddress(DeviceId, InterfaceAddress),
     /// Switches a feature of a device on or off, as `ethtool -K` does.
     SetFeature(DeviceId, Feature, bool),
+    /// Says how large packets are that a device sends, in bytes. Its VLANs send none that are larger, and those that did go on with so
+    /// many; they do not follow when it grows again (Linux v6.18: `net/8021q/vlan.c`, `vlan_device_event()`). A bond does not follow its ports.
+    SetMtu(DeviceId, u32),
     /// Says how long a device keeps what it may merge ([`Device::gro_flush_timeout`]).
     SetGroFlushTimeout(DeviceId, Duration),
     /// Says what a device of kind [`Kind::Bond`] is, and which ports it has, in their order; those that it had before are devices by
@@ -125,6 +128,7 @@ impl Command {
             | Self::SetSysctl(..)
             | Self::SetSysctls(..)
             | Self::SetFeature(..)
+            | Self::SetMtu(..)
             | Self::SetBond(..)
             | Self::ServeHost(_)
             | Self::RevisePart(..)
@@ -155,6 +159,7 @@ impl fmt::Debug for Command {
             Self::SetFeature(device, feature, on) => {
                 f.debug_tuple("SetFeature").field(device).field(&feature.name).field(on).finish()
             }
+            Self::SetMtu(device, bytes) => f.debug_tuple("SetMtu").field(device).field(bytes).finish(),
             Self::SetGroFlushTimeout(device, timeout) => {
                 f.debug_tuple("SetGroFlushTimeout").field(device).field(timeout).finish()
             }

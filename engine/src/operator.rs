@@ -1,7 +1,7 @@
 //! Carries out what an operator asks.
 
 use alloc::{boxed::Box, string::String, vec::Vec};
-use core::{net::IpAddr, time::Duration};
+use core::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
 use zerocopy::FromBytes;
 
@@ -46,6 +46,7 @@ impl Engine {
             Command::AddDevice(device) => self.add_device(device).map(Reply::Device),
             Command::AddAddress(device, address) => self.add_address(device, address).map(|()| Reply::Done),
             Command::SetFeature(device, feature, on) => self.set_feature(now, device, feature, on),
+            Command::SetMtu(device, mtu_bytes) => self.set_mtu(device, mtu_bytes),
             Command::SetGroFlushTimeout(device, timeout) => self.set_gro_flush_timeout(device, timeout),
             Command::SetBond(device, options, ports) => {
                 let happened = self.make_bond(now, device, *options, &ports)?;
@@ -212,7 +213,7 @@ impl Engine {
         if !(1..=DEVICE_NAME_BYTES_MAX).contains(&device.name.len()) || self.devices.by_name(&device.name).is_some() {
             return Err(CommandError::DeviceName(device.name));
         }
-        if !(68..=65_535).contains(&device.mtu_bytes) {
+        if !MTUS_BYTES.contains(&device.mtu_bytes) {
             return Err(CommandError::DeviceMtu(device.mtu_bytes));
         }
         if !self.devices.may_be(&device) {
@@ -244,6 +245,22 @@ impl Engine {
         self.receivers.adapt(self.devices.iter().map(|(_, device)| device));
         // By other features, what continues it may not be found to do so.
         self.let_merged_go(now, id);
+        Ok(Reply::Done)
+    }
+
+    fn set_mtu(&mut self, id: DeviceId, mtu_bytes: u32) -> Result<Reply, CommandError> {
+        if !MTUS_BYTES.contains(&mtu_bytes) {
+            return Err(CommandError::DeviceMtu(mtu_bytes));
+        }
+        self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?.mtu_bytes = mtu_bytes;
+        let over = self.devices.above(id).filter(|(_, device)| device.mtu_bytes > mtu_bytes);
+        let over: Vec<DeviceId> = over.map(|(over, _)| over).collect();
+        for over in over {
+            if let Some(device) = self.devices.find_mut(over) {
+                device.mtu_bytes = mtu_bytes;
+            }
+        }
+        self.routes.lead_otherwise();
         Ok(Reply::Done)
     }
 
@@ -438,6 +455,8 @@ fn may_be_added(known: &[InterfaceAddress], address: InterfaceAddress) -> Result
     Ok(())
 }
 
+/// How large packets may be that a device sends, in bytes: the least is IPv4's (RFC 791, 3.2), the most fits a length field.
+const MTUS_BYTES: RangeInclusive<u32> = 68..=65_535;
 /// The longest device name (Linux: `IFNAMSIZ` less its terminator).
 const DEVICE_NAME_BYTES_MAX: usize = 15;
 /// The tunable that says how long Fast Open pauses.

@@ -246,7 +246,7 @@ fn command(engine: &Engine, word: [u8; 8]) -> Option<Command> {
     let address = [10, 0, a, b].into();
     let device = DeviceId(u16::from(c % 4));
     let number = u32::from_be_bytes([a, b, c, d]);
-    Some(match which % 14 {
+    Some(match which % 15 {
         0 => Command::AddAddress(device, InterfaceAddress { address, prefix: d }),
         1 => Command::AddNeighbour { device, address, mac: MacAddr([a, b, c, d, 0, 0]) },
         2 => {
@@ -269,6 +269,7 @@ fn command(engine: &Engine, word: [u8; 8]) -> Option<Command> {
             let mut helpers = towpath_helpers_native::all();
             Command::LoadHelper(helpers.swap_remove(usize::from(a) % helpers.len()))
         }
+        13 => Command::SetMtu(device, number >> (b % 32)),
         _ => return None,
     })
 }

@@ -246,6 +246,11 @@ impl Routes {
         }
     }
 
+    /// Has those who remember what they said ask again: something else about the ways has changed.
+    pub(crate) const fn lead_otherwise(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
+    }
+
     /// How often they have changed.
     pub(crate) const fn changes(&self) -> u32 {
         self.changes
