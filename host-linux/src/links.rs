@@ -1,6 +1,8 @@
-//! The links of network devices, as the kernel sees them: what bonds look at.
+//! The links of network devices, as the kernel sees them: what bonds look at, and what the engine has to know of its devices.
 //!
-//! The kernel says when something about a device has changed (rtnetlink(7)), but not always what; the devices are asked then.
+//! The kernel says when something about a device has changed (rtnetlink(7)): its carrier, its MTU, its features
+//! (Linux v6.18: `net/core/rtnetlink.c`, `rtnetlink_event()`), that it has gone or is there. It does not always say what; the devices
+//! are asked then. A device that is made anew under the name of one that has gone takes its place, a renamed one stays what it is.
 
 use std::{
     io,
@@ -11,40 +13,55 @@ use rustix::{
     io::Errno,
     net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, netlink, recv, socket_with},
 };
-use towpath_engine::{DeviceId, device::Link};
+use towpath_engine::DeviceId;
 
-use crate::af_packet::link_of;
+use crate::af_packet::Condition;
 
 /// Devices whose links are watched. Its file is readable when one of them may have changed.
 #[derive(Debug)]
 pub struct Links {
     news: OwnedFd,
-    /// Devices by their names, and what was said of each last.
-    devices: Vec<(DeviceId, String, Option<Link>)>,
+    devices: Vec<Watched>,
+}
+
+/// A device to be watched.
+#[derive(Debug)]
+pub struct Watched {
+    /// The engine's number of it.
+    pub device: DeviceId,
+    /// Its name when the gateway started.
+    pub name: String,
+    /// Its number in the kernel.
+    pub index: u32,
+    /// The largest packet that it is to send, whatever it could.
+    pub mtu_bytes_max: Option<u32>,
+    /// What was said of it last.
+    pub said: Option<Condition>,
 }
 
 impl Links {
-    /// Watches these devices of this network namespace. Each of them has news at first.
+    /// Watches these devices of this network namespace. Each of them that has not been told of has news at first.
     ///
     /// # Errors
     /// What socket(2) and bind(2) say.
-    pub fn watch(devices: impl IntoIterator<Item = (DeviceId, String)>) -> io::Result<Self> {
+    pub fn watch(devices: Vec<Watched>) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         // Protocol 0 of this family is NETLINK_ROUTE.
         let news = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
         bind(&news, &netlink::SocketAddrNetlink::new(0, libc::RTMGRP_LINK as u32))?;
-        let devices = devices.into_iter().map(|(device, name)| (device, name, None)).collect();
         Ok(Self { news, devices })
     }
 
-    /// What is new of any of them. Asked without need it costs a system call each.
-    pub fn take(&mut self) -> Vec<(DeviceId, Link)> {
+    /// What is new of any of them: how it was, if it has been told of, and how it is. Asked without need it costs some system calls each.
+    pub fn take(&mut self) -> Vec<(&Watched, Option<Condition>, Condition)> {
         self.hush();
         let mut news = Vec::new();
-        for (device, name, said) in &mut self.devices {
-            let link = link_of(name);
-            if said.replace(link) != Some(link) {
-                news.push((*device, link));
+        for watched in &mut self.devices {
+            let is = Condition::of(watched.index, &watched.name);
+            let was = watched.said.replace(is);
+            watched.index = is.index.unwrap_or(watched.index);
+            if was != Some(is) {
+                news.push((&*watched, was, is));
             }
         }
         news

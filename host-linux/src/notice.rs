@@ -39,6 +39,8 @@ pub enum Notice {
     },
     /// A device went down or was removed.
     Device(String, io::Error),
+    /// Something else has become of a device; the text says what.
+    Changed(String, String),
     /// So many notices were lost, because nobody has read those before them.
     Lost(u64),
 }
@@ -56,7 +58,7 @@ impl Notice {
     pub(crate) fn helper_name(&self) -> &str {
         match self {
             Self::Helper { name, .. } | Self::More { name, .. } => name,
-            Self::Log { .. } | Self::Device(..) | Self::Lost(_) => "",
+            Self::Log { .. } | Self::Device(..) | Self::Changed(..) | Self::Lost(_) => "",
         }
     }
 }
@@ -99,6 +101,7 @@ impl fmt::Display for Notice {
                 write!(f, "{} helper {name}: and {more} more of the same kind in the seconds before", Stamp(*when))
             }
             Self::Lost(count) => write!(f, "{count} notices are lost, because nobody has read them"),
+            Self::Changed(device, text) => write!(f, "device {device}: {text}"),
             Self::Device(device, error) => write!(f, "device {device}: {error}"),
         }
     }

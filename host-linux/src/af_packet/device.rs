@@ -45,14 +45,15 @@ pub struct PacketDevice {
     interface: Interface,
     socket: OwnedFd,
     ring: ReceiveRing,
+    options: RingOptions,
     counters: Counters,
 }
 
 impl PacketDevice {
     /// Opens the device `name` of this network namespace as the engine's device `id`. Frames arrive from here on.
     ///
-    /// Needs CAP_NET_RAW in the user namespace that owns the network namespace, as does opening it again after it was
-    /// removed and came back; sending and receiving need nothing.
+    /// Needs CAP_NET_RAW in the user namespace that owns the network namespace; sending, receiving and going on with a device that was
+    /// made anew need nothing.
     ///
     /// # Errors
     /// [`DeviceError`] says why not, and what to do.
@@ -68,12 +69,11 @@ impl PacketDevice {
         sys::bind(socket.as_fd(), interface.index)
             .map_err(|error| failed(DeviceErrorCause::Call("binding the packet socket", error)))?;
         if options.promiscuous {
-            let membership = Membership { index: interface.index, kind: PACKET_MR_PROMISC, ..Membership::default() };
-            sys::set_packet_option(socket.as_fd(), libc::PACKET_ADD_MEMBERSHIP, &membership)
+            enter_promiscuous_mode(socket.as_fd(), interface.index)
                 .map_err(|error| failed(DeviceErrorCause::Call("entering promiscuous mode", error)))?;
         }
         let ring = ReceiveRing::new(id, mapping);
-        Ok(Self { id, interface, socket, ring, counters: Counters::default() })
+        Ok(Self { id, interface, socket, ring, options, counters: Counters::default() })
     }
 
     /// What the kernel says about the device, as it was when it was opened.
@@ -106,7 +106,16 @@ impl Ring for PacketDevice {
     }
 
     fn send<T: Outgoing>(&mut self, frames: &[T]) -> usize {
-        transmit::send(self.socket.as_fd(), frames, &mut self.counters)
+        transmit::send(self.socket.as_fd(), self.options.qdisc_bypass, frames, &mut self.counters)
+    }
+
+    fn rebind(&mut self, index: u32, promiscuous: bool) -> io::Result<()> {
+        sys::bind(self.socket.as_fd(), index)?;
+        if self.options.promiscuous || promiscuous {
+            enter_promiscuous_mode(self.socket.as_fd(), index)?;
+        }
+        self.interface.index = index;
+        Ok(())
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
@@ -120,6 +129,11 @@ impl Ring for PacketDevice {
         self.take_losses();
         &self.counters
     }
+}
+
+fn enter_promiscuous_mode(socket: BorrowedFd<'_>, index: u32) -> io::Result<()> {
+    let membership = Membership { index, kind: PACKET_MR_PROMISC, ..Membership::default() };
+    sys::set_packet_option(socket, libc::PACKET_ADD_MEMBERSHIP, &membership)
 }
 
 /// Options that have to be set before the ring exists.

@@ -104,16 +104,9 @@ impl Intrusion {
     }
 }
 
-/// What the link of a device of this network namespace says of itself now. That of one which cannot be asked is down.
-#[must_use]
-pub fn link_of(name: &str) -> Link {
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).map_err(io::Error::from);
-    socket.and_then(|socket| link(&socket, name)).unwrap_or(Link::DOWN)
-}
-
 /// A device that is down has no carrier, whatever its cable says (netdevice(7), IFF_RUNNING). Speed and duplex are those of ethtool(8);
 /// drivers that have none say so, or do not answer.
-fn link(socket: &OwnedFd, name: &str) -> io::Result<Link> {
+pub(super) fn link(socket: &OwnedFd, name: &str) -> io::Result<Link> {
     let [f0, f1, ..] = sys::query_device(socket, name, Query::Flags)?;
     let flags = i32::from(u16::from_ne_bytes([f0, f1]));
     let carrier = flags & (libc::IFF_UP | libc::IFF_RUNNING) == libc::IFF_UP | libc::IFF_RUNNING;

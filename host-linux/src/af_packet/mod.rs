@@ -18,6 +18,8 @@
 //! engine's buffers would have to be copied into it, the kernel copies again for a local receiver, and `sendmmsg` takes
 //! them from where they lie. The figures are in `tests/bench/README.md`.
 
+mod claim;
+mod condition;
 mod counters;
 mod device;
 mod error;
@@ -34,11 +36,13 @@ use std::{io, os::fd::AsFd};
 
 use towpath_engine::{DeviceId, Frame};
 
+pub use claim::Claim;
+pub use condition::{Condition, OFFLOADS};
 pub use counters::{Counters, Drops};
 pub use device::{PacketDevice, RingOptions};
 pub use error::{DeviceError, DeviceErrorCause};
 pub use host_port::HostPort;
-pub use interface::{Interface, Intrusion, link_of};
+pub use interface::{Interface, Intrusion};
 pub use port::Port;
 pub use transmit::Outgoing;
 
@@ -67,6 +71,15 @@ pub trait Ring: AsFd {
 
     /// The error that waits at the device's file (it went down, it was removed), if any. Taking it clears it.
     fn take_error(&mut self) -> Option<io::Error>;
+
+    /// Goes on with the device of that number in the kernel, which has taken the place of the former one; `promiscuous`: it has another
+    /// Ethernet address than the gateway goes on with.
+    ///
+    /// # Errors
+    /// When that device has gone, too.
+    fn rebind(&mut self, _index: u32, _promiscuous: bool) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Whether nothing comes of it any more, nor leaves by it, whatever happens to the device.
     fn is_gone(&self) -> bool {

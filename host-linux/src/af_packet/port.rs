@@ -56,6 +56,13 @@ impl Ring for Port {
         }
     }
 
+    fn rebind(&mut self, index: u32, promiscuous: bool) -> io::Result<()> {
+        match self {
+            Self::Device(device) => device.rebind(index, promiscuous),
+            Self::Host(host) => host.rebind(index, promiscuous),
+        }
+    }
+
     fn is_gone(&self) -> bool {
         match self {
             Self::Device(device) => device.is_gone(),

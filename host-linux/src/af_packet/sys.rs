@@ -164,21 +164,89 @@ pub(super) fn query_device(socket: impl AsFd, name: &str, query: Query) -> io::R
 /// # Errors
 /// `EOPNOTSUPP` when its driver has none of both, `ENODEV` when there is none of that name.
 pub(super) fn link_settings(socket: impl AsFd, name: &str) -> io::Result<(u32, u8)> {
-    let mut settings = [0_u8; 44];
-    settings[..4].copy_from_slice(&1_u32.to_ne_bytes());
-    let mut device = DeviceRequest { name: [0; 16], answer: [0; 16], rest: [0; 8] };
-    let room = &mut device.name[..15];
-    room.get_mut(..name.len()).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(name.as_bytes());
-    let pointer = (&raw mut settings).expose_provenance();
-    device.answer[..size_of::<usize>()].copy_from_slice(&pointer.to_ne_bytes());
+    let mut settings = [0_u32; 11];
+    settings[0] = ETHTOOL_GSET;
     #[expect(unsafe_code, reason = "no library has this request")]
-    // SAFETY: the request reads one `struct ifreq`, and reads and writes one `struct ethtool_cmd` of 44 bytes where that points;
-    // `DeviceRequest` and `settings` are as large, and both live through the call.
-    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCETHTOOL, &raw mut device) };
-    checked(result)?;
+    // SAFETY: the command reads and writes one `struct ethtool_cmd` of 44 bytes.
+    unsafe {
+        ethtool(socket.as_fd(), name, &mut settings)?;
+    }
+    let settings = settings.as_bytes();
     // The low half of the speed, the duplex, and the high half.
     let [low, high] = [12, 28].map(|at| u32::from(u16::from_ne_bytes([settings[at], settings[at + 1]])));
     Ok((high << 16 | low, settings[14]))
+}
+
+/// The features of the device `name` with whether they are on, by their names in the kernel (Linux v6.18: `include/uapi/linux/ethtool.h`,
+/// `ETHTOOL_GSSET_INFO`, `ETHTOOL_GSTRINGS`, `ETHTOOL_GFEATURES`). Anybody may ask.
+///
+/// # Errors
+/// `ENODEV` when there is none of that name; when the kernel knows more features than there is room for.
+pub(super) fn device_features(socket: impl AsFd, name: &str) -> io::Result<Vec<(String, bool)>> {
+    // Command, nothing, the sets that are asked about in 64 bits, and the size of the one that was.
+    let mut sizes = [ETHTOOL_GSSET_INFO, 0, 0, 0, 0];
+    sizes[2..4].copy_from_slice(&halves(1 << ETH_SS_FEATURES));
+    #[expect(unsafe_code, reason = "no library has this request")]
+    // SAFETY: the command reads and writes one `struct ethtool_sset_info`, with one number for the one set.
+    unsafe {
+        ethtool(socket.as_fd(), name, &mut sizes)?;
+    }
+    let count = sizes[4] as usize;
+    if count > FEATURES_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    // Command, set, their number, and a name of 32 bytes each.
+    let mut names = [0; 3 + FEATURES_MAX * FEATURE_NAME_BYTES / 4];
+    (names[0], names[1]) = (ETHTOOL_GSTRINGS, ETH_SS_FEATURES);
+    #[expect(unsafe_code, reason = "no library has this request")]
+    // SAFETY: the command writes one `struct ethtool_gstrings` with as many names as the kernel knows, for which there is room.
+    unsafe {
+        ethtool(socket.as_fd(), name, &mut names)?;
+    }
+    // Command, the number of words that there is room for, and for each: what there can be, what is wanted, what is on, what never changes.
+    let mut bits = [0; 2 + FEATURES_MAX / 32 * 4];
+    (bits[0], bits[1]) = (ETHTOOL_GFEATURES, (FEATURES_MAX / 32) as u32);
+    #[expect(unsafe_code, reason = "no library has this request")]
+    // SAFETY: the command writes one `struct ethtool_gfeatures` with no more words than it is told.
+    unsafe {
+        ethtool(socket.as_fd(), name, &mut bits)?;
+    }
+    let names = names[3..].as_bytes().chunks(FEATURE_NAME_BYTES).take(count);
+    let named = names.map(|name| String::from_utf8_lossy(name).trim_end_matches('\0').to_owned());
+    Ok(named.enumerate().map(|(bit, name)| (name, bits[2 + bit / 32 * 4 + 2] >> (bit % 32) & 1 == 1)).collect())
+}
+
+/// The 64 bits as two words in memory.
+const fn halves(bits: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = bits.to_ne_bytes();
+    [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
+}
+
+/// More features than the kernel knows (64 bits in v6.18).
+const FEATURES_MAX: usize = 256;
+/// `ETH_GSTRING_LEN`.
+const FEATURE_NAME_BYTES: usize = 32;
+const ETH_SS_FEATURES: u32 = 4;
+const ETHTOOL_GSET: u32 = 0x1;
+const ETHTOOL_GSTRINGS: u32 = 0x1b;
+const ETHTOOL_GSSET_INFO: u32 = 0x37;
+const ETHTOOL_GFEATURES: u32 = 0x3a;
+
+/// Has a command of ethtool(8) carried out on the device `name`.
+///
+/// # Safety
+/// The structure that the command in its first word reads and writes must fit into `command`.
+#[expect(unsafe_code, reason = "no library has this request")]
+unsafe fn ethtool(socket: BorrowedFd<'_>, name: &str, command: &mut [u32]) -> io::Result<()> {
+    let pointer = command.as_mut_ptr().expose_provenance();
+    let mut device = DeviceRequest { name: [0; 16], answer: [0; 16], rest: [0; 8] };
+    let room = &mut device.name[..15];
+    room.get_mut(..name.len()).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(name.as_bytes());
+    device.answer[..size_of::<usize>()].copy_from_slice(&pointer.to_ne_bytes());
+    // SAFETY: the request reads one `struct ifreq`, and reads and writes where that points, as the caller has allowed; `DeviceRequest` is as
+    // large, and both live through the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut device) };
+    checked(result)
 }
 
 /// Asks about the device `name`, or sets something, which `argument` says.

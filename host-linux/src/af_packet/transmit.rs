@@ -1,6 +1,6 @@
 //! The way out: batches of frames in one system call each, gathered from where they lie.
 
-use std::{io::IoSlice, os::fd::BorrowedFd};
+use std::{io::IoSlice, os::fd::BorrowedFd, slice};
 
 use arrayvec::ArrayVec;
 use rustix::{
@@ -10,7 +10,7 @@ use rustix::{
 use towpath_engine::{Checksum, DropReason, Frame, Gso, Transmit, VlanTag};
 use zerocopy::IntoBytes;
 
-use super::{counters::Counters, vnet::VnetHeader};
+use super::{counters::Counters, sys, vnet::VnetHeader};
 use crate::limits::BATCH_FRAMES_MAX;
 
 /// A frame as the way out needs it.
@@ -73,11 +73,23 @@ impl Outgoing for Frame<'_> {
 
 /// Hands `frames` to the kernel in order, as far as it takes them now. Returns how many are dealt with: sent, or dropped
 /// and counted because the kernel refused them. The rest waits for the socket to become writable.
-pub(super) fn send<T: Outgoing>(socket: BorrowedFd<'_>, frames: &[T], counters: &mut Counters) -> usize {
+///
+/// `past_qdisc`: they leave past the queueing discipline. There the kernel cuts no super-packet for a device that does not itself, but drops
+/// it (Linux v6.18: `net/core/dev.c`, `__dev_direct_xmit()`); such a one takes the way through it, where it is cut.
+pub(super) fn send<T: Outgoing>(
+    socket: BorrowedFd<'_>,
+    past_qdisc: bool,
+    frames: &[T],
+    counters: &mut Counters,
+) -> usize {
     let mut done = 0;
     while done < frames.len() {
         let batch = &frames[done..frames.len().min(done + BATCH_FRAMES_MAX)];
-        match send_batch(socket, batch) {
+        let sent = match send_batch(socket, batch) {
+            Err(Errno::NOBUFS) if past_qdisc && batch[0].gso().is_some() => send_through_qdisc(socket, &batch[0]),
+            sent => sent,
+        };
+        match sent {
             Ok(sent) => {
                 counters.sent_frames += sent as u64;
                 counters.sent_bytes += batch[..sent].iter().map(frame_len).sum::<u64>();
@@ -92,6 +104,16 @@ pub(super) fn send<T: Outgoing>(socket: BorrowedFd<'_>, frames: &[T], counters: 
         }
     }
     done
+}
+
+/// Sends a frame through the device's queueing discipline, by a socket that sends past it.
+fn send_through_qdisc<T: Outgoing>(socket: BorrowedFd<'_>, frame: &T) -> Result<usize, Errno> {
+    // Both are what the socket was opened with: that cannot fail, and if it did, frames would leave by the slower way.
+    let send_past = |past: i32| drop(sys::set_packet_option(socket, libc::PACKET_QDISC_BYPASS, &past));
+    send_past(0);
+    let sent = send_batch(socket, slice::from_ref(frame));
+    send_past(1);
+    sent
 }
 
 /// Why a frame did not leave (Linux v6.18: `net/packet/af_packet.c`, `packet_snd()`).

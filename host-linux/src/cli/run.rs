@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use towpath::{
-    af_packet::{DeviceError, HostPort, Interface, PacketDevice, Port, RingOptions},
+    af_packet::{Claim, DeviceError, HostPort, Interface, PacketDevice, Port, RingOptions},
     checksum,
     clock::{Clock, SystemClock},
     control::{Listener, Server},
@@ -17,7 +17,7 @@ use towpath::{
     helpers::Workshop,
     host::Host,
     limits::{RING_SLOTS_DEFAULT, RING_SLOTS_MAX, RING_SLOTS_MIN},
-    links::Links,
+    links::{Links, Watched},
     napi::Budget,
     notices::Notices,
     privileges::{User, drop_privileges},
@@ -47,7 +47,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", default_value_t = RING_SLOTS_DEFAULT,
         value_parser = clap::value_parser!(u32).range(i64::from(RING_SLOTS_MIN)..=i64::from(RING_SLOTS_MAX)))]
     ring_slots: u32,
-    /// Send through the devices' queueing disciplines (tc) instead of past them.
+    /// Send through the devices' queueing disciplines (tc) instead of past them. Only then does tcpdump on a device of the gateway see
+    /// what it sends by it.
     #[arg(long)]
     qdisc: bool,
     /// Show the counts as one JSON object (towpath.stats/1) at the end.
@@ -84,6 +85,7 @@ impl Run {
                 link: interface.link,
             }
         })?;
+        let _claims = claim_devices(&config, &found)?;
         let listener = Listener::bind(&self.control.path())?;
         // Last, since frames arrive from here on.
         let mut rings = self.open_devices(&config, &found)?;
@@ -93,18 +95,20 @@ impl Run {
         if let Some(file) = &self.state_out {
             state::check_writable(file).map_err(|error| anyhow!("{}: {error}", file.display()))?;
         }
-        let links = watch_links(&config)?;
+        let links = watch_links(&config, &found)?;
         let mut clock = SystemClock::start();
         let services = Services::offer(&mut engine, clock.now(), &config, worker()?)?;
         if config.seed.is_some() {
-            writeln!(io::stderr(), "towpath: warning: {}: {SEED_WARNING}", config.file)?;
+            // That nobody reads it keeps no gateway from running.
+            let _ = writeln!(io::stderr(), "towpath: warning: {}: {SEED_WARNING}", config.file);
         }
-        announce(&found, config.host.as_ref().map(|device| device.value.as_str()), &self.control)?;
+        // The same.
+        let _ = announce(&found, config.host.as_ref().map(|device| device.value.as_str()), &self.control);
         let worker = worker()?;
         let (budget, server) = (Budget::default(), Some(Server::new(listener, worker)));
         let workshop = Workshop::new(config);
         let host = Host::new(engine, rings, budget, server, workshop, signals, clock);
-        let host = host.offering(services).watching(links);
+        let host = host.offering(services).watching(Some(links));
         let notices = Notices::to(io::stderr()).context("making the thread that writes notices")?;
         let (report, engine) = host.run(notices)?;
         let saved = self.state_out.as_ref().map_or(Ok(()), |file| {
@@ -150,12 +154,23 @@ fn open_host_port(config: &Config, engine: &Engine) -> Result<Option<HostPort>> 
     port.map(Some).map_err(|error| anyhow!("{}:{}:{}: {error}", config.file, place.line, place.column))
 }
 
-/// Watches the links that bonds look at, if there are bonds.
-fn watch_links(config: &Config) -> Result<Option<Links>> {
-    let names = (0..).map(DeviceId).zip(config.interfaces.iter().map(|interface| interface.device.value.clone()));
-    let ports: Vec<_> = names.filter(|(id, _)| config.bond_of(*id).is_some()).collect();
-    let links = (!ports.is_empty()).then(|| Links::watch(ports)).transpose();
-    links.context("watching the links of ports of bonds")
+/// Watches the links of all devices: bonds look at them, and the engine is to know what they do.
+fn watch_links(config: &Config, found: &[Interface]) -> Result<Links> {
+    let watched = (0..).map(DeviceId).zip(config.interfaces.iter().zip(found)).map(|(device, (interface, found))| {
+        Watched { device, name: found.name.clone(), index: found.index, mtu_bytes_max: interface.mtu_bytes, said: None }
+    });
+    Links::watch(watched.collect()).context("watching the links of devices")
+}
+
+/// Sees to it that no other gateway is on these devices.
+fn claim_devices(config: &Config, found: &[Interface]) -> Result<Vec<Option<Claim>>> {
+    let claims = config.interfaces.iter().zip(found).map(|(interface, found)| {
+        Claim::to(&found.name).map_err(|holder| {
+            let place = &interface.device;
+            anyhow!("{}:{}:{}: device {}: {holder}", config.file, place.line, place.column, found.name)
+        })
+    });
+    claims.collect()
 }
 
 /// The largest packet of a port to this machine when there is no other port: Ethernet's.

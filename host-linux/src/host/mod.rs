@@ -2,9 +2,11 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `follow` | what becomes of devices, taken over into the engine |
 //! | `view` | what may be seen and changed of it at the control socket |
 //! | `told` | what happens in it, for those who watch and for the operator |
 
+mod follow;
 mod told;
 mod view;
 
@@ -31,6 +33,7 @@ use crate::{
     signals::Signals,
     stats::Report,
 };
+use follow::Follower;
 use told::tell;
 use view::{View, device_name};
 
@@ -42,8 +45,8 @@ pub struct Host<R, K> {
     server: Option<Server<Place, Successor>>,
     workshop: Workshop,
     services: Services,
-    /// Those that bonds look at.
     links: Option<Links>,
+    follower: Follower,
     signals: Signals,
     clock: K,
     started: Instant,
@@ -86,6 +89,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
             workshop,
             services: Services::default(),
             links: None,
+            follower: Follower::default(),
             signals,
             clock,
             started,
@@ -99,7 +103,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
         Self { services, ..self }
     }
 
-    /// With links that bonds look at.
+    /// With links that are looked at while it runs.
     #[must_use]
     pub fn watching(self, links: Option<Links>) -> Self {
         Self { links, ..self }
@@ -114,7 +118,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
         self.subscribe(false);
         let names: Vec<String> = self.engine.devices().iter().map(|(_, device)| device.name.clone()).collect();
         let mut round = RoundEnd::Idle;
-        self.look_at_links();
+        self.look_at_links(&mut notices);
         loop {
             let wakeup = self.sleep(round)?;
             if wakeup.signal && self.signals.take_stop() {
@@ -131,7 +135,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
                 self.napi.note_interrupts(wakeup.rings);
             }
             if wakeup.links {
-                self.look_at_links();
+                self.look_at_links(&mut notices);
             }
             let now = self.clock.now();
             self.serve(now, wakeup.control, notices.lost());
@@ -198,12 +202,12 @@ impl<R: Ring, K: Clock> Host<R, K> {
         })
     }
 
-    /// Tells the engine what is new of links.
-    fn look_at_links(&mut self) {
+    /// Tells the engine and the operator what is new of links.
+    fn look_at_links(&mut self, notices: &mut Notices) {
         let now = self.clock.now();
-        for (device, link) in self.links.iter_mut().flat_map(Links::take) {
-            let answer = self.engine.handle_command(now, Command::SetLink(device, link));
-            debug_assert!(answer.is_ok(), "{answer:?}");
+        let Self { engine, napi, links, follower, .. } = self;
+        for news in links.iter_mut().flat_map(Links::take) {
+            follower.follow(now, engine, napi, news, notices);
         }
     }
 

@@ -141,6 +141,15 @@ impl<R: Ring> Napi<R> {
         })
     }
 
+    /// Goes on with a device that has taken the place of a former one; see [`Ring::rebind`].
+    ///
+    /// # Errors
+    /// When that has gone, too.
+    pub fn rebind(&mut self, device: DeviceId, index: u32, promiscuous: bool) -> io::Result<()> {
+        let port = self.ports.iter_mut().find(|port| port.ring.device() == device);
+        port.map_or(Ok(()), |port| port.ring.rebind(index, promiscuous))
+    }
+
     /// What the loop has counted.
     #[must_use]
     pub const fn counters(&self) -> PollCounters {

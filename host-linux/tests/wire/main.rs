@@ -8,6 +8,7 @@ mod conntrack_tool;
 mod dcc;
 mod device;
 mod ethtool;
+mod follow;
 mod ftp;
 mod ftp_server;
 mod gateway;

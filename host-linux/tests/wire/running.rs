@@ -164,6 +164,15 @@ impl Gateway {
         Self { process, stderr }
     }
 
+    /// Reads what it says until it says that.
+    pub(crate) fn wait_for(&mut self, words: &str) {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "it has ended without saying {words}");
+        }
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.process)
     }

@@ -1,0 +1,88 @@
+//! What may change of a device while a gateway uses it.
+
+use rustix::net::{AddressFamily, SocketType, netdevice};
+use towpath_engine::{
+    device::{Feature, Link},
+    wire::MacAddr,
+};
+
+use super::{interface::link, sys, sys::Query};
+
+/// How a device is at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Its number in the kernel; `None`: it is not there.
+    pub index: Option<u32>,
+    /// What its link says of itself; that of one which cannot be asked is down.
+    pub link: Link,
+    /// The largest packet that it sends; `None`: it cannot be asked.
+    pub mtu_bytes: Option<u32>,
+    /// Its Ethernet address.
+    pub mac: Option<MacAddr>,
+    /// Which of [`OFFLOADS`] it has.
+    pub offloads: [bool; OFFLOADS.len()],
+}
+
+/// Features of a device that leave work to it, by the names under which [`Feature::by_name`] finds them.
+pub const OFFLOADS: [&str; 5] = [
+    "tx-checksumming",
+    "tx-tcp-segmentation",
+    "tx-tcp-ecn-segmentation",
+    "tx-tcp6-segmentation",
+    "tx-udp-segmentation",
+];
+
+impl Condition {
+    /// One that is not there.
+    const GONE: Self =
+        Self { index: None, link: Link::DOWN, mtu_bytes: None, mac: None, offloads: [true; OFFLOADS.len()] };
+
+    /// How the device of that number is, whatever it is called by now; if there is none, the one of that name.
+    #[must_use]
+    pub fn of(index: u32, name: &str) -> Self {
+        let Ok(socket) = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None) else { return Self::GONE };
+        let name = netdevice::index_to_name(&socket, index).unwrap_or_else(|_| name.to_owned());
+        let Ok(index) = netdevice::name_to_index(&socket, &name) else { return Self::GONE };
+        let query = |query| sys::query_device(&socket, &name, query).ok();
+        let mtu_bytes = query(Query::Mtu).map(|[b0, b1, b2, b3, ..]| u32::from_ne_bytes([b0, b1, b2, b3]));
+        let mac =
+            query(Query::HardwareAddress).map(|[_, _, m0, m1, m2, m3, m4, m5, ..]| MacAddr([m0, m1, m2, m3, m4, m5]));
+        let link = link(&socket, &name).unwrap_or(Link::DOWN);
+        let offloads = sys::device_features(&socket, &name).map_or(Self::GONE.offloads, |features| offloads(&features));
+        Self { index: Some(index), link, mtu_bytes, mac, offloads }
+    }
+
+    /// The features of [`OFFLOADS`] with whether it has them.
+    pub fn features(&self) -> impl Iterator<Item = (Feature, bool)> {
+        OFFLOADS.into_iter().zip(self.offloads).filter_map(|(name, has)| Some((Feature::by_name(name)?, has)))
+    }
+}
+
+/// Which of [`OFFLOADS`] are among features that are on. What the kernel's names say less finely is taken together: a device sums if it
+/// sums both families (Linux v6.18: `net/ethtool/common.c`, `netdev_features_strings`).
+fn offloads(features: &[(String, bool)]) -> [bool; OFFLOADS.len()] {
+    let is_on = |name: &str| features.iter().any(|(known, on)| known == name && *on);
+    OFFLOADS.map(|name| match name {
+        "tx-checksumming" => {
+            is_on("tx-checksum-ip-generic") || (is_on("tx-checksum-ipv4") && is_on("tx-checksum-ipv6"))
+        }
+        name => is_on(name),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_sums_when_it_sums_both_families_or_anything() {
+        let found = |on: &[&str]| {
+            let features: Vec<_> = on.iter().map(|name| ((*name).to_owned(), true)).collect();
+            offloads(&features)
+        };
+        assert_eq!(found(&[]), [false; 5]);
+        assert_eq!(found(&["tx-checksum-ipv4", "tx-tcp-segmentation"]), [false, true, false, false, false]);
+        assert_eq!(found(&["tx-checksum-ipv4", "tx-checksum-ipv6"]), [true, false, false, false, false]);
+        assert_eq!(found(&["tx-checksum-ip-generic", "tx-udp-segmentation"]), [true, false, false, false, true]);
+    }
+}

@@ -1,0 +1,104 @@
+//! What becomes of devices while the gateway runs, taken over into the engine and told to the operator.
+
+use std::fmt::Write;
+
+use towpath_engine::{Command, DeviceId, Engine, Instant, device::Feature};
+
+use super::view::device_name;
+use crate::{
+    af_packet::{Condition, Ring},
+    links::Watched,
+    napi::Napi,
+    notice::Notice,
+    notices::Notices,
+};
+
+/// Follows devices.
+#[derive(Debug, Default)]
+pub(super) struct Follower {
+    /// Features that were wanted and switched off because a device does not have them.
+    withheld: Vec<(DeviceId, Feature)>,
+}
+
+impl Follower {
+    /// Takes over how a device is, and tells what has become of it if it has been looked at before.
+    pub(super) fn follow<R: Ring>(
+        &mut self,
+        now: Instant,
+        engine: &mut Engine,
+        napi: &mut Napi<R>,
+        (watched, was, is): (&Watched, Option<Condition>, Condition),
+        notices: &mut Notices,
+    ) {
+        let device = watched.device;
+        give(engine, now, Command::SetLink(device, is.link));
+        let switched = self.take_features(now, engine, device, &is);
+        let mtu_bytes = take_mtu(now, engine, watched, &is);
+        let Some(was) = was else { return };
+        let name = device_name(engine, device);
+        let mut tell = |text| notices.tell(Notice::Changed(name.clone(), text));
+        if is.index.is_none() {
+            let kernels = &watched.name;
+            return tell(format!("there is no device {kernels} any more; packets are lost until there is one again"));
+        }
+        if (was.index, was.mac) != (is.index, is.mac) {
+            let own = engine.devices().find(device).map(|device| device.mac);
+            match napi.rebind(device, watched.index, is.mac != own) {
+                Ok(()) if was.index != is.index => {
+                    tell("there is a new device of its name, which it goes on with".to_owned())
+                }
+                Ok(()) => {}
+                Err(error) => tell(format!("going on with a new device of its name: {error}")),
+            }
+            if let (Some(mac), Some(own)) = (is.mac.filter(|mac| Some(*mac) != own), own) {
+                tell(format!("its device has the Ethernet address {mac}; the gateway goes on with {own}"));
+            }
+        }
+        if let Some(mtu_bytes) = mtu_bytes {
+            tell(format!("sends packets of up to {mtu_bytes} bytes from now on, as its device"));
+        }
+        if !switched.is_empty() {
+            tell(format!("as its device has it: {switched}"));
+        }
+    }
+
+    /// Has the engine do what the device does not. Gives what has changed, in words.
+    fn take_features(&mut self, now: Instant, engine: &mut Engine, device: DeviceId, is: &Condition) -> String {
+        let mut switched = String::new();
+        for (feature, can) in is.features() {
+            let has = engine.devices().find(device).is_some_and(|device| device.features.has(feature));
+            let withheld = self.withheld.iter().position(|known| *known == (device, feature));
+            match (can, withheld) {
+                (false, None) if has => self.withheld.push((device, feature)),
+                (true, Some(place)) => drop(self.withheld.swap_remove(place)),
+                (false, _) | (true, None) => continue,
+            }
+            give(engine, now, Command::SetFeature(device, feature, can));
+            let comma = if switched.is_empty() { "" } else { ", " };
+            // Writing to a string does not fail.
+            let _ = write!(switched, "{comma}{} {}", feature.name, if can { "on" } else { "off" });
+        }
+        switched
+    }
+}
+
+/// Has the engine send no larger packets than the device does. Gives their size, if that is another one.
+fn take_mtu(now: Instant, engine: &mut Engine, watched: &Watched, is: &Condition) -> Option<u32> {
+    // The loopback device has one more than fits into a packet's length field; IPv4 has no link with less.
+    let most = watched.mtu_bytes_max.unwrap_or(u32::MAX).min(u16::MAX.into());
+    let mtu_bytes = is.mtu_bytes?.min(most).max(MTU_BYTES_MIN);
+    let known = engine.devices().find(watched.device)?;
+    if known.mtu_bytes == mtu_bytes {
+        return None;
+    }
+    give(engine, now, Command::SetMtu(watched.device, mtu_bytes));
+    Some(mtu_bytes)
+}
+
+/// RFC 791, 3.2.
+const MTU_BYTES_MIN: u32 = 68;
+
+fn give(engine: &mut Engine, now: Instant, command: Command) {
+    let answer = engine.handle_command(now, command);
+    debug_assert!(answer.is_ok(), "{answer:?}");
+}
