@@ -60,7 +60,8 @@ pub enum Command {
         /// Its Ethernet address.
         mac: MacAddr,
     },
-    /// Replaces all rules of a family at once. Those of the other family, and connections, stay.
+    /// Replaces all rules of a family at once. Those of the other family, and connections, stay; so do tables that the new rules were read
+    /// beside and do not name ([`crate::netfilter::Loading::beside`]).
     ReplaceRules(Box<RuleSet>),
     /// Forgets what the rules of a table of a family have counted, or those of all its tables.
     ZeroRules(Family, Option<TableName>),

@@ -6,6 +6,7 @@
 //! | [`view`] | what a rule sees, what a table answers |
 //! | [`ruleset`] | [`RuleSet`]: the room's front door |
 //! | `counted.rs` | rules with what they had counted at a moment, to be written down elsewhere |
+//! | `standing.rs` | tables that stay where new rules do not name them |
 //! | `save/` | the rule language: text to tables and back |
 //! | `lists/` | what rules remember under a name: recent, hashlimit, sets |
 //! | `ends.rs` | addresses and hops of a packet of either family |
@@ -33,6 +34,7 @@ mod rule;
 pub mod ruleset;
 mod save;
 pub(crate) mod snapshot;
+mod standing;
 mod table;
 mod targets;
 #[cfg(test)]
@@ -65,5 +67,6 @@ pub(crate) use program::held::OuterEndpoint;
 pub use review::{Attachment, Remark, Review, SetUsage, SetUse};
 pub use ruleset::{Former, RuleSet, RuleSets};
 pub use save::{ListOptions, Loading, Source};
+pub use standing::Standing;
 pub use view::{Copied, RejectWith, RuleId, Verdict, View};
 pub use walk::{Course, Walk, WalkId};

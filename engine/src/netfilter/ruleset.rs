@@ -13,6 +13,7 @@ use super::{
     },
     rule::{Jump, Rule},
     save::{self, ListOptions, Loading, Source, Tables},
+    standing::Kept,
     targets::Target,
     walk::{Course, Walk, WalkId, Walks},
 };
@@ -38,6 +39,8 @@ pub struct RuleSet {
     wants_accounting: bool,
     pub(super) program: Program,
     walks: Walks,
+    /// Tables that others name, until these are in force in their place.
+    pub(super) kept: Option<Kept>,
     pub(super) generation: u32,
 }
 
@@ -51,12 +54,14 @@ pub struct Former {
 }
 
 impl RuleSet {
-    /// Reads texts, one after the other. What a text says of a table with `*table` replaces what earlier ones said.
+    /// Reads texts, one after the other. What a text says of a table with `*table` replaces what earlier ones said. Tables that none
+    /// names are those of [`Loading::beside`].
     ///
     /// # Errors
     /// With the first thing that is wrong: what `iptables-restore` would refuse, and what is not supported here.
     pub fn parse(sources: &[Source<'_>], loading: &Loading<'_>) -> Result<Self, RuleError> {
-        let (tables, sets) = save::restore(sources, loading)?;
+        let (mut tables, sets) = save::restore(sources, loading)?;
+        let kept = loading.beside.map(|standing| Kept::into(&mut tables, standing));
         let program = compile(&tables)?;
         let rules = tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
         let (mut claims, mut wants_accounting) = (Claims::default(), false);
@@ -64,7 +69,7 @@ impl RuleSet {
             condition.claims(&mut claims);
             wants_accounting |= condition.wants_accounting();
         }
-        Ok(Self { program, claims, wants_accounting, sets, ..Self::of_tables(tables) })
+        Ok(Self { program, claims, wants_accounting, sets, kept, ..Self::of_tables(tables) })
     }
 
     /// Rules that are not compiled yet.
@@ -72,9 +77,10 @@ impl RuleSet {
         Self { named: tables.tables.each_ref().map(Option::is_some), tables: Arc::new(tables), ..Self::default() }
     }
 
-    /// Puts `new` in its place, which is given back. Counters are those of `new`; recorded walks are forgotten, and their numbers
-    /// find nothing in `new`.
-    pub fn replace(&mut self, new: Self) -> Self {
+    /// Puts `new` in its place, which is given back. Counters are those of `new`, but where it has kept a table of these rules: that one
+    /// goes on counting. Recorded walks are forgotten, and their numbers find nothing in `new`.
+    pub fn replace(&mut self, mut new: Self) -> Self {
+        new.go_on_from(self);
         let former = core::mem::replace(self, new);
         self.walks.follow(&former.walks);
         self.generation = former.generation.wrapping_add(1);
@@ -302,7 +308,7 @@ impl RuleSet {
         self.program.places()
     }
 
-    fn counters(&self) -> Vec<Counter> {
+    pub(super) fn counters(&self) -> Vec<Counter> {
         let mut counters = self.program.counters.clone();
         self.walks.add_to(&mut counters);
         counters

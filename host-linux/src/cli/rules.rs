@@ -40,8 +40,8 @@ enum Action {
         #[arg(short = 'c', long)]
         counters: bool,
     },
-    /// Put the rules of files in the place of all rules of a running gateway, at once. Connections stay. When a rule is wrong,
-    /// nothing changes.
+    /// Put the tables of files in the place of those of a running gateway, all at once, and when a rule is wrong, none. As with
+    /// iptables-restore, tables that no file names stay as they are, and those of the other family. Connections stay.
     Apply {
         /// Files of iptables-save or ipset save, in order; `-` is standard input.
         #[arg(value_name = "FILE", required = true)]

@@ -1,8 +1,8 @@
 //! Rules are read beside the packet path: a million of them take seconds, in which no packet would move.
 
 use towpath_engine::{
-    conntrack::{TimeoutPolicies, calling::KnownHelper},
-    netfilter::{Loading, RuleSet, Source},
+    conntrack::{Family, TimeoutPolicies, calling::KnownHelper},
+    netfilter::{Loading, RuleSet, Source, Standing},
 };
 
 use super::message::NewRules;
@@ -16,6 +16,8 @@ pub struct Names {
     pub sets: Vec<String>,
     /// Its timeout policies.
     pub timeouts: TimeoutPolicies,
+    /// Its tables of either family, `iptables`' first: those that no text names stay.
+    pub standing: [Standing; 2],
 }
 
 /// Reads rules.
@@ -34,6 +36,9 @@ pub(super) fn parse(rules: &NewRules, bytes: &[u8], names: &Names) -> Result<Rul
     }
     let sets: Vec<&str> = names.sets.iter().map(String::as_str).collect();
     let (family, counters, timeouts) = (rules.family, rules.counters, Some(&names.timeouts));
-    let loading = Loading { family, counters, sets: &sets, helpers: &names.helpers, timeouts, only_shown: false };
+    let [v4, v6] = &names.standing;
+    let beside = Some(if family == Family::Ipv4 { v4 } else { v6 });
+    let helpers = &names.helpers;
+    let loading = Loading { family, counters, sets: &sets, helpers, timeouts, beside, only_shown: false };
     RuleSet::parse(&sources, &loading).map_err(|error| error.to_string())
 }

@@ -204,7 +204,7 @@ impl<A: Answers> Desk<'_, A> {
         // What they name was looked up in what the gateway had then.
         if self.answers.names() != *names {
             self.worker.discard(rules);
-            return Err("the gateway has other sets or helpers meanwhile; try again".to_owned());
+            return Err("the gateway has other rules, sets or helpers meanwhile; try again".to_owned());
         }
         let former = self.answers.replace_rules(rules);
         self.worker.discard(former);

@@ -118,6 +118,28 @@ COMMIT
 }
 
 #[test]
+fn tables_that_applied_files_do_not_name_stay_as_they_are() {
+    in_namespace(|| {
+        let (_network, folder) = (Network::new(), folder());
+        let gateway = Gateway::start(&folder);
+        let file = folder.path().join("new.v4");
+        let apply = |text: &str| {
+            fs::write(&file, text).unwrap();
+            said(&folder.towpath(&["rules", "apply", file.to_str().unwrap()]));
+            said(&folder.towpath(&["rules", "save"]))
+        };
+        assert_eq!(apply(""), RULES);
+        assert_eq!(apply("# nothing\n"), RULES);
+        let nat = "*nat\n:PREROUTING ACCEPT [0:0]\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n";
+        let both = apply(nat);
+        assert!(both.contains("-j MASQUERADE\n") && both.ends_with(RULES), "{both}");
+        let open = apply("*filter\nCOMMIT\n");
+        assert!(open.contains("-j MASQUERADE\n") && !open.contains("--dport 4001"), "{open}");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
 fn nobody_who_does_not_read_what_rules_log_stops_a_packet() {
     in_namespace(|| {
         let rules = "*filter\n-A FORWARD -j LOG --log-prefix \"a line as long as it may be \"\nCOMMIT\n";

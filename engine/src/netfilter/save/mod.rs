@@ -27,7 +27,7 @@ pub(super) use nearest::nearest;
 pub(super) use print::{print, print_rule};
 pub(super) use restore::{Tables, restore};
 
-use super::lists::sets::read::is_sets;
+use super::{lists::sets::read::is_sets, standing::Standing};
 use crate::conntrack::{Family, TimeoutPolicies, calling::KnownHelper};
 
 /// A rules text.
@@ -60,6 +60,8 @@ pub struct Loading<'a> {
     pub helpers: &'a [KnownHelper],
     /// The policies that `-j CT --timeout NAME` can name; `None`: there are none.
     pub timeouts: Option<&'a TimeoutPolicies>,
+    /// Rules in force, whose tables stay where no text names them; `None`: there are no such tables then.
+    pub beside: Option<&'a Standing>,
     /// Whether the rules are only to be shown: they may name any helper and any timeout policy then, and attach none of those
     /// that are not there.
     pub only_shown: bool,

@@ -42,6 +42,25 @@ impl Tables {
         self.tables.iter().flatten()
     }
 
+    /// Takes over the tables of others that are not named here, and says which those are.
+    pub(in crate::netfilter) fn take_over(&mut self, others: &Self) -> [bool; TableName::ALL.len()] {
+        // Only texts with rules that stay: else each taking over would add all that there ever were.
+        let mut numbers: Vec<Option<u32>> = alloc::vec![None; others.files.len()];
+        let which = core::array::from_fn(|number| self.tables[number].is_none() && others.tables[number].is_some());
+        for (own, other) in self.tables.iter_mut().zip(&others.tables).filter(|(own, _)| own.is_none()) {
+            own.clone_from(other);
+            for rule in own.iter_mut().flat_map(|table| &mut table.chains).flat_map(|chain| &mut chain.rules) {
+                let file = rule.origin.file as usize;
+                let Some(number) = numbers.get_mut(file) else { continue };
+                rule.origin.file = *number.get_or_insert_with(|| {
+                    self.files.push(others.files[file].clone());
+                    self.files.len() as u32 - 1
+                });
+            }
+        }
+        which
+    }
+
     /// That something is wrong with a rule.
     pub(in crate::netfilter) fn error(&self, origin: Origin, fault: Fault) -> RuleError {
         let file = self.files.get(origin.file as usize).cloned().unwrap_or_default();

@@ -3,6 +3,7 @@
 mod acting;
 mod classifying;
 mod holding;
+mod keeping;
 mod matching;
 mod reading;
 mod recording;
