@@ -55,7 +55,8 @@ pub(crate) struct Run {
     #[arg(long)]
     json: bool,
     /// Go on from this state: connections, counters and all else that is not in the configuration. Its devices must be those of
-    /// the configuration; tunables, neighbours and rules that the configuration says otherwise are the configuration's.
+    /// the configuration; tunables, neighbours and rules that the configuration says otherwise are the configuration's. From one that is not there yet it goes
+    /// on with nothing, and says so.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Save the state here when the gateway is stopped; only its owner may read it.
@@ -72,7 +73,8 @@ impl Run {
         let config = gateway.config.clone().unwrap_or_default();
         let user = self.user.as_deref().map(User::find).transpose()?;
         let found = find_interfaces(&config)?;
-        let state = self.state.as_deref().map(read_state).transpose()?;
+        let state = self.state.as_deref().map(read_state).transpose()?.flatten();
+        let has_state = state.is_some();
         let state = state.as_ref().map(|(name, bytes)| State { name, bytes });
         let mut engine = gateway.engine_from(state, random_seed()?, checksum::routines(), |device, _| {
             let interface = &found[usize::from(device.0)];
@@ -85,8 +87,8 @@ impl Run {
                 link: interface.link,
             }
         })?;
-        let _claims = claim_devices(&config, &found)?;
         let listener = Listener::bind(&self.control.path())?;
+        let _claims = claim_devices(&config, &found)?;
         // Last, since frames arrive from here on.
         let mut rings = self.open_devices(&config, &found)?;
         rings.extend(open_host_port(&config, &engine)?.map(Port::Host));
@@ -104,6 +106,13 @@ impl Run {
         }
         // The same.
         let _ = announce(&found, config.host.as_ref().map(|device| device.value.as_str()), &self.control);
+        if let (Some(file), false) = (&self.state, has_state) {
+            let _ = writeln!(
+                io::stderr(),
+                "towpath: warning: {} is not there yet; nothing is gone on with",
+                file.display()
+            );
+        }
         let worker = worker()?;
         let (budget, server) = (Budget::default(), Some(Server::new(listener, worker)));
         let workshop = Workshop::new(config);
@@ -192,11 +201,14 @@ fn find_interfaces(config: &Config) -> Result<Vec<Interface>> {
     found.collect()
 }
 
-/// A state and what it is called.
-fn read_state(file: &Path) -> Result<(String, Vec<u8>)> {
+/// A state and what it is called, if it is there: before a gateway is stopped for the first time there is none.
+fn read_state(file: &Path) -> Result<Option<(String, Vec<u8>)>> {
     let name = file.display().to_string();
-    let bytes = state::read(file).map_err(|error| anyhow!("{name}: {error}"))?;
-    Ok((name, bytes))
+    match state::read(file) {
+        Ok(bytes) => Ok(Some((name, bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(anyhow!("{name}: {error}")),
+    }
 }
 
 /// Drawn from the system's generator. It is what nobody may guess who is to be kept from guessing sequence numbers.

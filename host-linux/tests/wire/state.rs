@@ -64,6 +64,18 @@ impl Connection {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[test]
+fn a_gateway_that_has_never_been_stopped_has_no_state_yet_and_starts() {
+    in_namespace(|| {
+        let (network, folder) = (Network::new(), folder());
+        let name = folder.path().join("state").to_str().unwrap().to_owned();
+        let mut gateway = Gateway::start_with(&folder, &["--state", &name, "--state-out", &name]);
+        gateway.wait_for(&format!("warning: {name} is not there yet"));
+        drop(network);
+        assert!(gateway.stop(Signal::INT).status.success() && fs::exists(&name).unwrap());
+    });
+}
+
+#[test]
 fn a_place_where_no_state_can_be_saved_is_refused_at_the_start() {
     in_namespace(|| {
         let _network = Network::new();
