@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
 use crate::{
-    ending::Dropped,
+    ending::{DropReason, Dropped},
     engine::Engine,
     ip::{
         Fate, NextHop,
@@ -71,7 +71,9 @@ impl Engine {
         let (source, destination) = (ip.source(), ip.destination());
         let own = match fate {
             // Who is not heard at all.
-            Fate::Nowhere(reason) if !reason.is_of_routing() => return Ok(packet),
+            Fate::Nowhere(reason) if !reason.is_of_routing() && reason != DropReason::ForwardingOff => {
+                return Ok(packet);
+            }
             Fate::Local if !self.devices.is_for_many(destination.into()) => destination,
             Fate::Local | Fate::Forward(_) | Fate::Nowhere(_) => self.own_towards(source),
         };
@@ -121,8 +123,8 @@ impl Engine {
 
     /// Whether an address is this host's, everybody's, a group's or nobody's (Linux: `inet_addr_type()` is not `RTN_UNICAST`).
     fn is_no_other_host(&self, address: Ipv4Addr) -> bool {
-        let is_of_nobody = address.octets()[0] == 0;
-        is_of_nobody || self.devices.is_for_many(address.into()) || self.devices.is_local(address.into())
+        let is_of_all = address.is_unspecified() || self.devices.is_for_many(address.into());
+        is_of_all || address.is_loopback() || self.devices.is_local(address.into())
     }
 
     /// The address that this host calls itself by towards another one.

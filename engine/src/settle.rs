@@ -11,7 +11,7 @@ use crate::{
     frame::DeviceId,
     ip::{
         Fate, Routes,
-        icmp_error::{self, IcmpError, Making},
+        icmp_error::{self, About, IcmpError, Making},
         icmp_limit,
     },
     limits::EVENT_QUEUE_MAX,
@@ -165,7 +165,8 @@ impl Engine {
         }
         let making = Making::towards(to, &self.routes, &self.devices, &mut self.around);
         // As Linux, whose own address on the way to itself that is.
-        let answer = icmp_error::icmp_error(&mut self.pool, (about, 0), error, to, making);
+        let answer =
+            icmp_error::icmp_error(&mut self.pool, About { packet: about, options_bytes: 0 }, error, to, making);
         self.stats.originated += 1;
         if let Err(Dropped { packet, reason }) = self.hand_over(answer) {
             self.stats.count_drop(reason);
@@ -197,7 +198,8 @@ impl Engine {
         let Some(source) = self.address_of_error(to, asked, arrived_at) else { return };
         let Some(options) = self.options_of_answer(now, about, source) else { return };
         let making = Making::towards(to, &self.routes, &self.devices, &mut self.around);
-        let mut answer = icmp_error::icmp_error(&mut self.pool, (about, options.len()), error, source, making);
+        let quoted = About { packet: about, options_bytes: options.len() };
+        let mut answer = icmp_error::icmp_error(&mut self.pool, quoted, error, source, making);
         put_options(&mut answer, &options);
         answer.meta_mut().tracking = tracking;
         answer.meta_mut().bound = arrived_at;

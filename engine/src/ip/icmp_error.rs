@@ -209,23 +209,25 @@ impl Making {
     }
 }
 
-/// The error about `about`, from `source`, an address of its family; the caller has asked [`may_answer`]. It leaves room for so many
-/// bytes of options.
+/// What an ICMP error is about.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'p> {
+    /// The packet.
+    pub packet: &'p Packet,
+    /// Bytes of options that the error gets, 0 to 40: it quotes so many less.
+    pub options_bytes: usize,
+}
+
+/// The error about a packet, from `source`, an address of its family; the caller has asked [`may_answer`].
 #[must_use]
-pub fn icmp_error(
-    pool: &mut Pool,
-    (about, options): (&Packet, usize),
-    error: IcmpError,
-    source: IpAddr,
-    making: Making,
-) -> Packet {
+pub fn icmp_error(pool: &mut Pool, about: About<'_>, error: IcmpError, source: IpAddr, making: Making) -> Packet {
     let header = IcmpHeader { kind: error.kind, code: error.code, checksum: [0; 2], rest: error.rest };
-    let quoted_max = if source.is_ipv4() { QUOTED_BYTES_MAX - options } else { QUOTED_BYTES_MAX_V6 };
+    let quoted_max = if source.is_ipv4() { QUOTED_BYTES_MAX - about.options_bytes } else { QUOTED_BYTES_MAX_V6 };
     let mut message = [0; IcmpHeader::LEN + QUOTED_BYTES_MAX_V6];
     message[..IcmpHeader::LEN].copy_from_slice(header.as_bytes());
-    let quoted = about.copy_network(&mut message[IcmpHeader::LEN..IcmpHeader::LEN + quoted_max]);
+    let quoted = about.packet.copy_network(&mut message[IcmpHeader::LEN..IcmpHeader::LEN + quoted_max]);
     let message = &mut message[..IcmpHeader::LEN + quoted];
-    let (to, tos) = about.ip().map_or((source, 0), |ip| (ip.source(), ip.tos()));
+    let (to, tos) = about.packet.ip().map_or((source, 0), |ip| (ip.source(), ip.tos()));
     let protocol = if source.is_ipv4() { Protocol::ICMP } else { Protocol::ICMPV6 };
     let mut ip = head(Ends { source, destination: to }, protocol, making);
     let pseudo = match (&mut ip, source, to) {

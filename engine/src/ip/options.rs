@@ -96,7 +96,6 @@ impl Reader<'_> {
             let noted = match found.kind {
                 Ipv4Option::RECORD_ROUTE => RECORD,
                 Ipv4Option::TIMESTAMP => TIMES,
-                Ipv4Option::CIPSO => LABEL,
                 _ => 0,
             };
             if read.has(noted) {

@@ -94,7 +94,10 @@ impl Engine {
 
     /// Hands a packet to the machine's own programs.
     #[cold]
-    pub(crate) fn hand_over(&mut self, packet: Packet) -> Result<End, Dropped> {
+    pub(crate) fn hand_over(&mut self, mut packet: Packet) -> Result<End, Dropped> {
+        if packet.meta().options.has_changed() {
+            packet.fill_ip_checksum();
+        }
         self.send(packet, DeviceId::LOOPBACK, MacAddr::UNSPECIFIED)?;
         self.stats.delivered += 1;
         Ok(End::Delivered)
