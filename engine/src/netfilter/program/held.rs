@@ -75,14 +75,34 @@ pub(in crate::netfilter) struct Beside<'a> {
     pub(in crate::netfilter) sets: &'a mut Sets,
 }
 
+/// A chain that was left for another one.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    /// Its next rule.
+    next: u32,
+    /// Whether the port was named by then.
+    named: bool,
+    /// Whether all callers have left it.
+    by_all: bool,
+}
+
+/// Goes back to the last chain that perhaps not all callers have left.
+fn first_left_by_some(stack: &mut Vec<Left>) -> Option<Left> {
+    while let Some(left) = stack.pop() {
+        if !left.by_all {
+            return Some(left);
+        }
+    }
+    None
+}
+
 impl Program {
     /// Whether a rule of PREROUTING that names the endpoint's port may decide where its callers go. Where the walk takes longer than it
     /// may, one does.
     pub(in crate::netfilter) fn holds(&mut self, endpoint: &OuterEndpoint, beside: &mut Beside<'_>) -> bool {
         let Some(entry) = self.entries[TableName::Nat as usize][Hook::Prerouting as usize] else { return false };
         let Some(facts) = Facts::of_callers(endpoint, self.family, &self.interfaces) else { return false };
-        // Where to come back to, and whether the port was named by then.
-        let mut stack: Vec<(u32, bool)> = Vec::new();
+        let mut stack: Vec<Left> = Vec::new();
         let (mut at, mut named) = (entry.first, false);
         for _ in 0..HELD_RULES_MAX {
             let Foreseen { likely, names_port } = self.foresee(at, &facts, endpoint, beside);
@@ -90,20 +110,24 @@ impl Program {
             (at, named) = match (self.selectors[at as usize].action, likely) {
                 (Action::Policy(_), _) => return false,
                 (Action::End, _) | (Action::Return, Likely::Yes) => match stack.pop() {
-                    Some(back) => back,
+                    Some(left) => (left.next, left.named),
                     None => return false,
                 },
                 (_, Likely::No) | (Action::Continue, _) | (Action::Return, Likely::Maybe) => (at + 1, named),
                 (Action::Goto(chain), Likely::Yes) => (chain, names),
-                (Action::Jump(chain) | Action::Goto(chain), _) => {
-                    stack.push((at + 1, named));
+                (Action::Jump(chain) | Action::Goto(chain), likely) => {
+                    stack.push(Left { next: at + 1, named, by_all: likely == Likely::Yes });
                     (chain, names)
                 }
                 // Who is let be, or led somewhere, is asked for nothing more.
                 (action @ (Action::Accept | Action::Drop | Action::Run(_)), likely) => {
                     match self.leads_away(action, endpoint.inside) {
                         Some(true) if names => return true,
-                        Some(_) if likely == Likely::Yes => return false,
+                        // All who have come here are; whoever has not come into its chain goes on where that was left.
+                        Some(_) if likely == Likely::Yes => match first_left_by_some(&mut stack) {
+                            Some(left) => (left.next, left.named),
+                            None => return false,
+                        },
                         Some(_) | None => (at + 1, named),
                     }
                 }

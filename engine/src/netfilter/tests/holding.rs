@@ -10,7 +10,7 @@ fn held(rules: &str, port: u16) -> bool {
 
 /// A lab with these rules, and with sets that they can ask.
 fn lab(rules: &str) -> Lab {
-    let sets = "create published hash:ip,port\nadd published 203.0.113.1,tcp:8443\ncreate hosts hash:ip\nadd hosts 203.0.113.1\n";
+    let sets = "create published hash:ip,port counters\nadd published 203.0.113.1,tcp:8443\ncreate hosts hash:ip\nadd hosts 203.0.113.1\n";
     let rules = format!("*nat\n:other - [0:0]\n{rules}\nCOMMIT");
     let sources = [Source { name: "sets", text: sets }, Source { name: "rules", text: &rules }];
     let mut rules = RuleSet::parse(&sources, &Loading::default()).unwrap_or_else(|error| panic!("{error}\n{rules}"));
@@ -50,6 +50,10 @@ fn what_a_rule_names_a_port_for_is_held() {
         (true,  "-A PREROUTING -s 192.0.2.0/24 -j RETURN\n-A PREROUTING -p tcp --dport 8443 TO"),
         (true,  "-A PREROUTING -s 192.0.2.0/24 -p tcp --dport 8443 TO"),
         (true,  "-A PREROUTING -s 192.0.2.0/24 -j DNAT --to-destination 10.0.0.9\n-A PREROUTING -p tcp --dport 8443 TO"),
+        // Only some callers come into the chain that lets them be, or leads them elsewhere.
+        (true,  "-A PREROUTING -s 192.0.2.0/24 -j other\n-A PREROUTING -p tcp --dport 8443 TO\n-A other -j ACCEPT"),
+        (true,  "-A PREROUTING -s 192.0.2.0/24 -g other\n-A PREROUTING -p tcp --dport 8443 TO\n-A other -j DNAT --to-destination 10.0.0.9"),
+        (false, "-A PREROUTING -p tcp -j other\n-A PREROUTING -p tcp --dport 8443 TO\n-A other -j ACCEPT"),
         // Another port, protocol, address or device.
         (false, "-A PREROUTING -p tcp --dport 8444 TO"),
         (false, "-A PREROUTING -p udp --dport 8443 TO"),
@@ -87,8 +91,8 @@ fn by_which_device_callers_come_need_not_be_known() {
 
 #[test]
 fn asking_leaves_no_trace() {
-    let rules = format!("-A PREROUTING -p tcp -m limit --limit 1/hour --limit-burst 1 -m tcp --dport 8443 {TO}");
-    let mut lab = lab(&rules);
+    let limited = format!("-A PREROUTING -p tcp -m limit --limit 1/hour --limit-burst 1 -m tcp --dport 8444 {TO}");
+    let mut lab = lab(&format!("{limited}\n-A PREROUTING -p tcp -m set --match-set published dst,dst {TO}"));
     let before = (lab.rules.save(true), lab.rules.states(), lab.lists.clone());
     for _ in 0..5 {
         assert!(held_by(&mut lab, 8443, WAN));
