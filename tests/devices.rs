@@ -4,6 +4,7 @@ use lab::{lab, lab_with_arp};
 use towpath_engine::{
     Command, CommandError, DeviceId, Instant,
     device::{Device, Feature, InterfaceAddress, Kind, Vlan},
+    ip::{Route, RouteKind},
 };
 
 const C_TAG: u16 = 0x8100;
@@ -65,6 +66,44 @@ fn a_device_that_sends_smaller_packets_from_now_on_says_so_and_so_do_its_vlans()
     assert_eq!((mtu(&lab, 1), mtu(&lab, 2)), (Some(1000), Some(1000)));
     lab.command(Command::SetMtu(DeviceId(1), 1500));
     assert_eq!((mtu(&lab, 1), mtu(&lab, 2)), (Some(1500), Some(1000)), "a VLAN does not grow by itself");
+}
+
+#[test]
+fn what_only_a_device_that_is_down_leads_to_goes_another_way_or_is_answered_and_comes_back_with_it() {
+    let rules = "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n";
+    let mut lab = lab(rules).vlan("lan", C_TAG, 10, [10, 1, 0, 1]);
+    let device = DeviceId(2);
+    let second = Route {
+        metric: 100,
+        ..Route::new([0; 4].into(), 0, RouteKind::Unicast { device, via: Some([10, 1, 0, 9].into()) })
+    };
+    lab.command(Command::AddRoute(second)).play(
+        "
+        0.000  lan <  10.0.0.2:1 > 198.51.100.7:9  udp
+        0.000  wan >  203.0.113.1:1 > 198.51.100.7:9  udp ttl 63
+        ",
+    );
+    lab.command(Command::SetUp(DeviceId(1), false));
+    assert!(lab.engine().conntrack().is_empty(), "who was masqueraded behind its address is forgotten");
+    lab.play(
+        "
+        1.000  lan <  10.0.0.2:1 > 198.51.100.7:9  udp
+        1.000  lan >  10.0.0.2:1 > 198.51.100.7:9  udp ttl 63 | vlan 10
+        ",
+    );
+    lab.command(Command::SetUp(DeviceId(2), false)).play(
+        "
+        2.000  lan <  10.0.0.2:1 > 198.51.100.8:9  udp
+        2.000  lan x  NoRoute
+        2.000  lan >  10.0.0.1 > 10.0.0.2  icmp type 3 code 0 [10.0.0.2:1 > 198.51.100.8:9 udp]
+        ",
+    );
+    lab.command(Command::SetUp(DeviceId(1), true)).play(
+        "
+        3.000  lan <  10.0.0.2:1 > 198.51.100.8:9  udp
+        3.000  wan >  203.0.113.1:1 > 198.51.100.8:9  udp ttl 63
+        ",
+    );
 }
 
 #[test]

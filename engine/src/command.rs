@@ -60,6 +60,10 @@ pub enum Command {
         /// Its Ethernet address.
         mac: MacAddr,
     },
+    /// Says whether a device is up, as an operator has it (`ip link set DEVICE down`). Nothing is sent to where only routes by a device that
+    /// is down lead, or by its VLANs, and connections that are masqueraded behind its addresses are forgotten when it goes down. Devices
+    /// are up when they are added.
+    SetUp(DeviceId, bool),
     /// Replaces all rules of a family at once. Those of the other family, and connections, stay; so do tables that the new rules were read
     /// beside and do not name ([`crate::netfilter::Loading::beside`]).
     ReplaceRules(Box<RuleSet>),
@@ -120,6 +124,7 @@ impl Command {
             | Self::AddRoute(_)
             | Self::ReplaceRoute(_)
             | Self::AddNeighbour { .. }
+            | Self::SetUp(..)
             | Self::ReplaceRules(_)
             | Self::ZeroRules(..)
             | Self::LoadHelper(_)
@@ -174,6 +179,7 @@ impl fmt::Debug for Command {
             Self::AddNeighbour { device, address, mac } => {
                 f.debug_tuple("AddNeighbour").field(device).field(address).field(mac).finish()
             }
+            Self::SetUp(device, is_up) => f.debug_tuple("SetUp").field(device).field(is_up).finish(),
             Self::ReplaceRules(_) => f.write_str("ReplaceRules"),
             Self::ZeroRules(family, table) => f.debug_tuple("ZeroRules").field(family).field(table).finish(),
             Self::LoadHelper(helper) => f.debug_tuple("LoadHelper").field(&helper.manifest().name).finish(),

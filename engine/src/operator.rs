@@ -7,7 +7,7 @@ use zerocopy::FromBytes;
 
 use crate::{
     command::{Command, CommandError, Condemned, Reply},
-    conntrack::{ConnId, Connection, ExpectationId, Family, HelperId, Revision, TimeoutPolicy, helper::Helper},
+    conntrack::{ConnId, Connection, ExpectationId, Family, HelperId, Revision, Status, TimeoutPolicy, helper::Helper},
     device::{
         Device, Feature, InterfaceAddress, Kind, Link,
         bond::{Added, Bond, Happening, Options as BondOptions},
@@ -47,6 +47,7 @@ impl Engine {
             Command::AddAddress(device, address) => self.add_address(device, address).map(|()| Reply::Done),
             Command::SetFeature(device, feature, on) => self.set_feature(now, device, feature, on),
             Command::SetMtu(device, mtu_bytes) => self.set_mtu(device, mtu_bytes),
+            Command::SetUp(device, is_up) => self.set_up(now, device, is_up),
             Command::SetGroFlushTimeout(device, timeout) => self.set_gro_flush_timeout(device, timeout),
             Command::SetBond(device, options, ports) => {
                 let happened = self.make_bond(now, device, *options, &ports)?;
@@ -261,6 +262,25 @@ impl Engine {
             }
         }
         self.routes.lead_otherwise();
+        Ok(Reply::Done)
+    }
+
+    /// Linux v6.18: `net/netfilter/nf_nat_masquerade.c`, `masq_device_event()`.
+    fn set_up(&mut self, now: Instant, id: DeviceId, is_up: bool) -> Result<Reply, CommandError> {
+        self.devices.find(id).ok_or(CommandError::NoDevice(id))?;
+        let mut concerned: Vec<DeviceId> = self.devices.above(id).map(|(over, _)| over).collect();
+        concerned.push(id);
+        for device in concerned {
+            self.routes.set_up(device, is_up);
+            let Some(device) = self.devices.find(device).filter(|_| !is_up) else { continue };
+            let is_behind = |connection: &Connection| {
+                let given = connection.reply.destination_ip();
+                connection.status.contains(Status::MASQUERADED)
+                    && device.addresses.iter().any(|own| own.address == given)
+            };
+            self.conntrack.kill_all(now, is_behind, &mut self.around);
+        }
+        self.forget_courses();
         Ok(Reply::Done)
     }
 

@@ -13,6 +13,8 @@ use super::{interface::link, sys, sys::Query};
 pub struct Condition {
     /// Its number in the kernel; `None`: it is not there.
     pub index: Option<u32>,
+    /// Whether it is up, as an operator has it.
+    pub is_up: bool,
     /// What its link says of itself; that of one which cannot be asked is down.
     pub link: Link,
     /// The largest packet that it sends; `None`: it cannot be asked.
@@ -34,8 +36,14 @@ pub const OFFLOADS: [&str; 5] = [
 
 impl Condition {
     /// One that is not there.
-    const GONE: Self =
-        Self { index: None, link: Link::DOWN, mtu_bytes: None, mac: None, offloads: [true; OFFLOADS.len()] };
+    const GONE: Self = Self {
+        index: None,
+        is_up: false,
+        link: Link::DOWN,
+        mtu_bytes: None,
+        mac: None,
+        offloads: [true; OFFLOADS.len()],
+    };
 
     /// How the device of that number is, whatever it is called by now; if there is none, the one of that name.
     #[must_use]
@@ -47,9 +55,11 @@ impl Condition {
         let mtu_bytes = query(Query::Mtu).map(|[b0, b1, b2, b3, ..]| u32::from_ne_bytes([b0, b1, b2, b3]));
         let mac =
             query(Query::HardwareAddress).map(|[_, _, m0, m1, m2, m3, m4, m5, ..]| MacAddr([m0, m1, m2, m3, m4, m5]));
+        let flags = query(Query::Flags).map_or(0, |[f0, f1, ..]| i32::from(u16::from_ne_bytes([f0, f1])));
+        let is_up = flags & libc::IFF_UP != 0;
         let link = link(&socket, &name).unwrap_or(Link::DOWN);
         let offloads = sys::device_features(&socket, &name).map_or(Self::GONE.offloads, |features| offloads(&features));
-        Self { index: Some(index), link, mtu_bytes, mac, offloads }
+        Self { index: Some(index), is_up, link, mtu_bytes, mac, offloads }
     }
 
     /// The features of [`OFFLOADS`] with whether it has them.

@@ -32,6 +32,9 @@ impl Follower {
     ) {
         let device = watched.device;
         give(engine, now, Command::SetLink(device, is.link));
+        if was.map_or(!is.is_up, |was| was.is_up != is.is_up) {
+            give(engine, now, Command::SetUp(device, is.is_up));
+        }
         let switched = self.take_features(now, engine, device, &is);
         let mtu_bytes = take_mtu(now, engine, watched, &is);
         let Some(was) = was else { return };
@@ -40,6 +43,10 @@ impl Follower {
         if is.index.is_none() {
             let kernels = &watched.name;
             return tell(format!("there is no device {kernels} any more; packets are lost until there is one again"));
+        }
+        if was.is_up != is.is_up {
+            let words = if is.is_up { "is up again" } else { "is down: its routes do not count until it is up again" };
+            tell(words.to_owned());
         }
         if (was.index, was.mac) != (is.index, is.mac) {
             let own = engine.devices().find(device).map(|device| device.mac);

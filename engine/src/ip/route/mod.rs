@@ -59,6 +59,11 @@ pub enum RouteKind {
 }
 
 impl Route {
+    /// Whether it leads to one of these devices.
+    fn leads_to(&self, devices: &[DeviceId]) -> bool {
+        matches!(self.kind, RouteKind::Unicast { device, .. } if devices.contains(&device))
+    }
+
     /// A route of metric 0 that says nothing of the way.
     #[must_use]
     pub const fn new(destination: IpAddr, prefix: u8, kind: RouteKind) -> Self {
@@ -102,6 +107,8 @@ pub enum Fate {
 pub struct Routes {
     v4: Table<u32>,
     v6: Table<u128>,
+    /// Devices that are down: what leads there does not count.
+    down: Vec<DeviceId>,
     /// How often they have changed; whoever remembers what they said can tell by it whether to ask again.
     changes: u32,
 }
@@ -166,12 +173,13 @@ impl<B: Bits> Table<B> {
         Some(&self.routes[index].1)
     }
 
-    fn longest(&self, destination: B) -> Option<&Route> {
+    fn longest(&self, destination: B, down: &[DeviceId]) -> Option<&Route> {
         self.lengths.iter().find_map(|&(prefix, start, end)| {
             let routes = &self.routes[start as usize..end as usize];
             let network = destination.leading(prefix);
             let first = routes.partition_point(|(destination, _)| *destination < network);
-            routes.get(first).filter(|(destination, _)| *destination == network).map(|(_, route)| route)
+            let mut same = routes[first..].iter().take_while(|(destination, _)| *destination == network);
+            same.find(|(_, route)| down.is_empty() || !route.leads_to(down)).map(|(_, route)| route)
         })
     }
 
@@ -244,6 +252,16 @@ impl Routes {
             IpAddr::V4(v4) => self.v4.replace(v4.to_bits(), route),
             IpAddr::V6(v6) => self.v6.replace(v6.to_bits(), route),
         }
+    }
+
+    /// Says whether a device is up. Routes that lead to one that is down are as if they were not there, until it is up again (Linux
+    /// v6.18: `net/ipv4/fib_frontend.c`, `fib_disable_ip()`, which forgets them; whoever has set them up there does so again).
+    pub fn set_up(&mut self, device: DeviceId, is_up: bool) {
+        self.down.retain(|down| *down != device);
+        if !is_up {
+            self.down.push(device);
+        }
+        self.lead_otherwise();
     }
 
     /// Has those who remember what they said ask again: something else about the ways has changed.
@@ -419,8 +437,8 @@ impl Routes {
     #[must_use]
     pub fn longest(&self, destination: IpAddr) -> Option<&Route> {
         match destination {
-            IpAddr::V4(v4) => self.v4.longest(v4.to_bits()),
-            IpAddr::V6(v6) => self.v6.longest(v6.to_bits()),
+            IpAddr::V4(v4) => self.v4.longest(v4.to_bits(), &self.down),
+            IpAddr::V6(v6) => self.v6.longest(v6.to_bits(), &self.down),
         }
     }
 
