@@ -23,15 +23,15 @@ pub(super) struct Sources<'a> {
     pub(super) routes_loopback: bool,
 }
 
-/// Which way back to a sender there has to be.
+/// Which way back to a sender there has to be (RFC 3704; `rp_filter`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WayBack {
     /// None.
-    NoMatter,
+    Off,
     /// By the device that its packet came in by.
-    Same,
+    Strict,
     /// Any.
-    Any,
+    Loose,
 }
 
 impl<'a> Sources<'a> {
@@ -39,9 +39,9 @@ impl<'a> Sources<'a> {
         let input = input.and_then(|id| Some((id, devices.find(id)?)));
         let tunables = input.map(|(_, device)| device.tunables).unwrap_or_default();
         let way_back = match tunables.value(InterfaceSysctl::RpFilter, sysctls) {
-            0 => WayBack::NoMatter,
-            1 => WayBack::Same,
-            _ => WayBack::Any,
+            0 => WayBack::Off,
+            1 => WayBack::Strict,
+            _ => WayBack::Loose,
         };
         Self {
             input,
@@ -54,7 +54,7 @@ impl<'a> Sources<'a> {
     /// What stands against a source, which is no group, nobody and not everybody.
     pub(super) fn refuse(&self, routes: &Routes, devices: &Devices, source: Ipv4Addr) -> Option<DropReason> {
         let is_local = devices.has_address(source.into()) || source == Ipv4Addr::LOCALHOST;
-        if self.way_back == WayBack::NoMatter {
+        if self.way_back == WayBack::Off {
             return (is_local && !self.accepts_local).then_some(DropReason::IpSourceLocal);
         }
         let is_by_input = if is_local || source.is_loopback() {
@@ -71,7 +71,7 @@ impl<'a> Sources<'a> {
             }
         };
         // A device without an address has no other way than the one that leads to it.
-        let may_differ = self.way_back == WayBack::Any
+        let may_differ = self.way_back == WayBack::Loose
             && self.input.is_some_and(|(_, device)| device.addresses_of(Family::Ipv4).next().is_some());
         (!is_by_input && !may_differ).then_some(DropReason::IpReversePath)
     }

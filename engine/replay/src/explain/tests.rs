@@ -103,7 +103,7 @@ fn an_answer_that_comes_too_late_passes_when_its_connection_is_remembered_longer
     };
     let tried = proposals.iter().filter(|proposal| verdict_with(&proposal.change) == Verdict::Forwarded);
     let helping: Vec<String> = tried.map(|proposal| proposal.change.to_string()).collect();
-    assert_eq!(helping, ["net.netfilter.nf_conntrack_udp_timeout = 432000"]);
+    assert_eq!(helping, ["net.netfilter.nf_conntrack_udp_timeout = 300"]);
     assert_eq!(proposals.last().unwrap().change, Change::Helper("ftp"));
 }
 

@@ -19,15 +19,17 @@ const TIMEOUTS: [(Protocol, &str); 6] = [
     (Protocol::ICMPV6, "net.netfilter.nf_conntrack_icmpv6_timeout"),
 ];
 
-/// Longer than Linux waits for anything but established connections of TCP: five days, in seconds, as for those.
-const LONG: u32 = 432_000;
+/// How much longer it is waited then. More would help as well, and leave the table full of what is over.
+const LONGER: u32 = 10;
 
 /// What would have led the packet of a record on to somebody behind the gateway, where helpers of those names could be attached.
 pub(super) fn changes(record: &Record<'_>, helpers: &[&'static str]) -> Vec<Proposal> {
     let protocol = flow::packet(record).protocol();
-    let timeouts = TIMEOUTS.iter().filter(|(of, _)| *of == protocol).map(|(_, name)| Proposal {
-        change: Change::Sysctl(name, LONG),
-        why: "the connection that it answers would not have been forgotten".to_owned(),
+    let sysctls = record.engine.sysctls();
+    let timeouts = TIMEOUTS.iter().filter(|(of, _)| *of == protocol).filter_map(|(_, name)| {
+        let seconds = sysctls.find(name)?.saturating_mul(LONGER);
+        let why = "the connection that it answers would not have been forgotten".to_owned();
+        Some(Proposal { change: Change::Sysctl(name, seconds), why })
     });
     timeouts.chain(attached(helpers)).collect()
 }
