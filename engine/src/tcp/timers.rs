@@ -443,7 +443,7 @@ impl Connection {
     fn handle_keepalive(&mut self, work: &mut Work<'_>) {
         if self.state == State::FinWait2 && self.is_orphan {
             // The other end does not say that it has ended, and nobody is there to hear it.
-            return self.expire_orphan(work);
+            return self.finish(work.pool);
         }
         if !self.settings.keepalive || matches!(self.state, State::Closed | State::SynSent) {
             return;
@@ -474,10 +474,6 @@ impl Connection {
             idle - silence
         };
         self.deadlines.keepalive = Some(work.now + wait);
-    }
-
-    fn expire_orphan(&mut self, work: &mut Work<'_>) {
-        self.finish(work.pool);
     }
 }
 

@@ -217,8 +217,9 @@ pub(super) fn read(files: &[PathBuf], ipv6: bool) -> Result<RuleSet> {
 
 /// Whose rules are meant: what an option says, or else the files' names. Sets are of both families.
 fn family(ipv6: bool, texts: &[(String, String)]) -> Result<Family> {
-    let has_rules = texts.iter().any(|(_, text)| !is_of_sets(text));
-    let named = || texts.iter().filter(|(_, text)| !has_rules || !is_of_sets(text)).map(|(name, _)| name);
+    let has_rules = texts.iter().any(|(_, text)| !Source { name: "", text }.is_of_sets());
+    let named =
+        || texts.iter().filter(|(_, text)| !has_rules || !Source { name: "", text }.is_of_sets()).map(|(name, _)| name);
     let of = |family| named().find(move |name| family_of(Path::new(name)) == family);
     match (of(Family::Ipv4), of(Family::Ipv6)) {
         _ if ipv6 => Ok(Family::Ipv6),
@@ -229,16 +230,6 @@ fn family(ipv6: bool, texts: &[(String, String)]) -> Result<Family> {
         (None, Some(_)) => Ok(Family::Ipv6),
         (Some(_) | None, _) => Ok(Family::Ipv4),
     }
-}
-
-/// Whether all that a text says is about sets, as in what ipset save prints.
-fn is_of_sets(text: &str) -> bool {
-    let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.all(|line| {
-        ["create ", "add ", "del ", "flush", "destroy", "quit", "-! ", "-exist ", "-q ", "-quiet "]
-            .iter()
-            .any(|word| line.starts_with(word))
-    })
 }
 
 /// The names and texts of files; `-` is standard input.

@@ -4,10 +4,7 @@
 //! behind it, is said again and again until the payload is full; and behind each trigger stands each of the bytes that protocols
 //! give a meaning, as often as there is room. A helper that has one rule for each of ten thousand commas shows it here.
 
-use std::{
-    collections::BTreeSet,
-    iter::{once, repeat_n},
-};
+use std::iter::{once, repeat_n};
 
 use towpath_engine::{
     conntrack::helper::{Framing, Manifest},
@@ -23,21 +20,19 @@ pub const fn longest(manifest: &Manifest) -> usize {
     }
 }
 
-/// All payloads to try: made of the manifest's triggers, and of the samples.
-#[must_use]
-pub fn payloads(manifest: &Manifest, samples: &[Vec<u8>]) -> BTreeSet<Vec<u8>> {
+/// All payloads to try: made of the manifest's triggers, and of the samples, of which the first [`SAMPLES_MAX`] count. They are made one by
+/// one: all together they may be a gigabyte.
+pub fn payloads<'a>(manifest: &'a Manifest, samples: &'a [Vec<u8>]) -> impl Iterator<Item = Vec<u8>> + 'a {
     let is_lines = manifest.framing != Framing::Packet;
     let room = longest(manifest) - if is_lines { LINE_END.len() } else { 0 };
     let triggers = manifest.triggers.iter().map(|trigger| trigger.bytes.as_slice()).chain(once(&b""[..]));
     let behind = triggers.flat_map(|trigger| FILLINGS.iter().map(move |filling| filled(trigger, filling, b"", room)));
     let of_samples = samples.iter().take(SAMPLES_MAX).flat_map(|sample| stretched(without_end(sample, is_lines), room));
-    let all = behind.chain(of_samples);
     // In mode `kernel` a segment may end before its line does.
-    all.flat_map(|payload| {
-        let ended = [&payload[..], if is_lines { LINE_END } else { b"" }].concat();
-        [payload, ended]
+    behind.chain(of_samples).flat_map(move |payload| {
+        let ended = is_lines.then(|| [&payload[..], LINE_END].concat());
+        once(payload).chain(ended)
     })
-    .collect()
 }
 
 /// A sample, stretched at each of its words.
@@ -80,8 +75,9 @@ static FILLINGS: &[&[u8]] = &[
 const LINE_END: &[u8] = b"\r\n";
 /// A packet of 64 KB without its headers.
 const PACKET_BYTES: usize = 65_000;
-/// Samples that are stretched, and words of one.
-const SAMPLES_MAX: usize = 16;
+/// Samples that are stretched.
+pub const SAMPLES_MAX: usize = 16;
+/// Words of one that are said again and again.
 const WORDS_MAX: usize = 32;
 
 #[cfg(test)]
@@ -90,11 +86,15 @@ mod tests {
 
     #[test]
     fn each_word_of_a_sample_is_said_until_the_payload_is_full() {
-        let all: BTreeSet<_> = stretched(b"PORT 1,22", 20).collect();
+        let all: Vec<_> = stretched(b"PORT 1,22", 20).collect();
         for wanted in
             [&b"PORT PORT PORT 1,22"[..], b"PORT 1,1,1,1,1,1,22", b"PORT 1,222222222222", b"PORT ,,,,,,,,,,,1,22"]
         {
-            assert!(all.contains(wanted), "{:?} is not among them", String::from_utf8_lossy(wanted));
+            assert!(
+                all.iter().any(|payload| payload == wanted),
+                "{:?} is not among them",
+                String::from_utf8_lossy(wanted)
+            );
         }
         assert!(all.iter().all(|payload| payload.len() <= 20));
     }

@@ -37,25 +37,25 @@ impl Fuel {
         let manifest = plugin.manifest().clone();
         let without_bound = Manifest { fuel_per_call: *FUEL_PER_CALL.end(), ..manifest.clone() };
         let mut plugin = plugin.held_to(without_bound).map_err(|problem| anyhow!("{}: {problem}", manifest.name))?;
-        let payloads = payloads(&manifest, samples);
         let mut found = Self {
-            tried: payloads.len(),
+            tried: 0,
             longest: longest(&manifest),
             most: 0,
             given: manifest.fuel_per_call,
             payload: String::new(),
             is_endless: false,
         };
-        for payload in &payloads {
+        for payload in payloads(&manifest, samples) {
             if found.is_endless {
                 break;
             }
+            found.tried += 1;
             for direction in [Direction::Original, Direction::Reply] {
-                let failed = plugin.inspect(&told(&manifest, direction), &[], payload).err();
+                let failed = plugin.inspect(&told(&manifest, direction), &[], &payload).err();
                 let spent = plugin.take_fuel_most();
                 found.is_endless |= failed == Some(HelperFailure::Fuel);
                 if spent > found.most {
-                    (found.most, found.payload) = (spent, shown(payload));
+                    (found.most, found.payload) = (spent, shown(&payload));
                 }
             }
         }

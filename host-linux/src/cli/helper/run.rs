@@ -12,7 +12,7 @@ use serde::Serialize;
 use towpath::{
     gateway::{self, Gateway},
     helpers::About,
-    plugin::{Cache, Plugin, Runtime, hex},
+    plugin::{Cache, Plugin, Runtime, hex, stretched::SAMPLES_MAX},
 };
 use towpath_engine::conntrack::helper::{Helper, Manifest};
 use towpath_replay::{
@@ -154,7 +154,9 @@ impl<W: Write> Shown<'_, W> {
         self.counts.packets += 1;
         let calls = self.log.take();
         if self.asked.fuel {
-            self.samples.extend(calls.iter().filter_map(Call::payload).map(Vec::from));
+            for payload in calls.iter().filter_map(Call::payload).filter(|_| self.samples.len() < SAMPLES_MAX) {
+                self.samples.insert(payload.into());
+            }
         }
         let happened = happenings(record, &calls, &self.manifest, &mut self.masters);
         happened.iter().for_each(|happening| happening.count(&mut self.counts));
