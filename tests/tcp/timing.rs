@@ -238,6 +238,9 @@ fn an_unreachable_host_ends_an_attempt_and_no_connection_that_stands() {
     let mut peer = Peer::new().accepted("mss 1000");
     peer.call().send(&[1; 10]).unwrap();
     peer.is_told_unreachable(3, 1);
+    // It is told to who asks, once (Linux: `sk_err_soft`).
+    let refused = Some(SocketError::ConnectionRefused);
+    assert_eq!((peer.call().state(), peer.call().take_error()), (State::Established, refused));
     assert_eq!((peer.call().state(), peer.call().take_error()), (State::Established, None));
 }
 

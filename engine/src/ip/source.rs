@@ -10,7 +10,7 @@ use crate::{
     device::{Device, Devices},
     ending::DropReason,
     frame::DeviceId,
-    sysctl::{InterfaceSysctl, Sysctls},
+    sysctl::{InterfaceSysctl, OfInterface, Sysctls},
 };
 
 /// What is asked of sources, by one device.
@@ -18,9 +18,8 @@ use crate::{
 pub(super) struct Sources<'a> {
     input: Option<(DeviceId, &'a Device)>,
     way_back: WayBack,
-    accepts_local: bool,
-    /// Whether 127.0.0.0/8 is an address like others.
-    pub(super) routes_loopback: bool,
+    tunables: OfInterface,
+    sysctls: &'a Sysctls,
 }
 
 /// Which way back to a sender there has to be (RFC 3704; `rp_filter`).
@@ -35,7 +34,7 @@ enum WayBack {
 }
 
 impl<'a> Sources<'a> {
-    pub(super) fn by(devices: &'a Devices, input: Option<DeviceId>, sysctls: &Sysctls) -> Self {
+    pub(super) fn by(devices: &'a Devices, input: Option<DeviceId>, sysctls: &'a Sysctls) -> Self {
         let input = input.and_then(|id| Some((id, devices.find(id)?)));
         let tunables = input.map(|(_, device)| device.tunables).unwrap_or_default();
         let way_back = match tunables.value(InterfaceSysctl::RpFilter, sysctls) {
@@ -43,22 +42,27 @@ impl<'a> Sources<'a> {
             1 => WayBack::Strict,
             _ => WayBack::Loose,
         };
-        Self {
-            input,
-            way_back,
-            accepts_local: tunables.holds(InterfaceSysctl::AcceptLocal, sysctls),
-            routes_loopback: tunables.holds(InterfaceSysctl::RouteLocalnet, sysctls),
-        }
+        Self { input, way_back, tunables, sysctls }
+    }
+
+    /// Whether this host's own addresses may come in.
+    fn accepts_local(&self) -> bool {
+        self.tunables.holds(InterfaceSysctl::AcceptLocal, self.sysctls)
+    }
+
+    /// Whether 127.0.0.0/8 is an address like others.
+    pub(super) fn routes_loopback(&self) -> bool {
+        self.tunables.holds(InterfaceSysctl::RouteLocalnet, self.sysctls)
     }
 
     /// What stands against a source, which is no group, nobody and not everybody.
     pub(super) fn refuse(&self, routes: &Routes, devices: &Devices, source: Ipv4Addr) -> Option<DropReason> {
         let is_local = devices.has_address(source.into()) || source == Ipv4Addr::LOCALHOST;
         if self.way_back == WayBack::Off {
-            return (is_local && !self.accepts_local).then_some(DropReason::IpSourceLocal);
+            return (is_local && !self.accepts_local()).then_some(DropReason::IpSourceLocal);
         }
         let is_by_input = if is_local || source.is_loopback() {
-            if !self.accepts_local {
+            if !self.accepts_local() {
                 return Some(DropReason::IpSourceLocal);
             }
             self.input.is_some_and(|(_, device)| device.addresses.iter().any(|own| own.address == source))

@@ -12,13 +12,14 @@ use core::ops::Range;
 use super::{RuleSet, TableName, save::Tables};
 
 /// The tables of rules in force, for new ones to be read beside ([`Loading::beside`](super::Loading::beside)). Costs nothing to make. Two
-/// are equal when they are of the same rules.
+/// are equal when they are of the same rules, or have no table.
 #[derive(Clone, Debug, Default)]
 pub struct Standing(Arc<Tables>);
 
 impl PartialEq for Standing {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        let have_none = || [self, other].into_iter().all(|standing| standing.0.iter().next().is_none());
+        Arc::ptr_eq(&self.0, &other.0) || have_none()
     }
 }
 

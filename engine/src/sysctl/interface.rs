@@ -64,6 +64,7 @@ pub struct OfInterface([Option<u32>; ALL.len()]);
 impl OfInterface {
     /// The interface's own value.
     #[must_use]
+    #[inline(always)]
     pub fn own(&self, tunable: InterfaceSysctl, sysctls: &Sysctls) -> u32 {
         let default = ALL[tunable as usize].5;
         self.0[tunable as usize].unwrap_or_else(|| default(sysctls))
@@ -71,6 +72,7 @@ impl OfInterface {
 
     /// What holds for the interface: its own value and that of all, together.
     #[must_use]
+    #[inline(always)]
     pub fn value(&self, tunable: InterfaceSysctl, sysctls: &Sysctls) -> u32 {
         let (.., together, of_all, _) = ALL[tunable as usize];
         let (own, of_all) = (self.own(tunable, sysctls), of_all(sysctls));
@@ -83,6 +85,7 @@ impl OfInterface {
 
     /// Whether that is not 0.
     #[must_use]
+    #[inline(always)]
     pub fn holds(&self, tunable: InterfaceSysctl, sysctls: &Sysctls) -> bool {
         self.value(tunable, sysctls) != 0
     }

@@ -52,6 +52,25 @@ struct Sums {
     modules: usize,
 }
 
+/// What a component imports first, though helpers import nothing: what calls out takes its time to compile, too, and has another name.
+#[must_use]
+pub fn import(component: &[u8]) -> Option<String> {
+    // Its parts may import from each other.
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(component).map_while(Result::ok) {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is an import, or lies in something")]
+        match payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(imports) if depth == 0 => {
+                return imports.into_iter().map_while(Result::ok).next().map(|import| import.name.name.to_owned());
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Looks through a component. What cannot be read is left for the compiler to refuse, who says why.
 ///
 /// # Errors

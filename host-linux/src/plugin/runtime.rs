@@ -17,7 +17,7 @@ use wasmtime::{
 use super::{
     cache::Cache,
     contract::{ConntrackHelperPre, FUNCTIONS, INTERFACE},
-    effort,
+    effort::{self, Effort},
     error::{PluginError, Problem},
     instance::Plugin,
     limiter::Limiter,
@@ -119,7 +119,11 @@ impl Runtime {
         if let Some(compiled) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, &key)) {
             return Ok(compiled);
         }
-        effort::check(component).map_err(Problem::Slow)?;
+        effort::check(component).map_err(|effort| match effort::import(component) {
+            // Whoever calls out to others has parts that call, too.
+            Some(name) if effort == Effort::Parts => Problem::ExtraImport(name),
+            _ => Problem::Slow(effort),
+        })?;
         let compiled = Component::from_binary(&self.engine, component)
             .map_err(|error| Problem::memory_short(&error).unwrap_or_else(|| Problem::Invalid(format!("{error:#}"))))?;
         if let Some(cache) = &self.cache {

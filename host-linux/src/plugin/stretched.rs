@@ -26,8 +26,10 @@ pub fn payloads<'a>(manifest: &'a Manifest, samples: &'a [Vec<u8>]) -> impl Iter
     let is_lines = manifest.framing != Framing::Packet;
     let room = longest(manifest) - if is_lines { LINE_END.len() } else { 0 };
     let triggers = manifest.triggers.iter().map(|trigger| trigger.bytes.as_slice()).chain(once(&b""[..]));
-    let behind = triggers.flat_map(|trigger| FILLINGS.iter().map(move |filling| filled(trigger, filling, b"", room)));
-    let of_samples = samples.iter().take(SAMPLES_MAX).flat_map(|sample| stretched(without_end(sample, is_lines), room));
+    let behind =
+        triggers.flat_map(move |trigger| FILLINGS.iter().map(move |filling| filled(trigger, filling, b"", room)));
+    let of_samples =
+        samples.iter().take(SAMPLES_MAX).flat_map(move |sample| stretched(without_end(sample, is_lines), room));
     // In mode `kernel` a segment may end before its line does.
     behind.chain(of_samples).flat_map(move |payload| {
         let ended = is_lines.then(|| [&payload[..], LINE_END].concat());

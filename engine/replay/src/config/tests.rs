@@ -492,15 +492,9 @@ fn a_port_to_the_machine_itself_is_served() {
 #[test]
 fn a_tunable_of_an_interface_is_set_when_that_is_there() {
     let text = "[[interface]]\nname = 'lan'\n[sysctl]\nnet.ipv4.conf.lan.bc_forwarding = 1";
-    let (mut engine, config) = (Engine::new(1), Config::read("g.toml", text).expect("right"));
-    for command in config.commands(|device, _| Hardware::in_replay(device)) {
+    let (mut engine, tunable) = (Engine::new(1), towpath_engine::sysctl::InterfaceSysctl::BcForwarding);
+    for command in Config::read("g.toml", text).expect("right").commands(|device, _| Hardware::in_replay(device)) {
         engine.handle_command(Instant::ZERO, command).expect("in this order");
     }
-    assert!(
-        engine
-            .devices()
-            .iter()
-            .all(|(_, lan)| lan.tunables.own(towpath_engine::sysctl::InterfaceSysctl::BcForwarding, engine.sysctls())
-                == 1)
-    );
+    assert!(engine.devices().iter().all(|(_, lan)| lan.tunables.own(tunable, engine.sysctls()) == 1));
 }

@@ -359,8 +359,9 @@ impl Routes {
             let joined = device
                 .and_then(|device| devices.find(device))
                 .is_some_and(|device| device.has_joined(destination.into()));
-            let is_right =
-                !source.is_multicast() && !source.is_broadcast() && (!source.is_loopback() || sources.routes_loopback);
+            let is_right = !source.is_multicast()
+                && !source.is_broadcast()
+                && (!source.is_loopback() || sources.routes_loopback());
             return match (joined, is_right) {
                 (false, _) => Fate::Nowhere(DropReason::IpGroupUnknown),
                 (true, false) => Fate::Nowhere(DropReason::IpSourceInvalid),
@@ -381,10 +382,10 @@ impl Routes {
         if source.is_unspecified() {
             return Fate::Nowhere(DropReason::IpSourceInvalid);
         }
-        if destination.is_unspecified() || (destination.is_loopback() && !sources.routes_loopback) {
+        if destination.is_unspecified() || (destination.is_loopback() && !sources.routes_loopback()) {
             return Fate::Nowhere(DropReason::IpDestinationInvalid);
         }
-        if source.is_loopback() && !sources.routes_loopback {
+        if source.is_loopback() && !sources.routes_loopback() {
             return Fate::Nowhere(DropReason::IpSourceInvalid);
         }
         if devices.is_local(destination.into()) || destination.is_loopback() {

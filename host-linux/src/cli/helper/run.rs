@@ -154,9 +154,8 @@ impl<W: Write> Shown<'_, W> {
         self.counts.packets += 1;
         let calls = self.log.take();
         if self.asked.fuel {
-            for payload in calls.iter().filter_map(Call::payload).filter(|_| self.samples.len() < SAMPLES_MAX) {
-                self.samples.insert(payload.into());
-            }
+            let room = SAMPLES_MAX - self.samples.len();
+            self.samples.extend(calls.iter().filter_map(Call::payload).take(room).map(Vec::from));
         }
         let happened = happenings(record, &calls, &self.manifest, &mut self.masters);
         happened.iter().for_each(|happening| happening.count(&mut self.counts));

@@ -236,6 +236,7 @@ impl<'s, 'w> Run<'s, 'w> {
         loop {
             let planned = self.agenda.first_key_value().map(|((when, _), _)| *when);
             let Some(next) = self.net.next().into_iter().chain(planned).min().filter(|next| *next <= end) else {
+                self.net.now = end;
                 break;
             };
             self.net.now = self.net.now.max(next);
@@ -254,6 +255,7 @@ impl<'s, 'w> Run<'s, 'w> {
         if self.sampled != Some(self.net.now) {
             self.sample();
         }
+        tell(self.net.elapsed());
     }
 
     /// Whether all connections have been played, and nothing more is to happen but samples.
