@@ -8,7 +8,8 @@
 //!
 //! Sources: RFC 791, section 3.1; RFC 1812, section 4.2.2.6; RFC 1122, section 3.2.1.8; Linux v6.18: `net/ipv4/ip_options.c`,
 //! `net/ipv4/ip_input.c`, `ip_rcv_options()`. Nobody's source route is followed, as by default in Linux
-//! (`net.ipv4.conf.all.accept_source_route`). A SYN's options are not sent back with its answer.
+//! (`net.ipv4.conf.all.accept_source_route`); nor does an error go back along a route that is used up, as it does in Linux when a fault
+//! stands behind that route. A SYN's options are not sent back with its answer.
 
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;

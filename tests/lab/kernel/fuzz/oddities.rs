@@ -37,7 +37,8 @@ fn options(dice: &mut Dice) -> Vec<u8> {
             4 => vec![7, dice.pick(&[2, 3, 6, 7]), dice.pick(&[0, 3, 4, 5, 8]), 0, 0, 0, 0],
             5 => vec![68, 12, dice.pick(&[4, 5, 6]), 3, 198, 51, 100, dice.pick(&[7, 9]), 0, 0, 0, 0],
             6 => vec![68, 8, 9, dice.pick(&[0, 0x10, 0xe1, 0xf0, 0xf3]), 1, 2, 3, 4],
-            7 => vec![dice.pick(&[131, 137]), 7, dice.pick(&[3, 4, 8]), 198, 51, 100, 9],
+            // Not one that is used up: answers would go back along it.
+            7 => vec![dice.pick(&[131, 137]), 7, dice.pick(&[3, 4]), 198, 51, 100, 9],
             8 => vec![134, 8, 0, 0, 0, dice.pick(&[0, 1]), 1, 2],
             9 => vec![99, dice.pick(&[0, 1, 2, 4, 40]), 0, 0],
             10 => vec![0, 0, dice.pick(&[0, 7])],
