@@ -25,34 +25,75 @@ enum Together {
     Both,
 }
 
-type Field = fn(&Sysctls) -> u32;
+/// A row of the table of them.
+#[derive(Debug)]
+struct Row {
+    tunable: InterfaceSysctl,
+    last_name: &'static str,
+    name_of_all: &'static str,
+    together: Together,
+    of_all: fn(&Sysctls) -> u32,
+    default: fn(&Sysctls) -> u32,
+}
 
 /// Linux v6.18: `include/linux/inetdevice.h`, `IN_DEV_BFORWARD()`, `IN_DEV_RPFILTER()`, `IN_DEV_ACCEPT_LOCAL()`,
 /// `IN_DEV_NET_ROUTE_LOCALNET()`.
-#[rustfmt::skip]
-static ALL: [(InterfaceSysctl, &str, &str, Together, Field, Field); 4] = [
-    (InterfaceSysctl::BcForwarding,  "bc_forwarding",   "net.ipv4.conf.all.bc_forwarding",   Together::Both,     |all| all.bc_forwarding,   |all| all.bc_forwarding_default),
-    (InterfaceSysctl::RpFilter,      "rp_filter",       "net.ipv4.conf.all.rp_filter",       Together::Greatest, |all| all.rp_filter,       |all| all.rp_filter_default),
-    (InterfaceSysctl::AcceptLocal,   "accept_local",    "net.ipv4.conf.all.accept_local",    Together::Any,      |all| all.accept_local,    |all| all.accept_local_default),
-    (InterfaceSysctl::RouteLocalnet, "route_localnet",  "net.ipv4.conf.all.route_localnet",  Together::Any,      |all| all.route_localnet,  |all| all.route_localnet_default),
+static ALL: [Row; 4] = [
+    Row {
+        tunable: InterfaceSysctl::BcForwarding,
+        last_name: "bc_forwarding",
+        name_of_all: "net.ipv4.conf.all.bc_forwarding",
+        together: Together::Both,
+        of_all: |all| all.bc_forwarding,
+        default: |all| all.bc_forwarding_default,
+    },
+    Row {
+        tunable: InterfaceSysctl::RpFilter,
+        last_name: "rp_filter",
+        name_of_all: "net.ipv4.conf.all.rp_filter",
+        together: Together::Greatest,
+        of_all: |all| all.rp_filter,
+        default: |all| all.rp_filter_default,
+    },
+    Row {
+        tunable: InterfaceSysctl::AcceptLocal,
+        last_name: "accept_local",
+        name_of_all: "net.ipv4.conf.all.accept_local",
+        together: Together::Any,
+        of_all: |all| all.accept_local,
+        default: |all| all.accept_local_default,
+    },
+    Row {
+        tunable: InterfaceSysctl::RouteLocalnet,
+        last_name: "route_localnet",
+        name_of_all: "net.ipv4.conf.all.route_localnet",
+        together: Together::Any,
+        of_all: |all| all.route_localnet,
+        default: |all| all.route_localnet_default,
+    },
 ];
 
 impl InterfaceSysctl {
     /// What it is called for all interfaces.
     #[must_use]
     pub fn name_of_all(self) -> &'static str {
-        ALL[self as usize].2
+        self.row().name_of_all
     }
 
     /// The last part of its name.
     #[must_use]
     pub fn last_name(self) -> &'static str {
-        ALL[self as usize].1
+        self.row().last_name
+    }
+
+    #[inline(always)]
+    fn row(self) -> &'static Row {
+        &ALL[self as usize]
     }
 
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        ALL.iter().map(|row| row.0)
+        ALL.iter().map(|row| row.tunable)
     }
 }
 
@@ -66,17 +107,16 @@ impl OfInterface {
     #[must_use]
     #[inline(always)]
     pub fn own(&self, tunable: InterfaceSysctl, sysctls: &Sysctls) -> u32 {
-        let default = ALL[tunable as usize].5;
-        self.0[tunable as usize].unwrap_or_else(|| default(sysctls))
+        self.0[tunable as usize].unwrap_or_else(|| (tunable.row().default)(sysctls))
     }
 
     /// What holds for the interface: its own value and that of all, together.
     #[must_use]
     #[inline(always)]
     pub fn value(&self, tunable: InterfaceSysctl, sysctls: &Sysctls) -> u32 {
-        let (.., together, of_all, _) = ALL[tunable as usize];
-        let (own, of_all) = (self.own(tunable, sysctls), of_all(sysctls));
-        match together {
+        let row = tunable.row();
+        let (own, of_all) = (self.own(tunable, sysctls), (row.of_all)(sysctls));
+        match row.together {
             Together::Greatest => own.max(of_all),
             Together::Any => u32::from(own != 0 || of_all != 0),
             Together::Both => u32::from(own != 0 && of_all != 0),
@@ -108,8 +148,8 @@ pub fn of_interface(name: &str) -> Option<(&str, InterfaceSysctl)> {
     let rest = name.strip_prefix("net.ipv4.conf.").or_else(|| name.strip_prefix("net/ipv4/conf/"))?;
     // An interface's name may hold dots, and slashes stand for them only where all do.
     let (interface, last) = rest.rsplit_once(if name.starts_with("net.") { '.' } else { '/' })?;
-    let (tunable, ..) = ALL.iter().find(|row| row.1 == last)?;
-    (!["all", "default"].contains(&interface)).then_some((interface, *tunable))
+    let row = ALL.iter().find(|row| row.last_name == last)?;
+    (!["all", "default"].contains(&interface)).then_some((interface, row.tunable))
 }
 
 #[cfg(test)]
