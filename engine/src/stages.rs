@@ -88,7 +88,7 @@ impl Engine {
             Verdict::Full(rule) => Err(self.dropped_by(rule, packet, DropReason::MatchFull)),
             Verdict::DropByPolicy => Err(packet.drop_for(DropReason::FilterPolicy)),
             Verdict::Reject(with, rule) => {
-                self.reject(now, &packet, with);
+                self.reject(now, hook, &packet, with);
                 Err(self.dropped_by(rule, packet, DropReason::FilterReject))
             }
         }
@@ -146,14 +146,14 @@ impl Engine {
     }
 
     /// Answers a packet that a REJECT rule is about to drop.
-    fn reject(&mut self, now: Instant, packet: &Packet, with: RejectWith) {
+    fn reject(&mut self, now: Instant, hook: Hook, packet: &Packet, with: RejectWith) {
         let Some(family) = packet.family() else { return };
-        let routines = &self.around.routines;
+        let around = &self.around;
         match icmp_error::IcmpError::for_reject(with, family) {
-            Some(error) if matches!(with, RejectWith::HeaderField(_)) || reject::may_tell(packet, routines) => {
+            Some(error) if matches!(with, RejectWith::HeaderField(_)) || reject::may_tell(packet, around) => {
                 self.send_error(now, packet, error, attached(packet.meta().tracking));
             }
-            None if reject::may_reset(packet, routines) => self.send_reset(now, packet),
+            None if reject::may_reset(packet, hook, around) => self.send_reset(now, packet),
             Some(_) | None => {}
         }
     }

@@ -1,6 +1,6 @@
 """Options of the IPv4 header: who is on the way writes into them, what cannot be is pointed to, and answers carry them back."""
-from parts.builder import A, GW, IN_GW, IP, SRV, echo, scenario, table, tcp, udp
-from scapy.all import Ether, checksum
+from parts.builder import A, E, GW, IN_GW, IP, SRV, echo, scenario, table, tcp, udp
+from scapy.all import UDP, Ether, Raw, checksum
 
 RECORDS = {
     "room for one": "07070400000000", "room for two": "070b040000000000000000", "one of two taken": "070b08010203040000000000",
@@ -79,3 +79,37 @@ def delivered(s):
     two = "07130400000000000000000000000000000000"
     s.put(with_options(echo(A, GW, 500, data=b"options"), two),
           datagram(A, 5500, IN_GW, 9, two, data=bytes(900)))
+
+
+def other(src, dst, protocol):
+    """A packet of a protocol whose checksum the router does not know; the sum over its payload is right."""
+    return E() / IP(src=src, dst=dst, proto=protocol, ttl=64) / Raw(bytes.fromhex("00010002fffc") + bytes(14))
+
+
+def without_sum(packet):
+    packet[UDP].chksum = 0
+    return packet
+
+
+@scenario("ip-options-refused")
+def refused(s):
+    """Where a record has been written to, the header's sum is off, and REJECT sums over the header: it says nothing, unless tracking has
+    verified the checksum before; FORWARD sends no reset even then."""
+    told = "-j REJECT --reject-with icmp-port-unreachable"
+    refusals = (f"-p udp -m udp --dport 7 {told}", f"-p tcp -m tcp --dport 7 {told}", "-p tcp -m tcp --dport 8 -j REJECT --reject-with tcp-reset",
+                f"-p icmp {told}", f"-p gre {told}", f"-p 99 {told}")
+    rules = [f"-A {chain} {refusal}" for chain in ("INPUT", "FORWARD") for refusal in refusals]
+    s.keys["iptables"] = table("raw", "-A PREROUTING -m tos --tos 0x10/0xff -j CT --notrack") + table("filter", *rules)
+    for number, checked in enumerate((True, False)):
+        if not checked:
+            s.step(sysctl={"net.netfilter.nf_conntrack_checksum": 0})
+        for untracked in (False, True):
+            for name in ("room for one", "full", "nothing", "behind the end"):
+                s.note(f"{name}{', untracked' if untracked else ''}{'' if checked else ', nobody verifies'}")
+                port = 5000 + 100 * number + 10 * untracked
+                for dst in (SRV, IN_GW):
+                    packets = [udp(A, port, dst, 7), without_sum(udp(A, port + 1, dst, 7)), tcp(A, port, dst, 7), tcp(A, port, dst, 8),
+                               tcp(A, port + 1, dst, 8, "A", ack=5), echo(A, dst, port), other(A, dst, 47), other(A, dst, 99)]
+                    for packet in packets:
+                        packet[IP].tos = 0x10 * untracked
+                        s.put(with_options(packet, ALL[name]))
