@@ -1,4 +1,4 @@
-//! What the README shows is what the program says.
+//! What the READMEs show is what the program says.
 
 use std::{
     env, fs,
@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// A command of the README, the folder it is given in, and the lines that the README shows below it.
+/// A command of a README, the folder it is given in, and the lines that the README shows below it.
 #[derive(Debug)]
 struct Shown {
     command: String,
@@ -14,10 +14,13 @@ struct Shown {
     lines: Vec<String>,
 }
 
+/// The folders whose READMEs show what the program prints.
+const FOLDERS: [&str; 3] = [".", "host-linux", "captures/lab"];
+
 #[test]
-fn every_output_in_the_readme_is_what_the_program_prints() {
-    let shown: Vec<_> = shown().into_iter().filter(|shown| !shown.lines.is_empty()).collect();
-    assert!(shown.len() >= 4, "{shown:#?}");
+fn every_output_in_a_readme_is_what_the_program_prints() {
+    let shown: Vec<_> = FOLDERS.into_iter().flat_map(shown).filter(|shown| !shown.lines.is_empty()).collect();
+    assert!(shown.len() >= 9, "{shown:#?}");
     for shown in shown {
         let printed = printed(&shown);
         let mut lines = printed.lines();
@@ -35,11 +38,10 @@ fn every_output_in_the_readme_is_what_the_program_prints() {
     }
 }
 
-/// The commands of all blocks marked `console` whose prompt is that of an ordinary user.
-fn shown() -> Vec<Shown> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let readme = fs::read_to_string(root.join("README.md")).expect("the README");
-    let mut folder = root;
+/// The commands of all blocks marked `console` whose prompt is that of an ordinary user, in the README of a folder.
+fn shown(folder: &str) -> Vec<Shown> {
+    let mut folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+    let readme = fs::read_to_string(folder.join("README.md")).expect("the README");
     let mut all: Vec<Shown> = Vec::new();
     for block in readme.split("```console\n").skip(1) {
         let block = block.split("```").next().unwrap_or_default();
