@@ -189,6 +189,15 @@ def quoted(s):
     s.put(tcp6(S6, 81, GW6, 511), tcp6(S6, 82, GW6, 511, "A", 5, 6), tcp6(A6, 82, GW6, 511))
 
 
+@scenario("ipv6-reset-told")
+def reset_told(s):
+    """A reset of the router that a rule refuses, in answer to a translated flow: who is told is the flow's other end, outside."""
+    six(s, table("nat", "-A POSTROUTING -o inside -j MASQUERADE"),
+        table("filter", "-A OUTPUT -o inside -p tcp -j REJECT --reject-with icmp6-adm-prohibited"))
+    for n in range(2):
+        s.put(tcp6(S6, 6000 + n, A6, 80, "S", 100), tcp6(A6, 80, IN6_GW, 6000 + n, "FA", 5, 9000))
+
+
 @scenario("rules-unreached-ipv6")
 def unreached(s):
     """A rule that asks for a protocol, any, drops what has no way to one; a rule for other addresses or devices does not ask."""

@@ -74,7 +74,10 @@ pub fn run(plan: &Plan, goes_on: &mut dyn FnMut() -> bool, tell: &mut dyn FnMut(
                     found.differing += 1;
                     report(&kernel, plan, (seed, case, differences), &folder, tell)?;
                 }
-                None => found.agreed += 1,
+                None => {
+                    found.agreed += 1;
+                    std::fs::remove_dir_all(&folder)?;
+                }
             },
         }
     }

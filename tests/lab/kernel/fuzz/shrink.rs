@@ -72,13 +72,16 @@ impl Shrinker<'_> {
             return Ok(false);
         }
         self.questions -= 1;
-        match self.kernel.ask(&smaller, self.folder)? {
-            Verdict::Differs(found) => {
-                *best = (smaller, found);
-                Ok(true)
+        // Asked twice, as a machine under load may have made the first answer.
+        let mut found = Vec::new();
+        for _ in 0..2 {
+            match self.kernel.ask(&smaller, self.folder)? {
+                Verdict::Differs(differences) => found = differences,
+                Verdict::Agreed | Verdict::Unasked(_) => return Ok(false),
             }
-            Verdict::Agreed | Verdict::Unasked(_) => Ok(false),
         }
+        *best = (smaller, found);
+        Ok(true)
     }
 }
 
