@@ -3,7 +3,7 @@
 use lab::{lab, lab_with_arp};
 use towpath_engine::{
     Command, CommandError, DeviceId, Instant,
-    device::{Device, Feature, InterfaceAddress, Kind, Vlan},
+    device::{Device, Feature, InterfaceAddress, Kind, Link, Vlan},
     ip::{Route, RouteKind},
 };
 
@@ -102,6 +102,34 @@ fn what_only_a_device_that_is_down_leads_to_goes_another_way_or_is_answered_and_
         "
         3.000  lan <  10.0.0.2:1 > 198.51.100.8:9  udp
         3.000  wan >  203.0.113.1:1 > 198.51.100.8:9  udp ttl 63
+        ",
+    );
+}
+
+#[test]
+fn neighbours_are_asked_anew_when_the_link_was_lost_or_the_device_was_down() {
+    let link = |carrier| Command::SetLink(DeviceId(1), Link { carrier, ..Link::default() });
+    let mut lab = lab_with_arp("");
+    lab.play(
+        "
+        0.000  lan <  10.0.0.2:1 > 198.51.100.7:9  udp
+        0.000  wan >  arp who-has 203.0.113.254 tell 203.0.113.1
+        0.001  wan <  arp 203.0.113.254 is-at 02:00:00:00:02:02
+        0.001  wan >  10.0.0.2:1 > 198.51.100.7:9  udp ttl 63
+        ",
+    );
+    lab.command(link(false)).command(link(true)).play(
+        "
+        1.000  lan <  10.0.0.2:1 > 198.51.100.7:9  udp
+        1.000  wan >  arp who-has 203.0.113.254 tell 203.0.113.1
+        1.001  wan <  arp 203.0.113.254 is-at 02:00:00:00:02:03
+        1.001  wan >  10.0.0.2:1 > 198.51.100.7:9  udp ttl 63
+        ",
+    );
+    lab.command(Command::SetUp(DeviceId(1), false)).command(Command::SetUp(DeviceId(1), true)).play(
+        "
+        2.000  lan <  10.0.0.2:1 > 198.51.100.7:9  udp
+        2.000  wan >  arp who-has 203.0.113.254 tell 203.0.113.1
         ",
     );
 }

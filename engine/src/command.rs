@@ -41,7 +41,7 @@ pub enum Command {
     /// Says what a device of kind [`Kind::Bond`] is, and which ports it has, in their order; those that it had before are devices by
     /// themselves again. A bond whose Ethernet address is not told has that of its first port.
     SetBond(DeviceId, Box<BondOptions>, Vec<DeviceId>),
-    /// Says what a device's link says of itself.
+    /// Says what a device's link says of itself. Neighbours that were learned on it are forgotten when it loses its carrier.
     SetLink(DeviceId, Link),
     /// Says how many frames may wait to leave by a device: [`TRANSMIT_QUEUE_MAX`](crate::limits::TRANSMIT_QUEUE_MAX) at most, and 0 that
     /// it takes none (`tc qdisc … pfifo limit N`). Like [`Self::Subscribe`], it is in no snapshot.
@@ -61,8 +61,8 @@ pub enum Command {
         mac: MacAddr,
     },
     /// Says whether a device is up, as an operator has it (`ip link set DEVICE down`). Nothing is sent to where only routes by a device that
-    /// is down lead, or by its VLANs, and connections that are masqueraded behind its addresses are forgotten when it goes down. Devices
-    /// are up when they are added.
+    /// is down lead, or by its VLANs, and connections that are masqueraded behind its addresses and the neighbours that were learned on it
+    /// are forgotten when it goes down. Devices are up when they are added.
     SetUp(DeviceId, bool),
     /// Replaces all rules of a family at once. Those of the other family, and connections, stay; so do tables that the new rules were read
     /// beside and do not name ([`crate::netfilter::Loading::beside`]).

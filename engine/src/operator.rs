@@ -268,8 +268,10 @@ impl Engine {
     /// Linux v6.18: `net/netfilter/nf_nat_masquerade.c`, `masq_device_event()`.
     fn set_up(&mut self, now: Instant, id: DeviceId, is_up: bool) -> Result<Reply, CommandError> {
         self.devices.find(id).ok_or(CommandError::NoDevice(id))?;
-        let mut concerned: Vec<DeviceId> = self.devices.above(id).map(|(over, _)| over).collect();
-        concerned.push(id);
+        let concerned: Vec<DeviceId> = self.devices.above(id).map(|(above, _)| above).collect();
+        if !is_up {
+            self.forget_learned(now, id);
+        }
         for device in concerned {
             self.routes.set_up(device, is_up);
             let Some(device) = self.devices.find(device).filter(|_| !is_up) else { continue };
@@ -303,8 +305,11 @@ impl Engine {
 
     fn set_link(&mut self, now: Instant, id: DeviceId, link: Link) -> Result<Reply, CommandError> {
         let device = self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?;
-        let is_new = core::mem::replace(&mut device.link, link) != link;
-        let bond = device.master.filter(|_| is_new);
+        let was = core::mem::replace(&mut device.link, link);
+        let bond = device.master.filter(|_| was != link);
+        if was.carrier && !link.carrier {
+            self.forget_learned(now, id);
+        }
         if let Some(bond) = bond.and_then(|bond| self.devices.bonds_mut().get_mut(&bond)) {
             let (bond_id, mut happened) = (bond.device(), Vec::new());
             bond.link_says(now, id, link, &mut happened);

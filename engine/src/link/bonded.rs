@@ -12,6 +12,7 @@ use crate::{
     engine::Engine,
     event::Event,
     frame::DeviceId,
+    ip::neighbour::Forgotten,
     packet::Packet,
     time::Instant,
     wire::{
@@ -179,12 +180,12 @@ impl Engine {
     /// Does beside a bond what has happened to it.
     pub(crate) fn follow_bond(&mut self, now: Instant, id: DeviceId, happened: &[Happening]) {
         let moved = self.devices.take_macs_of_bond(id);
-        for packet in self.neighbours.forget(&moved) {
-            self.let_go(now, packet, |_, packet| Err(packet.drop_for(DropReason::NeighbourForgotten)));
-        }
+        self.forget_neighbours(now, &moved, Forgotten::All);
         for &happening in happened {
             if happening == Happening::NotifyPeers {
                 self.notify_peers(now, id);
+            } else if happening == Happening::CarrierDown {
+                self.forget_learned(now, id);
             } else if let Happening::Lacpdu { port, actor, partner } = happening {
                 self.send_slow(now, id, port, &Lacpdu::new(actor, partner).emit());
             } else if let Happening::Probe { port } = happening {

@@ -16,7 +16,7 @@ use crate::{
     frame::DeviceId,
     ip::{
         NextHop,
-        neighbour::{Overdue, Resolved},
+        neighbour::{Forgotten, Overdue, Resolved},
     },
     offload::{self, gso::Segments},
     packet::{Network, Packet},
@@ -90,6 +90,20 @@ impl Engine {
             (IpAddr::V6(address), _) => self.solicit(now, device, address, mac.is_some()),
             (IpAddr::V4(_), _) => {}
         }
+    }
+
+    /// Forgets neighbours on the links of devices; what waits for them is dropped.
+    pub(crate) fn forget_neighbours(&mut self, now: Instant, devices: &[DeviceId], which: Forgotten) {
+        for packet in self.neighbours.forget(devices, which) {
+            self.let_go(now, packet, |_, packet| Err(packet.drop_for(DropReason::NeighbourForgotten)));
+        }
+    }
+
+    /// Forgets what was learned on a device's link, which is not what it was: other stations may be there when it comes back, or the same
+    /// ones behind other addresses (Linux v6.18: `net/ipv4/arp.c`, `arp_netdev_event()`; `arp_evict_nocarrier` as by default).
+    pub(crate) fn forget_learned(&mut self, now: Instant, device: DeviceId) {
+        let above: Vec<DeviceId> = self.devices.above(device).map(|(above, _)| above).collect();
+        self.forget_neighbours(now, &above, Forgotten::Learned);
     }
 
     /// Hands a packet to the machine's own programs.

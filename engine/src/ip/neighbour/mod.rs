@@ -34,6 +34,16 @@ pub struct Neighbours {
     owners: Owners,
 }
 
+/// Which neighbours of a device are forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forgotten {
+    /// All, as it has got another address itself (Linux v6.18: `net/core/neighbour.c`, `neigh_changeaddr()`).
+    All,
+    /// Those that were learned, as its link is not what it was (`neigh_carrier_down()`). So it is here too when the device is down, where
+    /// Linux forgets those as well that were set for good (`neigh_ifdown()`): nobody is there to set them again.
+    Learned,
+}
+
 /// What may wait for all of them: of packets that pass through, and of this host's own.
 #[derive(Debug)]
 struct Owners {
@@ -243,16 +253,14 @@ impl Neighbours {
         }
     }
 
-    /// Forgets all neighbours on the links of devices that have got other addresses themselves, those that were set for good as well.
-    /// Gives the packets that have waited for them.
-    ///
-    /// Linux v6.18: `net/core/neighbour.c`, `neigh_changeaddr()`.
-    pub(crate) fn forget(&mut self, devices: &[DeviceId]) -> Vec<Packet> {
+    /// Forgets neighbours on the links of devices. Gives the packets that have waited for them.
+    pub(crate) fn forget(&mut self, devices: &[DeviceId], which: Forgotten) -> Vec<Packet> {
         let mut waited = Vec::new();
         if devices.is_empty() {
             return waited;
         }
-        for entry in self.entries.extract_if(.., |entry| devices.contains(&entry.key.device)) {
+        let goes = |entry: &Neighbour| which == Forgotten::All || entry.state != Reachability::Permanent;
+        for entry in self.entries.extract_if(.., |entry| devices.contains(&entry.key.device) && goes(entry)) {
             self.deadlines.remove(entry.deadline, entry.key);
             waited.extend(entry.waiting);
         }
