@@ -189,6 +189,18 @@ def quoted(s):
     s.put(tcp6(S6, 81, GW6, 511), tcp6(S6, 82, GW6, 511, "A", 5, 6), tcp6(A6, 82, GW6, 511))
 
 
+@scenario("errors-short-quoted")
+def short_quoted(s):
+    """Of a quoted header any length is believed, also one that is none: what follows is looked for inside of it."""
+    gre = E() / IP(src=A, dst=SRV, proto=47) / Raw(bytes(range(8)))
+    s.put(gre, udp(A, 5000, SRV, 53))
+    for words in range(6):
+        for quoted in (gre, udp(A, 5000, SRV, 53)):
+            whole = bytearray(bytes(quoted[IP]))
+            whole[0] = 0x40 + words
+            s.put(icmp(SRV, A, 3, 1, bytes(whole[:28])), icmp(A, SRV, 3, 1, bytes(whole[:28])))
+
+
 @scenario("ipv6-reset-told")
 def reset_told(s):
     """A reset of the router that a rule refuses, in answer to a translated flow: who is told is the flow's other end, outside."""
