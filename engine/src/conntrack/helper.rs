@@ -100,7 +100,7 @@ pub enum HelperVerdict {
     /// Linux, where a line that came in pieces may be whole when it comes again.
     Malformed,
     /// The connection does not speak the helper's protocol: the packet goes on, and the connection loses its helper, unless the
-    /// mode is [`HelperMode::Kernel`].
+    /// mode is [`HelperMode::Kernel`], in which what is wished for counts as if it did.
     Foreign,
 }
 

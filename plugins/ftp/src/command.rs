@@ -2,7 +2,10 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::{address, number};
+use crate::{
+    address,
+    number::{self, List},
+};
 
 /// Who wrote the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,9 @@ pub struct Announcement {
     pub offset: usize,
     /// How many bytes it takes; never 0, and `offset + length` is at most the payload's length.
     pub length: usize,
+    /// One of its numbers is larger than what it stands for, so that no client can have meant it: address and port are what Linux
+    /// reads then.
+    pub wraps: bool,
 }
 
 /// What a payload says.
@@ -148,6 +154,7 @@ impl Form {
             port: named.port,
             offset: self.word.len() + skipped + before,
             length: named.length,
+            wraps: named.wraps,
         })
     }
 }
@@ -157,6 +164,7 @@ struct Named {
     address: IpAddr,
     port: u16,
     length: usize,
+    wraps: bool,
 }
 
 /// `10,0,0,5,200,10`.
@@ -164,10 +172,10 @@ struct Named {
 /// Numbers above 255 spill into the one before and past the top. On an IPv6 connection the four octets take the place
 /// of the first four of the sender's address. Source: Linux v6.18: net/netfilter/nf_conntrack_ftp.c, `try_rfc959()`.
 fn octets(source: IpAddr, text: &[u8], terminator: Option<u8>) -> Option<Named> {
-    let ([a, b, c, d, high, low], length) = number::list(text, b',', terminator)?;
+    let List { numbers: [a, b, c, d, high, low], length, wraps } = number::list(text, b',', terminator)?;
     let address = in_front_of(source, a << 24 | b << 16 | c << 8 | d);
     let [.., port_high, port_low] = (high << 8 | low).to_be_bytes();
-    Some(Named { address, port: u16::from_be_bytes([port_high, port_low]), length })
+    Some(Named { address, port: u16::from_be_bytes([port_high, port_low]), length, wraps })
 }
 
 /// `source` with its first four octets replaced.
@@ -189,20 +197,20 @@ fn extended_port(source: IpAddr, text: &[u8]) -> Option<Named> {
     if !is_delimiter(delimiter) || second != delimiter {
         return None;
     }
-    let (address, length) = match (source, family) {
+    let (address, length, wraps) = match (source, family) {
         (IpAddr::V4(_), b'1') => {
-            let ([a, b, c, d], length) = number::list(rest, b'.', Some(delimiter))?;
-            (Ipv4Addr::from(a << 24 | b << 16 | c << 8 | d).into(), length)
+            let List { numbers: [a, b, c, d], length, wraps } = number::list(rest, b'.', Some(delimiter))?;
+            (Ipv4Addr::from(a << 24 | b << 16 | c << 8 | d).into(), length, wraps)
         }
         (IpAddr::V6(_), b'2') => {
             let (address, length) = address::ipv6(rest, delimiter)?;
-            (address.into(), length)
+            (address.into(), length, false)
         }
         (IpAddr::V4(_) | IpAddr::V6(_), _) => return None,
     };
     let after_address = length + 1;
-    let (port, port_length) = number::port(rest.get(after_address..)?, delimiter)?;
-    Some(Named { address, port, length: 3 + after_address + port_length })
+    let (port, port_length, port_wraps) = number::port(rest.get(after_address..)?, delimiter)?;
+    Some(Named { address, port, length: 3 + after_address + port_length, wraps: wraps || port_wraps })
 }
 
 /// `|||51210|`, on the sender's own address.
@@ -213,8 +221,8 @@ fn extended_passive(source: IpAddr, text: &[u8]) -> Option<Named> {
     if !is_delimiter(delimiter) || second != delimiter || third != delimiter {
         return None;
     }
-    let (port, length) = number::port(rest, delimiter)?;
-    Some(Named { address: source, port, length: 3 + length })
+    let (port, length, wraps) = number::port(rest, delimiter)?;
+    Some(Named { address: source, port, length: 3 + length, wraps })
 }
 
 /// RFC 2428, 2: a printable ASCII character, not a space; and no digit, which could not delimit numbers.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use towpath_helper_kit::{
     Anchor, AttachPoint, Context, Direction, Endpoint, ExpectClass, FailurePolicy, Framing, Inspection, Manifest,
-    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish, browser,
+    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish, foreign,
 };
 
 use crate::{Announcement, Notation, Outcome, Sender, inspect, manifest, render};
@@ -21,7 +21,7 @@ impl Plugin for Ftp {
             name: manifest::NAME.into(),
             attach: Vec::from([AttachPoint { protocol: Protocol::Tcp, ports: manifest::PORT..=manifest::PORT }]),
             framing: Framing::Lines,
-            triggers: triggers.chain([browser::trigger()]).collect(),
+            triggers: triggers.chain(foreign::triggers()).collect(),
             classes: Vec::from([ExpectClass {
                 name: manifest::CLASS.into(),
                 protocol: Protocol::Tcp,
@@ -44,7 +44,7 @@ impl Plugin for Ftp {
     }
 
     fn inspect(context: &Context, _state: &[u8], payload: &[u8]) -> Option<Inspection> {
-        if browser::speaks(context, payload) {
+        if foreign::speaks(context, payload) {
             return Some(Inspection::of(Verdict::Foreign));
         }
         let sender = match context.direction {
@@ -55,6 +55,10 @@ impl Plugin for Ftp {
             Outcome::Nothing => None,
             Outcome::Incomplete => Some(Inspection::of(Verdict::Incomplete)),
             Outcome::Malformed => Some(Inspection::of(Verdict::Malformed)),
+            // No client writes such a number; in mode `kernel` it counts as in Linux.
+            Outcome::Announced(found) if found.wraps => {
+                Some(Inspection { verdict: Verdict::Foreign, ..Inspection::wish(wish(context, &found)) })
+            }
             Outcome::Announced(found) => Some(Inspection::wish(wish(context, &found))),
         }
     }

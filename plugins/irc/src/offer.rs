@@ -13,6 +13,8 @@ pub struct Offer {
     pub offset: usize,
     /// How many bytes they take, with what is between them; `offset + length` is at most the payload's length.
     pub length: usize,
+    /// One of the numbers is larger than an address or a port, so that no client can have meant it: both are what Linux reads then.
+    pub wraps: bool,
 }
 
 /// Reads a payload that starts with a message of a client; `source` is the client's own address.
@@ -43,22 +45,25 @@ pub fn offer(source: IpAddr, payload: &[u8]) -> Option<Offer> {
     let offset = argument + name + 1;
     let endpoint = &payload[offset..];
     let line = &endpoint[..endpoint.iter().position(|byte| *byte == b'\n')?];
-    let (address, address_len) = match source {
-        IpAddr::V4(_) => number(line).map(|(bits, len)| (Ipv4Addr::from_bits(bits as u32).into(), len))?,
-        IpAddr::V6(_) => ipv6(line)?,
+    let (address, address_len, is_large) = match source {
+        IpAddr::V4(_) => number(line, u32::MAX.into())
+            .map(|(bits, len, is_large)| (Ipv4Addr::from_bits(bits as u32).into(), len, is_large))?,
+        IpAddr::V6(_) => ipv6(line).map(|(address, len)| (address, len, false))?,
     };
     let spaces = line[address_len..].iter().take_while(|byte| **byte == b' ').count();
-    let (port, port_len) = number(&line[address_len + spaces..])?;
-    let port = port as u16;
-    (port != 0).then_some(Offer { address, port, offset, length: address_len + spaces + port_len })
+    let (port, port_len, port_is_large) = number(&line[address_len + spaces..], u16::MAX.into())?;
+    let (port, wraps) = (port as u16, is_large || port_is_large);
+    (port != 0).then_some(Offer { address, port, offset, length: address_len + spaces + port_len, wraps })
 }
 
-/// A decimal number at the text's start, which wraps at 2⁶⁴, and how many digits it has; `None`: no digit.
-fn number(text: &[u8]) -> Option<(u64, usize)> {
+/// A decimal number at the text's start, which wraps at 2⁶⁴, how many digits it has, and whether it is above `most`; `None`: no digit.
+fn number(text: &[u8], most: u64) -> Option<(u64, usize, bool)> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let value =
-        text[..digits].iter().fold(0_u64, |value, digit| value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
-    (digits > 0).then_some((value, digits))
+    let (value, is_large) = text[..digits].iter().fold((0_u64, false), |(value, is_large), digit| {
+        let value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        (value, is_large || value > most)
+    });
+    (digits > 0).then_some((value, digits, is_large))
 }
 
 /// An IPv6 address up to the next space, and its length.
@@ -150,8 +155,13 @@ mod tests {
 
     #[test]
     fn numbers_wrap_as_linux_reads_them() {
-        let wrapped = found("PRIVMSG bob :\x01DCC SEND file.txt 18446744076941787402 70536\x01\r\n");
-        assert_eq!(wrapped, Some((CLIENT, 5000)));
+        let text = "PRIVMSG bob :\x01DCC SEND file.txt 18446744076941787402 70536\x01\r\n";
+        assert_eq!(found(text), Some((CLIENT, 5000)));
+        let wraps = |text: &str| offer(CLIENT, text.as_bytes()).map(|offer| offer.wraps);
+        assert_eq!(wraps(text), Some(true));
+        assert_eq!(wraps("PRIVMSG bob :\x01DCC SEND file.txt 3232235786 70536\x01\r\n"), Some(true));
+        assert_eq!(wraps("PRIVMSG bob :\x01DCC SEND file.txt 7527203082 5000\x01\r\n"), Some(true));
+        assert_eq!(wraps("PRIVMSG bob :\x01DCC SEND file.txt 003232235786 05000\x01\r\n"), Some(false));
     }
 
     #[test]

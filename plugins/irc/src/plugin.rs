@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use towpath_helper_kit::{
     Anchor, AttachPoint, Context, Direction, Endpoint, ExpectClass, FailurePolicy, Framing, Inspection, Manifest,
-    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish, browser,
+    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish, foreign,
 };
 
 use crate::{
@@ -22,10 +22,9 @@ impl Plugin for Irc {
             name: "irc".into(),
             attach: Vec::from([AttachPoint { protocol: Protocol::Tcp, ports: PORT..=PORT }]),
             framing: Framing::LooseLines,
-            triggers: Vec::from([
-                Trigger { bytes: b"\x01DCC ".to_vec(), anchor: Anchor::Anywhere },
-                browser::trigger(),
-            ]),
+            triggers: core::iter::once(Trigger { bytes: b"\x01DCC ".to_vec(), anchor: Anchor::Anywhere })
+                .chain(foreign::triggers())
+                .collect(),
             classes: Vec::from([ExpectClass {
                 name: "dcc".into(),
                 protocol: Protocol::Tcp,
@@ -48,7 +47,7 @@ impl Plugin for Irc {
     }
 
     fn inspect(context: &Context, _state: &[u8], payload: &[u8]) -> Option<Inspection> {
-        if browser::speaks(context, payload) {
+        if foreign::speaks(context, payload) {
             return Some(Inspection::of(Verdict::Foreign));
         }
         // What comes from the server is somebody else's offer: this client will call, which needs no help.
@@ -56,7 +55,9 @@ impl Plugin for Irc {
             return None;
         }
         let found = offer(context.source.address, payload)?;
-        Some(Inspection::wish(Wish {
+        // No client writes such a number; in mode `kernel` it counts as in Linux.
+        let verdict = if found.wraps { Verdict::Foreign } else { Verdict::Accept };
+        let wish = Wish {
             class: 0,
             protocol: Protocol::Tcp,
             source: Pattern::default(),
@@ -65,7 +66,8 @@ impl Plugin for Irc {
             permanent: false,
             // A payload is at most 64 KB.
             site: Some(Site { offset: found.offset as u32, length: found.length as u32, token: 0 }),
-        }))
+        };
+        Some(Inspection { verdict, ..Inspection::wish(wish) })
     }
 
     fn render(_context: &Context, _state: &[u8], _site: Site, translated: Endpoint) -> Vec<u8> {

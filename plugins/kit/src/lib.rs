@@ -12,10 +12,10 @@
 
 extern crate alloc;
 
-pub mod browser;
 pub mod check;
 #[cfg(all(feature = "component", target_family = "wasm"))]
 pub mod component;
+pub mod foreign;
 mod manifest;
 mod reading;
 

@@ -143,10 +143,12 @@ impl Call<'_> {
     ) -> Result<(), Unfulfilled> {
         let dropped = match inspection.verdict {
             HelperVerdict::Accept => None,
-            HelperVerdict::Foreign => {
-                self.let_off();
+            HelperVerdict::Foreign if self.mode != HelperMode::Kernel => {
+                self.let_off("leaves the connection, which does not speak its protocol");
                 return Ok(());
             }
+            // Linux knows no such thing, and follows what is wished for.
+            HelperVerdict::Foreign => None,
             HelperVerdict::Incomplete => Some((DropReason::HelperIncomplete, "the payload ends inside a command")),
             // The line is whole: who sends it again says the same again, and dropping it would stop the connection for ever.
             HelperVerdict::Malformed if self.mode != HelperMode::Kernel => {
@@ -212,12 +214,9 @@ impl Call<'_> {
         }
     }
 
-    /// Ends the helper's part in a connection that does not speak its protocol. Linux knows no such thing.
-    fn let_off(&mut self) {
-        if self.mode == HelperMode::Kernel {
-            return;
-        }
-        self.note(|| "leaves the connection, which does not speak its protocol".to_string());
+    /// Ends the helper's part in a connection that does not speak its protocol.
+    pub(super) fn let_off(&mut self, why: &str) {
+        self.note(|| why.to_string());
         if let Some(connection) = self.conntrack.connection(self.id).map(|connection| connection.original) {
             self.tell(HelperEvent::Detached { helper: self.helper, connection });
         }

@@ -22,7 +22,7 @@ use alloc::{string::ToString, vec::Vec};
 
 use towpath_helper_kit::{
     Anchor, AttachPoint, Context, Direction, Endpoint, ExpectClass, FailurePolicy, Framing, Inspection, Manifest,
-    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish, browser,
+    Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish, foreign,
 };
 use transport::{Line, Port};
 
@@ -48,10 +48,9 @@ impl Plugin for Rtsp {
             name: "rtsp".into(),
             attach: Vec::from([AttachPoint { protocol: Protocol::Tcp, ports: PORT..=PORT }]),
             framing: Framing::Lines,
-            triggers: Vec::from([
-                Trigger { bytes: transport::HEADER.to_vec(), anchor: Anchor::LineStart },
-                browser::trigger(),
-            ]),
+            triggers: core::iter::once(Trigger { bytes: transport::HEADER.to_vec(), anchor: Anchor::LineStart })
+                .chain(foreign::triggers())
+                .collect(),
             classes: Vec::from([ExpectClass {
                 name: "media".into(),
                 protocol: Protocol::Udp,
@@ -74,7 +73,7 @@ impl Plugin for Rtsp {
     }
 
     fn inspect(context: &Context, _state: &[u8], payload: &[u8]) -> Option<Inspection> {
-        if browser::speaks(context, payload) {
+        if foreign::speaks(context, payload) {
             return Some(Inspection::of(Verdict::Foreign));
         }
         let ways = match transport::read(payload) {

@@ -4,7 +4,7 @@ use alloc::{string::ToString, vec::Vec};
 
 use super::{
     Open,
-    reading::{Run, go_on, payload, read, stream_mut},
+    reading::{Run, go_on, leave_if_binary, payload, read, stream_mut},
     waiting::{Full, Segment},
 };
 use crate::{
@@ -58,7 +58,7 @@ pub(in crate::conntrack::calling) fn arrive(
         // Whether the bytes of a SYN count is for its receiver to say (RFC 7413). Another number than an earlier one's is its sender's
         // new beginning, as long as there is nothing that it could contradict.
         if len == 0 && (is_opening || stream.next().is_none()) {
-            stream.set(seq + 1, Open::Start);
+            stream.set(seq + 1, Open::First);
         }
         return Ok(Arrived::On(false));
     }
@@ -67,8 +67,10 @@ pub(in crate::conntrack::calling) fn arrive(
     }
     let end = seq + len;
     let Some(next) = stream.next() else {
-        let is_line_end = packet.meta().cut_bytes > 0 || payload(packet).last() == Some(&b'\n');
+        let payload = payload(packet);
+        let is_line_end = packet.meta().cut_bytes > 0 || payload.last() == Some(&b'\n');
         go_on(call, end + u32::from(ends), if is_line_end { Open::Start } else { Open::Other });
+        leave_if_binary(call, &payload, true);
         // What was known of the stream may be forgotten, but what was written is remembered.
         return write(call, packet).map(Arrived::On);
     };

@@ -40,6 +40,8 @@ enum Place {
     /// Nothing of the stream was seen yet, and its next byte is not known.
     #[default]
     Unseen,
+    /// The stream's first line starts there.
+    First,
     /// A line starts there.
     Start,
     /// A line that can matter and whose beginning has gone on and is remembered.
@@ -51,6 +53,8 @@ enum Place {
 /// What the next byte of a stream belongs to, with the beginning of its line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Open {
+    /// The stream's first line starts there.
+    First,
     /// A line starts there.
     Start,
     /// A line that can matter and that begins with these bytes, which have gone on: at most [`LINE_BYTES_HELD_MAX`].
@@ -157,6 +161,7 @@ impl Streams {
 /// What lies at a place of a direction.
 fn open(place: Place, lines: Option<&[Vec<u8>; 2]>, index: usize) -> Open {
     match (place, lines) {
+        (Place::First, _) => Open::First,
         (Place::Start, _) => Open::Start,
         (Place::Line, Some(lines)) => Open::Line(lines[index].clone()),
         (Place::Unseen | Place::Other | Place::Line, _) => Open::Other,
@@ -184,6 +189,7 @@ impl StreamMut<'_> {
     pub(super) fn set(&mut self, next: SeqNum, open: Open) {
         self.stream.next = next;
         let (place, line) = match open {
+            Open::First => (Place::First, Vec::new()),
             Open::Start => (Place::Start, Vec::new()),
             Open::Line(line) => (Place::Line, line),
             Open::Other => (Place::Other, Vec::new()),
@@ -234,7 +240,7 @@ impl StreamRecord {
     pub(crate) fn is_right(&self) -> bool {
         match &self.open {
             Open::Line(sent) => self.next.is_some() && sent.len() <= LINE_BYTES_HELD_MAX,
-            Open::Start | Open::Other => true,
+            Open::First | Open::Start | Open::Other => true,
         }
     }
 }

@@ -28,8 +28,12 @@ pub(super) struct Run<'a> {
 /// When the run's segments have to be dropped; nothing was granted then, and the stream stands where it stood.
 pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<usize, DropReason> {
     let open = stream_mut(call).map(|stream| stream.open()).unwrap_or_default();
+    if open == Open::First && leave_if_binary(call, run.bytes, false) {
+        go_on(call, next + run.bytes.len() as u32, Open::Other);
+        return Ok(run.bytes.len());
+    }
     let (sent, skipped) = match open {
-        Open::Start => (Vec::new(), 0),
+        Open::First | Open::Start => (Vec::new(), 0),
         Open::Line(sent) => (sent, 0),
         Open::Other => match run.bytes.iter().position(|byte| *byte == b'\n') {
             Some(newline) => (Vec::new(), newline + 1),
@@ -75,6 +79,21 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     };
     go_on(call, next + until as u32, left);
     Ok(until)
+}
+
+/// Takes the helper away from a connection that does not speak in lines of text, as far as its first line tells, and says whether it has:
+/// whoever has made somebody's program speak something else chooses what stands on its later lines (NAT slipstreaming, CVE-2020-16022:
+/// names of users in TURN, sessions that are resumed in TLS).
+pub(super) fn leave_if_binary(call: &mut Call<'_>, bytes: &[u8], is_begun: bool) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    // Messages of TURN begin with such a byte, and records of TLS, whose next ones may look like text.
+    let begins_binary =
+        || line.first().is_some_and(|first| first.is_ascii_control() && !matches!(first, b'\t' | b'\r'));
+    let is_binary = line.contains(&0) || !is_begun && begins_binary();
+    if is_binary {
+        call.let_off("leaves the connection, which does not speak in lines of text");
+    }
+    is_binary
 }
 
 /// Shows the lines of a text that ends with one, each alone. Those beyond what a packet may show go on unread, which is told, and
