@@ -36,8 +36,14 @@ pub const CONFIG_BYTES_MAX: usize = 4 << 20;
 /// Components that are compiled at once for clients of the control socket; each takes 10 s at most (`plugin/limits.rs`) and 100 MB.
 pub const COMPILERS: usize = 2;
 
-/// Clients of the control socket at once; a further one is sent away.
-pub const CONTROL_CLIENTS_MAX: usize = 16;
+/// Clients of the control socket that ask for something, at once; a further one is sent away unless one of them is done.
+pub const CONTROL_ASKING_MAX: usize = 16;
+
+/// Clients of the control socket that watch, at once; a further one is refused. They leave those who ask their room.
+pub const CONTROL_WATCHERS_MAX: usize = 16;
+
+/// All of them.
+pub const CONTROL_CLIENTS_MAX: usize = CONTROL_ASKING_MAX + CONTROL_WATCHERS_MAX;
 
 /// How long clients of the control socket wait when this process can open no more files, before it is tried again.
 pub const CONTROL_DEAF_TIME: Duration = Duration::from_millis(100);
@@ -45,13 +51,13 @@ pub const CONTROL_DEAF_TIME: Duration = Duration::from_millis(100);
 /// The longest request at the control socket.
 pub const CONTROL_REQUEST_BYTES_MAX: usize = 64 << 10;
 
-/// Bytes that are taken from a client, and given to it, before the path has its turn again: with 16 clients 2 MB, which is 0.5 ms.
+/// Bytes that are taken from a client, and given to it, before the path has its turn again: with 32 clients 4 MB, which is 1 ms.
 pub const CONTROL_TURN_BYTES_MAX: usize = 64 << 10;
 
 /// Memory of what is short and waits at the control socket, of all clients together: requests, and replies but for what is long. A
-/// request has 64 KB, and with it come 64 KB; replies have 256 KB, a page of a listing 64 KB beyond that. Queues that grow may be half
-/// empty: 16 · 2 · 448 KB = 14 MB.
-pub const CONTROL_SHORT_BYTES_MAX: usize = 14 << 20;
+/// request has 64 KB, and with it come 64 KB; replies have 256 KB, a page of a listing 64 KB beyond that; a watcher has 1 MB. Queues that
+/// grow may be half empty: 16 · 2 · 448 KB + 16 · 2 · 1 MB = 46 MB.
+pub const CONTROL_SHORT_BYTES_MAX: usize = 46 << 20;
 
 /// What is long and waits at the control socket, of all clients together: rules, components and snapshots that come, until they have
 /// been read, and texts and snapshots that go. Whoever asks for more is refused. It is one snapshot as long as any, or eight texts of
@@ -70,8 +76,12 @@ pub const CONTROL_TEXT_BYTES_MAX: usize = 64 << 10;
 /// The longest reply that a client of the control socket takes.
 pub const CONTROL_REPLY_BYTES_MAX: usize = 16 << 20;
 
-/// What waits for a client that does not read: some hundred connections. A watcher that lets more wait is cut off.
+/// What waits for a client that does not read: some hundred connections.
 pub const CONTROL_OUTBOX_BYTES_MAX: usize = 256 << 10;
+
+/// What waits for a watcher that does not read, beside what the kernel's buffers hold: one to two thousand events. What happens beyond
+/// that is lost to it, and counted.
+pub const CONTROL_WATCHED_BYTES_MAX: usize = 1 << 20;
 
 /// Places of the connection table that are looked at for one page of a listing, before the path has its turn again: about
 /// 0.1 ms.

@@ -157,7 +157,7 @@ pub struct ControlReport {
     pub clients: u64,
     /// Clients sent away because there were too many.
     pub clients_refused: u64,
-    /// Clients cut off because they did not read, or did not say what they want.
+    /// Clients cut off because they did not read what they asked for, or did not say what they want.
     pub clients_cut_off: u64,
     /// Replies that watchers lost because they did not read.
     pub replies_lost: u64,

@@ -1,17 +1,20 @@
 //! `towpath log`: what rules tell about packets, as it happens.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    ops::ControlFlow,
+};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use towpath::control::{Client, Logged};
+use towpath::control::{Client, Heard, Logged};
 use towpath_engine::{
     Instant, Packet,
     packet::{Pool, Summary},
 };
 
-use super::{Answer, Control};
+use super::{Answer, Control, follow::follow};
 
 /// Show what the LOG, TRACE, NFLOG and AUDIT rules of a running gateway tell, from now on.
 #[derive(Debug, Args)]
@@ -74,6 +77,13 @@ enum What<'l> {
     },
 }
 
+/// A line of JSON in the place of what is lost; nobody knows when that was.
+#[derive(Serialize)]
+struct Lost {
+    kind: &'static str,
+    lost: u64,
+}
+
 impl Log {
     pub(crate) fn main(self) -> Result<Answer> {
         let log = Client::log(&self.control.path())?;
@@ -83,18 +93,19 @@ impl Log {
             out.flush()?;
         }
         let mut left = self.number;
-        for told in log {
-            let (when, logged) = told?;
-            if !self.wants(&logged) {
-                continue;
+        follow(log, out, |out, heard| {
+            match heard {
+                Heard::Told((when, logged)) if self.wants(&logged) => {
+                    self.write(out, when, &logged)?;
+                    left = left.map(|left| left - 1);
+                }
+                Heard::Lost(lost) if self.json => {
+                    writeln!(out, "{}", serde_json::to_string(&Lost { kind: "lost", lost })?)?;
+                }
+                Heard::Told(_) | Heard::Lost(_) => {}
             }
-            self.write(&mut out, when, &logged)?;
-            out.flush()?;
-            left = left.map(|left| left - 1);
-            if left == Some(0) {
-                break;
-            }
-        }
+            Ok(if left == Some(0) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
         Ok(Answer::Fine)
     }
 

@@ -12,6 +12,7 @@ mod demo;
 mod diff;
 mod ethtool;
 mod explain;
+mod follow;
 mod helper;
 mod ipset;
 mod lab;

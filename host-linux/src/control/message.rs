@@ -11,7 +11,7 @@ use towpath_engine::{
 use crate::{helpers::Loaded, stats::Report};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 11;
+pub const VERSION: u32 = 12;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,8 @@ pub enum Request {
     List(Topic),
     /// All connections, then [`Reply::Done`]; what each has carried is counted anew from then on.
     ListAndForgetCounted,
-    /// Each thing that happens to something, until the client leaves.
+    /// Each thing that happens to something, until the client leaves; what it reads too slowly is lost, and [`Reply::Lost`] is in its
+    /// place.
     Watch(Topic),
     /// One [`Reply::Stats`], then [`Reply::Done`].
     Stats,
@@ -137,7 +138,7 @@ pub enum Topic {
     Sockets,
 }
 
-/// What the gateway answers: any number of the first ones, then one of the last three.
+/// What the gateway answers: any number of the first ones, then one of the last two.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
@@ -165,12 +166,12 @@ pub enum Reply {
     Helper(Box<Loaded>),
     /// What a rule has told, and when.
     Logged(Instant, Box<Logged>),
+    /// This many things that happened are not told here, because the watcher has read too slowly. Others follow.
+    Lost(u64),
     /// That was all.
     Done,
     /// The request is not answered, and why.
     Refused(String),
-    /// The client read too slowly: this many replies were lost, and no more come.
-    CutOff(u64),
 }
 
 /// What a rule has told of a packet.

@@ -2,7 +2,8 @@
 //!
 //! A Unix stream socket with mode 0600. A client connects, says one [`Hello`] with the version it speaks and its request,
 //! and reads replies until [`Reply::Done`]. Messages are JSON behind their length (`codec`). A client that does not
-//! read is cut off, and learns how many lines it has lost.
+//! read what it asked for is cut off. One that watches stays, loses what it has no room for, and is told in its place how much that
+//! was (`watch`); those who ask have room of their own beside those who watch.
 //!
 //! What takes long does not stop the packet path:
 //!
@@ -25,6 +26,7 @@
 //! | `server`, `peer` | the gateway's end, and one client of it |
 //! | `task`, `request` | what a client is being given, and what begins that |
 //! | `outbox`, `budget` | what waits for a client, and what all of them may hold |
+//! | `watch` | what a watcher is told, and what it loses |
 //! | `turn` | whose turn it is to have something gathered |
 //! | `parser` | rules as they come |
 //! | `client` | the other end |
@@ -43,10 +45,11 @@ mod request;
 mod server;
 mod task;
 mod turn;
+mod watch;
 
 use std::{env, path::PathBuf};
 
-pub use client::{Client, ClientError, Happened, Told};
+pub use client::{Client, ClientError, Happened, Heard, Told, Watched};
 pub use codec::CodecError;
 pub use listener::{ListenError, Listener};
 pub use message::{Hello, Listing, Logged, NewHelper, NewRules, Reply, Request, Topic, VERSION};

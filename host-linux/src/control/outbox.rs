@@ -53,13 +53,17 @@ impl Outbox {
 
     /// Puts a message behind the others.
     pub(super) fn push(&mut self, message: &impl Serialize) {
-        let appended = codec::append(self.end(), message);
+        let appended = codec::append(&mut self.end().bytes, message);
         debug_assert!(appended.is_ok(), "replies can be put as JSON");
     }
 
     /// Puts bytes behind the others.
     pub(super) fn push_bytes(&mut self, bytes: &[u8]) {
-        self.end().extend_from_slice(bytes);
+        let end = self.end();
+        if end.bytes.len() + bytes.len() > end.bytes.capacity() {
+            end.forget_written();
+        }
+        end.bytes.extend_from_slice(bytes);
     }
 
     /// Puts something long behind the others.
@@ -68,8 +72,8 @@ impl Outbox {
         self.long = Some(Long { held, written: 0 });
     }
 
-    fn end(&mut self) -> &mut Vec<u8> {
-        if self.long.is_some() { &mut self.last.bytes } else { &mut self.first.bytes }
+    const fn end(&mut self) -> &mut Short {
+        if self.long.is_some() { &mut self.last } else { &mut self.first }
     }
 
     /// Writes as much as `stream` takes now, and at most [`CONTROL_TURN_BYTES_MAX`]. Gives how much that was, and what was long when
@@ -102,14 +106,15 @@ impl Short {
     fn write_to(&mut self, stream: &mut impl Write, most: usize) -> io::Result<usize> {
         let written = write(stream, &self.bytes[self.written..], most)?;
         self.written += written;
-        if self.len() == 0 {
-            self.bytes.clear();
-            self.written = 0;
-        } else if self.written > self.bytes.len() / 2 {
-            self.bytes.drain(..self.written);
-            self.written = 0;
+        if self.written > self.bytes.len() / 2 {
+            self.forget_written();
         }
         Ok(written)
+    }
+
+    fn forget_written(&mut self) {
+        self.bytes.drain(..self.written);
+        self.written = 0;
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     message::{Reply, Topic},
     outbox::Outbox,
     task::{Answer, Desk, Task},
+    watch::Watch,
 };
 use crate::{
     limits::{CONTROL_BYTE_TIME_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_SILENCE_MAX, CONTROL_TURN_BYTES_MAX},
@@ -59,7 +60,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
 
     /// What it watches, if it does.
     pub(super) const fn watched(&self) -> Option<Topic> {
-        if let Task::Watching(topic) = self.task { Some(topic) } else { None }
+        if let Task::Watching(watch) = &self.task { Some(watch.topic()) } else { None }
     }
 
     /// What to sleep on: whether it says something, and room when something is to be written.
@@ -102,6 +103,9 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         if let Some(held) = done {
             desk.worker.discard(held);
         }
+        if let Task::Watching(watch) = &mut self.task {
+            watch.go_on(&mut self.outbox);
+        }
         if matches!(self.task, Task::Leaving) && self.outbox.is_empty() {
             return Err(Gone::Served);
         }
@@ -110,14 +114,18 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
     }
 
     /// When it is cut off, now that so many bytes were taken from it, and given to it. What was announced is waited for a moment, and
-    /// for each byte of it another one.
+    /// for each byte of it another one. A watcher may read when it likes: what waits for it is bounded.
     fn next_deadline(&self, now: Instant, was_coming: bool, taken: usize, written: usize) -> Option<Instant> {
-        let is_content = self.watched().is_some() && self.outbox.is_empty();
         let waits = matches!(
             self.task,
-            Task::InTurn(_) | Task::Waiting(_) | Task::Abandoned(_) | Task::Forgetting(..) | Task::Revising(..)
+            Task::Watching(_)
+                | Task::InTurn(_)
+                | Task::Waiting(_)
+                | Task::Abandoned(_)
+                | Task::Forgetting(..)
+                | Task::Revising(..)
         );
-        if is_content || waits {
+        if waits {
             return None;
         }
         let latest = now + CONTROL_SILENCE_MAX;
@@ -131,32 +139,20 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         }
     }
 
-    /// Gives a watcher of `topic` a reply, encoded already. Returns false when it is lost; who reads too slowly is cut off.
-    pub(super) fn tell(&mut self, topic: Topic, reply: &[u8]) -> bool {
+    /// Its watch and where that is told, if it watches this.
+    pub(super) fn watch_of(&mut self, topic: Topic) -> Option<(&mut Watch, &mut Outbox)> {
         match &mut self.task {
-            Task::Watching(watched) if *watched == topic => {
-                if self.outbox.len() + reply.len() <= CONTROL_OUTBOX_BYTES_MAX {
-                    self.outbox.push_bytes(reply);
-                    return true;
-                }
-                self.task = Task::CutOff(topic, 1);
-                false
-            }
-            Task::CutOff(watched, lost) if *watched == topic => {
-                *lost += 1;
-                false
-            }
-            Task::Asking
+            Task::Watching(watch) if watch.topic() == topic => Some((watch, &mut self.outbox)),
+            Task::Watching(_)
+            | Task::Asking
             | Task::Listing(..)
             | Task::Forgetting(..)
             | Task::Revising(..)
-            | Task::Watching(_)
             | Task::Coming(..)
             | Task::InTurn(_)
             | Task::Waiting(_)
             | Task::Abandoned(_)
-            | Task::CutOff(..)
-            | Task::Leaving => true,
+            | Task::Leaving => None,
         }
     }
 
@@ -228,8 +224,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
             | Task::Revising(..)
             | Task::Watching(_)
             | Task::Coming(..)
-            | Task::InTurn(_)
-            | Task::CutOff(..) => self.finish(Answer::Refused(ONE_REQUEST.to_owned()), worker),
+            | Task::InTurn(_) => self.finish(Answer::Refused(ONE_REQUEST.to_owned()), worker),
         }
     }
 
@@ -279,16 +274,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
                     self.finish(Answer::Refused(ONE_REQUEST.to_owned()), desk.worker);
                 }
             }
-            Task::CutOff(_, lost) if outbox.is_empty() => {
-                outbox.push(&Reply::CutOff(*lost));
-                *task = Task::Leaving;
-            }
-            Task::Asking
-            | Task::Listing(..)
-            | Task::Watching(_)
-            | Task::Coming(..)
-            | Task::CutOff(..)
-            | Task::Leaving => {}
+            Task::Asking | Task::Listing(..) | Task::Watching(_) | Task::Coming(..) | Task::Leaving => {}
         }
     }
 

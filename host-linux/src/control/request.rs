@@ -9,9 +9,10 @@ use super::{
     message::{Hello, Listing, Reply, Request, Topic, VERSION},
     peer::{ONE_REQUEST, Peer},
     task::{Answer, Coming, Desk, Gathering, Task},
+    watch::Watch,
 };
 use crate::{
-    limits::{CONTROL_REQUEST_BYTES_MAX, CONTROL_STATE_BYTES_MAX, CONTROL_TEXT_BYTES_MAX},
+    limits::{CONTROL_REQUEST_BYTES_MAX, CONTROL_STATE_BYTES_MAX, CONTROL_TEXT_BYTES_MAX, CONTROL_WATCHERS_MAX},
     plugin::{Problem, limits::COMPONENT_BYTES_MAX},
     stats::Report,
 };
@@ -47,7 +48,13 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
             Err(error) => Err(error.to_string()),
         };
         match begun {
-            Ok(Begun::Task(task)) => self.task = task,
+            Ok(Begun::Task(task)) => {
+                if matches!(task, Task::Watching(_)) {
+                    // It says nothing more, perhaps for ever.
+                    self.inbox = Vec::new();
+                }
+                self.task = task;
+            }
             Ok(Begun::Answer(answer)) => self.finish(answer, desk.worker),
             Err(why) => self.finish(Answer::Refused(why), desk.worker),
         }
@@ -71,7 +78,10 @@ fn begin<A: Answers>(
         Request::ListAndForgetCounted => {
             Task::Listing(Listing { topic: Topic::Connections, forgets_counted: true }, None)
         }
-        Request::Watch(topic) => Task::Watching(topic),
+        Request::Watch(_) if desk.watchers >= CONTROL_WATCHERS_MAX => {
+            return Err(format!("{CONTROL_WATCHERS_MAX} watchers are being told what happens; end one of them first"));
+        }
+        Request::Watch(topic) => Task::Watching(Watch::of(topic)),
         Request::Forget(topic, mut numbers) => {
             numbers.sort_unstable();
             Task::Forgetting(topic, Condemned::Numbered(numbers.into()), None, 0)

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     helpers::{Loaded, Made},
-    limits::{COMPILERS, CONTROL_CLIENTS_MAX, CONTROL_DEAF_TIME},
+    limits::{COMPILERS, CONTROL_ASKING_MAX, CONTROL_DEAF_TIME},
     plugin::Plugin,
     stats::Report,
     worker::Worker,
@@ -171,7 +171,7 @@ pub struct Counters {
     pub clients: u64,
     /// Clients sent away because there were too many.
     pub clients_refused: u64,
-    /// Clients cut off because they did not read, or did not say what they want.
+    /// Clients cut off because they did not read what they asked for, or did not say what they want.
     pub clients_cut_off: u64,
     /// Replies that watchers lost because they did not read.
     pub replies_lost: u64,
@@ -235,42 +235,57 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Server<C, S> {
         self.worker.hush();
         self.accept(now);
         self.turn.renew();
+        let watchers = self.peers.iter().filter(|peer| peer.watched().is_some()).count();
         let Self { peers, worker, compilers, budget, turn, counters, .. } = self;
-        let desk = &mut Desk { answers, worker, compilers, budget, turn };
-        let mut has_gone = |peer: &mut Peer<C, S>| match peer.serve(now, counters, desk) {
-            Ok(()) => false,
-            Err(Gone::Served) => true,
-            Err(Gone::Silent) => {
-                counters.clients_cut_off += 1;
-                true
-            }
+        let desk = &mut Desk { answers, worker, compilers, budget, turn, watchers };
+        let mut has_gone = |peer: &mut Peer<C, S>| {
+            let was_watching = peer.watched().is_some();
+            let gone = peer.serve(now, counters, desk).err();
+            desk.watchers += usize::from(gone.is_none() && peer.watched().is_some());
+            desk.watchers -= usize::from(was_watching);
+            counters.clients_cut_off += u64::from(gone == Some(Gone::Silent));
+            gone.is_some()
         };
         let gone: Vec<_> = peers.extract_if(.., |peer| has_gone(peer)).collect();
         gone.into_iter().filter_map(Peer::remains).for_each(|remains| worker.discard(remains));
+        self.send_away(now);
     }
 
+    /// Takes in who waits, as far as there is room. Who watches has a room of his own.
     fn accept(&mut self, now: Instant) {
+        while self.has_room()
+            && let Some(stream) = self.next_client(now)
+        {
+            self.counters.clients += 1;
+            self.peers.push(Peer::new(now, stream));
+        }
+    }
+
+    /// Sends away who still waits, if none of those who were served has made room; else he has his turn when packets have passed.
+    fn send_away(&mut self, now: Instant) {
+        while !self.has_room()
+            && let Some(stream) = self.next_client(now)
+        {
+            self.counters.clients_refused += 1;
+            turn_away(stream);
+        }
+    }
+
+    /// Whether one more may ask.
+    fn has_room(&self) -> bool {
+        self.peers.iter().filter(|peer| peer.watched().is_none()).count() < CONTROL_ASKING_MAX
+    }
+
+    /// Who has waited longest, if he can be taken.
+    fn next_client(&mut self, now: Instant) -> Option<UnixStream> {
         if self.deaf_until.is_some_and(|until| until > now) {
-            return;
+            return None;
         }
         self.deaf_until = None;
-        loop {
-            let stream = match self.listener.accept() {
-                Ok(Some(stream)) => stream,
-                Ok(None) => return,
-                Err(_) => {
-                    self.deaf_until = Some(now + CONTROL_DEAF_TIME);
-                    return;
-                }
-            };
-            if self.peers.len() < CONTROL_CLIENTS_MAX {
-                self.counters.clients += 1;
-                self.peers.push(Peer::new(now, stream));
-            } else {
-                self.counters.clients_refused += 1;
-                turn_away(stream);
-            }
-        }
+        self.listener.accept().unwrap_or_else(|_| {
+            self.deaf_until = Some(now + CONTROL_DEAF_TIME);
+            None
+        })
     }
 
     /// Memory of what waits at the socket, of what is short and of what is long: at most
@@ -287,21 +302,17 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Server<C, S> {
         self.peers.iter().any(|peer| peer.watched().is_some_and(|topic| topic != Topic::Log))
     }
 
-    /// Tells something to all who watch the topic. Who does not read is cut off rather than waited for.
+    /// Tells something to all who watch the topic. Who does not read loses it, and is told how much that was when he reads again;
+    /// nobody waits for him.
     pub fn tell(&mut self, topic: Topic, reply: &Reply) {
-        if self.peers.is_empty() {
-            return;
-        }
-        self.message.clear();
-        if codec::append(&mut self.message, reply).is_err() {
-            return;
-        }
-        for peer in &mut self.peers {
-            let was_watching = peer.watched().is_some();
-            if !peer.tell(topic, &self.message) {
-                self.counters.replies_lost += 1;
-                self.counters.clients_cut_off += u64::from(was_watching);
+        let Self { peers, message, counters, .. } = self;
+        message.clear();
+        for (watch, outbox) in peers.iter_mut().filter_map(|peer| peer.watch_of(topic)) {
+            // Encoded once for all of them, and not at all for those who lose it.
+            if message.is_empty() && !watch.is_losing() && codec::append(message, reply).is_err() {
+                return;
             }
+            counters.replies_lost += u64::from(!watch.tell(outbox, message));
         }
     }
 
@@ -315,6 +326,6 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Server<C, S> {
 /// Says why, as far as that can be done without waiting.
 fn turn_away(stream: UnixStream) {
     let mut outbox = Outbox::default();
-    outbox.push(&Reply::Refused(format!("{CONTROL_CLIENTS_MAX} clients are being served; try again")));
+    outbox.push(&Reply::Refused(format!("{CONTROL_ASKING_MAX} clients are being served; try again")));
     let _ = outbox.write_to(stream);
 }

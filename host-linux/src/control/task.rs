@@ -12,6 +12,7 @@ use super::{
     message::{Listing, NewHelper, NewRules, Reply, Topic},
     parser::{Names, parse},
     turn::Turn,
+    watch::Watch,
 };
 use crate::{
     helpers::Made,
@@ -30,7 +31,7 @@ pub(super) enum Task<C, S> {
     /// What was changed up to this place, so many, and what is behind it.
     Revising(Revision, Condemned, Option<C>, u64),
     /// What happens.
-    Watching(Topic),
+    Watching(Watch),
     /// What it gets for so many bytes, which are coming.
     Coming(Coming, usize, Claim),
     /// What is gathered for it when its turn comes.
@@ -39,8 +40,6 @@ pub(super) enum Task<C, S> {
     Waiting(Errand<S>),
     /// Nothing any more, and to be told so when this is done: it has said more than its request meanwhile.
     Abandoned(Errand<S>),
-    /// What is in its outbox, and then how much of what it watched it has lost.
-    CutOff(Topic, u64),
     /// What is in its outbox.
     Leaving,
 }
@@ -102,6 +101,8 @@ pub(super) struct Desk<'a, A> {
     pub(super) compilers: &'a [Worker],
     pub(super) budget: &'a Budget,
     pub(super) turn: &'a mut Turn,
+    /// How many peers watch.
+    pub(super) watchers: usize,
 }
 
 impl<A: Answers> Desk<'_, A> {

@@ -1,6 +1,9 @@
 //! How connections and expectations are shown.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    mem,
+};
 
 use serde::Serialize;
 use towpath_engine::{
@@ -45,7 +48,8 @@ pub enum Style {
     /// `-o save`: what `conntrack -R` reads. Expectations stay lines.
     Save,
     /// One JSON object a line: `towpath.conntrack/1`, after a line that says so. The fields are those that a connection, an
-    /// expectation, or an event has in [`towpath_replay::schema`]; `ts`, in nanoseconds, comes before an event.
+    /// expectation, or an event has in [`towpath_replay::schema`]; `ts`, in nanoseconds, comes before an event. A line with
+    /// `lost` alone says how many events are missing in its place.
     Json,
 }
 
@@ -57,13 +61,15 @@ pub type Told = Option<(Instant, Change)>;
 pub struct Shown {
     format: Format,
     count: u64,
+    /// Whether what stands before the first is written.
+    has_head: bool,
 }
 
 impl Shown {
     /// Nothing yet.
     #[must_use]
     pub const fn new(format: Format) -> Self {
-        Self { format, count: 0 }
+        Self { format, count: 0, has_head: false }
     }
 
     /// How many there were.
@@ -114,6 +120,18 @@ impl Shown {
         }
     }
 
+    /// Writes that so many events are missing here, where the format has a place for that.
+    ///
+    /// # Errors
+    /// When `out` takes nothing more.
+    pub fn lost(&mut self, out: &mut impl Write, lost: u64) -> io::Result<()> {
+        if self.format.style != Style::Json {
+            return Ok(());
+        }
+        self.head(out)?;
+        write_json(out, &Lost { lost })
+    }
+
     /// Writes what stands behind all of them.
     ///
     /// # Errors
@@ -128,10 +146,17 @@ impl Shown {
     /// Counts one, and writes what stands before the first.
     fn begin(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.count += 1;
+        self.head(out)
+    }
+
+    fn head(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if mem::replace(&mut self.has_head, true) {
+            return Ok(());
+        }
         match self.format.style {
-            Style::Xml if self.count == 1 => out.write_all(XML_START.as_bytes()),
-            Style::Json if self.count == 1 => writeln!(out, "{{\"schema\":\"towpath.conntrack/1\"}}"),
-            Style::Xml | Style::Json | Style::Lines | Style::Save => Ok(()),
+            Style::Xml => out.write_all(XML_START.as_bytes()),
+            Style::Json => writeln!(out, "{{\"schema\":\"towpath.conntrack/1\"}}"),
+            Style::Lines | Style::Save => Ok(()),
         }
     }
 
@@ -143,6 +168,12 @@ impl Shown {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Events that are missing.
+#[derive(Serialize)]
+struct Lost {
+    lost: u64,
 }
 
 /// An event with its time.

@@ -14,4 +14,5 @@ mod replay;
 #[path = "../wire/skip.rs"]
 mod skip;
 mod test;
+mod watching;
 mod wrong;

@@ -1,15 +1,15 @@
 //! What a running gateway is asked.
 
-use std::{io::Write, path::Path};
+use std::{io::Write, ops::ControlFlow, path::Path};
 
 use anyhow::Result;
 use towpath::{
-    control::{Client, Happened, Request},
+    control::{Client, Happened, Heard, Request},
     tracking::{Filter, Format, Shown},
 };
 use towpath_engine::conntrack::Revision;
 
-use super::Table;
+use super::{super::follow::follow, Table};
 
 /// A running gateway, and what is wanted of it.
 pub(super) struct Running<'a> {
@@ -24,13 +24,13 @@ pub(super) struct Running<'a> {
 impl Running<'_> {
     /// Shows what there is, or what happens from now on, as far as it is wanted; gives how many there were.
     pub(super) fn show(&self, happening: bool, out: &mut impl Write) -> Result<u64> {
-        self.each(happening, out, |_| {})
+        if happening { self.follow(out) } else { self.each(out, |_| {}) }
     }
 
     /// Deletes what is wanted, and shows it; gives how many there were.
     pub(super) fn delete(&self, out: &mut impl Write) -> Result<u64> {
         let mut doomed = Vec::new();
-        let count = self.each(false, out, |number| doomed.push(number))?;
+        let count = self.each(out, |number| doomed.push(number))?;
         for numbers in doomed.chunks(NUMBERS_A_REQUEST) {
             Client::count(self.path, Request::Forget(self.table.topic(), numbers.to_vec()))?;
         }
@@ -41,8 +41,8 @@ impl Running<'_> {
     /// is not among them.
     pub(super) fn update(&self, revision: &Revision, out: &mut impl Write) -> Result<u64> {
         let mut numbers = Vec::new();
-        for told in Client::connections(self.path, false)? {
-            let entry = told?.entry;
+        for told in Client::connections(self.path)? {
+            let entry = told?;
             let would_change = revision.changes(entry.mark.unwrap_or(0), entry.status, entry.timeout_secs);
             if would_change && self.filter.wants(&entry) {
                 numbers.push(entry.serial);
@@ -57,8 +57,8 @@ impl Running<'_> {
             return Ok(0);
         }
         let mut shown = Shown::new(self.format.clone());
-        for told in Client::connections(self.path, false)? {
-            let entry = told?.entry;
+        for told in Client::connections(self.path)? {
+            let entry = told?;
             if numbers.binary_search(&entry.serial).is_ok() {
                 shown.connection(out, &entry, None)?;
             }
@@ -68,33 +68,60 @@ impl Running<'_> {
     }
 
     /// Shows what is wanted, gives `note` each one's number, and says how many there were.
-    fn each(&self, happening: bool, out: &mut impl Write, mut note: impl FnMut(u64)) -> Result<u64> {
+    fn each(&self, out: &mut impl Write, mut note: impl FnMut(u64)) -> Result<u64> {
         let mut shown = Shown::new(self.format.clone());
         match self.table {
             Table::Conntrack => {
                 let connections = match self.zeroes {
                     true => Client::connections_counted(self.path)?,
-                    false => Client::connections(self.path, happening)?,
+                    false => Client::connections(self.path)?,
                 };
                 for told in connections {
-                    let Happened { entry, change } = told?;
-                    let is_heard = self.filter.hears(change.map(|(_, change)| change));
-                    if is_heard && self.filter.wants(&entry) {
+                    let entry = told?;
+                    if self.filter.wants(&entry) {
                         note(entry.serial);
-                        shown.connection(out, &entry, change)?;
+                        shown.connection(out, &entry, None)?;
                     }
                 }
             }
             Table::Expect => {
-                for told in Client::expectations(self.path, happening)? {
-                    let Happened { entry, change } = told?;
-                    if !self.filter.hears(change.map(|(_, change)| change)) {
-                        continue;
-                    }
+                for told in Client::expectations(self.path)? {
+                    let entry = told?;
                     note(entry.id.0);
-                    shown.expectation(out, &entry, change)?;
+                    shown.expectation(out, &entry, None)?;
                 }
             }
+        }
+        shown.end(out)?;
+        Ok(shown.count())
+    }
+
+    /// Shows what happens from now on, as far as it is wanted; says how much that was when the gateway has stopped telling.
+    fn follow(&self, out: &mut impl Write) -> Result<u64> {
+        let (filter, mut shown) = (&self.filter, Shown::new(self.format.clone()));
+        match self.table {
+            Table::Conntrack => follow(Client::watch_connections(self.path)?, &mut *out, |out, heard| {
+                match heard {
+                    Heard::Told(Happened { when, change, entry }) => {
+                        if filter.hears(Some(change)) && filter.wants(&entry) {
+                            shown.connection(out, &entry, Some((when, change)))?;
+                        }
+                    }
+                    Heard::Lost(count) => shown.lost(out, count)?,
+                }
+                Ok(ControlFlow::Continue(()))
+            })?,
+            Table::Expect => follow(Client::watch_expectations(self.path)?, &mut *out, |out, heard| {
+                match heard {
+                    Heard::Told(Happened { when, change, entry }) => {
+                        if filter.hears(Some(change)) {
+                            shown.expectation(out, &entry, Some((when, change)))?;
+                        }
+                    }
+                    Heard::Lost(count) => shown.lost(out, count)?,
+                }
+                Ok(ControlFlow::Continue(()))
+            })?,
         }
         shown.end(out)?;
         Ok(shown.count())

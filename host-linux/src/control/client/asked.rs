@@ -17,13 +17,15 @@ use super::{
 };
 use crate::{helpers::Loaded, limits::CONTROL_STATE_BYTES_MAX, stats::Report};
 
-/// A connection or expectation.
+/// What has happened to a connection or expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happened<E> {
-    /// As it is, or was then.
+    /// When.
+    pub when: Instant,
+    /// What.
+    pub change: Change,
+    /// As it was then.
     pub entry: Box<E>,
-    /// What has happened to it, and when; `None`: it is listed.
-    pub change: Option<(Instant, Change)>,
 }
 
 /// Things that a gateway tells, one by one; the last one may be why no more come.
@@ -35,14 +37,53 @@ pub struct Told<T> {
     pick: fn(Reply) -> Option<T>,
 }
 
+/// What happens in a gateway, told as it happens; the last thing is why no more is told.
+#[derive(Debug)]
+pub struct Watched<T>(Told<T>);
+
+/// What a watcher hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard<T> {
+    /// Something has happened.
+    Told(T),
+    /// So much has happened that is not told, because the watcher has read too slowly.
+    Lost(u64),
+}
+
 impl<T> Iterator for Told<T> {
     type Item = Result<T, ClientError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        self.next_of(self.pick)
+    }
+}
+
+impl<T> Iterator for Watched<T> {
+    type Item = Result<Heard<T>, ClientError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let pick = self.0.pick;
+        self.0.next_of(|reply| {
+            if let Reply::Lost(count) = reply { Some(Heard::Lost(count)) } else { pick(reply).map(Heard::Told) }
+        })
+    }
+}
+
+impl<T> Watched<T> {
+    /// Whether the next thing is there already.
+    #[must_use]
+    pub fn has_next(&self) -> bool {
+        self.0.client.has_reply()
+    }
+}
+
+impl<T> Told<T> {
+    /// The next thing that is picked.
+    fn next_of<U>(&mut self, pick: impl Fn(Reply) -> Option<U>) -> Option<Result<U, ClientError>> {
         while !self.is_over {
             match self.client.next_reply() {
                 Ok(Some(reply)) => {
-                    if let Some(thing) = (self.pick)(reply) {
+                    if let Some(thing) = pick(reply) {
                         return Some(Ok(thing));
                     }
                 }
@@ -94,32 +135,54 @@ impl Client {
         Self::ask(path, request)?.finish()
     }
 
-    /// Asks for all connections, or for what happens to them from now on.
+    /// Asks for all connections.
     ///
     /// # Errors
     /// As for [`Self::ask`].
-    pub fn connections(path: &Path, happening: bool) -> Result<Told<Happened<Entry>>, ClientError> {
-        Self::told(path, about(Topic::Connections, happening), connection)
+    pub fn connections(path: &Path) -> Result<Told<Box<Entry>>, ClientError> {
+        Self::told(path, Request::List(Topic::Connections), connection)
+    }
+
+    /// Asks for what happens to connections from now on.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub fn watch_connections(path: &Path) -> Result<Watched<Happened<Entry>>, ClientError> {
+        Self::watched(path, Topic::Connections, |reply| {
+            if let Reply::ConnectionEvent(when, change, entry) = reply {
+                Some(Happened { when, change, entry })
+            } else {
+                None
+            }
+        })
     }
 
     /// Asks for all connections, which count what they carry anew from then on.
     ///
     /// # Errors
     /// As for [`Self::ask`].
-    pub fn connections_counted(path: &Path) -> Result<Told<Happened<Entry>>, ClientError> {
+    pub fn connections_counted(path: &Path) -> Result<Told<Box<Entry>>, ClientError> {
         Self::told(path, Request::ListAndForgetCounted, connection)
     }
 
-    /// Asks for all expectations, or for what happens to them from now on.
+    /// Asks for all expectations.
     ///
     /// # Errors
     /// As for [`Self::ask`].
-    pub fn expectations(path: &Path, happening: bool) -> Result<Told<Happened<ExpectationEntry>>, ClientError> {
-        Self::told(path, about(Topic::Expectations, happening), |reply| {
-            if let Reply::Expectation(entry) = reply {
-                Some(Happened { entry, change: None })
-            } else if let Reply::ExpectationEvent(when, change, entry) = reply {
-                Some(Happened { entry, change: Some((when, change)) })
+    pub fn expectations(path: &Path) -> Result<Told<Box<ExpectationEntry>>, ClientError> {
+        Self::told(path, Request::List(Topic::Expectations), |reply| {
+            if let Reply::Expectation(entry) = reply { Some(entry) } else { None }
+        })
+    }
+
+    /// Asks for what happens to expectations from now on.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`].
+    pub fn watch_expectations(path: &Path) -> Result<Watched<Happened<ExpectationEntry>>, ClientError> {
+        Self::watched(path, Topic::Expectations, |reply| {
+            if let Reply::ExpectationEvent(when, change, entry) = reply {
+                Some(Happened { when, change, entry })
             } else {
                 None
             }
@@ -140,8 +203,8 @@ impl Client {
     ///
     /// # Errors
     /// As for [`Self::ask`].
-    pub fn log(path: &Path) -> Result<Told<(Instant, Box<Logged>)>, ClientError> {
-        Self::told(path, Request::Watch(Topic::Log), |reply| {
+    pub fn log(path: &Path) -> Result<Watched<(Instant, Box<Logged>)>, ClientError> {
+        Self::watched(path, Topic::Log, |reply| {
             if let Reply::Logged(when, logged) = reply { Some((when, logged)) } else { None }
         })
     }
@@ -238,6 +301,10 @@ impl Client {
         Ok(Told { client: Self::ask(path, request)?, is_over: false, pick })
     }
 
+    fn watched<T>(path: &Path, topic: Topic, pick: fn(Reply) -> Option<T>) -> Result<Watched<T>, ClientError> {
+        Self::told(path, Request::Watch(topic), pick).map(Watched)
+    }
+
     fn one<T>(path: &Path, request: Request, pick: fn(Reply) -> Option<T>) -> Result<T, ClientError> {
         Self::ask(path, request)?.last(pick)
     }
@@ -258,18 +325,8 @@ impl Client {
     }
 }
 
-const fn about(topic: Topic, happening: bool) -> Request {
-    if happening { Request::Watch(topic) } else { Request::List(topic) }
-}
-
-fn connection(reply: Reply) -> Option<Happened<Entry>> {
-    if let Reply::Connection(entry) = reply {
-        Some(Happened { entry, change: None })
-    } else if let Reply::ConnectionEvent(when, change, entry) = reply {
-        Some(Happened { entry, change: Some((when, change)) })
-    } else {
-        None
-    }
+fn connection(reply: Reply) -> Option<Box<Entry>> {
+    if let Reply::Connection(entry) = reply { Some(entry) } else { None }
 }
 
 fn helper(reply: Reply) -> Option<Box<Loaded>> {

@@ -4,7 +4,7 @@
 
 mod asked;
 
-pub use asked::{Happened, Told};
+pub use asked::{Happened, Heard, Told, Watched};
 
 use std::{
     fmt,
@@ -45,8 +45,6 @@ enum ClientErrorCause {
     Stranger(u32),
     /// The gateway refused the request.
     Refused(String),
-    /// We read too slowly.
-    CutOff(u64),
     /// The gateway stopped in the middle.
     Ended,
     /// A system call failed, or the answer is no message.
@@ -71,23 +69,27 @@ impl Client {
             .map_err(io::Error::from)
             .and_then(|()| say(&mut stream, &message))
             .map_err(|error| failed(ClientErrorCause::Io(error)))?;
-        Ok(Self { path: path.to_owned(), stream: BufReader::new(stream) })
+        Ok(Self { path: path.to_owned(), stream: BufReader::with_capacity(BUFFER_BYTES, stream) })
     }
 
     /// The next reply; none after the last one.
     ///
     /// # Errors
-    /// [`ClientError`]: the request is refused, the gateway stopped, or we read too slowly.
+    /// [`ClientError`]: the request is refused, or the gateway stopped.
     pub fn next_reply(&mut self) -> Result<Option<Reply>, ClientError> {
         let cause = match self.read() {
             Ok(Reply::Done) => return Ok(None),
             Ok(Reply::Refused(why)) => ClientErrorCause::Refused(why),
-            Ok(Reply::CutOff(lost)) => ClientErrorCause::CutOff(lost),
             Ok(reply) => return Ok(Some(reply)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ClientErrorCause::Ended,
             Err(error) => ClientErrorCause::Io(error),
         };
         Err(ClientError { path: self.path.clone(), cause })
+    }
+
+    /// Whether a reply is there already: then [`Self::next_reply`] does not wait.
+    fn has_reply(&self) -> bool {
+        codec::first(self.stream.buffer(), CONTROL_REPLY_BYTES_MAX).is_ok_and(|message| message.is_some())
     }
 
     fn read(&mut self) -> io::Result<Reply> {
@@ -102,6 +104,9 @@ impl Client {
         Ok(codec::decode(&message)?)
     }
 }
+
+/// What is read at once: some hundred events.
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// A gateway that turns clients away may have closed already; its reason can still be read.
 fn say(stream: &mut UnixStream, message: &[u8]) -> io::Result<()> {
@@ -132,12 +137,6 @@ impl fmt::Display for ClientError {
                 write!(f, "the socket at {path} belongs to user {uid}, who is neither root nor you")
             }
             ClientErrorCause::Refused(why) => write!(f, "the gateway at {path} refused: {why}"),
-            ClientErrorCause::CutOff(lost) => {
-                write!(
-                    f,
-                    "the gateway at {path} cut the connection off: {lost} replies were lost because they were not read in time"
-                )
-            }
             ClientErrorCause::Ended => write!(f, "the gateway at {path} stopped"),
             ClientErrorCause::Io(error) => write!(f, "talking to the gateway at {path}: {error}"),
         }

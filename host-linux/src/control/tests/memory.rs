@@ -1,16 +1,25 @@
 //! What waits at the socket, bounded for all clients together.
 
 use super::*;
-use crate::limits::{CONTROL_LONG_BYTES_MAX, CONTROL_SHORT_BYTES_MAX, CONTROL_STATE_BYTES_MAX};
+use crate::limits::{
+    CONTROL_LONG_BYTES_MAX, CONTROL_SHORT_BYTES_MAX, CONTROL_STATE_BYTES_MAX, CONTROL_WATCHED_BYTES_MAX,
+};
 
 #[test]
 fn clients_that_do_not_read_hold_no_more_than_the_bound_says() {
     let mut gateway = Gateway::new(1_000_000);
+    let watch = Request::Watch(Topic::Connections);
+    let _watchers: Vec<_> = (0..CONTROL_WATCHERS_MAX).map(|_| gateway.client(watch.clone())).collect();
+    while gateway.server.counters().replies_lost < 1000 {
+        gateway.server.tell(Topic::Connections, &connection(1));
+        gateway.serve();
+    }
     let request = Request::List(Topic::Connections);
-    let _clients: Vec<_> = (0..CONTROL_CLIENTS_MAX).map(|_| gateway.client(request.clone())).collect();
+    let _clients: Vec<_> = (0..CONTROL_ASKING_MAX).map(|_| gateway.client(request.clone())).collect();
     (0..3000).for_each(|_| gateway.serve());
     let [short, long] = gateway.server.memory_bytes();
-    assert!(short > CONTROL_CLIENTS_MAX * CONTROL_OUTBOX_BYTES_MAX, "{short} bytes: they do not fill their queues");
+    let full = CONTROL_ASKING_MAX * CONTROL_OUTBOX_BYTES_MAX + CONTROL_WATCHERS_MAX * CONTROL_WATCHED_BYTES_MAX;
+    assert!(short > full / 10 * 9, "{short} bytes: they do not fill their queues");
     assert!(short <= CONTROL_SHORT_BYTES_MAX && long == 0, "{short} and {long} bytes");
 }
 
@@ -20,14 +29,14 @@ fn requests_that_are_not_all_there_hold_no_more_than_the_bound_says() {
     let mut message = (CONTROL_REQUEST_BYTES_MAX as u32).to_le_bytes().to_vec();
     message.resize(CONTROL_REQUEST_BYTES_MAX, b' ');
     let mut clients = Vec::new();
-    for _ in 0..CONTROL_CLIENTS_MAX {
+    for _ in 0..CONTROL_ASKING_MAX {
         let mut stream = UnixStream::connect(&gateway.path).unwrap();
         stream.write_all(&message).unwrap();
         clients.push(stream);
     }
     (0..9).for_each(|_| gateway.serve());
     let [short, _] = gateway.server.memory_bytes();
-    let expected = CONTROL_CLIENTS_MAX * CONTROL_REQUEST_BYTES_MAX..=CONTROL_SHORT_BYTES_MAX;
+    let expected = CONTROL_ASKING_MAX * CONTROL_REQUEST_BYTES_MAX..=CONTROL_SHORT_BYTES_MAX;
     assert!(expected.contains(&short), "{short} bytes");
 }
 

@@ -20,7 +20,7 @@ use std::{
 
 use tempfile::TempDir;
 use towpath_engine::{
-    Condemned, Instant,
+    Change, Condemned, Instant,
     conntrack::{Entry, Family, Revision, Statistics, Status, Tuple, Zone},
     netfilter::{ListOptions, RuleSet, SetListing, TableName},
 };
@@ -30,7 +30,10 @@ use numbers::{Numbers, OF_ANOTHER_GATEWAY, connection};
 use super::{codec, *};
 use crate::{
     helpers::{Loaded, Made},
-    limits::{CONTROL_CLIENTS_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX},
+    limits::{
+        CONTROL_ASKING_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX,
+        CONTROL_WATCHERS_MAX,
+    },
     plugin::Plugin,
     stats::{ControlReport, Report},
     worker::Worker,
@@ -247,8 +250,7 @@ fn a_client_that_says_nothing_is_cut_off() {
 #[test]
 fn more_clients_than_there_is_room_for_are_turned_away_with_a_reason() {
     let mut gateway = Gateway::new(0);
-    let _served: Vec<_> =
-        (0..CONTROL_CLIENTS_MAX).map(|_| gateway.client(Request::Watch(Topic::Connections))).collect();
+    let _served: Vec<_> = (0..CONTROL_ASKING_MAX).map(|_| gateway.client(Request::LoadState(1))).collect();
     let mut late = gateway.client(Request::Stats);
     let error = late.next_reply().unwrap_err().to_string();
     assert!(error.contains("16 clients are being served"), "{error}");

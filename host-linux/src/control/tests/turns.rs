@@ -60,7 +60,7 @@ fn a_client_that_says_more_keeps_its_place_until_what_it_began_is_done() {
     let (go, stay) = channel::<()>();
     let _busy = gateway.worker.begin(move || stay.recv()).unwrap();
     let mut streams = Vec::new();
-    for _ in 0..CONTROL_CLIENTS_MAX {
+    for _ in 0..CONTROL_ASKING_MAX {
         let mut stream = gateway.announce(Request::LoadState(1));
         for bytes in [b"1", b"2", b"3"] {
             stream.write_all(bytes).unwrap();
@@ -68,7 +68,7 @@ fn a_client_that_says_more_keeps_its_place_until_what_it_began_is_done() {
         }
         streams.push(stream);
     }
-    assert_eq!(gateway.server.memory_bytes()[1], CONTROL_CLIENTS_MAX);
+    assert_eq!(gateway.server.memory_bytes()[1], CONTROL_ASKING_MAX);
     let late = gateway.client(Request::Stats).next_reply().unwrap_err().to_string();
     assert!(late.contains("16 clients are being served"), "{late}");
     gateway.now = gateway.now + CONTROL_SILENCE_MAX;
@@ -89,7 +89,7 @@ fn of_clients_that_want_something_gathered_each_waits_for_its_turn() {
     gateway.answers.state = b"small".to_vec();
     let pen = Arc::clone(&gateway.answers.pen);
     let held = pen.lock().unwrap();
-    let requests = gathered().into_iter().cycle().take(CONTROL_CLIENTS_MAX);
+    let requests = gathered().into_iter().cycle().take(CONTROL_ASKING_MAX);
     let mut clients: Vec<_> = requests.map(|request| Client::ask(&gateway.path, request).unwrap()).collect();
     (0..9).for_each(|_| gateway.serve());
     assert_eq!(gateway.answers.gathered, 1);
@@ -97,7 +97,7 @@ fn of_clients_that_want_something_gathered_each_waits_for_its_turn() {
     gateway.serve();
     assert_eq!((gateway.answers.gathered, gateway.server.counters().clients_cut_off), (1, 0), "nobody is cut off");
     drop(held);
-    while gateway.answers.gathered < CONTROL_CLIENTS_MAX as u32 || gateway.server.memory_bytes()[1] > 0 {
+    while gateway.answers.gathered < CONTROL_ASKING_MAX as u32 || gateway.server.memory_bytes()[1] > 0 {
         let before = gateway.answers.gathered;
         gateway.serve();
         assert!(gateway.answers.gathered <= before + 1, "packets pass between two of them");
