@@ -30,6 +30,10 @@ pub const SEND_QUEUE_FRAMES_MAX: usize = 1000;
 /// Bytes of those frames, 256 super-packets of 64 KB: a device that takes nothing holds no more of them.
 pub const SEND_QUEUE_BYTES_MAX: usize = 16 << 20;
 
+/// How long it takes until going on with a device that was made anew is tried again, when it has failed and nothing is new of links: two
+/// or three system calls.
+pub const REBIND_TIME: Duration = Duration::from_secs(1);
+
 /// The longest `gateway.toml`: tens of thousands of routes.
 pub const CONFIG_BYTES_MAX: usize = 4 << 20;
 

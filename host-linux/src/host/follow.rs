@@ -7,6 +7,7 @@ use towpath_engine::{Command, DeviceId, Engine, Instant, device::Feature};
 use super::view::device_name;
 use crate::{
     af_packet::{Condition, Ring},
+    limits::REBIND_TIME,
     links::Watched,
     napi::Napi,
     notice::Notice,
@@ -18,6 +19,19 @@ use crate::{
 pub(super) struct Follower {
     /// Features that were wanted and switched off because a device does not have them.
     withheld: Vec<(DeviceId, Feature)>,
+    /// Devices whose new ones could not be gone on with so far; one entry each.
+    waiting: Vec<Waiting>,
+}
+
+/// A device that is to be gone on with.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    device: DeviceId,
+    /// Its number in the kernel.
+    index: u32,
+    promiscuous: bool,
+    /// When it is tried again at the latest.
+    due: Instant,
 }
 
 impl Follower {
@@ -38,6 +52,9 @@ impl Follower {
         let switched = self.take_features(now, engine, device, &is);
         let mtu_bytes = take_mtu(now, engine, watched, &is);
         let Some(was) = was else { return };
+        if (was.index, was.mac) != (is.index, is.mac) {
+            self.waiting.retain(|waiting| waiting.device != device);
+        }
         let name = device_name(engine, device);
         let mut tell = |text| notices.tell(Notice::Changed(name.clone(), text));
         if is.index.is_none() {
@@ -50,12 +67,15 @@ impl Follower {
         }
         if (was.index, was.mac) != (is.index, is.mac) {
             let own = engine.devices().find(device).map(|device| device.mac);
-            match napi.rebind(device, watched.index, is.mac != own) {
-                Ok(()) if was.index != is.index => {
-                    tell("there is a new device of its name, which it goes on with".to_owned())
-                }
+            let promiscuous = is.mac != own;
+            match napi.rebind(device, watched.index, promiscuous) {
+                Ok(()) if was.index != is.index => tell(GOES_ON.to_owned()),
                 Ok(()) => {}
-                Err(error) => tell(format!("going on with a new device of its name: {error}")),
+                Err(error) => {
+                    tell(format!("going on with a new device of its name: {error}; that is tried again"));
+                    let due = now + REBIND_TIME;
+                    self.waiting.push(Waiting { device, index: watched.index, promiscuous, due });
+                }
             }
             if let (Some(mac), Some(own)) = (is.mac.filter(|mac| Some(*mac) != own), own) {
                 tell(format!("its device has the Ethernet address {mac}; the gateway goes on with {own}"));
@@ -67,6 +87,29 @@ impl Follower {
         if !switched.is_empty() {
             tell(format!("as its device has it: {switched}"));
         }
+    }
+
+    /// When [`Self::try_again`] has something to do even if nothing is new of links.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.waiting.iter().map(|waiting| waiting.due).min()
+    }
+
+    /// Tries again to go on with the devices that could not be gone on with. It was told that this fails; that it does not any more is told, too.
+    pub(super) fn try_again<R: Ring>(
+        &mut self,
+        now: Instant,
+        engine: &Engine,
+        napi: &mut Napi<R>,
+        notices: &mut Notices,
+    ) {
+        self.waiting.retain_mut(|waiting| {
+            waiting.due = now + REBIND_TIME;
+            let has_failed = napi.rebind(waiting.device, waiting.index, waiting.promiscuous).is_err();
+            if !has_failed {
+                notices.tell(Notice::Changed(device_name(engine, waiting.device), GOES_ON.to_owned()));
+            }
+            has_failed
+        });
     }
 
     /// Has the engine do what the device does not. Gives what has changed, in words.
@@ -102,6 +145,9 @@ fn take_mtu(now: Instant, engine: &mut Engine, watched: &Watched, is: &Condition
     Some(mtu_bytes)
 }
 
+/// What is told when a device has taken the place of a former one.
+const GOES_ON: &str = "there is a new device of its name, which it goes on with";
+
 /// RFC 791, 3.2.
 const MTU_BYTES_MIN: u32 = 68;
 
@@ -109,3 +155,6 @@ fn give(engine: &mut Engine, now: Instant, command: Command) {
     let answer = engine.handle_command(now, command);
     debug_assert!(answer.is_ok(), "{answer:?}");
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,8 @@ impl<R: Ring, K: Clock> Host<R, K> {
         self.subscribe(false);
         let names: Vec<String> = self.engine.devices().iter().map(|(_, device)| device.name.clone()).collect();
         let mut round = RoundEnd::Idle;
-        self.look_at_links(&mut notices);
+        let now = self.clock.now();
+        self.look_at_links(now, &mut notices);
         loop {
             let wakeup = self.sleep(round)?;
             if wakeup.signal && self.signals.take_stop() {
@@ -134,10 +135,10 @@ impl<R: Ring, K: Clock> Host<R, K> {
             if round == RoundEnd::Idle {
                 self.napi.note_interrupts(wakeup.rings);
             }
-            if wakeup.links {
-                self.look_at_links(&mut notices);
-            }
             let now = self.clock.now();
+            if wakeup.links || self.follower.deadline().is_some_and(|due| due <= now) {
+                self.look_at_links(now, &mut notices);
+            }
             self.serve(now, wakeup.control, notices.lost());
             if self.engine.poll_timeout().is_some_and(|(when, _)| when <= now) {
                 self.engine.handle_timeout(now);
@@ -203,9 +204,9 @@ impl<R: Ring, K: Clock> Host<R, K> {
     }
 
     /// Tells the engine and the operator what is new of links.
-    fn look_at_links(&mut self, notices: &mut Notices) {
-        let now = self.clock.now();
+    fn look_at_links(&mut self, now: Instant, notices: &mut Notices) {
         let Self { engine, napi, links, follower, .. } = self;
+        follower.try_again(now, engine, napi, notices);
         for news in links.iter_mut().flat_map(Links::take) {
             follower.follow(now, engine, napi, news, notices);
         }
@@ -215,7 +216,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
     fn deadline(&self) -> Option<Instant> {
         let engine = self.engine.poll_timeout().map(|(when, _)| when);
         let control = self.server.as_ref().and_then(Server::deadline);
-        [engine, control, self.services.deadline()].into_iter().flatten().min()
+        [engine, control, self.services.deadline(), self.follower.deadline()].into_iter().flatten().min()
     }
 
     /// Answers those at the control socket, when one of them has moved or is overdue.
