@@ -333,10 +333,11 @@ fn a_dropped_packet_leaves_no_connection_behind() {
 }
 
 #[test]
-fn a_full_table_takes_no_new_connection() {
+fn a_full_table_takes_no_new_connection_and_says_so() {
     lab("").sysctl("net.netfilter.nf_conntrack_max", 1).play(OPEN).play(
         "
         1.000  lan <  10.0.0.3:5000 > 198.51.100.7:53  udp
+        1.000  lan !  log: nf_conntrack: nf_conntrack: table full, dropping packet
         1.000  lan x  ConntrackFull
         ",
     );

@@ -1,6 +1,6 @@
 //! What the host is told.
 
-use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, boxed::Box, collections::VecDeque, format, string::String, vec::Vec};
 
 use crate::{
     conntrack::{Entry, ExpectationEntry, HelperEvent},
@@ -10,6 +10,7 @@ use crate::{
         LOGGED_MEMORY_BYTES,
     },
     netfilter::Hook,
+    rate_limit::RateLimit,
     time::Instant,
     wire::MacAddr,
 };
@@ -21,7 +22,7 @@ pub enum Event {
     Connection(Change, Box<Entry>),
     /// An expectation came or went (conntrack -E expect).
     Expectation(Change, Box<ExpectationEntry>),
-    /// A LOG rule's line, as the kernel log shows it, without the time.
+    /// A line of the kernel log, without the time: what a LOG rule says, what becomes of a bond, that there is no room for connections.
     Log {
         /// `--log-level`, 0 (emerg) to 7 (debug).
         level: u8,
@@ -115,6 +116,7 @@ pub struct Events {
     /// Memory of what waits.
     bytes: usize,
     lost: u64,
+    warnings: RateLimit,
 }
 
 impl Events {
@@ -123,10 +125,16 @@ impl Events {
         self.subscription = subscription;
     }
 
-    /// Goes on where a snapshot stopped: what was wanted, and how many were lost.
-    pub(crate) const fn resume(&mut self, subscription: Subscription, lost: u64) {
+    /// Goes on where a snapshot stopped: what was wanted, how many were lost, and of what was warned lately.
+    pub(crate) const fn resume(&mut self, subscription: Subscription, lost: u64, warnings: RateLimit) {
         self.subscription = subscription;
         self.lost = lost;
+        self.warnings = warnings;
+    }
+
+    /// Of what was warned lately.
+    pub(crate) const fn warnings(&self) -> RateLimit {
+        self.warnings
     }
 
     /// What is wanted. Whoever makes an event asks first, so that nothing is formatted for nobody.
@@ -147,6 +155,20 @@ impl Events {
         }
     }
 
+    /// Tells a line of the kernel log that packets can cause as often as they come: not more than ten in five seconds, and how many more
+    /// there were (Linux: `net_warn_ratelimited()`).
+    #[cold]
+    pub(crate) fn warn(&mut self, now: Instant, line: &str) {
+        if !self.subscription.log {
+            return;
+        }
+        let Some(held) = self.warnings.take(now) else { return };
+        if held > 0 {
+            self.push(now, Event::Log { level: WARNING, line: format!("net_ratelimit: {held} callbacks suppressed") });
+        }
+        self.push(now, Event::Log { level: WARNING, line: line.to_owned() });
+    }
+
     /// The oldest event and when it happened.
     pub fn pop(&mut self) -> Option<(Instant, Event)> {
         let (when, event) = self.queue.pop_front()?;
@@ -161,11 +183,27 @@ impl Events {
     }
 }
 
+/// `KERN_WARNING`.
+const WARNING: u8 = 4;
+
 #[cfg(test)]
 mod tests {
     use alloc::vec;
 
     use super::*;
+
+    #[test]
+    fn warnings_that_packets_cause_are_told_ten_in_five_seconds_and_how_many_more_there_were() {
+        let mut events = Events::default();
+        events.warn(Instant::ZERO, "to nobody");
+        events.subscribe(Subscription { log: true, ..Subscription::default() });
+        (0..1000).for_each(|_| events.warn(Instant::from_secs(1), "full"));
+        events.warn(Instant::from_secs(7), "full");
+        let line = |event| if let Event::Log { level: 4, line } = event { line } else { panic!("{event:?}") };
+        let told: Vec<String> = core::iter::from_fn(|| events.pop()).map(|(_, event)| line(event)).collect();
+        assert_eq!(told[..10], ["full"; 10]);
+        assert_eq!(told[10..], ["net_ratelimit: 990 callbacks suppressed", "full"]);
+    }
 
     #[test]
     fn events_are_lost_when_those_that_wait_hold_too_much() {

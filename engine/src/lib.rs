@@ -28,7 +28,7 @@
 //! | [`ip`] | routes, neighbours, ICMP errors |
 //! | [`socket`], [`tcp`] | what users of the engine hold; the TCP endpoint |
 //! | [`device`], [`offload`] | ports and VLANs; what they do for the host, in software |
-//! | [`ending`], [`event`], [`trace`], [`stats`] | how packets end and what is told about it |
+//! | [`ending`], [`event`], `rate_limit`, [`trace`], [`stats`] | how packets end and what is told about it |
 //! | [`sysctl`], [`limits`] | tunables and bounds |
 //! | [`snapshot`] | an engine as bytes |
 //! | [`digest`], [`transcript`] | hashes of bytes, and of all that an engine gives |
@@ -66,6 +66,7 @@ mod operator;
 pub mod packet;
 mod path;
 pub mod random;
+mod rate_limit;
 mod reassembly;
 mod repeat;
 mod settle;

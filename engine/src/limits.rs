@@ -135,6 +135,13 @@ pub const EVENT_QUEUE_MAX: usize = 65_536;
 /// counted.
 pub const EVENT_QUEUE_BYTES_MAX: usize = 64 << 20;
 
+/// Lines of the kernel log that packets cause and that are told in [`WARNINGS_TIME`] (Linux: `net_ratelimit_state`,
+/// `net.core.message_burst`).
+pub const WARNINGS_MAX: u32 = 10;
+
+/// See [`WARNINGS_MAX`] (Linux: `net.core.message_cost`).
+pub const WARNINGS_TIME: Duration = Duration::from_secs(5);
+
 /// Tracked connections by default (`net.netfilter.nf_conntrack_max` on a machine with 4 GB or more).
 pub const CONNECTIONS_MAX: u32 = 262_144;
 

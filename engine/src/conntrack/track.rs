@@ -197,6 +197,7 @@ impl Conntrack {
         let Some(slot) = self.create(now, (tuple, &reply), hash, zone, around) else {
             self.statistics.drop += 1;
             around.trace.push(|| Step::Conntrack(None, Reasoning::Full));
+            around.events.warn(now, TABLE_FULL);
             return Err(DropReason::ConntrackFull);
         };
         let expectation = self.welcome(now, slot, template, around);
@@ -327,3 +328,6 @@ fn conclude(packet: &mut Packet, tracking: Tracking, reasoning: Reasoning, aroun
 
 /// Linux: `NR_ICMP_TYPES`.
 const ICMP_TYPE_MAX: u8 = 18;
+
+/// What the kernel log shows (Linux: `__nf_conntrack_alloc()`).
+const TABLE_FULL: &str = "nf_conntrack: nf_conntrack: table full, dropping packet";

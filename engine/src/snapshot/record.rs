@@ -23,6 +23,7 @@ use crate::{
         snapshot::{RulesRecord, TakenRules},
     },
     random::Random,
+    rate_limit::RateLimit,
     socket::{Sockets, SocketsRecord, UdpService},
     stats::Stats,
     surroundings::Surroundings,
@@ -57,6 +58,7 @@ pub(super) struct EngineRecord {
     sockets: SocketsRecord,
     subscription: Subscription,
     events_lost: u64,
+    warnings: RateLimit,
     trace_level: u8,
     stats: StatsRecord,
 }
@@ -146,6 +148,7 @@ impl EngineRecord {
             sockets: sockets.record(),
             subscription: events.wanted(),
             events_lost: events.lost(),
+            warnings: events.warnings(),
             trace_level: TRACE_LEVELS.iter().position(|level| *level == trace.level()).unwrap_or(0) as u8,
             stats: StatsRecord::of(stats),
         }
@@ -199,7 +202,8 @@ impl EngineRecord {
             engine.carry_out(Instant::ZERO, Command::OfferUdp(service))?;
         }
         Part::Counters.check(self.events_lost < COUNT_MAX && self.frames < COUNT_MAX)?;
-        engine.around.events.resume(self.subscription, self.events_lost);
+        Part::Counters.check(self.warnings.is_sound(self.latest))?;
+        engine.around.events.resume(self.subscription, self.events_lost, self.warnings);
         let level = TRACE_LEVELS.get(usize::from(self.trace_level));
         engine.around.trace.set_level(*level.ok_or(SnapshotError::Inconsistent(Part::Trace))?);
         engine.stats = self.stats.restore()?;
