@@ -18,6 +18,7 @@
 //! | `link`, `reassembly`, `extensions`, `loopback` | neighbours and ports at both ends, fragments, extension headers, this host to itself |
 //! | `waiting`, `merging` | segments that wait for the rest of a helper's line; frames that wait to be continued |
 //! | `settle`, `noted`, `held` | what an ending means; what is noted of the packet at hand; packets that a stage keeps |
+//! | `foretell` | where rules would lead a packet if it came |
 //! | [`engine`], [`frame`] | the interface: `handle_*` in, `poll_*` out; what crosses it |
 //! | [`command`], `operator` | what an operator asks, and how it is carried out |
 //! | [`packet`] | one packet: bytes, layers, facts, notation |
@@ -51,6 +52,7 @@ pub mod ending;
 pub mod engine;
 pub mod event;
 mod extensions;
+mod foretell;
 pub mod frame;
 mod held;
 pub mod ip;

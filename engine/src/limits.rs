@@ -192,6 +192,10 @@ pub const COURSES_MAX: usize = 256;
 /// announcement asks so [`HELD_DRAWS_MAX`] times at most: half a million of them take some milliseconds.
 pub const HELD_RULES_MAX: usize = 65_536;
 
+/// Rules of PREROUTING that are looked at, each once for each way to it, to find out where DNAT leads; those behind them lead nowhere.
+/// Bounds what many jumps to the same chains cost, once for a configuration: some milliseconds.
+pub const LEADS_MAX: usize = 65_536;
+
 /// Ports that are drawn for what a helper announces while rules or sockets hold those before.
 pub const HELD_DRAWS_MAX: u32 = 8;
 

@@ -1,12 +1,13 @@
 //! Network address translation: which addresses and ports a connection gets, and how its packets are rewritten.
 //!
 //! [`binding`] settles a new connection's translation, with the choice of [`address`] and [`ports`]; [`mod@rewrite`] and
-//! [`icmp_error`] write it into packets; [`sequence`] follows payloads whose length has changed.
+//! [`icmp_error`] write it into packets; `foretold` says what would be chosen; [`sequence`] follows payloads whose length has changed.
 
 pub mod address;
 pub mod binding;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub(crate) mod foretold;
 pub mod icmp_error;
 #[cfg(test)]
 pub(crate) mod lab;

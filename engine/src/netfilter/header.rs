@@ -75,6 +75,15 @@ impl Network {
         }
     }
 
+    /// The one address that it holds; `None`: it holds several.
+    pub(super) const fn host(self) -> Option<IpAddr> {
+        let is_whole = match self.mask {
+            IpAddr::V4(mask) => mask.to_bits() == u32::MAX,
+            IpAddr::V6(mask) => mask.to_bits() == u128::MAX,
+        };
+        if is_whole { Some(self.address) } else { None }
+    }
+
     /// Whether an address lies in it; one of the other family does not.
     pub(super) fn contains(self, address: IpAddr) -> bool {
         Self::new(address, self.mask).is_some_and(|network| network.address == self.address)

@@ -6,6 +6,7 @@
 //! | [`view`] | what a rule sees, what a table answers |
 //! | [`ruleset`] | [`RuleSet`]: the room's front door |
 //! | `counted.rs` | rules with what they had counted at a moment, to be written down elsewhere |
+//! | `leads.rs` | where DNAT rules lead to, for the way back from there |
 //! | `standing.rs` | tables that stay where new rules do not name them |
 //! | `save/` | the rule language: text to tables and back |
 //! | `lists/` | what rules remember under a name: recent, hashlimit, sets |
@@ -26,6 +27,7 @@ pub mod error;
 pub mod explain;
 mod header;
 pub mod hooks;
+mod leads;
 pub mod lists;
 mod matches;
 mod program;
@@ -58,6 +60,7 @@ pub use counted::Counted;
 pub use error::{Fault, Noun, RuleError};
 pub use explain::RuleInfo;
 pub use hooks::{Hook, Stage, TableName};
+pub use leads::Lead;
 pub use lists::{
     Lists,
     sets::{SetListing, Sets},

@@ -9,6 +9,7 @@ use super::{
     program::{
         Place, Program,
         compile::compile,
+        facts::StateSet,
         held::{Beside, OuterEndpoint},
     },
     rule::{Jump, Rule},
@@ -18,7 +19,7 @@ use super::{
     walk::{Course, Walk, WalkId, Walks},
 };
 use crate::{
-    conntrack::{Conntrack, Counter, Direction, Family, HelperId, Template, TemplateId},
+    conntrack::{Conntrack, Counter, Direction, Family, HelperId, State, Template, TemplateId},
     device::Devices,
     packet::Packet,
     time::Instant,
@@ -168,6 +169,15 @@ impl RuleSet {
             self.walks.forget(&mut self.program.counters);
         }
         self.program.holds(endpoint, &mut Beside { now, devices, sets: &mut lists.sets })
+    }
+
+    /// What the built-in chain of `table` at the view's hook would do about a packet in a state (`None`: connection tracking has not seen
+    /// it yet) if it came; `None` where that is not certain. Nothing is counted, and what rules remember stays as it is.
+    pub(crate) fn foretell(&mut self, table: TableName, state: Option<State>, view: &mut View<'_>) -> Option<Verdict> {
+        if self.program.bind(view.devices) {
+            self.walks.forget(&mut self.program.counters);
+        }
+        self.program.foretell(table, StateSet::of_state(state), view)
     }
 
     /// Prepares the walk of a packet that connection tracking calls ESTABLISHED: what a packet of the same direction of

@@ -92,7 +92,7 @@ impl Candidates {
     }
 
     /// The value that lies `offset` behind the first, going round.
-    const fn at(self, offset: u32) -> u16 {
+    pub(super) const fn at(self, offset: u32) -> u16 {
         self.first + (offset % self.count) as u16
     }
 }

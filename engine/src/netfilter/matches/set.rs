@@ -36,6 +36,20 @@ impl Set {
         (self.selected.name(), if self.inverted { SetUsage::AsksNot } else { SetUsage::Asks })
     }
 
+    /// Whether it holds for a packet; nothing counts that.
+    pub(in crate::netfilter) fn holds_uncounted(&mut self, view: &mut View<'_>) -> bool {
+        let demand = Demand { count: false, count_members: false, ..self.demand };
+        self.holds(view, &demand)
+    }
+
+    fn holds(&mut self, view: &mut View<'_>, demand: &Demand) -> bool {
+        // The packet shows itself to sets that are part of the view: they are taken out for that long.
+        let mut sets = core::mem::take(&mut view.lists.sets);
+        let found = Probe::of(view).is_some_and(|probe| sets.test(view.now, &mut self.selected, &probe, demand));
+        view.lists.sets = sets;
+        found != self.inverted
+    }
+
     /// What it says of callers; nothing counts them.
     pub(in crate::netfilter) fn foresee(&mut self, endpoint: &OuterEndpoint, beside: &mut Beside<'_>) -> Foreseen {
         let names_port = !self.inverted && beside.sets.names_port_of_destination(&self.selected);
@@ -104,11 +118,8 @@ impl Matching for Set {
     }
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
-        // The packet shows itself to sets that are part of the view: they are taken out for that long.
-        let mut sets = core::mem::take(&mut view.lists.sets);
-        let found = Probe::of(view).is_some_and(|probe| sets.test(view.now, &mut self.selected, &probe, &self.demand));
-        view.lists.sets = sets;
-        Answer::from(found != self.inverted)
+        let demand = self.demand;
+        Answer::from(self.holds(view, &demand))
     }
 
     fn depends(&self) -> Depends {

@@ -77,6 +77,16 @@ impl StateSet {
         Self(!self.0 & Self::ALL.0)
     }
 
+    /// A state; without one that before tracking has been asked.
+    pub(in crate::netfilter) const fn of_state(state: Option<State>) -> Self {
+        match state {
+            None => Self::INVALID,
+            Some(State::New) => Self::NEW,
+            Some(State::Established) => Self::ESTABLISHED,
+            Some(State::Related) => Self::RELATED,
+        }
+    }
+
     /// The state of a packet. Before tracking has been asked it is INVALID, with a template NEW (Linux v6.18:
     /// `net/netfilter/xt_conntrack.c`, `conntrack_mt()`).
     pub(in crate::netfilter) const fn of(tracking: Tracking) -> Self {

@@ -5,11 +5,13 @@
 //! stands in the [`Selector`](selector::Selector) itself; only what is left is a match that has to be run.
 //!
 //! In a long chain a [`Classifier`](classify::Classifier) leaves out rules whose addresses, protocol or ports a packet
-//! cannot have; an established flow asks no rule at all (see [`super::walk`]). `held.rs` asks where nobody calls yet.
+//! cannot have; an established flow asks no rule at all (see [`super::walk`]). `held.rs` asks where nobody calls yet,
+//! `foretold.rs` where a packet is thought of.
 
 mod classify;
 pub(super) mod compile;
 pub(super) mod facts;
+mod foretold;
 pub(super) mod held;
 mod interfaces;
 mod run;

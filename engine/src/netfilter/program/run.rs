@@ -70,7 +70,7 @@ impl Program {
     }
 
     /// The number by which others know an entry.
-    const fn id(&self, at: u32) -> RuleId {
+    pub(super) const fn id(&self, at: u32) -> RuleId {
         RuleId::new(self.family, at)
     }
 

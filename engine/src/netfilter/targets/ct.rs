@@ -45,6 +45,11 @@ impl Ct {
         self.helper_name.is_some()
     }
 
+    /// Whether packets are tracked among those of whom nothing is said.
+    pub(in crate::netfilter) fn keeps_zone(&self) -> bool {
+        !self.notrack && self.template.zone == ZoneChoice::DEFAULT
+    }
+
     /// The helper that it attaches.
     pub(in crate::netfilter) const fn helper(&self) -> Option<HelperId> {
         self.template.helper
