@@ -34,4 +34,6 @@ pub use self::{
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+pub(crate) use self::{forge::Forge, order::Order};
+#[cfg(test)]
 mod tests;

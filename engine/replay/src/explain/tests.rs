@@ -227,6 +227,24 @@ fn whom_an_endpoint_outside_stands_for_is_told_and_who_may_send_there() {
 }
 
 #[test]
+fn of_a_packet_behind_the_gateway_the_rule_is_told_that_has_led_it_there() {
+    let rules = "*nat\n-A PREROUTING -i wan -p tcp --dport 8080 -j DNAT --to-destination 10.0.0.20:80\nCOMMIT\n*filter\n-P FORWARD DROP\n-A FORWARD -d 10.0.0.20 -p tcp --dport 80 -m conntrack --ctstate DNAT -j ACCEPT\nCOMMIT\n";
+    let frames = [craft::segment(SERVER, ([10, 0, 0, 20], 80), SYN, (1000, 0), &[], b"")];
+    let told = explained(rules, &frames);
+    for part in [
+        "packet 1 at 0.000000 s, came in by wan\n",
+        "captured     198.51.100.7:80 > 10.0.0.20:80 tcp S seq 1000 ack 0\n",
+        "seen as      198.51.100.7:80 > 203.0.113.1:8080 tcp S seq 1000 ack 0, as the gateway translates its connection\n",
+        "  matched    test.v4:2 nat -A PREROUTING -i wan -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.0.0.20:80\n",
+        "  translated destination: 198.51.100.7:80 > 203.0.113.1:8080 tcp is now 198.51.100.7:80 > 10.0.0.20:80 tcp\n",
+        "verdict      FORWARDED\n",
+        "sent         198.51.100.7:80 > 10.0.0.20:80 tcp S seq 1000 ack 0, by lan\n",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
+    }
+}
+
+#[test]
 fn a_packet_that_passes_needs_no_change() {
     assert_eq!(proposals("", &handshake()), []);
 }

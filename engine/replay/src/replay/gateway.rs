@@ -13,6 +13,7 @@ use super::{
     ChecksumTrust, Detail, Setup, SetupError,
     ahead::Ahead,
     datagrams::Datagrams,
+    inner::{Captured, Inner},
     offload::{self, Judgement},
     peek::Peek,
     setup::engine_of,
@@ -41,6 +42,8 @@ pub struct Replay {
     vlans: Vec<Vlan>,
     /// What was found out before the first packet of the batch at hand.
     ahead: Ahead,
+    /// What rules lead connections to, where captures may have been taken behind them.
+    inner: Inner,
     /// What the datagrams were given that come in fragments.
     datagrams: Datagrams,
     /// Room for a frame that is not replayed as it was captured.
@@ -114,6 +117,7 @@ impl Replay {
             translates: [Family::Ipv4, Family::Ipv6].map(|family| translation::is_possible(&engine, family)),
             sides: Sides::new(config),
             vlans: config.vlans.iter().map(|vlan| vlan.vlan).collect(),
+            inner: Inner::new(&engine),
             engine,
             checksums,
             ahead: Ahead::default(),
@@ -331,7 +335,11 @@ impl Replay {
         };
         let translation = match peek {
             Some(peek) if self.translates[peek.family() as usize] => {
-                let found = || translation::find(&self.engine, packet.time, frame, peek, key);
+                let (engine, captured) = (&mut self.engine, Captured { packet, frame, wire_len, peek, key });
+                let found = || {
+                    let found = translation::find(engine, packet.time, frame, peek, key);
+                    self.inner.look_before(found, engine, &mut self.sides, captured)
+                };
                 self.datagrams.translation(packet.time, peek, found)
             }
             Some(_) | None => {
@@ -346,8 +354,8 @@ impl Replay {
             peek.map(|Peek { source, .. }| Sources { captured: source, seen: readdressed.as_ref().unwrap_or(source) });
         let sources = sources.and_then(Sources::telling);
         let device = match self.sides.of(packet, frame, sources) {
-            Side::Input(device) => device,
-            Side::OwnOutput => {
+            Side::Input(device) if !self.inner.has_left(&self.engine, &translation, device) => device,
+            Side::OwnOutput | Side::Input(_) => {
                 return Fed { changed: !scratch.is_empty(), ..Fed::refused(NotFed::OwnOutput, wire_len) };
             }
             Side::Nowhere => return Fed { changed: !scratch.is_empty(), ..Fed::refused(NotFed::Nowhere, wire_len) },

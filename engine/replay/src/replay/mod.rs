@@ -18,6 +18,7 @@ mod ahead;
 pub(crate) mod craft;
 mod datagrams;
 mod gateway;
+mod inner;
 mod offload;
 mod peek;
 mod readdress;

@@ -25,6 +25,7 @@ use towpath_engine::{
     wire::MacAddr,
 };
 
+use super::{peek::Peek, transparent::is_private};
 use crate::{
     capture::{self, CapturedPacket, InterfaceId, PacketDirection},
     config::{CaptureName, Config, Hardware, Network, TakenAt},
@@ -222,6 +223,26 @@ impl Sides {
             // Nothing says where it belongs, and nothing but its own fate depends on it.
             (None, None) if !self.devices.is_empty() => Side::Input(DeviceId(0)),
             (None, None) => Side::Nowhere,
+        }
+    }
+
+    /// Whether a packet that comes in by `device` was surely captured behind the gateway, on its way from there to another side; see
+    /// [`super::inner`].
+    pub(super) fn is_behind(
+        &mut self,
+        packet: &CapturedPacket<'_>,
+        frame: &[u8],
+        peek: &Peek,
+        device: DeviceId,
+    ) -> bool {
+        let Side::Input(towards) = self.known_origin(&peek.destination) else { return false };
+        let is_to_gateway = frame.first_chunk::<6>().is_some_and(|to| self.macs.iter().any(|mac| mac.0 == *to));
+        if towards == self.first_port(device) || is_to_gateway || packet.direction == Some(PacketDirection::Outbound) {
+            return false;
+        }
+        match self.device_of(packet.interface, packet.ifindex) {
+            Some(bound) => self.first_port(bound) == towards,
+            None => !self.on_gateway && is_private(peek.destination) && !is_private(peek.source),
         }
     }
 

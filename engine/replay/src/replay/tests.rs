@@ -17,8 +17,8 @@ const SYN: u8 = 0x02;
 const SYN_ACK: u8 = 0x12;
 const ACK: u8 = 0x10;
 const MASQUERADE: &str = "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n*filter\n:FORWARD DROP\n-A FORWARD -i lan -j ACCEPT\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n";
-const GATEWAY: &str = "[[interface]]\nname='lan'\naddresses=['10.0.0.1/24']\n[[interface]]\nname='wan'\naddresses=['203.0.113.1/24']\n[[route]]\nto='default'\nvia='203.0.113.254'\n";
-const GATEWAY6: &str = "[[interface]]\nname='lan'\naddresses=['fd00:1::1/64']\n[[interface]]\nname='wan'\naddresses=['2001:db8:1::1/64']\n[[route]]\nto='::/0'\nvia='2001:db8:1::254'\n";
+pub(super) const GATEWAY: &str = "[[interface]]\nname='lan'\naddresses=['10.0.0.1/24']\n[[interface]]\nname='wan'\naddresses=['203.0.113.1/24']\n[[route]]\nto='default'\nvia='203.0.113.254'\n";
+pub(super) const GATEWAY6: &str = "[[interface]]\nname='lan'\naddresses=['fd00:1::1/64']\n[[interface]]\nname='wan'\naddresses=['2001:db8:1::1/64']\n[[route]]\nto='::/0'\nvia='2001:db8:1::254'\n";
 
 #[test]
 fn answers_captured_at_the_client_come_back_through_masquerade() {
@@ -159,7 +159,7 @@ fn an_answer_in_fragments_comes_together_behind_masquerade() {
 }
 
 /// A fragment of a frame that holds those bytes behind its IPv4 header.
-fn part(whole: &[u8], range: core::ops::Range<usize>, fragment: u16) -> Vec<u8> {
+pub(super) fn part(whole: &[u8], range: core::ops::Range<usize>, fragment: u16) -> Vec<u8> {
     let mut part = [&whole[..34], &whole[34..][range]].concat();
     let total_len = (part.len() - 14) as u16;
     part[16..18].copy_from_slice(&total_len.to_be_bytes());
@@ -402,7 +402,7 @@ fn handshake(start: u64) -> Vec<(u64, Vec<u8>)> {
     ]
 }
 
-fn setup<'a>(config: &str, rules: &'a str, detail: Detail) -> Setup<'a> {
+pub(super) fn setup<'a>(config: &str, rules: &'a str, detail: Detail) -> Setup<'a> {
     Setup {
         config: (!config.is_empty()).then(|| Config::read("test.toml", config).unwrap()),
         rules: if rules.is_empty() { Vec::new() } else { vec![Source { name: "test.v4", text: rules }] },
@@ -412,17 +412,17 @@ fn setup<'a>(config: &str, rules: &'a str, detail: Detail) -> Setup<'a> {
 }
 
 /// The same with rules for IPv6.
-fn setup6<'a>(config: &str, rules: &'a str) -> Setup<'a> {
+pub(super) fn setup6<'a>(config: &str, rules: &'a str) -> Setup<'a> {
     Setup { rules_v6: vec![Source { name: "test.v6", text: rules }], ..setup(config, "", Detail::Verdicts) }
 }
 
-fn json(config: &str, rules: &str, frames: &[(u64, Vec<u8>)], detail: Detail) -> Vec<serde_json::Value> {
+pub(super) fn json(config: &str, rules: &str, frames: &[(u64, Vec<u8>)], detail: Detail) -> Vec<serde_json::Value> {
     let (lines, error) = json_of(setup(config, rules, detail), &craft::pcap(frames));
     assert_eq!(error, None);
     lines
 }
 
-fn json_of(setup: Setup<'_>, file: &[u8]) -> (Vec<serde_json::Value>, Option<crate::capture::CaptureError>) {
+pub(super) fn json_of(setup: Setup<'_>, file: &[u8]) -> (Vec<serde_json::Value>, Option<crate::capture::CaptureError>) {
     let mut replay = Replay::new(setup).map_err(|error| error.to_string()).unwrap();
     let mut records = JsonRecords::new(false);
     let mut lines = Vec::new();

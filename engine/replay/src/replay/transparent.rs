@@ -7,7 +7,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use towpath_engine::{
     DeviceId,
-    ip::{Route, RouteKind},
+    ip::{Route, RouteKind, prefix},
 };
 
 use crate::config::{Config, Interface, Located, Network};
@@ -40,6 +40,14 @@ pub(super) fn config() -> Config {
         routes,
         ..Config::default()
     }
+}
+
+/// Whether an address is one that the gateway takes to be inside: nobody has it in the Internet.
+pub(super) fn is_private(address: IpAddr) -> bool {
+    let mut inside = PRIVATE.into_iter().map(|(address, prefix)| (IpAddr::from(address), prefix));
+    let unique_local = (IpAddr::from(UNIQUE_LOCAL.0), UNIQUE_LOCAL.1);
+    inside.any(|(network, prefix)| prefix::agree(network, address, prefix))
+        || prefix::agree(unique_local.0, address, unique_local.1)
 }
 
 /// Addresses that are not routed in the Internet: RFC 1918, RFC 6598 (shared), RFC 3927 (link-local).
