@@ -2,6 +2,7 @@
 
 mod acting;
 mod classifying;
+mod foretelling;
 mod holding;
 mod keeping;
 mod matching;
