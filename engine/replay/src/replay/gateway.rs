@@ -346,10 +346,7 @@ impl Replay {
                 Translation::AsCaptured(key.and_then(|key| conntrack.find_by(packet.time, Zone::DEFAULT, key)))
             }
         };
-        let readdressed = match &translation {
-            Translation::Readdressed(tuple, _) => Some(tuple.source_ip()),
-            Translation::AsCaptured(_) | Translation::ErrorReaddressed { .. } | Translation::Unknown(_) => None,
-        };
+        let readdressed = translation.source();
         let sources =
             peek.map(|Peek { source, .. }| Sources { captured: source, seen: readdressed.as_ref().unwrap_or(source) });
         let sources = sources.and_then(Sources::telling);

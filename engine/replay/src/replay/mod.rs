@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A capture holds what crossed *its* network, not what crosses the gateway's. So for each packet it is found out where
-//! the gateway would meet it, if at all, and what it would look like there. Time is the capture's: before a packet,
+//! the gateway would meet it, if at all, and what it would look like there; `inner` finds out what came to a gateway that has led it
+//! in by DNAT before it was captured. Time is the capture's: before a packet,
 //! everything happens that was due.
 //!
 //! VLAN tags are taken off: the gateway's interfaces are told apart by addresses, directions and names.

@@ -11,10 +11,15 @@
 //!  server:20 > 10.0.0.2:5000     expected as ... > 203.0.113.1:7  server:20 > 203.0.113.1:7
 //! ```
 //!
+//! Of a first packet that was captured where a DNAT rule has led it, the gateway knows nothing yet; [`super::inner`] finds what it was
+//! before. The packets that follow are of a direction that the gateway knows by another name, as above.
+//!
 //! Each sender's own sequence numbers are as it sent them. But the acknowledgements of a packet that is re-addressed
 //! speak of numbers that the gateway may have moved on the way to its sender (a helper has made a payload longer), and
 //! so they move with them. A packet that the gateway sees as it was captured was captured on its sender's side, where
 //! its acknowledgements are what they are.
+
+use core::net::IpAddr;
 
 use towpath_engine::{
     Checksum, Engine, Instant,
@@ -143,6 +148,14 @@ impl Translation {
         match self {
             Self::AsCaptured(_) | Self::Unknown(_) => false,
             Self::Readdressed(..) | Self::ErrorReaddressed { .. } => true,
+        }
+    }
+
+    /// The source that the gateway sees, where that may be another one than was captured.
+    pub(super) fn source(&self) -> Option<IpAddr> {
+        match self {
+            Self::Readdressed(tuple, _) => Some(tuple.source_ip()),
+            Self::AsCaptured(_) | Self::ErrorReaddressed { .. } | Self::Unknown(_) => None,
         }
     }
 

@@ -29,7 +29,7 @@ use core::net::IpAddr;
 
 use towpath_engine::{
     Checksum, DeviceId, Engine, Frame,
-    conntrack::{Expectation, Family, FlowKey, Status, Tuple, Zone},
+    conntrack::{Direction, Expectation, Family, FlowKey, Status, Tuple, Zone},
     netfilter::Lead,
 };
 
@@ -55,8 +55,8 @@ pub(super) struct Inner {
     ranges: Vec<usize>,
     /// What is called: addresses of the gateway, and those that the rules ask for.
     called: BTreeSet<IpAddr>,
-    /// By which devices packets come that the capture shows before the gateway.
-    shown: Vec<DeviceId>,
+    /// By which devices, and in which direction of connections that are led in, packets come that the capture shows before the gateway.
+    shown: Vec<(DeviceId, Direction)>,
     /// Room for a frame that is tried.
     tried: Vec<u8>,
 }
@@ -119,21 +119,21 @@ impl Inner {
 
     #[inline(never)]
     fn was_shown(&mut self, engine: &Engine, translation: &Translation, device: DeviceId) -> bool {
-        let (id, is_as_captured) = match translation {
-            Translation::AsCaptured(Some((id, _))) => (*id, true),
-            Translation::Readdressed(_, Some((id, _))) => (*id, false),
+        let ((id, direction), is_as_captured) = match translation {
+            Translation::AsCaptured(Some(flow)) => (*flow, true),
+            Translation::Readdressed(_, Some(flow)) => (*flow, false),
             Translation::AsCaptured(None)
             | Translation::Readdressed(_, None)
             | Translation::ErrorReaddressed { .. }
             | Translation::Unknown(_) => return false,
         };
-        let is_shown = self.shown.contains(&device);
+        let is_shown = self.shown.contains(&(device, direction));
         let is_led = || engine.conntrack().connection(id).is_some_and(|known| known.status.contains(Status::DST_NAT));
         if is_as_captured == is_shown || !is_led() {
             return false;
         }
         if is_as_captured {
-            self.shown.push(device);
+            self.shown.push((device, direction));
         }
         is_shown
     }
@@ -150,13 +150,11 @@ impl Inner {
         }
         let sources = Sources { captured: &peek.source, seen: &peek.source }.telling();
         let Side::Input(device) = sides.of(packet, frame, sources) else { return None };
-        if is_call {
-            if !self.shown.contains(&device) {
-                self.shown.push(device);
-            }
-            return None;
+        let is_shown = self.shown.contains(&(device, Direction::Original));
+        if is_call && !is_shown {
+            self.shown.push((device, Direction::Original));
         }
-        if self.shown.contains(&device) || !sides.is_behind(packet, frame, peek, device) {
+        if is_call || is_shown || !sides.is_behind(packet, frame, peek, device) {
             return None;
         }
         candidates.into_iter().find_map(|index| {

@@ -3,7 +3,7 @@
 use core::net::Ipv6Addr;
 
 use serde_json::Value;
-use towpath_engine::{conntrack::Family, wire::Protocol};
+use towpath_engine::{DeviceId, Frame, Instant, conntrack::Family, wire::Protocol};
 
 use super::super::{
     Detail, Replay, craft,
@@ -39,6 +39,18 @@ fn what_a_caller_sent_is_replayed_as_it_was_before_the_gateway_led_it_in() {
     assert_eq!(replay.totals().readdressed, 2);
     let rules = replay.engine().rules().of(Family::Ipv4).save(true);
     assert!(rules.contains("[1:40] -A PREROUTING -i wan"), "trying has counted nothing: {rules}");
+}
+
+#[test]
+fn to_ask_what_would_be_leaves_no_trace() {
+    let mut replay = Replay::new(setup(GATEWAY, &forwarding(PORT_8080), Detail::Full)).ok().unwrap();
+    let before = replay.save();
+    let frame = craft::tcp(CALLER.0, CALLER.1, CALLED.0, CALLED.1);
+    let engine = replay.engine_mut();
+    let foretold = engine.foretell(Instant::from_secs(9), &Frame::new(DeviceId(1), &frame));
+    assert_eq!(foretold.map(|tuple| tuple.to_string()).as_deref(), Some(BEHIND));
+    assert!(engine.poll_event().is_none() && engine.poll_ending().is_none() && engine.take_trace().is_empty());
+    assert_eq!(replay.save(), before);
 }
 
 #[test]
@@ -173,6 +185,15 @@ fn of_both_sides_in_one_capture_nothing_is_fed_in_twice() {
         assert_eq!(verdicts, expected);
         assert_eq!((replay.totals().own_output, replay.totals().readdressed), (3, 0));
     }
+}
+
+#[test]
+fn a_caller_inside_gets_the_answers_of_a_host_inside_as_ever() {
+    let rules = "-A PREROUTING -d 203.0.113.1 -p tcp --dport 8080 -j DNAT --to-destination 10.0.0.20:80\n-A POSTROUTING -o lan -j MASQUERADE";
+    let lines = json(GATEWAY, &forwarding(rules), &handshake(([10, 0, 0, 2], 4000), CALLED), Detail::Verdicts);
+    let verdicts: Vec<_> = lines.iter().map(|line| line["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["FORWARDED"; 3]);
+    assert_eq!(lines[1]["pkt"], "10.0.0.20:80 > 10.0.0.1:4000 tcp SA seq 9000 ack 1001");
 }
 
 #[test]
