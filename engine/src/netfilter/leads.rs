@@ -27,7 +27,8 @@ pub struct Lead {
 }
 
 impl Lead {
-    /// The port that they have called who are led to that one; `None`: they are not led there, or it may have been one of several.
+    /// The port that they have called who are led to that one, the same where no port is asked for; `None`: they are not led there, or it
+    /// may have been one of several.
     #[must_use]
     pub fn port_called(&self, port: u16) -> Option<u16> {
         let Some((low, high)) = self.range.ports else { return Some(port) };
