@@ -22,6 +22,8 @@
 //!
 //! From its first packet on the connection is known, and its other packets are what [`super::translation`] finds. Rules with REDIRECT lead to the
 //! gateway itself, behind which nothing is captured.
+//!
+//! What a host inside has announced itself, such as the data connections of a passive FTP server, is led in by no rule and is not found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
