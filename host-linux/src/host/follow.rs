@@ -46,9 +46,7 @@ impl Follower {
     ) {
         let device = watched.device;
         give(engine, now, Command::SetLink(device, is.link));
-        if was.map_or(!is.is_up, |was| was.is_up != is.is_up) {
-            give(engine, now, Command::SetUp(device, is.is_up));
-        }
+        take_up(now, engine, device, was, is);
         let switched = self.take_features(now, engine, device, &is);
         let mtu_bytes = take_mtu(now, engine, watched, &is);
         let Some(was) = was else { return };
@@ -154,6 +152,17 @@ const MTU_BYTES_MIN: u32 = 68;
 fn give(engine: &mut Engine, now: Instant, command: Command) {
     let answer = engine.handle_command(now, command);
     debug_assert!(answer.is_ok(), "{answer:?}");
+}
+
+/// Tells the engine whether the device is up. One that was made anew was down in between, whatever there was time to see of that.
+fn take_up(now: Instant, engine: &mut Engine, device: DeviceId, was: Option<Condition>, is: Condition) {
+    let was_up = was.is_none_or(|was| was.is_up);
+    if was.is_some_and(|was| was.index != is.index) && was_up && is.is_up {
+        give(engine, now, Command::SetUp(device, false));
+        give(engine, now, Command::SetUp(device, true));
+    } else if was_up != is.is_up {
+        give(engine, now, Command::SetUp(device, is.is_up));
+    }
 }
 
 #[cfg(test)]

@@ -45,18 +45,32 @@ fn a_gateway_goes_on_with_a_device_that_is_made_anew_under_its_name() {
     in_namespace(|| {
         let network = Network::new();
         let server = &network.server.namespace;
-        server.ip("link set e0 address 02:00:00:00:00:22");
         let mut gateway = Gateway::start(&network.folder());
         network.exchange(b"before");
         ip("link del gb");
         gateway.wait_for("device wan: there is no device gb any more");
         ip(&format!("link add gb type veth peer name e0 netns {}", server.pid()));
         ip("link set gb up");
-        server.ip("link set e0 address 02:00:00:00:00:22");
         server.ip("addr add 192.0.2.2/24 dev e0");
         server.ip("link set e0 up");
         server.ip("route add default via 192.0.2.1");
         gateway.wait_for("device wan: there is a new device of its name");
+        network.exchange(b"after");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn a_neighbour_is_asked_anew_when_its_link_comes_back() {
+    in_namespace(|| {
+        let network = Network::new();
+        let server = &network.server.namespace;
+        let gateway = Gateway::start(&network.folder());
+        network.exchange(b"before");
+        server.ip("link set e0 down");
+        server.ip("link set e0 address 02:00:00:00:00:22");
+        server.ip("link set e0 up");
+        server.ip("route add default via 192.0.2.1");
         network.exchange(b"after");
         gateway.stop(Signal::INT);
     });
