@@ -10,7 +10,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files that are longer than [`FILE_LINES_MAX`], and how long they are. Numbers here may only become smaller.
 const LONG_FILES: [(&str, usize); 2] =
-    [("tests/kernel/oracle/kernel_oracle.py", 1457), ("tests/kernel/oracle/make_examples.py", 1053)];
+    [("tests/kernel/oracle/kernel_oracle.py", 1456), ("tests/kernel/oracle/make_examples.py", 1053)];
 
 /// The only files with unsafe code: rings, system calls around them, the SIMD checksum, loading precompiled components, the C
 /// interface and what calls it.

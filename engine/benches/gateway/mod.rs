@@ -169,12 +169,7 @@ pub(crate) fn server(n: u32) -> (Ipv4Addr, u16) {
 }
 
 /// A segment between a client and a server, without payload.
-pub(crate) fn segment_between(
-    client: (Ipv4Addr, u16),
-    server: (Ipv4Addr, u16),
-    is_answer: bool,
-    flags: u8,
-) -> Vec<u8> {
+pub(crate) fn segment_between(client: (Ipv4Addr, u16), server: (Ipv4Addr, u16), is_answer: bool, flags: u8) -> Vec<u8> {
     let (source, destination) = if is_answer { (server, client) } else { (client, server) };
     let (sequence, acknowledged) = if is_answer { (9001_u32, 1001_u32) } else { (1001, 9001) };
     let sequence = if flags & 0x02 == 0 { sequence } else { sequence - 1 };
