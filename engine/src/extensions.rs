@@ -112,10 +112,10 @@ impl Engine {
 
     /// The options of what answers a packet, from `source`; `None` when they have no room for what the answer has to write down, and it is
     /// not sent.
-    pub(crate) fn options_of_answer(&self, now: Instant, about: &Packet, source: IpAddr) -> Option<Vec<u8>> {
-        let (read, IpAddr::V4(source)) = (about.meta().options, source) else { return Some(Vec::new()) };
+    pub(crate) fn options_of_answer(&self, now: Instant, about: &Packet, source: IpAddr) -> Option<(Vec<u8>, Read)> {
+        let (read, IpAddr::V4(source)) = (about.meta().options, source) else { return Some(Default::default()) };
         if read == Read::default() {
-            return Some(Vec::new());
+            return Some(Default::default());
         }
         let reader = Reader { now, own: source, is_own: &|address| self.is_no_other_host(address) };
         Some(reader.echo(about.network_header(), read)?.finish(source, now))
@@ -136,10 +136,13 @@ impl Engine {
     }
 }
 
-/// Gives an answer its options.
-pub(crate) fn put_options(answer: &mut Packet, options: &[u8]) {
+/// Gives an answer its options, and what is known of them.
+///
+/// Linux v6.18: `net/ipv4/ip_options.c`, `ip_options_build()`.
+pub(crate) fn put_options(answer: &mut Packet, options: &[u8], noted: Read) {
     if !options.is_empty() {
         answer.insert_options(options);
         answer.fill_ip_checksum();
+        answer.meta_mut().options = noted;
     }
 }

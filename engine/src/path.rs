@@ -235,12 +235,12 @@ impl Engine {
     /// An echo request is answered.
     fn answer_echo(&mut self, now: Instant, packet: Packet, way: Way) {
         let Some(ends) = self.ends_of_answer(&packet) else { return packet.recycle(&mut self.pool) };
-        let Some(options) = self.options_of_answer(now, &packet, ends.source) else {
+        let Some((options, noted)) = self.options_of_answer(now, &packet, ends.source) else {
             return packet.recycle(&mut self.pool);
         };
         let making = Making::towards(ends.destination, &self.routes, &self.devices, &mut self.around);
         let mut answer = local::echo_reply(packet, ends, making, &self.around.routines);
-        put_options(&mut answer, &options);
+        put_options(&mut answer, &options, noted);
         answer.meta_mut().bound = way.input;
         self.originate(now, answer);
     }

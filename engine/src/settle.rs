@@ -127,8 +127,8 @@ impl Engine {
                     offload::checksum::leave_to_device(&mut answer);
                 }
                 let source = packet.ip().map_or(sender, |ip| ip.destination());
-                let Some(options) = self.options_of_answer(now, packet, source) else { return };
-                put_options(&mut answer, &options);
+                let Some((options, noted)) = self.options_of_answer(now, packet, source) else { return };
+                put_options(&mut answer, &options, noted);
                 self.originate(now, answer);
             }
         } else if packet.meta().is_of_machine {
@@ -196,11 +196,11 @@ impl Engine {
             return;
         }
         let Some(source) = self.address_of_error(to, asked, arrived_at) else { return };
-        let Some(options) = self.options_of_answer(now, about, source) else { return };
+        let Some((options, noted)) = self.options_of_answer(now, about, source) else { return };
         let making = Making::towards(to, &self.routes, &self.devices, &mut self.around);
         let quoted = About { packet: about, options_bytes: options.len() };
         let mut answer = icmp_error::icmp_error(&mut self.pool, quoted, error, source, making);
-        put_options(&mut answer, &options);
+        put_options(&mut answer, &options, noted);
         answer.meta_mut().tracking = tracking;
         answer.meta_mut().bound = arrived_at;
         self.originate(now, answer);

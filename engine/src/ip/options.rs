@@ -191,17 +191,23 @@ impl Reader<'_> {
             first.map(|Found { at, len, .. }| header[at..at + len].to_vec())
         };
         if let Some(mut option) = find(RECORD, Ipv4Option::RECORD_ROUTE) {
+            echo.note(RECORD);
             if read.has(RECORDS_ADDRESS) && usize::from(option[2]) <= option.len() {
                 option[2] = after(&option, usize::from(option[2]), 4)? as u8;
+                echo.note(RECORDS_ADDRESS);
                 echo.record = Some(echo.bytes.len());
             }
             echo.bytes.extend(option);
         }
         if let Some(mut option) = find(TIMES, Ipv4Option::TIMESTAMP) {
+            echo.note(TIMES);
             self.echo_times(&mut option, read, &mut echo)?;
             echo.bytes.extend(option);
         }
-        echo.bytes.extend(find(LABEL, Ipv4Option::CIPSO).unwrap_or_default());
+        if let Some(option) = find(LABEL, Ipv4Option::CIPSO) {
+            echo.note(LABEL);
+            echo.bytes.extend(option);
+        }
         echo.bytes.resize(echo.bytes.len().next_multiple_of(4), Ipv4Option::END.0);
         Some(echo)
     }
@@ -213,6 +219,7 @@ impl Reader<'_> {
         }
         if read.has(STAMPS_ADDRESS) {
             next = after(option, next, 4)?;
+            echo.note(STAMPS_ADDRESS);
             echo.stamp_address = Some(echo.bytes.len());
         }
         if read.has(STAMPS_TIME) {
@@ -224,6 +231,9 @@ impl Reader<'_> {
                 next += 8;
                 echo.stamp_time = Some(echo.bytes.len());
             }
+        }
+        if echo.stamp_time.is_some() {
+            echo.note(STAMPS_TIME);
         }
         option[2] = next as u8;
         Some(())
@@ -250,15 +260,21 @@ impl Read {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Echo {
     bytes: Vec<u8>,
+    /// What there is to know of them: who tells that the answer was refused carries them back once more.
+    noted: Read,
     record: Option<usize>,
     stamp_address: Option<usize>,
     stamp_time: Option<usize>,
 }
 
 impl Echo {
-    /// Their bytes, a multiple of four and at most 40, with address and time of who answers.
+    const fn note(&mut self, what: u8) {
+        self.noted.0 |= READ | what;
+    }
+
+    /// Their bytes, a multiple of four and at most 40, with address and time of who answers; and what there is to know of them.
     #[must_use]
-    pub fn finish(mut self, source: Ipv4Addr, now: Instant) -> Vec<u8> {
+    pub fn finish(mut self, source: Ipv4Addr, now: Instant) -> (Vec<u8>, Read) {
         if let Some(at) = self.record {
             write_last_address(&mut self.bytes[at..], source, 4);
         }
@@ -269,7 +285,7 @@ impl Echo {
             let end = usize::from(option[2]) - 1;
             option[end - 4..end].copy_from_slice(&since_midnight(now));
         }
-        self.bytes
+        (self.bytes, self.noted)
     }
 }
 
@@ -423,24 +439,24 @@ mod tests {
         let asked = [7, 15, 8, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 148, 4, 0, 0, 0];
         let (options, noted) = read(&asked).unwrap();
         let echo = reader().echo(&header(&options), noted).unwrap();
-        let answer = echo.finish(OWN, NOW);
+        let answer = echo.finish(OWN, NOW).0;
         assert_eq!(answer, [7, 15, 16, 1, 1, 1, 1, 10, 0, 0, 1, 10, 0, 0, 1, 0]);
         let [a, b, c, d] = TIME;
         let (options, noted) = read(&[68, 20, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
-        let answer = reader().echo(&header(&options), noted).unwrap().finish(OWN, NOW);
+        let answer = reader().echo(&header(&options), noted).unwrap().finish(OWN, NOW).0;
         assert_eq!(answer, [68, 20, 21, 1, 10, 0, 0, 1, a, b, c, d, 10, 0, 0, 1, a, b, c, d]);
         let unread = reader().echo(&header(&asked), Read::default()).unwrap();
-        assert!(unread.finish(OWN, NOW).is_empty());
+        assert!(unread.finish(OWN, NOW).0.is_empty());
     }
 
     #[test]
     fn what_points_to_a_fault_carries_what_stands_before_it() {
         let (mut header, mut read) = (header(&[7, 3, 4, 7, 3, 4, 0, 0]), Read::default());
         assert_eq!(reader().read(&mut header, &mut read), Err(Objection::Malformed(23)));
-        assert_eq!(reader().echo(&header, read).unwrap().finish(OWN, NOW), [7, 3, 4, 0]);
+        assert_eq!(reader().echo(&header, read).unwrap().finish(OWN, NOW).0, [7, 3, 4, 0]);
         header[22] = 3;
         assert_eq!(reader().read(&mut header, &mut read), Err(Objection::Malformed(22)));
-        assert!(reader().echo(&header, read).unwrap().finish(OWN, NOW).is_empty());
+        assert!(reader().echo(&header, read).unwrap().finish(OWN, NOW).0.is_empty());
     }
 
     #[test]

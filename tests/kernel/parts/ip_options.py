@@ -91,6 +91,17 @@ def without_sum(packet):
     return packet
 
 
+@scenario("ip-options-answers-refused")
+def answers_refused(s):
+    """Who tells that an answer of the router's own is refused carries the answer's options once more."""
+    s.keys["iptables"] = table("filter", "-A OUTPUT -p icmp -m icmp --icmp-type 0 -j REJECT --reject-with icmp-host-prohibited",
+                               "-A OUTPUT -p tcp -j REJECT --reject-with icmp-host-prohibited", "-A OUTPUT", "-A INPUT")
+    for n, (name, text) in enumerate({**RECORDS, **TIMES, **FINE}.items()):
+        s.note(name)
+        for own, host in ((IN_GW, A), (GW, SRV)):
+            s.put(with_options(tcp(host, 5000 + n, own, 81), text), with_options(echo(host, own, n, data=b"options"), text))
+
+
 @scenario("ip-options-refused")
 def refused(s):
     """Where a record has been written to, the header's sum is off, and REJECT sums over the header: it says nothing, unless tracking has
