@@ -104,23 +104,14 @@ impl fmt::Display for ConnectionLine<'_> {
 impl fmt::Display for ExpectationLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = self.entry;
-        let whole = Tuple {
-            source: entry.mask.address,
-            source_port: entry.mask.port,
-            // The destination counts whole.
-            destination: super::expect::SourceMask::new(entry.tuple.family, u8::MAX, true).address,
-            destination_port: u16::MAX,
-            ..entry.tuple
-        };
+        let mask = entry.whole_mask();
         write_change(f, self.change)?;
         write!(f, "{} proto={} {}", entry.timeout_secs, entry.tuple.protocol, Ends(&entry.tuple))?;
-        write!(f, " mask-src={} mask-dst={}", whole.source_ip(), whole.destination_ip())?;
-        write!(f, " {}", Ports(&whole))?;
+        write!(f, " mask-src={} mask-dst={}", mask.source_ip(), mask.destination_ip())?;
+        write!(f, " {}", Ports(&mask))?;
         write!(f, " master-src={} master-dst={}", entry.master.source_ip(), entry.master.destination_ip())?;
         write!(f, " {}", Ports(&entry.master))?;
-        if entry.zone != 0 {
-            write!(f, " zone={}", entry.zone)?;
-        }
+        // Linux does not tell the zone.
         for (index, flag) in entry.flags().enumerate() {
             write!(f, "{}{flag}", if index == 0 { ' ' } else { ',' })?;
         }
@@ -356,7 +347,7 @@ mod tests {
         let mut expectation = ExpectationEntry {
             id: ExpectationId(1),
             master: Tuple { source_port: 37880, destination_port: 21, ..tuple(Protocol::TCP) },
-            zone: 0,
+            zone: 5,
             tuple: Tuple { source_port: 0, destination_port: 50_000, ..tuple(Protocol::TCP) },
             mask: SourceMask::new(Family::Ipv4, 32, false),
             class: 0,

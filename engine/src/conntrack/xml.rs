@@ -1,4 +1,5 @@
-//! Connections as `conntrack -o xml` prints them (conntrack-tools 1.4.7 on Linux 6.18).
+//! Connections as `conntrack -o xml` prints them (conntrack-tools 1.4.7 on Linux 6.18); expectations are in
+//! [`super::expect::xml`].
 
 use core::fmt;
 
@@ -7,9 +8,14 @@ use super::{
     entry::{Entry, Life},
     labels::LabelNames,
     text::protocol_name,
-    tuple::{Direction, Family},
+    tuple::{Direction, Family, Tuple},
 };
-use crate::{event::Change, time::Instant, wire::Protocol};
+use crate::{
+    calendar::{DAY, civil, weekday},
+    event::Change,
+    time::Instant,
+    wire::Protocol,
+};
 
 /// What stands before the flows.
 pub const XML_START: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n";
@@ -27,17 +33,14 @@ pub struct ConnectionXml<'a> {
     pub with_times: bool,
     /// What its labels are called, where they are shown (`-o labels`).
     pub labels: Option<&'a LabelNames>,
+    /// When it is told, where that is shown (`-E -o timestamp`). In UTC, where conntrack(8) takes the time zone of its machine.
+    pub when: Option<Instant>,
 }
 
 impl fmt::Display for ConnectionXml<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = self.entry;
-        f.write_str(match self.change {
-            None => "<flow>",
-            Some(Change::New) => "<flow type=\"new\">",
-            Some(Change::Update) => "<flow type=\"update\">",
-            Some(Change::Destroy) => "<flow type=\"destroy\">",
-        })?;
+        f.write_str(flow(self.change))?;
         let [original, reply] = entry.counters.map_or([None, None], |counters| counters.map(Some));
         let way = |direction, counter| Way { entry, direction, counter };
         write!(f, "{}{}", way(Direction::Original, original), way(Direction::Reply, reply))?;
@@ -65,6 +68,7 @@ impl fmt::Display for ConnectionXml<'_> {
             self.write_life(f, life)?;
         }
         f.write_str("</meta>")?;
+        write_when(f, self.when)?;
         element(f, "helper", entry.helper.as_ref())?;
         f.write_str("</flow>")
     }
@@ -111,23 +115,8 @@ impl fmt::Display for Way<'_> {
             Direction::Original => ("original", &entry.original),
             Direction::Reply => ("reply", &entry.reply),
         };
-        let (family, number) = match tuple.family {
-            Family::Ipv4 => ("ipv4", 2),
-            Family::Ipv6 => ("ipv6", 10),
-        };
-        write!(f, "<meta direction=\"{name}\"><layer3 protonum=\"{number}\" protoname=\"{family}\">")?;
-        write!(f, "<src>{}</src><dst>{}</dst></layer3>", tuple.source_ip(), tuple.destination_ip())?;
-        let (protocol, name) = (tuple.protocol(), protocol_name(tuple.protocol()));
-        write!(f, "<layer4 protonum=\"{}\" protoname=\"{name}\">", protocol.0)?;
-        let (source, destination) = (tuple.source_port, tuple.destination_port);
-        match protocol {
-            Protocol::TCP | Protocol::UDP | Protocol::UDPLITE | Protocol::SCTP => {
-                write!(f, "<sport>{source}</sport><dport>{destination}</dport>")?;
-            }
-            Protocol::GRE => write!(f, "<srckey>{source:#x}</srckey><dstkey>{destination:#x}</dstkey>")?,
-            _ => {}
-        }
-        f.write_str("</layer4>")?;
+        write!(f, "<meta direction=\"{name}\">{}{}</layer3>", Layer3(tuple), Addresses(tuple))?;
+        write!(f, "{}{}</layer4>", Layer4(tuple), Ports(tuple))?;
         element(f, "zone", entry.zone.only_of(direction))?;
         if let Some(Counter { packets, bytes }) = counter {
             write!(f, "<counters><packets>{packets}</packets><bytes>{bytes}</bytes></counters>")?;
@@ -136,7 +125,75 @@ impl fmt::Display for Way<'_> {
     }
 }
 
-fn element(f: &mut fmt::Formatter<'_>, name: &str, value: Option<impl fmt::Display>) -> fmt::Result {
+/// How a flow begins.
+pub(super) const fn flow(change: Option<Change>) -> &'static str {
+    match change {
+        None => "<flow>",
+        Some(Change::New) => "<flow type=\"new\">",
+        Some(Change::Update) => "<flow type=\"update\">",
+        Some(Change::Destroy) => "<flow type=\"destroy\">",
+    }
+}
+
+/// The start of what is said of a tuple's addresses.
+pub(super) struct Layer3<'a>(pub(super) &'a Tuple);
+
+impl fmt::Display for Layer3<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, number) = match self.0.family {
+            Family::Ipv4 => ("ipv4", 2),
+            Family::Ipv6 => ("ipv6", 10),
+        };
+        write!(f, "<layer3 protonum=\"{number}\" protoname=\"{name}\">")
+    }
+}
+
+/// The start of what is said of its protocol.
+pub(super) struct Layer4<'a>(pub(super) &'a Tuple);
+
+impl fmt::Display for Layer4<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = protocol_name(self.0.protocol());
+        write!(f, "<layer4 protonum=\"{}\" protoname=\"{name}\">", self.0.protocol)
+    }
+}
+
+/// Where a tuple leads from and to.
+pub(super) struct Addresses<'a>(pub(super) &'a Tuple);
+
+impl fmt::Display for Addresses<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<src>{}</src><dst>{}</dst>", self.0.source_ip(), self.0.destination_ip())
+    }
+}
+
+/// Its ports or keys, if it has any.
+pub(super) struct Ports<'a>(pub(super) &'a Tuple);
+
+impl fmt::Display for Ports<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tuple { source_port: source, destination_port: destination, .. } = *self.0;
+        match self.0.protocol() {
+            Protocol::TCP | Protocol::UDP | Protocol::UDPLITE | Protocol::SCTP => {
+                write!(f, "<sport>{source}</sport><dport>{destination}</dport>")
+            }
+            Protocol::GRE => write!(f, "<srckey>{source:#x}</srckey><dstkey>{destination:#x}</dstkey>"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A moment in UTC. The first day of its week is Sunday.
+pub(super) fn write_when(f: &mut fmt::Formatter<'_>, when: Option<Instant>) -> fmt::Result {
+    let Some(when) = when.map(Instant::as_secs) else { return Ok(()) };
+    let second = when % u64::from(DAY);
+    write!(f, "<when><hour>{}</hour><min>{:02}</min>", second / 3600, second / 60 % 60)?;
+    let (year, month, day) = civil(when);
+    write!(f, "<sec>{:02}</sec><wday>{}</wday><day>{day}</day>", second % 60, weekday(when) % 7 + 1)?;
+    write!(f, "<month>{month}</month><year>{year}</year></when>")
+}
+
+pub(super) fn element(f: &mut fmt::Formatter<'_>, name: &str, value: Option<impl fmt::Display>) -> fmt::Result {
     value.map_or(Ok(()), |value| write!(f, "<{name}>{value}</{name}>"))
 }
 
@@ -187,7 +244,7 @@ mod tests {
         tcp.timeout_secs = Some(431_999);
         tcp.helper = Some("ftp".into());
         assert_eq!(
-            ConnectionXml { entry: &tcp, change: None, with_times: false, labels: None }.to_string(),
+            ConnectionXml { entry: &tcp, change: None, with_times: false, labels: None, when: None }.to_string(),
             "<flow><meta direction=\"original\"><layer3 protonum=\"2\" protoname=\"ipv4\"><src>127.0.0.1</src>\
              <dst>127.0.0.1</dst></layer3><layer4 protonum=\"6\" protoname=\"tcp\"><sport>47568</sport>\
              <dport>7005</dport></layer4><counters><packets>3</packets><bytes>165</bytes></counters></meta>\
@@ -200,7 +257,7 @@ mod tests {
         let mut icmp = entry(Protocol::ICMP, (4096, 0x0800));
         (icmp.zone, icmp.counters) = (Zone::both(7), None);
         assert_eq!(
-            ConnectionXml { entry: &icmp, change: None, with_times: false, labels: None }.to_string(),
+            ConnectionXml { entry: &icmp, change: None, with_times: false, labels: None, when: None }.to_string(),
             "<flow><meta direction=\"original\"><layer3 protonum=\"2\" protoname=\"ipv4\"><src>127.0.0.1</src>\
              <dst>127.0.0.1</dst></layer3><layer4 protonum=\"1\" protoname=\"icmp\"></layer4></meta>\
              <meta direction=\"reply\"><layer3 protonum=\"2\" protoname=\"ipv4\"><src>127.0.0.1</src>\
@@ -219,7 +276,8 @@ mod tests {
         let mut udp = entry(Protocol::UDP, (49989, 77));
         (udp.status, udp.labels) = (Status::CONFIRMED, Some(0b10_1000));
         let shown = |udp: &Entry| {
-            let flow = ConnectionXml { entry: udp, change: None, with_times: true, labels: Some(&names) }.to_string();
+            let labels = Some(&names);
+            let flow = ConnectionXml { entry: udp, change: None, with_times: true, labels, when: None }.to_string();
             flow.split_once("<meta direction=\"independent\">").expect("three parts").1.to_string()
         };
         udp.life = Some(Life { start, stop: None, now: at(1_795_769_918_000_000_000) });
@@ -232,6 +290,20 @@ mod tests {
         udp.life = Some(Life { start, stop: Some(stop), now: stop });
         assert!(shown(&udp).ends_with(
             "<start>1795769917742100569</start><stop>1795769919138486996</stop></timestamp><deltatime>1</deltatime></meta></flow>"
+        ));
+    }
+
+    /// What stands there is the real tool's, at that time in UTC.
+    #[test]
+    fn the_moment_of_an_event_stands_before_the_helper() {
+        let mut udp = entry(Protocol::UDP, (3000, 9999));
+        udp.helper = Some("tftp".into());
+        let when = Some(Instant::ZERO.after_secs(1_795_809_923));
+        let flow = ConnectionXml { entry: &udp, change: Some(Change::New), with_times: false, labels: None, when };
+        assert!(flow.to_string().starts_with("<flow type=\"new\"><meta direction=\"original\">"));
+        assert!(flow.to_string().ends_with(
+            "</meta><when><hour>20</hour><min>05</min><sec>23</sec><wday>6</wday><day>27</day><month>11</month>\
+             <year>2026</year></when><helper>tftp</helper></flow>"
         ));
     }
 }

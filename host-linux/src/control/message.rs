@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 use towpath_engine::{
     Change, Instant,
-    conntrack::{Entry, ExpectationEntry, Family, Revision, Statistics},
+    conntrack::{Entry, ExpectationEntry, Family, Revision},
     netfilter::{Hook, ListOptions, SetListing, TableName},
     socket::SocketEntry,
 };
 
-use crate::{helpers::Loaded, stats::Report};
+use crate::{helpers::Loaded, stats::Report, tracking::Counted};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
 pub const VERSION: u32 = 12;
@@ -157,7 +157,7 @@ pub enum Reply {
     /// A number of what was asked for.
     Count(u64),
     /// What connection tracking has counted.
-    Tracking(Statistics),
+    Tracking(Counted),
     /// So many bytes follow this message: a snapshot of the gateway.
     State(u64),
     /// So many bytes follow this message: text.

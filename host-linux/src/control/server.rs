@@ -12,7 +12,7 @@ use std::{
 use rustix::event::PollFlags;
 use towpath_engine::{
     Condemned, Instant,
-    conntrack::{Family, Revision, Statistics},
+    conntrack::{Family, Revision},
     netfilter::{ListOptions, RuleSet, SetListing, TableName},
 };
 
@@ -32,6 +32,7 @@ use crate::{
     limits::{COMPILERS, CONTROL_ASKING_MAX, CONTROL_DEAF_TIME},
     plugin::Plugin,
     stats::Report,
+    tracking::Counted,
     worker::Worker,
 };
 
@@ -62,7 +63,7 @@ pub trait Answers {
     fn count(&mut self, topic: Topic) -> u64;
 
     /// What connection tracking has counted.
-    fn tracking(&mut self) -> Statistics;
+    fn tracking(&mut self) -> Counted;
 
     /// The number of the connection or expectation that came last.
     fn newest(&mut self, topic: Topic) -> u64;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use towpath_engine::{
     Command, Condemned, DeviceId, Engine, Instant, Reply as EngineReply, Subscription,
-    conntrack::{ExpectationId, Family, HelperId, Revision, Statistics, helper::Helper},
+    conntrack::{ExpectationId, Family, HelperId, Revision, helper::Helper},
     device::Feature,
     netfilter::{ListOptions, RuleSet, SetListing, TableName, lists::recent::Recent},
     snapshot::{Refused, Successor},
@@ -21,7 +21,8 @@ use crate::{
     plugin::Plugin,
     services, sets, sockets,
     stats::{DeviceReport, Report, by_name},
-    sysctl, tracking,
+    sysctl,
+    tracking::{self, Counted},
 };
 
 /// What may be seen of a running gateway.
@@ -72,8 +73,8 @@ impl<R: Ring> Answers for View<'_, R> {
         }
     }
 
-    fn tracking(&mut self) -> Statistics {
-        self.engine.conntrack().statistics()
+    fn tracking(&mut self) -> Counted {
+        Counted::of(self.engine)
     }
 
     fn newest(&mut self, topic: Topic) -> u64 {

@@ -111,6 +111,19 @@ impl Network {
         (mask.is_ipv4() == self.address.is_ipv4()).then(|| Self { mask: bits(mask), ..self })
     }
 
+    /// The address that it was given with.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Whether all bits of the address count.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let all = if self.address.is_ipv4() { !(u128::MAX >> 32) } else { u128::MAX };
+        self.mask & all == all
+    }
+
     /// The family of its addresses.
     #[must_use]
     pub const fn family(&self) -> Family {

@@ -10,10 +10,11 @@ use towpath_engine::{
     Change, Event, Instant,
     conntrack::{
         Entry, ExpectationEntry,
+        expect::xml::{self as expectations, ExpectationXml},
         labels::LabelNames,
         save::ConnectionSave,
         text::{ConnectionLine, ExpectationLine},
-        xml::{ConnectionXml, XML_END, XML_START},
+        xml::{self as connections, ConnectionXml},
     },
 };
 use towpath_replay::schema::{Connection, ConntrackEvent, Expectation};
@@ -27,7 +28,7 @@ pub struct Format {
     pub extended: bool,
     /// `-o id`
     pub id: bool,
-    /// `-o timestamp`: events start with their time.
+    /// `-o timestamp`: events start with their time, and listed expectations with that of the listing.
     pub timestamp: bool,
     /// `-o ktimestamp`: when connections began and ended.
     pub times: bool,
@@ -43,7 +44,7 @@ pub enum Style {
     /// A line each, as conntrack(8) prints it.
     #[default]
     Lines,
-    /// `-o xml`; nothing at all when there are none. Expectations stay lines.
+    /// `-o xml`; nothing at all when there are none.
     Xml,
     /// `-o save`: what `conntrack -R` reads. Expectations stay lines.
     Save,
@@ -61,6 +62,8 @@ pub type Told = Option<(Instant, Change)>;
 pub struct Shown {
     format: Format,
     count: u64,
+    /// What stands before and behind all of them in XML, by what they are.
+    frame: [&'static str; 2],
     /// Whether what stands before the first is written.
     has_head: bool,
 }
@@ -69,7 +72,7 @@ impl Shown {
     /// Nothing yet.
     #[must_use]
     pub const fn new(format: Format) -> Self {
-        Self { format, count: 0, has_head: false }
+        Self { format, count: 0, frame: [connections::XML_START, connections::XML_END], has_head: false }
     }
 
     /// How many there were.
@@ -83,40 +86,57 @@ impl Shown {
     /// # Errors
     /// When `out` takes nothing more.
     pub fn connection(&mut self, out: &mut impl Write, entry: &Entry, told: Told) -> io::Result<()> {
-        self.begin(out)?;
+        self.begin(out, [connections::XML_START, connections::XML_END])?;
         let held = self.format.looked_up.then(|| Entry { uses: entry.uses.map(|uses| uses + 1), ..entry.clone() });
         let entry = held.as_ref().unwrap_or(entry);
         let &Format { style, extended: with_family, id: with_id, times: with_times, ref labels, .. } = &self.format;
         let labels = labels.as_ref();
         let change = told.map(|(_, change)| change);
         match style {
-            Style::Xml => writeln!(out, "{}", ConnectionXml { entry, change, with_times, labels }),
+            Style::Xml => {
+                let when = told.map(|(when, _)| when).filter(|_| self.format.timestamp);
+                writeln!(out, "{}", ConnectionXml { entry, change, with_times, labels, when })
+            }
             Style::Save => writeln!(out, "{}", ConnectionSave { entry, change }),
             Style::Json => match told {
                 Some((ts, change)) => write_event(out, ts, &Event::Connection(change, Box::new(entry.clone()))),
                 None => write_json(out, &Connection::from(entry)),
             },
             Style::Lines => {
-                self.write_time(out, told)?;
+                if let Some((when, _)) = told.filter(|_| self.format.timestamp) {
+                    write!(out, "[{:08}.{:06}]\t", when.as_secs(), micros(when))?;
+                }
                 writeln!(out, "{}", ConnectionLine { entry, change, with_family, with_id, with_times, labels })
             }
         }
     }
 
-    /// Writes an expectation, or what happened to it and when.
+    /// Writes an expectation, or what happened to it; `when` is that, or when it is listed.
     ///
     /// # Errors
     /// When `out` takes nothing more.
-    pub fn expectation(&mut self, out: &mut impl Write, entry: &ExpectationEntry, told: Told) -> io::Result<()> {
-        if self.format.style != Style::Json {
-            self.count += 1;
-            self.write_time(out, told)?;
-            return writeln!(out, "{}", ExpectationLine { entry, change: told.map(|(_, change)| change) });
-        }
-        self.begin(out)?;
-        match told {
-            Some((ts, change)) => write_event(out, ts, &Event::Expectation(change, Box::new(entry.clone()))),
-            None => write_json(out, &Expectation::from(entry)),
+    pub fn expectation(
+        &mut self,
+        out: &mut impl Write,
+        entry: &ExpectationEntry,
+        when: Instant,
+        change: Option<Change>,
+    ) -> io::Result<()> {
+        self.begin(out, [expectations::XML_START, expectations::XML_END])?;
+        match (self.format.style, change) {
+            (Style::Json, Some(change)) => write_event(out, when, &Event::Expectation(change, Box::new(entry.clone()))),
+            (Style::Json, None) => write_json(out, &Expectation::from(entry)),
+            (Style::Xml, _) => {
+                let when = self.format.timestamp.then_some(when);
+                writeln!(out, "{}", ExpectationXml { entry, change, when })
+            }
+            (Style::Lines | Style::Save, _) => {
+                if self.format.timestamp {
+                    // Without leading zeros, other than those of connections.
+                    write!(out, "[{:<8}.{:<6}]\t", when.as_secs(), micros(when))?;
+                }
+                writeln!(out, "{}", ExpectationLine { entry, change })
+            }
         }
     }
 
@@ -138,14 +158,15 @@ impl Shown {
     /// When `out` takes nothing more.
     pub fn end(&self, out: &mut impl Write) -> io::Result<()> {
         match self.format.style {
-            Style::Xml if self.count > 0 => out.write_all(XML_END.as_bytes()),
+            Style::Xml if self.count > 0 => out.write_all(self.frame[1].as_bytes()),
             Style::Xml | Style::Lines | Style::Save | Style::Json => Ok(()),
         }
     }
 
     /// Counts one, and writes what stands before the first.
-    fn begin(&mut self, out: &mut impl Write) -> io::Result<()> {
+    fn begin(&mut self, out: &mut impl Write, frame: [&'static str; 2]) -> io::Result<()> {
         self.count += 1;
+        self.frame = frame;
         self.head(out)
     }
 
@@ -154,20 +175,16 @@ impl Shown {
             return Ok(());
         }
         match self.format.style {
-            Style::Xml => out.write_all(XML_START.as_bytes()),
+            Style::Xml => out.write_all(self.frame[0].as_bytes()),
             Style::Json => writeln!(out, "{{\"schema\":\"towpath.conntrack/1\"}}"),
             Style::Lines | Style::Save => Ok(()),
         }
     }
+}
 
-    fn write_time(&self, out: &mut impl Write, told: Told) -> io::Result<()> {
-        match told {
-            Some((when, _)) if self.format.timestamp => {
-                write!(out, "[{:08}.{:06}]\t", when.as_secs(), when.as_nanos() / 1000 % 1_000_000)
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
+/// Microseconds behind the last second.
+const fn micros(when: Instant) -> u64 {
+    when.as_nanos() / 1000 % 1_000_000
 }
 
 /// Events that are missing.

@@ -1,16 +1,19 @@
-//! Which connections conntrack(8) would show, and how: for a running gateway and for the one of a replay.
+//! Which connections and expectations conntrack(8) would show, and how: for a running gateway and for the one of a replay.
 
+mod expected;
 mod filter;
 mod format;
 mod page;
 
 use std::io::{self, Write};
 
+use serde::{Deserialize, Serialize};
 use towpath_engine::{
     Engine,
     conntrack::{Entry, ExpectationEntry, Statistics},
 };
 
+pub use expected::Expected;
 pub use filter::{Ends, Filter, Network, StateName, parse_protocol};
 pub use format::{Format, Shown, Style, Told};
 pub(crate) use page::{connections, expectations};
@@ -34,11 +37,42 @@ pub fn list(engine: &Engine, filter: &Filter, shown: &mut Shown, out: &mut impl 
 ///
 /// # Errors
 /// When `out` takes nothing more.
-pub fn list_expectations(engine: &Engine, shown: &mut Shown, out: &mut impl Write) -> io::Result<()> {
+pub fn list_expectations(
+    engine: &Engine,
+    wanted: &Expected,
+    shown: &mut Shown,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let now = engine.now();
     for expectation in engine.conntrack().expectations().iter() {
-        shown.expectation(out, &ExpectationEntry::of(engine.now(), expectation), None)?;
+        let entry = ExpectationEntry::of(now, expectation);
+        if wanted.wants(&entry) {
+            shown.expectation(out, &entry, now, None)?;
+        }
     }
     shown.end(out)
+}
+
+/// What connection tracking and its expectations have counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Connection tracking.
+    pub connections: Statistics,
+    /// Expectations that have ever waited.
+    pub created: u64,
+    /// Those of them that do not wait any more.
+    pub deleted: u64,
+}
+
+impl Counted {
+    /// What an engine has counted.
+    #[must_use]
+    pub fn of(engine: &Engine) -> Self {
+        let conntrack = engine.conntrack();
+        let created = conntrack.expectations().appeared();
+        let deleted = created - conntrack.expectations().len() as u64;
+        Self { connections: conntrack.statistics(), created, deleted }
+    }
 }
 
 /// Writes what connection tracking has counted as `conntrack -S` does, for the one processor that there is here. What Linux
@@ -56,11 +90,20 @@ pub fn write_statistics(out: &mut impl Write, counted: &Statistics) -> io::Resul
     )
 }
 
+/// Writes what has been counted of expectations as `conntrack -S expect` does.
+///
+/// # Errors
+/// When `out` takes nothing more.
+pub fn write_expectation_statistics(out: &mut impl Write, counted: &Counted) -> io::Result<()> {
+    let Counted { connections: Statistics { expect_new, .. }, created, deleted } = counted;
+    writeln!(out, "cpu=0   \texpect_new={expect_new} expect_create={created} expect_delete={deleted} ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The line is the real tool's.
+    /// The lines are the real tool's.
     #[test]
     fn statistics_are_those_of_the_real_tool() {
         let mut out = Vec::new();
@@ -70,5 +113,8 @@ mod tests {
             "cpu=0   \tfound=0 invalid=2 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=0 \
              clash_resolve=0 chaintoolong=0 \n"
         );
+        let mut out = Vec::new();
+        write_expectation_statistics(&mut out, &Counted { created: 6, deleted: 3, ..Counted::default() }).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "cpu=0   \texpect_new=0 expect_create=6 expect_delete=3 \n");
     }
 }

@@ -3,6 +3,8 @@
 mod check;
 mod conntrack;
 mod diff;
+#[cfg(shipped_helpers)]
+mod expectations;
 mod explain;
 mod helper;
 mod lab;

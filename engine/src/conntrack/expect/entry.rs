@@ -53,6 +53,28 @@ impl ExpectationEntry {
         }
     }
 
+    /// Its mask as a tuple; of the destination everything counts.
+    #[must_use]
+    pub fn whole_mask(&self) -> Tuple {
+        let whole = SourceMask::new(self.tuple.family, u8::MAX, true);
+        Tuple {
+            source: self.mask.address,
+            source_port: self.mask.port,
+            destination: whole.address,
+            destination_port: whole.port,
+            ..self.tuple
+        }
+    }
+
+    /// Whether a packet with this tuple, in that zone, is the one that was announced, or would be if it were active: how
+    /// conntrack(8) looks one up.
+    ///
+    /// Linux v6.18: `net/netfilter/nf_conntrack_expect.c`, `__nf_ct_expect_find()`.
+    #[must_use]
+    pub fn announces(&self, zone: u16, tuple: &Tuple) -> bool {
+        self.zone == zone && self.mask.equates(tuple, &self.tuple)
+    }
+
     /// The names of its flags, as conntrack's events and records write them.
     pub fn flags(&self) -> impl Iterator<Item = &'static str> {
         [(self.permanent, "PERMANENT"), (self.inactive, "INACTIVE")]

@@ -5,6 +5,7 @@
 
 mod entry;
 mod table;
+pub mod xml;
 
 pub use entry::{ExpectationEntry, SavedExpectation, SavedExpectations};
 pub use table::{CannotExpect, Expectations, Room};

@@ -9,6 +9,12 @@ use super::{Question, Table};
 impl Question {
     /// Refuses options that conntrack(8) does not take together.
     pub(super) fn check(&self) -> Result<()> {
+        ensure!(!self.update || self.table == Table::Conntrack, "Can't do --update on expectations");
+        if self.names_expectation() {
+            need(self.wanted.orig_src.is_some(), "src")?;
+            need(self.wanted.orig_dst.is_some(), "dst")?;
+            need(self.wanted.protocol.is_some(), "protonum")?;
+        }
         let illegal = self.illegal();
         if let Some(option) = self.given().find(|option| illegal.holds(option)) {
             bail!("Illegal option `--{option}' with this command");
@@ -19,7 +25,28 @@ impl Question {
         if let Some(option) = self.wanted.of_protocols().find(|option| !self.fits(option)) {
             bail!("unknown option `--{option}'");
         }
+        if self.names_expectation() {
+            self.check_ports()?;
+        }
         self.wanted.check_families()
+    }
+
+    /// Whether it is about the one expectation that some packet would fulfil.
+    pub(super) fn names_expectation(&self) -> bool {
+        self.table == Table::Expect && (self.get || self.delete)
+    }
+
+    /// Sees to it that what tells an expectation apart is all there; conntrack(8) wants the ports of answers too, and makes nothing of
+    /// them.
+    fn check_ports(&self) -> Result<()> {
+        let needed = PORTS_AND_KEYS.as_flattened();
+        for option in needed {
+            need(!self.fits(option) || self.wanted.of_protocols().any(|given| given == *option), option)?;
+        }
+        match self.wanted.of_protocols().find(|option| !needed.contains(option)) {
+            Some(option) => bail!("Illegal option `--{option}' with this command"),
+            None => Ok(()),
+        }
     }
 
     /// The options that were given, but for those of protocols.
@@ -38,8 +65,8 @@ impl Question {
             (Table::Conntrack, ..) if self.flush => Illegal::AllBut(&["family"]),
             _ if self.flush => Illegal::AllBut(&[]),
             (Table::Expect, true, _) => Illegal::AllBut(&["family", "output"]),
-            (Table::Expect, _, true) => Illegal::AllBut(&["event-mask", "output"]),
-            (Table::Expect, false, false) => Illegal::These(&[]),
+            (Table::Expect, _, true) => Illegal::AllBut(&["output"]),
+            (Table::Expect, false, false) => Illegal::AllBut(&["src", "dst", "reply-src", "reply-dst", "protonum"]),
             (Table::Conntrack, true, _) => Illegal::These(&["event-mask", "timeout"]),
             (Table::Conntrack, _, true) => Illegal::These(&["status", "timeout"]),
             (Table::Conntrack, _, _) if self.get => {
@@ -61,10 +88,6 @@ impl Question {
     /// Sees to it that `-G` has all that tells a connection apart.
     fn check_tuple(&self) -> Result<()> {
         let wanted = &self.wanted;
-        let need = |is_given: bool, option: &str| {
-            ensure!(is_given, "You need to supply the `--{option}' option for this command");
-            Ok(())
-        };
         need(wanted.protocol.is_some(), "protonum")?;
         ensure!(wanted.orig_src.is_some() && wanted.orig_dst.is_some(), "you have to specify `--src' and `--dst'");
         let has = |option: &str| wanted.of_protocols().any(|given| given == option);
@@ -77,6 +100,11 @@ impl Question {
         }
         Ok(())
     }
+}
+
+fn need(is_given: bool, option: &str) -> Result<()> {
+    ensure!(is_given, "You need to supply the `--{option}' option for this command");
+    Ok(())
 }
 
 /// Options that a command does not take.
@@ -104,5 +132,9 @@ fn protocols_of(option: &str) -> &'static [Protocol] {
         _ => &[Protocol::TCP, Protocol::UDP, Protocol::UDPLITE, Protocol::SCTP, DCCP],
     }
 }
+
+/// What tells flows between two addresses apart, of packets and of answers.
+const PORTS_AND_KEYS: [[&str; 4]; 2] =
+    [["sport", "dport", "reply-port-src", "reply-port-dst"], ["srckey", "dstkey", "reply-key-src", "reply-key-dst"]];
 
 const DCCP: Protocol = Protocol(33);

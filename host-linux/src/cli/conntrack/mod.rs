@@ -18,9 +18,9 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use towpath::{
     control::{Client, Request, Topic},
-    tracking::{Filter, Format, Style, write_statistics},
+    tracking::{Counted, Expected, Filter, Format, Style, write_expectation_statistics, write_statistics},
 };
-use towpath_engine::conntrack::Revision;
+use towpath_engine::conntrack::{Family, Revision};
 
 pub(crate) use self::replayed::Replayed;
 use self::{running::Running, wanted::Wanted};
@@ -43,7 +43,8 @@ struct Question {
     /// List what is in the table.
     #[arg(short = 'L', long = "dump", group = "what")]
     list: bool,
-    /// Show the one connection with this protocol and these ends. It is "no" (exit code 1) when there is none.
+    /// Show the one connection with this protocol and these ends, or the expectation that such a packet would fulfil. It is "no" (exit
+    /// code 1) when there is none.
     #[arg(short = 'G', long, group = "what")]
     get: bool,
     /// Show what comes, changes and goes, until interrupted.
@@ -55,7 +56,7 @@ struct Question {
     /// Show what connection tracking has counted.
     #[arg(short = 'S', long, group = "what")]
     stats: bool,
-    /// Delete what the options describe, and show it. It is "no" (exit code 1) when there is nothing.
+    /// Delete what the options describe, and show it; an expectation is not shown. It is "no" (exit code 1) when there is nothing.
     #[arg(short = 'D', long, group = "what")]
     delete: bool,
     /// Change the mark (-m), the timeout (-t) or the status (-u) of what the other options describe, and show it. It is "no" (exit code
@@ -105,7 +106,7 @@ impl Table {
 enum Output {
     /// As XML.
     Xml,
-    /// As the options that make them, for `conntrack -R`.
+    /// As the options that make them, for `conntrack -R`; expectations are lines all the same.
     Save,
     /// One JSON object a line (towpath.conntrack/1).
     Json,
@@ -113,7 +114,7 @@ enum Output {
     Extended,
     /// With its number behind each; it is the gateway's own, from 1 on.
     Id,
-    /// With its time before each event.
+    /// With its time before each event, and before each expectation.
     Timestamp,
     /// With the times when each began and ended, where they are known (`net.netfilter.nf_conntrack_timestamp`), in UTC.
     Ktimestamp,
@@ -125,7 +126,6 @@ impl Question {
     fn format(&self) -> Result<Format> {
         let with_save = self.output.len() > 1 && self.output.contains(&Output::Save);
         anyhow::ensure!(!with_save, "cannot combine save output with any other output type, use -o save only");
-        anyhow::ensure!(!self.stats || self.table == Table::Conntrack, "-S counts connections only");
         let has = |output| self.output.contains(&output);
         let styles = [(Output::Xml, Style::Xml), (Output::Save, Style::Save), (Output::Json, Style::Json)];
         let mut chosen = styles.iter().filter(|(output, _)| has(*output)).map(|(_, style)| *style);
@@ -154,16 +154,22 @@ impl Question {
             !self.zero || filter == Filter::default(),
             "-z counts all connections anew; it takes no filter"
         );
-        anyhow::ensure!(
-            !self.zero || self.table == Table::Conntrack,
-            "-z is about connections; expectations count nothing"
-        );
         Ok(filter)
+    }
+
+    /// Which expectations are meant.
+    fn expected(&self) -> Expected {
+        let wanted = self.wanted.expected();
+        match (self.list || self.count, self.names_expectation()) {
+            // conntrack(8) lists and counts those of one family.
+            (true, _) => Expected { family: wanted.family.or(Some(Family::Ipv4)), ..wanted },
+            (false, true) => Expected { packet: self.wanted.packet(), ..wanted },
+            (false, false) => wanted,
+        }
     }
 
     /// What is to be changed.
     fn revision(&self) -> Result<Revision> {
-        anyhow::ensure!(self.table == Table::Conntrack, "-U changes connections only");
         Ok(Revision { timeout_secs: self.timeout, ..self.wanted.revision()? })
     }
 
@@ -184,12 +190,28 @@ impl Question {
             (false, true) => "updated",
             (false, false) => "shown",
         };
-        if self.get && count == 0 && self.table == Table::Conntrack {
-            writeln!(io::stderr(), "towpath: Operation failed: such conntrack doesn't exist")?;
+        let is_named = self.get || self.names_expectation();
+        if is_named && count == 0 {
+            let why = match self.table {
+                Table::Conntrack => "such conntrack doesn't exist",
+                Table::Expect => "No such file or directory",
+            };
+            writeln!(io::stderr(), "towpath: Operation failed: {why}")?;
             return Ok(Answer::No);
         }
+        if self.get && self.table == Table::Expect {
+            return Ok(Answer::Fine);
+        }
         writeln!(io::stderr(), "towpath: {count} {} have been {done}.", self.things())?;
-        Ok(if (self.delete || self.get || self.update) && count == 0 { Answer::No } else { Answer::Fine })
+        Ok(if (self.delete || self.update) && count == 0 { Answer::No } else { Answer::Fine })
+    }
+
+    /// Writes what has been counted.
+    fn write_statistics(&self, out: &mut impl Write, counted: &Counted) -> io::Result<()> {
+        match self.table {
+            Table::Conntrack => write_statistics(out, &counted.connections),
+            Table::Expect => write_expectation_statistics(out, counted),
+        }
     }
 }
 
@@ -198,14 +220,15 @@ impl Conntrack {
         let (path, question) = (self.control.path(), self.question);
         question.check()?;
         let (table, format) = (question.table, question.format()?);
-        let asking = Running { path: &path, table, filter: question.filter()?, format, zeroes: question.zero };
+        let (filter, expected) = (question.filter()?, question.expected());
+        let asking = Running { path: &path, table, filter, expected, format, zeroes: question.zero };
         let mut out = io::stdout().lock();
         if question.count {
-            writeln!(out, "{}", Client::count(&path, Request::Count(table.topic()))?)?;
+            writeln!(out, "{}", asking.count()?)?;
             return Ok(Answer::Fine);
         }
         if question.stats {
-            write_statistics(&mut out, &Client::tracking(&path)?)?;
+            question.write_statistics(&mut out, &Client::tracking(&path)?)?;
             return Ok(Answer::Fine);
         }
         if question.flush {

@@ -4,7 +4,7 @@ use std::{ffi::OsString, io, io::Write};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use towpath::tracking::{Filter, Shown, list, list_expectations, write_statistics};
+use towpath::tracking::{Counted, Expected, Filter, Shown, list, list_expectations};
 use towpath_engine::{Engine, Event, Instant};
 
 use super::{Question, Table};
@@ -15,6 +15,7 @@ use crate::cli::Answer;
 pub(crate) struct Replayed {
     question: Question,
     filter: Filter,
+    expected: Expected,
     shown: Shown,
 }
 
@@ -36,8 +37,8 @@ impl Replayed {
         );
         question.check()?;
         // Nothing is counted after the end, so that -z changes nothing.
-        let (filter, shown) = (question.filter()?, Shown::new(question.format()?));
-        Ok(Self { question, filter, shown })
+        let (filter, expected, shown) = (question.filter()?, question.expected(), Shown::new(question.format()?));
+        Ok(Self { question, filter, expected, shown })
     }
 
     /// Whether it asks for what happens.
@@ -57,8 +58,8 @@ impl Replayed {
                 {
                     self.shown.connection(&mut out, entry, Some((*when, *change)))?;
                 }
-                (Event::Expectation(change, entry), Table::Expect) if self.filter.hears(Some(*change)) => {
-                    self.shown.expectation(&mut out, entry, Some((*when, *change)))?;
+                (Event::Expectation(change, entry), Table::Expect) => {
+                    self.shown.expectation(&mut out, entry, *when, Some(*change))?;
                 }
                 (
                     Event::Connection(..)
@@ -79,11 +80,14 @@ impl Replayed {
         let conntrack = engine.conntrack();
         match (&self.question, self.question.table) {
             (Question { event: true, .. }, _) => self.shown.end(&mut out)?,
-            (Question { stats: true, .. }, _) => write_statistics(&mut out, &conntrack.statistics())?,
+            (Question { stats: true, .. }, _) => self.question.write_statistics(&mut out, &Counted::of(engine))?,
             (Question { count: true, .. }, Table::Conntrack) => writeln!(out, "{}", conntrack.len())?,
-            (Question { count: true, .. }, Table::Expect) => writeln!(out, "{}", conntrack.expectations().len())?,
+            (Question { count: true, .. }, Table::Expect) => {
+                list_expectations(engine, &self.expected, &mut self.shown, &mut io::sink())?;
+                writeln!(out, "{}", self.shown.count())?;
+            }
             (_, Table::Conntrack) => list(engine, &self.filter, &mut self.shown, &mut out)?,
-            (_, Table::Expect) => list_expectations(engine, &mut self.shown, &mut out)?,
+            (_, Table::Expect) => list_expectations(engine, &self.expected, &mut self.shown, &mut out)?,
         }
         Ok(())
     }

@@ -1,11 +1,16 @@
 //! What a running gateway is asked.
 
-use std::{io::Write, ops::ControlFlow, path::Path};
+use std::{
+    io::{self, Write},
+    ops::ControlFlow,
+    path::Path,
+};
 
 use anyhow::Result;
 use towpath::{
-    control::{Client, Happened, Heard, Request},
-    tracking::{Filter, Format, Shown},
+    clock::{Clock, SystemClock},
+    control::{Client, Happened, Heard, Request, Topic},
+    tracking::{Expected, Filter, Format, Shown},
 };
 use towpath_engine::conntrack::Revision;
 
@@ -16,6 +21,7 @@ pub(super) struct Running<'a> {
     pub(super) path: &'a Path,
     pub(super) table: Table,
     pub(super) filter: Filter,
+    pub(super) expected: Expected,
     pub(super) format: Format,
     /// Whether connections count what they carry anew, once they are shown.
     pub(super) zeroes: bool,
@@ -27,10 +33,24 @@ impl Running<'_> {
         if happening { self.follow(out) } else { self.each(out, |_| {}) }
     }
 
-    /// Deletes what is wanted, and shows it; gives how many there were.
+    /// How many there are.
+    pub(super) fn count(&self) -> Result<u64> {
+        match self.table {
+            Table::Expect => self.show(false, &mut io::sink()),
+            Table::Conntrack | Table::Dying | Table::Unconfirmed => {
+                Ok(Client::count(self.path, Request::Count(Topic::Connections))?)
+            }
+        }
+    }
+
+    /// Deletes what is wanted, and shows it, if it is a connection; gives how many there were.
     pub(super) fn delete(&self, out: &mut impl Write) -> Result<u64> {
         let mut doomed = Vec::new();
-        let count = self.each(out, |number| doomed.push(number))?;
+        let note = |number| doomed.push(number);
+        let count = match self.table {
+            Table::Expect => self.each(&mut io::sink(), note)?,
+            Table::Conntrack | Table::Dying | Table::Unconfirmed => self.each(out, note)?,
+        };
         for numbers in doomed.chunks(NUMBERS_A_REQUEST) {
             Client::count(self.path, Request::Forget(self.table.topic(), numbers.to_vec()))?;
         }
@@ -84,11 +104,18 @@ impl Running<'_> {
                     }
                 }
             }
+            // Whether the gateway is there matters all the same.
+            Table::Dying | Table::Unconfirmed => {
+                self.count()?;
+            }
             Table::Expect => {
+                let mut clock = SystemClock::start();
                 for told in Client::expectations(self.path)? {
                     let entry = told?;
-                    note(entry.id.0);
-                    shown.expectation(out, &entry, None)?;
+                    if self.expected.wants(&entry) {
+                        note(entry.id.0);
+                        shown.expectation(out, &entry, clock.now(), None)?;
+                    }
                 }
             }
         }
@@ -114,14 +141,14 @@ impl Running<'_> {
             Table::Expect => follow(Client::watch_expectations(self.path)?, &mut *out, |out, heard| {
                 match heard {
                     Heard::Told(Happened { when, change, entry }) => {
-                        if filter.hears(Some(change)) {
-                            shown.expectation(out, &entry, Some((when, change)))?;
-                        }
+                        shown.expectation(out, &entry, when, Some(change))?;
                     }
                     Heard::Lost(count) => shown.lost(out, count)?,
                 }
                 Ok(ControlFlow::Continue(()))
             })?,
+            // Nothing happens to what is never there.
+            Table::Dying | Table::Unconfirmed => {}
         }
         shown.end(out)?;
         Ok(shown.count())

@@ -4,10 +4,10 @@ use std::{fs, net::IpAddr, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
-use towpath::tracking::{Ends, Filter, Network, StateName, parse_protocol};
+use towpath::tracking::{Ends, Expected, Filter, Network, StateName, parse_protocol};
 use towpath_engine::{
     Change,
-    conntrack::{Family, Revision, SctpState, Status, TcpState, labels::LabelNames},
+    conntrack::{Family, Revision, SctpState, Status, TcpState, Tuple, labels::LabelNames},
     wire::Protocol,
 };
 
@@ -200,18 +200,38 @@ impl Wanted {
             changes: self.changes(),
         })
     }
+
+    /// The expectations of that family.
+    pub(super) fn expected(&self) -> Expected {
+        Expected { family: self.family.map(FamilyName::family), packet: None }
+    }
+
+    /// The packet that the options describe, if they tell it whole.
+    pub(super) fn packet(&self) -> Option<Tuple> {
+        let (source, destination) = (self.orig_src?, self.orig_dst?);
+        Some(Tuple {
+            source: source.address().into(),
+            destination: destination.address().into(),
+            source_port: self.sport.or(self.keys.srckey).unwrap_or(0),
+            destination_port: self.dport.or(self.keys.dstkey).unwrap_or(0),
+            protocol: self.protocol?.0,
+            family: source.family(),
+        })
+    }
 }
 
 impl Wanted {
     /// The options that were given, as conntrack(8) calls them.
     pub(super) fn given(&self) -> impl Iterator<Item = &'static str> {
+        // A network is an address with a mask.
+        let is_part = |network: Option<Network>| network.is_some_and(|network| !network.is_whole());
         let options = [
             ("protonum", self.protocol.is_some()),
             ("family", self.family.is_some()),
             ("src", self.orig_src.is_some()),
             ("dst", self.orig_dst.is_some()),
-            ("mask-src", self.mask_src.is_some()),
-            ("mask-dst", self.mask_dst.is_some()),
+            ("mask-src", self.mask_src.is_some() || is_part(self.orig_src)),
+            ("mask-dst", self.mask_dst.is_some() || is_part(self.orig_dst)),
             ("reply-src", self.reply_src.is_some()),
             ("reply-dst", self.reply_dst.is_some()),
             ("mark", self.mark.is_some()),

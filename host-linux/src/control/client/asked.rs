@@ -7,7 +7,7 @@ use std::{
 
 use towpath_engine::{
     Change, Instant,
-    conntrack::{Entry, ExpectationEntry, Family, Statistics},
+    conntrack::{Entry, ExpectationEntry, Family},
     socket::SocketEntry,
 };
 
@@ -15,7 +15,7 @@ use super::{
     super::message::{Logged, NewHelper, NewRules, Reply, Request, Topic},
     Client, ClientError, ClientErrorCause, say,
 };
-use crate::{helpers::Loaded, limits::CONTROL_STATE_BYTES_MAX, stats::Report};
+use crate::{helpers::Loaded, limits::CONTROL_STATE_BYTES_MAX, stats::Report, tracking::Counted};
 
 /// What has happened to a connection or expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Client {
     ///
     /// # Errors
     /// As for [`Self::ask`] and [`Self::next_reply`].
-    pub fn tracking(path: &Path) -> Result<Statistics, ClientError> {
+    pub fn tracking(path: &Path) -> Result<Counted, ClientError> {
         Self::one(
             path,
             Request::Tracking,

@@ -21,7 +21,7 @@ use std::{
 use tempfile::TempDir;
 use towpath_engine::{
     Change, Condemned, Instant,
-    conntrack::{Entry, Family, Revision, Statistics, Status, Tuple, Zone},
+    conntrack::{Entry, Family, Revision, Status, Tuple, Zone},
     netfilter::{ListOptions, RuleSet, SetListing, TableName},
 };
 
@@ -36,6 +36,7 @@ use crate::{
     },
     plugin::Plugin,
     stats::{ControlReport, Report},
+    tracking::Counted,
     worker::Worker,
 };
 
@@ -114,8 +115,8 @@ fn numbers_are_answered_and_connections_forgotten() {
         reply
     };
     assert_eq!(ask(&mut gateway, Request::Count(Topic::Connections)), Some(Reply::Count(10)));
-    let statistics = Statistics { found: 3, ..Statistics::default() };
-    assert_eq!(ask(&mut gateway, Request::Tracking), Some(Reply::Tracking(statistics)));
+    let counted = Counted { created: 3, ..Counted::default() };
+    assert_eq!(ask(&mut gateway, Request::Tracking), Some(Reply::Tracking(counted)));
     assert_eq!(ask(&mut gateway, Request::Forget(Topic::Connections, vec![4, 3, 99])), Some(Reply::Count(2)));
     assert_eq!(ask(&mut gateway, Request::Flush(Topic::Connections)), Some(Reply::Count(8)));
 }

@@ -84,8 +84,8 @@ impl Answers for Numbers {
         u64::from(self.count) - self.forgotten.len() as u64
     }
 
-    fn tracking(&mut self) -> Statistics {
-        Statistics { found: 3, ..Statistics::default() }
+    fn tracking(&mut self) -> Counted {
+        Counted { created: 3, ..Counted::default() }
     }
 
     fn newest(&mut self, _: Topic) -> u64 {

@@ -71,6 +71,12 @@ impl Expectations {
         self.waiting.is_empty()
     }
 
+    /// How many have ever waited, those of the snapshot it goes on from included.
+    #[must_use]
+    pub const fn appeared(&self) -> u64 {
+        self.latest.0
+    }
+
     /// All of them, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = &Expectation> {
         self.waiting.values()
