@@ -80,8 +80,16 @@ fn labels_have_the_names_that_a_file_gives_them() {
     assert_eq!(ask("-L -l web -l mail --label-names names").out, "");
     assert!(ask("-L -l ftp --label-names names").wrong().contains("names names no label 'ftp'"));
     assert!(ask("-L -o labels --label-names bad").wrong().contains("bad:2:1: 'web 3' is not a label's number"));
+    let without = ask("-L -o labels --label-names none");
+    assert_eq!((without.code, without.out.lines().count()), (Some(0), 1));
+    assert!(without.out.ends_with(" use=1\n"), "{}", without.out);
+    assert_eq!(
+        without.err,
+        "towpath: none: No such file or directory (os error 2); labels are not shown\n\
+         towpath: 1 flow entries have been shown.\n"
+    );
     assert!(
-        ask("-L -o labels --label-names none").wrong().contains("cannot read none, which says what labels are called")
+        ask("-L -l web --label-names none").wrong().contains("cannot read none, which says what labels are called")
     );
 }
 

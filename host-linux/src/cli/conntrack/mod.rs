@@ -118,7 +118,7 @@ enum Output {
     Timestamp,
     /// With the times when each began and ended, where they are known (`net.netfilter.nf_conntrack_timestamp`), in UTC.
     Ktimestamp,
-    /// With the names of its labels, as the file of `--label-names` has them.
+    /// With the names of its labels, as the file of `--label-names` has them; without that file, without them.
     Labels,
 }
 
@@ -138,7 +138,7 @@ impl Question {
             timestamp: has(Output::Timestamp),
             times: has(Output::Ktimestamp),
             looked_up: self.get,
-            labels: has(Output::Labels).then(|| self.wanted.label_names()).transpose()?,
+            labels: if has(Output::Labels) { self.wanted.shown_names()? } else { None },
         })
     }
 

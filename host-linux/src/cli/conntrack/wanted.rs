@@ -1,6 +1,11 @@
 //! Which connections are meant: the filters of conntrack(8).
 
-use std::{fs, net::IpAddr, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Write},
+    net::IpAddr,
+    path::PathBuf,
+};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -289,8 +294,18 @@ impl Wanted {
         Ok(())
     }
 
+    /// What labels are called, where they are shown. Without its file they are not, which is said on standard error, as by conntrack(8).
+    pub(super) fn shown_names(&self) -> Result<Option<LabelNames>> {
+        if let Err(error) = fs::metadata(&self.label_names) {
+            let path = self.label_names.display();
+            writeln!(io::stderr(), "towpath: {path}: {error}; labels are not shown")?;
+            return Ok(None);
+        }
+        self.label_names().map(Some)
+    }
+
     /// What labels are called.
-    pub(super) fn label_names(&self) -> Result<LabelNames> {
+    fn label_names(&self) -> Result<LabelNames> {
         let path = self.label_names.display();
         let text = fs::read_to_string(&self.label_names)
             .with_context(|| format!("cannot read {path}, which says what labels are called"))?;
