@@ -162,6 +162,26 @@ fn options_that_conntrack_does_not_take_together_are_refused_in_its_words() {
     );
 }
 
+/// As conntrack 1.4.7 on Linux 6.18 answers.
+#[test]
+fn nothing_is_dying_or_unconfirmed_and_there_is_nothing_to_do_with_it_but_list_it() {
+    for question in
+        ["dying", "unconfirmed", "dying -p tcp --dport 5 -o id", "unconfirmed -o xml", "dying -n", "dying -z"]
+    {
+        let said = ask("http-short.pcap", &format!("-L {question}"));
+        assert_eq!((said.code, said.out.as_str()), (Some(0), ""), "{question}");
+        assert_eq!(said.err, "towpath: 0 flow entries have been shown.\n", "{question}");
+    }
+    for command in ["-C", "-S", "-E", "-F", "-D", "-G", "-U"] {
+        assert_eq!(
+            towpath(&format!("conntrack {command} dying")).wrong(),
+            "towpath: Can't do that command with tables `dying' and `unconfirmed'"
+        );
+    }
+    assert!(ask("http-short.pcap", "-L dying -e NEW").wrong().contains("Illegal option `--event-mask'"));
+    assert!(towpath("conntrack -L dying --control /nowhere/socket").wrong().contains("/nowhere/socket"));
+}
+
 #[test]
 fn protocols_states_and_messages_are_asked_for_as_conntrack_is() {
     let count = |capture: &str, question: &str| ask(capture, question).out.lines().count();

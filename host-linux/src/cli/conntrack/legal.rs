@@ -9,7 +9,8 @@ use super::{Question, Table};
 impl Question {
     /// Refuses options that conntrack(8) does not take together.
     pub(super) fn check(&self) -> Result<()> {
-        ensure!(!self.update || self.table == Table::Conntrack, "Can't do --update on expectations");
+        ensure!(self.list || !self.table.is_empty(), "Can't do that command with tables `dying' and `unconfirmed'");
+        ensure!(!self.update || self.table != Table::Expect, "Can't do --update on expectations");
         if self.names_expectation() {
             need(self.wanted.orig_src.is_some(), "src")?;
             need(self.wanted.orig_dst.is_some(), "dst")?;
@@ -67,16 +68,12 @@ impl Question {
             (Table::Expect, true, _) => Illegal::AllBut(&["family", "output"]),
             (Table::Expect, _, true) => Illegal::AllBut(&["output"]),
             (Table::Expect, false, false) => Illegal::AllBut(&["src", "dst", "reply-src", "reply-dst", "protonum"]),
-            (Table::Conntrack, true, _) => Illegal::These(&["event-mask", "timeout"]),
-            (Table::Conntrack, _, true) => Illegal::These(&["status", "timeout"]),
-            (Table::Conntrack, _, _) if self.get => {
-                Illegal::AllBut(&["protonum", "src", "dst", "reply-src", "reply-dst", "output"])
-            }
-            (Table::Conntrack, _, _) if self.update => {
-                Illegal::These(&["zone", "orig-zone", "reply-zone", "any-nat", "event-mask"])
-            }
+            (_, true, _) => Illegal::These(&["event-mask", "timeout"]),
+            (_, _, true) => Illegal::These(&["status", "timeout"]),
+            _ if self.get => Illegal::AllBut(&["protonum", "src", "dst", "reply-src", "reply-dst", "output"]),
+            _ if self.update => Illegal::These(&["zone", "orig-zone", "reply-zone", "any-nat", "event-mask"]),
             // Of `-D`; a timeout is taken and says nothing.
-            (Table::Conntrack, _, _) => Illegal::These(&["any-nat", "event-mask"]),
+            _ => Illegal::These(&["any-nat", "event-mask"]),
         }
     }
 

@@ -89,15 +89,24 @@ enum Table {
     Conntrack,
     /// Connections that are expected.
     Expect,
+    /// Connections whose end nobody could be told of. There are none, as in Linux without reliable events.
+    Dying,
+    /// Connections of packets that are still under way. None are told of, as by Linux from 6.0 on.
+    Unconfirmed,
 }
 
 impl Table {
     /// What its things are to a gateway.
     const fn topic(self) -> Topic {
         match self {
-            Self::Conntrack => Topic::Connections,
             Self::Expect => Topic::Expectations,
+            Self::Conntrack | Self::Dying | Self::Unconfirmed => Topic::Connections,
         }
+    }
+
+    /// Whether nothing is ever in it.
+    const fn is_empty(self) -> bool {
+        matches!(self, Self::Dying | Self::Unconfirmed)
     }
 }
 
@@ -176,10 +185,10 @@ impl Question {
     /// What is shown of the table, when it is counted.
     const fn things(&self) -> &'static str {
         match (self.table, self.event) {
-            (Table::Conntrack, false) => "flow entries",
-            (Table::Conntrack, true) => "flow events",
             (Table::Expect, false) => "expectations",
             (Table::Expect, true) => "expectation events",
+            (Table::Conntrack | Table::Dying | Table::Unconfirmed, false) => "flow entries",
+            (Table::Conntrack | Table::Dying | Table::Unconfirmed, true) => "flow events",
         }
     }
 
@@ -192,9 +201,9 @@ impl Question {
         };
         let is_named = self.get || self.names_expectation();
         if is_named && count == 0 {
-            let why = match self.table {
-                Table::Conntrack => "such conntrack doesn't exist",
-                Table::Expect => "No such file or directory",
+            let why = match self.table.topic() == Topic::Expectations {
+                true => "No such file or directory",
+                false => "such conntrack doesn't exist",
             };
             writeln!(io::stderr(), "towpath: Operation failed: {why}")?;
             return Ok(Answer::No);
@@ -209,8 +218,8 @@ impl Question {
     /// Writes what has been counted.
     fn write_statistics(&self, out: &mut impl Write, counted: &Counted) -> io::Result<()> {
         match self.table {
-            Table::Conntrack => write_statistics(out, &counted.connections),
             Table::Expect => write_expectation_statistics(out, counted),
+            Table::Conntrack | Table::Dying | Table::Unconfirmed => write_statistics(out, &counted.connections),
         }
     }
 }
@@ -233,10 +242,7 @@ impl Conntrack {
         }
         if question.flush {
             Client::count(&path, Request::Flush(table.topic()))?;
-            let table = match table {
-                Table::Conntrack => "connection tracking",
-                Table::Expect => "expectation",
-            };
+            let table = if table == Table::Expect { "expectation" } else { "connection tracking" };
             writeln!(io::stderr(), "towpath: {table} table has been emptied.")?;
             return Ok(Answer::Fine);
         }

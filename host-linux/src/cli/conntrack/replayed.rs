@@ -68,7 +68,7 @@ impl Replayed {
                     | Event::Nflog(_)
                     | Event::Audit { .. }
                     | Event::Helper(_),
-                    Table::Conntrack | Table::Expect,
+                    Table::Conntrack | Table::Expect | Table::Dying | Table::Unconfirmed,
                 ) => {}
             }
         }
@@ -81,11 +81,12 @@ impl Replayed {
         match (&self.question, self.question.table) {
             (Question { event: true, .. }, _) => self.shown.end(&mut out)?,
             (Question { stats: true, .. }, _) => self.question.write_statistics(&mut out, &Counted::of(engine))?,
-            (Question { count: true, .. }, Table::Conntrack) => writeln!(out, "{}", conntrack.len())?,
             (Question { count: true, .. }, Table::Expect) => {
                 list_expectations(engine, &self.expected, &mut self.shown, &mut io::sink())?;
                 writeln!(out, "{}", self.shown.count())?;
             }
+            (Question { count: true, .. }, _) => writeln!(out, "{}", conntrack.len())?,
+            (_, Table::Dying | Table::Unconfirmed) => {}
             (_, Table::Conntrack) => list(engine, &self.filter, &mut self.shown, &mut out)?,
             (_, Table::Expect) => list_expectations(engine, &self.expected, &mut self.shown, &mut out)?,
         }
