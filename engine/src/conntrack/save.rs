@@ -53,7 +53,8 @@ impl fmt::Display for ConnectionSave<'_> {
             write!(f, " --state {}", tcp.state)?;
         }
         if let Some(sctp) = entry.sctp {
-            let [original, reply] = sctp.tags;
+            // The real tool reads and writes their bytes in the order of its machine, which is little-endian.
+            let [original, reply] = sctp.tags.map(u32::swap_bytes);
             write!(f, " --state {} --orig-vtag {original} --reply-vtag {reply}", sctp.state.name())?;
         }
         Ok(())
@@ -98,3 +99,48 @@ static SAVED_BITS: [(Status, &str); 4] = [
     (Status::ASSURED,       "ASSURED"),
     (Status::FIXED_TIMEOUT, "FIXED_TIMEOUT"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::conntrack::{Address, Family, SctpEntry, SctpState, Zone};
+
+    /// The line is the real tool's, for an INIT whose tag is 5.
+    #[test]
+    fn tags_of_sctp_are_saved_as_the_real_tool_reads_them() {
+        let original = Tuple {
+            source: Address::v4([192, 168, 1, 10]),
+            destination: Address::v4([198, 51, 100, 7]),
+            source_port: 5,
+            destination_port: 6,
+            protocol: Protocol::SCTP.0,
+            family: Family::Ipv4,
+        };
+        let entry = Entry {
+            serial: 1,
+            original,
+            reply: original.inverted().expect("it has answers"),
+            status: Status::CONFIRMED,
+            zone: Zone::DEFAULT,
+            timeout_secs: Some(9),
+            tcp: None,
+            sctp: Some(SctpEntry { state: SctpState::Closed, tags: [0, 5] }),
+            helper: None,
+            policy: None,
+            mark: Some(0),
+            master: None,
+            adjustments: None,
+            counters: None,
+            life: None,
+            labels: None,
+            uses: Some(1),
+        };
+        assert_eq!(
+            ConnectionSave { entry: &entry, change: None }.to_string(),
+            "-A -t 9 -u UNSET -s 192.168.1.10 -d 198.51.100.7 -r 198.51.100.7 -q 192.168.1.10 -p sctp --sport 5 --dport 6 \
+             --reply-port-src 6 --reply-port-dst 5 --state CLOSED --orig-vtag 0 --reply-vtag 83886080"
+        );
+    }
+}

@@ -71,6 +71,22 @@ impl SctpState {
             Self::HeartbeatSent => "HEARTBEAT_SENT",
         }
     }
+
+    /// The word in XML: conntrack(8) 1.4.7 takes the name of TCP's state of that number.
+    #[must_use]
+    pub const fn xml_name(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Closed => "SYN_SENT",
+            Self::CookieWait => "SYN_RECV",
+            Self::CookieEchoed => "ESTABLISHED",
+            Self::Established => "FIN_WAIT",
+            Self::ShutdownSent => "CLOSE_WAIT",
+            Self::ShutdownReceived => "LAST_ACK",
+            Self::ShutdownAckSent => "TIME_WAIT",
+            Self::HeartbeatSent => "CLOSE",
+        }
+    }
 }
 
 /// The kind of a chunk (RFC 9260, section 3.2). Unknown values survive.

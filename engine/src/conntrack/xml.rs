@@ -46,7 +46,7 @@ impl fmt::Display for ConnectionXml<'_> {
         write!(f, "{}{}", way(Direction::Original, original), way(Direction::Reply, reply))?;
         f.write_str("<meta direction=\"independent\">")?;
         element(f, "state", entry.tcp.map(|tcp| tcp.state))?;
-        element(f, "state", entry.sctp.map(|sctp| sctp.state.name()))?;
+        element(f, "state", entry.sctp.map(|sctp| sctp.state.xml_name()))?;
         element(f, "timeout", entry.timeout_secs)?;
         element(f, "mark", entry.mark)?;
         element(f, "zone", entry.zone.shared())?;
@@ -61,7 +61,8 @@ impl fmt::Display for ConnectionXml<'_> {
         element(f, "id", Some(entry.serial))?;
         if entry.status.contains(Status::ASSURED) {
             f.write_str("<assured/>")?;
-        } else if !entry.status.contains(Status::SEEN_REPLY) {
+        }
+        if !entry.status.contains(Status::SEEN_REPLY) {
             f.write_str("<unreplied/>")?;
         }
         if let Some(life) = entry.life {
@@ -202,7 +203,7 @@ mod tests {
     use alloc::string::ToString;
 
     use super::*;
-    use crate::conntrack::{Address, TcpEntry, TcpState, Tuple, Zone};
+    use crate::conntrack::{Address, SctpEntry, SctpState, TcpEntry, TcpState, Zone};
 
     fn entry(protocol: Protocol, ports: (u16, u16)) -> Entry {
         let here = Address::v4([127, 0, 0, 1]);
@@ -305,5 +306,22 @@ mod tests {
             "</meta><when><hour>20</hour><min>05</min><sec>23</sec><wday>6</wday><day>27</day><month>11</month>\
              <year>2026</year></when><helper>tftp</helper></flow>"
         ));
+    }
+
+    /// The words are the real tool's, for the states in their order.
+    #[test]
+    fn states_of_sctp_have_the_names_of_others() {
+        let words = SctpState::ALL.map(|state| {
+            let mut sctp = entry(Protocol::SCTP, (5, 6));
+            sctp.sctp = Some(SctpEntry { state, tags: [0, 5] });
+            let flow = ConnectionXml { entry: &sctp, change: None, with_times: false, labels: None, when: None };
+            let flow = flow.to_string();
+            let (_, behind) = flow.split_once("<state>").expect("a state");
+            behind.split_once("</state>").expect("its end").0.to_string()
+        });
+        assert_eq!(
+            words,
+            ["NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE"]
+        );
     }
 }
