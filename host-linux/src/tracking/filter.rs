@@ -41,9 +41,9 @@ pub struct Filter {
     pub code: Option<u8>,
     /// `--state`
     pub state: Option<StateName>,
-    /// `-n`: the source is translated, to this address if one is given; without one, its port alone will do.
+    /// `-n`: the source is translated, to this address if one is given; without one, its port alone will do, or that it is a ping.
     pub source_nat: Option<Option<IpAddr>>,
-    /// `-g`: the destination is translated, to this address if one is given; without one, its port alone will do.
+    /// `-g`: the destination is translated, to this address if one is given; without one, its port alone will do, or that it is a ping.
     pub destination_nat: Option<Option<IpAddr>>,
     /// `-j`: either is translated, to this address if one is given.
     pub any_nat: Option<Option<IpAddr>>,
@@ -159,16 +159,20 @@ impl Filter {
     #[must_use]
     pub fn wants(&self, entry: &Entry) -> bool {
         let (original, reply) = (&entry.original, &entry.reply);
-        let untranslated = original.inverted();
-        let translated = |wanted: Option<IpAddr>, end: fn(&Tuple) -> (IpAddr, u16)| {
-            let (before, after) = (untranslated.as_ref().map(end), end(reply));
-            match wanted {
-                Some(wanted) => before.is_some_and(|before| before.0 != after.0) && wanted == after.0,
-                None => before.is_some_and(|before| before != after),
-            }
+        // As the real tool sees it: where rules of NAT have settled a connection, and something differs. What tells pings apart stands
+        // in places of its own each way, so that every ping is translated then.
+        let translated = |wanted: Option<IpAddr>, done, before: (IpAddr, u16), after: (IpAddr, u16)| {
+            let is_other = wanted.map_or(before != after, |wanted| before.0 != after.0 && wanted == after.0);
+            entry.status.contains(done) && is_other
         };
-        let source = |wanted| translated(wanted, |tuple| (tuple.destination_ip(), tuple.destination_port));
-        let destination = |wanted| translated(wanted, |tuple| (tuple.source_ip(), tuple.source_port));
+        let source = |wanted| {
+            let before = (original.source_ip(), original.source_port);
+            translated(wanted, Status::SRC_NAT_DONE, before, (reply.destination_ip(), reply.destination_port))
+        };
+        let destination = |wanted| {
+            let before = (original.destination_ip(), original.destination_port);
+            translated(wanted, Status::DST_NAT_DONE, before, (reply.source_ip(), reply.source_port))
+        };
         self.family.is_none_or(|family| family == original.family)
             && self.protocol.is_none_or(|protocol| protocol == original.protocol())
             && self.original.hold(original)
@@ -256,7 +260,9 @@ mod tests {
             serial: 1,
             original,
             reply,
-            status: Status(Status::SEEN_REPLY.0 | Status::ASSURED.0),
+            status: [Status::SEEN_REPLY, Status::ASSURED, Status::SRC_NAT_DONE, Status::DST_NAT_DONE]
+                .into_iter()
+                .fold(Status::default(), |status, bit| Status(status.0 | bit.0)),
             zone: Zone::both(3),
             timeout_secs: Some(7),
             tcp: Some(TcpEntry { state: TcpState::Established, sides: None }),
@@ -273,8 +279,9 @@ mod tests {
         }
     }
 
+    /// As the real tool lists them, with a rule of NAT and without one.
     #[test]
-    fn a_port_that_has_moved_is_a_translation_and_an_icmp_id_that_has_not_is_none() {
+    fn a_port_that_has_moved_is_a_translation_and_so_is_every_ping_that_rules_have_settled() {
         let (source, destination) = (
             Filter { source_nat: Some(None), ..Filter::default() },
             Filter { destination_nat: Some(None), ..Filter::default() },
@@ -287,7 +294,11 @@ mod tests {
         let mut ping = entry();
         ping.original = Tuple { protocol: 1, source_port: 77, destination_port: 0x0800, ..ping.original };
         ping.reply = ping.original.inverted().unwrap();
-        assert!(!source.wants(&ping) && !destination.wants(&ping), "conntrack -g takes every ping for one");
+        assert!(source.wants(&ping) && destination.wants(&ping));
+        assert!(Filter { any_nat: Some(None), ..Filter::default() }.wants(&ping));
+        assert!(!to.wants(&ping), "its address has not moved");
+        ping.status = Status(Status::SEEN_REPLY.0);
+        assert!(!source.wants(&ping) && !destination.wants(&ping), "no rule of NAT was asked");
     }
 
     #[test]

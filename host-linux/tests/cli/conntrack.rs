@@ -134,6 +134,7 @@ fn options_that_conntrack_does_not_take_together_are_refused_in_its_words() {
         ("-L -p udp --state ESTABLISHED", "unknown option `--state'"),
         ("-L -p icmpv6 --icmp-type 8", "unknown option `--icmp-type'"),
         ("-L -p gre --dport 5", "unknown option `--dport'"),
+        ("-L -n -j", "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'"),
         ("-L -o save,id", "cannot combine save output with any other output type, use -o save only"),
         ("-G", "You need to supply the `--protonum' option for this command"),
         ("-G -p tcp -s 10.0.0.5", "you have to specify `--src' and `--dst'"),

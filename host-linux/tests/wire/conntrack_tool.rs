@@ -22,9 +22,8 @@ const CAPTURES: [(&str, bool); 8] = [
     ("closed-ports.pcap", false),
 ];
 
-/// What both are asked. Connections are listed in no particular order, so that the lines are compared sorted. `-g` is asked of TCP
-/// only: the real tool takes the type and code of a ping for a port that has moved.
-const QUESTIONS: [&str; 24] = [
+/// What both are asked. Connections are listed in no particular order, so that the lines are compared sorted.
+const QUESTIONS: [&str; 25] = [
     "-L",
     "-L -o extended",
     "-L -o xml",
@@ -45,7 +44,8 @@ const QUESTIONS: [&str; 24] = [
     "-L -q 203.0.113.1",
     "-L -n",
     "-L -n 203.0.113.1",
-    "-L -g -p tcp",
+    "-L -g",
+    "-L -j",
     "-L -u ASSURED",
     "-L -p tcp --dport 80",
     "-C",

@@ -29,6 +29,7 @@ impl Question {
         if self.names_expectation() {
             self.check_ports()?;
         }
+        self.wanted.check_nat()?;
         self.wanted.check_families()
     }
 

@@ -276,6 +276,13 @@ impl Wanted {
         options.into_iter().filter(|(_, is_given)| *is_given).map(|(option, _)| option)
     }
 
+    /// Sees to it that a translation of both is not asked for together with one of either.
+    pub(super) fn check_nat(&self) -> Result<()> {
+        let of_one = self.src_nat.or(self.dst_nat).is_some();
+        ensure!(!of_one || self.any_nat.is_none(), "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'");
+        Ok(())
+    }
+
     /// Sees to it that all addresses are of one family, and that no mask is without its address.
     pub(super) fn check_families(&self) -> Result<()> {
         for (mask, address, name) in [(self.mask_src, self.orig_src, "src"), (self.mask_dst, self.orig_dst, "dst")] {
