@@ -79,6 +79,51 @@ fn a_helper_is_replaced_and_unloaded_while_its_connection_lives() {
     });
 }
 
+/// But for the answer to `-D`, in conntrack's words.
+#[test]
+fn what_a_running_gateway_expects_is_found_counted_and_deleted() {
+    in_namespace(|| {
+        if lacks("helper::what_a_running_gateway_expects_is_found_counted_and_deleted", &[]) {
+            return;
+        }
+        let network = Network::new();
+        let config = format!("{CONFIG}\n[rules]\nv4 = \"rules.v4\"\n\n[[helper]]\nname = \"ftp\"\n");
+        let folder = Folder::with(&config, &[("rules.v4", MASQUERADE.as_bytes())]);
+        let gateway = Gateway::start(&folder);
+        let mut session = Session::open(&network);
+        // The latter takes the place of the former.
+        for port in [161, 162] {
+            let said = format!("PORT 192,0,2,1,20,{port}\r\n");
+            assert_eq!(session.says(&said.replace("192,0,2,1", "10,0,0,2")), said);
+        }
+        let ask = |question: &str| {
+            let output = folder.towpath(&question.split(' ').collect::<Vec<_>>());
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (output.status.code(), text(output.stdout), text(output.stderr))
+        };
+        let said = |question: &str| ask(&format!("conntrack {question}")).1;
+        assert_eq!(said("-C expect"), "1\n");
+        assert_eq!(said("-S expect"), "cpu=0   \texpect_new=0 expect_create=2 expect_delete=1 \n");
+        let xml = said("-L expect -o xml");
+        assert!(xml.starts_with("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>\n<flow><layer3 "), "{xml}");
+        assert!(xml.ends_with("</flow>\n</expect>\n") && xml.contains("<dport>5282</dport>"), "{xml}");
+        assert_eq!((said("-L expect -f ipv6"), said("-L dying")), (String::new(), String::new()));
+        let packet = |port| {
+            format!("-p tcp -s 192.0.2.2 -d 192.0.2.1 --sport 7 --dport {port} --reply-port-src 1 --reply-port-dst 1")
+        };
+        let found = said(&format!("-G expect {}", packet(5282)));
+        assert!(found.contains(" src=192.0.2.2 dst=192.0.2.1 sport=0 dport=5282 mask-src="), "{found}");
+        let nothing = (Some(1), String::new(), "towpath: Operation failed: No such file or directory\n".to_owned());
+        for command in ["-G", "-D"] {
+            assert_eq!(ask(&format!("conntrack {command} expect {}", packet(5281))), nothing, "{command}");
+        }
+        let deleted = (Some(0), String::new(), "towpath: 1 expectations have been deleted.\n".to_owned());
+        assert_eq!(ask(&format!("conntrack -D expect {}", packet(5282))), deleted);
+        assert_eq!(expected(&folder), "");
+        assert_eq!(gateway.last_words(), "");
+    });
+}
+
 #[test]
 fn what_cannot_become_a_helper_is_refused_in_one_line_and_the_gateway_runs_on() {
     in_namespace(|| {
