@@ -2,7 +2,8 @@
 from parts.builder import A, A6, B6, E, E6, GW, GW6, IN6_GW, IN_GW, IP, IPv6, Raw, S6, SRV, TCP, UDP, echo, icmp, scenario, table, tcp, udp
 from parts.fragments6 import part as part6, whole as whole6
 from parts.ipv6 import HOP, error6, ping6, six, tcp6, udp6
-from scapy.all import Ether, ICMP, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6ExtHdrFragment, fragment, in6_chksum
+from scapy.all import (Ether, ICMP, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, ICMPv6ParamProblem,
+                       ICMPv6TimeExceeded, ICMPv6Unknown, IPv6ExtHdrFragment, fragment, in6_chksum)
 
 
 @scenario("rules-sets-short")
@@ -17,6 +18,22 @@ def short(s):
         for length in sorted({0, 2, 4, 7, 8, 11, 12, 13, 19, 20} & set(range(len(header) + 1))):
             for _ in range(2):
                 s.put(E() / IP(src=A, dst=SRV, proto=protocol) / Raw(header[:length]))
+
+
+@scenario("ipv6-rules-sets-types")
+def types(s):
+    """What names in a set of IPv6 stand for: types of ICMPv6, whose numbers are not those of ICMP."""
+    names = ["echo-request", "pong", "no-route", "port-unreachable", "packet-too-big", "ttl-zero-during-reassembly", "unknown-option", "redirect"]
+    s.keys["setup"] = ["ipset create s hash:ip,port family inet6"] + [f"ipset add s {S6},icmpv6:{name}" for name in names] + [
+        "ipset create n hash:net,port family inet6", "ipset add n fd00:1::/64,58:8/0", "ipset add n fd00:1::/64,ipv6-icmp:128/1"]
+    six(s, table("raw", "-A PREROUTING -j CT --notrack"),
+        table("filter", "-A FORWARD -m set --match-set s dst,dst -j DROP", "-A FORWARD -m set --match-set n src,src -j DROP"))
+    for kind, code in ((128, 0), (128, 1), (129, 0), (129, 1), (8, 0), (8, 1), (0, 0), (137, 0), (5, 0)):
+        s.put(E6() / IPv6(src=A6, dst=S6) / ICMPv6Unknown(type=kind, code=code, msgbody=bytes(8)))
+    asked = udp6(S6, 53, A6, 5000)[IPv6]
+    for message in (*[ICMPv6DestUnreach(code=code) for code in range(5)], ICMPv6PacketTooBig(mtu=1280), ICMPv6TimeExceeded(code=0),
+                    ICMPv6TimeExceeded(code=1), *[ICMPv6ParamProblem(code=code) for code in range(3)]):
+        s.put(error6(A6, S6, message, asked))
 
 
 REFUSED = ["-A OUTPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with tcp-reset", "-A OUTPUT -p udp -m udp --dport 53 -j REJECT",

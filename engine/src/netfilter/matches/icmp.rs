@@ -75,22 +75,6 @@ const fn numbered(kind: u8, code: Option<u8>) -> Kind {
     if kind == 0xff { Kind::Any } else { Kind::numbered(kind, code) }
 }
 
-/// The type and code that a name in a set stands for (ipset: `icmp_names`).
-pub(in crate::netfilter) fn icmp_number(name: &str) -> Option<(u8, u8)> {
-    match NAMES.iter().find(|(known, _)| *known == name)?.1 {
-        Kind::Any => None,
-        Kind::Type(kind) => Some((kind, 0)),
-        Kind::Code(kind, code) => Some((kind, code)),
-    }
-}
-
-/// The name that sets have for a type and code.
-pub(in crate::netfilter) fn icmp_names(kind: u8, code: u8) -> Option<&'static str> {
-    let exact = NAMES.iter().find(|(_, known)| *known == Kind::Code(kind, code));
-    let of_type = || NAMES.iter().find(|(_, known)| code == 0 && *known == Kind::Type(kind));
-    exact.or_else(of_type).map(|(name, _)| *name)
-}
-
 #[rustfmt::skip]
 static NAMES: [(&str, Kind); 40] = [
     ("any",                        Kind::Any),

@@ -50,7 +50,6 @@ mod u32;
 mod udp;
 
 pub(super) use dscp::parse_codepoint;
-pub(super) use icmp::{icmp_names, icmp_number};
 pub(super) use ipv6header::header_bits;
 pub(super) use sctp::chunk_number;
 pub(super) use tos::parse_tos;

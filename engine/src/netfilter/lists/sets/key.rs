@@ -8,13 +8,15 @@ use core::{
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Kind, Part};
+use super::{
+    icmp,
+    kind::{Kind, Part},
+};
 use crate::{
     conntrack::{Address, Family},
     limits::SET_EXPANSION_MAX,
     netfilter::{
         ends::{masked, prefix_mask},
-        matches::{icmp_names, icmp_number},
         save::{names, values},
     },
     wire::Protocol,
@@ -73,7 +75,7 @@ pub(super) fn parse(kind: Kind, family: Family, text: &str) -> Option<Vec<Key>> 
         let choices: Vec<Key> = match part {
             Part::Address => each(addresses(text, family)?, |key, net| key.nets[nets] = net),
             Part::Network => each(networks(text, family)?, |key, net| key.nets[nets] = net),
-            Part::Port => each(ports(text)?, |key, (protocol, port)| (key.protocol, key.port) = (protocol, port)),
+            Part::Port => each(ports(text, family)?, |key, (protocol, port)| (key.protocol, key.port) = (protocol, port)),
             Part::BarePort => each(bare_ports(text)?, |key, port| key.port = port),
             Part::Interface => {
                 let (name, physical) = match text.strip_prefix("physdev:") {
@@ -149,14 +151,10 @@ impl Key {
 
     fn port_text(&self) -> String {
         let name = names::protocol_name(self.protocol).map_or_else(|| format!("{}", self.protocol), String::from);
-        if Protocol(self.protocol) == Protocol::ICMP {
-            let [kind, code] = self.port.to_be_bytes();
-            return match icmp_names(kind, code) {
-                Some(known) => format!("{name}:{known}"),
-                None => format!("{name}:{kind}/{code}"),
-            };
+        match icmp::family_of(Protocol(self.protocol)) {
+            Some(of) => format!("{name}:{}", icmp::print(of, self.port)),
+            None => format!("{name}:{}", self.port),
         }
-        format!("{name}:{}", self.port)
     }
 }
 
@@ -224,21 +222,18 @@ fn prefix_of(text: &str, family: Family) -> Option<u8> {
     text.parse::<u8>().ok().filter(|prefix| *prefix <= bits(family))
 }
 
-/// `[protocol:]port[-port]`, or `icmp:type/code` and `icmp:name`; without a protocol TCP.
-fn ports(text: &str) -> Option<Vec<(u8, u16)>> {
+/// `[protocol:]port[-port]`, or `icmp:type/code` and `icmp:name` (for IPv6 `icmpv6:…`); without a protocol TCP.
+fn ports(text: &str, family: Family) -> Option<Vec<(u8, u16)>> {
     let (protocol, text) = text.split_once(':').unwrap_or(("tcp", text));
     let protocol = match values::number(protocol) {
         Some(number) => u8::try_from(number).ok()?,
         None => names::protocol(&protocol.to_ascii_lowercase())?,
     };
+    if let Some(of) = icmp::family_of(Protocol(protocol)) {
+        let type_and_code = (of == family).then(|| icmp::parse(of, text)).flatten()?;
+        return Some(alloc::vec![(protocol, type_and_code)]);
+    }
     match Protocol(protocol) {
-        Protocol::ICMP | Protocol::ICMPV6 => {
-            let (kind, code) = match text.split_once('/') {
-                Some((kind, code)) => (kind.parse().ok()?, code.parse().ok()?),
-                None => icmp_number(text)?,
-            };
-            Some(alloc::vec![(protocol, u16::from_be_bytes([kind, code]))])
-        }
         Protocol::TCP | Protocol::UDP | Protocol::SCTP | Protocol(136) => {
             Some(bare_ports(text)?.into_iter().map(|port| (protocol, port)).collect())
         }
@@ -272,8 +267,12 @@ mod tests {
     use super::*;
 
     fn texts(kind: &str, text: &str) -> Option<Vec<String>> {
+        texts_of(Family::Ipv4, kind, text)
+    }
+
+    fn texts_of(family: Family, kind: &str, text: &str) -> Option<Vec<String>> {
         let kind = Kind::find(kind).expect("known");
-        let keys = parse(kind, Family::Ipv4, text)?;
+        let keys = parse(kind, family, text)?;
         let print = |key: &Key| {
             let mut out = String::new();
             key.print(kind, &mut out);
@@ -300,5 +299,11 @@ mod tests {
         assert_eq!(texts("hash:ip,port", "1.2.3.4,icmp:8/0"), one("1.2.3.4,icmp:echo-request"));
         assert_eq!(texts("hash:ip,port", "1.2.3.4,icmp:host-unreachable"), one("1.2.3.4,icmp:host-unreachable"));
         assert_eq!(texts("hash:ip,port", "1.2.3.4,vrrp:0"), one("1.2.3.4,vrrp:0"));
+        assert_eq!(texts("hash:ip,port", "1.2.3.4,icmpv6:echo-request"), None, "sets of IPv4 know no ICMPv6");
+        let of_v6 = |text: &str| texts_of(Family::Ipv6, "hash:ip,port", text);
+        assert_eq!(of_v6("2001:db8::7,icmpv6:echo-request"), one("2001:db8::7,ipv6-icmp:echo-request"));
+        assert_eq!(of_v6("2001:db8::7,58:128/0"), one("2001:db8::7,ipv6-icmp:echo-request"));
+        assert_eq!(of_v6("2001:db8::7,icmpv6:8/0"), one("2001:db8::7,ipv6-icmp:8/0"));
+        assert_eq!(of_v6("2001:db8::7,icmp:echo-request"), None, "nor those of IPv6 ICMP");
     }
 }

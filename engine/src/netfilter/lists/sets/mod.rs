@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `kind.rs` | what elements of each kind of set consist of: a table |
 //! | `key.rs` | an element, as text in and out |
+//! | `icmp.rs` | names of types and codes in elements: tables |
 //! | `elements.rs` | the elements of one set |
 //! | `set.rs` | one set |
 //! | `probe.rs` | what a packet shows to sets |
@@ -14,6 +15,7 @@
 //! Sets are ordered maps and not hashes: what they say does not depend on chance, and a listing is in order.
 
 mod elements;
+mod icmp;
 mod key;
 mod kind;
 mod listing;
