@@ -10,7 +10,7 @@ use std::{
 use towpath_engine::{
     Engine, Instant,
     conntrack::{Family, HelperId, calling::KnownHelper},
-    netfilter::{ListOptions, Loading, RuleError, RuleSet, Source, TableName},
+    netfilter::{KnownSet, ListOptions, Loading, RuleError, RuleSet, Source, TableName},
     wire::Protocol,
 };
 
@@ -256,7 +256,8 @@ fn parse(name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
 
 fn parse_of(family: Family, name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
     let helpers = [known("ftp", 0), known("tftp", 1)];
-    let loading = Loading { family, counters, helpers: &helpers, sets: SETS, ..Loading::default() };
+    let sets: Vec<KnownSet> = SETS.iter().map(|name| KnownSet { name: (*name).into(), family: None }).collect();
+    let loading = Loading { family, counters, helpers: &helpers, sets: &sets, ..Loading::default() };
     RuleSet::parse(&[Source { name, text }], &loading)
 }
 

@@ -63,7 +63,7 @@ pub use hooks::{Hook, Stage, TableName};
 pub use leads::Lead;
 pub use lists::{
     Lists,
-    sets::{SetListing, Sets},
+    sets::{KnownSet, SetListing, Sets},
 };
 pub use matches::{MatchState, Seen, Whose};
 pub(crate) use program::held::OuterEndpoint;

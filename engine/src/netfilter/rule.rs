@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use super::{header::Header, matches::Match, targets::Target};
+use super::{header::Header, matches::Match, review::SetUsage, targets::Target};
 use crate::conntrack::Counter;
 
 /// A rule.
@@ -82,6 +82,17 @@ impl Rule {
         matches!(self.jump, Jump::Accept | Jump::Drop | Jump::Return)
             && self.matches.is_empty()
             && self.header == Header::default()
+    }
+
+    /// The sets that it names, and what it does with each.
+    pub(super) fn sets(&self) -> impl Iterator<Item = (&str, SetUsage)> {
+        let asked = self.matches.iter().filter_map(|condition| {
+            let Match::Set(asked) = condition else { return None };
+            Some(asked.named())
+        });
+        let changed =
+            if let Jump::Target(Target::SetTarget(target)) = &self.jump { target.named() } else { [None, None] };
+        asked.chain(changed.into_iter().flatten())
     }
 
     /// Writes what follows `-A CHAIN`, with a blank before each part.

@@ -14,7 +14,7 @@ use super::{
     },
     rule::{Jump, Rule},
     save::{self, ListOptions, Loading, Source, Tables},
-    standing::Kept,
+    standing::{self, Kept, Standing},
     targets::Target,
     walk::{Course, Walk, WalkId, Walks},
 };
@@ -59,10 +59,14 @@ impl RuleSet {
     /// names are those of [`Loading::beside`].
     ///
     /// # Errors
-    /// With the first thing that is wrong: what `iptables-restore` would refuse, and what is not supported here.
+    /// With the first thing that is wrong: what `iptables-restore` would refuse, and what is not supported here; or the first rule that
+    /// stays though a set of the texts is not for its family.
     pub fn parse(sources: &[Source<'_>], loading: &Loading<'_>) -> Result<Self, RuleError> {
         let (mut tables, sets) = save::restore(sources, loading)?;
         let kept = loading.beside.map(|standing| Kept::into(&mut tables, standing));
+        for tables in [Some(&tables), loading.across.map(Standing::tables)].into_iter().flatten() {
+            standing::check_sets(&sets, tables)?;
+        }
         let program = compile(&tables)?;
         let rules = tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
         let (mut claims, mut wants_accounting) = (Claims::default(), false);

@@ -5,7 +5,7 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Counted, Lists, Loading, MatchState, RuleSet, Source,
+    Counted, KnownSet, Lists, Loading, MatchState, RuleSet, Source,
     rule::{Origin, Rule},
     save::Tables,
 };
@@ -77,7 +77,7 @@ impl RulesRecord {
             protocols: Vec::from([Protocol::TCP, Protocol::UDP]),
         };
         let helpers: Vec<KnownHelper> = numbered.map(known).collect();
-        let sets: Vec<&str> = lists.sets.names().collect();
+        let sets: Vec<KnownSet> = lists.sets.known().collect();
         let source = Source { name: "snapshot", text: &self.text };
         let timeouts = Some(timeouts);
         let loading =

@@ -9,7 +9,11 @@
 use alloc::sync::Arc;
 use core::ops::Range;
 
-use super::{RuleSet, TableName, save::Tables};
+use super::{
+    Fault, RuleError, RuleSet, TableName,
+    lists::sets::{Sets, needed_by},
+    save::Tables,
+};
 
 /// The tables of rules in force, for new ones to be read beside ([`Loading::beside`](super::Loading::beside)). Costs nothing to make. Two
 /// are equal when they are of the same rules, or have no table.
@@ -24,6 +28,30 @@ impl PartialEq for Standing {
 }
 
 impl Eq for Standing {}
+
+impl Standing {
+    pub(super) fn tables(&self) -> &Tables {
+        &self.0
+    }
+}
+
+/// Whether rules may go on naming sets when these take the place of those of their names, as Linux swaps sets of one family only
+/// (Linux v6.18: `net/netfilter/ipset/ip_set_core.c`, `ip_set_swap()`).
+///
+/// # Errors
+/// With the first rule that may not.
+pub(super) fn check_sets(sets: &Sets, tables: &Tables) -> Result<(), RuleError> {
+    if sets.names().next().is_none() {
+        return Ok(());
+    }
+    for rule in tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules) {
+        if let Some((name, _)) = rule.sets().find(|(name, _)| !sets.suits(name, tables.family)) {
+            let fault = Fault::BadValue { value: name.into(), wants: needed_by(tables.family) };
+            return Err(tables.error(rule.origin, fault));
+        }
+    }
+    Ok(())
+}
 
 /// Tables of rules that were others' before.
 #[derive(Clone, Debug)]

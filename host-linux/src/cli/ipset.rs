@@ -50,6 +50,9 @@ struct Place {
     /// A file of ipset save, instead of a running gateway; may be given more than once, and with files of iptables-save.
     #[arg(short = 'r', long = "rules", value_name = "FILE")]
     rules: Vec<PathBuf>,
+    /// Rules of ip6tables, as they are anyway in a file whose name ends in v6.
+    #[arg(short = '6', long, requires = "rules")]
+    ipv6: bool,
     #[command(flatten)]
     control: Control,
 }
@@ -73,7 +76,7 @@ impl Place {
         if self.rules.is_empty() {
             return Ok(Client::text(&self.control.path(), Request::ShowSets(self.set.clone(), how))?);
         }
-        let rules = rules::read(&self.rules, false)?;
+        let rules = rules::read(&self.rules, self.ipv6)?;
         let uses = sets::uses([&rules]);
         let uses = |set: &str| uses.get(set).copied().unwrap_or_default();
         // Lives in a file begin when it is read.

@@ -2,7 +2,7 @@
 
 use towpath_engine::{
     conntrack::{Family, TimeoutPolicies, calling::KnownHelper},
-    netfilter::{Loading, RuleSet, Source, Standing},
+    netfilter::{KnownSet, Loading, RuleSet, Source, Standing},
 };
 
 use super::message::NewRules;
@@ -12,8 +12,8 @@ use super::message::NewRules;
 pub struct Names {
     /// Its helpers.
     pub helpers: Vec<KnownHelper>,
-    /// The sets of the rules' family.
-    pub sets: Vec<String>,
+    /// Its sets, which both families share.
+    pub sets: Vec<KnownSet>,
     /// Its timeout policies.
     pub timeouts: TimeoutPolicies,
     /// Its tables of either family, `iptables`' first: those that no text names stay.
@@ -34,11 +34,11 @@ pub(super) fn parse(rules: &NewRules, bytes: &[u8], names: &Names) -> Result<Rul
         let text = core::str::from_utf8(text).map_err(|_| format!("{name} is not UTF-8 text"))?;
         sources.push(Source { name, text });
     }
-    let sets: Vec<&str> = names.sets.iter().map(String::as_str).collect();
     let (family, counters, timeouts) = (rules.family, rules.counters, Some(&names.timeouts));
     let [v4, v6] = &names.standing;
-    let beside = Some(if family == Family::Ipv4 { v4 } else { v6 });
-    let helpers = &names.helpers;
-    let loading = Loading { family, counters, sets: &sets, helpers, timeouts, beside, only_shown: false };
+    let (beside, across) = if family == Family::Ipv4 { (v4, v6) } else { (v6, v4) };
+    let (beside, across) = (Some(beside), Some(across));
+    let Names { helpers, sets, .. } = names;
+    let loading = Loading { family, counters, sets, helpers, timeouts, beside, across, only_shown: false };
     RuleSet::parse(&sources, &loading).map_err(|error| error.to_string())
 }

@@ -96,7 +96,7 @@ fn begin<A: Answers>(
         Request::ListRules(family, table, options) => Task::InTurn(Gathering::Table(family, table, options)),
         Request::ShowSets(name, how) => {
             if let Some(name) =
-                name.as_deref().filter(|name| !desk.answers.names().sets.iter().any(|known| known == name))
+                name.as_deref().filter(|name| !desk.answers.names().sets.iter().any(|known| known.name == *name))
             {
                 return Err(format!("there is no set '{name}'"));
             }

@@ -164,7 +164,7 @@ impl<R: Ring> Answers for View<'_, R> {
 
     fn names(&mut self) -> Names {
         let helpers = self.engine.helpers().known();
-        let sets = self.engine.sets().names().map(str::to_owned).collect();
+        let sets = self.engine.sets().known().collect();
         let standing = [Family::Ipv4, Family::Ipv6].map(|family| self.engine.rules().of(family).standing());
         Names { helpers, sets, timeouts: self.engine.conntrack().timeout_policies().clone(), standing }
     }

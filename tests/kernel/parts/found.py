@@ -36,6 +36,26 @@ def types(s):
         s.put(error6(A6, S6, message, asked))
 
 
+@scenario("rules-sets-families")
+def families(s):
+    """Rules of either family may ask sets of ports and lists of sets, whatever sets these hold: one of the other family holds nobody."""
+    s.keys["inside"]["addrs"].append(f"{IN6_GW}/64")
+    s.keys["outside"]["addrs"].append(f"{GW6}/64")
+    s.keys["routes"] = [{"dst": "default", "via": "203.0.113.254", "dev": "outside"}, {"dst": "default", "via": "2001:db8:1::fe", "dev": "outside"}]
+    s.keys["setup"] = [
+        "ipset create ports bitmap:port range 1-100", "ipset add ports 7",
+        "ipset create v4 hash:net", "ipset add v4 192.168.1.0/24", "ipset create v6 hash:net family inet6", "ipset add v6 fd00:1::/64",
+        "ipset create only4 list:set", "ipset add only4 v4", "ipset create only6 list:set", "ipset add only6 v6",
+        "ipset create both list:set", "ipset add both v6", "ipset add both v4"]
+    rules = ["-A FORWARD -p udp -m udp --dport 7 -m set ! --match-set ports dst", "-A FORWARD -m set --match-set ports dst"]
+    rules += [f"-A FORWARD -m set {no}--match-set {name} src" for name in ("only4", "only6", "both") for no in ("", "! ")]
+    for key in ("iptables", "ip6tables"):
+        s.keys[key] = table("filter", *rules, "-A FORWARD -p udp -m udp --dport 8 -j SET --add-set both src",
+                            "-A FORWARD -p udp -m udp --dport 9 -j SET --del-set both dst")
+    for port in (7, 8, 9, 7):
+        s.put(udp(A, 5000, SRV, port), udp6(A6, 5000, S6, port), udp(SRV, 5001, A, port), udp6(S6, 5001, A6, port))
+
+
 REFUSED = ["-A OUTPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with tcp-reset", "-A OUTPUT -p udp -m udp --dport 53 -j REJECT",
            "-A OUTPUT -p icmp -d 198.51.100.9/32 -j REJECT --reject-with icmp-host-prohibited"]
 

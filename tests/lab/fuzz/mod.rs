@@ -9,10 +9,10 @@ use core::time::Duration;
 
 use towpath_engine::{
     Command, DeviceId, Engine, Frame, Instant, Subscription,
-    conntrack::HelperId,
+    conntrack::{Family, HelperId},
     device::{Device, InterfaceAddress},
     ip::{Route, RouteKind, RouteMetrics},
-    netfilter::{Loading, RuleSet, Source},
+    netfilter::{KnownSet, Loading, RuleSet, Source},
     packet::Sketch,
     socket::{ServiceAnswer, UdpService},
     sysctl::Sysctls,
@@ -94,8 +94,8 @@ pub fn ipset(data: &[u8]) {
         Ok(again) => assert_eq!(again.sets().save(Instant::ZERO), saved),
         Err(error) => panic!("what was written cannot be read: {error}\n{saved}"),
     }
-    let names = rules.sets().names().take(NAMED_SETS);
-    let asking = names.map(|name| {
+    let of_v4 = rules.sets().known().filter(|set| set.family != Some(Family::Ipv6));
+    let asking = of_v4.take(NAMED_SETS).map(|KnownSet { name, .. }| {
         format!("-A FORWARD -m set --match-set {name} src,dst,dst\n-A FORWARD -j SET --add-set {name} dst,src,dst\n")
     });
     let asking: String = asking.collect();
@@ -258,7 +258,7 @@ fn command(engine: &Engine, word: [u8; 8]) -> Option<Command> {
         }
         3 => Command::SetSysctl(Sysctls::NAMES[usize::from(a) % Sysctls::NAMES.len()].into(), number >> (b % 32)),
         4 => Command::FlushConntrack,
-        5 => Command::ReplaceRules(Box::new(engine.rules().of(towpath_engine::conntrack::Family::Ipv4).clone())),
+        5 => Command::ReplaceRules(Box::new(engine.rules().of(Family::Ipv4).clone())),
         6 => Command::ReplaceRules(Box::default()),
         7 => Command::AttachHelpersByPort(a % 2 == 0),
         8 => Command::OfferUdp(UdpService { port: u16::from(a), answer: ServiceAnswer::Echo }),

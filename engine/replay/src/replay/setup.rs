@@ -5,7 +5,7 @@ use core::fmt;
 use towpath_engine::{
     Command, CommandError, Engine, Instant, Subscription,
     conntrack::{Family, helper::Helper},
-    netfilter::{Loading, RuleError, RuleSet, Source},
+    netfilter::{KnownSet, Loading, RuleError, RuleSet, Source},
     snapshot::SnapshotError,
     trace::TraceLevel,
 };
@@ -154,13 +154,16 @@ pub fn replace_rules(engine: &mut Engine, rules: [(Family, &[Source<'_>]); 2]) -
             sets.push(*source);
         }
     }
+    let stays =
+        rules.iter().find(|(_, texts)| texts.is_empty()).map(|(family, _)| engine.rules().of(*family).standing());
     for (family, texts) in rules.into_iter().filter(|(_, texts)| !texts.is_empty()) {
         let mut sources = core::mem::take(&mut sets);
         sources.extend(texts.iter().filter(|source| !source.is_of_sets()));
         let helpers = engine.helpers().known();
         let timeouts = Some(engine.conntrack().timeout_policies());
-        let known: Vec<&str> = engine.sets().names().collect();
-        let loading = Loading { family, helpers: &helpers, timeouts, sets: &known, ..Loading::default() };
+        let known: Vec<KnownSet> = engine.sets().known().collect();
+        let across = stays.as_ref();
+        let loading = Loading { family, helpers: &helpers, timeouts, sets: &known, across, ..Loading::default() };
         let rules = RuleSet::parse(&sources, &loading).map_err(SetupError::Rules)?;
         engine.handle_command(engine.now(), Command::ReplaceRules(Box::new(rules)))?;
     }

@@ -1,8 +1,8 @@
 //! Small captures, packet by packet through a gateway.
 
-use towpath_engine::{VlanTag, netfilter::Source};
+use towpath_engine::{VlanTag, conntrack::Family, netfilter::Source};
 
-use super::{Detail, Replay, Setup, craft};
+use super::{Detail, Replay, Setup, craft, replace_rules};
 use crate::{
     capture::Capture,
     config::Config,
@@ -452,4 +452,28 @@ fn rules_of_both_families_may_name_the_sets_that_stand_in_one_text_and_a_text_th
         let replay = replay.map_err(|error| error.to_string()).unwrap();
         assert_eq!(replay.engine().sets().names().collect::<Vec<_>>(), ["ports", "hosts"]);
     }
+}
+
+#[test]
+fn a_set_of_the_other_family_is_refused_wherever_it_comes_from() {
+    let sets = Source { name: "all.ipset", text: "create hosts hash:ip family inet6\n" };
+    let rule = "-A FORWARD -m set ! --match-set hosts src -j DROP\n";
+    let (v4, v6) = (Source { name: "test.v4", text: rule }, Source { name: "test.v6", text: rule });
+    let why = "test.v4:1:33: `hosts` is not a set that rules of iptables may name: its family is inet6";
+    for (rules, rules_v6) in [(vec![sets, v4], vec![]), (vec![v4], vec![sets, v6]), (vec![sets, v4], vec![v6])] {
+        let replay = Replay::new(Setup { rules, rules_v6, ..setup(GATEWAY, "", Detail::Verdicts) });
+        let error = replay.map(drop).map_err(|error| error.to_string()).unwrap_err();
+        assert!(error.ends_with(why), "{error}");
+    }
+    let mut engine = Replay::new(Setup { rules_v6: vec![sets, v6], ..setup(GATEWAY, "", Detail::Verdicts) })
+        .map_err(|error| error.to_string())
+        .unwrap()
+        .into_engine();
+    let (of_v4, none) = (
+        Source { name: "new.ipset", text: "create hosts hash:ip\n" },
+        Source { name: "new.v4", text: "*raw\nCOMMIT\n" },
+    );
+    let error = replace_rules(&mut engine, [(Family::Ipv4, &[of_v4, none]), (Family::Ipv6, &[])]).unwrap_err();
+    let stays = "test.v6:1:46: `hosts` is not a set that rules of ip6tables may name: its family is inet";
+    assert!(error.to_string().ends_with(stays), "{error}");
 }

@@ -82,7 +82,7 @@ impl Matching for Set {
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         let item = given.need("match-set", "`--match-set NAME src`")?;
-        let selected = Selected::parse(item, given.sets)?;
+        let selected = Selected::parse(item, given)?;
         let updates = |name: &str| !given.find(name).is_some_and(|item| item.inverted);
         let demand = Demand {
             count: updates("update-counters"),

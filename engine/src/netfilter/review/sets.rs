@@ -3,7 +3,7 @@
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use super::Reader;
-use crate::netfilter::{RuleInfo, RuleSet, matches::Match, rule::Jump, targets::Target};
+use crate::netfilter::{RuleInfo, RuleSet};
 
 /// That a rule names a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +36,7 @@ impl RuleSet {
         let reader = Reader::new(self);
         let mut found = Vec::new();
         for (table, chain, index, rule) in reader.all_rules() {
-            let asked = rule.matches.iter().filter_map(|asked| {
-                let Match::Set(asked) = asked else { return None };
-                Some(asked.named())
-            });
-            let changed =
-                if let Jump::Target(Target::SetTarget(target)) = &rule.jump { target.named() } else { [None, None] };
-            for (set, how) in asked.chain(changed.into_iter().flatten()) {
+            for (set, how) in rule.sets() {
                 let info = reader.info(table.name, chain, index);
                 found.extend(info.map(|rule| SetUse { set: set.to_owned(), how, rule }));
             }

@@ -27,7 +27,10 @@ pub(super) use nearest::nearest;
 pub(super) use print::{print, print_rule};
 pub(super) use restore::{Tables, restore};
 
-use super::{lists::sets::read::is_sets, standing::Standing};
+use super::{
+    lists::sets::{KnownSet, read::is_sets},
+    standing::Standing,
+};
 use crate::conntrack::{Family, TimeoutPolicies, calling::KnownHelper};
 
 /// A rules text.
@@ -55,13 +58,15 @@ pub struct Loading<'a> {
     /// Whether counters in the text are taken (`iptables-restore --counters`); else all start at zero.
     pub counters: bool,
     /// Sets that are there already and that rules may name, beside those of the texts.
-    pub sets: &'a [&'a str],
+    pub sets: &'a [KnownSet],
     /// The helpers that `-j CT --helper NAME` can name.
     pub helpers: &'a [KnownHelper],
     /// The policies that `-j CT --timeout NAME` can name; `None`: there are none.
     pub timeouts: Option<&'a TimeoutPolicies>,
     /// Rules in force, whose tables stay where no text names them; `None`: there are no such tables then.
     pub beside: Option<&'a Standing>,
+    /// Rules in force of the other family, which share the sets: those of the texts have to suit them, too.
+    pub across: Option<&'a Standing>,
     /// Whether the rules are only to be shown: they may name any helper and any timeout policy then, and attach none of those
     /// that are not there.
     pub only_shown: bool,

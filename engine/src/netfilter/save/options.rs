@@ -8,6 +8,7 @@ use crate::{
     netfilter::{
         error::{Fault, Flaw},
         header::Header,
+        lists::sets::KnownSet,
         matches::Match,
     },
 };
@@ -131,7 +132,7 @@ pub(in crate::netfilter) struct Given<'a> {
     /// The rule's matches, as far as they are made: for a target all of them.
     pub(in crate::netfilter) matches: &'a [Match],
     /// The sets that are there.
-    pub(in crate::netfilter) sets: &'a [&'a str],
+    pub(in crate::netfilter) sets: &'a [KnownSet],
     /// The family of the packets that the rule is asked about.
     pub(in crate::netfilter) family: Family,
     /// The helpers that are loaded.

@@ -13,7 +13,7 @@ use crate::{
     netfilter::{
         TableName,
         error::{Fault, Flaw, Noun, RuleError},
-        lists::sets::{self, Sets, read::is_sets},
+        lists::sets::{self, KnownSet, Sets, read::is_sets},
         rule::{Origin, Rule},
         table::Table,
         targets,
@@ -74,7 +74,8 @@ pub(in crate::netfilter) fn restore(
     loading: &Loading<'_>,
 ) -> Result<(Tables, Sets), RuleError> {
     let sets = read_sets(sources)?;
-    let known: Vec<&str> = sets.names().chain(loading.sets.iter().copied()).collect();
+    // Those of the texts are in force in place of the others.
+    let known: Vec<KnownSet> = sets.known().chain(loading.sets.iter().cloned()).collect();
     let tables = Tables::new(loading.family);
     let mut reader = Reader { tables, open: None, loading, sets: &known, file: 0, line: 0 };
     reader.tables.files = sources.iter().map(|source| source.name.to_owned()).collect();
@@ -122,8 +123,8 @@ struct Reader<'a> {
     /// The table between `*table` and `COMMIT`.
     open: Option<TableName>,
     loading: &'a Loading<'a>,
-    /// Names of sets that rules may use.
-    sets: &'a [&'a str],
+    /// Sets that rules may name.
+    sets: &'a [KnownSet],
     file: u32,
     line: u32,
 }

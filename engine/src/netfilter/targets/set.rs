@@ -56,7 +56,7 @@ impl Targeting for SetTarget {
             return Err(Fault::Unsupported { noun, name: item.name(), why }.at(item.column));
         }
         let selected = |name: &str| match given.find(name) {
-            Some(item) => Selected::parse(item, given.sets).map(Some),
+            Some(item) => Selected::parse(item, given).map(Some),
             None => Ok(None),
         };
         let (add, delete) = (selected("add-set")?, selected("del-set")?);

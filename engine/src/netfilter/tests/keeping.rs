@@ -1,5 +1,7 @@
+use alloc::string::ToString;
+
 use super::*;
-use crate::netfilter::Standing;
+use crate::{conntrack::Family, netfilter::Standing};
 
 const FIRST: &str = "*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n*filter\n-A FORWARD -p udp -m udp --dport 9 -m limit --limit 1/hour --limit-burst 2 -j ACCEPT\n-A FORWARD -j DROP\nCOMMIT\n";
 
@@ -60,4 +62,65 @@ fn rules_that_were_read_beside_others_than_those_in_force_count_from_their_own_t
     lab.forward(&mut packet);
     lab.rules.replace(new);
     assert!(counted(&lab, "filter")[0].starts_with("[0:0]"));
+}
+
+const OF_BOTH: &str = "create s4 hash:net\ncreate s6 hash:net family inet6\ncreate few bitmap:ip range 10.0.0.0/24\n\
+    create ports bitmap:port range 1-9\ncreate macs hash:mac\ncreate all list:set\nadd all s4\nadd all s6\n";
+
+/// What the texts make, or what is said of them; `across` are the rules of the other family.
+fn read(
+    family: Family,
+    texts: &[(&str, &str)],
+    beside: Option<&Standing>,
+    across: Option<&Standing>,
+) -> Result<RuleSet, String> {
+    let sources: Vec<Source<'_>> = texts.iter().map(|&(name, text)| Source { name, text }).collect();
+    let loading = Loading { family, beside, across, ..Loading::default() };
+    RuleSet::parse(&sources, &loading).map_err(|error| error.to_string())
+}
+
+/// As iptables and ip6tables 1.8.9 refuse them.
+#[test]
+fn a_rule_names_sets_of_its_family_and_those_that_hold_no_addresses() {
+    let rules = |set: &str| {
+        [
+            format!("-A INPUT -m set ! --match-set {set} src -j DROP\n"),
+            format!("-A INPUT -j SET --add-set {set} src\n"),
+            format!("-A INPUT -j SET --del-set {set} src\n"),
+        ]
+    };
+    let said = |family, rule: &str| read(family, &[("sets", OF_BOTH), ("rules", rule)], None, None).map(drop);
+    for (set, wrong, why) in [
+        ("s4", Family::Ipv6, "`s4` is not a set that rules of ip6tables may name: its family is inet"),
+        ("few", Family::Ipv6, "`few` is not a set that rules of ip6tables may name: its family is inet"),
+        ("s6", Family::Ipv4, "`s6` is not a set that rules of iptables may name: its family is inet6"),
+    ] {
+        let right = if wrong == Family::Ipv4 { Family::Ipv6 } else { Family::Ipv4 };
+        for rule in rules(set) {
+            let column = rule.find(set).expect("it is named") + 1;
+            assert_eq!(said(wrong, &rule), Err(format!("rules:1:{column}: {why}")));
+            assert_eq!(said(right, &rule), Ok(()));
+        }
+    }
+    for rule in ["ports", "macs", "all"].into_iter().flat_map(rules) {
+        assert_eq!([Family::Ipv4, Family::Ipv6].map(|family| said(family, &rule)), [Ok(()), Ok(())], "{rule}");
+    }
+}
+
+#[test]
+fn sets_of_new_rules_suit_the_rules_that_stay() {
+    let asking = ("stays.v4", "*filter\n-A INPUT -p udp\n-A INPUT -m set --match-set s4 src -j DROP\nCOMMIT\n");
+    let standing = read(Family::Ipv4, &[("sets", OF_BOTH), asking], None, None).expect("they are right").standing();
+    let (same, other) =
+        (("new.ipset", "create s4 hash:ip timeout 5\n"), ("new.ipset", "create s4 hash:net family inet6\n"));
+    let new = ("new", "*raw\n-A PREROUTING -m set --match-set s4 src\nCOMMIT\n");
+    let none = ("new", "*raw\nCOMMIT\n");
+    let why = "stays.v4:3:39: `s4` is not a set that rules of iptables may name: its family is inet6";
+    let said = |family, texts: &[_], beside, across| read(family, texts, beside, across).map(drop);
+    assert_eq!(said(Family::Ipv4, &[same, new], Some(&standing), None), Ok(()));
+    assert_eq!(said(Family::Ipv4, &[other, none], Some(&standing), None), Err(why.into()));
+    assert_eq!(said(Family::Ipv6, &[same, none], None, Some(&standing)), Ok(()));
+    assert_eq!(said(Family::Ipv6, &[other, new], None, Some(&standing)), Err(why.into()));
+    let replaced = ("new", "*filter\nCOMMIT\n");
+    assert_eq!(said(Family::Ipv4, &[other, replaced], Some(&standing), None), Ok(()), "nobody asks it any more");
 }

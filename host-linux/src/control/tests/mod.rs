@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use towpath_engine::{
     Change, Condemned, Instant,
     conntrack::{Entry, Family, Revision, Status, Tuple, Zone},
-    netfilter::{ListOptions, RuleSet, SetListing, TableName},
+    netfilter::{KnownSet, ListOptions, RuleSet, SetListing, TableName},
 };
 
 use numbers::{Numbers, OF_ANOTHER_GATEWAY, connection};

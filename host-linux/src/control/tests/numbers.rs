@@ -17,7 +17,7 @@ pub(super) struct Numbers {
     pub(super) tunables: String,
     /// Who gets the helper that is being made, and how long its component is.
     pub(super) made: Option<(Sender<Made>, Receiver<usize>)>,
-    pub(super) sets: Vec<String>,
+    pub(super) sets: Vec<KnownSet>,
     /// How often it was asked what rules may name.
     pub(super) named: u32,
     /// How often it has gathered something that is written down.

@@ -66,7 +66,7 @@ fn rules_that_name_what_has_changed_meanwhile_are_not_applied() {
     while gateway.answers.named == 0 {
         gateway.serve();
     }
-    gateway.answers.sets.push("blocked".to_owned());
+    gateway.answers.sets.push(KnownSet { name: "blocked".to_owned(), family: None });
     serve_until(&mut gateway, || asking.is_finished());
     let error = asking.join().unwrap().unwrap_err().to_string();
     assert!(error.contains("try again"), "{error}");

@@ -75,7 +75,9 @@ pub(super) fn parse(kind: Kind, family: Family, text: &str) -> Option<Vec<Key>> 
         let choices: Vec<Key> = match part {
             Part::Address => each(addresses(text, family)?, |key, net| key.nets[nets] = net),
             Part::Network => each(networks(text, family)?, |key, net| key.nets[nets] = net),
-            Part::Port => each(ports(text, family)?, |key, (protocol, port)| (key.protocol, key.port) = (protocol, port)),
+            Part::Port => {
+                each(ports(text, family)?, |key, (protocol, port)| (key.protocol, key.port) = (protocol, port))
+            }
             Part::BarePort => each(bare_ports(text)?, |key, port| key.port = port),
             Part::Interface => {
                 let (name, physical) = match text.strip_prefix("physdev:") {

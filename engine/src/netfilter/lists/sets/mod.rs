@@ -33,10 +33,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Named;
 use crate::{
+    conntrack::Family,
     limits::SETS_MAX,
     netfilter::{
         error::{Fault, Flaw, Noun},
-        save::{options::Item, text::Word},
+        save::{
+            options::{Given, Item},
+            text::Word,
+        },
     },
     time::Instant,
 };
@@ -47,6 +51,15 @@ use set::{Element, Found, Set};
 /// All sets, by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sets(Named<Set>);
+
+/// A set as rules may name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownSet {
+    /// Its name.
+    pub name: String,
+    /// Whose rules may name it; `None`: those of both, since it holds no addresses itself.
+    pub family: Option<Family>,
+}
 
 /// A set as a rule names it, and from which end of a packet each part of an element is taken.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,14 +81,20 @@ pub(in crate::netfilter) struct Addition {
 
 impl Selected {
     /// Reads the two values of an option: a set's name, and `src,dst…`.
-    pub(in crate::netfilter) fn parse(item: &Item, known: &[&str]) -> Result<Self, Flaw> {
+    pub(in crate::netfilter) fn parse(item: &Item, given: &Given<'_>) -> Result<Self, Flaw> {
         let (name, ends) = (item.value(), item.second());
-        if !known.contains(&name.text.as_str()) {
-            let mut fault = Fault::unknown(Noun::Set, &name.text, known.iter().copied());
-            if let Fault::Unknown { known: listed, .. } = &mut fault {
-                *listed = known.iter().map(|name| (*name).to_owned()).collect();
+        let known = || given.sets.iter().map(|set| set.name.as_str());
+        // Linux v6.18: `net/netfilter/ipset/ip_set_core.c`, `find_set_and_id()`; the tool, iptables 1.8.9: `get_set_byid()`.
+        match given.sets.iter().find(|set| set.name == name.text) {
+            Some(set) if set.suits(given.family) => {}
+            Some(_) => return Err(name.bad(needed_by(given.family))),
+            None => {
+                let mut fault = Fault::unknown(Noun::Set, &name.text, known());
+                if let Fault::Unknown { known: listed, .. } = &mut fault {
+                    *listed = known().map(ToOwned::to_owned).collect();
+                }
+                return Err(fault.at(name.column));
             }
-            return Err(fault.at(name.column));
         }
         let from_source = parse_ends(ends)?;
         Ok(Self { name: name.text.clone(), from_source, hint: 0 })
@@ -84,6 +103,20 @@ impl Selected {
     /// The set's name.
     pub(in crate::netfilter) fn name(&self) -> &str {
         &self.name
+    }
+}
+
+impl KnownSet {
+    fn suits(&self, rules: Family) -> bool {
+        self.family.is_none_or(|family| family == rules)
+    }
+}
+
+/// What a set has to be for rules of a family, and one of the other is not.
+pub(in crate::netfilter) const fn needed_by(rules: Family) -> &'static str {
+    match rules {
+        Family::Ipv4 => "a set that rules of iptables may name: its family is inet6",
+        Family::Ipv6 => "a set that rules of ip6tables may name: its family is inet",
     }
 }
 
@@ -114,6 +147,16 @@ impl Sets {
     /// Names of all sets.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name)
+    }
+
+    /// All sets, as rules may name them.
+    pub fn known(&self) -> impl Iterator<Item = KnownSet> {
+        self.0.iter().map(|(name, set)| KnownSet { name: name.to_owned(), family: set.family() })
+    }
+
+    /// Whether rules of that family may name the set; also where there is no such set.
+    pub(in crate::netfilter) fn suits(&self, name: &str, rules: Family) -> bool {
+        self.0.find(name).and_then(Set::family).is_none_or(|family| family == rules)
     }
 
     /// The kind of a set, as `ipset create` names it: `hash:ip,port`.

@@ -121,6 +121,12 @@ impl Set {
         Self { kind, options, elements: Elements::new(), members: Vec::new(), prefixes }
     }
 
+    /// Whose addresses it holds; `None`: no addresses at all.
+    pub(super) fn family(&self) -> Option<Family> {
+        let has_addresses = self.kind.has(Part::Address) || self.kind.has(Part::Network);
+        has_addresses.then_some(self.options.family)
+    }
+
     /// Whether an element holds what a packet shows; the most specific network first.
     pub(super) fn test(&mut self, now: Instant, shown: &Key, bytes: u64, demand: &Demand) -> Found {
         let Some(shown) = self.fitted(shown.clone()) else { return Found::No };

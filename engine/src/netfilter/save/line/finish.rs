@@ -9,6 +9,7 @@ use crate::{
         Hook, TableName,
         error::{Fault, Flaw, Noun},
         header::{Header, Network, Not},
+        lists::sets::KnownSet,
         matches::{self, Match},
         rule::Jump,
         save::{options::Given, text::Word},
@@ -20,7 +21,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(in crate::netfilter::save) struct Surroundings<'a> {
     pub(in crate::netfilter::save) table: TableName,
-    pub(in crate::netfilter::save) sets: &'a [&'a str],
+    pub(in crate::netfilter::save) sets: &'a [KnownSet],
     pub(in crate::netfilter::save) family: Family,
     pub(in crate::netfilter::save) helpers: &'a [KnownHelper],
     pub(in crate::netfilter::save) timeouts: Option<&'a TimeoutPolicies>,
