@@ -96,15 +96,15 @@ fn sets_of_files_are_shown_as_ipset_shows_them() {
     std::fs::write(&rules, "-A INPUT -m set --match-set banned src -j SET --exist --add-set banned src\n")
         .expect("written");
     let saved = told("ipset", &["save"], &[&file]);
-    let banned = "create banned hash:ip family inet hashsize 1024 maxelem 65536 timeout 600 counters\n\
+    let banned = "create banned hash:ip family inet hashsize 1024 maxelem 65536 timeout 600 counters bucketsize 12\n\
         add banned 10.0.0.5 timeout 600 packets 0 bytes 0\n";
-    let nets = "create nets hash:net family inet hashsize 1024 maxelem 65536\nadd nets 10.1.0.0/16\n";
+    let nets = "create nets hash:net family inet hashsize 1024 maxelem 65536 bucketsize 12\nadd nets 10.1.0.0/16\n";
     assert_eq!(text_of(&saved), format!("{banned}{nets}"));
     assert_eq!(text_of(&told("ipset", &["save", "nets"], &[&file])), nets);
     assert_eq!(text_of(&told("ipset", &["list", "--name"], &[&file])), "banned\nnets\n");
     let listed = told("ipset", &["list", "banned"], &[&file, &rules]);
     let lines: Vec<&str> = text(&listed.stdout).lines().filter(|line| !line.starts_with("Size in memory: ")).collect();
-    let header = "Header: family inet hashsize 1024 maxelem 65536 timeout 600 counters";
+    let header = "Header: family inet hashsize 1024 maxelem 65536 timeout 600 counters bucketsize 12";
     let member = "10.0.0.5 timeout 600 packets 0 bytes 0";
     assert_eq!(
         lines,

@@ -96,7 +96,7 @@ COMMIT
         let gateway = Gateway::start(&folder);
         network.exchange(b"hello");
         let saved = said(&folder.towpath(&["ipset", "save", "seen"]));
-        assert!(saved.starts_with("create seen hash:ip family inet hashsize 1024 maxelem 65536 timeout 60 counters\nadd seen 10.0.0.2 timeout "), "{saved}");
+        assert!(saved.starts_with("create seen hash:ip family inet hashsize 1024 maxelem 65536 timeout 60 counters bucketsize 12\nadd seen 10.0.0.2 timeout "), "{saved}");
         let listed = said(&folder.towpath(&["ipset", "list"]));
         assert!(
             listed.starts_with("Name: seen\nType: hash:ip\n")

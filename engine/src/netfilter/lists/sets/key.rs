@@ -74,7 +74,7 @@ pub(super) fn parse(kind: Kind, family: Family, text: &str) -> Option<Vec<Key>> 
     for (part, text) in kind.parts().iter().zip(parts) {
         let choices: Vec<Key> = match part {
             Part::Address => each(addresses(text, family)?, |key, net| key.nets[nets] = net),
-            Part::Network => each(networks(text, family)?, |key, net| key.nets[nets] = net),
+            Part::Network => each(networks(text, family, kind.takes_all_addresses())?, |key, net| key.nets[nets] = net),
             Part::Port => {
                 each(ports(text, family)?, |key, (protocol, port)| (key.protocol, key.port) = (protocol, port))
             }
@@ -162,15 +162,14 @@ impl Key {
 
 /// `A`, `A/prefix` (all of them) or `A-B`.
 fn addresses(text: &str, family: Family) -> Option<Vec<Net>> {
-    if let Some((first, last)) = text.split_once('-') {
-        let (first, last) = (values::ipv4(first)?.to_bits(), values::ipv4(last)?.to_bits());
-        return numbered(first, last);
+    if let Some((first, last)) = ends(text) {
+        return numbered(first?, last?);
     }
-    match text.split_once('/') {
+    match split(text, '/') {
         Some((address, prefix)) if family == Family::Ipv4 => {
             let mask =
                 prefix_of(prefix, family).map(|prefix| u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0))?;
-            let first = values::ipv4(address)?.to_bits() & mask;
+            let first = values::ipv4(bare(address))?.to_bits() & mask;
             numbered(first, first | !mask)
         }
         Some((address, prefix)) => (prefix_of(prefix, family)? == bits(family))
@@ -180,22 +179,45 @@ fn addresses(text: &str, family: Family) -> Option<Vec<Net>> {
     }
 }
 
+/// The ends of a range `A-B`, the lower one first, as far as they are addresses; `None`: it is no range.
+fn ends(text: &str) -> Option<(Option<u32>, Option<u32>)> {
+    let (one, other) = split(text, '-')?;
+    let [one, other] = [one, other].map(|text| values::ipv4(bare(text)).map(Ipv4Addr::to_bits));
+    Some((one.min(other), one.max(other)))
+}
+
+/// What stands before and behind a letter that is not in brackets.
+fn split(text: &str, separator: char) -> Option<(&str, &str)> {
+    let mut inside = false;
+    let at = text.find(|letter| {
+        inside = letter == '[' || inside && letter != ']';
+        letter == separator && !inside
+    })?;
+    Some((&text[..at], &text[at + separator.len_utf8()..]))
+}
+
+/// A word without the brackets that it may stand in.
+fn bare(text: &str) -> &str {
+    text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text)
+}
+
 fn numbered(first: u32, last: u32) -> Option<Vec<Net>> {
     let count = usize::try_from(last.checked_sub(first)?).ok()?;
     let net = |bits: u32| Net::whole(Address::v4(Ipv4Addr::from_bits(bits).octets()), Family::Ipv4);
     (count < SET_EXPANSION_MAX).then(|| (first..=last).map(net).collect())
 }
 
-/// `A`, `A/prefix`, or the networks that `A-B` consists of.
-fn networks(text: &str, family: Family) -> Option<Vec<Net>> {
-    if let Some((first, last)) = text.split_once('-') {
-        let (first, last) = (values::ipv4(first)?.to_bits(), values::ipv4(last)?.to_bits());
-        return (first <= last).then(|| cover(first, last));
+/// `A`, `A/prefix`, or the networks that `A-B` consists of; all addresses only where `all` says so, and never as a range.
+fn networks(text: &str, family: Family, all: bool) -> Option<Vec<Net>> {
+    if let Some((first, last)) = ends(text) {
+        let (first, last) = (first?, last?);
+        return ((first, last) != (0, u32::MAX)).then(|| cover(first, last));
     }
-    let (address, prefix) = match text.split_once('/') {
+    let (address, prefix) = match split(text, '/') {
         Some((address, prefix)) => (address, prefix_of(prefix, family)?),
         None => (text, bits(family)),
     };
+    (prefix > 0 || all).then_some(())?;
     Some(alloc::vec![address_of(address, family)?.within(prefix)])
 }
 
@@ -215,7 +237,7 @@ fn cover(first: u32, last: u32) -> Vec<Net> {
 }
 
 fn address_of(text: &str, family: Family) -> Option<Net> {
-    let address: IpAddr = text.parse().ok()?;
+    let address: IpAddr = bare(text).parse().ok()?;
     let fits = address.is_ipv4() == (family == Family::Ipv4);
     fits.then(|| Net::whole(Address::from(address), family))
 }
@@ -231,6 +253,8 @@ fn ports(text: &str, family: Family) -> Option<Vec<(u8, u16)>> {
         Some(number) => u8::try_from(number).ok()?,
         None => names::protocol(&protocol.to_ascii_lowercase())?,
     };
+    // Zero stands for no protocol.
+    (protocol > 0).then_some(())?;
     if let Some(of) = icmp::family_of(Protocol(protocol)) {
         let type_and_code = (of == family).then(|| icmp::parse(of, text)).flatten()?;
         return Some(alloc::vec![(protocol, type_and_code)]);
@@ -244,14 +268,14 @@ fn ports(text: &str, family: Family) -> Option<Vec<(u8, u16)>> {
     }
 }
 
-/// `port` or `port-port`.
+/// `port` or `port-port`, the lower one first or last.
 fn bare_ports(text: &str) -> Option<Vec<u16>> {
     let text = text.strip_prefix("tcp:").or_else(|| text.strip_prefix("udp:")).unwrap_or(text);
-    let found = match text.split_once('-') {
-        Some((first, last)) => values::port(first).zip(values::port(last)),
-        None => values::port(text).map(|port| (port, port)),
+    let found = match split(text, '-') {
+        Some((one, other)) => values::port(bare(one)).zip(values::port(bare(other))),
+        None => values::port(bare(text)).map(|port| (port, port)),
     };
-    found.filter(|(first, last)| first <= last).map(|(first, last)| (first..=last).collect())
+    found.map(|(one, other)| (one.min(other)..=one.max(other)).collect())
 }
 
 fn mac(text: &str) -> Option<[u8; 6]> {
@@ -288,11 +312,42 @@ mod tests {
         let all = |texts: &[&str]| Some(texts.iter().map(|text| String::from(*text)).collect::<Vec<_>>());
         assert_eq!(texts("hash:ip", "10.0.0.0/31"), all(&["10.0.0.0", "10.0.0.1"]));
         assert_eq!(texts("hash:net", "1.2.3.4-1.2.3.9"), all(&["1.2.3.4/30", "1.2.3.8/31"]));
-        assert_eq!(texts("hash:net", "0.0.0.0-255.255.255.255"), all(&["0.0.0.0/0"]));
+        assert_eq!(texts("hash:ip", "10.0.0.3-10.0.0.2"), all(&["10.0.0.2", "10.0.0.3"]));
+        assert_eq!(texts("hash:ip,port", "1.2.3.4,udp:6-5"), all(&["1.2.3.4,udp:5", "1.2.3.4,udp:6"]));
         assert_eq!(texts("hash:ip,port", "1.2.3.4,udp:5-6"), all(&["1.2.3.4,udp:5", "1.2.3.4,udp:6"]));
         assert_eq!(texts("hash:ip,port,net", "1.2.3.4,80,5.6.7.8/16"), all(&["1.2.3.4,tcp:80,5.6.0.0/16"]));
         assert_eq!(texts("hash:ip", "10.0.0.0/1"), None);
         assert_eq!(texts("hash:ip,port", "1.2.3.4"), None);
+    }
+
+    /// As ipset 7.17 takes and refuses them.
+    #[test]
+    fn all_addresses_are_a_network_of_few_kinds_and_no_range_and_zero_is_no_protocol() {
+        for text in ["0.0.0.0/0", "0.0.0.0-255.255.255.255"] {
+            assert_eq!(texts("hash:net", text), None, "{text}");
+        }
+        assert_eq!(texts("hash:ip,port,net", "1.1.1.1,80,0.0.0.0/0"), None);
+        assert!(texts("hash:net,iface", "0.0.0.0/0,eth0").is_some());
+        assert_eq!(texts("hash:net,iface", "0.0.0.0-255.255.255.255,eth0"), None);
+        assert!(texts("hash:net,port,net", "0.0.0.0/0,80,0.0.0.0/0").is_some());
+        assert_eq!(texts_of(Family::Ipv6, "hash:net", "::/0"), None);
+        assert_eq!(texts("hash:ip,port", "1.1.1.1,0:0"), None);
+        assert!(texts("hash:ip,port", "1.1.1.1,tcp:0").is_some());
+    }
+
+    /// As ipset 7.17 takes and refuses them.
+    #[test]
+    fn brackets_hold_addresses_and_names_together() {
+        let one = |text: &str| Some(alloc::vec![String::from(text)]);
+        assert_eq!(texts_of(Family::Ipv6, "hash:ip,port", "[::1],udp:5"), one("::1,udp:5"));
+        assert_eq!(texts_of(Family::Ipv6, "hash:net", "[2001:db8::]/32"), one("2001:db8::/32"));
+        assert_eq!(texts("hash:ip", "[1.2.3.4]"), one("1.2.3.4"));
+        assert_eq!(texts("hash:net", "[10.0.0.0]-[10.0.0.255]"), one("10.0.0.0/24"));
+        assert_eq!(texts("hash:ip,port", "1.1.1.1,tcp:[ftp-data]"), one("1.1.1.1,tcp:20"));
+        for text in ["1.1.1.1,tcp:ftp-data", "1.1.1.1,[tcp]:5", "[1.1.1.1,80", "1.1.1.1],80"] {
+            assert_eq!(texts("hash:ip,port", text), None, "{text}");
+        }
+        assert_eq!(texts("hash:ip", "[10.0.1.0/31]"), None);
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(super) enum Storage {
 
 struct Row {
     name: &'static str,
+    /// As it was called once, which the tool still takes.
+    former_name: &'static str,
     /// How often Linux v6.18 has changed what it takes of such a set (`IPSET_TYPE_REV_MAX`), as the tool tells.
     revision: u8,
     storage: Storage,
@@ -40,9 +42,10 @@ struct Row {
 }
 
 impl Kind {
-    /// The kind of that name.
+    /// The kind of that name, be it one of former days.
     pub(super) fn find(name: &str) -> Option<Self> {
-        KINDS.iter().position(|row| row.name == name).map(|index| Self(index as u8))
+        let is = |row: &Row| !name.is_empty() && (row.name == name || row.former_name == name);
+        KINDS.iter().position(is).map(|index| Self(index as u8))
     }
 
     /// All names.
@@ -75,35 +78,41 @@ impl Kind {
     pub(super) fn has(self, part: Part) -> bool {
         self.parts().contains(&part)
     }
+
+    /// Whether a network may be all addresses (Linux v6.18: `ip_set_hash_netiface.c`, `ip_set_hash_netportnet.c`).
+    pub(super) fn takes_all_addresses(self) -> bool {
+        ["hash:net,iface", "hash:net,port,net"].contains(&self.name())
+    }
 }
 
 use Part::{Address, BarePort, Interface, Mac, Mark, Network, Port};
 
-const fn hash(name: &'static str, revision: u8, parts: &'static [Part]) -> Row {
-    Row { name, revision, storage: Storage::Hash, parts }
+const fn hash(name: &'static str, former_name: &'static str, revision: u8, parts: &'static [Part]) -> Row {
+    Row { name, former_name, revision, storage: Storage::Hash, parts }
 }
 
 #[rustfmt::skip]
 static KINDS: [Row; 16] = [
-    hash("hash:ip",          6, &[Address]),
-    hash("hash:net",         7, &[Network]),
-    hash("hash:ip,port",     7, &[Address, Port]),
-    hash("hash:net,port",    8, &[Network, Port]),
-    hash("hash:ip,port,ip",  6, &[Address, Port, Address]),
-    hash("hash:ip,port,net", 8, &[Address, Port, Network]),
-    hash("hash:net,net",     4, &[Network, Network]),
-    hash("hash:net,port,net", 3, &[Network, Port, Network]),
-    hash("hash:net,iface",   8, &[Network, Interface]),
-    hash("hash:mac",         1, &[Mac]),
-    hash("hash:ip,mac",      1, &[Address, Mac]),
-    hash("hash:ip,mark",     3, &[Address, Mark]),
-    Row { name: "bitmap:ip",   revision: 3, storage: Storage::Bitmap, parts: &[Address] },
-    Row { name: "bitmap:port", revision: 3, storage: Storage::Bitmap, parts: &[BarePort] },
-    Row { name: "list:set",    revision: 3, storage: Storage::List,   parts: &[] },
+    hash("hash:ip",           "iphash",         6, &[Address]),
+    hash("hash:net",          "nethash",        7, &[Network]),
+    hash("hash:ip,port",      "ipporthash",     7, &[Address, Port]),
+    hash("hash:net,port",     "netporthash",    8, &[Network, Port]),
+    hash("hash:ip,port,ip",   "ipportiphash",   6, &[Address, Port, Address]),
+    hash("hash:ip,port,net",  "ipportnethash",  8, &[Address, Port, Network]),
+    hash("hash:net,net",      "netnethash",     4, &[Network, Network]),
+    hash("hash:net,port,net", "netportnethash", 3, &[Network, Port, Network]),
+    hash("hash:net,iface",    "netifacehash",   8, &[Network, Interface]),
+    hash("hash:mac",          "machash",        1, &[Mac]),
+    hash("hash:ip,mac",       "ipmachash",      1, &[Address, Mac]),
+    hash("hash:ip,mark",      "ipmarkhash",     3, &[Address, Mark]),
+    Row { name: "bitmap:ip",   former_name: "ipmap",   revision: 3, storage: Storage::Bitmap, parts: &[Address] },
+    Row { name: "bitmap:port", former_name: "portmap", revision: 3, storage: Storage::Bitmap, parts: &[BarePort] },
+    Row { name: "list:set",    former_name: "setlist", revision: 3, storage: Storage::List,   parts: &[] },
     // Stands for nothing that can be named.
-    Row { name: "",            revision: 0, storage: Storage::Hash,   parts: &[] },
+    hash("", "", 0, &[]),
 ];
 
 /// Kinds that Linux knows and that are not kept here, and why.
-pub(super) static UNSUPPORTED: [(&str, &str); 1] =
-    [("bitmap:ip,mac", "it learns addresses from packets; use hash:ip,mac and name both")];
+pub(super) static UNSUPPORTED: [(&str, &str); 2] = [("bitmap:ip,mac", LEARNS), ("macipmap", LEARNS)];
+
+const LEARNS: &str = "it learns addresses from packets; use hash:ip,mac and name both";

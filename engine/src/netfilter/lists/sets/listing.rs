@@ -98,7 +98,7 @@ impl Set {
 mod tests {
     use super::{super::read::take_line, *};
 
-    /// What ipset 7.17 prints of the same sets, but for `bucketsize`, `initval`, sizes and lives that have lost a moment.
+    /// What ipset 7.17 prints of the same sets, but for `initval`, sizes and lives that have lost a moment.
     #[test]
     fn sets_are_listed_as_the_tool_lists_them() {
         let mut sets = Sets::default();
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(shown(Some("j"), SetListing::Terse).map(sizes_aside).as_deref(), Some(list));
         let members = alloc::format!("{list}Members:\nf timeout 0\ne timeout 99\n");
         assert_eq!(shown(Some("j"), SetListing::Full).map(sizes_aside), Some(members));
-        let of_e = "Name: e\nType: hash:ip\nRevision: 6\nHeader: family inet hashsize 1024 maxelem 65536 timeout 100 comment\n\
+        let of_e = "Name: e\nType: hash:ip\nRevision: 6\nHeader: family inet hashsize 1024 maxelem 65536 timeout 100 comment bucketsize 12\n\
             References: 3\nNumber of entries: 2\nMembers:\n1.2.3.4 timeout 8 comment \"x y\"\n1.2.3.6 timeout 99\n";
         assert_eq!(shown(Some("e"), SetListing::Full).map(sizes_aside).as_deref(), Some(of_e));
         assert_eq!(shown(None, SetListing::Names).as_deref(), Some("e\nf\ni\nj\n"));

@@ -10,10 +10,12 @@
 //! | `set.rs` | one set |
 //! | `probe.rs` | what a packet shows to sets |
 //! | `read.rs` | the text that `ipset save` writes |
+//! | `create.rs` | of it, what makes sets |
 //! | `listing.rs` | the texts that `ipset list` writes |
 //!
 //! Sets are ordered maps and not hashes: what they say does not depend on chance, and a listing is in order.
 
+mod create;
 mod elements;
 mod icmp;
 mod key;
@@ -168,6 +170,11 @@ impl Sets {
     /// The sets of a list, in its order; none of another set.
     pub fn members(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.find(name).into_iter().flat_map(|set| &set.members).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether a list holds the set.
+    fn is_held(&self, name: &str) -> bool {
+        self.0.iter().flat_map(|(_, set)| &set.members).any(|(member, _)| member == name)
     }
 
     /// Whether nothing is in a set, nor in the sets of a list; also where there is no such set.

@@ -4,13 +4,11 @@ use alloc::{string::String, vec::Vec};
 use core::time::Duration;
 
 use super::{
-    Sets, key,
-    kind::{self, Kind, Part, Storage},
-    set::{Element, Options, Set},
+    Sets, create, key,
+    kind::{Kind, Part, Storage},
+    set::{Element, Set},
 };
 use crate::{
-    conntrack::{Address, Family},
-    limits::{SET_ELEMENTS_MAX, SETS_MAX},
     netfilter::{
         error::{Fault, Flaw, Noun},
         save::{
@@ -21,13 +19,30 @@ use crate::{
     time::Instant,
 };
 
-/// Whether a text is about sets: its first word that is not in a comment is a command of ipset.
+/// Whether a text is about sets: its first line that is not a comment is a command of ipset. Of those that begin with a dash, as
+/// commands of iptables do, it is one that makes a set of a kind that there is.
 pub(in crate::netfilter) fn is_sets(text: &str) -> bool {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    let is_general = |word: &&str| GENERAL.contains(word);
-    first
-        .and_then(|line| line.split_whitespace().find(|word| !is_general(word)))
-        .is_some_and(|word| COMMANDS.contains(&word))
+    let words = first.into_iter().flat_map(str::split_whitespace).filter(|word| !GENERAL.contains(word));
+    let words: Vec<&str> = words.take(3).collect();
+    let makes = |kind: &&str| Kind::find(kind).is_some();
+    match words.first().and_then(|word| command(word)) {
+        Some("create") if words[0].starts_with('-') => words.get(2).is_some_and(makes),
+        Some(_) => !words[0].starts_with('-'),
+        None => false,
+    }
+}
+
+/// The command that a word stands for: the first that it is the beginning of, behind two dashes or none.
+fn command(word: &str) -> Option<&'static str> {
+    let beginning = word.strip_prefix("--").unwrap_or(word);
+    let is = |names: &&&[&str]| names.iter().any(|name| name.starts_with(beginning));
+    COMMANDS.iter().filter(|_| !["", "-"].contains(&beginning)).find(is).map(|names| names[0])
+}
+
+/// An option's name, which two dashes may stand before.
+pub(super) fn option_name(word: &Word) -> &str {
+    word.text.strip_prefix("--").unwrap_or(&word.text)
 }
 
 /// Does what one line says.
@@ -39,31 +54,19 @@ pub(in crate::netfilter) fn take_line(sets: &mut Sets, line: &str) -> Result<(),
     let mut words = words(line, 1)?;
     let exist = take_general(&mut words);
     let mut reader = Reader { words: &words, next: 0, exist };
-    let Some(command) = reader.word() else { return Ok(()) };
-    match command.text.as_str() {
-        "create" => create(sets, &mut reader, command),
-        "add" => add(sets, &mut reader, command),
-        "del" => {
-            let set = named(sets, reader.need(command)?)?;
-            let element = reader.need(command)?;
-            let keys = element_keys(set, element)?;
-            // All of a range go, even if one of it was not there.
-            let missing = keys.into_iter().filter(|key| !set.remove(key.clone())).count();
-            if missing == 0 || reader.exist { reader.end() } else { Err(element.bad("an element of the set")) }
-        }
-        "flush" => {
-            named(sets, reader.need(command)?)?.clear();
-            reader.end()
-        }
-        "destroy" => {
-            let name = reader.need(command)?;
-            named(sets, name)?;
-            sets.0.retain(|known| known != name.text);
-            reader.end()
-        }
-        // The last line of a restore.
-        "quit" | "COMMIT" => reader.end(),
-        other => Err(Fault::unknown(Noun::Option, other, COMMANDS.into_iter()).at(command.column)),
+    let Some(first) = reader.word() else { return Ok(()) };
+    // The last line of a restore.
+    if first.text == "COMMIT" {
+        return reader.end();
+    }
+    match command(&first.text) {
+        Some("create") => create::create(sets, &mut reader, first),
+        Some("add") => add(sets, &mut reader, first),
+        Some("del") => delete(sets, &mut reader, first),
+        Some("flush") => flush(sets, &mut reader),
+        Some("destroy") => destroy(sets, &mut reader),
+        Some("quit") => reader.end(),
+        _ => Err(Fault::unknown(Noun::Option, &first.text, TAKEN.into_iter()).at(first.column)),
     }
 }
 
@@ -80,121 +83,6 @@ fn take_general(words: &mut Vec<Word>) -> bool {
         !is_general
     });
     exist
-}
-
-fn create(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<(), Flaw> {
-    let (name, kind_word) = (reader.need(command)?, reader.need(command)?);
-    let kind = Kind::find(&kind_word.text).filter(|kind| !kind.name().is_empty()).ok_or_else(|| unknown(kind_word))?;
-    if !(1..=NAME_BYTES_MAX).contains(&name.text.len()) {
-        return Err(name.bad("a name of 1 to 31 bytes"));
-    }
-    let mut options = Options {
-        family: Family::Ipv4,
-        netmask: None,
-        bitmask: None,
-        timeout: None,
-        counters: false,
-        comment: false,
-        force_add: false,
-        hash_size: 1024,
-        elements_max: 65_536,
-        mark_mask: None,
-        range: None,
-        size: 8,
-        bucket_size: None,
-        seed: None,
-    };
-    while let Some(word) = reader.word() {
-        take_option(&mut options, kind, reader, word)?;
-    }
-    if kind.storage() == Storage::Bitmap && options.range.is_none() {
-        return Err(Fault::Needs { what: kind.name().into(), needed: "`range FIRST-LAST`" }.at(kind_word.column));
-    }
-    if sets.0.find(&name.text).is_some() {
-        return if reader.exist { Ok(()) } else { Err(Fault::Twice { option: name.text.clone() }.at(name.column)) };
-    }
-    if sets.0.iter().count() >= SETS_MAX {
-        return Err(Fault::TooMany { what: "sets", max: SETS_MAX }.at(name.column));
-    }
-    sets.0.push(name.text.clone(), Set::new(kind, options));
-    Ok(())
-}
-
-fn unknown(word: &Word) -> Flaw {
-    match kind::UNSUPPORTED.iter().find(|(name, _)| *name == word.text) {
-        Some((name, why)) => Fault::Unsupported { noun: Noun::Set, name: (*name).into(), why },
-        None => Fault::unknown(Noun::Set, &word.text, Kind::names().filter(|name| !name.is_empty())),
-    }
-    .at(word.column)
-}
-
-/// Takes one option of `create`.
-fn take_option(options: &mut Options, kind: Kind, reader: &mut Reader<'_>, word: &Word) -> Result<(), Flaw> {
-    let hash = kind.storage() == Storage::Hash;
-    match word.text.as_str() {
-        "family" if hash => {
-            let value = reader.need(word)?;
-            options.family = match value.text.as_str() {
-                "inet" | "ipv4" => Family::Ipv4,
-                "inet6" | "ipv6" => Family::Ipv6,
-                _ => return Err(value.bad("`inet` or `inet6`")),
-            };
-        }
-        "hashsize" if hash => options.hash_size = reader.number(word, 1, u32::MAX)?,
-        "maxelem" if hash => options.elements_max = reader.number(word, 1, SET_ELEMENTS_MAX)?,
-        "bucketsize" if hash => options.bucket_size = Some(reader.number(word, 0, 255)?),
-        "initval" if hash => options.seed = Some(reader.number(word, 0, u32::MAX)?),
-        "markmask" if kind.has(Part::Mark) => options.mark_mask = Some(reader.number(word, 1, u32::MAX)?),
-        "netmask" | "bitmask" if options.netmask.is_some() || options.bitmask.is_some() => {
-            return Err(word.bad("one of `netmask` and `bitmask`, once"));
-        }
-        "bitmask" if MASKED_KINDS.contains(&kind.name()) => {
-            let value = reader.need(word)?;
-            let mask = values::address(&value.text, options.family).filter(|mask| !mask.is_unspecified());
-            let mask = mask.ok_or_else(|| value.bad("a mask of the set's family such as 255.255.0.255"))?;
-            options.bitmask = Some(Address::from(mask));
-        }
-        "netmask" if kind.name() == "bitmap:ip" || MASKED_KINDS.contains(&kind.name()) => {
-            options.netmask = Some(reader.number(word, 1, u32::from(key::bits(options.family)))? as u8);
-        }
-        "forceadd" if hash => options.force_add = true,
-        "timeout" => options.timeout = Some(reader.number(word, 0, TIMEOUT_MAX)?),
-        "counters" => options.counters = true,
-        "comment" => options.comment = true,
-        "size" if kind.storage() == Storage::List => options.size = reader.number(word, 1, 65_536)?,
-        "range" if kind.storage() == Storage::Bitmap => {
-            let value = reader.need(word)?;
-            let wants = "a range `FIRST-LAST` of at most 65536 addresses or ports";
-            options.range = Some(range(kind, &value.text).ok_or_else(|| value.bad(wants))?);
-        }
-        "skbinfo" => {
-            let why = "marks, classes and queues are not kept with the elements of sets here";
-            return Err(Fault::Unsupported { noun: Noun::Option, name: word.text.clone(), why }.at(word.column));
-        }
-        other => return Err(Fault::unknown(Noun::Option, other, CREATE_OPTIONS.into_iter()).at(word.column)),
-    }
-    Ok(())
-}
-
-fn range(kind: Kind, text: &str) -> Option<(u32, u32)> {
-    let (first, last) = if kind.has(Part::Address) {
-        match text.split_once('/') {
-            Some((address, mask)) => {
-                let mask = values::ipv4_prefix(mask)?;
-                let first = values::ipv4(address)?.to_bits() & mask;
-                (first, first | !mask)
-            }
-            None => {
-                let (first, last) = text.split_once('-')?;
-                (values::ipv4(first)?.to_bits(), values::ipv4(last)?.to_bits())
-            }
-        }
-    } else {
-        let (first, last) = text.split_once('-')?;
-        (u32::from(values::port(first)?), u32::from(values::port(last)?))
-    };
-    // With a netmask the range may be greater; a bitmap here costs nothing for what is not in it.
-    (first <= last).then_some((first, last))
 }
 
 fn add(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<(), Flaw> {
@@ -233,9 +121,6 @@ fn add_member(sets: &mut Sets, reader: &mut Reader<'_>, list: &Word, member: &Wo
     if known {
         return if reader.exist { Ok(()) } else { Err(Fault::Twice { option: member.text.clone() }.at(member.column)) };
     }
-    if set.members.len() >= set.options.size.max(8) as usize {
-        return Err(Fault::TooMany { what: "sets in a list", max: set.options.size as usize }.at(member.column));
-    }
     let index = match place {
         Some((neighbour, after)) => {
             let found = set.members.iter().position(|(known, _)| *known == neighbour.text);
@@ -247,11 +132,53 @@ fn add_member(sets: &mut Sets, reader: &mut Reader<'_>, list: &Word, member: &Wo
     Ok(())
 }
 
+/// `del SET ELEMENT`: all of a range go, even if one of it is not there.
+fn delete(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<(), Flaw> {
+    let set = named(sets, reader.need(command)?)?;
+    let element = reader.need(command)?;
+    let is_there = if set.kind.storage() == Storage::List {
+        let before = set.members.len();
+        set.members.retain(|(member, _)| *member != element.text);
+        set.members.len() < before
+    } else {
+        element_keys(set, element)?.into_iter().filter(|key| !set.remove(key.clone())).count() == 0
+    };
+    if is_there || reader.exist { reader.end() } else { Err(element.bad("an element of the set")) }
+}
+
+/// `flush [SET]`
+fn flush(sets: &mut Sets, reader: &mut Reader<'_>) -> Result<(), Flaw> {
+    match reader.word() {
+        Some(name) => named(sets, name)?.clear(),
+        None => sets.0.values_mut().for_each(Set::clear),
+    }
+    reader.end()
+}
+
+/// `destroy [SET]`: what a list holds stays.
+fn destroy(sets: &mut Sets, reader: &mut Reader<'_>) -> Result<(), Flaw> {
+    let Some(name) = reader.word() else {
+        let held = sets.names().find(|name| sets.is_held(name)).map(String::from);
+        if let Some(set) = held {
+            let wants = "a set that can go: a list holds it";
+            return Err(Fault::BadValue { value: set, wants }.at(1));
+        }
+        sets.0.retain(|_| false);
+        return Ok(());
+    };
+    named(sets, name)?;
+    if sets.is_held(&name.text) {
+        return Err(name.bad("a set that can go: a list holds it"));
+    }
+    sets.0.retain(|known| known != name.text);
+    reader.end()
+}
+
 /// Reads what follows an element.
 fn element_options(set: &Set, reader: &mut Reader<'_>) -> Result<Element, Flaw> {
     let mut element = Element { expires: set.expiry(Instant::ZERO, None), ..Element::default() };
     while let Some(word) = reader.word() {
-        match word.text.as_str() {
+        match option_name(word) {
             "timeout" if set.options.timeout.is_some() => {
                 let seconds = reader.number(word, 0, TIMEOUT_MAX)?;
                 let life = Duration::from_secs(u64::from(seconds));
@@ -274,7 +201,9 @@ fn element_options(set: &Set, reader: &mut Reader<'_>) -> Result<Element, Flaw> 
 
 fn element_keys(set: &Set, word: &Word) -> Result<Vec<key::Key>, Flaw> {
     key::parse(set.kind, set.options.family, &word.text)
-        .ok_or_else(|| word.bad("an element of the set's kind and family, or a range of at most 65536 of them"))
+        .ok_or_else(|| {
+            word.bad("an element of the set's kind and family, or a range of at most 65536 of them; /0 is no network of most kinds")
+        })
 }
 
 fn named<'a>(sets: &'a mut Sets, name: &Word) -> Result<&'a mut Set, Flaw> {
@@ -284,26 +213,26 @@ fn named<'a>(sets: &'a mut Sets, name: &Word) -> Result<&'a mut Set, Flaw> {
         .ok_or_else(|| Fault::unknown(Noun::Set, &name.text, names.iter().map(String::as_str)).at(name.column))
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     words: &'a [Word],
     next: usize,
     /// What is there may be there, and what is not may be missing.
-    exist: bool,
+    pub(super) exist: bool,
 }
 
 impl<'a> Reader<'a> {
-    fn word(&mut self) -> Option<&'a Word> {
+    pub(super) fn word(&mut self) -> Option<&'a Word> {
         let word = self.words.get(self.next)?;
         self.next += 1;
         Some(word)
     }
 
     /// The next word, which `after` asks for.
-    fn need(&mut self, after: &Word) -> Result<&'a Word, Flaw> {
+    pub(super) fn need(&mut self, after: &Word) -> Result<&'a Word, Flaw> {
         self.word().ok_or_else(|| Fault::MissingValue { option: after.text.clone(), count: 1 }.at(after.column))
     }
 
-    fn number(&mut self, after: &Word, min: u32, max: u32) -> Result<u32, Flaw> {
+    pub(super) fn number(&mut self, after: &Word, min: u32, max: u32) -> Result<u32, Flaw> {
         let wants = "a number in the option's range";
         Ok(values::ranged(self.need(after)?, u64::from(min), u64::from(max), wants)? as u32)
     }
@@ -320,35 +249,32 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Linux: `IPSET_MAXNAMELEN` less its final zero.
-const NAME_BYTES_MAX: usize = 31;
 /// Linux: `IPSET_MAX_TIMEOUT`.
-const TIMEOUT_MAX: u32 = u32::MAX / 1000 / 2;
+pub(super) const TIMEOUT_MAX: u32 = u32::MAX / 1000 / 2;
 
 /// Options that may stand before a command, or behind.
 static GENERAL: [&str; 4] = ["-exist", "-!", "-quiet", "-q"];
 
-static COMMANDS: [&str; 6] = ["create", "add", "del", "flush", "destroy", "quit"];
-
-/// Kinds whose addresses may be kept in part (Linux v6.18: `IP_SET_HASH_WITH_NETMASK`, `IP_SET_HASH_WITH_BITMASK`).
-static MASKED_KINDS: [&str; 2] = ["hash:ip", "hash:ip,port"];
-
-static CREATE_OPTIONS: [&str; 14] = [
-    "family",
-    "hashsize",
-    "maxelem",
-    "bucketsize",
-    "initval",
-    "markmask",
-    "netmask",
-    "bitmask",
-    "forceadd",
-    "timeout",
-    "counters",
-    "comment",
-    "size",
-    "range",
+/// The tool's commands with their other names, in its order (ipset 7.17: `lib/ipset.c`, `ipset_commands`).
+static COMMANDS: [&[&str]; 14] = [
+    &["create", "new", "-N"],
+    &["add", "-A"],
+    &["del", "-D"],
+    &["test", "-T"],
+    &["destroy", "x", "-X"],
+    &["list", "-L"],
+    &["save", "-S"],
+    &["restore", "-R"],
+    &["flush", "-F"],
+    &["rename", "e", "-E"],
+    &["swap", "w", "-W"],
+    &["help", "-h", "-H"],
+    &["version", "-v", "-V"],
+    &["quit"],
 ];
+
+/// Those that a text may have here.
+static TAKEN: [&str; 6] = ["create", "add", "del", "flush", "destroy", "quit"];
 
 static ADD_OPTIONS: [&str; 8] = ["timeout", "packets", "bytes", "comment", "nomatch", "wildcard", "before", "after"];
 
@@ -382,18 +308,18 @@ mod tests {
             create m hash:net family inet6\nadd m 2001:db8::1/32\n\
             create s hash:ip timeout 3\nadd s 9.9.9.9 timeout 0\n\
             create j list:set\nadd j a\nadd j b\nadd j k before b\n";
-        let saved = "create a hash:ip family inet hashsize 1024 maxelem 65536\n\
+        let saved = "create a hash:ip family inet hashsize 1024 maxelem 65536 bucketsize 12\n\
             add a 1.2.3.4\nadd a 10.0.1.1\nadd a 10.0.1.2\n\
-            create b hash:net family inet hashsize 1024 maxelem 65536 timeout 300 counters comment\n\
+            create b hash:net family inet hashsize 1024 maxelem 65536 timeout 300 counters comment bucketsize 12\n\
             add b 10.0.0.0/8 timeout 100 packets 5 bytes 6 comment \"my net\"\n\
             add b 10.1.0.0/16 timeout 300 nomatch packets 0 bytes 0\n\
-            create g hash:net,iface family inet hashsize 1024 maxelem 65536\n\
+            create g hash:net,iface family inet hashsize 1024 maxelem 65536 bucketsize 12\n\
             add g 0.0.0.0/0,eth1\nadd g 1.2.3.0/24,physdev:eth2\nadd g 1.2.3.0/24,ppp wildcard\n\
             create h bitmap:ip range 10.0.0.0-10.0.0.255\nadd h 10.0.0.8\nadd h 10.0.0.9\n\
             create i bitmap:port range 0-1000\nadd i 90\nadd i 91\n\
-            create k hash:ip family inet hashsize 64 maxelem 100 netmask 24\nadd k 1.2.3.0\n\
-            create m hash:net family inet6 hashsize 1024 maxelem 65536\nadd m 2001:db8::/32\n\
-            create s hash:ip family inet hashsize 1024 maxelem 65536 timeout 3\nadd s 9.9.9.9 timeout 0\n\
+            create k hash:ip family inet hashsize 64 maxelem 100 netmask 24 bucketsize 12\nadd k 1.2.3.0\n\
+            create m hash:net family inet6 hashsize 1024 maxelem 65536 bucketsize 12\nadd m 2001:db8::/32\n\
+            create s hash:ip family inet hashsize 1024 maxelem 65536 timeout 3 bucketsize 12\nadd s 9.9.9.9 timeout 0\n\
             create j list:set size 8\nadd j a\nadd j k\nadd j b\n";
         assert_eq!(read(text), Ok(saved.into()));
         assert_eq!(read(saved), Ok(saved.into()));
@@ -417,6 +343,16 @@ mod tests {
             "create c hash:ipp",
             "create c bitmap:ip,mac range 10.0.0.0/24",
             "create c bitmap:ip",
+            "create c bitmap:ip range 10.0.0.0/8",
+            "create c bitmap:ip from 10.0.0.0",
+            "create c macipmap range 10.0.0.0/24",
+            "create c hash:ip family inet6 netmask 129",
+            "create c hash:ip netmask 33",
+            "create c hash:ip bucketsize 256",
+            "destroy c",
+            "-n c hash:ip",
+            "s c",
+            "-",
             "create c hash:ip skbinfo",
             "create c hash:ip netmask 24 bitmask 255.0.0.0",
             "create c hash:ip bitmask 0.0.0.0",
@@ -429,6 +365,10 @@ mod tests {
         }
         assert_eq!(refused("add a 1.2.3.4\nadd a 1.2.3.5"), Err(4), "there is no room");
         assert_eq!(refused("add a 1.2.3.4\nadd a 1.2.3.4"), Err(4), "it is there");
+        assert_eq!(refused("add l a\ndestroy a"), Err(4), "a list holds it");
+        assert_eq!(refused("add l a\ndestroy"), Err(4), "a list holds one");
+        assert_eq!(refused("create c hash:ip maxelem 0\nadd c 1.1.1.1"), Err(4), "there never is room");
+        assert_eq!(refused("create c hash:ip,port netmask 24\nadd c 0.0.0.1,80"), Err(4), "nobody is no element");
         assert!(refused("add a 1.2.3.4\nadd a 1.2.3.4 -exist").is_ok());
     }
 
@@ -440,14 +380,61 @@ mod tests {
             create b hash:ip bitmask 255.255.0.255\nadd b 1.2.3.4\ncreate n hash:ip,port netmask 24\nadd n 1.2.3.4,80\n\
             create m hash:ip,port bitmask 255.255.0.255\nadd m 1.2.3.4,80\n\
             create s hash:ip family inet6 bitmask ffff::ffff\nadd s 2001:db8::9:1\n";
-        let saved = "create a hash:ip family inet hashsize 1024 maxelem 65536\nadd a 1.2.3.4\nadd a 1.2.3.5\n\
-            create c hash:ip family inet hashsize 1024 maxelem 65536 comment\nadd c 1.1.1.1 comment \"-exist\"\n\
-            create b hash:ip family inet hashsize 1024 maxelem 65536 bitmask 255.255.0.255\nadd b 1.2.0.4\n\
-            create n hash:ip,port family inet hashsize 1024 maxelem 65536\nadd n 1.2.3.0,tcp:80\n\
-            create m hash:ip,port family inet hashsize 1024 maxelem 65536\nadd m 1.2.0.4,tcp:80\n\
-            create s hash:ip family inet6 hashsize 1024 maxelem 65536 bitmask ffff::ffff\nadd s 2001::1\n";
+        let saved = "create a hash:ip family inet hashsize 1024 maxelem 65536 bucketsize 12\nadd a 1.2.3.4\nadd a 1.2.3.5\n\
+            create c hash:ip family inet hashsize 1024 maxelem 65536 comment bucketsize 12\nadd c 1.1.1.1 comment \"-exist\"\n\
+            create b hash:ip family inet hashsize 1024 maxelem 65536 bitmask 255.255.0.255 bucketsize 12\nadd b 1.2.0.4\n\
+            create n hash:ip,port family inet hashsize 1024 maxelem 65536 bucketsize 12 netmask 24\nadd n 1.2.3.0,tcp:80\n\
+            create m hash:ip,port family inet hashsize 1024 maxelem 65536 bucketsize 12 bitmask 255.255.0.255\nadd m 1.2.0.4,tcp:80\n\
+            create s hash:ip family inet6 hashsize 1024 maxelem 65536 bitmask ffff::ffff bucketsize 12\nadd s 2001::1\n";
         assert_eq!(read(text), Ok(saved.into()));
         assert!(is_sets("# saved\n-! create a hash:ip"));
+    }
+
+    /// As ipset 7.17 takes and prints them.
+    #[test]
+    fn commands_kinds_and_options_have_other_names_and_options_any_order() {
+        let text = "n a iphash --timeout 5\n-A a 1.1.1.1 --timeout 3\na a 2.2.2.2\n-D a 2.2.2.2\n--create b nethash\n--add b 1.0.0.0/8\nf b\n\
+            c c hash:ip netmask 64 family inet6\nadd c 2001:db8::1\nnew l setlist --size 3\na l b\na l c\nd l b\nx b\n\
+            n m ipmap --network 10.0.0.0/24\nn o ipmap --from 10.0.0.9 --to 10.0.0.2\nn p portmap from 1 to 9\n\
+            n q bitmap:ip range 10.0.0.0-10.1.0.0 netmask 24\nn r bitmap:ip netmask 32 range 10.0.0.0-10.0.0.1\n\
+            n s iphash hashsize 65 bucketsize 3\nn t iphash hashsize 0 bucketsize 14\nn u iphash maxelem 0 bucketsize 0 initval 7 netmask 32\n\
+            n v ipporthash bitmask 255.255.255.255\n";
+        let saved = "create a hash:ip family inet hashsize 1024 maxelem 65536 timeout 5 bucketsize 12\nadd a 1.1.1.1 timeout 3\n\
+            create c hash:ip family inet6 hashsize 1024 maxelem 65536 netmask 64 bucketsize 12\nadd c 2001:db8::\n\
+            create m bitmap:ip range 10.0.0.0-10.0.0.255\ncreate o bitmap:ip range 10.0.0.2-10.0.0.9\ncreate p bitmap:port range 1-9\n\
+            create q bitmap:ip range 10.0.0.0-10.1.0.255 netmask 24\ncreate r bitmap:ip range 10.0.0.0-10.0.0.1\n\
+            create s hash:ip family inet hashsize 128 maxelem 65536 bucketsize 4\n\
+            create t hash:ip family inet hashsize 64 maxelem 65536 bucketsize 12\n\
+            create u hash:ip family inet hashsize 1024 maxelem 0 bucketsize 2 initval 0x00000007\n\
+            create v hash:ip,port family inet hashsize 1024 maxelem 65536 bucketsize 12\n\
+            create l list:set size 4\nadd l c\n";
+        assert_eq!(read(text), Ok(saved.into()));
+        assert_eq!(read(saved), Ok(saved.into()));
+        assert_eq!(read(&format!("{saved}d l c\nf\nx\n")), Ok(String::new()));
+    }
+
+    #[test]
+    fn a_text_of_iptables_is_none_of_ipset() {
+        for text in ["n a iphash", "c a hash:ip", "-N a hash:ip", "--create a nethash", "-! -N a hash:ip", "flush a"] {
+            assert!(is_sets(text), "{text}");
+        }
+        for text in [
+            "-N a",
+            "-N a b",
+            "-A INPUT -j DROP",
+            "--flush a",
+            "-F",
+            "-X",
+            "-D INPUT 1",
+            "*filter",
+            ":a - [0:0]",
+            "[0:0] -A a",
+            "--",
+            "-",
+            "",
+        ] {
+            assert!(!is_sets(text), "{text}");
+        }
     }
 
     proptest! {

@@ -12,6 +12,7 @@ use core::{fmt::Write, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    create::BUCKET_SIZE_MAX,
     elements::Elements,
     key::Key,
     kind::{Kind, Part, Storage},
@@ -55,8 +56,32 @@ pub(super) struct Options {
     pub(super) range: Option<(u32, u32)>,
     /// Of a list of sets.
     pub(super) size: u32,
+    /// Elements of a bucket at most; nothing depends on it here.
     pub(super) bucket_size: Option<u32>,
+    /// What elements are spread with; Linux draws it by lot, and here nothing depends on it.
     pub(super) seed: Option<u32>,
+}
+
+impl Options {
+    /// What a set of that kind is when `create` says nothing more.
+    pub(super) fn of(kind: Kind) -> Self {
+        Self {
+            family: Family::Ipv4,
+            netmask: None,
+            bitmask: None,
+            timeout: None,
+            counters: false,
+            comment: false,
+            force_add: false,
+            hash_size: 1024,
+            elements_max: 65_536,
+            mark_mask: None,
+            range: None,
+            size: 8,
+            bucket_size: (kind.storage() == Storage::Hash).then_some(BUCKET_SIZE_MAX),
+            seed: None,
+        }
+    }
 }
 
 /// What is kept with an element.
@@ -263,8 +288,10 @@ impl Set {
         if let Some(mask) = self.options.mark_mask {
             key.mark &= mask;
         }
-        // Whose address has no bit is nobody to such a set (Linux v6.18: `ip_set_hash_ip.c`, `hash_ip4_uadt()`, `hash_ip6_uadt()`).
-        (self.kind.name() != "hash:ip" || !key.nets[0].address.to_ip(key.family).is_unspecified()).then_some(())?;
+        // Whose address has no bit is nobody to such a set (Linux v6.18: `ip_set_hash_ip.c`, `ip_set_hash_ipport.c`, `hash_ip4_uadt()`,
+        // `hash_ipport4_uadt()` and those of IPv6).
+        let takes_nobody = !["hash:ip", "hash:ip,port"].contains(&self.kind.name());
+        (takes_nobody || !key.nets[0].address.to_ip(key.family).is_unspecified()).then_some(())?;
         Some(key)
     }
 
@@ -334,12 +361,18 @@ impl Set {
                 let _ = write!(out, " size {}", self.options.size);
             }
         }
-        // The tool says nothing of those of addresses with ports.
-        if let Some(prefix) = netmask.filter(|_| !self.kind.has(Part::Port)) {
-            let _ = write!(out, " netmask {prefix}");
-        }
-        if let Some(mask) = bitmask.filter(|_| !self.kind.has(Part::Port)) {
-            let _ = write!(out, " bitmask {}", mask.to_ip(family));
+        let print_masks = |out: &mut String| {
+            if let Some(prefix) = netmask {
+                let _ = write!(out, " netmask {prefix}");
+            }
+            if let Some(mask) = bitmask {
+                let _ = write!(out, " bitmask {}", mask.to_ip(family));
+            }
+        };
+        // The tool tells those of addresses with ports last.
+        let masks_are_last = self.kind.has(Part::Port);
+        if !masks_are_last {
+            print_masks(out);
         }
         if let Some(timeout) = timeout {
             let _ = write!(out, " timeout {timeout}");
@@ -354,6 +387,9 @@ impl Set {
         }
         if let Some(seed) = self.options.seed {
             let _ = write!(out, " initval {seed:#010x}");
+        }
+        if masks_are_last {
+            print_masks(out);
         }
     }
 
