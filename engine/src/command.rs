@@ -289,7 +289,7 @@ pub enum CommandError {
     },
     /// A timeout policy cannot be.
     TimeoutPolicy(TimeoutPolicyError),
-    /// A tunable has no such name, or the value lies outside its range.
+    /// A tunable has no such name, can only be read, or the value lies outside its range.
     Sysctl(String, SysctlError),
     /// The service cannot be offered on this port.
     Service(u16, SocketError),
@@ -347,6 +347,7 @@ impl fmt::Display for CommandError {
             }
             Self::TimeoutPolicy(error) => write!(f, "{error}"),
             Self::Sysctl(name, SysctlError::Unknown) => write!(f, "there is no sysctl '{name}'"),
+            Self::Sysctl(name, SysctlError::ReadOnly) => write!(f, "sysctl '{name}' can only be read"),
             Self::Sysctl(name, SysctlError::OutOfRange { min, max }) => {
                 write!(f, "sysctl '{name}' must be within {min} to {max}")
             }

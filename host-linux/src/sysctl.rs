@@ -4,22 +4,17 @@ use std::fmt::Write as _;
 
 use towpath_engine::{
     device::Devices,
-    sysctl::{InterfaceSysctl, Sysctls},
-    tcp::fastopen::key,
+    sysctl::{InterfaceSysctl, Sysctls, ValueForm},
 };
 
 /// All tunables, those of single interfaces among them, a line each, by name.
 #[must_use]
 pub fn list(sysctls: &Sysctls, devices: &Devices) -> String {
-    let key = std::iter::once(&Sysctls::FAST_OPEN_KEY);
-    let names = Sysctls::NAMES.iter().chain(Sysctls::LISTS).chain(key);
+    let others = [Sysctls::FAST_OPEN_KEY, Sysctls::AVAILABLE_CONGESTION_CONTROL];
+    let names = Sysctls::NAMES.iter().chain(Sysctls::LISTS).chain(&others);
     let shown = names.map(|&name| {
         let values = sysctls.find_list(name).unwrap_or_default();
-        let shown = match name {
-            Sysctls::FAST_OPEN_KEY => key::text_of(values),
-            _ => values.iter().map(u32::to_string).collect::<Vec<_>>().join("\t"),
-        };
-        (name.to_owned(), shown)
+        (name.to_owned(), ValueForm::of(name).show(values))
     });
     let of_interfaces = devices.iter().flat_map(|(_, device)| {
         InterfaceSysctl::all().map(move |tunable| {
@@ -42,18 +37,8 @@ pub fn list(sysctls: &Sysctls, devices: &Devices) -> String {
 pub fn parse(setting: &str) -> Result<(String, Vec<u32>), String> {
     let (name, values) = setting.split_once('=').ok_or_else(|| format!("'{setting}' must be NAME=VALUE"))?;
     let name = name.trim().replace('/', ".");
-    if name == Sysctls::FAST_OPEN_KEY {
-        let numbers = key::numbers_of(values);
-        let numbers =
-            numbers.ok_or_else(|| format!("'{setting}' must name a key such as {}, or two", key::text_of(&[])));
-        return Ok((name, numbers?));
-    }
-    let number =
-        |word: &str| word.parse::<u32>().map_err(|_| format!("'{word}' in '{setting}' is no number from 0 on"));
-    let values: Vec<u32> = values.split_whitespace().map(number).collect::<Result<_, _>>()?;
-    if values.is_empty() {
-        return Err(format!("'{setting}' has no value"));
-    }
+    let form = ValueForm::of(&name);
+    let values = form.read(values).ok_or_else(|| format!("'{setting}' must name {}", form.expected()))?;
     Ok((name, values))
 }
 
@@ -71,9 +56,12 @@ mod tests {
         devices.add(lan);
         let text = list(&Sysctls::default(), &devices);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), Sysctls::NAMES.len() + Sysctls::LISTS.len() + 1 + InterfaceSysctl::all().count());
+        assert_eq!(lines.len(), Sysctls::NAMES.len() + Sysctls::LISTS.len() + 2 + InterfaceSysctl::all().count());
         assert!(lines.contains(&"net.ipv4.conf.lan.rp_filter = 2"));
         assert!(lines.contains(&"net.ipv4.tcp_fastopen_key = 00000000-00000000-00000000-00000000"));
+        assert!(lines.contains(&"net.ipv4.tcp_congestion_control = cubic"));
+        assert!(lines.contains(&"net.ipv4.tcp_allowed_congestion_control = reno bbr cubic"));
+        assert!(lines.contains(&"net.ipv4.tcp_available_congestion_control = reno bbr cubic"));
         assert!(lines.is_sorted());
         assert!(lines.contains(&"net.ipv4.tcp_mem = 49152\t65536\t98304"));
         assert!(lines.contains(&"net.ipv4.ip_default_ttl = 64"));
@@ -85,7 +73,10 @@ mod tests {
         assert_eq!(parse("net/ipv4/tcp_rmem = 1 2\t3"), Ok(("net.ipv4.tcp_rmem".to_owned(), vec![1, 2, 3])));
         let key = parse("net.ipv4.tcp_fastopen_key=1-2-3-ffffffff");
         assert_eq!(key, Ok(("net.ipv4.tcp_fastopen_key".to_owned(), vec![1, 2, 3, u32::MAX])));
+        let names = parse("net.ipv4.tcp_allowed_congestion_control=reno cubic");
+        assert_eq!(names, Ok(("net.ipv4.tcp_allowed_congestion_control".to_owned(), vec![3])));
         for wrong in [
+            "net.ipv4.tcp_congestion_control=vegas",
             "net.ipv4.tcp_fastopen_key=1-2-3",
             "net.ipv4.tcp_sack",
             "net.ipv4.tcp_sack=",

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use lab::network::Peer;
-use towpath_engine::socket::{Family, Readiness, SocketError, SocketId};
+use towpath_engine::socket::{Family, Readiness, SocketError, SocketId, SocketOption};
 
 const NONE: [&str; 0] = [];
 
@@ -120,6 +120,22 @@ fn a_syn_that_takes_a_rests_place_is_acknowledged_where_nobody_listens_any_more(
     peer.engine.socket(now, listener).expect("it is open").close();
     peer.gets("S seq 1000 win 60000 mss 1000");
     assert_eq!(peer.says(), ["A seq 2 ack 2"]);
+}
+
+#[test]
+fn sockets_choose_among_the_congestion_controls_that_are_allowed_or_keep_what_they_have() {
+    let mut peer = Peer::new()
+        .sysctl("net.ipv4.tcp_congestion_control", &[1])
+        .sysctl("net.ipv4.tcp_allowed_congestion_control", &[4])
+        .accepted("mss 1000");
+    assert_eq!(peer.call().settings().congestion, "reno");
+    let mut chooses = |name: &str| peer.call().set(&SocketOption::Congestion(name.into()));
+    assert_eq!(chooses("cubic"), Err(SocketError::NotPermitted));
+    assert_eq!(chooses("vegas"), Err(SocketError::NoEntry));
+    assert_eq!(chooses("reno"), Ok(()), "it has that");
+    assert_eq!(chooses("bbr"), Ok(()));
+    assert_eq!(chooses("reno"), Err(SocketError::NotPermitted), "it has another one now");
+    assert_eq!(peer.call().settings().congestion, "bbr");
 }
 
 /// Leaves nothing of a connection but TIME_WAIT. Gives the socket that has taken it and listens still.

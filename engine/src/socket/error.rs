@@ -92,6 +92,8 @@ socket_errors! {
     ProtocolUnreachable = "ENOPROTOOPT", 92;
     /// The other end, or the way to it, does not understand what is sent.
     Protocol = "EPROTO", 71;
+    /// It is not allowed to sockets (`net.ipv4.tcp_allowed_congestion_control`).
+    NotPermitted = "EPERM", 1;
     /// Only the superuser may do that, or the way is prohibited.
     NotAllowed = "EACCES", 13;
 }

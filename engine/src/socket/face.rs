@@ -225,7 +225,7 @@ impl Socket<'_> {
             no_delay: settings.no_delay,
             cork: settings.cork,
             keepalive: settings.keepalive,
-            congestion: settings.algorithm,
+            congestion: settings.algorithm.0,
             max_pacing_rate: settings.pacing_rate_max.0,
             not_sent_low: settings.not_sent_low,
             fast_open: settings.fast_open.queue,
@@ -239,7 +239,7 @@ impl Socket<'_> {
     ///
     /// # Errors
     /// [`SocketError::Invalid`] when its value lies outside its range, [`SocketError::NoEntry`] when there is no algorithm of
-    /// that name.
+    /// that name, [`SocketError::NotPermitted`] when it is not allowed to sockets.
     pub fn set(&mut self, option: &SocketOption) -> Result<(), SocketError> {
         let (sockets, sysctls) = (&mut self.engine.sockets, &self.engine.around.sysctls);
         match sockets.entry_mut(self.index) {

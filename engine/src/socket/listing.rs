@@ -117,7 +117,7 @@ impl Engine {
         (connection.state != State::Closed).then(|| SocketEntry {
             receive_queue,
             send_queue,
-            congestion: Some(connection.settings.algorithm.to_owned()),
+            congestion: Some(connection.settings.algorithm.0.to_owned()),
             info: Some(Box::new(info)),
             model: connection.model_info(),
             ..ends_entry(connection.state, &connection.ends)
@@ -147,7 +147,7 @@ fn listener_entry(listener: &Listener) -> SocketEntry {
         is_dual: is_dual(listener.local.ip(), listener.settings.only_v6),
         receive_queue: listener.accepted.len() as u32,
         send_queue: listener.backlog,
-        congestion: Some(listener.settings.algorithm.to_owned()),
+        congestion: Some(listener.settings.algorithm.0.to_owned()),
         window: Window::INITIAL_SEGMENTS,
         ..ends_entry(State::Listen, &ends)
     }

@@ -64,7 +64,7 @@ pub enum SocketOption {
     NotSentLow(u32),
     /// `TCP_WINDOW_CLAMP`, in bytes; 0 gives it back.
     WindowClamp(u32),
-    /// `TCP_CONGESTION`: the algorithm of that name.
+    /// `TCP_CONGESTION`: the algorithm of that name, if `net.ipv4.tcp_allowed_congestion_control` holds it.
     Congestion(String),
     /// `TCP_FASTOPEN`: so many connections of a listener may be in use before their handshakes are done, and `net.core.somaxconn` at
     /// most. Only before it is connected.
@@ -148,7 +148,7 @@ impl Settings {
             tos: 0,
             hops: None,
             mark: 0,
-            algorithm: congestion::NAMES[0],
+            algorithm: (sysctls.congestion_control(), false),
             pacing_rate_max: (u64::MAX, false),
             fast_open: FastOpenSettings { queue: 0, defers_connect: false, needs_no_cookie: false, keys: None },
         }
@@ -212,8 +212,13 @@ impl Settings {
             SocketOption::WindowClamp(0) => self.window_clamp = None,
             SocketOption::WindowClamp(bytes) => self.window_clamp = Some(bytes.max(RECEIVE_BUFFER_MIN / 2)),
             SocketOption::Congestion(ref name) => {
-                let known = congestion::NAMES.into_iter().find(|known| known == name);
-                self.algorithm = known.ok_or(SocketError::NoEntry)?;
+                let number = congestion::NAMES.into_iter().position(|known| known == name);
+                let number = number.ok_or(SocketError::NoEntry)?;
+                // To ask for what it has is always allowed (Linux v6.18: `tcp_set_congestion_control()`).
+                if self.algorithm.0 != *name && !sysctls.allows_congestion_control(number) {
+                    return Err(SocketError::NotPermitted);
+                }
+                self.algorithm = (congestion::NAMES[number], true);
             }
             SocketOption::FastOpen(most) => {
                 self.fast_open.queue = most.min(sysctls.somaxconn).min(FAST_OPEN_QUEUE_MAX);

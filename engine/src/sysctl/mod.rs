@@ -1,14 +1,16 @@
 //! Every tunable under its `/proc/sys` name.
 
+mod form;
 mod interface;
 
+pub use form::ValueForm;
 pub use interface::{InterfaceSysctl, OfInterface, of_interface};
 
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tcp::fastopen::key::KEY_NUMBERS;
+use crate::tcp::{congestion, fastopen::key::KEY_NUMBERS};
 
 macro_rules! sysctls {
     (
@@ -43,6 +45,15 @@ macro_rules! sysctls {
             /// ([`key::text_of`](crate::tcp::fastopen::key::text_of)).
             pub const FAST_OPEN_KEY: &str = "net.ipv4.tcp_fastopen_key";
 
+            /// The name of the congestion control of new sockets, which is a name to people ([`ValueForm`]).
+            pub const CONGESTION_CONTROL: &str = "net.ipv4.tcp_congestion_control";
+
+            /// The name of those that sockets may choose.
+            pub const ALLOWED_CONGESTION_CONTROL: &str = "net.ipv4.tcp_allowed_congestion_control";
+
+            /// The name of those that there are, which nobody sets.
+            pub const AVAILABLE_CONGESTION_CONTROL: &str = "net.ipv4.tcp_available_congestion_control";
+
             /// The value of a name such as `net.netfilter.nf_conntrack_tcp_loose`; slashes may stand for dots.
             #[must_use]
             pub fn find(&self, name: &str) -> Option<u32> {
@@ -53,15 +64,16 @@ macro_rules! sysctls {
             /// Sets a value by name.
             ///
             /// # Errors
-            /// When there is no such name, or the value lies outside its range.
+            /// When there is no such name, it cannot be set, or the value lies outside its range.
             pub fn set(&mut self, name: &str, value: u32) -> Result<(), SysctlError> {
                 $(if same_name(name, $name) {
                     return match value {
-                        $min..=$max => { self.$field = value; Ok(()) }
+                        $min..=$max => { self.$field = value; self.allow_default(name); Ok(()) }
                         #[allow(unreachable_patterns, reason = "some ranges hold every number")]
                         _ => Err(SysctlError::OutOfRange { min: $min, max: $max }),
                     };
                 })+
+                if same_name(name, Self::AVAILABLE_CONGESTION_CONTROL) { return Err(SysctlError::ReadOnly); }
                 Err(SysctlError::Unknown)
             }
 
@@ -71,13 +83,14 @@ macro_rules! sysctls {
                 $(if same_name(name, $name) { return Some(core::slice::from_ref(&self.$field)); })+
                 $(if same_name(name, $list_name) { return Some(&self.$list); })+
                 if same_name(name, Self::FAST_OPEN_KEY) { return Some(&self.tcp_fastopen_key); }
+                if same_name(name, Self::AVAILABLE_CONGESTION_CONTROL) { return Some(&[ALL_ALGORITHMS]); }
                 None
             }
 
             /// Sets the first values of a name; others stay, as those stay in Linux that a write does not mention.
             ///
             /// # Errors
-            /// When there is no such name, there are none or more values than it has, or one lies outside its range.
+            /// When there is no such name, it cannot be set, there are none or more values than it has, or one lies outside its range.
             pub fn set_list(&mut self, name: &str, values: &[u32]) -> Result<(), SysctlError> {
                 $(if same_name(name, $list_name) {
                     let (min, max) = ($least, $most);
@@ -295,6 +308,11 @@ sysctls! {
     tcp_min_snd_mss: "net.ipv4.tcp_min_snd_mss" = 48, 48..=65_535;
     /// Challenge ACKs a second that all connections may send together (RFC 5961, section 7); 2147483647: any number.
     tcp_challenge_ack_limit: "net.ipv4.tcp_challenge_ack_limit" = 2_147_483_647, 0..=2_147_483_647;
+    /// The congestion control of new sockets that choose none, by its number in [`congestion::NAMES`]. Sockets may choose it from then on.
+    tcp_congestion_control: "net.ipv4.tcp_congestion_control" = 0, 0..=2;
+    /// The congestion controls that sockets may choose (`TCP_CONGESTION`), a bit for each number of [`congestion::NAMES`]: Linux holds those
+    /// without `CAP_NET_ADMIN` to it, and nobody is known to have that here.
+    tcp_allowed_congestion_control: "net.ipv4.tcp_allowed_congestion_control" = 7, 0..=7;
     /// Whether repeated segments are told of by SACK (RFC 2883).
     tcp_dsack: "net.ipv4.tcp_dsack" = 1, 0..=1;
     /// When a connection is sent probes for its last segments, or waits before it repeats some: 0 never, 3 when it seems
@@ -401,6 +419,25 @@ sysctls! {
 }
 
 impl Sysctls {
+    /// What new sockets have may be chosen, too (Linux v6.18: `net/ipv4/tcp_cong.c`, `tcp_set_default_congestion_control()`).
+    fn allow_default(&mut self, set: &str) {
+        if same_name(set, Self::CONGESTION_CONTROL) {
+            self.tcp_allowed_congestion_control |= 1 << self.tcp_congestion_control;
+        }
+    }
+
+    /// The congestion control of new sockets.
+    #[must_use]
+    pub const fn congestion_control(&self) -> &'static str {
+        congestion::NAMES[self.tcp_congestion_control as usize % congestion::NAMES.len()]
+    }
+
+    /// Whether sockets may choose a congestion control, by its number in [`congestion::NAMES`].
+    #[must_use]
+    pub const fn allows_congestion_control(&self, number: usize) -> bool {
+        number < congestion::NAMES.len() && self.tcp_allowed_congestion_control & (1 << number) != 0
+    }
+
     /// Whether it has to be known who stands behind which endpoint outside.
     #[must_use]
     pub const fn keeps_mappings(&self) -> bool {
@@ -413,6 +450,8 @@ impl Sysctls {
 pub enum SysctlError {
     /// There is no tunable of that name.
     Unknown,
+    /// It says what there is, and nobody sets it.
+    ReadOnly,
     /// The value lies outside of its range.
     OutOfRange {
         /// Least value taken.
@@ -421,6 +460,9 @@ pub enum SysctlError {
         max: u32,
     },
 }
+
+/// The bits of all congestion controls.
+const ALL_ALGORITHMS: u32 = (1 << congestion::NAMES.len()) - 1;
 
 pub(crate) fn same_name(asked: &str, name: &str) -> bool {
     asked.len() == name.len() && asked.bytes().zip(name.bytes()).all(|(a, b)| a == b || (a == b'/' && b == b'.'))
@@ -454,6 +496,21 @@ mod tests {
         assert!(sysctls.set_list("net.ipv4.ip_local_port_range", &[0, 1]).is_err());
         assert_eq!(sysctls.set_list("net.ipv4.ip_default_ttl", &[9]), Ok(()));
         assert_eq!(sysctls.find_list("net.ipv4.ip_default_ttl"), Some(&[9][..]));
+    }
+
+    #[test]
+    fn what_new_sockets_have_may_be_chosen_until_it_is_forbidden() {
+        let mut sysctls = Sysctls::default();
+        assert_eq!(sysctls.congestion_control(), "cubic");
+        assert_eq!(sysctls.set(Sysctls::ALLOWED_CONGESTION_CONTROL, 1), Ok(()));
+        assert!(sysctls.allows_congestion_control(0) && !sysctls.allows_congestion_control(2));
+        assert_eq!(sysctls.set(Sysctls::CONGESTION_CONTROL, 2), Ok(()));
+        assert_eq!((sysctls.congestion_control(), sysctls.allows_congestion_control(2)), ("bbr", true));
+        assert_eq!(sysctls.set(Sysctls::ALLOWED_CONGESTION_CONTROL, 2), Ok(()));
+        assert_eq!((sysctls.congestion_control(), sysctls.allows_congestion_control(2)), ("bbr", false));
+        assert_eq!(sysctls.find_list(Sysctls::AVAILABLE_CONGESTION_CONTROL), Some(&[7][..]));
+        assert_eq!(sysctls.set_list(Sysctls::AVAILABLE_CONGESTION_CONTROL, &[7]), Err(SysctlError::ReadOnly));
+        assert_eq!(sysctls.set("net.ipv4.tcp_congestion_control", 3), Err(SysctlError::OutOfRange { min: 0, max: 2 }));
     }
 
     #[test]

@@ -109,7 +109,8 @@ pub(crate) struct Settings {
     pub(crate) tos: u8,
     pub(crate) hops: Option<u8>,
     pub(crate) mark: u32,
-    pub(crate) algorithm: &'static str,
+    /// The name of its congestion control, and whether the user has chosen it.
+    pub(crate) algorithm: (&'static str, bool),
     /// Bytes a second at most (`SO_MAX_PACING_RATE`), and whether the user has ever chosen a limit.
     pub(crate) pacing_rate_max: (u64, bool),
     pub(crate) fast_open: FastOpenSettings,
@@ -339,7 +340,7 @@ pub(super) struct Troubles {
 impl Connection {
     /// A connection before its first segment.
     pub(super) fn new(now: Instant, ends: Ends, state: State, settings: Settings, way: Way) -> Self {
-        let congestion = congestion::by_name(settings.algorithm).unwrap_or_else(|| Box::new(congestion::Reno));
+        let congestion = congestion::by_name(settings.algorithm.0).unwrap_or_else(|| Box::new(congestion::Reno));
         Self {
             ends,
             state,

@@ -8,6 +8,7 @@ use towpath::{
     control::{Client, Request},
     sysctl,
 };
+use towpath_engine::sysctl::ValueForm;
 
 use super::{Answer, Control};
 
@@ -37,9 +38,9 @@ impl Sysctl {
         for word in &self.names {
             if self.write || word.contains('=') {
                 let (name, values) = sysctl::parse(word).map_err(|wrong| anyhow!(wrong))?;
-                let told: Vec<String> = values.iter().map(u32::to_string).collect();
+                let told = ValueForm::of(&name).show(&values);
                 Client::order(&path, Request::SetTunable(name.clone(), values))?;
-                writeln!(out, "{name} = {}", told.join("\t"))?;
+                writeln!(out, "{name} = {told}")?;
             } else {
                 let (text, name) = (Client::text(&path, Request::Tunables)?, word.replace('/', "."));
                 let line = text.lines().find(|line| line.split(" = ").next() == Some(&name));

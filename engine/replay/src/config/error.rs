@@ -102,6 +102,17 @@ pub enum Mistake {
     },
     /// A sysctl that is not known.
     NoSysctl(String),
+    /// A sysctl that only says what there is.
+    ReadOnlySysctl(String),
+    /// A value of a sysctl that does not look as it has to.
+    SysctlForm {
+        /// Its name.
+        name: String,
+        /// What values of it look like.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
     /// The name that a VLAN would have is too long for a device.
     VlanName(String),
     /// A feature of a device that is not known.
@@ -181,6 +192,8 @@ impl fmt::Display for Mistake {
                 write!(out, "{via} lies in no interface's network; say which one with 'interface'")
             }
             Self::NoSysctl(name) => write!(out, "there is no sysctl '{name}'"),
+            Self::ReadOnlySysctl(name) => write!(out, "sysctl '{name}' can only be read"),
+            Self::SysctlForm { name, expected, found } => write!(out, "'{name}' must be {expected}, not {found}"),
             Self::VlanName(name) => write!(out, "'{name}' is too long for a device's name; say another with 'name'"),
             Self::NoFeature(name) => {
                 write!(out, "there is no feature '{name}'; there are")?;

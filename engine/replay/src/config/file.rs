@@ -10,7 +10,7 @@ use towpath_engine::{
     DeviceId,
     device::{Feature, InterfaceAddress, Vlan},
     ip::{Route, RouteKind},
-    sysctl::{SysctlError, Sysctls, of_interface},
+    sysctl::{SysctlError, Sysctls, ValueForm, of_interface},
     wire::EtherType,
 };
 
@@ -370,7 +370,10 @@ fn need_interfaces_of(table: Value<'_>, config: &Config) -> Result<(), Fault> {
 }
 
 fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Result<(), Fault> {
-    let number = value.integer().and_then(|number| u32::try_from(number).ok());
+    let number = match ValueForm::of(&name) {
+        ValueForm::Numbers | ValueForm::Keys => value.integer().and_then(|number| u32::try_from(number).ok()),
+        form => Some(word_of(&name, form, value)?),
+    };
     let mut known = Sysctls::default();
     let set = match of_interface(&name) {
         // Whether there is such an interface shows when it is set.
@@ -379,6 +382,7 @@ fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Resu
     };
     let (min, max) = match set {
         Err(SysctlError::Unknown) => return Err(value.fault(Mistake::NoSysctl(name))),
+        Err(SysctlError::ReadOnly) => return Err(value.fault(Mistake::ReadOnlySysctl(name))),
         Err(SysctlError::OutOfRange { min, max }) => (min, max),
         Ok(()) => (0, u32::MAX),
     };
@@ -390,6 +394,14 @@ fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Resu
         }
     }
     Ok(())
+}
+
+/// The value of a tunable that is a word to people, or several.
+pub(crate) fn word_of(name: &str, form: ValueForm, value: Value<'_>) -> Result<u32, Fault> {
+    let values = value.text().ok().and_then(|text| form.read(text));
+    values.and_then(|values| values.first().copied()).ok_or_else(|| {
+        value.fault(Mistake::SysctlForm { name: name.to_owned(), expected: form.expected(), found: value.shown() })
+    })
 }
 
 const TOP: &[&str] = &[

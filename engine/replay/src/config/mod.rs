@@ -162,7 +162,8 @@
 //! | `mapping` | `"endpoint-independent"`: a source keeps one endpoint outside, whomever it talks to, and shares it with no other; `"linux"`: another port where a peer's is taken |
 //! | `filtering` | `"endpoint-independent"` ("full cone"): everybody may send to that endpoint; `"address-dependent"`: all ports of an address that was sent to; `"linux"`: who was sent to. What is let in so is RELATED to rules |
 //!
-//! `[sysctl]`: tunables by their `/proc/sys` names, such as `net.netfilter.nf_conntrack_tcp_loose = 0`.
+//! `[sysctl]`: tunables by their `/proc/sys` names, such as `net.netfilter.nf_conntrack_tcp_loose = 0` or
+//! `net.ipv4.tcp_congestion_control = "bbr"`.
 //!
 //! `[capture]`, for replays only: `taken_at` is `"gateway"` when the capture was taken on the gateway itself, so that
 //! what its host sent is the gateway's own output, or `"elsewhere"` (a client, a mirror port), so that every packet is
@@ -202,7 +203,7 @@ pub use self::{
 };
 pub(crate) use self::{
     bond::{BOND, BOND_LATER, options as bond_options},
-    file::{features, sysctls_of},
+    file::{features, sysctls_of, word_of},
     metrics::{METRICS, metrics},
     reader::{Fault, Table, Text, Value, Word, document},
     words::DeviceName,

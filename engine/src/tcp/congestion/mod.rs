@@ -225,7 +225,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn CongestionControl>> {
     }
 }
 
-/// The names of all algorithms, the default first.
+/// The names of all algorithms, the default first. Their places are their numbers in snapshots
+/// ([`Sysctls::tcp_congestion_control`](crate::sysctl::Sysctls)), and never change.
 pub const NAMES: [&str; 3] = ["cubic", "reno", "bbr"];
 
 #[cfg(test)]

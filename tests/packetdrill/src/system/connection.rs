@@ -16,7 +16,7 @@ impl Process {
     /// `socket`, with the number that its descriptor is to have.
     ///
     /// # Errors
-    /// Sockets that are no streams, and a congestion control that is not there.
+    /// Sockets that are no streams.
     pub fn socket(&mut self, host: &mut Host, descriptor: i32, domain: i32, kind: i32) -> Outcome {
         const STREAM: i32 = 1;
         if kind & 0xf != STREAM {
@@ -31,10 +31,6 @@ impl Process {
             Ok(id) => id,
             Err(error) => return Ok(Returned::Error(error.into())),
         };
-        if let (Some(name), Ok(mut socket)) = (&self.congestion, host.engine.socket(host.now, id)) {
-            let set = socket.set(&SocketOption::Congestion(name.clone()));
-            set.map_err(|_| Unknown::new("the congestion control", name))?;
-        }
         if let (true, Ok(mut socket)) = (self.paces, host.engine.socket(host.now, id)) {
             // A limit that limits nothing: the rate is the connection's own.
             let set = socket.set(&SocketOption::MaxPacingRate(u64::MAX - 1));

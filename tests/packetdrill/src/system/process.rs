@@ -9,8 +9,6 @@ use super::{errno::Errno, host::Host, waiting::Watch};
 /// A program that runs on a host: its descriptors. Who calls chooses their numbers, as each call that makes one is told which it is.
 #[derive(Debug, Default)]
 pub struct Process {
-    /// The congestion control of new sockets; `None`: the host's.
-    pub congestion: Option<String>,
     /// New sockets hold their segments apart, at the rate that they would tell a queue of the device.
     pub paces: bool,
     /// What had been counted when that was asked for last.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use towpath_engine::{Command, sysctl::Sysctls, tcp::fastopen::key};
+use towpath_engine::{Command, sysctl::ValueForm};
 
 use super::{Host, Process, Unknown, route::route};
 
@@ -35,9 +35,9 @@ type Run = fn(&[&str], &mut Process, &mut Host) -> Result<(), Failure>;
 
 /// Commands by the name of their program, without its folder.
 static COMMANDS: [(&str, Run); 10] = [
-    ("defaults.sh", |_, process, host| DEFAULTS.iter().try_for_each(|(name, value)| tune(process, host, name, value))),
-    ("sysctl", |words, process, host| tune_each(words, process, host)),
-    ("set_sysctls.py", |words, process, host| tune_each(words, process, host)),
+    ("defaults.sh", |_, _, host| DEFAULTS.iter().try_for_each(|(name, value)| tune(host, name, value))),
+    ("sysctl", |words, _, host| tune_each(words, host)),
+    ("set_sysctls.py", |words, _, host| tune_each(words, host)),
     // Puts back what was changed, behind the script's end.
     ("sysctl_restore_${PPID}.sh", |_, _, _| Ok(())),
     ("tc", queue),
@@ -84,7 +84,7 @@ fn unknown(name: &str, words: &[&str]) -> Failure {
     Unknown::new("the command", format_args!("{name} {}", words.join(" "))).into()
 }
 
-fn tune_each(words: &[&str], process: &mut Process, host: &mut Host) -> Result<(), Failure> {
+fn tune_each(words: &[&str], host: &mut Host) -> Result<(), Failure> {
     // A value of several words stands in quotes.
     let joined = words.join(" ");
     let mut rest = joined.as_str();
@@ -103,24 +103,20 @@ fn tune_each(words: &[&str], process: &mut Process, host: &mut Host) -> Result<(
         }
         let (name, value) = word.split_once('=').ok_or_else(|| unknown("sysctl", words))?;
         let name = name.trim_start_matches("/proc/sys/").replace('/', ".");
-        tune(process, host, &name, value.trim_matches('"'))?;
+        tune(host, &name, value.trim_matches('"'))?;
     }
     Ok(())
 }
 
 /// Sets a tunable. One that the engine has not may have the value of what it does anyway.
-fn tune(process: &mut Process, host: &mut Host, name: &str, value: &str) -> Result<(), Failure> {
-    if name == "net.ipv4.tcp_congestion_control" {
-        process.congestion = Some(value.to_owned());
-        return Ok(());
-    }
+fn tune(host: &mut Host, name: &str, value: &str) -> Result<(), Failure> {
     if FIXED.contains(&(name, value)) {
         return Ok(());
     }
     let wrong = || Failure::from(Unknown::new("the tunable", format_args!("{name}={value}")));
-    let values = match name {
-        Sysctls::FAST_OPEN_KEY => key::numbers_of(value),
-        _ => value.split_whitespace().map(number).collect(),
+    let values = match ValueForm::of(name) {
+        ValueForm::Numbers => value.split_whitespace().map(number).collect(),
+        form => form.read(value),
     };
     let values: Vec<u32> = values.ok_or_else(wrong)?;
     host.engine.handle_command(host.now, Command::SetSysctls(name.to_owned(), values)).map_err(|_| wrong())?;

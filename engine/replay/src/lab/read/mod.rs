@@ -9,7 +9,7 @@ mod way;
 
 use core::time::Duration;
 
-use towpath_engine::sysctl::{SysctlError, Sysctls};
+use towpath_engine::sysctl::{SysctlError, Sysctls, ValueForm};
 
 use self::{
     aggregate::{aggregates, link_of},
@@ -25,7 +25,7 @@ use super::{
     words::Lapse,
 };
 use crate::{
-    config::{DeviceName, Fault, METRICS, Mistake, Table, Value, document, features, metrics},
+    config::{DeviceName, Fault, METRICS, Mistake, Table, Value, document, features, metrics, word_of},
     limits::{
         LAB_CONNECTIONS_MAX, LAB_EVENTS_MAX, LAB_HOSTS_MAX, LAB_LINKS_MAX, LAB_LOADS_MAX, LAB_POINTS_MAX,
         LAB_SWITCHES_MAX,
@@ -176,11 +176,17 @@ fn host(table: Table<'_>, scenario: &Scenario) -> Result<Host, Fault> {
 /// A tunable and its values.
 fn sysctl(name: String, value: Value<'_>) -> Result<(String, Vec<u32>), Fault> {
     let mut values = Vec::new();
-    for each in value.list()? {
-        values.push(each.number(0..=u32::MAX.into())? as u32);
+    match ValueForm::of(&name) {
+        ValueForm::Numbers | ValueForm::Keys => {
+            for each in value.list()? {
+                values.push(each.number(0..=u32::MAX.into())? as u32);
+            }
+        }
+        form => values.push(word_of(&name, form, value)?),
     }
     match Sysctls::default().set_list(&name, &values) {
         Ok(()) => Ok((name, values)),
+        Err(SysctlError::ReadOnly) => Err(value.fault(Mistake::ReadOnlySysctl(name))),
         Err(SysctlError::Unknown) => Err(value.fault(Mistake::NoSysctl(name))),
         Err(SysctlError::OutOfRange { min, max }) => {
             let found = value.shown();
