@@ -123,6 +123,19 @@ fn a_syn_that_takes_a_rests_place_is_acknowledged_where_nobody_listens_any_more(
 }
 
 #[test]
+fn without_cookies_a_quarter_of_the_requests_that_may_be_remembered_is_left_free() {
+    let peer = Peer::new().sysctl("net.ipv4.tcp_syncookies", &[0]);
+    let mut peer = peer.sysctl("net.ipv4.tcp_max_syn_backlog", &[9]);
+    peer.call().bind(([10, 0, 0, 1], 80).into()).expect("the port is free");
+    peer.call().listen(100).expect("it may listen");
+    (3000..3020).for_each(|port| peer.gets_from(port, "S seq 0 win 60000 mss 1000"));
+    assert_eq!(peer.says().len(), 8, "with seven remembered, two of nine are free, and one more may come");
+    peer = peer.sysctl("net.ipv4.tcp_syncookies", &[1]);
+    peer.gets_from(4000, "S seq 0 win 60000 mss 1000");
+    assert_eq!(peer.says().len(), 1, "with cookies nobody counts");
+}
+
+#[test]
 fn sockets_choose_among_the_congestion_controls_that_are_allowed_or_keep_what_they_have() {
     let mut peer = Peer::new()
         .sysctl("net.ipv4.tcp_congestion_control", &[1])

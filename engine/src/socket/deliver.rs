@@ -106,7 +106,9 @@ impl Engine {
         let cookies = self.around.sysctls.tcp_syncookies;
         // What takes the place of a rest needs no more than that (Linux v6.18: `tcp_conn_request()`).
         let has_room = listener.takes_request() || initial.is_some();
-        if listener.is_full() || (!has_room && cookies == 0) {
+        let remembers =
+            cookies != 0 || initial.is_some() || listener.may_remember(self.around.sysctls.tcp_max_syn_backlog);
+        if listener.is_full() || (!has_room && cookies == 0) || !remembers {
             return Err(packet.drop_for(DropReason::ListenFull));
         }
         if initial.is_none() && (cookies == 2 || !has_room) {

@@ -237,6 +237,10 @@ sysctls! {
     tcp_max_orphans: "net.ipv4.tcp_max_orphans" = 16_384, 0..=2_147_483_647;
     /// Segments by which a connection may take the network to reorder at most.
     tcp_max_reordering: "net.ipv4.tcp_max_reordering" = 300, 1..=2_147_483_647;
+    /// Requests that a listener remembers at most where no cookies are given (`tcp_syncookies` of 0), a quarter of it left free: Linux
+    /// leaves that to peers whose round-trip time it knows from earlier connections, and none is remembered here. Linux's default is a
+    /// 128th of the buckets that its table of connections has; this is that of 262144.
+    tcp_max_syn_backlog: "net.ipv4.tcp_max_syn_backlog" = 2048, 0..=2_147_483_647;
     /// Connections in TIME_WAIT, at most; a further one is forgotten at once.
     tcp_max_tw_buckets: "net.ipv4.tcp_max_tw_buckets" = 131_072, 0..=2_147_483_647;
     /// Seconds for which the least round-trip time counts.

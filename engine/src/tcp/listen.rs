@@ -52,6 +52,12 @@ impl Listener {
     pub(crate) const fn takes_request(&self) -> bool {
         self.requests <= self.backlog
     }
+
+    /// Whether one more may be remembered of which no cookie is given, with `tcp_max_syn_backlog` of them: not once less than a quarter
+    /// of it is free (Linux v6.18: `tcp_conn_request()`).
+    pub(crate) fn may_remember(&self, most: u32) -> bool {
+        i64::from(most) - i64::from(self.requests) >= i64::from(most >> 2)
+    }
 }
 
 /// A request for a connection, whose SYN has been answered.
