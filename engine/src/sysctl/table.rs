@@ -286,6 +286,8 @@ sysctls! {
     tcp_syn_retries: "net.ipv4.tcp_syn_retries" = 6, 1..=127;
     /// Retransmissions of a SYN that answers one.
     tcp_synack_retries: "net.ipv4.tcp_synack_retries" = 5, 0..=255;
+    /// Whether timeouts of a connection with less than four segments in flight follow each other without growing, the first six of them.
+    tcp_thin_linear_timeouts: "net.ipv4.tcp_thin_linear_timeouts" = 0, 0..=2_147_483_647;
     /// Whether timestamps are offered and taken (RFC 7323): 1 with an offset a peer, 2 without.
     tcp_timestamps: "net.ipv4.tcp_timestamps" = 1, 0..=2;
     /// Bits by which the least round-trip time, in microseconds, is shifted to see how near a peer is, to which super-packets

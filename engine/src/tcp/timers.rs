@@ -4,6 +4,7 @@
 use core::time::Duration;
 
 use super::{
+    congestion::Window,
     connection::{Connection, Sent},
     resent::ResendReason,
     rtt,
@@ -169,11 +170,23 @@ impl Connection {
             }
         }
         let is_linear = self.state == State::SynSent && self.trouble.attempts <= work.sysctls.tcp_syn_linear_timeouts;
-        if !is_linear {
+        if self.has_thin_timeouts(work) {
+            self.trouble.backoff = 0;
+        } else if !is_linear {
             self.trouble.backoff += 1;
         }
         let wait = self.within_user_timeout(work, self.timeout(work));
         self.deadlines.retransmit = Some((work.now + wait, Pending::Retransmit));
+    }
+
+    /// Whether so little is in flight that losses show by timeouts only, which do not grow then for a while (Linux v6.18:
+    /// `tcp_retransmit_timer()`, `tcp_stream_is_thin()`).
+    fn has_thin_timeouts(&self, work: &Work<'_>) -> bool {
+        work.sysctls.tcp_thin_linear_timeouts != 0
+            && self.state == State::Established
+            && self.sender.in_flight.out < THIN_SEGMENTS
+            && self.window.threshold < Window::NO_THRESHOLD
+            && self.trouble.attempts <= THIN_TIMEOUTS
     }
 
     /// Whether the other end has been silent for so long that the connection is given up.
@@ -493,5 +506,9 @@ fn time_of(work: &Work<'_>, retries: u32, least: Duration) -> Duration {
 const RESOURCE_WAIT: Duration = Duration::from_millis(500);
 /// Retransmissions of an orphan, unless the tunable says how many.
 const ORPHAN_RETRIES: u32 = 8;
+/// Fewer segments in flight are not told of by enough duplicates when one is lost (Linux: `tcp_stream_is_thin()`), and that many
+/// timeouts of such do not grow (`TCP_THIN_LINEAR_RETRIES`).
+const THIN_SEGMENTS: u32 = 4;
+const THIN_TIMEOUTS: u32 = 6;
 /// How long a closed window may go unanswered (Linux: `TCP_RTO_MAX`).
 const GIVE_UP_WINDOW: Duration = Duration::from_secs(120);
