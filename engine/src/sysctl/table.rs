@@ -276,6 +276,9 @@ sysctls! {
     tcp_rto_min_us: "net.ipv4.tcp_rto_min_us" = 200_000, 1..=2_147_483_647;
     /// Whether SACK is offered and taken (RFC 2018).
     tcp_sack: "net.ipv4.tcp_sack" = 1, 0..=1;
+    /// Whether a window that is scaled may be told smaller than was promised, so that receive buffers hold no more than they may
+    /// (RFC 7323, section 2.4).
+    tcp_shrink_window: "net.ipv4.tcp_shrink_window" = 0, 0..=1;
     /// Whether the congestion window shrinks while a connection is idle (RFC 2861).
     tcp_slow_start_after_idle: "net.ipv4.tcp_slow_start_after_idle" = 1, 0..=1;
     /// Whether a listener with too many requests answers with cookies instead of remembering more: 0 never, 1 then, 2 always.

@@ -113,6 +113,9 @@ impl Connection {
         if mss == 0 {
             return 0;
         }
+        if self.may_shrink(work) {
+            return self.shrinkable_window(work, full, allowed, mss);
+        }
         if free < full / 2 {
             self.hold_window(work);
             free = free >> scale << scale;
@@ -135,6 +138,27 @@ impl Connection {
         }
     }
 
+    /// Whether a window may be told that is smaller than the one before.
+    const fn may_shrink(&self, work: &Work<'_>) -> bool {
+        work.sysctls.tcp_shrink_window != 0 && self.agreed.receive_scale > 0
+    }
+
+    /// The window that may be told now where it may shrink: what there is room for, in full steps of the scale.
+    fn shrinkable_window(&mut self, work: &Work<'_>, full: u32, allowed: u32, mss: u32) -> u32 {
+        let scale = self.agreed.receive_scale;
+        let free = self.room() >> scale << scale;
+        if free < full / 2 {
+            self.receiver.acks.quick = 0;
+            self.hold_window(work);
+            if free < allowed >> 4 || free < mss || free < 1 << scale {
+                return 0;
+            }
+        }
+        let most = self.receiver.window_soft_max;
+        // It is no limit of memory, and is rounded up.
+        if free > most { most.div_ceil(1 << scale) << scale } else { free }
+    }
+
     /// Takes the window for the segment that is sent now; gives what stands in the header.
     pub(super) fn tell_window(&mut self, work: &Work<'_>) -> u16 {
         if core::mem::take(&mut self.receiver.acks.is_out_of_memory) {
@@ -144,7 +168,7 @@ impl Connection {
         }
         let (left, scale) = (self.window_left(), self.agreed.receive_scale);
         let mut window = self.window_to_tell(work);
-        if window < left {
+        if window < left && !self.may_shrink(work) {
             // What was promised stays promised (RFC 9293, section 3.8.6).
             window = left.div_ceil(1 << scale) << scale;
         }
