@@ -3,7 +3,11 @@
 use std::{net::SocketAddr, time::Duration};
 
 use lab::network::Peer;
-use towpath_engine::socket::{Family, Readiness, SocketError, SocketId, SocketOption};
+use towpath_engine::{
+    Command,
+    netfilter::{Loading, RuleSet, Source},
+    socket::{Family, Readiness, SocketError, SocketId, SocketOption},
+};
 
 const NONE: [&str; 0] = [];
 
@@ -133,6 +137,53 @@ fn without_cookies_a_quarter_of_the_requests_that_may_be_remembered_is_left_free
     peer = peer.sysctl("net.ipv4.tcp_syncookies", &[1]);
     peer.gets_from(4000, "S seq 0 win 60000 mss 1000");
     assert_eq!(peer.says().len(), 1, "with cookies nobody counts");
+}
+
+#[test]
+fn connections_have_the_traffic_class_of_their_syn_where_that_is_reflected() {
+    for (reflects, expected) in [(0, 0x10), (1, 0x28)] {
+        let mut peer = Peer::new().sysctl("net.ipv4.tcp_reflect_tos", &[reflects]);
+        peer.call().set(&SocketOption::Tos(0x10)).expect("it may be set");
+        peer.call().bind(([10, 0, 0, 1], 80).into()).expect("the port is free");
+        peer.call().listen(4).expect("it may listen");
+        peer.gets_from(2000, "S seq 0 win 60000 mss 1000 tos 0x2a");
+        let (tos, initial) = class_and_seq(&mut peer);
+        assert_eq!(tos, expected, "the answer");
+        peer.gets_from(2000, &format!("A seq 1 ack {} win 60000", initial.wrapping_add(1)));
+        peer.socket = peer.call().accept().expect("it waits");
+        peer.call().send(b"hello").expect("there is room");
+        assert_eq!(class_and_seq(&mut peer).0, expected, "data");
+    }
+}
+
+/// The traffic class and the sequence number of the packet that was sent.
+fn class_and_seq(peer: &mut Peer) -> (u8, u32) {
+    let sent = peer.engine.poll_transmit().expect("something was sent");
+    let head = sent.head();
+    (head[15], u32::from_be_bytes([head[38], head[39], head[40], head[41]]))
+}
+
+#[test]
+fn connections_have_the_mark_of_their_syn_where_that_is_accepted_and_the_listener_has_none() {
+    const RULES: &str =
+        "*mangle\n-A PREROUTING -j MARK --set-mark 7\nCOMMIT\n*filter\n-A OUTPUT -m mark ! --mark 7 -j DROP\nCOMMIT\n";
+    for (accepts, own, answers) in [(0, 0, 0), (1, 0, 1), (1, 5, 0)] {
+        let mut peer = Peer::new().sysctl("net.ipv4.tcp_fwmark_accept", &[accepts]);
+        let rules = RuleSet::parse(&[Source { name: "rules", text: RULES }], &Loading::default()).expect("right rules");
+        let now = peer.now();
+        peer.engine.handle_command(now, Command::ReplaceRules(Box::new(rules))).expect("rules are taken");
+        peer.call().set(&SocketOption::Mark(own)).expect("it may be set");
+        peer.call().bind(([10, 0, 0, 1], 80).into()).expect("the port is free");
+        peer.call().listen(4).expect("it may listen");
+        peer.gets("S seq 0 win 60000 mss 1000");
+        assert_eq!(peer.says().len(), answers, "{accepts} {own}");
+        if answers > 0 {
+            peer.gets("A seq 1 ack 1 win 60000");
+            peer.socket = peer.call().accept().expect("it waits");
+            peer.call().send(b"hello").expect("there is room");
+            assert_eq!(peer.says(), ["PA seq 1 ack 1 len 5"]);
+        }
+    }
 }
 
 #[test]

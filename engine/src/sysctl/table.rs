@@ -224,6 +224,8 @@ sysctls! {
     tcp_fin_timeout: "net.ipv4.tcp_fin_timeout" = 60, 0..=2_147_483;
     /// Whether a retransmission timeout may turn out to have been too early (RFC 5682): 0 never.
     tcp_frto: "net.ipv4.tcp_frto" = 2, 0..=2;
+    /// Whether the connections of a listener that has no mark (`SO_MARK`) have that of the packet that has brought the SYN.
+    tcp_fwmark_accept: "net.ipv4.tcp_fwmark_accept" = 0, 0..=2_147_483_647;
     /// Least milliseconds between two answers to segments of a connection that cannot be right; 0: no limit.
     tcp_invalid_ratelimit: "net.ipv4.tcp_invalid_ratelimit" = 500, 0..=2_147_483_647;
     /// Seconds between keepalive probes.
@@ -259,6 +261,8 @@ sysctls! {
     tcp_pacing_ss_ratio: "net.ipv4.tcp_pacing_ss_ratio" = 200, 0..=1000;
     /// Answers in a row after which a connection is taken for one of questions and answers, whose ACKs can wait for data.
     tcp_pingpong_thresh: "net.ipv4.tcp_pingpong_thresh" = 1, 1..=255;
+    /// Whether the connections of a listener, and its answers to SYNs, have the traffic class of the SYN.
+    tcp_reflect_tos: "net.ipv4.tcp_reflect_tos" = 0, 0..=1;
     /// How losses are found: bit 0 by time (RACK, RFC 8985), bit 1 without a window for reordering, bit 2 without
     /// counting duplicates.
     tcp_recovery: "net.ipv4.tcp_recovery" = 1, 0..=7;

@@ -5,7 +5,8 @@ use alloc::collections::VecDeque;
 use core::{net::SocketAddr, time::Duration};
 
 use super::{
-    connection::{Connection, Settings},
+    connection::{Connection, FastOpenSettings, Settings},
+    ecn::Codepoint,
     open::{MSS_DEFAULT, timestamp_offset},
     segment::{Agreed, Ends, Segment},
     way::Way,
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::{
     socket::Readiness,
+    sysctl::Sysctls,
     time::Instant,
     wire::{FastOpenOption, SeqNum},
 };
@@ -74,6 +76,9 @@ pub(crate) struct Request {
     pub(super) mss_told: u32,
     pub(super) mss_clamp: u32,
     pub(super) recent_timestamp: u32,
+    /// The traffic class of the packet that it has come with; and the mark, if connections take that over.
+    pub(super) tos: u8,
+    pub(super) mark: Option<u32>,
     pub(super) came_at: Instant,
     pub(super) sent_at: Instant,
     /// How often the answer was sent again, and how often because time was over.
@@ -148,6 +153,8 @@ impl Request {
             mss_told,
             mss_clamp: named.max(sysctls.tcp_min_snd_mss),
             recent_timestamp: segment.timestamps.map_or(0, |timestamps| timestamps.value),
+            tos: segment.tos,
+            mark: (sysctls.tcp_fwmark_accept != 0 && settings.mark == 0).then_some(segment.mark),
             came_at: work.now,
             sent_at: work.now,
             resent: 0,
@@ -159,9 +166,26 @@ impl Request {
         }
     }
 
+    /// What is set on the connection that it becomes, and holds for answers to it, from what is set on its listener (Linux v6.18:
+    /// `inet_request_mark()`, `tcp_v4_send_synack()`, `tcp_v4_syn_recv_sock()`, `tcp_ca_openreq_child()`).
+    pub(super) fn inherited(&self, listener: Settings, sysctls: &Sysctls) -> Settings {
+        // What a listener says of its queue is its own (Linux v6.18: `inet_csk_clone_lock()`).
+        let fast_open = FastOpenSettings { queue: 0, keys: None, ..listener.fast_open };
+        let mut settings = Settings { fast_open, ..listener };
+        if !settings.algorithm.1 {
+            // What is usual may have changed since it listens.
+            settings.algorithm.0 = sysctls.congestion_control();
+        }
+        if sysctls.tcp_reflect_tos != 0 {
+            settings.tos = Codepoint::NOT_ECT.in_class(self.tos);
+        }
+        settings.mark = self.mark.unwrap_or(settings.mark);
+        settings
+    }
+
     /// The window of one that a cookie tells of: what it was chosen for is not known any more, and it is chosen for the segments of the
     /// other end without timestamps (Linux v6.18: `net/ipv4/syncookies.c`, `cookie_v4_check()`).
-    pub(super) fn settle_window(&mut self, settings: &Settings, sysctls: &crate::sysctl::Sysctls) {
+    pub(super) fn settle_window(&mut self, settings: &Settings, sysctls: &Sysctls) {
         let window = InitialWindow::of(settings.buffer(self.mss_clamp, &self.way), self.agreed.scaling, sysctls);
         self.agreed.receive_scale = window.scale;
         (self.window, self.window_clamp) = (window.window, window.clamp);

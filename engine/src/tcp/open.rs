@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{
-    connection::{Connection, FastOpenSettings, Sent, Settings},
+    connection::{Connection, Sent, Settings},
     delivery::Stamp,
     listen::Request,
     segment::{Ends, Segment},
@@ -299,13 +299,7 @@ impl Connection {
 
     /// The connection that a request has become, whose last segment is at hand.
     pub(crate) fn accepted(work: &mut Work<'_>, request: &Request, settings: Settings, ip_id: u16) -> Self {
-        // What a listener says of its queue is its own (Linux v6.18: `inet_csk_clone_lock()`).
-        let fast_open = FastOpenSettings { queue: 0, keys: None, ..settings.fast_open };
-        let mut settings = Settings { fast_open, ..settings };
-        if !settings.algorithm.1 {
-            // What is usual may have changed since it listens (Linux v6.18: `tcp_ca_openreq_child()`).
-            settings.algorithm.0 = work.sysctls.congestion_control();
-        }
+        let settings = request.inherited(settings, work.sysctls);
         let mut connection = Self::new(work.now, request.ends, State::SynReceived, settings, request.way);
         connection.sender.initial = request.initial;
         connection.sender.ip_id = ip_id;

@@ -53,6 +53,9 @@ pub(crate) struct Segment {
     pub(super) offers: Offers,
     /// Whether the network may mark it, and has (RFC 3168).
     pub(super) codepoint: Codepoint,
+    /// The traffic class of its packet, and the mark.
+    pub(super) tos: u8,
+    pub(super) mark: u32,
 }
 
 /// What a SYN offers.
@@ -84,6 +87,8 @@ impl Segment {
             sack: SackBlocks::default(),
             offers: Offers::default(),
             codepoint: Codepoint::of(ip.tos()),
+            tos: ip.tos(),
+            mark: packet.meta().mark,
         };
         let is_syn = segment.has(TcpFlags::SYN);
         for option in packet.tcp_options() {
