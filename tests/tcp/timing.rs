@@ -37,6 +37,32 @@ fn the_first_segments_are_acknowledged_at_once_and_later_ones_after_a_while_or_b
 }
 
 #[test]
+fn what_comes_behind_a_gap_is_acknowledged_after_a_twentieth_of_the_round_trip_once_the_gap_has_been_told_of() {
+    for (delay_millis, expected) in [(100, 10), (4, 4)] {
+        let peer = Peer::new().round_trip(200).sysctl("net.ipv4.tcp_comp_sack_slack_ns", &[0]);
+        let peer = peer.sysctl("net.ipv4.tcp_comp_sack_delay_ns", &[delay_millis * 1_000_000]);
+        let mut peer = peer.accepted("mss 1460 sackok ts 1/0");
+        // A question and its answer, so that nothing is acknowledged at once without a reason.
+        peer.gets("PA seq 1 ack 1 win 60000 ts 2/E len 1448");
+        assert_eq!(peer.says(), ["A seq 1 ack 1449"]);
+        peer.call().send(b"hello").expect("there is room");
+        assert_eq!(peer.says(), ["PA seq 1 ack 1449 len 5"]);
+        peer.passes(200);
+        peer.gets("A seq 1449 ack 6 win 60000 ts 3/E");
+        for at in 1..=3 {
+            peer.passes(200);
+            peer.gets(&format!("A seq {} ack 6 win 60000 ts 4/E len 1448", 1449 + at * 1448));
+            assert_eq!(peer.says().len(), 1, "{at}");
+        }
+        peer.passes(200);
+        peer.gets("A seq 7241 ack 6 win 60000 ts 5/E len 1448");
+        assert_eq!(peer.says(), NONE);
+        let waited = peer.waits(Duration::from_millis(100));
+        assert_eq!(lines(&waited), [(expected, "A seq 6 ack 1449 sack 2897-8689")]);
+    }
+}
+
+#[test]
 fn a_lost_segment_is_sent_again_after_200_ms_and_then_after_ever_longer() {
     let mut peer = Peer::new().accepted("mss 1000");
     peer.call().send(&[7; 100]).unwrap();
@@ -111,7 +137,7 @@ fn what_has_come_out_of_order_and_twice_is_told() {
     peer.gets("A seq 3001 ack 1 win 60000 len 1000");
     assert_eq!(peer.says(), ["A seq 1 ack 1 sack 3001-4001,1001-2001"]);
     peer.gets("A seq 1001 ack 1 win 60000 len 1000");
-    assert_eq!(peer.says(), ["A seq 1 ack 1 sack 1001-2001,3001-4001,1001-2001"]);
+    assert_eq!(peer.says(), ["A seq 1 ack 1 sack 1001-2001,1001-2001,3001-4001"]);
     peer.gets("A seq 1 ack 1 win 60000 len 1000");
     assert_eq!(peer.says(), ["A seq 1 ack 2001 sack 3001-4001"]);
     let mut bytes = [0; 3000];

@@ -199,6 +199,13 @@ sysctls! {
     tcp_min_snd_mss: "net.ipv4.tcp_min_snd_mss" = 48, 48..=65_535;
     /// Challenge ACKs a second that all connections may send together (RFC 5961, section 7); 2147483647: any number.
     tcp_challenge_ack_limit: "net.ipv4.tcp_challenge_ack_limit" = 2_147_483_647, 0..=2_147_483_647;
+    /// Nanoseconds for which acknowledgements of what has come out of order may wait for others, but no longer than a twentieth of the
+    /// round-trip time; the first three behind a gap never wait.
+    tcp_comp_sack_delay_ns: "net.ipv4.tcp_comp_sack_delay_ns" = 1_000_000, 0..=4_294_967_295;
+    /// How many may do so before one is sent; 0: none waits.
+    tcp_comp_sack_nr: "net.ipv4.tcp_comp_sack_nr" = 44, 0..=255;
+    /// Nanoseconds for which they may wait beyond that. Linux sends them sooner when it is awake anyway; here they wait for all of it.
+    tcp_comp_sack_slack_ns: "net.ipv4.tcp_comp_sack_slack_ns" = 100_000, 0..=4_294_967_295;
     /// The congestion control of new sockets that choose none, by its number in [`NAMES`](crate::tcp::congestion::NAMES). Sockets may
     /// choose it from then on.
     tcp_congestion_control: "net.ipv4.tcp_congestion_control" = 0, 0..=2;

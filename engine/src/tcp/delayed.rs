@@ -8,7 +8,7 @@
 use core::time::Duration;
 
 use super::{connection::Connection, work::Work};
-use crate::time::Instant;
+use crate::{time::Instant, wire::SeqNum};
 
 /// How acknowledgements of a connection are given.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +31,11 @@ pub(super) struct Delayed {
     pub(super) small: u8,
     /// The user wants no delay (`TCP_QUICKACK`).
     pub(super) never: bool,
+    /// Acknowledgements of what has come out of order that wait for others.
+    pub(super) compressed: u32,
+    /// How many did not wait since the next byte in order is that.
+    repeated: u8,
+    repeated_for: SeqNum,
 }
 
 impl Delayed {
@@ -109,10 +114,49 @@ impl Connection {
         let acks = &self.receiver.acks;
         let is_gap_open = !self.receiver.out_of_order.is_empty();
         let is_quick = self.way.metrics.quickack || acks.is_quick(self.is_of_answers(work));
-        if is_more_than_one || is_quick || acks.is_urgent || is_gap_open {
+        if is_more_than_one || is_quick || acks.is_urgent || (is_gap_open && !self.compresses(work)) {
             self.send_ack(work);
+        } else if is_gap_open {
+            self.compress_ack(work);
         } else {
             self.delay_ack(work);
+        }
+    }
+
+    /// Whether the acknowledgement of what has come out of order may wait for others: the sender has been told of the gap often enough
+    /// (Linux v6.18: `__tcp_ack_snd_check()`).
+    fn compresses(&mut self, work: &Work<'_>) -> bool {
+        let next = self.receiver.next;
+        let acks = &mut self.receiver.acks;
+        if !self.agreed.sack || acks.compressed >= work.sysctls.tcp_comp_sack_nr {
+            return false;
+        }
+        if acks.repeated_for != next {
+            (acks.repeated_for, acks.repeated) = (next, 0);
+        }
+        if acks.repeated < REPEATED {
+            acks.repeated += 1;
+            return false;
+        }
+        true
+    }
+
+    fn compress_ack(&mut self, work: &Work<'_>) {
+        self.receiver.acks.compressed += 1;
+        if self.deadlines.compressed.is_none() {
+            let rtt = self.receiver_rtt();
+            let rtt = self.rtt.smoothed().map_or(rtt, |smoothed| smoothed.min(rtt));
+            let most = Duration::from_nanos(work.sysctls.tcp_comp_sack_delay_ns.into());
+            let slack = Duration::from_nanos(work.sysctls.tcp_comp_sack_slack_ns.into());
+            self.deadlines.compressed = Some(work.now + most.min(rtt / 20) + slack);
+        }
+    }
+
+    /// Acknowledgements have waited long enough for others, or what they tell is too much for one.
+    pub(super) fn acknowledge_compressed(&mut self, work: &mut Work<'_>) {
+        self.deadlines.compressed = None;
+        if core::mem::take(&mut self.receiver.acks.compressed) > 0 {
+            self.send_ack(work);
         }
     }
 
@@ -160,8 +204,8 @@ impl Connection {
                 acks.wait = WAIT_MIN;
             }
         }
-        (acks.is_due, acks.is_urgent, acks.small) = (false, false, 0);
-        self.deadlines.ack = None;
+        (acks.is_due, acks.is_urgent, acks.small, acks.compressed) = (false, false, 0, 0);
+        (self.deadlines.ack, self.deadlines.compressed) = (None, None);
     }
 
     /// Data are sent: perhaps as an answer.
@@ -196,6 +240,8 @@ impl Connection {
     }
 }
 
+/// Acknowledgements behind a gap that do not wait for others (Linux: `TCP_FASTRETRANS_THRESH`).
+const REPEATED: u8 = 3;
 /// Acknowledgements that are given at once at a connection's beginning, at most.
 pub(super) const QUICK_MAX: u32 = 16;
 /// The least and the greatest time that an acknowledgement waits (Linux: `TCP_ATO_MIN`, `TCP_DELACK_MAX`).

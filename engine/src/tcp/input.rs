@@ -367,18 +367,32 @@ impl Connection {
         memory: usize,
     ) -> Result<(), Dropped> {
         let (next, has_fin) = (self.receiver.next, segment.has(TcpFlags::FIN));
-        (self.receiver.acks.is_due, self.receiver.acks.is_urgent) = (true, true);
+        self.receiver.acks.is_due = true;
         self.counters.out_of_order += 1;
         let piece = Reassembly::piece(packet, 0, segment.len);
         match self.receiver.out_of_order.put(next, segment.seq, piece, has_fin, work.pool) {
             Put::Kept => {
-                self.receiver.received.add(segment.seq, segment.end());
+                self.note_block(work, segment);
                 self.grow_window(work, segment.len, memory as u32);
-                self.enter_quick_acks(super::delayed::QUICK_MAX);
             }
-            Put::Known => self.note_duplicate(segment.seq, segment.end(), work.sysctls.tcp_dsack != 0),
+            Put::Known => {
+                self.tell_duplicate(segment.seq, segment.end(), work.sysctls.tcp_dsack != 0);
+                self.note_block(work, segment);
+            }
         }
         Ok(())
+    }
+
+    /// Notes what SACK tells of a segment that has come out of order. Where that would be a third block or more, acknowledgements that
+    /// wait for others go out before it pushes something out (Linux v6.18: `tcp_sack_new_ofo_skb()`).
+    fn note_block(&mut self, work: &mut Work<'_>, segment: &Segment) {
+        if !self.agreed.sack {
+            return;
+        }
+        if self.receiver.received.grows_late(segment.seq, segment.end()) {
+            self.acknowledge_compressed(work);
+        }
+        self.receiver.received.add(segment.seq, segment.end());
     }
 
     /// Puts bytes of a packet at the end of the stream in order.
@@ -400,8 +414,6 @@ impl Connection {
         if self.receiver.out_of_order.is_empty() {
             return;
         }
-        // Whoever has filled a gap is told at once (RFC 5681, section 4.2).
-        self.receiver.acks.is_urgent = true;
         while let Some((piece, has_fin)) = self.receiver.out_of_order.take_next(work.pool) {
             let (from, to) = (piece.from, piece.to);
             self.append(work, piece.packet, from, to);
@@ -409,6 +421,10 @@ impl Connection {
                 self.take_fin(work);
                 break;
             }
+        }
+        if self.receiver.out_of_order.is_empty() {
+            // Whoever has filled a gap is told at once (RFC 5681, section 4.2).
+            self.receiver.acks.is_urgent = true;
         }
         self.receiver.received.advance(self.receiver.next);
     }

@@ -13,6 +13,18 @@ pub(super) struct Received {
 }
 
 impl Received {
+    /// Whether what has come out of order makes none of the first blocks grow, but a later one, or is one more than those. A later block
+    /// has grown then.
+    pub(super) fn grows_late(&mut self, start: SeqNum, end: SeqNum) -> bool {
+        let blocks = &mut self.blocks[..self.len];
+        let found = blocks.iter().position(|block| !block.1.before(start) && !end.before(block.0));
+        if let Some(block) = found.and_then(|at| blocks.get_mut(at)).filter(|_| found >= Some(EXPECTED)) {
+            block.0 = if start.before(block.0) { start } else { block.0 };
+            block.1 = if end.after(block.1) { end } else { block.1 };
+        }
+        found.unwrap_or(self.len) >= EXPECTED
+    }
+
     /// Something has come out of order.
     pub(super) fn add(&mut self, start: SeqNum, end: SeqNum) {
         let touches =
@@ -92,13 +104,21 @@ impl Received {
 impl Connection {
     /// Notes that a part of a segment has come twice, and that acknowledgements should be quick: the other end is repairing.
     pub(super) fn note_duplicate(&mut self, start: SeqNum, end: SeqNum, tells: bool) {
+        self.tell_duplicate(start, end, tells);
+        self.enter_quick_acks(super::delayed::QUICK_MAX);
+    }
+
+    /// Notes that a part of a segment has come twice.
+    pub(super) fn tell_duplicate(&mut self, start: SeqNum, end: SeqNum, tells: bool) {
         self.counters.duplicates_received += 1;
         if tells && self.agreed.sack {
             self.receiver.received.add_duplicate(start, end);
         }
-        self.enter_quick_acks(super::delayed::QUICK_MAX);
     }
 }
+
+/// So many blocks are thought to reach the other end in one acknowledgement (Linux: `TCP_SACK_BLOCKS_EXPECTED`).
+const EXPECTED: usize = 2;
 
 #[cfg(test)]
 mod tests {

@@ -20,6 +20,8 @@ pub(super) struct Deadlines {
     pub(super) retransmit: Option<(Instant, Pending)>,
     /// An acknowledgement waits.
     pub(super) ack: Option<Instant>,
+    /// Acknowledgements of what has come out of order wait for others.
+    pub(super) compressed: Option<Instant>,
     /// The other end is asked whether it is still there, or not waited for any longer.
     pub(super) keepalive: Option<Instant>,
     /// The next segment may leave.
@@ -45,7 +47,7 @@ impl Deadlines {
     /// The earliest of them.
     pub(super) fn next(&self) -> Option<Instant> {
         let retransmit = self.retransmit.map(|(when, _)| when);
-        [retransmit, self.ack, self.keepalive, self.departure].into_iter().flatten().min()
+        [retransmit, self.ack, self.compressed, self.keepalive, self.departure].into_iter().flatten().min()
     }
 }
 
@@ -59,6 +61,9 @@ impl Connection {
     pub(crate) fn handle_deadlines(&mut self, work: &mut Work<'_>) {
         if self.deadlines.ack.is_some_and(|when| when <= work.now) {
             self.acknowledge_late(work);
+        }
+        if self.deadlines.compressed.is_some_and(|when| when <= work.now) {
+            self.acknowledge_compressed(work);
         }
         if self.deadlines.departure.is_some_and(|when| when <= work.now) {
             self.deadlines.departure = None;
