@@ -22,7 +22,7 @@
 //! | [`memory`] | what all connections may hold together |
 //! | `ack`, `scoreboard`, `rack`, `recovery`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
 //! | `delivery`, `pacing`, `model` | how fast it gets there, how fast it leaves, and who decides it |
-//! | `unsent`, `output`, `emit`, `timers` | what is sent, and when |
+//! | `unsent`, `output`, `emit`, `timers`, `keepalive` | what is sent, and when |
 //! | `mtu_search` | how large packets may be where nobody says it |
 //! | `user` | what its user does with a connection |
 //! | [`congestion`] | how much may be in the network: Reno, CUBIC, BBR |
@@ -45,6 +45,7 @@ mod emit;
 pub mod fastopen;
 pub mod info;
 mod input;
+mod keepalive;
 pub(crate) mod listen;
 pub mod memory;
 mod model;

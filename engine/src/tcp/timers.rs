@@ -442,57 +442,6 @@ impl Connection {
         self.send_bare(work, self.sender.una - 1, TcpFlags::ACK);
         true
     }
-
-    /// A connection that has not been closed by anybody may be asked whether it lives; so may one that is still to stand, once it
-    /// does (Linux v6.18: `net/ipv4/tcp_timer.c`, `tcp_set_keepalive()`; `tcp_finish_connect()`).
-    pub(crate) fn arm_keepalive(&mut self, work: &Work<'_>) {
-        let is_live = !matches!(self.state, State::Closed | State::Listen | State::TimeWait);
-        if self.settings.keepalive && is_live {
-            self.deadlines.keepalive = Some(work.now + self.keepalive_idle(work));
-        } else if self.state != State::FinWait2 || !self.is_orphan {
-            self.deadlines.keepalive = None;
-        }
-    }
-
-    fn keepalive_idle(&self, work: &Work<'_>) -> Duration {
-        self.settings.keepalive_idle.unwrap_or(Duration::from_secs(work.sysctls.tcp_keepalive_time.into()))
-    }
-
-    fn handle_keepalive(&mut self, work: &mut Work<'_>) {
-        if self.state == State::FinWait2 && self.is_orphan {
-            // The other end does not say that it has ended, and nobody is there to hear it.
-            return self.finish(work.pool);
-        }
-        if !self.settings.keepalive || matches!(self.state, State::Closed | State::SynSent) {
-            return;
-        }
-        let idle = self.keepalive_idle(work);
-        let interval =
-            self.settings.keepalive_interval.unwrap_or(Duration::from_secs(work.sysctls.tcp_keepalive_intvl.into()));
-        if self.sender.in_flight.out > 0 || self.has_unsent() {
-            // What is in flight asks by itself.
-            self.deadlines.keepalive = Some(work.now + idle);
-            return;
-        }
-        let silence = work.now.since(self.receiver.heard_at.max(self.receiver.acked_at));
-        let wait = if silence >= idle {
-            let probes = self.settings.keepalive_probes.unwrap_or(work.sysctls.tcp_keepalive_probes);
-            let is_over = match self.settings.user_timeout {
-                Some(most) => silence >= most && self.trouble.probes > 0,
-                None => self.trouble.probes >= probes,
-            };
-            if is_over {
-                self.send_reset(work);
-                return self.give_up(work);
-            }
-            self.send_bare(work, self.sender.una - 1, TcpFlags::ACK);
-            (self.trouble.probes, self.counters.probes_out) = (self.trouble.probes + 1, self.counters.probes_out + 1);
-            interval
-        } else {
-            idle - silence
-        };
-        self.deadlines.keepalive = Some(work.now + wait);
-    }
 }
 
 /// The time that so many retransmissions take of which the first comes after `least` (Linux v6.18: `retransmits_timed_out()`): a number
