@@ -10,7 +10,6 @@ use towpath_engine::{
     DeviceId,
     device::{Feature, InterfaceAddress, Vlan},
     ip::{Route, RouteKind},
-    sysctl::{SysctlError, Sysctls, ValueForm, of_interface},
     wire::EtherType,
 };
 
@@ -20,6 +19,7 @@ use super::{
     metrics::metrics,
     reader::{Fault, Table, Text, Value, Word, document},
     service::{Offered, RELAY, SERVICE, relay, service},
+    sysctl::{need_interfaces_of, sysctls_of},
     timeout::timeouts,
     words::{DeviceName, Filtering, Mapping, Network, Ports},
 };
@@ -353,55 +353,6 @@ pub(super) fn device(value: Value<'_>, config: &Config) -> Result<DeviceId, Faul
         Some(index) => Ok(DeviceId(index as u16)),
         None => Err(value.fault(Mistake::NoInterface(name.to_owned()))),
     }
-}
-
-/// Reads a table of tunables.
-pub(crate) fn sysctls_of(table: Value<'_>, into: &mut Vec<(String, u32)>) -> Result<(), Fault> {
-    table.leaves("", &mut |name, value| sysctl(name, value, into))
-}
-
-/// Whether tunables of an interface are of one that is there.
-fn need_interfaces_of(table: Value<'_>, config: &Config) -> Result<(), Fault> {
-    let is_there = |name: &str| config.devices().any(|(known, _)| known == name);
-    table.leaves("", &mut |name, value| match of_interface(&name) {
-        Some((interface, _)) if !is_there(interface) => Err(value.fault(Mistake::NoInterface(interface.to_owned()))),
-        Some(_) | None => Ok(()),
-    })
-}
-
-fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Result<(), Fault> {
-    let number = match ValueForm::of(&name) {
-        ValueForm::Numbers | ValueForm::Keys => value.integer().and_then(|number| u32::try_from(number).ok()),
-        form => Some(word_of(&name, form, value)?),
-    };
-    let mut known = Sysctls::default();
-    let set = match of_interface(&name) {
-        // Whether there is such an interface shows when it is set.
-        Some((_, tunable)) => known.set(tunable.name_of_all(), number.unwrap_or(u32::MAX)),
-        None => known.set(&name, number.unwrap_or(u32::MAX)),
-    };
-    let (min, max) = match set {
-        Err(SysctlError::Unknown) => return Err(value.fault(Mistake::NoSysctl(name))),
-        Err(SysctlError::ReadOnly) => return Err(value.fault(Mistake::ReadOnlySysctl(name))),
-        Err(SysctlError::OutOfRange { min, max }) => (min, max),
-        Ok(()) => (0, u32::MAX),
-    };
-    match number.filter(|number| (min..=max).contains(number)) {
-        Some(number) => into.push((name, number)),
-        None => {
-            let found = value.shown();
-            return Err(value.fault(Mistake::Range { key: name, min: min.into(), max: max.into(), found }));
-        }
-    }
-    Ok(())
-}
-
-/// The value of a tunable that is a word to people, or several.
-pub(crate) fn word_of(name: &str, form: ValueForm, value: Value<'_>) -> Result<u32, Fault> {
-    let values = value.text().ok().and_then(|text| form.read(text));
-    values.and_then(|values| values.first().copied()).ok_or_else(|| {
-        value.fault(Mistake::SysctlForm { name: name.to_owned(), expected: form.expected(), found: value.shown() })
-    })
 }
 
 const TOP: &[&str] = &[

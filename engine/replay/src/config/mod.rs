@@ -177,6 +177,7 @@ mod helper;
 mod metrics;
 mod reader;
 mod service;
+mod sysctl;
 mod timeout;
 mod words;
 
@@ -203,9 +204,10 @@ pub use self::{
 };
 pub(crate) use self::{
     bond::{BOND, BOND_LATER, options as bond_options},
-    file::{features, sysctls_of, word_of},
+    file::features,
     metrics::{METRICS, metrics},
     reader::{Fault, Table, Text, Value, Word, document},
+    sysctl::{sysctls_of, word_of},
     words::DeviceName,
 };
 

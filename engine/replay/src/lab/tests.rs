@@ -82,9 +82,21 @@ fn mistakes_are_told_with_their_place_and_what_was_expected() {
             "until = \"1s\"\n[[host]]\nname = \"a\"\nsysctl.net.ipv4.tcp_sacks = 1\n".to_owned(),
             "s.toml:4:29: there is no sysctl 'net.ipv4.tcp_sacks'",
         ),
+        (
+            "until = \"1s\"\n[[host]]\nname = \"a\"\nsysctl.net.ipv4.tcp_congestion_control = \"vegas\"\n".to_owned(),
+            "s.toml:4:42: 'net.ipv4.tcp_congestion_control' must be one of reno, bbr and cubic, not \"vegas\"",
+        ),
     ] {
         assert_eq!(mistake(&text), expected, "{text}");
     }
+}
+
+#[test]
+fn the_usual_congestion_control_of_a_host_is_named() {
+    let usual = "name = \"a\"\nsysctl.net.ipv4.tcp_congestion_control = \"bbr\"\n";
+    let text = format!("until = \"1s\"\n[[host]]\n{usual}[[host]]\nname = \"b\"\n");
+    let found = Scenario::read("s.toml", &text).expect("it is right");
+    assert_eq!(found.hosts[0].sysctls, [("net.ipv4.tcp_congestion_control".to_owned(), vec![2])]);
 }
 
 #[test]
