@@ -1,4 +1,22 @@
 //! Every tunable under its `/proc/sys` name.
+//!
+//! Those of `net.ipv4.tcp_*` that Linux 6.18 has and that are left out, and why. What is not here is refused by its name.
+//!
+//! | `net.ipv4.tcp_…` | why not |
+//! |---|---|
+//! | `app_win` | not here yet: the part of a receive buffer that no window is told of |
+//! | `autocorking`, `limit_output_bytes` | they go by what of a connection waits in the host's queues still, and a packet that has left the engine is not followed there |
+//! | `available_ulp` | there are no protocols on top of sockets (`TCP_ULP`) |
+//! | `backlog_ack_defer` | no segment waits for a user who is in a call: calls end before the next segment comes |
+//! | `child_ehash_entries`, `ehash_entries` | the table of connections has the size that it needs, and there are no namespaces |
+//! | `early_demux` | it says how fast a socket is found, not which one |
+//! | `ecn_option`, `ecn_option_beacon` | options of accurate ECN, which is not here: `tcp_ecn` ends at 2 |
+//! | `l3mdev_accept` | there are no VRF devices |
+//! | `migrate_req` | not here yet: requests and connections of a listener that is closed end with it, as by Linux's default |
+//! | `no_metrics_save`, `no_ssthresh_metrics_save` | nothing is remembered of ended connections but cookies of Fast Open, as with `no_metrics_save` of 1 |
+//! | `plb_*` | only DCTCP asks for other paths (`plb_enabled`), and is not here |
+//! | `retrans_collapse` | not here yet: segments that are sent again are not made longer by those behind them |
+//! | `stdurg` | there are no urgent data |
 
 mod form;
 mod interface;

@@ -222,6 +222,8 @@ sysctls! {
     tcp_ecn: "net.ipv4.tcp_ecn" = 2, 0..=2;
     /// Whether a SYN that is sent again does not ask for it any more.
     tcp_ecn_fallback: "net.ipv4.tcp_ecn_fallback" = 1, 0..=1;
+    /// Without effect, as in Linux since v4.15: losses are found by time (`tcp_recovery`).
+    tcp_fack: "net.ipv4.tcp_fack" = 0, 0..=255;
     /// Fast Open (RFC 7413), by bits: 1 sockets may open connections with data in the SYN, 2 listeners may take such, 4 and 0x200 do so
     /// without a cookie, 0x400 listeners do that say nothing of it.
     tcp_fastopen: "net.ipv4.tcp_fastopen" = 1, 0..=2_147_483_647;
@@ -232,7 +234,7 @@ sysctls! {
     /// Whether a retransmission timeout may turn out to have been too early (RFC 5682): 0 never.
     tcp_frto: "net.ipv4.tcp_frto" = 2, 0..=2;
     /// Whether the connections of a listener that has no mark (`SO_MARK`) have that of the packet that has brought the SYN.
-    tcp_fwmark_accept: "net.ipv4.tcp_fwmark_accept" = 0, 0..=2_147_483_647;
+    tcp_fwmark_accept: "net.ipv4.tcp_fwmark_accept" = 0, 0..=255;
     /// Least milliseconds between two answers to segments of a connection that cannot be right; 0: no limit.
     tcp_invalid_ratelimit: "net.ipv4.tcp_invalid_ratelimit" = 500, 0..=2_147_483_647;
     /// Seconds between keepalive probes.
@@ -241,6 +243,8 @@ sysctls! {
     tcp_keepalive_probes: "net.ipv4.tcp_keepalive_probes" = 9, 1..=127;
     /// Seconds without a segment after which keepalive probes begin, where a socket wants them.
     tcp_keepalive_time: "net.ipv4.tcp_keepalive_time" = 7200, 1..=32_767;
+    /// Without effect, as in Linux since v4.14: segments are taken when they come.
+    tcp_low_latency: "net.ipv4.tcp_low_latency" = 0, 0..=2_147_483_647;
     /// Connections that nobody holds any more, at most; a further one is reset. Linux's default is half of the buckets that its table
     /// of connections has.
     tcp_max_orphans: "net.ipv4.tcp_max_orphans" = 16_384, 0..=2_147_483_647;
@@ -301,7 +305,7 @@ sysctls! {
     /// Retransmissions of a SYN that answers one.
     tcp_synack_retries: "net.ipv4.tcp_synack_retries" = 5, 0..=255;
     /// Whether timeouts of a connection with less than four segments in flight follow each other without growing, the first six of them.
-    tcp_thin_linear_timeouts: "net.ipv4.tcp_thin_linear_timeouts" = 0, 0..=2_147_483_647;
+    tcp_thin_linear_timeouts: "net.ipv4.tcp_thin_linear_timeouts" = 0, 0..=255;
     /// Whether timestamps are offered and taken (RFC 7323): 1 with an offset a peer, 2 without.
     tcp_timestamps: "net.ipv4.tcp_timestamps" = 1, 0..=2;
     /// Bits by which the least round-trip time, in microseconds, is shifted to see how near a peer is, to which super-packets

@@ -183,7 +183,7 @@ fn device(words: &[&str], _: &mut Process, _: &mut Host) -> Result<(), Failure> 
 const REDIRECTED: [&str; 3] = ["2>/dev/null", ">/dev/null", "2>&1"];
 
 /// Tunables of features that are not there, or of choices that are made for good.
-const FIXED: [(&str, &str); 2] = [("net.ipv4.tcp_ecn_option", "2"), ("net.ipv4.tcp_fack", "0")];
+const FIXED: [(&str, &str); 1] = [("net.ipv4.tcp_ecn_option", "2")];
 
 /// What scripts take for granted.
 #[rustfmt::skip]
