@@ -24,7 +24,7 @@ pub(super) fn need_interfaces_of(table: Value<'_>, config: &Config) -> Result<()
 fn sysctl(name: String, value: Value<'_>, into: &mut Vec<(String, u32)>) -> Result<(), Fault> {
     let number = match ValueForm::of(&name) {
         ValueForm::Numbers | ValueForm::Keys => value.integer().and_then(|number| u32::try_from(number).ok()),
-        form => Some(word_of(&name, form, value)?),
+        form @ (ValueForm::Algorithm | ValueForm::Algorithms) => Some(word_of(&name, form, value)?),
     };
     let mut known = Sysctls::default();
     let set = match of_interface(&name) {

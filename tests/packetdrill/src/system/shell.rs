@@ -116,7 +116,7 @@ fn tune(host: &mut Host, name: &str, value: &str) -> Result<(), Failure> {
     let wrong = || Failure::from(Unknown::new("the tunable", format_args!("{name}={value}")));
     let values = match ValueForm::of(name) {
         ValueForm::Numbers => value.split_whitespace().map(number).collect(),
-        form => form.read(value),
+        form @ (ValueForm::Keys | ValueForm::Algorithm | ValueForm::Algorithms) => form.read(value),
     };
     let values: Vec<u32> = values.ok_or_else(wrong)?;
     host.engine.handle_command(host.now, Command::SetSysctls(name.to_owned(), values)).map_err(|_| wrong())?;

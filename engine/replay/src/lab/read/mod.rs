@@ -182,7 +182,7 @@ fn sysctl(name: String, value: Value<'_>) -> Result<(String, Vec<u32>), Fault> {
                 values.push(each.number(0..=u32::MAX.into())? as u32);
             }
         }
-        form => values.push(word_of(&name, form, value)?),
+        form @ (ValueForm::Algorithm | ValueForm::Algorithms) => values.push(word_of(&name, form, value)?),
     }
     match Sysctls::default().set_list(&name, &values) {
         Ok(()) => Ok((name, values)),
