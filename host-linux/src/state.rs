@@ -1,21 +1,29 @@
 //! Snapshots in files: for their owner alone, and whole or not there at all.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Write},
+    os::unix::fs::FileTypeExt,
     path::Path,
 };
 
+use rustix::{
+    fs::{Access, access},
+    io::Errno,
+};
 use tempfile::NamedTempFile;
 
 use crate::limits::CONTROL_STATE_BYTES_MAX;
 
 /// Writes a snapshot to a file that only its owner may read (mode 0600). It takes the place of an older one at once, when all of
-/// it is on the disk.
+/// it is on the disk. What is no regular file (a pipe, a terminal, /dev/null) is written as it is.
 ///
 /// # Errors
-/// When the file's folder cannot be written.
+/// When the file's folder, or what is no regular file, cannot be written.
 pub fn write(path: &Path, state: &[u8]) -> io::Result<()> {
+    if is_special(path) {
+        return File::options().write(true).open(path)?.write_all(state);
+    }
     let folder = folder_of(path);
     // Made with mode 0600.
     let mut file = NamedTempFile::new_in(folder)?;
@@ -29,9 +37,22 @@ pub fn write(path: &Path, state: &[u8]) -> io::Result<()> {
 /// Whether a snapshot can be written to a file: a gateway finds that out when it starts, and not when it ends.
 ///
 /// # Errors
-/// When the file's folder cannot be written.
+/// When the file's folder, or what is no regular file, cannot be written.
 pub fn check_writable(path: &Path) -> io::Result<()> {
+    if is_special(path) {
+        // Nobody can open it.
+        if fs::metadata(path)?.file_type().is_socket() {
+            return Err(Errno::NXIO.into());
+        }
+        // Not opened: a pipe without a reader would let nobody start.
+        return Ok(access(path, Access::WRITE_OK)?);
+    }
     NamedTempFile::new_in(folder_of(path)).map(drop)
+}
+
+/// Whether something is there that is neither a file nor a folder, and that no file must take the place of.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -53,7 +74,9 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
+
+    use rustix::fs::{FileType, Mode};
 
     use super::*;
 
@@ -67,5 +90,20 @@ mod tests {
         assert_eq!(read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[test]
+    fn no_file_takes_the_place_of_what_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        check_writable(&path).unwrap();
+        // Open both ways, it is read when it has been written.
+        let mut pipe = File::options().read(true).write(true).open(&path).unwrap();
+        write(&path, b"state").unwrap();
+        let mut came = [0; 5];
+        pipe.read_exact(&mut came).unwrap();
+        assert_eq!(&came, b"state");
+        assert!(!fs::metadata(&path).unwrap().is_file());
     }
 }

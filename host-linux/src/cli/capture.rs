@@ -17,6 +17,8 @@ use towpath_replay::{
     replay::{ChecksumTrust, Detail, Setup},
 };
 
+use super::outputs::files_of;
+
 /// Which gateway it is about.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GatewayFiles {
@@ -33,6 +35,12 @@ impl GatewayFiles {
     /// Reads all of it.
     pub(crate) fn read(&self) -> Result<Gateway> {
         Ok(Gateway::read(self.config.as_deref(), &self.rules)?)
+    }
+
+    /// All files that it is in.
+    pub(crate) fn files(&self, gateway: &Gateway) -> Vec<PathBuf> {
+        let described = self.config.iter().zip(&gateway.config).flat_map(|(file, config)| files_of(file, config));
+        described.chain(self.rules.iter().cloned()).collect()
     }
 
     /// Says on standard error which interfaces rules name that a gateway without a configuration does not have.

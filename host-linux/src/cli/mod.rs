@@ -18,6 +18,7 @@ mod ipset;
 mod lab;
 mod log;
 mod nat_audit;
+mod outputs;
 mod replay;
 mod rules;
 mod run;

@@ -20,6 +20,7 @@ use super::{
     Answer,
     capture::{CaptureFile, GatewayFiles, Opened, setup},
     conntrack::Replayed,
+    outputs::{outputs, overwrite_nothing},
     terminal::{Progress, colour},
 };
 
@@ -77,6 +78,10 @@ impl Replay {
         let watches = tracked.as_ref().is_some_and(Replayed::watches);
         let mut gateway = self.gateway.read()?;
         let mut opened = self.capture.open()?;
+        overwrite_nothing(
+            &outputs([("-w", self.write.as_ref()), ("--state-out", self.state_out.as_ref())]),
+            self.gateway.files(&gateway).iter().chain([&self.capture.file]),
+        )?;
         let detail = if self.json || watches || self.shows(Show::Packets) || self.shows(Show::Flows) {
             Detail::Events
         } else {

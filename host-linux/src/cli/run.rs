@@ -29,7 +29,10 @@ use towpath::{
 use towpath_engine::{DeviceId, Engine, wire::MacAddr};
 use towpath_replay::config::{Config, Hardware, Interface as InterfaceConfig};
 
-use super::{Answer, Control};
+use super::{
+    Answer, Control,
+    outputs::{files_of, outputs, overwrite_nothing},
+};
 
 /// Run a gateway on the devices of this network namespace.
 ///
@@ -71,6 +74,11 @@ impl Run {
         let signals = Signals::listen().context("listening to signals")?;
         let gateway = Gateway::read(Some(&self.config), NO_RULES)?;
         let config = gateway.config.clone().unwrap_or_default();
+        let control = self.control.path();
+        overwrite_nothing(
+            &outputs([("--control", Some(&control)), ("--state-out", self.state_out.as_ref())]),
+            &files_of(&self.config, &config),
+        )?;
         let user = self.user.as_deref().map(User::find).transpose()?;
         let found = find_interfaces(&config)?;
         let state = self.state.as_deref().map(read_state).transpose()?.flatten();
@@ -87,7 +95,7 @@ impl Run {
                 link: interface.link,
             }
         })?;
-        let listener = Listener::bind(&self.control.path())?;
+        let listener = Listener::bind(&control)?;
         let _claims = claim_devices(&config, &found)?;
         // Last, since frames arrive from here on.
         let mut rings = self.open_devices(&config, &found)?;

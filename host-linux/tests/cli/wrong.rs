@@ -93,6 +93,44 @@ fn an_output_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn no_output_overwrites_what_is_read_nor_another_output() {
+    let place = router("-P FORWARD DROP\n");
+    let files = ["x.pcap", "y.pcap", "t.test.toml", "lab.toml"];
+    fs::copy(captures().join("ping.pcap"), place.path("x.pcap")).expect("a copy");
+    fs::hard_link(place.path("x.pcap"), place.path("y.pcap")).expect("a link");
+    let tested = "gateway = 'gateway.toml'\n[[case]]\nname = 'a'\ncapture = 'x.pcap'\n[[case.expect]]\nn = 1\nverdict = 'forwarded'\n";
+    fs::write(place.path("t.test.toml"), tested).expect("a file");
+    fs::copy(captures().join("lab/syn-loss.toml"), place.path("lab.toml")).expect("a copy");
+    let all = || files.map(|name| fs::read(place.path(name)).expect(name));
+    let before = all();
+    for (words, told) in [
+        ("replay x.pcap -w x.pcap", "-w x.pcap would overwrite x.pcap, which is read"),
+        ("replay x.pcap -w ./y.pcap", "-w ./y.pcap would overwrite x.pcap, which is read"),
+        ("replay x.pcap --state-out x.pcap", "--state-out x.pcap would overwrite x.pcap, which is read"),
+        ("replay x.pcap -r rules.v4 -w rules.v4", "-w rules.v4 would overwrite rules.v4, which is read"),
+        ("replay x.pcap -c gateway.toml -w rules.v4", "-w rules.v4 would overwrite rules.v4, which is read"),
+        (
+            "replay x.pcap -c gateway.toml -w gateway.toml",
+            "-w gateway.toml would overwrite gateway.toml, which is read",
+        ),
+        ("replay x.pcap -w o --state-out ./o", "-w o and --state-out ./o are the same file"),
+        ("lab lab.toml -w lab.toml", "-w lab.toml would overwrite lab.toml, which is read"),
+        ("lab lab.toml -w o --svg o", "-w o and --svg o are the same file"),
+        ("test t.test.toml --junit t.test.toml", "--junit t.test.toml would overwrite t.test.toml, which is read"),
+        ("test t.test.toml --junit rules.v4", "--junit rules.v4 would overwrite rules.v4, which is read"),
+        ("test t.test.toml --junit y.pcap", "--junit y.pcap would overwrite x.pcap, which is read"),
+        ("run -c gateway.toml --state-out rules.v4", "--state-out rules.v4 would overwrite rules.v4, which is read"),
+        ("run -c gateway.toml --control o --state-out o", "--control o and --state-out o are the same file"),
+    ] {
+        assert_eq!(place.towpath(words).wrong(), format!("towpath: {told}"), "{words}");
+    }
+    assert_eq!(all(), before);
+    assert!(!place.path("o").exists());
+    place.towpath("replay x.pcap -w /dev/null --state-out /dev/null --show counts").fine();
+    assert!(!fs::metadata("/dev/null").expect("/dev/null").is_file());
+}
+
+#[test]
 fn a_capture_of_a_link_type_that_is_not_read_is_told_with_it() {
     let place = Place::new(&[]);
     let mut capture = fs::read(captures().join("ping.pcap")).expect("the capture");

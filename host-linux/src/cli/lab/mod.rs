@@ -14,7 +14,11 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use towpath_replay::lab::{Diagram, PcapngRun, Scenario, Watch, run_telling, table, write_json};
 
-use super::{Answer, terminal::Progress};
+use super::{
+    Answer,
+    outputs::{outputs, overwrite_nothing},
+    terminal::Progress,
+};
 
 /// Play a scenario: hosts, links that are slow, long, full or lossy, and connections and loads over them, in virtual time.
 ///
@@ -61,6 +65,7 @@ impl Lab {
         if let Some(seed) = self.seed {
             scenario.seed = seed;
         }
+        overwrite_nothing(&outputs([("-w", self.write.as_ref()), ("--svg", self.svg.as_ref())]), [&self.scenario])?;
         let mut diagram = self.diagram(&scenario)?;
         let mut pcapng = self.pcapng(&scenario)?;
         let mut watches: Vec<&mut dyn Watch> = Vec::new();

@@ -17,7 +17,11 @@ use clap::Args;
 use towpath_replay::cases::{Case, Coverage, Failure};
 
 pub(crate) use self::suite::Loaded;
-use super::{Answer, capture::GatewayFiles};
+use super::{
+    Answer,
+    capture::GatewayFiles,
+    outputs::{outputs, overwrite_nothing},
+};
 
 /// Run firewall tests: cases in TOML, each with packets and what must become of them. Time is virtual.
 ///
@@ -85,6 +89,10 @@ impl Test {
         let wanted = loaded.iter().any(|loaded| loaded.suite.cases.iter().any(|case| self.wants(case)));
         if !wanted {
             return Err(anyhow!("{}", if self.only.is_empty() { NO_CASES } else { NO_SUCH_CASE }));
+        }
+        if self.junit.is_some() {
+            let named: Vec<_> = loaded.iter().flat_map(Loaded::files).collect();
+            overwrite_nothing(&outputs([("--junit", self.junit.as_ref())]), files.iter().chain(&named))?;
         }
         let mut out = io::stdout().lock();
         if self.list {

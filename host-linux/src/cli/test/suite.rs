@@ -47,6 +47,17 @@ impl Loaded {
         Ok(Self { suite, gateway, is_given: given.are_given() })
     }
 
+    /// The files that it names: those of its gateway, and captures.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let captures = self.suite.cases.iter().filter_map(|case| match &case.input {
+            Input::Capture(place) => Some(beside(Path::new(&self.suite.file), &place.value)),
+            Input::Packets(_) | Input::Play(..) => None,
+        });
+        // What cannot be read is told by the cases that need it.
+        let gateway = self.gateway().unwrap_or_default();
+        self.gateway.files(&gateway).into_iter().chain(captures).collect()
+    }
+
     /// The case of that name, or the only one whose name contains it.
     pub(crate) fn case(&self, name: &str) -> Result<&Case> {
         let cases = &self.suite.cases;
