@@ -77,6 +77,20 @@ fn a_wrong_address_in_the_configuration_is_named_by_line_and_column() {
 }
 
 #[test]
+fn an_address_that_linux_gives_no_interface_is_refused_where_it_stands() {
+    for address in ["ff02::1/64", "::/0", "::/64", "ff00::/8"] {
+        let config = format!("[[interface]]\nname = 'lan'\naddresses = ['10.0.0.1/24', '{address}']\n");
+        let said = Place::new(&[("gateway.toml", &config)]).towpath("check -c gateway.toml").wrong();
+        assert_eq!(
+            said,
+            format!(
+                "towpath: gateway.toml:3:29: 'addresses' must be addresses of one host: no interface can have a multicast address of IPv6, nor ::, not \"{address}\""
+            )
+        );
+    }
+}
+
+#[test]
 fn a_rules_file_that_the_configuration_names_and_that_is_not_there_is_named_with_the_place_of_its_name() {
     let place = router("");
     fs::remove_file(place.path("rules.v4")).expect("the file is there");

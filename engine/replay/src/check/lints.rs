@@ -19,7 +19,7 @@ pub struct Lint {
 
 /// All that is looked for, by their words.
 #[rustfmt::skip]
-pub const LINTS: [Lint; 17] = [
+pub const LINTS: [Lint; 18] = [
     lint("answers-dropped", Warning,
         "connections are let begin, and the answers to them are dropped",
         "accept `-m conntrack --ctstate ESTABLISHED,RELATED` where the answers pass"),
@@ -65,6 +65,9 @@ pub const LINTS: [Lint; 17] = [
     lint("unreachable", Warning,
         "an earlier rule takes every packet",
         "move the rules before that one, or take them out"),
+    lint("unusable-address", Warning,
+        "others take such an address for a group, a network or nobody, and send no answer to it",
+        "give the interface the address of a host in the network"),
     lint("unused-chain", Note,
         "its rules are never asked",
         "jump to the chain, or take it out"),

@@ -19,12 +19,13 @@
 
 mod lints;
 
-use core::fmt;
+use core::{fmt, net::IpAddr};
 
 use serde::Serialize;
 use towpath_engine::{
     Engine,
     conntrack::{Family, helper::AttachPoint},
+    device::InterfaceAddress,
     netfilter::{Hook, Remark, RuleInfo, SetUsage, SetUse},
     wire::Protocol,
 };
@@ -97,6 +98,7 @@ pub fn check(engine: &Engine, config: Option<&Config>) -> Vec<Finding> {
     }
     findings.extend(of_sets(engine, config));
     findings.extend(config.into_iter().flat_map(|config| of_helpers(engine, config)));
+    findings.extend(config.into_iter().flat_map(of_addresses));
     findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     findings
 }
@@ -126,6 +128,26 @@ fn of_family(engine: &Engine, config: Option<&Config>, family: Family) -> Vec<Fi
         findings.push(Finding::about(rule, "related-without-helper", text.to_owned()));
     }
     findings
+}
+
+/// Addresses that Linux would take, and that no host should have.
+fn of_addresses(config: &Config) -> impl Iterator<Item = Finding> {
+    config.address_places.iter().filter_map(|place| {
+        let InterfaceAddress { address, prefix } = place.value;
+        let what = match address {
+            IpAddr::V4(v4) if v4.is_multicast() => "is a multicast address",
+            IpAddr::V4(v4) if v4.is_broadcast() => "is the address of everybody on the link",
+            IpAddr::V4(v4) if v4.is_unspecified() => "names no host",
+            IpAddr::V4(v4) if place.value.broadcast() == Some(v4) => "is the broadcast address of its network",
+            IpAddr::V4(_) if prefix < 31 && place.value.network() == address => "is the address of its network itself",
+            IpAddr::V6(v6) if place.value.routers_anycast() == Some(v6) => {
+                "is the one that all routers of its network share"
+            }
+            IpAddr::V4(_) | IpAddr::V6(_) => return None,
+        };
+        let text = format!("{address}/{prefix} {what}, not one of a host in it");
+        Some(Finding { line: Some(place.line), ..Finding::new("unusable-address", &config.file, text) })
+    })
 }
 
 /// Helpers of a configuration that are attached where another one is already.
@@ -209,10 +231,7 @@ fn of_remark(remark: &Remark, file: &str) -> Finding {
             Finding::about(rule, "shadowed", text)
         }
         Remark::Unreachable { rule, count, by } => {
-            let what = match count {
-                1 => "no packet gets here".to_owned(),
-                _ => format!("no packet gets to this rule and the {} behind it", count - 1),
-            };
+            let what = nobody_gets_here(*count);
             let text = format!("{what}: {} takes every packet (`{}`)", place(by), by.text);
             Finding::about(rule, "unreachable", text)
         }
@@ -267,6 +286,13 @@ fn of_remark(remark: &Remark, file: &str) -> Finding {
             let text = format!("connections are sent to {address}, but no rule of FORWARD lets them through to it");
             Finding::about(rule, "dnat-not-forwarded", text)
         }
+    }
+}
+
+fn nobody_gets_here(count: usize) -> String {
+    match count {
+        1 => "no packet gets here".to_owned(),
+        _ => format!("no packet gets to this rule and the {} behind it", count - 1),
     }
 }
 
@@ -381,6 +407,27 @@ mod tests {
         let expected = [(2, "limit-without-drop"), (3, "masquerade-everywhere"), (4, "dnat-not-forwarded")];
         assert_eq!(kinds, expected.map(|(line, kind)| (Some(line), kind)));
         assert!(found.iter().all(|finding| lint_of(finding.kind).is_some_and(|lint| lint.change == finding.change)));
+    }
+
+    #[test]
+    fn addresses_that_no_host_should_have_are_found_where_they_stand() {
+        let found = |address: &str| {
+            findings(&format!("[[interface]]\nname='lan'\naddresses=['10.9.9.9/30',\n '{address}']\n"), "")
+        };
+        for (address, what) in [
+            ("224.0.0.1/24", "is a multicast address"),
+            ("255.255.255.255/32", "is the address of everybody on the link"),
+            ("0.0.0.0/0", "names no host"),
+            ("10.0.0.255/24", "is the broadcast address of its network"),
+            ("10.0.0.0/24", "is the address of its network itself"),
+            ("2001:db8::/64", "is the one that all routers of its network share"),
+        ] {
+            let told = format!("gateway.toml:4: warning: {address} {what}, not one of a host in it");
+            assert_eq!(found(address), [told]);
+        }
+        for fine in ["10.0.0.1/24", "10.0.0.0/31", "10.0.0.1/31", "10.0.0.0/32", "2001:db8::/128", "2001:db8::/127"] {
+            assert_eq!(found(fine), [""; 0], "{fine}");
+        }
     }
 
     #[test]

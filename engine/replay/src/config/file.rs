@@ -31,6 +31,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
     let mut config = Config { file: file.to_owned(), ..Config::default() };
     config.seed = top.find("seed").map(|value| value.number(0..=u64::MAX)).transpose()?;
     devices(&text, top, &mut config)?;
+    config.address_places = address_places(&text, top)?;
     for value in top.list("route")? {
         config.routes.push(route(value.table("[[route]]", ROUTE, &[])?, &config)?);
     }
@@ -186,11 +187,34 @@ pub(super) fn networks(table: Table<'_>) -> Result<Vec<Network>, Fault> {
     table.list("networks")?.into_iter().map(Value::word).collect()
 }
 
+/// What Linux refuses too: `ip addr add ff02::1/64` and `::/0` fail, all of IPv4 is taken.
+const ADDRESS_OF_ONE: &str = "addresses of one host: no interface can have a multicast address of IPv6, nor ::";
+
+/// All devices' addresses with their places, for what is remarked about them.
+fn address_places(text: &Text<'_>, top: Table<'_>) -> Result<Vec<Located<InterfaceAddress>>, Fault> {
+    let mut places = Vec::new();
+    for (key, name, known, later) in [
+        ("interface", "[[interface]]", INTERFACE, INTERFACE_LATER),
+        ("bond", "[[bond]]", BOND, BOND_LATER),
+        ("vlan", "[[vlan]]", VLAN, &[][..]),
+    ] {
+        for device in top.list(key)? {
+            for value in device.table(name, known, later)?.list("addresses")? {
+                places.push(text.locate(value.at(), value.word()?));
+            }
+        }
+    }
+    Ok(places)
+}
+
 /// The addresses of a device.
 pub(super) fn addresses(table: Table<'_>, config: &Config) -> Result<Vec<InterfaceAddress>, Fault> {
     let mut addresses: Vec<InterfaceAddress> = Vec::new();
     for value in table.list("addresses")? {
         let address: InterfaceAddress = value.word()?;
+        if matches!(address.address, IpAddr::V6(v6) if v6.is_multicast() || v6.is_unspecified()) {
+            return Err(value.expected(ADDRESS_OF_ONE));
+        }
         let all = config.devices().flat_map(|(_, addresses)| addresses).chain(&addresses);
         if all.into_iter().any(|known| known.address == address.address) {
             let name = address.address.to_string();

@@ -224,6 +224,8 @@ pub struct Config {
     pub bonds: Vec<BondConfig>,
     /// VLANs over both; the first one becomes the device behind the last bond.
     pub vlans: Vec<VlanConfig>,
+    /// The addresses of all of them, and where they stand.
+    pub address_places: Vec<Located<InterfaceAddress>>,
     /// Routes beside those to the interfaces' own networks.
     pub routes: Vec<Route>,
     /// Neighbours that are known for good.
