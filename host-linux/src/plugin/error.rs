@@ -8,6 +8,7 @@ use towpath_engine::conntrack::{calling::ManifestFlaw, helper::HelperFailure};
 use super::{
     effort::Effort,
     limits::{COMPONENT_BYTES_MAX, FUEL_PER_CALL, INSTANCE_FUEL_MAX, MEMORY_BYTES},
+    shipped,
 };
 
 /// A component that cannot be loaded: which, and why.
@@ -54,6 +55,8 @@ pub enum Problem {
     BadManifest(BadManifest),
     /// This program was built without the component.
     NotShipped,
+    /// This program never has such a component; those it can have, the most similar name first.
+    Unknown([&'static str; 4]),
     /// WebAssembly cannot be run on this machine. What wasmtime says.
     NoRuntime(String),
     /// The kernel gives this process no more memory. What wasmtime says.
@@ -119,6 +122,13 @@ impl fmt::Display for PluginError {
 
 impl error::Error for PluginError {}
 
+impl Problem {
+    /// Why a component of that name is not in this program.
+    pub(super) fn of_missing(name: &str) -> Self {
+        if shipped::NAMES.contains(&name) { Self::NotShipped } else { Self::Unknown(shipped::names_like(name)) }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -164,6 +174,11 @@ impl fmt::Display for Problem {
             Self::NotShipped => f.write_str(
                 "is a helper that this program was built without: build with `cargo xtask plugins` first, \
                  or name a component's file",
+            ),
+            Self::Unknown(known) => write!(
+                f,
+                "is no helper that this program brings along; there are {}; any other needs its component's file",
+                known.join(", ")
             ),
             Self::NoRuntime(why) => write!(f, "cannot be run here, nor can any other WebAssembly: {why}"),
             Self::MemoryShort(why) => write!(f, "cannot be run: there is not enough memory (see `ulimit -v`): {why}"),

@@ -59,7 +59,8 @@ impl Runtime {
     /// # Errors
     /// When it was built without that one.
     pub fn load_shipped(&self, name: &str) -> Result<Plugin, PluginError> {
-        let found = shipped::COMPONENTS.iter().find(|shipped| shipped.name == name).ok_or(Problem::NotShipped);
+        let found =
+            shipped::COMPONENTS.iter().find(|shipped| shipped.name == name).ok_or_else(|| Problem::of_missing(name));
         found
             .and_then(|shipped| self.load_bytes(shipped.component))
             .map_err(|problem| PluginError { component: name.to_owned(), problem })

@@ -12,5 +12,51 @@ pub struct Shipped {
     pub component: &'static [u8],
 }
 
+/// The names of those that the program can be built with.
+pub const NAMES: [&str; 4] = ["ftp", "irc", "netbios-ns", "tftp"];
+
+/// Those names, the most similar to `name` first.
+#[must_use]
+pub fn names_like(name: &str) -> [&'static str; 4] {
+    let mut names = NAMES;
+    names.sort_by_key(|known| distance(name, known));
+    names
+}
+
+/// How many letters are put in, taken out or replaced between two names. Of a long one the start counts.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.bytes().take(LETTERS_MAX).enumerate() {
+        let (mut corner, mut left) = (i, i + 1);
+        row[0] = left;
+        for (place, wanted) in row[1..].iter_mut().zip(other.bytes()) {
+            left = (corner + usize::from(letter != wanted)).min(left + 1).min(*place + 1);
+            corner = core::mem::replace(place, left);
+        }
+    }
+    row[other.len()]
+}
+
+/// Longer names are compared up to here.
+const LETTERS_MAX: usize = 64;
+
 /// All of them, by name; empty when the program was built before they were.
 pub static COMPONENTS: &[Shipped] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_was_most_likely_meant_comes_first() {
+        for (asked, meant) in [("ftpp", "ftp"), ("tfpt", "tftp"), ("netbios", "netbios-ns"), ("ircd", "irc")] {
+            assert_eq!(names_like(asked)[0], meant, "{asked}");
+        }
+        assert_eq!([distance("", "irc"), distance("irc", "irc"), distance("ftp", "tftp")], [3, 0, 1]);
+    }
+
+    #[test]
+    fn only_what_has_a_known_name_is_built_in() {
+        assert!(COMPONENTS.iter().all(|shipped| NAMES.contains(&shipped.name)));
+    }
+}

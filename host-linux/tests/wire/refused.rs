@@ -75,7 +75,7 @@ fn a_plugin_that_lacks_an_export_is_named_with_it() {
 #[test]
 fn a_helper_that_nobody_brings_along_is_named_where_it_is_asked_for() {
     let error = refused(&config("[[helper]]\nname = \"gopher\""), &[]);
-    assert!(error.starts_with("towpath: gateway.toml:6:8: gopher: is a helper that"), "{error}");
+    assert!(error.starts_with("towpath: gateway.toml:6:8: gopher: is no helper that"), "{error}");
     let rules = b"*raw\n-A PREROUTING -p tcp --dport 70 -j CT --helper gopher\nCOMMIT\n";
     let error = refused(&config("[rules]\nv4 = \"rules.v4\""), &[("rules.v4", rules)]);
     assert!(error.starts_with("towpath: rules.v4:2:") && error.contains("`gopher`"), "{error}");
