@@ -8,6 +8,11 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketFlags, SocketType, socket_with},
+    thread::{CapabilitySet, capabilities},
+};
 use towpath::{
     af_packet::{Claim, DeviceError, HostPort, Interface, PacketDevice, Port, RingOptions},
     checksum,
@@ -79,6 +84,7 @@ impl Run {
             &outputs([("--control", Some(&control)), ("--state-out", self.state_out.as_ref())]),
             &files_of(&self.config, &config),
         )?;
+        may_open_devices(&config)?;
         let user = self.user.as_deref().map(User::find).transpose()?;
         let found = find_interfaces(&config)?;
         let state = self.state.as_deref().map(read_state).transpose()?.flatten();
@@ -95,7 +101,7 @@ impl Run {
                 link: interface.link,
             }
         })?;
-        let listener = Listener::bind(&control)?;
+        let listener = bind(&control)?;
         let _claims = claim_devices(&config, &found)?;
         // Last, since frames arrive from here on.
         let mut rings = self.open_devices(&config, &found)?;
@@ -161,6 +167,28 @@ impl Run {
             })
             .collect()
     }
+}
+
+/// What nobody could run without is looked at first: whatever fails later for want of it would tell less.
+fn may_open_devices(config: &Config) -> Result<()> {
+    // Of no protocol, it receives nothing.
+    let probe = socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None);
+    let may_make = capabilities(None).map_or(true, |own| own.effective.contains(CapabilitySet::NET_ADMIN));
+    let lacking = match &config.host {
+        _ if matches!(probe, Err(Errno::PERM | Errno::ACCESS)) => "CAP_NET_RAW, which packet sockets need",
+        Some(_) if !may_make => "CAP_NET_ADMIN, which the device of [host] needs",
+        Some(_) | None => return Ok(()),
+    };
+    Err(anyhow!("no permission: run as root, with {lacking}, or in a namespace of your own (`unshare -Urn`)"))
+}
+
+/// The control socket.
+fn bind(path: &Path) -> Result<Listener> {
+    Listener::bind(path).map_err(|error| {
+        let told = error.to_string();
+        let elsewhere = if told.contains("--control") { "" } else { "; --control PATH puts it elsewhere" };
+        anyhow!("{told}{elsewhere}")
+    })
 }
 
 /// The port to this machine, if there is to be one. It carries no packet that some device could not.

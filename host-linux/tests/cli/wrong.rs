@@ -2,7 +2,10 @@
 
 use std::{fs, process::Command, thread};
 
-use crate::program::{Place, captures, router, towpath};
+use crate::{
+    program::{Place, captures, router, towpath},
+    skip::skip,
+};
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
@@ -270,6 +273,33 @@ fn timeout_policies_without_a_name_and_beyond_the_last_are_told_with_their_place
 fn a_file_of_firewall_tests_that_is_taken_for_a_capture_is_told_what_it_lacks() {
     let place = Place::new(&[("office.test.toml", "[[case]]\nname = \"a\"\n")]);
     assert!(place.towpath("explain office.test.toml -n 3").wrong().contains("--case"));
+}
+
+#[test]
+fn whoever_may_not_open_packet_sockets_is_told_that_and_not_where_the_control_socket_cannot_be() {
+    let place = router("");
+    let config = fs::read_to_string(place.path("gateway.toml")).expect("the configuration");
+    fs::write(place.path("host.toml"), config + "[host]\ndevice = 'tp0'\n").expect("a file");
+    let started = |capabilities: &str, words: &str| {
+        let output = Command::new("setpriv")
+            .args(["--bounding-set", capabilities, "--inh-caps", capabilities, env!("CARGO_BIN_EXE_towpath")])
+            .args(words.split(' '))
+            .current_dir(place.path(""))
+            .output();
+        output.map(|output| String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let Ok(told) = started("-all", "run -c gateway.toml --control none/control") else {
+        return skip("wrong::whoever_may_not_open_packet_sockets", "there is no setpriv");
+    };
+    if told.starts_with("setpriv: ") {
+        return skip("wrong::whoever_may_not_open_packet_sockets", "only root can give privileges up");
+    }
+    assert!(
+        told.starts_with("towpath: no permission: run as root, with CAP_NET_RAW, which packet sockets need"),
+        "{told}"
+    );
+    let told = started("-net_admin", "run -c host.toml --control none/control").expect("setpriv");
+    assert!(told.starts_with("towpath: no permission: run as root, with CAP_NET_ADMIN, which the device"), "{told}");
 }
 
 #[test]
