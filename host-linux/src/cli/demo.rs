@@ -1,6 +1,12 @@
 //! `towpath demo`: becomes the program `towpath-demo`, which lies beside this one.
 
-use std::{env, ffi::OsString, io, os::unix::process::CommandExt, process::Command};
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, Write},
+    os::unix::process::CommandExt,
+    process::Command,
+};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
@@ -20,9 +26,14 @@ impl Demo {
     pub(crate) fn main(self) -> Result<Answer> {
         let own = env::current_exe().context("cannot tell where this program lies")?;
         let demo = own.with_file_name("towpath-demo");
+        let asks_for_help = self.arguments.iter().any(|word| word == "--help" || word == "-h");
         let error = Command::new(&demo).args(self.arguments).env("TOWPATH", own).exec();
         let demo = demo.display();
         Err(if error.kind() == io::ErrorKind::NotFound {
+            if asks_for_help {
+                writeln!(io::stdout(), "{HELP}")?;
+                return Ok(Answer::Fine);
+            }
             anyhow!(
                 "{demo} is missing: `cargo build -p towpath-demo` makes it, `cargo xtask demo` all that a demo takes"
             )
@@ -31,3 +42,11 @@ impl Demo {
         })
     }
 }
+
+/// What is told of it where the program is missing that tells of itself.
+const HELP: &str = "Send a file by FTP through a gateway, between network namespaces; needs no root.
+
+Usage: towpath demo [OPTIONS]
+
+It is a program of its own, towpath-demo, which has to lie beside this one and tells its options then. It is missing:
+`cargo build -p towpath-demo` makes it, `cargo xtask demo` all that a demo takes.";

@@ -303,6 +303,22 @@ fn whoever_may_not_open_packet_sockets_is_told_that_and_not_where_the_control_so
 }
 
 #[test]
+fn help_for_the_demo_needs_no_demo() {
+    let place = Place::new(&[]);
+    let alone = place.path("towpath");
+    fs::copy(env!("CARGO_BIN_EXE_towpath"), &alone).expect("a copy");
+    let said = |words: &[&str]| Command::new(&alone).args(words).output().expect("it can be started");
+    for words in [&["demo", "--help"][..], &["demo", "-h"], &["help", "demo"]] {
+        let output = said(words);
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("Usage: towpath demo"), "{words:?}: {told}");
+    }
+    let output = said(&["demo"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("towpath-demo is missing: `cargo build"));
+}
+
+#[test]
 fn a_folder_to_be_served_that_is_not_there_is_found_by_check() {
     let config = fs::read_to_string(captures().join("rules/router.toml")).expect("the router");
     let served = config.clone() + "\n[[service]]\nkind = \"http\"\nprotocol = \"tcp\"\nfolder = \"www\"\n";
