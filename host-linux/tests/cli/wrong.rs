@@ -50,6 +50,18 @@ fn a_cut_capture_is_replayed_up_to_the_cut_and_then_told() {
 }
 
 #[test]
+fn a_capture_that_is_cut_inside_its_header_is_told_as_that() {
+    let whole = fs::read(captures().join("dns-nat.pcapng")).expect("the capture");
+    let place = Place::new(&[]);
+    fs::write(place.path("cut.pcapng"), &whole[..40]).expect("a file can be written");
+    let said = place.towpath("replay cut.pcapng").wrong();
+    assert_eq!(
+        said,
+        "towpath: cut.pcapng: the capture is cut off inside its header, which has 108 bytes: 40 are there"
+    );
+}
+
+#[test]
 fn every_cut_of_a_capture_ends_well_or_with_one_line() {
     let whole = fs::read(captures().join("dns-nat.pcapng")).expect("the capture");
     let place = Place::new(&[]);

@@ -35,6 +35,13 @@ pub enum CaptureErrorKind {
         /// Bytes that are there.
         present: u64,
     },
+    /// The file ends inside its first header: pcap's, or the one of pcapng's first section.
+    TruncatedHeader {
+        /// Bytes that it has, as far as is known.
+        promised: u64,
+        /// Bytes that are there.
+        present: u64,
+    },
     /// A packet says it is longer than any can be.
     PacketLength(u32),
     /// A pcapng block's length is impossible.
@@ -79,6 +86,9 @@ impl fmt::Display for CaptureErrorKind {
             Self::Stream(why) => write!(out, "cannot read on: {why}"),
             Self::Truncated { promised, present } => {
                 write!(out, "the capture is cut off: the record has {promised} bytes, {present} are left")
+            }
+            Self::TruncatedHeader { promised, present } => {
+                write!(out, "the capture is cut off inside its header, which has {promised} bytes: {present} are there")
             }
             Self::PacketLength(length) => {
                 write!(out, "the record says {length} captured bytes, more than {CAPTURED_BYTES_MAX}: it is damaged")

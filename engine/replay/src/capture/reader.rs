@@ -165,8 +165,15 @@ impl<'a> Capture<'a> {
             Ok(false) if self.input.rest().is_empty() => self.outcome = Some(Ok(())),
             Ok(false) => {
                 let present = present.max(self.input.rest().len() as u64);
-                let kind = CaptureErrorKind::Truncated { promised: needed as u64, present };
-                self.outcome = Some(Err(self.error(kind)));
+                let promised = needed as u64;
+                self.outcome = Some(Err(match self.input.offset() {
+                    // Only pcapng's header is a record like others.
+                    0 => CaptureError {
+                        packet: None,
+                        ..self.error(CaptureErrorKind::TruncatedHeader { promised, present })
+                    },
+                    _ => self.error(CaptureErrorKind::Truncated { promised, present }),
+                }));
             }
             Err(error) => self.outcome = Some(Err(self.error(CaptureErrorKind::Stream(error.to_string())))),
         }
@@ -201,7 +208,7 @@ fn no_capture(bytes: &[u8]) -> CaptureErrorKind {
 }
 
 fn cut_header(bytes: &[u8]) -> CaptureErrorKind {
-    CaptureErrorKind::Truncated { promised: Pcap::HEADER_BYTES as u64, present: bytes.len() as u64 }
+    CaptureErrorKind::TruncatedHeader { promised: Pcap::HEADER_BYTES as u64, present: bytes.len() as u64 }
 }
 
 const CLASSIC_MAGICS: [[u8; 4]; 6] = [

@@ -178,6 +178,17 @@ fn everything_before_the_damage_is_read_then_the_damage_is_told_with_its_place()
     assert_eq!(packets.len(), 1);
     assert_eq!(end.unwrap().kind, CaptureErrorKind::Truncated { promised: 16, present: 9 });
 
+    for (bytes, told) in [
+        (
+            &Forge::pcapng(Order::Little).bytes[..20],
+            "the capture is cut off inside its header, which has 28 bytes: 20 are there",
+        ),
+        (&pcap.bytes[..9], "the capture is cut off inside its header, which has 24 bytes: 9 are there"),
+    ] {
+        let error = Capture::from_bytes(bytes).and_then(|mut capture| capture.next_batch(1).map(drop)).err();
+        assert_eq!(error.map(|error| (error.packet, error.to_string())), Some((None, told.to_owned())));
+    }
+
     let (packets, end) = after(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 1, 0, 0, 0, 0]);
     assert_eq!(packets.len(), 1);
     assert_eq!(end.unwrap().kind, CaptureErrorKind::PacketLength(0x0110_0000));
@@ -230,7 +241,7 @@ fn what_is_no_capture_is_named() {
     assert_eq!(name(b"PK\x03\x04"), Some("this is a zip archive; convert it to pcapng first".into()));
     assert_eq!(
         name(&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0]),
-        Some("the capture is cut off: the record has 24 bytes, 8 are left".into())
+        Some("the capture is cut off inside its header, which has 24 bytes: 8 are there".into())
     );
     assert!(name(&gzip(b"")).is_some_and(|text| text.contains("empty")));
 }
