@@ -19,7 +19,7 @@ pub struct Lint {
 
 /// All that is looked for, by their words.
 #[rustfmt::skip]
-pub const LINTS: [Lint; 18] = [
+pub const LINTS: [Lint; 19] = [
     lint("answers-dropped", Warning,
         "connections are let begin, and the answers to them are dropped",
         "accept `-m conntrack --ctstate ESTABLISHED,RELATED` where the answers pass"),
@@ -44,6 +44,9 @@ pub const LINTS: [Lint; 18] = [
     lint("masquerade-everywhere", Warning,
         "what goes back inside is translated too, so that servers there see the gateway instead of their clients",
         "name the way out with `-o`, or the networks with `-s`"),
+    lint("nat-not-forwarded", Warning,
+        "connections are to leave with another address, and none of them gets as far as that",
+        "accept in FORWARD what may begin, such as `-i lan -o wan`"),
     lint("no-interface", Warning,
         "the rule never matches",
         "correct the interface's name, or describe the interface in gateway.toml"),

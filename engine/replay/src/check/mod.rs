@@ -235,6 +235,11 @@ fn of_remark(remark: &Remark, file: &str) -> Finding {
             let text = format!("{what}: {} takes every packet (`{}`)", place(by), by.text);
             Finding::about(rule, "unreachable", text)
         }
+        Remark::NothingLeft { rule, count, by } => nothing_left(rule, *count, by),
+        Remark::NothingForwarded { translation } => {
+            let text = "it translates what is forwarded, and FORWARD accepts no packet that begins a connection";
+            Finding::about(translation, "nat-not-forwarded", text.to_owned())
+        }
         Remark::Unused { table, chain, rule } => {
             let text = format!("no built-in chain of table {} leads to chain {chain}", table.name());
             Finding::about_either(rule.as_ref(), file, "unused-chain", text)
@@ -287,6 +292,13 @@ fn of_remark(remark: &Remark, file: &str) -> Finding {
             Finding::about(rule, "dnat-not-forwarded", text)
         }
     }
+}
+
+fn nothing_left(rule: &RuleInfo, count: usize, [first, second]: &[RuleInfo; 2]) -> Finding {
+    let what = nobody_gets_here(count);
+    let (at, then) = (place(first), place(second));
+    let text = format!("{what}: {at} (`{}`) and {then} (`{}`) together take every packet", first.text, second.text);
+    Finding::about(rule, "unreachable", text)
 }
 
 fn nobody_gets_here(count: usize) -> String {
@@ -404,7 +416,12 @@ mod tests {
             check(replay.engine(), Some(&config))
         };
         let kinds: Vec<_> = found.iter().map(|finding| (finding.line, finding.kind)).collect();
-        let expected = [(2, "limit-without-drop"), (3, "masquerade-everywhere"), (4, "dnat-not-forwarded")];
+        let expected = [
+            (2, "limit-without-drop"),
+            (3, "nat-not-forwarded"),
+            (3, "masquerade-everywhere"),
+            (4, "dnat-not-forwarded"),
+        ];
         assert_eq!(kinds, expected.map(|(line, kind)| (Some(line), kind)));
         assert!(found.iter().all(|finding| lint_of(finding.kind).is_some_and(|lint| lint.change == finding.change)));
     }
@@ -428,6 +445,42 @@ mod tests {
         for fine in ["10.0.0.1/24", "10.0.0.0/31", "10.0.0.1/31", "10.0.0.0/32", "2001:db8::/128", "2001:db8::/127"] {
             assert_eq!(found(fine), [""; 0], "{fine}");
         }
+    }
+
+    #[test]
+    fn two_rules_that_together_take_all_leave_nothing_behind_them() {
+        let rules = "-A INPUT -i lan -j DROP\n-A INPUT -p udp -j ACCEPT\n-A INPUT ! -i lan -j DROP\n-A INPUT -p tcp -j ACCEPT\n";
+        assert_eq!(
+            findings(GATEWAY, rules),
+            [
+                "rules.v4:4: warning: no packet gets here: rules.v4:1 (`-A INPUT -i lan -j DROP`) and rules.v4:3 (`-A INPUT ! -i lan -j DROP`) together take every packet\n    -A INPUT -p tcp -j ACCEPT"
+            ]
+        );
+        for fine in [
+            rules.replace("! -i lan", "! -i wan"),
+            rules.replace("! -i lan", "! -i lan -p tcp"),
+            rules.replace("! -i lan", "! -i lan -m mark --mark 1"),
+            rules.replacen("DROP", "LOG", 1),
+        ] {
+            assert_eq!(findings(GATEWAY, &fine), [""; 0], "{fine}");
+        }
+    }
+
+    #[test]
+    fn translation_of_what_nothing_forwards_is_found() {
+        let found = |forward: &str| {
+            findings(GATEWAY, &format!("*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n*filter\n{forward}COMMIT\n"))
+        };
+        let told = "rules.v4:2: warning: it translates what is forwarded, and FORWARD accepts no packet that begins a connection\n    -A POSTROUTING -o wan -j MASQUERADE";
+        assert_eq!(found(":FORWARD DROP [0:0]\n"), [told]);
+        assert_eq!(found("-A FORWARD -j REJECT\n"), [told]);
+        assert_eq!(found(":FORWARD DROP [0:0]\n-A FORWARD -m state --state ESTABLISHED -j ACCEPT\n"), [told]);
+        let accepts =
+            "-A FORWARD -m state --state INVALID -j DROP\n-A FORWARD -m state --state ESTABLISHED -j ACCEPT\n";
+        assert_eq!(
+            found(&format!(":FORWARD DROP [0:0]\n:out - [0:0]\n{accepts}-A FORWARD -j out\n-A out -i lan -j ACCEPT\n")),
+            [""; 0]
+        );
     }
 
     #[test]

@@ -14,6 +14,28 @@ pub(super) fn covers(earlier: &Rule, later: &Rule, packet_stays: bool) -> bool {
         && earlier.matches.iter().all(|asked| is_implied(asked, later, packet_stays))
 }
 
+/// Whether one of two rules matches each packet: they differ in that the one asks for what the other excludes, and in nothing else.
+pub(super) fn complement(one: &Rule, other: &Rule) -> bool {
+    let asks_nothing = |rule: &Rule| rule.matches.iter().all(|asked| asked.fold() == Fold::Nothing);
+    let (mut a, mut b) = (one.header.clone(), other.header.clone());
+    let opposite = opposite(&mut a.source, &mut b.source)
+        || opposite(&mut a.destination, &mut b.destination)
+        || opposite(&mut a.input, &mut b.input)
+        || opposite(&mut a.output, &mut b.output)
+        || opposite(&mut a.protocol, &mut b.protocol)
+        || opposite(&mut a.fragment, &mut b.fragment);
+    opposite && a == Header::default() && b == Header::default() && asks_nothing(one) && asks_nothing(other)
+}
+
+/// Whether two fields exclude each other and leave nothing between them; takes them out then.
+fn opposite<T: PartialEq>(a: &mut Option<Not<T>>, b: &mut Option<Not<T>>) -> bool {
+    let found = matches!((&*a, &*b), (Some(a), Some(b)) if a.what == b.what && a.inverted != b.inverted);
+    if found {
+        (*a, *b) = (None, None);
+    }
+    found
+}
+
 /// Whether a packet that matches `later` matches `asked` too.
 fn is_implied(asked: &Match, later: &Rule, packet_stays: bool) -> bool {
     if asked.fold() == Fold::Nothing {

@@ -1,14 +1,15 @@
 //! What a careful reader would remark about rules: which ones no packet reaches, and what is most likely not meant.
 //!
 //! Remarks are sound where they say "never": a rule is called shadowed only when an earlier rule of its chain surely
-//! takes every packet that it asks for, and nothing in between can change the packet. They are not complete: several
-//! rules that only together take everything are not seen.
+//! takes every packet that it asks for, and nothing in between can change the packet. They are not complete: of several
+//! rules that only together take everything, two are seen of which one excludes what the other asks for.
 //!
 //! | file | what |
 //! |---|---|
 //! | `cover` | whether one rule asks for all that another asks for |
 //! | `reach` | rules and chains that no packet gets to |
 //! | `answers` | what is let through and whose answers are not |
+//! | `forwarding` | translation of what nothing forwards |
 //! | `habits` | rules that are right as such, and seldom what somebody meant |
 //! | `invalid` | INVALID packets that leave a translating gateway as they are |
 //! | `sets` | what rules do with sets |
@@ -16,6 +17,7 @@
 mod answers;
 mod cover;
 mod early;
+mod forwarding;
 mod habits;
 mod invalid;
 mod neighbours;
@@ -73,6 +75,15 @@ pub enum Remark {
         /// The one that takes every packet.
         by: RuleInfo,
     },
+    /// No packet gets to a rule, nor to those behind it: each is taken by one of two earlier rules.
+    NothingLeft {
+        /// The first rule that no packet gets to.
+        rule: RuleInfo,
+        /// How many there are from there to the chain's end.
+        count: usize,
+        /// The two.
+        by: [RuleInfo; 2],
+    },
     /// No built-in chain leads to a user chain.
     Unused {
         /// Its table.
@@ -115,6 +126,11 @@ pub enum Remark {
         /// The rule that accepts them; `None`: the chain's policy.
         rule: Option<RuleInfo>,
         /// The rule that would translate others.
+        translation: RuleInfo,
+    },
+    /// A rule gives forwarded connections another source, and FORWARD lets none of them begin.
+    NothingForwarded {
+        /// The rule.
         translation: RuleInfo,
     },
     /// A rule masquerades whatever leaves, wherever it comes from and goes to.
@@ -170,6 +186,7 @@ impl RuleSet {
         remarks.extend(neighbours::remarks(&reader));
         remarks.extend(answers::remarks(&reader));
         remarks.extend(invalid::remark(&reader));
+        remarks.extend(forwarding::remark(&reader));
         remarks.extend(habits::remarks(&reader, devices));
         Review {
             remarks,

@@ -2,7 +2,11 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::{Reader, Remark, cover::covers, name_of, takes_all};
+use super::{
+    Reader, Remark,
+    cover::{complement, covers},
+    name_of, takes_all,
+};
 use crate::{
     limits::REVIEW_RULES_BACK_MAX,
     netfilter::{
@@ -52,9 +56,18 @@ fn in_chain(
             }
             continue;
         }
-        if is_end(table, rule, deciding) {
-            ends.push(index);
+        if !is_end(table, rule, deciding) {
+            continue;
         }
+        let mut recent = ends.iter().rev().take(REVIEW_RULES_BACK_MAX);
+        let other = recent.copied().find(|earlier| complement(&chain.rules[*earlier], rule));
+        let info = |index| reader.info(table.name, at, index);
+        if let Some(((first, second), rule)) = other.and_then(|other| info(other).zip(info(index)).zip(info(index + 1)))
+        {
+            remarks.push(Remark::NothingLeft { rule, count: chain.rules.len() - index - 1, by: [first, second] });
+            break;
+        }
+        ends.push(index);
     }
     remarks
 }
