@@ -22,7 +22,7 @@ pub fn triggers() -> impl Iterator<Item = Trigger> {
 #[must_use]
 pub fn speaks(context: &Context, payload: &[u8]) -> bool {
     let begins = |line: &&[u8]| payload.get(..line.len()).is_some_and(|start| start.eq_ignore_ascii_case(line));
-    context.direction == Direction::Original && LINES.iter().any(|line| begins(line))
+    context.direction == Direction::Original && LINES.iter().any(begins)
 }
 
 #[cfg(test)]

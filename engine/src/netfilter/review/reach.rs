@@ -59,7 +59,7 @@ fn in_chain(
         if !is_end(table, rule, deciding) {
             continue;
         }
-        let mut recent = ends.iter().rev().take(REVIEW_RULES_BACK_MAX);
+        let recent = ends.iter().rev().take(REVIEW_RULES_BACK_MAX);
         let other = recent.copied().find(|earlier| complement(&chain.rules[*earlier], rule));
         let info = |index| reader.info(table.name, at, index);
         if let Some(((first, second), rule)) = other.and_then(|other| info(other).zip(info(index)).zip(info(index + 1)))
