@@ -5,7 +5,7 @@
 
 mod gateway;
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::time::Duration;
 
 use criterion::{
     BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,

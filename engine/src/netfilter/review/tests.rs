@@ -170,12 +170,16 @@ fn short(text: &str) -> Vec<String> {
         Remark::Unreachable { rule, count, by } => {
             format!("{} and {} more unreachable behind {}", rule.line, count - 1, by.line)
         }
+        Remark::NothingLeft { rule, count, by: [one, other] } => {
+            format!("{} and {} more: nothing left by {} and {}", rule.line, count - 1, one.line, other.line)
+        }
         Remark::Unused { chain, .. } => format!("chain {chain} unused"),
         Remark::NoDevice { rule, device } => format!("{} names {device}", rule.line),
         Remark::Unanswered { rule, answers, .. } => format!("{}: answers dropped in {answers:?}", line(rule)),
         Remark::Untranslated { rule, translation } => {
             format!("{}: not translated by {}", line(rule), translation.line)
         }
+        Remark::NothingForwarded { translation } => format!("{} translates what is not let through", translation.line),
         Remark::MasqueradesEverywhere { rule } => format!("{} masquerades everywhere", rule.line),
         Remark::LimitWithoutDrop { rule } => format!("{} limits nothing", rule.line),
         Remark::StateBeforeTracking { rule, takes_all: true } => format!("{} takes all for INVALID", rule.line),
@@ -185,6 +189,15 @@ fn short(text: &str) -> Vec<String> {
         Remark::NotForwarded { rule, address } => format!("{} sends to {address}, which is not let through", rule.line),
     };
     review(text).remarks.iter().map(told).collect()
+}
+
+#[test]
+fn two_rules_that_together_take_every_packet_leave_nothing() {
+    let behind = |one: &str, other: &str| {
+        short(&format!("-A INPUT {one} -j DROP\n-A INPUT {other} -j DROP\n-A INPUT -j ACCEPT\n"))
+    };
+    assert_eq!(behind("-i lan", "! -i lan"), ["3 and 0 more: nothing left by 1 and 2"]);
+    assert_eq!(behind("-i lan", "! -i wan"), [""; 0]);
 }
 
 #[test]
