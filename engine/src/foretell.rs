@@ -16,8 +16,8 @@ impl Engine {
     /// Where rules would lead the first packet of a connection if it came in: the connection's tuple behind the nat table of PREROUTING.
     /// Nothing comes of it: nothing is counted, written down, remembered or told, and the path's tables beyond are not asked.
     ///
-    /// `None` where that is not certain (it depends on what rules remember, on marks, on lots that are drawn), where the packet would not
-    /// get so far, where it would belong to a connection that is there, and where somebody else has those answers.
+    /// `None` where that is not certain (it depends on what rules remember, on marks, on lots that are drawn), where the packet would begin
+    /// no connection or not get so far, where it would belong to a connection that is there, and where somebody else has those answers.
     #[must_use]
     pub fn foretell(&mut self, now: Instant, frame: &Frame<'_>) -> Option<Tuple> {
         let now = now.max(self.latest);
@@ -28,7 +28,9 @@ impl Engine {
         // Who is let in to an endpoint that stands for a host inside asks no rules.
         let may_be_let_in = self.around.sysctls.nat_filtering != 0
             && self.conntrack.inside_of_destination(Zone::DEFAULT.id, &tuple).is_some();
-        if may_be_let_in || !is_free(&tuple) {
+        // A part of a datagram is judged when all of it has come.
+        let may_begin = packet.is_fragment() || self.conntrack.may_begin(now, &packet, &tuple, &self.around);
+        if may_be_let_in || !is_free(&tuple) || !may_begin {
             return None;
         }
         let input = self.devices.find(frame.device)?.master.unwrap_or(frame.device);

@@ -3,12 +3,12 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    os::unix::fs::FileTypeExt,
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::Path,
 };
 
 use rustix::{
-    fs::{Access, access},
+    fs::{Access, OFlags, access, fcntl_setfl},
     io::Errno,
 };
 use tempfile::NamedTempFile;
@@ -19,10 +19,14 @@ use crate::limits::CONTROL_STATE_BYTES_MAX;
 /// it is on the disk. What is no regular file (a pipe, a terminal, /dev/null) is written as it is.
 ///
 /// # Errors
-/// When the file's folder, or what is no regular file, cannot be written.
+/// When the file's folder, or what is no regular file, cannot be written; a pipe cannot that nobody reads.
 pub fn write(path: &Path, state: &[u8]) -> io::Result<()> {
     if is_special(path) {
-        return File::options().write(true).open(path)?.write_all(state);
+        // A pipe that nobody reads is told of and not waited for.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let mut file = File::options().write(true).custom_flags(flags).open(path)?;
+        fcntl_setfl(&file, OFlags::empty())?;
+        return file.write_all(state);
     }
     let folder = folder_of(path);
     // Made with mode 0600.
@@ -79,6 +83,14 @@ mod tests {
     use rustix::fs::{FileType, Mode};
 
     use super::*;
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_told_of_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert_eq!(write(&path, b"state").unwrap_err().raw_os_error(), Some(Errno::NXIO.raw_os_error()));
+    }
 
     #[test]
     fn a_snapshot_takes_the_place_of_an_older_one_and_is_its_owners_alone() {

@@ -6,6 +6,7 @@ use lab::kernel::{Input, Material, folders, play};
 use proptest::{prelude::*, sample::Index};
 use towpath_engine::{
     Command, DeviceId, Engine, Frame, Instant,
+    conntrack::Family,
     ip::{Route, RouteKind},
     netfilter::{Loading, RuleSet, Source},
     snapshot::Restoring,
@@ -254,6 +255,22 @@ static RULES: &[&str] = &[
      -A POSTROUTING -j CONNMARK --save-mark\nCOMMIT\n*nat\n-A POSTROUTING -p tcp -j SNAT --to-source 203.0.113.9-203.0.113.11\n\
      COMMIT\n*filter\n-N seen\n-A seen -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -j seen\nCOMMIT\n",
 ];
+
+#[test]
+fn rules_whose_set_others_have_replaced_by_one_of_another_family_are_restored() {
+    let mut engine = Engine::new(7);
+    for (family, set) in
+        [(Family::Ipv6, "create known hash:ip family inet6\n"), (Family::Ipv4, "create known hash:ip\n")]
+    {
+        let rules = "-A FORWARD -m set --match-set known src -j ACCEPT\n";
+        let sources = [Source { name: "sets", text: set }, Source { name: "rules", text: rules }];
+        let rules = RuleSet::parse(&sources, &Loading { family, ..Loading::default() }).expect("the rules can be read");
+        engine.handle_command(START, Command::ReplaceRules(Box::new(rules))).expect("rules are taken");
+    }
+    let saved = engine.save();
+    let restored = Engine::restore(&saved, restoring()).expect("a snapshot is taken");
+    assert!(restored.save() == saved, "what was restored is saved as it was");
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]

@@ -24,6 +24,10 @@ pub const BOND_BEATS_BEFORE_MAX: u32 = 100;
 /// LACPDU a second.
 pub const BOND_FRAMES_MAX: usize = 1 << 14;
 
+/// What is tried of what a packet may have called that was captured behind a DNAT: each costs a walk through the rules. More rules than that
+/// lead to one host, from different addresses or ports, for hardly anybody.
+pub const INNER_TRIES_MAX: usize = 16;
+
 /// Different interfaces in one capture, over all its sections. Each costs about 200 bytes and its names.
 pub const INTERFACES_MAX: usize = 1024;
 

@@ -204,6 +204,15 @@ impl Conntrack {
         Ok(Some((slot, Direction::Original, expectation)))
     }
 
+    /// Whether a packet of these ends would begin a connection, as its protocol is judged; nothing comes of it.
+    #[must_use]
+    pub(crate) fn may_begin(&self, now: Instant, packet: &Packet, tuple: &Tuple, around: &Surroundings) -> bool {
+        let Some(reply) = tuple.inverted() else { return false };
+        let mut connection = Connection::new(*tuple, reply, Zone::DEFAULT);
+        let timeouts = self.timeout_policies.of(&connection, &around.sysctls);
+        matches!(judge(&mut connection, now, packet, Direction::Original, around, timeouts), Outcome::Taken(_))
+    }
+
     /// Judges an ICMP message as far as it needs no flow of its own; `None` for queries and their answers.
     ///
     /// Linux v6.18: `net/netfilter/nf_conntrack_proto_icmp.c`, `nf_conntrack_icmpv4_error()`.

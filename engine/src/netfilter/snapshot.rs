@@ -77,7 +77,8 @@ impl RulesRecord {
             protocols: Vec::from([Protocol::TCP, Protocol::UDP]),
         };
         let helpers: Vec<KnownHelper> = numbered.map(known).collect();
-        let sets: Vec<KnownSet> = lists.sets.known().collect();
+        // What an engine has it takes back: since its rules were read, others may have brought a set of that name and another family.
+        let sets: Vec<KnownSet> = lists.sets.known().map(|known| KnownSet { family: None, ..known }).collect();
         let source = Source { name: "snapshot", text: &self.text };
         let timeouts = Some(timeouts);
         let loading =

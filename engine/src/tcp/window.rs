@@ -117,6 +117,7 @@ impl Connection {
             return self.shrinkable_window(work, full, allowed, mss);
         }
         if free < full / 2 {
+            self.receiver.acks.quick = 0;
             self.hold_window(work);
             free = free >> scale << scale;
             // Close it before there is room for nothing, so that it does not open in small steps.

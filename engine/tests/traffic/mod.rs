@@ -53,7 +53,7 @@ pub(crate) struct Header {
     pub(crate) tos: u8,
 }
 
-/// A frame to one of the router's devices, with right checksums and 18 bytes of payload.
+/// A frame to one of the router's devices, with right checksums and 18 letters of payload.
 pub(crate) fn frame(device: DeviceId, header: &Header) -> Vec<u8> {
     let (protocol, transport_len) = if header.flags.is_some() { (6, 20 + 18) } else { (17, 8 + 18) };
     let mut frame = vec![0; 34 + transport_len];
@@ -76,6 +76,8 @@ pub(crate) fn frame(device: DeviceId, header: &Header) -> Vec<u8> {
             40
         }
     };
+    let payload = frame.len() - 18;
+    frame[payload..].fill(b'x');
     let ip = !checksum::sum(&frame[14..34]);
     frame[24..26].copy_from_slice(&ip.to_be_bytes());
     let pseudo = checksum::add(checksum::sum(&frame[26..34]), u16::from(protocol) + transport_len as u16);

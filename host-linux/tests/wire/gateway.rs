@@ -250,7 +250,10 @@ fn without_permission_a_gateway_says_what_it_needs() {
             return skip("gateway::without_permission_a_gateway_says_what_it_needs", "user namespaces are forbidden");
         }
         let error = question_wrong(&output);
-        assert!(error.contains("device ga: no permission") && error.contains("unshare -Urn"), "{error}");
+        assert!(
+            error.contains("no permission: run as root, with CAP_NET_RAW") && error.contains("unshare -Urn"),
+            "{error}"
+        );
         drop(network);
     });
 }

@@ -65,7 +65,7 @@ pub struct Announcement {
     pub offset: usize,
     /// How many bytes it takes; never 0, and `offset + length` is at most the payload's length.
     pub length: usize,
-    /// One of its numbers is larger than what it stands for, so that no client can have meant it: address and port are what Linux
+    /// One of its numbers is larger than what it stands for, so that nobody can have meant it: address and port are what Linux
     /// reads then.
     pub wraps: bool,
 }

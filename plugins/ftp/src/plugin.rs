@@ -55,7 +55,7 @@ impl Plugin for Ftp {
             Outcome::Nothing => None,
             Outcome::Incomplete => Some(Inspection::of(Verdict::Incomplete)),
             Outcome::Malformed => Some(Inspection::of(Verdict::Malformed)),
-            // No client writes such a number; in mode `kernel` it counts as in Linux.
+            // Neither end writes such a number; in mode `kernel` it counts as in Linux.
             Outcome::Announced(found) if found.wraps => {
                 Some(Inspection { verdict: Verdict::Foreign, ..Inspection::wish(wish(context, &found)) })
             }

@@ -59,11 +59,12 @@ pub fn offer(source: IpAddr, payload: &[u8]) -> Option<Offer> {
 /// A decimal number at the text's start, which wraps at 2⁶⁴, how many digits it has, and whether it is above `most`; `None`: no digit.
 fn number(text: &[u8], most: u64) -> Option<(u64, usize, bool)> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (value, is_large) = text[..digits].iter().fold((0_u64, false), |(value, is_large), digit| {
-        let value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-        (value, is_large || value > most)
-    });
-    (digits > 0).then_some((value, digits, is_large))
+    let zeros = text.iter().take_while(|byte| **byte == b'0').count();
+    let significant = &text[zeros..digits];
+    let value =
+        significant.iter().fold(0_u64, |value, digit| value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
+    // So many digits do not wrap yet.
+    (digits > 0).then_some((value, digits, significant.len() > 19 || value > most))
 }
 
 /// An IPv6 address up to the next space, and its length.

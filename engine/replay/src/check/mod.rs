@@ -112,7 +112,10 @@ fn of_family(engine: &Engine, config: Option<&Config>, family: Family) -> Vec<Fi
         (None, Some(config)) => config.file.as_str(),
         (None, None) => "the rules",
     };
-    let mut findings: Vec<Finding> = review.remarks.iter().map(|remark| of_remark(remark, default_file)).collect();
+    // What the gateway sends by itself is translated, too.
+    let sends = config.is_some_and(|config| config.host.is_some() || !config.stream_services.is_empty());
+    let remarks = review.remarks.iter().filter(|remark| !(sends && matches!(remark, Remark::NothingForwarded { .. })));
+    let mut findings: Vec<Finding> = remarks.map(|remark| of_remark(remark, default_file)).collect();
     let (forwards, switch) = match family {
         Family::Ipv4 => (engine.sysctls().ip_forward, "net.ipv4.ip_forward"),
         Family::Ipv6 => (engine.sysctls().ipv6_forwarding, "net.ipv6.conf.all.forwarding"),

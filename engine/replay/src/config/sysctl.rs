@@ -69,7 +69,7 @@ mod tests {
         let text = "[[interface]]\nname = 'lan'\n[sysctl]\nnet.ipv4.tcp_congestion_control = 'bbr'\n\
                     net.ipv4.tcp_allowed_congestion_control = 'bbr reno'";
         let config = Config::read("gateway.toml", text).expect("it is right");
-        let expected = [("tcp_congestion_control", 2), ("tcp_allowed_congestion_control", 6)];
+        let expected = [("tcp_allowed_congestion_control", 6), ("tcp_congestion_control", 2)];
         assert_eq!(config.sysctls, expected.map(|(name, value)| (format!("net.ipv4.{name}"), value)));
         for wrong in ["'vegas'", "1", "''"] {
             let shown = wrong.replace('\'', "\"");

@@ -36,10 +36,12 @@ impl Set {
         (self.selected.name(), if self.inverted { SetUsage::AsksNot } else { SetUsage::Asks })
     }
 
-    /// Whether it holds for a packet; nothing counts that.
-    pub(in crate::netfilter) fn holds_uncounted(&mut self, view: &mut View<'_>) -> bool {
+    /// Whether it holds for a packet, as the set is now; nothing counts that. `None` where the count is asked for, to which the packet
+    /// would add.
+    pub(in crate::netfilter) fn foretell(&mut self, view: &mut View<'_>) -> Option<bool> {
         let demand = Demand { count: false, count_members: false, ..self.demand };
-        self.holds(view, &demand)
+        let asks_count = demand.packets.is_some() || demand.bytes.is_some();
+        (!asks_count).then(|| self.holds(view, &demand))
     }
 
     fn holds(&mut self, view: &mut View<'_>, demand: &Demand) -> bool {

@@ -116,9 +116,10 @@ impl Program {
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others depend on what happened before, or elsewhere")]
 fn foretell(condition: &mut Match, facts: &Facts, view: &mut View<'_>) -> Likely {
     match condition {
-        Match::Set(set) => match set.holds_uncounted(view) {
-            true => Likely::Yes,
-            false => Likely::No,
+        Match::Set(set) => match set.foretell(view) {
+            Some(true) => Likely::Yes,
+            Some(false) => Likely::No,
+            None => Likely::Maybe,
         },
         Match::Addrtype(_)
         | Match::Comment(_)

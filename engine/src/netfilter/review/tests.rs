@@ -192,6 +192,19 @@ fn short(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn what_returns_to_a_policy_that_accepts_is_forwarded_and_translated() {
+    let told = |forward: &str| {
+        short(&format!("-P FORWARD ACCEPT\n{forward}-A FORWARD -j DROP\n-t nat -A POSTROUTING -o wan -j MASQUERADE\n"))
+    };
+    let translates_nothing =
+        |told: Vec<String>| told.iter().any(|told| told.ends_with("translates what is not let through"));
+    assert!(translates_nothing(told("")));
+    assert!(!translates_nothing(told("-A FORWARD -i lan -j RETURN\n")));
+    assert!(!translates_nothing(told("-A FORWARD -m conntrack --ctstate RELATED -j ACCEPT\n")));
+    assert!(translates_nothing(told("-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\n")));
+}
+
+#[test]
 fn two_rules_that_together_take_every_packet_leave_nothing() {
     let behind = |one: &str, other: &str| {
         short(&format!("-A INPUT {one} -j DROP\n-A INPUT {other} -j DROP\n-A INPUT -j ACCEPT\n"))

@@ -14,7 +14,7 @@
 //!   because from a public address nobody calls a private one. Not when the capturing host has sent it, when it goes to an Ethernet
 //!   address of the gateway, or when the capture has shown before what comes to the gateway from that side.
 //! - The gateway, asked what it would do with the packet that was called ([`Engine::foretell`]), would lead it just there: rules that
-//!   come before, and depend on who calls, have their say. Of several rules the first one counts. What hangs on chance, or on what rules
+//!   come before, and depend on who calls, have their say; sets are asked as they are by then. Of several rules the first one counts. What hangs on chance, or on what rules
 //!   remember, stays as it was captured.
 //!
 //! A capture may show both sides: once it has shown a packet of such a connection before the gateway, what comes from that side but
@@ -44,7 +44,7 @@ use super::{
     side::{Side, Sides, Sources},
     translation::Translation,
 };
-use crate::capture::CapturedPacket;
+use crate::{capture::CapturedPacket, limits::INNER_TRIES_MAX};
 
 /// What is known of connections that are led in.
 #[derive(Debug, Default)]
@@ -159,15 +159,25 @@ impl Inner {
         if is_call || is_shown || !sides.is_behind(packet, frame, peek, device) {
             return None;
         }
-        candidates.into_iter().find_map(|index| {
+        let mut tried: Vec<Tuple> = Vec::new();
+        for index in candidates {
             let lead = self.leads[index];
-            let called = called(engine, device, &lead, tuple.family);
-            let port = lead.port_called(tuple.destination_port)?;
-            called.into_iter().find_map(|address| {
+            let Some(port) = lead.port_called(tuple.destination_port) else { continue };
+            for address in called(engine, device, &lead, tuple.family) {
                 let before = Tuple { destination: address.into(), destination_port: port, ..tuple };
-                (before != tuple && self.leads_there(engine, device, captured, &before, &tuple)).then_some(before)
-            })
-        })
+                if before == tuple || tried.contains(&before) {
+                    continue;
+                }
+                if tried.len() >= INNER_TRIES_MAX {
+                    return None;
+                }
+                if self.leads_there(engine, device, captured, &before, &tuple) {
+                    return Some(before);
+                }
+                tried.push(before);
+            }
+        }
+        None
     }
 
     /// The rules that may lead to an address connections of a tuple's protocol, first one first.

@@ -99,8 +99,11 @@ pub(in crate::conntrack::calling) fn arrive(
 /// end of a line, since a line that does not start behind it is no command.
 fn read_cut(call: &mut Call<'_>, next: SeqNum, known: &[u8], end: SeqNum) -> Result<(), DropReason> {
     let whole = known.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let is_first = stream_mut(call).is_some_and(|stream| stream.open() == Open::First);
     if whole > 0 {
         read(call, next, &Run { bytes: &known[..whole], ends: &[whole], is_last: true })?;
+    } else if is_first {
+        leave_if_binary(call, known, false);
     }
     go_on(call, end, Open::Start);
     Ok(())
