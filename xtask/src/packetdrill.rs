@@ -1,6 +1,10 @@
 //! `cargo xtask packetdrill`: lets the original packetdrill play scripts on the engine, beside the player of our own.
 
-use std::{ffi::OsString, path::PathBuf, process::Command};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -34,7 +38,12 @@ pub(crate) fn play(arguments: &Arguments) -> Result<std::convert::Infallible> {
     run(build.arg(target()))?;
     let mut player = Command::new(program("packet-scripts"));
     player.arg("--packetdrill").arg(packetdrill).arg("--library").arg(program("libtowpath_packetdrill.so"));
-    if arguments.arguments.is_empty() {
+    // The rest may be options of the player's alone.
+    let names_script = |argument: &OsString| {
+        let path = Path::new(argument);
+        path.extension().is_some_and(|ending| ending == "pkt") || path.is_dir()
+    };
+    if !arguments.arguments.iter().any(names_script) {
         player.arg(root().join("tests/packetdrill/scripts"));
     }
     Err(become_command(player.args(&arguments.arguments)))
