@@ -1,7 +1,7 @@
 //! Reads `create`: what kind of set it is, and its options in any order.
 
 use super::{
-    Sets, key,
+    Sets,
     kind::{self, Kind, Part, Storage},
     read::{Reader, TIMEOUT_MAX, option_name},
     set::{Options, Set},
@@ -10,7 +10,7 @@ use crate::{
     conntrack::{Address, Family},
     limits::{SET_ELEMENTS_MAX, SETS_MAX},
     netfilter::{
-        ends::prefix_mask,
+        ends::{address_bits, prefix_mask},
         error::{Fault, Flaw, Noun},
         save::{text::Word, values},
     },
@@ -112,7 +112,7 @@ impl<'a> Draft<'a> {
     /// What all of them make; a mask that leaves all bits is none.
     fn finish(self, kind: Kind, kind_word: &Word) -> Result<Options, Flaw> {
         let Self { mut options, mask, range, ends } = self;
-        let bits = key::bits(options.family);
+        let bits = address_bits(options.family);
         match mask {
             Some((option, value)) if option_name(option) == "bitmask" => {
                 let mask = values::address(&value.text, options.family).filter(|mask| !mask.is_unspecified());

@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     icmp,
     kind::{Kind, Part},
+    read::is_one_word,
 };
 use crate::{
     conntrack::{Address, Family},
     limits::SET_EXPANSION_MAX,
     netfilter::{
-        ends::{masked, prefix_mask},
+        ends::{address_bits, masked, prefix_mask},
         save::{names, values},
     },
     wire::Protocol,
@@ -46,20 +47,12 @@ pub(super) struct Net {
 impl Net {
     /// One address.
     pub(super) const fn whole(address: Address, family: Family) -> Self {
-        Self { address, prefix: bits(family) }
+        Self { address, prefix: address_bits(family) }
     }
 
     /// The network of that prefix that it lies in.
     pub(super) fn within(self, prefix: u8) -> Self {
         Self { address: masked(self.address, prefix_mask(prefix)), prefix }
-    }
-}
-
-/// Bits of an address.
-pub(super) const fn bits(family: Family) -> u8 {
-    match family {
-        Family::Ipv4 => 32,
-        Family::Ipv6 => 128,
     }
 }
 
@@ -78,13 +71,13 @@ pub(super) fn parse(kind: Kind, family: Family, text: &str) -> Option<Vec<Key>> 
             Part::Port => {
                 each(ports(text, family)?, |key, (protocol, port)| (key.protocol, key.port) = (protocol, port))
             }
-            Part::BarePort => each(bare_ports(text)?, |key, port| key.port = port),
+            Part::BarePort => each(bare_ports(without_protocol(text))?, |key, port| key.port = port),
             Part::Interface => {
                 let (name, physical) = match text.strip_prefix("physdev:") {
                     Some(name) => (name, true),
                     None => (text, false),
                 };
-                let name = Some(name).filter(|name| (1..=15).contains(&name.len()))?;
+                let name = Some(name).filter(|name| (1..=15).contains(&name.len()) && is_one_word(name))?;
                 let one = Key { interface: name.into(), physical, ..Key::default() };
                 alloc::vec![one]
             }
@@ -135,7 +128,9 @@ impl Key {
             // Writing to a String cannot fail.
             let _ = match part {
                 Part::Address | Part::Network => match nets.next() {
-                    Some(net) if net.prefix == bits(self.family) => write!(out, "{}", net.address.to_ip(self.family)),
+                    Some(net) if net.prefix == address_bits(self.family) => {
+                        write!(out, "{}", net.address.to_ip(self.family))
+                    }
                     Some(net) => write!(out, "{}/{}", net.address.to_ip(self.family), net.prefix),
                     None => Ok(()),
                 },
@@ -172,7 +167,7 @@ fn addresses(text: &str, family: Family) -> Option<Vec<Net>> {
             let first = values::ipv4(bare(address))?.to_bits() & mask;
             numbered(first, first | !mask)
         }
-        Some((address, prefix)) => (prefix_of(prefix, family)? == bits(family))
+        Some((address, prefix)) => (prefix_of(prefix, family)? == address_bits(family))
             .then(|| address_of(address, family))?
             .map(|net| alloc::vec![net]),
         None => address_of(text, family).map(|net| alloc::vec![net]),
@@ -215,7 +210,7 @@ fn networks(text: &str, family: Family, all: bool) -> Option<Vec<Net>> {
     }
     let (address, prefix) = match split(text, '/') {
         Some((address, prefix)) => (address, prefix_of(prefix, family)?),
-        None => (text, bits(family)),
+        None => (text, address_bits(family)),
     };
     (prefix > 0 || all).then_some(())?;
     Some(alloc::vec![address_of(address, family)?.within(prefix)])
@@ -243,7 +238,7 @@ fn address_of(text: &str, family: Family) -> Option<Net> {
 }
 
 fn prefix_of(text: &str, family: Family) -> Option<u8> {
-    text.parse::<u8>().ok().filter(|prefix| *prefix <= bits(family))
+    values::number(text).and_then(|prefix| u8::try_from(prefix).ok()).filter(|prefix| *prefix <= address_bits(family))
 }
 
 /// `[protocol:]port[-port]`, or `icmp:type/code` and `icmp:name` (for IPv6 `icmpv6:…`); without a protocol TCP.
@@ -268,9 +263,13 @@ fn ports(text: &str, family: Family) -> Option<Vec<(u8, u16)>> {
     }
 }
 
+/// The ports of an element that keeps no protocol: the tool takes one there, and forgets it.
+fn without_protocol(text: &str) -> &str {
+    text.strip_prefix("tcp:").or_else(|| text.strip_prefix("udp:")).unwrap_or(text)
+}
+
 /// `port` or `port-port`, the lower one first or last.
 fn bare_ports(text: &str) -> Option<Vec<u16>> {
-    let text = text.strip_prefix("tcp:").or_else(|| text.strip_prefix("udp:")).unwrap_or(text);
     let found = match split(text, '-') {
         Some((one, other)) => values::port(bare(one)).zip(values::port(bare(other))),
         None => values::port(bare(text)).map(|port| (port, port)),
@@ -282,7 +281,9 @@ fn mac(text: &str) -> Option<[u8; 6]> {
     let mut bytes = [0; 6];
     let mut parts = text.split(':');
     for byte in &mut bytes {
-        let part = parts.next().filter(|part| (1..=2).contains(&part.len()))?;
+        // `from_str_radix` takes a sign.
+        let is_digits = |part: &&str| part.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let part = parts.next().filter(|part| (1..=2).contains(&part.len())).filter(is_digits)?;
         *byte = u8::from_str_radix(part, 16).ok()?;
     }
     parts.next().is_none().then_some(bytes)
@@ -348,6 +349,34 @@ mod tests {
             assert_eq!(texts("hash:ip,port", text), None, "{text}");
         }
         assert_eq!(texts("hash:ip", "[10.0.1.0/31]"), None);
+    }
+
+    #[test]
+    fn numbers_have_no_sign_and_a_protocol_stands_once() {
+        for (kind, text) in [
+            ("hash:net", "10.0.0.0/+8"),
+            ("hash:net", "10.0.0.0/08"),
+            ("hash:ip", "10.0.0.0/+31"),
+            ("hash:mac", "+1:02:03:04:05:06"),
+            ("hash:ip,port", "1.1.1.1,tcp:udp:80"),
+            ("hash:ip,port", "1.1.1.1,udp:udp:80"),
+            ("bitmap:port", "tcp:udp:80"),
+        ] {
+            assert_eq!(texts(kind, text), None, "{text}");
+        }
+        let one = |text: &str| Some(alloc::vec![String::from(text)]);
+        assert_eq!(texts("hash:net", "10.0.0.0/010"), one("10.0.0.0/8"), "octal, as ipset 7.17 reads it");
+        assert_eq!(texts("hash:mac", "1:02:03:04:05:06"), one("01:02:03:04:05:06"));
+        assert_eq!(texts("bitmap:port", "udp:80"), one("80"));
+    }
+
+    #[test]
+    fn names_of_interfaces_are_one_word_as_they_stand() {
+        for name in ["eth 0", "eth\t0", "eth\"0", "eth\u{1}0", "eth0\u{a0}"] {
+            assert_eq!(texts("hash:net,iface", &format!("10.0.0.0/8,{name}")), None, "{name:?}");
+            assert_eq!(texts("hash:net,iface", &format!("10.0.0.0/8,physdev:{name}")), None, "{name:?}");
+        }
+        assert!(texts("hash:net,iface", "10.0.0.0/8,e'0").is_some());
     }
 
     #[test]

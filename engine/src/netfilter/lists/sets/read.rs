@@ -45,6 +45,11 @@ pub(super) fn option_name(word: &Word) -> &str {
     word.text.strip_prefix("--").unwrap_or(&word.text)
 }
 
+/// Whether a text is read back as one word when it stands without quotes: no blanks, no quotes, nothing that cannot be seen.
+pub(super) fn is_one_word(text: &str) -> bool {
+    !text.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == '"')
+}
+
 /// Does what one line says.
 pub(in crate::netfilter) fn take_line(sets: &mut Sets, line: &str) -> Result<(), Flaw> {
     let line = line.trim_end();
