@@ -324,6 +324,13 @@ pub const SET_EXPIRED_MAX: usize = 16;
 /// Elements that one line of a sets text may stand for.
 pub const SET_EXPANSION_MAX: usize = 65_536;
 
+/// Elements that all lines of a sets text may stand for, beside the first of each: four full sets. They are 4 194 304 of about a
+/// microsecond, which is seconds; without a bound a text of 256 MB could ask for days.
+pub const SET_TEXT_ELEMENTS_MAX: usize = 4 * SET_ELEMENTS_MAX as usize;
+
+/// Bytes of a comment on an element (Linux: `IPSET_MAX_COMMENT_SIZE`).
+pub const COMMENT_BYTES_MAX: usize = 255;
+
 /// Copies that one packet's walk through a table may make (`-j TEE`).
 pub const COPIES_MAX: usize = 16;
 

@@ -107,8 +107,9 @@ fn read_sets(sources: &[Source<'_>]) -> Result<Sets, RuleError> {
             let fault = Fault::TooMany { what: "bytes of sets text", max: RULES_TEXT_BYTES_MAX };
             return Err(located(source, 1, fault.at(1)));
         }
+        let mut budget = sets::read::Budget::default();
         for (line, text) in (1..).zip(source.text.lines()) {
-            sets::read::take_line(&mut sets, text).map_err(|flaw| located(source, line, flaw))?;
+            sets::read::take_line(&mut sets, &mut budget, text).map_err(|flaw| located(source, line, flaw))?;
         }
     }
     Ok(sets)

@@ -1,9 +1,11 @@
 //! Reads `create`: what kind of set it is, and its options in any order.
 
+use alloc::vec::Vec;
+
 use super::{
     Sets,
     kind::{self, Kind, Part, Storage},
-    read::{Reader, TIMEOUT_MAX, option_name},
+    read::{Reader, TIMEOUT_MAX, is_one_word, option_name},
     set::{Options, Set},
 };
 use crate::{
@@ -25,22 +27,30 @@ struct Draft<'a> {
     range: Option<&'a Word>,
     /// `from` and `to`.
     ends: [Option<&'a Word>; 2],
+    /// Options with values that have been there.
+    said: Vec<&'a str>,
 }
 
 /// `create NAME KIND [OPTION…]`
 pub(super) fn create(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<(), Flaw> {
     let (name, kind_word) = (reader.need(command)?, reader.need(command)?);
     let kind = Kind::find(&kind_word.text).ok_or_else(|| unknown(kind_word))?;
-    if !(1..=NAME_BYTES_MAX).contains(&name.text.len()) {
-        return Err(name.bad("a name of 1 to 31 bytes"));
+    // The tool takes names with blanks too, and what it saves of them it does not read again.
+    if !(1..=NAME_BYTES_MAX).contains(&name.text.len()) || !is_one_word(&name.text) {
+        return Err(name.bad("a name of 1 to 31 bytes without blanks, double quotes and control characters"));
     }
-    let mut draft = Draft { options: Options::of(kind), mask: None, range: None, ends: [None; 2] };
+    let mut draft = Draft { options: Options::of(kind), mask: None, range: None, ends: [None; 2], said: Vec::new() };
     while let Some(word) = reader.word() {
+        draft.say(word)?;
         draft.take(kind, reader, word)?;
     }
     let options = draft.finish(kind, kind_word)?;
-    if sets.0.find(&name.text).is_some() {
-        return if reader.exist { Ok(()) } else { Err(Fault::Twice { option: name.text.clone() }.at(name.column)) };
+    if let Some(known) = sets.0.find(&name.text) {
+        return match reader.exist {
+            true if known.is_as(kind, &options) => Ok(()),
+            true => Err(name.bad("a new name, or that of a set of this kind with these options")),
+            false => Err(Fault::Twice { option: name.text.clone() }.at(name.column)),
+        };
     }
     if sets.0.iter().count() >= SETS_MAX {
         return Err(Fault::TooMany { what: "sets", max: SETS_MAX }.at(name.column));
@@ -58,6 +68,23 @@ fn unknown(word: &Word) -> Flaw {
 }
 
 impl<'a> Draft<'a> {
+    /// Refuses an option with a value that stands twice, or beside one that says the same (ipset 7.17: "already specified").
+    fn say(&mut self, word: &'a Word) -> Result<(), Flaw> {
+        let name = option_name(word);
+        let excluded: &[&str] = match name {
+            "counters" | "comment" | "forceadd" => return Ok(()),
+            "range" | "network" => &["range", "network", "from", "to"],
+            "from" => &["from", "range", "network"],
+            "to" => &["to", "range", "network"],
+            name => &[name],
+        };
+        if self.said.iter().any(|said| excluded.contains(said)) {
+            return Err(Fault::Twice { option: name.into() }.at(word.column));
+        }
+        self.said.push(name);
+        Ok(())
+    }
+
     /// Takes one option.
     fn take(&mut self, kind: Kind, reader: &mut Reader<'a>, word: &'a Word) -> Result<(), Flaw> {
         let (hash, bitmap) = (kind.storage() == Storage::Hash, kind.storage() == Storage::Bitmap);
@@ -111,7 +138,7 @@ impl<'a> Draft<'a> {
 
     /// What all of them make; a mask that leaves all bits is none.
     fn finish(self, kind: Kind, kind_word: &Word) -> Result<Options, Flaw> {
-        let Self { mut options, mask, range, ends } = self;
+        let Self { mut options, mask, range, ends, said: _ } = self;
         let bits = address_bits(options.family);
         match mask {
             Some((option, value)) if option_name(option) == "bitmask" => {

@@ -96,7 +96,10 @@ impl Set {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::read::take_line, *};
+    use super::{
+        super::read::{Budget, take_line},
+        *,
+    };
 
     /// What ipset 7.17 prints of the same sets, but for `initval`, sizes and lives that have lost a moment.
     #[test]
@@ -105,7 +108,7 @@ mod tests {
         let text = "create j list:set timeout 100\ncreate e hash:ip comment timeout 100\nadd e 1.2.3.6\nadd e 1.2.3.4 comment \"x y\" timeout 9\n\
             create f hash:ip bitmask 255.255.0.255 bucketsize 4 forceadd\nadd f 1.1.1.1\ncreate i bitmap:port range 0-1000\n\
             add j f timeout 0\nadd j e\n";
-        text.lines().for_each(|line| take_line(&mut sets, line).unwrap());
+        text.lines().for_each(|line| take_line(&mut sets, &mut Budget::default(), line).unwrap());
         let uses = |name: &str| usize::from(name == "e") * 2;
         let shown = |name, how| sets.show(Instant::from_secs(1), name, how, &uses);
         let sizes_aside = |text: String| -> String {

@@ -24,6 +24,8 @@ mod listing;
 pub(in crate::netfilter) mod probe;
 pub(in crate::netfilter) mod read;
 mod set;
+#[cfg(test)]
+mod tests;
 
 pub use listing::SetListing;
 pub(in crate::netfilter) use set::{Compare, Demand};
@@ -133,10 +135,13 @@ fn parse_ends(word: &Word) -> Result<Vec<bool>, Flaw> {
     found.filter(|ends| ends.len() <= ENDS_MAX).ok_or_else(|| word.bad(wants))
 }
 
-/// Writes `NAME src,dst`.
+/// Writes `NAME src,dst`; a name that rules would take for an option or a `!` stands in quotes.
 impl fmt::Display for Selected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
+        match self.name.starts_with('-') || self.name == "!" {
+            true => write!(f, "\"{}\"", self.name)?,
+            false => f.write_str(&self.name)?,
+        }
         for (index, source) in self.from_source.iter().enumerate() {
             let separator = if index == 0 { ' ' } else { ',' };
             write!(f, "{separator}{}", if *source { "src" } else { "dst" })?;

@@ -9,6 +9,7 @@ use super::{
     set::{Element, Set},
 };
 use crate::{
+    limits::{COMMENT_BYTES_MAX, COUNT_MAX, SET_TEXT_ELEMENTS_MAX},
     netfilter::{
         error::{Fault, Flaw, Noun},
         save::{
@@ -23,7 +24,7 @@ use crate::{
 /// commands of iptables do, it is one that makes a set of a kind that there is.
 pub(in crate::netfilter) fn is_sets(text: &str) -> bool {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    let words = first.into_iter().flat_map(str::split_whitespace).filter(|word| !GENERAL.contains(word));
+    let words = first.into_iter().flat_map(str::split_whitespace).filter(|word| general(word).is_none());
     let words: Vec<&str> = words.take(3).collect();
     let makes = |kind: &&str| Kind::find(kind).is_some();
     match words.first().and_then(|word| command(word)) {
@@ -50,15 +51,32 @@ pub(super) fn is_one_word(text: &str) -> bool {
     !text.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == '"')
 }
 
-/// Does what one line says.
-pub(in crate::netfilter) fn take_line(sets: &mut Sets, line: &str) -> Result<(), Flaw> {
+/// How many elements the lines of a text may still stand for, beside the first of each.
+#[derive(Debug)]
+pub(in crate::netfilter) struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(SET_TEXT_ELEMENTS_MAX)
+    }
+}
+
+#[cfg(test)]
+impl Budget {
+    pub(super) const fn of(elements: usize) -> Self {
+        Self(elements)
+    }
+}
+
+/// Does what one line of a text says, of which `budget` is.
+pub(in crate::netfilter) fn take_line(sets: &mut Sets, budget: &mut Budget, line: &str) -> Result<(), Flaw> {
     let line = line.trim_end();
     if line.trim_start().is_empty() || line.trim_start().starts_with('#') {
         return Ok(());
     }
     let mut words = words(line, 1)?;
     let exist = take_general(&mut words);
-    let mut reader = Reader { words: &words, next: 0, exist };
+    let mut reader = Reader { words: &words, next: 0, exist, budget };
     let Some(first) = reader.word() else { return Ok(()) };
     // The last line of a restore.
     if first.text == "COMMIT" {
@@ -75,19 +93,22 @@ pub(in crate::netfilter) fn take_line(sets: &mut Sets, line: &str) -> Result<(),
     }
 }
 
-/// Takes out the options that may stand anywhere in a line, which the first word behind `comment` is not; true: what is there may be
-/// there, and what is not may be missing.
+/// Takes out the options that may stand anywhere in a line, quoted or behind `comment` too, as the tool does; true: what is there may
+/// be there, and what is not may be missing.
 fn take_general(words: &mut Vec<Word>) -> bool {
-    let (mut exist, mut is_text) = (false, false);
+    let mut exist = false;
     words.retain(|word| {
-        let text = word.text.as_str();
-        let was_text = is_text;
-        is_text = text == "comment" && !was_text;
-        let is_general = !was_text && GENERAL.contains(&text);
-        exist |= is_general && ["-exist", "-!"].contains(&text);
-        !is_general
+        let found = general(&word.text);
+        exist |= found.is_some_and(|name| ["-exist", "-!"].contains(&name));
+        found.is_none()
     });
     exist
+}
+
+/// The option that may stand anywhere, behind one dash or two.
+fn general(word: &str) -> Option<&'static str> {
+    let is = |name: &&&str| word == **name || word.strip_prefix('-') == Some(**name);
+    GENERAL.iter().find(is).copied()
 }
 
 fn add(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<(), Flaw> {
@@ -98,7 +119,7 @@ fn add(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<(), F
     }
     let set = named(sets, name)?;
     let element = element_options(set, reader)?;
-    for key in element_keys(set, element_word)? {
+    for key in element_keys(set, reader, element_word)? {
         if !set.add(Instant::ZERO, key, element.clone(), reader.exist) {
             return Err(element_word.bad("a new element that the set has room for (`-exist` takes an old one)"));
         }
@@ -146,7 +167,7 @@ fn delete(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<()
         set.members.retain(|(member, _)| *member != element.text);
         set.members.len() < before
     } else {
-        element_keys(set, element)?.into_iter().filter(|key| !set.remove(key.clone())).count() == 0
+        element_keys(set, reader, element)?.into_iter().filter(|key| !set.remove(key.clone())).count() == 0
     };
     if is_there || reader.exist { reader.end() } else { Err(element.bad("an element of the set")) }
 }
@@ -160,7 +181,7 @@ fn flush(sets: &mut Sets, reader: &mut Reader<'_>) -> Result<(), Flaw> {
     reader.end()
 }
 
-/// `destroy [SET]`: what a list holds stays.
+/// `destroy [SET]`: what a list holds stays (Linux v6.18: `net/netfilter/ipset/ip_set_core.c`, `ip_set_destroy()`).
 fn destroy(sets: &mut Sets, reader: &mut Reader<'_>) -> Result<(), Flaw> {
     let Some(name) = reader.word() else {
         let held = sets.names().find(|name| sets.is_held(name)).map(String::from);
@@ -171,6 +192,9 @@ fn destroy(sets: &mut Sets, reader: &mut Reader<'_>) -> Result<(), Flaw> {
         sets.0.retain(|_| false);
         return Ok(());
     };
+    if sets.0.find(&name.text).is_none() && reader.exist {
+        return reader.end();
+    }
     named(sets, name)?;
     if sets.is_held(&name.text) {
         return Err(name.bad("a set that can go: a list holds it"));
@@ -191,7 +215,13 @@ fn element_options(set: &Set, reader: &mut Reader<'_>) -> Result<Element, Flaw> 
             }
             "packets" if set.options.counters => element.packets = reader.count(word)?,
             "bytes" if set.options.counters => element.bytes = reader.count(word)?,
-            "comment" if set.options.comment => element.comment = Some(reader.need(word)?.text.clone()),
+            "comment" if set.options.comment => {
+                let comment = reader.need(word)?;
+                if comment.text.len() > COMMENT_BYTES_MAX {
+                    return Err(comment.bad("a comment of at most 255 bytes"));
+                }
+                element.comment = Some(comment.text.clone());
+            }
             "nomatch" if set.kind.has(Part::Network) => element.no_match = true,
             "wildcard" if set.kind.has(Part::Interface) => element.wildcard = true,
             "timeout" | "packets" | "bytes" | "comment" => {
@@ -204,15 +234,20 @@ fn element_options(set: &Set, reader: &mut Reader<'_>) -> Result<Element, Flaw> 
     Ok(element)
 }
 
-fn element_keys(set: &Set, word: &Word) -> Result<Vec<key::Key>, Flaw> {
-    key::parse(set.kind, set.options.family, &word.text)
-        .ok_or_else(|| {
-            word.bad("an element of the set's kind and family, or a range of at most 65536 of them; /0 is no network of most kinds")
-        })
+fn element_keys(set: &Set, reader: &mut Reader<'_>, word: &Word) -> Result<Vec<key::Key>, Flaw> {
+    let wants =
+        "an element of the set's kind and family, or a range of at most 65536 of them; /0 is no network of most kinds";
+    let keys = key::parse(set.kind, set.options.family, &word.text).ok_or_else(|| word.bad(wants))?;
+    let what = "elements in the ranges of a text";
+    let left = reader.budget.0.checked_sub(keys.len().saturating_sub(1));
+    reader.budget.0 = left.ok_or_else(|| Fault::TooMany { what, max: SET_TEXT_ELEMENTS_MAX }.at(word.column))?;
+    Ok(keys)
 }
 
 fn named<'a>(sets: &'a mut Sets, name: &Word) -> Result<&'a mut Set, Flaw> {
-    let names: Vec<String> = sets.names().map(String::from).collect();
+    // Names are gathered only where there is an error that tells them.
+    let is_there = sets.0.find(&name.text).is_some();
+    let names: Vec<String> = sets.names().filter(|_| !is_there).map(String::from).collect();
     sets.0
         .find_mut(&name.text, &mut 0)
         .ok_or_else(|| Fault::unknown(Noun::Set, &name.text, names.iter().map(String::as_str)).at(name.column))
@@ -223,6 +258,7 @@ pub(super) struct Reader<'a> {
     next: usize,
     /// What is there may be there, and what is not may be missing.
     pub(super) exist: bool,
+    budget: &'a mut Budget,
 }
 
 impl<'a> Reader<'a> {
@@ -243,7 +279,7 @@ impl<'a> Reader<'a> {
     }
 
     fn count(&mut self, after: &Word) -> Result<u64, Flaw> {
-        values::ranged(self.need(after)?, 0, u64::MAX, "a number of 64 bits")
+        values::ranged(self.need(after)?, 0, COUNT_MAX - 1, "a count below 2^62")
     }
 
     fn end(&mut self) -> Result<(), Flaw> {
@@ -257,7 +293,7 @@ impl<'a> Reader<'a> {
 /// Linux: `IPSET_MAX_TIMEOUT`.
 pub(super) const TIMEOUT_MAX: u32 = u32::MAX / 1000 / 2;
 
-/// Options that may stand before a command, or behind.
+/// Options that may stand before a command, or behind (ipset 7.17: `lib/ipset.c`, `ipset_match_envopt()`).
 static GENERAL: [&str; 4] = ["-exist", "-!", "-quiet", "-q"];
 
 /// The tool's commands with their other names, in its order (ipset 7.17: `lib/ipset.c`, `ipset_commands`).
@@ -282,183 +318,3 @@ static COMMANDS: [&[&str]; 14] = [
 static TAKEN: [&str; 6] = ["create", "add", "del", "flush", "destroy", "quit"];
 
 static ADD_OPTIONS: [&str; 8] = ["timeout", "packets", "bytes", "comment", "nomatch", "wildcard", "before", "after"];
-
-#[cfg(test)]
-mod tests {
-    use alloc::format;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// What a text makes, printed; the line and the fault when it is refused.
-    fn read(text: &str) -> Result<String, (usize, Fault)> {
-        let mut sets = Sets::default();
-        for (index, line) in text.lines().enumerate() {
-            take_line(&mut sets, line).map_err(|flaw| (index + 1, flaw.fault))?;
-        }
-        Ok(sets.save(Instant::ZERO))
-    }
-
-    /// What `ipset -sorted save` (7.17) printed for the same commands, without `initval`.
-    #[test]
-    fn sets_of_all_kinds_come_out_as_ipset_saves_them() {
-        let text = "create a hash:ip\nadd a 10.0.1.1-10.0.1.2\nadd a 1.2.3.4\n\
-            create b hash:net timeout 300 counters comment\n\
-            add b 10.0.0.0/8 timeout 100 packets 5 bytes 6 comment \"my net\"\nadd b 10.1.0.0/16 nomatch\n\
-            create g hash:net,iface\nadd g 0.0.0.0/0,eth1\nadd g 1.2.3.0/24,physdev:eth2\nadd g 1.2.3.0/24,ppp wildcard\n\
-            create h bitmap:ip range 10.0.0.0/24\nadd h 10.0.0.8/31\n\
-            create i bitmap:port range 0-1000\nadd i 90-91\n\
-            create k hash:ip netmask 24 maxelem 100 hashsize 64\nadd k 1.2.3.4\n\
-            create m hash:net family inet6\nadd m 2001:db8::1/32\n\
-            create s hash:ip timeout 3\nadd s 9.9.9.9 timeout 0\n\
-            create j list:set\nadd j a\nadd j b\nadd j k before b\n";
-        let saved = "create a hash:ip family inet hashsize 1024 maxelem 65536 bucketsize 12\n\
-            add a 1.2.3.4\nadd a 10.0.1.1\nadd a 10.0.1.2\n\
-            create b hash:net family inet hashsize 1024 maxelem 65536 timeout 300 counters comment bucketsize 12\n\
-            add b 10.0.0.0/8 timeout 100 packets 5 bytes 6 comment \"my net\"\n\
-            add b 10.1.0.0/16 timeout 300 nomatch packets 0 bytes 0\n\
-            create g hash:net,iface family inet hashsize 1024 maxelem 65536 bucketsize 12\n\
-            add g 0.0.0.0/0,eth1\nadd g 1.2.3.0/24,physdev:eth2\nadd g 1.2.3.0/24,ppp wildcard\n\
-            create h bitmap:ip range 10.0.0.0-10.0.0.255\nadd h 10.0.0.8\nadd h 10.0.0.9\n\
-            create i bitmap:port range 0-1000\nadd i 90\nadd i 91\n\
-            create k hash:ip family inet hashsize 64 maxelem 100 netmask 24 bucketsize 12\nadd k 1.2.3.0\n\
-            create m hash:net family inet6 hashsize 1024 maxelem 65536 bucketsize 12\nadd m 2001:db8::/32\n\
-            create s hash:ip family inet hashsize 1024 maxelem 65536 timeout 3 bucketsize 12\nadd s 9.9.9.9 timeout 0\n\
-            create j list:set size 8\nadd j a\nadd j k\nadd j b\n";
-        assert_eq!(read(text), Ok(saved.into()));
-        assert_eq!(read(saved), Ok(saved.into()));
-    }
-
-    #[test]
-    fn what_a_set_cannot_hold_is_refused_at_its_line() {
-        let refused = |line: &str| {
-            read(&format!("create a hash:ip maxelem 1\ncreate l list:set\n{line}")).map_err(|(line, _)| line)
-        };
-        for line in [
-            "add a 1.2.3.4,80",
-            "add a 10.0.0.0/7",
-            "add a 2001:db8::1",
-            "add a 1.2.3.4 timeout 5",
-            "add a 1.2.3.4 nomatch",
-            "add b 1.2.3.4",
-            "add l l",
-            "del a 1.2.3.4",
-            "create a hash:ip",
-            "create c hash:ipp",
-            "create c bitmap:ip,mac range 10.0.0.0/24",
-            "create c bitmap:ip",
-            "create c bitmap:ip range 10.0.0.0/8",
-            "create c bitmap:ip from 10.0.0.0",
-            "create c macipmap range 10.0.0.0/24",
-            "create c hash:ip family inet6 netmask 129",
-            "create c hash:ip netmask 33",
-            "create c hash:ip bucketsize 256",
-            "destroy c",
-            "-n c hash:ip",
-            "s c",
-            "-",
-            "create c hash:ip skbinfo",
-            "create c hash:ip netmask 24 bitmask 255.0.0.0",
-            "create c hash:ip bitmask 0.0.0.0",
-            "create c hash:ip,port,ip netmask 24",
-            "create c hash:ip,mark bitmask 255.0.0.0",
-            "add a 0.0.0.0",
-            "swap a l",
-        ] {
-            assert_eq!(refused(line), Err(3), "{line}");
-        }
-        assert_eq!(refused("add a 1.2.3.4\nadd a 1.2.3.5"), Err(4), "there is no room");
-        assert_eq!(refused("add a 1.2.3.4\nadd a 1.2.3.4"), Err(4), "it is there");
-        assert_eq!(refused("add l a\ndestroy a"), Err(4), "a list holds it");
-        assert_eq!(refused("add l a\ndestroy"), Err(4), "a list holds one");
-        assert_eq!(refused("create c hash:ip maxelem 0\nadd c 1.1.1.1"), Err(4), "there never is room");
-        assert_eq!(refused("create c hash:ip,port netmask 24\nadd c 0.0.0.1,80"), Err(4), "nobody is no element");
-        assert!(refused("add a 1.2.3.4\nadd a 1.2.3.4 -exist").is_ok());
-    }
-
-    /// As ipset 7.17 takes and prints them.
-    #[test]
-    fn general_options_stand_anywhere_and_masks_keep_parts_of_addresses() {
-        let text = "-! create a hash:ip\n-exist add a 1.2.3.4\n-! add a 1.2.3.4\nadd -! a 1.2.3.4\nadd a -exist 1.2.3.4\n-q add a 1.2.3.5\n\
-            -! del a 9.9.9.9\n-! create a hash:ip\ncreate c hash:ip comment\nadd c 1.1.1.1 comment -exist\n\
-            create b hash:ip bitmask 255.255.0.255\nadd b 1.2.3.4\ncreate n hash:ip,port netmask 24\nadd n 1.2.3.4,80\n\
-            create m hash:ip,port bitmask 255.255.0.255\nadd m 1.2.3.4,80\n\
-            create s hash:ip family inet6 bitmask ffff::ffff\nadd s 2001:db8::9:1\n";
-        let saved = "create a hash:ip family inet hashsize 1024 maxelem 65536 bucketsize 12\nadd a 1.2.3.4\nadd a 1.2.3.5\n\
-            create c hash:ip family inet hashsize 1024 maxelem 65536 comment bucketsize 12\nadd c 1.1.1.1 comment \"-exist\"\n\
-            create b hash:ip family inet hashsize 1024 maxelem 65536 bitmask 255.255.0.255 bucketsize 12\nadd b 1.2.0.4\n\
-            create n hash:ip,port family inet hashsize 1024 maxelem 65536 bucketsize 12 netmask 24\nadd n 1.2.3.0,tcp:80\n\
-            create m hash:ip,port family inet hashsize 1024 maxelem 65536 bucketsize 12 bitmask 255.255.0.255\nadd m 1.2.0.4,tcp:80\n\
-            create s hash:ip family inet6 hashsize 1024 maxelem 65536 bitmask ffff::ffff bucketsize 12\nadd s 2001::1\n";
-        assert_eq!(read(text), Ok(saved.into()));
-        assert!(is_sets("# saved\n-! create a hash:ip"));
-    }
-
-    /// As ipset 7.17 takes and prints them.
-    #[test]
-    fn commands_kinds_and_options_have_other_names_and_options_any_order() {
-        let text = "n a iphash --timeout 5\n-A a 1.1.1.1 --timeout 3\na a 2.2.2.2\n-D a 2.2.2.2\n--create b nethash\n--add b 1.0.0.0/8\nf b\n\
-            c c hash:ip netmask 64 family inet6\nadd c 2001:db8::1\nnew l setlist --size 3\na l b\na l c\nd l b\nx b\n\
-            n m ipmap --network 10.0.0.0/24\nn o ipmap --from 10.0.0.9 --to 10.0.0.2\nn p portmap from 1 to 9\n\
-            n q bitmap:ip range 10.0.0.0-10.1.0.0 netmask 24\nn r bitmap:ip netmask 32 range 10.0.0.0-10.0.0.1\n\
-            n s iphash hashsize 65 bucketsize 3\nn t iphash hashsize 0 bucketsize 14\nn u iphash maxelem 0 bucketsize 0 initval 7 netmask 32\n\
-            n v ipporthash bitmask 255.255.255.255\n";
-        let saved = "create a hash:ip family inet hashsize 1024 maxelem 65536 timeout 5 bucketsize 12\nadd a 1.1.1.1 timeout 3\n\
-            create c hash:ip family inet6 hashsize 1024 maxelem 65536 netmask 64 bucketsize 12\nadd c 2001:db8::\n\
-            create m bitmap:ip range 10.0.0.0-10.0.0.255\ncreate o bitmap:ip range 10.0.0.2-10.0.0.9\ncreate p bitmap:port range 1-9\n\
-            create q bitmap:ip range 10.0.0.0-10.1.0.255 netmask 24\ncreate r bitmap:ip range 10.0.0.0-10.0.0.1\n\
-            create s hash:ip family inet hashsize 128 maxelem 65536 bucketsize 4\n\
-            create t hash:ip family inet hashsize 64 maxelem 65536 bucketsize 12\n\
-            create u hash:ip family inet hashsize 1024 maxelem 0 bucketsize 2 initval 0x00000007\n\
-            create v hash:ip,port family inet hashsize 1024 maxelem 65536 bucketsize 12\n\
-            create l list:set size 4\nadd l c\n";
-        assert_eq!(read(text), Ok(saved.into()));
-        assert_eq!(read(saved), Ok(saved.into()));
-        assert_eq!(read(&format!("{saved}d l c\nf\nx\n")), Ok(String::new()));
-    }
-
-    #[test]
-    fn a_text_of_iptables_is_none_of_ipset() {
-        for text in ["n a iphash", "c a hash:ip", "-N a hash:ip", "--create a nethash", "-! -N a hash:ip", "flush a"] {
-            assert!(is_sets(text), "{text}");
-        }
-        for text in [
-            "-N a",
-            "-N a b",
-            "-A INPUT -j DROP",
-            "--flush a",
-            "-F",
-            "-X",
-            "-D INPUT 1",
-            "*filter",
-            ":a - [0:0]",
-            "[0:0] -A a",
-            "--",
-            "-",
-            "",
-        ] {
-            assert!(!is_sets(text), "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_line_is_taken_or_refused(
-            words in proptest::collection::vec(
-                prop_oneof![
-                    "create|add|del|flush|a|b|hash:ip|hash:net|hash:net,iface|bitmap:port|list:set|range|timeout|nomatch",
-                    "[0-9./,:-]{0,20}",
-                    any::<String>(),
-                ],
-                0..7,
-            ),
-        ) {
-            let mut sets = Sets::default();
-            let _ = take_line(&mut sets, "create a hash:ip,port,net");
-            let _ = take_line(&mut sets, "create b bitmap:ip range 10.0.0.0/8 timeout 3");
-            let _ = take_line(&mut sets, &words.join(" "));
-            prop_assert!(sets.save(Instant::ZERO).starts_with("create"));
-        }
-    }
-}

@@ -19,8 +19,11 @@ use super::{
 };
 use crate::{
     conntrack::{Address, Family},
-    limits::{COUNT_MAX, SET_ELEMENTS_MAX, SETS_MAX},
-    netfilter::{ends::masked, save::text::print_text},
+    limits::{COMMENT_BYTES_MAX, COUNT_MAX, SET_ELEMENTS_MAX, SETS_MAX},
+    netfilter::{
+        ends::{masked, prefix_mask},
+        save::text::print_text,
+    },
     time::Instant,
 };
 
@@ -81,6 +84,17 @@ impl Options {
             bucket_size: (kind.storage() == Storage::Hash).then_some(BUCKET_SIZE_MAX),
             seed: None,
         }
+    }
+
+    /// The bits of addresses that are kept, of 128 that Linux has for either family.
+    fn kept_bits(&self) -> Address {
+        let Some(Address(mut bytes)) = self.bitmask.or_else(|| self.netmask.map(prefix_mask)) else {
+            return prefix_mask(128);
+        };
+        if self.family == Family::Ipv4 {
+            bytes[4..].fill(u8::MAX);
+        }
+        Address(bytes)
     }
 }
 
@@ -305,11 +319,32 @@ impl Set {
     /// Whether it keeps the bounds, and counts its prefixes.
     pub(super) fn is_sound(&self) -> bool {
         let members = self.members.iter().map(|(_, element)| element);
-        let counts_are_right = |element: &Element| element.packets < COUNT_MAX && element.bytes < COUNT_MAX;
+        let is_right = |element: &Element| {
+            let has_short_comment = element.comment.as_ref().is_none_or(|comment| comment.len() <= COMMENT_BYTES_MAX);
+            element.packets < COUNT_MAX && element.bytes < COUNT_MAX && has_short_comment
+        };
         self.elements.len() <= SET_ELEMENTS_MAX as usize
             && self.members.len() <= SETS_MAX
-            && self.elements.iter().map(|(_, element)| element).chain(members).all(counts_are_right)
+            && self.elements.iter().map(|(_, element)| element).chain(members).all(is_right)
             && self.prefixes.iter().flat_map(BTreeMap::values).all(|count| *count > 0)
+    }
+
+    /// Whether `create` with the other's options may take it for that set (Linux v6.18: `net/netfilter/ipset/ip_set_core.c`,
+    /// `ip_set_create()`, and `same_set()` of each kind). The family of a hash is not asked for, as in Linux.
+    pub(super) fn is_as(&self, kind: Kind, other: &Options) -> bool {
+        let own = &self.options;
+        let kept = |options: &Options| (options.timeout, options.counters, options.comment);
+        let is_shaped = match self.kind.storage() {
+            Storage::Hash => {
+                let marks = |options: &Options| options.mark_mask.unwrap_or(u32::MAX);
+                own.elements_max == other.elements_max
+                    && own.kept_bits() == other.kept_bits()
+                    && marks(own) == marks(other)
+            }
+            Storage::Bitmap => (own.range, own.netmask) == (other.range, other.netmask),
+            Storage::List => own.size == other.size,
+        };
+        self.kind == kind && kept(own) == kept(other) && is_shaped
     }
 
     /// Forgets some of those whose time is over, however many there are.
@@ -453,8 +488,9 @@ impl Element {
             return true;
         }
         if demand.count {
-            self.packets = self.packets.wrapping_add(1);
-            self.bytes = self.bytes.wrapping_add(bytes);
+            // Those that were read may stand near the bound already.
+            self.packets = self.packets.saturating_add(1).min(COUNT_MAX - 1);
+            self.bytes = self.bytes.saturating_add(bytes).min(COUNT_MAX - 1);
         }
         demand.packets.is_none_or(|asked| asked.holds(self.packets))
             && demand.bytes.is_none_or(|asked| asked.holds(self.bytes))
