@@ -268,7 +268,7 @@ fn rules_whose_set_others_have_replaced_by_one_of_another_family_are_restored() 
         engine.handle_command(START, Command::ReplaceRules(Box::new(rules))).expect("rules are taken");
     }
     let saved = engine.save();
-    let restored = Engine::restore(&saved, restoring()).expect("a snapshot is taken");
+    let restored = Engine::restore(&saved, Restoring::default()).expect("a snapshot is taken");
     assert!(restored.save() == saved, "what was restored is saved as it was");
 }
 

@@ -95,7 +95,8 @@ fn mistakes_are_told_with_their_place_and_what_was_expected() {
 fn the_usual_congestion_control_of_a_host_is_named() {
     let usual = "name = \"a\"\nsysctl.net.ipv4.tcp_congestion_control = \"bbr\"\n";
     let link = "[[link]]\nbetween = [\"a\", \"b\"]\nrate = \"1 Mbit/s\"\ndelay = \"1ms\"\n";
-    let text = format!("until = \"1s\"\n[[host]]\n{usual}[[host]]\nname = \"b\"\n{link}");
+    let connection = "[[connection]]\nfrom = \"a\"\nto = \"b\"\n";
+    let text = format!("until = \"1s\"\n[[host]]\n{usual}[[host]]\nname = \"b\"\n{link}{connection}");
     let found = Scenario::read("s.toml", &text).expect("it is right");
     assert_eq!(found.hosts[0].sysctls, [("net.ipv4.tcp_congestion_control".to_owned(), vec![2])]);
 }
