@@ -3,6 +3,8 @@
 //! `build.rs` takes in what `cargo xtask plugins` has put into `target/wasm/plugins`, so that an installed program
 //! finds its helpers without any configuration. A program that was built without them says so when one is asked for.
 
+use strsim::levenshtein as distance;
+
 /// A component that this program brings along.
 #[derive(Clone, Copy, Debug)]
 pub struct Shipped {
@@ -22,23 +24,6 @@ pub fn names_like(name: &str) -> [&'static str; 4] {
     names.sort_by_key(|known| distance(name, known));
     names
 }
-
-/// How many letters are put in, taken out or replaced between two names. Of a long one the start counts.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, letter) in one.bytes().take(LETTERS_MAX).enumerate() {
-        let (mut corner, mut left) = (i, i + 1);
-        row[0] = left;
-        for (place, wanted) in row[1..].iter_mut().zip(other.bytes()) {
-            left = (corner + usize::from(letter != wanted)).min(left + 1).min(*place + 1);
-            corner = core::mem::replace(place, left);
-        }
-    }
-    row[other.len()]
-}
-
-/// Longer names are compared up to here.
-const LETTERS_MAX: usize = 64;
 
 /// All of them, by name; empty when the program was built before they were.
 pub static COMPONENTS: &[Shipped] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
