@@ -5,11 +5,11 @@ use core::ops::Range;
 
 use zerocopy::IntoBytes;
 
-use super::{Checksum, Network, Packet, Pool, buf::Fragment, meta::Meta};
+use super::{Checksum, Network, Packet, Pool, buf::Fragment, meta::Meta, parse::find_transport};
 use crate::{
     ending::DropReason,
     limits::LINEAR_BYTES_MAX,
-    wire::{ArpPacket, EtherType, EthernetHeader, Ipv4Header, Ipv6Header, MacAddr, checksum},
+    wire::{ArpPacket, EtherType, EthernetHeader, Ipv4Header, Ipv6Header, MacAddr, Protocol, checksum},
 };
 
 /// What a packet made here consists of, network layer and up.
@@ -165,6 +165,16 @@ impl Packet {
             Network::Ipv4 | Network::Other => EtherType::IPV4,
         };
         self.find_network(ether_type, self.0.layers.l3)
+    }
+
+    /// Finds the end of its transport header again, after that header was changed. What stands before it is not looked
+    /// at: a header whose options were written to has no right checksum until it leaves.
+    ///
+    /// # Errors
+    /// As [`Packet::parse`], of the transport header.
+    pub fn reparse_transport(&mut self) -> Result<(), DropReason> {
+        let protocol = Protocol(self.0.layers.protocol);
+        find_transport(&mut self.0, protocol)
     }
 
     /// A second packet with the same bytes, layers and facts; fragments are shared.

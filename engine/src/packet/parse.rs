@@ -281,7 +281,7 @@ const fn may_be_on_a_wire(ip: &Ipv6Header) -> Result<(), DropReason> {
 
 /// Finds the transport header; one that is broken is noted, one that the capture has cut off is an error.
 #[inline(always)]
-fn find_transport(block: &mut Block, protocol: Protocol) -> Result<(), DropReason> {
+pub(super) fn find_transport(block: &mut Block, protocol: Protocol) -> Result<(), DropReason> {
     let bytes = linear(block, block.layers.l4);
     let (transport, len) = match protocol {
         Protocol::TCP => match TcpHeader::ref_from_prefix(bytes) {

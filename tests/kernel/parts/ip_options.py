@@ -124,3 +124,12 @@ def refused(s):
                     for packet in packets:
                         packet[IP].tos = 0x10 * untracked
                         s.put(with_options(packet, ALL[name]))
+
+
+@scenario("ip-options-tcpmss")
+def given_room(s):
+    """TCPMSS makes a SYN longer whose IP options have been written to: it does not look at the header's sum."""
+    s.keys["iptables"] = table("mangle", "-A FORWARD -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1000")
+    for n, (name, text) in enumerate({**RECORDS, **TIMES, **FINE}.items()):
+        s.note(name)
+        s.put(with_options(tcp(A, 5000 + n, SRV, 80), text), with_options(tcp(A, 6000 + n, SRV, 80, options=[("MSS", 1460)]), text))

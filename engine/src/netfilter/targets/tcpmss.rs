@@ -159,7 +159,7 @@ fn add(packet: &mut Packet, option: [u8; 4], partial: bool) -> Option<()> {
         let with_option = checksum::update(with_len, [0; 4], option);
         checksum::update(with_option, old_offset, new_offset)
     };
-    packet.reparse().ok()
+    packet.reparse_transport().ok()
 }
 
 /// Bytes of an IP and a TCP header without options.
