@@ -223,6 +223,9 @@ pub const HELPER_TRIGGERS_MAX: usize = 32;
 /// Bytes of one trigger.
 pub const HELPER_TRIGGER_BYTES_MAX: usize = 16;
 
+/// Beginnings of first lines that one helper knows.
+pub const HELPER_OPENINGS_MAX: usize = 96;
+
 /// How long a helper's expectation may wait, in seconds: a day.
 pub const HELPER_EXPECT_SECONDS_MAX: u32 = 86_400;
 

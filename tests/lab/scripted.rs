@@ -48,6 +48,7 @@ impl Default for Scripted {
                 attach: vec![AttachPoint { protocol: Protocol::TCP, ports: 7000..=7000 }],
                 framing: Framing::Packet,
                 triggers: Vec::new(),
+                openings: Vec::new(),
                 classes: vec![class("one"), class("other")],
                 rewrite_bytes_max: u16::MAX,
                 state_bytes_max: 0,

@@ -27,6 +27,7 @@ fn manifest(port: u16) -> Manifest {
         attach: vec![AttachPoint { protocol: Protocol::TCP, ports: port..=port }],
         framing: Framing::Lines,
         triggers: triggers.map(|bytes| Trigger { bytes: bytes.to_vec(), anchor: Anchor::LineStart }).to_vec(),
+        openings: vec![],
         classes: vec![ExpectClass {
             name: "data".into(),
             protocol: Protocol::TCP,

@@ -11,7 +11,7 @@ use towpath_engine::{
 use crate::{helpers::Loaded, stats::Report, tracking::Counted};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 13;
+pub const VERSION: u32 = 14;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,6 +22,8 @@ pub struct About {
     pub framing: String,
     /// Byte strings that a payload must hold, as Rust writes bytes; nothing: it sees all.
     pub triggers: Vec<Trigger>,
+    /// How the first line of a connection must begin, as Rust writes bytes; nothing: anyhow.
+    pub openings: Vec<String>,
     /// The kinds of connections that it may expect.
     pub classes: Vec<Class>,
     /// How many bytes a rewrite may add or remove; 0: it may not rewrite.
@@ -136,6 +138,7 @@ impl About {
             }
             .to_owned(),
             triggers: triggers.collect(),
+            openings: manifest.openings.iter().map(|opening| opening.escape_ascii().to_string()).collect(),
             classes: manifest.classes.iter().map(Class::of).collect(),
             rewrite_bytes_max: manifest.rewrite_bytes_max,
             state_bytes_max: manifest.state_bytes_max,
@@ -191,6 +194,10 @@ impl fmt::Display for About {
         writeln!(f, "  name         {}", self.name)?;
         writeln!(f, "  attached     {}", self.places())?;
         writeln!(f, "  reads        {}", self.readings())?;
+        if !self.openings.is_empty() {
+            let openings = self.openings.iter().map(|opening| format!("\"{opening}\"")).collect::<Vec<_>>();
+            writeln!(f, "  of those that begin with {}", openings.join(", "))?;
+        }
         for class in &self.classes {
             writeln!(f, "  may expect   {class}")?;
         }

@@ -21,7 +21,8 @@ impl Plugin for Ftp {
             name: manifest::NAME.into(),
             attach: Vec::from([AttachPoint { protocol: Protocol::Tcp, ports: manifest::PORT..=manifest::PORT }]),
             framing: Framing::Lines,
-            triggers: triggers.chain(foreign::triggers()).collect(),
+            triggers: triggers.chain([foreign::trigger()]).collect(),
+            openings: manifest::OPENINGS.iter().map(|opening| opening.to_vec()).collect(),
             classes: Vec::from([ExpectClass {
                 name: manifest::CLASS.into(),
                 protocol: Protocol::Tcp,

@@ -8,7 +8,7 @@ use towpath_helper_kit::{
 };
 
 use crate::{
-    manifest::{EXPECT_SECONDS, EXPECTED_MAX, FUEL_PER_CALL, MEMORY_BYTES_MAX, PORT, REWRITE_BYTES_MAX},
+    manifest::{EXPECT_SECONDS, EXPECTED_MAX, FUEL_PER_CALL, MEMORY_BYTES_MAX, OPENINGS, PORT, REWRITE_BYTES_MAX},
     offer, render,
 };
 
@@ -22,9 +22,11 @@ impl Plugin for Irc {
             name: "irc".into(),
             attach: Vec::from([AttachPoint { protocol: Protocol::Tcp, ports: PORT..=PORT }]),
             framing: Framing::LooseLines,
-            triggers: core::iter::once(Trigger { bytes: b"\x01DCC ".to_vec(), anchor: Anchor::Anywhere })
-                .chain(foreign::triggers())
-                .collect(),
+            triggers: Vec::from([
+                Trigger { bytes: b"\x01DCC ".to_vec(), anchor: Anchor::Anywhere },
+                foreign::trigger(),
+            ]),
+            openings: OPENINGS.iter().map(|opening| opening.to_vec()).collect(),
             classes: Vec::from([ExpectClass {
                 name: "dcc".into(),
                 protocol: Protocol::Tcp,

@@ -37,6 +37,7 @@ impl Plugin for NetbiosNs {
             attach: Vec::from([AttachPoint { protocol: Protocol::Udp, ports: PORT..=PORT }]),
             framing: Framing::Packet,
             triggers: Vec::new(),
+            openings: Vec::new(),
             classes: Vec::from([ExpectClass {
                 name: "answers".into(),
                 protocol: Protocol::Udp,

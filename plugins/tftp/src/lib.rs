@@ -49,6 +49,7 @@ impl Plugin for Tftp {
             attach: Vec::from([AttachPoint { protocol: Protocol::Udp, ports: PORT..=PORT }]),
             framing: Framing::Packet,
             triggers: Vec::new(),
+            openings: Vec::new(),
             classes: Vec::from([ExpectClass {
                 name: "transfer".into(),
                 protocol: Protocol::Udp,

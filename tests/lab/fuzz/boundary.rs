@@ -188,6 +188,7 @@ impl Evil {
             attach: vec![AttachPoint { protocol: Protocol::TCP, ports: 2121..=2121 }],
             framing: [Framing::Packet, Framing::Lines, Framing::LooseLines][pick(0)],
             triggers: Vec::new(),
+            openings: Vec::new(),
             classes: vec![class("one", byte(1)), class("other", byte(2))],
             rewrite_bytes_max: [0, 8, u16::MAX][pick(3)],
             state_bytes_max: [0, 8, 1024][pick(4)],

@@ -422,6 +422,7 @@ fn manifest() -> Manifest {
         }],
         framing: Framing::Lines,
         triggers: Vec::new(),
+        openings: Vec::new(),
         classes: vec![ExpectClass {
             name: "data".into(),
             protocol: towpath_engine::wire::Protocol::TCP,

@@ -14,6 +14,7 @@
 //! |---|---|
 //! | [`registry`] | the helpers that are loaded |
 //! | `stream`, `trigger` | whether a payload is shown |
+//! | `opening` | whether a connection begins as a helper's protocol does |
 //! | `line_starts` | where lines start as Linux sees it |
 //! | `consult` | one payload shown, and what a failure costs |
 //! | `remembered` | what is remembered for helpers, and its bound |
@@ -27,6 +28,7 @@ mod consult;
 pub mod event;
 mod failures;
 pub mod line_starts;
+mod opening;
 mod outside;
 pub mod registry;
 mod remembered;

@@ -11,7 +11,8 @@ use crate::{
     },
     limits::{
         EXPECTATIONS_PER_MASTER_MAX, HELPER_ATTACH_POINTS_MAX, HELPER_CLASSES_MAX, HELPER_EXPECT_SECONDS_MAX,
-        HELPER_NAME_BYTES_MAX, HELPER_STATE_BYTES_MAX, HELPER_TRIGGER_BYTES_MAX, HELPER_TRIGGERS_MAX, HELPERS_MAX,
+        HELPER_NAME_BYTES_MAX, HELPER_OPENINGS_MAX, HELPER_STATE_BYTES_MAX, HELPER_TRIGGER_BYTES_MAX,
+        HELPER_TRIGGERS_MAX, HELPERS_MAX,
     },
     packet::Packet,
     wire::Protocol,
@@ -238,6 +239,12 @@ pub enum ManifestFlaw {
     Triggers,
     /// The length of one.
     TriggerBytes,
+    /// How many openings there are.
+    Openings,
+    /// The length of one.
+    OpeningBytes,
+    /// That there are some where payloads are no lines.
+    OpeningsOfPackets,
     /// How many classes there are.
     Classes,
     /// The name of one.
@@ -262,6 +269,7 @@ impl ManifestFlaw {
             Self::AttachPorts => "attach.ports",
             Self::Triggers => "triggers",
             Self::TriggerBytes => "triggers.bytes",
+            Self::Openings | Self::OpeningBytes | Self::OpeningsOfPackets => "openings",
             Self::Classes => "classes",
             Self::ClassName => "classes.name",
             Self::ClassPorts => "classes.ports",
@@ -284,7 +292,9 @@ impl fmt::Display for ManifestFlaw {
                 f.write_str("must be of the protocol TCP or UDP, and have no first port above the last")
             }
             Self::Triggers => write!(f, "must be at most {HELPER_TRIGGERS_MAX} of them"),
-            Self::TriggerBytes => write!(f, "must be 1 to {HELPER_TRIGGER_BYTES_MAX} bytes"),
+            Self::Openings => write!(f, "must be at most {HELPER_OPENINGS_MAX} of them"),
+            Self::TriggerBytes | Self::OpeningBytes => write!(f, "must be 1 to {HELPER_TRIGGER_BYTES_MAX} bytes"),
+            Self::OpeningsOfPackets => f.write_str("must be none of them where packets stand for themselves"),
             Self::Classes => write!(f, "must be 1 to {HELPER_CLASSES_MAX} of them"),
             Self::Expected => write!(f, "must be 1 to {EXPECTATIONS_PER_MASTER_MAX}"),
             Self::ExpectSeconds => write!(f, "must be 1 to {HELPER_EXPECT_SECONDS_MAX}"),
@@ -303,17 +313,18 @@ pub(super) fn may_load(manifest: &Manifest) -> Result<(), LoadError> {
 /// # Errors
 /// The first field that breaks its bound.
 pub fn check(manifest: &Manifest) -> Result<(), ManifestFlaw> {
-    let Manifest { name, attach, triggers, classes, state_bytes_max, .. } = manifest;
+    let Manifest { name, attach, framing, triggers, openings, classes, state_bytes_max, .. } = manifest;
+    let has_right_length = |bytes: &[u8]| (1..=HELPER_TRIGGER_BYTES_MAX).contains(&bytes.len());
     let ports_are_right = |protocol, ports: &RangeInclusive<u16>| is_transport(protocol) && !ports.is_empty();
     let checks = [
         (is_name(name), ManifestFlaw::Name),
         (attach.len() <= HELPER_ATTACH_POINTS_MAX, ManifestFlaw::Attach),
         (attach.iter().all(|point| ports_are_right(point.protocol, &point.ports)), ManifestFlaw::AttachPorts),
         (triggers.len() <= HELPER_TRIGGERS_MAX, ManifestFlaw::Triggers),
-        (
-            triggers.iter().all(|trigger| (1..=HELPER_TRIGGER_BYTES_MAX).contains(&trigger.bytes.len())),
-            ManifestFlaw::TriggerBytes,
-        ),
+        (triggers.iter().all(|trigger| has_right_length(&trigger.bytes)), ManifestFlaw::TriggerBytes),
+        (openings.len() <= HELPER_OPENINGS_MAX, ManifestFlaw::Openings),
+        (openings.iter().all(|opening| has_right_length(opening)), ManifestFlaw::OpeningBytes),
+        (openings.is_empty() || *framing != Framing::Packet, ManifestFlaw::OpeningsOfPackets),
         ((1..=HELPER_CLASSES_MAX).contains(&classes.len()), ManifestFlaw::Classes),
         (classes.iter().all(|class| is_name(&class.name)), ManifestFlaw::ClassName),
         (classes.iter().all(|class| ports_are_right(class.protocol, &class.ports)), ManifestFlaw::ClassPorts),

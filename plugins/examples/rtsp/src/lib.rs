@@ -29,6 +29,22 @@ use transport::{Line, Port};
 /// The port of RTSP servers (RFC 2326, section 9.2).
 pub const PORT: u16 = 554;
 
+/// How a player's first line begins: with a method (RFC 2326, section 6.1; RFC 7826, section 7.1).
+const OPENINGS: [&[u8]; 12] = [
+    b"ANNOUNCE ",
+    b"DESCRIBE ",
+    b"GET_PARAMETER ",
+    b"OPTIONS ",
+    b"PAUSE ",
+    b"PLAY ",
+    b"PLAY_NOTIFY ",
+    b"RECORD ",
+    b"REDIRECT ",
+    b"SETUP ",
+    b"SET_PARAMETER ",
+    b"TEARDOWN ",
+];
+
 /// How many ports one line may name: eight ways with a pair each. What comes behind them is not expected.
 pub const PORTS_MAX: usize = 16;
 
@@ -48,9 +64,11 @@ impl Plugin for Rtsp {
             name: "rtsp".into(),
             attach: Vec::from([AttachPoint { protocol: Protocol::Tcp, ports: PORT..=PORT }]),
             framing: Framing::Lines,
-            triggers: core::iter::once(Trigger { bytes: transport::HEADER.to_vec(), anchor: Anchor::LineStart })
-                .chain(foreign::triggers())
-                .collect(),
+            triggers: Vec::from([
+                Trigger { bytes: transport::HEADER.to_vec(), anchor: Anchor::LineStart },
+                foreign::trigger(),
+            ]),
+            openings: OPENINGS.iter().map(|method| method.to_vec()).collect(),
             classes: Vec::from([ExpectClass {
                 name: "media".into(),
                 protocol: Protocol::Udp,

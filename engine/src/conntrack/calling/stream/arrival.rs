@@ -4,7 +4,7 @@ use alloc::{string::ToString, vec::Vec};
 
 use super::{
     Open,
-    reading::{Run, go_on, leave_if_binary, payload, read, stream_mut},
+    reading::{Run, begin, go_on, leave_if_binary, payload, read, stream_mut},
     waiting::{Full, Segment},
 };
 use crate::{
@@ -70,7 +70,7 @@ pub(in crate::conntrack::calling) fn arrive(
         let payload = payload(packet);
         let is_line_end = packet.meta().cut_bytes > 0 || payload.last() == Some(&b'\n');
         go_on(call, end + u32::from(ends), if is_line_end { Open::Start } else { Open::Other });
-        leave_if_binary(call, &payload, true);
+        leave_if_binary(call, &payload);
         // What was known of the stream may be forgotten, but what was written is remembered.
         return write(call, packet).map(Arrived::On);
     };
@@ -103,7 +103,7 @@ fn read_cut(call: &mut Call<'_>, next: SeqNum, known: &[u8], end: SeqNum) -> Res
     if whole > 0 {
         read(call, next, &Run { bytes: &known[..whole], ends: &[whole], is_last: true })?;
     } else if is_first {
-        leave_if_binary(call, known, false);
+        begin(call, known, false);
     }
     go_on(call, end, Open::Start);
     Ok(())

@@ -4,7 +4,15 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use super::{Open, StreamMut};
 use crate::{
-    conntrack::calling::{GivenUp, Memory, announce, consult::Call, trigger::Worth},
+    conntrack::{
+        Direction,
+        calling::{
+            GivenUp, Memory, announce,
+            consult::Call,
+            opening::{self, Beginning},
+            trigger::Worth,
+        },
+    },
     ending::DropReason,
     limits::LINE_BYTES_HELD_MAX,
     packet::Packet,
@@ -28,9 +36,15 @@ pub(super) struct Run<'a> {
 /// When the run's segments have to be dropped; nothing was granted then, and the stream stands where it stood.
 pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<usize, DropReason> {
     let open = stream_mut(call).map(|stream| stream.open()).unwrap_or_default();
-    if open == Open::First && leave_if_binary(call, run.bytes, false) {
-        go_on(call, next + run.bytes.len() as u32, Open::Other);
-        return Ok(run.bytes.len());
+    if open == Open::First {
+        match begin(call, run.bytes, run.is_last) {
+            Beginning::Known => {}
+            Beginning::Short => return Ok(0),
+            Beginning::Foreign => {
+                go_on(call, next + run.bytes.len() as u32, Open::Other);
+                return Ok(run.bytes.len());
+            }
+        }
     }
     let (sent, skipped) = match open {
         Open::First | Open::Start => (Vec::new(), 0),
@@ -81,19 +95,41 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     Ok(until)
 }
 
-/// Takes the helper away from a connection that does not speak in lines of text, as far as its first line tells, and says whether it has:
-/// whoever has made somebody's program speak something else chooses what stands on its later lines (NAT slipstreaming, CVE-2020-16022:
-/// names of users in TURN, sessions that are resumed in TLS).
-pub(super) fn leave_if_binary(call: &mut Call<'_>, bytes: &[u8], is_begun: bool) -> bool {
+/// Takes the helper away from a connection that does not begin as its protocol does: in lines of text, and of the side that has opened it
+/// with one of the manifest's openings. What is short and the last for now is not waited for.
+pub(super) fn begin(call: &mut Call<'_>, bytes: &[u8], is_last: bool) -> Beginning {
+    let beginning = match call.direction {
+        _ if is_binary(bytes, false) => Beginning::Foreign,
+        Direction::Original => opening::judge(&call.loaded.manifest.openings, bytes),
+        Direction::Reply => Beginning::Known,
+    };
+    let leaves = match beginning {
+        Beginning::Known => false,
+        Beginning::Short => is_last,
+        Beginning::Foreign => true,
+    };
+    if leaves {
+        call.let_off("leaves the connection, which does not begin as its protocol does");
+        return Beginning::Foreign;
+    }
+    beginning
+}
+
+/// Whether the first line of some bytes is no line of text. Whoever has made somebody's program speak something else chooses what stands
+/// on its later lines (NAT slipstreaming, CVE-2020-16022: names of users in TURN, sessions that are resumed in TLS).
+fn is_binary(bytes: &[u8], is_begun: bool) -> bool {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     // Messages of TURN begin with such a byte, and records of TLS, whose next ones may look like text.
     let begins_binary =
         || line.first().is_some_and(|first| first.is_ascii_control() && !matches!(first, b'\t' | b'\r'));
-    let is_binary = line.contains(&0) || !is_begun && begins_binary();
-    if is_binary {
+    line.contains(&0) || !is_begun && begins_binary()
+}
+
+/// Takes the helper away from a connection whose beginning nobody has seen, when what is seen is no text.
+pub(super) fn leave_if_binary(call: &mut Call<'_>, bytes: &[u8]) {
+    if is_binary(bytes, true) {
         call.let_off("leaves the connection, which does not speak in lines of text");
     }
-    is_binary
 }
 
 /// Shows the lines of a text that ends with one, each alone. Those beyond what a packet may show go on unread, which is told, and

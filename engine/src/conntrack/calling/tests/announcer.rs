@@ -54,6 +54,7 @@ impl Announcer {
                     .iter()
                     .map(|word| Trigger { bytes: word.as_bytes().to_vec(), anchor: Anchor::LineStart })
                     .collect(),
+                openings: vec![],
                 classes: vec![ExpectClass {
                     name: "data".to_string(),
                     protocol: Protocol::TCP,

@@ -1,5 +1,6 @@
 mod announcer;
 mod bounds;
+mod openings;
 mod refusals;
 mod streams;
 
@@ -412,7 +413,7 @@ fn a_cut_payload_is_read_as_far_as_its_lines_are_whole() {
 #[rustfmt::skip]
 fn a_manifest_that_cannot_be_right_is_refused_by_what_is_wrong() {
     type Case = (fn(&mut crate::conntrack::helper::Manifest), ManifestFlaw);
-    let cases: [Case; 14] = [
+    let cases: [Case; 18] = [
         (|manifest| manifest.name.clear(),                                      ManifestFlaw::Name),
         (|manifest| manifest.name = "sixteen-letters-".into(),                  ManifestFlaw::Name),
         (|manifest| manifest.name = "FTP".into(),                               ManifestFlaw::Name),
@@ -420,6 +421,10 @@ fn a_manifest_that_cannot_be_right_is_refused_by_what_is_wrong() {
         (|manifest| manifest.attach[0].protocol = crate::wire::Protocol::ICMP,  ManifestFlaw::AttachPorts),
         (|manifest| manifest.attach[0].ports = core::ops::RangeInclusive::new(2, 1), ManifestFlaw::AttachPorts),
         (|manifest| manifest.triggers[0].bytes.clear(),                         ManifestFlaw::TriggerBytes),
+        (|manifest| manifest.openings = alloc::vec![b"A".to_vec(); 97],         ManifestFlaw::Openings),
+        (|manifest| manifest.openings = alloc::vec![alloc::vec![]],             ManifestFlaw::OpeningBytes),
+        (|manifest| manifest.openings = alloc::vec![alloc::vec![b'A'; 17]],     ManifestFlaw::OpeningBytes),
+        (|manifest| (manifest.openings, manifest.framing) = (alloc::vec![b"A".to_vec()], Framing::Packet), ManifestFlaw::OpeningsOfPackets),
         (|manifest| manifest.classes.clear(),                                   ManifestFlaw::Classes),
         (|manifest| manifest.classes[0].expected_max = 0,                       ManifestFlaw::Expected),
         (|manifest| manifest.classes[0].timeout = Duration::ZERO,               ManifestFlaw::ExpectSeconds),

@@ -21,7 +21,7 @@ fn piece(flow: &Flow, from: u32, flags: TcpFlags, bytes: &[u8]) -> Packet {
 }
 
 /// Number and payload of all that goes on, or why it does not; numbers count from where the client's next byte was.
-fn gone_on(flow: &Flow, passed: Vec<Result<Packet, DropReason>>) -> Vec<String> {
+pub(super) fn gone_on(flow: &Flow, passed: Vec<Result<Packet, DropReason>>) -> Vec<String> {
     let line = |passed: Result<Packet, DropReason>| match passed {
         Ok(packet) => {
             assert!(is_right(&packet, &Routines::PORTABLE), "its checksum is right");
