@@ -70,9 +70,7 @@ impl Accounts {
     /// Counts a packet.
     #[inline]
     pub(super) fn count(&mut self, slot: u32, direction: Direction, bytes: u64) {
-        let counter = &mut self.entry(slot)[direction.index()];
-        counter.packets = counter.packets.wrapping_add(1);
-        counter.bytes = counter.bytes.wrapping_add(bytes);
+        self.entry(slot)[direction.index()].count(1, bytes);
     }
 
     /// Reads what counting a packet of this slot will need. What it gives says nothing.

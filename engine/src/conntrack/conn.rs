@@ -166,6 +166,15 @@ pub struct Counter {
     pub bytes: u64,
 }
 
+impl Counter {
+    /// Counts packets of so many bytes together.
+    #[inline]
+    pub(crate) const fn count(&mut self, packets: u64, bytes: u64) {
+        self.packets = self.packets.wrapping_add(packets);
+        self.bytes = self.bytes.wrapping_add(bytes);
+    }
+}
+
 /// What few connections have: helpers, masters, payload rewriting (Linux: `struct nf_ct_ext`).
 ///
 /// What every packet of a connection with a helper needs stands first, in one cache line.

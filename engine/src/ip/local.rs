@@ -75,7 +75,11 @@ impl Delivery {
                 Err(packet.drop_for(DropReason::NoSocket))
             }
             // Nothing follows, and nothing is wrong with that (RFC 8200, section 4.7).
-            (Protocol::NO_NEXT, _) => Ok(Self::Taken(packet)),
+            (Protocol::NO_NEXT, _) if packet.ipv6().is_some() => Ok(Self::Taken(packet)),
+            // Linux listens to both, and has nobody to tell who routes for no groups (Linux v6.18: `net/ipv4/igmp.c`,
+            // `igmp_rcv()`; `net/ipv4/ipmr.c`, `pim_rcv()`; `net/ipv6/ip6mr.c`, `pim6_rcv()`).
+            (Protocol::PIM, _) => Ok(Self::Taken(packet)),
+            (Protocol::IGMP, _) if packet.ipv4().is_some() => Ok(Self::Taken(packet)),
             (_, Transport::Tcp | Transport::Udp | Transport::Icmp | Transport::Icmpv6 | Transport::Other) => {
                 Err(packet.drop_for(DropReason::NoProtocol))
             }

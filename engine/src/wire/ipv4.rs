@@ -140,6 +140,8 @@ impl Protocol {
     pub const HOP_BY_HOP: Self = Self(0);
     /// ICMP (RFC 792).
     pub const ICMP: Self = Self(1);
+    /// IGMP (RFC 9776).
+    pub const IGMP: Self = Self(2);
     /// TCP (RFC 9293).
     pub const TCP: Self = Self(6);
     /// UDP (RFC 768).
@@ -162,6 +164,8 @@ impl Protocol {
     pub const NO_NEXT: Self = Self(59);
     /// IPv6's destination options (RFC 8200, section 4.6).
     pub const DESTINATION_OPTIONS: Self = Self(60);
+    /// PIM (RFC 7761).
+    pub const PIM: Self = Self(103);
     /// SCTP (RFC 9260).
     pub const SCTP: Self = Self(132);
     /// UDP-Lite (RFC 3828).

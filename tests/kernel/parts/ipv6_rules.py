@@ -111,3 +111,17 @@ def memory(s):
     s.put(*[tcp6(A6, 6000 + n, S6, 7) for n in range(4)], tcp6(B6, 6000, S6, 7))
     s.put(tcp6(A6, 6100, S6, 8), tcp6(B6, 6100, S6, 8), tcp6(A6, 6100, S6, 8))
     s.put(ping6(A6, S6))
+
+
+@scenario("ipv6-rules-cut")
+def cut(s):
+    """Rules that look for ports drop what its extension headers do not lead to them: `-p` needs four bytes of a routing header, hashlimit
+    any header behind them, but for later fragments."""
+    six(s, table("mangle", "-A PREROUTING -m hl --hl-eq 10 -m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 50 --hashlimit-mode srcip,dstport "
+                 "--hashlimit-name upto", "-A PREROUTING -m hl --hl-eq 11 -m hashlimit --hashlimit-above 1/hour --hashlimit-burst 5 --hashlimit-mode dstport "
+                 "--hashlimit-name above", "-A PREROUTING -m hl --hl-eq 12 -p udp -m udp --dport 6", "-A PREROUTING -m hl --hl-eq 13 -p udp -m multiport --dports 6",
+                 "-A PREROUTING -m hl --hl-eq 14 ! -p udp"))
+    tails = ["", "3b00", "1105000000000000", "3c00000000000000", "1100010400000000", "11000104000000000005000600080000"]
+    for rule in range(5):
+        for nh in (60, 43, 51, 0, 135, 59, 50, 99):
+            s.put(*(E6() / IPv6(src=A6, dst=S6, nh=nh, hlim=10 + rule) / Raw(bytes.fromhex(tail)) for tail in tails))

@@ -1,5 +1,6 @@
 """What the router sends and takes itself, and what never gets far: routing, TTL, addresses that must not be."""
-from parts.builder import (A, B, E, GW, IN_GW, IP, Raw, SRV, TCP, UDP, echo, icmp, masquerade, scenario, table, tcp, udp)
+from parts.builder import (A, A6, B, E, E6, GW, IN6_GW, IN_GW, IP, IPv6, Raw, SRV, TCP, UDP, echo, icmp, masquerade, scenario, table, tcp, udp)
+from parts.ipv6 import six
 
 
 @scenario("local-output")
@@ -191,3 +192,16 @@ def equal_ends(s):
     s.put(tcp(A, 6000, A, 6000), tcp(A, 6000, A, 6000, "SA", 1000, 1001), tcp(A, 6000, A, 6000, "A", 1001, 1001))
     s.note("a query to itself has a reply of its own; a protocol without ports")
     s.put(echo(A, A, 7), echo(A, A, 7, reply=True), E() / IP(src=A, dst=A, proto=99) / Raw(b"a"), E() / IP(src=A, dst=A, proto=99) / Raw(b"b"))
+
+
+@scenario("local-protocols")
+def protocols(s):
+    """What arrives for the router of a protocol that nobody has told of is told about; IGMP and PIM are listened to. 59 is a protocol like any
+    over IPv4."""
+    six(s)
+    s.keys["inside"]["addrs"].append(f"{IN_GW}/24")
+    s.keys["outside"]["addrs"].append(f"{GW}/24")
+    for number in (0, 2, 3, 41, 59, 60, 88, 99, 103, 112, 253):
+        s.put(E() / IP(src=A, dst=IN_GW, proto=number, id=9) / Raw(bytes.fromhex("1600f4f8e0000105")))
+        if number not in (0, 60):
+            s.put(E6() / IPv6(src=A6, dst=IN6_GW, nh=number) / Raw(bytes.fromhex("1600f4f8e0000105")))

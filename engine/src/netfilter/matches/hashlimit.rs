@@ -23,7 +23,7 @@ use crate::{
         },
         walk::Depends,
     },
-    wire::Protocol,
+    wire::ipv6::is_extension,
 };
 
 /// A rate, a table by name, and what makes a group.
@@ -205,8 +205,8 @@ impl Hashlimit {
         }
     }
 
-    /// The packet's group; `None` when its ports are asked for and cannot be looked for: they are cut off, or no header follows those
-    /// of IPv6 (Linux v6.18: `net/ipv6/exthdrs_core.c`, `ipv6_skip_exthdr()`, which fails then).
+    /// The packet's group; `None` when its ports are asked for and cannot be looked for: they are cut off, or the headers of IPv6 lead
+    /// to none that has any (Linux v6.18: `net/ipv6/exthdrs_core.c`, `ipv6_skip_exthdr()`, which fails then).
     fn group(&self, ends: &Ends, view: &View<'_>) -> Option<Group> {
         let mut group = Group { family: ends.family, ..Group::default() };
         if self.mode.has(SOURCE) {
@@ -219,10 +219,11 @@ impl Hashlimit {
             return Some(group);
         }
         let packet = &view.packet;
-        if ends.family == Family::Ipv6 && packet.protocol() == Protocol::NO_NEXT && packet.fragment_offset() == 0 {
-            return None;
-        }
+        // Behind the headers of a later fragment, nothing is looked for.
+        let is_later_v6 = ends.family == Family::Ipv6 && packet.fragment_offset() != 0;
         let (source, destination) = match ports(packet) {
+            _ if is_later_v6 => (0, 0),
+            _ if ends.family == Family::Ipv6 && is_extension(packet.protocol()) => return None,
             PortBytes::Here(source, destination) => (source, destination),
             PortBytes::None => (0, 0),
             PortBytes::Cut => return None,

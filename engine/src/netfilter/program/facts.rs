@@ -197,8 +197,8 @@ fn read_ports(packet: &Packet, protocol: Protocol, fragment_offset: u16) -> (Por
 /// Whether an IPv6 packet's extension headers do not lead to its protocol; tracking, which needs less of a routing header, may have
 /// found one all the same.
 fn is_protocol_unreached(packet: &Packet, ip: &Ipv6Header, protocol: Protocol) -> bool {
-    if ipv6::is_extension(protocol) {
-        return protocol != Protocol::NO_NEXT;
+    if ipv6::is_extension(protocol) && protocol != Protocol::NO_NEXT {
+        return true;
     }
     packet.transport_bytes().is_empty()
         && ipv6::ends_inside_route(ip.next_header(), packet.network_bytes().get(Ipv6Header::LEN..).unwrap_or_default())

@@ -135,9 +135,7 @@ impl Program {
         if view.packet.meta().traced {
             self.tell_station(tables, table, at, view);
         }
-        let counter = &mut self.counters[at as usize];
-        counter.packets += 1;
-        counter.bytes += view.packet.network_len() as u64;
+        self.counters[at as usize].count(1, view.packet.network_len() as u64);
         view.walk.count(at);
         if let Action::Policy(accept) = action {
             let hook = view.hook;

@@ -185,7 +185,8 @@ fn number_text(number: u64, exact: bool, width: usize) -> String {
     let mut number = number;
     let mut unit = 'K';
     for next in ['K', 'M', 'G', 'T'] {
-        number = (number + 500) / 1000;
+        // The tool's own arithmetic goes round, too.
+        number = number.wrapping_add(500) / 1000;
         unit = next;
         if number <= 9999 {
             break;

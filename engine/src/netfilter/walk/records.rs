@@ -104,8 +104,7 @@ impl Walks {
     pub(in crate::netfilter) fn count(&mut self, walk: &Walk, bytes: u64) {
         let Plan::Repeat(Next(mut at)) = walk.plan else { return };
         while let Some(record) = self.records.get_mut(at as usize) {
-            record.counter.packets += 1;
-            record.counter.bytes += bytes;
+            record.counter.count(1, bytes);
             at = record.next.0;
         }
     }
@@ -125,8 +124,7 @@ impl Walks {
         }
         view.walk.plan = Plan::Repeat(record.next);
         if record.repeatable {
-            record.counter.packets += 1;
-            record.counter.bytes += view.packet.network_len() as u64;
+            record.counter.count(1, view.packet.network_len() as u64);
         }
         record.repeatable
     }
@@ -270,8 +268,7 @@ impl Walks {
         for record in &self.records {
             for &index in record.counted(&self.counted) {
                 if let Some(counter) = counters.get_mut(index as usize) {
-                    counter.packets += record.counter.packets;
-                    counter.bytes += record.counter.bytes;
+                    counter.count(record.counter.packets, record.counter.bytes);
                 }
             }
         }
