@@ -465,3 +465,15 @@ impl Connection {
         self.extension.get_or_insert_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_goes_round() {
+        let mut counter = Counter { packets: u64::MAX, bytes: u64::MAX - 9 };
+        counter.count(1, 20);
+        assert_eq!(counter, Counter { packets: 0, bytes: 10 });
+    }
+}

@@ -195,3 +195,24 @@ fn number_text(number: u64, exact: bool, width: usize) -> String {
     let text = number.to_string();
     format!("{text:>width$}{unit}", width = width.saturating_sub(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[rustfmt::skip]
+    fn a_count_is_shortened_as_the_tool_shortens_it_to_the_last_one_there_is() {
+        for (number, exact, text) in [
+            (99_999,                     false, "99999"),
+            (100_000,                    false, "100K"),
+            (9_999_499,                  false, "9999K"),
+            (9_999_500,                  false, "10M"),
+            (18_446_744_073_709_551_115, false, "18446744T"),
+            (u64::MAX,                   false, "0K"),
+            (u64::MAX,                   true,  "18446744073709551615"),
+        ] {
+            assert_eq!(number_text(number, exact, 0), text);
+        }
+    }
+}
