@@ -34,6 +34,20 @@ pub(super) struct Not<T> {
     pub(super) what: T,
 }
 
+impl<T: PartialOrd> Not<(T, T)> {
+    /// Whether it surely holds all that another range holds, or all that is outside of it.
+    pub(super) fn covers(&self, narrower: &Self) -> bool {
+        let ((first, last), (other_first, other_last)) = (&self.what, &narrower.what);
+        let holds = |outer: &(T, T), inner: &(T, T)| outer.0 <= inner.0 && inner.1 <= outer.1;
+        match (self.inverted, narrower.inverted) {
+            (false, false) => holds(&self.what, &narrower.what),
+            (true, true) => holds(&narrower.what, &self.what),
+            (true, false) => other_last < first || last < other_first,
+            (false, true) => false,
+        }
+    }
+}
+
 /// Addresses that agree with one in the bits of a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Network {
@@ -93,6 +107,19 @@ impl Network {
     pub(super) fn covers(&self, other: &Self) -> bool {
         let ((address, mask), (other_address, narrower)) = (self.bits(), other.bits());
         self.is_of_family(other) && mask & narrower == mask && other_address & mask == address
+    }
+
+    /// The first and the last address, where all between them belong to it.
+    pub(super) fn range(&self) -> Option<(IpAddr, IpAddr)> {
+        let ((first, mask), bits) = (self.bits(), if self.address.is_ipv4() { 32 } else { 128 });
+        let host_bits = bits - mask.count_ones();
+        let hosts = 1_u128.checked_shl(host_bits).map_or(u128::MAX, |hosts| hosts - 1);
+        let last = first | hosts;
+        let last: IpAddr = match self.address {
+            IpAddr::V4(_) => Ipv4Addr::from_bits(last as u32).into(),
+            IpAddr::V6(_) => Ipv6Addr::from_bits(last).into(),
+        };
+        (mask & hosts == 0).then_some((self.address, last))
     }
 
     /// Whether no address lies in both.

@@ -64,6 +64,10 @@ impl Matching for Icmp6 {
         self.kind.test(self.inverted, facts, view)
     }
 
+    fn covers(&self, narrower: &Self) -> bool {
+        self.kind.covers(self.inverted, narrower.kind, narrower.inverted)
+    }
+
     fn depends(&self) -> Depends {
         Depends::On(Fingerprint::SHAPE)
     }

@@ -81,6 +81,24 @@ impl Kind {
         }
     }
 
+    /// Whether a rule that asks for it, or for what it is not, matches all that another one matches.
+    pub(super) fn covers(self, inverted: bool, narrower: Self, narrower_is_inverted: bool) -> bool {
+        match (inverted, narrower_is_inverted) {
+            (false, false) => self.includes(narrower),
+            (true, true) => narrower.includes(self),
+            (true, false) => !self.includes(narrower) && !narrower.includes(self),
+            (false, true) => self == Self::Any,
+        }
+    }
+
+    fn includes(self, narrower: Self) -> bool {
+        match narrower {
+            Self::Any => self == Self::Any,
+            Self::Type(kind) => matches!(self, Self::Any) || self == Self::Type(kind),
+            Self::Code(kind, code) => self.holds(kind, code),
+        }
+    }
+
     const fn holds(self, kind: u8, code: u8) -> bool {
         match self {
             Self::Any => true,

@@ -55,6 +55,15 @@ impl Matching for Iprange {
         Answer::from(holds(self.source, facts.source_ip()) && holds(self.destination, facts.destination_ip()))
     }
 
+    fn covers(&self, narrower: &Self) -> bool {
+        let covers = |asked: &Option<Not<_>>, known: &Option<Not<_>>| match (asked, known) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(asked), Some(known)) => asked.covers(known),
+        };
+        covers(&self.source, &narrower.source) && covers(&self.destination, &narrower.destination)
+    }
+
     fn depends(&self) -> Depends {
         Depends::FLOW
     }
@@ -64,6 +73,19 @@ impl Matching for Iprange {
             false => format!("comes from {}", facts.source_ip()),
             true => format!("goes to {}", facts.destination_ip()),
         }
+    }
+}
+
+impl Iprange {
+    /// First and last of the sources and of the destinations that match, where those between are asked for.
+    pub(in crate::netfilter) fn ranges(&self) -> [Option<(IpAddr, IpAddr)>; 2] {
+        [self.source, self.destination].map(|range| range.filter(|range| !range.inverted).map(|range| range.what))
+    }
+
+    /// A match that asks for these.
+    pub(in crate::netfilter) fn of(ranges: [Option<(IpAddr, IpAddr)>; 2]) -> Self {
+        let [source, destination] = ranges.map(|range| range.map(|what| Not { inverted: false, what }));
+        Self { source, destination }
     }
 }
 

@@ -44,6 +44,10 @@ impl Matching for Length {
         Answer::from((least as usize..=most as usize).contains(&view.packet.network_len()) != inverted)
     }
 
+    fn covers(&self, narrower: &Self) -> bool {
+        self.0.covers(&narrower.0)
+    }
+
     fn depends(&self) -> Depends {
         Depends::Anything
     }

@@ -50,6 +50,7 @@ mod u32;
 mod udp;
 
 pub(super) use dscp::parse_codepoint;
+pub(super) use iprange::Iprange;
 pub(super) use ipv6header::header_bits;
 pub(super) use sctp::chunk_number;
 pub(super) use tos::parse_tos;
@@ -125,6 +126,11 @@ pub(super) trait Matching: Sized + Clone + Debug + PartialEq {
     /// What of it a selector can ask instead; then it need not be run.
     fn fold(&self) -> Fold {
         Fold::No
+    }
+
+    /// Whether it surely matches whatever another one matches.
+    fn covers(&self, narrower: &Self) -> bool {
+        self == narrower
     }
 
     /// The states that a packet may be in that it matches; others it may still not match.
@@ -262,6 +268,14 @@ macro_rules! all_matches {
             /// Adds what it remembers under a name.
             pub(super) fn claims(&self, claims: &mut Claims) {
                 match self { $(Self::$name(inner) => inner.claims(claims),)+ }
+            }
+
+            /// Whether it surely matches whatever another match matches.
+            pub(super) fn covers(&self, narrower: &Self) -> bool {
+                match (self, narrower) {
+                    $((Self::$name(inner), Self::$name(narrower)) => inner.covers(narrower),)+
+                    _ => false,
+                }
             }
 
             /// The states that a packet may be in that it matches.

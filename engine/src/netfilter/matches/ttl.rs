@@ -8,6 +8,7 @@ use crate::{
     netfilter::{
         View,
         error::Flaw,
+        header::Not,
         program::facts::Facts,
         save::{
             options::{Given, Opt, Spec},
@@ -82,6 +83,10 @@ impl<const V6: bool> Matching for Hops<V6> {
         })
     }
 
+    fn covers(&self, narrower: &Self) -> bool {
+        self.range().covers(&narrower.range())
+    }
+
     fn depends(&self) -> Depends {
         // It falls by one on the way, so that a fingerprint of the whole way cannot hold it.
         Depends::Anything
@@ -89,6 +94,18 @@ impl<const V6: bool> Matching for Hops<V6> {
 
     fn found(&self, _: &Facts, view: &View<'_>) -> String {
         format!("has {} {}", if V6 { "hop limit" } else { "TTL" }, hops(view))
+    }
+}
+
+impl<const V6: bool> Hops<V6> {
+    /// The numbers that match.
+    const fn range(&self) -> Not<(u16, u16)> {
+        match *self {
+            Self::Equal(hops) => Not { inverted: false, what: (hops as u16, hops as u16) },
+            Self::NotEqual(hops) => Not { inverted: true, what: (hops as u16, hops as u16) },
+            Self::Less(hops) => Not { inverted: true, what: (hops as u16, u16::MAX) },
+            Self::Greater(hops) => Not { inverted: true, what: (0, hops as u16) },
+        }
     }
 }
 

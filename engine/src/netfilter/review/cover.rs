@@ -2,7 +2,7 @@
 
 use crate::netfilter::{
     header::{Header, Interface, Network, Not},
-    matches::{Fold, Match},
+    matches::{Fold, Iprange, Match},
     rule::Rule,
 };
 
@@ -10,8 +10,7 @@ use crate::netfilter::{
 ///
 /// `packet_stays`: no rule of the table changes the packet, its marks or its state on the way.
 pub(super) fn covers(earlier: &Rule, later: &Rule, packet_stays: bool) -> bool {
-    header_covers(&earlier.header, &later.header)
-        && earlier.matches.iter().all(|asked| is_implied(asked, later, packet_stays))
+    header_covers(&earlier.header, later) && earlier.matches.iter().all(|asked| is_implied(asked, later, packet_stays))
 }
 
 /// Whether one of two rules matches each packet: they differ in that the one asks for what the other excludes, and in nothing else.
@@ -44,7 +43,8 @@ fn is_implied(asked: &Match, later: &Rule, packet_stays: bool) -> bool {
     if !is_lasting(asked, packet_stays) {
         return false;
     }
-    later.matches.iter().any(|known| known == asked || is_narrower(known, asked))
+    asked.covers(&Match::Iprange(header_range(&later.header)))
+        || later.matches.iter().any(|known| asked.covers(known) || is_narrower(known, asked))
 }
 
 /// Whether a match gives the same answer whenever it is asked about a packet in one walk.
@@ -53,6 +53,7 @@ fn is_lasting(asked: &Match, packet_stays: bool) -> bool {
         asked,
         Match::Addrtype(_)
             | Match::Icmp(_)
+            | Match::Icmp6(_)
             | Match::Iprange(_)
             | Match::Mac(_)
             | Match::Multiport(_)
@@ -66,6 +67,7 @@ fn is_lasting(asked: &Match, packet_stays: bool) -> bool {
             | Match::Conntrack(_)
             | Match::Dscp(_)
             | Match::Helper(_)
+            | Match::Hl(_)
             | Match::Length(_)
             | Match::Mark(_)
             | Match::State(_)
@@ -96,10 +98,29 @@ fn within(inner: (u16, u16), outer: (u16, u16)) -> bool {
     outer.0 <= inner.0 && inner.1 <= outer.1
 }
 
-/// Whether every packet that fits `later` fits `earlier`.
-fn header_covers(earlier: &Header, later: &Header) -> bool {
-    field(earlier.source.as_ref(), later.source.as_ref(), Network::covers, Network::is_disjoint)
-        && field(earlier.destination.as_ref(), later.destination.as_ref(), Network::covers, Network::is_disjoint)
+/// The ranges of addresses that a header asks for.
+fn header_range(header: &Header) -> Iprange {
+    let range = |network: Option<Not<Network>>| network.filter(|network| !network.inverted)?.what.range();
+    Iprange::of([header.source, header.destination].map(range))
+}
+
+/// Whether every packet that fits the header and the ranges of `later` fits `earlier`.
+fn header_covers(earlier: &Header, Rule { header: later, matches, .. }: &Rule) -> bool {
+    let in_range = |earlier: Option<Not<Network>>, side: usize| {
+        let Some(outer) = earlier.filter(|network| !network.inverted).and_then(|network| network.what.range()) else {
+            return false;
+        };
+        let ranges = matches.iter().filter_map(|known| match known {
+            Match::Iprange(range) => range.ranges()[side],
+            _ => None,
+        });
+        ranges.into_iter().any(|(first, last)| outer.0 <= first && last <= outer.1)
+    };
+    let source = field(earlier.source.as_ref(), later.source.as_ref(), Network::covers, Network::is_disjoint);
+    let destination =
+        field(earlier.destination.as_ref(), later.destination.as_ref(), Network::covers, Network::is_disjoint);
+    (source || in_range(earlier.source, 0))
+        && (destination || in_range(earlier.destination, 1))
         && field(earlier.input.as_ref(), later.input.as_ref(), Interface::covers, Interface::is_disjoint)
         && field(earlier.output.as_ref(), later.output.as_ref(), Interface::covers, Interface::is_disjoint)
         && field(earlier.protocol.as_ref(), later.protocol.as_ref(), PartialEq::eq, PartialEq::ne)
