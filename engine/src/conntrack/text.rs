@@ -183,7 +183,7 @@ const UNKNOWN: &str = "unknown";
 
 /// Those that conntrack(8) knows by name; it prints what tells flows apart for the same ones.
 #[rustfmt::skip]
-static PROTOCOLS: [(Protocol, &str); 7] = [
+static PROTOCOLS: [(Protocol, &str); 8] = [
     (Protocol::TCP,     "tcp"),
     (Protocol::UDP,     "udp"),
     (Protocol::ICMP,    "icmp"),
@@ -191,6 +191,7 @@ static PROTOCOLS: [(Protocol, &str); 7] = [
     (Protocol::GRE,     "gre"),
     (Protocol::SCTP,    "sctp"),
     (Protocol::UDPLITE, "udplite"),
+    (Protocol::DCCP,    "dccp"),
 ];
 
 #[cfg(test)]

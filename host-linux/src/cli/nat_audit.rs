@@ -47,7 +47,12 @@ impl NatAudit {
             return Err(anyhow!("RFC {rfc} is not audited; 4787, 5382, 5508 and 7857 are"));
         }
         if !self.gateway.are_given() {
-            return Err(anyhow!("name what to audit: -c gateway.toml, -r rules.v4, or both"));
+            return Err(anyhow!("name what to audit: -c gateway.toml, and -r rules.v4 for other rules than its own"));
+        }
+        if self.gateway.config.is_none() {
+            return Err(anyhow!(
+                "rules alone say of no interface which hosts are behind it: name the gateway's configuration, too, with -c"
+            ));
         }
         let mut found = audit(|| {
             let mut gateway = self.gateway.read()?;

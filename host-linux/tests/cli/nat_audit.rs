@@ -16,7 +16,15 @@ fn json_is_a_head_and_then_an_object_a_requirement_with_what_was_sent() {
 
 #[test]
 fn there_has_to_be_something_that_translates() {
-    assert_eq!(towpath("nat-audit").wrong(), "towpath: name what to audit: -c gateway.toml, -r rules.v4, or both");
+    assert_eq!(
+        towpath("nat-audit").wrong(),
+        "towpath: name what to audit: -c gateway.toml, and -r rules.v4 for other rules than its own"
+    );
+    let alone = router(MASQUERADE).towpath("nat-audit -r rules.v4").wrong();
+    assert_eq!(
+        alone,
+        "towpath: rules alone say of no interface which hosts are behind it: name the gateway's configuration, too, with -c"
+    );
     let wrong = router("-A FORWARD -j ACCEPT\n").towpath("nat-audit -c gateway.toml").wrong();
     assert!(wrong.starts_with("towpath: nothing is translated"), "{wrong}");
     let wrong = router(MASQUERADE).towpath("nat-audit -c gateway.toml --rfc 793").wrong();

@@ -30,6 +30,7 @@ pub(super) fn read(link: LinkType, bytes: &[u8], wire_len: u32) -> Result<LinkHe
     match link {
         LinkType::RAW | LinkType::RAW_DLT | LinkType::RAW_OPENBSD | LinkType::IPV4 | LinkType::IPV6 => raw(link, bytes),
         LinkType::NULL | LinkType::LOOP => null(link, bytes),
+        LinkType::PPP | LinkType::PPP_HDLC => ppp(link, bytes),
         LinkType::LINUX_SLL => cooked(link, bytes, wire_len, &COOKED_V1),
         LinkType::LINUX_SLL2 => cooked(link, bytes, wire_len, &COOKED_V2),
         other => Err(Unreadable::LinkType(other)),
@@ -58,6 +59,23 @@ fn null(link: LinkType, bytes: &[u8]) -> Result<LinkHeader, Unreadable> {
         other => return Err(Unreadable::AddressFamily(other)),
     };
     Ok(plain(4, ethertype, bytes))
+}
+
+/// Address and control, which may be left out, and the protocol, whose first byte may be when it is zero (RFC 1661, section 2; RFC 1662,
+/// section 3.1).
+fn ppp(link: LinkType, bytes: &[u8]) -> Result<LinkHeader, Unreadable> {
+    let begun = if bytes.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
+    let (protocol, length) = match bytes.get(begun..) {
+        Some(&[low, ..]) if low & 1 != 0 => (low.into(), begun + 1),
+        Some(&[high, low, ..]) => (u16::from_be_bytes([high, low]), begun + 2),
+        Some(_) | None => return Err(Unreadable::LinkHeaderCut(link)),
+    };
+    let ethertype = match protocol {
+        0x21 => IPV4,
+        0x57 => IPV6,
+        other => return Err(Unreadable::PppProtocol(other)),
+    };
+    Ok(plain(length, ethertype, bytes))
 }
 
 fn plain(length: usize, ethertype: u16, bytes: &[u8]) -> LinkHeader {
@@ -167,6 +185,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn of_ppp_ip_is_read_with_and_without_what_may_be_left_out() {
+        for (before, len) in [(&[0xff, 0x03, 0, 0x21][..], 4), (&[0xff, 0x03, 0x21], 3), (&[0, 0x21], 2), (&[0x21], 1)] {
+            for link in [LinkType::PPP, LinkType::PPP_HDLC] {
+                let found = read(link, &[before, &[0x45; 20]].concat(), 40).unwrap();
+                assert_eq!((found.length, &found.ethernet[12..]), (len, &[0x08, 0x00][..]));
+            }
+        }
+        assert_eq!(read(LinkType::PPP, &[0xff, 0x03, 0, 0x57], 4).unwrap().ethernet[12..], [0x86, 0xdd]);
+        assert_eq!(read(LinkType::PPP, &[0xff, 0x03, 0xc0, 0x21], 4), Err(Unreadable::PppProtocol(0xc021)));
+        assert_eq!(read(LinkType::PPP, &[0xff, 0x03], 2), Err(Unreadable::LinkHeaderCut(LinkType::PPP)));
+    }
 
     #[test]
     fn raw_packets_get_the_ethertype_of_their_version() {

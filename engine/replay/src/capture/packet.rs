@@ -49,6 +49,8 @@ pub enum Unreadable {
     LinkHeaderCut(LinkType),
     /// A null or loop header names an address family that is neither IPv4's nor IPv6's.
     AddressFamily(u32),
+    /// A PPP header names a protocol that is neither IPv4 nor IPv6, such as those that PPP itself speaks.
+    PppProtocol(u16),
     /// A raw IP packet's version is neither 4 nor 6.
     IpVersion(u8),
     /// A cooked header names a kind of device (`ARPHRD_*`) whose packets are not frames.
@@ -63,6 +65,7 @@ impl fmt::Display for Unreadable {
             Self::AddressFamily(family) => {
                 write!(out, "address family {family} is neither IPv4 nor IPv6")
             }
+            Self::PppProtocol(protocol) => write!(out, "PPP protocol {protocol:#06x} is neither IPv4 nor IPv6"),
             Self::IpVersion(version) => write!(out, "raw packet of IP version {version}"),
             Self::DeviceType(kind) => write!(out, "packet of a device of type {kind} (ARPHRD), which has no frames"),
         }
@@ -87,10 +90,14 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet.
     pub const ETHERNET: Self = Self(1);
+    /// PPP (RFC 1661), with or without the framing of RFC 1662.
+    pub const PPP: Self = Self(9);
     /// Raw IP, as most systems number it in `DLT_RAW`.
     pub const RAW_DLT: Self = Self(12);
     /// Raw IP, as OpenBSD numbers it in `DLT_RAW`.
     pub const RAW_OPENBSD: Self = Self(14);
+    /// PPP in HDLC-like framing (RFC 1662).
+    pub const PPP_HDLC: Self = Self(50);
     /// Raw IP.
     pub const RAW: Self = Self(101);
     /// OpenBSD loopback: an address family in network byte order.
