@@ -43,7 +43,8 @@ pub const COMPILERS: usize = 2;
 /// Clients of the control socket that ask for something, at once; a further one is sent away unless one of them is done.
 pub const CONTROL_ASKING_MAX: usize = 16;
 
-/// Clients of the control socket that watch, at once; a further one is refused. They leave those who ask their room.
+/// Clients of the control socket that watch, at once; a further one is refused, unless one of them has long stopped reading
+/// ([`CONTROL_PAUSE_MAX`]). They leave those who ask their room.
 pub const CONTROL_WATCHERS_MAX: usize = 16;
 
 /// All of them.
@@ -103,6 +104,9 @@ pub const NOTICES_OF_A_KIND_TIME: Duration = Duration::from_secs(5);
 
 /// How long a client may keep the gateway waiting, for its request or for room to send, before it is cut off.
 pub const CONTROL_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a watcher that loses what happens may read nothing where all places of watchers are taken, before it is cut off.
+pub const CONTROL_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// How much later a client is cut off for each byte that comes of what it announced, though not later than after
 /// [`CONTROL_SILENCE_MAX`]: a quarter of a megabyte a second has to come, so that nobody holds room for long with a byte now and then.

@@ -119,7 +119,7 @@ impl Run {
             let _ = writeln!(io::stderr(), "towpath: warning: {}: {SEED_WARNING}", config.file);
         }
         // The same.
-        let _ = announce(&found, config.host.as_ref().map(|device| device.value.as_str()), &self.control);
+        let _ = announce(&config, &found, &self.control);
         if let (Some(file), false) = (&self.state, has_state) {
             let _ = writeln!(
                 io::stderr(),
@@ -263,17 +263,31 @@ fn at_interface(config: &Config, interface: &InterfaceConfig, error: DeviceError
     anyhow!("{}:{}:{}: {error}", config.file, place.line, place.column)
 }
 
+/// Which interfaces are to carry larger packets than their devices do.
+fn shortened(config: &Config, found: &[Interface]) -> impl Iterator<Item = String> {
+    let asked = config.interfaces.iter().zip(found);
+    asked.filter_map(|(interface, found)| {
+        let most = interface.mtu_bytes.filter(|mtu| *mtu > found.mtu_bytes)?;
+        let Interface { name, mtu_bytes, .. } = found;
+        Some(format!(
+            "{}:{}: mtu = {most} is more than device {name} carries, so it is {mtu_bytes} until that carries more",
+            config.file, interface.device.line
+        ))
+    })
+}
+
 /// What a seed in the configuration means on a wire.
 const SEED_WARNING: &str = "it gives a seed: whoever reads that can foresee sequence numbers, ports and SYN cookies; \
     without it a gateway on a wire draws one from the system";
 
 /// Says that the gateway runs, and what will keep it from running as meant.
-fn announce(found: &[Interface], host: Option<&str>, control: &Control) -> io::Result<()> {
+fn announce(config: &Config, found: &[Interface], control: &Control) -> io::Result<()> {
     let mut err = io::stderr().lock();
-    for warning in found.iter().flat_map(Interface::warnings) {
+    let told = found.iter().flat_map(Interface::warnings).chain(shortened(config, found));
+    for warning in told {
         writeln!(err, "towpath: warning: {warning}")?;
     }
     let devices: Vec<_> = found.iter().map(|interface| interface.name.as_str()).collect();
-    let host = host.map(|device| format!("; this machine by {device}")).unwrap_or_default();
+    let host = config.host.as_ref().map(|device| format!("; this machine by {}", device.value)).unwrap_or_default();
     writeln!(err, "towpath: running on {}{host}; control socket {}", devices.join(", "), control.path().display())
 }

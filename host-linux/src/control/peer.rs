@@ -20,7 +20,10 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    limits::{CONTROL_BYTE_TIME_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_SILENCE_MAX, CONTROL_TURN_BYTES_MAX},
+    limits::{
+        CONTROL_BYTE_TIME_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_PAUSE_MAX, CONTROL_SILENCE_MAX,
+        CONTROL_TURN_BYTES_MAX, CONTROL_WATCHERS_MAX,
+    },
     worker::Worker,
 };
 
@@ -109,21 +112,19 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         if matches!(self.task, Task::Leaving) && self.outbox.is_empty() {
             return Err(Gone::Served);
         }
-        self.deadline = self.next_deadline(now, was_coming, taken, written);
+        self.deadline = match &self.task {
+            Task::Watching(watch) => watch_deadline(now, watch, self.deadline.filter(|_| written == 0), desk.watchers),
+            _ => self.next_deadline(now, was_coming, taken, written),
+        };
         if self.deadline.is_some_and(|deadline| deadline <= now) { Err(Gone::Silent) } else { Ok(()) }
     }
 
     /// When it is cut off, now that so many bytes were taken from it, and given to it. What was announced is waited for a moment, and
-    /// for each byte of it another one. A watcher may read when it likes: what waits for it is bounded.
+    /// for each byte of it another one.
     fn next_deadline(&self, now: Instant, was_coming: bool, taken: usize, written: usize) -> Option<Instant> {
         let waits = matches!(
             self.task,
-            Task::Watching(_)
-                | Task::InTurn(_)
-                | Task::Waiting(_)
-                | Task::Abandoned(_)
-                | Task::Forgetting(..)
-                | Task::Revising(..)
+            Task::InTurn(_) | Task::Waiting(_) | Task::Abandoned(_) | Task::Forgetting(..) | Task::Revising(..)
         );
         if waits {
             return None;
@@ -317,6 +318,13 @@ fn turn_page<C>((done, last): Forgotten<C>, after: &mut Option<C>, count: &mut u
         }
         None => Some(*count),
     }
+}
+
+/// When a watcher is cut off. It may read when it likes, as what waits for it is bounded; but where all places of watchers are taken, not if
+/// it loses what happens and reads nothing for long.
+fn watch_deadline(now: Instant, watch: &Watch, known: Option<Instant>, watchers: usize) -> Option<Instant> {
+    let is_in_the_way = watch.is_losing() && watchers >= CONTROL_WATCHERS_MAX;
+    is_in_the_way.then(|| known.unwrap_or(now + CONTROL_PAUSE_MAX))
 }
 
 /// Why more than a request is refused.

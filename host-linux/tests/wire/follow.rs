@@ -16,7 +16,7 @@ use rustix::{
 use crate::{
     link::PATIENCE,
     namespace::{in_namespace, ip},
-    running::{CLIENT, Folder, Gateway, Network, SERVER, question_wrong},
+    running::{CLIENT, CONFIG, Folder, Gateway, Network, SERVER, question_wrong},
     skip::skip,
 };
 
@@ -36,6 +36,21 @@ fn a_sender_learns_that_a_link_of_a_running_gateway_takes_smaller_packets_than_b
             server.recv_from(&mut [0; 1400]).is_ok_and(|(len, _)| len == 1300)
         };
         assert!((0..50).any(arrives), "cut by the sender, who has been told");
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn who_asks_for_larger_packets_than_the_device_carries_is_told() {
+    in_namespace(|| {
+        let _network = Network::new();
+        let asked = CONFIG.replacen("device = \"gb\"", "device = \"gb\"\nmtu = 9000", 1);
+        let gateway = Gateway::start(&Folder::with(&asked, &[]));
+        let [warning] = &gateway.warnings[..] else { panic!("{:?}", gateway.warnings) };
+        assert!(
+            warning.contains("gateway.toml:8: mtu = 9000 is more than device gb carries, so it is 1500"),
+            "{warning}"
+        );
         gateway.stop(Signal::INT);
     });
 }

@@ -144,6 +144,8 @@ addresses = ["192.0.2.1/24"]
 pub(crate) struct Gateway {
     pub(crate) process: Child,
     stderr: BufReader<ChildStderr>,
+    /// What it has warned of before it ran.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Gateway {
@@ -158,10 +160,14 @@ impl Gateway {
         command.args(words);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
-        let mut line = String::new();
+        let (mut line, mut warnings) = (String::new(), Vec::new());
         stderr.read_line(&mut line).unwrap();
+        while line.starts_with("towpath: warning: ") {
+            warnings.push(core::mem::take(&mut line));
+            stderr.read_line(&mut line).unwrap();
+        }
         assert!(line.starts_with("towpath: running on "), "{line}");
-        Self { process, stderr }
+        Self { process, stderr, warnings }
     }
 
     /// Reads what it says until it says that.

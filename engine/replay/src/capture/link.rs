@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn of_ppp_ip_is_read_with_and_without_what_may_be_left_out() {
-        for (before, len) in [(&[0xff, 0x03, 0, 0x21][..], 4), (&[0xff, 0x03, 0x21], 3), (&[0, 0x21], 2), (&[0x21], 1)] {
+        for (before, len) in [(&[0xff, 0x03, 0, 0x21][..], 4), (&[0xff, 0x03, 0x21], 3), (&[0, 0x21], 2), (&[0x21], 1)]
+        {
             for link in [LinkType::PPP, LinkType::PPP_HDLC] {
                 let found = read(link, &[before, &[0x45; 20]].concat(), 40).unwrap();
                 assert_eq!((found.length, &found.ethernet[12..]), (len, &[0x08, 0x00][..]));

@@ -31,8 +31,8 @@ use super::{codec, *};
 use crate::{
     helpers::{Loaded, Made},
     limits::{
-        CONTROL_ASKING_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_SILENCE_MAX,
-        CONTROL_WATCHERS_MAX,
+        CONTROL_ASKING_MAX, CONTROL_OUTBOX_BYTES_MAX, CONTROL_PAUSE_MAX, CONTROL_REQUEST_BYTES_MAX,
+        CONTROL_SILENCE_MAX, CONTROL_WATCHERS_MAX,
     },
     plugin::Plugin,
     stats::{ControlReport, Report},

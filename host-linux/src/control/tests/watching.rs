@@ -140,6 +140,30 @@ fn who_watches_leaves_those_who_ask_their_room_and_one_too_many_is_refused() {
 }
 
 #[test]
+fn who_has_stopped_reading_makes_room_where_all_places_are_taken() {
+    let mut gateway = Gateway::new(0);
+    let mut watchers: Vec<_> =
+        (0..CONTROL_WATCHERS_MAX).map(|_| gateway.client(Request::Watch(Topic::Connections))).collect();
+    let slow = watchers.remove(0);
+    while gateway.server.counters().replies_lost == 0 {
+        gateway.server.tell(Topic::Connections, &connection(3));
+        gateway.serve();
+        watchers.iter_mut().for_each(|watcher| drop(watcher.next_reply().unwrap()));
+    }
+    gateway.serve();
+    let limit = gateway.server.deadline().expect("it is in the way");
+    assert_eq!(limit, gateway.now + CONTROL_PAUSE_MAX);
+    gateway.now = limit;
+    gateway.serve();
+    assert_eq!((gateway.server.counters().clients_cut_off, gateway.server.deadline()), (1, None));
+    let mut next = gateway.client(Request::Watch(Topic::Connections));
+    gateway.server.tell(Topic::Connections, &connection(4));
+    gateway.serve();
+    assert_eq!(next.next_reply().unwrap(), Some(connection(4)));
+    drop(slow);
+}
+
+#[test]
 fn watchers_that_come_all_at_once_are_all_taken_in() {
     let mut gateway = Gateway::new(0);
     let ask = |request: Request| Client::ask(&gateway.path, request).unwrap();
