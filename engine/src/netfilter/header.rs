@@ -154,7 +154,7 @@ impl Network {
                 "an IPv6 address, a network such as 2001:db8::/32 or a list of them; names are not looked up"
             }
         };
-        let parse = |text: &str| Self::parse_text(text.trim(), family).ok_or_else(|| word.bad(wants));
+        let parse = |text: &str| Self::parse_text(text.trim_start(), family).ok_or_else(|| word.bad(wants));
         word.text.split(',').map(parse).collect()
     }
 
@@ -163,8 +163,14 @@ impl Network {
             Some((address, mask)) => (address, values::mask(mask, family)?),
             None => (text, values::whole_mask(family)),
         };
-        // The tool does not read the name before a mask of zero, as in `any/0`.
-        let address = if mask.is_unspecified() { mask } else { values::short_address(address, family)? };
+        // What the tool cannot read itself it has looked up as a name, which the C library takes for an address where it is one.
+        // It does not read the name before a mask of zero, as in `any/0`.
+        let named = || match family {
+            Family::Ipv4 => values::libc_ipv4(address).map(IpAddr::V4),
+            Family::Ipv6 => None,
+        };
+        let address =
+            if mask.is_unspecified() { mask } else { values::short_address(address, family).or_else(named)? };
         Self::new(address, mask)
     }
 

@@ -247,7 +247,7 @@ impl Masked {
             None => (word.text.as_str(), Some(values::whole_mask(family))),
         };
         let mask = mask.filter(|mask| values::prefix_of(*mask).is_some());
-        match values::address(address, family).zip(mask) {
+        match values::host(address, family).zip(mask) {
             Some((address, mask)) => Ok(Self { address, mask }),
             None => Err(word.bad("an address, with a mask or without; names are not looked up")),
         }

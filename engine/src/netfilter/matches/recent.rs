@@ -219,9 +219,9 @@ impl Recent {
 
 /// The tool takes any address for a mask, also one short of bytes: `24` is 0.0.0.24.
 fn parse_mask(text: &str, family: Family) -> Option<Address> {
-    match (family, values::number(text)) {
-        (Family::Ipv4, Some(number)) => u32::try_from(number).ok().map(|mask| Address::v4(mask.to_be_bytes())),
-        (_, _) => values::address(text, family).map(Address::from),
+    match family {
+        Family::Ipv4 => values::libc_ipv4(text).map(|mask| Address::v4(mask.octets())),
+        Family::Ipv6 => values::address(text, family).map(Address::from),
     }
 }
 

@@ -103,6 +103,20 @@ pub(in crate::netfilter) fn short_ipv4(text: &str) -> Option<Ipv4Addr> {
     parts.next().is_none().then(|| Ipv4Addr::from_octets(octets))
 }
 
+/// An IPv4 address in the notation of the C library (`inet_aton()`): one to four numbers, the last of which fills the bytes that
+/// are left, so that `10.256` is 10.0.1.0.
+pub(in crate::netfilter) fn libc_ipv4(text: &str) -> Option<Ipv4Addr> {
+    let mut address = 0;
+    let mut parts = text.split('.');
+    let last = number(parts.next_back()?)?;
+    let mut bits = u32::BITS;
+    for part in parts {
+        bits = bits.checked_sub(u8::BITS).filter(|bits| *bits > 0)?;
+        address |= u32::from(u8::try_from(number(part)?).ok()?) << bits;
+    }
+    u32::try_from(last).ok().filter(|last| bits == u32::BITS || last >> bits == 0).map(|last| (address | last).into())
+}
+
 /// A mask as a prefix length or as four bytes.
 pub(in crate::netfilter) fn ipv4_mask(text: &str) -> Option<u32> {
     if text.contains('.') {
@@ -130,12 +144,31 @@ pub(in crate::netfilter) fn address(text: &str, family: Family) -> Option<IpAddr
     text.parse().ok().filter(|address| Family::of(*address) == family)
 }
 
+/// A host of a family as the C library reads it, by its address: of IPv4 four numbers in any notation, or one of 32 bits. Where
+/// numbers are missing, as in `10.1`, the tool's other options fill in zeros and the C library does not: that is not read.
+pub(in crate::netfilter) fn host(text: &str, family: Family) -> Option<IpAddr> {
+    let is_clear = |address: &Ipv4Addr| match text.split('.').count() {
+        1 => address.octets()[0] != 0,
+        count => count == 4,
+    };
+    match family {
+        Family::Ipv4 => libc_ipv4(text).filter(is_clear).map(IpAddr::V4),
+        Family::Ipv6 => address(text, family),
+    }
+}
+
 /// An address of a family; of IPv4 trailing bytes may be missing.
 pub(in crate::netfilter) fn short_address(text: &str, family: Family) -> Option<IpAddr> {
     match family {
         Family::Ipv4 => short_ipv4(text).map(IpAddr::V4),
         Family::Ipv6 => address(text, family),
     }
+}
+
+/// The length of a prefix of a family, written as a number or as a mask.
+pub(in crate::netfilter) fn prefix_length(word: &Word, family: Family) -> Result<u8, Flaw> {
+    let length = mask(&word.text, family).and_then(prefix_of);
+    length.ok_or_else(|| word.bad("a prefix length of its family, or a mask such as 255.255.0.0"))
 }
 
 /// A mask as a prefix length or as an address.
@@ -201,6 +234,38 @@ mod tests {
     }
 
     #[test]
+    fn the_last_number_of_an_address_fills_it_as_in_the_c_library() {
+        let cases = [
+            ("0x0a000001", [10, 0, 0, 1]),
+            ("10.256", [10, 0, 1, 0]),
+            ("10.1.65535", [10, 1, 255, 255]),
+            ("012.0.0x10.1", [10, 0, 16, 1]),
+            ("4294967295", [255; 4]),
+        ];
+        for (text, octets) in cases {
+            assert_eq!(libc_ipv4(text), Some(octets.into()), "{text}");
+        }
+        let wrong = [
+            "",
+            "10.",
+            "10..1",
+            "08.0.0.1",
+            "256.1",
+            "10.16777216",
+            "10.1.65536",
+            "4294967296",
+            "1.2.3.4.5",
+            "1.2.3.256",
+        ];
+        for text in wrong {
+            assert_eq!(libc_ipv4(text), None, "{text}");
+        }
+        assert_eq!(host("10.1", Family::Ipv4), None, "10.0.0.1, and in other options 10.1.0.0");
+        assert_eq!(host("10", Family::Ipv4), None, "0.0.0.10");
+        assert_eq!(host("167772161", Family::Ipv4), Some(Ipv4Addr::new(10, 0, 0, 1).into()));
+    }
+
+    #[test]
     fn masks_are_lengths_or_addresses() {
         assert_eq!(ipv4_mask("24"), Some(0xffff_ff00));
         assert_eq!(ipv4_mask("0"), Some(0));
@@ -209,5 +274,7 @@ mod tests {
         assert_eq!(ipv4_mask("255.0"), None);
         assert_eq!(short_ipv4("10"), Some(Ipv4Addr::new(10, 0, 0, 0)));
         assert_eq!(short_ipv4("1.2.3.4.5"), None);
+        assert_eq!(prefix_length(&word("255.255.0.0"), Family::Ipv4), Ok(16));
+        assert!(prefix_length(&word("255.0.255.0"), Family::Ipv4).is_err());
     }
 }

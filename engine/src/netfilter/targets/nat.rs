@@ -115,7 +115,7 @@ impl Targeting for Netmap {
             Some((address, mask)) => (address, values::mask(mask, given.family)),
             None => (word.text.as_str(), Some(values::whole_mask(given.family))),
         };
-        let found = values::address(address, given.family).zip(mask.and_then(values::prefix_of));
+        let found = values::host(address, given.family).zip(mask.and_then(values::prefix_of));
         let (address, prefix) = found.ok_or_else(|| word.bad("a network such as 10.0.0.0/24 or 2001:db8::/64"))?;
         Ok(Self { network: prefix::network(address, prefix), prefix })
     }
@@ -214,7 +214,7 @@ fn split_base<'a>(text: &'a str, option: &str, word: &Word) -> Result<(&'a str, 
     }
 }
 
-/// Reads `port` or `port-port`; a service's name can only stand alone, as in the tool.
+/// Reads `port` or `port-port`, rising; a service's name can only stand alone, as in the tool.
 fn parse_ports(text: &str, word: &Word) -> Result<(u16, u16), Flaw> {
     let number = |text| values::number(text).and_then(|port| u16::try_from(port).ok());
     let found = match text.split_once('-') {
@@ -269,6 +269,6 @@ fn print_range(range: &NatRange, option: &str, family: Family, out: &mut String)
 }
 
 const ENDPOINT: &str =
-    "`address[-address][:port[-port]]`, IPv6 in brackets before a port, or for `--to-ports` `port[-port]`, rising";
+    "`address[-address][:port[-port]]`, IPv6 in brackets before a port, or for `--to-ports` `port[-port]`; rising";
 
 const WITH_PORTS: [Protocol; 5] = [Protocol::TCP, Protocol::UDP, Protocol::SCTP, Protocol(33), Protocol::ICMP];

@@ -33,7 +33,7 @@ impl Targeting for Tee {
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         let word = given.need("gateway", "`--gateway ADDRESS`")?.value();
-        let gateway = values::address(&word.text, given.family).filter(|address| !address.is_unspecified());
+        let gateway = values::host(&word.text, given.family).filter(|address| !address.is_unspecified());
         let gateway = gateway.ok_or_else(|| word.bad("the address of a router on a link of this host"))?;
         let output = match given.find("oif") {
             Some(item) if (1..=15).contains(&item.value().text.len()) => Some(item.value().text.to_owned()),

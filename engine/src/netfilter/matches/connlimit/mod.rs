@@ -58,7 +58,7 @@ impl Matching for Connlimit {
         };
         let whole = address_bits(given.family);
         let prefix = match given.find("connlimit-mask") {
-            Some(item) => values::ranged(item.value(), 0, whole.into(), "a prefix length of its family")? as u8,
+            Some(item) => values::prefix_length(item.value(), given.family)?,
             None => whole,
         };
         let (limit, destination) = (values::mark(item.value())?, given.has("connlimit-daddr"));
