@@ -8,8 +8,9 @@ use crate::netfilter::{
     error::{Fault, Flaw},
     program::facts::Facts,
     save::{
+        decimal,
         options::{Given, Opt, Spec},
-        text::{Word, print_not},
+        text::print_not,
         values,
     },
     walk::Depends,
@@ -53,7 +54,9 @@ impl Matching for Statistic {
                 let item = given.need("probability", "`--probability P` with `--mode random`")?;
                 given.exclusive(&["probability", "every"])?;
                 given.exclusive(&["probability", "packet"])?;
-                let probability = parse_probability(item.value())?;
+                let probability = decimal::parts(&item.value().text);
+                let wants = "a probability from 0 to 1 such as 0.25 or 1e-3";
+                let probability = probability.ok_or_else(|| item.value().bad(wants))?;
                 Ok(Self { mode: Mode::Random { probability }, inverted: item.inverted })
             }
             "nth" => {
@@ -83,7 +86,7 @@ impl Matching for Statistic {
             Mode::Random { probability } => {
                 out.push_str(" --mode random");
                 not(out);
-                let (whole, fraction) = decimal(probability);
+                let (whole, fraction) = printed(probability);
                 out.push_str(&format!(" --probability {whole}.{fraction:011}"));
             }
             Mode::Nth { every, packet, .. } => {
@@ -130,35 +133,10 @@ impl Matching for Statistic {
     }
 }
 
-/// Reads a decimal fraction from 0 to 1, without floating point: digits beyond the 18th are not looked at.
-fn parse_probability(word: &Word) -> Result<u32, Flaw> {
-    let (whole, fraction) = word.text.split_once('.').unwrap_or((&word.text, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let wants = "a probability from 0 to 1 such as 0.25";
-    if !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
-        return Err(word.bad(wants));
-    }
-    let mut numerator: u128 = 0;
-    for digit in fraction.bytes().chain(core::iter::repeat(b'0')).take(FRACTION_DIGITS) {
-        numerator = numerator * 10 + u128::from(digit - b'0');
-    }
-    let one = 10_u128.pow(FRACTION_DIGITS as u32);
-    numerator += match whole.trim_start_matches('0') {
-        "" => 0,
-        "1" => one,
-        _ => 2 * one,
-    };
-    if numerator > one {
-        return Err(word.bad(wants));
-    }
-    Ok(((numerator * SCALE * 2 + one) / (one * 2)) as u32)
-}
-
-const FRACTION_DIGITS: usize = 18;
 const SCALE: u128 = 1 << 31;
 
 /// A probability's digits before and behind the point, eleven of them, rounded to the nearest, of two to the even one.
-const fn decimal(probability: u32) -> (u64, u64) {
+const fn printed(probability: u32) -> (u64, u64) {
     let one = 100_000_000_000_u128;
     let product = probability as u128 * one;
     let (mut digits, rest) = (product / SCALE, product % SCALE);

@@ -9,6 +9,7 @@
 //!
 //! Printing gives what `iptables-save` (1.8.9, legacy) prints, but for the two comment lines that hold the time.
 
+pub(super) mod decimal;
 mod describe;
 mod describe_headers;
 mod line;
