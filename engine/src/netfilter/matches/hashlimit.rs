@@ -13,7 +13,7 @@ use crate::{
         error::{Fault, Flaw, Noun},
         lists::{
             Claims, checked_name,
-            hashlimit::{Buckets, CHUNK_SHIFT, Group, Level, SCALE, Shape, credits},
+            hashlimit::{Buckets, CHUNK_SHIFT, Group, Level, SCALE, Shape, byte_cost, credits},
         },
         program::facts::Facts,
         save::{
@@ -43,6 +43,7 @@ pub(in crate::netfilter) struct Hashlimit {
     sweep_millis: u32,
     keep_millis: u32,
     rate_match: bool,
+    /// 0 when neither given nor asked for.
     interval_secs: u32,
     /// Where the table was found last.
     hint: usize,
@@ -54,6 +55,16 @@ struct Rate {
     bytes: bool,
     average: u64,
     burst: u64,
+}
+
+/// A rate, and what it says of options that are not given.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    rate: Rate,
+    /// Seconds in which it counts when it is matched.
+    interval_secs: u32,
+    /// How long a bucket is kept.
+    keep_millis: u32,
 }
 
 /// What of a packet makes its group: bits in the order of [`MODES`].
@@ -86,7 +97,8 @@ impl Matching for Hashlimit {
             (None, Some(item)) => (item, !item.inverted),
             (None, None) => return Err(given.needs("`--hashlimit-upto` or `--hashlimit-above` with a rate")),
         };
-        let (rate, keep_millis) = Rate::parse(item, given.find("hashlimit-burst"))?;
+        let rate_match = given.has("hashlimit-rate-match");
+        let Asked { rate, interval_secs, keep_millis } = Rate::parse(item, given.find("hashlimit-burst"), rate_match)?;
         let name = checked_name(given.need("hashlimit-name", "`--hashlimit-name`")?.value(), NAME_BYTES_MAX)?;
         let number = |option: &str, min: u32, default: u32| match given.find(option) {
             Some(item) => values::ranged(item.value(), u64::from(min), u64::from(u32::MAX), "a number of 32 bits")
@@ -95,9 +107,7 @@ impl Matching for Hashlimit {
         };
         let whole = address_bits(given.family);
         let prefix = |option: &str| match given.find(option) {
-            Some(item) => {
-                values::ranged(item.value(), 0, whole.into(), "a prefix length of its family").map(|value| value as u8)
-            }
+            Some(item) => values::prefix_length(item.value(), given.family),
             None => Ok(whole),
         };
         Ok(Self {
@@ -112,8 +122,12 @@ impl Matching for Hashlimit {
             max: number("hashlimit-htable-max", 0, 0)?,
             sweep_millis: number("hashlimit-htable-gcinterval", 1, SWEEP_MILLIS)?,
             keep_millis: number("hashlimit-htable-expire", 1, keep_millis)?,
-            rate_match: given.has("hashlimit-rate-match"),
-            interval_secs: number("hashlimit-rate-interval", 1, 1)?,
+            rate_match,
+            interval_secs: match given.find("hashlimit-rate-interval") {
+                Some(item) => parse_interval(item.value())?,
+                None if rate_match => interval_secs,
+                None => 0,
+            },
             hint: 0,
         })
     }
@@ -123,8 +137,8 @@ impl Matching for Hashlimit {
     }
 
     fn print_listed(&self, out: &mut String) {
-        // The tool lists a rate as if it were that of the whole interval.
-        let interval = if self.rate_match { u64::from(self.interval_secs) } else { 1 };
+        // The tool lists packets as if they were those of the whole interval, even where nothing counts by it.
+        let interval = if self.rate.bytes { 1 } else { u64::from(self.interval_secs.max(1)) };
         self.write(out, Rate { average: self.rate.average.saturating_mul(interval), ..self.rate });
     }
 
@@ -239,35 +253,57 @@ impl Hashlimit {
 }
 
 impl Rate {
-    /// Reads a rate and a burst; also gives how long a bucket is kept by default, in milliseconds.
-    fn parse(item: &Item, burst: Option<&Item>) -> Result<(Self, u32), Flaw> {
+    /// Reads a rate and a burst. A rate that is matched is one of packets a second, counted in the unit (iptables:
+    /// `hashlimit_mt_check()`).
+    fn parse(item: &Item, burst: Option<&Item>, rate_match: bool) -> Result<Asked, Flaw> {
         let word = item.value();
-        match parse_bytes_per_second(word)? {
-            Some(average) => Self::in_bytes(average, burst),
-            None => Self::in_packets(word, burst),
+        let mut asked = match parse_bytes_per_second(word)? {
+            Some(average) => Self::in_bytes(average, burst)?,
+            None => Self::in_packets(word, burst)?,
+        };
+        if rate_match && !asked.rate.bytes {
+            asked.rate.average /= u64::from(asked.interval_secs);
+        }
+        match asked.rate.lacks(rate_match) {
+            Some(needed) => Err(Fault::Needs { what: "-m hashlimit".into(), needed }.at(word.column)),
+            None => Ok(asked),
         }
     }
 
-    fn in_packets(word: &Word, burst: Option<&Item>) -> Result<(Self, u32), Flaw> {
+    fn in_packets(word: &Word, burst: Option<&Item>) -> Result<Asked, Flaw> {
         let (average, seconds) = parse_packets(word)?;
         let burst = match burst {
-            Some(item) => values::ranged(item.value(), 1, BURST_MAX, "a number of packets from 1 to 1000000")?,
+            Some(item) => parse_burst(item.value())
+                .filter(|burst| (1..=BURST_MAX).contains(burst))
+                .ok_or_else(|| item.value().bad("a number of packets from 1 to 1000000"))?,
             None => BURST,
         };
-        if credits(average.wrapping_mul(burst)) < credits(average) {
-            let needed = "a smaller `--hashlimit-burst` or a higher rate: together they overflow, in Linux too";
-            return Err(Fault::Needs { what: "-m hashlimit".into(), needed }.at(word.column));
-        }
-        Ok((Self { bytes: false, average, burst }, seconds as u32 * 1000))
+        let (rate, interval_secs) = (Self { bytes: false, average, burst }, seconds as u32);
+        Ok(Asked { rate, interval_secs, keep_millis: interval_secs * 1000 })
     }
 
-    fn in_bytes(average: u64, burst: Option<&Item>) -> Result<(Self, u32), Flaw> {
-        let Some(item) = burst else { return Ok((Self { bytes: true, average, burst: 0 }, KEEP_BYTES_MILLIS)) };
-        let (word, rate) = (item.value(), bytes_of(average));
-        let wants = "a number of bytes such as 64kb, not less than the rate of one second";
-        let bytes =
-            parse_bytes(&word.text).filter(|bytes| *bytes >= rate && rate > 0).ok_or_else(|| word.bad(wants))?;
-        Ok((Self { bytes: true, average, burst: bytes.div_ceil(rate) }, KEEP_BURST_MILLIS))
+    fn in_bytes(average: u64, burst: Option<&Item>) -> Result<Asked, Flaw> {
+        let rate = Self { bytes: true, average, burst: 0 };
+        let Some(item) = burst else { return Ok(Asked { rate, interval_secs: 1, keep_millis: KEEP_BYTES_MILLIS }) };
+        let (word, least) = (item.value(), bytes_of(average));
+        let wants =
+            "a number of bytes such as 64kb, not less than the rate of one second; without b, kb or mb up to 1000000";
+        let bytes = parse_burst(word).filter(|bytes| *bytes >= least && least > 0).ok_or_else(|| word.bad(wants))?;
+        let rate = Self { burst: bytes.div_ceil(least), ..rate };
+        Ok(Asked { rate, interval_secs: 1, keep_millis: KEEP_BURST_MILLIS })
+    }
+
+    /// What would have to be else (Linux v6.18: `net/netfilter/xt_hashlimit.c`, `hashlimit_mt_check_common()`).
+    const fn lacks(self, rate_match: bool) -> Option<&'static str> {
+        let Self { bytes, average, burst } = self;
+        match (rate_match, bytes) {
+            (true, _) if average == 0 => Some("a lower rate: there is no time left for a packet"),
+            (false, true) if byte_cost(average) == 0 => Some("a lower rate: bytes would cost nothing, in Linux too"),
+            (false, false) if credits(average.wrapping_mul(burst)) < credits(average) => {
+                Some("a smaller `--hashlimit-burst` or a higher rate: together they overflow, in Linux too")
+            }
+            (true | false, _) => None,
+        }
     }
 
     /// Writes it; gives how long a bucket is kept by default, in milliseconds.
@@ -303,7 +339,7 @@ impl Rate {
 impl Mode {
     fn parse(word: &Word) -> Result<Self, Flaw> {
         let mut bits = 0;
-        for name in word.text.split(',') {
+        for name in word.text.split([',', '|']).filter(|name| !name.is_empty()) {
             match MODES.iter().find(|(known, _)| *known == name) {
                 Some((_, bit)) => bits |= bit,
                 None => {
@@ -343,19 +379,36 @@ fn parse_packets(word: &Word) -> Result<(u64, u64), Flaw> {
     Ok((SCALE * seconds / count.ok_or_else(|| word.bad(wants))?, seconds))
 }
 
-/// Reads `512kb/s`; `None` when it is not a rate in bytes.
+/// Reads `512kb/s`; the start of `second` suffices. `None` when it is not a rate in bytes.
 fn parse_bytes_per_second(word: &Word) -> Result<Option<u64>, Flaw> {
-    let Some(bytes) = word.text.strip_suffix("/s").filter(|text| text.ends_with('b')) else { return Ok(None) };
-    let bytes = parse_bytes(bytes).filter(|bytes| bytes >> CHUNK_SHIFT < u64::from(u32::MAX));
+    let Some((bytes, _)) =
+        word.text.split_once('/').filter(|(text, unit)| text.ends_with('b') && values::starts("second", unit))
+    else {
+        return Ok(None);
+    };
+    let bytes = parse_bytes(bytes, |digits| digits.parse().ok());
+    let bytes = bytes.filter(|bytes| *bytes > 0 && bytes >> CHUNK_SHIFT < u64::from(u32::MAX));
     bytes.map(cost_of).map(Some).ok_or_else(|| word.bad("a rate such as 512kb/s, in b, kb or mb"))
 }
 
-/// Reads `64kb`, `2mb`, `100b` or `100`.
-fn parse_bytes(text: &str) -> Option<u64> {
+/// Reads `64kb`, `2mb`, `100b` or `100k`, and up to 1000000 without a unit.
+fn parse_burst(word: &Word) -> Option<u64> {
+    match values::number(&word.text) {
+        Some(plain) => Some(plain).filter(|plain| *plain <= BURST_MAX),
+        None => parse_bytes(&word.text, values::number),
+    }
+}
+
+fn parse_bytes(text: &str, number: impl Fn(&str) -> Option<u64>) -> Option<u64> {
     let text = text.strip_suffix('b').unwrap_or(text);
-    let found = BYTE_UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
-    let (digits, unit) = found?;
-    digits.parse::<u64>().ok()?.checked_mul(unit)
+    let (digits, unit) = BYTE_UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))?;
+    number(digits)?.checked_mul(unit)
+}
+
+/// Reads seconds, in decimal whatever they begin with.
+fn parse_interval(word: &Word) -> Result<u32, Flaw> {
+    let seconds = word.text.parse().ok().filter(|seconds| (1..=INTERVAL_SECS_MAX).contains(seconds));
+    seconds.ok_or_else(|| word.bad("a number of seconds from 1 to 2147483647"))
 }
 
 /// The share of a second that a chunk costs, in 2^32nds (iptables: `bytes_to_cost()`).
@@ -377,6 +430,7 @@ const BURST_MAX: u64 = 1_000_000;
 const SWEEP_MILLIS: u32 = 1000;
 const KEEP_BYTES_MILLIS: u32 = 15_000;
 const KEEP_BURST_MILLIS: u32 = 60_000;
+const INTERVAL_SECS_MAX: u32 = i32::MAX as u32;
 /// Buckets of the kernel's hash on a machine with more than 1 GB.
 const SIZE: u32 = 8192;
 
