@@ -53,6 +53,7 @@ FORGOTTEN = [
     "filter < -A INPUT -p udp -m udp --sport 53 ! --dport 0:65535 -j ACCEPT",
     "filter < -A INPUT -p icmp -m icmp --icmp-type 255/255 -j ACCEPT",
     "filter < -A INPUT -p icmp -m icmp ! --icmp-type 255/3 -j ACCEPT",
+    "filter < -A INPUT -m hashlimit --hashlimit-upto 5/sec --hashlimit-name a --hashlimit-rate-interval 60",
 ]
 
 

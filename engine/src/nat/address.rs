@@ -126,6 +126,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn linux_leaves_out_what_a_falling_range_names_between_its_ends() {
+        // What Linux 6.18 made of these under SNAT to 203.0.113.9-203.0.113.1.
+        let cases =
+            [(161, [40, 157, 84, 64]), (178, [88, 105, 27, 204]), (121, [151, 72, 142, 18]), (42, [20, 184, 229, 133])];
+        let range = NatRange { addresses: Some((v4([203, 0, 113, 9]), v4([203, 0, 113, 1]))), ..NatRange::default() };
+        for (source, chosen) in cases {
+            let (source, destination) = (v4([192, 168, 1, source]), v4([198, 51, 100, 190]));
+            let tuple = Tuple { source, destination, ..Tuple::default() };
+            assert_eq!(in_range(&tuple, 0, &range, Manip::Source).source, v4(chosen));
+        }
+    }
+
     proptest! {
         #[test]
         fn a_chosen_address_lies_in_the_range(source: u32, destination: u32, low: u32, span in 0_u32..5000, zone: u16) {

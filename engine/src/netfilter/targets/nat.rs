@@ -199,7 +199,8 @@ fn split(text: &str, family: Family) -> Option<(&str, Option<&str>)> {
 fn parse_addresses(text: &str, family: Family) -> Option<(Address, Address)> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (values::address(first, family)?, values::address(last, family)?);
-    (first <= last).then_some((Address::from(first), Address::from(last)))
+    // One that falls holds all addresses but those between, as in Linux.
+    Some((Address::from(first), Address::from(last)))
 }
 
 /// Splits `/base` off a range of ports, which only DNAT understands.
@@ -269,6 +270,6 @@ fn print_range(range: &NatRange, option: &str, family: Family, out: &mut String)
 }
 
 const ENDPOINT: &str =
-    "`address[-address][:port[-port]]`, IPv6 in brackets before a port, or for `--to-ports` `port[-port]`; rising";
+    "`address[-address][:port[-port]]`, IPv6 in brackets before a port, or for `--to-ports` `port[-port]`; ports rise";
 
 const WITH_PORTS: [Protocol; 5] = [Protocol::TCP, Protocol::UDP, Protocol::SCTP, Protocol(33), Protocol::ICMP];
