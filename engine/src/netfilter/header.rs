@@ -24,6 +24,10 @@ pub(super) struct Header {
     pub(super) input: Option<Not<Interface>>,
     pub(super) output: Option<Not<Interface>>,
     pub(super) protocol: Option<Not<Protocol>>,
+    /// `-p all` of ip6tables, which drops what has no way to a protocol as any `-p` does, and is not printed (Linux v6.18:
+    /// `net/ipv6/netfilter/ip6_tables.c`, `ip6_packet_match()`, which asks for `IP6T_F_PROTO`; iptables 1.8.9:
+    /// `libxtables/xtables.c`, `ipv6_proto_parse()`, which sets it).
+    pub(super) any_protocol: bool,
     pub(super) fragment: Option<Not<()>>,
 }
 

@@ -268,6 +268,22 @@ def unreached(s):
               E6() / IPv6(src=host, dst=S6, nh=17) / Raw(b""), udp6(host, 5000, S6, 53))
 
 
+@scenario("rules-protocol-all-ipv6")
+def protocol_all(s):
+    """`-p all` asks for a protocol, whichever, by any of its names: it drops what has no way to one, where a rule without it does not."""
+    asked = ["-p all", "-p 0", "-p hopopt -m length --length 0:2000", "-o outside -p all", "-i outside -p all",
+             "-d 2001:db8:9::/64 -p all", "-m length --length 0:2000"]
+    hosts = [f"fd00:1::{n + 0x100:x}" for n in range(len(asked))]
+    six(s, table("filter", *[f"-A FORWARD -s {host}/128 {rule}" for host, rule in zip(hosts, asked)], "-A FORWARD"))
+    for host in hosts:
+        s.note(host)
+        s.put(E6() / IPv6(src=host, dst=S6, nh=60) / Raw(bytes([17, 0, 0, 0, 0, 0, 0, 0])[:2]),
+              E6() / IPv6(src=host, dst=S6, nh=60) / Raw(bytes([43, 0, 1, 4, 0, 0, 0, 0, 17, 0])),
+              E6() / IPv6(src=host, dst=S6, nh=51) / Raw(bytes([17])),
+              E6() / IPv6(src=host, dst=S6, nh=60) / Raw(bytes([59, 0, 1, 4, 0, 0, 0, 0])),
+              E6() / IPv6(src=host, dst=S6, nh=17) / Raw(b""), udp6(host, 5000, S6, 53), ping6(host, S6, 7))
+
+
 @scenario("rules-recent-bounds")
 def recent(s):
     """As many sightings as are asked for are kept, beyond 255; seconds are counted in 32 bits of ticks, and begin anew beyond 198 days."""

@@ -146,6 +146,9 @@ impl Selector {
             selector.asks |= PROTOCOL;
             selector.invert(PROTOCOL, field.inverted);
         }
+        if header.any_protocol {
+            selector.asks |= ANY_PROTOCOL;
+        }
         if let Some(field) = &header.input {
             selector.input = interfaces.intern(&field.what)?;
             selector.looks_at = selector.looks_at.or(Fingerprint::INPUT);
@@ -225,7 +228,7 @@ impl Selector {
     /// How a packet fits.
     #[inline]
     pub(super) fn fit(&self, facts: &Facts, interfaces: &Interfaces) -> Fit {
-        if facts.ports == Ports::Unreached && self.asks & PROTOCOL != 0 {
+        if facts.ports == Ports::Unreached && self.asks & (PROTOCOL | ANY_PROTOCOL) != 0 {
             return self.fit_unreached(facts, interfaces);
         }
         let mut differs = self.differs_in_ends(facts);
@@ -378,5 +381,7 @@ const INPUT: u8 = 1 << 3;
 const OUTPUT: u8 = 1 << 4;
 const FRAGMENT: u8 = 1 << 5;
 const PORTS: u8 = 1 << 6;
+/// Of `-p all`, which all protocols are, but no packet without one.
+const ANY_PROTOCOL: u8 = 1 << 7;
 
 const _: () = assert!(size_of::<Selector>() == 64, "one cache line");

@@ -106,6 +106,7 @@ fn reversed(header: &Header) -> Header {
         input: header.output.clone().or_else(|| other_than(header.input.as_ref())),
         output: header.input.clone().or_else(|| other_than(header.output.as_ref())),
         protocol: header.protocol,
+        any_protocol: false,
         fragment: None,
     }
 }

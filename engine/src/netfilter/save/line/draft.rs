@@ -28,6 +28,8 @@ use crate::{
 pub(in crate::netfilter::save) struct Draft {
     pub(super) family: Family,
     pub(super) header: Header,
+    /// `-p` has been given, be it for all.
+    pub(super) protocol_given: Option<()>,
     /// `-s` and `-d` may be lists; the rule stands for all pairs.
     pub(super) sources: Option<Not<Vec<Network>>>,
     pub(super) destinations: Option<Not<Vec<Network>>>,
@@ -97,11 +99,13 @@ impl Draft {
             }
             Field::Protocol => {
                 let word = argument.value(reader)?;
+                argument.put(&mut self.protocol_given, ())?;
                 match values::protocol(&word)? {
-                    Some(what) => argument.put(&mut self.header.protocol, Not { inverted, what }),
-                    None if inverted => Err(Fault::Never { why: "no packet is of no protocol" }.at(word.column)),
-                    None => Ok(()),
+                    Some(what) => self.header.protocol = Some(Not { inverted, what }),
+                    None if inverted => return Err(Fault::Never { why: "no packet is of no protocol" }.at(word.column)),
+                    None => self.header.any_protocol = self.family == Family::Ipv6,
                 }
+                Ok(())
             }
             Field::Fragment if self.family == Family::Ipv6 => {
                 let (option, why) =
