@@ -62,6 +62,23 @@ impl<T> Named<T> {
         self.0.push((name, thing));
     }
 
+    /// Gives a thing another name, which is not there yet; it stays in its place.
+    fn rename(&mut self, name: &str, new: &str) {
+        for (known, _) in self.0.iter_mut().filter(|(known, _)| known == name) {
+            *known = new.into();
+        }
+    }
+
+    /// Gives each of two things the other's name and place.
+    fn swap(&mut self, one: &str, other: &str) {
+        let at = |name: &str| self.0.iter().position(|(known, _)| known == name);
+        if let Some(places) = at(one).zip(at(other)).filter(|(one, other)| one != other)
+            && let Ok([(_, one), (_, other)]) = self.0.get_disjoint_mut(places.into())
+        {
+            core::mem::swap(one, other);
+        }
+    }
+
     /// Takes all of them out.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (String, T)> {
         self.0.drain(..)

@@ -35,10 +35,7 @@ struct Draft<'a> {
 pub(super) fn create(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<(), Flaw> {
     let (name, kind_word) = (reader.need(command)?, reader.need(command)?);
     let kind = Kind::find(&kind_word.text).ok_or_else(|| unknown(kind_word))?;
-    // The tool takes names with blanks too, and what it saves of them it does not read again.
-    if !(1..=NAME_BYTES_MAX).contains(&name.text.len()) || !is_one_word(&name.text) {
-        return Err(name.bad("a name of 1 to 31 bytes without blanks, double quotes and control characters"));
-    }
+    check_name(name)?;
     let mut draft = Draft { options: Options::of(kind), mask: None, range: None, ends: [None; 2], said: Vec::new() };
     while let Some(word) = reader.word() {
         draft.say(word)?;
@@ -57,6 +54,14 @@ pub(super) fn create(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -
     }
     sets.0.push(name.text.clone(), Set::new(kind, options));
     Ok(())
+}
+
+/// The tool takes names with blanks too, and what it saves of them it does not read again.
+pub(super) fn check_name(name: &Word) -> Result<(), Flaw> {
+    match (1..=NAME_BYTES_MAX).contains(&name.text.len()) && is_one_word(&name.text) {
+        true => Ok(()),
+        false => Err(name.bad("a name of 1 to 31 bytes without blanks, double quotes and control characters")),
+    }
 }
 
 fn unknown(word: &Word) -> Flaw {

@@ -79,6 +79,23 @@ impl Kind {
         self.parts().contains(&part)
     }
 
+    /// Whether sets of two kinds may change places: elements consist of the same, in whatever order and however they are kept (Linux
+    /// v6.18: `net/netfilter/ipset/ip_set_core.c`, `ip_set_swap()`, which compares `features`).
+    pub(super) fn is_like(self, other: Self) -> bool {
+        let features = |kind: Self| {
+            let count = |wanted: &[Part]| kind.parts().iter().filter(|part| wanted.contains(part)).count();
+            let parts = [
+                count(&[Address, Network]),
+                count(&[Port, BarePort]),
+                count(&[Interface]),
+                count(&[Mac]),
+                count(&[Mark]),
+            ];
+            (parts, kind.has(Network), kind.storage() == Storage::List)
+        };
+        features(self) == features(other)
+    }
+
     /// Whether a network may be all addresses (Linux v6.18: `ip_set_hash_netiface.c`, `ip_set_hash_netportnet.c`).
     pub(super) fn takes_all_addresses(self) -> bool {
         ["hash:net,iface", "hash:net,port,net"].contains(&self.name())

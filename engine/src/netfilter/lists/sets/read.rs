@@ -88,6 +88,8 @@ pub(in crate::netfilter) fn take_line(sets: &mut Sets, budget: &mut Budget, line
         Some("del") => delete(sets, &mut reader, first),
         Some("flush") => flush(sets, &mut reader),
         Some("destroy") => destroy(sets, &mut reader),
+        Some("rename") => rename(sets, &mut reader, first),
+        Some("swap") => swap(sets, &mut reader, first),
         Some("quit") => reader.end(),
         _ => Err(Fault::unknown(Noun::Option, &first.text, TAKEN.into_iter()).at(first.column)),
     }
@@ -203,6 +205,35 @@ fn destroy(sets: &mut Sets, reader: &mut Reader<'_>) -> Result<(), Flaw> {
     reader.end()
 }
 
+/// `rename SET NAME`: not of a set that a list holds (Linux v6.18: `net/netfilter/ipset/ip_set_core.c`, `ip_set_rename()`).
+fn rename(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<(), Flaw> {
+    let (name, new) = (reader.need(command)?, reader.need(command)?);
+    reader.end()?;
+    create::check_name(new)?;
+    named(sets, name)?;
+    if sets.is_held(&name.text) {
+        return Err(name.bad("a set that can be renamed: a list holds it"));
+    }
+    if sets.0.find(&new.text).is_some() {
+        return Err(Fault::Twice { option: new.text.clone() }.at(new.column));
+    }
+    sets.0.rename(&name.text, &new.text);
+    Ok(())
+}
+
+/// `swap SET SET`: a list holds what has the name then.
+fn swap(sets: &mut Sets, reader: &mut Reader<'_>, command: &Word) -> Result<(), Flaw> {
+    let (one, other) = (reader.need(command)?, reader.need(command)?);
+    reader.end()?;
+    let (kind, family) = (named(sets, one)?.kind, named(sets, one)?.family());
+    let set = named(sets, other)?;
+    if !set.kind.is_like(kind) || set.family() != family {
+        return Err(other.bad("a set of the other's kind and family, with which it may change places"));
+    }
+    sets.0.swap(&one.text, &other.text);
+    Ok(())
+}
+
 /// Reads what follows an element.
 fn element_options(set: &Set, reader: &mut Reader<'_>) -> Result<Element, Flaw> {
     let mut element = Element { expires: set.expiry(Instant::ZERO, None), ..Element::default() };
@@ -315,6 +346,6 @@ static COMMANDS: [&[&str]; 14] = [
 ];
 
 /// Those that a text may have here.
-static TAKEN: [&str; 6] = ["create", "add", "del", "flush", "destroy", "quit"];
+static TAKEN: [&str; 8] = ["create", "add", "del", "flush", "destroy", "rename", "swap", "quit"];
 
 static ADD_OPTIONS: [&str; 8] = ["timeout", "packets", "bytes", "comment", "nomatch", "wildcard", "before", "after"];

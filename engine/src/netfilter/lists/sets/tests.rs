@@ -166,6 +166,41 @@ fn commands_kinds_and_options_have_other_names_and_options_any_order() {
     assert_eq!(read(&format!("{saved}d l c\nf\nx\n")), Ok(String::new()));
 }
 
+/// As ipset 7.17 takes, prints and refuses them.
+#[test]
+fn sets_change_names_and_places_where_they_are_alike() {
+    let made = "create z hash:ip\ncreate a hash:ip timeout 60\nadd a 1.1.1.1 timeout 0\ncreate b bitmap:ip range 10.0.0.0/24\n\
+        create n hash:net\ncreate s hash:ip family inet6\ncreate l list:set\ncreate m list:set\nadd l a\n";
+    let text = format!("{made}swap a z\nw a b\n--swap l m\nswap a a\nrename z y\ne -exist n o\n-E m k\n");
+    let saved = "create y hash:ip family inet hashsize 1024 maxelem 65536 timeout 60 bucketsize 12\nadd y 1.1.1.1 timeout 0\n\
+        create a bitmap:ip range 10.0.0.0-10.0.0.255\n\
+        create b hash:ip family inet hashsize 1024 maxelem 65536 bucketsize 12\n\
+        create o hash:net family inet hashsize 1024 maxelem 65536 bucketsize 12\n\
+        create s hash:ip family inet6 hashsize 1024 maxelem 65536 bucketsize 12\n\
+        create l list:set size 8\ncreate k list:set size 8\nadd k a\n";
+    assert_eq!(read(&text), Ok(saved.into()));
+    let wrong = [
+        "swap a n",
+        "swap a s",
+        "swap l a",
+        "swap a c",
+        "swap c a",
+        "swap a",
+        "swap a b c",
+        "rename z a",
+        "rename z z",
+        "rename a c",
+        "rename c d",
+        "rename z",
+        "rename z c d",
+        "rename z 01234567890123456789012345678901",
+        "rename z \"c d\"",
+    ];
+    for line in wrong {
+        assert_eq!(read(&format!("{made}{line}")).map_err(|(line, _)| line), Err(10), "{line}");
+    }
+}
+
 #[test]
 fn a_text_of_iptables_is_none_of_ipset() {
     for text in ["n a iphash", "c a hash:ip", "-N a hash:ip", "--create a nethash", "-! -N a hash:ip", "flush a"] {
