@@ -32,7 +32,9 @@ pub(crate) struct Rules {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Print the rules as iptables-save does, but for its two comment lines that hold the time.
+    /// Print the rules as iptables-save does, but for its two comment lines that hold the time. Tables come in the order in which
+    /// packets come to them (raw, mangle, nat, filter, security), whatever order they were given in; iptables-legacy-save begins with
+    /// the one that was made last, so that its order turns round with each restore.
     Save {
         #[command(flatten)]
         place: Place,

@@ -37,6 +37,25 @@ fn rules_are_saved_as_iptables_saves_them_with_their_sets() {
 }
 
 #[test]
+fn tables_are_saved_in_the_order_in_which_packets_come_to_them_whatever_order_they_were_given_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rules.v4");
+    let mut tables = ["security", "filter", "nat", "mangle", "raw"];
+    for _ in 0..tables.len() {
+        tables.rotate_left(1);
+        let given: String = tables.iter().map(|table| format!("*{table}\n-A OUTPUT -j ACCEPT\nCOMMIT\n")).collect();
+        std::fs::write(&file, given).expect("written");
+        let saved = towpath(&["save"], &[&file.display().to_string()]);
+        let order: Vec<&str> = text(&saved.stdout).lines().filter_map(|line| line.strip_prefix('*')).collect();
+        assert_eq!(order, ["raw", "mangle", "nat", "filter", "security"], "given as {tables:?}");
+    }
+    let options = |words: &[&str]| text(&towpath(words, &[&file.display().to_string()]).stdout).to_owned();
+    let filter = "-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n-A OUTPUT -j ACCEPT\n";
+    assert_eq!(options(&["-S"]), filter, "one table alone, as iptables -S does");
+    assert_eq!(options(&["-S", "-t", "security"]), filter);
+}
+
+#[test]
 fn a_table_is_listed_with_chains_and_their_references() {
     let listed = towpath(&["-L", "-v", "-n", "-t", "nat"], &["libvirt.v4"]);
     assert!(
