@@ -30,6 +30,22 @@ fn what_happened_to_connections_is_told_in_order_with_its_time() {
     assert!(said.out.starts_with('['), "{}", said.out);
 }
 
+/// As conntrack 1.4.7 takes it: it changes nothing, and goes along with `save`.
+#[test]
+fn who_has_caused_an_event_may_be_asked_for() {
+    for question in ["-L", "-E", "-L expect", "-E expect"] {
+        let capture = "ftp-pasv-inside.pcap";
+        assert_eq!(
+            ask(capture, &format!("{question} -o userspace")).fine(),
+            ask(capture, question).fine(),
+            "{question}"
+        );
+    }
+    let saved = ask("http-short.pcap", "-L -o save").fine();
+    assert!(saved.starts_with("-A -t "), "{saved}");
+    assert_eq!(ask("http-short.pcap", "-L -o save,userspace").fine(), saved);
+}
+
 /// The options are those that the real tool has printed for a connection's start, an update and its end.
 #[test]
 fn what_happened_is_saved_as_the_options_that_do_the_same_elsewhere() {

@@ -23,11 +23,13 @@ const CAPTURES: [(&str, bool); 8] = [
 ];
 
 /// What both are asked. Connections are listed in no particular order, so that the lines are compared sorted.
-const QUESTIONS: [&str; 25] = [
+const QUESTIONS: [&str; 27] = [
     "-L",
     "-L -o extended",
     "-L -o xml",
     "-L -o save",
+    "-L -o userspace",
+    "-L -o userspace,save",
     "-L -p tcp",
     "-L -p 17",
     "-L -p icmpv6 -o extended",

@@ -56,7 +56,8 @@ struct Question {
     /// Show what connection tracking has counted.
     #[arg(short = 'S', long, group = "what")]
     stats: bool,
-    /// Delete what the options describe, and show it; an expectation is not shown. It is "no" (exit code 1) when there is nothing.
+    /// Delete what the options describe, and show it; an expectation is not shown, but counted, where conntrack 1.4.7 says of each that
+    /// it has deleted that 0 have been shown, and "no". It is "no" (exit code 1) when there is nothing.
     #[arg(short = 'D', long, group = "what")]
     delete: bool,
     /// Change the mark (-m), the timeout (-t) or the status (-u) of what the other options describe, and show it. It is "no" (exit code
@@ -127,14 +128,20 @@ enum Output {
     Timestamp,
     /// With the times when each began and ended, where they are known (`net.netfilter.nf_conntrack_timestamp`), in UTC.
     Ktimestamp,
+    /// With who has caused each event from outside. conntrack 1.4.7 tells that whether it is asked for or not; here it is nobody, since
+    /// programs have no netlink port to be known by.
+    Userspace,
     /// With the names of its labels, as the file of `--label-names` has them; without that file, without them.
     Labels,
 }
 
 impl Question {
     fn format(&self) -> Result<Format> {
-        let with_save = self.output.len() > 1 && self.output.contains(&Output::Save);
-        anyhow::ensure!(!with_save, "cannot combine save output with any other output type, use -o save only");
+        let is_save_alone = self.output.iter().all(|output| matches!(output, Output::Save | Output::Userspace));
+        anyhow::ensure!(
+            is_save_alone || !self.output.contains(&Output::Save),
+            "cannot combine save output with any other output type, use -o save only"
+        );
         let has = |output| self.output.contains(&output);
         let styles = [(Output::Xml, Style::Xml), (Output::Save, Style::Save), (Output::Json, Style::Json)];
         let mut chosen = styles.iter().filter(|(output, _)| has(*output)).map(|(_, style)| *style);
