@@ -19,7 +19,7 @@ pub struct Lint {
 
 /// All that is looked for, by their words.
 #[rustfmt::skip]
-pub const LINTS: [Lint; 19] = [
+pub const LINTS: [Lint; 20] = [
     lint("answers-dropped", Warning,
         "connections are let begin, and the answers to them are dropped",
         "accept `-m conntrack --ctstate ESTABLISHED,RELATED` where the answers pass"),
@@ -29,6 +29,9 @@ pub const LINTS: [Lint; 19] = [
     lint("empty-set", Note,
         "a rule that asks for what is in an empty set matches nothing",
         "put elements into the set, or let a rule do so with `-j SET --add-set`"),
+    lint("falling-range", Warning,
+        "a range whose first address is behind its last is taken for all addresses but those between",
+        "turn the range round"),
     lint("foreign-source", Note,
         "answers find the address only where somebody routes them here: nobody answers ARP for it",
         "give the address to an interface, translate to one that is there, or see that the networks around route it here"),

@@ -285,6 +285,7 @@ fn of_remark(remark: &Remark, file: &str) -> Finding {
             );
             Finding::about_either(None, file, "no-neighbours", text)
         }
+        Remark::FallingRange { rule } => Finding::about(rule, "falling-range", FALLS.to_owned()),
         Remark::ForeignSource { rule, address } => {
             let text =
                 format!("{address} is no address of this gateway: answers come here only where they are routed here");
@@ -320,6 +321,8 @@ fn unanswered(is_rule: bool, hook: Hook, answers: Hook) -> String {
     let chain = answers.chain();
     format!("{what}, but {chain} drops their answers; accept `-m conntrack --ctstate ESTABLISHED,RELATED` there")
 }
+
+const FALLS: &str = "this range falls: Linux takes it for all addresses but those between its ends";
 
 fn place(rule: &RuleInfo) -> String {
     format!("{}:{}", rule.file, rule.line)

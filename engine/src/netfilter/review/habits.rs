@@ -26,9 +26,10 @@ use crate::{
 pub(super) fn remarks(reader: &Reader<'_>, devices: &Devices) -> Vec<Remark> {
     let everywhere = masquerades_everywhere(reader);
     let limits = limits_without_drop(reader);
+    let falling = falling_ranges(reader);
     let foreign = foreign_sources(reader, devices);
     let unforwarded = not_forwarded(reader, devices);
-    everywhere.into_iter().chain(limits).chain(foreign).chain(unforwarded).collect()
+    everywhere.into_iter().chain(limits).chain(falling).chain(foreign).chain(unforwarded).collect()
 }
 
 /// MASQUERADE or SNAT in POSTROUTING itself that asks for nothing: it also translates what goes back inside, and what this host
@@ -73,6 +74,20 @@ const fn is_limit(asked: &Match) -> bool {
 fn may_drop(chain: &Chain, from: usize) -> bool {
     let by_rule = |rule: &Rule| is_drop(rule) || rule.jump.chain().is_some();
     chain.policy.is_none_or(|policy| !policy.accept) || chain.rules.iter().skip(from).any(by_rule)
+}
+
+/// Rules that translate to ranges of addresses that fall, of which Linux chooses as if they went on at the least address behind the
+/// greatest (Linux v6.18: `net/netfilter/nf_nat_core.c`, `find_best_ips_proto()`).
+fn falling_ranges(reader: &Reader<'_>) -> Vec<Remark> {
+    let falls = |rule: &Rule| {
+        let Jump::Target(target) = &rule.jump else { return false };
+        let range = if let Target::Snat(snat) = target { Some(snat.range()) } else { None };
+        let range = if let Target::Dnat(dnat) = target { Some(dnat.range()) } else { range };
+        range.and_then(|(range, _)| range.addresses).is_some_and(|(first, last)| first > last)
+    };
+    let found = reader.all_rules().filter(|(.., rule)| falls(rule));
+    let info = found.filter_map(|(table, chain, index, _)| reader.info(table.name, chain, index));
+    info.map(|rule| Remark::FallingRange { rule }).collect()
 }
 
 /// Rules that give connections a source which is no address of this host: answers find it only where somebody routes them here.

@@ -143,6 +143,11 @@ pub enum Remark {
         /// The rule.
         rule: RuleInfo,
     },
+    /// A rule translates to a range of addresses whose first is behind its last: to any address but those between.
+    FallingRange {
+        /// The rule.
+        rule: RuleInfo,
+    },
     /// A rule gives connections a source that is no address of this host.
     ForeignSource {
         /// The rule.

@@ -196,6 +196,7 @@ fn short(text: &str) -> Vec<String> {
         }
         Remark::NothingForwarded { translation } => format!("{} translates what is not let through", translation.line),
         Remark::MasqueradesEverywhere { rule } => format!("{} masquerades everywhere", rule.line),
+        Remark::FallingRange { rule } => format!("{} falls", rule.line),
         Remark::LimitWithoutDrop { rule } => format!("{} limits nothing", rule.line),
         Remark::StateBeforeTracking { rule, takes_all: true } => format!("{} takes all for INVALID", rule.line),
         Remark::StateBeforeTracking { rule, takes_all: false } => format!("{} asks too early", rule.line),
@@ -244,6 +245,17 @@ fn masquerading_whatever_leaves_is_remarked_and_with_a_device_or_a_source_it_is_
     ] {
         assert_eq!(remarked(rule), [""; 0], "{rule}");
     }
+}
+
+#[test]
+fn a_range_of_addresses_that_falls_is_remarked() {
+    let remarked = |range: &str| {
+        let drop = "-A FORWARD -m conntrack --ctstate INVALID -j DROP";
+        let dnat = format!("-t nat -A PREROUTING -i wan -j DNAT --to-destination {range}");
+        short(&format!("{drop}\n{dnat}\n-t nat -A POSTROUTING -o wan -j SNAT --to-source {range}"))
+    };
+    assert_eq!(remarked("10.0.0.9-10.0.0.1"), ["2 falls", "3 falls"]);
+    assert_eq!(remarked("10.0.0.1-10.0.0.9"), Vec::<String>::new());
 }
 
 #[test]
