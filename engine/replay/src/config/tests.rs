@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use towpath_engine::{
     Command, Engine, Instant,
-    conntrack::helper::{ExpectClass, Framing, HelperMode, Manifest, Opener},
+    conntrack::helper::{AttachPoint, ExpectClass, Framing, HelperMode, Manifest, Opener},
     device::{Kind, bond},
     ip::RouteKind,
     socket::ServiceAnswer,
@@ -416,10 +416,7 @@ proptest! {
 fn manifest() -> Manifest {
     Manifest {
         name: "ftp".into(),
-        attach: vec![towpath_engine::conntrack::helper::AttachPoint {
-            protocol: towpath_engine::wire::Protocol::TCP,
-            ports: 21..=21,
-        }],
+        attach: vec![AttachPoint { protocol: towpath_engine::wire::Protocol::TCP, ports: 21..=21 }],
         framing: Framing::Lines,
         triggers: Vec::new(),
         openings: Vec::new(),
