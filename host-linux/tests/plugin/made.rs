@@ -113,17 +113,17 @@ impl Made {
 
     /// The manifest: TCP port 21, one class, 10 000 fuel.
     fn data(&self) -> String {
-        let mut record = [0_u8; 56];
+        let mut record = [0_u8; 64];
         let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
         let number = |number: usize| u32::try_from(number).expect("a small number").to_le_bytes();
         put(0, &[number(NAME), number(self.name.len())].concat());
         put(8, &[number(ATTACHED), number(1)].concat());
-        put(28, &[number(CLASSES), number(1)].concat());
-        put(36, &64_u16.to_le_bytes());
-        put(38, &16_u16.to_le_bytes());
-        put(40, &10_000_u64.to_le_bytes());
-        put(48, &self.memory_bytes_max.to_le_bytes());
-        put(52, &[1]);
+        put(36, &[number(CLASSES), number(1)].concat());
+        put(44, &64_u16.to_le_bytes());
+        put(46, &16_u16.to_le_bytes());
+        put(48, &10_000_u64.to_le_bytes());
+        put(56, &self.memory_bytes_max.to_le_bytes());
+        put(60, &[1]);
         let attached = [0, 0, 21, 0, 21, 0];
         // TCP, either direction, the peer, all ports.
         let bounds = [[0; 4], [0, 0, 0xff, 0xff], [0; 4], [1, 0, 0, 0]];
