@@ -145,16 +145,19 @@ mod tests {
     #[test]
     fn each_broken_bound_is_named() {
         type Break = fn(&mut wit::HelperManifest);
-        let breaks: [(&str, Break); 22] = [
+        let breaks: [(&str, Break); 25] = [
             ("name", |m| m.name.clear()),
             ("name", |m| m.name = "ftp\n".into()),
             ("name", |m| m.name = "a".repeat(16)),
             ("attach", |m| m.attach.clear()),
             ("attach", |m| m.attach = vec![m.attach[0]; 17]),
             ("attach.ports", |m| m.attach[0].ports = wit::PortRange { first: 22, last: 21 }),
+            ("framing", |m| m.attach[0].protocol = wit::Protocol::Udp),
+            ("framing", |m| (m.attach[0].protocol, m.framing) = (wit::Protocol::Udp, wit::Framing::LooseLines)),
             ("triggers", |m| m.triggers = vec![m.triggers[0].clone(); 33]),
             ("triggers.bytes", |m| m.triggers[0].bytes.clear()),
             ("triggers.bytes", |m| m.triggers[0].bytes = vec![0; 17]),
+            ("triggers.bytes", |m| m.triggers[0].bytes = b"A\nB".to_vec()),
             ("openings", |m| m.openings = vec![b"A".to_vec(); 97]),
             ("openings", |m| m.openings[0].clear()),
             ("openings", |m| m.openings[0] = vec![0; 17]),

@@ -7,7 +7,7 @@ use super::{failures::Failures, trigger::Triggers};
 use crate::{
     conntrack::{
         HelperId,
-        helper::{Framing, Helper, HelperMode, Manifest},
+        helper::{Anchor, Framing, Helper, HelperMode, Manifest, Trigger},
     },
     limits::{
         EXPECTATIONS_PER_MASTER_MAX, HELPER_ATTACH_POINTS_MAX, HELPER_CLASSES_MAX, HELPER_EXPECT_SECONDS_MAX,
@@ -235,10 +235,14 @@ pub enum ManifestFlaw {
     Attach,
     /// The protocol or the ports of one of them.
     AttachPorts,
+    /// That it reads lines, which a protocol has none of that it may be attached to.
+    LinesOfDatagrams,
     /// How many triggers there are.
     Triggers,
     /// The length of one.
     TriggerBytes,
+    /// That one stands at the start of a line and reaches beyond its end.
+    TriggerLines,
     /// How many openings there are.
     Openings,
     /// The length of one.
@@ -268,7 +272,8 @@ impl ManifestFlaw {
             Self::Attach => "attach",
             Self::AttachPorts => "attach.ports",
             Self::Triggers => "triggers",
-            Self::TriggerBytes => "triggers.bytes",
+            Self::LinesOfDatagrams => "framing",
+            Self::TriggerBytes | Self::TriggerLines => "triggers.bytes",
             Self::Openings | Self::OpeningBytes | Self::OpeningsOfPackets => "openings",
             Self::Classes => "classes",
             Self::ClassName => "classes.name",
@@ -294,6 +299,10 @@ impl fmt::Display for ManifestFlaw {
             Self::Triggers => write!(f, "must be at most {HELPER_TRIGGERS_MAX} of them"),
             Self::Openings => write!(f, "must be at most {HELPER_OPENINGS_MAX} of them"),
             Self::TriggerBytes | Self::OpeningBytes => write!(f, "must be 1 to {HELPER_TRIGGER_BYTES_MAX} bytes"),
+            Self::LinesOfDatagrams => {
+                f.write_str("must be packet where it may be attached to UDP: only streams have lines")
+            }
+            Self::TriggerLines => f.write_str("must hold no newline where they stand at the start of a line"),
             Self::OpeningsOfPackets => f.write_str("must be none of them where packets stand for themselves"),
             Self::Classes => write!(f, "must be 1 to {HELPER_CLASSES_MAX} of them"),
             Self::Expected => write!(f, "must be 1 to {EXPECTATIONS_PER_MASTER_MAX}"),
@@ -315,13 +324,17 @@ pub(super) fn may_load(manifest: &Manifest) -> Result<(), LoadError> {
 pub fn check(manifest: &Manifest) -> Result<(), ManifestFlaw> {
     let Manifest { name, attach, framing, triggers, openings, classes, state_bytes_max, .. } = manifest;
     let has_right_length = |bytes: &[u8]| (1..=HELPER_TRIGGER_BYTES_MAX).contains(&bytes.len());
+    let is_line = |trigger: &Trigger| trigger.anchor == Anchor::Anywhere || !trigger.bytes.contains(&b'\n');
+    let has_datagrams = attach.iter().any(|point| point.protocol == Protocol::UDP);
     let ports_are_right = |protocol, ports: &RangeInclusive<u16>| is_transport(protocol) && !ports.is_empty();
     let checks = [
         (is_name(name), ManifestFlaw::Name),
         (attach.len() <= HELPER_ATTACH_POINTS_MAX, ManifestFlaw::Attach),
         (attach.iter().all(|point| ports_are_right(point.protocol, &point.ports)), ManifestFlaw::AttachPorts),
+        (!has_datagrams || *framing == Framing::Packet, ManifestFlaw::LinesOfDatagrams),
         (triggers.len() <= HELPER_TRIGGERS_MAX, ManifestFlaw::Triggers),
         (triggers.iter().all(|trigger| has_right_length(&trigger.bytes)), ManifestFlaw::TriggerBytes),
+        (triggers.iter().all(is_line), ManifestFlaw::TriggerLines),
         (openings.len() <= HELPER_OPENINGS_MAX, ManifestFlaw::Openings),
         (openings.iter().all(|opening| has_right_length(opening)), ManifestFlaw::OpeningBytes),
         (openings.is_empty() || *framing != Framing::Packet, ManifestFlaw::OpeningsOfPackets),

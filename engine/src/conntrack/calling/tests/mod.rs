@@ -413,14 +413,16 @@ fn a_cut_payload_is_read_as_far_as_its_lines_are_whole() {
 #[rustfmt::skip]
 fn a_manifest_that_cannot_be_right_is_refused_by_what_is_wrong() {
     type Case = (fn(&mut crate::conntrack::helper::Manifest), ManifestFlaw);
-    let cases: [Case; 18] = [
+    let cases: [Case; 20] = [
         (|manifest| manifest.name.clear(),                                      ManifestFlaw::Name),
         (|manifest| manifest.name = "sixteen-letters-".into(),                  ManifestFlaw::Name),
         (|manifest| manifest.name = "FTP".into(),                               ManifestFlaw::Name),
         (|manifest| manifest.attach = alloc::vec![manifest.attach[0].clone(); 17], ManifestFlaw::Attach),
         (|manifest| manifest.attach[0].protocol = crate::wire::Protocol::ICMP,  ManifestFlaw::AttachPorts),
         (|manifest| manifest.attach[0].ports = core::ops::RangeInclusive::new(2, 1), ManifestFlaw::AttachPorts),
+        (|manifest| manifest.attach[0].protocol = crate::wire::Protocol::UDP,   ManifestFlaw::LinesOfDatagrams),
         (|manifest| manifest.triggers[0].bytes.clear(),                         ManifestFlaw::TriggerBytes),
+        (|manifest| manifest.triggers[0].bytes = b"OPEN\n".to_vec(),            ManifestFlaw::TriggerLines),
         (|manifest| manifest.openings = alloc::vec![b"A".to_vec(); 97],         ManifestFlaw::Openings),
         (|manifest| manifest.openings = alloc::vec![alloc::vec![]],             ManifestFlaw::OpeningBytes),
         (|manifest| manifest.openings = alloc::vec![alloc::vec![b'A'; 17]],     ManifestFlaw::OpeningBytes),
