@@ -93,14 +93,17 @@ pub struct Loaded {
     pub given_up: u64,
     /// Whether it failed for too many clients and is not called any more.
     pub quarantined: bool,
+    /// Of how many clients it is shown no more at the moment, since it has failed too often on what they say.
+    #[serde(default)]
+    pub clients_barred: u64,
     /// How many connections it expects now.
     pub expects: u64,
 }
 
 impl Loaded {
-    /// A helper as its engine shows it, that expects so many connections.
+    /// A helper as its engine shows it, that expects so many connections and is shown no more of so many clients.
     #[must_use]
-    pub fn of(status: &HelperStatus<'_>, expects: u64) -> Self {
+    pub fn of(status: &HelperStatus<'_>, expects: u64, clients_barred: usize) -> Self {
         Self {
             number: status.id.0,
             about: About::of(status.manifest),
@@ -110,6 +113,7 @@ impl Loaded {
             refusals: status.refusals,
             given_up: status.given_up,
             quarantined: status.is_quarantined,
+            clients_barred: clients_barred as u64,
             expects,
         }
     }

@@ -205,7 +205,8 @@ impl<R: Ring> Answers for View<'_, R> {
             *expected.entry(waiting.helper).or_default() += 1;
         }
         let of = |id| expected.get(&id).copied().unwrap_or_default();
-        self.engine.helpers().iter().map(|helper| Loaded::of(&helper, of(helper.id))).collect()
+        let helpers = self.engine.helpers();
+        helpers.iter().map(|helper| Loaded::of(&helper, of(helper.id), helpers.barred(helper.id, self.now))).collect()
     }
 
     fn maker(&mut self, name: &str) -> Reading<Made> {
@@ -235,7 +236,10 @@ impl<R: Ring> Answers for View<'_, R> {
             self.command(Command::AttachHelpersByPort(true))?;
         }
         let loaded = self.engine.helpers().iter().find(|loaded| loaded.manifest.name == name);
-        loaded.map(|loaded| Loaded::of(&loaded, self.expected_by(loaded.id))).ok_or_else(|| format!("{name} is gone"))
+        // One that was just loaded has failed for nobody.
+        loaded
+            .map(|loaded| Loaded::of(&loaded, self.expected_by(loaded.id), 0))
+            .ok_or_else(|| format!("{name} is gone"))
     }
 
     fn unload_helper(&mut self, name: &str) -> Result<u64, String> {

@@ -60,8 +60,12 @@ impl Failures {
 
     /// Whether it has failed too often on what a client says.
     pub(super) fn bars(&self, now: Instant, client: IpAddr) -> bool {
-        let is_too_many = |of: &OfClient| of.count as usize >= HELPER_FAILURES_MAX && !of.is_over(now);
-        !self.0.is_empty() && self.0.iter().any(|of| of.client == client_of(client) && is_too_many(of))
+        !self.0.is_empty() && self.0.iter().any(|of| of.client == client_of(client) && of.is_barred(now))
+    }
+
+    /// Of how many clients that is so.
+    pub(super) fn barred(&self, now: Instant) -> usize {
+        self.0.iter().filter(|of| of.is_barred(now)).count()
     }
 
     /// Whether there can have been such ones by then.
@@ -74,6 +78,10 @@ impl Failures {
 }
 
 impl OfClient {
+    fn is_barred(&self, now: Instant) -> bool {
+        self.count as usize >= HELPER_FAILURES_MAX && !self.is_over(now)
+    }
+
     fn is_over(&self, now: Instant) -> bool {
         now.since(self.first) >= HELPER_FAILURES_WINDOW
     }
@@ -101,6 +109,7 @@ mod tests {
         assert_eq!(failures.note(NOW, client(1)), Noted::OfClient(client(1)));
         assert_eq!(failures.note(NOW, client(1)), Noted::One, "it is told once");
         assert!(failures.bars(NOW, client(1)) && !failures.bars(NOW, client(2)));
+        assert_eq!([NOW, NOW + HELPER_FAILURES_WINDOW].map(|now| failures.barred(now)), [1, 0]);
         assert!(failures.are_right(NOW));
     }
 

@@ -15,6 +15,7 @@ use crate::{
         HELPER_TRIGGERS_MAX, HELPERS_MAX,
     },
     packet::Packet,
+    time::Instant,
     wire::Protocol,
 };
 
@@ -158,6 +159,13 @@ impl Helpers {
             given_up: loaded.given_up,
             is_quarantined: loaded.is_quarantined,
         })
+    }
+
+    /// Of how many clients a helper is shown no more at the moment, since it has failed too often on what they say.
+    #[must_use]
+    pub fn barred(&self, id: HelperId, now: Instant) -> usize {
+        let loaded = self.loaded.get(usize::from(id.0)).and_then(Option::as_ref);
+        loaded.map_or(0, |loaded| loaded.recent_failures.barred(now))
     }
 
     /// One that may be called.

@@ -50,13 +50,9 @@ impl List {
                 writeln!(out, "{}", serde_json::to_string(&helper)?)?;
                 continue;
             }
-            let Loaded { about, component, calls, failures, refusals, given_up, quarantined, expects, .. } = *helper;
+            let end = trouble(&helper);
+            let Loaded { about, component, calls, failures, refusals, given_up, expects, .. } = *helper;
             let counts = [calls, failures.into(), refusals, given_up, expects].map(|count: u64| count.to_string());
-            let end = if quarantined {
-                "  quarantined: it failed for too many clients; `helper reload` lets it begin anew"
-            } else {
-                ""
-            };
             let component = component.as_deref().map_or("compiled in", short);
             writeln!(out, "{}{end}", line(&about.name, &about.places(), counts, component))?;
         }
@@ -82,6 +78,16 @@ impl List {
 
     fn head(&self, out: &mut impl Write, columns: &str) -> io::Result<()> {
         if self.json { writeln!(out, "{{\"schema\":\"towpath.helper/1\"}}") } else { writeln!(out, "{columns}") }
+    }
+}
+
+/// What keeps it from being called.
+fn trouble(helper: &Loaded) -> String {
+    match (helper.quarantined, helper.clients_barred) {
+        (true, _) => "  quarantined: it failed for too many clients; `helper reload` lets it begin anew".to_owned(),
+        (false, 0) => String::new(),
+        (false, 1) => "  shown no more of 1 client for now: it failed too often on what that one says".to_owned(),
+        (false, barred) => format!("  shown no more of {barred} clients for now: it failed too often on what they say"),
     }
 }
 
