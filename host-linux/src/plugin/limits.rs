@@ -13,6 +13,33 @@ pub const CODE_BYTES_MAX: usize = 512 << 10;
 /// Functions that a component may have. Those of Rust have 40 to 80.
 pub const FUNCTIONS_MAX: usize = 5000;
 
+/// What compiling all functions together may take, in steps (`effort/function.rs`): 10 s at worst. [`CODE_BYTES_MAX`] of code like our helpers',
+/// which have 0.84 steps a byte, would be two thirds of it.
+pub const CODE_STEPS_MAX: u32 = 640 << 10;
+
+/// What compiling one function may take, in steps. The one of our helpers' that takes the most, a memory allocator's, has 3620 in 5 KB.
+pub const FUNCTION_STEPS_MAX: u32 = 16_000;
+
+/// Parameters of the type of a function or a block. Those of our helpers have 16, as many as the canonical ABI passes at most.
+pub const TYPE_PARAMS_MAX: usize = 32;
+
+/// Results of one. What goes through LLVM, as Rust and C do, has one at most.
+pub const TYPE_RESULTS_MAX: usize = 16;
+
+/// What is set each time a component is started: segments of data, and elements of tables and globals that are no constants. Ours have one.
+pub const STARTED_MAX: usize = 256;
+
+/// Types of a component, and as many each of imports of its parts from each other, exports, globals, aliases and lifted functions. Ours have
+/// 125 types, most of them the contract's, twice, and fewer of all else.
+pub const DECLARATIONS_MAX: usize = 1000;
+
+/// Types of components and instances that are declared in each other. Ours have none.
+pub const TYPE_NESTING_MAX: usize = 64;
+
+/// Components in a component; ours have one, for the interface that they export. Few, since each may hold several instances of the one
+/// before it, which are then made as often as all of that multiplied.
+pub const COMPONENTS_MAX: usize = 4;
+
 /// Bytes of one function: what compiling takes grows faster than its length. The longest of our helpers', a memory allocator's, has 5 KB.
 pub const FUNCTION_BYTES_MAX: usize = 16 << 10;
 

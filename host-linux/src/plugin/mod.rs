@@ -59,7 +59,7 @@ pub mod shipped;
 pub mod stretched;
 
 pub use cache::{Cache, CacheError};
-pub use effort::Effort;
+pub use effort::{Effort, Excess, Kind};
 pub use error::{PluginError, Problem};
 pub use instance::Plugin;
 pub use runtime::{Look, Runtime, hex};

@@ -9,8 +9,9 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+use wasmparser::WasmFeatures;
 use wasmtime::{
-    Config, Engine,
+    Config, Engine, OperatorCost,
     component::{Component, Linker, types::ComponentItem},
 };
 
@@ -169,7 +170,20 @@ pub fn read(file: &Path) -> io::Result<Vec<u8>> {
     Ok(component)
 }
 
-/// Deterministic (no threads, no relaxed arithmetic, one NaN), metered, without what helpers have no use for.
+/// What a component may use of WebAssembly: what Rust, C and Zig make use of unless they are told otherwise. All else (vectors, garbage
+/// collection, exceptions, threads, tail calls, several memories, constants that are computed) is a compiler's work that no helper needs
+/// and that `effort` does not know.
+const FEATURES: WasmFeatures = WasmFeatures::WASM1
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::BULK_MEMORY_OPT)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
+    .union(WasmFeatures::COMPONENT_MODEL);
+
+/// Deterministic (one NaN, no threads), metered, without what helpers have no use for.
 fn settings() -> Config {
     let mut config = Config::new();
     config
