@@ -72,6 +72,9 @@ pub const CONCERNS_CHECKED_EVERY: u32 = 256;
 /// Fuel that a manifest may ask for a call. 100 million instructions are about 0.1 s.
 pub const FUEL_PER_CALL: RangeInclusive<u64> = 1000..=100_000_000;
 
+/// Fuel for an instruction that lets a memory or a table grow, be it by nothing: it leaves WebAssembly, which takes as long as a hundred others.
+pub const GROWTH_FUEL: u8 = 100;
+
 /// Memory that a manifest may ask for, in bytes: one page of WebAssembly to 16 MB.
 pub const MEMORY_BYTES: RangeInclusive<u32> = 64 << 10..=16 << 20;
 

@@ -22,7 +22,7 @@ use super::{
     error::{PluginError, Problem},
     instance::Plugin,
     limiter::Limiter,
-    limits::{COMPONENT_BYTES_MAX, GROWTH_BYTES, STACK_BYTES},
+    limits::{COMPONENT_BYTES_MAX, GROWTH_BYTES, GROWTH_FUEL, STACK_BYTES},
     shipped,
 };
 
@@ -188,10 +188,10 @@ fn settings() -> Config {
     let mut config = Config::new();
     config
         .consume_fuel(true)
+        .operator_cost(OperatorCost { MemoryGrow: GROWTH_FUEL, TableGrow: GROWTH_FUEL, ..OperatorCost::new() })
         .max_wasm_stack(STACK_BYTES)
         .cranelift_nan_canonicalization(true)
-        .wasm_relaxed_simd(false)
-        .wasm_memory64(false)
+        .wasm_features(FEATURES.complement(), false)
         // Memory from the allocator instead of mapped pages: it is there again at once when an instance is made anew, and
         // takes no addresses beyond it from those who run under `ulimit -v`. Accesses are then checked one by one.
         .signals_based_traps(false)

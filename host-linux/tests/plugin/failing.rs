@@ -73,6 +73,31 @@ fn a_memory_bomb_is_denied_and_says_so() {
     fails_and_recovers(b"M", HelperFailure::Memory);
 }
 
+/// A loop of growths that are denied would take a hundred times as long as its fuel says.
+#[test]
+fn a_growth_that_is_denied_ends_the_call_whatever_the_helper_makes_of_the_answer() {
+    for grow in [
+        "(drop (memory.grow (i32.const 1000)))",
+        "(drop (table.grow $table (ref.null func) (i32.const 5000)))",
+        "(drop (table.grow $bounded (ref.null func) (i32.const 1)))",
+    ] {
+        let answer = format!("{grow} i32.const 512");
+        let more = "(table $table 6000 funcref) (table $bounded 1 1 funcref)";
+        let made = Made { inspect: answer.leak(), more, ..Made::default() };
+        let mut plugin = runtime().load_bytes(&made.component()).expect("it keeps to the contract");
+        assert_eq!(inspect(&mut plugin, b"anything"), Err(HelperFailure::Memory), "{grow}");
+    }
+}
+
+/// It leaves WebAssembly each time.
+#[test]
+fn who_grows_by_nothing_for_ever_spends_fuel_as_for_a_hundred_instructions() {
+    let concerns = "(loop (drop (memory.grow (i32.const 0)))) i32.const 0";
+    let mut plugin = runtime().load_bytes(&Made { concerns, ..Made::default() }.component()).expect("it is right");
+    inspect(&mut plugin, b"anything").expect("it answers");
+    assert!((100..1000).contains(&plugin.fuel_spent()), "{}", plugin.fuel_spent());
+}
+
 #[test]
 fn a_trap_is_a_trap() {
     fails_and_recovers(b"T", HelperFailure::Trap);
