@@ -76,7 +76,6 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn main(self) -> Result<Answer> {
-        let signals = Signals::listen().context("listening to signals")?;
         let gateway = Gateway::read(Some(&self.config), NO_RULES)?;
         let config = gateway.config.clone().unwrap_or_default();
         let control = self.control.path();
@@ -101,6 +100,8 @@ impl Run {
                 link: interface.link,
             }
         })?;
+        // From here on there is something to leave in order. Before, a signal ends the program at once, whatever is being compiled.
+        let signals = Signals::listen().context("listening to signals")?;
         let listener = bind(&control)?;
         let _claims = claim_devices(&config, &found)?;
         // Last, since frames arrive from here on.
