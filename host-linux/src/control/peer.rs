@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use towpath_engine::Instant;
 
 use super::{
@@ -172,7 +172,10 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
                 Ok(0) if matches!(self.task, Task::Asking | Task::Coming(..) | Task::Watching(_)) => {
                     return Err(Gone::Served);
                 }
-                Ok(0) => self.has_said_all = true,
+                Ok(0) => {
+                    self.has_said_all = true;
+                    self.leave()?;
+                }
                 Ok(len) => {
                     taken += len;
                     self.take(&bytes[..len], counters, desk);
@@ -180,11 +183,20 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // What it began goes on, and it is counted until then.
-                Err(_) if matches!(self.task, Task::Waiting(_) | Task::Abandoned(_)) => self.has_said_all = true,
+                Err(_) if matches!(self.task, Task::Waiting(_) | Task::Abandoned(_)) => {
+                    self.has_said_all = true;
+                    self.leave()?;
+                }
                 Err(_) => return Err(Gone::Served),
             }
         }
         Ok(taken)
+    }
+
+    /// Gives up what has not begun yet when the client has left, and does not just say no more.
+    fn leave(&self) -> Result<(), Gone> {
+        let (Task::Waiting(errand) | Task::Abandoned(errand)) = &self.task else { return Ok(()) };
+        if has_hung_up(&self.stream) && errand.give_up() { Err(Gone::Served) } else { Ok(()) }
     }
 
     fn take<A: Answers<Cursor = C, Successor = S>>(
@@ -214,6 +226,10 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
     /// again meanwhile.
     fn take_more(&mut self, worker: &Worker) {
         match mem::replace(&mut self.task, Task::Leaving) {
+            Task::Waiting(errand) if errand.give_up() => {
+                self.finish(Answer::Refused(ONE_REQUEST.to_owned()), worker);
+                worker.discard(errand);
+            }
             Task::Waiting(errand) | Task::Abandoned(errand) => {
                 self.task = Task::Abandoned(errand);
                 self.has_said_all = true;
@@ -325,6 +341,13 @@ fn turn_page<C>((done, last): Forgotten<C>, after: &mut Option<C>, count: &mut u
 fn watch_deadline(now: Instant, watch: &Watch, known: Option<Instant>, watchers: usize) -> Option<Instant> {
     let is_in_the_way = watch.is_losing() && watchers >= CONTROL_WATCHERS_MAX;
     is_in_the_way.then(|| known.unwrap_or(now + CONTROL_PAUSE_MAX))
+}
+
+/// Whether the other end is closed, for reading and writing.
+fn has_hung_up(stream: &UnixStream) -> bool {
+    let mut files = [PollFd::new(stream, PollFlags::empty())];
+    poll(&mut files, Some(&Timespec::default())).is_ok()
+        && files[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 /// Why more than a request is refused.

@@ -140,6 +140,12 @@ pub trait Answers {
     /// The helpers, by number.
     fn helpers(&mut self) -> Vec<Loaded>;
 
+    /// Whether a component is one that the program brings along: it is compiled in a moment, or was before.
+    ///
+    /// # Errors
+    /// When it is, and cannot be loaded as it is asked; of others that is known when they are made.
+    fn is_shipped(&mut self, helper: &NewHelper, component: &[u8]) -> Result<bool, String>;
+
     /// Makes a helper of a component. `name` is what errors call it.
     fn maker(&mut self, name: &str) -> Reading<Made>;
 
@@ -189,6 +195,7 @@ pub struct Server<C, S> {
     peers: Vec<Peer<C, S>>,
     worker: Worker,
     compilers: [Worker; COMPILERS],
+    own_compiler: Worker,
     budget: Budget,
     turn: Turn,
     counters: Counters,
@@ -207,6 +214,7 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Server<C, S> {
             listener,
             peers: Vec::new(),
             compilers: array::from_fn(|_| worker.colleague()),
+            own_compiler: worker.colleague(),
             worker,
             budget: Budget::default(),
             turn: Turn::default(),
@@ -237,8 +245,8 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Server<C, S> {
         self.accept(now);
         self.turn.renew();
         let watchers = self.peers.iter().filter(|peer| peer.watched().is_some()).count();
-        let Self { peers, worker, compilers, budget, turn, counters, .. } = self;
-        let desk = &mut Desk { answers, worker, compilers, budget, turn, watchers };
+        let Self { peers, worker, compilers, own_compiler, budget, turn, counters, .. } = self;
+        let desk = &mut Desk { answers, worker, compilers, own_compiler, budget, turn, watchers };
         let mut has_gone = |peer: &mut Peer<C, S>| {
             let was_watching = peer.watched().is_some();
             let gone = peer.serve(now, counters, desk).err();

@@ -1,5 +1,10 @@
 //! What a client is being given: its states, and what is done for it beside the packet path.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
 use towpath_engine::{
     Condemned,
     conntrack::{Family, Revision},
@@ -71,13 +76,47 @@ pub(super) enum Errand<S> {
     /// Rules are read, which could name what the gateway had then.
     Rules(Names, Doing<Result<RuleSet, String>>),
     /// A helper is made.
-    Helper(NewHelper, Doing<Made>),
+    Helper(NewHelper, Doing<Made>, Started),
     /// A snapshot is read.
     Load(Doing<Result<S, String>>),
     /// A snapshot is written down.
     Save(Doing<Result<Held, Full>>),
     /// A text is written.
     Text(Doing<Result<Held, Full>>),
+}
+
+/// Whether something that waits for its turn has begun. Clones are of the same thing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Started(Arc<AtomicU8>);
+
+impl Started {
+    const WAITS: u8 = 0;
+    const BEGUN: u8 = 1;
+    const GIVEN_UP: u8 = 2;
+
+    /// Begins it, unless it was given up.
+    fn begin(&self) -> bool {
+        self.leave_waiting(Self::BEGUN)
+    }
+
+    /// Gives it up, unless it has begun.
+    fn give_up(&self) -> bool {
+        self.leave_waiting(Self::GIVEN_UP)
+    }
+
+    fn leave_waiting(&self, next: u8) -> bool {
+        self.0.compare_exchange(Self::WAITS, next, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+impl<S> Errand<S> {
+    /// Gives up what nobody waits for any more; `false`: it has begun, and goes on to its end.
+    pub(super) fn give_up(&self) -> bool {
+        match self {
+            Self::Helper(_, _, started) => started.give_up(),
+            Self::Rules(..) | Self::Load(_) | Self::Save(_) | Self::Text(_) => false,
+        }
+    }
 }
 
 /// What a client is told last, but for [`Reply::Done`].
@@ -99,6 +138,8 @@ pub(super) struct Desk<'a, A> {
     /// Who compile components, which can take so long that nothing else should wait for it, and no other component while one of them has
     /// nothing to do.
     pub(super) compilers: &'a [Worker],
+    /// Who compiles what this program brings along, which waits for nobody's component.
+    pub(super) own_compiler: &'a Worker,
     pub(super) budget: &'a Budget,
     pub(super) turn: &'a mut Turn,
     /// How many peers watch.
@@ -136,7 +177,7 @@ impl<A: Answers> Desk<'_, A> {
     pub(super) fn drop_done(&self, errand: &Errand<A::Successor>) -> bool {
         match errand {
             Errand::Rules(_, reading) => self.discard(reading.take()),
-            Errand::Helper(_, making) => self.discard(making.take()),
+            Errand::Helper(_, making, _) => self.discard(making.take()),
             Errand::Load(reading) => self.discard(reading.take()),
             Errand::Save(writing) | Errand::Text(writing) => self.discard(writing.take()),
         }
@@ -157,10 +198,15 @@ impl<A: Answers> Desk<'_, A> {
                 Ok(Errand::Rules(names, reading))
             }
             Coming::Helper(helper) => {
+                let is_shipped = self.answers.is_shipped(&helper, come.bytes())?;
                 let make = self.answers.maker(&helper.name);
-                let compiler = Worker::least_busy(self.compilers).unwrap_or(self.worker);
-                let making = begin(compiler, move || make(come.bytes()))?;
-                Ok(Errand::Helper(helper, making))
+                let stranger = Worker::least_busy(self.compilers).unwrap_or(self.worker);
+                let compiler = if is_shipped { self.own_compiler } else { stranger };
+                let started = Started::default();
+                let waits = started.clone();
+                let given_up = || Err("nobody waits for it".to_owned());
+                let making = begin(compiler, move || if waits.begin() { make(come.bytes()) } else { given_up() })?;
+                Ok(Errand::Helper(helper, making, started))
             }
             Coming::State => {
                 let read = self.answers.reader();
@@ -176,7 +222,7 @@ impl<A: Answers> Desk<'_, A> {
                 let read = reading.take()?.unwrap_or_else(|Broken| Err("reading the rules has failed".to_owned()));
                 read.and_then(|rules| self.put_in_force(names, rules)).map(|()| Answer::Replies(Vec::new()))
             }
-            Errand::Helper(helper, making) => {
+            Errand::Helper(helper, making, _) => {
                 let failed = || Err(format!("{}: making a helper of it has failed", helper.name));
                 let made = making.take()?.unwrap_or_else(|Broken| failed());
                 let loaded = made.and_then(|made| self.answers.load_helper(helper, *made));

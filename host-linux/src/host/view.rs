@@ -18,7 +18,7 @@ use crate::{
     helpers::{Loaded, Made, Workshop},
     limits::CONTROL_PAGE_PLACES,
     napi::Napi,
-    plugin::Plugin,
+    plugin::{Plugin, shipped},
     services, sets, sockets,
     stats::{DeviceReport, Report, by_name},
     sysctl,
@@ -209,22 +209,18 @@ impl<R: Ring> Answers for View<'_, R> {
         helpers.iter().map(|helper| Loaded::of(&helper, of(helper.id), helpers.barred(helper.id, self.now))).collect()
     }
 
+    fn is_shipped(&mut self, helper: &NewHelper, component: &[u8]) -> Result<bool, String> {
+        let Some(name) = shipped::name_of(component) else { return Ok(false) };
+        self.by_ports(helper, name).map(|_| true)
+    }
+
     fn maker(&mut self, name: &str) -> Reading<Made> {
         self.workshop.maker(name)
     }
 
     fn load_helper(&mut self, helper: &NewHelper, made: Plugin) -> Result<Loaded, String> {
-        let helpers = self.engine.helpers();
         let name = made.manifest().name.clone();
-        let former = helpers.iter().find(|former| former.manifest.name == name);
-        let by_ports = match (helper.replaces, former) {
-            (true, Some(former)) => !former.manifest.attach.is_empty(),
-            (false, None) => helper.by_ports,
-            (true, None) => return Err(format!("{}: no helper '{name}' is loaded that it could replace", helper.name)),
-            (false, Some(_)) => {
-                return Err(format!("{}: a helper '{name}' is loaded already; reload replaces it", helper.name));
-            }
-        };
+        let by_ports = self.by_ports(helper, &name)?;
         let mut manifest = made.manifest().clone();
         if !by_ports {
             manifest.attach.clear();
@@ -260,6 +256,22 @@ impl<R: Ring> Answers for View<'_, R> {
 }
 
 impl<R> View<'_, R> {
+    /// Whether a helper of that name is attached by ports when it is loaded.
+    ///
+    /// # Errors
+    /// When it cannot replace one, or does not say that it does.
+    fn by_ports(&self, helper: &NewHelper, name: &str) -> Result<bool, String> {
+        let former = self.engine.helpers().iter().find(|former| former.manifest.name == name);
+        match (helper.replaces, former) {
+            (true, Some(former)) => Ok(!former.manifest.attach.is_empty()),
+            (false, None) => Ok(helper.by_ports),
+            (true, None) => Err(format!("{}: no helper '{name}' is loaded that it could replace", helper.name)),
+            (false, Some(_)) => {
+                Err(format!("{}: a helper '{name}' is loaded already; reload replaces it", helper.name))
+            }
+        }
+    }
+
     /// The device of that name.
     fn device(&self, name: &str) -> Result<DeviceId, String> {
         let found = self.engine.devices().by_name(name).filter(|id| *id != DeviceId::LOOPBACK);

@@ -25,6 +25,12 @@ pub fn names_like(name: &str) -> [&'static str; 4] {
     names
 }
 
+/// The name of the one whose bytes these are.
+#[must_use]
+pub fn name_of(component: &[u8]) -> Option<&'static str> {
+    COMPONENTS.iter().find(|shipped| shipped.component == component).map(|shipped| shipped.name)
+}
+
 /// All of them, by name; empty when the program was built before they were.
 pub static COMPONENTS: &[Shipped] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 

@@ -2,7 +2,7 @@
 
 use rustix::event::{PollFd, Timespec, poll};
 
-use super::*;
+use super::{numbers::SHIPPED, *};
 
 #[test]
 fn who_waits_for_a_helper_holds_up_nobody_and_is_not_cut_off() {
@@ -59,6 +59,62 @@ fn who_leaves_while_a_helper_is_made_wakes_nobody_up() {
         gateway.server.files().map(|(file, events)| PollFd::from_borrowed_fd(file, events)).collect();
     assert_eq!(poll(&mut files, Some(&Timespec::default())).unwrap(), 0, "{files:?}");
     drop(made);
+}
+
+/// A client that has given a component and waits; and who gets the helper.
+fn waiting(gateway: &mut Gateway, component: &[u8]) -> (UnixStream, Option<(Sender<Made>, Receiver<usize>)>) {
+    let helper = NewHelper { name: "a".to_owned(), bytes: component.len() as u64, replaces: false, by_ports: false };
+    let mut stream = UnixStream::connect(&gateway.path).unwrap();
+    let mut message = hello(Request::LoadHelper(helper));
+    message.extend(component);
+    stream.write_all(&message).unwrap();
+    gateway.serve();
+    (stream, gateway.answers.made.take())
+}
+
+#[test]
+fn what_the_program_brings_along_waits_for_no_strangers_component() {
+    let mut gateway = Gateway::new(0);
+    let strangers: Vec<_> = (0..4).map(|_| waiting(&mut gateway, b"strange")).collect();
+    let (_stream, made) = waiting(&mut gateway, SHIPPED);
+    let (_, len) = made.unwrap();
+    assert_eq!(len.recv(), Ok(SHIPPED.len()), "it is being made");
+    drop(strangers);
+}
+
+#[test]
+fn what_the_program_brings_along_is_refused_before_it_is_made_when_it_cannot_be_loaded() {
+    let mut gateway = Gateway::new(0);
+    let helper = NewHelper { name: "a".to_owned(), bytes: SHIPPED.len() as u64, replaces: true, by_ports: false };
+    let mut stream = gateway.announce(Request::LoadHelper(helper));
+    stream.write_all(SHIPPED).unwrap();
+    gateway.serve();
+    assert_eq!(refusal(&mut stream), "it is not loaded");
+    assert!(gateway.answers.made.is_none());
+}
+
+#[test]
+fn who_leaves_before_his_component_has_its_turn_leaves_nothing_to_do() {
+    let mut gateway = Gateway::new(0);
+    let compiled: Vec<_> = (0..COMPILERS).map(|_| waiting(&mut gateway, b"strange")).collect();
+    for (_, made) in &compiled {
+        assert_eq!(made.as_ref().unwrap().1.recv(), Ok(7));
+    }
+    let leaving = (COMPILERS..CONTROL_ASKING_MAX).map(|_| waiting(&mut gateway, b"strange"));
+    let (streams, made): (Vec<_>, Vec<_>) = leaving.unzip();
+    drop(streams);
+    gateway.serve();
+    let (_stream, last) = waiting(&mut gateway, b"strange");
+    assert_eq!(gateway.server.counters().clients_refused, 0, "their places are free");
+    for (_, compiled) in compiled {
+        compiled.unwrap().0.send(Err("it is none".to_owned())).unwrap();
+    }
+    assert_eq!(last.unwrap().1.recv(), Ok(7), "it has its turn");
+    for (sender, len) in made.into_iter().flatten() {
+        // Whoever would make it would wait for this.
+        drop(sender);
+        assert!(len.recv().is_err(), "nobody makes it");
+    }
 }
 
 #[test]

@@ -191,6 +191,11 @@ impl Answers for Numbers {
         Vec::new()
     }
 
+    fn is_shipped(&mut self, helper: &NewHelper, component: &[u8]) -> Result<bool, String> {
+        let is_shipped = component == SHIPPED;
+        if is_shipped && helper.replaces { Err("it is not loaded".to_owned()) } else { Ok(is_shipped) }
+    }
+
     fn maker(&mut self, _: &str) -> Reading<Made> {
         let ((made, making), (tell, len)) = (channel(), channel());
         self.made = Some((made, len));
@@ -243,3 +248,6 @@ pub(super) fn connection(number: u32) -> Reply {
         uses: None,
     }))
 }
+
+/// The component that is brought along.
+pub(super) const SHIPPED: &[u8] = b"shipped";
