@@ -17,15 +17,15 @@
 //! | `text` | the finding in a sentence |
 //! | `change` | what to change, in general |
 
+mod addresses;
 mod lints;
 
-use core::{fmt, net::IpAddr};
+use core::fmt;
 
 use serde::Serialize;
 use towpath_engine::{
     Engine,
     conntrack::{Family, helper::AttachPoint},
-    device::InterfaceAddress,
     netfilter::{Hook, Remark, RuleInfo, SetUsage, SetUse},
     wire::Protocol,
 };
@@ -98,7 +98,8 @@ pub fn check(engine: &Engine, config: Option<&Config>) -> Vec<Finding> {
     }
     findings.extend(of_sets(engine, config));
     findings.extend(config.into_iter().flat_map(|config| of_helpers(engine, config)));
-    findings.extend(config.into_iter().flat_map(of_addresses));
+    findings.extend(config.into_iter().flat_map(addresses::unusable));
+    findings.extend(config.into_iter().flat_map(addresses::without_effect));
     findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     findings
 }
@@ -131,26 +132,6 @@ fn of_family(engine: &Engine, config: Option<&Config>, family: Family) -> Vec<Fi
         findings.push(Finding::about(rule, "related-without-helper", text.to_owned()));
     }
     findings
-}
-
-/// Addresses that Linux would take, and that no host should have.
-fn of_addresses(config: &Config) -> impl Iterator<Item = Finding> {
-    config.address_places.iter().filter_map(|place| {
-        let InterfaceAddress { address, prefix } = place.value;
-        let what = match address {
-            IpAddr::V4(v4) if v4.is_multicast() => "is a multicast address",
-            IpAddr::V4(v4) if v4.is_broadcast() => "is the address of everybody on the link",
-            IpAddr::V4(v4) if v4.is_unspecified() => "names no host",
-            IpAddr::V4(v4) if place.value.broadcast() == Some(v4) => "is the broadcast address of its network",
-            IpAddr::V4(_) if prefix < 31 && place.value.network() == address => "is the address of its network itself",
-            IpAddr::V6(v6) if place.value.routers_anycast() == Some(v6) => {
-                "is the one that all routers of its network share"
-            }
-            IpAddr::V4(_) | IpAddr::V6(_) => return None,
-        };
-        let text = format!("{address}/{prefix} {what}, not one of a host in it");
-        Some(Finding { line: Some(place.line), ..Finding::new("unusable-address", &config.file, text) })
-    })
 }
 
 /// Helpers of a configuration that are attached where another one is already.

@@ -31,9 +31,13 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Fault> {
     let mut config = Config { file: file.to_owned(), ..Config::default() };
     config.seed = top.find("seed").map(|value| value.number(0..=u64::MAX)).transpose()?;
     devices(&text, top, &mut config)?;
-    config.address_places = address_places(&text, top)?;
+    config.address_places = places_of(&text, top, "addresses")?;
+    config.network_places = places_of(&text, top, "networks")?;
     for value in top.list("route")? {
-        config.routes.push(route(value.table("[[route]]", ROUTE, &[])?, &config)?);
+        let table = value.table("[[route]]", ROUTE, &[])?;
+        config.routes.push(route(table, &config)?);
+        let to = table.need("to")?;
+        config.network_places.push(text.locate(to.at(), to.word()?));
     }
     for value in top.list("neighbour")? {
         config.neighbours.push(neighbour(value.table("[[neighbour]]", NEIGHBOUR, &[])?, &config)?);
@@ -190,8 +194,8 @@ pub(super) fn networks(table: Table<'_>) -> Result<Vec<Network>, Fault> {
 /// What Linux refuses too: `ip addr add ff02::1/64` and `::/0` fail, all of IPv4 is taken.
 const ADDRESS_OF_ONE: &str = "addresses of one host: no interface can have a multicast address of IPv6, nor ::";
 
-/// All devices' addresses with their places, for what is remarked about them.
-fn address_places(text: &Text<'_>, top: Table<'_>) -> Result<Vec<Located<InterfaceAddress>>, Fault> {
+/// All devices' addresses or networks with their places, for what is remarked about them.
+fn places_of<T: Word>(text: &Text<'_>, top: Table<'_>, list: &'static str) -> Result<Vec<Located<T>>, Fault> {
     let mut places = Vec::new();
     for (key, name, known, later) in [
         ("interface", "[[interface]]", INTERFACE, INTERFACE_LATER),
@@ -199,7 +203,7 @@ fn address_places(text: &Text<'_>, top: Table<'_>) -> Result<Vec<Located<Interfa
         ("vlan", "[[vlan]]", VLAN, &[][..]),
     ] {
         for device in top.list(key)? {
-            for value in device.table(name, known, later)?.list("addresses")? {
+            for value in device.table(name, known, later)?.list(list)? {
                 places.push(text.locate(value.at(), value.word()?));
             }
         }

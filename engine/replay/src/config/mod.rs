@@ -100,7 +100,8 @@
 //! `[host]`: the programs of the machine that the gateway runs on send and receive through it, as through their kernel. `device` is the
 //! name of the TUN device that `towpath run` makes for them. What they send passes OUTPUT; what has passed INPUT and the gateway does not
 //! take itself (it answers neighbours, pings and `[[service]]`s) is theirs. Addresses and routes of the device are given by ip(8): the
-//! gateway's own addresses, or programs cannot answer, and a route to whom they are to reach. In a replay such packets leave by `lo`.
+//! gateway's own addresses, or programs cannot answer, and a route to whom they are to reach. In a replay such packets leave by `lo`, and
+//! what a machine has sent to itself, as a capture of `lo` holds it, passes OUTPUT and INPUT; without `[host]` the gateway has no part in that.
 //!
 //! `[[helper]]`, a conntrack helper that is attached to its ports without a rule:
 //!
@@ -226,6 +227,8 @@ pub struct Config {
     pub vlans: Vec<VlanConfig>,
     /// The addresses of all of them, and where they stand.
     pub address_places: Vec<Located<InterfaceAddress>>,
+    /// What lies behind devices, as their `networks` and the routes say, where it stands.
+    pub network_places: Vec<Located<Network>>,
     /// Routes beside those to the interfaces' own networks.
     pub routes: Vec<Route>,
     /// Neighbours that are known for good.
