@@ -82,6 +82,8 @@ pub struct Engine {
     pub(crate) helpers_by_port: bool,
     /// The machine's own programs send and receive by `lo`.
     pub(crate) serves_host: bool,
+    /// What they say to each other comes by `lo`.
+    pub(crate) hears_host: bool,
     /// What every room is lent.
     pub(crate) around: Surroundings,
     pub(crate) pool: Pool,
@@ -161,6 +163,7 @@ impl Engine {
             receivers: Receivers::default(),
             helpers_by_port: false,
             serves_host: false,
+            hears_host: false,
             around,
             pool: Pool::new(),
             stats: Stats::default(),

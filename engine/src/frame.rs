@@ -13,7 +13,7 @@ pub struct DeviceId(pub u16);
 
 impl DeviceId {
     /// `lo`, over which this host sends to itself. It is always there; no frame comes or leaves by it but those of the machine's own
-    /// programs ([`crate::Command::ServeHost`]).
+    /// programs ([`crate::Command::ServeHost`], [`crate::Engine::set_hearing_host`]).
     pub const LOOPBACK: Self = Self(u16::MAX);
 }
 

@@ -3,7 +3,10 @@
 //! Why a queue and not a call: a packet that answers a packet that answers one … would never come back. Linux puts it
 //! behind the others, too (v6.18: `drivers/net/loopback.c`, `loopback_xmit()`; `net/core/dev.c`, `netif_rx()`).
 
+use core::net::{IpAddr, Ipv4Addr};
+
 use crate::{
+    device::LOOPBACK_MTU_BYTES,
     ending::{DropReason, Dropped, End},
     engine::Engine,
     frame::DeviceId,
@@ -28,8 +31,10 @@ impl Engine {
         packet.set_ethernet(MacAddr::UNSPECIFIED, MacAddr::UNSPECIFIED, ether_type);
         let meta = packet.meta_mut();
         let addressed = if meta.is_looped { Addressed::Broadcast } else { Addressed::Host };
-        // What it was sent for has ended; from here on it is a packet of this host.
-        (meta.device, meta.addressed, meta.frame) = (Some(device), addressed, 0);
+        // What it was sent for has ended, unless its arrival is a part of that; from here on it is a packet of this host.
+        let frame = if self.hears_host && meta.is_of_machine && !meta.is_looped { meta.frame } else { 0 };
+        (meta.device, meta.addressed, meta.frame) = (Some(device), addressed, frame);
+        self.noted.goes_on |= frame != 0;
         self.looped.push(packet, &self.looped_budget);
         Ok(End::Transmitted(device))
     }
@@ -84,19 +89,69 @@ impl Engine {
         let datagram = self.noted.datagram;
         for _ in 0..LOOPBACK_ROUNDS_MAX {
             let Some(packet) = self.looped.next() else { break };
-            self.noted.restart(0);
-            let result = self.receive_looped(now, packet);
-            self.settle(now, result);
+            self.end_looped(now, packet, Self::receive_looped);
             if !self.following.is_empty() {
                 self.let_following_go(now);
             }
         }
         while let Some(packet) = self.looped.next() {
-            self.settle(now, Err(packet.drop_for(DropReason::LoopbackQueueFull)));
+            self.end_looped(now, packet, |_, _, packet| Err(packet.drop_for(DropReason::LoopbackQueueFull)));
         }
         self.noted.datagram = datagram;
         while let Some(connection) = self.answered_for.pop() {
             self.conntrack.release(now, connection, &mut self.around);
         }
     }
+
+    /// Leads a packet that this host has sent to itself to its end, which is that of the frame that it came in where there is one.
+    fn end_looped(
+        &mut self,
+        now: Instant,
+        packet: Packet,
+        lead: impl FnOnce(&mut Self, Instant, Packet) -> Result<End, Dropped>,
+    ) {
+        let (frame, tracking) = (packet.meta().frame, packet.meta().tracking);
+        self.noted.restart(frame);
+        self.noted.goes_on = false;
+        if frame != 0 {
+            self.noted.tracked_as(tracking);
+        }
+        let result = lead(self, now, packet);
+        let outcome = self.settle(now, result);
+        if frame != 0 {
+            self.note_ending(outcome);
+        }
+    }
+
+    /// Whether what the programs of a machine say to each other comes by `lo`, as somebody has heard it there: each such packet sets out,
+    /// and arrives at this host whatever its own addresses are, unless a rule sends it to somebody else. The programs take it, and whoever
+    /// answers is among them: nobody here does, but rules. A frame has one ending, that of its packet's arrival.
+    ///
+    /// Like [`crate::Command::ServeHost`], whose frames these are otherwise, it is in no snapshot.
+    pub const fn set_hearing_host(&mut self, on: bool) {
+        self.hears_host = on;
+    }
+
+    /// Whether a packet is one that a program of the machine has said to another.
+    pub(crate) fn is_heard(&self, packet: &Packet) -> bool {
+        self.hears_host && packet.meta().is_of_machine
+    }
+
+    /// A program of the machine takes what another one has said.
+    pub(crate) fn take_heard(&mut self, packet: Packet) -> End {
+        packet.recycle(&mut self.pool);
+        self.stats.delivered += 1;
+        End::Delivered
+    }
+}
+
+/// A packet of this host to itself, and the way there.
+pub(crate) fn to_itself(packet: Packet) -> (Packet, NextHop) {
+    let neighbour = packet.ip().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.destination());
+    (packet, NextHop { device: DeviceId::LOOPBACK, neighbour, mtu_bytes: LOOPBACK_MTU_BYTES })
+}
+
+/// Whether a packet is for that address.
+pub(crate) fn goes_to(packet: &Packet, address: IpAddr) -> bool {
+    packet.ip().is_some_and(|ip| ip.destination() == address)
 }

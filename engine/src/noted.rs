@@ -26,6 +26,8 @@ pub(crate) struct Noted {
     /// What its sender is told besides, when it is dropped for something: the MTU that it found too small, in bytes, or which byte of
     /// it is wrong; 0: nothing.
     pub(crate) told: u32,
+    /// It is on its way to this host by `lo`, where the rest of its way begins, and ends it; false again as soon as that begins.
+    pub(crate) goes_on: bool,
     /// What is to be repeated of an earlier packet's walk, or what rules did with this one.
     pub(crate) walk: Walk,
 }
@@ -38,7 +40,7 @@ impl Noted {
 
     /// Forgets the packet before; the next one has come in the frame of that number.
     pub(crate) fn restart(&mut self, number: u64) {
-        let Self { frame, place, rule, tracked, datagram, told, walk } = self;
+        let Self { frame, place, rule, tracked, datagram, told, goes_on: _, walk } = self;
         (*frame, *place, *rule, *tracked, *datagram, *told) = (number, None, None, Tracking::Unseen, None, 0);
         walk.restart();
     }

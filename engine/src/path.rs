@@ -25,11 +25,7 @@
 //! `loopback.rs` (what this host sends to itself) know the rooms. Every stage takes the packet by value and gives it back; `?` is the way to drop it.
 //! `settle.rs` alone decides what an ending means. Both address families go this one way.
 
-use alloc::string::ToString;
-use core::net::{IpAddr, Ipv4Addr};
-
 use crate::{
-    device::LOOPBACK_MTU_BYTES,
     ending::{DropReason, Dropped, End},
     engine::Engine,
     extensions::put_options,
@@ -41,12 +37,14 @@ use crate::{
         icmp_error::{Ends, Making},
         local::{self, Delivery},
     },
+    loopback::{goes_to, to_itself},
     netfilter::{Hook, Stage, TableName},
     offload::{self, gso::Segments},
     packet::{Ip, Network, Owner, Packet, Summary, Transport},
     time::Instant,
     trace::Step,
 };
+use alloc::string::ToString;
 
 /// Where a packet comes from and goes to, as far as that is known at a hook.
 #[derive(Clone, Copy, Debug, Default)]
@@ -118,6 +116,7 @@ impl Engine {
         let packet = self.heed_options(now, packet, Fate::Local)?;
         match fate {
             Some(Fate::Local) => self.deliver(now, packet, way),
+            Some(_) if self.is_heard(&packet) => self.deliver(now, packet, way),
             Some(Fate::Forward(_)) | None => Err(packet.drop_for(DropReason::IpSourceInvalid)),
             Some(Fate::Nowhere(reason)) => Err(packet.drop_for(reason)),
         }
@@ -152,6 +151,9 @@ impl Engine {
     /// alone, since the machine has made one itself.
     fn take(&mut self, now: Instant, packet: Packet, way: Way) -> Result<End, Dropped> {
         let may_be_hosts = self.serves_host && !packet.meta().is_looped;
+        if self.is_heard(&packet) {
+            return Ok(self.take_heard(packet));
+        }
         match self.take_here(now, packet, way) {
             Err(Dropped { packet, reason: DropReason::NoSocket | DropReason::NoProtocol }) if may_be_hosts => {
                 self.hand_over(packet)
@@ -255,7 +257,7 @@ impl Engine {
     /// A packet of one of the machine's own programs sets out.
     #[cold]
     fn send_for_host(&mut self, now: Instant, mut packet: Packet) -> Result<End, Dropped> {
-        if !self.serves_host {
+        if !self.serves_host && !self.hears_host {
             return Err(packet.drop_for(DropReason::DeviceDown));
         }
         let meta = packet.meta_mut();
@@ -266,15 +268,21 @@ impl Engine {
 
     /// A packet of this host sets out.
     pub(crate) fn send_own(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
-        let (packet, hop) = self.route_own(packet)?;
+        let (packet, hop) = match self.is_heard(&packet) {
+            true => to_itself(packet),
+            false => self.route_own(packet)?,
+        };
         let Some(packet) = self.gather(now, packet)? else { return Self::waits_for_fragments() };
         self.enter(Hook::Output, now, packet, Way { input: None, hop: Some(hop) })
     }
 
     /// A packet of this host has passed OUTPUT.
-    fn reroute_own(&mut self, now: Instant, packet: Packet) -> Result<End, Dropped> {
+    fn reroute_own(&mut self, now: Instant, packet: Packet, hop: NextHop) -> Result<End, Dropped> {
         // DNAT in OUTPUT may have changed where it goes (Linux: `ip_route_me_harder()`).
-        let (mut packet, hop) = self.route_own(packet)?;
+        let (mut packet, hop) = match self.is_heard(&packet) && goes_to(&packet, hop.neighbour) {
+            true => (packet, hop),
+            false => self.route_own(packet)?,
+        };
         if packet.meta().owner.is_none() && packet.meta().gso.is_none() && hop.device != DeviceId::LOOPBACK {
             // Nobody but a rule of this hook, and who hears it on `lo`, has seen what the path itself has left to do.
             offload::checksum::complete(&mut packet, &self.around.routines);
@@ -307,10 +315,7 @@ impl Engine {
                 Ok((packet, hop))
             }
             Some(Fate::Nowhere(reason)) => Err(packet.drop_for(reason)),
-            Some(Fate::Local) => {
-                let neighbour = packet.ip().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| ip.destination());
-                Ok((packet, NextHop { device: DeviceId::LOOPBACK, neighbour, mtu_bytes: LOOPBACK_MTU_BYTES }))
-            }
+            Some(Fate::Local) => Ok(to_itself(packet)),
             None => Err(packet.drop_for(DropReason::NoRoute)),
         }
     }
@@ -342,7 +347,7 @@ impl Engine {
 
     /// A packet leaves by a device.
     fn transmit(&mut self, now: Instant, packet: Packet, way: Way, hop: NextHop) -> Result<End, Dropped> {
-        if packet.meta().device.is_none() && self.is_for_everybody(&packet) {
+        if packet.meta().device.is_none() && hop.device != DeviceId::LOOPBACK && self.is_for_everybody(&packet) {
             self.take_own_broadcast(now, &packet, Way { hop: Some(hop), ..way });
         }
         self.enter(Hook::Postrouting, now, packet, Way { hop: Some(hop), ..way })
@@ -436,7 +441,7 @@ impl Engine {
                 self.transmit(now, packet, way, hop)
             }
             (Hook::Output, Some(hop)) if packet.meta().is_copy => self.transmit(now, packet, way, hop),
-            (Hook::Output, Some(_)) => self.reroute_own(now, packet),
+            (Hook::Output, Some(hop)) => self.reroute_own(now, packet, hop),
             (Hook::Postrouting, Some(hop)) if packet.meta().is_looped => self.loop_back(packet, hop.device),
             (Hook::Postrouting, Some(hop)) => self.leave(now, packet, hop),
             (Hook::Forward | Hook::Output | Hook::Postrouting, None) => Err(packet.drop_for(DropReason::NoRoute)),

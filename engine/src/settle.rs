@@ -50,14 +50,14 @@ impl Engine {
 
     /// Notes how the packet of a frame has ended, when somebody wants to know.
     pub(crate) fn note_ending(&mut self, outcome: Outcome) {
-        if self.are_endings_wanted() {
+        if self.are_endings_wanted() && !self.noted.goes_on {
             self.endings.push_back(self.noted.ending(outcome));
         }
     }
 
     /// The same of a frame whose packet is not at hand.
     pub(crate) fn note_ending_of(&mut self, noted: &Noted, outcome: Outcome) {
-        if self.are_endings_wanted() && noted.frame != 0 {
+        if self.are_endings_wanted() && noted.frame != 0 && !noted.goes_on {
             self.endings.push_back(noted.ending(outcome));
         }
     }
@@ -107,6 +107,9 @@ impl Engine {
 
     /// Tells the sender of a dropped packet, as the table of `ip/icmp_error.rs` says.
     fn answer_drop(&mut self, now: Instant, packet: &Packet, reason: DropReason) {
+        if self.is_heard(packet) {
+            return;
+        }
         let Some((family, sender)) = packet.ip().map(|ip| (ip.family(), ip.source())) else { return };
         if reason == DropReason::PacketTooBig {
             let error = IcmpError::too_big(family, self.noted.told);

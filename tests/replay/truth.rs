@@ -16,9 +16,6 @@ use crate::json;
 /// Captures whose announced connections pass no gateway between two networks, and why.
 #[rustfmt::skip]
 const APART: &[(&str, &str)] = &[
-    ("suricata-verify__ftp-active-mode.pcap",  "a host talks to itself by 127.0.0.1, which nobody forwards"),
-    ("suricata-verify__ftp-passive-mode.pcap", "the same"),
-    ("spicy-tftp__tftp_oack.pcap",             "the same"),
     ("suricata-verify__smb2-ntlmssp-negotiateflags-input.pcap",
                                                "a station asks everybody; the helper serves the gateway's own questions"),
 ];

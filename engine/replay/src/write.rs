@@ -57,16 +57,24 @@ impl<W: Write> PacketWriter<W> {
             options: vec![SectionHeaderOption::UserApplication(Cow::Borrowed(APPLICATION))],
             ..SectionHeaderBlock::default()
         };
-        let mut writer = PcapNgWriter::with_section_header(out, section).map_err(into_io)?;
-        for name in interfaces {
-            let options = vec![
-                InterfaceDescriptionOption::IfName(Cow::Borrowed(clipped(name))),
-                InterfaceDescriptionOption::IfTsResol(InterfaceTsResolution::NANO),
-            ];
-            let block = InterfaceDescriptionBlock { linktype: DataLink::ETHERNET, snaplen: 0, options };
-            writer.write_block(&block.into_block()).map_err(into_io)?;
-        }
-        Ok(Self { writer })
+        let writer = PcapNgWriter::with_section_header(out, section).map_err(into_io)?;
+        let mut writer = Self { writer };
+        interfaces.into_iter().try_for_each(|name| writer.name_interface(name))?;
+        Ok(writer)
+    }
+
+    /// Names one more interface, whose number is the next one.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn name_interface(&mut self, name: &str) -> std::io::Result<()> {
+        let options = vec![
+            InterfaceDescriptionOption::IfName(Cow::Borrowed(clipped(name))),
+            InterfaceDescriptionOption::IfTsResol(InterfaceTsResolution::NANO),
+        ];
+        let block = InterfaceDescriptionBlock { linktype: DataLink::ETHERNET, snaplen: 0, options };
+        self.writer.write_block(&block.into_block()).map_err(into_io)?;
+        Ok(())
     }
 
     /// Writes a packet.

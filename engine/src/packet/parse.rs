@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ending::{DropReason, Dropped},
-    frame::Frame,
+    frame::{DeviceId, Frame},
     limits::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, HEADROOM_BYTES, LINEAR_BYTES_MAX},
     offload::gso,
     wire::{
@@ -139,7 +139,7 @@ impl Packet {
     fn find_layers(&mut self) -> Result<(), DropReason> {
         let ether_type = self.ethernet().map_or(0, |ethernet| ethernet.ether_type.get());
         self.find_network(EtherType(ether_type), self.0.layers.l3)?;
-        self.ipv6().map_or(Ok(()), may_be_on_a_wire)?;
+        self.ipv6().filter(|_| self.meta().device != Some(DeviceId::LOOPBACK)).map_or(Ok(()), may_be_on_a_wire)?;
         match self.0.meta.gso {
             None => Ok(()),
             Some(gso) => self.check_offload(gso),
@@ -264,7 +264,7 @@ fn find_ipv6(block: &mut Block) -> Result<(), DropReason> {
     }
 }
 
-/// Addresses that no packet on a link may have (RFC 4291, sections 2.5.3 and 2.7; Linux v6.18: `net/ipv6/ip6_input.c`,
+/// Addresses that no packet on a link but `lo` may have (RFC 4291, sections 2.5.3 and 2.7; Linux v6.18: `net/ipv6/ip6_input.c`,
 /// `ip6_rcv_core()`).
 const fn may_be_on_a_wire(ip: &Ipv6Header) -> Result<(), DropReason> {
     let (source, destination) = (ip.source(), ip.destination());

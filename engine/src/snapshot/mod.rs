@@ -198,7 +198,7 @@ impl Engine {
             }
         };
         engine.devices = self.devices.clone();
-        engine.serves_host = self.serves_host;
+        (engine.serves_host, engine.hears_host) = (self.serves_host, self.hears_host);
         engine.take_sockets_of(self);
         Ok(core::mem::replace(self, *engine))
     }

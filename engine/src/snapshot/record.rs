@@ -126,6 +126,7 @@ impl EngineRecord {
             repeated: _,
             // What the machine's programs are to be served is for who runs the engine to say again.
             serves_host: _,
+            hears_host: _,
         } = engine;
         let Surroundings { sysctls, random, events, trace, routines: _ } = around;
         Self {

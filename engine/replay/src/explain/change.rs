@@ -15,9 +15,10 @@ use super::{
     near, unclaimed,
 };
 use crate::{
+    config::Located,
     limits::PROPOSALS_MAX,
     record::{Fate, NotFed, Record},
-    replay::{ChecksumTrust, Setup},
+    replay::{ChecksumTrust, Peek, Setup},
 };
 
 /// Something about a gateway, or about how a capture is read, that could be otherwise.
@@ -31,6 +32,8 @@ pub enum Change {
     Helper(&'static str),
     /// A tunable with another value.
     Sysctl(&'static str, u32),
+    /// A machine of the gateway's own, as one would write it in `gateway.toml`.
+    Host,
     /// Transport checksums that are taken as right.
     TrustChecksums,
     /// Something that no setting does, as the end of a sentence that starts with "It would pass with".
@@ -55,6 +58,7 @@ impl Change {
             Self::Member(_) => "member",
             Self::Helper(_) => "helper",
             Self::Sysctl(..) => "sysctl",
+            Self::Host => "host",
             Self::TrustChecksums => "checksums",
             Self::Hint(_) => "hint",
         }
@@ -77,6 +81,11 @@ impl Change {
             // Whoever tries this has loaded it.
             Self::Helper(_) => setup.by_port = true,
             Self::Sysctl(name, value) => setup.sysctls.push(((*name).to_owned(), *value)),
+            Self::Host => {
+                if let Some(config) = &mut setup.config {
+                    config.host.get_or_insert(Located { value: HOST_DEVICE.to_owned(), line: 0, column: 0 });
+                }
+            }
             Self::TrustChecksums => setup.checksums = ChecksumTrust::Trust,
             Self::Hint(_) => {}
         }
@@ -91,6 +100,7 @@ impl fmt::Display for Change {
             Self::Member(text) => write!(out, "ipset {text}"),
             Self::Helper(name) => write!(out, "[[helper]] name = \"{name}\""),
             Self::Sysctl(name, value) => write!(out, "{name} = {value}"),
+            Self::Host => write!(out, "[host] device = \"{HOST_DEVICE}\""),
             Self::TrustChecksums => out.write_str("--checksums trust"),
             Self::Hint(text) => out.write_str(text),
         }
@@ -103,6 +113,12 @@ impl fmt::Display for Change {
 pub fn changes(record: &Record<'_>, helpers: &[&'static str]) -> Vec<Proposal> {
     let mut proposals = Vec::new();
     match (record.fate, record.drop_reason()) {
+        (Fate::NotFed(NotFed::ToItself), _) => proposals.push(Proposal {
+            change: Change::Host,
+            why: "the machine's own programs send and receive through the gateway then, to each other as well".into(),
+        }),
+        // No interface can lead to what a host calls itself.
+        (Fate::NotFed(NotFed::Nowhere), _) if is_from_loopback(record) => {}
         (Fate::NotFed(NotFed::Nowhere), _) => proposals.push(Proposal {
             change: Change::Hint("an interface of the gateway that leads to its source".into()),
             why: "`networks`, or a route, says who lives behind an interface".into(),
@@ -133,6 +149,10 @@ pub fn changes(record: &Record<'_>, helpers: &[&'static str]) -> Vec<Proposal> {
     }
     proposals.truncate(PROPOSALS_MAX);
     proposals
+}
+
+fn is_from_loopback(record: &Record<'_>) -> bool {
+    Peek::frame(record.frame).is_some_and(|peek| peek.source.is_loopback())
 }
 
 /// What would let a stranger in to an endpoint that stands for a host inside.
@@ -258,6 +278,8 @@ pub(super) fn last_hook(path: &[Step]) -> &[Step] {
 
 /// What a rule that is tried calls its text.
 const CHANGE: &str = "the change";
+/// The device that the machine's programs send by, as one would name it.
+const HOST_DEVICE: &str = "tp0";
 
 fn table(rule: &RuleInfo) -> String {
     if rule.table == TableName::Filter { String::new() } else { format!("-t {} ", rule.table.name()) }

@@ -6,6 +6,7 @@ use towpath_engine::{
     DeviceId, Frame, Packet,
     conntrack::{Family, Tuple},
     nat::Manip,
+    netfilter::Hook,
     packet::Pool,
     trace::Step,
     wire::Protocol,
@@ -36,9 +37,14 @@ impl<'r> Flow<'r> {
         let output =
             record.path.iter().find_map(|step| if let Step::Routed(device) = step { Some(*device) } else { None });
         let has_ports = matches!(packet.protocol(), Protocol::TCP | Protocol::UDP);
+        let (mut input, mut output) = (record.device(), output.and_then(|device| record.device_name(device)));
+        if input == Some("lo") && record.path.iter().all(|step| !matches!(step, Step::Hook(Hook::Prerouting, _))) {
+            // What the machine itself sends has not come in before it is there.
+            (input, output) = (None, input);
+        }
         Some(Self {
-            input: record.device(),
-            output: output.and_then(|device| record.device_name(device)),
+            input,
+            output,
             source: ip.source(),
             destination: tuple.map_or(ip.destination(), |tuple| tuple.destination_ip()),
             protocol: packet.protocol(),

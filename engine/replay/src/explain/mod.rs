@@ -13,7 +13,7 @@
 //! | field | what it is |
 //! |---|---|
 //! | `n` | the packet's number |
-//! | `change` | `rule` (a line for `iptables` or `ip6tables`), `member` (a line for `ipset`), `helper` (a part of `gateway.toml`), `sysctl` (`name = value`), `checksums` (`trust`), or `hint` (a sentence that cannot be tried) |
+//! | `change` | `rule` (a line for `iptables` or `ip6tables`), `member` (a line for `ipset`), `helper` (a part of `gateway.toml`), `sysctl` (`name = value`), `host` (a part of `gateway.toml`), `checksums` (`trust`), or `hint` (a sentence that cannot be tried) |
 //! | `text` | that |
 //! | `why` | what it changes, in words |
 //! | `verdict` | what becomes of the packet then; null for a hint |

@@ -283,6 +283,50 @@ fn handshake() -> Vec<Vec<u8>> {
     ]
 }
 
+#[test]
+fn what_a_machine_has_sent_to_itself_passes_where_the_gateway_has_a_machine() {
+    let frames = [craft::segment(([127, 0, 0, 1], 40_000), ([127, 0, 0, 1], 80), SYN, (1000, 0), &[], b"")];
+    let told = explained("", &frames);
+    assert!(
+        told.contains("NOT_INJECTED NoHost: A machine has sent it to itself, and the gateway has no machine"),
+        "{told}"
+    );
+    let proposals = proposals("", &frames);
+    assert_eq!(
+        proposals.iter().map(|proposal| proposal.change.to_string()).collect::<Vec<_>>(),
+        ["[host] device = \"tp0\""]
+    );
+    let mut changed = setup("");
+    proposals[0].change.make(&mut changed);
+    assert_eq!(last(changed, &frames, |record| record.verdict()), Verdict::LocalIn);
+}
+
+#[test]
+fn no_interface_is_proposed_for_the_address_that_a_machine_calls_itself() {
+    assert_eq!(proposals("", &[craft::udp(([127, 0, 0, 1], 1), CLIENT, b"")]), []);
+}
+
+#[test]
+fn rules_of_output_and_input_are_proposed_for_what_a_machine_sends_to_itself() {
+    let itself = ([127, 0, 0, 1], 40_000);
+    let frames = [craft::segment(itself, ([127, 0, 0, 1], 80), SYN, (1000, 0), &[], b"")];
+    for (rules, change) in [
+        ("-P OUTPUT DROP\n", "-A OUTPUT -s 127.0.0.1/32 -d 127.0.0.1/32 -o lo -p tcp -m tcp --dport 80 -j ACCEPT"),
+        ("-P INPUT DROP\n", "-A INPUT -s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 80 -j ACCEPT"),
+    ] {
+        let unconfigured = || Setup { config: None, ..setup(rules) };
+        let told =
+            last(unconfigured(), &frames, |record| Explanation::new(record, Instant::ZERO, Colour::Off).to_string());
+        assert!(told.starts_with("packet 1 at 0.000000 s, of a program of the machine itself\n"), "{told}");
+        let proposals = last(unconfigured(), &frames, |record| changes(record, &[]));
+        let proposal = proposals.first().expect("a proposal");
+        assert_eq!(proposal.change.to_string(), format!("iptables {change}"));
+        let mut changed = unconfigured();
+        proposal.change.make(&mut changed);
+        assert_eq!(last(changed, &frames, |record| record.verdict()), Verdict::LocalIn);
+    }
+}
+
 fn setup(rules: &str) -> Setup<'_> {
     Setup {
         config: Some(Config::read("test.toml", GATEWAY).unwrap()),

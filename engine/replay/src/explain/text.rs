@@ -30,6 +30,7 @@ impl<'r, 'p> Explanation<'r, 'p> {
         let record = self.record;
         let at = seconds(record.time, self.start);
         match record.device() {
+            Some("lo") => writeln!(out, "packet {} at {at} s, of a program of the machine itself", record.number)?,
             Some(device) => writeln!(out, "packet {} at {at} s, came in by {device}", record.number)?,
             None => writeln!(out, "packet {} at {at} s", record.number)?,
         }

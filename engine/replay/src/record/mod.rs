@@ -17,7 +17,7 @@
 //! |---|---|
 //! | `n` | its number in the capture, from 1 |
 //! | `ts` | its time, in nanoseconds since the Unix epoch |
-//! | `dev` | the interface it came in by; null: it was not fed in |
+//! | `dev` | the interface it came in by; `lo`: a program of the machine itself has sent it; null: it was not fed in |
 //! | `pkt` | the packet that the gateway saw, in the one notation |
 //! | `was` | the packet that was captured, when it is not the same |
 //! | `unknown` | true: what the gateway would have seen instead cannot be told, for want of the connection's start, of a datagram's first part, or because connections of several zones have it |
@@ -128,6 +128,8 @@ pub enum NotFed {
     Unreadable(Unreadable),
     /// No interface leads to its source.
     Nowhere,
+    /// A machine has sent it to itself, and the gateway has none of its own.
+    ToItself,
 }
 
 impl NotFed {
@@ -138,6 +140,7 @@ impl NotFed {
             Self::OwnOutput => "OwnOutput",
             Self::Unreadable(_) => "Unreadable",
             Self::Nowhere => "NoInterface",
+            Self::ToItself => "NoHost",
         }
     }
 }
@@ -199,6 +202,9 @@ impl fmt::Display for NotFed {
             Self::OwnOutput => out.write_str("The gateway itself has sent it."),
             Self::Unreadable(why) => why.fmt(out),
             Self::Nowhere => out.write_str("No interface leads to its source."),
+            Self::ToItself => out.write_str(
+                "A machine has sent it to itself, and the gateway has no machine of its own ([host] in gateway.toml).",
+            ),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use towpath_engine::Engine;
+use towpath_engine::{DeviceId, Engine};
 
 use super::{Fate, Record, Seen, bytes_out, text::decision};
 use crate::{
@@ -13,10 +13,12 @@ use crate::{
 /// Writes records as pcapng.
 ///
 /// The file's interfaces are the gateway's, in the order of their numbers, and one more, [`ASIDE`], for packets that
-/// were not fed in. What came in is flagged inbound, what left outbound. A packet is written as the gateway saw it.
+/// were not fed in; then `lo`, once a program of the machine has sent or received something. What came in is flagged inbound, what left outbound. A packet is written as the gateway saw it.
 pub struct PcapngRecords<W: Write> {
     writer: PacketWriter<W>,
     aside: u32,
+    /// The number of `lo`, once it has one.
+    loopback: Option<u32>,
     bytes: Vec<u8>,
 }
 
@@ -32,7 +34,7 @@ impl<W: Write> PcapngRecords<W> {
         let devices: Vec<&str> = engine.devices().iter().map(|(_, device)| device.name.as_str()).collect();
         let aside = u32::try_from(devices.len()).unwrap_or(u32::MAX);
         let writer = PacketWriter::new(out, devices.into_iter().chain([ASIDE]))?;
-        Ok(Self { writer, aside, bytes: Vec::new() })
+        Ok(Self { writer, aside, loopback: None, bytes: Vec::new() })
     }
 
     /// Writes a record: nothing for a packet whose link layer is not read and that brought nothing out.
@@ -41,7 +43,7 @@ impl<W: Write> PcapngRecords<W> {
     /// What the output says.
     pub fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
         let (interface, direction) = match record.fate {
-            Fate::Fed(device, _) => (u32::from(device.0), Some(PacketDirection::Inbound)),
+            Fate::Fed(device, _) => (self.interface_of(device)?, Some(PacketDirection::Inbound)),
             Fate::NotFed(_) => (self.aside, None),
         };
         if !record.frame.is_empty() {
@@ -57,8 +59,9 @@ impl<W: Write> PcapngRecords<W> {
         for transmit in record.out {
             bytes_out(transmit, &mut self.bytes);
             let comment = format!("sent because of packet {}", record.number);
+            let interface = self.interface_of(transmit.device)?;
             self.writer.write(WrittenPacket {
-                interface: u32::from(transmit.device.0),
+                interface,
                 time: record.time,
                 bytes: &self.bytes,
                 wire_len: 0,
@@ -67,6 +70,18 @@ impl<W: Write> PcapngRecords<W> {
             })?;
         }
         Ok(())
+    }
+
+    /// The number of a device's interface.
+    fn interface_of(&mut self, device: DeviceId) -> io::Result<u32> {
+        match self.loopback {
+            _ if device != DeviceId::LOOPBACK => Ok(u32::from(device.0)),
+            Some(number) => Ok(number),
+            None => {
+                self.writer.name_interface("lo")?;
+                Ok(*self.loopback.insert(self.aside + 1))
+            }
+        }
     }
 
     /// Ends the file and gives the output back.

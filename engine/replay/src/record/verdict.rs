@@ -14,9 +14,9 @@ use super::Tint;
 pub enum Verdict {
     /// It left by a device.
     Forwarded,
-    /// It was for the gateway itself.
+    /// It was for the gateway itself, or for a program of its machine.
     LocalIn,
-    /// It was dropped in PREROUTING behind connection tracking, by routing, or because of its TTL or size.
+    /// It was dropped in PREROUTING behind connection tracking, by routing, or because of its TTL or size; or in OUTPUT.
     DroppedBeforeForward,
     /// It was dropped in FORWARD.
     DroppedForward,

@@ -14,10 +14,10 @@ use super::{
     ahead::Ahead,
     datagrams::Datagrams,
     inner::{Captured, Inner},
+    itself::Itself,
     offload::{self, Judgement},
-    peek::Peek,
     setup::engine_of,
-    side::{Side, Sides, Sources},
+    side::Sides,
     translation::{self, Translation},
     transparent,
 };
@@ -33,6 +33,7 @@ use crate::{
 pub struct Replay {
     engine: Engine,
     sides: Sides,
+    itself: Itself,
     checksums: ChecksumTrust,
     /// By device.
     mtus: Vec<u32>,
@@ -61,6 +62,8 @@ pub struct Replay {
 pub(super) struct Parts<'a> {
     pub(super) engine: Engine,
     pub(super) config: &'a Config,
+    /// Whether it has a machine of its own, whose packets to itself are its own, too.
+    pub(super) hears_machine: bool,
     pub(super) checksums: ChecksumTrust,
 }
 
@@ -77,6 +80,8 @@ pub struct Totals {
     pub first_unreadable: Option<Unreadable>,
     /// Not fed in: no interface leads to their source.
     pub nowhere: u64,
+    /// Not fed in: of a machine to itself, where the gateway has none.
+    pub to_itself: u64,
     /// Fed in with other addresses.
     pub readdressed: u64,
     /// Fed in as they were, although the gateway may have seen something else.
@@ -104,18 +109,20 @@ impl Replay {
     /// When rules or configuration are not right.
     pub fn new(setup: Setup<'_>) -> Result<Self, SetupError> {
         let config = setup.config.clone().unwrap_or_else(transparent::config);
-        let checksums = setup.checksums;
+        let (checksums, hears_machine) = (setup.checksums, hears_machine(&setup));
         let engine = engine_of(setup, &config)?;
-        Ok(Self::of(Parts { engine, config: &config, checksums }))
+        Ok(Self::of(Parts { engine, config: &config, hears_machine, checksums }))
     }
 
     /// A gateway that is fed.
     pub(super) fn of(parts: Parts<'_>) -> Self {
-        let Parts { engine, config, checksums } = parts;
+        let Parts { mut engine, config, hears_machine, checksums } = parts;
+        engine.set_hearing_host(hears_machine);
         Self {
             mtus: engine.devices().iter().map(|(_, device)| device.mtu_bytes).collect(),
             translates: [Family::Ipv4, Family::Ipv6].map(|family| translation::is_possible(&engine, family)),
             sides: Sides::new(config),
+            itself: Itself::new(config, hears_machine),
             vlans: config.vlans.iter().map(|vlan| vlan.vlan).collect(),
             inner: Inner::new(&engine),
             engine,
@@ -137,6 +144,11 @@ impl Replay {
         &mut self.engine
     }
 
+    /// Says to the gateway anew, which may be another one, whether it has a machine of its own.
+    pub(super) const fn say_what_is_heard(&mut self) {
+        self.engine.set_hearing_host(self.itself.is_heard());
+    }
+
     /// Whether the gateway lets packets of established flows take a short way; see [`Engine::set_repeating`].
     pub const fn set_repeating(&mut self, on: bool) {
         self.engine.set_repeating(on);
@@ -151,7 +163,9 @@ impl Replay {
     /// The gateway alone, to be asked and fed in other ways.
     #[must_use]
     pub fn into_engine(self) -> Engine {
-        self.engine
+        let mut engine = self.engine;
+        engine.set_hearing_host(false);
+        engine
     }
 
     /// What has been counted.
@@ -196,6 +210,7 @@ impl Replay {
     /// packets will need. Only speed depends on whether its packets are what comes.
     pub fn learn(&mut self, batch: &Batch<'_>) {
         self.sides.learn(batch.interfaces());
+        self.itself.learn(batch.interfaces());
         self.ahead.look(self.engine.conntrack(), batch);
     }
 
@@ -333,12 +348,13 @@ impl Replay {
                 (anew.0.as_ref(), anew.1.as_ref())
             }
         };
+        let is_to_itself = peek.is_some_and(|peek| self.itself.holds(packet, frame, peek));
         let translation = match peek {
             Some(peek) if self.translates[peek.family() as usize] => {
                 let (engine, captured) = (&mut self.engine, Captured { packet, frame, wire_len, peek, key });
                 let found = || {
                     let found = translation::find(engine, packet.time, frame, peek, key);
-                    self.inner.look_before(found, engine, &mut self.sides, captured)
+                    if is_to_itself { found } else { self.inner.look_before(found, engine, &mut self.sides, captured) }
                 };
                 self.datagrams.translation(packet.time, peek, found)
             }
@@ -346,16 +362,13 @@ impl Replay {
                 Translation::AsCaptured(key.and_then(|key| conntrack.find_by(packet.time, Zone::DEFAULT, key)))
             }
         };
-        let readdressed = translation.source();
-        let sources =
-            peek.map(|Peek { source, .. }| Sources { captured: source, seen: readdressed.as_ref().unwrap_or(source) });
-        let sources = sources.and_then(Sources::telling);
-        let device = match self.sides.of(packet, frame, sources) {
-            Side::Input(device) if !self.inner.has_left(&self.engine, &translation, device) => device,
-            Side::OwnOutput | Side::Input(_) => {
-                return Fed { changed: !scratch.is_empty(), ..Fed::refused(NotFed::OwnOutput, wire_len) };
-            }
-            Side::Nowhere => return Fed { changed: !scratch.is_empty(), ..Fed::refused(NotFed::Nowhere, wire_len) },
+        let place = match is_to_itself {
+            true => self.itself.place(),
+            false => self.inner.place(&self.engine, &mut self.sides, (packet, frame, peek), &translation),
+        };
+        let device = match place {
+            Ok(device) => device,
+            Err(why) => return Fed { changed: !scratch.is_empty(), ..Fed::refused(why, wire_len) },
         };
         let mtu = self.mtus.get(usize::from(device.0)).copied().unwrap_or(u32::MAX);
         let judgement = peek.map(|peek| offload::judge(self.checksums, frame, wire_len, peek, mtu)).unwrap_or_default();
@@ -437,6 +450,7 @@ impl Replay {
                 totals.first_unreadable.get_or_insert(why);
             }
             Fate::NotFed(NotFed::Nowhere) => totals.nowhere += 1,
+            Fate::NotFed(NotFed::ToItself) => totals.to_itself += 1,
             Fate::Fed(..) => match fed.seen {
                 Seen::AsCaptured => {}
                 Seen::Readdressed => totals.readdressed += 1,
@@ -444,6 +458,11 @@ impl Replay {
             },
         }
     }
+}
+
+/// Whether a gateway has a machine of its own: one that is described says so (`[host]`), and one that is not stands for whoever is there.
+pub(super) fn hears_machine(setup: &Setup<'_>) -> bool {
+    setup.config.as_ref().is_none_or(|config| config.host.is_some())
 }
 
 impl Fed {

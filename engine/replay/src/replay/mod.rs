@@ -2,13 +2,17 @@
 //!
 //! ```text
 //!  captured packet ─► seen translated? ─► whose side? ─► finished by a card? ─► engine ─► record
-//!                     `translation`       `side`         `offload`
+//!                     `translation`       `side`,        `offload`
+//!                                          `itself`
 //! ```
 //!
 //! A capture holds what crossed *its* network, not what crosses the gateway's. So for each packet it is found out where
 //! the gateway would meet it, if at all, and what it would look like there; `inner` finds out what came to a gateway that has led it
 //! in by DNAT before it was captured. Time is the capture's: before a packet,
 //! everything happens that was due.
+//!
+//! What a machine has sent to itself passes no gateway between two networks. It is replayed as what programs of the gateway's own machine
+//! say to each other: OUTPUT, POSTROUTING, `lo`, PREROUTING, INPUT ([`Engine::set_hearing_host`](towpath_engine::Engine::set_hearing_host)).
 //!
 //! VLAN tags are taken off: the gateway's interfaces are told apart by addresses, directions and names.
 //!
@@ -20,6 +24,7 @@ pub(crate) mod craft;
 mod datagrams;
 mod gateway;
 mod inner;
+mod itself;
 mod offload;
 mod peek;
 mod readdress;

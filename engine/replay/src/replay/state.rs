@@ -7,7 +7,11 @@ use towpath_engine::{
     transcript::Transcript,
 };
 
-use super::{Replay, Setup, SetupError, gateway::Parts, setup};
+use super::{
+    Replay, Setup, SetupError,
+    gateway::{Parts, hears_machine},
+    setup,
+};
 use crate::{
     capture::{Capture, CaptureError},
     record::{Fate, Record},
@@ -29,6 +33,7 @@ impl Replay {
     /// # Errors
     /// When the snapshot is not taken, or rules are not right.
     pub fn resume(mut setup: Setup<'_>, state: &[u8], other_helpers: bool) -> Result<Self, SetupError> {
+        let hears_machine = hears_machine(&setup);
         let config = setup.config.clone().unwrap_or_else(super::transparent::config);
         let helpers = core::mem::take(&mut setup.helpers);
         let restoring = Restoring { helpers, other_helpers, ..Restoring::default() };
@@ -39,7 +44,7 @@ impl Replay {
         for command in setup.detail.commands() {
             engine.handle_command(now, command)?;
         }
-        Ok(Self::of(Parts { engine, config: &config, checksums: setup.checksums }))
+        Ok(Self::of(Parts { engine, config: &config, hears_machine, checksums: setup.checksums }))
     }
 
     /// Saves the gateway and goes on with what is restored from that: nothing that it gives is different afterwards.
@@ -48,6 +53,7 @@ impl Replay {
     /// When a helper is missing or another one.
     pub fn restart(&mut self, restoring: Restoring) -> Result<(), SnapshotError> {
         *self.engine_mut() = Engine::restore(&self.save(), restoring)?;
+        self.say_what_is_heard();
         Ok(())
     }
 

@@ -44,7 +44,7 @@ use super::{
     side::{Side, Sides, Sources},
     translation::Translation,
 };
-use crate::{capture::CapturedPacket, limits::INNER_TRIES_MAX};
+use crate::{capture::CapturedPacket, limits::INNER_TRIES_MAX, record::NotFed};
 
 /// What is known of connections that are led in.
 #[derive(Debug, Default)]
@@ -115,8 +115,27 @@ impl Inner {
     /// Whether a packet that comes by `device` is one that the capture has shown already, before the gateway: it is a packet of a
     /// connection that was led in, as it has left.
     #[inline(always)]
-    pub(super) fn has_left(&mut self, engine: &Engine, translation: &Translation, device: DeviceId) -> bool {
+    fn has_left(&mut self, engine: &Engine, translation: &Translation, device: DeviceId) -> bool {
         !self.leads.is_empty() && self.was_shown(engine, translation, device)
+    }
+
+    /// By which device a packet comes in, whose frame holds what was read of it.
+    #[inline(always)]
+    pub(super) fn place(
+        &mut self,
+        engine: &Engine,
+        sides: &mut Sides,
+        (packet, frame, peek): (&CapturedPacket<'_>, &[u8], Option<&Peek>),
+        translation: &Translation,
+    ) -> Result<DeviceId, NotFed> {
+        let readdressed = translation.source();
+        let sources =
+            peek.map(|Peek { source, .. }| Sources { captured: source, seen: readdressed.as_ref().unwrap_or(source) });
+        match sides.of(packet, frame, sources.and_then(Sources::telling)) {
+            Side::Input(device) if !self.has_left(engine, translation, device) => Ok(device),
+            Side::OwnOutput | Side::Input(_) => Err(NotFed::OwnOutput),
+            Side::Nowhere => Err(NotFed::Nowhere),
+        }
     }
 
     #[inline(never)]
