@@ -123,6 +123,17 @@ fn every_ftp_session_is_a_closed_loop_in_which_data_connections_are_related() {
 }
 
 #[test]
+fn an_ftp_session_of_a_machine_with_itself_is_delivered_and_its_data_connections_are_related() {
+    let lines = parsed("ftp-loopback.pcap", None);
+    let count = |state: &str| lines.iter().filter(|line| line["state"] == state).count();
+    assert_eq!((count("NEW"), count("RELATED"), count("ESTABLISHED")), (2, 4, lines.len() - 6));
+    for line in lines {
+        assert_eq!((&line["dev"], &line["verdict"]), (&"lo".into(), &"LOCAL_IN".into()), "{line}");
+        assert_eq!(line["out"], Value::Array(Vec::new()), "nobody but the machine's programs has answered: {line}");
+    }
+}
+
+#[test]
 fn what_a_router_sent_is_what_the_engine_sends_in_its_place() {
     let two_sided = ["-nat.pcapng", "-dnat.pcapng", "directions.pcapng", "any-sll.pcap", "any-sll2.pcap"];
     for (file, rules) in ROUTED {

@@ -18,10 +18,10 @@ The network is `client` — `router` — `hop` — `server`, drawn in `record/ne
 `inside`, 203.0.113.0/24 at its device `outside`, the server 198.51.100.7 one hop further. Where a row speaks of MASQUERADE or
 DNAT the router was Linux 6.18 with `rules/masquerade.v4` or `rules/dnat-ftp.v4`; else it routes without rules. Files named `…-inside`
 hold what the client's network sees of the session whose both sides are in `…-nat`. Two-sided files are pcapng with the interfaces
-`inside` and `outside`. Nothing was offloaded but in the files named so.
+`inside` and `outside`. Nothing was offloaded but in the files named so, and on `lo`.
 
-`lab/` has no recordings but scenarios of `towpath lab`, which makes its own packets: hosts, links and connections as text. Each one's
-`title` says what it shows, and `tests/scenarios/library.rs` that it does. `rules/` has rules and configurations for the recordings,
+`lab/` has no recordings but scenarios of `towpath lab`, which makes its own packets: hosts, links, connections and loads as text. Each one's
+`title` says what it shows, and `tests/scenarios` that it does. `rules/` has rules and configurations for the recordings,
 `attacks/` what harms conntrack helpers.
 
 | file | packets | bytes | how recorded | what it shows | licence |

@@ -102,3 +102,16 @@ def ftp_ipv6(folder):
         with network.tcpdump("client", "client", folder / "ftp-ipv6.pcap"):
             curl_session(network, "client", server)
             curl_session(network, "client", server, "--ftp-port", "-")
+
+
+@recording("curl to vsftpd on its own machine by 127.0.0.1, recorded on `lo`: active (`--disable-eprt`), then passive (`--disable-epsv`)",
+           File("ftp-loopback.pcap", "FTP of a machine to itself, which no gateway forwards: PORT and 227, checksums unfilled as `lo` leaves them",
+                {"ftp.request.command == \"PORT\"": 2, "ftp.response.code == 227": 2,
+                 "tcp.srcport == 20 && " + HANDSHAKES: 2, "tcp.dstport in {50000..50100} && " + HANDSHAKES: 2,
+                 "eth.src == 00:00:00:00:00:00 && ip.src == 127.0.0.1 && ip.dst == 127.0.0.1": "1+"}))
+def ftp_loopback(folder):
+    with Network() as network:
+        vsftpd(network, "server")
+        with network.tcpdump("server", "lo", folder / "ftp-loopback.pcap"):
+            curl_session(network, "server", "127.0.0.1", "--ftp-port", "-", "--disable-eprt")
+            curl_session(network, "server", "127.0.0.1", "--disable-epsv")
