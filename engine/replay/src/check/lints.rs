@@ -19,7 +19,7 @@ pub struct Lint {
 
 /// All that is looked for, by their words.
 #[rustfmt::skip]
-pub const LINTS: [Lint; 20] = [
+pub const LINTS: [Lint; 21] = [
     lint("answers-dropped", Warning,
         "connections are let begin, and the answers to them are dropped",
         "accept `-m conntrack --ctstate ESTABLISHED,RELATED` where the answers pass"),
