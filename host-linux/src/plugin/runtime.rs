@@ -67,28 +67,26 @@ impl Runtime {
             .map_err(|problem| PluginError { component: name.to_owned(), problem })
     }
 
-    /// Looks at what is in a file, whether or not it is a helper.
+    /// Looks at what there is, whether or not it is a helper.
     ///
     /// # Errors
-    /// When the file cannot be read, or is larger than a component may be.
-    pub fn look_at(&self, file: &Path) -> Result<Look, PluginError> {
-        let error = |problem| PluginError { component: file.display().to_string(), problem };
-        let component = read(file).map_err(|problem| error(Problem::Unreadable(problem)))?;
+    /// When it is larger than a component may be.
+    pub fn look_at(&self, component: &[u8]) -> Result<Look, Problem> {
         if component.len() > COMPONENT_BYTES_MAX {
             // Of what was not read to its end, neither length nor hash can be told.
-            return Err(error(Problem::TooLarge));
+            return Err(Problem::TooLarge);
         }
-        let hash = Sha256::digest(&component).into();
+        let hash = Sha256::digest(component).into();
         let mut look = Look {
             bytes: component.len(),
             hash,
             imports: Vec::new(),
             exports: Vec::new(),
-            helper: self.load_bytes(&component),
+            helper: self.load_bytes(component),
         };
         // Of what is no component at all, there is nothing more to say.
-        if check_start(&component).is_ok()
-            && let Ok(component) = self.compiled(&component, hash)
+        if check_start(component).is_ok()
+            && let Ok(component) = self.compiled(component, hash)
         {
             let shape = component.component_type();
             look.imports = shape.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();

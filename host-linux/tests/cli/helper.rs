@@ -47,7 +47,6 @@ fn what_cannot_be_read_or_is_no_helper_is_told_in_one_line() {
     let place = place("(component)");
     let missing = "towpath: none.wasm: No such file or directory (os error 2)";
     assert_eq!(place.towpath("helper run none.wasm @ping.pcap").wrong(), missing);
-    let missing = "towpath: none.wasm: cannot be read: No such file or directory (os error 2)";
     assert_eq!(place.towpath("helper inspect none.wasm").wrong(), missing);
     let missing = place.towpath("helper run nosuch @ping.pcap").wrong();
     assert!(missing.starts_with(
@@ -75,6 +74,15 @@ fn a_helper_is_shown_with_its_manifest() {
     for line in ["imports      nothing", "name         tftp", "attached     udp 69", "may rewrite  nothing"] {
         assert!(said.contains(&format!("\n  {line}\n")), "{line}: {said}");
     }
+}
+
+#[test]
+#[cfg_attr(not(shipped_helpers), ignore = "needs `cargo xtask plugins`")]
+fn what_the_program_brings_along_is_shown_by_its_name() {
+    let said = Place::new(&[]).towpath("helper inspect ftp").fine();
+    assert!(said.starts_with("ftp: accepted, a helper for towpath:helper/conntrack@"), "{said}");
+    let reads = "  reads        lines that start with \"PORT\", \"EPRT\", \"227 \", \"229 \", \"Host:\"\n  on           connections whose client begins with \"ABOR\", ";
+    assert!(said.contains(reads), "{said}");
 }
 
 #[test]

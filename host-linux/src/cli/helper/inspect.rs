@@ -10,18 +10,18 @@ use clap::Args;
 use serde::Serialize;
 use towpath::{
     helpers::About,
-    plugin::{Look, Runtime, contract::INTERFACE, hex},
+    plugin::{Look, PluginError, Runtime, contract::INTERFACE, hex},
 };
 use towpath_engine::conntrack::helper::Helper;
 
-use super::Answer;
+use super::{Answer, component};
 
 /// Show what a component is and what it asks to be allowed, and whether it would be accepted: exit code 1 says that it would not.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// The component's file.
+    /// The component's file, or the name of a helper that this program brings along.
     #[arg(value_name = "COMPONENT")]
-    file: PathBuf,
+    named: PathBuf,
     /// One JSON object (towpath.helper/1) instead of text.
     #[arg(long)]
     json: bool,
@@ -46,7 +46,9 @@ struct Known {
 
 impl Inspect {
     pub(crate) fn main(self) -> Result<Answer> {
-        let Look { bytes, hash, imports, exports, helper } = Runtime::new(None)?.look_at(&self.file)?;
+        let error = |problem| PluginError { component: self.named.display().to_string(), problem };
+        let looked = Runtime::new(None)?.look_at(&component(&self.named)?).map_err(error)?;
+        let Look { bytes, hash, imports, exports, helper } = looked;
         let (helper, why) = match &helper {
             Ok(plugin) => (Some(About::of(plugin.manifest())), None),
             Err(problem) => (None, Some(problem.to_string())),
@@ -66,7 +68,7 @@ impl Inspect {
     }
 
     fn write(&self, out: &mut impl Write, known: &Known) -> io::Result<()> {
-        let file = self.file.display();
+        let file = self.named.display();
         match &known.why {
             None => {
                 writeln!(out, "{file}: accepted, a helper for {}", known.contract.as_deref().unwrap_or(INTERFACE))?;
