@@ -85,6 +85,9 @@ fn a_client_on_whom_a_helper_fails_too_often_loses_it_and_nobody_else_does() {
     assert!(gateway.is_unread([10, 0, 0, 2], 50_000));
     assert!(gateway.engine.helpers().iter().all(|helper| !helper.is_quarantined));
     assert_eq!(gateway.say_from([10, 0, 0, 3], 42_000), Some(DropReason::HelperFailed), "it is asked for others");
+    let helpers = gateway.engine.helpers();
+    let barred = |at| helpers.iter().map(|helper| helpers.barred(helper.id, Instant::from_secs(at))).sum::<usize>();
+    assert_eq!([1, 1000].map(barred), [1, 0], "of one, for a while");
 }
 
 /// What comes of the first packet of a connection whose helper answers every payload with that wish; nothing is expected then.

@@ -50,7 +50,7 @@ impl List {
                 writeln!(out, "{}", serde_json::to_string(&helper)?)?;
                 continue;
             }
-            let end = trouble(&helper);
+            let end = trouble(helper.quarantined, helper.clients_barred);
             let Loaded { about, component, calls, failures, refusals, given_up, expects, .. } = *helper;
             let counts = [calls, failures.into(), refusals, given_up, expects].map(|count: u64| count.to_string());
             let component = component.as_deref().map_or("compiled in", short);
@@ -82,8 +82,8 @@ impl List {
 }
 
 /// What keeps it from being called.
-fn trouble(helper: &Loaded) -> String {
-    match (helper.quarantined, helper.clients_barred) {
+fn trouble(quarantined: bool, clients_barred: u64) -> String {
+    match (quarantined, clients_barred) {
         (true, _) => "  quarantined: it failed for too many clients; `helper reload` lets it begin anew".to_owned(),
         (false, 0) => String::new(),
         (false, 1) => "  shown no more of 1 client for now: it failed too often on what that one says".to_owned(),
@@ -106,4 +106,17 @@ fn line(
 /// As many digits of a hash as people compare.
 fn short(hash: &str) -> &str {
     hash.get(..16).unwrap_or(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_helper_from_being_called_is_told_with_how_many_clients_it_concerns() {
+        assert_eq!(trouble(false, 0), "");
+        assert!(trouble(false, 1).contains("no more of 1 client for now"));
+        assert!(trouble(false, 3).contains("no more of 3 clients for now"));
+        assert!(trouble(true, 3).contains("quarantined"));
+    }
 }

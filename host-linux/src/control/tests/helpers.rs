@@ -61,8 +61,11 @@ fn who_leaves_while_a_helper_is_made_wakes_nobody_up() {
     drop(made);
 }
 
+/// Who gets the helper that is being made, and how long its component is once it is begun.
+type Making = Option<(Sender<Made>, Receiver<usize>)>;
+
 /// A client that has given a component and waits; and who gets the helper.
-fn waiting(gateway: &mut Gateway, component: &[u8]) -> (UnixStream, Option<(Sender<Made>, Receiver<usize>)>) {
+fn waiting(gateway: &mut Gateway, component: &[u8]) -> (UnixStream, Making) {
     let helper = NewHelper { name: "a".to_owned(), bytes: component.len() as u64, replaces: false, by_ports: false };
     let mut stream = UnixStream::connect(&gateway.path).unwrap();
     let mut message = hello(Request::LoadHelper(helper));
