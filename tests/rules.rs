@@ -255,15 +255,14 @@ fn parse(name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
 }
 
 fn parse_of(family: Family, name: &str, text: &str, counters: bool) -> Result<RuleSet, RuleError> {
-    let helpers = [known("ftp", 0), known("tftp", 1)];
+    let helpers = [known("ftp", 0, Protocol::TCP), known("tftp", 1, Protocol::UDP)];
     let sets: Vec<KnownSet> = SETS.iter().map(|name| KnownSet { name: (*name).into(), family: None }).collect();
     let loading = Loading { family, counters, helpers: &helpers, sets: &sets, ..Loading::default() };
     RuleSet::parse(&[Source { name, text }], &loading)
 }
 
-/// A helper that reads whatever it is attached to.
-fn known(name: &str, id: u16) -> KnownHelper {
-    KnownHelper { name: name.into(), id: HelperId(id), protocols: Vec::from([Protocol::TCP, Protocol::UDP]) }
+fn known(name: &str, id: u16, protocol: Protocol) -> KnownHelper {
+    KnownHelper { name: name.into(), id: HelperId(id), protocols: Vec::from([protocol]) }
 }
 
 /// Reads a file of `real/` with the sets that belong to it.
@@ -271,7 +270,7 @@ fn parse_real(name: &str, text: &str) -> RuleSet {
     let sets = sets_of(name);
     let sets = sets.as_deref().map(|text| Source { name: "sets", text });
     let sources: Vec<Source<'_>> = sets.into_iter().chain([Source { name, text }]).collect();
-    let helpers = [known("ftp", 0), known("tftp", 1)];
+    let helpers = [known("ftp", 0, Protocol::TCP), known("tftp", 1, Protocol::UDP)];
     let loading = Loading { counters: true, helpers: &helpers, ..Loading::default() };
     RuleSet::parse(&sources, &loading).unwrap_or_else(|error| panic!("{error}"))
 }

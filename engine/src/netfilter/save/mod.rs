@@ -69,6 +69,6 @@ pub struct Loading<'a> {
     /// Rules in force of the other family, which share the sets: those of the texts have to suit them, too.
     pub across: Option<&'a Standing>,
     /// Whether the rules are only to be shown: they may name any helper and any timeout policy then, and attach none of those
-    /// that are not there.
+    /// that are not there. A helper that comes with Towpath is still refused where it cannot read the rule's protocol.
     pub only_shown: bool,
 }

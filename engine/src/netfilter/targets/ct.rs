@@ -76,26 +76,8 @@ impl Targeting for Ct {
         let mut template = Template::default();
         let mut helper_name = None;
         if let Some(item) = given.find("helper") {
-            let word = item.value();
-            let Some(protocol) = given.header.only_protocol() else {
-                let needed = "`-p tcp` or `-p udp` in the same rule";
-                return Err(Fault::Needs { what: "--helper".into(), needed }.at(item.column));
-            };
-            let found = given.helpers.iter().find(|helper| helper.name == word.text);
-            if let Some(helper) = found.filter(|helper| !helper.protocols.contains(&protocol)) {
-                let needed = match helper.protocols.first() {
-                    Some(&Protocol::UDP) => "`-p udp`, the protocol that it reads",
-                    Some(_) | None => "`-p tcp`, the protocol that it reads",
-                };
-                return Err(Fault::Needs { what: format!("--helper {}", word.text), needed }.at(word.column));
-            }
-            if found.is_none() && !given.only_shown {
-                let known = given.helpers.iter().map(|helper| helper.name.clone()).collect();
-                let name = word.text.clone();
-                return Err(Fault::Unknown { noun: Noun::Helper, name, nearest: None, known }.at(word.column));
-            }
-            template.helper = found.map(|helper| helper.id);
-            helper_name = Some(word.text.clone());
+            template.helper = helper(given, item)?;
+            helper_name = Some(item.value().text.clone());
         }
         let events = given.find("ctevents").map(|item| parse_events(item.value(), &EVENTS)).transpose()?;
         let expected = given.find("expevents").map(|item| parse_events(item.value(), &EXPECTED_EVENTS)).transpose()?;
@@ -154,6 +136,36 @@ impl Targeting for Ct {
         // What else it says holds for connections that start.
         !self.notrack && self.template.zone == ZoneChoice::DEFAULT && self.template.events.is_none()
     }
+}
+
+/// The helper that is named, which has to read the rule's protocol (Linux: `xt_ct_set_helper()`); `None` when it is not there and
+/// needs not be.
+fn helper(given: &Given<'_>, item: &Item) -> Result<Option<HelperId>, Flaw> {
+    let word = item.value();
+    let Some(protocol) = given.header.only_protocol() else {
+        let needed = "`-p tcp` or `-p udp` in the same rule";
+        return Err(Fault::Needs { what: "--helper".into(), needed }.at(item.column));
+    };
+    let found = given.helpers.iter().find(|helper| helper.name == word.text);
+    let shipped = SHIPPED.iter().find(|(name, _)| found.is_none() && given.only_shown && *name == word.text);
+    let reads = match (found, shipped) {
+        (Some(helper), _) => helper.protocols.as_slice(),
+        (None, Some((_, reads))) => core::slice::from_ref(reads),
+        (None, None) if given.only_shown => return Ok(None),
+        (None, None) => {
+            let known = given.helpers.iter().map(|helper| helper.name.clone()).collect();
+            let name = word.text.clone();
+            return Err(Fault::Unknown { noun: Noun::Helper, name, nearest: None, known }.at(word.column));
+        }
+    };
+    if !reads.contains(&protocol) {
+        let needed = match reads.first() {
+            Some(&Protocol::UDP) => "`-p udp`, the protocol that it reads",
+            Some(_) | None => "`-p tcp`, the protocol that it reads",
+        };
+        return Err(Fault::Needs { what: format!("--helper {}", word.text), needed }.at(word.column));
+    }
+    Ok(found.map(|helper| helper.id))
 }
 
 /// The zone that is given, in one of three ways.
@@ -216,6 +228,14 @@ fn print_events(out: &mut String, option: &str, events: Changes, names: &[(&str,
     let set: Vec<&str> = names.iter().filter(|(_, event)| events.intersects(*event)).map(|(name, _)| *name).collect();
     out.push_str(&format!(" --{option} {}", set.join(",")));
 }
+
+/// Helpers that come with Towpath and what they read, for rules that are shown where none is loaded.
+static SHIPPED: [(&str, Protocol); 4] = [
+    ("ftp", Protocol::TCP),
+    ("irc", Protocol::TCP),
+    ("netbios-ns", Protocol::UDP),
+    ("tftp", Protocol::UDP),
+];
 
 /// A zone's options, and for which directions each is.
 static ZONES: [(&str, Reach); 3] =

@@ -78,6 +78,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
         ("-A INPUT -j DROP --queue-num 3", "1:18: there is no option `--queue-num`"),
         ("-D INPUT 1", "1:1: the option `-D` is not supported: a rules file says what is, not what to change or to show"),
         ("-t raw -A PREROUTING -p tcp -j CT --helper http", "1:44: there is no helper `http`; there are: ftp, tftp"),
+        ("-t raw -A PREROUTING -p udp -j CT --helper ftp", "1:44: `--helper ftp` needs `-p tcp`, the protocol that it reads"),
         ("-t raw -A PREROUTING -j CT --helper ftp", "1:28: `--helper` needs `-p tcp` or `-p udp` in the same rule"),
         ("-A INPUT -s example.org", "1:13: `example.org` is not an IPv4 address, a network such as 10.0.0.0/8 or a list of them; names are not looked up"),
         ("-A INPUT -p tcp --dport 80 --dport 81", "1:28: `--dport` stands here a second time or excludes another; keep one"),
@@ -119,6 +120,23 @@ fn a_target_in_a_user_chain_is_judged_by_the_hooks_that_reach_it() {
     assert!(parse(&format!("{chains}-A POSTROUTING -j x\nCOMMIT")).is_ok());
     assert!(parse(&format!("{chains}-A PREROUTING -j ACCEPT\n-A PREROUTING -j x\nCOMMIT")).is_ok(), "never reached");
     assert!(refusal(&format!("{chains}-A PREROUTING -j x\nCOMMIT")).contains("not allowed at PREROUTING"));
+}
+
+#[test]
+fn rules_that_are_only_shown_name_a_helper_of_another_protocol_in_vain_where_it_is_known_what_it_reads() {
+    let shown = |protocol: &str, helper: &str| {
+        let text = format!("-t raw -A PREROUTING -p {protocol} -j CT --helper {helper}");
+        let loading = Loading { only_shown: true, ..Loading::default() };
+        RuleSet::parse(&[Source { name: "r", text: &text }], &loading).map(drop).map_err(|error| error.to_string())
+    };
+    for (helper, reads, other) in
+        [("ftp", "tcp", "udp"), ("irc", "tcp", "udp"), ("tftp", "udp", "tcp"), ("netbios-ns", "udp", "sctp")]
+    {
+        assert_eq!(shown(reads, helper), Ok(()), "{helper}");
+        let refused = shown(other, helper).expect_err("it reads something else");
+        assert!(refused.ends_with(&format!("`--helper {helper}` needs `-p {reads}`, the protocol that it reads")));
+    }
+    assert_eq!(shown("udp", "of-my-own"), Ok(()), "nobody knows");
 }
 
 proptest! {
