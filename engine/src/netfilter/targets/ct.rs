@@ -230,12 +230,8 @@ fn print_events(out: &mut String, option: &str, events: Changes, names: &[(&str,
 }
 
 /// Helpers that come with Towpath and what they read, for rules that are shown where none is loaded.
-static SHIPPED: [(&str, Protocol); 4] = [
-    ("ftp", Protocol::TCP),
-    ("irc", Protocol::TCP),
-    ("netbios-ns", Protocol::UDP),
-    ("tftp", Protocol::UDP),
-];
+static SHIPPED: [(&str, Protocol); 4] =
+    [("ftp", Protocol::TCP), ("irc", Protocol::TCP), ("netbios-ns", Protocol::UDP), ("tftp", Protocol::UDP)];
 
 /// A zone's options, and for which directions each is.
 static ZONES: [(&str, Reach); 3] =

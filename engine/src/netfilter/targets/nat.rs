@@ -149,8 +149,11 @@ fn parse_endpoint(given: &Given<'_>, option: &str) -> Result<NatRange, Flaw> {
     let mut range = parse_flags(given);
     if let Some(ports) = ports {
         need_ports(given, item)?;
-        let (ports, base) = split_base(ports, option, word)?;
-        (range.ports, range.base) = (Some(parse_ports(ports, word)?), base);
+        let (ports, base) = parse_ports(ports, word)?;
+        if base.is_some() && option != "to-destination" {
+            return Err(word.bad(ENDPOINT));
+        }
+        (range.ports, range.base) = (Some(ports), base);
     }
     if ports.is_none() || !addresses.is_empty() {
         range.addresses = Some(parse_addresses(addresses, given.family).ok_or_else(|| word.bad(ENDPOINT))?);
@@ -163,7 +166,10 @@ fn parse_own(given: &Given<'_>, option: &str) -> Result<NatRange, Flaw> {
     let mut range = parse_flags(given);
     if let Some(item) = given.find(option) {
         need_ports(given, item)?;
-        range.ports = Some(parse_ports(&item.value().text, item.value())?);
+        match parse_ports(&item.value().text, item.value())? {
+            (ports, None) => range.ports = Some(ports),
+            (_, Some(_)) => return Err(item.value().bad(ENDPOINT)),
+        }
     }
     Ok(range)
 }
@@ -203,26 +209,21 @@ fn parse_addresses(text: &str, family: Family) -> Option<(Address, Address)> {
     Some((Address::from(first), Address::from(last)))
 }
 
-/// Splits `/base` off a range of ports, which only DNAT understands.
-fn split_base<'a>(text: &'a str, option: &str, word: &Word) -> Result<(&'a str, Option<u16>), Flaw> {
-    match text.split_once('/') {
-        None => Ok((text, None)),
-        Some((ports, base)) if option == "to-destination" && ports.contains('-') => match values::port(base) {
-            Some(base) => Ok((ports, Some(base))),
-            None => Err(word.bad(ENDPOINT)),
-        },
-        Some(_) => Err(word.bad(ENDPOINT)),
-    }
-}
-
-/// Reads `port` or `port-port`, rising; a service's name can only stand alone, as in the tool.
-fn parse_ports(text: &str, word: &Word) -> Result<(u16, u16), Flaw> {
+/// Reads `port`, `port-port`, rising, or `port-port/base`, which only DNAT understands. A service's name can only stand alone or for
+/// the base, as in the tool: it may hold a dash itself.
+fn parse_ports(text: &str, word: &Word) -> Result<((u16, u16), Option<u16>), Flaw> {
     let number = |text| values::number(text).and_then(|port| u16::try_from(port).ok());
-    let found = match text.split_once('-') {
-        Some((first, last)) => number(first).zip(number(last)),
-        None => values::port(text).map(|port| (port, port)),
+    let range = text.split_once('-').and_then(|(first, last)| Some((number(first)?, last)));
+    let found = match range {
+        Some((first, rest)) => {
+            let (last, base) = rest.split_once('/').map_or((rest, None), |(last, base)| (last, Some(base)));
+            let port = |base| values::port(base).filter(|base| *base != 0);
+            let base = base.map(|base| port(base).ok_or_else(|| word.bad(ENDPOINT))).transpose()?;
+            number(last).map(|last| ((first, last), base))
+        }
+        None => values::port(text).map(|port| ((port, port), None)),
     };
-    found.filter(|(first, last)| first <= last).ok_or_else(|| word.bad(ENDPOINT))
+    found.filter(|((first, last), _)| first <= last).ok_or_else(|| word.bad(ENDPOINT))
 }
 
 /// Ports exist in some protocols only (iptables 1.8.9: `extensions/libxt_NAT.c`, `__NAT_parse()`).
