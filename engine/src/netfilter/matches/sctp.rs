@@ -159,8 +159,10 @@ impl Chunks {
                 let mut list: Vec<Kind> = Vec::new();
                 for kind in text.split(',') {
                     let kind = Kind::parse(kind, kinds)?;
-                    list.retain(|known| known.number != kind.number);
-                    list.push(kind);
+                    match list.iter_mut().find(|known| known.number == kind.number) {
+                        Some(known) => (known.mask, known.flags) = (known.mask | kind.mask, known.flags | kind.flags),
+                        None => list.push(kind),
+                    }
                 }
                 list.sort_unstable_by_key(|kind| kind.number);
                 Kinds::Some(list)
@@ -234,7 +236,8 @@ impl Kind {
                 word.bad("chunk types with their flags: letters of `IUBE` behind DATA, `T` behind ABORT and SHUTDOWN_COMPLETE")
             })?;
             mask |= bit;
-            flags = if letter.is_ascii_uppercase() { flags | bit } else { flags & !bit };
+            // Asked for both ways, it has to be set, as the tool reads it.
+            flags |= if letter.is_ascii_uppercase() { bit } else { 0 };
         }
         Ok(Self { number: *number, mask, flags })
     }
