@@ -1,6 +1,6 @@
 //! A rule while it is being read.
 
-use alloc::{borrow::ToOwned, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
 use super::{
     Argument, Reader, Unfinished, Verb,
@@ -28,8 +28,8 @@ use crate::{
 pub(in crate::netfilter::save) struct Draft {
     pub(super) family: Family,
     pub(super) header: Header,
-    /// `-p` has been given, be it for all.
-    pub(super) protocol_given: Option<()>,
+    /// What `-p` was given, be it for all.
+    pub(super) protocol: Option<Word>,
     /// `-s` and `-d` may be lists; the rule stands for all pairs.
     pub(super) sources: Option<Not<Vec<Network>>>,
     pub(super) destinations: Option<Not<Vec<Network>>>,
@@ -99,8 +99,9 @@ impl Draft {
             }
             Field::Protocol => {
                 let word = argument.value(reader)?;
-                argument.put(&mut self.protocol_given, ())?;
-                match values::protocol(&word)? {
+                let protocol = values::protocol(&word)?;
+                argument.put(&mut self.protocol, word.clone())?;
+                match protocol {
                     Some(what) => self.header.protocol = Some(Not { inverted, what }),
                     None if inverted => return Err(Fault::Never { why: "no packet is of no protocol" }.at(word.column)),
                     None => self.header.any_protocol = self.family == Family::Ipv6,
@@ -186,16 +187,23 @@ impl Draft {
 
     /// Loads the match of the rule's protocol, once. False: there is none, or it is there.
     pub(super) fn load_protocol_match(&mut self, column: u32) -> bool {
-        let name = self.header.protocol.and_then(|protocol| match protocol.what {
-            Protocol::ICMPV6 => Some("icmp6"),
-            other => names::protocol_name(other.0),
-        });
-        let Some(spec) = name.and_then(|name| matches::find(name, self.family)) else { return false };
+        let Some(spec) = self.protocol_match().and_then(|name| matches::find(&name, self.family)) else { return false };
         if self.parts.iter().any(|part| part.spec.name == spec.name) {
             return false;
         }
         self.parts.push(Part { spec, items: Vec::new(), column });
         true
+    }
+
+    /// The name that the match of the rule's protocol has, if there is one: that of the protocol as it was given, of a number its
+    /// first (iptables 1.8.9: `xshared.c`, `load_proto()`), so that it is `-p mh` that knows `--mh-type`.
+    pub(super) fn protocol_match(&self) -> Option<String> {
+        let (number, given) = (self.header.protocol?.what, self.protocol.as_ref()?.text.to_ascii_lowercase());
+        match number {
+            Protocol::ICMPV6 => Some("icmp6".into()),
+            Protocol(number) if values::number(&given).is_some() => names::protocol_name(number).map(Into::into),
+            _ => Some(given),
+        }
     }
 }
 
@@ -228,15 +236,19 @@ fn interface(
 }
 
 fn unknown_match(word: &Word, family: Family) -> Flaw {
+    unsupported_match(&word.text, family)
+        .unwrap_or_else(|| Fault::unknown(Noun::Match, &word.text, matches::names(family)))
+        .at(word.column)
+}
+
+/// That a match which Linux knows is not supported, and why; `None` when nobody knows it or the family has it.
+pub(super) fn unsupported_match(name: &str, family: Family) -> Option<Fault> {
     let other = if family == Family::Ipv4 { Family::Ipv6 } else { Family::Ipv4 };
-    let why = matches::UNSUPPORTED.iter().find(|(known, _)| *known == word.text);
-    match why {
-        None if matches::find(&word.text, other).is_some() => {
-            let why = "it is there for the other address family only";
-            Fault::Unsupported { noun: Noun::Match, name: word.text.clone(), why }
-        }
-        Some((name, why)) => Fault::Unsupported { noun: Noun::Match, name: (*name).to_owned(), why },
-        None => Fault::unknown(Noun::Match, &word.text, matches::names(family)),
-    }
-    .at(word.column)
+    let why = match matches::UNSUPPORTED.iter().find(|(known, _)| *known == name) {
+        _ if matches::find(name, family).is_some() => return None,
+        Some((_, why)) => why,
+        None if matches::find(name, other).is_some() => "it is there for the other address family only",
+        None => return None,
+    };
+    Some(Fault::Unsupported { noun: Noun::Match, name: name.into(), why })
 }

@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, format, vec::Vec};
 
 use super::{
     base::{BASE, Base},
-    draft::Draft,
+    draft::{Draft, unsupported_match},
     finish::unsupported_target,
 };
 use crate::netfilter::{
@@ -99,6 +99,9 @@ fn unknown_option(word: &Word, name: &str, draft: &Draft) -> Flaw {
     // An option of what is not supported: that is to be told.
     if let Some(flaw) = draft.jump.as_ref().and_then(|jump| unsupported_target(&jump.name, draft.family)) {
         return flaw;
+    }
+    if let Some(fault) = draft.protocol_match().and_then(|name| unsupported_match(&name, draft.family)) {
+        return fault.at(word.column);
     }
     let known = BASE.iter().map(|(.., known)| *known).chain(draft.options().map(|(.., known)| known));
     let nearest = nearest(name, known).map(|name| format!("--{name}"));
