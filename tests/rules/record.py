@@ -114,7 +114,8 @@ def main():
         elif refused_here:
             out.append("~")
         else:
-            out.extend(f"> {rule}" for rule in answer)
+            # A text that leaves no rules is answered by a bare `>`.
+            out.extend([f"> {rule}" for rule in answer] or [">"])
     print("\n".join(out))
 
 

@@ -10,6 +10,7 @@ mod connlabel;
 mod connlimit;
 mod connmark;
 mod conntrack;
+mod dccp;
 mod dscp;
 mod ecn;
 mod eui64;
@@ -49,6 +50,7 @@ mod ttl;
 mod u32;
 mod udp;
 
+pub(super) use dccp::type_bits;
 pub(super) use dscp::parse_codepoint;
 pub(super) use iprange::Iprange;
 pub(super) use ipv6header::header_bits;
@@ -300,6 +302,7 @@ all_matches! {
     Connlimit = connlimit::Connlimit,
     Connmark = connmark::Connmark,
     Conntrack = conntrack::Conntrack,
+    Dccp = dccp::Dccp,
     Dscp = dscp::Dscp,
     Dst = options_header::DestinationOptions,
     Ecn = ecn::Ecn,
@@ -385,7 +388,6 @@ pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
     ("cgroup", "there are no processes here"),
     ("cluster", NOT_HERE),
     ("cpu", "there is one engine, not CPUs"),
-    ("dccp", NOT_HERE),
     ("dst", OF_IPV6),
     ("devgroup", "devices have no groups here; name them, or use `-i NAME+`"),
     ("eui64", OF_IPV6),

@@ -123,6 +123,7 @@ fn foretell(condition: &mut Match, facts: &Facts, view: &mut View<'_>) -> Likely
         },
         Match::Addrtype(_)
         | Match::Comment(_)
+        | Match::Dccp(_)
         | Match::Icmp(_)
         | Match::Icmp6(_)
         | Match::Iprange(_)

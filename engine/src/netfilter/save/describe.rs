@@ -23,7 +23,7 @@ pub(super) struct Item {
 pub(super) fn describe(name: &str, saved: &str, out: &mut String) {
     let items = items(saved);
     let text = match name {
-        "tcp" | "udp" | "sctp" => ports(name, &items),
+        "tcp" | "udp" | "sctp" | "dccp" => ports(name, &items),
         "icmp" => icmp("icmp", &items),
         "icmp6" => icmp("ipv6-icmp", &items),
         "ah" | "esp" | "frag" | "rt" | "hbh" | "dst" | "ipv6header" | "mh" | "eui64" => {
@@ -258,6 +258,8 @@ fn ports(name: &str, items: &[Item]) -> String {
                 let plural = if value.contains(':') { "s" } else { "" };
                 write!(text, " {short}{plural}:{not}{value}")
             }
+            "dccp-types" => write!(text, " {}{}", item.not_apart(), packet_types(value)),
+            "dccp-option" => write!(text, " option={not}{value}"),
             "tcp-option" => write!(text, " option={not}{value}"),
             "tcp-flags" => {
                 let bits = |index: usize| item.values.get(index).map_or(0, |names| flags(names));
@@ -284,6 +286,13 @@ fn flags(names: &str) -> u8 {
         _ => 0,
     };
     names.split(',').map(bit).sum()
+}
+
+/// Types of DCCP packets by their numbers.
+fn packet_types(names: &str) -> String {
+    let bits = names.split(',').map(crate::netfilter::matches::type_bits).fold(0, |all, bits| all | bits);
+    let set = (0..u16::BITS).filter(|kind| bits & 1 << kind != 0);
+    set.map(|kind| format!("{kind}")).collect::<Vec<_>>().join(",")
 }
 
 fn chunks(kinds: &str) -> String {
