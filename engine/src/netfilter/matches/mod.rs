@@ -382,36 +382,44 @@ pub(super) fn parse(given: &Given<'_>) -> Result<Option<Match>, Flaw> {
     ALL.iter().find(|(spec, ..)| spec.name == given.name).map(|(.., parse)| parse(given)).transpose()
 }
 
-/// Why a match that Linux knows is not supported, for names that users may try.
+/// Why a match that Linux knows is not supported, and what asks for the nearest; for names that users may try.
 pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
-    ("bpf", "it runs a program inside the kernel"),
-    ("cgroup", "there are no processes here"),
-    ("cluster", NOT_HERE),
-    ("cpu", "there is one engine, not CPUs"),
+    ("bpf", "it runs a program inside the kernel; `u32` and `string` look at a packet's bytes"),
+    ("cgroup", "there are no processes here; `mark` knows what other rules have marked"),
+    (
+        "cluster",
+        "no gateways share the traffic here; `iprange` and `set` tell senders apart, `statistic` draws packets",
+    ),
+    ("cpu", "there is one engine, not CPUs; `statistic` shares packets out"),
     ("dst", OF_IPV6),
     ("devgroup", "devices have no groups here; name them, or use `-i NAME+`"),
     ("eui64", OF_IPV6),
     ("frag", OF_IPV6),
+    ("geoip", "it is not of Linux itself; `set` asks for the networks of a country"),
     ("hbh", OF_IPV6),
     ("hl", "it asks for IPv6; IPv4 has `ttl`"),
     ("icmp", "it asks for IPv4; IPv6 has `icmp6`"),
     ("icmp6", "it asks for IPv6; IPv4 has `icmp`"),
-    ("ipcomp", NOT_HERE),
+    ("ipcomp", "nobody has built it; `-p ipcomp` asks for the protocol, `u32` for its index"),
     ("ipv6header", OF_IPV6),
-    ("ipvs", "there are no virtual services here"),
-    ("l2tp", NOT_HERE),
+    ("ipvs", "there are no virtual services here; `conntrack --ctstate DNAT` knows what is translated"),
+    ("l2tp", "nobody has built it; `-p l2tp` or `udp --dport 1701` ask for the protocol, `u32` for a tunnel"),
     ("mh", OF_IPV6),
     ("nfacct", "there are no accounting objects here; rules count by themselves"),
-    ("osf", "there are no fingerprints of systems here"),
-    ("owner", "there are no processes here"),
-    ("physdev", "there is no bridge here"),
-    ("policy", "there is no IPsec here"),
-    ("quota", NOT_HERE),
-    ("rateest", NOT_HERE),
-    ("realm", "routes have no realms here"),
+    ("osf", "there are no fingerprints of systems here; `ttl`, `length` and `tcpmss` ask for what they are made of"),
+    ("owner", "there are no processes here; OUTPUT sees what the gateway itself sends"),
+    ("physdev", "there is no bridge here; `-i` and `-o` ask for devices"),
+    ("policy", "there is no IPsec here; `esp` and `ah` ask for its packets"),
+    (
+        "quota",
+        "nobody has built it; `connbytes` asks what a connection has carried, `hashlimit` how much comes in a time",
+    ),
+    ("rateest", "nobody has built it; `hashlimit --hashlimit-above` asks for rates"),
+    ("realm", "routes have no realms here; `-d` and `set` ask for the networks that they lead to"),
     ("rt", OF_IPV6),
+    ("srh", "nobody has built it; `rt --rt-type 4` asks for such a header"),
     ("ttl", "it asks for IPv4; IPv6 has `hl`"),
+    ("udplite", "nobody has it; `multiport` asks for the ports of `-p udplite`"),
 ];
 
 const OF_IPV6: &str = "it asks for extension headers of IPv6";
-const NOT_HERE: &str = "nobody has built it; take the rule out or ask otherwise";

@@ -169,24 +169,27 @@ pub(super) fn parse(given: &Given<'_>) -> Result<Option<Target>, Flaw> {
     ALL.iter().find(|(spec, ..)| spec.name == given.name).map(|(.., parse)| parse(given)).transpose()
 }
 
-/// Why a target that Linux knows is not supported, for names that users may try.
+/// Why a target that Linux knows is not supported, and what does the nearest; for names that users may try.
 pub(super) static UNSUPPORTED: &[(&str, &str)] = &[
-    ("CLUSTERIP", "there is no cluster here"),
-    ("CONNSECMARK", "there are no security labels here"),
-    ("ECN", NOT_HERE),
+    ("CLUSTERIP", "there is no cluster here, and Linux has it no more; DNAT leads to other hosts"),
+    ("CONNSECMARK", NO_LABELS),
+    ("ECN", "nobody has built it; `TOS --set-tos 0/3` takes the marks of congestion off the IP header"),
     ("HL", "it changes IPv6; for IPv4 there is TTL"),
-    ("HMARK", NOT_HERE),
-    ("IDLETIMER", "there is nobody to be told that a device idles"),
-    ("LED", "there are no lamps here"),
-    ("NFQUEUE", "no program waits for packets here"),
-    ("QUEUE", "no program waits for packets here"),
-    ("RATEEST", NOT_HERE),
-    ("SECMARK", "there are no security labels here"),
-    ("SYNPROXY", NOT_HERE),
-    ("TCPOPTSTRIP", NOT_HERE),
-    ("TPROXY", "there are no transparent sockets here"),
+    ("HMARK", "nobody has built it; MARK marks, and `statistic` or `iprange` say which packets"),
+    ("IDLETIMER", "there is nobody to be told that a device idles; NFLOG tells of packets"),
+    ("LED", "there are no lamps here; NFLOG tells of packets"),
+    ("NFQUEUE", NO_QUEUE),
+    ("QUEUE", NO_QUEUE),
+    ("RATEEST", "nobody has built it; the match `hashlimit` asks for rates by itself"),
+    ("SAME", "Linux has it no more; use SNAT, with `--persistent` if need be"),
+    ("SECMARK", NO_LABELS),
+    ("SYNPROXY", "nobody has built it; `hashlimit` and `connlimit` hold SYNs back"),
+    ("TARPIT", "it is not of Linux itself; use DROP, or REJECT with a reset"),
+    ("TCPOPTSTRIP", "nobody has built it; TCPMSS changes the one option that is changed"),
+    ("TPROXY", "there are no transparent sockets here; REDIRECT leads to the gateway's own"),
     ("TTL", "it changes IPv4; for IPv6 there is HL"),
     ("ULOG", "Linux has it no more; use NFLOG"),
 ];
 
-const NOT_HERE: &str = "nobody has built it; take the rule out or do otherwise";
+const NO_LABELS: &str = "there are no security labels here; MARK and CONNMARK mark packets and connections";
+const NO_QUEUE: &str = "no program waits for packets here; NFLOG hands out copies";

@@ -69,12 +69,14 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
         ("-A INPUT -p tcp --dprot 80", "1:17: there is no option `--dprot`; did you mean `--dport`?"),
         ("-A INPTU -j DROP", "1:4: there is no chain `INPTU`; did you mean `INPUT`?"),
         ("*fliter\nCOMMIT", "1:2: there is no table `fliter`; did you mean `filter`?"),
-        ("*security\n-A INPUT -j SECMARK", "2:13: the target or chain `SECMARK` is not supported: there are no security labels here"),
+        ("*security\n-A INPUT -j SECMARK", "2:13: the target or chain `SECMARK` is not supported: there are no security labels here; MARK and CONNMARK mark packets and connections"),
         ("*security\n-A PREROUTING -j DROP", "2:4: there is no chain `PREROUTING`"),
-        ("-A INPUT -m owner", "1:13: the match `owner` is not supported: there are no processes here"),
-        ("-A INPUT -j NFQUEUE", "1:13: the target or chain `NFQUEUE` is not supported: no program waits for packets here"),
-        ("-A INPUT -j NFQUEUE --queue-num 3", "1:13: the target or chain `NFQUEUE` is not supported: no program waits for packets here"),
-        ("-A INPUT -p tcp -j SYNPROXY --sack-perm", "1:20: the target or chain `SYNPROXY` is not supported: nobody has built it; take the rule out or do otherwise"),
+        ("-A INPUT -m owner", "1:13: the match `owner` is not supported: there are no processes here; OUTPUT sees what the gateway itself sends"),
+        ("-A INPUT -j NFQUEUE", "1:13: the target or chain `NFQUEUE` is not supported: no program waits for packets here; NFLOG hands out copies"),
+        ("-A INPUT -j NFQUEUE --queue-num 3", "1:13: the target or chain `NFQUEUE` is not supported: no program waits for packets here; NFLOG hands out copies"),
+        ("-A INPUT -p tcp -j SYNPROXY --sack-perm", "1:20: the target or chain `SYNPROXY` is not supported: nobody has built it; `hashlimit` and `connlimit` hold SYNs back"),
+        ("-A INPUT -m quota --quota 5", "1:13: the match `quota` is not supported: nobody has built it; `connbytes` asks what a connection has carried, `hashlimit` how much comes in a time"),
+        ("-t mangle -A FORWARD -p tcp -j TCPOPTSTRIP --strip-options 5", "1:32: the target or chain `TCPOPTSTRIP` is not supported: nobody has built it; TCPMSS changes the one option that is changed"),
         ("-A INPUT -j DROP --queue-num 3", "1:18: there is no option `--queue-num`"),
         ("-D INPUT 1", "1:1: the option `-D` is not supported: a rules file says what is, not what to change or to show"),
         ("-t raw -A PREROUTING -p tcp -j CT --helper http", "1:44: there is no helper `http`; there are: ftp, tftp"),
@@ -127,7 +129,7 @@ fn rules_that_are_only_shown_name_a_helper_of_another_protocol_in_vain_where_it_
     let shown = |protocol: &str, helper: &str| {
         let text = format!("-t raw -A PREROUTING -p {protocol} -j CT --helper {helper}");
         let loading = Loading { only_shown: true, ..Loading::default() };
-        RuleSet::parse(&[Source { name: "r", text: &text }], &loading).map(drop).map_err(|error| error.to_string())
+        RuleSet::parse(&[Source { name: "r", text: &text }], &loading).map(drop).map_err(|error| format!("{error}"))
     };
     for (helper, reads, other) in
         [("ftp", "tcp", "udp"), ("irc", "tcp", "udp"), ("tftp", "udp", "tcp"), ("netbios-ns", "udp", "sctp")]
