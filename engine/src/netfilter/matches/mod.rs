@@ -365,15 +365,16 @@ impl Match {
 
 /// The declaration of a match, if the family has it.
 pub(super) fn find(name: &str, family: Family) -> Option<&'static Spec> {
-    of(family).find(|spec| spec.name == name)
+    specs(family).find(|spec| spec.name == name)
 }
 
 /// All names of a family.
 pub(super) fn names(family: Family) -> impl Iterator<Item = &'static str> {
-    of(family).map(|spec| spec.name)
+    specs(family).map(|spec| spec.name)
 }
 
-fn of(family: Family) -> impl Iterator<Item = &'static Spec> {
+/// All declarations of a family.
+pub(super) fn specs(family: Family) -> impl Iterator<Item = &'static Spec> {
     ALL.iter().filter(move |(_, only, _)| only.is_none_or(|only| only == family)).map(|(spec, ..)| *spec)
 }
 

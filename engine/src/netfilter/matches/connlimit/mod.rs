@@ -13,7 +13,7 @@ use counted::{Counted, Standing};
 
 use super::{Answer, MatchState, Matching, Whose};
 use crate::{
-    conntrack::{Connection, ProtocolState, TcpState, Tuple, Zone},
+    conntrack::{Connection, Family, ProtocolState, TcpState, Tuple, Zone},
     netfilter::{
         View,
         ends::{Ends, address_bits, masked, prefix_mask},
@@ -58,6 +58,10 @@ impl Matching for Connlimit {
         };
         let whole = address_bits(given.family);
         let prefix = match given.find("connlimit-mask") {
+            // More bits than an address of IPv4 has are all of it, as in the tool.
+            Some(item) if given.family == Family::Ipv4 && values::mark(item.value()).is_ok_and(|bits| bits > 32) => {
+                whole
+            }
             Some(item) => values::prefix_length(item.value(), given.family)?,
             None => whole,
         };

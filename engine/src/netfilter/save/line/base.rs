@@ -45,6 +45,12 @@ impl Base {
     pub(super) const fn takes_value(self) -> bool {
         !matches!(self, Self::Header(Field::Fragment) | Self::Only(_))
     }
+
+    /// Whether its value may stand right behind its letter. Of the others the tool takes the whole word for the value
+    /// (iptables 1.8.9: `xshared.c`, `do_parse()`, which looks at `argv[optind - 1]`).
+    pub(super) const fn takes_attached(self) -> bool {
+        matches!(self, Self::Verb(_) | Self::Goto | Self::Counters)
+    }
 }
 
 #[rustfmt::skip]

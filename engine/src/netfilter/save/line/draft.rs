@@ -121,7 +121,9 @@ impl Draft {
     }
 
     fn load_match(&mut self, word: &Word) -> Result<(), Flaw> {
-        let spec = matches::find(&word.text, self.family).ok_or_else(|| unknown_match(word, self.family))?;
+        // The tool knows one by the names of its protocol, too.
+        let name = if matches!(word.text.as_str(), "icmpv6" | "ipv6-icmp") { "icmp6" } else { &word.text };
+        let spec = matches::find(name, self.family).ok_or_else(|| unknown_match(word, self.family))?;
         self.parts.push(Part { spec, items: Vec::new(), column: word.column });
         Ok(())
     }

@@ -9,7 +9,12 @@ use super::{
 };
 use crate::netfilter::{
     error::{Fault, Flaw, Noun},
-    save::{nearest, options::Opt, text::Word},
+    matches,
+    save::{
+        nearest,
+        options::{Opt, Spec},
+        text::Word,
+    },
 };
 
 /// An option that was found, and a value that was attached to it.
@@ -30,12 +35,31 @@ pub(super) fn find(word: &Word, draft: &mut Draft) -> Result<Found, Flaw> {
     if let Some(long) = word.text.strip_prefix("--") {
         return find_long(word, long, draft);
     }
-    let known = BASE.iter().find(|(_, letter, _)| word.text.chars().skip(1).eq([*letter]));
+    find_short(word, draft)
+}
+
+/// An option of one letter, with what may stand right behind it as in `-AINPUT`.
+fn find_short(word: &Word, draft: &Draft) -> Result<Found, Flaw> {
+    let mut letters = word.text[1..].chars();
+    let first = letters.next();
+    let (known, rest) = (BASE.iter().find(|(_, letter, _)| first == Some(*letter)), letters.as_str());
+    let is_long = BASE
+        .iter()
+        .map(|(.., long)| *long)
+        .chain(draft.options().map(|(.., long)| long))
+        .any(|long| word.text[1..] == *long);
     match known {
-        Some((base, ..)) => Ok(Found { option: FoundOption::Base(*base), attached: None }),
-        None => {
+        Some((base, ..)) if rest.is_empty() => Ok(Found { option: FoundOption::Base(*base), attached: None }),
+        Some((base, ..)) if base.takes_attached() && !is_long => {
+            let attached = Word { text: rest.to_owned(), column: word.column + 2, quoted: false };
+            Ok(Found { option: FoundOption::Base(*base), attached: Some(attached) })
+        }
+        _ => {
             let (noun, name) = (Noun::Option, word.text.clone());
-            Err(Fault::Unknown { noun, name, nearest: None, known: Vec::new() }.at(word.column))
+            let apart =
+                |(base, letter, _): &(Base, char, &str)| base.takes_value().then(|| format!("-{letter} {rest}"));
+            let nearest = if is_long { Some(format!("-{}", word.text)) } else { known.and_then(apart) };
+            Err(Fault::Unknown { noun, name, nearest, known: Vec::new() }.at(word.column))
         }
     }
 }
@@ -104,6 +128,16 @@ fn unknown_option(word: &Word, name: &str, draft: &Draft) -> Flaw {
         return fault.at(word.column);
     }
     let known = BASE.iter().map(|(.., known)| *known).chain(draft.options().map(|(.., known)| known));
-    let nearest = nearest(name, known).map(|name| format!("--{name}"));
+    let nearest = match owner(name, draft) {
+        Some(part) => Some(format!("-m {part} --{name}")),
+        None => nearest(name, known).map(|name| format!("--{name}")),
+    };
     Fault::Unknown { noun: Noun::Option, name: word.text.clone(), nearest, known: Vec::new() }.at(word.column)
+}
+
+/// The match that alone knows an option.
+fn owner(name: &str, draft: &Draft) -> Option<&'static str> {
+    let knows = |spec: &&Spec| spec.options.iter().any(|option| option.names().contains(&name));
+    let mut owners = matches::specs(draft.family).filter(knows);
+    owners.next().filter(|_| owners.next().is_none()).map(|spec| spec.name)
 }
