@@ -112,9 +112,10 @@ impl<C: Copy + Send + 'static, S: Send + 'static> Peer<C, S> {
         if matches!(self.task, Task::Leaving) && self.outbox.is_empty() {
             return Err(Gone::Served);
         }
-        self.deadline = match &self.task {
-            Task::Watching(watch) => watch_deadline(now, watch, self.deadline.filter(|_| written == 0), desk.watchers),
-            _ => self.next_deadline(now, was_coming, taken, written),
+        self.deadline = if let Task::Watching(watch) = &self.task {
+            watch_deadline(now, watch, self.deadline.filter(|_| written == 0), desk.watchers)
+        } else {
+            self.next_deadline(now, was_coming, taken, written)
         };
         if self.deadline.is_some_and(|deadline| deadline <= now) { Err(Gone::Silent) } else { Ok(()) }
     }

@@ -110,11 +110,10 @@ fn header_covers(earlier: &Header, Rule { header: later, matches, .. }: &Rule) -
         let Some(outer) = earlier.filter(|network| !network.inverted).and_then(|network| network.what.range()) else {
             return false;
         };
-        let ranges = matches.iter().filter_map(|known| match known {
-            Match::Iprange(range) => range.ranges()[side],
-            _ => None,
-        });
-        ranges.into_iter().any(|(first, last)| outer.0 <= first && last <= outer.1)
+        let is_within = |(first, last)| outer.0 <= first && last <= outer.1;
+        matches
+            .iter()
+            .any(|known| matches!(known, Match::Iprange(range) if range.ranges()[side].is_some_and(is_within)))
     };
     let source = field(earlier.source.as_ref(), later.source.as_ref(), Network::covers, Network::is_disjoint);
     let destination =
