@@ -33,7 +33,7 @@ def kinds():
 @scenario("rules-dccp")
 def over_ipv4(s):
     """Each kind of packet before each rule; how far it may go says which one it is asked."""
-    s.keys["iptables"] = table("filter", *[f"-A FORWARD -p dccp -m ttl --ttl-eq {n + 10} -m dccp {rule} -j DROP" for n, rule in enumerate(RULES)])
+    s.keys["iptables"] = table("raw", "-A PREROUTING -p dccp -j NOTRACK") + table("filter", *[f"-A FORWARD -p dccp -m ttl --ttl-eq {n + 10} -m dccp {rule} -j DROP" for n, rule in enumerate(RULES)])
     for note, headers in kinds():
         s.note(note)
         s.put(*[E() / IP(src=A, dst=SRV, id=1, proto=33, ttl=n + 11) / Raw(made) for made in headers for n in range(len(RULES))])
@@ -42,7 +42,7 @@ def over_ipv4(s):
 @scenario("ipv6-rules-dccp")
 def over_ipv6(s):
     """The same over IPv6."""
-    six(s, table("filter", *[f"-A FORWARD -p dccp -m hl --hl-eq {n + 10} -m dccp {rule} -j DROP" for n, rule in enumerate(RULES)]))
+    six(s, table("raw", "-A PREROUTING -p dccp -j NOTRACK"), table("filter", *[f"-A FORWARD -p dccp -m hl --hl-eq {n + 10} -m dccp {rule} -j DROP" for n, rule in enumerate(RULES)]))
     for note, headers in kinds():
         s.note(note)
         s.put(*[E6() / IPv6(src=A6, dst=S6, nh=33, hlim=n + 11) / Raw(made) for made in headers for n in range(len(RULES))])
