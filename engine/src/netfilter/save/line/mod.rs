@@ -1,7 +1,7 @@
 //! One line of rules text that starts with a command: `-A CHAIN …`, `-N CHAIN`, `-P CHAIN POLICY` and their like.
 //!
-//! Options are found as the tool finds them: short ones with their value apart, long ones in full or by any start that
-//! fits one only, `--name=value` too. An option belongs to the match or target named last that knows it. The
+//! Options are found as the tool finds them: short ones with their value apart (of commands, `-g` and `-c` also right behind, as
+//! in `-AINPUT`), long ones in full or by any start that fits one only, `--name=value` too. An option belongs to the match or target named last that knows it. The
 //! protocol's own match is loaded when an option asks for it (`-p tcp --dport 80`).
 
 mod base;
