@@ -200,10 +200,11 @@ impl fmt::Debug for Protocol {
 }
 
 #[rustfmt::skip]
-static NAMES: [(Protocol, &str); 9] = [
+static NAMES: [(Protocol, &str); 10] = [
     (Protocol::ICMP,    "icmp"),
     (Protocol::TCP,     "tcp"),
     (Protocol::UDP,     "udp"),
+    (Protocol::DCCP,    "dccp"),
     (Protocol::GRE,     "gre"),
     (Protocol::ESP,     "esp"),
     (Protocol::AH,      "ah"),

@@ -115,11 +115,7 @@ impl Run {
         let links = watch_links(&config, &found)?;
         let mut clock = SystemClock::start();
         let services = Services::offer(&mut engine, clock.now(), &config, worker()?)?;
-        if config.seed.is_some() {
-            // That nobody reads it keeps no gateway from running.
-            let _ = writeln!(io::stderr(), "towpath: warning: {}: {SEED_WARNING}", config.file);
-        }
-        // The same.
+        // That nobody reads it keeps no gateway from running.
         let _ = announce(&config, &found, &self.control);
         if let (Some(file), false) = (&self.state, has_state) {
             let _ = writeln!(
@@ -284,7 +280,8 @@ const SEED_WARNING: &str = "it gives a seed: whoever reads that can foresee sequ
 /// Says that the gateway runs, and what will keep it from running as meant.
 fn announce(config: &Config, found: &[Interface], control: &Control) -> io::Result<()> {
     let mut err = io::stderr().lock();
-    let told = found.iter().flat_map(Interface::warnings).chain(shortened(config, found));
+    let seed = config.seed.is_some().then(|| format!("{}: {SEED_WARNING}", config.file));
+    let told = seed.into_iter().chain(found.iter().flat_map(Interface::warnings)).chain(shortened(config, found));
     for warning in told {
         writeln!(err, "towpath: warning: {warning}")?;
     }
