@@ -5,7 +5,7 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use super::{
     ListOptions, TableName,
     program::Place,
-    save::{self, Tables},
+    save::{self, Form, Tables},
 };
 use crate::conntrack::Counter;
 
@@ -25,7 +25,12 @@ impl Counted {
     /// The rules as `iptables-save` or `ip6tables-save` prints them, with each rule's counters as `iptables-save --counters` does.
     #[must_use]
     pub fn save(&self, counters: bool) -> String {
-        save::print(&self.tables, counters, self.by_place())
+        save::print(&self.tables, Form { counters, whole: false }, self.by_place())
+    }
+
+    /// The same, and what those tools forget: from this, the same rules are read again.
+    pub(crate) fn keep(&self, counters: bool) -> String {
+        save::print(&self.tables, Form { counters, whole: true }, self.by_place())
     }
 
     /// A table as `iptables -L -n` lists it.

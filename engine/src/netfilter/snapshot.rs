@@ -50,7 +50,7 @@ impl TakenRules {
             (file, line, column)
         };
         RulesRecord {
-            text: counted.save(true),
+            text: counted.keep(true),
             files: tables.files.clone(),
             origins: rules.map(origin).collect(),
             states,

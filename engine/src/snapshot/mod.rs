@@ -223,7 +223,9 @@ impl Engine {
         self.conntrack.map_anew(self.around.sysctls.keeps_mappings());
         self.helpers_by_port = by_port;
         self.neighbours.replace_permanent(&permanent);
-        let are_same = rules.each_ref().map(|rules| self.rules.of(rules.family()).save(false) == rules.save(false));
+        let are_same = rules
+            .each_ref()
+            .map(|rules| self.rules.of(rules.family()).counted().keep(false) == rules.counted().keep(false));
         if are_same != [true; 2] {
             self.lists.sets = sets;
         }

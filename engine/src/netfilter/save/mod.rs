@@ -25,7 +25,7 @@ pub(super) mod values;
 pub use list::ListOptions;
 pub(super) use list::list;
 pub(super) use nearest::nearest;
-pub(super) use print::{print, print_rule};
+pub(super) use print::{Form, print, print_rule};
 pub(super) use restore::{Tables, restore};
 
 use super::{

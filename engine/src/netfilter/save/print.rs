@@ -9,9 +9,18 @@ use crate::{
     netfilter::{program::Place, rule::Rule},
 };
 
+/// How much is written of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::netfilter) struct Form {
+    /// Each rule's counters stand before it.
+    pub(in crate::netfilter) counters: bool,
+    /// Also what the tool forgets, so that the same rules are read again.
+    pub(in crate::netfilter) whole: bool,
+}
+
 /// Writes all tables that were named. `count` gives what a rule has counted so far, or a policy, whose place is behind
-/// its chain's rules; with `counters` each rule's stand before it.
-pub(in crate::netfilter) fn print(tables: &Tables, counters: bool, count: impl Fn(Place) -> Counter) -> String {
+/// its chain's rules.
+pub(in crate::netfilter) fn print(tables: &Tables, form: Form, count: impl Fn(Place) -> Counter) -> String {
     let mut out = String::new();
     for table in tables.iter() {
         let at = |chain: usize, rule: usize| Place { table: table.name, chain: chain as u32, rule: rule as u32 };
@@ -28,11 +37,13 @@ pub(in crate::netfilter) fn print(tables: &Tables, counters: bool, count: impl F
         }
         for (chain_index, chain) in table.chains.iter().enumerate() {
             for (index, rule) in chain.rules.iter().enumerate() {
-                if counters {
+                if form.counters {
                     let Counter { packets, bytes } = count(at(chain_index, index));
                     let _ = write!(out, "[{packets}:{bytes}] ");
                 }
-                print_rule(&chain.name, rule, &mut out);
+                let forgotten = if form.whole && rule.header.any_protocol { " -p all" } else { "" };
+                let _ = write!(out, "-A {}{forgotten}", chain.name);
+                rule.print(&mut out);
                 out.push('\n');
             }
         }
