@@ -42,7 +42,11 @@ fn options(dice: &mut Dice) -> Vec<u8> {
             8 => vec![134, 8, 0, 0, 0, dice.pick(&[0, 1]), 1, 2],
             9 => vec![99, dice.pick(&[0, 1, 2, 4, 40]), 0, 0],
             10 => vec![0, 0, dice.pick(&[0, 7])],
-            _ => vec![dice.below(256) as u8, dice.below(12) as u8],
+            _ => match dice.below(256) as u8 {
+                // Neither of those, whose pointer would be drawn by what follows.
+                131 | 137 => vec![1],
+                kind => vec![kind, dice.below(12) as u8],
+            },
         });
     }
     options.truncate(40);
