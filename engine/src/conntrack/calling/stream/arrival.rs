@@ -4,13 +4,13 @@ use alloc::{string::ToString, vec::Vec};
 
 use super::{
     Open,
-    reading::{Run, begin, go_on, leave_if_binary, payload, read, stream_mut},
+    reading::{Run, begin, go_on, know, leave_unbegun, payload, read, stream_mut},
     waiting::{Full, Segment},
 };
 use crate::{
     conntrack::{
         ConnId, Connection, Conntrack, Direction, Tracking,
-        calling::{Desk, GivenUp, Memory, consult::Call},
+        calling::{Desk, GivenUp, Memory, consult::Call, opening::Beginning},
         tcp,
     },
     ending::DropReason,
@@ -70,7 +70,7 @@ pub(in crate::conntrack::calling) fn arrive(
         let payload = payload(packet);
         let is_line_end = packet.meta().cut_bytes > 0 || payload.last() == Some(&b'\n');
         go_on(call, end + u32::from(ends), if is_line_end { Open::Start } else { Open::Other });
-        leave_if_binary(call, &payload);
+        leave_unbegun(call, &payload);
         // What was known of the stream may be forgotten, but what was written is remembered.
         return write(call, packet).map(Arrived::On);
     };
@@ -103,7 +103,10 @@ fn read_cut(call: &mut Call<'_>, next: SeqNum, known: &[u8], end: SeqNum) -> Res
     if whole > 0 {
         read(call, next, &Run { bytes: &known[..whole], ends: &[whole], is_last: true })?;
     } else if is_first {
-        begin(call, known, false);
+        // Of what the cut has taken, nobody can say that it is foreign.
+        if begin(call, known, false) != Beginning::Foreign {
+            know(call);
+        }
     }
     go_on(call, end, Open::Start);
     Ok(())
@@ -129,7 +132,8 @@ pub(in crate::conntrack::calling) fn pass_unread(
 ) -> Result<Arrived, DropReason> {
     let Some(connection) = conntrack.connection_mut(id) else { return Ok(Arrived::On(false)) };
     let Some(extension) = &mut connection.extension else { return Ok(Arrived::On(false)) };
-    let had_line = core::mem::take(&mut extension.streams).has_line();
+    let had_line = extension.streams.has_line();
+    extension.streams.forget();
     let written = match &extension.moved {
         Some(moved) => moved.rewrites[direction.index()].write(packet).map(Arrived::On),
         None => Ok(Arrived::On(false)),

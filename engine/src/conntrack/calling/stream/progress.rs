@@ -30,6 +30,8 @@ struct Stream {
     waits: bool,
     /// That lines of it go on unread has been told.
     has_told: bool,
+    /// Its first line was one with which the helper's protocol begins.
+    is_known: bool,
 }
 
 const _: () = assert!(size_of::<Stream>() == 8);
@@ -79,6 +81,7 @@ pub(crate) type StreamsRecord = [StreamRecord; 2];
 pub(crate) struct StreamRecord {
     next: Option<SeqNum>,
     open: Open,
+    is_known: bool,
 }
 
 impl Streams {
@@ -96,6 +99,12 @@ impl Streams {
     /// Whether the beginning of any line is remembered.
     pub(super) const fn has_line(&self) -> bool {
         self.lines.is_some()
+    }
+
+    /// Forgets how far it was read, but not how it has begun.
+    pub(in crate::conntrack::calling) fn forget(&mut self) {
+        let ways = self.ways.map(|Stream { is_known, .. }| Stream { is_known, ..Stream::default() });
+        *self = Self { ways, lines: None };
     }
 
     /// Forgets how a line has begun: it is not read then.
@@ -142,14 +151,16 @@ impl Streams {
         let record = |index: usize| StreamRecord {
             next: self.ways[index].next(),
             open: open(self.ways[index].place, self.lines.as_deref(), index),
+            is_known: self.ways[index].is_known,
         };
-        self.ways.iter().any(|stream| stream.place != Place::Unseen).then(|| [0, 1].map(record))
+        self.ways.iter().any(|stream| stream.place != Place::Unseen || stream.is_known).then(|| [0, 1].map(record))
     }
 
     pub(in crate::conntrack) fn resume(record: StreamsRecord) -> Self {
         let mut streams = Self::default();
-        for (direction, StreamRecord { next, open }) in [Direction::Original, Direction::Reply].into_iter().zip(record)
-        {
+        let directions = [Direction::Original, Direction::Reply];
+        for (direction, StreamRecord { next, open, is_known }) in directions.into_iter().zip(record) {
+            streams.ways[direction.index()].is_known = is_known;
             if let Some(next) = next {
                 streams.of(direction).set(next, open);
             }
@@ -196,6 +207,15 @@ impl StreamMut<'_> {
         };
         self.stream.place = place;
         self.keep(line);
+    }
+
+    /// Whether its first line was one with which the helper's protocol begins.
+    pub(super) const fn is_known(&self) -> bool {
+        self.stream.is_known
+    }
+
+    pub(super) const fn set_known(&mut self) {
+        self.stream.is_known = true;
     }
 
     /// Lets a byte that is none of any line go on, as a FIN's.

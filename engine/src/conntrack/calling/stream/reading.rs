@@ -38,13 +38,16 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     let open = stream_mut(call).map(|stream| stream.open()).unwrap_or_default();
     if open == Open::First {
         match begin(call, run.bytes, run.is_last) {
-            Beginning::Known => {}
+            Beginning::Known => know(call),
             Beginning::Short => return Ok(0),
             Beginning::Foreign => {
                 go_on(call, next + run.bytes.len() as u32, Open::Other);
                 return Ok(run.bytes.len());
             }
         }
+    } else if leave_unknown(call) {
+        go_on(call, next + run.bytes.len() as u32, Open::Other);
+        return Ok(run.bytes.len());
     }
     let (sent, skipped) = match open {
         Open::First | Open::Start => (Vec::new(), 0),
@@ -125,9 +128,27 @@ fn is_binary(bytes: &[u8], is_begun: bool) -> bool {
     line.contains(&0) || !is_begun && begins_binary()
 }
 
-/// Takes the helper away from a connection whose beginning nobody has seen, when what is seen is no text.
-pub(super) fn leave_if_binary(call: &mut Call<'_>, bytes: &[u8]) {
-    if is_binary(bytes, true) {
+/// Notes that a stream begins as the helper's protocol does.
+pub(super) fn know(call: &mut Call<'_>) {
+    if let Some(mut stream) = stream_mut(call) {
+        stream.set_known();
+    }
+}
+
+/// Takes the helper away from a connection whose beginning it has to know and has not read, and says whether it has. Somebody may have seen
+/// to that: an end can have connection tracking forget a connection that goes on, send its first bytes in the SYN, or have them lost.
+fn leave_unknown(call: &mut Call<'_>) -> bool {
+    let must_know = call.direction == Direction::Original && !call.loaded.manifest.openings.is_empty();
+    let leaves = must_know && stream_mut(call).is_none_or(|stream| !stream.is_known());
+    if leaves {
+        call.let_off("leaves the connection, whose beginning it has not read");
+    }
+    leaves
+}
+
+/// Takes the helper away from a connection whose beginning nobody has seen, when it has to be known, or what is seen is no text.
+pub(super) fn leave_unbegun(call: &mut Call<'_>, bytes: &[u8]) {
+    if !leave_unknown(call) && is_binary(bytes, true) {
         call.let_off("leaves the connection, which does not speak in lines of text");
     }
 }

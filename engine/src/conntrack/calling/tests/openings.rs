@@ -4,7 +4,7 @@ use super::{
     streams::{CLIENTS, NONE, NOTHING, gone_on, play},
     *,
 };
-use crate::limits::LINE_HELD_TIME;
+use crate::{conntrack::calling::stream::Streams, limits::LINE_HELD_TIME};
 
 /// A connection on which nobody has said anything yet, of a helper that knows how its protocol begins.
 fn fresh(mode: HelperMode) -> (Lab, Flow) {
@@ -74,5 +74,48 @@ fn in_linux_it_is_all_the_same_how_a_connection_begins() {
     let (mut lab, mut flow) = fresh(HelperMode::Kernel);
     flow.say(&mut lab, CLIENTS, b"EHLO office.example\r\n").expect("it goes on");
     flow.say(&mut lab, CLIENTS, ORDER).expect("it is read");
+    assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
+}
+
+#[test]
+fn a_connection_whose_beginning_was_not_read_is_not_read_at_all() {
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    assert_eq!(play(&mut lab, &flow, 20, NONE, ORDER), NOTHING, "what comes before it may still come");
+    lab.now = lab.now + LINE_HELD_TIME;
+    let gone = lab.let_overdue_go();
+    assert_eq!(gone_on(&flow, gone).len(), 1);
+    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty(), "its beginning has not come in time");
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    lab.conntrack.connection_mut(flow.id).expect("it is there").extension_mut().streams = Streams::default();
+    play(&mut lab, &flow, 0, NONE, ORDER);
+    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty(), "it was picked up on its way");
+}
+
+#[test]
+fn what_was_said_in_the_syn_is_no_beginning_that_was_read() {
+    let mut lab = Lab::new();
+    let knows = Announcer::new().with(|manifest| manifest.openings = alloc::vec![b"OPEN ".to_vec()]);
+    let id = lab.helpers.load(knows.boxed()).expect("the manifest is right");
+    lab.template = Template { helper: Some(id), ..Template::default() };
+    let mut flow = Flow { next: [1000, 9000], id: ConnId { slot: 0, generation: 0 } };
+    let syn = lab.pass(flow.segment(CLIENTS, TcpFlags::SYN, b"POST / HTTP/1.1\r\n")).expect("it may open");
+    flow.id = syn.meta().tracking.connection().expect("it is tracked");
+    flow.next[0] += 18;
+    lab.pass(flow.segment(Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b"")).expect("it is answered");
+    flow.next[1] += 1;
+    play(&mut lab, &flow, 0, NONE, b"Content-Length: 21\r\n");
+    play(&mut lab, &flow, 20, NONE, ORDER);
+    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
+}
+
+#[test]
+fn who_has_begun_rightly_is_read_on_though_he_went_unread_for_a_while_or_was_saved() {
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    play(&mut lab, &flow, 0, NONE, b"HELLO \r\n");
+    let streams = &mut lab.conntrack.connection_mut(flow.id).expect("it is there").extension_mut().streams;
+    streams.forget();
+    *streams = Streams::resume(streams.save().expect("there is something to save"));
+    play(&mut lab, &flow, 8, NONE, b"NOOP\r\n");
+    play(&mut lab, &flow, 14, NONE, ORDER);
     assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
 }
