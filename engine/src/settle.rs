@@ -150,6 +150,12 @@ impl Engine {
             // not there, nobody has taken it.
             let is_lost = reason == DropReason::NoSocket;
             let tracking = if is_lost { Tracking::Unseen } else { attached(packet.meta().tracking) };
+            if is_lost && packet.is_longer_than_datagram() {
+                let mut datagram = packet.copy(&mut self.pool);
+                datagram.end_with_datagram();
+                self.send_error(now, &datagram, error, tracking);
+                return datagram.recycle(&mut self.pool);
+            }
             self.send_error(now, packet, error, tracking);
         }
     }

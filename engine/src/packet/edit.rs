@@ -192,6 +192,25 @@ impl Packet {
         Self(block)
     }
 
+    /// Whether bytes stand behind the end of its datagram of UDP.
+    #[must_use]
+    pub fn is_longer_than_datagram(&self) -> bool {
+        self.udp().is_some_and(|udp| usize::from(udp.len.get()) < self.transport_len())
+    }
+
+    /// Takes off what stands behind the end of its datagram of UDP. Headers go on saying what they said (Linux v6.18: `net/ipv4/udp.c`,
+    /// `__udp4_lib_rcv()`, `pskb_trim_rcsum()`).
+    pub fn end_with_datagram(&mut self) {
+        if !self.is_longer_than_datagram() {
+            return;
+        }
+        let len = self.udp().map_or(0, |udp| u32::from(udp.len.get()));
+        let block = &mut *self.0;
+        block.layers.network_len = u32::from(block.layers.l4 - block.layers.l3) + len;
+        let present = block.present_from(block.layers.l3);
+        block.trim_padding(present);
+    }
+
     /// Forgets everything known about it but its bytes.
     pub fn scrub(&mut self) {
         self.0.meta = Meta::default();

@@ -1,6 +1,7 @@
 """What the router sends and takes itself, and what never gets far: routing, TTL, addresses that must not be."""
 from parts.builder import (A, A6, B, E, E6, GW, IN6_GW, IN_GW, IP, IPv6, Raw, SRV, TCP, UDP, echo, icmp, masquerade, scenario, table, tcp, udp)
-from parts.ipv6 import six
+from parts.ipv6 import six, udp6
+from scapy.all import Ether
 
 
 @scenario("local-output")
@@ -205,3 +206,20 @@ def protocols(s):
         s.put(E() / IP(src=A, dst=IN_GW, proto=number, id=9) / Raw(bytes.fromhex("1600f4f8e0000105")))
         if number not in (0, 60):
             s.put(E6() / IPv6(src=A6, dst=IN6_GW, nh=number) / Raw(bytes.fromhex("1600f4f8e0000105")))
+
+
+@scenario("local-datagram-ends")
+def datagram_ends(s):
+    """A datagram may end before its packet: who tells that nobody takes it quotes it as far as it goes, a rule quotes all."""
+    six(s, table("filter", "-A INPUT -p udp -m udp --dport 7 -j REJECT"))
+    s.keys["inside"]["addrs"].append(f"{IN_GW}/24")
+    s.keys["outside"]["addrs"].append(f"{GW}/24")
+    s.keys["iptables"] = table("filter", "-A INPUT -p udp -m udp --dport 7 -j REJECT")
+    for port in (7, 9):
+        for length in (8, 11, 40, 47, 48):
+            for make in (lambda data: udp(A, 5000, IN_GW, port, data), lambda data: udp6(A6, 5000, IN6_GW, port, data)):
+                packet = make(bytes(40))
+                packet[UDP].len = length
+                # The sum is the datagram's.
+                packet[UDP].chksum = Ether(bytes(make(bytes(length - 8))))[UDP].chksum
+                s.put(packet, packet.__class__(bytes(packet)[:-1] + b"x"))
