@@ -268,7 +268,11 @@ fn element_options(set: &Set, reader: &mut Reader<'_>) -> Result<Element, Flaw> 
 fn element_keys(set: &Set, reader: &mut Reader<'_>, word: &Word) -> Result<Vec<key::Key>, Flaw> {
     let wants =
         "an element of the set's kind and family, or a range of at most 65536 of them; /0 is no network of most kinds";
-    let keys = key::parse(set.kind, set.options.family, &word.text).ok_or_else(|| word.bad(wants))?;
+    let mut keys = key::parse(set.kind, set.options.family, &word.text).ok_or_else(|| word.bad(wants))?;
+    if set.kind.name() == "hash:ip" {
+        // Of a range, each network that the set keeps counts once (Linux v6.18: `ip_set_hash_ip.c`, `hash_ip4_uadt()`).
+        keys.dedup_by_key(|key| set.fitted(key.clone()));
+    }
     let what = "elements in the ranges of a text";
     let left = reader.budget.0.checked_sub(keys.len().saturating_sub(1));
     reader.budget.0 = left.ok_or_else(|| Fault::TooMany { what, max: SET_TEXT_ELEMENTS_MAX }.at(word.column))?;

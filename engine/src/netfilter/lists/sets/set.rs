@@ -278,7 +278,7 @@ impl Set {
     }
 
     /// The element as the set keeps it; `None` when it cannot hold it.
-    fn fitted(&self, mut key: Key) -> Option<Key> {
+    pub(super) fn fitted(&self, mut key: Key) -> Option<Key> {
         let of_family = key.family == self.options.family;
         match (self.kind.storage(), self.options.range) {
             (Storage::Bitmap, Some((first, last))) if self.kind.has(Part::Address) => {

@@ -36,6 +36,7 @@ fn sets_of_all_kinds_come_out_as_ipset_saves_them() {
         create h bitmap:ip range 10.0.0.0/24\nadd h 10.0.0.8/31\n\
         create i bitmap:port range 0-1000\nadd i 90-91\n\
         create k hash:ip netmask 24 maxelem 100 hashsize 64\nadd k 1.2.3.4\n\
+        add k 10.0.1.0/24\nadd k 10.0.4.0-10.0.7.255\ndel k 10.0.4.0/23\n\
         create m hash:net family inet6\nadd m 2001:db8::1/32\n\
         create s hash:ip timeout 3\nadd s 9.9.9.9 timeout 0\n\
         create j list:set\nadd j a\nadd j b\nadd j k before b\n";
@@ -48,7 +49,7 @@ fn sets_of_all_kinds_come_out_as_ipset_saves_them() {
         add g 0.0.0.0/0,eth1\nadd g 1.2.3.0/24,physdev:eth2\nadd g 1.2.3.0/24,ppp wildcard\n\
         create h bitmap:ip range 10.0.0.0-10.0.0.255\nadd h 10.0.0.8\nadd h 10.0.0.9\n\
         create i bitmap:port range 0-1000\nadd i 90\nadd i 91\n\
-        create k hash:ip family inet hashsize 64 maxelem 100 netmask 24 bucketsize 12\nadd k 1.2.3.0\n\
+        create k hash:ip family inet hashsize 64 maxelem 100 netmask 24 bucketsize 12\nadd k 1.2.3.0\nadd k 10.0.1.0\nadd k 10.0.6.0\nadd k 10.0.7.0\n\
         create m hash:net family inet6 hashsize 1024 maxelem 65536 bucketsize 12\nadd m 2001:db8::/32\n\
         create s hash:ip family inet hashsize 1024 maxelem 65536 timeout 3 bucketsize 12\nadd s 9.9.9.9 timeout 0\n\
         create j list:set size 8\nadd j a\nadd j k\nadd j b\n";
