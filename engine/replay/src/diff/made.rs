@@ -56,7 +56,7 @@ impl Aspect {
     }
 }
 
-/// Who has decided something. Two rules are the same when their texts are.
+/// Who has decided something. Two rules are the same when their texts are, but for comments.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cause {
     /// The rule's file and line; null: no rule.
@@ -67,7 +67,7 @@ pub struct Cause {
 
 impl PartialEq for Cause {
     fn eq(&self, other: &Self) -> bool {
-        self.place.is_some() == other.place.is_some() && self.text == other.text
+        self.place.is_some() == other.place.is_some() && without_comments(&self.text) == without_comments(&other.text)
     }
 }
 
@@ -91,6 +91,24 @@ impl Cause {
         Self { place: None, text: text.into() }
     }
 }
+
+/// A rule's text without what decides nothing.
+fn without_comments(text: &str) -> String {
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some((before, comment)) = rest.split_once(COMMENT) {
+        kept.push_str(before);
+        let is_end = |(at, byte): &(usize, u8)| match comment.starts_with('"') {
+            true => *at > 0 && *byte == b'"' && comment.as_bytes()[at - 1] != b'\\',
+            false => *byte == b' ',
+        };
+        let end =
+            comment.bytes().enumerate().find(is_end).map_or(comment.len(), |(at, byte)| at + usize::from(byte == b'"'));
+        rest = &comment[end..];
+    }
+    kept + rest
+}
+
+const COMMENT: &str = " -m comment --comment ";
 
 impl Made {
     /// What became of a record's packet.

@@ -5,7 +5,7 @@
 //! that differ for the same reason are put together: what was different first, and which rule was the cause before and
 //! after.
 //!
-//! Rules are the same when they say the same, wherever they stand.
+//! Rules are the same when they say the same, wherever they stand and whatever their comments are.
 
 mod groups;
 mod made;
