@@ -39,6 +39,11 @@ pub(super) struct Not<T> {
 }
 
 impl<T: PartialOrd> Not<(T, T)> {
+    /// Whether a value lies in the range, both ends included, or outside of it.
+    pub(super) fn holds(&self, value: &T) -> bool {
+        (self.what.0 <= *value && *value <= self.what.1) != self.inverted
+    }
+
     /// Whether it surely holds all that another range holds, or all that is outside of it.
     pub(super) fn covers(&self, narrower: &Self) -> bool {
         let ((first, last), (other_first, other_last)) = (&self.what, &narrower.what);

@@ -16,7 +16,7 @@ use crate::{
         program::facts::Facts,
         save::{
             options::{Given, Opt, Spec},
-            text::{Word, print_not},
+            text::{Word, print_not, print_ports},
             values,
         },
         walk::Depends,
@@ -59,12 +59,7 @@ impl Matching for Dccp {
 
     fn print(&self, out: &mut String) {
         for (name, range) in [("sport", self.source), ("dport", self.destination)] {
-            let Some(Not { inverted, what: (low, high) }) = range else { continue };
-            print_not(out, inverted);
-            let _ = match low == high {
-                true => write!(out, " --{name} {low}"),
-                false => write!(out, " --{name} {low}:{high}"),
-            };
+            range.into_iter().for_each(|range| print_ports(out, name, range));
         }
         if let Some(Not { inverted, what }) = self.types {
             print_not(out, inverted);
@@ -83,9 +78,7 @@ impl Matching for Dccp {
             return Answer::No;
         }
         let Some(header) = Header::of(view.packet) else { return Answer::Drop };
-        let holds = |asked: Option<Not<(u16, u16)>>, port| {
-            asked.is_none_or(|Not { inverted, what: (low, high) }| (low..=high).contains(&port) != inverted)
-        };
+        let holds = |asked: Option<Not<(u16, u16)>>, port| asked.is_none_or(|asked| asked.holds(&port));
         let is_type = self.types.is_none_or(|types| (types.what & 1 << header.kind != 0) != types.inverted);
         if !holds(self.source, header.source) || !holds(self.destination, header.destination) || !is_type {
             return Answer::No;

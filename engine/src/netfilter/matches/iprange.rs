@@ -90,7 +90,7 @@ impl Iprange {
 }
 
 fn holds(range: Option<Not<(IpAddr, IpAddr)>>, address: IpAddr) -> bool {
-    range.is_none_or(|asked| (asked.what.0..=asked.what.1).contains(&address) != asked.inverted)
+    range.is_none_or(|asked| asked.holds(&address))
 }
 
 /// Reads `first-last` or one address.

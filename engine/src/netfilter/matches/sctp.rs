@@ -2,7 +2,6 @@
 //! iptables 1.8.9 does, `extensions/libxt_sctp.c`).
 
 use alloc::{format, string::String, vec::Vec};
-use core::fmt::Write;
 
 use super::{Answer, Matching};
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
         program::facts::Facts,
         save::{
             options::{Given, Opt, Spec},
-            text::{Word, print_not},
+            text::{Word, print_not, print_ports},
             values,
         },
         walk::Depends,
@@ -89,12 +88,7 @@ impl Matching for Sctp {
 
     fn print(&self, out: &mut String) {
         for (name, range) in [("sport", self.source), ("dport", self.destination)] {
-            let Some(Not { inverted, what: (low, high) }) = range else { continue };
-            print_not(out, inverted);
-            let _ = match low == high {
-                true => write!(out, " --{name} {low}"),
-                false => write!(out, " --{name} {low}:{high}"),
-            };
+            range.into_iter().for_each(|range| print_ports(out, name, range));
         }
         if let Some(chunks) = &self.chunks {
             print_not(out, chunks.inverted);
@@ -113,9 +107,7 @@ impl Matching for Sctp {
             }
             PortBytes::Here(..) | PortBytes::None | PortBytes::Cut => return Answer::Drop,
         };
-        let holds = |asked: Option<Not<(u16, u16)>>, port| {
-            asked.is_none_or(|Not { inverted, what: (low, high) }| (low..=high).contains(&port) != inverted)
-        };
+        let holds = |asked: Option<Not<(u16, u16)>>, port| asked.is_none_or(|asked| asked.holds(&port));
         if !holds(self.source, source) || !holds(self.destination, destination) {
             return Answer::No;
         }

@@ -15,7 +15,7 @@ use crate::{
         },
         save::{
             options::{Given, Opt, Spec},
-            text::{Word, print_not},
+            text::{Word, print_not, print_ports},
             values,
         },
         walk::{Depends, Fingerprint},
@@ -180,16 +180,13 @@ impl PortPair {
 
     /// Whether a packet that has ports has these.
     pub(super) fn holds(&self, facts: &Facts) -> bool {
-        let holds = |asked: Not<(u16, u16)>, port| ((asked.what.0..=asked.what.1).contains(&port)) != asked.inverted;
-        holds(self.source, facts.source_port) && holds(self.destination, facts.destination_port)
+        self.source.holds(&facts.source_port) && self.destination.holds(&facts.destination_port)
     }
 
     /// What they say of callers whose own port nobody knows.
     pub(super) fn foresee(&self, facts: &Facts) -> Foreseen {
-        let Not { inverted, what: (low, high) } = self.destination;
-        let holds = (low..=high).contains(&facts.destination_port) != inverted;
-        let likely = Likely::of(holds, self.source == ANY_PORT);
-        Foreseen { likely, names_port: !inverted && self.destination != ANY_PORT }
+        let likely = Likely::of(self.destination.holds(&facts.destination_port), self.source == ANY_PORT);
+        Foreseen { likely, names_port: !self.destination.inverted && self.destination != ANY_PORT }
     }
 
     /// Writes them as the tool saves them: what asks for all ports is left out.
@@ -204,15 +201,9 @@ impl PortPair {
 
     fn write(&self, out: &mut String, with_any: fn(Not<(u16, u16)>) -> bool) {
         for (name, asked) in [("sport", self.source), ("dport", self.destination)] {
-            let (low, high) = asked.what;
-            if (low, high) == ANY_PORT.what && !with_any(asked) {
-                continue;
+            if asked.what != ANY_PORT.what || with_any(asked) {
+                print_ports(out, name, asked);
             }
-            print_not(out, asked.inverted);
-            let _ = match low == high {
-                true => write!(out, " --{name} {low}"),
-                false => write!(out, " --{name} {low}:{high}"),
-            };
         }
     }
 

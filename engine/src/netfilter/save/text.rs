@@ -7,7 +7,10 @@ use core::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use crate::netfilter::error::{Fault, Flaw};
+use crate::netfilter::{
+    error::{Fault, Flaw},
+    header::Not,
+};
 
 /// A word and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +110,16 @@ pub(in crate::netfilter) fn print_not(out: &mut String, inverted: bool) {
     if inverted {
         out.push_str(" !");
     }
+}
+
+/// Writes the option of that name with a port or a range of them.
+pub(in crate::netfilter) fn print_ports(out: &mut String, name: &str, asked: Not<(u16, u16)>) {
+    let Not { inverted, what: (low, high) } = asked;
+    print_not(out, inverted);
+    let _ = match low == high {
+        true => write!(out, " --{name} {low}"),
+        false => write!(out, " --{name} {low}:{high}"),
+    };
 }
 
 /// Writes a blank, and a number and its mask as the tool writes marks: without a mask when all bits count.
