@@ -94,8 +94,7 @@ impl Numbers {
     }
 
     pub(super) fn hold(self, number: u32) -> bool {
-        let Not { inverted, what: (first, last) } = self.0;
-        (first <= number && number <= last) != inverted
+        self.0.holds(&number)
     }
 }
 
