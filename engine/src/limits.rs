@@ -257,6 +257,10 @@ pub const LINES_HELD_BYTES_MAX: usize = 8 << 20;
 /// and less than people wait for.
 pub const LINE_HELD_TIME: Duration = Duration::from_millis(500);
 
+/// How far behind a first line that is missing a stream may go on before nobody waits for that line any more: more than a sender has in
+/// flight before anything is acknowledged (RFC 6928: ten segments).
+pub const LATE_BYTES_MAX: usize = 64 << 10;
+
 /// Texts that are remembered of one direction of a connection, to be written again when their bytes are sent again: as many
 /// as one packet's lines can hold.
 pub const REWRITES_KEPT_MAX: usize = HELPER_LINES_MAX;

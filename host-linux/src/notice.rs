@@ -83,8 +83,8 @@ impl fmt::Display for Notice {
                 match event {
                     HelperEvent::Failed { connection, failure, .. } => failed(f, connection, *failure),
                     HelperEvent::Refused { connection, refusal, .. } => refused(f, connection, *refusal),
-                    HelperEvent::Detached { connection, .. } => {
-                        write!(f, "leaves a connection that does not speak its protocol (connection {connection})")
+                    HelperEvent::Detached { connection, why, .. } => {
+                        write!(f, "leaves a connection {} (connection {connection})", why.in_words())
                     }
                     HelperEvent::GivenUp { connection, why, .. } => {
                         write!(f, "gives up a line: {} (connection {connection})", why.in_words())

@@ -200,7 +200,7 @@ impl fmt::Display for About {
         writeln!(f, "  reads        {}", self.readings())?;
         if !self.openings.is_empty() {
             let openings = self.openings.iter().map(|opening| format!("\"{opening}\"")).collect::<Vec<_>>();
-            writeln!(f, "  on           connections whose client begins with {}", openings.join(", "))?;
+            writeln!(f, "  on           connections whose client begins with the word {}", openings.join(", "))?;
         }
         for class in &self.classes {
             writeln!(f, "  may expect   {class}")?;

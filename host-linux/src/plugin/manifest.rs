@@ -161,6 +161,7 @@ mod tests {
             ("openings", |m| m.openings = vec![b"A".to_vec(); 97]),
             ("openings", |m| m.openings[0].clear()),
             ("openings", |m| m.openings[0] = vec![0; 17]),
+            ("openings", |m| m.openings[0] = b"A B".to_vec()),
             ("openings", |m| m.framing = wit::Framing::Packet),
             ("classes", |m| m.classes.clear()),
             ("classes", |m| m.classes = vec![m.classes[0].clone(); 9]),
@@ -224,7 +225,7 @@ mod tests {
             }],
             framing: wit::Framing::Lines,
             triggers: vec![wit::Trigger { bytes: b"PORT".to_vec(), anchor: wit::Anchor::LineStart }],
-            openings: vec![b"USER ".to_vec()],
+            openings: vec![b"USER".to_vec()],
             classes: vec![wit::ExpectClass {
                 name: "data".into(),
                 protocol: wit::Protocol::Tcp,

@@ -25,9 +25,9 @@ pub struct Manifest {
     pub framing: Framing,
     /// Byte strings, one of which a payload must hold; at most 32. None at all: every payload is shown.
     pub triggers: Vec<Trigger>,
-    /// How the first line may begin that the side says which has opened the connection, compared without regard to ASCII case: at most 96
-    /// of 1 to 16 bytes. A connection that begins otherwise loses the helper. Empty: it may begin with any text, as it must where packets
-    /// stand for themselves.
+    /// With which words the first line may begin of the side that has opened the connection, compared without regard to ASCII case: at most
+    /// 96 of 1 to 16 bytes. Name those only that a client says before it is known to its server. That line is not shown, and a
+    /// connection that begins otherwise loses the helper. Empty: it may begin with any text, as it must where packets stand for themselves.
     pub openings: Vec<Vec<u8>>,
     /// The kinds of connections it may expect: 1 to 8.
     pub classes: Vec<ExpectClass>,

@@ -281,8 +281,8 @@ pub fn helper_event(event: &HelperEvent) -> (HelperId, String) {
             let what = refusal.in_words(connection.family);
             (*helper, format!("may not {what}, as it wished while it read {connection}"))
         }
-        HelperEvent::Detached { helper, connection } => {
-            (*helper, format!("leaves {connection}, which does not speak its protocol"))
+        HelperEvent::Detached { helper, connection, why } => {
+            (*helper, format!("leaves {connection}, {}", why.in_words()))
         }
         HelperEvent::GivenUp { helper, connection, why } => {
             (*helper, format!("gives up a line of {connection}: {}", why.in_words()))

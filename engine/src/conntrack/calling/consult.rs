@@ -1,7 +1,7 @@
 //! One payload shown to a helper, and what its answer costs.
 
 use super::{
-    GivenUp, HelperEvent, LineStarts, Memory, Outside, Refusal,
+    GivenUp, HelperEvent, Leaving, LineStarts, Memory, Outside, Refusal,
     announce::{self, Text},
     failures::Noted,
     line_starts,
@@ -144,7 +144,7 @@ impl Call<'_> {
         let dropped = match inspection.verdict {
             HelperVerdict::Accept => None,
             HelperVerdict::Foreign if self.mode != HelperMode::Kernel => {
-                self.let_off("leaves the connection, which does not speak its protocol");
+                self.let_off(Leaving::Foreign);
                 return Ok(());
             }
             // Linux knows no such thing, and follows what is wished for.
@@ -214,12 +214,18 @@ impl Call<'_> {
         }
     }
 
-    /// Ends the helper's part in a connection that does not speak its protocol.
-    pub(super) fn let_off(&mut self, why: &str) {
-        self.note(|| why.to_string());
-        if let Some(connection) = self.conntrack.connection(self.id).map(|connection| connection.original) {
-            self.tell(HelperEvent::Detached { helper: self.helper, connection });
+    /// Ends the helper's part in a connection that does not speak its protocol, or may not: what it has announced so far, nobody has, and
+    /// is expected no more.
+    pub(super) fn let_off(&mut self, why: Leaving) {
+        if !self.is_attached() {
+            return;
         }
+        self.note(|| format!("leaves the connection, {}", why.in_words()));
+        if let Some(connection) = self.conntrack.connection(self.id).map(|connection| connection.original) {
+            self.tell(HelperEvent::Detached { helper: self.helper, connection, why });
+        }
+        self.withdraw();
+        self.conntrack.expectations_mut().remove_of(self.now, self.id, &mut self.around.events);
         self.detach();
     }
 

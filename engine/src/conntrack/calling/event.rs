@@ -38,12 +38,14 @@ pub enum HelperEvent {
     },
     /// It failed for too many clients and is not called any more.
     Quarantined(HelperId),
-    /// It found that a connection does not speak its protocol, and left it.
+    /// It has left a connection, and nothing is expected any more that the connection has announced.
     Detached {
         /// Which helper.
         helper: HelperId,
         /// The original tuple of the connection.
         connection: Tuple,
+        /// Why.
+        why: Leaving,
     },
     /// Segments have waited in vain for the rest of a line, and go on as they are; or lines go on unread for another reason. It is told once
     /// of a stream, and counted each time.
@@ -55,6 +57,30 @@ pub enum HelperEvent {
         /// Why.
         why: GivenUp,
     },
+}
+
+/// Why a helper leaves a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Leaving {
+    /// It speaks another protocol: by its first word ([`Manifest::openings`](crate::conntrack::helper::Manifest::openings)), since it does
+    /// not speak in lines of text, or because the helper has said so.
+    Foreign,
+    /// Its beginning was not read, so that nobody can say which protocol it speaks.
+    Unbegun,
+    /// More of it goes on unread than its protocol would need: lines that are too long, or too many of them.
+    Unread,
+}
+
+impl Leaving {
+    /// It as the rest of a sentence that speaks of the connection.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Foreign => "which does not speak its protocol",
+            Self::Unbegun => "whose beginning was not read",
+            Self::Unread => "of which too much goes on unread",
+        }
+    }
 }
 
 /// Why a line is not read, or not in time.
@@ -163,15 +189,15 @@ impl Refusal {
             | Self::Port(_)
             | Self::Share(_)
             | Self::Held(_)
+            | Self::RewriteLoss(_)
+            | Self::SiteSize(_)
             | Self::Sent => true,
             Self::Protocol
             | Self::Direction
             | Self::Opener
             | Self::Permanent
             | Self::Rewriting
-            | Self::RewriteSize(_)
-            | Self::RewriteLoss(_)
-            | Self::SiteSize(_) => false,
+            | Self::RewriteSize(_) => false,
         }
     }
 }

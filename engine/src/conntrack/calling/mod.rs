@@ -40,7 +40,7 @@ mod wish;
 #[cfg(test)]
 mod tests;
 
-pub use event::{GivenUp, HelperEvent, Refusal};
+pub use event::{GivenUp, HelperEvent, Leaving, Refusal};
 pub use line_starts::LineStarts;
 pub(crate) use outside::Outside;
 pub use registry::{HelperStatus, Helpers, KnownHelper, LoadError, ManifestFlaw};
@@ -144,6 +144,9 @@ pub(crate) fn call(
     let has_arrived = has_set_out(packet) && desk.helpers.mode() != HelperMode::Kernel;
     if has_arrived || passes_by(desk.conntrack, desk.helpers, packet) {
         return Ok(Called::Done);
+    }
+    if desk.helpers.mode() != HelperMode::Kernel {
+        stream::begin_anew(desk.conntrack, id, direction, packet);
     }
     let Some(connection) = desk.conntrack.connection(id) else { return Ok(Called::Done) };
     let is_read = connection.helper().is_some_and(|helper| desk.helpers.callable(helper).is_some());

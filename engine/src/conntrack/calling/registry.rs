@@ -253,7 +253,7 @@ pub enum ManifestFlaw {
     TriggerLines,
     /// How many openings there are.
     Openings,
-    /// The length of one.
+    /// The length of one, or that it is no word.
     OpeningBytes,
     /// That there are some where payloads are no lines.
     OpeningsOfPackets,
@@ -306,7 +306,8 @@ impl fmt::Display for ManifestFlaw {
             }
             Self::Triggers => write!(f, "must be at most {HELPER_TRIGGERS_MAX} of them"),
             Self::Openings => write!(f, "must be at most {HELPER_OPENINGS_MAX} of them"),
-            Self::TriggerBytes | Self::OpeningBytes => write!(f, "must be 1 to {HELPER_TRIGGER_BYTES_MAX} bytes"),
+            Self::TriggerBytes => write!(f, "must be 1 to {HELPER_TRIGGER_BYTES_MAX} bytes"),
+            Self::OpeningBytes => write!(f, "must be words of 1 to {HELPER_TRIGGER_BYTES_MAX} bytes, without a blank"),
             Self::LinesOfDatagrams => {
                 f.write_str("must be packet where it may be attached to UDP: only streams have lines")
             }
@@ -332,6 +333,7 @@ pub(super) fn may_load(manifest: &Manifest) -> Result<(), LoadError> {
 pub fn check(manifest: &Manifest) -> Result<(), ManifestFlaw> {
     let Manifest { name, attach, framing, triggers, openings, classes, state_bytes_max, .. } = manifest;
     let has_right_length = |bytes: &[u8]| (1..=HELPER_TRIGGER_BYTES_MAX).contains(&bytes.len());
+    let is_word = |bytes: &[u8]| !bytes.iter().any(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
     let is_line = |trigger: &Trigger| trigger.anchor == Anchor::Anywhere || !trigger.bytes.contains(&b'\n');
     let has_datagrams = attach.iter().any(|point| point.protocol == Protocol::UDP);
     let ports_are_right = |protocol, ports: &RangeInclusive<u16>| is_transport(protocol) && !ports.is_empty();
@@ -344,7 +346,7 @@ pub fn check(manifest: &Manifest) -> Result<(), ManifestFlaw> {
         (triggers.iter().all(|trigger| has_right_length(&trigger.bytes)), ManifestFlaw::TriggerBytes),
         (triggers.iter().all(is_line), ManifestFlaw::TriggerLines),
         (openings.len() <= HELPER_OPENINGS_MAX, ManifestFlaw::Openings),
-        (openings.iter().all(|opening| has_right_length(opening)), ManifestFlaw::OpeningBytes),
+        (openings.iter().all(|opening| has_right_length(opening) && is_word(opening)), ManifestFlaw::OpeningBytes),
         (openings.is_empty() || *framing != Framing::Packet, ManifestFlaw::OpeningsOfPackets),
         ((1..=HELPER_CLASSES_MAX).contains(&classes.len()), ManifestFlaw::Classes),
         (classes.iter().all(|class| is_name(&class.name)), ManifestFlaw::ClassName),

@@ -144,6 +144,15 @@ impl Conntrack {
         forgotten
     }
 
+    /// Forgets all that is remembered of a connection.
+    pub(super) fn forget_all(&mut self, id: ConnId) {
+        let Some(extension) = self.connection_mut(id).and_then(|connection| connection.extension.as_deref_mut()) else {
+            return;
+        };
+        Memory::ALL.into_iter().for_each(|memory| memory.forget(extension));
+        self.remembered.take_all(id.slot);
+    }
+
     /// Weighs all anew that connections of a snapshot bring, as if it had been written in the order of their slots.
     pub(in crate::conntrack) fn weigh_all(&mut self) {
         let is_helped = |slot: &u32| self.in_slot(*slot).is_some_and(|(_, connection)| connection.extension.is_some());

@@ -29,7 +29,7 @@ use transport::{Line, Port};
 /// The port of RTSP servers (RFC 2326, section 9.2).
 pub const PORT: u16 = 554;
 
-/// How a player's first line begins: with a method (RFC 2326, section 6.1; RFC 7826, section 7.1).
+/// The word with which a player's first line begins: a method (RFC 2326, section 6.1; RFC 7826, section 7.1).
 const OPENINGS: [&[u8]; 12] = [
     b"ANNOUNCE ",
     b"DESCRIBE ",

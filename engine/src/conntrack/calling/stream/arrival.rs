@@ -4,17 +4,18 @@ use alloc::{string::ToString, vec::Vec};
 
 use super::{
     Open,
-    reading::{Run, begin, go_on, know, leave_unbegun, payload, read, stream_mut},
+    reading::{Run, begin, give_up, go_on, know, leave_unbegun, must_begin, payload, read, stream_mut},
     waiting::{Full, Segment},
 };
 use crate::{
     conntrack::{
         ConnId, Connection, Conntrack, Direction, Tracking,
-        calling::{Desk, GivenUp, Memory, consult::Call, opening::Beginning},
+        calling::{Desk, GivenUp, Leaving, Memory, consult::Call, opening::Beginning},
         tcp,
     },
     ending::DropReason,
     held::Held,
+    limits::LATE_BYTES_MAX,
     offload,
     packet::Packet,
     wire::{SeqNum, TcpFlags},
@@ -59,6 +60,9 @@ pub(in crate::conntrack::calling) fn arrive(
         // new beginning, as long as there is nothing that it could contradict.
         if len == 0 && (is_opening || stream.next().is_none()) {
             stream.set(seq + 1, Open::First);
+        } else if len > 0 && !is_opening {
+            // A connection may begin anew here, with bytes that nobody reads.
+            stream.forget();
         }
         return Ok(Arrived::On(false));
     }
@@ -74,6 +78,12 @@ pub(in crate::conntrack::calling) fn arrive(
         // What was known of the stream may be forgotten, but what was written is remembered.
         return write(call, packet).map(Arrived::On);
     };
+    if stream.open() == Open::Late && seq.after(next) {
+        if (seq - next) as usize > LATE_BYTES_MAX {
+            call.let_off(Leaving::Unbegun);
+        }
+        return write(call, packet).map(Arrived::On);
+    }
     if stream.waits() || seq.after(next) {
         return Ok(Arrived::Waits);
     }
@@ -83,9 +93,14 @@ pub(in crate::conntrack::calling) fn arrive(
         if packet.meta().cut_bytes > 0 {
             read_cut(call, next, known, end)?;
         } else {
+            let was_late = stream.open() == Open::Late;
             let passed = read(call, next, &Run { bytes: known, ends: &[known.len()], is_last: ends })?;
             if passed < known.len() {
                 return Ok(Arrived::Waits);
+            }
+            if let Some(mut stream) = stream_mut(call).filter(|_| was_late) {
+                // What follows has gone on before.
+                stream.forget();
             }
         }
     }
@@ -99,7 +114,7 @@ pub(in crate::conntrack::calling) fn arrive(
 /// end of a line, since a line that does not start behind it is no command.
 fn read_cut(call: &mut Call<'_>, next: SeqNum, known: &[u8], end: SeqNum) -> Result<(), DropReason> {
     let whole = known.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let is_first = stream_mut(call).is_some_and(|stream| stream.open() == Open::First);
+    let is_first = stream_mut(call).is_some_and(|stream| matches!(stream.open(), Open::First | Open::Late));
     if whole > 0 {
         read(call, next, &Run { bytes: &known[..whole], ends: &[whole], is_last: true })?;
     } else if is_first {
@@ -235,7 +250,7 @@ fn drain(call: &mut Call<'_>, release: Release) -> Vec<Passing> {
     let (id, direction) = (call.id, call.direction);
     let mut passing = Vec::new();
     if let (Release::GivenUp(why), Some(_)) = (release, call.waiting.of(id, direction)) {
-        call.give_up(why);
+        give_up(call, why);
     }
     while let Some((count, dropped)) = advance(call, release != Release::Whole) {
         for segment in call.waiting.take(id, direction, count) {
@@ -258,9 +273,15 @@ fn drain(call: &mut Call<'_>, release: Release) -> Vec<Passing> {
 /// none.
 fn advance(call: &mut Call<'_>, is_last: bool) -> Option<(usize, Option<DropReason>)> {
     let first = call.waiting.of(call.id, call.direction)?.segments.front()?.start;
-    let next = match stream_mut(call)?.next() {
+    let (next, open) = stream_mut(call).map(|stream| (stream.next(), stream.open()))?;
+    let next = match next {
         Some(next) if !first.after(next) => next,
         Some(_) if !is_last => return None,
+        // Its receiver can do nothing with the rest before the beginning comes.
+        Some(next) if open == Open::First && must_begin(call) => {
+            go_on(call, next, Open::Late);
+            return Some((usize::MAX, None));
+        }
         // What is missing before it will not be read.
         Some(_) | None => {
             go_on(call, first, Open::Other);

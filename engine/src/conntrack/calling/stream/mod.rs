@@ -39,16 +39,19 @@
 //! |---|---|
 //! | `reading` | lines found, shown, and what that leaves open |
 //! | `arrival` | what becomes of a segment that arrives |
+//! | `anew` | a connection that begins on another one's ports |
 //! | `progress` | how far a stream was read, and the short way of segments that nobody needs to be shown |
 //! | `waiting` | segments that wait, their bounds and deadlines |
 //!
 //! [`LINE_HELD_TIME`]: crate::limits::LINE_HELD_TIME
 
+mod anew;
 mod arrival;
 mod progress;
 mod reading;
 mod waiting;
 
+pub(super) use anew::begin_anew;
 pub(super) use arrival::{Arrived, arrive, finds_waiting, pass_unread};
 pub(crate) use arrival::{Passing, flush_overdue, wait};
 pub use progress::Streams;

@@ -44,6 +44,8 @@ enum Place {
     Unseen,
     /// The stream's first line starts there.
     First,
+    /// The same, and what follows it has come before it, and has gone on unread.
+    Late,
     /// A line starts there.
     Start,
     /// A line that can matter and whose beginning has gone on and is remembered.
@@ -57,6 +59,8 @@ enum Place {
 pub(super) enum Open {
     /// The stream's first line starts there.
     First,
+    /// The same, and what follows it has come before it, and has gone on unread.
+    Late,
     /// A line starts there.
     Start,
     /// A line that can matter and that begins with these bytes, which have gone on: at most [`LINE_BYTES_HELD_MAX`].
@@ -173,6 +177,7 @@ impl Streams {
 fn open(place: Place, lines: Option<&[Vec<u8>; 2]>, index: usize) -> Open {
     match (place, lines) {
         (Place::First, _) => Open::First,
+        (Place::Late, _) => Open::Late,
         (Place::Start, _) => Open::Start,
         (Place::Line, Some(lines)) => Open::Line(lines[index].clone()),
         (Place::Unseen | Place::Other | Place::Line, _) => Open::Other,
@@ -201,12 +206,31 @@ impl StreamMut<'_> {
         self.stream.next = next;
         let (place, line) = match open {
             Open::First => (Place::First, Vec::new()),
+            Open::Late => (Place::Late, Vec::new()),
             Open::Start => (Place::Start, Vec::new()),
             Open::Line(line) => (Place::Line, line),
             Open::Other => (Place::Other, Vec::new()),
         };
         self.stream.place = place;
         self.keep(line);
+    }
+
+    /// Forgets how far it was read.
+    pub(super) fn forget(&mut self) {
+        self.stream.place = Place::Unseen;
+        self.keep(Vec::new());
+    }
+
+    /// Begins anew: nothing is known of the stream any more, and the first line of one that had gone on elsewhere starts at `start`. While
+    /// segments of the earlier one wait, it is not read.
+    pub(super) fn begin_anew(&mut self, start: SeqNum) {
+        self.stream.is_known = false;
+        match self.next() {
+            None => {}
+            Some(next) if next == start && self.stream.place == Place::First => {}
+            Some(_) if self.stream.waits => self.forget(),
+            Some(_) => self.set(start, Open::First),
+        }
     }
 
     /// Whether its first line was one with which the helper's protocol begins.
@@ -260,7 +284,7 @@ impl StreamRecord {
     pub(crate) fn is_right(&self) -> bool {
         match &self.open {
             Open::Line(sent) => self.next.is_some() && sent.len() <= LINE_BYTES_HELD_MAX,
-            Open::First | Open::Start | Open::Other => true,
+            Open::First | Open::Late | Open::Start | Open::Other => true,
         }
     }
 }

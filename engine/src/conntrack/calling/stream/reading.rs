@@ -7,7 +7,7 @@ use crate::{
     conntrack::{
         Direction,
         calling::{
-            GivenUp, Memory, announce,
+            GivenUp, Leaving, Memory, announce,
             consult::Call,
             opening::{self, Beginning},
             trigger::Worth,
@@ -36,28 +36,26 @@ pub(super) struct Run<'a> {
 /// When the run's segments have to be dropped; nothing was granted then, and the stream stands where it stood.
 pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<usize, DropReason> {
     let open = stream_mut(call).map(|stream| stream.open()).unwrap_or_default();
-    if open == Open::First {
+    let is_first = matches!(open, Open::First | Open::Late);
+    if is_first {
         match begin(call, run.bytes, run.is_last) {
             Beginning::Known => know(call),
             Beginning::Short => return Ok(0),
-            Beginning::Foreign => {
-                go_on(call, next + run.bytes.len() as u32, Open::Other);
-                return Ok(run.bytes.len());
-            }
+            Beginning::Foreign => return Ok(pass(call, next, run.bytes)),
         }
     } else if leave_unknown(call) {
-        go_on(call, next + run.bytes.len() as u32, Open::Other);
-        return Ok(run.bytes.len());
+        return Ok(pass(call, next, run.bytes));
+    }
+    if call.direction == Direction::Reply && !is_begun(call) {
+        return Ok(pass(call, next, run.bytes));
     }
     let (sent, skipped) = match open {
-        Open::First | Open::Start => (Vec::new(), 0),
         Open::Line(sent) => (sent, 0),
-        Open::Other => match run.bytes.iter().position(|byte| *byte == b'\n') {
+        Open::First | Open::Late if !must_begin(call) => (Vec::new(), 0),
+        Open::Start => (Vec::new(), 0),
+        Open::First | Open::Late | Open::Other => match run.bytes.iter().position(|byte| *byte == b'\n') {
             Some(newline) => (Vec::new(), newline + 1),
-            None => {
-                go_on(call, next + run.bytes.len() as u32, Open::Other);
-                return Ok(run.bytes.len());
-            }
+            None => return Ok(pass(call, next, run.bytes)),
         },
     };
     let text: Cow<'_, [u8]> = match sent.is_empty() {
@@ -98,6 +96,12 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     Ok(until)
 }
 
+/// Lets bytes go on unread, and tells how many those are.
+fn pass(call: &mut Call<'_>, next: SeqNum, bytes: &[u8]) -> usize {
+    go_on(call, next + bytes.len() as u32, if bytes.ends_with(b"\n") { Open::Start } else { Open::Other });
+    bytes.len()
+}
+
 /// Takes the helper away from a connection that does not begin as its protocol does: in lines of text, and of the side that has opened it
 /// with one of the manifest's openings. What is short and the last for now is not waited for.
 pub(super) fn begin(call: &mut Call<'_>, bytes: &[u8], is_last: bool) -> Beginning {
@@ -112,7 +116,7 @@ pub(super) fn begin(call: &mut Call<'_>, bytes: &[u8], is_last: bool) -> Beginni
         Beginning::Foreign => true,
     };
     if leaves {
-        call.let_off("leaves the connection, which does not begin as its protocol does");
+        call.let_off(Leaving::Foreign);
         return Beginning::Foreign;
     }
     beginning
@@ -135,13 +139,25 @@ pub(super) fn know(call: &mut Call<'_>) {
     }
 }
 
+/// Whether a stream has to begin as the helper's protocol does: that of the side that has opened the connection, if the manifest says how.
+pub(super) fn must_begin(call: &Call<'_>) -> bool {
+    call.direction == Direction::Original && !call.loaded.manifest.openings.is_empty()
+}
+
+/// Whether the side that has opened the connection has begun as the helper's protocol does, as far as it has to. What the other side says
+/// before is not read: it answers nothing.
+fn is_begun(call: &mut Call<'_>) -> bool {
+    let must = !call.loaded.manifest.openings.is_empty();
+    let connection = call.conntrack.connection_mut(call.id);
+    !must || connection.is_some_and(|connection| connection.extension_mut().streams.of(Direction::Original).is_known())
+}
+
 /// Takes the helper away from a connection whose beginning it has to know and has not read, and says whether it has. Somebody may have seen
 /// to that: an end can have connection tracking forget a connection that goes on, send its first bytes in the SYN, or have them lost.
 fn leave_unknown(call: &mut Call<'_>) -> bool {
-    let must_know = call.direction == Direction::Original && !call.loaded.manifest.openings.is_empty();
-    let leaves = must_know && stream_mut(call).is_none_or(|stream| !stream.is_known());
+    let leaves = must_begin(call) && !is_begun(call);
     if leaves {
-        call.let_off("leaves the connection, whose beginning it has not read");
+        call.let_off(Leaving::Unbegun);
     }
     leaves
 }
@@ -149,7 +165,7 @@ fn leave_unknown(call: &mut Call<'_>) -> bool {
 /// Takes the helper away from a connection whose beginning nobody has seen, when it has to be known, or what is seen is no text.
 pub(super) fn leave_unbegun(call: &mut Call<'_>, bytes: &[u8]) {
     if !leave_unknown(call) && is_binary(bytes, true) {
-        call.let_off("leaves the connection, which does not speak in lines of text");
+        call.let_off(Leaving::Foreign);
     }
 }
 
@@ -158,19 +174,28 @@ pub(super) fn leave_unbegun(call: &mut Call<'_>, bytes: &[u8]) {
 fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
     let (lines, has_more) = call.loaded.triggers.lines(text);
     if has_more {
-        call.give_up(GivenUp::Lines);
+        give_up(call, GivenUp::Lines);
     }
     for line in lines {
         if !call.is_attached() {
             break;
         }
         if line.len() > LINE_BYTES_HELD_MAX {
-            call.give_up(GivenUp::Length);
+            give_up(call, GivenUp::Length);
             continue;
         }
         call.consult(&text[line.clone()], line.start).inspect_err(|_| call.withdraw())?;
     }
     Ok(())
+}
+
+/// Tells that lines go on unread. A helper that has to know how a connection begins leaves one of which it misses more than what has come
+/// too late: somebody may have seen to it that what tells another protocol stands there. No program needs so much.
+pub(super) fn give_up(call: &mut Call<'_>, why: GivenUp) {
+    call.give_up(why);
+    if must_begin(call) && why != GivenUp::Time {
+        call.let_off(Leaving::Unread);
+    }
 }
 
 /// Sets how far the stream was read.

@@ -4,14 +4,16 @@ use super::{
     streams::{CLIENTS, NONE, NOTHING, gone_on, play},
     *,
 };
-use crate::{conntrack::calling::stream::Streams, limits::LINE_HELD_TIME};
+use crate::{
+    conntrack::calling::{event::Leaving, stream::Streams},
+    limits::{HELPER_LINES_MAX, LATE_BYTES_MAX, LINE_BYTES_HELD_MAX, LINE_HELD_TIME},
+};
 
 /// A connection on which nobody has said anything yet, of a helper that knows how its protocol begins.
 fn fresh(mode: HelperMode) -> (Lab, Flow) {
     let mut lab = Lab::new();
     lab.helpers.set_mode(mode);
-    let knows =
-        Announcer::new().with(|manifest| manifest.openings = alloc::vec![b"HELLO ".to_vec(), b"OPEN ".to_vec()]);
+    let knows = Announcer::new().with(|manifest| manifest.openings = alloc::vec![b"HELLO".to_vec(), b"OPEN".to_vec()]);
     let id = lab.helpers.load(knows.boxed()).expect("the manifest is right");
     lab.template = Template { helper: Some(id), ..Template::default() };
     let flow = Flow::open(&mut lab);
@@ -27,7 +29,7 @@ const ORDER: &[u8] = b"OPEN 10.0.0.5:51210\r\n";
 
 #[test]
 fn who_begins_as_another_protocol_does_is_not_read_whatever_he_says_then() {
-    for first in [&b"EHLO office.example\r\n"[..], b"CLIENT libcurl\r\n", b"\r\n", b"HELLO\r\n", b"\x16\x03\x01"] {
+    for first in [&b"EHLO office.example\r\n"[..], b"CLIENT libcurl\r\n", b"\r\n", b"HELLOS\r\n", b"\x16\x03\x01"] {
         let (mut lab, flow) = fresh(HelperMode::Guarded);
         let gone = play(&mut lab, &flow, 0, NONE, &[first, ORDER].concat());
         assert_eq!(gone, [alloc::format!("0 {}", [first, ORDER].concat().escape_ascii())]);
@@ -38,11 +40,51 @@ fn who_begins_as_another_protocol_does_is_not_read_whatever_he_says_then() {
 
 #[test]
 fn who_begins_as_the_protocol_does_is_read() {
-    for first in [&b"hello office\r\n"[..], b""] {
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    play(&mut lab, &flow, 0, NONE, &[b"hello office\r\n", ORDER].concat());
+    assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
+}
+
+#[test]
+fn the_first_line_announces_nothing_since_a_page_may_choose_its_word() {
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    play(&mut lab, &flow, 0, NONE, b"OPEN 10.0.0.5:51210 HTTP/1.1\r\n");
+    assert!(has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
+    play(&mut lab, &flow, 30, NONE, ORDER);
+    assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"], "behind it there may be one");
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    play(&mut lab, &flow, 0, NONE, &ORDER[..9]);
+    play(&mut lab, &flow, 9, NONE, &ORDER[9..]);
+    assert!(lab.conntrack.expectations().is_empty(), "in pieces as well");
+}
+
+#[test]
+fn what_another_protocol_has_announced_is_expected_no_more() {
+    let long = [b"OPEN ".to_vec(), alloc::vec![b'x'; LINE_BYTES_HELD_MAX]].concat();
+    let many = b"OPEN x\r\n".repeat(HELPER_LINES_MAX + 1);
+    for later in [&b"ALIEN\r\n"[..], &long, &many] {
         let (mut lab, flow) = fresh(HelperMode::Guarded);
-        play(&mut lab, &flow, 0, NONE, &[first, ORDER].concat());
-        assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
+        play(&mut lab, &flow, 0, NONE, &[b"HELLO office\r\n", ORDER].concat());
+        assert_eq!(lab.conntrack.expectations().len(), 1);
+        happened(&mut lab);
+        let mut at = 35;
+        for piece in [later, b"\r\n", ORDER].concat().chunks(1000) {
+            play(&mut lab, &flow, at, NONE, piece);
+            at += piece.len() as u32;
+        }
+        assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty(), "{}", later.escape_ascii());
+        assert!(matches!(happened(&mut lab).last(), Some(HelperEvent::Detached { .. })));
     }
+}
+
+#[test]
+fn what_a_server_says_before_anybody_has_asked_is_not_read() {
+    let (mut lab, mut flow) = fresh(HelperMode::Guarded);
+    flow.say(&mut lab, Direction::Reply, b"SAME\r\n").expect("it goes on");
+    flow.say(&mut lab, CLIENTS, b"HELLO office\r\n").expect("it goes on");
+    assert!(lab.conntrack.expectations().is_empty());
+    flow.say(&mut lab, Direction::Reply, b"SAME\r\n").expect("it is read");
+    assert_eq!(lab.conntrack.expectations().len(), 1);
 }
 
 #[test]
@@ -55,8 +97,9 @@ fn a_server_may_begin_as_it_likes() {
 #[test]
 fn a_beginning_in_pieces_waits_until_it_says_which_protocol_it_is() {
     let (mut lab, flow) = fresh(HelperMode::Guarded);
-    assert_eq!(play(&mut lab, &flow, 0, NONE, b"O"), NOTHING);
-    assert_eq!(play(&mut lab, &flow, 1, NONE, &ORDER[1..]), ["0 O", "1 PEN 203.0.113.1:51210\\r\\n"]);
+    assert_eq!(play(&mut lab, &flow, 0, NONE, b"H"), NOTHING);
+    assert_eq!(play(&mut lab, &flow, 1, NONE, b"ELLO office\r\n"), ["0 H", "1 ELLO office\\r\\n"]);
+    assert!(has_helper(&lab, &flow));
     let (mut lab, flow) = fresh(HelperMode::Guarded);
     assert_eq!(play(&mut lab, &flow, 0, NONE, b"O"), NOTHING);
     assert_eq!(play(&mut lab, &flow, 1, NONE, b"PTIONS / HTTP/1.1\r\n"), ["0 O", "1 PTIONS / HTTP/1.1\\r\\n"]);
@@ -80,21 +123,82 @@ fn in_linux_it_is_all_the_same_how_a_connection_begins() {
 #[test]
 fn a_connection_whose_beginning_was_not_read_is_not_read_at_all() {
     let (mut lab, flow) = fresh(HelperMode::Guarded);
-    assert_eq!(play(&mut lab, &flow, 20, NONE, ORDER), NOTHING, "what comes before it may still come");
-    lab.now = lab.now + LINE_HELD_TIME;
-    let gone = lab.let_overdue_go();
-    assert_eq!(gone_on(&flow, gone).len(), 1);
-    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty(), "its beginning has not come in time");
-    let (mut lab, flow) = fresh(HelperMode::Guarded);
     lab.conntrack.connection_mut(flow.id).expect("it is there").extension_mut().streams = Streams::default();
     play(&mut lab, &flow, 0, NONE, ORDER);
     assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty(), "it was picked up on its way");
+    let told = happened(&mut lab);
+    assert!(matches!(told[..], [HelperEvent::Detached { why: Leaving::Unbegun, .. }]), "{told:?}");
+}
+
+/// A connection whose client's first line is missing, and has been waited for.
+fn beginning_late() -> (Lab, Flow) {
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    assert_eq!(play(&mut lab, &flow, 7, NONE, ORDER), NOTHING, "what comes before it may still come");
+    lab.now = lab.now + LINE_HELD_TIME;
+    let gone = lab.let_overdue_go();
+    assert_eq!(gone_on(&flow, gone).len(), 1);
+    assert!(has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
+    (lab, flow)
+}
+
+#[test]
+fn a_first_line_that_was_lost_is_read_when_it_comes_at_last_and_nothing_waits_for_it_meanwhile() {
+    let (mut lab, flow) = beginning_late();
+    assert_eq!(play(&mut lab, &flow, 28, NONE, ORDER).len(), 1, "it goes on at once");
+    assert!(lab.conntrack.expectations().is_empty(), "and unread");
+    play(&mut lab, &flow, 0, NONE, b"HELLO\r\n");
+    play(&mut lab, &flow, 49, NONE, b"NOOP\r\n");
+    play(&mut lab, &flow, 55, NONE, ORDER);
+    assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
+    let (mut lab, flow) = beginning_late();
+    play(&mut lab, &flow, 0, NONE, b"POST /\n");
+    assert!(!has_helper(&lab, &flow), "it speaks another protocol");
+}
+
+#[test]
+fn a_first_line_is_not_waited_for_when_the_stream_goes_on_and_on_without_it() {
+    let (mut lab, flow) = beginning_late();
+    play(&mut lab, &flow, LATE_BYTES_MAX as u32, NONE, b"NOOP\r\n");
+    assert!(has_helper(&lab, &flow));
+    play(&mut lab, &flow, LATE_BYTES_MAX as u32 + 1, NONE, b"NOOP\r\n");
+    assert!(!has_helper(&lab, &flow));
+}
+
+#[test]
+fn a_connection_that_begins_on_the_ports_of_another_one_has_to_begin_rightly_itself() {
+    for (first, expects) in [(&b"HELLO again\r\n"[..], 1), (b"POST / HTTP/1.1\r\n", 0)] {
+        // Its numbers are lower, and the gateway holds the other one for open.
+        let (mut lab, mut flow) = fresh(HelperMode::Guarded);
+        flow.say(&mut lab, CLIENTS, b"HELLO\r\n").expect("it is read");
+        flow.say(&mut lab, CLIENTS, ORDER).expect("it is read");
+        assert_eq!(lab.conntrack.expectations().len(), 1);
+        flow.next = [500, 4000];
+        lab.pass(flow.segment(CLIENTS, TcpFlags::SYN, b"")).expect("its receiver may know better");
+        flow.next[0] += 1;
+        lab.pass(flow.segment(Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b"")).expect("it does");
+        flow.next[1] += 1;
+        lab.pass(flow.segment(CLIENTS, TcpFlags::ACK, b"")).expect("it is open");
+        flow.say(&mut lab, CLIENTS, first).expect("it goes on");
+        flow.say(&mut lab, CLIENTS, b"OPEN 10.0.0.5:51299\r\n").expect("it goes on");
+        assert_eq!(expected(&lab).iter().filter(|one| one.contains("51299")).count(), expects);
+    }
+}
+
+#[test]
+fn what_was_written_into_a_connection_is_not_written_into_the_next_one_on_its_ports() {
+    let (mut lab, flow) = helped(Announcer::new());
+    assert_eq!(play(&mut lab, &flow, 0, NONE, ORDER), ["0 OPEN 203.0.113.1:51210\\r\\n"]);
+    let mut again = Flow { next: [flow.next[0] - 1, 4000], id: flow.id };
+    lab.pass(again.segment(CLIENTS, TcpFlags::SYN, b"")).expect("its receiver may know better");
+    again.next[0] += 1;
+    lab.pass(again.segment(Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b"")).expect("it does");
+    assert_eq!(play(&mut lab, &flow, 0, NONE, b"PASS secret-of-23-bytes\r\n"), ["0 PASS secret-of-23-bytes\\r\\n"]);
 }
 
 #[test]
 fn what_was_said_in_the_syn_is_no_beginning_that_was_read() {
     let mut lab = Lab::new();
-    let knows = Announcer::new().with(|manifest| manifest.openings = alloc::vec![b"OPEN ".to_vec()]);
+    let knows = Announcer::new().with(|manifest| manifest.openings = alloc::vec![b"HELLO".to_vec()]);
     let id = lab.helpers.load(knows.boxed()).expect("the manifest is right");
     lab.template = Template { helper: Some(id), ..Template::default() };
     let mut flow = Flow { next: [1000, 9000], id: ConnId { slot: 0, generation: 0 } };
@@ -111,11 +215,11 @@ fn what_was_said_in_the_syn_is_no_beginning_that_was_read() {
 #[test]
 fn who_has_begun_rightly_is_read_on_though_he_went_unread_for_a_while_or_was_saved() {
     let (mut lab, flow) = fresh(HelperMode::Guarded);
-    play(&mut lab, &flow, 0, NONE, b"HELLO \r\n");
+    play(&mut lab, &flow, 0, NONE, b"HELLO\r\n");
     let streams = &mut lab.conntrack.connection_mut(flow.id).expect("it is there").extension_mut().streams;
     streams.forget();
     *streams = Streams::resume(streams.save().expect("there is something to save"));
-    play(&mut lab, &flow, 8, NONE, b"NOOP\r\n");
-    play(&mut lab, &flow, 14, NONE, ORDER);
+    play(&mut lab, &flow, 7, NONE, b"NOOP\r\n");
+    play(&mut lab, &flow, 13, NONE, ORDER);
     assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
 }
