@@ -44,7 +44,8 @@ fn no_attack_makes_the_gateway_expect_anything() {
 #[test]
 fn honest_commands_are_expected_whole_and_nothing_beyond() {
     let said = |port, from, payload: &str| {
-        let capture = shown::capture(&shown::frames(40_000, port, from, &[payload.to_owned()]));
+        let hello = Some(museum::hello(port));
+        let capture = shown::capture(&shown::frames(40_000, port, (hello, from), &[payload.to_owned()]));
         carried_out(&capture).1
     };
     let client = |port, payload| said(port, Side::Client, payload);
@@ -61,7 +62,7 @@ fn honest_commands_are_expected_whole_and_nothing_beyond() {
 fn attacks_do_not_cost_others_their_helper() {
     let conversations = (0..40).map(|number| {
         let attack = &MUSEUM[number % MUSEUM.len()];
-        shown::frames(40_000 + number as u16, attack.port, attack.from, &attack.payloads())
+        shown::frames(40_000 + number as u16, attack.port, attack.speaker(), &attack.payloads())
     });
     let frames: Vec<_> = conversations.flatten().collect();
     let mut reached = 0;

@@ -50,6 +50,19 @@ pub(crate) const IRC: u16 = 6667;
 const ZEROS: &str =
     concat!("00000000000000000000000000000000000000000000000000", "00000000000000000000000000000000000000000000000000");
 
+/// Eight lines that look like commands.
+const LINES: &str = concat!(
+    r"PORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\n",
+    r"PORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\n"
+);
+/// NAT slipstreaming.
+const SLIPSTREAMING: &str = "CVE-2020-16022";
+
+/// How an honest client begins.
+pub(crate) const fn hello(port: u16) -> &'static str {
+    if port == FTP { r"USER anonymous\r\n" } else { r"NICK alice\r\n" }
+}
+
 #[rustfmt::skip]
 pub(crate) static MUSEUM: &[Attack] = &[
     Attack { file: "irc-pong", known: "CVE-2022-2663",
@@ -72,7 +85,7 @@ pub(crate) static MUSEUM: &[Attack] = &[
         payloads: &[r"PRIVMSG bob :\x01DCC SEND aaaaaaaaaaaaaaaaaa \r\n"], end: End::Ignored },
     Attack { file: "ftp-long-command", known: "CVE-2026-34956",
         what: "a command so long that its rewriting does not fit", port: FTP, from: Side::Client,
-        payloads: &[r"PORT ZEROS10,0,0,2,20,162\r\n"], end: End::Dropped(DropReason::HelperFailed) },
+        payloads: &[r"PORT ZEROS10,0,0,2,20,162\r\n"], end: End::Refused("Rewriting") },
     Attack { file: "ftp-bounce-port", known: "CVE-1999-0017",
         what: "bounce: PORT names another host", port: FTP, from: Side::Client,
         payloads: &[r"PORT 10,0,0,9,20,162\r\n"], end: End::Refused("ThirdParty") },
@@ -82,38 +95,65 @@ pub(crate) static MUSEUM: &[Attack] = &[
     Attack { file: "ftp-bounce-227", known: "CVE-1999-0017",
         what: "bounce: a server's 227 names another host", port: FTP, from: Side::Server,
         payloads: &[r"227 Entering Passive Mode (203,0,113,77,20,162)\r\n"], end: End::Refused("ThirdParty") },
-    Attack { file: "ftp-slipstream", known: "CVE-2020-16022",
+    Attack { file: "ftp-slipstream", known: SLIPSTREAMING,
         what: "NAT slipstreaming: a form's body opens the victim's SSH", port: FTP, from: Side::Client,
         payloads: &[r"POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\n", r"PORT 10,0,0,2,0,22\r\n"], end: End::Left },
-    Attack { file: "ftp-slipstream-method", known: "CVE-2020-16022",
+    Attack { file: "ftp-slipstream-method", known: SLIPSTREAMING,
         what: "NAT slipstreaming: a page chooses a method that FTP knows, too", port: FTP, from: Side::Client,
         payloads: &[r"USER / HTTP/1.1\r\nHost: evil.example:21\r\nContent-Length: 24\r\n\r\n", r"PORT 10,0,0,2,13,61\r\n"], end: End::Left },
-    Attack { file: "ftp-slipstream-look-up", known: "CVE-2020-16022",
+    Attack { file: "ftp-slipstream-look-up", known: SLIPSTREAMING,
         what: "NAT slipstreaming by a look-up in a dictionary: whoever gives the address chooses lines", port: FTP, from: Side::Client,
         payloads: &[r"CLIENT libcurl 8.5.0\r\n", r"PORT 10,0,0,2,13,61\r\n"], end: End::Left },
-    Attack { file: "ftp-slipstream-pieces", known: "CVE-2020-16022",
+    Attack { file: "ftp-slipstream-pieces", known: SLIPSTREAMING,
         what: "NAT slipstreaming: a server whose window is a byte has the first line cut", port: FTP, from: Side::Client,
         payloads: &[r"P", r"O", r"ST / HTTP/1.1\r\n\r\n", r"PORT 10,0,0,2,13,61\r\n"], end: End::Left },
-    Attack { file: "ftp-slipstream-desktop", known: "CVE-2020-16022",
+    Attack { file: "ftp-slipstream-desktop", known: SLIPSTREAMING,
         what: "NAT slipstreaming: a form's body opens the victim's desktop, a port that is no service's", port: FTP, from: Side::Client,
         payloads: &[r"POST / HTTP/1.1\r\nHost: evil.example:21\r\nContent-Length: 24\r\n\r\nPORT 10,0,0,2,13,61\r\n"], end: End::Left },
-    Attack { file: "ftp-slipstream-turn", known: "CVE-2020-16022",
+    Attack { file: "ftp-slipstream-eprt", known: SLIPSTREAMING,
+        what: "NAT slipstreaming: a page's method and address are a command", port: FTP, from: Side::Client,
+        payloads: &[r"EPRT /1/10.0.0.2/8080/ HTTP/1.1\r\nHost: evil.example:21\r\n\r\n"], end: End::Left },
+    Attack { file: "ftp-slipstream-window", known: SLIPSTREAMING,
+        what: "NAT slipstreaming: the same, and the server's window ends before what tells a browser", port: FTP, from: Side::Client,
+        payloads: &[r"EPRT /1/10.0.0.2/8080/ HTTP/1.1\r\n"], end: End::Left },
+    Attack { file: "ftp-slipstream-header", known: SLIPSTREAMING,
+        what: "NAT slipstreaming: a header is a command, before what tells a request of HTTP", port: FTP, from: Side::Client,
+        payloads: &[r"USER / HTTP/1.1\r\nPORT: 10,0,0,2,31,144\r\nHost: evil.example:21\r\n\r\n"], end: End::Left },
+    Attack { file: "ftp-slipstream-header-alone", known: SLIPSTREAMING,
+        what: "NAT slipstreaming: the same in segments of their own", port: FTP, from: Side::Client,
+        payloads: &[r"USER / HTTP/1.1\r\n", r"PORT: 10,0,0,2,31,144\r\n", r"Host: evil.example:21\r\n\r\n"], end: End::Left },
+    Attack { file: "ftp-slipstream-many-lines", known: SLIPSTREAMING,
+        what: "NAT slipstreaming: more headers than a packet's lines that are shown", port: FTP, from: Side::Client,
+        payloads: &[r"USER / HTTP/1.1\r\nLINESLINESHost: evil.example:21\r\n\r\n", r"PORT 10,0,0,2,31,144\r\n"], end: End::Left },
+    Attack { file: "ftp-slipstream-news", known: SLIPSTREAMING,
+        what: "NAT slipstreaming by a reader of news, whose first command FTP knows, too", port: FTP, from: Side::Client,
+        payloads: &[r"MODE READER\r\n", r"PORT 10,0,0,2,31,144\r\n"], end: End::Left },
+    Attack { file: "ftp-slipstream-turn", known: SLIPSTREAMING,
         what: "NAT slipstreaming by TURN: a page chooses the user name", port: FTP, from: Side::Client,
         payloads: &[r"\x00\x03\x00\x1c!\x12\xa4B\x01\x02\x03\x04\x05\x06\x07\x08\x11\x12\x13\x14\x00\x06\x00\x17\r\nPORT 10,0,0,2,13,61\r\n"], end: End::Left },
-    Attack { file: "ftp-slipstream-tls", known: "CVE-2020-16022",
+    Attack { file: "ftp-slipstream-tls", known: SLIPSTREAMING,
         what: "NAT slipstreaming by TLS: a server chooses the session that is resumed", port: FTP, from: Side::Client,
         payloads: &[r"\x16\x03\x01\x00\x60\x01\x00\x00\x5c\x03\x03", r"\r\nPORT 10,0,0,2,13,61\r\n"], end: End::Left },
-    Attack { file: "ftp-slipstream-mail", known: "CVE-2020-16022",
+    Attack { file: "ftp-slipstream-mail", known: SLIPSTREAMING,
         what: "NAT slipstreaming by mail: its text names the victim's desktop", port: FTP, from: Side::Client,
         payloads: &[r"EHLO office.example\r\n", r"DATA\r\n", r"PORT 10,0,0,2,13,61\r\n"], end: End::Left },
-    Attack { file: "ftp-slipstream-long", known: "CVE-2020-16022",
+    Attack { file: "ftp-slipstream-long", known: SLIPSTREAMING,
         what: "NAT slipstreaming: the same behind a first line that is too long to be read", port: FTP, from: Side::Client,
         payloads: &[r"POST /ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS", r"ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS", r"ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS", r"ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS", r"ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS",
             r" HTTP/1.1\r\nHost: evil.example:21\r\n", r"Content-Length: 24\r\n\r\n", r"PORT 10,0,0,2,13,61\r\n"], end: End::Left },
-    Attack { file: "irc-slipstream", known: "CVE-2020-16022",
+    Attack { file: "irc-slipstream", known: SLIPSTREAMING,
         what: "NAT slipstreaming by IRC: a service's port is offered", port: IRC, from: Side::Client,
+        payloads: &[r"PRIVMSG bob :\x01DCC CHAT chat 167772162 445 12345\x01\r\n"], end: End::Left },
+    Attack { file: "irc-service-port", known: "",
+        what: "an offer of a service's port", port: IRC, from: Side::Client,
         payloads: &[r"PRIVMSG bob :\x01DCC CHAT chat 167772162 445 12345\x01\r\n"], end: End::Refused("ServicePort") },
-    Attack { file: "irc-slipstream-desktop", known: "CVE-2020-16022",
+    Attack { file: "irc-slipstream-rsync", known: SLIPSTREAMING,
+        what: "NAT slipstreaming by rsync: whoever gives the address chooses a line", port: IRC, from: Side::Client,
+        payloads: &[r"@RSYNCD: 31.0 sha512 md5\n", r"PRIVMSG bob :\x01DCC SEND file 167772162 5282 9\x01/\n"], end: End::Left },
+    Attack { file: "irc-slipstream-call", known: SLIPSTREAMING,
+        what: "NAT slipstreaming by a call (SIP), whose method IRC knows, too", port: IRC, from: Side::Client,
+        payloads: &[r"INVITE sip:bob@evil.example SIP/2.0\r\nContent-Length: 60\r\n\r\n", r"PRIVMSG bob :\x01DCC SEND file 167772162 5282 9\x01\r\n"], end: End::Left },
+    Attack { file: "irc-slipstream-desktop", known: SLIPSTREAMING,
         what: "NAT slipstreaming by IRC: a form's body offers the victim's desktop", port: IRC, from: Side::Client,
         payloads: &[r"POST / HTTP/1.1\r\nhost: evil.example:6667\r\n\r\n",
             r"PRIVMSG bob :\x01DCC CHAT chat 167772162 3389 12345\x01\r\n"], end: End::Left },
@@ -164,7 +204,7 @@ pub(crate) static MUSEUM: &[Attack] = &[
         payloads: &[r"PORT 198,51,100,7,20,162\r\n"], end: End::Ignored },
     Attack { file: "ftp-reply-of-client", known: "",
         what: "a server's reply from the client", port: FTP, from: Side::Client,
-        payloads: &[r"USER anonymous\r\n", r"227 Entering Passive Mode (10,0,0,2,20,162)\r\n"], end: End::Ignored },
+        payloads: &[r"227 Entering Passive Mode (10,0,0,2,20,162)\r\n"], end: End::Ignored },
     Attack { file: "irc-offer-of-server", known: "",
         what: "an offer from the server", port: IRC, from: Side::Server,
         payloads: &[r"PRIVMSG bob :\x01DCC SEND file.txt 3325256711 8080 1234\x01\r\n"], end: End::Ignored },
@@ -173,7 +213,12 @@ pub(crate) static MUSEUM: &[Attack] = &[
 impl Attack {
     /// Its payloads as they are sent.
     pub(crate) fn payloads(&self) -> Vec<String> {
-        self.payloads.iter().map(|payload| payload.replace("ZEROS", ZEROS)).collect()
+        self.payloads.iter().map(|payload| payload.replace("ZEROS", ZEROS).replace("LINES", LINES)).collect()
+    }
+
+    /// What the client begins with, and who speaks then. Slipstreaming is another protocol from its first byte on.
+    pub(crate) fn speaker(&self) -> (Option<&'static str>, Side) {
+        ((self.known != SLIPSTREAMING).then(|| hello(self.port)), self.from)
     }
 }
 

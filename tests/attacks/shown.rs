@@ -6,9 +6,14 @@ use lab::frame;
 
 use super::museum::{Attack, MUSEUM, Side};
 
-/// The frames of an attack as they cross the network behind the gateway: a client opens a connection, and one side
-/// sends payloads.
-pub(crate) fn frames(local: u16, port: u16, from: Side, payloads: &[String]) -> Vec<Vec<u8>> {
+/// The frames of an attack as they cross the network behind the gateway: a client opens a connection, perhaps says a first line, and one
+/// side sends payloads.
+pub(crate) fn frames(
+    local: u16,
+    port: u16,
+    (hello, from): (Option<&str>, Side),
+    payloads: &[String],
+) -> Vec<Vec<u8>> {
     let out = format!("10.0.0.2:{local} > 198.51.100.7:{port}");
     let back = format!("198.51.100.7:{port} > 10.0.0.2:{local}");
     let mut frames = vec![
@@ -17,13 +22,16 @@ pub(crate) fn frames(local: u16, port: u16, from: Side, payloads: &[String]) -> 
         frame("lan", &format!("{out} A seq 101 ack 501")),
     ];
     let bare = frames[2].len();
-    let mut sent = 0;
-    for payload in payloads {
+    // How far the client's stream and the server's have gone.
+    let mut next = [101, 501];
+    let said = payloads.iter().map(|payload| (from, payload.as_str()));
+    for (from, payload) in hello.map(|hello| (Side::Client, hello)).into_iter().chain(said) {
+        let [client, server] = next;
         let made = match from {
-            Side::Client => frame("lan", &format!("{out} PA seq {} ack 501 data \"{payload}\"", 101 + sent)),
-            Side::Server => frame("wan", &format!("{back} PA seq {} ack 101 data \"{payload}\"", 501 + sent)),
+            Side::Client => frame("lan", &format!("{out} PA seq {client} ack {server} data \"{payload}\"")),
+            Side::Server => frame("wan", &format!("{back} PA seq {server} ack {client} data \"{payload}\"")),
         };
-        sent += made.len() - bare;
+        next[from as usize] += made.len() - bare;
         frames.push(made);
     }
     frames
@@ -44,7 +52,7 @@ pub(crate) fn capture(frames: &[Vec<u8>]) -> Vec<u8> {
 
 /// The captures with their names, and the list of them.
 pub(crate) fn all() -> Vec<(String, Vec<u8>)> {
-    let of = |attack: &Attack| capture(&frames(40_000, attack.port, attack.from, &attack.payloads()));
+    let of = |attack: &Attack| capture(&frames(40_000, attack.port, attack.speaker(), &attack.payloads()));
     let mut files: Vec<_> = MUSEUM.iter().map(|attack| (format!("{}.pcap", attack.file), of(attack))).collect();
     files.push(("README.md".to_owned(), list().into_bytes()));
     files
@@ -71,8 +79,8 @@ pub(crate) fn folder() -> PathBuf {
 
 const HEAD: &str = "# A museum of attacks on connection tracking's helpers
 
-Each file is what the network behind a gateway sees of one attack: 10.0.0.2 opens a connection to 198.51.100.7, and one of the two sends what
-the helper is to fall for. After none of them does the gateway expect anything, or not where the attack wants it. `tests/attacks.rs`
+Each file is what the network behind a gateway sees of one attack: 10.0.0.2 opens a connection to 198.51.100.7, in which it speaks the helper's protocol
+unless another protocol is the attack, and one of the two sends what the helper is to fall for. After none of them does the gateway expect anything, or not where the attack wants it. `tests/attacks.rs`
 replays them and holds what comes of them against this table; the files and this list are written from `tests/attacks/museum.rs` by
 `TOWPATH_WRITE=1 cargo test -p tests --test attacks`, and are ours: licence MIT OR Apache-2.0.
 
