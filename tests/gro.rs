@@ -123,15 +123,15 @@ fn merged_datagrams_for_this_host_are_taken_one_by_one() {
 fn a_helper_reads_what_was_merged_as_one() {
     lab("-t nat -A POSTROUTING -o wan -j MASQUERADE").helpers().merging("lan", WAIT).play(
         "
-        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  S seq 0 win 64240 ipid 1 df
-        0.000   wan >  203.0.113.1:4000 > 198.51.100.7:21  S seq 0 win 64240 ipid 1 df
-        0.000   wan <  198.51.100.7:21 > 203.0.113.1:4000  SA seq 0 ack 1 win 64240
-        0.000   lan >  198.51.100.7:21 > 10.0.0.2:4000  SA seq 0 ack 1 win 64240
-        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  A seq 1 ack 1 win 64240 ipid 2 df
-        0.000   wan >  203.0.113.1:4000 > 198.51.100.7:21  A seq 1 ack 1 win 64240 ipid 2 df
-        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  A seq 1 ack 1 win 64240 ipid 3 df data \"PORT 10,0,0,2,\"
-        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  PA seq 15 ack 1 win 64240 ipid 4 df data \"19,136\\r\\n\"
-        0.000   wan >  203.0.113.1:4000 > 198.51.100.7:21  PA seq 1 ack 1 win 64240 ipid 3 df data \"PORT 203,0,113,1,19,136\\r\\n\" | gso 14
+        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  S seq 992 win 64240 ipid 1 df
+        0.000   wan >  203.0.113.1:4000 > 198.51.100.7:21  S seq 992 win 64240 ipid 1 df
+        0.000   wan <  198.51.100.7:21 > 203.0.113.1:4000  SA seq 0 ack 993 win 64240
+        0.000   lan >  198.51.100.7:21 > 10.0.0.2:4000  SA seq 0 ack 993 win 64240
+        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  PA seq 993 ack 1 win 64240 ipid 2 df data \"USER x\\r\\n\"
+        0.000   wan >  203.0.113.1:4000 > 198.51.100.7:21  PA seq 993 ack 1 win 64240 ipid 2 df data \"USER x\\r\\n\"
+        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  A seq 1001 ack 1 win 64240 ipid 3 df data \"PORT 10,0,0,2,\"
+        0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  PA seq 1015 ack 1 win 64240 ipid 4 df data \"19,136\\r\\n\"
+        0.000   wan >  203.0.113.1:4000 > 198.51.100.7:21  PA seq 1001 ack 1 win 64240 ipid 3 df data \"PORT 203,0,113,1,19,136\\r\\n\" | gso 14
         ",
     );
 }

@@ -23,10 +23,12 @@ const RULES: &str = "-t nat -A POSTROUTING -o wan -j MASQUERADE
 
 /// A control connection whose client has announced port 5282; the gateway's address is longer by three bytes.
 const ANNOUNCED: &str = r#"
-    0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 S  seq 1000
-    0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 S  seq 1000
-    0.000  wan <  198.51.100.7:21 > 203.0.113.1:40000 SA seq 9000 ack 1001
-    0.000  lan >  198.51.100.7:21 > 10.0.0.2:40000 SA seq 9000 ack 1001
+    0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 S  seq 992
+    0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 S  seq 992
+    0.000  wan <  198.51.100.7:21 > 203.0.113.1:40000 SA seq 9000 ack 993
+    0.000  lan >  198.51.100.7:21 > 10.0.0.2:40000 SA seq 9000 ack 993
+    0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 PA seq 993 ack 9001 data "USER x\r\n"
+    0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 PA seq 993 ack 9001 data "USER x\r\n"
     0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "PORT 10,0,0,2,20,162\r\n"
     0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "PORT 203,0,113,1,20,162\r\n"
 "#;

@@ -51,10 +51,8 @@ const ZEROS: &str =
     concat!("00000000000000000000000000000000000000000000000000", "00000000000000000000000000000000000000000000000000");
 
 /// Eight lines that look like commands.
-const LINES: &str = concat!(
-    r"PORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\n",
-    r"PORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\n"
-);
+const LINES: &str =
+    concat!(r"PORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\n", r"PORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\nPORTa: 1\r\n");
 /// NAT slipstreaming.
 const SLIPSTREAMING: &str = "CVE-2020-16022";
 

@@ -8,12 +8,7 @@ use super::museum::{Attack, MUSEUM, Side};
 
 /// The frames of an attack as they cross the network behind the gateway: a client opens a connection, perhaps says a first line, and one
 /// side sends payloads.
-pub(crate) fn frames(
-    local: u16,
-    port: u16,
-    (hello, from): (Option<&str>, Side),
-    payloads: &[String],
-) -> Vec<Vec<u8>> {
+pub(crate) fn frames(local: u16, port: u16, (hello, from): (Option<&str>, Side), payloads: &[String]) -> Vec<Vec<u8>> {
     let out = format!("10.0.0.2:{local} > 198.51.100.7:{port}");
     let back = format!("198.51.100.7:{port} > 10.0.0.2:{local}");
     let mut frames = vec![

@@ -12,8 +12,8 @@ pub const TRIGGERS: [&[u8]; 4] = [b"PORT", b"EPRT", b"227 ", b"229 "];
 /// The word with which a client's first line may begin: one of the commands of RFC 959, and of those after it (RFC 2228, 2389, 2640, 7151;
 /// IANA's registry of FTP commands, RFC 5797), that a client may give before it has logged in. Everything else comes later.
 pub const OPENINGS: [&[u8]; 14] = [
-    b"AUTH", b"CLNT", b"CSID", b"FEAT", b"HELP", b"HOST", b"LANG", b"NOOP", b"OPEN", b"OPTS", b"QUIT", b"SITE", b"SYST",
-    b"USER",
+    b"AUTH", b"CLNT", b"CSID", b"FEAT", b"HELP", b"HOST", b"LANG", b"NOOP", b"OPEN", b"OPTS", b"QUIT", b"SITE",
+    b"SYST", b"USER",
 ];
 
 /// Name of the one class of expectations.

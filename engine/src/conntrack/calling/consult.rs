@@ -1,7 +1,7 @@
 //! One payload shown to a helper, and what its answer costs.
 
 use super::{
-    GivenUp, HelperEvent, Leaving, LineStarts, Memory, Outside, Refusal,
+    Departure, GivenUp, HelperEvent, LineStarts, Memory, Outside, Refusal,
     announce::{self, Text},
     failures::Noted,
     line_starts,
@@ -144,7 +144,7 @@ impl Call<'_> {
         let dropped = match inspection.verdict {
             HelperVerdict::Accept => None,
             HelperVerdict::Foreign if self.mode != HelperMode::Kernel => {
-                self.let_off(Leaving::Foreign);
+                self.let_off(Departure::Foreign);
                 return Ok(());
             }
             // Linux knows no such thing, and follows what is wished for.
@@ -216,7 +216,7 @@ impl Call<'_> {
 
     /// Ends the helper's part in a connection that does not speak its protocol, or may not: what it has announced so far, nobody has, and
     /// is expected no more.
-    pub(super) fn let_off(&mut self, why: Leaving) {
+    pub(super) fn let_off(&mut self, why: Departure) {
         if !self.is_attached() {
             return;
         }

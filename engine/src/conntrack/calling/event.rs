@@ -45,7 +45,7 @@ pub enum HelperEvent {
         /// The original tuple of the connection.
         connection: Tuple,
         /// Why.
-        why: Leaving,
+        why: Departure,
     },
     /// Segments have waited in vain for the rest of a line, and go on as they are; or lines go on unread for another reason. It is told once
     /// of a stream, and counted each time.
@@ -61,9 +61,11 @@ pub enum HelperEvent {
 
 /// Why a helper leaves a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Leaving {
-    /// It speaks another protocol: by its first word ([`Manifest::openings`](crate::conntrack::helper::Manifest::openings)), since it does
-    /// not speak in lines of text, or because the helper has said so.
+pub enum Departure {
+    /// It does not begin as the helper's protocol does: with another word
+    /// ([`Manifest::openings`](crate::conntrack::helper::Manifest::openings)), or not with text.
+    Beginning,
+    /// It speaks another protocol: the helper has said so, or it has gone over to what is no text.
     Foreign,
     /// Its beginning was not read, so that nobody can say which protocol it speaks.
     Unbegun,
@@ -71,11 +73,12 @@ pub enum Leaving {
     Unread,
 }
 
-impl Leaving {
+impl Departure {
     /// It as the rest of a sentence that speaks of the connection.
     #[must_use]
     pub const fn in_words(self) -> &'static str {
         match self {
+            Self::Beginning => "which does not begin as its protocol does",
             Self::Foreign => "which does not speak its protocol",
             Self::Unbegun => "whose beginning was not read",
             Self::Unread => "of which too much goes on unread",

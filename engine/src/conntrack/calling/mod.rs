@@ -40,7 +40,7 @@ mod wish;
 #[cfg(test)]
 mod tests;
 
-pub use event::{GivenUp, HelperEvent, Leaving, Refusal};
+pub use event::{Departure, GivenUp, HelperEvent, Refusal};
 pub use line_starts::LineStarts;
 pub(crate) use outside::Outside;
 pub use registry::{HelperStatus, Helpers, KnownHelper, LoadError, ManifestFlaw};

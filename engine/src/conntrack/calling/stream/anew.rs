@@ -17,7 +17,9 @@ pub(in crate::conntrack::calling) fn begin_anew(
     packet: &Packet,
 ) {
     let Some(tcp) = packet.tcp().filter(|tcp| tcp.flags.contains(TcpFlags::SYN.union(TcpFlags::ACK))) else { return };
-    let Some(connection) = conntrack.connection_mut(id).filter(|connection| tcp::is_opening(connection)) else { return };
+    let Some(connection) = conntrack.connection_mut(id).filter(|connection| tcp::is_opening(connection)) else {
+        return;
+    };
     let streams = &mut connection.extension_mut().streams;
     streams.of(direction).begin_anew(tcp.seq() + 1);
     streams.of(direction.opposite()).begin_anew(tcp.ack());

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     conntrack::{
         ConnId, Connection, Conntrack, Direction, Tracking,
-        calling::{Desk, GivenUp, Leaving, Memory, consult::Call, opening::Beginning},
+        calling::{Departure, Desk, GivenUp, Memory, consult::Call, opening::Beginning},
         tcp,
     },
     ending::DropReason,
@@ -80,7 +80,7 @@ pub(in crate::conntrack::calling) fn arrive(
     };
     if stream.open() == Open::Late && seq.after(next) {
         if (seq - next) as usize > LATE_BYTES_MAX {
-            call.let_off(Leaving::Unbegun);
+            call.let_off(Departure::Unbegun);
         }
         return write(call, packet).map(Arrived::On);
     }

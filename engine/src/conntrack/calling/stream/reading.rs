@@ -7,7 +7,7 @@ use crate::{
     conntrack::{
         Direction,
         calling::{
-            GivenUp, Leaving, Memory, announce,
+            Departure, GivenUp, Memory, announce,
             consult::Call,
             opening::{self, Beginning},
             trigger::Worth,
@@ -116,7 +116,7 @@ pub(super) fn begin(call: &mut Call<'_>, bytes: &[u8], is_last: bool) -> Beginni
         Beginning::Foreign => true,
     };
     if leaves {
-        call.let_off(Leaving::Foreign);
+        call.let_off(Departure::Beginning);
         return Beginning::Foreign;
     }
     beginning
@@ -157,7 +157,7 @@ fn is_begun(call: &mut Call<'_>) -> bool {
 fn leave_unknown(call: &mut Call<'_>) -> bool {
     let leaves = must_begin(call) && !is_begun(call);
     if leaves {
-        call.let_off(Leaving::Unbegun);
+        call.let_off(Departure::Unbegun);
     }
     leaves
 }
@@ -165,7 +165,7 @@ fn leave_unknown(call: &mut Call<'_>) -> bool {
 /// Takes the helper away from a connection whose beginning nobody has seen, when it has to be known, or what is seen is no text.
 pub(super) fn leave_unbegun(call: &mut Call<'_>, bytes: &[u8]) {
     if !leave_unknown(call) && is_binary(bytes, true) {
-        call.let_off(Leaving::Foreign);
+        call.let_off(Departure::Foreign);
     }
 }
 
@@ -194,7 +194,7 @@ fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
 pub(super) fn give_up(call: &mut Call<'_>, why: GivenUp) {
     call.give_up(why);
     if must_begin(call) && why != GivenUp::Time {
-        call.let_off(Leaving::Unread);
+        call.let_off(Departure::Unread);
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     *,
 };
 use crate::{
-    conntrack::calling::{event::Leaving, stream::Streams},
+    conntrack::calling::{event::Departure, stream::Streams},
     limits::{HELPER_LINES_MAX, LATE_BYTES_MAX, LINE_BYTES_HELD_MAX, LINE_HELD_TIME},
 };
 
@@ -127,7 +127,7 @@ fn a_connection_whose_beginning_was_not_read_is_not_read_at_all() {
     play(&mut lab, &flow, 0, NONE, ORDER);
     assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty(), "it was picked up on its way");
     let told = happened(&mut lab);
-    assert!(matches!(told[..], [HelperEvent::Detached { why: Leaving::Unbegun, .. }]), "{told:?}");
+    assert!(matches!(told[..], [HelperEvent::Detached { why: Departure::Unbegun, .. }]), "{told:?}");
 }
 
 /// A connection whose client's first line is missing, and has been waited for.
