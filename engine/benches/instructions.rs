@@ -4,12 +4,14 @@
 #![expect(clippy::print_stderr, reason = "a command-line program")]
 
 mod gateway;
+mod pair;
 #[path = "gateway/waiting.rs"]
 mod waiting;
 
 use std::{env, hint::black_box, process::ExitCode};
 
 use gateway::{BATCH, LAN, MASQUERADE, Setup, Traffic, WAN, drain, line, request, router, segment, transmitted};
+use pair::{Offload, PIECE, Pair};
 use towpath_engine::{
     Command, Engine, Frame, Instant, Packet,
     conntrack::{Conntrack, Template, Tracking},
@@ -23,7 +25,7 @@ use waiting::Waiting;
 type Work = fn(usize);
 
 #[rustfmt::skip]
-static WORKS: [(&str, Work); 14] = [
+static WORKS: [(&str, Work); 16] = [
     ("parse",                                parse),
     ("track TCP",                            track_tcp),
     ("forward",                              |count| forward(count, Setup { rules: 0, nat: None })),
@@ -38,6 +40,8 @@ static WORKS: [(&str, Work); 14] = [
     ("first packet, MASQUERADE, 10 rules",   |count| create(count, Setup { rules: 10, nat: MASQUERADE })),
     ("first packet, MASQUERADE, 1000 rules", |count| create(count, Setup { rules: 1000, nat: MASQUERADE })),
     ("first packet, MASQUERADE, 10000 rules", |count| create(count, Setup { rules: 10_000, nat: MASQUERADE })),
+    ("TCP from socket to socket",            |count| stream(count, Offload { checksums: false, segmentation: false })),
+    ("the same without checksums",           |count| stream(count, Offload { checksums: true, segmentation: false })),
 ];
 
 fn main() -> ExitCode {
@@ -154,6 +158,16 @@ fn create(count: usize, setup: Setup<'_>) {
         assert_eq!(drain(&mut engine), BATCH);
     }
 }
+
+/// So many full segments of a stream, with what both ends do for them.
+fn stream(count: usize, offload: Offload) {
+    let mut pair = Pair::new(offload);
+    let ids = pair.connected();
+    pair.transfer(ids, count * SEGMENT, &mut vec![7; PIECE]);
+}
+
+/// What a segment carries at an MTU of 1500, with timestamps.
+const SEGMENT: usize = 1448;
 
 const MOST: usize = 64 * 1024;
 
