@@ -54,7 +54,8 @@ fn host(index: usize, offload: Offload) -> Engine {
     let feature = |name| Feature::by_name(name).expect("a known name");
     let features = Features::default()
         .with(feature("tx-checksumming"), offload.checksums)
-        .with(feature("tcp-segmentation-offload"), offload.segmentation);
+        .with(feature("tcp-segmentation-offload"), offload.segmentation)
+        .with(Feature::GRO, !offload.segmentation);
     let device = Device {
         name: "eth0".into(),
         mac: MacAddr([2, 0, 0, 0, 0, 1 + index as u8]),
