@@ -78,6 +78,24 @@ fn a_difference_in_any_compared_field_is_found() {
 }
 
 #[test]
+fn only_the_time_that_the_router_tells_is_not_compared() {
+    let text = fs::read_to_string(folder("scenarios/local-times/result.json")).expect("the kernel has answered");
+    let kernel: Value = serde_json::from_str(&text).expect("the kernel's answer is JSON");
+    let with_out = |hex: &str| {
+        let mut ours = kernel.clone();
+        *ours.pointer_mut("/frames/0/out/0/hex").expect("frame 0 is answered") = Value::from(hex);
+        lab::kernel::differences(&kernel, &ours).len()
+    };
+    let hex = kernel.pointer("/frames/0/out/0/hex").and_then(Value::as_str).expect("frame 0 is answered");
+    let (headers, message) = hex.split_at(2 * (14 + 20));
+    let own = &message[8..24];
+    // Another time that both fields hold, and its checksum: 0x0e00 + 7 + 1 + 0x01a5 + 0x0c66 + 2 * (1 + 2).
+    assert_eq!(with_out(&format!("{headers}0e00e3e6{own}0001000200010002")), 0);
+    assert_eq!(with_out(&format!("{headers}0e00e3e5{own}0001000200010002")), 1, "a wrong checksum");
+    assert_eq!(with_out(&format!("{headers}0e00e3e5{own}0001000200010003")), 1, "two times");
+}
+
+#[test]
 fn a_draw_that_the_kernel_did_not_make_is_an_error() {
     let source = folder("examples/11-nat-clash");
     let copy = tempfile::tempdir().expect("a folder can be made");

@@ -28,14 +28,12 @@
 use crate::{
     ending::{DropReason, Dropped, End},
     engine::Engine,
-    extensions::put_options,
     frame::DeviceId,
     held::{Held, Place, Walked},
     ip::{
         Fate, NextHop,
         fragment::{self, Need},
-        icmp_error::{Ends, Making},
-        local::{self, Delivery},
+        local::Delivery,
     },
     loopback::{goes_to, to_itself},
     netfilter::{Hook, Stage, TableName},
@@ -187,15 +185,11 @@ impl Engine {
             },
             Delivery::Taken(packet) if self.serves_host && is_icmp(&packet) => return self.hand_over(packet),
             Delivery::Taken(packet) => packet.recycle(&mut self.pool),
-            // RFC 1122, 3.2.2.6; Linux's default (`net.ipv4.icmp_echo_ignore_broadcasts`), which is about groups as well.
-            Delivery::Echo(packet)
-                if packet.ipv4().is_some_and(|ip| self.devices.is_for_many(ip.destination().into())) =>
-            {
-                packet.recycle(&mut self.pool);
-            }
-            Delivery::Echo(packet) => self.answer_echo(now, packet, way),
+            Delivery::Echo(packet) | Delivery::Time(packet) => self.answer_query(now, packet, way),
             Delivery::Error(packet) => {
-                self.deliver_error(now, &packet);
+                if !self.is_for_all(&packet) {
+                    self.deliver_error(now, &packet);
+                }
                 if self.serves_host {
                     return self.hand_over(packet);
                 }
@@ -232,26 +226,6 @@ impl Engine {
         }
         packet.recycle(&mut self.pool);
         Ok(End::Delivered)
-    }
-
-    /// An echo request is answered.
-    fn answer_echo(&mut self, now: Instant, packet: Packet, way: Way) {
-        let Some(ends) = self.ends_of_answer(&packet) else { return packet.recycle(&mut self.pool) };
-        let Some((options, noted)) = self.options_of_answer(now, &packet, ends.source) else {
-            return packet.recycle(&mut self.pool);
-        };
-        let making = Making::towards(ends.destination, &self.routes, &self.devices, &mut self.around);
-        let mut answer = local::echo_reply(packet, ends, making, &self.around.routines);
-        put_options(&mut answer, &options, noted);
-        answer.meta_mut().bound = way.input;
-        self.originate(now, answer);
-    }
-
-    /// From whom to whom an answer to a delivered packet goes.
-    fn ends_of_answer(&self, packet: &Packet) -> Option<Ends> {
-        let ip = packet.ip()?;
-        let source = self.address_towards(ip.source(), ip.destination(), packet.meta().device)?;
-        Some(Ends { source, destination: ip.source() })
     }
 
     /// A packet of one of the machine's own programs sets out.

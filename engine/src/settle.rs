@@ -11,16 +11,18 @@ use crate::{
     frame::DeviceId,
     ip::{
         Fate, Routes,
-        icmp_error::{self, About, IcmpError, Making},
-        icmp_limit,
+        icmp_error::{self, About, Ends, IcmpError, Making},
+        icmp_limit, local,
     },
     limits::EVENT_QUEUE_MAX,
     nat,
     noted::Noted,
     offload,
     packet::Packet,
+    path::Way,
     time::Instant,
     trace::Step,
+    wire::icmp::IcmpType,
 };
 
 impl Engine {
@@ -260,6 +262,44 @@ impl Engine {
         self.stats.originated += 1;
         let (own, _) = self.aside(now, Noted::default(), |engine| engine.send_own(now, packet));
         self.noted.answered(&own);
+    }
+
+    /// A request for an echo or the time is answered; one for many where `net.ipv4.icmp_echo_ignore_broadcasts` says so (RFC 1122,
+    /// 3.2.2.6), which IPv6 has a tunable of its own for.
+    pub(crate) fn answer_query(&mut self, now: Instant, packet: Packet, way: Way) {
+        let is_silent = self.is_for_all(&packet) && self.around.sysctls.icmp_echo_ignore_broadcasts != 0;
+        let Some(ends) = self.ends_of_answer(&packet).filter(|_| !is_silent) else {
+            return packet.recycle(&mut self.pool);
+        };
+        let Some((options, noted)) = self.options_of_answer(now, &packet, ends.source) else {
+            return packet.recycle(&mut self.pool);
+        };
+        let making = Making::towards(ends.destination, &self.routes, &self.devices, &mut self.around);
+        let mut answer = if packet.icmp().is_some_and(|icmp| icmp.icmp_type() == IcmpType::TIMESTAMP) {
+            let answer = local::time_reply(&mut self.pool, now, &packet, ends, making);
+            packet.recycle(&mut self.pool);
+            answer
+        } else {
+            local::echo_reply(packet, ends, making, &self.around.routines)
+        };
+        put_options(&mut answer, &options, noted);
+        answer.meta_mut().bound = way.input;
+        self.originate(now, answer);
+    }
+
+    /// From whom to whom an answer to a delivered packet goes.
+    fn ends_of_answer(&self, packet: &Packet) -> Option<Ends> {
+        let (ip, device) = (packet.ip()?, packet.meta().device);
+        let source = match self.is_for_all(packet) {
+            true => own_address(&self.routes, &self.devices, ip.source(), device)?,
+            false => self.address_towards(ip.source(), ip.destination(), device)?,
+        };
+        Some(Ends { source, destination: ip.source() })
+    }
+
+    /// Whether an IPv4 packet is for everybody on a link or for a group.
+    pub(crate) fn is_for_all(&self, packet: &Packet) -> bool {
+        packet.ipv4().is_some_and(|ip| self.devices.is_for_many(ip.destination().into()))
     }
 
     /// This host's address for an answer to `to`, whose packet arrived at a device: the one that was asked, else the one

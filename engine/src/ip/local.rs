@@ -1,17 +1,23 @@
-//! Packets for this host: who they are for. Echo requests are answered here.
+//! Packets for this host: who they are for. Requests for an echo or the time are answered here.
 
 use core::net::IpAddr;
 
-use super::icmp_error::{Ends, Making};
+use zerocopy::IntoBytes;
+
+use super::{
+    icmp_error::{self, Ends, Making},
+    options::since_midnight,
+};
 use crate::{
     conntrack::{Tracking, udplite},
     ending::{DropReason, Dropped},
     frame::DeviceId,
     offload::checksum,
-    packet::{Addressed, Checksum, IpMut, Packet, Transport},
+    packet::{Checksum, Draft, Head, IpMut, Packet, Pool, Transport},
     sysctl::Sysctls,
+    time::Instant,
     wire::{
-        Icmpv6Type, Protocol,
+        IcmpHeader, Icmpv6Type, Protocol,
         checksum::{Routines, add},
         icmp::IcmpType,
         ndp::NeighbourMessage,
@@ -25,6 +31,8 @@ pub enum Delivery {
     Taken(Packet),
     /// It asks for an echo.
     Echo(Packet),
+    /// It asks for the time, and says its own (RFC 792, "Timestamp Message").
+    Time(Packet),
     /// It answers an echo request.
     EchoReply(Packet),
     /// It is a datagram of UDP.
@@ -48,18 +56,7 @@ impl Delivery {
             return Err(packet.drop_for(DropReason::TransportChecksum));
         }
         match (packet.protocol(), packet.transport()) {
-            (Protocol::ICMP, Transport::Icmp) => {
-                let is_echo = packet.icmp().is_some_and(|icmp| icmp.icmp_type() == IcmpType::ECHO_REQUEST);
-                let for_all = packet.meta().addressed != Addressed::Host;
-                if is_echo && !for_all && sysctls.icmp_echo_ignore_all == 0 {
-                    return Ok(Self::Echo(packet));
-                }
-                if packet.icmp().is_some_and(|icmp| icmp.icmp_type() == IcmpType::ECHO_REPLY) {
-                    return Ok(Self::EchoReply(packet));
-                }
-                let is_error = packet.icmp().is_some_and(|icmp| icmp.icmp_type().is_error());
-                Ok(if is_error && !for_all { Self::Error(packet) } else { Self::Taken(packet) })
-            }
+            (Protocol::ICMP, Transport::Icmp) => Ok(deliver_icmp(packet, sysctls)),
             (Protocol::ICMPV6, Transport::Icmpv6) => Ok(deliver_icmpv6(packet, sysctls)),
             (Protocol::UDP, Transport::Udp) if is_unsummed_v6(&packet) || is_off_its_sum(&packet, sysctls) => {
                 Err(packet.drop_for(DropReason::TransportChecksum))
@@ -84,6 +81,18 @@ impl Delivery {
                 Err(packet.drop_for(DropReason::NoProtocol))
             }
         }
+    }
+}
+
+/// Linux v6.18: `net/ipv4/icmp.c`, `icmp_rcv()`. Who does not answer pings tells the time.
+fn deliver_icmp(packet: Packet, sysctls: &Sysctls) -> Delivery {
+    let Some(icmp) = packet.icmp() else { return Delivery::Taken(packet) };
+    match icmp.icmp_type() {
+        IcmpType::ECHO_REQUEST if sysctls.icmp_echo_ignore_all == 0 => Delivery::Echo(packet),
+        IcmpType::TIMESTAMP if own_time(&packet).is_some() => Delivery::Time(packet),
+        IcmpType::ECHO_REPLY => Delivery::EchoReply(packet),
+        kind if kind.is_error() => Delivery::Error(packet),
+        _ => Delivery::Taken(packet),
     }
 }
 
@@ -164,6 +173,34 @@ pub fn echo_reply(packet: Packet, ends: Ends, making: Making, routines: &Routine
     answer
 }
 
+/// The time at which its sender has sent a request for the time; `None` when it does not say, or a capture has cut it.
+fn own_time(asked: &Packet) -> Option<[u8; TIME_LEN]> {
+    let mut sent = [0; TIME_LEN];
+    let is_said = asked.payload_len() >= TIME_LEN && asked.copy_payload(0, &mut sent) == TIME_LEN;
+    is_said.then_some(sent)
+}
+
+/// The reply to a request for the time at `now`, between `ends` (RFC 792): that of the request is its sender's word, that of its
+/// arrival and that of the reply are one. Whatever stands behind the sender's is not sent back.
+///
+/// Linux v6.18: `net/ipv4/icmp.c`, `icmp_timestamp()`.
+#[must_use]
+pub fn time_reply(pool: &mut Pool, now: Instant, asked: &Packet, ends: Ends, making: Making) -> Packet {
+    let rest = asked.icmp().map_or([0; 4], |icmp| icmp.rest);
+    let header = IcmpHeader { kind: IcmpType::TIMESTAMP_REPLY.0, code: 0, checksum: [0; 2], rest };
+    let mut message = [0; IcmpHeader::LEN + 3 * TIME_LEN];
+    message[..IcmpHeader::LEN].copy_from_slice(header.as_bytes());
+    let times = [own_time(asked).unwrap_or_default(), since_midnight(now), since_midnight(now)];
+    message[IcmpHeader::LEN..].copy_from_slice(times.as_flattened());
+    let checksum = !crate::wire::checksum::sum(&message);
+    message[2..4].copy_from_slice(&checksum.to_be_bytes());
+    let mut head = icmp_error::head(ends, Protocol::ICMP, making);
+    if let (Head::V4(head), Some(ip)) = (&mut head, asked.ip()) {
+        head.tos = ip.tos();
+    }
+    Packet::compose(pool, &Draft { ip: head, transport: &message })
+}
+
 /// The packet with a fresh header without options or extension headers, as this host sends it between `ends`; the
 /// transport header is as it was.
 fn turned_around(mut packet: Packet, ends: Ends, making: Making, tos: u8) -> Packet {
@@ -174,8 +211,8 @@ fn turned_around(mut packet: Packet, ends: Ends, making: Making, tos: u8) -> Pac
     packet.strip_options();
     packet.strip_extensions();
     match (packet.ip_mut(), ends) {
-        (Some(IpMut::V4(ip)), _) => {
-            core::mem::swap(&mut ip.source, &mut ip.destination);
+        (Some(IpMut::V4(ip)), Ends { source: IpAddr::V4(source), destination: IpAddr::V4(destination) }) => {
+            (ip.source, ip.destination) = (source.octets(), destination.octets());
             ip.id.set(making.id);
             ip.flags_fragment.set(0);
             ip.tos = tos;
@@ -186,11 +223,39 @@ fn turned_around(mut packet: Packet, ends: Ends, making: Making, tos: u8) -> Pac
             ip.set_class_label(tos, making.flow_label);
             ip.hop_limit = making.hops;
         }
-        (Some(IpMut::V6(_)) | None, _) => {}
+        (Some(_) | None, _) => {}
     }
     packet.fill_ip_checksum();
     packet
 }
 
+/// Bytes of a time.
+const TIME_LEN: usize = 4;
 /// Up to how many bytes UDP sums a datagram anew (Linux: `CHECKSUM_BREAK`).
 const SUMMED_ANEW_MAX: usize = 76;
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_reply_tells_the_time_of_its_making_in_milliseconds_since_midnight() {
+        let mut pool = Pool::new();
+        let [host, own] = [1, 2].map(|last| IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)));
+        let making = Making { hops: 64, id: 9, flow_label: 0 };
+        let ends = Ends { source: host, destination: own };
+        let asked = |pool: &mut Pool, transport| {
+            Packet::compose(pool, &Draft { ip: icmp_error::head(ends, Protocol::ICMP, making), transport })
+        };
+        let whole = asked(&mut pool, &[13, 3, 0, 0, 0, 7, 0, 1, 1, 2, 3, 4, 5, 6]);
+        let now = Instant::from_secs(3 * 86_400 + 600);
+        let reply = time_reply(&mut pool, now, &whole, Ends { source: own, destination: host }, making);
+        let [a, b, c, d] = 600_000_u32.to_be_bytes();
+        let message = [14, 0, 0x9e, 0x5f, 0, 7, 0, 1, 1, 2, 3, 4, a, b, c, d, a, b, c, d];
+        assert_eq!((reply.transport_bytes(), reply.network_len()), (message.as_slice(), 40));
+        let timeless = asked(&mut pool, &[13, 0, 0, 0, 0, 7, 0, 1, 1, 2, 3]);
+        assert_eq!((own_time(&whole), own_time(&timeless)), (Some([1, 2, 3, 4]), None));
+    }
+}

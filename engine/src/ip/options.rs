@@ -334,7 +334,7 @@ fn address_at(option: &[u8], at: usize) -> Ipv4Addr {
 }
 
 /// Milliseconds since midnight, UTC (RFC 791; Linux: `inet_current_timestamp()`).
-fn since_midnight(now: Instant) -> [u8; 4] {
+pub(super) fn since_midnight(now: Instant) -> [u8; 4] {
     let millis = now.as_nanos() / 1_000_000 % 86_400_000;
     (millis as u32).to_be_bytes()
 }

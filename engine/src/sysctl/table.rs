@@ -32,6 +32,8 @@ sysctls! {
     ip_default_ttl: "net.ipv4.ip_default_ttl" = 64, 1..=255;
     /// Whether echo requests are ignored.
     icmp_echo_ignore_all: "net.ipv4.icmp_echo_ignore_all" = 0, 0..=1;
+    /// Whether echo and timestamp requests are ignored that are for everybody on a link, or for a group.
+    icmp_echo_ignore_broadcasts: "net.ipv4.icmp_echo_ignore_broadcasts" = 1, 0..=1;
     /// Least milliseconds between two ICMP errors to one destination; 0 means no limit.
     icmp_ratelimit: "net.ipv4.icmp_ratelimit" = 1000, 0..=4_294_967_295;
     /// The ICMP types that `icmp_ratelimit` holds for, one bit a type.

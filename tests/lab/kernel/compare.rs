@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use towpath_engine::wire::checksum;
 
 const CONNECTION: &[&str] =
     &["orig", "reply", "status", "flags", "state", "timeout", "helper", "mark", "zone", "seqadj_orig", "seqadj_reply"];
@@ -74,7 +75,38 @@ fn facts(frame: &Value, ids: &mut Ids) -> BTreeMap<&'static str, Value> {
 }
 
 fn out(record: &Value) -> Value {
-    list(&record["out"]).map(|out| json!([out["side"], out["hex"]])).collect()
+    let passes_through = record["in_hex"].as_str().and_then(bytes).is_some_and(|frame| time_at(&frame).is_some());
+    let shown = |hex: &Value| if passes_through { hex.clone() } else { timeless(hex) };
+    list(&record["out"]).map(|out| json!([out["side"], shown(&out["hex"])])).collect()
+}
+
+/// The bytes of a frame that came out. The time that the router itself says in a reply to a time stamp request is its clock's: it is
+/// wiped, and so is the checksum that it is part of. A reply that is not right stays.
+fn timeless(hex: &Value) -> Value {
+    let Some(mut frame) = hex.as_str().and_then(bytes) else { return hex.clone() };
+    let Some((sum_at, time_at)) = time_at(&frame) else { return hex.clone() };
+    frame[sum_at..sum_at + 2].fill(0);
+    frame[time_at..].fill(0);
+    json!(text(&frame))
+}
+
+/// Where in a frame with a right reply to a time stamp request its checksum is, and where the times of its sender begin.
+fn time_at(frame: &[u8]) -> Option<(usize, usize)> {
+    let (ethernet, ip) = frame.split_at_checked(14)?;
+    let [0x08, 0x00] = ethernet[12..] else { return None };
+    let icmp = usize::from(ip.first()? & 15) * 4;
+    let is_whole = *ip.get(9)? == 1 && [ip[6] & 0x1f, ip[7]] == [0, 0];
+    let message: [u8; 20] = ip.get(icmp..)?.try_into().ok()?;
+    let is_right = message[0] == 14 && message[12..16] == message[16..] && checksum::sum(&message) == 0xffff;
+    (is_whole && is_right).then_some((14 + icmp + 2, 14 + icmp + 12))
+}
+
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn event(record: &Value, ids: &mut Ids) -> Value {

@@ -31,8 +31,6 @@ struct Talk {
     seq: [u32; 2],
     turn: u32,
     last: Vec<u8>,
-    /// Whether rules may send it to the gateway.
-    may_be_led_here: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +88,7 @@ fn talk(dice: &mut Dice, family: Family, may_be_led_here: bool) -> Talk {
         if kind == Kind::Udp && may_be_led_here { &[80, 9, 5000, 81] } else { &[53, 80, 7, 9, 5000, 81] };
     let ports = (dice.pick(&[5000, 5001, 5002, 1023, 511, 6000]), dice.pick(server_ports));
     let seq = [dice.below(u32::MAX), dice.below(u32::MAX)];
-    Talk { family, kind, client, server, ports, side, first: None, seq, turn: 0, last: Vec::new(), may_be_led_here }
+    Talk { family, kind, client, server, ports, side, first: None, seq, turn: 0, last: Vec::new() }
 }
 
 /// The conversation's next frame.
@@ -117,12 +115,10 @@ fn step(dice: &mut Dice, talk: &mut Talk, key: usize) -> Planned {
         Kind::Udp => ip.summed(craft::udp(ports, &payload), 6),
         Kind::Echo => {
             let [high, low] = talk.ports.0.to_be_bytes();
-            // The gateway's own answer to a time stamp request tells the time, wherever the request was meant to go.
             let query = match (talk.family, talk.server[0]) {
                 (Family::Ipv6, _) => 128,
-                (Family::Ipv4, 198) if !talk.may_be_led_here => dice.pick(&[8, 8, 13, 17, 15]),
-                (Family::Ipv4, 198) => dice.pick(&[8, 8, 17, 15]),
-                (Family::Ipv4, _) => 8,
+                (Family::Ipv4, 198) => dice.pick(&[8, 8, 13, 17, 15]),
+                (Family::Ipv4, _) => dice.pick(&[8, 8, 8, 8, 13]),
             };
             let kind = if from_client { query } else { oddities::reply_to(query) };
             ip.icmp(kind, 0, [high, low, 0, talk.turn as u8], &payload[..payload.len().max(12).min(payload.len())])
