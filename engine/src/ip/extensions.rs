@@ -58,7 +58,7 @@ impl Objection {
             }
             Self::Route(_) => DropReason::IpSourceRoute,
             Self::Fragment(Flaw::HeadersMissing) => DropReason::FragmentHeadersMissing,
-            Self::Fragment(Flaw::Malformed) => DropReason::FragmentLengthWrong,
+            Self::Fragment(Flaw::Malformed(_)) => DropReason::FragmentLengthWrong,
             Self::Unread(_) => DropReason::NoProtocol,
         }
     }
@@ -72,9 +72,10 @@ impl Objection {
                 Unknown::TellOfOne if packet.ipv6().is_some_and(|ip| ip.destination().is_multicast()) => 0,
                 Unknown::Tell | Unknown::TellOfOne => at,
             },
-            Self::Option(_, OptionFault::JumboNeedless(at)) | Self::Unread(at) => at,
+            Self::Option(_, OptionFault::JumboNeedless(at))
+            | Self::Unread(at)
+            | Self::Fragment(Flaw::Malformed(at)) => at,
             Self::Route(RouteFault::Left(at)) => at,
-            Self::Fragment(Flaw::Malformed) => Flaw::pointer(packet),
             Self::Route(RouteFault::Shared | RouteFault::Refused)
             | Self::Fragment(Flaw::HeadersMissing)
             | Self::Option(..) => 0,
@@ -96,12 +97,17 @@ pub fn of_host(packet: &Packet, sysctls: &Sysctls) -> Option<Objection> {
     let limits = OptionLimits { options: sysctls.ipv6_end_options, bytes: sysctls.ipv6_end_options_bytes };
     let bytes = packet.network_bytes();
     let (mut protocol, mut at, mut named_at) = (packet.ipv6()?.next_header(), Ipv6Header::LEN, NEXT_HEADER_AT);
+    // Nothing is cut twice: what was put together, or has said already that it is no part.
+    let mut is_whole = packet.pieces().is_some();
     loop {
         let found = match protocol {
             Protocol::HOP_BY_HOP if at == Ipv6Header::LEN => None,
             Protocol::DESTINATION_OPTIONS => of_options(packet, OptionsHeader::Destination, at, limits),
             Protocol::ROUTING => of_route(packet, at).map(Objection::Route),
-            Protocol::FRAGMENT => Flaw::of(packet).map(Objection::Fragment),
+            Protocol::FRAGMENT if core::mem::replace(&mut is_whole, true) => {
+                Some(Objection::Fragment(Flaw::Malformed(at)))
+            }
+            Protocol::FRAGMENT => Flaw::of(packet, at).map(Objection::Fragment),
             Protocol::HOP_BY_HOP | Protocol::AH => Some(Objection::Unread(named_at)),
             _ => return None,
         };

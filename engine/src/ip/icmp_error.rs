@@ -163,9 +163,10 @@ pub fn may_answer(packet: &Packet, error: IcmpError) -> bool {
             for_one && ends && ip.fragment_offset() == 0 && !about_error
         }
         Some(Ip::V6(ip)) => {
-            let about_error = packet.transport() != Transport::Other
-                && packet.protocol() == Protocol::ICMPV6
-                && kind.is_none_or(|kind| Icmpv6Type(*kind).is_error());
+            // A part that has none is not taken for an error (RFC 8200, section 4.5; Linux: `is_ineligible()`).
+            let is_error = kind.map_or(!packet.is_fragment(), |kind| Icmpv6Type(*kind).is_error());
+            let about_error =
+                packet.transport() != Transport::Other && packet.protocol() == Protocol::ICMPV6 && is_error;
             let to_one = for_one && !ip.destination().is_multicast();
             let may_be_group = error.kind == Icmpv6Type::TOO_BIG.0 || error.is_wanted_by_option_of(packet);
             is_one_host(ip.source().into()) && (to_one || may_be_group) && !about_error

@@ -149,7 +149,10 @@ impl Packet {
     pub fn is_fragment(&self) -> bool {
         match self.network() {
             Network::Ipv4 => self.ipv4().is_some_and(Ipv4Header::is_fragment),
-            Network::Ipv6 => self.fragment_header().is_some_and(|header| header.more() || header.offset() > 0),
+            Network::Ipv6 => {
+                let part = FragmentHeader::FRAGMENT_OFFSET | FragmentHeader::MORE_FRAGMENTS;
+                self.fragment_word().is_some_and(|word| word & part != 0)
+            }
             Network::Arp | Network::Other => false,
         }
     }
@@ -159,7 +162,7 @@ impl Packet {
     pub fn fragment_offset(&self) -> usize {
         match self.network() {
             Network::Ipv4 => self.ipv4().map_or(0, Ipv4Header::fragment_offset),
-            Network::Ipv6 => self.fragment_header().map_or(0, FragmentHeader::offset),
+            Network::Ipv6 => self.fragment_word().map_or(0, |word| usize::from(word & FragmentHeader::FRAGMENT_OFFSET)),
             Network::Arp | Network::Other => 0,
         }
     }

@@ -15,7 +15,7 @@ use crate::{
     wire::{
         ArpPacket, EtherType, EthernetHeader, IcmpHeader, Icmpv6Header, Ipv4Header, Ipv6Header, Protocol, TcpHeader,
         UdpHeader, checksum,
-        ipv6::{Chain, ChainEnd},
+        ipv6::{Chain, ChainEnd, FragmentHeader},
     },
 };
 
@@ -248,15 +248,19 @@ fn find_ipv6(block: &mut Block) -> Result<(), DropReason> {
     block.layers.network_len = network_len;
     block.trim_padding(present);
     let extensions = l3 + Ipv6Header::LEN as u16;
-    let chain = Chain::walk(next, linear(block, extensions));
+    let bytes = linear(block, extensions);
+    let chain = Chain::walk(next, bytes);
+    let is_short = chain.fragment.is_some_and(|at| at + FragmentHeader::LEN > bytes.len());
     block.layers.protocol = chain.protocol.0;
     block.layers.l4 = extensions + chain.len as u16;
     block.layers.payload = block.layers.l4;
     block.layers.fragment = chain.fragment.map_or(0, |at| extensions + at as u16);
+    if (is_short || chain.end == ChainEnd::Broken) && block.meta.cut_bytes > 0 {
+        return Err(DropReason::CaptureCut);
+    }
     match chain.end {
         ChainEnd::Upper => find_transport(block, chain.protocol),
         ChainEnd::Nothing | ChainEnd::LaterFragment => Ok(()),
-        ChainEnd::Broken if block.meta.cut_bytes > 0 => Err(DropReason::CaptureCut),
         ChainEnd::Broken => {
             block.layers.transport = Transport::Broken;
             Ok(())

@@ -125,10 +125,24 @@ impl Packet {
         (self.0.layers.network == Network::Ipv6).then(|| self.view_mut(self.0.layers.l3))?
     }
 
-    /// IPv6's fragment header.
+    /// IPv6's fragment header, the last one, if all of it is there.
     #[must_use]
     pub fn fragment_header(&self) -> Option<&FragmentHeader> {
-        (self.0.layers.fragment != 0).then(|| self.view(self.0.layers.fragment))?
+        FragmentHeader::read(self.fragment_bytes()?)
+    }
+
+    /// What IPv6's fragment header says of the part: [`FragmentHeader::offset_more`], which is there though the packet ends behind it.
+    #[must_use]
+    pub fn fragment_word(&self) -> Option<u16> {
+        match *self.fragment_bytes()? {
+            [_, _, high, low, ..] => Some(u16::from_be_bytes([high, low])),
+            _ => None,
+        }
+    }
+
+    fn fragment_bytes(&self) -> Option<&[u8]> {
+        let at = usize::from(self.0.layers.fragment);
+        (at != 0).then(|| self.0.bytes.get(at..usize::from(self.0.tail)))?
     }
 
     /// The network header with its options or extension headers.

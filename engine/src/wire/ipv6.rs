@@ -135,7 +135,7 @@ pub struct Chain {
     pub protocol: Protocol,
     /// Bytes of all extension headers.
     pub len: usize,
-    /// Where the first fragment header stands among them.
+    /// Where the last fragment header stands among them, of which four bytes are there at least.
     pub fragment: Option<usize>,
     /// Where the byte stands that names the upper layer, from the start of the IPv6 header.
     pub named_at: usize,
@@ -180,16 +180,14 @@ impl Chain {
                 Protocol::AH => (usize::from(len) + 2) * 4,
                 _ => (usize::from(len) + 1) * 8,
             };
-            if is_fragment && chain.len + header_len > bytes.len() {
-                return Self { end: ChainEnd::Broken, ..chain };
-            }
+            let is_later = is_fragment && offset & FragmentHeader::FRAGMENT_OFFSET != 0;
             if is_fragment {
-                chain.fragment.get_or_insert(chain.len);
+                chain.fragment = Some(chain.len);
             }
             chain.named_at = Ipv6Header::LEN + chain.len;
             chain.protocol = Protocol(next);
             chain.len = bytes.len().min(chain.len + header_len);
-            if is_fragment && offset & FragmentHeader::FRAGMENT_OFFSET != 0 {
+            if is_later {
                 return Self { end: ChainEnd::LaterFragment, ..chain };
             }
         }
@@ -321,7 +319,16 @@ mod tests {
             let chain = Chain::walk(Protocol::ROUTING, bytes);
             assert_eq!((chain.end, chain.protocol), (ChainEnd::Broken, Protocol::ROUTING));
         }
-        assert_eq!(Chain::walk(Protocol::FRAGMENT, &later[..7]).end, ChainEnd::Broken);
+        assert_eq!(Chain::walk(Protocol::FRAGMENT, &later[..3]).end, ChainEnd::Broken);
+        // Four bytes say where a fragment starts, and what follows.
+        let chain = Chain::walk(Protocol::FRAGMENT, &later[..4]);
+        assert_eq!((chain.end, chain.protocol, chain.len), (ChainEnd::LaterFragment, Protocol::TCP, 4));
+        let first = [6, 0, 0, 1, 0, 0, 0];
+        let chain = Chain::walk(Protocol::FRAGMENT, &first);
+        assert_eq!((chain.end, chain.protocol, chain.len), (ChainEnd::Upper, Protocol::TCP, 7));
+        let nested = [[44, 0, 0, 1, 0, 0, 0, 8], later].concat();
+        let chain = Chain::walk(Protocol::FRAGMENT, &nested);
+        assert_eq!((chain.end, chain.fragment), (ChainEnd::LaterFragment, Some(8)));
         // Of a header that is not all there, the upper layer is known, and nothing is left of it.
         let chain = Chain::walk(Protocol::ROUTING, &[17, 4, 0, 0]);
         assert_eq!((chain.end, chain.protocol, chain.len), (ChainEnd::Upper, Protocol::UDP, 4));
@@ -362,7 +369,7 @@ mod tests {
         fn any_chain_is_walked_within_its_bytes(first: u8, bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let chain = Chain::walk(Protocol(first), &bytes);
             prop_assert!(chain.len <= bytes.len());
-            prop_assert!(chain.fragment.is_none_or(|at| at + FragmentHeader::LEN <= chain.len));
+            prop_assert!(chain.fragment.is_none_or(|at| at + 4 <= chain.len));
             prop_assert!(chain.named_at < Ipv6Header::LEN + chain.len.max(1));
         }
 

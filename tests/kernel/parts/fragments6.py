@@ -211,3 +211,38 @@ def told(s):
     s.step(sysctl={"net.netfilter.nf_conntrack_frag6_low_thresh": 0, "net.netfilter.nf_conntrack_frag6_high_thresh": 0})
     s.note("no memory for fragments")
     s.put(part(A6, S6, 40, t, 0, 32), part(A6, S6, 40, t, 32, 96))
+
+
+@scenario("ipv6-fragments-cut")
+def headers_cut(s):
+    """Fragment headers that the packet ends in. Four bytes say where a part begins: the first part goes on without being held, any other is
+    dropped. A first part in which another part's header stands belongs to no connection. The hop limit of a packet says what it is asked."""
+    asked = ["-p udp -m udp --dport 6", "-p udp", "! -p udp", "-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 50 --hashlimit-mode srcip,dstport "
+             "--hashlimit-name cut", "-m frag --fragid 9", "-m dst", "-m ipv6header --header frag --soft"]
+    chains = [f"q{n}" for n in range(len(asked))]
+    six(s, table("mangle", *[f"-A PREROUTING -m hl --hl-eq {10 + n} -j q{n}" for n in range(len(asked))],
+                 *[f"-A q{n} {rule}" for n, rule in enumerate(asked)], chains=chains))
+    ident = iter(range(100, 100000))
+
+    def put(before, offset_more, upper, length, dst=S6, hlim=64):
+        """A packet that ends so many bytes behind the start of its last fragment header."""
+        first = {"alone": "", "atomic": "2c000000{:08x}", "first": "2c000001{:08x}", "options": "2c00010400000000"}[before]
+        last = bytes([upper, 0]) + offset_more.to_bytes(2, "big") + next(ident).to_bytes(4, "big") + bytes.fromhex("1388003500108b2e") + bytes(8)
+        s.put(E6() / IPv6(src=A6, dst=dst, nh=60 if before == "options" else 44, hlim=hlim)
+              / Raw(bytes.fromhex(first.format(next(ident))) + last[:length]))
+
+    for before in ("alone", "atomic", "first", "options"):
+        for offset_more in (0, 1, 8):
+            for dst in (S6, IN6_GW):
+                s.note(f"{before}, {offset_more}, to {dst}")
+                for upper in (17, 99, 58):
+                    # Behind destination options, Linux reads what it has put together for the router at a wrong place.
+                    for length in (3, 4, 7, 8) if before == "options" and dst == IN6_GW else (3, 4, 7, 8, 12):
+                        put(before, offset_more, upper, length, dst)
+    for n, rule in enumerate(asked):
+        s.note(rule)
+        for before in ("alone", "first", "options"):
+            for offset_more in (0, 8):
+                for upper in (17, 60):
+                    for length in (3, 4, 7, 8, 16):
+                        put(before, offset_more, upper, length, hlim=10 + n)

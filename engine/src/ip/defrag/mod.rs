@@ -122,7 +122,9 @@ impl Defrag {
             },
             Some(Ip::V4(_)) | None => None,
         };
-        let (Some(part), Some(key)) = (part, Key::of(&packet)) else { return passed(packet) };
+        let Some((part, key)) = part.and_then(|part| Some((part, Key::of(&packet, &part)?))) else {
+            return passed(packet);
+        };
         let Limits { bytes_max, lasts } = Limits::of(key.family, sysctls);
         if self.held.of(key.family).bytes() > bytes_max || bytes_max == 0 {
             return refused(packet, DropReason::FragmentMemory);
@@ -318,17 +320,17 @@ impl Limits {
 }
 
 impl Key {
-    fn of(packet: &Packet) -> Option<Self> {
-        let (id, protocol, family) = match packet.ip()? {
-            Ip::V4(ip) => (ip.id.get().into(), ip.protocol(), Family::Ipv4),
-            Ip::V6(_) => (packet.fragment_header()?.id.get(), Protocol::FRAGMENT, Family::Ipv6),
-        };
+    fn of(packet: &Packet, part: &Part) -> Option<Self> {
         let ip = packet.ip()?;
+        let (protocol, family) = match ip {
+            Ip::V4(ip) => (ip.protocol(), Family::Ipv4),
+            Ip::V6(_) => (Protocol::FRAGMENT, Family::Ipv6),
+        };
         Some(Self {
             family,
             source: ip.source().into(),
             destination: ip.destination().into(),
-            id,
+            id: part.id,
             protocol,
             device: packet.meta().device.filter(|_| part::is_of_link(packet)),
             is_own: packet.meta().device.is_none(),

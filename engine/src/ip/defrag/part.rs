@@ -28,6 +28,8 @@ pub(super) struct Part {
     pub(super) tos: u8,
     /// Its length as a packet.
     pub(super) whole: u32,
+    /// What it has in common with the other parts.
+    pub(super) id: u32,
 }
 
 /// What IPv6 says of a packet, seen from reassembly.
@@ -60,6 +62,7 @@ impl Part {
             dont_fragment: ip.dont_fragment(),
             tos: ip.tos,
             whole: end - offset + data_at as u32,
+            id: ip.id.get().into(),
         })
     }
 
@@ -89,10 +92,14 @@ impl Sight {
             return Self::Other;
         }
         let Some(at) = FragmentAt::find(ip.next_header(), bytes) else { return Self::Other };
-        let Some(header) = bytes.get(at.offset..).and_then(FragmentHeader::read) else { return Self::Broken };
+        let from_header = bytes.get(at.offset..).unwrap_or_default();
+        if lacks_headers(packet.network_len() - Ipv6Header::LEN - at.offset, from_header) {
+            return Self::Other;
+        }
+        let Some(header) = FragmentHeader::read(from_header) else { return Self::Broken };
         let data_at = Ipv6Header::LEN + at.offset + FragmentHeader::LEN;
         let offset = header.offset() as u32;
-        let part = Part {
+        Self::Part(Part {
             data_at,
             named_at: at.named_at,
             offset,
@@ -101,15 +108,13 @@ impl Sight {
             dont_fragment: false,
             tos: ip.traffic_class(),
             whole: packet.network_len() as u32,
-        };
-        let is_cut =
-            offset == 0 && lacks_headers(packet.network_len() - Ipv6Header::LEN - at.offset, &bytes[at.offset..]);
-        if is_cut { Self::Other } else { Self::Part(part) }
+            id: header.id.get(),
+        })
     }
 }
 
 /// Whether a first fragment of `len` bytes from its fragment header on, of which `bytes` are at hand, ends inside the upper
-/// layer's header. One whose extension headers break off is not found out (Linux v6.18: `net/ipv6/reassembly.c`,
+/// layer's header, or inside that fragment header. One whose extension headers break off is not found out (Linux v6.18: `net/ipv6/reassembly.c`,
 /// `ipv6frag_thdr_truncated()`).
 fn lacks_headers(len: usize, bytes: &[u8]) -> bool {
     let chain = Chain::walk(Protocol::FRAGMENT, bytes);
@@ -134,7 +139,7 @@ pub(super) fn concerns(packet: &Packet) -> bool {
 /// Whether an IPv6 packet has a fragment header, be it broken.
 pub(super) fn names_fragment(packet: &Packet) -> bool {
     let is_broken = || packet.transport() == Transport::Broken && packet.protocol() == Protocol::FRAGMENT;
-    packet.fragment_header().is_some() || is_broken()
+    packet.fragment_word().is_some() || is_broken()
 }
 
 /// What is wrong with a fragment that has come to this host though reassembly has let it pass.
@@ -142,30 +147,23 @@ pub(super) fn names_fragment(packet: &Packet) -> bool {
 pub enum Flaw {
     /// It is the first one and does not hold all headers.
     HeadersMissing,
-    /// Its length cannot be right, or its fragment header is not there.
-    Malformed,
+    /// Its length cannot be right, or its fragment header is not all there; and which byte of the packet its sender is pointed to.
+    Malformed(usize),
 }
 
 impl Flaw {
-    /// Finds it; `None` when the fragment header does no harm: the packet is no part of another.
+    /// Finds it in a packet whose fragment header stands `at` bytes behind the start of the IPv6 header; `None` when that header does no
+    /// harm: the packet is no part of another.
     ///
     /// Linux v6.18: `net/ipv6/reassembly.c`, `ipv6_frag_rcv()`.
     #[must_use]
-    pub fn of(packet: &Packet) -> Option<Self> {
-        if packet.network() != Network::Ipv6 || !names_fragment(packet) {
-            return None;
-        }
-        match packet.fragment_header() {
+    pub fn of(packet: &Packet, at: usize) -> Option<Self> {
+        match packet.network_bytes().get(at..).and_then(FragmentHeader::read) {
             Some(header) if !header.more() && header.offset() == 0 => None,
             Some(header) if header.offset() == 0 && Sight::of(packet) == Sight::Other => Some(Self::HeadersMissing),
-            Some(_) | None => Some(Self::Malformed),
+            Some(_) => Some(Self::Malformed(LENGTH_AT)),
+            None => Some(Self::Malformed(at)),
         }
-    }
-
-    /// Which byte of the packet its sender is pointed to.
-    #[must_use]
-    pub fn pointer(packet: &Packet) -> usize {
-        if packet.fragment_header().is_some() { LENGTH_AT } else { packet.network_header_len() }
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) fn find(packet: &Packet, wanted: Protocol) -> Result<&[u8], Answer> {
     while is_extension(protocol) && protocol != Protocol::NO_NEXT {
         let &[next, len, ..] = bytes else { return Err(Answer::Drop) };
         let is_whole = match protocol {
-            Protocol::FRAGMENT => bytes.len() >= FragmentHeader::LEN,
-            Protocol::ROUTING => bytes.len() >= 4,
+            // Who looks behind them wants to know which part it is, and how many stations are left.
+            Protocol::FRAGMENT | Protocol::ROUTING => bytes.len() >= 4,
             _ => true,
         };
         if !is_whole {
@@ -45,7 +45,9 @@ pub(super) fn find(packet: &Packet, wanted: Protocol) -> Result<&[u8], Answer> {
         if protocol == wanted {
             return Ok(bytes);
         }
-        if protocol == Protocol::FRAGMENT && FragmentHeader::read(bytes).is_some_and(|header| header.offset() > 0) {
+        if let (Protocol::FRAGMENT, &[_, _, high, low, ..]) = (protocol, bytes)
+            && u16::from_be_bytes([high, low]) & FragmentHeader::FRAGMENT_OFFSET != 0
+        {
             return Err(Answer::No);
         }
         bytes = bytes.get(header_len(protocol, len)..).unwrap_or_default();
