@@ -1,9 +1,13 @@
 //! What a gateway has made of a packet.
 
 use core::fmt;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
-use towpath_engine::{conntrack::Tuple, netfilter::RuleInfo};
+use towpath_engine::{
+    conntrack::{Entry, Tuple},
+    netfilter::RuleInfo,
+};
 
 use crate::record::{Decision, Record, Verdict};
 
@@ -22,8 +26,36 @@ pub struct Made {
     pub timeout_secs: Option<u32>,
     /// Who decided about it.
     pub decided: Option<Cause>,
-    /// Who decided how its connection is translated, when that was asked for this packet.
+    /// Who decided how its connection is translated: when that was asked for this packet or one before it, or for the connection that has
+    /// announced this one.
     pub translated: Option<Cause>,
+}
+
+/// Who decided how connections are translated, by their first packets.
+#[derive(Debug)]
+pub(super) struct Translators {
+    known: BTreeMap<Tuple, Cause>,
+    /// How many are remembered.
+    count_max: usize,
+}
+
+impl Translators {
+    pub(super) const fn new(count_max: usize) -> Self {
+        Self { known: BTreeMap::new(), count_max }
+    }
+
+    /// Who decided about a connection, perhaps just now.
+    fn of(&mut self, entry: &Entry, asked: Option<Cause>) -> Option<Cause> {
+        let is_asked = asked.is_some();
+        let remembered = |tuple| self.known.get(tuple).cloned();
+        // Where an announced connection is led, it follows the one that has announced it, and the nat table is not asked.
+        let found = asked.or_else(|| remembered(&entry.original)).or_else(|| remembered(entry.master.as_ref()?));
+        let has_room = self.known.len() < self.count_max || self.known.contains_key(&entry.original);
+        if let Some(cause) = found.as_ref().filter(|_| has_room && (is_asked || entry.master.is_some())) {
+            self.known.insert(entry.original, cause.clone());
+        }
+        found
+    }
 }
 
 /// Something about a packet that may differ.
@@ -111,9 +143,10 @@ fn without_comments(text: &str) -> String {
 const COMMENT: &str = " -m comment --comment ";
 
 impl Made {
-    /// What became of a record's packet.
-    pub(super) fn of(record: &Record<'_>) -> Self {
+    /// What became of a record's packet, of a gateway that has translated connections before.
+    pub(super) fn of(record: &Record<'_>, translators: &mut Translators) -> Self {
         let entry = record.connection();
+        let asked = record.translating_rules().last().map(Cause::rule);
         let decided = record.decision().map(|decision| match decision {
             Decision::Rule(rule) => Cause::rule(&rule),
             Decision::Policy { table, hook, accepts } => {
@@ -128,7 +161,10 @@ impl Made {
             connection: entry.as_ref().map(|entry| [entry.original, entry.reply]),
             timeout_secs: entry.as_ref().and_then(|entry| entry.timeout_secs),
             decided,
-            translated: record.translating_rules().last().map(Cause::rule),
+            translated: match &entry {
+                Some(entry) => translators.of(entry, asked),
+                None => asked,
+            },
         }
     }
 

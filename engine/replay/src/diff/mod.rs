@@ -5,6 +5,8 @@
 //! that differ for the same reason are put together: what was different first, and which rule was the cause before and
 //! after.
 //!
+//! A connection that another one has announced is translated by the rule that has translated that one.
+//!
 //! Rules are the same when they say the same, wherever they stand and whatever their comments are.
 
 mod groups;
@@ -16,6 +18,7 @@ use std::collections::BTreeMap;
 
 use towpath_engine::{DeviceId, Frame, Packet, conntrack::Tuple, packet::Pool};
 
+use self::made::Translators;
 pub use self::{
     groups::{Example, Group},
     made::{Aspect, Cause, Made},
@@ -58,8 +61,13 @@ pub struct Counts {
     pub flows_that_differ: u64,
 }
 
-/// Which group a flow belongs to; `None`: it has not differed so far.
-type Flows = BTreeMap<Tuple, Option<usize>>;
+/// What is known of a capture's flows.
+struct Flows {
+    /// Which group each belongs to; `None`: it has not differed so far.
+    groups: BTreeMap<Tuple, Option<usize>>,
+    /// Who has translated them before, and who does now.
+    translators: [Translators; 2],
+}
 
 impl Diff {
     /// Compares what two gateways, just set up with [`Detail::Path`](crate::replay::Detail::Path), make of a capture.
@@ -73,7 +81,8 @@ impl Diff {
         capture: &mut Capture<'_>,
     ) -> Result<(), CaptureError> {
         self.counts.captures += 1;
-        let mut flows = Flows::new();
+        let translators = [(); 2].map(|()| Translators::new(self.flows_max));
+        let mut flows = Flows { groups: BTreeMap::new(), translators };
         let mut pool = Pool::new();
         let result = loop {
             let batch = match capture.next_batch(BATCH_PACKETS) {
@@ -87,8 +96,8 @@ impl Diff {
                 self.packet(name, &old.handle(&packet), &new.handle(&packet), (&mut flows, &mut pool));
             }
         };
-        self.counts.flows += flows.len() as u64;
-        self.counts.flows_that_differ += flows.values().flatten().count() as u64;
+        self.counts.flows += flows.groups.len() as u64;
+        self.counts.flows_that_differ += flows.groups.values().flatten().count() as u64;
         result
     }
 
@@ -109,19 +118,20 @@ impl Diff {
     fn packet(&mut self, capture: &str, old: &Record<'_>, new: &Record<'_>, (flows, pool): (&mut Flows, &mut Pool)) {
         self.counts.packets += 1;
         let flow = flow_of(old, pool);
-        if let Some(flow) = flow.filter(|flow| !flows.contains_key(flow)) {
-            if flows.len() < self.flows_max {
-                flows.insert(flow, None);
+        let Flows { groups, translators: [translator_before, translator_after] } = flows;
+        if let Some(flow) = flow.filter(|flow| !groups.contains_key(flow)) {
+            if groups.len() < self.flows_max {
+                groups.insert(flow, None);
             } else {
                 self.counts.packets_beyond += 1;
             }
         }
-        let (before, after) = (Made::of(old), Made::of(new));
+        let (before, after) = (Made::of(old, translator_before), Made::of(new, translator_after));
         let aspects = before.aspects(&after);
         if aspects.is_empty() {
             return;
         }
-        let known = flow.and_then(|flow| flows.get_mut(&flow));
+        let known = flow.and_then(|flow| groups.get_mut(&flow));
         let index = match known.as_deref() {
             Some(Some(index)) => *index,
             // What is different first is the cause of what follows.

@@ -111,6 +111,31 @@ fn another_translation_names_the_rules_of_the_nat_table() {
 }
 
 #[test]
+fn announced_connections_are_translated_by_the_rule_of_those_that_have_announced_them() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../captures/ftp-pasv-inside.pcap");
+    let bytes = std::fs::read(file).unwrap();
+    let office = GATEWAY.replace("10.0.0.1", "192.168.1.1");
+    let gateway = |address: &str| {
+        let text = format!(
+            "*raw\n-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\nCOMMIT\n\
+             *nat\n-A POSTROUTING -o wan -j SNAT --to-source {address}\nCOMMIT\n"
+        );
+        let rules = vec![Source { name: "rules.v4", text: &text }];
+        let (config, helpers) = (Some(Config::read("gateway.toml", &office).unwrap()), towpath_helpers_native::all());
+        let setup = Setup { config, rules, helpers, detail: Detail::Path, ..Setup::default() };
+        Replay::new(setup).map_err(|error| error.to_string()).unwrap()
+    };
+    let (mut old, mut new) = (gateway("203.0.113.1"), gateway("203.0.113.2"));
+    let mut diff = Diff::default();
+    diff.capture("x.pcap", [&mut old, &mut new], &mut Capture::from_bytes(&bytes).unwrap()).unwrap();
+    let groups = diff.groups();
+    let told: Vec<_> = groups.iter().map(|group| (group.flows, group.before.to_string())).collect();
+    let rule = "rules.v4:5 -A POSTROUTING -o wan -j SNAT --to-source 203.0.113.1".to_owned();
+    assert_eq!(told, [(diff.counts().flows_that_differ, rule)]);
+    assert!(diff.counts().flows_that_differ > 2 && groups[0].after.to_string().ends_with("203.0.113.2"));
+}
+
+#[test]
 fn another_timeout_is_a_difference() {
     let timeout = ("net.netfilter.nf_conntrack_tcp_timeout_syn_sent", 7);
     let diff = diff(&mut gateway("", &[]), &mut gateway("", &[timeout]));
