@@ -57,6 +57,34 @@ impl<T: PartialOrd> Not<(T, T)> {
     }
 }
 
+/// Numbers that agree with a value in the bits of a mask, or all others. A value with bits outside of the mask agrees with none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bits {
+    pub(super) value: u32,
+    pub(super) mask: u32,
+    pub(super) inverted: bool,
+}
+
+impl Bits {
+    /// Whether it surely holds all that another one holds.
+    pub(super) const fn covers(self, narrower: Self) -> bool {
+        match (self.inverted, narrower.inverted) {
+            (false, false) => self.takes(narrower),
+            (true, true) => narrower.takes(self),
+            // They differ in a bit that both name, or nothing agrees with this one's value at all.
+            (true, false) => {
+                (self.value ^ narrower.value) & self.mask & narrower.mask != 0 || self.value & !self.mask != 0
+            }
+            (false, true) => self.value == 0 && self.mask == 0,
+        }
+    }
+
+    /// Whether all that agrees with another's value agrees with this one's.
+    const fn takes(self, narrower: Self) -> bool {
+        self.mask & !narrower.mask == 0 && narrower.value & self.mask == self.value
+    }
+}
+
 /// Addresses that agree with one in the bits of a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Network {

@@ -6,6 +6,7 @@ use super::{Answer, Matching};
 use crate::netfilter::{
     View,
     error::Flaw,
+    header::Bits,
     program::facts::{Facts, StateSet},
     save::{
         options::{Given, Opt, Spec},
@@ -21,6 +22,13 @@ pub(in crate::netfilter) struct Connmark {
     value: u32,
     mask: u32,
     inverted: bool,
+}
+
+impl Connmark {
+    /// What it asks of the mark.
+    const fn bits(&self) -> Bits {
+        Bits { value: self.value, mask: self.mask, inverted: self.inverted }
+    }
 }
 
 impl Matching for Connmark {
@@ -45,6 +53,10 @@ impl Matching for Connmark {
 
     fn possible_states(&self) -> StateSet {
         StateSet::TRACKED
+    }
+
+    fn covers(&self, narrower: &Self) -> bool {
+        self.bits().covers(narrower.bits())
     }
 
     fn depends(&self) -> Depends {

@@ -7,7 +7,7 @@
 use alloc::{format, string::String, vec::Vec};
 use core::fmt::Write;
 
-use super::{Answer, Matching};
+use super::{ANY_PORT, Answer, Matching, PortSets};
 use crate::{
     netfilter::{
         View,
@@ -93,6 +93,15 @@ impl Matching for Dccp {
         }
     }
 
+    fn covers(&self, narrower: &Self) -> bool {
+        let kinds = |types: Option<Not<u16>>| {
+            types.map_or(u16::MAX, |types| if types.inverted { !types.what } else { types.what })
+        };
+        let types = kinds(narrower.types) & !kinds(self.types) == 0;
+        let option = self.option.is_none() || self.option == narrower.option;
+        self.port_sets().cover(narrower.port_sets()) && types && option
+    }
+
     fn depends(&self) -> Depends {
         Depends::Anything
     }
@@ -105,6 +114,14 @@ impl Matching for Dccp {
             }
             None => "has no DCCP header".into(),
         }
+    }
+}
+
+impl Dccp {
+    /// Which ports it asks for.
+    pub(super) fn port_sets(&self) -> PortSets {
+        let sides = [self.source, self.destination].map(|side| side.unwrap_or(ANY_PORT));
+        PortSets { sides, is_all: self.types.is_none() && self.option.is_none() }
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Answer, Matching, tos::tos};
 use crate::netfilter::{
     View,
     error::{Fault, Flaw, Noun},
+    header::Bits,
     program::facts::Facts,
     save::{
         options::{Given, Item, Opt, Spec},
@@ -20,6 +21,13 @@ use crate::netfilter::{
 pub(in crate::netfilter) struct Dscp {
     codepoint: u8,
     inverted: bool,
+}
+
+impl Dscp {
+    /// What it asks of the type-of-service byte.
+    pub(super) fn bits(&self) -> Bits {
+        Bits { value: u32::from(self.codepoint) << 2, mask: 0xfc, inverted: self.inverted }
+    }
 }
 
 impl Matching for Dscp {
@@ -38,6 +46,10 @@ impl Matching for Dscp {
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
         Answer::from((tos(view) >> 2 == self.codepoint) != self.inverted)
+    }
+
+    fn covers(&self, narrower: &Self) -> bool {
+        self.bits().covers(narrower.bits())
     }
 
     fn depends(&self) -> Depends {

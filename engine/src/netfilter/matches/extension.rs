@@ -95,6 +95,11 @@ impl Numbers {
         };
     }
 
+    /// Whether all that others hold is held.
+    pub(super) fn cover(self, narrower: Self) -> bool {
+        self == Self(Not { inverted: false, what: (0, u32::MAX) }) || self.0.covers(&narrower.0)
+    }
+
     pub(super) fn hold(self, number: u32) -> bool {
         self.0.holds(&number)
     }

@@ -6,6 +6,7 @@ use super::{Answer, Matching};
 use crate::netfilter::{
     View,
     error::Flaw,
+    header::Bits,
     program::facts::Facts,
     save::{
         options::{Given, Opt, Spec},
@@ -21,6 +22,13 @@ pub(in crate::netfilter) struct Mark {
     value: u32,
     mask: u32,
     inverted: bool,
+}
+
+impl Mark {
+    /// What it asks of the mark.
+    const fn bits(&self) -> Bits {
+        Bits { value: self.value, mask: self.mask, inverted: self.inverted }
+    }
 }
 
 impl Matching for Mark {
@@ -40,6 +48,10 @@ impl Matching for Mark {
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
         Answer::from((view.packet.meta().mark & self.mask == self.value) != self.inverted)
+    }
+
+    fn covers(&self, narrower: &Self) -> bool {
+        self.bits().covers(narrower.bits())
     }
 
     fn depends(&self) -> Depends {

@@ -65,6 +65,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Hook, TableName, View,
     error::Flaw,
+    header::{Bits, Not},
     lists::Claims,
     program::facts::{Facts, StateSet},
     save::options::{Given, Spec},
@@ -180,6 +181,35 @@ pub type Whose = (u16, Address);
 
 /// Connections that are counted together.
 pub type Seen = (Whose, Vec<(Zone, Tuple)>);
+
+/// Source and destination ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PortSets {
+    sides: [Not<(u16, u16)>; 2],
+    /// Whether all packets match whose ports are in these sets; else something more is asked.
+    is_all: bool,
+}
+
+impl PortSets {
+    /// The ports of either end.
+    pub(super) const fn sides(self) -> [Not<(u16, u16)>; 2] {
+        self.sides
+    }
+
+    /// Whether nothing but ports is asked for.
+    pub(super) const fn is_all(self) -> bool {
+        self.is_all
+    }
+
+    /// Whether these hold all ports that others hold.
+    pub(super) fn cover(self, narrower: Self) -> bool {
+        let mut sides = self.sides.iter().zip(&narrower.sides);
+        sides.all(|(asked, known)| *asked == ANY_PORT || asked.covers(known))
+    }
+}
+
+/// Every port.
+const ANY_PORT: Not<(u16, u16)> = Not { inverted: false, what: (0, u16::MAX) };
 
 /// What a selector can ask instead of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -353,6 +383,33 @@ impl Match {
             _ => return None,
         };
         if let Fold::Ports(sources, destinations) = fold { Some((sources, destinations)) } else { None }
+    }
+
+    /// Sets that hold the source and destination ports of all packets that match, where the match asks for ports.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others ask for no ports")]
+    pub(super) fn port_sets(&self) -> Option<PortSets> {
+        match self {
+            Self::Tcp(tcp) => Some(tcp.port_sets()),
+            Self::Udp(udp) => Some(udp.port_sets()),
+            Self::Dccp(dccp) => Some(dccp.port_sets()),
+            Self::Sctp(sctp) => Some(sctp.port_sets()),
+            Self::Multiport(multiport) => {
+                let (sources, destinations) = multiport.span()?;
+                let sides = [sources, destinations].map(|what| Not { inverted: false, what });
+                Some(PortSets { sides, is_all: false })
+            }
+            _ => None,
+        }
+    }
+
+    /// What it asks of the type-of-service byte, if it asks for nothing else.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others ask for other things")]
+    pub(super) fn tos_bits(&self) -> Option<Bits> {
+        match self {
+            Self::Tos(tos) => Some(tos.bits()),
+            Self::Dscp(dscp) => Some(dscp.bits()),
+            _ => None,
+        }
     }
 
     /// Writes ` -m NAME` and its options.

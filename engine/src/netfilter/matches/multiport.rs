@@ -8,6 +8,7 @@ use crate::{
     netfilter::{
         View,
         error::{Fault, Flaw},
+        header::Not,
         program::{
             facts::Facts,
             held::{Foreseen, Likely},
@@ -102,15 +103,19 @@ impl Matching for Multiport {
 }
 
 impl Multiport {
-    /// Whether all packets match whose ports lie in these ranges.
-    pub(in crate::netfilter) fn takes(&self, sources: (u16, u16), destinations: (u16, u16)) -> bool {
-        let holds = |(low, high)| self.ports.iter().any(|&(first, last)| first <= low && high <= last);
-        let all = match self.end {
-            End::Source => holds(sources),
-            End::Destination => holds(destinations),
-            End::Either => holds(sources) || holds(destinations),
-        };
-        all && !self.inverted
+    /// Whether all packets match whose ports are in these sets.
+    pub(in crate::netfilter) fn takes(&self, [sources, destinations]: [Not<(u16, u16)>; 2]) -> bool {
+        let range = |what, inverted| Not { inverted, what };
+        let holds = |side: Not<_>| self.ports.iter().any(|ports| range(*ports, false).covers(&side));
+        let misses = |side: Not<_>| self.ports.iter().all(|ports| range(*ports, true).covers(&side));
+        match (self.end, self.inverted) {
+            (End::Source, false) => holds(sources),
+            (End::Source, true) => misses(sources),
+            (End::Destination, false) => holds(destinations),
+            (End::Destination, true) => misses(destinations),
+            (End::Either, false) => holds(sources) || holds(destinations),
+            (End::Either, true) => misses(sources) && misses(destinations),
+        }
     }
 
     /// The narrowest ranges that hold the ports of all packets that match: sources and destinations.

@@ -3,7 +3,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use super::{Answer, Matching};
+use super::{ANY_PORT, Answer, Matching, PortSets};
 use crate::{
     netfilter::{
         View,
@@ -121,6 +121,11 @@ impl Matching for Sctp {
         }
     }
 
+    fn covers(&self, narrower: &Self) -> bool {
+        let chunks = self.chunks.is_none() || self.chunks == narrower.chunks;
+        self.port_sets().cover(narrower.port_sets()) && chunks
+    }
+
     fn depends(&self) -> Depends {
         Depends::Anything
     }
@@ -134,6 +139,14 @@ impl Matching for Sctp {
             }
             PortBytes::None | PortBytes::Cut => "has no SCTP header".into(),
         }
+    }
+}
+
+impl Sctp {
+    /// Which ports it asks for.
+    pub(super) fn port_sets(&self) -> PortSets {
+        let sides = [self.source, self.destination].map(|side| side.unwrap_or(ANY_PORT));
+        PortSets { sides, is_all: self.chunks.is_none() }
     }
 }
 

@@ -78,6 +78,12 @@ impl Matching for Ah {
         )
     }
 
+    fn covers(&self, narrower: &Self) -> bool {
+        let asks_len = self.len.is_some_and(|len| len.what != 0);
+        let len = !asks_len || self.len == narrower.len;
+        self.indexes.cover(narrower.indexes) && len && (!self.reserved || narrower.reserved)
+    }
+
     fn depends(&self) -> Depends {
         Depends::Anything
     }
@@ -118,6 +124,10 @@ impl Matching for Esp {
             (0, _) => Answer::Drop,
             (_, _) => Answer::No,
         }
+    }
+
+    fn covers(&self, narrower: &Self) -> bool {
+        self.indexes.cover(narrower.indexes)
     }
 
     fn depends(&self) -> Depends {

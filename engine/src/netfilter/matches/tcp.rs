@@ -3,12 +3,12 @@
 use alloc::{format, string::String};
 use core::fmt::Write;
 
-use super::{Answer, Fold, Matching};
+use super::{ANY_PORT, Answer, Fold, Matching, PortSets};
 use crate::{
     netfilter::{
         View,
         error::{Fault, Flaw, Noun},
-        header::Not,
+        header::{Bits, Not},
         program::{
             facts::{Facts, Ports},
             held::{Foreseen, Likely},
@@ -128,6 +128,18 @@ impl Matching for Tcp {
         }
     }
 
+    fn covers(&self, narrower: &Self) -> bool {
+        let bits = |flags: Not<(u8, u8)>| Bits {
+            value: flags.what.1.into(),
+            mask: flags.what.0.into(),
+            inverted: flags.inverted,
+        };
+        let any = Not { inverted: false, what: (0, 0) };
+        let [asked, known] = [self.flags, narrower.flags].map(|flags| bits(flags.unwrap_or(any)));
+        let option = self.option.is_none() || self.option == narrower.option;
+        self.ports.sets().cover(narrower.ports.sets()) && asked.covers(known) && option
+    }
+
     fn fold(&self) -> Fold {
         if self.flags.is_some() || self.option.is_some() { Fold::No } else { self.ports.fold() }
     }
@@ -152,6 +164,11 @@ impl Tcp {
     /// What it asks of ports, whatever else it asks.
     pub(super) const fn ports(&self) -> Fold {
         self.ports.fold()
+    }
+
+    /// Which ports it asks for.
+    pub(super) const fn port_sets(&self) -> PortSets {
+        PortSets { is_all: self.flags.is_none() && self.option.is_none(), ..self.ports.sets() }
     }
 
     /// What it says of callers.
@@ -217,6 +234,10 @@ impl PortPair {
         }
     }
 
+    pub(super) const fn sets(&self) -> PortSets {
+        PortSets { sides: [self.source, self.destination], is_all: true }
+    }
+
     pub(super) const fn fold(&self) -> Fold {
         if self.source.inverted || self.destination.inverted {
             Fold::No
@@ -266,8 +287,6 @@ fn print_flags(out: &mut String, flags: u8) {
         separator = ",";
     }
 }
-
-const ANY_PORT: Not<(u16, u16)> = Not { inverted: false, what: (0, u16::MAX) };
 
 /// `--syn` stands for `--tcp-flags FIN,SYN,RST,ACK SYN`.
 const SYN: (u8, u8) = (0x17, 0x02);

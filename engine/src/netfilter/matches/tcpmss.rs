@@ -8,6 +8,7 @@ use crate::{
     netfilter::{
         View,
         error::Flaw,
+        header::Not,
         program::facts::Facts,
         save::{
             options::{Given, Opt, Spec},
@@ -56,6 +57,12 @@ impl Matching for Tcpmss {
             Ok(None) => Answer::from(self.inverted),
             Ok(Some(mss)) => Answer::from((self.low..=self.high).contains(&mss) != self.inverted),
         }
+    }
+
+    fn covers(&self, narrower: &Self) -> bool {
+        // A segment that offers none is in no range.
+        let sizes = |asked: &Self| Not { inverted: asked.inverted, what: (asked.low, asked.high) };
+        sizes(self).covers(&sizes(narrower))
     }
 
     fn depends(&self) -> Depends {

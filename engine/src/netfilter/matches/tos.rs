@@ -6,6 +6,7 @@ use super::{Answer, Matching};
 use crate::netfilter::{
     View,
     error::{Fault, Flaw, Noun},
+    header::Bits,
     program::facts::Facts,
     save::{
         options::{Given, Opt, Spec},
@@ -21,6 +22,13 @@ pub(in crate::netfilter) struct Tos {
     value: u8,
     mask: u8,
     inverted: bool,
+}
+
+impl Tos {
+    /// What it asks of the byte.
+    pub(super) fn bits(&self) -> Bits {
+        Bits { value: self.value.into(), mask: self.mask.into(), inverted: self.inverted }
+    }
 }
 
 impl Matching for Tos {
@@ -39,6 +47,10 @@ impl Matching for Tos {
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
         Answer::from((tos(view) & self.mask == self.value) != self.inverted)
+    }
+
+    fn covers(&self, narrower: &Self) -> bool {
+        self.bits().covers(narrower.bits())
     }
 
     fn depends(&self) -> Depends {

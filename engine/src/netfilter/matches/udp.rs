@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::{Answer, Fold, Matching, tcp::PortPair};
+use super::{Answer, Fold, Matching, PortSets, tcp::PortPair};
 use crate::{
     netfilter::{
         View,
@@ -22,6 +22,11 @@ use crate::{
 pub(in crate::netfilter) struct Udp(PortPair);
 
 impl Udp {
+    /// Which ports it asks for.
+    pub(super) const fn port_sets(&self) -> PortSets {
+        self.0.sets()
+    }
+
     /// What it says of callers.
     pub(in crate::netfilter) fn foresee(&self, facts: &Facts) -> Foreseen {
         self.0.foresee(facts)
@@ -64,6 +69,10 @@ impl Matching for Udp {
 
     fn found(&self, facts: &Facts, _: &View<'_>) -> String {
         self.0.found(facts).unwrap_or_default()
+    }
+
+    fn covers(&self, narrower: &Self) -> bool {
+        self.port_sets().cover(narrower.port_sets())
     }
 
     fn fold(&self) -> Fold {

@@ -52,12 +52,16 @@ fn is_lasting(asked: &Match, packet_stays: bool) -> bool {
     let fixed = matches!(
         asked,
         Match::Addrtype(_)
+            | Match::Ah(_)
+            | Match::Dccp(_)
+            | Match::Esp(_)
             | Match::Icmp(_)
             | Match::Icmp6(_)
             | Match::Iprange(_)
             | Match::Mac(_)
             | Match::Multiport(_)
             | Match::Pkttype(_)
+            | Match::Sctp(_)
             | Match::Tcp(_)
             | Match::Udp(_)
     );
@@ -71,6 +75,7 @@ fn is_lasting(asked: &Match, packet_stays: bool) -> bool {
             | Match::Length(_)
             | Match::Mark(_)
             | Match::State(_)
+            | Match::Tcpmss(_)
             | Match::Tos(_)
             | Match::Ttl(_)
     );
@@ -80,22 +85,17 @@ fn is_lasting(asked: &Match, packet_stays: bool) -> bool {
 
 /// Whether `known` asks for a part of what `asked` asks for. Both stand in rules for the same protocol.
 fn is_narrower(known: &Match, asked: &Match) -> bool {
-    match (known.fold(), asked.fold()) {
-        (Fold::States(known), Fold::States(asked)) => return known.0 & !asked.0 == 0,
-        (Fold::No | Fold::Nothing | Fold::Ports(..) | Fold::States(_), _) => {}
+    if let (Fold::States(known), Fold::States(asked)) = (known.fold(), asked.fold()) {
+        return known.0 & !asked.0 == 0;
     }
-    let Some((sources, destinations)) = known.ports() else { return false };
-    match (asked, asked.fold()) {
-        (Match::Multiport(asked), _) => asked.takes(sources, destinations),
-        (_, Fold::Ports(asked_sources, asked_destinations)) => {
-            within(sources, asked_sources) && within(destinations, asked_destinations)
-        }
-        (_, Fold::No | Fold::Nothing | Fold::States(_)) => false,
+    if let (Some(known), Some(asked)) = (known.tos_bits(), asked.tos_bits()) {
+        return asked.covers(known);
     }
-}
-
-fn within(inner: (u16, u16), outer: (u16, u16)) -> bool {
-    outer.0 <= inner.0 && inner.1 <= outer.1
+    let Some(known) = known.port_sets() else { return false };
+    if let Match::Multiport(asked) = asked {
+        return asked.takes(known.sides());
+    }
+    asked.port_sets().is_some_and(|asked| asked.is_all() && asked.cover(known))
 }
 
 /// The ranges of addresses that a header asks for.

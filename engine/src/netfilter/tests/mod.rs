@@ -9,6 +9,7 @@ mod matching;
 mod reading;
 mod recording;
 mod remembering;
+mod shadowing;
 mod walking;
 
 use alloc::{format, string::String, vec, vec::Vec};
