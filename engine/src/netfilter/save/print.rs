@@ -6,7 +6,10 @@ use core::fmt::Write;
 use super::Tables;
 use crate::{
     conntrack::Counter,
-    netfilter::{program::Place, rule::Rule},
+    netfilter::{
+        program::Place,
+        rule::{Jump, Rule},
+    },
 };
 
 /// How much is written of rules.
@@ -44,6 +47,9 @@ pub(in crate::netfilter) fn print(tables: &Tables, form: Form, count: impl Fn(Pl
                 let forgotten = if form.whole && rule.header.any_protocol { " -p all" } else { "" };
                 let _ = write!(out, "-A {}{forgotten}", chain.name);
                 rule.print(&mut out);
+                if let (true, Jump::Target(target)) = (form.whole, &rule.jump) {
+                    target.print_forgotten(&mut out);
+                }
                 out.push('\n');
             }
         }

@@ -53,6 +53,9 @@ pub(super) trait Targeting: Sized + Clone + Debug + PartialEq {
     /// Writes its options as the tool prints them, each with a blank before it.
     fn print(&self, out: &mut String);
 
+    /// Writes what the tool forgets to print, without which the same rule is not read again.
+    fn print_forgotten(&self, _: &mut String) {}
+
     /// Does it.
     fn apply(&mut self, rule: RuleId, view: &mut View<'_>) -> Next;
 
@@ -97,6 +100,11 @@ macro_rules! all_targets {
             /// Writes its options as the tool prints them, each with a blank before it.
             pub(super) fn print(&self, out: &mut String) {
                 match self { $(Self::$name(inner) => inner.print(out),)+ }
+            }
+
+            /// Writes what the tool forgets to print.
+            pub(super) fn print_forgotten(&self, out: &mut String) {
+                match self { $(Self::$name(inner) => inner.print_forgotten(out),)+ }
             }
 
             /// The tables it may stand in.

@@ -1,5 +1,8 @@
 //! `-j SNPT` and `-j DNPT`: another network prefix for the source or the destination, without state and without a change of
 //! any checksum (RFC 6296; Linux v6.18: `net/ipv6/netfilter/ip6t_NPT.c`, `ip6t_npt_map_pfx()`).
+//!
+//! `ip6tables-save` leaves out a prefix of no bits (`::/0`), and `ip6tables-restore` refuses the rule without it; so do we (iptables
+//! 1.8.9: `extensions/libip6t_SNPT.c`, `SNPT_save()`). Snapshots keep it.
 
 use alloc::string::String;
 use core::{fmt::Write, net::Ipv6Addr};
@@ -60,9 +63,11 @@ impl<const SOURCE: bool> Targeting for Prefixes<SOURCE> {
     }
 
     fn print(&self, out: &mut String) {
-        for (name, prefix) in [("src-pfx", self.before), ("dst-pfx", self.after)] {
-            let _ = write!(out, " --{name} {}/{}", Written(prefix.address.into()), prefix.length);
-        }
+        self.write(out, |prefix| prefix.length > 0);
+    }
+
+    fn print_forgotten(&self, out: &mut String) {
+        self.write(out, |prefix| prefix.length == 0);
     }
 
     fn apply(&mut self, rule: RuleId, view: &mut View<'_>) -> Next {
@@ -84,6 +89,14 @@ impl<const SOURCE: bool> Targeting for Prefixes<SOURCE> {
 }
 
 impl<const SOURCE: bool> Prefixes<SOURCE> {
+    /// Writes those of the prefixes that are such.
+    fn write(&self, out: &mut String, is_such: fn(&Prefix) -> bool) {
+        let named = [("src-pfx", self.before), ("dst-pfx", self.after)];
+        for (name, prefix) in named.into_iter().filter(|(_, prefix)| is_such(prefix)) {
+            let _ = write!(out, " --{name} {}/{}", Written(prefix.address.into()), prefix.length);
+        }
+    }
+
     /// The address with the other prefix, and one of its other words changed so that the sum over all stays the same (RFC
     /// 6296, section 3.5).
     ///

@@ -17,7 +17,7 @@ use core::net::Ipv4Addr;
 
 use super::{Copied, Hook, Lists, Loading, RuleError, RuleId, RuleSet, Source, TableName, Verdict, View, Walk};
 use crate::{
-    conntrack::{Conntrack, HelperId, calling::KnownHelper},
+    conntrack::{Conntrack, Family, HelperId, calling::KnownHelper},
     device::{Device, Devices, InterfaceAddress},
     frame::DeviceId,
     ip::Routes,

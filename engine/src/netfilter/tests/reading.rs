@@ -148,6 +148,29 @@ fn rules_that_are_only_shown_name_a_helper_of_another_protocol_in_vain_where_it_
     assert_eq!(shown("udp", "of-my-own"), Ok(()), "nobody knows");
 }
 
+/// The rules of ip6tables in a text, where `ftp` and `irc` can be named.
+fn parse_v6(text: &str) -> Result<RuleSet, String> {
+    let known = |name: &str, id| KnownHelper { name: name.into(), id: HelperId(id), protocols: vec![Protocol::TCP] };
+    let helpers = [known("ftp", 0), known("irc", 1)];
+    let loading = Loading { family: Family::Ipv6, helpers: &helpers, ..Loading::default() };
+    RuleSet::parse(&[Source { name: "r", text }], &loading).map_err(|error| format!("{error}"))
+}
+
+#[test]
+fn prefixes_of_no_bits_are_saved_as_ip6tables_saves_them_and_kept_in_snapshots() {
+    for (given, saved) in [
+        ("--src-pfx ::/0 --dst-pfx fd00::/64", " --dst-pfx fd00::/64"),
+        ("--src-pfx fd00::/64 --dst-pfx ::/0", " --src-pfx fd00::/64"),
+        ("--src-pfx ::/0 --dst-pfx ::/0", ""),
+        ("--src-pfx ::/64 --dst-pfx ::/48", " --src-pfx ::/64 --dst-pfx ::/48"),
+    ] {
+        let rules = parse_v6(&format!("-t mangle -A POSTROUTING -j SNPT {given}")).expect(given);
+        assert!(rules.save(false).contains(&format!("-A POSTROUTING -j SNPT{saved}\n")), "{}", rules.save(false));
+        let kept = rules.counted().keep(false);
+        assert_eq!(parse_v6(&kept).expect(&kept).counted().keep(false), kept);
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_taken_or_refused(text in any::<String>()) {
