@@ -93,7 +93,8 @@ struct List {
 /// Where rules stand, and whose packets they are for.
 #[derive(Debug, Args)]
 struct Place {
-    /// A file of iptables-save or ipset save, instead of a running gateway; may be given more than once.
+    /// A file of iptables-save or ipset save, instead of a running gateway; may be given more than once. Helpers and timeout policies
+    /// that it names need not be there, where iptables-restore asks for them: `towpath check -c` tells of those that a gateway has not.
     #[arg(short = 'r', long = "rules", value_name = "FILE")]
     rules: Vec<PathBuf>,
     /// Rules of ip6tables, as they are anyway in a file whose name ends in v6.
