@@ -13,8 +13,8 @@ use alloc::{
 use super::{Next, Targeting};
 use crate::{
     conntrack::{
-        Changes, EventMask, HelperId, Reach, Template, TemplateId, TimeoutId, TimeoutKind, TimeoutPolicies, Tracking,
-        Zone, ZoneChoice,
+        Changes, EventMask, Family, HelperId, Reach, Template, TemplateId, TimeoutId, TimeoutKind, TimeoutPolicies,
+        Tracking, Zone, ZoneChoice,
     },
     netfilter::{
         RuleId, TableName, Verdict, View,
@@ -158,6 +158,10 @@ fn helper(given: &Given<'_>, item: &Item) -> Result<Option<HelperId>, Flaw> {
             return Err(Fault::Unknown { noun: Noun::Helper, name, nearest: None, known }.at(word.column));
         }
     };
+    if given.family == Family::Ipv6 && IPV4_ONLY.contains(&word.text.as_str()) {
+        let needed = "a rule of iptables: it reads IPv4 only";
+        return Err(Fault::Needs { what: format!("--helper {}", word.text), needed }.at(word.column));
+    }
     if !reads.contains(&protocol) {
         let needed = match reads.first() {
             Some(&Protocol::UDP) => "`-p udp`, the protocol that it reads",
@@ -228,6 +232,10 @@ fn print_events(out: &mut String, option: &str, events: Changes, names: &[(&str,
     let set: Vec<&str> = names.iter().filter(|(_, event)| events.intersects(*event)).map(|(name, _)| *name).collect();
     out.push_str(&format!(" --{option} {}", set.join(",")));
 }
+
+/// Helpers of Linux that are registered for IPv4 alone (v6.18: `net/netfilter/nf_conntrack_irc.c`,
+/// `nf_conntrack_netbios_ns.c`).
+static IPV4_ONLY: [&str; 2] = ["irc", "netbios-ns"];
 
 /// Helpers that come with Towpath and what they read, for rules that are shown where none is loaded.
 static SHIPPED: [(&str, Protocol); 4] =

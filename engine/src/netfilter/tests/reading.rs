@@ -157,6 +157,14 @@ fn parse_v6(text: &str) -> Result<RuleSet, String> {
 }
 
 #[test]
+fn helpers_that_read_ipv4_only_are_refused_for_ipv6() {
+    let rule = |helper: &str| format!("-t raw -A PREROUTING -p tcp -j CT --helper {helper}");
+    assert!(parse_v6(&rule("ftp")).is_ok());
+    let refused = "r:1:44: `--helper irc` needs a rule of iptables: it reads IPv4 only";
+    assert_eq!(parse_v6(&rule("irc")).map(drop), Err(refused.into()));
+}
+
+#[test]
 fn prefixes_of_no_bits_are_saved_as_ip6tables_saves_them_and_kept_in_snapshots() {
     for (given, saved) in [
         ("--src-pfx ::/0 --dst-pfx fd00::/64", " --dst-pfx fd00::/64"),
