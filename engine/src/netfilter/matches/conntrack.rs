@@ -69,7 +69,7 @@ impl Matching for Conntrack {
         let mut ports = [None; 4];
         for (index, end) in ENDS.iter().enumerate() {
             addresses[index] = parse_not(given, end.address, |word| Masked::parse(word, given.family))?;
-            ports[index] = parse_not(given, end.port, values::ports)?;
+            ports[index] = parse_not(given, end.port, |word| values::ports(word, None))?;
         }
         Ok(Self {
             states: parse_not(given, "ctstate", |word| States::parse(word, true))?,

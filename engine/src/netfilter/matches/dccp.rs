@@ -50,8 +50,9 @@ impl Matching for Dccp {
         given.header.need_protocol(&[Protocol::DCCP], "-m dccp", given.column, "`-p dccp`")?;
         let option = |word: &Word| values::ranged(word, 1, 255, "a DCCP option's number from 1 to 255");
         Ok(Self {
-            source: asked(given, "source-port", values::ports)?,
-            destination: asked(given, "destination-port", values::ports)?,
+            // The tool takes the services of any protocol.
+            source: asked(given, "source-port", |word| values::ports(word, None))?,
+            destination: asked(given, "destination-port", |word| values::ports(word, None))?,
             types: asked(given, "dccp-types", parse_types)?,
             option: asked(given, "dccp-option", |word| Ok(option(word)? as u8))?,
         })

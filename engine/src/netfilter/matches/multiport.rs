@@ -56,7 +56,7 @@ impl Matching for Multiport {
         let ends = [("source-ports", End::Source), ("destination-ports", End::Destination), ("ports", End::Either)];
         let found = ends.iter().find_map(|(name, end)| Some((given.find(name)?, *end)));
         let (item, end) = found.ok_or_else(|| given.needs("`--sports`, `--dports` or `--ports`"))?;
-        Ok(Self { end, ports: parse_ports(item.value())?, inverted: item.inverted })
+        Ok(Self { end, ports: parse_ports(item.value(), given.header.only_protocol())?, inverted: item.inverted })
     }
 
     fn print(&self, out: &mut String) {
@@ -153,15 +153,16 @@ fn ports(view: &View<'_>) -> Option<(u16, u16)> {
     }
 }
 
-/// Reads ports and ranges; a range counts twice towards the limit.
-fn parse_ports(word: &Word) -> Result<Vec<(u16, u16)>, Flaw> {
+/// Reads ports and ranges, with the names of the protocol's services; a range counts twice towards the limit.
+fn parse_ports(word: &Word, protocol: Option<Protocol>) -> Result<Vec<(u16, u16)>, Flaw> {
     let wants = "a list of ports and rising ranges, such as 22,80,8000:8080";
+    let port = |text| values::port(text, protocol);
     let mut slots = 0;
     let mut ports = Vec::new();
     for text in word.text.split(',') {
         let range = match text.split_once(':') {
-            None => values::port(text).map(|port| (port, port)),
-            Some((first, last)) => values::port(first).zip(values::port(last)).filter(|(first, last)| first < last),
+            None => port(text).map(|port| (port, port)),
+            Some((first, last)) => port(first).zip(port(last)).filter(|(first, last)| first < last),
         };
         let (first, last) = range.ok_or_else(|| word.bad(wants))?;
         slots += if first == last { 1 } else { 2 };

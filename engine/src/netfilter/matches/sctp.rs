@@ -73,7 +73,10 @@ impl Matching for Sctp {
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         given.header.need_protocol(&[Protocol::SCTP], "-m sctp", given.column, "`-p sctp`")?;
         let range = |name: &str| match given.find(name) {
-            Some(item) => Ok::<_, Flaw>(Some(Not { inverted: item.inverted, what: values::ports(item.value())? })),
+            Some(item) => Ok::<_, Flaw>(Some(Not {
+                inverted: item.inverted,
+                what: values::ports(item.value(), Some(Protocol::SCTP))?,
+            })),
             None => Ok(None),
         };
         let chunks = match given.find("chunk-types") {

@@ -71,7 +71,7 @@ impl Matching for Tcp {
             }
             None => None,
         };
-        Ok(Self { ports: PortPair::parse(given)?, flags, option })
+        Ok(Self { ports: PortPair::parse(given, Some(Protocol::TCP))?, flags, option })
     }
 
     fn print_listed(&self, out: &mut String) {
@@ -186,10 +186,10 @@ impl Tcp {
 }
 
 impl PortPair {
-    /// Reads `--source-port` and `--destination-port`.
-    pub(super) fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
+    /// Reads `--source-port` and `--destination-port`, with the names of a protocol's services, or of any as the tool does for UDP.
+    pub(super) fn parse(given: &Given<'_>, services: Option<Protocol>) -> Result<Self, Flaw> {
         let ports = |name| match given.find(name) {
-            Some(item) => Ok(Not { inverted: item.inverted, what: values::ports(item.value())? }),
+            Some(item) => Ok(Not { inverted: item.inverted, what: values::ports(item.value(), services)? }),
             None => Ok(ANY_PORT),
         };
         Ok(Self { source: ports("source-port")?, destination: ports("destination-port")? })

@@ -44,7 +44,7 @@ impl Matching for Udp {
 
     fn parse(given: &Given<'_>) -> Result<Self, Flaw> {
         given.header.need_protocol(&[Protocol::UDP], "-m udp", given.column, "`-p udp`")?;
-        Ok(Self(PortPair::parse(given)?))
+        Ok(Self(PortPair::parse(given, None)?))
     }
 
     fn print(&self, out: &mut String) {

@@ -4,6 +4,8 @@
 //! machines, and the engine reads no files. The tables hold what Debian 12's files hold (netbase 6.4, after IANA's
 //! registries "Protocol Numbers" and "Service Name and Transport Protocol Port Number").
 
+use crate::wire::Protocol;
+
 /// The number of a protocol's name in lower case; 0 stands for "all".
 pub(in crate::netfilter) fn protocol(name: &str) -> Option<u8> {
     PROTOCOLS.iter().chain(&PROTOCOL_ALIASES).find(|(_, known)| *known == name).map(|(number, _)| *number)
@@ -14,9 +16,16 @@ pub(in crate::netfilter) fn protocol_name(number: u8) -> Option<&'static str> {
     PROTOCOLS.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
 }
 
-/// The port of a TCP or UDP service's name.
-pub(super) fn service(name: &str) -> Option<u16> {
-    SERVICES.iter().find(|(_, known)| *known == name).map(|(port, _)| *port)
+/// The port of a service's name, where it is one of that protocol; `None`: of any.
+pub(super) fn service(name: &str, protocol: Option<Protocol>) -> Option<u16> {
+    let is_known = match protocol {
+        None => true,
+        Some(Protocol::TCP) => !UDP_ONLY.contains(&name),
+        Some(Protocol::UDP) => UDP_ONLY.contains(&name) || UDP_TOO.contains(&name),
+        Some(Protocol::SCTP) => SCTP_TOO.contains(&name),
+        Some(_) => false,
+    };
+    SERVICES.iter().find(|(_, known)| is_known && *known == name).map(|(port, _)| *port)
 }
 
 #[rustfmt::skip]
@@ -96,3 +105,30 @@ static SERVICES: [(u16, &str); 335] = [
     (17500, "db-lsp"), (22125, "dcap"), (22128, "gsidcap"), (22273, "wnn6"), (24554, "binkp"), (27374, "asp"),
     (30865, "csync2"), (57000, "dircproxy"), (60177, "tfido"), (60179, "fido"),
 ];
+
+/// Services that only UDP has; TCP has all others.
+#[rustfmt::skip]
+static UDP_ONLY: [&str; 58] = [
+    "Clearcase", "afs3-bos", "afs3-callback", "afs3-fileserver", "afs3-kaserver", "afs3-prserver", "afs3-rmtsys",
+    "afs3-update", "afs3-vlserver", "afs3-volser", "asf-rmcp", "babel", "biff", "bootpc", "bootps", "clearcase",
+    "comsat", "dhcpv6-client", "dhcpv6-server", "fsp", "fspd", "iax", "icp", "icpv2", "ipsec-nat-t", "ipx",
+    "isakmp", "kerberos_master", "l2f", "l2tp", "mdns", "moira-ureg", "moira_ureg", "ms-sql-m", "netbios-dgm",
+    "netbios-ns", "ntalk", "ntp", "passwd-server", "passwd_server", "predict", "ptp-event", "ptp-general", "route",
+    "routed", "router", "rplay", "sgi-cmsd", "sgi-crsd", "sgi-gcd", "talk", "tftp", "who", "whod", "xdmcp",
+    "zephyr-clt", "zephyr-hm", "zephyr-srv",
+];
+
+/// Services that UDP has as well as TCP.
+#[rustfmt::skip]
+static UDP_TOO: [&str; 63] = [
+    "asp", "chargen", "cmip-agent", "cmip-man", "codaauth2", "codasrv", "codasrv-se", "datametrics", "daytime",
+    "discard", "domain", "domain-s", "echo", "gdomap", "gnunet", "gnutella-rtr", "gnutella-svc", "https", "isns",
+    "kdc", "kerberos", "kerberos-iv", "kerberos-master", "kerberos-sec", "kerberos4", "kerberos5", "kpasswd",
+    "krb5", "ldap", "ldaps", "ldp", "mon", "nfs", "null", "nut", "old-radacct", "old-radius", "openvpn",
+    "portmapper", "radacct", "radius", "radius-acct", "rpc2portmap", "rtcm-sc104", "rtsp", "sa-msg-port", "sink",
+    "sip", "sip-tls", "snmp", "snmp-trap", "snmptrap", "source", "sunrpc", "svrloc", "syslog", "tacacs", "time",
+    "timserver", "tinc", "ttytst", "venus", "venus-se",
+];
+
+/// Those that SCTP has as well as TCP.
+static SCTP_TOO: [&str; 1] = ["amqp"];

@@ -57,17 +57,23 @@ pub(in crate::netfilter) fn mark(word: &Word) -> Result<u32, Flaw> {
     Ok(ranged(word, 0, u64::from(u32::MAX), "a number of 32 bits")? as u32)
 }
 
-/// A port by number or service name.
-pub(in crate::netfilter) fn port(text: &str) -> Option<u16> {
+/// A port by number, or by the name of a service of a protocol; `None`: of any.
+pub(in crate::netfilter) fn port(text: &str, protocol: Option<Protocol>) -> Option<u16> {
     match number(text) {
         Some(value) => u16::try_from(value).ok(),
-        None => names::service(text),
+        None => names::service(text, protocol),
     }
 }
 
-/// `port` or `port:port`, where a missing end stands for the least or greatest port.
-pub(in crate::netfilter) fn ports(word: &Word) -> Result<(u16, u16), Flaw> {
-    let wants = "a port, a service's name or a range `low:high`";
+/// `port` or `port:port`, where a missing end stands for the least or greatest port; of the protocol whose services' names count, as
+/// [`port`].
+pub(in crate::netfilter) fn ports(word: &Word, protocol: Option<Protocol>) -> Result<(u16, u16), Flaw> {
+    let wants = match protocol {
+        Some(Protocol::TCP) => "a port, a TCP service's name or a range `low:high`",
+        Some(Protocol::SCTP) => "a port, an SCTP service's name or a range `low:high`",
+        Some(_) | None => "a port, a service's name or a range `low:high`",
+    };
+    let port = |text| port(text, protocol);
     let range = match word.text.split_once(':') {
         None => port(&word.text).map(|only| (only, only)),
         Some((low, high)) => {
@@ -225,12 +231,12 @@ mod tests {
 
     #[test]
     fn port_ranges_may_be_open_and_must_rise() {
-        assert_eq!(ports(&word("1024:")), Ok((1024, 65_535)));
-        assert_eq!(ports(&word(":http")), Ok((0, 80)));
-        assert_eq!(ports(&word("022")), Ok((18, 18)));
-        assert!(ports(&word("2:1")).is_err());
-        assert!(ports(&word("65536")).is_err());
-        assert!(ports(&word("nonsense")).is_err());
+        assert_eq!(ports(&word("1024:"), None), Ok((1024, 65_535)));
+        assert_eq!(ports(&word(":http"), None), Ok((0, 80)));
+        assert_eq!(ports(&word("022"), None), Ok((18, 18)));
+        assert!(ports(&word("2:1"), None).is_err());
+        assert!(ports(&word("65536"), None).is_err());
+        assert!(ports(&word("nonsense"), None).is_err());
     }
 
     #[test]

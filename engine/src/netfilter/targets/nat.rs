@@ -217,11 +217,11 @@ fn parse_ports(text: &str, word: &Word) -> Result<((u16, u16), Option<u16>), Fla
     let found = match range {
         Some((first, rest)) => {
             let (last, base) = rest.split_once('/').map_or((rest, None), |(last, base)| (last, Some(base)));
-            let port = |base| values::port(base).filter(|base| *base != 0);
+            let port = |base| values::port(base, None).filter(|base| *base != 0);
             let base = base.map(|base| port(base).ok_or_else(|| word.bad(ENDPOINT))).transpose()?;
             number(last).map(|last| ((first, last), base))
         }
-        None => values::port(text).map(|port| ((port, port), None)),
+        None => values::port(text, None).map(|port| ((port, port), None)),
     };
     found.filter(|((first, last), _)| first <= last).ok_or_else(|| word.bad(ENDPOINT))
 }

@@ -179,6 +179,34 @@ fn prefixes_of_no_bits_are_saved_as_ip6tables_saves_them_and_kept_in_snapshots()
     }
 }
 
+#[test]
+fn services_are_looked_up_as_the_tools_look_them_up() {
+    for taken in [
+        "-p tcp --dport finger",
+        "-p udp --dport tftp:finger",
+        "-p udp -m multiport --dports tftp,domain",
+        "-p dccp --dport tftp",
+        "-p sctp --dport amqp",
+        "-p tcp -m conntrack --ctorigdstport tftp",
+    ] {
+        assert!(parse(&format!("-A INPUT {taken}")).is_ok(), "{taken}");
+    }
+    assert!(parse("-t nat -A PREROUTING -p tcp -j REDIRECT --to-ports tftp").is_ok());
+    for refused in [
+        "-p tcp --dport tftp",
+        "-p tcp --sport 1:bootpc",
+        "-p tcp -m multiport --dports 1,tftp",
+        "-p udp -m multiport --dports finger",
+        "-p udplite -m multiport --dports domain",
+        "-p dccp -m multiport --dports domain",
+        "-p sctp --dport domain",
+    ] {
+        assert!(parse(&format!("-A INPUT {refused}")).is_err(), "{refused}");
+    }
+    let wanted = refusal("-A INPUT -p tcp --dport tftp");
+    assert!(wanted.ends_with("`tftp` is not a port, a TCP service's name or a range `low:high`"), "{wanted}");
+}
+
 proptest! {
     #[test]
     fn any_text_is_taken_or_refused(text in any::<String>()) {

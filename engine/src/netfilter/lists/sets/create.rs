@@ -16,6 +16,7 @@ use crate::{
         error::{Fault, Flaw, Noun},
         save::{text::Word, values},
     },
+    wire::Protocol,
 };
 
 /// What options have said so far, and what of it waits for the others.
@@ -187,7 +188,7 @@ fn range_of(kind: Kind, text: &str) -> Option<(u32, u32)> {
 fn number(kind: Kind, text: &str) -> Option<u32> {
     match kind.has(Part::Address) {
         true => values::ipv4(text).map(core::net::Ipv4Addr::to_bits),
-        false => values::port(text).map(u32::from),
+        false => values::port(text, Some(Protocol::TCP)).map(u32::from),
     }
 }
 

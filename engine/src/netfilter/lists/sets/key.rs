@@ -71,7 +71,10 @@ pub(super) fn parse(kind: Kind, family: Family, text: &str) -> Option<Vec<Key>> 
             Part::Port => {
                 each(ports(text, family)?, |key, (protocol, port)| (key.protocol, key.port) = (protocol, port))
             }
-            Part::BarePort => each(bare_ports(without_protocol(text))?, |key, port| key.port = port),
+            Part::BarePort => {
+                let (protocol, text) = without_protocol(text);
+                each(bare_ports(text, protocol)?, |key, port| key.port = port)
+            }
             Part::Interface => {
                 let (name, physical) = match text.strip_prefix("physdev:") {
                     Some(name) => (name, true),
@@ -256,23 +259,25 @@ fn ports(text: &str, family: Family) -> Option<Vec<(u8, u16)>> {
     }
     match Protocol(protocol) {
         Protocol::TCP | Protocol::UDP | Protocol::SCTP | Protocol(136) => {
-            Some(bare_ports(text)?.into_iter().map(|port| (protocol, port)).collect())
+            Some(bare_ports(text, Protocol(protocol))?.into_iter().map(|port| (protocol, port)).collect())
         }
         // Other protocols have no ports.
         _ => (text == "0").then(|| alloc::vec![(protocol, 0)]),
     }
 }
 
-/// The ports of an element that keeps no protocol: the tool takes one there, and forgets it.
-fn without_protocol(text: &str) -> &str {
-    text.strip_prefix("tcp:").or_else(|| text.strip_prefix("udp:")).unwrap_or(text)
+/// The ports of an element that keeps no protocol: the tool takes one there, whose services are named, and forgets it.
+fn without_protocol(text: &str) -> (Protocol, &str) {
+    let udp = text.strip_prefix("udp:").map(|text| (Protocol::UDP, text));
+    udp.unwrap_or((Protocol::TCP, text.strip_prefix("tcp:").unwrap_or(text)))
 }
 
-/// `port` or `port-port`, the lower one first or last.
-fn bare_ports(text: &str) -> Option<Vec<u16>> {
+/// `port` or `port-port`, the lower one first or last, with the names of the protocol's services.
+fn bare_ports(text: &str, protocol: Protocol) -> Option<Vec<u16>> {
+    let port = |text| values::port(bare(text), Some(protocol));
     let found = match split(text, '-') {
-        Some((one, other)) => values::port(bare(one)).zip(values::port(bare(other))),
-        None => values::port(bare(text)).map(|port| (port, port)),
+        Some((one, other)) => port(one).zip(port(other)),
+        None => port(text).map(|port| (port, port)),
     };
     found.map(|(one, other)| (one.min(other)..=one.max(other)).collect())
 }
@@ -334,6 +339,18 @@ mod tests {
         assert_eq!(texts_of(Family::Ipv6, "hash:net", "::/0"), None);
         assert_eq!(texts("hash:ip,port", "1.1.1.1,0:0"), None);
         assert!(texts("hash:ip,port", "1.1.1.1,tcp:0").is_some());
+    }
+
+    /// As ipset 7.17 takes and refuses them.
+    #[test]
+    fn services_are_those_of_the_protocol() {
+        for text in ["udp:tftp", "finger", "sctp:amqp", "tcp:ftp-telnet"] {
+            assert!(texts("hash:ip,port", &format!("1.2.3.4,{text}")).is_some(), "{text}");
+        }
+        for text in ["tftp", "tcp:tftp", "udp:finger", "sctp:finger", "udplite:finger"] {
+            assert_eq!(texts("hash:ip,port", &format!("1.2.3.4,{text}")), None, "{text}");
+        }
+        assert!(texts("bitmap:port", "udp:tftp").is_some() && texts("bitmap:port", "tftp").is_none());
     }
 
     /// As ipset 7.17 takes and refuses them.
