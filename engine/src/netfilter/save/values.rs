@@ -135,9 +135,21 @@ pub(in crate::netfilter) fn ipv4_mask(text: &str) -> Option<u32> {
     }
 }
 
-/// A whole IPv4 address.
+/// An IPv4 address as ipset reads it: up to four numbers, octal behind a zero, of which the last one fills all bytes that are left, so
+/// that `1.1` is 1.0.0.1 (`inet_aton()`, without its hexadecimal numbers).
 pub(in crate::netfilter) fn ipv4(text: &str) -> Option<Ipv4Addr> {
-    text.parse().ok()
+    let count = text.split('.').count();
+    let mut bits = 0_u64;
+    for (index, part) in text.split('.').enumerate() {
+        // `from_str_radix` takes a sign.
+        let is_number = count <= 4 && part.bytes().all(|digit| digit.is_ascii_digit());
+        let radix = if part.starts_with('0') { 8 } else { 10 };
+        let value = u32::from_str_radix(part, radix).ok().filter(|_| is_number)?;
+        let width = if index + 1 == count { 8 * (4 - index) } else { 8 };
+        (u64::from(value) >> width == 0).then_some(())?;
+        bits = bits << width | u64::from(value);
+    }
+    Some(Ipv4Addr::from_bits(bits as u32))
 }
 
 /// A mask of IPv4 that is a prefix: its length, or four bytes.

@@ -3,7 +3,7 @@
 use alloc::{format, string::String, vec::Vec};
 use core::{
     fmt::Write,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use serde::{Deserialize, Serialize};
@@ -235,9 +235,11 @@ fn cover(first: u32, last: u32) -> Vec<Net> {
 }
 
 fn address_of(text: &str, family: Family) -> Option<Net> {
-    let address: IpAddr = bare(text).parse().ok()?;
-    let fits = address.is_ipv4() == (family == Family::Ipv4);
-    fits.then(|| Net::whole(Address::from(address), family))
+    let address: IpAddr = match family {
+        Family::Ipv4 => values::ipv4(bare(text))?.into(),
+        Family::Ipv6 => bare(text).parse::<Ipv6Addr>().ok()?.into(),
+    };
+    Some(Net::whole(Address::from(address), family))
 }
 
 fn prefix_of(text: &str, family: Family) -> Option<u8> {
@@ -339,6 +341,29 @@ mod tests {
         assert_eq!(texts_of(Family::Ipv6, "hash:net", "::/0"), None);
         assert_eq!(texts("hash:ip,port", "1.1.1.1,0:0"), None);
         assert!(texts("hash:ip,port", "1.1.1.1,tcp:0").is_some());
+    }
+
+    /// As ipset 7.17 takes and refuses them.
+    #[test]
+    fn addresses_may_be_octal_and_of_fewer_numbers() {
+        for (text, address) in [
+            ("010.1.1.1", "8.1.1.1"),
+            ("1.1", "1.0.0.1"),
+            ("1.1.1", "1.1.0.1"),
+            ("256", "0.0.1.0"),
+            ("1.256", "1.0.1.0"),
+            ("167772161", "10.0.0.1"),
+            ("0", "0.0.0.0"),
+        ] {
+            assert_eq!(texts("hash:ip", text), Some(alloc::vec![String::from(address)]), "{text}");
+        }
+        assert_eq!(texts("hash:net", "1.1/16"), Some(alloc::vec![String::from("1.0.0.0/16")]));
+        assert_eq!(texts("hash:ip", "1.1-1.3").map(|all| all.len()), Some(3));
+        for text in
+            ["0x0a.1.1.1", "08.1.1.1", "1.1.1.0x10", "1.1.1.256", "256.1", "1.1.1.1.1", "1..1", "+1.1", "4294967296"]
+        {
+            assert_eq!(texts("hash:ip", text), None, "{text}");
+        }
     }
 
     /// As ipset 7.17 takes and refuses them.

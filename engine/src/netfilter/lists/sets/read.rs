@@ -1,6 +1,9 @@
 //! Reads the text that `ipset save` writes and `ipset restore` takes.
+//!
+//! `-exist` is that of its line alone. `ipset` sends neighbouring lines about one set to the kernel together, and takes the first one's
+//! word for all of them.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use core::time::Duration;
 
 use super::{
@@ -75,6 +78,8 @@ pub(in crate::netfilter) fn take_line(sets: &mut Sets, budget: &mut Budget, line
         return Ok(());
     }
     let mut words = words(line, 1)?;
+    // The tool takes `""` for nothing.
+    words.retain(|word| !word.text.is_empty());
     let exist = take_general(&mut words);
     let mut reader = Reader { words: &words, next: 0, exist, budget };
     let Some(first) = reader.word() else { return Ok(()) };
@@ -269,9 +274,11 @@ fn element_keys(set: &Set, reader: &mut Reader<'_>, word: &Word) -> Result<Vec<k
     let wants =
         "an element of the set's kind and family, or a range of at most 65536 of them; /0 is no network of most kinds";
     let mut keys = key::parse(set.kind, set.options.family, &word.text).ok_or_else(|| word.bad(wants))?;
-    if set.kind.name() == "hash:ip" {
-        // Of a range, each network that the set keeps counts once (Linux v6.18: `ip_set_hash_ip.c`, `hash_ip4_uadt()`).
-        keys.dedup_by_key(|key| set.fitted(key.clone()));
+    if set.options.netmask.is_some() || set.options.bitmask.is_some() {
+        // Of a range, each network that the set keeps counts once (Linux v6.18: `ip_set_hash_ip.c`, `hash_ip4_uadt()`). Of addresses
+        // with ports Linux masks the first one only, and keeps the others though nothing ever matches them (`hash_ipport4_uadt()`).
+        let mut seen = BTreeSet::new();
+        keys.retain(|key| seen.insert(set.fitted(key.clone())));
     }
     let what = "elements in the ranges of a text";
     let left = reader.budget.0.checked_sub(keys.len().saturating_sub(1));

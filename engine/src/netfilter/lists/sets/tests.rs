@@ -120,7 +120,25 @@ fn what_a_set_cannot_hold_is_refused_at_its_line() {
     assert_eq!(refused("add l a\ndestroy"), Err(4), "a list holds one");
     assert_eq!(refused("create c hash:ip maxelem 0\nadd c 1.1.1.1"), Err(4), "there never is room");
     assert_eq!(refused("create c hash:ip,port netmask 24\nadd c 0.0.0.1,80"), Err(4), "nobody is no element");
+    assert_eq!(refused("create c hash:ip comment\nadd c 1.1.1.1 comment \"\""), Err(4), "a comment of nothing is none");
     assert!(refused("add a 1.2.3.4\nadd a 1.2.3.4 -exist").is_ok());
+}
+
+#[test]
+fn of_a_range_each_network_and_port_counts_once() {
+    let saved = read("create n hash:ip,port netmask 24\nadd n 10.1.1.5-10.1.2.7,80-81\n").expect("ipset takes it");
+    let added: Vec<&str> = saved.lines().filter(|line| line.starts_with("add")).collect();
+    let all = ["10.1.1.0,tcp:80", "10.1.1.0,tcp:81", "10.1.2.0,tcp:80", "10.1.2.0,tcp:81"];
+    assert_eq!(added, all.map(|element| format!("add n {element}")));
+    let saved =
+        read("create n hash:ip,port bitmask 255.255.0.255\nadd n 10.1.1.9-10.1.1.10,80\n").expect("ipset takes it");
+    assert!(saved.ends_with("add n 10.1.0.9,tcp:80\nadd n 10.1.0.10,tcp:80\n"), "{saved}");
+}
+
+#[test]
+fn nothing_in_quotes_is_no_word() {
+    let saved = read("create c hash:ip comment\nadd c 1.1.1.1 \"\" comment \"\" x\n").expect("ipset takes it");
+    assert!(saved.ends_with("add c 1.1.1.1 comment \"x\"\n"), "{saved}");
 }
 
 /// As ipset 7.17 takes and prints them.
