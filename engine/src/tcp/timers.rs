@@ -72,7 +72,10 @@ impl Connection {
         if let Some((when, pending)) = self.deadlines.retransmit
             && when <= work.now
         {
-            self.deadlines.retransmit = None;
+            // Behind these two, what has passed counts (Linux v6.18: `tcp_write_timer_handler()`).
+            if !matches!(pending, Pending::LossProbe | Pending::Reordering) {
+                self.deadlines.retransmit = None;
+            }
             match pending {
                 Pending::Retransmit => self.handle_retransmission(work),
                 Pending::LossProbe => self.send_loss_probe(work),
@@ -120,10 +123,7 @@ impl Connection {
     pub(super) fn arm_retransmission_if_idle(&mut self, work: &Work<'_>) {
         match self.deadlines.retransmit {
             Some((_, Pending::Retransmit | Pending::Reordering | Pending::Handshake)) => {}
-            Some((_, Pending::LossProbe | Pending::WindowProbe)) | None => {
-                self.deadlines.retransmit = None;
-                self.arm_retransmission(work);
-            }
+            Some((_, Pending::LossProbe | Pending::WindowProbe)) | None => self.arm_retransmission(work),
         }
     }
 
