@@ -160,7 +160,7 @@ impl Connection {
             return if is_held { Next::Waits } else { Next::Segment(len, has_fin) };
         }
         if matches!(rush, Rush::None(_))
-            && let Some(waits) = self.waits_for_more(work, len, left, quota, has_fin)
+            && let Some(waits) = self.waits_for_more(work, len, left, has_fin)
         {
             return waits;
         }
@@ -205,22 +205,16 @@ impl Connection {
     }
 
     /// Why the next super-packet waits for acknowledgements that let it be larger, if it does.
-    fn waits_for_more(
-        &mut self,
-        work: &Work<'_>,
-        len: u32,
-        left: u32,
-        segments_most: u32,
-        has_fin: bool,
-    ) -> Option<Next> {
-        if self.trouble.now >= Trouble::Recovery || work.now.since(self.sender.last_at) > SUPER_WAIT_MAX {
+    fn waits_for_more(&mut self, work: &Work<'_>, len: u32, left: u32, has_fin: bool) -> Option<Next> {
+        if self.trouble.now >= Trouble::Recovery || work.now.since(self.sender.last_at) >= SUPER_WAIT_MAX {
             return None;
         }
         let mss = self.payload_now();
         let by_window = self.window.segments.saturating_sub(self.sender.in_flight.pipe()).saturating_mul(mss);
         let limit = left.min(by_window);
         let is_last = self.sender.unsent.len() <= 1;
-        if limit >= segments_most.saturating_mul(mss) || (!is_last && limit >= len) {
+        let whole = self.segments_of_super(work).saturating_mul(mss);
+        if limit >= whole || (!is_last && limit >= len) {
             return None;
         }
         let window = self.sender.window.min(self.window.segments.saturating_mul(mss));
@@ -230,9 +224,9 @@ impl Connection {
             Some(_) | None => {}
         }
         // The acknowledgement that lets more go has to be near.
-        let first = self.sender.flight.front()?;
-        let half = self.rtt.smoothed().unwrap_or_default() / 2;
-        if work.now.since(first.sent_at) < half {
+        let rtt = self.rtt.smoothed().unwrap_or_default();
+        let expected = self.sender.flight.front()?.sent_at + rtt;
+        if expected.since(work.now) > SUPER_WAIT_MAX.min(rtt / 2) {
             return None;
         }
         if by_window < left && by_window <= len {
@@ -388,5 +382,5 @@ impl Connection {
 pub(super) const SUPER_BYTES_MAX: u32 = 65_535 - 320;
 /// 2^-10 s: a super-packet is what is sent in a millisecond.
 const PACING_SHIFT: u32 = 10;
-/// Who has not sent for so long does not wait any longer.
+/// Who has not sent for so long does not wait any longer, and nobody waits for so long.
 const SUPER_WAIT_MAX: Duration = Duration::from_millis(1);
