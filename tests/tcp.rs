@@ -20,3 +20,5 @@ mod streams;
 mod timing;
 #[path = "tcp/told.rs"]
 mod told;
+#[path = "tcp/urgent.rs"]
+mod urgent;

@@ -40,6 +40,7 @@ fn disturb(peer: &mut Peer, random: &mut Random) {
         0..3 => _ = peer.call().send(&vec![7; random.below(6000) as usize]),
         3 => {
             let flags = SendFlags {
+                urgent: random.below(2) == 0,
                 more: random.below(2) == 0,
                 end_of_record: random.below(2) == 0,
                 waits: random.below(2) == 0,

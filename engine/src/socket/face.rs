@@ -34,6 +34,8 @@ pub struct SendFlags {
     pub more: bool,
     /// A record ends here: no segment goes beyond (`MSG_EOR`).
     pub end_of_record: bool,
+    /// The last byte is urgent (`MSG_OOB`).
+    pub urgent: bool,
     /// Whoever writes waits until the connection stands, and writes then: its handshake ends with those data.
     pub waits: bool,
 }
@@ -53,6 +55,8 @@ pub struct SocketSettings {
     pub cork: bool,
     /// `SO_KEEPALIVE`.
     pub keepalive: bool,
+    /// `SO_OOBINLINE`.
+    pub urgent_inline: bool,
     /// `TCP_CONGESTION`.
     pub congestion: &'static str,
     /// `SO_MAX_PACING_RATE`, in bytes a second; all ones: no limit.
@@ -225,6 +229,7 @@ impl Socket<'_> {
             no_delay: settings.no_delay,
             cork: settings.cork,
             keepalive: settings.keepalive,
+            urgent_inline: settings.urgent_inline,
             congestion: settings.algorithm.0,
             max_pacing_rate: settings.pacing_rate_max.0,
             not_sent_low: settings.not_sent_low,
@@ -273,6 +278,9 @@ impl Socket<'_> {
     /// As [`Self::send`].
     pub fn send_with(&mut self, bytes: &[u8], flags: SendFlags) -> Result<usize, SocketError> {
         if self.datagram().is_some() {
+            if flags.urgent {
+                return Err(SocketError::NotSupported);
+            }
             return self.send_connected(bytes);
         }
         if self.is_deferred() {
@@ -305,11 +313,11 @@ impl Socket<'_> {
         self.with_connection(|connection, work| connection.read(work, to, true))?
     }
 
-    /// Bytes that have come and are not read (`SIOCINQ`).
+    /// Bytes that have come and are not read, up to an urgent one (`SIOCINQ`).
     #[must_use]
     pub fn unread(&self) -> usize {
         match self.entry() {
-            Entry::Connection(connection) => connection.unread(),
+            Entry::Connection(connection) => connection.readable(),
             Entry::Datagram(_) => self.next_datagram_bytes(),
             Entry::Idle(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => 0,
         }

@@ -27,6 +27,7 @@
 //! | `table`, `ports` | all sockets, and which port is whose |
 //! | [`datagram`] | sockets of UDP, pings and whole protocols; services |
 //! | `deliver` | between the path and the table: the only file here that knows the engine, beside the calls |
+//! | `urgent` | the byte that is read out of turn |
 //! | `listing` | what there is of sockets, for who looks from outside |
 //! | `unreachable` | ICMP errors about what sockets have sent |
 //! | `going_on` | what becomes of sockets when their engine goes on from a snapshot |
@@ -51,6 +52,7 @@ mod receive_queue;
 mod send_queue;
 mod table;
 mod unreachable;
+mod urgent;
 
 pub use datagram::{DatagramKind, Received, ServiceAnswer, UdpService};
 pub use error::SocketError;

@@ -30,6 +30,8 @@ pub enum SocketOption {
     ReceiveBuffer(u32),
     /// `SO_SNDBUF`, likewise.
     SendBuffer(u32),
+    /// `SO_OOBINLINE`: urgent bytes are read in their turn.
+    UrgentInline(bool),
     /// `SO_BROADCAST`: datagrams may go to everybody on a link.
     Broadcast(bool),
     /// `SO_MAX_PACING_RATE`, in bytes a second; all ones: no limit.
@@ -93,6 +95,7 @@ impl SocketOption {
             | Self::Linger(_)
             | Self::ReceiveBuffer(_)
             | Self::SendBuffer(_)
+            | Self::UrgentInline(_)
             | Self::Broadcast(_)
             | Self::MaxPacingRate(_)
             | Self::Mark(_)
@@ -129,6 +132,7 @@ impl Settings {
             reuse_address: false,
             reuse_port: false,
             only_v6: false,
+            urgent_inline: false,
             broadcast: false,
             no_delay: false,
             cork: false,
@@ -183,6 +187,7 @@ impl Settings {
                 let bytes = bytes.min(sysctls.wmem_max).saturating_mul(2).clamp(SEND_BUFFER_MIN, BUFFER_BYTES_MAX);
                 self.send_buffer = (bytes, true);
             }
+            SocketOption::UrgentInline(on) => self.urgent_inline = on,
             SocketOption::Broadcast(on) => self.broadcast = on,
             SocketOption::MaxPacingRate(rate) => {
                 self.pacing_rate_max = (rate, self.pacing_rate_max.1 || rate != u64::MAX);

@@ -18,6 +18,9 @@ impl Readiness {
     /// The other end sends nothing more (`POLLRDHUP`).
     pub const PEER_CLOSED: Self = Self(1 << 4);
 
+    /// An urgent byte has come (`POLLPRI`).
+    pub const URGENT: Self = Self(1 << 5);
+
     /// Whether it is ready for all of `what`.
     #[must_use]
     pub const fn has(self, what: Self) -> bool {

@@ -62,16 +62,21 @@ impl ReceiveQueue {
         self.packets.push_back(piece);
     }
 
-    /// Reads bytes: as many as there are and fit; tells how many. With `keep` they stay unread.
-    pub(crate) fn read(&mut self, to: &mut [u8], keep: bool, pool: &mut Pool) -> usize {
+    /// Reads bytes behind the next `passed` ones, which all stay unread; tells how many.
+    pub(crate) fn peek(&self, to: &mut [u8], mut passed: usize) -> usize {
         let mut copied = 0;
-        if keep {
-            for piece in &self.packets {
-                let len = piece.len().min(to.len() - copied);
-                copied += piece.packet.copy_payload(piece.from as usize, &mut to[copied..copied + len]);
-            }
-            return copied;
+        for piece in &self.packets {
+            let skipped = passed.min(piece.len());
+            passed -= skipped;
+            let len = (piece.len() - skipped).min(to.len() - copied);
+            copied += piece.packet.copy_payload(piece.from as usize + skipped, &mut to[copied..copied + len]);
         }
+        copied
+    }
+
+    /// Reads bytes: as many as there are and fit; tells how many.
+    pub(crate) fn read(&mut self, to: &mut [u8], pool: &mut Pool) -> usize {
+        let mut copied = 0;
         while let Some(first) = self.packets.front_mut().filter(|_| copied < to.len()) {
             let len = first.len().min(to.len() - copied);
             first.packet.copy_payload(first.from as usize, &mut to[copied..copied + len]);

@@ -16,7 +16,6 @@
 //! | `no_metrics_save`, `no_ssthresh_metrics_save` | nothing is remembered of ended connections but cookies of Fast Open, as with `no_metrics_save` of 1 |
 //! | `plb_*` | only DCTCP asks for other paths (`plb_enabled`), and is not here |
 //! | `retrans_collapse` | not here yet: segments that are sent again are not made longer by those behind them |
-//! | `stdurg` | there are no urgent data |
 
 mod form;
 mod interface;

@@ -298,6 +298,8 @@ sysctls! {
     tcp_shrink_window: "net.ipv4.tcp_shrink_window" = 0, 0..=1;
     /// Whether the congestion window shrinks while a connection is idle (RFC 2861).
     tcp_slow_start_after_idle: "net.ipv4.tcp_slow_start_after_idle" = 1, 0..=1;
+    /// Whether an urgent pointer leads to the urgent byte, and not behind it (RFC 1122, section 4.2.2.4, against RFC 6093, section 3.1).
+    tcp_stdurg: "net.ipv4.tcp_stdurg" = 0, 0..=1;
     /// Whether a listener with too many requests answers with cookies instead of remembering more: 0 never, 1 then, 2 always.
     tcp_syncookies: "net.ipv4.tcp_syncookies" = 1, 0..=2;
     /// Timeouts of a SYN that follow each other without growing.

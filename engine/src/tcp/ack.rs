@@ -179,6 +179,7 @@ impl Connection {
         let is_fin = self.sender.fin_queued && ack == self.sender.end;
         let bytes = (moved - u32::from(is_syn)).saturating_sub(u32::from(is_fin));
         self.sender.una = ack;
+        self.forget_urgent();
         self.sender.queue.release(bytes as usize);
         self.counters.bytes_acked += u64::from(moved);
     }

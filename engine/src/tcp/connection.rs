@@ -79,6 +79,8 @@ pub(crate) struct Settings {
     pub(crate) reuse_port: bool,
     /// A socket of IPv6 takes no IPv4.
     pub(crate) only_v6: bool,
+    /// Urgent bytes are read in their turn (`SO_OOBINLINE`).
+    pub(crate) urgent_inline: bool,
     /// Datagrams may go to everybody on a link (`SO_BROADCAST`).
     pub(crate) broadcast: bool,
     /// Small segments are sent at once (`TCP_NODELAY`).
@@ -214,6 +216,8 @@ pub(super) struct Sender {
     pub(super) in_flight: Tally,
     /// Behind the last segment that was smaller than it could be.
     pub(super) small_end: SeqNum,
+    /// Behind the last byte that is urgent, until that is acknowledged.
+    pub(super) urgent_end: Option<SeqNum>,
     /// Behind the last byte for which PSH was set.
     pub(super) pushed: SeqNum,
     /// When data were sent last.
@@ -267,6 +271,7 @@ pub(super) struct Receiver {
     pub(super) window_soft_max: u32,
     pub(super) window_clamp: u32,
     pub(super) queue: ReceiveQueue,
+    pub(super) urgent: Option<super::urgent::Mark>,
     pub(super) out_of_order: Reassembly,
     pub(super) received: Received,
     /// What the timestamps option of the next segment echoes, and when it was taken.
@@ -389,8 +394,11 @@ impl Connection {
         if self.is_at_end || self.is_receive_shut || is_done {
             ready |= Readiness::READABLE | Readiness::PEER_CLOSED;
         }
-        if !self.receiver.queue.is_empty() {
+        if self.has_data() {
             ready |= Readiness::READABLE;
+        }
+        if self.has_urgent() {
+            ready |= Readiness::URGENT;
         }
         if is_done || ((self.is_at_end || self.is_receive_shut) && self.is_send_shut) {
             ready |= Readiness::HUNG_UP;

@@ -165,6 +165,10 @@ impl Connection {
         if self.receiver.echoes_mark && !flags.intersects(TcpFlags::SYN.union(TcpFlags::RST)) {
             flags = flags.union(TcpFlags::ECE);
         }
+        let urgent = self.urgent_pointer(out.seq);
+        if urgent.is_some() {
+            flags = flags.union(TcpFlags::URG);
+        }
         let (from, len) = out.payload;
         let segments = len.div_ceil(out.mss).max(1);
         let mut bytes = [0; TcpHeader::LEN + OptionsOut::BYTES_MAX];
@@ -178,7 +182,7 @@ impl Connection {
             flags,
             window: out.window.into(),
             checksum: [0; 2],
-            urgent: 0.into(),
+            urgent: urgent.unwrap_or(0).into(),
         };
         bytes[..TcpHeader::LEN].copy_from_slice(header.as_bytes());
         bytes[TcpHeader::LEN..TcpHeader::LEN + options_len].copy_from_slice(options);

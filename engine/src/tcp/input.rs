@@ -215,6 +215,7 @@ impl Connection {
                 self.suspect_late_fin(work, segment);
             }
         }
+        self.take_urgent(work, segment, &packet);
         let result = match self.state {
             State::Closed | State::TimeWait => {
                 packet.recycle(work.pool);

@@ -24,14 +24,13 @@
 //! | `delivery`, `pacing`, `model` | how fast it gets there, how fast it leaves, and who decides it |
 //! | `unsent`, `output`, `emit`, `timers`, `keepalive` | what is sent, and when |
 //! | `mtu_search` | how large packets may be where nobody says it |
+//! | `urgent` | what is read out of turn, and told of before |
 //! | `user` | what its user does with a connection |
 //! | [`congestion`] | how much may be in the network: Reno, CUBIC, BBR |
 //! | `chronicle`, `resent`, [`info`] | what can be asked |
 //!
 //! Records of what is in flight are super-packets, not segments: as many segments as went out in one packet share one,
 //! until SACK tells them apart. So the cost of an acknowledgement is per super-packet.
-//!
-//! Not here yet, and refused or left out by name: urgent data (the flag is not looked at).
 
 mod ack;
 mod chronicle;
@@ -67,6 +66,7 @@ pub mod states;
 pub(crate) mod time_wait;
 mod timers;
 mod unsent;
+mod urgent;
 mod user;
 pub(crate) mod way;
 mod window;

@@ -164,6 +164,10 @@ impl Connection {
         {
             return waits;
         }
+        // Each has a pointer of its own.
+        if self.is_urgent() {
+            return Next::Segment(mss, false);
+        }
         let most = quota * mss;
         if most <= left && !is_last {
             return Next::Segment(most.min(len), false);
@@ -186,6 +190,7 @@ impl Connection {
         let has_small_out = sender.small_end.after(sender.una) && !sender.small_end.after(sender.next);
         match hold {
             Hold::Nothing => false,
+            _ if self.is_urgent() => false,
             Hold::Small => true,
             Hold::AsSet => self.settings.cork || (!self.settings.no_delay && sender.in_flight.out > 0 && has_small_out),
         }

@@ -41,6 +41,8 @@ pub(crate) struct Segment {
     pub(super) flags: TcpFlags,
     /// As it stands in the header.
     pub(super) window: u16,
+    /// How far the urgent pointer reaches, if it counts.
+    pub(super) urgent: Option<u16>,
     /// Payload bytes.
     pub(super) len: u32,
     /// Of how many segments they are, which have come as one packet.
@@ -80,6 +82,7 @@ impl Segment {
             ack: tcp.ack(),
             flags: tcp.flags,
             window: tcp.window.get(),
+            urgent: tcp.flags.contains(TcpFlags::URG).then(|| tcp.urgent.get()),
             len,
             count,
             size,

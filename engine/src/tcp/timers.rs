@@ -439,6 +439,7 @@ impl Connection {
                 return true;
             }
         }
+        self.tell_urgent(work);
         self.send_bare(work, self.sender.una - 1, TcpFlags::ACK);
         true
     }

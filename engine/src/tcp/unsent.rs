@@ -57,7 +57,10 @@ impl Connection {
         self.restart_after_idle(work);
         self.settle_path_mtu();
         self.note_gap();
-        let written = self.fill_pieces(work, bytes);
+        let written = self.fill_pieces(work, bytes, flags.urgent);
+        if flags.urgent && written > 0 {
+            self.mark_urgent();
+        }
         if written < bytes.len() {
             self.sender.wants_room = true;
             if written > 0 {
@@ -74,8 +77,8 @@ impl Connection {
         Ok(written)
     }
 
-    /// Puts bytes behind the others as long as there is room, and lets go what is worth it meanwhile.
-    fn fill_pieces(&mut self, work: &mut Work<'_>, bytes: &[u8]) -> usize {
+    /// Puts bytes behind the others as long as there is room, and lets go what is worth it meanwhile, unless all of them are urgent.
+    fn fill_pieces(&mut self, work: &mut Work<'_>, bytes: &[u8], is_urgent: bool) -> usize {
         let mut written = 0;
         while written < bytes.len() {
             let most = self.piece_bytes();
@@ -105,7 +108,7 @@ impl Connection {
                 last.is_pushed &= written > 0;
             }
             written += taken as usize;
-            if taken == room && written < bytes.len() {
+            if taken == room && written < bytes.len() && !is_urgent {
                 self.push_full(work);
             }
         }

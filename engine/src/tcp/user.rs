@@ -10,7 +10,7 @@ use crate::{
 impl Connection {
     /// Reads bytes; tells how many.
     pub(crate) fn read(&mut self, work: &mut Work<'_>, to: &mut [u8], keep: bool) -> Result<usize, SocketError> {
-        let copied = self.receiver.queue.read(to, keep, work.pool);
+        let copied = self.read_to_mark(to, keep, work.pool);
         if copied > 0 {
             if !keep {
                 self.tune_buffer(work);
@@ -97,6 +97,7 @@ impl Connection {
             | SocketOption::Linger(_)
             | SocketOption::ReceiveBuffer(_)
             | SocketOption::SendBuffer(_)
+            | SocketOption::UrgentInline(_)
             | SocketOption::Broadcast(_)
             | SocketOption::Mark(_)
             | SocketOption::Tos(_)

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use towpath_engine::socket::{Readiness, SendFlags, SocketError};
+use towpath_engine::socket::{Readiness, SendFlags, Socket, SocketError};
 
 use super::{
     Errno, Host, Outcome, Process, Progress, Returned, Unknown,
@@ -31,7 +31,7 @@ impl Process {
         how: Sending,
         progress: &mut Progress,
     ) -> Outcome {
-        known(how.flags, MORE | END_OF_RECORD | DONT_WAIT | NO_SIGNAL | FAST_OPEN)?;
+        known(how.flags, URGENT | MORE | END_OF_RECORD | DONT_WAIT | NO_SIGNAL | FAST_OPEN)?;
         settled(self.try_to_send(host, descriptor, bytes, how, progress))
     }
 
@@ -76,11 +76,14 @@ impl Process {
     /// # Errors
     /// A flag that is not known.
     pub fn receive(&mut self, host: &mut Host, descriptor: i32, to: &mut [u8], flags: i32) -> Outcome {
-        known(flags, PEEK | DONT_WAIT | NO_SIGNAL)?;
+        known(flags, URGENT | PEEK | DONT_WAIT | NO_SIGNAL)?;
         let (mut socket, open) = match self.borrow(host, descriptor) {
             Ok(found) => found,
             Err(errno) => return Ok(Returned::Error(errno)),
         };
+        if flags & URGENT != 0 {
+            return Ok(urgent(&mut socket, to, flags));
+        }
         let received = if flags & PEEK != 0 { socket.peek(to) } else { socket.receive(to) };
         Ok(match received {
             Ok(received) => Returned::Value(received as i64),
@@ -101,7 +104,7 @@ impl Process {
         how: Sending,
         progress: &mut Progress,
     ) -> Outcome {
-        known(how.flags, MORE | END_OF_RECORD | DONT_WAIT | NO_SIGNAL | FAST_OPEN)?;
+        known(how.flags, URGENT | MORE | END_OF_RECORD | DONT_WAIT | NO_SIGNAL | FAST_OPEN)?;
         settled(self.try_to_send_from_nowhere(host, descriptor, how, progress))
     }
 
@@ -145,6 +148,7 @@ impl Sending {
     /// What the engine is told of it.
     fn on(self, open: OpenSocket) -> SendFlags {
         SendFlags {
+            urgent: self.flags & URGENT != 0,
             more: self.flags & MORE != 0,
             end_of_record: self.flags & END_OF_RECORD != 0,
             waits: waits(open, self.flags),
@@ -157,10 +161,24 @@ fn known(flags: i32, all: i32) -> Result<(), Unknown> {
     if other == 0 { Ok(()) } else { Err(Unknown::new("the flag", format_args!("{other:#x}"))) }
 }
 
+/// Reads the urgent byte. Who gives no room for it has read it all the same.
+fn urgent(socket: &mut Socket<'_>, to: &mut [u8], flags: i32) -> Returned {
+    let read = if flags & PEEK != 0 { socket.peek_urgent() } else { socket.receive_urgent() };
+    match (read, to.first_mut()) {
+        (Ok(Some(byte)), Some(to)) => {
+            *to = byte;
+            Returned::Value(1)
+        }
+        (Ok(_), _) => Returned::Value(0),
+        (Err(error), _) => Returned::Error(error.into()),
+    }
+}
+
 fn waits(open: OpenSocket, flags: i32) -> bool {
     open.mode == Mode::Waits && flags & DONT_WAIT == 0
 }
 
+const URGENT: i32 = 0x1;
 const PEEK: i32 = 0x2;
 const DONT_WAIT: i32 = 0x40;
 const END_OF_RECORD: i32 = 0x80;

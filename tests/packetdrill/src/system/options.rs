@@ -17,12 +17,13 @@ type Make = fn(i64) -> Option<SocketOption>;
 
 /// Options by level and number, and what they are made of.
 #[rustfmt::skip]
-static OPTIONS: [(i32, i32, Make); 28] = [
+static OPTIONS: [(i32, i32, Make); 29] = [
     (SOCKET, 2, |value| Some(SocketOption::ReuseAddress(value != 0))),
     (SOCKET, 6, |value| Some(SocketOption::Broadcast(value != 0))),
     (SOCKET, SO_SNDBUF, |value| Some(SocketOption::SendBuffer(value.try_into().ok()?))),
     (SOCKET, SO_RCVBUF, |value| Some(SocketOption::ReceiveBuffer(value.try_into().ok()?))),
     (SOCKET, SO_KEEPALIVE, |value| Some(SocketOption::Keepalive(value != 0))),
+    (SOCKET, SO_OOBINLINE, |value| Some(SocketOption::UrgentInline(value != 0))),
     (SOCKET, 15, |value| Some(SocketOption::ReusePort(value != 0))),
     (SOCKET, 36, |value| Some(SocketOption::Mark(value.try_into().ok()?))),
     (SOCKET, SO_MAX_PACING_RATE, |value| Some(SocketOption::MaxPacingRate(pacing_rate(value)?))),
@@ -58,6 +59,7 @@ const SO_ERROR: i32 = 4;
 const SO_SNDBUF: i32 = 7;
 const SO_RCVBUF: i32 = 8;
 const SO_KEEPALIVE: i32 = 9;
+const SO_OOBINLINE: i32 = 10;
 const SO_LINGER: i32 = 13;
 const SO_MAX_PACING_RATE: i32 = 47;
 const SO_MEMINFO: i32 = 55;
@@ -148,7 +150,7 @@ impl Process {
         }
     }
 
-    /// `ioctl`: `SIOCINQ` and `SIOCOUTQ`, the number of bytes.
+    /// `ioctl`: `SIOCINQ` and `SIOCOUTQ`, the number of bytes, and `SIOCATMARK`.
     ///
     /// # Errors
     /// A request that is not known, or the error of the call.
@@ -160,6 +162,7 @@ impl Process {
         let bytes = match request {
             0x541b => socket.unread(),
             0x5411 => socket.unacknowledged(),
+            0x8905 => usize::from(socket.is_at_mark()),
             _ => return Err(Unknown::new("the request", format_args!("{request:#x}"))),
         };
         Ok(Ok(i32::try_from(bytes).unwrap_or(i32::MAX)))
@@ -202,6 +205,7 @@ fn value(socket: &mut Socket<'_>, level: i32, name: i32) -> Result<Vec<u8>, Unkn
         (SOCKET, SO_SNDBUF) => settings.send_buffer_bytes.into(),
         (SOCKET, SO_RCVBUF) => settings.receive_buffer_bytes.into(),
         (SOCKET, SO_KEEPALIVE) => flag(settings.keepalive),
+        (SOCKET, SO_OOBINLINE) => flag(settings.urgent_inline),
         (SOCKET, SO_MAX_PACING_RATE) => settings.max_pacing_rate.min(u32::MAX.into()) as i64,
         (SOCKET, SO_MEMINFO) => return Ok(info::memory(&settings)),
         (TCP, TCP_NODELAY) => flag(settings.no_delay),

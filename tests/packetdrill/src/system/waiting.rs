@@ -41,8 +41,9 @@ pub struct Polled {
 }
 
 /// Bits of `poll` and `epoll` by what a socket is ready for.
-static EVENTS: [(u32, Readiness); 5] = [
+static EVENTS: [(u32, Readiness); 6] = [
     (0x1, Readiness::READABLE),
+    (0x2, Readiness::URGENT),
     (0x4, Readiness::WRITABLE),
     (0x8, Readiness::ERROR),
     (0x10, Readiness::HUNG_UP),
