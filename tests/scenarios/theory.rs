@@ -8,9 +8,14 @@
 //!
 //! Within 15 % on all of the grid, but for what has a row in [`RENO_OFF`] and [`CUBIC_OFF`], with its bound and one of these reasons:
 //! - **Rounds**: a loss is noticed a round trip later and repaired in another, and segments are whole. [`counted`] counts a cycle with
-//!   both, and Reno is within 5 % of that everywhere. The shorter the cycle, the more they cost: CUBIC's, from 0.7 to 1 by 0.53 a round
+//!   both, and Reno is within 3 % of that everywhere. The shorter the cycle, the more they cost: CUBIC's, from 0.7 to 1 by 0.53 a round
 //!   trip, are of little more than half a window of round trips. At 10 ms it grows later still, as Linux computes its growth at most 32
-//!   times a second.
+//!   times a second. What makes the 3 %: on short ways a segment waits for others while an acknowledgement is due within a millisecond
+//!   (`tcp_tso_should_defer()`), which is a tenth of 10 ms and takes up to 3 %. And acknowledgements behind a gap wait for each other
+//!   (`tcp_comp_sack_nr`), so that a lost segment's window is told of in one: then rate reduction fills the new window at once, which with
+//!   one for each segment stays a segment or two short (RFC 6937, section 3.1: below the threshold it is its reduction bound that counts),
+//!   and growth begins from there. Without that, windows of ten segments would be up to 5 % (Reno) and 10 % (CUBIC) smaller; with it CUBIC
+//!   at 1/100 over 40 ms is 7 % above what is counted.
 //! - **Plateau**: on CUBIC's curve a cycle of fixed length has no one window to end at. Around W max the curve is flat: each window at
 //!   which the loss comes within ∛(1 segment / C) = 1.4 s of it is the next cycle's W max again. [`plateau`] is the largest of these;
 //!   the RFC's function is of the one in the middle. Where a connection stays depends on where it comes from, so that each point is
@@ -33,16 +38,16 @@ const SEEDS: [u64; 4] = [1, 2, 3, 4];
 /// Points that are further off than 15 %: loss, round trip, by how much at most, and why.
 type Off = (u64, u64, f64, &'static str);
 const RENO_OFF: &[Off] = &[
-    (100, 10, 0.17, "rounds"), //
-    (100, 40, 0.17, "rounds"),
-    (100, 160, 0.17, "rounds"),
+    (100, 10, 0.19, "rounds"), //
+    (100, 40, 0.16, "rounds"),
+    (100, 160, 0.18, "rounds"),
 ];
 const CUBIC_OFF: &[Off] = &[
     (100, 10, 0.27, "rounds"),
     (100, 40, 0.17, "rounds"),
     (100, 160, 0.24, "rounds"),
-    (400, 10, 0.21, "rounds"),
-    (400, 160, 0.34, "plateau"),
+    (400, 10, 0.17, "rounds"),
+    (400, 160, 0.31, "plateau"),
     (1600, 160, 0.22, "plateau"),
 ];
 
@@ -191,7 +196,7 @@ fn reno_with_regular_losses_is_as_fast_as_mathis_says_and_as_its_round_trips_cou
     grid(|point, told| {
         let found = point.measure("reno", Losses::Regular);
         let is_as_published = is_near("Mathis", found, mathis(REGULAR, point), bound(RENO_OFF, point), told);
-        is_near("counted", found, counted(point, 1.0, 0.5), 0.05, told) && is_as_published
+        is_near("counted", found, counted(point, 1.0, 0.5), 0.03, told) && is_as_published
     });
 }
 
@@ -214,7 +219,7 @@ fn cubic_with_regular_losses_is_as_fast_as_rfc_9438_says_or_where_its_plateau_ho
         for (from, losses) in [("above", Losses::Regular), ("below", Losses::RegularFromBelow)] {
             let found = point.measure("cubic", losses);
             is_fine &= is_near(from, found, cubic(point), bound(CUBIC_OFF, point), told);
-            is_fine &= found > 0.85 * counted && found < 1.08 * most;
+            is_fine &= found > 0.93 * counted && found < 1.07 * most;
         }
         is_fine
     });
