@@ -146,7 +146,7 @@ fn who_is_connected_hears_nobody_else_and_before_all_others() {
     assert_eq!(read(&mut network, 1, one), Ok((1000_u16.to_be_bytes().to_vec(), at(0, 1000))));
     assert_eq!(read(&mut network, 1, one), Err(SocketError::WouldBlock));
     assert_eq!(read(&mut network, 1, all), Ok((2000_u16.to_be_bytes().to_vec(), at(0, 2000))));
-    on(&mut network, 1, one).disconnect().expect("it is a datagram socket");
+    on(&mut network, 1, one).disconnect().expect("it is a socket");
     assert_eq!(on(&mut network, 1, one).send(b"x"), Err(SocketError::NoDestination));
 }
 

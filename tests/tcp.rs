@@ -1,5 +1,7 @@
 //! TCP between two engines, over links that are good or bad: RFC 9293 and its family.
 
+#[path = "tcp/again.rs"]
+mod again;
 #[path = "tcp/anything.rs"]
 mod anything;
 #[path = "tcp/closing.rs"]

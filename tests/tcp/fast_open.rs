@@ -188,7 +188,7 @@ fn options_and_tunables_say_who_may() {
     let asked = engine.socket(NOW, client).expect("it is held").send_fast(LISTENER.into(), &[], SendFlags::default());
     assert_eq!(asked, Err(SocketError::IsConnected));
     let asked = engine.socket(NOW, listener).expect("it listens").send_fast(LISTENER.into(), &[], SendFlags::default());
-    assert_eq!(asked, Err(SocketError::Invalid));
+    assert_eq!(asked, Err(SocketError::IsConnected));
     let (_, refused) = opens_to(&mut engine, ([127, 0, 0, 1], 81));
     assert_eq!(refused, Err(SocketError::ConnectionRefused));
     engine.handle_command(NOW, Command::SetSysctl("net.ipv4.tcp_fastopen".into(), 0x402)).expect("a tunable");

@@ -3,7 +3,11 @@
 use alloc::{boxed::Box, collections::VecDeque};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{Family, Readiness, Socket, SocketError, SocketId, options::Options, table::Entry};
+use super::{
+    Family, Origin, Readiness, Socket, SocketError, SocketId,
+    options::Options,
+    table::{Entry, Idle},
+};
 use crate::{
     settle::own_address,
     tcp::{Ends, State, connection::Connection, fastopen::Queue, listen::Listener, open::Beginning},
@@ -115,9 +119,11 @@ impl Socket<'_> {
             return Err(SocketError::Invalid);
         };
         let index = listener.accepted.pop_front().ok_or(SocketError::WouldBlock)?;
+        let origin = Origin::accepted(listener.local);
         if let Some(Entry::Connection(connection)) = self.engine.sockets.entry_mut(index) {
             // What has happened before is news to who holds it from now on.
             (connection.is_accepted, connection.woken) = (true, connection.readiness());
+            connection.origin = Some(origin);
         }
         self.engine.sockets.note_ready(index);
         Ok(self.engine.sockets.id(index))
@@ -126,6 +132,7 @@ impl Socket<'_> {
     /// Begins a connection; of a datagram socket it says whom it talks to from then on. It stands when the socket is writable and no error waits.
     ///
     /// # Errors
+    /// Why the connection that was begun before has failed, [`SocketError::ConnectionAborted`] where that was told: it may be tried again then.
     /// [`SocketError::Already`] while it is begun, [`SocketError::IsConnected`], [`SocketError::WrongFamily`],
     /// [`SocketError::NetworkUnreachable`], [`SocketError::AddressNotAvailable`] when no port is left or the ends are in use.
     pub fn connect(&mut self, remote: SocketAddr) -> Result<(), SocketError> {
@@ -140,9 +147,9 @@ impl Socket<'_> {
             Entry::Connection(connection) if connection.is_deferred() => return Err(SocketError::IsConnected),
             Entry::Connection(connection) if connection.state == State::SynSent => return Err(SocketError::Already),
             Entry::Connection(connection) if connection.state != State::Closed => return Err(SocketError::IsConnected),
-            Entry::Connection(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => {
-                return Err(SocketError::Invalid);
-            }
+            Entry::Connection(_) => return Err(self.fails_to_connect()),
+            Entry::Listener(_) => return Err(SocketError::IsConnected),
+            Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => return Err(SocketError::Invalid),
         };
         let remote = self.of_family(idle.family, remote)?;
         if remote.is_ipv4() && idle.options.only_v6 {
@@ -169,10 +176,10 @@ impl Socket<'_> {
             None if idle.options.fast_open.defers_connect => Beginning::Deferred,
             None => Beginning::Plain,
         };
-        self.start(ends, idle.options, beginning)
+        self.start(ends, &idle, beginning)
     }
 
-    fn start(&mut self, mut ends: Ends, options: Options, beginning: Beginning<'_>) -> Result<(), SocketError> {
+    fn start(&mut self, mut ends: Ends, idle: &Idle, beginning: Beginning<'_>) -> Result<(), SocketError> {
         let (now, engine) = (self.now, &mut *self.engine);
         let (sockets, sysctls) = (&mut engine.sockets, &engine.around.sysctls);
         let chosen = if ends.local.port() == 0 {
@@ -183,14 +190,16 @@ impl Socket<'_> {
         };
         let (port, replaces) = chosen.ok_or(SocketError::AddressNotAvailable)?;
         ends.local.set_port(port);
-        let mut initial = None;
+        let mut initial = idle.initial_towards(ends.remote.ip());
         if let Some((index, first)) = replaces {
             engine.forget_rest(index);
             initial = Some(first);
         }
         let way = engine.way_to(now, ends.remote.ip(), None);
         let ip_id = engine.sockets.random.below(1 << 16) as u16;
-        let connection = Connection::connect(&mut engine.work(now), ends, options, way, ip_id, initial, beginning);
+        let mut connection =
+            Connection::connect(&mut engine.work(now), ends, idle.options, way, ip_id, initial, beginning);
+        connection.origin = Some(Origin { family: idle.family, bound: idle.local, is_begun: true });
         engine.put_back(now, self.index, Box::new(connection));
         engine.sockets.link(self.index);
         engine.end_call(now);

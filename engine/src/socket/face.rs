@@ -81,7 +81,7 @@ impl Engine {
     pub fn open_stream(&mut self, now: Instant, family: Family) -> Result<SocketId, SocketError> {
         self.note_time(now);
         let options = Settings::new(&self.around.sysctls);
-        let idle = Entry::Idle(Box::new(Idle { family, local: None, options }));
+        let idle = Entry::Idle(Box::new(Idle::new(family, None, options)));
         let index = self.sockets.insert(idle).ok_or(SocketError::TooMany)?;
         Ok(self.sockets.id(index))
     }
@@ -122,7 +122,7 @@ impl Socket<'_> {
             Entry::Connection(connection) => connection.readiness(),
             Entry::Datagram(datagram) => datagram.readiness(),
             Entry::Listener(listener) if !listener.accepted.is_empty() => Readiness::READABLE,
-            Entry::Idle(_) => Readiness::WRITABLE | Readiness::HUNG_UP,
+            Entry::Idle(idle) => idle.readiness(),
             Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_) => Readiness::default(),
         }
     }
@@ -205,9 +205,8 @@ impl Socket<'_> {
         match self.engine.sockets.entry_mut(self.index) {
             Some(Entry::Connection(connection)) => connection.error.take().or_else(|| connection.soft_error.take()),
             Some(Entry::Datagram(datagram)) => datagram.error.take(),
-            Some(Entry::Idle(_) | Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_)) | None => {
-                None
-            }
+            Some(Entry::Idle(idle)) => idle.take_error(),
+            Some(Entry::Listener(_) | Entry::Free | Entry::Request(_) | Entry::TimeWait(_)) | None => None,
         }
     }
 
@@ -286,6 +285,7 @@ impl Socket<'_> {
         if self.is_deferred() {
             return self.send_deferred(bytes, flags);
         }
+        self.left_error()?;
         self.with_connection(|connection, work| connection.write(work, bytes, flags))
             .unwrap_or(Err(SocketError::BrokenPipe))
     }
@@ -299,6 +299,7 @@ impl Socket<'_> {
             let most = to.len();
             return self.receive_from(to).map(|received| received.len.min(most));
         }
+        self.left_error()?;
         self.with_connection(|connection, work| connection.read(work, to, false))?
     }
 
@@ -310,6 +311,7 @@ impl Socket<'_> {
         if self.datagram().is_some() {
             return self.peek_datagram(to);
         }
+        self.left_error()?;
         self.with_connection(|connection, work| connection.read(work, to, true))?
     }
 
@@ -338,7 +340,7 @@ impl Socket<'_> {
     }
 
     /// Ends one direction of a connection, or both. What comes afterwards is not read; what was written is still sent. A
-    /// listener takes no connections any more.
+    /// listener takes no connections any more, and a connection that does not stand yet is given up as by [`Self::disconnect`].
     ///
     /// # Errors
     /// [`SocketError::NotConnected`].
@@ -350,6 +352,9 @@ impl Socket<'_> {
         }
         if self.datagram().is_some() {
             return self.shut_datagram(reading, writing);
+        }
+        if self.state() == State::SynSent {
+            return self.disconnect();
         }
         self.with_connection(|connection, work| {
             if connection.state == State::Closed {
@@ -365,13 +370,13 @@ impl Socket<'_> {
         })?
     }
 
-    fn stop_listening(&mut self) -> Result<(), SocketError> {
+    pub(super) fn stop_listening(&mut self) -> Result<(), SocketError> {
         let (index, now) = (self.index, self.now);
         let Entry::Listener(listener) = self.engine.sockets.replace(index, Entry::Free) else {
             return Err(SocketError::NotConnected);
         };
         let family = if listener.local.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
-        let idle = Idle { family, local: Some(listener.local), options: listener.settings };
+        let idle = Idle::new(family, Some(listener.local), listener.settings);
         self.engine.sockets.replace(index, Entry::Idle(Box::new(idle)));
         self.engine.abandon(now, &listener);
         self.engine.end_call(now);

@@ -22,6 +22,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`face`], `begin` | the calls |
+//! | `again` | sockets that are connected again |
 //! | `fast_open` | connections that begin with data |
 //! | [`options`], [`readiness`], [`error`] | their values |
 //! | `table`, `ports` | all sockets, and which port is whose |
@@ -37,6 +38,7 @@
 //! had been started again, and they are reset when they go on. An engine that goes on from a snapshot itself keeps its sockets,
 //! since their users are there.
 
+mod again;
 mod begin;
 pub mod datagram;
 mod deliver;
@@ -62,6 +64,7 @@ pub use options::SocketOption;
 pub use readiness::Readiness;
 pub use table::{SocketId, Sockets};
 
+pub(crate) use again::Origin;
 pub(crate) use options::SEND_BUFFER_MIN;
 pub(crate) use receive_queue::{Piece, ReceiveQueue};
 pub(crate) use send_queue::SendQueue;

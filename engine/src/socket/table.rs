@@ -11,7 +11,7 @@ use core::net::{IpAddr, SocketAddr};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
-use super::{Family, Readiness, datagram::Datagram, options::Options};
+use super::{Family, Readiness, again::Remains, datagram::Datagram, options::Options};
 use crate::{
     limits::SOCKETS_MAX,
     packet::Packet,
@@ -133,6 +133,7 @@ pub(crate) struct Idle {
     pub(crate) family: Family,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) options: Options,
+    pub(super) remains: Option<Remains>,
 }
 
 impl Sockets {

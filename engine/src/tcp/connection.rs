@@ -24,7 +24,7 @@ use super::{
 use crate::{
     frame::DeviceId,
     packet::Pool,
-    socket::{Readiness, ReceiveQueue, SendQueue, SocketError},
+    socket::{Origin, Readiness, ReceiveQueue, SendQueue, SocketError},
     time::Instant,
     wire::{SeqNum, TcpFlags},
 };
@@ -53,6 +53,8 @@ pub(crate) struct Connection {
     pub(super) counters: Counters,
     /// What of it is counted among all.
     pub(super) account: Account,
+    /// What its socket was before, once somebody holds it.
+    pub(crate) origin: Option<Origin>,
     /// Why it has ended, until somebody asks.
     pub(crate) error: Option<SocketError>,
     /// What the network has said since something was acknowledged, while it goes on trying; until somebody asks.
@@ -366,6 +368,7 @@ impl Connection {
             fast_open: None,
             counters: Counters::default(),
             account: Account::default(),
+            origin: None,
             error: None,
             soft_error: None,
             is_receive_shut: false,

@@ -157,6 +157,33 @@ impl Connection {
         self.finish(work.pool);
     }
 
+    /// Gives it up, so that its socket can be used again; the other end is told if it knows of it (Linux v6.18: `net/ipv4/tcp.c`,
+    /// `tcp_disconnect()`).
+    pub(crate) fn disconnect(&mut self, work: &mut Work<'_>) {
+        let is_known = match self.state {
+            State::Established | State::CloseWait | State::FinWait1 | State::FinWait2 | State::SynReceived => true,
+            State::Closing | State::LastAck => self.has_unsent(),
+            State::Closed | State::Listen | State::SynSent | State::TimeWait => false,
+        };
+        if is_known {
+            self.send_reset(work);
+        }
+        if is_known || self.state == State::SynSent {
+            self.error = Some(SocketError::ConnectionReset);
+        }
+        self.finish(work.pool);
+    }
+
+    /// Whether both ends have timestamps.
+    pub(crate) const fn has_timestamps(&self) -> bool {
+        self.agreed.timestamps
+    }
+
+    /// The first sequence number of the next connection of its socket: behind all that the other end may have let it send.
+    pub(crate) fn next_initial(&self) -> SeqNum {
+        self.sender.end + self.sender.window_max + 2
+    }
+
     /// Has ended well: what has come can still be read.
     pub(crate) fn end(&mut self, pool: &mut Pool) {
         self.finish(pool);

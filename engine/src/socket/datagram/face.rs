@@ -166,11 +166,8 @@ impl Socket<'_> {
         Ok(())
     }
 
-    /// Dissolves the connection of a datagram socket (`connect` to `AF_UNSPEC`).
-    ///
-    /// # Errors
-    /// [`SocketError::NotSupported`] of what is no datagram socket.
-    pub fn disconnect(&mut self) -> Result<(), SocketError> {
+    /// Dissolves its connection.
+    pub(in crate::socket) fn disconnect_datagram(&mut self) -> Result<(), SocketError> {
         let datagram = self.datagram_mut()?;
         (datagram.source, datagram.remote, datagram.error) = (None, None, None);
         Ok(())

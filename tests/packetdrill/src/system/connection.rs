@@ -37,7 +37,10 @@ impl Process {
             set.map_err(|error| Unknown(error.to_string()))?;
         }
         let mode = if kind & NONBLOCK != 0 { Mode::Not } else { Mode::Waits };
-        self.files.insert(descriptor, File::Socket(OpenSocket { id, family, mode, is_connecting: false }));
+        self.files.insert(
+            descriptor,
+            File::Socket(OpenSocket { id, family, mode, is_connecting: false, is_connected: false }),
+        );
         Ok(Returned::Value(descriptor.into()))
     }
 
@@ -69,7 +72,8 @@ impl Process {
         };
         Ok(match socket.accept() {
             Ok(id) => {
-                let open = OpenSocket { id, family: open.family, mode: Mode::Waits, is_connecting: false };
+                let open =
+                    OpenSocket { id, family: open.family, mode: Mode::Waits, is_connecting: false, is_connected: true };
                 self.files.insert(accepted, File::Socket(open));
                 Returned::Value(accepted.into())
             }
@@ -107,6 +111,9 @@ impl Process {
             Ok(found) => found,
             Err(errno) => return Ok(Returned::Error(errno)),
         };
+        if open.is_connected {
+            return Ok(Returned::Error(SocketError::IsConnected.into()));
+        }
         if progress.done == 0 && !open.is_connecting {
             if let Err(error) = socket.connect(remote) {
                 return Ok(Returned::Error(error.into()));
@@ -121,19 +128,41 @@ impl Process {
         }
         let is_first = progress.done > 0;
         progress.done = 1;
-        let returned = match (socket.take_error(), socket.state()) {
-            (Some(error), _) => Returned::Error(error.into()),
-            (None, State::SynSent | State::SynReceived) if open.mode == Mode::Waits => return Ok(Returned::Waits),
-            (None, State::SynSent | State::SynReceived) if !is_first => {
-                return Ok(Returned::Error(SocketError::Already.into()));
-            }
-            (None, State::SynSent | State::SynReceived) => return Ok(Returned::Waits),
-            (None, State::Closed) => Returned::Error(SocketError::ConnectionAborted.into()),
-            (None, _) => Returned::Value(0),
+        let returned = match socket.state() {
+            State::SynSent | State::SynReceived if open.mode == Mode::Waits || is_first => return Ok(Returned::Waits),
+            State::SynSent | State::SynReceived => return Ok(Returned::Error(SocketError::Already.into())),
+            // Why it has failed, and the socket may be connected again.
+            State::Closed => done(socket.connect(remote)),
+            State::Listen
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => Returned::Value(0),
         };
         // What it has come to is told once (Linux v6.18: `net/ipv4/af_inet.c`, `__inet_stream_connect()`).
         self.set_connecting(descriptor, false);
+        self.set_connected(descriptor, returned == Returned::Value(0));
         Ok(returned)
+    }
+
+    /// `connect` to an address of `AF_UNSPEC`.
+    ///
+    /// # Errors
+    /// None.
+    pub fn disconnect(&mut self, host: &mut Host, descriptor: i32) -> Outcome {
+        let returned = self.borrow(host, descriptor).map(|(mut socket, _)| done(socket.disconnect()));
+        self.set_connecting(descriptor, false);
+        self.set_connected(descriptor, false);
+        settled(returned)
+    }
+
+    fn set_connected(&mut self, descriptor: i32, is_connected: bool) {
+        if let Some(open) = self.open_mut(descriptor) {
+            open.is_connected = is_connected;
+        }
     }
 
     pub(super) fn set_connecting(&mut self, descriptor: i32, is_connecting: bool) {
@@ -153,7 +182,14 @@ impl Process {
             2 => (true, true),
             _ => return Ok(Returned::Error(Errno::INVALID)),
         };
-        settled(self.borrow(host, descriptor).map(|(mut socket, _)| done(socket.shut(reading, writing))))
+        let shut = self.borrow(host, descriptor).map(|(mut socket, _)| {
+            let is_given_up = socket.state() == State::SynSent;
+            (done(socket.shut(reading, writing)), is_given_up)
+        });
+        if let Ok((_, true)) = shut {
+            self.set_connecting(descriptor, false);
+        }
+        settled(shut.map(|(returned, _)| returned))
     }
 
     /// `close`.

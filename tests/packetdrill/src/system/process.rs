@@ -31,6 +31,8 @@ pub(super) struct OpenSocket {
     pub(super) mode: Mode,
     /// A connection was begun, and nobody has asked yet what became of it.
     pub(super) is_connecting: bool,
+    /// Somebody has been told that it is connected.
+    pub(super) is_connected: bool,
 }
 
 /// Whether calls wait.

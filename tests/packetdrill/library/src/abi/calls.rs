@@ -87,6 +87,9 @@ functions! {
     }
 
     fn connect(instance, fd: c_int, at: *const sockaddr, len: socklen_t) -> c_int {
+        if memory::is_unspecified(at, len)? {
+            return instance.call(|World { host, process, .. }, _| process.disconnect(host, fd));
+        }
         let remote = memory::address(at, len)?;
         instance.call(|World { host, process, .. }, progress| process.connect(host, fd, remote, progress))
     }

@@ -122,6 +122,15 @@ pub(super) unsafe fn address(at: *const sockaddr, len: socklen_t) -> Result<Sock
     address::read(unsafe { bytes(at.cast(), len as usize) }?)
 }
 
+/// Whether an address is of no family (`AF_UNSPEC`).
+///
+/// # Safety
+/// As [`bytes`].
+pub(super) unsafe fn is_unspecified(at: *const sockaddr, len: socklen_t) -> Result<bool, Errno> {
+    // SAFETY: the caller says so.
+    Ok(unsafe { bytes(at.cast(), len as usize) }?.first_chunk() == Some(&[0; 2]))
+}
+
 /// Puts a value where one is wanted, as much of it as there is room for, and how long it is.
 ///
 /// # Safety

@@ -40,6 +40,9 @@ pub(super) fn accept(program: &mut Program, host: &mut Host, attempt: &mut Attem
 }
 
 pub(super) fn connect(program: &mut Program, host: &mut Host, attempt: &mut Attempt<'_>) -> Result<Returned, Stop> {
+    if matches!(attempt.argument(1)?, Value::Words(words) if words == &["AF_UNSPEC"]) {
+        return Ok(program.process.disconnect(host, attempt.number(0)?)?);
+    }
     any_address(attempt, 1)?;
     let remote = SocketAddr::new(program.settings.remote, PORT);
     let descriptor = attempt.number(0)?;
