@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::network::Peer;
+use lab::network::{Link, Network, Peer, address_v6};
 use towpath_engine::{
     socket::{Family, SocketError, SocketOption},
     tcp::State,
@@ -285,4 +285,24 @@ fn a_probe_asks_for_the_last_segment_as_it_was_cut() {
     let probe = peer.waits(Duration::from_millis(100));
     assert_eq!(probe.len(), 1, "{probe:?}");
     assert!(probe[0].1.starts_with("PA seq 12817 ") && probe[0].1.ends_with(" len 1424"), "{probe:?}");
+}
+
+#[test]
+fn packets_of_ipv6_have_another_label_after_each_timeout() {
+    let mut network = Network::new(1, Link::default());
+    let (mut now, engine) = (network.now(), &mut network.engines[0]);
+    let id = engine.open_stream(now, Family::Ipv6).unwrap();
+    engine.socket(now, id).unwrap().connect(address_v6(1)).unwrap();
+    let mut labels = Vec::new();
+    while labels.len() < 3 {
+        while let Some(transmit) = engine.poll_transmit() {
+            // Behind the addresses of the link, the version and the class.
+            labels.push(transmit.head()[14..18].to_vec());
+        }
+        (now, _) = engine.poll_timeout().expect("the SYN is sent again");
+        engine.handle_timeout(now);
+    }
+    labels.sort();
+    labels.dedup();
+    assert_eq!(labels.len(), 3, "{labels:?}");
 }

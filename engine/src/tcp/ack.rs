@@ -131,6 +131,9 @@ impl Connection {
         is_duplicate: bool,
     ) {
         self.counters.delivered = self.counters.delivered.wrapping_add(news.delivered);
+        if news.has_echo {
+            self.counters.delivered_marked = self.counters.delivered_marked.wrapping_add(news.delivered);
+        }
         news.is_ack_delayed = self.may_be_delayed(&news, prior_una);
         // One that is overtaken tells neither time nor rate (Linux v6.18: `tcp_ack()`, `old_ack`).
         let is_overtaken = segment.ack.before(prior_una);

@@ -334,8 +334,6 @@ pub(super) struct Troubles {
     /// Retransmissions, or probes, in a row without an answer.
     pub(super) attempts: u32,
     pub(super) probes: u32,
-    /// Timeouts of all, and when this row of them began.
-    pub(super) timeouts: u16,
     /// ECN: the next data tell that the window was reduced (CWR).
     pub(super) reduces_marked: bool,
     /// What has just come answers something that was sent before anything was sent again (Eifel, RFC 3522).

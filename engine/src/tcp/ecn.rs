@@ -86,6 +86,17 @@ impl Connection {
         }
     }
 
+    /// Counts what the network has told by marks, whatever was agreed on (Linux v6.18: `tcp_ecn_received_counters()`).
+    pub(super) fn count_marks(&mut self, segment: &Segment) {
+        let Codepoint(codepoint @ 1..) = segment.codepoint else { return };
+        self.receiver.has_seen_ect |= !self.agreed.ecn;
+        if segment.codepoint == Codepoint::CE {
+            self.counters.received_marked = self.counters.received_marked.wrapping_add(segment.count);
+        }
+        let bytes = &mut self.counters.received_codepoints[usize::from(codepoint - 1)];
+        *bytes = bytes.wrapping_add(segment.len);
+    }
+
     /// Data have come, marked or not.
     pub(super) fn note_codepoint(&mut self, segment: &Segment) {
         if !self.agreed.ecn {

@@ -20,6 +20,11 @@ pub(super) struct Counters {
     pub(super) bytes_acked: u64,
     pub(super) bytes_received: u64,
     pub(super) delivered: u32,
+    /// Of those, in acknowledgements that tell of a mark.
+    pub(super) delivered_marked: u32,
+    /// Segments that have come marked, and bytes of those that may be marked: ECT(1), ECT(0), CE.
+    pub(super) received_marked: u32,
+    pub(super) received_codepoints: [u32; 3],
     pub(super) lost: u32,
     pub(super) resent: u32,
     pub(super) resent_for: super::resent::Resent,
@@ -27,7 +32,8 @@ pub(super) struct Counters {
     pub(super) dsacks_received: u32,
     pub(super) duplicates_received: u32,
     pub(super) out_of_order: u32,
-    pub(super) timeouts: u32,
+    pub(super) timeouts: Timeouts,
+    pub(super) rehashes: u32,
     pub(super) recoveries: u32,
     pub(super) undone: u32,
     pub(super) loss_probes: u32,
@@ -35,6 +41,36 @@ pub(super) struct Counters {
     pub(super) paws_rejected: u32,
     pub(super) zero_windows_sent: u32,
     pub(super) probes_out: u32,
+}
+
+/// Timeouts of retransmissions: rows of them begin with the first one after an acknowledgement, and end when what was in flight then is
+/// acknowledged, or they turn out to have been for nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Timeouts {
+    count: u16,
+    rows: u16,
+    lasted: Duration,
+    since: Option<Instant>,
+}
+
+impl Timeouts {
+    /// One more.
+    pub(super) const fn note(&mut self, now: Instant, is_first: bool) {
+        if is_first {
+            self.rows = self.rows.saturating_add(1);
+            self.since = Some(now);
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// A row has ended.
+    pub(super) fn end(&mut self, now: Instant) {
+        (self.lasted, self.since) = (self.lasted(now), None);
+    }
+
+    fn lasted(&self, now: Instant) -> Duration {
+        self.lasted + self.since.map_or(Duration::ZERO, |since| now.since(since))
+    }
 }
 
 /// `TCP_INFO`, under the names of its fields without `tcpi_`. Times are durations; what is 32 bits there is so here.
@@ -93,6 +129,7 @@ pub struct TcpInfo {
     pub data_segs_in: u32,
     pub data_segs_out: u32,
     pub delivered: u32,
+    pub delivered_ce: u32,
     pub bytes_sent: u64,
     pub bytes_retrans: u64,
     pub dsack_dups: u32,
@@ -100,7 +137,16 @@ pub struct TcpInfo {
     pub rcv_ooopack: u32,
     pub snd_wnd: u32,
     pub rcv_wnd: u32,
+    /// Timeouts that would let the packets of a socket take another way among several of one cost; those of IPv6 have another label then.
+    pub rehash: u32,
     pub total_rto: u16,
+    /// Rows of timeouts, and how long they have lasted.
+    pub total_rto_recoveries: u16,
+    pub total_rto_time: Duration,
+    pub received_ce: u32,
+    pub received_e1_bytes: u32,
+    pub received_e0_bytes: u32,
+    pub received_ce_bytes: u32,
     /// Why data did not go with the SYN, or not with success: 1 no cookie, 2 the SYN alone was acknowledged, 3 the SYN was sent again.
     pub fastopen_client_fail: u8,
 }
@@ -110,6 +156,7 @@ impl Connection {
     pub(crate) fn info(&self, now: Instant, work: &Work<'_>) -> TcpInfo {
         let (agreed, tally, counters) = (&self.agreed, &self.sender.in_flight, &self.counters);
         let [busy_time, rwnd_limited, sndbuf_limited] = self.sender.chronicle.spent(now);
+        let [received_e1_bytes, received_e0_bytes, received_ce_bytes] = counters.received_codepoints;
         let flag = |on: bool, bit: u8| if on { bit } else { 0 };
         TcpInfo {
             state: self.state,
@@ -163,6 +210,7 @@ impl Connection {
             data_segs_in: counters.data_segments_received,
             data_segs_out: counters.data_segments_sent,
             delivered: counters.delivered,
+            delivered_ce: counters.delivered_marked,
             bytes_sent: counters.bytes_sent,
             bytes_retrans: counters.bytes_resent,
             dsack_dups: counters.dsacks_received,
@@ -170,7 +218,14 @@ impl Connection {
             rcv_ooopack: counters.out_of_order,
             snd_wnd: self.sender.window,
             rcv_wnd: self.receiver.window,
-            total_rto: self.trouble.timeouts,
+            rehash: counters.rehashes,
+            total_rto: counters.timeouts.count,
+            total_rto_recoveries: counters.timeouts.rows,
+            total_rto_time: counters.timeouts.lasted(now),
+            received_ce: counters.received_marked,
+            received_e1_bytes,
+            received_e0_bytes,
+            received_ce_bytes,
             fastopen_client_fail: self.fast_open_failure(),
         }
     }

@@ -194,6 +194,9 @@ impl Connection {
             self.challenge(work);
             return Err(packet.drop_for(DropReason::TcpAckImpossible));
         }
+        if self.state == State::Established {
+            self.count_marks(segment);
+        }
         if self.state == State::SynReceived {
             if self.is_in_handshake() {
                 self.stand(work, segment);

@@ -151,11 +151,11 @@ impl Connection {
 
     fn handle_in_loss(&mut self, work: &mut Work<'_>, is_duplicate: bool, news: &mut News) -> Resend {
         let resend = self.process_loss(work, is_duplicate, news);
+        self.find_losses(work, news);
         if self.trouble.now == Trouble::Loss {
-            self.find_losses(work, news);
             return resend;
         }
-        self.find_losses(work, news);
+        self.counters.timeouts.end(work.now);
         if self.trouble.now == Trouble::Open && !news.has_lost_resent && self.sender.in_flight.lost == 0 {
             return resend;
         }

@@ -65,6 +65,11 @@ impl Secrets {
         (self.of(PURPOSE_CHOICE, ends.local, ends.remote) >> 32) as u32
     }
 
+    /// Another label for the packets of a connection, by how many it has had.
+    pub(super) fn flow_label(&self, ends: &Ends, number: u32) -> u32 {
+        (self.of(PURPOSE_LABEL.wrapping_add(u64::from(number) << 8), ends.local, ends.remote) >> 44) as u32
+    }
+
     /// What an algorithm of congestion control draws by chance begins with it.
     pub(super) fn chance(&self, now: Instant, ends: &Ends) -> u64 {
         self.of(PURPOSE_CHANCE.wrapping_add(now.as_nanos() << 8), ends.local, ends.remote)
@@ -95,6 +100,7 @@ const PURPOSE_CHOICE: u64 = 4;
 const PURPOSE_COOKIE: u64 = 5;
 const PURPOSE_CHANCE: u64 = 6;
 const PURPOSE_FAST_OPEN: u64 = 7;
+const PURPOSE_LABEL: u64 = 8;
 
 #[cfg(test)]
 mod tests {

@@ -165,10 +165,10 @@ impl Connection {
             if is_over {
                 return self.give_up(work);
             }
+            self.take_another_way(work);
             self.enter_loss(work);
+            self.counters.timeouts.note(work.now, self.trouble.attempts == 0);
             self.trouble.attempts += 1;
-            self.trouble.timeouts = self.trouble.timeouts.saturating_add(1);
-            self.counters.timeouts += 1;
             if !self.resend_first(work) && self.is_refused(work) {
                 self.deadlines.retransmit = Some((work.now + RESOURCE_WAIT, Pending::Retransmit));
                 return;
@@ -182,6 +182,15 @@ impl Connection {
         }
         let wait = self.within_user_timeout(work, self.timeout(work));
         self.deadlines.retransmit = Some((work.now + wait, Pending::Retransmit));
+    }
+
+    /// Something may be wrong with the way that packets take: those of another label may take another one (Linux v6.18:
+    /// `tcp_write_timeout()`, `sk_rethink_txhash()`).
+    fn take_another_way(&mut self, work: &Work<'_>) {
+        self.counters.rehashes = self.counters.rehashes.wrapping_add(1);
+        if self.way.flow_label != 0 {
+            self.way.flow_label = work.secrets.flow_label(&self.ends, self.counters.rehashes);
+        }
     }
 
     /// Whether so little is in flight that losses show by timeouts only, which do not grow then for a while (Linux v6.18:

@@ -223,6 +223,7 @@ fn details_of(text: &mut String, info: &TcpInfo, model: Option<&BbrInfo>) {
     }
     rates(text, info);
     number(text, "delivered", info.delivered.into());
+    number(text, "delivered_ce", info.delivered_ce.into());
     if info.delivery_rate_app_limited {
         text.push_str(" app_limited");
     }
@@ -248,6 +249,7 @@ fn details_of(text: &mut String, info: &TcpInfo, model: Option<&BbrInfo>) {
     number(text, "rcv_ooopack", info.rcv_ooopack.into());
     number(text, "snd_wnd", info.snd_wnd.into());
     number(text, "rcv_wnd", info.rcv_wnd.into());
+    number(text, "rehash", info.rehash.into());
 }
 
 /// What BBR knows. A round-trip time that was never measured is all ones.

@@ -64,6 +64,7 @@ fn nothing() -> TcpInfo {
         data_segs_in: 0,
         data_segs_out: 0,
         delivered: 1,
+        delivered_ce: 0,
         bytes_sent: 0,
         bytes_retrans: 0,
         dsack_dups: 0,
@@ -71,7 +72,14 @@ fn nothing() -> TcpInfo {
         rcv_ooopack: 0,
         snd_wnd: 0,
         rcv_wnd: 0,
+        rehash: 0,
         total_rto: 0,
+        total_rto_recoveries: 0,
+        total_rto_time: ms(0),
+        received_ce: 0,
+        received_e1_bytes: 0,
+        received_e0_bytes: 0,
+        received_ce_bytes: 0,
         fastopen_client_fail: 0,
     }
 }

@@ -235,6 +235,7 @@ impl Connection {
         if self.trouble.now == Trouble::Loss && self.sender.in_flight.out == 0 {
             self.try_undo_recovery(work);
         }
+        self.counters.timeouts.end(work.now);
         (self.trouble.attempts, self.trouble.backoff) = (0, 0);
         if self.trouble.now != Trouble::Recovery {
             self.trouble.resent_at = None;
@@ -269,6 +270,7 @@ impl Connection {
         if let Some(handshake) = self.handshake_mut() {
             handshake.timeouts += 1;
         }
+        self.counters.timeouts.note(work.now, self.trouble.attempts == 0);
         self.trouble.attempts += 1;
         self.trouble.resent_at.get_or_insert(work.now);
         let doubled = Duration::from_secs(1 << (timeouts + 1).min(16));

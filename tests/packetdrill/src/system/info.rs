@@ -61,7 +61,7 @@ type Read = fn(&TcpInfo) -> i64;
 /// Fields with their place in `struct tcp_info`: byte, bytes, and how far to the left within them. A name without a row is a field of
 /// something that the engine does not count; it is zero.
 #[rustfmt::skip]
-static FIELDS: [(&str, usize, usize, u8, Read); 55] = [
+static FIELDS: [(&str, usize, usize, u8, Read); 63] = [
     // name, byte, bytes, shift, what it is read from
     ("tcpi_state", 0, 1, 0, |info| state(info.state)),
     ("tcpi_ca_state", 1, 1, 0, |info| info.ca_state.into()),
@@ -110,6 +110,7 @@ static FIELDS: [(&str, usize, usize, u8, Read); 55] = [
     ("tcpi_rwnd_limited", 176, 8, 0, |info| micros(info.rwnd_limited)),
     ("tcpi_sndbuf_limited", 184, 8, 0, |info| micros(info.sndbuf_limited)),
     ("tcpi_delivered", 192, 4, 0, |info| info.delivered.into()),
+    ("tcpi_delivered_ce", 196, 4, 0, |info| info.delivered_ce.into()),
     ("tcpi_bytes_sent", 200, 8, 0, |info| info.bytes_sent as i64),
     ("tcpi_bytes_retrans", 208, 8, 0, |info| info.bytes_retrans as i64),
     ("tcpi_dsack_dups", 216, 4, 0, |info| info.dsack_dups.into()),
@@ -117,7 +118,14 @@ static FIELDS: [(&str, usize, usize, u8, Read); 55] = [
     ("tcpi_rcv_ooopack", 224, 4, 0, |info| info.rcv_ooopack.into()),
     ("tcpi_snd_wnd", 228, 4, 0, |info| info.snd_wnd.into()),
     ("tcpi_rcv_wnd", 232, 4, 0, |info| info.rcv_wnd.into()),
+    ("tcpi_rehash", 236, 4, 0, |info| info.rehash.into()),
     ("tcpi_total_rto", 240, 2, 0, |info| info.total_rto.into()),
+    ("tcpi_total_rto_recoveries", 242, 2, 0, |info| info.total_rto_recoveries.into()),
+    ("tcpi_total_rto_time", 244, 4, 0, |info| info.total_rto_time.as_millis() as i64),
+    ("tcpi_received_ce", 248, 4, 0, |info| info.received_ce.into()),
+    ("tcpi_received_e1_bytes", 264, 4, 0, |info| info.received_e1_bytes.into()),
+    ("tcpi_received_e0_bytes", 268, 4, 0, |info| info.received_e0_bytes.into()),
+    ("tcpi_received_ce_bytes", 272, 4, 0, |info| info.received_ce_bytes.into()),
 ];
 
 fn micros(time: Duration) -> i64 {
