@@ -17,7 +17,7 @@ impl Talk {
         let mut network = Network::new(1, Link::default());
         let streams = network.connected(80);
         let mut talk = Self { network, streams };
-        talk.reader().set(&SocketOption::UrgentInline(is_in_turn)).unwrap();
+        talk.reader().set(&SocketOption::UrgentInline(is_in_turn)).expect("it may be set");
         talk
     }
 

@@ -4,7 +4,6 @@
 //!
 //! | `net.ipv4.tcp_…` | why not |
 //! |---|---|
-//! | `app_win` | not here yet: the part of a receive buffer that no window is told of |
 //! | `autocorking`, `limit_output_bytes` | they go by what of a connection waits in the host's queues still, and a packet that has left the engine is not followed there |
 //! | `available_ulp` | there are no protocols on top of sockets (`TCP_ULP`) |
 //! | `backlog_ack_defer` | no segment waits for a user who is in a call: calls end before the next segment comes |

@@ -186,6 +186,9 @@ sysctls! {
     tcp_abort_on_overflow: "net.ipv4.tcp_abort_on_overflow" = 0, 0..=1;
     /// Without effect, as in Linux since v6.6: one half of a receive buffer is payload while nothing is known about it.
     tcp_adv_win_scale: "net.ipv4.tcp_adv_win_scale" = 1, 0..=8;
+    /// The part of a new connection's receive buffer that no window is told of, one of so many powers of two, and at least a segment; 0:
+    /// nothing.
+    tcp_app_win: "net.ipv4.tcp_app_win" = 31, 0..=31;
     /// The MSS at which the search for the largest packet of a way begins, in bytes.
     tcp_base_mss: "net.ipv4.tcp_base_mss" = 1024, 48..=65_535;
     /// Whether the largest packet of a way is searched for (RFC 4821): 0 never, 1 where packets that are too large seem to be lost without

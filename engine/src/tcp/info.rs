@@ -190,7 +190,7 @@ impl Connection {
             rttvar: self.rtt.deviation(),
             snd_ssthresh: self.window.threshold.min(Window::NO_THRESHOLD),
             snd_cwnd: self.window.segments,
-            advmss: self.receiver.mss_told.saturating_sub(agreed.options_bytes()),
+            advmss: self.own_mss(),
             reordering: self.trouble.reordering,
             rcv_rtt: self.receiver_rtt(),
             rcv_space: self.receiver_space(),

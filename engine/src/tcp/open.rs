@@ -270,7 +270,7 @@ impl Connection {
         let was_lost = self.trouble.attempts > 1 || self.counters.resent > 1;
         self.window.set(if was_lost { 1 } else { self.initial_segments() });
         self.begin_mtu_search(work, has_connected);
-        self.begin_tuning(work.now);
+        self.begin_tuning(work);
         self.begin_control(work);
         self.expand_send_buffer(work);
         self.enter_quick_acks(super::delayed::QUICK_MAX);

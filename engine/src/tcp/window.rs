@@ -295,11 +295,29 @@ impl Connection {
         self.receiver.tuning.space
     }
 
-    /// Begins to measure, with the window of the handshake.
-    pub(super) fn begin_tuning(&mut self, now: Instant) {
-        let tuning = &mut self.receiver.tuning;
-        (tuning.since, tuning.from) = (now, self.receiver.next);
-        tuning.space = self.receiver.window.min(10 * self.receiver.mss_told);
+    /// Payload of the segments that the other end may send: what it was told of, without options.
+    pub(super) const fn own_mss(&self) -> u32 {
+        self.receiver.mss_told.saturating_sub(self.agreed.options_bytes())
+    }
+
+    /// Begins to measure, with the window of the handshake. A part of the buffer is told of in no window: one of so many powers of two, and
+    /// a segment (Linux v6.18: `tcp_init_buffer_space()`).
+    pub(super) fn begin_tuning(&mut self, work: &Work<'_>) {
+        let (mss, part) = (self.own_mss(), work.sysctls.tcp_app_win);
+        let full = payload_of(self.settings.receive_buffer.0, self.receiver.payload_part);
+        let receiver = &mut self.receiver;
+        let clamp = &mut receiver.window_clamp;
+        if *clamp >= full {
+            let is_much = part > 0 && full > 4 * mss;
+            *clamp = if is_much { (full - (full >> part)).max(4 * mss) } else { full };
+        }
+        if part > 0 && *clamp > 2 * mss && *clamp + mss > full {
+            *clamp = full.saturating_sub(mss).max(2 * mss);
+        }
+        receiver.window_soft_max = receiver.window_soft_max.min(*clamp);
+        let tuning = &mut receiver.tuning;
+        (tuning.since, tuning.from) = (work.now, receiver.next);
+        tuning.space = receiver.window_soft_max.min(receiver.window).min(10 * mss);
     }
 }
 
