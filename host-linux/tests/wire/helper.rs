@@ -26,7 +26,9 @@ impl Session {
         let client = network.client.namespace.within(|| TcpStream::connect((SERVER, 21)).unwrap());
         let (server, _) = listener.accept().unwrap();
         server.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { client, server: BufReader::new(server) }
+        let mut session = Self { client, server: BufReader::new(server) };
+        assert_eq!(session.says("USER x\r\n"), "USER x\r\n");
+        session
     }
 
     /// The client says a line; what the server hears of it.

@@ -260,10 +260,10 @@ mod tests {
         let server = (ITSELF, 21);
         let segment = |from, to, flags, numbers, payload: &[u8]| craft::segment(from, to, flags, numbers, &[], payload);
         let frames: Vec<(u64, Vec<u8>)> = [
-            segment(client, server, 0x02, (1000, 0), b""),
-            segment(server, client, 0x12, (9000, 1001), b""),
-            segment(client, server, 0x10, (1001, 9001), b""),
-            segment(server, client, 0x18, (9001, 1001), b"220 hello\r\n"),
+            segment(client, server, 0x02, (992, 0), b""),
+            segment(server, client, 0x12, (9000, 993), b""),
+            segment(server, client, 0x18, (9001, 993), b"220 hello\r\n"),
+            segment(client, server, 0x18, (993, 9012), b"USER x\r\n"),
             segment(client, server, 0x18, (1001, 9012), b"PORT 127,0,0,1,"),
             segment(client, server, 0x18, (1016, 9012), b"200,1\r\n"),
         ]
