@@ -14,7 +14,6 @@
 //! | `migrate_req` | not here yet: requests and connections of a listener that is closed end with it, as by Linux's default |
 //! | `no_metrics_save`, `no_ssthresh_metrics_save` | nothing is remembered of ended connections but cookies of Fast Open, as with `no_metrics_save` of 1 |
 //! | `plb_*` | only DCTCP asks for other paths (`plb_enabled`), and is not here |
-//! | `retrans_collapse` | not here yet: segments that are sent again are not made longer by those behind them |
 
 mod form;
 mod interface;

@@ -284,6 +284,8 @@ sysctls! {
     tcp_recovery: "net.ipv4.tcp_recovery" = 1, 0..=7;
     /// Segments by which a new connection takes the network to reorder.
     tcp_reordering: "net.ipv4.tcp_reordering" = 3, 1..=2_147_483_647;
+    /// Whether small segments that are sent again take those behind them with them.
+    tcp_retrans_collapse: "net.ipv4.tcp_retrans_collapse" = 1, 0..=1;
     /// Retransmissions, as time, after which packets may be too large for their way (`tcp_mtu_probing`): 3 mean 3 seconds.
     tcp_retries1: "net.ipv4.tcp_retries1" = 3, 0..=255;
     /// Retransmissions, as time, after which a connection is given up: 15 mean 924.6 seconds.

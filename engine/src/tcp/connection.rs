@@ -147,6 +147,8 @@ pub(super) struct Sent {
     pub(super) is_resent: bool,
     /// It was sent more than once.
     pub(super) was_resent: bool,
+    /// No segment goes beyond it.
+    pub(super) ends_record: bool,
     /// How many segments it is, of how many bytes each but the last.
     pub(super) segments: u32,
     pub(super) mss: u32,
@@ -167,6 +169,7 @@ impl Sent {
             is_lost: false,
             is_resent: false,
             was_resent: false,
+            ends_record: false,
             segments: 1,
             mss: mss.max(1),
             sent_at: now,

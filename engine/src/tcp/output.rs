@@ -258,6 +258,7 @@ impl Connection {
     /// Sends data for the first time; gives how many segments that are.
     fn send_new(&mut self, work: &mut Work<'_>, len: u32, has_fin: bool, is_probe: bool) -> u32 {
         let seq = self.sender.next;
+        let ends_record = self.sender.unsent.front().is_some_and(|first| first.ends_record && first.end == seq + len);
         let mut flags = TcpFlags::default();
         if (self.take_unsent(seq + len) || is_probe) && len > 0 {
             flags = flags.union(TcpFlags::PSH);
@@ -278,7 +279,7 @@ impl Connection {
         self.sender.next = end;
         let stamp = self.stamp(work.now);
         self.sender.in_flight.out += segments;
-        self.sender.flight.push_back(Sent::new(work.now, (seq, end), flags, mss, stamp));
+        self.sender.flight.push_back(Sent { ends_record, ..Sent::new(work.now, (seq, end), flags, mss, stamp) });
         self.emit_data(work, seq, len, flags, true);
         self.arm_retransmission_if_idle(work);
         segments

@@ -121,7 +121,7 @@ impl Connection {
         let before = *whole;
         let last_flags = TcpFlags::FIN.union(TcpFlags::PSH);
         let mut rest = Sent { seq: cut, ..before };
-        (whole.end, whole.flags) = (cut, before.flags.without(last_flags));
+        (whole.end, whole.flags, whole.ends_record) = (cut, before.flags.without(last_flags), false);
         (whole.segments, rest.segments) = (whole.count(), rest.count());
         let now = [*whole, rest];
         self.sender.flight.insert(at + 1, rest);
@@ -137,6 +137,26 @@ impl Connection {
         sent.segments = sent.count();
         let now = [*sent];
         self.retally(&before, &now);
+    }
+
+    /// Puts small segments behind one that is sent again into it, as long as all fit `most` bytes and the other end's window (Linux v6.18:
+    /// `tcp_retrans_try_collapse()`).
+    pub(super) fn collapse(&mut self, at: usize, most: u32) {
+        let window_end = self.window_end();
+        while let (Some(first), Some(next)) = (self.sender.flight.get(at).copied(), self.sender.flight.get(at + 1)) {
+            let next = *next;
+            let is_whole = first.segments == 1 && next.segments == 1 && !first.is_sacked && !next.is_sacked;
+            if !is_whole || first.ends_record || first.len() + next.len() > most || next.end.after(window_end) {
+                return;
+            }
+            self.sender.flight.remove(at + 1);
+            self.retally(&next, &[]);
+            if let Some(first) = self.sender.flight.get_mut(at) {
+                (first.end, first.flags) = (next.end, first.flags.union(next.flags));
+                first.was_resent |= next.was_resent;
+                first.ends_record = next.ends_record;
+            }
+        }
     }
 
     /// What is in flight is counted in other segments than before.

@@ -314,6 +314,8 @@ impl Connection {
         }
         if len > most {
             self.split(at, seq + most);
+        } else if work.sysctls.tcp_retrans_collapse != 0 {
+            self.collapse(at, mss.min(most));
         }
         let Some(sent) = self.sender.flight.get(at).copied() else { return false };
         let len = sent.end - seq - u32::from(sent.flags.contains(TcpFlags::FIN));
