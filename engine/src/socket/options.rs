@@ -42,6 +42,9 @@ pub enum SocketOption {
     Tos(u8),
     /// `IP_TTL`, `IPV6_UNICAST_HOPS`.
     Hops(Option<u8>),
+    /// `IP_RECVERR`, `IPV6_RECVERR`, of streams: what the network says of the other end is told at once, and not only if the connection is
+    /// given up. Those of datagrams, which have a queue for it, there are not.
+    ReceiveErrors(bool),
     /// `TCP_NODELAY`.
     NoDelay(bool),
     /// `TCP_CORK`.
@@ -101,7 +104,8 @@ impl SocketOption {
             | Self::Mark(_)
             | Self::Tos(_)
             | Self::Hops(_) => false,
-            Self::NoDelay(_)
+            Self::ReceiveErrors(_)
+            | Self::NoDelay(_)
             | Self::Cork(_)
             | Self::MaxSegment(_)
             | Self::QuickAck(_)
@@ -133,6 +137,7 @@ impl Settings {
             reuse_port: false,
             only_v6: false,
             urgent_inline: false,
+            hears_errors: false,
             broadcast: false,
             no_delay: false,
             cork: false,
@@ -188,6 +193,7 @@ impl Settings {
                 self.send_buffer = (bytes, true);
             }
             SocketOption::UrgentInline(on) => self.urgent_inline = on,
+            SocketOption::ReceiveErrors(on) => self.hears_errors = on,
             SocketOption::Broadcast(on) => self.broadcast = on,
             SocketOption::MaxPacingRate(rate) => {
                 self.pacing_rate_max = (rate, self.pacing_rate_max.1 || rate != u64::MAX);

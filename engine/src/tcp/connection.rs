@@ -83,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) only_v6: bool,
     /// Urgent bytes are read in their turn (`SO_OOBINLINE`).
     pub(crate) urgent_inline: bool,
+    /// What the network says of the other end is told at once (`IP_RECVERR`).
+    pub(crate) hears_errors: bool,
     /// Datagrams may go to everybody on a link (`SO_BROADCAST`).
     pub(crate) broadcast: bool,
     /// Small segments are sent at once (`TCP_NODELAY`).

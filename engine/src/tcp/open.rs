@@ -374,11 +374,14 @@ impl Connection {
     }
 
     /// The network has said that the other end cannot be reached. That ends a handshake, whatever the reason (Linux v6.18:
-    /// `net/ipv4/tcp_ipv4.c`, `tcp_v4_err()`); a connection that stands goes on trying (RFC 1122, section 4.2.3.9).
+    /// `net/ipv4/tcp_ipv4.c`, `tcp_v4_err()`); a connection that stands goes on trying (RFC 1122, section 4.2.3.9), whoever is told.
     pub(crate) fn note_unreachable(&mut self, work: &mut Work<'_>, error: SocketError) {
         let is_in_use = self.is_accepted && self.is_in_handshake();
         if matches!(self.state, State::SynSent | State::SynReceived) && !is_in_use {
             self.fail(error, work.pool);
+        } else if self.settings.hears_errors {
+            self.error = Some(error);
+            self.wake(Readiness::ERROR);
         } else {
             self.soft_error = Some(error);
         }

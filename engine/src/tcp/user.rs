@@ -98,6 +98,7 @@ impl Connection {
             | SocketOption::ReceiveBuffer(_)
             | SocketOption::SendBuffer(_)
             | SocketOption::UrgentInline(_)
+            | SocketOption::ReceiveErrors(_)
             | SocketOption::Broadcast(_)
             | SocketOption::Mark(_)
             | SocketOption::Tos(_)

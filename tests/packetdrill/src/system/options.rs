@@ -17,7 +17,7 @@ type Make = fn(i64) -> Option<SocketOption>;
 
 /// Options by level and number, and what they are made of.
 #[rustfmt::skip]
-static OPTIONS: [(i32, i32, Make); 29] = [
+static OPTIONS: [(i32, i32, Make); 31] = [
     (SOCKET, 2, |value| Some(SocketOption::ReuseAddress(value != 0))),
     (SOCKET, 6, |value| Some(SocketOption::Broadcast(value != 0))),
     (SOCKET, SO_SNDBUF, |value| Some(SocketOption::SendBuffer(value.try_into().ok()?))),
@@ -29,6 +29,8 @@ static OPTIONS: [(i32, i32, Make); 29] = [
     (SOCKET, SO_MAX_PACING_RATE, |value| Some(SocketOption::MaxPacingRate(pacing_rate(value)?))),
     (IP, 1, |value| Some(SocketOption::Tos(value.try_into().ok()?))),
     (IP, 2, |value| Some(SocketOption::Hops(hops(value)?))),
+    (IP, IP_RECVERR, |value| Some(SocketOption::ReceiveErrors(value != 0))),
+    (IPV6, IPV6_RECVERR, |value| Some(SocketOption::ReceiveErrors(value != 0))),
     (IPV6, 16, |value| Some(SocketOption::Hops(hops(value)?))),
     (IPV6, 26, |value| Some(SocketOption::OnlyV6(value != 0))),
     (IPV6, 67, |value| Some(SocketOption::Tos(value.try_into().ok()?))),
@@ -63,6 +65,8 @@ const SO_OOBINLINE: i32 = 10;
 const SO_LINGER: i32 = 13;
 const SO_MAX_PACING_RATE: i32 = 47;
 const SO_MEMINFO: i32 = 55;
+const IP_RECVERR: i32 = 11;
+const IPV6_RECVERR: i32 = 25;
 const IP_MTU_DISCOVER: i32 = 10;
 const IPV6_MTU_DISCOVER: i32 = 23;
 const TCP_NODELAY: i32 = 1;
