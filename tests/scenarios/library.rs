@@ -130,7 +130,10 @@ fn a_window_that_closes_is_asked_for_and_opens_again() {
     let points = &found.ends[FROM].points;
     let closed: Vec<u64> = points.iter().filter(|point| point.snd_wnd == 0).map(|point| point.ts / 1_000_000).collect();
     assert!(closed.first() < Some(&2_000) && closed.last() > Some(&9_900), "{:?}", (closed.first(), closed.last()));
-    assert_eq!(found.ends[FROM].resent.total(), 0, "probes are no retransmissions");
+    // The acknowledgement that closes the window waits a while, so that the last segment may be asked for meanwhile.
+    let resent = found.ends[FROM].resent;
+    assert_eq!(resent.total(), resent.of(ResendReason::LossProbe), "probes of the window are no retransmissions");
+    assert!(resent.total() <= 1, "{resent:?}");
     assert_eq!(found.ends[FROM].timeouts(), 0);
     // Probes are sent after a timeout that doubles: five in ten seconds.
     let closed = Duration::from_millis(600)..Duration::from_secs(10);
