@@ -42,6 +42,11 @@ pub enum Taken {
         /// The state after.
         to: TcpState,
     },
+    /// A SYN/ACK that answers a SYN which was ignored: its connection begins anew.
+    TcpAnew {
+        /// Whether that SYN had no payload.
+        is_bare: bool,
+    },
     /// A UDP datagram.
     Udp {
         /// Both ends talk, and have done so for more than two seconds.
@@ -140,6 +145,7 @@ impl fmt::Display for Taken {
         match self {
             Self::Tcp { from, to } if from == to => write!(f, "belongs to a connection in {to}"),
             Self::Tcp { from, to } => write!(f, "takes its connection from {from} to {to}"),
+            Self::TcpAnew { .. } => f.write_str("answers the SYN that was ignored: its connection begins anew"),
             Self::Udp { is_stream: true } => f.write_str("belongs to a stream"),
             Self::Udp { is_stream: false } | Self::Icmp | Self::Other => f.write_str("belongs to a flow"),
         }

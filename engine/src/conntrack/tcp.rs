@@ -37,8 +37,9 @@ pub(super) fn track(
     let ProtocolState::Tcp(tcp) = &mut connection.protocol else {
         return Outcome::Invalid { reason: Invalid::Broken, refresh: None };
     };
-    let (from, to, checked) = match tcp.step(segment, direction, status, sysctls) {
-        Step::To { from, to, checked } => (from, to, checked),
+    let (from, to, checked, reason) = match tcp.step(segment, direction, status, sysctls) {
+        Step::To { from, to, checked } => (from, to, checked, Taken::Tcp { from, to }),
+        Step::Anew { is_bare } => (TcpState::SynSent, TcpState::SynRecv, true, Taken::TcpAnew { is_bare }),
         Step::Stop(outcome) => return outcome,
     };
     if checked && let Err(miss) = tcp.check(segment, direction, adjustment, sysctls.conntrack_tcp_be_liberal != 0) {
@@ -48,7 +49,7 @@ pub(super) fn track(
     if from != to {
         connection.changes.insert(Changes::PROTOCOL);
     }
-    refresh(connection, segment, (from, to), secs, timeouts)
+    refresh(connection, segment, (from, to), Refreshed { secs, reason }, timeouts)
 }
 
 /// Judges an ACK in a [settled](Connection::is_settled) connection that few things are known of: no timeouts of its own, no numbers
@@ -104,6 +105,8 @@ fn start(segment: &Segment<'_>, sysctls: &Sysctls) -> Result<TcpTracking, Invali
 enum Step {
     /// From one state to the other; `checked` when the window has a say.
     To { from: TcpState, to: TcpState, checked: bool },
+    /// From the beginning: the SYN that was ignored has been right.
+    Anew { is_bare: bool },
     /// No further.
     Stop(Outcome),
 }
@@ -163,8 +166,9 @@ impl TcpTracking {
             && !self.last.is(direction)
             && segment.ack == self.last.end;
         if answers_ignored_syn {
+            let is_bare = self.last.end == self.last.seq + 1;
             self.resynchronise(direction);
-            return Step::To { from: TcpState::SynSent, to: TcpState::SynRecv, checked: true };
+            return Step::Anew { is_bare };
         }
         let last = &mut self.last;
         (last.kind, last.reply) = (kind, direction == Direction::Reply);
@@ -296,10 +300,9 @@ fn refresh(
     connection: &mut Connection,
     segment: &Segment<'_>,
     (from, to): (TcpState, TcpState),
-    mut secs: u32,
+    Refreshed { mut secs, reason }: Refreshed,
     timeouts: Timeouts<'_>,
 ) -> Outcome {
-    let reason = Taken::Tcp { from, to };
     if !connection.status.contains(Status::SEEN_REPLY) {
         if segment.has(TcpFlags::RST) {
             return Outcome::Refused;

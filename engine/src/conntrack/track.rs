@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use super::{
     Conntrack, Expectation, FlowHint, FlowKey, State, Template, Tracking,
     conn::{Connection, Status},
-    reasoning::{Invalid, Reasoning, Taken},
+    reasoning::{Ignored, Invalid, Reasoning, Taken},
     sctp,
     segment::Segment,
     table::Found,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     ending::DropReason,
     offload,
-    packet::{Network, Packet, Transport},
+    packet::{Course, Network, Packet, Transport},
     surroundings::Surroundings,
     time::Instant,
     trace::Step,
@@ -326,6 +326,13 @@ pub(super) fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool
 #[inline]
 fn conclude(packet: &mut Packet, tracking: Tracking, reasoning: Reasoning, around: &mut Surroundings) {
     packet.meta_mut().tracking = tracking;
+    packet.meta_mut().course = match reasoning {
+        // It is a beginning as good as the one before.
+        Reasoning::Ignored(Ignored::SynAgain) => Course::Taken,
+        Reasoning::Ignored(_) => Course::Ignored,
+        Reasoning::Belongs(Taken::TcpAnew { is_bare }) => Course::Anew { is_bare },
+        _ => Course::Taken,
+    };
     around.trace.push(|| {
         let what = match tracking {
             Tracking::Tracked { state, direction, .. } => Some((state, direction)),

@@ -51,8 +51,25 @@ pub struct Meta {
     pub bound: Option<DeviceId>,
     /// What connection tracking says of it.
     pub tracking: Tracking,
+    /// What a TCP segment is to its connection's course.
+    pub course: Course,
     /// By what its connection is found, so that it is worked out once; `None`: not yet, or it belongs to none.
     pub flow: Option<FlowKey>,
+}
+
+/// What a TCP segment is to its connection's course, as connection tracking sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Course {
+    /// A part of it, or nothing was found out.
+    #[default]
+    Taken,
+    /// Perhaps none: it passes, and its receiver will show who is right.
+    Ignored,
+    /// The beginning of another one on the same ports: it answers a SYN that had been ignored.
+    Anew {
+        /// Whether that SYN had no payload.
+        is_bare: bool,
+    },
 }
 
 /// Who owns the socket that a packet was sent from (Linux: `struct file`, `f_cred`).

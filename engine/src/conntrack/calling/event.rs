@@ -94,6 +94,8 @@ pub enum GivenUp {
     /// They are more than [`LINE_BYTES_HELD_MAX`](crate::limits::LINE_BYTES_HELD_MAX) bytes, or than
     /// [`LINE_SEGMENTS_HELD_MAX`](crate::limits::LINE_SEGMENTS_HELD_MAX).
     Length,
+    /// They are as many, and wait for what lies before them.
+    Gap,
     /// All that wait hold [`LINES_HELD_BYTES_MAX`](crate::limits::LINES_HELD_BYTES_MAX).
     Memory,
     /// None wait: what was remembered of the connection has made room, because all that is remembered would be more than
@@ -111,6 +113,7 @@ impl GivenUp {
         match self {
             Self::Time => "the rest of the line has not come in time",
             Self::Length => "the line is too long",
+            Self::Gap => "too much waits for what lies before it",
             Self::Memory => "too much waits on other connections",
             Self::Lines => "the packet holds too many",
             Self::Forgotten => "what was remembered of it has made room for other connections",

@@ -4,24 +4,22 @@
 //! Linux keeps as well (v6.18: `net/netfilter/nf_conntrack_proto_tcp.c`, `nf_conntrack_tcp_packet()`).
 
 use crate::{
-    conntrack::{ConnId, Conntrack, Direction, tcp},
-    packet::Packet,
-    wire::TcpFlags,
+    conntrack::{ConnId, Direction, calling::Desk},
+    packet::{Course, Packet},
 };
 
-/// Takes note of a segment that answers a SYN.
+/// Takes note of a segment with which a connection begins anew. Where its opener's stream begins, the SYN has said that it answers.
 pub(in crate::conntrack::calling) fn begin_anew(
-    conntrack: &mut Conntrack,
+    desk: &mut Desk<'_>,
     id: ConnId,
     direction: Direction,
     packet: &Packet,
 ) {
-    let Some(tcp) = packet.tcp().filter(|tcp| tcp.flags.contains(TcpFlags::SYN.union(TcpFlags::ACK))) else { return };
-    let Some(connection) = conntrack.connection_mut(id).filter(|connection| tcp::is_opening(connection)) else {
-        return;
-    };
+    let (Course::Anew { is_bare }, Some(tcp)) = (packet.meta().course, packet.tcp()) else { return };
+    let Some(connection) = desk.conntrack.connection_mut(id) else { return };
     let streams = &mut connection.extension_mut().streams;
-    streams.of(direction).begin_anew(tcp.seq() + 1);
-    streams.of(direction.opposite()).begin_anew(tcp.ack());
-    conntrack.forget_all(id);
+    streams.of(direction).begin_anew(None);
+    streams.of(direction.opposite()).begin_anew(is_bare.then(|| tcp.ack()));
+    desk.conntrack.forget_all(id);
+    desk.conntrack.expectations_mut().remove_of(desk.now, id, &mut desk.around.events);
 }

@@ -17,7 +17,7 @@ use crate::{
     held::Held,
     limits::LATE_BYTES_MAX,
     offload,
-    packet::Packet,
+    packet::{Course, Packet},
     wire::{SeqNum, TcpFlags},
 };
 
@@ -56,13 +56,9 @@ pub(in crate::conntrack::calling) fn arrive(
     let is_opening = call.conntrack.connection(call.id).is_some_and(tcp::is_opening);
     let Some(mut stream) = stream_mut(call) else { return Ok(Arrived::On(false)) };
     if flags.contains(TcpFlags::SYN) {
-        // Whether the bytes of a SYN count is for its receiver to say (RFC 7413). Another number than an earlier one's is its sender's
-        // new beginning, as long as there is nothing that it could contradict.
-        if len == 0 && (is_opening || stream.next().is_none()) {
-            stream.set(seq + 1, Open::First);
-        } else if len > 0 && !is_opening {
-            // A connection may begin anew here, with bytes that nobody reads.
-            stream.forget();
+        // Another number than an earlier one's is its sender's new beginning, as long as there is nothing that it could contradict.
+        if packet.meta().course != Course::Ignored && (is_opening || stream.next().is_none()) {
+            stream.begin(seq + 1, len == 0);
         }
         return Ok(Arrived::On(false));
     }
@@ -78,10 +74,8 @@ pub(in crate::conntrack::calling) fn arrive(
         // What was known of the stream may be forgotten, but what was written is remembered.
         return write(call, packet).map(Arrived::On);
     };
-    if stream.open() == Open::Late && seq.after(next) {
-        if (seq - next) as usize > LATE_BYTES_MAX {
-            call.let_off(Departure::Unbegun);
-        }
+    if stream.open() == Open::Late && seq.after(next) && !stream.waits() {
+        pass_late(call, &payload(packet), (seq - next) as usize);
         return write(call, packet).map(Arrived::On);
     }
     if stream.waits() || seq.after(next) {
@@ -108,6 +102,16 @@ pub(in crate::conntrack::calling) fn arrive(
         stream.pass(end + 1);
     }
     write(call, packet).map(Arrived::On)
+}
+
+/// Lets a segment go on unread that comes so many bytes behind a first line which is missing. Nobody who has not begun says what helpers
+/// are shown.
+fn pass_late(call: &mut Call<'_>, bytes: &[u8], behind: usize) {
+    if call.loaded.triggers.hit(bytes) {
+        call.let_off(Departure::Unread);
+    } else if behind > LATE_BYTES_MAX {
+        call.let_off(Departure::Unbegun);
+    }
 }
 
 /// Reads a segment of which the capture has cut the end: as far as its lines are whole. What the cut has taken is taken for the
@@ -249,8 +253,11 @@ fn release(desk: &mut Desk<'_>, (id, direction): (ConnId, Direction), release: R
 fn drain(call: &mut Call<'_>, release: Release) -> Vec<Passing> {
     let (id, direction) = (call.id, call.direction);
     let mut passing = Vec::new();
-    if let (Release::GivenUp(why), Some(_)) = (release, call.waiting.of(id, direction)) {
-        give_up(call, why);
+    if let (Release::GivenUp(why), Some(queue)) = (release, call.waiting.of(id, direction)) {
+        let first = queue.segments.front().map(|segment| segment.start);
+        let next = stream_mut(call).and_then(|stream| stream.next());
+        let has_gap = first.zip(next).is_some_and(|(first, next)| first.after(next));
+        give_up(call, if has_gap && why == GivenUp::Length { GivenUp::Gap } else { why });
     }
     while let Some((count, dropped)) = advance(call, release != Release::Whole) {
         for segment in call.waiting.take(id, direction, count) {

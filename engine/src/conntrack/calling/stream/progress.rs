@@ -42,6 +42,8 @@ enum Place {
     /// Nothing of the stream was seen yet, and its next byte is not known.
     #[default]
     Unseen,
+    /// The first byte of the stream, whose SYN has had bytes, so that nobody can say what the next one is.
+    Carried,
     /// The stream's first line starts there.
     First,
     /// The same, and what follows it has come before it, and has gone on unread.
@@ -57,6 +59,8 @@ enum Place {
 /// What the next byte of a stream belongs to, with the beginning of its line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Open {
+    /// The first byte of the stream, whose SYN has had bytes, so that nobody can say what the next one is.
+    Carried,
     /// The stream's first line starts there.
     First,
     /// The same, and what follows it has come before it, and has gone on unread.
@@ -153,7 +157,7 @@ impl Streams {
 
     pub(in crate::conntrack) fn save(&self) -> Option<StreamsRecord> {
         let record = |index: usize| StreamRecord {
-            next: self.ways[index].next(),
+            next: (self.ways[index].place != Place::Unseen).then_some(self.ways[index].next),
             open: open(self.ways[index].place, self.lines.as_deref(), index),
             is_known: self.ways[index].is_known,
         };
@@ -176,6 +180,7 @@ impl Streams {
 /// What lies at a place of a direction.
 fn open(place: Place, lines: Option<&[Vec<u8>; 2]>, index: usize) -> Open {
     match (place, lines) {
+        (Place::Carried, _) => Open::Carried,
         (Place::First, _) => Open::First,
         (Place::Late, _) => Open::Late,
         (Place::Start, _) => Open::Start,
@@ -186,7 +191,7 @@ fn open(place: Place, lines: Option<&[Vec<u8>; 2]>, index: usize) -> Open {
 
 impl Stream {
     fn next(self) -> Option<SeqNum> {
-        (self.place != Place::Unseen).then_some(self.next)
+        (!matches!(self.place, Place::Unseen | Place::Carried)).then_some(self.next)
     }
 }
 
@@ -205,6 +210,7 @@ impl StreamMut<'_> {
     pub(super) fn set(&mut self, next: SeqNum, open: Open) {
         self.stream.next = next;
         let (place, line) = match open {
+            Open::Carried => (Place::Carried, Vec::new()),
             Open::First => (Place::First, Vec::new()),
             Open::Late => (Place::Late, Vec::new()),
             Open::Start => (Place::Start, Vec::new()),
@@ -221,15 +227,22 @@ impl StreamMut<'_> {
         self.keep(Vec::new());
     }
 
-    /// Begins anew: nothing is known of the stream any more, and the first line of one that had gone on elsewhere starts at `start`. While
-    /// segments of the earlier one wait, it is not read.
-    pub(super) fn begin_anew(&mut self, start: SeqNum) {
+    /// Begins anew, with a first line at `start` if that is known; while segments of the earlier stream wait, it is not.
+    pub(super) fn begin_anew(&mut self, start: Option<SeqNum>) {
         self.stream.is_known = false;
-        match self.next() {
-            None => {}
-            Some(next) if next == start && self.stream.place == Place::First => {}
-            Some(_) if self.stream.waits => self.forget(),
-            Some(_) => self.set(start, Open::First),
+        match start.filter(|_| !self.stream.waits) {
+            Some(start) => self.set(start, Open::First),
+            None => self.forget(),
+        }
+    }
+
+    /// Takes note of a SYN with whose number, and the next one, the stream begins. Whether the bytes of a SYN count is for its receiver to
+    /// say (RFC 7413): the beginning of a stream whose SYN has had some is not known, however bare it is sent again.
+    pub(super) fn begin(&mut self, start: SeqNum, is_bare: bool) {
+        let had_bytes = self.stream.place == Place::Carried && self.stream.next == start;
+        match is_bare && !had_bytes {
+            true => self.set(start, Open::First),
+            false => self.set(start, Open::Carried),
         }
     }
 
@@ -284,7 +297,7 @@ impl StreamRecord {
     pub(crate) fn is_right(&self) -> bool {
         match &self.open {
             Open::Line(sent) => self.next.is_some() && sent.len() <= LINE_BYTES_HELD_MAX,
-            Open::First | Open::Late | Open::Start | Open::Other => true,
+            Open::Carried | Open::First | Open::Late | Open::Start | Open::Other => true,
         }
     }
 }

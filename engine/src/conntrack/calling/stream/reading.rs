@@ -53,10 +53,12 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
         Open::Line(sent) => (sent, 0),
         Open::First | Open::Late if !must_begin(call) => (Vec::new(), 0),
         Open::Start => (Vec::new(), 0),
-        Open::First | Open::Late | Open::Other => match run.bytes.iter().position(|byte| *byte == b'\n') {
-            Some(newline) => (Vec::new(), newline + 1),
-            None => return Ok(pass(call, next, run.bytes)),
-        },
+        Open::Carried | Open::First | Open::Late | Open::Other => {
+            match run.bytes.iter().position(|byte| *byte == b'\n') {
+                Some(newline) => (Vec::new(), newline + 1),
+                None => return Ok(pass(call, next, run.bytes)),
+            }
+        }
     };
     let text: Cow<'_, [u8]> = match sent.is_empty() {
         true => Cow::Borrowed(&run.bytes[skipped..]),
@@ -189,11 +191,11 @@ fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
     Ok(())
 }
 
-/// Tells that lines go on unread. A helper that has to know how a connection begins leaves one of which it misses more than what has come
-/// too late: somebody may have seen to it that what tells another protocol stands there. No program needs so much.
+/// Tells that lines go on unread. A helper that has to know how a connection begins leaves one whose lines are too long or too many to be
+/// shown: somebody may have seen to it that what tells another protocol stands there. No program needs so much.
 pub(super) fn give_up(call: &mut Call<'_>, why: GivenUp) {
     call.give_up(why);
-    if must_begin(call) && why != GivenUp::Time {
+    if must_begin(call) && matches!(why, GivenUp::Length | GivenUp::Lines) {
         call.let_off(Departure::Unread);
     }
 }

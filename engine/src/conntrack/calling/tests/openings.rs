@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     conntrack::calling::{event::Departure, stream::Streams},
-    limits::{HELPER_LINES_MAX, LATE_BYTES_MAX, LINE_BYTES_HELD_MAX, LINE_HELD_TIME},
+    limits::{HELPER_LINES_MAX, LATE_BYTES_MAX, LINE_BYTES_HELD_MAX, LINE_HELD_TIME, LINE_SEGMENTS_HELD_MAX},
 };
 
 /// A connection on which nobody has said anything yet, of a helper that knows how its protocol begins.
@@ -18,6 +18,18 @@ fn fresh(mode: HelperMode) -> (Lab, Flow) {
     lab.template = Template { helper: Some(id), ..Template::default() };
     let flow = Flow::open(&mut lab);
     lab.told();
+    (lab, flow)
+}
+
+/// A connection whose client has sent no more than its SYN, with these bytes.
+fn asking(bytes: &[u8]) -> (Lab, Flow) {
+    let mut lab = Lab::new();
+    let knows = Announcer::new().with(|manifest| manifest.openings = alloc::vec![b"HELLO".to_vec()]);
+    let id = lab.helpers.load(knows.boxed()).expect("the manifest is right");
+    lab.template = Template { helper: Some(id), ..Template::default() };
+    let mut flow = Flow { next: [1000, 9000], id: ConnId { slot: 0, generation: 0 } };
+    let syn = lab.pass(flow.segment(CLIENTS, TcpFlags::SYN, bytes)).expect("it may open");
+    flow.id = syn.meta().tracking.connection().expect("it is tracked");
     (lab, flow)
 }
 
@@ -133,7 +145,7 @@ fn a_connection_whose_beginning_was_not_read_is_not_read_at_all() {
 /// A connection whose client's first line is missing, and has been waited for.
 fn beginning_late() -> (Lab, Flow) {
     let (mut lab, flow) = fresh(HelperMode::Guarded);
-    assert_eq!(play(&mut lab, &flow, 7, NONE, ORDER), NOTHING, "what comes before it may still come");
+    assert_eq!(play(&mut lab, &flow, 7, NONE, b"NOOP\r\n"), NOTHING, "what comes before it may still come");
     lab.now = lab.now + LINE_HELD_TIME;
     let gone = lab.let_overdue_go();
     assert_eq!(gone_on(&flow, gone).len(), 1);
@@ -144,15 +156,17 @@ fn beginning_late() -> (Lab, Flow) {
 #[test]
 fn a_first_line_that_was_lost_is_read_when_it_comes_at_last_and_nothing_waits_for_it_meanwhile() {
     let (mut lab, flow) = beginning_late();
-    assert_eq!(play(&mut lab, &flow, 28, NONE, ORDER).len(), 1, "it goes on at once");
-    assert!(lab.conntrack.expectations().is_empty(), "and unread");
+    assert_eq!(play(&mut lab, &flow, 13, NONE, b"NOOP\r\n").len(), 1, "it goes on at once");
     play(&mut lab, &flow, 0, NONE, b"HELLO\r\n");
-    play(&mut lab, &flow, 49, NONE, b"NOOP\r\n");
-    play(&mut lab, &flow, 55, NONE, ORDER);
+    play(&mut lab, &flow, 19, NONE, b"NOOP\r\n");
+    play(&mut lab, &flow, 25, NONE, ORDER);
     assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
     let (mut lab, flow) = beginning_late();
     play(&mut lab, &flow, 0, NONE, b"POST /\n");
     assert!(!has_helper(&lab, &flow), "it speaks another protocol");
+    let (mut lab, flow) = beginning_late();
+    play(&mut lab, &flow, 13, NONE, ORDER);
+    assert!(!has_helper(&lab, &flow), "who has not begun announces nothing");
 }
 
 #[test]
@@ -185,6 +199,52 @@ fn a_connection_that_begins_on_the_ports_of_another_one_has_to_begin_rightly_its
 }
 
 #[test]
+fn a_server_that_answers_twice_does_not_choose_where_its_client_begins() {
+    let request = b"POST / HTTP/1.1\r\n";
+    let (mut lab, mut flow) = asking(b"");
+    flow.next[0] = 1001;
+    lab.pass(flow.segment(Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b"")).expect("it is answered");
+    flow.next[0] = 1001 + request.len() as u32;
+    lab.pass(flow.segment(Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b""))
+        .expect("its client will not mind");
+    flow.next = [1001, 9001];
+    flow.say(&mut lab, CLIENTS, request).expect("it goes on");
+    flow.say(&mut lab, CLIENTS, b"HELLO\r\n").expect("it goes on");
+    flow.say(&mut lab, CLIENTS, ORDER).expect("it goes on");
+    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
+}
+
+#[test]
+fn a_syn_that_is_sent_again_without_the_bytes_that_it_had_is_no_beginning() {
+    let request = b"POST / HTTP/1.1\r\n";
+    let (mut lab, mut flow) = asking(request);
+    lab.pass(flow.segment(CLIENTS, TcpFlags::SYN, b"")).expect("it is sent again");
+    flow.next[0] = 1001 + request.len() as u32;
+    lab.pass(flow.segment(Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b"")).expect("what it had is taken");
+    flow.next[1] += 1;
+    flow.say(&mut lab, CLIENTS, b"HELLO\r\n").expect("it goes on");
+    flow.say(&mut lab, CLIENTS, ORDER).expect("it goes on");
+    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
+}
+
+#[test]
+fn many_segments_behind_one_that_is_missing_cost_no_connection_its_helper() {
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    play(&mut lab, &flow, 0, NONE, b"HELLO\r\n");
+    for number in 0..LINE_SEGMENTS_HELD_MAX as u32 + 8 {
+        play(&mut lab, &flow, 13 + 6 * number, NONE, b"NOOP\r\n");
+    }
+    assert!(has_helper(&lab, &flow));
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    for number in 0..LINE_SEGMENTS_HELD_MAX as u32 + 8 {
+        play(&mut lab, &flow, 7 + 6 * number, NONE, b"NOOP\r\n");
+    }
+    play(&mut lab, &flow, 0, NONE, b"HEL");
+    play(&mut lab, &flow, 3, NONE, b"LO\r\n");
+    assert!(has_helper(&lab, &flow), "its first line comes at last, in pieces");
+}
+
+#[test]
 fn what_was_written_into_a_connection_is_not_written_into_the_next_one_on_its_ports() {
     let (mut lab, flow) = helped(Announcer::new());
     assert_eq!(play(&mut lab, &flow, 0, NONE, ORDER), ["0 OPEN 203.0.113.1:51210\\r\\n"]);
@@ -197,13 +257,7 @@ fn what_was_written_into_a_connection_is_not_written_into_the_next_one_on_its_po
 
 #[test]
 fn what_was_said_in_the_syn_is_no_beginning_that_was_read() {
-    let mut lab = Lab::new();
-    let knows = Announcer::new().with(|manifest| manifest.openings = alloc::vec![b"HELLO".to_vec()]);
-    let id = lab.helpers.load(knows.boxed()).expect("the manifest is right");
-    lab.template = Template { helper: Some(id), ..Template::default() };
-    let mut flow = Flow { next: [1000, 9000], id: ConnId { slot: 0, generation: 0 } };
-    let syn = lab.pass(flow.segment(CLIENTS, TcpFlags::SYN, b"POST / HTTP/1.1\r\n")).expect("it may open");
-    flow.id = syn.meta().tracking.connection().expect("it is tracked");
+    let (mut lab, mut flow) = asking(b"POST / HTTP/1.1\r\n");
     flow.next[0] += 18;
     lab.pass(flow.segment(Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b"")).expect("it is answered");
     flow.next[1] += 1;
