@@ -152,24 +152,32 @@ pub struct TcpInfo {
 }
 
 impl Connection {
+    /// `TCPI_OPT_*`.
+    fn told_options(&self) -> u8 {
+        let agreed = &self.agreed;
+        let are_on = [
+            agreed.timestamps,
+            agreed.sack,
+            agreed.scaling,
+            agreed.ecn,
+            self.receiver.has_seen_ect,
+            self.has_syn_data(),
+        ];
+        are_on.into_iter().enumerate().fold(0, |bits, (bit, is_on)| bits | u8::from(is_on) << bit)
+    }
+
     /// What is known of it.
     pub(crate) fn info(&self, now: Instant, work: &Work<'_>) -> TcpInfo {
         let (agreed, tally, counters) = (&self.agreed, &self.sender.in_flight, &self.counters);
         let [busy_time, rwnd_limited, sndbuf_limited] = self.sender.chronicle.spent(now);
         let [received_e1_bytes, received_e0_bytes, received_ce_bytes] = counters.received_codepoints;
-        let flag = |on: bool, bit: u8| if on { bit } else { 0 };
         TcpInfo {
             state: self.state,
             ca_state: self.trouble.now as u8,
             retransmits: self.trouble.attempts.min(255) as u8,
             probes: self.trouble.probes.min(255) as u8,
             backoff: self.trouble.backoff.min(255) as u8,
-            options: flag(agreed.timestamps, 1)
-                | flag(agreed.sack, 2)
-                | flag(agreed.scaling, 4)
-                | flag(agreed.ecn, 8)
-                | flag(self.receiver.has_seen_ect, 16)
-                | flag(self.has_syn_data(), 32),
+            options: self.told_options(),
             snd_wscale: agreed.send_scale,
             rcv_wscale: agreed.receive_scale,
             delivery_rate_app_limited: self.delivery.rate_is_app_limited,
