@@ -22,6 +22,7 @@
 //! | an acknowledgement without payload, a window update | goes on before what is held; TCP takes it by its number |
 //! | held bytes once more, a keepalive | what is not new is taken off; the rest goes on as an acknowledgement or is held |
 //! | other bytes in the place of held ones | the held ones count: nobody can show the helper one thing and its receiver another |
+//! | a first line that is missing | what follows it goes on unread once it has waited; the line is read when it comes |
 //! | FIN | nothing can complete the line: what is held goes on, and then the FIN |
 //! | RST, of either end | what is held goes on, and then the RST |
 //! | a snapshot | has how far the stream was read, but no packets: held ones are sent again, as if a link had lost them |

@@ -36,8 +36,7 @@ pub(super) struct Run<'a> {
 /// When the run's segments have to be dropped; nothing was granted then, and the stream stands where it stood.
 pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<usize, DropReason> {
     let open = stream_mut(call).map(|stream| stream.open()).unwrap_or_default();
-    let is_first = matches!(open, Open::First | Open::Late);
-    if is_first {
+    if matches!(open, Open::First | Open::Late) {
         match begin(call, run.bytes, run.is_last) {
             Beginning::Known => know(call),
             Beginning::Short => return Ok(0),
