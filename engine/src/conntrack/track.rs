@@ -21,7 +21,7 @@ use super::{
 use crate::{
     ending::DropReason,
     offload,
-    packet::{Course, Network, Packet, Transport},
+    packet::{Network, Packet, Standing, Transport},
     surroundings::Surroundings,
     time::Instant,
     trace::Step,
@@ -124,6 +124,10 @@ impl Conntrack {
             let outcome = judge(connection, now, packet, direction, around, timeouts);
             let reasoning = match outcome {
                 Outcome::Taken(Refreshed { secs, reason }) => {
+                    if let (Taken::TcpAnew { is_bare }, Some(extension)) = (reason, &mut connection.extension) {
+                        let start = packet.tcp().filter(|_| is_bare).map(|tcp| tcp.ack());
+                        extension.streams.begin_anew(direction, start);
+                    }
                     self.table.take(now, (slot, direction), secs, bytes);
                     if is_new { self.reasoning_of_first(slot, reason) } else { Reasoning::Belongs(reason) }
                 }
@@ -326,12 +330,12 @@ pub(super) fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool
 #[inline]
 fn conclude(packet: &mut Packet, tracking: Tracking, reasoning: Reasoning, around: &mut Surroundings) {
     packet.meta_mut().tracking = tracking;
-    packet.meta_mut().course = match reasoning {
+    packet.meta_mut().standing = match reasoning {
         // It is a beginning as good as the one before.
-        Reasoning::Ignored(Ignored::SynAgain) => Course::Taken,
-        Reasoning::Ignored(_) => Course::Ignored,
-        Reasoning::Belongs(Taken::TcpAnew { is_bare }) => Course::Anew { is_bare },
-        _ => Course::Taken,
+        Reasoning::Ignored(Ignored::SynAgain) => Standing::Taken,
+        Reasoning::Ignored(_) => Standing::Ignored,
+        Reasoning::Belongs(Taken::TcpAnew { is_bare }) => Standing::Anew { is_bare },
+        _ => Standing::Taken,
     };
     around.trace.push(|| {
         let what = match tracking {

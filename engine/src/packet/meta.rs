@@ -51,21 +51,21 @@ pub struct Meta {
     pub bound: Option<DeviceId>,
     /// What connection tracking says of it.
     pub tracking: Tracking,
-    /// What a TCP segment is to its connection's course.
-    pub course: Course,
+    /// How a segment stands to its connection.
+    pub standing: Standing,
     /// By what its connection is found, so that it is worked out once; `None`: not yet, or it belongs to none.
     pub flow: Option<FlowKey>,
 }
 
-/// What a TCP segment is to its connection's course, as connection tracking sees it.
+/// How a segment of TCP or SCTP stands to its connection, as tracking has found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Course {
-    /// A part of it, or nothing was found out.
+pub enum Standing {
+    /// It is a part of it, or nobody has asked.
     #[default]
     Taken,
-    /// Perhaps none: it passes, and its receiver will show who is right.
+    /// It may be none: it passes, and its receiver will show who is right.
     Ignored,
-    /// The beginning of another one on the same ports: it answers a SYN that had been ignored.
+    /// It is the beginning of another one on the same ports: it answers a SYN that had been ignored.
     Anew {
         /// Whether that SYN had no payload.
         is_bare: bool,

@@ -23,7 +23,7 @@ pub use buf::Pool;
 pub use charge::{Budget, Charge};
 pub use edit::{Draft, Head};
 pub use ip::{Ip, IpMut};
-pub use meta::{Addressed, Checksum, Course, Gso, GsoKind, Meta, Owner, VlanTag};
+pub use meta::{Addressed, Checksum, Gso, GsoKind, Meta, Owner, Standing, VlanTag};
 pub use parse::{Network, Transport};
 pub use pieces::Pieces;
 pub use queue::Queue;

@@ -146,7 +146,7 @@ pub(crate) fn call(
         return Ok(Called::Done);
     }
     if desk.helpers.mode() != HelperMode::Kernel {
-        stream::begin_anew(desk, id, direction, packet);
+        stream::begin_anew(desk, id, packet);
     }
     let Some(connection) = desk.conntrack.connection(id) else { return Ok(Called::Done) };
     let is_read = connection.helper().is_some_and(|helper| desk.helpers.callable(helper).is_some());

@@ -17,7 +17,7 @@ use crate::{
     held::Held,
     limits::LATE_BYTES_MAX,
     offload,
-    packet::{Course, Packet},
+    packet::{Packet, Standing},
     wire::{SeqNum, TcpFlags},
 };
 
@@ -57,7 +57,7 @@ pub(in crate::conntrack::calling) fn arrive(
     let Some(mut stream) = stream_mut(call) else { return Ok(Arrived::On(false)) };
     if flags.contains(TcpFlags::SYN) {
         // Another number than an earlier one's is its sender's new beginning, as long as there is nothing that it could contradict.
-        if packet.meta().course != Course::Ignored && (is_opening || stream.next().is_none()) {
+        if packet.meta().standing != Standing::Ignored && (is_opening || stream.next().is_none()) {
             stream.begin(seq + 1, len == 0);
         }
         return Ok(Arrived::On(false));
@@ -287,6 +287,10 @@ fn advance(call: &mut Call<'_>, is_last: bool) -> Option<(usize, Option<DropReas
         // Its receiver can do nothing with the rest before the beginning comes.
         Some(next) if open == Open::First && must_begin(call) => {
             go_on(call, next, Open::Late);
+            let says_something = |segment: &Segment| call.loaded.triggers.hit(&payload(&segment.held.packet));
+            if call.waiting.of(call.id, call.direction)?.segments.iter().any(says_something) {
+                call.let_off(Departure::Unread);
+            }
             return Some((usize::MAX, None));
         }
         // What is missing before it will not be read.
@@ -310,6 +314,10 @@ fn advance(call: &mut Call<'_>, is_last: bool) -> Option<(usize, Option<DropReas
     }
     match read(call, next, &Run { bytes: &bytes, ends: &ends, is_last: is_last || has_fin }) {
         Ok(until) => {
+            if open == Open::Late && until == bytes.len() {
+                // What follows has gone on before.
+                stream_mut(call)?.forget();
+            }
             let count = ends.iter().filter(|end| **end <= until).count();
             if has_fin
                 && count == ends.len()

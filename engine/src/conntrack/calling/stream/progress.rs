@@ -109,6 +109,13 @@ impl Streams {
         self.lines.is_some()
     }
 
+    /// Begins anew, where a segment in `direction` has answered a SYN that was ignored: the other stream begins at `start`, unless that SYN
+    /// has had bytes.
+    pub(in crate::conntrack) fn begin_anew(&mut self, direction: Direction, start: Option<SeqNum>) {
+        self.of(direction).begin_anew(None);
+        self.of(direction.opposite()).begin_anew(start);
+    }
+
     /// Forgets how far it was read, but not how it has begun.
     pub(in crate::conntrack::calling) fn forget(&mut self) {
         let ways = self.ways.map(|Stream { is_known, .. }| Stream { is_known, ..Stream::default() });
@@ -228,8 +235,8 @@ impl StreamMut<'_> {
     }
 
     /// Begins anew, with a first line at `start` if that is known; while segments of the earlier stream wait, it is not.
-    pub(super) fn begin_anew(&mut self, start: Option<SeqNum>) {
-        self.stream.is_known = false;
+    fn begin_anew(&mut self, start: Option<SeqNum>) {
+        (self.stream.is_known, self.stream.has_told) = (false, false);
         match start.filter(|_| !self.stream.waits) {
             Some(start) => self.set(start, Open::First),
             None => self.forget(),
