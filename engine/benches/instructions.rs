@@ -41,7 +41,7 @@ static WORKS: [(&str, Work); 16] = [
     ("first packet, MASQUERADE, 1000 rules", |count| create(count, Setup { rules: 1000, nat: MASQUERADE })),
     ("first packet, MASQUERADE, 10000 rules", |count| create(count, Setup { rules: 10_000, nat: MASQUERADE })),
     ("TCP from socket to socket",            |count| stream(count, Offload { checksums: false, segmentation: false })),
-    ("the same without checksums",           |count| stream(count, Offload { checksums: true, segmentation: false })),
+    ("TCP from socket to socket, no checksums", |count| stream(count, Offload { checksums: true, segmentation: false })),
 ];
 
 fn main() -> ExitCode {
