@@ -57,7 +57,7 @@ static BOUNDS: [(&str, u64); 16] = [
     ("first packet, MASQUERADE, 1000 rules", 8682),
     ("first packet, MASQUERADE, 10000 rules", 8674),
     ("TCP from socket to socket",            8157),
-    ("the same without checksums",           6722),
+    ("TCP from socket to socket, no checksums", 6722),
 ];
 
 const SLACK_PERCENT: u64 = 5;

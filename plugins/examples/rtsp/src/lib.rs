@@ -31,18 +31,18 @@ pub const PORT: u16 = 554;
 
 /// The word with which a player's first line begins: a method (RFC 2326, section 6.1; RFC 7826, section 7.1).
 const OPENINGS: [&[u8]; 12] = [
-    b"ANNOUNCE ",
-    b"DESCRIBE ",
-    b"GET_PARAMETER ",
-    b"OPTIONS ",
-    b"PAUSE ",
-    b"PLAY ",
-    b"PLAY_NOTIFY ",
-    b"RECORD ",
-    b"REDIRECT ",
-    b"SETUP ",
-    b"SET_PARAMETER ",
-    b"TEARDOWN ",
+    b"ANNOUNCE",
+    b"DESCRIBE",
+    b"GET_PARAMETER",
+    b"OPTIONS",
+    b"PAUSE",
+    b"PLAY",
+    b"PLAY_NOTIFY",
+    b"RECORD",
+    b"REDIRECT",
+    b"SETUP",
+    b"SET_PARAMETER",
+    b"TEARDOWN",
 ];
 
 /// How many ports one line may name: eight ways with a pair each. What comes behind them is not expected.
