@@ -234,10 +234,10 @@ impl StreamMut<'_> {
         self.keep(Vec::new());
     }
 
-    /// Begins anew, with a first line at `start` if that is known; while segments of the earlier stream wait, it is not.
+    /// Begins anew, with a first line at `start` if that is known and the earlier stream was read, of which no segments wait.
     fn begin_anew(&mut self, start: Option<SeqNum>) {
         (self.stream.is_known, self.stream.has_told) = (false, false);
-        match start.filter(|_| !self.stream.waits) {
+        match start.filter(|_| !self.stream.waits && self.stream.place != Place::Unseen) {
             Some(start) => self.set(start, Open::First),
             None => self.forget(),
         }
