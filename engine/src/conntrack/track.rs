@@ -331,11 +331,18 @@ pub(super) fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool
 fn conclude(packet: &mut Packet, tracking: Tracking, reasoning: Reasoning, around: &mut Surroundings) {
     packet.meta_mut().tracking = tracking;
     packet.meta_mut().standing = match reasoning {
-        // It is a beginning as good as the one before.
-        Reasoning::Ignored(Ignored::SynAgain) => Standing::Taken,
-        Reasoning::Ignored(_) => Standing::Ignored,
         Reasoning::Belongs(Taken::TcpAnew { is_bare }) => Standing::Anew { is_bare },
-        _ => Standing::Taken,
+        // A SYN again is a beginning as good as the one before.
+        Reasoning::Ignored(ignored) if ignored != Ignored::SynAgain => Standing::Ignored,
+        Reasoning::Ignored(_)
+        | Reasoning::Starts(_)
+        | Reasoning::Announced(_)
+        | Reasoning::Belongs(_)
+        | Reasoning::ErrorAbout(_)
+        | Reasoning::OfTheLink
+        | Reasoning::Refused
+        | Reasoning::Invalid(_)
+        | Reasoning::Full => Standing::Taken,
     };
     around.trace.push(|| {
         let what = match tracking {
