@@ -331,7 +331,7 @@ pub(super) fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool
 fn conclude(packet: &mut Packet, tracking: Tracking, reasoning: Reasoning, around: &mut Surroundings) {
     packet.meta_mut().tracking = tracking;
     packet.meta_mut().standing = match reasoning {
-        Reasoning::Belongs(Taken::TcpAnew { is_bare }) => Standing::Anew { is_bare },
+        Reasoning::Belongs(Taken::TcpAnew { .. }) => Standing::Anew,
         // A SYN again is a beginning as good as the one before.
         Reasoning::Ignored(ignored) if ignored != Ignored::SynAgain => Standing::Ignored,
         Reasoning::Ignored(_)

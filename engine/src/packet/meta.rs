@@ -66,10 +66,7 @@ pub enum Standing {
     /// It may be none: it passes, and its receiver will show who is right.
     Ignored,
     /// It is the beginning of another one on the same ports: it answers a SYN that had been ignored.
-    Anew {
-        /// Whether that SYN had no payload.
-        is_bare: bool,
-    },
+    Anew,
 }
 
 /// Who owns the socket that a packet was sent from (Linux: `struct file`, `f_cred`).

@@ -11,7 +11,7 @@ use crate::{
 /// Takes note of a segment with which a connection begins anew: nothing is expected, remembered or written that the earlier one has said. Its
 /// streams tracking has begun anew already ([`Streams::begin_anew`](super::Streams::begin_anew)), whatever becomes of the segment on its way.
 pub(in crate::conntrack::calling) fn begin_anew(desk: &mut Desk<'_>, id: ConnId, packet: &Packet) {
-    if matches!(packet.meta().standing, Standing::Anew { .. }) {
+    if packet.meta().standing == Standing::Anew {
         desk.conntrack.forget_all(id);
         desk.conntrack.expectations_mut().remove_of(desk.now, id, &mut desk.around.events);
     }
