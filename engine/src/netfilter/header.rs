@@ -66,6 +66,11 @@ pub(super) struct Bits {
 }
 
 impl Bits {
+    /// Whether it holds a number.
+    pub(super) const fn holds(self, number: u32) -> bool {
+        (number & self.mask == self.value) != self.inverted
+    }
+
     /// Whether it surely holds all that another one holds.
     pub(super) const fn covers(self, narrower: Self) -> bool {
         match (self.inverted, narrower.inverted) {

@@ -47,8 +47,7 @@ impl Matching for Connmark {
     }
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
-        let mark = mark(view);
-        Answer::from(mark.is_some_and(|mark| (mark & self.mask == self.value) != self.inverted))
+        Answer::from(mark(view).is_some_and(|mark| self.bits().holds(mark)))
     }
 
     fn possible_states(&self) -> StateSet {

@@ -45,7 +45,7 @@ impl Matching for Dscp {
     }
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
-        Answer::from((tos(view) >> 2 == self.codepoint) != self.inverted)
+        Answer::from(self.bits().holds(tos(view).into()))
     }
 
     fn covers(&self, narrower: &Self) -> bool {

@@ -47,7 +47,7 @@ impl Matching for Mark {
     }
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
-        Answer::from((view.packet.meta().mark & self.mask == self.value) != self.inverted)
+        Answer::from(self.bits().holds(view.packet.meta().mark))
     }
 
     fn covers(&self, narrower: &Self) -> bool {

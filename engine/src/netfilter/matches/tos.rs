@@ -46,7 +46,7 @@ impl Matching for Tos {
     }
 
     fn test(&mut self, _: &Facts, view: &mut View<'_>) -> Answer {
-        Answer::from((tos(view) & self.mask == self.value) != self.inverted)
+        Answer::from(self.bits().holds(tos(view).into()))
     }
 
     fn covers(&self, narrower: &Self) -> bool {
