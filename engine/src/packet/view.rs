@@ -134,10 +134,7 @@ impl Packet {
     /// What IPv6's fragment header says of the part: [`FragmentHeader::offset_more`], which is there though the packet ends behind it.
     #[must_use]
     pub fn fragment_word(&self) -> Option<u16> {
-        match *self.fragment_bytes()? {
-            [_, _, high, low, ..] => Some(u16::from_be_bytes([high, low])),
-            _ => None,
-        }
+        FragmentHeader::word(self.fragment_bytes()?)
     }
 
     fn fragment_bytes(&self) -> Option<&[u8]> {

@@ -120,6 +120,15 @@ impl FragmentHeader {
         Self::ref_from_prefix(bytes).ok().map(|(header, _)| header)
     }
 
+    /// [`Self::offset_more`] of the header at the start of `bytes`, which may end behind it; `None` when they end before.
+    #[must_use]
+    pub const fn word(bytes: &[u8]) -> Option<u16> {
+        match *bytes {
+            [_, _, high, low, ..] => Some(u16::from_be_bytes([high, low])),
+            _ => None,
+        }
+    }
+
     /// Whether others follow.
     #[must_use]
     pub fn more(&self) -> bool {

@@ -45,9 +45,8 @@ pub(super) fn find(packet: &Packet, wanted: Protocol) -> Result<&[u8], Answer> {
         if protocol == wanted {
             return Ok(bytes);
         }
-        if let (Protocol::FRAGMENT, &[_, _, high, low, ..]) = (protocol, bytes)
-            && u16::from_be_bytes([high, low]) & FragmentHeader::FRAGMENT_OFFSET != 0
-        {
+        let is_later = |word: u16| word & FragmentHeader::FRAGMENT_OFFSET != 0;
+        if protocol == Protocol::FRAGMENT && FragmentHeader::word(bytes).is_some_and(is_later) {
             return Err(Answer::No);
         }
         bytes = bytes.get(header_len(protocol, len)..).unwrap_or_default();
