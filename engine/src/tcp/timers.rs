@@ -350,14 +350,11 @@ impl Connection {
             return;
         }
         let mut rearms = false;
-        let mut at = 0;
-        let mut lost_left = self.sender.in_flight.lost;
+        // How many lost segments have been looked at.
+        let (mut at, mut passed) = (0, 0);
         while let Some(sent) = self.sender.flight.get(at).copied() {
-            if lost_left == 0 {
+            if passed >= self.sender.in_flight.lost {
                 break;
-            }
-            if sent.is_lost {
-                lost_left = lost_left.saturating_sub(sent.segments);
             }
             if sent.is_lost && !sent.is_resent && !sent.is_sacked {
                 let free = self.window.segments.saturating_sub(self.sender.in_flight.pipe());
@@ -369,11 +366,12 @@ impl Connection {
                 if !self.resend(work, at, segments, why) {
                     break;
                 }
-                lost_left += sent.segments.saturating_sub(self.sender.flight[at].segments);
                 self.trouble.sent = self.trouble.sent.saturating_add(self.sender.in_flight.resent - resent);
                 rearms |= at == 0
                     && !matches!(self.deadlines.retransmit, Some((_, Pending::Reordering | Pending::Handshake)));
             }
+            let seen = self.sender.flight[at];
+            passed += if seen.is_lost { seen.segments } else { 0 };
             at += 1;
         }
         if rearms {
