@@ -132,3 +132,15 @@ static UDP_TOO: [&str; 63] = [
 
 /// Those that SCTP has as well as TCP.
 static SCTP_TOO: [&str; 1] = ["amqp"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_services_protocols_is_said_of_a_service_that_is_known() {
+        let names = || UDP_ONLY.iter().chain(&UDP_TOO).chain(&SCTP_TOO);
+        assert_eq!(names().find(|name| service(name, None).is_none()), None);
+        assert!(UDP_ONLY.iter().all(|name| !UDP_TOO.contains(name) && !SCTP_TOO.contains(name)));
+    }
+}
