@@ -394,9 +394,7 @@ mod tests {
     }
 
     fn payload(packet: &Packet) -> Vec<u8> {
-        let mut bytes = Vec::from(&packet.transport_bytes()[UdpHeader::LEN..]);
-        packet.fragments().for_each(|part| bytes.extend_from_slice(part));
-        bytes
+        Vec::from(&packet.whole_transport()[UdpHeader::LEN..])
     }
 
     #[test]

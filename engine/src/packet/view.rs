@@ -1,5 +1,7 @@
 //! Views of a packet's layers. They cannot fail beyond "there is none": parsing has found them.
 
+use alloc::{borrow::Cow, vec::Vec};
+
 use zerocopy::FromBytes;
 
 use super::{Network, Packet, Transport};
@@ -187,7 +189,19 @@ impl Packet {
         &self.0.bytes[usize::from(self.0.layers.l4)..usize::from(self.0.tail)]
     }
 
-    /// The same, to change. Whoever changes them mends the checksums.
+    /// All bytes from the transport header on, wherever they lie; copied together when some lie in fragments.
+    #[must_use]
+    pub fn whole_transport(&self) -> Cow<'_, [u8]> {
+        let linear = self.transport_bytes();
+        if self.0.fragments.is_empty() {
+            return Cow::Borrowed(linear);
+        }
+        let mut bytes = Vec::from(linear);
+        self.fragments().for_each(|part| bytes.extend_from_slice(part));
+        Cow::Owned(bytes)
+    }
+
+    /// The linear bytes from the transport header on, to change. Whoever changes them mends the checksums.
     pub fn transport_bytes_mut(&mut self) -> &mut [u8] {
         let block = &mut *self.0;
         &mut block.bytes[usize::from(block.layers.l4)..usize::from(block.tail)]

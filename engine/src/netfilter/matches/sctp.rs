@@ -18,7 +18,6 @@ use crate::{
         },
         walk::Depends,
     },
-    packet::Packet,
     wire::Protocol,
 };
 
@@ -116,7 +115,7 @@ impl Matching for Sctp {
         }
         match &self.chunks {
             None => Answer::Yes,
-            Some(Not { inverted, what }) => match what.hold(&bytes(view.packet)) {
+            Some(Not { inverted, what }) => match what.hold(&view.packet.whole_transport()) {
                 Some(found) => Answer::from(found != *inverted),
                 None if *inverted => Answer::Doomed,
                 None => Answer::Drop,
@@ -136,7 +135,7 @@ impl Matching for Sctp {
     fn found(&self, _: &Facts, view: &View<'_>) -> String {
         match ports(view.packet) {
             PortBytes::Here(source, destination) => {
-                let bytes = bytes(view.packet);
+                let bytes = view.packet.whole_transport();
                 let chunks: Vec<String> = walk(&bytes).map_while(|chunk| Some(name(chunk?.0))).collect();
                 format!("has ports {source} and {destination} and chunks {}", chunks.join(","))
             }
@@ -289,14 +288,6 @@ fn walk(bytes: &[u8]) -> impl Iterator<Item = Option<(u8, u8)>> {
 /// The type that a name stands for.
 pub(in crate::netfilter) fn chunk_number(name: &str) -> Option<u8> {
     CHUNKS.iter().find(|(known, ..)| *known == name).map(|(_, number, _)| *number)
-}
-
-/// Everything behind the network header.
-fn bytes(packet: &Packet) -> Vec<u8> {
-    let mut bytes = packet.transport_bytes().to_vec();
-    packet.fragments().for_each(|fragment| bytes.extend_from_slice(fragment));
-    bytes.truncate(packet.transport_len());
-    bytes
 }
 
 fn name(number: u8) -> String {
