@@ -60,10 +60,11 @@ pub(super) fn track(
     timeouts: Timeouts<'_>,
 ) -> Outcome {
     let invalid = |reason| Outcome::Invalid { reason, refresh: None };
-    let Some(chunks) = Chunks::of(packet) else { return invalid(Invalid::Broken) };
+    let bytes = packet.whole_transport();
+    let Some(chunks) = Chunks::of(&bytes) else { return invalid(Invalid::Broken) };
     // What a device has verified, or is to fill in, is not verified here (Linux: `sctp_error()`).
     let is_trusted = packet.meta().cut_bytes > 0 || packet.meta().checksum != Checksum::None;
-    if verified && !is_trusted && !has_right_checksum(packet) {
+    if verified && !is_trusted && !has_right_checksum(&bytes) {
         return invalid(Invalid::Checksum);
     }
     if !chunks.is_sound() {
@@ -77,9 +78,6 @@ pub(super) fn track(
         }
     }
     let ProtocolState::Sctp(tracking) = &mut connection.protocol else { return invalid(Invalid::Broken) };
-    if !chunks.has(&TAGGED_OTHERWISE) && chunks.tag != tracking.tags[direction.index()] {
-        return invalid(Invalid::SctpTag);
-    }
     let walk = tracking.walk(&chunks, direction, is_new);
     if walk.changed {
         connection.changes.insert(Changes::PROTOCOL);
@@ -107,6 +105,9 @@ struct Walk {
 impl SctpTracking {
     fn walk(&mut self, chunks: &Chunks<'_>, direction: Direction, is_new: bool) -> Walk {
         let mut walk = Walk { end: Ok(self.state), changed: false, established: false, ignored: false };
+        if !chunks.has(&TAGGED_OTHERWISE) && chunks.tag != self.tags[direction.index()] {
+            return Walk { end: Err(Invalid::SctpTag), ..walk };
+        }
         for chunk in chunks.iter() {
             match self.check_tag(chunk, chunks, direction, walk.ignored) {
                 Err(reason) => return Walk { end: Err(reason), ..walk },
@@ -120,7 +121,7 @@ impl SctpTracking {
             let Some(to) = sctp_states::next(direction, from, chunk.kind) else {
                 return Walk { end: Err(Invalid::SctpState), ..walk };
             };
-            if let Err(reason) = self.note_tag(chunk, direction) {
+            if let Err(reason) = self.note_tag(chunk, direction, from) {
                 return Walk { end: Err(reason), ..walk };
             }
             // Else whoever reuses the port could keep the entry and its translation for ever.
@@ -183,20 +184,23 @@ impl SctpTracking {
         if is_right { Ok(true) } else { Err(Invalid::SctpTag) }
     }
 
-    /// Remembers the tag that INIT and INIT ACK ask for.
-    fn note_tag(&mut self, chunk: Chunk, direction: Direction) -> Result<(), Invalid> {
+    /// Remembers the tag that INIT and INIT ACK ask for, which have come in state `from`.
+    fn note_tag(&mut self, chunk: Chunk, direction: Direction, from: SctpState) -> Result<(), Invalid> {
         let (own, other) = (direction.index(), direction.opposite().index());
         let asked = match chunk.kind {
             ChunkKind::INIT | ChunkKind::INIT_ACK => chunk.initiate_tag.ok_or(Invalid::SctpChunks)?,
             _ => return Ok(()),
         };
+        let known = self.tags[other];
         if chunk.kind == ChunkKind::INIT {
-            if self.began == [true; 2] {
-                self.began[other] = false;
+            // One that asks for what is known already is late, or the same again, and begins nothing.
+            if from == SctpState::None || known != asked {
+                if self.began == [true; 2] {
+                    self.began[other] = false;
+                }
+                self.began[own] = true;
             }
-            self.began[own] = true;
         } else {
-            let known = self.tags[other];
             let is_stale = !self.began[other] && known != 0 && known != asked;
             let collides = self.began == [true; 2] && known != asked;
             if is_stale || collides {
@@ -222,17 +226,19 @@ fn start(chunks: &Chunks<'_>) -> Option<SctpTracking> {
         match chunk.kind {
             ChunkKind::INIT if chunks.tag != 0 => return None,
             ChunkKind::INIT => tracking.tags[1] = chunk.initiate_tag?,
-            ChunkKind::HEARTBEAT | ChunkKind::HEARTBEAT_ACK => tracking.tags[0] = chunks.tag,
-            // A packet out of the blue: its answer carries the same tag (RFC 9260, section 8.4).
-            _ => tracking.tags[1] = chunks.tag,
+            ChunkKind::HEARTBEAT => tracking.tags[0] = chunks.tag,
+            // Out of the blue: what answers it carries the same tag (RFC 9260, section 8.4).
+            ChunkKind::SHUTDOWN_ACK => tracking.tags[1] = chunks.tag,
+            // No tag is known, so that only 0 is right.
+            _ => {}
         }
     }
     Some(tracking)
 }
 
 impl<'a> Chunks<'a> {
-    fn of(packet: &'a Packet) -> Option<Self> {
-        let bytes = packet.transport_bytes();
+    /// `bytes` are all of the packet.
+    fn of(bytes: &'a [u8]) -> Option<Self> {
         let tag = bytes.get(4..8)?.first_chunk()?;
         Some(Self { tag: u32::from_be_bytes(*tag), bytes: bytes.get(SCTP_HEADER_LEN..)? })
     }
@@ -269,15 +275,13 @@ impl<'a> Chunks<'a> {
 }
 
 /// Whether the CRC over all of the packet is the one that it carries (RFC 9260, section 6.8).
-fn has_right_checksum(packet: &Packet) -> bool {
-    let bytes = packet.transport_bytes();
+fn has_right_checksum(bytes: &[u8]) -> bool {
     let (Some(ports), Some(field), Some(rest)) =
         (bytes.get(..8), bytes.get(SCTP_CHECKSUM), bytes.get(SCTP_HEADER_LEN..))
     else {
         return false;
     };
-    let parts = [ports, &[0; 4], rest].into_iter().chain(packet.fragments());
-    field == crc32c(parts).to_le_bytes()
+    field == crc32c([ports, &[0; 4], rest]).to_le_bytes()
 }
 
 /// Chunks whose packets may carry another tag than the direction's.
@@ -293,3 +297,63 @@ const TAGGED_OTHERWISE: [ChunkKind; 7] = [
 
 /// In a chunk's flags.
 const T_BIT: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use alloc::{vec, vec::Vec};
+
+    use Direction::{Original, Reply};
+
+    use super::*;
+
+    /// A packet of chunks with that tag; INIT and INIT ACK ask for `asked`.
+    fn packet(tag: u32, asked: u32, kinds: &[ChunkKind]) -> Vec<u8> {
+        let mut bytes = vec![0; SCTP_HEADER_LEN];
+        bytes[4..8].copy_from_slice(&tag.to_be_bytes());
+        for kind in kinds {
+            bytes.extend([kind.0, 0, 0, 20]);
+            bytes.extend(asked.to_be_bytes());
+            bytes.extend([0; 12]);
+        }
+        bytes
+    }
+
+    /// What is known after a first packet.
+    fn first(bytes: &[u8]) -> Result<SctpTracking, Invalid> {
+        let chunks = Chunks::of(bytes).expect("a whole header");
+        let mut tracking = start(&chunks).ok_or(Invalid::SctpStart)?;
+        tracking.walk(&chunks, Original, true).end.map(|_| tracking)
+    }
+
+    fn then(tracking: &mut SctpTracking, direction: Direction, bytes: &[u8]) -> Result<SctpState, Invalid> {
+        tracking.walk(&Chunks::of(bytes).expect("a whole header"), direction, false).end
+    }
+
+    #[test]
+    fn out_of_the_blue_only_a_packet_without_a_tag_is_right() {
+        for kind in [ChunkKind::SHUTDOWN, ChunkKind::ERROR, ChunkKind::COOKIE_ECHO, ChunkKind::INIT_ACK] {
+            let closed = first(&packet(0, 5, &[kind])).map(|tracking| tracking.state);
+            assert_eq!(closed, Ok(SctpState::Closed), "{kind:?}");
+            assert_eq!(first(&packet(7, 5, &[kind])), Err(Invalid::SctpTag), "{kind:?}");
+        }
+        assert_eq!(first(&packet(0, 5, &[ChunkKind::DATA])), Err(Invalid::SctpStart));
+    }
+
+    #[test]
+    fn an_error_goes_with_what_may_come_out_of_the_blue() {
+        let agreed = first(&packet(7, 0, &[ChunkKind::SHUTDOWN_ACK, ChunkKind::ERROR])).map(|tracking| tracking.state);
+        assert_eq!(agreed, Ok(SctpState::ShutdownAckSent));
+        let tags = first(&packet(7, 0, &[ChunkKind::ERROR, ChunkKind::HEARTBEAT_ACK])).map(|tracking| tracking.tags);
+        assert_eq!(tags, Ok([7, 0]));
+    }
+
+    #[test]
+    fn an_init_that_asks_for_the_tag_that_is_known_begins_nothing() {
+        for (asked, end) in [(7, Err(Invalid::SctpTag)), (8, Ok(SctpState::ShutdownAckSent))] {
+            let mut tracking = first(&packet(7, 0, &[ChunkKind::SHUTDOWN_ACK])).expect("it starts an association");
+            assert!(then(&mut tracking, Original, &packet(7, 0, &[ChunkKind::HEARTBEAT])).is_ok());
+            assert!(then(&mut tracking, Reply, &packet(0, asked, &[ChunkKind::INIT])).is_ok());
+            assert_eq!(then(&mut tracking, Original, &packet(asked, 9, &[ChunkKind::INIT_ACK])), end, "{asked}");
+        }
+    }
+}

@@ -1,7 +1,9 @@
 """SCTP: every chunk in every state, verification tags, what cannot be right."""
+import itertools
 import struct
 
 from parts.builder import A, E, GW, IP, Raw, SRV, masquerade, scenario
+from parts.fragments import part
 from scapy.layers.sctp import crc32c
 
 DATA, INIT, INIT_ACK, SACK, HEARTBEAT, HEARTBEAT_ACK, ABORT, SHUTDOWN, SHUTDOWN_ACK, ERROR, COOKIE_ECHO, COOKIE_ACK = range(12)
@@ -124,4 +126,76 @@ def flows(s):
     for who, kind in WAYS["shutdown-ack-sent"] + [("c", SHUTDOWN_COMPLETE)]:
         s.put(said(who, kind, 5007, nat=True))
     s.put(said("c", HEARTBEAT, 5008, nat=True))
+    end(s)
+
+
+@scenario("sctp-first-packets")
+def first_packets(s):
+    """What comes out of the blue: every chunk without a tag and with one, two of them in a packet, from the router itself."""
+    ports = iter(range(20000, 30000))
+    for tag in (0, OF_SERVER):
+        s.note(f"each chunk with tag {tag:x}, again, and what answers with that tag")
+        for kind in CHUNKS:
+            port = next(ports)
+            s.put(said("c", kind, port, tag=tag), said("c", kind, port, tag=tag))
+            s.put(said("s", SHUTDOWN_COMPLETE, port, tag=tag, flags=1), said("s", DATA, port, tag=tag))
+        s.note(f"two chunks with tag {tag:x}, and data both ways")
+        for first, second in itertools.product((INIT_ACK, HEARTBEAT, HEARTBEAT_ACK, SHUTDOWN, SHUTDOWN_ACK, ERROR, COOKIE_ECHO), repeat=2):
+            port = next(ports)
+            s.put(sctp(A, port, SRV, 9899, tag, chunk(first, tag=OF_CLIENT), chunk(second, tag=OF_CLIENT)))
+            s.put(said("c", DATA, port, tag=tag), said("s", DATA, port, tag=tag))
+    s.note("of the router itself")
+    for tag, kind in itertools.product((0, OF_SERVER), CHUNKS):
+        s.put(sctp(GW, next(ports), SRV, 9899, tag, chunk(kind, tag=OF_CLIENT)))
+    end(s)
+
+
+@scenario("sctp-collisions")
+def collisions(s):
+    """INITs of both ends (RFC 9260, section 5.2): again, late, with other tags, and the answers to them in every order."""
+    other = {"c": 0x33333333, "s": 0x44444444}
+    said_by = {"c": OF_CLIENT, "s": OF_SERVER}
+
+    def put(port, who, kind, asked, known):
+        """`asked` is what an INIT or INIT ACK wants to see; `known` what each end has asked for last."""
+        tag = 0 if kind == INIT else known.get("s" if who == "c" else "c", 0)
+        ends = (A, port, SRV, 9899) if who == "c" else (SRV, 9899, A, port)
+        s.put(sctp(*ends, tag, chunk(kind, tag=asked)))
+        if kind in (INIT, INIT_ACK):
+            known[who] = asked
+    messages = [(who, kind, tags[who]) for kind in (INIT, INIT_ACK) for who in "cs" for tags in (said_by, other)]
+    beginnings = {
+        "INITs of both": [("c", INIT, OF_CLIENT), ("s", INIT, OF_SERVER)],
+        "an open association": [("c", INIT, OF_CLIENT), ("s", INIT_ACK, OF_SERVER), ("c", COOKIE_ECHO, 0), ("s", COOKIE_ACK, 0)],
+    }
+    port = 30000
+    for name, beginning in beginnings.items():
+        s.note(f"{name}, two more")
+        for two in itertools.product(messages, repeat=2):
+            port, known = port + 1, {}
+            for who, kind, asked in [*beginning, *two]:
+                put(port, who, kind, asked, known)
+    s.note("heartbeats have told the tag that an INIT of the other side asks for: it is the same again, so that an INIT ACK is none to it")
+    for asked in (OF_SERVER, other["s"]):
+        port, known = port + 1, {}
+        s.put(said("c", SHUTDOWN_ACK, port), said("c", HEARTBEAT, port))
+        put(port, "s", INIT, asked, known)
+        put(port, "c", INIT_ACK, OF_CLIENT, known)
+    end(s)
+
+
+@scenario("sctp-long")
+def long(s):
+    """Chunks that stand far behind in a long packet, which comes in fragments: all are looked at."""
+    def pieces(ident, tag, *chunks):
+        packet = bytes(sctp(A, 5000, SRV, 9899, tag, *chunks)[IP].payload)
+        ends = [*range(0, len(packet), 1480), len(packet)]
+        s.put(*[part(A, SRV, ident, packet, *two, proto=132) for two in itertools.pairwise(ends)])
+    for who, kind in WAYS["established"]:
+        s.put(said(who, kind, 5000))
+    full = chunk(DATA, 3, body=bytes(3000))
+    pieces(1, OF_SERVER, full, chunk(SHUTDOWN))
+    pieces(2, OF_SERVER, full, full, chunk(COOKIE_ECHO))
+    pieces(3, OF_SERVER, full, full, chunk(HEARTBEAT), chunk(ABORT))
+    pieces(4, OF_SERVER, full)
     end(s)
