@@ -177,6 +177,50 @@ def retransmission(s):
     data(o)
 
 
+@scenario("tcp-ends-unfit")
+def unfit(s):
+    """FINs and RSTs that do not fit, from both ends: they shorten what is remembered for two minutes and more. Of two minutes that
+    were just given less is left a tick later, so that time passes here where it matters."""
+    s.keys["sysctls"] = {"net.netfilter.nf_conntrack_tcp_timeout_unacknowledged": 111}
+    s.keys["known_timeouts"] = [111]
+    port = iter(range(40000, 40100))
+
+    def opened(text):
+        s.note(text)
+        f = s.flow(A, next(port), SRV, 80)
+        f.open()
+        return f
+
+    def both(f, flags="FA"):
+        f.c2s(flags, seq=f.cseq, ack=f.sseq + 9)
+        f.s2c(flags, seq=f.sseq, ack=f.cseq + 9)
+    f = opened("the client's FIN fits and is older than what was acknowledged, the server's does not fit")
+    data(f)
+    f.c2s("FA", seq=f.cseq - 4)
+    s.step(advance=1)
+    f.s2c("FA", ack=f.cseq + 9)
+    f = opened("neither does, behind the last ACK")
+    f.close()
+    s.step(advance=1)
+    both(f)
+    f = opened("neither does while it is open; once more")
+    both(f)
+    both(f)
+    f = opened("twice the client's, then the server's")
+    f.c2s("FA", seq=f.cseq, ack=f.sseq + 9)
+    both(f)
+    f = opened("RSTs beyond the window; one that fits starts it anew")
+    f.c2s("R", seq=f.cseq + 90000000)
+    f.s2c("R", seq=f.sseq + 90000000)
+    data(f)
+    both(f, "RA")
+    s.step(sysctl={"net.netfilter.nf_conntrack_tcp_timeout_established": 130})
+    for secs in (5, 9, 11):
+        f = opened(f"while it is open, of which {130 - secs} s are left")
+        s.step(advance=secs)
+        both(f)
+
+
 @scenario("udp-timers")
 def udp_timers(s):
     """UDP and echo: unreplied, replied, stream; what refreshes them; timeouts set anew; the table flushed."""

@@ -138,7 +138,8 @@ fn draw(seed: u64) -> Case {
     case
 }
 
-/// Tunables, and a value that is not their default.
+/// Tunables, and a value that is not their default. What is unacknowledged keeps more than 120 s: of the 120 s that a FIN or its last ACK
+/// gives, FINs that do not fit take some away as long as no tick of the kernel's clock has passed (scenario `tcp-ends-unfit`).
 const SYSCTLS: [(&str, u32); 11] = [
     ("tcp_loose", 0),
     ("tcp_be_liberal", 1),
@@ -146,7 +147,7 @@ const SYSCTLS: [(&str, u32); 11] = [
     ("tcp_ignore_invalid_rst", 1),
     ("checksum", 0),
     ("udp_timeout", 77),
-    ("tcp_timeout_unacknowledged", 111),
+    ("tcp_timeout_unacknowledged", 133),
     ("acct", 0),
     ("sctp_timeout_established", 88),
     ("gre_timeout", 44),
