@@ -24,17 +24,23 @@ pub(super) fn packet(
     let [client, server] = tags;
     let (own, other) = if from_client { (client, server) } else { (server, client) };
     let tag = match first {
-        _ if dice.one_in(20) => dice.below(u32::MAX),
+        _ if dice.one_in(20) => {
+            let any = dice.below(u32::MAX);
+            dice.pick(&[any, any, 0, own, other.wrapping_add(1)])
+        }
         INIT => 0,
         _ => other,
     };
+    // Now and then an end has chosen another tag, as if it began anew.
+    let asked = if dice.one_in(8) { own.wrapping_add(1) } else { own };
     let mut bytes = Vec::from(ports.0.to_be_bytes());
     bytes.extend(ports.1.to_be_bytes());
     bytes.extend(tag.to_be_bytes());
     bytes.extend([0; 4]);
-    chunk(&mut bytes, first, own, payload);
-    if !matches!(first, INIT | INIT_ACK | SHUTDOWN_COMPLETE) && dice.one_in(4) {
-        chunk(&mut bytes, dice.pick(&[DATA, SACK, COOKIE_ACK, ABORT]), own, payload);
+    chunk(dice, &mut bytes, first, asked, payload);
+    while !matches!(first, INIT | INIT_ACK | SHUTDOWN_COMPLETE) && dice.one_in(4) {
+        let further = if dice.one_in(2) { dice.pick(&ALL) } else { dice.pick(&[DATA, SACK, ABORT, ERROR, HEARTBEAT]) };
+        chunk(dice, &mut bytes, further, asked, payload);
     }
     if !dice.one_in(25) {
         let sum = crc32c([&bytes[..]]);
@@ -43,16 +49,22 @@ pub(super) fn packet(
     bytes
 }
 
-fn chunk(bytes: &mut Vec<u8>, kind: u8, own: u32, payload: &[u8]) {
+fn chunk(dice: &mut Dice, bytes: &mut Vec<u8>, kind: u8, asked: u32, payload: &[u8]) {
     let mut value = match kind {
-        INIT | INIT_ACK => [&own.to_be_bytes()[..], &[0, 0, 64, 0, 0, 1, 0, 1, 0, 0, 0, 1]].concat(),
+        INIT | INIT_ACK => [&asked.to_be_bytes()[..], &[0, 0, 64, 0, 0, 1, 0, 1, 0, 0, 0, 1]].concat(),
         DATA => [&[0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0][..], payload, &[7]].concat(),
         SACK => vec![0, 0, 0, 1, 0, 0, 64, 0, 0, 0, 0, 0],
         SHUTDOWN => vec![0, 0, 0, 1],
         COOKIE_ECHO | HEARTBEAT | HEARTBEAT_ACK => vec![0, 1, 0, 8, 1, 2, 3, 4],
         _ => Vec::new(),
     };
-    bytes.extend([kind, if kind == DATA { 3 } else { 0 }]);
+    let flags = match kind {
+        DATA => 3,
+        // The T bit.
+        ABORT | SHUTDOWN_COMPLETE if dice.one_in(3) => 1,
+        _ => 0,
+    };
+    bytes.extend([kind, flags]);
     bytes.extend((4 + value.len() as u16).to_be_bytes());
     value.resize(value.len().next_multiple_of(4), 0);
     bytes.extend(value);
