@@ -209,7 +209,7 @@ def unfit(s):
     f = opened("twice the client's, then the server's")
     f.c2s("FA", seq=f.cseq, ack=f.sseq + 9)
     both(f)
-    f = opened("RSTs beyond the window; one that fits starts it anew")
+    f = opened("RSTs beyond the window; behind new data RSTs that acknowledge too much")
     f.c2s("R", seq=f.cseq + 90000000)
     f.s2c("R", seq=f.sseq + 90000000)
     data(f)
