@@ -140,6 +140,7 @@ def first_packets(s):
             s.put(said("c", kind, port, tag=tag), said("c", kind, port, tag=tag))
             s.put(said("s", SHUTDOWN_COMPLETE, port, tag=tag, flags=1), said("s", DATA, port, tag=tag))
         s.note(f"two chunks with tag {tag:x}, and data both ways")
+        s.step(flush=True)
         for first, second in itertools.product((INIT_ACK, HEARTBEAT, HEARTBEAT_ACK, SHUTDOWN, SHUTDOWN_ACK, ERROR, COOKIE_ECHO), repeat=2):
             port = next(ports)
             s.put(sctp(A, port, SRV, 9899, tag, chunk(first, tag=OF_CLIENT), chunk(second, tag=OF_CLIENT)))
@@ -173,6 +174,8 @@ def collisions(s):
         s.note(f"{name}, two more")
         for two in itertools.product(messages, repeat=2):
             port, known = port + 1, {}
+            if two[1] == messages[0]:
+                s.step(flush=True)
             for who, kind, asked in [*beginning, *two]:
                 put(port, who, kind, asked, known)
     s.note("heartbeats have told the tag that an INIT of the other side asks for: it is the same again, so that an INIT ACK is none to it")
