@@ -296,6 +296,7 @@ impl Engine {
         let (transmit, bytes) = self.transmits.pop()?;
         self.stats.transmitted += 1;
         self.stats.transmitted_bytes += bytes as u64;
+        self.pool.count(transmit.packet.touched());
         Some(transmit)
     }
 
@@ -347,7 +348,7 @@ impl Engine {
 
     /// Gives the buffers of a frame back that has left, so that the next one finds them.
     pub fn recycle(&mut self, transmit: Transmit) {
-        transmit.packet.recycle(&mut self.pool);
+        transmit.packet.recycle_counted(&mut self.pool);
     }
 
     /// Whether the steps of packets are written down now.
@@ -365,7 +366,7 @@ impl Engine {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats.clone();
-        stats.events_lost = self.around.events.lost();
+        (stats.events_lost, stats.touched) = (self.around.events.lost(), self.pool.touched());
         stats
     }
 

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ending::DropReason;
+use crate::{ending::DropReason, packet::Touched};
 
 /// What the engine has counted since it was made. All counters wrap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct Stats {
     pub events_lost: u64,
     /// Calls whose time lay before the time of an earlier call.
     pub time_stepped_back: u64,
+    /// How often the payload of packets was copied and summed, beside the copy by which a frame comes in. Counted when a packet
+    /// leaves or ends; no snapshot has it.
+    pub touched: Touched,
     drops: Vec<u64>,
 }
 
@@ -48,6 +51,7 @@ impl Default for Stats {
             icmp_limited: 0,
             events_lost: 0,
             time_stepped_back: 0,
+            touched: Touched::default(),
             drops: DropReason::ALL.iter().map(|_| 0).collect(),
         }
     }
@@ -66,7 +70,7 @@ impl Stats {
     }
 
     /// The counters beside drops, in the order in which snapshots have them. `events_lost` is not among them: the queue of
-    /// events counts them.
+    /// events counts them; nor is `touched`, which the pool counts.
     const fn kept(&mut self) -> [&mut u64; 10] {
         let Self {
             received,
@@ -80,6 +84,7 @@ impl Stats {
             icmp_limited,
             time_stepped_back,
             events_lost: _,
+            touched: _,
             drops: _,
         } = self;
         [

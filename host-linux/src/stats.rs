@@ -60,6 +60,14 @@ pub struct EngineReport {
     pub originated_packets: u64,
     /// Events that nobody fetched in time.
     pub events_lost: u64,
+    /// Copies of payload, beside the one by which a frame comes in and the one by which it leaves.
+    pub payload_copies: u64,
+    /// Bytes that they took.
+    pub payload_copied_bytes: u64,
+    /// Passes of transport checksums.
+    pub checksum_passes: u64,
+    /// Bytes that they took.
+    pub checksummed_bytes: u64,
     /// Dropped packets by reason.
     pub drops: DropCounts,
 }
@@ -173,6 +181,10 @@ impl From<&Stats> for EngineReport {
             delivered_packets: stats.delivered,
             originated_packets: stats.originated,
             events_lost: stats.events_lost,
+            payload_copies: stats.touched.copies,
+            payload_copied_bytes: stats.touched.copied_bytes,
+            checksum_passes: stats.touched.sums,
+            checksummed_bytes: stats.touched.summed_bytes,
             drops: by_name(stats.all_drops()),
         }
     }
@@ -297,6 +309,7 @@ impl fmt::Display for Report {
             engine.originated_packets,
             engine.transmitted_frames
         )?;
+        write_touched(f, engine)?;
         write_drops(f, "dropped", &engine.drops)?;
         if engine.events_lost > 0 {
             writeln!(f, "events      {} lost", engine.events_lost)?;
@@ -344,6 +357,18 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// What was done to payload between the rings; nothing when it was left alone.
+fn write_touched(f: &mut fmt::Formatter<'_>, engine: &EngineReport) -> fmt::Result {
+    let EngineReport { payload_copies, payload_copied_bytes, checksum_passes, checksummed_bytes, .. } = engine;
+    if *payload_copies + *checksum_passes == 0 {
+        return Ok(());
+    }
+    writeln!(
+        f,
+        "payload     {payload_copies} copies of {payload_copied_bytes} bytes, {checksum_passes} checksum passes over {checksummed_bytes} bytes"
+    )
 }
 
 /// `  polls of     1: 20, 2-3: 4, 64: 1`; nothing when there were none.

@@ -64,7 +64,7 @@ pub(super) fn track(
     let Some(chunks) = Chunks::of(&bytes) else { return invalid(Invalid::Broken) };
     // What a device has verified, or is to fill in, is not verified here (Linux: `sctp_error()`).
     let is_trusted = packet.meta().cut_bytes > 0 || packet.meta().checksum != Checksum::None;
-    if verified && !is_trusted && !has_right_checksum(&bytes) {
+    if verified && !is_trusted && !has_right_checksum(packet, &bytes) {
         return invalid(Invalid::Checksum);
     }
     if !chunks.is_sound() {
@@ -274,13 +274,14 @@ impl<'a> Chunks<'a> {
     }
 }
 
-/// Whether the CRC over all of the packet is the one that it carries (RFC 9260, section 6.8).
-fn has_right_checksum(bytes: &[u8]) -> bool {
+/// Whether the CRC over all of the packet, which are these bytes, is the one that it carries (RFC 9260, section 6.8).
+fn has_right_checksum(packet: &Packet, bytes: &[u8]) -> bool {
     let (Some(ports), Some(field), Some(rest)) =
         (bytes.get(..8), bytes.get(SCTP_CHECKSUM), bytes.get(SCTP_HEADER_LEN..))
     else {
         return false;
     };
+    packet.count_sum(bytes.len());
     field == crc32c([ports, &[0; 4], rest]).to_le_bytes()
 }
 

@@ -58,6 +58,7 @@ fn sum(packet: &Packet, covered: usize, routines: &Routines) -> u16 {
         total = checksum::add(total, if len % 2 == 1 { checksum::at_odd_offset(sum) } else { sum });
         len += part.len();
     }
+    packet.count_sum(len);
     total
 }
 

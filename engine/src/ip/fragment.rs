@@ -87,6 +87,7 @@ fn cut_v4(pool: &mut Pool, packet: &Packet, bytes: &[u8], mtu_bytes: u32) -> Vec
         let end = data.len().min(offset + len);
         let mut part = header.to_vec();
         part.extend_from_slice(&data[offset..end]);
+        pool.count_copy(end - offset);
         let is_last = end == data.len() && !more;
         let more = if is_last { 0 } else { Ipv4Header::MORE_FRAGMENTS };
         finish_header(&mut part, header_len, flags | more | ((whole_offset + offset) / 8) as u16);
@@ -154,6 +155,7 @@ fn cut_v6(pool: &mut Pool, packet: &Packet, bytes: &[u8], mtu_bytes: u32, id: u3
         part[named_at] = Protocol::FRAGMENT.0;
         part.extend_from_slice(fragment.as_bytes());
         part.extend_from_slice(&data[offset..end]);
+        pool.count_copy(end - offset);
         let payload_len = (part.len() - Ipv6Header::LEN) as u16;
         part[4..6].copy_from_slice(&payload_len.to_be_bytes());
         if let Ok(mut made) = Packet::from_network_bytes(pool, &part) {

@@ -96,6 +96,7 @@ fn is_plain_right(packet: &Packet, routines: &Routines) -> Option<bool> {
         Transport::Icmp | Transport::Icmpv6 | Transport::Other | Transport::Broken => return None,
     }
     let rest = checksum::add(u16::from(packet.protocol().0), len);
+    packet.count_sum(len.into());
     Some(checksum::add(rest, (routines.sum)(covered)) == 0xffff)
 }
 
@@ -152,6 +153,7 @@ pub fn complete(packet: &mut Packet, routines: &Routines) {
 pub fn fill_sctp(packet: &mut Packet) {
     let Some(field) = packet.transport_bytes_mut().get_mut(SCTP_CHECKSUM) else { return };
     field.fill(0);
+    packet.count_sum(packet.transport_len());
     let crc = crc32c(core::iter::once(packet.transport_bytes()).chain(packet.fragments()));
     if let Some(field) = packet.transport_bytes_mut().get_mut(SCTP_CHECKSUM) {
         field.copy_from_slice(&crc.to_le_bytes());
@@ -213,6 +215,7 @@ fn sum_of(packet: &Packet, covered: usize, routines: &Routines) -> u16 {
         total = checksum::add(total, if len % 2 == 1 { checksum::at_odd_offset(sum) } else { sum });
         len += part.len();
     }
+    packet.count_sum(len);
     total
 }
 

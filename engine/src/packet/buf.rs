@@ -7,6 +7,7 @@ use super::{
     meta::{Checksum, Meta},
     parse::Layers,
     pieces::Pieces,
+    touched::{Tally, Touched},
 };
 use crate::limits::{
     BLOCK_BYTES, BLOCK_MEMORY_BYTES, FRAGMENT_BYTES, HEADROOM_BYTES, POOL_BLOCKS_MAX, POOL_FRAGMENTS_MAX,
@@ -27,6 +28,8 @@ pub(super) struct Block {
     pub(super) pieces: Option<Box<Pieces>>,
     /// To what the memory that it holds is charged.
     pub(super) charge: Option<Charge>,
+    /// How often its payload was copied and summed.
+    pub(super) tally: Tally,
     pub(super) bytes: [u8; BLOCK_BYTES],
 }
 
@@ -127,13 +130,36 @@ pub struct Pool {
     blocks: Vec<Box<Block>>,
     /// By size class ([`FRAGMENT_BYTES`]), so that what waits holds little more memory than it has bytes.
     buffers: [Vec<Arc<Vec<u8>>>; FRAGMENT_BYTES.len()],
+    /// What was done to the payload of packets that have ended their way.
+    touched: Touched,
 }
 
 impl Pool {
     /// An empty pool; it fills as packets are given back.
     #[must_use]
     pub const fn new() -> Self {
-        Self { blocks: Vec::new(), buffers: [const { Vec::new() }; FRAGMENT_BYTES.len()] }
+        let touched = Touched { copies: 0, copied_bytes: 0, sums: 0, summed_bytes: 0 };
+        Self { blocks: Vec::new(), buffers: [const { Vec::new() }; FRAGMENT_BYTES.len()], touched }
+    }
+
+    /// What was done to the payload of packets that have been given back.
+    pub(crate) const fn touched(&self) -> Touched {
+        self.touched
+    }
+
+    /// Adds what was done to bytes that are, or become, no packet given back here.
+    pub(crate) fn count(&mut self, touched: Touched) {
+        self.touched += touched;
+    }
+
+    /// Counts that bytes were copied that are to become a packet's payload, or were one's.
+    pub(crate) fn count_copy(&mut self, bytes: usize) {
+        self.count(Touched { copies: (bytes > 0).into(), copied_bytes: bytes as u64, ..Touched::default() });
+    }
+
+    /// Counts that bytes were summed of which no packet is made yet.
+    pub(crate) fn count_sum(&mut self, bytes: usize) {
+        self.count(Touched { sums: (bytes > 0).into(), summed_bytes: bytes as u64, ..Touched::default() });
     }
 
     #[inline]
@@ -157,6 +183,7 @@ impl Pool {
             fragments: Vec::new(),
             pieces: None,
             charge: None,
+            tally: Tally::default(),
             bytes: [0; BLOCK_BYTES],
         })
     }
@@ -181,6 +208,7 @@ impl Pool {
     #[inline(always)]
     pub(super) fn give_back(&mut self, mut block: Box<Block>) {
         block.charge = None;
+        self.touched += block.tally.take();
         if !block.fragments.is_empty() {
             self.give_back_fragments(&mut block);
         }

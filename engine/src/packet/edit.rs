@@ -187,6 +187,7 @@ impl Packet {
         block.tail = self.0.tail;
         let present = usize::from(self.0.data)..usize::from(self.0.tail);
         block.bytes[present.clone()].copy_from_slice(&self.0.bytes[present]);
+        block.tally.copied(usize::from(self.0.tail.saturating_sub(self.0.layers.payload)));
         block.fragments.extend_from_slice(&self.0.fragments);
         block.pieces.clone_from(&self.0.pieces);
         Self(block)
@@ -348,6 +349,8 @@ impl Packet {
         let (start, end, tail) = (payload + range.start, payload + range.end, usize::from(block.tail));
         let new_tail = (tail + with.len()).saturating_sub(range.len());
         if block.fragments.is_empty() && new_tail <= block.bytes.len() {
+            // What stands behind it moves only when it is longer or shorter.
+            block.tally.copied(with.len() + if range.len() == with.len() { 0 } else { tail - end });
             block.bytes.copy_within(end..tail, start + with.len());
             block.bytes[start..start + with.len()].copy_from_slice(with);
             block.tail = new_tail as u16;
@@ -355,6 +358,7 @@ impl Packet {
             let mut whole = Vec::with_capacity(present + with.len());
             whole.extend_from_slice(&block.bytes[payload..tail]);
             block.fragments.drain(..).for_each(|part| whole.extend_from_slice(part.bytes()));
+            block.tally.copied(whole.len() + with.len());
             drop(whole.splice(range, with.iter().copied()));
             block.tail = block.layers.payload;
             block.fragments.push(Fragment::of(whole));

@@ -18,6 +18,10 @@ impl Packet {
             && let Some(own) = Arc::get_mut(&mut last.buffer)
             && own.len() == last.end as usize
         {
+            if own.capacity() - own.len() < bytes.len() {
+                // What is there moves into a larger buffer.
+                self.0.tally.copied(own.len());
+            }
             own.extend_from_slice(bytes);
             last.end += bytes.len() as u32;
             return;

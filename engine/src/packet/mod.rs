@@ -17,6 +17,7 @@ mod shared;
 pub mod sketch;
 mod tags;
 mod text;
+mod touched;
 mod view;
 
 pub use buf::Pool;
@@ -30,6 +31,7 @@ pub use queue::Queue;
 pub use shared::Shared;
 pub use sketch::Sketch;
 pub use text::Summary;
+pub use touched::Touched;
 pub(crate) use view::PlainEnds;
 
 use alloc::boxed::Box;

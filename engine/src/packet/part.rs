@@ -22,6 +22,7 @@ impl Packet {
         block.bytes[data..payload].copy_from_slice(&whole.bytes[data..payload]);
         let linear = payload + from.min(tail - payload)..payload + (from + len).min(tail - payload);
         block.tail = (payload + linear.len()) as u16;
+        block.tally.copied(linear.len());
         block.bytes[payload..payload + linear.len()].copy_from_slice(&whole.bytes[linear]);
         let mut start = tail - payload;
         for fragment in &whole.fragments {

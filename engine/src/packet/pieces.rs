@@ -86,6 +86,7 @@ impl Packet {
         let tail = usize::from(block.tail);
         block.bytes[tail..tail + near.len()].copy_from_slice(near);
         block.tail += near.len() as u16;
+        block.tally.copied(bytes.len());
         if !far.is_empty() {
             block.fragments.push(Fragment::of(far.to_vec()));
         }

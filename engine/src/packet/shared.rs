@@ -71,6 +71,7 @@ impl Packet {
         for (shared, range) in payload {
             let shared = shared.as_ref();
             if payload_len <= COPIED_BYTES_MAX {
+                block.tally.copied(range.len());
                 copy_behind(block, &shared.0[range]);
             } else {
                 debug_assert!(range.end <= shared.len(), "{range:?} lies in {} bytes", shared.len());
@@ -98,6 +99,7 @@ impl Packet {
             to[copied..copied + len].copy_from_slice(&part[skipped..skipped + len]);
             copied += len;
         }
+        self.count_copy(copied);
         copied
     }
 

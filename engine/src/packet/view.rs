@@ -180,6 +180,7 @@ impl Packet {
             to[copied..copied + len].copy_from_slice(&part[..len]);
             copied += len;
         }
+        self.count_copy(copied.saturating_sub(usize::from(self.0.layers.payload - self.0.layers.l3)));
         copied
     }
 
@@ -198,6 +199,7 @@ impl Packet {
         }
         let mut bytes = Vec::from(linear);
         self.fragments().for_each(|part| bytes.extend_from_slice(part));
+        self.count_copy(bytes.len());
         Cow::Owned(bytes)
     }
 

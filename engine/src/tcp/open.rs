@@ -84,6 +84,7 @@ impl Connection {
     pub(super) fn send_syn(&mut self, work: &mut Work<'_>, option: Option<&FastOpenOption>, data: &[u8]) {
         let (initial, len) = (self.sender.initial, data.len() as u32);
         self.sender.queue.append(data, 0, data.len());
+        work.pool.count_copy(data.len());
         self.emit_syn_with(work, option, len);
         let start = initial + 1;
         (self.sender.next, self.sender.end, self.sender.pushed) = (start + len, start + len, start + len);

@@ -102,6 +102,7 @@ impl Connection {
             }
             let sent = (self.sender.next - self.sender.una) as usize;
             self.sender.queue.append(&bytes[written..written + taken as usize], sent, most as usize);
+            work.pool.count_copy(taken as usize);
             self.sender.end += taken;
             if let Some(last) = self.sender.unsent.back_mut() {
                 last.end = self.sender.end;

@@ -271,6 +271,7 @@ fn gathered(fragments: &[Fragment]) -> Vec<u8> {
         let end = data.len() + fragment.len();
         data.extend_from_slice(&fragment.packet.network_bytes()[fragment.part.data_at..]);
         fragment.packet.fragments().for_each(|bytes| data.extend_from_slice(bytes));
+        fragment.packet.count_copy(data.len() + fragment.len() - end);
         data.resize(end, 0);
     }
     data

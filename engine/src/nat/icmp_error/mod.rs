@@ -73,6 +73,9 @@ pub fn rewrite_icmp_error(
     };
     let partial = offload::checksum::is_partial(packet);
     // Both ICMPs have their checksum in the same place.
+    if other.protocol() == Protocol::SCTP {
+        packet.count_sum(packet.transport_bytes().len() - IcmpHeader::LEN);
+    }
     let (header, quoted) = packet.transport_bytes_mut().split_at_mut(IcmpHeader::LEN);
     let change = rewrite_quoted(other, inner_manip, quoted).ok_or(DropReason::NatUntranslatable)?;
     if let (Ok((icmp, _)), false) = (IcmpHeader::mut_from_prefix(header), partial) {

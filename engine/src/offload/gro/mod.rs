@@ -89,7 +89,7 @@ impl Gro {
         routines: &Routines,
         leaving: &mut Leaving,
     ) -> Arrived {
-        let segment = match Segment::read(arrival, routines) {
+        let segment = match Segment::read(arrival, routines, pool) {
             Read::Segment(segment) => segment,
             Read::Other { is_verified } => {
                 leaving.push(packet_of(arrival, is_verified, pool));

@@ -6,7 +6,7 @@ use super::{Arrival, held::Outcome};
 use crate::{
     frame::Frame,
     limits::HEADER_BYTES_MAX,
-    packet::{Checksum, Gso, GsoKind, VlanTag},
+    packet::{Checksum, Gso, GsoKind, Pool, VlanTag},
     wire::{
         EtherType, EthernetHeader, Ipv4Header, Ipv6Header, Protocol, TcpFlags, TcpHeader, UdpHeader,
         checksum::{self, Routines},
@@ -63,13 +63,13 @@ pub(super) enum Read<'a> {
 
 impl<'a> Segment<'a> {
     /// Reads a frame.
-    pub(super) fn read(arrival: &Arrival<'a>, routines: &Routines) -> Read<'a> {
+    pub(super) fn read(arrival: &Arrival<'a>, routines: &Routines, pool: &mut Pool) -> Read<'a> {
         let Some(segment) = Self::find(arrival) else { return Read::Other { is_verified: false } };
         let (is_udp, transport) = (segment.layout.is_udp, &segment.bytes[segment.layout.transport..]);
         let is_summed = matches!(arrival.frame.checksum, Checksum::Unnecessary | Checksum::Partial { .. });
         let is_left_out = is_udp && transport.get(UDP_CHECKSUM..UDP_CHECKSUM + 2) == Some(&[0, 0]);
         // Who is going to pass anyway is not summed for that.
-        let is_verified = !segment.is_barred && (is_summed || is_left_out || segment.is_right(routines));
+        let is_verified = !segment.is_barred && (is_summed || is_left_out || segment.is_right(routines, pool));
         if !segment.is_barred && !is_verified {
             return Read::Other { is_verified };
         }
@@ -153,8 +153,9 @@ impl<'a> Segment<'a> {
     }
 
     /// Whether its checksum is right.
-    fn is_right(&self, routines: &Routines) -> bool {
+    fn is_right(&self, routines: &Routines, pool: &mut Pool) -> bool {
         let transport = &self.bytes[self.layout.transport..];
+        pool.count_sum(transport.len());
         checksum::add(pseudo_sum(self.bytes, self.layout, transport.len()), (routines.sum)(transport)) == 0xffff
     }
 }

@@ -306,7 +306,10 @@ fn advance(call: &mut Call<'_>, is_last: bool) -> Option<(usize, Option<DropReas
             break;
         }
         if segment.end.after(position) {
-            bytes.extend_from_slice(payload(&segment.held.packet).get((position - segment.start) as usize..)?);
+            let new = payload(&segment.held.packet);
+            let new = new.get((position - segment.start) as usize..)?;
+            segment.held.packet.count_copy(new.len());
+            bytes.extend_from_slice(new);
             position = segment.end;
         }
         ends.push(bytes.len());

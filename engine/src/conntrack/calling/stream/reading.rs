@@ -228,6 +228,7 @@ pub(in crate::conntrack::calling) fn payload(packet: &Packet) -> Cow<'_, [u8]> {
             let header_len = packet.transport_len() - packet.payload_len();
             let mut payload = Vec::from(packet.transport_bytes().get(header_len..).unwrap_or_default());
             packet.fragments().for_each(|part| payload.extend_from_slice(part));
+            packet.count_copy(payload.len());
             Cow::Owned(payload)
         }
     }
