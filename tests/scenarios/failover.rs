@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use towpath_engine::DropReason;
+use towpath_engine::{DropReason, device::bond::Mode};
 use towpath_replay::lab::{BondReport, Lost, Pass, Passing, Report, Scenario, Watch, run};
 
 use super::library::{FROM, play, read};
@@ -234,4 +234,77 @@ fn a_stream_goes_on_when_links_fail_below_either_end() {
     }
     assert!(report.lanes.iter().map(|lane| lane.tally.lost_for(Lost::Down)).sum::<u64>() > 0);
     assert!(found.read[FROM] > 40_000_000, "{}", found.read[FROM]);
+}
+
+/// One of these modes below all bonds of a scenario, and how often it looks.
+fn in_mode(name: &str, mode: Mode, miimon_ms: u32, downdelay_ms: u32) -> Scenario {
+    let mut scenario = read(name);
+    for bond in scenario.hosts.iter_mut().flat_map(|host| &mut host.bonds) {
+        bond.options.mode = mode;
+        (bond.options.miimon_ms, bond.options.downdelay_ms) = (miimon_ms, downdelay_ms);
+    }
+    scenario
+}
+
+/// How often miimon looks, its delay, and when it finds a carrier that has gone at 5.03 s, just behind a look where that is the time of
+/// one, and one that is back at 12 s.
+const LOOKS: [(u32, u32, u64, u64); 4] =
+    [(100, 0, 5100, 12_100), (100, 200, 5300, 12_100), (10, 0, 5040, 12_010), (1, 0, 5031, 12_001)];
+
+/// What must be so of a stream of 4 Mbit/s and of the bond's links, in whatever mode.
+fn goes_on(scenario: &Scenario, report: &Report, back: u64) -> [u64; 2] {
+    let told = format!("{:?}", scenario.hosts[0].bonds[0].options);
+    let found = &report.connections[0];
+    assert!(!found.is_damaged && found.errors == [None; 2] && found.connected.is_some(), "{told}");
+    assert!(found.goodput_bps(towpath_replay::lab::End::From) > 3_900_000, "{told}");
+    for bond in &report.bonds {
+        let expected = [(0, vec!["left", "right"]), (5030, vec!["right"]), (u128::from(back), vec!["left", "right"])];
+        assert_eq!(uses(scenario, bond), expected, "{told}: at once by its carrier, and back by miimon's next look");
+    }
+    let (lost, others) = lost(report, link(scenario, "left"));
+    let down: u64 = report.lanes.iter().map(|lane| lane.tally.lost_for(Lost::Down)).sum();
+    assert_eq!((others, down), (0, lost.iter().sum()), "{told}: nothing but what was on that wire");
+    lost
+}
+
+#[test]
+fn balance_rr_balance_xor_and_broadcast_lose_what_was_on_the_wire_whenever_miimon_looks() {
+    for mode in [Mode::RoundRobin, Mode::Xor, Mode::Broadcast] {
+        for (miimon, downdelay, _, back) in LOOKS {
+            let scenario = in_mode("failover-balanced.toml", mode, miimon, downdelay);
+            let report = play(&scenario);
+            let [there, from] = goes_on(&scenario, &report, back);
+            // 10 ms of wire; 1000 packets and 350 segments a second one way, 1000 and 175 the other, all or half of them by this one.
+            let most = if mode == Mode::Broadcast { 16 } else { 11 };
+            assert!((4..=most).contains(&there) && (4..=most).contains(&from), "{mode:?}: {there} {from}");
+            for reason in [DropReason::BondPortInactive, DropReason::BondPortsDown, DropReason::LinkOtherHost] {
+                assert_eq!(dropped(&report, reason), 0, "{mode:?}: {reason:?}");
+            }
+            if mode != Mode::Broadcast {
+                continue;
+            }
+            // Each packet comes by the other link as well.
+            assert!(delivered(&report).iter().all(|count| *count >= 36_000 - 7_100 - 14), "{:?}", delivered(&report));
+        }
+    }
+}
+
+#[test]
+fn balance_tlb_and_balance_alb_pass_over_the_port_at_once_and_hear_by_another_when_miimon_has_looked() {
+    for mode in [Mode::Tlb, Mode::Alb] {
+        for (miimon, downdelay, looks, back) in LOOKS {
+            let scenario = in_mode("failover-adaptive.toml", mode, miimon, downdelay);
+            let report = play(&scenario);
+            let [there, from] = goes_on(&scenario, &report, back);
+            assert!(there <= 16 && from <= 16, "{mode:?}: {there} {from}");
+            // What goes to the address of the active port comes by the other one, 10 ms later, until that has taken it over.
+            let [inactive, other] =
+                [DropReason::BondPortInactive, DropReason::LinkOtherHost].map(|why| dropped(&report, why));
+            let wait = looks - 5030;
+            let (least, most) = (wait.saturating_sub(15), wait * 6 / 5 + 3);
+            assert!((least..=most).contains(&(inactive + other)), "{mode:?}, {wait} ms: {inactive} {other}");
+            // The flow whose port has failed is dealt to another one with its next packet; this one is not sent.
+            assert!(dropped(&report, DropReason::BondPortsDown) <= 100, "{mode:?}");
+        }
+    }
 }

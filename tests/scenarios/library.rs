@@ -45,7 +45,9 @@ fn every_scenario_is_tested_and_has_a_title() {
     names.iter().for_each(|name| assert!(!read(name).title.is_empty(), "{name} has no title"));
 }
 
-const TESTED: [&str; 21] = [
+const TESTED: [&str; 23] = [
+    "failover-balanced.toml",
+    "failover-adaptive.toml",
     "bufferbloat-bbr.toml",
     "reno-cubic-bbr.toml",
     "lossy-link.toml",

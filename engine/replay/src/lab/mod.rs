@@ -122,6 +122,9 @@
 //!   nothing else is lost; the driver asks for the carrier with each packet. So does the group at the switch.
 //! - Active-backup does not ask: until miimon's next look, and `downdelay` more, the active port is sent to all the same, and what comes by the
 //!   other one is dropped (`inactive`). That is `miimon + downdelay` at most, and all that is lost.
+//! - balance-tlb and balance-alb ask for the carrier when they send. What comes for the address of the active port comes by another one
+//!   from then on, as the switch knows no better, and is dropped until miimon has looked and that one has the address: again
+//!   `miimon + downdelay` at most.
 //! - A link that is silent is noticed by LACP when no LACPDU has come for 3 s (`lacp_rate fast`: one comes each second), or 90 s (`slow`: each 30 s),
 //!   counted in the machines' ticks of 100 ms, the first of which comes at any time after the LACPDU; IEEE 802.1AX-2020, 6.4.4, has the times. Then the receive machine has
 //!   EXPIRED, the port is out of step, and neither end sends by it. By the ARP monitor it is noticed when nothing has come for more than `arp_missed_max` intervals (2) and a half.
