@@ -140,30 +140,50 @@ const WAIT: Duration = Duration::from_millis(10);
 
 #[test]
 fn frames_of_one_poll_are_merged_as_the_kernel_merges_them() {
-    let answers = include_str!("kernel/gro/answers.jsonl");
+    let (merged, count) = merge_as_in(include_str!("kernel/gro/answers.jsonl"));
+    assert!(count >= 400 && merged >= 300, "{merged} packets of {count} cases were merged");
+}
+
+#[test]
+fn frames_of_one_poll_are_kept_in_lists_as_the_kernel_keeps_them() {
+    let (merged, count) = merge_as_in(include_str!("kernel/gro/lists.jsonl"));
+    assert!(count >= 180 && merged >= 100, "{merged} packets of {count} cases were merged");
+}
+
+fn merge_as_in(answers: &str) -> (usize, usize) {
     let cases = answers.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).expect("a case is JSON"));
     let (mut merged, mut count) = (0, 0);
     for (number, case) in cases.enumerate() {
         let features = texts(&case["features"]);
         let frames = texts(&case["frames"]);
         let expected = texts(&case["out"]);
-        let found = merge(&frames, features.contains(&"rx-udp-gro-forwarding"));
+        let found = merge(&frames, &features);
         let first = found.iter().zip(&expected).find(|(found, expected)| found != *expected);
         assert_eq!(found, expected, "case {number}: differs first: {first:#?} of {frames:#?}");
         merged += expected.iter().filter(|out| !out.contains("/0/0 ")).count();
         count += 1;
     }
-    assert!(count >= 400 && merged >= 300, "{merged} packets of {count} cases were merged");
+    (merged, count)
 }
 
 #[test]
 fn what_was_merged_leaves_as_the_kernel_cuts_it_again() {
-    let answers = include_str!("kernel/gro/forwarded.jsonl");
+    let merged = forward_as_in(include_str!("kernel/gro/forwarded.jsonl"));
+    assert!(merged >= 400, "{merged} frames were merged");
+}
+
+#[test]
+fn frames_that_were_kept_in_a_list_leave_as_the_kernel_lets_them_leave() {
+    let merged = forward_as_in(include_str!("kernel/gro/lists-forwarded.jsonl"));
+    assert!(merged >= 100, "{merged} frames were merged");
+}
+
+fn forward_as_in(answers: &str) -> u64 {
     let cases = answers.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).expect("a case is JSON"));
     let mut merged = 0;
     for (number, case) in cases.enumerate() {
         let (features, frames) = (texts(&case["features"]), texts(&case["frames"]));
-        let mut engine = forwarding(features.contains(&"rx-udp-gro-forwarding"));
+        let mut engine = forwarding(&features);
         let bytes: Vec<_> =
             frames.iter().map(|text| (bytes(text.trim_start_matches('p')), text.starts_with('p'))).collect();
         let frame = |(bytes, is_left): &(Vec<u8>, bool)| {
@@ -185,7 +205,7 @@ fn what_was_merged_leaves_as_the_kernel_cuts_it_again() {
         assert_eq!(found, expected, "case {number}: differs first: {first:#?} of {frames:#?}");
         merged += engine.stats().gro_joined;
     }
-    assert!(merged >= 400, "{merged} frames were merged");
+    merged
 }
 
 /// A router whose two devices merge, and what leaves it at a time, as ports of the senders and first sequence numbers.
@@ -193,7 +213,7 @@ struct Merging(Engine);
 
 impl Merging {
     fn new() -> Self {
-        let mut engine = forwarding(false);
+        let mut engine = forwarding(&[]);
         let gro = Feature::by_name("gro").expect("it is known");
         engine.handle_command(Instant::ZERO, Command::SetFeature(DeviceId(1), gro, true)).expect("it can");
         Self(engine)
@@ -260,7 +280,7 @@ fn no_segment_overtakes_its_flow_when_features_are_switched() {
 }
 
 /// A router between two devices, of which the first one merges and the second one cuts and sums nothing.
-fn forwarding(merges_udp: bool) -> Engine {
+fn forwarding(merging: &[&str]) -> Engine {
     let mut engine = Engine::new(1);
     let mut give = |command: Command| {
         let told = format!("{command:?}");
@@ -271,8 +291,8 @@ fn forwarding(merges_udp: bool) -> Engine {
         give(Command::AddDevice(device));
     }
     let feature = |name| Feature::by_name(name).expect("it is known");
-    let features = [(0, "gro", true), (0, "rxhash", false), (0, "rx-udp-gro-forwarding", merges_udp), (1, "tx", false)];
-    for (device, name, on) in features {
+    let features = [(0, "gro", true), (0, "rxhash", false), (1, "tx", false)];
+    for (device, name, on) in merging.iter().map(|name| (0, *name, true)).chain(features) {
         give(Command::SetFeature(DeviceId(device), feature(name), on));
     }
     for (address, prefix) in [("10.0.0.9", 32), ("fd00::9", 128)] {
@@ -285,14 +305,15 @@ fn forwarding(merges_udp: bool) -> Engine {
 }
 
 /// What goes on of frames that one poll finds, in the notation of the answers.
-fn merge(frames: &[&str], merges_udp: bool) -> Vec<String> {
+fn merge(frames: &[&str], features: &[&str]) -> Vec<String> {
+    let [merges_udp, lists] = ["rx-udp-gro-forwarding", "rx-gro-list"].map(|name| features.contains(&name));
     let (mut gro, mut pool, mut leaving) = (Gro::default(), Pool::new(), Vec::new());
     let now = Instant::from_secs(1);
     for (number, text) in (1..).zip(frames) {
         let bytes = bytes(text.trim_start_matches('p'));
         let checksum = if text.starts_with('p') { left_to_device(&bytes) } else { Checksum::None };
         let frame = Frame { checksum, ..Frame::new(DeviceId(0), &bytes) };
-        let arrival = Arrival { frame: &frame, number, hash: 0, merges_udp, may_wait: true };
+        let arrival = Arrival { frame: &frame, number, hash: 0, merges_udp, lists, may_wait: true };
         gro.receive(now, &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
     }
     gro.flush(now, false, &mut leaving);

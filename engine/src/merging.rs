@@ -53,7 +53,8 @@ impl Engine {
             return Arrived::Passed;
         };
         let tools = (&mut self.pool, &self.around.routines);
-        let arrived = self.receivers.take(now, (frame, number), device, tools, leaving);
+        let is_heard = |ends: &_| self.sockets.find(ends).is_some();
+        let arrived = self.receivers.take(now, (frame, number), (device, is_heard), tools, leaving);
         if let Arrived::Joined(_) = arrived {
             self.stats.gro_joined += 1;
             self.around.trace.push(|| Step::Joined);

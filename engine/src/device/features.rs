@@ -44,7 +44,7 @@ pub struct Feature {
 impl Feature {
     /// All that are known here, in the order of `ethtool -k`.
     #[rustfmt::skip]
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self { name: "tx-checksumming",                 short: "tx",  bits: CHECKSUM },
         Self { name: "tcp-segmentation-offload",        short: "tso", bits: TCP4 | TCP4_ECN | TCP4_MANGLE_ID | TCP6 },
         Self { name: "tx-tcp-segmentation",             short: "",    bits: TCP4 },
@@ -56,6 +56,7 @@ impl Feature {
         Self { name: "tx-vlan-offload",                 short: "txvlan", bits: VLAN },
         Self::RECEIVE_HASHING,
         Self { name: "tx-vlan-stag-hw-insert",          short: "",    bits: SERVICE_VLAN },
+        Self::GRO_LIST,
         Self::UDP_GRO_FORWARDING,
     ];
 
@@ -64,6 +65,10 @@ impl Feature {
 
     /// Tells the hash of a frame's flow.
     pub const RECEIVE_HASHING: Self = Self { name: "receive-hashing", short: "rxhash", bits: HASH };
+
+    /// Keeps the frames that it merges as they have come, those of UDP among them; nothing is left of this where a device does not
+    /// merge.
+    pub const GRO_LIST: Self = Self { name: "rx-gro-list", short: "", bits: GRO_FRAME_LIST };
 
     /// Merges UDP datagrams, too.
     pub const UDP_GRO_FORWARDING: Self = Self { name: "rx-udp-gro-forwarding", short: "", bits: UDP_GRO };
@@ -130,7 +135,8 @@ impl Features {
     }
 }
 
-/// As `ethtool -k` lists them, those that are switched with others behind these.
+/// As `ethtool -k` lists them, those that are switched with others behind these; and two that no device has here, as Linux prints them
+/// for one whose driver does not (veth). What is merged here is merged so that it can be cut again, which large-receive-offload is not.
 impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for feature in Feature::ALL {
@@ -139,10 +145,17 @@ impl fmt::Display for Features {
                 .any(|whole| whole.bits != feature.bits && whole.bits & feature.bits == feature.bits);
             let on = if self.has(feature) { "on" } else { "off" };
             writeln!(f, "{}{}: {on}", if is_part { "\t" } else { "" }, feature.name)?;
+            for (_, absent) in ABSENT.into_iter().filter(|(before, _)| *before == feature.name) {
+                writeln!(f, "{absent}: off [fixed]")?;
+            }
         }
         Ok(())
     }
 }
+
+/// What no device has, behind what it is listed.
+const ABSENT: [(&str, &str); 2] =
+    [("generic-receive-offload", "large-receive-offload"), ("tx-vlan-offload", "ntuple-filters")];
 
 const CHECKSUM: u16 = 1;
 const TCP4: u16 = 1 << 1;
@@ -155,6 +168,7 @@ const SERVICE_VLAN: u16 = 1 << 7;
 const GRO: u16 = 1 << 8;
 const UDP_GRO: u16 = 1 << 9;
 const HASH: u16 = 1 << 10;
+const GRO_FRAME_LIST: u16 = 1 << 11;
 /// What a device cannot that does not sum.
 const SEGMENTATION: u16 = TCP4 | TCP4_ECN | TCP4_MANGLE_ID | TCP6 | UDP;
 
@@ -198,7 +212,7 @@ mod tests {
         let expected = "tx-checksumming: on\ntcp-segmentation-offload: off\n\ttx-tcp-segmentation: off\n";
         assert!(text.starts_with(expected), "{text}");
         assert!(
-            text.contains("\ngeneric-receive-offload: on\n") && text.contains("\nrx-udp-gro-forwarding: off\n"),
+            text.contains("\ngeneric-receive-offload: on\nlarge-receive-offload: off [fixed]\ntx-vlan-offload: on\nntuple-filters: off [fixed]\n") && text.contains("\nrx-udp-gro-forwarding: off\n"),
             "{text}"
         );
     }

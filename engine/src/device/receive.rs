@@ -12,8 +12,9 @@ use super::{Device, Feature, rss::Toeplitz};
 use crate::{
     frame::{DeviceId, Frame},
     limits::{BATCH_FRAMES_MAX, GRO_HELD_MAX, RECEIVE_QUEUES_MAX},
-    offload::gro::{Arrival, Arrived, Gro, Leaving},
+    offload::gro::{self, Arrival, Arrived, Gro, Leaving},
     packet::Pool,
+    tcp::Ends,
     time::Instant,
     wire::checksum::Routines,
 };
@@ -56,7 +57,7 @@ impl Receivers {
         &mut self,
         now: Instant,
         (frame, number): (&Frame<'_>, u64),
-        device: &Device,
+        (device, is_heard): (&Device, impl Fn(&Ends) -> bool),
         (pool, routines): (&mut Pool, &Routines),
         leaving: &mut Leaving,
     ) -> Arrived {
@@ -68,8 +69,11 @@ impl Receivers {
         let queue = self.queues.entry((frame.device, frame.queue % RECEIVE_QUEUES_MAX)).or_default();
         queue.polled += 1;
         let own_before = queue.gro.len();
+        // What a socket of this host is going to read is merged as ever.
+        let lists =
+            device.features.has(Feature::GRO_LIST) && gro::tcp_ends_of(frame).is_none_or(|ends| !is_heard(&ends));
         let merges_udp = device.features.has(Feature::UDP_GRO_FORWARDING);
-        let arrival = Arrival { frame, number, hash, merges_udp, may_wait };
+        let arrival = Arrival { frame, number, hash, merges_udp, lists, may_wait };
         let arrived = queue.gro.receive(now, &arrival, pool, routines, leaving);
         self.held = before + queue.gro.len() - own_before;
         arrived

@@ -137,7 +137,7 @@ impl Engine {
     /// Puts a packet behind those that wait to leave by a port.
     #[inline(always)]
     fn send_by_port(&mut self, packet: Packet, way_out: WayOut) -> Result<(), Dropped> {
-        match way_out.features.can_segment(packet.meta()) {
+        match way_out.features.can_segment(packet.meta()) && !packet.is_list() {
             true => self.enqueue(packet, way_out),
             false => self.send_segments(packet, way_out),
         }

@@ -4,6 +4,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use super::{
     charge::Charge,
+    list::List,
     meta::{Checksum, Meta},
     parse::Layers,
     pieces::Pieces,
@@ -26,6 +27,8 @@ pub(super) struct Block {
     pub(super) fragments: Vec<Fragment>,
     /// Set on a datagram that was put together here.
     pub(super) pieces: Option<Box<Pieces>>,
+    /// Set on frames that were kept as they came.
+    pub(super) list: Option<Box<List>>,
     /// To what the memory that it holds is charged.
     pub(super) charge: Option<Charge>,
     /// How often its payload was copied and summed.
@@ -168,6 +171,7 @@ impl Pool {
         block.meta = Meta::default();
         block.layers = Layers::default();
         block.pieces = None;
+        block.list = None;
         block.data = HEADROOM_BYTES as u16;
         block.tail = HEADROOM_BYTES as u16;
         block
@@ -182,6 +186,7 @@ impl Pool {
             tail: HEADROOM_BYTES as u16,
             fragments: Vec::new(),
             pieces: None,
+            list: None,
             charge: None,
             tally: Tally::default(),
             bytes: [0; BLOCK_BYTES],

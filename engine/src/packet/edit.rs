@@ -190,6 +190,7 @@ impl Packet {
         block.tally.copied(usize::from(self.0.tail.saturating_sub(self.0.layers.payload)));
         block.fragments.extend_from_slice(&self.0.fragments);
         block.pieces.clone_from(&self.0.pieces);
+        block.list.clone_from(&self.0.list);
         Self(block)
     }
 
@@ -215,7 +216,7 @@ impl Packet {
     /// Forgets everything known about it but its bytes.
     pub fn scrub(&mut self) {
         self.0.meta = Meta::default();
-        self.0.pieces = None;
+        (self.0.pieces, self.0.list) = (None, None);
     }
 
     /// Takes IPv6's extension headers out; the link header is off.
@@ -365,6 +366,7 @@ impl Packet {
         }
         block.layers.network_len = network_len as u32;
         self.mend_lengths();
+        self.forget_list();
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod charge;
 mod edit;
 mod grow;
 mod ip;
+mod list;
 mod meta;
 mod parse;
 mod part;

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::{Packet, buf::Fragment};
+use super::{Packet, buf::Fragment, list::List};
 use crate::{
     limits::{BLOCK_MEMORY_BYTES, LINEAR_BYTES_MAX},
     wire::ipv6::FragmentHeader,
@@ -108,7 +108,7 @@ impl Packet {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let shared: usize = self.0.fragments.iter().map(Fragment::memory_bytes).sum();
-        BLOCK_MEMORY_BYTES + shared
+        BLOCK_MEMORY_BYTES + shared + self.0.list.as_deref().map_or(0, List::memory_bytes)
     }
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Asks the running kernel which frames its GRO merges.
 
-    ./gro_oracle.py [--forward] [--cases N] [--seed N] --out answers.jsonl
+    ./gro_oracle.py [--forward] [--list] [--cases N] [--seed N] --out answers.jsonl
 
 Frames go one after the other into one end of a veth pair; the other end has GRO on and is polled by a kernel thread that
 runs only when all of them lie in its ring (the sender has a real-time priority on the same processor), so that one poll
@@ -10,6 +10,8 @@ finds them all. A packet socket with a vnet header behind it sees what GRO has m
 With `--forward` the merged packets are forwarded to a second pair, whose near end cuts nothing and sums nothing, so that the
 kernel cuts them again; what comes out at its far end is written down. Both ends of both pairs lie in namespaces that end with
 this process.
+
+With `--list` the end that merges has `rx-gro-list`: packets of a flow are kept as a list of what has come.
 
 One case a line: `features` that are on beside gro, `frames` that went in, `out` that came out. A frame is its bytes in hex,
 `+N` standing for N more zeros at the end. A frame that went in with its checksum left to the device starts with `p`.
@@ -300,6 +302,7 @@ def main():
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--forward", action="store_true")
+    parser.add_argument("--list", action="store_true")
     parser.add_argument("--out", required=True)
     options = parser.parse_args()
     kernel, dice = Kernel(options.forward), random.Random(options.seed)
@@ -308,7 +311,7 @@ def main():
     with open(options.out, "w") as file:
         file.write(json.dumps({"schema": "kernel-gro/1", "kernel": os.uname().release.split("-")[0]}) + "\n")
         for _ in range(options.cases):
-            features = dice.choice([[], ["rx-udp-gro-forwarding"]])
+            features = dice.choice([[], ["rx-udp-gro-forwarding"]]) + (["rx-gro-list"] if options.list else [])
             frames = batch(dice, oddities)
             kernel.switch(features)
             out = kernel.merge(frames)

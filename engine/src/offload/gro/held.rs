@@ -23,6 +23,10 @@ pub(super) struct Held {
     size: usize,
     /// Whether all have the same IPv4 identification; decided by the second one.
     has_fixed_id: bool,
+    /// Whether its frames are kept as they have come.
+    is_list: bool,
+    /// What its device has said of its checksum.
+    checksum: Checksum,
     since: Instant,
 }
 
@@ -39,11 +43,12 @@ pub(super) struct Outcome {
 
 impl Held {
     /// The first segment of a packet.
-    pub(super) fn new(now: Instant, packet: Packet, segment: &Segment<'_>) -> Self {
-        let Segment { layout, payload_at, hash, count, .. } = *segment;
+    pub(super) fn new(now: Instant, packet: Packet, segment: &Segment<'_>, lists: bool) -> Self {
+        let Segment { layout, payload_at, hash, count, checksum, .. } = *segment;
+        let is_list = lists && segment.gso.is_none();
         let size = segment.gso.map_or(segment.payload().len(), |gso| gso.size.into());
         let has_fixed_id = segment.gso.is_some_and(|gso| gso.fixed_id);
-        Self { packet, layout, payload_at, hash, count, size, has_fixed_id, since: now }
+        Self { packet, layout, payload_at, hash, count, size, has_fixed_id, is_list, checksum, since: now }
     }
 
     /// The number of its first frame.
@@ -93,7 +98,8 @@ impl Held {
 
     /// Linux v6.18: `net/ipv4/tcp_offload.c`, `tcp_gro_receive()`.
     fn meet_segment(&mut self, segment: &Segment<'_>, pool: &mut Pool) -> Outcome {
-        let is_merged = !self.tcp_differs(segment) && !self.network_differs(segment) && self.absorb(segment, pool);
+        let differs = self.tcp_differs(segment) || self.network_differs(segment) || self.list_differs(segment);
+        let is_merged = !differs && self.absorb(segment, pool);
         let is_last = segment.is_last(if is_merged { self.size } else { 1 });
         if is_merged {
             let at = self.layout.transport + TCP_FLAGS;
@@ -106,7 +112,11 @@ impl Held {
     /// Linux v6.18: `net/ipv4/udp_offload.c`, `udp_gro_receive_segment()`.
     fn meet_datagram(&mut self, segment: &Segment<'_>, pool: &mut Pool) -> Outcome {
         let len = segment.payload().len();
-        let is_merged = len <= self.size && !self.network_differs(segment) && self.absorb(segment, pool);
+        let continues = len <= self.size && !self.network_differs(segment);
+        if continues && self.is_list && !self.is_summed_as(segment) {
+            return Outcome { is_merged: false, ends_flow: false, is_alone: true };
+        }
+        let is_merged = continues && self.absorb(segment, pool);
         let ends_flow = !is_merged || len != self.size || self.count >= GRO_DATAGRAMS_MAX;
         Outcome { is_merged, ends_flow, is_alone: segment.is_barred }
     }
@@ -135,6 +145,26 @@ impl Held {
             || self.packet.linear().get(options.clone()) != segment.bytes.get(options)
             || has_other_size
             || other.seq.get() != next
+    }
+
+    /// Whether a segment of TCP cannot be in the list: all flags have to be the same there.
+    fn list_differs(&self, segment: &Segment<'_>) -> bool {
+        let flags = self.packet.linear().get(self.layout.transport + TCP_FLAGS).copied();
+        self.is_list
+            && (flags != Some(segment.flags().0)
+                || segment.gso.is_some()
+                || !self.is_summed_as(segment)
+                || self.count >= GRO_DATAGRAMS_MAX)
+    }
+
+    /// Whether as much is known of a segment's checksum.
+    fn is_summed_as(&self, segment: &Segment<'_>) -> bool {
+        let kind = |checksum| match checksum {
+            Checksum::None | Checksum::Unnecessary => 0,
+            Checksum::Complete(_) => 1,
+            Checksum::Partial { .. } => 2,
+        };
+        kind(self.checksum) == kind(segment.checksum)
     }
 
     /// Whether the IP header forbids it: hops, type of service and "don't fragment" have to be the same, and IPv4's identifications
@@ -170,8 +200,13 @@ impl Held {
     /// Linux v6.18: `net/core/gro.c`, `skb_gro_receive()`.
     fn absorb(&mut self, segment: &Segment<'_>, pool: &mut Pool) -> bool {
         let payload = segment.payload();
-        if segment.is_barred || self.packet.len() - EthernetHeader::LEN + payload.len() >= GRO_BYTES_MAX {
+        let headers = segment.layout.network..segment.payload_at;
+        let kept = if self.is_list { headers.len() } else { 0 };
+        if segment.is_barred || self.packet.len() - EthernetHeader::LEN + payload.len() + kept >= GRO_BYTES_MAX {
             return false;
+        }
+        if self.is_list {
+            self.packet.keep_headers(&segment.bytes[headers]);
         }
         self.packet.extend(pool, payload);
         self.count = self.count.saturating_add(segment.count);
@@ -181,7 +216,7 @@ impl Held {
     /// The packet. One of several segments says so, and leaves its checksum to the device. Datagrams that all had one IPv4
     /// identification are numbered anew when they are cut again, as Linux does; segments are not.
     pub(super) fn into_packet(self) -> Packet {
-        let Self { mut packet, layout, count, size, has_fixed_id, .. } = self;
+        let Self { mut packet, layout, count, size, has_fixed_id, is_list, .. } = self;
         if count == 1 {
             return packet;
         }
@@ -200,18 +235,26 @@ impl Held {
             udp.len.set(transport_len as u16);
         }
         let offset = if layout.is_udp { UDP_CHECKSUM } else { TCP_CHECKSUM };
-        let sum = pseudo_sum(bytes, layout, transport_len).to_be_bytes();
-        bytes[layout.transport + offset..][..sum.len()].copy_from_slice(&sum);
+        if !is_list {
+            let sum = pseudo_sum(bytes, layout, transport_len).to_be_bytes();
+            bytes[layout.transport + offset..][..sum.len()].copy_from_slice(&sum);
+        }
         let kind = match (layout.is_udp, layout.is_v6) {
             (true, _) => GsoKind::Udp,
             (false, false) => GsoKind::Tcp4,
             (false, true) => GsoKind::Tcp6,
         };
         let meta = packet.meta_mut();
-        meta.checksum = Checksum::Partial { start: layout.transport as u16, offset: offset as u16 };
+        if !is_list {
+            meta.checksum = Checksum::Partial { start: layout.transport as u16, offset: offset as u16 };
+        }
         let known = meta.gso.map_or(kind, |gso| gso.kind);
-        meta.gso =
-            Some(Gso { kind: known, size: size as u16, segments: count, fixed_id: has_fixed_id && !layout.is_udp });
+        meta.gso = Some(Gso {
+            kind: known,
+            size: size as u16,
+            segments: count,
+            fixed_id: has_fixed_id && !layout.is_udp && !is_list,
+        });
         packet
     }
 }

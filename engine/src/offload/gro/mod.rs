@@ -17,7 +17,11 @@
 //! Merged is only what [`gso`](super::gso) cuts into the very same frames again. A frame is read where the device has left it: the
 //! payload of one that joins another is copied once, behind that one's, and no packet is made of it.
 //!
-//! What is not merged here though Linux does: packets in tunnels (GRE, IPIP, VXLAN), and the lists of `rx-gro-list`.
+//! With `rx-gro-list` the frames of a flow that no socket of this host has are kept as they have come, headers and checksums included
+//! ([`Packet::is_list`]). The same are merged as without, but of TCP those whose flags differ, and those whose checksums are in different
+//! states; 64 of them at most.
+//!
+//! What is not merged here though Linux does: packets in tunnels (GRE, IPIP, VXLAN), and super-packets into lists.
 //!
 //! Linux v6.18: `net/core/gro.c`, `dev_gro_receive()`; `net/ipv4/tcp_offload.c`, `tcp_gro_receive()`; `net/ipv4/udp_offload.c`,
 //! `udp_gro_receive_segment()`; `net/ipv4/af_inet.c`, `inet_gro_receive()`; `net/ipv6/ip6_offload.c`, `ipv6_gro_receive()`.
@@ -38,6 +42,7 @@ use crate::{
     frame::Frame,
     limits::{GRO_BUCKET_PACKETS_MAX, GRO_BUCKETS},
     packet::{Checksum, Packet, Pool},
+    tcp::Ends,
     time::Instant,
     wire::checksum::Routines,
 };
@@ -61,6 +66,8 @@ pub struct Arrival<'a> {
     pub hash: u32,
     /// Whether UDP datagrams are merged, too (`rx-udp-gro-forwarding`).
     pub merges_udp: bool,
+    /// Whether frames are kept as they have come (`rx-gro-list`).
+    pub lists: bool,
     /// Whether it may be held; else it only ends what is held of its flow.
     pub may_wait: bool,
 }
@@ -121,7 +128,7 @@ impl Gro {
                     leaving.push(Ok(bucket.remove(0).into_packet()));
                     self.held -= 1;
                 }
-                bucket.push(Held::new(now, packet, &segment));
+                bucket.push(Held::new(now, packet, &segment, arrival.lists));
                 self.held += 1;
                 Arrived::Held
             }
@@ -167,6 +174,11 @@ impl Gro {
     pub fn numbers(&self) -> impl Iterator<Item = u64> {
         self.buckets.iter().flatten().map(Held::number)
     }
+}
+
+/// The ends of the connection that a frame may be merged of, if it is one of TCP, this host's being where it goes to.
+pub(crate) fn tcp_ends_of(frame: &Frame<'_>) -> Option<Ends> {
+    Segment::find(frame, 0)?.ends()
 }
 
 /// The packet of a frame, on its own.

@@ -1,5 +1,7 @@
 //! A frame, read where it lies.
 
+use core::net::{IpAddr, SocketAddr};
+
 use zerocopy::FromBytes;
 
 use super::{Arrival, held::Outcome};
@@ -7,6 +9,7 @@ use crate::{
     frame::Frame,
     limits::HEADER_BYTES_MAX,
     packet::{Checksum, Gso, GsoKind, Pool, VlanTag},
+    tcp::Ends,
     wire::{
         EtherType, EthernetHeader, Ipv4Header, Ipv6Header, Protocol, TcpFlags, TcpHeader, UdpHeader,
         checksum::{self, Routines},
@@ -39,6 +42,8 @@ pub(super) struct Segment<'a> {
     pub(super) vlan: Option<VlanTag>,
     /// The flow's hash.
     pub(super) hash: u32,
+    /// What the device says of its checksum.
+    pub(super) checksum: Checksum,
     /// Set on a super-packet.
     pub(super) gso: Option<Gso>,
     /// How many segments it stands for.
@@ -64,7 +69,7 @@ pub(super) enum Read<'a> {
 impl<'a> Segment<'a> {
     /// Reads a frame.
     pub(super) fn read(arrival: &Arrival<'a>, routines: &Routines, pool: &mut Pool) -> Read<'a> {
-        let Some(segment) = Self::find(arrival) else { return Read::Other { is_verified: false } };
+        let Some(segment) = Self::find(arrival.frame, arrival.hash) else { return Read::Other { is_verified: false } };
         let (is_udp, transport) = (segment.layout.is_udp, &segment.bytes[segment.layout.transport..]);
         let is_summed = matches!(arrival.frame.checksum, Checksum::Unnecessary | Checksum::Partial { .. });
         let is_left_out = is_udp && transport.get(UDP_CHECKSUM..UDP_CHECKSUM + 2) == Some(&[0, 0]);
@@ -76,7 +81,8 @@ impl<'a> Segment<'a> {
         let mut is_mergeable = true;
         if is_udp {
             let len = UdpHeader::ref_from_prefix(transport).map_or(0, |(udp, _)| usize::from(udp.len.get()));
-            is_mergeable = arrival.merges_udp && !is_left_out && len > UdpHeader::LEN && len == transport.len();
+            is_mergeable =
+                (arrival.merges_udp || arrival.lists) && !is_left_out && len > UdpHeader::LEN && len == transport.len();
         }
         match is_mergeable {
             true => Read::Segment(Self { is_verified, ..segment }),
@@ -85,8 +91,7 @@ impl<'a> Segment<'a> {
     }
 
     /// Finds the headers, and who may not be merged whatever the transport says.
-    fn find(arrival: &Arrival<'a>) -> Option<Self> {
-        let frame = arrival.frame;
+    pub(super) fn find(frame: &Frame<'a>, hash: u32) -> Option<Self> {
         if frame.wire_len as usize > frame.bytes.len() {
             return None;
         }
@@ -117,9 +122,30 @@ impl<'a> Segment<'a> {
             is_barred |= is_udp;
         }
         let count = gso.map_or(1, |gso| len.div_ceil(usize::from(gso.size))) as u16;
-        let Frame { vlan, .. } = *frame;
-        let hash = arrival.hash;
-        Some(Self { bytes, layout, payload_at, vlan, hash, gso, count, is_barred, is_verified: false })
+        let Frame { vlan, checksum, .. } = *frame;
+        Some(Self { bytes, layout, payload_at, vlan, hash, checksum, gso, count, is_barred, is_verified: false })
+    }
+
+    /// The ends of a connection that it is of, this host's being where it goes to.
+    pub(super) fn ends(&self) -> Option<Ends> {
+        let Layout { network, transport, is_v6, is_udp } = self.layout;
+        let ends = |source: IpAddr, destination: IpAddr| {
+            let (tcp, _) = TcpHeader::ref_from_prefix(&self.bytes[transport..]).ok()?;
+            let local = SocketAddr::new(destination, tcp.destination_port.get());
+            Some(Ends { local, remote: SocketAddr::new(source, tcp.source_port.get()) })
+        };
+        let bytes = &self.bytes[network..];
+        match (is_udp, is_v6) {
+            (true, _) => None,
+            (false, false) => {
+                let (ip, _) = Ipv4Header::ref_from_prefix(bytes).ok()?;
+                ends(ip.source().into(), ip.destination().into())
+            }
+            (false, true) => {
+                let (ip, _) = Ipv6Header::ref_from_prefix(bytes).ok()?;
+                ends(ip.source().into(), ip.destination().into())
+            }
+        }
     }
 
     /// The payload, and what else follows the headers.

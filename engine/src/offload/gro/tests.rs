@@ -66,14 +66,23 @@ impl Stream {
 
 /// Merges frames as one poll does.
 fn merge(frames: &[Vec<u8>], merges_udp: bool) -> Vec<Packet> {
+    merge_or_list(frames, merges_udp, false)
+}
+
+/// The same, or keeps them as they come.
+fn merge_or_list(frames: &[Vec<u8>], merges_udp: bool, lists: bool) -> Vec<Packet> {
     let frames: Vec<_> = frames.iter().map(|bytes| Frame::new(DeviceId(0), bytes)).collect();
-    merge_frames(&frames, merges_udp)
+    merge_all(&frames, merges_udp, lists)
 }
 
 fn merge_frames(frames: &[Frame<'_>], merges_udp: bool) -> Vec<Packet> {
+    merge_all(frames, merges_udp, false)
+}
+
+fn merge_all(frames: &[Frame<'_>], merges_udp: bool, lists: bool) -> Vec<Packet> {
     let (mut gro, mut pool, mut leaving) = (Gro::default(), Pool::new(), Leaving::new());
     for (number, frame) in (1..).zip(frames) {
-        let arrival = Arrival { frame, number, hash: 0, merges_udp, may_wait: true };
+        let arrival = Arrival { frame, number, hash: 0, merges_udp, lists, may_wait: true };
         gro.receive(Instant::ZERO, &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
     }
     let held = gro.numbers().count();
@@ -131,8 +140,11 @@ fn turns() -> impl Strategy<Value = Vec<(usize, usize, u8)>> {
 proptest! {
     #[test]
     fn what_is_merged_is_cut_into_the_same_frames_again_each_stream_in_order(
-        streams in streams(), turns in turns(), merges_udp: bool,
+        streams in streams(), turns in turns(), merges_udp: bool, lists: bool,
     ) {
+        // Lists are numbered anew as well.
+        let stream = |stream: Stream| Stream { fixed_id: stream.fixed_id && !lists, ..stream };
+        let streams: Vec<_> = streams.into_iter().map(stream).collect();
         let (mut frames, mut sent) = (Vec::new(), vec![0; streams.len()]);
         for (turn, short, odd) in turns {
             let which = turn % streams.len();
@@ -142,7 +154,7 @@ proptest! {
             frames.push(stream.frame(sent[which], stream.size.saturating_sub(short).max(usize::from(stream.is_udp)), flags));
             sent[which] += 1;
         }
-        let packets = merge(&frames, merges_udp);
+        let packets = merge_or_list(&frames, merges_udp, lists);
         prop_assert!(packets.len() <= frames.len());
         let mut again = BTreeMap::<_, Vec<_>>::new();
         let key = |frame: &[u8]| {
@@ -169,7 +181,7 @@ proptest! {
             let bytes = [&right[..at], &bytes[at..]].concat();
             for bytes in [&bytes, &right] {
                 let frame = Frame::new(DeviceId(0), bytes);
-                let arrival = Arrival { frame: &frame, number: 1, hash: 0, merges_udp: true, may_wait: true };
+                let arrival = Arrival { frame: &frame, number: 1, hash: 0, merges_udp: true, lists: false, may_wait: true };
                 gro.receive(Instant::ZERO, &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
             }
         }
@@ -235,7 +247,7 @@ fn frames_of_different_stations_tags_and_hashes_are_never_merged() {
     assert_eq!(merge_tagged(&[Frame::new(DeviceId(0), &between[0]), Frame::new(DeviceId(0), &between[2])]), 2);
     let (mut gro, mut pool, mut leaving) = (Gro::default(), Pool::new(), Leaving::new());
     for (hash, frame) in [(8, &plain[0]), (16, &plain[1])] {
-        let arrival = Arrival { frame, number: 1, hash, merges_udp: false, may_wait: true };
+        let arrival = Arrival { frame, number: 1, hash, merges_udp: false, lists: false, may_wait: true };
         gro.receive(Instant::ZERO, &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
     }
     assert_eq!(gro.len(), 2, "they lie in the same part");
@@ -245,7 +257,7 @@ fn frames_of_different_stations_tags_and_hashes_are_never_merged() {
 fn merge_tagged(frames: &[Frame<'_>]) -> usize {
     let (mut gro, mut pool, mut leaving) = (Gro::default(), Pool::new(), Leaving::new());
     for frame in frames {
-        let arrival = Arrival { frame, number: 1, hash: 0, merges_udp: false, may_wait: true };
+        let arrival = Arrival { frame, number: 1, hash: 0, merges_udp: false, lists: false, may_wait: true };
         gro.receive(Instant::ZERO, &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
     }
     gro.len()
@@ -287,12 +299,101 @@ fn what_has_come_within_a_clock_tick_is_not_old() {
     let frame = stream().frame(0, 20, TcpFlags::ACK);
     let frame = Frame::new(DeviceId(0), &frame);
     let (mut gro, mut pool, mut leaving) = (Gro::default(), Pool::new(), Leaving::new());
-    let arrival = Arrival { frame: &frame, number: 1, hash: 0, merges_udp: false, may_wait: true };
+    let arrival = Arrival { frame: &frame, number: 1, hash: 0, merges_udp: false, lists: false, may_wait: true };
     gro.receive(Instant::from_nanos(8_000_000), &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
     gro.flush(Instant::from_nanos(11_999_999), true, &mut leaving);
     assert_eq!((gro.len(), leaving.len()), (1, 0));
     gro.flush(Instant::from_nanos(12_000_000), true, &mut leaving);
     assert_eq!((gro.len(), leaving.len()), (0, 1));
+}
+
+#[test]
+fn frames_that_are_kept_as_they_came_have_the_checksums_that_they_came_with() {
+    for is_udp in [false, true] {
+        let stream = Stream { size: 100, is_udp, ..stream() };
+        let mut frames: Vec<_> = (0..5).map(|index| stream.frame(index, 100, TcpFlags::ACK)).collect();
+        // What the device has said it verified is what it is, right or wrong.
+        frames[2][60] ^= 0x55;
+        let trusted = |bytes| Frame { checksum: Checksum::Unnecessary, ..Frame::new(DeviceId(0), bytes) };
+        let packets = merge_all(&frames.iter().map(|bytes| trusted(bytes)).collect::<Vec<_>>(), false, true);
+        assert_eq!(packets.len(), 1);
+        assert!(packets[0].is_list() && packets[0].meta().checksum == Checksum::Unnecessary);
+        assert_eq!(cut(&packets[0]), frames);
+        let copy = packets[0].copy(&mut Pool::new());
+        assert_eq!(cut(&copy), frames);
+        assert!(
+            packets[0].memory_bytes()
+                > merge_all(&frames[..1].iter().map(|bytes| trusted(bytes)).collect::<Vec<_>>(), false, true)[0]
+                    .memory_bytes()
+        );
+    }
+}
+
+#[test]
+fn a_list_whose_ends_are_translated_leaves_with_right_checksums_and_the_same_ends_everywhere() {
+    for (is_v6, is_udp) in [(false, false), (false, true), (true, false), (true, true)] {
+        let stream = Stream { size: 100, is_udp, is_v6, ..stream() };
+        let frames: Vec<_> = (0..5).map(|index| stream.frame(index, 100, TcpFlags::ACK)).collect();
+        let mut packets = merge_or_list(&frames, false, true);
+        let [whole] = &mut packets[..] else { panic!("one list") };
+        translate(whole);
+        for (index, frame) in cut(whole).into_iter().enumerate() {
+            let packet = parsed(&Frame::new(DeviceId(0), &frame));
+            assert!(checksum::is_right(&packet, &Routines::PORTABLE), "{index} of {stream:?}");
+            assert_eq!(packet.transport_bytes()[..2], [9, 9], "{index} of {stream:?}");
+            assert_eq!(packet.network_header()[packet.network_header_len() - 1], 77, "{index} of {stream:?}");
+            assert_eq!(packet.payload_len(), 100);
+        }
+    }
+}
+
+/// Another source port and another last byte of the destination, as translation does it.
+fn translate(packet: &mut Packet) {
+    let field = if packet.tcp().is_some() { 16 } else { 6 };
+    let len = packet.network_header_len();
+    let last = usize::from(packet.network_header()[len - 1]);
+    let mut bytes = [packet.transport_bytes()[field], packet.transport_bytes()[field + 1]];
+    let port = [packet.transport_bytes()[0], packet.transport_bytes()[1]];
+    bytes = crate::wire::checksum::update(bytes, port, [9, 9]);
+    let word = [packet.network_header()[len - 2], last as u8];
+    bytes = crate::wire::checksum::update(bytes, word, [word[0], 77]);
+    packet.transport_bytes_mut()[field..field + 2].copy_from_slice(&bytes);
+    packet.transport_bytes_mut()[..2].copy_from_slice(&[9, 9]);
+    if let Some(ip) = packet.ipv4_mut() {
+        ip.destination[3] = 77;
+    } else if let Some(ip) = packet.ipv6_mut() {
+        ip.destination[15] = 77;
+    }
+    packet.fill_ip_checksum();
+}
+
+#[test]
+fn a_list_whose_payload_is_rewritten_is_an_ordinary_super_packet() {
+    let frames: Vec<_> = (0..3).map(|index| stream().frame(index, 20, TcpFlags::ACK)).collect();
+    let mut packets = merge_or_list(&frames, false, true);
+    let [whole] = &mut packets[..] else { panic!("one list") };
+    whole.splice_payload(5..7, b"xy").expect("it fits");
+    checksum::fill(whole, &Routines::PORTABLE);
+    assert!(!whole.is_list() && checksum::is_partial(whole));
+    let again = cut(whole);
+    assert_eq!(again.len(), 3);
+    assert_eq!(again[1..], frames[1..]);
+    assert_eq!(again[0][59..61], *b"xy");
+    for frame in again {
+        assert!(checksum::is_right(&parsed(&Frame::new(DeviceId(0), &frame)), &Routines::PORTABLE));
+    }
+}
+
+#[test]
+fn a_list_takes_64_frames_and_no_segment_of_other_flags() {
+    let frames: Vec<_> = (0..70).map(|index| stream().frame(index, 20, TcpFlags::ACK)).collect();
+    let counts = |frames: &[Vec<u8>]| {
+        let packets = merge_or_list(frames, false, true);
+        packets.iter().map(|packet| packet.payload_len() / 20).collect::<Vec<_>>()
+    };
+    assert_eq!(counts(&frames), [usize::from(GRO_DATAGRAMS_MAX), 6]);
+    let pushed = stream().frame(1, 20, TcpFlags::ACK.union(TcpFlags::PSH));
+    assert_eq!(counts(&[frames[0].clone(), pushed]), [1, 1]);
 }
 
 /// Plain TCP over IPv4.

@@ -47,12 +47,28 @@ impl<'a> Segments<'a> {
         let len = left.min(self.gso.size.into());
         let mut segment = self.whole.part(pool, self.done, len);
         let is_last = len == left;
-        self.write_headers(&mut segment, is_last);
         segment.meta_mut().gso = None;
-        checksum::leave_to_device(&mut segment);
+        if self.whole.is_list() {
+            self.restore_headers(&mut segment);
+        } else {
+            self.write_headers(&mut segment, is_last);
+            checksum::leave_to_device(&mut segment);
+        }
         self.made += 1;
         self.done += len;
         Some(segment)
+    }
+
+    /// Those of a frame that was kept as it came, which is numbered anew all the same.
+    fn restore_headers(&self, segment: &mut Packet) {
+        if self.made == 0 {
+            return;
+        }
+        segment.take_headers_of(self.whole, self.made as usize);
+        let first = self.whole.ipv4().map_or(0, |ip| ip.id.get());
+        if let Some(ip) = segment.ipv4_mut() {
+            ip.set_id(first.wrapping_add(self.made as u16));
+        }
     }
 
     /// What tells one segment from another: TCP's sequence number and flags, IPv4's identification.
