@@ -77,8 +77,9 @@ fn a_device_that_does_not_sum_costs_one_pass_and_one_that_does_not_cut_the_copy_
 fn what_is_merged_is_verified_once_for_each_frame_and_copied_by_none() {
     let mut router = router(PASSES);
     router.0.handle_command(Instant::ZERO, Command::SetFeature(DeviceId(0), Feature::GRO, true)).expect("a feature");
-    let frames =
-        [1, 1001, 2001].map(|seq| frame("lan", &format!("10.0.0.2:4000 > 198.51.100.7:80 A seq {seq} ack 1 len 1000")));
+    let frames = [(1, 1), (2, 1001), (3, 2001)].map(|(id, seq)| {
+        frame("lan", &format!("10.0.0.2:4000 > 198.51.100.7:80 A seq {seq} ack 1 len 1000 ipid {id} df"))
+    });
     let frames: Vec<_> = frames.iter().map(|bytes| Frame::new(DeviceId(0), bytes)).collect();
     router.0.handle_frames(Instant::ZERO, &frames);
     let sent = router.0.poll_transmit().expect("one packet");
