@@ -211,7 +211,7 @@ impl Connection {
 
     /// Why the next super-packet waits for acknowledgements that let it be larger, if it does.
     fn waits_for_more(&mut self, work: &Work<'_>, len: u32, left: u32, has_fin: bool) -> Option<Next> {
-        if self.trouble.now >= Trouble::Recovery || work.now.since(self.sender.last_at) >= SUPER_WAIT_MAX {
+        if self.trouble.now >= Trouble::Recovery || work.now.since(self.sender.last_at) > SUPER_WAIT_MAX {
             return None;
         }
         let mss = self.payload_now();
