@@ -17,7 +17,7 @@ use crate::{
         listen::{Answer, Listener, Request},
         segment::Segment,
         time_wait::{Left, TimeWait},
-        way::Way,
+        way::{Way, label_of},
         work::Work,
     },
     time::Instant,
@@ -437,7 +437,7 @@ impl Engine {
     pub(super) fn way_to(&mut self, now: Instant, to: IpAddr, arrived_at: Option<DeviceId>) -> Way {
         let bound = arrived_at.filter(|_| crate::ip::route::is_of_a_link(to));
         let labels = to.is_ipv6() && self.around.sysctls.ipv6_auto_flowlabels != 0;
-        let flow_label = if labels { self.sockets.random.below(1 << 20) } else { 0 };
+        let flow_label = if labels { label_of(self.sockets.random.below(1 << 20)) } else { 0 };
         Way { flow_label, ..self.unlabelled_way_to(now, to, bound) }
     }
 

@@ -3,7 +3,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::{fastopen::FastOpenKeys, segment::Ends};
+use super::{fastopen::FastOpenKeys, segment::Ends, way::label_of};
 use crate::{random::Random, sip::Sip24, time::Instant, wire::SeqNum};
 
 /// The keys of this engine's connections.
@@ -65,9 +65,9 @@ impl Secrets {
         (self.of(PURPOSE_CHOICE, ends.local, ends.remote) >> 32) as u32
     }
 
-    /// Another label for the packets of a connection, by how many it has had.
+    /// Another label for the packets of a connection, by how many it has had; see [`label_of`].
     pub(super) fn flow_label(&self, ends: &Ends, number: u32) -> u32 {
-        (self.of(PURPOSE_LABEL.wrapping_add(u64::from(number) << 8), ends.local, ends.remote) >> 44) as u32
+        label_of((self.of(PURPOSE_LABEL.wrapping_add(u64::from(number) << 8), ends.local, ends.remote) >> 44) as u32)
     }
 
     /// What an algorithm of congestion control draws by chance begins with it.
