@@ -40,7 +40,7 @@ impl Idle {
     /// One whose connection is given up.
     fn after(connection: &Connection) -> Self {
         let peer = connection.peer();
-        let origin = connection.origin.unwrap_or(Origin::accepted(peer));
+        let origin = connection.origin.unwrap_or_else(|| Origin::accepted(connection.ends.local));
         let (had_timestamps, next) = (connection.has_timestamps(), connection.next_initial());
         let remains = Remains { error: connection.error, peer: peer.ip(), had_timestamps, next };
         Self { remains: Some(remains), ..Self::new(origin.family, origin.bound, connection.settings) }
