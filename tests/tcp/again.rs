@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use lab::network::{Link, Network, Peer};
 use towpath_engine::{
-    socket::{Readiness, SocketError, SocketOption},
+    socket::{Family, Readiness, SocketError, SocketOption},
     tcp::State,
 };
 
@@ -23,7 +23,10 @@ fn who_was_refused_hears_why_once_and_may_try_again() {
     assert_eq!(peer.call().connect(there()), Err(SocketError::ConnectionRefused));
     assert_eq!((peer.call().state(), peer.call().local()), (State::Closed, None));
     assert_eq!(peer.connects().len(), 1);
-    assert_ne!(peer.call().local().unwrap(), first, "the port was given back");
+    assert_ne!(peer.call().local().unwrap(), first, "it is another port");
+    let now = peer.now();
+    let other = peer.engine.open_stream(now, Family::Ipv4).unwrap();
+    assert_eq!(peer.engine.socket(now, other).unwrap().bind(first), Ok(()), "the port was given back");
     assert!(peer.call().settings().no_delay);
     peer.gets("RA seq 0 ack 1");
     assert_eq!(peer.call().take_error(), Some(SocketError::ConnectionRefused));

@@ -70,7 +70,7 @@ impl Socket<'_> {
     /// read is gone; a listener listens no longer (Linux v6.18: `net/ipv4/tcp.c`, `tcp_disconnect()`).
     ///
     /// # Errors
-    /// None of what it may find.
+    /// [`SocketError::NoSocket`] when there is none any more; each that there is can do it, connected or not.
     pub fn disconnect(&mut self) -> Result<(), SocketError> {
         match self.entry() {
             Entry::Connection(_) => {

@@ -7,7 +7,8 @@ impl Socket<'_> {
     ///
     /// # Errors
     /// [`SocketError::Invalid`] when none was told of, it was read, or urgent bytes are read in their turn; [`SocketError::WouldBlock`] when
-    /// it was told of and has not come; [`SocketError::NotConnected`]; [`SocketError::NotSupported`] where there is no stream.
+    /// it was told of and has not come; [`SocketError::NotConnected`] when the socket listens, or its connection has ended without the other
+    /// end's FIN; [`SocketError::NotSupported`] of a datagram socket.
     pub fn receive_urgent(&mut self) -> Result<Option<u8>, SocketError> {
         self.urgent_byte(false)
     }

@@ -137,7 +137,7 @@ pub struct TcpInfo {
     pub rcv_ooopack: u32,
     pub snd_wnd: u32,
     pub rcv_wnd: u32,
-    /// Timeouts that would let the packets of a socket take another way among several of one cost; those of IPv6 have another label then.
+    /// How often packets were given a chance of another way, for a timeout: those of IPv6 have another flow label since.
     pub rehash: u32,
     pub total_rto: u16,
     /// Rows of timeouts, and how long they have lasted.
