@@ -20,7 +20,7 @@
 //! | `input`, `reassembly`, `room`, `sack`, `delayed`, `window` | what comes: order, room, repetitions, acknowledgements, the window that is told |
 //! | [`fastopen`] | data that go with a SYN |
 //! | [`memory`] | what all connections may hold together |
-//! | `ack`, `scoreboard`, `rack`, `recovery`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
+//! | `ack`, `scoreboard`, `rack`, `recovery`, `undo`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
 //! | `delivery`, `pacing`, `model` | how fast it gets there, how fast it leaves, and who decides it |
 //! | `unsent`, `output`, `emit`, `timers`, `keepalive` | what is sent, and when |
 //! | `mtu_search` | how large packets may be where nobody says it |
@@ -65,6 +65,7 @@ pub(crate) mod segment;
 pub mod states;
 pub(crate) mod time_wait;
 mod timers;
+mod undo;
 mod unsent;
 mod urgent;
 mod user;
