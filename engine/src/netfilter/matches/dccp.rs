@@ -7,7 +7,7 @@
 use alloc::{format, string::String, vec::Vec};
 use core::fmt::Write;
 
-use super::{ANY_PORT, Answer, Matching, PortSets};
+use super::{Answer, Matching, PortSets, ports::ANY_PORT};
 use crate::{
     netfilter::{
         View,

@@ -31,6 +31,7 @@ mod mh;
 mod multiport;
 mod options_header;
 mod pkttype;
+mod ports;
 mod recent;
 mod rpfilter;
 mod rt;
@@ -54,6 +55,7 @@ pub(super) use dccp::type_bits;
 pub(super) use dscp::parse_codepoint;
 pub(super) use iprange::Iprange;
 pub(super) use ipv6header::header_bits;
+pub(super) use ports::PortSets;
 pub(super) use sctp::chunk_number;
 pub(super) use tos::parse_tos;
 
@@ -181,35 +183,6 @@ pub type Whose = (u16, Address);
 
 /// Connections that are counted together.
 pub type Seen = (Whose, Vec<(Zone, Tuple)>);
-
-/// Source and destination ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PortSets {
-    sides: [Not<(u16, u16)>; 2],
-    /// Whether all packets match whose ports are in these sets; else something more is asked.
-    is_all: bool,
-}
-
-impl PortSets {
-    /// The ports of either end.
-    pub(super) const fn sides(self) -> [Not<(u16, u16)>; 2] {
-        self.sides
-    }
-
-    /// Whether nothing but ports is asked for.
-    pub(super) const fn is_all(self) -> bool {
-        self.is_all
-    }
-
-    /// Whether these hold all ports that others hold.
-    pub(super) fn cover(self, narrower: Self) -> bool {
-        let mut sides = self.sides.iter().zip(&narrower.sides);
-        sides.all(|(asked, known)| *asked == ANY_PORT || asked.covers(known))
-    }
-}
-
-/// Every port.
-const ANY_PORT: Not<(u16, u16)> = Not { inverted: false, what: (0, u16::MAX) };
 
 /// What a selector can ask instead of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use super::{ANY_PORT, Answer, Matching, PortSets};
+use super::{Answer, Matching, PortSets, ports::ANY_PORT};
 use crate::{
     netfilter::{
         View,

@@ -3,7 +3,7 @@
 use alloc::{format, string::String};
 use core::fmt::Write;
 
-use super::{ANY_PORT, Answer, Fold, Matching, PortSets};
+use super::{Answer, Fold, Matching, PortSets, ports::ANY_PORT};
 use crate::{
     netfilter::{
         View,
