@@ -185,7 +185,7 @@ impl Engine {
             },
             Delivery::Taken(packet) if self.serves_host && is_icmp(&packet) => return self.hand_over(packet),
             Delivery::Taken(packet) => packet.recycle(&mut self.pool),
-            Delivery::Echo(packet) | Delivery::Time(packet) => self.answer_query(now, packet, way),
+            Delivery::Query(asked, packet) => self.answer_query(now, asked, packet, way),
             Delivery::Error(packet) => {
                 if !self.is_for_all(&packet) {
                     self.deliver_error(now, &packet);

@@ -12,7 +12,8 @@ use crate::{
     ip::{
         Fate, Routes,
         icmp_error::{self, About, Ends, IcmpError, Making},
-        icmp_limit, local,
+        icmp_limit,
+        local::{self, Query},
     },
     limits::EVENT_QUEUE_MAX,
     nat,
@@ -22,7 +23,6 @@ use crate::{
     path::Way,
     time::Instant,
     trace::Step,
-    wire::icmp::IcmpType,
 };
 
 impl Engine {
@@ -266,7 +266,7 @@ impl Engine {
 
     /// A request for an echo or the time is answered; one for many where `net.ipv4.icmp_echo_ignore_broadcasts` says so (RFC 1122,
     /// 3.2.2.6), which IPv6 has a tunable of its own for.
-    pub(crate) fn answer_query(&mut self, now: Instant, packet: Packet, way: Way) {
+    pub(crate) fn answer_query(&mut self, now: Instant, asked: Query, packet: Packet, way: Way) {
         let is_silent = self.is_for_all(&packet) && self.around.sysctls.icmp_echo_ignore_broadcasts != 0;
         let Some(ends) = self.ends_of_answer(&packet).filter(|_| !is_silent) else {
             return packet.recycle(&mut self.pool);
@@ -275,12 +275,13 @@ impl Engine {
             return packet.recycle(&mut self.pool);
         };
         let making = Making::towards(ends.destination, &self.routes, &self.devices, &mut self.around);
-        let mut answer = if packet.icmp().is_some_and(|icmp| icmp.icmp_type() == IcmpType::TIMESTAMP) {
-            let answer = local::time_reply(&mut self.pool, now, &packet, ends, making);
-            packet.recycle(&mut self.pool);
-            answer
-        } else {
-            local::echo_reply(packet, ends, making, &self.around.routines)
+        let mut answer = match asked {
+            Query::Time => {
+                let answer = local::time_reply(&mut self.pool, now, &packet, ends, making);
+                packet.recycle(&mut self.pool);
+                answer
+            }
+            Query::Echo => local::echo_reply(packet, ends, making, &self.around.routines),
         };
         put_options(&mut answer, &options, noted);
         answer.meta_mut().bound = way.input;

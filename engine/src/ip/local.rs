@@ -29,10 +29,8 @@ use crate::{
 pub enum Delivery {
     /// Somebody has taken it.
     Taken(Packet),
-    /// It asks for an echo.
-    Echo(Packet),
-    /// It asks for the time, and says its own (RFC 792, "Timestamp Message").
-    Time(Packet),
+    /// It asks this host for something.
+    Query(Query, Packet),
     /// It answers an echo request.
     EchoReply(Packet),
     /// It is a datagram of UDP.
@@ -43,6 +41,15 @@ pub enum Delivery {
     Segment(Packet),
     /// It is a neighbour's solicitation or advertisement (RFC 4861) that no router has forwarded.
     Neighbour(Packet),
+}
+
+/// What a message of ICMP asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// An echo.
+    Echo,
+    /// The time; it says its own (RFC 792, "Timestamp Message").
+    Time,
 }
 
 impl Delivery {
@@ -88,8 +95,8 @@ impl Delivery {
 fn deliver_icmp(packet: Packet, sysctls: &Sysctls) -> Delivery {
     let Some(icmp) = packet.icmp() else { return Delivery::Taken(packet) };
     match icmp.icmp_type() {
-        IcmpType::ECHO_REQUEST if sysctls.icmp_echo_ignore_all == 0 => Delivery::Echo(packet),
-        IcmpType::TIMESTAMP if own_time(&packet).is_some() => Delivery::Time(packet),
+        IcmpType::ECHO_REQUEST if sysctls.icmp_echo_ignore_all == 0 => Delivery::Query(Query::Echo, packet),
+        IcmpType::TIMESTAMP if own_time(&packet).is_some() => Delivery::Query(Query::Time, packet),
         IcmpType::ECHO_REPLY => Delivery::EchoReply(packet),
         kind if kind.is_error() => Delivery::Error(packet),
         _ => Delivery::Taken(packet),
@@ -105,7 +112,7 @@ fn deliver_icmpv6(packet: Packet, sysctls: &Sysctls) -> Delivery {
             let for_group = packet.ipv6().is_some_and(|ip| ip.destination().is_multicast());
             let ignored =
                 sysctls.icmpv6_echo_ignore_all != 0 || (for_group && sysctls.icmpv6_echo_ignore_multicast != 0);
-            if ignored { Delivery::Taken(packet) } else { Delivery::Echo(packet) }
+            if ignored { Delivery::Taken(packet) } else { Delivery::Query(Query::Echo, packet) }
         }
         Icmpv6Type::NEIGHBOUR_SOLICITATION | Icmpv6Type::NEIGHBOUR_ADVERTISEMENT => {
             let from_link = packet.ipv6().is_some_and(|ip| ip.hop_limit == NeighbourMessage::HOP_LIMIT);
