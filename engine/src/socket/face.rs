@@ -9,11 +9,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    tcp::{
-        FastOpenKeys, State, TcpInfo,
-        congestion::BbrInfo,
-        connection::{Connection, Settings},
-    },
+    tcp::{FastOpenKeys, State, TcpInfo, congestion::BbrInfo, connection::Connection, settings::Settings},
     time::Instant,
     wire::Protocol,
 };

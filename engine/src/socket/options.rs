@@ -9,7 +9,7 @@ use crate::{
     sysctl::Sysctls,
     tcp::{
         FastOpenKeys, congestion,
-        connection::{FastOpenSettings, Settings},
+        settings::{FastOpenSettings, Settings},
     },
 };
 

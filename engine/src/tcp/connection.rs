@@ -1,4 +1,4 @@
-//! A connection: what both directions know, and what its user has set.
+//! A connection: what both directions know.
 
 use alloc::{boxed::Box, collections::VecDeque};
 use core::{net::SocketAddr, time::Duration};
@@ -6,7 +6,7 @@ use core::{net::SocketAddr, time::Duration};
 use super::{
     congestion::{self, CongestionControl, Trouble, Window},
     delivery::{Delivery, Stamp},
-    fastopen::{FastOpenKeys, Opening},
+    fastopen::Opening,
     info::Counters,
     memory::Account,
     mtu_search::MtuSearch,
@@ -16,6 +16,7 @@ use super::{
     rtt::Rtt,
     sack::Received,
     segment::{Agreed, Ends},
+    settings::Settings,
     states::State,
     timers::Deadlines,
     way::Way,
@@ -71,68 +72,6 @@ pub(crate) struct Connection {
     pub(crate) is_accepted: bool,
     /// What has become possible since its user was told last.
     pub(crate) woken: Readiness,
-}
-
-/// What the user of a socket has set.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    /// An address in TIME_WAIT may be bound (`SO_REUSEADDR`); several sockets share it (`SO_REUSEPORT`).
-    pub(crate) reuse_address: bool,
-    pub(crate) reuse_port: bool,
-    /// A socket of IPv6 takes no IPv4.
-    pub(crate) only_v6: bool,
-    /// Urgent bytes are read in their turn (`SO_OOBINLINE`).
-    pub(crate) urgent_inline: bool,
-    /// What the network says of the other end is told at once (`IP_RECVERR`).
-    pub(crate) hears_errors: bool,
-    /// Datagrams may go to everybody on a link (`SO_BROADCAST`).
-    pub(crate) broadcast: bool,
-    /// Small segments are sent at once (`TCP_NODELAY`).
-    pub(crate) no_delay: bool,
-    /// Small segments wait, whatever is in flight (`TCP_CORK`).
-    pub(crate) cork: bool,
-    /// Payload bytes of a segment at most, in both directions (`TCP_MAXSEG`).
-    pub(crate) mss_max: Option<u16>,
-    /// Keepalive probes are sent (`SO_KEEPALIVE`).
-    pub(crate) keepalive: bool,
-    pub(crate) keepalive_idle: Option<Duration>,
-    pub(crate) keepalive_interval: Option<Duration>,
-    pub(crate) keepalive_probes: Option<u32>,
-    /// How long data may be unacknowledged (`TCP_USER_TIMEOUT`).
-    pub(crate) user_timeout: Option<Duration>,
-    /// How long FIN_WAIT2 lasts for an orphan (`TCP_LINGER2`).
-    pub(crate) linger2: Option<Duration>,
-    pub(crate) syn_retries: Option<u32>,
-    pub(crate) not_sent_low: Option<u32>,
-    /// What a close waits for (`SO_LINGER`): zero resets.
-    pub(crate) linger: Option<Duration>,
-    /// Bytes of memory for what is not sent or not acknowledged, and whether the user has chosen it.
-    pub(crate) send_buffer: (u32, bool),
-    /// Bytes of memory for what is not read, and whether the user has chosen it.
-    pub(crate) receive_buffer: (u32, bool),
-    /// The largest window ever told (`TCP_WINDOW_CLAMP`).
-    pub(crate) window_clamp: Option<u32>,
-    pub(crate) tos: u8,
-    pub(crate) hops: Option<u8>,
-    pub(crate) mark: u32,
-    /// The name of its congestion control, and whether the user has chosen it.
-    pub(crate) algorithm: (&'static str, bool),
-    /// Bytes a second at most (`SO_MAX_PACING_RATE`), and whether the user has ever chosen a limit.
-    pub(crate) pacing_rate_max: (u64, bool),
-    pub(crate) fast_open: FastOpenSettings,
-}
-
-/// What the user of a socket has set of Fast Open.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct FastOpenSettings {
-    /// Connections of a listener that may be in use before their handshakes are done (`TCP_FASTOPEN`).
-    pub(crate) queue: u32,
-    /// The first data go with the SYN (`TCP_FASTOPEN_CONNECT`).
-    pub(crate) defers_connect: bool,
-    /// Without a cookie (`TCP_FASTOPEN_NO_COOKIE`).
-    pub(crate) needs_no_cookie: bool,
-    /// A listener's own keys (`TCP_FASTOPEN_KEY`).
-    pub(crate) keys: Option<FastOpenKeys>,
 }
 
 /// A segment that was sent, or several in one super-packet.

@@ -15,9 +15,9 @@
 use core::time::Duration;
 
 use super::{
-    connection::Settings,
     listen::Request,
     segment::{Agreed, Ends, Segment},
+    settings::Settings,
     way::Way,
     work::Work,
 };

@@ -5,10 +5,11 @@ use alloc::collections::VecDeque;
 use core::{net::SocketAddr, time::Duration};
 
 use super::{
-    connection::{Connection, FastOpenSettings, Settings},
+    connection::Connection,
     ecn::Codepoint,
     open::{MSS_DEFAULT, timestamp_offset},
     segment::{Agreed, Ends, Segment},
+    settings::{FastOpenSettings, Settings},
     way::Way,
     window::InitialWindow,
     work::Work,

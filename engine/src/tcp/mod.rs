@@ -15,7 +15,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`states`] | the state machine, pure |
-//! | `connection`, `work`, `way`, `segment`, `secrets` | what a connection is, is lent, how its packets go, what is sent; what nobody may guess |
+//! | `connection`, `settings`, `work`, `way`, `segment`, `secrets` | what a connection is, what its user has set, what it is lent, how its packets go, what is sent; what nobody may guess |
 //! | `open`, `listen`, `cookies`, `time_wait` | how connections begin, wait for each other, and what is left of them |
 //! | `input`, `reassembly`, `room`, `sack`, `delayed`, `window` | what comes: order, room, repetitions, acknowledgements, the window that is told |
 //! | [`fastopen`] | data that go with a SYN |
@@ -62,6 +62,7 @@ mod sack;
 mod scoreboard;
 pub(crate) mod secrets;
 pub(crate) mod segment;
+pub(crate) mod settings;
 pub mod states;
 pub(crate) mod time_wait;
 mod timers;

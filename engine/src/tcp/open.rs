@@ -3,10 +3,11 @@
 use core::time::Duration;
 
 use super::{
-    connection::{Connection, Sent, Settings},
+    connection::{Connection, Sent},
     delivery::Stamp,
     listen::Request,
     segment::{Ends, Segment},
+    settings::Settings,
     states::{State, Step},
     timers::Pending,
     way::Way,

@@ -4,9 +4,10 @@
 use core::time::Duration;
 
 use super::{
-    connection::{Connection, Settings},
+    connection::Connection,
     input::TIMESTAMP_STALE,
     segment::{Agreed, Ends, Segment},
+    settings::Settings,
     states::State,
     way::Way,
     work::Work,

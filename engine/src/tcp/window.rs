@@ -4,12 +4,7 @@
 
 use core::time::Duration;
 
-use super::{
-    connection::{Connection, Settings},
-    segment::WINDOW_SCALE_MAX,
-    way::Way,
-    work::Work,
-};
+use super::{connection::Connection, segment::WINDOW_SCALE_MAX, settings::Settings, way::Way, work::Work};
 use crate::{sysctl::Sysctls, time::Instant, wire::SeqNum};
 
 /// How the receive buffer grows with what is read a round trip.

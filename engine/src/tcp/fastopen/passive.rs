@@ -15,11 +15,12 @@ use crate::{
     tcp::{
         Ends,
         congestion::Trouble,
-        connection::{Connection, Settings},
+        connection::Connection,
         listen::{Listener, Request},
         rtt,
         secrets::Secrets,
         segment::Segment,
+        settings::Settings,
         states::{State, Step},
         timers::Pending,
         work::Work,
