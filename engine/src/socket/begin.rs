@@ -120,9 +120,10 @@ impl Socket<'_> {
         };
         let index = listener.accepted.pop_front().ok_or(SocketError::WouldBlock)?;
         let origin = Origin::accepted(listener.local);
+        let is_under_pressure = self.engine.sockets.memory.is_under_pressure();
         if let Some(Entry::Connection(connection)) = self.engine.sockets.entry_mut(index) {
             // What has happened before is news to who holds it from now on.
-            (connection.is_accepted, connection.woken) = (true, connection.readiness());
+            (connection.is_accepted, connection.woken) = (true, connection.readiness(is_under_pressure));
             connection.origin = Some(origin);
         }
         self.engine.sockets.note_ready(index);

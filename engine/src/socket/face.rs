@@ -43,6 +43,8 @@ pub struct SocketSettings {
     pub send_buffer_bytes: u32,
     /// Bytes of memory for what is not read (`SO_RCVBUF`).
     pub receive_buffer_bytes: u32,
+    /// `SO_RCVLOWAT`.
+    pub receive_low: u32,
     /// `TCP_MAXSEG`: payload of a segment now.
     pub max_segment_bytes: u32,
     /// `TCP_NODELAY`.
@@ -115,7 +117,7 @@ impl Socket<'_> {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         match self.entry() {
-            Entry::Connection(connection) => connection.readiness(),
+            Entry::Connection(connection) => connection.readiness(self.engine.sockets.memory.is_under_pressure()),
             Entry::Datagram(datagram) => datagram.readiness(),
             Entry::Listener(listener) if !listener.accepted.is_empty() => Readiness::READABLE,
             Entry::Idle(idle) => idle.readiness(),
@@ -220,6 +222,7 @@ impl Socket<'_> {
         SocketSettings {
             send_buffer_bytes: settings.send_buffer.0,
             receive_buffer_bytes: settings.receive_buffer.0,
+            receive_low: settings.receive_low,
             max_segment_bytes: mss,
             no_delay: settings.no_delay,
             cork: settings.cork,
@@ -243,12 +246,12 @@ impl Socket<'_> {
     pub fn set(&mut self, option: &SocketOption) -> Result<(), SocketError> {
         let (sockets, sysctls) = (&mut self.engine.sockets, &self.engine.around.sysctls);
         match sockets.entry_mut(self.index) {
-            Some(Entry::Idle(idle)) => idle.options.set(option, sysctls),
+            Some(Entry::Idle(idle)) => idle.options.set_of_stream(option, sysctls),
             // It will never connect.
             Some(Entry::Listener(_)) if matches!(option, SocketOption::FastOpenConnect(_)) && sysctls.opens_fast() => {
                 Err(SocketError::Invalid)
             }
-            Some(Entry::Listener(listener)) => listener.settings.set(option, sysctls),
+            Some(Entry::Listener(listener)) => listener.settings.set_of_stream(option, sysctls),
             Some(Entry::Datagram(_)) if option.is_of_streams() => Err(SocketError::NoOption),
             Some(Entry::Datagram(datagram)) => datagram.options.set(option, sysctls),
             Some(Entry::Connection(_)) => {

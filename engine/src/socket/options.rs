@@ -10,6 +10,7 @@ use crate::{
     tcp::{
         FastOpenKeys, congestion,
         settings::{FastOpenSettings, Settings},
+        window::INITIAL_PART,
     },
 };
 
@@ -30,6 +31,10 @@ pub enum SocketOption {
     ReceiveBuffer(u32),
     /// `SO_SNDBUF`, likewise.
     SendBuffer(u32),
+    /// `SO_RCVLOWAT`: a stream is readable when so many bytes have come, or no more fit; half of what its receive buffer may be is the most,
+    /// 0 counts as 1. The buffer grows to hold them, unless it was chosen. Datagrams do not heed it (Linux v6.18: `net/ipv4/tcp.c`,
+    /// `tcp_set_rcvlowat()`).
+    ReceiveLow(u32),
     /// `SO_OOBINLINE`: urgent bytes are read in their turn.
     UrgentInline(bool),
     /// `SO_BROADCAST`: datagrams may go to everybody on a link.
@@ -98,6 +103,7 @@ impl SocketOption {
             | Self::Linger(_)
             | Self::ReceiveBuffer(_)
             | Self::SendBuffer(_)
+            | Self::ReceiveLow(_)
             | Self::UrgentInline(_)
             | Self::Broadcast(_)
             | Self::MaxPacingRate(_)
@@ -153,6 +159,7 @@ impl Settings {
             linger: None,
             send_buffer: (sysctls.tcp_wmem[1], false),
             receive_buffer: (sysctls.tcp_rmem[1], false),
+            receive_low: 1,
             window_clamp: None,
             tos: 0,
             hops: None,
@@ -170,6 +177,15 @@ impl Settings {
             receive_buffer: (sysctls.rmem_default, false),
             ..Self::new(sysctls)
         }
+    }
+
+    /// Sets an option of a stream socket that has no connection.
+    pub(super) fn set_of_stream(&mut self, option: &SocketOption, sysctls: &Sysctls) -> Result<(), SocketError> {
+        self.set(option, sysctls)?;
+        if matches!(option, SocketOption::ReceiveLow(_)) {
+            self.fit_receive_low(INITIAL_PART, sysctls);
+        }
+        Ok(())
     }
 
     /// Sets an option.
@@ -192,6 +208,7 @@ impl Settings {
                 let bytes = bytes.min(sysctls.wmem_max).saturating_mul(2).clamp(SEND_BUFFER_MIN, BUFFER_BYTES_MAX);
                 self.send_buffer = (bytes, true);
             }
+            SocketOption::ReceiveLow(bytes) => self.receive_low = bytes.max(1),
             SocketOption::UrgentInline(on) => self.urgent_inline = on,
             SocketOption::ReceiveErrors(on) => self.hears_errors = on,
             SocketOption::Broadcast(on) => self.broadcast = on,

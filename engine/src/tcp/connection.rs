@@ -332,14 +332,14 @@ impl Connection {
         self.sender.next.before(self.sender.end)
     }
 
-    /// What can be done with it now.
-    pub(crate) fn readiness(&self) -> Readiness {
+    /// What can be done with it now, while all sockets together are under pressure or not.
+    pub(crate) fn readiness(&self, is_under_pressure: bool) -> Readiness {
         let mut ready = Readiness::default();
         let is_done = self.state == State::Closed;
         if self.is_at_end || self.is_receive_shut || is_done {
             ready |= Readiness::READABLE | Readiness::PEER_CLOSED;
         }
-        if self.has_data() {
+        if self.is_worth_reading(is_under_pressure) {
             ready |= Readiness::READABLE;
         }
         if self.has_urgent() {

@@ -410,7 +410,7 @@ impl Connection {
             return;
         }
         self.receiver.queue.push(Reassembly::piece(packet, from, to), work.pool);
-        self.wake(Readiness::READABLE);
+        self.wake_reader(work);
     }
 
     /// What has waited for the bytes that have come now follows them.

@@ -98,7 +98,7 @@ impl Memory {
         }
     }
 
-    pub(super) const fn is_under_pressure(&self) -> bool {
+    pub(crate) const fn is_under_pressure(&self) -> bool {
         self.pressure_since.is_some()
     }
 

@@ -71,7 +71,7 @@ mod unsent;
 mod urgent;
 mod user;
 pub(crate) mod way;
-mod window;
+pub(crate) mod window;
 pub(crate) mod work;
 
 pub use delivery::Sample;

@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) send_buffer: (u32, bool),
     /// Bytes of memory for what is not read, and whether the user has chosen it.
     pub(crate) receive_buffer: (u32, bool),
+    /// So many bytes are worth telling the user of (`SO_RCVLOWAT`).
+    pub(crate) receive_low: u32,
     /// The largest window ever told (`TCP_WINDOW_CLAMP`).
     pub(crate) window_clamp: Option<u32>,
     pub(crate) tos: u8,

@@ -151,10 +151,10 @@ impl Connection {
         matches!(self.receiver.urgent, Some(Mark { byte: Byte::Come(_), .. }))
     }
 
-    /// Whether anything can be read in its turn.
-    pub(super) fn has_data(&self) -> bool {
+    /// Bytes that can be read in their turn, before or behind an urgent one.
+    pub(super) fn come_in_turn(&self) -> u32 {
         let passed_by = self.is_at_mark() && !self.settings.urgent_inline;
-        self.receiver.queue.len() > usize::from(passed_by)
+        self.receiver.queue.len().saturating_sub(passed_by.into()) as u32
     }
 
     /// Bytes that have come and are not read, up to the urgent one (`SIOCINQ`).

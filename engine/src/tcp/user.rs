@@ -87,6 +87,7 @@ impl Connection {
             SocketOption::NotSentLow(_) | SocketOption::SendBuffer(_) if self.has_room() => {
                 self.wake(Readiness::WRITABLE);
             }
+            SocketOption::ReceiveLow(_) => self.settle_receive_low(work),
             SocketOption::WindowClamp(bytes) if *bytes > 0 => {
                 self.receiver.window_clamp = self.receiver.window_clamp.min(*bytes);
                 self.receiver.window_soft_max = self.receiver.window_soft_max.min(*bytes);

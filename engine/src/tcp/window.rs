@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use super::{connection::Connection, segment::WINDOW_SCALE_MAX, settings::Settings, way::Way, work::Work};
-use crate::{sysctl::Sysctls, time::Instant, wire::SeqNum};
+use crate::{socket::Readiness, sysctl::Sysctls, time::Instant, wire::SeqNum};
 
 /// How the receive buffer grows with what is read a round trip.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +41,17 @@ pub(super) struct Buffer {
 }
 
 impl Settings {
+    /// Bounds what is worth telling of by half the buffer, and lets the buffer grow to hold it, as long as no user has chosen one. `part` of
+    /// its memory is payload (Linux v6.18: `tcp_set_rcvlowat()`).
+    pub(crate) fn fit_receive_low(&mut self, part: u32, sysctls: &Sysctls) {
+        let (memory, is_fixed) = self.receive_buffer;
+        let most = if is_fixed { memory } else { sysctls.tcp_rmem[2] };
+        self.receive_low = self.receive_low.min(most / 2).max(1);
+        if !is_fixed {
+            self.receive_buffer.0 = memory.max(memory_for(self.receive_low, part));
+        }
+    }
+
     /// The receive buffer of a connection whose segments bring that much.
     pub(super) const fn buffer(&self, segment_bytes: u32, way: &Way) -> Buffer {
         let initial_segments = way.metrics.initrwnd;
@@ -75,13 +86,53 @@ impl InitialWindow {
 
 /// The part of memory that is payload while nothing is known, in 1/256 (Linux v6.18: `include/net/tcp.h`,
 /// `TCP_DEFAULT_SCALING_RATIO`).
-pub(super) const INITIAL_PART: u32 = 128;
+pub(crate) const INITIAL_PART: u32 = 128;
 
 pub(super) const fn payload_of(memory: u32, part: u32) -> u32 {
     (memory as u64 * part as u64 / 256) as u32
 }
 
+/// The memory that so much payload needs (Linux v6.18: `tcp_space_from_win()`).
+const fn memory_for(payload: u32, part: u32) -> u32 {
+    let bytes = payload as u64 * 256 / if part == 0 { 1 } else { part as u64 };
+    if bytes > u32::MAX as u64 { u32::MAX } else { bytes as u32 }
+}
+
 impl Connection {
+    /// Takes what is worth telling its user of from now on, and tells him if it is there.
+    pub(super) fn settle_receive_low(&mut self, work: &Work<'_>) {
+        let before = self.settings.receive_buffer.0;
+        self.settings.fit_receive_low(self.receiver.payload_part, work.sysctls);
+        if self.settings.receive_buffer.0 > before {
+            self.receiver.window_clamp = self.receiver.window_clamp.max(self.settings.receive_low);
+        }
+        self.wake_reader(work);
+    }
+
+    /// Tells the user that he can read, if it is worth it.
+    pub(super) fn wake_reader(&mut self, work: &Work<'_>) {
+        // An urgent byte alone wakes him, though he cannot read it in its turn.
+        if self.is_enough(self.unread() as u32, work.memory.is_under_pressure()) {
+            self.wake(Readiness::READABLE);
+        }
+    }
+
+    /// Whether something can be read in its turn, and is as much as the user waits for.
+    pub(super) fn is_worth_reading(&self, is_under_pressure: bool) -> bool {
+        self.is_enough(self.come_in_turn(), is_under_pressure)
+    }
+
+    /// Whether as much has come as the user waits for, or no more can: the buffer is nearly full, or all are, or the window is smaller than
+    /// a segment (Linux v6.18: `include/net/tcp.h`, `tcp_epollin_ready()`).
+    fn is_enough(&self, come: u32, is_under_pressure: bool) -> bool {
+        if come == 0 || come >= self.settings.receive_low {
+            return come > 0;
+        }
+        let buffer = self.settings.receive_buffer.0;
+        let is_nearly_full = self.memory_used() > buffer - (buffer >> 3);
+        is_nearly_full || is_under_pressure || self.window_left() <= self.receiver.mss_seen
+    }
+
     /// What of the window that was told is left.
     pub(super) fn window_left(&self) -> u32 {
         let right = self.receiver.told + self.receiver.window;

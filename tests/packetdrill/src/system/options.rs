@@ -17,13 +17,14 @@ type Make = fn(i64) -> Option<SocketOption>;
 
 /// Options by level and number, and what they are made of.
 #[rustfmt::skip]
-static OPTIONS: [(i32, i32, Make); 31] = [
+static OPTIONS: &[(i32, i32, Make)] = &[
     (SOCKET, 2, |value| Some(SocketOption::ReuseAddress(value != 0))),
     (SOCKET, 6, |value| Some(SocketOption::Broadcast(value != 0))),
     (SOCKET, SO_SNDBUF, |value| Some(SocketOption::SendBuffer(value.try_into().ok()?))),
     (SOCKET, SO_RCVBUF, |value| Some(SocketOption::ReceiveBuffer(value.try_into().ok()?))),
     (SOCKET, SO_KEEPALIVE, |value| Some(SocketOption::Keepalive(value != 0))),
     (SOCKET, SO_OOBINLINE, |value| Some(SocketOption::UrgentInline(value != 0))),
+    (SOCKET, SO_RCVLOWAT, |value| Some(SocketOption::ReceiveLow(value.try_into().unwrap_or(i32::MAX as u32)))),
     (SOCKET, 15, |value| Some(SocketOption::ReusePort(value != 0))),
     (SOCKET, 36, |value| Some(SocketOption::Mark(value.try_into().ok()?))),
     (SOCKET, SO_MAX_PACING_RATE, |value| Some(SocketOption::MaxPacingRate(pacing_rate(value)?))),
@@ -63,6 +64,7 @@ const SO_RCVBUF: i32 = 8;
 const SO_KEEPALIVE: i32 = 9;
 const SO_OOBINLINE: i32 = 10;
 const SO_LINGER: i32 = 13;
+const SO_RCVLOWAT: i32 = 18;
 const SO_MAX_PACING_RATE: i32 = 47;
 const SO_MEMINFO: i32 = 55;
 const IP_RECVERR: i32 = 11;
@@ -208,6 +210,7 @@ fn value(socket: &mut Socket<'_>, level: i32, name: i32) -> Result<Vec<u8>, Unkn
         (SOCKET, SO_ERROR) => socket.take_error().map_or(0, |error| error.number().into()),
         (SOCKET, SO_SNDBUF) => settings.send_buffer_bytes.into(),
         (SOCKET, SO_RCVBUF) => settings.receive_buffer_bytes.into(),
+        (SOCKET, SO_RCVLOWAT) => settings.receive_low.into(),
         (SOCKET, SO_KEEPALIVE) => flag(settings.keepalive),
         (SOCKET, SO_OOBINLINE) => flag(settings.urgent_inline),
         (SOCKET, SO_MAX_PACING_RATE) => settings.max_pacing_rate.min(u32::MAX.into()) as i64,

@@ -4,7 +4,7 @@ use crate::{runner::verdict::Stop, script::Value};
 
 /// Their values on Linux, x86-64.
 #[rustfmt::skip]
-static CONSTANTS: [(&str, i64); 90] = [
+static CONSTANTS: &[(&str, i64)] = &[
     ("O_RDONLY", 0), ("O_RDWR", 2), ("O_NONBLOCK", 0x800),
     ("F_GETFL", 3), ("F_SETFL", 4),
     ("SOCK_STREAM", 1), ("SOCK_NONBLOCK", 0x800), ("SOCK_CLOEXEC", 0x8_0000), ("IPPROTO_TCP", 6),
@@ -21,7 +21,7 @@ static CONSTANTS: [(&str, i64); 90] = [
     ("IP_PMTUDISC_DONT", 0), ("IP_PMTUDISC_WANT", 1), ("IP_PMTUDISC_DO", 2), ("IP_PMTUDISC_PROBE", 3),
     ("SOL_IP", 0), ("IPPROTO_IP", 0), ("SOL_SOCKET", 1), ("SOL_TCP", 6), ("SOL_IPV6", 41), ("IPPROTO_IPV6", 41),
     ("SO_REUSEADDR", 2), ("SO_ERROR", 4), ("SO_SNDBUF", 7), ("SO_RCVBUF", 8), ("SO_KEEPALIVE", 9), ("SO_OOBINLINE", 10), ("SO_LINGER", 13),
-    ("SO_REUSEPORT", 15), ("SO_MARK", 36), ("SO_MAX_PACING_RATE", 47),
+    ("SO_REUSEPORT", 15), ("SO_RCVLOWAT", 18), ("SO_MARK", 36), ("SO_MAX_PACING_RATE", 47),
     ("IP_TOS", 1), ("IP_TTL", 2), ("IP_MTU_DISCOVER", 10), ("IP_RECVERR", 11), ("IPV6_RECVERR", 25), ("IPV6_TCLASS", 67),
     ("TCP_NODELAY", 1), ("TCP_MAXSEG", 2), ("TCP_CORK", 3), ("TCP_KEEPIDLE", 4), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 6),
     ("TCP_SYNCNT", 7), ("TCP_LINGER2", 8), ("TCP_WINDOW_CLAMP", 10), ("TCP_QUICKACK", 12), ("TCP_CONGESTION", 13),
