@@ -1,7 +1,7 @@
 //! The calls: a socket is borrowed from its engine for one or some of them.
 
 use alloc::boxed::Box;
-use core::net::SocketAddr;
+use core::{net::SocketAddr, time::Duration};
 
 use super::{
     Family, Readiness, SocketError, SocketId, SocketOption,
@@ -59,6 +59,8 @@ pub struct SocketSettings {
     pub congestion: &'static str,
     /// `SO_MAX_PACING_RATE`, in bytes a second; all ones: no limit.
     pub max_pacing_rate: u64,
+    /// `TCP_RTO_MAX_MS`: no timeout is longer.
+    pub timeout_max: Duration,
     /// `TCP_NOTSENT_LOWAT`, as far as it was set.
     pub not_sent_low: Option<u32>,
     /// `TCP_FASTOPEN`; that of a listener is none of its connections'.
@@ -230,6 +232,7 @@ impl Socket<'_> {
             urgent_inline: settings.urgent_inline,
             congestion: settings.algorithm.0,
             max_pacing_rate: settings.pacing_rate_max.0,
+            timeout_max: settings.timeout_max,
             not_sent_low: settings.not_sent_low,
             fast_open: settings.fast_open.queue,
             fast_open_connect: settings.fast_open.defers_connect,

@@ -68,6 +68,9 @@ pub enum SocketOption {
     SynRetries(u32),
     /// `TCP_USER_TIMEOUT`; zero gives it back.
     UserTimeout(Duration),
+    /// `TCP_RTO_MAX_MS`, 1 to 120 seconds: no timeout of a retransmission, or of a probe of a closed window, is longer; the time after which a
+    /// connection is given up is reckoned with it (Linux v6.18: `net/ipv4/tcp.c`, `do_tcp_setsockopt()`).
+    TimeoutMax(Duration),
     /// `TCP_LINGER2`: how long FIN_WAIT2 lasts once nobody holds the connection, 120 seconds at most.
     Linger2(Option<Duration>),
     /// `TCP_NOTSENT_LOWAT`, in bytes.
@@ -120,6 +123,7 @@ impl SocketOption {
             | Self::KeepaliveProbes(_)
             | Self::SynRetries(_)
             | Self::UserTimeout(_)
+            | Self::TimeoutMax(_)
             | Self::Linger2(_)
             | Self::NotSentLow(_)
             | Self::WindowClamp(_)
@@ -154,6 +158,7 @@ impl Settings {
             keepalive_probes: None,
             user_timeout: None,
             linger2: None,
+            timeout_max: Duration::from_millis(sysctls.tcp_rto_max_ms as u64),
             syn_retries: None,
             not_sent_low: if sysctls.tcp_notsent_lowat == u32::MAX { None } else { Some(sysctls.tcp_notsent_lowat) },
             linger: None,
@@ -235,6 +240,12 @@ impl Settings {
             SocketOption::KeepaliveProbes(probes) => self.keepalive_probes = Some(small(probes)?),
             SocketOption::SynRetries(retries) => self.syn_retries = Some(small(retries)?),
             SocketOption::UserTimeout(wait) => self.user_timeout = Some(wait).filter(|wait| !wait.is_zero()),
+            SocketOption::TimeoutMax(most) => {
+                if !(TIMEOUT_MAX_LEAST..=TIMEOUT_MAX_MOST).contains(&most) {
+                    return Err(SocketError::Invalid);
+                }
+                self.timeout_max = most;
+            }
             SocketOption::Linger2(wait) => self.linger2 = wait.map(|wait| wait.min(LINGER2_MAX)),
             SocketOption::NotSentLow(bytes) => self.not_sent_low = Some(bytes),
             SocketOption::WindowClamp(0) => self.window_clamp = None,
@@ -271,5 +282,8 @@ pub(crate) const SEND_BUFFER_MIN: u32 = 4608;
 /// Linux: `TCP_MIN_MSS`, `MAX_TCP_WINDOW`.
 const MSS_MIN: u16 = 88;
 const MSS_MAX: u16 = 32_767;
+/// Linux: `MSEC_PER_SEC`, `TCP_RTO_MAX_SEC`.
+const TIMEOUT_MAX_LEAST: Duration = Duration::from_secs(1);
+const TIMEOUT_MAX_MOST: Duration = Duration::from_secs(120);
 /// Linux: `TCP_FIN_TIMEOUT_MAX`.
 const LINGER2_MAX: Duration = Duration::from_secs(120);

@@ -292,7 +292,7 @@ sysctls! {
     tcp_retries2: "net.ipv4.tcp_retries2" = 15, 0..=255;
     /// Whether a reset may not end TIME_WAIT (RFC 1337).
     tcp_rfc1337: "net.ipv4.tcp_rfc1337" = 0, 0..=1;
-    /// The longest retransmission timeout, in milliseconds.
+    /// The longest retransmission timeout of sockets that are opened from now on, in milliseconds (`TCP_RTO_MAX_MS`).
     tcp_rto_max_ms: "net.ipv4.tcp_rto_max_ms" = 120_000, 1000..=120_000;
     /// The shortest retransmission timeout beyond the round-trip time, in microseconds.
     tcp_rto_min_us: "net.ipv4.tcp_rto_min_us" = 200_000, 1..=2_147_483_647;

@@ -404,9 +404,9 @@ impl Connection {
     }
 
     /// How long it waits for an acknowledgement now, and whether it has been given up for waiting too long.
-    pub(super) fn timeout(&self, work: &Work<'_>) -> Duration {
-        let timeout = self.rtt.timeout(work.sysctls);
-        super::rtt::bounded(timeout.saturating_mul(1 << self.trouble.backoff.min(BACKOFF_MAX)), work.sysctls)
+    pub(super) fn timeout(&self) -> Duration {
+        let timeout = self.rtt.timeout(self.settings.timeout_max);
+        timeout.saturating_mul(1 << self.trouble.backoff.min(BACKOFF_MAX)).min(self.settings.timeout_max)
     }
 
     /// What a timeout is longer than a round trip at least.

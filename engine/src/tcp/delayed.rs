@@ -72,7 +72,7 @@ impl Connection {
 
     /// Data have come in order, in segments of so many bytes.
     pub(super) fn note_data(&mut self, work: &Work<'_>, size: u32) {
-        let timeout = self.timeout(work);
+        let timeout = self.timeout();
         self.measure_mss(size);
         let acks = &mut self.receiver.acks;
         acks.is_due = true;
@@ -190,7 +190,7 @@ impl Connection {
             // The answer has not come: it is no such connection.
             (self.receiver.acks.answers, self.receiver.acks.wait) = (0, WAIT_MIN);
         } else {
-            self.receiver.acks.wait = (self.receiver.acks.wait * 2).min(self.timeout(work));
+            self.receiver.acks.wait = (self.receiver.acks.wait * 2).min(self.timeout());
         }
         self.send_ack(work);
     }

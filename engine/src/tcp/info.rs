@@ -181,7 +181,7 @@ impl Connection {
             snd_wscale: agreed.send_scale,
             rcv_wscale: agreed.receive_scale,
             delivery_rate_app_limited: self.delivery.rate_is_app_limited,
-            rto: self.timeout(work),
+            rto: self.timeout(),
             ato: self.receiver.acks.wait,
             snd_mss: self.sender.mss_bytes,
             rcv_mss: self.receiver.mss_seen,

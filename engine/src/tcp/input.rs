@@ -115,7 +115,7 @@ impl Connection {
             && !segment.flags.intersects(TcpFlags::SYN.union(TcpFlags::FIN))
             && u32::from(segment.window) << self.agreed.send_scale == self.sender.window;
         let behind = self.receiver.recent_timestamp.wrapping_sub(timestamps.value);
-        let timeout = self.timeout(work).as_millis() as u32;
+        let timeout = self.timeout().as_millis() as u32;
         !(is_bare && behind <= timeout)
     }
 
@@ -288,7 +288,7 @@ impl Connection {
     /// How long FIN_WAIT2 lasts when nobody holds the connection.
     pub(super) fn wait_as_orphan(&mut self, work: &Work<'_>) {
         let usual = Duration::from_secs(work.sysctls.tcp_fin_timeout.into());
-        let wait = self.settings.linger2.unwrap_or(usual).max(self.timeout(work) * 7 / 2);
+        let wait = self.settings.linger2.unwrap_or(usual).max(self.timeout() * 7 / 2);
         self.deadlines.keepalive = Some(work.now + wait);
     }
 

@@ -281,7 +281,7 @@ impl Request {
         self.resent += 1;
         self.sent_at = work.now;
         let doubled = Duration::from_secs(1 << self.timeouts.min(16));
-        self.deadline = work.now + super::rtt::bounded(doubled, work.sysctls);
+        self.deadline = work.now + doubled.min(settings.timeout_max);
         self.answer(work, settings);
     }
 }

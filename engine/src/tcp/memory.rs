@@ -210,7 +210,7 @@ impl Connection {
     /// there, or if he was going to be (`resets`).
     pub(super) fn yield_in_vain(&mut self, work: &mut Work<'_>, resets: bool) -> bool {
         let silence = work.now.since(self.sender.last_at);
-        let longest = Duration::from_millis(work.sysctls.tcp_rto_max_ms.into());
+        let longest = self.settings.timeout_max;
         let is_over = self.must_yield(work, u32::from(silence > 2 * longest || !resets));
         if is_over {
             let is_closed = self.sender.window == 0 && self.sender.in_flight.out == 0;

@@ -302,7 +302,7 @@ impl Connection {
         if is_off || self.sender.in_flight.out > 0 {
             return;
         }
-        let (silence, timeout) = (work.now.since(self.sender.last_at), self.timeout(work));
+        let (silence, timeout) = (work.now.since(self.sender.last_at), self.timeout());
         if silence <= timeout {
             return;
         }
@@ -336,7 +336,7 @@ impl Connection {
         }
         self.chronicle_no_room(work.now);
         self.sender.used = self.sender.used.max(out);
-        let is_idle = work.now.since(self.sender.used_since) >= self.timeout(work);
+        let is_idle = work.now.since(self.sender.used_since) >= self.timeout();
         if work.sysctls.tcp_slow_start_after_idle != 0 && is_idle && !self.congestion.is_model() {
             let used = self.sender.used.max(self.initial_segments());
             if self.trouble.now == Trouble::Open && used < self.window.segments {

@@ -169,7 +169,7 @@ impl Connection {
             None => super::rtt::INITIAL_TIMEOUT,
         };
         // Never later than the retransmission would be.
-        let timeout = if is_progress { self.timeout(work) } else { self.until_retransmission(work) };
+        let timeout = if is_progress { self.timeout() } else { self.until_retransmission(work) };
         if !timeout.is_zero() {
             wait = wait.min(timeout);
         }

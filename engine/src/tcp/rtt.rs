@@ -65,12 +65,12 @@ impl Rtt {
         self.least.sample(now, micros(rtt).max(1), Duration::from_secs(sysctls.tcp_min_rtt_wlen.into()));
     }
 
-    /// The retransmission timeout without backing off; a second while nothing was measured.
+    /// The retransmission timeout without backing off, and not longer than `most`; a second while nothing was measured.
     #[must_use]
-    pub fn timeout(&self, sysctls: &Sysctls) -> Duration {
+    pub fn timeout(&self, most: Duration) -> Duration {
         match self.smoothed_8 {
             0 => INITIAL_TIMEOUT,
-            smoothed => bounded(Duration::from_micros(u64::from(smoothed >> 3) + u64::from(self.variance)), sysctls),
+            smoothed => Duration::from_micros(u64::from(smoothed >> 3) + u64::from(self.variance)).min(most),
         }
     }
 
@@ -99,12 +99,6 @@ impl Rtt {
     pub fn least(&self) -> Option<Duration> {
         (self.least.best[0].1 != 0).then(|| Duration::from_micros(self.least.best[0].1.into()))
     }
-}
-
-/// A timeout within `tcp_rto_max_ms`.
-#[must_use]
-pub fn bounded(timeout: Duration, sysctls: &Sysctls) -> Duration {
-    timeout.min(Duration::from_millis(sysctls.tcp_rto_max_ms.into()))
 }
 
 fn micros(time: Duration) -> u32 {
@@ -153,6 +147,8 @@ impl Least {
 mod tests {
     use super::*;
 
+    const LONGEST: Duration = Duration::from_secs(120);
+
     fn measured(samples: &[u64]) -> Rtt {
         let (mut rtt, mut una) = (Rtt::default(), SeqNum(0));
         for millis in samples {
@@ -164,25 +160,24 @@ mod tests {
 
     #[test]
     fn before_the_first_sample_the_timeout_is_a_second() {
-        assert_eq!(Rtt::default().timeout(&Sysctls::default()), Duration::from_secs(1));
+        assert_eq!(Rtt::default().timeout(LONGEST), Duration::from_secs(1));
     }
 
     #[test]
     fn a_steady_time_gives_a_timeout_200_ms_above_it() {
         let rtt = measured(&[100; 50]);
         assert_eq!(rtt.smoothed(), Some(Duration::from_millis(100)));
-        assert_eq!(rtt.timeout(&Sysctls::default()), Duration::from_millis(300));
+        assert_eq!(rtt.timeout(LONGEST), Duration::from_millis(300));
     }
 
     #[test]
     fn the_first_sample_of_a_long_way_counts_twice_for_the_variance() {
-        assert_eq!(measured(&[500]).timeout(&Sysctls::default()), Duration::from_millis(1500));
+        assert_eq!(measured(&[500]).timeout(LONGEST), Duration::from_millis(1500));
     }
 
     #[test]
-    fn no_timeout_is_longer_than_the_tunable_says() {
-        let sysctls = Sysctls { tcp_rto_max_ms: 5000, ..Sysctls::default() };
-        assert_eq!(measured(&[4000]).timeout(&sysctls), Duration::from_secs(5));
+    fn no_timeout_is_longer_than_the_longest() {
+        assert_eq!(measured(&[4000]).timeout(Duration::from_secs(5)), Duration::from_secs(5));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) user_timeout: Option<Duration>,
     /// How long FIN_WAIT2 lasts for an orphan (`TCP_LINGER2`).
     pub(crate) linger2: Option<Duration>,
+    /// No timeout is longer (`TCP_RTO_MAX_MS`): what the tunable was when the socket was opened, if the user says nothing.
+    pub(crate) timeout_max: Duration,
     pub(crate) syn_retries: Option<u32>,
     pub(crate) not_sent_low: Option<u32>,
     /// What a close waits for (`SO_LINGER`): zero resets.

@@ -95,7 +95,7 @@ impl Connection {
         self.deadlines.retransmit = match self.sender.flight.front() {
             None => None,
             Some(first) => {
-                let mut wait = self.timeout(work);
+                let mut wait = self.timeout();
                 // Behind another wait, what has passed of this one counts.
                 if let Some((_, Pending::Reordering | Pending::LossProbe)) = self.deadlines.retransmit {
                     let left = wait.saturating_sub(work.now.since(first.sent_at));
@@ -110,13 +110,13 @@ impl Connection {
     /// When a time is over that begins when the next segment may leave. What the user's limit makes of it is never longer than other
     /// timeouts (Linux v6.18: `tcp_reset_xmit_timer()`).
     pub(super) fn deadline_in(&self, work: &Work<'_>, wait: Duration) -> Instant {
-        work.now + rtt::bounded(wait + self.pacing.delay(work.now), work.sysctls)
+        work.now + (wait + self.pacing.delay(work.now)).min(self.settings.timeout_max)
     }
 
     /// How long until the first segment in flight would be sent again.
     pub(super) fn until_retransmission(&self, work: &Work<'_>) -> Duration {
         let waited = self.sender.flight.front().map_or(Duration::ZERO, |first| work.now.since(first.sent_at));
-        self.timeout(work).saturating_sub(waited)
+        self.timeout().saturating_sub(waited)
     }
 
     /// New data were sent: the deadline stands, unless it is another one's.
@@ -156,7 +156,7 @@ impl Connection {
                 return;
             }
             if !is_handshake
-                && self.has_waited_for(work, time_of(work, work.sysctls.tcp_retries1, self.timeout_floor(work)))
+                && self.has_waited_for(work, self.time_of(work.sysctls.tcp_retries1, self.timeout_floor(work)))
             {
                 self.suspect_black_hole(work);
             }
@@ -180,7 +180,7 @@ impl Connection {
         } else if !is_linear {
             self.trouble.backoff += 1;
         }
-        let wait = self.within_user_timeout(work, self.timeout(work));
+        let wait = self.within_user_timeout(work, self.timeout());
         self.deadlines.retransmit = Some((work.now + wait, Pending::Retransmit));
     }
 
@@ -211,7 +211,7 @@ impl Connection {
                 let retries = self.settings.syn_retries.unwrap_or(sysctls.tcp_syn_retries);
                 // The time counts that so many take whose wait is doubled each time.
                 let first = rtt::INITIAL_TIMEOUT;
-                let most = self.settings.user_timeout.unwrap_or_else(|| time_of(work, retries, first));
+                let most = self.settings.user_timeout.unwrap_or_else(|| self.time_of(retries, first));
                 return self.has_waited_for(work, most)
                     || self.trouble.attempts >= retries + sysctls.tcp_syn_linear_timeouts;
             }
@@ -231,19 +231,19 @@ impl Connection {
         }
         let mut retries = sysctls.tcp_retries2;
         if self.is_orphan {
-            retries = self.orphan_retries(work, self.is_alive(work));
+            retries = self.orphan_retries(work, self.is_alive());
         }
         self.has_timed_out(work, retries)
     }
 
     /// It does not wait the longest time there is, still.
-    fn is_alive(&self, work: &Work<'_>) -> bool {
-        self.timeout(work) < Duration::from_millis(work.sysctls.tcp_rto_max_ms.into())
+    fn is_alive(&self) -> bool {
+        self.timeout() < self.settings.timeout_max
     }
 
     /// Nobody holds it, and what it has sent is not answered: others may need its memory.
     fn yield_unanswered(&mut self, work: &mut Work<'_>) -> bool {
-        let is_alive = self.is_alive(work);
+        let is_alive = self.is_alive();
         let resets = is_alive || !self.has_timed_out(work, self.orphan_retries(work, is_alive));
         self.yield_in_vain(work, resets)
     }
@@ -257,8 +257,20 @@ impl Connection {
 
     /// Whether the time has passed that so many retransmissions take, or that the user has set.
     fn has_timed_out(&self, work: &Work<'_>, retries: u32) -> bool {
-        let most = self.settings.user_timeout.unwrap_or_else(|| time_of(work, retries, self.timeout_floor(work)));
+        let most = self.settings.user_timeout.unwrap_or_else(|| self.time_of(retries, self.timeout_floor(work)));
         self.has_waited_for(work, most)
+    }
+
+    /// The time that so many retransmissions take of which the first comes after `least` (Linux v6.18: `tcp_model_timeout()`): a number of
+    /// them would be another time on each way.
+    fn time_of(&self, retries: u32, least: Duration) -> Duration {
+        let longest = self.settings.timeout_max;
+        let doublings = (longest.as_micros() / least.as_micros().max(1)).max(1).ilog2();
+        if retries <= doublings {
+            least * ((2_u32 << retries) - 1)
+        } else {
+            least * ((2_u32 << doublings) - 1) + longest * (retries - doublings)
+        }
     }
 
     fn has_waited_for(&self, work: &Work<'_>, most: Duration) -> bool {
@@ -382,8 +394,8 @@ impl Connection {
 
     /// How long until the other end's window is asked for.
     pub(super) fn probe_timeout(&self, work: &Work<'_>) -> Duration {
-        let base = self.rtt.timeout(work.sysctls).max(self.timeout_floor(work));
-        rtt::bounded(base.saturating_mul(1 << self.trouble.backoff.min(16)), work.sysctls)
+        let base = self.rtt.timeout(self.settings.timeout_max).max(self.timeout_floor(work));
+        base.saturating_mul(1 << self.trouble.backoff.min(16)).min(self.settings.timeout_max)
     }
 
     /// The other end's window has been closed for a while: a segment asks for it that it has to answer (RFC 9293, section
@@ -402,7 +414,7 @@ impl Connection {
         }
         let mut most = work.sysctls.tcp_retries2;
         if self.is_orphan {
-            let is_alive = self.probe_timeout(work) < Duration::from_millis(work.sysctls.tcp_rto_max_ms.into());
+            let is_alive = self.probe_timeout(work) < self.settings.timeout_max;
             most = self.orphan_retries(work, is_alive);
             if !is_alive && self.trouble.backoff >= most {
                 return self.give_up(work);
@@ -451,18 +463,6 @@ impl Connection {
         self.tell_urgent(work);
         self.send_bare(work, self.sender.una - 1, TcpFlags::ACK);
         true
-    }
-}
-
-/// The time that so many retransmissions take of which the first comes after `least` (Linux v6.18: `retransmits_timed_out()`): a number
-/// of them would be another time on each way.
-fn time_of(work: &Work<'_>, retries: u32, least: Duration) -> Duration {
-    let longest = Duration::from_millis(work.sysctls.tcp_rto_max_ms.into());
-    let doublings = (longest.as_micros() / least.as_micros().max(1)).max(1).ilog2();
-    if retries <= doublings {
-        least * ((2_u32 << retries) - 1)
-    } else {
-        least * ((2_u32 << doublings) - 1) + longest * (retries - doublings)
     }
 }
 

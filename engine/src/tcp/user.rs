@@ -112,6 +112,7 @@ impl Connection {
             | SocketOption::KeepaliveProbes(_)
             | SocketOption::SynRetries(_)
             | SocketOption::UserTimeout(_)
+            | SocketOption::TimeoutMax(_)
             | SocketOption::Linger2(_)
             | SocketOption::NotSentLow(_)
             | SocketOption::WindowClamp(_)

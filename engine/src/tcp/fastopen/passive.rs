@@ -275,7 +275,7 @@ impl Connection {
         self.trouble.attempts += 1;
         self.trouble.resent_at.get_or_insert(work.now);
         let doubled = Duration::from_secs(1 << (timeouts + 1).min(16));
-        self.deadlines.retransmit = Some((work.now + rtt::bounded(doubled, work.sysctls), Pending::Handshake));
+        self.deadlines.retransmit = Some((work.now + doubled.min(self.settings.timeout_max), Pending::Handshake));
     }
 
     fn answer_syn_again(&mut self, work: &mut Work<'_>) {

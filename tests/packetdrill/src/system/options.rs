@@ -46,6 +46,7 @@ static OPTIONS: &[(i32, i32, Make)] = &[
     (TCP, 10, |value| Some(SocketOption::WindowClamp(value.try_into().ok()?))),
     (TCP, 12, |value| Some(SocketOption::QuickAck(value != 0))),
     (TCP, 18, |value| Some(SocketOption::UserTimeout(Duration::from_millis(value.try_into().ok()?)))),
+    (TCP, TCP_RTO_MAX_MS, |value| Some(SocketOption::TimeoutMax(Duration::from_millis(value.try_into().ok()?)))),
     (TCP, TCP_FASTOPEN, |value| Some(SocketOption::FastOpen(value.try_into().ok()?))),
     (TCP, TCP_FASTOPEN_CONNECT, |value| Some(SocketOption::FastOpenConnect(switch(value)?))),
     (TCP, TCP_FASTOPEN_NO_COOKIE, |value| Some(SocketOption::FastOpenNoCookie(switch(value)?))),
@@ -82,6 +83,7 @@ const TCP_FASTOPEN: i32 = 23;
 const TCP_FASTOPEN_CONNECT: i32 = 30;
 const TCP_FASTOPEN_KEY: i32 = 33;
 const TCP_FASTOPEN_NO_COOKIE: i32 = 34;
+const TCP_RTO_MAX_MS: i32 = 44;
 
 fn seconds(value: i64) -> Option<Duration> {
     value.try_into().ok().map(Duration::from_secs)
@@ -220,6 +222,7 @@ fn value(socket: &mut Socket<'_>, level: i32, name: i32) -> Result<Vec<u8>, Unkn
         (TCP, TCP_MAXSEG) => settings.max_segment_bytes.into(),
         // What was not set is told as 0 (Linux v6.18: `net/ipv4/tcp.c`, `do_tcp_getsockopt()`).
         (TCP, TCP_NOTSENT_LOWAT) => settings.not_sent_low.unwrap_or(0).into(),
+        (TCP, TCP_RTO_MAX_MS) => settings.timeout_max.as_millis() as i64,
         (TCP, TCP_FASTOPEN) => settings.fast_open.into(),
         (TCP, TCP_FASTOPEN_CONNECT) => flag(settings.fast_open_connect),
         (TCP, TCP_FASTOPEN_NO_COOKIE) => flag(settings.fast_open_no_cookie),
