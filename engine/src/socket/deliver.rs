@@ -195,6 +195,10 @@ impl Engine {
         };
         let (settings, is_full) = (listener.settings, listener.is_full());
         let result = match answer {
+            Answer::Done if request.waits_for_data(segment, &settings) => {
+                packet.recycle(&mut self.pool);
+                Ok(())
+            }
             Answer::Done if is_full => {
                 if self.around.sysctls.tcp_abort_on_overflow != 0 {
                     self.sockets.replace(index, Entry::Request(request));

@@ -9,7 +9,12 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    tcp::{FastOpenKeys, State, TcpInfo, congestion::BbrInfo, connection::Connection, settings::Settings},
+    tcp::{
+        FastOpenKeys, State, TcpInfo,
+        congestion::BbrInfo,
+        connection::Connection,
+        settings::{Settings, time_of_answers},
+    },
     time::Instant,
     wire::Protocol,
 };
@@ -59,6 +64,8 @@ pub struct SocketSettings {
     pub congestion: &'static str,
     /// `SO_MAX_PACING_RATE`, in bytes a second; all ones: no limit.
     pub max_pacing_rate: u64,
+    /// `TCP_DEFER_ACCEPT`, rounded up.
+    pub defer_accept: Duration,
     /// `TCP_RTO_MAX_MS`: no timeout is longer.
     pub timeout_max: Duration,
     /// `TCP_NOTSENT_LOWAT`, as far as it was set.
@@ -232,6 +239,7 @@ impl Socket<'_> {
             urgent_inline: settings.urgent_inline,
             congestion: settings.algorithm.0,
             max_pacing_rate: settings.pacing_rate_max.0,
+            defer_accept: time_of_answers(settings.deferred_answers),
             timeout_max: settings.timeout_max,
             not_sent_low: settings.not_sent_low,
             fast_open: settings.fast_open.queue,

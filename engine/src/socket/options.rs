@@ -9,7 +9,7 @@ use crate::{
     sysctl::Sysctls,
     tcp::{
         FastOpenKeys, congestion,
-        settings::{FastOpenSettings, Settings},
+        settings::{FastOpenSettings, Settings, answers_in},
         window::INITIAL_PART,
     },
 };
@@ -66,6 +66,10 @@ pub enum SocketOption {
     KeepaliveProbes(u32),
     /// `TCP_SYNCNT`, 1 to 127.
     SynRetries(u32),
+    /// `TCP_DEFER_ACCEPT`, in seconds: a listener's connections wait for data that long before they can be accepted, rounded up to what
+    /// answers to their SYN take; who connects holds the acknowledgement of the answer back for what he writes. Zero: no more (Linux v6.18:
+    /// `net/ipv4/tcp_minisocks.c`, `tcp_check_req()`).
+    DeferAccept(Duration),
     /// `TCP_USER_TIMEOUT`; zero gives it back.
     UserTimeout(Duration),
     /// `TCP_RTO_MAX_MS`, 1 to 120 seconds: no timeout of a retransmission, or of a probe of a closed window, is longer; the time after which a
@@ -122,6 +126,7 @@ impl SocketOption {
             | Self::KeepaliveInterval(_)
             | Self::KeepaliveProbes(_)
             | Self::SynRetries(_)
+            | Self::DeferAccept(_)
             | Self::UserTimeout(_)
             | Self::TimeoutMax(_)
             | Self::Linger2(_)
@@ -160,6 +165,7 @@ impl Settings {
             linger2: None,
             timeout_max: Duration::from_millis(sysctls.tcp_rto_max_ms as u64),
             syn_retries: None,
+            deferred_answers: 0,
             not_sent_low: if sysctls.tcp_notsent_lowat == u32::MAX { None } else { Some(sysctls.tcp_notsent_lowat) },
             linger: None,
             send_buffer: (sysctls.tcp_wmem[1], false),
@@ -239,6 +245,7 @@ impl Settings {
             SocketOption::KeepaliveInterval(wait) => self.keepalive_interval = seconds(wait)?,
             SocketOption::KeepaliveProbes(probes) => self.keepalive_probes = Some(small(probes)?),
             SocketOption::SynRetries(retries) => self.syn_retries = Some(small(retries)?),
+            SocketOption::DeferAccept(time) => self.deferred_answers = answers_in(time),
             SocketOption::UserTimeout(wait) => self.user_timeout = Some(wait).filter(|wait| !wait.is_zero()),
             SocketOption::TimeoutMax(most) => {
                 if !(TIMEOUT_MAX_LEAST..=TIMEOUT_MAX_MOST).contains(&most) {

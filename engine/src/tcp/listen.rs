@@ -9,7 +9,7 @@ use super::{
     ecn::Codepoint,
     open::{MSS_DEFAULT, timestamp_offset},
     segment::{Agreed, Ends, Segment},
-    settings::{FastOpenSettings, Settings},
+    settings::{FastOpenSettings, LAST_ANSWER, Settings},
     way::Way,
     window::InitialWindow,
     work::Work,
@@ -85,6 +85,8 @@ pub(crate) struct Request {
     /// How often the answer was sent again, and how often because time was over.
     pub(super) resent: u32,
     timeouts: u32,
+    /// Its answer was acknowledged, but data are waited for.
+    is_answered: bool,
     /// When a segment that could not be right was answered last.
     answered_at: Option<Instant>,
     pub(crate) way: Way,
@@ -160,6 +162,7 @@ impl Request {
             sent_at: work.now,
             resent: 0,
             timeouts: 0,
+            is_answered: false,
             answered_at: None,
             way,
             is_of_cookie: false,
@@ -248,14 +251,30 @@ impl Request {
         connection.send_bare(work, next, crate::wire::TcpFlags::ACK);
     }
 
-    /// Sends the answer again when its time has come. False when the request is to be given up.
+    /// Whether its handshake is not done before data come, though its answer is acknowledged; that is remembered (Linux v6.18:
+    /// `tcp_check_req()`).
+    pub(crate) fn waits_for_data(&mut self, segment: &Segment, settings: &Settings) -> bool {
+        let waits = self.timeouts < settings.deferred_answers.into() && segment.end() == self.their_initial + 1;
+        self.is_answered |= waits;
+        waits
+    }
+
+    /// Sends the answer again when its time has come. False when the request is to be given up. One that was acknowledged is not sent again
+    /// before the time for data is nearly over, when that is asked for a last time (Linux v6.18: `net/ipv4/inet_connection_sock.c`,
+    /// `syn_ack_recalc()`).
     pub(crate) fn handle_deadline(&mut self, work: &mut Work<'_>, settings: Settings) -> bool {
         let retries = settings.syn_retries.unwrap_or(work.sysctls.tcp_synack_retries);
-        if self.timeouts >= retries {
+        let deferred = u32::from(settings.deferred_answers);
+        if self.timeouts >= retries && (!self.is_answered || self.timeouts >= deferred) {
             return false;
         }
+        let resends = !self.is_answered || self.timeouts + 1 >= deferred;
         self.timeouts += 1;
-        self.resend(work, settings);
+        if resends {
+            self.resend(work, settings);
+        } else {
+            self.wait_longer(work.now);
+        }
         true
     }
 
@@ -280,8 +299,12 @@ impl Request {
     fn resend(&mut self, work: &mut Work<'_>, settings: Settings) {
         self.resent += 1;
         self.sent_at = work.now;
-        let doubled = Duration::from_secs(1 << self.timeouts.min(16));
-        self.deadline = work.now + doubled.min(settings.timeout_max);
+        self.wait_longer(work.now);
         self.answer(work, settings);
+    }
+
+    /// Waits twice as long as before, whatever is the longest timeout of its listener (Linux v6.18: `tcp_reqsk_timeout()`).
+    fn wait_longer(&mut self, now: Instant) {
+        self.deadline = now + Duration::from_secs(1 << self.timeouts.min(16)).min(LAST_ANSWER);
     }
 }

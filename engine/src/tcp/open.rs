@@ -162,10 +162,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Acknowledges the answer to the SYN: with the data of who waits to write, if somebody does (Linux v6.18:
-    /// `tcp_rcv_synsent_state_process()`, `sk_write_pending`).
+    /// Acknowledges the answer to the SYN: with the data of who waits to write, if somebody does, or has said that he will soon
+    /// (`TCP_DEFER_ACCEPT`; Linux v6.18: `tcp_rcv_synsent_state_process()`).
     pub(super) fn acknowledge_answer(&mut self, work: &mut Work<'_>) {
-        if core::mem::take(&mut self.sender.has_writer) {
+        let has_writer = core::mem::take(&mut self.sender.has_writer);
+        if has_writer || self.settings.deferred_answers > 0 {
             // The data are an answer, and soon enough.
             self.enter_quick_acks(super::delayed::QUICK_MAX);
             (self.receiver.acks.is_due, self.receiver.acks.came_at) = (true, work.now);

@@ -36,6 +36,9 @@ pub(crate) struct Settings {
     /// No timeout is longer (`TCP_RTO_MAX_MS`): what the tunable was when the socket was opened, if the user says nothing.
     pub(crate) timeout_max: Duration,
     pub(crate) syn_retries: Option<u32>,
+    /// A listener takes no connection before it has brought data, for as long as so many answers of its SYN would take
+    /// (`TCP_DEFER_ACCEPT`); 0: it takes it at once.
+    pub(crate) deferred_answers: u8,
     pub(crate) not_sent_low: Option<u32>,
     /// What a close waits for (`SO_LINGER`): zero resets.
     pub(crate) linger: Option<Duration>,
@@ -68,4 +71,47 @@ pub(crate) struct FastOpenSettings {
     pub(crate) needs_no_cookie: bool,
     /// A listener's own keys (`TCP_FASTOPEN_KEY`).
     pub(crate) keys: Option<FastOpenKeys>,
+}
+
+/// How many answers to a SYN take that long, the first of which waits a second for its acknowledgement and each next one twice as long (Linux
+/// v6.18: `net/ipv4/tcp.c`, `secs_to_retrans()`).
+pub(crate) fn answers_in(time: Duration) -> u8 {
+    let (mut answers, mut wait, mut taken) = (0, FIRST_ANSWER, Duration::ZERO);
+    while answers < u8::MAX && taken < time {
+        (answers, taken) = (answers + 1, taken + wait);
+        wait = (2 * wait).min(LAST_ANSWER);
+    }
+    answers
+}
+
+/// How long so many answers take (Linux v6.18: `retrans_to_secs()`).
+pub(crate) fn time_of_answers(answers: u8) -> Duration {
+    let mut wait = FIRST_ANSWER;
+    let mut taken = Duration::ZERO;
+    for _ in 0..answers {
+        taken += wait;
+        wait = (2 * wait).min(LAST_ANSWER);
+    }
+    taken
+}
+
+/// How long the first answer waits, and later ones at most (Linux: `TCP_TIMEOUT_INIT`, `TCP_RTO_MAX`).
+const FIRST_ANSWER: Duration = Duration::from_secs(1);
+pub(super) const LAST_ANSWER: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_of_deferring_are_those_of_whole_answers() {
+        // What Linux 6.18 gives back of what was set.
+        for (set, answers, told) in
+            [(0, 0, 0), (1, 1, 1), (2, 2, 3), (3, 2, 3), (4, 3, 7), (10, 4, 15), (127, 7, 127), (128, 8, 247)]
+        {
+            assert_eq!(answers_in(Duration::from_secs(set)), answers, "{set}");
+            assert_eq!(time_of_answers(answers), Duration::from_secs(told), "{set}");
+        }
+        assert_eq!(answers_in(Duration::from_secs(1 << 31)), u8::MAX);
+    }
 }

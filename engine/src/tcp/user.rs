@@ -111,6 +111,7 @@ impl Connection {
             | SocketOption::KeepaliveInterval(_)
             | SocketOption::KeepaliveProbes(_)
             | SocketOption::SynRetries(_)
+            | SocketOption::DeferAccept(_)
             | SocketOption::UserTimeout(_)
             | SocketOption::TimeoutMax(_)
             | SocketOption::Linger2(_)

@@ -43,6 +43,7 @@ static OPTIONS: &[(i32, i32, Make)] = &[
     (TCP, 6, |value| Some(SocketOption::KeepaliveProbes(value.try_into().ok()?))),
     (TCP, 7, |value| Some(SocketOption::SynRetries(value.try_into().ok()?))),
     (TCP, 8, |value| Some(SocketOption::Linger2(seconds(value)))),
+    (TCP, TCP_DEFER_ACCEPT, |value| Some(SocketOption::DeferAccept(Duration::from_secs(value.try_into().unwrap_or(0))))),
     (TCP, 10, |value| Some(SocketOption::WindowClamp(value.try_into().ok()?))),
     (TCP, 12, |value| Some(SocketOption::QuickAck(value != 0))),
     (TCP, 18, |value| Some(SocketOption::UserTimeout(Duration::from_millis(value.try_into().ok()?)))),
@@ -75,6 +76,7 @@ const IPV6_MTU_DISCOVER: i32 = 23;
 const TCP_NODELAY: i32 = 1;
 const TCP_MAXSEG: i32 = 2;
 const TCP_CORK: i32 = 3;
+const TCP_DEFER_ACCEPT: i32 = 9;
 const TCP_INFO: i32 = 11;
 const TCP_CONGESTION: i32 = 13;
 const TCP_NOTSENT_LOWAT: i32 = 25;
@@ -222,6 +224,7 @@ fn value(socket: &mut Socket<'_>, level: i32, name: i32) -> Result<Vec<u8>, Unkn
         (TCP, TCP_MAXSEG) => settings.max_segment_bytes.into(),
         // What was not set is told as 0 (Linux v6.18: `net/ipv4/tcp.c`, `do_tcp_getsockopt()`).
         (TCP, TCP_NOTSENT_LOWAT) => settings.not_sent_low.unwrap_or(0).into(),
+        (TCP, TCP_DEFER_ACCEPT) => settings.defer_accept.as_secs() as i64,
         (TCP, TCP_RTO_MAX_MS) => settings.timeout_max.as_millis() as i64,
         (TCP, TCP_FASTOPEN) => settings.fast_open.into(),
         (TCP, TCP_FASTOPEN_CONNECT) => flag(settings.fast_open_connect),
