@@ -196,7 +196,7 @@ impl Socket<'_> {
     /// [`SocketError::NotConnected`].
     pub fn info(&mut self) -> Result<TcpInfo, SocketError> {
         let now = self.now;
-        self.with_connection(|connection, work| connection.info(now, work))
+        self.with_connection(|connection, _| connection.info(now))
     }
 
     /// `TCP_CC_INFO` of BBR; `None` when it has another algorithm.

@@ -74,55 +74,44 @@ impl Engine {
 
     /// What is at a place, if it has an address: what is not bound, and connections that have ended, are not shown.
     #[must_use]
-    pub fn socket_at(&mut self, now: Instant, place: u32) -> Option<SocketEntry> {
-        // A connection is asked with what it is lent; for that time it is nobody's.
-        let entry = self.sockets.replace(place, Entry::Free);
-        let found = match &entry {
-            Entry::Connection(connection) => self.connection_entry(now, connection),
+    pub fn socket_at(&self, now: Instant, place: u32) -> Option<SocketEntry> {
+        match self.sockets.entry(place) {
+            Entry::Connection(connection) => connection_entry(now, connection),
             Entry::Listener(listener) => Some(listener_entry(listener)),
             Entry::Datagram(datagram) => datagram_entry(datagram),
             Entry::Request(request) => Some(ends_entry(State::SynReceived, &request.ends)),
             Entry::TimeWait(rest) => Some(ends_entry(State::TimeWait, &rest.ends)),
             Entry::Free | Entry::Idle(_) => None,
-        };
-        self.sockets.replace(place, entry);
-        found
+        }
     }
 
     /// What is known of a connection, and what it has sent again: all that [`Socket::info`](super::Socket::info) tells, without a call
     /// on the socket. `None` of what is no connection.
     #[must_use]
-    pub fn watch_connection(&mut self, now: Instant, id: SocketId) -> Option<(TcpInfo, Resent)> {
-        let place = self.sockets.index(id)?;
-        if !matches!(self.sockets.entry(place), Entry::Connection(_)) {
-            return None;
-        }
-        let entry = self.sockets.replace(place, Entry::Free);
-        let known = match &entry {
-            Entry::Connection(connection) => Some((connection.info(now, &self.work(now)), connection.resent())),
+    pub fn watch_connection(&self, now: Instant, id: SocketId) -> Option<(TcpInfo, Resent)> {
+        match self.sockets.entry(self.sockets.index(id)?) {
+            Entry::Connection(connection) => Some((connection.info(now), connection.resent())),
             Entry::Free
             | Entry::Idle(_)
             | Entry::Listener(_)
             | Entry::Datagram(_)
             | Entry::Request(_)
             | Entry::TimeWait(_) => None,
-        };
-        self.sockets.replace(place, entry);
-        known
+        }
     }
+}
 
-    fn connection_entry(&mut self, now: Instant, connection: &Connection) -> Option<SocketEntry> {
-        let info = connection.info(now, &self.work(now));
-        let (receive_queue, send_queue) = connection.queues();
-        (connection.state != State::Closed).then(|| SocketEntry {
-            receive_queue,
-            send_queue,
-            congestion: Some(connection.settings.algorithm.0.to_owned()),
-            info: Some(Box::new(info)),
-            model: connection.model_info(),
-            ..ends_entry(connection.state, &connection.ends)
-        })
-    }
+fn connection_entry(now: Instant, connection: &Connection) -> Option<SocketEntry> {
+    let info = connection.info(now);
+    let (receive_queue, send_queue) = connection.queues();
+    (connection.state != State::Closed).then(|| SocketEntry {
+        receive_queue,
+        send_queue,
+        congestion: Some(connection.settings.algorithm.0.to_owned()),
+        info: Some(Box::new(info)),
+        model: connection.model_info(),
+        ..ends_entry(connection.state, &connection.ends)
+    })
 }
 
 fn ends_entry(state: State, ends: &Ends) -> SocketEntry {

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{congestion::Window, connection::Connection, states::State, work::Work};
+use super::{congestion::Window, connection::Connection, states::State};
 use crate::time::Instant;
 
 /// What a connection counts.
@@ -167,7 +167,7 @@ impl Connection {
     }
 
     /// What is known of it.
-    pub(crate) fn info(&self, now: Instant, work: &Work<'_>) -> TcpInfo {
+    pub(crate) fn info(&self, now: Instant) -> TcpInfo {
         let (agreed, tally, counters) = (&self.agreed, &self.sender.in_flight, &self.counters);
         let [busy_time, rwnd_limited, sndbuf_limited] = self.sender.chronicle.spent(now);
         let [received_e1_bytes, received_e0_bytes, received_ce_bytes] = counters.received_codepoints;
