@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::network::{Link, Network};
+use lab::network::{Link, Network, Peer};
 use towpath_engine::{
     socket::{Readiness, SocketOption},
     tcp::State,
@@ -157,4 +157,28 @@ fn small_writes_wait_for_each_other_unless_told_not_to() {
         let frames = network.left(0) - before;
         assert_eq!(frames, expected, "{}", network.recent());
     }
+}
+
+#[test]
+fn a_stream_that_can_hold_no_more_is_readable_however_much_its_user_waits_for() {
+    let mut peer = Peer::new().accepted("mss 1000");
+    peer.call().set(&SocketOption::ReceiveBuffer(4000)).unwrap();
+    peer.call().set(&SocketOption::ReceiveLow(1 << 20)).unwrap();
+    assert_eq!(peer.call().settings().receive_low, 4000, "half of the memory");
+    for seq in [1, 1001, 2001] {
+        peer.gets(&format!("A seq {seq} ack 1 win 60000 len 1000"));
+        assert!(!peer.call().readiness().has(Readiness::READABLE), "{} bytes", peer.call().unread());
+    }
+    peer.gets("A seq 3001 ack 1 win 60000 len 1000");
+    assert_eq!(peer.call().unread(), 4000);
+    assert!(peer.call().readiness().has(Readiness::READABLE), "four packets take more than seven eighths of it");
+}
+
+#[test]
+fn a_buffer_grows_to_hold_what_its_user_waits_for() {
+    let mut peer = Peer::new().accepted("mss 1000");
+    peer.call().set(&SocketOption::ReceiveLow(100_000)).unwrap();
+    assert_eq!(peer.call().settings().receive_buffer_bytes, 200_000);
+    peer.call().set(&SocketOption::ReceiveLow(u32::MAX)).unwrap();
+    assert_eq!(peer.call().settings().receive_low, 33_554_432 / 2, "half of what it may grow to");
 }

@@ -113,5 +113,6 @@ mod tests {
             assert_eq!(time_of_answers(answers), Duration::from_secs(told), "{set}");
         }
         assert_eq!(answers_in(Duration::from_secs(1 << 31)), u8::MAX);
+        assert_eq!(time_of_answers(u8::MAX), Duration::from_secs(29_887));
     }
 }

@@ -87,7 +87,7 @@ impl Process {
         let is_over = Readiness::PEER_CLOSED | Readiness::ERROR | Readiness::HUNG_UP;
         let least = to.len().min(socket.settings().receive_low as usize);
         // Linux takes what there is and waits for the rest; here it stays until all is there.
-        if waits(open, flags) && socket.unread() < least && (socket.readiness() & is_over).is_empty() {
+        if least > 1 && waits(open, flags) && socket.unread() < least && (socket.readiness() & is_over).is_empty() {
             return Ok(Returned::Waits);
         }
         let received = if flags & PEEK != 0 { socket.peek(to) } else { socket.receive(to) };
