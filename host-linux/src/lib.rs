@@ -26,6 +26,7 @@ pub mod bonds;
 pub mod clock;
 pub mod control;
 pub mod gateway;
+mod hardware;
 pub mod helpers;
 pub mod host;
 pub mod limits;

@@ -2,6 +2,7 @@
 
 mod address;
 pub mod bond;
+pub mod ethtool;
 mod features;
 mod kind;
 mod link;

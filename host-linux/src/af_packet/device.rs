@@ -125,6 +125,10 @@ impl Ring for PacketDevice {
         }
     }
 
+    fn slots(&self) -> Option<u32> {
+        Some(self.ring.slots())
+    }
+
     fn counters(&mut self) -> &Counters {
         self.take_losses();
         &self.counters

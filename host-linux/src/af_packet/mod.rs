@@ -91,6 +91,11 @@ pub trait Ring: AsFd {
         None
     }
 
+    /// Slots of its receive ring; `None`: it has none that could run full.
+    fn slots(&self) -> Option<u32> {
+        None
+    }
+
     /// What has been counted so far.
     fn counters(&mut self) -> &Counters;
 }

@@ -77,6 +77,13 @@ impl Ring for Port {
         }
     }
 
+    fn slots(&self) -> Option<u32> {
+        match self {
+            Self::Device(device) => device.slots(),
+            Self::Host(host) => host.slots(),
+        }
+    }
+
     fn counters(&mut self) -> &Counters {
         match self {
             Self::Device(device) => device.counters(),

@@ -40,6 +40,11 @@ impl ReceiveRing {
         Self { device, mapping, next: 0, long }
     }
 
+    /// Its slots.
+    pub(super) const fn slots(&self) -> u32 {
+        self.mapping.geometry().slots()
+    }
+
     /// Takes up to `weight` frames (at most [`BATCH_FRAMES_MAX`]), lets `handle` see those that are whole as one batch,
     /// and gives their slots back.
     pub(super) fn receive(
@@ -49,7 +54,7 @@ impl ReceiveRing {
         counters: &mut Counters,
         handle: impl FnOnce(&[Frame<'_>]),
     ) -> Received {
-        let slots = self.mapping.geometry().slots();
+        let slots = self.slots();
         let weight = weight.min(BATCH_FRAMES_MAX).min(slots as usize);
         let mut frames = [Frame::new(self.device, &[]); BATCH_FRAMES_MAX];
         let (mut emptied, mut whole) = (0, 0);

@@ -1,20 +1,32 @@
-//! `towpath ethtool`: what the devices of a running gateway do for it, under the options of ethtool(8).
+//! `towpath ethtool`: the devices of a running gateway, under the options of ethtool(8).
 
 use std::io::{self, Write};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use towpath::control::{Client, Request};
+use towpath::control::{Client, Facts, Request};
 
 use super::{Answer, Control};
 
-/// Show what a device of a running gateway does for it, or change that, as ethtool does.
+/// Show a device of a running gateway, or change what it does for it, as ethtool does.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("action").required(true))]
 pub(crate) struct Ethtool {
     /// List the device's features.
     #[arg(short = 'k', long, value_name = "DEVICE", group = "action")]
     show_features: Option<String>,
+    /// Show the device's rings: of what comes in the mapped one; what leaves the machine queues.
+    #[arg(short = 'g', long, value_name = "DEVICE", group = "action")]
+    show_ring: Option<String>,
+    /// Show when interrupts tell of frames: the machine's device is asked, and this says so.
+    #[arg(short = 'c', long, value_name = "DEVICE", group = "action")]
+    show_coalesce: Option<String>,
+    /// Show the device's queues.
+    #[arg(short = 'l', long, value_name = "DEVICE", group = "action")]
+    show_channels: Option<String>,
+    /// Show what the device has counted.
+    #[arg(short = 'S', long, value_name = "DEVICE", group = "action")]
+    statistics: Option<String>,
     /// Switch features of the device: `-K lan gro on tso off`. All of them, or when one is wrong none.
     #[arg(short = 'K', long, value_name = "DEVICE", group = "action")]
     features: Option<String>,
@@ -28,8 +40,16 @@ pub(crate) struct Ethtool {
 impl Ethtool {
     pub(crate) fn main(self) -> Result<Answer> {
         let path = self.control.path();
-        if let Some(device) = self.show_features {
-            let text = Client::text(&path, Request::Features(device))?;
+        let shown = [
+            self.show_features.map(Request::Features),
+            self.show_ring.map(|device| Request::Hardware(Facts::Rings, device)),
+            self.show_coalesce.map(|device| Request::Hardware(Facts::Coalescing, device)),
+            self.show_channels.map(|device| Request::Hardware(Facts::Channels, device)),
+            self.statistics.map(|device| Request::Hardware(Facts::Statistics, device)),
+        ];
+        // At most one of them is asked.
+        for request in shown.into_iter().flatten() {
+            let text = Client::text(&path, request)?;
             io::stdout().lock().write_all(text.as_bytes())?;
         }
         if let Some(device) = self.features {

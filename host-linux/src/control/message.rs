@@ -11,7 +11,7 @@ use towpath_engine::{
 use crate::{helpers::Loaded, stats::Report, tracking::Counted};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 14;
+pub const VERSION: u32 = 15;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,8 @@ pub enum Request {
     LoadHelper(NewHelper),
     /// The features of the device of that name as `ethtool -k` prints them: one [`Reply::Text`].
     Features(String),
+    /// What ethtool shows of the hardware of the device of that name: one [`Reply::Text`].
+    Hardware(Facts, String),
     /// All tunables, as `sysctl -a` prints them: one [`Reply::Text`].
     Tunables,
     /// Sets the values of a tunable; of several the first ones. [`Reply::Done`].
@@ -80,6 +82,20 @@ pub enum Request {
     Bonds(Option<String>),
     /// Unloads the helper of that name; one [`Reply::Count`]: how many connections it expected.
     UnloadHelper(String),
+}
+
+/// What ethtool shows of a device's hardware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Facts {
+    /// `ethtool -g`.
+    Rings,
+    /// `ethtool -c`.
+    Coalescing,
+    /// `ethtool -l`.
+    Channels,
+    /// `ethtool -S`.
+    Statistics,
 }
 
 /// A component that is to become a helper.

@@ -123,6 +123,7 @@ fn begin<A: Answers>(
         | Request::ShowRecent(_)
         | Request::Helpers
         | Request::Features(_)
+        | Request::Hardware(..)
         | Request::Bonds(_)
         | Request::Tunables
         | Request::SetTunable(..)
@@ -161,6 +162,10 @@ fn answer<A: Answers>(request: Request, counters: &Counters, desk: &mut Desk<'_,
         }
         Request::Features(device) => {
             let text = answers.features(&device)?;
+            return give(desk, text);
+        }
+        Request::Hardware(facts, device) => {
+            let text = answers.hardware(facts, &device)?;
             return give(desk, text);
         }
         Request::Bonds(name) => {

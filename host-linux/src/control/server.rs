@@ -20,7 +20,7 @@ use super::{
     budget::Budget,
     codec,
     listener::Listener,
-    message::{Listing, NewHelper, Reply, Topic},
+    message::{Facts, Listing, NewHelper, Reply, Topic},
     outbox::Outbox,
     parser::Names,
     peer::{Gone, Peer},
@@ -124,6 +124,12 @@ pub trait Answers {
     /// # Errors
     /// When there is none of that name.
     fn features(&mut self, device: &str) -> Result<String, String>;
+
+    /// What ethtool shows of the hardware of a device as text.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it has nothing of the kind.
+    fn hardware(&mut self, facts: Facts, device: &str) -> Result<String, String>;
 
     /// The bond of that name, or all, as text.
     ///

@@ -14,7 +14,8 @@ use super::Place;
 use crate::{
     af_packet::Ring,
     bonds,
-    control::{Answers, Forgotten, Listing, Names, NewHelper, Reading, Reply, Topic, Waste, Writing},
+    control::{Answers, Facts, Forgotten, Listing, Names, NewHelper, Reading, Reply, Topic, Waste, Writing},
+    hardware,
     helpers::{Loaded, Made, Workshop},
     limits::CONTROL_PAGE_PLACES,
     napi::Napi,
@@ -181,6 +182,13 @@ impl<R: Ring> Answers for View<'_, R> {
         let id = self.device(device)?;
         let features = self.engine.devices().find(id).map(|device| device.features).unwrap_or_default();
         Ok(format!("Features for {device}:\n{features}"))
+    }
+
+    fn hardware(&mut self, facts: Facts, device: &str) -> Result<String, String> {
+        let id = self.device(device)?;
+        let found = self.napi.hardware(id);
+        let (slots, counters) = found.ok_or_else(|| format!("{device} has no rings of its own"))?;
+        hardware::text(facts, device, slots, &counters)
     }
 
     fn bonds(&mut self, name: Option<&str>) -> Result<String, String> {

@@ -159,12 +159,16 @@ impl<R: Ring> Napi<R> {
     /// What each device has counted, with the name of one that the engine calls otherwise.
     pub fn device_counters(&mut self) -> impl Iterator<Item = (DeviceId, Option<String>, Counters)> {
         self.ports.iter_mut().map(|port| {
-            let mut counters = port.ring.counters().clone();
-            for (reason, frames) in port.drops.iter() {
-                counters.send_drops.add(reason, frames);
-            }
+            let counters = port.counters();
             (port.ring.device(), port.ring.name().map(str::to_owned), counters)
         })
+    }
+
+    /// The slots of a device's receive ring, and what it has counted; `None`: it has no ring of its own.
+    pub fn hardware(&mut self, device: DeviceId) -> Option<(u32, Counters)> {
+        let port = self.ports.iter_mut().find(|port| port.ring.device() == device)?;
+        let slots = port.ring.slots()?;
+        Some((slots, port.counters()))
     }
 
     /// Frames that the engine handed out for devices without a ring.
@@ -213,6 +217,15 @@ impl<R: Ring> Port<R> {
     /// Whether there is no room for one more frame of so many bytes.
     fn is_full(&self, bytes: usize) -> bool {
         self.queue.len() >= SEND_QUEUE_FRAMES_MAX || self.queue_bytes + bytes > SEND_QUEUE_BYTES_MAX
+    }
+
+    /// What the ring has counted, and what found no place before it.
+    fn counters(&mut self) -> Counters {
+        let mut counters = self.ring.counters().clone();
+        for (reason, frames) in self.drops.iter() {
+            counters.send_drops.add(reason, frames);
+        }
+        counters
     }
 
     fn flush(&mut self, engine: &mut Engine) {

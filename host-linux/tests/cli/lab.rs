@@ -54,6 +54,28 @@ fn who_looks_on_changes_nothing() {
 }
 
 #[test]
+fn what_ethtool_would_show_of_a_hosts_devices_takes_the_place_of_the_table() {
+    let loaded = "until = \"1s\"\n[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\nfeatures = { gro = true }\nhardware = { rx = 100, rx_usecs = 7, queues = 2 }
+[[link]]\nbetween = [\"a\", \"b\"]\n[[load]]\nfrom = \"a\"\nto = \"b\"\nrates = [1000]\npackets = 10\n";
+    let place = Place::new(&[("loaded.toml", loaded)]);
+    let shown = place.towpath("lab loaded.toml --ethtool b").fine();
+    let texts = [
+        "Ring parameters for a-b:\n",
+        "Current hardware settings:\nRX:\t\t100\n",
+        "\nrx-usecs: 7\nrx-frames: 0\n",
+        "Combined:\t2\n\nNIC statistics:\n     rx_packets: 10\n",
+        "\nFeatures for a-b:\ntx-checksumming: off\n",
+        "\ngeneric-receive-offload: on\n",
+    ];
+    let places: Vec<_> = texts.iter().map(|text| shown.find(text)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}: {shown}");
+    let said = place.towpath("lab loaded.toml --ethtool a").wrong();
+    assert!(said.contains("loaded.toml: [[host]] 'a' has no hardware"), "{said}");
+    let said = place.towpath("lab loaded.toml --ethtool c").wrong();
+    assert!(said.contains("loaded.toml has no [[host]] named 'c'"), "{said}");
+}
+
+#[test]
 fn json_has_an_object_for_each_direction_and_with_series_one_for_each_time() {
     let place = place();
     let plain = place.towpath("lab lossy.toml --json").json();

@@ -1,4 +1,4 @@
-//! The features of a running gateway's devices, shown and switched while packets pass.
+//! A running gateway's devices: their features, shown and switched while packets pass, and their rings.
 
 use rustix::process::Signal;
 
@@ -6,6 +6,39 @@ use crate::{
     namespace::in_namespace,
     running::{Gateway, Network, SERVER, question_wrong},
 };
+
+#[test]
+fn rings_queues_and_counters_are_shown_as_ethtool_shows_them() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = network.folder();
+        let gateway = Gateway::start(&folder);
+        network.exchange(b"hello");
+        let shown = |option: &str| String::from_utf8(folder.towpath(&["ethtool", option, "lan"]).stdout).unwrap();
+        assert!(
+            shown("-g").starts_with("Ring parameters for lan:\nPre-set maximums:\nRX:\t\t65536\n"),
+            "{}",
+            shown("-g")
+        );
+        assert!(shown("-l").starts_with("Channel parameters for lan:\n"), "{}", shown("-l"));
+        let counted = shown("-S");
+        let of = |name: &str| {
+            let line = counted.lines().find_map(|line| line.trim_start().strip_prefix(name)?.strip_prefix(": "));
+            line.unwrap_or_else(|| panic!("{counted}")).parse::<u64>().unwrap()
+        };
+        assert!(counted.starts_with("NIC statistics:\n"), "{counted}");
+        assert!(of("rx_packets") > 0 && of("tx_packets") > 0 && of("rx_bytes") > of("rx_packets") * 14, "{counted}");
+        assert_eq!((of("rx_missed_errors"), of("tx_dropped")), (0, 0), "{counted}");
+        for (words, error) in [
+            (["ethtool", "-c", "lan"], "lan is not interrupted itself: ask `ethtool -c`"),
+            (["ethtool", "-S", "dmz"], "there is no device 'dmz'"),
+        ] {
+            let said = question_wrong(&folder.towpath(&words));
+            assert!(said.contains(error), "{said}");
+        }
+        gateway.stop(Signal::INT);
+    });
+}
 
 #[test]
 fn features_are_switched_while_packets_pass_and_what_is_merged_arrives_as_it_was_sent() {

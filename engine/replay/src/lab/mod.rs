@@ -156,6 +156,7 @@
 mod bond;
 mod codel;
 mod diagram;
+mod ethtool;
 mod hardware;
 mod hosts;
 mod json;
@@ -180,6 +181,7 @@ mod words;
 
 pub use bond::{BondReport, DropsReport};
 pub use diagram::Diagram;
+pub use ethtool::ethtool;
 pub use hardware::{HardwareReport, QueueReport};
 pub use json::write_json;
 pub use lane::{Lost, Tally};

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use towpath_replay::lab::{Diagram, PcapngRun, Scenario, Watch, run_telling, table, write_json};
+use towpath_replay::lab::{Diagram, PcapngRun, Scenario, Watch, ethtool, run_telling, table, write_json};
 
 use super::{
     Answer,
@@ -55,6 +55,9 @@ pub(crate) struct Lab {
     /// With --write: only what this host sees; again for more of them.
     #[arg(long, value_name = "NAME", requires = "write")]
     host: Vec<String>,
+    /// Instead of the table: what `ethtool -g`, `-c`, `-l`, `-S` and `-k` show of this host's devices when all is over; again for more hosts.
+    #[arg(long, value_name = "HOST", conflicts_with = "json")]
+    ethtool: Vec<String>,
 }
 
 impl Lab {
@@ -66,6 +69,7 @@ impl Lab {
             scenario.seed = seed;
         }
         overwrite_nothing(&outputs([("-w", self.write.as_ref()), ("--svg", self.svg.as_ref())]), [&self.scenario])?;
+        let shown = self.ethtool(&scenario)?;
         let mut diagram = self.diagram(&scenario)?;
         let mut pcapng = self.pcapng(&scenario)?;
         let mut watches: Vec<&mut dyn Watch> = Vec::new();
@@ -93,7 +97,12 @@ impl Lab {
             if let Some(diagram) = diagram {
                 writeln!(out, "{}", diagram.draw())?;
             }
-            out.write_all(table(&scenario, &report).as_bytes())?;
+            if shown.is_empty() {
+                out.write_all(table(&scenario, &report).as_bytes())?;
+            }
+            for host in shown {
+                out.write_all(ethtool(&scenario, &report, host).unwrap_or_default().as_bytes())?;
+            }
         }
         out.flush()?;
         Ok(Answer::Fine)
@@ -115,19 +124,31 @@ impl Lab {
         Ok(Some(Diagram::new(scenario, number, span, ROWS_MAX)))
     }
 
+    /// The hosts whose devices are to be shown.
+    fn ethtool(&self, scenario: &Scenario) -> Result<Vec<usize>> {
+        let named = self.ethtool.iter().map(|name| {
+            let host = host(scenario, name)?;
+            let has_some = scenario.hosts[host].hardware.is_some();
+            has_some.then_some(host).ok_or_else(|| anyhow!("{}: [[host]] '{name}' has no hardware", scenario.file))
+        });
+        named.collect()
+    }
+
     fn pcapng(&self, scenario: &Scenario) -> Result<Option<PcapngRun<BufWriter<File>>>> {
         let Some(path) = &self.write else { return Ok(None) };
-        let mut hosts = Vec::new();
-        for name in &self.host {
-            let known = scenario.hosts.iter().position(|known| known.name == *name);
-            hosts.push(known.ok_or_else(|| anyhow!("{} has no [[host]] named '{name}'", scenario.file))?);
-        }
+        let mut hosts = self.host.iter().map(|name| host(scenario, name)).collect::<Result<Vec<usize>>>()?;
         if hosts.is_empty() {
             hosts = (0..scenario.hosts.len()).collect();
         }
         let file = File::create(path).with_context(|| path.display().to_string())?;
         Ok(Some(PcapngRun::new(BufWriter::new(file), scenario, &hosts)?))
     }
+}
+
+/// The number of the host of that name.
+fn host(scenario: &Scenario, name: &str) -> Result<usize> {
+    let known = scenario.hosts.iter().position(|known| known.name == name);
+    known.ok_or_else(|| anyhow!("{} has no [[host]] named '{name}'", scenario.file))
 }
 
 /// Segments that a diagram shows at most.

@@ -178,6 +178,10 @@ impl Answers for Numbers {
         if device == "lan" { Ok(self.features.clone()) } else { Err(format!("there is no device '{device}'")) }
     }
 
+    fn hardware(&mut self, facts: Facts, device: &str) -> Result<String, String> {
+        if device == "lan" { Ok(format!("{facts:?}\n")) } else { Err(format!("there is no device '{device}'")) }
+    }
+
     fn bonds(&mut self, name: Option<&str>) -> Result<String, String> {
         name.is_none_or(|name| name == "bond0").then(|| "bond0\n".into()).ok_or("there is no bond".into())
     }

@@ -108,6 +108,19 @@ fn bonds_are_told_as_text_and_one_that_is_not_there_is_refused() {
 }
 
 #[test]
+fn what_ethtool_shows_of_hardware_is_told_of_a_device_that_is_there() {
+    let mut gateway = Gateway::new(0);
+    for (facts, text) in [(Facts::Rings, "Rings\n"), (Facts::Statistics, "Statistics\n")] {
+        let mut client = gateway.client(Request::Hardware(facts, "lan".into()));
+        gateway.serve();
+        assert_eq!(client.next_reply().unwrap(), Some(Reply::Text(text.len() as u64)));
+    }
+    let mut client = gateway.client(Request::Hardware(Facts::Channels, "dmz".into()));
+    gateway.serve();
+    assert!(client.next_reply().unwrap_err().to_string().ends_with("refused: there is no device 'dmz'"));
+}
+
+#[test]
 fn features_are_switched_and_told_and_a_device_that_is_not_there_is_refused() {
     let mut gateway = Gateway::new(0);
     let mut client = gateway.client(Request::SetFeatures("lan".into(), vec![("gro".into(), true)]));

@@ -1,0 +1,28 @@
+//! What ethtool(8) would show of a host's NICs.
+
+use core::fmt::Write;
+
+use towpath_engine::device::{Feature, Features, ethtool, napi::QueueCounters};
+
+use super::{Report, Scenario};
+
+/// What `ethtool -g`, `-c`, `-l`, `-S` and `-k` show of each NIC of a host when a run is over, by the names of its links; `None`: it has no
+/// `hardware`.
+#[must_use]
+pub fn ethtool(scenario: &Scenario, report: &Report, host: usize) -> Option<String> {
+    let plan = scenario.hosts.get(host)?;
+    let nic = plan.hardware.as_ref()?.nics.first()?;
+    let found = report.hardware.iter().find(|found| found.host == host)?;
+    // What is not said is off, as `furnish` has it.
+    let none = Feature::ALL.into_iter().fold(Features::default(), |all, feature| all.with(feature, false));
+    let features = plan.features.iter().fold(none, |all, (feature, is_on)| all.with(*feature, *is_on));
+    let mut out = String::new();
+    for link in scenario.links_of(host) {
+        let name = &scenario.links[link].name;
+        let queues: Vec<QueueCounters> =
+            found.queues.iter().filter(|queue| queue.link == link).map(|queue| queue.counters).collect();
+        // Writing to a text does not fail.
+        _ = write!(out, "{}Features for {name}:\n{features}\n", ethtool::nic(name, nic, &queues));
+    }
+    Some(out)
+}
