@@ -45,7 +45,7 @@ fn every_scenario_is_tested_and_has_a_title() {
     names.iter().for_each(|name| assert!(!read(name).title.is_empty(), "{name} has no title"));
 }
 
-const TESTED: [&str; 23] = [
+const TESTED: [&str; 24] = [
     "failover-balanced.toml",
     "failover-adaptive.toml",
     "bufferbloat-bbr.toml",
@@ -54,6 +54,7 @@ const TESTED: [&str; 23] = [
     "bursts.toml",
     "bufferbloat.toml",
     "bufferbloat-codel.toml",
+    "transmit-ring.toml",
     "reno-and-cubic.toml",
     "zero-window.toml",
     "long-fat-pipe.toml",
@@ -112,6 +113,25 @@ fn codel_keeps_round_trips_short_where_a_long_queue_does_not_and_the_link_as_ful
     }
     assert_eq!(bloated.lanes[0].tally.lost_for(towpath_replay::lab::Lost::Codel), 0);
     assert!(codel.lanes[0].tally.lost_for(towpath_replay::lab::Lost::Codel) > 0);
+}
+
+#[test]
+fn what_a_transmit_ring_holds_no_queueing_discipline_keeps_short() {
+    let report = play(&read("transmit-ring.toml"));
+    let [deep, shallow, limited] = [0, 1, 2].map(|at| mean_rtt_millis(&report.connections[at], FROM));
+    // 512 frames of 1514 bytes take 620 ms at 10 Mbit/s, which CoDel knows nothing of: it drops when more than these are under way.
+    assert!(deep > 400.0 && shallow < 80.0 && limited < 80.0, "{deep} ms, {shallow} ms and {limited} ms");
+    for found in &report.connections {
+        let rate = found.goodput_bps(End::From);
+        assert!(rate > 8_900_000, "of 10 Mbit/s {rate} bit/s are used");
+    }
+    for host in &report.hardware {
+        let queue = host.queues[0].counters;
+        assert!((0..=1).contains(&(queue.tx_stopped + queue.tx_limited - queue.tx_restart)), "{queue:?}");
+    }
+    let [deep, shallow, limited] = [0, 1, 2].map(|host: usize| report.hardware[host].queues[0].counters);
+    assert!(deep.tx_stopped > 0 && shallow.tx_stopped > 0 && limited.tx_stopped == 0, "{deep:?} {limited:?}");
+    assert!((3000..20_000).contains(&limited.tx_limit_max), "{limited:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::fmt::{Display, Write};
 
 use super::napi::{Coalescing, NicOptions, QueueCounters};
-use crate::limits::{RECEIVE_QUEUES_MAX, RECEIVE_RING_MAX};
+use crate::limits::{RECEIVE_QUEUES_MAX, RECEIVE_RING_MAX, TRANSMIT_RING_MAX};
 
 /// A number that can be set, and how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub fn coalescing(device: &str, known: &Coalescing) -> String {
             }
             "rx-usecs" => Some(known.rx_usecs),
             "rx-frames" => Some(known.rx_frames),
+            "tx-usecs" => Some(known.tx_usecs),
+            "tx-frames" => Some(known.tx_frames),
             _ => None,
         };
         _ = writeln!(out, "{name}: {}", shown(number));
@@ -72,14 +74,15 @@ pub fn statistics(counted: impl IntoIterator<Item = (String, u64)>) -> String {
 
 /// All four of a NIC of a host's model, each followed by an empty line; `queues`: what its queues have counted.
 ///
-/// Names of what a driver may name as it likes are those of drivers that have it: of queues igb's, and of interrupts and polls mlx5's
-/// (Linux v6.18: `drivers/net/ethernet/intel/igb/igb_ethtool.c`, `igb_get_strings()`; `mellanox/mlx5/core/en_stats.c`, `ch_stats_desc`).
+/// Names of what a driver may name as it likes are those of drivers that have it: of queues igb's, `tx_busy` is ixgbe's, `stopped` and
+/// those of interrupts and polls are mlx5's (Linux v6.18: `drivers/net/ethernet/intel/igb/igb_ethtool.c`, `igb_get_strings()`;
+/// `ixgbe/ixgbe_ethtool.c`, `ixgbe_gstrings_stats`; `mellanox/mlx5/core/en_stats.c`, `sq_stats_desc`, `ch_stats_desc`).
 #[must_use]
 pub fn nic(device: &str, options: &NicOptions, queues: &[QueueCounters]) -> String {
-    let ring = |now: u16| Some(Setting { max: RECEIVE_RING_MAX.into(), now: now.into() });
+    let ring = |max: u16, now: u16| Some(Setting { max: max.into(), now: now.into() });
     let combined = Setting { max: RECEIVE_QUEUES_MAX.into(), now: options.queues.into() };
     let texts = [
-        rings(device, ring(options.rx_ring), None),
+        rings(device, ring(RECEIVE_RING_MAX, options.rx_ring), ring(TRANSMIT_RING_MAX, options.tx_ring)),
         // Its own text ends so.
         String::from(coalescing(device, &options.coalescing).trim_end_matches('\n')) + "\n",
         channels(device, combined),
@@ -92,11 +95,18 @@ fn counted(queues: &[QueueCounters]) -> Vec<(String, u64)> {
     let all = queues.iter().fold(QueueCounters::default(), |sum, queue| sum.and(queue));
     let mut out: Vec<(String, u64)> = Vec::from([
         ("rx_packets".into(), all.rx_packets),
+        ("tx_packets".into(), all.tx_packets),
         ("rx_bytes".into(), all.rx_bytes),
+        ("tx_bytes".into(), all.tx_bytes),
         ("rx_missed_errors".into(), all.rx_missed_errors),
+        ("tx_busy".into(), all.tx_busy),
     ]);
     for (number, queue) in queues.iter().enumerate() {
         out.extend([
+            (format!("tx_queue_{number}_packets"), queue.tx_packets),
+            (format!("tx_queue_{number}_bytes"), queue.tx_bytes),
+            (format!("tx_queue_{number}_stopped"), queue.tx_stopped),
+            (format!("tx_queue_{number}_restart"), queue.tx_restart),
             (format!("rx_queue_{number}_packets"), queue.rx_packets),
             (format!("rx_queue_{number}_bytes"), queue.rx_bytes),
             (format!("rx_queue_{number}_drops"), queue.rx_missed_errors),
@@ -146,20 +156,34 @@ mod tests {
 
     #[test]
     fn coalescing_is_shown_with_all_that_a_driver_might_have() {
-        let known = Coalescing { rx_usecs: 20, rx_frames: 32, adaptive_rx: true, cqe_mode_rx: false };
+        let known = Coalescing {
+            rx_usecs: 20,
+            rx_frames: 32,
+            tx_usecs: 50,
+            tx_frames: 0,
+            adaptive_rx: true,
+            cqe_mode_rx: false,
+        };
         let text = coalescing("eth0", &known);
         let first = "Coalesce parameters for eth0:\nAdaptive RX: on  TX: n/a\nstats-block-usecs: n/a\nsample-interval: n/a\npkt-rate-low: n/a\npkt-rate-high: n/a\n\nrx-usecs: 20\nrx-frames: 32\nrx-usecs-irq: n/a\nrx-frames-irq: n/a\n\n";
         assert!(text.starts_with(first), "{text}");
+        assert!(text.contains("\ntx-usecs: 50\ntx-frames: 0\ntx-usecs-irq: n/a\n"), "{text}");
         assert!(text.ends_with("tx-frame-high: n/a\n\nCQE mode RX: off  TX: n/a\n\n"), "{text}");
         assert_eq!(text.lines().count(), 2 + COALESCING.len() + 2);
     }
 
     #[test]
     fn statistics_of_queues_add_up() {
-        let queue = QueueCounters { rx_packets: 3, rx_bytes: 180, rx_missed_errors: 1, ..QueueCounters::default() };
+        let queue = QueueCounters {
+            rx_packets: 3,
+            rx_bytes: 180,
+            rx_missed_errors: 1,
+            tx_packets: 4,
+            ..QueueCounters::default()
+        };
         let text = nic("eth0", &NicOptions::default(), &[queue, queue]);
-        let expected = "\n\nNIC statistics:\n     rx_packets: 6\n     rx_bytes: 360\n     rx_missed_errors: 2\n     rx_queue_0_packets: 3\n";
+        let expected = "\n\nNIC statistics:\n     rx_packets: 6\n     tx_packets: 8\n     rx_bytes: 360\n     tx_bytes: 0\n     rx_missed_errors: 2\n     tx_busy: 0\n     tx_queue_0_packets: 4\n";
         assert!(text.contains(expected), "{text}");
-        assert_eq!(text.matches("\n\n").count(), 5 + 3, "{text}");
+        assert_eq!(text.matches("\n\n").count(), 5 + 4, "{text}");
     }
 }

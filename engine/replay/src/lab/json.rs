@@ -95,7 +95,7 @@ struct Left<'a> {
     rates_left: &'a [u64],
 }
 
-/// A receive queue of a host.
+/// A queue of a host.
 #[derive(Serialize)]
 struct Queue<'a> {
     queue: usize,
@@ -104,6 +104,12 @@ struct Queue<'a> {
     rx_packets: u64,
     rx_bytes: u64,
     rx_missed_errors: u64,
+    tx_packets: u64,
+    tx_bytes: u64,
+    tx_stopped: u64,
+    tx_limited: u64,
+    tx_limit_max: u64,
+    tx_restart: u64,
     delivered: u64,
     interrupts: u64,
     deferred: u64,
@@ -164,7 +170,7 @@ struct Waits<'a> {
 /// | `drops` | what a host with bonds has dropped: `reasons`, with how many packets for each |
 /// | `switch` | a switch, by name: frames `forwarded` to one port or group, `flooded` to all others, `filtered` (for where they came from), `link_local` (LACP), `blocked` (by a port by which its group takes nothing), without a port to leave by (`no_port`), `unlearned` (stations without room) and `stations_max` (the most at once) |
 /// | `load` | one rate of a load, by name: `from` and `to` (hosts), the `rate` in packets a second, the `time` that was measured (nanoseconds), and of the hardware of `to`: `rx_packets`, `rx_missed_errors` (rings full), `dropped` (backlogs full), `delivered`, `interrupts` (of devices), `timers` (`gro_flush_timeout`), `received_rps` (interrupts by other CPUs), `polls` of softirqs (of backlogs too) and `poll_sizes` (how many of them found 0, 1, 2, 4, 8, 16, 32, 64 packets or more), `busy_polls` of processes that found packets and `busy_poll_sizes`, `budget_spent` and `time_spent` (together Linux's `time_squeeze`), `ksoftirqd_woken`, `latency_mean` (null: no packet went on), `latency_max` and `cpu` (nanoseconds, by what all CPUs did: `process`, `interrupt`, `softirq`, `ksoftirqd`, `busy_poll`); or, `rates_left` alone, its rates that were not over when the scenario was |
-/// | `queue` | a receive queue of a `host` with hardware, by its number at its `link`, over the whole run: as of a load, besides `rx_bytes` and `deferred` (times it was polled by a timer); its `polls` are those of that queue |
+/// | `queue` | a queue of a `host` with hardware, by its number at its `link`, over the whole run: as of a load, besides `rx_bytes`, `deferred` (times it was polled by a timer), and of its transmit ring `tx_packets`, `tx_bytes`, `tx_stopped` and `tx_limited` (times it was full, or beyond the limit to its bytes, so that the queue was stopped), `tx_limit_max` (the most that limit was; 0: there is none) and `tx_restart` (times it was woken); its `polls` are those of that queue |
 /// | `cpu` | a CPU of such a host, by its number: as of a load; `times` are its own |
 /// | `fairness` | Jain's index of all goodputs, when there are two or more |
 /// | `point` | with series: a connection at an end at a time: `end` and [`Point`]'s fields |
@@ -289,6 +295,12 @@ fn queue<'a>(scenario: &'a Scenario, host: &'a str, found: &QueueReport) -> Queu
         rx_packets: counters.rx_packets,
         rx_bytes: counters.rx_bytes,
         rx_missed_errors: counters.rx_missed_errors,
+        tx_packets: counters.tx_packets,
+        tx_bytes: counters.tx_bytes,
+        tx_stopped: counters.tx_stopped,
+        tx_limited: counters.tx_limited,
+        tx_limit_max: counters.tx_limit_max,
+        tx_restart: counters.tx_restart,
         delivered: counters.delivered,
         interrupts: counters.interrupts,
         deferred: counters.deferred,

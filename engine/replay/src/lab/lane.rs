@@ -1,12 +1,10 @@
 //! One direction of a link: what waits, what is sent, and what becomes of it on the way.
 //!
 //! ```text
-//!  offer ─► room? ─► queue ─► CoDel? ─► rate ─► loss? ─► repetition ─► delay, jitter, lateness ─► arrives
+//!  offer ─► room? ─► queue ─► CoDel? ─► (ring) ─► rate ─► loss? ─► repetition ─► delay, jitter, lateness ─► arrives
 //! ```
 //!
 //! A loss is one of the line, behind the queue: a frame that is lost has taken its time to send.
-
-use std::collections::VecDeque;
 
 use core::time::Duration;
 
@@ -17,8 +15,8 @@ use towpath_engine::{
 };
 
 use super::{
-    codel::{Codel, Turn},
-    scenario::{Bound, Loss, Way},
+    feed::{Feed, Next},
+    scenario::{Loss, Way},
 };
 
 /// Why a frame does not arrive.
@@ -126,11 +124,9 @@ pub(super) struct Lane {
     way: Way,
     mtu_bytes: u64,
     random: Random,
-    queue: VecDeque<(Instant, Carried)>,
-    queued_bytes: u64,
-    /// What is being sent, and the age in which that began.
-    sending: Option<(u32, Carried)>,
-    codel: Codel,
+    feed: Feed,
+    /// What is being sent, the age in which that began, and the ring that it has come from, if there is one.
+    sending: Option<(u32, Carried, Option<usize>)>,
     /// Frames that the line has carried; whether its times are bad ones.
     carried: u64,
     is_bad: bool,
@@ -142,15 +138,14 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(way: Way, mtu_bytes: u32, seed: u64) -> Self {
+    /// One whose sender has so many transmit rings, none without hardware.
+    pub(super) fn new(way: Way, mtu_bytes: u32, rings: usize, seed: u64) -> Self {
         Self {
             way,
             mtu_bytes: u64::from(mtu_bytes) + ETHERNET_BYTES,
             random: Random::new(seed),
-            queue: VecDeque::new(),
-            queued_bytes: 0,
+            feed: Feed::new(rings),
             sending: None,
-            codel: Codel::default(),
             carried: 0,
             is_bad: false,
             last_arrival: Instant::ZERO,
@@ -166,19 +161,22 @@ impl Lane {
 
     /// Frames and bytes that wait.
     pub(super) fn queued(&self) -> (usize, u64) {
-        (self.queue.len(), self.queued_bytes)
+        self.feed.queued()
     }
 
-    /// It is like that from now on. What waits when it goes down is lost.
-    pub(super) fn change(&mut self, way: Way, out: &mut Vec<Outcome>) {
+    /// It is like that from now on. What waits when it goes down is lost; tells which rings that was on.
+    pub(super) fn change(&mut self, way: Way, out: &mut Vec<Outcome>) -> Vec<usize> {
+        let mut rings = Vec::new();
         if self.way.is_up && !way.is_up {
             self.age += 1;
-            while let Some((_, frame)) = self.queue.pop_front() {
+            let lost: Vec<_> = self.feed.empty().collect();
+            for (ring, frame) in lost {
+                rings.extend(ring);
                 self.lose(Lost::Down, frame, out);
             }
-            self.queued_bytes = 0;
         }
         self.way = way;
+        rings
     }
 
     /// A frame is to go over it.
@@ -191,18 +189,62 @@ impl Lane {
             return self.carry(now, frame, out);
         }
         if self.sending.is_none() {
-            return self.send(now, frame, out);
+            return self.send(now, frame, None, out);
         }
-        let has_room = match self.way.queue.bound {
-            Bound::Packets(most) => (self.queue.len() as u64) < most,
-            Bound::Bytes(most) => self.queued_bytes + frame.bytes.len() as u64 <= most,
-        };
-        if !has_room {
+        self.push(now, 0, frame, (false, out));
+    }
+
+    /// A frame is to go over it by way of a ring, which has room for it or not.
+    pub(super) fn enqueue(
+        &mut self,
+        now: Instant,
+        queue: usize,
+        frame: Carried,
+        (has_room, out): (bool, &mut Vec<Outcome>),
+    ) {
+        self.tally.offered += 1;
+        if self.way.is_up {
+            self.push(now, queue, frame, (has_room, out));
+        } else {
+            self.lose(Lost::Down, frame, out);
+        }
+    }
+
+    fn push(&mut self, now: Instant, queue: usize, frame: Carried, (is_next, out): (bool, &mut Vec<Outcome>)) {
+        if let Err(frame) = self.feed.push(now, queue, frame, (self.way.queue.bound, is_next)) {
             return self.lose(Lost::Queue, frame, out);
         }
-        self.queued_bytes += frame.bytes.len() as u64;
-        self.tally.queued_bytes_max = self.tally.queued_bytes_max.max(self.queued_bytes);
-        self.queue.push_back((now, frame));
+        // What a ring has room for does not wait here.
+        if !is_next {
+            self.tally.queued_bytes_max = self.tally.queued_bytes_max.max(self.feed.queued().1);
+        }
+    }
+
+    /// What a queue gives next, for its ring or the wire.
+    pub(super) fn dequeue(&mut self, now: Instant, queue: usize, out: &mut Vec<Outcome>) -> Option<Carried> {
+        loop {
+            match self.feed.pop(now, queue, self.way.queue.codel, self.mtu_bytes)? {
+                Next::Goes(frame, waited) => {
+                    self.tally.waited_max = self.tally.waited_max.max(waited);
+                    return Some(frame);
+                }
+                Next::Dropped(frame) => self.lose(Lost::Codel, frame, out),
+            }
+        }
+    }
+
+    /// A frame is on a ring.
+    pub(super) fn put(&mut self, ring: usize, frame: Carried) {
+        self.feed.put(ring, frame);
+    }
+
+    /// Begins to send what is on rings, if nothing else is sent.
+    pub(super) fn start(&mut self, now: Instant, out: &mut Vec<Outcome>) {
+        if self.sending.is_none()
+            && let Some((ring, frame)) = self.feed.take()
+        {
+            self.send(now, frame, Some(ring), out);
+        }
     }
 
     /// A frame was to go over it, and there is no memory for it.
@@ -211,27 +253,20 @@ impl Lane {
         self.lose(Lost::Queue, frame, out);
     }
 
-    /// The frame that was being sent has been; the next one's turn comes.
-    pub(super) fn handle_sent(&mut self, now: Instant, out: &mut Vec<Outcome>) {
-        if let Some((age, frame)) = self.sending.take() {
-            if age == self.age {
-                self.carry(now, frame, out);
-            } else {
-                self.lose(Lost::Down, frame, out);
-            }
+    /// The frame that was being sent has been; the next one's turn comes. Tells which ring that was on.
+    pub(super) fn handle_sent(&mut self, now: Instant, out: &mut Vec<Outcome>) -> Option<usize> {
+        let (age, frame, ring) = self.sending.take()?;
+        if age == self.age {
+            self.carry(now, frame, out);
+        } else {
+            self.lose(Lost::Down, frame, out);
         }
-        while let Some((since, frame)) = self.queue.pop_front() {
-            self.queued_bytes -= frame.bytes.len() as u64;
-            let waited = now.since(since);
-            let turn = Turn { now, waited, left_bytes: self.queued_bytes, mtu_bytes: self.mtu_bytes };
-            if self.way.queue.codel.is_some_and(|plan| self.codel.drops(plan, turn)) {
-                self.lose(Lost::Codel, frame, out);
-                continue;
-            }
-            self.tally.waited_max = self.tally.waited_max.max(waited);
-            return self.send(now, frame, out);
+        if self.feed.has_rings() {
+            self.start(now, out);
+        } else if let Some(frame) = self.dequeue(now, 0, out) {
+            self.send(now, frame, None, out);
         }
-        self.codel.forget();
+        ring
     }
 
     /// A frame has arrived, unless the link went down meanwhile.
@@ -245,10 +280,10 @@ impl Lane {
         true
     }
 
-    fn send(&mut self, now: Instant, frame: Carried, out: &mut Vec<Outcome>) {
+    fn send(&mut self, now: Instant, frame: Carried, ring: Option<usize>, out: &mut Vec<Outcome>) {
         // A rate that is gone by now takes no time.
         let nanos = self.way.rate_bps.map_or(0, |rate| frame.bytes.len() as u64 * 8 * 1_000_000_000 / rate);
-        self.sending = Some((self.age, frame));
+        self.sending = Some((self.age, frame, ring));
         out.push(Outcome::SentAt(now + Duration::from_nanos(nanos)));
     }
 
@@ -305,7 +340,10 @@ const ETHERNET_BYTES: u64 = 14;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::{scenario::Queue, words::Chance};
+    use crate::lab::{
+        scenario::{Bound, Queue},
+        words::Chance,
+    };
 
     fn thousand() -> Carried {
         Carried { bytes: vec![0; 1000], ..Carried::default() }
@@ -313,7 +351,7 @@ mod tests {
 
     /// Offers so many frames of 1000 bytes, one each `every`; tells when they arrive, in microseconds, and the lane afterwards.
     fn played(way: Way, frames: u64, every: Duration) -> (Vec<u64>, Lane) {
-        let mut lane = Lane::new(way, 1500, 7);
+        let mut lane = Lane::new(way, 1500, 0, 7);
         let (mut arrivals, mut sent_at, mut offered) = (Vec::new(), None, 0);
         while offered < frames || sent_at.is_some() {
             let next = Instant::ZERO + every * offered as u32;
@@ -321,7 +359,7 @@ mod tests {
             match sent_at.filter(|when| offered == frames || *when <= next) {
                 Some(when) => {
                     sent_at = None;
-                    lane.handle_sent(when, &mut out);
+                    _ = lane.handle_sent(when, &mut out);
                 }
                 None => {
                     lane.offer(next, thousand(), &mut out);
@@ -400,16 +438,16 @@ mod tests {
     #[test]
     fn what_waits_or_is_on_its_way_when_a_link_goes_down_is_lost() {
         let way = Way { rate_bps: Some(8_000_000), ..Way::default() };
-        let (mut lane, mut out) = (Lane::new(way.clone(), 1500, 1), Vec::new());
+        let (mut lane, mut out) = (Lane::new(way.clone(), 1500, 0, 1), Vec::new());
         for _ in 0..3 {
             lane.offer(Instant::ZERO, thousand(), &mut out);
         }
         let age = lane.age;
-        lane.change(Way { is_up: false, ..way.clone() }, &mut out);
-        lane.handle_sent(Instant::ZERO + Duration::from_millis(1), &mut out);
+        assert!(lane.change(Way { is_up: false, ..way.clone() }, &mut out).is_empty(), "there are no rings");
+        _ = lane.handle_sent(Instant::ZERO + Duration::from_millis(1), &mut out);
         assert_eq!(lane.tally.lost_for(Lost::Down), 3);
         assert!(!lane.arrive(age, 1000) && lane.arrive(lane.age, 1000));
-        lane.change(way, &mut out);
+        _ = lane.change(way, &mut out);
         out.clear();
         lane.offer(Instant::from_secs(1), thousand(), &mut out);
         assert!(matches!(out[..], [Outcome::SentAt(_)]));
@@ -418,12 +456,12 @@ mod tests {
     #[test]
     fn a_link_that_goes_down_and_up_while_a_frame_is_sent_does_not_carry_it() {
         let way = Way { rate_bps: Some(8_000_000), ..Way::default() };
-        let (mut lane, mut out) = (Lane::new(way.clone(), 1500, 1), Vec::new());
+        let (mut lane, mut out) = (Lane::new(way.clone(), 1500, 0, 1), Vec::new());
         lane.offer(Instant::ZERO, thousand(), &mut out);
-        lane.change(Way { is_up: false, ..way.clone() }, &mut out);
-        lane.change(way, &mut out);
+        assert!(lane.change(Way { is_up: false, ..way.clone() }, &mut out).is_empty(), "there are no rings");
+        _ = lane.change(way, &mut out);
         out.clear();
-        lane.handle_sent(Instant::ZERO + Duration::from_millis(1), &mut out);
+        _ = lane.handle_sent(Instant::ZERO + Duration::from_millis(1), &mut out);
         assert!(matches!(out[..], [Outcome::Lost(Lost::Down, _)]), "{out:?}");
     }
 }

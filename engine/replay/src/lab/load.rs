@@ -217,9 +217,10 @@ mod tests {
     use super::*;
     use crate::lab::{Lost, Pass, Passing, Scenario, Watch, run, table, write_json};
 
+    /// A host, a router and a host. The router's limits to bytes are off, as these would yet be growing when a load is over.
     fn scenario(more: &str) -> Scenario {
         let text = format!(
-            "until = \"10s\"\n[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\nhardware = {{ rx = 64 }}\n[[host]]\nname = \"c\"\nhardware = {{ cpus = 2, queues = 2 }}\n[[link]]\nbetween = [\"a\", \"b\"]\n[[link]]\nbetween = [\"b\", \"c\"]\n{more}\n"
+            "until = \"10s\"\n[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\nhardware = {{ rx = 64, byte_queue_limits = false }}\n[[host]]\nname = \"c\"\nhardware = {{ cpus = 2, queues = 2 }}\n[[link]]\nbetween = [\"a\", \"b\"]\n[[link]]\nbetween = [\"b\", \"c\"]\n{more}\n"
         );
         Scenario::read("s.toml", &text).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -244,7 +245,8 @@ mod tests {
         let [first, second] = &of_host.queues[..] else { panic!("two queues: {of_host:?}") };
         assert!(first.counters.rx_packets > 200 && second.counters.rx_packets > 200, "{of_host:?}");
         let by_cpus: u64 = of_host.cpus.iter().map(|cpu| cpu.processed).sum();
-        assert_eq!(first.counters.rx_packets + second.counters.rx_packets, by_cpus);
+        let in_rings = first.counters.rx_packets + second.counters.rx_packets - by_cpus;
+        assert!(in_rings <= 128, "{in_rings} when the last packet has been sent");
         let cpu = slow.cpus.busy().as_nanos() as u64;
         assert_eq!((cpu, slow.cpu_per_thousand()), (1000 * 1600, 0), "1600 of 2,000,000 ns a packet");
         let text = table(&scenario, &report);

@@ -57,7 +57,7 @@
 //! | `loss` | a chance; or `{ every = N }`, each N-th frame; or `{ frames = [1, 2] }`, those, counted from 1; or `{ enters, leaves, good, bad }`, bursts by a chain of two states: with what chance each frame begins and ends bad times, and is lost in good (default 0 %) and bad ones (100 %) |
 //! | `duplicate` | a chance that a frame comes twice |
 //! | `reorder` | `{ chance, by }`: frames that come late by so much, so that others overtake them |
-//! | `queue` | `{ packets = N }` or `{ bytes = "64 KiB" }`: what waits for the rate, beside the frame that is being sent; what finds no room is lost. Default: 1000 packets. `discipline = "codel"` with `target` (5ms) and `interval` (100ms): RFC 8289 |
+//! | `queue` | `{ packets = N }` or `{ bytes = "64 KiB" }`: what waits for the rate, beside the frame that is being sent, or for room on the transmit ring where the sender has `hardware` (each of its queues then has such a queue, as Linux's `mq` has it; `txqueuelen`); what finds no room is lost. Default: 1000 packets. `discipline = "codel"` with `target` (5ms) and `interval` (100ms): RFC 8289 |
 //! | `back` | a table of the same keys for the direction from the second end to the first. Default: as there; `every` and `frames` are those of one direction, the first |
 //!
 //! `[[connection]]`, 1000 at most:
@@ -101,15 +101,17 @@
 //! | key | what it says |
 //! |---|---|
 //! | `mode` | who takes frames off a ring: `"napi"` (default), `"interrupt"`: each interrupt takes `interrupt_frames` (default 1), as before NAPI; `"busy-poll"`: beside softirqs a process, which polls for `busy_read` microseconds (default 50; Linux's own is 0: nobody polls) each time it waits; `"prefer-busy-poll"`: the same with `SO_PREFER_BUSY_POLL`, which keeps interrupts off where `napi_defer_hard_irqs` and `gro_flush_timeout` are set |
-//! | `rx` | frames of a ring (`ethtool -g`). Default: 512 |
+//! | `rx`, `tx` | frames of each queue's receive and transmit ring (`ethtool -g`). Default: 512 and 512 |
+//! | `byte_queue_limits` | what bounds the bytes on a transmit ring (BQL): true (default), false (as with drivers that know none), or a table of `limit_min`, `limit_max` (numbers of bytes) and `hold_time`. Default: 0, 1879048192, `"1s"` |
 //! | `rx_usecs`, `rx_frames` | when an interrupt comes: so long after the first frame, or when so many are there (`ethtool -c`). One of the two alone says that the other does not count: with `rx_frames` alone fewer frames wait for ever. Default: 0 and 1, at once |
-//! | `adaptive_rx`, `cqe_mode_rx` | both chosen by DIM; each frame starts the time anew. Default: false |
+//! | `tx_usecs`, `tx_frames` | the same of frames that were sent, whose places on the transmit ring are free when a poll has taken them back. Default: 0 and 1, at once |
+//! | `adaptive_rx`, `cqe_mode_rx` | `rx_usecs` and `rx_frames` chosen by DIM; each frame that comes starts the time anew. Default: false |
 //! | `napi_defer_hard_irqs`, `gro_flush_timeout` | how often, and for how long each, empty polls put off the interrupt; for as long the device also keeps what it may merge (`generic-receive-offload`), whatever the first says. At least `"1us"` where it is any. Default: 0, `"0s"` |
-//! | `queues`, `cpus` | receive queues (`ethtool -l`) and CPUs; queue N interrupts CPU N, and around. Default: 1 and 1 |
+//! | `queues`, `cpus` | queues that receive and send (`ethtool -l`: combined) and CPUs; queue N interrupts CPU N, and around. Default: 1 and 1 |
 //! | `rps_cpus` | a list of CPUs, from 0, that packets go on to by the hash of their flow. Default: none |
 //! | `dev_weight`, `netdev_budget`, `netdev_budget_usecs`, `netdev_max_backlog` | as under `net.core`; `dev_weight` is that of the backlog alone, as in Linux. Default: 64, 300, 2000, 1000 |
 //! | `process_slice` | how long a process keeps a CPU before ksoftirqd has its turn. Default: 0: no process wants it |
-//! | `costs` | a table of times that a CPU is busy for: `interrupt` (1us), `poll` (200ns), `packet` (400ns), `enqueue` (100ns) |
+//! | `costs` | a table of times that a CPU is busy for: `interrupt` (1us), `poll` (200ns), `packet` (400ns), `enqueue` (100ns), `complete` (50ns: taking back a frame that was sent) |
 //!
 //! `[[event]]`, in order of time: `at`, `link`, `direction` (`"there"`, `"back"` or `"both"`, the default), and what the link does from then
 //! on, in the words of `[[link]]`. What waits or is on its way when a link goes down is lost.
@@ -148,6 +150,14 @@
 //! - One that prefers to poll (`prefer-busy-poll`, with both knobs) is interrupted once, and has the least latency, S and what is left of
 //!   an empty poll. Beyond what it can take softirqs leave the ring to it after ten rounds, and 1 / (S + P / 8) go on: its polls take 8.
 //!
+//! # What a transmit ring holds
+//!
+//! A host without `hardware` gives the wire each frame when its turn comes. One with hardware puts it on the ring of its queue: a ring of N frames of L bits is
+//! N · L / rate longer than the wire, and what stands there no queueing discipline drops or puts behind others: `captures/lab/transmit-ring.toml`. So Linux bounds
+//! it by bytes, too, by as many as keep the wire busy, which it finds out itself (`byte_queue_limits`). A ring that is full or beyond that stops the queue; then frames wait in the queueing discipline, and what finds that full is
+//! lost there (`queue`). What was sent is taken back by the poll that the interrupt brings about, by `tx_usecs` and `tx_frames`, and when a quarter of the ring
+//! is free the queue is woken. A ring that is taken back later than it is sent lets the wire run dry.
+//!
 //! # Why not a crate of its own
 //!
 //! It reads its text with what [`crate::config`] reads a gateway with, down to the places of mistakes, and writes with [`mod@crate::write`].
@@ -157,6 +167,7 @@ mod bond;
 mod codel;
 mod diagram;
 mod ethtool;
+mod feed;
 mod hardware;
 mod hosts;
 mod json;
@@ -170,6 +181,7 @@ mod run;
 mod sampling;
 mod scenario;
 mod segment;
+mod sending;
 mod series;
 mod switch;
 mod switching;

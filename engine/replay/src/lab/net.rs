@@ -51,7 +51,7 @@ pub(super) struct Net<'w> {
     held_bytes: u64,
     pub(super) held_bytes_max: u64,
     order: u64,
-    outcomes: Vec<Outcome>,
+    pub(super) outcomes: Vec<Outcome>,
     /// Buffers of frames that have arrived.
     spare: Vec<Vec<u8>>,
 }
@@ -89,7 +89,8 @@ impl<'w> Net<'w> {
                 net.leads_to.push((node, DeviceId(net.lanes_of[node].len() as u16)));
                 net.lanes_of[node].push(2 * link + end);
                 let seed = lot(scenario.seed, 1, 2 * link + end);
-                net.lanes.push(Lane::new(plan.ways[end].clone(), plan.mtu_bytes, seed));
+                let rings = net.rings_of(node);
+                net.lanes.push(Lane::new(plan.ways[end].clone(), plan.mtu_bytes, rings, seed));
             }
             // What leaves by one end arrives at the other.
             let last = net.leads_to.len() - 1;
@@ -107,7 +108,10 @@ impl<'w> Net<'w> {
     pub(super) fn next(&self) -> Option<Instant> {
         let arrival = self.on_way.first_key_value().map(|((when, _), _)| *when);
         let deadlines = self.engines.iter().filter_map(|engine| engine.poll_timeout().map(|(when, _)| when));
-        let hardware = self.hardware.iter().flatten().filter_map(Hardware::poll_timeout);
+        let due = |hardware: &Hardware<Arrival>| {
+            if hardware.has_news() { Some(self.now) } else { hardware.poll_timeout() }
+        };
+        let hardware = self.hardware.iter().flatten().filter_map(due);
         let switches = self.switches.iter().filter_map(|switch| switch.control.engine.poll_timeout());
         deadlines.chain(arrival).chain(hardware).chain(switches.map(|(when, _)| when)).min()
     }
@@ -116,11 +120,7 @@ impl<'w> Net<'w> {
     pub(super) fn handle_now(&mut self) {
         while let Some(entry) = self.on_way.first_entry().filter(|entry| entry.key().0 <= self.now) {
             match entry.remove() {
-                OnWay::Sent(lane) => {
-                    let mut outcomes = core::mem::take(&mut self.outcomes);
-                    self.lanes[lane].handle_sent(self.now, &mut outcomes);
-                    self.settle(lane, outcomes);
-                }
+                OnWay::Sent(lane) => self.handle_sent(lane),
                 OnWay::Arrives { lane, age, frame } => self.arrive(lane, age, frame),
             }
         }
@@ -218,7 +218,7 @@ impl<'w> Net<'w> {
         let mut outcomes = core::mem::take(&mut self.outcomes);
         self.held_bytes += cost(&frame);
         if self.held_bytes + self.in_rings.get() <= self.held_bytes_max {
-            self.lanes[lane].offer(self.now, frame, &mut outcomes);
+            self.offer(lane, frame, &mut outcomes);
         } else {
             self.lanes[lane].refuse(frame, &mut outcomes);
         }
@@ -252,11 +252,12 @@ impl<'w> Net<'w> {
             eye.happens(self.now.since(START), &format!("link {name} is {after} ({direction})"));
         }
         let mut outcomes = core::mem::take(&mut self.outcomes);
-        self.lanes[lane].change(way, &mut outcomes);
+        let rings = self.lanes[lane].change(way, &mut outcomes);
         self.settle(lane, outcomes);
+        self.note_sent(lane, rings);
     }
 
-    fn settle(&mut self, lane: usize, mut outcomes: Vec<Outcome>) {
+    pub(super) fn settle(&mut self, lane: usize, mut outcomes: Vec<Outcome>) {
         for outcome in outcomes.drain(..) {
             self.order += 1;
             match outcome {

@@ -105,9 +105,10 @@ impl Net<'_> {
     pub(super) fn run_hardware(&mut self) {
         for host in 0..self.hardware.len() {
             let Some(hardware) = &mut self.hardware[host] else { continue };
-            if hardware.poll_timeout().is_some_and(|when| when <= self.now) {
-                hardware.handle_timeout(self.now);
+            hardware.handle_timeout(self.now);
+            if hardware.has_news() {
                 self.take_batches(host);
+                self.feed_woken(host);
             }
         }
     }

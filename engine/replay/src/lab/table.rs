@@ -147,8 +147,18 @@ fn write_hardware(out: &mut String, scenario: &Scenario, report: &Report) -> fmt
     let micros = |time: core::time::Duration| time.as_nanos() as f64 / 1e3;
     writeln!(
         out,
-        "\n{:<22} {:>5} {:>10} {:>8} {:>10} {:>8} {:>8} {:>8} {:>15}",
-        "host, link", "queue", "packets", "missed", "interrupts", "deferred", "polls", "busy", "latency max us"
+        "\n{:<22} {:>5} {:>10} {:>8} {:>10} {:>8} {:>10} {:>8} {:>8} {:>8} {:>15}",
+        "host, link",
+        "queue",
+        "packets",
+        "missed",
+        "sent",
+        "stopped",
+        "interrupts",
+        "deferred",
+        "polls",
+        "busy",
+        "latency max us"
     )?;
     for found in &report.hardware {
         for queue in &found.queues {
@@ -156,10 +166,12 @@ fn write_hardware(out: &mut String, scenario: &Scenario, report: &Report) -> fmt
             let counted = &queue.counters;
             writeln!(
                 out,
-                "{place:<22} {:>5} {:>10} {:>8} {:>10} {:>8} {:>8} {:>8} {:>15.2}",
+                "{place:<22} {:>5} {:>10} {:>8} {:>10} {:>8} {:>10} {:>8} {:>8} {:>8} {:>15.2}",
                 queue.number,
                 counted.rx_packets,
                 counted.rx_missed_errors,
+                counted.tx_packets,
+                counted.tx_stopped,
                 counted.interrupts,
                 counted.deferred,
                 counted.polls,

@@ -76,7 +76,7 @@ impl PollCounters {
     }
 }
 
-/// What a receive queue has counted.
+/// What a queue has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueCounters {
     /// Frames that have come to its ring (`rx_packets`).
@@ -85,6 +85,20 @@ pub struct QueueCounters {
     pub rx_bytes: u64,
     /// Frames that have found it full (`rx_missed_errors`).
     pub rx_missed_errors: u64,
+    /// Frames that its NIC has sent (`tx_packets`).
+    pub tx_packets: u64,
+    /// Their bytes.
+    pub tx_bytes: u64,
+    /// Times when a frame took the last place of its transmit ring, which stopped the queue.
+    pub tx_stopped: u64,
+    /// Times when a frame went beyond the limit to the bytes of its transmit ring, which stopped the queue.
+    pub tx_limited: u64,
+    /// The most that limit has been, in bytes; 0: there is none.
+    pub tx_limit_max: u64,
+    /// Times when it was woken again (igb: `tx_queue_N_restart`).
+    pub tx_restart: u64,
+    /// Frames that were to be put on a full transmit ring (Linux: `NETDEV_TX_BUSY`; ixgbe: `tx_busy`).
+    pub tx_busy: u64,
     /// Interrupts that its CPU has handled.
     pub interrupts: u64,
     /// Times when it was polled without an interrupt, because `gro_flush_timeout` was over.
@@ -199,7 +213,7 @@ macro_rules! counted {
 }
 
 counted!(PollCounters: interrupts polls frames budget_spent time_spent sizes);
-counted!(QueueCounters: rx_packets rx_bytes rx_missed_errors interrupts deferred polls sizes busy_polls busy_packets busy_sizes delivered latency_sum);
+counted!(QueueCounters: rx_packets rx_bytes rx_missed_errors tx_packets tx_bytes tx_stopped tx_limited tx_restart tx_busy interrupts deferred polls sizes busy_polls busy_packets busy_sizes delivered latency_sum);
 counted!(CpuCounters: processed dropped timers received_rps ksoftirqd_woken);
 
 impl PollCounters {
@@ -212,6 +226,7 @@ impl QueueCounters {
     fn join(&mut self, other: &Self) {
         self.latency_max = self.latency_max.max(other.latency_max);
         self.latency_peak = self.latency_peak.max(other.latency_peak);
+        self.tx_limit_max = self.tx_limit_max.max(other.tx_limit_max);
     }
 
     /// A greatest one has no difference.

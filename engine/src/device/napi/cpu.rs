@@ -16,7 +16,7 @@ use crate::time::Instant;
 /// What an interrupt tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Vector {
-    /// Frames have come to a queue.
+    /// Frames have come to a queue, or were sent by it.
     Receive(usize),
     /// The time of a queue's `gro_flush_timeout` is over.
     Timer(usize),
@@ -30,6 +30,8 @@ pub(super) struct Handler {
     pub(super) vector: Vector,
     /// Frames that it takes itself.
     pub(super) frames: usize,
+    /// Frames that were sent and that it takes back itself.
+    pub(super) taken_back: usize,
     pub(super) left: Duration,
 }
 

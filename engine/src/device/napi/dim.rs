@@ -113,11 +113,11 @@ impl Dim {
         if self.by_completion { PROFILES_BY_COMPLETION[self.place] } else { PROFILES[self.place] }
     }
 
-    /// What coalescing is by it.
+    /// What coalescing is by it, where it has a say.
     #[must_use]
-    pub const fn coalescing(&self) -> Coalescing {
+    pub const fn coalescing(&self, known: Coalescing) -> Coalescing {
         let Profile { usecs, frames } = self.profile();
-        Coalescing { rx_usecs: usecs, rx_frames: frames, adaptive_rx: true, cqe_mode_rx: self.by_completion }
+        Coalescing { rx_usecs: usecs, rx_frames: frames, ..known }
     }
 
     /// Takes note of what has been counted, after each poll that was the last one.

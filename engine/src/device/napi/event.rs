@@ -30,7 +30,7 @@ impl<T> Hardware<T> {
     }
 
     fn next_of(&self, place: usize, queue: &Queue<T>) -> [Option<(Instant, Happening)>; 3] {
-        let due = queue.armed.and_then(|armed| Some(armed.max(queue.coalescing().due(&queue.ring)?)));
+        let due = queue.armed.and_then(|armed| Some(armed.max(queue.interrupt_due()?)));
         let gives_up = match queue.process {
             Process::Waits(since) => {
                 let cpu = &self.cpus[queue.cpu];

@@ -5,10 +5,12 @@ use core::{ops::Range, time::Duration};
 
 use super::{
     CpuCounters, Dim, Instance, Mode, NicOptions, Options, OptionsError, QueueCounters, Ring, Sample, Steering,
+    TransmitRing,
     cpu::{Cpu, Handler, Vector},
     event::Happening,
     moderation::Coalescing,
     options::{Costs, SoftirqOptions},
+    send::TAKEN_BACK_MAX,
     spin::Process,
 };
 use crate::{limits::HARDWARE_OUT_MAX, time::Instant};
@@ -53,35 +55,40 @@ pub struct Dropped<T> {
 /// A host's NICs and CPUs, for frames of any kind. See [the module](super).
 ///
 /// The loop: hand it a frame or call [`Self::handle_timeout`], then take all batches and what was dropped, then sleep until
-/// [`Self::poll_timeout`] or the next frame. Who comes late changes nothing: each batch has its own time. What is not taken stays, up to
+/// [`Self::poll_timeout`] or the next frame. Who comes late changes nothing of what comes: each batch has its own time. Who sends must come
+/// in time, or queues are woken late. What is not taken stays, up to
 /// [`HARDWARE_OUT_MAX`] batches and frames; then rings take nothing more.
 #[derive(Debug)]
 pub struct Hardware<T> {
     pub(super) cpus: Vec<Cpu<T>>,
     pub(super) queues: Vec<Queue<T>>,
-    nics: Vec<Nic>,
+    pub(super) nics: Vec<Nic>,
     pub(super) costs: Costs,
     pub(super) softirq: SoftirqOptions,
     pub(super) out: VecDeque<Batch<T>>,
     pub(super) lost: VecDeque<Dropped<T>>,
+    /// Queues, by their places, that were woken.
+    pub(super) woken: VecDeque<usize>,
 }
 
 #[derive(Debug)]
-struct Nic {
-    queues: Range<usize>,
-    steering: Steering,
+pub(super) struct Nic {
+    pub(super) queues: Range<usize>,
+    pub(super) steering: Steering,
 }
 
-/// A receive queue.
+/// A queue.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
     pub(super) nic: usize,
-    number: u16,
+    pub(super) number: u16,
     /// The CPU that its interrupts go to.
     pub(super) cpu: usize,
     pub(super) mode: Mode,
     /// Frames with the hashes of their flows.
     pub(super) ring: Ring<(u32, T)>,
+    /// What it is to send, and has sent.
+    pub(super) transmit: TransmitRing,
     pub(super) napi: Instance,
     /// Since when its interrupt may come; none: it is masked.
     pub(super) armed: Option<Instant>,
@@ -114,6 +121,7 @@ impl<T> Hardware<T> {
             softirq: options.softirq,
             out: VecDeque::new(),
             lost: VecDeque::new(),
+            woken: VecDeque::new(),
         })
     }
 
@@ -162,6 +170,12 @@ impl<T> Hardware<T> {
     /// The next frame that has found a backlog full.
     pub fn poll_dropped(&mut self) -> Option<Dropped<T>> {
         self.lost.pop_front()
+    }
+
+    /// Whether there is a batch, something that was dropped or a queue that was woken to be taken.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !(self.out.is_empty() && self.lost.is_empty() && self.woken.is_empty())
     }
 
     /// When something happens next.
@@ -216,15 +230,17 @@ impl<T> Hardware<T> {
     pub(super) fn handle_next(&mut self, place: usize) -> bool {
         let cpu = &mut self.cpus[place];
         let Some(vector) = cpu.waiting.pop_front() else { return false };
-        let frames = match vector {
-            Vector::Receive(queue) => match self.queues[queue].mode {
-                Mode::Interrupt { frames } => self.queues[queue].ring.len().min(frames.into()),
-                Mode::Napi | Mode::BusyPoll | Mode::PreferBusyPoll => 0,
+        let (frames, taken_back) = match vector {
+            Vector::Receive(queue) => match &self.queues[queue] {
+                Queue { mode: Mode::Interrupt { frames }, ring, transmit, .. } => {
+                    (ring.len().min((*frames).into()), transmit.sent().min(TAKEN_BACK_MAX))
+                }
+                _ => (0, 0),
             },
-            Vector::Timer(_) | Vector::Told => 0,
+            Vector::Timer(_) | Vector::Told => (0, 0),
         };
-        let left = self.costs.interrupt + self.costs.enqueue * frames as u32;
-        cpu.handler = Some(Handler { vector, frames, left });
+        let taken = self.costs.enqueue * frames as u32 + self.costs.complete * taken_back as u32;
+        cpu.handler = Some(Handler { vector, frames, taken_back, left: self.costs.interrupt + taken });
         true
     }
 
@@ -260,6 +276,7 @@ impl<T> Queue<T> {
             cpu,
             mode: plan.mode,
             ring: Ring::new(plan.rx_ring.into()),
+            transmit: TransmitRing::new(plan.tx_ring.into(), plan.byte_limits),
             napi: Instance::new(plan.napi_defer_hard_irqs, plan.gro_flush_timeout),
             armed: Some(Instant::ZERO),
             coalescing: plan.coalescing,
@@ -271,8 +288,20 @@ impl<T> Queue<T> {
     }
 
     /// By what its interrupts are put off now.
-    pub(super) fn coalescing(&self) -> Coalescing {
-        self.dim.as_ref().map_or(self.coalescing, Dim::coalescing)
+    fn coalescing(&self) -> Coalescing {
+        self.dim.as_ref().map_or(self.coalescing, |dim| dim.coalescing(self.coalescing))
+    }
+
+    /// When its interrupt is due; `None` when it has nothing to tell, or waits for more.
+    pub(super) fn interrupt_due(&self) -> Option<Instant> {
+        let coalescing = self.coalescing();
+        let due = [coalescing.due(&self.ring), coalescing.due_for_sent(&self.transmit)];
+        due.into_iter().flatten().min()
+    }
+
+    /// Whether a poll would find something.
+    pub(super) fn has_work(&self) -> bool {
+        !self.ring.is_empty() || self.transmit.sent() > 0
     }
 
     /// Takes the next frame.

@@ -11,11 +11,13 @@
 //!                  ▼                       │                                  │ 10 rounds or 2 ms:    └─► RPS: backlog of another CPU
 //!               lost, counted              │                                  ▼ ksoftirqd
 //!                                          └──── armed again when a poll has left its weight over ◄── or deferred, or spun on
+//!
+//!  wire ◄─ transmit ring ◄─ queueing discipline       what was sent: moderation ─► the same interrupt ─► the same poll takes it back
 //! ```
 //!
 //! # What takes time
 //!
-//! Virtual time passes for nobody, so [`Costs`] say what a CPU is busy for: an interrupt, a poll, a packet, putting one on a backlog. A
+//! Virtual time passes for nobody, so [`Costs`] say what a CPU is busy for: an interrupt, a poll, a packet, putting one on a backlog, taking back one that was sent. A
 //! CPU does one thing at once. An interrupt puts off a softirq, and that a thread; what is put off goes on afterwards with what is left
 //! of it. That is enough for receive livelock to come about by itself: in [`Mode::Interrupt`] each packet that arrives takes time from
 //! those that have (Mogul and Ramakrishnan: "Eliminating receive livelock in an interrupt-driven kernel", 1997).
@@ -36,11 +38,12 @@
 //! - A process that polls runs on the CPU that its queue's interrupts go to, reads as soon as it has that, and what it does with what it
 //!   reads takes no time. So there is nothing for `irq-suspend-timeout` to do, which keeps interrupts off for that long.
 //! - An interrupt that coalescing puts off does not come if a process has taken the frames meanwhile; some NICs raise it nevertheless.
-//! - There is no ring for what is sent (`ethtool -g`: TX), none of its interrupts (`tx-usecs`, `tx-frames`), no byte queue limits and no queueing
-//!   discipline; sending, forwarding and what applications do cost no time, so that the CPU time of who sends is understated.
+//! - Of sending, putting a frame on the ring, forwarding and what applications do cost no time, so that the CPU time of who sends is understated. A frame takes one
+//!   place of a [`TransmitRing`], and leaves by the queue that its flow's hash says. Wire and queueing discipline are those of who
+//!   uses the model ([`Hardware::handle_transmit`]).
 //! - One set of `rps_cpus` is that of all of a NIC's queues, where Linux has one for each. A frame without a hash has 0 here, where Linux hashes it
 //!   in software. `dev_weight_rx_bias` is 1.
-//! - A driver's budget for what has been sent, threaded NAPI (`/sys/class/net/DEVICE/threaded`), RFS, flow limits and `need_resched()` are not
+//! - Threaded NAPI (`/sys/class/net/DEVICE/threaded`), RFS, flow limits and `need_resched()` are not
 //!   modelled; of processes only that they want their slice before ksoftirqd has its turn.
 //!
 //! Linux v6.18: `net/core/dev.c`, `net_rx_action()`, `__napi_poll()`, `napi_complete_done()`, `process_backlog()`, `enqueue_to_backlog()`;
@@ -48,6 +51,7 @@
 //! `networking/napi.rst` and `networking/scaling.rst`.
 
 mod backlog;
+mod byte_limits;
 mod counters;
 mod cpu;
 mod dim;
@@ -59,11 +63,14 @@ mod options;
 mod poll;
 mod ring;
 mod round;
+mod send;
 mod softirq;
 mod spin;
 mod steering;
+mod transmit;
 mod work;
 
+pub use byte_limits::ByteLimitOptions;
 pub use counters::{Activity, CpuCounters, POLL_SIZES, PollCounters, PollSizes, QueueCounters};
 pub use dim::{Dim, PROFILES, PROFILES_BY_COMPLETION, Profile, Sample};
 pub use hardware::{Batch, Dropped, Hardware, Received};
@@ -73,6 +80,7 @@ pub use options::{Costs, Mode, NicOptions, Options, OptionsError, SoftirqOptions
 pub use ring::Ring;
 pub use round::{Budget, Round, Squeeze};
 pub use steering::{INDIRECTION_ENTRIES, Steering};
+pub use transmit::TransmitRing;
 
 #[cfg(test)]
 mod tests;

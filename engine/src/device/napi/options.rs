@@ -3,8 +3,10 @@
 use alloc::vec::Vec;
 use core::{fmt, time::Duration};
 
-use super::{Budget, Coalescing, Steering};
-use crate::limits::{BACKLOG_MAX, BATCH_FRAMES_MAX, CPUS_MAX, NICS_MAX, RECEIVE_QUEUES_MAX, RECEIVE_RING_MAX};
+use super::{Budget, ByteLimitOptions, Coalescing, Steering};
+use crate::limits::{
+    BACKLOG_MAX, BATCH_FRAMES_MAX, CPUS_MAX, NICS_MAX, RECEIVE_QUEUES_MAX, RECEIVE_RING_MAX, TRANSMIT_RING_MAX,
+};
 
 /// Who takes frames off a ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,13 +38,15 @@ pub struct Costs {
     pub packet: Duration,
     /// Putting a packet on a backlog.
     pub enqueue: Duration,
+    /// Taking back a frame that was sent.
+    pub complete: Duration,
 }
 
 /// Round numbers in the range of machines of this decade; measure your own.
 impl Default for Costs {
     fn default() -> Self {
-        let [interrupt, poll, packet, enqueue] = [1000, 200, 400, 100].map(Duration::from_nanos);
-        Self { interrupt, poll, packet, enqueue }
+        let [interrupt, poll, packet, enqueue, complete] = [1000, 200, 400, 100, 50].map(Duration::from_nanos);
+        Self { interrupt, poll, packet, enqueue, complete }
     }
 }
 
@@ -51,10 +55,14 @@ impl Default for Costs {
 pub struct NicOptions {
     /// Who takes frames off its rings.
     pub mode: Mode,
-    /// Receive queues (`ethtool -l`: combined), 1 to [`RECEIVE_QUEUES_MAX`]. The interrupts of queue N go to CPU N, and around.
+    /// Queues that receive and send (`ethtool -l`: combined), 1 to [`RECEIVE_QUEUES_MAX`]. The interrupts of queue N go to CPU N, and around.
     pub queues: u16,
     /// Frames of one queue's ring (`ethtool -g`: RX), 1 to [`RECEIVE_RING_MAX`].
     pub rx_ring: u16,
+    /// Frames of one queue's transmit ring (`ethtool -g`: TX), 1 to [`TRANSMIT_RING_MAX`].
+    pub tx_ring: u16,
+    /// What bounds its bytes; `None`: nothing, as with drivers that do not tell the kernel what they put there.
+    pub byte_limits: Option<ByteLimitOptions>,
     /// When an interrupt tells of frames (`ethtool -c`).
     pub coalescing: Coalescing,
     /// Which queue and CPU flows go to (`ethtool -x`, `rps_cpus`).
@@ -75,6 +83,8 @@ impl Default for NicOptions {
             mode: Mode::Napi,
             queues: 1,
             rx_ring: 512,
+            tx_ring: 512,
+            byte_limits: Some(ByteLimitOptions::default()),
             coalescing: Coalescing::default(),
             steering: Steering::even(1),
             napi_defer_hard_irqs: 0,
@@ -151,6 +161,8 @@ pub enum OptionsError {
     },
     /// `rx-usecs` is not given, and `rx-frames` neither or beyond the ring: no interrupt would ever come.
     NoInterrupt,
+    /// `tx-usecs` is not given, and `tx-frames` neither or beyond the ring: a full ring would stay so.
+    NoTransmitInterrupt,
     /// The indirection table names a queue that is not there.
     NoQueue(u16),
     /// `rps_cpus` names a CPU that is not there.
@@ -164,6 +176,9 @@ impl fmt::Display for OptionsError {
             Self::NoInterrupt => f.write_str(
                 "without rx-usecs, rx-frames must be 1 to the size of the ring: no interrupt would ever come",
             ),
+            Self::NoTransmitInterrupt => {
+                f.write_str("without tx-usecs, tx-frames must be 1 to the size of the ring: a full one would stay so")
+            }
             Self::NoQueue(queue) => write!(f, "the indirection table names queue {queue}, which is not there"),
             Self::NoCpu => f.write_str("rps_cpus names a CPU that is not there"),
         }
@@ -189,6 +204,7 @@ impl Options {
             ("poll cost",           nanos(costs.poll),                  1, day),
             ("packet cost",         nanos(costs.packet),                1, day),
             ("enqueue cost",        nanos(costs.enqueue),               1, day),
+            ("complete cost",       nanos(costs.complete),              1, day),
             ("weight",              softirq.budget.weight as u64,       1, BATCH_FRAMES_MAX as u64),
             ("dev_weight",          softirq.dev_weight as u64,          1, BACKLOG_MAX as u64),
             ("netdev_budget",       softirq.budget.frames as u64,       1, u64::from(u32::MAX)),
@@ -205,6 +221,7 @@ impl Options {
 impl NicOptions {
     fn check(&self, cpus: u16) -> Result<(), OptionsError> {
         let day = Duration::from_secs(86_400);
+        let limits = self.byte_limits.unwrap_or_default();
         let frames = match self.mode {
             Mode::Interrupt { frames } => frames,
             Mode::Napi | Mode::BusyPoll | Mode::PreferBusyPoll => 1,
@@ -213,14 +230,20 @@ impl NicOptions {
         let ranges = [
             ("queues",              self.queues.into(),                                 1, RECEIVE_QUEUES_MAX.into()),
             ("rx ring",             self.rx_ring.into(),                                1, RECEIVE_RING_MAX.into()),
+            ("tx ring",             self.tx_ring.into(),                                1, TRANSMIT_RING_MAX.into()),
+            ("limit_max",           limits.max.into(),                                  limits.min.into(), u32::MAX.into()),
+            ("hold_time",           limits.hold_time.min(day * 2).as_nanos() as u64,    0, day.as_nanos() as u64),
             ("interrupt frames",    frames.into(),                                      1, RECEIVE_RING_MAX.into()),
             ("gro_flush_timeout",   self.gro_flush_timeout.min(day * 2).as_nanos() as u64, 0, day.as_nanos() as u64),
             ("busy_read",           self.busy_read.min(day * 2).as_nanos() as u64,      0, day.as_nanos() as u64),
         ];
         check_ranges(&ranges)?;
-        let Coalescing { rx_usecs, rx_frames, adaptive_rx, .. } = self.coalescing;
+        let Coalescing { rx_usecs, rx_frames, tx_usecs, tx_frames, adaptive_rx, .. } = self.coalescing;
         if rx_usecs == 0 && !adaptive_rx && !(1..=self.rx_ring.into()).contains(&rx_frames) {
             return Err(OptionsError::NoInterrupt);
+        }
+        if tx_usecs == 0 && !(1..=self.tx_ring.into()).contains(&tx_frames) {
+            return Err(OptionsError::NoTransmitInterrupt);
         }
         if let Some(queue) = self.steering.indirection.iter().find(|queue| **queue >= self.queues) {
             return Err(OptionsError::NoQueue(*queue));

@@ -18,6 +18,7 @@ pub(super) enum Source {
 #[derive(Debug)]
 pub(super) struct Poll<T> {
     pub(super) source: Source,
+    pub(super) sent: Sent,
     /// Frames that it has taken.
     pub(super) found: usize,
     /// The one that is being processed.
@@ -28,6 +29,20 @@ pub(super) struct Poll<T> {
     pub(super) left: Duration,
     /// What it is the last one of, if it is a process's last one.
     pub(super) last: Option<Last>,
+}
+
+/// What a poll does first: it takes back what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It will.
+    Untouched,
+    /// It takes back so many frames.
+    Going(usize),
+    /// It has, all of them or not.
+    Done {
+        /// All: none are left that a poll would have taken back.
+        all: bool,
+    },
 }
 
 /// A process's last poll before it reads or sleeps.
@@ -42,6 +57,6 @@ pub(super) struct Last {
 impl<T> Poll<T> {
     /// One that begins, which takes so long by itself.
     pub(super) const fn new(source: Source, cost: Duration) -> Self {
-        Self { source, found: 0, current: None, done: Vec::new(), left: cost, last: None }
+        Self { source, sent: Sent::Untouched, found: 0, current: None, done: Vec::new(), left: cost, last: None }
     }
 }

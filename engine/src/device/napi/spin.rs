@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use super::{
     AfterPoll, Hardware, Mode, Owner,
-    poll::{Last, Poll, Source},
+    poll::{Last, Poll, Sent, Source},
 };
 use crate::time::Instant;
 
@@ -41,7 +41,7 @@ impl<T> Hardware<T> {
         queue.process = Process::Woken;
     }
 
-    /// A frame has come to a queue that a process polls.
+    /// A frame has come to a queue that a process polls, or was sent by it.
     pub(super) fn look(&mut self, now: Instant, number: usize) {
         let place = self.queues[number].cpu;
         let cpu = &mut self.cpus[place];
@@ -77,7 +77,7 @@ impl<T> Hardware<T> {
         let cpu = &self.cpus[place];
         let has_some = |queue: &usize| {
             let queue = &self.queues[*queue];
-            queue.napi.owner == Some(Owner::Process) && !queue.ring.is_empty()
+            queue.napi.owner == Some(Owner::Process) && queue.has_work()
         };
         if cpu.spins_idly()
             && let Some(turn) = cpu.spinning.iter().position(has_some)
@@ -110,9 +110,12 @@ impl<T> Hardware<T> {
             counters.busy_sizes.add(poll.found);
         }
         self.deliver(at, place, poll.done);
+        let found = if poll.sent == (Sent::Done { all: false }) { BUSY_POLL_BUDGET } else { poll.found };
         match poll.last {
-            Some(last) => self.stopped(at, number, poll.found, last),
-            None => self.stop(at, number, false),
+            Some(last) => self.stopped(at, number, found, last),
+            None if poll.found > 0 => self.stop(at, number, false),
+            // It has taken back what was sent, which is nothing to read.
+            None => {}
         }
         // For packets that it has put on backlogs.
         if self.cpus[place].softirq.is_none() {

@@ -3,7 +3,7 @@
 use super::{
     AfterPoll, Dropped, Hardware, Mode, Received,
     cpu::Vector,
-    poll::{Poll, Source},
+    poll::{Poll, Sent, Source},
     softirq::Softirq,
 };
 use crate::time::Instant;
@@ -33,7 +33,10 @@ impl<T> Hardware<T> {
                 cpu.counters.rounds.interrupts += 1;
                 self.queues[queue].counters.interrupts += 1;
                 match self.queues[queue].mode {
-                    Mode::Interrupt { .. } => self.take_in_handler(at, place, queue, handler.frames),
+                    Mode::Interrupt { .. } => {
+                        self.take_back(at, queue, handler.taken_back);
+                        self.take_in_handler(at, place, queue, handler.frames);
+                    }
                     Mode::Napi | Mode::BusyPoll | Mode::PreferBusyPoll => {
                         if self.queues[queue].napi.schedule() {
                             self.schedule(place, Source::Queue(queue));
@@ -198,6 +201,13 @@ impl<T> Hardware<T> {
         let found = poll.found;
         self.deliver(at, place, poll.done);
         self.cpus[place].counters.rounds.note_poll(found);
+        if let Source::Queue(number) = poll.source {
+            let counters = &mut self.queues[number].counters;
+            counters.polls += 1;
+            counters.sizes.add(found);
+        }
+        // Who has not taken back all that was sent has more to do.
+        let found = if poll.sent == (Sent::Done { all: false }) { weight } else { found };
         match self.after_poll(at, place, poll.source, found) {
             AfterPoll::Again => softirq.repoll.push_back(poll.source),
             AfterPoll::Schedule => self.schedule(place, poll.source),
@@ -213,6 +223,11 @@ impl<T> Hardware<T> {
 
     /// Takes note of the frame that a poll has processed, and takes the next one; tells whether there is one.
     pub(super) fn take_next(&mut self, at: Instant, place: usize, poll: &mut Poll<T>, weight: usize) -> bool {
+        if let Source::Queue(queue) = poll.source
+            && self.takes_back(at, queue, poll)
+        {
+            return true;
+        }
         if let Some(received) = poll.current.take() {
             match self.target_of(&received).filter(|_| poll.source != Source::Backlog) {
                 Some(target) => self.enqueue(at, place, target, received),
@@ -252,8 +267,6 @@ impl<T> Hardware<T> {
             return AfterPoll::Arm;
         };
         let queue = &mut self.queues[number];
-        queue.counters.polls += 1;
-        queue.counters.sizes.add(found);
         let then = queue.napi.after_softirq(at, found, weight);
         if then == AfterPoll::Arm {
             queue.arm(at);

@@ -68,7 +68,8 @@ fn send(table: &Table<'_>) -> Result<Option<u64>, Fault> {
     }
 }
 
-fn size(value: Value<'_>) -> Result<u64, Fault> {
+/// A number of bytes.
+pub(super) fn size(value: Value<'_>) -> Result<u64, Fault> {
     match value.integer() {
         Some(bytes) => Ok(bytes),
         None => value.word().map(|Size(bytes)| bytes),

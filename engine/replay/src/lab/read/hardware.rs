@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 
-use towpath_engine::device::napi::{Coalescing, Costs, Mode, NicOptions, Options, SoftirqOptions, Steering};
+use towpath_engine::device::napi::{
+    ByteLimitOptions, Coalescing, Costs, Mode, NicOptions, Options, SoftirqOptions, Steering,
+};
 
-use super::lapse;
+use super::{conversation::size, lapse};
 use crate::config::{Fault, Mistake, Table, Value};
 
 /// Options with one NIC, which stands for all of the host's.
@@ -27,6 +29,7 @@ fn costs(value: Value<'_>) -> Result<Costs, Fault> {
         poll: time(&table, "poll", known.poll)?,
         packet: time(&table, "packet", known.packet)?,
         enqueue: time(&table, "enqueue", known.enqueue)?,
+        complete: time(&table, "complete", known.complete)?,
     })
 }
 
@@ -58,6 +61,8 @@ fn nic(table: &Table<'_>) -> Result<NicOptions, Fault> {
         mode: mode(table)?,
         queues,
         rx_ring: number(table, "rx", known.rx_ring.into())? as u16,
+        tx_ring: number(table, "tx", known.tx_ring.into())? as u16,
+        byte_limits: table.find("byte_queue_limits").map_or(Ok(known.byte_limits), byte_limits)?,
         coalescing: coalescing(table, known.coalescing)?,
         steering,
         napi_defer_hard_irqs: number(table, "napi_defer_hard_irqs", 0)? as u32,
@@ -86,13 +91,34 @@ fn mode(table: &Table<'_>) -> Result<Mode, Fault> {
     }
 }
 
+fn byte_limits(value: Value<'_>) -> Result<Option<ByteLimitOptions>, Fault> {
+    let mut options = ByteLimitOptions::default();
+    if let Ok(are_there) = value.boolean() {
+        return Ok(are_there.then_some(options));
+    }
+    if !value.is_table() {
+        return Err(value.expected(LIMITS_EXPECTED));
+    }
+    let table = value.table("'byte_queue_limits'", LIMITS, &[])?;
+    for (key, number) in [("limit_min", &mut options.min), ("limit_max", &mut options.max)] {
+        if let Some(value) = table.find(key) {
+            let bytes = size(value)?;
+            *number = u32::try_from(bytes).map_err(|_| value.expected("below \"4 GiB\""))?;
+        }
+    }
+    options.hold_time = time(&table, "hold_time", options.hold_time)?;
+    Ok(Some(options))
+}
+
 /// One of two numbers alone says that the other does not count.
 fn coalescing(table: &Table<'_>, known: Coalescing) -> Result<Coalescing, Fault> {
     let flag = |key| table.find(key).map_or(Ok(false), Value::boolean);
-    let frames = if table.find("rx_usecs").is_some() { 0 } else { known.rx_frames };
+    let frames = |usecs, known: u32| if table.find(usecs).is_some() { 0 } else { known.into() };
     Ok(Coalescing {
         rx_usecs: number(table, "rx_usecs", known.rx_usecs.into())? as u32,
-        rx_frames: number(table, "rx_frames", frames.into())? as u32,
+        rx_frames: number(table, "rx_frames", frames("rx_usecs", known.rx_frames))? as u32,
+        tx_usecs: number(table, "tx_usecs", known.tx_usecs.into())? as u32,
+        tx_frames: number(table, "tx_frames", frames("tx_usecs", known.tx_frames))? as u32,
         adaptive_rx: flag("adaptive_rx")?,
         cqe_mode_rx: flag("cqe_mode_rx")?,
     })
@@ -117,7 +143,9 @@ const NUMBER_MAX: u64 = 65_535;
 const NANO: Duration = Duration::from_nanos(1);
 /// The shortest time that interrupts are put off for: shorter ones would be nothing but timers.
 const FLUSH_MIN: Duration = Duration::from_micros(1);
-const COSTS: &[&str] = &["interrupt", "poll", "packet", "enqueue"];
+const COSTS: &[&str] = &["interrupt", "poll", "packet", "enqueue", "complete"];
+const LIMITS: &[&str] = &["limit_min", "limit_max", "hold_time"];
+const LIMITS_EXPECTED: &str = "true, false, or a table: { limit_min = 0, limit_max = \"64 KiB\", hold_time = \"1s\" }";
 const HARDWARE: &[&str] = &[
     "mode",
     "interrupt_frames",
@@ -127,6 +155,10 @@ const HARDWARE: &[&str] = &[
     "rx",
     "rx_usecs",
     "rx_frames",
+    "tx",
+    "byte_queue_limits",
+    "tx_usecs",
+    "tx_frames",
     "adaptive_rx",
     "cqe_mode_rx",
     "napi_defer_hard_irqs",
@@ -154,13 +186,13 @@ mod tests {
 
     #[test]
     fn each_key_says_what_it_is_named_for() {
-        let text = "{ mode = \"busy-poll\", cpus = 3, costs = { interrupt = \"2us\", poll = \"3ns\", packet = \"4ns\", enqueue = \"5ns\" }, queues = 2, rx = 100, rx_usecs = 7, adaptive_rx = true, cqe_mode_rx = true, napi_defer_hard_irqs = 8, gro_flush_timeout = \"9us\", busy_read = 10, rps_cpus = [0, 2], dev_weight = 11, netdev_budget = 12, netdev_budget_usecs = 13, netdev_max_backlog = 14, process_slice = \"15us\" }";
+        let text = "{ mode = \"busy-poll\", cpus = 3, costs = { interrupt = \"2us\", poll = \"3ns\", packet = \"4ns\", enqueue = \"5ns\", complete = \"6ns\" }, queues = 2, rx = 100, rx_usecs = 7, tx = 200, byte_queue_limits = { limit_min = 1500, limit_max = \"64 KiB\", hold_time = \"2ms\" }, tx_usecs = 8, tx_frames = 9, adaptive_rx = true, cqe_mode_rx = true, napi_defer_hard_irqs = 8, gro_flush_timeout = \"9us\", busy_read = 10, rps_cpus = [0, 2], dev_weight = 11, netdev_budget = 12, netdev_budget_usecs = 13, netdev_max_backlog = 14, process_slice = \"15us\" }";
         let found = read(text, "rates = [1000]").unwrap_or_else(|error| panic!("{error}"));
         let options = found.hosts[1].hardware.as_ref().expect("hardware");
         let micros = Duration::from_micros;
         assert_eq!((found.hosts[0].hardware.as_ref(), options.cpus), (None, 3));
-        let [poll, packet, enqueue] = [3, 4, 5].map(Duration::from_nanos);
-        assert_eq!(options.costs, Costs { interrupt: micros(2), poll, packet, enqueue });
+        let [poll, packet, enqueue, complete] = [3, 4, 5, 6].map(Duration::from_nanos);
+        assert_eq!(options.costs, Costs { interrupt: micros(2), poll, packet, enqueue, complete });
         let budget = options.softirq.budget;
         assert_eq!(
             (budget.weight, budget.frames, budget.time),
@@ -170,8 +202,11 @@ mod tests {
         let softirq = &options.softirq;
         assert_eq!((softirq.dev_weight, softirq.max_backlog, softirq.process_slice), (11, 14, micros(15)));
         let nic = &options.nics[0];
-        assert_eq!((nic.mode, nic.queues, nic.rx_ring), (Mode::BusyPoll, 2, 100));
-        let coalescing = Coalescing { rx_usecs: 7, rx_frames: 0, adaptive_rx: true, cqe_mode_rx: true };
+        assert_eq!((nic.mode, nic.queues, nic.rx_ring, nic.tx_ring), (Mode::BusyPoll, 2, 100, 200));
+        let limits = ByteLimitOptions { min: 1500, max: 65_536, hold_time: micros(2000) };
+        assert_eq!(nic.byte_limits, Some(limits));
+        let coalescing =
+            Coalescing { rx_usecs: 7, rx_frames: 0, tx_usecs: 8, tx_frames: 9, adaptive_rx: true, cqe_mode_rx: true };
         assert_eq!(nic.coalescing, coalescing, "of two numbers, the other does not count");
         assert_eq!((nic.napi_defer_hard_irqs, nic.gro_flush_timeout, nic.busy_read), (8, micros(9), micros(10)));
         assert_eq!(nic.steering, Steering { rps_cpus: 0b101, ..Steering::even(2) });
@@ -193,6 +228,21 @@ mod tests {
                 "{ rx_frames = 0 }",
                 "rates = [1]",
                 "s.toml:6:12: this hardware cannot be: without rx-usecs, rx-frames must be 1 to the size of the ring: no interrupt would ever come",
+            ),
+            (
+                "{ byte_queue_limits = 1 }",
+                "rates = [1]",
+                "s.toml:6:34: 'byte_queue_limits' must be true, false, or a table: { limit_min = 0, limit_max = \"64 KiB\", hold_time = \"1s\" }, not 1",
+            ),
+            (
+                "{ byte_queue_limits = { limit_min = 2, limit_max = 1 } }",
+                "rates = [1]",
+                "s.toml:6:12: this hardware cannot be: limit_max must be 2 to 4294967295",
+            ),
+            (
+                "{ tx_frames = 513 }",
+                "rates = [1]",
+                "s.toml:6:12: this hardware cannot be: without tx-usecs, tx-frames must be 1 to the size of the ring: a full one would stay so",
             ),
             (
                 "{ rps_cpus = 1 }",

@@ -7,6 +7,7 @@ use super::*;
 use crate::time::Instant;
 
 mod cpus;
+mod send;
 mod spin;
 
 const fn nanos(nanos: u64) -> Duration {
@@ -195,6 +196,10 @@ fn options_that_would_do_harm_are_refused() {
     assert_eq!(with(&|options| options.nics[0].rx_ring = 0), range("rx ring", 1, 16_384));
     assert_eq!(with(&|options| options.nics[0].coalescing.rx_frames = 0), Err(OptionsError::NoInterrupt));
     assert_eq!(with(&|options| options.nics[0].coalescing.rx_frames = 513), Err(OptionsError::NoInterrupt));
+    assert_eq!(with(&|options| options.nics[0].tx_ring = 16_385), range("tx ring", 1, 16_384));
+    let limits = ByteLimitOptions { min: 2, max: 1, ..ByteLimitOptions::default() };
+    assert_eq!(with(&|options| options.nics[0].byte_limits = Some(limits)), range("limit_max", 2, u32::MAX.into()));
+    assert_eq!(with(&|options| options.nics[0].coalescing.tx_frames = 513), Err(OptionsError::NoTransmitInterrupt));
     assert_eq!(with(&|options| options.nics[0].steering.indirection[5] = 1), Err(OptionsError::NoQueue(1)));
     assert_eq!(with(&|options| options.nics[0].steering.rps_cpus = 2), Err(OptionsError::NoCpu));
 }
