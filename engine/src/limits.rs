@@ -257,9 +257,13 @@ pub const LINES_HELD_BYTES_MAX: usize = 8 << 20;
 /// and less than people wait for.
 pub const LINE_HELD_TIME: Duration = Duration::from_millis(500);
 
-/// How far behind a first line that is missing a stream may go on before nobody waits for that line any more: more than a sender has in
+/// How far behind bytes that are missing a stream may go on unread before nobody waits for those any more: more than a sender has in
 /// flight before anything is acknowledged (RFC 6928: ten segments).
 pub const LATE_BYTES_MAX: usize = 64 << 10;
+
+/// Stretches of a stream, with missing bytes between them, that may have gone on unread: so many losses within
+/// [`LATE_BYTES_MAX`] have no link on which anybody would work.
+pub const STRETCHES_AHEAD_MAX: usize = 16;
 
 /// Texts that are remembered of one direction of a connection, to be written again when their bytes are sent again: as many
 /// as one packet's lines can hold.

@@ -58,7 +58,7 @@ use crate::{
 };
 
 /// The version of snapshots that are written, and the only one that is read.
-pub const VERSION: u32 = 24;
+pub const VERSION: u32 = 25;
 
 /// What a snapshot does not hold and an engine needs.
 pub struct Restoring {

@@ -126,6 +126,12 @@ impl Triggers {
         }
     }
 
+    /// Whether the payload holds one of them, or ends inside of what may become one.
+    pub(super) fn may_matter(&self, payload: &[u8]) -> bool {
+        let last = payload.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.hit(payload) || self.worth(&payload[last..]) == Worth::Waiting
+    }
+
     fn hit_at_line_start(&self, payload: &[u8]) -> bool {
         if self.at_line_starts.is_empty() {
             return false;
@@ -307,6 +313,16 @@ mod tests {
         let ftp = triggers(Anchor::LineStart, &[b"PORT"]);
         let worths = [&b"PO"[..], b"PORT 1", b"POP", b"x PORT"].map(|line| ftp.worth(line));
         assert_eq!(worths, [Worth::Waiting, Worth::Waiting, Worth::Nothing, Worth::Nothing]);
+    }
+
+    #[test]
+    fn what_ends_inside_a_trigger_may_matter() {
+        let irc = triggers(Anchor::Anywhere, &[b"\x01dcc "]);
+        for (payload, may) in
+            [(&b"NOOP\nPRIVMSG bob :\x01DC"[..], true), (b"\x01DCC x\n", true), (b"\x01DC\nNOOP", false), (b"NOOP\n", false)]
+        {
+            assert_eq!(irc.may_matter(payload), may, "{}", payload.escape_ascii());
+        }
     }
 
     #[test]

@@ -4,18 +4,20 @@ use alloc::{string::ToString, vec::Vec};
 
 use super::{
     Open,
-    reading::{Run, begin, give_up, go_on, know, leave_unbegun, must_begin, payload, read, stream_mut},
+    ahead::Stretch,
+    reading::{
+        Run, begin, catch_up, give_up, go_on, know, leave_unbegun, must_be_whole, pass_ahead, payload, read, stream_mut,
+    },
     waiting::{Full, Segment},
 };
 use crate::{
     conntrack::{
         ConnId, Connection, Conntrack, Direction, Tracking,
-        calling::{Departure, Desk, GivenUp, Memory, consult::Call, opening::Beginning},
+        calling::{Desk, GivenUp, Memory, consult::Call, opening::Beginning},
         tcp,
     },
     ending::DropReason,
     held::Held,
-    limits::LATE_BYTES_MAX,
     offload,
     packet::{Packet, Standing},
     wire::{SeqNum, TcpFlags},
@@ -67,6 +69,9 @@ pub(in crate::conntrack::calling) fn arrive(
     }
     let end = seq + len;
     let Some(next) = stream.next() else {
+        if stream.open() == Open::Deaf {
+            return write(call, packet).map(Arrived::On);
+        }
         let payload = payload(packet);
         let is_line_end = packet.meta().cut_bytes > 0 || payload.last() == Some(&b'\n');
         go_on(call, end + u32::from(ends), if is_line_end { Open::Start } else { Open::Other });
@@ -74,8 +79,8 @@ pub(in crate::conntrack::calling) fn arrive(
         // What was known of the stream may be forgotten, but what was written is remembered.
         return write(call, packet).map(Arrived::On);
     };
-    if stream.open() == Open::Late && seq.after(next) && !stream.waits() {
-        pass_late(call, &payload(packet), (seq - next) as usize);
+    if stream.has_gap() && seq.after(next) && !stream.waits() {
+        pass_behind_gap(call, seq, packet);
         return write(call, packet).map(Arrived::On);
     }
     if stream.waits() || seq.after(next) {
@@ -87,16 +92,12 @@ pub(in crate::conntrack::calling) fn arrive(
         if packet.meta().cut_bytes > 0 {
             read_cut(call, next, known, end)?;
         } else {
-            let was_late = stream.open() == Open::Late;
             let passed = read(call, next, &Run { bytes: known, ends: &[known.len()], is_last: ends })?;
             if passed < known.len() {
                 return Ok(Arrived::Waits);
             }
-            if let Some(mut stream) = stream_mut(call).filter(|_| was_late) {
-                // What follows has gone on before.
-                stream.forget();
-            }
         }
+        catch_up(call);
     }
     if ends && let Some(mut stream) = stream_mut(call).filter(|stream| stream.next() == Some(end)) {
         stream.pass(end + 1);
@@ -104,13 +105,27 @@ pub(in crate::conntrack::calling) fn arrive(
     write(call, packet).map(Arrived::On)
 }
 
-/// Lets a segment go on unread that comes so many bytes behind a first line which is missing. Nobody who has not begun says what helpers
-/// are shown.
-fn pass_late(call: &mut Call<'_>, bytes: &[u8], behind: usize) {
-    if call.loaded.triggers.hit(bytes) {
-        call.let_off(Departure::Unread);
-    } else if behind > LATE_BYTES_MAX {
-        call.let_off(Departure::Unbegun);
+/// Lets a segment go on unread that comes behind missing bytes.
+fn pass_behind_gap(call: &mut Call<'_>, start: SeqNum, packet: &Packet) {
+    let (bytes, end) = (payload(packet), start + packet.payload_len() as u32);
+    if end.after(start) {
+        let is_of_concern = call.loaded.triggers.may_matter(&bytes);
+        pass_ahead(call, Stretch { start, end, ends_line: bytes.ends_with(b"\n") }, is_of_concern);
+    }
+}
+
+/// Lets all that waits go on unread, since the bytes before it are still missing.
+fn pass_all_behind_gap(call: &mut Call<'_>) {
+    let triggers = &call.loaded.triggers;
+    let of = |segment: &Segment| {
+        let bytes = payload(&segment.held.packet);
+        let stretch = Stretch { start: segment.start, end: segment.end, ends_line: bytes.ends_with(b"\n") };
+        (stretch, triggers.may_matter(&bytes))
+    };
+    let queue = call.waiting.of(call.id, call.direction);
+    let stretches: Vec<_> = queue.into_iter().flat_map(|queue| &queue.segments).map(of).collect();
+    for (stretch, is_of_concern) in stretches.into_iter().filter(|(stretch, _)| stretch.end.after(stretch.start)) {
+        pass_ahead(call, stretch, is_of_concern);
     }
 }
 
@@ -118,7 +133,7 @@ fn pass_late(call: &mut Call<'_>, bytes: &[u8], behind: usize) {
 /// end of a line, since a line that does not start behind it is no command.
 fn read_cut(call: &mut Call<'_>, next: SeqNum, known: &[u8], end: SeqNum) -> Result<(), DropReason> {
     let whole = known.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let is_first = stream_mut(call).is_some_and(|stream| matches!(stream.open(), Open::First | Open::Late));
+    let is_first = stream_mut(call).is_some_and(|stream| stream.open() == Open::First);
     if whole > 0 {
         read(call, next, &Run { bytes: &known[..whole], ends: &[whole], is_last: true })?;
     } else if is_first {
@@ -231,12 +246,17 @@ pub(crate) fn flush_overdue(desk: &mut Desk<'_>) -> Vec<Passing> {
     passing
 }
 
-/// A segment goes on unread.
+/// A segment goes on unread. What a RST carries is none of its stream's (RFC 9293, section 3.5.3).
 fn pass_by(call: &mut Call<'_>, packet: &Packet) {
-    let end = packet.tcp().map_or_else(SeqNum::default, |tcp| tcp.seq() + packet.payload_len() as u32);
-    if packet.payload_len() > 0 {
-        let open = if packet.meta().cut_bytes > 0 { Open::Start } else { Open::Other };
-        go_on(call, end, open);
+    let Some(tcp) = packet.tcp().filter(|tcp| packet.payload_len() > 0 && !tcp.flags.contains(TcpFlags::RST)) else {
+        return;
+    };
+    let (start, end) = (tcp.seq(), tcp.seq() + packet.payload_len() as u32);
+    let is_behind_gap = stream_mut(call).and_then(|stream| stream.next()).is_some_and(|next| start.after(next));
+    if is_behind_gap && must_be_whole(call) {
+        pass_behind_gap(call, start, packet);
+    } else {
+        go_on(call, end, if packet.meta().cut_bytes > 0 { Open::Start } else { Open::Other });
     }
 }
 
@@ -282,15 +302,12 @@ fn advance(call: &mut Call<'_>, is_last: bool) -> Option<(usize, Option<DropReas
     let first = call.waiting.of(call.id, call.direction)?.segments.front()?.start;
     let (next, open) = stream_mut(call).map(|stream| (stream.next(), stream.open()))?;
     let next = match next {
+        _ if open == Open::Deaf => return Some((usize::MAX, None)),
         Some(next) if !first.after(next) => next,
         Some(_) if !is_last => return None,
-        // Its receiver can do nothing with the rest before the beginning comes.
-        Some(next) if open == Open::First && must_begin(call) => {
-            go_on(call, next, Open::Late);
-            let says_something = |segment: &Segment| call.loaded.triggers.hit(&payload(&segment.held.packet));
-            if call.waiting.of(call.id, call.direction)?.segments.iter().any(says_something) {
-                call.let_off(Departure::Unread);
-            }
+        // Its receiver can do nothing with the rest before what is missing comes.
+        Some(_) if must_be_whole(call) => {
+            pass_all_behind_gap(call);
             return Some((usize::MAX, None));
         }
         // What is missing before it will not be read.
@@ -317,14 +334,11 @@ fn advance(call: &mut Call<'_>, is_last: bool) -> Option<(usize, Option<DropReas
     }
     match read(call, next, &Run { bytes: &bytes, ends: &ends, is_last: is_last || has_fin }) {
         Ok(until) => {
-            if open == Open::Late && until == bytes.len() {
-                // What follows has gone on before.
-                stream_mut(call)?.forget();
-            }
+            catch_up(call);
             let count = ends.iter().filter(|end| **end <= until).count();
             if has_fin
                 && count == ends.len()
-                && let Some(mut stream) = stream_mut(call)
+                && let Some(mut stream) = stream_mut(call).filter(|stream| stream.next() == Some(position))
             {
                 stream.pass(position + 1);
             }

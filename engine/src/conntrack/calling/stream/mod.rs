@@ -22,7 +22,7 @@
 //! | an acknowledgement without payload, a window update | goes on before what is held; TCP takes it by its number |
 //! | held bytes once more, a keepalive | what is not new is taken off; the rest goes on as an acknowledgement or is held |
 //! | other bytes in the place of held ones | the held ones count: nobody can show the helper one thing and its receiver another |
-//! | a first line that is missing | what follows it goes on unread once it has waited; the line is read when it comes |
+//! | bytes that are missing, where a helper has to know how a connection begins | once it has waited, what follows them goes on unread, and they are read when they come: `ahead` |
 //! | FIN | nothing can complete the line: what is held goes on, and then the FIN |
 //! | RST, of either end | what is held goes on, and then the RST |
 //! | a snapshot | has how far the stream was read, but no packets: held ones are sent again, as if a link had lost them |
@@ -40,12 +40,14 @@
 //! |---|---|
 //! | `reading` | lines found, shown, and what that leaves open |
 //! | `arrival` | what becomes of a segment that arrives |
+//! | `ahead` | what has gone on unread behind bytes that are missing |
 //! | `anew` | a connection that begins on another one's ports |
 //! | `progress` | how far a stream was read, and the short way of segments that nobody needs to be shown |
 //! | `waiting` | segments that wait, their bounds and deadlines |
 //!
 //! [`LINE_HELD_TIME`]: crate::limits::LINE_HELD_TIME
 
+mod ahead;
 mod anew;
 mod arrival;
 mod progress;

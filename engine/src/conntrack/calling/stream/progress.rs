@@ -4,6 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
+use super::ahead::{Ahead, Stretch};
 use crate::{
     conntrack::{Direction, calling::trigger::Triggers},
     limits::LINE_BYTES_HELD_MAX,
@@ -15,8 +16,16 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Streams {
     ways: [Stream; 2],
-    /// How the lines have begun of which [`Place::Line`] speaks; at most [`LINE_BYTES_HELD_MAX`] of each.
-    lines: Option<Box<[Vec<u8>; 2]>>,
+    beside: Option<Box<[Beside; 2]>>,
+}
+
+/// What few streams have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Beside {
+    /// How the line has begun of which [`Place::Line`] speaks; at most [`LINE_BYTES_HELD_MAX`].
+    line: Vec<u8>,
+    /// What has gone on unread behind the next byte, which is missing.
+    ahead: Ahead,
 }
 
 /// How far one direction was read.
@@ -46,14 +55,14 @@ enum Place {
     Carried,
     /// The stream's first line starts there.
     First,
-    /// The same, and what follows it has come before it, and has gone on unread.
-    Late,
     /// A line starts there.
     Start,
     /// A line that can matter and whose beginning has gone on and is remembered.
     Line,
     /// A line that cannot matter, or of which too little is known.
     Other,
+    /// Nobody reads the stream any more.
+    Deaf,
 }
 
 /// What the next byte of a stream belongs to, with the beginning of its line.
@@ -63,8 +72,6 @@ pub(super) enum Open {
     Carried,
     /// The stream's first line starts there.
     First,
-    /// The same, and what follows it has come before it, and has gone on unread.
-    Late,
     /// A line starts there.
     Start,
     /// A line that can matter and that begins with these bytes, which have gone on: at most [`LINE_BYTES_HELD_MAX`].
@@ -72,12 +79,14 @@ pub(super) enum Open {
     /// A line that cannot matter, or of which too little is known.
     #[default]
     Other,
+    /// Nobody reads the stream any more: it was not seen whole.
+    Deaf,
 }
 
 /// One direction of [`Streams`].
 pub(super) struct StreamMut<'a> {
     stream: &'a mut Stream,
-    lines: &'a mut Option<Box<[Vec<u8>; 2]>>,
+    beside: &'a mut Option<Box<[Beside; 2]>>,
     index: usize,
 }
 
@@ -90,23 +99,24 @@ pub(crate) struct StreamRecord {
     next: Option<SeqNum>,
     open: Open,
     is_known: bool,
+    ahead: Ahead,
 }
 
 impl Streams {
     /// One direction.
     pub(super) const fn of(&mut self, direction: Direction) -> StreamMut<'_> {
         let index = direction.index();
-        StreamMut { stream: &mut self.ways[index], lines: &mut self.lines, index }
+        StreamMut { stream: &mut self.ways[index], beside: &mut self.beside, index }
     }
 
-    /// Bytes that are remembered of a line.
+    /// Bytes that are remembered of a line, and of what has gone on unread.
     pub(in crate::conntrack::calling) fn line_bytes(&self, direction: Direction) -> usize {
-        self.lines.as_ref().map_or(0, |lines| lines[direction.index()].len())
+        self.beside.as_ref().map_or(0, |beside| beside[direction.index()].bytes())
     }
 
-    /// Whether the beginning of any line is remembered.
+    /// Whether there may be any such.
     pub(super) const fn has_line(&self) -> bool {
-        self.lines.is_some()
+        self.beside.is_some()
     }
 
     /// Begins anew, where a segment in `direction` has answered a SYN that was ignored: the other stream begins at `start`, unless that SYN
@@ -119,7 +129,7 @@ impl Streams {
     /// Forgets how far it was read, but not how it has begun.
     pub(in crate::conntrack::calling) fn forget(&mut self) {
         let ways = self.ways.map(|Stream { is_known, .. }| Stream { is_known, ..Stream::default() });
-        *self = Self { ways, lines: None };
+        *self = Self { ways, beside: None };
     }
 
     /// Forgets how a line has begun: it is not read then.
@@ -127,8 +137,8 @@ impl Streams {
         let mut stream = self.of(direction);
         if stream.stream.place == Place::Line {
             stream.stream.place = Place::Other;
-            stream.keep(Vec::new());
         }
+        stream.keep(Beside::default());
     }
 
     /// Whether segments of either direction wait.
@@ -154,7 +164,7 @@ impl Streams {
         if payload.is_empty() {
             return true;
         }
-        let is_next = stream.next == tcp.seq() && stream.place == Place::Start && !stream.waits;
+        let is_next = stream.next == tcp.seq() && stream.place == Place::Start && !stream.waits && self.beside.is_none();
         if !is_next || !triggers.passes(payload) {
             return false;
         }
@@ -165,8 +175,9 @@ impl Streams {
     pub(in crate::conntrack) fn save(&self) -> Option<StreamsRecord> {
         let record = |index: usize| StreamRecord {
             next: (self.ways[index].place != Place::Unseen).then_some(self.ways[index].next),
-            open: open(self.ways[index].place, self.lines.as_deref(), index),
+            open: open(self.ways[index].place, self.beside.as_deref(), index),
             is_known: self.ways[index].is_known,
+            ahead: self.beside.as_ref().map(|beside| beside[index].ahead.clone()).unwrap_or_default(),
         };
         self.ways.iter().any(|stream| stream.place != Place::Unseen || stream.is_known).then(|| [0, 1].map(record))
     }
@@ -174,10 +185,12 @@ impl Streams {
     pub(in crate::conntrack) fn resume(record: StreamsRecord) -> Self {
         let mut streams = Self::default();
         let directions = [Direction::Original, Direction::Reply];
-        for (direction, StreamRecord { next, open, is_known }) in directions.into_iter().zip(record) {
-            streams.ways[direction.index()].is_known = is_known;
+        for (direction, StreamRecord { next, open, is_known, ahead }) in directions.into_iter().zip(record) {
+            let mut stream = streams.of(direction);
+            stream.stream.is_known = is_known;
             if let Some(next) = next {
-                streams.of(direction).set(next, open);
+                stream.set(next, open);
+                stream.change(|beside| beside.ahead = ahead);
             }
         }
         streams
@@ -185,20 +198,26 @@ impl Streams {
 }
 
 /// What lies at a place of a direction.
-fn open(place: Place, lines: Option<&[Vec<u8>; 2]>, index: usize) -> Open {
-    match (place, lines) {
+fn open(place: Place, beside: Option<&[Beside; 2]>, index: usize) -> Open {
+    match (place, beside) {
         (Place::Carried, _) => Open::Carried,
         (Place::First, _) => Open::First,
-        (Place::Late, _) => Open::Late,
         (Place::Start, _) => Open::Start,
-        (Place::Line, Some(lines)) => Open::Line(lines[index].clone()),
+        (Place::Deaf, _) => Open::Deaf,
+        (Place::Line, Some(beside)) => Open::Line(beside[index].line.clone()),
         (Place::Unseen | Place::Other | Place::Line, _) => Open::Other,
     }
 }
 
 impl Stream {
     fn next(self) -> Option<SeqNum> {
-        (!matches!(self.place, Place::Unseen | Place::Carried)).then_some(self.next)
+        (!matches!(self.place, Place::Unseen | Place::Carried | Place::Deaf)).then_some(self.next)
+    }
+}
+
+impl Beside {
+    const fn bytes(&self) -> usize {
+        self.line.len() + self.ahead.bytes()
     }
 }
 
@@ -210,36 +229,68 @@ impl StreamMut<'_> {
 
     /// What lies there.
     pub(super) fn open(&self) -> Open {
-        open(self.stream.place, self.lines.as_deref(), self.index)
+        open(self.stream.place, self.beside.as_deref(), self.index)
     }
 
-    /// Sets how far it was read, and what lies there.
+    /// Sets how far it was read, and what lies there. A stream that nobody reads any more stays so.
     pub(super) fn set(&mut self, next: SeqNum, open: Open) {
+        if self.stream.place == Place::Deaf {
+            return;
+        }
         self.stream.next = next;
         let (place, line) = match open {
             Open::Carried => (Place::Carried, Vec::new()),
             Open::First => (Place::First, Vec::new()),
-            Open::Late => (Place::Late, Vec::new()),
             Open::Start => (Place::Start, Vec::new()),
             Open::Line(line) => (Place::Line, line),
             Open::Other => (Place::Other, Vec::new()),
+            Open::Deaf => (Place::Deaf, Vec::new()),
         };
         self.stream.place = place;
-        self.keep(line);
+        let stays_behind = place != Place::Deaf;
+        self.change(|beside| {
+            beside.line = line;
+            if !stays_behind {
+                beside.ahead = Ahead::default();
+            }
+        });
+    }
+
+    /// Whether bytes are missing, behind which others have gone on unread.
+    pub(super) fn has_gap(&self) -> bool {
+        self.beside.as_ref().is_some_and(|beside| !beside[self.index].ahead.is_empty())
+    }
+
+    /// Takes note of bytes that go on unread; whether there is room for that.
+    pub(super) fn note_ahead(&mut self, stretch: Stretch) -> bool {
+        let mut has_room = false;
+        self.change(|beside| has_room = beside.ahead.note(stretch));
+        has_room
+    }
+
+    /// Bytes that have gone on unread and before which nothing is missing any more.
+    pub(super) fn reached(&mut self) -> Option<Stretch> {
+        let next = self.next()?;
+        let mut stretch = None;
+        if self.has_gap() {
+            self.change(|beside| stretch = beside.ahead.reached(next));
+        }
+        stretch
     }
 
     /// Forgets how far it was read.
     pub(super) fn forget(&mut self) {
         self.stream.place = Place::Unseen;
-        self.keep(Vec::new());
+        self.keep(Beside::default());
     }
 
     /// Begins anew, with a first line at `start` if that is known and the earlier stream was read, of which no segments wait.
     fn begin_anew(&mut self, start: Option<SeqNum>) {
         (self.stream.is_known, self.stream.has_told) = (false, false);
-        match start.filter(|_| !self.stream.waits && self.stream.place != Place::Unseen) {
-            Some(start) => self.set(start, Open::First),
-            None => self.forget(),
+        let was_read = !self.stream.waits && self.stream.place != Place::Unseen;
+        self.forget();
+        if let Some(start) = start.filter(|_| was_read) {
+            self.set(start, Open::First);
         }
     }
 
@@ -247,6 +298,7 @@ impl StreamMut<'_> {
     /// say (RFC 7413): the beginning of a stream whose SYN has had some is not known, however bare it is sent again.
     pub(super) fn begin(&mut self, start: SeqNum, is_bare: bool) {
         let had_bytes = self.stream.place == Place::Carried && self.stream.next == start;
+        self.forget();
         match is_bare && !had_bytes {
             true => self.set(start, Open::First),
             false => self.set(start, Open::Carried),
@@ -267,9 +319,9 @@ impl StreamMut<'_> {
         self.stream.next = next;
     }
 
-    /// Bytes that are remembered of a line.
+    /// Bytes that are remembered of a line, and of what has gone on unread.
     pub(super) fn line_bytes(&self) -> usize {
-        self.lines.as_ref().map_or(0, |lines| lines[self.index].len())
+        self.beside.as_ref().map_or(0, |beside| beside[self.index].bytes())
     }
 
     /// Whether segments of it wait.
@@ -286,15 +338,22 @@ impl StreamMut<'_> {
         !core::mem::replace(&mut self.stream.has_told, true)
     }
 
-    /// Remembers the beginning of a line. No room is kept where nothing is remembered.
-    fn keep(&mut self, line: Vec<u8>) {
-        match self.lines {
-            Some(lines) => lines[self.index] = line,
-            None if line.is_empty() => {}
-            None => self.lines.get_or_insert_default()[self.index] = line,
+    /// Changes what it has beside.
+    fn change(&mut self, change: impl FnOnce(&mut Beside)) {
+        let mut beside = self.beside.as_mut().map(|beside| core::mem::take(&mut beside[self.index])).unwrap_or_default();
+        change(&mut beside);
+        self.keep(beside);
+    }
+
+    /// Keeps something beside. No room is kept where nothing is.
+    fn keep(&mut self, new: Beside) {
+        match self.beside {
+            Some(beside) => beside[self.index] = new,
+            None if new == Beside::default() => {}
+            None => self.beside.get_or_insert_default()[self.index] = new,
         }
-        if self.lines.as_ref().is_some_and(|lines| lines.iter().all(Vec::is_empty)) {
-            *self.lines = None;
+        if self.beside.as_ref().is_some_and(|beside| beside.iter().all(|beside| *beside == Beside::default())) {
+            *self.beside = None;
         }
     }
 }
@@ -302,10 +361,15 @@ impl StreamMut<'_> {
 impl StreamRecord {
     /// Whether it can have been read as far as that.
     pub(crate) fn is_right(&self) -> bool {
-        match &self.open {
-            Open::Line(sent) => self.next.is_some() && sent.len() <= LINE_BYTES_HELD_MAX,
-            Open::Carried | Open::First | Open::Late | Open::Start | Open::Other => true,
-        }
+        let is_ahead_right = match (self.next, &self.open) {
+            (None, _) | (Some(_), Open::Carried | Open::Deaf) => self.ahead.is_empty(),
+            (Some(next), Open::First | Open::Start | Open::Line(_) | Open::Other) => self.ahead.is_right(next),
+        };
+        is_ahead_right
+            && match &self.open {
+                Open::Line(sent) => self.next.is_some() && sent.len() <= LINE_BYTES_HELD_MAX,
+                Open::Carried | Open::First | Open::Start | Open::Other | Open::Deaf => true,
+            }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Lines found in a stream, and shown.
 
-use alloc::{borrow::Cow, vec::Vec};
+use alloc::{borrow::Cow, string::ToString, vec::Vec};
 
-use super::{Open, StreamMut};
+use super::{Open, StreamMut, ahead::Stretch};
 use crate::{
     conntrack::{
         Direction,
@@ -14,7 +14,7 @@ use crate::{
         },
     },
     ending::DropReason,
-    limits::LINE_BYTES_HELD_MAX,
+    limits::{LATE_BYTES_MAX, LINE_BYTES_HELD_MAX},
     packet::Packet,
     wire::SeqNum,
 };
@@ -36,7 +36,7 @@ pub(super) struct Run<'a> {
 /// When the run's segments have to be dropped; nothing was granted then, and the stream stands where it stood.
 pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<usize, DropReason> {
     let open = stream_mut(call).map(|stream| stream.open()).unwrap_or_default();
-    if matches!(open, Open::First | Open::Late) {
+    if open == Open::First {
         match begin(call, run.bytes, run.is_last) {
             Beginning::Known => know(call),
             Beginning::Short => return Ok(0),
@@ -50,9 +50,10 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     }
     let (sent, skipped) = match open {
         Open::Line(sent) => (sent, 0),
-        Open::First | Open::Late if !must_begin(call) => (Vec::new(), 0),
+        Open::First if !must_begin(call) => (Vec::new(), 0),
         Open::Start => (Vec::new(), 0),
-        Open::Carried | Open::First | Open::Late | Open::Other => {
+        Open::Deaf => return Ok(run.bytes.len()),
+        Open::Carried | Open::First | Open::Other => {
             match run.bytes.iter().position(|byte| *byte == b'\n') {
                 Some(newline) => (Vec::new(), newline + 1),
                 None => return Ok(pass(call, next, run.bytes)),
@@ -141,7 +142,7 @@ pub(super) fn know(call: &mut Call<'_>) {
 }
 
 /// Whether a stream has to begin as the helper's protocol does: that of the side that has opened the connection, if the manifest says how.
-pub(super) fn must_begin(call: &Call<'_>) -> bool {
+fn must_begin(call: &Call<'_>) -> bool {
     call.direction == Direction::Original && !call.loaded.manifest.openings.is_empty()
 }
 
@@ -178,7 +179,7 @@ fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
         give_up(call, GivenUp::Lines);
     }
     for line in lines {
-        if !call.is_attached() {
+        if !call.is_attached() || is_deaf(call) {
             break;
         }
         if line.len() > LINE_BYTES_HELD_MAX {
@@ -190,12 +191,69 @@ fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
     Ok(())
 }
 
-/// Tells that lines go on unread. A helper that has to know how a connection begins leaves one whose lines are too long or too many to be
+/// Tells that lines go on unread. A helper that has to know how a connection begins reads none on whose lines are too long or too many to be
 /// shown: somebody may have seen to it that what tells another protocol stands there. No program needs so much.
 pub(super) fn give_up(call: &mut Call<'_>, why: GivenUp) {
     call.give_up(why);
-    if must_begin(call) && matches!(why, GivenUp::Length | GivenUp::Lines) {
-        call.let_off(Departure::Unread);
+    if matches!(why, GivenUp::Length | GivenUp::Lines) && must_be_whole(call) {
+        stop(call, Departure::Unread);
+    }
+}
+
+/// Whether a stream is read only as far as all of it was seen that could matter: of a connection whose beginning has to be known. What the
+/// other side says before its client has begun is not read in any case.
+pub(super) fn must_be_whole(call: &mut Call<'_>) -> bool {
+    let must = !call.loaded.manifest.openings.is_empty();
+    must && (call.direction == Direction::Original || is_begun(call))
+}
+
+/// Reads a stream no more that was not seen whole. Without what its client has said nobody can say what a connection speaks; what the other
+/// side says then stands for nothing, but the client does for what it has said itself.
+pub(super) fn stop(call: &mut Call<'_>, why: Departure) {
+    match call.direction {
+        Direction::Original => call.let_off(why),
+        Direction::Reply => {
+            call.note(|| "reads no more of what comes from this side, of which too much goes on unread".to_string());
+            go_on(call, SeqNum::default(), Open::Deaf);
+        }
+    }
+}
+
+fn is_deaf(call: &mut Call<'_>) -> bool {
+    stream_mut(call).is_some_and(|stream| stream.open() == Open::Deaf)
+}
+
+/// Lets bytes go on unread that lie behind missing ones. None of them may be of concern: those that are missing may say what they mean.
+pub(super) fn pass_ahead(call: &mut Call<'_>, stretch: Stretch, is_of_concern: bool) {
+    let Some(mut stream) = stream_mut(call) else { return };
+    let Some(next) = stream.next() else { return };
+    let is_far = (stretch.start - next) as usize > LATE_BYTES_MAX;
+    if !is_of_concern && !is_far && stream.note_ahead(stretch) {
+        call.weigh(Memory::Line(call.direction));
+        return;
+    }
+    let is_first = stream.open() == Open::First;
+    stop(call, if is_first && !is_of_concern { Departure::Unbegun } else { Departure::Unread });
+}
+
+/// Goes on behind what has gone on unread before, when nothing is missing any more before it. What has been read up to there must not end
+/// inside a line of concern, whose rest nobody has seen.
+pub(super) fn catch_up(call: &mut Call<'_>) {
+    while let Some(mut stream) = stream_mut(call)
+        && let Some(stretch) = stream.reached()
+    {
+        call.weigh(Memory::Line(call.direction));
+        let Some(stream) = stream_mut(call).filter(|stream| stream.next().is_some_and(|next| stretch.end.after(next)))
+        else {
+            continue;
+        };
+        if let Open::Line(line) = stream.open()
+            && call.loaded.triggers.worth(&line) == Worth::Waiting
+        {
+            stop(call, Departure::Unread);
+            return;
+        }
+        go_on(call, stretch.end, if stretch.ends_line { Open::Start } else { Open::Other });
     }
 }
 

@@ -1,5 +1,6 @@
 mod announcer;
 mod bounds;
+mod gaps;
 mod openings;
 mod refusals;
 mod streams;

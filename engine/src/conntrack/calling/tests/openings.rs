@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A connection on which nobody has said anything yet, of a helper that knows how its protocol begins.
-fn fresh(mode: HelperMode) -> (Lab, Flow) {
+pub(super) fn fresh(mode: HelperMode) -> (Lab, Flow) {
     let mut lab = Lab::new();
     lab.helpers.set_mode(mode);
     let knows = Announcer::new().with(|manifest| manifest.openings = alloc::vec![b"HELLO".to_vec(), b"OPEN".to_vec()]);
@@ -33,11 +33,11 @@ fn asking(bytes: &[u8]) -> (Lab, Flow) {
     (lab, flow)
 }
 
-fn has_helper(lab: &Lab, flow: &Flow) -> bool {
+pub(super) fn has_helper(lab: &Lab, flow: &Flow) -> bool {
     lab.conntrack.connection(flow.id).is_some_and(|connection| connection.helper().is_some())
 }
 
-const ORDER: &[u8] = b"OPEN 10.0.0.5:51210\r\n";
+pub(super) const ORDER: &[u8] = b"OPEN 10.0.0.5:51210\r\n";
 
 #[test]
 fn who_begins_as_another_protocol_does_is_not_read_whatever_he_says_then() {

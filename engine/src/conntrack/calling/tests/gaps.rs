@@ -1,0 +1,150 @@
+//! Bytes that are missing, in connections of a helper that has to know how they begin.
+
+use super::{
+    openings::{ORDER, fresh, has_helper},
+    streams::{CLIENTS, NONE, NOTHING, gone_on, play},
+    *,
+};
+use crate::limits::{HELPER_LINES_MAX, LATE_BYTES_MAX, LINE_BYTES_HELD_MAX, LINE_HELD_TIME, STRETCHES_AHEAD_MAX};
+
+/// A connection that has begun rightly, and of which six bytes are missing before `behind`, which has gone on by now.
+fn with_a_gap(behind: &[u8]) -> (Lab, Flow) {
+    let (mut lab, mut flow) = fresh(HelperMode::Guarded);
+    flow.say(&mut lab, CLIENTS, b"HELLO\r\n").expect("it is read");
+    assert_eq!(play(&mut lab, &flow, 6, NONE, behind), NOTHING, "what comes before it may still come");
+    let_time_pass(&mut lab, &flow, 1);
+    (lab, flow)
+}
+
+fn let_time_pass(lab: &mut Lab, flow: &Flow, go_on: usize) {
+    lab.now = lab.now + LINE_HELD_TIME;
+    let gone = lab.let_overdue_go();
+    assert_eq!(gone_on(flow, gone).len(), go_on);
+}
+
+const ORDERED: [&str; 1] = ["198.51.100.21:0 > 203.0.113.1:51210 tcp"];
+
+#[test]
+fn what_is_missing_is_read_when_it_comes_and_the_stream_is_read_on_behind_what_has_gone_on() {
+    let (mut lab, flow) = with_a_gap(b"NOOP\r\n");
+    assert_eq!(play(&mut lab, &flow, 12, NONE, b"NO").len(), 1, "nothing waits any more");
+    play(&mut lab, &flow, 0, NONE, b"NOOP\r\n");
+    play(&mut lab, &flow, 14, NONE, b"OP\r\n");
+    play(&mut lab, &flow, 18, NONE, ORDER);
+    assert_eq!(expected(&lab), ORDERED);
+}
+
+#[test]
+fn whoever_hides_what_tells_another_protocol_gets_nothing_by_it() {
+    let (mut lab, flow) = with_a_gap(b"NOOP\r\n");
+    play(&mut lab, &flow, 12, NONE, ORDER);
+    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty(), "an order passes unread");
+    let (mut lab, flow) = with_a_gap(ORDER);
+    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty(), "one has waited");
+    assert!(matches!(happened(&mut lab).last(), Some(HelperEvent::Detached { why: Departure::Unread, .. })));
+    let (mut lab, flow) = with_a_gap(b"NOOP\r\n");
+    play(&mut lab, &flow, 0, NONE, b"ALIEN\n");
+    assert!(!has_helper(&lab, &flow), "what was hidden comes at last");
+}
+
+#[test]
+fn a_second_gap_is_one_as_well() {
+    let (mut lab, flow) = with_a_gap(b"NOOP\r\n");
+    play(&mut lab, &flow, 18, NONE, b"NOOP\r\n");
+    play(&mut lab, &flow, 0, NONE, b"NOOP\r\n");
+    assert!(has_helper(&lab, &flow));
+    play(&mut lab, &flow, 24, NONE, ORDER);
+    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
+    let (mut lab, flow) = with_a_gap(b"NOOP\r\n");
+    play(&mut lab, &flow, 18, NONE, b"NOOP\r\n");
+    play(&mut lab, &flow, 0, NONE, b"NOOP\r\n");
+    play(&mut lab, &flow, 12, NONE, b"NOOP\r\n");
+    play(&mut lab, &flow, 24, NONE, ORDER);
+    assert_eq!(expected(&lab), ORDERED);
+}
+
+#[test]
+fn a_first_line_in_pieces_of_which_the_second_is_hidden_is_a_gap_too() {
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    assert_eq!(play(&mut lab, &flow, 7, NONE, b"NOOP\r\n"), NOTHING);
+    let_time_pass(&mut lab, &flow, 1);
+    play(&mut lab, &flow, 0, NONE, b"HELLO ");
+    assert!(has_helper(&lab, &flow));
+    play(&mut lab, &flow, 13, NONE, ORDER);
+    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
+}
+
+#[test]
+fn a_trigger_that_lies_across_the_end_of_a_gap_is_none_that_was_read() {
+    let (mut lab, flow) = with_a_gap(b"IEN\r\n");
+    assert!(has_helper(&lab, &flow));
+    assert_eq!(play(&mut lab, &flow, 0, NONE, b"NOO\nAL"), NOTHING, "its line can matter");
+    let_time_pass(&mut lab, &flow, 1);
+    assert!(!has_helper(&lab, &flow));
+}
+
+#[test]
+fn a_gap_is_not_waited_for_when_the_stream_goes_on_and_on_or_has_too_many_of_them() {
+    for (behind, stays) in [(LATE_BYTES_MAX, true), (LATE_BYTES_MAX + 1, false)] {
+        let (mut lab, flow) = with_a_gap(b"NOOP\r\n");
+        play(&mut lab, &flow, behind as u32, NONE, b"NOOP\r\n");
+        assert_eq!(has_helper(&lab, &flow), stays);
+    }
+    let (mut lab, flow) = with_a_gap(b"NOOP\r\n");
+    for number in 1..=STRETCHES_AHEAD_MAX as u32 {
+        assert!(has_helper(&lab, &flow));
+        play(&mut lab, &flow, 6 + 12 * number, NONE, b"NOOP\r\n");
+    }
+    assert!(!has_helper(&lab, &flow));
+}
+
+#[test]
+fn a_gap_is_remembered_in_a_snapshot_and_counted_among_what_is_remembered() {
+    let (mut lab, flow) = with_a_gap(b"NOOP\r\n");
+    assert!(lab.conntrack.remembered_bytes() > 0);
+    let streams = &mut lab.conntrack.connection_mut(flow.id).expect("it is there").extension_mut().streams;
+    let record = streams.save().expect("there is something to save");
+    assert!(record.iter().all(StreamRecord::is_right));
+    *streams = Streams::resume(record);
+    play(&mut lab, &flow, 12, NONE, ORDER);
+    assert!(!has_helper(&lab, &flow));
+    let (mut lab, flow) = with_a_gap(b"NOOP\r\n");
+    play(&mut lab, &flow, 0, NONE, b"NOOP\r\n");
+    assert_eq!(lab.conntrack.remembered_bytes(), 0, "it is filled");
+}
+
+/// What is expected when a server has said something, the last piece of which lies so many bytes behind what it has said, and then its client.
+fn after_the_server(pieces: &[(u32, &[u8])]) -> Vec<String> {
+    let (mut lab, mut flow) = fresh(HelperMode::Guarded);
+    flow.say(&mut lab, CLIENTS, b"HELLO\r\n").expect("it is read");
+    for (from, bytes) in pieces {
+        let ahead = Flow { next: [flow.next[0], flow.next[1] + from], id: flow.id };
+        let packet = ahead.segment(Direction::Reply, TcpFlags::ACK, bytes);
+        lab.pass_on(packet);
+        lab.now = lab.now + LINE_HELD_TIME;
+        lab.let_overdue_go();
+    }
+    let servers = expected(&lab);
+    flow.say(&mut lab, CLIENTS, ORDER).expect("it is read");
+    assert_eq!(expected(&lab), ORDERED, "what the client says counts");
+    servers
+}
+
+#[test]
+fn a_server_of_which_bytes_are_missing_is_not_believed_but_its_client_is() {
+    assert_eq!(after_the_server(&[(0, b"SAME\r\n")]).len(), 1);
+    assert_eq!(after_the_server(&[(6, b"SAME\r\n")]), NOTHING);
+    assert_eq!(after_the_server(&[(6, b"NOOP\r\n"), (12, b"SAME\r\n")]), NOTHING);
+    assert_eq!(after_the_server(&[(6, b"NOOP\r\n"), (0, b"NOOP\r\n"), (12, b"SAME\r\n")]).len(), 1);
+    assert_eq!(after_the_server(&[(6, b"SAME\r\n"), (0, b"NOOP\r\n"), (12, b"SAME\r\n")]), NOTHING);
+}
+
+#[test]
+fn a_server_whose_lines_are_too_long_or_too_many_is_not_believed_but_its_client_is() {
+    let long = [b"OPEN ".to_vec(), alloc::vec![b'x'; LINE_BYTES_HELD_MAX]].concat();
+    let many = b"OPEN x\r\n".repeat(HELPER_LINES_MAX + 1);
+    for unread in [long, many] {
+        let len = unread.len() as u32;
+        assert_eq!(after_the_server(&[(0, &unread), (len, b"\r\n"), (len + 2, b"SAME\r\n")]), NOTHING);
+    }
+}
