@@ -6,14 +6,15 @@ use super::{
     Open,
     ahead::Stretch,
     reading::{
-        Run, begin, catch_up, give_up, go_on, know, leave_unbegun, must_be_whole, pass_ahead, payload, read, stream_mut,
+        Run, begin, catch_up, give_up, go_on, know, leave_unbegun, must_be_whole, must_begin, pass_ahead, payload, read,
+        stream_mut,
     },
     waiting::{Full, Segment},
 };
 use crate::{
     conntrack::{
         ConnId, Connection, Conntrack, Direction, Tracking,
-        calling::{Desk, GivenUp, Memory, consult::Call, opening::Beginning},
+        calling::{Departure, Desk, GivenUp, Memory, consult::Call, opening::Beginning},
         tcp,
     },
     ending::DropReason,
@@ -59,7 +60,9 @@ pub(in crate::conntrack::calling) fn arrive(
     let Some(mut stream) = stream_mut(call) else { return Ok(Arrived::On(false)) };
     if flags.contains(TcpFlags::SYN) {
         // Another number than an earlier one's is its sender's new beginning, as long as there is nothing that it could contradict.
-        if packet.meta().standing != Standing::Ignored && (is_opening || stream.next().is_none()) {
+        if packet.meta().standing == Standing::Ignored {
+            stream.ask(seq + 1, len == 0);
+        } else if is_opening || stream.next().is_none() {
             stream.begin(seq + 1, len == 0);
         }
         return Ok(Arrived::On(false));
@@ -79,6 +82,10 @@ pub(in crate::conntrack::calling) fn arrive(
         // What was known of the stream may be forgotten, but what was written is remembered.
         return write(call, packet).map(Arrived::On);
     };
+    if len > 0 && stream.open() == Open::First && seq.before(next) && begins_before(call, seq, next, packet) {
+        return write(call, packet).map(Arrived::On);
+    }
+    let Some(stream) = stream_mut(call) else { return Ok(Arrived::On(false)) };
     if stream.has_gap() && seq.after(next) && !stream.waits() {
         pass_behind_gap(call, seq, packet);
         return write(call, packet).map(Arrived::On);
@@ -103,6 +110,18 @@ pub(in crate::conntrack::calling) fn arrive(
         stream.pass(end + 1);
     }
     write(call, packet).map(Arrived::On)
+}
+
+/// Takes the helper away from a connection that says something before what was taken for its beginning, and says whether it has. A keepalive
+/// repeats the last byte before what comes next (RFC 9293, section 3.8.4).
+fn begins_before(call: &mut Call<'_>, seq: SeqNum, next: SeqNum, packet: &Packet) -> bool {
+    let bytes = payload(packet);
+    let before = &bytes[..bytes.len().min((next - seq) as usize)];
+    let begins = must_begin(call) && next - seq > 1 && before.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+    if begins {
+        call.let_off(Departure::Unbegun);
+    }
+    begins
 }
 
 /// Lets a segment go on unread that comes behind missing bytes.

@@ -26,6 +26,8 @@ struct Beside {
     line: Vec<u8>,
     /// What has gone on unread behind the next byte, which is missing.
     ahead: Ahead,
+    /// The byte behind the latest SYN that tracking has ignored and that has gone on all the same, without bytes.
+    asked: Option<SeqNum>,
 }
 
 /// How far one direction was read.
@@ -100,6 +102,7 @@ pub(crate) struct StreamRecord {
     open: Open,
     is_known: bool,
     ahead: Ahead,
+    asked: Option<SeqNum>,
 }
 
 impl Streams {
@@ -120,7 +123,7 @@ impl Streams {
     }
 
     /// Begins anew, where a segment in `direction` has answered a SYN that was ignored: the other stream begins at `start`, unless that SYN
-    /// has had bytes.
+    /// has had bytes or has not gone on.
     pub(in crate::conntrack) fn begin_anew(&mut self, direction: Direction, start: Option<SeqNum>) {
         self.of(direction).begin_anew(None);
         self.of(direction.opposite()).begin_anew(start);
@@ -173,11 +176,13 @@ impl Streams {
     }
 
     pub(in crate::conntrack) fn save(&self) -> Option<StreamsRecord> {
+        let beside = |index: usize| self.beside.as_ref().map(|beside| beside[index].clone()).unwrap_or_default();
         let record = |index: usize| StreamRecord {
             next: (self.ways[index].place != Place::Unseen).then_some(self.ways[index].next),
             open: open(self.ways[index].place, self.beside.as_deref(), index),
             is_known: self.ways[index].is_known,
-            ahead: self.beside.as_ref().map(|beside| beside[index].ahead.clone()).unwrap_or_default(),
+            ahead: beside(index).ahead,
+            asked: beside(index).asked,
         };
         self.ways.iter().any(|stream| stream.place != Place::Unseen || stream.is_known).then(|| [0, 1].map(record))
     }
@@ -185,12 +190,12 @@ impl Streams {
     pub(in crate::conntrack) fn resume(record: StreamsRecord) -> Self {
         let mut streams = Self::default();
         let directions = [Direction::Original, Direction::Reply];
-        for (direction, StreamRecord { next, open, is_known, ahead }) in directions.into_iter().zip(record) {
+        for (direction, StreamRecord { next, open, is_known, ahead, asked }) in directions.into_iter().zip(record) {
             let mut stream = streams.of(direction);
             stream.stream.is_known = is_known;
             if let Some(next) = next {
                 stream.set(next, open);
-                stream.change(|beside| beside.ahead = ahead);
+                stream.change(|beside| (beside.ahead, beside.asked) = (ahead, asked));
             }
         }
         streams
@@ -284,14 +289,21 @@ impl StreamMut<'_> {
         self.keep(Beside::default());
     }
 
-    /// Begins anew, with a first line at `start` if that is known and the earlier stream was read, of which no segments wait.
+    /// Begins anew, with a first line at `start` if that is known and the earlier stream was read, of which no segments wait. Nobody has been
+    /// asked for what begins behind a SYN that has not gone on from here: somebody else may have sent it, to choose where that is.
     fn begin_anew(&mut self, start: Option<SeqNum>) {
         (self.stream.is_known, self.stream.has_told) = (false, false);
         let was_read = !self.stream.waits && self.stream.place != Place::Unseen;
+        let asked = self.beside.as_ref().and_then(|beside| beside[self.index].asked);
         self.forget();
-        if let Some(start) = start.filter(|_| was_read) {
+        if let Some(start) = start.filter(|start| was_read && asked == Some(*start)) {
             self.set(start, Open::First);
         }
+    }
+
+    /// Takes note of a SYN that goes on although tracking has ignored it, before byte `start`.
+    pub(super) fn ask(&mut self, start: SeqNum, is_bare: bool) {
+        self.change(|beside| beside.asked = is_bare.then_some(start));
     }
 
     /// Takes note of a SYN with whose number, and the next one, the stream begins. Whether the bytes of a SYN count is for its receiver to

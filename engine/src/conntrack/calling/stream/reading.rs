@@ -142,7 +142,7 @@ pub(super) fn know(call: &mut Call<'_>) {
 }
 
 /// Whether a stream has to begin as the helper's protocol does: that of the side that has opened the connection, if the manifest says how.
-fn must_begin(call: &Call<'_>) -> bool {
+pub(super) fn must_begin(call: &Call<'_>) -> bool {
     call.direction == Direction::Original && !call.loaded.manifest.openings.is_empty()
 }
 

@@ -215,6 +215,36 @@ fn a_server_that_answers_twice_does_not_choose_where_its_client_begins() {
 }
 
 #[test]
+fn a_syn_that_has_not_gone_on_does_not_choose_where_a_client_begins() {
+    for has_gone_on in [false, true] {
+        let request = b"POST / HTTP/1.1\r\n";
+        let (mut lab, flow) = fresh(HelperMode::Guarded);
+        let mut thirds = Flow { next: [flow.next[0] + request.len() as u32 - 1, flow.next[1]], id: flow.id };
+        if has_gone_on {
+            lab.pass(thirds.segment(CLIENTS, TcpFlags::SYN, b"")).expect("its receiver may know better");
+        } else {
+            lab.track(&mut thirds.segment(CLIENTS, TcpFlags::SYN, b""));
+        }
+        thirds.next[0] += 1;
+        lab.pass(thirds.segment(Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b"")).expect("it does");
+        play(&mut lab, &flow, 0, NONE, request);
+        play(&mut lab, &flow, 17, NONE, b"HELLO\r\n");
+        play(&mut lab, &flow, 24, NONE, ORDER);
+        assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty(), "{has_gone_on}");
+    }
+}
+
+#[test]
+fn a_keepalive_before_the_first_line_is_no_other_beginning() {
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    let before = Flow { next: [flow.next[0] - 1, flow.next[1]], id: flow.id };
+    lab.pass(before.segment(CLIENTS, TcpFlags::ACK, b"x")).expect("it goes on");
+    play(&mut lab, &flow, 0, NONE, b"HELLO\r\n");
+    play(&mut lab, &flow, 7, NONE, ORDER);
+    assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
+}
+
+#[test]
 fn a_syn_that_is_sent_again_without_the_bytes_that_it_had_is_no_beginning() {
     let request = b"POST / HTTP/1.1\r\n";
     let (mut lab, mut flow) = asking(request);
