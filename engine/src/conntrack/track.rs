@@ -124,9 +124,9 @@ impl Conntrack {
             let outcome = judge(connection, now, packet, direction, around, timeouts);
             let reasoning = match outcome {
                 Outcome::Taken(Refreshed { secs, reason }) => {
-                    if let (Taken::TcpAnew { is_bare }, Some(extension)) = (reason, &mut connection.extension) {
-                        let start = packet.tcp().filter(|_| is_bare).map(|tcp| tcp.ack());
-                        extension.streams.begin_anew(direction, start);
+                    if let Taken::TcpAnew { is_bare } = reason {
+                        let (id, start) = (connection.id(slot), packet.tcp().filter(|_| is_bare).map(|tcp| tcp.ack()));
+                        self.begin_anew(now, (id, direction), start, &mut around.events);
                     }
                     self.table.take(now, (slot, direction), secs, bytes);
                     if is_new { self.reasoning_of_first(slot, reason) } else { Reasoning::Belongs(reason) }
@@ -331,7 +331,6 @@ pub(super) fn has_right_checksum(packet: &Packet, around: &Surroundings) -> bool
 fn conclude(packet: &mut Packet, tracking: Tracking, reasoning: Reasoning, around: &mut Surroundings) {
     packet.meta_mut().tracking = tracking;
     packet.meta_mut().standing = match reasoning {
-        Reasoning::Belongs(Taken::TcpAnew { .. }) => Standing::Anew,
         // A SYN again is a beginning as good as the one before.
         Reasoning::Ignored(ignored) if ignored != Ignored::SynAgain => Standing::Ignored,
         Reasoning::Ignored(_)

@@ -65,8 +65,6 @@ pub enum Standing {
     Taken,
     /// It may be none: it passes, and its receiver will show who is right.
     Ignored,
-    /// It is the beginning of another one on the same ports: it answers a SYN that had been ignored.
-    Anew,
 }
 
 /// Who owns the socket that a packet was sent from (Linux: `struct file`, `f_cred`).

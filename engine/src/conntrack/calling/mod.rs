@@ -145,9 +145,6 @@ pub(crate) fn call(
     if has_arrived || passes_by(desk.conntrack, desk.helpers, packet) {
         return Ok(Called::Done);
     }
-    if desk.helpers.mode() != HelperMode::Kernel {
-        stream::begin_anew(desk, id, packet);
-    }
     let Some(connection) = desk.conntrack.connection(id) else { return Ok(Called::Done) };
     let is_read = connection.helper().is_some_and(|helper| desk.helpers.callable(helper).is_some());
     if stream::finds_waiting(connection, packet, is_read) {

@@ -4,15 +4,29 @@
 //! Linux keeps as well (v6.18: `net/netfilter/nf_conntrack_proto_tcp.c`, `nf_conntrack_tcp_packet()`).
 
 use crate::{
-    conntrack::{ConnId, calling::Desk},
-    packet::{Packet, Standing},
+    conntrack::{ConnId, Conntrack, Direction},
+    event::Events,
+    time::Instant,
+    wire::SeqNum,
 };
 
-/// Takes note of a segment with which a connection begins anew: nothing is expected, remembered or written that the earlier one has said. Its
-/// streams tracking has begun anew already ([`Streams::begin_anew`](super::Streams::begin_anew)), whatever becomes of the segment on its way.
-pub(in crate::conntrack::calling) fn begin_anew(desk: &mut Desk<'_>, id: ConnId, packet: &Packet) {
-    if packet.meta().standing == Standing::Anew {
-        desk.conntrack.forget_all(id);
-        desk.conntrack.expectations_mut().remove_of(desk.now, id, &mut desk.around.events);
+impl Conntrack {
+    /// Takes note of a segment in `direction` with which a connection begins anew, the other side's stream at `start`: nothing is expected,
+    /// remembered or written that the earlier one has said. So it is from here on, whatever becomes of the segment on its way. In the mode
+    /// `kernel` no stream is read, and all stays as in Linux.
+    #[cold]
+    pub(in crate::conntrack) fn begin_anew(
+        &mut self,
+        now: Instant,
+        (id, direction): (ConnId, Direction),
+        start: Option<SeqNum>,
+        events: &mut Events,
+    ) {
+        let Some(connection) = self.connection_mut(id) else { return };
+        let Some(extension) = &mut connection.extension else { return };
+        if extension.streams.begin_anew(direction, start) {
+            self.forget_all(id);
+            self.expectations_mut().remove_of(now, id, events);
+        }
     }
 }

@@ -54,7 +54,6 @@ mod progress;
 mod reading;
 mod waiting;
 
-pub(super) use anew::begin_anew;
 pub(super) use arrival::{Arrived, arrive, finds_waiting, pass_unread};
 pub(crate) use arrival::{Passing, flush_overdue, wait};
 pub use progress::Streams;

@@ -123,10 +123,12 @@ impl Streams {
     }
 
     /// Begins anew, where a segment in `direction` has answered a SYN that was ignored: the other stream begins at `start`, unless that SYN
-    /// has had bytes or has not gone on.
-    pub(in crate::conntrack) fn begin_anew(&mut self, direction: Direction, start: Option<SeqNum>) {
+    /// has had bytes or has not gone on. Whether the earlier ones were read.
+    pub(super) fn begin_anew(&mut self, direction: Direction, start: Option<SeqNum>) -> bool {
+        let were_read = self.ways.iter().any(|stream| stream.place != Place::Unseen);
         self.of(direction).begin_anew(None);
         self.of(direction.opposite()).begin_anew(start);
+        were_read
     }
 
     /// Forgets how far it was read, but not how it has begun.

@@ -235,6 +235,19 @@ fn a_syn_that_has_not_gone_on_does_not_choose_where_a_client_begins() {
 }
 
 #[test]
+fn what_a_connection_has_announced_is_expected_no_more_once_another_one_begins_on_its_ports_however_far_that_comes() {
+    let (mut lab, mut flow) = fresh(HelperMode::Guarded);
+    flow.say(&mut lab, CLIENTS, b"HELLO\r\n").expect("it is read");
+    flow.say(&mut lab, CLIENTS, b"SAME\r\n").expect("it is read");
+    assert_eq!(lab.conntrack.expectations().len(), 1);
+    let mut again = Flow { next: [500, 4000], id: flow.id };
+    lab.pass(again.segment(CLIENTS, TcpFlags::SYN, b"")).expect("its receiver may know better");
+    again.next[0] += 1;
+    lab.track(&mut again.segment(Direction::Reply, TcpFlags::SYN.union(TcpFlags::ACK), b""));
+    assert!(lab.conntrack.expectations().is_empty());
+}
+
+#[test]
 fn a_keepalive_before_the_first_line_is_no_other_beginning() {
     let (mut lab, flow) = fresh(HelperMode::Guarded);
     let before = Flow { next: [flow.next[0] - 1, flow.next[1]], id: flow.id };
