@@ -68,6 +68,8 @@ pub struct Announcement {
     /// One of its numbers is larger than what it stands for, so that nobody can have meant it: address and port are what Linux
     /// reads then.
     pub wraps: bool,
+    /// Its word only begins as the command's does, as in `PORT: 10,0,0,5,200,10`, which may be a header of HTTP: Linux reads it all the same.
+    pub is_longer: bool,
 }
 
 /// What a payload says.
@@ -155,6 +157,7 @@ impl Form {
             offset: self.word.len() + skipped + before,
             length: named.length,
             wraps: named.wraps,
+            is_longer: skipped > 1 && self.skip == Some(b' '),
         })
     }
 }

@@ -62,9 +62,9 @@ impl Plugin for Ftp {
             Outcome::Incomplete => Some(Inspection::of(Verdict::Incomplete)),
             Outcome::Malformed => Some(Inspection::of(Verdict::Malformed)),
             Outcome::Announced(found) => {
-                // Neither end writes such a number, and within a reply of several lines it is text, which others may have chosen; in mode
-                // `kernel` it counts as in Linux.
-                let is_foreign = found.wraps || open.is_some();
+                // Neither end writes such a number or word, and within a reply of several lines it is text, which others may have chosen; in
+                // mode `kernel` it counts as in Linux.
+                let is_foreign = found.wraps || found.is_longer || open.is_some();
                 let verdict = if is_foreign { Verdict::Foreign } else { Verdict::Accept };
                 Some(Inspection { verdict, state, ..Inspection::wish(wish(context, &found)) })
             }

@@ -45,6 +45,19 @@ fn an_endpoint_on_another_host_is_named_as_it_stands() {
 }
 
 #[test]
+fn a_word_that_only_begins_as_a_command_is_told() {
+    for (payload, is_longer) in [
+        ("PORT 10,0,0,5,200,10\r\n", false),
+        ("EPRT |1|10.0.0.5|51210|\r\n", false),
+        ("PORT: 10,0,0,5,200,10\r\n", true),
+        ("eprtx |1|10.0.0.5|51210|\r\n", true),
+    ] {
+        assert_eq!(announced(Sender::Client, "10.0.0.5", payload).is_longer, is_longer, "{payload}");
+    }
+    assert!(!announced(Sender::Server, "10.0.0.21", "229 Entering (|||50001|)\r\n").is_longer);
+}
+
+#[test]
 fn only_the_first_line_counts() {
     assert_eq!(read(Sender::Client, "10.0.0.5", "NOOP\r\nPORT 10,0,0,5,200,10\r\n"), Outcome::Nothing);
 }
