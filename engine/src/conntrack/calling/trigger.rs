@@ -126,6 +126,11 @@ impl Triggers {
         }
     }
 
+    /// Whether one that may stand anywhere stands in the rest of a line.
+    pub(super) fn stands_in(&self, rest: &[u8]) -> bool {
+        self.anywhere.iter().any(|bytes| position(rest, bytes).is_some())
+    }
+
     /// Whether the payload holds one of them, or ends inside of what may become one.
     pub(super) fn may_matter(&self, payload: &[u8]) -> bool {
         let last = payload.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);

@@ -54,10 +54,15 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
         Open::Start => (Vec::new(), 0),
         Open::Deaf => return Ok(run.bytes.len()),
         Open::Carried | Open::First | Open::Other => {
-            match run.bytes.iter().position(|byte| *byte == b'\n') {
-                Some(newline) => (Vec::new(), newline + 1),
-                None => return Ok(pass(call, next, run.bytes)),
+            let newline = run.bytes.iter().position(|byte| *byte == b'\n');
+            let skipped = newline.map_or(run.bytes.len(), |newline| newline + 1);
+            if open == Open::Other && call.loaded.triggers.stands_in(&run.bytes[..skipped]) {
+                give_up(call, GivenUp::Length);
             }
+            if newline.is_none() || is_over(call) {
+                return Ok(pass(call, next, run.bytes));
+            }
+            (Vec::new(), skipped)
         }
     };
     let text: Cow<'_, [u8]> = match sent.is_empty() {
@@ -91,6 +96,10 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     let left = match (until == run.bytes.len(), worth) {
         (true, _) if tail.is_empty() => Open::Start,
         (true, Worth::Remembering | Worth::Waiting) if tail.len() <= LINE_BYTES_HELD_MAX => Open::Line(tail.to_vec()),
+        (true, Worth::Waiting) => {
+            give_up(call, GivenUp::Length);
+            Open::Other
+        }
         (true, _) => Open::Other,
         (false, _) => Open::Start,
     };
@@ -179,7 +188,7 @@ fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
         give_up(call, GivenUp::Lines);
     }
     for line in lines {
-        if !call.is_attached() || is_deaf(call) {
+        if is_over(call) {
             break;
         }
         if line.len() > LINE_BYTES_HELD_MAX {
@@ -219,8 +228,9 @@ pub(super) fn stop(call: &mut Call<'_>, why: Departure) {
     }
 }
 
-fn is_deaf(call: &mut Call<'_>) -> bool {
-    stream_mut(call).is_some_and(|stream| stream.open() == Open::Deaf)
+/// Whether the stream is read no more.
+fn is_over(call: &mut Call<'_>) -> bool {
+    !call.is_attached() || stream_mut(call).is_some_and(|stream| stream.open() == Open::Deaf)
 }
 
 /// Lets bytes go on unread that lie behind missing ones. None of them may be of concern: those that are missing may say what they mean.

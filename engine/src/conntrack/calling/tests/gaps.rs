@@ -1,7 +1,7 @@
 //! Bytes that are missing, in connections of a helper that has to know how they begin.
 
 use super::{
-    openings::{ORDER, fresh, has_helper},
+    openings::{ORDER, fresh, fresh_of, has_helper},
     streams::{CLIENTS, NONE, NOTHING, gone_on, play},
     *,
 };
@@ -111,6 +111,38 @@ fn a_gap_is_remembered_in_a_snapshot_and_counted_among_what_is_remembered() {
     let (mut lab, flow) = with_a_gap(b"NOOP\r\n");
     play(&mut lab, &flow, 0, NONE, b"NOOP\r\n");
     assert_eq!(lab.conntrack.remembered_bytes(), 0, "it is filled");
+}
+
+#[test]
+fn a_line_of_concern_that_is_too_long_costs_a_connection_its_helper_in_however_small_pieces_it_comes() {
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    play(&mut lab, &flow, 0, NONE, b"HELLO\r\nALIEN");
+    let mut at = 12;
+    while at < 12 + LINE_BYTES_HELD_MAX as u32 {
+        play(&mut lab, &flow, at, NONE, &[b'x'; 1000]);
+        at += 1000;
+        lab.now = lab.now + LINE_HELD_TIME;
+        lab.let_overdue_go();
+    }
+    play(&mut lab, &flow, at, NONE, b"\r\n");
+    play(&mut lab, &flow, at + 2, NONE, ORDER);
+    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
+}
+
+#[test]
+fn what_may_stand_anywhere_is_not_passed_over_in_the_rest_of_a_line_that_is_too_long() {
+    for (rest, stays) in [(&b"and ALIEN\r\n"[..], false), (b"and so on\r\n", true)] {
+        let anywhere = |manifest: &mut crate::conntrack::helper::Manifest| {
+            manifest.triggers.iter_mut().for_each(|trigger| trigger.anchor = crate::conntrack::helper::Anchor::Anywhere);
+        };
+        let (mut lab, flow) = fresh_of(HelperMode::Guarded, anywhere);
+        play(&mut lab, &flow, 0, NONE, b"HELLO\r\n");
+        for number in 0..=LINE_BYTES_HELD_MAX as u32 / 1000 {
+            play(&mut lab, &flow, 7 + 1000 * number, NONE, &[b'x'; 1000]);
+        }
+        play(&mut lab, &flow, 5007, NONE, rest);
+        assert_eq!(has_helper(&lab, &flow), stays);
+    }
 }
 
 /// What is expected when a server has said something, the last piece of which lies so many bytes behind what it has said, and then its client.

@@ -11,9 +11,15 @@ use crate::{
 
 /// A connection on which nobody has said anything yet, of a helper that knows how its protocol begins.
 pub(super) fn fresh(mode: HelperMode) -> (Lab, Flow) {
+    fresh_of(mode, |_| ())
+}
+
+/// The same, with a helper of another manifest.
+pub(super) fn fresh_of(mode: HelperMode, change: impl FnOnce(&mut crate::conntrack::helper::Manifest)) -> (Lab, Flow) {
     let mut lab = Lab::new();
     lab.helpers.set_mode(mode);
     let knows = Announcer::new().with(|manifest| manifest.openings = alloc::vec![b"HELLO".to_vec(), b"OPEN".to_vec()]);
+    let knows = knows.with(change);
     let id = lab.helpers.load(knows.boxed()).expect("the manifest is right");
     lab.template = Template { helper: Some(id), ..Template::default() };
     let flow = Flow::open(&mut lab);
