@@ -3,9 +3,12 @@
 //!
 //! | what | what it costs to lose it |
 //! |---|---|
-//! | the beginning of a line that has gone on | the line is not read when its rest comes |
+//! | the beginning of a line that has gone on, and how far a stream has gone on behind missing bytes | the line is not read when its rest comes |
 //! | texts that were written | what is sent again goes on as its sender writes it; numbers move on as they did |
 //! | a helper's state | the helper starts anew |
+//!
+//! With a line's beginning or a state may be lost what tells that a connection speaks another protocol, and somebody may have seen to that. So
+//! a connection of which any is lost counts as one whose beginning was not read: a helper that has to know that leaves it.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
@@ -50,6 +53,9 @@ impl Memory {
     }
 
     fn forget(self, extension: &mut Extension) {
+        if matches!(self, Self::Line(_) | Self::State) {
+            extension.streams.forget_beginning();
+        }
         match self {
             Self::Line(direction) => extension.streams.forget_line(direction),
             Self::Texts(direction) => {

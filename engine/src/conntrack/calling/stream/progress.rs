@@ -41,7 +41,7 @@ struct Stream {
     waits: bool,
     /// That lines of it go on unread has been told.
     has_told: bool,
-    /// Its first line was one with which the helper's protocol begins.
+    /// Its first line was one with which the helper's protocol begins, and nothing that matters was forgotten since.
     is_known: bool,
 }
 
@@ -135,6 +135,11 @@ impl Streams {
     pub(in crate::conntrack::calling) fn forget(&mut self) {
         let ways = self.ways.map(|Stream { is_known, .. }| Stream { is_known, ..Stream::default() });
         *self = Self { ways, beside: None };
+    }
+
+    /// Forgets how the connection has begun.
+    pub(in crate::conntrack::calling) const fn forget_beginning(&mut self) {
+        self.ways[Direction::Original.index()].is_known = false;
     }
 
     /// Forgets how a line has begun: it is not read then.

@@ -5,7 +5,7 @@ use super::{
     streams::{CLIENTS, NONE, NOTHING, gone_on, play},
     *,
 };
-use crate::limits::{HELPER_LINES_MAX, LATE_BYTES_MAX, LINE_BYTES_HELD_MAX, LINE_HELD_TIME, STRETCHES_AHEAD_MAX};
+use crate::limits::{HELPER_LINES_MAX, LATE_BYTES_MAX, LINE_BYTES_HELD_MAX, LINE_HELD_TIME, REMEMBERED_BYTES_MAX, STRETCHES_AHEAD_MAX};
 
 /// A connection that has begun rightly, and of which six bytes are missing before `behind`, which has gone on by now.
 fn with_a_gap(behind: &[u8]) -> (Lab, Flow) {
@@ -143,6 +143,24 @@ fn what_may_stand_anywhere_is_not_passed_over_in_the_rest_of_a_line_that_is_too_
         play(&mut lab, &flow, 5007, NONE, rest);
         assert_eq!(has_helper(&lab, &flow), stays);
     }
+}
+
+#[test]
+fn a_connection_of_which_something_was_forgotten_to_make_room_counts_as_one_that_was_not_read() {
+    let (mut lab, mut flow) = fresh(HelperMode::Guarded);
+    flow.say(&mut lab, CLIENTS, b"HELLO\r\n").expect("it is read");
+    play(&mut lab, &flow, 0, NONE, b"ALI");
+    let_time_pass(&mut lab, &flow, 1);
+    // Others have remembered as much as there may be since.
+    let room = REMEMBERED_BYTES_MAX - lab.conntrack.remembered_bytes();
+    let other = another_client(&mut lab, &flow);
+    let other = as_another(&mut lab, &other, CLIENTS, TcpFlags::ACK, b"NOOP\r\n").meta().tracking.connection();
+    let other = other.expect("it is tracked");
+    lab.conntrack.connection_mut(other).expect("it is there").extension_mut().helper_state = alloc::vec![0; room];
+    assert_eq!(lab.conntrack.weigh(other, Memory::State), [flow.id]);
+    play(&mut lab, &flow, 3, NONE, b"EN\r\n");
+    play(&mut lab, &flow, 7, NONE, ORDER);
+    assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
 }
 
 /// What is expected when a server has said something, the last piece of which lies so many bytes behind what it has said, and then its client.
