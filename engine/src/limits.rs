@@ -239,8 +239,12 @@ pub const HELPER_WISHES_MAX: usize = 16;
 /// a port and what FTP puts around them.
 pub const HELPER_SITE_BYTES_MAX: usize = 128;
 
-/// Lines of one packet that a helper is shown; others go on unread, which is told.
+/// Lines of one packet on which a helper answers anything; others go on unread, which is told.
 pub const HELPER_LINES_MAX: usize = 16;
+
+/// Lines of one packet that a helper is shown, most of which are of no concern to it after all: greetings of FTP have dozens. Being asked
+/// in vain costs a twentieth of an answer, so that these cost no more than those.
+pub const HELPER_LINES_ASKED_MAX: usize = 16 * HELPER_LINES_MAX;
 
 /// Bytes of one direction of a connection that wait for the rest of a helper's line, and of a line that a helper is shown; further
 /// ones, and longer lines, go on as they are. Twice the longest command of FTP or IRC that anybody has seen would do.

@@ -101,8 +101,8 @@ pub enum GivenUp {
     /// None wait: what was remembered of the connection has made room, because all that is remembered would be more than
     /// [`REMEMBERED_BYTES_MAX`](crate::limits::REMEMBERED_BYTES_MAX).
     Forgotten,
-    /// None wait: a packet holds more lines than a helper is shown ([`HELPER_LINES_MAX`](crate::limits::HELPER_LINES_MAX)), and the
-    /// others go on unread.
+    /// None wait: a packet holds more lines than a helper answers on ([`HELPER_LINES_MAX`](crate::limits::HELPER_LINES_MAX)) or is shown
+    /// ([`HELPER_LINES_ASKED_MAX`](crate::limits::HELPER_LINES_ASKED_MAX)), and the others go on unread.
     Lines,
 }
 

@@ -104,6 +104,7 @@ impl Desk<'_> {
             around,
             granted,
             sent: 0,
+            answers: 0,
         })
     }
 }

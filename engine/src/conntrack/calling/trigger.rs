@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use crate::{
     conntrack::helper::{Anchor, Trigger},
-    limits::{HELPER_LINES_MAX, HELPER_TRIGGER_BYTES_MAX},
+    limits::{HELPER_LINES_ASKED_MAX, HELPER_TRIGGER_BYTES_MAX},
 };
 
 /// What the beginning of a line is worth.
@@ -85,7 +85,7 @@ impl Triggers {
         anywhere.chain(at_line_start).min().unwrap_or_default()
     }
 
-    /// The lines of a text that ends with one that hold one of them, newlines included, at most [`HELPER_LINES_MAX`]; and whether
+    /// The lines of a text that ends with one that hold one of them, newlines included, at most [`HELPER_LINES_ASKED_MAX`]; and whether
     /// there are more.
     pub(super) fn lines(&self, text: &[u8]) -> (Vec<Range<usize>>, bool) {
         let mut hits = Vec::new();
@@ -95,7 +95,7 @@ impl Triggers {
         }
         while let Some(end) = find(&text[start..], b'\n').map(|at| start + at + 1) {
             if self.hit(&text[start..end]) {
-                if hits.len() == HELPER_LINES_MAX {
+                if hits.len() == HELPER_LINES_ASKED_MAX {
                     return (hits, true);
                 }
                 hits.push(start..end);
@@ -285,9 +285,9 @@ mod tests {
         let ftp = triggers(Anchor::LineStart, &[b"PORT"]);
         assert_eq!(ftp.lines(b"PORT 1\nNOOP\n\nPORT 2\n"), (vec![0..7, 13..20], false));
         assert_eq!(ftp.lines(b"NOOP\r\n"), (vec![], false));
-        for (count, has_more) in [(HELPER_LINES_MAX, false), (HELPER_LINES_MAX + 1, true)] {
+        for (count, has_more) in [(HELPER_LINES_ASKED_MAX, false), (HELPER_LINES_ASKED_MAX + 1, true)] {
             let (lines, more) = ftp.lines(&[b"PORT 1\n".repeat(count), b"NOOP\n".to_vec()].concat());
-            assert_eq!((lines.len(), more), (HELPER_LINES_MAX, has_more));
+            assert_eq!((lines.len(), more), (HELPER_LINES_ASKED_MAX, has_more));
         }
     }
 

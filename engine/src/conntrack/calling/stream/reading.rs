@@ -14,7 +14,7 @@ use crate::{
         },
     },
     ending::DropReason,
-    limits::{LATE_BYTES_MAX, LINE_BYTES_HELD_MAX},
+    limits::{HELPER_LINES_MAX, LATE_BYTES_MAX, LINE_BYTES_HELD_MAX},
     packet::Packet,
     wire::SeqNum,
 };
@@ -189,6 +189,10 @@ fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
     }
     for line in lines {
         if is_over(call) {
+            break;
+        }
+        if call.answers == HELPER_LINES_MAX {
+            give_up(call, GivenUp::Lines);
             break;
         }
         if line.len() > LINE_BYTES_HELD_MAX {

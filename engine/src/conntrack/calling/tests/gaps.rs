@@ -5,7 +5,7 @@ use super::{
     streams::{CLIENTS, NONE, NOTHING, gone_on, play},
     *,
 };
-use crate::limits::{HELPER_LINES_MAX, LATE_BYTES_MAX, LINE_BYTES_HELD_MAX, LINE_HELD_TIME, REMEMBERED_BYTES_MAX, STRETCHES_AHEAD_MAX};
+use crate::limits::{HELPER_LINES_ASKED_MAX, HELPER_LINES_MAX, LATE_BYTES_MAX, LINE_BYTES_HELD_MAX, LINE_HELD_TIME, REMEMBERED_BYTES_MAX, STRETCHES_AHEAD_MAX};
 
 /// A connection that has begun rightly, and of which six bytes are missing before `behind`, which has gone on by now.
 fn with_a_gap(behind: &[u8]) -> (Lab, Flow) {
@@ -161,6 +161,25 @@ fn a_connection_of_which_something_was_forgotten_to_make_room_counts_as_one_that
     play(&mut lab, &flow, 3, NONE, b"EN\r\n");
     play(&mut lab, &flow, 7, NONE, ORDER);
     assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
+}
+
+#[test]
+fn many_lines_of_no_concern_cost_a_connection_nothing() {
+    let (mut lab, mut flow) = fresh(HelperMode::Guarded);
+    flow.say(&mut lab, CLIENTS, b"HELLO\r\nSTATE a\r\n").expect("it is read");
+    let lines = [b"TELL\r\n".repeat(2 * HELPER_LINES_MAX), ORDER.to_vec()].concat();
+    flow.say(&mut lab, CLIENTS, &lines).expect("it is read");
+    assert_eq!(expected(&lab), ORDERED);
+    let lines = b"TELL\r\n".repeat(HELPER_LINES_ASKED_MAX + 1);
+    for (number, piece) in lines.chunks(1000).enumerate() {
+        assert!(has_helper(&lab, &flow), "{number}");
+        flow.say(&mut lab, CLIENTS, piece).expect("it is read");
+    }
+    let mut whole = flow.segment(CLIENTS, TcpFlags::ACK, b"");
+    whole.splice_payload(0..0, &lines).expect("it is short enough");
+    offload::checksum::fill(&mut whole, &Routines::PORTABLE);
+    lab.pass(whole).expect("it goes on");
+    assert!(!has_helper(&lab, &flow), "but there is a bound");
 }
 
 /// What is expected when a server has said something, the last piece of which lies so many bytes behind what it has said, and then its client.
