@@ -57,9 +57,9 @@ mod tests {
             let found = behind(None, lines.as_bytes());
             assert_eq!(Code::save(found), open.unwrap_or_default().as_bytes(), "{lines}");
             // Line by line it is the same.
-            let singly = lines.split_inclusive('\n').fold(Vec::new(), |state, line| {
-                Code::save(behind(Code::resume(&state), line.as_bytes()))
-            });
+            let singly = lines
+                .split_inclusive('\n')
+                .fold(Vec::new(), |state, line| Code::save(behind(Code::resume(&state), line.as_bytes())));
             assert_eq!(singly, Code::save(found), "{lines}");
         }
     }

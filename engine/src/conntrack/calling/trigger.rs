@@ -323,9 +323,12 @@ mod tests {
     #[test]
     fn what_ends_inside_a_trigger_may_matter() {
         let irc = triggers(Anchor::Anywhere, &[b"\x01dcc "]);
-        for (payload, may) in
-            [(&b"NOOP\nPRIVMSG bob :\x01DC"[..], true), (b"\x01DCC x\n", true), (b"\x01DC\nNOOP", false), (b"NOOP\n", false)]
-        {
+        for (payload, may) in [
+            (&b"NOOP\nPRIVMSG bob :\x01DC"[..], true),
+            (b"\x01DCC x\n", true),
+            (b"\x01DC\nNOOP", false),
+            (b"NOOP\n", false),
+        ] {
             assert_eq!(irc.may_matter(payload), may, "{}", payload.escape_ascii());
         }
     }

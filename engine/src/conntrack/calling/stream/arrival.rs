@@ -6,8 +6,8 @@ use super::{
     Open,
     ahead::Stretch,
     reading::{
-        Run, begin, catch_up, give_up, go_on, know, leave_unbegun, must_be_whole, must_begin, pass_ahead, payload, read,
-        stream_mut,
+        Run, begin, blank_bytes, catch_up, give_up, go_on, know, leave_unbegun, must_be_whole, must_begin, pass_ahead,
+        payload, read, stream_mut,
     },
     waiting::{Full, Segment},
 };
@@ -56,21 +56,15 @@ pub(in crate::conntrack::calling) fn arrive(
     let Some((seq, flags)) = packet.tcp().map(|tcp| (tcp.seq(), tcp.flags)) else { return Ok(Arrived::On(false)) };
     let len = packet.payload_len() as u32;
     let (ends, resets) = (flags.contains(TcpFlags::FIN), flags.contains(TcpFlags::RST));
-    let is_opening = call.conntrack.connection(call.id).is_some_and(tcp::is_opening);
-    let Some(mut stream) = stream_mut(call) else { return Ok(Arrived::On(false)) };
     if flags.contains(TcpFlags::SYN) {
-        // Another number than an earlier one's is its sender's new beginning, as long as there is nothing that it could contradict.
-        if packet.meta().standing == Standing::Ignored {
-            stream.ask(seq + 1, len == 0);
-        } else if is_opening || stream.next().is_none() {
-            stream.begin(seq + 1, len == 0);
-        }
+        take_syn(call, seq, len == 0, packet.meta().standing);
         return Ok(Arrived::On(false));
     }
     if resets || !is_answered || (len == 0 && !ends) {
         return Ok(Arrived::On(false));
     }
     let end = seq + len;
+    let Some(stream) = stream_mut(call) else { return Ok(Arrived::On(false)) };
     let Some(next) = stream.next() else {
         if stream.open() == Open::Deaf {
             return write(call, packet).map(Arrived::On);
@@ -112,12 +106,24 @@ pub(in crate::conntrack::calling) fn arrive(
     write(call, packet).map(Arrived::On)
 }
 
+/// Takes note of a SYN. Another number than an earlier one's is its sender's new beginning, as long as there is nothing that it could
+/// contradict.
+fn take_syn(call: &mut Call<'_>, seq: SeqNum, is_bare: bool, standing: Standing) {
+    let is_opening = call.conntrack.connection(call.id).is_some_and(tcp::is_opening);
+    let Some(mut stream) = stream_mut(call) else { return };
+    if standing == Standing::Ignored {
+        stream.ask(seq + 1, is_bare);
+    } else if is_opening || stream.next().is_none() && stream.open() != Open::Deaf {
+        stream.begin(seq + 1, is_bare);
+    }
+}
+
 /// Takes the helper away from a connection that says something before what was taken for its beginning, and says whether it has. A keepalive
 /// repeats the last byte before what comes next (RFC 9293, section 3.8.4).
 fn begins_before(call: &mut Call<'_>, seq: SeqNum, next: SeqNum, packet: &Packet) -> bool {
     let bytes = payload(packet);
     let before = &bytes[..bytes.len().min((next - seq) as usize)];
-    let begins = must_begin(call) && next - seq > 1 && before.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+    let begins = must_begin(call) && next - seq > 1 && blank_bytes(before) < before.len();
     if begins {
         call.let_off(Departure::Unbegun);
     }

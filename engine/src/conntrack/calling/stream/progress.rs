@@ -174,7 +174,8 @@ impl Streams {
         if payload.is_empty() {
             return true;
         }
-        let is_next = stream.next == tcp.seq() && stream.place == Place::Start && !stream.waits && self.beside.is_none();
+        let is_next =
+            stream.next == tcp.seq() && stream.place == Place::Start && !stream.waits && self.beside.is_none();
         if !is_next || !triggers.passes(payload) {
             return false;
         }
@@ -359,7 +360,8 @@ impl StreamMut<'_> {
 
     /// Changes what it has beside.
     fn change(&mut self, change: impl FnOnce(&mut Beside)) {
-        let mut beside = self.beside.as_mut().map(|beside| core::mem::take(&mut beside[self.index])).unwrap_or_default();
+        let mut beside =
+            self.beside.as_mut().map(|beside| core::mem::take(&mut beside[self.index])).unwrap_or_default();
         change(&mut beside);
         self.keep(beside);
     }

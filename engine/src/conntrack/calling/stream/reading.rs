@@ -36,8 +36,13 @@ pub(super) struct Run<'a> {
 /// When the run's segments have to be dropped; nothing was granted then, and the stream stands where it stood.
 pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<usize, DropReason> {
     let open = stream_mut(call).map(|stream| stream.open()).unwrap_or_default();
+    let blank = if open == Open::First { blank_bytes(run.bytes) } else { 0 };
     if open == Open::First {
-        match begin(call, run.bytes, run.is_last) {
+        if blank == run.bytes.len() {
+            go_on(call, next + blank as u32, Open::First);
+            return Ok(blank);
+        }
+        match begin(call, &run.bytes[blank..], run.is_last) {
             Beginning::Known => know(call),
             Beginning::Short => return Ok(0),
             Beginning::Foreign => return Ok(pass(call, next, run.bytes)),
@@ -52,17 +57,11 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
         Open::Line(sent) => (sent, 0),
         Open::First if !must_begin(call) => (Vec::new(), 0),
         Open::Start => (Vec::new(), 0),
-        Open::Deaf => return Ok(run.bytes.len()),
-        Open::Carried | Open::First | Open::Other => {
-            let newline = run.bytes.iter().position(|byte| *byte == b'\n');
-            let skipped = newline.map_or(run.bytes.len(), |newline| newline + 1);
-            if open == Open::Other && call.loaded.triggers.stands_in(&run.bytes[..skipped]) {
-                give_up(call, GivenUp::Length);
+        Open::Carried | Open::First | Open::Other | Open::Deaf => {
+            match skip(call, open == Open::Other, blank, run.bytes) {
+                Some(skipped) => (Vec::new(), skipped),
+                None => return Ok(pass(call, next, run.bytes)),
             }
-            if newline.is_none() || is_over(call) {
-                return Ok(pass(call, next, run.bytes));
-            }
-            (Vec::new(), skipped)
         }
     };
     let text: Cow<'_, [u8]> = match sent.is_empty() {
@@ -93,18 +92,33 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     show(call, &text[..shown])?;
     let base = next.offset(skipped as i32 - before as i32);
     announce::remember(call, base);
+    if until == run.bytes.len() && worth == Worth::Waiting && tail.len() > LINE_BYTES_HELD_MAX {
+        give_up(call, GivenUp::Length);
+    }
     let left = match (until == run.bytes.len(), worth) {
         (true, _) if tail.is_empty() => Open::Start,
         (true, Worth::Remembering | Worth::Waiting) if tail.len() <= LINE_BYTES_HELD_MAX => Open::Line(tail.to_vec()),
-        (true, Worth::Waiting) => {
-            give_up(call, GivenUp::Length);
-            Open::Other
-        }
         (true, _) => Open::Other,
         (false, _) => Open::Start,
     };
     go_on(call, next + until as u32, left);
     Ok(until)
+}
+
+/// How many bytes of blank lines some bytes begin with. They are no part of the first line: no browser begins with such.
+pub(super) fn blank_bytes(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+}
+
+/// How many bytes lie before the first line that is to be read; `None`: all of them, or none is. The rest of a line goes on unread, and
+/// nothing of concern may stand there.
+fn skip(call: &mut Call<'_>, is_rest: bool, blank: usize, bytes: &[u8]) -> Option<usize> {
+    let newline = bytes[blank..].iter().position(|byte| *byte == b'\n');
+    let skipped = newline.map_or(bytes.len(), |newline| blank + newline + 1);
+    if is_rest && call.loaded.triggers.stands_in(&bytes[..skipped]) {
+        give_up(call, GivenUp::Length);
+    }
+    newline.filter(|_| !is_over(call)).map(|_| skipped)
 }
 
 /// Lets bytes go on unread, and tells how many those are.

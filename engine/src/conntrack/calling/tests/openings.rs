@@ -47,7 +47,7 @@ pub(super) const ORDER: &[u8] = b"OPEN 10.0.0.5:51210\r\n";
 
 #[test]
 fn who_begins_as_another_protocol_does_is_not_read_whatever_he_says_then() {
-    for first in [&b"EHLO office.example\r\n"[..], b"CLIENT libcurl\r\n", b"\r\n", b"HELLOS\r\n", b"\x16\x03\x01"] {
+    for first in [&b"EHLO office.example\r\n"[..], b"CLIENT libcurl\r\n", b" \r\n", b"HELLOS\r\n", b"\x16\x03\x01"] {
         let (mut lab, flow) = fresh(HelperMode::Guarded);
         let gone = play(&mut lab, &flow, 0, NONE, &[first, ORDER].concat());
         assert_eq!(gone, [alloc::format!("0 {}", [first, ORDER].concat().escape_ascii())]);
@@ -74,6 +74,26 @@ fn the_first_line_announces_nothing_since_a_page_may_choose_its_word() {
     play(&mut lab, &flow, 0, NONE, &ORDER[..9]);
     play(&mut lab, &flow, 9, NONE, &ORDER[9..]);
     assert!(lab.conntrack.expectations().is_empty(), "in pieces as well");
+}
+
+#[test]
+fn blank_lines_before_the_first_one_are_no_part_of_it() {
+    for pieces in [&[&b"\r\n"[..], b"\n", b"HELLO\r\n"][..], &[b"\r\n\r\nHELLO\r\n"], &[b"\r\nHEL", b"LO\r\n"]] {
+        let (mut lab, mut flow) = fresh(HelperMode::Guarded);
+        for piece in pieces {
+            lab.pass_on(flow.segment(CLIENTS, TcpFlags::ACK, piece));
+            flow.next[0] += piece.len() as u32;
+        }
+        play(&mut lab, &flow, 0, NONE, ORDER);
+        assert_eq!(expected(&lab), ["198.51.100.21:0 > 203.0.113.1:51210 tcp"]);
+    }
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    play(&mut lab, &flow, 0, NONE, &[&b"\r\n"[..], ORDER].concat());
+    assert!(has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty(), "the first one announces nothing");
+    let (mut lab, flow) = fresh(HelperMode::Guarded);
+    play(&mut lab, &flow, 0, NONE, b"\r\n");
+    play(&mut lab, &flow, 2, NONE, b"POST / HTTP/1.1\r\n");
+    assert!(!has_helper(&lab, &flow));
 }
 
 #[test]
