@@ -176,10 +176,11 @@ pub struct Manifest {
     /// Byte strings, one of which a payload must hold to be shown at all. Empty: every payload is shown.
     pub triggers: Vec<Trigger>,
     /// With which word the first line begins of the side that opened the connection, compared without regard to ASCII case: at most 96 of
-    /// 1 to 16 bytes, and none for [`Framing::Packet`]. A word ends with a blank or with its line. That line is not shown, and
-    /// nothing that the other side says before it. A connection that begins otherwise, or whose beginning was not read, or of which
-    /// lines go unread for their length or number, loses the helper and all that it has announced, but not in
-    /// [`HelperMode::Kernel`]. Empty: it may begin with any text.
+    /// 1 to 16 bytes, and none for [`Framing::Packet`]. A word ends with a blank or with its line; blank lines may come before. That
+    /// line is not shown, and nothing that the other side says before it. A connection that begins otherwise, or whose beginning was not
+    /// read or is not remembered, or of which lines with triggers go unread for their length or number or behind bytes that are missing,
+    /// loses the helper and all that it has announced, but not in [`HelperMode::Kernel`]; of the other side, that side is shown no more.
+    /// Empty: it may begin with any text.
     pub openings: Vec<Vec<u8>>,
     /// Kinds of expectations with their bounds; at least one.
     pub classes: Vec<ExpectClass>,

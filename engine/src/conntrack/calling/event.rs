@@ -67,9 +67,10 @@ pub enum Departure {
     Beginning,
     /// It speaks another protocol: the helper has said so, or it has gone over to what is no text.
     Foreign,
-    /// Its beginning was not read, so that nobody can say which protocol it speaks.
+    /// Its beginning was not read, or something of it was forgotten to make room, so that nobody can say which protocol it speaks.
     Unbegun,
-    /// More of it goes on unread than its protocol would need: lines that are too long, or too many of them.
+    /// More of it goes on unread than its protocol would need: lines that are too long, too many of them, or lines of concern behind
+    /// bytes that are missing.
     Unread,
 }
 
