@@ -14,7 +14,8 @@ pub(crate) struct Attack {
     pub(crate) port: u16,
     /// Who sends the payloads.
     pub(crate) from: Side,
-    /// Its payloads, a segment each.
+    /// Its payloads, a segment each. One behind [`UNSEEN`] does not come by here; [`OUT`] and [`BACK`] stand before a whole segment of either
+    /// direction, which somebody else may send and its receiver may never get.
     pub(crate) payloads: &'static [&'static str],
     /// What comes of the last one.
     pub(crate) end: End,
@@ -42,6 +43,12 @@ pub(crate) enum End {
     Dropped(DropReason),
 }
 
+/// Before a payload of which its receiver knows, and the gateway does not.
+pub(crate) const UNSEEN: &str = "UNSEEN ";
+/// Before a segment from the client's address.
+pub(crate) const OUT: &str = "OUT ";
+/// Before a segment from the server's.
+pub(crate) const BACK: &str = "BACK ";
 /// FTP's port.
 pub(crate) const FTP: u16 = 21;
 /// IRC's port.
@@ -139,6 +146,19 @@ pub(crate) static MUSEUM: &[Attack] = &[
         what: "NAT slipstreaming: the same behind a first line that is too long to be read", port: FTP, from: Side::Client,
         payloads: &[r"POST /ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS", r"ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS", r"ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS", r"ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS", r"ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS",
             r" HTTP/1.1\r\nHost: evil.example:21\r\n", r"Content-Length: 24\r\n\r\n", r"PORT 10,0,0,2,13,61\r\n"], end: End::Left },
+    Attack { file: "ftp-slipstream-gap", known: SLIPSTREAMING,
+        what: "NAT slipstreaming: what tells a browser does not come by here", port: FTP, from: Side::Client,
+        payloads: &[r"USER / HTTP/1.1\r\n", r"UNSEEN Host: evil.example:21\r\n\r\n", "MANY", "MANY", "MANY", "MANY", "MANY",
+            r"\r\nPORT 10,0,0,2,31,144\r\n", r"PORT 10,0,0,2,31,145\r\n"], end: End::Left },
+    Attack { file: "ftp-slipstream-begins-anew", known: SLIPSTREAMING,
+        what: "NAT slipstreaming: somebody's SYN says that the connection begins where a form's body does", port: FTP, from: Side::Client,
+        payloads: &[r"OUT S seq 142 ttl 1", r"BACK SA seq 500 ack 143", r"POST / HTTP/1.1\r\nHost: evil.example:21\r\n\r\n", r"USER x\r\nPORT 10,0,0,2,31,144\r\n"], end: End::Left },
+    Attack { file: "ftp-slipstream-begins-behind", known: SLIPSTREAMING,
+        what: "NAT slipstreaming: the same SYN goes on to the server", port: FTP, from: Side::Client,
+        payloads: &[r"OUT S seq 142", r"BACK SA seq 500 ack 143", r"POST / HTTP/1.1\r\nHost: evil.example:21\r\n\r\n", r"USER x\r\nPORT 10,0,0,2,31,144\r\n"], end: End::Left },
+    Attack { file: "ftp-slipstream-race", known: SLIPSTREAMING,
+        what: "NAT slipstreaming: a header is a command, and the server calls before what tells a browser", port: FTP, from: Side::Client,
+        payloads: &[r"USER / HTTP/1.1\r\n", r"PORT: 10,0,0,2,31,144\r\n"], end: End::Left },
     Attack { file: "irc-slipstream", known: SLIPSTREAMING,
         what: "NAT slipstreaming by IRC: a service's port is offered", port: IRC, from: Side::Client,
         payloads: &[r"PRIVMSG bob :\x01DCC CHAT chat 167772162 445 12345\x01\r\n"], end: End::Left },
@@ -197,6 +217,15 @@ pub(crate) static MUSEUM: &[Attack] = &[
     Attack { file: "ftp-endless-line", known: "",
         what: "a line that never ends", port: FTP, from: Side::Server,
         payloads: &[r"227 ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS\r\n"], end: End::Ignored },
+    Attack { file: "ftp-listing", known: "",
+        what: "a file's name in a listing within a reply looks like another reply", port: FTP, from: Side::Server,
+        payloads: &[r"213-Status follows:\r\n-rw- a\r\n227 x (198,51,100,7,24,235)\r\n213 End\r\n"], end: End::Left },
+    Attack { file: "ftp-listing-lines", known: "",
+        what: "the same, in segments of their own", port: FTP, from: Side::Server,
+        payloads: &[r"213-Status follows:\r\n", r"227 x (198,51,100,7,24,235)\r\n"], end: End::Left },
+    Attack { file: "ftp-begins-anew", known: "",
+        what: "what an earlier connection on the same ports has announced, when the answer to the next one's SYN goes astray", port: FTP, from: Side::Client,
+        payloads: &[r"PORT 10,0,0,2,31,144\r\n", r"OUT S seq 90", r"BACK SA seq 400 ack 91 ttl 1"], end: End::Dropped(DropReason::TtlExpired) },
     Attack { file: "ftp-command-of-server", known: "",
         what: "a client's command from the server", port: FTP, from: Side::Server,
         payloads: &[r"PORT 198,51,100,7,20,162\r\n"], end: End::Ignored },
@@ -211,7 +240,10 @@ pub(crate) static MUSEUM: &[Attack] = &[
 impl Attack {
     /// Its payloads as they are sent.
     pub(crate) fn payloads(&self) -> Vec<String> {
-        self.payloads.iter().map(|payload| payload.replace("ZEROS", ZEROS).replace("LINES", LINES)).collect()
+        self.payloads
+            .iter()
+            .map(|payload| payload.replace("MANY", &ZEROS.repeat(10)).replace("ZEROS", ZEROS).replace("LINES", LINES))
+            .collect()
     }
 
     /// What the client begins with, and who speaks then. Slipstreaming is another protocol from its first byte on.

@@ -4,7 +4,7 @@ use std::{fmt::Write, fs, path::PathBuf};
 
 use lab::frame;
 
-use super::museum::{Attack, MUSEUM, Side};
+use super::museum::{Attack, BACK, MUSEUM, OUT, Side, UNSEEN};
 
 /// The frames of an attack as they cross the network behind the gateway: a client opens a connection, perhaps says a first line, and one
 /// side sends payloads.
@@ -20,14 +20,25 @@ pub(crate) fn frames(local: u16, port: u16, (hello, from): (Option<&str>, Side),
     // How far the client's stream and the server's have gone.
     let mut next = [101, 501];
     let said = payloads.iter().map(|payload| (from, payload.as_str()));
-    for (from, payload) in hello.map(|hello| (Side::Client, hello)).into_iter().chain(said) {
+    for (from, said) in hello.map(|hello| (Side::Client, hello)).into_iter().chain(said) {
+        if let Some(segment) = said.strip_prefix(OUT) {
+            frames.push(frame("lan", &format!("{out} {segment}")));
+            continue;
+        }
+        if let Some(segment) = said.strip_prefix(BACK) {
+            frames.push(frame("wan", &format!("{back} {segment}")));
+            continue;
+        }
+        let payload = said.strip_prefix(UNSEEN).unwrap_or(said);
         let [client, server] = next;
         let made = match from {
             Side::Client => frame("lan", &format!("{out} PA seq {client} ack {server} data \"{payload}\"")),
             Side::Server => frame("wan", &format!("{back} PA seq {server} ack {client} data \"{payload}\"")),
         };
         next[from as usize] += made.len() - bare;
-        frames.push(made);
+        if payload == said {
+            frames.push(made);
+        }
     }
     frames
 }
