@@ -1,9 +1,10 @@
 //! A replay of a million packets with connection tracking, MASQUERADE and 1000 rules.
 //!
 //! `cargo bench -p towpath-replay --bench replay` prints packets a second: of reading alone, of the replay, and of the
-//! replay with each packet's record as JSON, as text, and in a pcapng file.
+//! replay with each packet's record as JSON, as text, and in a pcapng file; and of the replay where the server's
+//! answers fill their frames.
 //!
-//! `TOWPATH_WRITE=FOLDER cargo bench -p towpath-replay --bench replay` only writes the capture, the rules and the
+//! `TOWPATH_WRITE=FOLDER cargo bench -p towpath-replay --bench replay` only writes both captures, the rules and the
 //! configuration there, so that other programs can be timed on them; `TOWPATH_ONCE=PACKETS` replays once and says
 //! nothing, for `valgrind --tool=callgrind`.
 
@@ -18,10 +19,12 @@ use towpath_replay::{
     replay::{Detail, Replay, Setup},
 };
 
+use made::Answers;
+
 const PACKETS: u32 = 1_000_000;
 
 fn replay(c: &mut Criterion) {
-    let file = made::capture(PACKETS);
+    let file = made::capture(PACKETS, Answers::Small);
     let rules = made::rules();
     assert_eq!(forwarded(&file, &rules), u64::from(PACKETS), "every packet passes");
     let mut group = c.benchmark_group("replay");
@@ -53,6 +56,9 @@ fn replay(c: &mut Criterion) {
             ended.expect("the capture is whole");
         });
     });
+    drop(file);
+    let file = made::capture(PACKETS, Answers::Full);
+    group.bench_function("verdicts, full frames", |b| b.iter(|| forwarded(&file, &rules)));
     group.finish();
 }
 
@@ -89,12 +95,13 @@ criterion_group!(benches, replay);
 fn main() -> io::Result<()> {
     if let Some(folder) = env::var_os("TOWPATH_WRITE") {
         let folder = Path::new(&folder);
-        fs::write(folder.join("million.pcap"), made::capture(PACKETS))?;
+        fs::write(folder.join("million.pcap"), made::capture(PACKETS, Answers::Small))?;
+        fs::write(folder.join("million-full.pcap"), made::capture(PACKETS, Answers::Full))?;
         fs::write(folder.join("rules.v4"), made::rules())?;
         return fs::write(folder.join("gateway.toml"), made::CONFIG);
     }
     if let Some(packets) = env::var("TOWPATH_ONCE").ok().and_then(|packets| packets.parse().ok()) {
-        let count = forwarded(&made::capture(packets), &made::rules());
+        let count = forwarded(&made::capture(packets, Answers::Small), &made::rules());
         assert_eq!(count, u64::from(packets), "every packet passes");
         return Ok(());
     }

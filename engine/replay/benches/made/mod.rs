@@ -36,17 +36,27 @@ const PACKETS_EACH: u32 = 32;
 /// Rules in front of the one that lets pass.
 const RULES: usize = 1000;
 const SERVER: [u8; 4] = [198, 51, 100, 7];
-const PAYLOAD: [u8; 100] = [b'x'; 100];
+/// What a client asks with, in bytes.
+const REQUEST: u32 = 100;
+
+/// What the server answers with, in bytes.
+#[derive(Clone, Copy)]
+pub(crate) enum Answers {
+    /// As much as it was asked with: 110 bytes are a frame on average.
+    Small = 100,
+    /// What an Ethernet frame holds: 493 bytes are a frame on average.
+    Full = 1460,
+}
 
 /// A classic pcap with `packets` packets.
-pub(crate) fn capture(packets: u32) -> Vec<u8> {
+pub(crate) fn capture(packets: u32, answers: Answers) -> Vec<u8> {
     let mut file = [0xa1b2_3c4du32, 0x0004_0002, 0, 0, 65_535, 1].map(u32::to_le_bytes).concat();
     file.reserve(packets as usize * 160);
     for number in 0..packets {
         // A generation of connections, all of which take a step before any takes the next one.
         let (generation, place) = (number / (OPEN * PACKETS_EACH), number % (OPEN * PACKETS_EACH));
         let (step, connection) = (place / OPEN, generation * OPEN + place % OPEN);
-        let frame = segment(connection, step);
+        let frame = segment(connection, step, answers as u32);
         let nanos = u64::from(number) * 10_000;
         let head =
             [(nanos / 1_000_000_000) as u32, (nanos % 1_000_000_000) as u32, frame.len() as u32, frame.len() as u32];
@@ -76,15 +86,15 @@ pub(crate) fn setup(rules: &str) -> Setup<'_> {
     }
 }
 
-/// Step `step` of a connection.
-fn segment(connection: u32, step: u32) -> Vec<u8> {
+/// Step `step` of a connection in which every answer has `answer` bytes.
+fn segment(connection: u32, step: u32, answer: u32) -> Vec<u8> {
     let [_, a, b, c] = (0x10000 + connection / 16).to_be_bytes();
     let client = ([10, a, b, c], 40_000 + (connection % 16) as u16);
     let server = (SERVER, 80);
     // After the handshake: the client asks, the server answers, the client acknowledges; at last both close.
     let round = step.saturating_sub(3) / 3;
-    let (asked, answered) = (1001 + round * 100, 9001 + round * 100);
-    let payload = &PAYLOAD[..];
+    let (asked, answered) = (1001 + round * REQUEST, 9001 + round * answer);
+    let payload = |bytes: u32| vec![b'x'; bytes as usize];
     match step {
         0 => tcp(client, server, SYN, (1000, 0), b""),
         1 => tcp(server, client, SYN | ACK, (9000, 1001), b""),
@@ -92,9 +102,9 @@ fn segment(connection: u32, step: u32) -> Vec<u8> {
         30 => tcp(client, server, FIN | ACK, (asked, answered), b""),
         31 => tcp(server, client, FIN | ACK, (answered, asked + 1), b""),
         _ => match step % 3 {
-            0 => tcp(client, server, PSH | ACK, (asked, answered), payload),
-            1 => tcp(server, client, PSH | ACK, (answered, asked + 100), payload),
-            _ => tcp(client, server, ACK, (asked + 100, answered + 100), b""),
+            0 => tcp(client, server, PSH | ACK, (asked, answered), &payload(REQUEST)),
+            1 => tcp(server, client, PSH | ACK, (answered, asked + REQUEST), &payload(answer)),
+            _ => tcp(client, server, ACK, (asked + REQUEST, answered + answer), b""),
         },
     }
 }
