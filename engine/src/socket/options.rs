@@ -257,15 +257,7 @@ impl Settings {
             SocketOption::NotSentLow(bytes) => self.not_sent_low = Some(bytes),
             SocketOption::WindowClamp(0) => self.window_clamp = None,
             SocketOption::WindowClamp(bytes) => self.window_clamp = Some(bytes.max(RECEIVE_BUFFER_MIN / 2)),
-            SocketOption::Congestion(ref name) => {
-                let number = congestion::NAMES.into_iter().position(|known| known == name);
-                let number = number.ok_or(SocketError::NoEntry)?;
-                // To ask for what it has is always allowed (Linux v6.18: `tcp_set_congestion_control()`).
-                if self.algorithm.0 != *name && !sysctls.allows_congestion_control(number) {
-                    return Err(SocketError::NotPermitted);
-                }
-                self.algorithm = (congestion::NAMES[number], true);
-            }
+            SocketOption::Congestion(ref name) => self.choose_algorithm(name, sysctls)?,
             SocketOption::FastOpen(most) => {
                 self.fast_open.queue = most.min(sysctls.somaxconn).min(FAST_OPEN_QUEUE_MAX);
             }
@@ -274,6 +266,17 @@ impl Settings {
             SocketOption::FastOpenNoCookie(on) => self.fast_open.needs_no_cookie = on,
             SocketOption::FastOpenKeys(keys) => self.fast_open.keys = Some(keys),
         }
+        Ok(())
+    }
+
+    /// Chooses a congestion control by its name. To ask for what it has is always allowed (Linux v6.18: `tcp_set_congestion_control()`).
+    fn choose_algorithm(&mut self, name: &str, sysctls: &Sysctls) -> Result<(), SocketError> {
+        let number = congestion::NAMES.into_iter().position(|known| known == name);
+        let number = number.ok_or(SocketError::NoEntry)?;
+        if self.algorithm.0 != name && !sysctls.allows_congestion_control(number) {
+            return Err(SocketError::NotPermitted);
+        }
+        self.algorithm = (congestion::NAMES[number], true);
         Ok(())
     }
 }

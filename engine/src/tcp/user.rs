@@ -88,10 +88,7 @@ impl Connection {
                 self.wake(Readiness::WRITABLE);
             }
             SocketOption::ReceiveLow(_) => self.settle_receive_low(work),
-            SocketOption::WindowClamp(bytes) if *bytes > 0 => {
-                self.receiver.window_clamp = self.receiver.window_clamp.min(*bytes);
-                self.receiver.window_soft_max = self.receiver.window_soft_max.min(*bytes);
-            }
+            SocketOption::WindowClamp(bytes) if *bytes > 0 => self.clamp_window(*bytes),
             SocketOption::ReuseAddress(_)
             | SocketOption::ReusePort(_)
             | SocketOption::OnlyV6(_)

@@ -109,6 +109,12 @@ impl Connection {
         self.wake_reader(work);
     }
 
+    /// Tells of no larger windows from now on.
+    pub(super) fn clamp_window(&mut self, bytes: u32) {
+        self.receiver.window_clamp = self.receiver.window_clamp.min(bytes);
+        self.receiver.window_soft_max = self.receiver.window_soft_max.min(bytes);
+    }
+
     /// Tells the user that he can read, if it is worth it.
     pub(super) fn wake_reader(&mut self, work: &Work<'_>) {
         // An urgent byte alone wakes him, though he cannot read it in its turn.
