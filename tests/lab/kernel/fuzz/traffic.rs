@@ -83,7 +83,9 @@ fn talk(dice: &mut Dice, family: Family, may_be_led_here: bool) -> Talk {
         4 if dice.one_in(2) => (Side::Inside, HOSTS[0], HOSTS[1]),
         _ => (Side::Inside, dice.pick(&HOSTS), dice.pick(&SERVERS)),
     };
-    // What comes from the port of a service and is led to one is not answered here, lest two of them talk for ever.
+    // What comes from the port of a service and is led to one is not answered here, lest two of them talk for ever. Where
+    // hosts of the inside talk with each other under MASQUERADE, it is led to one as well.
+    let may_be_led_here = may_be_led_here || (side == Side::Inside && HOSTS.contains(&server));
     let server_ports: &[u16] =
         if kind == Kind::Udp && may_be_led_here { &[80, 9, 5000, 81] } else { &[53, 80, 7, 9, 5000, 81] };
     let ports = (dice.pick(&[5000, 5001, 5002, 1023, 511, 6000]), dice.pick(server_ports));
