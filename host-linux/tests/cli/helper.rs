@@ -81,13 +81,8 @@ fn a_helper_is_shown_with_its_manifest() {
 fn what_the_program_brings_along_is_shown_by_its_name() {
     let said = Place::new(&[]).towpath("helper inspect ftp").fine();
     assert!(said.starts_with("ftp: accepted, a helper for towpath:helper/conntrack@"), "{said}");
-    // The commands, what codes of replies begin with, and what tells a browser.
-    for reads in [
-        "  reads        lines that start with \"PORT\", \"EPRT\", \"10\", \"11\", ",
-        ", \"55\", \"63\", \"Host:\"\n  on           connections whose client begins with the word \"AUTH\", ",
-    ] {
-        assert!(said.contains(reads), "{said}");
-    }
+    let reads = "  reads        lines that start with \"PORT\", \"EPRT\", \"227 \", \"229 \", \"Host:\"\n  on           connections whose client begins with the word \"AUTH\", ";
+    assert!(said.contains(reads), "{said}");
 }
 
 #[test]

@@ -11,12 +11,12 @@
 //! ```
 //!
 //! This crate is the parser and the writer, without I/O, state or allocation while reading: [`inspect`] and [`render`].
-//! [`Ftp`] remembers which reply of several lines is open, and says the same to the kit, from which `component` makes a WebAssembly component and `plugins/native` an engine helper
+//! [`Ftp`] says the same to the kit, from which `component` makes a WebAssembly component and `plugins/native` an engine helper
 //! without a sandbox.
 //! What is accepted, and what is written, is what Linux accepts and writes; `README.md` tells the odd cases.
 //!
-//! Room: [`command`] (which line, which notation), `reply` (replies of several lines), `number` (number lists, ports), `address` (IPv6
-//! text), [`render`] (writing), [`manifest`] (what the helper asks to be allowed).
+//! Room: [`command`] (which line, which notation), `number` (number lists, ports), `address` (IPv6 text), [`render`]
+//! (writing), [`manifest`] (what the helper asks to be allowed).
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -29,7 +29,6 @@ pub mod manifest;
 mod number;
 mod plugin;
 mod render;
-mod reply;
 
 pub use command::{Announcement, Notation, Outcome, Sender, inspect};
 pub use plugin::Ftp;

@@ -6,24 +6,8 @@ pub const NAME: &str = "ftp";
 /// The server's port that FTP control connections go to (RFC 959, 5.2).
 pub const PORT: u16 = 21;
 
-/// What a payload must start with, or any of its lines, to be worth a look; case does not matter: the commands, and what a reply's code
-/// may begin with (RFC 959, 4.2.1; RFC 2228, 5.1), since each reply may have several lines.
-#[rustfmt::skip]
-pub const TRIGGERS: [&[u8]; 28] = [
-    b"PORT", b"EPRT",
-    b"10", b"11", b"12", b"13", b"15",
-    b"20", b"21", b"22", b"23", b"25",
-    b"30", b"31", b"32", b"33", b"35",
-    b"40", b"41", b"42", b"43", b"45",
-    b"50", b"51", b"52", b"53", b"55",
-    b"63",
-];
-
-/// Bytes of a reply's code.
-pub const REPLY_CODE_BYTES: usize = 3;
-
-/// What is remembered: the code of a reply of which not all lines have come.
-pub const STATE_BYTES_MAX: u16 = REPLY_CODE_BYTES as u16;
+/// What a payload must start with, or any of its lines, to be worth a look; case does not matter.
+pub const TRIGGERS: [&[u8]; 4] = [b"PORT", b"EPRT", b"227 ", b"229 "];
 
 /// The word with which a client's first line may begin: one of the commands of RFC 959, and of those after it (RFC 2228, 2389, 2640, 7151;
 /// IANA's registry of FTP commands, RFC 5797), that a client may give before it has logged in. Everything else comes later.

@@ -7,12 +7,9 @@ use towpath_helper_kit::{
     Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish, foreign,
 };
 
-use crate::{
-    Announcement, Notation, Outcome, Sender, inspect, manifest, render,
-    reply::{self, Code},
-};
+use crate::{Announcement, Notation, Outcome, Sender, inspect, manifest, render};
 
-/// The FTP helper; remembers which reply of several lines is open.
+/// The FTP helper; keeps nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Ftp;
 
@@ -40,34 +37,30 @@ impl Plugin for Ftp {
                 timeout_seconds: manifest::EXPECT_SECONDS,
             }]),
             rewrite_bytes_max: manifest::REWRITE_BYTES_MAX,
-            state_bytes_max: manifest::STATE_BYTES_MAX,
+            state_bytes_max: 0,
             fuel_per_call: manifest::FUEL_PER_CALL,
             memory_bytes_max: manifest::MEMORY_BYTES_MAX,
             on_failure: FailurePolicy::Drop,
         }
     }
 
-    fn inspect(context: &Context, state: &[u8], payload: &[u8]) -> Option<Inspection> {
+    fn inspect(context: &Context, _state: &[u8], payload: &[u8]) -> Option<Inspection> {
         if foreign::speaks(context, payload) {
             return Some(Inspection::of(Verdict::Foreign));
         }
-        let before = Code::resume(state);
-        let (sender, open, behind) = match context.direction {
-            Direction::Original => (Sender::Client, None, before),
-            Direction::Reply => (Sender::Server, before, reply::behind(before, payload)),
+        let sender = match context.direction {
+            Direction::Original => Sender::Client,
+            Direction::Reply => Sender::Server,
         };
-        let state = (behind != before).then(|| Code::save(behind));
         match inspect(sender, context.source.address, payload) {
-            Outcome::Nothing => state.map(|state| Inspection { state: Some(state), ..Inspection::of(Verdict::Accept) }),
+            Outcome::Nothing => None,
             Outcome::Incomplete => Some(Inspection::of(Verdict::Incomplete)),
             Outcome::Malformed => Some(Inspection::of(Verdict::Malformed)),
-            Outcome::Announced(found) => {
-                // Neither end writes such a number or word, and within a reply of several lines it is text, which others may have chosen; in
-                // mode `kernel` it counts as in Linux.
-                let is_foreign = found.wraps || found.is_longer || open.is_some();
-                let verdict = if is_foreign { Verdict::Foreign } else { Verdict::Accept };
-                Some(Inspection { verdict, state, ..Inspection::wish(wish(context, &found)) })
+            // Neither end writes such a number or word; in mode `kernel` it counts as in Linux.
+            Outcome::Announced(found) if found.wraps || found.is_longer => {
+                Some(Inspection { verdict: Verdict::Foreign, ..Inspection::wish(wish(context, &found)) })
             }
+            Outcome::Announced(found) => Some(Inspection::wish(wish(context, &found))),
         }
     }
 
