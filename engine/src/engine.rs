@@ -296,7 +296,7 @@ impl Engine {
         let (transmit, bytes) = self.transmits.pop()?;
         self.stats.transmitted += 1;
         self.stats.transmitted_bytes += bytes as u64;
-        self.pool.count(transmit.packet.touched());
+        transmit.packet.add_up(&mut self.pool);
         Some(transmit)
     }
 

@@ -32,7 +32,7 @@ pub struct Stats {
     /// Calls whose time lay before the time of an earlier call.
     pub time_stepped_back: u64,
     /// How often the payload of packets was copied and summed, beside the copy by which a frame comes in. Counted when a packet
-    /// leaves or ends; no snapshot has it.
+    /// leaves or ends.
     pub touched: Touched,
     drops: Vec<u64>,
 }

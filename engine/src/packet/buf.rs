@@ -171,7 +171,6 @@ impl Pool {
         block.meta = Meta::default();
         block.layers = Layers::default();
         block.pieces = None;
-        block.list = None;
         block.data = HEADROOM_BYTES as u16;
         block.tail = HEADROOM_BYTES as u16;
         block
@@ -213,7 +212,9 @@ impl Pool {
     #[inline(always)]
     pub(super) fn give_back(&mut self, mut block: Box<Block>) {
         block.charge = None;
-        self.touched += block.tally.take();
+        if let Some(touched) = block.tally.take() {
+            self.touched += touched;
+        }
         if !block.fragments.is_empty() {
             self.give_back_fragments(&mut block);
         }
@@ -222,7 +223,9 @@ impl Pool {
         }
     }
 
+    /// Whose payload was kept with other frames' headers has some in fragments.
     fn give_back_fragments(&mut self, block: &mut Block) {
+        block.list = None;
         for Fragment { buffer, .. } in block.fragments.drain(..) {
             let class = FRAGMENT_BYTES.iter().position(|bytes| *bytes == buffer.capacity());
             if let Some(class) = class.filter(|_| Arc::strong_count(&buffer) == 1)

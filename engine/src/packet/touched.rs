@@ -50,15 +50,15 @@ impl Tally {
         count(&self.copies, &self.copied_bytes, bytes);
     }
 
-    /// What was counted; nothing is left.
+    /// What was counted, if anything was, which is so of few packets; nothing is left.
     #[inline]
-    pub(super) fn take(&self) -> Touched {
-        Touched {
-            copies: self.copies.take().into(),
-            copied_bytes: self.copied_bytes.take().into(),
-            sums: self.sums.take().into(),
-            summed_bytes: self.summed_bytes.take().into(),
-        }
+    pub(super) fn take(&mut self) -> Option<Touched> {
+        self.is_some().then(|| core::mem::take(self).touched())
+    }
+
+    #[inline]
+    const fn is_some(&self) -> bool {
+        self.copies.get() | self.sums.get() != 0
     }
 
     fn touched(&self) -> Touched {
@@ -91,9 +91,17 @@ impl Packet {
     }
 
     /// Gives its buffers back for reuse, when what was done to its payload has been added up before.
-    pub(crate) fn recycle_counted(self, pool: &mut Pool) {
+    pub(crate) fn recycle_counted(mut self, pool: &mut Pool) {
         self.0.tally.take();
         self.recycle(pool);
+    }
+
+    /// Adds up what was done to its payload; it stays counted at the packet.
+    #[inline]
+    pub(crate) fn add_up(&self, pool: &mut Pool) {
+        if self.0.tally.is_some() {
+            pool.count(self.touched());
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
         Lists,
         snapshot::{RulesRecord, TakenRules},
     },
+    packet::Touched,
     random::Random,
     rate_limit::RateLimit,
     socket::{Sockets, SocketsRecord, UdpService},
@@ -58,6 +59,7 @@ pub(super) struct EngineRecord {
     sockets: SocketsRecord,
     subscription: Subscription,
     events_lost: u64,
+    touched: Touched,
     warnings: RateLimit,
     trace_level: u8,
     stats: StatsRecord,
@@ -119,7 +121,7 @@ impl EngineRecord {
             // Of the packet that was handled last.
             noted: _,
             // Room that is used again.
-            pool: _,
+            pool,
             batch: _,
             // For tests.
             repeats: _,
@@ -149,6 +151,7 @@ impl EngineRecord {
             sockets: sockets.record(),
             subscription: events.wanted(),
             events_lost: events.lost(),
+            touched: pool.touched(),
             warnings: events.warnings(),
             trace_level: TRACE_LEVELS.iter().position(|level| *level == trace.level()).unwrap_or(0) as u8,
             stats: StatsRecord::of(stats),
@@ -208,6 +211,7 @@ impl EngineRecord {
         let level = TRACE_LEVELS.get(usize::from(self.trace_level));
         engine.around.trace.set_level(*level.ok_or(SnapshotError::Inconsistent(Part::Trace))?);
         engine.stats = self.stats.restore()?;
+        engine.pool.count(self.touched);
         (engine.frames, engine.latest) = (self.frames, self.latest);
         Ok((engine, self.helpers))
     }
