@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use super::{connection::Connection, segment::WINDOW_SCALE_MAX, settings::Settings, way::Way, work::Work};
-use crate::{socket::Readiness, sysctl::Sysctls, time::Instant, wire::SeqNum};
+use crate::{limits::BUFFER_BYTES_MAX, socket::Readiness, sysctl::Sysctls, time::Instant, wire::SeqNum};
 
 /// How the receive buffer grows with what is read a round trip.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,10 +45,10 @@ impl Settings {
     /// its memory is payload (Linux v6.18: `tcp_set_rcvlowat()`).
     pub(crate) fn fit_receive_low(&mut self, part: u32, sysctls: &Sysctls) {
         let (memory, is_fixed) = self.receive_buffer;
-        let most = if is_fixed { memory } else { sysctls.tcp_rmem[2] };
+        let most = if is_fixed { memory } else { sysctls.tcp_rmem[2].min(BUFFER_BYTES_MAX) };
         self.receive_low = self.receive_low.min(most / 2).max(1);
         if !is_fixed {
-            self.receive_buffer.0 = memory.max(memory_for(self.receive_low, part));
+            self.receive_buffer.0 = memory.max(memory_for(self.receive_low, part).min(BUFFER_BYTES_MAX));
         }
     }
 
@@ -327,7 +327,7 @@ impl Connection {
         let grown = wanted * u64::from(copied - before) / u64::from(before.max(1));
         wanted += 2 * grown.min(wanted);
         let buffer = wanted * 256 / u64::from(self.receiver.payload_part.max(1));
-        let buffer = buffer.min(work.sysctls.tcp_rmem[2].into()) as u32;
+        let buffer = buffer.min(work.sysctls.tcp_rmem[2].min(BUFFER_BYTES_MAX).into()) as u32;
         if buffer > self.settings.receive_buffer.0 {
             self.settings.receive_buffer.0 = buffer;
             let most = u32::from(u16::MAX) << self.agreed.receive_scale;
