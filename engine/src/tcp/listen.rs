@@ -173,9 +173,9 @@ impl Request {
     /// What is set on the connection that it becomes, and holds for answers to it, from what is set on its listener (Linux v6.18:
     /// `inet_request_mark()`, `tcp_v4_send_synack()`, `tcp_v4_syn_recv_sock()`, `tcp_ca_openreq_child()`).
     pub(super) fn inherited(&self, listener: Settings, sysctls: &Sysctls) -> Settings {
-        // What a listener says of its queue is its own (Linux v6.18: `inet_csk_clone_lock()`).
+        // What a listener says of its queue, and of when connections leave it, is its own (Linux v6.18: `inet_csk_clone_lock()`).
         let fast_open = FastOpenSettings { queue: 0, keys: None, ..listener.fast_open };
-        let mut settings = Settings { fast_open, ..listener };
+        let mut settings = Settings { fast_open, deferred_answers: 0, ..listener };
         if !settings.algorithm.1 {
             // What is usual may have changed since it listens.
             settings.algorithm.0 = sysctls.congestion_control();
