@@ -92,17 +92,24 @@ pub(super) fn read(call: &mut Call<'_>, next: SeqNum, run: &Run<'_>) -> Result<u
     show(call, &text[..shown])?;
     let base = next.offset(skipped as i32 - before as i32);
     announce::remember(call, base);
+    if is_over(call) {
+        return Ok(pass(call, next, run.bytes));
+    }
     if until == run.bytes.len() && worth == Worth::Waiting && tail.len() > LINE_BYTES_HELD_MAX {
         give_up(call, GivenUp::Length);
     }
-    let left = match (until == run.bytes.len(), worth) {
-        (true, _) if tail.is_empty() => Open::Start,
-        (true, Worth::Remembering | Worth::Waiting) if tail.len() <= LINE_BYTES_HELD_MAX => Open::Line(tail.to_vec()),
-        (true, _) => Open::Other,
-        (false, _) => Open::Start,
-    };
+    let left = if until == run.bytes.len() { left_open(worth, tail) } else { Open::Start };
     go_on(call, next + until as u32, left);
     Ok(until)
+}
+
+/// What a stream stands in that was read to behind the beginning of a line.
+fn left_open(worth: Worth, tail: &[u8]) -> Open {
+    if tail.is_empty() {
+        return Open::Start;
+    }
+    let is_kept = worth != Worth::Nothing && tail.len() <= LINE_BYTES_HELD_MAX;
+    if is_kept { Open::Line(tail.to_vec()) } else { Open::Other }
 }
 
 /// How many bytes of blank lines some bytes begin with. They are no part of the first line: no browser begins with such.
