@@ -74,7 +74,7 @@ pub fn statistics(counted: impl IntoIterator<Item = (String, u64)>) -> String {
 
 /// All four of a NIC of a host's model, each followed by an empty line; `queues`: what its queues have counted.
 ///
-/// Names of what a driver may name as it likes are those of drivers that have it: of queues igb's, `tx_busy` is ixgbe's, `stopped` and
+/// Names of what a driver may name as it likes are those of drivers that have it: of queues igb's, `tx_busy` is ixgbe's, `limited` (by the limit to a ring's bytes) is ours, `stopped` and
 /// those of interrupts and polls are mlx5's (Linux v6.18: `drivers/net/ethernet/intel/igb/igb_ethtool.c`, `igb_get_strings()`;
 /// `ixgbe/ixgbe_ethtool.c`, `ixgbe_gstrings_stats`; `mellanox/mlx5/core/en_stats.c`, `sq_stats_desc`, `ch_stats_desc`).
 #[must_use]
@@ -106,6 +106,7 @@ fn counted(queues: &[QueueCounters]) -> Vec<(String, u64)> {
             (format!("tx_queue_{number}_packets"), queue.tx_packets),
             (format!("tx_queue_{number}_bytes"), queue.tx_bytes),
             (format!("tx_queue_{number}_stopped"), queue.tx_stopped),
+            (format!("tx_queue_{number}_limited"), queue.tx_limited),
             (format!("tx_queue_{number}_restart"), queue.tx_restart),
             (format!("rx_queue_{number}_packets"), queue.rx_packets),
             (format!("rx_queue_{number}_bytes"), queue.rx_bytes),

@@ -171,7 +171,7 @@ fn write_hardware(out: &mut String, scenario: &Scenario, report: &Report) -> fmt
                 counted.rx_packets,
                 counted.rx_missed_errors,
                 counted.tx_packets,
-                counted.tx_stopped,
+                counted.tx_stopped + counted.tx_limited,
                 counted.interrupts,
                 counted.deferred,
                 counted.polls,
