@@ -69,7 +69,8 @@ impl Receivers {
         let queue = self.queues.entry((frame.device, frame.queue % RECEIVE_QUEUES_MAX)).or_default();
         queue.polled += 1;
         let own_before = queue.gro.len();
-        // What a socket of this host is going to read is merged as ever.
+        // What a connection of this host is going to read is merged as ever; sockets of datagrams are not looked up, as in Linux where none
+        // has `UDP_GRO`.
         let lists =
             device.features.has(Feature::GRO_LIST) && gro::tcp_ends_of(frame).is_none_or(|ends| !is_heard(&ends));
         let merges_udp = device.features.has(Feature::UDP_GRO_FORWARDING);

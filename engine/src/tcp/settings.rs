@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) mss_max: Option<u16>,
     /// Keepalive probes are sent (`SO_KEEPALIVE`).
     pub(crate) keepalive: bool,
+    /// Silence before the first of them (`TCP_KEEPIDLE`), time between two (`TCP_KEEPINTVL`), and how many may go unanswered (`TCP_KEEPCNT`);
+    /// `None`: as the tunables say.
     pub(crate) keepalive_idle: Option<Duration>,
     pub(crate) keepalive_interval: Option<Duration>,
     pub(crate) keepalive_probes: Option<u32>,
@@ -35,10 +37,12 @@ pub(crate) struct Settings {
     pub(crate) linger2: Option<Duration>,
     /// No timeout is longer (`TCP_RTO_MAX_MS`): what the tunable was when the socket was opened, if the user says nothing.
     pub(crate) timeout_max: Duration,
+    /// How often a SYN is sent again (`TCP_SYNCNT`).
     pub(crate) syn_retries: Option<u32>,
     /// A listener takes no connection before it has brought data, for as long as so many answers of its SYN would take
     /// (`TCP_DEFER_ACCEPT`); 0: it takes it at once.
     pub(crate) deferred_answers: u8,
+    /// Bytes that may be written ahead of what was sent (`TCP_NOTSENT_LOWAT`).
     pub(crate) not_sent_low: Option<u32>,
     /// What a close waits for (`SO_LINGER`): zero resets.
     pub(crate) linger: Option<Duration>,
@@ -50,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) receive_low: u32,
     /// The largest window ever told (`TCP_WINDOW_CLAMP`).
     pub(crate) window_clamp: Option<u32>,
+    /// The byte behind the version, but for ECN (`IP_TOS`, `IPV6_TCLASS`); the hop limit (`IP_TTL`, `IPV6_UNICAST_HOPS`); the mark
+    /// (`SO_MARK`).
     pub(crate) tos: u8,
     pub(crate) hops: Option<u8>,
     pub(crate) mark: u32,

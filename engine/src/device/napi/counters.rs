@@ -85,7 +85,7 @@ pub struct QueueCounters {
     pub rx_bytes: u64,
     /// Frames that have found it full (`rx_missed_errors`).
     pub rx_missed_errors: u64,
-    /// Frames that its NIC has sent (`tx_packets`).
+    /// Frames that its NIC was done with (`tx_packets`): sent, or thrown away when the link went down.
     pub tx_packets: u64,
     /// Their bytes.
     pub tx_bytes: u64,

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! It is also stopped while more bytes are there than its limit says, if it has one ([`super::ByteLimitOptions`]). A frame takes a place, where on a machine each of its fragments does. How much must be free for a stopped queue to be woken is each
-//! driver's to say: a quarter of the ring here, as tg3 has it, so that it is not stopped again by the next frame.
+//! driver's to say: a quarter of the ring here (tg3: more than that), so that it is not stopped again by the next frame.
 //!
 //! Linux v6.18: `include/linux/netdevice.h`, `netif_tx_stop_queue()`, `netif_tx_wake_queue()`; `drivers/net/ethernet/broadcom/tg3.c`,
 //! `tg3_tx()`, `TG3_TX_WAKEUP_THRESH`.
