@@ -155,6 +155,13 @@ impl Pool {
         self.touched += touched;
     }
 
+    /// Adds so many checksum passes over so many bytes.
+    #[inline]
+    pub(super) const fn count_sums(&mut self, sums: u32, bytes: u32) {
+        self.touched.sums = self.touched.sums.wrapping_add(sums as u64);
+        self.touched.summed_bytes = self.touched.summed_bytes.wrapping_add(bytes as u64);
+    }
+
     /// Counts that bytes were copied that are to become a packet's payload, or were one's.
     pub(crate) fn count_copy(&mut self, bytes: usize) {
         self.count(Touched { copies: (bytes > 0).into(), copied_bytes: bytes as u64, ..Touched::default() });
@@ -211,10 +218,16 @@ impl Pool {
 
     #[inline(always)]
     pub(super) fn give_back(&mut self, mut block: Box<Block>) {
-        block.charge = None;
         if let Some(touched) = block.tally.take() {
             self.touched += touched;
         }
+        self.keep(block);
+    }
+
+    /// Keeps a block whose packet has nothing to add up.
+    #[inline(always)]
+    pub(super) fn keep(&mut self, mut block: Box<Block>) {
+        block.charge = None;
         if !block.fragments.is_empty() {
             self.give_back_fragments(&mut block);
         }

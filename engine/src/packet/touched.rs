@@ -47,7 +47,10 @@ impl Tally {
     /// Counts a copy; one of no bytes is none.
     #[inline]
     pub(super) fn copied(&self, bytes: usize) {
-        count(&self.copies, &self.copied_bytes, bytes);
+        if bytes > 0 {
+            self.copies.set(self.copies.get().wrapping_add(1));
+            self.copied_bytes.set(self.copied_bytes.get().wrapping_add(bytes as u32));
+        }
     }
 
     /// What was counted, if anything was, which is so of few packets; nothing is left.
@@ -87,28 +90,25 @@ impl Packet {
     /// Counts that its transport header and payload, or so many bytes of them, were summed.
     #[inline]
     pub(crate) fn count_sum(&self, bytes: usize) {
-        count(&self.0.tally.sums, &self.0.tally.summed_bytes, bytes);
+        let Tally { sums, summed_bytes, .. } = &self.0.tally;
+        sums.set(sums.get().wrapping_add(1));
+        summed_bytes.set(summed_bytes.get().wrapping_add(bytes as u32));
     }
 
     /// Gives its buffers back for reuse, when what was done to its payload has been added up before.
     pub(crate) fn recycle_counted(mut self, pool: &mut Pool) {
-        self.0.tally.take();
-        self.recycle(pool);
+        self.0.tally = Tally::default();
+        pool.keep(self.0);
     }
 
     /// Adds up what was done to its payload; it stays counted at the packet.
     #[inline]
     pub(crate) fn add_up(&self, pool: &mut Pool) {
-        if self.0.tally.is_some() {
+        let Tally { copies, sums, summed_bytes, .. } = &self.0.tally;
+        if copies.get() > 0 {
             pool.count(self.touched());
+        } else {
+            pool.count_sums(sums.get(), summed_bytes.get());
         }
-    }
-}
-
-#[inline]
-fn count(times: &Cell<u32>, total: &Cell<u32>, bytes: usize) {
-    if bytes > 0 {
-        times.set(times.get().wrapping_add(1));
-        total.set(total.get().wrapping_add(bytes as u32));
     }
 }
