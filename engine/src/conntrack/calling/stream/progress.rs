@@ -260,10 +260,9 @@ impl StreamMut<'_> {
             Open::Deaf => (Place::Deaf, Vec::new()),
         };
         self.stream.place = place;
-        let stays_behind = place != Place::Deaf;
         self.change(|beside| {
             beside.line = line;
-            if !stays_behind {
+            if place == Place::Deaf {
                 beside.ahead = Ahead::default();
             }
         });
