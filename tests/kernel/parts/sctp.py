@@ -151,39 +151,47 @@ def first_packets(s):
     end(s)
 
 
+OTHERS = {"c": 0x33333333, "s": 0x44444444}
+
+
+def ask(s, port, who, kind, asked, known):
+    """`asked` is what an INIT or INIT ACK wants to see; `known` what each end has asked for last."""
+    tag = 0 if kind == INIT else known.get("s" if who == "c" else "c", 0)
+    ends = (A, port, SRV, 9899) if who == "c" else (SRV, 9899, A, port)
+    s.put(sctp(*ends, tag, chunk(kind, tag=asked)))
+    if kind in (INIT, INIT_ACK):
+        known[who] = asked
+
+
+def two_more(s, beginning):
+    """Two INITs or INIT ACKs of either end, with its tag or another one, behind the beginning of an association."""
+    said_by = {"c": OF_CLIENT, "s": OF_SERVER}
+    messages = [(who, kind, tags[who]) for kind in (INIT, INIT_ACK) for who in "cs" for tags in (said_by, OTHERS)]
+    for port, two in enumerate(itertools.product(messages, repeat=2), 30001):
+        known = {}
+        if two[1] == messages[0]:
+            s.step(flush=True)
+        for who, kind, asked in [*beginning, *two]:
+            ask(s, port, who, kind, asked, known)
+
+
 @scenario("sctp-collisions")
 def collisions(s):
     """INITs of both ends (RFC 9260, section 5.2): again, late, with other tags, and the answers to them in every order."""
-    other = {"c": 0x33333333, "s": 0x44444444}
-    said_by = {"c": OF_CLIENT, "s": OF_SERVER}
-
-    def put(port, who, kind, asked, known):
-        """`asked` is what an INIT or INIT ACK wants to see; `known` what each end has asked for last."""
-        tag = 0 if kind == INIT else known.get("s" if who == "c" else "c", 0)
-        ends = (A, port, SRV, 9899) if who == "c" else (SRV, 9899, A, port)
-        s.put(sctp(*ends, tag, chunk(kind, tag=asked)))
-        if kind in (INIT, INIT_ACK):
-            known[who] = asked
-    messages = [(who, kind, tags[who]) for kind in (INIT, INIT_ACK) for who in "cs" for tags in (said_by, other)]
-    beginnings = {
-        "INITs of both": [("c", INIT, OF_CLIENT), ("s", INIT, OF_SERVER)],
-        "an open association": [("c", INIT, OF_CLIENT), ("s", INIT_ACK, OF_SERVER), ("c", COOKIE_ECHO, 0), ("s", COOKIE_ACK, 0)],
-    }
-    port = 30000
-    for name, beginning in beginnings.items():
-        s.note(f"{name}, two more")
-        for two in itertools.product(messages, repeat=2):
-            port, known = port + 1, {}
-            if two[1] == messages[0]:
-                s.step(flush=True)
-            for who, kind, asked in [*beginning, *two]:
-                put(port, who, kind, asked, known)
+    two_more(s, [("c", INIT, OF_CLIENT), ("s", INIT, OF_SERVER)])
     s.note("heartbeats have told the tag that an INIT of the other side asks for: it is the same again, so that an INIT ACK is none to it")
-    for asked in (OF_SERVER, other["s"]):
-        port, known = port + 1, {}
+    for port, asked in enumerate((OF_SERVER, OTHERS["s"]), 31001):
+        known = {}
         s.put(said("c", SHUTDOWN_ACK, port), said("c", HEARTBEAT, port))
-        put(port, "s", INIT, asked, known)
-        put(port, "c", INIT_ACK, OF_CLIENT, known)
+        ask(s, port, "s", INIT, asked, known)
+        ask(s, port, "c", INIT_ACK, OF_CLIENT, known)
+    end(s)
+
+
+@scenario("sctp-collisions-open")
+def collisions_when_open(s):
+    """The same in an association that is open."""
+    two_more(s, [("c", INIT, OF_CLIENT), ("s", INIT_ACK, OF_SERVER), ("c", COOKIE_ECHO, 0), ("s", COOKIE_ACK, 0)])
     end(s)
 
 
