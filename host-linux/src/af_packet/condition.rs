@@ -6,7 +6,7 @@ use towpath_engine::{
     wire::MacAddr,
 };
 
-use super::{interface::link, sys, sys::Query};
+use super::{carrier, interface::link, sys, sys::Query};
 
 /// How a device is at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Condition {
     pub is_up: bool,
     /// What its link says of itself; that of one which cannot be asked is down.
     pub link: Link,
+    /// How often its link has lost its carrier so far; `None`: it cannot be asked.
+    pub carrier_losses: Option<u32>,
     /// The largest packet that it sends; `None`: it cannot be asked.
     pub mtu_bytes: Option<u32>,
     /// Its Ethernet address.
@@ -40,6 +42,7 @@ impl Condition {
         index: None,
         is_up: false,
         link: Link::DOWN,
+        carrier_losses: None,
         mtu_bytes: None,
         mac: None,
         offloads: [true; OFFLOADS.len()],
@@ -58,8 +61,16 @@ impl Condition {
         let flags = query(Query::Flags).map_or(0, |[f0, f1, ..]| i32::from(u16::from_ne_bytes([f0, f1])));
         let is_up = flags & libc::IFF_UP != 0;
         let link = link(&socket, &name).unwrap_or(Link::DOWN);
+        let carrier_losses = carrier::losses(index);
         let offloads = sys::device_features(&socket, &name).map_or(Self::GONE.offloads, |features| offloads(&features));
-        Self { index: Some(index), is_up, link, mtu_bytes, mac, offloads }
+        Self { index: Some(index), is_up, link, carrier_losses, mtu_bytes, mac, offloads }
+    }
+
+    /// Whether its link has lost its carrier since it was like that and has it again, with no time in between to see it.
+    #[must_use]
+    pub fn has_flickered_since(&self, was: &Self) -> bool {
+        let counted = self.carrier_losses.zip(was.carrier_losses).is_some_and(|(is, was)| is != was);
+        counted && was.link.carrier && self.link.carrier
     }
 
     /// The features of [`OFFLOADS`] with whether it has them.

@@ -18,6 +18,7 @@
 //! engine's buffers would have to be copied into it, the kernel copies again for a local receiver, and `sendmmsg` takes
 //! them from where they lie. The figures are in `tests/bench/README.md`.
 
+mod carrier;
 mod claim;
 mod condition;
 mod counters;

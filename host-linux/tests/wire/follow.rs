@@ -10,7 +10,7 @@ use std::{
 
 use rustix::{
     net::sockopt::{Timeout, set_socket_timeout},
-    process::Signal,
+    process::{Signal, kill_process},
 };
 
 use crate::{
@@ -70,7 +70,7 @@ fn a_gateway_goes_on_with_a_device_that_is_made_anew_under_its_name() {
         server.ip("link set e0 up");
         server.ip("route add default via 192.0.2.1");
         gateway.wait_for("device wan: there is a new device of its name");
-        network.exchange(b"after");
+        network.exchange_soon(b"after");
         gateway.stop(Signal::INT);
     });
 }
@@ -79,16 +79,35 @@ fn a_gateway_goes_on_with_a_device_that_is_made_anew_under_its_name() {
 fn a_neighbour_is_asked_anew_when_its_link_comes_back() {
     in_namespace(|| {
         let network = Network::new();
-        let server = &network.server.namespace;
         let gateway = Gateway::start(&network.folder());
         network.exchange(b"before");
-        server.ip("link set e0 down");
-        server.ip("link set e0 address 02:00:00:00:00:22");
-        server.ip("link set e0 up");
-        server.ip("route add default via 192.0.2.1");
-        network.exchange(b"after");
+        another_server(&network);
+        network.exchange_soon(b"after");
         gateway.stop(Signal::INT);
     });
+}
+
+#[test]
+fn a_neighbour_is_asked_anew_when_its_link_has_been_away_with_nobody_looking() {
+    in_namespace(|| {
+        let network = Network::new();
+        let gateway = Gateway::start(&network.folder());
+        network.exchange(b"before");
+        kill_process(gateway.pid(), Signal::STOP).unwrap();
+        another_server(&network);
+        kill_process(gateway.pid(), Signal::CONT).unwrap();
+        network.exchange_soon(b"after");
+        gateway.stop(Signal::INT);
+    });
+}
+
+/// Another machine with the server's IP address takes its place at the cable.
+fn another_server(network: &Network) {
+    let server = &network.server.namespace;
+    server.ip("link set e0 down");
+    server.ip("link set e0 address 02:00:00:00:00:22");
+    server.ip("link set e0 up");
+    server.ip("route add default via 192.0.2.1");
 }
 
 #[test]

@@ -6,10 +6,13 @@ use std::{
     net::{Ipv4Addr, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Output, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    net::sockopt::{Timeout, set_socket_timeout},
+    process::{Pid, Signal, kill_process},
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -53,6 +56,25 @@ impl Network {
         let from = receive(&server);
         server.send_to(payload, from).unwrap();
         receive(&client);
+    }
+
+    /// The same over a link that is coming up: what is sent before the kernel has made it ready is lost, so it is sent until it arrives.
+    pub(crate) fn exchange_soon(&self, payload: &[u8]) {
+        let (client, server) = (self.client.udp(4000), self.server.udp(4001));
+        set_socket_timeout(&server, Timeout::Recv, Some(Duration::from_millis(100))).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        let mut bytes = [0; 100];
+        let arrived = loop {
+            client.send_to(payload, (SERVER, 4001)).unwrap();
+            if let Ok(arrived) = server.recv_from(&mut bytes) {
+                break arrived;
+            }
+            assert!(Instant::now() < deadline, "nothing arrives within {PATIENCE:?}");
+        };
+        assert_eq!(&bytes[..arrived.0], payload);
+        server.send_to(payload, arrived.1).unwrap();
+        let len = client.recv(&mut bytes).unwrap_or_else(|error| panic!("within {PATIENCE:?}: {error}"));
+        assert_eq!(&bytes[..len], payload);
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use towpath_engine::{Command, DeviceId, Engine, Instant, device::Feature};
+use towpath_engine::{
+    Command, DeviceId, Engine, Instant,
+    device::{Feature, Link},
+};
 
 use super::view::device_name;
 use crate::{
@@ -45,6 +48,9 @@ impl Follower {
         notices: &mut Notices,
     ) {
         let device = watched.device;
+        if was.is_some_and(|was| is.has_flickered_since(&was)) {
+            give(engine, now, Command::SetLink(device, Link { carrier: false, ..is.link }));
+        }
         give(engine, now, Command::SetLink(device, is.link));
         take_up(now, engine, device, was, is);
         let switched = self.take_features(now, engine, device, &is);

@@ -95,6 +95,7 @@ impl Gateway {
             index,
             is_up: true,
             link: Link::default(),
+            carrier_losses: None,
             mtu_bytes: Some(1500),
             mac: None,
             offloads: [true; OFFLOADS.len()],
