@@ -1,8 +1,8 @@
 //! A replay of a million packets with connection tracking, MASQUERADE and 1000 rules.
 //!
 //! `cargo bench -p towpath-replay --bench replay` prints packets a second: of reading alone, of the replay, and of the
-//! replay with each packet's record as JSON, as text, and in a pcapng file; and of the replay where the server's
-//! answers fill their frames.
+//! replay with each packet's record as JSON, as text, and in a pcapng file; and of the replay of
+//! downloads, whose frames are mostly full.
 //!
 //! `TOWPATH_WRITE=FOLDER cargo bench -p towpath-replay --bench replay` only writes both captures, the rules and the
 //! configuration there, so that other programs can be timed on them; `TOWPATH_ONCE=PACKETS` replays once and says
@@ -19,12 +19,12 @@ use towpath_replay::{
     replay::{Detail, Replay, Setup},
 };
 
-use made::Answers;
+use made::Traffic;
 
 const PACKETS: u32 = 1_000_000;
 
 fn replay(c: &mut Criterion) {
-    let file = made::capture(PACKETS, Answers::Small);
+    let file = made::capture(PACKETS, Traffic::Questions);
     let rules = made::rules();
     assert_eq!(forwarded(&file, &rules), u64::from(PACKETS), "every packet passes");
     let mut group = c.benchmark_group("replay");
@@ -57,8 +57,8 @@ fn replay(c: &mut Criterion) {
         });
     });
     drop(file);
-    let file = made::capture(PACKETS, Answers::Full);
-    group.bench_function("verdicts, full frames", |b| b.iter(|| forwarded(&file, &rules)));
+    let file = made::capture(PACKETS, Traffic::Downloads);
+    group.bench_function("verdicts, downloads", |b| b.iter(|| forwarded(&file, &rules)));
     group.finish();
 }
 
@@ -95,13 +95,13 @@ criterion_group!(benches, replay);
 fn main() -> io::Result<()> {
     if let Some(folder) = env::var_os("TOWPATH_WRITE") {
         let folder = Path::new(&folder);
-        fs::write(folder.join("million.pcap"), made::capture(PACKETS, Answers::Small))?;
-        fs::write(folder.join("million-full.pcap"), made::capture(PACKETS, Answers::Full))?;
+        fs::write(folder.join("million.pcap"), made::capture(PACKETS, Traffic::Questions))?;
+        fs::write(folder.join("downloads.pcap"), made::capture(PACKETS, Traffic::Downloads))?;
         fs::write(folder.join("rules.v4"), made::rules())?;
         return fs::write(folder.join("gateway.toml"), made::CONFIG);
     }
     if let Some(packets) = env::var("TOWPATH_ONCE").ok().and_then(|packets| packets.parse().ok()) {
-        let count = forwarded(&made::capture(packets, Answers::Small), &made::rules());
+        let count = forwarded(&made::capture(packets, Traffic::Questions), &made::rules());
         assert_eq!(count, u64::from(packets), "every packet passes");
         return Ok(());
     }

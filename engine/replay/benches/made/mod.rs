@@ -38,25 +38,27 @@ const RULES: usize = 1000;
 const SERVER: [u8; 4] = [198, 51, 100, 7];
 /// What a client asks with, in bytes.
 const REQUEST: u32 = 100;
+/// What an Ethernet frame holds of an answer, in bytes.
+const FULL: u32 = 1460;
 
-/// What the server answers with, in bytes.
+/// What the connections carry.
 #[derive(Clone, Copy)]
-pub(crate) enum Answers {
-    /// As much as it was asked with: 110 bytes are a frame on average.
-    Small = 100,
-    /// What an Ethernet frame holds: 493 bytes are a frame on average.
-    Full = 1460,
+pub(crate) enum Traffic {
+    /// Requests, and answers of as many bytes: 110 bytes are a frame on average.
+    Questions,
+    /// One request and a file, of which every second full frame is acknowledged: 877 bytes are a frame on average.
+    Downloads,
 }
 
 /// A classic pcap with `packets` packets.
-pub(crate) fn capture(packets: u32, answers: Answers) -> Vec<u8> {
+pub(crate) fn capture(packets: u32, traffic: Traffic) -> Vec<u8> {
     let mut file = [0xa1b2_3c4du32, 0x0004_0002, 0, 0, 65_535, 1].map(u32::to_le_bytes).concat();
     file.reserve(packets as usize * 160);
     for number in 0..packets {
         // A generation of connections, all of which take a step before any takes the next one.
         let (generation, place) = (number / (OPEN * PACKETS_EACH), number % (OPEN * PACKETS_EACH));
         let (step, connection) = (place / OPEN, generation * OPEN + place % OPEN);
-        let frame = segment(connection, step, answers as u32);
+        let frame = segment(connection, step, traffic);
         let nanos = u64::from(number) * 10_000;
         let head =
             [(nanos / 1_000_000_000) as u32, (nanos % 1_000_000_000) as u32, frame.len() as u32, frame.len() as u32];
@@ -86,25 +88,35 @@ pub(crate) fn setup(rules: &str) -> Setup<'_> {
     }
 }
 
-/// Step `step` of a connection in which every answer has `answer` bytes.
-fn segment(connection: u32, step: u32, answer: u32) -> Vec<u8> {
+/// Step `step` of a connection: after the handshake what it carries, at last both close.
+fn segment(connection: u32, step: u32, traffic: Traffic) -> Vec<u8> {
     let [_, a, b, c] = (0x10000 + connection / 16).to_be_bytes();
     let client = ([10, a, b, c], 40_000 + (connection % 16) as u16);
     let server = (SERVER, 80);
-    // After the handshake: the client asks, the server answers, the client acknowledges; at last both close.
-    let round = step.saturating_sub(3) / 3;
-    let (asked, answered) = (1001 + round * REQUEST, 9001 + round * answer);
-    let payload = |bytes: u32| vec![b'x'; bytes as usize];
-    match step {
-        0 => tcp(client, server, SYN, (1000, 0), b""),
-        1 => tcp(server, client, SYN | ACK, (9000, 1001), b""),
-        2 => tcp(client, server, ACK, (1001, 9001), b""),
-        30 => tcp(client, server, FIN | ACK, (asked, answered), b""),
-        31 => tcp(server, client, FIN | ACK, (answered, asked + 1), b""),
-        _ => match step % 3 {
-            0 => tcp(client, server, PSH | ACK, (asked, answered), &payload(REQUEST)),
-            1 => tcp(server, client, PSH | ACK, (answered, asked + REQUEST), &payload(answer)),
-            _ => tcp(client, server, ACK, (asked + REQUEST, answered + answer), b""),
+    // How many steps since the first request and since the first answer.
+    let [requests, answers] = [3, 4].map(|first| step.min(30).saturating_sub(first));
+    let (asked, answered) = match traffic {
+        Traffic::Questions => (1001 + REQUEST * requests.div_ceil(3), 9001 + REQUEST * answers.div_ceil(3)),
+        // Two of three answer.
+        Traffic::Downloads => (1001 + REQUEST * requests.min(1), 9001 + FULL * (answers - answers / 3)),
+    };
+    let from_client = |flags, bytes| tcp(client, server, flags, (asked, answered), &vec![b'x'; bytes as usize]);
+    let from_server = |flags, bytes| tcp(server, client, flags, (answered, asked), &vec![b'x'; bytes as usize]);
+    match (step, traffic) {
+        (0, _) => tcp(client, server, SYN, (1000, 0), b""),
+        (1, _) => tcp(server, client, SYN | ACK, (9000, 1001), b""),
+        (2, _) => from_client(ACK, 0),
+        (3, _) => from_client(PSH | ACK, REQUEST),
+        (30, _) => from_client(FIN | ACK, 0),
+        (31, _) => tcp(server, client, FIN | ACK, (answered, asked + 1), b""),
+        (_, Traffic::Questions) => match step % 3 {
+            0 => from_client(PSH | ACK, REQUEST),
+            1 => from_server(PSH | ACK, REQUEST),
+            _ => from_client(ACK, 0),
+        },
+        (_, Traffic::Downloads) => match step % 3 {
+            0 => from_client(ACK, 0),
+            _ => from_server(ACK, FULL),
         },
     }
 }
