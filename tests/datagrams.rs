@@ -1,5 +1,8 @@
 //! Datagram sockets: UDP, pings and whole protocols, between two engines and with errors on the way.
 
+#[path = "datagrams/errors.rs"]
+mod errors;
+
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
     time::Duration,

@@ -264,7 +264,12 @@ impl Socket<'_> {
             }
             Some(Entry::Listener(listener)) => listener.settings.set_of_stream(option, sysctls),
             Some(Entry::Datagram(_)) if option.is_of_streams() => Err(SocketError::NoOption),
-            Some(Entry::Datagram(datagram)) => datagram.options.set(option, sysctls),
+            Some(Entry::Datagram(datagram)) => {
+                if matches!(option, SocketOption::ReceiveErrors(false)) {
+                    datagram.forget_errors(&mut self.engine.pool);
+                }
+                datagram.options.set(option, sysctls)
+            }
             Some(Entry::Connection(_)) => {
                 self.with_connection(|connection, work| connection.set_option(work, option))?
             }

@@ -56,7 +56,7 @@ mod table;
 mod unreachable;
 mod urgent;
 
-pub use datagram::{DatagramKind, Received, ServiceAnswer, UdpService};
+pub use datagram::{DatagramKind, QueuedError, Received, ServiceAnswer, UdpService};
 pub use error::SocketError;
 pub use face::{SendFlags, Socket, SocketSettings};
 pub use listing::{SocketEntry, SocketKind};

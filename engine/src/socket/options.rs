@@ -47,8 +47,9 @@ pub enum SocketOption {
     Tos(u8),
     /// `IP_TTL`, `IPV6_UNICAST_HOPS`.
     Hops(Option<u8>),
-    /// `IP_RECVERR`, `IPV6_RECVERR`, of streams: what the network says of the other end is told at once, and not only if the connection is
-    /// given up. Those of datagrams, which have a queue for it, there are not.
+    /// `IP_RECVERR`, `IPV6_RECVERR`. Streams are told at once what the network says of the other end, and not only when they are given up;
+    /// datagram sockets are told whether they are connected or not, and keep each error to be read
+    /// ([`Socket::receive_error`](super::Socket::receive_error)); what is not read when it is set to false is gone.
     ReceiveErrors(bool),
     /// `TCP_NODELAY`.
     NoDelay(bool),
@@ -116,9 +117,9 @@ impl SocketOption {
             | Self::MaxPacingRate(_)
             | Self::Mark(_)
             | Self::Tos(_)
-            | Self::Hops(_) => false,
-            Self::ReceiveErrors(_)
-            | Self::NoDelay(_)
+            | Self::Hops(_)
+            | Self::ReceiveErrors(_) => false,
+            Self::NoDelay(_)
             | Self::Cork(_)
             | Self::MaxSegment(_)
             | Self::QuickAck(_)

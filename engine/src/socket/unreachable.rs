@@ -6,7 +6,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{SocketError, table::Entry};
+use super::{DatagramKind, QueuedError, SocketError, table::Entry};
 use crate::{
     engine::Engine,
     packet::{Ip, Packet},
@@ -34,7 +34,7 @@ impl Engine {
     /// Tells the socket whose packet an ICMP error is about, if there is one.
     pub(crate) fn deliver_error(&mut self, now: Instant, packet: &Packet) {
         let Some((told, quoted)) = told(packet) else { return };
-        let Some(Quoted { protocol, ends, seq, kind }) = quoted_ends(packet.ip(), quoted) else { return };
+        let Some(Quoted { protocol, ends, seq, kind, .. }) = quoted_ends(packet.ip(), quoted) else { return };
         if protocol != Protocol::TCP {
             let (error, is_hard) = match told {
                 // Whoever wants to know the way's MTU is told that his packet was too large for it.
@@ -48,7 +48,7 @@ impl Engine {
                 }
                 Told::Unreachable { error, is_hard, .. } => (error, is_hard),
             };
-            return self.deliver_datagram_error(protocol, &ends, error, is_hard);
+            return self.deliver_datagram_error(packet, (protocol, &ends), (error, is_hard));
         }
         let Some(index) = self.sockets.find(&ends) else { return };
         match self.sockets.replace(index, Entry::Free) {
@@ -79,6 +79,28 @@ impl Engine {
             }
         }
     }
+}
+
+/// What an error says to a datagram socket that keeps it, and what it has brought back of what the socket has sent: payload of UDP, a message
+/// of ICMP, or all behind the IP header.
+pub(super) fn heard(packet: &Packet, kind: DatagramKind) -> Option<(QueuedError, &[u8])> {
+    let (told, quoted) = told(packet)?;
+    let Quoted { ends, transport_at, .. } = quoted_ends(packet.ip(), quoted)?;
+    let [message, code, _, _, rest @ ..] = *packet.transport_bytes().first_chunk::<HEADER_BYTES>()?;
+    let is_v6 = packet.icmpv6().is_some();
+    let (error, info) = match told {
+        Told::TooBig(bytes) => (SocketError::MessageTooLong, bytes),
+        Told::Unreachable { error, .. } if is_v6 => (error, u32::from_be_bytes(rest)),
+        Told::Unreachable { error, .. } if message == IcmpType::PARAMETER_PROBLEM.0 => (error, rest[0].into()),
+        Told::Unreachable { error, .. } => (error, 0),
+    };
+    let headers = if kind == DatagramKind::Udp { UDP_BYTES } else { 0 };
+    let payload = quoted.get(transport_at + headers..).unwrap_or_default();
+    let offender = packet.ip()?.source();
+    Some((
+        QueuedError { error, is_v6, kind: message, code, info, offender, to: ends.remote, len: payload.len() },
+        payload,
+    ))
 }
 
 /// What an error says, and the packet that it quotes.
@@ -166,22 +188,24 @@ struct Quoted {
     seq: SeqNum,
     /// Only of ICMP: the message's type.
     kind: u8,
+    /// Where what the IP header is followed by begins.
+    transport_at: usize,
 }
 
 /// What an error of the same family quotes; of an echo request, the identifier is the local port.
 fn quoted_ends(ip: Option<Ip<'_>>, quoted: &[u8]) -> Option<Quoted> {
-    let (source, destination, protocol, transport): (IpAddr, IpAddr, u8, &[u8]) = match ip? {
+    let (source, destination, protocol, transport_at): (IpAddr, IpAddr, u8, usize) = match ip? {
         Ip::V4(_) => {
             let header_len = usize::from(quoted.first()? & 0x0f) * 4;
             let address = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(quoted.get(at..at + 4)?).ok()?).into());
-            (address(12)?, address(16)?, *quoted.get(9)?, quoted.get(header_len.max(Ipv4Header::LEN)..)?)
+            (address(12)?, address(16)?, *quoted.get(9)?, header_len.max(Ipv4Header::LEN))
         }
         Ip::V6(_) => {
             let address = |at: usize| Some(Ipv6Addr::from(<[u8; 16]>::try_from(quoted.get(at..at + 16)?).ok()?).into());
-            (address(8)?, address(24)?, *quoted.get(6)?, quoted.get(Ipv6Header::LEN..)?)
+            (address(8)?, address(24)?, *quoted.get(6)?, Ipv6Header::LEN)
         }
     };
-    let &[a, b, c, d, e, f, g, h] = transport.first_chunk::<8>()?;
+    let &[a, b, c, d, e, f, g, h] = quoted.get(transport_at..)?.first_chunk::<8>()?;
     let number = |high, low| u16::from_be_bytes([high, low]);
     let protocol = Protocol(protocol);
     let (own, peer) = match protocol {
@@ -190,7 +214,7 @@ fn quoted_ends(ip: Option<Ip<'_>>, quoted: &[u8]) -> Option<Quoted> {
         _ => (0, 0),
     };
     let ends = Ends { local: SocketAddr::new(source, own), remote: SocketAddr::new(destination, peer) };
-    Some(Quoted { protocol, ends, seq: SeqNum(u32::from_be_bytes([e, f, g, h])), kind: a })
+    Some(Quoted { protocol, ends, seq: SeqNum(u32::from_be_bytes([e, f, g, h])), kind: a, transport_at })
 }
 
 /// Whether an error is believed that says of a message of ICMP that it was too large, though no socket has sent one (Linux v6.18:
@@ -203,5 +227,7 @@ const fn is_of_nobody(protocol: Protocol, kind: u8) -> bool {
     }
 }
 
+/// The header of UDP.
+const UDP_BYTES: usize = 8;
 /// The header of an ICMP error of either family.
 const HEADER_BYTES: usize = 8;

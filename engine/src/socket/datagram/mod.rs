@@ -26,6 +26,7 @@ mod face;
 mod send;
 mod service;
 
+pub use errors::QueuedError;
 pub use face::Received;
 pub use service::{ServiceAnswer, UdpService};
 
@@ -61,6 +62,8 @@ pub(crate) struct Datagram {
     pub(super) options: Options,
     pub(super) queue: Queue,
     pub(super) error: Option<SocketError>,
+    /// ICMP errors about what it has sent, until they are read (`IP_RECVERR`).
+    pub(super) errors: Queue,
     pub(super) is_receive_shut: bool,
     pub(super) is_send_shut: bool,
     pub(crate) woken: Readiness,
@@ -79,6 +82,7 @@ impl Datagram {
             options,
             queue: Queue::default(),
             error: None,
+            errors: Queue::default(),
             is_receive_shut: false,
             is_send_shut: false,
             woken: Readiness::default(),
@@ -118,7 +122,7 @@ impl Datagram {
         if self.is_receive_shut && self.is_send_shut {
             ready |= Readiness::HUNG_UP;
         }
-        if self.error.is_some() {
+        if self.error.is_some() || !self.errors.is_empty() {
             ready |= Readiness::ERROR;
         }
         ready
@@ -145,7 +149,8 @@ impl Datagram {
     /// v6.18: `net/ipv4/udp.c`, `__udp_enqueue_schedule_skb()`).
     pub(super) fn take(&mut self, packet: Packet, budget: &Budget) -> Result<(), Packet> {
         let memory = packet.memory_bytes();
-        let is_full = self.queue.bytes() + memory > self.options.receive_buffer.0 as usize && !self.queue.is_empty();
+        let held = self.held_bytes();
+        let is_full = held > 0 && held + memory > self.options.receive_buffer.0 as usize;
         if is_full || !budget.has_room(memory) || self.is_receive_shut {
             return Err(packet);
         }
@@ -157,6 +162,19 @@ impl Datagram {
     /// Gives the packets back that it holds.
     pub(super) fn release(&mut self, pool: &mut Pool) {
         for packet in self.queue.by_ref() {
+            packet.recycle(pool);
+        }
+        self.forget_errors(pool);
+    }
+
+    /// Memory of all that nobody has read.
+    fn held_bytes(&self) -> usize {
+        self.queue.bytes() + self.errors.bytes()
+    }
+
+    /// Gives up the errors that nobody has read.
+    pub(super) fn forget_errors(&mut self, pool: &mut Pool) {
+        for packet in self.errors.by_ref() {
             packet.recycle(pool);
         }
     }

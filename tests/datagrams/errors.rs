@@ -1,0 +1,61 @@
+//! What the network says of datagrams, kept for who sent them (`IP_RECVERR`; ip(7); Linux v6.18: `net/ipv4/ip_sockglue.c`).
+
+use std::{net::SocketAddr, time::Duration};
+
+use towpath_engine::socket::{QueuedError, Readiness, SocketError, SocketOption};
+
+use super::{at, at_v6, network, on, pass, udp};
+
+#[test]
+fn who_wants_to_know_of_errors_reads_each_with_what_it_is_about() {
+    for (near, far, is_v6, kind, code) in [(at(0, 0), at(1, 0), false, 3, 3), (at_v6(0, 0), at_v6(1, 0), true, 1, 4)] {
+        let mut network = network();
+        let to = |port| SocketAddr::new(far.ip(), port);
+        let socket = udp(&mut network, 0, SocketAddr::new(near.ip(), 1000));
+        on(&mut network, 0, socket).send_to(b"untold", to(8)).expect("there is a way");
+        pass(&mut network);
+        assert_eq!(on(&mut network, 0, socket).readiness(), Readiness::WRITABLE, "it is connected to nobody");
+        on(&mut network, 0, socket).set(&SocketOption::ReceiveErrors(true)).expect("it may");
+        for (bytes, port) in [(&b"one"[..], 9), (b"three", 11)] {
+            on(&mut network, 0, socket).send_to(bytes, to(port)).expect("there is a way");
+            pass(&mut network);
+            let refused = Err(SocketError::ConnectionRefused);
+            assert_eq!(on(&mut network, 0, socket).send_to(b"not sent", to(10)), refused, "each is told, too");
+        }
+        let mut start = [0; 2];
+        let first = on(&mut network, 0, socket).receive_error(&mut start);
+        let (error, offender) = (SocketError::ConnectionRefused, far.ip());
+        let expected = QueuedError { error, is_v6, kind, code, info: 0, offender, to: to(9), len: 3 };
+        assert_eq!((first, &start), (Ok(expected), b"on"));
+        assert!(on(&mut network, 0, socket).readiness().has(Readiness::ERROR), "another one waits");
+        let second = on(&mut network, 0, socket).receive_error(&mut start);
+        assert_eq!((second, &start), (Ok(QueuedError { to: to(11), len: 5, ..expected }), b"th"));
+        assert_eq!(on(&mut network, 0, socket).take_error(), None, "it was read");
+        assert_eq!(on(&mut network, 0, socket).receive_error(&mut start), Err(SocketError::WouldBlock));
+        assert_eq!(on(&mut network, 0, socket).readiness(), Readiness::WRITABLE);
+        on(&mut network, 0, socket).send_to(b"four", to(9)).expect("there is a way");
+        pass(&mut network);
+        on(&mut network, 0, socket).set(&SocketOption::ReceiveErrors(false)).expect("it may");
+        assert_eq!(on(&mut network, 0, socket).receive_error(&mut start), Err(SocketError::WouldBlock), "it is gone");
+        assert_eq!(on(&mut network, 0, socket).take_error(), Some(error), "but who asks is told");
+    }
+}
+
+#[test]
+fn errors_that_nobody_reads_take_no_more_than_a_receive_buffer() {
+    let mut network = network();
+    let socket = udp(&mut network, 0, at(0, 1000));
+    let mut ours = on(&mut network, 0, socket);
+    ours.set(&SocketOption::ReceiveErrors(true)).expect("it may");
+    ours.set(&SocketOption::ReceiveBuffer(20_000)).expect("it may");
+    for _ in 0..50 {
+        on(&mut network, 0, socket).take_error();
+        on(&mut network, 0, socket).send_to(b"x", at(1, 9)).expect("there is a way");
+        network.run(Duration::from_secs(2));
+    }
+    let mut kept = 0;
+    while on(&mut network, 0, socket).receive_error(&mut []).is_ok() {
+        kept += 1;
+    }
+    assert!((2..20).contains(&kept), "{kept}");
+}
