@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, also in its helpers")]
 
 mod bond;
+mod cable;
 mod conntrack_tool;
 mod dcc;
 mod device;
@@ -16,6 +17,7 @@ mod helper;
 mod host_port;
 mod ipv6;
 mod link;
+mod loss;
 mod namespace;
 mod needs;
 mod refused;
