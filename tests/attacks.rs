@@ -43,16 +43,20 @@ fn no_attack_makes_the_gateway_expect_anything() {
 
 #[test]
 fn honest_commands_are_expected_whole_and_nothing_beyond() {
-    let said = |port, from, payload: &str| {
-        let hello = Some(museum::hello(port));
-        let capture = shown::capture(&shown::frames(40_000, port, (hello, from), &[payload.to_owned()]));
-        carried_out(&capture).1
+    let said = |port, from, payloads: &[&str]| {
+        let (hello, payloads) =
+            (Some(museum::hello(port)), payloads.iter().map(ToString::to_string).collect::<Vec<_>>());
+        carried_out(&shown::capture(&shown::frames(40_000, port, (hello, from), &payloads))).1
     };
-    let client = |port, payload| said(port, Side::Client, payload);
+    let client = |port, payload| said(port, Side::Client, &[payload]);
     assert_eq!(client(FTP, r"PORT 10,0,0,2,20,162\r\n"), ["198.51.100.7:0 > 203.0.113.1:5282 tcp"]);
     assert_eq!(client(FTP, r"EPRT |1|10.0.0.2|5282|\r\n"), ["198.51.100.7:0 > 203.0.113.1:5282 tcp"]);
-    let server = said(FTP, Side::Server, r"227 Entering Passive Mode (198,51,100,7,20,162)\r\n");
-    assert_eq!(server, ["10.0.0.2:0 > 198.51.100.7:5282 tcp"]);
+    for [asked, answered] in [
+        [r"ASKS PASV\r\n", r"227 Entering Passive Mode (198,51,100,7,20,162)\r\n"],
+        [r"ASKS EPSV\r\n", r"229 Entering Extended Passive Mode (|||5282|)\r\n"],
+    ] {
+        assert_eq!(said(FTP, Side::Server, &[asked, answered]), ["10.0.0.2:0 > 198.51.100.7:5282 tcp"]);
+    }
     // CVE-2002-0060: an offer was expected at any host and port behind the gateway.
     let offer = r"PRIVMSG bob :\x01DCC SEND file.txt 167772162 8080 1234\x01\r\n";
     assert_eq!(client(IRC, offer), ["0.0.0.0:0 > 203.0.113.1:8080 tcp"]);

@@ -8,7 +8,7 @@ use lab::{
 };
 use towpath_engine::{
     Command, CommandError, Engine, Instant,
-    conntrack::HelperId,
+    conntrack::{HelperId, helper::HelperMode},
     netfilter::{Loading, RuleSet, Source},
     snapshot::Restoring,
     socket::SocketOption,
@@ -21,14 +21,18 @@ const RULES: &str = "-t nat -A POSTROUTING -o wan -j MASQUERADE
 -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT
 -P FORWARD DROP";
 
-/// A control connection whose client has announced port 5282; the gateway's address is longer by three bytes.
-const ANNOUNCED: &str = r#"
+/// A control connection.
+const OPENED: &str = r#"
     0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 S  seq 992
     0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 S  seq 992
     0.000  wan <  198.51.100.7:21 > 203.0.113.1:40000 SA seq 9000 ack 993
     0.000  lan >  198.51.100.7:21 > 10.0.0.2:40000 SA seq 9000 ack 993
     0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 PA seq 993 ack 9001 data "USER x\r\n"
     0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 PA seq 993 ack 9001 data "USER x\r\n"
+"#;
+
+/// Its client announces port 5282; the gateway's address is longer by three bytes.
+const ANNOUNCED: &str = r#"
     0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "PORT 10,0,0,2,20,162\r\n"
     0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "PORT 203,0,113,1,20,162\r\n"
 "#;
@@ -58,9 +62,61 @@ fn what_a_helpers_readme_says_that_it_asks_to_be_allowed_is_what_it_asks() {
 
 fn announced() -> Lab {
     let mut lab = lab(RULES).helpers();
-    lab.play(ANNOUNCED);
+    lab.play(OPENED).play(ANNOUNCED);
     assert_eq!(expected(&lab), ["198.51.100.7:0 > 203.0.113.1:5282 tcp"]);
     lab
+}
+
+#[test]
+fn a_reply_answers_one_command_whether_it_is_pipelined_sent_again_or_seen_by_a_gateway_before_this_one() {
+    let mut lab = lab(RULES).helpers();
+    lab.play(OPENED).play(
+        r#"
+        0.000  lan <  10.0.0.2:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "TYPE I\r\nPASV\r\nRETR a\r\n"
+        0.000  wan >  203.0.113.1:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "TYPE I\r\nPASV\r\nRETR a\r\n"
+        0.010  lan <  10.0.0.2:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "TYPE I\r\nPASV\r\nRETR a\r\n"
+        0.010  wan >  203.0.113.1:40000 > 198.51.100.7:21 PA seq 1001 ack 9001 data "TYPE I\r\nPASV\r\nRETR a\r\n"
+        "#,
+    );
+    let answers = |lab: &mut Lab, seq: u32, said: &str| {
+        lab.play(&format!(
+            r#"
+            0.000  wan <  198.51.100.7:21 > 203.0.113.1:40000 PA seq {seq} ack 1023 data "{said}"
+            0.000  lan >  198.51.100.7:21 > 10.0.0.2:40000 PA seq {seq} ack 1023 data "{said}"
+            "#
+        ));
+    };
+    lab.fail_over();
+    for _again in 0..2 {
+        answers(&mut lab, 9001, r"200 Ok\r\n227 Entering Passive Mode (198,51,100,7,195,80)\r\n");
+        assert_eq!(expected(&lab), ["10.0.0.2:0 > 198.51.100.7:50000 tcp"]);
+    }
+    // The command was sent twice, and asks once.
+    answers(&mut lab, 9058, r"227 Entering Passive Mode (198,51,100,7,195,81)\r\n");
+    assert!(expected(&lab).is_empty());
+}
+
+#[test]
+fn what_nobody_has_asked_for_is_expected_in_the_mode_kernel_alone() {
+    for (mode, is_expected) in
+        [(HelperMode::Guarded, false), (HelperMode::ServicePorts, false), (HelperMode::Kernel, true)]
+    {
+        for said in
+            ["227 Entering Passive Mode (198,51,100,7,195,80)", "229 Entering Extended Passive Mode (|||50000|)"]
+        {
+            let mut lab = lab(RULES).helpers();
+            lab.command(Command::SetHelperMode(mode));
+            lab.play(OPENED).play(&format!(
+                r#"
+                0.000  wan <  198.51.100.7:21 > 203.0.113.1:40000 PA seq 9001 ack 1001 data "331 x\r\n"
+                0.000  lan >  198.51.100.7:21 > 10.0.0.2:40000 PA seq 9001 ack 1001 data "331 x\r\n"
+                0.000  wan <  198.51.100.7:21 > 203.0.113.1:40000 PA seq 9008 ack 1001 data "{said}\r\n"
+                0.000  lan >  198.51.100.7:21 > 10.0.0.2:40000 PA seq 9008 ack 1001 data "{said}\r\n"
+                "#
+            ));
+            assert_eq!(expected(&lab).len(), usize::from(is_expected), "{mode:?}: {said}");
+        }
+    }
 }
 
 #[test]

@@ -14,8 +14,8 @@ pub(crate) struct Attack {
     pub(crate) port: u16,
     /// Who sends the payloads.
     pub(crate) from: Side,
-    /// Its payloads, a segment each. One behind [`UNSEEN`] does not come by here; [`OUT`] and [`BACK`] stand before a whole segment of either
-    /// direction, which somebody else may send and its receiver may never get.
+    /// Its payloads, a segment each. One behind [`ASKS`] is the client's, and one behind [`UNSEEN`] does not come by here; [`OUT`] and
+    /// [`BACK`] stand before a whole segment of either direction, which somebody else may send and its receiver may never get.
     pub(crate) payloads: &'static [&'static str],
     /// What comes of the last one.
     pub(crate) end: End,
@@ -43,6 +43,8 @@ pub(crate) enum End {
     Dropped(DropReason),
 }
 
+/// Before a payload of the client's, whoever sends the others.
+pub(crate) const ASKS: &str = "ASKS ";
 /// Before a payload of which its receiver knows, and the gateway does not.
 pub(crate) const UNSEEN: &str = "UNSEEN ";
 /// Before a segment from the client's address.
@@ -99,7 +101,7 @@ pub(crate) static MUSEUM: &[Attack] = &[
         payloads: &[r"EPRT |1|10.0.0.9|5282|\r\n"], end: End::Refused("ThirdParty") },
     Attack { file: "ftp-bounce-227", known: "CVE-1999-0017",
         what: "bounce: a server's 227 names another host", port: FTP, from: Side::Server,
-        payloads: &[r"227 Entering Passive Mode (203,0,113,77,20,162)\r\n"], end: End::Refused("ThirdParty") },
+        payloads: &[r"ASKS PASV\r\n", r"227 Entering Passive Mode (203,0,113,77,20,162)\r\n"], end: End::Refused("ThirdParty") },
     Attack { file: "ftp-slipstream", known: SLIPSTREAMING,
         what: "NAT slipstreaming: a form's body opens the victim's SSH", port: FTP, from: Side::Client,
         payloads: &[r"POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\n", r"PORT 10,0,0,2,0,22\r\n"], end: End::Left },
@@ -216,7 +218,17 @@ pub(crate) static MUSEUM: &[Attack] = &[
         payloads: &[r"STOR ", r"PORT 10,0,0,2,20,162\r\n"], end: End::Ignored },
     Attack { file: "ftp-endless-line", known: "",
         what: "a line that never ends", port: FTP, from: Side::Server,
-        payloads: &[r"227 ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS\r\n"], end: End::Ignored },
+        payloads: &[r"ASKS PASV\r\n", r"227 ZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROSZEROS\r\n"], end: End::Ignored },
+    Attack { file: "ftp-listing", known: "",
+        what: "a file's name in a listing looks like a reply", port: FTP, from: Side::Server,
+        payloads: &[r"ASKS STAT .\r\n", r"213-Status:\r\n-rw- a\r\n227 x (198,51,100,7,24,235)\r\n213 End\r\n"], end: End::Left },
+    Attack { file: "ftp-listing-lines", known: "",
+        what: "the same in segments of their own, like a reply of the other kind than was asked for", port: FTP, from: Side::Server,
+        payloads: &[r"ASKS STAT .\r\nPASV\r\n", r"213-Status:\r\n-rw- a\r\n", r"229 x (|||6379|)\r\n", r"213 End\r\n"], end: End::Left },
+    Attack { file: "ftp-listing-asked", known: "",
+        what: "the same, and the client asks for a reply before the listing comes: the true one, which is one too many, takes it back", port: FTP, from: Side::Server,
+        payloads: &[r"ASKS STAT .\r\nPASV\r\n", r"213-Status:\r\n-rw- a\r\n227 x (198,51,100,7,24,235)\r\n213 End\r\n",
+            r"227 Entering Passive Mode (198,51,100,7,195,80)\r\n"], end: End::Left },
     Attack { file: "ftp-begins-anew", known: "",
         what: "what an earlier connection on the same ports has announced, when the answer to the next one's SYN goes astray", port: FTP, from: Side::Client,
         payloads: &[r"PORT 10,0,0,2,31,144\r\n", r"OUT S seq 90", r"BACK SA seq 400 ack 91 ttl 1"], end: End::Dropped(DropReason::TtlExpired) },

@@ -4,7 +4,7 @@ use std::{fmt::Write, fs, path::PathBuf};
 
 use lab::frame;
 
-use super::museum::{Attack, BACK, MUSEUM, OUT, Side, UNSEEN};
+use super::museum::{ASKS, Attack, BACK, MUSEUM, OUT, Side, UNSEEN};
 
 /// The frames of an attack as they cross the network behind the gateway: a client opens a connection, perhaps says a first line, and one
 /// side sends payloads.
@@ -29,6 +29,7 @@ pub(crate) fn frames(local: u16, port: u16, (hello, from): (Option<&str>, Side),
             frames.push(frame("wan", &format!("{back} {segment}")));
             continue;
         }
+        let (from, said) = said.strip_prefix(ASKS).map_or((from, said), |said| (Side::Client, said));
         let payload = said.strip_prefix(UNSEEN).unwrap_or(said);
         let [client, server] = next;
         let made = match from {

@@ -81,7 +81,7 @@ fn a_helper_is_shown_with_its_manifest() {
 fn what_the_program_brings_along_is_shown_by_its_name() {
     let said = Place::new(&[]).towpath("helper inspect ftp").fine();
     assert!(said.starts_with("ftp: accepted, a helper for towpath:helper/conntrack@"), "{said}");
-    let reads = "  reads        lines that start with \"PORT\", \"EPRT\", \"227 \", \"229 \", \"Host:\"\n  on           connections whose client begins with the word \"AUTH\", ";
+    let reads = "  reads        lines that start with \"PORT\", \"EPRT\", \"PASV\", \"P@SW\", \"EPSV\", \"227 \", \"229 \", \"Host:\"\n  on           connections whose client begins with the word \"AUTH\", ";
     assert!(said.contains(reads), "{said}");
 }
 

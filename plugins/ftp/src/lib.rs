@@ -11,12 +11,12 @@
 //! ```
 //!
 //! This crate is the parser and the writer, without I/O, state or allocation while reading: [`inspect`] and [`render`].
-//! [`Ftp`] says the same to the kit, from which `component` makes a WebAssembly component and `plugins/native` an engine helper
-//! without a sandbox.
+//! [`Ftp`] holds replies against what the client has asked for, and says the same to the kit, from which `component` makes a WebAssembly
+//! component and `plugins/native` an engine helper without a sandbox.
 //! What is accepted, and what is written, is what Linux accepts and writes; `README.md` tells the odd cases.
 //!
-//! Room: [`command`] (which line, which notation), `number` (number lists, ports), `address` (IPv6 text), [`render`]
-//! (writing), [`manifest`] (what the helper asks to be allowed).
+//! Room: [`command`] (which line, which notation), `asked` (which replies are waited for), `number` (number lists, ports), `address` (IPv6
+//! text), [`render`] (writing), [`manifest`] (what the helper asks to be allowed).
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -24,6 +24,7 @@
 extern crate alloc;
 
 mod address;
+mod asked;
 pub mod command;
 pub mod manifest;
 mod number;

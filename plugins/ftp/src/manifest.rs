@@ -6,8 +6,13 @@ pub const NAME: &str = "ftp";
 /// The server's port that FTP control connections go to (RFC 959, 5.2).
 pub const PORT: u16 = 21;
 
-/// What a payload must start with, or any of its lines, to be worth a look; case does not matter.
-pub const TRIGGERS: [&[u8]; 4] = [b"PORT", b"EPRT", b"227 ", b"229 "];
+/// What a payload must start with, or any of its lines, to be worth a look; case does not matter: what names an endpoint, and what asks for
+/// one.
+pub const TRIGGERS: [&[u8]; 7] = [b"PORT", b"EPRT", b"PASV", b"P@SW", b"EPSV", b"227 ", b"229 "];
+
+/// How many commands are remembered that ask for an endpoint and are not answered yet, a byte each. A client that waits for each answer
+/// has one, and some that were refused.
+pub const ASKED_MAX: usize = 16;
 
 /// The word with which a client's first line may begin: one of the commands of RFC 959, and of those after it (RFC 2228, 2389, 2640, 7151;
 /// IANA's registry of FTP commands, RFC 5797), that a client may give before it has logged in. Everything else comes later.

@@ -7,9 +7,9 @@ use towpath_helper_kit::{
     Opener, Pattern, Plugin, Protocol, Site, Trigger, Verdict, Wish, foreign,
 };
 
-use crate::{Announcement, Notation, Outcome, Sender, inspect, manifest, render};
+use crate::{Announcement, Notation, Outcome, Sender, asked, inspect, manifest, render};
 
-/// The FTP helper; keeps nothing.
+/// The FTP helper; remembers what the client has asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Ftp;
 
@@ -37,14 +37,14 @@ impl Plugin for Ftp {
                 timeout_seconds: manifest::EXPECT_SECONDS,
             }]),
             rewrite_bytes_max: manifest::REWRITE_BYTES_MAX,
-            state_bytes_max: 0,
+            state_bytes_max: manifest::ASKED_MAX as u16,
             fuel_per_call: manifest::FUEL_PER_CALL,
             memory_bytes_max: manifest::MEMORY_BYTES_MAX,
             on_failure: FailurePolicy::Drop,
         }
     }
 
-    fn inspect(context: &Context, _state: &[u8], payload: &[u8]) -> Option<Inspection> {
+    fn inspect(context: &Context, state: &[u8], payload: &[u8]) -> Option<Inspection> {
         if foreign::speaks(context, payload) {
             return Some(Inspection::of(Verdict::Foreign));
         }
@@ -53,20 +53,34 @@ impl Plugin for Ftp {
             Direction::Reply => Sender::Server,
         };
         match inspect(sender, context.source.address, payload) {
+            Outcome::Nothing if sender == Sender::Client => {
+                let asked = asked::ask(state, asked::asks(payload)?);
+                Some(Inspection { state: Some(asked), ..Inspection::of(Verdict::Accept) })
+            }
             Outcome::Nothing => None,
             Outcome::Incomplete => Some(Inspection::of(Verdict::Incomplete)),
             Outcome::Malformed => Some(Inspection::of(Verdict::Malformed)),
-            // Neither end writes such a number or word; in mode `kernel` it counts as in Linux.
-            Outcome::Announced(found) if found.wraps || found.is_longer => {
-                Some(Inspection { verdict: Verdict::Foreign, ..Inspection::wish(wish(context, &found)) })
-            }
-            Outcome::Announced(found) => Some(Inspection::wish(wish(context, &found))),
+            Outcome::Announced(found) => Some(announced(context, state, &found)),
         }
     }
 
     fn render(_context: &Context, _state: &[u8], site: Site, translated: Endpoint) -> Vec<u8> {
         let notation = Notation::from_token(site.token);
         notation.map_or_else(Vec::new, |notation| render(notation, translated.address, translated.port).into_bytes())
+    }
+}
+
+/// What an endpoint that is named leads to.
+fn announced(context: &Context, state: &[u8], found: &Announcement) -> Inspection {
+    let wished = Inspection::wish(wish(context, found));
+    let asked = match found.notation {
+        Notation::Port | Notation::Eprt => Some(None),
+        Notation::Pasv | Notation::Epsv => asked::answer(state, found.notation).map(Some),
+    };
+    match asked {
+        Some(state) if !found.wraps && !found.is_longer => Inspection { state, ..wished },
+        // Neither end writes such a number or word, nor answers what nobody has asked; in mode `kernel` it counts as in Linux.
+        Some(_) | None => Inspection { verdict: Verdict::Foreign, ..wished },
     }
 }
 
