@@ -242,8 +242,9 @@ pub const HELPER_SITE_BYTES_MAX: usize = 128;
 /// Lines of one packet on which a helper answers anything; others go on unread, which is told.
 pub const HELPER_LINES_MAX: usize = 16;
 
-/// Lines of one packet that a helper is shown, most of which are of no concern to it after all: greetings of FTP have dozens. Being asked
-/// in vain costs a twentieth of an answer, so that these cost no more than those.
+/// Lines of one packet that a helper is shown, most of which may be of no concern to it after all: one without triggers is shown each line, and
+/// one whose triggers are common words many, of up to 64 KB that receive offload has put together. The helpers that come along would do with
+/// [`HELPER_LINES_MAX`]. Being asked in vain costs a twentieth of an answer, so that these cost no more than those.
 pub const HELPER_LINES_ASKED_MAX: usize = 16 * HELPER_LINES_MAX;
 
 /// Bytes of one direction of a connection that wait for the rest of a helper's line, and of a line that a helper is shown; further
