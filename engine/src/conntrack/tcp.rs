@@ -251,7 +251,12 @@ impl TcpTracking {
         let secs = timeouts.tcp(to);
         let (retransmitted, unacknowledged) = (timeouts.tcp_retransmitted(), timeouts.tcp_unacknowledged());
         let waits = SideFlags(self.seen[0].flags.0 | self.seen[1].flags.0).intersects(SideFlags::DATA_UNACKNOWLEDGED);
-        if u32::from(self.last.retransmissions) >= sysctls.conntrack_tcp_max_retrans && secs > retransmitted {
+        let retransmits = u32::from(self.last.retransmissions) >= sysctls.conntrack_tcp_max_retrans;
+        // Of most segments none of what follows is true.
+        if !(retransmits || waits || self.last.window == 0 || segment.kind == SegmentKind::Rst) {
+            return secs;
+        }
+        if retransmits && secs > retransmitted {
             retransmitted
         } else if segment.kind == SegmentKind::Rst {
             timeouts.tcp(TcpState::Close)
