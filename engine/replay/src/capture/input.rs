@@ -1,4 +1,8 @@
-//! Where a capture's bytes come from: a slice, which is read in place, or a stream, of which a window is held.
+//! Where a capture's bytes come from: a stream, of which a window is held.
+//!
+//! A slice is read like that, too. What is copied into the window comes one byte after the other, which memory is quick at, and the
+//! window stays in the cache; read in place, each record of a large capture would be a cache miss, and the next one's place is not
+//! known before it is there.
 
 use std::io::{self, Read};
 
@@ -10,7 +14,10 @@ use crate::limits::WINDOW_BYTES;
 ///
 /// Positions handed out stay good until the next [`Input::refill`], which moves what is left to the front.
 pub(super) struct Input<'a> {
-    source: Source<'a>,
+    reader: Box<dyn Read + 'a>,
+    /// The window; what is behind the first `filled` bytes is room.
+    window: Vec<u8>,
+    filled: usize,
     /// First byte that is not used up, as an index into [`Input::buffer`].
     position: usize,
     /// Bytes that have left the buffer at its front.
@@ -19,18 +26,10 @@ pub(super) struct Input<'a> {
     compressed: bool,
 }
 
-enum Source<'a> {
-    Slice(&'a [u8]),
-    Stream { reader: Box<dyn Read + 'a>, buffer: Vec<u8>, filled: usize },
-}
-
 impl<'a> Input<'a> {
-    /// Reads a slice in place, or its content when it is a gzip file.
+    /// Reads a slice, or its content when it is a gzip file.
     pub(super) fn from_bytes(bytes: &'a [u8]) -> Self {
-        if bytes.starts_with(&GZIP_MAGIC) {
-            return Self::stream(Box::new(MultiGzDecoder::new(bytes)), true);
-        }
-        Self { source: Source::Slice(bytes), position: 0, gone: 0, compressed: false }
+        Self::of(bytes, bytes.starts_with(&GZIP_MAGIC))
     }
 
     /// Reads a stream, or its content when it is a gzip file.
@@ -41,24 +40,18 @@ impl<'a> Input<'a> {
         let mut start = Vec::with_capacity(GZIP_MAGIC.len());
         reader.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
         let compressed = start.starts_with(&GZIP_MAGIC);
-        let whole = io::Cursor::new(start).chain(reader);
-        Ok(if compressed {
-            Self::stream(Box::new(MultiGzDecoder::new(whole)), true)
-        } else {
-            Self::stream(Box::new(whole), false)
-        })
+        Ok(Self::of(io::Cursor::new(start).chain(reader), compressed))
     }
 
-    fn stream(reader: Box<dyn Read + 'a>, compressed: bool) -> Self {
-        Self { source: Source::Stream { reader, buffer: Vec::new(), filled: 0 }, position: 0, gone: 0, compressed }
+    fn of(whole: impl Read + 'a, compressed: bool) -> Self {
+        let reader: Box<dyn Read + 'a> =
+            if compressed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        Self { reader, window: Vec::new(), filled: 0, position: 0, gone: 0, compressed }
     }
 
     /// All bytes at hand, also those used up since the last refill.
     pub(super) fn buffer(&self) -> &[u8] {
-        match &self.source {
-            Source::Slice(bytes) => bytes,
-            Source::Stream { buffer, filled, .. } => buffer.get(..*filled).unwrap_or_default(),
-        }
+        self.window.get(..self.filled).unwrap_or_default()
     }
 
     /// The bytes at hand that are not used up.
@@ -83,7 +76,7 @@ impl<'a> Input<'a> {
 
     /// Uses up `count` bytes; no more than are at hand.
     pub(super) fn consume(&mut self, count: usize) {
-        self.position = self.position.saturating_add(count).min(self.buffer().len());
+        self.position = self.position.saturating_add(count).min(self.filled);
     }
 
     /// Fetches bytes until `needed` are at hand or the capture ends, and says whether they are.
@@ -91,21 +84,18 @@ impl<'a> Input<'a> {
     /// # Errors
     /// What the stream says; the bytes that came before the error stay at hand.
     pub(super) fn refill(&mut self, needed: usize) -> io::Result<bool> {
-        let Source::Stream { reader, buffer, filled } = &mut self.source else {
-            return Ok(self.rest().len() >= needed);
-        };
-        buffer.copy_within(self.position..*filled, 0);
+        self.window.copy_within(self.position..self.filled, 0);
         self.gone = self.gone.saturating_add(self.position as u64);
-        *filled -= self.position;
+        self.filled -= self.position;
         self.position = 0;
         let size = needed.max(WINDOW_BYTES);
-        if buffer.len() < size {
-            buffer.resize(size, 0);
+        if self.window.len() < size {
+            self.window.resize(size, 0);
         }
-        while *filled < needed {
-            match reader.read(buffer.get_mut(*filled..).unwrap_or_default()) {
+        while self.filled < needed {
+            match self.reader.read(self.window.get_mut(self.filled..).unwrap_or_default()) {
                 Ok(0) => return Ok(false),
-                Ok(count) => *filled += count,
+                Ok(count) => self.filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

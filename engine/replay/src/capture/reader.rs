@@ -53,7 +53,7 @@ enum Format {
 }
 
 impl<'a> Capture<'a> {
-    /// Opens a capture that lies in memory; it is read in place.
+    /// Opens a capture that lies in memory. A window of it is held, as of one that comes from a stream.
     ///
     /// # Errors
     /// When the bytes are no capture.
