@@ -5,7 +5,7 @@ use zerocopy::FromBytes;
 use super::{
     Packet, Pool,
     buf::Block,
-    meta::{Addressed, Gso},
+    meta::{Addressed, Checksum, Gso},
 };
 use crate::{
     ending::{DropReason, Dropped},
@@ -89,9 +89,16 @@ impl Packet {
         let mut block = pool.block();
         block.meta.device = Some(frame.device);
         block.meta.queue = frame.queue;
-        block.meta.checksum = frame.checksum;
-        block.meta.gso = frame.gso;
-        block.meta.vlan = frame.vlan;
+        // Of most frames none of these is said, as a new block has it. Whoever has just written one would wait until a wide copy can read it.
+        if frame.checksum != Checksum::None {
+            block.meta.checksum = frame.checksum;
+        }
+        if frame.gso.is_some() {
+            block.meta.gso = frame.gso;
+        }
+        if frame.vlan.is_some() {
+            block.meta.vlan = frame.vlan;
+        }
         block.meta.cut_bytes = frame.wire_len.saturating_sub(frame.bytes.len() as u32);
         let is_long = frame.bytes.len() > LINEAR_BYTES_MAX;
         let linear = if is_long { &frame.bytes[..HEADER_BYTES_MAX] } else { frame.bytes };
