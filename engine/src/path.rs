@@ -430,9 +430,19 @@ impl Engine {
             if !self.comes_to(stage, hook, &packet) {
                 continue;
             }
-            packet = match self.call(stage, now, packet, Place { hook, stage: index }, way)? {
-                Walked::On(packet) => packet,
-                held @ Walked::Held(_) => return Ok(held),
+            // Few keep packets. An answer that told of that for all of them would go through memory at each.
+            packet = match stage {
+                Stage::Raw => self.table(TableName::Raw, hook, now, packet, way)?,
+                Stage::Conntrack => self.track(now, packet)?,
+                Stage::Mangle => self.table(TableName::Mangle, hook, now, packet, way)?,
+                Stage::Filter => self.table(TableName::Filter, hook, now, packet, way)?,
+                Stage::Security => self.table(TableName::Security, hook, now, packet, way)?,
+                Stage::DestinationNat | Stage::SourceNat => self.translate(hook, now, packet, way)?,
+                Stage::Helper => match self.help(now, packet, Place { hook, stage: index }, way)? {
+                    Walked::On(packet) => packet,
+                    held @ Walked::Held(_) => return Ok(held),
+                },
+                Stage::Confirm => self.confirm(now, packet, way)?,
             };
         }
         Ok(Walked::On(packet))
@@ -443,22 +453,6 @@ impl Engine {
     fn comes_to(&mut self, stage: Stage, hook: Hook, packet: &Packet) -> bool {
         self.noted.place = Some((hook, stage));
         self.rules.of(packet.family().unwrap_or_default()).has_part_in(stage)
-    }
-
-    /// Calls one of them.
-    #[inline(always)]
-    fn call(&mut self, stage: Stage, now: Instant, packet: Packet, place: Place, way: Way) -> Result<Walked, Dropped> {
-        let hook = place.hook;
-        Ok(Walked::On(match stage {
-            Stage::Raw => self.table(TableName::Raw, hook, now, packet, way)?,
-            Stage::Conntrack => self.track(now, packet)?,
-            Stage::Mangle => self.table(TableName::Mangle, hook, now, packet, way)?,
-            Stage::Filter => self.table(TableName::Filter, hook, now, packet, way)?,
-            Stage::Security => self.table(TableName::Security, hook, now, packet, way)?,
-            Stage::DestinationNat | Stage::SourceNat => self.translate(hook, now, packet, way)?,
-            Stage::Helper => return self.help(now, packet, place, way),
-            Stage::Confirm => self.confirm(now, packet, way)?,
-        }))
     }
 }
 
