@@ -41,13 +41,13 @@ impl Conntrack {
             }
             self.touch_connections(&slots);
             if slots.len < hashes.len {
-                self.touch_for_new(batch);
+                self.touch_for_new(batch.iter().filter_map(|packet| packet.meta().flow.as_ref()));
             }
         }
     }
 
-    /// Touches what [`Self::find_by`] will need for each of these keys, and what a packet of the connection will. Whoever
-    /// looks for many connections one after the other does this before.
+    /// Touches what [`Self::find_by`] will need for each of these keys, and what a packet of the connection will, or the first one of a
+    /// new connection. Whoever looks for many connections one after the other does this before.
     pub fn look_ahead(&self, keys: &mut [Option<FlowKey>]) {
         for keys in keys.chunks_mut(BATCH_FRAMES_MAX) {
             let mut hashes = Gathered::default();
@@ -56,6 +56,9 @@ impl Conntrack {
             let mut slots = Gathered::default();
             keys.iter_mut().flatten().filter_map(|key| self.guess(key)).for_each(|hint| slots.push(hint.slot));
             self.touch_connections(&slots);
+            if slots.len < hashes.len {
+                self.touch_for_new(keys.iter().flatten());
+            }
         }
     }
 
@@ -87,13 +90,14 @@ impl Conntrack {
 
     /// Touches where those will be entered that are about to be made: the lists of their sources, and where answers to what is
     /// translated will be found, with what may stand there already. Most other answers are found where the packets themselves are.
-    fn touch_for_new(&self, batch: &[Packet]) {
-        let new = || batch.iter().filter_map(|packet| packet.meta().flow.filter(|flow| flow.hint.is_none()));
+    #[inline(never)]
+    fn touch_for_new<'k>(&self, keys: impl Iterator<Item = &'k FlowKey> + Clone) {
+        let new = || keys.clone().filter(|key| key.hint.is_none());
         if let Some((address, family)) = self.sources.newest_translation() {
             let mut hashes = Gathered::default();
             new()
-                .filter(|flow| flow.tuple.family == family)
-                .filter_map(|flow| flow.tuple.inverted())
+                .filter(|key| key.tuple.family == family)
+                .filter_map(|key| key.tuple.inverted())
                 .map(|reply| Tuple { destination: address, ..reply })
                 .for_each(|reply| hashes.push(self.table.hash(&reply)));
             self.touch_buckets(&hashes);
@@ -101,7 +105,7 @@ impl Conntrack {
             hashes.iter().filter_map(|hash| self.table.guess(*hash)).for_each(|hint| clashing.push(hint.slot));
             self.touch_connections(&clashing);
         }
-        black_box(new().filter(|flow| self.sources.touch(0, &flow.tuple)).count());
+        black_box(new().filter(|key| self.sources.touch(0, &key.tuple)).count());
     }
 }
 
