@@ -7,7 +7,7 @@
 
 use towpath_engine::conntrack::{Conntrack, FlowKey, Tuple};
 
-use super::peek::{PLAIN_TRANSPORT, Peek, PlainHeaders};
+use super::peek::Peek;
 use crate::capture::Batch;
 
 /// What was read of the packets of a batch, as each was captured.
@@ -15,8 +15,6 @@ use crate::capture::Batch;
 pub(super) struct Ahead {
     /// The number of the batch's first packet.
     first: u64,
-    /// Headers, and what they say; `None`: they are others than [`PlainHeaders`], or none.
-    peeks: Vec<Option<(PlainHeaders, Peek)>>,
     /// By what each packet will be looked for.
     keys: Vec<Option<FlowKey>>,
 }
@@ -25,66 +23,53 @@ impl Ahead {
     /// Reads the packets of a batch, and touches what they will need.
     pub(super) fn look(&mut self, conntrack: &Conntrack, batch: &Batch<'_>) {
         self.first = batch.packets().next().map_or(0, |packet| packet.number);
-        self.peeks.clear();
         self.keys.clear();
-        for frame in batch.frames() {
+        self.keys.resize(batch.len(), None);
+        for (key, frame) in self.keys.iter_mut().zip(batch.frames()) {
             let frame = frame.unwrap_or_default();
-            match frame.first_chunk().and_then(|headers| Some((headers, Peek::plain(headers)?))) {
-                Some((headers, (peek, tuple))) => {
-                    self.keys.push(Some(conntrack.key(tuple)));
-                    self.peeks.push(Some((*headers, peek)));
-                }
-                None => self.look_closer(conntrack, frame),
+            // A key is written where it is kept: to move it there would wait for what was just written.
+            if let Some((_, tuple)) = frame.first_chunk().and_then(Peek::plain) {
+                *key = Some(conntrack.key(tuple));
+            } else {
+                *key = read_closer(frame).1.map(|tuple| conntrack.key(tuple));
             }
         }
         conntrack.look_ahead(&mut self.keys);
     }
 
-    #[inline(never)]
-    fn look_closer(&mut self, conntrack: &Conntrack, frame: &[u8]) {
-        let peek = Peek::frame(frame);
-        let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
-        self.keys.push(tuple.map(|tuple| conntrack.key(tuple)));
-        self.peeks.push(match (frame.first_chunk(), peek) {
-            (Some(headers), Some(peek)) if peek.source.is_ipv4() && peek.transport == PLAIN_TRANSPORT => {
-                Some((*headers, peek))
-            }
-            _ => None,
-        });
-    }
-
-    /// What was read of a packet's headers, if they are still the same, and its key.
+    /// By what a packet of this tuple will be looked for: made now, in `anew`, if it was not when the batch was looked at.
     #[inline]
-    pub(super) fn read(&self, number: u64, frame: &[u8]) -> Option<(&Peek, Option<&FlowKey>)> {
-        let index = self.index(number);
-        let (headers, peek) = self.peeks.get(index)?.as_ref()?;
-        (frame.first_chunk() == Some(headers)).then_some((peek, self.keys.get(index)?.as_ref()))
-    }
-
-    /// What a packet's headers say that are not those that were read, and its key.
-    #[inline(never)]
-    pub(super) fn read_anew(
-        &self,
+    pub(super) fn key<'k>(
+        &'k self,
         conntrack: &Conntrack,
         number: u64,
-        frame: &[u8],
-    ) -> (Option<Peek>, Option<FlowKey>) {
-        let peek = Peek::frame(frame);
-        let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
-        (peek, tuple.map(|tuple| self.key(conntrack, number, tuple)))
-    }
-
-    /// The key of a packet that has this tuple, made now if nobody has looked ahead for it.
-    fn key(&self, conntrack: &Conntrack, number: u64, tuple: Tuple) -> FlowKey {
-        match self.keys.get(self.index(number)) {
-            Some(Some(key)) if key.tuple == tuple => *key,
-            Some(_) | None => conntrack.key(tuple),
+        tuple: &Tuple,
+        anew: &'k mut Option<FlowKey>,
+    ) -> &'k FlowKey {
+        let index = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
+        match self.keys.get(index) {
+            Some(Some(key)) if key.tuple == *tuple => key,
+            Some(_) | None => anew.insert(conntrack.key(*tuple)),
         }
     }
+}
 
-    fn index(&self, number: u64) -> usize {
-        usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX)
+/// What a frame's headers say, and the tuple that it is looked for by.
+///
+/// Nobody keeps what they say from one time to the next: to copy it would cost more than to read it again.
+#[inline(always)]
+pub(super) fn read(frame: &[u8]) -> (Option<Peek>, Option<Tuple>) {
+    match frame.first_chunk().and_then(Peek::plain) {
+        Some((peek, tuple)) => (Some(peek), Some(tuple)),
+        None => read_closer(frame),
     }
+}
+
+#[inline(never)]
+fn read_closer(frame: &[u8]) -> (Option<Peek>, Option<Tuple>) {
+    let peek = Peek::frame(frame);
+    let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
+    (peek, tuple)
 }
 
 #[cfg(test)]
@@ -92,6 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::replay::peek::{PLAIN_TRANSPORT, PlainHeaders};
 
     /// An Ethernet header before any IPv4 header without options, and what follows it: eight bytes that belong to what is noted.
     fn headers() -> impl Strategy<Value = PlainHeaders> {
@@ -116,21 +102,6 @@ mod tests {
                 prop_assert_eq!(Peek::frame(&headers), Some(peek));
                 prop_assert_eq!(peek.tuple(&headers), Some(tuple));
             }
-        }
-
-        #[test]
-        fn what_is_read_of_headers_depends_on_nothing_behind_them(
-            headers in headers(),
-            rest: [Vec<u8>; 2],
-        ) {
-            let read = |rest: &[u8]| {
-                let frame = [&headers[..], rest].concat();
-                let peek = Peek::frame(&frame).expect("it holds IPv4");
-                assert_eq!(peek.transport, PLAIN_TRANSPORT);
-                let tuple = peek.tuple(&frame);
-                (peek, tuple)
-            };
-            prop_assert_eq!(read(&rest[0]), read(&rest[1]));
         }
     }
 }

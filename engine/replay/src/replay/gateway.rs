@@ -11,7 +11,7 @@ use towpath_engine::{
 
 use super::{
     ChecksumTrust, Detail, Setup, SetupError,
-    ahead::Ahead,
+    ahead::{self, Ahead},
     datagrams::Datagrams,
     inner::{Captured, Inner},
     itself::Itself,
@@ -340,14 +340,10 @@ impl Replay {
     ) -> Fed {
         let frame = if scratch.is_empty() { captured } else { &scratch[..] };
         let conntrack = self.engine.conntrack();
-        let anew;
-        let (peek, key) = match self.ahead.read(packet.number, frame) {
-            Some((peek, key)) => (Some(peek), key),
-            None => {
-                anew = self.ahead.read_anew(conntrack, packet.number, frame);
-                (anew.0.as_ref(), anew.1.as_ref())
-            }
-        };
+        let (peek, tuple) = ahead::read(frame);
+        let peek = peek.as_ref();
+        let mut anew = None;
+        let key = tuple.as_ref().map(|tuple| self.ahead.key(conntrack, packet.number, tuple, &mut anew));
         let is_to_itself = peek.is_some_and(|peek| self.itself.holds(packet, frame, peek));
         let translation = match peek {
             Some(peek) if self.translates[peek.family() as usize] => {

@@ -177,7 +177,7 @@ impl Peek {
 pub(crate) const ETHERNET_BYTES: usize = 14;
 /// Where the transport header stands behind IPv4 without options.
 pub(super) const PLAIN_TRANSPORT: usize = ETHERNET_BYTES + 20;
-/// The first bytes of a frame that holds IPv4 without options. What [`Peek`] and [`Peek::tuple`] say of it depends on nothing else.
+/// The first bytes of a frame that holds IPv4 without options, in which all lies that [`Peek`] and [`Peek::tuple`] tell of it.
 pub(super) type PlainHeaders = [u8; PLAIN_TRANSPORT + 8];
 
 #[cfg(test)]
