@@ -21,28 +21,21 @@ pub(super) struct Datagrams {
 type Name = (IpAddr, IpAddr, Option<u8>, u32);
 
 impl Datagrams {
-    /// What the gateway sees of a packet: for a later fragment what the first one was given, for others what `find` finds.
-    #[inline]
-    pub(super) fn translation(&mut self, now: Instant, peek: &Peek, find: impl FnOnce() -> Translation) -> Translation {
-        if !peek.is_fragment() {
-            return find();
+    /// What the gateway sees of a later fragment: what the first one was given.
+    #[cold]
+    pub(super) fn of_later(&self, now: Instant, peek: &Peek) -> Translation {
+        match self.find(now, peek) {
+            // It has no acknowledgements, and is found by no tuple.
+            Some(Translation::Readdressed(tuple, _)) => Translation::Readdressed(tuple, None),
+            Some(Translation::AsCaptured(_)) => Translation::AsCaptured(None),
+            Some(other) => other,
+            None => Translation::Unknown(Unmapped::FirstPartMissing),
         }
-        if !peek.has_ports {
-            return match self.find(now, peek) {
-                // It has no acknowledgements, and is found by no tuple.
-                Some(Translation::Readdressed(tuple, _)) => Translation::Readdressed(tuple, None),
-                Some(Translation::AsCaptured(_)) => Translation::AsCaptured(None),
-                Some(other) => other,
-                None => Translation::Unknown(Unmapped::FirstPartMissing),
-            };
-        }
-        let translation = find();
-        self.note(now, peek, translation);
-        translation
     }
 
     /// Notes what a first fragment was given.
-    fn note(&mut self, now: Instant, peek: &Peek, translation: Translation) {
+    #[cold]
+    pub(super) fn note(&mut self, now: Instant, peek: &Peek, translation: Translation) {
         let Some(name) = name(peek) else { return };
         while let Some((when, oldest)) = self.order.front()
             && (self.order.len() >= DATAGRAMS_MAX || *when + LIFE <= now)

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, slice};
 
 use towpath_engine::{
-    Checksum, CommandError, End, Ending, Engine, Event, Frame, Instant, Outcome, TimerId, Transmit, VlanTag,
+    Checksum, CommandError, DeviceId, End, Ending, Engine, Event, Frame, Instant, Outcome, TimerId, Transmit, VlanTag,
     conntrack::{Family, Zone},
     device::Vlan,
     trace::Step,
@@ -16,6 +16,7 @@ use super::{
     inner::{Captured, Inner},
     itself::Itself,
     offload::{self, Judgement},
+    peek::Peek,
     setup::engine_of,
     side::Sides,
     translation::{self, Translation},
@@ -95,7 +96,8 @@ pub struct Totals {
 /// What a captured packet has become on its way to the engine.
 #[derive(Clone, Copy, Debug)]
 struct Fed {
-    fate: Fate,
+    /// Where it was given to the engine, if it was.
+    place: Result<DeviceId, NotFed>,
     seen: Seen,
     /// Whether the frame lies in the scratch room.
     changed: bool,
@@ -229,15 +231,19 @@ impl Replay {
             Content::Ethernet(frame) => self.feed(packet, frame),
             Content::Unreadable(why) => Fed::refused(NotFed::Unreadable(why), packet.wire_len),
         };
+        let fate = match fed.place {
+            Ok(device) => self.take_fate(packet.number, device),
+            Err(why) => Fate::NotFed(why),
+        };
         self.drain();
         if self.engine.is_tracing() {
             self.path = self.engine.take_trace();
         }
-        self.count(&fed);
+        self.count(&fate, fed.seen);
         Record {
             number: packet.number,
             time: packet.time,
-            fate: fed.fate,
+            fate,
             seen: fed.seen,
             captured,
             frame: if fed.changed { &self.scratch } else { captured },
@@ -345,19 +351,28 @@ impl Replay {
         let mut anew = None;
         let key = tuple.as_ref().map(|tuple| self.ahead.key(conntrack, packet.number, tuple, &mut anew));
         let is_to_itself = peek.is_some_and(|peek| self.itself.holds(packet, frame, peek));
-        let translation = match peek {
+        // Written where it stays: to move it would wait for what was just written.
+        let mut translation;
+        match peek {
             Some(peek) if self.translates[peek.family() as usize] => {
-                let (engine, captured) = (&mut self.engine, Captured { packet, frame, wire_len, peek, key });
-                let found = || {
-                    let found = translation::find(engine, packet.time, frame, peek, key);
-                    if is_to_itself { found } else { self.inner.look_before(found, engine, &mut self.sides, captured) }
-                };
-                self.datagrams.translation(packet.time, peek, found)
+                if peek.is_fragment() && !peek.has_ports {
+                    translation = self.datagrams.of_later(packet.time, peek);
+                } else {
+                    let (engine, captured) = (&mut self.engine, Captured { packet, frame, wire_len, peek, key });
+                    translation = translation::find(engine, packet.time, frame, peek, key);
+                    if !is_to_itself {
+                        self.inner.look_before(&mut translation, engine, &mut self.sides, captured);
+                    }
+                    if peek.is_fragment() {
+                        self.datagrams.note(packet.time, peek, translation);
+                    }
+                }
             }
             Some(_) | None => {
-                Translation::AsCaptured(key.and_then(|key| conntrack.find_by(packet.time, Zone::DEFAULT, key)))
+                let found = key.and_then(|key| conntrack.find_by(packet.time, Zone::DEFAULT, key));
+                translation = Translation::AsCaptured(found);
             }
-        };
+        }
         let place = match is_to_itself {
             true => self.itself.place(),
             false => self.inner.place(&self.engine, &mut self.sides, (packet, frame, peek), &translation),
@@ -371,13 +386,7 @@ impl Replay {
         if let Some(peek) = peek
             && (translation.changes() || judgement.repair.is_some())
         {
-            if scratch.is_empty() {
-                scratch.extend_from_slice(captured);
-            }
-            if let Some(repair) = judgement.repair {
-                offload::finish(scratch, peek, repair);
-            }
-            translation::apply(&self.engine, scratch, peek, &translation, judgement.checksum);
+            self.write_anew(scratch, captured, peek, &translation, &judgement);
         }
         let bytes = if scratch.is_empty() { captured } else { &scratch[..] };
         let Judgement { mut checksum, gso, .. } = judgement;
@@ -387,28 +396,47 @@ impl Replay {
         }
         let plain = Frame { wire_len, checksum, gso, flow: translation.flow(), ..Frame::new(device, bytes) };
         self.hand_over(packet.time, captured, &plain, translation.changes());
-        let own = self.take_ending(packet.number);
-        Fed {
-            fate: own.map_or(Fate::NotFed(NotFed::Nowhere), |ending| Fate::Fed(device, ending)),
-            seen: translation.seen(),
-            changed: !scratch.is_empty(),
-            wire_len,
-        }
+        Fed { place: Ok(device), seen: translation.seen(), changed: !scratch.is_empty(), wire_len }
     }
 
-    /// How the packet has ended that was handed over last. Others may have gone on with it.
-    fn take_ending(&mut self, number: u64) -> Option<Ending> {
-        let mut own = self.engine.poll_ending()?;
-        // Those of packets that were held have lower numbers than its own.
-        while !self.held.is_empty() && self.held.contains_key(&own.frame) {
-            self.note_late(own);
-            own = self.engine.poll_ending()?;
+    /// Writes into `scratch` what the gateway sees instead of a captured frame, or of the one that lies there.
+    #[inline(always)]
+    fn write_anew(
+        &self,
+        scratch: &mut Vec<u8>,
+        captured: &[u8],
+        peek: &Peek,
+        translation: &Translation,
+        judgement: &Judgement,
+    ) {
+        if scratch.is_empty() {
+            scratch.extend_from_slice(captured);
         }
+        if let Some(repair) = judgement.repair {
+            offload::finish(scratch, peek, repair);
+        }
+        translation::apply(&self.engine, scratch, peek, translation, judgement.checksum);
+    }
+
+    /// What has become of the packet that was handed over last, which has come in by `device`.
+    #[inline(always)]
+    fn take_fate(&mut self, number: u64, device: DeviceId) -> Fate {
+        let ending = if self.held.is_empty() { self.engine.poll_ending() } else { self.poll_own_ending() };
+        let Some(own) = ending else { return Fate::NotFed(NotFed::Nowhere) };
         self.note_held(number, &own);
-        while let Some(late) = self.engine.poll_ending() {
-            self.note_late(late);
+        Fate::Fed(device, own)
+    }
+
+    /// How it has ended, where others may have gone on with it: those of packets that were held have lower numbers than its own.
+    #[inline(never)]
+    fn poll_own_ending(&mut self) -> Option<Ending> {
+        loop {
+            let ending = self.engine.poll_ending()?;
+            if !self.held.contains_key(&ending.frame) {
+                return Some(ending);
+            }
+            self.note_late(ending);
         }
-        Some(own)
     }
 
     /// Gives a frame to the gateway, with the tags that it had where VLANs are the gateway's.
@@ -437,17 +465,17 @@ impl Replay {
         }
     }
 
-    fn count(&mut self, fed: &Fed) {
+    fn count(&mut self, fate: &Fate, seen: Seen) {
         let totals = &mut self.totals;
-        match fed.fate {
+        match fate {
             Fate::NotFed(NotFed::OwnOutput) => totals.own_output += 1,
             Fate::NotFed(NotFed::Unreadable(why)) => {
                 totals.unreadable += 1;
-                totals.first_unreadable.get_or_insert(why);
+                totals.first_unreadable.get_or_insert(*why);
             }
             Fate::NotFed(NotFed::Nowhere) => totals.nowhere += 1,
             Fate::NotFed(NotFed::ToItself) => totals.to_itself += 1,
-            Fate::Fed(..) => match fed.seen {
+            Fate::Fed(..) => match seen {
                 Seen::AsCaptured => {}
                 Seen::Readdressed => totals.readdressed += 1,
                 Seen::Unknown(_) => totals.unknown += 1,
@@ -463,6 +491,6 @@ pub(super) fn hears_machine(setup: &Setup<'_>) -> bool {
 
 impl Fed {
     const fn refused(why: NotFed, wire_len: u32) -> Self {
-        Self { fate: Fate::NotFed(why), seen: Seen::AsCaptured, changed: false, wire_len }
+        Self { place: Err(why), seen: Seen::AsCaptured, changed: false, wire_len }
     }
 }

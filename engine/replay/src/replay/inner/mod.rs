@@ -96,20 +96,22 @@ impl Inner {
         Self { leads, ..inner }
     }
 
-    /// What the gateway sees of a packet of which `found` was found out: of one that it would see as it was captured, without a
-    /// connection, perhaps what was called before.
+    /// Puts right what was found out about what the gateway sees of a packet: of one that it would see as it was captured, without a
+    /// connection, it may be what was called before.
     #[inline(always)]
     pub(super) fn look_before(
         &mut self,
-        found: Translation,
+        found: &mut Translation,
         engine: &mut Engine,
         sides: &mut Sides,
         captured: Captured<'_>,
-    ) -> Translation {
-        if self.leads.is_empty() || found != Translation::AsCaptured(None) {
-            return found;
+    ) {
+        if !self.leads.is_empty()
+            && *found == Translation::AsCaptured(None)
+            && let Some(tuple) = self.called_before(engine, sides, captured)
+        {
+            *found = Translation::Readdressed(tuple, None);
         }
-        self.called_before(engine, sides, captured).map_or(found, |tuple| Translation::Readdressed(tuple, None))
     }
 
     /// Whether a packet that comes by `device` is one that the capture has shown already, before the gateway: it is a packet of a
