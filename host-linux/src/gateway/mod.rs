@@ -35,7 +35,7 @@ pub use helpers::tightened;
 pub(crate) use rules::beside;
 pub use rules::{RulesText, family_of};
 
-use crate::{limits::CONFIG_BYTES_MAX, text};
+use crate::{checksum, limits::CONFIG_BYTES_MAX, text};
 
 /// A gateway, with all that its configuration names at hand.
 #[derive(Default)]
@@ -94,7 +94,8 @@ impl Gateway {
     pub fn setup(&mut self) -> Setup<'_> {
         let helpers = core::mem::take(&mut self.helpers);
         let (rules, rules_v6) = (self.sources(Family::Ipv4), self.sources(Family::Ipv6));
-        Setup { config: self.config.clone(), rules, rules_v6, helpers, ..Setup::default() }
+        let routines = checksum::routines();
+        Setup { config: self.config.clone(), rules, rules_v6, helpers, routines, ..Setup::default() }
     }
 
     /// The engine that is this gateway, with `seed` unless the configuration has one. `hardware` says what the

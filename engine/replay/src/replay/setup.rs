@@ -8,6 +8,7 @@ use towpath_engine::{
     netfilter::{KnownSet, Loading, RuleError, RuleSet, Source},
     snapshot::SnapshotError,
     trace::TraceLevel,
+    wire::checksum::Routines,
 };
 
 use super::ChecksumTrust;
@@ -32,6 +33,8 @@ pub struct Setup<'a> {
     pub checksums: ChecksumTrust,
     /// How much records tell.
     pub detail: Detail,
+    /// What sums checksums: the same result, however it is done.
+    pub routines: Routines,
 }
 
 impl<'a> Setup<'a> {
@@ -107,7 +110,7 @@ impl From<SnapshotError> for SetupError {
 
 /// An engine that is the gateway of `setup`, as `config` describes it.
 pub(super) fn engine_of(setup: Setup<'_>, config: &Config) -> Result<Engine, SetupError> {
-    let mut engine = Engine::new(config.seed.unwrap_or_default());
+    let mut engine = Engine::with_routines(config.seed.unwrap_or_default(), setup.routines);
     // Who looks at a capture wants to see what its flows have carried.
     engine.handle_command(Instant::ZERO, Command::SetSysctl("net.netfilter.nf_conntrack_acct".into(), 1))?;
     for step in config.commands(|device, _| Hardware::in_replay(device)) {

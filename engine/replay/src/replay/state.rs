@@ -36,7 +36,7 @@ impl Replay {
         let hears_machine = hears_machine(&setup);
         let config = setup.config.clone().unwrap_or_else(super::transparent::config);
         let helpers = core::mem::take(&mut setup.helpers);
-        let restoring = Restoring { helpers, other_helpers, ..Restoring::default() };
+        let restoring = Restoring { routines: setup.routines, helpers, other_helpers };
         let mut engine = Engine::restore(state, restoring)?;
         let rules = [(Family::Ipv4, &setup.rules[..]), (Family::Ipv6, &setup.rules_v6)];
         setup::replace_rules(&mut engine, rules)?;
