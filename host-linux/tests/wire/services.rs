@@ -203,7 +203,7 @@ fn a_hundred_thousand_short_connections_leave_nothing_behind() {
         };
         let (at_half, at_end) = (half(), half());
         let stats = || String::from_utf8(folder.towpath(&["stats"]).stdout).unwrap();
-        let is_over = |stats: &String| stats.contains("services    0 conversations of 1000, 0 refused, 0 silent");
+        let is_over = |stats: &String| stats.contains("services    0 conversations of 100000, 0 refused, 0 silent");
         // The last one's end may be on its way.
         assert!((0..100).any(|_| is_over(&stats())), "{}", stats());
         // Those that wait for late segments, and what connection tracking has of those that are over, have their time.
