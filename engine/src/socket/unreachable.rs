@@ -94,13 +94,10 @@ pub(super) fn heard(packet: &Packet, kind: DatagramKind) -> Option<(QueuedError,
         Told::Unreachable { error, .. } if message == IcmpType::PARAMETER_PROBLEM.0 => (error, rest[0].into()),
         Told::Unreachable { error, .. } => (error, 0),
     };
-    let headers = if kind == DatagramKind::Udp { UDP_BYTES } else { 0 };
+    let (headers, port) = if kind == DatagramKind::Udp { (UDP_BYTES, ends.remote.port()) } else { (0, 0) };
     let payload = quoted.get(transport_at + headers..).unwrap_or_default();
-    let offender = packet.ip()?.source();
-    Some((
-        QueuedError { error, is_v6, kind: message, code, info, offender, to: ends.remote, len: payload.len() },
-        payload,
-    ))
+    let (offender, to) = (packet.ip()?.source(), SocketAddr::new(ends.remote.ip(), port));
+    Some((QueuedError { error, is_v6, kind: message, code, info, offender, to, len: payload.len() }, payload))
 }
 
 /// What an error says, and the packet that it quotes.
@@ -143,6 +140,8 @@ fn of_v4(kind: IcmpType, code: u8, rest: [u8; 4]) -> Option<Told> {
             let &(error, is_hard) = CODES_V4.get(usize::from(code))?;
             Told::Unreachable { error, is_hard, ends_request: code <= 1 }
         }
+        // Of a datagram that was not put together in time nobody is told.
+        IcmpType::TIME_EXCEEDED if code == 1 => return None,
         IcmpType::TIME_EXCEEDED => {
             Told::Unreachable { error: SocketError::HostUnreachable, is_hard: false, ends_request: true }
         }
@@ -161,8 +160,8 @@ fn of_v6(kind: Icmpv6Type, code: u8, rest: [u8; 4]) -> Option<Told> {
         (Icmpv6Type::UNREACHABLE, 0) => (SocketError::NetworkUnreachable, false),
         (Icmpv6Type::UNREACHABLE, 1 | 5 | 6) => (SocketError::NotAllowed, true),
         (Icmpv6Type::UNREACHABLE, 4) => (SocketError::ConnectionRefused, true),
-        (Icmpv6Type::UNREACHABLE | Icmpv6Type::TIME_EXCEEDED, _) => (SocketError::HostUnreachable, false),
-        (Icmpv6Type::PARAMETER_PROBLEM, _) => (SocketError::Protocol, true),
+        (Icmpv6Type::UNREACHABLE, 2 | 3) | (Icmpv6Type::TIME_EXCEEDED, _) => (SocketError::HostUnreachable, false),
+        (Icmpv6Type::UNREACHABLE | Icmpv6Type::PARAMETER_PROBLEM, _) => (SocketError::Protocol, true),
         _ => return None,
     };
     Some(Told::Unreachable { error, is_hard, ends_request: is_hard })
@@ -231,3 +230,80 @@ const fn is_of_nobody(protocol: Protocol, kind: u8) -> bool {
 const UDP_BYTES: usize = 8;
 /// The header of an ICMP error of either family.
 const HEADER_BYTES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use alloc::{vec, vec::Vec};
+
+    use super::*;
+    use crate::{packet::Pool, wire::checksum::sum};
+
+    /// An ICMP error of a router about a datagram of UDP from port 1000 to port 9 that holds "abc".
+    fn error_about_udp(is_v6: bool, [kind, code]: [u8; 2], rest: [u8; 4]) -> Packet {
+        let udp = [3, 0xe8, 0, 9, 0, 11, 0, 0, b'a', b'b', b'c'];
+        let [ours, theirs, router] = if is_v6 { [1, 2, 3].map(v6) } else { [1, 2, 3].map(v4) };
+        let message = [&[kind, code, 0, 0][..], &rest, &header(is_v6, 17, (&ours, &theirs), udp.len()), &udp].concat();
+        let bytes = [header(is_v6, if is_v6 { 58 } else { 1 }, (&router, &ours), message.len()), message].concat();
+        Packet::from_network_bytes(&mut Pool::new(), &bytes).expect("its headers are right")
+    }
+
+    fn v4(last: u8) -> Vec<u8> {
+        vec![10, 0, 0, last]
+    }
+
+    fn v6(last: u8) -> Vec<u8> {
+        [&[0xfd][..], &[0; 14], &[last]].concat()
+    }
+
+    fn header(is_v6: bool, protocol: u8, (from, to): (&[u8], &[u8]), len: usize) -> Vec<u8> {
+        if is_v6 {
+            return [&[0x60, 0, 0, 0, 0, len as u8, protocol, 64], from, to].concat();
+        }
+        let mut header = [&[0x45, 0, 0, 20 + len as u8, 0, 1, 0, 0, 64, protocol, 0, 0], from, to].concat();
+        let checksum = (!sum(&header)).to_be_bytes();
+        header[10..12].copy_from_slice(&checksum);
+        header
+    }
+
+    #[test]
+    fn each_message_means_what_it_means_in_linux() {
+        let rest = [7, 0, 5, 0x14];
+        for (is_v6, message, expected) in [
+            (false, [3, 3], Some((SocketError::ConnectionRefused, true, 0))),
+            (false, [3, 1], Some((SocketError::HostUnreachable, false, 0))),
+            (false, [3, 4], Some((SocketError::MessageTooLong, true, 1300))),
+            (false, [3, 16], None),
+            (false, [11, 0], Some((SocketError::HostUnreachable, false, 0))),
+            (false, [11, 1], None),
+            (false, [12, 0], Some((SocketError::Protocol, true, 7))),
+            (false, [8, 0], None),
+            (true, [1, 0], Some((SocketError::NetworkUnreachable, false, 0x0700_0514))),
+            (true, [1, 1], Some((SocketError::NotAllowed, true, 0x0700_0514))),
+            (true, [1, 3], Some((SocketError::HostUnreachable, false, 0x0700_0514))),
+            (true, [1, 4], Some((SocketError::ConnectionRefused, true, 0x0700_0514))),
+            (true, [1, 7], Some((SocketError::Protocol, true, 0x0700_0514))),
+            (true, [2, 0], Some((SocketError::MessageTooLong, true, 0x0700_0514))),
+            (true, [3, 1], Some((SocketError::HostUnreachable, false, 0x0700_0514))),
+            (true, [4, 1], Some((SocketError::Protocol, true, 0x0700_0514))),
+            (true, [128, 0], None),
+        ] {
+            let packet = error_about_udp(is_v6, message, rest);
+            let is_hard = |told: Told| matches!(told, Told::TooBig(_) | Told::Unreachable { is_hard: true, .. });
+            let said = heard(&packet, DatagramKind::Udp)
+                .map(|(error, _)| (error.error, told(&packet).is_some_and(|(told, _)| is_hard(told)), error.info));
+            assert_eq!(said, expected, "{message:?}, over IPv6: {is_v6}");
+        }
+    }
+
+    #[test]
+    fn what_comes_back_is_a_datagrams_payload_or_all_behind_the_ip_header() {
+        for is_v6 in [false, true] {
+            let packet = error_about_udp(is_v6, if is_v6 { [1, 4] } else { [3, 3] }, [0; 4]);
+            let (error, payload) = heard(&packet, DatagramKind::Udp).expect("it is an error");
+            assert_eq!((error.to.port(), error.len, payload), (9, 3, &b"abc"[..]));
+            assert_eq!(error.to.is_ipv6(), is_v6);
+            let (error, payload) = heard(&packet, DatagramKind::Raw(Protocol::UDP)).expect("it is an error");
+            assert_eq!((error.to.port(), error.len, &payload[8..]), (0, 11, &b"abc"[..]));
+        }
+    }
+}

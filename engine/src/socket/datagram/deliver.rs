@@ -164,8 +164,8 @@ impl Sockets {
         fitting().nth(chosen as usize)
     }
 
-    /// All that fit what was sent to everybody, or to a group.
-    fn all_that_fit(&self, (protocol, port): (Protocol, u16), ends: &Ends) -> Vec<u32> {
+    /// All that fit what is for more than one.
+    pub(super) fn all_that_fit(&self, (protocol, port): (Protocol, u16), ends: &Ends) -> Vec<u32> {
         let there = self.bound_to(protocol, port).iter().copied();
         there.filter(|index| self.fit(*index, ends) > 0).collect()
     }

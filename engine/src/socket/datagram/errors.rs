@@ -34,7 +34,7 @@ pub struct QueuedError {
     pub info: u32,
     /// Who has sent it.
     pub offender: IpAddr,
-    /// To whom it was sent what the error is about. Of what has no ports, the port is 0.
+    /// To whom it was sent what the error is about. The port is 0 but for UDP sockets.
     pub to: SocketAddr,
     /// Bytes of that as far as it was quoted; more than were read when there was no room for all, which are lost then.
     pub len: usize,
@@ -75,8 +75,11 @@ impl Engine {
         told: (SocketError, bool),
     ) {
         let ((protocol, ends), (error, is_hard)) = (about, told);
-        for place in [(protocol, ends.local.port()), (RAW, protocol.0.into())] {
-            let Some(index) = self.sockets.that_fits_best(place, ends) else { continue };
+        let place = (RAW, u16::from(protocol.0));
+        let (local, remote) = (SocketAddr::new(ends.local.ip(), place.1), SocketAddr::new(ends.remote.ip(), 0));
+        let of_protocol = self.sockets.all_that_fit(place, &Ends { local, remote });
+        let of_port = self.sockets.that_fits_best((protocol, ends.local.port()), ends);
+        for index in of_protocol.into_iter().chain(of_port) {
             let Some(Entry::Datagram(datagram)) = self.sockets.entry_mut(index) else { continue };
             let keeps = datagram.options.hears_errors;
             let is_told = keeps || is_hard && datagram.remote.is_some();
@@ -97,13 +100,16 @@ impl Datagram {
     /// Puts a copy of an ICMP error behind those that are not read yet, if there is room (Linux v6.18: `net/core/skbuff.c`,
     /// `sock_queue_err_skb()`).
     fn keep_error(&mut self, pool: &mut Pool, packet: &Packet, budget: &Budget) {
+        let room = (self.options.receive_buffer.0 as usize).saturating_sub(self.held_bytes());
+        if packet.network_len() >= room {
+            return;
+        }
         let mut bytes = alloc::vec![0; packet.network_len()];
         let present = packet.copy_network(&mut bytes);
         bytes.truncate(present);
         let Ok(copy) = Packet::from_network_bytes(pool, &bytes) else { return };
         let memory = copy.memory_bytes();
-        let is_full = self.held_bytes() + memory >= self.options.receive_buffer.0 as usize;
-        if is_full || !budget.has_room(memory) {
+        if memory >= room || !budget.has_room(memory) {
             return copy.recycle(pool);
         }
         self.errors.push(copy, budget);
@@ -112,7 +118,8 @@ impl Datagram {
 
 impl Socket<'_> {
     /// Reads the next of the errors that a datagram socket keeps (`recvmsg` with `MSG_ERRQUEUE`), and as much as fits of what was sent, as far
-    /// as the error has brought it back. The error that waits to be asked for is that of the next one then, or none.
+    /// as the error has brought it back. The error that waits to be asked for is that of the next one then, of which the socket is told anew,
+    /// or none (Linux v6.18: `net/core/skbuff.c`, `sock_dequeue_err_skb()`).
     ///
     /// # Errors
     /// [`SocketError::WouldBlock`] when there is none, as always of streams.
@@ -124,6 +131,10 @@ impl Socket<'_> {
         let packet = datagram.errors.next().ok_or(SocketError::WouldBlock)?;
         datagram.error =
             datagram.errors.first().and_then(|next| heard(next, datagram.kind)).map(|(next, _)| next.error);
+        let has_more = !datagram.errors.is_empty();
+        if has_more {
+            datagram.woken |= Readiness::ERROR;
+        }
         let read = heard(&packet, datagram.kind).map(|(mut error, payload)| {
             let copied = payload.len().min(to.len());
             to[..copied].copy_from_slice(&payload[..copied]);
@@ -131,6 +142,9 @@ impl Socket<'_> {
             error
         });
         packet.recycle(&mut engine.pool);
+        if has_more {
+            engine.sockets.note_ready(self.index);
+        }
         read.ok_or(SocketError::WouldBlock)
     }
 }
