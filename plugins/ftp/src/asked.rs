@@ -1,8 +1,8 @@
 //! What a client has asked for and was not told yet: 227 and 229 answer PASV and EPSV, and are believed only where they do.
 //!
 //! A reply that nobody has asked for is text, which others may have chosen: a file's name in a listing. What is remembered are the commands
-//! alone, in their order. Replies come in that order as well (RFC 959, 5.4), so that whatever was asked before the one that is answered
-//! was answered, too: it was refused.
+//! alone, in their order. Replies come in that order as well (RFC 959, 5.4): a reply is taken for the answer to the first command of its own
+//! kind, and what was asked before that was refused. A command that is refused before another one of its kind so goes on waiting.
 
 use alloc::vec::Vec;
 
@@ -12,9 +12,11 @@ use crate::{command::Notation, manifest::ASKED_MAX};
 ///
 /// P@SW is what some routers make of PASV on its way; vsftpd, Pure-FTPd and FileZilla's server take it for one.
 pub(crate) fn asks(line: &[u8]) -> Option<Notation> {
-    let word = line.split(|byte| matches!(byte, b' ' | b'\r' | b'\n')).next()?;
-    match word.to_ascii_uppercase().as_slice() {
+    let mut words = line.split(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
+    match words.next()?.to_ascii_uppercase().as_slice() {
         b"PASV" | b"P@SW" => Some(Notation::Pasv),
+        // EPSV ALL only says that nothing else will follow (RFC 2428, 4).
+        b"EPSV" if words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"ALL")) => None,
         b"EPSV" => Some(Notation::Epsv),
         _ => None,
     }
@@ -52,6 +54,9 @@ mod tests {
             ("PASV", Some(Notation::Pasv)),
             ("EPSV\r\n", Some(Notation::Epsv)),
             ("EPSV 2\r\n", Some(Notation::Epsv)),
+            ("EPSV ALL\r\n", None),
+            ("epsv all\r\n", None),
+            ("EPSV ALLX\r\n", Some(Notation::Epsv)),
             ("PASVX\r\n", None),
             (" PASV\r\n", None),
             ("PAS\r\n", None),
