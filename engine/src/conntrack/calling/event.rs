@@ -80,7 +80,7 @@ impl Departure {
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::Beginning => "which does not begin as its protocol does",
-            Self::Foreign => "which does not speak its protocol",
+            Self::Foreign => "which does not speak its protocol, or says what nobody has asked for",
             Self::Unbegun => "whose beginning was not read",
             Self::Unread => "of which too much goes on unread",
         }
