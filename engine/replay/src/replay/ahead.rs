@@ -2,15 +2,14 @@
 //! need for all of them is touched, so that cache misses overlap.
 //!
 //! Packets are fed one by one, because each one's record shows the gateway as it is right behind it. So this is done here
-//! and not by a batch of the engine's. What is found is what would be found again and a key to look with, never an answer:
-//! nothing depends on it.
+//! and not by a batch of the engine's. What is kept is a key to look with, never an answer: nothing depends on it.
 
 use towpath_engine::conntrack::{Conntrack, FlowKey, Tuple};
 
 use super::peek::Peek;
 use crate::capture::Batch;
 
-/// What was read of the packets of a batch, as each was captured.
+/// By what the packets of a batch will be looked for, as each was captured.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     /// The number of the batch's first packet.
@@ -31,7 +30,7 @@ impl Ahead {
             if let Some((_, tuple)) = frame.first_chunk().and_then(Peek::plain) {
                 *key = Some(conntrack.key(tuple));
             } else {
-                *key = read_closer(frame).1.map(|tuple| conntrack.key(tuple));
+                *key = Peek::read_closer(frame).1.map(|tuple| conntrack.key(tuple));
             }
         }
         conntrack.look_ahead(&mut self.keys);
@@ -52,24 +51,6 @@ impl Ahead {
             Some(_) | None => anew.insert(conntrack.key(*tuple)),
         }
     }
-}
-
-/// What a frame's headers say, and the tuple that it is looked for by.
-///
-/// Nobody keeps what they say from one time to the next: to copy it would cost more than to read it again.
-#[inline(always)]
-pub(super) fn read(frame: &[u8]) -> (Option<Peek>, Option<Tuple>) {
-    match frame.first_chunk().and_then(Peek::plain) {
-        Some((peek, tuple)) => (Some(peek), Some(tuple)),
-        None => read_closer(frame),
-    }
-}
-
-#[inline(never)]
-fn read_closer(frame: &[u8]) -> (Option<Peek>, Option<Tuple>) {
-    let peek = Peek::frame(frame);
-    let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
-    (peek, tuple)
 }
 
 #[cfg(test)]

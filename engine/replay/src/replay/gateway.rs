@@ -11,7 +11,7 @@ use towpath_engine::{
 
 use super::{
     ChecksumTrust, Detail, Setup, SetupError,
-    ahead::{self, Ahead},
+    ahead::Ahead,
     datagrams::Datagrams,
     inner::{Captured, Inner},
     itself::Itself,
@@ -346,7 +346,7 @@ impl Replay {
     ) -> Fed {
         let frame = if scratch.is_empty() { captured } else { &scratch[..] };
         let conntrack = self.engine.conntrack();
-        let (peek, tuple) = ahead::read(frame);
+        let (peek, tuple) = Peek::read(frame);
         let peek = peek.as_ref();
         let mut anew = None;
         let key = tuple.as_ref().map(|tuple| self.ahead.key(conntrack, packet.number, tuple, &mut anew));

@@ -33,6 +33,25 @@ pub(crate) struct Peek {
 }
 
 impl Peek {
+    /// What a frame's headers say, and the tuple that it is looked for by.
+    ///
+    /// Nobody keeps what they say from one time to the next: to copy it would cost more than to read it again.
+    #[inline(always)]
+    pub(super) fn read(frame: &[u8]) -> (Option<Self>, Option<Tuple>) {
+        match frame.first_chunk().and_then(Self::plain) {
+            Some((peek, tuple)) => (Some(peek), Some(tuple)),
+            None => Self::read_closer(frame),
+        }
+    }
+
+    /// The same of one that [`Self::plain`] does not read.
+    #[inline(never)]
+    pub(super) fn read_closer(frame: &[u8]) -> (Option<Self>, Option<Tuple>) {
+        let peek = Self::frame(frame);
+        let tuple = peek.as_ref().and_then(|peek| peek.tuple(frame));
+        (peek, tuple)
+    }
+
     /// Finds the IP packet of an Ethernet frame without tags.
     #[inline(always)]
     pub(crate) fn frame(frame: &[u8]) -> Option<Self> {
