@@ -60,8 +60,9 @@ impl Condition {
             query(Query::HardwareAddress).map(|[_, _, m0, m1, m2, m3, m4, m5, ..]| MacAddr([m0, m1, m2, m3, m4, m5]));
         let flags = query(Query::Flags).map_or(0, |[f0, f1, ..]| i32::from(u16::from_ne_bytes([f0, f1])));
         let is_up = flags & libc::IFF_UP != 0;
-        let link = link(&socket, &name).unwrap_or(Link::DOWN);
+        // Asked first, so that a loss between both is told next time and not twice.
         let carrier_losses = carrier::losses(index);
+        let link = link(&socket, &name).unwrap_or(Link::DOWN);
         let offloads = sys::device_features(&socket, &name).map_or(Self::GONE.offloads, |features| offloads(&features));
         Self { index: Some(index), is_up, link, carrier_losses, mtu_bytes, mac, offloads }
     }
@@ -94,6 +95,26 @@ fn offloads(features: &[(String, bool)]) -> [bool; OFFLOADS.len()] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_has_flickered_when_it_was_lost_in_between_and_is_there_before_and_after() {
+        let condition = |carrier, carrier_losses| Condition {
+            link: Link { carrier, ..Link::default() },
+            carrier_losses,
+            ..Condition::GONE
+        };
+        let was = condition(true, Some(1));
+        assert!(condition(true, Some(2)).has_flickered_since(&was));
+        assert!(condition(true, Some(9)).has_flickered_since(&was));
+        for is in [condition(true, Some(1)), condition(true, None), condition(false, Some(2))] {
+            assert!(!is.has_flickered_since(&was), "{is:?}");
+        }
+        assert!(
+            !condition(true, Some(2)).has_flickered_since(&condition(false, Some(1))),
+            "that is no news but its return"
+        );
+        assert!(!condition(true, Some(2)).has_flickered_since(&condition(true, None)));
+    }
 
     #[test]
     fn a_device_sums_when_it_sums_both_families_or_anything() {
