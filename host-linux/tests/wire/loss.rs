@@ -17,7 +17,7 @@ use crate::{
     cable::Cable,
     link::Station,
     namespace::{Namespace, in_namespace, ip, quieten},
-    needs::lacks,
+    needs::lacks_programs,
     running::{CLIENT, Folder, Gateway, Network, SERVER},
     services::{GATEWAY, PATIENCE, config, connect, pattern, talk},
 };
@@ -122,7 +122,7 @@ impl Drop for IperfServer {
 /// Does something once for each of [`LOSSES`], with a gateway whose cables on both sides lose so much; then has tshark look at what has
 /// passed on the client's.
 fn over_cables(name: &str, mut work: impl FnMut(&Network, &Folder)) {
-    if lacks(name, PROGRAMS) {
+    if lacks_programs(name, PROGRAMS) {
         return;
     }
     for lost in LOSSES {

@@ -12,6 +12,11 @@ pub(crate) fn lacks(test: &str, programs: &[&str]) -> bool {
         skip(test, "the program is built without its helpers: `cargo xtask plugins`");
         return true;
     }
+    lacks_programs(test, programs)
+}
+
+/// Whether one of these programs is missing; notes it.
+pub(crate) fn lacks_programs(test: &str, programs: &[&str]) -> bool {
     let is_missing = |program: &&&str| {
         let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
         !found.is_ok_and(|status| status.success())
