@@ -154,26 +154,6 @@ fn who_is_connected_hears_nobody_else_and_before_all_others() {
 }
 
 #[test]
-fn that_nobody_is_there_is_told_to_who_is_connected_once_and_to_nobody_else() {
-    let mut network = network();
-    let (connected, free) = (udp(&mut network, 0, None), udp(&mut network, 0, None));
-    on(&mut network, 0, connected).connect(at(1, 99)).expect("there is a way");
-    assert_eq!(on(&mut network, 0, connected).local().map(|local| local.ip()), Some(at(0, 0).ip()));
-    on(&mut network, 0, connected).send(b"x").expect("there is a way");
-    on(&mut network, 0, free).send_to(b"x", at(1, 98)).expect("there is a way");
-    pass(&mut network);
-    assert!(on(&mut network, 0, connected).readiness().has(Readiness::ERROR));
-    assert_eq!(on(&mut network, 0, connected).send(b"y"), Err(SocketError::ConnectionRefused));
-    assert_eq!(on(&mut network, 0, connected).send(b"y"), Ok(1));
-    assert_eq!(on(&mut network, 0, free).take_error(), None);
-    let over_v6 = udp(&mut network, 0, at_v6(0, 77));
-    on(&mut network, 0, over_v6).connect(at_v6(1, 99)).expect("there is a way");
-    on(&mut network, 0, over_v6).send(b"x").expect("there is a way");
-    pass(&mut network);
-    assert_eq!(read(&mut network, 0, over_v6), Err(SocketError::ConnectionRefused));
-}
-
-#[test]
 fn who_does_not_read_loses_what_is_beyond_his_buffer_and_takes_again_when_he_has_read() {
     let mut network = network();
     let server = udp(&mut network, 1, at(1, 53));

@@ -4,7 +4,27 @@ use std::{net::SocketAddr, time::Duration};
 
 use towpath_engine::socket::{QueuedError, Readiness, SocketError, SocketOption};
 
-use super::{at, at_v6, network, on, pass, udp};
+use super::{at, at_v6, network, on, pass, read, udp};
+
+#[test]
+fn that_nobody_is_there_is_told_to_who_is_connected_once_and_to_nobody_else() {
+    let mut network = network();
+    let (connected, free) = (udp(&mut network, 0, None), udp(&mut network, 0, None));
+    on(&mut network, 0, connected).connect(at(1, 99)).expect("there is a way");
+    assert_eq!(on(&mut network, 0, connected).local().map(|local| local.ip()), Some(at(0, 0).ip()));
+    on(&mut network, 0, connected).send(b"x").expect("there is a way");
+    on(&mut network, 0, free).send_to(b"x", at(1, 98)).expect("there is a way");
+    pass(&mut network);
+    assert!(on(&mut network, 0, connected).readiness().has(Readiness::ERROR));
+    assert_eq!(on(&mut network, 0, connected).send(b"y"), Err(SocketError::ConnectionRefused));
+    assert_eq!(on(&mut network, 0, connected).send(b"y"), Ok(1));
+    assert_eq!(on(&mut network, 0, free).take_error(), None);
+    let over_v6 = udp(&mut network, 0, at_v6(0, 77));
+    on(&mut network, 0, over_v6).connect(at_v6(1, 99)).expect("there is a way");
+    on(&mut network, 0, over_v6).send(b"x").expect("there is a way");
+    pass(&mut network);
+    assert_eq!(read(&mut network, 0, over_v6), Err(SocketError::ConnectionRefused));
+}
 
 #[test]
 fn who_wants_to_know_of_errors_reads_each_with_what_it_is_about() {
