@@ -1,10 +1,14 @@
 //! What the network says of datagrams, kept for who sent them (`IP_RECVERR`; ip(7); Linux v6.18: `net/ipv4/ip_sockglue.c`).
 
-use std::{net::SocketAddr, time::Duration};
+use std::{iter, net::SocketAddr, time::Duration};
 
-use towpath_engine::socket::{QueuedError, Readiness, SocketError, SocketOption};
+use lab::network::Network;
+use towpath_engine::{
+    socket::{DatagramKind, QueuedError, Readiness, SocketError, SocketOption},
+    wire::Protocol,
+};
 
-use super::{at, at_v6, network, on, pass, read, udp};
+use super::{at, at_v6, network, on, open, pass, read, udp};
 
 #[test]
 fn that_nobody_is_there_is_told_to_who_is_connected_once_and_to_nobody_else() {
@@ -78,4 +82,30 @@ fn errors_that_nobody_reads_take_no_more_than_a_receive_buffer() {
         kept += 1;
     }
     assert!((2..20).contains(&kept), "{kept}");
+}
+
+#[test]
+fn each_socket_of_a_whole_protocol_is_told_of_each_error_and_anew_when_it_has_read_one_of_several() {
+    let mut network = network();
+    let all = [(); 2].map(|()| open(&mut network, 0, DatagramKind::Raw(Protocol::UDP), None));
+    for socket in all {
+        on(&mut network, 0, socket).set(&SocketOption::ReceiveErrors(true)).expect("it may");
+    }
+    let sender = udp(&mut network, 0, at(0, 1000));
+    for port in [9, 11] {
+        on(&mut network, 0, sender).send_to(b"x", at(1, port)).expect("there is a way");
+    }
+    pass(&mut network);
+    let woken = |network: &mut Network| -> Vec<_> {
+        let events = iter::from_fn(|| network.engines[0].poll_socket());
+        events.filter(|(_, ready)| ready.has(Readiness::ERROR)).map(|(socket, _)| socket).collect()
+    };
+    assert_eq!(woken(&mut network), all);
+    for waiting in [1, 0] {
+        for socket in all {
+            let heard = on(&mut network, 0, socket).receive_error(&mut []).expect("there is one more");
+            assert_eq!((heard.error, heard.to, heard.len), (SocketError::ConnectionRefused, at(1, 0), 9));
+        }
+        assert_eq!(woken(&mut network).len(), waiting * all.len());
+    }
 }
