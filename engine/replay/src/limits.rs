@@ -37,6 +37,10 @@ pub const INTERFACE_TEXT_BYTES_MAX: usize = 1024;
 /// How much of a capture stream is held at once; one larger record makes it grow, up to [`BLOCK_BYTES_MAX`].
 pub const WINDOW_BYTES: usize = 256 << 10;
 
+/// Windows of a capture that is read in the background, read ahead or looked at. They are 3 MB with the room in front of each, which
+/// caches that processors share can hold.
+pub const CHUNKS_AHEAD: usize = 8;
+
 /// Packets that are read at once. Few enough for their first cache lines to stay in the first-level cache
 /// (64 × 3 lines × 64 bytes = 12 KiB), many enough to overlap the misses.
 pub const BATCH_PACKETS: usize = 64;

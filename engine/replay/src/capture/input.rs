@@ -4,69 +4,96 @@
 //! window stays in the cache; read in place, each record of a large capture would be a cache miss, and the next one's place is not
 //! known before it is there.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Chain, Cursor, Read},
+    mem,
+};
 
 use flate2::read::MultiGzDecoder;
 
+use super::background::{Background, Chunk, HEADROOM_BYTES, Stream};
 use crate::limits::WINDOW_BYTES;
 
 /// A capture's bytes with a position in them.
 ///
-/// Positions handed out stay good until the next [`Input::refill`], which moves what is left to the front.
+/// Positions handed out stay good until the next [`Input::refill`], which moves what is left.
 pub(super) struct Input<'a> {
-    reader: Box<dyn Read + 'a>,
-    /// The window; what is behind the first `filled` bytes is room.
-    window: Vec<u8>,
-    filled: usize,
-    /// First byte that is not used up, as an index into [`Input::buffer`].
-    position: usize,
-    /// Bytes that have left the buffer at its front.
-    gone: u64,
+    supply: Supply<'a>,
+    window: Window,
     /// Whether the bytes are the content of a gzip file.
     compressed: bool,
+}
+
+/// Who reads the stream.
+enum Supply<'a> {
+    /// Whoever asks for more.
+    Here(Box<dyn Read + 'a>),
+    /// A thread of its own.
+    There(Background),
+}
+
+/// A part of a stream.
+#[derive(Default)]
+struct Window {
+    /// What is behind the first `filled` bytes is room.
+    bytes: Vec<u8>,
+    filled: usize,
+    /// First byte that is not used up, as an index into `bytes`.
+    position: usize,
+    /// The same in the whole stream.
+    offset: u64,
 }
 
 impl<'a> Input<'a> {
     /// Reads a slice, or its content when it is a gzip file.
     pub(super) fn from_bytes(bytes: &'a [u8]) -> Self {
-        Self::of(bytes, bytes.starts_with(&GZIP_MAGIC))
+        Self::here(bytes, bytes.starts_with(&GZIP_MAGIC))
     }
 
     /// Reads a stream, or its content when it is a gzip file.
     ///
     /// # Errors
     /// What `reader` says.
-    pub(super) fn from_reader(mut reader: impl Read + 'a) -> io::Result<Self> {
-        let mut start = Vec::with_capacity(GZIP_MAGIC.len());
-        reader.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
-        let compressed = start.starts_with(&GZIP_MAGIC);
-        Ok(Self::of(io::Cursor::new(start).chain(reader), compressed))
+    pub(super) fn from_reader(reader: impl Read + 'a) -> io::Result<Self> {
+        let (whole, compressed) = begun(reader)?;
+        Ok(Self::here(whole, compressed))
     }
 
-    fn of(whole: impl Read + 'a, compressed: bool) -> Self {
+    /// The same in the background, where there can be a thread for it.
+    ///
+    /// # Errors
+    /// What `reader` says.
+    pub(super) fn in_background(reader: impl Read + Send + 'static) -> io::Result<Self> {
+        let (whole, compressed) = begun(reader)?;
+        let stream: Stream = if compressed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let supply = Background::start(stream).map_or_else(|stream| Supply::Here(stream), Supply::There);
+        Ok(Self { supply, window: Window::default(), compressed })
+    }
+
+    fn here(whole: impl Read + 'a, compressed: bool) -> Self {
         let reader: Box<dyn Read + 'a> =
             if compressed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
-        Self { reader, window: Vec::new(), filled: 0, position: 0, gone: 0, compressed }
+        Self { supply: Supply::Here(reader), window: Window::default(), compressed }
     }
 
     /// All bytes at hand, also those used up since the last refill.
     pub(super) fn buffer(&self) -> &[u8] {
-        self.window.get(..self.filled).unwrap_or_default()
+        self.window.buffer()
     }
 
     /// The bytes at hand that are not used up.
     pub(super) fn rest(&self) -> &[u8] {
-        self.buffer().get(self.position..).unwrap_or_default()
+        self.window.rest()
     }
 
     /// Index of the first byte of [`Input::rest`] in [`Input::buffer`].
     pub(super) fn position(&self) -> usize {
-        self.position
+        self.window.position
     }
 
     /// Index of the first byte of [`Input::rest`] in the whole capture (after decompression).
     pub(super) fn offset(&self) -> u64 {
-        self.gone.saturating_add(self.position as u64)
+        self.window.offset
     }
 
     /// Whether the bytes are the content of a gzip file.
@@ -76,7 +103,9 @@ impl<'a> Input<'a> {
 
     /// Uses up `count` bytes; no more than are at hand.
     pub(super) fn consume(&mut self, count: usize) {
-        self.position = self.position.saturating_add(count).min(self.filled);
+        let count = count.min(self.rest().len());
+        self.window.position += count;
+        self.window.offset = self.window.offset.saturating_add(count as u64);
     }
 
     /// Fetches bytes until `needed` are at hand or the capture ends, and says whether they are.
@@ -84,16 +113,39 @@ impl<'a> Input<'a> {
     /// # Errors
     /// What the stream says; the bytes that came before the error stay at hand.
     pub(super) fn refill(&mut self, needed: usize) -> io::Result<bool> {
-        self.window.copy_within(self.position..self.filled, 0);
-        self.gone = self.gone.saturating_add(self.position as u64);
+        match &mut self.supply {
+            Supply::Here(reader) => self.window.refill_from(reader, needed),
+            Supply::There(background) => {
+                while self.window.rest().len() < needed {
+                    let Some(chunk) = background.next()? else { return Ok(false) };
+                    self.window.go_on_in(chunk).into_iter().for_each(|room| background.give_back(room));
+                }
+                Ok(true)
+            }
+        }
+    }
+}
+
+impl Window {
+    fn buffer(&self) -> &[u8] {
+        self.bytes.get(..self.filled).unwrap_or_default()
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.buffer().get(self.position..).unwrap_or_default()
+    }
+
+    /// Moves what is left to the front, and reads behind it until `needed` bytes are at hand or the stream ends.
+    fn refill_from(&mut self, reader: &mut impl Read, needed: usize) -> io::Result<bool> {
+        self.bytes.copy_within(self.position..self.filled, 0);
         self.filled -= self.position;
         self.position = 0;
         let size = needed.max(WINDOW_BYTES);
-        if self.window.len() < size {
-            self.window.resize(size, 0);
+        if self.bytes.len() < size {
+            self.bytes.resize(size, 0);
         }
         while self.filled < needed {
-            match self.reader.read(self.window.get_mut(self.filled..).unwrap_or_default()) {
+            match reader.read(self.bytes.get_mut(self.filled..).unwrap_or_default()) {
                 Ok(0) => return Ok(false),
                 Ok(count) => self.filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -102,6 +154,35 @@ impl<'a> Input<'a> {
         }
         Ok(true)
     }
+
+    /// Makes a chunk the window, behind what is left, and gives the room of the window before, if there was one. Where more is left than
+    /// there is room in front of the chunk, the window grows, and the chunk's room is what is given.
+    fn go_on_in(&mut self, chunk: Chunk) -> Option<Vec<u8>> {
+        let Chunk { mut room, count } = chunk;
+        let left = self.filled - self.position;
+        if left <= HEADROOM_BYTES {
+            let start = HEADROOM_BYTES - left;
+            room[start..HEADROOM_BYTES].copy_from_slice(self.rest());
+            (self.position, self.filled) = (start, HEADROOM_BYTES + count);
+            return Some(mem::replace(&mut self.bytes, room)).filter(|before| !before.is_empty());
+        }
+        self.bytes.truncate(self.filled);
+        self.bytes.drain(..self.position);
+        self.bytes.extend_from_slice(&room[HEADROOM_BYTES..][..count]);
+        (self.position, self.filled) = (0, self.bytes.len());
+        Some(room)
+    }
+}
+
+/// A stream behind what was read of it to see what it is.
+type Begun<R> = Chain<Cursor<Vec<u8>>, R>;
+
+/// The whole of a stream, and whether it is a gzip file.
+fn begun<R: Read>(mut reader: R) -> io::Result<(Begun<R>, bool)> {
+    let mut start = Vec::with_capacity(GZIP_MAGIC.len());
+    reader.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
+    let compressed = start.starts_with(&GZIP_MAGIC);
+    Ok((Cursor::new(start).chain(reader), compressed))
 }
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -115,39 +196,42 @@ mod tests {
     use super::*;
 
     /// Gives one byte a call, and now and then an interruption, as a slow pipe does.
-    struct Drip<'a>(&'a [u8], bool);
+    struct Drip(Cursor<Vec<u8>>, bool);
 
-    impl Read for Drip<'_> {
+    impl Read for Drip {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
             self.1 = !self.1;
             if self.1 {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let (Some(slot), Some((first, rest))) = (into.first_mut(), self.0.split_first()) else {
-                return Ok(0);
-            };
-            *slot = *first;
-            self.0 = rest;
-            Ok(1)
+            self.0.read(into.get_mut(..1).unwrap_or_default())
         }
+    }
+
+    /// The same bytes in all ways.
+    fn inputs(bytes: &[u8]) -> [Input<'_>; 3] {
+        let stream = Cursor::new(bytes.to_vec());
+        [Input::from_bytes(bytes), Input::from_reader(stream.clone()).unwrap(), Input::in_background(stream).unwrap()]
     }
 
     #[test]
     fn a_slow_stream_gives_the_same_bytes_and_offsets_as_a_slice() {
         let bytes: Vec<u8> = (0..200u8).collect();
+        let drip = || Drip(Cursor::new(bytes.clone()), false);
         let mut slice = Input::from_bytes(&bytes);
-        let mut stream = Input::from_reader(Drip(&bytes, false)).unwrap();
+        let mut streams = [Input::from_reader(drip()).unwrap(), Input::in_background(drip()).unwrap()];
         for step in [1usize, 7, 30, 2, 90, 70] {
-            for input in [&mut slice, &mut stream] {
+            for input in streams.iter_mut().chain([&mut slice]) {
                 assert!(input.refill(step).unwrap());
                 let from = usize::try_from(input.offset()).unwrap();
                 assert_eq!(input.rest()[..step], bytes[from..from + step]);
                 input.consume(step);
             }
         }
-        assert!(!slice.refill(1).unwrap());
-        assert!(!stream.refill(1).unwrap());
-        assert_eq!(stream.offset(), 200);
+        for input in streams.iter_mut().chain([&mut slice]) {
+            assert!(!input.refill(1).unwrap());
+            assert_eq!(input.offset(), 200);
+        }
     }
 
     #[test]
@@ -158,9 +242,7 @@ mod tests {
             encoder.write_all(part).unwrap();
             encoder.finish().unwrap();
         }
-        let mut slice = Input::from_bytes(&file);
-        let mut stream = Input::from_reader(&file[..]).unwrap();
-        for input in [&mut slice, &mut stream] {
+        for mut input in inputs(&file) {
             assert!(input.refill(7).unwrap());
             assert_eq!(input.rest(), b"towpath");
             assert!(input.is_compressed());
@@ -170,12 +252,34 @@ mod tests {
     #[test]
     fn a_window_does_not_grow_with_the_stream_nor_with_the_slice() {
         let bytes = vec![7; 8 * WINDOW_BYTES];
-        for mut input in [Input::from_bytes(&bytes), Input::from_reader(&bytes[..]).unwrap()] {
+        for (mut input, headroom) in inputs(&bytes).into_iter().zip([0, 0, HEADROOM_BYTES]) {
             while input.refill(1000).unwrap() {
                 input.consume(1000);
-                assert!(input.buffer().len() <= WINDOW_BYTES);
+                assert!(input.buffer().len() <= headroom + WINDOW_BYTES);
             }
             assert_eq!(input.offset() + input.rest().len() as u64, bytes.len() as u64);
         }
+    }
+
+    #[test]
+    fn a_window_that_has_grown_for_a_long_record_is_an_ordinary_one_again_behind_it() {
+        let bytes: Vec<u8> = (0..40 * WINDOW_BYTES).map(|at| at as u8).collect();
+        let mut input = Input::in_background(Cursor::new(bytes.clone())).unwrap();
+        let mut at = 0;
+        for (step, size_max) in
+            [(1000, 2), (10 * WINDOW_BYTES, 12), (1000, 12), (WINDOW_BYTES, 2), (20 * WINDOW_BYTES, 22)]
+        {
+            assert!(input.refill(step).unwrap());
+            assert_eq!(input.rest()[..step], bytes[at..at + step]);
+            assert!(input.buffer().len() <= size_max * WINDOW_BYTES, "{} bytes", input.buffer().len());
+            input.consume(step);
+            at += step;
+        }
+        while input.refill(1).unwrap() {
+            assert_eq!(input.rest(), &bytes[at..at + input.rest().len()]);
+            at += input.rest().len();
+            input.consume(input.rest().len());
+        }
+        assert_eq!(at, bytes.len());
     }
 }

@@ -1,7 +1,7 @@
-//! Captures: bytes in, packets out, without copying and without holding more than a window of them.
+//! Captures: bytes in, packets out, without copying and without holding more than a window of them, or a few.
 //!
-//! [`Capture`] reads pcap and pcapng, both also inside gzip, from a slice (a page) or a stream (a program). Packets
-//! come in batches that borrow their bytes; link layers other than Ethernet get a made-up Ethernet header
+//! [`Capture`] reads pcap and pcapng, both also inside gzip, from a slice, a stream (a page), or a stream that is read ahead in the
+//! background (a program). Packets come in batches that borrow their bytes; link layers other than Ethernet get a made-up Ethernet header
 //! ([`link`] says which). A damaged capture gives everything before the damage, then one [`CaptureError`].
 //!
 //! Why not pcap-file's readers: they spend about 120 ns a packet, of which 5 are needed, allocate for every packet
@@ -12,6 +12,7 @@
 
 pub mod link;
 
+mod background;
 mod batch;
 mod error;
 mod input;

@@ -1,6 +1,6 @@
 //! Reads a capture from front to back.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::{
     Batch, CaptureError, CaptureErrorKind, Interface,
@@ -66,13 +66,17 @@ impl<'a> Capture<'a> {
     /// # Errors
     /// When the stream cannot be read or is no capture.
     pub fn from_reader(reader: impl Read + 'a) -> Result<Self, CaptureError> {
-        let input = Input::from_reader(reader).map_err(|error| CaptureError {
-            packet: None,
-            offset: 0,
-            compressed: false,
-            kind: CaptureErrorKind::Stream(error.to_string()),
-        })?;
-        Self::open(input)
+        Self::open(Input::from_reader(reader).map_err(unreadable)?)
+    }
+
+    /// Opens a capture that comes from a stream, which a thread of its own reads, and unpacks, ahead of what is asked for:
+    /// [`CHUNKS_AHEAD`](crate::limits::CHUNKS_AHEAD) windows. Where there can be no thread, it is [`Self::from_reader`]. What is read is
+    /// the same. The thread ends with the stream, or with the capture, as soon as `reader` has given what it was asked for last.
+    ///
+    /// # Errors
+    /// When the stream cannot be read or is no capture.
+    pub fn in_background(reader: impl Read + Send + 'static) -> Result<Self, CaptureError> {
+        Self::open(Input::in_background(reader).map_err(unreadable)?)
     }
 
     fn open(mut input: Input<'a>) -> Result<Self, CaptureError> {
@@ -187,6 +191,11 @@ impl<'a> Capture<'a> {
             kind,
         }
     }
+}
+
+/// Not even the first bytes can be read.
+fn unreadable(error: io::Error) -> CaptureError {
+    CaptureError { packet: None, offset: 0, compressed: false, kind: CaptureErrorKind::Stream(error.to_string()) }
 }
 
 /// What a file that is no capture is.

@@ -1,6 +1,6 @@
 //! Whole captures, made up byte by byte, read to their end.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
@@ -276,7 +276,11 @@ fn a_stream_gives_what_a_slice_gives_also_when_a_record_outgrows_the_window() {
     assert_eq!(slice.0.len(), 6);
     let stream = drain(Capture::from_reader(&forge.bytes[..]).unwrap(), 3);
     assert_eq!(stream, slice);
-    assert_eq!(drain(Capture::from_reader(&gzip(&forge.bytes)[..]).unwrap(), 100), slice);
+    let zipped = gzip(&forge.bytes);
+    assert_eq!(drain(Capture::from_reader(&zipped[..]).unwrap(), 100), slice);
+    for bytes in [forge.bytes, zipped] {
+        assert_eq!(drain(Capture::in_background(Cursor::new(bytes)).unwrap(), 100), slice);
+    }
 }
 
 proptest! {
@@ -289,7 +293,8 @@ proptest! {
         let bytes = [header, tail].concat();
         let slice = drain(Capture::from_bytes(&bytes).unwrap(), count);
         prop_assert!(slice.0.len() * 12 <= bytes.len());
-        prop_assert_eq!(drain(Capture::from_reader(&bytes[..]).unwrap(), count), slice);
+        prop_assert_eq!(&drain(Capture::from_reader(&bytes[..]).unwrap(), count), &slice);
+        prop_assert_eq!(drain(Capture::in_background(Cursor::new(bytes)).unwrap(), count), slice);
     }
 
     #[test]
