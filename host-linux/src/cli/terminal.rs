@@ -38,9 +38,8 @@ impl Progress {
 
     /// Says how far a capture's replay has come when it is time to.
     pub(crate) fn tell(&mut self, packets: u64, read: u64, size: Option<u64>) {
-        let share = size.filter(|size| *size > 0).map(|size| read.min(size) * 100 / size);
-        self.say(packets, || match share {
-            Some(percent) => format!("{packets} packets, {percent} % of the capture"),
+        self.say(packets, || match size.filter(|size| *size > 0) {
+            Some(size) => format!("{packets} packets, {} % of the capture", read.min(size) * 100 / size),
             None => format!("{packets} packets"),
         });
     }
