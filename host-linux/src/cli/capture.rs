@@ -1,11 +1,13 @@
 //! What the subcommands on captures have in common: which gateway, which capture, how far it has been read.
 
 use std::{
-    cell::Cell,
     fs::File,
     io::{self, Read, Write},
     path::PathBuf,
-    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use anyhow::{Result, anyhow};
@@ -96,15 +98,15 @@ enum Checksums {
 impl CaptureFile {
     /// Opens it.
     pub(crate) fn open(&self) -> Result<Opened> {
-        let (reader, size): (Box<dyn Read>, _) = if self.is_standard_input() {
-            (Box::new(io::stdin().lock()), None)
+        let (reader, size): (Box<dyn Read + Send>, _) = if self.is_standard_input() {
+            (Box::new(io::stdin()), None)
         } else {
             let file = File::open(&self.file).map_err(|error| self.at(error))?;
             let about = file.metadata().map_err(|error| self.at(error))?;
             (Box::new(file), about.is_file().then_some(about.len()))
         };
-        let read = Rc::new(Cell::new(0));
-        let capture = Capture::from_reader(Counting { reader, read: Rc::clone(&read) });
+        let read = Arc::default();
+        let capture = Capture::in_background(Counting { reader, read: Arc::clone(&read) });
         Ok(Opened { capture: capture.map_err(|error| self.at(error))?, read, size })
     }
 
@@ -133,21 +135,21 @@ impl CaptureFile {
 pub(crate) struct Opened {
     pub(crate) capture: Capture<'static>,
     /// Bytes that have been read so far.
-    pub(crate) read: Rc<Cell<u64>>,
+    pub(crate) read: Arc<AtomicU64>,
     /// How many there are, where that is known.
     pub(crate) size: Option<u64>,
 }
 
 /// Counts what is read.
 struct Counting {
-    reader: Box<dyn Read>,
-    read: Rc<Cell<u64>>,
+    reader: Box<dyn Read + Send>,
+    read: Arc<AtomicU64>,
 }
 
 impl Read for Counting {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(into)?;
-        self.read.set(self.read.get() + count as u64);
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
 }

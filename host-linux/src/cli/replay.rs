@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    sync::atomic::Ordering,
 };
 
 use anyhow::{Context, Result, anyhow};
@@ -138,7 +139,7 @@ impl Replay {
         let mut failed = Ok(());
         let ended = replay.run(capture, |record| {
             failed = each(record);
-            progress.tell(record.number, read.get(), *size);
+            progress.tell(record.number, read.load(Ordering::Relaxed), *size);
             failed.is_ok() && self.until.is_none_or(|until| record.number < until)
         });
         failed.map(|()| ended)

@@ -52,7 +52,7 @@ impl Diff {
             let at = |error: &dyn core::fmt::Display| anyhow!("{name}: {error}");
             let (mut old, mut new) = (self.replay(&self.old)?, self.replay(&self.new)?);
             let opened = File::open(file).map_err(|error| at(&error))?;
-            let mut capture = Capture::from_reader(opened).map_err(|error| at(&error))?;
+            let mut capture = Capture::in_background(opened).map_err(|error| at(&error))?;
             if let Err(error) = comparison.capture(&name, [&mut old, &mut new], &mut capture) {
                 // What comes before the damage has been compared, and other captures may be whole.
                 writeln!(io::stderr(), "towpath: warning: {name}: {error}; compared up to there")?;

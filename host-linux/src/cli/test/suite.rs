@@ -137,7 +137,7 @@ impl Loaded {
         let path = beside(Path::new(&self.suite.file), &place.value);
         let at = |error: &dyn core::fmt::Display| self.at(place, &format!("{}: {error}", path.display()));
         let file = File::open(&path).map_err(|error| at(&error))?;
-        Capture::from_reader(file).map_err(|error| at(&error))
+        Capture::in_background(file).map_err(|error| at(&error))
     }
 
     fn at<T>(&self, place: &Located<T>, why: &str) -> anyhow::Error {
