@@ -11,8 +11,8 @@ use crate::replay::Replay;
 /// Counts records. Its size is bounded by the number of rules.
 #[derive(Debug, Default)]
 pub struct Summary {
-    verdicts: BTreeMap<Verdict, u64>,
-    states: BTreeMap<&'static str, u64>,
+    verdicts: Counts<Verdict>,
+    states: Counts<&'static str>,
     drops: BTreeMap<(DropReason, Option<RuleId>), u64>,
     not_fed: BTreeMap<&'static str, u64>,
 }
@@ -26,12 +26,12 @@ impl Summary {
 
     /// Counts a record.
     pub fn note(&mut self, record: &Record<'_>) {
-        *self.verdicts.entry(record.verdict()).or_default() += 1;
+        self.verdicts.add(record.verdict());
         record.late.iter().for_each(|late| self.note_late(late));
         match record.fate {
             Fate::Fed(_, ending) => {
                 if let Some(state) = ending.tracking.word() {
-                    *self.states.entry(state).or_default() += 1;
+                    self.states.add(state);
                 }
                 if let Some(reason) = record.drop_reason() {
                     *self.drops.entry((reason, ending.rule)).or_default() += 1;
@@ -43,11 +43,8 @@ impl Summary {
 
     /// Counts how a packet went on that was counted as held.
     fn note_late(&mut self, late: &Late) {
-        if let Some(count) = self.verdicts.get_mut(&late.before) {
-            *count = count.saturating_sub(1);
-        }
-        self.verdicts.retain(|_, count| *count > 0);
-        *self.verdicts.entry(late.verdict()).or_default() += 1;
+        self.verdicts.take(late.before);
+        self.verdicts.add(late.verdict());
         if let Some(reason) = late.drop_reason() {
             *self.drops.entry((reason, late.ending.rule)).or_default() += 1;
         }
@@ -57,6 +54,34 @@ impl Summary {
     #[must_use]
     pub fn in_words<'s>(&'s self, replay: &'s Replay) -> impl fmt::Display + 's {
         Words { summary: self, replay }
+    }
+}
+
+/// How often each of a few things was there, in their order: each packet counts in two of these, and of few things a search along the
+/// list is the quickest.
+#[derive(Debug)]
+struct Counts<K>(Vec<(K, u64)>);
+
+impl<K: Copy + Ord> Counts<K> {
+    fn add(&mut self, key: K) {
+        match self.0.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, count)) => *count += 1,
+            None => self.0.insert(self.0.partition_point(|(known, _)| *known < key), (key, 1)),
+        }
+    }
+
+    /// Counts one of a thing less, which is not listed when none is left.
+    fn take(&mut self, key: K) {
+        if let Some((_, count)) = self.0.iter_mut().find(|(known, _)| *known == key) {
+            *count = count.saturating_sub(1);
+        }
+        self.0.retain(|(_, count)| *count > 0);
+    }
+}
+
+impl<K> Default for Counts<K> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
 }
 
@@ -74,17 +99,12 @@ impl fmt::Display for Words<'_> {
             (Some(_) | None, _) => "0".to_owned(),
         };
         write!(out, "{} packets in {span} s", totals.packets)?;
-        for (verdict, count) in &summary.verdicts {
-            write!(
-                out,
-                "{} {count} {}",
-                if Some(verdict) == summary.verdicts.keys().next() { ":" } else { "," },
-                verdict.word()
-            )?;
+        for (number, (verdict, count)) in summary.verdicts.0.iter().enumerate() {
+            write!(out, "{} {count} {}", if number == 0 { ":" } else { "," }, verdict.word())?;
         }
         writeln!(out)?;
-        if !summary.states.is_empty() {
-            let states: Vec<_> = summary.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        if !summary.states.0.is_empty() {
+            let states: Vec<_> = summary.states.0.iter().map(|(state, count)| format!("{count} {state}")).collect();
             writeln!(out, "of those {}", states.join(", "))?;
         }
         for ((reason, rule), count) in &summary.drops {
