@@ -14,8 +14,8 @@ use towpath_engine::{
 
 pub(crate) const LAN: DeviceId = DeviceId(0);
 pub(crate) const WAN: DeviceId = DeviceId(1);
-const ROUTER: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 1]), MacAddr([2, 0, 0, 0, 2, 1])];
-const HOST: MacAddr = MacAddr([2, 0, 0, 0, 9, 9]);
+pub(crate) const ROUTER: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 1]), MacAddr([2, 0, 0, 0, 2, 1])];
+pub(crate) const HOST: MacAddr = MacAddr([2, 0, 0, 0, 9, 9]);
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 
 /// Frames of a batch, as a NAPI poll hands them over.
