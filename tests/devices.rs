@@ -2,9 +2,10 @@
 
 use lab::{lab, lab_with_arp};
 use towpath_engine::{
-    Command, CommandError, DeviceId, Instant,
-    device::{Device, Feature, InterfaceAddress, Kind, Link, Vlan},
+    Command, CommandError, DeviceId, Engine, Instant,
+    device::{Device, Feature, Features, InterfaceAddress, Kind, Link, Vlan},
     ip::{Route, RouteKind},
+    snapshot::Restoring,
 };
 
 const C_TAG: u16 = 0x8100;
@@ -230,7 +231,7 @@ fn neighbours_are_asked_on_their_vlan() {
 
 #[test]
 fn a_vlan_that_cannot_be_is_refused() {
-    let mut engine = towpath_engine::Engine::new(1);
+    let mut engine = Engine::new(1);
     let mut add = |name: &str, mtu_bytes, kind| {
         let device = Device { name: name.into(), mtu_bytes, kind, ..Device::default() };
         engine.handle_command(Instant::ZERO, Command::AddDevice(device)).map(|_| ())
@@ -260,11 +261,70 @@ fn a_vlan_that_cannot_be_is_refused() {
 
 #[test]
 fn each_link_has_a_network_of_link_local_addresses() {
-    let mut engine = towpath_engine::Engine::new(1);
+    let mut engine = Engine::new(1);
     for (name, last) in [("lan", 1), ("wan", 2)] {
         let link_local = core::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last);
         let addresses = vec![InterfaceAddress { address: link_local.into(), prefix: 64 }];
         let device = Device { name: name.into(), addresses, ..Device::default() };
         engine.handle_command(Instant::ZERO, Command::AddDevice(device)).expect("another link's network is no matter");
     }
+}
+
+#[test]
+fn no_device_merges_by_itself_where_packets_are_forwarded_until_it_is_switched_on_anew() {
+    for forwarding in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
+        let mut engine = Engine::new(1);
+        let merging = Features::default().with(Feature::LARGE_RECEIVE, true);
+        let device =
+            |name: &str| Command::AddDevice(Device { name: name.into(), features: merging, ..Device::default() });
+        let forward = |on| Command::SetSysctl(forwarding.into(), on);
+        give(&mut engine, [device("a"), lro(0, true), forward(1)]);
+        assert_eq!(merge_by_themselves(&engine, &[0]), [true], "packets were forwarded before");
+        give(&mut engine, [forward(0), device("b")]);
+        assert_eq!(merge_by_themselves(&engine, &[0, 1]), [true, false], "those of the other family are");
+        give(&mut engine, [forward(1)]);
+        assert_eq!(merge_by_themselves(&engine, &[0]), [false]);
+        give(&mut engine, [forward(0)]);
+        assert_eq!(merge_by_themselves(&engine, &[0]), [false], "it stays as it is");
+        give(&mut engine, [forward(1), lro(0, true)]);
+        let again = Engine::restore(&engine.save(), Restoring::default()).expect("its own snapshot");
+        assert_eq!(merge_by_themselves(&again, &[0, 1]), [true, false]);
+    }
+}
+
+#[test]
+fn what_lies_over_a_device_has_a_say_in_whether_that_merges_by_itself() {
+    let mut engine = Engine::new(1);
+    let device = |name: &str, kind| Command::AddDevice(Device { name: name.into(), kind, ..Device::default() });
+    let vlan = |parent| Kind::Vlan(Vlan { parent: DeviceId(parent), tpid: C_TAG, id: 7 });
+    let off = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"].map(|name| Command::SetSysctl(name.into(), 0));
+    let devices = [device("one", Kind::Physical), device("two", Kind::Physical), device("bond", Kind::Bond)];
+    give(&mut engine, off.into_iter().chain(devices).chain([lro(0, true), lro(1, true)]));
+    assert_eq!(merge_by_themselves(&engine, &[0, 1, 2]), [true, true, false]);
+    let bond = Command::SetBond(DeviceId(2), Box::default(), vec![DeviceId(0), DeviceId(1)]);
+    give(&mut engine, [bond, lro(1, true)]);
+    assert_eq!(merge_by_themselves(&engine, &[0, 1]), [false; 2], "their bond does not");
+    give(&mut engine, [lro(2, true), lro(0, true)]);
+    assert_eq!(merge_by_themselves(&engine, &[0, 1, 2]), [true, false, true], "it does not switch them on");
+    give(&mut engine, [device("vlan", vlan(2)), lro(2, true)]);
+    assert_eq!(merge_by_themselves(&engine, &[0, 2]), [false; 2], "a VLAN over the bond does not");
+    give(&mut engine, [lro(3, true), lro(2, true), lro(0, true)]);
+    assert_eq!(merge_by_themselves(&engine, &[0, 2, 3]), [true; 3]);
+    give(&mut engine, [lro(2, false)]);
+    assert_eq!(merge_by_themselves(&engine, &[0, 2, 3]), [false, false, true]);
+}
+
+fn give(engine: &mut Engine, commands: impl IntoIterator<Item = Command>) {
+    for command in commands {
+        engine.handle_command(Instant::from_secs(1), command).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+fn lro(device: u16, on: bool) -> Command {
+    Command::SetFeature(DeviceId(device), Feature::LARGE_RECEIVE, on)
+}
+
+fn merge_by_themselves(engine: &Engine, devices: &[u16]) -> Vec<bool> {
+    let has = |device: &Device| device.features.has(Feature::LARGE_RECEIVE);
+    devices.iter().map(|id| engine.devices().find(DeviceId(*id)).is_some_and(has)).collect()
 }

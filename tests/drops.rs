@@ -67,6 +67,7 @@ static PRODUCED: &[(Why, Play)] = &[
     (Why::RouteUnreachable,     || routed(RouteKind::Unreachable)),
     (Why::RouteProhibits,       || routed(RouteKind::Prohibit)),
     (Why::RouteIgnores,         || routed(RouteKind::Blackhole)),
+    (Why::LroForwarded,         merged_by_its_device),
     (Why::ForwardingOff,        || lab("").sysctl("net.ipv4.ip_forward", 0).drops_of("lan", &frame("lan", UDP))),
     (Why::PacketTooBig,         || sent("", "10.0.0.2:1 > 198.51.100.7:9 udp df len 1473")),
     (Why::NeighbourFailed,      unanswered),
@@ -160,6 +161,14 @@ const NOW: Instant = Instant::from_secs(1);
 /// A packet from inside.
 fn sent(rules: &str, line: &str) -> Vec<Why> {
     lab(rules).drops_of("lan", &frame("lan", line))
+}
+
+/// Two segments of one poll that go through.
+fn merged_by_its_device() -> Vec<Why> {
+    let mut lab = lab("").merging("lan", Duration::from_millis(1)).feature("lan", "lro", true);
+    let segments =
+        ["A seq 1 len 9", "PA seq 10 len 9"].map(|line| frame("lan", &format!("10.0.0.2:1 > 198.51.100.7:9 {line}")));
+    segments.iter().flat_map(|frame| lab.drops_of("lan", frame)).collect()
 }
 
 /// What its header calls TCP, though it ends before a header of that does.

@@ -9,7 +9,7 @@ use towpath_engine::{
     Checksum, Command, DeviceId, Engine, Frame, GsoKind, Instant, Packet,
     device::{Device, Feature},
     ip::{Route, RouteKind},
-    offload::gro::{Arrival, Gro},
+    offload::gro::{self, Arrival, Gro},
     packet::{Pool, Sketch},
     snapshot::Restoring,
     wire::{MacAddr, checksum::Routines},
@@ -132,6 +132,56 @@ fn a_helper_reads_what_was_merged_as_one() {
         0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  A seq 1001 ack 1 win 64240 ipid 3 df data \"PORT 10,0,0,2,\"
         0.000   lan <  10.0.0.2:4000 > 198.51.100.7:21  PA seq 1015 ack 1 win 64240 ipid 4 df data \"19,136\\r\\n\"
         0.000   wan >  203.0.113.1:4000 > 198.51.100.7:21  PA seq 1001 ack 1 win 64240 ipid 3 df data \"PORT 203,0,113,1,19,136\\r\\n\" | gso 14
+        ",
+    );
+}
+
+#[test]
+fn what_a_device_has_merged_by_itself_is_for_this_host_and_goes_no_further() {
+    let rules = "-A INPUT -p tcp -m length --length 1640 -j DROP\n-A INPUT -p tcp --dport 81 -j DROP";
+    lab(rules).merging("lan", WAIT).feature("lan", "lro", true).play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 10.0.0.1:80  A seq 1 ack 1 win 500 len 1000 ipid 1
+        0.000  lan <  10.0.0.2:4000 > 10.0.0.1:80  A seq 1001 ack 9 win 600 len 500 ipid 5
+        0.000  lan =  JOINED
+        0.001  lan <  10.0.0.2:4000 > 10.0.0.1:80  PA seq 1501 ack 9 win 600 len 100 ipid 6
+        0.001  lan x  FilterRule
+        0.100  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 win 500 len 1000 ipid 1
+        0.100  lan <  10.0.0.2:4000 > 198.51.100.7:80  PA seq 1001 ack 9 win 600 len 500 ipid 5
+        0.100  lan x  LroForwarded
+        0.200  lan <  10.0.0.2:4000 > 198.51.100.7:80  PA seq 1501 ack 9 win 600 len 500 ipid 6
+        0.200  wan >  10.0.0.2:4000 > 198.51.100.7:80  PA seq 1501 ack 9 win 600 len 500 ipid 6
+        ",
+    );
+}
+
+#[test]
+fn a_flow_that_has_passed_before_is_dropped_all_the_same_once_its_device_merges_it() {
+    lab("").merging("lan", WAIT).feature("lan", "lro", true).play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 198.51.100.7:80  S seq 0 win 500
+        0.000  wan >  10.0.0.2:4000 > 198.51.100.7:80  S seq 0 win 500
+        0.001  wan <  198.51.100.7:80 > 10.0.0.2:4000  SA seq 0 ack 1 win 64000
+        0.001  lan >  198.51.100.7:80 > 10.0.0.2:4000  SA seq 0 ack 1 win 64000
+        0.002  lan <  10.0.0.2:4000 > 198.51.100.7:80  PA seq 1 ack 1 win 500 len 10
+        0.002  wan >  10.0.0.2:4000 > 198.51.100.7:80  PA seq 1 ack 1 win 500 len 10
+        0.003  lan <  10.0.0.2:4000 > 198.51.100.7:80  PA seq 11 ack 1 win 500 len 10
+        0.003  wan >  10.0.0.2:4000 > 198.51.100.7:80  PA seq 11 ack 1 win 500 len 10
+        0.004  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 21 ack 1 win 500 len 10
+        0.004  lan <  10.0.0.2:4000 > 198.51.100.7:80  PA seq 31 ack 1 win 500 len 10
+        0.004  lan x  LroForwarded
+        ",
+    );
+}
+
+#[test]
+fn what_hardware_merges_by_the_same_rules_passes_with_nothing_else_on() {
+    let mut lab = lab("").merging("lan", WAIT).feature("lan", "gro", false).feature("lan", "lro", true);
+    lab.command(Command::SetFeature(DeviceId(0), Feature::HARDWARE_GRO, true)).play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 len 1000 df ipid 1
+        0.000  lan <  10.0.0.2:4000 > 198.51.100.7:80  PA seq 1001 ack 1 len 500 df ipid 2
+        0.000  wan >  10.0.0.2:4000 > 198.51.100.7:80  PA seq 1 ack 1 len 1500 df ipid 1 | gso 1000
         ",
     );
 }
@@ -313,7 +363,13 @@ fn merge(frames: &[&str], features: &[&str]) -> Vec<String> {
         let bytes = bytes(text.trim_start_matches('p'));
         let checksum = if text.starts_with('p') { left_to_device(&bytes) } else { Checksum::None };
         let frame = Frame { checksum, ..Frame::new(DeviceId(0), &bytes) };
-        let arrival = Arrival { frame: &frame, number, hash: 0, merges_udp, lists, may_wait: true };
+        let arrival = Arrival {
+            frame: &frame,
+            number,
+            hash: 0,
+            merging: gro::Merging { udp: merges_udp, lists, ..gro::Merging::GRO },
+            may_wait: true,
+        };
         gro.receive(now, &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
     }
     gro.flush(now, false, &mut leaving);
@@ -336,6 +392,7 @@ fn written(packet: &Packet) -> String {
                 GsoKind::Udp => 5,
                 GsoKind::Tcp4Ecn => 0x81,
                 GsoKind::Tcp6Ecn => 0x84,
+                GsoKind::Lro => 0,
             };
             (kind, gso.size)
         }

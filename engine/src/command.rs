@@ -31,7 +31,8 @@ pub enum Command {
     AddDevice(Device),
     /// Adds an address to a device, and the route to its network.
     AddAddress(DeviceId, InterfaceAddress),
-    /// Switches a feature of a device on or off, as `ethtool -K` does.
+    /// Switches a feature of a device on or off, as `ethtool -K` does. `large-receive-offload` stays off while a bond or VLAN over the device
+    /// has it off, goes off where that goes off, and wherever forwarding is switched on.
     SetFeature(DeviceId, Feature, bool),
     /// Says how large packets are that a device sends, in bytes. Its VLANs send none that are larger, and those that did go on with so
     /// many; they do not follow when it grows again (Linux v6.18: `net/8021q/vlan.c`, `vlan_device_event()`). A bond does not follow its ports.

@@ -269,6 +269,8 @@ drop_reasons! {
     ReceiveMemory = "SOCKET_RCVBUFF",
     /// The frame came with a segmentation or checksum offload that is not known here, or cannot be one of such a packet.
     OffloadUnknown = "SKB_GSO_SEG",
+    /// The device has merged the packet so that it cannot be cut again (`large-receive-offload`), and it was to be forwarded.
+    LroForwarded = "NOT_SPECIFIED",
     /// The device did not take the frame: it is longer than its MTU, or asks for an offload that it cannot do.
     TransmitRefused = "DEV_READY",
 }

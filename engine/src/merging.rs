@@ -7,7 +7,6 @@
 use alloc::string::ToString;
 
 use crate::{
-    device::Feature,
     ending::{Dropped, End, Holder, Outcome},
     engine::Engine,
     frame::{DeviceId, Frame},
@@ -43,7 +42,7 @@ impl Engine {
     /// Takes one of them.
     fn take_merging(&mut self, now: Instant, frame: &Frame<'_>, leaving: &mut Leaving) -> Arrived {
         let number = self.frames;
-        let device = self.devices.find(frame.device).filter(|device| device.features.has(Feature::GRO));
+        let device = self.devices.find(frame.device).filter(|device| device.features.merge_received());
         let Some(device) = device else {
             let mut taken = Packet::take(&mut self.pool, frame);
             match &mut taken {
@@ -77,6 +76,19 @@ impl Engine {
         let mut leaving = Leaving::new();
         self.receivers.flush(now, device, &mut leaving);
         self.lead_merged(now, leaving, Told { before: self.frames, joined: 0 });
+    }
+
+    /// Whether packets are forwarded, of IPv4 and of IPv6.
+    pub(crate) const fn forwards(&self) -> [bool; 2] {
+        [self.around.sysctls.ip_forward != 0, self.around.sysctls.ipv6_forwarding != 0]
+    }
+
+    /// Where they are, and were not before, no device merges them so that they cannot be.
+    pub(crate) fn heed_forwarding(&mut self, before: [bool; 2]) {
+        if before.iter().zip(self.forwards()).any(|(before, now)| !before && now) {
+            (0..self.devices.len()).for_each(|id| self.devices.disable_large_receive(DeviceId(id as u16)));
+            self.receivers.adapt(self.devices.iter().map(|(_, device)| device));
+        }
     }
 
     /// Leads packets their way: lets their devices decide about them, and finds their layers first.

@@ -235,6 +235,10 @@ impl Engine {
             return Err(CommandError::Route(*last));
         }
         let id = self.devices.add(bare);
+        self.devices.settle_large_receive(id);
+        if self.forwards() != [false; 2] {
+            self.devices.disable_large_receive(id);
+        }
         self.receivers.adapt(self.devices.iter().map(|(_, device)| device));
         addresses.into_iter().try_for_each(|address| self.add_address(id, address))?;
         Ok(id)
@@ -243,6 +247,9 @@ impl Engine {
     fn set_feature(&mut self, now: Instant, id: DeviceId, feature: Feature, on: bool) -> Result<Reply, CommandError> {
         let device = self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?;
         device.features = device.features.with(feature, on);
+        if feature == Feature::LARGE_RECEIVE {
+            self.devices.settle_large_receive(id);
+        }
         self.receivers.adapt(self.devices.iter().map(|(_, device)| device));
         // By other features, what continues it may not be found to do so.
         self.let_merged_go(now, id);
@@ -415,8 +422,9 @@ impl Engine {
             let device = self.devices.by_name(interface).and_then(|id| self.devices.find_mut(id));
             return device.ok_or(SysctlError::Unknown)?.tunables.set(tunable, values);
         }
-        let kept = self.around.sysctls.keeps_mappings();
+        let (kept, forwarded) = (self.around.sysctls.keeps_mappings(), self.forwards());
         self.around.sysctls.set_list(name, values)?;
+        self.heed_forwarding(forwarded);
         if sysctl::same_name(name, FAST_OPEN_PAUSE) {
             // Whoever sets it wants it tried again (Linux v6.18: `proc_tfo_blackhole_detect_timeout()`).
             self.sockets.fast_open.end_pause();

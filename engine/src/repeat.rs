@@ -56,7 +56,7 @@ impl Engine {
             && packet.pieces().is_none()
             && !packet.has_options()
             && !self.knows_way_of(packet)
-            && packet.fits(course.mtu_bytes)
+            && packet.may_pass(course.mtu_bytes)
             && matches!(packet.transport(), Transport::Tcp | Transport::Udp | Transport::Icmp | Transport::Icmpv6);
         if !is_usual || !self.repeats {
             return None;

@@ -42,6 +42,9 @@ impl Engine {
         if packet.meta().addressed != Addressed::Host {
             return Err(packet.drop_for(DropReason::IpLinkBroadcast));
         }
+        if packet.is_uncuttable() {
+            return Err(packet.drop_for(DropReason::LroForwarded));
+        }
         if hops <= 1 {
             return Err(packet.drop_for(DropReason::TtlExpired));
         }

@@ -12,7 +12,8 @@ use crate::{
 /// What a device does (Linux: `netdev_features_t`). What it does not when it sends is done here before it gets a frame.
 ///
 /// A device that does not sum cannot cut either: without `tx-checksumming` no segmentation is on, and comes back with it
-/// when it is wanted (Linux v6.18: `net/core/dev.c`, `netdev_fix_features()`; `struct net_device`, `wanted_features`).
+/// when it is wanted; `large-receive-offload` is not on beside `rx-gro-hw` (Linux v6.18: `net/core/dev.c`, `netdev_fix_features()`;
+/// `struct net_device`, `wanted_features`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Features(
     /// What is wanted.
@@ -44,7 +45,7 @@ pub struct Feature {
 impl Feature {
     /// All that are known here, in the order of `ethtool -k`.
     #[rustfmt::skip]
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self { name: "tx-checksumming",                 short: "tx",  bits: CHECKSUM },
         Self { name: "tcp-segmentation-offload",        short: "tso", bits: TCP4 | TCP4_ECN | TCP4_MANGLE_ID | TCP6 },
         Self { name: "tx-tcp-segmentation",             short: "",    bits: TCP4 },
@@ -53,15 +54,25 @@ impl Feature {
         Self { name: "tx-tcp6-segmentation",            short: "",    bits: TCP6 },
         Self { name: "tx-udp-segmentation",             short: "",    bits: UDP },
         Self::GRO,
+        Self::LARGE_RECEIVE,
         Self { name: "tx-vlan-offload",                 short: "txvlan", bits: VLAN },
         Self::RECEIVE_HASHING,
         Self { name: "tx-vlan-stag-hw-insert",          short: "",    bits: SERVICE_VLAN },
+        Self::HARDWARE_GRO,
         Self::GRO_LIST,
         Self::UDP_GRO_FORWARDING,
     ];
 
     /// Merges what it receives.
     pub const GRO: Self = Self { name: "generic-receive-offload", short: "gro", bits: GRO };
+
+    /// The device itself merges segments, looser than [`Self::GRO`]: what it has merged cannot be cut again, and is not forwarded. Nothing is
+    /// left of this where it has [`Self::HARDWARE_GRO`]. What lies over the device, and forwarding, have a say in it
+    /// ([`Command::SetFeature`](crate::Command::SetFeature)).
+    pub const LARGE_RECEIVE: Self = Self { name: "large-receive-offload", short: "lro", bits: LRO };
+
+    /// The device itself merges segments of TCP as [`Self::GRO`] does.
+    pub const HARDWARE_GRO: Self = Self { name: "rx-gro-hw", short: "", bits: GRO_HARDWARE };
 
     /// Tells the hash of a frame's flow.
     pub const RECEIVE_HASHING: Self = Self { name: "receive-hashing", short: "rxhash", bits: HASH };
@@ -100,7 +111,14 @@ impl Features {
     }
 
     const fn active(self) -> u16 {
-        if self.0 & CHECKSUM == 0 { self.0 & !SEGMENTATION } else { self.0 }
+        let left = if self.0 & CHECKSUM == 0 { self.0 & !SEGMENTATION } else { self.0 };
+        if left & GRO_HARDWARE != 0 { left & !LRO } else { left }
+    }
+
+    /// Whether anything that it receives may be merged.
+    #[must_use]
+    pub(crate) const fn merge_received(self) -> bool {
+        self.0 & (GRO | GRO_HARDWARE | LRO) != 0
     }
 
     /// Whether the device can cut the packet, if it is a super-packet at all.
@@ -113,6 +131,7 @@ impl Features {
             GsoKind::Tcp6 => TCP6,
             GsoKind::Tcp6Ecn => TCP6 | TCP4_ECN,
             GsoKind::Udp => UDP,
+            GsoKind::Lro => return false,
         };
         let needed = if gso.fixed_id { needed | TCP4_MANGLE_ID } else { needed };
         self.active() & needed == needed
@@ -135,8 +154,8 @@ impl Features {
     }
 }
 
-/// As `ethtool -k` lists them, those that are switched with others behind these; and two that no device has here, as Linux prints them
-/// for one whose driver does not (veth). What is merged here is merged so that it can be cut again, which large-receive-offload is not.
+/// As `ethtool -k` lists them, those that are switched with others behind these; and one that no device has here, as Linux prints it
+/// for one whose driver does not (veth).
 impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for feature in Feature::ALL {
@@ -145,17 +164,13 @@ impl fmt::Display for Features {
                 .any(|whole| whole.bits != feature.bits && whole.bits & feature.bits == feature.bits);
             let on = if self.has(feature) { "on" } else { "off" };
             writeln!(f, "{}{}: {on}", if is_part { "\t" } else { "" }, feature.name)?;
-            for (_, absent) in ABSENT.into_iter().filter(|(before, _)| *before == feature.name) {
-                writeln!(f, "{absent}: off [fixed]")?;
+            if feature.name == "tx-vlan-offload" {
+                writeln!(f, "ntuple-filters: off [fixed]")?;
             }
         }
         Ok(())
     }
 }
-
-/// What no device has, behind what it is listed.
-const ABSENT: [(&str, &str); 2] =
-    [("generic-receive-offload", "large-receive-offload"), ("tx-vlan-offload", "ntuple-filters")];
 
 const CHECKSUM: u16 = 1;
 const TCP4: u16 = 1 << 1;
@@ -169,6 +184,8 @@ const GRO: u16 = 1 << 8;
 const UDP_GRO: u16 = 1 << 9;
 const HASH: u16 = 1 << 10;
 const GRO_FRAME_LIST: u16 = 1 << 11;
+const LRO: u16 = 1 << 12;
+const GRO_HARDWARE: u16 = 1 << 13;
 /// What a device cannot that does not sum.
 const SEGMENTATION: u16 = TCP4 | TCP4_ECN | TCP4_MANGLE_ID | TCP6 | UDP;
 
@@ -212,7 +229,7 @@ mod tests {
         let expected = "tx-checksumming: on\ntcp-segmentation-offload: off\n\ttx-tcp-segmentation: off\n";
         assert!(text.starts_with(expected), "{text}");
         assert!(
-            text.contains("\ngeneric-receive-offload: on\nlarge-receive-offload: off [fixed]\ntx-vlan-offload: on\nntuple-filters: off [fixed]\n") && text.contains("\nrx-udp-gro-forwarding: off\n"),
+            text.contains("\ngeneric-receive-offload: on\nlarge-receive-offload: off\ntx-vlan-offload: on\nntuple-filters: off [fixed]\n") && text.contains("\nrx-udp-gro-forwarding: off\n"),
             "{text}"
         );
     }

@@ -5,6 +5,7 @@ pub mod bond;
 pub mod ethtool;
 mod features;
 mod kind;
+mod large;
 mod link;
 pub mod napi;
 mod queue;
@@ -218,6 +219,11 @@ impl Devices {
         self.all.get_mut(usize::from(id.0))
     }
 
+    /// Gives all devices their features, in order.
+    pub(crate) fn take_features(&mut self, features: &[Features]) {
+        self.all.iter_mut().zip(features).for_each(|(device, features)| device.features = *features);
+    }
+
     /// The device of that name.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<DeviceId> {
@@ -280,7 +286,9 @@ impl Devices {
                 device.master = Some(bond.device());
             }
         }
-        self.bonds.insert(bond.device(), bond);
+        let id = bond.device();
+        self.bonds.insert(id, bond);
+        self.settle_large_receive(id);
     }
 
     /// Makes the ports of a bond devices by themselves again.

@@ -12,7 +12,7 @@ use super::{Device, Feature, rss::Toeplitz};
 use crate::{
     frame::{DeviceId, Frame},
     limits::{BATCH_FRAMES_MAX, GRO_HELD_MAX, RECEIVE_QUEUES_MAX},
-    offload::gro::{self, Arrival, Arrived, Gro, Leaving},
+    offload::gro::{self, Arrival, Arrived, Gro, Leaving, Merging},
     packet::Pool,
     tcp::Ends,
     time::Instant,
@@ -44,7 +44,7 @@ struct ReceiveQueue {
 impl Receivers {
     /// Takes note whether any of the devices merges.
     pub(crate) fn adapt<'a>(&mut self, mut devices: impl Iterator<Item = &'a Device>) {
-        self.is_on = devices.any(|device| device.features.has(Feature::GRO));
+        self.is_on = devices.any(|device| device.features.merge_received());
     }
 
     /// Whether a device merges.
@@ -69,12 +69,21 @@ impl Receivers {
         let queue = self.queues.entry((frame.device, frame.queue % RECEIVE_QUEUES_MAX)).or_default();
         queue.polled += 1;
         let own_before = queue.gro.len();
+        let features = device.features;
+        let (is_merged_here, by_hardware) = (features.has(Feature::GRO), features.has(Feature::HARDWARE_GRO));
         // What a connection of this host is going to read is merged as ever; sockets of datagrams are not looked up, as in Linux where none
-        // has `UDP_GRO`.
-        let lists =
-            device.features.has(Feature::GRO_LIST) && gro::tcp_ends_of(frame).is_none_or(|ends| !is_heard(&ends));
-        let merges_udp = device.features.has(Feature::UDP_GRO_FORWARDING);
-        let arrival = Arrival { frame, number, hash, merges_udp, lists, may_wait };
+        // has `UDP_GRO`. What a device merges never becomes a list.
+        let may_list = |ends: &Ends| !by_hardware && !is_heard(ends);
+        let lists = is_merged_here
+            && features.has(Feature::GRO_LIST)
+            && gro::tcp_ends_of(frame).is_none_or(|ends| may_list(&ends));
+        let merging = Merging {
+            tcp: is_merged_here || by_hardware,
+            large: features.has(Feature::LARGE_RECEIVE),
+            udp: is_merged_here && features.has(Feature::UDP_GRO_FORWARDING),
+            lists,
+        };
+        let arrival = Arrival { frame, number, hash, merging, may_wait };
         let arrived = queue.gro.receive(now, &arrival, pool, routines, leaving);
         self.held = before + queue.gro.len() - own_before;
         arrived

@@ -148,6 +148,10 @@ impl Engine {
     #[cold]
     fn send_segments(&mut self, whole: Packet, way_out: WayOut) -> Result<(), Dropped> {
         let mut failed = None;
+        // Programs of the machine take it as sockets do.
+        if whole.is_uncuttable() && way_out.port != DeviceId::LOOPBACK {
+            return Err(whole.drop_for(DropReason::LroForwarded));
+        }
         if let Some(mut segments) = Segments::of(&whole) {
             while failed.is_none()
                 && let Some(segment) = segments.next(&mut self.pool)

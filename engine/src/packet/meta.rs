@@ -141,6 +141,9 @@ pub enum GsoKind {
     Tcp6Ecn,
     /// UDP datagrams of one size.
     Udp,
+    /// TCP over IPv4 that a device has merged without telling how it is to be cut, which nobody may (Linux: `gso_size` without a
+    /// `gso_type`; [`crate::offload::gro`]).
+    Lro,
 }
 
 /// An 802.1Q or 802.1ad tag that travels beside the bytes.

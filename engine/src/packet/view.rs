@@ -4,7 +4,7 @@ use alloc::{borrow::Cow, vec::Vec};
 
 use zerocopy::FromBytes;
 
-use super::{Network, Packet, Transport};
+use super::{Gso, GsoKind, Network, Packet, Transport};
 use crate::wire::{
     ArpPacket, EthernetHeader, IcmpHeader, Icmpv6Header, Ipv4Header, Ipv6Header, Protocol, TcpHeader, UdpHeader,
     ipv6::FragmentHeader, tcp_options::TcpOptions,
@@ -78,6 +78,21 @@ impl Packet {
             Some(gso) => usize::from(self.0.layers.payload - self.0.layers.l3) + usize::from(gso.size),
         };
         len <= mtu_bytes as usize
+    }
+
+    /// Whether it can be forwarded over a link with that MTU as other packets of its flow are: it fits, and somebody may cut it.
+    #[inline(always)]
+    pub(crate) fn may_pass(&self, mtu_bytes: u32) -> bool {
+        match self.0.meta.gso {
+            None => self.network_len() <= mtu_bytes as usize,
+            Some(_) => !self.is_uncuttable() && self.fits(mtu_bytes),
+        }
+    }
+
+    /// Whether its device has merged it so that nobody may cut it.
+    #[inline(always)]
+    pub(crate) const fn is_uncuttable(&self) -> bool {
+        matches!(self.0.meta.gso, Some(Gso { kind: GsoKind::Lro, .. }))
     }
 
     /// Bytes of the transport header and payload, as the network header promises.

@@ -12,7 +12,7 @@ use crate::{
         calling::{HelpersRecord, Offer},
         snapshot::{ConntrackRecord, Known},
     },
-    device::{Device, bond::Bond},
+    device::{Device, Features, bond::Bond},
     engine::Engine,
     event::Subscription,
     frame::DeviceId,
@@ -168,6 +168,7 @@ impl EngineRecord {
     ) -> Result<(Engine, HelpersRecord), SnapshotError> {
         let names = self.helpers.check(self.latest, offered, other_helpers)?;
         let mut engine = Engine::with_routines(0, routines);
+        let features: Vec<Features> = self.devices.iter().map(|device| device.features).collect();
         let commands = self.devices.into_iter().map(Command::AddDevice);
         let sysctls = self.sysctls.into_iter().map(|(name, values)| Command::SetSysctls(name, values));
         for command in commands.chain(sysctls) {
@@ -183,6 +184,9 @@ impl EngineRecord {
             // What it says of their addresses is so already.
             let _ = engine.devices.take_macs_of_bond(id);
         }
+        // What those commands would have switched off was switched on behind them.
+        engine.devices.take_features(&features);
+        engine.receivers.adapt(engine.devices.iter().map(|(_, device)| device));
         let is_known = |route: &Route| route.device().is_none_or(|device| engine.devices.find(device).is_some());
         Part::Routes.check(self.routes.iter().all(is_known))?;
         engine.routes = Routes::restore(&self.routes).ok_or(SnapshotError::Inconsistent(Part::Routes))?;

@@ -106,6 +106,8 @@ const fn emit_kind(kind: GsoKind) -> u8 {
         GsoKind::Tcp6 => GSO_TCP6,
         GsoKind::Tcp6Ecn => GSO_TCP6_ECN,
         GsoKind::Udp => GSO_UDP_SEGMENTS,
+        // It never leaves the engine as a whole.
+        GsoKind::Lro => GSO_NONE,
     }
 }
 
@@ -116,7 +118,7 @@ fn headers_len(head: &[u8], checksum: Checksum, kind: GsoKind) -> u16 {
         return head.len().min(HEADERS_BYTES_MAX) as u16;
     };
     let transport = match kind {
-        GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Tcp6 | GsoKind::Tcp6Ecn => {
+        GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Tcp6 | GsoKind::Tcp6Ecn | GsoKind::Lro => {
             let data_offset = head.get(usize::from(start) + TCP_DATA_OFFSET_AT).copied().unwrap_or(0);
             u16::from(data_offset >> 4) * 4
         }

@@ -269,7 +269,7 @@ fn every_mistake_is_told_with_its_place() {
         ("[[interface]]\nname = 'a'\nfeatures = { tso = 0 }", "3:20: 'features' must be true or false, not 0"),
         ("[[interface]]\nname = 'a'\ngro_flush_timeout = -1", "3:21: 'gro_flush_timeout' must be a number from 0 to 2147483647, not -1"),
         ("[[interface]]\nname = 'a'\nfeatures = true", "3:12: 'features' must be a table, such as { tso = false }, not true"),
-        ("[[interface]]\nname = 'a'\nfeatures = { lro = true }", "3:20: there is no feature 'lro'; there are tx-checksumming, tcp-segmentation-offload, tx-tcp-segmentation, tx-tcp-ecn-segmentation, tx-tcp-mangleid-segmentation, tx-tcp6-segmentation, tx-udp-segmentation, generic-receive-offload, tx-vlan-offload, receive-hashing, tx-vlan-stag-hw-insert, rx-gro-list, rx-udp-gro-forwarding"),
+        ("[[interface]]\nname = 'a'\nfeatures = { lru = true }", "3:20: there is no feature 'lru'; there are tx-checksumming, tcp-segmentation-offload, tx-tcp-segmentation, tx-tcp-ecn-segmentation, tx-tcp-mangleid-segmentation, tx-tcp6-segmentation, tx-udp-segmentation, generic-receive-offload, large-receive-offload, tx-vlan-offload, receive-hashing, tx-vlan-stag-hw-insert, rx-gro-hw, rx-gro-list, rx-udp-gro-forwarding"),
         ("[[interface]]\nname = 'a'\ncapture = 'ifindex:0'", "3:11: 'capture' must be an interface of the capture: its name, its number from 0, or \"ifindex:N\", not \"ifindex:0\""),
         ("[[vlan]]\nid = 1", "1:1: [[vlan]] needs 'parent'"),
         ("[[vlan]]\nparent = 'wan'\nid = 1", "2:10: there is no [[interface]], [[bond]] or [[vlan]] named 'wan'"),

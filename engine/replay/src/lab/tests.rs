@@ -340,3 +340,20 @@ fn a_capture_of_both_ends_has_an_interface_for_each_and_says_why_segments_are_se
     assert!(again.len() == 1 && again[0].starts_with("sent again: "), "{again:?}");
     assert!(packets.is_sorted_by_key(|packet| packet.time));
 }
+
+#[test]
+fn what_a_device_has_merged_by_itself_is_read_as_it_was_sent_and_takes_fewer_acknowledgements() {
+    let acknowledgements = |features: &str| {
+        let text = format!(
+            "until = \"60s\"\n[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\nhardware = {{ rx_usecs = 100 }}\nfeatures = {{ {features} }}\n[[link]]\nbetween = [\"a\", \"b\"]\nrate = \"1 Gbit/s\"\n[[connection]]\nfrom = \"a\"\nto = \"b\"\nsend = \"2 MB\"\n"
+        );
+        let scenario = Scenario::read("s.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+        let report = run(&scenario, None).expect("a run");
+        let connection = &report.connections[0];
+        assert!(connection.finished.is_some() && !connection.is_damaged, "{features}: {connection:?}");
+        assert_eq!(connection.read[0], 2_000_000, "{features}");
+        report.lanes[1].tally.arrived
+    };
+    let [alone, merged] = ["lro = false", "lro = true"].map(acknowledgements);
+    assert!(merged * 5 / 4 < alone, "{merged} acknowledgements, and {alone} of what was not merged");
+}

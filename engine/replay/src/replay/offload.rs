@@ -162,7 +162,7 @@ fn gso(frame: &[u8], peek: &Peek, total_len: usize, mtu: u32, checksum: Checksum
     };
     let header_len = match kind {
         GsoKind::Udp => 8,
-        GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Tcp6 | GsoKind::Tcp6Ecn => {
+        GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Tcp6 | GsoKind::Tcp6Ecn | GsoKind::Lro => {
             usize::from(frame.get(peek.transport + 12)? >> 4) * 4
         }
     };

@@ -13,18 +13,20 @@ use crate::{
 /// A packet that waits to be continued. Its layers have not been found yet, its headers lie in its linear bytes.
 #[derive(Debug)]
 pub(super) struct Held {
-    packet: Packet,
-    layout: Layout,
-    payload_at: usize,
+    pub(super) packet: Packet,
+    pub(super) layout: Layout,
+    pub(super) payload_at: usize,
     hash: u32,
     /// Segments that it consists of.
     count: u16,
-    /// Payload bytes of each of them.
-    size: usize,
+    /// Payload bytes of each of them; of the largest, if its device merges it.
+    pub(super) size: usize,
     /// Whether all have the same IPv4 identification; decided by the second one.
     has_fixed_id: bool,
     /// Whether its frames are kept as they have come.
     is_list: bool,
+    /// Whether its device merges it.
+    is_large: bool,
     /// What its device has said of its checksum.
     checksum: Checksum,
     since: Instant,
@@ -44,11 +46,11 @@ pub(super) struct Outcome {
 impl Held {
     /// The first segment of a packet.
     pub(super) fn new(now: Instant, packet: Packet, segment: &Segment<'_>, lists: bool) -> Self {
-        let Segment { layout, payload_at, hash, count, checksum, .. } = *segment;
-        let is_list = lists && segment.gso.is_none();
+        let Segment { layout, payload_at, hash, count, checksum, is_large, .. } = *segment;
+        let is_list = lists && segment.gso.is_none() && !is_large;
         let size = segment.gso.map_or(segment.payload().len(), |gso| gso.size.into());
         let has_fixed_id = segment.gso.is_some_and(|gso| gso.fixed_id);
-        Self { packet, layout, payload_at, hash, count, size, has_fixed_id, is_list, checksum, since: now }
+        Self { packet, layout, payload_at, hash, count, size, has_fixed_id, is_list, is_large, checksum, since: now }
     }
 
     /// The number of its first frame.
@@ -90,9 +92,12 @@ impl Held {
 
     /// Takes a segment of its flow, if that continues it.
     pub(super) fn meet(&mut self, segment: &Segment<'_>, pool: &mut Pool) -> Outcome {
-        match self.layout.is_udp {
-            true => self.meet_datagram(segment, pool),
-            false => self.meet_segment(segment, pool),
+        match (self.is_large, segment.is_large) {
+            (true, true) => self.meet_large(segment, pool),
+            (false, false) if self.layout.is_udp => self.meet_datagram(segment, pool),
+            (false, false) => self.meet_segment(segment, pool),
+            // What the one has merged the other does not continue.
+            (true, false) | (false, true) => Outcome { ends_flow: true, ..segment.without_flow() },
         }
     }
 
@@ -198,7 +203,7 @@ impl Held {
     /// Puts a segment's payload behind the packet's, unless it would become too long.
     ///
     /// Linux v6.18: `net/core/gro.c`, `skb_gro_receive()`.
-    fn absorb(&mut self, segment: &Segment<'_>, pool: &mut Pool) -> bool {
+    pub(super) fn absorb(&mut self, segment: &Segment<'_>, pool: &mut Pool) -> bool {
         let payload = segment.payload();
         let headers = segment.layout.network..segment.payload_at;
         let kept = if self.is_list { headers.len() } else { 0 };
@@ -216,7 +221,7 @@ impl Held {
     /// The packet. One of several segments says so, and leaves its checksum to the device. Datagrams that all had one IPv4
     /// identification are numbered anew when they are cut again, as Linux does; segments are not.
     pub(super) fn into_packet(self) -> Packet {
-        let Self { mut packet, layout, count, size, has_fixed_id, is_list, .. } = self;
+        let Self { mut packet, layout, count, size, has_fixed_id, is_list, is_large, .. } = self;
         if count == 1 {
             return packet;
         }
@@ -230,6 +235,10 @@ impl Held {
             }
         } else if let Ok((ip, _)) = Ipv4Header::mut_from_prefix(network) {
             ip.set_total_len((len - layout.network) as u16);
+        }
+        if is_large {
+            Self::mark_large(&mut packet, size);
+            return packet;
         }
         if let (true, Ok((udp, _))) = (layout.is_udp, UdpHeader::mut_from_prefix(&mut bytes[layout.transport..])) {
             udp.len.set(transport_len as u16);

@@ -21,12 +21,16 @@
 //! ([`Packet::is_list`]). The same are merged as without, but of TCP those whose flags differ, and those whose checksums are in different
 //! states; 64 of them at most.
 //!
+//! What a device merges by itself, with `rx-gro-hw` by the same rules and with `large-receive-offload` by looser ones (`lro`), is merged here as well, when
+//! it comes: a poll is all that a device waits for more. What LRO does not take is merged as without.
+//!
 //! What is not merged here though Linux does: packets in tunnels (GRE, IPIP, VXLAN), and super-packets into lists.
 //!
 //! Linux v6.18: `net/core/gro.c`, `dev_gro_receive()`; `net/ipv4/tcp_offload.c`, `tcp_gro_receive()`; `net/ipv4/udp_offload.c`,
 //! `udp_gro_receive_segment()`; `net/ipv4/af_inet.c`, `inet_gro_receive()`; `net/ipv6/ip6_offload.c`, `ipv6_gro_receive()`.
 
 mod held;
+mod lro;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -64,12 +68,28 @@ pub struct Arrival<'a> {
     pub number: u64,
     /// The device's hash of its flow; frames of different hashes are never merged. 0: it has none.
     pub hash: u32,
-    /// Whether UDP datagrams are merged, too (`rx-udp-gro-forwarding`).
-    pub merges_udp: bool,
-    /// Whether frames are kept as they have come (`rx-gro-list`).
-    pub lists: bool,
+    /// What is merged, and how.
+    pub merging: Merging,
     /// Whether it may be held; else it only ends what is held of its flow.
     pub may_wait: bool,
+}
+
+/// What a device lets be merged that it receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merging {
+    /// Segments of TCP, so that they can be cut again.
+    pub tcp: bool,
+    /// Segments of TCP, as devices do that look at less (`large-receive-offload`); those first.
+    pub large: bool,
+    /// UDP datagrams (`rx-udp-gro-forwarding`).
+    pub udp: bool,
+    /// Both, but frames are kept as they have come (`rx-gro-list`).
+    pub lists: bool,
+}
+
+impl Merging {
+    /// As with `generic-receive-offload` alone.
+    pub const GRO: Self = Self { tcp: true, large: false, udp: false, lists: false };
 }
 
 /// What has become of a frame.
@@ -128,7 +148,7 @@ impl Gro {
                     leaving.push(Ok(bucket.remove(0).into_packet()));
                     self.held -= 1;
                 }
-                bucket.push(Held::new(now, packet, &segment, arrival.lists));
+                bucket.push(Held::new(now, packet, &segment, arrival.merging.lists));
                 self.held += 1;
                 Arrived::Held
             }

@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use zerocopy::FromBytes;
 
-use super::{Arrival, held::Outcome};
+use super::{Arrival, held::Outcome, lro};
 use crate::{
     frame::Frame,
     limits::HEADER_BYTES_MAX,
@@ -48,6 +48,8 @@ pub(super) struct Segment<'a> {
     pub(super) gso: Option<Gso>,
     /// How many segments it stands for.
     pub(super) count: u16,
+    /// Whether its device merges it.
+    pub(super) is_large: bool,
     /// Whether its IP header, or what follows the packet, forbids that it is merged.
     pub(super) is_barred: bool,
     /// Whether its checksum has been found right.
@@ -69,7 +71,12 @@ pub(super) enum Read<'a> {
 impl<'a> Segment<'a> {
     /// Reads a frame.
     pub(super) fn read(arrival: &Arrival<'a>, routines: &Routines, pool: &mut Pool) -> Read<'a> {
-        let Some(segment) = Self::find(arrival.frame, arrival.hash) else { return Read::Other { is_verified: false } };
+        let Some(mut segment) = Self::find(arrival.frame, arrival.hash) else {
+            return Read::Other { is_verified: false };
+        };
+        segment.is_large = arrival.merging.large && !segment.is_barred && lro::takes(&segment);
+        // It still ends what its device holds of its flow.
+        segment.is_barred |= !(segment.layout.is_udp || segment.is_large || arrival.merging.tcp);
         let (is_udp, transport) = (segment.layout.is_udp, &segment.bytes[segment.layout.transport..]);
         let is_summed = matches!(arrival.frame.checksum, Checksum::Unnecessary | Checksum::Partial { .. });
         let is_left_out = is_udp && transport.get(UDP_CHECKSUM..UDP_CHECKSUM + 2) == Some(&[0, 0]);
@@ -81,8 +88,10 @@ impl<'a> Segment<'a> {
         let mut is_mergeable = true;
         if is_udp {
             let len = UdpHeader::ref_from_prefix(transport).map_or(0, |(udp, _)| usize::from(udp.len.get()));
-            is_mergeable =
-                (arrival.merges_udp || arrival.lists) && !is_left_out && len > UdpHeader::LEN && len == transport.len();
+            is_mergeable = (arrival.merging.udp || arrival.merging.lists)
+                && !is_left_out
+                && len > UdpHeader::LEN
+                && len == transport.len();
         }
         match is_mergeable {
             true => Read::Segment(Self { is_verified, ..segment }),
@@ -119,11 +128,12 @@ impl<'a> Segment<'a> {
             if gso.size == 0 || !fits(gso.kind, layout) {
                 return None;
             }
-            is_barred |= is_udp;
+            is_barred |= is_udp || gso.kind == GsoKind::Lro;
         }
         let count = gso.map_or(1, |gso| len.div_ceil(usize::from(gso.size))) as u16;
         let Frame { vlan, checksum, .. } = *frame;
-        Some(Self { bytes, layout, payload_at, vlan, hash, checksum, gso, count, is_barred, is_verified: false })
+        let (is_large, is_verified) = (false, false);
+        Some(Self { bytes, layout, payload_at, vlan, hash, checksum, gso, count, is_large, is_barred, is_verified })
     }
 
     /// The ends of a connection that it is of, this host's being where it goes to.
@@ -246,7 +256,7 @@ const fn is_upper(protocol: Protocol) -> bool {
 
 const fn fits(kind: GsoKind, layout: Layout) -> bool {
     match kind {
-        GsoKind::Tcp4 | GsoKind::Tcp4Ecn => !layout.is_udp && !layout.is_v6,
+        GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Lro => !layout.is_udp && !layout.is_v6,
         GsoKind::Tcp6 | GsoKind::Tcp6Ecn => !layout.is_udp && layout.is_v6,
         GsoKind::Udp => layout.is_udp,
     }

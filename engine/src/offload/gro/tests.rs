@@ -82,7 +82,13 @@ fn merge_frames(frames: &[Frame<'_>], merges_udp: bool) -> Vec<Packet> {
 fn merge_all(frames: &[Frame<'_>], merges_udp: bool, lists: bool) -> Vec<Packet> {
     let (mut gro, mut pool, mut leaving) = (Gro::default(), Pool::new(), Leaving::new());
     for (number, frame) in (1..).zip(frames) {
-        let arrival = Arrival { frame, number, hash: 0, merges_udp, lists, may_wait: true };
+        let arrival = Arrival {
+            frame,
+            number,
+            hash: 0,
+            merging: Merging { udp: merges_udp, lists, ..Merging::GRO },
+            may_wait: true,
+        };
         gro.receive(Instant::ZERO, &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
     }
     let held = gro.numbers().count();
@@ -172,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..120), 1..8), at in 0..60_usize) {
+    fn no_bytes_make_it_panic(frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..120), 1..8), at in 0..60_usize, large in any::<bool>()) {
         let right = stream().frame(0, 20, TcpFlags::ACK);
         let (mut gro, mut pool, mut leaving) = (Gro::default(), Pool::new(), Leaving::new());
         for bytes in &frames {
@@ -181,7 +187,7 @@ proptest! {
             let bytes = [&right[..at], &bytes[at..]].concat();
             for bytes in [&bytes, &right] {
                 let frame = Frame::new(DeviceId(0), bytes);
-                let arrival = Arrival { frame: &frame, number: 1, hash: 0, merges_udp: true, lists: false, may_wait: true };
+                let arrival = Arrival { frame: &frame, number: 1, hash: 0, merging: Merging { udp: true, large, ..Merging::GRO }, may_wait: true };
                 gro.receive(Instant::ZERO, &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
             }
         }
@@ -247,7 +253,7 @@ fn frames_of_different_stations_tags_and_hashes_are_never_merged() {
     assert_eq!(merge_tagged(&[Frame::new(DeviceId(0), &between[0]), Frame::new(DeviceId(0), &between[2])]), 2);
     let (mut gro, mut pool, mut leaving) = (Gro::default(), Pool::new(), Leaving::new());
     for (hash, frame) in [(8, &plain[0]), (16, &plain[1])] {
-        let arrival = Arrival { frame, number: 1, hash, merges_udp: false, lists: false, may_wait: true };
+        let arrival = Arrival { frame, number: 1, hash, merging: Merging::GRO, may_wait: true };
         gro.receive(Instant::ZERO, &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
     }
     assert_eq!(gro.len(), 2, "they lie in the same part");
@@ -257,7 +263,7 @@ fn frames_of_different_stations_tags_and_hashes_are_never_merged() {
 fn merge_tagged(frames: &[Frame<'_>]) -> usize {
     let (mut gro, mut pool, mut leaving) = (Gro::default(), Pool::new(), Leaving::new());
     for frame in frames {
-        let arrival = Arrival { frame, number: 1, hash: 0, merges_udp: false, lists: false, may_wait: true };
+        let arrival = Arrival { frame, number: 1, hash: 0, merging: Merging::GRO, may_wait: true };
         gro.receive(Instant::ZERO, &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
     }
     gro.len()
@@ -299,7 +305,7 @@ fn what_has_come_within_a_clock_tick_is_not_old() {
     let frame = stream().frame(0, 20, TcpFlags::ACK);
     let frame = Frame::new(DeviceId(0), &frame);
     let (mut gro, mut pool, mut leaving) = (Gro::default(), Pool::new(), Leaving::new());
-    let arrival = Arrival { frame: &frame, number: 1, hash: 0, merges_udp: false, lists: false, may_wait: true };
+    let arrival = Arrival { frame: &frame, number: 1, hash: 0, merging: Merging::GRO, may_wait: true };
     gro.receive(Instant::from_nanos(8_000_000), &arrival, &mut pool, &Routines::PORTABLE, &mut leaving);
     gro.flush(Instant::from_nanos(11_999_999), true, &mut leaving);
     assert_eq!((gro.len(), leaving.len()), (1, 0));

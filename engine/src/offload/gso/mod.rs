@@ -95,10 +95,10 @@ impl<'a> Segments<'a> {
 #[must_use]
 pub fn is_right(packet: &Packet, kind: GsoKind) -> bool {
     let fits = match (kind, packet.transport()) {
-        (GsoKind::Tcp4 | GsoKind::Tcp4Ecn, Transport::Tcp) => packet.ipv4().is_some(),
+        (GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Lro, Transport::Tcp) => packet.ipv4().is_some(),
         (GsoKind::Tcp6 | GsoKind::Tcp6Ecn, Transport::Tcp) => packet.ipv6().is_some(),
         (GsoKind::Udp, Transport::Udp) => true,
-        (GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Tcp6 | GsoKind::Tcp6Ecn | GsoKind::Udp, _) => false,
+        (GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Tcp6 | GsoKind::Tcp6Ecn | GsoKind::Udp | GsoKind::Lro, _) => false,
     };
     fits && !packet.is_fragment()
 }

@@ -29,7 +29,7 @@ fn frame_of(case: &Case) -> Vec<u8> {
             let len = ((UdpHeader::LEN + case.payload.len()) as u16).into();
             Vec::from(UdpHeader { len, checksum: [1, 1], ..UdpHeader::new_zeroed() }.as_bytes())
         }
-        GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Tcp6 | GsoKind::Tcp6Ecn => {
+        GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Tcp6 | GsoKind::Tcp6Ecn | GsoKind::Lro => {
             let header = TcpHeader {
                 seq: 0xffff_f000.into(),
                 data_offset: ((TcpHeader::LEN / 4 + case.options) as u8) << 4,
@@ -49,7 +49,7 @@ fn frame_of(case: &Case) -> Vec<u8> {
             (ip.source, ip.destination) = ([0xfd; 16], [0xfe; 16]);
             (EtherType::IPV6, crate::packet::Head::from(ip).before(&transport))
         }
-        GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Udp => {
+        GsoKind::Tcp4 | GsoKind::Tcp4Ecn | GsoKind::Lro | GsoKind::Udp => {
             let mut ip = Ipv4Header::new_zeroed();
             (ip.protocol, ip.ttl, ip.id) = (protocol.0, 64, 0xfffe.into());
             (ip.source, ip.destination) = ([10, 0, 0, 1], [10, 0, 0, 2]);
