@@ -391,7 +391,7 @@ pub const NICS_MAX: usize = 256;
 /// Frames of one receive ring in a host's model, as the largest of today's NICs have. A further frame is missed, and counted.
 pub const RECEIVE_RING_MAX: u16 = 16_384;
 
-/// Frames of one transmit ring in a host's model. A further frame waits in the queueing discipline.
+/// Descriptors of one transmit ring in a host's model. What finds no room waits in the queueing discipline.
 pub const TRANSMIT_RING_MAX: u16 = 16_384;
 
 /// Packets of one CPU's backlog in a host's model, whatever `net.core.netdev_max_backlog` says. A further packet is dropped, and counted.

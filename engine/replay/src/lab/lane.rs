@@ -103,6 +103,8 @@ pub(super) struct Carried {
     pub(super) checksum: Checksum,
     /// How it is to be cut, if it is.
     pub(super) gso: Option<Gso>,
+    /// Descriptors that it takes of a transmit ring beside its first.
+    pub(super) more_descriptors: u16,
 }
 
 /// What a lane has to be told again, or says of a frame.

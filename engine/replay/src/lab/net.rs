@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use towpath_engine::{
     CommandError, DeviceId, Engine, Event, Frame, Instant,
-    device::{napi::Hardware, rss::Toeplitz},
+    device::{
+        napi::{Footprint, Hardware},
+        rss::Toeplitz,
+    },
 };
 
 use super::{
@@ -149,7 +152,7 @@ impl<'w> Net<'w> {
         if self.hardware[host].is_some() {
             return self.take_in(host, device, lane, frame);
         }
-        let Carried { bytes, checksum, gso } = &frame;
+        let Carried { bytes, checksum, gso, .. } = &frame;
         let shown = Frame { checksum: *checksum, gso: *gso, ..Frame::new(device, bytes) };
         match self.is_inactive(host, &shown) {
             None => self.eye_arrives(lane, bytes),
@@ -185,7 +188,9 @@ impl<'w> Net<'w> {
             bytes.extend_from_slice(transmit.head());
             transmit.fragments().for_each(|part| bytes.extend_from_slice(part));
             let meta = transmit.packet.meta();
-            let frame = Carried { bytes, checksum: meta.checksum, gso: meta.gso };
+            let footprint = Footprint::of(transmit.head().len(), transmit.fragments().map(<[u8]>::len));
+            let more_descriptors = footprint.descriptors - 1;
+            let frame = Carried { bytes, checksum: meta.checksum, gso: meta.gso, more_descriptors };
             let lane = self.lanes_of[host].get(usize::from(transmit.device.0)).copied();
             self.engines[host].recycle(transmit);
             let Some(lane) = lane else { continue };

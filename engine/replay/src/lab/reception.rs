@@ -75,7 +75,7 @@ impl Net<'_> {
                 .frames
                 .iter()
                 .map(|received| {
-                    let Carried { bytes, checksum, gso } = &received.frame.frame;
+                    let Carried { bytes, checksum, gso, .. } = &received.frame.frame;
                     let device = DeviceId(received.nic as u16);
                     Frame { queue: received.queue, checksum: *checksum, gso: *gso, ..Frame::new(device, bytes) }
                 })

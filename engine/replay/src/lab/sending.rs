@@ -1,6 +1,6 @@
 //! Frames of hosts that have hardware, on their way from queueing disciplines over transmit rings to the wire.
 
-use towpath_engine::device::napi::Hardware;
+use towpath_engine::device::napi::{Footprint, Hardware};
 
 use super::{
     lane::{Carried, Outcome},
@@ -27,7 +27,8 @@ impl Net<'_> {
         while hardware.can_transmit(nic, queue)
             && let Some(frame) = lane.dequeue(self.now, queue.into(), out)
         {
-            let has_room = hardware.handle_transmit(self.now, (nic, queue), frame.bytes.len());
+            let footprint = Footprint { bytes: frame.bytes.len(), descriptors: 1 + frame.more_descriptors };
+            let has_room = hardware.handle_transmit(self.now, (nic, queue), footprint);
             assert!(has_room, "a queue that is not stopped has room");
             lane.put(queue.into(), frame);
         }

@@ -276,7 +276,7 @@ impl<T> Queue<T> {
             cpu,
             mode: plan.mode,
             ring: Ring::new(plan.rx_ring.into()),
-            transmit: TransmitRing::new(plan.tx_ring.into(), plan.byte_limits),
+            transmit: TransmitRing::new(plan.tx_ring.into(), plan.gathers, plan.byte_limits),
             napi: Instance::new(plan.napi_defer_hard_irqs, plan.gro_flush_timeout),
             armed: Some(Instant::ZERO),
             coalescing: plan.coalescing,

@@ -38,8 +38,8 @@
 //! - A process that polls runs on the CPU that its queue's interrupts go to, reads as soon as it has that, and what it does with what it
 //!   reads takes no time. So there is nothing for `irq-suspend-timeout` to do, which keeps interrupts off for that long.
 //! - An interrupt that coalescing puts off does not come if a process has taken the frames meanwhile; some NICs raise it nevertheless.
-//! - Of sending, putting a frame on the ring, forwarding and what applications do cost no time, so that the CPU time of who sends is understated. A frame takes one
-//!   place of a [`TransmitRing`], and leaves by the queue that its flow's hash says. Wire and queueing discipline are those of who
+//! - Of sending, putting a frame on the ring, forwarding and what applications do cost no time, so that the CPU time of who sends is understated. A frame
+//!   leaves by the queue that its flow's hash says. Wire and queueing discipline are those of who
 //!   uses the model ([`Hardware::handle_transmit`]).
 //! - One set of `rps_cpus` is that of all of a NIC's queues, where Linux has one for each. A frame without a hash has 0 here, where Linux hashes it
 //!   in software. `dev_weight_rx_bias` is 1.
@@ -80,7 +80,7 @@ pub use options::{Costs, Mode, NicOptions, Options, OptionsError, SoftirqOptions
 pub use ring::Ring;
 pub use round::{Budget, Round, Squeeze};
 pub use steering::{INDIRECTION_ENTRIES, Steering};
-pub use transmit::TransmitRing;
+pub use transmit::{FRAME_DESCRIPTORS_MAX, Footprint, TransmitRing};
 
 #[cfg(test)]
 mod tests;

@@ -59,7 +59,7 @@ fn due((usecs, from): (u32, Instant), (frames, len): (u32, usize), last: Instant
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Footprint, *};
 
     #[test]
     fn an_interrupt_is_due_by_frames_or_by_time_whichever_comes_first() {
@@ -87,14 +87,14 @@ mod tests {
     #[test]
     fn an_interrupt_for_what_was_sent_is_due_by_numbers_of_its_own() {
         let coalescing = Coalescing { tx_usecs: 10, tx_frames: 3, ..Coalescing::default() };
-        let (mut ring, at) = (TransmitRing::new(16, None), |micros: u64| Instant::from_nanos(micros * 1000));
+        let (mut ring, at) = (TransmitRing::new(16, false, None), |micros: u64| Instant::from_nanos(micros * 1000));
         assert_eq!(coalescing.due_for_sent(&ring), None);
         for (micros, due) in [(5, 15), (6, 15), (7, 7), (8, 8)] {
-            assert!(ring.put(60));
+            assert!(ring.put(Footprint::linear(60)));
             _ = ring.note_sent(at(micros));
             assert_eq!(coalescing.due_for_sent(&ring), Some(at(due)));
         }
-        assert!(ring.put(60), "one that has not been sent yet");
+        assert!(ring.put(Footprint::linear(60)), "one that has not been sent yet");
         _ = ring.take_back(at(9), 4);
         assert_eq!(coalescing.due_for_sent(&ring), None);
     }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::{fmt, time::Duration};
 
-use super::{Budget, ByteLimitOptions, Coalescing, Steering};
+use super::{Budget, ByteLimitOptions, Coalescing, FRAME_DESCRIPTORS_MAX, Steering};
 use crate::limits::{
     BACKLOG_MAX, BATCH_FRAMES_MAX, CPUS_MAX, NICS_MAX, RECEIVE_QUEUES_MAX, RECEIVE_RING_MAX, TRANSMIT_RING_MAX,
 };
@@ -59,8 +59,10 @@ pub struct NicOptions {
     pub queues: u16,
     /// Frames of one queue's ring (`ethtool -g`: RX), 1 to [`RECEIVE_RING_MAX`].
     pub rx_ring: u16,
-    /// Frames of one queue's transmit ring (`ethtool -g`: TX), 1 to [`TRANSMIT_RING_MAX`].
+    /// Descriptors of one queue's transmit ring (`ethtool -g`: TX), 1 to [`TRANSMIT_RING_MAX`]; [`FRAME_DESCRIPTORS_MAX`] and more where it gathers.
     pub tx_ring: u16,
+    /// Whether it gathers the fragments of a frame that it sends (`ethtool -k`: scatter-gather); else they are joined before.
+    pub gathers: bool,
     /// What bounds its bytes; `None`: nothing, as with drivers that do not tell the kernel what they put there.
     pub byte_limits: Option<ByteLimitOptions>,
     /// When an interrupt tells of frames (`ethtool -c`).
@@ -84,6 +86,7 @@ impl Default for NicOptions {
             queues: 1,
             rx_ring: 512,
             tx_ring: 512,
+            gathers: false,
             byte_limits: Some(ByteLimitOptions::default()),
             coalescing: Coalescing::default(),
             steering: Steering::even(1),
@@ -222,6 +225,7 @@ impl NicOptions {
     fn check(&self, cpus: u16) -> Result<(), OptionsError> {
         let day = Duration::from_secs(86_400);
         let limits = self.byte_limits.unwrap_or_default();
+        let tx_ring_min = if self.gathers { FRAME_DESCRIPTORS_MAX } else { 1 };
         let frames = match self.mode {
             Mode::Interrupt { frames } => frames,
             Mode::Napi | Mode::BusyPoll | Mode::PreferBusyPoll => 1,
@@ -230,7 +234,7 @@ impl NicOptions {
         let ranges = [
             ("queues",              self.queues.into(),                                 1, RECEIVE_QUEUES_MAX.into()),
             ("rx ring",             self.rx_ring.into(),                                1, RECEIVE_RING_MAX.into()),
-            ("tx ring",             self.tx_ring.into(),                                1, TRANSMIT_RING_MAX.into()),
+            ("tx ring",             self.tx_ring.into(),                                tx_ring_min.into(), TRANSMIT_RING_MAX.into()),
             ("limit_max",           limits.max.into(),                                  limits.min.into(), u32::MAX.into()),
             ("hold_time",           limits.hold_time.min(day * 2).as_nanos() as u64,    0, day.as_nanos() as u64),
             ("interrupt frames",    frames.into(),                                      1, RECEIVE_RING_MAX.into()),

@@ -7,7 +7,7 @@
 //! Linux v6.18: `net/core/dev.c`, `skb_tx_hash()`, `dev_hard_start_xmit()`; `drivers/net/ethernet/intel/ixgbe/ixgbe_main.c`,
 //! `ixgbe_clean_tx_irq()`, `ixgbe_poll()`.
 
-use super::{Hardware, poll::Poll, poll::Sent};
+use super::{Footprint, Hardware, poll::Poll, poll::Sent};
 use crate::time::Instant;
 
 impl<T> Hardware<T> {
@@ -24,14 +24,14 @@ impl<T> Hardware<T> {
         self.place_of(nic, queue).is_some_and(|place| !self.queues[place].transmit.is_stopped())
     }
 
-    /// A frame of so many bytes is put on a transmit ring. Tells whether there was room; if not, that is counted, and it is to be offered
+    /// A frame is put on a transmit ring. Tells whether there was room; if not, that is counted, and it is to be offered
     /// again when the queue is woken.
-    pub fn handle_transmit(&mut self, now: Instant, (nic, queue): (usize, u16), bytes: usize) -> bool {
+    pub fn handle_transmit(&mut self, now: Instant, (nic, queue): (usize, u16), frame: Footprint) -> bool {
         self.handle_timeout(now);
         let Some(place) = self.place_of(nic, queue) else { return false };
         let queue = &mut self.queues[place];
         let was_stopped = queue.transmit.is_stopped();
-        let has_room = queue.transmit.put(bytes);
+        let has_room = queue.transmit.put(frame);
         queue.counters.tx_busy += u64::from(!has_room);
         if !was_stopped && queue.transmit.is_stopped() {
             let is_full = queue.transmit.is_full();

@@ -9,14 +9,14 @@ use towpath_engine::device::napi::{
 use super::{conversation::size, lapse};
 use crate::config::{Fault, Mistake, Table, Value};
 
-/// Options with one NIC, which stands for all of the host's.
-pub(super) fn hardware(value: Value<'_>) -> Result<Options, Fault> {
+/// Options with one NIC, which stands for all of the host's; `gathers`: it does.
+pub(super) fn hardware(value: Value<'_>, gathers: bool) -> Result<Options, Fault> {
     let table = value.table("'hardware'", HARDWARE, &[])?;
     let options = Options {
         cpus: number(&table, "cpus", 1)? as u16,
         costs: table.find("costs").map_or_else(|| Ok(Costs::default()), costs)?,
         softirq: softirq(&table)?,
-        nics: vec![nic(&table)?],
+        nics: vec![NicOptions { gathers, ..nic(&table)? }],
     };
     options.check().map_err(|error| value.fault(Mistake::Hardware(error)))?;
     Ok(options)
@@ -62,6 +62,7 @@ fn nic(table: &Table<'_>) -> Result<NicOptions, Fault> {
         queues,
         rx_ring: number(table, "rx", known.rx_ring.into())? as u16,
         tx_ring: number(table, "tx", known.tx_ring.into())? as u16,
+        gathers: known.gathers,
         byte_limits: table.find("byte_queue_limits").map_or(Ok(known.byte_limits), byte_limits)?,
         coalescing: coalescing(table, known.coalescing)?,
         steering,

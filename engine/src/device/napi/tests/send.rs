@@ -12,7 +12,7 @@ fn unlimited() -> NicOptions {
 /// So many frames of 60 bytes are put on the ring.
 fn put(hardware: &mut Hardware<u64>, at: u64, frames: u64) {
     for _ in 0..frames {
-        assert!(hardware.handle_transmit(START + nanos(at), QUEUE, 60), "there is room");
+        assert!(hardware.handle_transmit(START + nanos(at), QUEUE, Footprint::linear(60)), "there is room");
     }
 }
 
@@ -37,7 +37,7 @@ fn queue(hardware: &Hardware<u64>) -> QueueCounters {
 fn a_full_ring_stops_its_queue_until_a_poll_has_taken_back_what_was_sent() {
     let mut hardware = hardware(NicOptions { tx_ring: 4, ..unlimited() });
     put(&mut hardware, 0, 4);
-    assert!(!hardware.can_transmit(0, 0) && !hardware.handle_transmit(START, QUEUE, 60));
+    assert!(!hardware.can_transmit(0, 0) && !hardware.handle_transmit(START, QUEUE, Footprint::linear(60)));
     hardware.handle_sent(START, QUEUE);
     // Interrupt, poll, and a frame that is taken back: a quarter of the ring.
     assert_eq!(woken(&mut hardware), Some(1000 + 200 + 50));
@@ -143,7 +143,7 @@ fn a_ring_finds_what_keeps_its_wire_busy_and_holds_no_more() {
     for _ in 0..1000 {
         hardware.handle_timeout(at);
         while hardware.can_transmit(0, 0) {
-            assert!(hardware.handle_transmit(at, QUEUE, 1000));
+            assert!(hardware.handle_transmit(at, QUEUE, Footprint::linear(1000)));
             on_ring += 1;
         }
         if on_ring > 0 {
