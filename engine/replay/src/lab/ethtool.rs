@@ -2,7 +2,10 @@
 
 use core::fmt::Write;
 
-use towpath_engine::device::{Feature, Features, ethtool, napi::QueueCounters};
+use towpath_engine::device::{
+    Feature, Features, ethtool,
+    napi::{NicOptions, QueueCounters},
+};
 
 use super::{Report, Scenario};
 
@@ -17,12 +20,14 @@ pub fn ethtool(scenario: &Scenario, report: &Report, host: usize) -> Option<Stri
     let none = Feature::ALL.into_iter().fold(Features::default(), |all, feature| all.with(feature, false));
     let features = plan.features.iter().fold(none, |all, (feature, is_on)| all.with(*feature, *is_on));
     let mut out = String::new();
-    for link in scenario.links_of(host) {
+    for (place, link) in scenario.links_of(host).enumerate() {
         let name = &scenario.links[link].name;
         let queues: Vec<QueueCounters> =
             found.queues.iter().filter(|queue| queue.link == link).map(|queue| queue.counters).collect();
+        let (rx_ring, tx_ring) = found.rings.get(place).copied().unwrap_or((nic.rx_ring, nic.tx_ring));
+        let nic = NicOptions { rx_ring, tx_ring, ..nic.clone() };
         // Writing to a text does not fail.
-        _ = write!(out, "{}Features for {name}:\n{features}\n", ethtool::nic(name, nic, &queues));
+        _ = write!(out, "{}Features for {name}:\n{features}\n", ethtool::nic(name, &nic, &queues));
     }
     Some(out)
 }

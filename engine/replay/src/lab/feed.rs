@@ -125,7 +125,16 @@ impl Feed {
             fifo.bytes = 0;
             fifo.waiting.drain(..).map(|(_, frame)| (None, frame))
         });
-        let on_rings = self.rings.iter_mut().enumerate();
-        queued.chain(on_rings.flat_map(|(number, ring)| ring.drain(..).map(move |frame| (Some(number), frame))))
+        queued.chain(drained(&mut self.rings))
     }
+
+    /// Takes out what is on rings, with the ring that it is on.
+    pub(super) fn empty_rings(&mut self) -> impl Iterator<Item = (Option<usize>, Carried)> {
+        drained(&mut self.rings)
+    }
+}
+
+fn drained(rings: &mut [VecDeque<Carried>]) -> impl Iterator<Item = (Option<usize>, Carried)> {
+    let numbered = rings.iter_mut().enumerate();
+    numbered.flat_map(|(number, ring)| ring.drain(..).map(move |frame| (Some(number), frame)))
 }

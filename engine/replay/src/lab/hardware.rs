@@ -9,6 +9,8 @@ use super::{net::Net, reception::Arrival, scenario::Scenario};
 pub struct HardwareReport {
     /// The host's number.
     pub host: usize,
+    /// The sizes of the rings of each NIC's queues, of what comes and of what is sent, as they were at the end.
+    pub rings: Vec<(u16, u16)>,
     /// The queues of its NICs, in the order of its links.
     pub queues: Vec<QueueReport>,
     /// Its CPUs.
@@ -35,7 +37,8 @@ pub(super) fn counted(net: &Net<'_>, scenario: &Scenario) -> Vec<HardwareReport>
             let counters = hardware.queues_of(nic).enumerate();
             counters.map(move |(number, counters)| QueueReport { link, number, counters })
         });
-        Some(HardwareReport { host, queues: queues.collect(), cpus: hardware.cpus(net.now).collect() })
+        let rings = (0..).map_while(|nic| hardware.rings_of(nic)).collect();
+        Some(HardwareReport { host, rings, queues: queues.collect(), cpus: hardware.cpus(net.now).collect() })
     };
     net.hardware.iter().enumerate().filter_map(of_host).collect()
 }

@@ -181,6 +181,15 @@ impl Lane {
         rings
     }
 
+    /// Its sender's rings are made anew: what is on them is lost, but for what the wire has taken already.
+    pub(super) fn empty_rings(&mut self, out: &mut Vec<Outcome>) {
+        if let Some((_, _, ring)) = &mut self.sending {
+            *ring = None;
+        }
+        let lost: Vec<_> = self.feed.empty_rings().collect();
+        lost.into_iter().for_each(|(_, frame)| self.lose(Lost::Down, frame, out));
+    }
+
     /// A frame is to go over it.
     pub(super) fn offer(&mut self, now: Instant, frame: Carried, out: &mut Vec<Outcome>) {
         self.tally.offered += 1;

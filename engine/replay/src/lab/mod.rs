@@ -101,7 +101,7 @@
 //! | key | what it says |
 //! |---|---|
 //! | `mode` | who takes frames off a ring: `"napi"` (default), `"interrupt"`: each interrupt takes `interrupt_frames` (default 1), as before NAPI; `"busy-poll"`: beside softirqs a process, which polls for `busy_read` microseconds (default 50; Linux's own is 0: nobody polls) each time it waits; `"prefer-busy-poll"`: the same with `SO_PREFER_BUSY_POLL`, which keeps interrupts off where `napi_defer_hard_irqs` and `gro_flush_timeout` are set |
-//! | `rx`, `tx` | frames of each queue's receive and transmit ring (`ethtool -g`). Default: 512 and 512 |
+//! | `rx`, `tx` | frames of each queue's receive ring, and descriptors of its transmit ring (`ethtool -g`). A frame takes one; where `features` say `tx = true`, one for each of the pieces that it consists of, up to 18, and as many are kept free. Default: 512 and 512 |
 //! | `byte_queue_limits` | what bounds the bytes on a transmit ring (BQL): true (default), false (as with drivers that know none), or a table of `limit_min`, `limit_max` (numbers of bytes) and `hold_time`. Default: 0, 1879048192, `"1s"` |
 //! | `rx_usecs`, `rx_frames` | when an interrupt comes: so long after the first frame, or when so many are there (`ethtool -c`). One of the two alone says that the other does not count: with `rx_frames` alone fewer frames wait for ever. Default: 0 and 1, at once |
 //! | `tx_usecs`, `tx_frames` | the same of frames that were sent, whose places on the transmit ring are free when a poll has taken them back. Default: 0 and 1, at once |
@@ -114,7 +114,8 @@
 //! | `costs` | a table of times that a CPU is busy for: `interrupt` (1us), `poll` (200ns), `packet` (400ns), `enqueue` (100ns), `complete` (50ns: taking back a frame that was sent) |
 //!
 //! `[[event]]`, in order of time: `at`, `link`, `direction` (`"there"`, `"back"` or `"both"`, the default), and what the link does from then
-//! on, in the words of `[[link]]`. What waits or is on its way when a link goes down is lost.
+//! on, in the words of `[[link]]`. What waits or is on its way when a link goes down is lost. Or `at`, `host` and `rings = { rx = 256, tx = 128 }`: its NICs have rings of other
+//! sizes from then on (`ethtool -G`), one or both; what was on the old ones is lost as with a link that goes down, as drivers start their NICs anew for that.
 //!
 //! # What failover loses, and how long it takes
 //!
@@ -201,7 +202,7 @@ pub use load::{Load, LoadReport, LoadStep};
 pub use pcapng::PcapngRun;
 pub use run::{ConnectionReport, LaneReport, Measured, Report, run, run_telling};
 pub use scenario::{
-    Aggregate, Bound, Change, Codel, Conversation, End, Host, Link, Loss, Queue, Scenario, Switch, Way,
+    Aggregate, Bound, Change, Changed, Codel, Conversation, End, Host, Link, Loss, Queue, Scenario, Switch, Way,
 };
 pub use segment::Segment;
 pub use series::{EndReport, Point, Wait};

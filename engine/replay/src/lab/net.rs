@@ -17,7 +17,7 @@ use super::{
     bond::Bonds,
     lane::{Carried, Lane, Lost, Outcome},
     reception::{Arrival, hardware},
-    scenario::{Change, Scenario, Way},
+    scenario::{Scenario, Way},
     switch::Switch,
     topology::{Step, Topology},
     watch::{Eye, Leaving},
@@ -240,13 +240,13 @@ impl<'w> Net<'w> {
     }
 
     /// A link is another one from now on.
-    pub(super) fn change_link(&mut self, event: &Change, name: &str) {
-        for (end, way) in event.ways.iter().enumerate() {
+    pub(super) fn change_link(&mut self, link: usize, ways: &[Option<Way>; 2], name: &str) {
+        for (end, way) in ways.iter().enumerate() {
             if let Some(way) = way {
-                self.change(2 * event.link + end, way.clone(), name);
+                self.change(2 * link + end, way.clone(), name);
             }
         }
-        self.relink(event.link);
+        self.relink(link);
     }
 
     fn change(&mut self, lane: usize, way: Way, name: &str) {

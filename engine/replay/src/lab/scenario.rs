@@ -284,8 +284,27 @@ impl End {
 pub struct Change {
     /// When.
     pub at: Duration,
-    /// The link's number.
-    pub link: usize,
-    /// What its ways are like from then on; none: as before.
-    pub ways: [Option<Way>; 2],
+    /// What.
+    pub what: Changed,
+}
+
+/// What is another from then on.
+#[derive(Clone, Debug)]
+pub enum Changed {
+    /// A link.
+    Link {
+        /// The link's number.
+        link: usize,
+        /// What its ways are like from then on; none: as before.
+        ways: [Option<Way>; 2],
+    },
+    /// The rings of a host's NICs (`ethtool -G`).
+    Rings {
+        /// The host's number.
+        host: usize,
+        /// Frames of one queue's receive ring.
+        rx: u16,
+        /// Descriptors of one queue's transmit ring.
+        tx: u16,
+    },
 }

@@ -3,8 +3,8 @@
 use towpath_engine::device::napi::{Footprint, Hardware};
 
 use super::{
-    lane::{Carried, Outcome},
-    net::Net,
+    lane::{Carried, Lost, Outcome},
+    net::{Net, START},
 };
 
 impl Net<'_> {
@@ -59,6 +59,30 @@ impl Net<'_> {
             self.feed((host, nic, queue), &mut outcomes);
             self.settle(self.lanes_of[host][nic], outcomes);
         }
+    }
+
+    /// A host's NICs have rings of other sizes from now on.
+    pub(super) fn resize_rings(&mut self, host: usize, sizes: (u16, u16), name: &str) {
+        for nic in 0..self.lanes_of[host].len() {
+            let Some(hardware) = &mut self.hardware[host] else { return };
+            if hardware.rings_of(nic).is_none_or(|now| now == sizes) {
+                continue;
+            }
+            let resized = hardware.resize_rings(self.now, nic, sizes);
+            let lost = resized.unwrap_or_else(|error| unreachable!("sizes that were read cannot be: {error}"));
+            if let Some(eye) = &mut self.eye {
+                let now = self.now.since(START);
+                lost.iter().for_each(|arrival| eye.loses(now, arrival.lane, &arrival.frame.bytes, Lost::Down));
+            }
+            let (lane, mut outcomes) = (self.lanes_of[host][nic], core::mem::take(&mut self.outcomes));
+            self.lanes[lane].empty_rings(&mut outcomes);
+            self.settle(lane, outcomes);
+        }
+        if let Some(eye) = &mut self.eye {
+            eye.happens(self.now.since(START), &format!("rings of {name}: rx {}, tx {}", sizes.0, sizes.1));
+        }
+        self.take_batches(host);
+        self.feed_woken(host);
     }
 
     /// How many transmit rings each NIC of a host or switch has.
@@ -126,6 +150,33 @@ mod tests {
         assert_eq!((tally.arrived, tally.lost_for(Lost::Queue), tally.lost_for(Lost::Down)), (2 + 4, 13, 5));
         // What was waiting in the queue was never on the ring.
         assert_eq!(report.hardware[0].queues[0].counters.tx_packets, 2 + 4 + 4);
+    }
+
+    #[test]
+    fn rings_that_are_made_anew_lose_what_was_on_them_and_are_filled_from_the_queue() {
+        let event = "[[event]]\nat = \"2500us\"\nhost = \"a\"\nrings = { tx = 2 }\n";
+        let report = played("{ byte_queue_limits = false, tx = 4 }", event);
+        let tally = &report.lanes[0].tally;
+        // Two were sent, and the third was being sent; the seventh has waited in the queue.
+        assert_eq!((tally.arrived, tally.lost_for(Lost::Queue), tally.lost_for(Lost::Down)), (3 + 1, 13, 3));
+        assert_eq!(report.hardware[0].rings, [(512, 2)]);
+        assert_eq!(report.hardware[1].rings, [(512, 512)], "the other host has others");
+        assert_eq!(report.hardware[0].queues[0].counters.tx_packets, 2 + 1, "nobody counts what was lost");
+    }
+
+    #[test]
+    fn a_host_that_sums_hands_its_nic_frames_in_pieces() {
+        let stopped = |features: &str| {
+            let text = format!(
+                "until = \"10s\"\n[[host]]\nname = \"a\"\nhardware = {{ byte_queue_limits = false, tx = 48 }}\nfeatures = {{ {features} }}\n[[host]]\nname = \"b\"\n[[link]]\nbetween = [\"a\", \"b\"]\nrate = \"1 Gbit/s\"\n[[connection]]\nfrom = \"a\"\nto = \"b\"\nsend = \"40000 B\"\n"
+            );
+            let report = run(&Scenario::read("s.toml", &text).unwrap_or_else(|error| panic!("{error}")), None);
+            let report = report.expect("a run");
+            assert_eq!(report.connections[0].read[0], 40_000);
+            report.hardware[0].queues[0].counters.tx_stopped
+        };
+        assert_eq!(stopped("tx = false"), 0, "there is room for all frames");
+        assert!(stopped("tx = true") > 0, "and not for a descriptor for each of their pieces");
     }
 
     #[test]

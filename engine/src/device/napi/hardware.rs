@@ -4,8 +4,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 use core::{ops::Range, time::Duration};
 
 use super::{
-    CpuCounters, Dim, Instance, Mode, NicOptions, Options, OptionsError, QueueCounters, Ring, Sample, Steering,
-    TransmitRing,
+    CpuCounters, Dim, Instance, Mode, NicOptions, Options, OptionsError, QueueCounters, Ring, Sample, TransmitRing,
     cpu::{Cpu, Handler, Vector},
     event::Happening,
     moderation::Coalescing,
@@ -74,7 +73,7 @@ pub struct Hardware<T> {
 #[derive(Debug)]
 pub(super) struct Nic {
     pub(super) queues: Range<usize>,
-    pub(super) steering: Steering,
+    pub(super) options: NicOptions,
 }
 
 /// A queue.
@@ -111,7 +110,7 @@ impl<T> Hardware<T> {
         for (nic, plan) in options.nics.iter().enumerate() {
             let first = queues.len();
             queues.extend((0..plan.queues).map(|number| Queue::new(nic, number, usize::from(number) % cpus, plan)));
-            nics.push(Nic { queues: first..queues.len(), steering: plan.steering.clone() });
+            nics.push(Nic { queues: first..queues.len(), options: plan.clone() });
         }
         Ok(Self {
             cpus: (0..cpus).map(|_| Cpu::new(options.softirq.max_backlog)).collect(),
@@ -131,8 +130,8 @@ impl<T> Hardware<T> {
     /// Gives it back when there is no such NIC, or its ring is full, which is counted.
     pub fn handle_frame(&mut self, now: Instant, nic: usize, (hash, bytes): (u32, usize), frame: T) -> Result<(), T> {
         self.handle_timeout(now);
-        let Some(Nic { queues, steering }) = self.nics.get(nic) else { return Err(frame) };
-        let place = queues.start + usize::from(steering.queue_of(hash));
+        let Some(Nic { queues, options }) = self.nics.get(nic) else { return Err(frame) };
+        let place = queues.start + usize::from(options.steering.queue_of(hash));
         let is_stuck = self.out.len() + self.lost.len() >= HARDWARE_OUT_MAX;
         let queue = &mut self.queues[place];
         let taken = if is_stuck { Err((hash, frame)) } else { queue.ring.push(now, (hash, frame)) };
@@ -246,7 +245,7 @@ impl<T> Hardware<T> {
 
     /// The CPU that a frame goes on to; `None`: it stays.
     pub(super) fn target_of(&self, frame: &Received<T>) -> Option<usize> {
-        self.nics[frame.nic].steering.cpu_of(frame.hash).map(usize::from)
+        self.nics[frame.nic].options.steering.cpu_of(frame.hash).map(usize::from)
     }
 
     /// Hands over what a poll has taken.

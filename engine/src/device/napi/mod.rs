@@ -41,6 +41,7 @@
 //! - Of sending, putting a frame on the ring, forwarding and what applications do cost no time, so that the CPU time of who sends is understated. A frame
 //!   leaves by the queue that its flow's hash says. Wire and queueing discipline are those of who
 //!   uses the model ([`Hardware::handle_transmit`]).
+//! - A frame that comes takes one descriptor of its ring, as all do that fit a NIC's buffers.
 //! - One set of `rps_cpus` is that of all of a NIC's queues, where Linux has one for each. A frame without a hash has 0 here, where Linux hashes it
 //!   in software. `dev_weight_rx_bias` is 1.
 //! - Threaded NAPI (`/sys/class/net/DEVICE/threaded`), RFS, flow limits and `need_resched()` are not
@@ -61,6 +62,7 @@ mod instance;
 mod moderation;
 mod options;
 mod poll;
+mod resize;
 mod ring;
 mod round;
 mod send;

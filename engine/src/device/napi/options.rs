@@ -222,7 +222,7 @@ impl Options {
 }
 
 impl NicOptions {
-    fn check(&self, cpus: u16) -> Result<(), OptionsError> {
+    pub(super) fn check(&self, cpus: u16) -> Result<(), OptionsError> {
         let day = Duration::from_secs(86_400);
         let limits = self.byte_limits.unwrap_or_default();
         let tx_ring_min = if self.gathers { FRAME_DESCRIPTORS_MAX } else { 1 };

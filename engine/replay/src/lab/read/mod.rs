@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod conversation;
+mod event;
 mod hardware;
 mod load;
 mod switch;
@@ -12,8 +13,9 @@ use core::time::Duration;
 use towpath_engine::sysctl::{SysctlError, Sysctls, ValueForm};
 
 use self::{
-    aggregate::{aggregates, link_of},
+    aggregate::aggregates,
     conversation::conversation,
+    event::Present,
     hardware::hardware,
     load::load,
     switch::{SWITCH, check_links, switch},
@@ -21,7 +23,7 @@ use self::{
 };
 use super::{
     sampling::SAMPLE_MIN,
-    scenario::{Change, Host, Link, Loss, Scenario, Way},
+    scenario::{Host, Link, Loss, Scenario, Way},
     words::Lapse,
 };
 use crate::{
@@ -74,14 +76,13 @@ pub(super) fn read(file: &str, text: &str) -> Result<Scenario, Fault> {
     if let Some(sample) = top.find("sample") {
         bounded_points(sample, &scenario)?;
     }
-    let mut ways: Vec<[Way; 2]> = scenario.links.iter().map(|link| link.ways.clone()).collect();
-    let mut last = Duration::ZERO;
+    let mut present = Present::of(&scenario);
     let events = top.list("event")?;
     if let Some(over) = events.get(LAB_EVENTS_MAX) {
         return Err(over.fault(Mistake::TooMany { what: "[[event]]", max: LAB_EVENTS_MAX }));
     }
     for value in events {
-        let change = change(value, &scenario, &mut ways, &mut last)?;
+        let change = present.change(value, &scenario)?;
         scenario.events.push(change);
     }
     Ok(scenario)
@@ -246,33 +247,6 @@ fn link(value: Value<'_>, scenario: &Scenario) -> Result<Link, Fault> {
     Ok(Link { name, ends: [first, second], mtu_bytes: mtu as u32, ways: [there, back] })
 }
 
-fn change(value: Value<'_>, scenario: &Scenario, ways: &mut [[Way; 2]], last: &mut Duration) -> Result<Change, Fault> {
-    let table = value.table("[[event]]", EVENT, &[])?;
-    let at_value = table.need("at")?;
-    let at = lapse(at_value)?;
-    if at < *last {
-        return Err(at_value.expected("no earlier than that of the [[event]] before"));
-    }
-    *last = at;
-    let link_value = table.need("link")?;
-    let link = link_of(link_value, scenario)?;
-    let concerned = match table.find("direction") {
-        None => [true, true],
-        Some(direction) => match direction.text()? {
-            "both" => [true, true],
-            "there" => [true, false],
-            "back" => [false, true],
-            _ => return Err(direction.expected("\"there\", \"back\" or \"both\"")),
-        },
-    };
-    let mut changed = [None, None];
-    for (at, _) in concerned.into_iter().enumerate().filter(|(_, is_concerned)| *is_concerned) {
-        way(&table, &mut ways[link][at])?;
-        changed[at] = Some(ways[link][at].clone());
-    }
-    Ok(Change { at, link, ways: changed })
-}
-
 const TOP: &[&str] =
     &["title", "seed", "until", "sample", "measure", "host", "switch", "link", "connection", "load", "event"];
 const HOST: &[&str] = &["name", "sysctl", "features", "hardware", "bond", "route"];
@@ -291,5 +265,19 @@ const LINK: &[&str] = &[
     "reorder",
     "queue",
 ];
-const EVENT: &[&str] =
-    &["at", "link", "direction", "up", "silent", "rate", "delay", "jitter", "loss", "duplicate", "reorder", "queue"];
+const EVENT: &[&str] = &[
+    "at",
+    "host",
+    "rings",
+    "link",
+    "direction",
+    "up",
+    "silent",
+    "rate",
+    "delay",
+    "jitter",
+    "loss",
+    "duplicate",
+    "reorder",
+    "queue",
+];

@@ -15,7 +15,7 @@ use super::{
     load::{Generator, LoadReport},
     net::{Net, START},
     sampling::Sampling,
-    scenario::{End, Scenario},
+    scenario::{Changed, End, Scenario},
     series::{EndReport, Point, Wait},
     switch::SwitchTally,
     talk::{Matter, Talk},
@@ -280,10 +280,14 @@ impl<'s, 'w> Run<'s, 'w> {
                 self.talks[talk].is_deaf = is_deaf;
                 self.act(talk, End::To);
             }
-            Task::Event(at) => {
-                let event = &self.scenario.events[at];
-                self.net.change_link(event, &self.scenario.links[event.link].name);
-            }
+            Task::Event(at) => match &self.scenario.events[at].what {
+                Changed::Link { link, ways } => {
+                    self.net.change_link(*link, ways, &self.scenario.links[*link].name);
+                }
+                Changed::Rings { host, rx, tx } => {
+                    self.net.resize_rings(*host, (*rx, *tx), &self.scenario.hosts[*host].name);
+                }
+            },
             Task::Load(load) => {
                 let next = self.loads[load].act(&mut self.net, &self.scenario.loads[load]);
                 if let Some(next) = next {

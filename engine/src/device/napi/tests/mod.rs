@@ -7,6 +7,7 @@ use super::*;
 use crate::time::Instant;
 
 mod cpus;
+mod resize;
 mod send;
 mod spin;
 
