@@ -149,6 +149,9 @@ fn what_a_device_has_merged_by_itself_is_for_this_host_and_goes_no_further() {
         0.100  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 1 ack 1 win 500 len 1000 ipid 1
         0.100  lan <  10.0.0.2:4000 > 198.51.100.7:80  PA seq 1001 ack 9 win 600 len 500 ipid 5
         0.100  lan x  LroForwarded
+        0.150  lan <  10.0.0.2:4001 > 198.51.100.7:80  A seq 1 ack 1 win 500 len 1000 ttl 1
+        0.150  lan <  10.0.0.2:4001 > 198.51.100.7:80  PA seq 1001 ack 1 win 500 len 1000 ttl 1
+        0.150  lan x  LroForwarded
         0.200  lan <  10.0.0.2:4000 > 198.51.100.7:80  PA seq 1501 ack 9 win 600 len 500 ipid 6
         0.200  wan >  10.0.0.2:4000 > 198.51.100.7:80  PA seq 1501 ack 9 win 600 len 500 ipid 6
         ",
@@ -170,6 +173,18 @@ fn a_flow_that_has_passed_before_is_dropped_all_the_same_once_its_device_merges_
         0.004  lan <  10.0.0.2:4000 > 198.51.100.7:80  A seq 21 ack 1 win 500 len 10
         0.004  lan <  10.0.0.2:4000 > 198.51.100.7:80  PA seq 31 ack 1 win 500 len 10
         0.004  lan x  LroForwarded
+        ",
+    );
+}
+
+#[test]
+fn programs_of_the_machine_take_what_a_device_has_merged_by_itself_in_segments() {
+    lab("").serving_host().merging("lan", WAIT).feature("lan", "lro", true).play(
+        "
+        0.000  lan <  10.0.0.2:4000 > 10.0.0.1:80  A seq 1 ack 1 win 500 len 1000 ipid 1
+        0.000  lan <  10.0.0.2:4000 > 10.0.0.1:80  PA seq 1001 ack 9 win 600 len 500 ipid 5
+        0.000  lo  >  10.0.0.2:4000 > 10.0.0.1:80  A seq 1 ack 9 win 600 len 1000 ipid 1
+        0.000  lo  >  10.0.0.2:4000 > 10.0.0.1:80  PA seq 1001 ack 9 win 600 len 500 ipid 2
         ",
     );
 }

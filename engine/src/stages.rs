@@ -42,11 +42,10 @@ impl Engine {
         if packet.meta().addressed != Addressed::Host {
             return Err(packet.drop_for(DropReason::IpLinkBroadcast));
         }
-        if packet.is_uncuttable() {
-            return Err(packet.drop_for(DropReason::LroForwarded));
-        }
         if hops <= 1 {
-            return Err(packet.drop_for(DropReason::TtlExpired));
+            // What may not pass at all is asked first (Linux v6.18: `ip_forward()`, `skb_warn_if_lro()`).
+            let reason = if packet.is_uncuttable() { DropReason::LroForwarded } else { DropReason::TtlExpired };
+            return Err(packet.drop_for(reason));
         }
         if let (Some(ip), false) = (packet.ipv6(), packet.meta().device == Some(hop.device)) {
             let source = ip.source();
@@ -57,9 +56,14 @@ impl Engine {
                 return Err(packet.drop_for(DropReason::IpSourceLinkLocal));
             }
         }
-        if fragment::exceeds(&packet, mtu_bytes) {
-            self.noted.told = mtu_bytes;
-            return Err(packet.drop_for(DropReason::PacketTooBig));
+        if !packet.may_pass(mtu_bytes) {
+            if packet.is_uncuttable() {
+                return Err(packet.drop_for(DropReason::LroForwarded));
+            }
+            if fragment::exceeds(&packet, mtu_bytes) {
+                self.noted.told = mtu_bytes;
+                return Err(packet.drop_for(DropReason::PacketTooBig));
+            }
         }
         if let Some(mut ip) = packet.ip_mut() {
             ip.decrement_hops();

@@ -296,7 +296,7 @@ pub enum Changed {
         /// The link's number.
         link: usize,
         /// What its ways are like from then on; none: as before.
-        ways: [Option<Way>; 2],
+        ways: Box<[Option<Way>; 2]>,
     },
     /// The rings of a host's NICs (`ethtool -G`).
     Rings {

@@ -230,10 +230,7 @@ mod tests {
             assert!(ring.put(frame) && !ring.is_stopped(), "20 of 40 are free");
         }
         assert!(ring.put(frame) && ring.is_stopped(), "16 are, and the largest takes 18");
-        assert!(
-            ring.put(Footprint::of(66, [1; 100])) == false && ring.put(frame),
-            "who does not ask may find some yet"
-        );
+        assert!(!ring.put(Footprint::of(66, [1; 100])) && ring.put(frame), "who does not ask may find some yet");
         assert_eq!((ring.note_sent(at), ring.note_sent(at)), (Some(frame.bytes), Some(frame.bytes)));
         assert!(!ring.take_back(at, 1) && ring.is_stopped(), "16 are free again");
         assert!(ring.take_back(at, 1) && !ring.is_stopped(), "20 are");

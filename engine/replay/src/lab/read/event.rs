@@ -59,7 +59,7 @@ impl Present {
                 _ => return Err(direction.expected("\"there\", \"back\" or \"both\"")),
             },
         };
-        let mut ways = [None, None];
+        let mut ways = Box::new([None, None]);
         for (at, _) in concerned.into_iter().enumerate().filter(|(_, is_concerned)| *is_concerned) {
             way(table, &mut self.ways[link][at])?;
             ways[at] = Some(self.ways[link][at].clone());
@@ -91,3 +91,41 @@ impl Present {
 
 const RINGS_EVENT: &[&str] = &["at", "host", "rings"];
 const RINGS: &[&str] = &["rx", "tx"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(events: &str) -> Result<Vec<Changed>, String> {
+        let text = format!(
+            "until = \"1s\"\n[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\nhardware = {{}}\n[[link]]\nbetween = [\"a\", \"b\"]\n[[load]]\nfrom = \"a\"\nto = \"b\"\nrates = [1]\n{events}"
+        );
+        let scenario = Scenario::read("s.toml", &text).map_err(|error| error.to_string())?;
+        Ok(scenario.events.into_iter().map(|event| event.what).collect())
+    }
+
+    #[test]
+    fn of_rings_what_is_not_said_stays_as_the_event_before_has_left_it() {
+        let event = |rings| format!("[[event]]\nat = \"1ms\"\nhost = \"b\"\nrings = {{ {rings} }}\n");
+        let found = read(&["rx = 64", "tx = 32", "rx = 8, tx = 9"].map(event).concat()).expect("they are right");
+        let sizes = found.iter().map(|event| match event {
+            Changed::Rings { host: 1, rx, tx } => (*rx, *tx),
+            other @ (Changed::Rings { .. } | Changed::Link { .. }) => panic!("{other:?}"),
+        });
+        assert!(sizes.eq([(64, 512), (64, 32), (8, 9)]));
+    }
+
+    #[test]
+    fn what_rings_cannot_be_is_told_with_its_place() {
+        for (event, expected) in [
+            ("host = \"b\"\nrings = { rx = 0 }", "s.toml:15:9: this hardware cannot be: rx ring must be 1 to 16384"),
+            ("host = \"a\"\nrings = { rx = 1 }", "s.toml:14:8: 'host' must be a host with 'hardware', not \"a\""),
+            ("host = \"b\"\nup = false", "s.toml:15:6: 'up' cannot stand beside 'host'"),
+            ("host = \"b\"", "s.toml:12:1: [[event]] needs 'rings'"),
+            ("rings = { rx = 1 }", "s.toml:14:9: [[event]] needs 'host'"),
+        ] {
+            let error = read(&format!("[[event]]\nat = \"0s\"\n{event}\n")).expect_err("it has a mistake");
+            assert_eq!(error, expected);
+        }
+    }
+}

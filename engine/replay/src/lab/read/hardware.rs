@@ -251,24 +251,9 @@ mod tests {
                 "s.toml:6:12: this hardware cannot be: rps_cpus names a CPU that is not there",
             ),
             (
-                "{}",
-                "rates = [1]\n[[event]]\nat = \"0s\"\nhost = \"b\"\nrings = { rx = 0 }",
-                "s.toml:16:9: this hardware cannot be: rx ring must be 1 to 16384",
-            ),
-            (
                 "{ tx = 17 }\nfeatures = { tx = true }",
                 "rates = [1]",
                 "s.toml:6:12: this hardware cannot be: tx ring must be 18 to 16384",
-            ),
-            (
-                "{}",
-                "rates = [1]\n[[event]]\nat = \"0s\"\nhost = \"a\"\nrings = { rx = 1 }",
-                "s.toml:15:8: 'host' must be a host with 'hardware', not \"a\"",
-            ),
-            (
-                "{}",
-                "rates = [1]\n[[event]]\nat = \"0s\"\nhost = \"b\"\nup = false",
-                "s.toml:16:6: 'up' cannot stand beside 'host'",
             ),
             ("{ rx = 70_000 }", "rates = [1]", "s.toml:6:19: 'rx' must be a number from 0 to 65535, not 70000"),
             ("{}", "rates = []", "s.toml:12:9: 'rates' must be a list of 1 to 100 rates, not a list"),
