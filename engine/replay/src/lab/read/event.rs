@@ -118,11 +118,11 @@ mod tests {
     #[test]
     fn what_rings_cannot_be_is_told_with_its_place() {
         for (event, expected) in [
-            ("host = \"b\"\nrings = { rx = 0 }", "s.toml:15:9: this hardware cannot be: rx ring must be 1 to 16384"),
-            ("host = \"a\"\nrings = { rx = 1 }", "s.toml:14:8: 'host' must be a host with 'hardware', not \"a\""),
-            ("host = \"b\"\nup = false", "s.toml:15:6: 'up' cannot stand beside 'host'"),
-            ("host = \"b\"", "s.toml:12:1: [[event]] needs 'rings'"),
-            ("rings = { rx = 1 }", "s.toml:14:9: [[event]] needs 'host'"),
+            ("host = \"b\"\nrings = { rx = 0 }", "s.toml:16:9: this hardware cannot be: rx ring must be 1 to 16384"),
+            ("host = \"a\"\nrings = { rx = 1 }", "s.toml:15:8: 'host' must be a host with 'hardware', not \"a\""),
+            ("host = \"b\"\nup = false", "s.toml:16:6: 'up' cannot stand beside 'host'"),
+            ("host = \"b\"", "s.toml:13:1: [[event]] needs 'rings'"),
+            ("rings = { rx = 1 }", "s.toml:15:9: [[event]] needs 'host'"),
         ] {
             let error = read(&format!("[[event]]\nat = \"0s\"\n{event}\n")).expect_err("it has a mistake");
             assert_eq!(error, expected);
