@@ -57,6 +57,13 @@ fn honest_commands_are_expected_whole_and_nothing_beyond() {
     ] {
         assert_eq!(said(FTP, Side::Server, &[asked, answered]), ["10.0.0.2:0 > 198.51.100.7:5282 tcp"]);
     }
+    // A reply that is refused answers its command, and costs the next one nothing.
+    let told = [
+        r"ASKS PASV\r\nPASV\r\n",
+        r"227 Entering Passive Mode (192,168,0,7,195,80)\r\n",
+        r"227 Entering Passive Mode (198,51,100,7,20,162)\r\n",
+    ];
+    assert_eq!(said(FTP, Side::Server, &told), ["10.0.0.2:0 > 198.51.100.7:5282 tcp"]);
     // CVE-2002-0060: an offer was expected at any host and port behind the gateway.
     let offer = r"PRIVMSG bob :\x01DCC SEND file.txt 167772162 8080 1234\x01\r\n";
     assert_eq!(client(IRC, offer), ["0.0.0.0:0 > 203.0.113.1:8080 tcp"]);

@@ -14,6 +14,7 @@ use crate::{
         ConnId, Connection, Conntrack, Direction, ExpectationId, HelperId,
         helper::{
             FailurePolicy, HelperContext, HelperEndpoint, HelperFailure, HelperMode, HelperVerdict, Inspection, Site,
+            Wish,
         },
     },
     ending::DropReason,
@@ -141,7 +142,7 @@ impl Call<'_> {
 
     fn fulfil(
         &mut self,
-        inspection: Inspection,
+        mut inspection: Inspection,
         state: Vec<u8>,
         shown: &[u8],
         offset: usize,
@@ -158,7 +159,8 @@ impl Call<'_> {
             // The line is whole: who sends it again says the same again, and dropping it would stop the connection for ever.
             HelperVerdict::Malformed if self.mode != HelperMode::Kernel => {
                 self.note(|| "the command cannot be right, and goes on as it is".to_string());
-                return Ok(());
+                inspection.wishes.clear();
+                None
             }
             HelperVerdict::Malformed => Some((DropReason::HelperMalformed, "the command cannot be right")),
         };
@@ -172,16 +174,22 @@ impl Call<'_> {
             return Err(Unfulfilled::Failed(HelperFailure::Contract));
         }
         wish::check_sites(&inspection.wishes, shown, self.loaded)?;
-        let Some(connection) = self.conntrack.connection(self.id) else { return Ok(()) };
-        for wish in &inspection.wishes {
-            wish::check(wish, &self.told, connection, &self.loaded.manifest, self.mode)?;
-        }
-        let next = inspection.state.as_ref().unwrap_or(&state);
-        announce::announce(self, next, &inspection.wishes, offset)?;
-        if inspection.state.is_some() {
+        let granted = self.grant(inspection.state.as_ref().unwrap_or(&state), &inspection.wishes, offset);
+        // What is refused was read all the same, and is not shown again where it goes on: a reply to a command has answered it then,
+        // and the next one is not believed in its place.
+        if inspection.state.is_some() && matches!(granted, Ok(()) | Err(Unfulfilled::Refused(_))) {
             self.granted.state = inspection.state;
         }
-        Ok(())
+        granted
+    }
+
+    /// Lets what is wished for be expected, if the manifest allows it.
+    fn grant(&mut self, state: &[u8], wishes: &[Wish], offset: usize) -> Result<(), Unfulfilled> {
+        let Some(connection) = self.conntrack.connection(self.id) else { return Ok(()) };
+        for wish in wishes {
+            wish::check(wish, &self.told, connection, &self.loaded.manifest, self.mode)?;
+        }
+        announce::announce(self, state, wishes, offset)
     }
 
     /// What an answer that could not be followed costs.

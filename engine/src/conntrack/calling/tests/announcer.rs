@@ -28,6 +28,7 @@ use crate::{
 /// | `SAME` | the peer will open one to the sender's own endpoint; nothing names it |
 /// | `TRAP`, `FAR`, `CLASS`, `MUCH` | fails; a site beyond the payload; an unknown class; too much state |
 /// | `STATE x` | remembers x |
+/// | `TAKE x endpoint` | remembers x, and the same as `OPEN endpoint` |
 /// | `TELL` | fails unless it remembers something |
 /// | `ALIEN` | it is not its protocol |
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub(super) struct Announcer {
 impl Announcer {
     /// For TCP in lines, one expectation at a time, failures drop.
     pub(super) fn new() -> Self {
-        let words = ["OPEN", "SAME", "TRAP", "FAR", "CLASS", "MUCH", "STATE", "TELL", "ALIEN"];
+        let words = ["OPEN", "SAME", "TRAP", "FAR", "CLASS", "MUCH", "STATE", "TAKE", "TELL", "ALIEN"];
         Self {
             manifest: Manifest {
                 name: "announcer".to_string(),
@@ -140,6 +141,13 @@ impl Helper for Announcer {
                 Ok(Inspection { wishes: vec![wish], ..nothing })
             }
             ["MUCH"] => Ok(Inspection { state: Some(vec![0; 5]), ..nothing }),
+            ["TAKE", what, endpoint] => {
+                let open = format!("OPEN {endpoint}\r\n");
+                let taken = self.inspect(told, state, open.as_bytes())?;
+                let moved = |wish: Wish| Wish { site: wish.site.map(|site| behind(site, &text, endpoint)), ..wish };
+                let wishes = taken.wishes.into_iter().map(moved).collect();
+                Ok(Inspection { state: Some(what.into()), wishes, ..taken })
+            }
             ["STATE", what] => Ok(Inspection { state: Some(what.into()), ..nothing }),
             ["ALIEN"] => Ok(Inspection { verdict: HelperVerdict::Foreign, ..nothing }),
             ["TELL"] if !state.is_empty() => Ok(nothing),
@@ -160,6 +168,11 @@ impl Helper for Announcer {
         assert_eq!(site.token, 7, "the site comes back as it was given");
         Ok(format!("{}{}:{}", self.padding, translated.address, translated.port).into_bytes())
     }
+}
+
+/// The same site where it stands in another text.
+fn behind(site: Site, text: &str, endpoint: &str) -> Site {
+    Site { offset: text.find(endpoint).unwrap_or_default() as u32, ..site }
 }
 
 /// The peer opens a connection to `address` and `port`, from any port.

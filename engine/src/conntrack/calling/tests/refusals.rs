@@ -40,6 +40,55 @@ fn a_sender_that_names_its_peer_opens_none_of_its_ports() {
     }
 }
 
+/// What a helper remembers after a line in the mode, and whether the line goes on.
+fn remembered_after(mode: HelperMode, change: fn(&mut Announcer), line: &[u8]) -> (String, bool) {
+    let mut helper = Announcer::new();
+    change(&mut helper);
+    let (mut lab, mut flow) = helped_in(mode, helper);
+    flow.say(&mut lab, Direction::Original, b"STATE old\r\n").expect("it goes on");
+    let goes_on = flow.say(&mut lab, Direction::Original, line).is_ok();
+    let connection = lab.conntrack.connection(flow.id).expect("it is tracked");
+    let state = connection.extension.as_ref().map_or(&[][..], |extension| &extension.helper_state);
+    (String::from_utf8_lossy(state).into_owned(), goes_on)
+}
+
+/// It has read them: whatever it had waited for has come, and nothing else is it.
+#[test]
+#[rustfmt::skip]
+fn what_goes_on_moves_a_helpers_state_even_where_its_wish_is_refused() {
+    let tightened: fn(&mut Announcer) = |helper| {
+        helper.declared = Some(helper.manifest.clone());
+        (helper.manifest.rewrite_bytes_max, helper.manifest.on_failure) = (0, FailurePolicy::Pass);
+    };
+    let cases: [(fn(&mut Announcer), &[u8], &str); 5] = [
+        (|_| {},    b"TAKE new 10.0.0.5:51210\r\n",  "granted"),
+        (|_| {},    b"TAKE new 10.0.0.99:51210\r\n", "somebody else's address"),
+        (|_| {},    b"TAKE new 10.0.0.5:22\r\n",     "a service's port"),
+        (tightened, b"TAKE new 10.0.0.5:51210\r\n",  "its operator allows less"),
+        (|_| {},    b"TAKE new daily\r\n",           "it cannot be right"),
+    ];
+    for (change, line, why) in cases {
+        assert_eq!(remembered_after(HelperMode::Guarded, change, line), ("new".into(), true), "{why}");
+    }
+}
+
+/// It comes again, and is shown with the state as it was.
+#[test]
+#[rustfmt::skip]
+fn what_is_dropped_leaves_a_helpers_state_as_it_was() {
+    let tightened: fn(&mut Announcer) = |helper| helper.manifest.rewrite_bytes_max = 0;
+    let broken: fn(&mut Announcer) = |helper| helper.padding = "\n".into();
+    let cases: [(HelperMode, fn(&mut Announcer), &[u8], &str); 4] = [
+        (HelperMode::Guarded, tightened, b"TAKE new 10.0.0.5:51210\r\n", "the helper breaks its word"),
+        (HelperMode::Guarded, broken,    b"TAKE new 10.0.0.5:51210\r\n", "it renders what must not stand there"),
+        (HelperMode::Guarded, |_| {},    b"STATE new\r\nTRAP\r\n",      "a line behind it fails"),
+        (HelperMode::Kernel,  |_| {},    b"TAKE new daily\r\n",          "it cannot be right, and Linux drops it"),
+    ];
+    for (mode, change, line, why) in cases {
+        assert_eq!(remembered_after(mode, change, line), ("old".into(), false), "{why}");
+    }
+}
+
 type Case = (fn(&mut Announcer), &'static [u8], Refusal);
 
 /// The refusals of a helper that is changed like that, until its failures would be too many for one client; how many were failures, and whether
