@@ -258,6 +258,10 @@ pub const LINE_SEGMENTS_HELD_MAX: usize = 32;
 /// as it is.
 pub const LINES_HELD_BYTES_MAX: usize = 8 << 20;
 
+/// A client's share of it, as much as two connections may hold: when all is taken, whoever holds most and more than this makes room for
+/// others. 64 clients that hold their shares take all of it.
+pub const LINES_HELD_SHARE_BYTES: usize = LINES_HELD_BYTES_MAX / 64;
+
 /// How long a segment waits for the rest of its line: two retransmissions of a sender whose timeout is the least of 200 ms,
 /// and less than people wait for.
 pub const LINE_HELD_TIME: Duration = Duration::from_millis(500);
@@ -285,12 +289,16 @@ pub const REWRITE_MEMORY_BYTES: usize = 96;
 /// long as they may be, or the texts of 30 000 connections with one PORT each. What was written first is forgotten first.
 pub const REMEMBERED_BYTES_MAX: usize = 16 << 20;
 
+/// A client's share of it, the texts of some 700 connections with one PORT each: when all is taken, it is the client who holds most and
+/// more than this of whom the oldest is forgotten. 64 clients that hold their shares take all of it.
+pub const REMEMBERED_SHARE_BYTES: usize = REMEMBERED_BYTES_MAX / 64;
+
 /// What a connection takes beside its place in the table when a helper reads it (or a rule has given it labels, events or timeouts of
 /// its own): 262 144 of them take 64 MB. What helpers make it remember is in [`REMEMBERED_BYTES_MAX`].
 pub const HELPED_BYTES_MAX: usize = 256;
 
-/// What the books about something that is remembered count as.
-pub const REMEMBERED_MEMORY_BYTES: usize = 128;
+/// What the books about something that is remembered count as: places in four maps, by what it is, when it was written, and whose.
+pub const REMEMBERED_MEMORY_BYTES: usize = 256;
 
 /// State bytes a helper may keep per connection, whatever its manifest says.
 pub const HELPER_STATE_BYTES_MAX: u16 = 1024;

@@ -130,12 +130,12 @@ impl Call<'_> {
 
     /// Weighs what is remembered of the connection, and tells of those that have to make room for it.
     pub(super) fn weigh(&mut self, memory: Memory) {
-        for other in self.conntrack.weigh(self.id, memory) {
+        for (other, why) in self.conntrack.weigh(self.id, memory) {
             self.loaded.given_up += 1;
             let connection = self.conntrack.connection(other);
             let found = connection.and_then(|connection| Some((connection.helper()?, connection.original)));
             if let Some((helper, connection)) = found {
-                self.tell(HelperEvent::GivenUp { helper, connection, why: GivenUp::Forgotten });
+                self.tell(HelperEvent::GivenUp { helper, connection, why });
             }
         }
     }

@@ -99,6 +99,10 @@ pub enum GivenUp {
     Gap,
     /// All that wait hold [`LINES_HELD_BYTES_MAX`](crate::limits::LINES_HELD_BYTES_MAX).
     Memory,
+    /// All that wait hold that much, or all that is remembered is [`REMEMBERED_BYTES_MAX`](crate::limits::REMEMBERED_BYTES_MAX), and the
+    /// connection's client has most of it and more than its share ([`LINES_HELD_SHARE_BYTES`](crate::limits::LINES_HELD_SHARE_BYTES),
+    /// [`REMEMBERED_SHARE_BYTES`](crate::limits::REMEMBERED_SHARE_BYTES)).
+    Share,
     /// None wait: what was remembered of the connection has made room, because all that is remembered would be more than
     /// [`REMEMBERED_BYTES_MAX`](crate::limits::REMEMBERED_BYTES_MAX).
     Forgotten,
@@ -116,6 +120,7 @@ impl GivenUp {
             Self::Length => "the line is too long",
             Self::Gap => "too much waits for what lies before it",
             Self::Memory => "too much waits on other connections",
+            Self::Share => "too much waits or is remembered, and most of it for its client",
             Self::Lines => "the packet holds too many",
             Self::Forgotten => "what was remembered of it has made room for other connections",
         }

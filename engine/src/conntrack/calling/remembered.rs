@@ -1,5 +1,5 @@
 //! What is remembered of connections for their helpers, weighed: all of it together has one bound, and what was remembered
-//! first goes first.
+//! first goes first. But when a client has more than its share of it, what goes is the oldest of that one who has most.
 //!
 //! | what | what it costs to lose it |
 //! |---|---|
@@ -10,11 +10,19 @@
 //! With a line's beginning or a state may be lost what tells that a connection speaks another protocol, and somebody may have seen to that. So
 //! a connection of which any is lost counts as one whose beginning was not read: a helper that has to know that leaves it.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use core::net::IpAddr;
 
+use super::GivenUp;
 use crate::{
-    conntrack::{ConnId, Conntrack, Direction, Extension},
-    limits::{REMEMBERED_BYTES_MAX, REMEMBERED_MEMORY_BYTES},
+    conntrack::{
+        ConnId, Conntrack, Direction, Extension,
+        client::{Shares, client_of},
+    },
+    limits::{REMEMBERED_BYTES_MAX, REMEMBERED_MEMORY_BYTES, REMEMBERED_SHARE_BYTES},
 };
 
 /// Something that is remembered of a connection.
@@ -77,6 +85,9 @@ pub(crate) struct Remembered {
     weights: BTreeMap<Key, Weight>,
     /// By when it was written last.
     in_order: BTreeMap<u64, Key>,
+    /// The same, client by client.
+    of_clients: BTreeSet<(IpAddr, u64)>,
+    shares: Shares,
     written: u64,
     bytes: usize,
 }
@@ -85,24 +96,29 @@ pub(crate) struct Remembered {
 struct Weight {
     number: u64,
     bytes: usize,
+    client: IpAddr,
 }
 
 impl Remembered {
-    fn put(&mut self, key: Key, bytes: usize) {
+    fn put(&mut self, key: Key, client: IpAddr, bytes: usize) {
         self.take(key);
         if bytes == 0 {
             return;
         }
-        let weight = Weight { number: self.written, bytes: bytes + REMEMBERED_MEMORY_BYTES };
+        let weight = Weight { number: self.written, bytes: bytes + REMEMBERED_MEMORY_BYTES, client };
         self.written += 1;
         self.bytes += weight.bytes;
         self.in_order.insert(weight.number, key);
+        self.of_clients.insert((client, weight.number));
+        self.shares.add(client, weight.bytes);
         self.weights.insert(key, weight);
     }
 
     fn take(&mut self, key: Key) {
         if let Some(weight) = self.weights.remove(&key) {
             self.in_order.remove(&weight.number);
+            self.of_clients.remove(&(weight.client, weight.number));
+            self.shares.take(weight.client, weight.bytes);
             self.bytes -= weight.bytes;
         }
     }
@@ -114,14 +130,19 @@ impl Remembered {
         }
     }
 
-    /// What goes first, while there is too much.
-    fn surplus(&mut self) -> Option<(u32, Memory)> {
-        let (slot, number) = match self.bytes > REMEMBERED_BYTES_MAX {
-            true => *self.in_order.first_key_value()?.1,
-            false => return None,
+    /// What goes first, while there is too much, and why.
+    fn surplus(&mut self) -> Option<(u32, Memory, GivenUp)> {
+        if self.bytes <= REMEMBERED_BYTES_MAX {
+            return None;
+        }
+        let largest = self.shares.largest_above(REMEMBERED_SHARE_BYTES);
+        let oldest = largest.and_then(|client| self.of_clients.range((client, 0)..).next());
+        let (slot, number) = match oldest {
+            Some((_, number)) => *self.in_order.get(number)?,
+            None => *self.in_order.first_key_value()?.1,
         };
         self.take((slot, number));
-        Some((slot, Memory::ALL[number]))
+        Some((slot, Memory::ALL[number], if largest.is_some() { GivenUp::Share } else { GivenUp::Forgotten }))
     }
 }
 
@@ -133,18 +154,20 @@ impl Conntrack {
         self.remembered.bytes
     }
 
-    /// Weighs something that has changed. Gives the connections of which something is forgotten to make room, oldest first.
-    pub(crate) fn weigh(&mut self, id: ConnId, memory: Memory) -> Vec<ConnId> {
+    /// Weighs something that has changed. Gives the connections of which something is forgotten to make room, in that order, and why it
+    /// is them.
+    pub(crate) fn weigh(&mut self, id: ConnId, memory: Memory) -> Vec<(ConnId, GivenUp)> {
         let Some(connection) = self.connection(id) else { return Vec::new() };
         let bytes = connection.extension.as_ref().map_or(0, |extension| memory.bytes(extension));
-        self.remembered.put((id.slot, memory.number()), bytes);
+        let client = client_of(connection.original.source_ip());
+        self.remembered.put((id.slot, memory.number()), client, bytes);
         let mut forgotten = Vec::new();
-        while let Some((slot, memory)) = self.remembered.surplus() {
+        while let Some((slot, memory, why)) = self.remembered.surplus() {
             let Some(id) = self.table.slab.try_id(slot) else { continue };
             if let Some(extension) = self.connection_mut(id).and_then(|connection| connection.extension.as_deref_mut())
             {
                 memory.forget(extension);
-                forgotten.push(id);
+                forgotten.push((id, why));
             }
         }
         forgotten

@@ -1,6 +1,7 @@
 //! What becomes of a segment that arrives: it goes on, or waits; and then, of those that have waited for it.
 
 use alloc::{string::ToString, vec::Vec};
+use core::net::IpAddr;
 
 use super::{
     Open,
@@ -15,6 +16,7 @@ use crate::{
     conntrack::{
         ConnId, Connection, Conntrack, Direction, Tracking,
         calling::{Departure, Desk, GivenUp, Memory, consult::Call, opening::Beginning},
+        client::client_of,
         tcp,
     },
     ending::DropReason,
@@ -236,18 +238,48 @@ pub(crate) fn wait(desk: &mut Desk<'_>, mut held: Held) -> Vec<Passing> {
     if !trim(&mut call, &mut held.packet) {
         return Vec::from([Passing { held, dropped: None, is_own: true }]);
     }
-    let full = call.waiting.is_full(id, direction, &held.packet);
-    call.waiting.insert(id, direction, Segment::new(call.now, held));
-    let release = match full {
-        None => Release::Whole,
-        Some(Full::Stream) => Release::GivenUp(GivenUp::Length),
-        Some(Full::Memory) => Release::GivenUp(GivenUp::Memory),
-    };
-    let passing = drain(&mut call, release);
+    let client = call.conntrack.connection(id).map(|connection| client_of(connection.original.source_ip()));
+    let Some(client) = client else { return let_all_go(desk, (id, direction), held) };
+    let (mut passing, release) = make_room(desk, client, (id, direction), &held.packet);
+    let Some(mut call) = desk.call(id, direction, None) else { return let_all_go(desk, (id, direction), held) };
+    call.waiting.insert(client, (id, direction), Segment::new(call.now, held));
+    passing.extend(drain(&mut call, release));
     if !passing.iter().any(|passed| passed.is_own) {
         call.note(|| "keeps the packet until its line is whole".to_string());
     }
     passing
+}
+
+/// Sees to it that a client's stream can hold a segment more, at the cost of the client who holds most. Gives what goes on of that one's, and
+/// whether the stream itself goes on instead.
+fn make_room(
+    desk: &mut Desk<'_>,
+    client: IpAddr,
+    (id, direction): (ConnId, Direction),
+    packet: &Packet,
+) -> (Vec<Passing>, Release) {
+    let mut passing = Vec::new();
+    loop {
+        let why = match desk.waiting.is_full(id, direction, packet) {
+            None => return (passing, Release::Whole),
+            Some(Full::Stream) => GivenUp::Length,
+            Some(Full::Memory) => match desk.waiting.largest_client() {
+                None => GivenUp::Memory,
+                Some(largest) if largest == client => GivenUp::Share,
+                Some(largest) => {
+                    let oldest = desk.waiting.oldest_of(largest);
+                    let others = oldest.map(|stream| release(desk, stream, Release::GivenUp(GivenUp::Share)));
+                    let others = others.unwrap_or_default();
+                    if others.is_empty() {
+                        return (passing, Release::GivenUp(GivenUp::Memory));
+                    }
+                    passing.extend(others.into_iter().map(|passed| Passing { is_own: false, ..passed }));
+                    continue;
+                }
+            },
+        };
+        return (passing, Release::GivenUp(why));
+    }
 }
 
 /// Lets all segments of a connection go on, and then one that waits for nothing, or that nobody reads.

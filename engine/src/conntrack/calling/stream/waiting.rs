@@ -1,11 +1,14 @@
 //! Segments that wait, stream by stream.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use core::net::IpAddr;
 
 use crate::{
-    conntrack::{ConnId, Direction},
+    conntrack::{ConnId, Direction, client::Shares},
     held::Held,
-    limits::{LINE_BYTES_HELD_MAX, LINE_HELD_TIME, LINE_SEGMENTS_HELD_MAX, LINES_HELD_BYTES_MAX},
+    limits::{
+        LINE_BYTES_HELD_MAX, LINE_HELD_TIME, LINE_SEGMENTS_HELD_MAX, LINES_HELD_BYTES_MAX, LINES_HELD_SHARE_BYTES,
+    },
     packet::Packet,
     time::Instant,
     wire::{SeqNum, TcpFlags},
@@ -18,15 +21,24 @@ const fn key(id: ConnId, direction: Direction) -> Key {
     (id.slot, id.generation, direction.index())
 }
 
+const fn stream((slot, generation, direction): Key) -> (ConnId, Direction) {
+    let direction = if direction == 0 { Direction::Original } else { Direction::Reply };
+    (ConnId { slot, generation }, direction)
+}
+
 /// All segments that wait for lines.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     queues: BTreeMap<Key, Queue>,
     /// When each of them has waited long enough.
     due: BTreeSet<(Instant, Key)>,
+    /// The same, client by client.
+    of_clients: BTreeSet<(IpAddr, Instant, Key)>,
     segments: usize,
     /// Memory of the segments.
     bytes: usize,
+    /// Whose it is.
+    shares: Shares,
 }
 
 /// The segments of one stream that wait, in its order; no two hold the same byte.
@@ -34,6 +46,8 @@ pub(crate) struct Waiting {
 pub(super) struct Queue {
     pub(super) segments: VecDeque<Segment>,
     due: Instant,
+    /// Who has opened the connection.
+    client: IpAddr,
 }
 
 /// A segment that waits.
@@ -88,9 +102,19 @@ impl Waiting {
 
     /// A stream that has waited long enough.
     pub(super) fn overdue(&self, now: Instant) -> Option<(ConnId, Direction)> {
-        let (when, (slot, generation, direction)) = *self.due.first()?;
-        let direction = if direction == 0 { Direction::Original } else { Direction::Reply };
-        (when <= now).then_some((ConnId { slot, generation }, direction))
+        let (when, key) = *self.due.first()?;
+        (when <= now).then_some(stream(key))
+    }
+
+    /// The client whose streams hold most, when that is more than its share.
+    pub(super) fn largest_client(&self) -> Option<IpAddr> {
+        self.shares.largest_above(LINES_HELD_SHARE_BYTES)
+    }
+
+    /// The stream of a client that waits longest.
+    pub(super) fn oldest_of(&self, client: IpAddr) -> Option<(ConnId, Direction)> {
+        let (of, _, key) = *self.of_clients.range((client, Instant::ZERO, (0, 0, 0))..).next()?;
+        (of == client).then_some(stream(key))
     }
 
     /// What waits of a stream.
@@ -109,14 +133,16 @@ impl Waiting {
         (self.bytes + packet.memory_bytes() > LINES_HELD_BYTES_MAX).then_some(Full::Memory)
     }
 
-    /// Keeps a segment that shares no byte with another one.
-    pub(super) fn insert(&mut self, id: ConnId, direction: Direction, segment: Segment) {
+    /// Keeps a segment of a client's connection that shares no byte with another one.
+    pub(super) fn insert(&mut self, client: IpAddr, (id, direction): (ConnId, Direction), segment: Segment) {
         let key = key(id, direction);
         let due = segment.since + LINE_HELD_TIME;
         (self.segments, self.bytes) = (self.segments + 1, self.bytes + segment.bytes);
+        self.shares.add(client, segment.bytes);
         let queue = self.queues.entry(key).or_insert_with(|| {
             self.due.insert((due, key));
-            Queue { segments: VecDeque::new(), due }
+            self.of_clients.insert((client, due, key));
+            Queue { segments: VecDeque::new(), due, client }
         });
         queue.segments.iter_mut().for_each(|other| other.is_newest = false);
         let behind = |other: &Segment| other.start.after(segment.start);
@@ -130,18 +156,23 @@ impl Waiting {
         let Some(queue) = self.queues.get_mut(&key) else { return VecDeque::new() };
         let rest = queue.segments.split_off(count.min(queue.segments.len()));
         let taken = core::mem::replace(&mut queue.segments, rest);
+        let client = queue.client;
         self.due.remove(&(queue.due, key));
+        self.of_clients.remove(&(client, queue.due, key));
         match queue.segments.iter().map(|segment| segment.since).min() {
             Some(since) => {
                 queue.due = since + LINE_HELD_TIME;
                 self.due.insert((queue.due, key));
+                self.of_clients.insert((client, queue.due, key));
             }
             None => {
                 self.queues.remove(&key);
             }
         }
         self.segments -= taken.len();
-        self.bytes -= taken.iter().map(|segment| segment.bytes).sum::<usize>();
+        let bytes = taken.iter().map(|segment| segment.bytes).sum();
+        self.bytes -= bytes;
+        self.shares.take(client, bytes);
         taken
     }
 }

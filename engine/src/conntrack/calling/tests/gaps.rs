@@ -163,7 +163,7 @@ fn a_connection_of_which_something_was_forgotten_to_make_room_counts_as_one_that
     let other = as_another(&mut lab, &other, CLIENTS, TcpFlags::ACK, b"NOOP\r\n").meta().tracking.connection();
     let other = other.expect("it is tracked");
     lab.conntrack.connection_mut(other).expect("it is there").extension_mut().helper_state = alloc::vec![0; room];
-    assert_eq!(lab.conntrack.weigh(other, Memory::State), [flow.id]);
+    assert_eq!(lab.conntrack.weigh(other, Memory::State), [(flow.id, GivenUp::Share)]);
     play(&mut lab, &flow, 3, NONE, b"EN\r\n");
     play(&mut lab, &flow, 7, NONE, ORDER);
     assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
