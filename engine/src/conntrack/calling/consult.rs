@@ -81,6 +81,7 @@ impl Call<'_> {
         let Some(connection) = self.conntrack.connection(self.id) else { return Ok(()) };
         if self.loaded.recent_failures.bars(self.now, connection.original.source_ip()) {
             self.note(|| "is shown nothing of this client's, on which it has failed too often".to_string());
+            stream::leave_unread(self);
             return Ok(());
         }
         let most = usize::from(self.loaded.manifest.state_bytes_max);

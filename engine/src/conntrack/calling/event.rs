@@ -69,8 +69,8 @@ pub enum Departure {
     Foreign,
     /// Its beginning was not read, or something of it was forgotten to make room, so that nobody can say which protocol it speaks.
     Unbegun,
-    /// More of it goes on unread than its protocol would need: lines that are too long, too many of them, or lines of concern behind
-    /// bytes that are missing.
+    /// More of it goes on unread than its protocol would need: lines that are too long, too many of them, lines of concern behind
+    /// bytes that are missing, or ones that the helper is not shown since it has failed too often on what its client says.
     Unread,
 }
 

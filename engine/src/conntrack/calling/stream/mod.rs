@@ -59,5 +59,5 @@ pub(crate) use arrival::{Passing, flush_overdue, wait};
 pub use progress::Streams;
 use progress::{Open, StreamMut};
 pub(crate) use progress::{StreamRecord, StreamsRecord};
-pub(super) use reading::{is_first_trouble, payload};
+pub(super) use reading::{is_first_trouble, leave_unread, payload};
 pub(crate) use waiting::Waiting;

@@ -12,6 +12,7 @@ use crate::{
             opening::{self, Beginning},
             trigger::Worth,
         },
+        helper::HelperMode,
     },
     ending::DropReason,
     limits::{HELPER_LINES_MAX, LATE_BYTES_MAX, LINE_BYTES_HELD_MAX},
@@ -230,6 +231,13 @@ fn show(call: &mut Call<'_>, text: &[u8]) -> Result<(), DropReason> {
 pub(super) fn give_up(call: &mut Call<'_>, why: GivenUp) {
     call.give_up(why);
     if matches!(why, GivenUp::Length | GivenUp::Lines) && must_be_whole(call) {
+        stop(call, Departure::Unread);
+    }
+}
+
+/// Reads a stream no more of which a helper is not shown what could matter, where it has to know all of it.
+pub(in crate::conntrack::calling) fn leave_unread(call: &mut Call<'_>) {
+    if call.mode != HelperMode::Kernel && must_be_whole(call) {
         stop(call, Departure::Unread);
     }
 }

@@ -169,6 +169,25 @@ fn a_connection_of_which_something_was_forgotten_to_make_room_counts_as_one_that
     assert!(!has_helper(&lab, &flow) && lab.conntrack.expectations().is_empty());
 }
 
+/// What goes unread may be what tells that it is another protocol, and whoever speaks that may have seen to the failures.
+#[test]
+fn what_is_said_while_the_helper_is_shown_nothing_of_its_client_counts_as_unread() {
+    for mode in [HelperMode::Guarded, HelperMode::Kernel] {
+        let (mut lab, mut flow) = fresh(mode);
+        flow.say(&mut lab, CLIENTS, b"HELLO\r\n").expect("it is read");
+        for _ in 0..HELPER_FAILURES_MAX {
+            assert!(flow.say(&mut lab, CLIENTS, b"TRAP\r\n").is_err());
+        }
+        flow.say(&mut lab, CLIENTS, b"NOOP\r\n").expect("it goes on");
+        assert!(has_helper(&lab, &flow), "nothing of concern went unread");
+        flow.say(&mut lab, CLIENTS, b"ALIEN\r\n").expect("nobody reads it");
+        lab.now = lab.now + HELPER_FAILURES_WINDOW;
+        flow.say(&mut lab, CLIENTS, ORDER).expect("it goes on");
+        let is_read = mode == HelperMode::Kernel;
+        assert_eq!((has_helper(&lab, &flow), lab.conntrack.expectations().len()), (is_read, usize::from(is_read)));
+    }
+}
+
 #[test]
 fn many_lines_of_no_concern_cost_a_connection_nothing() {
     let (mut lab, mut flow) = fresh(HelperMode::Guarded);

@@ -40,8 +40,11 @@ fn a_sender_that_names_its_peer_opens_none_of_its_ports() {
     }
 }
 
+/// What is different about a helper.
+type Change = fn(&mut Announcer);
+
 /// What a helper remembers after a line in the mode, and whether the line goes on.
-fn remembered_after(mode: HelperMode, change: fn(&mut Announcer), line: &[u8]) -> (String, bool) {
+fn remembered_after(mode: HelperMode, change: Change, line: &[u8]) -> (String, bool) {
     let mut helper = Announcer::new();
     change(&mut helper);
     let (mut lab, mut flow) = helped_in(mode, helper);
@@ -56,11 +59,11 @@ fn remembered_after(mode: HelperMode, change: fn(&mut Announcer), line: &[u8]) -
 #[test]
 #[rustfmt::skip]
 fn what_goes_on_moves_a_helpers_state_even_where_its_wish_is_refused() {
-    let tightened: fn(&mut Announcer) = |helper| {
+    let tightened: Change = |helper| {
         helper.declared = Some(helper.manifest.clone());
         (helper.manifest.rewrite_bytes_max, helper.manifest.on_failure) = (0, FailurePolicy::Pass);
     };
-    let cases: [(fn(&mut Announcer), &[u8], &str); 5] = [
+    let cases: [(Change, &[u8], &str); 5] = [
         (|_| {},    b"TAKE new 10.0.0.5:51210\r\n",  "granted"),
         (|_| {},    b"TAKE new 10.0.0.99:51210\r\n", "somebody else's address"),
         (|_| {},    b"TAKE new 10.0.0.5:22\r\n",     "a service's port"),
@@ -76,9 +79,9 @@ fn what_goes_on_moves_a_helpers_state_even_where_its_wish_is_refused() {
 #[test]
 #[rustfmt::skip]
 fn what_is_dropped_leaves_a_helpers_state_as_it_was() {
-    let tightened: fn(&mut Announcer) = |helper| helper.manifest.rewrite_bytes_max = 0;
-    let broken: fn(&mut Announcer) = |helper| helper.padding = "\n".into();
-    let cases: [(HelperMode, fn(&mut Announcer), &[u8], &str); 4] = [
+    let tightened: Change = |helper| helper.manifest.rewrite_bytes_max = 0;
+    let broken: Change = |helper| helper.padding = "\n".into();
+    let cases: [(HelperMode, Change, &[u8], &str); 4] = [
         (HelperMode::Guarded, tightened, b"TAKE new 10.0.0.5:51210\r\n", "the helper breaks its word"),
         (HelperMode::Guarded, broken,    b"TAKE new 10.0.0.5:51210\r\n", "it renders what must not stand there"),
         (HelperMode::Guarded, |_| {},    b"STATE new\r\nTRAP\r\n",      "a line behind it fails"),
@@ -89,7 +92,7 @@ fn what_is_dropped_leaves_a_helpers_state_as_it_was() {
     }
 }
 
-type Case = (fn(&mut Announcer), &'static [u8], Refusal);
+type Case = (Change, &'static [u8], Refusal);
 
 /// The refusals of a helper that is changed like that, until its failures would be too many for one client; how many were failures, and whether
 /// it was barred.
