@@ -58,7 +58,7 @@ pub enum Verdict {
     Accept,
     /// It ends inside a command, and is dropped.
     Incomplete,
-    /// It holds a command that cannot be right, which is not read.
+    /// It holds a command that cannot be right, which is not read. It goes on; in the mode `kernel` it is dropped.
     Malformed,
     /// The connection does not speak the helper's protocol and loses its helper.
     Foreign,
