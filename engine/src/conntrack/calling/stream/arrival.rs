@@ -241,7 +241,11 @@ pub(crate) fn wait(desk: &mut Desk<'_>, mut held: Held) -> Vec<Passing> {
     let client = call.conntrack.connection(id).map(|connection| client_of(connection.original.source_ip()));
     let Some(client) = client else { return let_all_go(desk, (id, direction), held) };
     let (mut passing, release) = make_room(desk, client, (id, direction), &held.packet);
-    let Some(mut call) = desk.call(id, direction, None) else { return let_all_go(desk, (id, direction), held) };
+    // What has made room may have been read, and have cost the helper its trust.
+    let Some(mut call) = desk.call(id, direction, None) else {
+        passing.extend(let_all_go(desk, (id, direction), held));
+        return passing;
+    };
     call.waiting.insert(client, (id, direction), Segment::new(call.now, held));
     passing.extend(drain(&mut call, release));
     if !passing.iter().any(|passed| passed.is_own) {

@@ -158,6 +158,26 @@ fn who_holds_more_than_a_share_makes_room_for_others_when_nothing_else_is_left()
     assert!(!told.is_empty() && told.iter().all(|told| *told == (greedy.into(), GivenUp::Share)), "{told:?}");
 }
 
+#[test]
+fn what_makes_room_may_cost_the_helper_its_trust_and_no_packet_is_lost_by_that() {
+    let mut lab = empty();
+    let greedy = ([10, 0, 0, 9], 1999);
+    let flow = open_as(&mut lab, greedy);
+    let ahead = Flow { next: [flow.next[0] + 1, flow.next[1]], id: flow.id };
+    assert!(as_client(&mut lab, greedy, &ahead, CLIENTS, TcpFlags::ACK, b"x\r\nTRAP\r\n").is_empty());
+    for port in 2000..2200 {
+        fill(&mut lab, (greedy.0, port));
+    }
+    let failures = &mut lab.helpers.loaded[0].as_mut().expect("it is loaded").recent_failures;
+    for client in 1..HELPER_FAILING_CLIENTS_MAX as u8 {
+        failures.note(lab.now, [10, 9, 9, client].into());
+    }
+    let waited = lab.waiting.len();
+    let gone = fill(&mut lab, ([10, 0, 0, 7], 4000));
+    assert!(lab.helpers.iter().all(|status| status.is_quarantined));
+    assert_eq!(gone + lab.waiting.len(), waited + 30);
+}
+
 fn remembered(lab: &Lab) -> usize {
     let connections = (0..lab.conntrack.slots()).filter_map(|slot| lab.conntrack.in_slot(slot));
     let extensions = connections.filter_map(|(_, connection)| connection.extension.as_deref());
