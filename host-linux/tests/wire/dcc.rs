@@ -1,13 +1,14 @@
 //! Real IRC through a running gateway, with the component that the program brings along: two people meet at ngircd, and one sends
-//! the other a file by DCC.
+//! the other a file by DCC. Once they are the test's own, which looks at each word, and once they use irssi.
 
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
+    iter,
     net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -59,6 +60,39 @@ fn who_is_outside_sends_a_file_to_somebody_at_a_server_inside() {
     });
 }
 
+#[test]
+fn irssi_behind_masquerade_sends_a_file_to_irssi_outside() {
+    in_namespace_of_root("ngircd becomes another user", || {
+        if lacks("dcc::irssi_behind_masquerade_sends_a_file_to_irssi_outside", &["ngircd", "irssi", "script"]) {
+            return;
+        }
+        let network = Network::new();
+        let gateway = Gateway::start(&folder(&masquerade(OPENED)));
+        network.server.namespace.ip("route del default");
+        let _server = Server::start(&network.server, SERVER);
+        let alice = Irssi::join(&network.client, SERVER, "alice");
+        let bob = Irssi::join(&network.server, SERVER, "bob");
+        exchange(alice, &bob, &mut Person::join(&network.server, SERVER, "carol"));
+        assert_eq!(gateway.last_words(), "");
+    });
+}
+
+#[test]
+fn irssi_outside_sends_a_file_to_irssi_at_a_server_inside() {
+    in_namespace_of_root("ngircd becomes another user", || {
+        if lacks("dcc::irssi_outside_sends_a_file_to_irssi_at_a_server_inside", &["ngircd", "irssi", "script"]) {
+            return;
+        }
+        let network = Network::new();
+        let gateway = Gateway::start(&folder(&port_forwarding(OPENED)));
+        let _server = Server::start(&network.client, CLIENT);
+        let alice = Irssi::join(&network.server, GATEWAY, "alice");
+        let bob = Irssi::join(&network.client, CLIENT, "bob");
+        exchange(alice, &bob, &mut Person::join(&network.client, CLIENT, "carol"));
+        assert_eq!(gateway.last_words(), "");
+    });
+}
+
 fn folder(rules: &str) -> Folder {
     let config = format!("{CONFIG}\n[rules]\nv4 = \"rules.v4\"\n\n[[helper]]\nname = \"irc\"\n");
     Folder::with(&config, &[("rules.v4", rules.as_bytes())])
@@ -66,7 +100,7 @@ fn folder(rules: &str) -> Folder {
 
 /// Alice, who has `address`, offers bob a file; he fetches it where he was told to. The address that he was told.
 fn send_file(at: &Station, alice: &mut Person, address: Ipv4Addr, to: &Station, bob: &mut Person) -> Ipv4Addr {
-    let file: Vec<u8> = (0..FILE_BYTES).map(|at| (at * at % 251) as u8).collect();
+    let file = content();
     let listener = at.namespace.within(|| TcpListener::bind((address, 0)).unwrap());
     let port = listener.local_addr().unwrap().port();
     let offer = format!("\x01DCC SEND file.bin {} {port} {}\x01", address.to_bits(), file.len());
@@ -122,6 +156,73 @@ impl Person {
                 return line;
             }
         }
+    }
+}
+
+/// Alice sends bob a file, when carol finds that both are there.
+fn exchange(mut alice: Irssi, bob: &Irssi, carol: &mut Person) {
+    let file = content();
+    let path = alice.home.path().join("file.bin");
+    fs::write(&path, &file).unwrap();
+    wait_until("alice and bob are there", || {
+        carol.says("ISON alice bob");
+        let here = carol.hears(" 303 carol ");
+        here.contains("alice") && here.contains("bob")
+    });
+    alice.types(&format!("/DCC SEND bob {}", path.display()));
+    let got = bob.home.path().join("got/file.bin");
+    wait_until("bob has the file", || fs::metadata(&got).is_ok_and(|got| got.len() >= file.len() as u64));
+    assert!(fs::read(&got).unwrap() == file, "what bob got is not the file");
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let since = Instant::now();
+    let looks = iter::repeat_with(|| thread::sleep(Duration::from_millis(25)));
+    let is_in_time = looks.take_while(|()| since.elapsed() < PATIENCE).any(|()| is_so());
+    assert!(is_in_time, "it takes too long until {what}");
+}
+
+fn content() -> Vec<u8> {
+    (0..FILE_BYTES).map(|at| (at * at % 251) as u8).collect()
+}
+
+/// Somebody who uses irssi, on a terminal of its own; takes what is sent, into `got`.
+struct Irssi {
+    process: Child,
+    keyboard: ChildStdin,
+    home: TempDir,
+}
+
+impl Irssi {
+    fn join(station: &Station, server: Ipv4Addr, name: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let got = home.path().join("got");
+        fs::create_dir(&got).unwrap();
+        let config = format!(
+            "servers = ( {{ address = \"{server}\"; port = \"6667\"; chatnet = \"here\"; autoconnect = \"yes\"; }} );\n\
+             chatnets = {{ here = {{ type = \"IRC\"; nick = \"{name}\"; username = \"{name}\"; realname = \"{name}\"; }}; }};\n\
+             settings = {{ \"irc/dcc\" = {{ dcc_autoget = \"yes\"; dcc_download_path = \"{}\"; }}; }};\n",
+            got.display()
+        );
+        fs::write(home.path().join("config"), config).unwrap();
+        let mut command = Command::new("script");
+        command.args(["-qfec", &format!("exec irssi --home={}", home.path().display()), "/dev/null"]);
+        command.env("TERM", "xterm").env("HOME", home.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = station.namespace.within(|| command.spawn().unwrap());
+        let keyboard = process.stdin.take().unwrap();
+        Self { process, keyboard, home }
+    }
+
+    fn types(&mut self, line: &str) {
+        self.keyboard.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+}
+
+impl Drop for Irssi {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
