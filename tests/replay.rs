@@ -179,19 +179,37 @@ fn told(file: &str, rules: Option<&str>) -> String {
 
 /// What `towpath replay --json --hex` shows of a capture.
 fn json(file: &str, rules: Option<&str>) -> Vec<String> {
+    lines(|each| replayed(file, rules, each))
+}
+
+/// A replay's records as JSON, and how it has ended if it had to.
+fn lines(replay: impl FnOnce(&mut dyn FnMut(&Record<'_>)) -> (Replay, Result<(), CaptureError>)) -> Vec<String> {
     let mut json = JsonRecords::new(true);
     let mut lines = Vec::new();
-    let (_, ended) = replayed(file, rules, |record| lines.push(json.line(record)));
+    let (_, ended) = replay(&mut |record| lines.push(json.line(record)));
     lines.extend(ended.err().map(|error| error.to_string()));
     lines
 }
 
-fn replayed(file: &str, rules: Option<&str>, mut each: impl FnMut(&Record<'_>)) -> (Replay, Result<(), CaptureError>) {
-    let bytes = fs::read(captures().join(file)).expect("the capture");
+fn replayed(file: &str, rules: Option<&str>, each: impl FnMut(&Record<'_>)) -> (Replay, Result<(), CaptureError>) {
     let text = rules.map(|rules| (rules, read(&format!("rules/{rules}"))));
+    let rules: Vec<Source<'_>> = text.iter().map(|(name, text)| Source { name, text }).collect();
+    let router = text.as_ref().map(|_| Config::read("router.toml", &read("rules/router.toml")).expect("the router"));
+    replayed_by(file, router, &rules, each)
+}
+
+/// A capture through a gateway with the four helpers at their ports.
+fn replayed_by(
+    file: &str,
+    config: Option<Config>,
+    rules: &[Source<'_>],
+    mut each: impl FnMut(&Record<'_>),
+) -> (Replay, Result<(), CaptureError>) {
+    let bytes = fs::read(captures().join(file)).expect("the capture");
     let setup = Setup {
-        config: rules.map(|_| Config::read("router.toml", &read("rules/router.toml")).expect("the router")),
-        rules: text.iter().map(|(name, text)| Source { name, text }).collect(),
+        by_port: rules.is_empty(),
+        config,
+        rules: rules.to_vec(),
         helpers: towpath_helpers_native::all(),
         detail: Detail::Events,
         ..Setup::default()
