@@ -175,7 +175,8 @@ fn exchange(mut alice: Irssi, bob: &Irssi, carol: &mut Person) {
 }
 
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let is_in_time = (0..400).any(|_| {
+    // irssi takes some seconds to begin.
+    let is_in_time = (0..1200).any(|_| {
         thread::sleep(Duration::from_millis(25));
         is_so()
     });
