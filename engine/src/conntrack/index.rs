@@ -9,8 +9,8 @@
 //! place, from which both of its directions are seen; any other has a place for each. A bucket that is full goes on in
 //! another one; at 5.5 places taken of ten, as when all are translated, one bucket in forty does.
 //!
-//! Why not a table that grows: `nf_conntrack_max` says how large it gets, memory that is never touched is never given,
-//! and nothing has to move while packets wait.
+//! Why not a table that grows: `nf_conntrack_max` says how large it gets, and nothing has to move while packets wait. It takes its
+//! memory when the first connection is entered: a host that tracks none needs none.
 
 use alloc::{vec, vec::Vec};
 
@@ -19,7 +19,10 @@ use super::{hash::TURNED, tuple::Direction};
 /// Where connections are found.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
+    /// [`BUCKETS_MIN`] until the first connection is entered.
     buckets: Vec<Bucket>,
+    /// How many there are to be.
+    wanted: usize,
     /// Buckets that full ones go on in; number 0 is never used.
     overflow: Vec<Bucket>,
     /// First unused bucket of `overflow`, chained by `next`; 0: none.
@@ -73,7 +76,7 @@ impl Index {
     /// An index for at most `connections` connections; more fit, but are found more slowly.
     pub(super) fn new(connections: u32) -> Self {
         let buckets = (connections as usize * 2 * 2).div_ceil(FILL_TIMES_2).max(BUCKETS_MIN);
-        Self { buckets: vec![Bucket::default(); buckets], overflow: Vec::new(), unused: 0 }
+        Self { buckets: vec![Bucket::default(); BUCKETS_MIN], wanted: buckets, overflow: Vec::new(), unused: 0 }
     }
 
     /// Bytes taken.
@@ -82,8 +85,8 @@ impl Index {
     }
 
     /// How many buckets there are, without those that full ones go on in.
-    pub(super) fn len(&self) -> usize {
-        self.buckets.len()
+    pub(super) const fn len(&self) -> usize {
+        self.wanted
     }
 
     /// Reads the bucket's line, so that it is near when it is looked at. What it gives says nothing.
@@ -151,6 +154,10 @@ impl Index {
 
     /// Enters one direction of a connection.
     pub(super) fn insert(&mut self, hash: u64, slot: u32, direction: Direction) {
+        if self.buckets.len() != self.wanted {
+            // Until now nothing stands in them.
+            self.buckets = vec![Bucket::default(); self.wanted];
+        }
         let mut at = Place::Home(self.bucket(hash));
         loop {
             let bucket = self.at_mut(at);
@@ -319,6 +326,16 @@ mod tests {
     /// Few hashes, so that buckets run over; some of them turned round.
     fn hashes() -> impl Iterator<Item = u64> {
         (0_u64..3).flat_map(|hash| [hash << 33 | hash, hash << 33 | hash | TURNED])
+    }
+
+    #[test]
+    fn an_index_takes_its_memory_when_the_first_connection_is_entered() {
+        let mut index = Index::new(100_000);
+        let (len, before) = (index.len(), index.bytes());
+        assert_eq!((index.guess(7), before), (None, BUCKETS_MIN * 64));
+        index.insert(7, 1, Direction::Original);
+        assert_eq!((index.guess(7), index.len()), (Some((1, Direction::Original)), len));
+        assert_eq!(index.bytes(), len * 64);
     }
 
     proptest! {
