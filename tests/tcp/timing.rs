@@ -187,6 +187,34 @@ fn a_user_timeout_ends_what_is_not_answered() {
 }
 
 #[test]
+fn a_user_timeout_ends_what_is_answered_with_a_closed_window() {
+    let mut peer = Peer::new().accepted("mss 1000");
+    peer.call().set(&SocketOption::UserTimeout(Duration::from_secs(3))).unwrap();
+    peer.call().send(&[7; 100]).unwrap();
+    assert_eq!(peer.says(), ["PA seq 1 ack 1 len 100"]);
+    let mut sent = 0;
+    for _ in 0..40 {
+        peer.gets("A seq 1 ack 1 win 0");
+        sent += peer.waits(Duration::from_millis(100)).len();
+    }
+    assert_eq!(peer.call().take_error(), Some(SocketError::TimedOut));
+    assert!(sent < 10, "{sent} times is it asked for");
+}
+
+#[test]
+fn a_window_that_was_closed_over_what_is_in_flight_is_asked_for_as_long_as_somebody_answers() {
+    let mut peer = Peer::new().accepted("mss 1000");
+    peer.call().send(&[7; 100]).unwrap();
+    for _ in 0..10 {
+        peer.gets("A seq 1 ack 1 win 0");
+        peer.passes(100_000);
+        assert_eq!(peer.call().state(), State::Established);
+    }
+    peer.waits(Duration::from_secs(241 + 120));
+    assert_eq!(peer.call().take_error(), Some(SocketError::TimedOut));
+}
+
+#[test]
 fn a_smaller_way_makes_segments_smaller() {
     let mut peer = Peer::new().accepted("mss 1460");
     peer.call().send(&[7; 1460]).unwrap();

@@ -144,9 +144,8 @@ impl Connection {
         }
         self.trouble.probe_high = None;
         let is_handshake = matches!(self.state, State::SynSent | State::SynReceived);
-        if self.sender.window == 0 && !is_handshake {
-            // The other end has closed its window over what is in flight; as long as it answers, it lives.
-            if work.now.since(self.receiver.acked_at) > GIVE_UP_WINDOW {
+        if self.sender.window == 0 && !is_handshake && !self.is_orphan {
+            if self.has_asked_too_long(work) {
                 return self.give_up(work);
             }
             self.enter_loss(work);
@@ -270,6 +269,19 @@ impl Connection {
             least * ((2_u32 << retries) - 1)
         } else {
             least * ((2_u32 << doublings) - 1) + longest * (retries - doublings)
+        }
+    }
+
+    /// The other end has closed its window over what is in flight: as long as it answers, it lives, unless the user waits for no more
+    /// than that (Linux v6.18: `tcp_rtx_probe0_timed_out()`).
+    fn has_asked_too_long(&self, work: &Work<'_>) -> bool {
+        let since = self.trouble.resent_at.or_else(|| self.sender.flight.front().map(|first| first.sent_at));
+        let waited = since.map_or(Duration::ZERO, |since| work.now.since(since));
+        let most = self.settings.timeout_max * 2;
+        let is_over = |most: Duration| waited > most && work.now.since(self.receiver.acked_at) > most;
+        match self.settings.user_timeout {
+            Some(wanted) => waited > wanted || is_over(most.min(wanted)),
+            None => is_over(most),
         }
     }
 
@@ -474,5 +486,3 @@ const ORPHAN_RETRIES: u32 = 8;
 /// timeouts of such do not grow (`TCP_THIN_LINEAR_RETRIES`).
 const THIN_SEGMENTS: u32 = 4;
 const THIN_TIMEOUTS: u32 = 6;
-/// How long a closed window may go unanswered (Linux: `TCP_RTO_MAX`).
-const GIVE_UP_WINDOW: Duration = Duration::from_secs(120);
