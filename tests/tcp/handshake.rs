@@ -43,6 +43,19 @@ fn two_syns_that_cross_make_one_connection() {
 }
 
 #[test]
+fn the_number_of_a_syn_does_not_acknowledge_it() {
+    let mut peer = Peer::new();
+    peer.connects();
+    peer.gets("S seq 0 win 60000 mss 1000");
+    assert_eq!(peer.says(), ["SA seq 0 ack 1"]);
+    peer.gets("A seq 1 ack 0 win 60000");
+    assert_eq!(peer.says(), ["R seq 0"]);
+    assert_eq!(peer.call().state(), State::SynReceived);
+    peer.gets("A seq 1 ack 1 win 60000");
+    assert_eq!(peer.call().state(), State::Established);
+}
+
+#[test]
 fn an_answer_to_an_earlier_syn_is_reset_and_harms_nothing() {
     let mut peer = Peer::new();
     peer.connects();

@@ -101,6 +101,12 @@ impl Connection {
             && segment.ack == self.sender.next
     }
 
+    /// Whether it acknowledges another SYN than this end's (RFC 9293, section 3.10.7.4, fifth). Linux v6.18 takes a SYN that has crossed the
+    /// other end's for acknowledged by its own number, too, and has it in flight still when the connection stands.
+    fn is_of_another_syn(&self, segment: &Segment) -> bool {
+        self.state == State::SynReceived && !segment.ack.after(self.sender.initial)
+    }
+
     /// Protection against wrapped sequence numbers (RFC 7323, section 5).
     fn is_from_the_past(&self, work: &Work<'_>, segment: &Segment) -> bool {
         let Some(timestamps) = segment.timestamps.filter(|_| self.agreed.timestamps) else { return false };
@@ -185,10 +191,9 @@ impl Connection {
             return Ok(());
         }
         self.note_lateness(segment);
-        let taken = self.take_ack(work, segment);
+        let taken = if self.is_of_another_syn(segment) { Taken::Impossible } else { self.take_ack(work, segment) };
         if taken == Taken::Impossible {
             if self.state == State::SynReceived {
-                // RFC 9293, 3.10.7.4: it acknowledges another SYN than ours.
                 return Err(packet.drop_for(DropReason::NoSocket));
             }
             self.challenge(work);
