@@ -26,7 +26,7 @@ fn connections_and_listeners_go_on_when_their_engines_go_on_from_snapshots() {
     network.run(Duration::from_secs(1));
     streams.read(&mut network, 0);
     streams.read(&mut network, 1);
-    assert_eq!(streams.read, [10_000, 7000]);
+    assert_eq!(streams.model.read, [10_000, 7000]);
     let now = network.now();
     let other = network.engines[0].open_stream(now, Family::Ipv4).expect("a socket");
     let mut socket = network.engines[0].socket(now, other).expect("it is open");

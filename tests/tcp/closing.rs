@@ -27,7 +27,7 @@ fn a_half_closed_connection_goes_on_in_the_other_direction() {
     streams.end(&mut network, 0);
     network.run(Duration::from_millis(100));
     streams.read(&mut network, 0);
-    assert!(streams.ended[0]);
+    assert!(streams.model.ended[0]);
     assert_eq!(
         (state(&mut network, &streams, 0), state(&mut network, &streams, 1)),
         (State::FinWait2, State::CloseWait)
@@ -35,11 +35,11 @@ fn a_half_closed_connection_goes_on_in_the_other_direction() {
     streams.write(&mut network, 1, 50_000);
     network.run(Duration::from_millis(500));
     streams.read(&mut network, 1);
-    assert_eq!(streams.read[1], 50_000);
+    assert_eq!(streams.model.read[1], 50_000);
     streams.end(&mut network, 1);
     network.run(Duration::from_millis(100));
     streams.read(&mut network, 1);
-    assert!(streams.ended[1]);
+    assert!(streams.model.ended[1]);
     assert_eq!((state(&mut network, &streams, 0), state(&mut network, &streams, 1)), (State::Closed, State::Closed));
 }
 
@@ -81,13 +81,13 @@ fn written_bytes_arrive_after_their_socket_was_given_up() {
         let mut network = Network::new(seed, Link { loss_permille: 100, ..Link::default() });
         let mut streams = network.connected(80);
         streams.write(&mut network, 0, 30_000);
-        assert_eq!(streams.written[0], 30_000);
+        assert_eq!(streams.model.written[0], 30_000);
         streams.close(&mut network, 0);
         for _ in 0..600 {
             network.run(Duration::from_millis(100));
             streams.read(&mut network, 0);
         }
-        assert!(streams.ended[0], "seed {seed}");
+        assert!(streams.model.ended[0], "seed {seed}");
         streams.close(&mut network, 1);
         network.run(Duration::from_secs(300));
         assert_eq!((network.engines[0].sockets(), network.engines[1].sockets()), (0, 1), "seed {seed}");

@@ -158,7 +158,7 @@ fn a_writer_waits_when_all_hold_what_they_may_and_may_always_write_a_little() {
     let mut network = Network::new(1, Link::default()).sysctl("net.ipv4.tcp_mem", &[0, 0, 0]);
     let mut stream = network.connected(80);
     stream.write(&mut network, 0, 3000);
-    assert_eq!(stream.written[0], 3000, "as much as tcp_wmem says first");
+    assert_eq!(stream.model.written[0], 3000, "as much as tcp_wmem says first");
     let until = network.now() + Duration::from_secs(10);
     stream.transfer(&mut network, [3000, 0], until);
     let until = network.now() + Duration::from_secs(3600);
@@ -174,12 +174,12 @@ fn a_writer_whose_bytes_fill_his_buffer_waits_with_them_written_though_all_hold_
     stream.write(&mut network, 0, 10_000);
     let now = network.now();
     let mut network = network.sysctl("net.ipv4.tcp_mem", &[0, 0, 0]);
-    let before = stream.written[0];
+    let before = stream.model.written[0];
     stream.write(&mut network, 0, 500_000);
-    assert!(stream.written[0] > before + 4096, "the queue is longer than the buffer may be now");
-    let at_once = stream.written[0];
+    assert!(stream.model.written[0] > before + 4096, "the queue is longer than the buffer may be now");
+    let at_once = stream.model.written[0];
     stream.write(&mut network, 0, 500_000);
-    assert_eq!(stream.written[0], at_once, "and there is no more room until it is shorter");
+    assert_eq!(stream.model.written[0], at_once, "and there is no more room until it is shorter");
     let settings = network.engines[0].socket(now, stream.ids[0]).expect("it is open").settings();
     assert!(settings.send_buffer_bytes < 10_000, "{settings:?}");
 }

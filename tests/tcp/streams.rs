@@ -118,7 +118,7 @@ fn a_reader_that_sleeps_stops_the_writer_and_wakes_it_again() {
         streams.write(&mut network, 0, 3_000_000);
         network.run(Duration::from_millis(50));
     }
-    let written = streams.written[0];
+    let written = streams.model.written[0];
     assert!(written < 1_000_000, "both buffers are full after {written} bytes");
     let until = network.now() + MINUTE * 10;
     streams.transfer(&mut network, [3_000_000, 0], until);
@@ -153,7 +153,7 @@ fn small_writes_wait_for_each_other_unless_told_not_to() {
         }
         network.run(Duration::from_secs(1));
         streams.read(&mut network, 0);
-        assert_eq!(streams.read[0], 80);
+        assert_eq!(streams.model.read[0], 80);
         let frames = network.left(0) - before;
         assert_eq!(frames, expected, "{}", network.recent());
     }

@@ -7,11 +7,17 @@
 //!
 //! The same seed gives the same run, frame by frame.
 
+mod books;
+mod model;
 mod peer;
 mod stream;
+mod tamper;
 
+pub use books::keeps_books;
+pub use model::{Model, byte};
 pub use peer::{Peer, host};
-pub use stream::{Streams, byte};
+pub use stream::Streams;
+pub use tamper::Tamper;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -289,7 +295,7 @@ const ETHERNET_BYTES: usize = 14;
 /// Of IPv4 and TCP, without options.
 const HEADERS_BYTES: usize = 40;
 const SHOWN_FRAMES: usize = 60;
-const SHOWN_BYTES: usize = 110;
+const SHOWN_BYTES: usize = 140;
 
 /// When a run starts.
 pub const START: Instant = Instant::from_secs(1000);

@@ -1,4 +1,4 @@
-//! Streams over a network, and the model that they are held against: what is delivered is always a prefix of what was sent.
+//! Streams over a network, held against the model: what is delivered is always a prefix of what was sent.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -7,18 +7,14 @@ use towpath_engine::{
     socket::{Family, Readiness, SocketError, SocketId},
 };
 
-use super::{Network, address};
+use super::{Model, Network, address};
 
 /// A connection between both engines, and what has gone over it in each direction.
 pub struct Streams {
     /// The sockets, of engine 0 and of engine 1.
     pub ids: [SocketId; 2],
-    /// Bytes written and bytes read, by direction: from engine 0, and from engine 1.
-    pub written: [u64; 2],
-    /// See above.
-    pub read: [u64; 2],
-    /// Whether the end has been read, by direction.
-    pub ended: [bool; 2],
+    /// What has gone over it.
+    pub model: Model,
 }
 
 impl Network {
@@ -65,7 +61,7 @@ impl Network {
                 Err(error) => panic!("{error}"),
             }
         };
-        Streams { ids: [client, server], written: [0; 2], read: [0; 2], ended: [false; 2] }
+        Streams { ids: [client, server], model: Model::default() }
     }
 }
 
@@ -76,13 +72,13 @@ impl Streams {
     /// When the socket says anything but that it is full.
     pub fn write(&mut self, network: &mut Network, from: usize, upto: u64) {
         let now = network.now();
-        while self.written[from] < upto {
-            let len = (upto - self.written[from]).min(100_000) as usize;
-            let bytes: Vec<u8> = (0..len as u64).map(|at| byte(from, self.written[from] + at)).collect();
+        while self.model.written[from] < upto {
+            let len = (upto - self.model.written[from]).min(100_000) as usize;
+            let bytes = self.model.next(from, len);
             match network.engines[from].socket(now, self.ids[from]).expect("it is open").send(&bytes) {
-                Ok(written) => self.written[from] += written as u64,
+                Ok(written) => self.model.written[from] += written as u64,
                 Err(SocketError::WouldBlock) => break,
-                Err(error) => panic!("{error} after {} bytes:\n{}", self.written[from], network.recent()),
+                Err(error) => panic!("{error} after {} bytes:\n{}", self.model.written[from], network.recent()),
             }
         }
         network.collect();
@@ -98,20 +94,12 @@ impl Streams {
         loop {
             match network.engines[to].socket(now, self.ids[to]).expect("it is open").receive(&mut bytes) {
                 Ok(0) => {
-                    self.ended[from] = true;
-                    assert_eq!(self.read[from], self.written[from], "the end comes behind all that was written");
+                    self.model.takes_end(from);
                     break;
                 }
-                Ok(read) => {
-                    for (at, got) in bytes[..read].iter().enumerate() {
-                        let place = self.read[from] + at as u64;
-                        assert_eq!(*got, byte(from, place), "byte {place} from {from}");
-                    }
-                    self.read[from] += read as u64;
-                    assert!(self.read[from] <= self.written[from], "no more comes than was sent");
-                }
+                Ok(read) => self.model.takes(from, &bytes[..read]),
                 Err(SocketError::WouldBlock) => break,
-                Err(error) => panic!("{error} after {} bytes:\n{}", self.read[from], network.recent()),
+                Err(error) => panic!("{error} after {} bytes:\n{}", self.model.read[from], network.recent()),
             }
         }
         network.collect();
@@ -128,10 +116,10 @@ impl Streams {
                 self.write(network, from, most);
                 self.read(network, from);
             }
-            if self.read == upto {
+            if self.model.read == upto {
                 return network.now().since(start);
             }
-            let (read, now) = (self.read, network.now());
+            let (read, now) = (self.model.read, network.now());
             let goes_on = network.step(until);
             assert!(goes_on, "stuck at {now:?} with {read:?} of {upto:?} read:\n{}", network.recent());
         }
@@ -167,10 +155,4 @@ impl Streams {
         let now = network.now();
         network.engines[side].socket(now, self.ids[side]).expect("it is open").readiness()
     }
-}
-
-/// The byte at a place of a stream: no two near ones are alike, and the directions differ.
-#[must_use]
-pub const fn byte(from: usize, place: u64) -> u8 {
-    (place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 ^ (from as u8 * 0xa5)
 }
