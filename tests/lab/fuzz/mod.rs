@@ -2,8 +2,10 @@
 //! them; `tests/fuzz` lets cargo-fuzz search for more.
 
 mod boundary;
+mod tcp;
 
 pub use boundary::boundary;
+pub use tcp::tcp;
 
 use core::time::Duration;
 
@@ -44,7 +46,7 @@ pub fn helper(name: &str, data: &[u8]) {
     check(data);
 }
 
-const OURS: [(&str, Target); 9] = [
+const OURS: [(&str, Target); 10] = [
     ("boundary", boundary),
     ("capture", capture),
     ("commands", commands),
@@ -54,6 +56,7 @@ const OURS: [(&str, Target); 9] = [
     ("packets", packets),
     ("rules", rules),
     ("scenario", scenario),
+    ("tcp", tcp),
 ];
 
 /// Rules as text: what is read is written as a text that reads as the same.
