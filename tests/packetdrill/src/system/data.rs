@@ -71,11 +71,20 @@ impl Process {
         }
     }
 
-    /// `read`, `recv` and the like.
+    /// `read`, `recv` and the like. Who waits is given what there is at once, and goes on waiting until that are as many bytes as
+    /// `SO_RCVLOWAT` says, nothing more will come, or an urgent byte is next (Linux v6.18: `net/ipv4/tcp.c`, `tcp_recvmsg_locked()`;
+    /// `include/net/sock.h`, `sock_rcvlowat()`).
     ///
     /// # Errors
     /// A flag that is not known.
-    pub fn receive(&mut self, host: &mut Host, descriptor: i32, to: &mut [u8], flags: i32) -> Outcome {
+    pub fn receive(
+        &mut self,
+        host: &mut Host,
+        descriptor: i32,
+        to: &mut [u8],
+        flags: i32,
+        progress: &mut Progress,
+    ) -> Outcome {
         known(flags, URGENT | PEEK | DONT_WAIT | NO_SIGNAL)?;
         let (mut socket, open) = match self.borrow(host, descriptor) {
             Ok(found) => found,
@@ -84,17 +93,12 @@ impl Process {
         if flags & URGENT != 0 {
             return Ok(urgent(&mut socket, to, flags));
         }
-        let is_over = Readiness::PEER_CLOSED | Readiness::ERROR | Readiness::HUNG_UP;
-        let least = to.len().min(socket.settings().receive_low as usize);
-        // Linux takes what there is and waits for the rest; here it stays until all is there.
-        if least > 1 && waits(open, flags) && socket.unread() < least && (socket.readiness() & is_over).is_empty() {
-            return Ok(Returned::Waits);
-        }
-        let received = if flags & PEEK != 0 { socket.peek(to) } else { socket.receive(to) };
-        Ok(match received {
-            Ok(received) => Returned::Value(received as i64),
-            Err(SocketError::WouldBlock) if waits(open, flags) => Returned::Waits,
-            Err(error) => Returned::Error(error.into()),
+        let waits = waits(open, flags);
+        let least = if waits { to.len().min(socket.settings().receive_low as usize) } else { 0 };
+        Ok(if flags & PEEK != 0 {
+            peek(&mut socket, to, least, waits)
+        } else {
+            take(&mut socket, to, least, waits, progress)
         })
     }
 
@@ -165,6 +169,41 @@ impl Sending {
 fn known(flags: i32, all: i32) -> Result<(), Unknown> {
     let other = flags & !all;
     if other == 0 { Ok(()) } else { Err(Unknown::new("the flag", format_args!("{other:#x}"))) }
+}
+
+/// Reads without taking: what was seen stays, so that all of it is there in the end.
+fn peek(socket: &mut Socket<'_>, to: &mut [u8], least: usize, waits: bool) -> Returned {
+    if least > 1 && socket.unread() < least && !is_over(socket) {
+        return Returned::Waits;
+    }
+    match socket.peek(to) {
+        Ok(seen) => Returned::Value(seen as i64),
+        Err(SocketError::WouldBlock) if waits => Returned::Waits,
+        Err(error) => Returned::Error(error.into()),
+    }
+}
+
+/// Reads on behind what earlier attempts have read.
+fn take(socket: &mut Socket<'_>, to: &mut [u8], least: usize, waits: bool, progress: &mut Progress) -> Returned {
+    // An error is told to who asks next.
+    if progress.done > 0 && (socket.is_at_mark() || socket.unread() == 0 && is_over(socket)) {
+        return Returned::Value(progress.done as i64);
+    }
+    match socket.receive(to.get_mut(progress.done..).unwrap_or_default()) {
+        Ok(read) => {
+            progress.done += read;
+            let is_done = read == 0 || progress.done >= least || socket.is_at_mark() || is_over(socket);
+            if is_done { Returned::Value(progress.done as i64) } else { Returned::Waits }
+        }
+        Err(SocketError::WouldBlock) if waits => Returned::Waits,
+        Err(error) => Returned::Error(error.into()),
+    }
+}
+
+/// Whether nothing more will come.
+fn is_over(socket: &Socket<'_>) -> bool {
+    let over = Readiness::PEER_CLOSED | Readiness::ERROR | Readiness::HUNG_UP;
+    !(socket.readiness() & over).is_empty()
 }
 
 /// Reads the urgent byte. Who gives no room for it has read it all the same.

@@ -56,7 +56,7 @@ pub enum Returned {
 /// What earlier attempts at a call have come to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
-    /// Bytes written, or 1 for a connection that is begun.
+    /// Bytes written or read, or 1 for a connection that is begun.
     pub(super) done: usize,
     /// Whether a call that sends has begun a connection.
     pub(super) beginning: Beginning,

@@ -277,7 +277,7 @@ pub(super) unsafe fn option(
 unsafe fn receive(instance: &Instance, fd: c_int, to: *mut c_void, len: usize, flags: c_int) -> Answer {
     // SAFETY: the caller says so.
     match unsafe { memory::bytes_mut(to, len) } {
-        Ok(to) => instance.call(|World { host, process, .. }, _| process.receive(host, fd, to, flags)),
+        Ok(to) => instance.call(|World { host, process, .. }, progress| process.receive(host, fd, to, flags, progress)),
         Err(_) => instance.call(|World { host, process, .. }, _| process.receive_to_nowhere(host, fd, flags)),
     }
 }
@@ -287,7 +287,8 @@ unsafe fn receive(instance: &Instance, fd: c_int, to: *mut c_void, len: usize, f
 unsafe fn receive_parts(instance: &Instance, fd: c_int, parts: *const iovec, count: usize, flags: c_int) -> Answer {
     // SAFETY: the caller says so.
     let mut all = vec![0; unsafe { memory::room(parts, count) }?.min(BYTES_MAX)];
-    let received = instance.call(|World { host, process, .. }, _| process.receive(host, fd, &mut all, flags))?;
+    let received =
+        instance.call(|World { host, process, .. }, progress| process.receive(host, fd, &mut all, flags, progress))?;
     // SAFETY: as above.
     unsafe { memory::scatter(parts, count, &all[..received as usize]) }?;
     Ok(received)

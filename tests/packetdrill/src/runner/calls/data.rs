@@ -30,7 +30,8 @@ pub(super) fn receive(program: &mut Program, host: &mut Host, attempt: &mut Atte
     if attempt.points_nowhere(1) && bytes > 0 {
         return Ok(program.process.receive_to_nowhere(host, attempt.number(0)?, flags)?);
     }
-    Ok(program.process.receive(host, attempt.number(0)?, &mut vec![0; bytes], flags)?)
+    let descriptor = attempt.number(0)?;
+    Ok(program.process.receive(host, descriptor, &mut vec![0; bytes], flags, attempt.progress)?)
 }
 
 /// Whether a call says to whom it sends. Scripts leave open who that is.
