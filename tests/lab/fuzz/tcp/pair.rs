@@ -28,6 +28,8 @@ impl Side {
 pub(super) struct Pair {
     pub(super) ids: [Option<SocketId>; 2],
     pub(super) model: Model,
+    /// The one that engine 0 has begun it from.
+    pub(super) port: Option<u16>,
     /// Something else than the connection between both may have reached one of them: nothing is known of what comes.
     pub(super) is_strange: bool,
     /// A side's user has been told an error, or does not want to read.

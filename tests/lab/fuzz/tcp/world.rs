@@ -14,7 +14,7 @@ use super::{
     input::Input,
     pair::{Pair, Side},
 };
-use crate::network::{Link, Network, address, address_v6, keeps_books};
+use crate::network::{Link, Model, Network, address, address_v6, keeps_books};
 
 pub(super) struct World {
     pub(super) network: Network,
@@ -104,8 +104,7 @@ impl World {
         let to = self.address(1, PORT);
         let now = self.network.now();
         let _ = self.network.engines[0].socket(now, id).expect("it is open").connect(to);
-        self.pairs.push(Pair { ids: [Some(id), None], ..Pair::default() });
-        self.network.collect();
+        self.add(id, Model::default());
     }
 
     /// Begins another one, with data in the SYN if there may be any.
@@ -114,12 +113,24 @@ impl World {
             return;
         }
         let id = self.opened(0, None);
-        let mut pair = Pair { ids: [Some(id), None], ..Pair::default() };
+        let mut model = Model::default();
         let (now, to) = (self.network.now(), self.address(1, PORT));
         let mut socket = self.network.engines[0].socket(now, id).expect("it is open");
-        let sent = socket.send_fast(to, &pair.model.next(0, len), SendFlags::default());
-        pair.model.written[0] += sent.unwrap_or(0) as u64;
-        self.pairs.push(pair);
+        let sent = socket.send_fast(to, &model.next(0, len), SendFlags::default());
+        model.written[0] += sent.unwrap_or(0) as u64;
+        self.add(id, model);
+    }
+
+    /// A connection has been begun. Of several from one port it is not known which one is accepted.
+    fn add(&mut self, id: SocketId, model: Model) {
+        let now = self.network.now();
+        let local = self.network.engines[0].socket(now, id).expect("it is open").local();
+        let port = local.map(|local| local.port());
+        let mut is_strange = false;
+        for earlier in self.pairs.iter_mut().filter(|earlier| port.is_some() && earlier.port == port) {
+            (earlier.is_strange, is_strange) = (true, true);
+        }
+        self.pairs.push(Pair { ids: [Some(id), None], model, port, is_strange, ..Pair::default() });
         self.network.collect();
     }
 
