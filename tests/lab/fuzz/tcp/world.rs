@@ -22,7 +22,7 @@ pub(super) struct World {
     listener: Option<SocketId>,
     pairs: Vec<Pair>,
     family: Family,
-    /// Something has come that neither engine has sent so, and that may be part of a connection.
+    /// Something may have come to a connection that the other end has not sent so.
     pub(super) is_forged: bool,
     /// The network has told of errors, or tunables are such that connections may end.
     is_troubled: bool,
@@ -53,6 +53,7 @@ impl World {
         // So that no deadline but those of sockets is waited for, and each try is cheap.
         let family = world.family;
         world.command(|| Command::ReplaceRules(Box::new(untracked(family))));
+        world.command(|| Command::SetSysctls(COOKIES.into(), NO_COOKIES.to_vec()));
         if how & 2 != 0 {
             world.command(|| Command::SetFeature(DeviceId(0), Feature::ALL[0], false));
         }
@@ -78,6 +79,8 @@ impl World {
     pub(super) fn tune(&mut self, input: &mut Input<'_>) {
         let (name, values) = input.of(&choices::TUNABLES);
         let values = input.of(values);
+        // A cookie takes what is up to three bytes further on for the first segment, as Linux's does: its MSS is only a smaller one then.
+        self.is_forged |= name == COOKIES && values != NO_COOKIES;
         self.command(|| Command::SetSysctls(name.into(), values.to_vec()));
     }
 
@@ -437,6 +440,8 @@ fn untracked(family: Family) -> RuleSet {
     RuleSet::parse(&[rules], &Loading { family, ..Loading::default() }).unwrap_or_else(|error| panic!("{error}"))
 }
 
+const COOKIES: &str = "net.ipv4.tcp_syncookies";
+const NO_COOKIES: [u32; 1] = [0];
 const PORT: u16 = 80;
 /// More would only make each try slow.
 const PAIRS_MAX: usize = 4;
