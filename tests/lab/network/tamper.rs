@@ -15,7 +15,7 @@ pub enum Tamper {
     Repeat(Duration),
     /// It comes later.
     Delay(Duration),
-    /// One of its bits is another one when it comes, behind its Ethernet header. A frame whose checksum would have been filled in by a
+    /// One of its bits is another one when it comes, behind its IP header, so that it goes nowhere else. A frame whose checksum would have been filled in by a
     /// device is lost: the other end's device sees that it is broken.
     Flip(usize),
     /// The same, and its checksum is right.
@@ -71,7 +71,9 @@ impl Network {
 
 impl Sent {
     fn flip(&mut self, bit: usize) {
-        if let Some(bits) = self.bytes.get_mut(super::ETHERNET_BYTES..).filter(|bytes| !bytes.is_empty()) {
+        let is_v4 = self.bytes.get(super::ETHERNET_BYTES).is_some_and(|first| first >> 4 == 4);
+        let headers = super::ETHERNET_BYTES + if is_v4 { 20 } else { 40 };
+        if let Some(bits) = self.bytes.get_mut(headers..).filter(|bits| !bits.is_empty()) {
             let bit = bit % (bits.len() * 8);
             bits[bit / 8] ^= 1 << (bit % 8);
         }

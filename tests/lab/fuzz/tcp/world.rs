@@ -221,7 +221,7 @@ impl World {
         };
         self.call(side, |mut socket, pair| match socket.send_with(&pair.model.next(side.end, len), flags) {
             Ok(sent) => pair.model.written[side.end] += sent as u64,
-            Err(SocketError::WouldBlock | SocketError::BrokenPipe) => {}
+            Err(SocketError::WouldBlock) => {}
             Err(_) => pair.is_over[side.end] = true,
         });
     }
@@ -255,10 +255,11 @@ impl World {
         let is_known = !self.is_forged;
         self.call(side, |mut socket, pair| {
             let mut bytes = vec![0; most];
-            let Ok(seen) = socket.peek(&mut bytes) else { return };
-            if is_known && !pair.is_strange {
+            match socket.peek(&mut bytes) {
                 // It stays to be read.
-                pair.model.clone().takes(1 - side.end, &bytes[..seen]);
+                Ok(seen) if is_known && !pair.is_strange => pair.model.clone().takes(1 - side.end, &bytes[..seen]),
+                Ok(_) | Err(SocketError::WouldBlock) => {}
+                Err(_) => pair.is_over[side.end] = true,
             }
         });
     }
