@@ -50,7 +50,7 @@ pub(super) const TUNABLES: [(&str, &[&[u32]]); 43] = [
     ("net.ipv4.tcp_retrans_collapse", &[&[0], &[1]]),
     ("net.ipv4.tcp_reordering", &[&[1], &[300]]),
     ("net.ipv4.tcp_comp_sack_nr", &[&[0], &[1], &[255]]),
-    ("net.ipv4.tcp_invalid_ratelimit", &[&[0], &[500]]),
+    ("net.ipv4.tcp_invalid_ratelimit", &[&[100], &[500]]),
     ("net.ipv4.tcp_challenge_ack_limit", &[&[0], &[1]]),
     ("net.ipv4.tcp_abort_on_overflow", &[&[1], &[0]]),
     ("net.ipv4.tcp_stdurg", &[&[1], &[0]]),
