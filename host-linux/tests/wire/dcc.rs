@@ -143,15 +143,30 @@ impl Person {
         self.out.write_all(format!("{line}\r\n").as_bytes()).unwrap();
     }
 
-    /// Reads on until there is a line with this in it; answers pings.
+    /// Reads on until there is a line with this in it, and tells whether one with that came before.
+    fn hears_before(&mut self, end: &str, wanted: &str) -> bool {
+        let mut is_there = false;
+        self.hears_until(|line| {
+            is_there |= line.contains(wanted);
+            line.contains(end)
+        });
+        is_there
+    }
+
+    /// Reads on until there is a line with this in it.
     fn hears(&mut self, part: &str) -> String {
+        self.hears_until(|line| line.contains(part))
+    }
+
+    /// Reads on until a line is the one; answers pings.
+    fn hears_until(&mut self, mut is_it: impl FnMut(&str) -> bool) -> String {
         loop {
             let mut line = String::new();
             assert_ne!(self.heard.read_line(&mut line).unwrap(), 0, "the server has hung up");
             if let Some(ping) = line.strip_prefix("PING ") {
                 self.says(&format!("PONG {}", ping.trim_end()));
             }
-            if line.contains(part) {
+            if is_it(&line) {
                 return line;
             }
         }
@@ -167,6 +182,12 @@ fn exchange(mut alice: Irssi, bob: &Irssi, carol: &mut Person) {
         carol.says("ISON alice bob");
         let here = carol.hears(" 303 carol ");
         here.contains("alice") && here.contains("bob")
+    });
+    // The server knows alice before her irssi knows that it does; until then irssi refuses what she types.
+    wait_until("alice's irssi says something", || {
+        alice.types("/MSG carol here");
+        carol.says("PING carol");
+        carol.hears_before(" PONG ", "PRIVMSG carol :here")
     });
     alice.types(&format!("/DCC SEND bob {}", path.display()));
     let got = bob.home.path().join("got/file.bin");
