@@ -291,7 +291,7 @@ fn own(address: IpAddr) -> InterfaceAddress {
 }
 
 /// Frames that are remembered for messages, and how much of each.
-const ETHERNET_BYTES: usize = 14;
+pub(crate) const ETHERNET_BYTES: usize = 14;
 /// Of IPv4 and TCP, without options.
 const HEADERS_BYTES: usize = 40;
 const SHOWN_FRAMES: usize = 60;

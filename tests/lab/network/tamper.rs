@@ -15,21 +15,22 @@ pub enum Tamper {
     Repeat(Duration),
     /// It comes later.
     Delay(Duration),
-    /// One of its bits is another one when it comes, behind its IP header, so that it goes nowhere else. A frame whose checksum would have been filled in by a
-    /// device is lost: the other end's device sees that it is broken.
+    /// One of its bits is another one when it comes, behind its IP header, so that it goes nowhere else. A super-packet, and a frame whose
+    /// checksum would have been filled in by a device, are lost: the other end's device sees that they are broken.
     Flip(usize),
     /// The same, and its checksum is right.
     Forge(usize),
 }
 
 impl Network {
-    /// Does something to one of the frames that are on their way, if there are any: they count from the one that comes next, round and round.
-    pub fn tamper(&mut self, nth: usize, how: Tamper) {
+    /// Does something to one of the frames that are on their way: they count from the one that comes next, round and round. Tells whether
+    /// there are any.
+    pub fn tamper(&mut self, nth: usize, how: Tamper) -> bool {
         self.collect();
-        let Some(key) = self.on_way.keys().nth(nth % self.on_way.len().max(1)).copied() else { return };
-        let Some((to, mut sent)) = self.on_way.remove(&key) else { return };
+        let Some(key) = self.on_way.keys().nth(nth % self.on_way.len().max(1)).copied() else { return false };
+        let Some((to, mut sent)) = self.on_way.remove(&key) else { return false };
         match how {
-            Tamper::Lose => return,
+            Tamper::Lose => return true,
             Tamper::Repeat(later) => {
                 self.order += 1;
                 self.on_way.insert((key.0 + later, self.order), (to, sent.clone()));
@@ -37,11 +38,11 @@ impl Network {
             Tamper::Delay(by) => {
                 self.order += 1;
                 self.on_way.insert((key.0 + by, self.order), (to, sent));
-                return;
+                return true;
             }
             Tamper::Flip(bit) => {
                 if sent.gso.is_some() || matches!(sent.checksum, Checksum::Partial { .. }) {
-                    return;
+                    return true;
                 }
                 sent.flip(bit);
                 sent.checksum = Checksum::None;
@@ -52,6 +53,7 @@ impl Network {
             }
         }
         self.on_way.insert(key, (to, sent));
+        true
     }
 
     /// A frame comes that the other engine has not sent, with a checksum that is right.

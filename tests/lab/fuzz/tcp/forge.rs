@@ -6,8 +6,8 @@ use towpath_engine::{
 };
 
 use super::input::Input;
+use crate::network::ETHERNET_BYTES as ETHERNET;
 
-const ETHERNET: usize = 14;
 const IPV4: usize = 20;
 const IPV6: usize = 40;
 const TCP: usize = 20;

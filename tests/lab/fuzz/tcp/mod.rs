@@ -83,12 +83,9 @@ fn tamper(world: &mut World, nth: usize, input: &mut Input<'_>) {
         2..4 => Tamper::Repeat(later(input)),
         4..6 => Tamper::Delay(later(input)),
         6 => Tamper::Flip(usize::from(input.word())),
-        _ => {
-            world.is_forged = true;
-            Tamper::Forge(usize::from(input.word()))
-        }
+        _ => Tamper::Forge(usize::from(input.word())),
     };
-    world.network.tamper(nth, how);
+    world.is_forged |= world.network.tamper(nth, how) && matches!(how, Tamper::Forge(_));
 }
 
 const LENGTHS: [usize; 12] = [0, 1, 2, 87, 100, 536, 1000, 1448, 2897, 5000, 14_480, 66_000];

@@ -24,8 +24,9 @@ pub(super) struct World {
     family: Family,
     /// Something may have come to a connection that the other end has not sent so.
     pub(super) is_forged: bool,
-    /// The network has told of errors, or tunables are such that connections may end.
+    /// The network has told of errors.
     is_troubled: bool,
+    /// How much has happened in the time that passes.
     steps: u32,
     read: Vec<u8>,
 }
@@ -55,7 +56,7 @@ impl World {
         world.command(|| Command::ReplaceRules(Box::new(untracked(family))));
         world.command(|| Command::SetSysctls(COOKIES.into(), NO_COOKIES.to_vec()));
         if how & 2 != 0 {
-            world.command(|| Command::SetFeature(DeviceId(0), Feature::ALL[0], false));
+            world.command(|| Command::SetFeature(DeviceId(0), feature("tx"), false));
         }
         if how & 0x10 != 0 {
             world.command(|| Command::SetFeature(DeviceId(0), Feature::GRO, true));
@@ -333,13 +334,14 @@ impl World {
     pub(super) fn step(&mut self, steps: usize) {
         let until = self.network.now() + Duration::from_secs(10);
         for _ in 0..steps {
-            self.steps += u32::from(self.network.step(until));
+            self.network.step(until);
         }
     }
 
     /// All that happens in a time.
     pub(super) fn pass(&mut self, time: Duration) {
         let until = self.network.now() + time;
+        self.steps = 0;
         while self.network.step(until) {
             self.count_step();
         }
@@ -410,6 +412,7 @@ impl World {
     /// Reads what comes in a time, as soon as it comes.
     fn read_for(&mut self, time: Duration) {
         let until = self.network.now() + time;
+        self.steps = 0;
         self.accept();
         self.read_all();
         while self.network.step(until) {
@@ -434,6 +437,10 @@ impl World {
             panic!("stuck:\n{}", self.told());
         }
     }
+}
+
+fn feature(name: &str) -> Feature {
+    Feature::by_name(name).unwrap_or_else(|| panic!("{name} is known"))
 }
 
 fn untracked(family: Family) -> RuleSet {
