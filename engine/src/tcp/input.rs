@@ -101,8 +101,8 @@ impl Connection {
             && segment.ack == self.sender.next
     }
 
-    /// Whether it acknowledges another SYN than this end's (RFC 9293, section 3.10.7.4, fifth). Linux v6.18 takes a SYN that has crossed the
-    /// other end's for acknowledged by its own number, too, and has it in flight still when the connection stands.
+    /// Whether it acknowledges another SYN than this end's (RFC 9293, section 3.10.7.4, fifth). Linux v6.18 (`tcp_ack()`) takes a SYN
+    /// that has crossed the other end's for acknowledged by its own number, too, and has it in flight still when the connection stands.
     fn is_of_another_syn(&self, segment: &Segment) -> bool {
         self.state == State::SynReceived && !segment.ack.after(self.sender.initial)
     }

@@ -1,4 +1,5 @@
-//! The TCP endpoint (RFC 9293 and its family), as Linux 6.18 has it.
+//! The TCP endpoint (RFC 9293 and its family), as Linux 6.18 has it; but in SYN-RECEIVED an acknowledgement of the initial sequence
+//! number itself, which acknowledges nothing, is answered with a reset, as RFC 9293 has it and Linux does for all lower ones.
 //!
 //! ```text
 //!   segment ─► validate ─► take_ack ─► take_step ─► take_data ─► push ─► acknowledge_data
