@@ -285,8 +285,9 @@ pub const REWRITTEN_BYTES_KEPT_MAX: usize = REWRITES_KEPT_MAX * HELPER_SITE_BYTE
 pub const REWRITE_MEMORY_BYTES: usize = 96;
 
 /// All that is remembered of connections for their helpers: beginnings of lines that have gone on, texts that were written,
-/// helpers' states. Without it 262 144 connections could hold 2 · (4 + 2) KB and 1 KB each, 3.5 GB. These are 4000 beginnings as
-/// long as they may be, or the texts of 30 000 connections with one PORT each. What was written first is forgotten first.
+/// helpers' states. Without it 262 144 connections could hold 2 · (4 + 2) KB and 1 KB each, 3.5 GB. These are 3800 beginnings as
+/// long as they may be, or the texts of 45 000 connections with one PORT each. What is forgotten is the oldest of whoever has most and more
+/// than a share, else the oldest of all.
 pub const REMEMBERED_BYTES_MAX: usize = 16 << 20;
 
 /// A client's share of it, the texts of some 700 connections with one PORT each: when all is taken, it is the client who holds most and
@@ -297,7 +298,7 @@ pub const REMEMBERED_SHARE_BYTES: usize = REMEMBERED_BYTES_MAX / 64;
 /// its own): 262 144 of them take 64 MB. What helpers make it remember is in [`REMEMBERED_BYTES_MAX`].
 pub const HELPED_BYTES_MAX: usize = 256;
 
-/// What the books about something that is remembered count as: places in four maps, by what it is, when it was written, and whose.
+/// What the books about something that is remembered count as: places in five maps, by what it is, when it was written, and whose.
 pub const REMEMBERED_MEMORY_BYTES: usize = 256;
 
 /// State bytes a helper may keep per connection, whatever its manifest says.

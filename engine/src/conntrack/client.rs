@@ -1,7 +1,7 @@
 //! Who counts as one client, where a bound is shared out, and who has more than his share.
 //!
 //! Why not the same bound for each client: most of the time there is room for whoever needs much, and a network behind one address
-//! does. Only when all is taken, whoever holds most makes room, as long as that is more than a share; so nobody takes it from others.
+//! does. Only when all is taken, whoever holds most makes room, as long as that is more than a share; so no one client takes it from others.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::{IpAddr, Ipv6Addr};

@@ -84,8 +84,9 @@ pub struct Inspection {
     pub verdict: HelperVerdict,
     /// The connections that the payload announces, in payload order.
     pub wishes: Vec<Wish>,
-    /// The new state, at most [`Manifest::state_bytes_max`] bytes; `None` leaves it as it was. It counts where the packet goes on, even when
-    /// that is [`HelperVerdict::Malformed`] or a wish is refused; one that is dropped is shown again with the state as it was.
+    /// The new state, at most [`Manifest::state_bytes_max`] bytes; `None` leaves it as it was. It counts where the packet goes on, even
+    /// when that is [`HelperVerdict::Malformed`] or a wish is refused; one that is dropped is shown again with the state as it was. A call
+    /// that fails leaves it, too.
     pub state: Option<Vec<u8>>,
 }
 

@@ -127,7 +127,8 @@ pub struct Inspection {
     /// The connections that the payload announces, in payload order; at most 16.
     pub wishes: Vec<Wish>,
     /// The connection's new state; `None` leaves it as it was. It counts where the packet goes on, even when it is
-    /// [`Verdict::Malformed`] or a wish is refused: the payload was read. One that is dropped is shown again with the state as it was.
+    /// [`Verdict::Malformed`] or a wish is refused: the payload was read. One that is dropped is shown again with the state as it was,
+    /// and a call that fails leaves it, too.
     pub state: Option<Vec<u8>>,
 }
 

@@ -254,8 +254,8 @@ pub(crate) fn wait(desk: &mut Desk<'_>, mut held: Held) -> Vec<Passing> {
     passing
 }
 
-/// Sees to it that a client's stream can hold a segment more, at the cost of the client who holds most. Gives what goes on of that one's, and
-/// whether the stream itself goes on instead.
+/// Sees to it that a client's stream can hold a segment more, at the cost of the client who holds most. Gives what goes on of that
+/// one's, and whether the stream itself goes on instead.
 fn make_room(
     desk: &mut Desk<'_>,
     client: IpAddr,
