@@ -290,10 +290,10 @@ fn own(address: IpAddr) -> InterfaceAddress {
     InterfaceAddress { address, prefix: if address.is_ipv4() { 24 } else { 64 } }
 }
 
-/// Frames that are remembered for messages, and how much of each.
 pub(crate) const ETHERNET_BYTES: usize = 14;
 /// Of IPv4 and TCP, without options.
 const HEADERS_BYTES: usize = 40;
+/// Frames that are remembered for messages, and how much of each.
 const SHOWN_FRAMES: usize = 60;
 const SHOWN_BYTES: usize = 140;
 
