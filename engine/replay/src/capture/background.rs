@@ -6,7 +6,8 @@
 //!               └── some rooms at a time ◄────┘
 //! ```
 //!
-//! A chunk becomes the window as it is, with what is left of the window before it in front. So it is copied once, from the stream.
+//! A chunk becomes the window as it is, with what is left of the window before it in front. So it is copied once, from the stream,
+//! unless the rest of a record that is longer than the room stands there.
 //! What is read is the same as without a thread, byte for byte; only when it is read differs. To wake a thread takes as long as to
 //! replay twenty packets: so rooms go back several at a time.
 

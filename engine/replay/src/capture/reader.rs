@@ -83,13 +83,12 @@ impl<'a> Capture<'a> {
         let mut interfaces = Interfaces::default();
         let compressed = input.is_compressed();
         let error = |kind| CaptureError { packet: None, offset: 0, compressed, kind };
-        let read = input.refill(Pcap::HEADER_BYTES);
+        input.refill(Pcap::HEADER_BYTES).map_err(|failure| error(CaptureErrorKind::Stream(failure.to_string())))?;
         let (format, header) = if let Some(pcapng) = Pcapng::open(input.rest()) {
             (Format::Pcapng(pcapng), 0)
         } else if let Some(pcap) = Pcap::open(input.rest(), &mut interfaces) {
             (Format::Pcap(pcap), Pcap::HEADER_BYTES)
         } else {
-            read.map_err(|failure| error(CaptureErrorKind::Stream(failure.to_string())))?;
             return Err(error(no_capture(input.rest())));
         };
         input.consume(header);

@@ -1,6 +1,6 @@
 //! Whole captures, made up byte by byte, read to their end.
 
-use std::io::{Cursor, Write};
+use std::io::{self, Cursor, Read, Write};
 
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
@@ -244,6 +244,33 @@ fn what_is_no_capture_is_named() {
         Some("the capture is cut off inside its header, which has 24 bytes: 8 are there".into())
     );
     assert!(name(&gzip(b"")).is_some_and(|text| text.contains("empty")));
+}
+
+/// Gives some bytes, and then an error, once.
+struct Broken(Option<&'static [u8]>, bool);
+
+impl Read for Broken {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.0.take() {
+            Some(bytes) => {
+                into[..bytes.len()].copy_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            None if core::mem::replace(&mut self.1, true) => Ok(0),
+            None => Err(io::Error::other("the disk is gone")),
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_fails_inside_the_header_is_told_of_whatever_it_began_with() {
+    for start in [&b"\x0a\x0d\x0d\x0a\x1c\0\0\0"[..], b"\xd4\xc3\xb2\xa1\x02\0", b"hello, world"] {
+        // The first two bytes are read alone, to see whether they are those of a gzip file.
+        let broken = || start[..2].chain(Broken(Some(&start[2..]), false));
+        let expected = Some(CaptureErrorKind::Stream("the disk is gone".into()));
+        assert_eq!(Capture::from_reader(broken()).err().map(|error| error.kind), expected);
+        assert_eq!(Capture::in_background(broken()).err().map(|error| error.kind), expected);
+    }
 }
 
 #[test]
