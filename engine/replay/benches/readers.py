@@ -5,11 +5,12 @@
 
 Four captures: the two that `replay.rs` makes, and two that are recorded here, over HTTP and over HTTPS, which tshark looks into less
 closely. 2000 objects whose sizes are spread as those of the web (half of them are below 36 KB, the largest has 8 MB) are fetched twice over,
-sixteen connections at a time, between two network namespaces on a link that merges nothing: what a client's link carries, with
-the options, acknowledgements and contents that programs send. The gateway is that of `replay.rs`: connection tracking, MASQUERADE, 1000
+sixteen connections at a time, none of them faster than 8 MB/s, between two network namespaces on a link that merges nothing: what a
+client's link carries, with the options, acknowledgements and contents that programs send. The gateway is that of `replay.rs`: connection tracking, MASQUERADE, 1000
 rules. Each program reads from the file cache, and writes nowhere. Medians of five rounds. Needs cargo, `curl`, `dumpcap`, `ethtool`,
 `iproute2`, `openssl`, `tcpdump`, `tshark` and `unshare`, no root, and 4 GB in the folder for temporary files.
 """
+import contextlib
 import http.server
 import os
 import random
@@ -95,7 +96,22 @@ def record(folder):
             with open(f"{folder}/{part}") as file:
                 both.write(file.read())
     objects(f"{folder}/objects")
-    other = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+    with contextlib.ExitStack() as stopped:
+        between_namespaces(folder, stopped)
+        for scheme in ("http", "https"):
+            capture(scheme, folder)
+
+
+def started(stopped, command, **more):
+    """Starts what is stopped in the end, whatever happens."""
+    process = subprocess.Popen(command, **more)
+    stopped.callback(process.kill)
+    return process
+
+
+def between_namespaces(folder, stopped):
+    """Joins this namespace to a new one, in which the objects are served."""
+    other = started(stopped, ["unshare", "--net", "sleep", "infinity"])
     while os.readlink(f"/proc/{other.pid}/ns/net") == os.readlink("/proc/self/ns/net"):
         time.sleep(0.01)
     there = f"nsenter --target {other.pid} --net"
@@ -107,12 +123,8 @@ def record(folder):
     run("ip route add default dev client")
     run(f"{there} ip route add default dev server")
     served = [*there.split(), sys.executable, __file__, "--serve", f"{folder}/objects", f"{folder}/both"]
-    server = subprocess.Popen(served, stdout=subprocess.PIPE)
-    server.stdout.readline()
-    for scheme in ("http", "https"):
-        capture(scheme, folder)
-    for process in (server, other):
-        process.kill()
+    if not started(stopped, served, stdout=subprocess.PIPE).stdout.readline():
+        sys.exit("nothing is served")
 
 
 def compare(folder, program, capture):
