@@ -55,11 +55,13 @@ impl Default for Costs {
 pub struct NicOptions {
     /// Who takes frames off its rings.
     pub mode: Mode,
-    /// Queues that receive and send (`ethtool -l`: combined), 1 to [`RECEIVE_QUEUES_MAX`]. The interrupts of queue N go to CPU N, and around.
+    /// Queues that receive and send (`ethtool -l`: combined), 1 to [`RECEIVE_QUEUES_MAX`]. The interrupts of queue N go to CPU N,
+    /// and around.
     pub queues: u16,
     /// Frames of one queue's ring (`ethtool -g`: RX), 1 to [`RECEIVE_RING_MAX`].
     pub rx_ring: u16,
-    /// Descriptors of one queue's transmit ring (`ethtool -g`: TX), 1 to [`TRANSMIT_RING_MAX`]; [`FRAME_DESCRIPTORS_MAX`] and more where it gathers.
+    /// Descriptors of one queue's transmit ring (`ethtool -g`: TX), 1 to [`TRANSMIT_RING_MAX`]; [`FRAME_DESCRIPTORS_MAX`] and more
+    /// where it gathers.
     pub tx_ring: u16,
     /// Whether it gathers the fragments of a frame that it sends (`ethtool -k`: scatter-gather); else they are joined before.
     pub gathers: bool,
@@ -77,8 +79,8 @@ pub struct NicOptions {
     pub busy_read: Duration,
 }
 
-/// As `ethtool` shows a NIC of one queue whose driver leaves all to its user. `busy_read` is what Linux's documentation recommends; there
-/// it is 0 until somebody sets it, and no process polls.
+/// As `ethtool` shows a NIC of one queue whose driver leaves all to its user. `busy_read` is what Linux's documentation recommends;
+/// there it is 0 until somebody sets it, and no process polls.
 impl Default for NicOptions {
     fn default() -> Self {
         Self {
@@ -164,8 +166,12 @@ pub enum OptionsError {
     },
     /// `rx-usecs` is not given, and `rx-frames` neither or beyond the ring: no interrupt would ever come.
     NoInterrupt,
-    /// `tx-usecs` is not given, and `tx-frames` neither or beyond the ring: a full ring would stay so.
-    NoTransmitInterrupt,
+    /// `tx-usecs` is not given, and `tx-frames` neither or beyond the frames that a full ring may consist of: it would stay so. That a
+    /// queue may also be stopped by its byte limits, with fewer frames, is not looked at.
+    NoTransmitInterrupt {
+        /// The least frames that stop the queue.
+        max: u16,
+    },
     /// The indirection table names a queue that is not there.
     NoQueue(u16),
     /// `rps_cpus` names a CPU that is not there.
@@ -179,9 +185,10 @@ impl fmt::Display for OptionsError {
             Self::NoInterrupt => f.write_str(
                 "without rx-usecs, rx-frames must be 1 to the size of the ring: no interrupt would ever come",
             ),
-            Self::NoTransmitInterrupt => {
-                f.write_str("without tx-usecs, tx-frames must be 1 to the size of the ring: a full one would stay so")
-            }
+            Self::NoTransmitInterrupt { max } => write!(
+                f,
+                "without tx-usecs, tx-frames must be 1 to {max}, the least frames of a full ring: it would stay so"
+            ),
             Self::NoQueue(queue) => write!(f, "the indirection table names queue {queue}, which is not there"),
             Self::NoCpu => f.write_str("rps_cpus names a CPU that is not there"),
         }
@@ -225,7 +232,7 @@ impl NicOptions {
     pub(super) fn check(&self, cpus: u16) -> Result<(), OptionsError> {
         let day = Duration::from_secs(86_400);
         let limits = self.byte_limits.unwrap_or_default();
-        let tx_ring_min = if self.gathers { FRAME_DESCRIPTORS_MAX } else { 1 };
+        let largest = if self.gathers { FRAME_DESCRIPTORS_MAX } else { 1 };
         let frames = match self.mode {
             Mode::Interrupt { frames } => frames,
             Mode::Napi | Mode::BusyPoll | Mode::PreferBusyPoll => 1,
@@ -234,7 +241,7 @@ impl NicOptions {
         let ranges = [
             ("queues",              self.queues.into(),                                 1, RECEIVE_QUEUES_MAX.into()),
             ("rx ring",             self.rx_ring.into(),                                1, RECEIVE_RING_MAX.into()),
-            ("tx ring",             self.tx_ring.into(),                                tx_ring_min.into(), TRANSMIT_RING_MAX.into()),
+            ("tx ring",             self.tx_ring.into(),                                largest.into(), TRANSMIT_RING_MAX.into()),
             ("limit_max",           limits.max.into(),                                  limits.min.into(), u32::MAX.into()),
             ("hold_time",           limits.hold_time.min(day * 2).as_nanos() as u64,    0, day.as_nanos() as u64),
             ("interrupt frames",    frames.into(),                                      1, RECEIVE_RING_MAX.into()),
@@ -246,8 +253,10 @@ impl NicOptions {
         if rx_usecs == 0 && !adaptive_rx && !(1..=self.rx_ring.into()).contains(&rx_frames) {
             return Err(OptionsError::NoInterrupt);
         }
-        if tx_usecs == 0 && !(1..=self.tx_ring.into()).contains(&tx_frames) {
-            return Err(OptionsError::NoTransmitInterrupt);
+        // A queue is stopped as soon as the largest frame might find no room: by so many of the largest at the least.
+        let max = self.tx_ring / largest;
+        if tx_usecs == 0 && !(1..=max.into()).contains(&tx_frames) {
+            return Err(OptionsError::NoTransmitInterrupt { max });
         }
         if let Some(queue) = self.steering.indirection.iter().find(|queue| **queue >= self.queues) {
             return Err(OptionsError::NoQueue(*queue));

@@ -243,12 +243,17 @@ mod tests {
             (
                 "{ tx_frames = 513 }",
                 "rates = [1]",
-                "s.toml:6:12: this hardware cannot be: without tx-usecs, tx-frames must be 1 to the size of the ring: a full one would stay so",
+                "s.toml:6:12: this hardware cannot be: without tx-usecs, tx-frames must be 1 to 512, the least frames of a full ring: it would stay so",
             ),
             (
                 "{ rps_cpus = 1 }",
                 "rates = [1]",
                 "s.toml:6:12: this hardware cannot be: rps_cpus names a CPU that is not there",
+            ),
+            (
+                "{ tx_frames = 29 }\nfeatures = { tx = true }",
+                "rates = [1]",
+                "s.toml:6:12: this hardware cannot be: without tx-usecs, tx-frames must be 1 to 28, the least frames of a full ring: it would stay so",
             ),
             (
                 "{ tx = 17 }\nfeatures = { tx = true }",

@@ -200,7 +200,16 @@ fn options_that_would_do_harm_are_refused() {
     assert_eq!(with(&|options| options.nics[0].tx_ring = 16_385), range("tx ring", 1, 16_384));
     let limits = ByteLimitOptions { min: 2, max: 1, ..ByteLimitOptions::default() };
     assert_eq!(with(&|options| options.nics[0].byte_limits = Some(limits)), range("limit_max", 2, u32::MAX.into()));
-    assert_eq!(with(&|options| options.nics[0].coalescing.tx_frames = 513), Err(OptionsError::NoTransmitInterrupt));
+    let no_interrupt = |max| Err(OptionsError::NoTransmitInterrupt { max });
+    assert_eq!(with(&|options| options.nics[0].coalescing.tx_frames = 513), no_interrupt(512));
+    let gathers = |tx_ring, tx_frames| {
+        with(&|options| {
+            let nic = &mut options.nics[0];
+            (nic.gathers, nic.tx_ring, nic.coalescing.tx_frames) = (true, tx_ring, tx_frames);
+        })
+    };
+    assert_eq!((gathers(64, 3), gathers(64, 4)), (Ok(()), no_interrupt(3)), "three of 18 descriptors fill it");
+    assert_eq!((gathers(18, 1), gathers(53, 3)), (Ok(()), no_interrupt(2)));
     assert_eq!(with(&|options| options.nics[0].steering.indirection[5] = 1), Err(OptionsError::NoQueue(1)));
     assert_eq!(with(&|options| options.nics[0].steering.rps_cpus = 2), Err(OptionsError::NoCpu));
 }
