@@ -6,8 +6,8 @@ use std::time::Duration;
 use lab::lab;
 use serde_json::Value;
 use towpath_engine::{
-    Checksum, Command, DeviceId, Engine, Frame, GsoKind, Instant, Packet,
-    device::{Device, Feature},
+    Checksum, Command, DeviceId, DropReason, Engine, Frame, GsoKind, Instant, Packet,
+    device::{Device, Feature, Kind, Vlan},
     ip::{Route, RouteKind},
     offload::gro::{self, Arrival, Gro},
     packet::{Pool, Sketch},
@@ -175,6 +175,24 @@ fn a_flow_that_has_passed_before_is_dropped_all_the_same_once_its_device_merges_
         0.004  lan x  LroForwarded
         ",
     );
+}
+
+#[test]
+fn what_a_device_holds_goes_on_when_others_see_to_it_that_it_does_not_merge_by_itself() {
+    let vlan = Kind::Vlan(Vlan { parent: DeviceId(0), tpid: 0x8100, id: 7 });
+    let forward = |on| Command::SetSysctl("net.ipv4.ip_forward".into(), on);
+    let ipv6 = || Command::SetSysctl("net.ipv6.conf.all.forwarding".into(), 0);
+    let over = Command::AddDevice(Device { name: "lan.7".into(), kind: vlan, ..Device::default() });
+    for off in [over, forward(1)] {
+        let mut lab = lab("-A INPUT -p tcp -j DROP").merging("lan", WAIT).feature("lan", "gro", false);
+        lab.command(forward(0)).command(ipv6());
+        lab.command(Command::SetFeature(DeviceId(0), Feature::LARGE_RECEIVE, true));
+        lab.play("0.000  lan <  10.0.0.2:4000 > 10.0.0.1:80  A seq 1 ack 1 win 500 len 1000");
+        let dropped = |engine: &Engine| engine.stats().drops(DropReason::FilterRule);
+        assert_eq!(dropped(lab.engine()), 0, "it is held");
+        lab.command(off);
+        assert_eq!(dropped(lab.engine()), 1);
+    }
 }
 
 #[test]

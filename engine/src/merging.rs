@@ -4,7 +4,7 @@
 //! A frame whose packet is still held when the poll is done has an ending that says so, and a second one when it goes on. One
 //! whose bytes go on in the packet of an earlier frame ends as joined, at once: what becomes of them is that frame's ending.
 
-use alloc::string::ToString;
+use alloc::{string::ToString, vec::Vec};
 
 use crate::{
     ending::{Dropped, End, Holder, Outcome},
@@ -72,7 +72,7 @@ impl Engine {
     }
 
     /// Lets packets go on that a device holds which merges no more, or otherwise from now on.
-    pub(crate) fn let_merged_go(&mut self, now: Instant, device: DeviceId) {
+    fn let_merged_go(&mut self, now: Instant, device: DeviceId) {
         let mut leaving = Leaving::new();
         self.receivers.flush(now, device, &mut leaving);
         self.lead_merged(now, leaving, Told { before: self.frames, joined: 0 });
@@ -84,11 +84,28 @@ impl Engine {
     }
 
     /// Where they are, and were not before, no device merges them so that they cannot be.
-    pub(crate) fn heed_forwarding(&mut self, before: [bool; 2]) {
+    pub(crate) fn heed_forwarding(&mut self, now: Instant, before: [bool; 2]) {
         if before.iter().zip(self.forwards()).any(|(before, now)| !before && now) {
-            (0..self.devices.len()).for_each(|id| self.devices.disable_large_receive(DeviceId(id as u16)));
-            self.receivers.adapt(self.devices.iter().map(|(_, device)| device));
+            let all = (0..self.devices.len()).map(|id| DeviceId(id as u16));
+            let changed: Vec<DeviceId> = all.flat_map(|id| self.devices.disable_large_receive(id)).collect();
+            self.merge_otherwise(now, &changed);
         }
+    }
+
+    /// There is a new device.
+    pub(crate) fn merge_beside(&mut self, now: Instant, new: DeviceId) {
+        let mut changed = self.devices.settle_large_receive(new);
+        if self.forwards() != [false; 2] {
+            changed.extend(self.devices.disable_large_receive(new));
+        }
+        self.merge_otherwise(now, &changed);
+    }
+
+    /// Devices may merge otherwise from now on, or no more: lets go on what they hold, which nothing would continue, and which the
+    /// next frame of its flow would overtake.
+    pub(crate) fn merge_otherwise(&mut self, now: Instant, changed: &[DeviceId]) {
+        self.receivers.adapt(self.devices.iter().map(|(_, device)| device));
+        changed.iter().for_each(|id| self.let_merged_go(now, *id));
     }
 
     /// Leads packets their way: lets their devices decide about them, and finds their layers first.

@@ -43,7 +43,7 @@ impl Engine {
             self.forget_courses();
         }
         match command {
-            Command::AddDevice(device) => self.add_device(device).map(Reply::Device),
+            Command::AddDevice(device) => self.add_device(now, device).map(Reply::Device),
             Command::AddAddress(device, address) => self.add_address(device, address).map(|()| Reply::Done),
             Command::SetFeature(device, feature, on) => self.set_feature(now, device, feature, on),
             Command::SetMtu(device, mtu_bytes) => self.set_mtu(device, mtu_bytes),
@@ -82,8 +82,8 @@ impl Engine {
                 self.serves_host = on;
                 Ok(Reply::Done)
             }
-            Command::SetSysctl(name, value) => self.set_sysctl(name, &[value]),
-            Command::SetSysctls(name, values) => self.set_sysctl(name, &values),
+            Command::SetSysctl(name, value) => self.set_sysctl(now, name, &[value]),
+            Command::SetSysctls(name, values) => self.set_sysctl(now, name, &values),
             Command::ForgetServers => Ok(self.forget_servers()),
             Command::OfferUdp(service) => self.offer_udp(service),
             Command::Subscribe(subscription) => {
@@ -141,8 +141,8 @@ impl Engine {
         set.map(|_| Reply::Done).map_err(CommandError::TimeoutPolicy)
     }
 
-    fn set_sysctl(&mut self, name: String, values: &[u32]) -> Result<Reply, CommandError> {
-        match self.set_tunable(&name, values) {
+    fn set_sysctl(&mut self, now: Instant, name: String, values: &[u32]) -> Result<Reply, CommandError> {
+        match self.set_tunable(now, &name, values) {
             Ok(()) => Ok(Reply::Done),
             Err(error) => Err(CommandError::Sysctl(name, error)),
         }
@@ -207,7 +207,7 @@ impl Engine {
         Reply::Forgotten(gone.count())
     }
 
-    fn add_device(&mut self, device: Device) -> Result<DeviceId, CommandError> {
+    fn add_device(&mut self, now: Instant, device: Device) -> Result<DeviceId, CommandError> {
         if self.devices.len() >= DEVICES_MAX {
             return Err(CommandError::TooManyDevices(DEVICES_MAX));
         }
@@ -235,11 +235,7 @@ impl Engine {
             return Err(CommandError::Route(*last));
         }
         let id = self.devices.add(bare);
-        self.devices.settle_large_receive(id);
-        if self.forwards() != [false; 2] {
-            self.devices.disable_large_receive(id);
-        }
-        self.receivers.adapt(self.devices.iter().map(|(_, device)| device));
+        self.merge_beside(now, id);
         addresses.into_iter().try_for_each(|address| self.add_address(id, address))?;
         Ok(id)
     }
@@ -247,12 +243,11 @@ impl Engine {
     fn set_feature(&mut self, now: Instant, id: DeviceId, feature: Feature, on: bool) -> Result<Reply, CommandError> {
         let device = self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?;
         device.features = device.features.with(feature, on);
+        let mut changed = Vec::from([id]);
         if feature == Feature::LARGE_RECEIVE {
-            self.devices.settle_large_receive(id);
+            changed.extend(self.devices.settle_large_receive(id));
         }
-        self.receivers.adapt(self.devices.iter().map(|(_, device)| device));
-        // By other features, what continues it may not be found to do so.
-        self.let_merged_go(now, id);
+        self.merge_otherwise(now, &changed);
         Ok(Reply::Done)
     }
 
@@ -364,7 +359,8 @@ impl Engine {
         let mac = if mac == MacAddr::UNSPECIFIED { first } else { mac };
         let mut happened = Vec::new();
         let bond = Bond::new(now, (id, mac), options, &found, &mut happened);
-        self.devices.take_ports(bond);
+        let changed = self.devices.take_ports(bond);
+        self.merge_otherwise(now, &changed);
         Ok(happened)
     }
 
@@ -417,14 +413,14 @@ impl Engine {
         self.devices.find(device).map(|_| ()).ok_or(CommandError::NoDevice(device))
     }
 
-    fn set_tunable(&mut self, name: &str, values: &[u32]) -> Result<(), SysctlError> {
+    fn set_tunable(&mut self, now: Instant, name: &str, values: &[u32]) -> Result<(), SysctlError> {
         if let Some((interface, tunable)) = sysctl::of_interface(name) {
             let device = self.devices.by_name(interface).and_then(|id| self.devices.find_mut(id));
             return device.ok_or(SysctlError::Unknown)?.tunables.set(tunable, values);
         }
         let (kept, forwarded) = (self.around.sysctls.keeps_mappings(), self.forwards());
         self.around.sysctls.set_list(name, values)?;
-        self.heed_forwarding(forwarded);
+        self.heed_forwarding(now, forwarded);
         if sysctl::same_name(name, FAST_OPEN_PAUSE) {
             // Whoever sets it wants it tried again (Linux v6.18: `proc_tfo_blackhole_detect_timeout()`).
             self.sockets.fast_open.end_pause();

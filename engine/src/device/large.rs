@@ -13,25 +13,31 @@ use super::{Devices, Feature, Kind};
 use crate::frame::DeviceId;
 
 impl Devices {
-    /// Switches it off for a device, and for those that it lies over.
-    pub(crate) fn disable_large_receive(&mut self, id: DeviceId) {
+    /// Switches it off for a device, and for those that it lies over. Gives those of them that had
+    /// it on: what they hold is to go on.
+    pub(crate) fn disable_large_receive(&mut self, id: DeviceId) -> Vec<DeviceId> {
+        let mut off = Vec::new();
         if let Some(device) = self.find_mut(id) {
-            device.features = device.features.with(Feature::LARGE_RECEIVE, false);
+            let without = device.features.with(Feature::LARGE_RECEIVE, false);
+            if device.features != without {
+                device.features = without;
+                off.push(id);
+            }
         }
         for below in self.below(id) {
-            self.disable_large_receive(below);
+            off.extend(self.disable_large_receive(below));
         }
+        off
     }
 
-    /// A device has been told otherwise, or is new: lets those have their say that lie over it, and the other way round.
-    pub(crate) fn settle_large_receive(&mut self, id: DeviceId) {
+    /// A device has been told otherwise, or is new: lets those have their say that lie over it, and the other way round. Gives those
+    /// for which it goes off by that.
+    pub(crate) fn settle_large_receive(&mut self, id: DeviceId) -> Vec<DeviceId> {
         let over = self.iter().filter(|(over, _)| self.below(*over).contains(&id));
         let is_wanted = over
             .chain(self.find(id).map(|device| (id, device)))
             .all(|(_, device)| device.features.has(Feature::LARGE_RECEIVE));
-        if !is_wanted {
-            self.disable_large_receive(id);
-        }
+        if is_wanted { Vec::new() } else { self.disable_large_receive(id) }
     }
 
     /// What a device lies over.

@@ -279,8 +279,9 @@ impl Devices {
         device.master.and_then(|bond| self.bond(bond)).and_then(of_port).or(Some(device.mac))
     }
 
-    /// Makes devices the ports of a bond. It takes the place of the one that the device was before.
-    pub(crate) fn take_ports(&mut self, bond: Bond) {
+    /// Makes devices the ports of a bond. It takes the place of the one that the device was before. Gives those that do not merge by
+    /// themselves any more.
+    pub(crate) fn take_ports(&mut self, bond: Bond) -> Vec<DeviceId> {
         for port in bond.ports() {
             if let Some(device) = self.find_mut(port) {
                 device.master = Some(bond.device());
@@ -288,7 +289,7 @@ impl Devices {
         }
         let id = bond.device();
         self.bonds.insert(id, bond);
-        self.settle_large_receive(id);
+        self.settle_large_receive(id)
     }
 
     /// Makes the ports of a bond devices by themselves again.
