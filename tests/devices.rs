@@ -300,18 +300,20 @@ fn what_lies_over_a_device_has_a_say_in_whether_that_merges_by_itself() {
     let off = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"].map(|name| Command::SetSysctl(name.into(), 0));
     let devices = [device("one", Kind::Physical), device("two", Kind::Physical), device("bond", Kind::Bond)];
     give(&mut engine, off.into_iter().chain(devices).chain([lro(0, true), lro(1, true)]));
-    assert_eq!(merge_by_themselves(&engine, &[0, 1, 2]), [true, true, false]);
-    let bond = Command::SetBond(DeviceId(2), Box::default(), vec![DeviceId(0), DeviceId(1)]);
-    give(&mut engine, [bond, lro(1, true)]);
+    assert_eq!(merge_by_themselves(&engine, &[0, 1, 2]), [true; 3], "a bond wants it from the first");
+    let bond = || Command::SetBond(DeviceId(2), Box::default(), vec![DeviceId(0), DeviceId(1)]);
+    give(&mut engine, [bond()]);
+    assert_eq!(merge_by_themselves(&engine, &[0, 1, 2]), [true; 3], "and leaves its ports alone");
+    give(&mut engine, [lro(2, false), bond(), lro(1, true)]);
     assert_eq!(merge_by_themselves(&engine, &[0, 1]), [false; 2], "their bond does not");
     give(&mut engine, [lro(2, true), lro(0, true)]);
     assert_eq!(merge_by_themselves(&engine, &[0, 1, 2]), [true, false, true], "it does not switch them on");
-    give(&mut engine, [device("vlan", vlan(2)), lro(2, true)]);
-    assert_eq!(merge_by_themselves(&engine, &[0, 2]), [false; 2], "a VLAN over the bond does not");
-    give(&mut engine, [lro(3, true), lro(2, true), lro(0, true)]);
-    assert_eq!(merge_by_themselves(&engine, &[0, 2, 3]), [true; 3]);
-    give(&mut engine, [lro(2, false)]);
-    assert_eq!(merge_by_themselves(&engine, &[0, 2, 3]), [false, false, true]);
+    give(&mut engine, [device("vlan", vlan(2))]);
+    assert_eq!(merge_by_themselves(&engine, &[0, 2, 3]), [false; 3], "a VLAN over the bond does not");
+    give(&mut engine, [lro(2, true), lro(0, true), lro(3, false)]);
+    assert_eq!(merge_by_themselves(&engine, &[0, 2, 3]), [false; 3]);
+    let refused = engine.handle_command(Instant::from_secs(1), lro(3, true));
+    assert_eq!(refused, Err(CommandError::FeatureOfVlan(Feature::LARGE_RECEIVE)), "nor can it");
 }
 
 fn give(engine: &mut Engine, commands: impl IntoIterator<Item = Command>) {

@@ -31,8 +31,9 @@ pub enum Command {
     AddDevice(Device),
     /// Adds an address to a device, and the route to its network.
     AddAddress(DeviceId, InterfaceAddress),
-    /// Switches a feature of a device on or off, as `ethtool -K` does. `large-receive-offload` stays off while a bond or VLAN over the device
-    /// has it off, goes off where that goes off, and wherever forwarding is switched on.
+    /// Switches a feature of a device on or off, as `ethtool -K` does. `large-receive-offload` stays off while a bond
+    /// over the device has it off, and under a VLAN, which cannot have it; it goes off where the bond's goes off, and wherever
+    /// forwarding is switched on.
     SetFeature(DeviceId, Feature, bool),
     /// Says how large packets are that a device sends, in bytes. Its VLANs send none that are larger, and those that did go on with so
     /// many; they do not follow when it grows again (Linux v6.18: `net/8021q/vlan.c`, `vlan_device_event()`). A bond does not follow its ports.
@@ -268,6 +269,8 @@ pub enum CommandError {
     /// The device cannot be a port of the bond: it is no physical one, is told twice, is a port of another bond, has addresses or VLANs,
     /// or takes smaller packets than the bond, or has the same Ethernet address as another one where each needs its own.
     BondPort(DeviceId),
+    /// A VLAN cannot have the feature.
+    FeatureOfVlan(Feature),
     /// There is no device of that number.
     NoDevice(DeviceId),
     /// The device has that address already, its prefix is longer than the address, or there is no room for another.
@@ -331,6 +334,7 @@ impl fmt::Display for CommandError {
                 f.write_str("and take packets as large as the bond's to be a port of it; ")?;
                 f.write_str("in balance-tlb and balance-alb with an Ethernet address of its own")
             }
+            Self::FeatureOfVlan(feature) => write!(f, "a VLAN cannot have {}", feature.name),
             Self::NoDevice(device) => write!(f, "there is no device number {}", device.0),
             Self::Address(address) => {
                 let longest = prefix::longest(address.address);

@@ -11,6 +11,7 @@ use crate::{
     device::{
         Device, Feature, InterfaceAddress, Kind, Link,
         bond::{Added, Bond, Happening, Options as BondOptions},
+        wanted,
     },
     ending::DropReason,
     engine::Engine,
@@ -221,7 +222,8 @@ impl Engine {
             return Err(CommandError::DeviceKind(device.kind));
         }
         let name = String::from(&device.name);
-        let bare = Device { addresses: Vec::new(), name, master: None, ..device };
+        let features = wanted(device.kind, device.features);
+        let bare = Device { addresses: Vec::new(), name, master: None, features, ..device };
         let addresses = device.addresses;
         let id = DeviceId(self.devices.len() as u16);
         let mut routes = Vec::new();
@@ -242,6 +244,9 @@ impl Engine {
 
     fn set_feature(&mut self, now: Instant, id: DeviceId, feature: Feature, on: bool) -> Result<Reply, CommandError> {
         let device = self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?;
+        if on && feature == Feature::LARGE_RECEIVE && matches!(device.kind, Kind::Vlan(_)) {
+            return Err(CommandError::FeatureOfVlan(feature));
+        }
         device.features = device.features.with(feature, on);
         let mut changed = Vec::from([id]);
         if feature == Feature::LARGE_RECEIVE {

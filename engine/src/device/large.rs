@@ -3,13 +3,16 @@
 //! What lies over a device (its bond, its VLANs) must want it too; and where packets are forwarded nobody wants it: it goes off when
 //! forwarding goes on, and when a device is added while it is. Who switches it on afterwards has it on, and its packets are dropped.
 //!
+//! A VLAN cannot want it, so that a device under one never has it. A bond wants it until it is told otherwise: it
+//! leaves its ports alone.
+//!
 //! Linux v6.18: `net/core/dev.c`, `dev_disable_lro()`, `netdev_sync_upper_features()`, `netdev_sync_lower_features()`;
 //! `net/ipv4/devinet.c`, `inet_forward_change()`, `inetdev_init()`; `net/ipv6/addrconf.c`, `dev_forward_change()`;
-//! `drivers/net/bonding/bond_main.c`, `bond_enslave()`.
+//! `drivers/net/bonding/bond_main.c`, `bond_enslave()`, `bond_setup()`; `net/8021q/vlan_dev.c`, `vlan_dev_init()`.
 
 use alloc::vec::Vec;
 
-use super::{Devices, Feature, Kind};
+use super::{Devices, Feature, Features, Kind};
 use crate::frame::DeviceId;
 
 impl Devices {
@@ -47,5 +50,14 @@ impl Devices {
             Some(Kind::Bond) => self.bond(id).map(|bond| bond.ports().collect()).unwrap_or_default(),
             Some(Kind::Physical | Kind::Loopback) | None => Vec::new(),
         }
+    }
+}
+
+/// The features that a new device of a kind wants, of those that it is given.
+pub(crate) const fn wanted(kind: Kind, given: Features) -> Features {
+    match kind {
+        Kind::Bond => given.with(Feature::LARGE_RECEIVE, true),
+        Kind::Vlan(_) => given.with(Feature::LARGE_RECEIVE, false),
+        Kind::Physical | Kind::Loopback => given,
     }
 }

@@ -17,6 +17,7 @@ pub use address::InterfaceAddress;
 pub use features::{Feature, Features};
 pub use kind::{Kind, Vlan};
 pub(crate) use kind::{Refusal, WayOut};
+pub(crate) use large::wanted;
 pub use link::Link;
 pub(crate) use queue::TransmitQueue;
 pub(crate) use receive::Receivers;

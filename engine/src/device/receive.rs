@@ -8,7 +8,7 @@
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 
-use super::{Device, Feature, rss::Toeplitz};
+use super::{Device, Feature, Kind, rss::Toeplitz};
 use crate::{
     frame::{DeviceId, Frame},
     limits::{BATCH_FRAMES_MAX, GRO_HELD_MAX, RECEIVE_QUEUES_MAX},
@@ -42,9 +42,9 @@ struct ReceiveQueue {
 }
 
 impl Receivers {
-    /// Takes note whether any of the devices merges.
+    /// Takes note whether any of the devices merges. A bond does not itself, whatever it wants: its ports do.
     pub(crate) fn adapt<'a>(&mut self, mut devices: impl Iterator<Item = &'a Device>) {
-        self.is_on = devices.any(|device| device.features.merge_received());
+        self.is_on = devices.any(|device| device.kind != Kind::Bond && device.features.merge_received());
     }
 
     /// Whether a device merges.
