@@ -216,6 +216,17 @@ mod tests {
     }
 
     #[test]
+    fn of_a_feature_that_is_told_under_both_its_names_the_last_one_says_whether_frames_are_gathered() {
+        let gathers = |features: &str| {
+            let found = read(&format!("{{}}\nfeatures = {{ {features} }}"), "rates = [1]");
+            let hosts = found.unwrap_or_else(|error| panic!("{error}")).hosts;
+            hosts[1].hardware.as_ref().is_some_and(|hardware| hardware.nics[0].gathers)
+        };
+        assert!(!gathers("tx = true, tx-checksumming = false"));
+        assert!(gathers("tx-checksumming = false, tx = true"));
+    }
+
+    #[test]
     fn mistakes_are_told_with_their_place() {
         for (hardware, load, expected) in [
             (

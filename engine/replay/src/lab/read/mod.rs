@@ -171,7 +171,9 @@ fn host(table: Table<'_>, scenario: &Scenario) -> Result<Host, Fault> {
     let features = table.find("features").map_or(Ok(Vec::new()), features)?;
     let route = table.find("route").map(|route| metrics(route.table("[host.route]", METRICS, &[])?)).transpose()?;
     // Who does not sum does not gather either (Linux v6.18: `net/core/dev.c`, `netdev_fix_features()`).
-    let gathers = features.iter().any(|(feature, on)| *on && feature.name == "tx-checksumming");
+    // Under two names it is told twice, and the last one counts.
+    let summed = features.iter().rfind(|(feature, _)| feature.name == "tx-checksumming");
+    let gathers = summed.is_some_and(|(_, on)| *on);
     let hardware = table.find("hardware").map(|value| hardware(value, gathers)).transpose()?;
     Ok(Host { name, sysctls, features, hardware, bonds: Vec::new(), metrics: route.unwrap_or_default() })
 }
