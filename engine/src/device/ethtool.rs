@@ -18,7 +18,7 @@ pub struct Setting {
     pub now: u32,
 }
 
-/// `ethtool -g`: frames of the rings of each queue; `None`: there is no such ring.
+/// `ethtool -g`: frames of the receive ring of each queue, and descriptors of its transmit ring; `None`: there is no such ring.
 #[must_use]
 pub fn rings(device: &str, rx: Option<Setting>, tx: Option<Setting>) -> String {
     let mut out = format!("Ring parameters for {device}:\n");

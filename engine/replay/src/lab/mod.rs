@@ -104,7 +104,7 @@
 //! | `rx`, `tx` | frames of each queue's receive ring, and descriptors of its transmit ring (`ethtool -g`). A frame takes one; where `features` say `tx = true`, one for each of the pieces that it consists of, up to 18, and as many are kept free. Default: 512 and 512 |
 //! | `byte_queue_limits` | what bounds the bytes on a transmit ring (BQL): true (default), false (as with drivers that know none), or a table of `limit_min`, `limit_max` (numbers of bytes) and `hold_time`. Default: 0, 1879048192, `"1s"` |
 //! | `rx_usecs`, `rx_frames` | when an interrupt comes: so long after the first frame, or when so many are there (`ethtool -c`). One of the two alone says that the other does not count: with `rx_frames` alone fewer frames wait for ever. Default: 0 and 1, at once |
-//! | `tx_usecs`, `tx_frames` | the same of frames that were sent, whose places on the transmit ring are free when a poll has taken them back. Default: 0 and 1, at once |
+//! | `tx_usecs`, `tx_frames` | the same of frames that were sent, whose places on the transmit ring are free when a poll has taken them back. With `tx_frames` alone a queue that `byte_queue_limits` stop with fewer frames waits for ever. Default: 0 and 1, at once |
 //! | `adaptive_rx`, `cqe_mode_rx` | `rx_usecs` and `rx_frames` chosen by DIM; each frame that comes starts the time anew. Default: false |
 //! | `napi_defer_hard_irqs`, `gro_flush_timeout` | how often, and for how long each, empty polls put off the interrupt; for as long the device also keeps what it may merge (`generic-receive-offload`), whatever the first says. At least `"1us"` where it is any. Default: 0, `"0s"` |
 //! | `queues`, `cpus` | queues that receive and send (`ethtool -l`: combined) and CPUs; queue N interrupts CPU N, and around. Default: 1 and 1 |
@@ -153,11 +153,12 @@
 //!
 //! # What a transmit ring holds
 //!
-//! A host without `hardware` gives the wire each frame when its turn comes. One with hardware puts it on the ring of its queue: a ring of N frames of L bits is
+//! A host without `hardware` gives the wire each frame when its turn comes. One with hardware puts it on the ring of its queue: one with N frames of L bits is
 //! N · L / rate longer than the wire, and what stands there no queueing discipline drops or puts behind others: `captures/lab/transmit-ring.toml`. So Linux bounds
-//! it by bytes, too, by as many as keep the wire busy, which it finds out itself (`byte_queue_limits`). A ring that is full or beyond that stops the queue; then frames wait in the queueing discipline, and what finds that full is
-//! lost there (`queue`). What was sent is taken back by the poll that the interrupt brings about, by `tx_usecs` and `tx_frames`, and when a quarter of the ring
-//! is free the queue is woken. A ring that is taken back later than it is sent lets the wire run dry.
+//! it by bytes, too, by as many as keep the wire busy, which it finds out itself (`byte_queue_limits`). A ring that is full (that has not 18 descriptors
+//! left where the NIC gathers) or beyond that stops the queue; then frames wait in the queueing discipline, and what finds that full is
+//! lost there (`queue`). What was sent is taken back by the poll that the interrupt brings about, by `tx_usecs` and `tx_frames`, and when a quarter
+//! of its descriptors is free, but 18 at the least where the NIC gathers, the queue is woken. A ring that is taken back later than it is sent lets the wire run dry.
 //!
 //! # Why not a crate of its own
 //!
