@@ -38,8 +38,9 @@ impl Footprint {
         Self { bytes, descriptors: 1 }
     }
 
-    /// That of a frame of so many linear bytes and fragments of these lengths. One that is longer than a descriptor can say takes several; no frame
-    /// takes more than [`FRAME_DESCRIPTORS_MAX`], as Linux joins fragments before.
+    /// That of a frame of so many linear bytes and fragments of these lengths. One that is longer than a descriptor can say
+    /// takes several. More than [`FRAME_DESCRIPTORS_MAX`] are not counted, which is a simplification: Linux bounds the fragments, not the
+    /// descriptors, and its drivers keep some more free (ixgbe: `DESC_NEEDED`).
     #[must_use]
     pub fn of(linear_bytes: usize, fragments: impl IntoIterator<Item = usize>) -> Self {
         let (mut bytes, mut descriptors) = (linear_bytes, linear_bytes.div_ceil(DESCRIPTOR_BYTES_MAX).max(1));
