@@ -2,7 +2,7 @@
 //!
 //! A driver cannot change a ring under its NIC: it stops that, frees the rings with all that is on them, makes new ones and starts it again. So what has come
 //! and was not polled is lost, and what was to be sent; no counter tells of either. What a poll has taken goes on, and queues that were stopped
-//! are woken. That the other end sees no carrier for as long, and for how long, is for who has the link to say.
+//! are woken. A poll that is about to take back what was sent takes as many from the new ring, if these are sent by then: early, but no more. That the other end sees no carrier for as long, and for how long, is for who has the link to say.
 //!
 //! Linux v6.18: `drivers/net/ethernet/intel/igb/igb_ethtool.c`, `igb_set_ringparam()`; `igb_main.c`, `igb_down()`, `igb_clean_rx_ring()`,
 //! `igb_clean_tx_ring()`.
