@@ -63,11 +63,13 @@ impl Net<'_> {
 
     /// A host's NICs have rings of other sizes from now on.
     pub(super) fn resize_rings(&mut self, host: usize, sizes: (u16, u16), name: &str) {
+        let mut is_new = false;
         for nic in 0..self.lanes_of[host].len() {
             let Some(hardware) = &mut self.hardware[host] else { return };
             if hardware.rings_of(nic).is_none_or(|now| now == sizes) {
                 continue;
             }
+            is_new = true;
             let resized = hardware.resize_rings(self.now, nic, sizes);
             let lost = resized.unwrap_or_else(|error| unreachable!("sizes that were read cannot be: {error}"));
             if let Some(eye) = &mut self.eye {
@@ -78,7 +80,7 @@ impl Net<'_> {
             self.lanes[lane].empty_rings(&mut outcomes);
             self.settle(lane, outcomes);
         }
-        if let Some(eye) = &mut self.eye {
+        if let Some(eye) = self.eye.as_mut().filter(|_| is_new) {
             eye.happens(self.now.since(START), &format!("rings of {name}: rx {}, tx {}", sizes.0, sizes.1));
         }
         self.take_batches(host);
@@ -99,7 +101,9 @@ impl Net<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::lab::{Lost, Report, Scenario, run};
+    use core::time::Duration;
+
+    use crate::lab::{Lost, Passing, Report, Scenario, Watch, run};
 
     /// Bursts of frames of 1000 bytes over a link that sends one each millisecond, by a ring of four and a queue of three.
     fn played(hardware: &str, more: &str) -> Report {
@@ -162,6 +166,27 @@ mod tests {
         assert_eq!(report.hardware[0].rings, [(512, 2)]);
         assert_eq!(report.hardware[1].rings, [(512, 512)], "the other host has others");
         assert_eq!(report.hardware[0].queues[0].counters.tx_packets, 2 + 1, "nobody counts what was lost");
+    }
+
+    #[test]
+    fn rings_that_have_their_sizes_already_are_not_told_of() {
+        struct Told(Vec<String>);
+        impl Watch for Told {
+            fn frame(&mut self, _: &Passing<'_>) {}
+            fn happens(&mut self, _: Duration, what: &str) {
+                self.0.push(what.into());
+            }
+        }
+        let event = |at| format!("[[event]]\nat = \"{at}\"\nhost = \"a\"\nrings = {{ tx = 2 }}\n");
+        let text = format!(
+            "until = \"1s\"\n[[host]]\nname = \"a\"\nhardware = {{}}\n[[host]]\nname = \"b\"\n[[link]]\nbetween = [\"a\", \"b\"]\nrate = \"8 Mbit/s\"\n{}{}",
+            event("1ms"),
+            event("2ms")
+        );
+        let mut told = Told(Vec::new());
+        let scenario = Scenario::read("s.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+        run(&scenario, Some(&mut told)).expect("a run");
+        assert_eq!(told.0, ["rings of a: rx 512, tx 2"], "the second time they stay as they are");
     }
 
     #[test]

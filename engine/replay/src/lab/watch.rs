@@ -45,7 +45,7 @@ pub trait Watch {
     /// One passes.
     fn frame(&mut self, passing: &Passing<'_>);
 
-    /// Something happens to a link, or to a bond.
+    /// Something happens to a link, to a bond or to the rings of a host's NICs.
     fn happens(&mut self, _at: Duration, _what: &str) {}
 }
 
