@@ -28,7 +28,8 @@ pub enum Lost {
     Queue,
     /// It has waited too long (CoDel).
     Codel,
-    /// The link was down, or went down while it was on its way.
+    /// The link was down, or went down while it was on its way; or it was on a transmit ring that was made anew while the link stayed up.
+    /// What was on a receive ring then is told to who watches, and not counted here: it had arrived.
     Down,
     /// The link was silent.
     Silent,
