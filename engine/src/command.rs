@@ -35,8 +35,9 @@ pub enum Command {
     /// over the device has it off, and under a VLAN, which cannot have it; it goes off where the bond's goes off, and wherever
     /// forwarding is switched on.
     SetFeature(DeviceId, Feature, bool),
-    /// Says how large packets are that a device sends, in bytes. Its VLANs send none that are larger, and those that did go on with so
-    /// many; they do not follow when it grows again (Linux v6.18: `net/8021q/vlan.c`, `vlan_device_event()`). A bond does not follow its ports.
+    /// Says how large packets are that a device sends, in bytes. Its VLANs send none that are larger, and those that did go on with
+    /// so many; they do not follow when it grows again (Linux v6.18: `net/8021q/vlan.c`, `vlan_device_event()`). A bond does not
+    /// follow its ports.
     SetMtu(DeviceId, u32),
     /// Says how long a device keeps what it may merge ([`Device::gro_flush_timeout`]).
     SetGroFlushTimeout(DeviceId, Duration),
@@ -62,12 +63,12 @@ pub enum Command {
         /// Its Ethernet address.
         mac: MacAddr,
     },
-    /// Says whether a device is up, as an operator has it (`ip link set DEVICE down`). Nothing is sent to where only routes by a device that
-    /// is down lead, or by its VLANs, and connections that are masqueraded behind its addresses and the neighbours that were learned on it
-    /// are forgotten when it goes down. Devices are up when they are added.
+    /// Says whether a device is up, as an operator has it (`ip link set DEVICE down`). Nothing is sent to where only routes by a
+    /// device that is down lead, or by its VLANs, and connections that are masqueraded behind its addresses and the neighbours that
+    /// were learned on it are forgotten when it goes down. Devices are up when they are added.
     SetUp(DeviceId, bool),
-    /// Replaces all rules of a family at once. Those of the other family, and connections, stay; so do tables that the new rules were read
-    /// beside and do not name ([`crate::netfilter::Loading::beside`]).
+    /// Replaces all rules of a family at once. Those of the other family, and connections, stay; so do tables that the new rules
+    /// were read beside and do not name ([`crate::netfilter::Loading::beside`]).
     ReplaceRules(Box<RuleSet>),
     /// Forgets what the rules of a table of a family have counted, or those of all its tables.
     ZeroRules(Family, Option<TableName>),
@@ -97,8 +98,9 @@ pub enum Command {
     Script(Option<Vec<(Draw, u32)>>),
     /// Sends a packet of this host's superuser: bytes from its IPv4 or IPv6 header on, as into a raw socket.
     SendPacket(Vec<u8>),
-    /// Serves the programs of the machine that the engine runs on, as a kernel does: what has passed INPUT and nobody here takes leaves by
-    /// `lo` ([`DeviceId::LOOPBACK`]), and frames of `lo` are this host's own packets. Like [`Self::Subscribe`], it is in no snapshot.
+    /// Serves the programs of the machine that the engine runs on, as a kernel does: what has passed INPUT and nobody here takes
+    /// leaves by `lo` ([`DeviceId::LOOPBACK`]), and frames of `lo` are this host's own packets. Like [`Self::Subscribe`], it is in
+    /// no snapshot.
     ServeHost(bool),
     /// Forgets all connections and expectations.
     FlushConntrack,

@@ -66,8 +66,8 @@ impl Feature {
     /// Merges what it receives.
     pub const GRO: Self = Self { name: "generic-receive-offload", short: "gro", bits: GRO };
 
-    /// The device itself merges segments, looser than [`Self::GRO`]: what it has merged cannot be cut again, and is not forwarded. Nothing is
-    /// left of this where it has [`Self::HARDWARE_GRO`]. What lies over the device, and forwarding, have a say in it
+    /// The device itself merges segments, looser than [`Self::GRO`]: what it has merged cannot be cut again, and is not forwarded.
+    /// Nothing is left of this where it has [`Self::HARDWARE_GRO`]. What lies over the device, and forwarding, have a say in it
     /// ([`Command::SetFeature`](crate::Command::SetFeature)).
     pub const LARGE_RECEIVE: Self = Self { name: "large-receive-offload", short: "lro", bits: LRO };
 

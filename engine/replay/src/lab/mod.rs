@@ -1,8 +1,8 @@
 //! `towpath lab`: hosts and switches joined by links that are slow, long, full or lossy, in virtual time.
 //!
-//! Each host is an engine, and what they say to each other is what their TCP says. A scenario is a TOML file; [`Scenario::read`] takes
-//! its text and gives plain data or one [`ConfigError`] with file, line and column, and [`run`] plays it. The same scenario and seed give
-//! the same run, frame by frame. `captures/lab` has scenarios.
+//! Each host is an engine, and what they say to each other is what their TCP says. A scenario is a TOML file; [`Scenario::read`]
+//! takes its text and gives plain data or one [`ConfigError`] with file, line and column, and [`run`] plays it. The same scenario
+//! and seed give the same run, frame by frame. `captures/lab` has scenarios.
 //!
 //! # Reference
 //!
@@ -28,9 +28,10 @@
 //! | `bond` | its bonds, below. Default: none |
 //! | `features` | a table of features of its devices, by the names of `ethtool -k`. Default: all false, so that links carry whole packets with their checksums; else they carry what such a device gets, as a pair of virtual ones does, and each loss is one of a frame |
 //!
-//! `[[host.bond]]`, 32 at most: a bond over links of the host, with the keys of a gateway's `[[bond]]` ([`crate::config`]), read by the same code: `name`,
-//! `ports` (names of links, in their order), `mode`, `miimon`, `updelay`, `downdelay`, `lacp_rate`, `xmit_hash_policy`, `ad_select`, `primary`, `arp_interval`
-//! and all others but `addresses`, `mac`, `mtu`, `arp` and `networks`, which the lab says. It is the engine's own ([`towpath_engine::device::bond`]).
+//! `[[host.bond]]`, 32 at most: a bond over links of the host, with the keys of a gateway's `[[bond]]` ([`crate::config`]), read by
+//! the same code: `name`, `ports` (names of links, in their order), `mode`, `miimon`, `updelay`, `downdelay`, `lacp_rate`,
+//! `xmit_hash_policy`, `ad_select`, `primary`, `arp_interval` and all others but `addresses`, `mac`, `mtu`, `arp` and `networks`,
+//! which the lab says. It is the engine's own ([`towpath_engine::device::bond`]).
 //!
 //! `[[switch]]`, 64 at most: a learning bridge. It has no spanning tree: switches that are linked in a ring are refused.
 //!
@@ -41,9 +42,10 @@
 //! | `stations` | how many it remembers; frames to others go to all ports. Default and most: 8192 |
 //! | `group` | a list of tables, `[[switch.group]]`: ports that are one to it. The keys are those of a bond, whose `mode` is `"802.3ad"` or, without LACP, `"balance-xor"`: what a host's balance-rr or balance-xor needs. At the other end of active-backup, balance-tlb and balance-alb ports stay by themselves |
 //!
-//! `[[link]]`, 200 at most. A link between two hosts is a network of its own; so are, together, all links of a bond and all that meet at a
-//! switch, and a host is in each but once. Network N, the number of its first link, from 0, is `10.0.N.0/24` and `fd00:0:0:N::/64`; hosts in it have the addresses from 1 on, in the order in which
-//! `between` names them, and a bond that of its first link. So of a link between two hosts the first end's address ends in 1, the second's in 2:
+//! `[[link]]`, 200 at most. A link between two hosts is a network of its own; so are, together, all links of a bond and all that
+//! meet at a switch, and a host is in each but once. Network N, the number of its first link, from 0, is `10.0.N.0/24` and
+//! `fd00:0:0:N::/64`; hosts in it have the addresses from 1 on, in the order in which `between` names them, and a bond that of its
+//! first link. So of a link between two hosts the first end's address ends in 1, the second's in 2:
 //!
 //! | key | what it says |
 //! |---|---|
@@ -93,8 +95,9 @@
 //! What each rate costs is measured from its first packet until one more would have been sent: packets that went on to the engine,
 //! interrupts, polls, what rings and backlogs had no room for, CPU time, and how long packets took from the ring to the engine.
 //!
-//! It is what the hardware of the host has counted meanwhile, of whatever came to it: loads and connections to one host at one time count each other's, and without a
-//! `pause` what waits of one rate counts for the next. Rates that are not over at `until` are told as such.
+//! It is what the hardware of the host has counted meanwhile, of whatever came to it: loads and connections to one host at one time
+//! count each other's, and without a `pause` what waits of one rate counts for the next. Rates that are not over at `until` are
+//! told as such.
 //!
 //! `hardware` of a host ([`towpath_engine::device::napi`] says what the model is); each of its links has such a NIC:
 //!
@@ -113,57 +116,66 @@
 //! | `process_slice` | how long a process keeps a CPU before ksoftirqd has its turn. Default: 0: no process wants it |
 //! | `costs` | a table of times that a CPU is busy for: `interrupt` (1us), `poll` (200ns), `packet` (400ns), `enqueue` (100ns), `complete` (50ns: taking back a frame that was sent) |
 //!
-//! `[[event]]`, in order of time: `at`, `link`, `direction` (`"there"`, `"back"` or `"both"`, the default), and what the link does from then
-//! on, in the words of `[[link]]`. What waits or is on its way when a link goes down is lost. Or `at`, `host` and `rings = { rx = 256, tx = 128 }`: its NICs have rings of other
-//! sizes from then on (`ethtool -G`), one or both; what was on the old ones is lost as with a link that goes down, as drivers start their NICs anew for that.
+//! `[[event]]`, in order of time: `at`, `link`, `direction` (`"there"`, `"back"` or `"both"`, the default), and what the link does
+//! from then on, in the words of `[[link]]`. What waits or is on its way when a link goes down is lost. Or `at`, `host` and `rings
+//! = { rx = 256, tx = 128 }`: its NICs have rings of other sizes from then on (`ethtool -G`), one or both; what was on the old ones
+//! is lost as with a link that goes down, as drivers start their NICs anew for that.
 //!
 //! # What failover loses, and how long it takes
 //!
-//! The scenarios `failover-…`, `lacp-silent-…` and `balance` of `captures/lab` show it, and `cargo test -p tests --test scenarios failover` holds them to this:
+//! The scenarios `failover-…`, `lacp-silent-…` and `balance` of `captures/lab` show it, and `cargo test -p tests --test scenarios
+//! failover` holds them to this:
 //!
-//! - A carrier that is lost takes with it what is on that wire. A bond whose ports are chosen by a hash or in turn passes over the port at once, so
-//!   nothing else is lost; the driver asks for the carrier with each packet. So does the group at the switch.
-//! - Active-backup does not ask: until miimon's next look, and `downdelay` more, the active port is sent to all the same, and what comes by the
-//!   other one is dropped (`inactive`). That is `miimon + downdelay` at most, and all that is lost.
+//! - A carrier that is lost takes with it what is on that wire. A bond whose ports are chosen by a hash or in turn passes over the
+//!   port at once, so nothing else is lost; the driver asks for the carrier with each packet. So does the group at the switch.
+//! - Active-backup does not ask: until miimon's next look, and `downdelay` more, the active port is sent to all the same, and what
+//!   comes by the other one is dropped (`inactive`). That is `miimon + downdelay` at most, and all that is lost.
 //! - balance-tlb and balance-alb ask for the carrier when they send. What comes for the address of the active port comes by another one
 //!   from then on, as the switch knows no better, and is dropped until miimon has looked and that one has the address: again
 //!   `miimon + downdelay` at most.
-//! - A link that is silent is noticed by LACP when no LACPDU has come for 3 s (`lacp_rate fast`: one comes each second), or 90 s (`slow`: each 30 s),
-//!   counted in the machines' ticks of 100 ms, the first of which comes at any time after the LACPDU; IEEE 802.1AX-2020, 6.4.4, has the times. Then the receive machine has
-//!   EXPIRED, the port is out of step, and neither end sends by it. By the ARP monitor it is noticed when nothing has come for more than `arp_missed_max` intervals (2) and a half.
-//!   miimon never notices.
+//! - A link that is silent is noticed by LACP when no LACPDU has come for 3 s (`lacp_rate fast`: one comes each second), or 90 s
+//!   (`slow`: each 30 s), counted in the machines' ticks of 100 ms, the first of which comes at any time after the LACPDU; IEEE
+//!   802.1AX-2020, 6.4.4, has the times. Then the receive machine has EXPIRED, the port is out of step, and neither end sends by
+//!   it. By the ARP monitor it is noticed when nothing has come for more than `arp_missed_max` intervals (2) and a half. miimon
+//!   never notices.
 //!
 //! # What an interrupt costs
 //!
-//! `captures/lab/interrupts.toml` sends five equal loads to five hosts that differ in `mode`, in coalescing and in what puts off interrupts. With `interrupt` I, `poll` P, `packet` S and `enqueue` E,
-//! and a packet each T:
+//! `captures/lab/interrupts.toml` sends five equal loads to five hosts that differ in `mode`, in coalescing and in what puts off
+//! interrupts. With `interrupt` I, `poll` P, `packet` S and `enqueue` E, and a packet each T:
 //!
 //! - As long as T ≥ I + P + S both ways take one interrupt a packet, and the CPU time of both grows with the rate.
-//! - NAPI: while one packet is dealt with others come, and the interrupt is masked. A poll empties the ring when n packets have been dealt with
-//!   before the next one comes: I + P + n S ≤ n T. So there is one interrupt for n = (I + P) / (T - S) packets, rounded up, and none at
-//!   all from T = S + P / 64 on: polls of 64 follow each other. What comes beyond 1 / (S + P / 64) is missed at the ring, which costs nothing.
-//! - An interrupt for each packet takes I + E of each T, whatever becomes of the packet, and the softirq that takes packets on has the
-//!   rest: at most (1 - (I + E) / T) / (S + P / 64) go on. That falls from T = I + E + S + P / 64 on, and is nothing at T = I + E: receive livelock.
-//! - A process that polls (`busy-poll`) takes the whole CPU, whatever comes, and saves few interrupts: each time it has found something it
-//!   polls once more, which arms the interrupt, and the next packet raises one while it polls. Packets an interrupt are as with NAPI with a
-//!   P more. Where the interrupt comes to its own CPU it saves no latency either, I + P + S; coalescing that puts the interrupt off longer than a look
-//!   takes saves both. Beyond what it can take it never gets to: the softirq that has woken it finds its weight each time.
-//! - One that prefers to poll (`prefer-busy-poll`, with both knobs) is interrupted once, and has the least latency, S and what is left of
-//!   an empty poll. Beyond what it can take softirqs leave the ring to it after ten rounds, and 1 / (S + P / 8) go on: its polls take 8.
+//! - NAPI: while one packet is dealt with others come, and the interrupt is masked. A poll empties the ring when n packets have
+//!   been dealt with before the next one comes: I + P + n S ≤ n T. So there is one interrupt for n = (I + P) / (T - S) packets,
+//!   rounded up, and none at all from T = S + P / 64 on: polls of 64 follow each other. What comes beyond 1 / (S + P / 64) is
+//!   missed at the ring, which costs nothing.
+//! - An interrupt for each packet takes I + E of each T, whatever becomes of the packet, and the softirq that takes packets on has
+//!   the rest: at most (1 - (I + E) / T) / (S + P / 64) go on. That falls from T = I + E + S + P / 64 on, and is nothing at T = I +
+//!   E: receive livelock.
+//! - A process that polls (`busy-poll`) takes the whole CPU, whatever comes, and saves few interrupts: each time it has found
+//!   something it polls once more, which arms the interrupt, and the next packet raises one while it polls. Packets an interrupt
+//!   are as with NAPI with a P more. Where the interrupt comes to its own CPU it saves no latency either, I + P + S; coalescing
+//!   that puts the interrupt off longer than a look takes saves both. Beyond what it can take it never gets to: the softirq that
+//!   has woken it finds its weight each time.
+//! - One that prefers to poll (`prefer-busy-poll`, with both knobs) is interrupted once, and has the least latency, S and what is
+//!   left of an empty poll. Beyond what it can take softirqs leave the ring to it after ten rounds, and 1 / (S + P / 8) go on: its
+//!   polls take 8.
 //!
 //! # What a transmit ring holds
 //!
-//! A host without `hardware` gives the wire each frame when its turn comes. One with hardware puts it on the ring of its queue: one with N frames of L bits is
-//! N · L / rate longer than the wire, and what stands there no queueing discipline drops or puts behind others: `captures/lab/transmit-ring.toml`. So Linux bounds
-//! it by bytes, too, by as many as keep the wire busy, which it finds out itself (`byte_queue_limits`). A ring that is full (that has not 18 descriptors
-//! left where the NIC gathers) or beyond that stops the queue; then frames wait in the queueing discipline, and what finds that full is
-//! lost there (`queue`). What was sent is taken back by the poll that the interrupt brings about, by `tx_usecs` and `tx_frames`, and when a quarter
-//! of its descriptors is free, but 18 at the least where the NIC gathers, the queue is woken. A ring that is taken back later than it is sent lets the wire run dry.
+//! A host without `hardware` gives the wire each frame when its turn comes. One with hardware puts it on the ring of its queue: one
+//! with N frames of L bits is N · L / rate longer than the wire, and what stands there no queueing discipline drops or puts behind
+//! others: `captures/lab/transmit-ring.toml`. So Linux bounds it by bytes, too, by as many as keep the wire busy, which it finds
+//! out itself (`byte_queue_limits`). A ring that is full (that has not 18 descriptors left where the NIC gathers) or beyond that
+//! stops the queue; then frames wait in the queueing discipline, and what finds that full is lost there (`queue`). What was sent is
+//! taken back by the poll that the interrupt brings about, by `tx_usecs` and `tx_frames`, and when a quarter of its descriptors is
+//! free, but 18 at the least where the NIC gathers, the queue is woken. A ring that is taken back later than it is sent lets the
+//! wire run dry.
 //!
 //! # Why not a crate of its own
 //!
-//! It reads its text with what [`crate::config`] reads a gateway with, down to the places of mistakes, and writes with [`mod@crate::write`].
-//! None of that is public: a crate would have to open a reader of tables to everybody.
+//! It reads its text with what [`crate::config`] reads a gateway with, down to the places of mistakes, and writes with
+//! [`mod@crate::write`]. None of that is public: a crate would have to open a reader of tables to everybody.
 
 mod bond;
 mod codel;

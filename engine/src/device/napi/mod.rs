@@ -17,10 +17,11 @@
 //!
 //! # What takes time
 //!
-//! Virtual time passes for nobody, so [`Costs`] say what a CPU is busy for: an interrupt, a poll, a packet, putting one on a backlog, taking back one that was sent. A
-//! CPU does one thing at once. An interrupt puts off a softirq, and that a thread; what is put off goes on afterwards with what is left
-//! of it. That is enough for receive livelock to come about by itself: in [`Mode::Interrupt`] each packet that arrives takes time from
-//! those that have (Mogul and Ramakrishnan: "Eliminating receive livelock in an interrupt-driven kernel", 1997).
+//! Virtual time passes for nobody, so [`Costs`] say what a CPU is busy for: an interrupt, a poll, a packet, putting one on a
+//! backlog, taking back one that was sent. A CPU does one thing at once. An interrupt puts off a softirq, and that a thread; what
+//! is put off goes on afterwards with what is left of it. That is enough for receive livelock to come about by itself: in
+//! [`Mode::Interrupt`] each packet that arrives takes time from those that have (Mogul and Ramakrishnan: "Eliminating receive
+//! livelock in an interrupt-driven kernel", 1997).
 //!
 //! # The four modes
 //!
@@ -38,18 +39,18 @@
 //! - A process that polls runs on the CPU that its queue's interrupts go to, reads as soon as it has that, and what it does with what it
 //!   reads takes no time. So there is nothing for `irq-suspend-timeout` to do, which keeps interrupts off for that long.
 //! - An interrupt that coalescing puts off does not come if a process has taken the frames meanwhile; some NICs raise it nevertheless.
-//! - Of sending, putting a frame on the ring, forwarding and what applications do cost no time, so that the CPU time of who sends is understated. A frame
-//!   leaves by the queue that its flow's hash says. Wire and queueing discipline are those of who
-//!   uses the model ([`Hardware::handle_transmit`]).
+//! - Of sending, putting a frame on the ring, forwarding and what applications do cost no time, so that the CPU time of who sends
+//!   is understated. A frame leaves by the queue that its flow's hash says. Wire and queueing discipline are those of who uses the
+//!   model ([`Hardware::handle_transmit`]).
 //! - A frame that comes takes one descriptor of its ring, as all do that fit a NIC's buffers.
-//! - One set of `rps_cpus` is that of all of a NIC's queues, where Linux has one for each. A frame without a hash has 0 here, where Linux hashes it
-//!   in software. `dev_weight_rx_bias` is 1.
+//! - One set of `rps_cpus` is that of all of a NIC's queues, where Linux has one for each. A frame without a hash has 0 here, where
+//!   Linux hashes it in software. `dev_weight_rx_bias` is 1.
 //! - Threaded NAPI (`/sys/class/net/DEVICE/threaded`), RFS, flow limits and `need_resched()` are not
 //!   modelled; of processes only that they want their slice before ksoftirqd has its turn.
 //!
-//! Linux v6.18: `net/core/dev.c`, `net_rx_action()`, `__napi_poll()`, `napi_complete_done()`, `process_backlog()`, `enqueue_to_backlog()`;
-//! `kernel/softirq.c`, `handle_softirqs()`; `lib/dim`; `include/uapi/linux/ethtool.h`, `ethtool_coalesce`; its documentation,
-//! `networking/napi.rst` and `networking/scaling.rst`.
+//! Linux v6.18: `net/core/dev.c`, `net_rx_action()`, `__napi_poll()`, `napi_complete_done()`, `process_backlog()`,
+//! `enqueue_to_backlog()`; `kernel/softirq.c`, `handle_softirqs()`; `lib/dim`; `include/uapi/linux/ethtool.h`, `ethtool_coalesce`;
+//! its documentation, `networking/napi.rst` and `networking/scaling.rst`.
 
 mod backlog;
 mod byte_limits;

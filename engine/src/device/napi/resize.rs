@@ -1,11 +1,13 @@
 //! Rings of other sizes while frames come and go (`ethtool -G`).
 //!
-//! A driver cannot change a ring under its NIC: it stops that, frees the rings with all that is on them, makes new ones and starts it again. So what has come
-//! and was not polled is lost, and what was to be sent; no counter tells of either. What a poll has taken goes on, and queues that were stopped
-//! are woken. A poll that is about to take back what was sent takes as many from the new ring, if these are sent by then: early, but no more. That the other end sees no carrier for as long, and for how long, is for who has the link to say.
+//! A driver cannot change a ring under its NIC: it stops that, frees the rings with all that is on them, makes new ones and starts
+//! it again. So what has come and was not polled is lost, and what was to be sent; no counter tells of either. What a poll has
+//! taken goes on, and queues that were stopped are woken. A poll that is about to take back what was sent takes as many from the
+//! new ring, if these are sent by then: early, but no more. That the other end sees no carrier for as long, and for how long, is
+//! for who has the link to say.
 //!
-//! Linux v6.18: `drivers/net/ethernet/intel/igb/igb_ethtool.c`, `igb_set_ringparam()`; `igb_main.c`, `igb_down()`, `igb_clean_rx_ring()`,
-//! `igb_clean_tx_ring()`.
+//! Linux v6.18: `drivers/net/ethernet/intel/igb/igb_ethtool.c`, `igb_set_ringparam()`; `igb_main.c`, `igb_down()`,
+//! `igb_clean_rx_ring()`, `igb_clean_tx_ring()`.
 
 use alloc::vec::Vec;
 
@@ -19,9 +21,9 @@ impl<T> Hardware<T> {
         self.nics.get(nic).map(|nic| (nic.options.rx_ring, nic.options.tx_ring))
     }
 
-    /// Gives the queues of a NIC rings of other sizes, of what comes and of what is sent; gives the frames that had come and are lost. Those that
-    /// were to be sent are lost as well: [`Self::handle_sent`] is not to be told of them any more. The same sizes change nothing, and are
-    /// no reason to lose anything.
+    /// Gives the queues of a NIC rings of other sizes, of what comes and of what is sent; gives the frames that had come and are
+    /// lost. Those that were to be sent are lost as well: [`Self::handle_sent`] is not to be told of them any more. The same sizes
+    /// change nothing, and are no reason to lose anything.
     ///
     /// # Errors
     /// Sizes with which the NIC cannot be; nothing has changed then.

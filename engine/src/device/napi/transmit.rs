@@ -8,14 +8,16 @@
 //!       └──────────────────────────────────────────────────────────────────────────────┘ the queue is woken
 //! ```
 //!
-//! The ring consists of descriptors, and a frame takes one for its linear bytes and one for each of its fragments, where the NIC gathers them itself;
-//! else it has been made linear, and takes one ([`Footprint`]). The queue is stopped as soon as the largest frame might find no room: what is handed to a driver
-//! is to fit. It is also stopped while more bytes are there than its limit says, if it has one ([`super::ByteLimitOptions`]). How much must be free for a stopped queue to be woken is each
-//! driver's to say: a quarter of the ring here (tg3: more than that), and room for the largest frame, so that it is not stopped again by the next one.
+//! The ring consists of descriptors, and a frame takes one for its linear bytes and one for each of its fragments, where the NIC
+//! gathers them itself; else it has been made linear, and takes one ([`Footprint`]). The queue is stopped as soon as the largest
+//! frame might find no room: what is handed to a driver is to fit. It is also stopped while more bytes are there than its limit
+//! says, if it has one ([`super::ByteLimitOptions`]). How much must be free for a stopped queue to be woken is each driver's to
+//! say: a quarter of the ring here (tg3: more than that), and room for the largest frame, so that it is not stopped again by the
+//! next one.
 //!
-//! Linux v6.18: `include/linux/netdevice.h`, `netif_tx_stop_queue()`, `netif_tx_wake_queue()`; `drivers/net/ethernet/broadcom/tg3.c`,
-//! `tg3_start_xmit()`, `tg3_tx()`, `TG3_TX_WAKEUP_THRESH`; `include/linux/skbuff.h`, `MAX_SKB_FRAGS`; `drivers/net/ethernet/intel/ixgbe/ixgbe.h`,
-//! `TXD_USE_COUNT()`.
+//! Linux v6.18: `include/linux/netdevice.h`, `netif_tx_stop_queue()`, `netif_tx_wake_queue()`;
+//! `drivers/net/ethernet/broadcom/tg3.c`, `tg3_start_xmit()`, `tg3_tx()`, `TG3_TX_WAKEUP_THRESH`; `include/linux/skbuff.h`,
+//! `MAX_SKB_FRAGS`; `drivers/net/ethernet/intel/ixgbe/ixgbe.h`, `TXD_USE_COUNT()`.
 
 use alloc::collections::VecDeque;
 
@@ -38,8 +40,8 @@ impl Footprint {
         Self { bytes, descriptors: 1 }
     }
 
-    /// That of a frame of so many linear bytes and fragments of these lengths. One that is longer than a descriptor can say
-    /// takes several. More than [`FRAME_DESCRIPTORS_MAX`] are not counted, which is a simplification: Linux bounds the fragments, not the
+    /// That of a frame of so many linear bytes and fragments of these lengths. One that is longer than a descriptor can say takes
+    /// several. More than [`FRAME_DESCRIPTORS_MAX`] are not counted, which is a simplification: Linux bounds the fragments, not the
     /// descriptors, and its drivers keep some more free (ixgbe: `DESC_NEEDED`).
     #[must_use]
     pub fn of(linear_bytes: usize, fragments: impl IntoIterator<Item = usize>) -> Self {
@@ -93,8 +95,8 @@ impl TransmitRing {
         }
     }
 
-    /// Puts a frame there; tells whether there was room. One that leaves no room for the largest stops the queue, and one that is beyond the
-    /// limit.
+    /// Puts a frame there; tells whether there was room. One that leaves no room for the largest stops the queue, and one that is
+    /// beyond the limit.
     pub fn put(&mut self, frame: Footprint) -> bool {
         let descriptors = usize::from(frame.descriptors).min(self.largest);
         let has_room = descriptors <= self.free();

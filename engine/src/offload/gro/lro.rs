@@ -10,13 +10,14 @@
 //! | checksum | left to the device that cuts it | verified, and no longer that of the segment |
 //! | it says | how it is to be cut ([`GsoKind`]) | the largest size, and nothing else ([`GsoKind::Lro`]) |
 //!
-//! So its packets are dropped where they are to be forwarded ([`DropReason::LroForwarded`](crate::DropReason::LroForwarded)), and forwarding switches it off. One that ends with
-//! PSH goes on at once, others when the poll ends.
+//! So its packets are dropped where they are to be forwarded ([`DropReason::LroForwarded`](crate::DropReason::LroForwarded)), and
+//! forwarding switches it off. One that ends with PSH goes on at once, others when the poll ends.
 //!
-//! Drivers differ. Those whose devices tell more (ixgbe, mlx5, vmxnet3) say how to cut what they have merged, and to the stack that is
-//! no LRO any more; those that do not leave `gso_type` out, and by that Linux knows it (v6.18: `include/linux/skbuff.h`,
-//! `skb_warn_if_lro()`; `drivers/net/ethernet/qlogic/netxen/netxen_nic_init.c`, `netxen_process_lro()`). What is merged is what the library merged that
-//! drivers without such hardware shared (Linux v4.4: `net/ipv4/inet_lro.c`, `lro_tcp_ip_check()`), which looked for no PSH.
+//! Drivers differ. Those whose devices tell more (ixgbe, mlx5, vmxnet3) say how to cut what they have merged, and to the stack that
+//! is no LRO any more; those that do not leave `gso_type` out, and by that Linux knows it (v6.18: `include/linux/skbuff.h`,
+//! `skb_warn_if_lro()`; `drivers/net/ethernet/qlogic/netxen/netxen_nic_init.c`, `netxen_process_lro()`). What is merged is what the
+//! library merged that drivers without such hardware shared (Linux v4.4: `net/ipv4/inet_lro.c`, `lro_tcp_ip_check()`), which looked
+//! for no PSH.
 
 use zerocopy::FromBytes;
 
@@ -147,7 +148,8 @@ mod tests {
         wire::{MacAddr, checksum::Routines},
     };
 
-    /// What goes on of frames of one poll, and how it is to be cut. A line that begins with `>` is a packet, and what is said of it counts.
+    /// What goes on of frames of one poll, and how it is to be cut. A line that begins with `>` is a packet, and what is said of it
+    /// counts.
     fn play(merging: Merging, lines: &str) {
         let lines: Vec<&str> = lines.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let sketch = |line: &str| format!("10.0.0.2:4000 > 10.0.0.1:80 {line}").parse::<Sketch>().expect("a packet");

@@ -17,12 +17,12 @@
 //! Merged is only what [`gso`](super::gso) cuts into the very same frames again. A frame is read where the device has left it: the
 //! payload of one that joins another is copied once, behind that one's, and no packet is made of it.
 //!
-//! With `rx-gro-list` datagrams, and the segments of a TCP connection that no socket of this host has, are kept as they have come, headers and checksums included
-//! ([`Packet::is_list`]). The same are merged as without, but of TCP those whose flags differ, and those whose checksums are in different
-//! states; 64 of them at most.
+//! With `rx-gro-list` datagrams, and the segments of a TCP connection that no socket of this host has, are kept as they have come,
+//! headers and checksums included ([`Packet::is_list`]). The same are merged as without, but of TCP those whose flags differ, and
+//! those whose checksums are in different states; 64 of them at most.
 //!
-//! What a device merges by itself, with `rx-gro-hw` by the same rules and with `large-receive-offload` by looser ones (`lro`), is merged here as well, when
-//! it comes: a poll is all that a device waits for more. What LRO does not take is merged as without.
+//! What a device merges by itself, with `rx-gro-hw` by the same rules and with `large-receive-offload` by looser ones (`lro`), is
+//! merged here as well, when it comes: a poll is all that a device waits for more. What LRO does not take is merged as without.
 //!
 //! What is not merged here though Linux does: packets in tunnels (GRE, IPIP, VXLAN), and super-packets into lists.
 //!
