@@ -179,7 +179,7 @@ mod tests {
         }
         let event = |at| format!("[[event]]\nat = \"{at}\"\nhost = \"a\"\nrings = {{ tx = 2 }}\n");
         let text = format!(
-            "until = \"1s\"\n[[host]]\nname = \"a\"\nhardware = {{}}\n[[host]]\nname = \"b\"\n[[link]]\nbetween = [\"a\", \"b\"]\nrate = \"8 Mbit/s\"\n{}{}",
+            "until = \"1s\"\n[[host]]\nname = \"a\"\nhardware = {{}}\n[[host]]\nname = \"b\"\nhardware = {{}}\n[[link]]\nbetween = [\"a\", \"b\"]\nrate = \"8 Mbit/s\"\n[[load]]\nfrom = \"a\"\nto = \"b\"\nrates = [1]\n{}{}",
             event("1ms"),
             event("2ms")
         );

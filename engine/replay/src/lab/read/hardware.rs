@@ -223,7 +223,8 @@ mod tests {
             hosts[1].hardware.as_ref().is_some_and(|hardware| hardware.nics[0].gathers)
         };
         assert!(!gathers("tx = true, tx-checksumming = false"));
-        assert!(gathers("tx-checksumming = false, tx = true"));
+        assert!(gathers("tx = false, tx-checksumming = true"));
+        assert!(!gathers("tx-checksumming = false, tx = true"), "they are in the order of their names");
     }
 
     #[test]
