@@ -69,9 +69,10 @@ fn irssi_behind_masquerade_sends_a_file_to_irssi_outside() {
         let gateway = Gateway::start(&folder(&masquerade(OPENED)));
         network.server.namespace.ip("route del default");
         let _server = Server::start(&network.server, SERVER);
+        let mut carol = Person::join(&network.server, SERVER, "carol");
         let alice = Irssi::join(&network.client, SERVER, "alice");
         let bob = Irssi::join(&network.server, SERVER, "bob");
-        exchange(alice, &bob, &mut Person::join(&network.server, SERVER, "carol"));
+        exchange(alice, &bob, &mut carol);
         assert_eq!(gateway.last_words(), "");
     });
 }
@@ -85,9 +86,10 @@ fn irssi_outside_sends_a_file_to_irssi_at_a_server_inside() {
         let network = Network::new();
         let gateway = Gateway::start(&folder(&port_forwarding(OPENED)));
         let _server = Server::start(&network.client, CLIENT);
+        let mut carol = Person::join(&network.client, CLIENT, "carol");
         let alice = Irssi::join(&network.server, GATEWAY, "alice");
         let bob = Irssi::join(&network.client, CLIENT, "bob");
-        exchange(alice, &bob, &mut Person::join(&network.client, CLIENT, "carol"));
+        exchange(alice, &bob, &mut carol);
         assert_eq!(gateway.last_words(), "");
     });
 }
@@ -143,16 +145,6 @@ impl Person {
         self.out.write_all(format!("{line}\r\n").as_bytes()).unwrap();
     }
 
-    /// Reads on until there is a line with this in it, and tells whether one with that came before.
-    fn hears_before(&mut self, end: &str, wanted: &str) -> bool {
-        let mut is_there = false;
-        self.hears_until(|line| {
-            is_there |= line.contains(wanted);
-            line.contains(end)
-        });
-        is_there
-    }
-
     /// Reads on until there is a line with this in it.
     fn hears(&mut self, part: &str) -> String {
         self.hears_until(|line| line.contains(part))
@@ -173,21 +165,20 @@ impl Person {
     }
 }
 
-/// Alice sends bob a file, when carol finds that both are there.
+/// Alice sends bob a file, when both have told carol that they are there.
 fn exchange(mut alice: Irssi, bob: &Irssi, carol: &mut Person) {
     let file = content();
     let path = alice.home.path().join("file.bin");
     fs::write(&path, &file).unwrap();
+    // The server knows alice before her irssi knows that it does, which refuses what she types until then.
+    let mut missing = vec!["alice", "bob"];
     wait_until("alice and bob are there", || {
-        carol.says("ISON alice bob");
-        let here = carol.hears(" 303 carol ");
-        here.contains("alice") && here.contains("bob")
-    });
-    // The server knows alice before her irssi knows that it does; until then irssi refuses what she types.
-    wait_until("alice's irssi says something", || {
-        alice.types("/MSG carol here");
         carol.says("PING carol");
-        carol.hears_before(" PONG ", "PRIVMSG carol :here")
+        carol.hears_until(|line| {
+            missing.retain(|name| !(line.starts_with(&format!(":{name}!")) && line.contains("PRIVMSG carol :here")));
+            line.contains(" PONG ")
+        });
+        missing.is_empty()
     });
     alice.types(&format!("/DCC SEND bob {}", path.display()));
     let got = bob.home.path().join("got/file.bin");
@@ -208,7 +199,7 @@ fn content() -> Vec<u8> {
     (0..FILE_BYTES).map(|at| (at * at % 251) as u8).collect()
 }
 
-/// Somebody who uses irssi, on a terminal of its own; takes what is sent, into `got`.
+/// Somebody who uses irssi, on a terminal of its own: tells carol when it is connected; takes what is sent, into `got`.
 struct Irssi {
     process: Child,
     keyboard: ChildStdin,
@@ -222,7 +213,8 @@ impl Irssi {
         fs::create_dir(&got).unwrap();
         let config = format!(
             "servers = ( {{ address = \"{server}\"; port = \"6667\"; chatnet = \"here\"; autoconnect = \"yes\"; }} );\n\
-             chatnets = {{ here = {{ type = \"IRC\"; nick = \"{name}\"; username = \"{name}\"; realname = \"{name}\"; }}; }};\n\
+             chatnets = {{ here = {{ type = \"IRC\"; nick = \"{name}\"; username = \"{name}\"; realname = \"{name}\"; \
+             autosendcmd = \"/msg carol here\"; }}; }};\n\
              settings = {{ \"irc/dcc\" = {{ dcc_autoget = \"yes\"; dcc_download_path = \"{}\"; }}; }};\n",
             got.display()
         );
