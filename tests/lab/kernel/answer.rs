@@ -193,6 +193,9 @@ struct Play {
 impl Play {
     fn frame(&mut self, n: usize, input: &Input) -> Result<FrameAnswer> {
         let script = script(self.draws.frames.get(&n))?;
+        // The kernel gave no flow label where its draws have none, or nobody wrote down which.
+        let labels = u32::from(script.iter().any(|(draw, _)| *draw == Draw::FlowLabel));
+        self.engine.handle_command(self.now, Command::SetSysctl("net.ipv6.auto_flowlabels".into(), labels))?;
         self.engine.handle_command(self.now, Command::Script(Some(script)))?;
         let expired = self.steps_before(n)?;
         let input = self.addressed(n, input)?;
