@@ -55,7 +55,7 @@ fn sum(packet: &Packet, covered: usize, routines: &Routines) -> u16 {
     for part in core::iter::once(packet.transport_bytes()).chain(packet.fragments()) {
         let part = &part[..part.len().min(covered - len)];
         let sum = (routines.sum)(part);
-        total = checksum::add(total, if len % 2 == 1 { checksum::at_odd_offset(sum) } else { sum });
+        total = checksum::append(total, len, sum);
         len += part.len();
     }
     packet.count_sum(len);
