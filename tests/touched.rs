@@ -90,6 +90,17 @@ fn what_is_merged_is_verified_once_for_each_frame_and_copied_by_none() {
 }
 
 #[test]
+fn what_a_sender_shares_is_the_same_memory_behind_the_next_router() {
+    let (mut first, mut second) = (router(PASSES), router(MASQUERADES));
+    let sent = first.forward_super_packet();
+    let passed = second.forward(sent.as_frame(DeviceId(0)));
+    let places = |transmit: &Transmit| transmit.fragments().map(<[u8]>::as_ptr_range).collect::<Vec<_>>();
+    assert_eq!((places(&passed), passed.len()), (places(&sent), sent.len()));
+    assert_ne!(passed.head(), sent.head(), "its own headers are translated");
+    assert_eq!(passed.packet.touched(), NOT_AT_ALL);
+}
+
+#[test]
 fn a_packet_that_ends_here_is_counted_with_what_was_done_to_it() {
     let mut router = router("-P FORWARD DROP");
     let bytes = frame("lan", "10.0.0.2:4000 > 198.51.100.7:80 A seq 1 ack 1 len 1000");

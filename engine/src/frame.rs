@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     conntrack::{ConnId, Direction},
-    packet::{Checksum, Gso, Packet, VlanTag},
+    packet::{Behind, Checksum, Gso, Packet, VlanTag},
 };
 
 /// A device of the engine: its index in the order of [`crate::Command::AddDevice`], from 0.
@@ -24,9 +24,12 @@ pub struct Frame<'a> {
     pub device: DeviceId,
     /// The receive queue it arrived on, from 0.
     pub queue: u16,
-    /// The Ethernet frame from the destination address on, without FCS and without a stripped VLAN tag.
+    /// The Ethernet frame from the destination address on, without FCS and without a stripped VLAN tag; all headers of one of which
+    /// a part lies `behind`.
     pub bytes: &'a [u8],
-    /// Length on the wire in bytes; greater than `bytes.len()` when a capture cut it.
+    /// What follows, in memory that its sender has as well; of most frames nothing.
+    pub behind: Behind<'a>,
+    /// Length on the wire in bytes; greater than that of `bytes` and what is `behind` when a capture cut it.
     pub wire_len: u32,
     /// What is known about the transport checksum.
     pub checksum: Checksum,
@@ -44,7 +47,29 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub const fn new(device: DeviceId, bytes: &'a [u8]) -> Self {
         let wire_len = bytes.len() as u32;
-        Self { device, queue: 0, bytes, wire_len, checksum: Checksum::None, gso: None, vlan: None, flow: None }
+        Self {
+            device,
+            queue: 0,
+            bytes,
+            behind: Behind::NOTHING,
+            wire_len,
+            checksum: Checksum::None,
+            gso: None,
+            vlan: None,
+            flow: None,
+        }
+    }
+
+    /// How many bytes there are of it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len() + self.behind.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -68,6 +93,15 @@ impl Transmit {
     /// The rest of the payload, in order.
     pub fn fragments(&self) -> impl Iterator<Item = &[u8]> {
         self.packet.fragments()
+    }
+
+    /// The frame as the other end of a cable gets it, where it comes in by `device`: nothing is copied, the payload is shared. Once the
+    /// other engine has taken it, this may be given back.
+    #[must_use]
+    pub fn as_frame(&self, device: DeviceId) -> Frame<'_> {
+        let (checksum, gso, vlan) = (self.checksum(), self.gso(), self.vlan());
+        let wire_len = self.len() as u32;
+        Frame { behind: self.packet.behind(), wire_len, checksum, gso, vlan, ..Frame::new(device, self.head()) }
     }
 
     /// Length of the whole frame in bytes.

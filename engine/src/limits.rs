@@ -42,6 +42,10 @@ pub const LOGGED_MEMORY_BYTES: usize = 96;
 pub const FRAGMENT_BYTES: [usize; 11] =
     [2048, 3072, 4096, 6144, 8192, 12_288, 16_384, 24_576, 32_768, 49_152, 65_536];
 
+/// Parts of memory of others that a packet refers to behind its linear bytes (Linux: `MAX_SKB_FRAGS`); what follows them when frames are
+/// merged is copied.
+pub const FRAGMENTS_MAX: usize = 17;
+
 /// Fragment buffers of each size kept for reuse: 64 · 220 KB = 14 MB, when frames of all sizes come.
 pub const POOL_FRAGMENTS_MAX: usize = 64;
 

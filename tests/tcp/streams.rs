@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use lab::network::{Link, Network, Peer};
 use towpath_engine::{
+    Command, DeviceId,
+    device::Feature,
     socket::{Readiness, SocketOption},
     tcp::State,
 };
@@ -181,4 +183,21 @@ fn a_buffer_grows_to_hold_what_its_user_waits_for() {
     assert_eq!(peer.call().settings().receive_buffer_bytes, 200_000);
     peer.call().set(&SocketOption::ReceiveLow(u32::MAX)).unwrap();
     assert_eq!(peer.call().settings().receive_low, 33_554_432 / 2, "half of what it may grow to");
+}
+
+#[test]
+fn a_payload_that_is_shared_with_its_sender_arrives_as_one_that_is_copied() {
+    for (merges, loss_permille) in [(false, 0), (true, 0), (true, 20), (false, 20)] {
+        let mut network = Network::new(1, Link { loss_permille, late_permille: loss_permille, ..Link::default() });
+        network.is_shared = true;
+        for engine in &mut network.engines {
+            for (name, on) in [("tcp-segmentation-offload", !merges), ("generic-receive-offload", merges)] {
+                let feature = Feature::by_name(name).expect("a known name");
+                engine.handle_command(lab::network::START, Command::SetFeature(DeviceId(0), feature, on)).unwrap();
+            }
+        }
+        let mut streams = network.connected(80);
+        let until = network.now() + MINUTE;
+        streams.transfer(&mut network, [300_000, 200_000], until);
+    }
 }

@@ -159,8 +159,7 @@ impl Index {
     pub(super) fn insert(&mut self, hash: u64, slot: u32, direction: Direction) {
         if self.buckets.len() != self.wanted {
             // Until now nothing stands in them. What fails for want of memory fails once more, as everywhere.
-            self.buckets =
-                Bucket::new_vec_zeroed(self.wanted).unwrap_or_else(|_| vec![Bucket::default(); self.wanted]);
+            self.buckets = Bucket::new_vec_zeroed(self.wanted).unwrap_or_else(|_| vec![Bucket::default(); self.wanted]);
         }
         let mut at = Place::Home(self.bucket(hash));
         loop {

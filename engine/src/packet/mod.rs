@@ -3,6 +3,7 @@
 //! Why not one buffer of 64 KB: most packets are small, and a super-packet's payload is never looked at on the path;
 //! it lies in shared fragments and moves by pointer.
 
+mod behind;
 mod buf;
 mod charge;
 mod edit;
@@ -21,6 +22,7 @@ mod text;
 mod touched;
 mod view;
 
+pub use behind::Behind;
 pub use buf::Pool;
 pub use charge::{Budget, Charge};
 pub use edit::{Draft, Head};

@@ -83,7 +83,7 @@ impl Packet {
         Self::take(pool, frame)?.found()
     }
 
-    /// Takes a frame's bytes over, the only copy on the path, and finds its link header.
+    /// Takes a frame's bytes over, the only copy on the path, and finds its link header. What its sender shares is not copied.
     #[inline(always)]
     pub(crate) fn take(pool: &mut Pool, frame: &Frame<'_>) -> Result<Self, Dropped> {
         let mut block = pool.block();
@@ -111,6 +111,11 @@ impl Packet {
             if end < frame.bytes.len() {
                 return Err(packet.drop_for(DropReason::FrameTooLong));
             }
+        }
+        if !frame.behind.is_empty()
+            && let Err(reason) = packet.share_rest_of(pool, frame)
+        {
+            return Err(packet.drop_for(reason));
         }
         match packet.find_link() {
             Ok(()) => Ok(packet),

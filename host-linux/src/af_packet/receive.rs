@@ -122,7 +122,7 @@ fn read_long<'a>(
 fn frame<'a>(device: DeviceId, slot: Slot<'a>, bytes: &'a [u8]) -> Result<Frame<'a>, DropReason> {
     let (vnet, bytes) = VnetHeader::ref_from_prefix(bytes).map_err(|_| DropReason::OffloadUnknown)?;
     let (checksum, gso) = vnet.parse(bytes.len()).map_err(|_| DropReason::OffloadUnknown)?;
-    Ok(Frame { device, queue: 0, bytes, wire_len: bytes.len() as u32, checksum, gso, vlan: vlan_tag(slot), flow: None })
+    Ok(Frame { checksum, gso, vlan: vlan_tag(slot), ..Frame::new(device, bytes) })
 }
 
 fn vlan_tag(slot: Slot<'_>) -> Option<VlanTag> {

@@ -22,11 +22,12 @@ pub use tamper::Tamper;
 use std::{
     collections::{BTreeMap, VecDeque},
     net::{IpAddr, SocketAddr},
+    rc::Rc,
     time::Duration,
 };
 
 use towpath_engine::{
-    Checksum, Command, DeviceId, Engine, Frame, Gso, Instant,
+    Checksum, Command, DeviceId, Engine, Frame, Gso, Instant, Transmit,
     device::{Device, InterfaceAddress},
     packet::{Packet, Pool, Sketch},
     random::Random,
@@ -78,6 +79,8 @@ pub struct Network {
     pub engines: [Engine; 2],
     /// What the link does; it may be changed at any time.
     pub link: Link,
+    /// Whether frames are handed over as by a cable within one machine, their payload shared, and not copied.
+    pub is_shared: bool,
     /// Frames that nobody will get: `(from, number of its frames)`, counted from 0.
     pub doomed: Vec<(usize, u64)>,
     /// The last frames that have left: when, from whom, and how they begin.
@@ -95,6 +98,8 @@ pub struct Network {
 #[derive(Clone)]
 struct Sent {
     bytes: Vec<u8>,
+    /// As it was sent, where its payload is shared.
+    whole: Option<Rc<Transmit>>,
     checksum: Checksum,
     gso: Option<Gso>,
 }
@@ -123,6 +128,7 @@ impl Network {
         Self {
             engines: [engine(0), engine(1)],
             link,
+            is_shared: false,
             doomed: Vec::new(),
             recent: VecDeque::new(),
             now: START,
@@ -171,7 +177,10 @@ impl Network {
         self.now = self.now.max(next);
         while let Some(entry) = self.on_way.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let (to, sent) = entry.remove();
-            let frame = Frame { checksum: sent.checksum, gso: sent.gso, ..Frame::new(DeviceId(0), &sent.bytes) };
+            let frame = match &sent.whole {
+                Some(whole) => whole.as_frame(DeviceId(0)),
+                None => Frame { checksum: sent.checksum, gso: sent.gso, ..Frame::new(DeviceId(0), &sent.bytes) },
+            };
             self.engines[to].handle_frames(self.now, &[frame]);
         }
         for engine in &mut self.engines {
@@ -192,11 +201,17 @@ impl Network {
     /// Puts what the engines have sent on its way.
     pub fn collect(&mut self) {
         for index in 0..2 {
-            while let Some(transmit) = self.engines[index].poll_transmit() {
+            while let Some(mut transmit) = self.engines[index].poll_transmit() {
                 let mut bytes = transmit.head().to_vec();
                 transmit.fragments().for_each(|part| bytes.extend_from_slice(part));
-                let sent = Sent { bytes, checksum: transmit.checksum(), gso: transmit.gso() };
-                self.engines[index].recycle(transmit);
+                let mut sent = Sent { bytes, whole: None, checksum: transmit.checksum(), gso: transmit.gso() };
+                if self.is_shared {
+                    // It has left its sender, who is charged for it no more.
+                    transmit.packet.discharge();
+                    sent.whole = Some(Rc::new(transmit));
+                } else {
+                    self.engines[index].recycle(transmit);
+                }
                 self.send(index, sent);
             }
         }
@@ -205,7 +220,8 @@ impl Network {
     fn send(&mut self, from: usize, sent: Sent) {
         let number = self.left[from];
         self.left[from] += 1;
-        let head = Sent { bytes: sent.bytes[..sent.bytes.len().min(SHOWN_BYTES)].to_vec(), ..sent };
+        let shown = sent.bytes[..sent.bytes.len().min(SHOWN_BYTES)].to_vec();
+        let head = Sent { bytes: shown, whole: None, ..sent };
         self.recent.push_back((self.now, from, head, sent.bytes.len()));
         if self.recent.len() > SHOWN_FRAMES {
             self.recent.pop_front();

@@ -73,6 +73,7 @@ impl Network {
 
 impl Sent {
     fn flip(&mut self, bit: usize) {
+        self.whole = None;
         let is_v4 = self.bytes.get(super::ETHERNET_BYTES).is_some_and(|first| first >> 4 == 4);
         let headers = super::ETHERNET_BYTES + if is_v4 { 20 } else { 40 };
         if let Some(bits) = self.bytes.get_mut(headers..).filter(|bits| !bits.is_empty()) {

@@ -48,7 +48,7 @@ impl Held {
     pub(super) fn new(now: Instant, packet: Packet, segment: &Segment<'_>, lists: bool) -> Self {
         let Segment { layout, payload_at, hash, count, checksum, is_large, .. } = *segment;
         let is_list = lists && segment.gso.is_none() && !is_large;
-        let size = segment.gso.map_or(segment.payload().len(), |gso| gso.size.into());
+        let size = segment.gso.map_or(segment.payload_len(), |gso| gso.size.into());
         let has_fixed_id = segment.gso.is_some_and(|gso| gso.fixed_id);
         Self { packet, layout, payload_at, hash, count, size, has_fixed_id, is_list, is_large, checksum, since: now }
     }
@@ -116,7 +116,7 @@ impl Held {
 
     /// Linux v6.18: `net/ipv4/udp_offload.c`, `udp_gro_receive_segment()`.
     fn meet_datagram(&mut self, segment: &Segment<'_>, pool: &mut Pool) -> Outcome {
-        let len = segment.payload().len();
+        let len = segment.payload_len();
         let continues = len <= self.size && !self.network_differs(segment);
         if continues && self.is_list && !self.is_summed_as(segment) {
             return Outcome { is_merged: false, ends_flow: false, is_alone: true };
@@ -136,7 +136,7 @@ impl Held {
         let (Ok((own, _)), Ok((other, _))) = headers else { return true };
         let options = at + TcpHeader::LEN..segment.payload_at;
         let ends = TcpFlags::FIN.union(TcpFlags::PSH);
-        let len = segment.payload().len();
+        let len = segment.payload_len();
         let has_other_size = match segment.gso {
             Some(gso) => usize::from(gso.size) != self.size,
             None => len == 0 || len > self.size,
@@ -204,16 +204,16 @@ impl Held {
     ///
     /// Linux v6.18: `net/core/gro.c`, `skb_gro_receive()`.
     pub(super) fn absorb(&mut self, segment: &Segment<'_>, pool: &mut Pool) -> bool {
-        let payload = segment.payload();
         let headers = segment.layout.network..segment.payload_at;
         let kept = if self.is_list { headers.len() } else { 0 };
-        if segment.is_barred || self.packet.len() - EthernetHeader::LEN + payload.len() + kept >= GRO_BYTES_MAX {
+        if segment.is_barred || self.packet.len() - EthernetHeader::LEN + segment.payload_len() + kept >= GRO_BYTES_MAX
+        {
             return false;
         }
         if self.is_list {
             self.packet.keep_headers(&segment.bytes[headers]);
         }
-        self.packet.extend(pool, payload);
+        segment.join(&mut self.packet, pool);
         self.count = self.count.saturating_add(segment.count);
         true
     }

@@ -38,7 +38,7 @@ pub(super) fn takes(segment: &Segment<'_>) -> bool {
     else {
         return false;
     };
-    let is_plain = !layout.is_udp && !layout.is_v6 && segment.gso.is_none() && !segment.payload().is_empty();
+    let is_plain = !layout.is_udp && !layout.is_v6 && segment.gso.is_none() && segment.payload_len() > 0;
     is_plain
         && ip.tos & ECN != CONGESTED
         && tcp.flags.without(TcpFlags::PSH) == TcpFlags::ACK
@@ -106,7 +106,7 @@ impl Held {
 
     /// What the last segment says counts.
     fn follow(&mut self, segment: &Segment<'_>) {
-        self.size = self.size.max(segment.payload().len());
+        self.size = self.size.max(segment.payload_len());
         let at = self.layout.transport;
         let options = Options::of(segment.bytes, segment);
         let Ok((next, _)) = TcpHeader::ref_from_prefix(&segment.bytes[at..]) else { return };

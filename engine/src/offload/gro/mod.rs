@@ -15,7 +15,8 @@
 //! ```
 //!
 //! Merged is only what [`gso`](super::gso) cuts into the very same frames again. A frame is read where the device has left it: the
-//! payload of one that joins another is copied once, behind that one's, and no packet is made of it.
+//! payload of one that joins another is copied once, behind that one's, and no packet is made of it; what its sender
+//! shares ([`crate::packet::Behind`]) is not copied.
 //!
 //! With `rx-gro-list` datagrams, and the segments of a TCP connection that no socket of this host has, are kept as they have come,
 //! headers and checksums included ([`Packet::is_list`]). The same are merged as without, but of TCP those whose flags differ, and

@@ -8,7 +8,7 @@ use super::{Arrival, held::Outcome, lro};
 use crate::{
     frame::Frame,
     limits::HEADER_BYTES_MAX,
-    packet::{Checksum, Gso, GsoKind, Pool, VlanTag},
+    packet::{Behind, Checksum, Gso, GsoKind, Packet, Pool, VlanTag},
     tcp::Ends,
     wire::{
         EtherType, EthernetHeader, Ipv4Header, Ipv6Header, Protocol, TcpFlags, TcpHeader, UdpHeader,
@@ -32,8 +32,10 @@ pub(super) struct Layout {
 /// A frame that may continue another, or be continued.
 #[derive(Debug)]
 pub(super) struct Segment<'a> {
-    /// All of it.
+    /// All of it, or its headers and some more.
     pub(super) bytes: &'a [u8],
+    /// What follows.
+    behind: Behind<'a>,
     /// Where what starts.
     pub(super) layout: Layout,
     /// Where the payload starts.
@@ -91,7 +93,7 @@ impl<'a> Segment<'a> {
             is_mergeable = (arrival.merging.udp || arrival.merging.lists)
                 && !is_left_out
                 && len > UdpHeader::LEN
-                && len == transport.len();
+                && len == segment.transport_len();
         }
         match is_mergeable {
             true => Read::Segment(Self { is_verified, ..segment }),
@@ -101,14 +103,15 @@ impl<'a> Segment<'a> {
 
     /// Finds the headers, and who may not be merged whatever the transport says.
     pub(super) fn find(frame: &Frame<'a>, hash: u32) -> Option<Self> {
-        if frame.wire_len as usize > frame.bytes.len() {
+        let Frame { bytes, behind, vlan, checksum, .. } = *frame;
+        let whole = frame.len();
+        if frame.wire_len as usize > whole {
             return None;
         }
-        let bytes = frame.bytes;
         let (ether_type, network) = network_of(bytes)?;
         let (protocol, transport, mut is_barred) = match ether_type {
-            EtherType::IPV4 => find_v4(bytes, network)?,
-            EtherType::IPV6 => find_v6(bytes, network)?,
+            EtherType::IPV4 => find_v4(bytes, network, whole)?,
+            EtherType::IPV6 => find_v6(bytes, network, whole)?,
             _ => return None,
         };
         let is_udp = protocol == Protocol::UDP;
@@ -122,7 +125,7 @@ impl<'a> Segment<'a> {
             return None;
         }
         let layout = Layout { network, transport, is_v6: ether_type == EtherType::IPV6, is_udp };
-        let len = bytes.len() - payload_at;
+        let len = whole - payload_at;
         let gso = frame.gso.filter(|gso| len > usize::from(gso.size));
         if let Some(gso) = gso {
             if gso.size == 0 || !fits(gso.kind, layout) {
@@ -131,9 +134,12 @@ impl<'a> Segment<'a> {
             is_barred |= is_udp || gso.kind == GsoKind::Lro;
         }
         let count = gso.map_or(1, |gso| len.div_ceil(usize::from(gso.size))) as u16;
-        let Frame { vlan, checksum, .. } = *frame;
         let (is_large, is_verified) = (false, false);
-        Some(Self { bytes, layout, payload_at, vlan, hash, checksum, gso, count, is_large, is_barred, is_verified })
+        #[rustfmt::skip]
+        let segment = Self {
+            bytes, behind, layout, payload_at, vlan, hash, checksum, gso, count, is_large, is_barred, is_verified,
+        };
+        Some(segment)
     }
 
     /// The ends of a connection that it is of, this host's being where it goes to.
@@ -158,9 +164,23 @@ impl<'a> Segment<'a> {
         }
     }
 
-    /// The payload, and what else follows the headers.
-    pub(super) fn payload(&self) -> &'a [u8] {
-        &self.bytes[self.payload_at..]
+    /// Bytes of the payload, and of what else follows the headers.
+    pub(super) fn payload_len(&self) -> usize {
+        self.bytes.len() - self.payload_at + self.behind.len()
+    }
+
+    /// Bytes from the transport header on.
+    fn transport_len(&self) -> usize {
+        self.bytes.len() - self.layout.transport + self.behind.len()
+    }
+
+    /// Puts the payload behind a packet's last byte.
+    pub(super) fn join(&self, packet: &mut Packet, pool: &mut Pool) {
+        let linear = &self.bytes[self.payload_at..];
+        if !linear.is_empty() {
+            packet.extend(pool, linear);
+        }
+        packet.share(pool, self.behind);
     }
 
     /// TCP's control bits; none of UDP.
@@ -180,7 +200,7 @@ impl<'a> Segment<'a> {
     /// Whether nothing can continue it: it is shorter than its flow's other segments, which have `size` bytes, or its flags say
     /// that it ends something. TCP only.
     pub(super) fn is_last(&self, size: usize) -> bool {
-        let len = self.payload().len();
+        let len = self.payload_len();
         let is_short = match self.gso {
             Some(gso) => len != usize::from(self.count) * usize::from(gso.size),
             None => len < size,
@@ -191,8 +211,13 @@ impl<'a> Segment<'a> {
     /// Whether its checksum is right.
     fn is_right(&self, routines: &Routines, pool: &mut Pool) -> bool {
         let transport = &self.bytes[self.layout.transport..];
-        pool.count_sum(transport.len());
-        checksum::add(pseudo_sum(self.bytes, self.layout, transport.len()), (routines.sum)(transport)) == 0xffff
+        let (mut sum, mut len) = ((routines.sum)(transport), transport.len());
+        for part in self.behind.parts() {
+            sum = checksum::append(sum, len, (routines.sum)(part));
+            len += part.len();
+        }
+        pool.count_sum(len);
+        checksum::add(pseudo_sum(self.bytes, self.layout, len), sum) == 0xffff
     }
 }
 
@@ -223,22 +248,22 @@ fn network_of(bytes: &[u8]) -> Option<(EtherType, usize)> {
     }
 }
 
-/// The upper layer, where it starts, and whether the header forbids that the packet is merged; `None` of a packet whose header is
-/// of another form than that of all others.
-fn find_v4(bytes: &[u8], at: usize) -> Option<(Protocol, usize, bool)> {
+/// The upper layer, where it starts, and whether the header of a frame of `whole` bytes forbids that the packet is merged; `None` of a
+/// packet whose header is of another form than that of all others.
+fn find_v4(bytes: &[u8], at: usize, whole: usize) -> Option<(Protocol, usize, bool)> {
     let (ip, _) = Ipv4Header::ref_from_prefix(bytes.get(at..)?).ok()?;
     let transport = at + Ipv4Header::LEN;
     let is_usual = ip.version_ihl == 0x45 && !ip.is_fragment() && is_upper(ip.protocol());
     if !is_usual || checksum::sum_of_header(&bytes[at..transport]) != 0xffff {
         return None;
     }
-    let is_whole = usize::from(ip.total_len.get()) == bytes.len() - at;
+    let is_whole = usize::from(ip.total_len.get()) == whole - at;
     let is_barred = !is_whole || ip.flags_fragment.get() & !Ipv4Header::DONT_FRAGMENT != 0;
     Some((ip.protocol(), transport, is_barred))
 }
 
 /// The same of IPv6, behind extension headers that all segments of a flow may have.
-fn find_v6(bytes: &[u8], at: usize) -> Option<(Protocol, usize, bool)> {
+fn find_v6(bytes: &[u8], at: usize, whole: usize) -> Option<(Protocol, usize, bool)> {
     let (ip, _) = Ipv6Header::ref_from_prefix(bytes.get(at..)?).ok()?;
     let (mut protocol, mut transport) = (ip.next_header(), at + Ipv6Header::LEN);
     while matches!(protocol, Protocol::HOP_BY_HOP | Protocol::ROUTING | Protocol::DESTINATION_OPTIONS) {
@@ -246,7 +271,7 @@ fn find_v6(bytes: &[u8], at: usize) -> Option<(Protocol, usize, bool)> {
         protocol = Protocol(next);
         transport += (usize::from(len) + 1) * EXTENSION_UNIT;
     }
-    let is_barred = usize::from(ip.payload_len.get()) + Ipv6Header::LEN != bytes.len() - at;
+    let is_barred = usize::from(ip.payload_len.get()) + Ipv6Header::LEN != whole - at;
     (ip.version() == 6 && is_upper(protocol)).then_some((protocol, transport, is_barred))
 }
 
