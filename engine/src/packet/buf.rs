@@ -216,6 +216,29 @@ impl Pool {
         Fragment { buffer, start: 0, end: bytes.len() as u32 }
     }
 
+    /// An empty buffer with room for so many bytes, and for an eighth more at most.
+    pub(super) fn buffer(&mut self, room: usize) -> Arc<Vec<u8>> {
+        let Some(class) = FRAGMENT_BYTES.iter().position(|most| (room..=room + room / 8).contains(most)) else {
+            return Arc::new(Vec::with_capacity(room));
+        };
+        let mut buffer = self.buffers[class].pop();
+        match buffer.as_mut().and_then(Arc::get_mut) {
+            Some(free) => free.clear(),
+            None => buffer = None,
+        }
+        buffer.unwrap_or_else(|| Arc::new(Vec::with_capacity(FRAGMENT_BYTES[class])))
+    }
+
+    /// Keeps a buffer that nobody else refers to, if it is of a size that is kept.
+    pub(super) fn give_back_buffer(&mut self, buffer: Arc<Vec<u8>>) {
+        let class = FRAGMENT_BYTES.iter().position(|bytes| *bytes == buffer.capacity());
+        if let Some(class) = class.filter(|_| Arc::strong_count(&buffer) == 1)
+            && self.buffers[class].len() < POOL_FRAGMENTS_MAX
+        {
+            self.buffers[class].push(buffer);
+        }
+    }
+
     #[inline(always)]
     pub(super) fn give_back(&mut self, mut block: Box<Block>) {
         if let Some(touched) = block.tally.take() {
@@ -239,14 +262,7 @@ impl Pool {
     /// Whose payload was kept with other frames' headers has some in fragments.
     fn give_back_fragments(&mut self, block: &mut Block) {
         block.list = None;
-        for Fragment { buffer, .. } in block.fragments.drain(..) {
-            let class = FRAGMENT_BYTES.iter().position(|bytes| *bytes == buffer.capacity());
-            if let Some(class) = class.filter(|_| Arc::strong_count(&buffer) == 1)
-                && self.buffers[class].len() < POOL_FRAGMENTS_MAX
-            {
-                self.buffers[class].push(buffer);
-            }
-        }
+        block.fragments.drain(..).for_each(|part| self.give_back_buffer(part.buffer));
     }
 }
 

@@ -11,45 +11,53 @@ use super::{
 
 /// Some bytes that packets may refer to. While none does, more can be written behind them.
 #[derive(Debug, Default)]
-pub struct Shared(Arc<Vec<u8>>);
+pub struct Shared {
+    buffer: Arc<Vec<u8>>,
+    room: usize,
+}
 
 impl Shared {
-    /// No bytes yet, and room for `capacity`.
+    /// No bytes yet, and `room` for so many.
     #[must_use]
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self(Arc::new(Vec::with_capacity(capacity)))
+    pub fn new(pool: &mut Pool, room: usize) -> Self {
+        Self { buffer: pool.buffer(room), room }
+    }
+
+    /// Gives the memory back for reuse, unless a packet still refers to it.
+    pub fn recycle(self, pool: &mut Pool) {
+        pool.give_back_buffer(self.buffer);
     }
 
     /// Writes what there is room for behind the others, and tells how much that was; nothing while a packet refers to any.
     pub fn extend(&mut self, bytes: &[u8]) -> usize {
-        let Some(own) = Arc::get_mut(&mut self.0) else { return 0 };
-        let room = bytes.len().min(own.capacity() - own.len());
-        own.extend_from_slice(&bytes[..room]);
-        room
+        let Some(own) = Arc::get_mut(&mut self.buffer) else { return 0 };
+        let taken = bytes.len().min(self.room - own.len());
+        own.extend_from_slice(&bytes[..taken]);
+        taken
     }
 
     /// How many bytes there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.buffer.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.buffer.is_empty()
     }
 
     /// The bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.buffer
     }
 
-    /// The memory that it takes, whatever of it is written.
+    /// The memory that it was made for, whatever of it is written.
     #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        self.0.capacity()
+    pub const fn memory_bytes(&self) -> usize {
+        self.room
     }
 }
 
@@ -72,11 +80,11 @@ impl Packet {
             let shared = shared.as_ref();
             if payload_len <= COPIED_BYTES_MAX {
                 block.tally.copied(range.len());
-                copy_behind(block, &shared.0[range]);
+                copy_behind(block, &shared.buffer[range]);
             } else {
                 debug_assert!(range.end <= shared.len(), "{range:?} lies in {} bytes", shared.len());
                 let (start, end) = (range.start as u32, range.end as u32);
-                block.fragments.push(Fragment { buffer: Arc::clone(&shared.0), start, end });
+                block.fragments.push(Fragment { buffer: Arc::clone(&shared.buffer), start, end });
             }
         }
         packet.find_composed();
@@ -165,14 +173,15 @@ mod tests {
         let mut tcp = [0; TcpHeader::LEN];
         tcp[12] = 5 << 4;
         for len in [0, 1, 128, 129, 5000] {
-            let (mut one, mut other) = (Shared::with_capacity(len), Shared::with_capacity(len));
+            let pool = &mut Pool::new();
+            let (mut one, mut other) = (Shared::new(pool, len), Shared::new(pool, len));
             let bytes = Vec::from_iter((0..len).map(|at| at as u8));
             one.extend(&bytes);
             other.extend(&bytes);
             let parts = [(&one, len / 3..len), (&other, 0..len / 2)];
             let expected = [&bytes[len / 3..], &bytes[..len / 2]].concat();
             let draft = Draft { ip: head(), transport: &tcp };
-            let packet = Packet::compose_around(&mut Pool::new(), &draft, parts.into_iter(), expected.len());
+            let packet = Packet::compose_around(pool, &draft, parts.into_iter(), expected.len());
             assert_eq!(packet.payload_len(), expected.len());
             let mut read = vec![0; expected.len() + 1];
             assert_eq!(packet.copy_payload(0, &mut read), expected.len());
@@ -185,9 +194,9 @@ mod tests {
 
     #[test]
     fn nothing_is_written_while_a_packet_refers_to_the_bytes() {
-        let mut shared = Shared::with_capacity(10);
+        let mut shared = Shared::new(&mut Pool::new(), 10);
         assert_eq!(shared.extend(&[1; 6]), 6);
-        let reference = Arc::clone(&shared.0);
+        let reference = Arc::clone(&shared.buffer);
         assert_eq!(shared.extend(&[2; 6]), 0);
         drop(reference);
         assert_eq!(shared.extend(&[2; 6]), 4);

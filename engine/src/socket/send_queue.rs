@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use core::ops::Range;
 
-use crate::packet::Shared;
+use crate::packet::{Pool, Shared};
 
 /// The bytes of a stream from the first one that is not acknowledged to the last one written.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl SendQueue {
 
     /// Writes bytes behind the others, in blocks of at most `block_bytes`. Of what is kept, the first `sent` bytes were sent:
     /// packets may still refer to their blocks, which are not written to.
-    pub(crate) fn append(&mut self, mut bytes: &[u8], sent: usize, block_bytes: usize) {
+    pub(crate) fn append(&mut self, mut bytes: &[u8], sent: usize, block_bytes: usize, pool: &mut Pool) {
         let unsent = self.start + sent as u64;
         while !bytes.is_empty() {
             let taken = match self.blocks.back_mut() {
@@ -46,7 +46,7 @@ impl SendQueue {
             };
             if taken == 0 {
                 let capacity = bytes.len().clamp(SMALL_BLOCK_BYTES, block_bytes.max(SMALL_BLOCK_BYTES));
-                let shared = Shared::with_capacity(capacity);
+                let shared = Shared::new(pool, capacity);
                 self.memory += shared.memory_bytes();
                 self.blocks.push_back(Block { start: self.end, shared });
                 continue;
@@ -57,7 +57,7 @@ impl SendQueue {
     }
 
     /// Gives up the first bytes: they are acknowledged. More than there are count as all.
-    pub(crate) fn release(&mut self, bytes: usize) {
+    pub(crate) fn release(&mut self, bytes: usize, pool: &mut Pool) {
         self.start = (self.start + bytes as u64).min(self.end);
         while let Some(first) = self.blocks.front() {
             let len = first.shared.len();
@@ -67,14 +67,16 @@ impl SendQueue {
                 return;
             }
             self.memory -= first.shared.memory_bytes();
-            self.blocks.pop_front();
+            if let Some(done) = self.blocks.pop_front() {
+                done.shared.recycle(pool);
+            }
         }
     }
 
     /// Forgets all bytes.
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self, pool: &mut Pool) {
         (self.start, self.memory) = (self.end, 0);
-        self.blocks.clear();
+        self.blocks.drain(..).for_each(|block| block.shared.recycle(pool));
     }
 
     /// Where the `len` bytes lie that begin `from` bytes behind the first one kept.
@@ -112,19 +114,20 @@ mod tests {
             steps in proptest::collection::vec((0_usize..9000, 0_usize..9000), 1..30), from in 0_usize..5000, len in 0_usize..5000,
         ) {
             let (mut queue, mut model, mut next) = (SendQueue::default(), Vec::new(), 0_u8);
+            let pool = &mut Pool::new();
             for (written, released) in steps {
                 let bytes: Vec<u8> = (0..written).map(|_| { next = next.wrapping_add(1); next }).collect();
                 let sent = queue.len() / 2;
-                queue.append(&bytes, sent, 4096);
+                queue.append(&bytes, sent, 4096, pool);
                 model.extend_from_slice(&bytes);
                 let released = released.min(model.len());
-                queue.release(released);
+                queue.release(released, pool);
                 model.drain(..released);
                 prop_assert_eq!(queue.len(), model.len());
                 let (from, len) = (from.min(model.len()), len.min(model.len() - from.min(model.len())));
                 prop_assert_eq!(read(&queue, from, len), &model[from..from + len]);
             }
-            queue.release(model.len());
+            queue.release(model.len(), pool);
             prop_assert_eq!(queue.len(), 0);
             prop_assert!(queue.blocks.is_empty());
         }

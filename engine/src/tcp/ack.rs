@@ -18,7 +18,10 @@ use super::{
     timers::Pending,
     work::Work,
 };
-use crate::wire::{SeqNum, TcpFlags};
+use crate::{
+    packet::Pool,
+    wire::{SeqNum, TcpFlags},
+};
 
 /// What an acknowledgement is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +80,7 @@ impl Connection {
         self.take_window(work, segment, &mut news);
         news.has_echo = segment.has(TcpFlags::ECE) && !segment.has(TcpFlags::SYN) && self.agreed.ecn;
         if prior_out == 0 {
-            self.move_una(ack);
+            self.move_una(ack, work.pool);
             self.take_late_dsack(work, segment, prior_una, &mut news);
             self.note_no_flight(work);
             return Taken::Fine;
@@ -88,7 +91,7 @@ impl Connection {
             self.take_sack(work, segment, prior_una, &mut news);
         }
         self.take_acknowledged(work, ack, &mut news);
-        self.move_una(ack);
+        self.move_una(ack, work.pool);
         self.note_probe_come();
         self.chronicle_acknowledged(work.now);
         if let Some(seq) = news.reordered.filter(|_| self.agreed.sack) {
@@ -172,7 +175,7 @@ impl Connection {
     }
 
     /// Everything before `ack` is acknowledged.
-    fn move_una(&mut self, ack: SeqNum) {
+    fn move_una(&mut self, ack: SeqNum, pool: &mut Pool) {
         let moved = ack - self.sender.una;
         if moved == 0 {
             return;
@@ -183,7 +186,7 @@ impl Connection {
         let bytes = (moved - u32::from(is_syn)).saturating_sub(u32::from(is_fin));
         self.sender.una = ack;
         self.forget_urgent();
-        self.sender.queue.release(bytes as usize);
+        self.sender.queue.release(bytes as usize, pool);
         self.counters.bytes_acked += u64::from(moved);
     }
 

@@ -384,7 +384,7 @@ impl Connection {
             self.note_end_of_fast();
         }
         self.deadlines = Deadlines::default();
-        self.sender.queue.clear();
+        self.sender.queue.clear(pool);
         self.sender.unsent.clear();
         self.sender.flight.clear();
         self.sender.in_flight = Tally::default();

@@ -84,7 +84,7 @@ impl Connection {
     /// Sends the SYN, and data with it, and waits for its answer. Should they be lost, they are two.
     pub(super) fn send_syn(&mut self, work: &mut Work<'_>, option: Option<&FastOpenOption>, data: &[u8]) {
         let (initial, len) = (self.sender.initial, data.len() as u32);
-        self.sender.queue.append(data, 0, data.len());
+        self.sender.queue.append(data, 0, data.len(), work.pool);
         work.pool.count_copy(data.len());
         self.emit_syn_with(work, option, len);
         let start = initial + 1;

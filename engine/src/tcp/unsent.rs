@@ -101,7 +101,7 @@ impl Connection {
                 self.chronicle_data(work.now);
             }
             let sent = (self.sender.next - self.sender.una) as usize;
-            self.sender.queue.append(&bytes[written..written + taken as usize], sent, most as usize);
+            self.sender.queue.append(&bytes[written..written + taken as usize], sent, most as usize, work.pool);
             work.pool.count_copy(taken as usize);
             self.sender.end += taken;
             if let Some(last) = self.sender.unsent.back_mut() {
