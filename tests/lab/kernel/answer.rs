@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use towpath_engine::{
     Command, DeviceId, DropReason, End, Ending, Engine, Event, Frame, Instant, Outcome, Packet,
-    conntrack::{Direction, ExpectationEntry, Family, Tracking, Tuple, Zone},
+    conntrack::{Direction, ExpectationEntry, Family, Tracking, Tuple, Zone, helper::Helper},
     ending::Holder,
     netfilter::{Hook, Stage},
     packet::{Pool, Summary},
@@ -92,17 +92,28 @@ struct Given {
     log: Vec<String>,
 }
 
+/// Makes the router's helpers, each time anew.
+pub type HelpersMade<'h> = &'h dyn Fn() -> Vec<Box<dyn Helper>>;
+
 /// Plays the scenario in a folder and gives the answer.
 ///
 /// # Errors
 /// When the scenario cannot be read, asks for something that is not supported, or when the engine draws a value that
 /// the kernel's draws do not admit.
 pub fn answer<'f>(folder: impl Into<Folder<'f>>) -> Result<Answer> {
+    answer_with(folder, &towpath_helpers_native::all)
+}
+
+/// The same with helpers of the caller's.
+///
+/// # Errors
+/// As for [`answer`].
+pub fn answer_with<'f>(folder: impl Into<Folder<'f>>, helpers: HelpersMade<'_>) -> Result<Answer> {
     let folder = folder.into();
-    let (answer, _, undrawn) = play_with(folder, 0, |_| false)?;
+    let (answer, _, undrawn) = play_with(folder, 0, helpers, |_| false)?;
     if !undrawn.is_empty() {
         // Nobody knows what was drawn for a packet that never left. It makes no difference then.
-        let (other, ..) = play_with(folder, 1, |_| false)?;
+        let (other, ..) = play_with(folder, 1, helpers, |_| false)?;
         depends_on_nothing_undrawn(&answer, &other, &undrawn)?;
     }
     Ok(answer)
@@ -130,18 +141,23 @@ fn depends_on_nothing_undrawn(answer: &Answer, other: &Answer, undrawn: &[(usize
 /// # Errors
 /// As for [`answer`], and when a snapshot is refused.
 pub fn play<'f>(folder: impl Into<Folder<'f>>, restarts: impl Fn(usize) -> bool) -> Result<(Answer, Vec<u8>)> {
-    play_with(folder.into(), 0, restarts).map(|(answer, saved, _)| (answer, saved))
+    play_with(folder.into(), 0, &towpath_helpers_native::all, restarts).map(|(answer, saved, _)| (answer, saved))
 }
 
 /// What was played, what is saved at its end, and what was drawn in which frame for want of a value.
 type Played = (Answer, Vec<u8>, Vec<(usize, Draw)>);
 
-fn play_with(folder: Folder<'_>, seed: u64, restarts: impl Fn(usize) -> bool) -> Result<Played> {
+fn play_with(
+    folder: Folder<'_>,
+    seed: u64,
+    helpers: HelpersMade<'_>,
+    restarts: impl Fn(usize) -> bool,
+) -> Result<Played> {
     let scenario = Scenario::read(folder)?;
     let draws = Draws::read(folder)?;
     let inputs = frames::read(&scenario, folder)?;
     let now = START;
-    let engine = router::build(&scenario, folder, &frames::addresses(&inputs), seed, now)?;
+    let engine = router::build(&scenario, folder, &frames::addresses(&inputs), seed, helpers(), now)?;
     let zones = BTreeSet::from([0]);
     let mut play = Play {
         scenario,
@@ -158,7 +174,7 @@ fn play_with(folder: Folder<'_>, seed: u64, restarts: impl Fn(usize) -> bool) ->
     for (n, input) in inputs.iter().enumerate() {
         // Fragments that wait for others are in no snapshot.
         if restarts(n) && play.engine.waiting_packets() == 0 {
-            play.engine = restarted(&play.engine)?;
+            play.engine = restarted(&play.engine, helpers())?;
         }
         frames.push(play.frame(n, input)?);
     }
@@ -168,8 +184,8 @@ fn play_with(folder: Folder<'_>, seed: u64, restarts: impl Fn(usize) -> bool) ->
 }
 
 /// What is restored from what is saved of an engine.
-fn restarted(engine: &Engine) -> Result<Engine> {
-    let restoring = Restoring { helpers: towpath_helpers_native::all(), ..Restoring::default() };
+fn restarted(engine: &Engine, helpers: Vec<Box<dyn Helper>>) -> Result<Engine> {
+    let restoring = Restoring { helpers, ..Restoring::default() };
     Ok(Engine::restore(&engine.save(), restoring)?)
 }
 

@@ -28,7 +28,14 @@ impl Material {
     pub fn read(folder: &Path, now: Instant) -> Result<Self> {
         let scenario = Scenario::read(folder.into())?;
         let inputs = frames::read(&scenario, folder.into())?;
-        let engine = router::build(&scenario, folder.into(), &frames::addresses(&inputs), 0, now)?;
+        let engine = router::build(
+            &scenario,
+            folder.into(),
+            &frames::addresses(&inputs),
+            0,
+            towpath_helpers_native::all(),
+            now,
+        )?;
         Ok(Self { engine, inputs })
     }
 }

@@ -13,7 +13,7 @@ pub mod reach;
 mod router;
 mod scenario;
 
-pub use answer::{Answer, answer, play};
+pub use answer::{Answer, HelpersMade, answer, answer_with, play};
 pub use compare::{counters, differences};
 pub use folder::Folder;
 pub use material::{Input, Material, folders};

@@ -8,7 +8,10 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use towpath_engine::{
     Command, DeviceId, Engine, Instant, Subscription,
-    conntrack::{Family, TimeoutKind, TimeoutPolicy, helper::HelperMode},
+    conntrack::{
+        Family, TimeoutKind, TimeoutPolicy,
+        helper::{Helper, HelperMode},
+    },
     device::{Device, InterfaceAddress},
     ip::{Route, RouteKind, prefix},
     netfilter::{Loading, RuleSet, Source},
@@ -52,6 +55,7 @@ pub(super) fn build(
     folder: Folder<'_>,
     seen: &BTreeSet<IpAddr>,
     seed: u64,
+    helpers: Vec<Box<dyn Helper>>,
     now: Instant,
 ) -> Result<Engine> {
     let mut engine = Engine::new(seed);
@@ -65,7 +69,7 @@ pub(super) fn build(
     for command in neighbours(scenario, seen)? {
         give(command)?;
     }
-    for helper in towpath_helpers_native::all() {
+    for helper in helpers {
         give(Command::LoadHelper(helper))?;
     }
     give(Command::SetHelperMode(HelperMode::Kernel))?;
