@@ -12,6 +12,7 @@ NEEDED = {
     "reordercap": "wireshark-common", "tshark": "tshark", "curl": "curl", "lftp": "lftp", "vsftpd": "vsftpd",
     "dnsmasq": "dnsmasq-base", "dig": "bind9-dnsutils", "ping": "iputils-ping", "traceroute": "traceroute",
     "socat": "socat", "nc": "netcat-openbsd", "tftp": "tftp-hpa", "in.tftpd": "tftpd-hpa", "openssl": "openssl",
+    "saned": "sane-utils", "scanimage": "sane-utils",
 }
 PATIENCE_SECONDS = 10
 
