@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the scenario folders under scenarios/ (needs scapy; see README.md).
+"""Makes the scenario folders under scenarios/ and plugins/ (needs scapy; see README.md).
 
     make_scenarios.py [--run | --check] [NAME...]
 
@@ -47,8 +47,8 @@ def main():
     for path in sorted((HERE / "parts").glob("*.py")):
         importlib.import_module(f"parts.{path.stem}")
     failed = False
-    for name, (function, kmsg) in sorted(SCENARIOS.items()):
-        folder, extra = HERE / "scenarios" / name, ["--kmsg"] if kmsg else []
+    for name, (function, kmsg, shelf) in sorted(SCENARIOS.items()):
+        folder, extra = HERE / shelf / name, ["--kmsg"] if kmsg else []
         if args.names and not any(name.startswith(n) for n in args.names):
             continue
         if args.check:

@@ -19,12 +19,17 @@ CHAINS = {"raw": "PREROUTING OUTPUT", "mangle": "PREROUTING INPUT FORWARD OUTPUT
 SCENARIOS = {}
 
 
-def scenario(name, kmsg=False):
+def scenario(name, kmsg=False, shelf="scenarios"):
     """Registers a function that fills a Script under the folder's name; `kmsg` asks for LOG lines too."""
     def enter(function):
-        SCENARIOS[name] = (function, kmsg)
+        SCENARIOS[name] = (function, kmsg, shelf)
         return function
     return enter
+
+
+def plugin_scenario(name):
+    """The same for one with a helper that the program does not bring along: it is played with its component."""
+    return scenario(name, shelf="plugins")
 
 
 def table(name, *rules, chains=(), **policies):
