@@ -4,6 +4,7 @@
 //! `run.rs` starts other programs. Each command says what it is doing, and in one line what is missing.
 #![expect(clippy::print_stderr, reason = "a command-line program")]
 
+mod c_helper;
 mod demo;
 mod host;
 mod instructions;
@@ -41,6 +42,8 @@ enum Command {
     NewHelper(new_helper::NewHelper),
     /// Builds the helper plugins to WebAssembly components, in target/wasm/plugins, and the examples, in target/wasm/examples
     Plugins,
+    /// Makes a component of a helper in C, in target/wasm/examples: of plugins/examples/sane, or of a folder that is named
+    CHelper(c_helper::Arguments),
     /// Sends a file by FTP through a gateway, between network namespaces: builds what that takes, needs no root
     Demo {
         /// What `towpath demo` is told
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Some(Command::KernelFuzz(arguments)) => kernel_fuzz::fuzz(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::NewHelper(helper)) => helper.make().map(|()| ExitCode::SUCCESS),
         Some(Command::Plugins) => plugins::build().map(|_| ExitCode::SUCCESS),
+        Some(Command::CHelper(arguments)) => c_helper::build(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::Demo { arguments }) => demo::demo(&arguments).map(|never| match never {}),
         Some(Command::Instructions) => instructions::count().map(|()| ExitCode::SUCCESS),
         Some(Command::Packetdrill(arguments)) => packetdrill::play(&arguments).map(|never| match never {}),

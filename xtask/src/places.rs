@@ -9,6 +9,11 @@ pub(crate) fn root() -> PathBuf {
     root
 }
 
+/// The contract of helper plugins.
+pub(crate) fn contract() -> PathBuf {
+    root().join("wit/helper.wit")
+}
+
 /// Where built components go, whatever cargo's target folder is: `target/wasm/plugins` in the repository. The program
 /// `towpath` takes them in from there (`host-linux/build.rs`).
 pub(crate) fn components() -> PathBuf {

@@ -7,6 +7,9 @@ mod diff;
 mod expectations;
 mod explain;
 mod helper;
+#[cfg(shipped_helpers)]
+#[path = "../wire/in_c.rs"]
+mod in_c;
 mod lab;
 mod nat_audit;
 mod program;

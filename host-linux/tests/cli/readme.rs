@@ -6,6 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use crate::in_c;
+
 /// A command of a README, the folder it is given in, and the lines that the README shows below it.
 #[derive(Debug)]
 struct Shown {
@@ -19,8 +21,20 @@ const FOLDERS: [&str; 3] = [".", "host-linux", "captures/lab"];
 
 #[test]
 fn every_output_in_a_readme_is_what_the_program_prints() {
-    let shown: Vec<_> = FOLDERS.into_iter().flat_map(shown).filter(|shown| !shown.lines.is_empty()).collect();
-    assert!(shown.len() >= 9, "{shown:#?}");
+    assert_right(FOLDERS.into_iter().flat_map(shown).collect(), 9);
+}
+
+#[test]
+fn what_the_helper_in_c_is_shown_to_do_it_does() {
+    if in_c::component("readme::what_the_helper_in_c_is_shown_to_do_it_does").is_some() {
+        assert_right(shown("plugins"), 2);
+    }
+}
+
+/// Holds what the program prints against what is shown, which must be that much at least.
+fn assert_right(mut shown: Vec<Shown>, least: usize) {
+    shown.retain(|shown| !shown.lines.is_empty());
+    assert!(shown.len() >= least, "{shown:#?}");
     for shown in shown {
         let printed = printed(&shown);
         let mut lines = printed.lines();

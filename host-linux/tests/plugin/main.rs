@@ -5,9 +5,14 @@ mod cached;
 mod costly;
 mod evil;
 mod failing;
+#[path = "../wire/in_c.rs"]
+mod in_c;
 mod made;
 mod refused;
+mod sane;
 mod shipped;
+#[path = "../wire/skip.rs"]
+mod skip;
 
 use std::net::IpAddr;
 

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use self::{skips::Skips, tally::Tally};
-use crate::{host, plugins, say, web};
+use crate::{c_helper, host, plugins, say, web};
 
 /// What to test, and how strictly.
 #[derive(Debug, Args)]
@@ -32,6 +32,7 @@ impl Test {
     /// When something cannot be built or started.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         plugins::build()?;
+        c_helper::build_example_if_possible()?;
         let records = records::build()?;
         let skips = Skips::begin()?;
         say("testing (the first time most of it is building wasmtime, some minutes)");

@@ -41,7 +41,11 @@ pub(crate) fn find() -> Result<Toolchain> {
     Ok(Toolchain { cargo: CARGO.into(), rustc: RUSTC.into(), sysroot: Some(sysroot), linker: Some(linker) })
 }
 
-fn install(packages: &[&str]) -> Result<()> {
+/// Installs packages of Debian.
+///
+/// # Errors
+/// When there is no `apt-get`, or it fails, as it does for whoever is not root.
+pub(super) fn install(packages: &[&str]) -> Result<()> {
     let Some(apt) = run::find("apt-get") else { bail!("there is no apt-get to install {}", packages.join(" ")) };
     say(format_args!("installing {}", packages.join(" ")));
     let attempt = || {

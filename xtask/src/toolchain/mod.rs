@@ -1,4 +1,4 @@
-//! A compiler that can build `wasm32-unknown-unknown`: found, or made.
+//! A compiler that can build `wasm32-unknown-unknown`: found, or made. And one for C ([`Clang`]).
 //!
 //! In this order: the `rustc` at hand, if its standard library for the target works; the same after `rustup target
 //! add`; on Debian and its kin the packages rustc-web, cargo-web and rust-web-src, whose standard library is built
@@ -8,6 +8,7 @@
 //! Why not just the second: a machine may have no way to rustup's servers. Why not `wasm32-wasip2`: plugins import
 //! nothing, so they need no WASI; `plugins.rs` makes the component.
 
+mod clang;
 mod debian;
 mod probe;
 mod rustup;
@@ -21,6 +22,7 @@ use std::{
 
 use anyhow::{Result, bail};
 
+pub(crate) use self::clang::Clang;
 use crate::{places, run, say};
 
 /// The target.
