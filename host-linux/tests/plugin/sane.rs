@@ -4,12 +4,13 @@ use std::{fs, path::PathBuf};
 
 use towpath::plugin::Plugin;
 use towpath_engine::{
-    Change, Event,
+    Change, Command, Event,
     conntrack::{
         helper::{Helper, HelperContext, HelperEndpoint, HelperVerdict, Pattern, Site},
         tuple::Direction,
     },
     netfilter::Source,
+    random::Draw,
 };
 use towpath_replay::{
     capture::Capture,
@@ -152,6 +153,31 @@ fn the_images_connection_of_a_capture_is_expected_and_comes() {
 }
 
 #[test]
+fn a_scanner_inside_is_called_at_another_port_where_its_own_is_published() {
+    let test = "sane::a_scanner_inside_is_called_at_another_port_where_its_own_is_published";
+    let Some(sane) = sane(test) else { return };
+    let mut lab = lab::lab(PUBLISHED).draws(&[(Draw::Port, 10_007)]).helpers();
+    lab.command(Command::LoadHelper(Box::new(sane))).play(
+        r#"
+        0.000  wan <  198.51.100.7:40000 > 203.0.113.1:6566 S  seq 0
+        0.000  lan >  198.51.100.7:40000 > 10.0.0.2:6566 S  seq 0
+        0.000  lan <  10.0.0.2:6566 > 198.51.100.7:40000 SA seq 0 ack 1
+        0.000  wan >  203.0.113.1:6566 > 198.51.100.7:40000 SA seq 0 ack 1
+        0.000  wan <  198.51.100.7:40000 > 203.0.113.1:6566 PA seq 1 ack 1 data "\x00\x00\x00\x00\x01\x01\x00\x03"
+        0.000  lan >  198.51.100.7:40000 > 10.0.0.2:6566 PA seq 1 ack 1 data "\x00\x00\x00\x00\x01\x01\x00\x03"
+        0.000  wan <  198.51.100.7:40000 > 203.0.113.1:6566 PA seq 9 ack 1 data "\x00\x00\x00\x07\x00\x00\x00\x00"
+        0.000  lan >  198.51.100.7:40000 > 10.0.0.2:6566 PA seq 9 ack 1 data "\x00\x00\x00\x07\x00\x00\x00\x00"
+        0.000  lan <  10.0.0.2:6566 > 198.51.100.7:40000 PA seq 1 ack 17 data "\x00\x00\x00\x00\x00\x00\x27\x10\x00\x00\x124\x00\x00\x00\x00"
+        0.000  wan >  203.0.113.1:6566 > 198.51.100.7:40000 PA seq 1 ack 17 data "\x00\x00\x00\x00\x00\x00\x27\x17\x00\x00\x124\x00\x00\x00\x00"
+        0.010  wan <  198.51.100.7:40001 > 203.0.113.1:10000 S  seq 3
+        0.010  wan x  FilterPolicy
+        0.010  wan <  198.51.100.7:40002 > 203.0.113.1:10007 S  seq 5
+        0.010  lan >  198.51.100.7:40002 > 10.0.0.2:10000 S  seq 5
+        "#,
+    );
+}
+
+#[test]
 fn beside_linuxs_own_it_answers_every_scenario_as_the_kernel_does() {
     let test = "sane::beside_linuxs_own_it_answers_every_scenario_as_the_kernel_does";
     if sane(test).is_none() {
@@ -214,6 +240,13 @@ fn replayed(sane: Plugin, config: Option<&str>) -> (Vec<String>, Vec<String>) {
     ended.expect("the capture is whole");
     (expected, related)
 }
+
+/// A scanner inside, beside another host whose port is the one that saned will name.
+const PUBLISHED: &str = "-t nat -A PREROUTING -i wan -p tcp --dport 6566 -j DNAT --to-destination 10.0.0.2
+-t nat -A PREROUTING -i wan -p tcp --dport 10000 -j DNAT --to-destination 10.0.0.9
+-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -p tcp --dport 6566 -j ACCEPT
+-P FORWARD DROP";
 
 const CONFIG: &str = include_str!("../../../captures/rules/router.toml");
 const RULES: &str = "-t nat -A POSTROUTING -o outside -j MASQUERADE
