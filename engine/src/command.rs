@@ -279,7 +279,7 @@ pub enum CommandError {
     Address(InterfaceAddress),
     /// The route is there already, its prefix is longer than an address, its router is of
     /// the other family, a metric lies outside its range, or there is no room for another.
-    Route(Route),
+    Route(Box<Route>),
     /// A helper was not loaded.
     Helper(LoadError),
     /// There is no helper of that number.

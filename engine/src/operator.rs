@@ -234,7 +234,7 @@ impl Engine {
         // What is valid on its link only is found without a route, and other links have the same network.
         routes.retain(|route| !is_of_a_link(route.destination));
         if let (Some(last), false) = (routes.last(), self.routes.takes_all(&routes)) {
-            return Err(CommandError::Route(*last));
+            return Err(CommandError::Route(Box::new(*last)));
         }
         let id = self.devices.add(bare);
         self.merge_beside(now, id);
@@ -387,7 +387,7 @@ impl Engine {
         let route = Route::new(destination, prefix, kind);
         match is_of_a_link(address.address) || self.routes.takes(&route) {
             true => Ok(route),
-            false => Err(CommandError::Route(route)),
+            false => Err(CommandError::Route(Box::new(route))),
         }
     }
 
@@ -397,7 +397,7 @@ impl Engine {
             self.known_device(device)?;
             is_right &= via.is_none_or(|via| via.is_ipv4() == route.destination.is_ipv4());
         }
-        if is_right && how(&mut self.routes, route) { Ok(()) } else { Err(CommandError::Route(route)) }
+        if is_right && how(&mut self.routes, route) { Ok(()) } else { Err(CommandError::Route(Box::new(route))) }
     }
 
     fn add_neighbour(

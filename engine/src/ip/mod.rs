@@ -16,7 +16,7 @@ pub mod route;
 mod source;
 
 pub use defrag::Defrag;
-pub use metrics::{Metric, RouteMetrics};
+pub use metrics::{Locks, Metric, RouteMetrics};
 pub use neighbour::Neighbours;
 pub(crate) use path_mtu::PathMtus;
 pub use route::{Fate, NextHop, Route, RouteKind, Routes};

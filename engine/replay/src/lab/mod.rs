@@ -23,7 +23,7 @@
 //! |---|---|
 //! | `name` | its name: 1 to 15 bytes |
 //! | `sysctl` | tunables by their `/proc/sys` names: `sysctl.net.ipv4.tcp_sack = 0`; a list where a tunable has several values, text where it is named (`sysctl.net.ipv4.tcp_congestion_control = "bbr"`) |
-//! | `route` | a table of what its routes say of all ways: `mtu`, `mtu_lock`, `advmss`, `initcwnd`, `initrwnd`, `rto_min`, `quickack`, `fastopen_no_cookie`, as in a gateway's `[[route]]` |
+//! | `route` | a table of what its routes say of all ways: `mtu`, `rtt`, `rttvar`, `ssthresh`, `cwnd`, `reordering`, the `_lock` of each of them, `advmss`, `initcwnd`, `initrwnd`, `rto_min`, `quickack`, `fastopen_no_cookie`, as in a gateway's `[[route]]` |
 //! | `hardware` | a table of its CPUs and NICs, below. Default: none; frames cost no time, and each one is a poll |
 //! | `bond` | its bonds, below. Default: none |
 //! | `features` | a table of features of its devices, by the names of `ethtool -k`. Default: all false, so that links carry whole packets with their checksums; else they carry what such a device gets, as a pair of virtual ones does, and each loss is one of a frame |

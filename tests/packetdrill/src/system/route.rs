@@ -60,26 +60,36 @@ fn say(route: &mut Route, (name, value): (&str, &str), is_locked: bool) -> Optio
         }
         _ => {
             let metric = Metric::by_name(name)?;
-            let number = if metric.name == Metric::RTO_MIN.name { milliseconds(value)? } else { value.parse().ok()? };
-            // The lock of others says nothing, or is understood.
-            match metric.name == Metric::MTU.name {
-                true => route.metrics.is_mtu_locked = is_locked,
-                false if is_locked => return None,
-                false => {}
+            let number = match metric.name {
+                "rto_min" => milliseconds(value, 1)?,
+                "rtt" => milliseconds(value, RTT_UNITS)?,
+                "rttvar" => milliseconds(value, RTTVAR_UNITS)?,
+                _ => value.parse().ok()?,
+            };
+            // The lock of others says nothing.
+            if !metric.say_lock(&mut route.metrics, is_locked) && is_locked {
+                return None;
             }
             metric.say(&mut route.metrics, number).then_some(())
         }
     }
 }
 
-/// A time, in milliseconds where it has no unit.
-fn milliseconds(value: &str) -> Option<u32> {
+/// A time; where it has no unit, so many of its units are a millisecond, and it is whole milliseconds.
+fn milliseconds(value: &str, units: u32) -> Option<u32> {
     let (number, factor) = match (value.strip_suffix("ms"), value.strip_suffix('s')) {
         (Some(number), _) => (number, 1),
         (None, Some(number)) => (number, 1000),
-        (None, None) => (value, 1),
+        (None, None) => {
+            let number: u32 = value.parse().ok()?;
+            return number.is_multiple_of(units).then_some(number / units);
+        }
     };
     number.parse::<u32>().ok()?.checked_mul(factor)
 }
+
+/// Round trips without a unit are in eighths of a millisecond, and what they vary by in quarters (iproute2 6.1: `ip/iproute.c`).
+const RTT_UNITS: u32 = 8;
+const RTTVAR_UNITS: u32 = 4;
 
 const DEVICE: &str = "tun0";
