@@ -269,11 +269,7 @@ impl Connection {
     /// Measures the round-trip time, by when segments were sent, or by the timestamps that come back when they were sent
     /// more than once (Karn's algorithm; RFC 7323, section 4).
     fn measure(&mut self, work: &Work<'_>, segment: &Segment, news: &News) -> Option<Duration> {
-        let echoed = || {
-            let echo = segment.timestamps.filter(|_| self.agreed.timestamps && news.has_advanced)?.echo;
-            let age = self.echo_age(work, echo);
-            (echo != 0 && age < ECHO_AGE_MAX_MILLIS).then(|| Duration::from_millis(age.max(1).into()))
-        };
+        let echoed = || self.echoed_rtt(work, segment).filter(|_| news.has_advanced);
         let rtt = news.rtt(work.now).or_else(echoed)?;
         let latest = news.latest_rtt(work.now).unwrap_or(rtt);
         // What the other end has waited is not the way's; if it always waits, the least time runs out in time.
@@ -283,6 +279,24 @@ impl Connection {
         self.rtt.sample(rtt, (self.sender.una, self.sender.next), self.timeout_floor(work));
         self.trouble.backoff = 0;
         Some(latest)
+    }
+
+    /// How long ago the time was told that comes back with a segment.
+    fn echoed_rtt(&self, work: &Work<'_>, segment: &Segment) -> Option<Duration> {
+        let echo = segment.timestamps.filter(|_| self.agreed.timestamps)?.echo;
+        let age = self.echo_age(work, echo);
+        (echo != 0 && age < ECHO_AGE_MAX_MILLIS).then(|| Duration::from_millis(age.max(1).into()))
+    }
+
+    /// Measures the round trip of an answer to a SYN, unless something was measured: the one of `taken`, if that is known, else by the
+    /// timestamp that comes back (Linux v6.18: `tcp_synack_rtt_meas()`).
+    pub(super) fn measure_answer(&mut self, work: &Work<'_>, segment: &Segment, taken: Option<Duration>) {
+        if self.rtt.smoothed().is_none()
+            && let Some(rtt) = taken.or_else(|| self.echoed_rtt(work, segment))
+        {
+            self.rtt.sample_least(work.now, rtt, work.sysctls);
+            self.rtt.sample(rtt, (self.sender.una, self.sender.next), self.timeout_floor(work));
+        }
     }
 
     /// Lets the congestion window grow, or shrink as far as a reduction asks for.

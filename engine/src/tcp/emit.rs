@@ -10,6 +10,7 @@ use crate::{
     offload::checksum,
     packet::{Draft, Gso, GsoKind, Head, Owner, Packet},
     socket::SendQueue,
+    time::Instant,
     wire::{FastOpenOption, Ipv4Header, OptionsOut, Protocol, SackBlocks, SeqNum, TcpFlags, TcpHeader, Timestamps},
 };
 
@@ -30,7 +31,12 @@ struct Out {
 impl Connection {
     /// The clock that timestamps tell: milliseconds, from somewhere.
     pub(super) fn clock(&self, work: &Work<'_>) -> u32 {
-        ((work.now.as_nanos() / 1_000_000) as u32).wrapping_add(self.agreed.timestamp_offset)
+        self.clock_at(work.now)
+    }
+
+    /// What it told at that time.
+    pub(super) fn clock_at(&self, when: Instant) -> u32 {
+        ((when.as_nanos() / 1_000_000) as u32).wrapping_add(self.agreed.timestamp_offset)
     }
 
     /// Milliseconds since a timestamp that was sent and has come back.

@@ -191,6 +191,9 @@ impl Connection {
             return Ok(());
         }
         self.note_lateness(segment);
+        if self.state == State::SynReceived && !self.is_in_handshake() {
+            self.forgive_resent_syn(segment);
+        }
         let taken = if self.is_of_another_syn(segment) { Taken::Impossible } else { self.take_ack(work, segment) };
         if taken == Taken::Impossible {
             if self.state == State::SynReceived {

@@ -84,7 +84,7 @@ pub(crate) struct Request {
     pub(super) sent_at: Instant,
     /// How often the answer was sent again, and how often because time was over.
     pub(super) resent: u32,
-    timeouts: u32,
+    pub(super) timeouts: u32,
     /// Its answer was acknowledged, but data are waited for.
     is_answered: bool,
     /// When a segment that could not be right was answered last.

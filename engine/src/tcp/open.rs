@@ -151,6 +151,7 @@ impl Connection {
         self.sender.window_from = segment.seq;
         self.sender.window = u32::from(segment.window);
         self.sender.window_max = self.sender.window;
+        self.forgive_resent_syn(segment);
         self.take_ack(work, segment);
         self.begin_established(work, segment);
         self.take_step(work, Step::SynAck);
@@ -256,21 +257,30 @@ impl Connection {
             // Linux v6.18: `net/ipv4/tcp_input.c`, `tcp_finish_connect()`.
             self.receiver.last_at = work.now;
         }
+        // A SYN that had to be sent again more than once may have been lost: begin with one segment (RFC 6298, section 5.7).
+        let was_lost = self.counters.resent > 1 && self.trouble.undo_from.is_some();
         self.trouble.resent_at = None;
         self.trouble.undo_from = None;
         self.set_trouble_quietly();
         self.receiver.mss_seen =
             self.receiver.mss_told.min(self.sender.mss_bytes).min(MSS_ASSUMED.max(self.receiver.mss_seen));
-        self.begin_transfer(work, segment.has(TcpFlags::SYN));
+        self.measure_answer(work, segment, None);
+        self.begin_transfer(work, segment.has(TcpFlags::SYN), was_lost);
         self.deadlines.retransmit = None;
         (self.trouble.backoff, self.trouble.attempts) = (0, 0);
         self.arm_keepalive(work);
     }
 
+    /// A SYN was sent again for nothing if it is the first one whose time comes back (Linux v6.18: `tcp_try_undo_spurious_syn()`).
+    pub(super) fn forgive_resent_syn(&mut self, segment: &Segment) {
+        let (Some(first), Some(timestamps)) = (self.trouble.resent_at, segment.timestamps) else { return };
+        if self.agreed.timestamps && timestamps.echo == self.clock_at(first) {
+            self.trouble.undo_from = None;
+        }
+    }
+
     /// Data may go both ways from now on (Linux v6.18: `tcp_init_transfer()`).
-    pub(super) fn begin_transfer(&mut self, work: &Work<'_>, has_connected: bool) {
-        // A SYN that had to be repeated may have been lost: begin with one segment (RFC 6298, section 5.7).
-        let was_lost = self.trouble.attempts > 1 || self.counters.resent > 1;
+    pub(super) fn begin_transfer(&mut self, work: &Work<'_>, has_connected: bool, was_lost: bool) {
         self.window.set(if was_lost { 1 } else { self.initial_segments() });
         self.begin_mtu_search(work, has_connected);
         self.begin_tuning(work);
@@ -337,6 +347,10 @@ impl Connection {
         };
         sender.flight.push_back(syn);
         connection.counters.resent = request.resent;
+        if request.timeouts > 0 {
+            (connection.trouble.undo_from, connection.trouble.resent_at) =
+                (Some(request.initial), Some(request.came_at));
+        }
         connection.settle_mss();
         connection
     }

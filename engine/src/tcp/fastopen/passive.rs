@@ -139,7 +139,7 @@ impl Connection {
         connection.sender.una = connection.sender.next;
         (connection.sender.window, connection.sender.window_max) = (segment.window.into(), segment.window.into());
         connection.sender.pushed = connection.sender.next;
-        connection.begin_transfer(work, false);
+        connection.begin_transfer(work, false, false);
         connection.counters.segments_received += segment.count;
         if segment.len > 0 {
             connection.counters.data_segments_received += segment.count;
@@ -211,7 +211,7 @@ impl Connection {
         let is_answer = !segment.ack.before(self.sender.una) && !segment.ack.after(self.sender.next);
         let result = self.receive_valid(work, segment, packet);
         if is_answer && self.is_in_handshake() {
-            self.end_handshake(work);
+            self.end_handshake(work, segment);
         }
         result
     }
@@ -223,16 +223,12 @@ impl Connection {
     }
 
     /// The answer to the SYN is acknowledged.
-    pub(in crate::tcp) fn end_handshake(&mut self, work: &mut Work<'_>) {
+    pub(in crate::tcp) fn end_handshake(&mut self, work: &mut Work<'_>, segment: &Segment) {
         let Some(handshake) = self.handshake_mut() else { return };
         handshake.ended = Some(Ended::Here);
         let (sent_at, was_resent) = (handshake.sent_at, handshake.resent > 0);
         self.counters.delivered = self.counters.delivered.wrapping_add(1);
-        if self.rtt.smoothed().is_none() && !was_resent {
-            let rtt = work.now.since(sent_at);
-            self.rtt.sample_least(work.now, rtt, work.sysctls);
-            self.rtt.sample(rtt, (self.sender.una, self.sender.next), self.timeout_floor(work));
-        }
+        self.measure_answer(work, segment, (!was_resent).then(|| work.now.since(sent_at)));
         if self.trouble.now == Trouble::Loss && self.sender.in_flight.out == 0 {
             self.try_undo_recovery(work);
         }
@@ -248,7 +244,7 @@ impl Connection {
 
     /// The handshake of one in SYN_RECV is done: it stands.
     pub(in crate::tcp) fn stand(&mut self, work: &mut Work<'_>, segment: &Segment) {
-        self.end_handshake(work);
+        self.end_handshake(work, segment);
         self.sender.window = u32::from(segment.window) << self.agreed.send_scale;
         self.sender.window_max = self.sender.window_max.max(self.sender.window);
         self.sender.window_from = segment.seq;
