@@ -6,6 +6,8 @@ mod again;
 mod anything;
 #[path = "tcp/closing.rs"]
 mod closing;
+#[path = "tcp/destinations.rs"]
+mod destinations;
 #[path = "tcp/fast_open.rs"]
 mod fast_open;
 #[path = "tcp/for_many.rs"]

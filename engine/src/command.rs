@@ -86,8 +86,9 @@ pub enum Command {
     SetSysctl(String, u32),
     /// Sets a tunable of several values by its `/proc/sys` name: the first ones, if there are fewer.
     SetSysctls(String, Vec<u32>),
-    /// Forgets the cookies of Fast Open and what else is known of servers, as `ip tcp_metrics flush` does.
-    ForgetServers,
+    /// Forgets what is remembered of the hosts in that network (its address and how long its prefix is), cookies of Fast Open and what
+    /// connections to them have left, or of all hosts, as `ip tcp_metrics delete` and `flush` do. [`Reply::Forgotten`] tells how many.
+    ForgetDestinations(Option<(IpAddr, u8)>),
     /// Offers a datagram service on this host.
     OfferUdp(UdpService),
     /// Says which events are wanted.
@@ -151,7 +152,7 @@ impl Command {
             | Self::Trace(_)
             | Self::Script(_)
             | Self::SendPacket(_)
-            | Self::ForgetServers
+            | Self::ForgetDestinations(_)
             | Self::FlushConntrack
             | Self::ForgetConnections(_)
             | Self::ForgetPart(..)
@@ -199,7 +200,7 @@ impl fmt::Debug for Command {
             Self::Script(values) => f.debug_tuple("Script").field(values).finish(),
             Self::SendPacket(bytes) => f.debug_tuple("SendPacket").field(&bytes.len()).finish(),
             Self::ServeHost(on) => f.debug_tuple("ServeHost").field(on).finish(),
-            Self::ForgetServers => f.write_str("ForgetServers"),
+            Self::ForgetDestinations(network) => f.debug_tuple("ForgetDestinations").field(network).finish(),
             Self::FlushConntrack => f.write_str("FlushConntrack"),
             Self::ForgetConnections(serials) => f.debug_tuple("ForgetConnections").field(serials).finish(),
             Self::ForgetPart(from, condemned) => f.debug_tuple("ForgetPart").field(from).field(condemned).finish(),

@@ -379,9 +379,9 @@ pub const COUNT_MAX: u64 = 1 << 62;
 /// by what each gets in any case: `tcp_wmem[0]`, 4 KB to send, and one segment to read, of 64 KB at most where segments are merged.
 pub const SOCKETS_MAX: usize = 1 << 20;
 
-/// Servers that Fast Open remembers, of about 150 bytes each: 600 KB. A further one takes the place of the one that was heard of longest
-/// ago.
-pub const FAST_OPEN_PEERS_MAX: usize = 4096;
+/// Destinations that are remembered when connections to them have ended, of about 250 bytes each: 2 MB. A further one takes the place of
+/// the one that was written longest ago. Linux has as many hashes of them, on small machines.
+pub const DESTINATIONS_MAX: usize = 8192;
 
 /// Connections of one listener that may be in use before their handshakes are done, whatever it and `net.core.somaxconn` say; and places
 /// of such that were reset, of 8 bytes each: 512 KB.

@@ -85,7 +85,7 @@ impl Engine {
             }
             Command::SetSysctl(name, value) => self.set_sysctl(now, name, &[value]),
             Command::SetSysctls(name, values) => self.set_sysctl(now, name, &values),
-            Command::ForgetServers => Ok(self.forget_servers()),
+            Command::ForgetDestinations(network) => Ok(Reply::Forgotten(self.sockets.destinations.forget(network))),
             Command::OfferUdp(service) => self.offer_udp(service),
             Command::Subscribe(subscription) => {
                 self.around.events.subscribe(subscription);
@@ -107,11 +107,6 @@ impl Engine {
             Command::ForgetExpectations(numbers) => Ok(self.forget_expectations(now, numbers)),
             Command::FlushConntrack => Ok(self.flush_conntrack(now)),
         }
-    }
-
-    fn forget_servers(&mut self) -> Reply {
-        self.sockets.fast_open.forget_peers();
-        Reply::Done
     }
 
     fn offer_udp(&mut self, service: UdpService) -> Result<Reply, CommandError> {

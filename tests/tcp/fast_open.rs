@@ -162,7 +162,7 @@ fn cookies_last_when_an_engine_goes_on_from_a_snapshot() {
     listen(&mut twin);
     assert_eq!(opens(&mut twin).1, Ok(10));
     assert_eq!((counters(&twin).passive, counters(&twin).active), (1, 1), "the client has it, and the server knows it");
-    twin.handle_command(NOW, Command::ForgetServers).expect("a command");
+    twin.handle_command(NOW, Command::ForgetDestinations(None)).expect("a command");
     assert_eq!(opens(&mut twin).1, Ok(10));
     assert_eq!((counters(&twin).cookie_reqd, counters(&twin).active), (1, 1), "it is asked for again");
     // Another engine has another key.

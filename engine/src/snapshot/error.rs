@@ -69,8 +69,8 @@ pub enum Part {
     IcmpLimit,
     /// How large packets to hosts may be.
     PathMtus,
-    /// What Fast Open knows of servers.
-    FastOpen,
+    /// What is remembered of other hosts.
+    Destinations,
     /// Where rules stood, or what their matches remember.
     Rules,
     /// The helpers.
@@ -106,7 +106,7 @@ impl Part {
             Self::Neighbours => "neighbours",
             Self::IcmpLimit => "credit for ICMP errors",
             Self::PathMtus => "MTUs of paths",
-            Self::FastOpen => "cookies of Fast Open",
+            Self::Destinations => "what is remembered of destinations",
             Self::Rules => "rules",
             Self::Helpers => "helpers",
             Self::Connection => "connections",

@@ -11,8 +11,8 @@
 //! - the keys of the hashes, the generator, credit for ICMP errors, counters, subscriptions, the latest time;
 //! - names and hashes of helpers, but not their code: whoever restores brings the helpers.
 //!
-//! It does not hold sockets: who used them is elsewhere. A restored engine has none but its services, with the keys, the chance and the
-//! cookies of Fast Open of the others; to other ends it is as if the host had been started again. An engine that goes on from a snapshot
+//! It does not hold sockets: who used them is elsewhere. A restored engine has none but its services, with the keys, the chance and
+//! what the others have left of other hosts ([`Destination`](crate::tcp::Destination)); to other ends it is as if the host had been started again. An engine that goes on from a snapshot
 //! ([`Engine::reload`], [`Engine::resume`]) keeps those that it has.
 //!
 //! It does not hold packets: neither those that wait for [`Engine::poll_transmit`], for a neighbour's address, for other
@@ -58,7 +58,7 @@ use crate::{
 };
 
 /// The version of snapshots that are written, and the only one that is read.
-pub const VERSION: u32 = 25;
+pub const VERSION: u32 = 26;
 
 /// What a snapshot does not hold and an engine needs.
 pub struct Restoring {

@@ -205,7 +205,7 @@ impl EngineRecord {
         }
         engine.conntrack.map_anew(engine.around.sysctls.keeps_mappings());
         engine.around.random = self.random;
-        engine.sockets = Sockets::restore(self.sockets).ok_or(SnapshotError::Inconsistent(Part::FastOpen))?;
+        engine.sockets = Sockets::restore(self.sockets).ok_or(SnapshotError::Inconsistent(Part::Destinations))?;
         for service in self.services {
             engine.carry_out(Instant::ZERO, Command::OfferUdp(service))?;
         }

@@ -36,6 +36,7 @@ impl Engine {
             secrets: &sockets.secrets,
             challenges: &mut sockets.challenges,
             fast_open: &mut sockets.fast_open,
+            destinations: &mut sockets.destinations,
             memory: &mut sockets.memory,
             transmits: &self.transmits,
         }
@@ -108,7 +109,10 @@ impl Engine {
         let has_room = listener.takes_request() || initial.is_some();
         let remembers =
             cookies != 0 || initial.is_some() || listener.may_remember(self.around.sysctls.tcp_max_syn_backlog);
-        if listener.is_full() || (!has_room && cookies == 0) || !remembers {
+        if listener.is_full()
+            || (!has_room && cookies == 0)
+            || !(remembers || self.is_proven(now, ends, packet.meta().device))
+        {
             return Err(packet.drop_for(DropReason::ListenFull));
         }
         if initial.is_none() && (cookies == 2 || !has_room) {
@@ -139,6 +143,13 @@ impl Engine {
         }
         packet.recycle(&mut self.pool);
         Ok(())
+    }
+
+    /// Whether the other end has been there before: what is left of a full listener is for such (Linux v6.18: `tcp_conn_request()`).
+    fn is_proven(&mut self, now: Instant, ends: &Ends, arrived_at: Option<DeviceId>) -> bool {
+        let bound = arrived_at.filter(|_| crate::ip::route::is_of_a_link(ends.remote.ip()));
+        let way = self.unlabelled_way_to(now, ends.remote.ip(), bound);
+        self.sockets.destinations.is_proven(now, ends, &way.metrics)
     }
 
     /// A segment of nobody's may bring the answer to a cookie (Linux v6.18: `tcp_v4_cookie_check()`).

@@ -9,7 +9,7 @@ use crate::{
     engine::Engine,
     packet::Packet,
     tcp::{
-        FastOpenCounters, State,
+        Destination, FastOpenCounters, State,
         connection::Connection,
         fastopen::{Judged, Presented},
         listen::Request,
@@ -95,6 +95,11 @@ impl Engine {
     #[must_use]
     pub const fn fast_open_counters(&self) -> FastOpenCounters {
         self.sockets.fast_open.counters
+    }
+
+    /// What is remembered of other hosts, by their addresses (`ip tcp_metrics show`).
+    pub fn destinations(&self, now: Instant) -> impl Iterator<Item = Destination> {
+        self.sockets.destinations.all(now)
     }
 
     /// ICMP errors about segments that no connection has in flight, which are not believed (`OutOfWindowIcmps`).

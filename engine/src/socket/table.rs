@@ -19,6 +19,7 @@ use crate::{
     tcp::{
         Ends,
         connection::Connection,
+        destinations::{Destinations, DestinationsRecord},
         fastopen::{FastOpen, FastOpenRecord},
         listen::{Listener, Request},
         memory::Memory,
@@ -66,6 +67,8 @@ pub struct Sockets {
     pub(crate) random: Random,
     pub(crate) challenges: Challenges,
     pub(crate) fast_open: FastOpen,
+    /// What is remembered of other hosts.
+    pub(crate) destinations: Destinations,
     /// ICMP errors about what no connection has in flight (`OutOfWindowIcmps`).
     pub(super) strange_errors: u64,
     /// What all connections hold together.
@@ -125,6 +128,7 @@ pub(crate) struct SocketsRecord {
     random: Random,
     port_steps: Vec<u32>,
     fast_open: FastOpenRecord,
+    destinations: DestinationsRecord,
 }
 
 /// A stream socket that is neither connected nor listens.
@@ -153,6 +157,7 @@ impl Sockets {
             random,
             challenges: Challenges::default(),
             fast_open: FastOpen::default(),
+            destinations: Destinations::default(),
             strange_errors: 0,
             memory: Memory::default(),
             port_steps: [0; 64],
@@ -162,22 +167,25 @@ impl Sockets {
         }
     }
 
-    /// What a snapshot holds of them: keys, chance, and what Fast Open knows of servers, so that what is opened then gets the same numbers.
+    /// What a snapshot holds of them: keys, chance, and what is remembered of other hosts, so that what is opened then gets the same numbers.
     pub(crate) fn record(&self) -> SocketsRecord {
         SocketsRecord {
             keys: self.secrets.keys(),
             random: self.random.clone(),
             port_steps: self.port_steps.to_vec(),
             fast_open: self.fast_open.record(),
+            destinations: self.destinations.record(),
         }
     }
 
-    /// None, with the keys and the chance of a snapshot; `None` when what it knows of Fast Open cannot be.
+    /// None, with the keys and the chance of a snapshot; `None` when what it knows of other hosts cannot be.
     pub(crate) fn restore(record: SocketsRecord) -> Option<Self> {
-        let SocketsRecord { keys, random, port_steps, fast_open } = record;
+        let SocketsRecord { keys, random, port_steps, fast_open, destinations } = record;
         let port_steps = port_steps.try_into().unwrap_or([0; 64]);
-        let fast_open = FastOpen::restore(fast_open)?;
-        Some(Self { secrets: Secrets::with_keys(keys), random, port_steps, fast_open, ..Self::new(0) })
+        let fast_open = FastOpen::restore(fast_open);
+        let destinations = Destinations::restore(destinations)?;
+        let secrets = Secrets::with_keys(keys);
+        Some(Self { secrets, random, port_steps, fast_open, destinations, ..Self::new(0) })
     }
 
     /// Puts something into a free place; `None` when there are too many.

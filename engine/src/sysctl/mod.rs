@@ -12,7 +12,6 @@
 //! | `ecn_option`, `ecn_option_beacon` | options of accurate ECN, which is not here: `tcp_ecn` ends at 2 |
 //! | `l3mdev_accept` | there are no VRF devices |
 //! | `migrate_req` | not here yet: requests and connections of a listener that is closed end with it, as by Linux's default |
-//! | `no_metrics_save`, `no_ssthresh_metrics_save` | nothing is remembered of ended connections but cookies of Fast Open, as with `no_metrics_save` of 1 |
 //! | `plb_*` | only DCTCP asks for other paths (`plb_enabled`), and is not here |
 
 mod form;

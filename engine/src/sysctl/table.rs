@@ -255,9 +255,9 @@ sysctls! {
     tcp_max_orphans: "net.ipv4.tcp_max_orphans" = 16_384, 0..=2_147_483_647;
     /// Segments by which a connection may take the network to reorder at most.
     tcp_max_reordering: "net.ipv4.tcp_max_reordering" = 300, 1..=2_147_483_647;
-    /// Requests that a listener remembers at most where no cookies are given (`tcp_syncookies` of 0), a quarter of it left free: Linux
-    /// leaves that to peers whose round-trip time it knows from earlier connections, and none is remembered here. Linux's default is a
-    /// 128th of the buckets that its table of connections has; this is that of 262144.
+    /// Requests that a listener remembers at most where no cookies are given (`tcp_syncookies` of 0), a quarter of it left free for
+    /// peers whose round-trip time is known from earlier connections. Linux's default is a 128th of the buckets that its table of
+    /// connections has; this is that of 262144.
     tcp_max_syn_backlog: "net.ipv4.tcp_max_syn_backlog" = 2048, 0..=2_147_483_647;
     /// Connections in TIME_WAIT, at most; a further one is forgotten at once.
     tcp_max_tw_buckets: "net.ipv4.tcp_max_tw_buckets" = 131_072, 0..=2_147_483_647;
@@ -267,6 +267,10 @@ sysctls! {
     tcp_min_tso_segs: "net.ipv4.tcp_min_tso_segs" = 2, 1..=255;
     /// Whether receive buffers grow with what is read a round trip.
     tcp_moderate_rcvbuf: "net.ipv4.tcp_moderate_rcvbuf" = 1, 0..=1;
+    /// Whether connections that end leave nothing of their ways to others: 0 they do.
+    tcp_no_metrics_save: "net.ipv4.tcp_no_metrics_save" = 0, 0..=255;
+    /// Whether slow start thresholds are no part of that: 0 they are.
+    tcp_no_ssthresh_metrics_save: "net.ipv4.tcp_no_ssthresh_metrics_save" = 1, 0..=1;
     /// Bytes that may wait unsent in a socket's queue before it is no longer writable.
     tcp_notsent_lowat: "net.ipv4.tcp_notsent_lowat" = 4_294_967_295, 0..=4_294_967_295;
     /// Retransmissions to a peer that does not answer, of a connection that nobody holds any more; 0 means 8.

@@ -70,6 +70,8 @@ pub(crate) struct Connection {
     pub(crate) is_orphan: bool,
     /// Somebody holds it, or has: it does not wait to be accepted.
     pub(crate) is_accepted: bool,
+    /// How it was is remembered.
+    pub(super) is_remembered: bool,
     /// What has become possible since its user was told last.
     pub(crate) woken: Readiness,
 }
@@ -318,6 +320,7 @@ impl Connection {
             is_at_end: false,
             is_orphan: false,
             is_accepted: true,
+            is_remembered: false,
             woken: Readiness::default(),
         }
     }

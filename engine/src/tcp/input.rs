@@ -14,6 +14,7 @@ use super::{
     reassembly::{Put, Reassembly},
     segment::Segment,
     states::{Action, State, Step, next},
+    time_wait,
     work::Work,
 };
 use crate::{
@@ -191,9 +192,7 @@ impl Connection {
             return Ok(());
         }
         self.note_lateness(segment);
-        if self.state == State::SynReceived && !self.is_in_handshake() {
-            self.forgive_resent_syn(segment);
-        }
+        self.forgive_resent_syn(segment);
         let taken = if self.is_of_another_syn(segment) { Taken::Impossible } else { self.take_ack(work, segment) };
         if taken == Taken::Impossible {
             if self.state == State::SynReceived {
@@ -223,7 +222,7 @@ impl Connection {
             let is_first = self.state == State::FinWait1;
             self.take_step(work, Step::AckOfFin);
             if is_first && self.is_orphan {
-                self.suspect_late_fin(work, segment);
+                self.leave_orphan(work, segment);
             }
         }
         self.take_urgent(work, segment, &packet);
@@ -263,6 +262,9 @@ impl Connection {
     pub(super) fn take_step(&mut self, work: &mut Work<'_>, step: Step) {
         let before = self.state;
         let (state, action) = next(before, step);
+        if state == State::TimeWait || (before, step) == (State::LastAck, Step::AckOfFin) {
+            self.remember(work);
+        }
         self.state = state;
         match action {
             Action::Nothing => self.note_waiting(work, before),
@@ -295,9 +297,27 @@ impl Connection {
 
     /// How long FIN_WAIT2 lasts when nobody holds the connection.
     pub(super) fn wait_as_orphan(&mut self, work: &Work<'_>) {
+        self.deadlines.keepalive = Some(work.now + self.orphan_wait(work));
+    }
+
+    fn orphan_wait(&self, work: &Work<'_>) -> Duration {
         let usual = Duration::from_secs(work.sysctls.tcp_fin_timeout.into());
-        let wait = self.settings.linger2.unwrap_or(usual).max(self.timeout() * 7 / 2);
-        self.deadlines.keepalive = Some(work.now + wait);
+        self.settings.linger2.unwrap_or(usual).max(self.timeout() * 7 / 2)
+    }
+
+    /// Nobody holds it any more, and its FIN is acknowledged. Data that come then end it, and are nothing to learn from.
+    fn leave_orphan(&mut self, work: &mut Work<'_>, segment: &Segment) {
+        self.suspect_late_fin(work, segment);
+        if !(segment.seq + segment.len).after(self.receiver.next) {
+            self.remember_orphan(work);
+        }
+    }
+
+    /// Nobody holds it in FIN_WAIT2: nothing more will be learned of its way, unless it stays there for long.
+    pub(super) fn remember_orphan(&mut self, work: &mut Work<'_>) {
+        if self.orphan_wait(work) <= time_wait::LENGTH {
+            self.remember(work);
+        }
     }
 
     /// The other end's FIN has come, and everything before it.

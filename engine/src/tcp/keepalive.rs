@@ -26,6 +26,7 @@ impl Connection {
     pub(super) fn handle_keepalive(&mut self, work: &mut Work<'_>) {
         if self.state == State::FinWait2 && self.is_orphan {
             // The other end does not say that it has ended, and nobody is there to hear it.
+            self.remember(work);
             return self.finish(work.pool);
         }
         if !self.settings.keepalive || matches!(self.state, State::Closed | State::SynSent) {

@@ -20,6 +20,7 @@
 //! | `open`, `listen`, `cookies`, `time_wait` | how connections begin, wait for each other, and what is left of them |
 //! | `input`, `reassembly`, `room`, `sack`, `delayed`, `window` | what comes: order, room, repetitions, acknowledgements, the window that is told |
 //! | [`fastopen`] | data that go with a SYN |
+//! | [`destinations`] | what connections leave of their ways to those behind them |
 //! | [`memory`] | what all connections may hold together |
 //! | `ack`, `scoreboard`, `rack`, `recovery`, `undo`, `ecn`, [`rtt`] | what comes back: what is in flight, lost, to be sent again |
 //! | `delivery`, `pacing`, `model` | how fast it gets there, how fast it leaves, and who decides it |
@@ -40,6 +41,7 @@ pub(crate) mod connection;
 pub(crate) mod cookies;
 mod delayed;
 mod delivery;
+pub mod destinations;
 mod ecn;
 mod emit;
 pub mod fastopen;
@@ -76,6 +78,7 @@ pub(crate) mod window;
 pub(crate) mod work;
 
 pub use delivery::Sample;
+pub use destinations::Destination;
 pub use fastopen::{FastOpenCounters, FastOpenKeys};
 pub use info::TcpInfo;
 pub use memory::{TcpMemory, TcpMemoryCounters};

@@ -246,7 +246,7 @@ impl Connection {
     }
 
     /// Both SYNs are known to both ends.
-    pub(super) fn begin_established(&mut self, work: &Work<'_>, segment: &Segment) {
+    pub(super) fn begin_established(&mut self, work: &mut Work<'_>, segment: &Segment) {
         if !segment.has(TcpFlags::SYN) {
             self.sender.window = u32::from(segment.window) << self.agreed.send_scale;
             self.sender.window_max = self.sender.window_max.max(self.sender.window);
@@ -274,13 +274,15 @@ impl Connection {
     /// A SYN was sent again for nothing if it is the first one whose time comes back (Linux v6.18: `tcp_try_undo_spurious_syn()`).
     pub(super) fn forgive_resent_syn(&mut self, segment: &Segment) {
         let (Some(first), Some(timestamps)) = (self.trouble.resent_at, segment.timestamps) else { return };
-        if self.agreed.timestamps && timestamps.echo == self.clock_at(first) {
+        let is_answer = matches!(self.state, State::SynSent | State::SynReceived) && !self.is_in_handshake();
+        if is_answer && self.agreed.timestamps && timestamps.echo == self.clock_at(first) {
             self.trouble.undo_from = None;
         }
     }
 
     /// Data may go both ways from now on (Linux v6.18: `tcp_init_transfer()`).
-    pub(super) fn begin_transfer(&mut self, work: &Work<'_>, has_connected: bool, was_lost: bool) {
+    pub(super) fn begin_transfer(&mut self, work: &mut Work<'_>, has_connected: bool, was_lost: bool) {
+        self.recall(work);
         self.window.set(if was_lost { 1 } else { self.initial_segments() });
         self.begin_mtu_search(work, has_connected);
         self.begin_tuning(work);
@@ -373,6 +375,7 @@ impl Connection {
             return;
         }
         if self.state == State::FinWait2 {
+            self.remember_orphan(work);
             self.wait_as_orphan(work);
         }
     }

@@ -20,6 +20,8 @@ pub struct Rtt {
     deviation_max_4: u32,
     /// What is added to the smoothed time for the timeout.
     variance: u32,
+    /// The timeout until something is measured; `None`: a second before that, and as it was measured behind it.
+    expected: Option<Duration>,
     /// Where this round trip ends.
     round_end: SeqNum,
     /// The least of the last minutes.
@@ -31,6 +33,7 @@ impl Rtt {
     pub(super) fn sample(&mut self, rtt: Duration, (una, next): (SeqNum, SeqNum), floor: Duration) {
         let measured = micros(rtt).max(1);
         let floor = micros(floor);
+        self.expected = None;
         if self.smoothed_8 == 0 {
             self.smoothed_8 = measured << 3;
             self.deviation_4 = measured << 1;
@@ -60,17 +63,39 @@ impl Rtt {
         }
     }
 
+    /// The handshake is done. Its segments are small: if round trips to its other end have taken longer before, `known_8` eighths of a
+    /// microsecond, they are expected to again. If it has measured none, there may be a reason why not (RFC 6298, section 5.7; Linux v6.18:
+    /// `net/ipv4/tcp_metrics.c`, `tcp_init_metrics()`).
+    pub(super) fn expect(&mut self, known_8: u32, floor: Duration) {
+        if known_8 > self.smoothed_8 {
+            let known = Duration::from_micros(u64::from(known_8 >> 3));
+            self.expected = Some(known + floor.max(2 * known));
+        } else if self.smoothed_8 == 0 {
+            self.variance = micros(UNMEASURED_TIMEOUT);
+            (self.deviation_4, self.deviation_max_4) = (self.variance, self.variance);
+            self.expected = Some(UNMEASURED_TIMEOUT);
+        }
+    }
+
+    /// Goes by what was measured, if anything was.
+    pub(super) const fn expect_the_measured(&mut self) {
+        if self.smoothed_8 != 0 {
+            self.expected = None;
+        }
+    }
+
     /// Takes a sample for the least time, which counts for `tcp_min_rtt_wlen` seconds.
     pub(super) fn sample_least(&mut self, now: Instant, rtt: Duration, sysctls: &Sysctls) {
         self.least.sample(now, micros(rtt).max(1), Duration::from_secs(sysctls.tcp_min_rtt_wlen.into()));
     }
 
-    /// The retransmission timeout without backing off, and not longer than `most`; a second while nothing was measured.
+    /// The retransmission timeout without backing off, and not longer than `most`; a second while nothing was measured or is known.
     #[must_use]
     pub fn timeout(&self, most: Duration) -> Duration {
-        match self.smoothed_8 {
-            0 => INITIAL_TIMEOUT,
-            smoothed => Duration::from_micros(u64::from(smoothed >> 3) + u64::from(self.variance)).min(most),
+        match (self.expected, self.smoothed_8) {
+            (Some(expected), _) => expected.min(most),
+            (None, 0) => INITIAL_TIMEOUT,
+            (None, smoothed) => Duration::from_micros(u64::from(smoothed >> 3) + u64::from(self.variance)).min(most),
         }
     }
 
@@ -86,6 +111,11 @@ impl Rtt {
     /// The smoothed time in eighths of a microsecond; 0 while nothing was measured.
     pub(super) const fn smoothed_eighths(&self) -> u32 {
         self.smoothed_8
+    }
+
+    /// The mean deviation in quarters of a microsecond.
+    pub(super) const fn deviation_quarters(&self) -> u32 {
+        self.deviation_4
     }
 
     /// The mean deviation.
@@ -107,6 +137,8 @@ fn micros(time: Duration) -> u32 {
 
 /// The timeout before anything was measured (RFC 6298, section 2).
 pub const INITIAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// The timeout of one whose handshake has measured nothing (Linux: `TCP_TIMEOUT_FALLBACK`).
+const UNMEASURED_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longer round trips count as this one: eight times of it fit 32 bits.
 const MEASURED_MAX_MICROS: u32 = 500_000_000;
 
@@ -178,6 +210,22 @@ mod tests {
     #[test]
     fn no_timeout_is_longer_than_the_longest() {
         assert_eq!(measured(&[4000]).timeout(Duration::from_secs(5)), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_time_that_is_known_is_waited_for_until_one_is_measured_unless_the_handshakes_was_longer() {
+        let floor = Duration::from_millis(200);
+        let timeout = |mut rtt: Rtt, known_millis: u32| {
+            rtt.expect(known_millis * 8000, floor);
+            let expected = rtt.timeout(LONGEST);
+            rtt.sample(Duration::from_millis(20), (SeqNum(100), SeqNum(110)), floor);
+            (expected.as_millis(), rtt.timeout(LONGEST).as_millis())
+        };
+        assert_eq!(timeout(measured(&[20]), 10), (220, 220));
+        assert_eq!(timeout(measured(&[20]), 90), (290, 220));
+        assert_eq!(timeout(measured(&[20]), 200), (600, 220));
+        assert_eq!(timeout(Rtt::default(), 200), (600, 220));
+        assert_eq!(timeout(Rtt::default(), 0), (3000, 220), "nothing is known");
     }
 
     #[test]

@@ -138,4 +138,4 @@ impl TimeWait {
 }
 
 /// How long it lasts (Linux: `TCP_TIMEWAIT_LEN`).
-const LENGTH: Duration = Duration::from_secs(60);
+pub(super) const LENGTH: Duration = Duration::from_secs(60);

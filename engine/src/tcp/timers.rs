@@ -176,6 +176,7 @@ impl Connection {
         let is_linear = self.state == State::SynSent && self.trouble.attempts <= work.sysctls.tcp_syn_linear_timeouts;
         if self.has_thin_timeouts(work) {
             self.trouble.backoff = 0;
+            self.rtt.expect_the_measured();
         } else if !is_linear {
             self.trouble.backoff += 1;
         }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{fastopen::FastOpen, memory::Memory, secrets::Secrets};
+use super::{destinations::Destinations, fastopen::FastOpen, memory::Memory, secrets::Secrets};
 use crate::{
     device::TransmitQueue,
     packet::{Packet, Pool},
@@ -21,6 +21,8 @@ pub(crate) struct Work<'a> {
     pub(crate) secrets: &'a Secrets,
     pub(crate) challenges: &'a mut Challenges,
     pub(crate) fast_open: &'a mut FastOpen,
+    /// What is remembered of other hosts.
+    pub(crate) destinations: &'a mut Destinations,
     /// What all connections hold together.
     pub(crate) memory: &'a mut Memory,
     /// What waits to leave, to know whether more is taken.

@@ -1,7 +1,7 @@
 //! Connections that open fast: what goes with their SYN, and what its answer says (Linux v6.18: `net/ipv4/tcp_output.c`,
 //! `tcp_send_syn_data()`; `net/ipv4/tcp_input.c`, `tcp_rcv_fastopen_synack()`).
 
-use super::{Failure, FastOpen, Opening, Tried};
+use super::{Asked, Failure, FastOpen, Opening, Peer, Tried};
 use crate::{
     ending::Dropped,
     packet::Packet,
@@ -56,9 +56,15 @@ impl Connection {
         self.settings.fast_open.needs_no_cookie || self.way.metrics.fastopen_no_cookie
     }
 
+    /// What its SYN is to be.
+    fn ask(&self, work: &mut Work<'_>) -> Asked {
+        let server = work.destinations.server(work.now, &self.ends, &self.way.metrics);
+        work.fast_open.ask(work.now, work.sysctls, server, self.needs_no_cookie())
+    }
+
     /// Lets the SYN wait for the first data, which are to go with it, if they may. Tells whether it does.
-    pub(in crate::tcp) fn defer(&mut self, work: &Work<'_>) -> bool {
-        let asked = work.fast_open.ask(work.now, work.sysctls, &self.ends, self.needs_no_cookie());
+    pub(in crate::tcp) fn defer(&mut self, work: &mut Work<'_>) -> bool {
+        let asked = self.ask(work);
         if asked.takes_data {
             self.fast_open = Some(alloc::boxed::Box::new(Opening { is_deferred: true, ..Opening::default() }));
         }
@@ -68,7 +74,7 @@ impl Connection {
     /// Sends the SYN with as many of these bytes as fit beside it, if the server's cookie is known, and else with the wish for one;
     /// tells how many.
     pub(crate) fn open_fast(&mut self, work: &mut Work<'_>, bytes: &[u8]) -> usize {
-        let asked = work.fast_open.ask(work.now, work.sysctls, &self.ends, self.needs_no_cookie());
+        let asked = self.ask(work);
         let room = if asked.takes_data { self.room_beside_syn(asked.mss_bytes) } else { 0 };
         let len = bytes.len().min(room as usize);
         let opening = Opening {
@@ -112,7 +118,8 @@ impl Connection {
             (None, true) if !was_resent && !opening.has_data => Tried::Both,
             _ => Tried::None,
         };
-        work.fast_open.peers.note(&self.ends, segment.offers.mss_bytes, cookie, tried);
+        let told = |server: &mut Peer| server.note(segment.offers.mss_bytes, cookie, tried);
+        work.destinations.note_server(work.now, &self.ends, &self.way.metrics, told);
         let counters = &mut work.fast_open.counters;
         if opening.has_data && !self.sender.flight.is_empty() {
             opening.failure = if was_resent { Failure::Resent } else { Failure::NotAcknowledged };

@@ -17,14 +17,13 @@
 //! | file | what |
 //! |---|---|
 //! | `key` | keys and cookies of a server |
-//! | `peers`, `pause` | what a client remembers: cookies, and that the way does not take them |
+//! | `peers`, `pause` | what a client remembers: cookies, beside what else is known of [destinations](super::destinations), and that the way does not take them |
 //! | `active` | connections that open fast |
 //! | `passive` | connections that are opened fast, until their handshake is done |
 //! | `queue` | how many of those a listener has |
 //!
 //! Linux v6.18: `net/ipv4/tcp_fastopen.c`, and where its functions are called. Here the key that an engine takes when none is set is
-//! made of its other secrets, so that a snapshot has it; it is not shown, where Linux shows its own once it is in use. Cookies
-//! are remembered for as long as there is room.
+//! made of its other secrets, so that a snapshot has it; it is not shown, where Linux shows its own once it is in use.
 
 mod active;
 pub mod key;
@@ -33,21 +32,18 @@ mod pause;
 mod peers;
 mod queue;
 
-use alloc::vec::Vec;
-use core::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 
 pub use key::FastOpenKeys;
 pub(crate) use passive::{Judged, Presented};
+pub(super) use peers::Peer;
 pub(crate) use queue::Queue;
 
 use self::{
     passive::Handshake,
     pause::{Pause, Standing},
-    peers::{Peer, Peers, Tried},
+    peers::Tried,
 };
-use super::Ends;
 use crate::{
     limits::FAST_OPEN_QUEUE_MAX,
     sysctl::Sysctls,
@@ -65,7 +61,6 @@ pub(crate) const ALL_LISTENERS: u32 = 0x400;
 /// What an engine knows of Fast Open beside its connections.
 #[derive(Debug, Default)]
 pub(crate) struct FastOpen {
-    peers: Peers,
     pause: Pause,
     pub(crate) counters: FastOpenCounters,
 }
@@ -160,8 +155,8 @@ pub(super) struct Asked {
 
 impl FastOpen {
     /// What a SYN to a server is to be (Linux v6.18: `tcp_fastopen_cookie_check()`).
-    pub(super) fn ask(&self, now: Instant, sysctls: &Sysctls, ends: &Ends, needs_no_cookie: bool) -> Asked {
-        let Peer { mss_bytes, cookie, tried } = self.peers.find(ends);
+    pub(super) fn ask(&self, now: Instant, sysctls: &Sysctls, server: Peer, needs_no_cookie: bool) -> Asked {
+        let Peer { mss_bytes, cookie, tried } = server;
         let standing = self.pause.standing(now, sysctls.tcp_fastopen_blackhole_timeout_sec);
         let asked = Asked { mss_bytes, is_on_trial: standing == Standing::OnTrial, ..Asked::default() };
         if standing == Standing::Paused {
@@ -189,28 +184,21 @@ impl FastOpen {
         self.pause.end();
     }
 
-    /// Forgets what it knows of servers (`ip tcp_metrics flush`).
-    pub(crate) fn forget_peers(&mut self) {
-        self.peers.clear();
-    }
-
     /// What a snapshot holds.
-    pub(crate) fn record(&self) -> FastOpenRecord {
-        FastOpenRecord { peers: self.peers.record(), pause: self.pause }
+    pub(crate) const fn record(&self) -> FastOpenRecord {
+        FastOpenRecord { pause: self.pause }
     }
 
-    /// That of a snapshot, which has counted nothing; `None` when it cannot be.
-    pub(crate) fn restore(record: FastOpenRecord) -> Option<Self> {
-        let FastOpenRecord { peers, pause } = record;
-        Some(Self { peers: Peers::restore(peers)?, pause, counters: FastOpenCounters::default() })
+    /// That of a snapshot, which has counted nothing.
+    pub(crate) fn restore(record: FastOpenRecord) -> Self {
+        Self { pause: record.pause, counters: FastOpenCounters::default() }
     }
 }
 
-/// What a snapshot holds of Fast Open: cookies of servers, and whether it pauses. That of this host's own key is that of its other
-/// secrets and tunables.
+/// What a snapshot holds of Fast Open: whether it pauses. That of this host's own key is that of its other secrets and tunables, and servers'
+/// cookies are with what else is known of destinations.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FastOpenRecord {
-    peers: Vec<(IpAddr, IpAddr, Peer)>,
     pause: Pause,
 }
 

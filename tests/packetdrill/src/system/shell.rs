@@ -45,7 +45,7 @@ static COMMANDS: [(&str, Run); 10] = [
     ("nstat", counters),
     ("ip", |words, _, host| match words {
         ["tcp_metrics", "flush", ..] => {
-            let forgotten = host.engine.handle_command(host.now, Command::ForgetServers);
+            let forgotten = host.engine.handle_command(host.now, Command::ForgetDestinations(None));
             forgotten.map(|_| ()).map_err(|_| unknown("ip", words))
         }
         _ => Ok(route(words, host)?),
