@@ -9,7 +9,7 @@
 //! | [`control`] | the control socket: how a running gateway is asked |
 //! | [`plugin`] | helper plugins: WebAssembly behind the engine's trait |
 //! | [`tracking`] | which connections are shown, and how: conntrack(8) |
-//! | [`sockets`], [`sysctl`] | sockets and tunables as text: ss(8), sysctl(8) |
+//! | [`sockets`], [`sysctl`], [`destinations`] | sockets, tunables and what is remembered of hosts as text: ss(8), sysctl(8), ip-tcp_metrics(8) |
 //! | [`state`] | snapshots in files |
 //! | [`text`] | texts in files |
 //! | [`stats`] | what has been counted, as text and JSON |
@@ -25,6 +25,7 @@ pub mod af_packet;
 pub mod bonds;
 pub mod clock;
 pub mod control;
+pub mod destinations;
 pub mod gateway;
 mod hardware;
 pub mod helpers;

@@ -27,6 +27,7 @@ mod socket;
 mod state;
 mod stats;
 mod sysctl;
+mod tcp_metrics;
 mod terminal;
 mod test;
 
@@ -67,6 +68,8 @@ enum Command {
     Bond(bond::Bond),
     Socket(socket::Socket),
     Sysctl(sysctl::Sysctl),
+    #[command(name = "tcp_metrics", alias = "tcpmetrics")]
+    TcpMetrics(tcp_metrics::TcpMetrics),
     State(state::State),
     Demo(demo::Demo),
 }
@@ -117,6 +120,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Bond(bond) => bond.main(),
         Command::Socket(socket) => socket.main(),
         Command::Sysctl(sysctl) => sysctl.main(),
+        Command::TcpMetrics(metrics) => metrics.main(),
         Command::State(state) => state.main(),
         Command::Demo(demo) => demo.main(),
     };

@@ -1,5 +1,7 @@
 //! What is said at the control socket.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use towpath_engine::{
     Change, Instant,
@@ -11,7 +13,7 @@ use towpath_engine::{
 use crate::{helpers::Loaded, stats::Report, tracking::Counted};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 15;
+pub const VERSION: u32 = 16;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,10 @@ pub enum Request {
     SetFeatures(String, Vec<(String, bool)>),
     /// The bond of that name, or all, as `/proc/net/bonding` prints them: one [`Reply::Text`].
     Bonds(Option<String>),
+    /// What is remembered of destinations in that network, or of all, as `ip tcp_metrics show` prints it: one [`Reply::Text`].
+    Destinations(Option<(IpAddr, u8)>),
+    /// Forgets what is remembered of destinations in that network, or of all; one [`Reply::Count`]: how many there were.
+    ForgetDestinations(Option<(IpAddr, u8)>),
     /// Unloads the helper of that name; one [`Reply::Count`]: how many connections it expected.
     UnloadHelper(String),
 }

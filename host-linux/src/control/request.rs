@@ -125,6 +125,8 @@ fn begin<A: Answers>(
         | Request::Features(_)
         | Request::Hardware(..)
         | Request::Bonds(_)
+        | Request::Destinations(_)
+        | Request::ForgetDestinations(_)
         | Request::Tunables
         | Request::SetTunable(..)
         | Request::SetFeatures(..)
@@ -172,6 +174,11 @@ fn answer<A: Answers>(request: Request, counters: &Counters, desk: &mut Desk<'_,
             let text = answers.bonds(name.as_deref())?;
             return give(desk, text);
         }
+        Request::Destinations(network) => {
+            let text = answers.destinations(network);
+            return give(desk, text);
+        }
+        Request::ForgetDestinations(network) => Reply::Count(answers.forget_destinations(network)),
         Request::ShowRecent(name) => {
             let text = answers.recent(name.as_deref())?;
             return give(desk, text);

@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     array,
+    net::IpAddr,
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
@@ -136,6 +137,12 @@ pub trait Answers {
     /// # Errors
     /// When there is none.
     fn bonds(&mut self, name: Option<&str>) -> Result<String, String>;
+
+    /// What is remembered of destinations in that network, or of all, as text.
+    fn destinations(&mut self, network: Option<(IpAddr, u8)>) -> String;
+
+    /// Forgets that; tells of how many destinations.
+    fn forget_destinations(&mut self, network: Option<(IpAddr, u8)>) -> u64;
 
     /// Switches features of a device.
     ///

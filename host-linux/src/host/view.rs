@@ -1,6 +1,6 @@
 //! A running gateway as the control socket sees it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use towpath_engine::{
     Command, Condemned, DeviceId, Engine, Instant, Reply as EngineReply, Subscription,
@@ -15,7 +15,7 @@ use crate::{
     af_packet::Ring,
     bonds,
     control::{Answers, Facts, Forgotten, Listing, Names, NewHelper, Reading, Reply, Topic, Waste, Writing},
-    hardware,
+    destinations, hardware,
     helpers::{Loaded, Made, Workshop},
     limits::CONTROL_PAGE_PLACES,
     napi::Napi,
@@ -193,6 +193,14 @@ impl<R: Ring> Answers for View<'_, R> {
 
     fn bonds(&mut self, name: Option<&str>) -> Result<String, String> {
         bonds::text(self.engine.devices(), name)
+    }
+
+    fn destinations(&mut self, network: Option<(IpAddr, u8)>) -> String {
+        destinations::text(self.engine, self.now, network)
+    }
+
+    fn forget_destinations(&mut self, network: Option<(IpAddr, u8)>) -> u64 {
+        destinations::forget(self.engine, self.now, network)
     }
 
     fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String> {

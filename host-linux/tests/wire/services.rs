@@ -309,6 +309,43 @@ fn sockets_and_tunables_of_a_running_gateway_are_shown_as_ss_and_sysctl_show_the
 }
 
 #[test]
+fn what_a_connection_has_left_of_its_way_is_shown_as_ip_shows_it_and_forgotten() {
+    in_namespace(|| {
+        let network = Network::new();
+        let folder = folder();
+        let gateway = Gateway::start(&folder);
+        let mut stream = connect(&network, 7);
+        let own = stream.local_addr().unwrap().ip();
+        stream.write_all(b"hello").unwrap();
+        stream.read_exact(&mut [0; 5]).unwrap();
+        let asked = |words: &[&str]| {
+            let output = folder.towpath(words);
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert_eq!(asked(&["tcp_metrics"]), "", "it has not ended");
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(stream.read(&mut [0; 5]).unwrap(), 0);
+        drop(stream);
+        // Its last acknowledgement may come in behind the question.
+        let shown = (0..100).map(|_| asked(&["tcp_metrics"])).find(|shown| !shown.is_empty()).expect("it has ended");
+        let words: Vec<&str> = shown.split_whitespace().collect();
+        let [address, "age", _, "cwnd", "10", "rtt", rtt, "rttvar", _, "source", "10.0.0.1"] = words[..] else {
+            panic!("{shown}")
+        };
+        assert!(address == own.to_string() && rtt.ends_with("us"), "{shown}");
+        assert_eq!(asked(&["tcp_metrics", "show", "192.0.2.0/24"]), "");
+        assert!(asked(&["sysctl", "-a"]).contains("\nnet.ipv4.tcp_no_metrics_save = 0\n"));
+        asked(&["tcp_metrics", "delete", address]);
+        assert_eq!(asked(&["tcp_metrics"]), "");
+        let again = folder.towpath(&["tcp_metrics", "delete", address]);
+        assert_eq!(again.status.code(), Some(1), "{again:?}");
+        asked(&["tcp_metrics", "flush"]);
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
 fn who_sends_what_is_not_taken_reads_why_all_the_same() {
     in_namespace(|| {
         let network = Network::new();

@@ -186,6 +186,14 @@ impl Answers for Numbers {
         name.is_none_or(|name| name == "bond0").then(|| "bond0\n".into()).ok_or("there is no bond".into())
     }
 
+    fn destinations(&mut self, network: Option<(std::net::IpAddr, u8)>) -> String {
+        format!("{network:?}\n")
+    }
+
+    fn forget_destinations(&mut self, network: Option<(std::net::IpAddr, u8)>) -> u64 {
+        network.map_or(100, |(_, len)| len.into())
+    }
+
     fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String> {
         self.features = format!("{device} {features:?}");
         Ok(())

@@ -108,6 +108,22 @@ fn bonds_are_told_as_text_and_one_that_is_not_there_is_refused() {
 }
 
 #[test]
+fn what_is_remembered_of_destinations_is_told_as_text_and_forgotten() {
+    let mut gateway = Gateway::new(0);
+    let network = Some((std::net::IpAddr::from([10, 0, 0, 0]), 8));
+    for (request, expected) in [
+        (Request::Destinations(None), Reply::Text(5)),
+        (Request::Destinations(network), Reply::Text(20)),
+        (Request::ForgetDestinations(None), Reply::Count(100)),
+        (Request::ForgetDestinations(network), Reply::Count(8)),
+    ] {
+        let mut client = gateway.client(request);
+        gateway.serve();
+        assert_eq!(client.next_reply().unwrap(), Some(expected));
+    }
+}
+
+#[test]
 fn what_ethtool_shows_of_hardware_is_told_of_a_device_that_is_there() {
     let mut gateway = Gateway::new(0);
     for (facts, text) in [(Facts::Rings, "Rings\n"), (Facts::Statistics, "Statistics\n")] {
